@@ -1,0 +1,28 @@
+#ifndef GM_COMMON_FS_H
+#define GM_COMMON_FS_H
+
+#include "common/err.h"
+
+/* Files and folders. Errors: SYS (native = errno), NOMEM, LIMIT. Thread: any. */
+
+/* Reads a whole file of at most max bytes; *out is NUL-terminated (not counted), owned. */
+int gm_fs_read(const char *path, size_t max, uint8_t **out, size_t *out_size,
+               struct gm_err *err) GM_MUST_CHECK;
+int gm_fs_read_fd(int fd, size_t max, uint8_t **out, size_t *out_size,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* All of data, whatever short writes and EINTR do. */
+int gm_fs_write_all(int fd, const void *data, size_t size, struct gm_err *err) GM_MUST_CHECK;
+/* Temporary name beside path, write, fsync, rename, fsync of the folder. */
+int gm_fs_write_atomic(const char *path, const void *data, size_t size,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* mkdir -p, mode 0755. */
+int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
+/* rm -rf; follows no link; a missing path is fine. */
+int gm_fs_remove_tree(const char *path, struct gm_err *err) GM_MUST_CHECK;
+/* printf of a path into a fixed buffer; LIMIT when it does not fit. */
+int gm_fs_path(char *out, size_t size, struct gm_err *err, const char *fmt, ...)
+    GM_PRINTF(4, 5) GM_MUST_CHECK;
+/* Folder of the running program (from /proc/self/exe), owned. */
+int gm_fs_program_dir(char **out, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,35 @@
+#ifndef GM_COMMON_LOOP_H
+#define GM_COMMON_LOOP_H
+
+#include <uv.h>
+
+#include "common/err.h"
+
+/* One ZeroMQ socket in a libuv loop. ZMQ_FD is edge-triggered: after every send or receive the
+ * socket may hold events that the descriptor will not signal again, so a prepare and a check handle
+ * look at ZMQ_EVENTS each turn, and an idle handle keeps the loop turning while input remains.
+ * Thread: the loop's own only.
+ */
+struct gm_zwatch; /* opaque, owned by the caller */
+
+/* Called while the socket has ZMQ_POLLIN, at most once a loop turn with up to `budget` messages
+ * wanted: read with ZMQ_DONTWAIT until EAGAIN or the budget is used. */
+typedef void (*gm_zwatch_fn)(void *zsock, int budget, void *arg);
+
+int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
+                    struct gm_zwatch **out, struct gm_err *err) GM_MUST_CHECK;
+/* Closes its handles; memory goes after their close callbacks ran. */
+void gm_zwatch_stop(struct gm_zwatch **watch);
+
+/* Run fn(arg) on the loop's thread soon; the only call here that is safe from any thread. */
+struct gm_post;
+int gm_post_create(uv_loop_t *loop, struct gm_post **out, struct gm_err *err) GM_MUST_CHECK;
+int gm_post(struct gm_post *post, void (*fn)(void *arg), void *arg,
+            struct gm_err *err) GM_MUST_CHECK;
+void gm_post_destroy(struct gm_post **post);
+
+/* Errors of libuv and ZeroMQ in the catalogue's terms. */
+int gm_err_uv(struct gm_err *err, int uvcode, const char *fmt, ...) GM_PRINTF(3, 4);
+int gm_err_zmq(struct gm_err *err, int zerrno, const char *fmt, ...) GM_PRINTF(3, 4);
+
+#endif

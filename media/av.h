@@ -1,0 +1,52 @@
+#ifndef GM_MEDIA_AV_H
+#define GM_MEDIA_AV_H
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+
+#include "common/err.h"
+#include "media.pb-c.h"
+
+/* What all of media/ shares about libav*. */
+
+/* Bumped by hand when the bytes that media/ makes change. */
+#define GM_MEDIA_VERSION 1
+
+/* AVERROR as a gm_err: ENOMEM and ENOSPC keep their codes, all else `code`. */
+int gm_err_av(struct gm_err *err, enum gm_code code, int averror, const char *fmt, ...)
+    GM_PRINTF(4, 5);
+/* Routes av_log into gm_log at debug; sets the CPU flags mask of the environment GOPMILL_CPU_FLAGS
+ * (libavutil's flag names; "none": plain C) in libav* . Call once at start. */
+void gm_av_init(void);
+/* True when GOPMILL_CPU_FLAGS asks for plain C: encoders with their own detection must follow. */
+bool gm_av_plain_c(void);
+
+AVRational gm_av_rational(const Gm__Rational *r); /* NULL: 0/1 */
+/* a * b / c rounded half away from zero; exact 128-bit inside. */
+int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
+
+/* codecpar <-> ChunkHeader.codecpar: every field and all coded side data. *out owned by the caller.
+ */
+int gm_codecpar_encode(const AVCodecParameters *par, const AVStream *stream, uint8_t **out,
+                       size_t *out_size, struct gm_err *err) GM_MUST_CHECK;
+int gm_codecpar_decode(const uint8_t *data, size_t size, AVCodecParameters **out,
+                       struct gm_err *err) GM_MUST_CHECK;
+
+/* Opens the demuxer over a descriptor (pread; fd stays the caller's): only the formats of the list
+ * in source.c, no nested protocols, no external references; probing limited to 20 MB. find_streams
+ * runs avformat_find_stream_info. Errors: INPUT_* codes. The packets of unwanted streams are
+ * discarded by setting AVStream.discard. Close with gm_source_close. */
+struct gm_source {
+    AVFormatContext *format;
+    void *io;
+};
+int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+void gm_source_close(struct gm_source *source);
+
+/* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,
+ * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT). Errors: INPUT_CODEC, NOMEM, MEDIA. */
+int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
+                    struct gm_err *err) GM_MUST_CHECK;
+
+#endif

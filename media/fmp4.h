@@ -1,0 +1,81 @@
+#ifndef GM_MEDIA_FMP4_H
+#define GM_MEDIA_FMP4_H
+
+#include "common/buf.h"
+#include "media.pb-c.h"
+
+/* CMAF (ISO/IEC 23000-19, brand cmf2): init segments and media segments, written and read. Pure:
+ * bytes in, bytes out. Timing is the design's: trun v1 with signed composition offsets and no video
+ * edit list; tfdt v1; decode times of a GOP are its presentation times in order; one moof+mdat a
+ * GOP; sequence numbers are GOP ordinals within... the segment number * 16 + GOP of the segment.
+ */
+struct gm_fmp4_video {
+    uint32_t width_px, height_px, timescale;
+    const uint8_t *extradata;
+    size_t extradata_size;        /* Annex B */
+    const Gm__VideoFacts *colour; /* primaries, transfer, matrix, range for colr nclx */
+};
+struct gm_fmp4_audio {
+    uint32_t sample_rate, channels, priming_samples, bitrate_bps;
+    const uint8_t *config;
+    size_t config_size;
+    const char *language;
+};
+
+/* ftyp + moov (avc1/avcC; no samples). Errors: MEDIA when the parameter sets can't be read, NOMEM.
+ */
+int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* ftyp + moov (mp4a/esds, edit list that skips the priming). timescale = sample_rate. */
+int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* RFC 6381 name from Annex B parameter sets: "avc1.640020". out: 16 bytes. */
+int gm_fmp4_avc_codecs(const uint8_t *extradata, size_t size, char out[16],
+                       struct gm_err *err) GM_MUST_CHECK;
+
+/* A sample in decode order. data: video as 4-byte length-prefixed NAL units; audio raw AAC.
+ * Borrowed. */
+struct gm_fmp4_sample {
+    const uint8_t *data;
+    size_t size;
+    int64_t pts;
+    bool sync;
+};
+/* Appends one moof+mdat. samples: one closed GOP (video; first is sync, lowest pts) or a run of
+ * audio frames. end_ts: where the last sample (by pts) ends. out_gop (may be NULL): offset counts
+ * from the buffer's start. */
+int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample *samples,
+                     size_t count, int64_t end_ts, struct gm_buf *out, Gm__GopMeta *out_gop,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* styp that opens a media segment. */
+void gm_fmp4_segment_start(struct gm_buf *out);
+/* Annex B access unit -> length-prefixed NAL units, parameter sets and delimiters left out. */
+int gm_fmp4_from_annexb(const uint8_t *data, size_t size, struct gm_buf *out,
+                        struct gm_err *err) GM_MUST_CHECK;
+
+/* Reading back what we wrote, trusting nothing. fn is called for every sample in order; non-zero
+ * stops. */
+struct gm_fmp4_read_sample {
+    uint32_t fragment;
+    uint64_t offset;
+    uint32_t size;
+    int64_t dts, pts;
+    uint32_t duration;
+    bool sync;
+};
+int gm_fmp4_read_segment(const uint8_t *data, size_t size,
+                         int (*fn)(const struct gm_fmp4_read_sample *sample, void *arg), void *arg,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* Checks the box structure of an init segment and gives what verify compares: the avcC / esds body
+ * (borrowed). */
+struct gm_fmp4_init {
+    bool video;
+    uint32_t timescale;
+    uint32_t width_px, height_px;
+    const uint8_t *config;
+    size_t config_size;
+};
+int gm_fmp4_read_init(const uint8_t *data, size_t size, struct gm_fmp4_init *out,
+                      struct gm_err *err) GM_MUST_CHECK;
+
+#endif

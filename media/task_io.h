@@ -1,0 +1,73 @@
+#ifndef GM_MEDIA_TASK_IO_H
+#define GM_MEDIA_TASK_IO_H
+
+#include "common/err.h"
+#include "wire.pb-c.h"
+
+/* A media task's whole world. Tasks open no path, no socket and read no clock: inputs come as
+ * descriptors, outputs go to files that this interface makes. node/ gives one over the worker's
+ * socket; tests give one over a folder. Thread: one task, one thread (tasks may use helper threads
+ * that do not call this).
+ */
+struct gm_task_input {
+    uint32_t index;             /* position: TaskSpec.inputs, then what was fed */
+    const Gm__TaskInput *input; /* borrowed until the task ends; NULL for the source */
+    const char *task;           /* pipeline task that made it; "" for the source */
+    uint32_t instance;
+    const Gm__Item *item; /* borrowed; its meta bytes are in item->meta */
+};
+
+struct gm_task_io {
+    void *self;
+    const Gm__TaskSpec *spec; /* borrowed for the task's life */
+
+    /* Source's descriptor: readable, seekable, borrowed. */
+    int (*source)(void *self, int *out_fd, struct gm_err *err);
+    /* The next input in order; blocks while more may be fed. *out_more = false: there are no more
+     * (success). */
+    int (*next_input)(void *self, bool *out_more, struct gm_task_input *out, struct gm_err *err);
+    /* Descriptor of object `object` (position in item->objects) of an input that next_input gave,
+     * or of TaskSpec.results (open_result). Readable, seekable; owned by the caller: close(). */
+    int (*open_object)(void *self, const struct gm_task_input *input, size_t object, int *out_fd,
+                       struct gm_err *err);
+    int (*open_result)(void *self, const Gm__TaskResult *result, size_t object, int *out_fd,
+                       struct gm_err *err);
+    /* Makes a file [A-Za-z0-9._-]{1,128} in scratch, read-write, empty; owned by the caller:
+     * close(). */
+    int (*create_file)(void *self, const char *name, int *out_fd, struct gm_err *err);
+    /* Removes a scratch file that will not be announced. */
+    void (*remove_file)(void *self, const char *name);
+    /* Announces item (stream, index): files were closed by the task. meta: packed message. The
+     * files are taken: scratch space is freed once they are stored. Blocks while too many wait
+     * (bounded). */
+    int (*produce)(void *self, uint32_t stream, uint32_t index, bool last, const Gm__WFile *files,
+                   size_t count, const ProtobufCMessage *meta, struct gm_err *err);
+    /* The task's own result; call once, last, before returning 0. */
+    int (*finish)(void *self, const Gm__WFile *files, size_t count, const ProtobufCMessage *meta,
+                  const Gm__Expand *expand, size_t expands, const char *publication,
+                  struct gm_err *err);
+    /* Cheap; call at least once a second of work: it is what the watchdog sees. */
+    void (*progress)(void *self, uint64_t frames_done, uint64_t frames_total);
+};
+
+/* One row a task type: media/tasks.c. `run` returns 0 after finish(); on failure *out_chunk is the
+ * chunk to blame, or -1. */
+struct gm_task_type {
+    const char *type;
+    int (*run)(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err);
+};
+const struct gm_task_type *gm_task_type_find(const char *type); /* NULL: unknown */
+
+int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_audio(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_thumbnails(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_mp4(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+/* Checks what encode or audio announced, in another process: inputs[0].item is the announced item
+ * with its meta and objects; results hold the plan. No output. Errors: MEDIA_VERIFY. */
+int gm_task_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,48 @@
+#ifndef GM_PROTO_ENVELOPE_H
+#define GM_PROTO_ENVELOPE_H
+
+#include "common/err.h"
+#include "wire.pb-c.h"
+
+/* The boundary of the wire: nothing that came from a peer is used before gm_envelope_decode took
+ * it. Limits: 32 MiB a message, strings 4 KiB, 65,536 repeated entries, hashes exactly 32 bytes (or
+ * empty where the field allows it), node ids [a-z0-9-]{1,64}, keys as storage/store.h. Version
+ * other than GM_PROTOCOL_VERSION: PROTO, naming both. docs/protocol.md says the rest.
+ */
+#define GM_PROTOCOL_VERSION 1
+#define GM_ENVELOPE_MAX_BYTES (32u << 20)
+#define GM_WORKER_MESSAGE_MAX_BYTES (64u << 10)
+
+/* *out is owned: gm__envelope__free_unpacked(out, NULL). Errors: PROTO (native = offset or field),
+ * LIMIT. */
+int gm_envelope_decode(const void *data, size_t size, Gm__Envelope **out,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* *out is owned: free(). Sets version. Errors: LIMIT, NOMEM. */
+int gm_envelope_encode(Gm__Envelope *env, uint8_t **out, size_t *out_size,
+                       struct gm_err *err) GM_MUST_CHECK;
+
+/* Same for agent <-> worker packets. The worker is not trusted: file names are checked too
+ * ([A-Za-z0-9._-]{1,128}, not starting with a dot; paths of such parts joined by '/'). */
+int gm_worker_message_decode(const void *data, size_t size, Gm__WorkerMessage **out,
+                             struct gm_err *err) GM_MUST_CHECK;
+int gm_worker_message_encode(const Gm__WorkerMessage *msg, uint8_t **out, size_t *out_size,
+                             struct gm_err *err) GM_MUST_CHECK;
+
+/* Task specs and metas travel as opaque bytes inside envelopes and files: decoded with the same
+ * care. max: bytes. *out owned, freed by protobuf_c_message_free_unpacked(out, NULL). */
+int gm_message_decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size,
+                      size_t max, ProtobufCMessage **out, struct gm_err *err) GM_MUST_CHECK;
+int gm_message_encode(const ProtobufCMessage *msg, uint8_t **out, size_t *out_size,
+                      struct gm_err *err) GM_MUST_CHECK;
+/* A deep copy, owned; NULL: out of memory. */
+ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg);
+
+void gm_err_to_msg(const struct gm_err *err, Gm__Error *out); /* out->text borrows err->text */
+void gm_err_from_msg(const Gm__Error *msg,
+                     struct gm_err *out); /* an unknown code becomes GM_E_BUG */
+
+bool gm_is_node_id(const char *s);
+bool gm_is_file_name(const char *s);
+bool gm_is_file_path(const char *s); /* file names joined by '/', at most 512 bytes */
+
+#endif

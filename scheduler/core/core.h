@@ -1,0 +1,125 @@
+#ifndef GM_SCHEDULER_CORE_CORE_H
+#define GM_SCHEDULER_CORE_CORE_H
+
+#include "common/err.h"
+#include "common/time.h"
+#include "wire.pb-c.h"
+
+/* The scheduler's pure heart: step(state, event, now) -> effects. No socket, file, clock or
+ * randomness. The daemon (scheduler/daemon.c) and the tests drive the same code.
+ *
+ * Effects are applied in this order: `rows` and `job_events` go into one transaction; `sends`
+ * marked durable, `publishes` and the caller's answer leave after it is on disk. Rows are the
+ * state: recovery hands every row to gm_core_load and needs nothing else.
+ */
+struct gm_core; /* opaque; see core_state.h inside scheduler/ for read-only views */
+
+struct gm_core_params {
+    uint64_t term;         /* raised durably by the caller before each start */
+    uint32_t lease_ms;     /* default 15000 */
+    uint32_t heartbeat_ms; /* default 1000 */
+    uint32_t stall_ms;     /* no progress for so long: watchdog, default 120000 */
+    uint32_t max_jobs;     /* accepted and unfinished; default 10000; more: BUSY */
+    uint32_t max_attempts; /* of a task or chunk, whatever nodes; default 8 */
+};
+
+enum gm_row_kind {
+    GM_ROW_JOB = 1,
+    GM_ROW_TASK = 2,
+    GM_ROW_ITEM = 3,
+    GM_ROW_OBJECT = 4,
+    GM_ROW_ATTEMPT = 5
+};
+struct gm_row {
+    enum gm_row_kind kind;
+    char *key;
+    uint8_t *data;
+    size_t size;
+}; /* owned; data NULL: deleted */
+struct gm_send {
+    char *node_id;
+    Gm__Envelope *envelope;
+    bool durable;
+}; /* owned */
+/* One of: job.accepted job.running job.progress job.item job.done job.failed job.cancelled task.*
+ * node.* */
+struct gm_job_event {
+    char *job_id;
+    char *type;
+    char *json;
+    bool durable;
+}; /* owned; progress is not durable */
+struct gm_publish {
+    char *job_id;
+}; /* the job is complete: write report, then manifests; answer with PUBLISHED */
+struct gm_cleanup {
+    char *job_id;
+}; /* the job ended: delete work objects (and, unless done, granted outputs) */
+
+struct gm_effects {
+    struct gm_row *rows;
+    size_t row_count;
+    struct gm_send *sends;
+    size_t send_count;
+    struct gm_job_event *events;
+    size_t event_count;
+    struct gm_publish *publishes;
+    size_t publish_count;
+    struct gm_cleanup *cleanups;
+    size_t cleanup_count;
+};
+void gm_effects_fini(struct gm_effects *effects);
+
+struct gm_submit {                /* borrowed; copied */
+    const char *job_id;           /* made by the caller */
+    const Gm__Pipeline *pipeline; /* checked */
+    const char *source_url;       /* as the user named it */
+    uint64_t source_size;
+    const char *source_name;
+    const char *destination_url; /* store of the outputs */
+    int32_t priority;            /* 0..100, default 50 */
+    const char *external_id;     /* "" where none */
+    bool plan_only;              /* stop after `plan`: a dry run */
+    int64_t created_unix_ms;
+};
+
+enum gm_event_type {
+    GM_EV_MESSAGE,   /* from a node: node_id, envelope (decoded, checked; borrowed) */
+    GM_EV_NODE_GONE, /* the socket says that the peer went away: node_id */
+    GM_EV_SUBMIT,    /* submit */
+    GM_EV_CANCEL,    /* job_id */
+    GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
+    GM_EV_CLEANED,   /* job_id: its rows of objects may go */
+    GM_EV_DRAIN,     /* node_id, resume */
+    GM_EV_TICK,      /* time went on; at least every 100 ms */
+};
+struct gm_event {
+    enum gm_event_type type;
+    int64_t unix_ms; /* wall clock, for stamps in rows only */
+    const char *node_id;
+    const char *job_id;
+    const Gm__Envelope *envelope;
+    const struct gm_submit *submit;
+    struct gm_err failure;
+    bool resume;
+};
+
+int gm_core_create(const struct gm_core_params *params, struct gm_core **out,
+                   struct gm_err *err) GM_MUST_CHECK;
+void gm_core_destroy(struct gm_core **core);
+/* Recovery: every stored row, any order, before the first step; then gm_core_loaded once. Tasks
+ * that were running are ready again. Errors: PROTO for a row that does not decode. */
+int gm_core_load(struct gm_core *core, enum gm_row_kind kind, const char *key, const void *data,
+                 size_t size, struct gm_err *err) GM_MUST_CHECK;
+int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* One event. out: zeroed; appended to. Errors are the answer to the event's author (NOTFOUND,
+ * CONFLICT, BUSY, INVAL); the state is then unchanged. A message from a node never fails the step:
+ * a bad one is answered by Refuse or Ack(stale). */
+int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now,
+                 struct gm_effects *out, struct gm_err *err) GM_MUST_CHECK;
+/* The invariants, for tests and for the daemon's debug builds: no task lost, none committed twice,
+ * no lease without a node, capacity never overcommitted. */
+int gm_core_check(const struct gm_core *core, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,77 @@
+#ifndef GM_STORAGE_STORE_H
+#define GM_STORAGE_STORE_H
+
+#include "common/err.h"
+
+/* An object store: immutable bodies under keys like "v/ab12/video/720p/seg-00001-0f3a.m4s". One
+ * table of functions; `dir` is the directory backend. A key is 1..1024 bytes of [A-Za-z0-9._/
+ * +@=,()-] and any byte above 0x7f, no leading or trailing '/', no empty, "." or ".." part. Calls
+ * block: loops run them on libuv's thread pool. Thread: any, several at a time. Errors: STORE,
+ * STORE_FULL, STORE_DENIED, STORE_CORRUPT, STORE_EXISTS, NOTFOUND, INVAL (bad key), NOMEM.
+ */
+struct gm_store; /* opaque */
+
+struct gm_store_stat {
+    uint64_t size; /* bytes */
+};
+
+/* url: "file:///absolute/folder" (made when missing and create is set). */
+int gm_store_open(const char *url, bool create, struct gm_store **out,
+                  struct gm_err *err) GM_MUST_CHECK;
+void gm_store_close(struct gm_store **store);
+bool gm_store_is_key(const char *key);
+
+/* Puts the whole content of fd (from offset 0). size and sha256 are what the content must be: a
+ * body that differs leaves nothing and gives STORE_CORRUPT. sha256 NULL: not checked. if_absent:
+ * STORE_EXISTS when the key is taken. Atomic and durable: temporary name, fsync, rename (or link),
+ * fsync of the folder. */
+struct gm_store_put {
+    const char *key;
+    int fd;
+    uint64_t size;
+    const uint8_t *sha256; /* 32 bytes or NULL */
+    bool if_absent;
+};
+int gm_store_put(struct gm_store *store, const struct gm_store_put *put,
+                 struct gm_err *err) GM_MUST_CHECK;
+int gm_store_put_bytes(struct gm_store *store, const char *key, const void *data, size_t size,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* length bytes from offset into out; short only at the end. *out_read bytes were read. */
+int gm_store_get(struct gm_store *store, const char *key, uint64_t offset, void *out, size_t length,
+                 size_t *out_read, struct gm_err *err) GM_MUST_CHECK;
+int gm_store_head(struct gm_store *store, const char *key, struct gm_store_stat *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Calls fn for each key that starts with prefix, in byte order; a non-zero answer stops and is
+ * returned. */
+int gm_store_list(struct gm_store *store, const char *prefix,
+                  int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* A missing key is success. Folders that it leaves empty go too, never the root. */
+int gm_store_delete(struct gm_store *store, const char *key, struct gm_err *err) GM_MUST_CHECK;
+
+/* --- grants: what a node, which holds no store of its own, works with ---
+ * A read grant is a URL that names one object; a write grant is a URL that allows one body under
+ * one key, with its size and hash. For `dir` they are
+ * "file:///root?key=...&size=...&sha256=...&exp=...&sig=..." signed with the store's grant key
+ * (HMAC-SHA256), which scheduler and nodes share through the configuration; S3's will be presigned
+ * URLs.
+ */
+struct gm_grant_key {
+    uint8_t bytes[32];
+};
+
+int gm_grant_read(const char *store_url, const char *key, int64_t expires_unix_ms,
+                  const struct gm_grant_key *secret, char **out_url,
+                  struct gm_err *err) GM_MUST_CHECK;
+int gm_grant_write(const char *store_url, const char *key, uint64_t size, const uint8_t sha256[32],
+                   int64_t expires_unix_ms, const struct gm_grant_key *secret, char **out_url,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* Opens what a read grant names; *out_fd is readable and seekable, owned. Errors as above,
+ * STORE_DENIED for a bad or old one. */
+int gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
+                  int *out_fd, uint64_t *out_size, struct gm_err *err) GM_MUST_CHECK;
+/* Stores fd's content as the write grant says; its size and hash are checked against the grant. */
+int gm_grant_put(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms, int fd,
+                 struct gm_err *err) GM_MUST_CHECK;
+
+#endif
