@@ -12,7 +12,7 @@
  * marked durable, `publishes` and the caller's answer leave after it is on disk. Rows are the
  * state: recovery hands every row to gm_core_load and needs nothing else.
  */
-struct gm_core; /* opaque; see core_state.h inside scheduler/ for read-only views */
+struct gm_core; /* opaque; see view.h for read-only views */
 
 struct gm_core_params {
     uint64_t term;         /* raised durably by the caller before each start */

@@ -1,0 +1,263 @@
+#ifndef GM_SCHEDULER_CORE_VIEW_H
+#define GM_SCHEDULER_CORE_VIEW_H
+
+#include "scheduler/core/core.h"
+
+/* Read-only views of the core, for the HTTP layer, the report and the daemon's urls.
+ *
+ * Every pointer in a view is borrowed from the core until its next step, except the arrays, which
+ * the view owns: call its fini. Lists are in creation order (tasks: pipeline order, then instance).
+ * Times are wall clock (unix ms), 0 where it has not happened. Strings are never NULL ("" where
+ * there is none). Thread: the core's. Errors: NOTFOUND (no such job or node), NOMEM; outputs are
+ * untouched on failure.
+ */
+enum gm_job_state {
+    GM_JOB_QUEUED,     /* accepted, nothing assigned yet */
+    GM_JOB_RUNNING,    /* something was assigned */
+    GM_JOB_PUBLISHING, /* all tasks done: report and manifests are being written */
+    GM_JOB_DONE,
+    GM_JOB_FAILING, /* shown as "running": failed, its leases are being ended, report is written */
+    GM_JOB_FAILED,
+    GM_JOB_CANCELLING,
+    GM_JOB_CANCELLED,
+    GM_JOB_STATES
+};
+/* "queued" "running" "publishing" "done" "failed" "cancelling" "cancelled"; FAILING is "running".
+ */
+const char *gm_job_state_name(enum gm_job_state state);
+/* done, failed or cancelled: nothing changes any more */
+bool gm_job_state_is_final(enum gm_job_state state);
+
+enum gm_task_state {
+    GM_TASK_BLOCKED, /* an ordinary edge waits for another task */
+    GM_TASK_READY,   /* may be assigned when a node has room */
+    GM_TASK_RUNNING, /* a lease is live (encode: at least one) */
+    GM_TASK_BACKOFF, /* failed; tried again when its pause is over */
+    GM_TASK_DONE,
+    GM_TASK_FAILED, /* the failure ended the job */
+    GM_TASK_ENDED,  /* the job was cancelled or failed before this task was done */
+    GM_TASK_STATES
+};
+/* "blocked" "ready" "running" "backoff" "done" "failed" "ended" */
+const char *gm_task_state_name(enum gm_task_state state);
+
+/* One task of the pipeline, all its instances together. */
+struct gm_task_view {
+    const char *name; /* in the pipeline */
+    const char *type;
+    enum gm_task_state state;
+    uint32_t instances; /* 0: there is nothing to do, and it counts as done */
+    uint64_t done;      /* encode: chunks committed; others: instances done */
+    uint64_t total;     /* encode: chunks known so far; others: instances */
+    bool total_known;   /* false while split (encode) or plan (audio, mp4) can still change total */
+    uint32_t attempts;  /* started, all instances and chunks together */
+    uint32_t failures;  /* charged */
+};
+
+struct gm_job_view {
+    const char *id;
+    enum gm_job_state state;
+    const char *pipeline_name;
+    const Gm__Pipeline *pipeline;
+    const char *source_url;
+    const char *source_name;
+    uint64_t source_size;
+    const char *destination_url;
+    const char *external_id;
+    const char *publication; /* "" until plan is done */
+    int32_t priority;
+    bool plan_only;
+    int64_t created_unix_ms;
+    int64_t started_unix_ms; /* first assignment */
+    int64_t finished_unix_ms;
+    struct gm_err error;  /* code 0: none. Also set while failing; CANCELLED for a cancelled job */
+    bool cleanup_pending; /* it ended; CLEANED has not been said yet */
+    bool publish_pending; /* a publish effect is out; PUBLISHED has not been said yet */
+
+    /* Progress: phase is "queued", the type of the latest stage that runs ("inspect" "plan" "split"
+     * "encode" "package"), "publish", or the state's name at the end. */
+    const char *phase;
+    uint64_t frames_done;  /* of the programme, once for all renditions; live workers included */
+    uint64_t frames_total; /* exact after split, until then the plan's estimate; 0: unknown */
+    bool frames_exact;
+    double fps;       /* over about the last 10 s of encoding; 0: unknown */
+    int64_t rate_num; /* source's frame rate; 0/1: unknown. speed = fps / rate */
+    int64_t rate_den;
+    int64_t duration_us;     /* of the programme, 0: unknown */
+    uint64_t chunks_done;    /* encode */
+    uint64_t chunks_running; /* encode */
+    uint64_t chunks_waiting; /* encode: announced, neither done nor running */
+
+    struct gm_task_view *tasks; /* owned */
+    size_t task_count;
+};
+int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
+                struct gm_err *err) GM_MUST_CHECK;
+void gm_view_job_fini(struct gm_job_view *view);
+/* The job after `after` (NULL: the first) in creation order, or reversed; NULL: no more, or `after`
+ * is unknown. Borrowed. */
+const char *gm_view_next_job(const struct gm_core *core, const char *after, bool newest_first);
+
+/* What a finished task instance handed over (its Done), and what tasks committed item by item. */
+struct gm_result_view {
+    const char *task;
+    const char *type;
+    uint32_t instance;
+    const uint8_t *meta; /* packed message of the type: Inspection, Policy, SplitMeta, ... */
+    size_t meta_size;
+    Gm__Object *const *objects;
+    size_t object_count;
+};
+struct gm_results_view {
+    struct gm_result_view *rows; /* owned */
+    size_t count;
+};
+int gm_view_results(const struct gm_core *core, const char *job_id, struct gm_results_view *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+void gm_view_results_fini(struct gm_results_view *view);
+
+struct gm_item_view {
+    const char *task;
+    const char *type; /* split: SplitItemMeta, encode: EncodeItemMeta, audio: AudioItemMeta */
+    uint32_t instance;
+    const Gm__Item *item;
+};
+struct gm_items_view {
+    struct gm_item_view *rows; /* owned; ordered by task, instance, stream, index */
+    size_t count;
+};
+/* task: name in the pipeline, or NULL for all. */
+int gm_view_items(const struct gm_core *core, const char *job_id, const char *task,
+                  struct gm_items_view *out, struct gm_err *err) GM_MUST_CHECK;
+void gm_view_items_fini(struct gm_items_view *view);
+
+enum gm_attempt_outcome {
+    GM_ATTEMPT_RUNNING,
+    GM_ATTEMPT_DONE,
+    GM_ATTEMPT_FAILED,
+    GM_ATTEMPT_LOST, /* lease expired, node vanished, or the scheduler restarted */
+    GM_ATTEMPT_CANCELLED,
+    GM_ATTEMPT_OUTCOMES
+};
+const char *gm_attempt_outcome_name(enum gm_attempt_outcome outcome); /* "running" "done" ... */
+struct gm_attempt_view {
+    const char *task;
+    const char *type;
+    uint32_t instance;
+    int64_t first_chunk; /* encode; -1: not a run of chunks */
+    uint32_t chunks;     /* encode: length of the run; else 0 */
+    const char *node_id;
+    const char *device;
+    uint64_t attempt; /* number within the job, from 1 */
+    int64_t started_unix_ms;
+    int64_t ended_unix_ms; /* 0: running */
+    enum gm_attempt_outcome outcome;
+    enum gm_code error_code; /* 0: none */
+    const char *error_text;
+    int64_t blamed_chunk; /* -1: none */
+    Gm__Usage usage;
+};
+struct gm_attempts_view {
+    struct gm_attempt_view *rows; /* owned */
+    size_t count;
+};
+int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_attempts_view *out,
+                     struct gm_err *err) GM_MUST_CHECK;
+void gm_view_attempts_fini(struct gm_attempts_view *view);
+
+/* Objects that were granted to the job: what cleanup deletes (WORK always; OUT unless it is done).
+ * Gone after CLEANED, except the OUT objects of a job that is done. */
+struct gm_object_view {
+    Gm__ObjectStore store;
+    const char *key; /* below the store's root */
+    uint64_t size;
+    const uint8_t *sha256; /* 32 bytes */
+};
+struct gm_objects_view {
+    struct gm_object_view *rows; /* owned; ordered by store, key */
+    size_t count;
+};
+int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+void gm_view_objects_fini(struct gm_objects_view *view);
+/* True when a job other than job_id with the same destination_url and publication is unfinished,
+ * or done: its objects lie at the same keys, so OUT objects of job_id must stay. */
+bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id);
+
+/* Why each unfinished task waits, or where it runs: one sentence each. */
+struct gm_explain_row {
+    const char *task;
+    uint32_t instance;
+    enum gm_task_state state;
+    char why[240];
+};
+struct gm_explain_view {
+    struct gm_explain_row *rows; /* owned; one a task instance (encode: one), done ones too */
+    size_t count;
+};
+int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
+                    struct gm_explain_view *out, struct gm_err *err) GM_MUST_CHECK;
+void gm_view_explain_fini(struct gm_explain_view *view);
+
+struct gm_capacity {
+    uint64_t cpu_milli;
+    uint64_t memory_bytes;
+    uint64_t scratch_bytes;
+    uint64_t slots;
+};
+struct gm_device_view {
+    const char *id;
+    const char *kind;
+    const char *description;
+    struct gm_capacity capacity; /* usable now, as the node offers it (whole, leases included) */
+    struct gm_capacity used;     /* by leases */
+};
+struct gm_lease_view {
+    const char *job_id;
+    const char *task;
+    const char *type;
+    uint32_t instance;
+    int64_t first_chunk; /* encode; -1: not a run of chunks */
+    uint32_t chunks;
+    const char *device;
+    uint64_t attempt;
+    int64_t started_unix_ms;
+    uint64_t frames_done; /* as the worker says */
+    uint64_t frames_total;
+    bool cancelling;
+};
+struct gm_node_view {
+    const char *id;
+    const char *hostname;
+    const char *build;
+    const char *state; /* "connected" "gone" (leases may still be live) "draining" */
+    bool connected;
+    bool draining;
+    int64_t connected_unix_ms; /* last Hello */
+    int64_t seen_unix_ms;      /* last message */
+    char *const *notes;
+    size_t note_count;
+    struct gm_device_view *devices; /* owned */
+    size_t device_count;
+    struct gm_lease_view *leases; /* owned */
+    size_t lease_count;
+};
+struct gm_nodes_view {
+    struct gm_node_view *rows; /* owned */
+    size_t count;
+};
+int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+void gm_view_nodes_fini(struct gm_nodes_view *view);
+
+/* Numbers for readiness and metrics. */
+struct gm_core_totals {
+    uint64_t jobs[GM_JOB_STATES];
+    uint64_t nodes_connected;
+    uint64_t slots; /* of connected, not draining nodes */
+    uint64_t slots_used;
+    uint64_t leases;
+};
+void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out);
+
+#endif
