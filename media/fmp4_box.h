@@ -1,0 +1,67 @@
+#ifndef GM_MEDIA_FMP4_BOX_H
+#define GM_MEDIA_FMP4_BOX_H
+
+#include "common/buf.h"
+
+/* What the files fmp4_*.c share: ISO base media boxes, H.264 byte streams. Private to them.
+ * Source: ISO/IEC 14496-12:2015 4.2 (boxes), ISO/IEC 14496-10 annex B (byte stream). */
+
+#define GM_FOURCC(a, b, c, d)                                                                      \
+    ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
+
+/* Starts a box (type: four characters); returns where, for gm_box_close. */
+size_t gm_box_open(struct gm_buf *buf, const char *type);
+size_t gm_box_open_full(struct gm_buf *buf, const char *type, uint8_t version, uint32_t flags);
+/* Sets the size of the box that starts at `start`. A buffer that failed is left alone. */
+void gm_box_close(struct gm_buf *buf, size_t start);
+/* Overwrites 4 bytes at `at`. */
+void gm_box_patch32(struct gm_buf *buf, size_t at, uint32_t v);
+void gm_box_zeros(struct gm_buf *buf, size_t count);
+
+/* Bytes being read; never past `end`. */
+struct gm_box_view {
+    const uint8_t *at;
+    const uint8_t *end;
+};
+struct gm_box {
+    uint32_t type;
+    const uint8_t *start; /* first byte of the header */
+    struct gm_box_view body;
+};
+static inline size_t gm_box_left(const struct gm_box_view *v)
+{
+    return (size_t)(v->end - v->at);
+}
+/* The next box of v. Errors: MEDIA when it does not fit, or its size is "to the end". */
+int gm_box_next(struct gm_box_view *v, struct gm_box *out, struct gm_err *err) GM_MUST_CHECK;
+/* The next box of v, which must be of that type. */
+int gm_box_expect(struct gm_box_view *v, uint32_t type, struct gm_box *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Big-endian readers; false: not enough bytes, nothing taken. */
+bool gm_box_u16(struct gm_box_view *v, uint16_t *out);
+bool gm_box_u32(struct gm_box_view *v, uint32_t *out);
+bool gm_box_u64(struct gm_box_view *v, uint64_t *out);
+bool gm_box_skip(struct gm_box_view *v, size_t count);
+
+/* The next NAL unit of an Annex B stream: *io_at is moved behind it. False: no more. The unit has
+ * no start code and no trailing zero bytes; it may be empty. */
+bool gm_avc_next_nal(const uint8_t *data, size_t size, size_t *io_at, const uint8_t **out_nal,
+                     size_t *out_size);
+
+/* Parameter sets of an Annex B stream; borrowed from it. */
+#define GM_AVC_MAX_SETS 8
+struct gm_avc_sets {
+    const uint8_t *sps[GM_AVC_MAX_SETS];
+    size_t sps_size[GM_AVC_MAX_SETS];
+    unsigned sps_count;
+    const uint8_t *pps[GM_AVC_MAX_SETS];
+    size_t pps_size[GM_AVC_MAX_SETS];
+    unsigned pps_count;
+    uint8_t profile, compatibility, level;
+    uint8_t chroma_format, depth_luma_minus8, depth_chroma_minus8;
+};
+/* Errors: MEDIA when there is no usable SPS and PPS. */
+int gm_avc_find_sets(const uint8_t *data, size_t size, struct gm_avc_sets *out,
+                     struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,151 @@
+/* Media segments: styp, then one moof+mdat a GOP.
+ *
+ * Decode times of a GOP are its presentation times in ascending order: the i-th sample in decode
+ * order gets the i-th smallest presentation time, and trun's signed composition offset leads back
+ * to its own. So decode time of the first sample = presentation time of the first picture, without
+ * a video edit list (brand cmf2).
+ * See: ISO/IEC 14496-12 8.8 (fragments), ISO/IEC 23000-19 7.5. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/fmp4.h"
+#include "media/fmp4_box.h"
+
+#define MAX_SAMPLES 100000U
+#define FLAGS_SYNC 0x02000000U     /* depends on no other */
+#define FLAGS_NON_SYNC 0x01010000U /* depends on others; not sync */
+
+void gm_fmp4_segment_start(struct gm_buf *out)
+{
+    size_t box = gm_box_open(out, "styp");
+    gm_buf_add(out, "msdh", 4);
+    gm_buf_be32(out, 0);
+    gm_buf_add(out, "msdhcmfscmff", 12);
+    gm_box_close(out, box);
+}
+
+static int compare_i64(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Presentation times in ascending order, end_ts behind them; checked. *out: owned. */
+static int sort_times(const struct gm_fmp4_sample *samples, size_t count, int64_t end_ts,
+                      int64_t **out, uint64_t *out_bytes, struct gm_err *err)
+{
+    int64_t *times = calloc(count + 1, sizeof(*times));
+    uint64_t bytes = 0;
+    if (times == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        times[i] = samples[i].pts;
+        bytes += samples[i].size;
+    }
+    qsort(times, count, sizeof(*times), compare_i64);
+    times[count] = end_ts;
+    int rc = 0;
+    if (times[0] < 0 || times[0] != samples[0].pts || !samples[0].sync) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "a fragment must start with its earliest sync sample");
+    }
+    for (size_t i = 0; i < count && rc == 0; i++) {
+        if (times[i + 1] <= times[i] || times[i + 1] - times[i] > INT32_MAX ||
+            times[i] - times[0] > INT32_MAX) {
+            rc = gm_err_set(err, GM_E_INVAL, 0, "sample times %lld and %lld in one fragment",
+                            (long long)times[i], (long long)times[i + 1]);
+        }
+    }
+    if (rc == 0 && bytes > INT32_MAX - (uint64_t)count * 16 - 4096) {
+        rc = gm_err_set(err, GM_E_LIMIT, 0, "a fragment of %llu bytes", (unsigned long long)bytes);
+    }
+    if (rc < 0) {
+        free(times);
+        return rc;
+    }
+    *out = times;
+    *out_bytes = bytes;
+    return 0;
+}
+
+static bool same_durations(const int64_t *times, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (times[i + 1] - times[i] != times[1] - times[0]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_traf(struct gm_buf *out, bool video, const struct gm_fmp4_sample *samples,
+                     const int64_t *times, size_t count, size_t moof)
+{
+    bool per_sample = video || !same_durations(times, count);
+    size_t traf = gm_box_open(out, "traf");
+    /* default-base-is-moof; audio: all samples alike, so duration and flags are said once */
+    size_t tfhd = gm_box_open_full(out, "tfhd", 0, per_sample ? 0x020000 : 0x020028);
+    gm_buf_be32(out, 1);
+    if (!per_sample) {
+        gm_buf_be32(out, (uint32_t)(times[1] - times[0]));
+        gm_buf_be32(out, FLAGS_SYNC);
+    }
+    gm_box_close(out, tfhd);
+    size_t tfdt = gm_box_open_full(out, "tfdt", 1, 0);
+    gm_buf_be64(out, (uint64_t)times[0]);
+    gm_box_close(out, tfdt);
+    size_t trun = gm_box_open_full(out, "trun", 1, per_sample ? 0x000f01 : 0x000201);
+    gm_buf_be32(out, (uint32_t)count);
+    size_t data_offset = out->size;
+    gm_buf_be32(out, 0);
+    for (size_t i = 0; i < count; i++) {
+        if (per_sample) {
+            gm_buf_be32(out, (uint32_t)(times[i + 1] - times[i]));
+        }
+        gm_buf_be32(out, (uint32_t)samples[i].size);
+        if (per_sample) {
+            gm_buf_be32(out, samples[i].sync ? FLAGS_SYNC : FLAGS_NON_SYNC);
+            gm_buf_be32(out, (uint32_t)(int32_t)(samples[i].pts - times[i]));
+        }
+    }
+    gm_box_close(out, trun);
+    gm_box_close(out, traf);
+    gm_box_patch32(out, data_offset, (uint32_t)(out->size - moof + 8));
+}
+
+int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample *samples,
+                     size_t count, int64_t end_ts, struct gm_buf *out, Gm__GopMeta *out_gop,
+                     struct gm_err *err)
+{
+    int64_t *times = NULL;
+    uint64_t bytes = 0;
+    if (count == 0 || count > MAX_SAMPLES) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a fragment of %zu samples", count);
+    }
+    int rc = sort_times(samples, count, end_ts, &times, &bytes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t moof = gm_box_open(out, "moof");
+    size_t mfhd = gm_box_open_full(out, "mfhd", 0, 0);
+    gm_buf_be32(out, sequence);
+    gm_box_close(out, mfhd);
+    add_traf(out, video, samples, times, count, moof);
+    gm_box_close(out, moof);
+    size_t mdat = gm_box_open(out, "mdat");
+    for (size_t i = 0; i < count; i++) {
+        gm_buf_add(out, samples[i].data, samples[i].size);
+    }
+    gm_box_close(out, mdat);
+    rc = gm_buf_check(out, err);
+    if (rc == 0 && out_gop != NULL) {
+        out_gop->offset = moof;
+        out_gop->size = out->size - moof;
+        out_gop->idr_size = mdat + 8 + samples[0].size - moof;
+        out_gop->start_ts = times[0];
+        out_gop->duration_ts = end_ts - times[0];
+    }
+    free(times);
+    return rc;
+}

@@ -1,0 +1,323 @@
+/* Init segments: ftyp + moov with one track and no samples. All times of making are 0, so that the
+ * same track gives the same bytes.
+ * See: ISO/IEC 23000-19 7, ISO/IEC 14496-12 8, ISO/IEC 14496-14 5.6 (mp4a, esds). */
+#include <libavutil/pixdesc.h>
+#include <string.h>
+
+#include "media/fmp4.h"
+#include "media/fmp4_box.h"
+
+static void add_ftyp(struct gm_buf *out)
+{
+    size_t box = gm_box_open(out, "ftyp");
+    gm_buf_add(out, "cmf2", 4);
+    gm_buf_be32(out, 0);
+    gm_buf_add(out, "iso6cmfccmf2mp41", 16);
+    gm_box_close(out, box);
+}
+
+static void add_matrix(struct gm_buf *out)
+{
+    static const uint32_t unity[9] = {0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000};
+    for (size_t i = 0; i < 9; i++) {
+        gm_buf_be32(out, unity[i]);
+    }
+}
+
+static void add_mvhd(struct gm_buf *out, uint32_t timescale)
+{
+    size_t box = gm_box_open_full(out, "mvhd", 0, 0);
+    gm_box_zeros(out, 8); /* made, changed */
+    gm_buf_be32(out, timescale);
+    gm_buf_be32(out, 0);       /* duration: in the fragments */
+    gm_buf_be32(out, 0x10000); /* rate */
+    gm_buf_be16(out, 0x100);   /* volume */
+    gm_box_zeros(out, 10);
+    add_matrix(out);
+    gm_box_zeros(out, 24);
+    gm_buf_be32(out, 2); /* next track */
+    gm_box_close(out, box);
+}
+
+static void add_tkhd(struct gm_buf *out, uint32_t width_px, uint32_t height_px, bool audio)
+{
+    size_t box = gm_box_open_full(out, "tkhd", 0, 7); /* enabled, in movie, in preview */
+    gm_box_zeros(out, 8);
+    gm_buf_be32(out, 1); /* track */
+    gm_box_zeros(out, 4);
+    gm_buf_be32(out, 0); /* duration */
+    gm_box_zeros(out, 8);
+    gm_buf_be16(out, 0);                 /* layer */
+    gm_buf_be16(out, audio ? 1 : 0);     /* alternate group */
+    gm_buf_be16(out, audio ? 0x100 : 0); /* volume */
+    gm_buf_be16(out, 0);
+    add_matrix(out);
+    gm_buf_be32(out, width_px << 16);
+    gm_buf_be32(out, height_px << 16);
+    gm_box_close(out, box);
+}
+
+static void add_mdhd(struct gm_buf *out, uint32_t timescale, const char *language)
+{
+    if (language == NULL || strlen(language) != 3) {
+        language = "und";
+    }
+    uint16_t packed = 0;
+    for (size_t i = 0; i < 3; i++) {
+        if (language[i] < 'a' || language[i] > 'z') {
+            language = "und";
+            packed = 0;
+            i = 0;
+        }
+        packed = (uint16_t)(packed << 5 | (language[i] - 0x60));
+    }
+    size_t box = gm_box_open_full(out, "mdhd", 0, 0);
+    gm_box_zeros(out, 8);
+    gm_buf_be32(out, timescale);
+    gm_buf_be32(out, 0);
+    gm_buf_be16(out, packed);
+    gm_buf_be16(out, 0);
+    gm_box_close(out, box);
+}
+
+static void add_hdlr(struct gm_buf *out, const char *type)
+{
+    size_t box = gm_box_open_full(out, "hdlr", 0, 0);
+    gm_box_zeros(out, 4);
+    gm_buf_add(out, type, 4);
+    gm_box_zeros(out, 12);
+    gm_buf_add(out, "gopmill", 8);
+    gm_box_close(out, box);
+}
+
+static void add_dinf(struct gm_buf *out)
+{
+    size_t dinf = gm_box_open(out, "dinf");
+    size_t dref = gm_box_open_full(out, "dref", 0, 0);
+    gm_buf_be32(out, 1);
+    gm_box_close(out, gm_box_open_full(out, "url ", 0, 1)); /* in this file */
+    gm_box_close(out, dref);
+    gm_box_close(out, dinf);
+}
+
+static void add_empty_tables(struct gm_buf *out)
+{
+    static const char *const names[] = {"stts", "stsc", "stco"};
+    for (size_t i = 0; i < 3; i++) {
+        size_t box = gm_box_open_full(out, names[i], 0, 0);
+        gm_buf_be32(out, 0);
+        gm_box_close(out, box);
+    }
+    size_t stsz = gm_box_open_full(out, "stsz", 0, 0);
+    gm_box_zeros(out, 8);
+    gm_box_close(out, stsz);
+}
+
+static void add_mvex(struct gm_buf *out)
+{
+    size_t mvex = gm_box_open(out, "mvex");
+    size_t trex = gm_box_open_full(out, "trex", 0, 0);
+    gm_buf_be32(out, 1); /* track */
+    gm_buf_be32(out, 1); /* sample description */
+    gm_box_zeros(out, 12);
+    gm_box_close(out, trex);
+    gm_box_close(out, mvex);
+}
+
+static void add_avcc(struct gm_buf *out, const struct gm_avc_sets *sets)
+{
+    size_t box = gm_box_open(out, "avcC");
+    gm_buf_u8(out, 1);
+    gm_buf_u8(out, sets->profile);
+    gm_buf_u8(out, sets->compatibility);
+    gm_buf_u8(out, sets->level);
+    gm_buf_u8(out, 0xff); /* lengths of 4 bytes */
+    gm_buf_u8(out, (uint8_t)(0xe0 | sets->sps_count));
+    for (unsigned i = 0; i < sets->sps_count; i++) {
+        gm_buf_be16(out, (uint16_t)sets->sps_size[i]);
+        gm_buf_add(out, sets->sps[i], sets->sps_size[i]);
+    }
+    gm_buf_u8(out, (uint8_t)sets->pps_count);
+    for (unsigned i = 0; i < sets->pps_count; i++) {
+        gm_buf_be16(out, (uint16_t)sets->pps_size[i]);
+        gm_buf_add(out, sets->pps[i], sets->pps_size[i]);
+    }
+    if (sets->profile != 66 && sets->profile != 77 && sets->profile != 88) {
+        gm_buf_u8(out, (uint8_t)(0xfc | sets->chroma_format));
+        gm_buf_u8(out, (uint8_t)(0xf8 | sets->depth_luma_minus8));
+        gm_buf_u8(out, (uint8_t)(0xf8 | sets->depth_chroma_minus8));
+        gm_buf_u8(out, 0); /* SPS extensions */
+    }
+    gm_box_close(out, box);
+}
+
+/* A number of ISO/IEC 23091-2, or 2 (unspecified) where the name says nothing usable. */
+static uint16_t colour_number(int found)
+{
+    return (uint16_t)(found <= 0 || found == 3 || found > 255 ? 2 : found);
+}
+
+static void add_colr(struct gm_buf *out, const Gm__VideoFacts *c)
+{
+    uint16_t primaries = colour_number(av_color_primaries_from_name(c->primaries));
+    uint16_t transfer = colour_number(av_color_transfer_from_name(c->transfer));
+    uint16_t matrix = colour_number(av_color_space_from_name(c->matrix));
+    if (primaries == 2 && transfer == 2 && matrix == 2) {
+        return;
+    }
+    size_t box = gm_box_open(out, "colr");
+    gm_buf_add(out, "nclx", 4);
+    gm_buf_be16(out, primaries);
+    gm_buf_be16(out, transfer);
+    gm_buf_be16(out, matrix);
+    gm_buf_u8(out, 0); /* every rendition is limited range */
+    gm_box_close(out, box);
+}
+
+static void add_stsd_video(struct gm_buf *out, const struct gm_fmp4_video *v,
+                           const struct gm_avc_sets *sets)
+{
+    size_t stsd = gm_box_open_full(out, "stsd", 0, 0);
+    gm_buf_be32(out, 1);
+    size_t entry = gm_box_open(out, "avc1");
+    gm_box_zeros(out, 6);
+    gm_buf_be16(out, 1); /* data reference */
+    gm_box_zeros(out, 16);
+    gm_buf_be16(out, (uint16_t)v->width_px);
+    gm_buf_be16(out, (uint16_t)v->height_px);
+    gm_buf_be32(out, 0x480000); /* 72 dpi */
+    gm_buf_be32(out, 0x480000);
+    gm_box_zeros(out, 4);
+    gm_buf_be16(out, 1);   /* frames a sample */
+    gm_box_zeros(out, 32); /* compressor name */
+    gm_buf_be16(out, 24);  /* depth */
+    gm_buf_be16(out, 0xffff);
+    add_avcc(out, sets);
+    if (v->colour != NULL) {
+        add_colr(out, v->colour);
+    }
+    size_t pasp = gm_box_open(out, "pasp");
+    gm_buf_be32(out, 1);
+    gm_buf_be32(out, 1);
+    gm_box_close(out, pasp);
+    gm_box_close(out, entry);
+    gm_box_close(out, stsd);
+}
+
+int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, struct gm_err *err)
+{
+    struct gm_avc_sets sets;
+    if (video->width_px == 0 || video->width_px > UINT16_MAX || video->height_px == 0 ||
+        video->height_px > UINT16_MAX || video->timescale == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a video track of %ux%u, timescale %u",
+                          video->width_px, video->height_px, video->timescale);
+    }
+    int rc = gm_avc_find_sets(video->extradata, video->extradata_size, &sets, err);
+    if (rc < 0) {
+        return rc;
+    }
+    add_ftyp(out);
+    size_t moov = gm_box_open(out, "moov");
+    add_mvhd(out, video->timescale);
+    size_t trak = gm_box_open(out, "trak");
+    add_tkhd(out, video->width_px, video->height_px, false);
+    size_t mdia = gm_box_open(out, "mdia");
+    add_mdhd(out, video->timescale, NULL);
+    add_hdlr(out, "vide");
+    size_t minf = gm_box_open(out, "minf");
+    size_t vmhd = gm_box_open_full(out, "vmhd", 0, 1);
+    gm_box_zeros(out, 8);
+    gm_box_close(out, vmhd);
+    add_dinf(out);
+    size_t stbl = gm_box_open(out, "stbl");
+    add_stsd_video(out, video, &sets);
+    add_empty_tables(out);
+    gm_box_close(out, stbl);
+    gm_box_close(out, minf);
+    gm_box_close(out, mdia);
+    gm_box_close(out, trak);
+    add_mvex(out);
+    gm_box_close(out, moov);
+    return gm_buf_check(out, err);
+}
+
+static void add_stsd_audio(struct gm_buf *out, const struct gm_fmp4_audio *a)
+{
+    size_t stsd = gm_box_open_full(out, "stsd", 0, 0);
+    gm_buf_be32(out, 1);
+    size_t entry = gm_box_open(out, "mp4a");
+    gm_box_zeros(out, 6);
+    gm_buf_be16(out, 1); /* data reference */
+    gm_box_zeros(out, 8);
+    gm_buf_be16(out, (uint16_t)a->channels);
+    gm_buf_be16(out, 16); /* bits: a template value */
+    gm_box_zeros(out, 4);
+    gm_buf_be32(out, a->sample_rate <= UINT16_MAX ? a->sample_rate << 16 : 0);
+    size_t esds = gm_box_open_full(out, "esds", 0, 0);
+    uint8_t config_size = (uint8_t)a->config_size;
+    gm_buf_u8(out, 3); /* ES_Descriptor; all lengths are below 128, so one byte each */
+    gm_buf_u8(out, (uint8_t)(3 + 2 + 13 + 2 + config_size + 3));
+    gm_buf_be16(out, 0); /* ES id: 0 in files */
+    gm_buf_u8(out, 0);
+    gm_buf_u8(out, 4); /* DecoderConfigDescriptor */
+    gm_buf_u8(out, (uint8_t)(13 + 2 + config_size));
+    gm_buf_u8(out, 0x40); /* MPEG-4 audio */
+    gm_buf_u8(out, 0x15); /* audio stream */
+    gm_buf_be24(out, 0);  /* buffer size */
+    gm_buf_be32(out, a->bitrate_bps);
+    gm_buf_be32(out, a->bitrate_bps);
+    gm_buf_u8(out, 5); /* DecoderSpecificInfo */
+    gm_buf_u8(out, config_size);
+    gm_buf_add(out, a->config, a->config_size);
+    gm_buf_u8(out, 6); /* SLConfigDescriptor: MP4 */
+    gm_buf_u8(out, 1);
+    gm_buf_u8(out, 2);
+    gm_box_close(out, esds);
+    gm_box_close(out, entry);
+    gm_box_close(out, stsd);
+}
+
+static void add_priming_edit(struct gm_buf *out, uint32_t priming_samples)
+{
+    size_t edts = gm_box_open(out, "edts");
+    size_t elst = gm_box_open_full(out, "elst", 0, 0);
+    gm_buf_be32(out, 1);
+    gm_buf_be32(out, 0); /* to the end of the fragments */
+    gm_buf_be32(out, priming_samples);
+    gm_buf_be32(out, 0x10000); /* rate */
+    gm_box_close(out, elst);
+    gm_box_close(out, edts);
+}
+
+int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out, struct gm_err *err)
+{
+    if (audio->sample_rate == 0 || audio->channels == 0 || audio->channels > 8 ||
+        audio->config_size < 2 || audio->config_size > 64 || audio->priming_samples > INT32_MAX) {
+        return gm_err_set(err, GM_E_INVAL, 0, "an audio track of %u Hz, %u channels, config %zu",
+                          audio->sample_rate, audio->channels, audio->config_size);
+    }
+    add_ftyp(out);
+    size_t moov = gm_box_open(out, "moov");
+    add_mvhd(out, audio->sample_rate);
+    size_t trak = gm_box_open(out, "trak");
+    add_tkhd(out, 0, 0, true);
+    add_priming_edit(out, audio->priming_samples);
+    size_t mdia = gm_box_open(out, "mdia");
+    add_mdhd(out, audio->sample_rate, audio->language);
+    add_hdlr(out, "soun");
+    size_t minf = gm_box_open(out, "minf");
+    size_t smhd = gm_box_open_full(out, "smhd", 0, 0);
+    gm_box_zeros(out, 4);
+    gm_box_close(out, smhd);
+    add_dinf(out);
+    size_t stbl = gm_box_open(out, "stbl");
+    add_stsd_audio(out, audio);
+    add_empty_tables(out);
+    gm_box_close(out, stbl);
+    gm_box_close(out, minf);
+    gm_box_close(out, mdia);
+    gm_box_close(out, trak);
+    add_mvex(out);
+    gm_box_close(out, moov);
+    return gm_buf_check(out, err);
+}
