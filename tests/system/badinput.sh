@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Input that can't be used: exit 3, a catalogue code, nothing but the report left behind; wrong usage: exit 2.
+. "$(dirname "$0")/lib.sh"
+
+refused() { # name code-regex input
+  local name=$1 code=$2 input=$3 rc=0 out=$work/out-$checks
+  timeout 60 "$bin/gopmill" transcode "$input" --out "$out" >"$work/stdout" 2>"$work/stderr" || rc=$?
+  check "$name: exit 3, got $rc ($(tail -n 1 "$work/stderr"))" test "$rc" = 3
+  check "$name: says $code ($(tail -n 2 "$work/stderr" | tr '\n' ' '))" grep -qE "$code" "$work/stderr"
+  check "$name: leaves nothing but the report ($(find "$out" -type f 2>/dev/null | head -n 3 | tr '\n' ' '))" \
+    test -z "$(find "$out" -mindepth 1 ! -name report.json 2>/dev/null)"
+}
+printf '' >"$work/empty.mp4"
+head -c 100000 /dev/urandom >"$work/garbage.mp4"
+printf '<html><body>404 not found</body></html>' >"$work/page.mp4"
+printf '#EXTM3U\n#EXT-X-TARGETDURATION:6\n#EXTINF:6,\n/etc/passwd\n#EXT-X-ENDLIST\n' >"$work/list.mp4"
+printf 'ffconcat version 1.0\nfile /etc/passwd\n' >"$work/concat.mp4"
+make_clip "$work/tail.mp4" 3
+head -c 60000 "$work/tail.mp4" >"$work/cut.mp4"
+ffmpeg -v error -f lavfi -i sine=d=2 -c:a aac "$work/sound.m4a"
+ffmpeg -v error -f lavfi -i testsrc=s=12x12:d=1 -pix_fmt yuv444p -c:v libx264 "$work/tiny.mp4"
+ffmpeg -v error -i "$work/tail.mp4" -c copy -encryption_scheme cenc-aes-ctr -encryption_key 00112233445566778899aabbccddeeff -encryption_kid 00112233445566778899aabbccddeeff "$work/locked.mp4"
+
+refused "missing file" 'input\.missing' "$work/none.mp4"
+refused "folder" 'input\.not_a_file' "$work"
+refused "empty file" 'input\.empty' "$work/empty.mp4"
+refused "garbage" 'input\.' "$work/garbage.mp4"
+refused "web page" 'input\.not_media' "$work/page.mp4"
+refused "playlist named mp4" 'input\.' "$work/list.mp4"
+refused "concat script named mp4" 'input\.' "$work/concat.mp4"
+refused "cut upload" 'input\.no_index' "$work/cut.mp4"
+refused "sound alone" 'input\.no_video' "$work/sound.m4a"
+refused "below 16x16" 'input\.too_small' "$work/tiny.mp4"
+refused "encrypted" 'input\.encrypted' "$work/locked.mp4"
+
+usage() { # name args...
+  local name=$1 rc=0
+  shift
+  timeout 60 "$bin/gopmill" "$@" >"$work/stdout" 2>"$work/stderr" || rc=$?
+  check "$name: exit 2, got $rc" test "$rc" = 2
+  check "$name: says why" test -s "$work/stderr"
+  check "$name: nothing on stdout" test ! -s "$work/stdout"
+}
+usage "no command"
+usage "unknown command" transmogrify
+usage "unknown option" transcode "$work/tail.mp4" --out "$work/o" --fast
+usage "no output" transcode "$work/tail.mp4"
+usage "bad node count" transcode "$work/tail.mp4" --out "$work/o" --nodes 0
+printf 'name: x\ntasks:\n  inspect: { type: inspect }\n  plan: { type: plan, needs: [inspect], lader: [720] }\n' >"$work/bad.yaml"
+usage "pipeline with an unknown key" transcode "$work/tail.mp4" --out "$work/o" --pipeline "$work/bad.yaml"
+check "it names line and suggestion: $(cat "$work/stderr")" grep -qE 'bad\.yaml:4:.*lader.*ladder' "$work/stderr"
+rc=0
+"$bin/gopmill" job list --scheduler "unix:$work/nobody.sock" >/dev/null 2>"$work/stderr" || rc=$?
+check "no scheduler: exit 4, got $rc" test "$rc" = 4
+
+make_clip "$work/silent.mp4" 3 320x240 25 -an
+check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
+check "its HLS plays" plays "$work/silent/master.m3u8"
+check "its DASH plays" plays "$work/silent/manifest.mpd"
+finish

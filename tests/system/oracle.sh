@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Frame exactness: with a lossless pipeline the decoded frames of every joined rendition, time stamps included,
+# equal those of the same filters run over the whole file by ffmpeg.
+#   oracle.sh short|all
+. "$(dirname "$0")/lib.sh"
+
+set_name=${1:-short}
+cat >"$work/lossless.yaml" <<'YAML'
+name: lossless
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [240, 120] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast, qp: 0 }
+  hls:     { type: package, needs: [video] }
+YAML
+
+# Exceptions, each with its reason (at most three).
+exception() {
+  case $1 in
+  *) return 1 ;;
+  esac
+}
+hashes() { # timescale input filters... : "pts hash" a frame, pts counted from the first frame
+  local scale=$1 input=$2
+  shift 2
+  ffmpeg -nostdin -v error -noautorotate -i "$input" -map 0:v:0 "$@" -fps_mode passthrough \
+    -enc_time_base "1:$scale" -threads 1 -f framemd5 - 2>/dev/null |
+    awk -F', *' '!/^#/ {if (!n++) first = $3; print $3 - first, $6}'
+}
+one() { # clip
+  local clip=$1 out=$work/out rc=0 r
+  rm -rf "$out"
+  gopmill transcode "$clip" --out "$out" --pipeline "$work/lossless.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+  check "$(basename "$clip"): exit 0, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 0
+  [ "$rc" = 0 ] || return
+  local scale
+  scale=$(jq -r .plan.timescale "$out/report.json")
+  for r in $(jq -r '.plan.renditions[].name' "$out/report.json"); do
+    join_rendition "$(echo "$out"/v/*/video/"$r")" >"$work/joined.mp4"
+    hashes "$scale" "$work/joined.mp4" >"$work/ours"
+    hashes "$scale" "$clip" -vf "$(jq -r ".plan.renditions[] | select(.name == \"$r\") | .filters" "$out/report.json")" >"$work/theirs"
+    check "$(basename "$clip") $r: frames" test -s "$work/theirs"
+    check "$(basename "$clip") $r: $(wc -l <"$work/ours") frames against $(wc -l <"$work/theirs"), first difference: $(diff "$work/ours" "$work/theirs" | sed -n 1,3p | tr '\n' ' ')" \
+      cmp -s "$work/ours" "$work/theirs"
+  done
+}
+make_clip "$work/generated.mp4" 15 640x360 30000/1001
+one "$work/generated.mp4"
+make_clip "$work/opengop.mkv" 13 320x240 25 -x264-params open-gop=1:keyint=40:bframes=3:b-pyramid=normal
+one "$work/opengop.mkv"
+if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
+  need_media
+  while IFS=$'\t' read -r name size covers streams decoded; do
+    case $decoded in ok*) ;; *) continue ;; esac
+    case $streams in *"V "*) ;; *) continue ;; esac
+    case $name in tiny-* | *cover-art*) continue ;; esac
+    [ "$set_name" = all ] || case $name in sintel* | long-362s* | *4k60* | bbb-720p* | tos-av1* | annexb* | svt-* | screen-*) continue ;; esac
+    exception "$name" && { echo "exception: $name"; continue; }
+    one "$GOPMILL_TEST_MEDIA/$name"
+  done < <(tail -n +2 "$GOPMILL_TEST_MEDIA/MANIFEST.tsv" | cut -f1,2,4,8,11)
+fi
+finish
