@@ -31,6 +31,10 @@ int gm_codecpar_encode(const AVCodecParameters *par, const AVStream *stream, uin
                        size_t *out_size, struct gm_err *err) GM_MUST_CHECK;
 int gm_codecpar_decode(const uint8_t *data, size_t size, AVCodecParameters **out,
                        struct gm_err *err) GM_MUST_CHECK;
+/* The stream's side data of that type among encoded parameters: borrowed from data; NULL: absent.
+ */
+const uint8_t *gm_codecpar_find_side(const uint8_t *data, size_t size,
+                                     enum AVPacketSideDataType wanted, size_t *out_size);
 
 /* Opens the demuxer over a descriptor (pread; fd stays the caller's): only the formats of the list
  * in source.c, no nested protocols, no external references; probing limited to 20 MB. find_streams
@@ -42,6 +46,10 @@ struct gm_source {
 };
 int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source *out,
                    struct gm_err *err) GM_MUST_CHECK;
+/* The same; decoders that libavformat runs to find parameters refuse pictures above max_pixels
+ * (0: no limit of ours). */
+int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
+                           struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
 
 /* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,

@@ -1,0 +1,102 @@
+#include "media/av.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+#include <libavutil/opt.h>
+
+/* What every file of media/ shares about libav*: error conversion, exact rescaling of times, and
+ * the one way decoders are opened.
+ */
+
+int gm_err_av(struct gm_err *err, enum gm_code code, int averror, const char *fmt, ...)
+{
+    char text[160];
+    char why[AV_ERROR_MAX_STRING_SIZE];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (averror == AVERROR(ENOMEM)) {
+        code = GM_E_NOMEM;
+    } else if (averror == AVERROR(ENOSPC)) {
+        code = GM_E_NO_SCRATCH;
+    }
+    if (av_strerror(averror, why, sizeof why) < 0) {
+        (void)snprintf(why, sizeof why, "error %d", averror);
+    }
+    return gm_err_set(err, code, averror, "%s: %s", text, why);
+}
+
+AVRational gm_av_rational(const Gm__Rational *r)
+{
+    AVRational out = {0, 1};
+    if (r != NULL && r->den != 0) {
+        (void)av_reduce(&out.num, &out.den, r->num, r->den, INT32_MAX);
+        if (out.den == 0) {
+            out = (AVRational){0, 1};
+        }
+    }
+    return out;
+}
+
+int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to)
+{
+    if (ticks == AV_NOPTS_VALUE || from.den == 0 || to.num == 0) {
+        return AV_NOPTS_VALUE;
+    }
+    /* 64 + 31 + 31 bits: nothing overflows. */
+    __int128 a = (__int128)ticks * from.num * to.den;
+    __int128 c = (__int128)from.den * to.num;
+    if (c < 0) {
+        a = -a;
+        c = -c;
+    }
+    bool negative = a < 0;
+    if (negative) {
+        a = -a;
+    }
+    __int128 q = a / c;
+    if ((a % c) * 2 >= c) {
+        q++;
+    }
+    if (q > INT64_MAX) {
+        q = INT64_MAX;
+    }
+    return negative ? -(int64_t)q : (int64_t)q;
+}
+
+int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
+                    struct gm_err *err)
+{
+    const AVCodec *codec = avcodec_find_decoder(par->codec_id);
+    if (codec == NULL) {
+        return gm_err_set(err, GM_E_INPUT_CODEC, AVERROR_DECODER_NOT_FOUND,
+                          "there is no decoder for %s", avcodec_get_name(par->codec_id));
+    }
+    AVCodecContext *ctx = avcodec_alloc_context3(codec);
+    if (ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = 0;
+    int av = avcodec_parameters_to_context(ctx, par);
+    if (av < 0) {
+        rc = gm_err_av(err, GM_E_MEDIA, av, "decoder %s refused its parameters", codec->name);
+        goto out;
+    }
+    ctx->pkt_timebase = packet_time_base;
+    ctx->thread_count = 1;
+    ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    av = avcodec_open2(ctx, codec, NULL);
+    if (av < 0) {
+        rc = gm_err_av(err, GM_E_MEDIA, av, "decoder %s did not open", codec->name);
+        goto out;
+    }
+    *out = ctx;
+    ctx = NULL;
+out:
+    avcodec_free_context(&ctx);
+    return rc;
+}

@@ -1,0 +1,329 @@
+#include "media/av.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <libavutil/opt.h>
+
+/* The one way sources are opened: libavformat over a descriptor that is read by pread, so that the
+ * demuxer can reach nothing else. The format is found by content alone, never by the file's name;
+ * containers only. Whatever a file asks to be opened besides is refused by io_open.
+ */
+#define IO_BUFFER_BYTES 65536
+#define PROBE_BYTES "20000000"
+#define ANALYZE_US "20000000"
+
+/* Demuxers of libavformat 59 that read one self-contained media file; audio formats are here so
+ * that a song is told apart from garbage. */
+static const char *const allowed[] = {
+    "mov,mp4,m4a,3gp,3g2,mj2",
+    "matroska,webm",
+    "mpegts",
+    "mpeg",
+    "avi",
+    "flv",
+    "live_flv",
+    "ogg",
+    "asf",
+    "asf_o",
+    "mxf",
+    "h264",
+    "hevc",
+    "m4v",
+    "mpegvideo",
+    "ivf",
+    "av1",
+    "obu",
+    "dv",
+    "nut",
+    "wav",
+    "w64",
+    "aiff",
+    "mp3",
+    "aac",
+    "ac3",
+    "eac3",
+    "flac",
+    "amr",
+};
+
+/* What points at other files, and so is refused by name; tests try the common ones. */
+static const char *const playlists[] = {
+    "hls", "concat", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest", "lavfi",
+};
+
+struct source_io {
+    AVIOContext *avio; /* owned */
+    int fd;            /* borrowed */
+    int64_t pos;
+    int64_t size;
+};
+
+static int io_read(void *opaque, uint8_t *buf, int size)
+{
+    struct source_io *io = opaque;
+    if (size <= 0 || io->pos >= io->size) {
+        return AVERROR_EOF;
+    }
+    ssize_t n;
+    do {
+        n = pread(io->fd, buf, (size_t)size, io->pos);
+    } while (n < 0 && errno == EINTR);
+    if (n < 0) {
+        return AVERROR(errno);
+    }
+    if (n == 0) {
+        return AVERROR_EOF;
+    }
+    io->pos += n;
+    return (int)n;
+}
+
+static int64_t io_seek(void *opaque, int64_t offset, int whence)
+{
+    struct source_io *io = opaque;
+    whence &= ~AVSEEK_FORCE;
+    int64_t base = 0;
+    if (whence == AVSEEK_SIZE) {
+        return io->size;
+    }
+    if (whence == SEEK_CUR) {
+        base = io->pos;
+    } else if (whence == SEEK_END) {
+        base = io->size;
+    } else if (whence != SEEK_SET) {
+        return AVERROR(EINVAL);
+    }
+    int64_t to;
+    if (__builtin_add_overflow(base, offset, &to) || to < 0) {
+        return AVERROR(EINVAL);
+    }
+    io->pos = to;
+    return to;
+}
+
+static int refuse_open(AVFormatContext *ctx, AVIOContext **pb, const char *url, int flags,
+                       AVDictionary **options)
+{
+    (void)ctx;
+    (void)pb;
+    (void)url;
+    (void)flags;
+    (void)options;
+    return AVERROR(EPERM);
+}
+
+static bool is_one_of(const char *name, const char *const *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(name, list[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Printable text, as web pages, JSON and scripts are: no control characters but white space. */
+static bool looks_like_text(int fd)
+{
+    uint8_t head[512];
+    ssize_t n = pread(fd, head, sizeof head, 0);
+    for (ssize_t i = 0; i < n; i++) {
+        if (head[i] < 0x20 && head[i] != '\n' && head[i] != '\r' && head[i] != '\t' &&
+            head[i] != '\f') {
+            return false;
+        }
+    }
+    return n > 0;
+}
+
+/* Whether the file has a top-level box of that type (ISO/IEC 14496-12, 4.2). */
+static bool has_box(int fd, int64_t file_size, const char type[4])
+{
+    int64_t at = 0;
+    for (int boxes = 0; boxes < 100000 && at + 8 <= file_size; boxes++) {
+        uint8_t head[16] = {0};
+        if (pread(fd, head, sizeof head, at) < 8) {
+            return false;
+        }
+        if (memcmp(head + 4, type, 4) == 0) {
+            return true;
+        }
+        uint64_t size = 0;
+        int first = 0, bytes = 4;
+        if (head[0] == 0 && head[1] == 0 && head[2] == 0 && head[3] == 1) {
+            first = 8;
+            bytes = 8;
+        }
+        for (int i = 0; i < bytes; i++) {
+            size = size << 8 | head[first + i];
+        }
+        if (size < 8 || size > (uint64_t)(file_size - at)) {
+            return false; /* 0: up to the end of the file; the rest: broken */
+        }
+        at += (int64_t)size;
+    }
+    return false;
+}
+
+static int find_format(struct source_io *io, const char *name, const AVInputFormat **out,
+                       struct gm_err *err)
+{
+    const AVInputFormat *format = NULL;
+    int score = av_probe_input_buffer2(io->avio, &format, "", NULL, 0, 0);
+    if (score == AVERROR(ENOMEM)) {
+        return gm_err_nomem(err);
+    }
+    if (score < 0 || format == NULL) {
+        return gm_err_set(err, GM_E_INPUT_UNREADABLE, score < 0 ? score : 0,
+                          "%s is no media file: its content matches no known format%s", name,
+                          looks_like_text(io->fd) ? " (it is text)" : "");
+    }
+    if (is_one_of(format->name, allowed, sizeof allowed / sizeof allowed[0])) {
+        *out = format;
+        return 0;
+    }
+    bool playlist = is_one_of(format->name, playlists, sizeof playlists / sizeof playlists[0]);
+    if (!playlist && (score <= AVPROBE_SCORE_RETRY || looks_like_text(io->fd))) {
+        return gm_err_set(err, GM_E_INPUT_UNREADABLE, 0, "%s is no media file%s", name,
+                          looks_like_text(io->fd) ? " (it is text)" : "");
+    }
+    return gm_err_set(err, GM_E_INPUT_FORMAT, 0, "%s is a %s, which gopmill does not open", name,
+                      format->long_name != NULL ? format->long_name : format->name);
+}
+
+static int open_demuxer(struct source_io *io, const AVInputFormat *format, const char *name,
+                        AVFormatContext **out, struct gm_err *err)
+{
+    AVDictionary *options = NULL;
+    AVFormatContext *ctx = avformat_alloc_context();
+    int rc = 0;
+    if (ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    ctx->pb = io->avio;
+    ctx->io_open = refuse_open;
+    ctx->flags |= AVFMT_FLAG_CUSTOM_IO;
+    /* scan_all_pmts as the ffmpeg program sets it: programmes that appear late are found. */
+    if (av_dict_set(&options, "probesize", PROBE_BYTES, 0) < 0 ||
+        av_dict_set(&options, "analyzeduration", ANALYZE_US, 0) < 0 ||
+        av_dict_set(&options, "protocol_whitelist", "none", 0) < 0 ||
+        av_dict_set(&options, "format_whitelist", format->name, 0) < 0 ||
+        av_dict_set(&options, "enable_drefs", "0", 0) < 0 ||
+        av_dict_set(&options, "scan_all_pmts", "1", 0) < 0) {
+        rc = gm_err_nomem(err);
+        avformat_free_context(ctx);
+        goto out;
+    }
+    int av = avformat_open_input(&ctx, "", format, &options); /* frees ctx when it fails */
+    if (av < 0) {
+        bool no_index = strncmp(format->name, "mov,", 4) == 0 && av != AVERROR(ENOMEM) &&
+                        !has_box(io->fd, io->size, "moov");
+        rc = no_index
+                 ? gm_err_set(err, GM_E_INPUT_NO_INDEX, av, "%s has no index (no moov box)", name)
+                 : gm_err_av(err, GM_E_INPUT_UNREADABLE, av, "%s can't be read as %s", name,
+                             format->name);
+        goto out;
+    }
+    *out = ctx;
+out:
+    av_dict_free(&options);
+    return rc;
+}
+
+/* avformat_find_stream_info decodes where headers say too little: the pixel limit holds there. */
+static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixels,
+                        struct gm_err *err)
+{
+    unsigned count = ctx->nb_streams;
+    AVDictionary **options = av_calloc(count + 1u, sizeof(AVDictionary *));
+    if (options == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (unsigned i = 0; i < count; i++) {
+        if (max_pixels > 0) {
+            (void)av_dict_set_int(&options[i], "max_pixels", max_pixels, 0);
+        }
+        (void)av_dict_set(&options[i], "threads", "1", 0);
+    }
+    int av = avformat_find_stream_info(ctx, options);
+    for (unsigned i = 0; i < count; i++) {
+        av_dict_free(&options[i]);
+    }
+    av_free(options);
+    if (av < 0) {
+        return gm_err_av(err, GM_E_INPUT_UNREADABLE, av, "the streams of %s can't be read", name);
+    }
+    return 0;
+}
+
+int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixels,
+                           struct gm_source *out, struct gm_err *err)
+{
+    struct stat st;
+    if (fstat(fd, &st) < 0) {
+        return gm_err_sys(err, errno, "fstat of the source");
+    }
+    if (!S_ISREG(st.st_mode)) {
+        return gm_err_set(err, GM_E_INPUT_NOT_FILE, 0, "%s is not a regular file", name);
+    }
+    if (st.st_size == 0) {
+        return gm_err_set(err, GM_E_INPUT_EMPTY, 0, "%s is empty", name);
+    }
+    struct gm_source source = {0};
+    int rc = 0;
+    struct source_io *io = av_mallocz(sizeof *io);
+    uint8_t *buffer = av_malloc(IO_BUFFER_BYTES);
+    if (io == NULL || buffer == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    source.io = io;
+    io->fd = fd;
+    io->size = st.st_size;
+    io->avio = avio_alloc_context(buffer, IO_BUFFER_BYTES, 0, io, io_read, NULL, io_seek);
+    if (io->avio == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    buffer = NULL;
+    const AVInputFormat *format = NULL;
+    rc = find_format(io, name, &format, err);
+    if (rc == 0) {
+        rc = open_demuxer(io, format, name, &source.format, err);
+    }
+    if (rc == 0 && find) {
+        rc = find_streams(source.format, name, max_pixels, err);
+    }
+    if (rc == 0) {
+        *out = source;
+        source = (struct gm_source){0};
+        io = NULL;
+    }
+out:
+    av_free(buffer);
+    if (source.io != NULL) {
+        gm_source_close(&source);
+    } else {
+        av_free(io);
+    }
+    return rc;
+}
+
+int gm_source_open(int fd, const char *name, bool find, struct gm_source *out, struct gm_err *err)
+{
+    return gm_source_open_limited(fd, name, find, 0, out, err);
+}
+
+void gm_source_close(struct gm_source *source)
+{
+    struct source_io *io = source->io;
+    avformat_close_input(&source->format);
+    if (io != NULL && io->avio != NULL) {
+        av_freep(&io->avio->buffer);
+        avio_context_free(&io->avio);
+    }
+    av_freep(&source->io);
+}
