@@ -1,0 +1,300 @@
+/* The table of task parameters, and the one place that turns YAML into message fields by it.
+ * A new parameter is a field in proto/media.proto, a row here and a row in docs/pipelines.md.
+ */
+#include "scheduler/pipeline/params.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+
+#define SIDES_MAX 16
+#define KEYS_MAX 32
+
+static const char *const CODECS_VIDEO[] = {"h264", NULL};
+static const char *const CODECS_AUDIO[] = {"aac", NULL};
+static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
+                                      "medium",    "slow",      "slower",   "veryslow", NULL};
+static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
+                                        "bottom-right", "center",    NULL};
+static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
+
+#define AT(message, field) offsetof(Gm__##message, field)
+
+static const struct gm_pipeline_param PARAMS[] = {
+    {"inspect", "max_pixels", GM_PARAM_UINT64, AT(InspectParams, max_pixels), 256, 1e9, NULL,
+     "35389440", false, "Largest picture taken, width times height."},
+    {"inspect", "max_duration_s", GM_PARAM_UINT64, AT(InspectParams, max_duration_s), 1, 604800,
+     NULL, "43200", false, "Longest programme taken, seconds."},
+    {"inspect", "max_streams", GM_PARAM_UINT32, AT(InspectParams, max_streams), 1, 1000, NULL, "64",
+     false, "Most streams that a source may have."},
+    {"plan", "ladder", GM_PARAM_SIDES, AT(PlanParams, ladder), 16, 4320, NULL,
+     "[1080, 720, 480, 360, 240]", false,
+     "Short sides of the renditions in px, even, largest first; none is made larger than the "
+     "source."},
+    {"encode", "codec", GM_PARAM_CHOICE, AT(EncodeParams, codec), 0, 0, CODECS_VIDEO, "h264", false,
+     "Video codec."},
+    {"encode", "preset", GM_PARAM_CHOICE, AT(EncodeParams, preset), 0, 0, PRESETS, "veryfast",
+     false, "Speed against size, by x264's names."},
+    {"encode", "crf", GM_PARAM_INT32, AT(EncodeParams, crf), 0, 51, NULL, "23", false,
+     "Constant rate factor: lower is better and larger."},
+    {"encode", "qp", GM_PARAM_INT32, AT(EncodeParams, qp), 0, 69, NULL, NULL, false,
+     "Constant quantiser instead of crf and its caps; 0 is lossless."},
+    {"encode", "maxrate_scale", GM_PARAM_DOUBLE, AT(EncodeParams, maxrate_scale), 0, 10, NULL, "1",
+     false, "Multiplies the ladder's table of bit rate caps; 0 lifts them."},
+    {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
+     "An image laid over every frame of every rendition."},
+    {"watermark", "image", GM_PARAM_FILE, AT(Watermark, image), 0, 0, NULL, NULL, true,
+     "File name of the image, beside the pipeline file; at most 4 MiB."},
+    {"watermark", "position", GM_PARAM_CHOICE, AT(Watermark, position), 0, 0, POSITIONS,
+     "bottom-right", false, "Where it lies."},
+    {"watermark", "opacity", GM_PARAM_DOUBLE, AT(Watermark, opacity), 0, 1, NULL, "0.8", false,
+     "Multiplies the image's own alpha."},
+    {"watermark", "margin", GM_PARAM_DOUBLE, AT(Watermark, margin), 0, 0.5, NULL, "0.03", false,
+     "Distance from the edges as a share of the rendition's short side."},
+    {"watermark", "size", GM_PARAM_DOUBLE, AT(Watermark, size), 0.01, 1, NULL, "0.15", false,
+     "Width of the image as a share of the rendition's width."},
+    {"audio", "codec", GM_PARAM_CHOICE, AT(AudioParams, codec), 0, 0, CODECS_AUDIO, "aac", false,
+     "Audio codec."},
+    {"audio", "bitrate", GM_PARAM_SIZE, AT(AudioParams, bitrate_bps), 16000, 512000, NULL, "128k",
+     false, "Bits a second of a track."},
+    {"audio", "channels", GM_PARAM_UINT32, AT(AudioParams, channels), 1, 2, NULL, "2", false,
+     "1 (mono) or 2 (stereo); other layouts are mixed to that."},
+    {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
+     SAMPLE_RATES, "48000", false, "Samples a second."},
+    {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
+     "5", false, "Seconds of programme that one tile stands for."},
+    {"thumbnails", "width", GM_PARAM_UINT32, AT(ThumbnailsParams, width), 16, 640, NULL, "160",
+     false, "Width of a tile in px; even."},
+    {"thumbnails", "columns", GM_PARAM_UINT32, AT(ThumbnailsParams, columns), 1, 20, NULL, "10",
+     false, "Tiles in a row of a sprite."},
+    {"thumbnails", "rows", GM_PARAM_UINT32, AT(ThumbnailsParams, rows), 1, 20, NULL, "10", false,
+     "Rows of a sprite."},
+    {"thumbnails", "poster_width", GM_PARAM_UINT32, AT(ThumbnailsParams, poster_width), 16, 3840,
+     NULL, "1280", false, "Largest width of the poster in px; even."},
+    {"mp4", "heights", GM_PARAM_SIDES, AT(Mp4Params, heights), 16, 4320, NULL, "[720]", false,
+     "Short sides of the single files; the nearest rung that is not above is taken."},
+    {"package", "hls", GM_PARAM_BOOL, AT(PackageParams, hls), 0, 0, NULL, "true", false,
+     "Write HLS playlists."},
+    {"package", "dash", GM_PARAM_BOOL, AT(PackageParams, dash), 0, 0, NULL, "true", false,
+     "Write a DASH manifest."},
+    {0}};
+
+const struct gm_pipeline_param *gm_pipeline_params(void)
+{
+    return PARAMS;
+}
+
+static int set_string(char **field, const char *value, struct gm_err *err)
+{
+    char *copy = strdup(value);
+    if (copy == NULL) {
+        return gm_err_nomem(err);
+    }
+    if (*field != protobuf_c_empty_string) {
+        free(*field);
+    }
+    *field = copy;
+    return 0;
+}
+
+static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml *node,
+                      const char **out, struct gm_err *err)
+{
+    const char *text = NULL;
+    int rc = gm_yaml_string(node, &text, err);
+    if (rc < 0) {
+        return rc;
+    }
+    char all[160] = "";
+    for (const char *const *c = row->choices; *c != NULL; c++) {
+        if (strcmp(*c, text) == 0) {
+            *out = text;
+            return 0;
+        }
+        size_t used = strlen(all);
+        (void)snprintf(all + used, sizeof all - used, "%s%s", used != 0 ? ", " : "", *c);
+    }
+    const char *near = gm_suggest(text, row->choices);
+    if (near != NULL) {
+        return gm_yaml_fail(node, err, "`%s` is not a %s; did you mean `%s`?", text, row->name,
+                            near);
+    }
+    return gm_yaml_fail(node, err, "`%s` is not a %s; it is one of: %s", text, row->name, all);
+}
+
+static int set_sides(const struct gm_pipeline_param *row, const struct gm_yaml *node,
+                     size_t *out_count, uint32_t **out, struct gm_err *err)
+{
+    if (node->kind != GM_YAML_LIST) {
+        return gm_yaml_fail(node, err, "%s is a list such as %s", row->name, row->def);
+    }
+    uint32_t sides[SIDES_MAX];
+    size_t count = 0;
+    for (const struct gm_yaml *c = node->child; c != NULL; c = c->next) {
+        int64_t v = 0;
+        int rc = gm_yaml_int(c, (int64_t)row->min, (int64_t)row->max, &v, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (v % 2 != 0) {
+            return gm_yaml_fail(c, err, "%s: %lld is odd; short sides are even", row->name,
+                                (long long)v);
+        }
+        if (count > 0 && (uint32_t)v >= sides[count - 1]) {
+            return gm_yaml_fail(c, err, "%s goes from large to small, without doubles", row->name);
+        }
+        if (count == SIDES_MAX) {
+            return gm_yaml_fail(c, err, "%s has more than %d entries", row->name, SIDES_MAX);
+        }
+        sides[count++] = (uint32_t)v;
+    }
+    if (count == 0) {
+        return gm_yaml_fail(node, err, "%s is empty", row->name);
+    }
+    uint32_t *copy = malloc(count * sizeof *copy);
+    if (copy == NULL) {
+        return gm_err_nomem(err);
+    }
+    memcpy(copy, sides, count * sizeof *copy);
+    free(*out);
+    *out = copy;
+    *out_count = count;
+    return 0;
+}
+
+static int set_sides_field(const struct gm_pipeline_param *row, const struct gm_yaml *node,
+                           void *params, struct gm_err *err)
+{
+    if (strcmp(row->task, "plan") == 0) {
+        Gm__PlanParams *p = params;
+        return set_sides(row, node, &p->n_ladder, &p->ladder, err);
+    }
+    Gm__Mp4Params *p = params;
+    return set_sides(row, node, &p->n_heights, &p->heights, err);
+}
+
+static int set_number(const struct gm_pipeline_param *row, const struct gm_yaml *node, char *field,
+                      struct gm_err *err)
+{
+    int64_t v = 0;
+    int rc = row->type == GM_PARAM_SIZE
+                 ? gm_yaml_size(node, (int64_t)row->min, (int64_t)row->max, &v, err)
+                 : gm_yaml_int(node, (int64_t)row->min, (int64_t)row->max, &v, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *word = NULL;
+    if (row->choices != NULL && (rc = set_choice(row, node, &word, err)) < 0) {
+        return rc;
+    }
+    if (row->type == GM_PARAM_UINT64) {
+        *(uint64_t *)(void *)field = (uint64_t)v;
+    } else if (row->type == GM_PARAM_INT32) {
+        *(int32_t *)(void *)field = (int32_t)v;
+    } else {
+        *(uint32_t *)(void *)field = (uint32_t)v;
+    }
+    return 0;
+}
+
+static int set_watermark(const struct gm_yaml *node, Gm__Watermark **field, struct gm_err *err)
+{
+    if (node->kind != GM_YAML_MAP) {
+        return gm_yaml_fail(node, err, "watermark is a map: { image: logo.png, ... }");
+    }
+    Gm__Watermark *mark = malloc(sizeof *mark);
+    if (mark == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__watermark__init(mark);
+    *field = mark;
+    static const char *const none[] = {NULL};
+    return gm_params_fill("watermark", node, node, none, mark, err);
+}
+
+static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *node, void *params,
+                     struct gm_err *err)
+{
+    char *field = (char *)params + row->offset;
+    const char *text = NULL;
+    int rc = 0;
+    bool flag = false;
+    switch (row->type) {
+    case GM_PARAM_UINT32:
+    case GM_PARAM_UINT64:
+    case GM_PARAM_INT32:
+    case GM_PARAM_SIZE:
+        return set_number(row, node, field, err);
+    case GM_PARAM_DOUBLE:
+        return gm_yaml_double(node, row->min, row->max, (double *)(void *)field, err);
+    case GM_PARAM_BOOL:
+        rc = gm_yaml_bool(node, &flag, err);
+        if (rc == 0) {
+            *(protobuf_c_boolean *)(void *)field = flag;
+        }
+        return rc;
+    case GM_PARAM_CHOICE:
+        rc = set_choice(row, node, &text, err);
+        return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
+    case GM_PARAM_FILE:
+        rc = gm_yaml_string(node, &text, err);
+        if (rc == 0 && !gm_is_file_name(text)) {
+            rc = gm_yaml_fail(
+                node, err, "%s is a plain file name ([A-Za-z0-9._-]), without a folder", row->name);
+        }
+        return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
+    case GM_PARAM_SIDES:
+        return set_sides_field(row, node, params, err);
+    case GM_PARAM_MAP:
+        return set_watermark(node, (Gm__Watermark **)(void *)field, err);
+    }
+    return gm_err_set(err, GM_E_BUG, 0, "parameter %s has no type", row->name);
+}
+
+static int set_default(const struct gm_pipeline_param *row, void *params, struct gm_err *err)
+{
+    char text[128];
+    struct gm_yaml *doc = NULL;
+    int len = snprintf(text, sizeof text, "%s: %s\n", row->name, row->def);
+    GM_ASSERT(len > 0 && (size_t)len < sizeof text);
+    int rc = gm_yaml_parse("default", text, (size_t)len, &doc, err);
+    if (rc == 0) {
+        rc = set_field(row, gm_yaml_find(doc, row->name), params, err);
+    }
+    gm_yaml_destroy(&doc);
+    return rc;
+}
+
+int gm_params_fill(const char *task, const struct gm_yaml *where, const struct gm_yaml *node,
+                   const char *const *skip, void *params, struct gm_err *err)
+{
+    const char *known[KEYS_MAX];
+    size_t n = 0;
+    for (; *skip != NULL; skip++) {
+        known[n++] = *skip;
+    }
+    for (const struct gm_pipeline_param *row = PARAMS; row->task != NULL; row++) {
+        if (strcmp(row->task, task) == 0) {
+            GM_ASSERT(n + 1 < KEYS_MAX);
+            known[n++] = row->name;
+        }
+    }
+    known[n] = NULL;
+    int rc = node != NULL ? gm_yaml_check_keys(node, known, err) : 0;
+    for (const struct gm_pipeline_param *row = PARAMS; rc == 0 && row->task != NULL; row++) {
+        if (strcmp(row->task, task) != 0) {
+            continue;
+        }
+        const struct gm_yaml *value = node != NULL ? gm_yaml_find(node, row->name) : NULL;
+        if (value != NULL) {
+            rc = set_field(row, value, params, err);
+        } else if (row->required) {
+            rc = gm_yaml_fail(where, err, "%s needs the key `%s`", task, row->name);
+        } else if (row->def != NULL) {
+            rc = set_default(row, params, err);
+        }
+    }
+    return rc;
+}
