@@ -47,6 +47,7 @@ for i in $(seq "$runs"); do
   echo "run $i: gopmill $a   ffmpeg $b"
   echo "$a $b" >>"$work/times"
 done
-awk '{e[NR] = $1 / $4; c[NR] = ($2 + $3) / ($5 + $6)}
-  END {n = asort(e); asort(c); m = int((n + 1) / 2); printf "median ratio gopmill/ffmpeg: elapsed %.2f, CPU %.2f\n", e[m], c[m]}' "$work/times" 2>/dev/null ||
-  awk '{printf "ratio elapsed %.2f CPU %.2f\n", $1 / $4, ($2 + $3) / ($5 + $6)}' "$work/times"
+median() { # awk expression
+  awk "{print $1}" "$work/times" | sort -n | awk '{v[NR] = $1} END {printf "%.2f", v[int((NR + 1) / 2)]}'
+}
+echo "median ratio gopmill/ffmpeg: elapsed $(median '\$1 / \$4'), CPU $(median '(\$2 + \$3) / (\$5 + \$6)')"
