@@ -6,16 +6,18 @@
 
 /* The chunk object: what decoding one chunk needs, in one file.
  *
- *   "GMCK" u8 version=1, 3 zero bytes
- *   u32be header size, Gm__ChunkHeader
- *   records until the end record:
- *     u8 type: 1 packet, 2 parameter change, 0 end
- *     packet:  u64be id, i64be pts, i64be dts (INT64_MIN: none), i64be duration, u32be flags
- * (AV_PKT_FLAG_*), u16be side data count, { u32be type, u32be size, bytes }..., u8 where: 0 inline:
- * u32be size, bytes; 1 in the source: u64be offset, u32be size change:  u32be size, codecpar (as
- * ChunkHeader.codecpar); holds from the next packet on end:     u32be count of packets Times are in
- * ChunkHeader.time_base. A file that ends before the end record is refused. Limits: header 8 MiB,
- * packet 128 MiB, 64 side data of 16 MiB, record count 10,000,000.
+ * - "GMCK", u8 version = 1, 3 zero bytes, u32be header size, Gm__ChunkHeader
+ * - records until the end record, each beginning with u8 type:
+ *   - 1, packet: u64be id; i64be pts; i64be dts (INT64_MIN: none); i64be duration; u32be flags
+ *     (AV_PKT_FLAG_*); u16be count of side data; for each { u32be type, u32be size, bytes };
+ *     u8 where: 0, inline: u32be size, bytes; 1, in the source: u64be offset, u32be size
+ *     (only when ChunkHeader.by_reference)
+ *   - 2, parameter change: u32be size, codecpar (as ChunkHeader.codecpar); holds from the next
+ *     packet on
+ *   - 0, end: u32be count of packets; nothing follows
+ *
+ * Times are in ChunkHeader.time_base. A file that ends before the end record is refused. Limits:
+ * header 8 MiB, packet 128 MiB, 64 side data of 16 MiB, change 16 MiB, 10,000,000 records.
  */
 #define GM_CHUNK_NO_TS INT64_MIN
 
@@ -46,6 +48,9 @@ int gm_chunk_write_change(struct gm_chunk_writer *w, const void *codecpar, size_
                           struct gm_err *err) GM_MUST_CHECK;
 /* Writes the end record and the rest of the buffer. */
 int gm_chunk_writer_finish(struct gm_chunk_writer *w, struct gm_err *err) GM_MUST_CHECK;
+/* Hash and size in bytes of the whole object; once, after finish. Errors: BUG. */
+int gm_chunk_writer_digest(struct gm_chunk_writer *w, uint8_t out_sha256[32], uint64_t *out_size,
+                           struct gm_err *err) GM_MUST_CHECK;
 void gm_chunk_writer_close(struct gm_chunk_writer **w);
 
 struct gm_chunk_reader; /* opaque */

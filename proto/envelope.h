@@ -12,6 +12,7 @@
 #define GM_PROTOCOL_VERSION 1
 #define GM_ENVELOPE_MAX_BYTES (32u << 20)
 #define GM_WORKER_MESSAGE_MAX_BYTES (64u << 10)
+#define GM_PROTO_HASH_BYTES 32
 
 /* *out is owned: gm__envelope__free_unpacked(out, NULL). Errors: PROTO (native = offset or field),
  * LIMIT. */

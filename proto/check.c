@@ -1,0 +1,299 @@
+/* The rules of docs/protocol.md that the encoding itself can't express. A handler may use every
+ * part named here without looking again: a message that lacks one never reaches it.
+ *
+ * Strings are never NULL after protobuf-c unpacked them; sub-messages may be.
+ */
+#include "proto/check.h"
+
+#include <string.h>
+
+#include "proto/envelope.h"
+
+#define KEY_MAX_BYTES 1024
+
+static int fail(struct gm_err *err, const char *what, const char *why)
+{
+    return gm_err_set(err, GM_E_PROTO, 0, "%s %s", what, why);
+}
+
+/* The form of storage/store.h, which this folder may not include. */
+static bool is_key(const char *s)
+{
+    size_t part = 0;
+    size_t length = strlen(s);
+    if (length == 0 || length > KEY_MAX_BYTES) {
+        return false;
+    }
+    for (size_t i = 0; i <= length; i++) {
+        unsigned char c = (unsigned char)s[i];
+        if (c == '/' || c == '\0') {
+            bool dots =
+                (part == 1 && s[i - 1] == '.') || (part == 2 && s[i - 1] == '.' && s[i - 2] == '.');
+            if (part == 0 || dots) {
+                return false;
+            }
+            part = 0;
+            continue;
+        }
+        bool alnum = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+        if (!alnum && c < 0x80 && strchr("._ +@=,()-", c) == NULL) {
+            return false;
+        }
+        part++;
+    }
+    return true;
+}
+
+/* Job ids, publications: they become parts of paths. */
+static bool is_ident(const char *s)
+{
+    size_t length = strspn(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-");
+    return length >= 1 && length <= 64 && s[length] == '\0';
+}
+
+static int check_object(const Gm__Object *object, struct gm_err *err)
+{
+    if (object->store == GM__OBJECT_STORE__STORE_SOURCE) {
+        return 0; /* any name that the source's store has */
+    }
+    if (!is_key(object->key)) {
+        return fail(err, "Object.key", "is not a key");
+    }
+    if (object->sha256.len != GM_PROTO_HASH_BYTES) {
+        return fail(err, "Object.sha256", "is missing");
+    }
+    return 0;
+}
+
+static int check_objects(size_t count, Gm__Object *const *objects, struct gm_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = check_object(objects[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int check_inputs(size_t count, Gm__TaskInput *const *inputs, struct gm_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (inputs[i]->item == NULL) {
+            return fail(err, "TaskInput.item", "is missing");
+        }
+        int rc = check_objects(inputs[i]->item->n_objects, inputs[i]->item->objects, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int check_spec(const Gm__TaskSpec *spec, struct gm_err *err)
+{
+    if (spec->type[0] == '\0') {
+        return fail(err, "TaskSpec.type", "is empty");
+    }
+    if (!is_ident(spec->job_id)) {
+        return fail(err, "TaskSpec.job_id", "is not an id");
+    }
+    for (size_t i = 0; i < spec->n_results; i++) {
+        int rc = check_objects(spec->results[i]->n_objects, spec->results[i]->objects, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return check_inputs(spec->n_inputs, spec->inputs, err);
+}
+
+static int check_hello(const Gm__Hello *hello, struct gm_err *err)
+{
+    if (!gm_is_node_id(hello->node_id)) {
+        return fail(err, "Hello.node_id", "is not a node id");
+    }
+    if (hello->n_devices == 0) {
+        return fail(err, "Hello.devices", "is empty");
+    }
+    for (size_t i = 0; i < hello->n_devices; i++) {
+        if (hello->devices[i]->id[0] == '\0' || hello->devices[i]->capacity == NULL) {
+            return fail(err, "Device", "lacks its id or capacity");
+        }
+    }
+    return 0;
+}
+
+static int check_grants(const Gm__GrantRequest *request, struct gm_err *err)
+{
+    for (size_t i = 0; i < request->n_items; i++) {
+        const Gm__GrantItem *item = request->items[i];
+        if (item->store == GM__OBJECT_STORE__STORE_SOURCE) {
+            return fail(err, "GrantItem.store", "can't be written");
+        }
+        if (!is_key(item->name)) {
+            return fail(err, "GrantItem.name", "is not a key");
+        }
+        if (item->sha256.len != GM_PROTO_HASH_BYTES) {
+            return fail(err, "GrantItem.sha256", "is missing");
+        }
+    }
+    return 0;
+}
+
+static int check_grant_answer(const Gm__GrantAnswer *answer, struct gm_err *err)
+{
+    if (answer->error == NULL && answer->n_grants == 0) {
+        return fail(err, "GrantAnswer", "holds neither grants nor an error");
+    }
+    for (size_t i = 0; i < answer->n_grants; i++) {
+        if (answer->grants[i]->url[0] == '\0' || !is_key(answer->grants[i]->key)) {
+            return fail(err, "Grant", "lacks its url or key");
+        }
+    }
+    return 0;
+}
+
+static int check_assign(const Gm__Assign *assign, struct gm_err *err)
+{
+    if (assign->spec == NULL) {
+        return fail(err, "Assign.spec", "is missing");
+    }
+    if (assign->demand == NULL) {
+        return fail(err, "Assign.demand", "is missing");
+    }
+    return check_spec(assign->spec, err);
+}
+
+static int check_done(const Gm__Done *done, struct gm_err *err)
+{
+    if (done->publication[0] != '\0' && !is_ident(done->publication)) {
+        return fail(err, "Done.publication", "is not an id");
+    }
+    return check_objects(done->n_objects, done->objects, err);
+}
+
+static int check_produced(const Gm__Produced *produced, struct gm_err *err)
+{
+    if (produced->item == NULL) {
+        return fail(err, "Produced.item", "is missing");
+    }
+    return check_objects(produced->item->n_objects, produced->item->objects, err);
+}
+
+static int check_body(const Gm__Envelope *env, struct gm_err *err)
+{
+    switch (env->body_case) {
+    case GM__ENVELOPE__BODY_HELLO:
+        return check_hello(env->hello, err);
+    case GM__ENVELOPE__BODY_OFFER:
+        return env->offer->usable == NULL ? fail(err, "Offer.usable", "is missing") : 0;
+    case GM__ENVELOPE__BODY_PRODUCED:
+        return check_produced(env->produced, err);
+    case GM__ENVELOPE__BODY_DONE:
+        return check_done(env->done, err);
+    case GM__ENVELOPE__BODY_FAILED:
+        return env->failed->error == NULL ? fail(err, "Failed.error", "is missing") : 0;
+    case GM__ENVELOPE__BODY_GRANT_REQUEST:
+        return check_grants(env->grant_request, err);
+    case GM__ENVELOPE__BODY_REFUSE:
+        return env->refuse->error == NULL ? fail(err, "Refuse.error", "is missing") : 0;
+    case GM__ENVELOPE__BODY_ASSIGN:
+        return check_assign(env->assign, err);
+    case GM__ENVELOPE__BODY_FEED:
+        return check_inputs(env->feed->n_inputs, env->feed->inputs, err);
+    case GM__ENVELOPE__BODY_GRANT_ANSWER:
+        return check_grant_answer(env->grant_answer, err);
+    case GM__ENVELOPE__BODY_RENEW:
+    case GM__ENVELOPE__BODY_PROGRESS:
+    case GM__ENVELOPE__BODY_GOODBYE:
+    case GM__ENVELOPE__BODY_WELCOME:
+    case GM__ENVELOPE__BODY_RENEWED:
+    case GM__ENVELOPE__BODY_ACK:
+    case GM__ENVELOPE__BODY_CANCEL:
+    case GM__ENVELOPE__BODY_DRAIN:
+        return 0;
+    default:
+        return fail(err, "Envelope.body", "is missing or newer than this build");
+    }
+}
+
+int gm_check_envelope(const Gm__Envelope *env, struct gm_err *err)
+{
+    if (env->version != GM_PROTOCOL_VERSION) {
+        return gm_err_set(err, GM_E_PROTO, env->version,
+                          "the peer speaks protocol version %u, this program version %d",
+                          env->version, GM_PROTOCOL_VERSION);
+    }
+    bool acknowledged = env->body_case == GM__ENVELOPE__BODY_PRODUCED ||
+                        env->body_case == GM__ENVELOPE__BODY_DONE ||
+                        env->body_case == GM__ENVELOPE__BODY_FAILED;
+    if (acknowledged && env->seq == 0) {
+        return fail(err, "Envelope.seq", "is missing");
+    }
+    return check_body(env, err);
+}
+
+static int check_worker_files(size_t count, Gm__WFile *const *files, struct gm_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (!gm_is_file_name(files[i]->name)) {
+            return fail(err, "WFile.name", "is not a file name");
+        }
+        if (!gm_is_file_path(files[i]->path)) {
+            return fail(err, "WFile.path", "is not a file path");
+        }
+        if (files[i]->store == GM__OBJECT_STORE__STORE_SOURCE) {
+            return fail(err, "WFile.store", "can't be written");
+        }
+    }
+    return 0;
+}
+
+static int check_meta_file(const char *name, struct gm_err *err)
+{
+    if (name[0] != '\0' && !gm_is_file_name(name)) {
+        return fail(err, "meta_file", "is not a file name");
+    }
+    return 0;
+}
+
+static int check_worker_done(const Gm__WDone *done, struct gm_err *err)
+{
+    if (done->publication[0] != '\0' && !is_ident(done->publication)) {
+        return fail(err, "WDone.publication", "is not an id");
+    }
+    int rc = check_meta_file(done->meta_file, err);
+    return rc < 0 ? rc : check_worker_files(done->n_files, done->files, err);
+}
+
+static int check_worker_produced(const Gm__WProduced *produced, struct gm_err *err)
+{
+    int rc = check_meta_file(produced->meta_file, err);
+    return rc < 0 ? rc : check_worker_files(produced->n_files, produced->files, err);
+}
+
+int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)
+{
+    switch (msg->body_case) {
+    case GM__WORKER_MESSAGE__BODY_START:
+        return gm_is_file_path(msg->start->scratch)
+                   ? 0
+                   : fail(err, "WStart.scratch", "is not a file path");
+    case GM__WORKER_MESSAGE__BODY_INPUT:
+        return gm_is_file_name(msg->input->name) ? 0
+                                                 : fail(err, "WInput.name", "is not a file name");
+    case GM__WORKER_MESSAGE__BODY_PRODUCED:
+        return check_worker_produced(msg->produced, err);
+    case GM__WORKER_MESSAGE__BODY_DONE:
+        return check_worker_done(msg->done, err);
+    case GM__WORKER_MESSAGE__BODY_FAILED:
+        return msg->failed->error == NULL ? fail(err, "WFailed.error", "is missing") : 0;
+    case GM__WORKER_MESSAGE__BODY_INPUTS_END:
+    case GM__WORKER_MESSAGE__BODY_STORED:
+    case GM__WORKER_MESSAGE__BODY_READY:
+    case GM__WORKER_MESSAGE__BODY_PROGRESS:
+        return 0;
+    default:
+        return fail(err, "WorkerMessage.body", "is missing or newer than this build");
+    }
+}
