@@ -12,6 +12,7 @@ void gm_sha256_update(struct gm_sha256 *h, const void *data, size_t size);
 void gm_sha256_final(struct gm_sha256 *h,
                      uint8_t out[GM_SHA256_SIZE]); /* h may be used again: it restarts */
 void gm_sha256_destroy(struct gm_sha256 **h);
+/* Aborts when memory has run out. */
 void gm_sha256(const void *data, size_t size, uint8_t out[GM_SHA256_SIZE]);
 /* Whole content of fd from offset 0 by pread; *out_size bytes were read. Errors: SYS. */
 int gm_sha256_fd(int fd, uint8_t out[GM_SHA256_SIZE], uint64_t *out_size,

@@ -19,7 +19,8 @@ void gm_log(enum gm_log_level level, const char *event, const char *fields, ...)
 /* Same, with code=, native= and err= of *err added. */
 void gm_log_err(enum gm_log_level level, const char *event, const struct gm_err *err,
                 const char *fields, ...) GM_PRINTF(4, 5);
-/* s quoted and escaped into buf; returns buf. Query strings of URLs are cut off. */
+/* s quoted and escaped into buf; returns buf. Query strings and passwords of URLs are cut off; what
+ * does not fit is left out, the closing quote never. */
 const char *gm_log_quote(const char *s, char *buf, size_t size);
 
 #endif

@@ -26,6 +26,8 @@ struct gm_post;
 int gm_post_create(uv_loop_t *loop, struct gm_post **out, struct gm_err *err) GM_MUST_CHECK;
 int gm_post(struct gm_post *post, void (*fn)(void *arg), void *arg,
             struct gm_err *err) GM_MUST_CHECK;
+/* Runs what was posted and has not run (arguments are never lost), then closes. The threads that
+ * post must have ended. Loop thread only; memory goes after a further loop turn. */
 void gm_post_destroy(struct gm_post **post);
 
 /* Errors of libuv and ZeroMQ in the catalogue's terms. */

@@ -6,7 +6,7 @@
 /* A YAML document as a typed tree with line numbers, over libyaml's event API (its document API
  * takes quadratic time on hostile nesting). Limits: 1 MiB, depth 32, 20,000 nodes; anchors, aliases
  * and tags are refused, duplicate keys too. Scalars stay text; the getters convert, and say file,
- * line and what was expected when they can't.
+ * line and what was expected when they can't. A file without any value is an empty map.
  */
 enum gm_yaml_kind { GM_YAML_SCALAR, GM_YAML_LIST, GM_YAML_MAP };
 
