@@ -1,0 +1,152 @@
+/* gopmill-launcher: closes every door that a worker does not need, then becomes the worker.
+ *
+ *   gopmill-launcher --scratch DIR --parent PID [--memory BYTES] [--file-size BYTES]
+ *                    [--cpu-flags FLAGS] [--log-level LEVEL] -- WORKER [ARGUMENT...]
+ *
+ * Descriptor 3 is the worker's end of the socket pair; 0 to 2 are kept, all others closed. The
+ * worker gets the sandbox pieces that this kernel lacks as GOPMILL_MISSING, comma-separated.
+ * Started by gopmill-node; not for people. */
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "node/sandbox.h"
+
+#define WORKER_DESCRIPTORS 256
+
+struct options {
+    const char *scratch;
+    int64_t parent;
+    const char *cpu_flags;
+    const char *log_level;
+    struct gm_sandbox_limits limits;
+};
+
+static int parse_number(const char *text, uint64_t *out, struct gm_err *err)
+{
+    char *end = NULL;
+    errno = 0;
+    unsigned long long value = strtoull(text, &end, 10);
+    if (errno != 0 || end == text || *end != '\0' || text[0] == '-') {
+        return gm_err_set(err, GM_E_INVAL, 0, "`%s` is not a number", text);
+    }
+    *out = value;
+    return 0;
+}
+
+static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
+{
+    static const struct option known[] = {{"scratch", required_argument, NULL, 's'},
+                                          {"parent", required_argument, NULL, 'p'},
+                                          {"memory", required_argument, NULL, 'm'},
+                                          {"file-size", required_argument, NULL, 'f'},
+                                          {"cpu-flags", required_argument, NULL, 'c'},
+                                          {"log-level", required_argument, NULL, 'l'},
+                                          {NULL, 0, NULL, 0}};
+    int rc = 0;
+    int c;
+    while (rc == 0 && (c = getopt_long(argc, argv, "+", known, NULL)) != -1) {
+        uint64_t number = 0;
+        switch (c) {
+        case 's':
+            out->scratch = optarg;
+            break;
+        case 'c':
+            out->cpu_flags = optarg;
+            break;
+        case 'l':
+            out->log_level = optarg;
+            break;
+        case 'p':
+            rc = parse_number(optarg, &number, err);
+            out->parent = (int64_t)number;
+            break;
+        case 'm':
+            rc = parse_number(optarg, &out->limits.memory_bytes, err);
+            break;
+        case 'f':
+            rc = parse_number(optarg, &out->limits.file_size_bytes, err);
+            break;
+        default:
+            rc = gm_err_set(err, GM_E_INVAL, 0, "an option is unknown or lacks its value");
+        }
+    }
+    if (rc == 0 && (out->scratch == NULL || out->parent == 0 || optind >= argc)) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--scratch, --parent and a program are needed");
+    }
+    return rc;
+}
+
+/* glibc's libm picks fused multiply-add code where the CPU has it, which rounds differently;
+ * without it every x86 machine computes the same bits. */
+static int make_environment(const struct options *options, const struct gm_sandbox_missing *missing,
+                            struct gm_err *err)
+{
+    char names[256] = "";
+    for (size_t i = 0; i < missing->count; i++) {
+        size_t used = strlen(names);
+        snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ",", missing->names[i]);
+    }
+    if (clearenv() != 0 || setenv("LANG", "C", 1) != 0 ||
+        setenv("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-FMA,-FMA4", 1) != 0 ||
+        setenv("GOPMILL_MISSING", names, 1) != 0 ||
+        (options->log_level != NULL && setenv("GOPMILL_LOG", options->log_level, 1) != 0) ||
+        (options->cpu_flags != NULL && options->cpu_flags[0] != '\0' &&
+         setenv("GOPMILL_CPU_FLAGS", options->cpu_flags, 1) != 0)) {
+        return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+static int launch(int argc, char **argv, struct gm_err *err)
+{
+    struct options options = {.limits = {.descriptors = WORKER_DESCRIPTORS}};
+    struct gm_sandbox_missing missing = {.count = 0};
+    int rc = parse(argc, argv, &options, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (close_range(4, ~0u, 0) < 0) {
+        return gm_err_sys(err, errno, "could not close foreign descriptors");
+    }
+    if (chdir(options.scratch) < 0) {
+        return gm_err_sys(err, errno, "could not enter the scratch folder `%s`", options.scratch);
+    }
+    rc = gm_sandbox_limit(&options.limits, err);
+    if (rc == 0) {
+        rc = gm_sandbox_bind(options.parent, err);
+    }
+    if (rc == 0) {
+        rc = gm_sandbox_outer(argv[optind], &missing, err);
+    }
+    if (rc == 0) {
+        rc = make_environment(&options, &missing, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    /* An interrupt at a terminal is the agent's affair; a file over its limit is an error, no
+     * death. Ignored signals stay so through exec. */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+    signal(SIGPIPE, SIG_IGN);
+    execv(argv[optind], argv + optind);
+    return gm_err_sys(err, errno, "could not run `%s`", argv[optind]);
+}
+
+int main(int argc, char **argv)
+{
+    struct gm_err err = {.code = GM_OK};
+    gm_log_init("launcher", GM_LOG_INFO, false);
+    if (launch(argc, argv, &err) < 0) {
+        gm_log_err(GM_LOG_ERROR, "launch-failed", &err, "pid=%" PRId64, (int64_t)getpid());
+    }
+    return 126; /* reached only when the worker was not started */
+}

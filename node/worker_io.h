@@ -1,0 +1,43 @@
+#ifndef GM_NODE_WORKER_IO_H
+#define GM_NODE_WORKER_IO_H
+
+#include <sys/resource.h>
+
+#include "common/time.h"
+#include "media/task_io.h"
+
+/* One task's view of the world over the worker's socket: struct gm_task_io. */
+struct gm_worker_task {
+    int sock;           /* borrowed */
+    int folder;         /* owned: the task's scratch folder */
+    Gm__TaskSpec *spec; /* owned */
+    struct gm_task_io io;
+
+    Gm__TaskInput **inputs; /* list owned; entries borrowed from spec and feeds */
+    size_t input_count;
+    size_t input_next;
+    Gm__Feed **feeds; /* owned, entries too */
+    size_t feed_count;
+    bool inputs_complete;
+
+    int source_fd;       /* owned; -1 until asked for */
+    uint32_t unstored;   /* announced items that are not committed */
+    Gm__WDone *done;     /* owned; set by finish */
+    gm_time started;     /* when the task began */
+    gm_time told;        /* last message to the agent */
+    struct rusage usage; /* at the start */
+    uint64_t frames_done, frames_total;
+
+    Gm__WorkerMessage *reply; /* owned; the answer to WOpen, while one is awaited */
+    int reply_fd;             /* owned; -1: none */
+};
+
+/* spec_fd: memory file of spec_size bytes with the TaskSpec; stays the caller's. scratch: the
+ * task's folder below the working directory. *task must be zeroed; fini after this in any case.
+ * Errors: PROTO, LIMIT, SYS, NOMEM. */
+int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scratch, int spec_fd,
+                        uint64_t spec_size, struct gm_err *err) GM_MUST_CHECK;
+void gm_worker_task_fini(struct gm_worker_task *task);
+void gm_worker_task_usage(const struct gm_worker_task *task, Gm__Usage *out);
+
+#endif
