@@ -121,7 +121,7 @@ static int take_body(struct gm_chunk_reader *r, size_t size, size_t *out_at, str
         return malformed(r, err, "the file ends inside a record");
     }
     size_t need = r->arena.size + size;
-    if (need > r->arena.cap) {
+    if (need > r->arena.cap || r->arena.data == NULL) {
         size_t cap = need + need / 4 + 4096;
         uint8_t *data = realloc(r->arena.data, cap);
         if (data == NULL) {
