@@ -1,0 +1,331 @@
+/* See audio_line.h. All positions are output samples from programme zero, unless named in_*.
+ *
+ * A `run` is sound converted in one piece: the count of its input samples gives the position where
+ * the next one belongs. A gap or a change of format ends the run: the converter is emptied, so that
+ * positions after it are exact again. */
+#include "media/audio_line.h"
+
+#include <libavutil/channel_layout.h>
+#include <libavutil/opt.h>
+#include <libswresample/swresample.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/av.h"
+
+#define TOLERANCE_MS 40
+#define DOUBT_S 10
+#define MAX_CHANNELS 64
+#define MAX_SECONDS 1e9
+
+struct gm_audio_line {
+    struct gm_audio_line_params p;
+    struct gm_audio_line_counts counts;
+    SwrContext *swr; /* owned; NULL: no run */
+    int in_format;
+    int in_rate;
+    AVChannelLayout in_layout;
+    int64_t run_start;
+    int64_t in_count; /* input samples of the run */
+    bool started;     /* a frame was placed */
+    AVFrame *doubt;   /* owned; a frame with a stamp that waits for the next one */
+    int64_t doubt_at;
+    float *planes[2]; /* owned */
+    int planes_cap;
+};
+
+int gm_audio_line_create(const struct gm_audio_line_params *params, struct gm_audio_line **out,
+                         struct gm_err *err)
+{
+    if (params->channels < 1 || params->channels > 2 || params->sample_rate < 1000 ||
+        params->sample_rate > 768000 || params->time_base.num <= 0 || params->time_base.den <= 0 ||
+        params->zero_den <= 0 || params->zero_den > INT32_MAX ||
+        fabs((double)params->zero_num / (double)params->zero_den) > MAX_SECONDS) {
+        return gm_err_set(err, GM_E_INVAL, 0, "the sound's time line has senseless parameters");
+    }
+    struct gm_audio_line *line = calloc(1, sizeof(*line));
+    if (line == NULL) {
+        return gm_err_nomem(err);
+    }
+    line->p = *params;
+    *out = line;
+    return 0;
+}
+
+void gm_audio_line_destroy(struct gm_audio_line **line)
+{
+    if (*line == NULL) {
+        return;
+    }
+    swr_free(&(*line)->swr);
+    av_channel_layout_uninit(&(*line)->in_layout);
+    av_frame_free(&(*line)->doubt);
+    av_free((*line)->planes[0]);
+    av_free((*line)->planes[1]);
+    free(*line);
+    *line = NULL;
+}
+
+struct gm_audio_line_counts gm_audio_line_counts(const struct gm_audio_line *line)
+{
+    return line->counts;
+}
+
+static int64_t divide_round(__int128 num, __int128 den)
+{
+    __int128 half = den / 2;
+    return (int64_t)(num >= 0 ? (num + half) / den : -((-num + half) / den));
+}
+
+/* Where a stamp puts its frame; false: no stamp, or one that can't be meant. */
+static bool position_of(const struct gm_audio_line *line, int64_t pts, int64_t *out)
+{
+    const struct gm_audio_line_params *p = &line->p;
+    if (pts == AV_NOPTS_VALUE ||
+        fabs((double)pts * p->time_base.num / p->time_base.den) > MAX_SECONDS) {
+        return false;
+    }
+    __int128 num =
+        (__int128)pts * p->time_base.num * p->zero_den - (__int128)p->zero_num * p->time_base.den;
+    __int128 den = (__int128)p->time_base.den * p->zero_den;
+    *out = divide_round(num * p->sample_rate, den);
+    return *out <= p->max_samples;
+}
+
+static int give(struct gm_audio_line *line, const float *const *planes, int64_t count,
+                struct gm_err *err)
+{
+    while (count > 0) {
+        size_t n = planes != NULL || count < 65536 ? (size_t)count : 65536;
+        int rc = line->p.sink(planes, n, line->p.arg, err);
+        if (rc < 0) {
+            return rc;
+        }
+        line->counts.samples += (int64_t)n;
+        count -= (int64_t)n;
+    }
+    return 0;
+}
+
+static int grow_planes(struct gm_audio_line *line, int samples, struct gm_err *err)
+{
+    if (samples <= line->planes_cap) {
+        return 0;
+    }
+    for (unsigned c = 0; c < line->p.channels; c++) {
+        float *grown = av_realloc_array(line->planes[c], (size_t)samples, sizeof(float));
+        if (grown == NULL) {
+            return gm_err_nomem(err);
+        }
+        line->planes[c] = grown;
+    }
+    line->planes_cap = samples;
+    return 0;
+}
+
+/* data NULL: empties the converter. */
+static int convert(struct gm_audio_line *line, const uint8_t **data, int count, struct gm_err *err)
+{
+    for (;;) {
+        int room = swr_get_out_samples(line->swr, count);
+        if (room < 0) {
+            return gm_err_av(err, GM_E_MEDIA, room, "the sound converter failed");
+        }
+        int rc = grow_planes(line, room + 64, err);
+        if (rc < 0) {
+            return rc;
+        }
+        uint8_t *out[2] = {(uint8_t *)line->planes[0], (uint8_t *)line->planes[1]};
+        int got = swr_convert(line->swr, out, line->planes_cap, data, count);
+        if (got < 0) {
+            return gm_err_av(err, GM_E_MEDIA, got, "the sound converter failed");
+        }
+        rc = give(line, (const float *const *)line->planes, got, err);
+        if (rc < 0 || data != NULL || got == 0) {
+            return rc;
+        }
+    }
+}
+
+static int end_run(struct gm_audio_line *line, struct gm_err *err)
+{
+    if (line->swr == NULL) {
+        return 0;
+    }
+    int rc = convert(line, NULL, 0, err);
+    swr_free(&line->swr);
+    return rc;
+}
+
+/* A converter that takes the first one or two channels as they are: for layouts without a mixing
+ * rule. */
+static int open_plain(struct gm_audio_line *line, const AVFrame *frame, AVChannelLayout *to)
+{
+    double matrix[2 * MAX_CHANNELS] = {0};
+    int channels = frame->ch_layout.nb_channels;
+    AVChannelLayout from = {.order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = channels};
+    matrix[0] = 1;
+    matrix[channels + (channels > 1)] = to->nb_channels > 1;
+    int rc = swr_alloc_set_opts2(&line->swr, to, AV_SAMPLE_FMT_FLTP, (int)line->p.sample_rate,
+                                 &from, frame->format, frame->sample_rate, 0, NULL);
+    if (rc >= 0) {
+        rc = swr_set_matrix(line->swr, matrix, channels);
+    }
+    return rc < 0 ? rc : swr_init(line->swr);
+}
+
+static int begin_run(struct gm_audio_line *line, const AVFrame *frame, int64_t at,
+                     struct gm_err *err)
+{
+    AVChannelLayout to = {0};
+    AVChannelLayout from = {0};
+    av_channel_layout_default(&to, (int)line->p.channels);
+    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
+        av_channel_layout_default(&from, frame->ch_layout.nb_channels);
+    } else if (av_channel_layout_copy(&from, &frame->ch_layout) < 0) {
+        return gm_err_nomem(err);
+    }
+    int rc = swr_alloc_set_opts2(&line->swr, &to, AV_SAMPLE_FMT_FLTP, (int)line->p.sample_rate,
+                                 &from, frame->format, frame->sample_rate, 0, NULL);
+    if (rc >= 0) {
+        rc = swr_init(line->swr);
+    }
+    av_channel_layout_uninit(&from);
+    if (rc < 0 && rc != AVERROR(ENOMEM)) {
+        swr_free(&line->swr);
+        rc = open_plain(line, frame, &to);
+    }
+    if (rc >= 0) {
+        rc = av_channel_layout_copy(&line->in_layout, &frame->ch_layout);
+    }
+    if (rc < 0) {
+        swr_free(&line->swr);
+        return gm_err_av(err, GM_E_MEDIA, rc, "sound of %d channels at %d Hz can't be converted",
+                         frame->ch_layout.nb_channels, frame->sample_rate);
+    }
+    line->in_format = frame->format;
+    line->in_rate = frame->sample_rate;
+    line->run_start = at;
+    line->in_count = 0;
+    return 0;
+}
+
+static bool same_format(const struct gm_audio_line *line, const AVFrame *frame)
+{
+    return line->swr != NULL && line->in_format == frame->format &&
+           line->in_rate == frame->sample_rate &&
+           av_channel_layout_compare(&line->in_layout, &frame->ch_layout) == 0;
+}
+
+/* Adds the frame's samples from in_skip on to the run. */
+static int add_samples(struct gm_audio_line *line, const AVFrame *frame, int in_skip,
+                       struct gm_err *err)
+{
+    const uint8_t *data[MAX_CHANNELS];
+    int channels = frame->ch_layout.nb_channels;
+    bool planar = av_sample_fmt_is_planar(frame->format) != 0;
+    size_t step = (size_t)av_get_bytes_per_sample(frame->format) * (size_t)(planar ? 1 : channels);
+    for (int i = 0; i < (planar ? channels : 1); i++) {
+        data[i] = frame->extended_data[i] + step * (size_t)in_skip;
+    }
+    int count = frame->nb_samples - in_skip;
+    line->in_count += count;
+    return convert(line, data, count, err);
+}
+
+/* Puts a frame whose stamp is believed (has_at) or missing behind what is there. */
+static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
+                 struct gm_err *err)
+{
+    int64_t rate = line->p.sample_rate;
+    int rc = 0;
+    if (!same_format(line, frame)) {
+        if ((rc = end_run(line, err)) < 0 ||
+            (rc = begin_run(line, frame, line->counts.samples, err)) < 0) {
+            return rc;
+        }
+    }
+    int64_t expected = line->run_start + av_rescale(line->in_count, rate, line->in_rate);
+    int64_t ahead = has_at ? at - expected : 0;
+    int64_t tolerance = line->started ? rate * TOLERANCE_MS / 1000 : 0;
+    int64_t in_skip = 0;
+    if (ahead > tolerance) {
+        if ((rc = end_run(line, err)) < 0 ||
+            (rc = give(line, NULL, at - line->counts.samples, err)) < 0 ||
+            (rc = begin_run(line, frame, line->counts.samples, err)) < 0) {
+            return rc;
+        }
+        line->counts.gaps += line->started;
+    } else if (ahead < -tolerance) {
+        line->counts.overlaps += line->started;
+        in_skip = av_rescale(-ahead, line->in_rate, rate);
+        if (in_skip >= frame->nb_samples) {
+            return 0; /* wholly before the end of what is there */
+        }
+    }
+    line->started = true;
+    return add_samples(line, frame, (int)in_skip, err);
+}
+
+static int64_t length_of(const struct gm_audio_line *line, const AVFrame *frame)
+{
+    return av_rescale(frame->nb_samples, line->p.sample_rate, frame->sample_rate);
+}
+
+static int64_t distance(int64_t a, int64_t b)
+{
+    return a > b ? a - b : b - a;
+}
+
+/* The frame held back: its stamp counts if the next frame, at `at`, follows it. */
+static int settle_doubt(struct gm_audio_line *line, bool has_at, int64_t at, struct gm_err *err)
+{
+    AVFrame *frame = line->doubt;
+    if (frame == NULL) {
+        return 0;
+    }
+    line->doubt = NULL;
+    int64_t end = line->doubt_at + length_of(line, frame);
+    bool agreed = has_at && distance(at, end) <= line->p.sample_rate;
+    line->counts.bad_times += !agreed;
+    int rc = place(line, frame, agreed, line->doubt_at, err);
+    av_frame_free(&frame);
+    return rc;
+}
+
+int gm_audio_line_frame(struct gm_audio_line *line, const AVFrame *frame, struct gm_err *err)
+{
+    int64_t at = 0;
+    if (frame->nb_samples <= 0) {
+        return 0;
+    }
+    if (frame->sample_rate <= 0 || frame->ch_layout.nb_channels <= 0 ||
+        frame->ch_layout.nb_channels > MAX_CHANNELS ||
+        av_get_bytes_per_sample(frame->format) <= 0) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "decoded sound of %d channels at %d Hz",
+                          frame->ch_layout.nb_channels, frame->sample_rate);
+    }
+    bool has_at = position_of(line, frame->pts, &at);
+    line->counts.bad_times += !has_at && frame->pts != AV_NOPTS_VALUE;
+    int rc = settle_doubt(line, has_at, at, err);
+    if (rc < 0) {
+        return rc;
+    }
+    int64_t expected = line->counts.samples;
+    if (has_at && distance(at, expected) > (int64_t)DOUBT_S * line->p.sample_rate) {
+        line->doubt = av_frame_clone(frame);
+        line->doubt_at = at;
+        return line->doubt != NULL ? 0 : gm_err_nomem(err);
+    }
+    return place(line, frame, has_at, at, err);
+}
+
+int gm_audio_line_end(struct gm_audio_line *line, int64_t end, struct gm_err *err)
+{
+    int rc = settle_doubt(line, false, 0, err);
+    if (rc < 0 || (rc = end_run(line, err)) < 0) {
+        return rc;
+    }
+    return give(line, NULL, end - line->counts.samples, err);
+}

@@ -1,0 +1,27 @@
+#ifndef GM_MEDIA_RESULTS_H
+#define GM_MEDIA_RESULTS_H
+
+#include "common/err.h"
+#include "media/task_io.h"
+
+/* What earlier tasks left in TaskSpec.results, found by the type of the task that made it. */
+
+#define GM_META_MAX_BYTES (64u << 20)
+
+/* The pipeline's task of that name; NULL: none. Borrowed from spec. */
+const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *name);
+/* The result of the first task of that type (instance 0). Borrowed; NULL: there is none. */
+const Gm__TaskResult *gm_results_find(const Gm__TaskSpec *spec, const char *type);
+/* Decoded copies, owned: gm__policy__free_unpacked and so on. Errors: PROTO (absent or malformed),
+ * NOMEM. */
+int gm_results_policy(const Gm__TaskSpec *spec, Gm__Policy **out, struct gm_err *err) GM_MUST_CHECK;
+int gm_results_inspection(const Gm__TaskSpec *spec, Gm__Inspection **out,
+                          struct gm_err *err) GM_MUST_CHECK;
+/* The meta of an item, decoded. *out owned: protobuf_c_message_free_unpacked. */
+int gm_results_item_meta(const ProtobufCMessageDescriptor *type, const Gm__Item *item,
+                         ProtobufCMessage **out, struct gm_err *err) GM_MUST_CHECK;
+
+/* "seg-00001-0123456789ab.m4s" into out[32]: number and the first 12 hex digits of the hash. */
+void gm_segment_name(uint32_t number, const uint8_t sha256[32], char out[32]);
+
+#endif
