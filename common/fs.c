@@ -191,6 +191,32 @@ out:
     return rc;
 }
 
+/* Makes the entry of the new folder `path` durable; path's bytes are back at the end. */
+static int sync_parent(char *path, struct gm_err *err)
+{
+    char *slash = strrchr(path, '/');
+    int fd;
+    int rc = 0;
+
+    if (slash == NULL) {
+        fd = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } else if (slash == path) {
+        fd = open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    } else {
+        *slash = '\0';
+        fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        *slash = '/';
+    }
+    if (fd < 0) {
+        return gm_err_sys(err, errno, "opening the folder above %s failed", path);
+    }
+    if (fsync(fd) < 0) {
+        rc = gm_err_sys(err, errno, "fsync of the folder above %s failed", path);
+    }
+    close(fd);
+    return rc;
+}
+
 int gm_fs_mkdirs(const char *path, struct gm_err *err)
 {
     char part[PATH_MAX];
@@ -210,7 +236,12 @@ int gm_fs_mkdirs(const char *path, struct gm_err *err)
             continue;
         }
         part[i] = '\0';
-        if (mkdir(part, 0755) < 0 && errno != EEXIST) {
+        if (mkdir(part, 0755) == 0) {
+            rc = sync_parent(part, err);
+            if (rc < 0) {
+                return rc;
+            }
+        } else if (errno != EEXIST) {
             int saved = errno;
 
             /* a folder above that is only there to be passed through (read-only, not ours) */

@@ -15,7 +15,7 @@ int gm_fs_write_all(int fd, const void *data, size_t size, struct gm_err *err) G
 /* Temporary name beside path, write, fsync, rename, fsync of the folder. */
 int gm_fs_write_atomic(const char *path, const void *data, size_t size,
                        struct gm_err *err) GM_MUST_CHECK;
-/* mkdir -p, mode 0755. */
+/* mkdir -p, mode 0755; new folders are synced. */
 int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
 /* rm -rf; follows no link; a missing path is fine. */
 int gm_fs_remove_tree(const char *path, struct gm_err *err) GM_MUST_CHECK;

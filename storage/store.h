@@ -5,7 +5,8 @@
 
 /* An object store: immutable bodies under keys like "v/ab12/video/720p/seg-00001-0f3a.m4s". One
  * table of functions; `dir` is the directory backend. A key is 1..1024 bytes of [A-Za-z0-9._/
- * +@=,()-] and any byte above 0x7f, no leading or trailing '/', no empty, "." or ".." part. Calls
+ * +@=,()-] and any byte above 0x7f, no leading or trailing '/', no empty, "." or ".." part; names
+ * that begin with ".gm-tmp-" are the store's own. Calls
  * block: loops run them on libuv's thread pool. Thread: any, several at a time. Errors: STORE,
  * STORE_FULL, STORE_DENIED, STORE_CORRUPT, STORE_EXISTS, NOTFOUND, INVAL (bad key), NOMEM.
  */
@@ -15,11 +16,16 @@ struct gm_store_stat {
     uint64_t size; /* bytes */
 };
 
-/* url: "file:///absolute/folder" (made when missing and create is set). */
+/* url: "file:///absolute/folder" (made when missing and create is set). With create, temporary
+ * files that nobody wrote to for an hour are removed. NOTFOUND: no such folder. */
 int gm_store_open(const char *url, bool create, struct gm_store **out,
                   struct gm_err *err) GM_MUST_CHECK;
 void gm_store_close(struct gm_store **store);
 bool gm_store_is_key(const char *key);
+/* The URL of an absolute path and back, both owned. All bytes but letters, digits and "-._~/" are
+ * percent-encoded; a URL may leave any byte bare but '%', '?' and '#'. Errors: INVAL, NOMEM. */
+int gm_store_url(const char *path, char **out_url, struct gm_err *err) GM_MUST_CHECK;
+int gm_store_path(const char *url, char **out_path, struct gm_err *err) GM_MUST_CHECK;
 
 /* Puts the whole content of fd (from offset 0). size and sha256 are what the content must be: a
  * body that differs leaves nothing and gives STORE_CORRUPT. sha256 NULL: not checked. if_absent:
@@ -46,7 +52,8 @@ int gm_store_head(struct gm_store *store, const char *key, struct gm_store_stat 
 int gm_store_list(struct gm_store *store, const char *prefix,
                   int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
                   struct gm_err *err) GM_MUST_CHECK;
-/* A missing key is success. Folders that it leaves empty go too, never the root. */
+/* A missing key is success. Folders that it leaves empty go too, never the root. Not synced: after
+ * a loss of power the object may be there again. */
 int gm_store_delete(struct gm_store *store, const char *key, struct gm_err *err) GM_MUST_CHECK;
 
 /* --- grants: what a node, which holds no store of its own, works with ---
@@ -60,6 +67,10 @@ struct gm_grant_key {
     uint8_t bytes[32];
 };
 
+/* Reads a grant key file: 64 hex digits, white space at the end. Errors: CONFIG, SYS. */
+int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err *err) GM_MUST_CHECK;
+/* A read grant's key may also be the plain name of any file right in the store's folder: sources
+ * are called what their owners call them. Errors: INVAL, NOMEM. */
 int gm_grant_read(const char *store_url, const char *key, int64_t expires_unix_ms,
                   const struct gm_grant_key *secret, char **out_url,
                   struct gm_err *err) GM_MUST_CHECK;
@@ -70,7 +81,8 @@ int gm_grant_write(const char *store_url, const char *key, uint64_t size, const 
  * STORE_DENIED for a bad or old one. */
 int gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                   int *out_fd, uint64_t *out_size, struct gm_err *err) GM_MUST_CHECK;
-/* Stores fd's content as the write grant says; its size and hash are checked against the grant. */
+/* Stores fd's content as the write grant says; its size and hash are checked against the grant. The
+ * store's folder must exist: a node whose shared folder is not mounted must not make one. */
 int gm_grant_put(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms, int fd,
                  struct gm_err *err) GM_MUST_CHECK;
 
