@@ -1,0 +1,97 @@
+#ifndef GM_MEDIA_INSPECT_H
+#define GM_MEDIA_INSPECT_H
+
+#include "common/hash.h"
+#include "media/av.h"
+
+/* Inside of the inspect task: the packet scan with its decoded samples, and what is concluded from
+ * it. Not for other folders.
+ */
+
+/* A video packet as the demuxer gave it. */
+struct gm_scan_packet {
+    int64_t pts, dts, duration; /* AV_NOPTS_VALUE where unknown */
+    uint32_t flags, size;
+};
+/* Packets that were decoded together from a clean decoder on. */
+struct gm_scan_window {
+    size_t first, fed;   /* video packets [first, first + fed) */
+    size_t shown, shows; /* scan.shown[shown, shown + shows): packets' ordinals in output order */
+    size_t run_end;      /* packets up to here follow without a gap */
+    bool drained;
+};
+#define GM_SCAN_WINDOWS 4
+#define GM_SCAN_NO_ID UINT64_MAX
+
+/* First decoded picture: what headers left open. */
+struct gm_scan_picture {
+    bool have;
+    int width_px, height_px, format;
+    AVRational sample_aspect;
+    enum AVColorPrimaries primaries;
+    enum AVColorTransferCharacteristic transfer;
+    enum AVColorSpace matrix;
+    enum AVColorRange range;
+    bool has_matrix;
+    int32_t display_matrix[9];
+    int64_t first_ts; /* guessed time of the first frame shown */
+};
+/* ts ticks of tb seconds; tb.den 0: unknown. */
+struct gm_scan_time {
+    int64_t ts;
+    AVRational tb;
+};
+#define GM_SCAN_STREAMS 1024 /* streams that are looked at; libavformat stops at 1000 */
+
+struct gm_scan {
+    AVFormatContext *format; /* borrowed */
+    int fd;                  /* borrowed */
+    int video;               /* stream index */
+    struct gm_scan_packet *packets;
+    size_t count, cap;
+    bool complete;       /* the file was read to its end */
+    int64_t read_errors; /* demuxer errors other than the end */
+    bool encrypted;
+    bool in_place; /* packets seen lie verbatim in the file at their position */
+    struct gm_scan_window windows[GM_SCAN_WINDOWS];
+    size_t window_count;
+    uint64_t *shown;
+    size_t shown_count, shown_cap;
+    int64_t decode_errors, corrupt_frames, interlaced_frames, top_first_frames, frames;
+    struct gm_scan_picture picture;
+    AVRational decoder_rate;    /* as the bit stream says; 0/1: unknown */
+    struct gm_scan_time *first; /* an audio stream: its first presentation time */
+    struct gm_scan_time *end;   /* a stream: the latest end seen */
+    uint8_t index_hash[GM_SHA256_SIZE];
+};
+/* format: opened; streams with discard set are not read. Whole when the file is at most
+ * whole_bytes, else three windows. progress may be NULL. Errors: INPUT_CODEC, MEDIA, NOMEM, SYS. */
+struct gm_scan_params {
+    AVFormatContext *format;
+    int fd;
+    int video_stream;
+    int64_t file_size, whole_bytes, max_pixels;
+    void (*progress)(void *arg, uint64_t done);
+    void *arg;
+};
+int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out,
+                struct gm_err *err) GM_MUST_CHECK;
+void gm_scan_fini(struct gm_scan *scan);
+
+/* May packet times name the frames? Fills mode and reason (a sentence part, static). */
+void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
+                      const char **out_reason);
+/* Frame rate: true and the rate when every time seen lies exactly on its grid. */
+bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational *out);
+/* Longest distance of keyframes seen, µs. */
+int64_t gm_scan_keyframe_interval(const struct gm_scan *scan);
+/* Time of the first frame shown, in the video's time base; AV_NOPTS_VALUE: none. */
+int64_t gm_scan_first_ts(const struct gm_scan *scan, Gm__TimelineMode mode);
+
+/* Fills the messages from the stream and the scan. */
+int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoFacts *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+int gm_facts_audio(const AVStream *stream, const struct gm_scan *scan, Gm__AudioFacts *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+
+#endif

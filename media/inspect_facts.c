@@ -1,0 +1,237 @@
+#include "media/inspect.h"
+
+#include <math.h>
+#include <string.h>
+
+#include <libavutil/channel_layout.h>
+#include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
+
+#include "media/pb.h"
+
+/* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
+ * and the packet scan. What nothing says stays "unknown".
+ */
+
+/* The display matrix as a clockwise turn and a left-right flip after it. The matrix maps
+ * (x, y) to (a x + c y, b x + d y) with y downwards: ISO/IEC 14496-12, 8.3.2.3. */
+static void read_orientation(const int32_t m[9], int32_t *out_turn, bool *out_flip)
+{
+    double a = m[0], b = m[1], c = m[3], d = m[4];
+    double turn = atan2(b, d) * 180.0 / M_PI;
+    int32_t quarter = (int32_t)lround(turn / 90.0);
+    *out_turn = ((quarter % 4 + 4) % 4) * 90;
+    *out_flip = a * d - b * c < 0;
+}
+
+static const int32_t *display_matrix(const AVStream *st, const struct gm_scan *scan)
+{
+    size_t size = 0;
+    const uint8_t *side = av_stream_get_side_data(st, AV_PKT_DATA_DISPLAYMATRIX, &size);
+    if (side != NULL && size >= 9 * sizeof(int32_t)) {
+        return (const int32_t *)(const void *)side;
+    }
+    return scan->picture.has_matrix ? scan->picture.display_matrix : NULL;
+}
+
+static const char *field_order(const AVCodecParameters *par, const struct gm_scan *scan)
+{
+    switch (par->field_order) {
+    case AV_FIELD_TT:
+        return "tt";
+    case AV_FIELD_BB:
+        return "bb";
+    case AV_FIELD_TB:
+        return "tb";
+    case AV_FIELD_BT:
+        return "bt";
+    default:
+        break;
+    }
+    if (scan->interlaced_frames * 2 > scan->frames) {
+        return scan->top_first_frames * 2 > scan->interlaced_frames ? "tt" : "bb";
+    }
+    if (par->field_order == AV_FIELD_PROGRESSIVE || scan->frames > 0) {
+        return "progressive";
+    }
+    return "unknown";
+}
+
+static const char *or_unknown(const char *name)
+{
+    return name != NULL ? name : "unknown";
+}
+
+static int fill_colour(const AVCodecParameters *par, const struct gm_scan_picture *pic,
+                       Gm__VideoFacts *out, struct gm_err *err)
+{
+    enum AVPixelFormat format = (enum AVPixelFormat)(pic->have ? pic->format : par->format);
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    int primaries = par->color_primaries, transfer = par->color_trc, matrix = par->color_space;
+    int range = par->color_range;
+    if (pic->have) {
+        primaries = pic->primaries != AVCOL_PRI_UNSPECIFIED ? (int)pic->primaries : primaries;
+        transfer = pic->transfer != AVCOL_TRC_UNSPECIFIED ? (int)pic->transfer : transfer;
+        matrix = pic->matrix != AVCOL_SPC_UNSPECIFIED ? (int)pic->matrix : matrix;
+        range = pic->range != AVCOL_RANGE_UNSPECIFIED ? (int)pic->range : range;
+    }
+    if (desc != NULL && strncmp(desc->name, "yuvj", 4) == 0) {
+        range = AVCOL_RANGE_JPEG;
+    }
+    out->alpha = desc != NULL && (desc->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
+    int rc = gm_pb_string(&out->pixel_format, desc != NULL ? desc->name : "unknown", err);
+    if (rc == 0) {
+        rc = gm_pb_string(&out->primaries,
+                          or_unknown(av_color_primaries_name((enum AVColorPrimaries)primaries)),
+                          err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(
+            &out->transfer,
+            or_unknown(av_color_transfer_name((enum AVColorTransferCharacteristic)transfer)), err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&out->matrix, or_unknown(av_color_space_name((enum AVColorSpace)matrix)),
+                          err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&out->range,
+                          range == AVCOL_RANGE_JPEG   ? "pc"
+                          : range == AVCOL_RANGE_MPEG ? "tv"
+                                                      : "unknown",
+                          err);
+    }
+    return rc;
+}
+
+static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__TimelineMode mode,
+                      Gm__VideoFacts *out, struct gm_err *err)
+{
+    AVRational rate;
+    out->constant_rate = gm_scan_rate(scan, mode, &rate);
+    int64_t first = gm_scan_first_ts(scan, mode);
+    out->start_ts = first != AV_NOPTS_VALUE ? first : 0;
+    int64_t shown = 0;
+    for (size_t i = 0; i < scan->count; i++) {
+        shown += (scan->packets[i].flags & AV_PKT_FLAG_DISCARD) == 0;
+    }
+    out->frames = shown;
+    out->frames_exact = scan->complete && mode == GM__TIMELINE_MODE__TIMELINE_PACKETS;
+    if (!scan->complete) {
+        int64_t duration = st->duration > 0
+                               ? st->duration
+                               : gm_av_rescale(scan->format->duration,
+                                               (AVRational){1, AV_TIME_BASE}, st->time_base);
+        int64_t guess = duration > 0 ? gm_av_rescale(duration, st->time_base, av_inv_q(rate)) : 0;
+        out->frames = st->nb_frames > 0 ? st->nb_frames : guess > shown ? guess : shown;
+    }
+    out->keyframe_interval_us = gm_scan_keyframe_interval(scan);
+    int rc = gm_pb_rational(&out->frame_rate, rate, err);
+    return rc == 0 ? gm_pb_rational(&out->time_base, st->time_base, err) : rc;
+}
+
+int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoFacts *out,
+                   struct gm_err *err)
+{
+    AVStream *st = scan->format->streams[scan->video];
+    const AVCodecParameters *par = st->codecpar;
+    const struct gm_scan_picture *pic = &scan->picture;
+    AVRational aspect = av_guess_sample_aspect_ratio(scan->format, st, NULL);
+    if (aspect.num <= 0 && pic->have) {
+        aspect = pic->sample_aspect;
+    }
+    if (aspect.num <= 0 || aspect.den <= 0 || aspect.num / aspect.den > 100 ||
+        aspect.den / aspect.num > 100) {
+        aspect = (AVRational){1, 1};
+    }
+    out->stream_index = (uint32_t)scan->video;
+    out->width_px = (uint32_t)(pic->have ? pic->width_px : par->width);
+    out->height_px = (uint32_t)(pic->have ? pic->height_px : par->height);
+    const int32_t *matrix = display_matrix(st, scan);
+    if (matrix != NULL) {
+        bool flip = false;
+        read_orientation(matrix, &out->rotation_deg, &flip);
+        out->flip = flip;
+    }
+    out->bitrate_bps = par->bit_rate;
+    const char *profile = avcodec_profile_name(par->codec_id, par->profile);
+    int rc = gm_pb_string(&out->codec, avcodec_get_name(par->codec_id), err);
+    if (rc == 0) {
+        rc = gm_pb_string(&out->profile, profile, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&out->field_order, field_order(par, scan), err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_rational(&out->sample_aspect, aspect, err);
+    }
+    if (rc == 0) {
+        rc = fill_colour(par, pic, out, err);
+    }
+    if (rc == 0) {
+        rc = fill_times(scan, st, mode, out, err);
+    }
+    const AVDictionaryEntry *alpha = av_dict_get(st->metadata, "alpha_mode", NULL, 0);
+    out->alpha = out->alpha || (alpha != NULL && strcmp(alpha->value, "1") == 0);
+    return rc;
+}
+
+/* Tags are the author's text: control characters and what is no UTF-8 become '?'. */
+static int clean_string(char **field, const char *value, size_t max, struct gm_err *err)
+{
+    char text[256];
+    size_t n = 0;
+    for (; value != NULL && value[n] != '\0' && n < max && n + 1 < sizeof text; n++) {
+        unsigned char c = (unsigned char)value[n];
+        text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    }
+    while (n > 0 && value[n] != '\0' && ((unsigned char)value[n] & 0xc0) == 0x80) {
+        n--; /* not within a character */
+    }
+    text[n] = '\0';
+    return gm_pb_string(field, text, err);
+}
+
+/* ISO 639-2 is three letters. */
+static const char *language_of(const AVStream *st)
+{
+    const AVDictionaryEntry *e = av_dict_get(st->metadata, "language", NULL, 0);
+    if (e == NULL || strlen(e->value) != 3) {
+        return "und";
+    }
+    for (int i = 0; i < 3; i++) {
+        if (e->value[i] < 'a' || e->value[i] > 'z') {
+            return "und";
+        }
+    }
+    return e->value;
+}
+
+int gm_facts_audio(const AVStream *st, const struct gm_scan *scan, Gm__AudioFacts *out,
+                   struct gm_err *err)
+{
+    const AVCodecParameters *par = st->codecpar;
+    const AVDictionaryEntry *title = av_dict_get(st->metadata, "title", NULL, 0);
+    char layout[64];
+    if (av_channel_layout_describe(&par->ch_layout, layout, sizeof layout) < 0) {
+        layout[0] = '\0';
+    }
+    out->stream_index = (uint32_t)st->index;
+    out->sample_rate = (uint32_t)par->sample_rate;
+    out->channels = (uint32_t)par->ch_layout.nb_channels;
+    out->is_default = (st->disposition & AV_DISPOSITION_DEFAULT) != 0;
+    out->bitrate_bps = par->bit_rate;
+    const struct gm_scan_time *first = &scan->first[st->index];
+    out->start_ts = first->tb.den != 0 ? gm_av_rescale(first->ts, first->tb, st->time_base) : 0;
+    int rc = gm_pb_string(&out->codec, avcodec_get_name(par->codec_id), err);
+    if (rc == 0) {
+        rc = gm_pb_string(&out->layout, layout, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&out->language, language_of(st), err);
+    }
+    if (rc == 0) {
+        rc = clean_string(&out->title, title != NULL ? title->value : NULL, 200, err);
+    }
+    return rc == 0 ? gm_pb_rational(&out->time_base, st->time_base, err) : rc;
+}
