@@ -111,7 +111,7 @@ static int set_text(struct gm_err *err, enum gm_code code, int64_t native, const
     return -(int)code;
 }
 
-int gm_err_set(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt, ...)
+int(gm_err_set)(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt, ...)
 {
     va_list args;
     int rc;
@@ -122,7 +122,7 @@ int gm_err_set(struct gm_err *err, enum gm_code code, int64_t native, const char
     return rc;
 }
 
-int gm_err_sys(struct gm_err *err, int errnum, const char *fmt, ...)
+int(gm_err_sys)(struct gm_err *err, int errnum, const char *fmt, ...)
 {
     enum gm_code code = GM_E_SYS;
     char text[sizeof(err->text)];
@@ -144,7 +144,7 @@ int gm_err_sys(struct gm_err *err, int errnum, const char *fmt, ...)
                       strerror_r(errnum, reason, sizeof(reason)));
 }
 
-int gm_err_nomem(struct gm_err *err)
+int(gm_err_nomem)(struct gm_err *err)
 {
     return gm_err_set(err, GM_E_NOMEM, 0, "memory ran out");
 }

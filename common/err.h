@@ -65,14 +65,24 @@ const struct gm_code_info *gm_code_list(size_t *out_count);
 const char *gm_blame_name(enum gm_blame blame); /* "input" */
 const char *gm_retry_name(enum gm_retry retry); /* "never", "same-node", "other-node" */
 
+/* Tells compiler and analyzer what every failing call promises: its answer is negative. */
+static inline int gm_err_failed(int rc)
+{
+    GM_ASSERT(rc < 0);
+    return rc;
+}
+
 /* Fills *err (NULL is fine) and returns -code. */
 int gm_err_set(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt, ...)
     GM_PRINTF(4, 5);
+#define gm_err_set(...) gm_err_failed((gm_err_set)(__VA_ARGS__))
 /* From errno: ENOMEM, ENOSPC and EDQUOT get their own codes, all else GM_E_SYS. The text gets ":
  * strerror". */
 int gm_err_sys(struct gm_err *err, int errnum, const char *fmt, ...) GM_PRINTF(3, 4);
+#define gm_err_sys(...) gm_err_failed((gm_err_sys)(__VA_ARGS__))
 /* Out of memory, in one word. */
 int gm_err_nomem(struct gm_err *err);
+#define gm_err_nomem(err) gm_err_failed((gm_err_nomem)(err))
 /* Puts context in front of the text; code and native stay. Returns rc. */
 int gm_err_wrap(struct gm_err *err, int rc, const char *fmt, ...) GM_PRINTF(3, 4);
 
