@@ -1,0 +1,182 @@
+#include "media/dash.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+/* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
+ * spaces. */
+static void add_text(struct gm_buf *out, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        switch (*s) {
+        case '&':
+            gm_buf_str(out, "&amp;");
+            break;
+        case '<':
+            gm_buf_str(out, "&lt;");
+            break;
+        case '>':
+            gm_buf_str(out, "&gt;");
+            break;
+        case '"':
+            gm_buf_str(out, "&quot;");
+            break;
+        case '\'':
+            gm_buf_str(out, "&apos;");
+            break;
+        default:
+            gm_buf_u8(out, (unsigned char)*s < 0x20 ? ' ' : (uint8_t)*s);
+            break;
+        }
+    }
+}
+
+static void add_attribute(struct gm_buf *out, const char *name, const char *value)
+{
+    gm_buf_printf(out, " %s=\"", name);
+    add_text(out, value);
+    gm_buf_str(out, "\"");
+}
+
+static int64_t gcd(int64_t a, int64_t b)
+{
+    while (b != 0) {
+        int64_t r = a % b;
+        a = b;
+        b = r;
+    }
+    return a > 0 ? a : 1;
+}
+
+static int64_t end_us(const struct gm_manifest_track *t)
+{
+    const Gm__SegmentMeta *last = t->segments[t->count - 1];
+    return gm_manifest_us(last->start_ts + last->duration_ts, t->timescale);
+}
+
+/* Runs of equal durations become one S with a repeat count. */
+static void add_timeline(struct gm_buf *out, const struct gm_manifest_track *t)
+{
+    gm_buf_str(out, "          <SegmentTimeline>\n");
+    for (size_t i = 0; i < t->count;) {
+        size_t run = 1;
+        while (i + run < t->count &&
+               t->segments[i + run]->duration_ts == t->segments[i]->duration_ts) {
+            run++;
+        }
+        gm_buf_str(out, "            <S");
+        if (i == 0) {
+            gm_buf_printf(out, " t=\"%" PRId64 "\"", t->segments[0]->start_ts);
+        }
+        gm_buf_printf(out, " d=\"%" PRId64 "\"", t->segments[i]->duration_ts);
+        if (run > 1) {
+            gm_buf_printf(out, " r=\"%zu\"", run - 1);
+        }
+        gm_buf_str(out, "/>\n");
+        i += run;
+    }
+    gm_buf_str(out, "          </SegmentTimeline>\n");
+}
+
+static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const char *kind,
+                         const struct gm_manifest_track *t)
+{
+    gm_buf_str(out, "        <BaseURL>");
+    add_text(out, m->prefix);
+    gm_buf_printf(out, "%s/", kind);
+    add_text(out, t->name);
+    gm_buf_printf(out, "/</BaseURL>\n        <SegmentList timescale=\"%u\" startNumber=\"1\">\n",
+                  t->timescale);
+    gm_buf_str(out, "          <Initialization");
+    add_attribute(out, "sourceURL", t->init_name);
+    gm_buf_str(out, "/>\n");
+    add_timeline(out, t);
+    for (size_t i = 0; i < t->count; i++) {
+        gm_buf_str(out, "          <SegmentURL");
+        add_attribute(out, "media", t->segments[i]->name);
+        gm_buf_str(out, "/>\n");
+    }
+    gm_buf_str(out, "        </SegmentList>\n      </Representation>\n");
+}
+
+static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t target_s)
+{
+    const struct gm_manifest_track *best = &m->video[0];
+    int64_t par = gcd(best->width_px, best->height_px);
+    int64_t num = 0;
+    int64_t den = 1;
+    gm_manifest_frame_rate(m, &num, &den);
+    int64_t common = gcd(num, den);
+    gm_buf_printf(out,
+                  "    <AdaptationSet id=\"0\" contentType=\"video\" mimeType=\"video/mp4\""
+                  " segmentAlignment=\"true\" startWithSAP=\"1\" par=\"%" PRId64 ":%" PRId64
+                  "\">\n",
+                  best->width_px / par, best->height_px / par);
+    gm_buf_str(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
+    for (size_t i = 0; i < m->videos; i++) {
+        const struct gm_manifest_track *t = &m->video[i];
+        gm_buf_str(out, "      <Representation");
+        add_attribute(out, "id", t->name);
+        gm_buf_printf(out, " bandwidth=\"%" PRId64 "\"", gm_manifest_measure(t, target_s).peak_bps);
+        add_attribute(out, "codecs", t->codecs);
+        gm_buf_printf(out, " width=\"%u\" height=\"%u\" sar=\"1:1\"", t->width_px, t->height_px);
+        if (den / common == 1) {
+            gm_buf_printf(out, " frameRate=\"%" PRId64 "\">\n", num / common);
+        } else {
+            gm_buf_printf(out, " frameRate=\"%" PRId64 "/%" PRId64 "\">\n", num / common,
+                          den / common);
+        }
+        add_segments(out, m, "video", t);
+    }
+    gm_buf_str(out, "    </AdaptationSet>\n");
+}
+
+static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t index,
+                      int64_t target_s)
+{
+    const struct gm_manifest_track *t = &m->audio[index];
+    const char *language = gm_manifest_language(t->language);
+    gm_buf_printf(out,
+                  "    <AdaptationSet id=\"%zu\" contentType=\"audio\" mimeType=\"audio/mp4\""
+                  " segmentAlignment=\"true\" startWithSAP=\"1\"",
+                  index + 1);
+    if (language != NULL) {
+        add_attribute(out, "lang", language);
+    }
+    gm_buf_printf(out,
+                  ">\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n"
+                  "      <Representation",
+                  index == gm_manifest_default_audio(m) ? "main" : "alternate");
+    add_attribute(out, "id", t->name);
+    gm_buf_printf(out, " bandwidth=\"%" PRId64 "\"", gm_manifest_measure(t, target_s).peak_bps);
+    add_attribute(out, "codecs", t->codecs);
+    gm_buf_printf(out,
+                  " audioSamplingRate=\"%u\">\n        <AudioChannelConfiguration schemeIdUri="
+                  "\"urn:mpeg:dash:23003:3:audio_channel_configuration:2011\" value=\"%u\"/>\n",
+                  t->sample_rate, t->channels);
+    add_segments(out, m, "audio", t);
+    gm_buf_str(out, "    </AdaptationSet>\n");
+}
+
+void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
+{
+    int64_t target_s = gm_manifest_target_s(m);
+    int64_t duration_us = end_us(&m->video[0]);
+    for (size_t i = 0; i < m->audios; i++) {
+        int64_t us = end_us(&m->audio[i]);
+        duration_us = us > duration_us ? us : duration_us;
+    }
+    gm_buf_printf(out,
+                  "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n"
+                  "<MPD xmlns=\"urn:mpeg:dash:schema:mpd:2011\""
+                  " profiles=\"urn:mpeg:dash:profile:isoff-main:2011\" type=\"static\""
+                  " mediaPresentationDuration=\"PT%" PRId64 ".%06" PRId64 "S\""
+                  " minBufferTime=\"PT%" PRId64 "S\">\n"
+                  "  <Period id=\"0\" start=\"PT0S\">\n",
+                  duration_us / 1000000, duration_us % 1000000, target_s);
+    add_video(out, m, target_s);
+    for (size_t i = 0; i < m->audios; i++) {
+        add_audio(out, m, i, target_s);
+    }
+    gm_buf_str(out, "  </Period>\n</MPD>\n");
+}

@@ -1,0 +1,152 @@
+#include "media/hls.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void add_head(struct gm_buf *out, int64_t target_s)
+{
+    gm_buf_printf(out,
+                  "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-TARGETDURATION:%" PRId64
+                  "\n#EXT-X-MEDIA-SEQUENCE:1\n#EXT-X-PLAYLIST-TYPE:VOD\n",
+                  target_s);
+}
+
+/* The time from start_ts to end_ts as differences of rounded times since the track's start. */
+static void add_extinf(struct gm_buf *out, const struct gm_manifest_track *t, int64_t start_ts,
+                       int64_t end_ts)
+{
+    int64_t zero = t->segments[0]->start_ts;
+    int64_t us =
+        gm_manifest_us(end_ts - zero, t->timescale) - gm_manifest_us(start_ts - zero, t->timescale);
+    gm_buf_printf(out, "#EXTINF:%" PRId64 ".%06" PRId64 ",\n", us / 1000000, us % 1000000);
+}
+
+void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
+{
+    add_head(out, target_s);
+    gm_buf_printf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s\"\n", track->init_name);
+    for (size_t i = 0; i < track->count; i++) {
+        const Gm__SegmentMeta *s = track->segments[i];
+        add_extinf(out, track, s->start_ts, s->start_ts + s->duration_ts);
+        gm_buf_printf(out, "%s\n", s->name);
+    }
+    gm_buf_str(out, "#EXT-X-ENDLIST\n");
+}
+
+void gm_hls_iframes(const struct gm_manifest_track *track, struct gm_buf *out)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < track->count; i++) {
+        for (size_t g = 0; g < track->segments[i]->n_gops; g++) {
+            int64_t duration = track->segments[i]->gops[g]->duration_ts;
+            longest = duration > longest ? duration : longest;
+        }
+    }
+    int64_t target = (gm_manifest_us(longest, track->timescale) + 1 + 500000) / 1000000;
+    add_head(out, target > 0 ? target : 1);
+    gm_buf_printf(out, "#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI=\"%s\"\n", track->init_name);
+    for (size_t i = 0; i < track->count; i++) {
+        for (size_t g = 0; g < track->segments[i]->n_gops; g++) {
+            const Gm__GopMeta *gop = track->segments[i]->gops[g];
+            add_extinf(out, track, gop->start_ts, gop->start_ts + gop->duration_ts);
+            gm_buf_printf(out, "#EXT-X-BYTERANGE:%" PRIu64 "@%" PRIu64 "\n%s\n", gop->idr_size,
+                          gop->offset, track->segments[i]->name);
+        }
+    }
+    gm_buf_str(out, "#EXT-X-ENDLIST\n");
+}
+
+/* A quoted-string holds no quotes and no control characters: RFC 8216 4.2. */
+static void add_quotable(struct gm_buf *out, const char *s)
+{
+    for (; *s != '\0'; s++) {
+        unsigned char c = (unsigned char)*s;
+        gm_buf_u8(out, c == '"' ? '\'' : c < 0x20 || c == 0x7f ? ' ' : c);
+    }
+}
+
+static bool title_is_unique(const struct gm_manifest *m, size_t index)
+{
+    for (size_t i = 0; i < m->audios; i++) {
+        if (i != index && m->audio[i].title != NULL &&
+            strcmp(m->audio[i].title, m->audio[index].title) == 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void add_audio(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+{
+    const struct gm_manifest_track *t = &m->audio[index];
+    const char *language = gm_manifest_language(t->language);
+    gm_buf_str(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\"");
+    if (language != NULL) {
+        gm_buf_printf(out, ",LANGUAGE=\"%s\"", language);
+    }
+    gm_buf_str(out, ",NAME=\"");
+    if (t->title != NULL && t->title[0] != '\0') {
+        add_quotable(out, t->title);
+        if (!title_is_unique(m, index)) {
+            gm_buf_printf(out, " (%zu)", index + 1);
+        }
+    } else {
+        gm_buf_printf(out, "Audio %zu", index + 1);
+    }
+    gm_buf_printf(
+        out, "\",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%u\",URI=\"%saudio/%s/media.m3u8\"\n",
+        index == gm_manifest_default_audio(m) ? "YES" : "NO", t->channels, m->prefix, t->name);
+}
+
+/* The codecs of the sound tracks, each once, behind a comma. */
+static void add_audio_codecs(const struct gm_manifest *m, struct gm_buf *out)
+{
+    for (size_t i = 0; i < m->audios; i++) {
+        bool seen = false;
+        for (size_t j = 0; j < i; j++) {
+            seen = seen || strcmp(m->audio[i].codecs, m->audio[j].codecs) == 0;
+        }
+        if (!seen) {
+            gm_buf_printf(out, ",%s", m->audio[i].codecs);
+        }
+    }
+}
+
+void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
+{
+    int64_t target_s = gm_manifest_target_s(m);
+    struct gm_manifest_rate audio = {0, 0, 0};
+    int64_t num = 0;
+    int64_t den = 1;
+    gm_manifest_frame_rate(m, &num, &den);
+    int64_t milli = (int64_t)(((__int128)num * 1000 + den / 2) / den);
+    gm_buf_str(out, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    for (size_t i = 0; i < m->audios; i++) {
+        struct gm_manifest_rate r = gm_manifest_measure(&m->audio[i], target_s);
+        audio.peak_bps = r.peak_bps > audio.peak_bps ? r.peak_bps : audio.peak_bps;
+        audio.average_bps = r.average_bps > audio.average_bps ? r.average_bps : audio.average_bps;
+        add_audio(m, i, out);
+    }
+    for (size_t i = 0; i < m->videos; i++) {
+        const struct gm_manifest_track *t = &m->video[i];
+        struct gm_manifest_rate r = gm_manifest_measure(t, target_s);
+        gm_buf_printf(out,
+                      "#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
+                      ",CODECS=\"%s",
+                      r.peak_bps + audio.peak_bps, r.average_bps + audio.average_bps, t->codecs);
+        add_audio_codecs(m, out);
+        gm_buf_printf(out, "\",RESOLUTION=%ux%u,FRAME-RATE=%" PRId64 ".%03" PRId64, t->width_px,
+                      t->height_px, milli / 1000, milli % 1000);
+        gm_buf_printf(out, "%s,CLOSED-CAPTIONS=NONE\n%svideo/%s/media.m3u8\n",
+                      m->audios > 0 ? ",AUDIO=\"audio\"" : "", m->prefix, t->name);
+    }
+    for (size_t i = 0; i < m->videos; i++) {
+        const struct gm_manifest_track *t = &m->video[i];
+        struct gm_manifest_rate r = gm_manifest_measure_iframes(t, target_s);
+        gm_buf_printf(out,
+                      "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
+                      ",CODECS=\"%s\",RESOLUTION=%ux%u,URI=\"%svideo/%s/iframes.m3u8\"\n",
+                      r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px, m->prefix,
+                      t->name);
+    }
+}

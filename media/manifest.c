@@ -1,0 +1,161 @@
+#include "media/manifest.h"
+
+#include <string.h>
+
+int64_t gm_manifest_us(int64_t ticks, uint32_t timescale)
+{
+    return (int64_t)(((__int128)ticks * 1000000 + timescale / 2) / timescale);
+}
+
+static int64_t longest_s(const struct gm_manifest_track *t)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        if (t->segments[i]->duration_ts > longest) {
+            longest = t->segments[i]->duration_ts;
+        }
+    }
+    /* of what the playlist will say, which is rounded to microseconds first */
+    return (gm_manifest_us(longest, t->timescale) + 1 + 500000) / 1000000;
+}
+
+int64_t gm_manifest_target_s(const struct gm_manifest *m)
+{
+    int64_t target = 1;
+    for (size_t i = 0; i < m->videos; i++) {
+        int64_t s = longest_s(&m->video[i]);
+        target = s > target ? s : target;
+    }
+    for (size_t i = 0; i < m->audios; i++) {
+        int64_t s = longest_s(&m->audio[i]);
+        target = s > target ? s : target;
+    }
+    return target;
+}
+
+/* One piece of a track: a segment, or an I-frame with the time to the next one. */
+struct piece {
+    uint64_t size;
+    int64_t duration_ts;
+};
+
+static struct piece segment_piece(const struct gm_manifest_track *t, size_t i)
+{
+    return (struct piece){t->segments[i]->size, t->segments[i]->duration_ts};
+}
+
+/* A segment's I-frames together: they are as evenly spread as the GOPs. */
+static struct piece iframes_piece(const struct gm_manifest_track *t, size_t i)
+{
+    struct piece p = {0, t->segments[i]->duration_ts};
+    for (size_t g = 0; g < t->segments[i]->n_gops; g++) {
+        p.size += t->segments[i]->gops[g]->idr_size;
+    }
+    return p;
+}
+
+static int64_t rate_of(uint64_t bytes, int64_t duration_ts, uint32_t timescale)
+{
+    if (duration_ts <= 0) {
+        return 0;
+    }
+    __int128 bits = (__int128)bytes * 8 * timescale;
+    return (int64_t)((bits + duration_ts - 1) / duration_ts);
+}
+
+static struct gm_manifest_rate measure(const struct gm_manifest_track *t, int64_t target_s,
+                                       struct piece (*get)(const struct gm_manifest_track *t,
+                                                           size_t i))
+{
+    struct gm_manifest_rate rate = {0, 0, 0};
+    int64_t total_ts = 0;
+    int64_t low = target_s * t->timescale / 2;
+    int64_t high = target_s * t->timescale * 3 / 2;
+    for (size_t i = 0; i < t->count; i++) {
+        struct piece sum = {0, 0};
+        rate.bytes += get(t, i).size;
+        total_ts += get(t, i).duration_ts;
+        for (size_t j = i; j < t->count && sum.duration_ts <= high; j++) {
+            struct piece p = get(t, j);
+            sum.size += p.size;
+            sum.duration_ts += p.duration_ts;
+            if (sum.duration_ts >= low && sum.duration_ts <= high) {
+                int64_t bps = rate_of(sum.size, sum.duration_ts, t->timescale);
+                rate.peak_bps = bps > rate.peak_bps ? bps : rate.peak_bps;
+            }
+        }
+    }
+    rate.average_bps = rate_of(rate.bytes, total_ts, t->timescale);
+    if (rate.peak_bps < rate.average_bps) {
+        rate.peak_bps = rate.average_bps;
+    }
+    return rate;
+}
+
+struct gm_manifest_rate gm_manifest_measure(const struct gm_manifest_track *t, int64_t target_s)
+{
+    return measure(t, target_s, segment_piece);
+}
+
+struct gm_manifest_rate gm_manifest_measure_iframes(const struct gm_manifest_track *t,
+                                                    int64_t target_s)
+{
+    return measure(t, target_s, iframes_piece);
+}
+
+void gm_manifest_frame_rate(const struct gm_manifest *m, int64_t *out_num, int64_t *out_den)
+{
+    int64_t num = m->rate_num;
+    int64_t den = m->rate_den;
+    const struct gm_manifest_track *t = &m->video[0];
+    if (num <= 0 || den <= 0) {
+        num = 1;
+        den = 1;
+        for (size_t i = 0; i < t->count; i++) {
+            int64_t frames = (int64_t)t->segments[i]->samples * t->timescale;
+            int64_t ticks = t->segments[i]->duration_ts;
+            if (ticks > 0 && (i == 0 || (__int128)frames * den > (__int128)num * ticks)) {
+                num = frames;
+                den = ticks;
+            }
+        }
+    }
+    *out_num = num;
+    *out_den = den;
+}
+
+const char *gm_manifest_language(const char *code)
+{
+    static const char *const pairs[][2] = {
+        {"ara", "ar"}, {"bul", "bg"}, {"cat", "ca"}, {"ces", "cs"}, {"chi", "zh"}, {"cze", "cs"},
+        {"dan", "da"}, {"deu", "de"}, {"dut", "nl"}, {"ell", "el"}, {"eng", "en"}, {"est", "et"},
+        {"eus", "eu"}, {"fas", "fa"}, {"fin", "fi"}, {"fra", "fr"}, {"fre", "fr"}, {"ger", "de"},
+        {"gle", "ga"}, {"glg", "gl"}, {"gre", "el"}, {"heb", "he"}, {"hin", "hi"}, {"hrv", "hr"},
+        {"hun", "hu"}, {"ice", "is"}, {"ind", "id"}, {"isl", "is"}, {"ita", "it"}, {"jpn", "ja"},
+        {"kor", "ko"}, {"lat", "la"}, {"lav", "lv"}, {"lit", "lt"}, {"may", "ms"}, {"msa", "ms"},
+        {"nld", "nl"}, {"nor", "no"}, {"per", "fa"}, {"pol", "pl"}, {"por", "pt"}, {"ron", "ro"},
+        {"rum", "ro"}, {"rus", "ru"}, {"slk", "sk"}, {"slo", "sk"}, {"slv", "sl"}, {"spa", "es"},
+        {"srp", "sr"}, {"swe", "sv"}, {"tam", "ta"}, {"tel", "te"}, {"tha", "th"}, {"tur", "tr"},
+        {"ukr", "uk"}, {"urd", "ur"}, {"vie", "vi"}, {"zho", "zh"},
+    };
+    if (code == NULL || strlen(code) != 3 || strcmp(code, "und") == 0 ||
+        strspn(code, "abcdefghijklmnopqrstuvwxyz") != 3) {
+        return NULL;
+    }
+    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
+        if (strcmp(pairs[i][0], code) == 0) {
+            return pairs[i][1];
+        }
+    }
+    return code;
+}
+
+size_t gm_manifest_default_audio(const struct gm_manifest *m)
+{
+    for (size_t i = 0; i < m->audios; i++) {
+        if (m->audio[i].is_default) {
+            return i;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,56 @@
+#ifndef GM_MEDIA_MANIFEST_H
+#define GM_MEDIA_MANIFEST_H
+
+#include "common/buf.h"
+#include "media.pb-c.h"
+
+/* What HLS and DASH are written from: one view of a finished publication. Pure; all pointers are
+ * borrowed. */
+struct gm_manifest_track {
+    const char *name;      /* "720p", "a0" */
+    const char *init_name; /* file name */
+    const char *codecs;    /* RFC 6381 */
+    uint32_t timescale;    /* of the segments' times */
+    Gm__SegmentMeta **segments;
+    size_t count; /* at least 1; times continuous */
+    /* video */
+    uint32_t width_px, height_px;
+    /* audio */
+    const char *language; /* ISO 639-2; "und" or empty: unknown */
+    const char *title;    /* may be empty */
+    bool is_default;
+    uint32_t channels, sample_rate;
+};
+struct gm_manifest {
+    const char *prefix;                    /* "v/<publication>/": before every path */
+    const struct gm_manifest_track *video; /* best first */
+    size_t videos;                         /* at least 1 */
+    const struct gm_manifest_track *audio;
+    size_t audios;
+    int64_t rate_num, rate_den; /* constant frame rate; 0/1: variable */
+};
+struct gm_manifest_rate {
+    uint64_t bytes;      /* of the segments */
+    int64_t average_bps; /* rounded up */
+    int64_t peak_bps;    /* highest over runs of segments of 0.5 to 1.5 target durations */
+};
+
+/* The longest segment of all tracks in whole seconds, rounded to the nearest, at least 1: the
+ * target duration of every playlist. Source: RFC 8216 4.3.3.1. */
+int64_t gm_manifest_target_s(const struct gm_manifest *m);
+/* Source of peak_bps: RFC 8216 4.3.4.2. */
+struct gm_manifest_rate gm_manifest_measure(const struct gm_manifest_track *t, int64_t target_s);
+/* The same of the I-frames alone. */
+struct gm_manifest_rate gm_manifest_measure_iframes(const struct gm_manifest_track *t,
+                                                    int64_t target_s);
+/* Frames a second as a fraction: the constant rate, else the highest of any segment. */
+void gm_manifest_frame_rate(const struct gm_manifest *m, int64_t *out_num, int64_t *out_den);
+/* ticks of `timescale` in microseconds, rounded to the nearest. */
+int64_t gm_manifest_us(int64_t ticks, uint32_t timescale);
+/* BCP 47 tag of an ISO 639-2 code: its two-letter code where there is one, else the code itself;
+ * NULL for "und", empty or malformed. Source: loc.gov/standards/iso639-2. */
+const char *gm_manifest_language(const char *iso639_2);
+/* The track that plays unless the viewer chooses: the first that says so, else the first. */
+size_t gm_manifest_default_audio(const struct gm_manifest *m);
+
+#endif

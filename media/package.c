@@ -1,0 +1,286 @@
+/* The package task: playlists and manifests over the segments that encode and audio made. It reads
+ * their metas alone, no media. What changes at publication, master.m3u8 and manifest.mpd, goes back
+ * in the meta; all else is written below the publication's folder. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/hash.h"
+#include "media/dash.h"
+#include "media/hls.h"
+#include "media/package_collect.h"
+#include "media/results.h"
+#include "media/task_io.h"
+
+/* A file written: what finish and the meta say of it. */
+struct package_file {
+    char name[129]; /* in scratch */
+    char path[300];
+    uint8_t sha256[GM_SHA256_SIZE];
+    uint64_t size;
+};
+
+struct package_task {
+    struct gm_task_io *io;            /* borrowed */
+    Gm__Policy *policy;               /* owned */
+    Gm__Inspection *facts;            /* owned */
+    const Gm__PackageParams *params;  /* borrowed */
+    struct gm_collection segments;    /* owned */
+    struct gm_manifest_track *tracks; /* owned: renditions, then sound */
+    struct gm_manifest manifest;
+    char prefix[64];
+    struct package_file *files; /* owned */
+    size_t file_count;
+    struct gm_buf master, mpd; /* owned */
+};
+
+static int open_task(struct package_task *t, struct gm_err *err)
+{
+    const Gm__TaskSpec *spec = t->io->spec;
+    const Gm__PipelineTask *task = gm_results_task(spec, spec->task);
+    if (task == NULL || task->package == NULL ||
+        task->params_case != GM__PIPELINE_TASK__PARAMS_PACKAGE) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the package task has no parameters");
+    }
+    t->params = task->package;
+    int rc = gm_results_policy(spec, &t->policy, err);
+    if (rc < 0 || (rc = gm_results_inspection(spec, &t->facts, err)) < 0) {
+        return rc;
+    }
+    size_t tracks = t->policy->n_renditions + t->policy->n_audio;
+    t->tracks = calloc(tracks, sizeof(*t->tracks));
+    t->files = calloc(tracks * 3, sizeof(*t->files));
+    if (t->tracks == NULL || t->files == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = gm_collect(t->io, t->policy, &t->segments, err);
+    if (rc < 0) {
+        return rc;
+    }
+    return gm_fs_path(t->prefix, sizeof(t->prefix), err, "v/%s/", t->policy->publication);
+}
+
+static void describe(struct package_task *t)
+{
+    const Gm__Policy *p = t->policy;
+    for (size_t i = 0; i < p->n_renditions; i++) {
+        const Gm__Rendition *r = p->renditions[i];
+        t->tracks[i] = (struct gm_manifest_track){.name = r->name,
+                                                  .init_name = r->init_name,
+                                                  .codecs = r->codecs,
+                                                  .timescale = p->timescale,
+                                                  .segments = t->segments.video[i].list,
+                                                  .count = t->segments.video[i].count,
+                                                  .width_px = r->width_px,
+                                                  .height_px = r->height_px};
+    }
+    for (size_t i = 0; i < p->n_audio; i++) {
+        const Gm__AudioTrack *a = p->audio[i];
+        struct gm_manifest_track *track = &t->tracks[p->n_renditions + i];
+        *track = (struct gm_manifest_track){.name = a->name,
+                                            .init_name = a->init_name,
+                                            .codecs = a->codecs,
+                                            .timescale = a->params->sample_rate,
+                                            .segments = t->segments.audio[i].list,
+                                            .count = t->segments.audio[i].count,
+                                            .language = a->language,
+                                            .is_default = a->is_default,
+                                            .channels = a->params->channels,
+                                            .sample_rate = a->params->sample_rate};
+        if (a->source_audio < t->facts->n_audio) {
+            track->title = t->facts->audio[a->source_audio]->title;
+        }
+    }
+    t->manifest = (struct gm_manifest){.prefix = t->prefix,
+                                       .video = t->tracks,
+                                       .videos = p->n_renditions,
+                                       .audio = t->tracks + p->n_renditions,
+                                       .audios = p->n_audio};
+    if (p->timescale_rate != NULL) {
+        t->manifest.rate_num = p->timescale_rate->num;
+        t->manifest.rate_den = p->timescale_rate->den;
+    }
+}
+
+static int check_plan(const Gm__Policy *p, struct gm_err *err)
+{
+    for (size_t i = 0; i < p->n_audio; i++) {
+        if (p->audio[i]->params == NULL || p->audio[i]->params->sample_rate == 0) {
+            return gm_err_set(err, GM_E_PROTO, 0, "sound track %zu has no sample rate", i);
+        }
+    }
+    return 0;
+}
+
+/* Writes <kind>/<track>/<name>. */
+static int write_file(struct package_task *t, const char *kind, const char *track, const char *name,
+                      const void *data, size_t size, struct gm_err *err)
+{
+    struct package_file *f = &t->files[t->file_count];
+    int fd = -1;
+    int rc = gm_fs_path(f->name, sizeof(f->name), err, "%s-%s-%s", kind, track, name);
+    if (rc < 0 ||
+        (rc = gm_fs_path(f->path, sizeof(f->path), err, "%s/%s/%s", kind, track, name)) < 0 ||
+        (rc = t->io->create_file(t->io->self, f->name, &fd, err)) < 0) {
+        return rc;
+    }
+    rc = gm_fs_write_all(fd, data, size, err);
+    if (close(fd) < 0 && rc == 0) {
+        rc = gm_err_sys(err, errno, "close of %s", f->name);
+    }
+    if (rc == 0) {
+        gm_sha256(data, size, f->sha256);
+        f->size = size;
+        t->file_count++;
+    }
+    return rc;
+}
+
+static int write_text(struct package_task *t, const char *kind, const char *track, const char *name,
+                      struct gm_buf *text, struct gm_err *err)
+{
+    int rc = gm_buf_check(text, err);
+    if (rc == 0) {
+        rc = write_file(t, kind, track, name, text->data, text->size, err);
+    }
+    gm_buf_fini(text);
+    return rc;
+}
+
+static int write_track(struct package_task *t, size_t index, int64_t target_s, struct gm_err *err)
+{
+    const Gm__Policy *p = t->policy;
+    const struct gm_manifest_track *track = &t->tracks[index];
+    bool video = index < p->n_renditions;
+    const char *kind = video ? "video" : "audio";
+    const ProtobufCBinaryData *init = video ? &p->renditions[index]->init_segment
+                                            : &p->audio[index - p->n_renditions]->init_segment;
+    struct gm_buf text = {0};
+    int rc = write_file(t, kind, track->name, track->init_name, init->data, init->len, err);
+    if (rc < 0 || !t->params->hls) {
+        return rc;
+    }
+    gm_hls_media(track, target_s, &text);
+    rc = write_text(t, kind, track->name, "media.m3u8", &text, err);
+    if (rc < 0 || !video) {
+        return rc;
+    }
+    gm_hls_iframes(track, &text);
+    return write_text(t, kind, track->name, "iframes.m3u8", &text, err);
+}
+
+static int write_all(struct package_task *t, struct gm_err *err)
+{
+    int64_t target_s = gm_manifest_target_s(&t->manifest);
+    size_t tracks = t->policy->n_renditions + t->policy->n_audio;
+    for (size_t i = 0; i < tracks; i++) {
+        int rc = write_track(t, i, target_s, err);
+        if (rc < 0) {
+            return rc;
+        }
+        t->io->progress(t->io->self, i + 1, tracks);
+    }
+    if (t->params->hls) {
+        gm_hls_master(&t->manifest, &t->master);
+    }
+    if (t->params->dash) {
+        gm_dash_manifest(&t->manifest, &t->mpd);
+    }
+    int rc = gm_buf_check(&t->master, err);
+    return rc < 0 ? rc : gm_buf_check(&t->mpd, err);
+}
+
+static void report_track(const struct gm_manifest_track *track, int64_t target_s,
+                         Gm__RenditionReport *out)
+{
+    struct gm_manifest_rate rate = gm_manifest_measure(track, target_s);
+    *out = (Gm__RenditionReport)GM__RENDITION_REPORT__INIT;
+    out->name = (char *)(uintptr_t)track->name;
+    out->bytes = rate.bytes;
+    out->average_bps = rate.average_bps;
+    out->peak_bps = rate.peak_bps;
+    out->segments = (uint32_t)track->count;
+}
+
+static int finish(struct package_task *t, struct gm_err *err)
+{
+    size_t tracks = t->policy->n_renditions + t->policy->n_audio;
+    int64_t target_s = gm_manifest_target_s(&t->manifest);
+    Gm__WFile *files = calloc(t->file_count, sizeof(*files));
+    Gm__NamedFile *named = calloc(t->file_count, sizeof(*named));
+    Gm__NamedFile **named_list = calloc(t->file_count, sizeof(*named_list));
+    Gm__RenditionReport *reports = calloc(tracks, sizeof(*reports));
+    Gm__RenditionReport **report_list = calloc(tracks, sizeof(*report_list));
+    Gm__PackageMeta meta = GM__PACKAGE_META__INIT;
+    int rc = 0;
+    if (files == NULL || named == NULL || named_list == NULL || reports == NULL ||
+        report_list == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    for (size_t i = 0; i < t->file_count; i++) {
+        struct package_file *f = &t->files[i];
+        files[i] = (Gm__WFile)GM__WFILE__INIT;
+        files[i].name = f->name;
+        files[i].store = GM__OBJECT_STORE__STORE_OUT;
+        files[i].path = f->path;
+        named[i] = (Gm__NamedFile)GM__NAMED_FILE__INIT;
+        named[i].name = strrchr(f->path, '/') + 1;
+        named[i].size = f->size;
+        named[i].sha256 = (ProtobufCBinaryData){GM_SHA256_SIZE, f->sha256};
+        named[i].path = f->path;
+        named_list[i] = &named[i];
+    }
+    for (size_t i = 0; i < tracks; i++) {
+        report_track(&t->tracks[i], target_s, &reports[i]);
+        report_list[i] = &reports[i];
+    }
+    meta.files = named_list;
+    meta.n_files = t->file_count;
+    meta.master_m3u8 = (ProtobufCBinaryData){t->master.size, t->master.data};
+    meta.manifest_mpd = (ProtobufCBinaryData){t->mpd.size, t->mpd.data};
+    meta.renditions = report_list;
+    meta.n_renditions = t->policy->n_renditions;
+    meta.audio = report_list + t->policy->n_renditions;
+    meta.n_audio = t->policy->n_audio;
+    rc = t->io->finish(t->io->self, files, t->file_count, &meta.base, NULL, 0, NULL, err);
+out:
+    free(files);
+    free(named);
+    free(named_list);
+    free(reports);
+    free(report_list);
+    return rc;
+}
+
+int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct package_task t = {.io = io};
+    *out_chunk = -1;
+    int rc = open_task(&t, err);
+    if (rc == 0) {
+        rc = check_plan(t.policy, err);
+    }
+    if (rc == 0) {
+        describe(&t);
+        rc = write_all(&t, err);
+    }
+    if (rc == 0) {
+        rc = finish(&t, err);
+    }
+    gm_collection_fini(&t.segments);
+    gm_buf_fini(&t.master);
+    gm_buf_fini(&t.mpd);
+    free(t.tracks);
+    free(t.files);
+    if (t.policy != NULL) {
+        gm__policy__free_unpacked(t.policy, NULL);
+    }
+    if (t.facts != NULL) {
+        gm__inspection__free_unpacked(t.facts, NULL);
+    }
+    return rc;
+}

@@ -1,0 +1,222 @@
+/* See package_collect.h. */
+#include "media/package_collect.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/results.h"
+
+void gm_collection_fini(struct gm_collection *c)
+{
+    for (size_t i = 0; i < c->meta_count; i++) {
+        protobuf_c_message_free_unpacked(c->metas[i], NULL);
+    }
+    for (size_t i = 0; i < c->videos; i++) {
+        free(c->video[i].list);
+    }
+    for (size_t i = 0; i < c->audios; i++) {
+        free(c->audio[i].list);
+    }
+    free(c->metas);
+    free(c->video);
+    free(c->audio);
+    memset(c, 0, sizeof(*c));
+}
+
+/* Room for one more element. */
+static int grow(void *array, size_t *cap, size_t count, size_t size, struct gm_err *err)
+{
+    void **at = array;
+    if (count < *cap) {
+        return 0;
+    }
+    size_t wanted = *cap > 0 ? *cap * 2 : 64;
+    void *grown = realloc(*at, wanted * size);
+    if (grown == NULL) {
+        return gm_err_nomem(err);
+    }
+    *at = grown;
+    *cap = wanted;
+    return 0;
+}
+
+static int add_segments(struct gm_segments *to, Gm__SegmentMeta **from, size_t count,
+                        struct gm_err *err)
+{
+    for (size_t i = 0; i < count; i++) {
+        int rc = grow(&to->list, &to->cap, to->count, sizeof(*to->list), err);
+        if (rc < 0) {
+            return rc;
+        }
+        to->list[to->count++] = from[i];
+    }
+    return 0;
+}
+
+static int add_encode(struct gm_collection *c, const Gm__EncodeItemMeta *meta, struct gm_err *err)
+{
+    for (size_t i = 0; i < meta->n_renditions; i++) {
+        const Gm__RenditionChunkMeta *r = meta->renditions[i];
+        if (r->rendition >= c->videos) {
+            return gm_err_set(err, GM_E_BUG, 0, "chunk %u has a rendition %u of %zu", meta->chunk,
+                              r->rendition, c->videos);
+        }
+        int rc = add_segments(&c->video[r->rendition], r->segments, r->n_segments, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
+                    const struct gm_task_input *input, struct gm_err *err)
+{
+    const Gm__PipelineTask *task = gm_results_task(spec, input->task);
+    bool video = task != NULL && strcmp(task->type, "encode") == 0;
+    bool audio = task != NULL && strcmp(task->type, "audio") == 0;
+    if (!video && !audio) {
+        return 0; /* another task's items: nothing that manifests name */
+    }
+    int rc = grow(&c->metas, &c->meta_cap, c->meta_count, sizeof(*c->metas), err);
+    if (rc < 0) {
+        return rc;
+    }
+    ProtobufCMessage *msg = NULL;
+    rc = gm_results_item_meta(video ? &gm__encode_item_meta__descriptor
+                                    : &gm__audio_item_meta__descriptor,
+                              input->item, &msg, err);
+    if (rc < 0) {
+        return rc;
+    }
+    c->metas[c->meta_count++] = msg;
+    if (video) {
+        return add_encode(c, (const Gm__EncodeItemMeta *)msg, err);
+    }
+    const Gm__AudioItemMeta *meta = (const Gm__AudioItemMeta *)msg;
+    if (meta->track >= c->audios) {
+        return gm_err_set(err, GM_E_BUG, 0, "sound of track %u of %zu", meta->track, c->audios);
+    }
+    return add_segments(&c->audio[meta->track], meta->segments, meta->n_segments, err);
+}
+
+static int compare_numbers(const void *a, const void *b)
+{
+    uint32_t x = (*(Gm__SegmentMeta *const *)a)->number;
+    uint32_t y = (*(Gm__SegmentMeta *const *)b)->number;
+    return x < y ? -1 : x > y;
+}
+
+static int check_track(const char *name, struct gm_segments *s, struct gm_err *err)
+{
+    if (s->count == 0) {
+        return gm_err_set(err, GM_E_BUG, 0, "%s has no segments", name);
+    }
+    qsort(s->list, s->count, sizeof(*s->list), compare_numbers);
+    for (size_t i = 0; i < s->count; i++) {
+        const Gm__SegmentMeta *seg = s->list[i];
+        if (seg->number != i + 1) {
+            return gm_err_set(err, GM_E_BUG, 0, "%s: segment %zu is missing or there twice", name,
+                              i + 1);
+        }
+        if (seg->start_ts < 0 || seg->duration_ts <= 0 ||
+            seg->duration_ts > INT64_MAX / 4 - seg->start_ts ||
+            (i > 0 && seg->start_ts != s->list[i - 1]->start_ts + s->list[i - 1]->duration_ts)) {
+            return gm_err_set(err, GM_E_BUG, 0, "%s: segment %zu starts at %lld for %lld ticks",
+                              name, i + 1, (long long)seg->start_ts, (long long)seg->duration_ts);
+        }
+    }
+    return 0;
+}
+
+static int check_alike(const Gm__Policy *policy, const struct gm_collection *c, struct gm_err *err)
+{
+    const struct gm_segments *first = &c->video[0];
+    for (size_t r = 1; r < c->videos; r++) {
+        const struct gm_segments *s = &c->video[r];
+        bool alike = s->count == first->count;
+        for (size_t i = 0; alike && i < s->count; i++) {
+            alike = s->list[i]->start_ts == first->list[i]->start_ts &&
+                    s->list[i]->duration_ts == first->list[i]->duration_ts &&
+                    s->list[i]->samples == first->list[i]->samples;
+        }
+        if (!alike) {
+            return gm_err_set(err, GM_E_BUG, 0, "renditions %s and %s have other segments",
+                              policy->renditions[0]->name, policy->renditions[r]->name);
+        }
+    }
+    return 0;
+}
+
+/* Against what split counted, where it was given. */
+static int check_frames(const Gm__TaskSpec *spec, const struct gm_collection *c, struct gm_err *err)
+{
+    const Gm__TaskResult *result = gm_results_find(spec, "split");
+    int64_t frames = 0;
+    if (result == NULL) {
+        return 0;
+    }
+    Gm__SplitMeta *meta = gm__split_meta__unpack(NULL, result->meta.len, result->meta.data);
+    if (meta == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the result of split is malformed");
+    }
+    int64_t wanted = meta->frames;
+    gm__split_meta__free_unpacked(meta, NULL);
+    for (size_t i = 0; i < c->video[0].count; i++) {
+        frames += c->video[0].list[i]->samples;
+    }
+    if (frames != wanted) {
+        return gm_err_set(err, GM_E_BUG, 0, "segments hold %lld frames of %lld", (long long)frames,
+                          (long long)wanted);
+    }
+    return 0;
+}
+
+static int check_all(const Gm__TaskSpec *spec, const Gm__Policy *policy, struct gm_collection *c,
+                     struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < c->videos && rc == 0; i++) {
+        rc = check_track(policy->renditions[i]->name, &c->video[i], err);
+    }
+    for (size_t i = 0; i < c->audios && rc == 0; i++) {
+        rc = check_track(policy->audio[i]->name, &c->audio[i], err);
+    }
+    if (rc == 0) {
+        rc = check_alike(policy, c, err);
+    }
+    return rc == 0 ? check_frames(spec, c, err) : rc;
+}
+
+int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collection *out,
+               struct gm_err *err)
+{
+    struct gm_collection c = {0};
+    int rc = 0;
+    bool more = true;
+    c.video = calloc(policy->n_renditions, sizeof(*c.video));
+    c.audio = calloc(policy->n_audio > 0 ? policy->n_audio : 1, sizeof(*c.audio));
+    if (c.video == NULL || c.audio == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    c.videos = policy->n_renditions;
+    c.audios = policy->n_audio;
+    while (more) {
+        struct gm_task_input input;
+        if ((rc = io->next_input(io->self, &more, &input, err)) < 0) {
+            goto out;
+        }
+        if (more && (rc = add_item(&c, io->spec, &input, err)) < 0) {
+            goto out;
+        }
+    }
+    rc = check_all(io->spec, policy, &c, err);
+out:
+    if (rc < 0) {
+        gm_collection_fini(&c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}

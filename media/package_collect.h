@@ -1,0 +1,27 @@
+#ifndef GM_MEDIA_PACKAGE_COLLECT_H
+#define GM_MEDIA_PACKAGE_COLLECT_H
+
+#include "media/task_io.h"
+
+/* All segments of the publication, put together from the items of encode and audio. */
+struct gm_segments {
+    Gm__SegmentMeta **list; /* owned array of borrowed entries, by number */
+    size_t count, cap;
+};
+struct gm_collection {
+    ProtobufCMessage **metas; /* owned: hold the entries */
+    size_t meta_count, meta_cap;
+    struct gm_segments *video; /* owned array, one a rendition */
+    size_t videos;
+    struct gm_segments *audio; /* owned array, one a track */
+    size_t audios;
+};
+
+/* Reads all inputs of io and checks that every rendition and track is whole: segments 1 to n
+ * without a hole, each starting where the last one ended, renditions alike. all zero before.
+ * Errors: BUG (something is missing or does not fit), PROTO, NOMEM, the io's. */
+int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collection *out,
+               struct gm_err *err) GM_MUST_CHECK;
+void gm_collection_fini(struct gm_collection *c);
+
+#endif
