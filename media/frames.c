@@ -1,0 +1,589 @@
+#include "media/frames.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/av.h"
+#include "media/frames_chunk.h"
+
+/* The list holds the chunk whose frames are given out (first) and those whose packets were needed
+ * to bring its last frames out of the decoder. The last chunk that has `started` is being fed.
+ *
+ * Packets carry their id as time stamp and as reordered_opaque: libavcodec copies both to the frame
+ * that the packet begins. Damage is an error from the decoder or a picture that it marks; what
+ * happens before the first listed packet (lead-in of an open GOP) is none.
+ */
+
+#define MAX_SPARE 8         /* frames kept that the next chunk may list */
+#define MAX_DRAIN_ERRORS 64 /* then the decoder is given up */
+#define MAX_SEND_TRIES 64
+
+struct spare {
+    AVFrame *frame; /* owned */
+    uint64_t id;
+};
+
+struct gm_frames {
+    struct gm_frames_source source;
+    struct gm_frames_chunk *first; /* owned list */
+    AVCodecContext *decoder;       /* owned; NULL: none is open */
+    uint8_t *par;                  /* owned: the parameters that it was opened with */
+    size_t par_size;
+    AVPacket *packet; /* owned */
+    AVFrame *picture; /* owned: what the caller looks at */
+    AVFrame *before;  /* owned: the last one decoded ahead of the first listed one; may be NULL */
+    struct spare spare[MAX_SPARE];
+    size_t spares;
+    uint64_t last_id; /* of the last packet decoded */
+    bool any;         /* last_id holds */
+    bool can_go_on;   /* the chunk given out last was clean and the decoder was not flushed */
+    bool done;        /* next_chunk has said that there are no more */
+    bool pop;         /* first was given out whole: drop it at the next call */
+};
+
+int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
+                     struct gm_err *err)
+{
+    struct gm_frames *f = calloc(1, sizeof *f);
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    f->source = *source;
+    f->packet = av_packet_alloc();
+    f->picture = av_frame_alloc();
+    if (f->packet == NULL || f->picture == NULL) {
+        gm_frames_destroy(&f);
+        return gm_err_nomem(err);
+    }
+    *out = f;
+    return 0;
+}
+
+static void drop_spares(struct gm_frames *f)
+{
+    for (size_t i = 0; i < f->spares; i++) {
+        av_frame_free(&f->spare[i].frame);
+    }
+    f->spares = 0;
+}
+
+static void drop_first(struct gm_frames *f)
+{
+    struct gm_frames_chunk *c = f->first;
+    f->first = c->after;
+    gm_frames_chunk_close(&c);
+}
+
+static void close_decoder(struct gm_frames *f)
+{
+    avcodec_free_context(&f->decoder);
+    drop_spares(f);
+    f->any = false;
+}
+
+void gm_frames_destroy(struct gm_frames **frames)
+{
+    struct gm_frames *f = *frames;
+    if (f == NULL) {
+        return;
+    }
+    while (f->first != NULL) {
+        drop_first(f);
+    }
+    close_decoder(f);
+    free(f->par);
+    av_packet_free(&f->packet);
+    av_frame_free(&f->picture);
+    av_frame_free(&f->before);
+    free(f);
+    *frames = NULL;
+}
+
+static int open_decoder(struct gm_frames *f, const Gm__ChunkHeader *h, const uint8_t *data,
+                        size_t size, struct gm_err *err)
+{
+    AVCodecParameters *par = NULL;
+    uint8_t *copy = malloc(size + 1);
+    if (copy == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = gm_codecpar_decode(data, size, &par, err);
+    if (rc < 0) {
+        goto out;
+    }
+    close_decoder(f);
+    rc = gm_decoder_open(par, gm_av_rational(h->time_base), &f->decoder, err);
+    if (rc < 0) {
+        goto out;
+    }
+    memcpy(copy, data, size);
+    free(f->par);
+    f->par = copy;
+    f->par_size = size;
+    copy = NULL;
+out:
+    avcodec_parameters_free(&par);
+    free(copy);
+    return rc;
+}
+
+static struct gm_frames_chunk *feeding(struct gm_frames *f)
+{
+    struct gm_frames_chunk *c = f->first;
+    while (c->after != NULL && c->after->started) {
+        c = c->after;
+    }
+    return c;
+}
+
+/* The first chunk that has not started: one that was put back, or a new one. NULL: none is left. */
+static int find_waiting(struct gm_frames *f, struct gm_frames_chunk **out, struct gm_err *err)
+{
+    struct gm_frames_chunk **end = &f->first;
+    while (*end != NULL && (*end)->started) {
+        end = &(*end)->after;
+    }
+    if (*end == NULL && !f->done) {
+        bool more = false;
+        int fd = -1;
+        int rc = f->source.next_chunk(f->source.arg, &more, &fd, err);
+        if (rc == 0 && more) {
+            rc = gm_frames_chunk_open(fd, end, err);
+        }
+        if (rc < 0) {
+            return rc;
+        }
+        f->done = !more;
+    }
+    *out = *end;
+    return 0;
+}
+
+/* Damage while packet `id` was decoded. */
+static void note_damage(struct gm_frames *f, uint64_t id)
+{
+    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
+        if (id >= c->min_id) {
+            c->dirty = true;
+            if (id <= c->max_id) {
+                c->stats.errors++;
+            }
+        }
+    }
+}
+
+static void keep_spare(struct gm_frames *f, uint64_t id, AVFrame *frame)
+{
+    if (f->spares == MAX_SPARE) {
+        av_frame_free(&f->spare[0].frame);
+        memmove(f->spare, f->spare + 1, (MAX_SPARE - 1) * sizeof f->spare[0]);
+        f->spares--;
+    }
+    f->spare[f->spares++] = (struct spare){frame, id};
+}
+
+/* frame: taken. */
+static void take_frame(struct gm_frames *f, AVFrame *frame)
+{
+    if (frame->reordered_opaque < 0) {
+        av_frame_free(&frame);
+        return;
+    }
+    uint64_t id = (uint64_t)frame->reordered_opaque;
+    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0) {
+        note_damage(f, id);
+    }
+    struct gm_frames_chunk *last = NULL;
+    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
+        if (gm_frames_chunk_offer(c, id, &frame)) {
+            return;
+        }
+        last = c;
+    }
+    if (id > last->max_id || last->count == 0) {
+        keep_spare(f, id, frame);
+        return;
+    }
+    if (id >= last->min_id) {
+        last->stats.discarded++;
+    }
+    if (last == f->first && last->next == 0 && last->waiting == 0) {
+        av_frame_free(&f->before);
+        f->before = frame;
+        return;
+    }
+    av_frame_free(&frame);
+}
+
+/* Takes all pictures that the decoder has ready. *out_end: it was flushed and is empty. */
+static int receive(struct gm_frames *f, uint64_t id, bool *out_end, struct gm_err *err)
+{
+    for (;;) {
+        AVFrame *frame = av_frame_alloc();
+        if (frame == NULL) {
+            return gm_err_nomem(err);
+        }
+        int av = avcodec_receive_frame(f->decoder, frame);
+        if (av < 0) {
+            av_frame_free(&frame);
+        }
+        if (av == AVERROR(EAGAIN) || av == AVERROR_EOF) {
+            *out_end = av == AVERROR_EOF;
+            return 0;
+        }
+        if (av == AVERROR(ENOMEM)) {
+            return gm_err_nomem(err);
+        }
+        if (av < 0) {
+            note_damage(f, id);
+            *out_end = false;
+            return 0;
+        }
+        take_frame(f, frame);
+    }
+}
+
+static int drain(struct gm_frames *f, struct gm_err *err)
+{
+    bool end = false;
+    int rc = 0;
+    if (f->decoder == NULL) {
+        return 0;
+    }
+    int av = avcodec_send_packet(f->decoder, NULL);
+    if (av == AVERROR(ENOMEM)) {
+        return gm_err_nomem(err);
+    }
+    for (int i = 0; i < MAX_DRAIN_ERRORS && !end && rc == 0; i++) {
+        rc = receive(f, f->last_id, &end, err);
+    }
+    return rc;
+}
+
+static int send_packet(struct gm_frames *f, uint64_t id, struct gm_err *err)
+{
+    bool end;
+    for (int i = 0; i < MAX_SEND_TRIES; i++) {
+        int av = avcodec_send_packet(f->decoder, f->packet);
+        if (av == AVERROR(ENOMEM)) {
+            return gm_err_nomem(err);
+        }
+        if (av < 0 && av != AVERROR(EAGAIN)) {
+            note_damage(f, id);
+        }
+        int rc = receive(f, id, &end, err);
+        if (rc < 0 || av != AVERROR(EAGAIN)) {
+            return rc;
+        }
+    }
+    note_damage(f, id);
+    return 0;
+}
+
+static int decode_packet(struct gm_frames *f, const struct gm_chunk_packet *p, struct gm_err *err)
+{
+    if (p->id > INT64_MAX) {
+        return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "A packet's number is out of range");
+    }
+    int rc = gm_frames_packet_fill(&f->source, p, f->packet, err);
+    if (rc == 0) {
+        f->decoder->reordered_opaque = (int64_t)p->id;
+        f->last_id = p->id;
+        f->any = true;
+        /* An empty packet would flush the decoder; it shows nothing. */
+        rc = p->size > 0 || p->sides > 0 ? send_packet(f, p->id, err) : 0;
+    }
+    if (rc == 0 && f->source.tick != NULL) {
+        f->source.tick(f->source.arg);
+    }
+    av_packet_unref(f->packet);
+    return rc;
+}
+
+/* A parameter change: what the decoder holds comes out, another one goes on. The names of packets
+ * go on too. */
+static int change_parameters(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
+{
+    uint64_t last_id = f->last_id;
+    bool any = f->any;
+    struct spare spare[MAX_SPARE];
+    int rc = drain(f, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t spares = f->spares;
+    memcpy(spare, f->spare, sizeof spare);
+    f->spares = 0;
+    rc = open_decoder(f, c->header, c->change, c->change_size, err);
+    memcpy(f->spare, spare, sizeof spare);
+    f->spares = spares;
+    f->last_id = last_id;
+    f->any = any;
+    return rc;
+}
+
+/* One record of the chunk being fed. */
+static int feed_record(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
+{
+    int rc = gm_frames_chunk_peek(c, err);
+    if (rc < 0) {
+        return rc;
+    }
+    c->held = false;
+    switch (c->record) {
+    case GM_CHUNK_END:
+        c->fed = true;
+        return 0;
+    case GM_CHUNK_PACKET:
+        if (f->any && c->packet.id <= f->last_id) {
+            if (c->mixed) {
+                return 0; /* the chunk before has brought it */
+            }
+            return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Packets of chunk %" PRIu32 " do not rise",
+                              c->header->index);
+        }
+        return decode_packet(f, &c->packet, err);
+    case GM_CHUNK_CHANGE:
+        break;
+    }
+    /* A change belongs to the packet after it; what the chunk before has brought had it too. */
+    uint8_t *data = malloc(c->change_size + 1);
+    if (data == NULL) {
+        return gm_err_nomem(err);
+    }
+    size_t size = c->change_size;
+    if (size > 0) {
+        memcpy(data, c->change, size);
+    }
+    rc = gm_frames_chunk_peek(c, err);
+    if (rc == 0 && c->record == GM_CHUNK_PACKET && !(f->any && c->packet.id <= f->last_id)) {
+        c->change = data;
+        c->change_size = size;
+        rc = change_parameters(f, c, err);
+    }
+    c->change = NULL;
+    free(data);
+    return rc;
+}
+
+/* Does the waiting chunk go on where the decoder stands? */
+static int goes_on(struct gm_frames *f, struct gm_frames_chunk *c, bool *out, struct gm_err *err)
+{
+    *out = false;
+    if (c->alone || f->decoder == NULL || !f->any) {
+        return 0;
+    }
+    int rc = gm_frames_chunk_peek(c, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *out = c->record == GM_CHUNK_PACKET && c->packet.id <= f->last_id + 1 &&
+           c->header->codecpar.len == f->par_size &&
+           memcmp(c->header->codecpar.data, f->par, f->par_size) == 0;
+    return 0;
+}
+
+static void join(struct gm_frames *f, struct gm_frames_chunk *c)
+{
+    for (struct gm_frames_chunk *p = f->first; p != NULL && p->started; p = p->after) {
+        p->mixed = true;
+    }
+    c->started = true;
+    c->mixed = true;
+    size_t kept = f->spares;
+    f->spares = 0;
+    for (size_t i = 0; i < kept; i++) {
+        AVFrame *frame = f->spare[i].frame;
+        if (!gm_frames_chunk_offer(c, f->spare[i].id, &frame) && f->spare[i].id > c->max_id) {
+            keep_spare(f, f->spare[i].id, frame);
+            frame = NULL;
+        }
+        av_frame_free(&frame);
+    }
+}
+
+/* The chunk being fed has no more packets and frames are missing: the next chunk's packets bring
+ * them out, or, where that would not be the same, a flush does. */
+static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
+{
+    struct gm_frames_chunk *waiting = NULL;
+    bool on = false;
+    int rc = 0;
+    if (f->decoder == NULL) {
+        return 0;
+    }
+    if (!c->dirty && !c->alone) {
+        rc = find_waiting(f, &waiting, err);
+        if (rc == 0 && waiting != NULL) {
+            rc = goes_on(f, waiting, &on, err);
+        }
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (on) {
+        join(f, waiting);
+        return 0;
+    }
+    rc = drain(f, err);
+    close_decoder(f);
+    return rc;
+}
+
+/* No frame will come any more for what is in the list. */
+static bool exhausted(struct gm_frames *f)
+{
+    return feeding(f)->fed && f->decoder == NULL;
+}
+
+static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
+{
+    bool on = false;
+    int rc = 0;
+    if (f->can_go_on) {
+        rc = goes_on(f, c, &on, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (on) {
+        join(f, c);
+        return 0;
+    }
+    c->started = true;
+    av_frame_free(&f->before);
+    return open_decoder(f, c->header, c->header->codecpar.data, c->header->codecpar.len, err);
+}
+
+static int restart(struct gm_frames *f, struct gm_err *err)
+{
+    int rc = 0;
+    close_decoder(f);
+    av_frame_unref(f->picture);
+    for (struct gm_frames_chunk *c = f->first; c != NULL && rc == 0; c = c->after) {
+        rc = gm_frames_chunk_rewind(c, err);
+    }
+    f->can_go_on = false;
+    f->first->alone = true;
+    return rc;
+}
+
+/* f->picture becomes the stand-in for the chunk's next frame. */
+static int replace(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
+{
+    AVFrame *from = NULL;
+    if (c->next > 0) {
+        c->stats.replaced++;
+        return 0; /* f->picture still holds the frame before */
+    }
+    av_frame_unref(f->picture);
+    from = f->before;
+    for (size_t i = 0; i < c->count && from == NULL; i++) {
+        from = c->slots[i].frame;
+    }
+    c->stats.replaced++;
+    if (from == NULL) {
+        return gm_frames_black(f->par, f->par_size, f->picture, err);
+    }
+    return av_frame_ref(f->picture, from) < 0 ? gm_err_nomem(err) : 0;
+}
+
+/* Gives out the first chunk's next frame if it is known. */
+static int give_out(struct gm_frames *f, bool *out_given, struct gm_err *err)
+{
+    struct gm_frames_chunk *c = f->first;
+    struct gm_frames_slot *slot = &c->slots[c->next];
+    *out_given = false;
+    if (slot->frame != NULL) {
+        av_frame_unref(f->picture);
+        av_frame_move_ref(f->picture, slot->frame);
+        av_frame_free(&slot->frame);
+        c->waiting--;
+        *out_given = true;
+        return 0;
+    }
+    bool later = c->after != NULL && c->after->started && c->after->waiting > 0;
+    if (!exhausted(f) && c->waiting < GM_FRAMES_WINDOW && !later) {
+        return 0;
+    }
+    c->dirty = true;
+    if (c->mixed) {
+        return 0; /* it begins again alone, and is judged there */
+    }
+    *out_given = true;
+    return replace(f, c, err);
+}
+
+static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done, struct gm_err *err)
+{
+    struct gm_frames_chunk *c = f->first;
+    *out_done = true;
+    out->header = c->header;
+    if (c->dirty && c->mixed) {
+        int rc = restart(f, err);
+        out->event = GM_FRAMES_RESTART;
+        out->header = c->header;
+        return rc;
+    }
+    if (!c->started) {
+        int rc = start_chunk(f, c, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (!c->announced) {
+        c->announced = true;
+        out->event = GM_FRAMES_CHUNK;
+        return 0;
+    }
+    if (c->next < c->count) {
+        bool given = false;
+        int rc = give_out(f, &given, err);
+        if (rc < 0 || given) {
+            out->event = GM_FRAMES_PICTURE;
+            out->index = c->next++;
+            out->picture = f->picture;
+            return rc;
+        }
+    } else if (c->fed) {
+        out->event = GM_FRAMES_CHUNK_END;
+        out->stats = c->stats;
+        f->pop = true;
+        return 0;
+    }
+    *out_done = false;
+    struct gm_frames_chunk *last = feeding(f);
+    return last->fed ? bring_out(f, last, err) : feed_record(f, last, err);
+}
+
+int gm_frames_next(struct gm_frames *f, struct gm_frames_step *out, struct gm_err *err)
+{
+    struct gm_frames_step s = {0};
+    bool done = false;
+    int rc = 0;
+    if (f->pop) {
+        f->pop = false;
+        f->can_go_on = !f->first->dirty && !f->first->alone && f->decoder != NULL;
+        drop_first(f);
+    }
+    if (f->first == NULL) {
+        struct gm_frames_chunk *c = NULL;
+        rc = find_waiting(f, &c, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (c == NULL) {
+            s.event = GM_FRAMES_RUN_END;
+            *out = s;
+            return 0;
+        }
+    }
+    while (rc == 0 && !done) {
+        rc = step(f, &s, &done, err);
+    }
+    if (rc == 0) {
+        *out = s;
+    }
+    return rc;
+}

@@ -1,0 +1,68 @@
+#ifndef GM_MEDIA_FRAMES_H
+#define GM_MEDIA_FRAMES_H
+
+#include <libavutil/frame.h>
+
+#include "common/err.h"
+#include "media.pb-c.h"
+
+/* Chunk objects in, pictures out: the decoding half of `encode`.
+ *
+ * For each chunk of a run exactly the frames of ChunkHeader.frames come, in that order. The
+ * pictures are those of the chunk decoded alone, with a new decoder, from its first packet to its
+ * last and flushed; so they depend on nothing but the chunk object. Where a chunk continues the
+ * packets of the one before and nothing was damaged in either, the decoder goes on instead, which
+ * gives the same pictures and saves the lead-in. When damage shows in a chunk that was not decoded
+ * alone, the chunk begins again, alone (GM_FRAMES_RESTART).
+ *
+ * A listed frame that does not come is replaced by the picture before it (at the very start by the
+ * one after it; black where there is none at all).
+ */
+struct gm_frames; /* opaque */
+
+/* Where chunks come from. Callbacks return 0 or a negative code with err filled. */
+struct gm_frames_source {
+    void *arg;
+    /* The next chunk object of the run: readable, seekable, taken (closed by gm_frames).
+     * *out_more = false: the run has ended. */
+    int (*next_chunk)(void *arg, bool *out_more, int *out_fd, struct gm_err *err);
+    /* The source's descriptor, for packets by reference; borrowed. */
+    int (*source)(void *arg, int *out_fd, struct gm_err *err);
+    void (*tick)(void *arg); /* called for each packet; may be NULL */
+};
+
+enum gm_frames_event {
+    GM_FRAMES_CHUNK,     /* a chunk begins; its header is checked */
+    GM_FRAMES_PICTURE,   /* its frame `index` */
+    GM_FRAMES_RESTART,   /* what came of this chunk is void; it comes again from frame 0 */
+    GM_FRAMES_CHUNK_END, /* all its frames came; stats hold */
+    GM_FRAMES_RUN_END
+};
+
+struct gm_frames_stats {
+    uint32_t replaced;  /* listed frames that did not decode */
+    uint32_t discarded; /* decoded between the listed ones, not listed */
+    uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
+};
+
+struct gm_frames_step {
+    enum gm_frames_event event;
+    const Gm__ChunkHeader *header; /* borrowed until the next call; NULL at RUN_END */
+    size_t index;                  /* PICTURE: position in header->frames */
+    const AVFrame *picture;        /* PICTURE: borrowed until the next call */
+    struct gm_frames_stats stats;  /* CHUNK_END */
+};
+
+int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
+                     struct gm_err *err) GM_MUST_CHECK;
+void gm_frames_destroy(struct gm_frames **frames);
+/* What comes next. After an error only destroy is allowed.
+ * Errors: MEDIA_CHUNK  a chunk object is malformed or cut off
+ *         INPUT_CHANGED  the source no longer holds a packet
+ *         INPUT_CODEC, MEDIA  the decoder did not open
+ *         NOMEM, SYS, and what the callbacks gave. Damaged packets are no errors: they are counted.
+ * Thread: one at a time. */
+int gm_frames_next(struct gm_frames *frames, struct gm_frames_step *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+
+#endif

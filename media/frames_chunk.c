@@ -1,0 +1,175 @@
+#include "media/frames_chunk.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* A chunk object's reader, and the slots in which its listed frames wait for their turn. Packets
+ * name frames: two listed frames may come from one packet, so a name is an id and an order.
+ */
+
+static int by_id(const void *a, const void *b)
+{
+    const struct gm_frames_name *x = a;
+    const struct gm_frames_name *y = b;
+    if (x->id != y->id) {
+        return x->id < y->id ? -1 : 1;
+    }
+    return x->index < y->index ? -1 : (x->index > y->index ? 1 : 0);
+}
+
+static int bad(struct gm_err *err, const Gm__ChunkHeader *h, const char *what)
+{
+    return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Chunk %" PRIu32 ": %s", h->index, what);
+}
+
+/* What `encode` relies on: times rise, GOPs and segments start where they say. */
+static int check_header(const Gm__ChunkHeader *h, struct gm_err *err)
+{
+    if (h->version != 1) {
+        return bad(err, h, "its version is unknown");
+    }
+    if (h->stream != 0) {
+        return bad(err, h, "it holds no video");
+    }
+    if (h->time_base == NULL || h->time_base->num <= 0 || h->time_base->den <= 0) {
+        return bad(err, h, "its time base is not positive");
+    }
+    for (size_t i = 0; i < h->n_frames; i++) {
+        int64_t end = i + 1 < h->n_frames ? h->frames[i + 1]->out_ts : h->end_ts;
+        if (end <= h->frames[i]->out_ts || h->frames[i]->out_ts < 0) {
+            return bad(err, h, "its frame times do not rise");
+        }
+        if (h->frames[i]->packet_id > INT64_MAX) {
+            return bad(err, h, "a packet's number is out of range");
+        }
+    }
+    if (h->n_frames == 0) {
+        return h->n_segments == 0 ? 0 : bad(err, h, "it has segments without frames");
+    }
+    if (!h->frames[0]->gop_start || h->n_segments == 0 || h->segments[0]->first_frame != 0) {
+        return bad(err, h, "it does not begin with a segment");
+    }
+    for (size_t i = 0; i < h->n_segments; i++) {
+        uint32_t first = h->segments[i]->first_frame;
+        if (first >= h->n_frames || !h->frames[first]->gop_start ||
+            (i > 0 && (first <= h->segments[i - 1]->first_frame ||
+                       h->segments[i]->number != h->segments[i - 1]->number + 1))) {
+            return bad(err, h, "its segments are out of order");
+        }
+    }
+    return 0;
+}
+
+static void release(struct gm_frames_chunk *c)
+{
+    for (size_t i = 0; c->slots != NULL && i < c->count; i++) {
+        av_frame_free(&c->slots[i].frame);
+    }
+    free(c->slots);
+    free(c->names);
+    c->slots = NULL;
+    c->names = NULL;
+    gm_chunk_reader_close(&c->reader);
+    c->header = NULL;
+    c->count = c->next = c->waiting = 0;
+    c->started = c->fed = c->mixed = c->dirty = c->held = false;
+    c->stats = (struct gm_frames_stats){0};
+}
+
+static int load(struct gm_frames_chunk *c, struct gm_err *err)
+{
+    int rc = gm_chunk_reader_open(c->fd, &c->reader, err);
+    if (rc < 0) {
+        return rc;
+    }
+    c->header = gm_chunk_reader_header(c->reader);
+    rc = check_header(c->header, err);
+    if (rc < 0) {
+        return rc;
+    }
+    c->count = c->header->n_frames;
+    c->slots = calloc(c->count + 1, sizeof *c->slots);
+    c->names = calloc(c->count + 1, sizeof *c->names);
+    if (c->slots == NULL || c->names == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < c->count; i++) {
+        c->names[i] = (struct gm_frames_name){c->header->frames[i]->packet_id, i};
+    }
+    qsort(c->names, c->count, sizeof *c->names, by_id);
+    c->min_id = c->count > 0 ? c->names[0].id : UINT64_MAX;
+    c->max_id = c->count > 0 ? c->names[c->count - 1].id : 0;
+    return 0;
+}
+
+int gm_frames_chunk_open(int fd, struct gm_frames_chunk **out, struct gm_err *err)
+{
+    struct gm_frames_chunk *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        close(fd);
+        return gm_err_nomem(err);
+    }
+    c->fd = fd;
+    int rc = load(c, err);
+    if (rc < 0) {
+        gm_frames_chunk_close(&c);
+        return rc;
+    }
+    *out = c;
+    return 0;
+}
+
+void gm_frames_chunk_close(struct gm_frames_chunk **chunk)
+{
+    struct gm_frames_chunk *c = *chunk;
+    if (c == NULL) {
+        return;
+    }
+    release(c);
+    close(c->fd);
+    free(c);
+    *chunk = NULL;
+}
+
+int gm_frames_chunk_rewind(struct gm_frames_chunk *c, struct gm_err *err)
+{
+    release(c);
+    return load(c, err);
+}
+
+int gm_frames_chunk_peek(struct gm_frames_chunk *c, struct gm_err *err)
+{
+    if (c->held) {
+        return 0;
+    }
+    int rc = gm_chunk_read(c->reader, &c->record, &c->packet, &c->change, &c->change_size, err);
+    c->held = rc == 0;
+    return rc;
+}
+
+bool gm_frames_chunk_offer(struct gm_frames_chunk *c, uint64_t id, AVFrame **frame)
+{
+    size_t low = 0;
+    size_t high = c->count;
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        if (c->names[mid].id < id) {
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    for (; low < c->count && c->names[low].id == id; low++) {
+        size_t i = c->names[low].index;
+        if (i >= c->next && !c->slots[i].taken) {
+            c->slots[i].frame = *frame;
+            c->slots[i].taken = true;
+            c->waiting++;
+            *frame = NULL;
+            return true;
+        }
+    }
+    return false;
+}

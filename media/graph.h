@@ -1,0 +1,36 @@
+#ifndef GM_MEDIA_GRAPH_H
+#define GM_MEDIA_GRAPH_H
+
+#include <libavutil/frame.h>
+#include <libavutil/pixfmt.h>
+
+#include "common/err.h"
+#include "media/watermark.h"
+
+/* One libavfilter graph, single-threaded: a decoded picture in, one picture an output out, time
+ * stamps unchanged. It is built when the first picture comes and again when size, format, colour
+ * or sample aspect of the pictures change; the outputs keep their size and format. */
+struct gm_graph; /* opaque */
+
+struct gm_graph_output {
+    const char *filters; /* libavfilter chain, one in, one out */
+    uint32_t width_px, height_px;
+    enum AVPixelFormat format;
+    const struct gm_watermark *watermark; /* borrowed for the graph's life; NULL: none */
+};
+
+/* outputs: copied, filters too. timescale: ticks a second of the time stamps. */
+int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_t timescale,
+                    struct gm_graph **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_graph_destroy(struct gm_graph **graph);
+/* Filters picture, shown at pts. Then each output holds one picture (gm_graph_get).
+ * picture: borrowed, not changed. Side data does not go through.
+ * Errors: MEDIA  a filter refused, gave no picture, more than one, another size or another time
+ *         NOMEM. */
+int gm_graph_push(struct gm_graph *graph, const AVFrame *picture, int64_t pts,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* What output number `output` made of the last picture; its pict_type is NONE. Borrowed until the
+ * next push; the caller may change its properties, not its pixels. */
+AVFrame *gm_graph_get(struct gm_graph *graph, size_t output);
+
+#endif
