@@ -1,0 +1,300 @@
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/encode_writer.h"
+#include "media/frames.h"
+#include "media/graph.h"
+#include "media/results.h"
+#include "media/tiles.h"
+
+/* The task `encode`: a run of chunks is decoded once; every picture goes through one filter graph
+ * to all renditions. Encoders live for one chunk. A chunk is announced when all its segments are
+ * complete; when it must begin again (media/frames.h) what was made of it is thrown away.
+ */
+
+struct run {
+    struct gm_task_io *io;       /* borrowed */
+    Gm__Policy *policy;          /* owned */
+    Gm__Inspection *inspection;  /* owned */
+    struct gm_watermark **marks; /* owned, one a rendition; NULL where it has none */
+    struct gm_graph *graph;      /* owned */
+    struct gm_tiles *tiles;      /* owned; NULL: no images */
+    struct gm_frames *frames;    /* owned */
+    /* The chunk being made. */
+    struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
+    int64_t chunk;                     /* -1: none yet */
+    uint64_t chunk_frames;
+    /* Whole run. */
+    uint64_t done, total;
+};
+
+static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
+{
+    struct run *r = arg;
+    struct gm_task_input in;
+    int rc = r->io->next_input(r->io->self, out_more, &in, err);
+    if (rc < 0 || !*out_more) {
+        return rc;
+    }
+    if (in.item == NULL || in.item->stream != 0 || in.item->n_objects == 0) {
+        return gm_err_set(err, GM_E_PROTO, 0, "Input %" PRIu32 " is no video chunk", in.index);
+    }
+    return r->io->open_object(r->io->self, &in, 0, out_fd, err);
+}
+
+static int open_source(void *arg, int *out_fd, struct gm_err *err)
+{
+    struct run *r = arg;
+    return r->io->source(r->io->self, out_fd, err);
+}
+
+static void tick(void *arg)
+{
+    struct run *r = arg;
+    r->io->progress(r->io->self, r->done + r->chunk_frames, r->total);
+}
+
+static void close_writers(struct run *r, bool remove)
+{
+    for (size_t i = 0; r->writers != NULL && i < r->policy->n_renditions; i++) {
+        gm_encode_writer_close(&r->writers[i], remove);
+    }
+}
+
+static void release(struct run *r)
+{
+    close_writers(r, true);
+    gm_frames_destroy(&r->frames);
+    gm_tiles_destroy(&r->tiles);
+    gm_graph_destroy(&r->graph);
+    for (size_t i = 0; r->marks != NULL && i < r->policy->n_renditions; i++) {
+        gm_watermark_destroy(&r->marks[i]);
+    }
+    free(r->marks);
+    free(r->writers);
+    if (r->policy != NULL) {
+        gm__policy__free_unpacked(r->policy, NULL);
+    }
+    if (r->inspection != NULL) {
+        gm__inspection__free_unpacked(r->inspection, NULL);
+    }
+}
+
+static int make_graph(struct run *r, struct gm_err *err)
+{
+    size_t n = r->policy->n_renditions;
+    struct gm_graph_output *outputs = calloc(n, sizeof *outputs);
+    int rc = outputs != NULL ? 0 : gm_err_nomem(err);
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        const Gm__Rendition *d = r->policy->renditions[i];
+        const Gm__Watermark *how = d->encode != NULL ? d->encode->watermark : NULL;
+        if (how != NULL) {
+            rc = gm_watermark_create(how, r->io->spec->pipeline, &r->marks[i], err);
+        }
+        outputs[i] = (struct gm_graph_output){.filters = d->filters,
+                                              .width_px = d->width_px,
+                                              .height_px = d->height_px,
+                                              .format = AV_PIX_FMT_YUV420P,
+                                              .watermark = r->marks[i]};
+    }
+    if (rc == 0) {
+        rc = gm_graph_create(outputs, n, r->policy->timescale, &r->graph, err);
+    }
+    free(outputs);
+    return rc;
+}
+
+/* Frames of the run, as far as the chunks' metas say. */
+static uint64_t count_frames(const Gm__TaskSpec *spec)
+{
+    uint64_t total = 0;
+    for (size_t i = 0; i < spec->n_inputs; i++) {
+        const Gm__Item *item = spec->inputs[i]->item;
+        if (item == NULL) {
+            continue;
+        }
+        Gm__SplitItemMeta *m = gm__split_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+        if (m != NULL) {
+            total += m->frames;
+            gm__split_item_meta__free_unpacked(m, NULL);
+        }
+    }
+    return total;
+}
+
+static int prepare(struct run *r, struct gm_err *err)
+{
+    int rc = gm_results_policy(r->io->spec, &r->policy, err);
+    if (rc == 0) {
+        rc = gm_results_inspection(r->io->spec, &r->inspection, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (r->policy->n_renditions == 0 || r->inspection->video == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "The plan has no renditions or no video");
+    }
+    r->marks = calloc(r->policy->n_renditions, sizeof(struct gm_watermark *));
+    r->writers = calloc(r->policy->n_renditions, sizeof(struct gm_encode_writer *));
+    if (r->marks == NULL || r->writers == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = make_graph(r, err);
+    if (rc == 0 && r->policy->thumbnails != NULL) {
+        rc = gm_tiles_create(r->io, r->policy, &r->tiles, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    r->total = count_frames(r->io->spec);
+    struct gm_frames_source source = {r, next_chunk, open_source, tick};
+    return gm_frames_create(&source, &r->frames, err);
+}
+
+static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_err *err)
+{
+    int rc = 0;
+    close_writers(r, true);
+    r->chunk = header->index;
+    r->chunk_frames = 0;
+    for (size_t i = 0; i < r->policy->n_renditions && rc == 0 && header->n_frames > 0; i++) {
+        struct gm_encode_writer_params params = {.io = r->io,
+                                                 .policy = r->policy,
+                                                 .rendition = (uint32_t)i,
+                                                 .facts = r->inspection->video,
+                                                 .header = header};
+        rc = gm_encode_writer_open(&params, &r->writers[i], err);
+    }
+    if (rc == 0 && r->tiles != NULL) {
+        rc = gm_tiles_start(r->tiles, header, err);
+    }
+    return rc;
+}
+
+static int encode_picture(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
+{
+    int64_t pts = step->header->frames[step->index]->out_ts;
+    int rc = gm_graph_push(r->graph, step->picture, pts, err);
+    for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
+        rc = gm_encode_writer_frame(r->writers[i], step->index, gm_graph_get(r->graph, i), err);
+    }
+    if (rc == 0 && r->tiles != NULL) {
+        rc = gm_tiles_picture(r->tiles, step->index, step->picture, err);
+    }
+    r->chunk_frames++;
+    tick(r);
+    return rc;
+}
+
+static int announce(struct run *r, const struct gm_frames_step *step, Gm__RenditionChunkMeta *metas,
+                    Gm__RenditionChunkMeta **list, Gm__WFile *files, struct gm_err *err)
+{
+    Gm__EncodeItemMeta meta = GM__ENCODE_ITEM_META__INIT;
+    size_t n = r->policy->n_renditions;
+    size_t count = 0;
+    int rc = 0;
+    for (size_t i = 0; i < n; i++) {
+        gm__rendition_chunk_meta__init(&metas[i]);
+        metas[i].rendition = (uint32_t)i;
+        list[i] = &metas[i];
+        if (r->writers[i] != NULL) {
+            const Gm__WFile *from = NULL;
+            gm_encode_writer_meta(r->writers[i], &metas[i]);
+            size_t some = gm_encode_writer_files(r->writers[i], &from);
+            memcpy(files + count, from, some * sizeof *from);
+            count += some;
+        }
+    }
+    meta.chunk = step->header->index;
+    meta.frames = (uint32_t)step->header->n_frames;
+    meta.n_renditions = n;
+    meta.renditions = list;
+    meta.frames_replaced = step->stats.replaced;
+    meta.frames_discarded = step->stats.discarded;
+    meta.decode_errors = step->stats.errors;
+    if (r->tiles != NULL) {
+        size_t images = 0;
+        rc = gm_tiles_finish(r->tiles, &meta, files + count, &images, err);
+        count += images;
+    }
+    if (rc == 0) {
+        rc = r->io->produce(r->io->self, 0, step->header->index, step->header->last, files, count,
+                            &meta.base, err);
+    }
+    return rc;
+}
+
+static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
+{
+    size_t n = r->policy->n_renditions;
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        if (r->writers[i] != NULL) {
+            rc = gm_encode_writer_finish(r->writers[i], err);
+        }
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__RenditionChunkMeta *metas = calloc(n, sizeof *metas);
+    Gm__RenditionChunkMeta **list = calloc(n, sizeof *list);
+    Gm__WFile *files = calloc(n * step->header->n_segments + 2, sizeof *files);
+    if (metas == NULL || list == NULL || files == NULL) {
+        rc = gm_err_nomem(err);
+    } else {
+        rc = announce(r, step, metas, list, files, err);
+    }
+    free(metas);
+    free(list);
+    free(files);
+    close_writers(r, rc < 0);
+    r->done += r->chunk_frames;
+    r->chunk_frames = 0;
+    return rc;
+}
+
+static int run_all(struct run *r, struct gm_err *err)
+{
+    for (;;) {
+        struct gm_frames_step step;
+        int rc = gm_frames_next(r->frames, &step, err);
+        if (rc < 0) {
+            return rc;
+        }
+        switch (step.event) {
+        case GM_FRAMES_CHUNK:
+        case GM_FRAMES_RESTART:
+            rc = start_chunk(r, step.header, err);
+            break;
+        case GM_FRAMES_PICTURE:
+            rc = encode_picture(r, &step, err);
+            break;
+        case GM_FRAMES_CHUNK_END:
+            rc = end_chunk(r, &step, err);
+            break;
+        case GM_FRAMES_RUN_END:
+            return 0;
+        }
+        if (rc < 0) {
+            return rc;
+        }
+    }
+}
+
+int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct run r = {.io = io, .chunk = -1};
+    int rc = prepare(&r, err);
+    if (rc == 0) {
+        rc = run_all(&r, err);
+    }
+    if (rc == 0) {
+        Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+        meta.frames = r.done;
+        rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
+    }
+    *out_chunk = rc < 0 ? r.chunk : -1;
+    release(&r);
+    return rc;
+}

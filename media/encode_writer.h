@@ -1,0 +1,37 @@
+#ifndef GM_MEDIA_ENCODE_WRITER_H
+#define GM_MEDIA_ENCODE_WRITER_H
+
+#include "media/task_io.h"
+
+struct AVFrame;
+
+/* One rendition of one chunk: filtered pictures in, finished segment files out. A new encoder
+ * begins with each chunk. Files lie in the task's scratch until the chunk is announced. */
+struct gm_encode_writer; /* opaque */
+
+struct gm_encode_writer_params {
+    struct gm_task_io *io;         /* borrowed */
+    const Gm__Policy *policy;      /* borrowed */
+    uint32_t rendition;            /* index into policy->renditions */
+    const Gm__VideoFacts *facts;   /* borrowed */
+    const Gm__ChunkHeader *header; /* borrowed: outlives the writer; has frames */
+};
+
+/* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM. */
+int gm_encode_writer_open(const struct gm_encode_writer_params *params,
+                          struct gm_encode_writer **out, struct gm_err *err) GM_MUST_CHECK;
+/* Frame `index` of the chunk, frames in order. The frame's pts and pict_type are set here.
+ * Errors: MEDIA, NOMEM, the io's. */
+int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, struct AVFrame *frame,
+                           struct gm_err *err) GM_MUST_CHECK;
+/* After the last frame: all segments are complete and closed.
+ * Errors: MEDIA (a frame has no packet), and the above. */
+int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err) GM_MUST_CHECK;
+/* After finish: the segments' metas, borrowed until close. */
+void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *out);
+/* After finish: one WFile a segment; strings borrowed until close. */
+size_t gm_encode_writer_files(const struct gm_encode_writer *w, const Gm__WFile **out);
+/* remove: the files were not announced; they go. */
+void gm_encode_writer_close(struct gm_encode_writer **w, bool remove);
+
+#endif
