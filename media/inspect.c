@@ -335,7 +335,8 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     Gm__Inspection *f = s->facts;
     const Gm__VideoFacts *v = f->video;
     const struct gm_scan *scan = &s->scan;
-    int64_t damage = scan->decode_errors + scan->corrupt_frames + scan->read_errors;
+    int64_t damage =
+        scan->decode_errors + scan->corrupt_frames + scan->corrupt_packets + scan->read_errors;
     int rc = 0;
     WARN(damage > 0, "source.damaged", damage,
          "the source is damaged: %lld errors were seen while sampling it", (long long)damage)

@@ -57,7 +57,8 @@ struct gm_scan {
     size_t window_count;
     uint64_t *shown;
     size_t shown_count, shown_cap;
-    int64_t decode_errors, corrupt_frames, interlaced_frames, top_first_frames, frames;
+    int64_t decode_errors, corrupt_frames, corrupt_packets, interlaced_frames, top_first_frames,
+        frames;
     struct gm_scan_picture picture;
     AVRational decoder_rate;    /* as the bit stream says; 0/1: unknown */
     struct gm_scan_time *first; /* an audio stream: its first presentation time */

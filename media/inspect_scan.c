@@ -85,6 +85,15 @@ static int64_t packet_dts(const struct gm_scan *scan, int64_t id)
     return id >= 0 && (size_t)id < scan->count ? scan->packets[id].dts : AV_NOPTS_VALUE;
 }
 
+/* Shown before the keyframe that its window begins with: it refers to pictures that are not there.
+ */
+static bool is_leading(const struct gm_scan *scan, int64_t id)
+{
+    const struct gm_scan_window *w = &scan->windows[scan->window_count - 1];
+    int64_t start = packet_pts(scan, (int64_t)w->first), own = packet_pts(scan, id);
+    return w->first > 0 && start != AV_NOPTS_VALUE && own != AV_NOPTS_VALUE && own < start;
+}
+
 static int take_frames(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
@@ -109,7 +118,8 @@ static int take_frames(struct scanner *s, struct gm_err *err)
         scan->interlaced_frames += f->interlaced_frame != 0;
         scan->top_first_frames += f->interlaced_frame != 0 && f->top_field_first != 0;
         scan->corrupt_frames +=
-            (f->flags & AV_FRAME_FLAG_CORRUPT) != 0 || f->decode_error_flags != 0;
+            !is_leading(scan, f->pts) &&
+            ((f->flags & AV_FRAME_FLAG_CORRUPT) != 0 || f->decode_error_flags != 0);
         av_frame_unref(f);
     }
     if (av == AVERROR(ENOMEM)) {
@@ -125,7 +135,8 @@ static int decode(struct scanner *s, AVPacket *packet, struct gm_err *err)
     if (av == AVERROR(ENOMEM)) {
         return gm_err_nomem(err);
     }
-    s->scan->decode_errors += av < 0 && av != AVERROR_EOF;
+    bool leading = packet != NULL && is_leading(s->scan, packet->pts);
+    s->scan->decode_errors += av < 0 && av != AVERROR_EOF && !leading;
     return take_frames(s, err);
 }
 
@@ -239,6 +250,7 @@ static int take_video(struct scanner *s, struct gm_err *err)
     if (scan->in_place && scan->count < COMPARED_PACKETS) {
         scan->in_place = lies_in_file(s, p);
     }
+    scan->corrupt_packets += (p->flags & AV_PKT_FLAG_CORRUPT) != 0;
     scan->packets[scan->count++] = (struct gm_scan_packet){
         .pts = p->pts,
         .dts = p->dts,

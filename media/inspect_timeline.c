@@ -261,6 +261,17 @@ bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational 
         *out = (AVRational){25, 1};
         return true;
     }
+    /* Two packets a frame (field pairs): their times are no frames' times. */
+    if (mode == GM__TIMELINE_MODE__TIMELINE_DECODE && scan->interlaced_frames > 0) {
+        size_t fed = 0;
+        for (size_t i = 0; i < scan->window_count; i++) {
+            fed += scan->windows[i].fed;
+        }
+        if ((size_t)scan->frames * 5 < fed * 3 && sane_rate(candidates[1])) {
+            *out = av_div_q(candidates[1], (AVRational){2, 1});
+            return false;
+        }
+    }
     size_t count = mode == GM__TIMELINE_MODE__TIMELINE_PACKETS ? 4 : 3;
     for (size_t i = 0; timed > 1 && i < count; i++) {
         if (sane_rate(candidates[i]) && fits(scan, candidates[i])) {

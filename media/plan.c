@@ -1,0 +1,252 @@
+#include "media/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/hash.h"
+#include "media/ladder.h"
+#include "media/pb.h"
+#include "media/results.h"
+#include "media/task_io.h"
+#include "proto/envelope.h"
+
+/* The plan task: from inspection and pipeline to the policy, which all later tasks obey. It reads
+ * no media: the same inspection, pipeline and build give the same policy, byte for byte.
+ */
+#define DEFAULT_TILE_WIDTH 160
+
+struct planner {
+    struct gm_task_io *io;
+    const Gm__Pipeline *pipeline;
+    Gm__Inspection *facts; /* owned */
+    Gm__Policy *policy;    /* owned */
+};
+
+static const Gm__PipelineTask *find_type(const struct planner *p, const char *type)
+{
+    for (size_t i = 0; i < p->pipeline->n_tasks; i++) {
+        if (strcmp(p->pipeline->tasks[i]->type, type) == 0) {
+            return p->pipeline->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+/* Base name without its last extension; what is no letter, digit, '-' or '_' becomes '-', several
+ * of them one. At most 64 bytes; never empty. */
+static void sanitise(const char *name, char out[65])
+{
+    const char *slash = strrchr(name, '/');
+    name = slash != NULL ? slash + 1 : name;
+    const char *dot = strrchr(name, '.');
+    size_t length = dot != NULL && dot != name ? (size_t)(dot - name) : strlen(name);
+    size_t n = 0;
+    for (size_t i = 0; i < length && n < 64; i++) {
+        char c = name[i];
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+        if (plain) {
+            out[n++] = c;
+        } else if (n > 0 && out[n - 1] != '-') {
+            out[n++] = '-';
+        }
+    }
+    while (n > 0 && out[n - 1] == '-') {
+        n--;
+    }
+    out[n] = '\0';
+    if (n == 0) {
+        memcpy(out, "video", 6);
+    }
+}
+
+/* The largest rung not above the height, or the smallest. Renditions are largest first. */
+static uint32_t rung_for(const Gm__Policy *policy, uint32_t height)
+{
+    for (size_t i = 0; i < policy->n_renditions; i++) {
+        if (policy->renditions[i]->short_side <= height) {
+            return (uint32_t)i;
+        }
+    }
+    return (uint32_t)(policy->n_renditions - 1);
+}
+
+static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
+{
+    Gm__Policy *policy = p->policy;
+    uint32_t rung = rung_for(policy, height);
+    char base[65], name[128];
+    for (size_t i = 0; i < policy->n_mp4; i++) {
+        if (policy->mp4[i]->rendition == rung) {
+            return 0;
+        }
+    }
+    sanitise(p->io->spec->source_name, base);
+    int rc = gm_fs_path(name, sizeof name, err, "%s_%up.mp4", base,
+                        policy->renditions[rung]->short_side);
+    Gm__Mp4Output *out = rc == 0 ? malloc(sizeof *out) : NULL;
+    if (out == NULL) {
+        return rc < 0 ? rc : gm_err_nomem(err);
+    }
+    gm__mp4_output__init(out);
+    out->rendition = rung;
+    rc = gm_pb_string(&out->name, name, err);
+    int appended = gm_pb_append(&policy->mp4, &policy->n_mp4, &out->base, err);
+    return rc < 0 ? rc : appended;
+}
+
+static int plan_images(struct planner *p, const Gm__PipelineTask *task, struct gm_err *err)
+{
+    Gm__Policy *policy = p->policy;
+    char filters[512];
+    policy->thumbnails = (Gm__ThumbnailsParams *)gm_message_dup(&task->thumbnails->base);
+    if (policy->thumbnails == NULL) {
+        return gm_err_nomem(err);
+    }
+    Gm__ThumbnailsParams *t = policy->thumbnails;
+    t->width = t->width < 2 ? DEFAULT_TILE_WIDTH : t->width / 2 * 2;
+    policy->tile_height_px = gm_ladder_height_for(p->facts->video, t->width);
+    int rc = gm_plan_filters(p->facts->video, t->width, policy->tile_height_px, true, filters,
+                             sizeof filters, err);
+    return rc == 0 ? gm_pb_string(&policy->tile_filters, filters, err) : rc;
+}
+
+/* Rough figures for progress bars and dry runs; nothing depends on them. */
+static void estimate(struct planner *p)
+{
+    Gm__Policy *policy = p->policy;
+    const Gm__VideoFacts *v = p->facts->video;
+    double seconds = (double)p->facts->duration_us / 1e6;
+    double frames = (double)v->frames;
+    /* Decoding 150, scaling and encoding 40 million pixels a second of one thread. */
+    double cpu = frames * v->width_px * v->height_px / 150e6;
+    double bits = 0;
+    for (size_t i = 0; i < policy->n_renditions; i++) {
+        const Gm__Rendition *r = policy->renditions[i];
+        double pixels = frames * r->width_px * r->height_px;
+        cpu += pixels / 40e6;
+        bits += r->maxrate_bps > 0 ? seconds * (double)r->maxrate_bps * 0.6
+                                   : pixels * (r->encode->qp >= 0 ? 2.0 : 0.1);
+    }
+    for (size_t i = 0; i < policy->n_audio; i++) {
+        bits += seconds * policy->audio[i]->params->bitrate_bps;
+        cpu += seconds / 50;
+    }
+    policy->estimated_frames = v->frames;
+    policy->estimated_duration_us = p->facts->duration_us;
+    policy->estimated_bytes = (int64_t)(bits / 8 * (policy->n_mp4 > 0 ? 1.3 : 1.0));
+    policy->estimated_cpu_ms = (int64_t)(cpu * 1000) + 1;
+}
+
+/* The publication is named after the source's content and all that decides the outputs' bytes. */
+static int name_publication(struct planner *p, struct gm_err *err)
+{
+    uint8_t *packed = NULL;
+    size_t size;
+    uint8_t digest[GM_SHA256_SIZE];
+    char hex[2 * GM_SHA256_SIZE + 1];
+    int rc = gm_message_encode(&p->policy->base, &packed, &size, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_sha256 *h = gm_sha256_create();
+    if (h == NULL) {
+        free(packed);
+        return gm_err_nomem(err);
+    }
+    gm_sha256_update(h, p->facts->fingerprint.data, p->facts->fingerprint.len);
+    gm_sha256_update(h, packed, size);
+    gm_sha256_final(h, digest);
+    gm_sha256_destroy(&h);
+    free(packed);
+    return gm_pb_string(&p->policy->publication, gm_hex(digest, 8, hex), err);
+}
+
+static int plan_outputs(struct planner *p, struct gm_err *err)
+{
+    const Gm__PipelineTask *encode = find_type(p, "encode");
+    const Gm__PipelineTask *audio = find_type(p, "audio");
+    const Gm__PipelineTask *images = find_type(p, "thumbnails");
+    const Gm__PipelineTask *mp4 = find_type(p, "mp4");
+    const Gm__PipelineTask *own = gm_results_task(p->io->spec, p->io->spec->task);
+    int rc = gm_plan_grid(p->facts->video, p->policy, err);
+    if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+        static const uint32_t usual[] = {1080, 720, 480, 360, 240};
+        bool given = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_PLAN &&
+                     own->plan->n_ladder > 0;
+        rc = gm_plan_video(p->facts->video, given ? own->plan->ladder : usual,
+                           given ? own->plan->n_ladder : 5, encode->encode, p->policy, err);
+    }
+    if (rc == 0 && audio != NULL && audio->params_case == GM__PIPELINE_TASK__PARAMS_AUDIO) {
+        rc = gm_plan_audio(p->facts, audio->audio, p->policy, err);
+    }
+    if (rc == 0 && images != NULL && images->params_case == GM__PIPELINE_TASK__PARAMS_THUMBNAILS) {
+        rc = plan_images(p, images, err);
+    }
+    if (mp4 != NULL && mp4->params_case == GM__PIPELINE_TASK__PARAMS_MP4 &&
+        p->policy->n_renditions > 0) {
+        for (size_t i = 0; rc == 0 && i < mp4->mp4->n_heights; i++) {
+            rc = add_mp4(p, mp4->mp4->heights[i], err);
+        }
+    }
+    return rc == 0 ? gm_plan_fingerprint(p->policy, p->facts->video, err) : rc;
+}
+
+static int finish(struct planner *p, struct gm_err *err)
+{
+    Gm__Expand expand[3];
+    size_t n = 0;
+    const struct {
+        const char *type;
+        size_t instances;
+    } rows[3] = {{"encode", 1}, {"audio", p->policy->n_audio}, {"mp4", p->policy->n_mp4}};
+    for (size_t i = 0; i < 3; i++) {
+        const Gm__PipelineTask *task = find_type(p, rows[i].type);
+        if (task != NULL) {
+            gm__expand__init(&expand[n]);
+            expand[n].task = task->name;
+            expand[n++].instances = (uint32_t)rows[i].instances;
+        }
+    }
+    return p->io->finish(p->io->self, NULL, 0, &p->policy->base, expand, n, p->policy->publication,
+                         err);
+}
+
+int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct planner p = {.io = io, .pipeline = io->spec->pipeline};
+    (void)out_chunk;
+    if (p.pipeline == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the task has no pipeline");
+    }
+    int rc = gm_results_inspection(io->spec, &p.facts, err);
+    if (rc == 0 && (p.facts->video == NULL || p.facts->video->time_base == NULL ||
+                    p.facts->video->frame_rate == NULL)) {
+        rc = gm_err_set(err, GM_E_PROTO, 0, "the inspection names no video");
+    }
+    if (rc < 0) {
+        goto out;
+    }
+    p.policy = malloc(sizeof *p.policy);
+    if (p.policy == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    gm__policy__init(p.policy);
+    p.policy->media_version = GM_MEDIA_VERSION;
+    rc = plan_outputs(&p, err);
+    if (rc == 0) {
+        estimate(&p);
+        rc = name_publication(&p, err);
+    }
+    if (rc == 0) {
+        rc = finish(&p, err);
+    }
+out:
+    if (p.policy != NULL) {
+        gm__policy__free_unpacked(p.policy, NULL);
+    }
+    gm__inspection__free_unpacked(p.facts, NULL);
+    return rc;
+}

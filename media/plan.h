@@ -1,0 +1,29 @@
+#ifndef GM_MEDIA_PLAN_H
+#define GM_MEDIA_PLAN_H
+
+#include "media/av.h"
+
+/* Inside of the plan task: the parts of the policy. Each fills fields of `policy`, which owns them.
+ * Pure functions of the inspection and the pipeline, but for the encoders that are opened once.
+ */
+
+/* Timescale, grid and chunk rule. */
+int gm_plan_grid(const Gm__VideoFacts *video, Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
+/* libavfilter chain from decoded frame to a picture of that size: upright, square pixels, 8-bit
+ * 4:2:0; full_range: levels of the output. out: size bytes. Errors: LIMIT. */
+int gm_plan_filters(const Gm__VideoFacts *video, uint32_t width, uint32_t height, bool full_range,
+                    char *out, size_t size, struct gm_err *err) GM_MUST_CHECK;
+/* Renditions by ladder; opens each encoder for its parameter sets. */
+int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
+                  const Gm__EncodeParams *params, Gm__Policy *policy,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Tracks for the source's audio streams, at most GM_PLAN_TRACKS. */
+#define GM_PLAN_TRACKS 8
+int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Names libavcodec's x264, libavfilter and media/'s version. Encodes one black picture, whose SEI
+ * tells x264's build. */
+int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,
+                        struct gm_err *err) GM_MUST_CHECK;
+
+#endif

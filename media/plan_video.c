@@ -1,0 +1,276 @@
+#include "media/plan.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavfilter/avfilter.h>
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+
+#include "common/fs.h"
+#include "common/hash.h"
+#include "media/encoder.h"
+#include "media/fmp4.h"
+#include "media/ladder.h"
+#include "media/pb.h"
+#include "proto/envelope.h"
+
+#define GOP_SECONDS 2
+#define SEGMENT_GOPS 3
+#define SEGMENT_US ((int64_t)GOP_SECONDS * SEGMENT_GOPS * 1000000)
+#define MAX_CHUNK_SEGMENTS 5
+#define MIN_TIMESCALE 10000   /* constant rate: ticks a second, at least */
+#define MAX_TIMESCALE 1000000 /* variable rate: the source's own ticks up to here */
+#define MPEG_TIMESCALE 90000  /* else those of ISO/IEC 13818-1 */
+#define SCALE_FLAGS "bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+static uint32_t variable_timescale(const Gm__Rational *tb)
+{
+    if (tb->num > 0 && tb->den > 0 && tb->den % tb->num == 0 &&
+        tb->den / tb->num <= MAX_TIMESCALE) {
+        uint32_t scale = (uint32_t)(tb->den / tb->num);
+        while (scale < 1000) { /* coarse clocks: exact multiples */
+            scale *= 2;
+        }
+        return scale;
+    }
+    return MPEG_TIMESCALE;
+}
+
+int gm_plan_grid(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err)
+{
+    AVRational rate = gm_av_rational(v->frame_rate);
+    bool constant = v->constant_rate && rate.num > 0 && rate.num <= MAX_TIMESCALE;
+    int64_t ticks = constant ? rate.num : (int64_t)variable_timescale(v->time_base);
+    while (constant && ticks < MIN_TIMESCALE) {
+        ticks *= 2;
+    }
+    policy->timescale = (uint32_t)ticks;
+    policy->gop_frames = 0;
+    if (constant) {
+        int64_t frames = (2 * (int64_t)GOP_SECONDS * rate.num + rate.den) / (2 * (int64_t)rate.den);
+        policy->gop_frames = frames < 1 ? 1 : (uint32_t)frames;
+    }
+    policy->segment_gops = SEGMENT_GOPS;
+    int64_t segments = (v->keyframe_interval_us + SEGMENT_US - 1) / SEGMENT_US;
+    policy->chunk_segments = segments < 1                    ? 1
+                             : segments > MAX_CHUNK_SEGMENTS ? MAX_CHUNK_SEGMENTS
+                                                             : (uint32_t)segments;
+    return gm_pb_rational(&policy->timescale_rate, constant ? rate : (AVRational){0, 1}, err);
+}
+
+/* Turning needs chroma that is subsampled alike both ways: other formats are made 4:2:0 first, by
+ * a conversion that is named, since libavfilter's own would not be exact on every machine. */
+static bool needs_conversion(const Gm__VideoFacts *v)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(av_get_pix_fmt(v->pixel_format));
+    return desc == NULL || desc->log2_chroma_w != desc->log2_chroma_h ||
+           (desc->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM)) != 0;
+}
+
+int gm_plan_filters(const Gm__VideoFacts *v, uint32_t width, uint32_t height, bool full_range,
+                    char *out, size_t size, struct gm_err *err)
+{
+    static const char *const turns[4] = {"", "transpose=clock,", "hflip,vflip,",
+                                         "transpose=cclock,"};
+    int quarter = (v->rotation_deg / 90 % 4 + 4) % 4;
+    bool convert = (quarter % 2 != 0 || quarter == 2 || v->flip) && needs_conversion(v);
+    return gm_fs_path(out, size, err,
+                      "%s%s%sscale=%u:%u:flags=" SCALE_FLAGS ":out_range=%s,setsar=1,format=%s",
+                      convert ? "scale=flags=" SCALE_FLAGS ",format=yuv420p," : "", turns[quarter],
+                      v->flip ? "hflip," : "", width, height, full_range ? "pc" : "tv",
+                      full_range ? "yuvj420p" : "yuv420p");
+}
+
+static void hash_name(const char *prefix, const void *data, size_t size, char out[32])
+{
+    uint8_t digest[GM_SHA256_SIZE];
+    char hex[2 * GM_SHA256_SIZE + 1];
+    gm_sha256(data, size, digest);
+    gm_hex(digest, 6, hex);
+    GM_IGNORE(gm_fs_path(out, 32, NULL, "%s-%s.mp4", prefix, hex), "it fits");
+}
+
+/* Parameter sets, init segment and names that follow from the opened encoder. */
+static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
+                    struct gm_err *err)
+{
+    AVCodecContext *ctx = NULL;
+    struct gm_buf init = {0};
+    char codecs[16], name[32];
+    int rc =
+        gm_encoder_open(r, v, policy->timescale, gm_av_rational(policy->timescale_rate), &ctx, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t size = ctx->extradata_size > 0 ? (size_t)ctx->extradata_size : 0;
+    struct gm_fmp4_video video = {
+        .width_px = r->width_px,
+        .height_px = r->height_px,
+        .timescale = policy->timescale,
+        .extradata = ctx->extradata,
+        .extradata_size = size,
+        .colour = v,
+    };
+    rc = gm_fmp4_avc_codecs(ctx->extradata, size, codecs, err);
+    if (rc == 0) {
+        rc = gm_fmp4_video_init(&video, &init, err);
+    }
+    if (rc == 0) {
+        rc = gm_buf_check(&init, err);
+    }
+    if (rc == 0) {
+        hash_name("init", init.data, init.size, name);
+        rc = gm_pb_string(&r->codecs, codecs, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&r->init_name, name, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_bytes(&r->extradata, ctx->extradata, size, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_bytes(&r->init_segment, init.data, init.size, err);
+    }
+    gm_buf_fini(&init);
+    avcodec_free_context(&ctx);
+    return rc;
+}
+
+static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
+                         const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
+{
+    char filters[512], name[32];
+    Gm__Rendition *r = malloc(sizeof *r);
+    if (r == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__rendition__init(r);
+    r->width_px = rung->width_px;
+    r->height_px = rung->height_px;
+    r->short_side = rung->short_side;
+    if (params->qp < 0 && params->maxrate_scale > 0) {
+        double scaled = (double)rung->maxrate_bps * params->maxrate_scale;
+        r->maxrate_bps = scaled > 1e9 ? 1000000000 : scaled < 16000 ? 16000 : (int64_t)scaled;
+        r->bufsize_bits = 2 * r->maxrate_bps;
+    }
+    r->encode = (Gm__EncodeParams *)gm_message_dup(&params->base);
+    int rc = r->encode != NULL ? 0 : gm_err_nomem(err);
+    if (rc == 0) {
+        rc = gm_fs_path(name, sizeof name, err, "%up", rung->short_side);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&r->name, name, err);
+    }
+    if (rc == 0) {
+        rc = gm_plan_filters(v, r->width_px, r->height_px, false, filters, sizeof filters, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&r->filters, filters, err);
+    }
+    if (rc == 0) {
+        rc = describe(v, policy, r, err);
+    }
+    if (rc < 0) {
+        gm__rendition__free_unpacked(r, NULL);
+        return gm_err_wrap(err, rc, "rendition of %ux%u: ", rung->width_px, rung->height_px);
+    }
+    return gm_pb_append(&policy->renditions, &policy->n_renditions, &r->base, err);
+}
+
+int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
+                  const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
+{
+    struct gm_rung made[GM_LADDER_MAX];
+    size_t count;
+    int rc = gm_ladder_make(v, ladder, rungs, gm_av_rational(v->frame_rate), made, &count, err);
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = add_rendition(v, &made[i], params, policy, err);
+    }
+    return rc;
+}
+
+/* x264 tells its build in a SEI message of the first picture: "x264 - core 164 r3095 baee400". */
+static int read_build(const AVPacket *packet, char out[24])
+{
+    static const char mark[] = "x264 - core ";
+    const uint8_t *at = memmem(packet->data, (size_t)packet->size, mark, sizeof mark - 1);
+    if (at == NULL) {
+        return -1;
+    }
+    at += sizeof mark - 1;
+    const uint8_t *end = packet->data + packet->size;
+    size_t n = 0;
+    while (at < end && n < 23 &&
+           ((*at >= '0' && *at <= '9') || (n > 0 && *at == ' ') || (*at >= 'a' && *at <= 'z'))) {
+        if (*at == ' ' && (at + 1 == end || at[1] != 'r')) {
+            break;
+        }
+        out[n++] = *at == ' ' ? '-' : (char)*at;
+        at++;
+    }
+    out[n] = '\0';
+    return n > 0 ? 0 : -1;
+}
+
+static int encode_black(AVCodecContext *ctx, AVPacket *packet, struct gm_err *err)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    f->format = ctx->pix_fmt;
+    f->width = ctx->width;
+    f->height = ctx->height;
+    f->pts = 0;
+    int av = av_frame_get_buffer(f, 0);
+    if (av >= 0) {
+        ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
+        av = av_image_fill_black(f->data, stride, ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
+                                 f->height);
+    }
+    if (av >= 0) {
+        av = avcodec_send_frame(ctx, f);
+    }
+    if (av >= 0) {
+        av = avcodec_send_frame(ctx, NULL);
+    }
+    if (av >= 0) {
+        av = avcodec_receive_packet(ctx, packet);
+    }
+    av_frame_free(&f);
+    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the encoder made no picture") : 0;
+}
+
+int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, struct gm_err *err)
+{
+    char build[24], text[96];
+    unsigned lavfi = avfilter_version();
+    AVCodecContext *ctx = NULL;
+    AVPacket *packet = NULL;
+    int rc = 0;
+    GM_IGNORE(gm_fs_path(build, sizeof build, NULL, "%s", LIBAVCODEC_IDENT), "it fits");
+    if (policy->n_renditions > 0) {
+        const Gm__Rendition *smallest = policy->renditions[policy->n_renditions - 1];
+        packet = av_packet_alloc();
+        rc = packet != NULL ? gm_encoder_open(smallest, video, policy->timescale,
+                                              gm_av_rational(policy->timescale_rate), &ctx, err)
+                            : gm_err_nomem(err);
+        if (rc == 0) {
+            rc = encode_black(ctx, packet, err);
+        }
+        if (rc == 0) {
+            GM_IGNORE(read_build(packet, build), "libavcodec's version stands for it");
+        }
+    }
+    if (rc == 0) {
+        rc = gm_fs_path(text, sizeof text, err, "cpu:x264-%s:lavfi-%u.%u.%u:gm%d", build,
+                        lavfi >> 16, lavfi >> 8 & 255, lavfi & 255, GM_MEDIA_VERSION);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&policy->chain_fingerprint, text, err);
+    }
+    av_packet_free(&packet);
+    avcodec_free_context(&ctx);
+    return rc;
+}
