@@ -10,7 +10,9 @@
  *
  * Effects are applied in this order: `rows` and `job_events` go into one transaction; `sends`
  * marked durable, `publishes` and the caller's answer leave after it is on disk. Rows are the
- * state: recovery hands every row to gm_core_load and needs nothing else.
+ * state: recovery hands every row to gm_core_load and needs nothing else. Running out of memory
+ * inside a step ends the process: half of a transition could not be taken back, and a restart goes
+ * on from the last commit.
  */
 struct gm_core; /* opaque; see view.h for read-only views */
 
@@ -28,7 +30,8 @@ enum gm_row_kind {
     GM_ROW_TASK = 2,
     GM_ROW_ITEM = 3,
     GM_ROW_OBJECT = 4,
-    GM_ROW_ATTEMPT = 5
+    GM_ROW_ATTEMPT = 5,
+    GM_ROW_NODE = 6 /* drained nodes */
 };
 struct gm_row {
     enum gm_row_kind kind;
@@ -41,8 +44,9 @@ struct gm_send {
     Gm__Envelope *envelope;
     bool durable;
 }; /* owned */
-/* One of: job.accepted job.running job.progress job.item job.done job.failed job.cancelled task.*
- * node.* */
+/* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
+ * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled" {"id","state"}.
+ */
 struct gm_job_event {
     char *job_id;
     char *type;

@@ -72,6 +72,12 @@ struct gm_job_view {
     int64_t finished_unix_ms;
     struct gm_err error;  /* code 0: none. Also set while failing; CANCELLED for a cancelled job */
     bool cleanup_pending; /* it ended; CLEANED has not been said yet */
+    /* How it ends as far as is known: DONE unless it failed or was cancelled. For the report, which
+     * is written before the state is final. */
+    enum gm_job_state final_state;
+    /* Publishing was begun: manifests that name its outputs may stand, so cleanup leaves the OUT
+     * objects alone even when the job is not done. */
+    bool keep_outputs;
     bool publish_pending; /* a publish effect is out; PUBLISHED has not been said yet */
 
     /* Progress: phase is "queued", the type of the latest stage that runs ("inspect" "plan" "split"
@@ -165,8 +171,8 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
                      struct gm_err *err) GM_MUST_CHECK;
 void gm_view_attempts_fini(struct gm_attempts_view *view);
 
-/* Objects that were granted to the job: what cleanup deletes (WORK always; OUT unless it is done).
- * Gone after CLEANED, except the OUT objects of a job that is done. */
+/* Objects that were granted to the job: what cleanup deletes: WORK always; OUT unless the job is
+ * done or keep_outputs is set. What was deleted is gone from here after CLEANED. */
 struct gm_object_view {
     Gm__ObjectStore store;
     const char *key; /* below the store's root */

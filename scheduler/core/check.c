@@ -1,0 +1,237 @@
+/* The invariants: what must hold after every step. */
+#include <inttypes.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
+
+struct count {
+    uint64_t ready, running, open; /* units */
+};
+
+static int check_unit(const struct gm_cjob *job, const struct gm_unit *unit, bool real,
+                      struct count *count, struct gm_err *err)
+{
+    count->ready += unit->state == GM_TASK_READY ? 1 : 0;
+    if (!real) {
+        return 0;
+    }
+    bool running = unit->state == GM_TASK_RUNNING;
+    count->running += running ? 1 : 0;
+    count->open += running || unit->state == GM_TASK_READY || unit->state == GM_TASK_BACKOFF;
+    if (running != (unit->lease != NULL)) {
+        return BROKEN("job %s: a unit is %s and has %s lease", job->id,
+                      gm_task_state_name(unit->state), unit->lease ? "a" : "no");
+    }
+    if (unit->state == GM_TASK_BACKOFF && (job->wake_at == 0 || job->wake_at > unit->retry_at)) {
+        return BROKEN("job %s: a unit would sleep for ever", job->id);
+    }
+    if (gm_job_state_is_final(job->state) && !gm_task_state_is_final(unit->state)) {
+        return BROKEN("job %s is %s, a unit of it %s", job->id, gm_job_state_name(job->state),
+                      gm_task_state_name(unit->state));
+    }
+    return 0;
+}
+
+static int check_chunks(const struct gm_inst *inst, struct count *count, struct gm_err *err)
+{
+    const struct gm_cjob *job = inst->task->job;
+    const struct gm_stream *out = gm_core_inst_stream(inst, 0);
+    uint64_t done = 0;
+    uint64_t frames = 0;
+    for (size_t i = 0; i < inst->chunk_count; i++) {
+        const struct gm_core_chunk *c = &inst->chunks[i];
+        int rc = check_unit(job, &c->unit, true, count, err);
+        if (rc < 0) {
+            return rc;
+        }
+        bool is_done = c->unit.state == GM_TASK_DONE;
+        bool has_item = out && i < out->size && out->items[i];
+        if (is_done != has_item) {
+            return BROKEN("job %s: chunk %zu is %s and has %s item", job->id, i,
+                          gm_task_state_name(c->unit.state), has_item ? "an" : "no");
+        }
+        if (i < inst->first_open && !is_done) {
+            return BROKEN("job %s: chunk %zu was passed over", job->id, i);
+        }
+        done += is_done ? 1 : 0;
+        frames += is_done ? c->frames : 0;
+    }
+    if (done != inst->chunk_done || frames != job->frames_committed) {
+        return BROKEN("job %s: %" PRIu64 " chunks are done, %zu are counted", job->id, done,
+                      inst->chunk_done);
+    }
+    const struct gm_stream *in = gm_core_inst_stream(&job->split->insts[0], 0);
+    if (inst->chunk_count != (in ? in->committed : 0)) {
+        return BROKEN("job %s: %zu chunks, %zu announced", job->id, inst->chunk_count,
+                      in ? in->committed : 0);
+    }
+    return 0;
+}
+
+static int check_streams(const struct gm_inst *inst, struct gm_err *err)
+{
+    for (size_t s = 0; s < inst->stream_count; s++) {
+        const struct gm_stream *st = &inst->streams[s];
+        for (size_t i = 0; i < st->size; i++) {
+            const Gm__Item *item = st->items[i];
+            if ((item && (item->index != i || item->stream != s)) || (!item && i < st->committed)) {
+                return BROKEN("job %s: item %zu of stream %zu is not in its place",
+                              inst->task->job->id, i, s);
+            }
+        }
+    }
+    return 0;
+}
+
+static int check_job(const struct gm_cjob *job, struct gm_err *err)
+{
+    struct count count = {0};
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            const struct gm_inst *inst = &task->insts[i];
+            bool chunks = task->type->fan == GM_FAN_RUNS;
+            int rc = check_unit(job, &inst->unit, !chunks, &count, err);
+            if (rc == 0 && chunks) {
+                rc = check_chunks(inst, &count, err);
+            }
+            if (rc == 0) {
+                rc = check_streams(inst, err);
+            }
+            if (rc < 0) {
+                return rc;
+            }
+        }
+    }
+    if (count.ready != job->ready_units) {
+        return BROKEN("job %s: %" PRIu64 " units are ready, %" PRIu64 " are counted", job->id,
+                      count.ready, job->ready_units);
+    }
+    bool working = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
+    if (working && count.open == 0) {
+        return BROKEN("job %s is %s and nothing of it can go on: a task was lost", job->id,
+                      gm_job_state_name(job->state));
+    }
+    bool ending = !working && !gm_job_state_is_final(job->state);
+    if (ending && !job->leases && !job->publish_pending && job->publish_at == 0) {
+        return BROKEN("job %s is %s and nothing ends it", job->id, gm_job_state_name(job->state));
+    }
+    uint64_t held = 0;
+    const struct gm_lease *l;
+    DL_FOREACH2(job->leases, l, job_next)
+    {
+        held += l->cancelling ? 0 : 1;
+    }
+    if (held > 0 && !working && job->state == GM_JOB_FAILED) {
+        return BROKEN("job %s failed and holds leases", job->id);
+    }
+    return 0;
+}
+
+static int check_lease(const struct gm_core *core, const struct gm_lease *lease, uint64_t *running,
+                       struct gm_err *err)
+{
+    struct gm_cnode *node = NULL;
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->nodes, lease->node->id, node);
+    HASH_FIND_STR(core->jobs, lease->job->id, job);
+    if (node != lease->node || job != lease->job) {
+        return BROKEN("lease %" PRIu64 " has no node or no job", lease->task_id);
+    }
+    if (lease->device < node->devices || lease->device >= node->devices + node->device_count) {
+        return BROKEN("lease %" PRIu64 " has no device", lease->task_id);
+    }
+    if (lease->chunk_count == 0) {
+        bool holds = lease->inst->unit.lease == lease;
+        *running += holds ? 1 : 0;
+        if (holds == lease->cancelling) {
+            return BROKEN("lease %" PRIu64 " and its task disagree", lease->task_id);
+        }
+        return 0;
+    }
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        const struct gm_unit *unit = &lease->inst->chunks[lease->first_chunk + i].unit;
+        bool holds = unit->lease == lease;
+        *running += holds ? 1 : 0;
+        if (holds && lease->cancelling) {
+            return BROKEN("lease %" PRIu64 " was cancelled and holds a chunk", lease->task_id);
+        }
+        if (!holds && !lease->cancelling && unit->state != GM_TASK_DONE) {
+            return BROKEN("lease %" PRIu64 " lost a chunk", lease->task_id);
+        }
+    }
+    return 0;
+}
+
+static int check_node(const struct gm_cnode *node, struct gm_err *err)
+{
+    uint64_t leases = 0;
+    for (size_t d = 0; d < node->device_count; d++) {
+        const struct gm_cdevice *dev = &node->devices[d];
+        struct gm_capacity sum = {0};
+        const struct gm_lease *lease;
+        DL_FOREACH2(node->leases, lease, node_next)
+        {
+            if (lease->device == dev) {
+                sum.cpu_milli += lease->demand.cpu_milli;
+                sum.memory_bytes += lease->demand.memory_bytes;
+                sum.scratch_bytes += lease->demand.scratch_bytes;
+                sum.slots += lease->demand.slots;
+                leases++;
+            }
+        }
+        if (memcmp(&sum, &dev->used, sizeof(sum)) != 0) {
+            return BROKEN("node %s: device %s is not used as counted", node->id, dev->id);
+        }
+        if (sum.cpu_milli > dev->floor.cpu_milli || sum.slots > dev->floor.slots ||
+            sum.memory_bytes > dev->floor.memory_bytes ||
+            sum.scratch_bytes > dev->floor.scratch_bytes) {
+            return BROKEN("node %s: device %s is overcommitted", node->id, dev->id);
+        }
+    }
+    return leases == node->lease_count ? 0 : BROKEN("node %s: leases are miscounted", node->id);
+}
+
+int gm_core_check(const struct gm_core *core, struct gm_err *err)
+{
+    uint64_t held = 0, running = 0, unfinished = 0, finished = 0;
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        int rc = check_job(job, err);
+        if (rc < 0) {
+            return rc;
+        }
+        bool final = gm_job_state_is_final(job->state);
+        finished += final ? 1 : 0;
+        unfinished += final ? 0 : 1;
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+                const struct gm_inst *inst = &job->tasks[t].insts[i];
+                running += inst->unit.state == GM_TASK_RUNNING ? 1 : 0;
+                for (size_t c = 0; c < inst->chunk_count; c++) {
+                    running += inst->chunks[c].unit.state == GM_TASK_RUNNING ? 1 : 0;
+                }
+            }
+        }
+    }
+    for (const struct gm_lease *lease = core->leases; lease; lease = lease->hh.next) {
+        int rc = check_lease(core, lease, &held, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+        int rc = check_node(node, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (held != running) {
+        return BROKEN("%" PRIu64 " units run, leases hold %" PRIu64, running, held);
+    }
+    if (finished != core->finished || unfinished != core->unfinished) {
+        return BROKEN("jobs are miscounted");
+    }
+    return 0;
+}

@@ -1,0 +1,286 @@
+/* The step: one event in, effects out. Each event changes the state by its handler; then waiting
+ * work is placed and the rows of changed jobs are written once.
+ *
+ * See core.h for the contract and state.h for the state.
+ */
+#include "scheduler/core/core.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define PROGRESS_PERIOD (250 * GM_MS)
+#define SAMPLE_PERIOD GM_SEC
+
+static uint32_t or_default(uint32_t value, uint32_t def)
+{
+    return value > 0 ? value : def;
+}
+
+int gm_core_create(const struct gm_core_params *params, struct gm_core **out, struct gm_err *err)
+{
+    if (params->term == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "the term must be raised before the first start");
+    }
+    struct gm_core *core = calloc(1, sizeof(*core));
+    if (!core) {
+        return gm_err_nomem(err);
+    }
+    core->params = *params;
+    core->params.lease_ms = or_default(params->lease_ms, 15000);
+    core->params.heartbeat_ms = or_default(params->heartbeat_ms, 1000);
+    core->params.stall_ms = or_default(params->stall_ms, 120000);
+    core->params.max_jobs = or_default(params->max_jobs, 10000);
+    core->params.max_attempts = or_default(params->max_attempts, 8);
+    core->lease_time = core->params.lease_ms * GM_MS;
+    core->heartbeat_time = core->params.heartbeat_ms * GM_MS;
+    core->stall_time = core->params.stall_ms * GM_MS;
+    core->next_seq = 1;
+    *out = core;
+    return 0;
+}
+
+void gm_core_destroy(struct gm_core **pcore)
+{
+    struct gm_core *core = *pcore;
+    if (!core) {
+        return;
+    }
+    struct gm_lease *lease, *next_lease;
+    HASH_ITER(hh, core->leases, lease, next_lease)
+    {
+        HASH_DEL(core->leases, lease);
+        free(lease);
+    }
+    struct gm_cjob *job, *next_job;
+    HASH_ITER(hh, core->jobs, job, next_job)
+    {
+        HASH_DEL(core->jobs, job);
+        gm_core_job_destroy(job);
+    }
+    struct gm_cnode *node, *next_node;
+    HASH_ITER(hh, core->nodes, node, next_node)
+    {
+        HASH_DEL(core->nodes, node);
+        gm_core_node_destroy(node);
+    }
+    struct gm_drained *drained, *next_drained;
+    HASH_ITER(hh, core->drained, drained, next_drained)
+    {
+        HASH_DEL(core->drained, drained);
+        free(drained->id);
+        free(drained);
+    }
+    gm_core_loading_fini(core);
+    free(core);
+    *pcore = NULL;
+}
+
+static int check_submit(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    if (!s->job_id || !*s->job_id || strlen(s->job_id) > 64 || strchr(s->job_id, '/')) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a job id has 1..64 bytes and no '/'");
+    }
+    if (!s->pipeline || !s->source_url || !s->source_name || !s->destination_url) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a job has a pipeline, a source and a destination");
+    }
+    if (s->priority < 0 || s->priority > 100) {
+        return gm_err_set(err, GM_E_INVAL, s->priority, "priority %d is not in 0..100",
+                          (int)s->priority);
+    }
+    HASH_FIND_STR(core->jobs, s->job_id, job);
+    if (job) {
+        return gm_err_set(err, GM_E_CONFLICT, 0, "job %s exists", s->job_id);
+    }
+    if (core->unfinished >= core->params.max_jobs) {
+        return gm_err_set(err, GM_E_BUSY, 0, "%u jobs are waiting or running already",
+                          core->params.max_jobs);
+    }
+    return 0;
+}
+
+static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    int rc = check_submit(core, s, err);
+    if (rc == 0) {
+        rc = gm_core_job_create(s->job_id, s->pipeline, &job, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    job->seq = core->next_seq++;
+    job->source_url = gm_mem_strdup(s->source_url);
+    job->source_name = gm_mem_strdup(s->source_name);
+    job->destination_url = gm_mem_strdup(s->destination_url);
+    job->external_id = gm_mem_strdup(s->external_id);
+    job->source_size = s->source_size;
+    job->priority = s->priority;
+    job->plan_only = s->plan_only;
+    job->created_unix_ms = s->created_unix_ms;
+    gm_core_job_touch(core, job);
+    HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
+    core->unfinished++;
+    gm_core_fx_event(core, job, "job.state", NULL, "queued", true);
+    gm_core_job_advance(core, job);
+    return 0;
+}
+
+static void wake_units(struct gm_core *core, struct gm_cjob *job)
+{
+    job->wake_at = 0;
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+            struct gm_inst *inst = &job->tasks[t].insts[i];
+            size_t units = inst->task->type->fan == GM_FAN_RUNS ? inst->chunk_count : 1;
+            for (size_t u = inst->first_open; u < units; u++) {
+                struct gm_unit *unit =
+                    inst->task->type->fan == GM_FAN_RUNS ? &inst->chunks[u].unit : &inst->unit;
+                if (unit->state != GM_TASK_BACKOFF) {
+                    continue;
+                }
+                if (unit->retry_at <= core->now) {
+                    gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
+                } else if (job->wake_at == 0 || unit->retry_at < job->wake_at) {
+                    job->wake_at = unit->retry_at;
+                }
+            }
+        }
+    }
+}
+
+static void tick_jobs(struct gm_core *core)
+{
+    bool sample = core->now - core->sampled_at >= SAMPLE_PERIOD;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        if (gm_job_state_is_final(job->state)) {
+            continue;
+        }
+        if (job->wake_at != 0 && job->wake_at <= core->now) {
+            wake_units(core, job);
+        }
+        if (job->publish_at != 0 && job->publish_at <= core->now) {
+            gm_core_job_publish_again(core, job);
+        }
+        if (sample && job->state == GM_JOB_RUNNING && job->frames_known > 0) {
+            gm_core_job_sample(job, core->now);
+        }
+        if (job->progress_dirty && core->now - job->progress_event_at >= PROGRESS_PERIOD) {
+            job->progress_dirty = false;
+            job->progress_event_at = core->now;
+            gm_core_fx_event(core, job, "progress", NULL, gm_job_state_name(job->state), false);
+        }
+    }
+    if (sample) {
+        core->sampled_at = core->now;
+    }
+}
+
+static void handle_tick(struct gm_core *core)
+{
+    gm_core_lease_tick(core);
+    gm_core_node_tick(core);
+    tick_jobs(core);
+    core->place_dirty = true; /* age changes the order */
+}
+
+static int handle_job_event(struct gm_core *core, const struct gm_event *event, struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    if (event->job_id) {
+        HASH_FIND_STR(core->jobs, event->job_id, job);
+    }
+    if (!job) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no job is called %.64s",
+                          event->job_id ? event->job_id : "");
+    }
+    if (event->type == GM_EV_CANCEL) {
+        return gm_core_job_cancel(core, job, err);
+    }
+    if (event->type == GM_EV_PUBLISHED) {
+        gm_core_job_published(core, job, &event->failure);
+    } else {
+        gm_core_job_cleaned(core, job);
+    }
+    return 0;
+}
+
+static int dispatch(struct gm_core *core, const struct gm_event *event, struct gm_err *err)
+{
+    switch (event->type) {
+    case GM_EV_MESSAGE:
+        if (!event->node_id || !event->envelope) {
+            return gm_err_set(err, GM_E_INVAL, 0, "a message has a node and an envelope");
+        }
+        gm_core_node_message(core, event->node_id, event->envelope);
+        return 0;
+    case GM_EV_NODE_GONE:
+    case GM_EV_DRAIN:
+        if (!event->node_id) {
+            return gm_err_set(err, GM_E_INVAL, 0, "the event names no node");
+        }
+        if (event->type == GM_EV_DRAIN) {
+            return gm_core_node_drain(core, event->node_id, event->resume, err);
+        }
+        gm_core_node_gone(core, event->node_id);
+        return 0;
+    case GM_EV_SUBMIT:
+        if (!event->submit) {
+            return gm_err_set(err, GM_E_INVAL, 0, "nothing was submitted");
+        }
+        return handle_submit(core, event->submit, err);
+    case GM_EV_CANCEL:
+    case GM_EV_PUBLISHED:
+    case GM_EV_CLEANED:
+        return handle_job_event(core, event, err);
+    case GM_EV_TICK:
+        handle_tick(core);
+        return 0;
+    default:
+        return gm_err_set(err, GM_E_INVAL, event->type, "no such event: %d", (int)event->type);
+    }
+}
+
+/* Attempts that a restart ended: recovery has no wall clock, the first step does. */
+static void stamp_lost(struct gm_core *core)
+{
+    core->unstamped = false;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        for (size_t i = 0; i < job->attempt_count; i++) {
+            struct gm_attempt *a = job->attempts[i];
+            if (a->outcome == GM_ATTEMPT_LOST && a->ended_unix_ms == 0) {
+                a->ended_unix_ms = core->unix_ms;
+                gm_core_row_attempt(core, job, a);
+            }
+        }
+    }
+}
+
+static void finish_step(struct gm_core *core)
+{
+    gm_core_place(core);
+    gm_core_job_prune(core);
+    gm_core_rows_flush(core);
+    core->fx = NULL;
+}
+
+int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now,
+                 struct gm_effects *out, struct gm_err *err)
+{
+    if (!core->loaded && core->loading_count > 0) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "rows were loaded, but gm_core_loaded was not called");
+    }
+    core->loaded = true;
+    core->fx = out;
+    core->now = now > core->now ? now : core->now;
+    core->unix_ms = event->unix_ms;
+    if (core->unstamped && event->type == GM_EV_TICK && core->unix_ms > 0) {
+        stamp_lost(core);
+    }
+    int rc = dispatch(core, event, err);
+    finish_step(core);
+    return rc;
+}

@@ -1,0 +1,213 @@
+/* explain: one sentence for each task instance on why it waits or where it runs. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define SAY(row, ...) ((void)snprintf((row)->why, sizeof((row)->why), __VA_ARGS__))
+
+static int seconds(gm_time t)
+{
+    return t > 0 ? (int)((t + GM_SEC - 1) / GM_SEC) : 0;
+}
+
+/* The last failure of the instance (chunk >= 0: of that chunk), or NULL. */
+static const struct gm_attempt *last_failure(const struct gm_inst *inst, int64_t chunk)
+{
+    const struct gm_cjob *job = inst->task->job;
+    for (size_t i = job->attempt_count; i > 0; i--) {
+        const struct gm_attempt *a = job->attempts[i - 1];
+        if (a->inst == inst && a->error.code != GM_OK && (chunk < 0 || a->charged_chunk == chunk)) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+static void explain_blocked(const struct gm_inst *inst, struct gm_explain_row *row)
+{
+    const struct gm_ctask *task = inst->task;
+    const struct gm_cjob *job = task->job;
+    if (!task->type->streams) {
+        for (uint32_t i = 0; i < task->need_count; i++) {
+            const struct gm_ctask *need = &job->tasks[task->needs[i]];
+            if (!gm_core_task_is_done(need)) {
+                SAY(row, "It waits until `%s` is done.", need->name);
+                return;
+            }
+        }
+    }
+    SAY(row, "It waits for the first piece from `%s`.", job->split->name);
+}
+
+/* Why no device took a unit that is ready. */
+static void explain_ready(const struct gm_core *core, const struct gm_inst *inst,
+                          const struct gm_unit *unit, struct gm_explain_row *row)
+{
+    uint64_t unused;
+    uint64_t slots = gm_core_slots(core, &unused);
+    uint32_t connected = 0;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        connected += n->connected ? 1 : 0;
+    }
+    if (slots == 0) {
+        SAY(row, connected == 0
+                     ? "It is ready, but no node is connected."
+                     : "It is ready, but the connected nodes are drained or offer no slot.");
+    } else if (unused == 0) {
+        SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use.", slots);
+    } else if (!gm_core_inst_may_start(inst, unused)) {
+        SAY(row, "It is ready; while `%s` still runs it leaves the last free slot to others.",
+            inst->task->job->split->name);
+    } else if (unit->avoid_count > 0) {
+        SAY(row, "It is ready and waits for another node than the %u that failed it.",
+            unit->avoid_count);
+    } else {
+        struct gm_capacity d = gm_core_demand(inst);
+        SAY(row,
+            "It is ready, but no device has enough left: it needs %" PRIu64
+            " MiB of memory, %" PRIu64 " MiB of scratch and %" PRIu64 " CPU milli.",
+            d.memory_bytes >> 20, d.scratch_bytes >> 20, d.cpu_milli);
+    }
+}
+
+static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *unit, int64_t chunk,
+                            gm_time now, struct gm_explain_row *row)
+{
+    const struct gm_attempt *a = last_failure(inst, chunk);
+    SAY(row, "It failed %u times and is tried again in %d s; last on node %.64s: %.90s",
+        unit->failures, seconds(unit->retry_at - now), a ? a->node_id : "?",
+        a ? a->error.text : "capacity was short");
+}
+
+static void explain_running(const struct gm_lease *lease, gm_time now, struct gm_explain_row *row)
+{
+    const char *waits = lease->inst->task->type->role == GM_ROLE_AUDIO && !lease->fed_complete
+                            ? ", fed while its input is made"
+                            : "";
+    SAY(row, "It runs on node %.64s (%.32s) for %d s, attempt %" PRIu64 "%s.", lease->node->id,
+        lease->device->id, seconds(now - lease->assigned_at), lease->attempt->number, waits);
+}
+
+static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,
+                           struct gm_explain_row *row)
+{
+    uint64_t running = 0, ready = 0, backoff = 0;
+    size_t first_ready = 0, first_backoff = 0;
+    for (size_t i = inst->chunk_count; i > 0; i--) {
+        const struct gm_unit *unit = &inst->chunks[i - 1].unit;
+        running += unit->state == GM_TASK_RUNNING ? 1 : 0;
+        if (unit->state == GM_TASK_READY) {
+            ready++;
+            first_ready = i - 1;
+        } else if (unit->state == GM_TASK_BACKOFF) {
+            backoff++;
+            first_backoff = i - 1;
+        }
+    }
+    if (running > 0) {
+        row->state = GM_TASK_RUNNING;
+        SAY(row,
+            "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot, %" PRIu64
+            " pause after a failure.",
+            inst->chunk_done, inst->chunk_count, running, ready, backoff);
+    } else if (ready > 0) {
+        row->state = GM_TASK_READY;
+        explain_ready(core, inst, &inst->chunks[first_ready].unit, row);
+    } else if (backoff > 0) {
+        row->state = GM_TASK_BACKOFF;
+        explain_backoff(inst, &inst->chunks[first_backoff].unit, (int64_t)first_backoff, now, row);
+    } else {
+        row->state = GM_TASK_BLOCKED;
+        SAY(row, "All %zu chunks so far are done; it waits for `%s` to announce the next.",
+            inst->chunk_count, inst->task->job->split->name);
+    }
+}
+
+static void explain_inst(const struct gm_core *core, const struct gm_inst *inst, gm_time now,
+                         struct gm_explain_row *row)
+{
+    const struct gm_unit *unit = &inst->unit;
+    const struct gm_attempt *a;
+    *row = (struct gm_explain_row){
+        .task = inst->task->name, .instance = inst->number, .state = unit->state};
+    if (inst->task->type->fan == GM_FAN_RUNS && unit->state == GM_TASK_READY) {
+        explain_chunks(core, inst, now, row);
+        return;
+    }
+    switch (unit->state) {
+    case GM_TASK_BLOCKED:
+        explain_blocked(inst, row);
+        break;
+    case GM_TASK_READY:
+        explain_ready(core, inst, unit, row);
+        break;
+    case GM_TASK_RUNNING:
+        explain_running(unit->lease, now, row);
+        break;
+    case GM_TASK_BACKOFF:
+        explain_backoff(inst, unit, -1, now, row);
+        break;
+    case GM_TASK_DONE:
+        SAY(row, "It is done.");
+        break;
+    default:
+        a = last_failure(inst, -1);
+        if (unit->state == GM_TASK_FAILED && a) {
+            SAY(row, "It failed on node %.64s: %.150s", a->node_id, a->error.text);
+        } else {
+            SAY(row, "It was not finished: the job ended before.");
+        }
+        break;
+    }
+}
+
+int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
+                    struct gm_explain_view *out, struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    if (!job) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no job is called %.64s", job_id);
+    }
+    size_t most = 0;
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        most += job->tasks[t].inst_count + 1;
+    }
+    struct gm_explain_view v = {.rows = calloc(most, sizeof(*v.rows))};
+    if (!v.rows) {
+        return gm_err_nomem(err);
+    }
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            explain_inst(core, &task->insts[i], now, &v.rows[v.count++]);
+        }
+        if (task->inst_count > 0) {
+            continue;
+        }
+        struct gm_explain_row *row = &v.rows[v.count++];
+        bool over = gm_job_state_is_final(job->state);
+        row->task = task->name;
+        if (task->known) {
+            row->state = GM_TASK_DONE;
+            SAY(row, "The plan found nothing for it to do.");
+        } else if (over) {
+            row->state = GM_TASK_ENDED;
+            SAY(row, "It was not finished: the job ended before.");
+        } else {
+            row->state = GM_TASK_BLOCKED;
+            SAY(row, "It waits until `%s` is done.", job->plan->name);
+        }
+    }
+    *out = v;
+    return 0;
+}
+
+void gm_view_explain_fini(struct gm_explain_view *view)
+{
+    free(view->rows);
+    memset(view, 0, sizeof(*view));
+}

@@ -1,0 +1,255 @@
+/* Produced, Done, Failed: what comes of a lease. Each is answered by an Ack that leaves after its
+ * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/state.h"
+
+/* Messages can be lost and sent again out of order, so Done may come before its last items; the
+ * node sends all again until they are acknowledged. Only after so long is it a broken promise. */
+#define EARLY_DONE_LIMIT (10 * GM_SEC)
+
+void gm_core_send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Ack ack = GM__ACK__INIT;
+    ack.seq = seq;
+    ack.stale = stale;
+    envelope.body_case = GM__ENVELOPE__BODY_ACK;
+    envelope.ack = &ack;
+    gm_core_fx_send(core, node_id, &envelope, true);
+}
+
+static void fail_proto(struct gm_core *core, struct gm_lease *lease, const struct gm_err *err,
+                       const Gm__Usage *usage, bool keep)
+{
+    struct gm_lease_failure f = {
+        .error = *err, .chunk = -1, .usage = usage, .outcome = GM_ATTEMPT_FAILED, .keep = keep};
+    f.error.code = GM_E_PROTO;
+    gm_core_lease_fail(core, lease, &f);
+}
+
+static int check_produced(const struct gm_lease *lease, const Gm__Produced *m, struct gm_err *err)
+{
+    const struct gm_core_task_type *type = lease->inst->task->type;
+    const Gm__Item *item = m->item;
+    if (!item || !type->produces) {
+        return gm_err_set(err, GM_E_PROTO, 0, "`%s` announced an item, which it can't",
+                          lease->inst->task->name);
+    }
+    if (lease->chunk_count > 0 && (item->index < lease->first_chunk ||
+                                   item->index - lease->first_chunk >= lease->chunk_count)) {
+        return gm_err_set(err, GM_E_PROTO, item->index, "chunk %u is not in the run", item->index);
+    }
+    if (type->role == GM_ROLE_SPLIT && item->stream == 0) {
+        ProtobufCMessage *meta = NULL;
+        int rc = gm_message_decode(&gm__split_item_meta__descriptor, item->meta.data,
+                                   item->meta.len, GM_CORE_MAX_META, &meta, err);
+        if (rc < 0) {
+            return gm_err_wrap(err, rc, "chunk %u: ", item->index);
+        }
+        protobuf_c_message_free_unpacked(meta, NULL);
+    }
+    return gm_core_objects_check(lease->job, item->objects, item->n_objects, err);
+}
+
+static void item_committed(struct gm_core *core, struct gm_lease *lease, const Gm__Item *item)
+{
+    struct gm_cjob *job = lease->job;
+    struct gm_inst *inst = lease->inst;
+    struct gm_err err = {.code = GM_OK};
+    gm_core_objects_commit(job, item->objects, item->n_objects);
+    gm_core_row_item(core, inst, inst->streams[item->stream].items[item->index]);
+    lease->attempt->progressed = true;
+    lease->progress_at = core->now;
+    job->progress_dirty = true;
+    if (inst->task->type->fan == GM_FAN_RUNS) {
+        gm_core_chunk_commit(core, inst, item->index, GM_UNIT_COMMIT);
+        lease->frames_committed += inst->chunks[item->index].frames;
+    } else if (inst->task->type->role == GM_ROLE_SPLIT) {
+        /* can't fail: check_produced decoded the facts */
+        GM_IGNORE(gm_core_chunks_announce(core, job, &err), "decoded before");
+        gm_core_job_feed(core, job);
+    }
+    gm_core_job_advance(core, job);
+}
+
+void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const Gm__Produced *m,
+                             uint64_t seq, const char *node_id)
+{
+    struct gm_lease *lease =
+        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    if (!lease || lease->cancelling) {
+        gm_core_send_ack(core, node_id, seq, true);
+        return;
+    }
+    struct gm_err err = {.code = GM_OK};
+    bool is_new = false;
+    int rc = check_produced(lease, m, &err);
+    if (rc == 0) {
+        rc = gm_core_inst_add_item(lease->inst, m->item, &is_new, &err);
+    }
+    if (rc < 0) {
+        gm_core_send_ack(core, node_id, seq, true);
+        fail_proto(core, lease, &err, NULL, true);
+        return;
+    }
+    if (is_new) {
+        item_committed(core, lease, m->item);
+    }
+    gm_core_send_ack(core, node_id, seq, false);
+}
+
+static bool stream_is_complete(const struct gm_inst *inst, uint32_t stream, size_t count)
+{
+    const struct gm_stream *s = gm_core_inst_stream(inst, stream);
+    if (count == 0) {
+        return !s || s->committed == s->size;
+    }
+    return s && s->committed == s->size && s->committed == count &&
+           s->last == (int64_t)s->committed - 1;
+}
+
+/* *out_missing: items that Done presumes have not come. Errors: PROTO. */
+static int check_items(const struct gm_lease *lease, const Gm__Done *m, bool *out_missing,
+                       struct gm_err *err)
+{
+    const struct gm_inst *inst = lease->inst;
+    *out_missing = false;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        const struct gm_unit *unit = &inst->chunks[lease->first_chunk + i].unit;
+        *out_missing = *out_missing || unit->state != GM_TASK_DONE;
+    }
+    if (inst->task->type->role == GM_ROLE_AUDIO) {
+        const struct gm_stream *s = gm_core_inst_stream(inst, 0);
+        *out_missing =
+            !s || s->last < 0 || s->committed != s->size || s->last != (int64_t)s->committed - 1;
+    }
+    if (inst->task->type->role == GM_ROLE_SPLIT) {
+        ProtobufCMessage *meta = NULL;
+        int rc = gm_message_decode(&gm__split_meta__descriptor, m->meta.data, m->meta.len,
+                                   GM_CORE_MAX_META, &meta, err);
+        if (rc < 0) {
+            return gm_err_wrap(err, rc, "result of `%s`: ", inst->task->name);
+        }
+        const Gm__SplitMeta *split = (const Gm__SplitMeta *)meta;
+        *out_missing = split->n_items < inst->stream_count;
+        for (size_t i = 0; i < split->n_items && i < GM_CORE_MAX_STREAMS; i++) {
+            *out_missing = *out_missing || !stream_is_complete(inst, (uint32_t)i, split->items[i]);
+        }
+        protobuf_c_message_free_unpacked(meta, NULL);
+    }
+    return 0;
+}
+
+static int check_done(struct gm_lease *lease, const Gm__Done *m, struct gm_err *err)
+{
+    if (m->meta.len > GM_CORE_MAX_META || m->n_objects > GM_CORE_MAX_GRANTS * 16) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the result of `%s` is too large",
+                          lease->inst->task->name);
+    }
+    int rc = gm_core_objects_check(lease->job, m->objects, m->n_objects, err);
+    if (rc < 0 || lease->inst->task->type->role != GM_ROLE_PLAN) {
+        return rc;
+    }
+    if (!gm_is_file_name(m->publication) || strlen(m->publication) > 64) {
+        return gm_err_set(err, GM_E_PROTO, 0, "plan named no usable publication");
+    }
+    return 0;
+}
+
+static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__Done *m,
+                       struct gm_err *err)
+{
+    struct gm_cjob *job = lease->job;
+    struct gm_inst *inst = lease->inst;
+    if (lease->chunk_count > 0) {
+        return 0; /* encode's result is the sum of its chunks */
+    }
+    int rc = gm_core_inst_set_result(inst, &m->meta, m->objects, m->n_objects, err);
+    if (rc == 0 && inst->task->type->role == GM_ROLE_PLAN) {
+        rc = gm_core_job_set_expand(job, m->expand, m->n_expand, err);
+        if (rc == 0) {
+            free(job->publication);
+            job->publication = gm_mem_strdup(m->publication);
+            gm_core_job_touch(core, job);
+        }
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    gm_core_objects_commit(job, m->objects, m->n_objects);
+    gm_core_unit_move(core, job, &inst->unit, GM_UNIT_COMMIT);
+    gm_core_unit_clear(&inst->unit);
+    gm_core_row_task(core, inst);
+    gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
+    return 0;
+}
+
+void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__Done *m,
+                         uint64_t seq, const char *node_id)
+{
+    struct gm_lease *lease =
+        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    if (!lease || lease->cancelling) {
+        if (lease) {
+            gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, m->usage);
+        }
+        gm_core_send_ack(core, node_id, seq, true);
+        return;
+    }
+    struct gm_err err = {.code = GM_OK};
+    struct gm_cjob *job = lease->job;
+    bool missing = false;
+    int rc = check_done(lease, m, &err);
+    if (rc == 0) {
+        rc = check_items(lease, m, &missing, &err);
+    }
+    if (rc == 0 && missing) {
+        if (lease->early_done_at == 0) {
+            lease->early_done_at = core->now;
+        }
+        if (core->now - lease->early_done_at < EARLY_DONE_LIMIT) {
+            return; /* no Ack: the node sends its items and this again */
+        }
+        rc = gm_err_set(&err, GM_E_PROTO, 0, "`%s` ended without all of its items",
+                        lease->inst->task->name);
+    }
+    if (rc == 0) {
+        rc = take_result(core, lease, m, &err);
+    }
+    gm_core_send_ack(core, node_id, seq, rc < 0);
+    if (rc < 0) {
+        fail_proto(core, lease, &err, m->usage, false);
+        return;
+    }
+    gm_core_lease_end(core, lease, GM_ATTEMPT_DONE, m->usage);
+    gm_core_job_feed(core, job);
+    gm_core_job_advance(core, job);
+}
+
+void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm__Failed *m,
+                           uint64_t seq, const char *node_id)
+{
+    struct gm_lease *lease =
+        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    gm_core_send_ack(core, node_id, seq, lease == NULL || lease->cancelling);
+    if (!lease) {
+        return;
+    }
+    if (lease->cancelling) {
+        gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, m->usage);
+        return;
+    }
+    struct gm_lease_failure f = {
+        .chunk = m->chunk, .usage = m->usage, .outcome = GM_ATTEMPT_FAILED};
+    if (m->error) {
+        gm_err_from_msg(m->error, &f.error);
+    }
+    if (f.error.code == GM_OK) {
+        (void)gm_err_set(&f.error, GM_E_BUG, 0, "node %s gave no reason", node_id);
+    }
+    gm_core_lease_fail(core, lease, &f);
+}

@@ -1,0 +1,293 @@
+/* How a job goes on and how it ends: advance, fail, cancel, publish, cleanup. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/state.h"
+
+void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event)
+{
+    int next = gm_job_next(job->state, event);
+    GM_ASSERT(next != GM_FSM_ILLEGAL);
+    enum gm_job_state before = job->state;
+    if ((int)before == next) {
+        return;
+    }
+    job->state = (enum gm_job_state)next;
+    gm_core_job_touch(core, job);
+    const char *name = gm_job_state_name(job->state);
+    if (gm_job_state_is_final(job->state)) {
+        job->finished_unix_ms = core->unix_ms;
+        core->unfinished--;
+        core->finished++;
+        gm_core_fx_event(core, job,
+                         job->state == GM_JOB_DONE     ? "job.done"
+                         : job->state == GM_JOB_FAILED ? "job.failed"
+                                                       : "job.cancelled",
+                         NULL, name, true);
+    } else if (strcmp(name, gm_job_state_name(before)) != 0) {
+        gm_core_fx_event(core, job, "job.state", NULL, name, true);
+    }
+}
+
+static bool needs_are_done(const struct gm_ctask *task)
+{
+    for (uint32_t i = 0; i < task->need_count; i++) {
+        const struct gm_ctask *need = &task->job->tasks[task->needs[i]];
+        bool stream = task->type->streams && need->type->role == GM_ROLE_SPLIT;
+        if (!stream && !gm_core_task_is_done(need)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Stream edges: encode's chunks are announced one by one, so its instance opens when split's own
+ * needs are done; audio opens with the first piece of its stream. */
+static bool may_unblock(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    if (!needs_are_done(inst->task)) {
+        return false;
+    }
+    if (!inst->task->type->streams) {
+        return true;
+    }
+    if (inst->task->type->role == GM_ROLE_ENCODE) {
+        return gm_core_task_is_done(job->plan);
+    }
+    const struct gm_stream *in = gm_core_audio_inputs(inst);
+    return gm_core_split_is_done(job) || (in && in->committed > 0);
+}
+
+static bool encode_is_complete(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    if (!gm_core_split_is_done(job)) {
+        return false;
+    }
+    const struct gm_stream *in = gm_core_inst_stream(&job->split->insts[0], 0);
+    return inst->chunk_done == (in ? in->committed : 0);
+}
+
+static void complete_encode(struct gm_core *core, struct gm_inst *inst)
+{
+    struct gm_cjob *job = inst->task->job;
+    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+    meta.frames = job->frames_committed;
+    size_t size = protobuf_c_message_get_packed_size(&meta.base);
+    inst->meta = gm_mem_zalloc(size);
+    inst->meta_size = protobuf_c_message_pack(&meta.base, inst->meta);
+    gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
+    gm_core_row_task(core, inst);
+    gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
+}
+
+static bool advance_task(struct gm_core *core, struct gm_ctask *task)
+{
+    bool changed = false;
+    for (uint32_t i = 0; i < task->inst_count; i++) {
+        struct gm_inst *inst = &task->insts[i];
+        if (inst->unit.state == GM_TASK_BLOCKED && may_unblock(inst)) {
+            gm_core_unit_move(core, task->job, &inst->unit, GM_UNIT_UNBLOCK);
+            changed = true;
+        }
+        if (task->type->fan == GM_FAN_RUNS && inst->unit.state == GM_TASK_READY &&
+            encode_is_complete(inst)) {
+            complete_encode(core, inst);
+            changed = true;
+        }
+    }
+    return changed;
+}
+
+void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job)
+{
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+            struct gm_inst *inst = &job->tasks[t].insts[i];
+            if (!gm_task_state_is_final(inst->unit.state)) {
+                gm_core_unit_move(core, job, &inst->unit, GM_UNIT_END);
+            }
+            for (size_t c = 0; c < inst->chunk_count; c++) {
+                if (!gm_task_state_is_final(inst->chunks[c].unit.state)) {
+                    gm_core_unit_move(core, job, &inst->chunks[c].unit, GM_UNIT_END);
+                }
+            }
+        }
+    }
+    job->wake_at = 0;
+}
+
+static void start_publish(struct gm_core *core, struct gm_cjob *job)
+{
+    job->publish_pending = true;
+    job->publish_at = 0;
+    if (job->state == GM_JOB_PUBLISHING && !job->publish_tried) {
+        job->publish_tried = true;
+        gm_core_job_touch(core, job);
+    }
+    gm_core_fx_publish(core, job);
+}
+
+static void start_cleanup(struct gm_core *core, struct gm_cjob *job)
+{
+    job->cleanup_pending = true;
+    gm_core_job_touch(core, job);
+    gm_core_fx_cleanup(core, job);
+}
+
+void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job)
+{
+    if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
+        return;
+    }
+    if (job->plan_only && gm_core_task_is_done(job->plan)) {
+        gm_core_job_move(core, job, GM_JOB_EV_PLANNED);
+        gm_core_job_end_units(core, job);
+        start_cleanup(core, job);
+        return;
+    }
+    bool changed = true;
+    while (changed) {
+        changed = false;
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            changed = advance_task(core, &job->tasks[t]) || changed;
+        }
+    }
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        if (!gm_core_task_is_done(&job->tasks[t])) {
+            return;
+        }
+    }
+    gm_core_job_move(core, job, GM_JOB_EV_COMPLETE);
+    start_publish(core, job);
+}
+
+static void cancel_leases(struct gm_core *core, struct gm_cjob *job, const char *reason)
+{
+    struct gm_lease *lease;
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        gm_core_lease_cancel(core, lease, reason);
+    }
+}
+
+void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job)
+{
+    bool ending = job->state == GM_JOB_FAILING || job->state == GM_JOB_CANCELLING;
+    if (ending && !job->leases && !job->publish_pending && job->publish_at == 0) {
+        start_publish(core, job);
+    }
+}
+
+void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm_err *err)
+{
+    if (gm_job_next(job->state, GM_JOB_EV_FAIL) == GM_FSM_ILLEGAL) {
+        return;
+    }
+    job->error = *err;
+    gm_core_job_move(core, job, GM_JOB_EV_FAIL);
+    cancel_leases(core, job, "the job failed");
+    gm_core_job_end_units(core, job);
+    gm_core_job_settle(core, job);
+}
+
+static void set_cancelled(struct gm_cjob *job)
+{
+    (void)gm_err_set(&job->error, GM_E_CANCELLED, 0, "the job was cancelled");
+}
+
+int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+{
+    if (gm_job_next(job->state, GM_JOB_EV_CANCEL) == GM_FSM_ILLEGAL) {
+        return gm_err_set(err, GM_E_CONFLICT, 0, "job %s is %s already", job->id,
+                          gm_job_state_name(job->state));
+    }
+    if (job->state == GM_JOB_PUBLISHING) {
+        job->cancel_wanted = true;
+        gm_core_job_touch(core, job);
+        return 0;
+    }
+    if (job->state == GM_JOB_FAILING || job->state == GM_JOB_CANCELLING) {
+        return 0;
+    }
+    set_cancelled(job);
+    gm_core_job_move(core, job, GM_JOB_EV_CANCEL);
+    cancel_leases(core, job, "the job was cancelled");
+    gm_core_job_end_units(core, job);
+    gm_core_job_settle(core, job);
+    return 0;
+}
+
+void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
+{
+    if (!job->publish_pending) {
+        return;
+    }
+    job->publish_pending = false;
+    bool over = failure->code == GM_OK;
+    if (!over) {
+        job->publish_failures++;
+        bool tired = job->publish_failures >= GM_CORE_PUBLISH_TRIES;
+        if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
+            job->publish_failures = 0;
+            set_cancelled(job);
+            gm_core_job_move(core, job, GM_JOB_EV_ABORT);
+            gm_core_job_settle(core, job);
+        } else if (job->state == GM_JOB_PUBLISHING && tired) {
+            job->publish_failures = 0;
+            gm_core_job_fail(core, job, failure);
+        } else if (tired) {
+            over = true;
+        } else {
+            job->publish_at = core->now + GM_CORE_PUBLISH_PAUSE;
+        }
+    }
+    if (over) {
+        gm_core_job_move(core, job, GM_JOB_EV_REPORTED);
+        start_cleanup(core, job);
+    }
+}
+
+void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job)
+{
+    start_publish(core, job);
+}
+
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job)
+{
+    if (!job->cleanup_pending) {
+        return;
+    }
+    job->cleanup_pending = false;
+    gm_core_job_touch(core, job);
+    bool keep_out = job->state == GM_JOB_DONE || job->publish_tried;
+    struct gm_granted *g, *next;
+    HASH_ITER(hh, job->objects, g, next)
+    {
+        if (g->object->store == GM__OBJECT_STORE__STORE_OUT && keep_out) {
+            continue;
+        }
+        gm_core_fx_delete(core, GM_ROW_OBJECT,
+                          gm_core_key_object(job->id, g->object->store, g->object->key));
+        gm_core_granted_remove(job, g);
+    }
+}
+
+void gm_core_job_prune(struct gm_core *core)
+{
+    struct gm_cjob *job, *next;
+    HASH_ITER(hh, core->jobs, job, next)
+    {
+        if (core->finished <= GM_CORE_KEEP_FINISHED) {
+            return;
+        }
+        if (gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases) {
+            gm_core_rows_forget(core, job);
+            HASH_DEL(core->jobs, job);
+            core->finished--;
+            gm_core_job_destroy(job);
+        }
+    }
+}

@@ -1,0 +1,216 @@
+/* Leases: who holds which units until when. A lease holds a slot of a device; while it is live it
+ * holds its units too. A cancelled lease has lost its units and keeps the slot until the node says
+ * that it stopped (Failed, or a Renew without it) or until it expires.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode *node,
+                                    uint64_t task_id, uint64_t term, uint64_t epoch)
+{
+    struct gm_lease *lease = NULL;
+    HASH_FIND(hh, core->leases, &task_id, sizeof(task_id), lease);
+    bool mine = lease && lease->node == node && term == core->params.term && epoch == lease->epoch;
+    return mine ? lease : NULL;
+}
+
+static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_assignment *a)
+{
+    struct gm_cjob *job = a->inst->task->job;
+    struct gm_attempt *t = gm_mem_zalloc(sizeof(*t));
+    t->number = job->attempt_count > 0 ? job->attempts[job->attempt_count - 1]->number + 1 : 1;
+    t->inst = a->inst;
+    t->first_chunk = a->chunk_count > 0 ? (int64_t)a->first_chunk : -1;
+    t->chunks = a->chunk_count;
+    t->node_id = gm_mem_strdup(a->node->id);
+    t->device = gm_mem_strdup(a->device->id);
+    t->started_unix_ms = core->unix_ms;
+    t->outcome = GM_ATTEMPT_RUNNING;
+    t->blamed_chunk = -1;
+    t->charged_chunk = -1;
+    gm__usage__init(&t->usage);
+    gm_mem_grow(&job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
+    job->attempts[job->attempt_count++] = t;
+    a->inst->task->attempts++;
+    gm_core_row_attempt(core, job, t);
+    return t;
+}
+
+/* The i-th unit of the lease, or NULL behind the last. */
+static struct gm_unit *lease_unit(const struct gm_lease *lease, uint32_t i)
+{
+    if (lease->chunk_count == 0) {
+        return i == 0 ? &lease->inst->unit : NULL;
+    }
+    return i < lease->chunk_count ? &lease->inst->chunks[lease->first_chunk + i].unit : NULL;
+}
+
+static void add(struct gm_capacity *to, const struct gm_capacity *d)
+{
+    to->cpu_milli += d->cpu_milli;
+    to->memory_bytes += d->memory_bytes;
+    to->scratch_bytes += d->scratch_bytes;
+    to->slots += d->slots;
+}
+
+static void subtract(struct gm_capacity *from, const struct gm_capacity *d)
+{
+    GM_ASSERT(from->slots >= d->slots && from->cpu_milli >= d->cpu_milli);
+    GM_ASSERT(from->memory_bytes >= d->memory_bytes && from->scratch_bytes >= d->scratch_bytes);
+    from->cpu_milli -= d->cpu_milli;
+    from->memory_bytes -= d->memory_bytes;
+    from->scratch_bytes -= d->scratch_bytes;
+    from->slots -= d->slots;
+}
+
+void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
+{
+    struct gm_cjob *job = a->inst->task->job;
+    struct gm_lease *lease = gm_mem_zalloc(sizeof(*lease));
+    lease->attempt = start_attempt(core, a);
+    lease->task_id = job->seq << 32 | lease->attempt->number;
+    lease->epoch = ++core->epoch;
+    lease->node = a->node;
+    lease->device = a->device;
+    lease->job = job;
+    lease->inst = a->inst;
+    lease->demand = a->demand;
+    lease->first_chunk = a->first_chunk;
+    lease->chunk_count = a->chunk_count;
+    lease->assigned_at = core->now;
+    lease->progress_at = core->now;
+    lease->expires_at = core->now + core->lease_time;
+    add(&a->device->used, &a->demand);
+    a->node->lease_count++;
+    job->lease_count++;
+    HASH_ADD(hh, core->leases, task_id, sizeof(lease->task_id), lease);
+    DL_APPEND2(a->node->leases, lease, node_prev, node_next);
+    DL_APPEND2(job->leases, lease, job_prev, job_next);
+    struct gm_unit *unit;
+    for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
+        gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
+        unit->lease = lease;
+    }
+    if (job->started_unix_ms == 0) {
+        job->started_unix_ms = core->unix_ms;
+        gm_core_job_touch(core, job);
+    }
+    gm_core_job_move(core, job, GM_JOB_EV_START);
+    gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
+    gm_core_send_assign(core, lease);
+}
+
+static void close_attempt(struct gm_core *core, struct gm_lease *lease,
+                          enum gm_attempt_outcome outcome, const Gm__Usage *usage)
+{
+    struct gm_attempt *a = lease->attempt;
+    if (a->outcome != GM_ATTEMPT_RUNNING) {
+        return;
+    }
+    a->outcome = outcome;
+    a->ended_unix_ms = core->unix_ms;
+    if (usage) {
+        gm__usage__init(&a->usage);
+        a->usage.cpu_us = usage->cpu_us;
+        a->usage.wall_us = usage->wall_us;
+        a->usage.max_rss_bytes = usage->max_rss_bytes;
+        a->usage.bytes_in = usage->bytes_in;
+        a->usage.bytes_out = usage->bytes_out;
+    }
+    gm_core_row_attempt(core, lease->job, a);
+}
+
+void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
+                       enum gm_attempt_outcome outcome, const Gm__Usage *usage)
+{
+    struct gm_cjob *job = lease->job;
+    close_attempt(core, lease, outcome, usage);
+    subtract(&lease->device->used, &lease->demand);
+    lease->node->lease_count--;
+    job->lease_count--;
+    HASH_DEL(core->leases, lease);
+    DL_DELETE2(lease->node->leases, lease, node_prev, node_next);
+    DL_DELETE2(job->leases, lease, job_prev, job_next);
+    free(lease);
+    core->place_dirty = true;
+    gm_core_job_settle(core, job);
+}
+
+void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const char *reason)
+{
+    if (lease->cancelling) {
+        return;
+    }
+    struct gm_unit *unit;
+    for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
+        if (unit->lease == lease) {
+            gm_core_unit_move(core, lease->job, unit, GM_UNIT_RETURN);
+        }
+    }
+    close_attempt(core, lease, GM_ATTEMPT_CANCELLED, NULL);
+    lease->cancelling = true;
+    lease->cancelled_at = core->now;
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Cancel cancel = GM__CANCEL__INIT;
+    cancel.task_id = lease->task_id;
+    cancel.term = core->params.term;
+    cancel.epoch = lease->epoch;
+    cancel.reason = (char *)reason;
+    envelope.body_case = GM__ENVELOPE__BODY_CANCEL;
+    envelope.cancel = &cancel;
+    gm_core_fx_send(core, lease->node->id, &envelope, false);
+}
+
+bool gm_core_lease_is_complete(const struct gm_lease *lease)
+{
+    return lease->fed_complete;
+}
+
+void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
+{
+    const struct gm_stream *in = gm_core_audio_inputs(lease->inst);
+    bool complete = gm_core_split_is_done(lease->job);
+    gm_core_send_feed(core, lease, from);
+    lease->fed = in ? (uint32_t)in->committed : 0;
+    lease->fed_at = core->now;
+    if (complete && !lease->fed_complete) {
+        lease->fed_complete = true;
+        lease->progress_at = core->now; /* the watchdog counts from here */
+    }
+}
+
+void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job)
+{
+    bool complete = gm_core_split_is_done(job);
+    struct gm_lease *lease;
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        if (lease->cancelling || lease->inst->task->type->role != GM_ROLE_AUDIO) {
+            continue;
+        }
+        const struct gm_stream *in = gm_core_audio_inputs(lease->inst);
+        if ((in && in->committed > lease->fed) || (complete && !lease->fed_complete)) {
+            gm_core_lease_feed(core, lease, lease->fed);
+        }
+    }
+}
+
+void gm_core_lease_tick(struct gm_core *core)
+{
+    struct gm_lease *lease, *next;
+    HASH_ITER(hh, core->leases, lease, next)
+    {
+        if (core->now >= lease->expires_at) {
+            gm_core_lease_lost(core, lease, "its lease expired");
+        } else if (!lease->cancelling && lease->fed_complete &&
+                   core->now - lease->progress_at >= core->stall_time) {
+            struct gm_lease_failure f = {.chunk = -1, .outcome = GM_ATTEMPT_FAILED, .keep = true};
+            (void)gm_err_set(&f.error, GM_E_WORKER_HUNG, 0,
+                             "`%s` on node %s made no progress for %u s", lease->inst->task->name,
+                             lease->node->id, core->params.stall_ms / 1000);
+            gm_core_lease_fail(core, lease, &f);
+        }
+    }
+}

@@ -1,0 +1,383 @@
+/* Recovery: rows back into state. Rows are decoded as they come and sorted when all are there;
+ * nothing that was leased is leased any more, and what an attempt was charged with is counted from
+ * the attempts' rows. Rows that contradict each other are refused (PROTO): a store that mixes two
+ * histories must not be worked on. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/state.h"
+
+static const ProtobufCMessageDescriptor *descriptor_of(enum gm_row_kind kind)
+{
+    switch (kind) {
+    case GM_ROW_JOB:
+        return &gm__job_row__descriptor;
+    case GM_ROW_TASK:
+        return &gm__task_row__descriptor;
+    case GM_ROW_ITEM:
+        return &gm__item_row__descriptor;
+    case GM_ROW_OBJECT:
+        return &gm__object_row__descriptor;
+    case GM_ROW_ATTEMPT:
+        return &gm__attempt_row__descriptor;
+    case GM_ROW_NODE:
+        return &gm__node_row__descriptor;
+    default:
+        return NULL;
+    }
+}
+
+void gm_core_loading_fini(struct gm_core *core)
+{
+    for (size_t i = 0; i < core->loading_count; i++) {
+        protobuf_c_message_free_unpacked(core->loading[i].message, NULL);
+    }
+    free(core->loading);
+    core->loading = NULL;
+    core->loading_count = core->loading_cap = 0;
+}
+
+int gm_core_load(struct gm_core *core, enum gm_row_kind kind, const char *key, const void *data,
+                 size_t size, struct gm_err *err)
+{
+    if (core->loaded) {
+        return gm_err_set(err, GM_E_INVAL, 0, "rows are loaded before the first step");
+    }
+    const ProtobufCMessageDescriptor *type = descriptor_of(kind);
+    if (!type) {
+        return gm_err_set(err, GM_E_PROTO, kind, "row %.100s has the unknown kind %d", key,
+                          (int)kind);
+    }
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(type, data, size, GM_ENVELOPE_MAX_BYTES, &message, err);
+    if (rc < 0) {
+        (void)gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", key);
+        return -GM_E_PROTO;
+    }
+    gm_mem_grow(&core->loading, core->loading_count, &core->loading_cap, sizeof(*core->loading));
+    core->loading[core->loading_count++] = (struct gm_loading){.kind = kind, .message = message};
+    return 0;
+}
+
+static int compare_u64(uint64_t a, uint64_t b)
+{
+    return a < b ? -1 : a > b;
+}
+
+/* Kind first; jobs by seq, items by place in their stream, attempts by number. */
+static int by_order(const void *pa, const void *pb)
+{
+    const struct gm_loading *a = pa;
+    const struct gm_loading *b = pb;
+    if (a->kind != b->kind) {
+        return a->kind < b->kind ? -1 : 1;
+    }
+    if (a->kind == GM_ROW_JOB) {
+        return compare_u64(((const Gm__JobRow *)a->message)->seq,
+                           ((const Gm__JobRow *)b->message)->seq);
+    }
+    if (a->kind == GM_ROW_ITEM) {
+        const Gm__Item *x = ((const Gm__ItemRow *)a->message)->item;
+        const Gm__Item *y = ((const Gm__ItemRow *)b->message)->item;
+        return compare_u64(x ? (uint64_t)x->stream << 32 | x->index : 0,
+                           y ? (uint64_t)y->stream << 32 | y->index : 0);
+    }
+    if (a->kind == GM_ROW_ATTEMPT) {
+        return compare_u64(((const Gm__AttemptRow *)a->message)->number,
+                           ((const Gm__AttemptRow *)b->message)->number);
+    }
+    if (a->kind == GM_ROW_OBJECT) {
+        const Gm__Object *x = ((const Gm__ObjectRow *)a->message)->object;
+        const Gm__Object *y = ((const Gm__ObjectRow *)b->message)->object;
+        return x && y ? strcmp(x->key, y->key) : 0;
+    }
+    return 0;
+}
+
+static int orphan(struct gm_err *err, const char *what, const char *job_id)
+{
+    return gm_err_set(err, GM_E_PROTO, 0, "a stored %s of job %.64s fits nothing", what, job_id);
+}
+
+static struct gm_cjob *find_job(struct gm_core *core, const char *id)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, id, job);
+    return job;
+}
+
+static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    if (!row->pipeline || row->state >= GM_JOB_STATES || row->seq == 0 || find_job(core, row->id)) {
+        return orphan(err, "row", row->id);
+    }
+    int rc = gm_core_job_create(row->id, row->pipeline, &job, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "stored job %.64s: ", row->id);
+    }
+    job->seq = row->seq;
+    job->source_url = gm_mem_strdup(row->source_url);
+    job->source_name = gm_mem_strdup(row->source_name);
+    job->destination_url = gm_mem_strdup(row->destination_url);
+    job->external_id = gm_mem_strdup(row->external_id);
+    free(job->publication);
+    job->publication = gm_mem_strdup(row->publication);
+    job->source_size = row->source_size;
+    job->priority = row->priority;
+    job->plan_only = row->plan_only;
+    job->created_unix_ms = row->created_unix_ms;
+    job->started_unix_ms = row->started_unix_ms;
+    job->finished_unix_ms = row->finished_unix_ms;
+    job->state = (enum gm_job_state)row->state;
+    if (row->error) {
+        gm_err_from_msg(row->error, &job->error);
+    }
+    job->cleanup_pending = row->cleanup_pending;
+    job->publish_tried = row->publish_tried;
+    job->cancel_wanted = row->cancel_wanted;
+    HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
+    core->next_seq = row->seq >= core->next_seq ? row->seq + 1 : core->next_seq;
+    if (gm_job_state_is_final(job->state)) {
+        core->finished++;
+    } else {
+        core->unfinished++;
+    }
+    return 0;
+}
+
+static int load_object(struct gm_core *core, const Gm__ObjectRow *row, struct gm_err *err)
+{
+    struct gm_cjob *job = find_job(core, row->job_id);
+    if (!job || !row->object) {
+        return orphan(err, "object", row->job_id);
+    }
+    gm_core_granted_set(job, row->object);
+    return 0;
+}
+
+static int load_task(struct gm_core *core, const Gm__TaskRow *row, bool required,
+                     struct gm_err *err)
+{
+    struct gm_cjob *job = find_job(core, row->job_id);
+    struct gm_ctask *task = job ? gm_core_job_find_task(job, row->task) : NULL;
+    if (!task) {
+        return orphan(err, "result", row->job_id);
+    }
+    if (task->type->required != required) {
+        return 0;
+    }
+    struct gm_inst *inst = gm_core_job_find_inst(job, row->task, row->instance);
+    if (!inst || inst->unit.state != GM_TASK_BLOCKED) {
+        return orphan(err, "result", row->job_id);
+    }
+    int rc = gm_core_inst_set_result(inst, &row->meta, row->objects, row->n_objects, err);
+    if (rc < 0) {
+        return rc;
+    }
+    gm_core_objects_commit(job, row->objects, row->n_objects);
+    gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
+    return 0;
+}
+
+/* After plan's result, which says how many instances there are. */
+static int load_expand(struct gm_core *core, const Gm__JobRow *row, struct gm_err *err)
+{
+    struct gm_cjob *job = find_job(core, row->id);
+    if (!job || !gm_core_task_is_done(job->plan)) {
+        return 0;
+    }
+    return gm_core_job_set_expand(job, row->expand, row->n_expand, err);
+}
+
+static int load_item(struct gm_core *core, const Gm__ItemRow *row, bool of_split,
+                     struct gm_err *err)
+{
+    struct gm_cjob *job = find_job(core, row->job_id);
+    struct gm_inst *inst = job ? gm_core_job_find_inst(job, row->task, row->instance) : NULL;
+    if (!inst || !row->item) {
+        return orphan(err, "item", row->job_id);
+    }
+    if ((inst->task->type->role == GM_ROLE_SPLIT) != of_split) {
+        return 0;
+    }
+    bool is_new = false;
+    int rc = gm_core_inst_add_item(inst, row->item, &is_new, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!is_new) {
+        return orphan(err, "item", row->job_id);
+    }
+    gm_core_objects_commit(job, row->item->objects, row->item->n_objects);
+    if (of_split) {
+        return gm_core_chunks_announce(core, job, err);
+    }
+    if (inst->task->type->fan == GM_FAN_RUNS) {
+        gm_core_chunk_commit(core, inst, row->item->index, GM_UNIT_RESTORE);
+    }
+    return 0;
+}
+
+static void charge_stored(struct gm_inst *inst, const struct gm_attempt *a)
+{
+    bool failed = a->outcome == GM_ATTEMPT_FAILED || a->outcome == GM_ATTEMPT_LOST;
+    for (uint32_t i = 0; failed && a->charged && i < a->chunks; i++) {
+        size_t chunk = (size_t)a->first_chunk + i;
+        if (chunk < inst->chunk_count && inst->chunks[chunk].unit.state != GM_TASK_DONE) {
+            inst->chunks[chunk].alone = true;
+        }
+    }
+    if (!a->charged) {
+        return;
+    }
+    inst->task->failures++;
+    struct gm_unit *unit = &inst->unit;
+    if (a->chunks > 0) {
+        if (a->charged_chunk < 0 || (uint64_t)a->charged_chunk >= inst->chunk_count) {
+            return;
+        }
+        unit = &inst->chunks[a->charged_chunk].unit;
+    } else if (a->progressed) {
+        gm_core_unit_clear(unit);
+    }
+    if (unit->state != GM_TASK_DONE) {
+        gm_core_charge(unit, a->node_id, &a->error);
+    }
+}
+
+static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct gm_err *err)
+{
+    struct gm_cjob *job = find_job(core, row->job_id);
+    struct gm_inst *inst = job ? gm_core_job_find_inst(job, row->task, row->instance) : NULL;
+    if (!inst || row->outcome >= GM_ATTEMPT_OUTCOMES || row->first_chunk < -1 ||
+        (row->chunks > 0 && row->first_chunk < 0)) {
+        return orphan(err, "attempt", row->job_id);
+    }
+    struct gm_attempt *a = gm_mem_zalloc(sizeof(*a));
+    a->number = row->number;
+    a->inst = inst;
+    a->first_chunk = row->first_chunk;
+    a->chunks = row->chunks;
+    a->node_id = gm_mem_strdup(row->node_id);
+    a->device = gm_mem_strdup(row->device);
+    a->started_unix_ms = row->started_unix_ms;
+    a->ended_unix_ms = row->ended_unix_ms;
+    a->outcome = (enum gm_attempt_outcome)row->outcome;
+    if (row->error) {
+        gm_err_from_msg(row->error, &a->error);
+    }
+    a->blamed_chunk = row->blamed_chunk;
+    gm__usage__init(&a->usage);
+    if (row->usage) {
+        a->usage.cpu_us = row->usage->cpu_us;
+        a->usage.wall_us = row->usage->wall_us;
+        a->usage.max_rss_bytes = row->usage->max_rss_bytes;
+        a->usage.bytes_in = row->usage->bytes_in;
+        a->usage.bytes_out = row->usage->bytes_out;
+    }
+    a->charged = row->charged;
+    a->charged_chunk = row->charged_chunk;
+    a->progressed = row->progressed;
+    gm_mem_grow(&job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
+    job->attempts[job->attempt_count++] = a;
+    inst->task->attempts++;
+    charge_stored(inst, a);
+    if (a->outcome == GM_ATTEMPT_RUNNING) {
+        a->outcome = GM_ATTEMPT_LOST;
+        a->ended_unix_ms = 0;
+        core->unstamped = true;
+    }
+    return 0;
+}
+
+static void load_node(struct gm_core *core, const Gm__NodeRow *row)
+{
+    struct gm_drained *drained = NULL;
+    HASH_FIND_STR(core->drained, row->node_id, drained);
+    if (drained || !row->draining) {
+        return;
+    }
+    drained = gm_mem_zalloc(sizeof(*drained));
+    drained->id = gm_mem_strdup(row->node_id);
+    HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
+}
+
+/* What a row needs must be there: jobs, objects, inspect/plan/split, instances, split's items, the
+ * rest. */
+enum pass { PASS_BASE, PASS_REQUIRED, PASS_EXPAND, PASS_REST, PASS_SPLIT, PASS_ITEMS, PASSES };
+
+static int load_row(struct gm_core *core, const struct gm_loading *row, enum pass pass,
+                    struct gm_err *err)
+{
+    const ProtobufCMessage *m = row->message;
+    if (row->kind == GM_ROW_JOB && pass == PASS_BASE) {
+        return load_job(core, (const Gm__JobRow *)m, err);
+    }
+    if (row->kind == GM_ROW_NODE && pass == PASS_BASE) {
+        load_node(core, (const Gm__NodeRow *)m);
+        return 0;
+    }
+    if (row->kind == GM_ROW_OBJECT && pass == PASS_BASE) {
+        return load_object(core, (const Gm__ObjectRow *)m, err);
+    }
+    if (row->kind == GM_ROW_TASK && (pass == PASS_REQUIRED || pass == PASS_REST)) {
+        return load_task(core, (const Gm__TaskRow *)m, pass == PASS_REQUIRED, err);
+    }
+    if (row->kind == GM_ROW_JOB && pass == PASS_EXPAND) {
+        return load_expand(core, (const Gm__JobRow *)m, err);
+    }
+    if (row->kind == GM_ROW_ITEM && (pass == PASS_SPLIT || pass == PASS_ITEMS)) {
+        return load_item(core, (const Gm__ItemRow *)m, pass == PASS_SPLIT, err);
+    }
+    if (row->kind == GM_ROW_ATTEMPT && pass == PASS_ITEMS) {
+        return load_attempt(core, (const Gm__AttemptRow *)m, err);
+    }
+    return 0;
+}
+
+static void resume_job(struct gm_core *core, struct gm_cjob *job)
+{
+    if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
+        gm_core_job_advance(core, job);
+        return;
+    }
+    gm_core_job_end_units(core, job);
+    if (!gm_job_state_is_final(job->state)) {
+        gm_core_job_publish_again(core, job);
+    } else if (job->cleanup_pending) {
+        gm_core_fx_cleanup(core, job);
+    }
+}
+
+int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, struct gm_err *err)
+{
+    if (core->loaded) {
+        return gm_err_set(err, GM_E_INVAL, 0, "the state was loaded already");
+    }
+    core->fx = out;
+    core->now = now;
+    core->sampled_at = now;
+    if (core->loading_count > 1) {
+        qsort(core->loading, core->loading_count, sizeof(*core->loading), by_order);
+    }
+    int rc = 0;
+    for (int pass = 0; rc == 0 && pass < PASSES; pass++) {
+        for (size_t i = 0; rc == 0 && i < core->loading_count; i++) {
+            rc = load_row(core, &core->loading[i], (enum pass)pass, err);
+        }
+    }
+    gm_core_loading_fini(core);
+    if (rc < 0) {
+        core->fx = NULL;
+        return rc;
+    }
+    core->loaded = true;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        resume_job(core, job);
+    }
+    gm_core_rows_flush(core);
+    core->fx = NULL;
+    return 0;
+}

@@ -1,0 +1,71 @@
+#include "scheduler/core/mem.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/err.h"
+
+void gm_mem_exhausted(void)
+{
+    gm_assert_fail("memory for a scheduler step", __FILE__, __LINE__);
+}
+
+void *gm_mem_zalloc(size_t size)
+{
+    void *p = calloc(1, size > 0 ? size : 1);
+    if (!p) {
+        gm_mem_exhausted();
+    }
+    return p;
+}
+
+char *gm_mem_strdup(const char *s)
+{
+    char *copy = strdup(s ? s : "");
+    if (!copy) {
+        gm_mem_exhausted();
+    }
+    return copy;
+}
+
+void *gm_mem_dup(const void *data, size_t size)
+{
+    if (size == 0) {
+        return NULL;
+    }
+    void *p = gm_mem_zalloc(size);
+    memcpy(p, data, size);
+    return p;
+}
+
+char *gm_mem_printf(const char *fmt, ...)
+{
+    char *out = NULL;
+    va_list ap;
+    va_start(ap, fmt);
+    int n = vasprintf(&out, fmt, ap);
+    va_end(ap);
+    if (n < 0) {
+        gm_mem_exhausted();
+    }
+    return out;
+}
+
+void gm_mem_grow(void *array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap) {
+        return;
+    }
+    void *old;
+    memcpy(&old, array, sizeof(old));
+    size_t room = *cap > 0 ? *cap * 2 : 8;
+    void *p = reallocarray(old, room, size);
+    if (!p) {
+        gm_mem_exhausted();
+    }
+    memset((char *)p + *cap * size, 0, (room - *cap) * size);
+    memcpy(array, &p, sizeof(p));
+    *cap = room;
+}

@@ -1,0 +1,404 @@
+/* Nodes: who they are, what they offer, that they live. Work messages go on to handle_work.c and
+ * handle_grant.c. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/state.h"
+
+#define FORGET_AFTER (3600 * GM_SEC)
+#define FEED_AGAIN (2 * GM_SEC)
+#define END_AGAIN (5 * GM_SEC)
+
+static void devices_fini(struct gm_cnode *node)
+{
+    for (size_t i = 0; i < node->device_count; i++) {
+        free(node->devices[i].id);
+        free(node->devices[i].kind);
+        free(node->devices[i].description);
+    }
+    free(node->devices);
+    for (size_t i = 0; i < node->note_count; i++) {
+        free(node->notes[i]);
+    }
+    free(node->notes);
+    free(node->hostname);
+    free(node->build);
+}
+
+void gm_core_node_destroy(struct gm_cnode *node)
+{
+    devices_fini(node);
+    free(node->id);
+    free(node);
+}
+
+static void refuse(struct gm_core *core, const char *node_id, const struct gm_err *why)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Refuse refusal = GM__REFUSE__INIT;
+    Gm__Error error = GM__ERROR__INIT;
+    gm_err_to_msg(why, &error);
+    refusal.error = &error;
+    envelope.body_case = GM__ENVELOPE__BODY_REFUSE;
+    envelope.refuse = &refusal;
+    gm_core_fx_send(core, node_id, &envelope, false);
+}
+
+static void send_drain(struct gm_core *core, const char *node_id, bool resume)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Drain drain = GM__DRAIN__INIT;
+    drain.reason = (char *)(resume ? "resumed by the operator" : "drained by the operator");
+    drain.resume = resume;
+    envelope.body_case = GM__ENVELOPE__BODY_DRAIN;
+    envelope.drain = &drain;
+    gm_core_fx_send(core, node_id, &envelope, false);
+}
+
+static void lose_leases(struct gm_core *core, struct gm_cnode *node, const char *why)
+{
+    struct gm_lease *lease, *next;
+    DL_FOREACH_SAFE2(node->leases, lease, next, node_next)
+    {
+        gm_core_lease_lost(core, lease, why);
+    }
+}
+
+static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
+{
+    devices_fini(node);
+    node->hostname = gm_mem_strdup(m->hostname);
+    node->build = gm_mem_strdup(m->build);
+    node->instance = m->instance;
+    node->device_count = m->n_devices;
+    node->devices = gm_mem_zalloc(m->n_devices * sizeof(*node->devices));
+    for (size_t i = 0; i < m->n_devices; i++) {
+        node->devices[i].id = gm_mem_strdup(m->devices[i]->id);
+        node->devices[i].kind = gm_mem_strdup(m->devices[i]->kind);
+        node->devices[i].description = gm_mem_strdup(m->devices[i]->description);
+    }
+    node->note_count = m->n_notes < GM_CORE_MAX_DEVICES ? m->n_notes : GM_CORE_MAX_DEVICES;
+    node->notes = gm_mem_zalloc(node->note_count * sizeof(char *));
+    for (size_t i = 0; i < node->note_count; i++) {
+        node->notes[i] = gm_mem_strdup(m->notes[i]);
+    }
+}
+
+static int check_hello(const struct gm_core *core, const char *node_id, const Gm__Hello *m,
+                       struct gm_err *err)
+{
+    if (strcmp(node_id, m->node_id) != 0) {
+        return gm_err_set(err, GM_E_PROTO, 0, "node %s says that it is %s", node_id, m->node_id);
+    }
+    if (m->protocol != GM_PROTOCOL_VERSION) {
+        return gm_err_set(err, GM_E_PROTO, m->protocol,
+                          "the node speaks protocol %u, the scheduler %d", m->protocol,
+                          GM_PROTOCOL_VERSION);
+    }
+    if (m->n_devices == 0 || m->n_devices > GM_CORE_MAX_DEVICES) {
+        return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
+                          GM_CORE_MAX_DEVICES);
+    }
+    if (HASH_COUNT(core->nodes) >= GM_CORE_MAX_NODES) {
+        return gm_err_set(err, GM_E_BUSY, 0, "%u nodes are known already", GM_CORE_MAX_NODES);
+    }
+    return 0;
+}
+
+static void handle_hello(struct gm_core *core, const char *node_id, const Gm__Hello *m)
+{
+    struct gm_err err = {.code = GM_OK};
+    if (check_hello(core, node_id, m, &err) < 0) {
+        refuse(core, node_id, &err);
+        return;
+    }
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    if (!node) {
+        node = gm_mem_zalloc(sizeof(*node));
+        node->id = gm_mem_strdup(node_id);
+        fill_node(node, m);
+        HASH_ADD_KEYPTR(hh, core->nodes, node->id, strlen(node->id), node);
+    } else if (node->instance != m->instance) {
+        lose_leases(core, node, "it was started anew");
+        fill_node(node, m);
+    }
+    struct gm_drained *drained = NULL;
+    HASH_FIND_STR(core->drained, node_id, drained);
+    node->draining = drained != NULL;
+    node->connected = true;
+    node->connected_unix_ms = core->unix_ms;
+    node->seen = core->now;
+    node->seen_unix_ms = core->unix_ms;
+    core->place_dirty = true;
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Welcome welcome = GM__WELCOME__INIT;
+    welcome.term = core->params.term;
+    welcome.lease_ms = core->params.lease_ms;
+    welcome.heartbeat_ms = core->params.heartbeat_ms;
+    welcome.stall_ms = core->params.stall_ms;
+    envelope.body_case = GM__ENVELOPE__BODY_WELCOME;
+    envelope.welcome = &welcome;
+    gm_core_fx_send(core, node_id, &envelope, false);
+    if (node->draining) {
+        send_drain(core, node_id, false);
+    }
+}
+
+static uint64_t larger(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
+/* Keeps sums of capacities far from overflow. */
+static uint64_t bounded(uint64_t v)
+{
+    return v < (UINT64_C(1) << 60) ? v : UINT64_C(1) << 60;
+}
+
+static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__Offer *m)
+{
+    for (size_t i = 0; m->usable && i < node->device_count; i++) {
+        struct gm_cdevice *d = &node->devices[i];
+        if (strcmp(d->id, m->device) != 0) {
+            continue;
+        }
+        d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
+                                         .memory_bytes = bounded(m->usable->memory_bytes),
+                                         .scratch_bytes = bounded(m->usable->scratch_bytes),
+                                         .slots = m->usable->slots};
+        d->floor = (struct gm_capacity){
+            .cpu_milli = larger(d->usable.cpu_milli, d->used.cpu_milli),
+            .memory_bytes = larger(d->usable.memory_bytes, d->used.memory_bytes),
+            .scratch_bytes = larger(d->usable.scratch_bytes, d->used.scratch_bytes),
+            .slots = larger(d->usable.slots, d->used.slots)};
+        core->place_dirty = true;
+    }
+}
+
+/* Resends what a worker lacks: inputs that were lost, or the word that no more will come. */
+static void check_feed(struct gm_core *core, struct gm_lease *lease, const Gm__LeaseState *s)
+{
+    if (lease->inst->task->type->role != GM_ROLE_AUDIO || lease->cancelling) {
+        return;
+    }
+    if (s->inputs_received < lease->fed && core->now - lease->fed_at >= FEED_AGAIN) {
+        gm_core_lease_feed(core, lease, s->inputs_received);
+    } else if (lease->fed_complete && core->now - lease->fed_at >= END_AGAIN) {
+        gm_core_lease_feed(core, lease, lease->fed);
+    }
+}
+
+static bool renew_one(struct gm_core *core, struct gm_cnode *node, const Gm__LeaseState *s)
+{
+    struct gm_lease *lease = gm_core_lease_find(core, node, s->task_id, s->term, s->epoch);
+    if (!lease) {
+        return false;
+    }
+    lease->seen = true;
+    if (lease->cancelling) {
+        return false;
+    }
+    lease->expires_at = core->now + core->lease_time;
+    if (s->progress > lease->progress) {
+        lease->progress = s->progress;
+        lease->progress_at = core->now;
+    }
+    check_feed(core, lease, s);
+    return true;
+}
+
+static bool names_lease(const Gm__Renew *m, const struct gm_lease *lease)
+{
+    for (size_t i = 0; i < m->n_leases; i++) {
+        if (m->leases[i]->task_id == lease->task_id && m->leases[i]->epoch == lease->epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A cancelled lease that the node no longer names is over. One that it never named may not have
+ * reached it when it wrote this: two heartbeats settle that. */
+static void end_cancelled(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
+{
+    struct gm_lease *lease, *next;
+    DL_FOREACH_SAFE2(node->leases, lease, next, node_next)
+    {
+        bool settled = lease->seen || core->now - lease->cancelled_at >= 2 * core->heartbeat_time;
+        if (lease->cancelling && settled && !names_lease(m, lease)) {
+            gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, NULL);
+        }
+    }
+}
+
+static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Renewed renewed = GM__RENEWED__INIT;
+    renewed.kept = gm_mem_zalloc(m->n_leases * sizeof(Gm__LeaseState *));
+    renewed.lost = gm_mem_zalloc(m->n_leases * sizeof(Gm__LeaseState *));
+    for (size_t i = 0; i < m->n_leases; i++) {
+        if (renew_one(core, node, m->leases[i])) {
+            renewed.kept[renewed.n_kept++] = m->leases[i];
+        } else {
+            renewed.lost[renewed.n_lost++] = m->leases[i];
+        }
+    }
+    envelope.body_case = GM__ENVELOPE__BODY_RENEWED;
+    envelope.renewed = &renewed;
+    gm_core_fx_send(core, node->id, &envelope, false);
+    end_cancelled(core, node, m);
+    free(renewed.kept);
+    free(renewed.lost);
+}
+
+static void handle_progress(struct gm_core *core, struct gm_cnode *node, const Gm__Progress *m)
+{
+    struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
+    if (!lease || lease->cancelling) {
+        return;
+    }
+    lease->frames_done = m->frames_done;
+    lease->frames_total = m->frames_total;
+    lease->job->progress_dirty = true;
+}
+
+/* From a node that has not said Hello to this term: its work is of an older one. */
+static void handle_stranger(struct gm_core *core, const char *node_id, const Gm__Envelope *e)
+{
+    struct gm_err err = {.code = GM_OK};
+    switch (e->body_case) {
+    case GM__ENVELOPE__BODY_RENEW:
+    case GM__ENVELOPE__BODY_OFFER:
+        (void)gm_err_set(&err, GM_E_UNREACHABLE, 0, "say hello first");
+        refuse(core, node_id, &err);
+        break;
+    case GM__ENVELOPE__BODY_PRODUCED:
+        gm_core_handle_produced(core, NULL, e->produced, e->seq, node_id);
+        break;
+    case GM__ENVELOPE__BODY_DONE:
+        gm_core_handle_done(core, NULL, e->done, e->seq, node_id);
+        break;
+    case GM__ENVELOPE__BODY_FAILED:
+        gm_core_handle_failed(core, NULL, e->failed, e->seq, node_id);
+        break;
+    case GM__ENVELOPE__BODY_GRANT_REQUEST:
+        gm_core_handle_grant(core, NULL, e->grant_request, node_id);
+        break;
+    default:
+        break;
+    }
+}
+
+static void handle_known(struct gm_core *core, struct gm_cnode *node, const Gm__Envelope *e)
+{
+    struct gm_err err = {.code = GM_OK};
+    switch (e->body_case) {
+    case GM__ENVELOPE__BODY_OFFER:
+        handle_offer(core, node, e->offer);
+        break;
+    case GM__ENVELOPE__BODY_RENEW:
+        handle_renew(core, node, e->renew);
+        break;
+    case GM__ENVELOPE__BODY_PROGRESS:
+        handle_progress(core, node, e->progress);
+        break;
+    case GM__ENVELOPE__BODY_PRODUCED:
+        gm_core_handle_produced(core, node, e->produced, e->seq, node->id);
+        break;
+    case GM__ENVELOPE__BODY_DONE:
+        gm_core_handle_done(core, node, e->done, e->seq, node->id);
+        break;
+    case GM__ENVELOPE__BODY_FAILED:
+        gm_core_handle_failed(core, node, e->failed, e->seq, node->id);
+        break;
+    case GM__ENVELOPE__BODY_GRANT_REQUEST:
+        gm_core_handle_grant(core, node, e->grant_request, node->id);
+        break;
+    case GM__ENVELOPE__BODY_GOODBYE:
+        lose_leases(core, node, "it said goodbye");
+        node->connected = false;
+        break;
+    default:
+        (void)gm_err_set(&err, GM_E_PROTO, (int64_t)e->body_case,
+                         "a node does not send messages of kind %d", (int)e->body_case);
+        refuse(core, node->id, &err);
+        break;
+    }
+}
+
+void gm_core_node_message(struct gm_core *core, const char *node_id, const Gm__Envelope *envelope)
+{
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    if (envelope->body_case == GM__ENVELOPE__BODY_HELLO) {
+        handle_hello(core, node_id, envelope->hello);
+        return;
+    }
+    if (!node) {
+        handle_stranger(core, node_id, envelope);
+        return;
+    }
+    if (!node->connected) {
+        node->connected = true;
+        core->place_dirty = true;
+    }
+    node->seen = core->now;
+    node->seen_unix_ms = core->unix_ms;
+    handle_known(core, node, envelope);
+}
+
+void gm_core_node_gone(struct gm_core *core, const char *node_id)
+{
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    if (node) {
+        node->connected = false;
+    }
+}
+
+int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, struct gm_err *err)
+{
+    struct gm_cnode *node = NULL;
+    struct gm_drained *drained = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    HASH_FIND_STR(core->drained, node_id, drained);
+    if (!node && !drained) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %s", node_id);
+    }
+    if (!resume && !drained) {
+        drained = gm_mem_zalloc(sizeof(*drained));
+        drained->id = gm_mem_strdup(node_id);
+        HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
+        gm_core_row_node(core, node_id, true);
+    } else if (resume && drained) {
+        HASH_DEL(core->drained, drained);
+        free(drained->id);
+        free(drained);
+        gm_core_row_node(core, node_id, false);
+    }
+    if (node) {
+        node->draining = !resume;
+        core->place_dirty = true;
+        send_drain(core, node_id, resume);
+    }
+    return 0;
+}
+
+void gm_core_node_tick(struct gm_core *core)
+{
+    struct gm_cnode *node, *next;
+    HASH_ITER(hh, core->nodes, node, next)
+    {
+        gm_time silent = core->now - node->seen;
+        if (node->connected && silent >= core->lease_time) {
+            node->connected = false;
+        }
+        if (!node->connected && !node->leases && silent >= FORGET_AFTER) {
+            HASH_DEL(core->nodes, node);
+            gm_core_node_destroy(node);
+        }
+    }
+}

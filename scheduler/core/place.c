@@ -1,0 +1,304 @@
+/* Placement: which waiting unit goes to which device.
+ *
+ * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
+ * others wait for first. The device is the one that fits best: least processor left over.
+ *
+ * Stream edges can't deadlock: split never waits for its consumers, audio whose inputs still come
+ * never takes the farm's last free slot, and should nodes vanish so that nothing but such audio
+ * holds what is left, one of them is taken back.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define AGE_POINT (10 * GM_SEC)
+#define RANKS 7
+
+struct candidate {
+    struct gm_cjob *job;
+    gm_time score;
+};
+
+bool gm_core_node_is_open(const struct gm_cnode *node)
+{
+    return node->connected && !node->draining;
+}
+
+uint64_t gm_core_slots(const struct gm_core *core, uint64_t *out_free)
+{
+    uint64_t slots = 0;
+    uint64_t unused = 0;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
+            const struct gm_cdevice *dev = &n->devices[d];
+            slots += dev->usable.slots;
+            if (dev->usable.slots > dev->used.slots) {
+                unused += dev->usable.slots - dev->used.slots;
+            }
+        }
+    }
+    *out_free = unused;
+    return slots;
+}
+
+struct gm_capacity gm_core_demand(const struct gm_inst *inst)
+{
+    const struct gm_core_task_type *type = inst->task->type;
+    const struct gm_cjob *job = inst->task->job;
+    struct gm_capacity demand = {.cpu_milli = type->cpu_milli,
+                                 .memory_bytes = type->memory_bytes,
+                                 .scratch_bytes = type->scratch_bytes,
+                                 .slots = 1};
+    if (type->fan == GM_FAN_RUNS) {
+        demand.memory_bytes += job->encode_memory_bytes;
+    }
+    if (type->role == GM_ROLE_FINISH && type->fan == GM_FAN_EXPAND) {
+        demand.scratch_bytes += job->estimated_bytes;
+    }
+    return demand;
+}
+
+bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_capacity *used,
+                           const struct gm_capacity *demand)
+{
+    return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
+           used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
+           used->scratch_bytes + demand->scratch_bytes <= usable->scratch_bytes &&
+           used->slots + demand->slots <= usable->slots;
+}
+
+bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id)
+{
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool node_has_slots(const struct gm_cnode *node)
+{
+    for (size_t d = 0; d < node->device_count; d++) {
+        if (node->devices[d].usable.slots > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* True when a node that has not failed the unit could take it, now or later. */
+static bool has_other_node(const struct gm_core *core, const struct gm_unit *unit)
+{
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        if (gm_core_node_is_open(n) && node_has_slots(n) && !gm_core_unit_avoids(unit, n->id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Best fit. A demand that no device could ever hold (an estimate, after all) runs alone on the
+ * device with most memory. */
+static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct gm_assignment *a)
+{
+    static const struct gm_capacity none;
+    bool other = unit->avoid_count > 0 && has_other_node(core, unit);
+    bool possible = false;
+    struct gm_cnode *best_node = NULL, *alone_node = NULL;
+    struct gm_cdevice *best = NULL, *alone = NULL;
+    uint64_t least = 0;
+    for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        if (!gm_core_node_is_open(n) || (other && gm_core_unit_avoids(unit, n->id))) {
+            continue;
+        }
+        for (size_t i = 0; i < n->device_count; i++) {
+            struct gm_cdevice *d = &n->devices[i];
+            possible = possible || gm_core_capacity_fits(&d->usable, &none, &a->demand);
+            if (gm_core_capacity_fits(&d->usable, &d->used, &a->demand)) {
+                uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - a->demand.cpu_milli;
+                if (!best || left < least) {
+                    best = d;
+                    best_node = n;
+                    least = left;
+                }
+            }
+            if (d->used.slots == 0 && d->usable.slots > 0 &&
+                (!alone || d->usable.memory_bytes > alone->usable.memory_bytes)) {
+                alone = d;
+                alone_node = n;
+            }
+        }
+    }
+    if (!best && !possible && alone) {
+        best = alone;
+        best_node = alone_node;
+        a->demand.cpu_milli = smaller(a->demand.cpu_milli, best->usable.cpu_milli);
+        a->demand.memory_bytes = smaller(a->demand.memory_bytes, best->usable.memory_bytes);
+        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, best->usable.scratch_bytes);
+    }
+    a->node = best_node;
+    a->device = best;
+    return best != NULL;
+}
+
+struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst)
+{
+    if (inst->task->type->fan != GM_FAN_RUNS) {
+        return inst->unit.state == GM_TASK_READY ? &inst->unit : NULL;
+    }
+    for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
+        if (inst->chunks[i].unit.state == GM_TASK_READY) {
+            return &inst->chunks[i].unit;
+        }
+    }
+    return NULL;
+}
+
+bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
+{
+    return inst->task->type->role != GM_ROLE_AUDIO || gm_core_split_is_done(inst->task->job) ||
+           free_slots >= 2;
+}
+
+static void place_inst(struct gm_core *core, struct gm_inst *inst)
+{
+    struct gm_unit *unit;
+    while ((unit = gm_core_inst_ready_unit(inst)) != NULL) {
+        uint64_t unused;
+        uint64_t slots = gm_core_slots(core, &unused);
+        struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
+        if (unused == 0 || !gm_core_inst_may_start(inst, unused) || !find_device(core, unit, &a)) {
+            return;
+        }
+        if (inst->task->type->fan == GM_FAN_RUNS) {
+            struct gm_run run = gm_core_run_next(inst, slots);
+            a.first_chunk = run.first;
+            a.chunk_count = run.count;
+        }
+        gm_core_lease_start(core, &a);
+    }
+}
+
+/* Order within a job: split feeds the others; the one sequential encoder of a track must not be
+ * left to the end once all of its input is there. */
+static int rank_of(const struct gm_ctask *task)
+{
+    switch (task->type->role) {
+    case GM_ROLE_INSPECT:
+        return 0;
+    case GM_ROLE_PLAN:
+        return 1;
+    case GM_ROLE_SPLIT:
+        return 2;
+    case GM_ROLE_AUDIO:
+        return gm_core_split_is_done(task->job) ? 3 : 5;
+    case GM_ROLE_ENCODE:
+        return 4;
+    case GM_ROLE_FINISH:
+    default:
+        return 6;
+    }
+}
+
+static void place_job(struct gm_core *core, struct gm_cjob *job)
+{
+    for (int rank = 0; rank < RANKS; rank++) {
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            if (rank_of(&job->tasks[t]) != rank) {
+                continue;
+            }
+            for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+                place_inst(core, &job->tasks[t].insts[i]);
+            }
+        }
+    }
+}
+
+static bool oldest_ready(struct gm_cjob *job, gm_time *out)
+{
+    bool found = false;
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+            const struct gm_unit *unit = gm_core_inst_ready_unit(&job->tasks[t].insts[i]);
+            if (unit && (!found || unit->ready_since < *out)) {
+                *out = unit->ready_since;
+                found = true;
+            }
+        }
+    }
+    return found;
+}
+
+static int by_score(const void *pa, const void *pb)
+{
+    const struct candidate *a = pa;
+    const struct candidate *b = pb;
+    if (a->score != b->score) {
+        return a->score > b->score ? -1 : 1;
+    }
+    return a->job->seq < b->job->seq ? -1 : a->job->seq > b->job->seq;
+}
+
+/* Audio that waits for a split that does not run. */
+static bool is_waiting_audio(const struct gm_lease *lease)
+{
+    return lease->inst->task->type->role == GM_ROLE_AUDIO && !lease->fed_complete &&
+           !lease->cancelling && lease->job->split->insts[0].unit.state != GM_TASK_RUNNING;
+}
+
+static void take_back_audio(struct gm_core *core)
+{
+    for (const struct gm_lease *l = core->leases; l; l = l->hh.next) {
+        if (!is_waiting_audio(l)) {
+            return;
+        }
+    }
+    for (struct gm_lease *l = core->leases; l; l = l->hh.next) {
+        if (gm_core_node_is_open(l->node)) {
+            gm_core_lease_cancel(core, l, "its input stopped and needs the slot");
+            return;
+        }
+    }
+}
+
+void gm_core_place(struct gm_core *core)
+{
+    uint64_t unused;
+    if (!core->place_dirty) {
+        return;
+    }
+    (void)gm_core_slots(core, &unused);
+    struct candidate *list = NULL;
+    size_t count = 0, cap = 0;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        gm_time since;
+        bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
+        if (open && job->ready_units > 0 && oldest_ready(job, &since)) {
+            gm_mem_grow(&list, count, &cap, sizeof(*list));
+            list[count++] = (struct candidate){
+                .job = job, .score = job->priority * AGE_POINT + (core->now - since)};
+        }
+        if (unused == 0 && count > 0) {
+            break;
+        }
+    }
+    if (count > 1) {
+        qsort(list, count, sizeof(*list), by_score);
+    }
+    for (size_t i = 0; unused > 0 && i < count; i++) {
+        place_job(core, list[i].job);
+        (void)gm_core_slots(core, &unused);
+    }
+    free(list);
+    if (unused == 0 && count > 0) {
+        take_back_audio(core);
+    }
+    core->place_dirty = false;
+}

@@ -1,0 +1,216 @@
+/* What follows from a failed lease: try again here, elsewhere, later, or fail the job.
+ *
+ * One unit is charged: the chunk that the node blames, else the first chunk of the run that was
+ * not committed (chunks are made in order), else the instance. All chunks of a failed run are tried
+ * alone next time, so a guilty one shows itself. Failures count since the unit last made progress:
+ * a long task that commits items between two lost nodes does not run out of attempts.
+ *
+ * A failure is evidence against the unit unless it says only that something outside ended the
+ * work: a lost node, a worker killed by SIGKILL. Three distinct nodes with evidence against one
+ * chunk: poison.
+ */
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define FIRST_PAUSE GM_SEC
+#define LONGEST_PAUSE (30 * GM_SEC)
+#define REFUSAL_PAUSE (2 * GM_SEC)
+
+bool gm_core_error_is_evidence(const struct gm_err *error)
+{
+    bool killed = error->code == GM_E_WORKER_DIED && error->native == SIGKILL;
+    return error->code != GM_E_NODE_LOST && !killed;
+}
+
+uint32_t gm_core_unit_evidence(const struct gm_unit *unit)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        n += unit->avoid[i].evidence ? 1 : 0;
+    }
+    return n;
+}
+
+void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error)
+{
+    unit->failures++;
+    if (gm_code_get((int)error->code)->retry != GM_RETRY_OTHER_NODE) {
+        return;
+    }
+    bool evidence = gm_core_error_is_evidence(error);
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
+            unit->avoid[i].evidence = unit->avoid[i].evidence || evidence;
+            return;
+        }
+    }
+    if (unit->avoid_count == GM_CORE_MAX_AVOID) {
+        return;
+    }
+    if (!unit->avoid) {
+        unit->avoid = gm_mem_zalloc(GM_CORE_MAX_AVOID * sizeof(*unit->avoid));
+    }
+    unit->avoid[unit->avoid_count++] =
+        (struct gm_avoid){.node_id = gm_mem_strdup(node_id), .evidence = evidence};
+}
+
+/* 1 s doubling to 30 s; a first failure that sends the unit to another node costs no pause. */
+static gm_time pause_after(const struct gm_unit *unit, enum gm_code code)
+{
+    uint32_t n = unit->failures;
+    if (gm_code_get((int)code)->retry == GM_RETRY_OTHER_NODE) {
+        if (n <= 1) {
+            return 0;
+        }
+        n--;
+    }
+    gm_time pause = FIRST_PAUSE;
+    for (uint32_t i = 1; i < n && pause < LONGEST_PAUSE; i++) {
+        pause *= 2;
+    }
+    return pause < LONGEST_PAUSE ? pause : LONGEST_PAUSE;
+}
+
+/* The unit to charge; *out_chunk -1: the instance. NULL: all chunks of the run are committed. */
+static struct gm_unit *find_guilty(const struct gm_lease *lease, int64_t blamed, int64_t *out_chunk)
+{
+    *out_chunk = -1;
+    if (lease->chunk_count == 0) {
+        return &lease->inst->unit;
+    }
+    struct gm_unit *first = NULL;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        uint32_t chunk = lease->first_chunk + i;
+        struct gm_unit *unit = &lease->inst->chunks[chunk].unit;
+        if (unit->lease != lease) {
+            continue;
+        }
+        if (!first || blamed == (int64_t)chunk) {
+            first = unit;
+            *out_chunk = chunk;
+        }
+    }
+    return first;
+}
+
+static void pause_unit(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
+                       gm_time pause)
+{
+    if (pause == 0) {
+        gm_core_unit_move(core, job, unit, GM_UNIT_RETURN);
+        return;
+    }
+    gm_core_unit_move(core, job, unit, GM_UNIT_PAUSE);
+    unit->retry_at = core->now + pause;
+    if (job->wake_at == 0 || unit->retry_at < job->wake_at) {
+        job->wake_at = unit->retry_at;
+    }
+}
+
+static void return_rest(struct gm_core *core, struct gm_lease *lease, bool alone)
+{
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
+        c->alone = c->alone || (alone && c->unit.state != GM_TASK_DONE);
+        if (c->unit.lease == lease) {
+            gm_core_unit_move(core, lease->job, &c->unit, GM_UNIT_RETURN);
+        }
+    }
+}
+
+/* Capacity refusals beside other work, and a node's own cancel, are nobody's failure. */
+static bool is_free(const struct gm_lease *lease, struct gm_unit *unit, enum gm_code code)
+{
+    if (code == GM_E_CANCELLED) {
+        return true;
+    }
+    bool refusal = code == GM_E_NOMEM || code == GM_E_BUSY;
+    if (!refusal || lease->node->lease_count < 2 || unit->refusals >= GM_CORE_MAX_REFUSALS) {
+        return false;
+    }
+    unit->refusals++;
+    return true;
+}
+
+/* True when the job must fail; *error is then why. */
+static bool is_final(const struct gm_core *core, const struct gm_unit *unit, int64_t chunk,
+                     struct gm_err *error)
+{
+    if (gm_code_get((int)error->code)->retry == GM_RETRY_NEVER) {
+        return true;
+    }
+    uint32_t nodes = gm_core_unit_evidence(unit);
+    if (chunk >= 0 && nodes >= GM_CORE_POISON_NODES) {
+        struct gm_err last = *error;
+        (void)gm_err_set(error, GM_E_MEDIA_POISON, last.native,
+                         "chunk %lld failed on %u nodes, last with %s: %s", (long long)chunk, nodes,
+                         gm_code_get((int)last.code)->id, last.text);
+        return true;
+    }
+    return unit->failures >= core->params.max_attempts;
+}
+
+static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm_lease_failure *f)
+{
+    struct gm_attempt *a = lease->attempt;
+    if (!f->keep) {
+        gm_core_lease_end(core, lease, f->outcome, f->usage);
+        return;
+    }
+    a->outcome = f->outcome;
+    a->ended_unix_ms = core->unix_ms;
+    gm_core_row_attempt(core, lease->job, a);
+    gm_core_lease_cancel(core, lease, f->error.text);
+}
+
+void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
+                        const struct gm_lease_failure *f)
+{
+    if (lease->cancelling) {
+        gm_core_lease_end(core, lease, f->outcome, f->usage);
+        return;
+    }
+    struct gm_cjob *job = lease->job;
+    struct gm_attempt *a = lease->attempt;
+    struct gm_err error = f->error;
+    int64_t chunk;
+    struct gm_unit *guilty = find_guilty(lease, f->chunk, &chunk);
+    bool fails = false;
+    a->error = f->error;
+    a->blamed_chunk = f->chunk;
+    if (guilty && chunk < 0 && a->progressed) {
+        gm_core_unit_clear(guilty);
+    }
+    if (!guilty) {
+        return_rest(core, lease, false); /* all that it held is committed: nothing to try again */
+    } else if (is_free(lease, guilty, error.code)) {
+        pause_unit(core, job, guilty, REFUSAL_PAUSE);
+        return_rest(core, lease, false);
+    } else {
+        a->charged = true;
+        a->charged_chunk = chunk;
+        lease->inst->task->failures++;
+        gm_core_charge(guilty, lease->node->id, &error);
+        fails = is_final(core, guilty, chunk, &error);
+        if (fails) {
+            gm_core_unit_move(core, job, guilty, GM_UNIT_FAIL);
+        } else {
+            pause_unit(core, job, guilty, pause_after(guilty, error.code));
+        }
+        return_rest(core, lease, true);
+    }
+    let_go(core, lease, f);
+    if (fails) {
+        gm_core_job_fail(core, job, &error);
+    }
+}
+
+void gm_core_lease_lost(struct gm_core *core, struct gm_lease *lease, const char *why)
+{
+    struct gm_lease_failure f = {.chunk = -1, .outcome = GM_ATTEMPT_LOST};
+    (void)gm_err_set(&f.error, GM_E_NODE_LOST, 0, "node %s was lost: %s", lease->node->id, why);
+    gm_core_lease_fail(core, lease, &f);
+}

@@ -1,0 +1,204 @@
+/* Assign and Feed: what a worker is told. Objects carry keys; the daemon adds urls. */
+#include <stdlib.h>
+
+#include "scheduler/core/state.h"
+
+/* Everything here borrows from the core until the envelope was copied. */
+struct spec {
+    Gm__TaskSpec spec;
+    Gm__Object source;
+    Gm__TaskResult *results;
+    Gm__TaskResult **result_list;
+    size_t result_count, result_cap;
+    Gm__TaskInput *inputs;
+    Gm__TaskInput **input_list;
+    size_t input_count, input_cap;
+    Gm__SkipItems *skips;
+    Gm__SkipItems **skip_list;
+    size_t skip_count, skip_cap;
+};
+
+static void add_result(struct spec *s, const struct gm_inst *inst)
+{
+    gm_mem_grow(&s->results, s->result_count, &s->result_cap, sizeof(*s->results));
+    Gm__TaskResult *r = &s->results[s->result_count++];
+    gm__task_result__init(r);
+    r->task = (char *)inst->task->name;
+    r->instance = inst->number;
+    r->meta.data = inst->meta;
+    r->meta.len = inst->meta_size;
+    r->objects = inst->objects;
+    r->n_objects = inst->object_count;
+}
+
+static void add_results(struct spec *s, const struct gm_ctask *task)
+{
+    for (uint32_t i = 0; i < task->inst_count; i++) {
+        if (task->insts[i].unit.state == GM_TASK_DONE) {
+            add_result(s, &task->insts[i]);
+        }
+    }
+}
+
+static void add_input(struct spec *s, const struct gm_inst *inst, const Gm__Item *item)
+{
+    gm_mem_grow(&s->inputs, s->input_count, &s->input_cap, sizeof(*s->inputs));
+    Gm__TaskInput *in = &s->inputs[s->input_count++];
+    gm__task_input__init(in);
+    in->task = (char *)inst->task->name;
+    in->instance = inst->number;
+    in->item = (Gm__Item *)item;
+}
+
+static void add_stream(struct spec *s, const struct gm_inst *inst, const struct gm_stream *stream,
+                       size_t from)
+{
+    for (size_t i = from; stream && i < stream->committed; i++) {
+        add_input(s, inst, stream->items[i]);
+    }
+}
+
+/* Items of the tasks that a finishing task needs, ordered by task, instance, index. */
+static void add_items_of_needs(struct spec *s, const struct gm_ctask *task)
+{
+    for (uint32_t n = 0; n < task->need_count; n++) {
+        const struct gm_ctask *need = &task->job->tasks[task->needs[n]];
+        if (need->type->role != GM_ROLE_ENCODE && need->type->role != GM_ROLE_AUDIO) {
+            continue;
+        }
+        for (uint32_t i = 0; i < need->inst_count; i++) {
+            add_stream(s, &need->insts[i], gm_core_inst_stream(&need->insts[i], 0), 0);
+        }
+    }
+}
+
+static void add_inputs(struct spec *s, const struct gm_lease *lease)
+{
+    const struct gm_inst *split = &lease->job->split->insts[0];
+    s->spec.inputs_complete = true;
+    if (lease->chunk_count > 0) {
+        const struct gm_stream *in = gm_core_inst_stream(split, 0);
+        for (uint32_t i = 0; i < lease->chunk_count; i++) {
+            add_input(s, split, in->items[lease->first_chunk + i]);
+        }
+    } else if (lease->inst->task->type->role == GM_ROLE_AUDIO) {
+        add_stream(s, split, gm_core_audio_inputs(lease->inst), 0);
+        s->spec.inputs_complete = gm_core_split_is_done(lease->job);
+    } else if (lease->inst->task->type->role == GM_ROLE_FINISH) {
+        add_items_of_needs(s, lease->inst->task);
+    }
+}
+
+static void add_skips(struct spec *s, const struct gm_inst *inst)
+{
+    for (size_t i = 0; inst->task->type->fan != GM_FAN_RUNS && i < inst->stream_count; i++) {
+        gm_mem_grow(&s->skips, s->skip_count, &s->skip_cap, sizeof(*s->skips));
+        Gm__SkipItems *skip = &s->skips[s->skip_count++];
+        gm__skip_items__init(skip);
+        skip->stream = (uint32_t)i;
+        skip->count = (uint32_t)inst->streams[i].committed;
+    }
+}
+
+static void *pointers(void *array, size_t count, size_t size)
+{
+    char **list = gm_mem_zalloc(count * sizeof(*list));
+    for (size_t i = 0; i < count; i++) {
+        list[i] = (char *)array + i * size;
+    }
+    return list;
+}
+
+static void spec_make(struct spec *s, const struct gm_lease *lease)
+{
+    struct gm_cjob *job = lease->job;
+    const struct gm_ctask *task = lease->inst->task;
+    gm__task_spec__init(&s->spec);
+    s->spec.type = (char *)task->type->name;
+    s->spec.job_id = job->id;
+    s->spec.task = (char *)task->name;
+    s->spec.instance = lease->inst->number;
+    s->spec.pipeline = job->pipeline;
+    s->spec.source_name = job->source_name;
+    s->spec.attempt = lease->attempt->number;
+    if (task->type->needs_source) {
+        gm__object__init(&s->source);
+        s->source.store = GM__OBJECT_STORE__STORE_SOURCE;
+        s->source.key = (char *)"source";
+        s->source.size = job->source_size;
+        s->spec.source = &s->source;
+    }
+    add_results(s, job->inspect);
+    add_results(s, job->plan);
+    for (uint32_t n = 0; n < task->need_count; n++) {
+        const struct gm_ctask *need = &job->tasks[task->needs[n]];
+        if (need != job->inspect && need != job->plan) {
+            add_results(s, need);
+        }
+    }
+    add_inputs(s, lease);
+    add_skips(s, lease->inst);
+    s->spec.results = s->result_list = pointers(s->results, s->result_count, sizeof(*s->results));
+    s->spec.n_results = s->result_count;
+    s->spec.inputs = s->input_list = pointers(s->inputs, s->input_count, sizeof(*s->inputs));
+    s->spec.n_inputs = s->input_count;
+    s->spec.skip = s->skip_list = pointers(s->skips, s->skip_count, sizeof(*s->skips));
+    s->spec.n_skip = s->skip_count;
+}
+
+static void spec_fini(struct spec *s)
+{
+    free(s->results);
+    free(s->result_list);
+    free(s->inputs);
+    free(s->input_list);
+    free(s->skips);
+    free(s->skip_list);
+}
+
+void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
+{
+    struct spec s = {0};
+    spec_make(&s, lease);
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Assign assign = GM__ASSIGN__INIT;
+    Gm__Capacity demand = GM__CAPACITY__INIT;
+    demand.cpu_milli = (uint32_t)lease->demand.cpu_milli;
+    demand.memory_bytes = lease->demand.memory_bytes;
+    demand.scratch_bytes = lease->demand.scratch_bytes;
+    demand.slots = (uint32_t)lease->demand.slots;
+    assign.task_id = lease->task_id;
+    assign.term = core->params.term;
+    assign.epoch = lease->epoch;
+    assign.device = lease->device->id;
+    assign.demand = &demand;
+    assign.lease_ms = core->params.lease_ms;
+    assign.spec = &s.spec;
+    envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
+    envelope.assign = &assign;
+    gm_core_fx_send(core, lease->node->id, &envelope, false);
+    lease->fed = (uint32_t)s.input_count;
+    lease->fed_complete = s.spec.inputs_complete;
+    lease->fed_at = core->now;
+    spec_fini(&s);
+}
+
+void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
+{
+    struct spec s = {0};
+    add_stream(&s, &lease->job->split->insts[0], gm_core_audio_inputs(lease->inst), from);
+    s.input_list = pointers(s.inputs, s.input_count, sizeof(*s.inputs));
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Feed feed = GM__FEED__INIT;
+    feed.task_id = lease->task_id;
+    feed.term = core->params.term;
+    feed.epoch = lease->epoch;
+    feed.first = from;
+    feed.inputs = s.input_list;
+    feed.n_inputs = s.input_count;
+    feed.inputs_complete = gm_core_split_is_done(lease->job);
+    envelope.body_case = GM__ENVELOPE__BODY_FEED;
+    envelope.feed = &feed;
+    gm_core_fx_send(core, lease->node->id, &envelope, true);
+    spec_fini(&s);
+}

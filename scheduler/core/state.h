@@ -1,0 +1,425 @@
+#ifndef GM_SCHEDULER_CORE_STATE_H
+#define GM_SCHEDULER_CORE_STATE_H
+
+#include "scheduler/core/fsm.h"
+#include "scheduler/core/mem.h"
+#include "scheduler/core/task_types.h"
+#include "state.pb-c.h"
+
+/* uthash ends the process when memory runs out: as mem.h says. */
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+#include <utlist.h>
+
+/* The core's state. Private to scheduler/core/. Everything hangs from struct gm_core; hash tables
+ * are walked in the order of insertion, so all is deterministic.
+ *
+ * core -> jobs -> tasks -> instances -> (unit | chunks) and streams of committed items
+ *      -> nodes -> devices
+ *      -> leases, each linked to its node, job and units
+ */
+#define GM_CORE_MAX_TASKS 64u        /* of a pipeline */
+#define GM_CORE_MAX_INSTANCES 4096u  /* of a task */
+#define GM_CORE_MAX_STREAMS 65u      /* of a task instance: video and 64 audio */
+#define GM_CORE_MAX_ITEMS 262144u    /* of a stream */
+#define GM_CORE_MAX_AHEAD 1024u      /* an item may come so far before its predecessors */
+#define GM_CORE_MAX_META (16u << 20) /* bytes */
+#define GM_CORE_MAX_NODES 10000u
+#define GM_CORE_MAX_DEVICES 64u
+#define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
+#define GM_CORE_MAX_GRANT_SIZE (UINT64_C(8) << 30)
+#define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
+#define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
+#define GM_CORE_PUBLISH_TRIES 10u
+#define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC)
+#define GM_CORE_POISON_NODES 3u
+#define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
+
+struct gm_avoid {
+    char *node_id; /* owned */
+    bool evidence; /* the failure speaks against the unit, not only against the node */
+};
+struct gm_unit {
+    enum gm_task_state state;
+    gm_time ready_since;
+    gm_time retry_at;
+    uint32_t failures; /* charged, since it last made progress */
+    uint32_t refusals;
+    struct gm_avoid *avoid; /* owned */
+    uint32_t avoid_count;
+    struct gm_lease *lease; /* borrowed; RUNNING */
+};
+struct gm_core_chunk {
+    struct gm_unit unit;
+    uint32_t frames;
+    uint32_t preroll;
+    bool alone; /* it was in a failed run: next time in a run of 1 */
+};
+struct gm_stream {
+    Gm__Item **items; /* owned, NULL: not committed */
+    size_t cap;
+    size_t size;      /* highest index + 1 */
+    size_t committed; /* contiguous from 0 */
+    int64_t last;     /* index of the last item, -1: unknown */
+};
+struct gm_inst {
+    struct gm_ctask *task; /* borrowed */
+    uint32_t number;
+    struct gm_unit unit; /* encode: only BLOCKED, READY (chunks speak), DONE, ENDED */
+    uint8_t *meta;       /* owned; done */
+    size_t meta_size;
+    Gm__Object **objects; /* owned */
+    size_t object_count;
+    struct gm_stream *streams; /* owned */
+    size_t stream_cap;
+    size_t stream_count;
+    struct gm_core_chunk *chunks; /* owned; encode */
+    size_t chunk_cap;
+    size_t chunk_count;
+    size_t chunk_done;
+    size_t first_open; /* all chunks before it are done */
+};
+struct gm_ctask {
+    struct gm_cjob *job; /* borrowed */
+    const char *name;    /* borrowed from the pipeline */
+    const struct gm_core_task_type *type;
+    uint32_t position;
+    uint32_t needs[GM_CORE_MAX_TASKS]; /* positions */
+    uint32_t need_count;
+    bool known;            /* instances are known */
+    struct gm_inst *insts; /* owned */
+    uint32_t inst_count;
+    uint32_t attempts;
+    uint32_t failures;
+};
+struct gm_attempt {
+    uint64_t number;
+    struct gm_inst *inst; /* borrowed */
+    int64_t first_chunk;
+    uint32_t chunks;
+    char *node_id; /* owned */
+    char *device;  /* owned */
+    int64_t started_unix_ms;
+    int64_t ended_unix_ms;
+    enum gm_attempt_outcome outcome;
+    struct gm_err error;
+    int64_t blamed_chunk;
+    Gm__Usage usage;
+    bool charged;
+    int64_t charged_chunk;
+    bool progressed;
+};
+struct gm_granted {
+    char *id;           /* owned; "store/key" */
+    Gm__Object *object; /* owned */
+    bool committed;     /* a committed item or result names it */
+    UT_hash_handle hh;
+};
+struct gm_frame_sample {
+    gm_time at;
+    uint64_t frames;
+};
+#define GM_CORE_SAMPLES 11u /* one a second */
+struct gm_cjob {
+    char *id; /* owned */
+    uint64_t seq;
+    Gm__Pipeline *pipeline; /* owned */
+    char *source_url;       /* owned, and so are these */
+    char *source_name;
+    char *destination_url;
+    char *external_id;
+    char *publication;
+    uint64_t source_size;
+    int32_t priority;
+    bool plan_only;
+    int64_t created_unix_ms, started_unix_ms, finished_unix_ms;
+    enum gm_job_state state;
+    struct gm_err error;
+    bool cleanup_pending;
+    bool publish_pending;
+    bool publish_tried;
+    bool cancel_wanted;
+    uint32_t publish_failures;
+    gm_time publish_at;     /* next try, 0: none is planned */
+    struct gm_ctask *tasks; /* owned */
+    uint32_t task_count;
+    struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */
+    Gm__Expand **expand;                              /* owned */
+    size_t expand_count;
+    struct gm_attempt **attempts; /* owned */
+    size_t attempt_cap;
+    size_t attempt_count;
+    struct gm_granted *objects; /* owned */
+    struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
+    uint64_t lease_count;
+    uint64_t ready_units;
+    gm_time wake_at; /* earliest end of a pause, 0: none */
+    /* From inspect, plan and split */
+    int64_t rate_num, rate_den, duration_us;
+    uint64_t estimated_frames, estimated_bytes;
+    uint64_t encode_memory_bytes;
+    uint64_t source_pixels;
+    uint64_t frames_known;     /* of announced chunks */
+    uint64_t frames_committed; /* of committed chunks */
+    double fps;
+    struct gm_frame_sample samples[GM_CORE_SAMPLES];
+    uint32_t sample_count;
+    gm_time progress_event_at;
+    bool progress_dirty;
+    bool row_dirty;
+    UT_hash_handle hh;
+};
+struct gm_cdevice {
+    char *id; /* owned, and so are these */
+    char *kind;
+    char *description;
+    struct gm_capacity usable;
+    struct gm_capacity used;
+    struct gm_capacity floor; /* used when the offer shrank below it: no overcommitment of ours */
+};
+struct gm_cnode {
+    char *id; /* owned, and so are these */
+    uint64_t instance;
+    char *hostname;
+    char *build;
+    char **notes;
+    size_t note_count;
+    struct gm_cdevice *devices;
+    size_t device_count;
+    bool connected;
+    bool draining;
+    int64_t connected_unix_ms, seen_unix_ms;
+    gm_time seen;
+    struct gm_lease *leases; /* list through node_prev, node_next */
+    uint64_t lease_count;
+    UT_hash_handle hh;
+};
+struct gm_drained {
+    char *id; /* owned */
+    UT_hash_handle hh;
+};
+struct gm_lease {
+    uint64_t task_id; /* key: job seq << 32 | attempt number */
+    uint64_t epoch;
+    struct gm_cnode *node; /* borrowed, and so are these */
+    struct gm_cdevice *device;
+    struct gm_cjob *job;
+    struct gm_inst *inst;
+    struct gm_attempt *attempt;
+    struct gm_capacity demand;
+    uint32_t first_chunk; /* encode */
+    uint32_t chunk_count; /* encode; others 0 */
+    gm_time assigned_at;
+    gm_time expires_at;
+    uint64_t progress;
+    gm_time progress_at;
+    uint64_t frames_done, frames_total;
+    uint64_t frames_committed; /* encode: of this lease's chunks */
+    uint32_t fed;              /* inputs given, Assign's included */
+    bool fed_complete;
+    gm_time fed_at;
+    bool seen;       /* a Renew named it */
+    bool cancelling; /* holds capacity alone: its units were taken away */
+    gm_time cancelled_at;
+    gm_time early_done_at; /* Done came before its items: 0 no */
+    struct gm_lease *node_prev, *node_next, *job_prev, *job_next;
+    UT_hash_handle hh;
+};
+struct gm_loading {
+    enum gm_row_kind kind;
+    ProtobufCMessage *message; /* owned */
+};
+struct gm_core {
+    struct gm_core_params params;
+    gm_time lease_time, stall_time, heartbeat_time;
+    struct gm_cjob *jobs;
+    struct gm_cnode *nodes;
+    struct gm_lease *leases;
+    struct gm_drained *drained;
+    uint64_t next_seq; /* of jobs */
+    uint64_t epoch;
+    uint64_t unfinished; /* jobs */
+    uint64_t finished;
+    struct gm_loading *loading;
+    size_t loading_cap, loading_count;
+    bool loaded;
+    bool unstamped; /* attempts that a restart ended wait for a wall-clock time */
+    gm_time sampled_at;
+    /* Of the step that runs */
+    struct gm_effects *fx;
+    gm_time now;
+    int64_t unix_ms;
+    bool place_dirty;
+    bool rows_dirty; /* a job's row_dirty is set */
+};
+
+/* effects.c: all append to core->fx. Messages are borrowed and copied. */
+void gm_core_fx_row(struct gm_core *core, enum gm_row_kind kind, char *key_taken,
+                    const ProtobufCMessage *message);
+void gm_core_fx_delete(struct gm_core *core, enum gm_row_kind kind, char *key_taken);
+void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *envelope,
+                     bool durable);
+void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
+                      const char *task, const char *state, bool durable);
+void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job);
+void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
+
+/* rows.c: write the row as it is now. */
+void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job);
+void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst);
+void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item);
+void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
+void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
+                         const struct gm_attempt *attempt);
+void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining);
+/* The job's own row is written once, when the step ends. */
+void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job);
+void gm_core_rows_flush(struct gm_core *core);
+/* Deletes every row of the job. */
+void gm_core_rows_forget(struct gm_core *core, const struct gm_cjob *job);
+char *gm_core_key_object(const char *job_id, Gm__ObjectStore store, const char *key); /* owned */
+
+/* load.c */
+void gm_core_loading_fini(struct gm_core *core);
+
+/* job.c */
+int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_cjob **out,
+                       struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_destroy(struct gm_cjob *job);
+/* First n of its tasks' instances that are known without plan; unblocks what needs nothing. */
+void gm_core_job_set_instances(struct gm_ctask *task, uint32_t count);
+int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_t count,
+                           struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event);
+/* Unblocks, completes tasks, ends the job when nothing is left. */
+void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm_err *err);
+int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job);
+/* A failed or cancelled job whose leases are gone gets its report. */
+void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure);
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job);
+/* Forgets the oldest finished jobs beyond the limit. */
+void gm_core_job_prune(struct gm_core *core);
+struct gm_ctask *gm_core_job_find_task(struct gm_cjob *job, const char *name);
+struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uint32_t instance);
+uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
+void gm_core_job_sample(struct gm_cjob *job, gm_time now);
+
+/* task.c */
+bool gm_core_task_is_done(const struct gm_ctask *task);
+void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
+                       enum gm_unit_event event);
+void gm_core_unit_fini(struct gm_unit *unit);
+void gm_core_unit_clear(struct gm_unit *unit); /* progress: old failures count no more */
+const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream);
+/* Adds a committed item. *out_new false: it was there. Errors: PROTO. Takes nothing. */
+int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_new,
+                          struct gm_err *err) GM_MUST_CHECK;
+/* After split's items grew: new chunks of encode. Errors: PROTO for a meta that does not decode. */
+int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job,
+                            struct gm_err *err) GM_MUST_CHECK;
+void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t index,
+                          enum gm_unit_event event);
+/* Takes over meta and objects of a finished instance; what inspect and plan say is noted. */
+int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *meta,
+                            Gm__Object *const *objects, size_t count,
+                            struct gm_err *err) GM_MUST_CHECK;
+/* The audio instance's source of inputs; NULL when split has not made it. */
+const struct gm_stream *gm_core_audio_inputs(const struct gm_inst *inst);
+bool gm_core_split_is_done(const struct gm_cjob *job);
+
+/* lease.c */
+struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode *node,
+                                    uint64_t task_id, uint64_t term, uint64_t epoch);
+struct gm_assignment {
+    struct gm_inst *inst;
+    uint32_t first_chunk, chunk_count;
+    struct gm_cnode *node;
+    struct gm_cdevice *device;
+    struct gm_capacity demand;
+};
+void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
+/* Its units were dealt with: closes the attempt, frees the capacity, forgets the lease. */
+void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
+                       enum gm_attempt_outcome outcome, const Gm__Usage *usage);
+/* Says Cancel; units are given back (no charge) or were dealt with. Capacity stays held until the
+ * node confirms or the lease expires. */
+void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const char *reason);
+bool gm_core_lease_is_complete(const struct gm_lease *lease); /* all inputs were fed */
+void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
+/* Feeds every audio lease of the job that lags behind its stream. */
+void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job);
+void gm_core_lease_tick(struct gm_core *core);
+
+/* retry.c */
+struct gm_lease_failure {
+    struct gm_err error;
+    int64_t chunk; /* -1: none */
+    const Gm__Usage *usage;
+    enum gm_attempt_outcome outcome; /* FAILED or LOST */
+    bool keep;                       /* the node has not let go: Cancel it, hold its capacity */
+};
+/* The lease failed: its units are tried again, or the job fails. The lease is gone after. */
+void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
+                        const struct gm_lease_failure *failure);
+void gm_core_lease_lost(struct gm_core *core, struct gm_lease *lease, const char *why);
+/* Recovery: counts a stored attempt against its unit. */
+void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error);
+bool gm_core_error_is_evidence(const struct gm_err *error);
+uint32_t gm_core_unit_evidence(const struct gm_unit *unit); /* distinct nodes */
+
+/* run.c */
+struct gm_run {
+    uint32_t first, count;
+};
+/* The next run of an encode instance; count 0: nothing is ready. slots: of the farm. */
+struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots);
+
+/* place.c */
+void gm_core_place(struct gm_core *core);
+struct gm_capacity gm_core_demand(const struct gm_inst *inst);
+bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_capacity *used,
+                           const struct gm_capacity *demand);
+uint64_t gm_core_slots(const struct gm_core *core, uint64_t *out_free); /* where work may go */
+bool gm_core_node_is_open(const struct gm_cnode *node);
+bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id);
+/* The unit that decides where the next piece of inst goes; NULL: none is ready. */
+struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst);
+/* audio whose inputs still come takes no last slot */
+bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
+
+/* spec.c */
+void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease);
+void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
+
+/* node.c */
+void gm_core_node_message(struct gm_core *core, const char *node_id, const Gm__Envelope *envelope);
+void gm_core_node_gone(struct gm_core *core, const char *node_id);
+int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume,
+                       struct gm_err *err) GM_MUST_CHECK;
+void gm_core_node_tick(struct gm_core *core);
+void gm_core_node_destroy(struct gm_cnode *node);
+
+/* handle_work.c, handle_grant.c */
+void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const Gm__Produced *m,
+                             uint64_t seq, const char *node_id);
+void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__Done *m,
+                         uint64_t seq, const char *node_id);
+void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm__Failed *m,
+                           uint64_t seq, const char *node_id);
+void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm__GrantRequest *m,
+                          const char *node_id);
+void gm_core_send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale);
+/* Every object was granted to the job with this size and hash. Errors: PROTO. */
+int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects, size_t count,
+                          struct gm_err *err) GM_MUST_CHECK;
+void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count);
+void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object);
+void gm_core_granted_remove(struct gm_cjob *job, struct gm_granted *granted);
+struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
+                                        const char *key);
+
+#endif

@@ -1,0 +1,275 @@
+/* Task instances: their unit, their committed items, their result, and encode's chunks. */
+#include "scheduler/core/state.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+
+bool gm_core_task_is_done(const struct gm_ctask *task)
+{
+    if (!task->known) {
+        return false;
+    }
+    for (uint32_t i = 0; i < task->inst_count; i++) {
+        if (task->insts[i].unit.state != GM_TASK_DONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool gm_core_split_is_done(const struct gm_cjob *job)
+{
+    return job->split->insts[0].unit.state == GM_TASK_DONE;
+}
+
+void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
+                       enum gm_unit_event event)
+{
+    int next = gm_unit_next(unit->state, event);
+    GM_ASSERT(next != GM_FSM_ILLEGAL);
+    if (unit->state == GM_TASK_READY) {
+        job->ready_units--;
+    }
+    unit->state = (enum gm_task_state)next;
+    if (unit->state == GM_TASK_READY) {
+        job->ready_units++;
+        unit->ready_since = core->now;
+        core->place_dirty = true;
+    }
+    if (unit->state != GM_TASK_RUNNING) {
+        unit->lease = NULL;
+    }
+}
+
+void gm_core_unit_clear(struct gm_unit *unit)
+{
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        free(unit->avoid[i].node_id);
+    }
+    free(unit->avoid);
+    unit->avoid = NULL;
+    unit->avoid_count = 0;
+    unit->failures = 0;
+    unit->refusals = 0;
+}
+
+void gm_core_unit_fini(struct gm_unit *unit)
+{
+    gm_core_unit_clear(unit);
+}
+
+const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream)
+{
+    return stream < inst->stream_count ? &inst->streams[stream] : NULL;
+}
+
+const struct gm_stream *gm_core_audio_inputs(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    return gm_core_inst_stream(&job->split->insts[0], inst->number + 1);
+}
+
+static int check_item(const struct gm_inst *inst, const Gm__Item *item, struct gm_err *err)
+{
+    bool chunks = inst->task->type->fan == GM_FAN_RUNS;
+    const char *task = inst->task->name;
+    uint32_t streams = inst->task->type->role == GM_ROLE_SPLIT ? GM_CORE_MAX_STREAMS : 1;
+    if (item->stream >= streams) {
+        return gm_err_set(err, GM_E_PROTO, item->stream, "`%s` announced an item of stream %u",
+                          task, item->stream);
+    }
+    const struct gm_stream *s = gm_core_inst_stream(inst, item->stream);
+    size_t committed = s ? s->committed : 0;
+    size_t size = s ? s->size : 0;
+    size_t most = chunks ? inst->chunk_count : committed + GM_CORE_MAX_AHEAD;
+    if (item->index >= GM_CORE_MAX_ITEMS || item->index >= most) {
+        return gm_err_set(err, GM_E_PROTO, item->index, "`%s` announced item %u of stream %u", task,
+                          item->index, item->stream);
+    }
+    bool past = s && s->last >= 0 && (int64_t)item->index > s->last;
+    bool second = s && item->last && !chunks &&
+                  ((s->last >= 0 && s->last != (int64_t)item->index) || size > item->index + 1u);
+    if (!chunks && (past || second)) {
+        return gm_err_set(err, GM_E_PROTO, item->index, "`%s` announced items after its last one",
+                          task);
+    }
+    if (item->meta.len > GM_CORE_MAX_META) {
+        return gm_err_set(err, GM_E_PROTO, 0, "`%s` announced an item with %zu bytes of facts",
+                          task, item->meta.len);
+    }
+    return 0;
+}
+
+/* Urls are made anew for each reader. */
+static void drop_urls(Gm__Object **objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (objects[i]->url != protobuf_c_empty_string) {
+            free(objects[i]->url);
+            objects[i]->url = (char *)protobuf_c_empty_string;
+        }
+    }
+}
+
+int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_new,
+                          struct gm_err *err)
+{
+    const struct gm_stream *old = gm_core_inst_stream(inst, item->stream);
+    if (old && item->index < old->size && old->items[item->index]) {
+        *out_new = false;
+        return 0;
+    }
+    int rc = check_item(inst, item, err);
+    if (rc < 0) {
+        return rc;
+    }
+    while (inst->stream_count <= item->stream) {
+        gm_mem_grow(&inst->streams, inst->stream_count, &inst->stream_cap, sizeof(*inst->streams));
+        inst->streams[inst->stream_count++].last = -1;
+    }
+    struct gm_stream *s = &inst->streams[item->stream];
+    while (s->size <= item->index) {
+        gm_mem_grow(&s->items, s->size, &s->cap, sizeof(Gm__Item *));
+        s->items[s->size++] = NULL;
+    }
+    Gm__Item *copy = (Gm__Item *)gm_message_dup(&item->base);
+    if (!copy) {
+        gm_mem_exhausted();
+    }
+    drop_urls(copy->objects, copy->n_objects);
+    s->items[item->index] = copy;
+    while (s->committed < s->size && s->items[s->committed]) {
+        s->committed++;
+    }
+    if (item->last) {
+        s->last = item->index;
+    }
+    *out_new = true;
+    return 0;
+}
+
+int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+{
+    if (!job->encode || job->encode->inst_count == 0) {
+        return 0;
+    }
+    struct gm_inst *inst = &job->encode->insts[0];
+    const struct gm_stream *in = gm_core_inst_stream(&job->split->insts[0], 0);
+    while (in && inst->chunk_count < in->committed) {
+        const Gm__Item *item = in->items[inst->chunk_count];
+        ProtobufCMessage *m = NULL;
+        int rc = gm_message_decode(&gm__split_item_meta__descriptor, item->meta.data,
+                                   item->meta.len, GM_CORE_MAX_META, &m, err);
+        if (rc < 0) {
+            (void)gm_err_set(err, GM_E_PROTO, item->index, "chunk %u has no readable facts",
+                             item->index);
+            return -GM_E_PROTO;
+        }
+        const Gm__SplitItemMeta *meta = (const Gm__SplitItemMeta *)m;
+        gm_mem_grow(&inst->chunks, inst->chunk_count, &inst->chunk_cap, sizeof(*inst->chunks));
+        struct gm_core_chunk *c = &inst->chunks[inst->chunk_count++];
+        c->frames = meta->frames;
+        c->preroll = meta->preroll_frames;
+        c->unit.state = GM_TASK_BLOCKED;
+        job->frames_known += c->frames;
+        gm_core_unit_move(core, job, &c->unit, GM_UNIT_UNBLOCK);
+        protobuf_c_message_free_unpacked(m, NULL);
+    }
+    return 0;
+}
+
+void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t index,
+                          enum gm_unit_event event)
+{
+    struct gm_cjob *job = inst->task->job;
+    struct gm_core_chunk *c = &inst->chunks[index];
+    gm_core_unit_move(core, job, &c->unit, event);
+    gm_core_unit_clear(&c->unit);
+    inst->chunk_done++;
+    job->frames_committed += c->frames;
+    while (inst->first_open < inst->chunk_count &&
+           inst->chunks[inst->first_open].unit.state == GM_TASK_DONE) {
+        inst->first_open++;
+    }
+}
+
+static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
+{
+    job->duration_us = m->duration_us > 0 ? m->duration_us : 0;
+    if (m->video) {
+        const Gm__Rational *rate = m->video->frame_rate;
+        if (rate && rate->num > 0 && rate->den > 0) {
+            job->rate_num = rate->num;
+            job->rate_den = rate->den;
+        }
+        job->source_pixels = (uint64_t)m->video->width_px * m->video->height_px;
+    }
+    return 0;
+}
+
+/* Memory of an encode: decoder and encoders keep frames of 12 bits a pixel (4:2:0). x264's
+ * `veryfast` holds about 10 look-ahead + 3 B + 2 reference frames in several planes and scales, 40
+ * frames' worth a rendition covers the slower presets; libavcodec's H.264 decoder holds at most 16
+ * references and its frame threads' pictures, 32 covers 10-bit sources too. */
+#define ENCODER_FRAMES 40u
+#define DECODER_FRAMES 32u
+
+static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
+{
+    uint64_t pixels = 0;
+    for (size_t i = 0; i < m->n_renditions; i++) {
+        pixels += (uint64_t)m->renditions[i]->width_px * m->renditions[i]->height_px;
+    }
+    pixels = pixels < (UINT64_C(1) << 40) ? pixels : UINT64_C(1) << 40;
+    uint64_t source = job->source_pixels < (UINT64_C(1) << 40) ? job->source_pixels : 0;
+    job->encode_memory_bytes = (pixels * ENCODER_FRAMES + source * DECODER_FRAMES) * 3 / 2;
+    job->estimated_frames = m->estimated_frames > 0 ? (uint64_t)m->estimated_frames : 0;
+    job->estimated_bytes = m->estimated_bytes > 0 ? (uint64_t)m->estimated_bytes : 0;
+    return 0;
+}
+
+static int note_result(const struct gm_inst *inst, const ProtobufCBinaryData *meta,
+                       struct gm_err *err)
+{
+    enum gm_task_role role = inst->task->type->role;
+    if (role != GM_ROLE_INSPECT && role != GM_ROLE_PLAN) {
+        return 0;
+    }
+    const ProtobufCMessageDescriptor *type =
+        role == GM_ROLE_INSPECT ? &gm__inspection__descriptor : &gm__policy__descriptor;
+    ProtobufCMessage *m = NULL;
+    int rc = gm_message_decode(type, meta->data, meta->len, GM_CORE_MAX_META, &m, err);
+    if (rc < 0) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the result of `%s` does not decode",
+                          inst->task->name);
+    }
+    rc = role == GM_ROLE_INSPECT ? note_inspection(inst->task->job, (const Gm__Inspection *)m)
+                                 : note_policy(inst->task->job, (const Gm__Policy *)m);
+    protobuf_c_message_free_unpacked(m, NULL);
+    return rc;
+}
+
+int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *meta,
+                            Gm__Object *const *objects, size_t count, struct gm_err *err)
+{
+    int rc = note_result(inst, meta, err);
+    if (rc < 0) {
+        return rc;
+    }
+    free(inst->meta);
+    inst->meta = gm_mem_dup(meta->data, meta->len);
+    inst->meta_size = meta->len;
+    inst->objects = gm_mem_zalloc(count * sizeof(Gm__Object *));
+    for (size_t i = 0; i < count; i++) {
+        inst->objects[i] = (Gm__Object *)gm_message_dup(&objects[i]->base);
+        if (!inst->objects[i]) {
+            gm_mem_exhausted();
+        }
+    }
+    drop_urls(inst->objects, count);
+    inst->object_count = count;
+    return 0;
+}

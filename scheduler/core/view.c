@@ -1,0 +1,395 @@
+/* Views of jobs: plain structs for the HTTP layer and the report. Nothing here changes anything. */
+#include "scheduler/core/view.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+static int find_job(const struct gm_core *core, const char *job_id, struct gm_cjob **out,
+                    struct gm_err *err)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    if (!job) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no job is called %.64s", job_id);
+    }
+    *out = job;
+    return 0;
+}
+
+static void *array(size_t count, size_t size)
+{
+    return calloc(count > 0 ? count : 1, size);
+}
+
+static uint64_t count_chunks(const struct gm_inst *inst, enum gm_task_state state)
+{
+    uint64_t n = 0;
+    for (size_t i = 0; i < inst->chunk_count; i++) {
+        n += inst->chunks[i].unit.state == state ? 1 : 0;
+    }
+    return n;
+}
+
+/* The state of an instance: for encode, of its chunks together. */
+static enum gm_task_state inst_state(const struct gm_inst *inst)
+{
+    static const enum gm_task_state order[] = {GM_TASK_FAILED, GM_TASK_RUNNING, GM_TASK_READY,
+                                               GM_TASK_BACKOFF};
+    bool open = inst->unit.state == GM_TASK_READY || inst->unit.state == GM_TASK_ENDED;
+    if (inst->task->type->fan != GM_FAN_RUNS || !open) {
+        return inst->unit.state;
+    }
+    for (size_t i = 0; i < sizeof(order) / sizeof(order[0]); i++) {
+        if (count_chunks(inst, order[i]) > 0) {
+            return order[i];
+        }
+    }
+    /* no chunk to work on: split has not announced the next one */
+    return inst->unit.state == GM_TASK_ENDED ? GM_TASK_ENDED : GM_TASK_BLOCKED;
+}
+
+static enum gm_task_state task_state(const struct gm_ctask *task)
+{
+    static const enum gm_task_state order[] = {GM_TASK_FAILED,  GM_TASK_RUNNING, GM_TASK_READY,
+                                               GM_TASK_BACKOFF, GM_TASK_BLOCKED, GM_TASK_ENDED};
+    if (!task->known) {
+        return gm_job_state_is_final(task->job->state) ? GM_TASK_ENDED : GM_TASK_BLOCKED;
+    }
+    for (size_t o = 0; o < sizeof(order) / sizeof(order[0]); o++) {
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            if (inst_state(&task->insts[i]) == order[o]) {
+                return order[o];
+            }
+        }
+    }
+    return GM_TASK_DONE;
+}
+
+static void fill_task(const struct gm_ctask *task, struct gm_task_view *out)
+{
+    *out = (struct gm_task_view){.name = task->name,
+                                 .type = task->type->name,
+                                 .state = task_state(task),
+                                 .instances = task->known ? task->inst_count : 1,
+                                 .attempts = task->attempts,
+                                 .failures = task->failures};
+    if (task->type->fan == GM_FAN_RUNS && task->known) {
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            out->done += task->insts[i].chunk_done;
+            out->total += task->insts[i].chunk_count;
+        }
+        out->total_known = gm_core_split_is_done(task->job);
+        return;
+    }
+    for (uint32_t i = 0; i < task->inst_count; i++) {
+        out->done += task->insts[i].unit.state == GM_TASK_DONE ? 1 : 0;
+    }
+    out->total = task->type->fan == GM_FAN_RUNS ? 0 : out->instances;
+    out->total_known = task->known && task->type->fan != GM_FAN_RUNS;
+}
+
+static const char *phase_of(const struct gm_cjob *job)
+{
+    if (job->state == GM_JOB_PUBLISHING) {
+        return "publish";
+    }
+    if (job->state != GM_JOB_RUNNING) {
+        return gm_job_state_name(job->state);
+    }
+    if (!gm_core_task_is_done(job->inspect)) {
+        return "inspect";
+    }
+    if (!gm_core_task_is_done(job->plan)) {
+        return "plan";
+    }
+    if (job->encode && !gm_core_task_is_done(job->encode)) {
+        return job->encode->inst_count > 0 && job->encode->insts[0].chunk_count > 0 ? "encode"
+                                                                                    : "split";
+    }
+    return gm_core_task_is_done(job->split) ? "package" : "split";
+}
+
+static enum gm_job_state final_state(const struct gm_cjob *job)
+{
+    if (job->state == GM_JOB_FAILING || job->state == GM_JOB_FAILED) {
+        return GM_JOB_FAILED;
+    }
+    bool cancelled = job->state == GM_JOB_CANCELLING || job->state == GM_JOB_CANCELLED;
+    return cancelled ? GM_JOB_CANCELLED : GM_JOB_DONE;
+}
+
+static void fill_progress(const struct gm_cjob *job, struct gm_job_view *out)
+{
+    out->phase = phase_of(job);
+    out->frames_done = gm_core_job_frames_done(job);
+    out->frames_exact = gm_core_split_is_done(job);
+    out->frames_total = job->frames_known;
+    if (!out->frames_exact && job->estimated_frames > out->frames_total) {
+        out->frames_total = job->estimated_frames;
+    }
+    out->fps = job->state == GM_JOB_RUNNING ? job->fps : 0;
+    out->rate_num = job->rate_num;
+    out->rate_den = job->rate_den;
+    out->duration_us = job->duration_us;
+    for (uint32_t i = 0; job->encode && i < job->encode->inst_count; i++) {
+        const struct gm_inst *inst = &job->encode->insts[i];
+        out->chunks_done += inst->chunk_done;
+        out->chunks_running += count_chunks(inst, GM_TASK_RUNNING);
+        out->chunks_waiting +=
+            count_chunks(inst, GM_TASK_READY) + count_chunks(inst, GM_TASK_BACKOFF);
+    }
+}
+
+int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
+                struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_job_view v = {.id = job->id,
+                            .state = job->state,
+                            .pipeline_name = job->pipeline->name,
+                            .pipeline = job->pipeline,
+                            .source_url = job->source_url,
+                            .source_name = job->source_name,
+                            .source_size = job->source_size,
+                            .destination_url = job->destination_url,
+                            .external_id = job->external_id,
+                            .publication = job->publication,
+                            .priority = job->priority,
+                            .plan_only = job->plan_only,
+                            .created_unix_ms = job->created_unix_ms,
+                            .started_unix_ms = job->started_unix_ms,
+                            .finished_unix_ms = job->finished_unix_ms,
+                            .error = job->error,
+                            .cleanup_pending = job->cleanup_pending,
+                            .final_state = final_state(job),
+                            .keep_outputs = job->publish_tried,
+                            .publish_pending = job->publish_pending,
+                            .task_count = job->task_count};
+    v.tasks = array(job->task_count, sizeof(*v.tasks));
+    if (!v.tasks) {
+        return gm_err_nomem(err);
+    }
+    fill_progress(job, &v);
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        fill_task(&job->tasks[t], &v.tasks[t]);
+    }
+    *out = v;
+    return 0;
+}
+
+void gm_view_job_fini(struct gm_job_view *view)
+{
+    free(view->tasks);
+    memset(view, 0, sizeof(*view));
+}
+
+const char *gm_view_next_job(const struct gm_core *core, const char *after, bool newest_first)
+{
+    const struct gm_cjob *job = NULL;
+    if (after) {
+        HASH_FIND_STR(core->jobs, after, job);
+        if (!job) {
+            return NULL;
+        }
+        job = newest_first ? job->hh.prev : job->hh.next;
+    } else if (newest_first && core->jobs) {
+        job = ELMT_FROM_HH(core->jobs->hh.tbl, core->jobs->hh.tbl->tail);
+    } else {
+        job = core->jobs;
+    }
+    return job ? job->id : NULL;
+}
+
+int gm_view_results(const struct gm_core *core, const char *job_id, struct gm_results_view *out,
+                    struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t most = 0;
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        most += job->tasks[t].inst_count;
+    }
+    struct gm_results_view v = {.rows = array(most, sizeof(*v.rows))};
+    if (!v.rows) {
+        return gm_err_nomem(err);
+    }
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            const struct gm_inst *inst = &task->insts[i];
+            if (inst->unit.state == GM_TASK_DONE) {
+                v.rows[v.count++] = (struct gm_result_view){.task = task->name,
+                                                            .type = task->type->name,
+                                                            .instance = inst->number,
+                                                            .meta = inst->meta,
+                                                            .meta_size = inst->meta_size,
+                                                            .objects = inst->objects,
+                                                            .object_count = inst->object_count};
+            }
+        }
+    }
+    *out = v;
+    return 0;
+}
+
+void gm_view_results_fini(struct gm_results_view *view)
+{
+    free(view->rows);
+    memset(view, 0, sizeof(*view));
+}
+
+/* rows NULL: counts only. */
+static size_t list_items(const struct gm_cjob *job, const char *name, struct gm_item_view *rows)
+{
+    size_t n = 0;
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; i < task->inst_count && (!name || strcmp(name, task->name) == 0);
+             i++) {
+            const struct gm_inst *inst = &task->insts[i];
+            for (size_t s = 0; s < inst->stream_count; s++) {
+                for (size_t k = 0; k < inst->streams[s].size; k++) {
+                    const Gm__Item *item = inst->streams[s].items[k];
+                    if (item && rows) {
+                        rows[n] = (struct gm_item_view){.task = task->name,
+                                                        .type = task->type->name,
+                                                        .instance = inst->number,
+                                                        .item = item};
+                    }
+                    n += item ? 1 : 0;
+                }
+            }
+        }
+    }
+    return n;
+}
+
+int gm_view_items(const struct gm_core *core, const char *job_id, const char *task,
+                  struct gm_items_view *out, struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t count = list_items(job, task, NULL);
+    struct gm_item_view *rows = array(count, sizeof(*rows));
+    if (!rows) {
+        return gm_err_nomem(err);
+    }
+    (void)list_items(job, task, rows);
+    *out = (struct gm_items_view){.rows = rows, .count = count};
+    return 0;
+}
+
+void gm_view_items_fini(struct gm_items_view *view)
+{
+    free(view->rows);
+    memset(view, 0, sizeof(*view));
+}
+
+int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_attempts_view *out,
+                     struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_attempt_view *rows = array(job->attempt_count, sizeof(*rows));
+    if (!rows) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        rows[i] = (struct gm_attempt_view){.task = a->inst->task->name,
+                                           .type = a->inst->task->type->name,
+                                           .instance = a->inst->number,
+                                           .first_chunk = a->first_chunk,
+                                           .chunks = a->chunks,
+                                           .node_id = a->node_id,
+                                           .device = a->device,
+                                           .attempt = a->number,
+                                           .started_unix_ms = a->started_unix_ms,
+                                           .ended_unix_ms = a->ended_unix_ms,
+                                           .outcome = a->outcome,
+                                           .error_code = a->error.code,
+                                           .error_text = a->error.text,
+                                           .blamed_chunk = a->blamed_chunk,
+                                           .usage = a->usage};
+    }
+    *out = (struct gm_attempts_view){.rows = rows, .count = job->attempt_count};
+    return 0;
+}
+
+void gm_view_attempts_fini(struct gm_attempts_view *view)
+{
+    free(view->rows);
+    memset(view, 0, sizeof(*view));
+}
+
+static int by_store_and_key(const void *pa, const void *pb)
+{
+    const struct gm_object_view *a = pa;
+    const struct gm_object_view *b = pb;
+    if (a->store != b->store) {
+        return a->store < b->store ? -1 : 1;
+    }
+    return strcmp(a->key, b->key);
+}
+
+int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
+                    struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t count = 0;
+    struct gm_object_view *rows = array(HASH_COUNT(job->objects), sizeof(*rows));
+    if (!rows) {
+        return gm_err_nomem(err);
+    }
+    for (const struct gm_granted *g = job->objects; g; g = g->hh.next) {
+        rows[count++] = (struct gm_object_view){.store = g->object->store,
+                                                .key = g->object->key,
+                                                .size = g->object->size,
+                                                .sha256 = g->object->sha256.data};
+    }
+    if (count > 1) {
+        qsort(rows, count, sizeof(*rows), by_store_and_key);
+    }
+    *out = (struct gm_objects_view){.rows = rows, .count = count};
+    return 0;
+}
+
+void gm_view_objects_fini(struct gm_objects_view *view)
+{
+    free(view->rows);
+    memset(view, 0, sizeof(*view));
+}
+
+bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
+        bool lives =
+            !gm_job_state_is_final(o->state) || o->state == GM_JOB_DONE || o->publish_tried;
+        if (o != job && lives && strcmp(o->publication, job->publication) == 0 &&
+            strcmp(o->destination_url, job->destination_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
