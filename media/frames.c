@@ -201,14 +201,14 @@ static void take_frame(struct gm_frames *f, AVFrame *frame)
         }
         last = c;
     }
+    if (last->arrived) {
+        last->unlisted++;
+    }
     if (id > last->max_id || last->count == 0) {
         keep_spare(f, id, frame);
         return;
     }
-    if (id >= last->min_id) {
-        last->stats.discarded++;
-    }
-    if (last == f->first && last->next == 0 && last->waiting == 0) {
+    if (last == f->first && !last->arrived) {
         av_frame_free(&f->before);
         f->before = frame;
         return;

@@ -41,7 +41,7 @@ enum gm_frames_event {
 
 struct gm_frames_stats {
     uint32_t replaced;  /* listed frames that did not decode */
-    uint32_t discarded; /* decoded between the listed ones, not listed */
+    uint32_t discarded; /* decoded between listed ones, not listed */
     uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
 };
 

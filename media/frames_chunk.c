@@ -74,7 +74,8 @@ static void release(struct gm_frames_chunk *c)
     gm_chunk_reader_close(&c->reader);
     c->header = NULL;
     c->count = c->next = c->waiting = 0;
-    c->started = c->fed = c->mixed = c->dirty = c->held = false;
+    c->unlisted = 0;
+    c->arrived = c->started = c->fed = c->mixed = c->dirty = c->held = false;
     c->stats = (struct gm_frames_stats){0};
 }
 
@@ -167,6 +168,9 @@ bool gm_frames_chunk_offer(struct gm_frames_chunk *c, uint64_t id, AVFrame **fra
             c->slots[i].frame = *frame;
             c->slots[i].taken = true;
             c->waiting++;
+            c->stats.discarded += c->unlisted;
+            c->unlisted = 0;
+            c->arrived = true;
             *frame = NULL;
             return true;
         }

@@ -31,6 +31,8 @@ struct gm_frames_chunk {
     uint64_t min_id, max_id;        /* of the listed frames' packets */
     size_t next;                    /* first frame not given out */
     size_t waiting;                 /* frames held in slots */
+    bool arrived;                   /* a listed frame was decoded */
+    uint32_t unlisted;              /* frames decoded since the last listed one */
     bool started;                   /* its packets have their turn, or had it */
     bool fed;                       /* its end record was read */
     bool mixed;                     /* not decoded alone */
