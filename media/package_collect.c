@@ -13,9 +13,11 @@ void gm_collection_fini(struct gm_collection *c)
     }
     for (size_t i = 0; i < c->videos; i++) {
         free(c->video[i].list);
+        free(c->video[i].entries);
     }
     for (size_t i = 0; i < c->audios; i++) {
         free(c->audio[i].list);
+        free(c->audio[i].entries);
     }
     free(c->metas);
     free(c->video);
@@ -40,20 +42,21 @@ static int grow(void *array, size_t *cap, size_t count, size_t size, struct gm_e
     return 0;
 }
 
-static int add_segments(struct gm_segments *to, Gm__SegmentMeta **from, size_t count,
-                        struct gm_err *err)
+static int add_segments(struct gm_segments *to, const struct gm_task_input *input,
+                        Gm__SegmentMeta **from, size_t count, struct gm_err *err)
 {
     for (size_t i = 0; i < count; i++) {
-        int rc = grow(&to->list, &to->cap, to->count, sizeof(*to->list), err);
+        int rc = grow(&to->entries, &to->cap, to->count, sizeof(*to->entries), err);
         if (rc < 0) {
             return rc;
         }
-        to->list[to->count++] = from[i];
+        to->entries[to->count++] = (struct gm_collected){from[i], *input};
     }
     return 0;
 }
 
-static int add_encode(struct gm_collection *c, const Gm__EncodeItemMeta *meta, struct gm_err *err)
+static int add_encode(struct gm_collection *c, const struct gm_task_input *input,
+                      const Gm__EncodeItemMeta *meta, struct gm_err *err)
 {
     for (size_t i = 0; i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];
@@ -61,7 +64,7 @@ static int add_encode(struct gm_collection *c, const Gm__EncodeItemMeta *meta, s
             return gm_err_set(err, GM_E_BUG, 0, "chunk %u has a rendition %u of %zu", meta->chunk,
                               r->rendition, c->videos);
         }
-        int rc = add_segments(&c->video[r->rendition], r->segments, r->n_segments, err);
+        int rc = add_segments(&c->video[r->rendition], input, r->segments, r->n_segments, err);
         if (rc < 0) {
             return rc;
         }
@@ -91,19 +94,19 @@ static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
     }
     c->metas[c->meta_count++] = msg;
     if (video) {
-        return add_encode(c, (const Gm__EncodeItemMeta *)msg, err);
+        return add_encode(c, input, (const Gm__EncodeItemMeta *)msg, err);
     }
     const Gm__AudioItemMeta *meta = (const Gm__AudioItemMeta *)msg;
     if (meta->track >= c->audios) {
         return gm_err_set(err, GM_E_BUG, 0, "sound of track %u of %zu", meta->track, c->audios);
     }
-    return add_segments(&c->audio[meta->track], meta->segments, meta->n_segments, err);
+    return add_segments(&c->audio[meta->track], input, meta->segments, meta->n_segments, err);
 }
 
 static int compare_numbers(const void *a, const void *b)
 {
-    uint32_t x = (*(Gm__SegmentMeta *const *)a)->number;
-    uint32_t y = (*(Gm__SegmentMeta *const *)b)->number;
+    uint32_t x = ((const struct gm_collected *)a)->meta->number;
+    uint32_t y = ((const struct gm_collected *)b)->meta->number;
     return x < y ? -1 : x > y;
 }
 
@@ -112,8 +115,13 @@ static int check_track(const char *name, struct gm_segments *s, struct gm_err *e
     if (s->count == 0) {
         return gm_err_set(err, GM_E_BUG, 0, "%s has no segments", name);
     }
-    qsort(s->list, s->count, sizeof(*s->list), compare_numbers);
+    qsort(s->entries, s->count, sizeof(*s->entries), compare_numbers);
+    s->list = calloc(s->count, sizeof(Gm__SegmentMeta *));
+    if (s->list == NULL) {
+        return gm_err_nomem(err);
+    }
     for (size_t i = 0; i < s->count; i++) {
+        s->list[i] = s->entries[i].meta;
         const Gm__SegmentMeta *seg = s->list[i];
         if (seg->number != i + 1) {
             return gm_err_set(err, GM_E_BUG, 0, "%s: segment %zu is missing or there twice", name,

@@ -4,8 +4,13 @@
 #include "media/task_io.h"
 
 /* All segments of the publication, put together from the items of encode and audio. */
+struct gm_collected {
+    Gm__SegmentMeta *meta;      /* borrowed from the collection */
+    struct gm_task_input input; /* the item that announced it */
+};
 struct gm_segments {
-    Gm__SegmentMeta **list; /* owned array of borrowed entries, by number */
+    struct gm_collected *entries; /* owned, by number */
+    Gm__SegmentMeta **list;       /* owned array: the metas of entries */
     size_t count, cap;
 };
 struct gm_collection {

@@ -1,0 +1,304 @@
+/* See mp4_write.h. */
+#include "media/mp4_write.h"
+
+#include <errno.h>
+#include <libavutil/pixdesc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "media/av.h"
+
+#define IO_BUFFER (256 * 1024)
+
+/* One view of the file: the muxer's own, or the one it moves the samples back with. */
+struct view {
+    int fd;
+    int64_t at;
+};
+struct gm_mp4_writer {
+    AVFormatContext *format; /* owned */
+    AVPacket *packet;        /* owned */
+    struct view view;
+    bool begun;
+};
+
+static int view_read(void *opaque, uint8_t *buf, int size)
+{
+    struct view *v = opaque;
+    ssize_t n = pread(v->fd, buf, (size_t)size, v->at);
+    if (n < 0) {
+        return AVERROR(errno);
+    }
+    v->at += n;
+    return n == 0 ? AVERROR_EOF : (int)n;
+}
+
+static int view_write(void *opaque, uint8_t *buf, int size)
+{
+    struct view *v = opaque;
+    for (int done = 0; done < size;) {
+        ssize_t n = pwrite(v->fd, buf + done, (size_t)(size - done), v->at);
+        if (n < 0 && errno != EINTR) {
+            return AVERROR(errno);
+        }
+        done += n > 0 ? (int)n : 0;
+        v->at += n > 0 ? n : 0;
+    }
+    return size;
+}
+
+static int64_t view_seek(void *opaque, int64_t offset, int whence)
+{
+    struct view *v = opaque;
+    struct stat st;
+    if (fstat(v->fd, &st) < 0) {
+        return AVERROR(errno);
+    }
+    switch (whence & ~AVSEEK_FORCE) {
+    case AVSEEK_SIZE:
+        return st.st_size;
+    case SEEK_CUR:
+        offset += v->at;
+        break;
+    case SEEK_END:
+        offset += st.st_size;
+        break;
+    default:
+        break;
+    }
+    if (offset < 0) {
+        return AVERROR(EINVAL);
+    }
+    v->at = offset;
+    return offset;
+}
+
+static AVIOContext *open_view(struct view *view, bool write)
+{
+    uint8_t *buffer = av_malloc(IO_BUFFER);
+    if (buffer == NULL) {
+        return NULL;
+    }
+    AVIOContext *io =
+        avio_alloc_context(buffer, IO_BUFFER, write, view, view_read, view_write, view_seek);
+    if (io == NULL) {
+        av_free(buffer);
+    }
+    return io;
+}
+
+static void close_view(AVIOContext **io)
+{
+    if (*io != NULL) {
+        av_freep(&(*io)->buffer);
+        avio_context_free(io);
+    }
+}
+
+/* The muxer reads its own file once, to move the samples behind the moov. Anything else is
+ * refused. */
+static int open_again(AVFormatContext *format, AVIOContext **out, const char *url, int flags,
+                      AVDictionary **options)
+{
+    const struct gm_mp4_writer *w = format->opaque;
+    (void)url;
+    (void)options;
+    if (flags & AVIO_FLAG_WRITE) {
+        return AVERROR(EPERM);
+    }
+    struct view *view = av_mallocz(sizeof(*view));
+    if (view == NULL) {
+        return AVERROR(ENOMEM);
+    }
+    view->fd = w->view.fd;
+    *out = open_view(view, false);
+    if (*out == NULL) {
+        av_free(view);
+        return AVERROR(ENOMEM);
+    }
+    return 0;
+}
+
+static int close_again(AVFormatContext *format, AVIOContext *io)
+{
+    (void)format;
+    av_free(io->opaque);
+    close_view(&io);
+    return 0;
+}
+
+int gm_mp4_writer_open(int fd, struct gm_mp4_writer **out, struct gm_err *err)
+{
+    struct gm_mp4_writer *w = calloc(1, sizeof(*w));
+    if (w == NULL) {
+        return gm_err_nomem(err);
+    }
+    w->view.fd = fd;
+    w->packet = av_packet_alloc();
+    int rc = avformat_alloc_output_context2(&w->format, NULL, "mp4", NULL);
+    if (rc < 0 || w->packet == NULL || (w->format->pb = open_view(&w->view, true)) == NULL ||
+        (w->format->url = av_strdup("out.mp4")) == NULL) {
+        gm_mp4_writer_close(&w);
+        return rc < 0 ? gm_err_av(err, GM_E_MEDIA, rc, "the MP4 muxer did not open")
+                      : gm_err_nomem(err);
+    }
+    w->format->opaque = w;
+    w->format->io_open = open_again;
+    w->format->io_close2 = close_again;
+    w->format->flags |= AVFMT_FLAG_BITEXACT | AVFMT_FLAG_CUSTOM_IO;
+    *out = w;
+    return 0;
+}
+
+void gm_mp4_writer_close(struct gm_mp4_writer **w)
+{
+    if (*w == NULL) {
+        return;
+    }
+    if ((*w)->format != NULL) {
+        close_view(&(*w)->format->pb);
+        avformat_free_context((*w)->format);
+    }
+    av_packet_free(&(*w)->packet);
+    free(*w);
+    *w = NULL;
+}
+
+static int add_stream(struct gm_mp4_writer *w, const uint8_t *config, size_t config_size,
+                      int timescale, AVStream **out, struct gm_err *err)
+{
+    AVStream *stream = avformat_new_stream(w->format, NULL);
+    if (stream == NULL || config_size > 65536) {
+        return gm_err_nomem(err);
+    }
+    stream->time_base = (AVRational){1, timescale};
+    stream->codecpar->extradata = av_mallocz(config_size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (stream->codecpar->extradata == NULL) {
+        return gm_err_nomem(err);
+    }
+    memcpy(stream->codecpar->extradata, config, config_size);
+    stream->codecpar->extradata_size = (int)config_size;
+    *out = stream;
+    return 0;
+}
+
+/* What the parameter sets say of reordering, by libavcodec's reading of them. */
+static int find_reorder(const AVCodecParameters *par, unsigned *out, struct gm_err *err)
+{
+    AVCodecContext *ctx = NULL;
+    int rc = gm_decoder_open(par, (AVRational){1, 90000}, &ctx, err);
+    if (rc == 0) {
+        *out = ctx->has_b_frames > 0 ? (unsigned)ctx->has_b_frames : 0;
+        avcodec_free_context(&ctx);
+    }
+    return rc;
+}
+
+int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *video,
+                            unsigned *out_reorder, struct gm_err *err)
+{
+    AVStream *stream = NULL;
+    int rc = add_stream(w, video->config, video->config_size, (int)video->timescale, &stream, err);
+    if (rc < 0) {
+        return rc;
+    }
+    AVCodecParameters *par = stream->codecpar;
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = AV_CODEC_ID_H264;
+    par->width = (int)video->width_px;
+    par->height = (int)video->height_px;
+    par->sample_aspect_ratio = stream->sample_aspect_ratio = (AVRational){1, 1};
+    if (video->rate.num > 0) {
+        stream->avg_frame_rate = video->rate;
+    }
+    if (video->colour != NULL) {
+        int primaries = av_color_primaries_from_name(video->colour->primaries);
+        int transfer = av_color_transfer_from_name(video->colour->transfer);
+        int matrix = av_color_space_from_name(video->colour->matrix);
+        par->color_primaries = primaries > 0 ? primaries : AVCOL_PRI_UNSPECIFIED;
+        par->color_trc = transfer > 0 ? transfer : AVCOL_TRC_UNSPECIFIED;
+        par->color_space = matrix > 0 ? matrix : AVCOL_SPC_UNSPECIFIED;
+        par->color_range = AVCOL_RANGE_MPEG;
+    }
+    stream->disposition = AV_DISPOSITION_DEFAULT;
+    return find_reorder(par, out_reorder, err);
+}
+
+int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
+                            struct gm_err *err)
+{
+    AVStream *stream = NULL;
+    int rc = add_stream(w, track->extradata.data, track->extradata.len,
+                        (int)track->params->sample_rate, &stream, err);
+    if (rc < 0) {
+        return rc;
+    }
+    AVCodecParameters *par = stream->codecpar;
+    par->codec_type = AVMEDIA_TYPE_AUDIO;
+    par->codec_id = AV_CODEC_ID_AAC;
+    par->sample_rate = (int)track->params->sample_rate;
+    par->bit_rate = track->params->bitrate_bps;
+    par->frame_size = 1024;
+    par->initial_padding = (int)track->priming_samples;
+    av_channel_layout_default(&par->ch_layout, (int)track->params->channels);
+    stream->disposition = track->is_default ? AV_DISPOSITION_DEFAULT : 0;
+    if (strlen(track->language) == 3 &&
+        av_dict_set(&stream->metadata, "language", track->language, 0) < 0) {
+        return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+int gm_mp4_writer_begin(struct gm_mp4_writer *w, struct gm_err *err)
+{
+    AVDictionary *options = NULL;
+    char scale[16];
+    (void)snprintf(scale, sizeof(scale), "%d", w->format->streams[0]->time_base.den);
+    int rc = av_dict_set(&options, "movflags", "+faststart", 0);
+    if (rc >= 0) {
+        rc = av_dict_set(&options, "video_track_timescale", scale, 0);
+    }
+    if (rc >= 0) {
+        rc = avformat_write_header(w->format, &options);
+    }
+    av_dict_free(&options);
+    if (rc < 0) {
+        return gm_err_av(err, GM_E_MEDIA, rc, "the MP4 muxer refused its tracks");
+    }
+    w->begun = true;
+    return 0;
+}
+
+int gm_mp4_writer_sample(struct gm_mp4_writer *w, size_t track, const struct gm_mp4_sample *sample,
+                         struct gm_err *err)
+{
+    GM_ASSERT(w->begun && track < w->format->nb_streams);
+    AVPacket *p = w->packet;
+    av_packet_unref(p);
+    if (sample->size > INT32_MAX / 2 || av_new_packet(p, (int)sample->size) < 0) {
+        return gm_err_nomem(err);
+    }
+    memcpy(p->data, sample->data, sample->size);
+    p->stream_index = (int)track;
+    p->pts = sample->pts;
+    p->dts = sample->dts;
+    p->duration = sample->duration;
+    p->flags = sample->sync ? AV_PKT_FLAG_KEY : 0;
+    int rc = av_write_frame(w->format, p);
+    if (rc >= 0 && w->format->pb->error < 0) {
+        rc = w->format->pb->error;
+    }
+    return rc < 0 ? gm_err_av(err, GM_E_MEDIA, rc, "the MP4 muxer failed") : 0;
+}
+
+int gm_mp4_writer_end(struct gm_mp4_writer *w, struct gm_err *err)
+{
+    int rc = av_write_trailer(w->format);
+    avio_flush(w->format->pb);
+    if (rc >= 0 && w->format->pb->error < 0) {
+        rc = w->format->pb->error;
+    }
+    return rc < 0 ? gm_err_av(err, GM_E_MEDIA, rc, "the MP4 muxer failed at the end") : 0;
+}

@@ -1,0 +1,42 @@
+#ifndef GM_MEDIA_MP4_WRITE_H
+#define GM_MEDIA_MP4_WRITE_H
+
+#include <libavutil/rational.h>
+
+#include "common/err.h"
+#include "media.pb-c.h"
+
+/* A progressive MP4 file, moov first, by libavformat's muxer over a descriptor. Nothing of time or
+ * library version gets into the bytes. Order of calls: open, add_video, add_audio ..., begin,
+ * sample ..., end, close. */
+struct gm_mp4_writer; /* opaque */
+
+struct gm_mp4_video {
+    uint32_t width_px, height_px, timescale;
+    const uint8_t *config; /* avcC */
+    size_t config_size;
+    AVRational rate;              /* constant frame rate, or 0/1 */
+    const Gm__VideoFacts *colour; /* primaries, transfer, matrix; NULL: unknown */
+};
+struct gm_mp4_sample {
+    const uint8_t *data; /* borrowed for the call */
+    size_t size;
+    int64_t pts, dts, duration; /* the track's timescale; dts <= pts; may be negative */
+    bool sync;
+};
+
+/* fd: readable, writable, seekable, empty; the caller's; lent until close. */
+int gm_mp4_writer_open(int fd, struct gm_mp4_writer **out, struct gm_err *err) GM_MUST_CHECK;
+/* *out_reorder: places that pictures may move between decoding and showing. */
+int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *video,
+                            unsigned *out_reorder, struct gm_err *err) GM_MUST_CHECK;
+int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
+                            struct gm_err *err) GM_MUST_CHECK;
+int gm_mp4_writer_begin(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
+/* track: in the order of adding, from 0. */
+int gm_mp4_writer_sample(struct gm_mp4_writer *w, size_t track, const struct gm_mp4_sample *sample,
+                         struct gm_err *err) GM_MUST_CHECK;
+int gm_mp4_writer_end(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
+void gm_mp4_writer_close(struct gm_mp4_writer **w);
+
+#endif

@@ -1,0 +1,42 @@
+#ifndef GM_MEDIA_VERIFY_H
+#define GM_MEDIA_VERIFY_H
+
+#include "media/fmp4.h"
+#include "media/task_io.h"
+
+/* What the files verify_*.c share. All errors are MEDIA_VERIFY with a sentence that names the
+ * segment, unless said otherwise. */
+
+/* A segment file read back: bytes and samples. */
+struct gm_verify_segment {
+    const Gm__SegmentMeta *meta; /* borrowed */
+    const char *where;           /* "720p" or "a0", for messages; borrowed */
+    uint8_t *data;               /* owned */
+    size_t size;
+    struct gm_fmp4_read_sample *samples; /* owned; in file order */
+    size_t count, cap;
+};
+/* Finds the object whose key ends in meta's name, reads it, compares size, hash and name, and
+ * parses it. Errors: also NOMEM and the io's. */
+int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
+                   const Gm__SegmentMeta *meta, struct gm_verify_segment *out,
+                   struct gm_err *err) GM_MUST_CHECK;
+void gm_verify_segment_fini(struct gm_verify_segment *s);
+int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
+    GM_PRINTF(3, 4);
+
+/* Samples, times and NAL units of a video segment against its meta. */
+int gm_verify_video(const struct gm_verify_segment *s, struct gm_err *err) GM_MUST_CHECK;
+/* Samples and times of a sound segment. io_next_frame: number of the first frame it must hold
+ * (-1: any); moved behind its last. */
+int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
+                    int64_t *io_next_frame, struct gm_err *err) GM_MUST_CHECK;
+
+/* Decodes the first GOP; every frame must come, undamaged, in the rendition's size. */
+int gm_verify_decode_gop(const struct gm_verify_segment *s, const Gm__Rendition *rendition,
+                         uint32_t timescale, struct gm_err *err) GM_MUST_CHECK;
+/* Decodes all frames. */
+int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
+                           struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,263 @@
+/* Segments read back and compared with what was announced. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/hash.h"
+#include "media/audio.h"
+#include "media/results.h"
+#include "media/verify.h"
+
+#define MAX_SEGMENT_BYTES (2000u << 20)
+#define NAL_SLICE 1
+#define NAL_IDR 5
+
+int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
+{
+    char text[160];
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(text, sizeof(text), fmt, args);
+    va_end(args);
+    return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "segment %u of %s: %s", s->meta->number, s->where,
+                      text);
+}
+
+void gm_verify_segment_fini(struct gm_verify_segment *s)
+{
+    free(s->data);
+    free(s->samples);
+    memset(s, 0, sizeof(*s));
+}
+
+/* Position of the object that is called so, or -1. */
+static ptrdiff_t find_object(const Gm__Item *item, const char *name)
+{
+    for (size_t i = 0; i < item->n_objects; i++) {
+        const char *slash = strrchr(item->objects[i]->key, '/');
+        if (strcmp(slash != NULL ? slash + 1 : item->objects[i]->key, name) == 0) {
+            return (ptrdiff_t)i;
+        }
+    }
+    return -1;
+}
+
+static int read_object(struct gm_task_io *io, const struct gm_task_input *input, size_t object,
+                       struct gm_verify_segment *s, struct gm_err *err)
+{
+    int fd = -1;
+    int rc = io->open_object(io->self, input, object, &fd, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_fs_read_fd(fd, MAX_SEGMENT_BYTES, &s->data, &s->size, err);
+    close(fd);
+    return rc;
+}
+
+static int check_bytes(const struct gm_verify_segment *s, const Gm__Object *object,
+                       struct gm_err *err)
+{
+    const Gm__SegmentMeta *meta = s->meta;
+    uint8_t sha256[GM_SHA256_SIZE];
+    char name[32];
+    gm_sha256(s->data, s->size, sha256);
+    gm_segment_name(meta->number, sha256, name);
+    if (s->size != meta->size || (object->size != 0 && object->size != s->size)) {
+        return gm_verify_fail(err, s, "%zu bytes instead of %llu", s->size,
+                              (unsigned long long)meta->size);
+    }
+    if (meta->sha256.len != GM_SHA256_SIZE ||
+        memcmp(meta->sha256.data, sha256, GM_SHA256_SIZE) != 0 ||
+        (object->sha256.len == GM_SHA256_SIZE &&
+         memcmp(object->sha256.data, sha256, GM_SHA256_SIZE) != 0)) {
+        return gm_verify_fail(err, s, "its bytes have another hash than was announced");
+    }
+    if (strcmp(name, meta->name) != 0) {
+        return gm_verify_fail(err, s, "it is named %.60s instead of %s", meta->name, name);
+    }
+    return 0;
+}
+
+/* gm_fmp4_read_segment's fn; -1: out of memory. */
+static int take_sample(const struct gm_fmp4_read_sample *sample, void *arg)
+{
+    struct gm_verify_segment *s = arg;
+    if (s->count == s->cap) {
+        size_t cap = s->cap > 0 ? s->cap * 2 : 256;
+        struct gm_fmp4_read_sample *grown = realloc(s->samples, cap * sizeof(*grown));
+        if (grown == NULL) {
+            return -GM_E_NOMEM;
+        }
+        s->samples = grown;
+        s->cap = cap;
+    }
+    s->samples[s->count++] = *sample;
+    return 0;
+}
+
+int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
+                   const Gm__SegmentMeta *meta, struct gm_verify_segment *out, struct gm_err *err)
+{
+    struct gm_verify_segment s = {.meta = meta, .where = where};
+    struct gm_err cause = {0};
+    ptrdiff_t object = find_object(input->item, meta->name);
+    if (object < 0) {
+        return gm_verify_fail(err, &s, "its file %.60s was not announced", meta->name);
+    }
+    int rc = read_object(io, input, (size_t)object, &s, err);
+    if (rc == 0) {
+        rc = check_bytes(&s, input->item->objects[object], err);
+    }
+    if (rc == 0) {
+        rc = gm_fmp4_read_segment(s.data, s.size, take_sample, &s, &cause);
+        if (rc == -GM_E_NOMEM) {
+            rc = gm_err_nomem(err);
+        } else if (rc < 0) {
+            rc = gm_verify_fail(err, &s, "%s", cause.text);
+        }
+    }
+    if (rc == 0 && s.count != meta->samples) {
+        rc = gm_verify_fail(err, &s, "%zu samples instead of %u", s.count, meta->samples);
+    }
+    if (rc < 0) {
+        gm_verify_segment_fini(&s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+/* Whether a sample's NAL units have right lengths and at least one slice, and it is an IDR
+ * picture just if it should be. */
+static bool has_right_units(const uint8_t *data, size_t size, bool idr)
+{
+    size_t slices = 0;
+    while (size > 0) {
+        if (size < 5) {
+            return false;
+        }
+        size_t length =
+            (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | (size_t)data[3];
+        unsigned type = data[4] & 31U;
+        if (length == 0 || length > size - 4 || (type == NAL_IDR && !idr) ||
+            (type == NAL_SLICE && idr)) {
+            return false;
+        }
+        slices += type == NAL_SLICE || type == NAL_IDR;
+        data += 4 + length;
+        size -= 4 + length;
+    }
+    return slices > 0;
+}
+
+static int compare_i64(const void *a, const void *b)
+{
+    int64_t x = *(const int64_t *)a;
+    int64_t y = *(const int64_t *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* Decode times without gaps, and presentation times that are the same numbers in another order. */
+static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
+                       size_t count, const Gm__GopMeta *gop, struct gm_err *err)
+{
+    int64_t *pts = calloc(count, sizeof(*pts));
+    int64_t dts = gop->start_ts;
+    bool right = true;
+    if (pts == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < count; i++) {
+        pts[i] = samples[i].pts;
+        right = right && samples[i].dts == dts;
+        dts += samples[i].duration;
+    }
+    qsort(pts, count, sizeof(*pts), compare_i64);
+    for (size_t i = 0; i < count; i++) {
+        right = right && pts[i] == samples[i].dts;
+    }
+    free(pts);
+    if (!right || dts != gop->start_ts + gop->duration_ts) {
+        return gm_verify_fail(err, s, "the GOP at %lld has wrong times", (long long)gop->start_ts);
+    }
+    return 0;
+}
+
+static int check_gop(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
+                     size_t count, const Gm__GopMeta *gop, struct gm_err *err)
+{
+    uint64_t end = gop->offset + gop->size;
+    const struct gm_fmp4_read_sample *last = &samples[count - 1];
+    if (samples[0].offset <= gop->offset || last->offset + last->size != end ||
+        samples[0].offset + samples[0].size != gop->offset + gop->idr_size) {
+        return gm_verify_fail(err, s, "the GOP at %lld lies elsewhere than announced",
+                              (long long)gop->start_ts);
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (samples[i].sync != (i == 0) ||
+            !has_right_units(s->data + samples[i].offset, samples[i].size, i == 0)) {
+            return gm_verify_fail(err, s, "sample %zu of the GOP at %lld is not %s", i,
+                                  (long long)gop->start_ts,
+                                  i == 0 ? "an IDR picture" : "an ordinary picture");
+        }
+    }
+    return check_times(s, samples, count, gop, err);
+}
+
+int gm_verify_video(const struct gm_verify_segment *s, struct gm_err *err)
+{
+    const Gm__SegmentMeta *meta = s->meta;
+    int64_t ts = meta->start_ts;
+    uint64_t offset = meta->n_gops > 0 ? meta->gops[0]->offset : 0;
+    size_t at = 0;
+    for (size_t g = 0; g < meta->n_gops; g++) {
+        const Gm__GopMeta *gop = meta->gops[g];
+        size_t count = 0;
+        while (at + count < s->count && s->samples[at + count].fragment == g) {
+            count++;
+        }
+        if (count == 0 || gop->start_ts != ts || gop->offset != offset || gop->duration_ts <= 0 ||
+            gop->size > s->size - offset) {
+            return gm_verify_fail(err, s, "GOP %zu does not follow the one before", g + 1);
+        }
+        int rc = check_gop(s, s->samples + at, count, gop, err);
+        if (rc < 0) {
+            return rc;
+        }
+        at += count;
+        ts += gop->duration_ts;
+        offset += gop->size;
+    }
+    if (at != s->count || offset != s->size || ts != meta->start_ts + meta->duration_ts) {
+        return gm_verify_fail(err, s, "its GOPs are not what was announced");
+    }
+    return 0;
+}
+
+int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
+                    int64_t *io_next_frame, struct gm_err *err)
+{
+    int64_t first = s->samples[0].dts / GM_AAC_FRAME;
+    int64_t priming = track->priming_samples;
+    int64_t start = first * GM_AAC_FRAME - priming;
+    int64_t end = (first + (int64_t)s->count) * GM_AAC_FRAME - priming;
+    start = start > 0 ? start : 0;
+    for (size_t i = 0; i < s->count; i++) {
+        const struct gm_fmp4_read_sample *sample = &s->samples[i];
+        if (sample->dts != (first + (int64_t)i) * GM_AAC_FRAME || sample->pts != sample->dts ||
+            sample->duration != GM_AAC_FRAME || !sample->sync || sample->fragment != 0) {
+            return gm_verify_fail(err, s, "sound frame %zu has a wrong time", i);
+        }
+    }
+    if ((*io_next_frame >= 0 && first != *io_next_frame) || s->meta->start_ts != start ||
+        s->meta->duration_ts != end - start) {
+        return gm_verify_fail(err, s, "it lasts from %lld to %lld, not as announced",
+                              (long long)start, (long long)end);
+    }
+    *io_next_frame = first + (int64_t)s->count;
+    return 0;
+}
