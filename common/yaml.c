@@ -157,8 +157,10 @@ static int check_duplicates(const struct frame *map, struct gm_err *err)
 
 static int close_node(struct builder *b, struct gm_err *err)
 {
-    struct frame *top = &b->stack[--b->depth];
+    struct frame *top;
 
+    GM_ASSERT(b->depth > 0); /* the parser's ends are balanced */
+    top = &b->stack[--b->depth];
     return top->node->kind == GM_YAML_MAP ? check_duplicates(top, err) : 0;
 }
 

@@ -531,6 +531,7 @@ static void remove_stale_temps(int root)
         }
         return; /* it is tried again at the next start */
     }
+    /* cppcheck-suppress readdirCalled ; the stream is ours alone */
     while ((entry = readdir(dir)) != NULL) {
         if (strncmp(entry->d_name, GM_DIR_TEMP_PREFIX, strlen(GM_DIR_TEMP_PREFIX)) == 0 &&
             fstatat(fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(st.st_mode) &&

@@ -145,6 +145,7 @@ static int read_level(struct walk *w, size_t path_length, struct level *level, s
         const struct dirent *entry;
 
         errno = 0;
+        /* cppcheck-suppress readdirCalled ; the stream is ours alone */
         entry = readdir(dir);
         if (entry == NULL && errno == 0) {
             break;

@@ -73,7 +73,7 @@ static bool read_hex(const char *text, uint8_t out[GM_SHA256_SIZE])
 
 int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err *err)
 {
-    struct gm_grant_key key;
+    struct gm_grant_key key = {{0}};
     uint8_t *text = NULL;
     size_t size;
     int rc = gm_fs_read(path, 4096, &text, &size, err);

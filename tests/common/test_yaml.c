@@ -197,46 +197,46 @@ static void unknown_keys_come_with_a_suggestion(void **state)
     gm_yaml_destroy(&root);
 }
 
+static const struct {
+    const char *text; /* of `k`; read by the getter named by kind */
+    char kind;
+    const char *want; /* NULL: accepted */
+} GETTERS[] = {
+    {"5", 'i', NULL},
+    {"1", 'i', NULL},
+    {"10", 'i', NULL},
+    {"0", 'i', "`k`: 0 is out of range, it must be 1..10"},
+    {"11", 'i', "out of range"},
+    {"five", 'i', "f.yaml:1:4: `k`: expected a whole number, found `five`"},
+    {"'5'", 'i', "expected a whole number, found the text `5`"},
+    {"", 'i', "expected a whole number, found nothing"},
+    {"[5]", 'i', "expected a whole number, found a list"},
+    {"{a: 5}", 'i', "expected a whole number, found a map"},
+    {"1.5", 'i', "a whole number"},
+    {"10", 's', NULL},
+    {"1k", 's', "out of range"},
+    {"10kb", 's', "expected a size"},
+    {"1.5", 'd', NULL},
+    {"10.5", 'd', "out of range, it must be 1..10"},
+    {"x", 'd', "expected a number"},
+    {"true", 'b', NULL},
+    {"false", 'b', NULL},
+    {"yes", 'b', "expected true or false, found `yes`"},
+    {"'true'", 'b', "expected true or false"},
+    {"x", 't', NULL},
+    {"''", 't', NULL},
+    {"'~'", 't', NULL},
+    {"12", 't', NULL},
+    {"~", 't', "expected a text, found `~`"},
+    {"null", 't', "expected a text"},
+    {"", 't', "expected a text, found nothing"},
+    {"[x]", 't', "expected a text, found a list"},
+};
+
 static void getters_say_what_they_expected(void **state)
 {
-    static const struct {
-        const char *text; /* of `k`; read by the getter named by kind */
-        char kind;
-        const char *want; /* NULL: accepted */
-    } rows[] = {
-        {"5", 'i', NULL},
-        {"1", 'i', NULL},
-        {"10", 'i', NULL},
-        {"0", 'i', "`k`: 0 is out of range, it must be 1..10"},
-        {"11", 'i', "out of range"},
-        {"five", 'i', "f.yaml:1:4: `k`: expected a whole number, found `five`"},
-        {"'5'", 'i', "expected a whole number, found the text `5`"},
-        {"", 'i', "expected a whole number, found nothing"},
-        {"[5]", 'i', "expected a whole number, found a list"},
-        {"{a: 5}", 'i', "expected a whole number, found a map"},
-        {"1.5", 'i', "a whole number"},
-        {"10", 's', NULL},
-        {"1k", 's', "out of range"},
-        {"10kb", 's', "expected a size"},
-        {"1.5", 'd', NULL},
-        {"10.5", 'd', "out of range, it must be 1..10"},
-        {"x", 'd', "expected a number"},
-        {"true", 'b', NULL},
-        {"false", 'b', NULL},
-        {"yes", 'b', "expected true or false, found `yes`"},
-        {"'true'", 'b', "expected true or false"},
-        {"x", 't', NULL},
-        {"''", 't', NULL},
-        {"'~'", 't', NULL},
-        {"12", 't', NULL},
-        {"~", 't', "expected a text, found `~`"},
-        {"null", 't', "expected a text"},
-        {"", 't', "expected a text, found nothing"},
-        {"[x]", 't', "expected a text, found a list"},
-    };
-
     (void)state;
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < sizeof(GETTERS) / sizeof(GETTERS[0]); i++) {
         char text[64];
         struct gm_yaml *root;
         const struct gm_yaml *node;
@@ -247,11 +247,11 @@ static void getters_say_what_they_expected(void **state)
         bool flag = false;
         int rc = 0;
 
-        print_message("%c %s\n", rows[i].kind, rows[i].text);
-        snprintf(text, sizeof(text), "k: %s\n", rows[i].text);
+        print_message("%c %s\n", GETTERS[i].kind, GETTERS[i].text);
+        snprintf(text, sizeof(text), "k: %s\n", GETTERS[i].text);
         root = parse(text);
         node = gm_yaml_find(root, "k");
-        switch (rows[i].kind) {
+        switch (GETTERS[i].kind) {
         case 'i':
             rc = gm_yaml_int(node, 1, 10, &number, &err);
             break;
@@ -268,12 +268,12 @@ static void getters_say_what_they_expected(void **state)
             rc = gm_yaml_string(node, &string, &err);
             break;
         }
-        if (rows[i].want == NULL) {
+        if (GETTERS[i].want == NULL) {
             assert_int_equal(rc, 0);
         } else {
             print_message("  %s\n", err.text);
             assert_int_equal(rc, -GM_E_CONFIG);
-            assert_non_null(strstr(err.text, rows[i].want));
+            assert_non_null(strstr(err.text, GETTERS[i].want));
             assert_int_equal(number, 77);
             assert_true(fraction == 77);
             assert_string_equal(string, "kept");
