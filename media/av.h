@@ -6,11 +6,9 @@
 
 #include "common/err.h"
 #include "media.pb-c.h"
+#include "media/version.h"
 
 /* What all of media/ shares about libav*. */
-
-/* Bumped by hand when the bytes that media/ makes change. */
-#define GM_MEDIA_VERSION 1
 
 /* AVERROR as a gm_err: ENOMEM and ENOSPC keep their codes, all else `code`. */
 int gm_err_av(struct gm_err *err, enum gm_code code, int averror, const char *fmt, ...)

@@ -1,0 +1,161 @@
+/* The agent's life: set up, loop with a tick, and down again by SIGTERM or SIGINT. */
+#include "node/agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <zmq.h>
+
+#include "common/id.h"
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/capacity.h"
+#include "proto/envelope.h"
+
+#define TICK_MS 50
+#define GOODBYE_LINGER_MS 200
+
+gm_time gm_agent_backoff(uint32_t tries)
+{
+    gm_time pause = (100 * GM_MS) << (tries < 6 ? tries : 6);
+    pause = pause > 5 * GM_SEC ? 5 * GM_SEC : pause;
+    uint32_t random = 0;
+    if (gm_random(&random, sizeof(random), NULL) < 0) {
+        random = 0;
+    }
+    return pause / 2 + pause / 2 * (gm_time)(random % 1024) / 1024;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct gm_agent *agent = timer->data;
+    gm_time now = gm_time_now();
+    gm_link_tick(agent, now);
+    struct gm_task *next = NULL;
+    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
+        next = t->next;
+        gm_task_tick(t, now);
+    }
+    gm_open_tick(agent, now);
+    gm_agent_watch(agent, now);
+}
+
+static void say_goodbye(struct gm_agent *agent, const char *reason)
+{
+    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
+    goodbye.reason = (char *)(uintptr_t)reason;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    env.goodbye = &goodbye;
+    if (agent->link == GM_LINK_UP && !gm_link_send(agent, &env)) {
+        gm_log(GM_LOG_DEBUG, "goodbye-not-sent", "reason=%s", reason);
+    }
+}
+
+/* From here on nothing is started; the loop ends when the last handle and job are done. */
+static void stop(struct gm_agent *agent, const char *reason)
+{
+    if (agent->stopping) {
+        return;
+    }
+    agent->stopping = true;
+    gm_log(GM_LOG_INFO, "stopping", "reason=%s", reason);
+    say_goodbye(agent, reason);
+    gm_link_close(agent, GOODBYE_LINGER_MS);
+    if (agent->verifying != NULL) {
+        struct gm_err why;
+        gm_err_set(&why, GM_E_CANCELLED, 0, "the agent stops");
+        gm_verify_gone(agent, &why);
+    }
+    struct gm_task *next = NULL;
+    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
+        next = t->next;
+        gm_task_drop(t, "the agent stops");
+    }
+    gm_agent_slots_close(agent);
+    uv_close((uv_handle_t *)&agent->tick, NULL);
+    uv_close((uv_handle_t *)&agent->sigterm, NULL);
+    uv_close((uv_handle_t *)&agent->sigint, NULL);
+}
+
+static void on_signal(uv_signal_t *handle, int signum)
+{
+    stop(handle->data, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+}
+
+static int start(struct gm_agent *agent, struct gm_err *err)
+{
+    uv_timer_init(&agent->loop, &agent->tick);
+    uv_signal_init(&agent->loop, &agent->sigterm);
+    uv_signal_init(&agent->loop, &agent->sigint);
+    agent->tick.data = agent->sigterm.data = agent->sigint.data = agent;
+    int rc = uv_timer_start(&agent->tick, on_tick, 0, TICK_MS);
+    rc = rc < 0 ? rc : uv_signal_start(&agent->sigterm, on_signal, SIGTERM);
+    rc = rc < 0 ? rc : uv_signal_start(&agent->sigint, on_signal, SIGINT);
+    if (rc < 0) {
+        return gm_err_uv(err, rc, "could not set up the event loop");
+    }
+    rc = gm_random(&agent->instance, sizeof(agent->instance), err);
+    if (rc < 0) {
+        return rc;
+    }
+    agent->scratch_whole = agent->params.scratch_bytes;
+    if (agent->scratch_whole == 0) {
+        rc = gm_capacity_scratch(agent->params.scratch, &agent->scratch_whole, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    agent->zmq = zmq_ctx_new();
+    if (agent->zmq == NULL) {
+        return gm_err_zmq(err, zmq_errno(), "could not start ZeroMQ");
+    }
+    return gm_agent_slots_open(agent, err);
+}
+
+static void free_agent(struct gm_agent *agent)
+{
+    while (agent->outbox != NULL) {
+        gm_outgoing_free(gm_link_take(agent, agent->outbox->seq));
+    }
+    for (size_t i = 0; i < agent->note_count; i++) {
+        free(agent->notes[i]);
+    }
+    for (uint32_t i = 0; agent->slots != NULL && i <= agent->slot_count; i++) {
+        free(agent->slots[i].scratch);
+    }
+    free(agent->slots);
+    if (agent->zmq != NULL) {
+        zmq_ctx_term(agent->zmq);
+    }
+    free(agent);
+}
+
+int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
+{
+    struct gm_agent *agent = calloc(1, sizeof(*agent));
+    if (agent == NULL) {
+        return gm_err_nomem(err);
+    }
+    agent->params = *params;
+    agent->outbox_end = &agent->outbox;
+    agent->lease_ms = 15000; /* until Welcome says its own */
+    agent->heartbeat_ms = 1000;
+    agent->stall_ms = 120000;
+    int rc = uv_loop_init(&agent->loop);
+    if (rc < 0) {
+        free(agent);
+        return gm_err_uv(err, rc, "could not make an event loop");
+    }
+    rc = start(agent, err);
+    if (rc < 0) {
+        stop(agent, "start failed");
+    }
+    uv_run(&agent->loop, UV_RUN_DEFAULT);
+    int closed = uv_loop_close(&agent->loop);
+    GM_ASSERT(closed == 0);
+    free_agent(agent);
+    return rc;
+}

@@ -1,0 +1,35 @@
+#ifndef GM_NODE_AGENT_H
+#define GM_NODE_AGENT_H
+
+#include "common/err.h"
+#include "storage/store.h"
+
+/* The node agent: one libuv loop that keeps the link to the scheduler, drives the worker processes,
+ * opens what they read, checks and stores what they make. docs/protocol.md has the messages. */
+struct gm_agent_params { /* all borrowed until gm_agent_run returns */
+    const char *node_id;
+    const char *hostname;
+    const char *build;            /* "0.1.0+media1" */
+    const char *const *endpoints; /* NULL-terminated, tried in turn */
+    const char *launcher;         /* absolute paths */
+    const char *worker;
+    const char *scratch;   /* absolute; exists, empty */
+    const char *cpu_flags; /* for workers */
+    const char *log_level; /* for workers */
+    uint32_t slots;
+    uint32_t cpu_milli;
+    uint64_t memory_bytes;        /* for tasks */
+    uint64_t scratch_bytes;       /* for tasks; 0: what is free */
+    uint64_t worker_memory_bytes; /* address space of one worker */
+    struct gm_grant_key grant_key;
+    struct gm_cache *cache;
+    /* Called once: the scheduler said Welcome and all workers are ready. May be NULL. */
+    void (*on_ready)(uint32_t slots, void *arg);
+    void *arg;
+};
+
+/* Runs until SIGTERM or SIGINT: says Goodbye, kills the workers and returns 0. Logs what happens.
+ * Errors: what made a start impossible (SYS, NOMEM). Thread: the main thread; its signals. */
+int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

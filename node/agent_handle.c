@@ -1,0 +1,182 @@
+/* What the scheduler says. Anything out of place is logged and passed over: a lost or late message
+ * is made good by the next heartbeat or resend. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "proto/envelope.h"
+
+#define REFUSED_PAUSE (5 * GM_SEC)
+#define HEARTBEAT_MIN_MS 10
+
+static void drop_all(struct gm_agent *agent, const char *reason)
+{
+    struct gm_task *next = NULL;
+    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
+        next = t->next;
+        gm_task_drop(t, reason);
+    }
+}
+
+static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
+{
+    gm_time now = gm_time_now();
+    if (agent->term != welcome->term && agent->term != 0) {
+        drop_all(agent, "the scheduler started anew");
+    }
+    agent->term = welcome->term;
+    agent->lease_ms = welcome->lease_ms;
+    agent->heartbeat_ms =
+        welcome->heartbeat_ms < HEARTBEAT_MIN_MS ? HEARTBEAT_MIN_MS : welcome->heartbeat_ms;
+    agent->stall_ms = welcome->stall_ms;
+    agent->link = GM_LINK_UP;
+    agent->link_failures = 0;
+    agent->renew_due = now;
+    agent->renew_asked = 0;
+    gm_log(GM_LOG_INFO, "welcome", "term=%" PRIu64 " endpoint=%s", welcome->term,
+           agent->params.endpoints[agent->endpoint]);
+    gm_link_offer(agent, true);
+    gm_link_flush(agent, true);
+    gm_item_resend(agent);
+    gm_agent_check_ready(agent);
+}
+
+static void handle_refuse(struct gm_agent *agent, const Gm__Refuse *refuse)
+{
+    struct gm_err err = {.code = GM_E_BUG};
+    if (refuse->error != NULL) {
+        gm_err_from_msg(refuse->error, &err);
+    }
+    if (err.code == GM_E_UNREACHABLE) { /* this term does not know us */
+        gm_link_hello_again(agent);
+        return;
+    }
+    gm_log_err(GM_LOG_ERROR, "refused", &err, "endpoint=%s",
+               agent->params.endpoints[agent->endpoint]);
+    gm_link_retry(agent, REFUSED_PAUSE);
+}
+
+static struct gm_task *find_current(struct gm_agent *agent, uint64_t id, uint64_t term,
+                                    uint64_t epoch)
+{
+    struct gm_task *task = term == agent->term ? gm_task_find(agent, id, epoch) : NULL;
+    return task == NULL || task->state == GM_TASK_DROPPED ? NULL : task;
+}
+
+static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
+{
+    /* The answer is to the oldest question at least: leases run from when that was sent. */
+    gm_time from = agent->renew_asked;
+    agent->renew_asked = 0;
+    for (size_t i = 0; i < renewed->n_kept && from != 0; i++) {
+        const Gm__LeaseState *lease = renewed->kept[i];
+        struct gm_task *task = find_current(agent, lease->task_id, lease->term, lease->epoch);
+        gm_time deadline = from + (gm_time)agent->lease_ms * GM_MS;
+        if (task != NULL && deadline > task->deadline) {
+            task->deadline = deadline;
+        }
+    }
+    for (size_t i = 0; i < renewed->n_lost; i++) {
+        const Gm__LeaseState *lease = renewed->lost[i];
+        struct gm_task *task = find_current(agent, lease->task_id, lease->term, lease->epoch);
+        if (task != NULL) {
+            gm_task_drop(task, "its lease has ended");
+        }
+    }
+}
+
+static void handle_ack(struct gm_agent *agent, const Gm__Ack *ack)
+{
+    struct gm_outgoing *out = gm_link_take(agent, ack->seq);
+    if (out == NULL) {
+        return; /* acknowledged before */
+    }
+    struct gm_task *task = gm_task_find(agent, out->task_id, out->epoch);
+    if (task != NULL && task->state != GM_TASK_DROPPED) {
+        if (ack->stale) {
+            gm_task_drop(task, "the scheduler has no use for its result");
+        } else if (out->is_item) {
+            gm_task_acked(task, out);
+        } else {
+            gm_task_finished(task);
+        }
+    }
+    gm_outgoing_free(out);
+}
+
+static void handle_assign(struct gm_agent *agent, Gm__Envelope *env)
+{
+    Gm__Assign *assign = env->assign;
+    if (agent->link != GM_LINK_UP || assign->term != agent->term || assign->spec == NULL) {
+        return;
+    }
+    env->assign = NULL; /* ours now */
+    env->body_case = GM__ENVELOPE__BODY__NOT_SET;
+    gm_task_assign(agent, assign);
+}
+
+static void handle_feed(struct gm_agent *agent, Gm__Envelope *env)
+{
+    Gm__Feed *feed = env->feed;
+    struct gm_task *task = find_current(agent, feed->task_id, feed->term, feed->epoch);
+    if (task == NULL) {
+        return;
+    }
+    env->feed = NULL;
+    env->body_case = GM__ENVELOPE__BODY__NOT_SET;
+    gm_task_feed(task, feed);
+}
+
+static void handle_cancel(struct gm_agent *agent, const Gm__Cancel *cancel)
+{
+    struct gm_task *task = find_current(agent, cancel->task_id, cancel->term, cancel->epoch);
+    if (task != NULL) {
+        gm_task_drop(task, "the scheduler cancelled it");
+    }
+}
+
+static void handle_drain(struct gm_agent *agent, const Gm__Drain *drain)
+{
+    char quoted[256];
+    agent->draining = !drain->resume;
+    gm_log(GM_LOG_INFO, drain->resume ? "resumed" : "draining", "reason=%s",
+           gm_log_quote(drain->reason, quoted, sizeof(quoted)));
+    gm_link_offer(agent, true);
+}
+
+void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env)
+{
+    switch (env->body_case) {
+    case GM__ENVELOPE__BODY_WELCOME:
+        handle_welcome(agent, env->welcome);
+        break;
+    case GM__ENVELOPE__BODY_REFUSE:
+        handle_refuse(agent, env->refuse);
+        break;
+    case GM__ENVELOPE__BODY_ASSIGN:
+        handle_assign(agent, env);
+        break;
+    case GM__ENVELOPE__BODY_FEED:
+        handle_feed(agent, env);
+        break;
+    case GM__ENVELOPE__BODY_RENEWED:
+        handle_renewed(agent, env->renewed);
+        break;
+    case GM__ENVELOPE__BODY_GRANT_ANSWER:
+        gm_item_answer(agent, env->grant_answer);
+        break;
+    case GM__ENVELOPE__BODY_ACK:
+        handle_ack(agent, env->ack);
+        break;
+    case GM__ENVELOPE__BODY_CANCEL:
+        handle_cancel(agent, env->cancel);
+        break;
+    case GM__ENVELOPE__BODY_DRAIN:
+        handle_drain(agent, env->drain);
+        break;
+    default:
+        gm_log(GM_LOG_WARN, "unexpected-message", "kind=%d", (int)env->body_case);
+    }
+    gm__envelope__free_unpacked(env, NULL);
+}

@@ -1,0 +1,497 @@
+/* What a worker announced, on its way into the store:
+ *
+ *   READING -> (encode, audio: VERIFY) -> GRANT -> PUT -> READY
+ *
+ * Reading and putting run on the thread pool; meanwhile the item is busy, and when its task gives
+ * it up it is only marked. Failures of the store are tried again here with growing pauses; any
+ * other failure fails the task. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "proto/envelope.h"
+
+#define FILE_MAX_BYTES (8ull << 30) /* what the scheduler grants at most */
+#define META_MAX_BYTES (24u << 20)  /* with its envelope below GM_ENVELOPE_MAX_BYTES */
+#define FILES_MAX 4096
+#define ITEMS_MAX 16 /* a worker waits when 4 are not stored: more is a breach */
+#define TRIES_MAX 5
+#define GRANT_AGAIN (5 * GM_SEC)
+
+static void free_item(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    for (size_t i = 0; i < item->file_count; i++) {
+        struct gm_item_file *file = &item->files[i];
+        if (file->file.fd >= 0) {
+            close(file->file.fd);
+        }
+        free(file->name);
+        free(file->path);
+        free(file->url);
+        free(file->key);
+    }
+    free(item->files);
+    free(item->meta_file);
+    free(item->meta);
+    if (item->done != NULL) {
+        gm__wdone__free_unpacked(item->done, NULL);
+    }
+    free(item);
+    gm_task_unref(task);
+}
+
+void gm_item_drop(struct gm_item *item)
+{
+    item->dropped = true;
+    if (item->state == GM_ITEM_VERIFY) {
+        gm_verify_forget(item);
+    }
+    if (!item->busy) {
+        free_item(item);
+    }
+}
+
+static void unlink_item(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    struct gm_item *last = NULL;
+    struct gm_item **at = &task->first;
+    while (*at != NULL) {
+        if (*at == item) {
+            *at = item->next;
+        } else {
+            last = *at;
+            at = &(*at)->next;
+        }
+    }
+    task->last = last;
+}
+
+static void append_item(struct gm_task *task, struct gm_item *item)
+{
+    *(task->last == NULL ? &task->first : &task->last->next) = item;
+    task->last = item;
+}
+
+static struct gm_item *create_item(struct gm_task *task, enum gm_item_kind kind,
+                                   Gm__WFile *const *files, size_t count, const char *meta_file)
+{
+    struct gm_item *item = calloc(1, sizeof(*item));
+    if (item == NULL) {
+        return NULL;
+    }
+    task->refs++;
+    item->task = task;
+    item->kind = kind;
+    item->chunk = -1;
+    gm__usage__init(&item->usage);
+    item->files = calloc(count + 1, sizeof(*item->files));
+    item->meta_file = strdup(meta_file);
+    bool bad = item->files == NULL || item->meta_file == NULL;
+    for (size_t i = 0; i < count && !bad; i++) {
+        struct gm_item_file *file = &item->files[item->file_count++];
+        file->file.fd = -1;
+        file->store = files[i]->store;
+        file->name = strdup(files[i]->name);
+        file->path = strdup(files[i]->path);
+        bad = file->name == NULL || file->path == NULL;
+    }
+    if (bad) {
+        free_item(item);
+        return NULL;
+    }
+    return item;
+}
+
+void gm_item_failed(struct gm_item *item, const struct gm_err *why)
+{
+    gm_task_fail(item->task, why,
+                 item->kind == GM_ITEM_PIECE && strcmp(item->task->spec->type, "encode") == 0
+                     ? (int64_t)item->index
+                     : -1);
+}
+
+/* --- reading */
+
+/* A worker that names what is not there or no plain file broke the rules; that says nothing about
+ * the job, so it is tried elsewhere. */
+static int blame_worker(struct gm_err *err, int rc)
+{
+    if (rc == -GM_E_PROTO || rc == -GM_E_NOTFOUND || rc == -GM_E_LIMIT) {
+        err->code = GM_E_BUG;
+        rc = -GM_E_BUG;
+    }
+    return rc;
+}
+
+static void run_read(void *arg)
+{
+    struct gm_item *item = arg;
+    int folder = item->task->folder;
+    int rc = 0;
+    if (item->meta_file[0] != '\0') {
+        rc = gm_outfile_read(folder, item->meta_file, META_MAX_BYTES, &item->meta, &item->meta_size,
+                             &item->err);
+    }
+    for (size_t i = 0; i < item->file_count && rc == 0; i++) {
+        struct gm_item_file *file = &item->files[i];
+        rc = gm_outfile_open(folder, file->name, FILE_MAX_BYTES, &file->file, &item->err);
+    }
+    GM_IGNORE(blame_worker(&item->err, rc), "the code is in item->err");
+}
+
+/* True when the job's item is still wanted; else it is freed. */
+static bool settle(struct gm_item *item)
+{
+    item->busy = false;
+    if (item->dropped) {
+        free_item(item);
+        return false;
+    }
+    gm_task_alive(item->task);
+    return true;
+}
+
+static bool is_verified_type(const struct gm_task *task)
+{
+    return strcmp(task->spec->type, "encode") == 0 || strcmp(task->spec->type, "audio") == 0;
+}
+
+static void ask_grant(struct gm_item *item);
+
+static void after_read(void *arg)
+{
+    struct gm_item *item = arg;
+    if (!settle(item)) {
+        return;
+    }
+    if (item->err.code != GM_OK) {
+        gm_item_failed(item, &item->err);
+        return;
+    }
+    for (size_t i = 0; i < item->file_count; i++) {
+        item->task->bytes_out += item->files[i].file.size;
+    }
+    if (item->kind == GM_ITEM_PIECE && is_verified_type(item->task) && item->file_count > 0) {
+        item->state = GM_ITEM_VERIFY;
+        gm_verify_add(item);
+        return;
+    }
+    gm_item_verified(item);
+}
+
+static int start_reading(struct gm_item *item, struct gm_err *err)
+{
+    struct gm_task *task = item->task;
+    append_item(task, item);
+    item->state = GM_ITEM_READING;
+    item->busy = true;
+    int rc = gm_agent_job(task->agent, run_read, after_read, item, err);
+    if (rc < 0) {
+        item->busy = false;
+        unlink_item(item);
+        free_item(item);
+    }
+    return rc;
+}
+
+static int check_files(const struct gm_task *task, size_t count, struct gm_err *err)
+{
+    size_t waiting = 0;
+    for (const struct gm_item *item = task->first; item != NULL; item = item->next) {
+        waiting++;
+    }
+    if (count > FILES_MAX || waiting + task->unacked >= ITEMS_MAX) {
+        return gm_err_set(err, GM_E_BUG, (int64_t)count,
+                          "the worker announced %zu files with %zu items waiting", count,
+                          waiting + task->unacked);
+    }
+    return 0;
+}
+
+int gm_item_add(struct gm_task *task, const Gm__WProduced *produced, struct gm_err *err)
+{
+    int rc = check_files(task, produced->n_files, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_item *item =
+        create_item(task, GM_ITEM_PIECE, produced->files, produced->n_files, produced->meta_file);
+    if (item == NULL) {
+        return gm_err_nomem(err);
+    }
+    item->stream = produced->stream;
+    item->index = produced->index;
+    item->is_last = produced->last;
+    return start_reading(item, err);
+}
+
+static void take_usage(struct gm_item *item, const Gm__Usage *usage)
+{
+    if (usage != NULL) {
+        item->usage.cpu_us = usage->cpu_us;
+        item->usage.wall_us = usage->wall_us;
+        item->usage.max_rss_bytes = usage->max_rss_bytes;
+    } else {
+        item->usage.wall_us = (uint64_t)(gm_time_now() - item->task->assigned) / 1000u;
+    }
+}
+
+int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err *err)
+{
+    int rc = check_files(task, done->n_files, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_item *item =
+        create_item(task, GM_ITEM_DONE, done->files, done->n_files, done->meta_file);
+    if (item == NULL) {
+        return gm_err_nomem(err);
+    }
+    item->done = (Gm__WDone *)gm_message_dup(&done->base);
+    if (item->done == NULL) {
+        free_item(item);
+        return gm_err_nomem(err);
+    }
+    take_usage(item, done->usage);
+    return start_reading(item, err);
+}
+
+int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                       const Gm__Usage *usage, struct gm_err *err)
+{
+    struct gm_item *item = create_item(task, GM_ITEM_FAILED, NULL, 0, "");
+    if (item == NULL) {
+        return gm_err_nomem(err);
+    }
+    item->err = *why;
+    item->chunk = chunk;
+    take_usage(item, usage);
+    item->state = GM_ITEM_READY;
+    append_item(task, item);
+    return 0;
+}
+
+/* --- grants */
+
+static void send_request(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    Gm__GrantItem *asked = calloc(item->file_count + 1, sizeof(*asked));
+    Gm__GrantItem **list = calloc(item->file_count + 1, sizeof(*list));
+    if (asked != NULL && list != NULL) {
+        for (size_t i = 0; i < item->file_count; i++) {
+            gm__grant_item__init(&asked[i]);
+            asked[i].store = item->files[i].store;
+            asked[i].name = item->files[i].path;
+            asked[i].size = item->files[i].file.size;
+            asked[i].sha256.data = item->files[i].file.sha256;
+            asked[i].sha256.len = GM_SHA256_SIZE;
+            list[i] = &asked[i];
+        }
+        Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+        request.task_id = task->id;
+        request.term = task->term;
+        request.epoch = task->epoch;
+        request.request = item->request;
+        request.items = list;
+        request.n_items = item->file_count;
+        Gm__Envelope env = GM__ENVELOPE__INIT;
+        env.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+        env.grant_request = &request;
+        item->request_sent =
+            task->agent->link == GM_LINK_UP && gm_link_send(task->agent, &env) ? gm_time_now() : 0;
+    }
+    free(asked);
+    free(list);
+}
+
+static void ask_grant(struct gm_item *item)
+{
+    item->state = GM_ITEM_GRANT;
+    item->request = ++item->task->agent->request;
+    item->not_before = 0;
+    send_request(item);
+}
+
+void gm_item_verified(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    if (item->file_count > 0) {
+        ask_grant(item);
+        return;
+    }
+    item->state = GM_ITEM_READY;
+    gm_task_emit(task);
+}
+
+static struct gm_item *find_request(struct gm_agent *agent, uint64_t request)
+{
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        for (struct gm_item *item = t->first; item != NULL; item = item->next) {
+            if (item->state == GM_ITEM_GRANT && item->request == request) {
+                return item;
+            }
+        }
+    }
+    return NULL;
+}
+
+void gm_item_resend(struct gm_agent *agent)
+{
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        for (struct gm_item *item = t->first; item != NULL; item = item->next) {
+            if (item->state == GM_ITEM_GRANT && item->not_before == 0) {
+                send_request(item);
+            }
+        }
+    }
+}
+
+/* True: it will be tried again. */
+static bool try_later(struct gm_item *item, const struct gm_err *why)
+{
+    if (gm_code_get((int)why->code)->retry != GM_RETRY_SAME_NODE || item->tries >= TRIES_MAX) {
+        return false;
+    }
+    gm_log_err(GM_LOG_WARN, "store-retry", why, "job=%s task=%s try=%u", item->task->spec->job_id,
+               item->task->spec->task, item->tries + 1);
+    item->not_before = gm_time_now() + gm_agent_backoff(item->tries++);
+    return true;
+}
+
+/* --- putting */
+
+struct put {
+    struct gm_item *item;
+    struct gm_grant_key key;
+};
+
+static void run_put(void *arg)
+{
+    struct put *put = arg;
+    struct gm_item *item = put->item;
+    memset(&item->err, 0, sizeof(item->err));
+    while (item->stored < item->file_count) {
+        const struct gm_item_file *file = &item->files[item->stored];
+        if (gm_grant_put(file->url, &put->key, gm_time_unix_ms(), file->file.fd, &item->err) < 0) {
+            return;
+        }
+        item->stored++;
+    }
+    /* stored: the worker's copies only cost space now */
+    for (size_t i = 0; i < item->file_count; i++) {
+        unlinkat(item->task->folder, item->files[i].name, 0);
+    }
+    if (item->meta_file[0] != '\0') {
+        unlinkat(item->task->folder, item->meta_file, 0);
+    }
+}
+
+static void start_put(struct gm_item *item);
+
+static void after_put(void *arg)
+{
+    struct put *put = arg;
+    struct gm_item *item = put->item;
+    free(put);
+    if (!settle(item)) {
+        return;
+    }
+    if (item->err.code == GM_OK) {
+        item->state = GM_ITEM_READY;
+        gm_task_emit(item->task);
+    } else if (!try_later(item, &item->err)) {
+        gm_item_failed(item, &item->err);
+    }
+}
+
+static void start_put(struct gm_item *item)
+{
+    struct gm_err err;
+    struct put *put = calloc(1, sizeof(*put));
+    int rc = put == NULL ? gm_err_nomem(&err) : 0;
+    item->state = GM_ITEM_PUT;
+    item->not_before = 0;
+    if (rc == 0) {
+        put->item = item;
+        put->key = item->task->agent->params.grant_key;
+        item->busy = true;
+        rc = gm_agent_job(item->task->agent, run_put, after_put, put, &err);
+    }
+    if (rc < 0) {
+        item->busy = false;
+        free(put);
+        gm_item_failed(item, &err);
+    }
+}
+
+static int take_grants(struct gm_item *item, const Gm__GrantAnswer *answer, struct gm_err *err)
+{
+    if (answer->n_grants != item->file_count) {
+        return gm_err_set(err, GM_E_BUG, (int64_t)answer->n_grants, "%zu grants came for %zu files",
+                          answer->n_grants, item->file_count);
+    }
+    for (size_t i = 0; i < item->file_count; i++) {
+        struct gm_item_file *file = &item->files[i];
+        free(file->url);
+        free(file->key);
+        file->url = strdup(answer->grants[i]->url);
+        file->key = strdup(answer->grants[i]->key);
+        if (file->url == NULL || file->key == NULL) {
+            return gm_err_nomem(err);
+        }
+    }
+    return 0;
+}
+
+void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer)
+{
+    struct gm_item *item = find_request(agent, answer->request);
+    if (item == NULL) {
+        return;
+    }
+    struct gm_err err = {.code = GM_OK};
+    if (answer->error != NULL && answer->error->code != 0) {
+        gm_err_from_msg(answer->error, &err);
+        if (err.code == GM_E_STALE) {
+            gm_task_drop(item->task, "its lease is stale");
+        } else if (!try_later(item, &err)) {
+            gm_item_failed(item, &err);
+        }
+        return;
+    }
+    if (take_grants(item, answer, &err) < 0) {
+        gm_item_failed(item, &err);
+        return;
+    }
+    item->tries = 0;
+    start_put(item);
+}
+
+bool gm_item_tick(struct gm_item *item, gm_time now)
+{
+    struct gm_task *task = item->task;
+    if (item->not_before != 0 && now < item->not_before) {
+        return true;
+    }
+    if (item->state == GM_ITEM_GRANT) {
+        bool silent = item->request_sent == 0 || now - item->request_sent > GRANT_AGAIN;
+        if (item->not_before != 0) {
+            ask_grant(item);
+        } else if (silent && task->agent->link == GM_LINK_UP) {
+            send_request(item);
+        }
+        return true;
+    }
+    if (item->state == GM_ITEM_PUT && !item->busy && item->not_before != 0) {
+        start_put(item);
+        /* a failure drops every item of the task, this one too */
+        return task->first != NULL && task->first->kind != GM_ITEM_FAILED;
+    }
+    return true;
+}

@@ -1,0 +1,396 @@
+/* The link to the scheduler: a DEALER socket to one endpoint at a time. DOWN: no socket, waiting;
+ * HELLO: Hello was or will be sent, no Welcome yet; UP. ZMQ_IMMEDIATE keeps messages from piling up
+ * for a peer that is not there; what must arrive is in the outbox until it is acknowledged. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/capacity.h"
+#include "proto/envelope.h"
+
+#define HELLO_WAIT (3 * GM_SEC)
+#define RESEND_AFTER (2 * GM_SEC)
+#define SILENCE_MIN (2 * GM_SEC)
+#define OFFER_CHECK_EVERY (10 * GM_SEC)
+
+static void init_envelope(Gm__Envelope *env)
+{
+    gm__envelope__init(env);
+    env->version = GM_PROTOCOL_VERSION;
+}
+
+static bool send_bytes(struct gm_agent *agent, const void *data, size_t size)
+{
+    if (agent->sock == NULL) {
+        return false;
+    }
+    int rc;
+    do {
+        rc = zmq_send(agent->sock, data, size, ZMQ_DONTWAIT);
+    } while (rc < 0 && zmq_errno() == EINTR);
+    return rc >= 0;
+}
+
+bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    struct gm_err err;
+    if (gm_envelope_encode(env, &data, &size, &err) < 0) {
+        gm_log_err(GM_LOG_ERROR, "message-not-sent", &err, "kind=%d", (int)env->body_case);
+        return false;
+    }
+    bool sent = send_bytes(agent, data, size);
+    free(data);
+    return sent;
+}
+
+void gm_link_close(struct gm_agent *agent, int linger_ms)
+{
+    gm_zwatch_stop(&agent->watch);
+    if (agent->sock != NULL) {
+        zmq_setsockopt(agent->sock, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
+        zmq_close(agent->sock);
+        agent->sock = NULL;
+    }
+    agent->link = GM_LINK_DOWN;
+}
+
+void gm_link_retry(struct gm_agent *agent, gm_time pause)
+{
+    gm_link_close(agent, 0);
+    agent->endpoint++;
+    agent->link_failures++;
+    agent->link_at = gm_time_now() + pause;
+}
+
+void gm_link_hello_again(struct gm_agent *agent)
+{
+    agent->link = GM_LINK_HELLO;
+    agent->hello_sent = false;
+    agent->link_at = gm_time_now() + HELLO_WAIT;
+}
+
+static void on_input(void *zsock, int budget, void *arg)
+{
+    struct gm_agent *agent = arg;
+    for (int i = 0; i < budget && agent->sock == zsock; i++) {
+        zmq_msg_t msg;
+        zmq_msg_init(&msg);
+        if (zmq_msg_recv(&msg, zsock, ZMQ_DONTWAIT) < 0) {
+            zmq_msg_close(&msg);
+            return;
+        }
+        Gm__Envelope *env = NULL;
+        struct gm_err err;
+        if (zmq_msg_more(&msg) != 0) {
+            gm_err_set(&err, GM_E_PROTO, 0, "a message of several frames came");
+            gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
+        } else if (gm_envelope_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), &env, &err) < 0) {
+            gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
+        } else {
+            agent->heard = gm_time_now();
+            gm_agent_handle(agent, env);
+        }
+        zmq_msg_close(&msg);
+    }
+}
+
+static int set_option(void *sock, int option, int value)
+{
+    return zmq_setsockopt(sock, option, &value, sizeof(value));
+}
+
+static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_err *err)
+{
+    void *sock = zmq_socket(agent->zmq, ZMQ_DEALER);
+    if (sock == NULL) {
+        return gm_err_zmq(err, zmq_errno(), "could not make a socket");
+    }
+    const char *id = agent->params.node_id;
+    int bad =
+        zmq_setsockopt(sock, ZMQ_ROUTING_ID, id, strlen(id)) | set_option(sock, ZMQ_LINGER, 0) |
+        set_option(sock, ZMQ_IMMEDIATE, 1) | set_option(sock, ZMQ_SNDHWM, 1000) |
+        set_option(sock, ZMQ_RCVHWM, 1000) | set_option(sock, ZMQ_HEARTBEAT_IVL, 2000) |
+        set_option(sock, ZMQ_HEARTBEAT_TIMEOUT, 10000) | set_option(sock, ZMQ_RECONNECT_IVL, 50) |
+        set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
+    int64_t most = GM_ENVELOPE_MAX_BYTES;
+    bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
+    int rc = 0;
+    if (bad != 0) {
+        rc = gm_err_zmq(err, zmq_errno(), "could not set up a socket");
+    } else if (zmq_connect(sock, endpoint) != 0) {
+        rc = gm_err_zmq(err, zmq_errno(), "could not connect to `%s`", endpoint);
+    } else {
+        rc = gm_zwatch_start(&agent->loop, sock, on_input, agent, &agent->watch, err);
+    }
+    if (rc < 0) {
+        zmq_close(sock);
+        return rc;
+    }
+    agent->sock = sock;
+    return 0;
+}
+
+static void try_endpoint(struct gm_agent *agent)
+{
+    const char *const *list = agent->params.endpoints;
+    if (list[agent->endpoint] == NULL) {
+        agent->endpoint = 0;
+    }
+    const char *endpoint = list[agent->endpoint];
+    struct gm_err err;
+    if (open_socket(agent, endpoint, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "connect-failed", &err, "endpoint=%s", endpoint);
+        gm_link_retry(agent, gm_agent_backoff(agent->link_failures));
+        return;
+    }
+    gm_link_hello_again(agent);
+}
+
+static uint64_t usable_scratch(struct gm_agent *agent)
+{
+    uint64_t room = 0;
+    struct gm_err err;
+    if (gm_capacity_scratch(agent->params.scratch, &room, &err) < 0) {
+        return agent->scratch_whole;
+    }
+    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        room += t->assign->demand == NULL ? 0 : t->assign->demand->scratch_bytes;
+    }
+    return room < agent->scratch_whole ? room : agent->scratch_whole;
+}
+
+static void send_hello(struct gm_agent *agent)
+{
+    Gm__Capacity capacity = GM__CAPACITY__INIT;
+    capacity.cpu_milli = agent->params.cpu_milli;
+    capacity.memory_bytes = agent->params.memory_bytes;
+    capacity.scratch_bytes = agent->scratch_whole;
+    capacity.slots = agent->slot_count;
+    Gm__Device device = GM__DEVICE__INIT;
+    device.id = device.kind = (char *)(uintptr_t) "cpu";
+    device.description = (char *)(uintptr_t) "software on this machine's processors";
+    device.capacity = &capacity;
+    Gm__Device *devices[] = {&device};
+    Gm__Hello hello = GM__HELLO__INIT;
+    hello.node_id = (char *)(uintptr_t)agent->params.node_id;
+    hello.instance = agent->instance;
+    hello.protocol = GM_PROTOCOL_VERSION;
+    hello.build = (char *)(uintptr_t)agent->params.build;
+    hello.hostname = (char *)(uintptr_t)agent->params.hostname;
+    hello.devices = devices;
+    hello.n_devices = 1;
+    hello.notes = agent->notes;
+    hello.n_notes = agent->note_count;
+    Gm__Envelope env;
+    init_envelope(&env);
+    env.body_case = GM__ENVELOPE__BODY_HELLO;
+    env.hello = &hello;
+    agent->hello_sent = gm_link_send(agent, &env);
+}
+
+void gm_link_offer(struct gm_agent *agent, bool always)
+{
+    uint32_t slots = agent->draining ? 0 : gm_agent_slots_usable(agent);
+    uint64_t scratch = usable_scratch(agent);
+    uint64_t change = scratch > agent->offered_scratch ? scratch - agent->offered_scratch
+                                                       : agent->offered_scratch - scratch;
+    if (agent->link != GM_LINK_UP ||
+        (!always && slots == agent->offered_slots && change <= agent->scratch_whole / 8)) {
+        return;
+    }
+    Gm__Capacity usable = GM__CAPACITY__INIT;
+    usable.cpu_milli = agent->params.cpu_milli;
+    usable.memory_bytes = agent->params.memory_bytes;
+    usable.scratch_bytes = scratch;
+    usable.slots = slots;
+    Gm__Offer offer = GM__OFFER__INIT;
+    offer.device = (char *)(uintptr_t) "cpu";
+    offer.usable = &usable;
+    Gm__Envelope env;
+    init_envelope(&env);
+    env.body_case = GM__ENVELOPE__BODY_OFFER;
+    env.offer = &offer;
+    if (gm_link_send(agent, &env)) {
+        agent->offered_slots = slots;
+        agent->offered_scratch = scratch;
+    } else {
+        agent->offered_slots = UINT32_MAX; /* the next check tells it */
+    }
+}
+
+static void send_renew(struct gm_agent *agent, gm_time now)
+{
+    size_t count = 0;
+    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        count += t->state != GM_TASK_DROPPED ? 1 : 0;
+    }
+    Gm__LeaseState *leases = calloc(count + 1, sizeof(*leases));
+    Gm__LeaseState **list = calloc(count + 1, sizeof(*list));
+    if (leases != NULL && list != NULL) {
+        size_t n = 0;
+        for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+            if (t->state == GM_TASK_DROPPED) {
+                continue;
+            }
+            gm__lease_state__init(&leases[n]);
+            leases[n].task_id = t->id;
+            leases[n].term = t->term;
+            leases[n].epoch = t->epoch;
+            leases[n].progress = t->progress;
+            leases[n].inputs_received = (uint32_t)t->input_count;
+            list[n] = &leases[n];
+            n++;
+        }
+        Gm__Renew renew = GM__RENEW__INIT;
+        renew.leases = list;
+        renew.n_leases = n;
+        Gm__Envelope env;
+        init_envelope(&env);
+        env.body_case = GM__ENVELOPE__BODY_RENEW;
+        env.renew = &renew;
+        if (gm_link_send(agent, &env) && agent->renew_asked == 0) {
+            agent->renew_asked = now;
+        }
+    }
+    free(leases);
+    free(list);
+}
+
+static void tick_up(struct gm_agent *agent, gm_time now)
+{
+    gm_time silence = 4 * (gm_time)agent->heartbeat_ms * GM_MS;
+    if (now - agent->heard > (silence < SILENCE_MIN ? SILENCE_MIN : silence)) {
+        gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s silent_ms=%" PRId64,
+               agent->params.endpoints[agent->endpoint], (now - agent->heard) / GM_MS);
+        gm_link_retry(agent, 0);
+        return;
+    }
+    if (now >= agent->renew_due) {
+        send_renew(agent, now);
+        agent->renew_due = now + (gm_time)agent->heartbeat_ms * GM_MS;
+    }
+    if (now >= agent->offer_check) {
+        gm_link_offer(agent, false);
+        agent->offer_check = now + OFFER_CHECK_EVERY;
+    }
+    gm_link_flush(agent, false);
+}
+
+void gm_link_tick(struct gm_agent *agent, gm_time now)
+{
+    switch (agent->link) {
+    case GM_LINK_DOWN:
+        /* what the workers can do is part of Hello */
+        if (now >= agent->link_at && gm_agent_slots_seen(agent)) {
+            try_endpoint(agent);
+        }
+        break;
+    case GM_LINK_HELLO:
+        if (!agent->hello_sent) {
+            send_hello(agent);
+        }
+        if (now >= agent->link_at) {
+            if (agent->link_failures % 16 == 0) {
+                gm_log(GM_LOG_WARN, "scheduler-unreachable", "endpoint=%s",
+                       agent->params.endpoints[agent->endpoint]);
+            }
+            gm_link_retry(agent, gm_agent_backoff(agent->link_failures));
+        }
+        break;
+    case GM_LINK_UP:
+        tick_up(agent, now);
+        break;
+    }
+}
+
+int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env,
+                 struct gm_err *err)
+{
+    struct gm_outgoing *out = calloc(1, sizeof(*out));
+    if (out == NULL) {
+        return gm_err_nomem(err);
+    }
+    env->seq = agent->seq + 1;
+    int rc = gm_envelope_encode(env, &out->data, &out->size, err);
+    if (rc < 0) {
+        free(out);
+        return rc;
+    }
+    out->seq = ++agent->seq;
+    out->task_id = task->id;
+    out->epoch = task->epoch;
+    if (env->body_case == GM__ENVELOPE__BODY_PRODUCED) {
+        out->is_item = true;
+        out->stream = env->produced->item->stream;
+        out->index = env->produced->item->index;
+    }
+    *agent->outbox_end = out;
+    agent->outbox_end = &out->next;
+    gm_link_flush(agent, false);
+    return 0;
+}
+
+/* In order: one that can't be sent stops the rest. */
+void gm_link_flush(struct gm_agent *agent, bool all)
+{
+    gm_time now = gm_time_now();
+    if (agent->link != GM_LINK_UP) {
+        return;
+    }
+    for (struct gm_outgoing *out = agent->outbox; out != NULL; out = out->next) {
+        if (!all && out->sent != 0 && now - out->sent < RESEND_AFTER) {
+            continue;
+        }
+        if (!send_bytes(agent, out->data, out->size)) {
+            return;
+        }
+        out->sent = now;
+    }
+}
+
+void gm_outgoing_free(struct gm_outgoing *out)
+{
+    if (out != NULL) {
+        free(out->data);
+        free(out);
+    }
+}
+
+static struct gm_outgoing *take_at(struct gm_agent *agent, struct gm_outgoing **at)
+{
+    struct gm_outgoing *out = *at;
+    *at = out->next;
+    if (agent->outbox_end == &out->next) {
+        agent->outbox_end = at;
+    }
+    out->next = NULL;
+    return out;
+}
+
+struct gm_outgoing *gm_link_take(struct gm_agent *agent, uint64_t seq)
+{
+    for (struct gm_outgoing **at = &agent->outbox; *at != NULL; at = &(*at)->next) {
+        if ((*at)->seq == seq) {
+            return take_at(agent, at);
+        }
+    }
+    return NULL;
+}
+
+void gm_link_drop_task(struct gm_agent *agent, uint64_t task_id, uint64_t epoch)
+{
+    struct gm_outgoing **at = &agent->outbox;
+    while (*at != NULL) {
+        if ((*at)->task_id == task_id && (*at)->epoch == epoch) {
+            gm_outgoing_free(take_at(agent, at));
+        } else {
+            at = &(*at)->next;
+        }
+    }
+}

@@ -1,0 +1,247 @@
+/* Objects that a worker asks for. The grant is opened on the thread pool: "file:" descriptors go to
+ * the worker as they are; bodies of any other store go through the content cache when their hash is
+ * known. Failures of the store are tried again with growing pauses, then told to the worker, whose
+ * task fails with them. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/cache.h"
+#include "proto/envelope.h"
+
+#define TRIES_MAX 5
+#define GRANT_LIFE (55 * 60 * GM_SEC) /* grants of an Assign or Feed are good for an hour */
+
+struct gm_open {
+    struct gm_open *next;
+    struct gm_agent *agent;     /* borrowed */
+    struct gm_agent_slot *slot; /* who asked; NULL: nobody waits any more */
+    struct gm_task *task;       /* holds a ref */
+    Gm__WOpen ask;
+    const Gm__Object *object; /* borrowed from the task */
+    bool source;
+    bool busy;
+    uint32_t tries;
+    gm_time not_before;
+    int fd; /* owned; what run_open found */
+    uint64_t size;
+    struct gm_err err;
+};
+
+static bool is_file_url(const char *url)
+{
+    return strncmp(url, "file:", 5) == 0;
+}
+
+static int open_grant(struct gm_open *open)
+{
+    const struct gm_agent_params *params = &open->agent->params;
+    const Gm__Object *object = open->object;
+    bool cached = !is_file_url(object->url) && object->sha256.len == GM_SHA256_SIZE;
+    if (cached) {
+        int rc = gm_cache_find(params->cache, object->sha256.data, &open->fd, &open->err);
+        if (rc < 0 || open->fd >= 0) {
+            open->size = object->size;
+            return rc;
+        }
+    }
+    int rc = gm_grant_open(object->url, &params->grant_key, gm_time_unix_ms(), &open->fd,
+                           &open->size, &open->err);
+    if (rc < 0 || !cached) {
+        return rc;
+    }
+    int kept = -1;
+    rc = gm_cache_insert(params->cache, object->sha256.data, open->fd, &kept, &open->err);
+    close(open->fd);
+    open->fd = kept;
+    return rc;
+}
+
+static void run_open(void *arg)
+{
+    struct gm_open *open = arg;
+    memset(&open->err, 0, sizeof(open->err));
+    open->fd = -1;
+    int rc = open_grant(open);
+    if (rc == 0 && open->object->size != 0 && open->size != open->object->size) {
+        rc = gm_err_set(&open->err, open->source ? GM_E_INPUT_CHANGED : GM_E_STORE_CORRUPT, 0,
+                        "`%.120s` has %" PRIu64 " bytes, not %" PRIu64, open->object->key,
+                        open->size, open->object->size);
+    }
+    if (rc < 0 && open->fd >= 0) {
+        close(open->fd);
+        open->fd = -1;
+    }
+}
+
+static void free_open(struct gm_open *open)
+{
+    for (struct gm_open **at = &open->agent->opens; *at != NULL; at = &(*at)->next) {
+        if (*at == open) {
+            *at = open->next;
+            break;
+        }
+    }
+    if (open->fd >= 0) {
+        close(open->fd);
+    }
+    struct gm_task *task = open->task;
+    free(open);
+    gm_task_unref(task);
+}
+
+static const char *last_part(const char *key)
+{
+    const char *slash = strrchr(key, '/');
+    const char *name = slash == NULL ? key : slash + 1;
+    return gm_is_file_name(name) ? name : "object";
+}
+
+void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char *name, int fd,
+                   const struct gm_err *failure)
+{
+    Gm__Error error;
+    Gm__WInput input = GM__WINPUT__INIT;
+    input.index = ask->index;
+    if (ask->kind == GM__WOBJECT__WOBJECT_SOURCE) {
+        input.index = 2000000;
+    } else if (ask->kind == GM__WOBJECT__WOBJECT_RESULT) {
+        input.index = 1000000 + ask->index;
+    }
+    input.name = (char *)(uintptr_t)name;
+    if (failure != NULL) {
+        gm_err_to_msg(failure, &error);
+        input.error = &error;
+    }
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_INPUT;
+    msg.input = &input;
+    struct gm_err err;
+    if (gm_slot_send(slot->process, &msg, fd, &err) < 0) {
+        gm_slot_kill(slot->process, &err);
+    }
+}
+
+static void start_job(struct gm_open *open);
+
+static void after_open(void *arg)
+{
+    struct gm_open *open = arg;
+    open->busy = false;
+    if (open->slot == NULL) {
+        free_open(open);
+        return;
+    }
+    if (open->err.code != GM_OK && gm_code_get((int)open->err.code)->retry == GM_RETRY_SAME_NODE &&
+        open->tries < TRIES_MAX) {
+        open->not_before = gm_time_now() + gm_agent_backoff(open->tries++);
+        return;
+    }
+    if (open->err.code == GM_E_STORE_DENIED && gm_time_now() - open->task->assigned > GRANT_LIFE) {
+        open->err.code = GM_E_TIMEOUT; /* the next attempt gets fresh grants */
+    }
+    int fd = open->fd;
+    open->fd = -1;
+    if (fd >= 0) {
+        open->task->bytes_in += open->size;
+    }
+    gm_task_alive(open->task);
+    gm_open_reply(open->slot, &open->ask, open->source ? "source" : last_part(open->object->key),
+                  fd, fd < 0 ? &open->err : NULL);
+    free_open(open);
+}
+
+static void start_job(struct gm_open *open)
+{
+    open->not_before = 0;
+    open->busy = true;
+    if (gm_agent_job(open->agent, run_open, after_open, open, &open->err) < 0) {
+        after_open(open);
+    }
+}
+
+/* What the ask names; NULL: nothing. */
+static const Gm__Object *find_object(const struct gm_task *task, const Gm__WOpen *ask)
+{
+    switch (ask->kind) {
+    case GM__WOBJECT__WOBJECT_SOURCE:
+        return task->spec->source;
+    case GM__WOBJECT__WOBJECT_INPUT:
+        if (ask->index < task->input_count) {
+            const Gm__Item *item = task->inputs[ask->index]->item;
+            return ask->object < item->n_objects ? item->objects[ask->object] : NULL;
+        }
+        return NULL;
+    case GM__WOBJECT__WOBJECT_RESULT:
+        if (ask->index < task->spec->n_results) {
+            const Gm__TaskResult *result = task->spec->results[ask->index];
+            return ask->object < result->n_objects ? result->objects[ask->object] : NULL;
+        }
+        return NULL;
+    default:
+        return NULL;
+    }
+}
+
+void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask)
+{
+    struct gm_agent *agent = task->agent;
+    struct gm_err err;
+    const Gm__Object *object = find_object(task, ask);
+    for (const struct gm_open *o = agent->opens; o != NULL; o = o->next) {
+        if (o->slot == slot) { /* one at a time is the rule */
+            gm_err_set(&err, GM_E_BUG, 0, "the worker asked for two objects at once");
+            gm_slot_kill(slot->process, &err);
+            return;
+        }
+    }
+    struct gm_open *open = object == NULL ? NULL : calloc(1, sizeof(*open));
+    if (open == NULL) {
+        if (object == NULL) {
+            gm_err_set(&err, GM_E_NOTFOUND, ask->index, "the worker asked for what there is not");
+        } else {
+            gm_err_nomem(&err);
+        }
+        gm_open_reply(slot, ask, "object", -1, &err);
+        return;
+    }
+    open->agent = agent;
+    open->slot = slot;
+    open->task = task;
+    task->refs++;
+    open->ask = *ask;
+    open->object = object;
+    open->source = ask->kind == GM__WOBJECT__WOBJECT_SOURCE;
+    open->fd = -1;
+    open->next = agent->opens;
+    agent->opens = open;
+    start_job(open);
+}
+
+void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
+{
+    struct gm_open *next = NULL;
+    for (struct gm_open *open = agent->opens; open != NULL; open = next) {
+        next = open->next;
+        if (open->slot == slot) {
+            open->slot = NULL;
+            if (!open->busy) {
+                free_open(open);
+            }
+        }
+    }
+}
+
+void gm_open_tick(struct gm_agent *agent, gm_time now)
+{
+    struct gm_open *next = NULL;
+    for (struct gm_open *open = agent->opens; open != NULL; open = next) {
+        next = open->next;
+        if (!open->busy && open->not_before != 0 && now >= open->not_before) {
+            start_job(open);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+#ifndef GM_NODE_AGENT_STATE_H
+#define GM_NODE_AGENT_STATE_H
+
+#include <uv.h>
+
+#include "common/loop.h"
+#include "common/time.h"
+#include "node/agent.h"
+#include "node/outfile.h"
+#include "node/slot.h"
+#include "wire.pb-c.h"
+
+/* What the agent_*.c files share; nobody else includes this. All of it belongs to the loop's
+ * thread; thread-pool jobs see only their own struct.
+ *
+ *   agent.c         life, signals, the tick
+ *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
+ *   agent_handle.c  messages of the scheduler
+ *   agent_worker.c  slots and the messages of their workers
+ *   agent_task.c    a task from Assign to its last acknowledgement
+ *   agent_item.c    what a worker announced: open, hash, verify, grant, store
+ *   agent_verify.c  the verifier's queue
+ *   agent_open.c    objects that workers ask for
+ *   agent_job.c     work on libuv's thread pool
+ *
+ * Memory: a task is freed when it is over and no job holds it (refs); an item likewise (busy).
+ */
+struct gm_task;
+struct gm_item;
+struct gm_open;
+
+enum gm_link_state { GM_LINK_DOWN, GM_LINK_HELLO, GM_LINK_UP };
+
+struct gm_agent_slot {
+    struct gm_agent *agent;  /* borrowed */
+    uint32_t index;          /* agent->slot_count: the verifier */
+    struct gm_slot *process; /* owned */
+    char *scratch;           /* owned */
+    struct gm_task *task;    /* borrowed; NULL: free. Never set for the verifier */
+    bool seen;               /* it was ready, or failed, once */
+    bool broken;             /* several starts failed in a row */
+};
+
+/* A message that is sent again until the scheduler acknowledges it. */
+struct gm_outgoing {
+    struct gm_outgoing *next;
+    uint64_t seq, task_id, epoch;
+    bool is_item;
+    uint32_t stream, index; /* of an item */
+    uint8_t *data;          /* owned: packed Envelope */
+    size_t size;
+    gm_time sent; /* 0: not yet */
+};
+
+struct gm_agent {
+    struct gm_agent_params params;
+    uv_loop_t loop;
+    uv_timer_t tick;
+    uv_signal_t sigterm, sigint;
+    bool stopping;
+
+    void *zmq;
+    void *sock;
+    struct gm_zwatch *watch;
+    enum gm_link_state link;
+    size_t endpoint; /* index of the next to try */
+    bool hello_sent;
+    uint32_t link_failures; /* in a row */
+    gm_time link_at;        /* DOWN: try again; HELLO: give up */
+    gm_time heard;          /* last message of the scheduler */
+    gm_time renew_due;
+    gm_time renew_asked; /* oldest Renew without an answer; 0: none */
+    uint64_t instance, term;
+    uint32_t lease_ms, heartbeat_ms, stall_ms;
+    bool draining;
+    bool announced; /* on_ready was called */
+
+    struct gm_agent_slot *slots; /* slot_count + 1 */
+    uint32_t slot_count;
+    char *notes[8]; /* owned */
+    size_t note_count;
+    uint64_t scratch_whole;
+    uint32_t offered_slots;
+    uint64_t offered_scratch;
+    gm_time offer_check;
+
+    struct gm_task *tasks;
+    struct gm_outgoing *outbox, **outbox_end;
+    uint64_t seq, request;
+    struct gm_item *verify_first, *verify_last; /* waiting */
+    struct gm_item *verifying;                  /* at the verifier; NULL: idle */
+    gm_time verify_life;
+    struct gm_open *opens; /* all, waiting or running */
+    uint64_t verify_scratch;
+};
+
+enum gm_task_state {
+    GM_TASK_WAITING, /* its worker is not ready */
+    GM_TASK_RUNNING, /* the worker is at it */
+    GM_TASK_STORING, /* the worker has ended with it; outputs are being stored */
+    GM_TASK_ENDED,   /* Done or Failed is on its way */
+    GM_TASK_DROPPED, /* nobody wants it any more; jobs still hold it */
+};
+
+struct gm_task {
+    struct gm_task *next;
+    struct gm_agent *agent; /* borrowed */
+    uint64_t id, term, epoch;
+    enum gm_task_state state;
+    Gm__Assign *assign; /* owned */
+    Gm__TaskSpec *spec; /* borrowed from assign */
+    Gm__Feed **feeds;   /* owned */
+    size_t feed_count;
+    Gm__TaskInput **inputs; /* list owned, entries borrowed from assign and feeds */
+    size_t input_count;
+    bool inputs_complete;
+    struct gm_agent_slot *slot; /* NULL: none (refused, dropped) */
+    int folder;                 /* owned; -1 */
+    char *path;                 /* owned: the folder; NULL until made */
+    gm_time deadline;           /* of the lease */
+    gm_time assigned;
+    gm_time life; /* last sign of life of its worker */
+    uint64_t progress, frames_done, frames_total, told_done;
+    gm_time told;
+    uint64_t bytes_in, bytes_out;
+    struct gm_item *first, *last; /* announced, in order; the end of the task is the last */
+    uint32_t unacked;             /* items on their way */
+    int refs;                     /* jobs and items that hold it */
+};
+
+enum gm_item_kind { GM_ITEM_PIECE, GM_ITEM_DONE, GM_ITEM_FAILED };
+enum gm_item_state {
+    GM_ITEM_READING, /* files are opened and hashed */
+    GM_ITEM_VERIFY,
+    GM_ITEM_GRANT, /* a GrantRequest is out, or waits for its time */
+    GM_ITEM_PUT,
+    GM_ITEM_READY, /* in its store: may be told */
+};
+
+struct gm_item_file {
+    char *name; /* owned */
+    char *path; /* owned: below the publication, or the work folder */
+    Gm__ObjectStore store;
+    struct gm_outfile file; /* fd -1 until opened */
+    char *url, *key;        /* owned; of the grant */
+};
+
+struct gm_item {
+    struct gm_item *next;        /* in the task */
+    struct gm_item *verify_next; /* in the verifier's queue */
+    struct gm_task *task;        /* holds a ref */
+    enum gm_item_kind kind;
+    enum gm_item_state state;
+    bool busy;    /* a job or the verifier has it */
+    bool dropped; /* to be freed when no longer busy */
+    uint32_t stream, index;
+    bool is_last;
+    struct gm_item_file *files; /* owned */
+    size_t file_count;
+    size_t stored; /* files that are in their store */
+    char *meta_file;
+    uint8_t *meta; /* owned */
+    size_t meta_size;
+    Gm__WDone *done; /* owned; DONE */
+    Gm__Usage usage;
+    int64_t chunk;        /* FAILED */
+    struct gm_err err;    /* FAILED, or what a job met */
+    uint64_t request;     /* of the grant */
+    gm_time request_sent; /* 0: to be sent */
+    gm_time not_before;   /* the next try of what failed */
+    uint32_t tries;
+};
+
+/* --- agent.c */
+gm_time gm_agent_backoff(uint32_t tries); /* jittered: about 0.1 s doubling to 5 s */
+/* --- agent_job.c: run(arg) on the pool, then after(arg) in the loop. A failure is out of memory.
+ */
+int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
+                 void *arg, struct gm_err *err) GM_MUST_CHECK;
+void gm_agent_remove_folder(struct gm_agent *agent, const char *path); /* rm -rf on the pool */
+/* --- agent_link.c */
+void gm_link_tick(struct gm_agent *agent, gm_time now);
+void gm_link_close(struct gm_agent *agent, int linger_ms);
+bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env); /* false: not sent */
+void gm_link_retry(struct gm_agent *agent, gm_time pause);    /* to the next endpoint */
+void gm_link_hello_again(struct gm_agent *agent);
+void gm_link_offer(struct gm_agent *agent, bool always);
+/* Packs env, gives it a seq and sends it until acknowledged. index: of an item; is_item. */
+int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env,
+                 struct gm_err *err) GM_MUST_CHECK;
+void gm_link_flush(struct gm_agent *agent, bool all); /* what was not sent, or all, again */
+/* Takes the entry out; owned by the caller, gm_outgoing_free. NULL: unknown. */
+struct gm_outgoing *gm_link_take(struct gm_agent *agent, uint64_t seq);
+void gm_link_drop_task(struct gm_agent *agent, uint64_t task_id, uint64_t epoch);
+void gm_outgoing_free(struct gm_outgoing *out);
+/* --- agent_handle.c */
+void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */
+/* --- agent_worker.c */
+int gm_agent_slots_open(struct gm_agent *agent, struct gm_err *err) GM_MUST_CHECK;
+void gm_agent_slots_close(struct gm_agent *agent);
+bool gm_agent_slots_seen(const struct gm_agent *agent);
+uint32_t gm_agent_slots_usable(const struct gm_agent *agent);
+void gm_agent_check_ready(struct gm_agent *agent);
+void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
+/* --- agent_task.c */
+struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch);
+void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign); /* takes assign */
+void gm_task_feed(struct gm_task *task, Gm__Feed *feed);         /* takes feed */
+void gm_task_start(struct gm_task *task);                        /* its slot is ready */
+void gm_task_alive(struct gm_task *task);                        /* a sign of life */
+/* The worker or the agent failed at it: told after what was announced before. why is kept. */
+void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                        const Gm__Usage *usage);
+/* An output failed: what is not yet told is given up, the worker is killed if it runs. */
+void gm_task_fail(struct gm_task *task, const struct gm_err *why, int64_t chunk);
+void gm_task_drop(struct gm_task *task, const char *reason); /* nobody wants it any more */
+void gm_task_emit(struct gm_task *task);                     /* tells what is ready, in order */
+void gm_task_acked(struct gm_task *task, const struct gm_outgoing *out);
+void gm_task_finished(struct gm_task *task); /* its end was acknowledged */
+void gm_task_tick(struct gm_task *task, gm_time now);
+void gm_task_unref(struct gm_task *task);
+/* --- agent_item.c */
+int gm_item_add(struct gm_task *task, const Gm__WProduced *produced,
+                struct gm_err *err) GM_MUST_CHECK;
+int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err *err) GM_MUST_CHECK;
+int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                       const Gm__Usage *usage, struct gm_err *err) GM_MUST_CHECK;
+void gm_item_drop(struct gm_item *item); /* unlinked by the caller; freed now or when not busy */
+void gm_item_verified(struct gm_item *item);
+void gm_item_failed(struct gm_item *item, const struct gm_err *why);
+bool gm_item_tick(struct gm_item *item, gm_time now); /* false: it failed its task, and is gone */
+void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
+void gm_item_resend(struct gm_agent *agent); /* grant requests, after a Welcome */
+/* --- agent_verify.c */
+void gm_verify_add(struct gm_item *item);
+void gm_verify_next(struct gm_agent *agent);
+void gm_verify_message(struct gm_agent *agent, const Gm__WorkerMessage *msg);
+void gm_verify_gone(struct gm_agent *agent, const struct gm_err *why);
+void gm_verify_forget(struct gm_item *item); /* out of the queue */
+/* --- agent_open.c */
+/* Opens what the worker of `slot` asked for, on behalf of task, and answers it. */
+void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask);
+void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot); /* it is gone */
+void gm_open_tick(struct gm_agent *agent, gm_time now);
+void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char *name, int fd,
+                   const struct gm_err *failure); /* takes fd */
+
+#endif

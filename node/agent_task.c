@@ -1,0 +1,547 @@
+/* A task's life in the agent:
+ *
+ *   WAITING -> RUNNING -> STORING -> ENDED -> (acknowledged: gone)
+ *      any of them -> DROPPED -> (no job holds it: gone)
+ *
+ * What the worker announces is queued in task->first .. last in its order, the end of the task
+ * (done or failed) as the last of them, and told to the scheduler in that order; the end only when
+ * every piece before it was acknowledged. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/packet.h"
+#include "proto/envelope.h"
+
+#define PROGRESS_EVERY (500 * GM_MS)
+
+struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch)
+{
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        if (t->id == id && t->epoch == epoch) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+static void log_task(enum gm_log_level level, const char *event, const struct gm_task *task)
+{
+    gm_log(level, event, "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64,
+           task->spec->job_id, task->spec->task, task->spec->instance, task->id, task->epoch);
+}
+
+static int add_inputs(struct gm_task *task, Gm__TaskInput **inputs, size_t count,
+                      struct gm_err *err)
+{
+    if (count == 0) {
+        return 0;
+    }
+    Gm__TaskInput **grown =
+        realloc(task->inputs, (task->input_count + count) * sizeof(*task->inputs));
+    if (grown == NULL) {
+        return gm_err_nomem(err);
+    }
+    memcpy(grown + task->input_count, inputs, count * sizeof(*inputs));
+    task->inputs = grown;
+    task->input_count += count;
+    return 0;
+}
+
+static void free_task(struct gm_task *task)
+{
+    for (struct gm_task **at = &task->agent->tasks; *at != NULL; at = &(*at)->next) {
+        if (*at == task) {
+            *at = task->next;
+            break;
+        }
+    }
+    if (task->slot != NULL && task->slot->task == task) {
+        task->slot->task = NULL;
+    }
+    if (task->folder >= 0) {
+        close(task->folder);
+    }
+    if (task->path != NULL) {
+        gm_agent_remove_folder(task->agent, task->path);
+        free(task->path);
+    }
+    for (size_t i = 0; i < task->feed_count; i++) {
+        gm__feed__free_unpacked(task->feeds[i], NULL);
+    }
+    free(task->feeds);
+    free(task->inputs);
+    gm__assign__free_unpacked(task->assign, NULL);
+    free(task);
+}
+
+void gm_task_unref(struct gm_task *task)
+{
+    GM_ASSERT(task->refs > 0);
+    task->refs--;
+    if (task->refs == 0 && task->state == GM_TASK_DROPPED) {
+        free_task(task);
+    }
+}
+
+static struct gm_agent_slot *find_free_slot(struct gm_agent *agent)
+{
+    struct gm_agent_slot *found = NULL;
+    for (uint32_t i = 0; i < agent->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[i];
+        if (slot->task == NULL && (found == NULL || (gm_slot_is_ready(slot->process) &&
+                                                     !gm_slot_is_ready(found->process)))) {
+            found = slot;
+        }
+    }
+    return found;
+}
+
+void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
+{
+    struct gm_err err = {.code = GM_OK};
+    struct gm_task *task = gm_task_find(agent, assign->task_id, assign->epoch);
+    if (task != NULL) { /* sent twice */
+        gm__assign__free_unpacked(assign, NULL);
+        return;
+    }
+    task = calloc(1, sizeof(*task));
+    if (task == NULL) { /* the lease will end by itself */
+        gm__assign__free_unpacked(assign, NULL);
+        return;
+    }
+    task->agent = agent;
+    task->assign = assign;
+    task->spec = assign->spec;
+    task->id = assign->task_id;
+    task->term = assign->term;
+    task->epoch = assign->epoch;
+    task->folder = -1;
+    task->inputs_complete = task->spec->inputs_complete;
+    task->assigned = task->life = gm_time_now();
+    uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;
+    task->deadline = task->assigned + (gm_time)lease_ms * GM_MS;
+    task->next = agent->tasks;
+    agent->tasks = task;
+    log_task(GM_LOG_INFO, "assigned", task);
+
+    struct gm_agent_slot *slot = find_free_slot(agent);
+    if (add_inputs(task, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
+        gm_task_end_failed(task, &err, -1, NULL);
+    } else if (slot == NULL) {
+        gm_err_set(&err, GM_E_BUSY, agent->slot_count, "all %" PRIu32 " slots of the node are busy",
+                   agent->slot_count);
+        gm_task_end_failed(task, &err, -1, NULL);
+    } else {
+        task->slot = slot;
+        slot->task = task;
+        if (gm_slot_is_ready(slot->process)) {
+            gm_task_start(task);
+        }
+    }
+}
+
+static int make_folder(struct gm_task *task, const char *name, struct gm_err *err)
+{
+    if (asprintf(&task->path, "%s/%s", task->slot->scratch, name) < 0) {
+        task->path = NULL;
+        return gm_err_nomem(err);
+    }
+    if (mkdir(task->path, 0700) < 0) {
+        return gm_err_sys(err, errno, "could not make the scratch folder of a task");
+    }
+    task->folder = open(task->path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    if (task->folder < 0) {
+        return gm_err_sys(err, errno, "could not open the scratch folder of a task");
+    }
+    return 0;
+}
+
+/* Tells the worker of inputs that came after its TaskSpec. */
+static int send_feed(struct gm_task *task, const Gm__Feed *feed, uint32_t first, struct gm_err *err)
+{
+    int fd = -1;
+    Gm__WFeed told = GM__WFEED__INIT;
+    told.first = first;
+    int rc = gm_packet_memfd("gopmill-feed", &feed->base, &fd, &told.feed_size, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_FEED;
+    msg.feed = &told;
+    return gm_slot_send(task->slot->process, &msg, fd, err);
+}
+
+static int send_inputs_end(struct gm_task *task, struct gm_err *err)
+{
+    Gm__WInputsEnd end = GM__WINPUTS_END__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_INPUTS_END;
+    msg.inputs_end = &end;
+    return gm_slot_send(task->slot->process, &msg, -1, err);
+}
+
+static int send_start(struct gm_task *task, struct gm_err *err)
+{
+    char name[64];
+    snprintf(name, sizeof(name), "t%" PRIu64 "-%" PRIu64, task->id, task->epoch);
+    int rc = make_folder(task, name, err);
+    if (rc < 0) {
+        return rc;
+    }
+    int fd = -1;
+    Gm__WStart start = GM__WSTART__INIT;
+    start.scratch = name;
+    rc = gm_packet_memfd("gopmill-task", &task->spec->base, &fd, &start.spec_size, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_START;
+    msg.start = &start;
+    rc = gm_slot_send(task->slot->process, &msg, fd, err);
+    size_t first = task->spec->n_inputs;
+    for (size_t i = 0; rc == 0 && i < task->feed_count; i++) {
+        rc = send_feed(task, task->feeds[i], (uint32_t)first, err);
+        first += task->feeds[i]->n_inputs;
+    }
+    if (rc == 0 && task->inputs_complete && !task->spec->inputs_complete) {
+        rc = send_inputs_end(task, err);
+    }
+    return rc;
+}
+
+void gm_task_start(struct gm_task *task)
+{
+    struct gm_err err;
+    task->state = GM_TASK_RUNNING;
+    task->life = gm_time_now();
+    if (send_start(task, &err) < 0) {
+        gm_slot_kill(task->slot->process, &err);
+        gm_task_end_failed(task, &err, -1, NULL);
+    }
+}
+
+void gm_task_alive(struct gm_task *task)
+{
+    task->life = gm_time_now();
+    task->progress++;
+}
+
+/* feed->first counts from the first input of the TaskSpec; what is known already is passed over. */
+static int take_feed(struct gm_task *task, Gm__Feed *feed, struct gm_err *err)
+{
+    size_t known = task->input_count - feed->first;
+    for (size_t i = 0; i < known; i++) {
+        gm__task_input__free_unpacked(feed->inputs[i], NULL);
+    }
+    memmove(feed->inputs, feed->inputs + known, (feed->n_inputs - known) * sizeof(*feed->inputs));
+    feed->n_inputs -= known;
+    for (size_t i = 0; i < feed->n_inputs; i++) {
+        if (feed->inputs[i]->item == NULL) {
+            return gm_err_set(err, GM_E_PROTO, 0, "an input was fed without its item");
+        }
+    }
+    Gm__Feed **grown = realloc(task->feeds, (task->feed_count + 1) * sizeof(Gm__Feed *));
+    if (grown == NULL) {
+        return gm_err_nomem(err);
+    }
+    task->feeds = grown;
+    size_t first = task->input_count;
+    int rc = add_inputs(task, feed->inputs, feed->n_inputs, err);
+    if (rc < 0) {
+        return rc;
+    }
+    task->feeds[task->feed_count++] = feed;
+    return task->state == GM_TASK_RUNNING && feed->n_inputs > 0
+               ? send_feed(task, feed, (uint32_t)first, err)
+               : 0;
+}
+
+void gm_task_feed(struct gm_task *task, Gm__Feed *feed)
+{
+    struct gm_err err;
+    bool complete = feed->inputs_complete;
+    bool hole = feed->first > task->input_count; /* Renew tells what is missing */
+    bool known = feed->first + feed->n_inputs <= task->input_count;
+    int rc = 0;
+    if (hole || known || (task->state != GM_TASK_WAITING && task->state != GM_TASK_RUNNING)) {
+        gm__feed__free_unpacked(feed, NULL);
+    } else {
+        size_t feeds = task->feed_count;
+        rc = take_feed(task, feed, &err);
+        if (task->feed_count == feeds) {
+            gm__feed__free_unpacked(feed, NULL);
+        }
+    }
+    if (rc == 0 && complete && !hole && !task->inputs_complete) {
+        task->inputs_complete = true;
+        rc = task->state == GM_TASK_RUNNING ? send_inputs_end(task, &err) : 0;
+    }
+    if (rc < 0) {
+        gm_task_fail(task, &err, -1);
+    }
+}
+
+void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                        const Gm__Usage *usage)
+{
+    struct gm_err err;
+    gm_log_err(GM_LOG_WARN, "task-failed", why,
+               "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " chunk=%" PRId64,
+               task->spec->job_id, task->spec->task, task->spec->instance, task->id, chunk);
+    task->state = GM_TASK_STORING;
+    if (gm_item_add_failed(task, why, chunk, usage, &err) < 0) {
+        gm_task_drop(task, "its failure could not be told"); /* the lease will end by itself */
+        return;
+    }
+    gm_task_emit(task);
+}
+
+static void drop_items(struct gm_task *task)
+{
+    struct gm_item *next = NULL;
+    for (struct gm_item *item = task->first; item != NULL; item = next) {
+        next = item->next;
+        gm_item_drop(item);
+    }
+    task->first = task->last = NULL;
+}
+
+static void kill_worker(struct gm_task *task, const char *reason)
+{
+    if (task->state == GM_TASK_RUNNING && task->slot != NULL) {
+        struct gm_err why;
+        gm_err_set(&why, GM_E_CANCELLED, 0, "%s", reason);
+        gm_slot_kill(task->slot->process, &why);
+    }
+}
+
+void gm_task_fail(struct gm_task *task, const struct gm_err *why, int64_t chunk)
+{
+    if (task->state == GM_TASK_ENDED || task->state == GM_TASK_DROPPED) {
+        return;
+    }
+    struct gm_err kept = *why; /* it may lie in an item */
+    task->refs++;              /* the last item must not take the task along */
+    kill_worker(task, "its task failed");
+    if (task->slot != NULL) {
+        gm_open_forget(task->agent, task->slot);
+    }
+    drop_items(task);
+    gm_task_end_failed(task, &kept, chunk, NULL);
+    gm_task_unref(task);
+}
+
+void gm_task_drop(struct gm_task *task, const char *reason)
+{
+    if (task->state == GM_TASK_DROPPED) {
+        return;
+    }
+    char quoted[128];
+    gm_log(GM_LOG_INFO, "task-dropped", "job=%s task=%s id=%" PRIu64 " epoch=%" PRIu64 " reason=%s",
+           task->spec->job_id, task->spec->task, task->id, task->epoch,
+           gm_log_quote(reason, quoted, sizeof(quoted)));
+    task->refs++;
+    kill_worker(task, reason);
+    task->state = GM_TASK_DROPPED;
+    gm_link_drop_task(task->agent, task->id, task->epoch);
+    drop_items(task);
+    if (task->slot != NULL) {
+        gm_open_forget(task->agent, task->slot);
+        task->slot->task = NULL;
+        task->slot = NULL;
+    }
+    gm_task_unref(task);
+}
+
+static int post_item(struct gm_task *task, struct gm_item *item, Gm__Object **list,
+                     Gm__Object *objects, struct gm_err *err)
+{
+    for (size_t i = 0; i < item->file_count; i++) {
+        struct gm_item_file *file = &item->files[i];
+        gm__object__init(&objects[i]);
+        objects[i].store = file->store;
+        objects[i].key = file->key;
+        objects[i].size = file->file.size;
+        objects[i].sha256.data = file->file.sha256;
+        objects[i].sha256.len = GM_SHA256_SIZE;
+        list[i] = &objects[i];
+    }
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Item piece = GM__ITEM__INIT;
+    Gm__Produced produced = GM__PRODUCED__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    item->usage.bytes_in = task->bytes_in;
+    item->usage.bytes_out = task->bytes_out;
+    if (item->kind == GM_ITEM_PIECE) {
+        piece.stream = item->stream;
+        piece.index = item->index;
+        piece.last = item->is_last;
+        piece.objects = list;
+        piece.n_objects = item->file_count;
+        piece.meta.data = item->meta;
+        piece.meta.len = item->meta_size;
+        produced.task_id = task->id;
+        produced.term = task->term;
+        produced.epoch = task->epoch;
+        produced.item = &piece;
+        env.body_case = GM__ENVELOPE__BODY_PRODUCED;
+        env.produced = &produced;
+    } else {
+        done.task_id = task->id;
+        done.term = task->term;
+        done.epoch = task->epoch;
+        done.meta.data = item->meta;
+        done.meta.len = item->meta_size;
+        done.objects = list;
+        done.n_objects = item->file_count;
+        done.usage = &item->usage;
+        done.expand = item->done->expand;
+        done.n_expand = item->done->n_expand;
+        done.publication = item->done->publication;
+        env.body_case = GM__ENVELOPE__BODY_DONE;
+        env.done = &done;
+    }
+    return gm_link_post(task->agent, task, &env, err);
+}
+
+static int post_failed(struct gm_task *task, struct gm_item *item, struct gm_err *err)
+{
+    Gm__Error error;
+    gm_err_to_msg(&item->err, &error);
+    item->usage.bytes_in = task->bytes_in;
+    item->usage.bytes_out = task->bytes_out;
+    Gm__Failed failed = GM__FAILED__INIT;
+    failed.task_id = task->id;
+    failed.term = task->term;
+    failed.epoch = task->epoch;
+    failed.error = &error;
+    failed.chunk = item->chunk;
+    failed.usage = &item->usage;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_FAILED;
+    env.failed = &failed;
+    return gm_link_post(task->agent, task, &env, err);
+}
+
+static int post(struct gm_task *task, struct gm_item *item, struct gm_err *err)
+{
+    if (item->kind == GM_ITEM_FAILED) {
+        return post_failed(task, item, err);
+    }
+    Gm__Object *objects = calloc(item->file_count + 1, sizeof(*objects));
+    Gm__Object **list = calloc(item->file_count + 1, sizeof(*list));
+    int rc = objects == NULL || list == NULL ? gm_err_nomem(err)
+                                             : post_item(task, item, list, objects, err);
+    free(objects);
+    free(list);
+    return rc;
+}
+
+void gm_task_emit(struct gm_task *task)
+{
+    while (task->first != NULL && task->first->state == GM_ITEM_READY &&
+           task->state != GM_TASK_DROPPED) {
+        struct gm_item *item = task->first;
+        struct gm_err err;
+        bool end = item->kind != GM_ITEM_PIECE;
+        if (end && task->unacked > 0) {
+            return;
+        }
+        if (post(task, item, &err) < 0) {
+            if (item->kind == GM_ITEM_FAILED) {
+                gm_task_drop(task, "its failure could not be told");
+            } else {
+                gm_task_fail(task, &err, -1);
+            }
+            return;
+        }
+        task->first = item->next;
+        task->last = task->first == NULL ? NULL : task->last;
+        task->unacked += end ? 0 : 1;
+        if (end) {
+            task->state = GM_TASK_ENDED;
+        }
+        gm_item_drop(item);
+    }
+}
+
+void gm_task_acked(struct gm_task *task, const struct gm_outgoing *out)
+{
+    task->unacked -= task->unacked > 0 ? 1 : 0;
+    gm_task_alive(task);
+    if (task->state == GM_TASK_RUNNING) {
+        Gm__WStored stored = GM__WSTORED__INIT;
+        stored.stream = out->stream;
+        stored.index = out->index;
+        Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+        msg.body_case = GM__WORKER_MESSAGE__BODY_STORED;
+        msg.stored = &stored;
+        struct gm_err err;
+        if (gm_slot_send(task->slot->process, &msg, -1, &err) < 0) {
+            gm_slot_kill(task->slot->process, &err); /* its end fails the task */
+        }
+    }
+    gm_task_emit(task);
+}
+
+void gm_task_finished(struct gm_task *task)
+{
+    log_task(GM_LOG_INFO, "task-ended", task);
+    task->refs++;
+    task->state = GM_TASK_DROPPED;
+    drop_items(task);
+    if (task->slot != NULL) {
+        task->slot->task = NULL;
+        task->slot = NULL;
+    }
+    gm_task_unref(task);
+}
+
+static void send_progress(struct gm_task *task, gm_time now)
+{
+    Gm__Progress progress = GM__PROGRESS__INIT;
+    progress.task_id = task->id;
+    progress.term = task->term;
+    progress.epoch = task->epoch;
+    progress.frames_done = task->frames_done;
+    progress.frames_total = task->frames_total;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_PROGRESS;
+    env.progress = &progress;
+    if (gm_link_send(task->agent, &env)) {
+        task->told = now;
+        task->told_done = task->frames_done;
+    }
+}
+
+void gm_task_tick(struct gm_task *task, gm_time now)
+{
+    if (task->state == GM_TASK_DROPPED) {
+        return;
+    }
+    if (now > task->deadline) {
+        gm_task_drop(task, "its lease was not renewed in time");
+        return;
+    }
+    if (task->agent->link == GM_LINK_UP && task->frames_done != task->told_done &&
+        now - task->told >= PROGRESS_EVERY) {
+        send_progress(task, now);
+    }
+    struct gm_item *next = NULL;
+    for (struct gm_item *item = task->first; item != NULL; item = next) {
+        next = item->next;
+        if (!gm_item_tick(item, now)) {
+            return; /* the task failed and its items are gone */
+        }
+    }
+}

@@ -1,0 +1,231 @@
+/* The verifier: one more worker process, which never sees what encodes. It takes one announced item
+ * at a time and gets the item's files as descriptors; the agent's own, read-only ones. */
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "node/packet.h"
+#include "proto/envelope.h"
+
+static struct gm_agent_slot *verifier(struct gm_agent *agent)
+{
+    return &agent->slots[agent->slot_count];
+}
+
+void gm_verify_add(struct gm_item *item)
+{
+    struct gm_agent *agent = item->task->agent;
+    item->verify_next = NULL;
+    *(agent->verify_last == NULL ? &agent->verify_first : &agent->verify_last->verify_next) = item;
+    agent->verify_last = item;
+    gm_verify_next(agent);
+}
+
+void gm_verify_forget(struct gm_item *item)
+{
+    struct gm_agent *agent = item->task->agent;
+    struct gm_item *last = NULL;
+    struct gm_item **at = &agent->verify_first;
+    while (*at != NULL) {
+        if (*at == item) {
+            *at = item->verify_next;
+        } else {
+            last = *at;
+            at = &(*at)->verify_next;
+        }
+    }
+    agent->verify_last = last;
+}
+
+/* The task that checks `item`: the same results, the item as its only input. */
+static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size,
+                     struct gm_err *err)
+{
+    const Gm__TaskSpec *from = item->task->spec;
+    Gm__Object *objects = calloc(item->file_count + 1, sizeof(*objects));
+    Gm__Object **list = calloc(item->file_count + 1, sizeof(*list));
+    if (objects == NULL || list == NULL) {
+        free(objects);
+        free(list);
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < item->file_count; i++) {
+        gm__object__init(&objects[i]);
+        objects[i].store = item->files[i].store;
+        objects[i].key = item->files[i].path;
+        objects[i].size = item->files[i].file.size;
+        objects[i].sha256.data = (uint8_t *)(uintptr_t)item->files[i].file.sha256;
+        objects[i].sha256.len = GM_SHA256_SIZE;
+        list[i] = &objects[i];
+    }
+    Gm__Item piece = GM__ITEM__INIT;
+    piece.stream = item->stream;
+    piece.index = item->index;
+    piece.last = item->is_last;
+    piece.objects = list;
+    piece.n_objects = item->file_count;
+    piece.meta.data = item->meta;
+    piece.meta.len = item->meta_size;
+    Gm__TaskInput input = GM__TASK_INPUT__INIT;
+    input.task = from->task;
+    input.instance = from->instance;
+    input.item = &piece;
+    Gm__TaskInput *inputs[] = {&input};
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "verify";
+    spec.job_id = from->job_id;
+    spec.task = from->task;
+    spec.instance = from->instance;
+    spec.pipeline = from->pipeline;
+    spec.source_name = from->source_name;
+    spec.results = from->results;
+    spec.n_results = from->n_results;
+    spec.inputs = inputs;
+    spec.n_inputs = 1;
+    spec.inputs_complete = true;
+    spec.attempt = from->attempt;
+    int rc = gm_packet_memfd("gopmill-verify", &spec.base, out_fd, out_size, err);
+    free(objects);
+    free(list);
+    return rc;
+}
+
+static int start_verify(struct gm_agent *agent, const struct gm_item *item, struct gm_err *err)
+{
+    struct gm_agent_slot *slot = verifier(agent);
+    char name[64];
+    char path[4096];
+    snprintf(name, sizeof(name), "v%" PRIu64, ++agent->verify_scratch);
+    snprintf(path, sizeof(path), "%s/%s", slot->scratch, name);
+    if (mkdir(path, 0700) < 0) {
+        return gm_err_sys(err, errno, "could not make the verifier's scratch folder");
+    }
+    int fd = -1;
+    Gm__WStart start = GM__WSTART__INIT;
+    start.scratch = name;
+    int rc = pack_spec(item, &fd, &start.spec_size, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_START;
+    msg.start = &start;
+    return gm_slot_send(slot->process, &msg, fd, err);
+}
+
+void gm_verify_next(struct gm_agent *agent)
+{
+    while (agent->verifying == NULL && agent->verify_first != NULL &&
+           gm_slot_is_ready(verifier(agent)->process)) {
+        struct gm_item *item = agent->verify_first;
+        gm_verify_forget(item);
+        agent->verifying = item;
+        agent->verify_life = gm_time_now();
+        item->busy = true;
+        struct gm_err err;
+        if (start_verify(agent, item, &err) < 0) {
+            gm_slot_kill(verifier(agent)->process, &err);
+            return; /* gm_verify_gone settles the item */
+        }
+    }
+}
+
+/* The verifier is through with its item, which is returned; NULL: nobody wants it any more. */
+static struct gm_item *end_verify(struct gm_agent *agent)
+{
+    struct gm_item *item = agent->verifying;
+    char path[4096];
+    snprintf(path, sizeof(path), "%s/v%" PRIu64, verifier(agent)->scratch, agent->verify_scratch);
+    gm_agent_remove_folder(agent, path);
+    gm_open_forget(agent, verifier(agent));
+    agent->verifying = NULL;
+    item->busy = false;
+    if (item->dropped) {
+        gm_item_drop(item);
+        return NULL;
+    }
+    gm_task_alive(item->task);
+    return item;
+}
+
+static void fail_item(struct gm_agent *agent, const struct gm_err *why)
+{
+    struct gm_item *item = end_verify(agent);
+    if (item != NULL) {
+        gm_item_failed(item, why);
+    }
+}
+
+static void answer_open(struct gm_agent *agent, const Gm__WOpen *ask)
+{
+    struct gm_item *item = agent->verifying;
+    struct gm_err err;
+    if (ask->kind == GM__WOBJECT__WOBJECT_RESULT && !item->dropped) {
+        gm_open_start(item->task, verifier(agent), ask);
+        return;
+    }
+    int fd = -1;
+    const char *name = "object";
+    if (ask->kind == GM__WOBJECT__WOBJECT_INPUT && ask->index == 0 &&
+        ask->object < item->file_count) {
+        name = item->files[ask->object].name;
+        fd = fcntl(item->files[ask->object].file.fd, F_DUPFD_CLOEXEC, 0);
+        if (fd < 0) {
+            gm_err_sys(&err, errno, "could not pass a file to the verifier");
+        }
+    } else {
+        gm_err_set(&err, GM_E_NOTFOUND, ask->object, "the verifier asked for what it may not have");
+    }
+    gm_open_reply(verifier(agent), ask, name, fd, fd < 0 ? &err : NULL);
+}
+
+void gm_verify_message(struct gm_agent *agent, const Gm__WorkerMessage *msg)
+{
+    if (agent->verifying == NULL) {
+        return;
+    }
+    agent->verify_life = gm_time_now();
+    struct gm_err err;
+    struct gm_item *item = NULL;
+    switch (msg->body_case) {
+    case GM__WORKER_MESSAGE__BODY_OPEN:
+        answer_open(agent, msg->open);
+        break;
+    case GM__WORKER_MESSAGE__BODY_PROGRESS:
+        if (!agent->verifying->dropped) {
+            gm_task_alive(agent->verifying->task);
+        }
+        break;
+    case GM__WORKER_MESSAGE__BODY_DONE:
+        item = end_verify(agent);
+        if (item != NULL) {
+            gm_item_verified(item);
+        }
+        gm_verify_next(agent);
+        break;
+    case GM__WORKER_MESSAGE__BODY_FAILED:
+        gm_err_from_msg(msg->failed->error, &err);
+        fail_item(agent, &err);
+        gm_verify_next(agent);
+        break;
+    default:
+        gm_err_set(&err, GM_E_BUG, msg->body_case, "the verifier sent message %d",
+                   (int)msg->body_case);
+        gm_slot_kill(verifier(agent)->process, &err);
+    }
+}
+
+void gm_verify_gone(struct gm_agent *agent, const struct gm_err *why)
+{
+    if (agent->verifying != NULL) {
+        struct gm_err err = *why;
+        GM_IGNORE(gm_err_wrap(&err, -(int)err.code, "verifier: "), "the text is what it is for");
+        fail_item(agent, &err);
+    }
+}

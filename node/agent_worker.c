@@ -1,0 +1,250 @@
+/* The slots: their processes' coming and going, and what their workers say. */
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "node/agent_state.h"
+#include "proto/envelope.h"
+
+#define BROKEN_AFTER 3 /* starts in a row that failed */
+#define STORE_STALL (15 * 60 * GM_SEC)
+
+static void note_missing(struct gm_agent *agent, const Gm__WReady *ready)
+{
+    for (size_t i = 0; i < ready->n_missing; i++) {
+        bool known = false;
+        char text[160];
+        snprintf(text, sizeof(text), "sandbox: this kernel has no %.100s", ready->missing[i]);
+        for (size_t k = 0; k < agent->note_count; k++) {
+            known = known || strcmp(agent->notes[k], text) == 0;
+        }
+        char *copy = known || agent->note_count == sizeof(agent->notes) / sizeof(agent->notes[0])
+                         ? NULL
+                         : strdup(text);
+        if (copy != NULL) {
+            agent->notes[agent->note_count++] = copy;
+            gm_log(GM_LOG_WARN, "sandbox-incomplete", "missing=%.100s", ready->missing[i]);
+        }
+    }
+}
+
+static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg)
+{
+    struct gm_agent_slot *slot = arg;
+    struct gm_agent *agent = slot->agent;
+    gm_log(GM_LOG_DEBUG, "worker-ready", "slot=%" PRIu32 " pid=%d", slot->index,
+           gm_slot_pid(process));
+    note_missing(agent, ready);
+    slot->seen = true;
+    slot->broken = false;
+    gm_link_offer(agent, false);
+    gm_agent_check_ready(agent);
+    if (slot->index == agent->slot_count) {
+        gm_verify_next(agent);
+    } else if (slot->task != NULL && slot->task->state == GM_TASK_WAITING) {
+        gm_task_start(slot->task);
+    }
+}
+
+static void end_done(struct gm_task *task, const Gm__WDone *done)
+{
+    struct gm_err err;
+    task->state = GM_TASK_STORING;
+    if (gm_item_add_done(task, done, &err) < 0) {
+        gm_task_fail(task, &err, -1);
+    }
+}
+
+static void end_failed(struct gm_task *task, const Gm__WFailed *failed)
+{
+    struct gm_err err;
+    gm_err_from_msg(failed->error, &err);
+    gm_task_end_failed(task, &err, failed->chunk, failed->usage);
+}
+
+static void on_task_message(struct gm_task *task, const Gm__WorkerMessage *msg)
+{
+    struct gm_err err;
+    gm_task_alive(task);
+    switch (msg->body_case) {
+    case GM__WORKER_MESSAGE__BODY_PROGRESS:
+        task->frames_done = msg->progress->frames_done;
+        task->frames_total = msg->progress->frames_total;
+        break;
+    case GM__WORKER_MESSAGE__BODY_OPEN:
+        gm_open_start(task, task->slot, msg->open);
+        break;
+    case GM__WORKER_MESSAGE__BODY_PRODUCED:
+        if (gm_item_add(task, msg->produced, &err) < 0) {
+            gm_task_fail(task, &err, -1);
+        }
+        break;
+    case GM__WORKER_MESSAGE__BODY_DONE:
+        end_done(task, msg->done);
+        break;
+    case GM__WORKER_MESSAGE__BODY_FAILED:
+        end_failed(task, msg->failed);
+        break;
+    default:
+        gm_err_set(&err, GM_E_BUG, msg->body_case, "the worker sent message %d",
+                   (int)msg->body_case);
+        gm_task_fail(task, &err, -1);
+    }
+}
+
+static void on_message(struct gm_slot *process, const Gm__WorkerMessage *msg, void *arg)
+{
+    struct gm_agent_slot *slot = arg;
+    (void)process;
+    if (slot->index == slot->agent->slot_count) {
+        gm_verify_message(slot->agent, msg);
+    } else if (slot->task != NULL && slot->task->state == GM_TASK_RUNNING) {
+        on_task_message(slot->task, msg);
+    }
+}
+
+static void on_gone(struct gm_slot *process, const struct gm_err *why, bool ready, void *arg)
+{
+    struct gm_agent_slot *slot = arg;
+    struct gm_agent *agent = slot->agent;
+    bool killed = why->code == GM_E_CANCELLED;
+    gm_log_err(killed ? GM_LOG_DEBUG : GM_LOG_WARN, "worker-gone", why,
+               "slot=%" PRIu32 " starts_failed=%" PRIu32, slot->index, gm_slot_failures(process));
+    gm_open_forget(agent, slot);
+    slot->seen = slot->seen || !ready;
+    if (gm_slot_failures(process) >= BROKEN_AFTER) {
+        slot->broken = true;
+        gm_link_offer(agent, false);
+    }
+    struct gm_task *task = slot->task;
+    /* A malformed packet or a full socket is the worker's failure, not the job's. */
+    struct gm_err told = *why;
+    if (gm_code_get((int)told.code)->retry == GM_RETRY_NEVER) {
+        told.code = GM_E_WORKER_DIED;
+    }
+    if (slot->index == agent->slot_count) {
+        gm_verify_gone(agent, &told);
+    } else if (task != NULL && (task->state == GM_TASK_RUNNING ||
+                                (task->state == GM_TASK_WAITING && slot->broken))) {
+        gm_task_end_failed(task, &told, -1, NULL);
+    }
+}
+
+static int open_slot(struct gm_agent *agent, uint32_t index, struct gm_err *err)
+{
+    struct gm_agent_slot *slot = &agent->slots[index];
+    const struct gm_agent_params *params = &agent->params;
+    slot->agent = agent;
+    slot->index = index;
+    int rc = index == agent->slot_count
+                 ? asprintf(&slot->scratch, "%s/verify", params->scratch)
+                 : asprintf(&slot->scratch, "%s/%" PRIu32, params->scratch, index);
+    if (rc < 0) {
+        slot->scratch = NULL;
+        return gm_err_nomem(err);
+    }
+    rc = gm_fs_mkdirs(slot->scratch, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct gm_slot_params process = {
+        .launcher = params->launcher,
+        .worker = params->worker,
+        .scratch = slot->scratch,
+        .memory_bytes = params->worker_memory_bytes,
+        .file_bytes = agent->scratch_whole,
+        .cpu_flags = params->cpu_flags,
+        .log_level = params->log_level,
+    };
+    const struct gm_slot_handler handler = {
+        .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone, .arg = slot};
+    return gm_slot_create(&agent->loop, &process, &handler, &slot->process, err);
+}
+
+int gm_agent_slots_open(struct gm_agent *agent, struct gm_err *err)
+{
+    agent->slot_count = agent->params.slots;
+    agent->slots = calloc(agent->slot_count + 1u, sizeof(*agent->slots));
+    if (agent->slots == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = 0;
+    for (uint32_t i = 0; i <= agent->slot_count && rc == 0; i++) {
+        rc = open_slot(agent, i, err);
+    }
+    return rc;
+}
+
+void gm_agent_slots_close(struct gm_agent *agent)
+{
+    for (uint32_t i = 0; agent->slots != NULL && i <= agent->slot_count; i++) {
+        gm_slot_destroy(&agent->slots[i].process);
+    }
+}
+
+bool gm_agent_slots_seen(const struct gm_agent *agent)
+{
+    for (uint32_t i = 0; i <= agent->slot_count; i++) {
+        if (!agent->slots[i].seen) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Without a verifier nothing can be finished. */
+uint32_t gm_agent_slots_usable(const struct gm_agent *agent)
+{
+    uint32_t usable = 0;
+    for (uint32_t i = 0; i < agent->slot_count; i++) {
+        usable += agent->slots[i].broken ? 0 : 1;
+    }
+    return agent->slots[agent->slot_count].broken ? 0 : usable;
+}
+
+void gm_agent_check_ready(struct gm_agent *agent)
+{
+    if (agent->announced || agent->link != GM_LINK_UP) {
+        return;
+    }
+    for (uint32_t i = 0; i <= agent->slot_count; i++) {
+        if (!gm_slot_is_ready(agent->slots[i].process)) {
+            return;
+        }
+    }
+    agent->announced = true;
+    if (agent->params.on_ready != NULL) {
+        agent->params.on_ready(agent->slot_count, agent->params.arg);
+    }
+}
+
+static void kill_hung(struct gm_agent_slot *slot, gm_time quiet)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_WORKER_HUNG, 0, "no sign of life for %" PRId64 " s", quiet / GM_SEC);
+    gm_slot_kill(slot->process, &why);
+}
+
+void gm_agent_watch(struct gm_agent *agent, gm_time now)
+{
+    gm_time stall = (gm_time)agent->stall_ms * GM_MS;
+    if (stall == 0) {
+        return;
+    }
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        if (t->state == GM_TASK_RUNNING && now - t->life > stall) {
+            kill_hung(t->slot, now - t->life);
+        }
+        /* While a store is slow the lease is kept by showing progress, but not for ever. */
+        if (t->state == GM_TASK_STORING && t->first != NULL && now - t->life < STORE_STALL) {
+            t->progress++;
+        }
+    }
+    if (agent->verifying != NULL && now - agent->verify_life > stall) {
+        kill_hung(&agent->slots[agent->slot_count], now - agent->verify_life);
+    }
+}

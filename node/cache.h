@@ -1,0 +1,32 @@
+#ifndef GM_NODE_CACHE_H
+#define GM_NODE_CACHE_H
+
+#include "common/err.h"
+#include "common/hash.h"
+
+/* Content cache: bodies by their SHA-256, in files below one folder, at most max_bytes in all; the
+ * least recently used go first. What a running agent put in stays for the next one. Descriptors
+ * that were given out stay good when their entry goes. Thread: any, several at a time. */
+struct gm_cache; /* opaque */
+
+/* Makes the folder; takes in what it holds, oldest use first; removes what does not belong there.
+ * max_bytes 0: nothing is kept. Errors: SYS, NOMEM. */
+int gm_cache_open(const char *folder, uint64_t max_bytes, struct gm_cache **out,
+                  struct gm_err *err) GM_MUST_CHECK;
+void gm_cache_close(struct gm_cache **cache);
+
+/* A read-only descriptor of the body, or -1 where it is not there. *out_fd: owned by the caller.
+ * Errors: SYS, NOMEM. */
+int gm_cache_find(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int *out_fd,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+/* Copies fd's content (from offset 0) in. Its hash must be sha256. A body over max_bytes is not
+ * kept, but *out_fd is good all the same. A body that is there already is success.
+ * out_fd: read-only, owned by the caller. Errors: STORE_CORRUPT  the content is another; SYS,
+ * NO_SCRATCH, NOMEM: nothing was changed. */
+int gm_cache_insert(struct gm_cache *cache, const uint8_t sha256[GM_SHA256_SIZE], int fd,
+                    int *out_fd, struct gm_err *err) GM_MUST_CHECK;
+
+uint64_t gm_cache_bytes(struct gm_cache *cache); /* kept now */
+
+#endif

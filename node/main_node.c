@@ -1,0 +1,282 @@
+/* gopmill-node: the agent of one machine.
+ *
+ *   gopmill-node --config FILE [--check]
+ *   gopmill-node --help | --version
+ *
+ * Prints "READY node=<id> slots=<n>" on stdout when the scheduler knows it and all workers run. */
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <inttypes.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "media/version.h"
+#include "node/agent.h"
+#include "node/cache.h"
+#include "node/capacity.h"
+#include "node/node_config.h"
+#include "node/state.h"
+
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+#define BUILD GOPMILL_VERSION "+media" TEXT(GM_MEDIA_VERSION)
+#define EXIT_USAGE 2
+#define POOL_THREADS "8" /* stores and hashes block their thread */
+
+static const char HELP[] =
+    "Usage: gopmill-node --config FILE [--check]\n"
+    "\n"
+    "Runs media tasks for a gopmill scheduler, each in a sandboxed worker process.\n"
+    "\n"
+    "  --config FILE  YAML file with the node's options (see gopmill-node(8))\n"
+    "  --check        read the configuration, say whether it is right, and end\n"
+    "  --version      print the version\n"
+    "  --help         print this\n";
+
+struct node {
+    struct gm_node_config config;
+    struct gm_state state;
+    struct gm_cache *cache;
+    struct gm_agent_params params;
+    char hostname[256];
+    char *node_id;
+    char *launcher;
+    char *worker;
+};
+
+static int hex_digit(uint8_t c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c = (uint8_t)tolower(c);
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* 64 hex digits, white space after them allowed. */
+static int read_key(const char *path, struct gm_grant_key *out, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_fs_read(path, 4096, &data, &size, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "grant_key_file: ");
+    }
+    struct gm_grant_key key;
+    bool good = size >= 64;
+    for (size_t i = 0; good && i < sizeof(key.bytes); i++) {
+        int high = hex_digit(data[2 * i]);
+        int low = hex_digit(data[2 * i + 1]);
+        good = high >= 0 && low >= 0;
+        key.bytes[i] = (uint8_t)(high * 16 + low);
+    }
+    for (size_t i = 64; good && i < size; i++) {
+        good = isspace(data[i]);
+    }
+    explicit_bzero(data, size);
+    free(data);
+    if (!good) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "grant_key_file: `%s` does not hold 64 hex digits",
+                          path);
+    }
+    *out = key;
+    return 0;
+}
+
+/* Beside the running program, or where an installation has it. */
+static int find_program(const char *name, char **out, struct gm_err *err)
+{
+    char *folder = NULL;
+    int rc = gm_fs_program_dir(&folder, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *const places[] = {"", "/../libexec/gopmill"};
+    char *found = NULL;
+    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == NULL; i++) {
+        char *path = NULL;
+        if (asprintf(&path, "%s%s/%s", folder, places[i], name) < 0) {
+            rc = gm_err_nomem(err);
+            break;
+        }
+        if (access(path, X_OK) == 0) {
+            found = realpath(path, NULL);
+        }
+        free(path);
+    }
+    if (rc == 0 && found == NULL) {
+        rc = gm_err_set(err, GM_E_NOTFOUND, 0, "`%s` is not beside gopmill-node in `%s`", name,
+                        folder);
+    }
+    free(folder);
+    if (rc == 0) {
+        *out = found;
+    }
+    return rc;
+}
+
+static void on_ready(uint32_t slots, void *arg)
+{
+    const struct node *node = arg;
+    printf("READY node=%s slots=%" PRIu32 "\n", node->params.node_id, slots);
+    fflush(stdout);
+}
+
+static int take_capacity(struct node *node, struct gm_err *err)
+{
+    const struct gm_node_config *config = &node->config;
+    struct gm_capacity machine;
+    int rc = gm_capacity_detect("", 0, &machine, err);
+    if (rc < 0) {
+        return rc;
+    }
+    uint32_t cpus = machine.cpu_milli / 1000;
+    node->params.slots = config->slots == 0 ? cpus : (uint32_t)config->slots;
+    /* More slots than CPUs were asked for on purpose: each counts as one. */
+    node->params.cpu_milli =
+        node->params.slots > cpus ? node->params.slots * 1000 : machine.cpu_milli;
+    node->params.memory_bytes =
+        config->memory_bytes == 0 ? machine.memory_bytes : (uint64_t)config->memory_bytes;
+    node->params.scratch_bytes = (uint64_t)config->scratch_bytes;
+    node->params.worker_memory_bytes = config->worker_memory_bytes == 0
+                                           ? (uint64_t)GM_NODE_WORKER_MEMORY
+                                           : (uint64_t)config->worker_memory_bytes;
+    return 0;
+}
+
+static int prepare(struct node *node, struct gm_err *err)
+{
+    const struct gm_node_config *config = &node->config;
+    int rc = take_capacity(node, err);
+    if (rc == 0) {
+        rc = read_key(config->grant_key_file, &node->params.grant_key, err);
+    }
+    if (rc == 0) {
+        rc = find_program("gopmill-launcher", &node->launcher, err);
+    }
+    if (rc == 0) {
+        rc = find_program("gopmill-worker", &node->worker, err);
+    }
+    if (rc == 0) {
+        rc = gm_state_open(config->state, &node->state, err);
+    }
+    if (rc == 0 && gethostname(node->hostname, sizeof(node->hostname) - 1) < 0) {
+        rc = gm_err_sys(err, errno, "could not ask for the host name");
+    }
+    if (rc == 0 && config->node_id[0] == '\0') {
+        rc = gm_state_node_id(&node->state, node->hostname, &node->node_id, err);
+    }
+    if (rc == 0) {
+        rc = gm_cache_open(node->state.cache, (uint64_t)config->cache_bytes, &node->cache, err);
+    }
+    return rc;
+}
+
+static int run(struct node *node, struct gm_err *err)
+{
+    const struct gm_node_config *config = &node->config;
+    int rc = prepare(node, err);
+    if (rc < 0) {
+        return rc;
+    }
+    node->params.node_id = config->node_id[0] != '\0' ? config->node_id : node->node_id;
+    node->params.hostname = node->hostname;
+    node->params.build = BUILD;
+    node->params.endpoints = (const char *const *)config->scheduler;
+    node->params.launcher = node->launcher;
+    node->params.worker = node->worker;
+    node->params.scratch = node->state.scratch;
+    node->params.cpu_flags = config->cpu_flags;
+    node->params.log_level = config->log_level;
+    node->params.cache = node->cache;
+    node->params.on_ready = on_ready;
+    node->params.arg = node;
+    gm_log(GM_LOG_INFO, "starting", "node=%s slots=%" PRIu32 " memory=%" PRIu64 " build=%s",
+           node->params.node_id, node->params.slots, node->params.memory_bytes, BUILD);
+    return gm_agent_run(&node->params, err);
+}
+
+static void fini(struct node *node)
+{
+    gm_cache_close(&node->cache);
+    gm_state_close(&node->state);
+    gm_node_config_fini(&node->config);
+    free(node->node_id);
+    free(node->launcher);
+    free(node->worker);
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, const char **out_config, bool *out_check)
+{
+    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
+                                          {"check", no_argument, NULL, 'k'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {"version", no_argument, NULL, 'v'},
+                                          {NULL, 0, NULL, 0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            *out_config = optarg;
+            break;
+        case 'k':
+            *out_check = true;
+            break;
+        case 'h':
+            fputs(HELP, stdout);
+            return 0;
+        case 'v':
+            puts("gopmill-node " BUILD);
+            return 0;
+        default:
+            fputs(HELP, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind != argc || *out_config == NULL) {
+        fputs(HELP, stderr);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+int main(int argc, char **argv)
+{
+    const char *path = NULL;
+    bool check = false;
+    struct node node = {.state.lock = -1};
+    struct gm_err err = {.code = GM_OK};
+    int status = parse(argc, argv, &path, &check);
+    if (status >= 0) {
+        return status;
+    }
+    gm_log_init("node", GM_LOG_INFO, false);
+    signal(SIGPIPE, SIG_IGN);
+    int rc = gm_node_config_load(path, &node.config, &err);
+    if (rc == 0) {
+        int level = gm_log_parse_level(node.config.log_level);
+        gm_log_init("node", (enum gm_log_level)level, node.config.log_json);
+        if (check) {
+            printf("%s: ok\n", path);
+        } else if (setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) != 0) {
+            rc = gm_err_nomem(&err);
+        } else {
+            rc = run(&node, &err);
+        }
+    }
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", path);
+    }
+    fini(&node);
+    if (rc == -GM_E_CONFIG) {
+        return EXIT_USAGE;
+    }
+    return rc < 0 ? 1 : 0;
+}

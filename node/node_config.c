@@ -1,0 +1,67 @@
+/* One row an option; config/node.yaml shows all of them with these defaults. */
+#include "node/node_config.h"
+
+#include <string.h>
+
+#include "common/log.h"
+#include "proto/envelope.h"
+
+#define AT(field) offsetof(struct gm_node_config, field)
+#define HUGE_BYTES (1ll << 50)
+
+const struct gm_option gm_node_options[] = {
+    {"node_id", GM_OPT_STRING, AT(node_id), "", 0, 0,
+     "Name of this node, [a-z0-9-]; empty: the host name and a lasting random part."},
+    {"scheduler", GM_OPT_LIST, AT(scheduler), "tcp://127.0.0.1:7800", 0, 0,
+     "ZeroMQ endpoints of the scheduler, tried in turn."},
+    {"state", GM_OPT_STRING, AT(state), "/var/lib/gopmill/node", 0, 0,
+     "Folder for scratch files, the content cache and the node's identity."},
+    {"slots", GM_OPT_INT, AT(slots), "0", 0, GM_NODE_SLOTS_MAX,
+     "Worker processes; 0: as many as CPUs."},
+    {"cache_bytes", GM_OPT_SIZE, AT(cache_bytes), "10Gi", 0, HUGE_BYTES,
+     "Limit of the content cache for remote stores; 0: nothing is kept."},
+    {"scratch_bytes", GM_OPT_SIZE, AT(scratch_bytes), "0", 0, HUGE_BYTES,
+     "Scratch space that tasks may use; 0: what the file system has free."},
+    {"memory_bytes", GM_OPT_SIZE, AT(memory_bytes), "0", 0, HUGE_BYTES,
+     "Memory that tasks may use; 0: the machine's, or its cgroup's limit."},
+    {"worker_memory_bytes", GM_OPT_SIZE, AT(worker_memory_bytes), "0", 0, HUGE_BYTES,
+     "Address space of one worker process; 0: 4 GiB."},
+    {"grant_key_file", GM_OPT_STRING, AT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
+     "File with the 64 hex digits that scheduler and nodes share to sign access grants."},
+    {"log_level", GM_OPT_STRING, AT(log_level), "info", 0, 0, "error, warn, info, debug or trace."},
+    {"log_json", GM_OPT_BOOL, AT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
+    {"cpu_flags", GM_OPT_STRING, AT(cpu_flags), "", 0, 0,
+     "CPU extensions that media code may use, for tests; empty: all, none: plain C."},
+    {NULL, GM_OPT_STRING, 0, NULL, 0, 0, NULL},
+};
+
+int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_err *err)
+{
+    int rc = gm_config_load(path, gm_node_options, out, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *name = path == NULL ? "configuration" : path;
+    if (out->node_id[0] != '\0' && !gm_is_node_id(out->node_id)) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "%s: node_id: `%.64s` is not [a-z0-9-]{1,64}", name,
+                          out->node_id);
+    }
+    if (out->scheduler == NULL || out->scheduler[0] == NULL) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "%s: scheduler: name at least one endpoint", name);
+    }
+    if (out->state[0] == '\0') {
+        return gm_err_set(err, GM_E_CONFIG, 0, "%s: state: name a folder", name);
+    }
+    if (gm_log_parse_level(out->log_level) < 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "%s: log_level: `%.32s` is none of error, warn, info, debug, trace", name,
+                          out->log_level);
+    }
+    return 0;
+}
+
+void gm_node_config_fini(struct gm_node_config *config)
+{
+    gm_config_fini(gm_node_options, config);
+    memset(config, 0, sizeof(*config));
+}

@@ -1,0 +1,33 @@
+#ifndef GM_NODE_NODE_CONFIG_H
+#define GM_NODE_NODE_CONFIG_H
+
+#include "common/config.h"
+
+/* The configuration of gopmill-node, read through gm_node_options. */
+struct gm_node_config {
+    char *node_id;    /* owned, "" for the default */
+    char **scheduler; /* owned list of endpoints */
+    char *state;      /* owned, folder */
+    int64_t slots;    /* 0: as many as CPUs */
+    int64_t cache_bytes;
+    int64_t scratch_bytes;       /* 0: the free space */
+    int64_t memory_bytes;        /* 0: the machine's */
+    int64_t worker_memory_bytes; /* 0: GM_NODE_WORKER_MEMORY */
+    char *grant_key_file;        /* owned */
+    char *log_level;             /* owned */
+    bool log_json;
+    char *cpu_flags; /* owned */
+};
+
+#define GM_NODE_WORKER_MEMORY (4ll << 30)
+#define GM_NODE_SLOTS_MAX 1024
+
+extern const struct gm_option gm_node_options[]; /* ends with a row whose name is NULL */
+
+/* gm_config_load, then what a table can't check: a scheduler, a grant key, a known log level.
+ * *out must be zeroed; gm_node_config_fini in any case. Errors: CONFIG, SYS, NOMEM. */
+int gm_node_config_load(const char *path, struct gm_node_config *out,
+                        struct gm_err *err) GM_MUST_CHECK;
+void gm_node_config_fini(struct gm_node_config *config);
+
+#endif

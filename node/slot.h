@@ -1,0 +1,54 @@
+#ifndef GM_NODE_SLOT_H
+#define GM_NODE_SLOT_H
+
+#include <uv.h>
+
+#include "common/err.h"
+#include "common/time.h"
+#include "wire.pb-c.h"
+
+/* One worker process and its socket: started by the launcher, started again when it ends, with
+ * growing pauses while it does not even become ready. Thread: the loop's. */
+struct gm_slot; /* opaque */
+
+/* Callbacks may call gm_slot_send and gm_slot_kill, never gm_slot_destroy. */
+struct gm_slot_handler {
+    /* The worker is in its sandbox and idle. */
+    void (*on_ready)(struct gm_slot *slot, const Gm__WReady *ready, void *arg);
+    /* msg: borrowed for the call. */
+    void (*on_message)(struct gm_slot *slot, const Gm__WorkerMessage *msg, void *arg);
+    /* The process has ended; all that it sent was delivered. why: what gm_slot_kill was told, or
+     * WORKER_DIED (native = signal, or exit status without one). ready: it had become ready. */
+    void (*on_gone)(struct gm_slot *slot, const struct gm_err *why, bool ready, void *arg);
+    void *arg;
+};
+
+struct gm_slot_params { /* strings are borrowed for the slot's life */
+    const char *launcher;
+    const char *worker;
+    const char *scratch;   /* absolute; exists; the worker's own */
+    uint64_t memory_bytes; /* 0: no limit */
+    uint64_t file_bytes;   /* largest file; 0: no limit */
+    const char *cpu_flags; /* NULL or "": all */
+    const char *log_level; /* NULL: warn */
+    uint32_t ready_ms;     /* time to become ready; 0: 30000 */
+};
+
+int gm_slot_create(uv_loop_t *loop, const struct gm_slot_params *params,
+                   const struct gm_slot_handler *handler, struct gm_slot **out,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* Kills the process; memory goes after its handles closed in the loop. No callback comes after. */
+void gm_slot_destroy(struct gm_slot **slot);
+
+bool gm_slot_is_ready(const struct gm_slot *slot);
+int gm_slot_pid(const struct gm_slot *slot);           /* 0: no process */
+uint32_t gm_slot_failures(const struct gm_slot *slot); /* starts in a row that did not get ready */
+
+/* Sends, or queues while the worker does not read. fd: taken in any case; -1: none.
+ * Errors: BUSY too much is queued; SYS no worker is there; NOMEM. */
+int gm_slot_send(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd,
+                 struct gm_err *err) GM_MUST_CHECK;
+/* SIGKILL; on_gone tells `why` when the process has ended. No-op without a process. */
+void gm_slot_kill(struct gm_slot *slot, const struct gm_err *why);
+
+#endif
