@@ -1,0 +1,265 @@
+/* The commit thread and the two batches: `filling` belongs to the loop, `writing` to the thread
+ * from the moment it is handed over until the thread posts it back.
+ */
+#include "scheduler/commit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/loop.h"
+
+struct batch {
+    struct gm_row *rows; /* owned, and what they hold */
+    size_t row_count, row_cap;
+    struct gm_state_event *events; /* borrow from entries */
+    size_t event_count, event_cap;
+    struct gm_commit_entry *entries; /* owned */
+    size_t entry_count, entry_cap;
+    size_t bytes;
+};
+
+struct gm_commit {
+    struct gm_state *state; /* borrowed */
+    struct gm_post *post;   /* owned */
+    gm_commit_fn fn;
+    void *arg;
+    int64_t next_seq;
+    struct batch filling;
+    struct batch writing;
+    bool busy; /* loop's view: `writing` is with the thread */
+    int failed;
+    struct gm_err error;
+
+    uv_thread_t thread;
+    bool has_thread;
+    uv_mutex_t mutex;
+    uv_cond_t cond;
+    bool handed; /* under mutex: `writing` waits for the thread */
+    bool quit;   /* under mutex */
+    int rc;      /* the thread's answer, read by the loop after its post */
+    struct gm_err err;
+};
+
+static void batch_fini(struct batch *b)
+{
+    for (size_t i = 0; i < b->row_count; i++) {
+        free(b->rows[i].key);
+        free(b->rows[i].data);
+    }
+    for (size_t i = 0; i < b->entry_count; i++) {
+        gm_effects_fini(&b->entries[i].effects);
+    }
+    free(b->rows);
+    free(b->events);
+    free(b->entries);
+    *b = (struct batch){0};
+}
+
+static int grow(void *array, size_t count, size_t *cap, size_t more, size_t size,
+                struct gm_err *err)
+{
+    if (count + more <= *cap) {
+        return 0;
+    }
+    size_t want = (count + more) * 2;
+    void *old = NULL;
+    memcpy(&old, array, sizeof old);
+    void *bigger = realloc(old, want * size);
+    if (bigger == NULL) {
+        return gm_err_nomem(err);
+    }
+    memcpy(array, &bigger, sizeof bigger);
+    *cap = want;
+    return 0;
+}
+
+static void release(struct gm_commit *c, struct batch *b, int rc, const struct gm_err *err)
+{
+    for (size_t i = 0; i < b->entry_count; i++) {
+        c->fn(&b->entries[i], rc, err, c->arg);
+    }
+    batch_fini(b);
+}
+
+static void hand_over(struct gm_commit *c)
+{
+    if (c->busy || c->filling.entry_count == 0 || c->failed < 0) {
+        return;
+    }
+    c->writing = c->filling;
+    c->filling = (struct batch){0};
+    c->busy = true;
+    uv_mutex_lock(&c->mutex);
+    c->handed = true;
+    uv_cond_signal(&c->cond);
+    uv_mutex_unlock(&c->mutex);
+}
+
+/* On the loop: the batch that was written comes back. */
+static void on_written(void *arg)
+{
+    struct gm_commit *c = arg;
+    struct batch done = c->writing;
+    c->writing = (struct batch){0};
+    c->busy = false;
+    if (c->rc < 0) {
+        c->failed = c->rc;
+        c->error = c->err;
+        release(c, &done, c->rc, &c->error);
+        struct batch rest = c->filling;
+        c->filling = (struct batch){0};
+        release(c, &rest, c->rc, &c->error);
+        return;
+    }
+    hand_over(c);
+    release(c, &done, 0, NULL);
+}
+
+static void thread_main(void *arg)
+{
+    struct gm_commit *c = arg;
+    for (;;) {
+        uv_mutex_lock(&c->mutex);
+        while (!c->handed && !c->quit) {
+            uv_cond_wait(&c->cond, &c->mutex);
+        }
+        bool work = c->handed;
+        c->handed = false;
+        uv_mutex_unlock(&c->mutex);
+        if (!work) {
+            return;
+        }
+        struct gm_state_batch batch = {.rows = c->writing.rows,
+                                       .row_count = c->writing.row_count,
+                                       .events = c->writing.events,
+                                       .event_count = c->writing.event_count};
+        c->rc = gm_state_commit(c->state, &batch, &c->err);
+        if (gm_post(c->post, on_written, c, NULL) < 0) {
+            abort(); /* an acknowledged commit that nobody hears of can't be undone */
+        }
+    }
+}
+
+int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, void *arg,
+                    struct gm_commit **out, struct gm_err *err)
+{
+    struct gm_commit *c = calloc(1, sizeof *c);
+    if (c == NULL) {
+        return gm_err_nomem(err);
+    }
+    c->state = state;
+    c->fn = fn;
+    c->arg = arg;
+    c->next_seq = gm_state_last_event(state) + 1;
+    int rc = gm_post_create(loop, &c->post, err);
+    if (rc < 0) {
+        free(c);
+        return rc;
+    }
+    int uv = uv_mutex_init(&c->mutex);
+    GM_ASSERT(uv == 0);
+    uv = uv_cond_init(&c->cond);
+    GM_ASSERT(uv == 0);
+    uv = uv_thread_create(&c->thread, thread_main, c);
+    if (uv != 0) {
+        rc = gm_err_uv(err, uv, "could not start the commit thread");
+        gm_commit_stop(&c);
+        return rc;
+    }
+    c->has_thread = true;
+    *out = c;
+    return 0;
+}
+
+static int add_events(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall,
+                      struct gm_err *err)
+{
+    struct batch *b = &c->filling;
+    int rc = grow(&b->events, b->event_count, &b->event_cap, entry->effects.event_count,
+                  sizeof *b->events, err);
+    if (rc < 0) {
+        return rc;
+    }
+    entry->first_seq = c->next_seq;
+    for (size_t i = 0; i < entry->effects.event_count; i++) {
+        const struct gm_job_event *e = &entry->effects.events[i];
+        if (!e->durable) {
+            continue;
+        }
+        b->events[b->event_count++] = (struct gm_state_event){.seq = c->next_seq++,
+                                                              .job_id = e->job_id,
+                                                              .type = e->type,
+                                                              .json = e->json,
+                                                              .unix_ms = wall};
+        b->bytes += strlen(e->json);
+    }
+    return 0;
+}
+
+int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
+                  struct gm_err *err)
+{
+    struct batch *b = &c->filling;
+    struct gm_effects *fx = &entry->effects;
+    int rc =
+        c->failed < 0 ? gm_err_set(err, c->error.code, c->error.native, "%s", c->error.text) : 0;
+    if (rc == 0) {
+        rc = grow(&b->rows, b->row_count, &b->row_cap, fx->row_count, sizeof *b->rows, err);
+    }
+    if (rc == 0) {
+        rc = grow(&b->entries, b->entry_count, &b->entry_cap, 1, sizeof *b->entries, err);
+    }
+    if (rc == 0) {
+        rc = add_events(c, entry, wall_unix_ms, err);
+    }
+    if (rc < 0) {
+        gm_effects_fini(fx);
+        return rc;
+    }
+    for (size_t i = 0; i < fx->row_count; i++) {
+        b->bytes += fx->rows[i].size;
+        b->rows[b->row_count++] = fx->rows[i];
+    }
+    fx->row_count = 0; /* the array stays with the effects, what it held is the batch's */
+    b->entries[b->entry_count++] = *entry;
+    *entry = (struct gm_commit_entry){0};
+    hand_over(c);
+    return 0;
+}
+
+size_t gm_commit_backlog(const struct gm_commit *c)
+{
+    return c->filling.bytes;
+}
+
+bool gm_commit_is_idle(const struct gm_commit *c)
+{
+    return !c->busy && c->filling.entry_count == 0;
+}
+
+void gm_commit_stop(struct gm_commit **commit)
+{
+    struct gm_commit *c = *commit;
+    if (c == NULL) {
+        return;
+    }
+    if (c->has_thread) {
+        uv_mutex_lock(&c->mutex);
+        c->quit = true;
+        uv_cond_signal(&c->cond);
+        uv_mutex_unlock(&c->mutex);
+        (void)uv_thread_join(&c->thread);
+    }
+    struct gm_err err;
+    int rc = gm_err_set(&err, GM_E_CANCELLED, 0, "the scheduler is stopping");
+    if (c->failed == 0) { /* what the thread finished is still released; nothing more is started */
+        c->failed = rc;
+        c->error = err;
+    }
+    gm_post_destroy(&c->post);
+    release(c, &c->filling, rc, &err);
+    uv_cond_destroy(&c->cond);
+    uv_mutex_destroy(&c->mutex);
+    free(c);
+    *commit = NULL;
+}

@@ -1,0 +1,37 @@
+#ifndef GM_SCHEDULER_COMMIT_H
+#define GM_SCHEDULER_COMMIT_H
+
+#include <uv.h>
+
+#include "scheduler/daemon.h"
+
+/* Group commit: while one batch is written by a thread, the next one fills. What must not leave
+ * before it is durable waits in the batch and is handed back, in order, when it is on disk.
+ * Thread: the loop's.
+ */
+struct gm_commit; /* opaque */
+
+struct gm_commit_entry {        /* one step */
+    struct gm_effects effects;  /* owned; its rows were moved into the batch */
+    int64_t first_seq;          /* number of its first durable event; the others follow */
+    gm_daemon_answer_fn answer; /* may be NULL */
+    void *answer_arg;
+};
+/* Called on the loop for each entry of a batch, in order, when it is on disk (rc 0) or when it will
+ * never be (negative). The entry is freed afterwards. */
+typedef void (*gm_commit_fn)(struct gm_commit_entry *entry, int rc, const struct gm_err *err,
+                             void *arg);
+
+int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, void *arg,
+                    struct gm_commit **out, struct gm_err *err) GM_MUST_CHECK;
+/* Takes entry's effects (also on failure). Durable events get numbers; wall: their time stamp.
+ * Errors: NOMEM: the daemon must stop, a step is lost. */
+int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Bytes that wait, and whether nothing does. */
+size_t gm_commit_backlog(const struct gm_commit *c);
+bool gm_commit_is_idle(const struct gm_commit *c);
+/* Waits for the batch being written, refuses the rest. The loop must turn once more. */
+void gm_commit_stop(struct gm_commit **c);
+
+#endif

@@ -1,0 +1,443 @@
+/* The daemon's life and its one rule: a step's rows are on disk before anything that depends on
+ * them leaves. Sends that need no durability (assignments carry the term) leave at once.
+ *
+ * Threads: the loop's owns everything; commit.c has one; stores and files use libuv's pool and come
+ * back through uv_queue_work's after-callback.
+ */
+#include "scheduler/daemon.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "scheduler/access.h"
+#include "scheduler/daemon_parts.h"
+
+#define TICK_MS 50
+#define MAX_ATTEMPTS 8
+
+void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err)
+{
+    if (d->failure == 0) {
+        d->failure = -(int)err->code;
+        d->error = *err;
+        gm_log_err(GM_LOG_ERROR, "stopping", err, "term=%llu", (unsigned long long)d->term);
+    }
+    gm_daemon_stop(d);
+}
+
+static bool is_final(const char *type)
+{
+    return strcmp(type, "job.done") == 0 || strcmp(type, "job.failed") == 0 ||
+           strcmp(type, "job.cancelled") == 0;
+}
+
+static void log_event(const struct gm_job_event *e)
+{
+    char quoted[512];
+    bool life = strncmp(e->type, "node", 4) == 0 || is_final(e->type);
+    gm_log(life ? GM_LOG_INFO : GM_LOG_DEBUG, e->type, "job=%s data=%s",
+           e->job_id[0] != '\0' ? e->job_id : "-", gm_log_quote(e->json, quoted, sizeof quoted));
+}
+
+static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_t seq)
+{
+    if (e->durable) {
+        log_event(e);
+    }
+    gm_http_event(d->http, e->job_id, e->type, e->json, seq);
+    if (is_final(e->type)) {
+        gm_urls_forget_job(d, e->job_id);
+    }
+}
+
+/* What waited for the disk leaves. */
+static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_err *err, void *arg)
+{
+    struct gm_daemon *d = arg;
+    struct gm_effects *fx = &entry->effects;
+    int64_t seq = entry->first_seq;
+    if (rc < 0) {
+        if (err->code != GM_E_CANCELLED) {
+            gm_daemon_fail(d, err);
+        }
+    } else {
+        for (size_t i = 0; i < fx->send_count; i++) {
+            if (fx->sends[i].durable) {
+                gm_publish_send(d, &fx->sends[i]);
+            }
+        }
+        for (size_t i = 0; i < fx->event_count; i++) {
+            if (fx->events[i].durable) {
+                tell_event(d, &fx->events[i], seq++);
+            }
+        }
+        for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
+            gm_publish_start(d, fx->publishes[i].job_id);
+        }
+        for (size_t i = 0; i < fx->cleanup_count && !d->stopping; i++) {
+            gm_cleanup_start(d, fx->cleanups[i].job_id);
+        }
+    }
+    if (entry->answer != NULL) {
+        entry->answer(rc, err, entry->answer_arg);
+    }
+}
+
+static bool needs_commit(const struct gm_effects *fx)
+{
+    bool durable = fx->row_count > 0 || fx->publish_count > 0 || fx->cleanup_count > 0;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        durable = durable || fx->sends[i].durable;
+    }
+    for (size_t i = 0; i < fx->event_count; i++) {
+        durable = durable || fx->events[i].durable;
+    }
+    return durable;
+}
+
+/* Takes the effects. */
+static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *fx,
+                 gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
+{
+    gm_urls_fill(d, event, fx);
+    for (size_t i = 0; i < fx->send_count; i++) {
+        if (!fx->sends[i].durable) {
+            gm_wire_send(d, fx->sends[i].node_id, fx->sends[i].envelope);
+        }
+    }
+    for (size_t i = 0; i < fx->event_count; i++) {
+        if (!fx->events[i].durable) {
+            tell_event(d, &fx->events[i], 0);
+        }
+    }
+    if (!needs_commit(fx)) {
+        gm_effects_fini(fx);
+        if (fn != NULL) {
+            fn(0, NULL, arg);
+        }
+        return 0;
+    }
+    struct gm_commit_entry entry = {.effects = *fx, .answer = fn, .answer_arg = arg};
+    int rc = gm_commit_add(d->commit, &entry, gm_time_unix_ms(), err);
+    if (rc < 0) {
+        struct gm_err own =
+            err != NULL ? *err : (struct gm_err){.code = GM_E_NOMEM, .text = "a step was lost"};
+        gm_daemon_fail(d, &own);
+    }
+    return rc;
+}
+
+int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_answer_fn fn,
+                   void *arg, struct gm_err *err)
+{
+    struct gm_effects fx = {0};
+    struct gm_event stamped = *event;
+    if (d->failure < 0) {
+        return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
+    }
+    stamped.unix_ms = gm_time_unix_ms();
+    int rc = gm_core_step(d->core, &stamped, gm_time_now(), &fx, err);
+    if (rc < 0) {
+        gm_effects_fini(&fx);
+        return rc;
+    }
+#ifndef NDEBUG
+    struct gm_err broken = {0};
+    if (getenv("GOPMILL_CHECK_CORE") != NULL && gm_core_check(d->core, &broken) < 0) {
+        gm_effects_fini(&fx);
+        gm_daemon_fail(d, &broken);
+        return gm_err_set(err, GM_E_BUG, 0, "%s", broken.text);
+    }
+#endif
+    return apply(d, &stamped, &fx, fn, arg, err);
+}
+
+void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event)
+{
+    struct gm_err err = {0};
+    if (gm_daemon_step(d, event, NULL, NULL, &err) < 0 && d->failure == 0) {
+        gm_log_err(err.code == GM_E_NOTFOUND ? GM_LOG_DEBUG : GM_LOG_ERROR, "step_failed", &err,
+                   "event=%d node=%s job=%s", (int)event->type,
+                   event->node_id != NULL ? event->node_id : "-",
+                   event->job_id != NULL ? event->job_id : "-");
+    }
+}
+
+/* ---- work on the pool */
+
+struct work {
+    uv_work_t req;
+    struct gm_daemon *d;
+    void (*work)(void *arg);
+    void (*done)(void *arg);
+    void *arg;
+};
+
+static void on_work(uv_work_t *req)
+{
+    struct work *w = req->data;
+    w->work(w->arg);
+}
+
+static void on_work_done(uv_work_t *req, int status)
+{
+    struct work *w = req->data;
+    (void)status; /* nothing is cancelled */
+    w->d->works--;
+    w->done(w->arg);
+    free(w);
+}
+
+int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
+                   struct gm_err *err)
+{
+    struct work *w = calloc(1, sizeof *w);
+    if (w == NULL) {
+        return gm_err_nomem(err);
+    }
+    *w = (struct work){.d = d, .work = work, .done = done, .arg = arg};
+    w->req.data = w;
+    int rc = uv_queue_work(&d->loop, &w->req, on_work, on_work_done);
+    if (rc != 0) {
+        free(w);
+        return gm_err_uv(err, rc, "could not queue work");
+    }
+    d->works++;
+    return 0;
+}
+
+/* ---- life */
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct gm_daemon *d = timer->data;
+    struct gm_event event = {.type = GM_EV_TICK};
+    gm_wire_report_gone(d);
+    gm_daemon_tell(d, &event);
+}
+
+static void on_stop(uv_async_t *async)
+{
+    struct gm_daemon *d = async->data;
+    if (!d->stopping) {
+        d->stopping = true;
+        gm_http_stop(d->http);
+        uv_stop(&d->loop);
+    }
+}
+
+void gm_daemon_stop(struct gm_daemon *d)
+{
+    (void)uv_async_send(&d->stop);
+}
+
+static int load_row(enum gm_row_kind kind, const char *key, const void *data, size_t size,
+                    void *arg, struct gm_err *err)
+{
+    struct gm_daemon *d = arg;
+    return gm_core_load(d->core, kind, key, data, size, err);
+}
+
+static int open_core(struct gm_daemon *d, struct gm_err *err)
+{
+    int rc = gm_state_open(d->settings->state, &d->state, err);
+    if (rc < 0) {
+        return rc;
+    }
+    d->term = gm_state_term(d->state);
+    struct gm_core_params params = {.term = d->term,
+                                    .lease_ms = (uint32_t)d->settings->lease_ms,
+                                    .heartbeat_ms = (uint32_t)d->settings->heartbeat_ms,
+                                    .stall_ms = (uint32_t)d->settings->stall_ms,
+                                    .max_jobs = (uint32_t)d->settings->max_jobs,
+                                    .max_attempts = MAX_ATTEMPTS};
+    rc = gm_core_create(&params, &d->core, err);
+    if (rc == 0) {
+        rc = gm_state_load(d->state, load_row, d, err);
+    }
+    return rc;
+}
+
+static int open_loop(struct gm_daemon *d, struct gm_err *err)
+{
+    int rc = uv_loop_init(&d->loop);
+    if (rc != 0) {
+        return gm_err_uv(err, rc, "could not make the event loop");
+    }
+    d->has_loop = true;
+    rc = uv_timer_init(&d->loop, &d->tick);
+    if (rc == 0) {
+        d->tick.data = d;
+        d->handles++;
+        rc = uv_async_init(&d->loop, &d->stop, on_stop);
+    }
+    if (rc == 0) {
+        d->stop.data = d;
+        d->handles++;
+        return 0;
+    }
+    return gm_err_uv(err, rc, "could not set up the event loop");
+}
+
+static int open_stores(struct gm_daemon *d, struct gm_err *err)
+{
+    char own[4096];
+    struct gm_store *work = NULL;
+    int rc = gm_fs_path(own, sizeof own, err, "%s/grant.key", d->settings->state);
+    if (rc == 0) {
+        rc = gm_access_grant_key(d->settings->grant_key_file,
+                                 strcmp(d->settings->grant_key_file, own) == 0, &d->grant_key, err);
+    }
+    if (rc == 0) {
+        rc = gm_store_open(d->settings->work_store, true, &work, err);
+        rc = gm_err_wrap(err, rc, "work_store: ");
+    }
+    gm_store_close(&work);
+    return rc;
+}
+
+/* Recovered work goes on: what the core wants to do first, with everything open. */
+static int start_core(struct gm_daemon *d, struct gm_err *err)
+{
+    struct gm_effects fx = {0};
+    int rc = gm_core_loaded(d->core, gm_time_now(), &fx, err);
+    if (rc < 0) {
+        gm_effects_fini(&fx);
+        return rc;
+    }
+    return apply(d, NULL, &fx, NULL, NULL, err);
+}
+
+int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out, struct gm_err *err)
+{
+    struct gm_daemon *d = calloc(1, sizeof *d);
+    if (d == NULL) {
+        return gm_err_nomem(err);
+    }
+    d->settings = settings;
+    int rc = open_loop(d, err);
+    if (rc == 0) {
+        rc = open_core(d, err);
+    }
+    if (rc == 0) {
+        rc = open_stores(d, err);
+    }
+    if (rc == 0) {
+        rc = gm_commit_start(&d->loop, d->state, on_durable, d, &d->commit, err);
+    }
+    if (rc == 0) {
+        rc = gm_wire_open(d, err);
+    }
+    if (rc == 0) {
+        rc = gm_http_open(d, settings->http, &d->http, err);
+    }
+    if (rc == 0) {
+        rc = start_core(d, err);
+    }
+    if (rc == 0 && (rc = uv_timer_start(&d->tick, on_tick, TICK_MS, TICK_MS)) != 0) {
+        rc = gm_err_uv(err, rc, "could not start the clock");
+    }
+    if (rc < 0) {
+        gm_daemon_destroy(&d);
+        return rc;
+    }
+    *out = d;
+    return 0;
+}
+
+int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
+{
+    (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    /* Requests that wait for the pool or the disk get their answers. */
+    (void)uv_timer_stop(&d->tick);
+    while (d->works > 0 || (!gm_commit_is_idle(d->commit) && d->failure == 0)) {
+        (void)uv_run(&d->loop, UV_RUN_ONCE);
+    }
+    if (d->failure < 0) {
+        return gm_err_set(err, d->error.code, d->error.native, "%s", d->error.text);
+    }
+    return 0;
+}
+
+static void on_closed(uv_handle_t *handle)
+{
+    struct gm_daemon *d = handle->data;
+    d->handles--;
+}
+
+void gm_daemon_destroy(struct gm_daemon **daemon)
+{
+    struct gm_daemon *d = *daemon;
+    if (d == NULL) {
+        return;
+    }
+    d->stopping = true;
+    gm_commit_stop(&d->commit);
+    gm_http_close(&d->http);
+    gm_publish_fini(d);
+    gm_wire_close(d);
+    if (d->handles > 0) {
+        uv_close((uv_handle_t *)&d->tick, on_closed);
+    }
+    if (d->handles > 1) {
+        uv_close((uv_handle_t *)&d->stop, on_closed);
+    }
+    if (d->has_loop) {
+        (void)uv_run(&d->loop, UV_RUN_DEFAULT); /* close callbacks */
+        (void)uv_loop_close(&d->loop);
+    }
+    gm_urls_fini(d);
+    gm_core_destroy(&d->core);
+    gm_state_close(&d->state);
+    explicit_bzero(&d->grant_key, sizeof d->grant_key);
+    free(d);
+    *daemon = NULL;
+}
+
+const char *gm_daemon_http(const struct gm_daemon *d)
+{
+    return gm_http_address(d->http);
+}
+
+const char *gm_daemon_listen(const struct gm_daemon *d)
+{
+    return d->listen;
+}
+
+const struct gm_core *gm_daemon_core(const struct gm_daemon *d)
+{
+    return d->core;
+}
+
+const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d)
+{
+    return d->settings;
+}
+
+struct gm_state *gm_daemon_state(struct gm_daemon *d)
+{
+    return d->state;
+}
+
+uv_loop_t *gm_daemon_loop(struct gm_daemon *d)
+{
+    return &d->loop;
+}
+
+int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url, struct gm_err *err)
+{
+    char *root = NULL;
+    char *key = NULL;
+    char *url = NULL;
+    int rc = gm_access_split(source_url, &root, &key, err);
+    if (rc == 0) {
+        rc = gm_grant_read(root, key, gm_time_unix_ms(), &d->grant_key, &url, err);
+    }
+    free(root);
+    free(key);
+    free(url);
+    return rc;
+}

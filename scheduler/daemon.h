@@ -1,0 +1,52 @@
+#ifndef GM_SCHEDULER_DAEMON_H
+#define GM_SCHEDULER_DAEMON_H
+
+#include <uv.h>
+
+#include "scheduler/core/view.h"
+#include "scheduler/settings.h"
+#include "scheduler/store/state.h"
+
+/* The scheduler as a program: one libuv loop that owns the core, the ZeroMQ socket and the HTTP
+ * server; a thread that commits; libuv's pool for files and stores. main_scheduler.c and the tests
+ * run it. Thread: the loop's, except gm_daemon_stop.
+ */
+struct gm_daemon; /* opaque */
+
+/* Opens everything and recovers the state: when it returns 0 the sockets are bound. settings:
+ * borrowed for the daemon's life. Errors: CONFLICT (state folder in use), CONFIG, SYS, NOMEM, PROTO
+ * (a stored row does not decode). */
+int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* Serves until stopped: 0; or until it can't go on, a failed commit for example. What was accepted
+ * before is on disk either way. */
+int gm_daemon_run(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
+/* Ends gm_daemon_run soon. Thread: any; async-signal-safe. */
+void gm_daemon_stop(struct gm_daemon *d);
+void gm_daemon_destroy(struct gm_daemon **d);
+
+/* Where it listens, as a client or node names it: "unix:/path" or "http://address:port", and
+ * endpoints separated by commas. Borrowed. */
+const char *gm_daemon_http(const struct gm_daemon *d);
+const char *gm_daemon_listen(const struct gm_daemon *d);
+
+/* --- for the HTTP layer --- */
+
+/* rc 0 after the step's rows are on disk, or negative with err when the daemon stops first. */
+typedef void (*gm_daemon_answer_fn)(int rc, const struct gm_err *err, void *arg);
+/* One step of the core. A negative return is the core's refusal (nothing changed, fn is not
+ * called); otherwise fn is called once, now or later. */
+int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_answer_fn fn,
+                   void *arg, struct gm_err *err) GM_MUST_CHECK;
+/* Runs work on the pool, then done on the loop; the daemon does not end in between. */
+int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
+                   struct gm_err *err) GM_MUST_CHECK;
+const struct gm_core *gm_daemon_core(const struct gm_daemon *d);
+const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
+struct gm_state *gm_daemon_state(struct gm_daemon *d);
+uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
+/* A source that can't be granted is refused at the door: tries a grant. Thread: any. */
+int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url,
+                           struct gm_err *err) GM_MUST_CHECK;
+
+#endif

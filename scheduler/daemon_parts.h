@@ -1,0 +1,86 @@
+#ifndef GM_SCHEDULER_DAEMON_PARTS_H
+#define GM_SCHEDULER_DAEMON_PARTS_H
+
+#include <uthash.h>
+#include <uv.h>
+
+#include "common/loop.h"
+#include "scheduler/commit.h"
+#include "scheduler/daemon.h"
+#include "scheduler/http/http.h"
+#include "storage/store.h"
+
+/* Inside of the daemon, shared by daemon.c (steps, life), wire.c (nodes), urls.c (grants),
+ * publish.c (stores). Nobody else includes this. */
+
+/* What an assignment's later messages need: which job's stores its names mean. */
+struct gm_lease_ref {
+    uint64_t epoch;
+    char *job_id;          /* owned */
+    char *destination_url; /* owned */
+    char *source_root_url; /* owned */
+    char *source_key;      /* owned */
+    UT_hash_handle hh;
+};
+
+struct gm_gone_node {
+    struct gm_gone_node *next;
+    char id[65];
+};
+
+struct gm_daemon {
+    const struct gm_settings *settings; /* borrowed */
+    uv_loop_t loop;
+    bool has_loop;
+    struct gm_state *state;   /* owned */
+    struct gm_core *core;     /* owned */
+    struct gm_commit *commit; /* owned */
+    struct gm_http *http;     /* owned */
+    struct gm_grant_key grant_key;
+    uint64_t term;
+
+    void *zctx; /* owned */
+    void *router;
+    struct gm_zwatch *watch;
+    char *listen; /* owned: bound endpoints, comma-separated */
+
+    uv_timer_t tick;
+    uv_async_t stop;
+    int handles; /* tick and stop that are open */
+    bool stopping;
+    int failure; /* negative: why the loop was left */
+    struct gm_err error;
+
+    struct gm_lease_ref *leases;     /* owned; by epoch */
+    struct gm_gone_node *gone;       /* owned; peers that a send did not reach */
+    struct gm_store_job *store_jobs; /* owned; cleanups that run */
+    struct gm_held_send *held;       /* owned; grants that wait for a deletion */
+    size_t works;                    /* on the pool */
+};
+
+/* daemon.c */
+void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err);
+/* Steps and applies; logs what can't be told to anybody. */
+void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
+
+/* wire.c */
+int gm_wire_open(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
+void gm_wire_close(struct gm_daemon *d);
+void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);
+/* Peers that sends found missing: told to the core. */
+void gm_wire_report_gone(struct gm_daemon *d);
+
+/* urls.c */
+/* Puts grants into what a step wants to send. event: the one that made the step. */
+void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects);
+void gm_urls_forget_job(struct gm_daemon *d, const char *job_id);
+void gm_urls_fini(struct gm_daemon *d);
+
+/* publish.c */
+void gm_publish_start(struct gm_daemon *d, const char *job_id);
+void gm_cleanup_start(struct gm_daemon *d, const char *job_id);
+/* A durable send: leaves now, or after the deletion that it could meet. May take the envelope. */
+void gm_publish_send(struct gm_daemon *d, struct gm_send *send);
+void gm_publish_fini(struct gm_daemon *d);
+
+#endif

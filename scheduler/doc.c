@@ -1,0 +1,243 @@
+/* The API's documents. docs/api.md describes each member. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/metas.h"
+#include "scheduler/report.h"
+
+json_t *gm_doc_error(const struct gm_err *err)
+{
+    return gm_json_error((int)err->code, err->text);
+}
+
+int gm_json_text(json_t *j, bool indent, struct gm_buf *out, struct gm_err *err)
+{
+    struct gm_buf b = {0};
+    char *text =
+        j != NULL
+            ? json_dumps(j, (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(12))
+            : NULL;
+    json_decref(j);
+    if (text == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm_buf_str(&b, text);
+    if (indent) {
+        gm_buf_u8(&b, '\n');
+    }
+    free(text);
+    int rc = gm_buf_check(&b, err);
+    if (rc < 0) {
+        gm_buf_fini(&b);
+        return rc;
+    }
+    *out = b;
+    return 0;
+}
+
+static json_t *progress_json(const struct gm_job_view *v)
+{
+    double rate =
+        v->rate_num > 0 && v->rate_den > 0 ? (double)v->rate_num / (double)v->rate_den : 0.0;
+    json_t *speed = v->fps > 0 && rate > 0 ? json_real(v->fps / rate) : json_null();
+    json_t *eta = json_null();
+    if (v->fps > 0 && v->frames_total > v->frames_done) {
+        eta = json_real((double)(v->frames_total - v->frames_done) / v->fps);
+    }
+    return json_pack("{s:s, s:I, s:I, s:b, s:f, s:o, s:o, s:{s:I, s:I, s:I}}", "phase", v->phase,
+                     "frames_done", (json_int_t)v->frames_done, "frames_total",
+                     (json_int_t)v->frames_total, "frames_exact", (int)v->frames_exact, "fps",
+                     v->fps, "speed", speed, "eta_s", eta, "chunks", "done",
+                     (json_int_t)v->chunks_done, "running", (json_int_t)v->chunks_running,
+                     "waiting", (json_int_t)v->chunks_waiting);
+}
+
+static json_t *tasks_json(const struct gm_job_view *v)
+{
+    json_t *tasks = json_array();
+    for (size_t i = 0; tasks != NULL && i < v->task_count; i++) {
+        const struct gm_task_view *t = &v->tasks[i];
+        json_t *j =
+            json_pack("{s:s, s:s, s:s, s:I, s:I, s:b, s:I, s:I}", "name", t->name, "type", t->type,
+                      "state", gm_task_state_name(t->state), "done", (json_int_t)t->done, "total",
+                      (json_int_t)t->total, "total_known", (int)t->total_known, "attempts",
+                      (json_int_t)t->attempts, "failures", (json_int_t)t->failures);
+        if (j == NULL || json_array_append_new(tasks, j) != 0) {
+            json_decref(tasks);
+            return NULL;
+        }
+    }
+    return tasks;
+}
+
+int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_t **out,
+               struct gm_err *err)
+{
+    struct gm_job_view v;
+    struct gm_metas metas;
+    int rc = gm_view_job(core, job_id, &v, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_metas_read(core, job_id, !light, &metas, err);
+    if (rc < 0) {
+        gm_view_job_fini(&v);
+        return rc;
+    }
+    json_t *j = json_pack(
+        "{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:O}", "id",
+        v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
+        gm_json_string(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
+        (int)v.priority, "external_id", gm_json_string(v.external_id), "created",
+        gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",
+        gm_json_time(v.finished_unix_ms), "plan_only", (int)v.plan_only, "publication",
+        v.publication, "progress", progress_json(&v), "tasks", tasks_json(&v), "error",
+        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings);
+    gm_metas_fini(&metas);
+    gm_view_job_fini(&v);
+    if (j == NULL) {
+        return gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+int gm_doc_progress(const struct gm_core *core, const char *job_id, json_t **out,
+                    struct gm_err *err)
+{
+    struct gm_job_view v;
+    int rc = gm_view_job(core, job_id, &v, err);
+    if (rc < 0) {
+        return rc;
+    }
+    json_t *j = json_pack("{s:s, s:s, s:o}", "id", v.id, "state", gm_job_state_name(v.state),
+                          "progress", progress_json(&v));
+    gm_view_job_fini(&v);
+    if (j == NULL) {
+        return gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, json_t **out,
+                   struct gm_err *err)
+{
+    struct gm_explain_view rows;
+    struct gm_job_view v;
+    int rc = gm_view_job(core, job_id, &v, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_view_explain(core, job_id, now, &rows, err);
+    if (rc < 0) {
+        gm_view_job_fini(&v);
+        return rc;
+    }
+    json_t *tasks = json_array();
+    for (size_t i = 0; i < rows.count; i++) {
+        const struct gm_explain_row *r = &rows.rows[i];
+        json_t *t =
+            json_pack("{s:s, s:I, s:s, s:o}", "task", r->task, "instance", (json_int_t)r->instance,
+                      "state", gm_task_state_name(r->state), "why", gm_json_string(r->why));
+        if (t == NULL || json_array_append_new(tasks, t) != 0) {
+            json_decref(tasks);
+            tasks = NULL;
+            break;
+        }
+    }
+    json_t *j = tasks == NULL ? NULL
+                              : json_pack("{s:s, s:s, s:o}", "id", v.id, "state",
+                                          gm_job_state_name(v.state), "tasks", tasks);
+    gm_view_explain_fini(&rows);
+    gm_view_job_fini(&v);
+    if (j == NULL) {
+        return gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+static json_t *capacity_json(const struct gm_capacity *c)
+{
+    return json_pack("{s:f, s:I, s:I, s:I}", "cpus", (double)c->cpu_milli / 1000.0, "memory_bytes",
+                     (json_int_t)c->memory_bytes, "scratch_bytes", (json_int_t)c->scratch_bytes,
+                     "slots", (json_int_t)c->slots);
+}
+
+static json_t *devices_json(const struct gm_node_view *n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < n->device_count; i++) {
+        const struct gm_device_view *d = &n->devices[i];
+        json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", d->id, "kind", d->kind,
+                              "description", gm_json_string(d->description), "capacity",
+                              capacity_json(&d->capacity), "used", capacity_json(&d->used));
+        if (j == NULL || json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *leases_json(const struct gm_node_view *n)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < n->lease_count; i++) {
+        const struct gm_lease_view *l = &n->leases[i];
+        json_t *j = json_pack(
+            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I}", "job", l->job_id, "task",
+            l->task, "type", l->type, "instance", (json_int_t)l->instance, "first_chunk",
+            (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device", l->device,
+            "attempt", (json_int_t)l->attempt, "started", gm_json_time(l->started_unix_ms),
+            "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total);
+        if (j == NULL || json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *node_json(const struct gm_node_view *n)
+{
+    json_t *notes = json_array();
+    for (size_t i = 0; notes != NULL && i < n->note_count; i++) {
+        if (json_array_append_new(notes, gm_json_string(n->notes[i])) != 0) {
+            json_decref(notes);
+            return NULL;
+        }
+    }
+    return json_pack("{s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "id", n->id,
+                     "hostname", gm_json_string(n->hostname), "build", gm_json_string(n->build),
+                     "state", n->state, "connected", (int)n->connected, "draining",
+                     (int)n->draining, "connected_at", gm_json_time(n->connected_unix_ms),
+                     "seen_at", gm_json_time(n->seen_unix_ms), "notes", notes, "devices",
+                     devices_json(n), "leases", leases_json(n));
+}
+
+int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err)
+{
+    struct gm_nodes_view nodes;
+    int rc = gm_view_nodes(core, &nodes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; rc == 0 && i < nodes.count; i++) {
+        if (json_array_append_new(list, node_json(&nodes.rows[i])) != 0) {
+            rc = gm_err_nomem(err);
+        }
+    }
+    gm_view_nodes_fini(&nodes);
+    json_t *j = rc == 0 ? json_pack("{s:o}", "nodes", list) : NULL;
+    if (j == NULL) {
+        if (rc < 0) {
+            json_decref(list);
+        }
+        return rc < 0 ? rc : gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}

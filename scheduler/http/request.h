@@ -1,0 +1,100 @@
+#ifndef GM_SCHEDULER_HTTP_REQUEST_H
+#define GM_SCHEDULER_HTTP_REQUEST_H
+
+#include <jansson.h>
+#include <microhttpd.h>
+#include <uv.h>
+
+#include "common/buf.h"
+#include "scheduler/daemon.h"
+#include "scheduler/http/http.h"
+
+/* Inside of scheduler/http: one request's life, and the server it belongs to.
+ *
+ *   headers checked -> body collected -> routed -> (suspended while the pool or the disk works)
+ *   -> answered -> freed when microhttpd is done with it
+ */
+#define GM_HTTP_MAX_BODY ((size_t)16 << 20)
+#define GM_HTTP_ID_BYTES 65
+
+enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
+
+struct gm_stream; /* an event stream: sse.c */
+
+struct gm_request {
+    struct gm_request *next, *prev; /* of the server's list */
+    struct gm_http *http;           /* borrowed */
+    struct MHD_Connection *connection;
+    enum gm_request_state state;
+    bool suspended;
+    bool queued;               /* its answer is with microhttpd */
+    char *method;              /* owned */
+    char *path;                /* owned, as sent */
+    char id[GM_HTTP_ID_BYTES]; /* the path's ID or NAME */
+    struct gm_buf body;
+    bool too_large;
+    unsigned status;
+    const char *content_type;
+    const char *allow; /* for 405 */
+    struct gm_buf answer;
+    struct gm_stream *stream; /* owned by the response once it is queued */
+    void *work;               /* of the handler; freed by it */
+};
+
+struct gm_http {
+    struct gm_daemon *d; /* borrowed */
+    struct MHD_Daemon *mhd;
+    char *address;
+    char *socket_path; /* NULL: TCP */
+    uv_poll_t poll;
+    uv_timer_t timer;
+    uv_timer_t heartbeat;
+    int handles; /* that are open */
+    bool stopping;
+    bool running; /* inside MHD_run */
+    struct gm_request *requests;
+    struct gm_stream *streams;
+    size_t stream_count;
+};
+
+/* Answers. Each may be called once a request, at routing or later; a suspended one goes on. */
+void gm_request_json(struct gm_request *r, unsigned status, json_t *body); /* takes body */
+void gm_request_fail(struct gm_request *r, const struct gm_err *err);
+void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err);
+/* Value of a query parameter or NULL. */
+const char *gm_request_query(const struct gm_request *r, const char *name);
+/* Something became possible outside microhttpd's own descriptors. */
+void gm_http_kick(struct gm_http *http);
+
+/* routes.c */
+void gm_route(struct gm_request *r);
+
+/* submit.c, pipelines.c */
+void gm_handle_submit(struct gm_request *r);
+void gm_handle_pipelines(struct gm_request *r);
+void gm_handle_pipeline(struct gm_request *r);
+void gm_handle_pipeline_check(struct gm_request *r);
+
+/* A pipeline sent along: {"yaml","name","assets"}. Thread: any. Errors: INVAL, CONFIG, LIMIT. */
+int gm_inline_pipeline(const json_t *object, Gm__Pipeline **out, struct gm_err *err) GM_MUST_CHECK;
+/* Members of an object must be among the NULL-terminated words: INVAL with a suggestion. */
+int gm_json_check_keys(const json_t *object, const char *const *known,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* The body as an object. Errors: INVAL with line and column. */
+int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+
+/* sse.c */
+void gm_handle_events(struct gm_request *r);
+enum MHD_Result gm_stream_queue(struct gm_request *r);
+void gm_streams_event(struct gm_http *http, const char *job_id, const char *type, const char *json,
+                      int64_t seq);
+void gm_streams_heartbeat(struct gm_http *http);
+void gm_streams_end(struct gm_http *http);
+void gm_stream_destroy(struct gm_stream *s);
+
+/* listen.c: a bound, listening, non-blocking socket. *out_address owned; *out_path owned or NULL.
+ */
+int gm_http_listen(const char *address, int *out_fd, char **out_address, char **out_path,
+                   struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,349 @@
+/* The table of routes, and the handlers that need nothing but the core. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/yaml.h"
+#include "scheduler/http/request.h"
+#include "scheduler/report.h"
+
+#define LIST_DEFAULT 50
+#define LIST_MAX 500
+
+/* ---- helpers */
+
+static void not_found(struct gm_request *r)
+{
+    struct gm_err err;
+    GM_IGNORE(gm_err_set(&err, GM_E_NOTFOUND, 0, "there is nothing at that path"), "answered");
+    gm_request_fail(r, &err);
+}
+
+/* The usual end of a handler: a document or an error. */
+static void finish(struct gm_request *r, unsigned status, int rc, json_t *doc,
+                   const struct gm_err *err)
+{
+    if (rc < 0) {
+        gm_request_fail(r, err);
+    } else {
+        gm_request_json(r, status, doc);
+    }
+}
+
+int gm_json_check_keys(const json_t *object, const char *const *known, struct gm_err *err)
+{
+    const char *key = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        bool found = false;
+        for (const char *const *k = known; *k != NULL; k++) {
+            found = found || strcmp(*k, key) == 0;
+        }
+        if (found) {
+            continue;
+        }
+        const char *near = gm_suggest(key, known);
+        return near != NULL ? gm_err_set(err, GM_E_INVAL, 0,
+                                         "unknown member `%.64s`, did you mean `%s`?", key, near)
+                            : gm_err_set(err, GM_E_INVAL, 0, "unknown member `%.64s`", key);
+    }
+    return 0;
+}
+
+int gm_request_object(struct gm_request *r, json_t **out, struct gm_err *err)
+{
+    json_error_t where;
+    json_t *j =
+        json_loadb((const char *)r->body.data, r->body.size, JSON_REJECT_DUPLICATES, &where);
+    if (j == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "the body is not JSON: line %d, column %d: %s",
+                          where.line, where.column, where.text);
+    }
+    if (!json_is_object(j)) {
+        json_decref(j);
+        return gm_err_set(err, GM_E_INVAL, 0, "the body is not a JSON object");
+    }
+    *out = j;
+    return 0;
+}
+
+static const struct gm_core *core_of(const struct gm_request *r)
+{
+    return gm_daemon_core(r->http->d);
+}
+
+/* ---- handlers */
+
+static void handle_live(struct gm_request *r)
+{
+    gm_request_json(r, MHD_HTTP_OK, json_pack("{s:b, s:s}", "live", 1, "gopmill", GOPMILL_VERSION));
+}
+
+static void handle_ready(struct gm_request *r)
+{
+    struct gm_core_totals t;
+    bool ready = !r->http->stopping;
+    gm_view_totals(core_of(r), &t);
+    uint64_t unfinished = t.jobs[GM_JOB_QUEUED] + t.jobs[GM_JOB_RUNNING] +
+                          t.jobs[GM_JOB_PUBLISHING] + t.jobs[GM_JOB_FAILING] +
+                          t.jobs[GM_JOB_CANCELLING];
+    gm_request_json(r, ready ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE,
+                    json_pack("{s:b, s:s, s:I, s:I, s:I, s:I}", "ready", (int)ready, "reason",
+                              ready ? "serving" : "stopping", "jobs", (json_int_t)unfinished,
+                              "nodes", (json_int_t)t.nodes_connected, "slots", (json_int_t)t.slots,
+                              "slots_used", (json_int_t)t.slots_used));
+}
+
+static int parse_limit(const struct gm_request *r, size_t *out, struct gm_err *err)
+{
+    const char *text = gm_request_query(r, "limit");
+    char *end = NULL;
+    if (text == NULL) {
+        *out = LIST_DEFAULT;
+        return 0;
+    }
+    unsigned long v = strtoul(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || v < 1 || v > LIST_MAX) {
+        return gm_err_set(err, GM_E_INVAL, 0, "limit is a number from 1 to %d", LIST_MAX);
+    }
+    *out = v;
+    return 0;
+}
+
+static int parse_state(const struct gm_request *r, const char **out, struct gm_err *err)
+{
+    const char *text = gm_request_query(r, "state");
+    *out = text;
+    for (int s = 0; text != NULL && s < GM_JOB_STATES; s++) {
+        if (strcmp(gm_job_state_name((enum gm_job_state)s), text) == 0) {
+            return 0;
+        }
+    }
+    return text == NULL ? 0 : gm_err_set(err, GM_E_INVAL, 0, "there is no such job state");
+}
+
+static bool has_state(const struct gm_core *core, const char *id, const char *state)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    if (state == NULL) {
+        return true;
+    }
+    if (gm_view_job(core, id, &v, &err) < 0) {
+        return false;
+    }
+    bool same = strcmp(gm_job_state_name(v.state), state) == 0;
+    gm_view_job_fini(&v);
+    return same;
+}
+
+static int list_jobs(const struct gm_request *r, json_t *list, const char **out_next,
+                     struct gm_err *err)
+{
+    const struct gm_core *core = core_of(r);
+    const char *state = NULL;
+    size_t limit = 0;
+    const char *last = NULL;
+    int rc = parse_limit(r, &limit, err);
+    rc = rc < 0 ? rc : parse_state(r, &state, err);
+    if (rc < 0) {
+        return rc;
+    }
+    const char *id = gm_view_next_job(core, gm_request_query(r, "cursor"), true);
+    for (; id != NULL; id = gm_view_next_job(core, id, true)) {
+        json_t *doc = NULL;
+        if (!has_state(core, id, state)) {
+            continue;
+        }
+        if (json_array_size(list) == limit) {
+            *out_next = last;
+            return 0;
+        }
+        rc = gm_doc_job(core, id, true, &doc, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (json_array_append_new(list, doc) != 0) {
+            return gm_err_nomem(err);
+        }
+        last = id;
+    }
+    *out_next = NULL;
+    return 0;
+}
+
+static void handle_jobs(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    const char *next = NULL;
+    json_t *list = json_array();
+    int rc = list == NULL ? gm_err_nomem(&err) : list_jobs(r, list, &next, &err);
+    if (rc < 0) {
+        json_decref(list);
+        gm_request_fail(r, &err);
+        return;
+    }
+    gm_request_json(r, MHD_HTTP_OK, json_pack("{s:o, s:s?}", "jobs", list, "next", next));
+}
+
+static void handle_job(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    int rc = gm_doc_job(core_of(r), r->id, false, &doc, &err);
+    finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void handle_explain(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    int rc = gm_doc_explain(core_of(r), r->id, gm_time_now(), &doc, &err);
+    finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void handle_report(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    int rc = gm_report_json(core_of(r), r->id, false, &doc, &err);
+    finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void on_cancelled(int rc, const struct gm_err *error, void *arg)
+{
+    struct gm_request *r = arg;
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    if (rc < 0) {
+        gm_request_fail(r, error);
+        return;
+    }
+    rc = gm_doc_job(core_of(r), r->id, true, &doc, &err);
+    finish(r, MHD_HTTP_ACCEPTED, rc, doc, &err);
+}
+
+static void handle_cancel(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    struct gm_event event = {.type = GM_EV_CANCEL, .job_id = r->id};
+    if (gm_daemon_step(r->http->d, &event, on_cancelled, r, &err) < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
+static void handle_nodes(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    int rc = gm_doc_nodes(core_of(r), &doc, &err);
+    finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
+static void answer_drain(struct gm_request *r, int rc, const struct gm_err *error, bool draining)
+{
+    if (rc < 0) {
+        gm_request_fail(r, error);
+        return;
+    }
+    gm_request_json(r, MHD_HTTP_ACCEPTED,
+                    json_pack("{s:s, s:b}", "id", r->id, "draining", (int)draining));
+}
+
+static void on_drained(int rc, const struct gm_err *error, void *arg)
+{
+    answer_drain(arg, rc, error, true);
+}
+
+static void on_resumed(int rc, const struct gm_err *error, void *arg)
+{
+    answer_drain(arg, rc, error, false);
+}
+
+static void handle_drain(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    struct gm_event event = {.type = GM_EV_DRAIN, .node_id = r->id};
+    if (gm_daemon_step(r->http->d, &event, on_drained, r, &err) < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
+static void handle_resume(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    struct gm_event event = {.type = GM_EV_DRAIN, .node_id = r->id, .resume = true};
+    if (gm_daemon_step(r->http->d, &event, on_resumed, r, &err) < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
+/* ---- the table */
+
+struct route {
+    const char *method;
+    const char *before; /* the path, or its part before the ID */
+    const char *after;  /* NULL: no ID */
+    void (*handle)(struct gm_request *r);
+};
+
+static const struct route ROUTES[] = {
+    {"GET", "/livez", NULL, handle_live},
+    {"GET", "/readyz", NULL, handle_ready},
+    {"GET", "/v1/jobs", NULL, handle_jobs},
+    {"POST", "/v1/jobs", NULL, gm_handle_submit},
+    {"GET", "/v1/jobs/", "", handle_job},
+    {"POST", "/v1/jobs/", ":cancel", handle_cancel},
+    {"GET", "/v1/jobs/", ":explain", handle_explain},
+    {"GET", "/v1/jobs/", "/report", handle_report},
+    {"GET", "/v1/jobs/", "/events", gm_handle_events},
+    {"GET", "/v1/nodes", NULL, handle_nodes},
+    {"POST", "/v1/nodes/", ":drain", handle_drain},
+    {"POST", "/v1/nodes/", ":resume", handle_resume},
+    {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
+    {"GET", "/v1/pipelines/", "", gm_handle_pipeline},
+    {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},
+};
+
+static bool matches(const struct route *route, struct gm_request *r)
+{
+    size_t n = strlen(route->before);
+    if (strncmp(r->path, route->before, n) != 0) {
+        return false;
+    }
+    const char *rest = r->path + n;
+    if (route->after == NULL) {
+        return rest[0] == '\0';
+    }
+    size_t id = strspn(rest, "abcdefghijklmnopqrstuvwxyz0123456789-");
+    if (id == 0 || id >= sizeof r->id || strcmp(rest + id, route->after) != 0) {
+        return false;
+    }
+    memcpy(r->id, rest, id);
+    r->id[id] = '\0';
+    return true;
+}
+
+void gm_route(struct gm_request *r)
+{
+    const char *method = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
+    const char *other = NULL;
+    for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
+        if (!matches(&ROUTES[i], r)) {
+            continue;
+        }
+        if (strcmp(ROUTES[i].method, method) == 0) {
+            ROUTES[i].handle(r);
+            return;
+        }
+        other = other == NULL ? ROUTES[i].method : "GET, POST";
+    }
+    if (other == NULL) {
+        not_found(r);
+        return;
+    }
+    struct gm_err err;
+    GM_IGNORE(gm_err_set(&err, GM_E_INVAL, 0, "that path takes %s", other), "answered");
+    r->allow = other;
+    gm_request_fail_status(r, MHD_HTTP_METHOD_NOT_ALLOWED, &err);
+}

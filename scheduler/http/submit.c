@@ -1,0 +1,184 @@
+/* POST /v1/jobs. The pool reads the body, the pipeline and the file system; the loop steps the
+ * core; the answer leaves when the job is on disk.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/id.h"
+#include "scheduler/access.h"
+#include "scheduler/http/request.h"
+#include "scheduler/pipeline/pipeline.h"
+#include "scheduler/report.h"
+
+#define EXTERNAL_ID_BYTES 256
+
+struct submit {
+    struct gm_request *r;   /* borrowed */
+    json_t *body;           /* owned */
+    Gm__Pipeline *pipeline; /* owned */
+    struct gm_access_source source;
+    char *destination;       /* owned */
+    const char *external_id; /* borrowed from body */
+    int32_t priority;
+    bool plan_only;
+    char job_id[GM_ID_SIZE];
+    int rc;
+    struct gm_err err;
+};
+
+static void submit_destroy(struct submit *s)
+{
+    json_decref(s->body);
+    if (s->pipeline != NULL) {
+        gm__pipeline__free_unpacked(s->pipeline, NULL);
+    }
+    gm_access_source_fini(&s->source);
+    free(s->destination);
+    free(s);
+}
+
+static int read_pipeline(struct submit *s, struct gm_err *err)
+{
+    const json_t *p = json_object_get(s->body, "pipeline");
+    if (json_is_string(p)) {
+        return gm_pipeline_find(gm_daemon_settings(s->r->http->d)->pipelines, json_string_value(p),
+                                &s->pipeline, NULL, err);
+    }
+    if (json_is_object(p)) {
+        return gm_inline_pipeline(p, &s->pipeline, err);
+    }
+    return gm_err_set(err, GM_E_INVAL, 0,
+                      "`pipeline` is a name, or an object with `yaml`, `name` and `assets`");
+}
+
+static int read_options(struct submit *s, struct gm_err *err)
+{
+    const json_t *priority = json_object_get(s->body, "priority");
+    const json_t *external = json_object_get(s->body, "external_id");
+    const json_t *plan = json_object_get(s->body, "plan_only");
+    s->priority = 50;
+    if (priority != NULL) {
+        json_int_t v = json_integer_value(priority);
+        if (!json_is_integer(priority) || v < 0 || v > 100) {
+            return gm_err_set(err, GM_E_INVAL, 0, "`priority` is a number from 0 to 100");
+        }
+        s->priority = (int32_t)v;
+    }
+    s->external_id = external != NULL ? json_string_value(external) : "";
+    if (s->external_id == NULL || strlen(s->external_id) > EXTERNAL_ID_BYTES) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`external_id` is a string of at most %d bytes",
+                          EXTERNAL_ID_BYTES);
+    }
+    if (plan != NULL && !json_is_boolean(plan)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`plan_only` is true or false");
+    }
+    s->plan_only = json_is_true(plan);
+    return 0;
+}
+
+static int read_places(struct submit *s, struct gm_err *err)
+{
+    const struct gm_settings *settings = gm_daemon_settings(s->r->http->d);
+    const char *source = json_string_value(json_object_get(s->body, "source"));
+    const json_t *destination = json_object_get(s->body, "destination");
+    if (source == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`source` is the input's URL");
+    }
+    int rc = gm_access_source(source, settings->allow_sources, &s->source, err);
+    if (rc == 0) {
+        rc = gm_daemon_check_source(s->r->http->d, s->source.url, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (destination == NULL && s->plan_only) {
+        s->destination = strdup("");
+        return s->destination != NULL ? 0 : gm_err_nomem(err);
+    }
+    if (!json_is_string(destination)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`destination` is the URL of a folder");
+    }
+    return gm_access_destination(json_string_value(destination), settings->allow_destinations,
+                                 &s->destination, err);
+}
+
+static int prepare(struct submit *s, struct gm_err *err)
+{
+    static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
+                                        "external_id", "plan_only", NULL};
+    int rc = gm_request_object(s->r, &s->body, err);
+    if (rc == 0) {
+        rc = gm_json_check_keys(s->body, known, err);
+    }
+    if (rc == 0) {
+        rc = read_options(s, err);
+    }
+    if (rc == 0) {
+        rc = read_pipeline(s, err);
+    }
+    if (rc == 0) {
+        rc = read_places(s, err);
+    }
+    return rc < 0 ? rc : gm_id_make(s->job_id, err);
+}
+
+static void work(void *arg)
+{
+    struct submit *s = arg;
+    s->rc = prepare(s, &s->err);
+}
+
+static void on_stored(int rc, const struct gm_err *error, void *arg)
+{
+    struct submit *s = arg;
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    if (rc < 0) {
+        gm_request_fail(s->r, error);
+    } else if (gm_doc_job(gm_daemon_core(s->r->http->d), s->job_id, true, &doc, &err) < 0) {
+        gm_request_fail(s->r, &err);
+    } else {
+        gm_request_json(s->r, MHD_HTTP_CREATED, doc);
+    }
+    submit_destroy(s);
+}
+
+static void done(void *arg)
+{
+    struct submit *s = arg;
+    if (s->rc == 0) {
+        struct gm_submit job = {.job_id = s->job_id,
+                                .pipeline = s->pipeline,
+                                .source_url = s->source.url,
+                                .source_size = s->source.size,
+                                .source_name = s->source.name,
+                                .destination_url = s->destination,
+                                .priority = s->priority,
+                                .external_id = s->external_id,
+                                .plan_only = s->plan_only,
+                                .created_unix_ms = gm_time_unix_ms()};
+        struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &job};
+        s->rc = gm_daemon_step(s->r->http->d, &event, on_stored, s, &s->err);
+        if (s->rc == 0) {
+            return;
+        }
+    }
+    gm_request_fail(s->r, &s->err);
+    submit_destroy(s);
+}
+
+void gm_handle_submit(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    struct submit *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        GM_IGNORE(gm_err_nomem(&err), "answered");
+        gm_request_fail(r, &err);
+        return;
+    }
+    s->r = r;
+    if (gm_daemon_work(r->http->d, work, done, s, &err) < 0) {
+        gm_request_fail(r, &err);
+        submit_destroy(s);
+    }
+}

@@ -1,0 +1,274 @@
+#include "scheduler/metas.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/utf8.h"
+#include "proto/envelope.h"
+
+#define META_MAX_BYTES ((size_t)64 << 20)
+
+json_t *gm_json_string(const char *s)
+{
+    json_t *j = json_string(s);
+    if (j == NULL) {
+        char *copy = strdup(s);
+        if (copy != NULL) {
+            gm_utf8_clean(copy);
+            j = json_string(copy);
+            free(copy);
+        }
+    }
+    return j;
+}
+
+json_t *gm_json_time(int64_t unix_ms)
+{
+    char text[25];
+    return unix_ms == 0 ? json_null() : json_string(gm_time_format(unix_ms, text));
+}
+
+json_t *gm_json_rational(const Gm__Rational *r)
+{
+    return r == NULL || r->den == 0
+               ? json_null()
+               : json_pack("{s:I, s:I}", "num", (json_int_t)r->num, "den", (json_int_t)r->den);
+}
+
+json_t *gm_json_error(int code, const char *text)
+{
+    const struct gm_code_info *info = gm_code_get(code);
+    return json_pack("{s:s, s:o, s:s, s:s, s:s}", "code", info->id, "text", gm_json_string(text),
+                     "blame", gm_blame_name(info->blame), "retry", gm_retry_name(info->retry),
+                     "remedy", info->remedy);
+}
+
+static int warn(json_t *list, const char *code, const char *text, int64_t count, struct gm_err *err)
+{
+    json_t *w = json_pack("{s:o, s:o, s:I}", "code", gm_json_string(code), "text",
+                          gm_json_string(text), "count", (json_int_t)count);
+    return w != NULL && json_array_append_new(list, w) == 0 ? 0 : gm_err_nomem(err);
+}
+
+static int warn_all(json_t *list, Gm__Warning **warnings, size_t count, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = warn(list, warnings[i]->code, warnings[i]->text, warnings[i]->count, err);
+    }
+    return rc;
+}
+
+static int decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size, void *out,
+                  struct gm_err *err)
+{
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(type, data, size, META_MAX_BYTES, &message, err);
+    if (rc == 0) {
+        memcpy(out, &message, sizeof message);
+    }
+    return rc;
+}
+
+static int read_result(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
+{
+    int rc = 0;
+    if (strcmp(r->type, "inspect") == 0 && m->inspection == NULL) {
+        rc = decode(&gm__inspection__descriptor, r->meta, r->meta_size, &m->inspection, err);
+        return rc < 0
+                   ? rc
+                   : warn_all(m->warnings, m->inspection->warnings, m->inspection->n_warnings, err);
+    }
+    if (strcmp(r->type, "plan") == 0 && m->policy == NULL) {
+        rc = decode(&gm__policy__descriptor, r->meta, r->meta_size, &m->policy, err);
+        return rc < 0 ? rc : warn_all(m->warnings, m->policy->warnings, m->policy->n_warnings, err);
+    }
+    if (strcmp(r->type, "package") == 0 && m->package == NULL) {
+        return decode(&gm__package_meta__descriptor, r->meta, r->meta_size, &m->package, err);
+    }
+    if (strcmp(r->type, "split") == 0) {
+        Gm__SplitMeta *split = NULL;
+        rc = decode(&gm__split_meta__descriptor, r->meta, r->meta_size, &split, err);
+        if (rc == 0) {
+            rc = warn_all(m->warnings, split->warnings, split->n_warnings, err);
+            gm__split_meta__free_unpacked(split, NULL);
+        }
+    } else if (strcmp(r->type, "audio") == 0) {
+        Gm__AudioMeta *audio = NULL;
+        rc = decode(&gm__audio_meta__descriptor, r->meta, r->meta_size, &audio, err);
+        if (rc == 0) {
+            rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
+            gm__audio_meta__free_unpacked(audio, NULL);
+        }
+    }
+    return rc;
+}
+
+static int read_results(struct gm_metas *m, const struct gm_core *core, const char *job_id,
+                        struct gm_err *err)
+{
+    struct gm_results_view results;
+    int rc = gm_view_results(core, job_id, &results, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < results.count; i++) {
+        rc = read_result(m, &results.rows[i], err);
+    }
+    gm_view_results_fini(&results);
+    return rc;
+}
+
+static void add_segments(struct gm_media_sum *sum, Gm__SegmentMeta **segments, size_t count,
+                         uint32_t timescale)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Gm__SegmentMeta *s = segments[i];
+        sum->bytes += s->size;
+        sum->segments++;
+        if (s->duration_ts <= 0) {
+            continue;
+        }
+        sum->duration_ts += s->duration_ts;
+        int64_t bps = (int64_t)((double)s->size * 8.0 * timescale / (double)s->duration_ts);
+        sum->peak_bps = bps > sum->peak_bps ? bps : sum->peak_bps;
+    }
+}
+
+static void finish_sum(struct gm_media_sum *sum, size_t init_bytes, uint32_t timescale)
+{
+    if (sum->duration_ts > 0) {
+        sum->average_bps =
+            (int64_t)((double)sum->bytes * 8.0 * timescale / (double)sum->duration_ts);
+    }
+    sum->bytes += sum->segments > 0 ? init_bytes : 0;
+}
+
+struct damage {
+    int64_t replaced;
+    int64_t discarded;
+    int64_t errors;
+};
+
+static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
+                            struct gm_err *err)
+{
+    Gm__EncodeItemMeta *meta = NULL;
+    int rc = decode(&gm__encode_item_meta__descriptor, item->meta.data, item->meta.len, &meta, err);
+    if (rc < 0) {
+        return rc;
+    }
+    damage->replaced += meta->frames_replaced;
+    damage->discarded += meta->frames_discarded;
+    damage->errors += meta->decode_errors;
+    for (size_t i = 0; m->policy != NULL && i < meta->n_renditions; i++) {
+        const Gm__RenditionChunkMeta *r = meta->renditions[i];
+        if (r->rendition < m->policy->n_renditions) {
+            add_segments(&m->renditions[r->rendition], r->segments, r->n_segments,
+                         m->policy->timescale);
+        }
+    }
+    gm__encode_item_meta__free_unpacked(meta, NULL);
+    return 0;
+}
+
+static int read_audio_item(struct gm_metas *m, const Gm__Item *item, struct gm_err *err)
+{
+    Gm__AudioItemMeta *meta = NULL;
+    int rc = decode(&gm__audio_item_meta__descriptor, item->meta.data, item->meta.len, &meta, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (m->policy != NULL && meta->track < m->policy->n_audio &&
+        m->policy->audio[meta->track]->params != NULL) {
+        add_segments(&m->audio[meta->track], meta->segments, meta->n_segments,
+                     m->policy->audio[meta->track]->params->sample_rate);
+    }
+    gm__audio_item_meta__free_unpacked(meta, NULL);
+    return 0;
+}
+
+static int warn_damage(struct gm_metas *m, const struct damage *d, struct gm_err *err)
+{
+    int rc = 0;
+    if (d->errors > 0) {
+        rc = warn(m->warnings, "input.decode_errors", "The decoder reported errors.", d->errors,
+                  err);
+    }
+    if (rc == 0 && d->replaced > 0) {
+        rc = warn(m->warnings, "input.frames_replaced",
+                  "Frames that did not decode show the frame before them.", d->replaced, err);
+    }
+    return rc;
+}
+
+static int read_items(struct gm_metas *m, const struct gm_core *core, const char *job_id,
+                      struct gm_err *err)
+{
+    struct gm_items_view items;
+    struct damage damage = {0};
+    int rc = gm_view_items(core, job_id, NULL, &items, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < items.count; i++) {
+        if (strcmp(items.rows[i].type, "encode") == 0) {
+            rc = read_encode_item(m, items.rows[i].item, &damage, err);
+        } else if (strcmp(items.rows[i].type, "audio") == 0) {
+            rc = read_audio_item(m, items.rows[i].item, err);
+        }
+    }
+    gm_view_items_fini(&items);
+    if (rc == 0 && m->policy != NULL) {
+        for (size_t i = 0; i < m->policy->n_renditions; i++) {
+            finish_sum(&m->renditions[i], m->policy->renditions[i]->init_segment.len,
+                       m->policy->timescale);
+        }
+        for (size_t i = 0; i < m->policy->n_audio; i++) {
+            const Gm__AudioTrack *t = m->policy->audio[i];
+            finish_sum(&m->audio[i], t->init_segment.len,
+                       t->params != NULL ? t->params->sample_rate : 0);
+        }
+    }
+    return rc < 0 ? rc : warn_damage(m, &damage, err);
+}
+
+int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, struct gm_metas *out,
+                  struct gm_err *err)
+{
+    struct gm_metas m = {.warnings = json_array()};
+    int rc = m.warnings == NULL ? gm_err_nomem(err) : read_results(&m, core, job_id, err);
+    if (rc == 0 && m.policy != NULL) {
+        m.renditions = calloc(m.policy->n_renditions + 1, sizeof *m.renditions);
+        m.audio = calloc(m.policy->n_audio + 1, sizeof *m.audio);
+        if (m.renditions == NULL || m.audio == NULL) {
+            rc = gm_err_nomem(err);
+        }
+    }
+    if (rc == 0 && items) {
+        rc = read_items(&m, core, job_id, err);
+    }
+    if (rc < 0) {
+        gm_metas_fini(&m);
+        return rc;
+    }
+    *out = m;
+    return 0;
+}
+
+void gm_metas_fini(struct gm_metas *metas)
+{
+    if (metas->inspection != NULL) {
+        gm__inspection__free_unpacked(metas->inspection, NULL);
+    }
+    if (metas->policy != NULL) {
+        gm__policy__free_unpacked(metas->policy, NULL);
+    }
+    if (metas->package != NULL) {
+        gm__package_meta__free_unpacked(metas->package, NULL);
+    }
+    free(metas->renditions);
+    free(metas->audio);
+    json_decref(metas->warnings);
+    *metas = (struct gm_metas){0};
+}

@@ -1,0 +1,44 @@
+#ifndef GM_SCHEDULER_METAS_H
+#define GM_SCHEDULER_METAS_H
+
+#include <jansson.h>
+
+#include "media.pb-c.h"
+#include "scheduler/core/view.h"
+
+/* What a job's tasks said, decoded: for documents and the report. Thread: the core's. */
+
+/* One rendition or audio track, summed over its segments. */
+struct gm_media_sum {
+    uint64_t bytes; /* init segment included */
+    uint32_t segments;
+    int64_t duration_ts;
+    int64_t average_bps;
+    int64_t peak_bps; /* of a segment */
+};
+
+struct gm_metas {
+    Gm__Inspection *inspection; /* owned; NULL: not known yet, as the others */
+    Gm__Policy *policy;
+    Gm__PackageMeta *package;
+    struct gm_media_sum *renditions; /* owned; policy->n_renditions of them */
+    struct gm_media_sum *audio;      /* owned; policy->n_audio of them */
+    json_t *warnings;                /* owned: [{"code","text","count"}] */
+};
+
+/* items: also reads what encode and audio committed item by item (sums and their warnings).
+ * Errors: NOTFOUND, NOMEM, PROTO. */
+int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, struct gm_metas *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+void gm_metas_fini(struct gm_metas *metas);
+
+/* A JSON string of s, whose bytes outside UTF-8 become `?`. NULL: out of memory. */
+json_t *gm_json_string(const char *s);
+/* "2026-01-31T12:00:00.123Z", or null for 0. */
+json_t *gm_json_time(int64_t unix_ms);
+/* {"num","den"}; null where there is none. */
+json_t *gm_json_rational(const Gm__Rational *r);
+/* {"code","text","blame","retry","remedy"} */
+json_t *gm_json_error(int code, const char *text);
+
+#endif

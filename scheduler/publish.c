@@ -1,0 +1,340 @@
+/* What the core asks to be done in stores: publishing a finished job's report and manifests, and
+ * deleting what an ended job leaves behind. Both run on the pool, a step at a time; both can be
+ * done again after a crash with the same end.
+ *
+ * Publishing writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
+ * is not done writes its report alone.
+ *
+ * Deleting goes in small batches. Before each batch the loop asks whether another job owns the same
+ * publication, and while a batch runs no write grant for outputs leaves, so a deletion never hits
+ * an object that a newer job was just allowed to write.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
+#include "common/log.h"
+#include "scheduler/daemon_parts.h"
+#include "scheduler/report.h"
+
+#define DELETE_BATCH 64
+
+struct key_list {
+    char **keys; /* owned */
+    size_t count;
+    size_t next;
+};
+
+struct gm_store_job {
+    struct gm_store_job *next;
+    struct gm_daemon *d;          /* borrowed */
+    char *job_id;                 /* owned */
+    char *out_url;                /* owned: destination */
+    struct gm_report_files files; /* owned: publish */
+    struct key_list out;          /* cleanup */
+    struct key_list work;         /* cleanup */
+    bool deleting_out;
+    int rc;
+    struct gm_err err;
+};
+
+struct gm_held_send {
+    struct gm_held_send *next;
+    char *node_id;
+    Gm__Envelope *envelope;
+};
+
+static void list_fini(struct key_list *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        free(l->keys[i]);
+    }
+    free(l->keys);
+}
+
+static void job_destroy(struct gm_store_job *job)
+{
+    if (job == NULL) {
+        return;
+    }
+    gm_report_files_fini(&job->files);
+    list_fini(&job->out);
+    list_fini(&job->work);
+    free(job->job_id);
+    free(job->out_url);
+    free(job);
+}
+
+static struct gm_store_job *job_create(struct gm_daemon *d, const struct gm_job_view *view)
+{
+    struct gm_store_job *job = calloc(1, sizeof *job);
+    if (job == NULL) {
+        return NULL;
+    }
+    job->d = d;
+    job->job_id = strdup(view->id);
+    job->out_url = strdup(view->destination_url);
+    if (job->job_id == NULL || job->out_url == NULL) {
+        job_destroy(job);
+        return NULL;
+    }
+    return job;
+}
+
+static void tell(struct gm_daemon *d, enum gm_event_type type, const char *job_id, int rc,
+                 const struct gm_err *err)
+{
+    struct gm_event event = {.type = type, .job_id = job_id};
+    if (rc < 0) {
+        event.failure = *err;
+    }
+    gm_daemon_tell(d, &event);
+}
+
+/* ---- publish */
+
+static int put(struct gm_store *store, const char *key, const struct gm_buf *body,
+               struct gm_err *err)
+{
+    return body->size == 0 ? 0 : gm_store_put_bytes(store, key, body->data, body->size, err);
+}
+
+static void publish_work(void *arg)
+{
+    struct gm_store_job *job = arg;
+    struct gm_store *store = NULL;
+    job->rc = gm_store_open(job->out_url, true, &store, &job->err);
+    if (job->rc == 0) {
+        job->rc = put(store, "report.json", &job->files.report, &job->err);
+    }
+    if (job->rc == 0) {
+        job->rc = put(store, "master.m3u8", &job->files.master_m3u8, &job->err);
+    }
+    if (job->rc == 0) {
+        job->rc = put(store, "manifest.mpd", &job->files.manifest_mpd, &job->err);
+    }
+    gm_store_close(&store);
+}
+
+static void publish_done(void *arg)
+{
+    struct gm_store_job *job = arg;
+    if (job->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
+    }
+    tell(job->d, GM_EV_PUBLISHED, job->job_id, job->rc, &job->err);
+    job_destroy(job);
+}
+
+void gm_publish_start(struct gm_daemon *d, const char *job_id)
+{
+    struct gm_job_view view;
+    struct gm_store_job *job = NULL;
+    struct gm_err err = {0};
+    int rc = gm_view_job(d->core, job_id, &view, &err);
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
+        return;
+    }
+    job = job_create(d, &view);
+    if (job == NULL) {
+        rc = gm_err_nomem(&err);
+    }
+    if (rc == 0) {
+        rc = gm_report_build(d->core, job_id, &job->files, &err);
+    }
+    if (rc == 0) {
+        rc = gm_daemon_work(d, publish_work, publish_done, job, &err);
+    }
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
+        tell(d, GM_EV_PUBLISHED, view.id, rc, &err);
+        job_destroy(job);
+    }
+    gm_view_job_fini(&view);
+}
+
+/* ---- cleanup */
+
+static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outputs,
+                   struct gm_err *err)
+{
+    struct gm_objects_view objects;
+    int rc = gm_view_objects(d->core, job->job_id, &objects, err);
+    if (rc < 0) {
+        return rc;
+    }
+    job->out.keys = calloc(objects.count + 1, sizeof *job->out.keys);
+    job->work.keys = calloc(objects.count + 1, sizeof *job->work.keys);
+    if (job->out.keys == NULL || job->work.keys == NULL) {
+        rc = gm_err_nomem(err);
+    }
+    for (size_t i = 0; rc == 0 && i < objects.count; i++) {
+        bool out = objects.rows[i].store == GM__OBJECT_STORE__STORE_OUT;
+        if (out && !with_outputs) {
+            continue;
+        }
+        struct key_list *list = out ? &job->out : &job->work;
+        list->keys[list->count] = strdup(objects.rows[i].key);
+        if (list->keys[list->count] == NULL) {
+            rc = gm_err_nomem(err);
+        } else {
+            list->count++;
+        }
+    }
+    gm_view_objects_fini(&objects);
+    return rc;
+}
+
+static void delete_work(void *arg)
+{
+    struct gm_store_job *job = arg;
+    struct gm_store *store = NULL;
+    struct key_list *list = job->deleting_out ? &job->out : &job->work;
+    const char *url = job->deleting_out ? job->out_url : job->d->settings->work_store;
+    job->rc = gm_store_open(url, false, &store, &job->err);
+    if (job->rc == -GM_E_NOTFOUND) { /* nothing there: nothing to delete */
+        list->next = list->count;
+        job->rc = 0;
+        return;
+    }
+    for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
+        job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
+        list->next += job->rc == 0 ? 1 : 0;
+    }
+    gm_store_close(&store);
+}
+
+static void unlink_job(struct gm_store_job *job)
+{
+    for (struct gm_store_job **at = &job->d->store_jobs; *at != NULL; at = &(*at)->next) {
+        if (*at == job) {
+            *at = job->next;
+            return;
+        }
+    }
+}
+
+static bool is_deleting_outputs(const struct gm_daemon *d)
+{
+    for (const struct gm_store_job *j = d->store_jobs; j != NULL; j = j->next) {
+        if (j->deleting_out) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void release_held(struct gm_daemon *d)
+{
+    while (d->held != NULL && !is_deleting_outputs(d)) {
+        struct gm_held_send *h = d->held;
+        d->held = h->next;
+        gm_wire_send(d, h->node_id, h->envelope);
+        gm__envelope__free_unpacked(h->envelope, NULL);
+        free(h->node_id);
+        free(h);
+    }
+}
+
+static void delete_done(void *arg);
+
+/* The next batch, or the end. Objects that can't be deleted now are tried again at the next start.
+ */
+static void delete_next(struct gm_store_job *job)
+{
+    struct gm_daemon *d = job->d;
+    bool again = job->rc == 0 && !d->stopping;
+    job->deleting_out = again && job->out.next < job->out.count &&
+                        !gm_view_is_publication_shared(d->core, job->job_id);
+    if (again && (job->deleting_out || job->work.next < job->work.count)) {
+        job->rc = gm_daemon_work(d, delete_work, delete_done, job, &job->err);
+        if (job->rc == 0) {
+            return;
+        }
+    }
+    job->deleting_out = false;
+    unlink_job(job);
+    if (job->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "cleanup_failed", &job->err, "job=%s", job->job_id);
+    } else if (again) {
+        tell(d, GM_EV_CLEANED, job->job_id, 0, NULL);
+    }
+    job_destroy(job);
+}
+
+static void delete_done(void *arg)
+{
+    struct gm_store_job *job = arg;
+    struct gm_daemon *d = job->d;
+    delete_next(job);
+    release_held(d);
+}
+
+void gm_cleanup_start(struct gm_daemon *d, const char *job_id)
+{
+    struct gm_job_view view;
+    struct gm_err err = {0};
+    int rc = gm_view_job(d->core, job_id, &view, &err);
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);
+        return;
+    }
+    struct gm_store_job *job = job_create(d, &view);
+    rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, view.state != GM_JOB_DONE, &err);
+    gm_view_job_fini(&view);
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);
+        job_destroy(job);
+        return;
+    }
+    job->next = d->store_jobs;
+    d->store_jobs = job;
+    delete_next(job);
+}
+
+void gm_publish_send(struct gm_daemon *d, struct gm_send *send)
+{
+    const Gm__Envelope *env = send->envelope;
+    bool outputs = false;
+    if (env != NULL && env->body_case == GM__ENVELOPE__BODY_GRANT_ANSWER) {
+        for (size_t i = 0; i < env->grant_answer->n_grants; i++) {
+            outputs = outputs || strncmp(env->grant_answer->grants[i]->key, "v/", 2) == 0;
+        }
+    }
+    if (!outputs || !is_deleting_outputs(d)) {
+        gm_wire_send(d, send->node_id, send->envelope);
+        return;
+    }
+    struct gm_held_send *h = calloc(1, sizeof *h);
+    char *node_id = strdup(send->node_id);
+    if (h == NULL || node_id == NULL) { /* not sent: the node asks again */
+        free(h);
+        free(node_id);
+        return;
+    }
+    h->node_id = node_id;
+    h->envelope = send->envelope;
+    send->envelope = NULL;
+    struct gm_held_send **last = &d->held;
+    while (*last != NULL) {
+        last = &(*last)->next;
+    }
+    *last = h;
+}
+
+void gm_publish_fini(struct gm_daemon *d)
+{
+    while (d->store_jobs != NULL) {
+        struct gm_store_job *next = d->store_jobs->next;
+        job_destroy(d->store_jobs);
+        d->store_jobs = next;
+    }
+    while (d->held != NULL) {
+        struct gm_held_send *next = d->held->next;
+        gm__envelope__free_unpacked(d->held->envelope, NULL);
+        free(d->held->node_id);
+        free(d->held);
+        d->held = next;
+    }
+}

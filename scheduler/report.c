@@ -1,0 +1,531 @@
+/* report.json: docs/report.md is its schema. */
+#include "scheduler/report.h"
+
+#include <string.h>
+
+#include "common/hash.h"
+#include "scheduler/metas.h"
+
+/* Segments every n GOPs of 2 s where the rate varies. */
+#define VARIABLE_GOP_S 2.0
+
+struct report {
+    const struct gm_core *core;
+    struct gm_job_view job;
+    struct gm_metas metas;
+    enum gm_job_state state; /* as the report says it */
+    int64_t finished_unix_ms;
+};
+
+static json_t *video_json(const Gm__VideoFacts *v)
+{
+    if (v == NULL) {
+        return json_null();
+    }
+    return json_pack(
+        "{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:b, s:I, s:b, s:o, s:o, s:o, "
+        "s:o, s:o, s:b, s:I, s:f}",
+        "stream", (json_int_t)v->stream_index, "codec", gm_json_string(v->codec), "profile",
+        gm_json_string(v->profile), "width", (json_int_t)v->width_px, "height",
+        (json_int_t)v->height_px, "pixel_format", gm_json_string(v->pixel_format), "sample_aspect",
+        gm_json_rational(v->sample_aspect), "rotation", (int)v->rotation_deg, "flip", (int)v->flip,
+        "time_base", gm_json_rational(v->time_base), "frame_rate", gm_json_rational(v->frame_rate),
+        "constant_rate", (int)v->constant_rate, "frames", (json_int_t)v->frames, "frames_exact",
+        (int)v->frames_exact, "primaries", gm_json_string(v->primaries), "transfer",
+        gm_json_string(v->transfer), "matrix", gm_json_string(v->matrix), "range",
+        gm_json_string(v->range), "field_order", gm_json_string(v->field_order), "alpha",
+        (int)v->alpha, "bitrate_bps", (json_int_t)v->bitrate_bps, "keyframe_interval_s",
+        (double)v->keyframe_interval_us / 1e6);
+}
+
+static json_t *audio_facts_json(const Gm__Inspection *in)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < in->n_audio; i++) {
+        const Gm__AudioFacts *a = in->audio[i];
+        json_t *j = json_pack(
+            "{s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:I}", "stream", (json_int_t)a->stream_index,
+            "codec", gm_json_string(a->codec), "sample_rate", (json_int_t)a->sample_rate,
+            "channels", (json_int_t)a->channels, "layout", gm_json_string(a->layout), "language",
+            gm_json_string(a->language), "title", gm_json_string(a->title), "default",
+            (int)a->is_default, "bitrate_bps", (json_int_t)a->bitrate_bps);
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *dropped_json(const Gm__Inspection *in)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < in->n_dropped; i++) {
+        const Gm__OtherStream *o = in->dropped[i];
+        json_t *j = json_pack("{s:I, s:o, s:o, s:o}", "stream", (json_int_t)o->stream_index, "type",
+                              gm_json_string(o->type), "codec", gm_json_string(o->codec),
+                              "language", gm_json_string(o->language));
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *source_json(const struct report *r)
+{
+    const Gm__Inspection *in = r->metas.inspection;
+    if (in == NULL) {
+        return json_pack("{s:o, s:I}", "name", gm_json_string(r->job.source_name), "bytes",
+                         (json_int_t)r->job.source_size);
+    }
+    char fingerprint[2 * GM_SHA256_SIZE + 1] = "";
+    if (in->fingerprint.len == GM_SHA256_SIZE) {
+        (void)gm_hex(in->fingerprint.data, in->fingerprint.len, fingerprint);
+    }
+    return json_pack("{s:o, s:I, s:o, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
+                     gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size,
+                     "format", gm_json_string(in->format), "duration_s",
+                     (double)in->duration_us / 1e6, "fingerprint", fingerprint, "video",
+                     video_json(in->video), "audio", audio_facts_json(in), "dropped",
+                     dropped_json(in), "timeline",
+                     in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
+                     "timeline_reason", gm_json_string(in->timeline_reason));
+}
+
+static double segment_seconds(const Gm__Policy *p)
+{
+    const Gm__Rational *rate = p->timescale_rate;
+    if (p->gop_frames > 0 && rate != NULL && rate->num > 0) {
+        return (double)p->gop_frames * p->segment_gops * (double)rate->den / (double)rate->num;
+    }
+    return VARIABLE_GOP_S * p->segment_gops;
+}
+
+static json_int_t divide_up(double a, double b)
+{
+    if (!(a > 0) || !(b > 0)) {
+        return 0;
+    }
+    json_int_t n = (json_int_t)(a / b);
+    return (double)n * b < a - 1e-6 ? n + 1 : n;
+}
+
+static json_t *ladder_json(const Gm__Policy *p)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < p->n_renditions; i++) {
+        const Gm__Rendition *r = p->renditions[i];
+        json_t *j =
+            json_pack("{s:o, s:I, s:I, s:I, s:o}", "name", gm_json_string(r->name), "width",
+                      (json_int_t)r->width_px, "height", (json_int_t)r->height_px, "maxrate_bps",
+                      (json_int_t)r->maxrate_bps, "codecs", gm_json_string(r->codecs));
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *plan_json(const struct report *r)
+{
+    const Gm__Policy *p = r->metas.policy;
+    if (p == NULL) {
+        return json_null();
+    }
+    double duration = (double)p->estimated_duration_us / 1e6;
+    double segment = segment_seconds(p);
+    json_int_t segments = divide_up(duration, segment);
+    return json_pack(
+        "{s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:I, s:o, s:I, s:I, s:{s:I, s:f, s:I, s:I, s:I, s:f}}",
+        "publication", r->job.publication, "media_version", (json_int_t)p->media_version, "chain",
+        gm_json_string(p->chain_fingerprint), "frame_rate", gm_json_rational(p->timescale_rate),
+        "timescale", (json_int_t)p->timescale, "gop_frames", (json_int_t)p->gop_frames, "segment_s",
+        segment, "chunk_segments", (json_int_t)p->chunk_segments, "ladder", ladder_json(p),
+        "audio_tracks", (json_int_t)p->n_audio, "mp4_files", (json_int_t)p->n_mp4, "estimated",
+        "frames", (json_int_t)p->estimated_frames, "duration_s", duration, "segments", segments,
+        "chunks", divide_up((double)segments, p->chunk_segments), "bytes",
+        (json_int_t)p->estimated_bytes, "cpu_s", (double)p->estimated_cpu_ms / 1e3);
+}
+
+static json_t *encode_json(const Gm__EncodeParams *e)
+{
+    if (e == NULL) {
+        return json_null();
+    }
+    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:b}", "codec", gm_json_string(e->codec), "preset",
+                     gm_json_string(e->preset), "crf",
+                     e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
+                     e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale",
+                     e->maxrate_scale, "watermark", (int)(e->watermark != NULL));
+}
+
+static const Gm__EncodeParams *requested(const struct report *r)
+{
+    for (size_t i = 0; i < r->job.pipeline->n_tasks; i++) {
+        if (r->job.pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            return r->job.pipeline->tasks[i]->encode;
+        }
+    }
+    return NULL;
+}
+
+/* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
+static json_t *devices_json(const struct report *r)
+{
+    struct gm_attempts_view attempts;
+    struct gm_err err;
+    json_t *list = json_array();
+    if (list == NULL || gm_view_attempts(r->core, r->job.id, &attempts, &err) < 0) {
+        return list;
+    }
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct gm_attempt_view *a = &attempts.rows[i];
+        json_t *found = NULL;
+        json_t *j = NULL;
+        size_t k = 0;
+        if (a->outcome != GM_ATTEMPT_DONE || strcmp(a->type, "encode") != 0) {
+            continue;
+        }
+        json_array_foreach(list, k, j)
+        {
+            if (strcmp(json_string_value(json_object_get(j, "node")), a->node_id) == 0 &&
+                strcmp(json_string_value(json_object_get(j, "device")), a->device) == 0) {
+                found = json_object_get(j, "runs");
+            }
+        }
+        if (found != NULL) {
+            (void)json_integer_set(found, json_integer_value(found) + 1);
+        } else {
+            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "node", a->node_id,
+                                                        "device", a->device, "runs", 1));
+        }
+    }
+    gm_view_attempts_fini(&attempts);
+    return list;
+}
+
+static void take_package(Gm__RenditionReport **reports, size_t count, const char *name,
+                         struct gm_media_sum *sum)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(reports[i]->name, name) == 0) {
+            sum->average_bps = reports[i]->average_bps;
+            sum->peak_bps = reports[i]->peak_bps;
+        }
+    }
+}
+
+static json_t *renditions_json(const struct report *r)
+{
+    const Gm__Policy *p = r->metas.policy;
+    const Gm__PackageMeta *package = r->metas.package;
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && p != NULL && i < p->n_renditions; i++) {
+        const Gm__Rendition *v = p->renditions[i];
+        struct gm_media_sum sum = r->metas.renditions[i];
+        if (package != NULL) {
+            take_package(package->renditions, package->n_renditions, v->name, &sum);
+        }
+        json_t *j = json_pack(
+            "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o}, s:I, s:I, s:o, s:I, s:I, s:I, "
+            "s:I}",
+            "name", gm_json_string(v->name), "requested", encode_json(requested(r)), "resolved",
+            "chain", gm_json_string(p->chain_fingerprint), "filters", gm_json_string(v->filters),
+            "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits", (json_int_t)v->bufsize_bits,
+            "encode", encode_json(v->encode), "actual", "chain",
+            gm_json_string(p->chain_fingerprint), "devices", devices_json(r), "width",
+            (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
+            gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
+            (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
+            (json_int_t)sum.peak_bps);
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *audio_json(const struct report *r)
+{
+    const Gm__Policy *p = r->metas.policy;
+    const Gm__PackageMeta *package = r->metas.package;
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && p != NULL && i < p->n_audio; i++) {
+        const Gm__AudioTrack *t = p->audio[i];
+        struct gm_media_sum sum = r->metas.audio[i];
+        if (package != NULL) {
+            take_package(package->audio, package->n_audio, t->name, &sum);
+        }
+        json_t *j =
+            json_pack("{s:o, s:I, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
+                      gm_json_string(t->name), "source_audio", (json_int_t)t->source_audio,
+                      "language", gm_json_string(t->language), "default", (int)t->is_default,
+                      "codecs", gm_json_string(t->codecs), "bitrate_bps",
+                      (json_int_t)(t->params != NULL ? t->params->bitrate_bps : 0), "channels",
+                      (json_int_t)(t->params != NULL ? t->params->channels : 0), "sample_rate",
+                      (json_int_t)(t->params != NULL ? t->params->sample_rate : 0), "segments",
+                      (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
+                      (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps);
+        if (json_array_append_new(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static int add_output(json_t *list, const char *path, uint64_t bytes, const uint8_t *sha256,
+                      struct gm_err *err)
+{
+    char hex[2 * GM_SHA256_SIZE + 1];
+    json_t *j = json_pack("{s:o, s:I, s:s}", "path", gm_json_string(path), "bytes",
+                          (json_int_t)bytes, "sha256", gm_hex(sha256, GM_SHA256_SIZE, hex));
+    return j != NULL && json_array_append_new(list, j) == 0 ? 0 : gm_err_nomem(err);
+}
+
+static int add_objects(json_t *list, Gm__Object *const *objects, size_t count, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const Gm__Object *o = objects[i];
+        if (o->store == GM__OBJECT_STORE__STORE_OUT && o->sha256.len == GM_SHA256_SIZE) {
+            rc = add_output(list, o->key, o->size, o->sha256.data, err);
+        }
+    }
+    return rc;
+}
+
+static int add_bytes(json_t *list, const char *path, const ProtobufCBinaryData *body,
+                     struct gm_err *err)
+{
+    uint8_t sha256[GM_SHA256_SIZE];
+    if (body->len == 0) {
+        return 0;
+    }
+    gm_sha256(body->data, body->len, sha256);
+    return add_output(list, path, body->len, sha256, err);
+}
+
+/* Everything that lies at the destination, report.json itself aside. */
+static int outputs_json(const struct report *r, json_t *list, struct gm_err *err)
+{
+    struct gm_results_view results;
+    struct gm_items_view items;
+    if (r->state == GM_JOB_FAILED || r->state == GM_JOB_CANCELLED || r->job.plan_only) {
+        return 0;
+    }
+    int rc = gm_view_items(r->core, r->job.id, NULL, &items, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < items.count; i++) {
+        const Gm__Item *item = items.rows[i].item;
+        rc = add_objects(list, item->objects, item->n_objects, err);
+    }
+    gm_view_items_fini(&items);
+    if (rc == 0) {
+        rc = gm_view_results(r->core, r->job.id, &results, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < results.count; i++) {
+        rc = add_objects(list, results.rows[i].objects, results.rows[i].object_count, err);
+    }
+    gm_view_results_fini(&results);
+    if (rc == 0 && r->metas.package != NULL) {
+        rc = add_bytes(list, "master.m3u8", &r->metas.package->master_m3u8, err);
+        rc = rc < 0 ? rc : add_bytes(list, "manifest.mpd", &r->metas.package->manifest_mpd, err);
+    }
+    return rc;
+}
+
+static json_t *usage_json(const Gm__Usage *u)
+{
+    return json_pack("{s:f, s:f, s:I, s:I, s:I}", "cpu_s", (double)u->cpu_us / 1e6, "wall_s",
+                     (double)u->wall_us / 1e6, "max_rss_bytes", (json_int_t)u->max_rss_bytes,
+                     "bytes_in", (json_int_t)u->bytes_in, "bytes_out", (json_int_t)u->bytes_out);
+}
+
+static json_t *attempt_json(const struct gm_attempt_view *a)
+{
+    json_t *chunks = a->first_chunk < 0
+                         ? json_null()
+                         : json_pack("{s:I, s:I}", "first", (json_int_t)a->first_chunk, "count",
+                                     (json_int_t)a->chunks);
+    json_t *error =
+        a->error_code == 0 ? json_null() : gm_json_error((int)a->error_code, a->error_text);
+    return json_pack(
+        "{s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "task", a->task, "type",
+        a->type, "instance", (json_int_t)a->instance, "chunks", chunks, "node", a->node_id,
+        "device", a->device, "attempt", (json_int_t)a->attempt, "started",
+        gm_json_time(a->started_unix_ms), "finished", gm_json_time(a->ended_unix_ms), "outcome",
+        gm_attempt_outcome_name(a->outcome), "error", error, "usage", usage_json(&a->usage));
+}
+
+static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cost,
+                         struct gm_err *err)
+{
+    struct gm_attempts_view attempts;
+    double cpu_s = 0;
+    uint64_t in = 0;
+    uint64_t out = 0;
+    int rc = gm_view_attempts(r->core, r->job.id, &attempts, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < attempts.count; i++) {
+        const struct gm_attempt_view *a = &attempts.rows[i];
+        cpu_s += (double)a->usage.cpu_us / 1e6;
+        in += a->usage.bytes_in;
+        out += a->usage.bytes_out;
+        rc = json_array_append_new(tasks, attempt_json(a)) == 0 ? 0 : gm_err_nomem(err);
+    }
+    gm_view_attempts_fini(&attempts);
+    if (rc == 0) {
+        *out_cost = json_pack("{s:f, s:I, s:I}", "cpu_s", cpu_s, "bytes_in", (json_int_t)in,
+                              "bytes_out", (json_int_t)out);
+        rc = *out_cost != NULL ? 0 : gm_err_nomem(err);
+    }
+    return rc;
+}
+
+static json_t *job_json(const struct report *r)
+{
+    const struct gm_job_view *v = &r->job;
+    return json_pack("{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:b, s:s, s:o, s:o, s:o}", "id", v->id,
+                     "state", gm_job_state_name(r->state), "pipeline", v->pipeline_name, "source",
+                     gm_json_string(v->source_url), "destination",
+                     gm_json_string(v->destination_url), "priority", (int)v->priority,
+                     "external_id", gm_json_string(v->external_id), "plan_only", (int)v->plan_only,
+                     "publication", v->publication, "created", gm_json_time(v->created_unix_ms),
+                     "started", gm_json_time(v->started_unix_ms), "finished",
+                     gm_json_time(r->finished_unix_ms));
+}
+
+static int build(const struct report *r, json_t **out, struct gm_err *err)
+{
+    json_t *outputs = json_array();
+    json_t *tasks = json_array();
+    json_t *cost = NULL;
+    int rc = outputs == NULL || tasks == NULL ? gm_err_nomem(err) : outputs_json(r, outputs, err);
+    if (rc == 0) {
+        rc = attempts_json(r, tasks, &cost, err);
+    }
+    if (rc < 0) {
+        json_decref(outputs);
+        json_decref(tasks);
+        return rc;
+    }
+    int64_t end = r->finished_unix_ms != 0 ? r->finished_unix_ms : gm_time_unix_ms();
+    json_t *errors = json_array();
+    if (errors != NULL && r->job.error.code != 0) {
+        (void)json_array_append_new(errors, gm_doc_error(&r->job.error));
+    }
+    json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:O, s:o}", "gopmill",
+                          GOPMILL_VERSION, "job", job_json(r), "source", source_json(r), "plan",
+                          plan_json(r), "renditions", renditions_json(r), "audio", audio_json(r),
+                          "outputs", outputs, "tasks", tasks, "cost", cost, "elapsed_s",
+                          (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
+                          r->metas.warnings, "errors", errors);
+    if (j == NULL) {
+        return gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+/* What the job will be once its report is in place. */
+static enum gm_job_state settled(enum gm_job_state state)
+{
+    switch (state) {
+    case GM_JOB_PUBLISHING:
+        return GM_JOB_DONE;
+    case GM_JOB_FAILING:
+        return GM_JOB_FAILED;
+    case GM_JOB_CANCELLING:
+        return GM_JOB_CANCELLED;
+    default:
+        return state;
+    }
+}
+
+static int open_report(const struct gm_core *core, const char *job_id, bool final, struct report *r,
+                       struct gm_err *err)
+{
+    *r = (struct report){.core = core};
+    int rc = gm_view_job(core, job_id, &r->job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_metas_read(core, job_id, true, &r->metas, err);
+    if (rc < 0) {
+        gm_view_job_fini(&r->job);
+        return rc;
+    }
+    r->state = final ? settled(r->job.state) : r->job.state;
+    r->finished_unix_ms = r->job.finished_unix_ms;
+    if (r->finished_unix_ms == 0 && gm_job_state_is_final(r->state)) {
+        r->finished_unix_ms = gm_time_unix_ms();
+    }
+    return 0;
+}
+
+static void close_report(struct report *r)
+{
+    gm_metas_fini(&r->metas);
+    gm_view_job_fini(&r->job);
+}
+
+int gm_report_json(const struct gm_core *core, const char *job_id, bool final, json_t **out,
+                   struct gm_err *err)
+{
+    struct report r;
+    int rc = open_report(core, job_id, final, &r, err);
+    if (rc == 0) {
+        rc = build(&r, out, err);
+        close_report(&r);
+    }
+    return rc;
+}
+
+int gm_report_build(const struct gm_core *core, const char *job_id, struct gm_report_files *out,
+                    struct gm_err *err)
+{
+    struct report r;
+    struct gm_report_files files = {0};
+    json_t *j = NULL;
+    int rc = open_report(core, job_id, true, &r, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = build(&r, &j, err);
+    if (rc == 0) {
+        rc = gm_json_text(j, true, &files.report, err);
+    }
+    if (rc == 0 && r.state == GM_JOB_DONE && r.metas.package != NULL) {
+        const Gm__PackageMeta *p = r.metas.package;
+        gm_buf_add(&files.master_m3u8, p->master_m3u8.data, p->master_m3u8.len);
+        gm_buf_add(&files.manifest_mpd, p->manifest_mpd.data, p->manifest_mpd.len);
+        rc = gm_buf_check(&files.master_m3u8, err);
+        rc = rc < 0 ? rc : gm_buf_check(&files.manifest_mpd, err);
+    }
+    close_report(&r);
+    if (rc < 0) {
+        gm_report_files_fini(&files);
+        return rc;
+    }
+    *out = files;
+    return 0;
+}
+
+void gm_report_files_fini(struct gm_report_files *files)
+{
+    gm_buf_fini(&files->report);
+    gm_buf_fini(&files->master_m3u8);
+    gm_buf_fini(&files->manifest_mpd);
+}

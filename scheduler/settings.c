@@ -1,0 +1,202 @@
+#include "scheduler/settings.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "scheduler/access.h"
+
+#define PATH_BYTES 4096
+#define OPT(field) offsetof(struct gm_settings, field)
+
+static const struct gm_option OPTIONS[] = {
+    {"state", GM_OPT_STRING, OPT(state), "/var/lib/gopmill/scheduler", 0, 0,
+     "Folder of the durable state; one scheduler at a time."},
+    {"listen", GM_OPT_LIST, OPT(listen), "tcp://127.0.0.1:7420", 0, 0,
+     "ZeroMQ endpoints for nodes: tcp://address:port or ipc:///path."},
+    {"http", GM_OPT_STRING, OPT(http), "127.0.0.1:7421", 0, 0,
+     "Where the HTTP API listens: address:port or unix:/path."},
+    {"pipelines", GM_OPT_LIST, OPT(pipelines), NULL, 0, 0,
+     "Folders of named pipelines, the first that has a name wins; empty: the shipped ones."},
+    {"work_store", GM_OPT_STRING, OPT(work_store), NULL, 0, 0,
+     "Store of intermediate objects, which every node must reach; empty: file://<state>/work."},
+    {"grant_key_file", GM_OPT_STRING, OPT(grant_key_file), NULL, 0, 0,
+     "File with 64 hex digits that nodes share; empty: <state>/grant.key, made when missing."},
+    {"allow_sources", GM_OPT_LIST, OPT(allow_sources), "/", 0, 0,
+     "Folders that sources may lie in."},
+    {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
+     "Folders that results may be written to."},
+    {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
+     "A node that is silent for so long has lost its tasks."},
+    {"heartbeat_ms", GM_OPT_INT, OPT(heartbeat_ms), "1000", 50, 60000,
+     "How often nodes renew their leases."},
+    {"stall_ms", GM_OPT_INT, OPT(stall_ms), "120000", 1000, 86400000,
+     "A task without progress for so long is ended and tried again."},
+    {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
+     "Accepted and unfinished jobs; more are refused."},
+    {"log_level", GM_OPT_STRING, OPT(log_level), "info", 0, 0,
+     "error, warn, info, debug or trace."},
+    {"log_json", GM_OPT_BOOL, OPT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
+    {0}};
+
+const struct gm_option *gm_settings_options(void)
+{
+    return OPTIONS;
+}
+
+static int fill_key_file(struct gm_settings *s, struct gm_err *err)
+{
+    if (s->grant_key_file[0] != '\0') {
+        return 0;
+    }
+    char *text = NULL;
+    if (asprintf(&text, "%s/grant.key", s->state) < 0) {
+        return gm_err_nomem(err);
+    }
+    free(s->grant_key_file);
+    s->grant_key_file = text;
+    return 0;
+}
+
+static int fill_work_store(struct gm_settings *s, struct gm_err *err)
+{
+    char *url = NULL;
+    char work[PATH_BYTES];
+    if (s->work_store[0] != '\0') {
+        char *path = NULL;
+        int rc = gm_access_path(s->work_store, &path, err);
+        free(path);
+        return gm_err_wrap(err, rc, "work_store: ");
+    }
+    int rc = gm_fs_path(work, sizeof work, err, "%s/work", s->state);
+    if (rc == 0) {
+        rc = gm_access_url(work, &url, err);
+    }
+    if (rc == 0) {
+        free(s->work_store);
+        s->work_store = url;
+    }
+    return rc;
+}
+
+/* The shipped pipelines: beside the installed program, or in the source tree that built it. */
+static int fill_pipelines(struct gm_settings *s, struct gm_err *err)
+{
+    static const char *const places[] = {"../share/gopmill/pipelines", "../../config/pipelines"};
+    if (s->pipelines != NULL && s->pipelines[0] != NULL) {
+        return 0;
+    }
+    char *program = NULL;
+    char path[PATH_BYTES];
+    int rc = gm_fs_program_dir(&program, err);
+    for (size_t i = 0; rc == 0 && i < sizeof places / sizeof places[0]; i++) {
+        rc = gm_fs_path(path, sizeof path, err, "%s/%s", program, places[i]);
+        if (rc == 0 && access(path, R_OK | X_OK) == 0) {
+            break;
+        }
+        path[0] = '\0';
+    }
+    free(program);
+    if (rc < 0 || path[0] == '\0') {
+        return rc;
+    }
+    char **list = calloc(2, sizeof *list);
+    char *copy = strdup(path);
+    if (list == NULL || copy == NULL) {
+        free(list);
+        free(copy);
+        return gm_err_nomem(err);
+    }
+    list[0] = copy;
+    free(s->pipelines);
+    s->pipelines = list;
+    return 0;
+}
+
+static int check_roots(const char *option, char *const *roots, struct gm_err *err)
+{
+    for (; roots != NULL && *roots != NULL; roots++) {
+        if ((*roots)[0] != '/') {
+            return gm_err_set(err, GM_E_CONFIG, 0, "%s: `%s` is not an absolute folder", option,
+                              *roots);
+        }
+    }
+    return 0;
+}
+
+static int check(const struct gm_settings *s, struct gm_err *err)
+{
+    if (s->state[0] == '\0') {
+        return gm_err_set(err, GM_E_CONFIG, 0, "state: name a folder");
+    }
+    if (s->listen == NULL || s->listen[0] == NULL) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "listen: name an endpoint for nodes");
+    }
+    if (strncmp(s->http, "unix:/", 6) != 0 && strchr(s->http, ':') == NULL) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "http: `%s` is neither address:port nor unix:/path",
+                          s->http);
+    }
+    if (gm_log_parse_level(s->log_level) < 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "log_level: `%s` is none of error, warn, info, debug, trace",
+                          s->log_level);
+    }
+    if (s->heartbeat_ms * 3 > s->lease_ms) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "lease_ms must be at least three times heartbeat_ms");
+    }
+    int rc = check_roots("allow_sources", s->allow_sources, err);
+    return rc < 0 ? rc : check_roots("allow_destinations", s->allow_destinations, err);
+}
+
+/* A relative state folder means one below the current folder, now and for every child. */
+static int make_absolute(struct gm_settings *s, struct gm_err *err)
+{
+    if (s->state[0] == '/') {
+        return 0;
+    }
+    char here[PATH_BYTES];
+    char path[PATH_BYTES];
+    if (getcwd(here, sizeof here) == NULL) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "state: give an absolute path");
+    }
+    int rc = gm_fs_path(path, sizeof path, err, "%s/%s", here, s->state);
+    char *copy = rc == 0 ? strdup(path) : NULL;
+    if (rc == 0 && copy == NULL) {
+        rc = gm_err_nomem(err);
+    }
+    if (rc == 0) {
+        free(s->state);
+        s->state = copy;
+    }
+    return rc;
+}
+
+int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *err)
+{
+    int rc = gm_config_load(path, OPTIONS, out, err);
+    if (rc == 0) {
+        rc = check(out, err);
+    }
+    if (rc == 0) {
+        rc = make_absolute(out, err);
+    }
+    if (rc == 0) {
+        rc = fill_work_store(out, err);
+    }
+    if (rc == 0) {
+        rc = fill_key_file(out, err);
+    }
+    if (rc == 0) {
+        rc = fill_pipelines(out, err);
+    }
+    return rc;
+}
+
+void gm_settings_fini(struct gm_settings *settings)
+{
+    gm_config_fini(OPTIONS, settings);
+}

@@ -1,0 +1,33 @@
+#ifndef GM_SCHEDULER_SETTINGS_H
+#define GM_SCHEDULER_SETTINGS_H
+
+#include "common/config.h"
+
+/* What gopmill-scheduler reads from its configuration file; config/scheduler.yaml is the example.
+ * Strings and lists are owned. */
+struct gm_settings {
+    char *state;          /* folder */
+    char **listen;        /* ZeroMQ endpoints for nodes */
+    char *http;           /* "unix:/path" or "address:port" */
+    char **pipelines;     /* folders */
+    char *work_store;     /* URL */
+    char *grant_key_file; /* 64 hex digits in it */
+    char **allow_sources; /* folders */
+    char **allow_destinations;
+    int64_t lease_ms;
+    int64_t heartbeat_ms;
+    int64_t stall_ms;
+    int64_t max_jobs;
+    char *log_level;
+    bool log_json;
+};
+
+/* Ends with a row whose name is NULL. */
+const struct gm_option *gm_settings_options(void);
+/* Defaults, then the file (path NULL: defaults alone), then what follows from others: work_store,
+ * grant_key_file, pipelines where they are empty; folders made absolute and checked. out: zeroed;
+ * gm_settings_fini even after a failure. Errors: CONFIG, SYS, NOMEM. */
+int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *err) GM_MUST_CHECK;
+void gm_settings_fini(struct gm_settings *settings);
+
+#endif

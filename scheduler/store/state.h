@@ -1,0 +1,53 @@
+#ifndef GM_SCHEDULER_STORE_STATE_H
+#define GM_SCHEDULER_STORE_STATE_H
+
+#include "scheduler/core/core.h"
+
+/* The scheduler's durable state: rows of the core, events of jobs, and the term. One interface; the
+ * backend here is SQLite in a folder (WAL, synchronous=FULL), locked for as long as it is open.
+ * Thread: commit and load from one thread at a time; events from another one (it has a connection
+ * of its own). Errors: SYS (native = errno or SQLite's extended code), CONFLICT (another scheduler
+ * has the folder; or the schema is a newer version's), NO_SCRATCH (disk full), NOMEM.
+ */
+struct gm_state; /* opaque */
+
+#define GM_STATE_SCHEMA 1
+
+/* Makes the folder where it is missing, takes its lock, checks the schema and raises the term
+ * durably. */
+int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_state_close(struct gm_state **state);
+uint64_t gm_state_term(const struct gm_state *state);
+/* Highest event number stored; 0: none. */
+int64_t gm_state_last_event(const struct gm_state *state);
+
+/* Every row, any order. A non-zero answer of fn stops and is returned. */
+int gm_state_load(struct gm_state *state,
+                  int (*fn)(enum gm_row_kind kind, const char *key, const void *data, size_t size,
+                            void *arg, struct gm_err *err),
+                  void *arg, struct gm_err *err) GM_MUST_CHECK;
+
+struct gm_state_event {
+    int64_t seq; /* given by the caller, growing */
+    const char *job_id;
+    const char *type;
+    const char *json;
+    int64_t unix_ms;
+};
+struct gm_state_batch {
+    const struct gm_row *rows; /* in order: of two with one key the later wins; data NULL deletes */
+    size_t row_count;
+    const struct gm_state_event *events;
+    size_t event_count;
+};
+/* One transaction: all on disk when it returns 0, nothing otherwise. The row of a job that is
+ * deleted takes the job's events along. */
+int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
+                    struct gm_err *err) GM_MUST_CHECK;
+
+/* Calls fn for the job's events after `after`, oldest first, at most `limit` of them. */
+int gm_state_events(struct gm_state *state, const char *job_id, int64_t after, int limit,
+                    void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
+                    struct gm_err *err) GM_MUST_CHECK;
+
+#endif

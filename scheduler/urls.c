@@ -1,0 +1,239 @@
+/* Grants: the core names objects by store and key, nodes get URLs that are good for an hour.
+ *
+ * Which job an answer is about follows from the assignment's epoch, remembered when it left.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "scheduler/access.h"
+#include "scheduler/daemon_parts.h"
+
+#define GRANT_MS ((int64_t)60 * 60 * 1000)
+
+struct filler {
+    struct gm_daemon *d;
+    const struct gm_lease_ref *ref;
+    int64_t expires_unix_ms;
+};
+
+static void ref_destroy(struct gm_lease_ref *ref)
+{
+    if (ref != NULL) {
+        free(ref->job_id);
+        free(ref->destination_url);
+        free(ref->source_root_url);
+        free(ref->source_key);
+        free(ref);
+    }
+}
+
+static struct gm_lease_ref *ref_find(struct gm_daemon *d, uint64_t epoch)
+{
+    struct gm_lease_ref *ref = NULL;
+    HASH_FIND(hh, d->leases, &epoch, sizeof epoch, ref);
+    return ref;
+}
+
+static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_lease_ref **out,
+                   struct gm_err *err)
+{
+    struct gm_job_view job;
+    int rc = gm_view_job(d->core, assign->spec->job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_lease_ref *ref = calloc(1, sizeof *ref);
+    if (ref == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    ref->epoch = assign->epoch;
+    ref->job_id = strdup(job.id);
+    ref->destination_url = strdup(job.destination_url);
+    if (ref->job_id == NULL || ref->destination_url == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    rc = gm_access_split(job.source_url, &ref->source_root_url, &ref->source_key, err);
+    if (rc < 0) {
+        goto out;
+    }
+    struct gm_lease_ref *old = ref_find(d, ref->epoch);
+    if (old != NULL) {
+        HASH_DEL(d->leases, old);
+        ref_destroy(old);
+    }
+    HASH_ADD(hh, d->leases, epoch, sizeof ref->epoch, ref);
+    *out = ref;
+out:
+    if (rc < 0) {
+        ref_destroy(ref);
+    }
+    gm_view_job_fini(&job);
+    return rc;
+}
+
+void gm_urls_forget_job(struct gm_daemon *d, const char *job_id)
+{
+    struct gm_lease_ref *ref = NULL;
+    struct gm_lease_ref *next = NULL;
+    HASH_ITER(hh, d->leases, ref, next)
+    {
+        if (strcmp(ref->job_id, job_id) == 0) {
+            HASH_DEL(d->leases, ref);
+            ref_destroy(ref);
+        }
+    }
+}
+
+void gm_urls_fini(struct gm_daemon *d)
+{
+    struct gm_lease_ref *ref = NULL;
+    struct gm_lease_ref *next = NULL;
+    HASH_ITER(hh, d->leases, ref, next)
+    {
+        HASH_DEL(d->leases, ref);
+        ref_destroy(ref);
+    }
+}
+
+static const char *store_url(const struct filler *f, Gm__ObjectStore store)
+{
+    switch (store) {
+    case GM__OBJECT_STORE__STORE_WORK:
+        return f->d->settings->work_store;
+    case GM__OBJECT_STORE__STORE_OUT:
+        return f->ref->destination_url;
+    default:
+        return f->ref->source_root_url;
+    }
+}
+
+static void set_text(char **field, char *value)
+{
+    if (*field != protobuf_c_empty_string) {
+        free(*field);
+    }
+    *field = value;
+}
+
+static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err *err)
+{
+    char *url = NULL;
+    const char *key =
+        object->store == GM__OBJECT_STORE__STORE_SOURCE ? f->ref->source_key : object->key;
+    int rc = gm_grant_read(store_url(f, object->store), key, f->expires_unix_ms, &f->d->grant_key,
+                           &url, err);
+    if (rc == 0) {
+        set_text(&object->url, url);
+    }
+    return rc;
+}
+
+static int fill_objects(const struct filler *f, Gm__Object **objects, size_t count,
+                        struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = fill_object(f, objects[i], err);
+    }
+    return rc;
+}
+
+static int fill_inputs(const struct filler *f, Gm__TaskInput **inputs, size_t count,
+                       struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        if (inputs[i]->item != NULL) {
+            rc = fill_objects(f, inputs[i]->item->objects, inputs[i]->item->n_objects, err);
+        }
+    }
+    return rc;
+}
+
+static int fill_assign(struct filler *f, Gm__Assign *assign, struct gm_err *err)
+{
+    struct gm_lease_ref *ref = NULL;
+    int rc = ref_add(f->d, assign, &ref, err);
+    if (rc < 0) {
+        return rc;
+    }
+    f->ref = ref;
+    Gm__TaskSpec *spec = assign->spec;
+    if (spec->source != NULL) {
+        rc = fill_object(f, spec->source, err);
+    }
+    for (size_t i = 0; rc == 0 && i < spec->n_results; i++) {
+        rc = fill_objects(f, spec->results[i]->objects, spec->results[i]->n_objects, err);
+    }
+    return rc < 0 ? rc : fill_inputs(f, spec->inputs, spec->n_inputs, err);
+}
+
+/* The core answers in the order asked. Names, sizes and hashes are the request's, which it has
+ * checked; keys are the answer's. */
+static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__GrantAnswer *answer,
+                       struct gm_err *err)
+{
+    if (answer->error != NULL) {
+        return 0;
+    }
+    f->ref = ref_find(f->d, asked->epoch);
+    if (f->ref == NULL || answer->n_grants != asked->n_items) {
+        return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an unknown assignment");
+    }
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < answer->n_grants; i++) {
+        const Gm__GrantItem *item = asked->items[i];
+        char *url = NULL;
+        if (item->sha256.len != 32) {
+            return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an object without hash");
+        }
+        rc = gm_grant_write(store_url(f, item->store), answer->grants[i]->key, item->size,
+                            item->sha256.data, f->expires_unix_ms, &f->d->grant_key, &url, err);
+        if (rc == 0) {
+            set_text(&answer->grants[i]->url, url);
+            answer->grants[i]->expires_unix_ms = f->expires_unix_ms;
+        }
+    }
+    return rc;
+}
+
+static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Envelope *env,
+                         struct gm_err *err)
+{
+    switch (env->body_case) {
+    case GM__ENVELOPE__BODY_ASSIGN:
+        return fill_assign(f, env->assign, err);
+    case GM__ENVELOPE__BODY_FEED:
+        f->ref = ref_find(f->d, env->feed->epoch);
+        if (f->ref == NULL) {
+            return gm_err_set(err, GM_E_BUG, 0, "inputs for an unknown assignment");
+        }
+        return fill_inputs(f, env->feed->inputs, env->feed->n_inputs, err);
+    case GM__ENVELOPE__BODY_GRANT_ANSWER:
+        if (event == NULL || event->type != GM_EV_MESSAGE ||
+            event->envelope->body_case != GM__ENVELOPE__BODY_GRANT_REQUEST) {
+            return gm_err_set(err, GM_E_BUG, 0, "a grant was answered that nobody asked for");
+        }
+        return fill_grants(f, event->envelope->grant_request, env->grant_answer, err);
+    default:
+        return 0;
+    }
+}
+
+void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects)
+{
+    struct filler f = {.d = d, .expires_unix_ms = gm_time_unix_ms() + GRANT_MS};
+    for (size_t i = 0; i < effects->send_count; i++) {
+        struct gm_send *send = &effects->sends[i];
+        struct gm_err err = {0};
+        if (fill_envelope(&f, event, send->envelope, &err) < 0) {
+            /* Not sent: an assignment runs into its lease, a request is asked again. */
+            gm_log_err(GM_LOG_ERROR, "grant_failed", &err, "node=%s", send->node_id);
+            gm__envelope__free_unpacked(send->envelope, NULL);
+            send->envelope = NULL;
+        }
+    }
+}
