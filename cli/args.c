@@ -1,0 +1,325 @@
+/* The command line: two tables, commands and options, and a walk over argv.
+ *
+ * Options may stand anywhere, as `--name value` or `--name=value`; `--` ends them. An option that
+ * a command does not take is refused, never ignored.
+ */
+#include "cli/args.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/yaml.h"
+
+enum option_bit {
+    OPT_OUT = 1 << 0,
+    OPT_PIPELINE = 1 << 1,
+    OPT_NODES = 1 << 2,
+    OPT_STATE = 1 << 3,
+    OPT_PRIORITY = 1 << 4,
+    OPT_EXTERNAL_ID = 1 << 5,
+    OPT_LIMIT = 1 << 6,
+    OPT_WATCH = 1 << 7,
+    OPT_SCHEDULER = 1 << 8,
+    OPT_JSON = 1 << 9,
+    OPT_QUIET = 1 << 10,
+    OPT_HELP = 1 << 11,
+    OPT_COMMON = OPT_SCHEDULER | OPT_JSON | OPT_QUIET | OPT_HELP,
+};
+
+enum option_type { TYPE_TEXT, TYPE_NUMBER, TYPE_FLAG };
+
+static const struct option {
+    const char *name;
+    enum option_bit bit;
+    enum option_type type;
+    size_t offset;
+    int64_t min, max;
+} OPTIONS[] = {
+    {"--out", OPT_OUT, TYPE_TEXT, offsetof(struct gm_args, out), 0, 0},
+    {"--pipeline", OPT_PIPELINE, TYPE_TEXT, offsetof(struct gm_args, pipeline), 0, 0},
+    {"--nodes", OPT_NODES, TYPE_NUMBER, offsetof(struct gm_args, nodes), 1, 64},
+    {"--state", OPT_STATE, TYPE_TEXT, offsetof(struct gm_args, state), 0, 0},
+    {"--priority", OPT_PRIORITY, TYPE_NUMBER, offsetof(struct gm_args, priority), 0, 100},
+    {"--external-id", OPT_EXTERNAL_ID, TYPE_TEXT, offsetof(struct gm_args, external_id), 0, 0},
+    {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 1000},
+    {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
+    {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
+    {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
+    {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
+    {"--help", OPT_HELP, TYPE_FLAG, offsetof(struct gm_args, help), 0, 0},
+};
+
+static const struct command {
+    enum gm_command command;
+    const char *word;    /* first word */
+    const char *sub;     /* second word or NULL */
+    const char *operand; /* what it is called in messages; NULL: none */
+    unsigned options;
+    bool out_needed;
+    bool scheduler_needed;
+} COMMANDS[] = {
+    {GM_CMD_TRANSCODE, "transcode", NULL, "INPUT",
+     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_STATE | OPT_PRIORITY | OPT_EXTERNAL_ID,
+     true, false},
+    {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_STATE, false, false},
+    {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
+     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_EXTERNAL_ID | OPT_WATCH, true, true},
+    {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},
+    {GM_CMD_JOB_LIST, "job", "list", NULL, OPT_COMMON | OPT_STATE | OPT_LIMIT, false, true},
+    {GM_CMD_JOB_SHOW, "job", "show", "JOB", OPT_COMMON, false, true},
+    {GM_CMD_JOB_CANCEL, "job", "cancel", "JOB", OPT_COMMON, false, true},
+    {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", OPT_COMMON, false, true},
+    {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
+    {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
+    {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
+    {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
+    {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
+};
+#define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
+#define OPTION_COUNT (sizeof(OPTIONS) / sizeof(OPTIONS[0]))
+
+struct parse {
+    struct gm_args args;
+    unsigned given; /* bits of options seen */
+    const char *words[3];
+    size_t word_count;
+};
+
+/* "unknown command `x`, did you mean `y`?"; sub_of: look among the second words of that first. */
+static int unknown_word(const char *word, const char *sub_of, struct gm_err *err)
+{
+    const char *names[COMMAND_COUNT + 1] = {NULL};
+    size_t n = 0;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        if (sub_of == NULL) {
+            names[n++] = c->word;
+        } else if (c->sub != NULL && strcmp(c->word, sub_of) == 0) {
+            names[n++] = c->sub;
+        }
+    }
+    const char *near = gm_suggest(word, names);
+    return gm_err_set(err, GM_E_INVAL, 0, "unknown command `%s%s%s`%s%s%s",
+                      sub_of == NULL ? "" : sub_of, sub_of == NULL ? "" : " ", word,
+                      near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
+                      near == NULL ? "" : "`?");
+}
+
+static int unknown_option(const char *word, size_t length, struct gm_err *err)
+{
+    const char *names[OPTION_COUNT + 1] = {NULL};
+    char name[64];
+    size_t n = length < sizeof(name) ? length : sizeof(name) - 1;
+    memcpy(name, word, n);
+    name[n] = '\0';
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        names[i] = OPTIONS[i].name;
+    }
+    const char *near = gm_suggest(name, names);
+    return gm_err_set(err, GM_E_INVAL, 0, "unknown option `%s`%s%s%s", name,
+                      near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
+                      near == NULL ? "" : "`?");
+}
+
+static int set_number(struct gm_args *args, const struct option *option, const char *value,
+                      struct gm_err *err)
+{
+    char *end = NULL;
+    errno = 0;
+    long long number = strtoll(value, &end, 10);
+    if (errno != 0 || end == value || *end != '\0' || number < option->min ||
+        number > option->max) {
+        return gm_err_set(err, GM_E_INVAL, 0, "%s takes a number from %lld to %lld, not `%s`",
+                          option->name, (long long)option->min, (long long)option->max, value);
+    }
+    *(int64_t *)((char *)args + option->offset) = number;
+    return 0;
+}
+
+/* One option at argv[*i], with its value; *i is left on the last word used. */
+static int take_option(struct parse *p, int argc, char *const *argv, int *i, struct gm_err *err)
+{
+    const char *word = argv[*i];
+    size_t length = strcspn(word, "=");
+    const char *value = word[length] == '=' ? word + length + 1 : NULL;
+    const struct option *option = NULL;
+    if (strcmp(word, "-h") == 0) {
+        word = "--help";
+        length = strlen(word);
+    }
+    for (size_t k = 0; k < OPTION_COUNT; k++) {
+        if (strlen(OPTIONS[k].name) == length && memcmp(OPTIONS[k].name, word, length) == 0) {
+            option = &OPTIONS[k];
+        }
+    }
+    if (option == NULL) {
+        return unknown_option(word, length, err);
+    }
+    if ((p->given & option->bit) != 0 && option->type != TYPE_FLAG) {
+        return gm_err_set(err, GM_E_INVAL, 0, "%s is given twice", option->name);
+    }
+    p->given |= option->bit;
+    void *place = (char *)&p->args + option->offset;
+    if (option->type == TYPE_FLAG) {
+        if (value != NULL) {
+            return gm_err_set(err, GM_E_INVAL, 0, "%s takes no value", option->name);
+        }
+        *(bool *)place = true;
+        return 0;
+    }
+    if (value == NULL && *i + 1 < argc) {
+        value = argv[++*i];
+    }
+    if (value == NULL || value[0] == '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0, "%s needs a value", option->name);
+    }
+    if (option->type == TYPE_NUMBER) {
+        return set_number(&p->args, option, value, err);
+    }
+    *(const char **)place = value;
+    return 0;
+}
+
+static int take_words(struct parse *p, int argc, char *const *argv, struct gm_err *err)
+{
+    bool options_end = false;
+    for (int i = 1; i < argc; i++) {
+        const char *word = argv[i];
+        if (!options_end && strcmp(word, "--") == 0) {
+            options_end = true;
+        } else if (!options_end && word[0] == '-' && word[1] != '\0') {
+            if (strcmp(word, "--version") == 0 && p->word_count == 0) {
+                p->words[p->word_count++] = "version";
+                continue;
+            }
+            int rc = take_option(p, argc, argv, &i, err);
+            if (rc < 0) {
+                return rc;
+            }
+        } else if (p->word_count == 3) {
+            return gm_err_set(err, GM_E_INVAL, 0, "`%s` is one word too many", word);
+        } else {
+            p->words[p->word_count++] = word;
+        }
+    }
+    return 0;
+}
+
+/* The row for the words given; *out_used of them name it. Help is asked for with fewer words. */
+static int find_command(const struct parse *p, const struct command **out, size_t *out_used,
+                        struct gm_err *err)
+{
+    const char *first = p->words[0];
+    const char *second = p->word_count > 1 ? p->words[1] : NULL;
+    bool first_known = false;
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        if (strcmp(c->word, first) != 0) {
+            continue;
+        }
+        first_known = true;
+        if (c->sub == NULL || (second != NULL && strcmp(c->sub, second) == 0)) {
+            *out = c;
+            *out_used = c->sub == NULL ? 1 : 2;
+            return 0;
+        }
+    }
+    if (!first_known) {
+        return unknown_word(first, NULL, err);
+    }
+    if (second == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "`gopmill %s` needs a second word: see gopmill --help", first);
+    }
+    return unknown_word(second, first, err);
+}
+
+static int check_options(const struct parse *p, const struct command *c, struct gm_err *err)
+{
+    for (size_t i = 0; i < OPTION_COUNT; i++) {
+        if ((p->given & OPTIONS[i].bit & ~c->options) != 0) {
+            return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s%s%s` takes no %s", c->word,
+                              c->sub == NULL ? "" : " ", c->sub == NULL ? "" : c->sub,
+                              OPTIONS[i].name);
+        }
+    }
+    if (c->out_needed && p->args.out == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "--out DIR is missing: where shall the result go?");
+    }
+    if (c->scheduler_needed && p->args.scheduler == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "--scheduler URL is missing (or set GOPMILL_SCHEDULER); `gopmill "
+                          "transcode` and `plan` run without one");
+    }
+    unsigned farm_only = (OPT_NODES | OPT_STATE) & p->given;
+    if (c->command != GM_CMD_JOB_LIST && farm_only != 0 && p->args.scheduler != NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "%s is for the farm that gopmill starts itself; with --scheduler or "
+                          "GOPMILL_SCHEDULER there is none",
+                          (farm_only & OPT_NODES) != 0 ? "--nodes" : "--state");
+    }
+    return 0;
+}
+
+static int check_words(const struct parse *p, const struct command *c, size_t used,
+                       struct gm_err *err)
+{
+    size_t wanted = used + (c->operand == NULL ? 0 : 1);
+    if (p->word_count > wanted) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`%s` is one word too many", p->words[wanted]);
+    }
+    if (p->word_count < wanted) {
+        return gm_err_set(err, GM_E_INVAL, 0, "%s is missing: see gopmill %s%s%s --help",
+                          c->operand, c->word, c->sub == NULL ? "" : " ",
+                          c->sub == NULL ? "" : c->sub);
+    }
+    if (c->operand != NULL && p->words[used][0] == '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0, "%s is empty", c->operand);
+    }
+    return 0;
+}
+
+int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct gm_args *out,
+                  struct gm_err *err)
+{
+    const struct command *c = NULL;
+    size_t used = 0;
+    struct parse p = {
+        .args = {.pipeline = GM_DEFAULT_PIPELINE, .nodes = 1, .priority = 50, .limit = 100}};
+    int rc = take_words(&p, argc, argv, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (p.word_count == 0) {
+        if (!p.args.help) {
+            return gm_err_set(err, GM_E_INVAL, 0, "no command given: see gopmill --help");
+        }
+        *out = p.args;
+        return 0;
+    }
+    rc = find_command(&p, &c, &used, err);
+    if (rc < 0) {
+        return rc;
+    }
+    p.args.command = c->command;
+    if (p.args.help) {
+        *out = p.args;
+        return 0;
+    }
+    if (p.args.scheduler == NULL && env_scheduler != NULL && env_scheduler[0] != '\0' &&
+        (c->options & OPT_SCHEDULER) != 0) {
+        p.args.scheduler = env_scheduler;
+    }
+    rc = check_options(&p, c, err);
+    if (rc == 0) {
+        rc = check_words(&p, c, used, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    p.args.operand = c->operand == NULL ? NULL : p.words[used];
+    *out = p.args;
+    return 0;
+}

@@ -1,0 +1,53 @@
+#ifndef GM_CLI_ARGS_H
+#define GM_CLI_ARGS_H
+
+#include "common/err.h"
+
+enum gm_command {
+    GM_CMD_NONE,
+    GM_CMD_TRANSCODE,
+    GM_CMD_PLAN,
+    GM_CMD_SUBMIT,
+    GM_CMD_WATCH,
+    GM_CMD_JOB_LIST,
+    GM_CMD_JOB_SHOW,
+    GM_CMD_JOB_CANCEL,
+    GM_CMD_JOB_EXPLAIN,
+    GM_CMD_NODE_LIST,
+    GM_CMD_PIPELINE_LIST,
+    GM_CMD_PIPELINE_SHOW,
+    GM_CMD_PIPELINE_CHECK,
+    GM_CMD_VERSION,
+};
+
+/* The command line, parsed. Strings are borrowed from argv or the environment. */
+struct gm_args {
+    enum gm_command command;
+    bool help;             /* help on `command` (NONE: on all) was asked for */
+    const char *operand;   /* INPUT, ID, NAME or FILE; NULL where the command takes none */
+    const char *out;       /* folder for the result */
+    const char *pipeline;  /* name or file; default "vod-h264" */
+    const char *scheduler; /* "unix:/path" or "http://host:port"; NULL: embedded farm */
+    const char *state;     /* embedded farm: folder that is kept; job list: state to show */
+    const char *external_id;
+    int64_t nodes;    /* embedded farm: 1..64, default 1 */
+    int64_t priority; /* 0..100, default 50 */
+    int64_t limit;    /* job list: 1..1000, default 100 */
+    bool watch;
+    bool json;
+    bool quiet;
+};
+
+#define GM_DEFAULT_PIPELINE "vod-h264"
+
+/* env_scheduler: GOPMILL_SCHEDULER's value or NULL; --scheduler goes before it. transcode, plan,
+ * `pipeline list` and `pipeline show|check` run without a scheduler; the others need one.
+ * Errors: INVAL with what is wrong and, for a misspelt word, a suggestion. out is untouched then.
+ */
+int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct gm_args *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+/* Help text of a command; GM_CMD_NONE: the overview. Static. */
+const char *gm_args_help(enum gm_command command);
+
+#endif

@@ -1,0 +1,239 @@
+/* transcode, plan, submit, watch: the commands that have a job of their own or follow one. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/print.h"
+#include "cli/url.h"
+#include "common/fs.h"
+
+struct run {
+    const struct gm_args *args;
+    struct gm_term *term;
+    struct gm_session *session;
+    json_t *job;    /* owned; the last document */
+    json_t *report; /* owned; NULL: none */
+    bool made_out;  /* the folder was not there before */
+    struct gm_err err;
+};
+
+static int submit(struct run *r)
+{
+    const struct gm_submit params = {.input = r->args->operand,
+                                     .out = r->args->out,
+                                     .pipeline = r->args->pipeline,
+                                     .external_id = r->args->external_id,
+                                     .priority = r->args->priority,
+                                     .plan_only = r->args->command == GM_CMD_PLAN};
+    return gm_job_submit(r->session, &params, &r->job, &r->err);
+}
+
+static int watch(struct run *r, const char *id, bool own)
+{
+    json_t *doc = NULL;
+    char *copy = strdup(id); /* the document that holds it is replaced */
+    if (copy == NULL) {
+        return gm_err_nomem(&r->err);
+    }
+    int rc = gm_job_watch(r->session, copy, own, &doc, &r->err);
+    free(copy);
+    if (rc == 0) {
+        json_decref(r->job);
+        r->job = doc;
+    }
+    return rc;
+}
+
+static int fetch_report(struct run *r)
+{
+    struct gm_answer answer = {0};
+    char *path = NULL;
+    int rc = gm_job_path(gm_job_text(r->job, "id"), "/report", &path, &r->err);
+    if (rc == 0) {
+        rc = gm_session_call(r->session, "GET", path, NULL, true, &answer, &r->err);
+    }
+    free(path);
+    if (rc == 0) {
+        r->report = answer.body;
+    }
+    return rc;
+}
+
+/* The path that a player is given: the master playlist, else the manifest, else the first mp4, else
+ * the first output. Below the destination; NULL: the report names none. */
+static const char *main_output(const json_t *report)
+{
+    const json_t *outputs = json_object_get(report, "outputs");
+    const char *best = NULL;
+    int best_rank = 0;
+    size_t i;
+    const json_t *output;
+    json_array_foreach(outputs, i, output)
+    {
+        const char *path = gm_job_text(output, "path");
+        size_t n = strlen(path);
+        int rank = strcmp(path, "master.m3u8") == 0                                             ? 4
+                   : strcmp(path, "manifest.mpd") == 0                                          ? 3
+                   : n > 4 && strcmp(path + n - 4, ".mp4") == 0 && strstr(path, "mp4/") != NULL ? 2
+                                                                                                : 1;
+        if (rank > best_rank) {
+            best = path;
+            best_rank = rank;
+        }
+    }
+    return best;
+}
+
+static void print_result(struct run *r)
+{
+    char *folder = gm_url_to_path(gm_job_text(r->job, "destination"));
+    const char *path = main_output(r->report);
+    const char *root = folder != NULL ? folder : gm_job_text(r->job, "destination");
+    size_t n = strlen(root);
+    while (n > 1 && root[n - 1] == '/') {
+        n--;
+    }
+    gm_term_note(r->term, "done in %.1f s; the result is in %.*s",
+                 json_number_value(json_object_get(r->report, "elapsed_s")), (int)n, root);
+    if (!r->args->json) {
+        printf("%.*s%s%s\n", (int)n, root, path == NULL ? "" : "/", path == NULL ? "" : path);
+    }
+    free(folder);
+}
+
+static void note_warnings(struct run *r)
+{
+    size_t i;
+    const json_t *warning;
+    json_array_foreach(json_object_get(r->job, "warnings"), i, warning)
+    {
+        json_int_t count = json_integer_value(json_object_get(warning, "count"));
+        gm_term_warn(r->term, "%s: %s%s", gm_job_text(warning, "code"),
+                     gm_job_text(warning, "text"), count > 1 ? " (more than once)" : "");
+    }
+}
+
+static enum gm_exit finish_job(struct run *r)
+{
+    const char *state = gm_job_text(r->job, "state");
+    const json_t *error = json_object_get(r->job, "error");
+    note_warnings(r);
+    if (strcmp(state, "cancelled") == 0) {
+        gm_term_note(r->term, "the job was cancelled");
+        return GM_EXIT_CANCELLED;
+    }
+    if (strcmp(state, "done") != 0) {
+        const char *id = gm_job_text(error, "code");
+        enum gm_exit code = gm_exit_of_id(id);
+        gm_term_failure(r->term, id, gm_job_text(error, "text"), gm_job_text(error, "remedy"));
+        return code == GM_EXIT_DONE ? GM_EXIT_FAILED : code;
+    }
+    if (r->args->command == GM_CMD_PLAN || json_is_true(json_object_get(r->job, "plan_only"))) {
+        if (!r->args->json) {
+            gm_print_plan(stdout, r->report);
+        }
+    } else {
+        print_result(r);
+    }
+    return GM_EXIT_DONE;
+}
+
+static enum gm_exit finish(struct run *r, bool watched)
+{
+    enum gm_exit code = GM_EXIT_DONE;
+    if (watched) {
+        code = finish_job(r);
+    } else if (!r->args->json) {
+        printf("%s\n", gm_job_text(r->job, "id"));
+    }
+    if (r->args->json) {
+        json_t *doc = json_pack("{s:O,s:o}", "job", r->job, "report",
+                                r->report == NULL ? json_null() : json_incref(r->report));
+        if (doc == NULL || gm_print_json(stdout, doc) != 0) {
+            gm_term_error(r->term, "could not write to stdout");
+            code = code == GM_EXIT_DONE ? GM_EXIT_FAILED : code;
+        }
+        json_decref(doc);
+    } else if (fflush(stdout) != 0) {
+        gm_term_error(r->term, "could not write to stdout: %s", strerror(errno));
+        code = code == GM_EXIT_DONE ? GM_EXIT_FAILED : code;
+    }
+    return code;
+}
+
+/* The embedded farm runs as we do: the folder is made here, and taken away if nothing came to it.
+ */
+static int make_out(struct run *r)
+{
+    struct stat st;
+    if (r->args->scheduler != NULL || r->args->out == NULL ||
+        strncmp(r->args->out, "file://", 7) == 0) {
+        return 0;
+    }
+    if (stat(r->args->out, &st) == 0) {
+        return S_ISDIR(st.st_mode)
+                   ? 0
+                   : gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", r->args->out);
+    }
+    r->made_out = true;
+    return gm_fs_mkdirs(r->args->out, &r->err);
+}
+
+static int run_job(struct run *r, bool *out_watched)
+{
+    const struct gm_args *args = r->args;
+    const struct gm_farm_params farm = {.state = args->state, .nodes = (int)args->nodes};
+    int rc = make_out(r);
+    if (rc == 0) {
+        rc = gm_session_open(args->scheduler, &farm, r->term, &r->session, &r->err);
+    }
+    if (rc == 0 && args->command == GM_CMD_WATCH) {
+        rc = watch(r, args->operand, false);
+    } else if (rc == 0) {
+        rc = submit(r);
+        if (rc == 0 && args->command == GM_CMD_SUBMIT) {
+            gm_term_note(r->term, "submitted as %s", gm_job_text(r->job, "id"));
+        }
+        *out_watched = args->command != GM_CMD_SUBMIT || args->watch;
+        if (rc == 0 && *out_watched) {
+            rc = watch(r, gm_job_text(r->job, "id"), args->command != GM_CMD_SUBMIT);
+        }
+    }
+    if (rc == 0 && *out_watched) {
+        rc = fetch_report(r);
+        if (rc < 0 && strcmp(gm_job_text(r->job, "state"), "done") != 0) {
+            rc = 0; /* the job's own error is what counts */
+        }
+    }
+    return rc;
+}
+
+enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
+{
+    struct run r = {.args = args, .term = term};
+    bool watched = true;
+    int rc = run_job(&r, &watched);
+    bool interrupted = r.session != NULL && r.session->interrupts > 0;
+    gm_session_close(&r.session);
+    enum gm_exit code;
+    if (rc < 0) {
+        code = gm_command_fail(args, term, &r.err);
+        /* Watching ended, the job did not. */
+        if (interrupted && (args->command == GM_CMD_WATCH || args->command == GM_CMD_SUBMIT)) {
+            code = GM_EXIT_KILLED;
+        }
+    } else {
+        code = finish(&r, watched);
+    }
+    if (r.made_out && code != GM_EXIT_DONE) {
+        rmdir(args->out); /* fails, rightly, where something lies in it */
+    }
+    json_decref(r.job);
+    json_decref(r.report);
+    return code;
+}

@@ -1,0 +1,130 @@
+/* The commands that ask the API once: job list|show|cancel|explain, node list, pipeline
+ * list|show|check. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/commands.h"
+#include "cli/job.h"
+#include "cli/pipeline_file.h"
+#include "cli/print.h"
+#include "cli/url.h"
+
+struct query {
+    const char *method;
+    char path[1024];
+    json_t *body; /* owned */
+    void (*print)(FILE *file, const json_t *answer);
+};
+
+static void print_yaml(FILE *file, const json_t *answer)
+{
+    fputs(gm_job_text(answer, "yaml"), file);
+}
+
+static void print_cancelled(FILE *file, const json_t *answer)
+{
+    fprintf(file, "%s %s\n", gm_job_text(answer, "id"), gm_job_text(answer, "state"));
+}
+
+/* "<prefix><operand, escaped><suffix>" */
+static int set_path(struct query *q, const char *prefix, const char *operand, const char *suffix,
+                    struct gm_err *err)
+{
+    char *escaped = NULL;
+    int rc = gm_url_escape(operand, &escaped, err);
+    if (rc == 0 && snprintf(q->path, sizeof(q->path), "%s%s%s", prefix, escaped, suffix) >=
+                       (int)sizeof(q->path)) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "`%.60s...` is too long", operand);
+    }
+    free(escaped);
+    return rc;
+}
+
+static int job_list_path(const struct gm_args *args, struct query *q, struct gm_err *err)
+{
+    static const char *const states[] = {"queued", "running",    "publishing", "done",
+                                         "failed", "cancelling", "cancelled",  NULL};
+    snprintf(q->path, sizeof(q->path), "/v1/jobs?limit=%d", (int)args->limit);
+    if (args->state == NULL) {
+        return 0;
+    }
+    for (size_t i = 0; states[i] != NULL; i++) {
+        if (strcmp(states[i], args->state) == 0) {
+            snprintf(q->path, sizeof(q->path), "/v1/jobs?limit=%d&state=%s", (int)args->limit,
+                     states[i]);
+            return 0;
+        }
+    }
+    const char *near = gm_suggest(args->state, states);
+    return gm_err_set(err, GM_E_INVAL, 0, "no job is ever `%s`%s%s%s", args->state,
+                      near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
+                      near == NULL ? "" : "`?");
+}
+
+static int make_query(const struct gm_args *args, struct query *q, struct gm_err *err)
+{
+    q->method = "GET";
+    switch (args->command) {
+    case GM_CMD_JOB_LIST:
+        q->print = gm_print_jobs;
+        return job_list_path(args, q, err);
+    case GM_CMD_JOB_SHOW:
+        q->print = gm_print_job;
+        return set_path(q, "/v1/jobs/", args->operand, "", err);
+    case GM_CMD_JOB_CANCEL:
+        q->method = "POST";
+        q->print = print_cancelled;
+        return set_path(q, "/v1/jobs/", args->operand, ":cancel", err);
+    case GM_CMD_JOB_EXPLAIN:
+        q->print = gm_print_explain;
+        return set_path(q, "/v1/jobs/", args->operand, ":explain", err);
+    case GM_CMD_NODE_LIST:
+        q->print = gm_print_nodes;
+        snprintf(q->path, sizeof(q->path), "/v1/nodes");
+        return 0;
+    case GM_CMD_PIPELINE_LIST:
+        q->print = gm_print_pipelines;
+        snprintf(q->path, sizeof(q->path), "/v1/pipelines");
+        return 0;
+    case GM_CMD_PIPELINE_SHOW:
+        q->print = print_yaml;
+        return set_path(q, "/v1/pipelines/", args->operand, "", err);
+    default:
+        q->method = "POST";
+        q->print = gm_print_checked;
+        snprintf(q->path, sizeof(q->path), "/v1/pipelines:check");
+        return gm_pipeline_load(args->operand, &q->body, err);
+    }
+}
+
+enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term)
+{
+    struct query q = {0};
+    struct gm_err err = {0};
+    struct gm_session *session = NULL;
+    struct gm_answer answer = {0};
+    /* Pipelines are the scheduler's alone: no node is needed to read them. */
+    static const struct gm_farm_params farm = {.nodes = 0};
+    int rc = make_query(args, &q, &err);
+    if (rc == 0) {
+        rc = gm_session_open(args->scheduler, &farm, term, &session, &err);
+    }
+    if (rc == 0) {
+        rc = gm_session_call(session, q.method, q.path, q.body, true, &answer, &err);
+    }
+    gm_session_close(&session);
+    if (rc == 0 && args->json) {
+        if (gm_print_json(stdout, answer.body) != 0) {
+            rc = gm_err_set(&err, GM_E_SYS, 0, "could not write to stdout");
+        }
+    } else if (rc == 0) {
+        q.print(stdout, answer.body);
+        if (fflush(stdout) != 0) {
+            rc = gm_err_set(&err, GM_E_SYS, 0, "could not write to stdout");
+        }
+    }
+    json_decref(q.body);
+    json_decref(answer.body);
+    return rc < 0 ? gm_command_fail(args, term, &err) : GM_EXIT_DONE;
+}

@@ -1,0 +1,52 @@
+#include "cli/commands.h"
+
+#include <stdio.h>
+
+#include "cli/print.h"
+
+enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,
+                             const struct gm_err *err)
+{
+    const struct gm_code_info *info = gm_code_get((int)err->code);
+    gm_term_err(term, err);
+    if (args->json) {
+        json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s,s:s}}", "error", "code", info->id, "text",
+                                err->text, "blame", gm_blame_name(info->blame), "retry",
+                                gm_retry_name(info->retry), "remedy", info->remedy);
+        if (doc == NULL || gm_print_json(stdout, doc) != 0) {
+            gm_term_error(term, "could not write to stdout");
+        }
+        json_decref(doc);
+    }
+    return gm_exit_of_code(err->code);
+}
+
+static enum gm_exit print_version(const struct gm_args *args)
+{
+    if (args->json) {
+        printf("{\"gopmill\": \"%s\"}\n", GOPMILL_VERSION);
+    } else {
+        printf("gopmill %s\n", GOPMILL_VERSION);
+    }
+    return fflush(stdout) == 0 ? GM_EXIT_DONE : GM_EXIT_FAILED;
+}
+
+enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
+{
+    if (args->help || args->command == GM_CMD_NONE) {
+        return fputs(gm_args_help(args->command), stdout) >= 0 && fflush(stdout) == 0
+                   ? GM_EXIT_DONE
+                   : GM_EXIT_FAILED;
+    }
+    switch (args->command) {
+    case GM_CMD_VERSION:
+        return print_version(args);
+    case GM_CMD_TRANSCODE:
+    case GM_CMD_PLAN:
+    case GM_CMD_SUBMIT:
+    case GM_CMD_WATCH:
+        return gm_command_job(args, term);
+    default:
+        return gm_command_query(args, term);
+    }
+}

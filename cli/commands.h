@@ -1,0 +1,24 @@
+#ifndef GM_CLI_COMMANDS_H
+#define GM_CLI_COMMANDS_H
+
+#include <jansson.h>
+
+#include "cli/args.h"
+#include "cli/exits.h"
+#include "cli/term.h"
+
+/* Runs a parsed command to its end: prints and answers the exit code. */
+enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term);
+
+/* transcode, plan, submit and watch. */
+enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term);
+/* The commands that ask the API once and print its answer. */
+enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
+
+/* Reports a failure: on stderr, and with --json as {"error":{...}} on stdout. Returns the exit
+ * code.
+ */
+enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,
+                             const struct gm_err *err);
+
+#endif

@@ -1,0 +1,350 @@
+/* What an embedded farm needs on disk before its programs start: folders, grant key, configuration.
+ *
+ * Layout of the state folder: lock, grant.key, scheduler.yaml, node-<i>.yaml, scheduler/ (its
+ * state), node-<i>/ (theirs), work/ (work store), *.log, *.pid.
+ */
+#include "cli/farm_files.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "cli/url.h"
+#include "common/fs.h"
+#include "common/hash.h"
+#include "common/id.h"
+
+#define LEASE_MS 6000
+#define HEARTBEAT_MS 500
+#define GRANT_KEY_BYTES 32
+
+void gm_farm_yaml_quote(struct gm_buf *buf, const char *text)
+{
+    gm_buf_u8(buf, '\'');
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            gm_buf_u8(buf, '\'');
+        }
+        gm_buf_u8(buf, (uint8_t)*text);
+    }
+    gm_buf_u8(buf, '\'');
+}
+
+static int find_in_path(const char *name, char **out, struct gm_err *err)
+{
+    const char *path = getenv("PATH");
+    char candidate[4096];
+    while (path != NULL && *path != '\0') {
+        size_t length = strcspn(path, ":");
+        if (length > 0 &&
+            snprintf(candidate, sizeof(candidate), "%.*s/%s", (int)length, path, name) <
+                (int)sizeof(candidate) &&
+            access(candidate, X_OK) == 0) {
+            *out = strdup(candidate);
+            return *out == NULL ? gm_err_nomem(err) : 0;
+        }
+        path += length + (path[length] == ':' ? 1 : 0);
+    }
+    return gm_err_set(err, GM_E_NOTFOUND, 0,
+                      "%s is neither beside this program nor in PATH: is gopmill wholly installed?",
+                      name);
+}
+
+int gm_farm_find_program(const char *name, char **out, struct gm_err *err)
+{
+    char *folder = NULL;
+    char path[4096];
+    int rc = gm_fs_program_dir(&folder, err);
+    if (rc == 0) {
+        rc = gm_fs_path(path, sizeof(path), err, "%s/%s", folder, name);
+    }
+    free(folder);
+    if (rc < 0) {
+        return rc;
+    }
+    if (access(path, X_OK) != 0) {
+        return find_in_path(name, out, err);
+    }
+    char *copy = strdup(path);
+    if (copy == NULL) {
+        return gm_err_nomem(err);
+    }
+    *out = copy;
+    return 0;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* GOPMILL_PIPELINES, else the first of the usual places. */
+static int find_pipelines(char *out, size_t size, struct gm_err *err)
+{
+    const char *env = getenv("GOPMILL_PIPELINES");
+    char *folder = NULL;
+    if (env != NULL && env[0] != '\0') {
+        return gm_fs_path(out, size, err, "%s", env);
+    }
+    int rc = gm_fs_program_dir(&folder, err);
+    bool found = false;
+    if (rc == 0) {
+        rc = gm_fs_path(out, size, err, "%s/../share/gopmill/pipelines", folder);
+        found = rc == 0 && is_folder(out);
+    }
+    if (rc == 0 && !found) {
+        rc = gm_fs_path(out, size, err, "%s/../../config/pipelines", folder);
+        found = rc == 0 && is_folder(out);
+    }
+    free(folder);
+    if (rc < 0 || found) {
+        return rc;
+    }
+    rc = gm_fs_path(out, size, err, "/usr/share/gopmill/pipelines");
+    if (rc == 0 && !is_folder(out)) {
+        rc = gm_err_set(
+            err, GM_E_NOTFOUND, 0,
+            "the shipped pipelines are not found; set GOPMILL_PIPELINES to their folder");
+    }
+    return rc;
+}
+
+static int make_state(const struct gm_farm_params *params, struct gm_farm_files *f,
+                      struct gm_err *err)
+{
+    char path[4096];
+    if (params->state != NULL) {
+        int rc = gm_fs_mkdirs(params->state, err);
+        if (rc < 0) {
+            return rc;
+        }
+        f->state_kept = true;
+        f->state = realpath(params->state, NULL);
+        return f->state == NULL ? gm_err_sys(err, errno, "could not find %s", params->state) : 0;
+    }
+    const char *tmp = getenv("TMPDIR");
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/gopmill-state-XXXXXX",
+                        tmp == NULL || tmp[0] != '/' ? "/tmp" : tmp);
+    if (rc < 0) {
+        return rc;
+    }
+    if (mkdtemp(path) == NULL) {
+        return gm_err_sys(err, errno, "could not make a folder like %s", path);
+    }
+    f->state = strdup(path);
+    if (f->state == NULL) {
+        rmdir(path);
+        return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+static int lock_state(struct gm_farm_files *f, struct gm_err *err)
+{
+    char path[4096];
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/lock", f->state);
+    if (rc < 0) {
+        return rc;
+    }
+    f->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (f->lock_fd < 0) {
+        return gm_err_sys(err, errno, "could not open %s", path);
+    }
+    if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0) {
+        return errno == EWOULDBLOCK
+                   ? gm_err_set(err, GM_E_CONFLICT, 0, "another farm runs on %s", f->state)
+                   : gm_err_sys(err, errno, "could not lock %s", path);
+    }
+    return 0;
+}
+
+static int make_runtime(struct gm_farm_files *f, struct gm_err *err)
+{
+    char path[sizeof(f->runtime)] = "/tmp/gopmill-XXXXXX";
+    if (mkdtemp(path) == NULL) { /* mode 0700 */
+        return gm_err_sys(err, errno, "could not make a folder for sockets in /tmp");
+    }
+    memcpy(f->runtime, path, sizeof(path));
+    snprintf(f->url, sizeof(f->url), "unix:%s/http.sock", f->runtime);
+    return 0;
+}
+
+static int make_grant_key(const char *path, struct gm_err *err)
+{
+    uint8_t key[GRANT_KEY_BYTES];
+    char text[2 * GRANT_KEY_BYTES + 2];
+    int rc = gm_random(key, sizeof(key), err);
+    if (rc < 0) {
+        return rc;
+    }
+    gm_hex(key, sizeof(key), text);
+    text[2 * GRANT_KEY_BYTES] = '\n';
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        /* A kept state folder has its key: what was granted before stays good. */
+        return errno == EEXIST ? 0 : gm_err_sys(err, errno, "could not make %s", path);
+    }
+    rc = gm_fs_write_all(fd, text, 2 * GRANT_KEY_BYTES + 1, err);
+    close(fd);
+    return rc;
+}
+
+static void add_option(struct gm_buf *buf, const char *name, const char *value)
+{
+    gm_buf_printf(buf, "%s: ", name);
+    gm_farm_yaml_quote(buf, value);
+    gm_buf_u8(buf, '\n');
+}
+
+static void add_list(struct gm_buf *buf, const char *name, const char *value)
+{
+    gm_buf_printf(buf, "%s: [", name);
+    gm_farm_yaml_quote(buf, value);
+    gm_buf_str(buf, "]\n");
+}
+
+/* Writes buf to state/<name>.yaml and frees it. */
+static int write_config(const struct gm_farm_files *f, const char *name, struct gm_buf *buf,
+                        struct gm_err *err)
+{
+    char path[4096];
+    int rc = gm_buf_check(buf, err);
+    if (rc == 0) {
+        rc = gm_fs_path(path, sizeof(path), err, "%s/%s.yaml", f->state, name);
+    }
+    if (rc == 0) {
+        rc = gm_fs_write_atomic(path, buf->data, buf->size, err);
+    }
+    gm_buf_fini(buf);
+    return rc;
+}
+
+static int write_scheduler(const struct gm_farm_files *f, const char *key_path, struct gm_err *err)
+{
+    struct gm_buf buf = {0};
+    char path[4096], pipelines[4096];
+    char *work = NULL;
+    int rc = find_pipelines(pipelines, sizeof(pipelines), err);
+    if (rc == 0) {
+        rc = gm_fs_path(path, sizeof(path), err, "%s/work", f->state);
+    }
+    if (rc == 0) {
+        rc = gm_url_from_path(path, &work, err);
+    }
+    if (rc == 0) {
+        rc = gm_fs_path(path, sizeof(path), err, "%s/scheduler", f->state);
+    }
+    if (rc == 0) {
+        rc = gm_fs_mkdirs(path, err);
+    }
+    if (rc < 0) {
+        free(work);
+        return rc;
+    }
+    add_option(&buf, "state", path);
+    gm_buf_printf(&buf, "listen: ['ipc://%s/nodes.sock']\n", f->runtime);
+    add_option(&buf, "http", f->url);
+    add_list(&buf, "pipelines", pipelines);
+    add_option(&buf, "work_store", work);
+    add_option(&buf, "grant_key_file", key_path);
+    gm_buf_str(&buf, "allow_sources: ['/']\nallow_destinations: ['/']\n");
+    gm_buf_printf(&buf, "lease_ms: %d\nheartbeat_ms: %d\n", LEASE_MS, HEARTBEAT_MS);
+    free(work);
+    return write_config(f, "scheduler", &buf, err);
+}
+
+/* Nodes of one machine share its CPUs and memory; a single one finds out itself. */
+static void add_share(struct gm_buf *buf, int nodes)
+{
+    cpu_set_t set;
+    if (nodes == 1) {
+        return;
+    }
+    int cpus = sched_getaffinity(0, sizeof(set), &set) == 0 ? CPU_COUNT(&set) : 1;
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page = sysconf(_SC_PAGESIZE);
+    gm_buf_printf(buf, "slots: %d\n", cpus / nodes > 1 ? cpus / nodes : 1);
+    if (pages > 0 && page > 0) {
+        gm_buf_printf(buf, "memory_bytes: %lld\n", (long long)pages / nodes * page);
+    }
+}
+
+static int write_node(const struct gm_farm_files *f, int index, int nodes, const char *key_path,
+                      struct gm_err *err)
+{
+    struct gm_buf buf = {0};
+    char path[4096], name[24];
+    const char *cpu_flags = getenv("GOPMILL_CPU_FLAGS");
+    snprintf(name, sizeof(name), "node-%d", index);
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/%s", f->state, name);
+    if (rc == 0) {
+        rc = gm_fs_mkdirs(path, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    add_option(&buf, "node_id", name);
+    gm_buf_printf(&buf, "scheduler: ['ipc://%s/nodes.sock']\n", f->runtime);
+    add_option(&buf, "state", path);
+    add_option(&buf, "grant_key_file", key_path);
+    if (cpu_flags != NULL && cpu_flags[0] != '\0') {
+        add_option(&buf, "cpu_flags", cpu_flags);
+    }
+    add_share(&buf, nodes);
+    return write_config(f, name, &buf, err);
+}
+
+int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files *out,
+                       struct gm_err *err)
+{
+    struct gm_farm_files f = {.lock_fd = -1};
+    char key_path[4096];
+    int rc = make_state(params, &f, err);
+    if (rc == 0) {
+        rc = lock_state(&f, err);
+    }
+    if (rc == 0) {
+        rc = make_runtime(&f, err);
+    }
+    if (rc == 0) {
+        rc = gm_fs_path(key_path, sizeof(key_path), err, "%s/grant.key", f.state);
+    }
+    if (rc == 0) {
+        rc = make_grant_key(key_path, err);
+    }
+    if (rc == 0) {
+        rc = write_scheduler(&f, key_path, err);
+    }
+    for (int i = 1; rc == 0 && i <= params->nodes; i++) {
+        rc = write_node(&f, i, params->nodes, key_path, err);
+    }
+    if (rc < 0) {
+        gm_farm_files_remove(&f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+void gm_farm_files_remove(struct gm_farm_files *files)
+{
+    if (files->runtime[0] != '\0') {
+        GM_IGNORE(gm_fs_remove_tree(files->runtime, NULL), "a left-over folder in /tmp harms none");
+    }
+    if (files->state != NULL && !files->state_kept) {
+        GM_IGNORE(gm_fs_remove_tree(files->state, NULL), "a left-over folder in /tmp harms none");
+    }
+    if (files->lock_fd >= 0) {
+        close(files->lock_fd);
+    }
+    free(files->state);
+    memset(files, 0, sizeof(*files));
+    files->lock_fd = -1;
+}

@@ -1,0 +1,131 @@
+/* Help texts. docs/man/gopmill.1 says more. */
+#include "cli/args.h"
+
+#define COMMON_HELP                                                                                \
+    "  --json            one JSON document on stdout\n"                                            \
+    "  --quiet           no progress and no messages but errors\n"                                 \
+    "  --help            this text\n"
+#define SCHEDULER_HELP                                                                             \
+    "  --scheduler URL   unix:/path/http.sock or http://host:port\n"                               \
+    "                    (default: GOPMILL_SCHEDULER)\n"
+
+static const char OVERVIEW[] =
+    "gopmill: a video transcoding farm\n"
+    "\n"
+    "  gopmill transcode INPUT --out DIR   make the ladder; starts a farm on this machine\n"
+    "  gopmill plan INPUT                  dry run: ladder, segments, chunks, time, bytes\n"
+    "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
+    "  gopmill watch JOB                   follow it\n"
+    "  gopmill job list|show|cancel|explain\n"
+    "  gopmill node list\n"
+    "  gopmill pipeline list|show|check\n"
+    "  gopmill version\n"
+    "\n"
+    "Each takes --help. --scheduler URL (or GOPMILL_SCHEDULER) names a running farm.\n"
+    "Data goes to stdout, progress and messages to stderr.\n"
+    "Exit: 0 done, 1 job failed, 2 usage, 3 input unusable, 4 farm not reachable, 5 cancelled,\n"
+    "130 interrupted twice.\n";
+
+static const char TRANSCODE[] =
+    "gopmill transcode INPUT --out DIR [options]\n"
+    "Transcodes one file. Without --scheduler it starts a scheduler and nodes as child processes,\n"
+    "and takes them down at the end. Prints the path of master.m3u8 (or of the mp4) on stdout.\n"
+    "Ctrl-C cancels the job and waits for its end; a second one kills.\n"
+    "\n"
+    "  --out DIR         folder for the result; made if missing\n"
+    "  --pipeline P      name or YAML file (default vod-h264)\n"
+    "  --nodes N         nodes to start, 1..64 (default 1); they share this machine's CPUs\n"
+    "  --state DIR       keep the farm's state and logs there (default: a temporary folder)\n"
+    "  --priority N      0..100, larger first (default 50)\n"
+    "  --external-id ID  your own name for the job, kept with it\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char PLAN[] =
+    "gopmill plan INPUT [options]\n"
+    "Inspects and plans, makes nothing: ladder, segments, chunks, estimated time and bytes.\n"
+    "\n"
+    "  --pipeline P      name or YAML file (default vod-h264)\n"
+    "  --state DIR       keep the farm's state and logs there\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char SUBMIT[] =
+    "gopmill submit INPUT --out DIR [options]\n"
+    "Gives a job to a running farm and prints its id. INPUT and DIR are paths that the farm's\n"
+    "machines see.\n"
+    "\n"
+    "  --out DIR         folder for the result\n"
+    "  --pipeline P      name or YAML file (default vod-h264)\n"
+    "  --priority N      0..100, larger first (default 50)\n"
+    "  --external-id ID  your own name for the job, kept with it\n"
+    "  --watch           follow it to its end\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char WATCH[] =
+    "gopmill watch JOB [options]\n"
+    "Shows the job's progress until it ends; exits as the job did. Ctrl-C stops watching, not the\n"
+    "job.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_LIST[] =
+    "gopmill job list [options]\n"
+    "Lists jobs, newest first.\n"
+    "\n"
+    "  --state S         only jobs that are queued, running, publishing, done, failed,\n"
+    "                    cancelling or cancelled\n"
+    "  --limit N         at most N jobs, 1..1000 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_SHOW[] = "gopmill job show JOB [options]\n"
+                               "Shows one job with its tasks.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_CANCEL[] =
+    "gopmill job cancel JOB [options]\n"
+    "Asks the farm to cancel a job; does not wait for its end.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char JOB_EXPLAIN[] =
+    "gopmill job explain JOB [options]\n"
+    "Says of each unfinished task why it waits or where it runs.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char NODE_LIST[] = "gopmill node list [options]\n"
+                                "Lists the farm's nodes.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char PIPELINE_LIST[] = "gopmill pipeline list [options]\n"
+                                    "Lists the pipelines by name.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char PIPELINE_SHOW[] = "gopmill pipeline show NAME [options]\n"
+                                    "Prints a pipeline's YAML.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char PIPELINE_CHECK[] =
+    "gopmill pipeline check FILE [options]\n"
+    "Checks a pipeline file; says file, line and what is wrong.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
+
+const char *gm_args_help(enum gm_command command)
+{
+    switch (command) {
+    case GM_CMD_TRANSCODE:
+        return TRANSCODE;
+    case GM_CMD_PLAN:
+        return PLAN;
+    case GM_CMD_SUBMIT:
+        return SUBMIT;
+    case GM_CMD_WATCH:
+        return WATCH;
+    case GM_CMD_JOB_LIST:
+        return JOB_LIST;
+    case GM_CMD_JOB_SHOW:
+        return JOB_SHOW;
+    case GM_CMD_JOB_CANCEL:
+        return JOB_CANCEL;
+    case GM_CMD_JOB_EXPLAIN:
+        return JOB_EXPLAIN;
+    case GM_CMD_NODE_LIST:
+        return NODE_LIST;
+    case GM_CMD_PIPELINE_LIST:
+        return PIPELINE_LIST;
+    case GM_CMD_PIPELINE_SHOW:
+        return PIPELINE_SHOW;
+    case GM_CMD_PIPELINE_CHECK:
+        return PIPELINE_CHECK;
+    case GM_CMD_VERSION:
+        return VERSION;
+    default:
+        return OVERVIEW;
+    }
+}

@@ -1,0 +1,35 @@
+#ifndef GM_CLI_JOB_H
+#define GM_CLI_JOB_H
+
+#include "cli/session.h"
+
+/* What a job is submitted with. Strings are borrowed. */
+struct gm_submit {
+    const char *input;       /* path or file:// URL */
+    const char *out;         /* path or URL; NULL with plan_only */
+    const char *pipeline;    /* name or file */
+    const char *external_id; /* NULL: one is made up, so that a lost answer can be found again */
+    int64_t priority;
+    bool plan_only;
+};
+
+/* Submits; *out is the job document, owned. When the answer is lost the job is looked for by its
+ * external id before it is submitted again. Errors: as gm_session_call, gm_pipeline_load. */
+int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, json_t **out,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+/* Follows a job to its end with progress on the terminal, over lost connections and restarts of the
+ * scheduler. own: the job is ours: the first interrupt cancels it and its end is waited for; else
+ * an interrupt ends the watching with CANCELLED. *out is the final document, owned. Errors:
+ * UNREACHABLE after 60 s without an answer, NOTFOUND, as gm_session_turn. */
+int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **out,
+                 struct gm_err *err) GM_MUST_CHECK;
+
+/* "/v1/jobs/<id><suffix>", id escaped; owned. */
+int gm_job_path(const char *id, const char *suffix, char **out, struct gm_err *err) GM_MUST_CHECK;
+/* State is done, failed or cancelled. */
+bool gm_job_is_final(const json_t *job);
+/* Text of a member, "" where it is missing. Borrowed from the document. */
+const char *gm_job_text(const json_t *object, const char *key);
+
+#endif

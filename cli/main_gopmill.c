@@ -1,0 +1,24 @@
+/* gopmill: the operator's and author's tool. docs/man/gopmill.1 is its manual. */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "cli/commands.h"
+#include "cli/session.h"
+
+int main(int argc, char **argv)
+{
+    struct gm_args args;
+    struct gm_term term;
+    struct gm_err err = {0};
+    gm_term_init(&term, false);
+    if (gm_args_parse(argc, argv, getenv("GOPMILL_SCHEDULER"), &args, &err) < 0) {
+        gm_term_error(&term, "%s", err.text);
+        return GM_EXIT_USAGE;
+    }
+    term.quiet = args.quiet;
+    if (gm_session_block_signals(&err) < 0) {
+        gm_term_err(&term, &err);
+        return GM_EXIT_FAILED;
+    }
+    return (int)gm_command_run(&args, &term);
+}

@@ -1,0 +1,281 @@
+#include "cli/print.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+#include "cli/job.h"
+#include "cli/progress.h"
+
+/* Text from the network or a file's name, safe for a terminal. */
+static void put_text(FILE *file, const char *text, int width)
+{
+    int n = 0;
+    for (; *text != '\0'; text++) {
+        unsigned char c = (unsigned char)*text;
+        fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
+        n += (c & 0xc0) != 0x80 ? 1 : 0; /* UTF-8: one column a character, nearly always */
+    }
+    for (; n < width; n++) {
+        fputc(' ', file);
+    }
+}
+
+static void put_row(FILE *file, const char *name, const char *text)
+{
+    fprintf(file, "%-13s", name);
+    put_text(file, text, 0);
+    fputc('\n', file);
+}
+
+const char *gm_print_bytes(double bytes, char *out, size_t size)
+{
+    static const char *const units[] = {"B", "kB", "MB", "GB", "TB", "PB"};
+    size_t unit = 0;
+    while (bytes >= 999.5 && unit + 1 < sizeof(units) / sizeof(units[0])) {
+        bytes /= 1000;
+        unit++;
+    }
+    snprintf(out, size, unit == 0 || bytes >= 99.95 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+    return out;
+}
+
+int gm_print_json(FILE *file, const json_t *json)
+{
+    int rc = json_dumpf(json, file, JSON_INDENT(2));
+    return rc != 0 || fputc('\n', file) == EOF || fflush(file) != 0 ? -1 : 0;
+}
+
+static int64_t number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+static double real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
+void gm_print_jobs(FILE *file, const json_t *answer)
+{
+    size_t i;
+    const json_t *job;
+    fprintf(file, "%-28s%-12s%-6s%-20s%s\n", "JOB", "STATE", "DONE", "PIPELINE", "SOURCE");
+    json_array_foreach(json_object_get(answer, "jobs"), i, job)
+    {
+        struct gm_progress progress;
+        char percent[16] = "-";
+        gm_progress_from_json(json_object_get(job, "progress"), &progress);
+        if (gm_progress_percent(&progress) >= 0) {
+            snprintf(percent, sizeof(percent), "%d%%", gm_progress_percent(&progress));
+        }
+        put_text(file, gm_job_text(job, "id"), 28);
+        put_text(file, gm_job_text(job, "state"), 12);
+        put_text(file, percent, 6);
+        put_text(file, gm_job_text(job, "pipeline"), 20);
+        put_text(file, gm_job_text(job, "source"), 0);
+        fputc('\n', file);
+    }
+    if (json_is_string(json_object_get(answer, "next"))) {
+        fprintf(file, "(there are more: --limit N shows more of them)\n");
+    }
+}
+
+static void print_tasks(FILE *file, const json_t *tasks)
+{
+    size_t i;
+    const json_t *task;
+    json_array_foreach(tasks, i, task)
+    {
+        fputs("task         ", file);
+        put_text(file, gm_job_text(task, "name"), 16);
+        fputc(' ', file);
+        put_text(file, gm_job_text(task, "state"), 10);
+        fprintf(file, " %" PRId64 "/%" PRId64 "\n", number(task, "done"), number(task, "total"));
+    }
+}
+
+static void print_warnings(FILE *file, const json_t *warnings)
+{
+    size_t i;
+    const json_t *warning;
+    json_array_foreach(warnings, i, warning)
+    {
+        fputs("warning      ", file);
+        put_text(file, gm_job_text(warning, "code"), 0);
+        fputs(": ", file);
+        put_text(file, gm_job_text(warning, "text"), 0);
+        if (number(warning, "count") > 1) {
+            fprintf(file, " (%" PRId64 " times)", number(warning, "count"));
+        }
+        fputc('\n', file);
+    }
+}
+
+void gm_print_job(FILE *file, const json_t *job)
+{
+    static const char *const keys[] = {"id",          "state",       "pipeline", "source",
+                                       "destination", "external_id", "created",  "started",
+                                       "finished",    "publication"};
+    struct gm_progress progress;
+    char line[512];
+    for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+        if (gm_job_text(job, keys[i])[0] != '\0') {
+            put_row(file, keys[i], gm_job_text(job, keys[i]));
+        }
+    }
+    fprintf(file, "%-13s%" PRId64 "\n", "priority", number(job, "priority"));
+    gm_progress_from_json(json_object_get(job, "progress"), &progress);
+    put_row(file, "progress", gm_progress_line(&progress, line, sizeof(line)));
+    print_tasks(file, json_object_get(job, "tasks"));
+    const json_t *error = json_object_get(job, "error");
+    if (json_is_object(error)) {
+        fputs("error        ", file);
+        put_text(file, gm_job_text(error, "code"), 0);
+        fputs(": ", file);
+        put_text(file, gm_job_text(error, "text"), 0);
+        fputc('\n', file);
+        put_row(file, "remedy", gm_job_text(error, "remedy"));
+    }
+    print_warnings(file, json_object_get(job, "warnings"));
+}
+
+void gm_print_explain(FILE *file, const json_t *answer)
+{
+    size_t i;
+    const json_t *task;
+    put_row(file, "job", gm_job_text(answer, "id"));
+    put_row(file, "state", gm_job_text(answer, "state"));
+    json_array_foreach(json_object_get(answer, "tasks"), i, task)
+    {
+        put_text(file, gm_job_text(task, "task"), 16);
+        fputc(' ', file);
+        put_text(file, gm_job_text(task, "state"), 10);
+        fputc(' ', file);
+        put_text(file, gm_job_text(task, "why"), 0);
+        fputc('\n', file);
+    }
+}
+
+void gm_print_nodes(FILE *file, const json_t *answer)
+{
+    size_t i, k;
+    const json_t *node, *device, *note;
+    char memory[24];
+    fprintf(file, "%-24s%-12s%-9s%-11s%-11s%-7s%s\n", "NODE", "STATE", "DEVICE", "CPUS USED",
+            "MEMORY", "TASKS", "HOST");
+    json_array_foreach(json_object_get(answer, "nodes"), i, node)
+    {
+        json_array_foreach(json_object_get(node, "devices"), k, device)
+        {
+            const json_t *capacity = json_object_get(device, "capacity");
+            const json_t *used = json_object_get(device, "used");
+            char cpus[32];
+            put_text(file, gm_job_text(node, "id"), 24);
+            put_text(file, gm_job_text(node, "state"), 12);
+            put_text(file, gm_job_text(device, "kind"), 9);
+            snprintf(cpus, sizeof(cpus), "%.1f/%.1f", real(used, "cpus"), real(capacity, "cpus"));
+            put_text(file, cpus, 11);
+            put_text(file, gm_print_bytes(real(capacity, "memory_bytes"), memory, sizeof(memory)),
+                     11);
+            fprintf(file, "%-7zu", json_array_size(json_object_get(node, "leases")));
+            put_text(file, gm_job_text(node, "hostname"), 0);
+            fputc('\n', file);
+        }
+        json_array_foreach(json_object_get(node, "notes"), k, note)
+        {
+            fputs("  note: ", file);
+            put_text(file, json_is_string(note) ? json_string_value(note) : "", 0);
+            fputc('\n', file);
+        }
+    }
+}
+
+void gm_print_pipelines(FILE *file, const json_t *answer)
+{
+    size_t i;
+    const json_t *pipeline;
+    json_array_foreach(json_object_get(answer, "pipelines"), i, pipeline)
+    {
+        put_text(file, gm_job_text(pipeline, "name"), 20);
+        fputc(' ', file);
+        put_text(file, gm_job_text(pipeline, "description"), 0);
+        fputc('\n', file);
+    }
+}
+
+void gm_print_checked(FILE *file, const json_t *answer)
+{
+    size_t i;
+    const json_t *task;
+    put_text(file, gm_job_text(answer, "name"), 0);
+    fputs(": good; tasks:", file);
+    json_array_foreach(json_object_get(answer, "tasks"), i, task)
+    {
+        fputc(' ', file);
+        put_text(file, json_is_string(task) ? json_string_value(task) : gm_job_text(task, "name"),
+                 0);
+    }
+    fputc('\n', file);
+}
+
+static void print_source(FILE *file, const json_t *source)
+{
+    const json_t *video = json_object_get(source, "video");
+    char time[24], bytes[24];
+    put_row(file, "source", gm_job_text(source, "name"));
+    fprintf(file, "%-13s", "format");
+    put_text(file, gm_job_text(source, "format"), 0);
+    fprintf(file, ", %s, %s\n", gm_progress_time(real(source, "duration_s"), time, sizeof(time)),
+            gm_print_bytes(real(source, "bytes"), bytes, sizeof(bytes)));
+    if (json_is_object(video)) {
+        fprintf(file, "%-13s", "video");
+        put_text(file, gm_job_text(video, "codec"), 0);
+        fprintf(file, " %" PRId64 "x%" PRId64 ", ", number(video, "width"),
+                number(video, "height"));
+        put_text(file, gm_job_text(video, "frame_rate"), 0);
+        fprintf(file, " fps%s\n",
+                json_is_true(json_object_get(video, "constant_rate")) ? "" : " (variable)");
+    }
+    size_t i;
+    const json_t *audio;
+    json_array_foreach(json_object_get(source, "audio"), i, audio)
+    {
+        fprintf(file, "%-13s", "audio");
+        put_text(file, gm_job_text(audio, "codec"), 0);
+        fprintf(file, " %" PRId64 " Hz, %" PRId64 " channels, ", number(audio, "sample_rate"),
+                number(audio, "channels"));
+        put_text(file, gm_job_text(audio, "language"), 0);
+        fputc('\n', file);
+    }
+}
+
+void gm_print_plan(FILE *file, const json_t *report)
+{
+    const json_t *plan = json_object_get(report, "plan");
+    const json_t *estimated = json_object_get(plan, "estimated");
+    const json_t *rung;
+    size_t i;
+    char time[24], bytes[24];
+    print_source(file, json_object_get(report, "source"));
+    json_array_foreach(json_object_get(plan, "ladder"), i, rung)
+    {
+        fprintf(file, "%-13s", "rendition");
+        put_text(file, gm_job_text(rung, "name"), 8);
+        fprintf(file, "%" PRId64 "x%" PRId64, number(rung, "width"), number(rung, "height"));
+        if (number(rung, "maxrate_bps") > 0) {
+            fprintf(file, ", at most %.2f Mbit/s", real(rung, "maxrate_bps") / 1e6);
+        }
+        fputs(", ", file);
+        put_text(file, gm_job_text(rung, "codecs"), 0);
+        fputc('\n', file);
+    }
+    fprintf(file, "%-13s%" PRId64 "\n", "audio tracks", number(plan, "audio_tracks"));
+    fprintf(file, "%-13s%" PRId64 " of %.3f s, in %" PRId64 " chunks\n", "segments",
+            number(estimated, "segments"), real(plan, "segment_s"), number(estimated, "chunks"));
+    fprintf(file, "%-13s%" PRId64 "\n", "frames", number(estimated, "frames"));
+    fprintf(file, "%-13sabout %s\n", "CPU time",
+            gm_progress_time(real(estimated, "cpu_s"), time, sizeof(time)));
+    fprintf(file, "%-13sabout %s\n", "size",
+            gm_print_bytes(real(estimated, "bytes"), bytes, sizeof(bytes)));
+    print_warnings(file, json_object_get(report, "warnings"));
+}

@@ -1,0 +1,22 @@
+#ifndef GM_CLI_PRINT_H
+#define GM_CLI_PRINT_H
+
+#include <jansson.h>
+#include <stdio.h>
+
+/* What the API answers, for people: plain text, columns by blanks, control characters replaced. */
+void gm_print_jobs(FILE *file, const json_t *answer);
+void gm_print_job(FILE *file, const json_t *job);
+void gm_print_explain(FILE *file, const json_t *answer);
+void gm_print_nodes(FILE *file, const json_t *answer);
+void gm_print_pipelines(FILE *file, const json_t *answer);
+void gm_print_checked(FILE *file, const json_t *answer);
+/* A plan-only job's report. */
+void gm_print_plan(FILE *file, const json_t *report);
+
+/* One JSON document, indented, and a newline. 0, or -1 when it could not be written. */
+int gm_print_json(FILE *file, const json_t *json);
+/* bytes as "1.5 GB" (powers of 1000) into out of at least 24 bytes. */
+const char *gm_print_bytes(double bytes, char *out, size_t size);
+
+#endif

@@ -1,0 +1,204 @@
+/* The session's loop, and its opening and closing. Requests are in cli/request.c, the event stream
+ * in cli/stream.c.
+ *
+ * Invariant: signals are blocked everywhere and read from signal_fd, so no handler runs and no wait
+ * can miss one.
+ */
+#include "cli/session.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "cli/exits.h"
+#include "cli/request.h"
+
+#define READY_TIMEOUT (60 * GM_SEC)
+#define STOP_TIMEOUT (5 * GM_SEC)
+
+static void fill_signals(sigset_t *set)
+{
+    sigemptyset(set);
+    sigaddset(set, SIGINT);
+    sigaddset(set, SIGTERM);
+    sigaddset(set, SIGHUP);
+    sigaddset(set, SIGCHLD);
+    sigaddset(set, SIGWINCH);
+}
+
+int gm_session_block_signals(struct gm_err *err)
+{
+    sigset_t set;
+    fill_signals(&set);
+    if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
+        return gm_err_sys(err, errno, "could not block signals");
+    }
+    return 0;
+}
+
+static int parse_scheduler(struct gm_session *s, const char *url, struct gm_err *err)
+{
+    if (strncmp(url, "unix:/", 6) == 0) {
+        s->unix_path = strdup(url + 5);
+        s->base = strdup("http://localhost");
+    } else if (strncmp(url, "http://", 7) == 0 && url[7] != '\0' && url[7] != '/') {
+        s->base = strdup(url);
+    } else {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "--scheduler takes unix:/path/http.sock or http://host:port, not `%s`",
+                          url);
+    }
+    if (s->base == NULL || (s->unix_path == NULL && url[0] == 'u')) {
+        return gm_err_nomem(err);
+    }
+    size_t length = strlen(s->base);
+    while (length > 0 && s->base[length - 1] == '/') {
+        s->base[--length] = '\0';
+    }
+    return 0;
+}
+
+static void handle_signal(struct gm_session *s, uint32_t number)
+{
+    if (number == SIGWINCH) {
+        gm_term_resize(s->term);
+    } else if (number != SIGCHLD && ++s->interrupts > 1) {
+        gm_term_clear(s->term);
+        gm_farm_destroy(&s->farm);
+        _exit(GM_EXIT_KILLED);
+    }
+}
+
+static int read_signals(struct gm_session *s, struct gm_err *err)
+{
+    for (;;) {
+        struct signalfd_siginfo info;
+        ssize_t n = read(s->signal_fd, &info, sizeof(info));
+        if (n == (ssize_t)sizeof(info)) {
+            handle_signal(s, info.ssi_signo);
+        } else if (n < 0 && errno == EINTR) {
+            continue;
+        } else if (n < 0 && errno == EAGAIN) {
+            return 0;
+        } else {
+            return gm_err_sys(err, errno, "could not read signals");
+        }
+    }
+}
+
+int gm_session_turn(struct gm_session *s, int timeout_ms, struct gm_err *err)
+{
+    struct curl_waitfd fds[2 + GM_FARM_MAX_NODES];
+    unsigned count = 1;
+    int running = 0;
+    fds[0] = (struct curl_waitfd){.fd = s->signal_fd, .events = CURL_WAIT_POLLIN};
+    if (s->farm != NULL) {
+        count += gm_farm_fds(s->farm, fds + 1);
+        timeout_ms = gm_farm_due_ms(s->farm, gm_time_now(), timeout_ms);
+    }
+    /* A request that was just added makes this return at once. */
+    CURLMcode mc = curl_multi_poll(s->multi, fds, count, timeout_ms, NULL);
+    if (mc == CURLM_OK) {
+        mc = curl_multi_perform(s->multi, &running);
+    }
+    if (mc != CURLM_OK) {
+        return gm_err_set(err, GM_E_SYS, mc, "libcurl: %s", curl_multi_strerror(mc));
+    }
+    gm_request_collect(s->multi);
+    int rc = read_signals(s, err);
+    if (rc == 0 && s->farm != NULL) {
+        rc = gm_farm_pump(s->farm, gm_time_now(), err);
+    }
+    return rc;
+}
+
+static int wait_ready(struct gm_session *s, struct gm_err *err)
+{
+    gm_time deadline = gm_time_now() + READY_TIMEOUT;
+    while (!gm_farm_is_ready(s->farm)) {
+        if (s->interrupts > 0) {
+            return gm_err_set(err, GM_E_CANCELLED, 0, "interrupted before the job was submitted");
+        }
+        if (gm_time_now() > deadline) {
+            return gm_err_set(err, GM_E_UNREACHABLE, 0,
+                              "the embedded scheduler was not ready within 60 s");
+        }
+        int rc = gm_session_turn(s, 1000, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return 0;
+}
+
+int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, struct gm_term *term,
+                    struct gm_session **out, struct gm_err *err)
+{
+    sigset_t set;
+    int rc = 0;
+    struct gm_session *s = calloc(1, sizeof(*s));
+    if (s == NULL) {
+        return gm_err_nomem(err);
+    }
+    s->term = term;
+    fill_signals(&set);
+    s->signal_fd = signalfd(-1, &set, SFD_NONBLOCK | SFD_CLOEXEC);
+    if (s->signal_fd < 0) {
+        rc = gm_err_sys(err, errno, "could not wait for signals");
+        goto out;
+    }
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != 0 || (s->multi = curl_multi_init()) == NULL) {
+        rc = gm_err_nomem(err);
+        goto out;
+    }
+    if (scheduler == NULL) {
+        rc = gm_farm_start(farm, term, &s->farm, err);
+        if (rc < 0) {
+            goto out;
+        }
+        scheduler = gm_farm_url(s->farm);
+    }
+    rc = parse_scheduler(s, scheduler, err);
+    if (rc == 0 && s->farm != NULL) {
+        rc = wait_ready(s, err);
+    }
+    if (rc < 0) {
+        goto out;
+    }
+    *out = s;
+    s = NULL;
+out:
+    gm_session_close(&s);
+    return rc;
+}
+
+void gm_session_close(struct gm_session **session)
+{
+    struct gm_session *s = *session;
+    if (s == NULL) {
+        return;
+    }
+    if (s->farm != NULL) {
+        gm_time deadline = gm_time_now() + STOP_TIMEOUT;
+        int rc = 0;
+        gm_farm_terminate(s->farm);
+        while (rc == 0 && gm_farm_is_running(s->farm) && gm_time_now() < deadline) {
+            rc = gm_session_turn(s, 200, NULL);
+        }
+        gm_farm_destroy(&s->farm);
+    }
+    gm_term_clear(s->term);
+    if (s->multi != NULL) {
+        curl_multi_cleanup(s->multi);
+    }
+    if (s->signal_fd >= 0) {
+        close(s->signal_fd);
+    }
+    free(s->base);
+    free(s->unix_path);
+    free(s);
+    *session = NULL;
+}

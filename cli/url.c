@@ -1,0 +1,150 @@
+#include "cli/url.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+
+static bool is_unreserved(unsigned char c)
+{
+    return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+           (c != '\0' && strchr("-._~", c) != NULL);
+}
+
+static void add_escaped(struct gm_buf *buf, unsigned char c)
+{
+    if (is_unreserved(c)) {
+        gm_buf_u8(buf, c);
+    } else {
+        gm_buf_printf(buf, "%%%02X", c);
+    }
+}
+
+static int take_text(struct gm_buf *buf, char **out, struct gm_err *err)
+{
+    gm_buf_u8(buf, '\0');
+    int rc = gm_buf_check(buf, err);
+    if (rc < 0) {
+        gm_buf_fini(buf);
+        return rc;
+    }
+    *out = (char *)buf->data;
+    return 0;
+}
+
+/* Adds the parts of a path, each with a '/' before it; "." and empty ones are left out. */
+static void add_path(struct gm_buf *buf, const char *path)
+{
+    while (*path != '\0') {
+        size_t length = strcspn(path, "/");
+        if (length > 0 && !(length == 1 && path[0] == '.')) {
+            gm_buf_u8(buf, '/');
+            for (size_t i = 0; i < length; i++) {
+                add_escaped(buf, (unsigned char)path[i]);
+            }
+        }
+        path += length + (path[length] == '/' ? 1 : 0);
+    }
+}
+
+int gm_url_from_path(const char *path, char **out, struct gm_err *err)
+{
+    struct gm_buf buf = {0};
+    if (path[0] == '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0, "the path is empty");
+    }
+    if (strncmp(path, "file://", 7) == 0) {
+        gm_buf_str(&buf, path);
+        return take_text(&buf, out, err);
+    }
+    gm_buf_str(&buf, "file://");
+    if (path[0] != '/') {
+        char *cwd = getcwd(NULL, 0);
+        if (cwd == NULL) {
+            gm_buf_fini(&buf);
+            return gm_err_sys(err, errno, "could not tell the current folder");
+        }
+        add_path(&buf, cwd);
+        free(cwd);
+    }
+    add_path(&buf, path);
+    if (buf.size == strlen("file://")) {
+        gm_buf_u8(&buf, '/');
+    }
+    return take_text(&buf, out, err);
+}
+
+static int hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    if (c >= 'A' && c <= 'F') {
+        return c - 'A' + 10;
+    }
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+char *gm_url_to_path(const char *url)
+{
+    if (strncmp(url, "file:///", 8) != 0) {
+        return NULL;
+    }
+    url += 7;
+    char *path = malloc(strlen(url) + 1);
+    if (path == NULL) {
+        return NULL;
+    }
+    size_t n = 0;
+    for (; *url != '\0'; url++) {
+        char c = *url;
+        if (c == '%') {
+            int high = hex_digit(url[1]);
+            int low = high < 0 ? -1 : hex_digit(url[2]);
+            if (low < 0 || (high == 0 && low == 0)) {
+                free(path);
+                return NULL;
+            }
+            c = (char)(high * 16 + low);
+            url += 2;
+        }
+        path[n++] = c;
+    }
+    path[n] = '\0';
+    return path;
+}
+
+int gm_url_escape(const char *text, char **out, struct gm_err *err)
+{
+    struct gm_buf buf = {0};
+    for (; *text != '\0'; text++) {
+        add_escaped(&buf, (unsigned char)*text);
+    }
+    return take_text(&buf, out, err);
+}
+
+int gm_base64_encode(const void *data, size_t size, char **out, struct gm_err *err)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    const uint8_t *in = data;
+    char *text = malloc((size + 2) / 3 * 4 + 1);
+    size_t n = 0;
+    if (text == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < size; i += 3) {
+        size_t left = size - i;
+        uint32_t bits = (uint32_t)in[i] << 16;
+        bits |= left > 1 ? (uint32_t)in[i + 1] << 8 : 0;
+        bits |= left > 2 ? (uint32_t)in[i + 2] : 0;
+        text[n++] = digits[bits >> 18];
+        text[n++] = digits[bits >> 12 & 63];
+        text[n++] = left > 1 ? digits[bits >> 6 & 63] : '=';
+        text[n++] = left > 2 ? digits[bits & 63] : '=';
+    }
+    text[n] = '\0';
+    *out = text;
+    return 0;
+}

@@ -1,0 +1,18 @@
+#ifndef GM_CLI_URL_H
+#define GM_CLI_URL_H
+
+#include "common/err.h"
+
+/* "file://" URL of a path, made absolute with the current folder, without "." and doubled slashes
+ * (".." stays: links decide what it means). Every byte but RFC 3986's unreserved ones and '/' is
+ * percent-encoded. path that begins with "file://" is copied as it is. *out is owned. Errors: SYS,
+ * NOMEM, INVAL (empty). */
+int gm_url_from_path(const char *path, char **out, struct gm_err *err) GM_MUST_CHECK;
+/* The path of a "file://" URL, owned; NULL: not one, or malformed. */
+char *gm_url_to_path(const char *url);
+/* One part of an HTTP path or a query value, percent-encoded ('/' too). *out is owned. */
+int gm_url_escape(const char *text, char **out, struct gm_err *err) GM_MUST_CHECK;
+/* Standard base64 with padding (RFC 4648 section 4), owned, NUL-terminated. */
+int gm_base64_encode(const void *data, size_t size, char **out, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

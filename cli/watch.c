@@ -1,0 +1,153 @@
+/* Following a job: one event stream after another until the job's last document has come.
+ *
+ * Each new stream begins with a "job" event that holds the whole document, so nothing is lost with
+ * a connection.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/job.h"
+#include "cli/progress.h"
+
+#define RETRY_FOR (60 * GM_SEC)
+#define PAUSE_MIN_MS 100
+#define PAUSE_MAX_MS 2000
+
+struct watch {
+    struct gm_session *session; /* borrowed */
+    const char *id;
+    bool own;
+    bool cancel_sent;
+    bool told;     /* of the lost connection */
+    gm_time alive; /* when the scheduler was last heard */
+    int pause_ms;  /* before the next stream */
+    struct gm_sse sse;
+    json_t *doc; /* owned; the last whole document */
+};
+
+bool gm_job_is_final(const json_t *job)
+{
+    const char *state = gm_job_text(job, "state");
+    return strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
+           strcmp(state, "cancelled") == 0;
+}
+
+static int on_event(const char *event, const char *data, size_t size, void *arg)
+{
+    struct watch *w = arg;
+    struct gm_progress progress;
+    json_t *json = json_loadb(data, size, 0, NULL);
+    if (json == NULL) {
+        return 0; /* an event of a newer scheduler; the next document says all */
+    }
+    const json_t *member = json_object_get(json, "progress");
+    if (json_is_object(member) && !gm_job_is_final(json)) {
+        gm_progress_from_json(member, &progress);
+        gm_progress_show(w->session->term, &progress, gm_time_now());
+    }
+    if (strcmp(event, "progress") != 0 && strcmp(gm_job_text(json, "id"), w->id) == 0 &&
+        json_object_get(json, "tasks") != NULL) {
+        json_decref(w->doc);
+        w->doc = json_incref(json);
+    }
+    json_decref(json);
+    return 0;
+}
+
+static int cancel(struct watch *w, struct gm_err *err)
+{
+    char *path = NULL;
+    w->cancel_sent = true;
+    gm_term_note(w->session->term, "cancelling; once more kills");
+    int rc = gm_job_path(w->id, ":cancel", &path, err);
+    if (rc == 0) {
+        rc = gm_session_call(w->session, "POST", path, NULL, true, NULL, err);
+    }
+    free(path);
+    return rc == -GM_E_CONFLICT ? 0 : rc; /* it has ended by itself */
+}
+
+static int check_interrupt(struct watch *w, struct gm_err *err)
+{
+    if (w->session->interrupts == 0 || w->cancel_sent) {
+        return 0;
+    }
+    if (w->own) {
+        return cancel(w, err);
+    }
+    return gm_err_set(err, GM_E_CANCELLED, 0, "stopped watching; the job goes on");
+}
+
+/* One stream, from its opening to its end. 0: the job is over, or another stream is needed. */
+static int follow(struct watch *w, const char *path, struct gm_err *err)
+{
+    struct gm_stream *stream = NULL;
+    int rc = gm_stream_open(w->session, path, &w->sse, on_event, w, &stream, err);
+    while (rc == 0 && !gm_job_is_final(w->doc)) {
+        int how = 0;
+        rc = gm_session_turn(w->session, 1000, err);
+        if (rc == 0) {
+            rc = check_interrupt(w, err);
+        }
+        if (rc == 0 && gm_stream_is_live(stream)) {
+            w->alive = gm_time_now();
+            w->session->reached = true;
+            w->pause_ms = PAUSE_MIN_MS;
+            w->told = false;
+        }
+        if (rc == 0 && gm_stream_is_over(stream, &how, err)) {
+            rc = how;
+            break;
+        }
+    }
+    gm_stream_close(w->session, &stream);
+    return rc;
+}
+
+static int wait_again(struct watch *w, struct gm_err *err)
+{
+    gm_time end = gm_time_now() + w->pause_ms * GM_MS;
+    int rc = 0;
+    for (gm_time now = gm_time_now(); rc == 0 && now < end; now = gm_time_now()) {
+        rc = gm_session_turn(w->session, (int)((end - now) / GM_MS) + 1, err);
+        if (rc == 0) {
+            rc = check_interrupt(w, err);
+        }
+    }
+    w->pause_ms = w->pause_ms * 2 < PAUSE_MAX_MS ? w->pause_ms * 2 : PAUSE_MAX_MS;
+    return rc;
+}
+
+int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **out,
+                 struct gm_err *err)
+{
+    char *path = NULL;
+    struct watch w = {
+        .session = session, .id = id, .own = own, .alive = gm_time_now(), .pause_ms = PAUSE_MIN_MS};
+    int rc = gm_job_path(id, "/events", &path, err);
+    while (rc == 0 && !gm_job_is_final(w.doc)) {
+        rc = follow(&w, path, err);
+        bool lost = rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL);
+        if (lost && gm_time_now() - w.alive < RETRY_FOR &&
+            (session->farm == NULL || !gm_farm_is_given_up(session->farm))) {
+            rc = 0;
+            if (!w.told) {
+                gm_term_note(session->term,
+                             "lost the scheduler; trying again for up to 60 s, the job goes on");
+                w.told = true;
+            }
+        }
+        if (rc == 0 && !gm_job_is_final(w.doc)) {
+            rc = wait_again(&w, err);
+        }
+    }
+    gm_term_clear(session->term);
+    free(path);
+    gm_sse_fini(&w.sse);
+    if (rc < 0) {
+        json_decref(w.doc);
+        return rc;
+    }
+    *out = w.doc;
+    return 0;
+}
