@@ -193,19 +193,42 @@ static void put_pairs(struct line *line, char *pairs)
     }
 }
 
+/* Ends a text that was cut so that it still reads as pairs: no open quote, no half escape. */
+static void end_cut(char *pairs, size_t size)
+{
+    const size_t keep = size - 5; /* for ..." and NUL */
+    bool quoted = false;
+
+    for (size_t i = 0; i < keep; i++) {
+        if (quoted && pairs[i] == '\\') {
+            if (i + 1 == keep) {
+                pairs[i] = '.';
+            }
+            i++;
+        } else if (pairs[i] == '"') {
+            quoted = !quoted;
+        }
+    }
+    memcpy(pairs + keep, quoted ? "...\"" : "...", quoted ? 5 : 4);
+}
+
 /* extra: further pairs, clean, may be empty. */
 static void emit(enum gm_log_level level, const char *event, char *extra, const char *fields,
                  va_list args)
 {
     struct line line = {.size = 0};
-    char pairs[LINE_SIZE - 512];
+    char pairs[LINE_SIZE - 1024]; /* head and error text need the rest */
     char time[25];
     const char *name = LEVELS[level];
     char head[256];
+    int n;
 
     gm_time_format(gm_time_unix_ms(), time);
-    if (fields == NULL || vsnprintf(pairs, sizeof(pairs), fields, args) < 0) {
+    n = fields == NULL ? -1 : vsnprintf(pairs, sizeof(pairs), fields, args);
+    if (n < 0) {
         pairs[0] = '\0';
+    } else if ((size_t)n >= sizeof(pairs)) {
+        end_cut(pairs, sizeof(pairs));
     }
     gm_utf8_clean(pairs);
     if (settings.json) {

@@ -39,8 +39,13 @@ static void a_tree_goes_whole_and_links_are_not_followed(void **state)
     assert_int_equal(symlink("nowhere", scratch_path(&s, "t/l")), 0);
     assert_int_equal(mkfifo(scratch_path(&s, "t/p"), 0600), 0);
     /* names that the removal uses itself */
-    assert_int_equal(gm_fs_mkdirs(scratch_path(&s, "t/.gm-rm-1/x"), &err), 0);
-    assert_int_equal(gm_fs_write_atomic(scratch_path(&s, "t/.gm-rm-2"), "x", 1, &err), 0);
+    for (int i = 1; i < 9; i++) {
+        char name[32];
+
+        snprintf(name, sizeof(name), "t/.gm-rm-%d/x/y", i);
+        assert_int_equal(gm_fs_mkdirs(scratch_path(&s, name), &err), 0);
+    }
+    assert_int_equal(gm_fs_write_atomic(scratch_path(&s, "t/.gm-rm-9"), "x", 1, &err), 0);
     assert_int_equal(gm_fs_remove_tree(scratch_path(&s, "t"), &err), 0);
     assert_false(is_there(scratch_path(&s, "t")));
     assert_true(is_there(scratch_path(&s, "keep/f")));

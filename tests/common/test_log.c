@@ -112,30 +112,39 @@ static void lines_are_json_when_asked(void **state)
 static void log_long(void)
 {
     static char big[9000];
+    static char quoted[3000];
+    static char lines[1201];
 
     memset(big, 'x', sizeof(big) - 1);
-    gm_log(GM_LOG_INFO, "long", "a=1 b=%s c=2", big);
+    memset(lines, '\n', sizeof(lines) - 1);
+    gm_log_quote(lines, quoted, sizeof(quoted));
+    gm_log(GM_LOG_INFO, "bare", "a=1 b=%s c=2", big);
+    gm_log(GM_LOG_INFO, "quoted", "a=1 b=\"%s\" c=2", big);
+    gm_log(GM_LOG_INFO, "growing", "a=1 b=%s c=2", quoted); /* six bytes a line break in JSON */
     gm_log(GM_LOG_INFO, "odd", "a=line\nbreak b=\xff");
 }
 
 static void long_and_odd_values_never_break_a_line(void **state)
 {
+    static const char *const ends[2][4] = {
+        {"xxx...", "xxx...\"", "\\n\\n\" c=2", "a=line break b=?"},
+        {"xxx...\"}", "xxx...\"}", "\"event\":\"growing\",\"a\":1}",
+         "\"a\":\"line\",\"break\":true,\"b\":\"?\"}"}};
+
+    (void)state;
     for (int json = 0; json < 2; json++) {
         char *text;
-        char *line;
         char *rest;
 
-        (void)state;
         gm_log_init("node", GM_LOG_INFO, json == 1);
         text = capture(log_long);
-        assert_int_equal(text[strlen(text) - 1], '\n');
-        line = strtok_r(text, "\n", &rest);
-        assert_true(strlen(line) < 4096);
-        assert_true(json == 0 || line[strlen(line) - 1] == '}');
-        line = strtok_r(NULL, "\n", &rest);
-        assert_non_null(line);
-        assert_non_null(
-            strstr(line, json ? "\"a\":\"line\",\"break\":true,\"b\":\"?\"}" : "a=line break b=?"));
+        for (int i = 0; i < 4; i++) {
+            const char *line = strtok_r(i == 0 ? text : NULL, "\n", &rest);
+
+            assert_non_null(line);
+            assert_true(strlen(line) < 4096 && strlen(line) > strlen(ends[json][i]));
+            assert_string_equal(line + strlen(line) - strlen(ends[json][i]), ends[json][i]);
+        }
         assert_null(strtok_r(NULL, "\n", &rest));
         free(text);
     }

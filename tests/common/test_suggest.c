@@ -19,7 +19,7 @@ static void the_closest_word_is_found(void **state)
     } rows[] = {
         {"encode", "encode"},   {"encdoe", "encode"},  {"Encode", "encode"}, {"hieght", "height"},
         {"inspekt", "inspect"}, {"presets", "preset"}, {"x", NULL},          {"", NULL},
-        {"bitrate", NULL}};
+        {"bitrate", NULL},      {"heixxx", "height"},  {"hexxxx", NULL}};
     static const char *const none[] = {NULL};
     char longer[100];
 

@@ -124,8 +124,10 @@ static void a_body_that_differs_leaves_nothing(void **state)
     gm_sha256("hello", 5, hash);
     put.size = 4;
     assert_int_equal(gm_store_put(f->store, &put, &err), -GM_E_STORE_CORRUPT);
+    assert_non_null(strstr(err.text, "longer"));
     put.size = 6;
     assert_int_equal(gm_store_put(f->store, &put, &err), -GM_E_STORE_CORRUPT);
+    assert_non_null(strstr(err.text, "shorter"));
     put.size = 0;
     put.sha256 = NULL; /* the size counts without a hash, too */
     assert_int_equal(gm_store_put(f->store, &put, &err), -GM_E_STORE_CORRUPT);
