@@ -1,92 +1,35 @@
 #include "scheduler/access.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/id.h"
 #include "common/utf8.h"
 
-#define SCHEME "file://"
-#define KEY_HEX 64
-
-static int hex_digit(char c)
+static int read_url(const char *url, char **out, struct gm_err *err)
 {
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    char *path = NULL;
+    if (strncmp(url, "file:///", 8) != 0) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "only file:///absolute/path URLs are supported by this version");
     }
-    c = (char)tolower((unsigned char)c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-int gm_access_path(const char *url, char **out, struct gm_err *err)
-{
-    if (strncmp(url, SCHEME "/", strlen(SCHEME) + 1) != 0) {
-        return gm_err_set(err, GM_E_INVAL, 0, "only file:///absolute/path URLs are supported here");
-    }
-    const char *s = url + strlen(SCHEME);
-    size_t len = strlen(s);
-    if (len >= PATH_MAX * 3) {
-        return gm_err_set(err, GM_E_INVAL, 0, "the URL is too long");
-    }
-    char *path = malloc(len + 1);
-    if (path == NULL) {
-        return gm_err_nomem(err);
-    }
-    size_t n = 0;
-    for (; *s != '\0'; s++) {
-        int c = (unsigned char)*s;
-        if (c == '%') {
-            int hi = hex_digit(s[1]);
-            int lo = hi < 0 ? -1 : hex_digit(s[2]);
-            c = lo < 0 ? 0 : hi * 16 + lo;
-            s += lo < 0 ? 0 : 2;
-        } else if (c == '?' || c == '#') {
-            c = 0;
-        }
-        if (c == 0) {
-            free(path);
-            return gm_err_set(err, GM_E_INVAL, 0,
-                              "the URL has a bad escape, or a `?` or `#` that is not escaped");
-        }
-        path[n++] = (char)c;
-    }
-    path[n] = '\0';
-    if (n >= PATH_MAX) {
+    int rc = gm_store_path(url, &path, err);
+    if (rc == 0 && strlen(path) >= PATH_MAX) {
         free(path);
-        return gm_err_set(err, GM_E_INVAL, 0, "the path is too long");
+        rc = gm_err_set(err, GM_E_INVAL, 0, "the path is longer than %d bytes", PATH_MAX - 1);
     }
-    *out = path;
-    return 0;
-}
-
-int gm_access_url(const char *path, char **out, struct gm_err *err)
-{
-    struct gm_buf b = {0};
-    gm_buf_str(&b, SCHEME);
-    for (; *path != '\0'; path++) {
-        unsigned char c = (unsigned char)*path;
-        if (isalnum(c) != 0 || strchr("._~/-", c) != NULL) {
-            gm_buf_u8(&b, c);
-        } else {
-            gm_buf_printf(&b, "%%%02X", c);
-        }
+    if (rc == 0) {
+        *out = path;
     }
-    int rc = gm_buf_check(&b, err);
-    if (rc < 0) {
-        gm_buf_fini(&b);
-        return rc;
-    }
-    *out = (char *)b.data;
-    return 0;
+    return rc;
 }
 
 /* path is one of the folders or lies below one; the folders are resolved first. */
@@ -132,7 +75,7 @@ int gm_access_source(const char *url, char *const *roots, struct gm_access_sourc
     struct gm_access_source s = {0};
     char *path = NULL;
     char real[PATH_MAX];
-    int rc = gm_access_path(url, &path, err);
+    int rc = read_url(url, &path, err);
     if (rc < 0) {
         return rc;
     }
@@ -147,7 +90,7 @@ int gm_access_source(const char *url, char *const *roots, struct gm_access_sourc
         rc = source_stat(real, &s.size, err);
     }
     if (rc == 0) {
-        rc = gm_access_url(real, &s.url, err);
+        rc = gm_store_url(real, &s.url, err);
     }
     if (rc == 0) {
         s.name = strdup(strrchr(real, '/') + 1);
@@ -215,7 +158,7 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
 {
     char *path = NULL;
     char real[PATH_MAX];
-    int rc = gm_access_path(url, &path, err);
+    int rc = read_url(url, &path, err);
     if (rc == 0) {
         rc = resolve(path, real, err);
     }
@@ -227,21 +170,21 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
         return gm_err_set(err, GM_E_STORE_DENIED, 0,
                           "the destination is outside the folders of allow_destinations");
     }
-    return gm_access_url(real, out_url, err);
+    return gm_store_url(real, out_url, err);
 }
 
 int gm_access_split(const char *url, char **out_root_url, char **out_key, struct gm_err *err)
 {
     char *path = NULL;
     char *root = NULL;
-    int rc = gm_access_path(url, &path, err);
+    int rc = gm_store_path(url, &path, err);
     if (rc < 0) {
         return rc;
     }
     char *slash = strrchr(path, '/');
     char *key = strdup(slash + 1);
     slash[slash == path ? 1 : 0] = '\0';
-    rc = key == NULL ? gm_err_nomem(err) : gm_access_url(path, &root, err);
+    rc = key == NULL ? gm_err_nomem(err) : gm_store_url(path, &root, err);
     free(path);
     if (rc < 0) {
         free(key);
@@ -255,18 +198,25 @@ int gm_access_split(const char *url, char **out_root_url, char **out_key, struct
 static int make_key(const char *path, struct gm_err *err)
 {
     uint8_t bytes[sizeof(struct gm_grant_key)];
-    char text[KEY_HEX + 2];
+    char text[2 * sizeof bytes + 1];
+    char folder[PATH_MAX];
     int rc = gm_random(bytes, sizeof bytes, err);
+    if (rc == 0) {
+        rc = gm_fs_path(folder, sizeof folder, err, "%s", path);
+    }
+    if (rc == 0) {
+        rc = gm_fs_mkdirs(dirname(folder), err);
+    }
     if (rc < 0) {
         return rc;
     }
     (void)gm_hex(bytes, sizeof bytes, text);
-    text[KEY_HEX] = '\n';
+    text[2 * sizeof bytes] = '\n';
     int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0) {
         return gm_err_sys(err, errno, "could not make %s", path);
     }
-    rc = gm_fs_write_all(fd, text, KEY_HEX + 1, err);
+    rc = gm_fs_write_all(fd, text, sizeof text, err);
     if (rc == 0 && fsync(fd) != 0) {
         rc = gm_err_sys(err, errno, "could not write %s", path);
     }
@@ -279,36 +229,16 @@ static int make_key(const char *path, struct gm_err *err)
     return rc;
 }
 
-int gm_access_grant_key(const char *path, bool make, struct gm_grant_key *out, struct gm_err *err)
+int gm_access_grant_key(const char *path, struct gm_grant_key *out, bool *out_made,
+                        struct gm_err *err)
 {
-    uint8_t *text = NULL;
-    size_t size = 0;
-    struct gm_grant_key key;
-    int rc = 0;
-    if (make && access(path, F_OK) != 0) {
-        rc = make_key(path, err);
+    bool made = access(path, F_OK) != 0 && errno == ENOENT;
+    int rc = made ? make_key(path, err) : 0;
+    if (rc == 0) {
+        rc = gm_grant_key_load(path, out, err);
     }
     if (rc == 0) {
-        rc = gm_fs_read(path, 1024, &text, &size, err);
+        *out_made = made;
     }
-    if (rc < 0) {
-        return gm_err_wrap(err, rc, "grant key: ");
-    }
-    while (size > 0 && isspace(text[size - 1]) != 0) {
-        size--;
-    }
-    for (size_t i = 0; rc == 0 && i < sizeof key.bytes; i++) {
-        int hi = size == KEY_HEX ? hex_digit((char)text[2 * i]) : -1;
-        int lo = hi < 0 ? -1 : hex_digit((char)text[2 * i + 1]);
-        if (lo < 0) {
-            rc = gm_err_set(err, GM_E_CONFIG, 0, "%s does not hold %d hex digits", path, KEY_HEX);
-            break;
-        }
-        key.bytes[i] = (uint8_t)(hi * 16 + lo);
-    }
-    free(text);
-    if (rc == 0) {
-        *out = key;
-    }
-    return rc;
+    return gm_err_wrap(err, rc, "grant_key_file: ");
 }

@@ -6,12 +6,6 @@
 /* Sources and destinations: file URLs, and which folders the configuration allows. Calls may block
  * on the file system. Thread: any. */
 
-/* "file:///abs/path" with percent escapes -> the path, owned. Errors: INVAL (another scheme, a
- * host, a bad escape, a NUL, not absolute), NOMEM. */
-int gm_access_path(const char *url, char **out, struct gm_err *err) GM_MUST_CHECK;
-/* The other way; every byte but [A-Za-z0-9._~/-] is escaped. Owned. */
-int gm_access_url(const char *path, char **out, struct gm_err *err) GM_MUST_CHECK;
-
 struct gm_access_source {
     char *url;  /* owned; canonical: no link in it */
     char *name; /* owned; last part, valid UTF-8 for messages */
@@ -30,9 +24,9 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url,
 int gm_access_split(const char *url, char **out_root_url, char **out_key,
                     struct gm_err *err) GM_MUST_CHECK;
 
-/* The key in a file of 64 hex digits; make: written with random ones when missing, mode 0600.
- * Errors: CONFIG, SYS, NOMEM. */
-int gm_access_grant_key(const char *path, bool make, struct gm_grant_key *out,
+/* The key in a file of 64 hex digits. A missing file is made with random ones, mode 0600; *out_made
+ * says so. Errors: CONFIG, SYS, NOMEM. */
+int gm_access_grant_key(const char *path, struct gm_grant_key *out, bool *out_made,
                         struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "common/fs.h"
 #include "common/log.h"
 #include "scheduler/access.h"
 #include "scheduler/daemon_parts.h"
@@ -284,12 +283,11 @@ static int open_loop(struct gm_daemon *d, struct gm_err *err)
 
 static int open_stores(struct gm_daemon *d, struct gm_err *err)
 {
-    char own[4096];
     struct gm_store *work = NULL;
-    int rc = gm_fs_path(own, sizeof own, err, "%s/grant.key", d->settings->state);
-    if (rc == 0) {
-        rc = gm_access_grant_key(d->settings->grant_key_file,
-                                 strcmp(d->settings->grant_key_file, own) == 0, &d->grant_key, err);
+    bool made = false;
+    int rc = gm_access_grant_key(d->settings->grant_key_file, &d->grant_key, &made, err);
+    if (rc == 0 && made) {
+        gm_log(GM_LOG_INFO, "grant_key_made", "file=%s", d->settings->grant_key_file);
     }
     if (rc == 0) {
         rc = gm_store_open(d->settings->work_store, true, &work, err);

@@ -7,7 +7,7 @@
 
 #include "common/fs.h"
 #include "common/log.h"
-#include "scheduler/access.h"
+#include "storage/store.h"
 
 #define PATH_BYTES 4096
 #define OPT(field) offsetof(struct gm_settings, field)
@@ -15,16 +15,16 @@
 static const struct gm_option OPTIONS[] = {
     {"state", GM_OPT_STRING, OPT(state), "/var/lib/gopmill/scheduler", 0, 0,
      "Folder of the durable state; one scheduler at a time."},
-    {"listen", GM_OPT_LIST, OPT(listen), "tcp://127.0.0.1:7420", 0, 0,
+    {"listen", GM_OPT_LIST, OPT(listen), "tcp://127.0.0.1:7800", 0, 0,
      "ZeroMQ endpoints for nodes: tcp://address:port or ipc:///path."},
-    {"http", GM_OPT_STRING, OPT(http), "127.0.0.1:7421", 0, 0,
+    {"http", GM_OPT_STRING, OPT(http), "127.0.0.1:7801", 0, 0,
      "Where the HTTP API listens: address:port or unix:/path."},
     {"pipelines", GM_OPT_LIST, OPT(pipelines), NULL, 0, 0,
      "Folders of named pipelines, the first that has a name wins; empty: the shipped ones."},
     {"work_store", GM_OPT_STRING, OPT(work_store), NULL, 0, 0,
      "Store of intermediate objects, which every node must reach; empty: file://<state>/work."},
-    {"grant_key_file", GM_OPT_STRING, OPT(grant_key_file), NULL, 0, 0,
-     "File with 64 hex digits that nodes share; empty: <state>/grant.key, made when missing."},
+    {"grant_key_file", GM_OPT_STRING, OPT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
+     "File with the 64 hex digits that nodes share; made when it is missing."},
     {"allow_sources", GM_OPT_LIST, OPT(allow_sources), "/", 0, 0,
      "Folders that sources may lie in."},
     {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
@@ -47,33 +47,19 @@ const struct gm_option *gm_settings_options(void)
     return OPTIONS;
 }
 
-static int fill_key_file(struct gm_settings *s, struct gm_err *err)
-{
-    if (s->grant_key_file[0] != '\0') {
-        return 0;
-    }
-    char *text = NULL;
-    if (asprintf(&text, "%s/grant.key", s->state) < 0) {
-        return gm_err_nomem(err);
-    }
-    free(s->grant_key_file);
-    s->grant_key_file = text;
-    return 0;
-}
-
 static int fill_work_store(struct gm_settings *s, struct gm_err *err)
 {
     char *url = NULL;
     char work[PATH_BYTES];
     if (s->work_store[0] != '\0') {
         char *path = NULL;
-        int rc = gm_access_path(s->work_store, &path, err);
+        int rc = gm_store_path(s->work_store, &path, err);
         free(path);
         return gm_err_wrap(err, rc, "work_store: ");
     }
     int rc = gm_fs_path(work, sizeof work, err, "%s/work", s->state);
     if (rc == 0) {
-        rc = gm_access_url(work, &url, err);
+        rc = gm_store_url(work, &url, err);
     }
     if (rc == 0) {
         free(s->work_store);
@@ -132,6 +118,9 @@ static int check(const struct gm_settings *s, struct gm_err *err)
     if (s->state[0] == '\0') {
         return gm_err_set(err, GM_E_CONFIG, 0, "state: name a folder");
     }
+    if (s->grant_key_file[0] == '\0') {
+        return gm_err_set(err, GM_E_CONFIG, 0, "grant_key_file: name a file");
+    }
     if (s->listen == NULL || s->listen[0] == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "listen: name an endpoint for nodes");
     }
@@ -186,9 +175,6 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
     }
     if (rc == 0) {
         rc = fill_work_store(out, err);
-    }
-    if (rc == 0) {
-        rc = fill_key_file(out, err);
     }
     if (rc == 0) {
         rc = fill_pipelines(out, err);

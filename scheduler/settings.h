@@ -24,8 +24,8 @@ struct gm_settings {
 
 /* Ends with a row whose name is NULL. */
 const struct gm_option *gm_settings_options(void);
-/* Defaults, then the file (path NULL: defaults alone), then what follows from others: work_store,
- * grant_key_file, pipelines where they are empty; folders made absolute and checked. out: zeroed;
+/* Defaults, then the file (path NULL: defaults alone), then what follows from others: work_store
+ * and pipelines where they are empty; folders made absolute and checked. out: zeroed;
  * gm_settings_fini even after a failure. Errors: CONFIG, SYS, NOMEM. */
 int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_settings_fini(struct gm_settings *settings);
