@@ -1,4 +1,5 @@
 /* Segments read back and compared with what was announced. */
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,7 +54,9 @@ static int read_object(struct gm_task_io *io, const struct gm_task_input *input,
     if (rc < 0) {
         return rc;
     }
-    rc = gm_fs_read_fd(fd, MAX_SEGMENT_BYTES, &s->data, &s->size, err);
+    /* the descriptor may share its offset with one that was used before */
+    rc = lseek(fd, 0, SEEK_SET) < 0 ? gm_err_sys(err, errno, "seek in an object")
+                                    : gm_fs_read_fd(fd, MAX_SEGMENT_BYTES, &s->data, &s->size, err);
     close(fd);
     return rc;
 }
