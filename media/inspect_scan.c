@@ -112,7 +112,8 @@ static int take_frames(struct scanner *s, struct gm_err *err)
             keep_picture(s, f);
             scan->picture.first_ts = ts;
         }
-        scan->shown[scan->shown_count++] = f->pts >= 0 ? (uint64_t)f->pts : GM_SCAN_NO_ID;
+        scan->shown[scan->shown_count++] =
+            f->reordered_opaque >= 0 ? (uint64_t)f->reordered_opaque : GM_SCAN_NO_ID;
         w->shows++;
         scan->frames++;
         scan->interlaced_frames += f->interlaced_frame != 0;
@@ -165,8 +166,10 @@ static int sample(struct scanner *s, struct gm_err *err)
     }
     struct gm_scan_window *w = &scan->windows[scan->window_count - 1];
     p->pts = p->dts = (int64_t)scan->count - 1;
+    s->decoder->reordered_opaque = p->pts;
     w->fed++;
-    int rc = decode(s, p, err);
+    /* An empty packet would be the end to libavcodec. */
+    int rc = p->size > 0 ? decode(s, p, err) : 0;
     if (w->fed >= s->budget && (scan->frames > 0 || w->fed >= PATIENCE)) {
         s->active = false;
     }

@@ -1,0 +1,494 @@
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "media/pb.h"
+#include "media/results.h"
+#include "media/split_chunk.h"
+#include "media/split_frames.h"
+#include "media/task_io.h"
+
+/* The split task: reads the source once, from its first packet to its last, and cuts it into chunks
+ * while it goes.
+ *
+ *   packets -> store (what may still be written)
+ *           -> frames (output order and times) -> timeline (grid) -> chunk under collection
+ *
+ * A frame that begins a new chunk closes the one before: it is written and announced, then each
+ * sound track gets a chunk of what was read of it, with the video borders that became known.
+ * Streams: 0 is the video, 1 + k the policy's track k. Only the end of the file ends the reading
+ * well; a source that can't be read on but gave frames is cut off there, with a warning.
+ */
+#define MAX_ERRORS 1000 /* read errors in a row */
+
+struct track {
+    struct gm_split_store store;
+    int stream; /* in the source */
+    uint32_t produced, skip;
+    uint64_t next_id; /* first packet of the next chunk */
+};
+
+struct splitter {
+    struct gm_task_io *io;
+    Gm__Inspection *facts; /* owned */
+    Gm__Policy *policy;    /* owned */
+    int fd;
+    struct gm_source source;
+    AVPacket *packet; /* owned */
+    bool decode;
+    struct gm_split_store video;
+    struct gm_split_frames frames;
+    struct gm_timeline timeline;
+    struct gm_split_chunk chunk;
+    uint32_t produced, skip;
+    uint64_t last_frame_id;
+    bool keyframe_seen;
+    struct track *tracks; /* owned */
+    size_t track_count;
+    int64_t *borders; /* segment starts not yet told to the tracks */
+    size_t border_count, border_cap;
+    int64_t dropped, read_errors, corrupt;
+    bool truncated;
+};
+
+static uint32_t skip_of(const Gm__TaskSpec *spec, uint32_t stream)
+{
+    for (size_t i = 0; i < spec->n_skip; i++) {
+        if (spec->skip[i]->stream == stream) {
+            return spec->skip[i]->count;
+        }
+    }
+    return 0;
+}
+
+static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
+{
+    if (s->border_count == s->border_cap) {
+        size_t cap = s->border_cap == 0 ? 16 : s->border_cap * 2;
+        int64_t *grown = realloc(s->borders, cap * sizeof *grown);
+        if (grown == NULL) {
+            return gm_err_nomem(err);
+        }
+        s->borders = grown;
+        s->border_cap = cap;
+    }
+    s->borders[s->border_count++] = ts;
+    return 0;
+}
+
+/* A sound chunk of what was read since the last one. */
+static int write_track(struct splitter *s, size_t k, bool last, int64_t end_ts, struct gm_err *err)
+{
+    struct track *t = &s->tracks[k];
+    Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
+    Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+    int rc = 0;
+    header.index = t->produced;
+    header.last = last;
+    header.segment_starts_ts = s->borders;
+    header.n_segment_starts_ts = s->border_count;
+    header.programme_end_ts = last ? end_ts : 0;
+    struct gm_split_write w = {
+        .io = s->io,
+        .store = &t->store,
+        .stream = 1 + (uint32_t)k,
+        .codec = avcodec_get_name(t->store.stream->codecpar->codec_id),
+        .header = &header,
+        .from = t->store.next_id > t->next_id ? t->next_id : 1,
+        .to = t->store.next_id > t->next_id ? t->store.next_id - 1 : 0,
+        .meta = &meta.base,
+    };
+    if (t->produced >= t->skip) {
+        rc = gm_split_write_chunk(&w, err);
+    }
+    t->produced++;
+    t->next_id = t->store.next_id;
+    gm_split_store_drop(&t->store, t->next_id);
+    return rc;
+}
+
+static int write_tracks(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
+{
+    for (size_t k = 0; k < s->track_count; k++) {
+        int rc = write_track(s, k, last, end_ts, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    s->border_count = 0;
+    return 0;
+}
+
+/* Lists of pointers, as protobuf-c wants them. */
+static int fill_lists(const struct gm_split_chunk *c, Gm__ChunkHeader *h, struct gm_err *err)
+{
+    h->frames = calloc(c->frame_count + 1, sizeof(Gm__FrameEntry *));
+    h->segments = calloc(c->segment_count + 1, sizeof(Gm__SegmentEntry *));
+    if (h->frames == NULL || h->segments == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < c->frame_count; i++) {
+        h->frames[i] = &c->frames[i];
+    }
+    for (size_t i = 0; i < c->segment_count; i++) {
+        h->segments[i] = &c->segments[i];
+    }
+    h->n_frames = c->frame_count;
+    h->n_segments = c->segment_count;
+    return 0;
+}
+
+/* The packets that the chunk's frames need: [*out_from, *out_to]. */
+static void packet_range(const struct splitter *s, uint64_t *out_from, uint64_t *out_to)
+{
+    const struct gm_split_chunk *c = &s->chunk;
+    uint64_t newest = s->video.next_id - 1;
+    bool pairs = strcmp(s->facts->video->field_order, "progressive") != 0;
+    uint64_t to = c->max_id + (pairs || s->decode ? 2 : 0); /* the second field's packet */
+    *out_to = to < newest ? to : newest;
+    *out_from = c->index == 0 ? gm_split_store_first(&s->video)
+                              : gm_split_start(&s->video, c->min_id, c->first_ordinal);
+}
+
+static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
+{
+    const struct gm_split_chunk *c = &s->chunk;
+    Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
+    Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+    int rc = fill_lists(c, &header, err);
+    if (rc < 0) {
+        goto out;
+    }
+    header.index = c->index;
+    header.last = last;
+    header.end_ts = end_ts;
+    meta.frames = (uint32_t)c->frame_count;
+    meta.start_ts = c->frames[0].out_ts;
+    meta.end_ts = end_ts;
+    meta.first_segment = c->segments[0].number;
+    meta.segments = (uint32_t)c->segment_count;
+    struct gm_split_write w = {
+        .io = s->io,
+        .store = &s->video,
+        .stream = 0,
+        .codec = s->facts->video->codec,
+        .header = &header,
+        .meta = &meta.base,
+    };
+    packet_range(s, &w.from, &w.to);
+    meta.preroll_frames = (uint32_t)(c->min_id > w.from ? c->min_id - w.from : 0);
+    if (s->produced >= s->skip) {
+        rc = gm_split_write_chunk(&w, err);
+    }
+    s->produced++;
+out:
+    free(header.frames);
+    free(header.segments);
+    return rc;
+}
+
+/* The chunk is complete: later frames begin another, or there are none. */
+static int close_chunk(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
+{
+    int rc = write_video(s, last, end_ts, err);
+    return rc == 0 ? write_tracks(s, last, end_ts, err) : rc;
+}
+
+/* Forgets packets that neither this frame nor one after it needs: later frames of the chunk may
+ * come from packets shortly before, so one more keyframe is kept. */
+static void forget(struct splitter *s, uint64_t id, int64_t ordinal)
+{
+    uint64_t start = gm_split_start(&s->video, id, ordinal);
+    if (start > gm_split_store_first(&s->video)) {
+        gm_split_store_drop(&s->video, gm_split_start(&s->video, start - 1, ordinal));
+    }
+}
+
+static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_err *err)
+{
+    struct splitter *s = arg;
+    struct gm_timeline_frame at;
+    int64_t ordinal = (int64_t)s->timeline.frames;
+    gm_timeline_next(&s->timeline, frame->ts, &at);
+    struct gm_split_packet *p = gm_split_store_find(&s->video, frame->id);
+    if (p != NULL && p->shown < 0) {
+        p->shown = ordinal;
+    }
+    int rc = at.segment ? add_border(s, at.out_ts, err) : 0;
+    if (rc == 0 && at.chunk && ordinal > 0) {
+        rc = close_chunk(s, false, at.out_ts, err);
+        forget(s, frame->id, ordinal);
+        gm_split_chunk_reset(&s->chunk, at.chunk_index);
+    }
+    if (rc == 0 && at.segment) {
+        rc = gm_split_chunk_segment(&s->chunk, at.segment_number, err);
+    }
+    if (rc == 0) {
+        Gm__FrameEntry entry = GM__FRAME_ENTRY__INIT;
+        entry.packet_id = frame->id;
+        entry.out_ts = at.out_ts;
+        entry.gop_start = at.gop;
+        rc = gm_split_chunk_frame(&s->chunk, &entry, frame->until, ordinal, err);
+    }
+    s->last_frame_id = frame->id;
+    return rc;
+}
+
+static int take_video(struct splitter *s, struct gm_err *err)
+{
+    const AVPacket *p = s->packet;
+    s->corrupt += (p->flags & AV_PKT_FLAG_CORRUPT) != 0;
+    s->keyframe_seen = s->keyframe_seen || (p->flags & AV_PKT_FLAG_KEY) != 0;
+    if (!s->decode && !s->keyframe_seen) {
+        s->dropped++;
+        gm_split_store_skip(&s->video);
+        return 0;
+    }
+    uint64_t id = s->video.next_id;
+    int rc = gm_split_store_add(&s->video, p, err);
+    if (rc == 0) {
+        rc = gm_split_frames_push(&s->frames, p, id, err);
+    }
+    if (rc == 0 && (id & 15) == 0) {
+        s->io->progress(s->io->self, s->timeline.frames, (uint64_t)s->facts->video->frames);
+    }
+    return rc;
+}
+
+static int take_packet(struct splitter *s, struct gm_err *err)
+{
+    if (s->packet->stream_index == (int)s->facts->video->stream_index) {
+        return take_video(s, err);
+    }
+    for (size_t k = 0; k < s->track_count; k++) {
+        if (s->tracks[k].stream == s->packet->stream_index) {
+            return gm_split_store_add(&s->tracks[k].store, s->packet, err);
+        }
+    }
+    return 0;
+}
+
+static int check_unchanged(const struct splitter *s, struct gm_err *err)
+{
+    struct stat st;
+    if (fstat(s->fd, &st) < 0) {
+        return gm_err_sys(err, errno, "fstat of the source");
+    }
+    if ((uint64_t)st.st_size != s->facts->size_bytes) {
+        return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the source has %lld bytes, had %llu",
+                          (long long)st.st_size, (unsigned long long)s->facts->size_bytes);
+    }
+    return 0;
+}
+
+static int read_all(struct splitter *s, struct gm_err *err)
+{
+    int errors = 0;
+    for (;;) {
+        int av = av_read_frame(s->source.format, s->packet);
+        if (av == AVERROR_EOF) {
+            break;
+        }
+        if (av == AVERROR(ENOMEM)) {
+            return gm_err_nomem(err);
+        }
+        if (av < 0) {
+            s->read_errors++;
+            if (++errors >= MAX_ERRORS) {
+                s->truncated = true;
+                break;
+            }
+            continue;
+        }
+        errors = 0;
+        int rc = take_packet(s, err);
+        av_packet_unref(s->packet);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    /* libavformat takes a failed read for the end of the file. */
+    int av = s->source.format->pb->error;
+    if (av < 0 && av != AVERROR_EOF) {
+        return gm_err_av(err, GM_E_SYS, av, "read of the source");
+    }
+    return check_unchanged(s, err);
+}
+
+static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *err)
+{
+    int rc = gm_split_frames_end(&s->frames, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (s->timeline.frames == 0) {
+        return gm_err_set(err, GM_E_INPUT_DAMAGED, 0, "no frame of %s could be found",
+                          s->io->spec->source_name);
+    }
+    const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
+    *out_end = gm_timeline_end(&s->timeline, p != NULL ? p->duration : 0);
+    return close_chunk(s, true, *out_end, err);
+}
+
+#define WARN(n, code, ...)                                                                         \
+    if (rc == 0 && (n) > 0) {                                                                      \
+        rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
+    }
+
+static int fill_meta(struct splitter *s, int64_t end_ts, Gm__SplitMeta *meta, struct gm_err *err)
+{
+    int rc = 0;
+    meta->items = calloc(1 + s->track_count, sizeof *meta->items);
+    if (meta->items == NULL) {
+        return gm_err_nomem(err);
+    }
+    meta->n_items = 1 + s->track_count;
+    meta->items[0] = s->produced;
+    for (size_t k = 0; k < s->track_count; k++) {
+        meta->items[1 + k] = s->tracks[k].produced;
+    }
+    meta->frames = (int64_t)s->timeline.frames;
+    meta->end_ts = end_ts;
+    meta->dropped_packets = s->dropped;
+    int64_t damaged = s->corrupt + s->frames.decode_errors;
+    WARN(s->dropped, "source.packets_dropped",
+         "%lld packets before the first keyframe were left out", (long long)s->dropped)
+    WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
+    WARN(s->frames.untimed, "source.times_missing",
+         "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
+    WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
+                                                      : 0),
+         "source.truncated", "the source could not be read to its end without errors")
+    return rc;
+}
+
+static int open_streams(struct splitter *s, struct gm_err *err)
+{
+    AVFormatContext *ctx = s->source.format;
+    const Gm__VideoFacts *v = s->facts->video;
+    if (v->stream_index >= ctx->nb_streams ||
+        strcmp(avcodec_get_name(ctx->streams[v->stream_index]->codecpar->codec_id), v->codec) !=
+            0) {
+        return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the video is not what inspection saw");
+    }
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        ctx->streams[i]->discard = AVDISCARD_ALL;
+    }
+    AVStream *st = ctx->streams[v->stream_index];
+    st->discard = AVDISCARD_DEFAULT;
+    int rc = gm_split_store_init(&s->video, s->io, st, s->fd, s->facts->by_reference,
+                                 "packets-0.tmp", err);
+    if (rc == 0) {
+        rc = gm_split_frames_init(&s->frames, s->decode, st->codecpar, st->time_base,
+                                  gm_av_rational(v->frame_rate), take_frame, s, err);
+    }
+    gm_timeline_init(&s->timeline, s->policy, st->time_base, s->facts->zero);
+    gm_split_chunk_reset(&s->chunk, 0);
+    s->tracks = calloc(s->policy->n_audio + 1, sizeof *s->tracks);
+    if (rc == 0 && s->tracks == NULL) {
+        rc = gm_err_nomem(err);
+    }
+    for (size_t k = 0; rc == 0 && k < s->policy->n_audio; k++) {
+        uint32_t source = s->policy->audio[k]->source_audio;
+        uint32_t index =
+            source < s->facts->n_audio ? s->facts->audio[source]->stream_index : UINT32_MAX;
+        if (index >= ctx->nb_streams) {
+            return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "a sound stream has gone");
+        }
+        char name[32];
+        (void)snprintf(name, sizeof name, "packets-%u.tmp", (unsigned)k + 1);
+        struct track *t = &s->tracks[k];
+        t->stream = (int)index;
+        t->skip = skip_of(s->io->spec, 1 + (uint32_t)k);
+        ctx->streams[index]->discard = AVDISCARD_DEFAULT;
+        rc = gm_split_store_init(&t->store, s->io, ctx->streams[index], s->fd,
+                                 s->facts->by_reference, name, err);
+        s->track_count++;
+    }
+    return rc;
+}
+
+static int open_all(struct splitter *s, struct gm_err *err)
+{
+    const Gm__TaskSpec *spec = s->io->spec;
+    int rc = gm_results_inspection(spec, &s->facts, err);
+    if (rc == 0) {
+        rc = gm_results_policy(spec, &s->policy, err);
+    }
+    if (rc == 0 &&
+        (s->facts->video == NULL || s->policy->timescale == 0 || s->policy->timescale > INT32_MAX ||
+         s->policy->segment_gops == 0 || s->policy->chunk_segments == 0)) {
+        rc = gm_err_set(err, GM_E_PROTO, 0, "inspection or policy is incomplete");
+    }
+    if (rc == 0) {
+        rc = s->io->source(s->io->self, &s->fd, err);
+    }
+    if (rc == 0) {
+        rc = check_unchanged(s, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    s->decode = s->facts->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE;
+    s->skip = skip_of(spec, 0);
+    s->packet = av_packet_alloc();
+    if (s->packet == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = gm_source_open(s->fd, spec->source_name, true, &s->source, err);
+    return rc == 0 ? open_streams(s, err) : rc;
+}
+
+static void close_all(struct splitter *s)
+{
+    for (size_t k = 0; k < s->track_count; k++) {
+        gm_split_store_fini(&s->tracks[k].store);
+    }
+    if (s->video.io != NULL) {
+        gm_split_store_fini(&s->video);
+    }
+    gm_split_frames_fini(&s->frames);
+    gm_split_chunk_fini(&s->chunk);
+    gm_source_close(&s->source);
+    av_packet_free(&s->packet);
+    free(s->tracks);
+    free(s->borders);
+    gm__inspection__free_unpacked(s->facts, NULL);
+    gm__policy__free_unpacked(s->policy, NULL);
+}
+
+int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    Gm__SplitMeta meta = GM__SPLIT_META__INIT;
+    int64_t end_ts = 0;
+    (void)out_chunk;
+    struct splitter *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return gm_err_nomem(err);
+    }
+    s->io = io;
+    s->fd = -1;
+    int rc = open_all(s, err);
+    if (rc == 0) {
+        rc = read_all(s, err);
+    }
+    if (rc == 0) {
+        rc = finish_chunks(s, &end_ts, err);
+    }
+    if (rc == 0) {
+        rc = fill_meta(s, end_ts, &meta, err);
+    }
+    if (rc == 0) {
+        rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
+    }
+    for (size_t i = 0; i < meta.n_warnings; i++) {
+        gm__warning__free_unpacked(meta.warnings[i], NULL);
+    }
+    free(meta.warnings);
+    free(meta.items);
+    close_all(s);
+    free(s);
+    return rc;
+}

@@ -1,0 +1,43 @@
+#ifndef GM_MEDIA_SPLIT_CHUNK_H
+#define GM_MEDIA_SPLIT_CHUNK_H
+
+#include "media/split_store.h"
+
+/* Inside of the split task: the chunk that is being collected, and how chunks are written. */
+
+struct gm_split_chunk {
+    uint32_t index;
+    Gm__FrameEntry *frames; /* owned */
+    size_t frame_count, frame_cap;
+    Gm__SegmentEntry *segments; /* owned */
+    size_t segment_count, segment_cap;
+    uint64_t min_id, max_id; /* packets of its frames */
+    int64_t first_ordinal;   /* output order of its first frame */
+};
+void gm_split_chunk_fini(struct gm_split_chunk *c);
+void gm_split_chunk_reset(struct gm_split_chunk *c, uint32_t index);
+/* until: the last packet that must be decoded to have the frame. */
+int gm_split_chunk_frame(struct gm_split_chunk *c, const Gm__FrameEntry *frame, uint64_t until,
+                         int64_t ordinal, struct gm_err *err) GM_MUST_CHECK;
+int gm_split_chunk_segment(struct gm_split_chunk *c, uint32_t number,
+                           struct gm_err *err) GM_MUST_CHECK;
+
+/* The packet that decoding must begin with: the latest keyframe at or before `min_id` that is shown
+ * no later than output frame `ordinal`; one more back when that keyframe is not closed; the first
+ * packet kept when there is none. */
+uint64_t gm_split_start(const struct gm_split_store *s, uint64_t min_id, int64_t ordinal);
+
+/* What a stream's chunk is written from. */
+struct gm_split_write {
+    struct gm_task_io *io;
+    struct gm_split_store *store;
+    uint32_t stream;
+    const char *codec;
+    Gm__ChunkHeader *header; /* index, frames, segments, ends: set by the caller */
+    uint64_t from, to;       /* packets; from > to: none */
+    const ProtobufCMessage *meta;
+};
+/* Writes the chunk object and announces it as item (stream, header->index). */
+int gm_split_write_chunk(const struct gm_split_write *w, struct gm_err *err) GM_MUST_CHECK;
+
+#endif
