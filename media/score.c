@@ -37,7 +37,8 @@ uint64_t gm_score(const uint8_t *luma, size_t stride, uint32_t width_px, uint32_
         count += width_px - 1;
     }
     uint64_t mean = sum / count;
-    uint64_t variance = squares / count - mean * mean; /* never below 0: mean is rounded down */
+    unsigned __int128 spread = (unsigned __int128)squares * count - (unsigned __int128)sum * sum;
+    uint64_t variance = (uint64_t)(spread / count / count);
     uint64_t score = energy * SCALE / count;
     if (variance < UNIFORM) {
         score /= UNIFORM_COST;

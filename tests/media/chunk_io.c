@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
 
 #include "common/hash.h"
 #include "media/av.h"
@@ -28,10 +29,11 @@ AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i)
     f->height = height;
     f->format = format;
     must(av_frame_get_buffer(f, 0) >= 0, "buffer");
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
     for (int p = 0; p < AV_NUM_DATA_POINTERS && f->data[p] != NULL; p++) {
         int bytes = av_image_get_linesize(format, width, p);
-        int rows =
-            p == 1 || p == 2 ? (format == AV_PIX_FMT_YUV420P ? (height + 1) / 2 : height) : height;
+        int shift = p == 1 || p == 2 ? desc->log2_chroma_h : 0;
+        int rows = (height + (1 << shift) - 1) >> shift;
         for (int y = 0; y < rows; y++) {
             for (int x = 0; x < bytes; x++) {
                 int v = (x - 3 * i) * (y + i) / 16 + ((x / 8 + i) ^ (y / 8)) * 9 + x * 2;

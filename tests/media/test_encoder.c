@@ -1,0 +1,256 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/av.h"
+#include "media/child_io.h"
+#include "media/chunk_io.h"
+#include "media/encoder.h"
+
+#define TIMESCALE 15360
+#define FRAMES 40
+#define GOP 10
+
+struct set {
+    Gm__Rendition r;
+    Gm__EncodeParams p;
+    Gm__VideoFacts f;
+};
+
+static void set_init(struct set *s, const char *preset, int crf, int qp)
+{
+    gm__rendition__init(&s->r);
+    gm__encode_params__init(&s->p);
+    gm__video_facts__init(&s->f);
+    s->p.codec = "h264";
+    s->p.preset = (char *)(uintptr_t)preset;
+    s->p.crf = crf;
+    s->p.qp = qp;
+    s->r.encode = &s->p;
+    s->r.name = "test";
+    s->r.width_px = 160;
+    s->r.height_px = 96;
+    if (qp < 0) {
+        s->r.maxrate_bps = 300000;
+        s->r.bufsize_bits = 600000;
+    }
+}
+
+struct packet {
+    int64_t pts;
+    bool key;
+};
+
+/* Encodes FRAMES pictures; all bytes go into h; what packets there were into out. */
+static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *out)
+{
+    AVCodecContext *ctx = NULL;
+    struct gm_err err = {0};
+    if (gm_encoder_open(&s->r, &s->f, TIMESCALE, (AVRational){30, 1}, &ctx, &err) < 0) {
+        abort();
+    }
+    gm_sha256_update(h, ctx->extradata, (size_t)ctx->extradata_size);
+    AVPacket *packet = av_packet_alloc();
+    size_t count = 0;
+    for (int i = 0; i <= FRAMES; i++) {
+        AVFrame *f = i < FRAMES ? clip_picture(160, 96, AV_PIX_FMT_YUV420P, i) : NULL;
+        if (f != NULL) {
+            f->pts = i * 512;
+            f->pict_type = i % GOP == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+        }
+        if (avcodec_send_frame(ctx, f) < 0) {
+            abort();
+        }
+        while (avcodec_receive_packet(ctx, packet) >= 0) {
+            gm_sha256_update(h, packet->data, (size_t)packet->size);
+            out[count++] = (struct packet){packet->pts, (packet->flags & AV_PKT_FLAG_KEY) != 0};
+            av_packet_unref(packet);
+        }
+        av_frame_free(&f);
+    }
+    av_packet_free(&packet);
+    avcodec_free_context(&ctx);
+    return count;
+}
+
+static const struct {
+    const char *preset;
+    int crf, qp;
+} settings[] = {{"ultrafast", 23, -1}, {"veryfast", 23, -1}, {"medium", 28, -1},
+                {"slow", 18, -1},      {"veryfast", -1, 0},  {"veryfast", -1, 30}};
+#define SETTINGS (sizeof settings / sizeof settings[0])
+
+static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
+{
+    (void)state;
+    for (size_t k = 0; k < SETTINGS; k++) {
+        struct set s;
+        struct packet packets[FRAMES];
+        bool seen[FRAMES] = {false};
+        struct gm_sha256 *h = gm_sha256_create();
+        set_init(&s, settings[k].preset, settings[k].crf, settings[k].qp);
+        size_t n = encode(&s, h, packets);
+        gm_sha256_destroy(&h);
+        assert_int_equal(n, FRAMES);
+        int64_t gop = -1;
+        for (size_t i = 0; i < n; i++) {
+            int64_t frame = packets[i].pts / 512;
+            assert_int_equal(packets[i].pts % 512, 0);
+            assert_false(seen[frame]);
+            seen[frame] = true;
+            assert_int_equal(packets[i].key, frame % GOP == 0);
+            gop = packets[i].key ? frame : gop;
+            /* closed: all of a GOP's packets come before the next IDR */
+            assert_true(frame >= gop && frame < gop + GOP);
+        }
+    }
+}
+
+static void hash_all(struct gm_sha256 *h, void *arg)
+{
+    (void)arg;
+    for (size_t k = 0; k < SETTINGS; k++) {
+        struct set s;
+        struct packet packets[FRAMES];
+        set_init(&s, settings[k].preset, settings[k].crf, settings[k].qp);
+        (void)encode(&s, h, packets);
+    }
+}
+
+static void plain_c_gives_the_same_bytes(void **state)
+{
+    (void)state;
+    uint8_t with[32];
+    uint8_t again[32];
+    uint8_t without[32];
+    uint8_t sse2[32];
+    child_hash(NULL, hash_all, NULL, with);
+    child_hash(NULL, hash_all, NULL, again);
+    child_hash("none", hash_all, NULL, without);
+    child_hash("mmx+mmxext+sse+sse2", hash_all, NULL, sse2);
+    assert_memory_equal(with, again, 32);
+    assert_memory_equal(with, without, 32);
+    assert_memory_equal(with, sse2, 32);
+}
+
+static void colour_is_tagged_as_the_source_says(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *primaries, *transfer, *matrix;
+        int want_primaries, want_transfer, want_matrix;
+    } rows[] = {
+        {"bt709", "bt709", "bt709", AVCOL_PRI_BT709, AVCOL_TRC_BT709, AVCOL_SPC_BT709},
+        {"bt2020", "arib-std-b67", "bt2020nc", AVCOL_PRI_BT2020, AVCOL_TRC_ARIB_STD_B67,
+         AVCOL_SPC_BT2020_NCL},
+        {"unknown", "unknown", "unknown", AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED,
+         AVCOL_SPC_UNSPECIFIED},
+        {"", "", "nonsense", AVCOL_PRI_UNSPECIFIED, AVCOL_TRC_UNSPECIFIED, AVCOL_SPC_UNSPECIFIED},
+        {"bt709", "iec61966-2-1", "gbr", AVCOL_PRI_BT709, AVCOL_TRC_IEC61966_2_1,
+         AVCOL_SPC_UNSPECIFIED},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct set s;
+        struct gm_err err;
+        AVCodecContext *ctx = NULL;
+        set_init(&s, "veryfast", 23, -1);
+        s.f.primaries = (char *)(uintptr_t)rows[i].primaries;
+        s.f.transfer = (char *)(uintptr_t)rows[i].transfer;
+        s.f.matrix = (char *)(uintptr_t)rows[i].matrix;
+        assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){0, 1}, &ctx, &err), 0);
+        assert_int_equal(ctx->color_primaries, rows[i].want_primaries);
+        assert_int_equal(ctx->color_trc, rows[i].want_transfer);
+        assert_int_equal(ctx->colorspace, rows[i].want_matrix);
+        assert_int_equal(ctx->color_range, AVCOL_RANGE_MPEG);
+        assert_true(ctx->extradata_size > 0);
+        avcodec_free_context(&ctx);
+    }
+}
+
+static void half_of_the_declared_buffer_is_used(void **state)
+{
+    (void)state;
+    struct set s;
+    struct gm_err err;
+    AVCodecContext *ctx = NULL;
+    set_init(&s, "veryfast", 23, -1);
+    assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){30, 1}, &ctx, &err), 0);
+    assert_int_equal(ctx->rc_max_rate, 300000);
+    assert_int_equal(ctx->rc_buffer_size, 300000);
+    avcodec_free_context(&ctx);
+    set_init(&s, "veryfast", -1, 20);
+    s.r.maxrate_bps = 300000;
+    s.r.bufsize_bits = 600000;
+    assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){30, 1}, &ctx, &err), 0);
+    assert_int_equal(ctx->rc_max_rate, 0);
+    avcodec_free_context(&ctx);
+}
+
+static void bad_settings_are_refused_and_nothing_is_given(void **state)
+{
+    (void)state;
+    struct set good;
+    set_init(&good, "veryfast", 23, -1);
+    for (int k = 0; k < 10; k++) {
+        struct set s = good;
+        struct gm_err err = {0};
+        AVCodecContext *ctx = NULL;
+        uint32_t timescale = TIMESCALE;
+        s.r.encode = &s.p;
+        switch (k) {
+        case 0:
+            s.r.width_px = 161;
+            break;
+        case 1:
+            s.r.height_px = 0;
+            break;
+        case 2:
+            s.r.width_px = 1000000;
+            break;
+        case 3:
+            timescale = 0;
+            break;
+        case 4:
+            s.p.codec = "vp9";
+            break;
+        case 5:
+            s.p.crf = 52;
+            break;
+        case 6:
+            s.p.crf = -1;
+            break;
+        case 7:
+            s.r.bufsize_bits = 0;
+            break;
+        case 8:
+            s.p.preset = "quickest";
+            break;
+        default:
+            s.r.encode = NULL;
+            break;
+        }
+        int rc = gm_encoder_open(&s.r, &s.f, timescale, (AVRational){30, 1}, &ctx, &err);
+        assert_int_equal(rc, k == 8 ? -GM_E_MEDIA : -GM_E_INVAL);
+        assert_null(ctx);
+        assert_true(err.text[0] != '\0');
+    }
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_c_gives_the_same_bytes),
+        cmocka_unit_test(idrs_come_where_they_are_forced_and_nowhere_else),
+        cmocka_unit_test(colour_is_tagged_as_the_source_says),
+        cmocka_unit_test(half_of_the_declared_buffer_is_used),
+        cmocka_unit_test(bad_settings_are_refused_and_nothing_is_given),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
