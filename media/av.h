@@ -51,7 +51,9 @@ int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t 
 void gm_source_close(struct gm_source *source);
 
 /* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,
- * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT). Errors: INPUT_CODEC, NOMEM, MEDIA. */
+ * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT, which split clears: it lists what a
+ * player would show of the whole stream, while encode begins at any keyframe). Errors: INPUT_CODEC,
+ * NOMEM, MEDIA. */
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err) GM_MUST_CHECK;
 

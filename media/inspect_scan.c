@@ -148,6 +148,12 @@ static void begin_window(struct scanner *s, size_t budget)
         return;
     }
     avcodec_flush_buffers(s->decoder);
+    /* At the head as split decodes, later as encode does, which begins anywhere. */
+    if (scan->window_count == 0) {
+        s->decoder->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    } else {
+        s->decoder->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    }
     scan->windows[scan->window_count++] = (struct gm_scan_window){
         .first = scan->count,
         .shown = scan->shown_count,

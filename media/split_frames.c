@@ -33,7 +33,13 @@ int gm_split_frames_init(struct gm_split_frames *s, bool decode, const AVCodecPa
     if (s->packet == NULL || s->frame == NULL) {
         return gm_err_nomem(err);
     }
-    return gm_decoder_open(par, time_base, &s->decoder, err);
+    int rc = gm_decoder_open(par, time_base, &s->decoder, err);
+    if (rc == 0) {
+        /* The frames of the output are those that a player shows: not what comes before the first
+         * picture that decoding may begin with. */
+        s->decoder->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
+    }
+    return rc;
 }
 
 void gm_split_frames_fini(struct gm_split_frames *s)
