@@ -85,8 +85,7 @@ static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const 
     add_text(out, m->prefix);
     gm_buf_printf(out, "%s/", kind);
     add_text(out, t->name);
-    gm_buf_printf(out, "/</BaseURL>\n        <SegmentList timescale=\"%u\" startNumber=\"1\">\n",
-                  t->timescale);
+    gm_buf_printf(out, "/</BaseURL>\n        <SegmentList timescale=\"%u\">\n", t->timescale);
     gm_buf_str(out, "          <Initialization");
     add_attribute(out, "sourceURL", t->init_name);
     gm_buf_str(out, "/>\n");
