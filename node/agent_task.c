@@ -354,6 +354,7 @@ void gm_task_drop(struct gm_task *task, const char *reason)
     kill_worker(task, reason);
     task->state = GM_TASK_DROPPED;
     gm_link_drop_task(task->agent, task->id, task->epoch);
+    task->agent->renew_due = 0; /* the next heartbeat, which no longer names it, goes at once */
     drop_items(task);
     if (task->slot != NULL) {
         gm_open_forget(task->agent, task->slot);

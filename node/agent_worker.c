@@ -225,7 +225,8 @@ void gm_agent_check_ready(struct gm_agent *agent)
 static void kill_hung(struct gm_agent_slot *slot, gm_time quiet)
 {
     struct gm_err why;
-    gm_err_set(&why, GM_E_WORKER_HUNG, 0, "no sign of life for %" PRId64 " s", quiet / GM_SEC);
+    gm_err_set(&why, GM_E_WORKER_HUNG, 0, "the worker showed no sign of life for %.1f s",
+               (double)quiet / (double)GM_SEC);
     gm_slot_kill(slot->process, &why);
 }
 

@@ -4,7 +4,6 @@
  *   gopmill-node --help | --version
  *
  * Prints "READY node=<id> slots=<n>" on stdout when the scheduler knows it and all workers run. */
-#include <ctype.h>
 #include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
@@ -22,6 +21,7 @@
 #include "node/capacity.h"
 #include "node/node_config.h"
 #include "node/state.h"
+#include "storage/store.h"
 
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
@@ -49,45 +49,6 @@ struct node {
     char *launcher;
     char *worker;
 };
-
-static int hex_digit(uint8_t c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
-    }
-    c = (uint8_t)tolower(c);
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-/* 64 hex digits, white space after them allowed. */
-static int read_key(const char *path, struct gm_grant_key *out, struct gm_err *err)
-{
-    uint8_t *data = NULL;
-    size_t size = 0;
-    int rc = gm_fs_read(path, 4096, &data, &size, err);
-    if (rc < 0) {
-        return gm_err_wrap(err, rc, "grant_key_file: ");
-    }
-    struct gm_grant_key key;
-    bool good = size >= 64;
-    for (size_t i = 0; good && i < sizeof(key.bytes); i++) {
-        int high = hex_digit(data[2 * i]);
-        int low = hex_digit(data[2 * i + 1]);
-        good = high >= 0 && low >= 0;
-        key.bytes[i] = (uint8_t)(high * 16 + low);
-    }
-    for (size_t i = 64; good && i < size; i++) {
-        good = isspace(data[i]);
-    }
-    explicit_bzero(data, size);
-    free(data);
-    if (!good) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "grant_key_file: `%s` does not hold 64 hex digits",
-                          path);
-    }
-    *out = key;
-    return 0;
-}
 
 /* Beside the running program, or where an installation has it. */
 static int find_program(const char *name, char **out, struct gm_err *err)
@@ -155,7 +116,7 @@ static int prepare(struct node *node, struct gm_err *err)
     const struct gm_node_config *config = &node->config;
     int rc = take_capacity(node, err);
     if (rc == 0) {
-        rc = read_key(config->grant_key_file, &node->params.grant_key, err);
+        rc = gm_grant_key_load(config->grant_key_file, &node->params.grant_key, err);
     }
     if (rc == 0) {
         rc = find_program("gopmill-launcher", &node->launcher, err);

@@ -1,0 +1,707 @@
+#include "node/fake_io.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+#include <zmq.h>
+
+#include "common/fs.h"
+#include "common/hash.h"
+#include "common/log.h"
+#include "proto/envelope.h"
+#include "storage/store.h"
+
+#define WAIT_MS 20000
+#define NODE_ID "node-under-test"
+
+/* --- the worker's side */
+
+static int write_file(struct gm_task_io *io, const char *name, const char *text, struct gm_err *err)
+{
+    int fd = -1;
+    int rc = io->create_file(io->self, name, &fd, err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(fd, text, strlen(text), err);
+        close(fd);
+    }
+    return rc;
+}
+
+static int produce(struct gm_task_io *io, uint32_t index, bool last, const char *text,
+                   struct gm_err *err)
+{
+    char name[64];
+    char path[96];
+    snprintf(name, sizeof(name), "piece-%u", index);
+    snprintf(path, sizeof(path), "video/%s", name);
+    int rc = write_file(io, name, text, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = name;
+    file.path = path;
+    file.store = GM__OBJECT_STORE__STORE_OUT;
+    Gm__EncodeItemMeta meta = GM__ENCODE_ITEM_META__INIT;
+    meta.chunk = index;
+    return io->produce(io->self, 0, index, last, &file, 1, &meta.base, err);
+}
+
+static int finish(struct gm_task_io *io, uint64_t frames, struct gm_err *err)
+{
+    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+    meta.frames = frames;
+    return io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
+}
+
+/* "pieces": source_name says how many; each holds its number. */
+static int run_pieces(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    uint32_t count = (uint32_t)atoi(io->spec->source_name);
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "piece %u", i);
+        io->progress(io->self, i, count);
+        rc = produce(io, i, i + 1 == count, text, err);
+    }
+    *out_chunk = -1;
+    return rc < 0 ? rc : finish(io, count, err);
+}
+
+/* "encode": one piece with source_name as content, which "verify" judges. */
+static int run_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    *out_chunk = -1;
+    int rc = produce(io, 7, true, io->spec->source_name, err);
+    return rc < 0 ? rc : finish(io, 1, err);
+}
+
+/* "verify": content that begins with "bad" is refused, "crash" crashes. */
+static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct gm_task_input input;
+    bool more = false;
+    int fd = -1;
+    char text[64] = "";
+    *out_chunk = -1;
+    int rc = io->next_input(io->self, &more, &input, err);
+    if (rc == 0 && more) {
+        rc = io->open_object(io->self, &input, 0, &fd, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, errno, "nothing to verify");
+    }
+    close(fd);
+    if (strncmp(text, "crash", 5) == 0) {
+        abort();
+    }
+    if (strncmp(text, "bad", 3) == 0) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the piece is bad");
+    }
+    return finish(io, 1, err);
+}
+
+/* "read": the whole of the source, inputs as they come, and results; their bytes joined become
+ * object "joined" of the task's result. */
+static int append(struct gm_task_io *io, int from, int to, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_fs_read_fd(from, 1 << 20, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(to, data, size, err);
+        free(data);
+    }
+    (void)io;
+    return rc;
+}
+
+static int read_all(struct gm_task_io *io, int to, struct gm_err *err)
+{
+    int fd = -1;
+    int rc = io->source(io->self, &fd, err);
+    if (rc == 0) {
+        rc = append(io, fd, to, err);
+    }
+    bool more = true;
+    while (rc == 0) {
+        struct gm_task_input input;
+        rc = io->next_input(io->self, &more, &input, err);
+        if (rc < 0 || !more) {
+            break;
+        }
+        rc = io->open_object(io->self, &input, 0, &fd, err);
+        if (rc == 0) {
+            rc = append(io, fd, to, err);
+            close(fd);
+        }
+    }
+    for (size_t i = 0; i < io->spec->n_results && rc == 0; i++) {
+        rc = io->open_result(io->self, io->spec->results[i], 0, &fd, err);
+        if (rc == 0) {
+            rc = append(io, fd, to, err);
+            close(fd);
+        }
+    }
+    return rc;
+}
+
+static int run_read(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    int to = -1;
+    *out_chunk = -1;
+    int rc = io->create_file(io->self, "joined", &to, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = read_all(io, to, err);
+    close(to);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = file.path = (char *)(uintptr_t) "joined";
+    file.store = GM__OBJECT_STORE__STORE_WORK;
+    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+    return io->finish(io->self, &file, 1, &meta.base, NULL, 0, "0badcafe0badcafe", err);
+}
+
+static int run_crash(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    int rc = produce(io, 0, false, "before the crash", err);
+    *out_chunk = -1;
+    if (rc == 0) {
+        raise(SIGABRT);
+        abort();
+    }
+    return rc;
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static int run_hang(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)out_chunk;
+    do {
+        pause_ms(1000);
+    } while (io != NULL);
+    return gm_err_set(err, GM_E_BUG, 0, "a hang ended");
+}
+
+static int run_busy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)out_chunk;
+    for (uint64_t i = 0; io != NULL; i++) {
+        io->progress(io->self, i, 0);
+        pause_ms(20);
+    }
+    return gm_err_set(err, GM_E_BUG, 0, "busy work ended");
+}
+
+static int run_fail(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)io;
+    *out_chunk = 3;
+    return gm_err_set(err, GM_E_MEDIA, -42, "chunk three does not decode");
+}
+
+/* Takes memory until there is none; that must be an error here, no death. */
+static int run_greedy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)io;
+    *out_chunk = -1;
+    for (int i = 0; i < 1 << 20; i++) {
+        void *block =
+            mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED) {
+            return gm_err_nomem(err);
+        }
+    }
+    return gm_err_set(err, GM_E_BUG, 0, "memory has no limit");
+}
+
+/* Sends a packet that no honest worker sends. */
+static void send_raw(const Gm__WorkerMessage *msg)
+{
+    static uint8_t data[4096];
+    size_t size = gm__worker_message__pack(msg, data);
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    if (sendmsg(GM_WORKER_SOCKET, &head, 0) < 0) {
+        abort();
+    }
+}
+
+static void announce(const char *name, const char *meta_file)
+{
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = (char *)(uintptr_t)name;
+    file.path = (char *)(uintptr_t) "video/x";
+    file.store = GM__OBJECT_STORE__STORE_OUT;
+    Gm__WFile *files[] = {&file};
+    Gm__WProduced produced = GM__WPRODUCED__INIT;
+    produced.files = files;
+    produced.n_files = 1;
+    produced.meta_file = (char *)(uintptr_t)meta_file;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
+    msg.produced = &produced;
+    send_raw(&msg);
+}
+
+/* The task's folder below the working directory: farm_assign_spec makes the job's id of it. */
+static void folder_of(const struct gm_task_io *io, char *out, size_t size)
+{
+    snprintf(out, size, "t%s", io->spec->job_id);
+}
+
+/* "lie": source_name says how. */
+static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    const char *how = io->spec->source_name;
+    char folder[64];
+    char path[160];
+    int fd = -1;
+    (void)out_chunk;
+    folder_of(io, folder, sizeof(folder));
+    if (strcmp(how, "climb") == 0) {
+        announce("../../../secret", "");
+    } else if (strcmp(how, "missing") == 0) {
+        announce("nothing", "");
+    } else if (strcmp(how, "folder") == 0) {
+        snprintf(path, sizeof(path), "%s/dir", folder);
+        if (mkdir(path, 0700) < 0) {
+            return gm_err_sys(err, errno, "mkdir `%s`", path);
+        }
+        announce("dir", "");
+    } else if (strcmp(how, "huge-meta") == 0) {
+        int rc = io->create_file(io->self, "meta", &fd, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (ftruncate(fd, 30 << 20) < 0) {
+            return gm_err_sys(err, errno, "ftruncate");
+        }
+        close(fd);
+        announce("meta", "meta");
+    } else if (strcmp(how, "flood") == 0) {
+        for (int i = 0; i < 64; i++) {
+            announce("nothing", "");
+        }
+    } else if (strcmp(how, "garbage") == 0) {
+        struct iovec part = {.iov_base = (void *)(uintptr_t) "\xff\xff\xff\xff", .iov_len = 4};
+        struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+        if (sendmsg(GM_WORKER_SOCKET, &head, 0) < 0) {
+            abort();
+        }
+    }
+    return run_hang(io, out_chunk, err);
+}
+
+static const struct gm_task_type FAKES[] = {
+    {"pieces", run_pieces}, {"encode", run_encode}, {"verify", run_verify}, {"read", run_read},
+    {"crash", run_crash},   {"hang", run_hang},     {"busy", run_busy},     {"fail", run_fail},
+    {"greedy", run_greedy}, {"lie", run_lie},
+};
+
+const struct gm_task_type *fake_task_find(const char *type)
+{
+    for (size_t i = 0; i < sizeof(FAKES) / sizeof(FAKES[0]); i++) {
+        if (strcmp(FAKES[i].type, type) == 0) {
+            return &FAKES[i];
+        }
+    }
+    return NULL;
+}
+
+void fake_worker_main(void)
+{
+    if (getenv("GOPMILL_MISSING") != NULL) {
+        _exit(gm_worker_main(fake_task_find));
+    }
+}
+
+/* --- the scheduler's side */
+
+static void on_ready(uint32_t slots, void *arg)
+{
+    int fd = *(int *)arg;
+    if (write(fd, &slots, 1) != 1) {
+        abort();
+    }
+}
+
+/* The agent, in a child of its own. */
+static void run_agent(struct farm *farm, int ready)
+{
+    char self[4096];
+    char scratch[128];
+    char cache[128];
+    char launcher[4200];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    /* <build>/tests/<this program> */
+    snprintf(launcher, sizeof(launcher), "%.*s/../bin/gopmill-launcher",
+             (int)(strrchr(self, '/') - self), self);
+    snprintf(scratch, sizeof(scratch), "%s/scratch", farm->folder);
+    snprintf(cache, sizeof(cache), "%s/cache", farm->folder);
+    const char *endpoints[] = {farm->endpoint, NULL};
+    struct gm_err err = {.code = GM_OK};
+    struct gm_agent_params params = {
+        .node_id = NODE_ID,
+        .hostname = "host",
+        .build = "test",
+        .endpoints = endpoints,
+        .launcher = launcher,
+        .worker = self,
+        .scratch = scratch,
+        .log_level = "error",
+        .slots = farm->slots,
+        .cpu_milli = 2000,
+        .memory_bytes = 1ull << 30,
+        .scratch_bytes = 1ull << 30,
+        .worker_memory_bytes = 1ull << 30,
+        .grant_key = farm->key,
+        .on_ready = on_ready,
+        .arg = &ready,
+    };
+    const char *level = getenv("GM_TEST_LOG");
+    gm_log_init("node", level == NULL ? GM_LOG_ERROR : (enum gm_log_level)gm_log_parse_level(level),
+                false);
+    int rc = gm_fs_mkdirs(scratch, &err);
+    if (rc == 0) {
+        rc = gm_cache_open(cache, 1 << 20, &params.cache, &err);
+    }
+    if (rc == 0) {
+        rc = gm_agent_run(&params, &err);
+    }
+    if (rc < 0) {
+        fprintf(stderr, "agent: %s\n", err.text);
+    }
+    gm_cache_close(&params.cache);
+    exit(rc < 0 ? 1 : 0);
+}
+
+static void must(int rc, const struct gm_err *err)
+{
+    if (rc < 0) {
+        fail_msg("%s", err->text);
+    }
+}
+
+void farm_start(struct farm *farm, uint32_t slots)
+{
+    struct gm_err err = {.code = GM_OK};
+    int pipes[2];
+    snprintf(farm->folder, sizeof(farm->folder), "/tmp/gm-node-XXXXXX");
+    assert_non_null(mkdtemp(farm->folder));
+    snprintf(farm->endpoint, sizeof(farm->endpoint), "ipc://%s/s", farm->folder);
+    snprintf(farm->store_url, sizeof(farm->store_url), "file://%s/store", farm->folder);
+    memset(farm->key.bytes, 0x5a, sizeof(farm->key.bytes));
+    farm->slots = slots;
+    farm->lease_ms = farm->lease_ms == 0 ? 10000 : farm->lease_ms;
+    farm->heartbeat_ms = farm->heartbeat_ms == 0 ? 50 : farm->heartbeat_ms;
+    farm->stall_ms = farm->stall_ms == 0 ? 60000 : farm->stall_ms;
+    farm->term = 1;
+    farm->renew = true;
+    struct gm_store *store = NULL;
+    must(gm_store_open(farm->store_url, true, &store, &err), &err);
+    gm_store_close(&store);
+    assert_int_equal(pipe(pipes), 0);
+    fflush(NULL);
+    farm->agent = fork();
+    assert_true(farm->agent >= 0);
+    if (farm->agent == 0) {
+        close(pipes[0]);
+        run_agent(farm, pipes[1]);
+    }
+    close(pipes[1]);
+    farm->ready = pipes[0];
+    farm->zmq = zmq_ctx_new();
+    farm->router = zmq_socket(farm->zmq, ZMQ_ROUTER);
+    int on = 1;
+    int off = 0;
+    assert_int_equal(zmq_setsockopt(farm->router, ZMQ_ROUTER_HANDOVER, &on, sizeof(on)), 0);
+    assert_int_equal(zmq_setsockopt(farm->router, ZMQ_LINGER, &off, sizeof(off)), 0);
+    assert_int_equal(zmq_bind(farm->router, farm->endpoint), 0);
+    farm->next_task = 1;
+    while (farm->hello == NULL || farm->offer == NULL) {
+        farm_turn(farm);
+    }
+    uint8_t told = 0;
+    assert_int_equal(read(farm->ready, &told, 1), 1);
+    assert_int_equal(told, slots);
+}
+
+void farm_stop(struct farm *farm)
+{
+    struct gm_err err = {.code = GM_OK};
+    int status = 0;
+    kill(farm->agent, SIGTERM);
+    assert_int_equal(waitpid(farm->agent, &status, 0), farm->agent);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    zmq_close(farm->router);
+    zmq_ctx_term(farm->zmq);
+    close(farm->ready);
+    if (farm->hello != NULL) {
+        gm__hello__free_unpacked(farm->hello, NULL);
+    }
+    if (farm->offer != NULL) {
+        gm__offer__free_unpacked(farm->offer, NULL);
+    }
+    must(gm_fs_remove_tree(farm->folder, &err), &err);
+}
+
+void farm_send(struct farm *farm, Gm__Envelope *env)
+{
+    struct gm_err err = {.code = GM_OK};
+    uint8_t *data = NULL;
+    size_t size = 0;
+    must(gm_envelope_encode(env, &data, &size, &err), &err);
+    assert_true(zmq_send(farm->router, NODE_ID, strlen(NODE_ID), ZMQ_SNDMORE) > 0);
+    assert_true(zmq_send(farm->router, data, size, 0) >= 0);
+    free(data);
+}
+
+static void welcome(struct farm *farm)
+{
+    Gm__Welcome body = GM__WELCOME__INIT;
+    body.term = farm->term;
+    body.lease_ms = farm->lease_ms;
+    body.heartbeat_ms = farm->heartbeat_ms;
+    body.stall_ms = farm->stall_ms;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_WELCOME;
+    env.welcome = &body;
+    farm_send(farm, &env);
+}
+
+static void answer_renew(struct farm *farm, const Gm__Renew *renew)
+{
+    farm->leases = (uint32_t)renew->n_leases;
+    if (farm->renew) {
+        Gm__Renewed body = GM__RENEWED__INIT;
+        body.kept = renew->leases;
+        body.n_kept = renew->n_leases;
+        Gm__Envelope env = GM__ENVELOPE__INIT;
+        env.body_case = GM__ENVELOPE__BODY_RENEWED;
+        env.renewed = &body;
+        farm_send(farm, &env);
+    }
+}
+
+static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
+{
+    struct gm_err err = {.code = GM_OK};
+    Gm__Grant grants[16];
+    Gm__Grant *list[16];
+    assert_true(request->n_items <= 16);
+    for (size_t i = 0; i < request->n_items; i++) {
+        const Gm__GrantItem *item = request->items[i];
+        gm__grant__init(&grants[i]);
+        grants[i].key = item->name;
+        must(gm_grant_write(farm->store_url, item->name, item->size, item->sha256.data,
+                            INT64_MAX / 2, &farm->key, &grants[i].url, &err),
+             &err);
+        list[i] = &grants[i];
+    }
+    Gm__GrantAnswer body = GM__GRANT_ANSWER__INIT;
+    body.request = request->request;
+    body.grants = list;
+    body.n_grants = request->n_items;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_GRANT_ANSWER;
+    env.grant_answer = &body;
+    farm_send(farm, &env);
+    for (size_t i = 0; i < request->n_items; i++) {
+        free(grants[i].url);
+    }
+    farm->grants++;
+}
+
+/* True: env was dealt with. */
+static bool deal_with(struct farm *farm, Gm__Envelope *env)
+{
+    switch (env->body_case) {
+    case GM__ENVELOPE__BODY_HELLO:
+        if (farm->hello != NULL) {
+            gm__hello__free_unpacked(farm->hello, NULL);
+        }
+        farm->hello = (Gm__Hello *)gm_message_dup(&env->hello->base);
+        welcome(farm);
+        return true;
+    case GM__ENVELOPE__BODY_OFFER:
+        if (farm->offer != NULL) {
+            gm__offer__free_unpacked(farm->offer, NULL);
+        }
+        farm->offer = (Gm__Offer *)gm_message_dup(&env->offer->base);
+        return true;
+    case GM__ENVELOPE__BODY_RENEW:
+        answer_renew(farm, env->renew);
+        return true;
+    case GM__ENVELOPE__BODY_PROGRESS:
+        farm->progress++;
+        return true;
+    case GM__ENVELOPE__BODY_GRANT_REQUEST:
+        answer_grants(farm, env->grant_request);
+        return true;
+    default:
+        return false;
+    }
+}
+
+static Gm__Envelope *receive(struct farm *farm)
+{
+    struct gm_err err = {.code = GM_OK};
+    zmq_pollitem_t item = {.socket = farm->router, .events = ZMQ_POLLIN};
+    if (zmq_poll(&item, 1, WAIT_MS) <= 0) {
+        fail_msg("nothing came from the agent");
+    }
+    char id[64];
+    int n = zmq_recv(farm->router, id, sizeof(id), 0);
+    assert_int_equal(n, (int)strlen(NODE_ID));
+    zmq_msg_t msg;
+    zmq_msg_init(&msg);
+    assert_true(zmq_msg_recv(&msg, farm->router, 0) >= 0);
+    Gm__Envelope *env = NULL;
+    must(gm_envelope_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), &env, &err), &err);
+    zmq_msg_close(&msg);
+    return env;
+}
+
+Gm__Envelope *farm_next(struct farm *farm)
+{
+    for (;;) {
+        Gm__Envelope *env = receive(farm);
+        if (!deal_with(farm, env)) {
+            return env;
+        }
+        gm__envelope__free_unpacked(env, NULL);
+    }
+}
+
+void farm_turn(struct farm *farm)
+{
+    Gm__Envelope *env = receive(farm);
+    if (!deal_with(farm, env) && (int)env->body_case != farm->ignored) {
+        fail_msg("message %d was not expected", (int)env->body_case);
+    }
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+Gm__Envelope *farm_expect(struct farm *farm, int kind)
+{
+    Gm__Envelope *env = farm_next(farm);
+    if ((int)env->body_case != kind && env->body_case == GM__ENVELOPE__BODY_FAILED) {
+        fail_msg("the task failed: %s", env->failed->error->text);
+    }
+    assert_int_equal(env->body_case, kind);
+    return env;
+}
+
+void farm_ack(struct farm *farm, uint64_t seq, bool stale)
+{
+    Gm__Ack body = GM__ACK__INIT;
+    body.seq = seq;
+    body.stale = stale;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_ACK;
+    env.ack = &body;
+    farm_send(farm, &env);
+}
+
+void farm_refuse(struct farm *farm, enum gm_code code)
+{
+    Gm__Error error = GM__ERROR__INIT;
+    error.code = (uint32_t)code;
+    Gm__Refuse body = GM__REFUSE__INIT;
+    body.error = &error;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_REFUSE;
+    env.refuse = &body;
+    farm_send(farm, &env);
+}
+
+uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec)
+{
+    uint64_t id = farm->next_task++;
+    char job[32];
+    snprintf(job, sizeof(job), "%" PRIu64 "-%" PRIu64, id, id + 100);
+    spec->job_id = job; /* fakes find their folder by it */
+    spec->task = (char *)(uintptr_t) "task";
+    Gm__Capacity demand = GM__CAPACITY__INIT;
+    demand.slots = 1;
+    Gm__Assign body = GM__ASSIGN__INIT;
+    body.task_id = id;
+    body.term = farm->term;
+    body.epoch = id + 100;
+    body.device = (char *)(uintptr_t) "cpu";
+    body.demand = &demand;
+    body.lease_ms = farm->lease_ms;
+    body.spec = spec;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_ASSIGN;
+    env.assign = &body;
+    farm_send(farm, &env);
+    return id;
+}
+
+uint64_t farm_assign(struct farm *farm, const char *type, const char *text)
+{
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t)type;
+    spec.source_name = (char *)(uintptr_t)text;
+    spec.inputs_complete = true;
+    return farm_assign_spec(farm, &spec);
+}
+
+char *farm_object(struct farm *farm, const char *key, const void *data, size_t size)
+{
+    struct gm_err err = {.code = GM_OK};
+    struct gm_store *store = NULL;
+    char *url = NULL;
+    must(gm_store_open(farm->store_url, true, &store, &err), &err);
+    must(gm_store_put_bytes(store, key, data, size, &err), &err);
+    gm_store_close(&store);
+    must(gm_grant_read(farm->store_url, key, INT64_MAX / 2, &farm->key, &url, &err), &err);
+    return url;
+}
+
+char *farm_stored(struct farm *farm, const char *key)
+{
+    struct gm_err err = {.code = GM_OK};
+    struct gm_store *store = NULL;
+    struct gm_store_stat stat;
+    must(gm_store_open(farm->store_url, true, &store, &err), &err);
+    must(gm_store_head(store, key, &stat, &err), &err);
+    char *text = calloc(1, stat.size + 1);
+    size_t got = 0;
+    assert_non_null(text);
+    must(gm_store_get(store, key, 0, text, stat.size, &got, &err), &err);
+    assert_int_equal(got, stat.size);
+    gm_store_close(&store);
+    return text;
+}

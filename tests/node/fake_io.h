@@ -1,0 +1,62 @@
+#ifndef GM_TESTS_NODE_FAKE_IO_H
+#define GM_TESTS_NODE_FAKE_IO_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "node/agent.h"
+#include "node/cache.h"
+#include "node/worker.h"
+
+/* A worker whose task types do what tests need, and a scheduler that is a ROUTER socket in the
+ * test. A test program with these calls fake_worker_main first: it is its own worker. */
+
+/* Runs as worker and does not return when the launcher started this process. */
+void fake_worker_main(void);
+const struct gm_task_type *fake_task_find(const char *type);
+
+struct farm {
+    char folder[64]; /* mkdtemp; removed by farm_stop */
+    char endpoint[128];
+    char store_url[128];
+    struct gm_grant_key key;
+    void *zmq;
+    void *router;
+    pid_t agent;
+    int ready; /* pipe: a byte when the agent is ready */
+    uint32_t slots;
+    uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
+    uint64_t term;
+    uint64_t next_task;
+    bool renew;        /* answer Renew with everything kept */
+    Gm__Hello *hello;  /* owned: the last one */
+    Gm__Offer *offer;  /* owned: the last one */
+    uint32_t progress; /* Progress messages seen */
+    uint32_t grants;   /* GrantRequests answered */
+    uint32_t leases;   /* named in the last Renew */
+    int ignored;       /* a kind that farm_turn takes too; 0: none */
+};
+
+/* Binds the scheduler and starts an agent with `slots` slots; answers its Hello. */
+void farm_start(struct farm *farm, uint32_t slots);
+void farm_stop(struct farm *farm);
+/* The next message that is not dealt with by itself (Hello, Offer, Renew, Progress, GrantRequest
+ * are). Fails the test after 20 s. Owned. */
+Gm__Envelope *farm_next(struct farm *farm);
+/* Takes one message and deals with it; a message that farm_next would return fails the
+ * test. */
+void farm_turn(struct farm *farm);
+/* farm_next, which must be of that kind. */
+Gm__Envelope *farm_expect(struct farm *farm, int kind);
+void farm_send(struct farm *farm, Gm__Envelope *env);
+void farm_ack(struct farm *farm, uint64_t seq, bool stale);
+void farm_refuse(struct farm *farm, enum gm_code code);
+/* Assigns a task of that type; its id. text: TaskSpec.source_name, which fake tasks read. */
+uint64_t farm_assign(struct farm *farm, const char *type, const char *text);
+uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec);
+/* Puts bytes into the store; a read grant for them, owned. */
+char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
+/* The bytes stored under key, NUL-terminated, owned; fails the test where there are none. */
+char *farm_stored(struct farm *farm, const char *key);
+
+#endif

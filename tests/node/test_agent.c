@@ -1,0 +1,481 @@
+/* The agent between a scheduler that is a socket in this test and workers that are this program. */
+#include "node/agent.h"
+
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/fake_io.h"
+
+static int start_one(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    farm_start(farm, 1);
+    *state = farm;
+    return 0;
+}
+
+static int start_impatient(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    farm->stall_ms = 300;
+    farm->lease_ms = 600;
+    farm_start(farm, 1);
+    *state = farm;
+    return 0;
+}
+
+static int stop(void **state)
+{
+    farm_stop(*state);
+    free(*state);
+    return 0;
+}
+
+/* Acknowledges the next message, which must be Done of that task. */
+static void expect_done(struct farm *farm, uint64_t id)
+{
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_int_equal(env->done->task_id, id);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static void expect_failed(struct farm *farm, uint64_t id, enum gm_code code, int64_t native)
+{
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->epoch, id + 100);
+    if (env->failed->error->code != code) {
+        fail_msg("code %u: %s", env->failed->error->code, env->failed->error->text);
+    }
+    if (native != 0) {
+        assert_int_equal(env->failed->error->native, native);
+    }
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+/* The node is well: an ordinary task passes. */
+static void expect_healthy(struct farm *farm)
+{
+    uint64_t id = farm_assign(farm, "pieces", "0");
+    expect_done(farm, id);
+}
+
+static void hello_and_offer_tell_the_machine(void **state)
+{
+    struct farm *farm = *state;
+    assert_string_equal(farm->hello->node_id, "node-under-test");
+    assert_string_equal(farm->hello->build, "test");
+    assert_int_equal(farm->hello->protocol, 1);
+    assert_int_equal(farm->hello->n_devices, 1);
+    assert_string_equal(farm->hello->devices[0]->id, "cpu");
+    assert_int_equal(farm->hello->devices[0]->capacity->slots, 1);
+    assert_int_equal(farm->offer->usable->slots, 1);
+    assert_int_equal(farm->offer->usable->cpu_milli, 2000);
+}
+
+static void pieces_are_stored_and_told_in_order(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "12");
+    uint64_t seq = 0;
+    for (uint32_t i = 0; i < 12; i++) {
+        Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+        char key[64];
+        char text[64];
+        snprintf(key, sizeof(key), "video/piece-%" PRIu32, i);
+        snprintf(text, sizeof(text), "piece %" PRIu32, i);
+        assert_int_equal(env->produced->task_id, id);
+        assert_int_equal(env->produced->item->index, i);
+        assert_int_equal(env->produced->item->last, i == 11);
+        assert_int_equal(env->produced->item->n_objects, 1);
+        assert_string_equal(env->produced->item->objects[0]->key, key);
+        assert_int_equal(env->produced->item->objects[0]->size, strlen(text));
+        assert_true(env->seq > seq);
+        seq = env->seq;
+        char *stored = farm_stored(farm, key);
+        assert_string_equal(stored, text);
+        free(stored);
+        farm_ack(farm, env->seq, false);
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_true(env->done->usage->wall_us > 0);
+    assert_true(env->done->usage->bytes_out > 0);
+    assert_true(env->done->usage->max_rss_bytes > 0);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_healthy(farm);
+}
+
+static void worker_waits_when_four_pieces_are_not_committed(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t seqs[4];
+    uint64_t id = farm_assign(farm, "pieces", "5");
+    for (uint32_t i = 0; i < 4; i++) {
+        Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+        assert_int_equal(env->produced->item->index, i);
+        seqs[i] = env->seq;
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    /* the next thing that comes is the first one again, not a fifth */
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(env->seq, seqs[0]);
+    gm__envelope__free_unpacked(env, NULL);
+    for (uint32_t i = 0; i < 4; i++) {
+        farm_ack(farm, seqs[i], false);
+    }
+    bool fifth = false;
+    while (!fifth) {
+        env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+        fifth = env->produced->item->index == 4;
+        farm_ack(farm, env->seq, false);
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    expect_done(farm, id);
+}
+
+static void set_object(Gm__Object *object, char *url, char *key, size_t size)
+{
+    gm__object__init(object);
+    object->url = url;
+    object->key = key;
+    object->size = size;
+}
+
+static void source_inputs_feeds_and_results_reach_the_worker(void **state)
+{
+    struct farm *farm = *state;
+    char *urls[4] = {farm_object(farm, "source.mp4", "SOURCE", 6),
+                     farm_object(farm, "a", "one,", 4), farm_object(farm, "b", "two,", 4),
+                     farm_object(farm, "r", "result", 6)};
+    Gm__Object objects[4];
+    set_object(&objects[0], urls[0], (char *)(uintptr_t) "source.mp4", 6);
+    set_object(&objects[1], urls[1], (char *)(uintptr_t) "a", 4);
+    set_object(&objects[2], urls[2], (char *)(uintptr_t) "b", 4);
+    set_object(&objects[3], urls[3], (char *)(uintptr_t) "r", 6);
+    Gm__Object *lists[4] = {&objects[0], &objects[1], &objects[2], &objects[3]};
+    Gm__Item items[2];
+    Gm__TaskInput inputs[2];
+    Gm__TaskInput *input_list[2] = {&inputs[0], &inputs[1]};
+    for (int i = 0; i < 2; i++) {
+        gm__item__init(&items[i]);
+        items[i].index = (uint32_t)i;
+        items[i].objects = &lists[1 + i];
+        items[i].n_objects = 1;
+        gm__task_input__init(&inputs[i]);
+        inputs[i].task = (char *)(uintptr_t) "split";
+        inputs[i].item = &items[i];
+    }
+    Gm__TaskResult result = GM__TASK_RESULT__INIT;
+    result.task = (char *)(uintptr_t) "plan";
+    result.objects = &lists[3];
+    result.n_objects = 1;
+    Gm__TaskResult *results[] = {&result};
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = &objects[0];
+    spec.results = results;
+    spec.n_results = 1;
+    spec.inputs = input_list;
+    spec.n_inputs = 1;
+    uint64_t id = farm_assign_spec(farm, &spec);
+
+    Gm__Feed feed = GM__FEED__INIT;
+    feed.task_id = id;
+    feed.term = farm->term;
+    feed.epoch = id + 100;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_FEED;
+    env.feed = &feed;
+    feed.first = 0; /* overlaps what is known */
+    feed.inputs = input_list;
+    feed.n_inputs = 2;
+    farm_send(farm, &env);
+    farm_send(farm, &env); /* twice: no change */
+    feed.first = 2;
+    feed.n_inputs = 0;
+    feed.inputs_complete = true;
+    farm_send(farm, &env);
+
+    Gm__Envelope *done = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_string_equal(done->done->publication, "0badcafe0badcafe");
+    assert_int_equal(done->done->usage->bytes_in, 20);
+    farm_ack(farm, done->seq, false);
+    gm__envelope__free_unpacked(done, NULL);
+    char *stored = farm_stored(farm, "joined");
+    assert_string_equal(stored, "SOURCEone,two,result");
+    free(stored);
+    for (int i = 0; i < 4; i++) {
+        free(urls[i]);
+    }
+}
+
+static void wrong_size_of_an_object_fails_the_task(void **state)
+{
+    struct farm *farm = *state;
+    char *url = farm_object(farm, "source.mp4", "SOURCE", 6);
+    Gm__Object source;
+    set_object(&source, url, (char *)(uintptr_t) "source.mp4", 7);
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = &source;
+    spec.inputs_complete = true;
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_INPUT_CHANGED, 0);
+    source.url[strlen(source.url) - 1] ^= 1; /* the signature */
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE_DENIED, 0);
+    free(url);
+    expect_healthy(farm);
+}
+
+static void encoded_pieces_are_verified_by_another_process(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "encode", "good bytes");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(env->produced->item->index, 7);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_done(farm, id);
+
+    uint32_t grants = farm->grants;
+    id = farm_assign(farm, "encode", "bad bytes");
+    env = farm_expect(farm, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->error->code, GM_E_MEDIA_VERIFY);
+    assert_int_equal(env->failed->chunk, 7);
+    assert_int_equal(farm->grants, grants); /* nothing was stored */
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+
+    id = farm_assign(farm, "encode", "crash");
+    expect_failed(farm, id, GM_E_WORKER_DIED, SIGABRT);
+
+    id = farm_assign(farm, "encode", "good again");
+    env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_done(farm, id);
+}
+
+static void crash_costs_one_task_and_keeps_what_was_announced(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "crash", "");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(env->produced->item->index, 0);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_failed(farm, id, GM_E_WORKER_DIED, SIGABRT);
+    expect_healthy(farm);
+}
+
+static void task_failure_keeps_its_code_and_chunk(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "fail", "");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->error->code, GM_E_MEDIA);
+    assert_int_equal(env->failed->error->native, -42);
+    assert_string_equal(env->failed->error->text, "chunk three does not decode");
+    assert_int_equal(env->failed->chunk, 3);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_failed(farm, farm_assign(farm, "no-such-type", ""), GM_E_PROTO, 0);
+    expect_healthy(farm);
+}
+
+static void memory_has_a_limit(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    (void)state;
+    skip(); /* their shadow memory allows no limit */
+#else
+    struct farm *farm = *state;
+    expect_failed(farm, farm_assign(farm, "greedy", ""), GM_E_NOMEM, 0);
+    expect_healthy(farm);
+#endif
+}
+
+static void hung_worker_is_killed(void **state)
+{
+    struct farm *farm = *state;
+    expect_failed(farm, farm_assign(farm, "hang", ""), GM_E_WORKER_HUNG, 0);
+    expect_healthy(farm);
+}
+
+static void lying_workers_are_found_out(void **state)
+{
+    static const struct {
+        const char *how;
+        enum gm_code code;
+    } lies[] = {{"climb", GM_E_WORKER_DIED},
+                {"missing", GM_E_BUG},
+                {"folder", GM_E_BUG},
+                {"huge-meta", GM_E_BUG},
+                {"garbage", GM_E_WORKER_DIED}};
+    struct farm *farm = *state;
+    for (size_t i = 0; i < sizeof(lies) / sizeof(lies[0]); i++) {
+        expect_failed(farm, farm_assign(farm, "lie", lies[i].how), lies[i].code, 0);
+        expect_healthy(farm);
+    }
+    expect_failed(farm, farm_assign(farm, "lie", "flood"), GM_E_BUG, 0);
+    expect_healthy(farm);
+}
+
+static void cancelled_task_is_dropped_and_the_slot_is_free(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "busy", "");
+    while (farm->progress == 0) { /* it runs */
+        Gm__Cancel nothing = GM__CANCEL__INIT;
+        nothing.task_id = id + 1;
+        nothing.term = farm->term;
+        Gm__Envelope env = GM__ENVELOPE__INIT;
+        env.body_case = GM__ENVELOPE__BODY_CANCEL;
+        env.cancel = &nothing;
+        farm_send(farm, &env);
+        farm_turn(farm);
+    }
+    Gm__Cancel cancel = GM__CANCEL__INIT;
+    cancel.task_id = id;
+    cancel.term = farm->term;
+    cancel.epoch = id + 100;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_CANCEL;
+    env.cancel = &cancel;
+    farm_send(farm, &env);
+    expect_healthy(farm);
+}
+
+static void lease_that_is_not_renewed_ends_the_work(void **state)
+{
+    struct farm *farm = *state;
+    farm->renew = false; /* the agent hears nothing of its leases */
+    uint64_t id = farm_assign(farm, "busy", "");
+    do {
+        farm_turn(farm);
+    } while (farm->leases == 0); /* it holds the lease */
+    while (farm->leases > 0) {   /* until it gives it up by its own clock */
+        farm_turn(farm);
+    }
+    assert_true(id > 0);
+    farm->renew = true;
+    expect_healthy(farm);
+}
+
+static void new_term_ends_all_work(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "busy", "");
+    while (farm->leases == 0) {
+        farm_turn(farm);
+    }
+    farm->term = 2;
+    farm_refuse(farm, GM_E_UNREACHABLE); /* makes it say Hello again */
+    while (farm->leases > 0) {
+        farm_turn(farm);
+    }
+    expect_healthy(farm);
+}
+
+static void unacknowledged_messages_come_again_after_hello(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *first = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_refuse(farm, GM_E_UNREACHABLE);
+    Gm__Envelope *again = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(first->seq, again->seq);
+    farm_ack(farm, again->seq, false);
+    gm__envelope__free_unpacked(first, NULL);
+    gm__envelope__free_unpacked(again, NULL);
+    expect_done(farm, id);
+}
+
+static void stale_answer_drops_the_task(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "pieces", "8");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm->ignored = GM__ENVELOPE__BODY_PRODUCED; /* more may be on their way */
+    while (farm->leases == 0) {
+        farm_turn(farm);
+    }
+    farm_ack(farm, env->seq, true);
+    gm__envelope__free_unpacked(env, NULL);
+    while (farm->leases > 0) {
+        farm_turn(farm);
+    }
+    expect_healthy(farm);
+}
+
+static void more_tasks_than_slots_are_refused(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "busy", "");
+    uint64_t second = farm_assign(farm, "busy", "");
+    expect_failed(farm, second, GM_E_BUSY, 0);
+}
+
+static void drained_node_offers_nothing(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Drain drain = GM__DRAIN__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_DRAIN;
+    env.drain = &drain;
+    farm_send(farm, &env);
+    while (farm->offer->usable->slots != 0) {
+        farm_turn(farm);
+    }
+    drain.resume = true;
+    farm_send(farm, &env);
+    while (farm->offer->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    expect_healthy(farm);
+}
+
+int main(void)
+{
+    fake_worker_main();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(hello_and_offer_tell_the_machine, start_one, stop),
+        cmocka_unit_test_setup_teardown(pieces_are_stored_and_told_in_order, start_one, stop),
+        cmocka_unit_test_setup_teardown(worker_waits_when_four_pieces_are_not_committed, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(source_inputs_feeds_and_results_reach_the_worker, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(wrong_size_of_an_object_fails_the_task, start_one, stop),
+        cmocka_unit_test_setup_teardown(encoded_pieces_are_verified_by_another_process, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(crash_costs_one_task_and_keeps_what_was_announced,
+                                        start_one, stop),
+        cmocka_unit_test_setup_teardown(task_failure_keeps_its_code_and_chunk, start_one, stop),
+        cmocka_unit_test_setup_teardown(memory_has_a_limit, start_one, stop),
+        cmocka_unit_test_setup_teardown(hung_worker_is_killed, start_impatient, stop),
+        cmocka_unit_test_setup_teardown(lying_workers_are_found_out, start_one, stop),
+        cmocka_unit_test_setup_teardown(cancelled_task_is_dropped_and_the_slot_is_free, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(lease_that_is_not_renewed_ends_the_work, start_impatient,
+                                        stop),
+        cmocka_unit_test_setup_teardown(new_term_ends_all_work, start_one, stop),
+        cmocka_unit_test_setup_teardown(unacknowledged_messages_come_again_after_hello, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(stale_answer_drops_the_task, start_one, stop),
+        cmocka_unit_test_setup_teardown(more_tasks_than_slots_are_refused, start_one, stop),
+        cmocka_unit_test_setup_teardown(drained_node_offers_nothing, start_one, stop),
+    };
+    return cmocka_run_group_tests_name("node/agent", tests, NULL, NULL);
+}
