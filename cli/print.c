@@ -55,6 +55,13 @@ static double real(const json_t *object, const char *key)
     return json_number_value(json_object_get(object, key));
 }
 
+/* {"num","den"} as a number; 0 where it is none. */
+static double ratio(const json_t *rational)
+{
+    double den = real(rational, "den");
+    return den > 0 ? real(rational, "num") / den : 0;
+}
+
 void gm_print_jobs(FILE *file, const json_t *answer)
 {
     size_t i;
@@ -230,10 +237,8 @@ static void print_source(FILE *file, const json_t *source)
     if (json_is_object(video)) {
         fprintf(file, "%-13s", "video");
         put_text(file, gm_job_text(video, "codec"), 0);
-        fprintf(file, " %" PRId64 "x%" PRId64 ", ", number(video, "width"),
-                number(video, "height"));
-        put_text(file, gm_job_text(video, "frame_rate"), 0);
-        fprintf(file, " fps%s\n",
+        fprintf(file, " %" PRId64 "x%" PRId64 ", %.6g fps%s\n", number(video, "width"),
+                number(video, "height"), ratio(json_object_get(video, "frame_rate")),
                 json_is_true(json_object_get(video, "constant_rate")) ? "" : " (variable)");
     }
     size_t i;
