@@ -12,6 +12,7 @@
 
 #define PROGRESS_PERIOD (250 * GM_MS)
 #define SAMPLE_PERIOD GM_SEC
+#define ID_BYTES "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 static uint32_t or_default(uint32_t value, uint32_t def)
 {
@@ -80,8 +81,9 @@ void gm_core_destroy(struct gm_core **pcore)
 static int check_submit(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
-    if (!s->job_id || !*s->job_id || strlen(s->job_id) > 64 || strchr(s->job_id, '/')) {
-        return gm_err_set(err, GM_E_INVAL, 0, "a job id has 1..64 bytes and no '/'");
+    size_t id_size = s->job_id ? strspn(s->job_id, ID_BYTES) : 0;
+    if (id_size == 0 || id_size > 64 || s->job_id[id_size] != '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0, "a job id has 1..64 letters, digits, '_' and '-'");
     }
     if (!s->pipeline || !s->source_url || !s->source_name || !s->destination_url) {
         return gm_err_set(err, GM_E_INVAL, 0, "a job has a pipeline, a source and a destination");
@@ -120,6 +122,12 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->priority = s->priority;
     job->plan_only = s->plan_only;
     job->created_unix_ms = s->created_unix_ms;
+    rc = gm_core_row_job_check(job, err);
+    if (rc < 0) {
+        core->next_seq--;
+        gm_core_job_destroy(job);
+        return rc;
+    }
     gm_core_job_touch(core, job);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->unfinished++;

@@ -59,7 +59,8 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
     } else if (unused == 0) {
         SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use.", slots);
     } else if (!gm_core_inst_may_start(inst, unused)) {
-        SAY(row, "It is ready; while `%s` still runs it leaves the last free slot to others.",
+        SAY(row,
+            "It is ready; until `%s` is done it starts only beside it, and not in the last slot.",
             inst->task->job->split->name);
     } else if (unit->avoid_count > 0) {
         SAY(row, "It is ready and waits for another node than the %u that failed it.",

@@ -3,9 +3,9 @@
  * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
  * others wait for first. The device is the one that fits best: least processor left over.
  *
- * Stream edges can't deadlock: split never waits for its consumers, audio whose inputs still come
- * never takes the farm's last free slot, and should nodes vanish so that nothing but such audio
- * holds what is left, one of them is taken back.
+ * Stream edges can't deadlock: split never waits for its consumers; audio whose inputs still come
+ * starts only beside a running split and never takes the farm's last free slot; and when split
+ * fails and finds no slot again, its audio gives back the ones it waits in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -163,8 +163,9 @@ struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst)
 
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
 {
-    return inst->task->type->role != GM_ROLE_AUDIO || gm_core_split_is_done(inst->task->job) ||
-           free_slots >= 2;
+    enum gm_task_state split = inst->task->job->split->insts[0].unit.state;
+    return inst->task->type->role != GM_ROLE_AUDIO || split == GM_TASK_DONE ||
+           (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
 static void place_inst(struct gm_core *core, struct gm_inst *inst)
@@ -246,24 +247,17 @@ static int by_score(const void *pa, const void *pb)
     return a->job->seq < b->job->seq ? -1 : a->job->seq > b->job->seq;
 }
 
-/* Audio that waits for a split that does not run. */
-static bool is_waiting_audio(const struct gm_lease *lease)
+/* A job whose split found no slot does not keep slots for audio that waits for it. */
+static void take_back_audio(struct gm_core *core, struct gm_cjob *job)
 {
-    return lease->inst->task->type->role == GM_ROLE_AUDIO && !lease->fed_complete &&
-           !lease->cancelling && lease->job->split->insts[0].unit.state != GM_TASK_RUNNING;
-}
-
-static void take_back_audio(struct gm_core *core)
-{
-    for (const struct gm_lease *l = core->leases; l; l = l->hh.next) {
-        if (!is_waiting_audio(l)) {
-            return;
-        }
+    if (!job->leases || job->split->insts[0].unit.state != GM_TASK_READY) {
+        return;
     }
-    for (struct gm_lease *l = core->leases; l; l = l->hh.next) {
-        if (gm_core_node_is_open(l->node)) {
-            gm_core_lease_cancel(core, l, "its input stopped and needs the slot");
-            return;
+    struct gm_lease *lease;
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        if (lease->inst->task->type->role == GM_ROLE_AUDIO) {
+            gm_core_lease_cancel(core, lease, "its input stopped and needs a slot");
         }
     }
 }
@@ -280,13 +274,10 @@ void gm_core_place(struct gm_core *core)
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         gm_time since;
         bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
-        if (open && job->ready_units > 0 && oldest_ready(job, &since)) {
+        if (open && unused > 0 && job->ready_units > 0 && oldest_ready(job, &since)) {
             gm_mem_grow(&list, count, &cap, sizeof(*list));
             list[count++] = (struct candidate){
                 .job = job, .score = job->priority * AGE_POINT + (core->now - since)};
-        }
-        if (unused == 0 && count > 0) {
-            break;
         }
     }
     if (count > 1) {
@@ -297,8 +288,8 @@ void gm_core_place(struct gm_core *core)
         (void)gm_core_slots(core, &unused);
     }
     free(list);
-    if (unused == 0 && count > 0) {
-        take_back_audio(core);
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        take_back_audio(core, job);
     }
     core->place_dirty = false;
 }

@@ -26,10 +26,9 @@ char *gm_core_key_object(const char *job_id, Gm__ObjectStore store, const char *
     return gm_mem_printf("%s/%d/%s", job_id, (int)store, key);
 }
 
-void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
+static Gm__JobRow job_row(const struct gm_cjob *job, Gm__Error *error)
 {
     Gm__JobRow row = GM__JOB_ROW__INIT;
-    Gm__Error error = GM__ERROR__INIT;
     row.id = job->id;
     row.seq = job->seq;
     row.pipeline = job->pipeline;
@@ -45,8 +44,8 @@ void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
     row.finished_unix_ms = job->finished_unix_ms;
     row.state = (uint32_t)job->state;
     if (job->error.code != GM_OK) {
-        gm_err_to_msg(&job->error, &error);
-        row.error = &error;
+        gm_err_to_msg(&job->error, error);
+        row.error = error;
     }
     row.publication = job->publication;
     row.expand = job->expand;
@@ -54,7 +53,33 @@ void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
     row.cleanup_pending = job->cleanup_pending;
     row.publish_tried = job->publish_tried;
     row.cancel_wanted = job->cancel_wanted;
+    return row;
+}
+
+void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
+{
+    Gm__Error error = GM__ERROR__INIT;
+    Gm__JobRow row = job_row(job, &error);
     gm_core_fx_row(core, GM_ROW_JOB, gm_mem_strdup(job->id), &row.base);
+}
+
+int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err)
+{
+    Gm__Error error = GM__ERROR__INIT;
+    Gm__JobRow row = job_row(job, &error);
+    uint8_t *data = NULL;
+    size_t size = 0;
+    ProtobufCMessage *back = NULL;
+    int rc = gm_message_encode(&row.base, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_message_decode(&gm__job_row__descriptor, data, size, GM_CORE_MAX_JOB, &back, err);
+    }
+    free(data);
+    if (rc < 0) {
+        return gm_err_set(err, GM_E_LIMIT, 0, "the job's texts and images are too large to store");
+    }
+    protobuf_c_message_free_unpacked(back, NULL);
+    return 0;
 }
 
 void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst)

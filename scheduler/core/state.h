@@ -24,6 +24,7 @@
 #define GM_CORE_MAX_ITEMS 262144u    /* of a stream */
 #define GM_CORE_MAX_AHEAD 1024u      /* an item may come so far before its predecessors */
 #define GM_CORE_MAX_META (16u << 20) /* bytes */
+#define GM_CORE_MAX_JOB (16u << 20)  /* bytes of its row */
 #define GM_CORE_MAX_NODES 10000u
 #define GM_CORE_MAX_DEVICES 64u
 #define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
@@ -266,6 +267,8 @@ void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
 
 /* rows.c: write the row as it is now. */
 void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job);
+/* What is stored must be readable again, and fit into an Assign. Errors: LIMIT. */
+int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err) GM_MUST_CHECK;
 void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst);
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item);
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);

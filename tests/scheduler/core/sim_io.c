@@ -1,0 +1,516 @@
+#include "sim_io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define UNIX_BASE INT64_C(1700000000000)
+
+uint32_t sim_random(struct sim *sim, uint32_t below)
+{
+    sim->random ^= sim->random << 13;
+    sim->random ^= sim->random >> 7;
+    sim->random ^= sim->random << 17;
+    return below > 0 ? (uint32_t)((sim->random >> 11) % below) : 0;
+}
+
+static bool happens(struct sim *sim, uint32_t chance)
+{
+    return chance > 0 && sim_random(sim, 10000) < chance;
+}
+
+static struct sim_row *find_row(struct sim *sim, enum gm_row_kind kind, const char *key)
+{
+    for (size_t i = sim->row_count; i > 0; i--) {
+        struct sim_row *r = &sim->rows[i - 1];
+        if (r->kind == kind && strcmp(r->key, key) == 0) {
+            return r;
+        }
+    }
+    return NULL;
+}
+
+static void commit_row(struct sim *sim, const struct gm_row *row)
+{
+    struct sim_row *r = find_row(sim, row->kind, row->key);
+    if (!row->data) {
+        if (r) {
+            free(r->key);
+            free(r->data);
+            *r = sim->rows[--sim->row_count];
+        }
+        return;
+    }
+    if (r) {
+        /* an item or a result is committed once */
+        assert_true(row->kind != GM_ROW_ITEM && row->kind != GM_ROW_TASK);
+        free(r->data);
+    } else {
+        if (sim->row_count == sim->row_cap) {
+            sim->row_cap = sim->row_cap ? sim->row_cap * 2 : 256;
+            sim->rows = realloc(sim->rows, sim->row_cap * sizeof(*sim->rows));
+            assert_non_null(sim->rows);
+        }
+        r = &sim->rows[sim->row_count++];
+        r->kind = row->kind;
+        r->key = strdup(row->key);
+    }
+    r->size = row->size;
+    r->data = malloc(row->size + 1);
+    assert_non_null(r->data);
+    memcpy(r->data, row->data, row->size);
+}
+
+static struct sim_node *find_node(struct sim *sim, const char *id)
+{
+    for (uint32_t i = 0; i < sim->params.nodes; i++) {
+        if (strcmp(sim->nodes[i].id, id) == 0) {
+            return &sim->nodes[i];
+        }
+    }
+    return NULL;
+}
+
+/* To a node: over the real encoding, so that what the core sends is what a node may read. */
+static void deliver(struct sim *sim, const struct gm_send *send)
+{
+    struct sim_node *node = find_node(sim, send->node_id);
+    struct gm_err err;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    Gm__Envelope *copy = NULL;
+    assert_non_null(node);
+    if (send->envelope->body_case == GM__ENVELOPE__BODY_ASSIGN) {
+        sim->sent_assigns++;
+        sim->order_size += (size_t)snprintf(
+            sim->order + sim->order_size, sizeof(sim->order) - sim->order_size, "%s.%s@%u ",
+            send->envelope->assign->spec->job_id, send->envelope->assign->spec->task, node->number);
+        sim->order_size = sim->order_size < sizeof(sim->order) ? sim->order_size : 0;
+    }
+    sim->sent_feeds += send->envelope->body_case == GM__ENVELOPE__BODY_FEED ? 1 : 0;
+    sim->sent_cancels += send->envelope->body_case == GM__ENVELOPE__BODY_CANCEL ? 1 : 0;
+    if (!node->alive || node->parted || happens(sim, sim->params.loss)) {
+        return;
+    }
+    Gm__GrantAnswer *answer = send->envelope->body_case == GM__ENVELOPE__BODY_GRANT_ANSWER
+                                  ? send->envelope->grant_answer
+                                  : NULL;
+    for (size_t i = 0; answer && i < answer->n_grants; i++) { /* the daemon's part */
+        answer->grants[i]->url = strdup("file:///x");
+    }
+    assert_int_equal(gm_envelope_encode(send->envelope, &data, &size, &err), 0);
+    int rc = gm_envelope_decode(data, size, &copy, &err);
+    if (rc < 0) {
+        fail_msg("a node can't read this: %s", err.text);
+    }
+    free(data);
+    sim_node_receive(sim, node, copy);
+    gm__envelope__free_unpacked(copy, NULL);
+}
+
+static void keep_effects(struct sim *sim, struct gm_effects *fx)
+{
+    for (size_t i = 0; i < fx->publish_count; i++) {
+        assert_true(sim->queued_publish < SIM_JOBS * 4);
+    }
+    if (sim->pending_count == sim->pending_cap) {
+        sim->pending_cap = sim->pending_cap ? sim->pending_cap * 2 : 16;
+        sim->pending = realloc(sim->pending, sim->pending_cap * sizeof(*sim->pending));
+        assert_non_null(sim->pending);
+    }
+    sim->pending[sim->pending_count++] = *fx;
+}
+
+static void check(struct sim *sim)
+{
+    struct gm_err err = {.code = GM_OK};
+    sim->events++;
+    if (gm_core_check(sim->core, &err) < 0) {
+        fail_msg("seed %u, event %llu, %lld s: %s", sim->params.seed,
+                 (unsigned long long)sim->events, (long long)(sim->now / GM_SEC), err.text);
+    }
+}
+
+int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
+{
+    struct gm_event copy = *event;
+    struct gm_effects fx = {0};
+    struct gm_err ignored;
+    copy.unix_ms = UNIX_BASE + sim->now / GM_MS;
+    int rc = gm_core_step(sim->core, &copy, sim->now, &fx, err ? err : &ignored);
+    check(sim);
+    if (rc < 0) {
+        assert_int_equal(fx.row_count + fx.send_count + fx.publish_count, 0);
+        gm_effects_fini(&fx);
+        return rc;
+    }
+    keep_effects(sim, &fx);
+    for (size_t i = 0; i < fx.send_count; i++) {
+        if (!fx.sends[i].durable) {
+            deliver(sim, &fx.sends[i]);
+        }
+    }
+    return 0;
+}
+
+void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope)
+{
+    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node->id, .envelope = envelope};
+    if (node->parted || happens(sim, sim->params.loss)) {
+        return;
+    }
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    if (happens(sim, sim->params.twice)) {
+        assert_int_equal(sim_event(sim, &event, NULL), 0);
+    }
+}
+
+static void queue_job(char **queue, uint32_t *count, const char *id)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (strcmp(queue[i], id) == 0) {
+            return;
+        }
+    }
+    queue[(*count)++] = strdup(id);
+}
+
+void sim_commit(struct sim *sim)
+{
+    size_t count = sim->pending_count;
+    struct gm_effects *batch = sim->pending;
+    sim->pending = NULL;
+    sim->pending_count = sim->pending_cap = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t r = 0; r < batch[i].row_count; r++) {
+            commit_row(sim, &batch[i].rows[r]);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        for (size_t s = 0; s < batch[i].send_count; s++) {
+            if (batch[i].sends[s].durable) {
+                deliver(sim, &batch[i].sends[s]);
+            }
+        }
+        for (size_t p = 0; p < batch[i].publish_count; p++) {
+            queue_job(sim->publish_queue, &sim->queued_publish, batch[i].publishes[p].job_id);
+        }
+        for (size_t c = 0; c < batch[i].cleanup_count; c++) {
+            queue_job(sim->cleanup_queue, &sim->queued_cleanup, batch[i].cleanups[c].job_id);
+        }
+        gm_effects_fini(&batch[i]);
+    }
+    free(batch);
+}
+
+static struct sim_job *find_job(struct sim *sim, const char *id)
+{
+    for (uint32_t i = 0; i < sim->job_count; i++) {
+        if (strcmp(sim->jobs[i].id, id) == 0) {
+            return &sim->jobs[i];
+        }
+    }
+    return NULL;
+}
+
+static void drop_queue(char **queue, uint32_t *count)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        free(queue[i]);
+    }
+    *count = 0;
+}
+
+static void publish(struct sim *sim)
+{
+    char *list[SIM_JOBS * 4];
+    uint32_t count = sim->queued_publish;
+    memcpy(list, sim->publish_queue, sizeof(list));
+    sim->queued_publish = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gm_event event = {.type = GM_EV_PUBLISHED, .job_id = list[i]};
+        if (happens(sim, sim->params.publish_fails)) {
+            event.failure.code = GM_E_STORE;
+        } else {
+            find_job(sim, list[i])->published++;
+        }
+        assert_int_equal(sim_event(sim, &event, NULL), 0);
+        free(list[i]);
+    }
+    count = sim->queued_cleanup;
+    memcpy(list, sim->cleanup_queue, sizeof(list));
+    sim->queued_cleanup = 0;
+    for (uint32_t i = 0; i < count; i++) {
+        struct gm_event event = {.type = GM_EV_CLEANED, .job_id = list[i]};
+        find_job(sim, list[i])->cleaned++;
+        assert_int_equal(sim_event(sim, &event, NULL), 0);
+        free(list[i]);
+    }
+}
+
+static void load(struct sim *sim)
+{
+    struct gm_err err = {.code = GM_OK};
+    struct gm_effects fx = {0};
+    struct gm_core_params params = {.term = ++sim->term,
+                                    .lease_ms = sim->params.lease_ms,
+                                    .max_attempts = sim->params.max_attempts};
+    assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
+    for (size_t i = sim->row_count; i > 1; i--) { /* any order */
+        size_t j = sim_random(sim, (uint32_t)i);
+        struct sim_row swap = sim->rows[i - 1];
+        sim->rows[i - 1] = sim->rows[j];
+        sim->rows[j] = swap;
+    }
+    for (size_t i = 0; i < sim->row_count; i++) {
+        const struct sim_row *r = &sim->rows[i];
+        assert_int_equal(gm_core_load(sim->core, r->kind, r->key, r->data, r->size, &err), 0);
+    }
+    if (gm_core_loaded(sim->core, sim->now, &fx, &err) < 0) {
+        fail_msg("seed %u: recovery: %s", sim->params.seed, err.text);
+    }
+    check(sim);
+    keep_effects(sim, &fx);
+}
+
+void sim_restart(struct sim *sim)
+{
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        gm_effects_fini(&sim->pending[i]);
+    }
+    sim->pending_count = 0;
+    drop_queue(sim->publish_queue, &sim->queued_publish);
+    drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
+    gm_core_destroy(&sim->core);
+    load(sim);
+}
+
+struct sim *sim_create(const struct sim_params *params)
+{
+    struct sim *sim = calloc(1, sizeof(*sim));
+    assert_non_null(sim);
+    sim->params = *params;
+    sim->params.slots = params->slots > 0 ? params->slots : 1;
+    sim->lossy = params->loss > 0 || params->node_parted > 0;
+    sim->random = UINT64_C(0x9e3779b97f4a7c15) * (params->seed + 1);
+    load(sim);
+    for (uint32_t i = 0; i < sim->params.nodes; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        node->number = i;
+        (void)snprintf(node->id, sizeof(node->id), "node-%u", i);
+        sim_node_start(sim, node);
+    }
+    return sim;
+}
+
+void sim_destroy(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->params.nodes; i++) {
+        sim_node_kill(sim, &sim->nodes[i]);
+        free(sim->nodes[i].outbox);
+    }
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        gm_effects_fini(&sim->pending[i]);
+    }
+    free(sim->pending);
+    drop_queue(sim->publish_queue, &sim->queued_publish);
+    drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
+    for (size_t i = 0; i < sim->row_count; i++) {
+        free(sim->rows[i].key);
+        free(sim->rows[i].data);
+    }
+    free(sim->rows);
+    gm_core_destroy(&sim->core);
+    free(sim);
+}
+
+static Gm__PipelineTask make_task(const char *name, const char *type, char **needs, size_t count)
+{
+    Gm__PipelineTask task = GM__PIPELINE_TASK__INIT;
+    task.name = (char *)name;
+    task.type = (char *)type;
+    task.needs = needs;
+    task.n_needs = count;
+    return task;
+}
+
+static struct sim_job *submit(struct sim *sim, const char *id, int32_t priority, bool plan_only)
+{
+    static char inspect[] = "inspect", plan[] = "plan", split[] = "split", video[] = "video",
+                audio[] = "audio";
+    char *of_plan[] = {inspect}, *of_split[] = {plan}, *of_video[] = {split},
+         *of_images[] = {video}, *of_mp4[] = {video, audio};
+    Gm__PipelineTask tasks[] = {
+        make_task(inspect, "inspect", NULL, 0), make_task(plan, "plan", of_plan, 1),
+        make_task(split, "split", of_split, 1), make_task(video, "encode", of_video, 1),
+        make_task(audio, "audio", of_video, 1), make_task("images", "thumbnails", of_images, 1),
+        make_task("mp4", "mp4", of_mp4, 2),     make_task("hls", "package", of_mp4, 2),
+    };
+    Gm__PipelineTask *list[8];
+    for (size_t i = 0; i < 8; i++) {
+        list[i] = &tasks[i];
+    }
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    pipeline.name = (char *)"sim";
+    pipeline.tasks = list;
+    pipeline.n_tasks = 8;
+    struct gm_submit submission = {.job_id = id,
+                                   .pipeline = &pipeline,
+                                   .source_url = "file:///in.mp4",
+                                   .source_size = 1000,
+                                   .source_name = "in.mp4",
+                                   .destination_url = "file:///out",
+                                   .priority = priority,
+                                   .external_id = "",
+                                   .plan_only = plan_only,
+                                   .created_unix_ms = UNIX_BASE + sim->now / GM_MS};
+    struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &submission};
+    assert_true(sim->job_count < SIM_JOBS);
+    struct sim_job *job = &sim->jobs[sim->job_count++];
+    *job = (struct sim_job){.mp4s = 1, .poison = -1};
+    (void)snprintf(job->id, sizeof(job->id), "%s", id);
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    sim_commit(sim); /* the client has its answer */
+    return job;
+}
+
+struct sim_job *sim_submit(struct sim *sim, const char *id, uint32_t chunks, uint32_t tracks,
+                           int32_t priority)
+{
+    struct sim_job *job = submit(sim, id, priority, false);
+    job->chunks = chunks;
+    job->tracks = tracks;
+    return job;
+}
+
+struct sim_job *sim_submit_plan_only(struct sim *sim, const char *id)
+{
+    return submit(sim, id, 50, true);
+}
+
+int sim_cancel(struct sim *sim, const char *id)
+{
+    struct gm_event event = {.type = GM_EV_CANCEL, .job_id = id};
+    int rc = sim_event(sim, &event, NULL);
+    if (rc == 0) {
+        find_job(sim, id)->cancelled = true;
+        sim_commit(sim);
+    }
+    return rc;
+}
+
+void sim_step(struct sim *sim)
+{
+    struct gm_event tick = {.type = GM_EV_TICK};
+    sim->now += 100 * GM_MS;
+    assert_int_equal(sim_event(sim, &tick, NULL), 0);
+    for (uint32_t i = 0; i < sim->params.nodes; i++) {
+        struct sim_node *node = &sim->nodes[i];
+        if (node->alive && happens(sim, sim->params.node_dies)) {
+            sim_node_kill(sim, node);
+            node->back_at = sim->now + sim_random(sim, 30) * GM_SEC;
+        } else if (node->alive && !node->parted && happens(sim, sim->params.node_parted)) {
+            node->parted = true;
+            node->back_at = sim->now + sim_random(sim, 40) * GM_SEC;
+        }
+        sim_node_step(sim, node);
+    }
+    if (!sim->hold_publish) {
+        publish(sim);
+    }
+    if (!sim->hold_commits && sim_random(sim, 3) > 0) {
+        sim_commit(sim);
+    }
+    if (happens(sim, sim->params.restart)) {
+        sim_restart(sim);
+    }
+}
+
+void sim_run(struct sim *sim, uint32_t seconds)
+{
+    for (uint32_t i = 0; i < seconds * 10; i++) {
+        sim_step(sim);
+    }
+}
+
+void sim_until(struct sim *sim, bool (*fn)(struct sim *sim), uint32_t seconds)
+{
+    for (uint32_t i = 0; i < seconds * 10; i++) {
+        if (fn(sim)) {
+            return;
+        }
+        sim_step(sim);
+    }
+    for (uint32_t j = 0; j < sim->job_count; j++) {
+        struct gm_explain_view v;
+        struct gm_err err;
+        if (gm_view_explain(sim->core, sim->jobs[j].id, sim->now, &v, &err) < 0) {
+            continue;
+        }
+        print_message("%s %s\n", sim->jobs[j].id,
+                      gm_job_state_name(sim_state(sim, sim->jobs[j].id)));
+        for (size_t i = 0; i < v.count; i++) {
+            print_message("  %s/%u: %s\n", v.rows[i].task, v.rows[i].instance, v.rows[i].why);
+        }
+        gm_view_explain_fini(&v);
+    }
+    fail_msg("seed %u: not so after %u s", sim->params.seed, seconds);
+}
+
+enum gm_job_state sim_state(struct sim *sim, const char *id)
+{
+    struct gm_job_view view;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, id, &view, &err), 0);
+    enum gm_job_state state = view.state;
+    gm_view_job_fini(&view);
+    return state;
+}
+
+struct gm_err sim_error(struct sim *sim, const char *id)
+{
+    struct gm_job_view view;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, id, &view, &err), 0);
+    struct gm_err error = view.error;
+    gm_view_job_fini(&view);
+    return error;
+}
+
+bool sim_all_final(struct sim *sim)
+{
+    for (uint32_t i = 0; i < sim->job_count; i++) {
+        struct gm_job_view view;
+        struct gm_err err;
+        assert_int_equal(gm_view_job(sim->core, sim->jobs[i].id, &view, &err), 0);
+        bool final = gm_job_state_is_final(view.state) && !view.cleanup_pending;
+        gm_view_job_fini(&view);
+        if (!final) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void sim_check_done(struct sim *sim, const struct sim_job *job)
+{
+    struct gm_items_view items;
+    struct gm_results_view results;
+    struct gm_err err;
+    static const char *const tasks[] = {"split", "video", "audio"};
+    const uint32_t expected[] = {job->chunks * (1 + job->tracks), job->chunks,
+                                 job->chunks * job->tracks};
+    for (size_t t = 0; t < 3; t++) {
+        assert_int_equal(gm_view_items(sim->core, job->id, tasks[t], &items, &err), 0);
+        assert_int_equal(items.count, expected[t]);
+        for (size_t i = 0; i < items.count; i++) {
+            assert_int_equal(items.rows[i].item->index, i % job->chunks);
+        }
+        gm_view_items_fini(&items);
+    }
+    assert_int_equal(gm_view_results(sim->core, job->id, &results, &err), 0);
+    /* inspect plan split video images hls, tracks, mp4s */
+    assert_int_equal(results.count, 6 + job->tracks + job->mp4s);
+    gm_view_results_fini(&results);
+    assert_true(job->published > 0);
+}

@@ -1,0 +1,134 @@
+#ifndef GM_TESTS_SCHEDULER_CORE_SIM_IO_H
+#define GM_TESTS_SCHEDULER_CORE_SIM_IO_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+/* cmocka wants the four above first */
+#include <cmocka.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/view.h"
+
+/* A farm in virtual time: the real core, a store of rows with delayed commits, a lossy network and
+ * nodes that do made-up work and check what they are told. Everything follows from the seed.
+ * gm_core_check runs after every event; a broken rule fails the cmocka test.
+ */
+#define SIM_NODES 8
+#define SIM_TASKS 8 /* a node */
+#define SIM_JOBS 64
+
+struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a message) */
+    uint32_t seed;
+    uint32_t nodes;
+    uint32_t slots;    /* a node; 0: 1 */
+    uint32_t lease_ms; /* 0: the core's default */
+    uint32_t max_attempts;
+    uint32_t loss;       /* a message vanishes */
+    uint32_t twice;      /* a message to the scheduler comes twice */
+    uint32_t task_fails; /* with a random code that is worth another try */
+    uint32_t task_hangs;
+    uint32_t node_dies;   /* comes back later as a new instance */
+    uint32_t node_parted; /* unreachable for a while */
+    uint32_t restart;     /* the scheduler loses what is not committed */
+    uint32_t publish_fails;
+};
+
+struct sim_job {
+    char id[32];
+    uint32_t chunks, tracks, mp4s, preroll;
+    int64_t poison;             /* chunk that kills every worker; -1 none */
+    uint32_t poison_nodes;      /* ... on nodes below this number; 0: all */
+    enum gm_code inspect_fails; /* this code, on every attempt */
+    bool cancelled;
+    uint32_t published, cleaned; /* times */
+};
+
+struct sim_task {
+    Gm__Assign *assign; /* owned */
+    struct sim_job *job;
+    Gm__TaskInput **inputs; /* owned */
+    size_t input_count, input_cap;
+    bool complete;
+    uint32_t position; /* of the next item */
+    bool grant_asked, granted, finished, hung;
+    uint64_t request;
+    gm_time asked_at, renewed_at;
+    uint64_t progress;
+};
+struct sim_node {
+    char id[16];
+    uint32_t number;
+    uint64_t instance, term;
+    bool alive, parted, welcomed, drained;
+    gm_time back_at, hello_at, renew_at, resend_at;
+    uint64_t seq, request;
+    struct sim_task tasks[SIM_TASKS];
+    Gm__Envelope **outbox; /* owned; until acknowledged */
+    size_t outbox_count, outbox_cap;
+    uint32_t assigned; /* assignments taken, ever */
+};
+struct sim_row {
+    enum gm_row_kind kind;
+    char *key;
+    uint8_t *data;
+    size_t size;
+};
+struct sim {
+    struct sim_params params;
+    uint64_t random;
+    bool lossy; /* messages or nodes may vanish: the two sides can disagree for a while */
+    struct gm_core *core;
+    uint64_t term;
+    gm_time now;
+    uint64_t events;
+    struct sim_node nodes[SIM_NODES];
+    struct sim_job jobs[SIM_JOBS];
+    uint32_t job_count;
+    struct sim_row *rows; /* committed */
+    size_t row_count, row_cap;
+    struct gm_effects *pending; /* steps not committed yet */
+    size_t pending_count, pending_cap;
+    bool hold_commits; /* nothing is committed: a slow disk */
+    bool hold_publish; /* publish effects are not answered */
+    uint32_t queued_publish, queued_cleanup;
+    char *publish_queue[SIM_JOBS * 4];
+    char *cleanup_queue[SIM_JOBS * 4];
+    uint64_t sent_feeds, sent_cancels, sent_assigns; /* seen by the network */
+    char order[65536]; /* "task@node task@node ..." in order of assignment */
+    size_t order_size;
+};
+
+struct sim *sim_create(const struct sim_params *params);
+void sim_destroy(struct sim *sim);
+uint32_t sim_random(struct sim *sim, uint32_t below);
+/* The default pipeline: inspect plan split video audio images mp4 hls. Returns the job, whose
+ * numbers may be changed before the first step. */
+struct sim_job *sim_submit(struct sim *sim, const char *id, uint32_t chunks, uint32_t tracks,
+                           int32_t priority);
+struct sim_job *sim_submit_plan_only(struct sim *sim, const char *id);
+int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err);
+int sim_cancel(struct sim *sim, const char *id);
+/* One step of 100 ms: tick, nodes, network, commits. */
+void sim_step(struct sim *sim);
+void sim_run(struct sim *sim, uint32_t seconds);
+/* Until fn is true, at most so many virtual seconds; fails the test otherwise. */
+void sim_until(struct sim *sim, bool (*fn)(struct sim *sim), uint32_t seconds);
+bool sim_all_final(struct sim *sim);
+void sim_restart(struct sim *sim);
+void sim_commit(struct sim *sim);
+enum gm_job_state sim_state(struct sim *sim, const char *id);
+struct gm_err sim_error(struct sim *sim, const char *id);
+/* Fails the test unless a done job has all items, in place, and its package. */
+void sim_check_done(struct sim *sim, const struct sim_job *job);
+
+/* sim_node_io.c */
+void sim_node_start(struct sim *sim, struct sim_node *node);
+void sim_node_kill(struct sim *sim, struct sim_node *node);
+void sim_node_step(struct sim *sim, struct sim_node *node);
+void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
+void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
+struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
+
+#endif

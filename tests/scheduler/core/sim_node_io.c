@@ -1,0 +1,719 @@
+/* The nodes of the simulated farm: what an agent promises (docs/protocol.md), with made-up work. */
+#include "sim_io.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAMES 150
+#define PUBLICATION "0123456789abcdef"
+
+static void task_fini(struct sim_task *task)
+{
+    if (task->assign) {
+        gm__assign__free_unpacked(task->assign, NULL);
+    }
+    for (size_t i = 0; i < task->input_count; i++) {
+        gm__task_input__free_unpacked(task->inputs[i], NULL);
+    }
+    free(task->inputs);
+    memset(task, 0, sizeof(*task));
+}
+
+static bool envelope_is_of(const Gm__Envelope *e, const struct sim_task *task)
+{
+    uint64_t id = task->assign->task_id;
+    return (e->body_case == GM__ENVELOPE__BODY_PRODUCED && e->produced->task_id == id) ||
+           (e->body_case == GM__ENVELOPE__BODY_DONE && e->done->task_id == id) ||
+           (e->body_case == GM__ENVELOPE__BODY_FAILED && e->failed->task_id == id);
+}
+
+static void outbox_remove(struct sim_node *node, size_t i)
+{
+    gm__envelope__free_unpacked(node->outbox[i], NULL);
+    memmove(&node->outbox[i], &node->outbox[i + 1],
+            (node->outbox_count - i - 1) * sizeof(node->outbox[0]));
+    node->outbox_count--;
+}
+
+static void drop_task(struct sim_node *node, struct sim_task *task)
+{
+    for (size_t i = node->outbox_count; i > 0; i--) {
+        if (envelope_is_of(node->outbox[i - 1], task)) {
+            outbox_remove(node, i - 1);
+        }
+    }
+    task_fini(task);
+}
+
+static void drop_all(struct sim_node *node)
+{
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        if (node->tasks[i].assign) {
+            drop_task(node, &node->tasks[i]);
+        }
+    }
+    while (node->outbox_count > 0) {
+        outbox_remove(node, node->outbox_count - 1);
+    }
+}
+
+void sim_node_start(struct sim *sim, struct sim_node *node)
+{
+    node->alive = true;
+    node->parted = false;
+    node->welcomed = false;
+    node->instance++;
+    node->term = 0;
+    node->hello_at = sim->now;
+}
+
+void sim_node_kill(struct sim *sim, struct sim_node *node)
+{
+    (void)sim;
+    drop_all(node);
+    node->alive = false;
+}
+
+/* Sends now and again until it is acknowledged. */
+static void send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope)
+{
+    envelope->seq = ++node->seq;
+    if (node->outbox_count == node->outbox_cap) {
+        node->outbox_cap = node->outbox_cap ? node->outbox_cap * 2 : 16;
+        node->outbox = realloc(node->outbox, node->outbox_cap * sizeof(node->outbox[0]));
+        assert_non_null(node->outbox);
+    }
+    Gm__Envelope *copy = (Gm__Envelope *)gm_message_dup(&envelope->base);
+    assert_non_null(copy);
+    node->outbox[node->outbox_count++] = copy;
+    sim_send(sim, node, envelope);
+}
+
+static struct sim_task *find_task(struct sim_node *node, uint64_t task_id, uint64_t term,
+                                  uint64_t epoch)
+{
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        const Gm__Assign *a = node->tasks[i].assign;
+        if (a && a->task_id == task_id && a->term == term && a->epoch == epoch) {
+            return &node->tasks[i];
+        }
+    }
+    return NULL;
+}
+
+static void add_input(struct sim_task *task, const Gm__TaskInput *input)
+{
+    if (task->input_count == task->input_cap) {
+        task->input_cap = task->input_cap ? task->input_cap * 2 : 8;
+        task->inputs = realloc(task->inputs, task->input_cap * sizeof(task->inputs[0]));
+        assert_non_null(task->inputs);
+    }
+    task->inputs[task->input_count] = (Gm__TaskInput *)gm_message_dup(&input->base);
+    assert_non_null(task->inputs[task->input_count]);
+    task->input_count++;
+}
+
+static bool is_type(const struct sim_task *task, const char *type)
+{
+    return strcmp(task->assign->spec->type, type) == 0;
+}
+
+/* What a worker may count on when it starts. */
+static void check_assign(const struct sim_task *task)
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    const struct sim_job *job = task->job;
+    assert_true(is_type(task, "inspect") || spec->n_results >= 1);
+    assert_true(is_type(task, "inspect") || is_type(task, "plan") || spec->n_results >= 2);
+    if (is_type(task, "audio")) {
+        for (size_t i = 0; i < spec->n_inputs; i++) {
+            assert_int_equal(spec->inputs[i]->item->index, i);
+            assert_int_equal(spec->inputs[i]->item->stream, spec->instance + 1);
+        }
+        return;
+    }
+    assert_true(spec->inputs_complete);
+    if (is_type(task, "encode")) {
+        assert_true(spec->n_inputs >= 1 && spec->n_inputs <= 32);
+        for (size_t i = 1; i < spec->n_inputs; i++) {
+            assert_int_equal(spec->inputs[i]->item->index, spec->inputs[i - 1]->item->index + 1);
+        }
+    } else if (is_type(task, "thumbnails")) {
+        assert_int_equal(spec->n_inputs, job->chunks);
+    } else if (is_type(task, "mp4") || is_type(task, "package")) {
+        assert_int_equal(spec->n_inputs, job->chunks * (1 + job->tracks));
+        assert_int_equal(spec->n_results, 3 + job->tracks); /* inspect plan video audio */
+    }
+}
+
+static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign *m)
+{
+    if (m->term != node->term || find_task(node, m->task_id, m->term, m->epoch)) {
+        return;
+    }
+    uint32_t used = 0;
+    struct sim_task *task = NULL;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        used += node->tasks[i].assign ? 1 : 0;
+        task = !task && !node->tasks[i].assign ? &node->tasks[i] : task;
+    }
+    assert_true(sim->lossy || used < sim->params.slots);
+    if (!task) {
+        return; /* lost: the lease expires */
+    }
+    *task = (struct sim_task){.renewed_at = sim->now};
+    task->assign = (Gm__Assign *)gm_message_dup(&m->base);
+    assert_non_null(task->assign);
+    for (uint32_t j = 0; j < sim->job_count; j++) {
+        if (strcmp(sim->jobs[j].id, m->spec->job_id) == 0) {
+            task->job = &sim->jobs[j];
+        }
+    }
+    assert_non_null(task->job);
+    for (size_t i = 0; i < m->spec->n_inputs; i++) {
+        add_input(task, m->spec->inputs[i]);
+    }
+    task->complete = m->spec->inputs_complete;
+    node->assigned++;
+    check_assign(task);
+}
+
+static void take_feed(struct sim_node *node, const Gm__Feed *m)
+{
+    struct sim_task *task = find_task(node, m->task_id, m->term, m->epoch);
+    if (!task || m->first > task->input_count) {
+        return; /* a gap: an earlier one was lost and comes again */
+    }
+    for (size_t i = task->input_count - m->first; i < m->n_inputs; i++) {
+        assert_int_equal(m->inputs[i]->item->index, task->input_count);
+        assert_int_equal(m->inputs[i]->item->stream, task->assign->spec->instance + 1);
+        add_input(task, m->inputs[i]);
+    }
+    task->complete = task->complete || m->inputs_complete;
+}
+
+static void send_failed(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                        enum gm_code code, int64_t native, int64_t chunk)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Failed failed = GM__FAILED__INIT;
+    Gm__Error error = GM__ERROR__INIT;
+    error.code = code;
+    error.native = native;
+    error.text = (char *)"made up";
+    failed.task_id = task->assign->task_id;
+    failed.term = task->assign->term;
+    failed.epoch = task->assign->epoch;
+    failed.error = &error;
+    failed.chunk = chunk;
+    envelope.body_case = GM__ENVELOPE__BODY_FAILED;
+    envelope.failed = &failed;
+    task->finished = true;
+    send_reliably(sim, node, &envelope);
+}
+
+static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welcome *m)
+{
+    node->welcomed = true;
+    if (m->term != node->term) {
+        drop_all(node);
+        node->term = m->term;
+    }
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Offer offer = GM__OFFER__INIT;
+    Gm__Capacity usable = GM__CAPACITY__INIT;
+    usable.cpu_milli = sim->params.slots * 1000;
+    usable.memory_bytes = (uint64_t)sim->params.slots << 30;
+    usable.scratch_bytes = (uint64_t)sim->params.slots << 30;
+    usable.slots = sim->params.slots;
+    offer.device = (char *)"cpu";
+    offer.usable = &usable;
+    envelope.body_case = GM__ENVELOPE__BODY_OFFER;
+    envelope.offer = &offer;
+    sim_send(sim, node, &envelope);
+    node->resend_at = sim->now;
+}
+
+static void take_ack(struct sim_node *node, const Gm__Ack *m)
+{
+    for (size_t i = 0; i < node->outbox_count; i++) {
+        const Gm__Envelope *e = node->outbox[i];
+        if (e->seq != m->seq) {
+            continue;
+        }
+        struct sim_task *of = NULL;
+        for (size_t t = 0; t < SIM_TASKS && !of; t++) {
+            if (node->tasks[t].assign && envelope_is_of(e, &node->tasks[t])) {
+                of = &node->tasks[t];
+            }
+        }
+        bool last = e->body_case != GM__ENVELOPE__BODY_PRODUCED;
+        outbox_remove(node, i);
+        if (of && (m->stale || last)) {
+            drop_task(node, of);
+        }
+        return;
+    }
+}
+
+static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renewed *m)
+{
+    for (size_t i = 0; i < m->n_kept; i++) {
+        struct sim_task *task =
+            find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);
+        if (task) {
+            task->renewed_at = sim->now;
+        }
+    }
+    for (size_t i = 0; i < m->n_lost; i++) {
+        struct sim_task *task =
+            find_task(node, m->lost[i]->task_id, m->lost[i]->term, m->lost[i]->epoch);
+        if (task) {
+            drop_task(node, task);
+        }
+    }
+}
+
+static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
+{
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        struct sim_task *task = &node->tasks[i];
+        if (!task->assign || !task->grant_asked || task->request != m->request) {
+            continue;
+        }
+        if (m->error) {
+            assert_int_equal(m->error->code, GM_E_STALE);
+            drop_task(node, task);
+        } else {
+            task->granted = true;
+        }
+    }
+}
+
+void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *e)
+{
+    struct sim_task *task;
+    switch (e->body_case) {
+    case GM__ENVELOPE__BODY_WELCOME:
+        take_welcome(sim, node, e->welcome);
+        break;
+    case GM__ENVELOPE__BODY_REFUSE:
+        assert_int_equal(e->refuse->error->code, GM_E_UNREACHABLE);
+        node->welcomed = false;
+        break;
+    case GM__ENVELOPE__BODY_ASSIGN:
+        take_assign(sim, node, e->assign);
+        break;
+    case GM__ENVELOPE__BODY_FEED:
+        take_feed(node, e->feed);
+        break;
+    case GM__ENVELOPE__BODY_RENEWED:
+        take_renewed(sim, node, e->renewed);
+        break;
+    case GM__ENVELOPE__BODY_GRANT_ANSWER:
+        take_grant(node, e->grant_answer);
+        break;
+    case GM__ENVELOPE__BODY_ACK:
+        take_ack(node, e->ack);
+        break;
+    case GM__ENVELOPE__BODY_CANCEL:
+        task = find_task(node, e->cancel->task_id, e->cancel->term, e->cancel->epoch);
+        if (task && sim_random(sim, 2) == 0) {
+            drop_task(node, task); /* the next Renew says so */
+        } else if (task && !task->finished) {
+            send_failed(sim, node, task, GM_E_CANCELLED, 0, -1);
+        }
+        break;
+    case GM__ENVELOPE__BODY_DRAIN:
+        node->drained = !e->drain->resume;
+        break;
+    default:
+        fail_msg("a node got message %d", (int)e->body_case);
+    }
+}
+
+/* ---- work */
+
+struct piece { /* what a task makes next */
+    bool item, done, wait;
+    uint32_t stream, index;
+    bool last;
+    Gm__ObjectStore store;
+};
+
+static uint32_t skip_of(const struct sim_task *task, uint32_t stream)
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    for (size_t i = 0; i < spec->n_skip; i++) {
+        if (spec->skip[i]->stream == stream) {
+            return spec->skip[i]->count;
+        }
+    }
+    return 0;
+}
+
+static struct piece next_piece(struct sim_task *task)
+{
+    const struct sim_job *job = task->job;
+    struct piece p = {.store = GM__OBJECT_STORE__STORE_OUT};
+    if (is_type(task, "split")) {
+        uint32_t streams = 1 + job->tracks;
+        p.store = GM__OBJECT_STORE__STORE_WORK;
+        for (; task->position < job->chunks * streams; task->position++) {
+            p.stream = task->position % streams;
+            p.index = task->position / streams;
+            if (p.index >= skip_of(task, p.stream)) {
+                p.item = true;
+                p.last = p.index + 1 == job->chunks;
+                return p;
+            }
+        }
+        p.stream = p.index = 0;
+    } else if (is_type(task, "encode")) {
+        if (task->position < task->input_count) {
+            p.item = true;
+            p.index = task->inputs[task->position]->item->index;
+            return p;
+        }
+    } else if (is_type(task, "audio")) {
+        if (task->position < skip_of(task, 0)) {
+            task->position = skip_of(task, 0);
+        }
+        bool more = task->position + 1 < task->input_count;
+        if (more || (task->complete && task->position < task->input_count)) {
+            p.item = true;
+            p.index = task->position;
+            p.last = !more;
+            return p;
+        }
+        p.wait = !task->complete;
+    } else if (is_type(task, "inspect") || is_type(task, "plan")) {
+        p.store = GM__OBJECT_STORE__STORE_WORK;
+    }
+    p.done = !p.wait;
+    return p;
+}
+
+static void object_name(const struct sim_task *task, const struct piece *p, char name[64])
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    (void)snprintf(name, 64, "%s/%u/%u-%u%s", spec->task, spec->instance, p->stream, p->index,
+                   p->done ? "-done" : "");
+}
+
+static void object_hash(const char *name, uint8_t hash[32])
+{
+    uint64_t h = UINT64_C(1469598103934665603);
+    for (size_t i = 0; name[i]; i++) {
+        h = (h ^ (uint8_t)name[i]) * UINT64_C(1099511628211);
+    }
+    for (size_t i = 0; i < 32; i++) {
+        hash[i] = (uint8_t)(h >> (i % 8 * 8));
+    }
+}
+
+static void ask_grant(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                      const struct piece *p)
+{
+    char name[64];
+    uint8_t hash[32];
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+    Gm__GrantItem item = GM__GRANT_ITEM__INIT;
+    Gm__GrantItem *items[] = {&item};
+    object_name(task, p, name);
+    object_hash(name, hash);
+    item.store = p->store;
+    item.name = name;
+    item.size = strlen(name);
+    item.sha256.data = hash;
+    item.sha256.len = sizeof(hash);
+    request.task_id = task->assign->task_id;
+    request.term = task->assign->term;
+    request.epoch = task->assign->epoch;
+    request.request = task->request = ++node->request;
+    request.items = items;
+    request.n_items = 1;
+    envelope.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+    envelope.grant_request = &request;
+    task->grant_asked = true;
+    task->asked_at = sim->now;
+    sim_send(sim, node, &envelope);
+}
+
+static size_t pack(const ProtobufCMessage *m, uint8_t out[1024])
+{
+    assert_true(protobuf_c_message_get_packed_size(m) <= 1024);
+    return protobuf_c_message_pack(m, out);
+}
+
+static size_t split_item_meta(const struct sim_task *task, uint8_t out[1024])
+{
+    Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+    meta.frames = FRAMES;
+    meta.preroll_frames = task->job->preroll;
+    return pack(&meta.base, out);
+}
+
+static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
+{
+    if (is_type(task, "inspect")) {
+        Gm__Inspection meta = GM__INSPECTION__INIT;
+        meta.duration_us = (int64_t)task->job->chunks * 6000000;
+        return pack(&meta.base, out);
+    }
+    if (is_type(task, "plan")) {
+        Gm__Policy meta = GM__POLICY__INIT;
+        meta.publication = (char *)PUBLICATION;
+        meta.estimated_frames = (int64_t)task->job->chunks * FRAMES + 7;
+        return pack(&meta.base, out);
+    }
+    if (is_type(task, "split")) {
+        Gm__SplitMeta meta = GM__SPLIT_META__INIT;
+        uint32_t items[16];
+        meta.n_items = 1 + task->job->tracks;
+        meta.items = items;
+        for (size_t i = 0; i < meta.n_items; i++) {
+            items[i] = task->job->chunks;
+        }
+        return pack(&meta.base, out);
+    }
+    return 0;
+}
+
+static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                       const struct piece *p)
+{
+    char name[64], key[160];
+    uint8_t hash[32], meta[1024];
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Produced produced = GM__PRODUCED__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    Gm__Usage usage = GM__USAGE__INIT;
+    Gm__Item item = GM__ITEM__INIT;
+    Gm__Object object = GM__OBJECT__INIT;
+    Gm__Object *objects[] = {&object};
+    Gm__Expand audio = GM__EXPAND__INIT, mp4 = GM__EXPAND__INIT;
+    Gm__Expand *expand[] = {&audio, &mp4};
+    object_name(task, p, name);
+    object_hash(name, hash);
+    bool out = p->store == GM__OBJECT_STORE__STORE_OUT;
+    (void)snprintf(key, sizeof(key), "%s/%s/%s", out ? "v" : "jobs",
+                   out ? PUBLICATION : task->job->id, name);
+    object.store = p->store;
+    object.key = key;
+    object.size = strlen(name);
+    object.sha256.data = hash;
+    object.sha256.len = sizeof(hash);
+    if (p->item) {
+        item.stream = p->stream;
+        item.index = p->index;
+        item.last = p->last;
+        item.objects = objects;
+        item.n_objects = 1;
+        item.meta.data = meta;
+        item.meta.len = is_type(task, "split") ? split_item_meta(task, meta) : 0;
+        produced.task_id = task->assign->task_id;
+        produced.term = task->assign->term;
+        produced.epoch = task->assign->epoch;
+        produced.item = &item;
+        envelope.body_case = GM__ENVELOPE__BODY_PRODUCED;
+        envelope.produced = &produced;
+        task->position++;
+    } else {
+        done.task_id = task->assign->task_id;
+        done.term = task->assign->term;
+        done.epoch = task->assign->epoch;
+        done.objects = objects;
+        done.n_objects = 1;
+        done.meta.data = meta;
+        done.meta.len = result_meta(task, meta);
+        usage.cpu_us = 1000;
+        done.usage = &usage;
+        if (is_type(task, "plan")) {
+            audio.task = (char *)"audio";
+            audio.instances = task->job->tracks;
+            mp4.task = (char *)"mp4";
+            mp4.instances = task->job->mp4s;
+            done.expand = expand;
+            done.n_expand = 2;
+            done.publication = (char *)PUBLICATION;
+        }
+        envelope.body_case = GM__ENVELOPE__BODY_DONE;
+        envelope.done = &done;
+        task->finished = true;
+    }
+    task->grant_asked = task->granted = false;
+    send_reliably(sim, node, &envelope);
+}
+
+/* Returns true when the task failed. */
+static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                     const struct piece *p)
+{
+    static const enum gm_code codes[] = {GM_E_MEDIA, GM_E_STORE,       GM_E_WORKER_DIED,
+                                         GM_E_NOMEM, GM_E_WORKER_HUNG, GM_E_MEDIA_VERIFY,
+                                         GM_E_BUSY,  GM_E_NO_SCRATCH};
+    const struct sim_job *job = task->job;
+    if (is_type(task, "inspect") && job->inspect_fails != GM_OK) {
+        send_failed(sim, node, task, job->inspect_fails, 0, -1);
+        return true;
+    }
+    bool bad_node = job->poison_nodes == 0 || node->number < job->poison_nodes;
+    if (is_type(task, "encode") && p->item && (int64_t)p->index == job->poison && bad_node) {
+        send_failed(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
+        return true;
+    }
+    if (sim->params.task_fails == 0 || sim_random(sim, 10000) >= sim->params.task_fails) {
+        return false;
+    }
+    enum gm_code code = codes[sim_random(sim, sizeof(codes) / sizeof(codes[0]))];
+    bool blames = p->item && is_type(task, "encode") && sim_random(sim, 2) == 0;
+    send_failed(sim, node, task, code, code == GM_E_WORKER_DIED ? SIGKILL : 0,
+                blames ? (int64_t)p->index : -1);
+    return true;
+}
+
+static void work(struct sim *sim, struct sim_node *node, struct sim_task *task)
+{
+    if (task->hung || task->finished || sim_random(sim, 4) == 0) {
+        return;
+    }
+    if (sim->params.task_hangs > 0 && sim_random(sim, 10000) < sim->params.task_hangs) {
+        task->hung = true;
+        return;
+    }
+    struct piece p = next_piece(task);
+    if (p.wait) {
+        return;
+    }
+    task->progress++;
+    if (!task->grant_asked) {
+        if (!may_fail(sim, node, task, &p)) {
+            ask_grant(sim, node, task, &p);
+        }
+    } else if (task->granted) {
+        send_piece(sim, node, task, &p);
+    } else if (sim->now - task->asked_at >= 2 * GM_SEC) {
+        ask_grant(sim, node, task, &p);
+    }
+}
+
+static void hello(struct sim *sim, struct sim_node *node)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Hello m = GM__HELLO__INIT;
+    Gm__Device device = GM__DEVICE__INIT;
+    Gm__Device *devices[] = {&device};
+    Gm__Capacity capacity = GM__CAPACITY__INIT;
+    device.id = (char *)"cpu";
+    device.kind = (char *)"cpu";
+    device.capacity = &capacity;
+    m.node_id = node->id;
+    m.instance = node->instance;
+    m.protocol = GM_PROTOCOL_VERSION;
+    m.hostname = (char *)"host";
+    m.devices = devices;
+    m.n_devices = 1;
+    envelope.body_case = GM__ENVELOPE__BODY_HELLO;
+    envelope.hello = &m;
+    node->hello_at = sim->now + GM_SEC;
+    sim_send(sim, node, &envelope);
+}
+
+static void heartbeat(struct sim *sim, struct sim_node *node)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Renew renew = GM__RENEW__INIT;
+    Gm__LeaseState states[SIM_TASKS];
+    Gm__LeaseState *list[SIM_TASKS];
+    renew.leases = list;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        const struct sim_task *task = &node->tasks[i];
+        if (!task->assign) {
+            continue;
+        }
+        Gm__LeaseState *s = &states[renew.n_leases];
+        gm__lease_state__init(s);
+        s->task_id = task->assign->task_id;
+        s->term = task->assign->term;
+        s->epoch = task->assign->epoch;
+        s->progress = task->progress;
+        s->inputs_received = (uint32_t)task->input_count;
+        list[renew.n_leases++] = s;
+    }
+    envelope.body_case = GM__ENVELOPE__BODY_RENEW;
+    envelope.renew = &renew;
+    node->renew_at = sim->now + GM_SEC;
+    sim_send(sim, node, &envelope);
+}
+
+static void resend(struct sim *sim, struct sim_node *node)
+{
+    node->resend_at = sim->now + 2 * GM_SEC;
+    size_t count = node->outbox_count;
+    Gm__Envelope **copies = calloc(count + 1, sizeof(*copies));
+    assert_non_null(copies);
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = (Gm__Envelope *)gm_message_dup(&node->outbox[i]->base);
+    }
+    for (size_t i = 0; i < count; i++) {
+        sim_send(sim, node, copies[i]);
+        gm__envelope__free_unpacked(copies[i], NULL);
+    }
+    free(copies);
+}
+
+void sim_node_step(struct sim *sim, struct sim_node *node)
+{
+    if ((!node->alive || node->parted) && node->back_at > 0 && sim->now >= node->back_at) {
+        node->parted = false;
+        node->back_at = 0;
+        if (!node->alive) {
+            sim_node_start(sim, node);
+        }
+    }
+    if (!node->alive) {
+        return;
+    }
+    uint32_t lease_ms = sim->params.lease_ms > 0 ? sim->params.lease_ms : 15000;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        struct sim_task *task = &node->tasks[i];
+        if (task->assign && sim->now - task->renewed_at > lease_ms * GM_MS) {
+            drop_task(node, task);
+        }
+    }
+    if (!node->welcomed) {
+        if (sim->now >= node->hello_at) {
+            hello(sim, node);
+        }
+        return;
+    }
+    if (sim->now >= node->renew_at) {
+        heartbeat(sim, node);
+    }
+    if (sim->now >= node->resend_at) {
+        resend(sim, node);
+    }
+    for (size_t i = 0; i < SIM_TASKS && node->welcomed; i++) {
+        if (node->tasks[i].assign) {
+            work(sim, node, &node->tasks[i]);
+        }
+    }
+}
+
+struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node)
+{
+    for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        for (size_t i = 0; i < SIM_TASKS; i++) {
+            struct sim_task *t = &sim->nodes[n].tasks[i];
+            if (t->assign && strcmp(t->assign->spec->task, task) == 0) {
+                *out_node = &sim->nodes[n];
+                return t;
+            }
+        }
+    }
+    return NULL;
+}
