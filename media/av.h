@@ -45,7 +45,8 @@ struct gm_source {
 int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source *out,
                    struct gm_err *err) GM_MUST_CHECK;
 /* The same; decoders that libavformat runs to find parameters refuse pictures above max_pixels
- * (0: no limit of ours). */
+ * (0: no limit of ours), and sizes that headers declare are checked first. Errors: INPUT_TOO_LARGE.
+ */
 int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);

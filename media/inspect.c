@@ -176,8 +176,9 @@ static int check_video(struct inspector *s, struct gm_err *err)
     }
     if (s->scan.frames == 0) {
         return gm_err_set(err, GM_E_INPUT_DAMAGED, 0,
-                          "none of the first %zu packets of %s gave a picture", s->scan.count,
-                          s->name);
+                          "none of the first %zu packets of %s gave a picture of at most %llu "
+                          "pixels",
+                          s->scan.count, s->name, (unsigned long long)s->max_pixels);
     }
     int rc = check_size(s, (int)v->width_px, (int)v->height_px, err);
     displayed_size(v, &w, &h);

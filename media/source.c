@@ -190,7 +190,8 @@ static int find_format(struct source_io *io, const char *name, const AVInputForm
         return gm_err_set(err, GM_E_INPUT_UNREADABLE, 0, "%s is no media file%s", name,
                           looks_like_text(io->fd) ? " (it is text)" : "");
     }
-    return gm_err_set(err, GM_E_INPUT_FORMAT, 0, "%s is a %s, which gopmill does not open", name,
+    return gm_err_set(err, GM_E_INPUT_FORMAT, 0,
+                      "%s is of the format \"%s\", which gopmill does not open", name,
                       format->long_name != NULL ? format->long_name : format->name);
 }
 
@@ -231,6 +232,23 @@ static int open_demuxer(struct source_io *io, const AVInputFormat *format, const
 out:
     av_dict_free(&options);
     return rc;
+}
+
+/* Sizes that headers declare, before anything is decoded. */
+static int check_pixels(const AVFormatContext *ctx, const char *name, int64_t max_pixels,
+                        struct gm_err *err)
+{
+    for (unsigned i = 0; max_pixels > 0 && i < ctx->nb_streams; i++) {
+        const AVCodecParameters *par = ctx->streams[i]->codecpar;
+        if (par->codec_type == AVMEDIA_TYPE_VIDEO && par->width > 0 && par->height > 0 &&
+            (int64_t)par->width * par->height > max_pixels &&
+            (ctx->streams[i]->disposition & AV_DISPOSITION_ATTACHED_PIC) == 0) {
+            return gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0,
+                              "the picture of %s is %dx%d: more than %lld pixels", name, par->width,
+                              par->height, (long long)max_pixels);
+        }
+    }
+    return 0;
 }
 
 /* avformat_find_stream_info decodes where headers say too little: the pixel limit holds there. */
@@ -293,6 +311,9 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
     rc = find_format(io, name, &format, err);
     if (rc == 0) {
         rc = open_demuxer(io, format, name, &source.format, err);
+    }
+    if (rc == 0) {
+        rc = check_pixels(source.format, name, max_pixels, err);
     }
     if (rc == 0 && find) {
         rc = find_streams(source.format, name, max_pixels, err);
