@@ -167,9 +167,17 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
                                  .config_size = init.config_size,
                                  .rate = gm_av_rational(t->policy->timescale_rate),
                                  .colour = t->facts->video};
-    rc = gm_mp4_writer_add_video(t->writer, &video, &t->tracks[0].reorder, err);
-    if (rc == 0 && t->tracks[0].reorder > MAX_REORDER) {
-        rc = gm_err_set(err, GM_E_MEDIA, 0, "pictures move up to %u places", t->tracks[0].reorder);
+    bool more = false;
+    struct track *track = &t->tracks[0];
+    if ((rc = gm_mp4_writer_add_video(t->writer, &video, err)) < 0 ||
+        (rc = fill(t, track, &more, err)) < 0) {
+        return rc;
+    }
+    const struct gm_fmp4_read_sample *first = track->current.samples; /* there is one: collected */
+    rc = gm_mp4_reorder(&video, track->current.data + first->offset, first->size, &track->reorder,
+                        err);
+    if (rc == 0 && track->reorder > MAX_REORDER) {
+        rc = gm_err_set(err, GM_E_MEDIA, 0, "pictures move up to %u places", track->reorder);
     }
     return rc;
 }

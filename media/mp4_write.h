@@ -27,9 +27,8 @@ struct gm_mp4_sample {
 
 /* fd: readable, writable, seekable, empty; the caller's; lent until close. */
 int gm_mp4_writer_open(int fd, struct gm_mp4_writer **out, struct gm_err *err) GM_MUST_CHECK;
-/* *out_reorder: places that pictures may move between decoding and showing. */
 int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *video,
-                            unsigned *out_reorder, struct gm_err *err) GM_MUST_CHECK;
+                            struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
                             struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_begin(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
@@ -38,5 +37,10 @@ int gm_mp4_writer_sample(struct gm_mp4_writer *w, size_t track, const struct gm_
                          struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_end(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
 void gm_mp4_writer_close(struct gm_mp4_writer **w);
+
+/* Places that pictures of an H.264 stream may move between decoding and showing, as its parameter
+ * sets say. first: its first sample, an IDR picture. */
+int gm_mp4_reorder(const struct gm_mp4_video *video, const uint8_t *first, size_t size,
+                   unsigned *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif
