@@ -76,7 +76,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
-        for (size_t i = 0; i < fx->cleanup_count && !d->stopping; i++) {
+        for (size_t i = 0; i < fx->cleanup_count; i++) {
             gm_cleanup_start(d, fx->cleanups[i].job_id);
         }
     }

@@ -5,9 +5,9 @@
  * Publishing writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
  * is not done writes its report alone.
  *
- * Deleting goes in small batches. Before each batch the loop asks whether another job owns the same
- * publication, and while a batch runs no write grant for outputs leaves, so a deletion never hits
- * an object that a newer job was just allowed to write.
+ * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
+ * asks whether another job owns the same publication, and while a batch runs no write grant for
+ * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -244,7 +244,7 @@ static void delete_done(void *arg);
 static void delete_next(struct gm_store_job *job)
 {
     struct gm_daemon *d = job->d;
-    bool again = job->rc == 0 && !d->stopping;
+    bool again = job->rc == 0;
     job->deleting_out = again && job->out.next < job->out.count &&
                         !gm_view_is_publication_shared(d->core, job->job_id);
     if (again && (job->deleting_out || job->work.next < job->work.count)) {

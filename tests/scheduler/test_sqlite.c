@@ -1,0 +1,225 @@
+#include "tests/scheduler/helper.h"
+
+#include <sqlite3.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "scheduler/store/state.h"
+
+#define ROWS_MAX 64
+
+struct seen {
+    size_t count;
+    char keys[ROWS_MAX][64];
+    char data[ROWS_MAX][64];
+    enum gm_row_kind kinds[ROWS_MAX];
+};
+
+static int see(enum gm_row_kind kind, const char *key, const void *data, size_t size, void *arg,
+               struct gm_err *err)
+{
+    struct seen *s = arg;
+    (void)err;
+    assert_true(s->count < ROWS_MAX && size < 64 && strlen(key) < 64);
+    s->kinds[s->count] = kind;
+    (void)strcpy(s->keys[s->count], key);
+    memcpy(s->data[s->count], data, size);
+    s->data[s->count++][size] = '\0';
+    return 0;
+}
+
+static struct gm_row row(enum gm_row_kind kind, const char *key, const char *data)
+{
+    return (struct gm_row){.kind = kind,
+                           .key = (char *)(uintptr_t)key,
+                           .data = (uint8_t *)(uintptr_t)data,
+                           .size = data != NULL ? strlen(data) : 0};
+}
+
+static struct gm_state_event event(int64_t seq, const char *job)
+{
+    return (struct gm_state_event){
+        .seq = seq, .job_id = job, .type = "job.state", .json = "{}", .unix_ms = 5};
+}
+
+static void count_event(const struct gm_state_event *e, void *arg)
+{
+    int64_t *sum = arg;
+    assert_string_equal(e->type, "job.state");
+    assert_string_equal(e->json, "{}");
+    assert_true(e->unix_ms == 5);
+    *sum = *sum * 10 + e->seq;
+}
+
+static void rows_come_back(void **state)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    struct seen seen = {0};
+    struct gm_row rows[] = {row(GM_ROW_JOB, "a", "one"),   row(GM_ROW_TASK, "a", "two"),
+                            row(GM_ROW_JOB, "b", ""),      row(GM_ROW_JOB, "a", "three"),
+                            row(GM_ROW_ITEM, "gone", "x"), row(GM_ROW_ITEM, "gone", NULL)};
+    struct gm_state_batch batch = {.rows = rows, .row_count = 6};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    assert_int_equal(gm_state_term(s), 1);
+    ASSERT_OK(gm_state_commit(s, &batch, &err));
+    gm_state_close(&s);
+    assert_null(s);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    assert_int_equal(gm_state_term(s), 2);
+    ASSERT_OK(gm_state_load(s, see, &seen, &err));
+    assert_int_equal(seen.count, 3);
+    assert_string_equal(seen.keys[0], "a");
+    assert_string_equal(seen.data[0], "three");
+    assert_string_equal(seen.data[1], "");
+    assert_int_equal(seen.kinds[2], GM_ROW_TASK);
+    gm_state_close(&s);
+}
+
+static void events_are_read_in_order_and_go_with_their_job(void **state)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    int64_t sum = 0;
+    struct gm_row rows[] = {row(GM_ROW_JOB, "j", "x"), row(GM_ROW_JOB, "k", "x")};
+    struct gm_state_event events[] = {event(1, "j"), event(2, "k"), event(3, "j"), event(4, "j")};
+    struct gm_state_batch batch = {
+        .rows = rows, .row_count = 2, .events = events, .event_count = 4};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    assert_true(gm_state_last_event(s) == 0);
+    ASSERT_OK(gm_state_commit(s, &batch, &err));
+    ASSERT_OK(gm_state_events(s, "j", 0, 10, count_event, &sum, &err));
+    assert_true(sum == 134);
+    sum = 0;
+    ASSERT_OK(gm_state_events(s, "j", 1, 1, count_event, &sum, &err));
+    assert_true(sum == 3);
+    rows[0] = row(GM_ROW_JOB, "j", NULL);
+    batch = (struct gm_state_batch){.rows = rows, .row_count = 1};
+    ASSERT_OK(gm_state_commit(s, &batch, &err));
+    sum = 0;
+    ASSERT_OK(gm_state_events(s, "j", 0, 10, count_event, &sum, &err));
+    assert_true(sum == 0);
+    ASSERT_OK(gm_state_events(s, "k", 0, 10, count_event, &sum, &err));
+    assert_true(sum == 2);
+    gm_state_close(&s);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    assert_true(gm_state_last_event(s) == 2);
+    gm_state_close(&s);
+}
+
+static void a_batch_that_fails_leaves_nothing(void **state)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    struct seen seen = {0};
+    struct gm_row rows[] = {row(GM_ROW_JOB, "a", "one")};
+    struct gm_state_event events[] = {event(7, "a"), event(7, "a")}; /* one number twice */
+    struct gm_state_batch batch = {
+        .rows = rows, .row_count = 1, .events = events, .event_count = 2};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    assert_int_equal(gm_state_commit(s, &batch, &err), -GM_E_SYS);
+    ASSERT_OK(gm_state_load(s, see, &seen, &err));
+    assert_int_equal(seen.count, 0);
+    batch.event_count = 1;
+    ASSERT_OK(gm_state_commit(s, &batch, &err)); /* and it goes on */
+    gm_state_close(&s);
+}
+
+static void two_schedulers_do_not_share_a_folder(void **state)
+{
+    struct gm_state *a = NULL;
+    struct gm_state *b = NULL;
+    struct gm_err err = {0};
+    ASSERT_OK(gm_state_open(*state, &a, &err));
+    assert_int_equal(gm_state_open(*state, &b, &err), -GM_E_CONFLICT);
+    assert_non_null(strstr(err.text, "another scheduler"));
+    assert_null(b);
+    gm_state_close(&a);
+    ASSERT_OK(gm_state_open(*state, &a, &err));
+    gm_state_close(&a);
+}
+
+static void another_schema_is_refused(void **state)
+{
+    char path[512];
+    sqlite3 *db = NULL;
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    gm_state_close(&s);
+    path_in(path, *state, "state.db");
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE meta SET value = 99 WHERE name = 'schema'", NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+    assert_int_equal(gm_state_open(*state, &s, &err), -GM_E_CONFLICT);
+    assert_non_null(strstr(err.text, "schema 99"));
+    write_file(*state, "state.db", "this is no database, whatever its name says", 44);
+    assert_true(gm_state_open(*state, &s, &err) < 0);
+}
+
+/* A process that ends at any moment leaves whole batches: each holds two rows with one number. */
+static void a_killed_process_leaves_whole_batches(void **state)
+{
+    struct gm_err err = {0};
+    for (int last = 0; last < 4; last++) {
+        int pipe_fds[2];
+        assert_int_equal(pipe(pipe_fds), 0);
+        pid_t pid = fork();
+        assert_true(pid >= 0);
+        if (pid == 0) {
+            struct gm_state *s = NULL;
+            if (gm_state_open(*state, &s, &err) < 0) {
+                _exit(1);
+            }
+            for (int i = 0; i <= last; i++) {
+                char n[16];
+                (void)snprintf(n, sizeof n, "%d-%d", last, i);
+                struct gm_row rows[] = {row(GM_ROW_JOB, "x", n), row(GM_ROW_TASK, "x", n)};
+                struct gm_state_batch batch = {.rows = rows, .row_count = 2};
+                if (gm_state_commit(s, &batch, &err) < 0 ||
+                    write(pipe_fds[1], n, sizeof n) != sizeof n) {
+                    _exit(1);
+                }
+            }
+            _exit(0); /* nothing is closed, as after a kill */
+        }
+        int status = 0;
+        assert_int_equal(waitpid(pid, &status, 0), pid);
+        assert_int_equal(status, 0);
+        (void)close(pipe_fds[1]);
+        char said[16] = "";
+        char n[16];
+        while (read(pipe_fds[0], n, sizeof n) == sizeof n) {
+            memcpy(said, n, sizeof n);
+        }
+        (void)close(pipe_fds[0]);
+        struct gm_state *s = NULL;
+        struct seen seen = {0};
+        ASSERT_OK(gm_state_open(*state, &s, &err));
+        assert_int_equal(gm_state_term(s), 2 * last + 2);
+        ASSERT_OK(gm_state_load(s, see, &seen, &err));
+        assert_int_equal(seen.count, 2);
+        assert_string_equal(seen.data[0], said);
+        assert_string_equal(seen.data[1], said);
+        gm_state_close(&s);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(rows_come_back, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(events_are_read_in_order_and_go_with_their_job, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_batch_that_fails_leaves_nothing, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(two_schedulers_do_not_share_a_folder, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(another_schema_is_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_killed_process_leaves_whole_batches, make_folder,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
