@@ -325,6 +325,15 @@ static void kill_worker(struct gm_task *task, const char *reason)
     }
 }
 
+static void release_slot(struct gm_task *task)
+{
+    if (task->slot != NULL) {
+        gm_open_forget(task->agent, task->slot);
+        task->slot->task = NULL;
+        task->slot = NULL;
+    }
+}
+
 void gm_task_fail(struct gm_task *task, const struct gm_err *why, int64_t chunk)
 {
     if (task->state == GM_TASK_ENDED || task->state == GM_TASK_DROPPED) {
@@ -356,11 +365,7 @@ void gm_task_drop(struct gm_task *task, const char *reason)
     gm_link_drop_task(task->agent, task->id, task->epoch);
     task->agent->renew_due = 0; /* the next heartbeat, which no longer names it, goes at once */
     drop_items(task);
-    if (task->slot != NULL) {
-        gm_open_forget(task->agent, task->slot);
-        task->slot->task = NULL;
-        task->slot = NULL;
-    }
+    release_slot(task);
     gm_task_unref(task);
 }
 
@@ -469,8 +474,9 @@ void gm_task_emit(struct gm_task *task)
         task->first = item->next;
         task->last = task->first == NULL ? NULL : task->last;
         task->unacked += end ? 0 : 1;
-        if (end) {
+        if (end) { /* the scheduler may use the slot again as soon as it reads this */
             task->state = GM_TASK_ENDED;
+            release_slot(task);
         }
         gm_item_drop(item);
     }
@@ -501,10 +507,6 @@ void gm_task_finished(struct gm_task *task)
     task->refs++;
     task->state = GM_TASK_DROPPED;
     drop_items(task);
-    if (task->slot != NULL) {
-        task->slot->task = NULL;
-        task->slot = NULL;
-    }
     gm_task_unref(task);
 }
 
