@@ -160,7 +160,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
     cancel.reason = (char *)reason;
     envelope.body_case = GM__ENVELOPE__BODY_CANCEL;
     envelope.cancel = &cancel;
-    gm_core_fx_send(core, lease->node->id, &envelope, false);
+    gm_core_fx_send(core, lease->node->id, &envelope, true);
 }
 
 bool gm_core_lease_is_complete(const struct gm_lease *lease)

@@ -1,4 +1,9 @@
-/* Assign and Feed: what a worker is told. Objects carry keys; the daemon adds urls. */
+/* Assign and Feed: what a worker is told. Objects carry keys; the daemon adds urls.
+ *
+ * Nothing of an assignment must be on disk before it leaves. But the slot that it takes may have
+ * been freed by a message whose Ack waits for the disk, and a node frees a slot on that Ack: so
+ * Assign, Feed and Cancel queue behind Acks like everything durable.
+ */
 #include <stdlib.h>
 
 #include "scheduler/core/state.h"
@@ -176,7 +181,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     assign.spec = &s.spec;
     envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
     envelope.assign = &assign;
-    gm_core_fx_send(core, lease->node->id, &envelope, false);
+    gm_core_fx_send(core, lease->node->id, &envelope, true);
     lease->fed = (uint32_t)s.input_count;
     lease->fed_complete = s.spec.inputs_complete;
     lease->fed_at = core->now;

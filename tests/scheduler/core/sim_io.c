@@ -514,3 +514,12 @@ void sim_check_done(struct sim *sim, const struct sim_job *job)
     gm_view_results_fini(&results);
     assert_true(job->published > 0);
 }
+
+const Gm__Envelope *sim_last_send(const struct sim *sim)
+{
+    if (sim->pending_count == 0) {
+        return NULL;
+    }
+    const struct gm_effects *fx = &sim->pending[sim->pending_count - 1];
+    return fx->send_count > 0 ? fx->sends[fx->send_count - 1].envelope : NULL;
+}

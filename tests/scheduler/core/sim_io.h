@@ -123,6 +123,9 @@ struct gm_err sim_error(struct sim *sim, const char *id);
 /* Fails the test unless a done job has all items, in place, and its package. */
 void sim_check_done(struct sim *sim, const struct sim_job *job);
 
+/* The last message that the last event made, or NULL; borrowed until the next commit. */
+const Gm__Envelope *sim_last_send(const struct sim *sim);
+
 /* sim_node_io.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);

@@ -156,7 +156,7 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     uint32_t used = 0;
     struct sim_task *task = NULL;
     for (size_t i = 0; i < SIM_TASKS; i++) {
-        used += node->tasks[i].assign ? 1 : 0;
+        used += node->tasks[i].assign ? 1 : 0; /* until its Ack */
         task = !task && !node->tasks[i].assign ? &node->tasks[i] : task;
     }
     assert_true(sim->lossy || used < sim->params.slots);

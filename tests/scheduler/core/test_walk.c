@@ -58,7 +58,9 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
                                 .slots = 1 + seed % 3,
                                 .loss = seed % 2 ? 300 : 20,
                                 .twice = 200,
-                                .task_fails = seed % 7 == 6 ? 3000 : seed % 3 ? 40 : 5,
+                                .task_fails = seed % 7 == 6 ? 3000
+                                              : seed % 3    ? 40
+                                                            : 5,
                                 .task_hangs = 3,
                                 .node_dies = 15,
                                 .node_parted = 10,

@@ -1,0 +1,61 @@
+/* How long a run is. */
+#include "sim_io.h"
+
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+struct row {
+    const char *chunks; /* r ready, a ready but alone, x running, d done, b in a pause */
+    uint32_t preroll;   /* of every chunk, of 100 frames */
+    uint64_t slots;
+    uint32_t first, count;
+};
+
+static void runs_follow_the_table(void **arg)
+{
+    static const struct row table[] = {
+        {"", 0, 1, 0, 0},
+        {"ddxb", 0, 1, 0, 0},
+        {"r", 0, 1, 0, 1},
+        {"rrrr", 0, 1, 0, 2}, /* 4 / (2 * 1) */
+        {"rrrr", 0, 2, 0, 1},
+        {"rrrr", 0, 0, 0, 2}, /* no slot counts as one */
+        {"ddxrrrr", 0, 1, 3, 2},
+        {"rrxrrrrr", 0, 1, 0, 2},  /* a hole ends it */
+        {"arrrrr", 0, 1, 0, 1},    /* alone stays alone */
+        {"rarrrr", 0, 1, 0, 1},    /* and joins nobody */
+        {"rrrrrrrr", 16, 8, 0, 2}, /* preroll > 15 % of one chunk, not of two */
+        {"rrrrrrrr", 40, 8, 0, 3}, /* 40 <= 15 % of 300 */
+        {"rr", 90, 8, 0, 2},       /* no more are ready */
+        {"rrrrrrrr", 15, 8, 0, 1}, /* exactly 15 % is fine */
+        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 0, 1, 0, 16},    /* longest */
+        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 9999, 1, 0, 32}, /* longest with preroll */
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct gm_core_chunk chunks[64];
+        struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(table[i].chunks)};
+        memset(chunks, 0, sizeof(chunks));
+        for (size_t c = 0; c < inst.chunk_count; c++) {
+            char k = table[i].chunks[c];
+            chunks[c].unit.state = k == 'r' || k == 'a' ? GM_TASK_READY
+                                   : k == 'x'           ? GM_TASK_RUNNING
+                                   : k == 'd'           ? GM_TASK_DONE
+                                                        : GM_TASK_BACKOFF;
+            chunks[c].alone = k == 'a';
+            chunks[c].frames = 100;
+            chunks[c].preroll = table[i].preroll;
+        }
+        struct gm_run run = gm_core_run_next(&inst, table[i].slots);
+        if (run.first != table[i].first || run.count != table[i].count) {
+            fail_msg("row %zu: first %u, count %u", i, run.first, run.count);
+        }
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_follow_the_table)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
