@@ -215,6 +215,7 @@ static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_e
     struct gm_split_packet *p = gm_split_store_find(&s->video, frame->id);
     if (p != NULL && p->shown < 0) {
         p->shown = ordinal;
+        p->unfit = frame->unfit;
     }
     int rc = at.segment ? add_border(s, at.out_ts, err) : 0;
     if (rc == 0 && at.chunk && ordinal > 0) {

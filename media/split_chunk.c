@@ -81,7 +81,7 @@ uint64_t gm_split_start(const struct gm_split_store *s, uint64_t min_id, int64_t
     for (uint64_t id = min_id < s->next_id ? min_id : s->next_id - 1;
          s->count > 0 && id >= first && id != UINT64_MAX; id--) {
         const struct gm_split_packet *p = gm_split_store_find(s, id);
-        if ((p->flags & AV_PKT_FLAG_KEY) == 0) {
+        if ((p->flags & AV_PKT_FLAG_KEY) == 0 || p->unfit) {
             continue;
         }
         if (open) {

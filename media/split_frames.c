@@ -2,10 +2,17 @@
 
 #include <string.h>
 
+#include <libavutil/imgutils.h>
+#include <libavutil/pixdesc.h>
+
 /* Packets: a frame's turn has come when a packet with a decoding time at or after its presentation
  * time was read, since all later ones are shown later. Decoding: packets carry their id as time
  * stamps and as reordered_opaque, as in encode, so that a frame names the packet it came from; its
  * time is guessed from its packet's as libavcodec does.
+ *
+ * Some old codecs (WMV2) have keyframes whose picture depends on what was decoded before. So while
+ * it decodes anyway, split decodes keyframes once more with a new decoder and compares. H.264 and
+ * HEVC are left out: their parameter sets tell, and so are codecs that have nothing but keyframes.
  */
 #define MAX_DRAIN_ERRORS 64
 #define MAX_SEND_TRIES 64
@@ -33,6 +40,10 @@ int gm_split_frames_init(struct gm_split_frames *s, bool decode, const AVCodecPa
     if (s->packet == NULL || s->frame == NULL) {
         return gm_err_nomem(err);
     }
+    const AVCodecDescriptor *desc = avcodec_descriptor_get(par->codec_id);
+    bool intra = desc != NULL && (desc->props & AV_CODEC_PROP_INTRA_ONLY) != 0;
+    s->par = par;
+    s->probe = !intra && par->codec_id != AV_CODEC_ID_H264 && par->codec_id != AV_CODEC_ID_HEVC;
     int rc = gm_decoder_open(par, time_base, &s->decoder, err);
     if (rc == 0) {
         /* The frames of the output are those that a player shows: not what comes before the first
@@ -47,6 +58,70 @@ void gm_split_frames_fini(struct gm_split_frames *s)
     avcodec_free_context(&s->decoder);
     av_packet_free(&s->packet);
     av_frame_free(&s->frame);
+    for (size_t i = 0; i < GM_SPLIT_PROBES; i++) {
+        av_frame_free(&s->probes[i].frame);
+    }
+}
+
+static bool same_picture(const AVFrame *a, const AVFrame *b)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)a->format);
+    if (a->format != b->format || a->width != b->width || a->height != b->height || desc == NULL) {
+        return false;
+    }
+    int planes = av_pix_fmt_count_planes((enum AVPixelFormat)a->format);
+    for (int p = 0; p < planes; p++) {
+        int bytes = av_image_get_linesize((enum AVPixelFormat)a->format, a->width, p);
+        bool chroma = p == 1 || p == 2;
+        int rows = chroma ? AV_CEIL_RSHIFT(a->height, desc->log2_chroma_h) : a->height;
+        for (int y = 0; y < rows && bytes > 0; y++) {
+            if (memcmp(a->data[p] + (ptrdiff_t)y * a->linesize[p],
+                       b->data[p] + (ptrdiff_t)y * b->linesize[p], (size_t)bytes) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Decodes the keyframe alone. A picture that does not come leaves no probe: not judged. */
+static int probe_keyframe(struct gm_split_frames *s, AVPacket *p, uint64_t id, struct gm_err *err)
+{
+    AVCodecContext *ctx = NULL;
+    size_t at = 0;
+    while (at < GM_SPLIT_PROBES && s->probes[at].frame != NULL) {
+        at++;
+    }
+    if (at == GM_SPLIT_PROBES) { /* the oldest never came */
+        av_frame_free(&s->probes[0].frame);
+        memmove(&s->probes[0], &s->probes[1], (GM_SPLIT_PROBES - 1) * sizeof s->probes[0]);
+        at = GM_SPLIT_PROBES - 1;
+        s->probes[at].frame = NULL;
+    }
+    AVFrame *frame = av_frame_alloc();
+    int rc = frame != NULL ? gm_decoder_open(s->par, s->time_base, &ctx, err) : gm_err_nomem(err);
+    if (rc == 0 && avcodec_send_packet(ctx, p) >= 0 && avcodec_send_packet(ctx, NULL) >= 0 &&
+        avcodec_receive_frame(ctx, frame) >= 0) {
+        s->probes[at].id = id;
+        s->probes[at].frame = frame;
+        frame = NULL;
+    }
+    av_frame_free(&frame);
+    avcodec_free_context(&ctx);
+    return rc;
+}
+
+/* Whether this is a keyframe's picture that differs from the probe's. */
+static bool is_unfit(struct gm_split_frames *s, uint64_t id, const AVFrame *f)
+{
+    for (size_t i = 0; i < GM_SPLIT_PROBES; i++) {
+        if (s->probes[i].frame != NULL && s->probes[i].id == id) {
+            bool same = same_picture(s->probes[i].frame, f);
+            av_frame_free(&s->probes[i].frame);
+            return !same;
+        }
+    }
+    return false;
 }
 
 /* A frame without any time follows the one before by the rate, counted from the last known time. */
@@ -148,6 +223,7 @@ static int take_frames(struct gm_split_frames *s, struct gm_err *err)
         }
         if (s->frame->reordered_opaque >= 0) {
             struct gm_split_frame shown = name_frame(s, s->frame);
+            shown.unfit = is_unfit(s, shown.id, s->frame);
             rc = show(s, shown, err);
         }
         av_frame_unref(s->frame);
@@ -172,6 +248,9 @@ static int push_decode(struct gm_split_frames *s, const AVPacket *p, uint64_t id
     s->packet->pts = s->packet->dts = (int64_t)id;
     s->decoder->reordered_opaque = (int64_t)id;
     int av = AVERROR(EAGAIN), rc = 0;
+    if (s->probe && id > 0 && (p->flags & AV_PKT_FLAG_KEY) != 0) {
+        rc = probe_keyframe(s, s->packet, id, err);
+    }
     for (int tries = 0; rc == 0 && av == AVERROR(EAGAIN) && tries < MAX_SEND_TRIES; tries++) {
         av = avcodec_send_packet(s->decoder, s->packet);
         if (av == AVERROR(ENOMEM)) {

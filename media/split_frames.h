@@ -10,10 +10,12 @@ struct gm_split_frame {
     uint64_t id;    /* its packet */
     uint64_t until; /* the last packet that a decoder needs to show it */
     int64_t ts;     /* the video's time base */
+    bool unfit;     /* a keyframe that a new decoder shows otherwise: nothing may begin there */
 };
 typedef int (*gm_split_frame_fn)(void *arg, const struct gm_split_frame *frame, struct gm_err *err);
 
 #define GM_SPLIT_REORDER 64  /* frames that wait for their turn, at most */
+#define GM_SPLIT_PROBES 4    /* keyframes decoded alone whose picture has not come yet */
 #define GM_SPLIT_RECENT 1024 /* packets whose times are kept for the decoder's frames */
 
 struct gm_split_frames {
@@ -23,9 +25,15 @@ struct gm_split_frames {
     AVRational time_base, rate;
     struct gm_split_frame waiting[GM_SPLIT_REORDER + 1]; /* sorted by ts */
     size_t waits;
-    AVCodecContext *decoder; /* owned */
-    AVPacket *packet;        /* owned */
-    AVFrame *frame;          /* owned */
+    AVCodecContext *decoder;      /* owned */
+    AVPacket *packet;             /* owned */
+    AVFrame *frame;               /* owned */
+    const AVCodecParameters *par; /* borrowed */
+    bool probe;                   /* decode keyframes a second time, alone */
+    struct {
+        uint64_t id;
+        AVFrame *frame; /* owned; NULL: free */
+    } probes[GM_SPLIT_PROBES];
     struct gm_time_guess guess;
     struct {
         uint64_t id;

@@ -16,6 +16,7 @@ struct gm_split_packet {
     int64_t pts, dts, duration;
     uint32_t flags, size;
     bool closed;      /* a keyframe that nothing after it reaches behind, in decoding order */
+    bool unfit;       /* a keyframe that decoding must not begin at */
     int64_t shown;    /* its frame's place in output order; -1: none (yet) */
     size_t extradata; /* index into the store's list */
     enum { GM_SPLIT_MEMORY, GM_SPLIT_SOURCE, GM_SPLIT_SPILLED } where;
