@@ -1,0 +1,140 @@
+#include "media/source_io.h"
+
+#include <libavcodec/avcodec.h>
+#include <libavformat/avformat.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SOUND_RATE 48000
+
+static void check(int ok, const char *what)
+{
+    if (!ok) {
+        (void)fprintf(stderr, "source_io: %s\n", what);
+        abort();
+    }
+}
+
+struct source {
+    const struct source_params *p;
+    AVFormatContext *format;
+    AVCodecContext *video;
+    AVPacket *packet;
+    int64_t sound_done; /* samples */
+};
+
+static void open_video(struct source *c)
+{
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_MPEG4);
+    AVStream *stream = avformat_new_stream(c->format, NULL);
+    c->video = avcodec_alloc_context3(codec);
+    check(codec != NULL && stream != NULL && c->video != NULL, "video");
+    c->video->width = c->p->width_px;
+    c->video->height = c->p->height_px;
+    c->video->pix_fmt = AV_PIX_FMT_YUV420P;
+    c->video->time_base = (AVRational){c->p->rate_den, c->p->rate_num};
+    c->video->framerate = (AVRational){c->p->rate_num, c->p->rate_den};
+    c->video->gop_size = 10;
+    c->video->thread_count = 1;
+    c->video->flags |= AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_GLOBAL_HEADER;
+    check(avcodec_open2(c->video, codec, NULL) == 0, "video encoder");
+    check(avcodec_parameters_from_context(stream->codecpar, c->video) >= 0, "video stream");
+    stream->time_base = c->video->time_base;
+    stream->avg_frame_rate = c->video->framerate;
+}
+
+static void open_sound(struct source *c)
+{
+    AVStream *stream = avformat_new_stream(c->format, NULL);
+    check(stream != NULL, "sound");
+    stream->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+    stream->codecpar->codec_id = AV_CODEC_ID_PCM_S16LE;
+    stream->codecpar->format = AV_SAMPLE_FMT_S16;
+    stream->codecpar->sample_rate = SOUND_RATE;
+    stream->codecpar->block_align = 2;
+    stream->codecpar->bits_per_coded_sample = 16;
+    av_channel_layout_default(&stream->codecpar->ch_layout, 1);
+    stream->time_base = (AVRational){1, SOUND_RATE};
+    check(av_dict_set(&stream->metadata, "language", "eng", 0) >= 0, "language");
+}
+
+static void draw(AVFrame *f, int64_t n)
+{
+    for (int y = 0; y < f->height; y++) {
+        for (int x = 0; x < f->width; x++) {
+            f->data[0][y * f->linesize[0] + x] = (uint8_t)((x * 4 + n * 3) ^ y);
+        }
+    }
+    for (int y = 0; y < f->height / 2; y++) {
+        memset(f->data[1] + y * f->linesize[1], (int)(n & 0xff), (size_t)f->width / 2);
+        memset(f->data[2] + y * f->linesize[2], 255 - (int)(n & 0xff), (size_t)f->width / 2);
+    }
+}
+
+static void write_packets(struct source *c)
+{
+    while (avcodec_receive_packet(c->video, c->packet) == 0) {
+        c->packet->stream_index = 0;
+        c->packet->duration = 1;
+        av_packet_rescale_ts(c->packet, c->video->time_base, c->format->streams[0]->time_base);
+        check(av_interleaved_write_frame(c->format, c->packet) == 0, "write");
+    }
+}
+
+static void write_sound(struct source *c, int64_t until)
+{
+    while (c->sound_done < until) {
+        int n = until - c->sound_done < 4800 ? (int)(until - c->sound_done) : 4800;
+        check(av_new_packet(c->packet, n * 2) == 0, "packet");
+        for (int i = 0; i < n; i++) {
+            double t = (double)(c->sound_done + i) / SOUND_RATE;
+            ((int16_t *)c->packet->data)[i] = (int16_t)(8000 * sin(2 * M_PI * 440 * t));
+        }
+        c->packet->stream_index = 1;
+        c->packet->pts = c->packet->dts = c->sound_done;
+        c->packet->duration = n;
+        av_packet_rescale_ts(c->packet, (AVRational){1, SOUND_RATE},
+                             c->format->streams[1]->time_base);
+        check(av_interleaved_write_frame(c->format, c->packet) == 0, "write");
+        c->sound_done += n;
+    }
+}
+
+void source_make(const char *path, const struct source_params *params)
+{
+    struct source c = {.p = params, .packet = av_packet_alloc()};
+    AVFrame *frame = av_frame_alloc();
+    int64_t sound = (int64_t)params->sound_ms * SOUND_RATE / 1000;
+    check(avformat_alloc_output_context2(&c.format, NULL, NULL, path) >= 0, path);
+    c.format->flags |= AVFMT_FLAG_BITEXACT;
+    open_video(&c);
+    if (sound > 0) {
+        open_sound(&c);
+    }
+    check(avio_open(&c.format->pb, path, AVIO_FLAG_WRITE) >= 0, path);
+    check(avformat_write_header(c.format, NULL) >= 0, "header");
+    frame->format = AV_PIX_FMT_YUV420P;
+    frame->width = params->width_px;
+    frame->height = params->height_px;
+    check(av_frame_get_buffer(frame, 0) == 0, "frame");
+    for (int n = 0; n < params->frames; n++) {
+        int64_t until = (int64_t)(n + 1) * SOUND_RATE * params->rate_den / params->rate_num;
+        check(av_frame_make_writable(frame) == 0, "frame");
+        draw(frame, n);
+        frame->pts = n;
+        check(avcodec_send_frame(c.video, frame) == 0, "encode");
+        write_packets(&c);
+        write_sound(&c, until < sound ? until : sound);
+    }
+    check(avcodec_send_frame(c.video, NULL) == 0, "encode");
+    write_packets(&c);
+    write_sound(&c, sound);
+    check(av_write_trailer(c.format) == 0, "trailer");
+    avio_closep(&c.format->pb);
+    avformat_free_context(c.format);
+    avcodec_free_context(&c.video);
+    av_frame_free(&frame);
+    av_packet_free(&c.packet);
+}
