@@ -209,11 +209,11 @@ static int finish(struct package_task *t, struct gm_err *err)
 {
     size_t tracks = t->policy->n_renditions + t->policy->n_audio;
     int64_t target_s = gm_manifest_target_s(&t->manifest);
-    Gm__WFile *files = calloc(t->file_count, sizeof(*files));
-    Gm__NamedFile *named = calloc(t->file_count, sizeof(*named));
-    Gm__NamedFile **named_list = calloc(t->file_count, sizeof(*named_list));
-    Gm__RenditionReport *reports = calloc(tracks, sizeof(*reports));
-    Gm__RenditionReport **report_list = calloc(tracks, sizeof(*report_list));
+    Gm__WFile *files = calloc(t->file_count + 1, sizeof(*files));
+    Gm__NamedFile *named = calloc(t->file_count + 1, sizeof(*named));
+    Gm__NamedFile **named_list = calloc(t->file_count + 1, sizeof(*named_list));
+    Gm__RenditionReport *reports = calloc(tracks + 1, sizeof(*reports));
+    Gm__RenditionReport **report_list = calloc(tracks + 1, sizeof(*report_list));
     Gm__PackageMeta meta = GM__PACKAGE_META__INIT;
     int rc = 0;
     if (files == NULL || named == NULL || named_list == NULL || reports == NULL ||

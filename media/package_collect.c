@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "media/results.h"
+#include "proto/envelope.h"
 
 void gm_collection_fini(struct gm_collection *c)
 {
@@ -25,33 +26,38 @@ void gm_collection_fini(struct gm_collection *c)
     memset(c, 0, sizeof(*c));
 }
 
-/* Room for one more element. */
-static int grow(void *array, size_t *cap, size_t count, size_t size, struct gm_err *err)
-{
-    void **at = array;
-    if (count < *cap) {
-        return 0;
-    }
-    size_t wanted = *cap > 0 ? *cap * 2 : 64;
-    void *grown = realloc(*at, wanted * size);
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    *at = grown;
-    *cap = wanted;
-    return 0;
-}
-
 static int add_segments(struct gm_segments *to, const struct gm_task_input *input,
                         Gm__SegmentMeta **from, size_t count, struct gm_err *err)
 {
-    for (size_t i = 0; i < count; i++) {
-        int rc = grow(&to->entries, &to->cap, to->count, sizeof(*to->entries), err);
-        if (rc < 0) {
-            return rc;
+    if (count > to->cap - to->count) {
+        size_t cap = (to->count + count) * 2;
+        struct gm_collected *grown = realloc(to->entries, cap * sizeof(*grown));
+        if (grown == NULL) {
+            return gm_err_nomem(err);
         }
+        to->entries = grown;
+        to->cap = cap;
+    }
+    for (size_t i = 0; i < count; i++) {
         to->entries[to->count++] = (struct gm_collected){from[i], *input};
     }
+    return 0;
+}
+
+/* Takes msg, also on failure. */
+static int keep_meta(struct gm_collection *c, ProtobufCMessage *msg, struct gm_err *err)
+{
+    if (c->meta_count == c->meta_cap) {
+        size_t cap = c->meta_cap > 0 ? c->meta_cap * 2 : 64;
+        ProtobufCMessage **grown = realloc(c->metas, cap * sizeof(*grown));
+        if (grown == NULL) {
+            protobuf_c_message_free_unpacked(msg, NULL);
+            return gm_err_nomem(err);
+        }
+        c->metas = grown;
+        c->meta_cap = cap;
+    }
+    c->metas[c->meta_count++] = msg;
     return 0;
 }
 
@@ -81,18 +87,13 @@ static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
     if (!video && !audio) {
         return 0; /* another task's items: nothing that manifests name */
     }
-    int rc = grow(&c->metas, &c->meta_cap, c->meta_count, sizeof(*c->metas), err);
-    if (rc < 0) {
-        return rc;
-    }
     ProtobufCMessage *msg = NULL;
-    rc = gm_results_item_meta(video ? &gm__encode_item_meta__descriptor
-                                    : &gm__audio_item_meta__descriptor,
-                              input->item, &msg, err);
-    if (rc < 0) {
+    int rc = gm_results_item_meta(video ? &gm__encode_item_meta__descriptor
+                                        : &gm__audio_item_meta__descriptor,
+                                  input->item, &msg, err);
+    if (rc < 0 || (rc = keep_meta(c, msg, err)) < 0) {
         return rc;
     }
-    c->metas[c->meta_count++] = msg;
     if (video) {
         return add_encode(c, input, (const Gm__EncodeItemMeta *)msg, err);
     }
@@ -164,14 +165,16 @@ static int check_frames(const Gm__TaskSpec *spec, const struct gm_collection *c,
     if (result == NULL) {
         return 0;
     }
-    Gm__SplitMeta *meta = gm__split_meta__unpack(NULL, result->meta.len, result->meta.data);
-    if (meta == NULL) {
-        return gm_err_set(err, GM_E_PROTO, 0, "the result of split is malformed");
+    ProtobufCMessage *msg = NULL;
+    int rc = gm_message_decode(&gm__split_meta__descriptor, result->meta.data, result->meta.len,
+                               GM_META_MAX_BYTES, &msg, err);
+    if (rc < 0) {
+        return rc;
     }
-    int64_t wanted = meta->frames;
-    gm__split_meta__free_unpacked(meta, NULL);
+    int64_t wanted = ((Gm__SplitMeta *)msg)->frames;
+    protobuf_c_message_free_unpacked(msg, NULL);
     for (size_t i = 0; i < c->video[0].count; i++) {
-        frames += c->video[0].list[i]->samples;
+        frames += c->video[0].entries[i].meta->samples;
     }
     if (frames != wanted) {
         return gm_err_set(err, GM_E_BUG, 0, "segments hold %lld frames of %lld", (long long)frames,
