@@ -44,9 +44,10 @@ int gm_sandbox_inner(struct gm_sandbox_missing *missing, struct gm_err *err) GM_
 /* System calls. sock: the one socket that messages go over. */
 int gm_sandbox_seccomp(int sock, struct gm_err *err) GM_MUST_CHECK;
 
-/* Layer 2, seccomp and the self-test, in their order: tries sockets, files outside, links,
- * processes, other processes' memory and signals. missing: pieces named here are not tested.
- * Errors: SANDBOX, naming the hole that was found. */
+/* The self-test: tries sockets, files outside, links, processes, other processes' memory and
+ * signals. missing: pieces named here are not tested. Errors: SANDBOX, naming the hole. */
+int gm_sandbox_test(const struct gm_sandbox_missing *missing, struct gm_err *err) GM_MUST_CHECK;
+/* Layer 2, seccomp, the self-test, and that the scratch folder can be used. */
 int gm_sandbox_enter(int sock, struct gm_sandbox_missing *missing,
                      struct gm_err *err) GM_MUST_CHECK;
 

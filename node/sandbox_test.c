@@ -123,6 +123,18 @@ static int test_scratch(struct gm_err *err)
     return 0;
 }
 
+int gm_sandbox_test(const struct gm_sandbox_missing *missing, struct gm_err *err)
+{
+    int rc = 0;
+    if (!gm_sandbox_is_missing(missing, "landlock")) {
+        rc = test_files(err);
+    }
+    if (rc == 0) {
+        rc = test_calls(err);
+    }
+    return rc;
+}
+
 int gm_sandbox_enter(int sock, struct gm_sandbox_missing *missing, struct gm_err *err)
 {
     unlink(PROBE_LINK);
@@ -134,11 +146,8 @@ int gm_sandbox_enter(int sock, struct gm_sandbox_missing *missing, struct gm_err
     if (rc == 0) {
         rc = gm_sandbox_seccomp(sock, err);
     }
-    if (rc == 0 && !gm_sandbox_is_missing(missing, "landlock")) {
-        rc = test_files(err);
-    }
     if (rc == 0) {
-        rc = test_calls(err);
+        rc = gm_sandbox_test(missing, err);
     }
     unlink(PROBE_LINK);
     if (rc == 0) {

@@ -1,0 +1,225 @@
+#include "node/cache.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+
+struct fixture {
+    char folder[64];
+    struct gm_cache *cache;
+};
+
+static void reopen(struct fixture *f, uint64_t max_bytes)
+{
+    struct gm_err err;
+    gm_cache_close(&f->cache);
+    assert_int_equal(gm_cache_open(f->folder, max_bytes, &f->cache, &err), 0);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    snprintf(f->folder, sizeof(f->folder), "/tmp/gm-cache-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    reopen(f, 100);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err err;
+    gm_cache_close(&f->cache);
+    assert_int_equal(gm_fs_remove_tree(f->folder, &err), 0);
+    free(f);
+    return 0;
+}
+
+/* A body of `size` bytes, all `c`, in a file; *hash is its own. */
+static int make_body(char c, size_t size, uint8_t hash[GM_SHA256_SIZE])
+{
+    char data[256];
+    char path[] = "/tmp/gm-body-XXXXXX";
+    assert_true(size <= sizeof(data));
+    memset(data, c, size);
+    gm_sha256(data, size, hash);
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    unlink(path);
+    assert_int_equal(write(fd, data, size), (ssize_t)size);
+    return fd;
+}
+
+static int insert(struct fixture *f, char c, size_t size)
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    int fd = make_body(c, size, hash);
+    int copy = -1;
+    int rc = gm_cache_insert(f->cache, hash, fd, &copy, &err);
+    close(fd);
+    if (rc == 0) {
+        char data[256];
+        assert_int_equal(pread(copy, data, sizeof(data), 0), (ssize_t)size);
+        assert_int_equal(data[0], c);
+        assert_int_equal(data[size - 1], c);
+        assert_int_equal(write(copy, "x", 1), -1); /* read-only */
+        close(copy);
+    }
+    return rc;
+}
+
+static bool has(struct fixture *f, char c, size_t size)
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    int found = -1;
+    close(make_body(c, size, hash));
+    assert_int_equal(gm_cache_find(f->cache, hash, &found, &err), 0);
+    if (found >= 0) {
+        close(found);
+    }
+    return found >= 0;
+}
+
+static void body_is_found_by_its_hash(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(has(f, 'a', 40));
+    assert_int_equal(insert(f, 'a', 40), 0);
+    assert_true(has(f, 'a', 40));
+    assert_false(has(f, 'a', 41));
+    assert_int_equal(gm_cache_bytes(f->cache), 40);
+    assert_int_equal(insert(f, 'a', 40), 0); /* again: no change */
+    assert_int_equal(gm_cache_bytes(f->cache), 40);
+}
+
+static void least_recently_used_goes_first(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(insert(f, 'a', 40), 0);
+    assert_int_equal(insert(f, 'b', 40), 0);
+    assert_true(has(f, 'a', 40)); /* used: b is the oldest now */
+    assert_int_equal(insert(f, 'c', 40), 0);
+    assert_true(has(f, 'a', 40));
+    assert_false(has(f, 'b', 40));
+    assert_true(has(f, 'c', 40));
+    assert_int_equal(gm_cache_bytes(f->cache), 80);
+}
+
+static void limit_is_exact(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(insert(f, 'a', 50), 0);
+    assert_int_equal(insert(f, 'b', 50), 0); /* 100 of 100 */
+    assert_int_equal(gm_cache_bytes(f->cache), 100);
+    assert_true(has(f, 'a', 50));
+    assert_int_equal(insert(f, 'c', 1), 0);
+    assert_int_equal(gm_cache_bytes(f->cache), 51);
+}
+
+static void body_over_the_limit_is_given_but_not_kept(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(insert(f, 'a', 40), 0);
+    assert_int_equal(insert(f, 'z', 101), 0);
+    assert_false(has(f, 'z', 101));
+    assert_true(has(f, 'a', 40)); /* nothing was pushed out for it */
+    reopen(f, 0);
+    assert_int_equal(gm_cache_bytes(f->cache), 0);
+    assert_int_equal(insert(f, 'q', 1), 0);
+    assert_false(has(f, 'q', 1));
+}
+
+static void wrong_hash_is_refused_and_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t hash[GM_SHA256_SIZE];
+    struct gm_err err;
+    int copy = -7;
+    int fd = make_body('a', 10, hash);
+    hash[31] ^= 1;
+    assert_int_equal(gm_cache_insert(f->cache, hash, fd, &copy, &err), -GM_E_STORE_CORRUPT);
+    assert_int_equal(copy, -7);
+    close(fd);
+    assert_int_equal(gm_cache_bytes(f->cache), 0);
+    assert_int_equal(rmdir(f->folder), 0); /* it is empty */
+    assert_int_equal(mkdir(f->folder, 0700), 0);
+}
+
+static void content_and_order_outlive_the_agent(void **state)
+{
+    struct fixture *f = *state;
+    const char *names = "abc";
+    char path[300];
+    for (int i = 0; i < 3; i++) {
+        uint8_t hash[GM_SHA256_SIZE];
+        char hex[2 * GM_SHA256_SIZE + 1];
+        assert_int_equal(insert(f, names[i], 30), 0);
+        close(make_body(names[i], 30, hash));
+        snprintf(path, sizeof(path), "%s/%s", f->folder, gm_hex(hash, GM_SHA256_SIZE, hex));
+        const struct timespec when[2] = {{.tv_sec = 1000 - i}, {.tv_sec = 1000 - i}};
+        assert_int_equal(utimensat(AT_FDCWD, path, when, 0), 0);
+    }
+    snprintf(path, sizeof(path), "%s/tmp-0", f->folder);
+    assert_true(close(open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) == 0);
+    reopen(f, 100);
+    assert_int_equal(gm_cache_bytes(f->cache), 90);
+    assert_int_equal(access(path, F_OK), -1); /* leftovers go */
+    assert_int_equal(insert(f, 'd', 30), 0);
+    assert_false(has(f, 'c', 30)); /* the oldest by its time */
+    assert_true(has(f, 'a', 30));
+    reopen(f, 40); /* a smaller limit pushes out at once */
+    assert_int_equal(gm_cache_bytes(f->cache), 30);
+}
+
+static void entry_that_was_removed_by_hand_is_not_there(void **state)
+{
+    struct fixture *f = *state;
+    uint8_t hash[GM_SHA256_SIZE];
+    char hex[2 * GM_SHA256_SIZE + 1];
+    char path[300];
+    assert_int_equal(insert(f, 'a', 30), 0);
+    close(make_body('a', 30, hash));
+    snprintf(path, sizeof(path), "%s/%s", f->folder, gm_hex(hash, GM_SHA256_SIZE, hex));
+    assert_int_equal(unlink(path), 0);
+    assert_false(has(f, 'a', 30));
+    assert_int_equal(gm_cache_bytes(f->cache), 0);
+    assert_int_equal(insert(f, 'a', 30), 0);
+    assert_true(has(f, 'a', 30));
+}
+
+static void unusable_folder_is_an_error(void **state)
+{
+    struct gm_cache *cache = NULL;
+    struct gm_err err;
+    (void)state;
+    assert_int_equal(gm_cache_open("/proc/no-such/cache", 1, &cache, &err), -GM_E_SYS);
+    assert_null(cache);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(body_is_found_by_its_hash, setup, teardown),
+        cmocka_unit_test_setup_teardown(least_recently_used_goes_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(limit_is_exact, setup, teardown),
+        cmocka_unit_test_setup_teardown(body_over_the_limit_is_given_but_not_kept, setup, teardown),
+        cmocka_unit_test_setup_teardown(wrong_hash_is_refused_and_leaves_nothing, setup, teardown),
+        cmocka_unit_test_setup_teardown(content_and_order_outlive_the_agent, setup, teardown),
+        cmocka_unit_test_setup_teardown(entry_that_was_removed_by_hand_is_not_there, setup,
+                                        teardown),
+        cmocka_unit_test(unusable_folder_is_an_error),
+    };
+    return cmocka_run_group_tests_name("node/cache", tests, NULL, NULL);
+}

@@ -1,0 +1,538 @@
+/* The real launcher with this program as its worker, which reports what it could do. */
+#include "node/sandbox.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+
+#define LAUNCHER GM_BUILD_DIR "/bin/gopmill-launcher"
+#define MEMORY "2147483648"
+#define FILE_SIZE "1000000"
+#define LEAKED_FD 97
+
+extern char **environ;
+
+/* --- the worker's side: each attempt returns true when it got through */
+
+static bool opened(int fd)
+{
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
+static bool try_read_passwd(void)
+{
+    return opened(open("/etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_read_relative(void)
+{
+    return opened(open("../../etc/passwd", O_RDONLY | O_CLOEXEC)) ||
+           opened(open("/proc/self/root/etc/passwd", O_RDONLY | O_CLOEXEC)) ||
+           opened(open("/proc/self/cwd/../../etc/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_read_library(void)
+{
+    return opened(open("/usr/bin/env", O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_planted_link(void)
+{
+    return opened(open("planted", O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_planted_folder_link(void)
+{
+    return opened(open("planted-folder/passwd", O_RDONLY | O_CLOEXEC));
+}
+
+static bool try_write_outside(void)
+{
+    return opened(open("../made-outside", O_WRONLY | O_CREAT | O_CLOEXEC, 0600)) ||
+           mkdir("../folder-outside", 0700) == 0;
+}
+
+static bool try_rename_out(void)
+{
+    int fd = open("mine", O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    return !opened(fd) || rename("mine", "../mine-outside") == 0;
+}
+
+static bool try_links(void)
+{
+    return symlink("/etc/passwd", "made") == 0 || link("mine", "second") == 0 ||
+           linkat(AT_FDCWD, "/etc/passwd", AT_FDCWD, "third", 0) == 0;
+}
+
+static bool try_nodes(void)
+{
+    return mkfifo("fifo", 0600) == 0 || mknod("node", S_IFCHR | 0600, 0x103) == 0;
+}
+
+static bool try_sockets(void)
+{
+    int pair[2];
+    return opened(socket(AF_INET, SOCK_STREAM, 0)) || opened(socket(AF_INET6, SOCK_DGRAM, 0)) ||
+           opened(socket(AF_UNIX, SOCK_STREAM, 0)) || opened(socket(AF_NETLINK, SOCK_RAW, 0)) ||
+           opened(socket(AF_PACKET, SOCK_RAW, 0)) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0;
+}
+
+/* The pair that it has must not lead elsewhere. */
+static bool try_reuse_socket(void)
+{
+    const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "name"};
+    return connect(3, (const struct sockaddr *)&to, sizeof(to)) == 0 ||
+           bind(3, (const struct sockaddr *)&name, sizeof(name)) == 0 || listen(3, 1) == 0 ||
+           sendto(3, "x", 1, 0, (const struct sockaddr *)&name, sizeof(name)) >= 0;
+}
+
+static bool try_processes(void)
+{
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(0);
+    }
+    if (child > 0 || vfork() > 0) {
+        return true;
+    }
+    char *const argv[] = {(char *)(uintptr_t) "true", NULL};
+    execv("/usr/bin/true", argv);
+    return errno != EPERM;
+}
+
+static bool try_others(void)
+{
+    return kill(getppid(), 0) == 0 || kill(1, 0) == 0 || kill(-1, 0) == 0 ||
+           syscall(SYS_tgkill, getppid(), getppid(), 0) == 0 ||
+           syscall(SYS_pidfd_open, getppid(), 0) >= 0 ||
+           syscall(SYS_prlimit64, getppid(), RLIMIT_CPU, NULL, NULL) == 0 ||
+           syscall(SYS_ptrace, 0, 0, 0, 0) == 0;
+}
+
+static bool try_kernel(void)
+{
+    return mount("none", ".", "tmpfs", 0, NULL) == 0 || chroot(".") == 0 ||
+           syscall(SYS_unshare, 0x10000000) == 0 || syscall(SYS_bpf, 0, NULL, 0) >= 0 ||
+           syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EPERM ||
+           syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0) >= 0 ||
+           syscall(SYS_userfaultfd, 0) >= 0 || syscall(SYS_keyctl, 0, 0, 0, 0, 0) >= 0 ||
+           syscall(SYS_memfd_create, "x", 0) >= 0;
+}
+
+static bool try_loosen(void)
+{
+    const struct rlimit more = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+    return setrlimit(RLIMIT_NOFILE, &more) == 0 || setuid(0) == 0 || setpriority(0, 0, -5) == 0 ||
+           prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) == 0 || prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0) == 0 ||
+           chmod(".", 0777) == 0 || chdir("/") == 0;
+}
+
+static const struct {
+    const char *name;
+    bool by_landlock; /* not tried where the kernel has none */
+    bool (*run)(void);
+} ATTEMPTS[] = {
+    {"read /etc/passwd", true, try_read_passwd},
+    {"read by a way round", true, try_read_relative},
+    {"read a program", true, try_read_library},
+    {"read through a link", true, try_planted_link},
+    {"read through a linked folder", true, try_planted_folder_link},
+    {"write outside", true, try_write_outside},
+    {"rename out", true, try_rename_out},
+    {"make links", false, try_links},
+    {"make nodes", false, try_nodes},
+    {"open sockets", false, try_sockets},
+    {"use its socket otherwise", false, try_reuse_socket},
+    {"start processes", false, try_processes},
+    {"touch other processes", false, try_others},
+    {"ask the kernel for more", false, try_kernel},
+    {"loosen its limits", false, try_loosen},
+};
+
+static void *thread_main(void *arg)
+{
+    *(int *)arg = 1;
+    return NULL;
+}
+
+/* What media code needs must work. */
+static const char *do_honest_work(void)
+{
+    pthread_t thread;
+    int ran = 0;
+    if (pthread_create(&thread, NULL, thread_main, &ran) != 0 || pthread_join(thread, NULL) != 0 ||
+        ran != 1) {
+        return "threads";
+    }
+    void *big = malloc(64 << 20);
+    if (big == NULL) {
+        return "memory";
+    }
+    memset(big, 1, 64 << 20);
+    free(big);
+    int fd = open("work", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0 || write(fd, "abc", 3) != 3 || pread(fd, &ran, 1, 2) != 1 || ftruncate(fd, 1) < 0 ||
+        close(fd) < 0 || rename("work", "work2") < 0 || unlink("work2") < 0 ||
+        mkdir("sub", 0700) < 0 || rmdir("sub") < 0) {
+        return "files";
+    }
+    struct timespec now;
+    return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ? "clock" : NULL;
+}
+
+static void report_limits(void)
+{
+    struct rlimit r;
+    getrlimit(RLIMIT_NOFILE, &r);
+    printf("nofile=%llu\n", (unsigned long long)r.rlim_max);
+    getrlimit(RLIMIT_CORE, &r);
+    printf("core=%llu\n", (unsigned long long)r.rlim_max);
+    getrlimit(RLIMIT_AS, &r);
+    printf("as=%llu\n", (unsigned long long)r.rlim_max);
+    int fd = open("large", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    errno = 0;
+    ssize_t n = pwrite(fd, "x", 1, 1000000);
+    printf("fsize=%zd,%d\n", n, n < 0 ? errno == EFBIG : 0);
+    close(fd);
+    unlink("large");
+    for (int i = 4; i < 256; i++) {
+        if (fcntl(i, F_GETFD) >= 0) {
+            printf("leaked=%d\n", i);
+        }
+    }
+    for (char **e = environ; *e != NULL; e++) {
+        printf("env=%s\n", *e);
+    }
+    printf("nnp=%d\n", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
+}
+
+static int worker_main(const char *role)
+{
+    struct gm_sandbox_missing missing = {.count = 0};
+    struct gm_err err = {.code = GM_OK};
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (strcmp(role, "limits") == 0) {
+        report_limits(); /* before seccomp: it asks for more than a worker may */
+    }
+    if (strcmp(role, "no-enter") != 0 && gm_sandbox_enter(3, &missing, &err) < 0) {
+        printf("failed=%s\n", err.text);
+        return 1;
+    }
+    bool landlock = !gm_sandbox_is_missing(&missing, "landlock");
+    printf("landlock=%d\n", landlock);
+    for (size_t i = 0; i < sizeof(ATTEMPTS) / sizeof(ATTEMPTS[0]); i++) {
+        if (strcmp(role, "escape") == 0 && (landlock || !ATTEMPTS[i].by_landlock) &&
+            ATTEMPTS[i].run()) {
+            printf("escaped=%s\n", ATTEMPTS[i].name);
+        }
+    }
+    if (strcmp(role, "escape") == 0) {
+        const char *broken = do_honest_work();
+        if (broken != NULL) {
+            printf("broken=%s\n", broken);
+        }
+    }
+    printf("end\n");
+    if (strcmp(role, "wait") == 0) {
+        char byte;
+        struct iovec part = {.iov_base = &byte, .iov_len = 1};
+        struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+        while (recvmsg(3, &head, 0) > 0) {
+        }
+    }
+    return 0;
+}
+
+/* --- the test's side */
+
+struct run {
+    char folder[64];
+    char scratch[96];
+    int sock;   /* our end */
+    int output; /* what the worker prints */
+    pid_t pid;
+};
+
+static void exec_launcher(const struct run *run, int sock, int output, const char *role,
+                          pid_t parent)
+{
+    char self[4096];
+    char number[24];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+    self[n < 0 ? 0 : n] = '\0';
+    snprintf(number, sizeof(number), "%d", (int)parent);
+    dup2(output, 1);
+    dup2(sock == 3 ? dup(sock) : sock, 3);
+    if (sock == 3) {
+        fcntl(3, F_SETFD, 0);
+    }
+    dup2(1, LEAKED_FD); /* a descriptor that the launcher must close */
+    execl(LAUNCHER, LAUNCHER, "--scratch", run->scratch, "--parent", number, "--memory", MEMORY,
+          "--file-size", FILE_SIZE, "--cpu-flags", "none", "--", self, role, NULL);
+    _exit(99);
+}
+
+static void start(struct run *run, const char *role, pid_t parent)
+{
+    int pair[2];
+    int pipes[2];
+    memset(run, 0, sizeof(*run));
+    snprintf(run->folder, sizeof(run->folder), "/tmp/gm-sandbox-XXXXXX");
+    assert_non_null(mkdtemp(run->folder));
+    snprintf(run->scratch, sizeof(run->scratch), "%s/scratch", run->folder);
+    assert_int_equal(mkdir(run->scratch, 0700), 0);
+    char path[128];
+    snprintf(path, sizeof(path), "%s/planted", run->scratch);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    snprintf(path, sizeof(path), "%s/planted-folder", run->scratch);
+    assert_int_equal(symlink("/etc", path), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    fflush(NULL);
+    run->pid = fork();
+    assert_true(run->pid >= 0);
+    if (run->pid == 0) {
+        exec_launcher(run, pair[1], pipes[1], role, parent);
+    }
+    close(pair[1]);
+    close(pipes[1]);
+    run->sock = pair[0];
+    run->output = pipes[0];
+}
+
+/* All that the worker printed; its exit status is checked. Owned. */
+static char *finish(struct run *run, int status)
+{
+    struct gm_err err;
+    char *text = calloc(1, 65536);
+    size_t used = 0;
+    assert_non_null(text);
+    for (;;) {
+        ssize_t n = read(run->output, text + used, 65535 - used);
+        if (n <= 0) {
+            break;
+        }
+        used += (size_t)n;
+    }
+    int got = 0;
+    assert_int_equal(waitpid(run->pid, &got, 0), run->pid);
+    if (!WIFEXITED(got) || WEXITSTATUS(got) != status) {
+        fail_msg("status %x: %s", (unsigned)got, text);
+    }
+    close(run->output);
+    close(run->sock);
+    assert_int_equal(gm_fs_remove_tree(run->folder, &err), 0);
+    return text;
+}
+
+static void no_attempt_to_get_out_succeeds(void **state)
+{
+    struct run run;
+    (void)state;
+    start(&run, "escape", getpid());
+    char *text = finish(&run, 0);
+    if (strstr(text, "escaped=") != NULL || strstr(text, "broken=") != NULL ||
+        strstr(text, "end\n") == NULL) {
+        fail_msg("%s", text);
+    }
+    free(text);
+}
+
+static void limits_descriptors_and_environment_are_set(void **state)
+{
+    struct run run;
+    (void)state;
+    setenv("SECRET_TOKEN", "x", 1);
+    start(&run, "limits", getpid());
+    char *text = finish(&run, 0);
+    static const char *const wanted[] = {
+        "nofile=256\n",
+        "core=0\n",
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+        "as=" MEMORY "\n",
+#endif
+        "fsize=-1,1\n",
+        "env=LANG=C\n",
+        "env=GOPMILL_CPU_FLAGS=none\n",
+        "env=GLIBC_TUNABLES=glibc.cpu.hwcaps=-FMA,-FMA4\n",
+        "nnp=1\n",
+    };
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (strstr(text, wanted[i]) == NULL) {
+            fail_msg("no %s in %s", wanted[i], text);
+        }
+    }
+    size_t variables = 0;
+    for (const char *at = text; (at = strstr(at, "env=")) != NULL; at++) {
+        variables++;
+    }
+    assert_int_equal(variables, 4); /* the fourth: GOPMILL_MISSING */
+    assert_null(strstr(text, "leaked="));
+    assert_null(strstr(text, "SECRET"));
+    free(text);
+}
+
+static void worker_dies_with_its_parent(void **state)
+{
+    struct run run;
+    int pair[2];
+    int pipes[2];
+    (void)state;
+    memset(&run, 0, sizeof(run));
+    snprintf(run.folder, sizeof(run.folder), "/tmp/gm-sandbox-XXXXXX");
+    assert_non_null(mkdtemp(run.folder));
+    snprintf(run.scratch, sizeof(run.scratch), "%s", run.folder);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
+    fflush(NULL);
+    pid_t parent = fork();
+    assert_true(parent >= 0);
+    if (parent == 0) {
+        pid_t self = getpid();
+        pid_t child = fork();
+        if (child == 0) {
+            exec_launcher(&run, pair[1], pipes[1], "wait", self);
+        }
+        close(pair[0]); /* else it would keep the worker's socket alive */
+        pause();
+        _exit(0);
+    }
+    close(pair[1]);
+    close(pipes[1]);
+    char text[4096] = "";
+    size_t used = 0;
+    while (strstr(text, "end\n") == NULL) {
+        ssize_t n = read(pipes[0], text + used, sizeof(text) - 1 - used);
+        assert_true(n > 0);
+        used += (size_t)n;
+    }
+    assert_int_equal(kill(parent, SIGKILL), 0);
+    assert_int_equal(waitpid(parent, NULL, 0), parent);
+    struct pollfd p = {.fd = pipes[0], .events = POLLIN};
+    assert_int_equal(poll(&p, 1, 10000), 1); /* the last writer is gone */
+    assert_int_equal(read(pipes[0], text, 1), 0);
+    close(pair[0]);
+    close(pipes[0]);
+    struct gm_err err;
+    assert_int_equal(gm_fs_remove_tree(run.folder, &err), 0);
+}
+
+static void launcher_without_its_parent_starts_nothing(void **state)
+{
+    struct run run;
+    (void)state;
+    start(&run, "escape", 1);
+    char *text = finish(&run, 126);
+    assert_null(strstr(text, "end"));
+    free(text);
+}
+
+/* Runs body in a child, because what it does is for ever; its answer. */
+static int in_child(int (*body)(void))
+{
+    char folder[] = "/tmp/gm-child-XXXXXX";
+    struct gm_err err;
+    assert_non_null(mkdtemp(folder));
+    fflush(NULL);
+    pid_t child = fork();
+    if (child == 0) {
+        _exit(chdir(folder) < 0 ? 99 : body());
+    }
+    int status = 0;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(gm_fs_remove_tree(folder, &err), 0);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+/* With landlock's calls refused the kernel looks as if it had none. */
+static int without_landlock(void)
+{
+    struct gm_sandbox_missing missing = {.count = 0};
+    struct gm_err err;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || gm_sandbox_seccomp(3, &err) < 0 ||
+        gm_sandbox_inner(&missing, &err) < 0) {
+        return 1;
+    }
+    if (gm_sandbox_test(&missing, &err) < 0) {
+        return 2; /* what is left holds */
+    }
+    return gm_sandbox_is_missing(&missing, "landlock") && missing.count == 1 ? 0 : 3;
+}
+
+static void kernel_without_landlock_is_told_and_the_rest_holds(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(without_landlock), 0);
+}
+
+static int open_files(void)
+{
+    const struct gm_sandbox_missing missing = {.count = 0};
+    struct gm_err err;
+    return gm_sandbox_test(&missing, &err) == -GM_E_SANDBOX &&
+                   strstr(err.text, "can be read") != NULL
+               ? 0
+               : 1;
+}
+
+static int open_calls(void)
+{
+    const struct gm_sandbox_missing missing = {.names = {"landlock"}, .count = 1};
+    struct gm_err err;
+    return gm_sandbox_test(&missing, &err) == -GM_E_SANDBOX && strstr(err.text, "socket") != NULL
+               ? 0
+               : 1;
+}
+
+static void self_test_finds_holes(void **state)
+{
+    (void)state;
+    assert_int_equal(in_child(open_files), 0);
+    assert_int_equal(in_child(open_calls), 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (getenv("GOPMILL_MISSING") != NULL) {
+        int rc = worker_main(argc > 1 ? argv[1] : "");
+        fflush(stdout);
+        _exit(rc);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(no_attempt_to_get_out_succeeds),
+        cmocka_unit_test(limits_descriptors_and_environment_are_set),
+        cmocka_unit_test(worker_dies_with_its_parent),
+        cmocka_unit_test(launcher_without_its_parent_starts_nothing),
+        cmocka_unit_test(kernel_without_landlock_is_told_and_the_rest_holds),
+        cmocka_unit_test(self_test_finds_holes),
+    };
+    return cmocka_run_group_tests_name("node/sandbox", tests, NULL, NULL);
+}
