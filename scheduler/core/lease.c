@@ -126,12 +126,16 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
                        enum gm_attempt_outcome outcome, const Gm__Usage *usage)
 {
     struct gm_cjob *job = lease->job;
+    struct gm_cnode *node = lease->node;
+    if (!lease->cancelling && (outcome == GM_ATTEMPT_DONE || outcome == GM_ATTEMPT_FAILED)) {
+        node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->task_id;
+    }
     close_attempt(core, lease, outcome, usage);
     subtract(&lease->device->used, &lease->demand);
-    lease->node->lease_count--;
+    node->lease_count--;
     job->lease_count--;
     HASH_DEL(core->leases, lease);
-    DL_DELETE2(lease->node->leases, lease, node_prev, node_next);
+    DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
     free(lease);
     core->place_dirty = true;

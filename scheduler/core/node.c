@@ -209,6 +209,17 @@ static bool renew_one(struct gm_core *core, struct gm_cnode *node, const Gm__Lea
     return true;
 }
 
+static bool has_ended(const struct gm_core *core, const struct gm_cnode *node,
+                      const Gm__LeaseState *s)
+{
+    for (uint32_t i = 0; s->term == core->params.term && i < GM_CORE_ENDED; i++) {
+        if (node->ended[i] == s->task_id) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool names_lease(const Gm__Renew *m, const struct gm_lease *lease)
 {
     for (size_t i = 0; i < m->n_leases; i++) {
@@ -242,7 +253,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
     for (size_t i = 0; i < m->n_leases; i++) {
         if (renew_one(core, node, m->leases[i])) {
             renewed.kept[renewed.n_kept++] = m->leases[i];
-        } else {
+        } else if (!has_ended(core, node, m->leases[i])) {
             renewed.lost[renewed.n_lost++] = m->leases[i];
         }
     }

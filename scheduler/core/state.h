@@ -34,6 +34,7 @@
 #define GM_CORE_PUBLISH_TRIES 10u
 #define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC)
 #define GM_CORE_POISON_NODES 3u
+#define GM_CORE_ENDED 256u
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
 
 struct gm_avoid {
@@ -193,6 +194,10 @@ struct gm_cnode {
     gm_time seen;
     struct gm_lease *leases; /* list through node_prev, node_next */
     uint64_t lease_count;
+    /* The last leases that the node ended itself (Done, Failed): their Acks may wait for the disk,
+     * so a Renew that still names one is not told that it was lost. Task ids, a ring. */
+    uint64_t ended[GM_CORE_ENDED];
+    uint32_t ended_next;
     UT_hash_handle hh;
 };
 struct gm_drained {
