@@ -1,0 +1,169 @@
+/* Submission: what is refused, and that a refusal changes nothing. */
+#include "sim_io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct row {
+    const char *name;
+    const char *tasks; /* "name:type:need+need ..." */
+    int rc;
+};
+
+#define BASE "i:inspect: p:plan:i s:split:p "
+
+/* Builds the pipeline of the text, submits it, frees it. */
+static int submit(struct sim *sim, const char *id, const char *text, int32_t priority)
+{
+    char copy[4096];
+    Gm__PipelineTask tasks[80];
+    Gm__PipelineTask *list[80];
+    char *needs[80][8];
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    char *save = NULL;
+    (void)snprintf(copy, sizeof(copy), "%s", text);
+    for (char *word = strtok_r(copy, " ", &save); word; word = strtok_r(NULL, " ", &save)) {
+        Gm__PipelineTask *t = &tasks[pipeline.n_tasks];
+        gm__pipeline_task__init(t);
+        t->name = word;
+        t->type = strchr(word, ':') + 1;
+        char *need = strchr(t->type, ':') + 1;
+        t->type[-1] = need[-1] = '\0';
+        t->needs = needs[pipeline.n_tasks];
+        for (char *plus; *need; need = plus ? plus + 1 : need + strlen(need)) {
+            plus = strchr(need, '+');
+            if (plus) {
+                *plus = '\0';
+            }
+            t->needs[t->n_needs++] = need;
+        }
+        list[pipeline.n_tasks++] = t;
+    }
+    pipeline.tasks = list;
+    struct gm_submit s = {.job_id = id,
+                          .pipeline = &pipeline,
+                          .source_url = "file:///in.mp4",
+                          .source_name = "in.mp4",
+                          .destination_url = "file:///out",
+                          .priority = priority};
+    struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &s};
+    return sim_event(sim, &event, NULL);
+}
+
+static void pipelines_are_checked(void **arg)
+{
+    static const struct row table[] = {
+        {"least", BASE, 0},
+        {"full", BASE "v:encode:s a:audio:s t:thumbnails:v m:mp4:v+a h:package:v+a", 0},
+        {"order does not matter", "s:split:p p:plan:i i:inspect:", 0},
+        {"none", "", -GM_E_INVAL},
+        {"no inspect", "p:plan: s:split:p", -GM_E_INVAL},
+        {"two plans", BASE "q:plan:i", -GM_E_INVAL},
+        {"two encodes", BASE "v:encode:s w:encode:s", -GM_E_INVAL},
+        {"unknown type", BASE "x:verify:s", -GM_E_INVAL},
+        {"same name", BASE "s:encode:s", -GM_E_INVAL},
+        {"unknown need", BASE "v:encode:nobody", -GM_E_INVAL},
+        {"needs itself", BASE "v:encode:v", -GM_E_INVAL},
+        {"a ring", "i:inspect:s p:plan:i s:split:p", -GM_E_INVAL},
+    };
+    (void)arg;
+    struct sim_params params = {.seed = 1};
+    struct sim *sim = sim_create(&params);
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        char id[32];
+        (void)snprintf(id, sizeof(id), "job-%zu", i);
+        if (submit(sim, id, table[i].tasks, 50) != table[i].rc) {
+            fail_msg("row `%s`", table[i].name);
+        }
+    }
+    sim_commit(sim);
+    assert_int_equal(sim->row_count, 3); /* refusals leave nothing */
+    sim_destroy(sim);
+}
+
+static void ids_and_priorities_are_checked(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1};
+    struct sim *sim = sim_create(&params);
+    char longest[66];
+    memset(longest, 'x', 65);
+    longest[65] = '\0';
+    assert_int_equal(submit(sim, longest, BASE, 50), -GM_E_INVAL);
+    longest[64] = '\0';
+    assert_int_equal(submit(sim, longest, BASE, 0), 0);
+    assert_int_equal(submit(sim, longest, BASE, 0), -GM_E_CONFLICT);
+    assert_int_equal(submit(sim, "", BASE, 50), -GM_E_INVAL);
+    assert_int_equal(submit(sim, "a/b", BASE, 50), -GM_E_INVAL);
+    assert_int_equal(submit(sim, "a", BASE, 101), -GM_E_INVAL);
+    assert_int_equal(submit(sim, "a", BASE, -1), -GM_E_INVAL);
+    assert_int_equal(submit(sim, "a", BASE, 100), 0);
+    sim_destroy(sim);
+}
+
+static void too_many_jobs_are_refused_at_the_door(void **arg)
+{
+    (void)arg;
+    struct gm_core *core = NULL;
+    struct gm_err err;
+    struct gm_core_params params = {.term = 1, .max_jobs = 2};
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    struct sim sim = {.core = core};
+    assert_int_equal(submit(&sim, "a", BASE, 50), 0);
+    assert_int_equal(submit(&sim, "b", BASE, 50), 0);
+    assert_int_equal(submit(&sim, "c", BASE, 50), -GM_E_BUSY);
+    struct gm_event cancel = {.type = GM_EV_CANCEL, .job_id = "a"};
+    assert_int_equal(sim_event(&sim, &cancel, &err), 0);
+    struct gm_event published = {.type = GM_EV_PUBLISHED, .job_id = "a"};
+    assert_int_equal(sim_event(&sim, &published, &err), 0);
+    assert_int_equal(submit(&sim, "c", BASE, 50), 0);
+    for (size_t i = 0; i < sim.pending_count; i++) {
+        gm_effects_fini(&sim.pending[i]);
+    }
+    free(sim.pending);
+    gm_core_destroy(&sim.core);
+}
+
+static void bad_events_are_answered(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1};
+    struct sim *sim = sim_create(&params);
+    static const struct {
+        struct gm_event event;
+        int rc;
+    } table[] = {
+        {{.type = GM_EV_CANCEL, .job_id = "nobody"}, -GM_E_NOTFOUND},
+        {{.type = GM_EV_CANCEL}, -GM_E_NOTFOUND},
+        {{.type = GM_EV_PUBLISHED, .job_id = "nobody"}, -GM_E_NOTFOUND},
+        {{.type = GM_EV_DRAIN, .node_id = "nobody"}, -GM_E_NOTFOUND},
+        {{.type = GM_EV_DRAIN}, -GM_E_INVAL},
+        {{.type = GM_EV_SUBMIT}, -GM_E_INVAL},
+        {{.type = GM_EV_MESSAGE}, -GM_E_INVAL},
+        {{.type = (enum gm_event_type)99}, -GM_E_INVAL},
+        {{.type = GM_EV_NODE_GONE, .node_id = "nobody"}, 0},
+        {{.type = GM_EV_TICK}, 0},
+    };
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_int_equal(sim_event(sim, &table[i].event, NULL), table[i].rc);
+    }
+    struct gm_core *core = NULL;
+    struct gm_err err;
+    struct gm_core_params none = {.term = 0};
+    assert_int_equal(gm_core_create(&none, &core, &err), -GM_E_INVAL);
+    assert_null(core);
+    gm_core_destroy(&core);
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(pipelines_are_checked),
+        cmocka_unit_test(ids_and_priorities_are_checked),
+        cmocka_unit_test(too_many_jobs_are_refused_at_the_door),
+        cmocka_unit_test(bad_events_are_answered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* Messages about work: stale ones, wrong ones, grants. A running task of the simulated farm is
+ * stopped, and its messages are written by hand. */
+#include "sim_io.h"
+
+#include <string.h>
+
+struct stage {
+    struct sim *sim;
+    struct sim_node *node;
+    struct sim_task *task;
+};
+
+static bool find(struct stage *s, const char *task)
+{
+    for (uint32_t i = 0; i < 1200; i++) {
+        s->task = sim_find_running(s->sim, task, &s->node);
+        if (s->task && !s->task->finished && !s->task->grant_asked) {
+            s->task->hung = true;
+            sim_commit(s->sim);
+            return true;
+        }
+        sim_step(s->sim);
+    }
+    return false;
+}
+
+static struct stage stage_open(const char *task)
+{
+    struct sim_params params = {.seed = 3, .nodes = 2, .slots = 2};
+    struct stage s = {.sim = sim_create(&params)};
+    (void)sim_submit(s.sim, "job", 12, 1, 50);
+    assert_true(find(&s, task));
+    return s;
+}
+
+static const Gm__Envelope *say_produced(struct stage *s, const Gm__Item *item, uint64_t epoch)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Produced m = GM__PRODUCED__INIT;
+    m.task_id = s->task->assign->task_id;
+    m.term = s->task->assign->term;
+    m.epoch = epoch;
+    m.item = (Gm__Item *)item;
+    envelope.seq = 777;
+    envelope.body_case = GM__ENVELOPE__BODY_PRODUCED;
+    envelope.produced = &m;
+    sim_send(s->sim, s->node, &envelope);
+    return sim_last_send(s->sim);
+}
+
+static const Gm__GrantAnswer *say_grant(struct stage *s, Gm__ObjectStore store, const char *name,
+                                        uint64_t size, uint8_t fill, uint64_t epoch)
+{
+    uint8_t hash[32];
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__GrantRequest m = GM__GRANT_REQUEST__INIT;
+    Gm__GrantItem item = GM__GRANT_ITEM__INIT;
+    Gm__GrantItem *items[] = {&item};
+    memset(hash, fill, sizeof(hash));
+    item.store = store;
+    item.name = (char *)name;
+    item.size = size;
+    item.sha256.data = hash;
+    item.sha256.len = sizeof(hash);
+    m.task_id = s->task->assign->task_id;
+    m.term = s->task->assign->term;
+    m.epoch = epoch;
+    m.request = 5;
+    m.items = items;
+    m.n_items = 1;
+    envelope.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+    envelope.grant_request = &m;
+    sim_send(s->sim, s->node, &envelope);
+    const Gm__Envelope *answer = sim_last_send(s->sim);
+    assert_int_equal(answer->body_case, GM__ENVELOPE__BODY_GRANT_ANSWER);
+    assert_int_equal(answer->grant_answer->request, 5);
+    return answer->grant_answer;
+}
+
+static bool is_ack(const Gm__Envelope *e, bool stale)
+{
+    return e && e->body_case == GM__ENVELOPE__BODY_ACK && e->ack->seq == 777 &&
+           e->ack->stale == stale;
+}
+
+static void a_message_of_an_old_epoch_is_stale_and_changes_nothing(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Item item = GM__ITEM__INIT;
+    item.index = s.task->inputs[0]->item->index;
+    size_t rows = s.sim->row_count;
+    assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch + 1), true));
+    s.task->assign->term++;
+    assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch), true));
+    s.task->assign->term--;
+    const Gm__GrantAnswer *a =
+        say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "x", 1, 1, s.task->assign->epoch + 1);
+    assert_int_equal(a->error->code, GM_E_STALE);
+    sim_commit(s.sim);
+    assert_int_equal(s.sim->row_count, rows);
+    sim_destroy(s.sim);
+}
+
+static void an_item_is_committed_once(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Item item = GM__ITEM__INIT;
+    item.index = s.task->inputs[0]->item->index;
+    assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch), false));
+    assert_int_equal(s.sim->pending[s.sim->pending_count - 1].row_count, 1);
+    assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch), false));
+    assert_int_equal(s.sim->pending[s.sim->pending_count - 1].row_count, 0);
+    sim_destroy(s.sim);
+}
+
+static void broken_promises_fail_the_job(void **arg)
+{
+    (void)arg;
+    for (int kind = 0; kind < 3; kind++) {
+        struct stage s = stage_open("video");
+        uint8_t hash[32] = {1};
+        Gm__Item item = GM__ITEM__INIT;
+        Gm__Object object = GM__OBJECT__INIT;
+        Gm__Object *objects[] = {&object};
+        item.index = s.task->inputs[0]->item->index;
+        if (kind == 0) { /* an object that was not granted */
+            object.store = GM__OBJECT_STORE__STORE_OUT;
+            object.key = (char *)"v/0123456789abcdef/other";
+            object.sha256.data = hash;
+            object.sha256.len = sizeof(hash);
+            item.objects = objects;
+            item.n_objects = 1;
+        } else if (kind == 1) { /* a chunk of another run */
+            item.index = 11;
+            assert_true(s.task->inputs[s.task->input_count - 1]->item->index < 11);
+        } else { /* a stream that encode does not have */
+            item.stream = 1;
+        }
+        (void)say_produced(&s, &item, s.task->assign->epoch);
+        sim_until(s.sim, sim_all_final, 60);
+        assert_int_equal(sim_state(s.sim, "job"), GM_JOB_FAILED);
+        assert_int_equal(sim_error(s.sim, "job").code, GM_E_PROTO);
+        sim_destroy(s.sim);
+    }
+}
+
+static void a_granted_object_with_another_hash_is_refused(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    uint64_t epoch = s.task->assign->epoch;
+    const Gm__GrantAnswer *a =
+        say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 10, 1, epoch);
+    assert_null(a->error);
+    assert_string_equal(a->grants[0]->key, "v/0123456789abcdef/video/a.m4s");
+    /* not committed: another attempt may make another body */
+    assert_null(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 11, 2, epoch)->error);
+    uint8_t hash[32];
+    Gm__Item item = GM__ITEM__INIT;
+    Gm__Object object = GM__OBJECT__INIT;
+    Gm__Object *objects[] = {&object};
+    memset(hash, 2, sizeof(hash));
+    object.store = GM__OBJECT_STORE__STORE_OUT;
+    object.key = (char *)"v/0123456789abcdef/video/a.m4s";
+    object.size = 11;
+    object.sha256.data = hash;
+    object.sha256.len = sizeof(hash);
+    item.index = s.task->inputs[0]->item->index;
+    item.objects = objects;
+    item.n_objects = 1;
+    assert_true(is_ack(say_produced(&s, &item, epoch), false));
+    a = say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 10, 1, epoch);
+    assert_int_equal(a->error->code, GM_E_GRANT_REFUSED);
+    assert_null(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 11, 2, epoch)->error);
+    sim_destroy(s.sim);
+}
+
+static void grants_follow_the_rules(void **arg)
+{
+    static const struct {
+        const char *task;
+        Gm__ObjectStore store;
+        const char *name;
+        uint64_t size;
+        enum gm_code code;
+    } table[] = {
+        {"split", GM__OBJECT_STORE__STORE_WORK, "chunks/0", 1, GM_OK},
+        {"split", GM__OBJECT_STORE__STORE_OUT, "chunks/0", 1, GM_E_GRANT_REFUSED},
+        {"split", GM__OBJECT_STORE__STORE_SOURCE, "chunks/0", 1, GM_E_GRANT_REFUSED},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "video/x", UINT64_C(8) << 30, GM_OK},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "video/x", (UINT64_C(8) << 30) + 1,
+         GM_E_GRANT_REFUSED},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "../x", 1, GM_E_GRANT_REFUSED},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "/x", 1, GM_E_GRANT_REFUSED},
+        {"video", GM__OBJECT_STORE__STORE_OUT, "", 1, GM_E_GRANT_REFUSED},
+        {"video", GM__OBJECT_STORE__STORE_WORK, "tiles/x", 0, GM_OK},
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct stage s = stage_open(table[i].task);
+        const Gm__GrantAnswer *a =
+            say_grant(&s, table[i].store, table[i].name, table[i].size, 1, s.task->assign->epoch);
+        if ((a->error ? (enum gm_code)a->error->code : GM_OK) != table[i].code) {
+            fail_msg("row %zu: %s", i, a->error ? a->error->text : "granted");
+        }
+        sim_destroy(s.sim);
+    }
+}
+
+static void done_before_its_items_waits_for_them(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    done.task_id = s.task->assign->task_id;
+    done.term = s.task->assign->term;
+    done.epoch = s.task->assign->epoch;
+    envelope.seq = 777;
+    envelope.body_case = GM__ENVELOPE__BODY_DONE;
+    envelope.done = &done;
+    sim_send(s.sim, s.node, &envelope);
+    assert_null(sim_last_send(s.sim)); /* no Ack */
+    for (size_t i = 0; i < s.task->input_count; i++) {
+        Gm__Item item = GM__ITEM__INIT;
+        item.index = s.task->inputs[i]->item->index;
+        assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch), false));
+    }
+    sim_send(s.sim, s.node, &envelope);
+    const struct gm_effects *fx = &s.sim->pending[s.sim->pending_count - 1];
+    assert_true(fx->send_count > 0 && is_ack(fx->sends[0].envelope, false));
+    sim_destroy(s.sim);
+}
+
+static void done_without_its_items_fails_in_the_end(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("audio");
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    done.task_id = s.task->assign->task_id;
+    done.term = s.task->assign->term;
+    done.epoch = s.task->assign->epoch;
+    envelope.seq = 777;
+    envelope.body_case = GM__ENVELOPE__BODY_DONE;
+    envelope.done = &done;
+    for (int i = 0; i < 6; i++) {
+        sim_send(s.sim, s.node, &envelope);
+        sim_run(s.sim, 2);
+    }
+    sim_until(s.sim, sim_all_final, 60);
+    assert_int_equal(sim_error(s.sim, "job").code, GM_E_PROTO);
+    sim_destroy(s.sim);
+}
+
+static void strangers_are_asked_to_say_hello(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Renew renew = GM__RENEW__INIT;
+    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = s.node->id, .envelope = &envelope};
+    envelope.body_case = GM__ENVELOPE__BODY_RENEW;
+    envelope.renew = &renew;
+    sim_restart(s.sim); /* it knows no node */
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    const Gm__Envelope *answer = sim_last_send(s.sim);
+    assert_int_equal(answer->body_case, GM__ENVELOPE__BODY_REFUSE);
+    assert_int_equal(answer->refuse->error->code, GM_E_UNREACHABLE);
+    Gm__Hello hello = GM__HELLO__INIT;
+    Gm__Device device = GM__DEVICE__INIT;
+    Gm__Device *devices[] = {&device};
+    hello.node_id = s.node->id;
+    hello.protocol = GM_PROTOCOL_VERSION + 1;
+    hello.devices = devices;
+    hello.n_devices = 1;
+    envelope.body_case = GM__ENVELOPE__BODY_HELLO;
+    envelope.hello = &hello;
+    s.node->alive = false; /* it would stumble over the refusal */
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    assert_int_equal(sim_last_send(s.sim)->refuse->error->code, GM_E_PROTO);
+    sim_destroy(s.sim);
+}
+
+static void goodbye_ends_the_leases_at_once(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Goodbye m = GM__GOODBYE__INIT;
+    envelope.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    envelope.goodbye = &m;
+    sim_send(s.sim, s.node, &envelope);
+    struct gm_nodes_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_nodes(s.sim->core, &v, &err), 0);
+    assert_int_equal(v.rows[s.node->number].lease_count, 0);
+    assert_string_equal(v.rows[s.node->number].state, "gone");
+    gm_view_nodes_fini(&v);
+    sim_destroy(s.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_message_of_an_old_epoch_is_stale_and_changes_nothing),
+        cmocka_unit_test(an_item_is_committed_once),
+        cmocka_unit_test(broken_promises_fail_the_job),
+        cmocka_unit_test(a_granted_object_with_another_hash_is_refused),
+        cmocka_unit_test(grants_follow_the_rules),
+        cmocka_unit_test(done_before_its_items_waits_for_them),
+        cmocka_unit_test(done_without_its_items_fails_in_the_end),
+        cmocka_unit_test(strangers_are_asked_to_say_hello),
+        cmocka_unit_test(goodbye_ends_the_leases_at_once),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

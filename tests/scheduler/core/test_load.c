@@ -1,0 +1,131 @@
+/* Recovery from rows that are not as they were written. */
+#include "sim_io.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.pb-c.h"
+
+static struct gm_core *core_create(void)
+{
+    struct gm_core *core = NULL;
+    struct gm_err err;
+    struct gm_core_params params = {.term = 2};
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    return core;
+}
+
+static void garbage_is_refused(void **arg)
+{
+    (void)arg;
+    struct gm_core *core = core_create();
+    struct gm_err err;
+    uint8_t bytes[] = {0xff, 0xff, 0xff, 0xff};
+    for (int kind = GM_ROW_JOB; kind <= GM_ROW_NODE; kind++) {
+        assert_int_equal(
+            gm_core_load(core, (enum gm_row_kind)kind, "key", bytes, sizeof(bytes), &err),
+            -GM_E_PROTO);
+    }
+    assert_int_equal(gm_core_load(core, (enum gm_row_kind)99, "key", bytes, 0, &err), -GM_E_PROTO);
+    gm_core_destroy(&core);
+}
+
+/* A store of a job in the middle of its life. */
+static struct sim *half_done(void)
+{
+    struct sim_params params = {.seed = 5, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 10, 1, 50);
+    sim_run(sim, 8);
+    sim_commit(sim);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+    return sim;
+}
+
+static int load_all(const struct sim *sim, enum gm_row_kind without, size_t cut, size_t at)
+{
+    struct gm_core *core = core_create();
+    struct gm_effects fx = {0};
+    struct gm_err err;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sim->row_count; i++) {
+        const struct sim_row *r = &sim->rows[i];
+        size_t size = i == at && r->size > cut ? r->size - cut : r->size;
+        if (r->kind != without) {
+            rc = gm_core_load(core, r->kind, r->key, r->data, size, &err);
+        }
+    }
+    if (rc == 0) {
+        rc = gm_core_loaded(core, 0, &fx, &err);
+    }
+    if (rc == 0) {
+        assert_int_equal(gm_core_check(core, &err), 0);
+        assert_int_equal(gm_core_load(core, GM_ROW_JOB, "late", "", 0, &err), -GM_E_INVAL);
+    }
+    gm_effects_fini(&fx);
+    gm_core_destroy(&core);
+    return rc;
+}
+
+static void rows_without_their_job_are_refused(void **arg)
+{
+    (void)arg;
+    struct sim *sim = half_done();
+    assert_int_equal(load_all(sim, (enum gm_row_kind)0, 0, 0), 0);
+    assert_int_equal(load_all(sim, GM_ROW_JOB, 0, 0), -GM_E_PROTO);
+    /* without plan's result nobody knows of the instances that the items belong to */
+    assert_int_equal(load_all(sim, GM_ROW_TASK, 0, 0), -GM_E_PROTO);
+    sim_destroy(sim);
+}
+
+static void cut_rows_never_crash(void **arg)
+{
+    (void)arg;
+    struct sim *sim = half_done();
+    for (size_t i = 0; i < sim->row_count; i++) {
+        for (size_t cut = 1; cut < sim->rows[i].size; cut += 7) {
+            int rc = load_all(sim, (enum gm_row_kind)0, cut, i);
+            assert_true(rc <= 0);
+        }
+    }
+    sim_destroy(sim);
+}
+
+static void failures_are_remembered(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 5};
+    struct sim *sim = sim_create(&params);
+    struct sim_job *job = sim_submit(sim, "job", 6, 0, 50);
+    job->poison = 2;
+    /* a restart after each step of 1 s forgets no node that failed the chunk */
+    for (uint32_t i = 0; i < 120 && !sim_all_final(sim); i++) {
+        sim_run(sim, 4);
+        sim_commit(sim);
+        sim_restart(sim);
+    }
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_MEDIA_POISON);
+    struct gm_attempts_view v;
+    struct gm_err err;
+    uint32_t failed = 0;
+    assert_int_equal(gm_view_attempts(sim->core, "job", &v, &err), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        failed += v.rows[i].error_code == GM_E_WORKER_DIED ? 1 : 0;
+        assert_true(v.rows[i].ended_unix_ms > 0 && v.rows[i].outcome != GM_ATTEMPT_RUNNING);
+    }
+    assert_int_equal(failed, 3);
+    gm_view_attempts_fini(&v);
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(garbage_is_refused),
+        cmocka_unit_test(rows_without_their_job_are_refused),
+        cmocka_unit_test(cut_rows_never_crash),
+        cmocka_unit_test(failures_are_remembered),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,168 @@
+/* Views and explain, along the life of a job. */
+#include "sim_io.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void explain_is(struct sim *sim, const char *task, const char *words)
+{
+    struct gm_explain_view v;
+    struct gm_err err;
+    bool found = false;
+    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, &err), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        if (strcmp(v.rows[i].task, task) == 0) {
+            found = true;
+            if (!strstr(v.rows[i].why, words)) {
+                fail_msg("%s: \"%s\" lacks \"%s\"", task, v.rows[i].why, words);
+            }
+        }
+    }
+    assert_true(found);
+    gm_view_explain_fini(&v);
+}
+
+static void explain_says_why(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 0};
+    struct sim *sim = sim_create(&params);
+    struct sim_job *job = sim_submit(sim, "job", 6, 1, 50);
+    explain_is(sim, "inspect", "no node is connected");
+    explain_is(sim, "plan", "until `inspect` is done");
+    explain_is(sim, "video", "until `plan` is done");
+    job->inspect_fails = GM_E_STORE;
+    sim->params.nodes = 1;
+    (void)snprintf(sim->nodes[0].id, sizeof(sim->nodes[0].id), "node-0");
+    sim_node_start(sim, &sim->nodes[0]);
+    sim_run(sim, 3);
+    explain_is(sim, "inspect", "is tried again in");
+    job->inspect_fails = GM_OK;
+    struct sim_node *node;
+    while (!sim_find_running(sim, "split", &node)) {
+        sim_step(sim);
+    }
+    explain_is(sim, "split", "runs on node node-0");
+    explain_is(sim, "inspect", "It is done.");
+    while (sim_find_running(sim, "split", &node)) {
+        explain_is(sim, "hls", "until `video` is done");
+        sim_step(sim);
+    }
+    sim_until(sim, sim_all_final, 300);
+    explain_is(sim, "hls", "It is done.");
+    struct gm_explain_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_explain(sim->core, "nobody", 0, &v, &err), -GM_E_NOTFOUND);
+    sim_destroy(sim);
+}
+
+static void progress_only_grows_and_ends_exact(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 3};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 12, 1, 50);
+    uint64_t frames = 0;
+    bool encoding = false, moving = false;
+    while (!sim_all_final(sim)) {
+        struct gm_job_view v;
+        struct gm_err err;
+        sim_step(sim);
+        assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+        assert_true(v.frames_done >= frames);
+        assert_true(v.frames_total == 0 || v.frames_done <= v.frames_total);
+        frames = v.frames_done;
+        encoding = encoding || strcmp(v.phase, "encode") == 0;
+        moving = moving || v.fps > 0;
+        assert_true(v.chunks_done + v.chunks_running + v.chunks_waiting <= 12);
+        assert_int_equal(v.task_count, 8);
+        gm_view_job_fini(&v);
+    }
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_true(encoding && moving && v.frames_exact);
+    assert_int_equal(v.frames_done, 12 * 150);
+    assert_int_equal(v.frames_total, 12 * 150);
+    assert_int_equal(v.chunks_done, 12);
+    assert_string_equal(v.phase, "done");
+    assert_string_equal(v.publication, "0123456789abcdef");
+    assert_int_equal(v.final_state, GM_JOB_DONE);
+    assert_true(v.finished_unix_ms > v.started_unix_ms && v.started_unix_ms > 0);
+    for (size_t t = 0; t < v.task_count; t++) {
+        assert_int_equal(v.tasks[t].state, GM_TASK_DONE);
+        assert_true(v.tasks[t].total_known && v.tasks[t].done == v.tasks[t].total);
+    }
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void objects_are_listed_until_they_are_cleaned(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 3, 1, 50);
+    sim->hold_publish = true;
+    while (sim_state(sim, "job") != GM_JOB_PUBLISHING) {
+        sim_step(sim);
+    }
+    struct gm_objects_view v;
+    struct gm_err err;
+    /* work: 6 items, 3 results; out: 3 + 3 items, runs, audio images mp4 hls */
+    assert_int_equal(gm_view_objects(sim->core, "job", &v, &err), 0);
+    assert_int_equal(v.count, 9 + 11);
+    assert_int_equal(v.rows[0].store, GM__OBJECT_STORE__STORE_WORK);
+    assert_int_equal(v.rows[9].store, GM__OBJECT_STORE__STORE_OUT);
+    gm_view_objects_fini(&v);
+    sim->hold_publish = false;
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(gm_view_objects(sim->core, "job", &v, &err), 0);
+    assert_int_equal(v.count, 11);
+    assert_int_equal(v.rows[0].store, GM__OBJECT_STORE__STORE_OUT);
+    gm_view_objects_fini(&v);
+    assert_false(gm_view_is_publication_shared(sim->core, "job"));
+    (void)sim_submit(sim, "again", 3, 1, 50);
+    sim_until(sim, sim_all_final, 300);
+    assert_true(gm_view_is_publication_shared(sim->core, "job"));
+    assert_false(gm_view_is_publication_shared(sim->core, "nobody"));
+    sim_destroy(sim);
+}
+
+static void jobs_are_walked_in_both_directions(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2};
+    struct sim *sim = sim_create(&params);
+    assert_null(gm_view_next_job(sim->core, NULL, false));
+    assert_null(gm_view_next_job(sim->core, NULL, true));
+    (void)sim_submit(sim, "c", 1, 0, 50);
+    (void)sim_submit(sim, "a", 1, 0, 50);
+    (void)sim_submit(sim, "b", 1, 0, 50);
+    for (int restarted = 0; restarted < 2; restarted++) {
+        assert_string_equal(gm_view_next_job(sim->core, NULL, false), "c");
+        assert_string_equal(gm_view_next_job(sim->core, "c", false), "a");
+        assert_string_equal(gm_view_next_job(sim->core, "a", false), "b");
+        assert_null(gm_view_next_job(sim->core, "b", false));
+        assert_string_equal(gm_view_next_job(sim->core, NULL, true), "b");
+        assert_string_equal(gm_view_next_job(sim->core, "a", true), "c");
+        assert_null(gm_view_next_job(sim->core, "c", true));
+        assert_null(gm_view_next_job(sim->core, "x", true));
+        sim_restart(sim);
+    }
+    struct gm_core_totals totals;
+    gm_view_totals(sim->core, &totals);
+    assert_int_equal(totals.jobs[GM_JOB_QUEUED], 3);
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(explain_says_why),
+        cmocka_unit_test(progress_only_grows_and_ends_exact),
+        cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
+        cmocka_unit_test(jobs_are_walked_in_both_directions),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
