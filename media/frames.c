@@ -371,7 +371,7 @@ static int feed_record(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
 static int goes_on(struct gm_frames *f, struct gm_frames_chunk *c, bool *out, struct gm_err *err)
 {
     *out = false;
-    if (c->alone || f->decoder == NULL || !f->any) {
+    if (c->alone || f->decoder == NULL || !f->any || !gm_frames_resets(f->decoder->codec_id)) {
         return 0;
     }
     int rc = gm_frames_chunk_peek(c, err);

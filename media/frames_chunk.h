@@ -66,5 +66,8 @@ int gm_frames_packet_fill(const struct gm_frames_source *source, const struct gm
                           AVPacket *packet, struct gm_err *err) GM_MUST_CHECK;
 /* Black in the size of the codec parameters at data (as ChunkHeader.codecpar). p: empty. */
 int gm_frames_black(const uint8_t *data, size_t size, AVFrame *p, struct gm_err *err) GM_MUST_CHECK;
+/* Is the decoder one that a keyframe resets whole? Then going on after the chunk before gives the
+ * pictures of the chunk decoded alone. Others keep more than pictures (libavcodec's of WMV2). */
+bool gm_frames_resets(enum AVCodecID codec);
 
 #endif

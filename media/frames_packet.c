@@ -101,3 +101,19 @@ int gm_frames_black(const uint8_t *data, size_t size, AVFrame *p, struct gm_err 
     }
     return 0;
 }
+
+bool gm_frames_resets(enum AVCodecID codec)
+{
+    static const enum AVCodecID known[] = {
+        AV_CODEC_ID_H264,  AV_CODEC_ID_HEVC,       AV_CODEC_ID_AV1,
+        AV_CODEC_ID_VP8,   AV_CODEC_ID_VP9,        AV_CODEC_ID_MPEG1VIDEO,
+        AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG2VIDEO, AV_CODEC_ID_THEORA,
+    };
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++) {
+        if (known[i] == codec) {
+            return true;
+        }
+    }
+    const AVCodecDescriptor *d = avcodec_descriptor_get(codec);
+    return d != NULL && (d->props & AV_CODEC_PROP_INTRA_ONLY) != 0;
+}

@@ -50,6 +50,16 @@ static bool next_started(struct walk *w, const uint8_t **out, size_t *out_size)
     return true;
 }
 
+/* libavcodec's decoders of Windows Media keep tables from frame to frame that a keyframe does not
+ * reset: the keyframe where decoding begins is not what it is in the whole stream, the next one is.
+ */
+static bool keeps_state(enum AVCodecID codec)
+{
+    return codec == AV_CODEC_ID_WMV1 || codec == AV_CODEC_ID_WMV2 || codec == AV_CODEC_ID_WMV3 ||
+           codec == AV_CODEC_ID_VC1 || codec == AV_CODEC_ID_MSMPEG4V1 ||
+           codec == AV_CODEC_ID_MSMPEG4V2 || codec == AV_CODEC_ID_MSMPEG4V3;
+}
+
 bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
                       const uint8_t *data, size_t size)
 {
@@ -57,6 +67,9 @@ bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t ext
     struct walk w = {.data = data, .size = size};
     const uint8_t *nal;
     size_t nal_size;
+    if (keeps_state(codec)) {
+        return false;
+    }
     if (codec != AV_CODEC_ID_H264 && !hevc) {
         return true;
     }
