@@ -23,7 +23,8 @@ struct run {
     struct gm_frames *frames;    /* owned */
     /* The chunk being made. */
     struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
-    int64_t chunk;                     /* -1: none yet */
+    int64_t chunk;                     /* -1: none */
+    int64_t opened;                    /* the last one asked for; -1: none */
     uint64_t chunk_frames;
     /* Whole run. */
     uint64_t done, total;
@@ -40,6 +41,7 @@ static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err
     if (in.item == NULL || in.item->stream != 0 || in.item->n_objects == 0) {
         return gm_err_set(err, GM_E_PROTO, 0, "Input %" PRIu32 " is no video chunk", in.index);
     }
+    r->opened = in.item->index;
     return r->io->open_object(r->io->self, &in, 0, out_fd, err);
 }
 
@@ -251,6 +253,7 @@ static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm
     close_writers(r, rc < 0);
     r->done += r->chunk_frames;
     r->chunk_frames = 0;
+    r->chunk = rc < 0 ? r->chunk : -1;
     return rc;
 }
 
@@ -284,7 +287,7 @@ static int run_all(struct run *r, struct gm_err *err)
 
 int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
-    struct run r = {.io = io, .chunk = -1};
+    struct run r = {.io = io, .chunk = -1, .opened = -1};
     int rc = prepare(&r, err);
     if (rc == 0) {
         rc = run_all(&r, err);
@@ -294,7 +297,8 @@ int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
         meta.frames = r.done;
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
     }
-    *out_chunk = rc < 0 ? r.chunk : -1;
+    int64_t blamed = r.chunk >= 0 ? r.chunk : r.opened;
+    *out_chunk = rc < 0 ? blamed : -1;
     release(&r);
     return rc;
 }

@@ -123,6 +123,29 @@ struct clip *clip_load(const char *path)
     return c;
 }
 
+void clip_mux(const struct clip *c, const char *path)
+{
+    AVFormatContext *format = NULL;
+    AVPacket *packet = av_packet_alloc();
+    must(avformat_alloc_output_context2(&format, NULL, NULL, path) >= 0, path);
+    AVStream *stream = avformat_new_stream(format, NULL);
+    must(stream != NULL && avcodec_parameters_copy(stream->codecpar, c->par) >= 0, path);
+    stream->time_base = c->time_base;
+    stream->avg_frame_rate = av_inv_q(c->time_base);
+    must(avio_open(&format->pb, path, AVIO_FLAG_WRITE) >= 0, path);
+    must(avformat_write_header(format, NULL) >= 0, path);
+    for (size_t i = 0; i < c->packet_count; i++) {
+        must(av_packet_ref(packet, c->packets[i]) >= 0, "packet");
+        packet->duration = 1;
+        av_packet_rescale_ts(packet, c->time_base, stream->time_base);
+        must(av_interleaved_write_frame(format, packet) >= 0, path);
+    }
+    must(av_write_trailer(format) >= 0, path);
+    must(avio_closep(&format->pb) >= 0, path);
+    avformat_free_context(format);
+    av_packet_free(&packet);
+}
+
 void clip_free(struct clip **clip)
 {
     struct clip *c = *clip;

@@ -27,6 +27,8 @@ AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i);
 /* encoder: libavcodec's name; options: "key=value,key=value". */
 struct clip *clip_make(const char *encoder, const char *options, int frames);
 struct clip *clip_load(const char *path);
+/* Writes the clip as a file of the format that the path's ending names. */
+void clip_mux(const struct clip *clip, const char *path);
 void clip_free(struct clip **clip);
 /* Fills frames anew from the packets as they are. */
 void clip_decode(struct clip *clip);

@@ -1,0 +1,326 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/buf.h"
+#include "common/fs.h"
+#include "media/av.h"
+#include "media/child_io.h"
+#include "media/chunk_io.h"
+#include "media/folder_io.h"
+#include "media/graph.h"
+
+/* The chain inspect .. encode over a clip of 16 s, made once: 400 frames of 25 a second, keyframes
+ * every 40 frames, B-frames; so 3 chunks of 6, 6 and 4 seconds. */
+#define FRAMES 400
+#define CHUNKS 3
+
+static char source_path[4096];
+static struct clip *source;
+
+static int make_source(void **state)
+{
+    static char dir[] = "/tmp/test-encode-XXXXXX";
+    (void)state;
+    if (mkdtemp(dir) == NULL) {
+        return -1;
+    }
+    (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
+    source = clip_make("libx264", "preset=veryfast,bf=2,g=40", FRAMES);
+    clip_mux(source, source_path);
+    return 0;
+}
+
+static int remove_source(void **state)
+{
+    (void)state;
+    clip_free(&source);
+    (void)unlink(source_path);
+    *strrchr(source_path, '/') = '\0';
+    return rmdir(source_path);
+}
+
+static struct folder_io *prepare(const Gm__Pipeline *pipeline)
+{
+    static const char *const tasks[] = {"inspect", "plan", "split"};
+    struct folder_io *f = NULL;
+    struct gm_err err = {0};
+    int64_t chunk;
+    int rc = folder_io_create(source_path, pipeline, &f, &err);
+    for (size_t i = 0; i < 3 && rc == 0; i++) {
+        struct folder_run r = {.task = tasks[i]};
+        rc = folder_io_run(f, &r, &chunk, &err);
+    }
+    if (rc < 0) {
+        (void)fprintf(stderr, "%s\n", err.text);
+        abort();
+    }
+    return f;
+}
+
+static int encode(struct folder_io *f, uint32_t first, uint32_t chunks, int64_t *out_chunk,
+                  struct gm_err *err)
+{
+    struct folder_run r = {.task = "encode", .first_chunk = first, .chunks = chunks};
+    return folder_io_run(f, &r, out_chunk, err);
+}
+
+static Gm__EncodeItemMeta *meta_of(const struct folder_io *f, uint32_t index)
+{
+    const Gm__Item *item = folder_io_item(f, "encode", 0, 0, index);
+    assert_non_null(item);
+    Gm__EncodeItemMeta *m = gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+    assert_non_null(m);
+    return m;
+}
+
+/* Names hold hashes: they stand for the bytes. */
+static void hash_items(const struct folder_io *f, struct gm_sha256 *h)
+{
+    for (uint32_t i = 0; i < folder_io_items(f, "encode", 0, 0); i++) {
+        const Gm__Item *item = folder_io_item(f, "encode", 0, 0, i);
+        for (size_t k = 0; k < item->n_objects; k++) {
+            gm_sha256_update(h, item->objects[k]->sha256.data, item->objects[k]->sha256.len);
+        }
+        gm_sha256_update(h, item->meta.data, item->meta.len);
+    }
+}
+
+static void hash_chain(struct gm_sha256 *h, void *arg)
+{
+    uint32_t run = *(const uint32_t *)arg;
+    struct folder_pipeline params = {.thumbnails = true, .preset = "veryfast"};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare(pipeline);
+    int64_t chunk;
+    for (uint32_t i = 0; i < CHUNKS; i += run) {
+        if (encode(f, i, run, &chunk, NULL) < 0) {
+            abort();
+        }
+    }
+    hash_items(f, h);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+static void bytes_depend_on_no_run_and_no_vectors(void **state)
+{
+    (void)state;
+    uint32_t runs[] = {1, 2, 3};
+    uint8_t first[32];
+    uint8_t other[32];
+    child_hash(NULL, hash_chain, &runs[0], first);
+    child_hash(NULL, hash_chain, &runs[1], other);
+    assert_memory_equal(first, other, 32);
+    child_hash(NULL, hash_chain, &runs[2], other);
+    assert_memory_equal(first, other, 32);
+    child_hash("none", hash_chain, &runs[2], other);
+    assert_memory_equal(first, other, 32);
+    child_hash("mmx+mmxext+sse+sse2", hash_chain, &runs[0], other);
+    assert_memory_equal(first, other, 32);
+}
+
+static void check_segments(const Gm__RenditionChunkMeta *r, uint32_t *number, int64_t *at)
+{
+    for (size_t s = 0; s < r->n_segments; s++) {
+        const Gm__SegmentMeta *m = r->segments[s];
+        char hex[13];
+        char name[64];
+        assert_int_equal(m->number, ++*number);
+        assert_int_equal(m->start_ts, *at);
+        assert_int_equal(m->sha256.len, 32);
+        (void)snprintf(name, sizeof name, "seg-%05u-%s.m4s", m->number,
+                       gm_hex(m->sha256.data, 6, hex));
+        assert_string_equal(m->name, name);
+        int64_t gop_at = *at;
+        uint64_t end = 0;
+        for (size_t g = 0; g < m->n_gops; g++) {
+            assert_int_equal(m->gops[g]->start_ts, gop_at);
+            assert_true(m->gops[g]->idr_size > 0 && m->gops[g]->idr_size <= m->gops[g]->size);
+            assert_true(g == 0 || m->gops[g]->offset == end);
+            end = m->gops[g]->offset + m->gops[g]->size;
+            gop_at += m->gops[g]->duration_ts;
+        }
+        assert_int_equal(end, m->size);
+        assert_int_equal(gop_at, m->start_ts + m->duration_ts);
+        *at += m->duration_ts;
+    }
+}
+
+static void metas_describe_every_segment(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {0};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare(pipeline);
+    struct gm_err err;
+    int64_t chunk;
+    uint32_t number = 0;
+    uint32_t frames = 0;
+    int64_t at = 0;
+    assert_int_equal(encode(f, 0, 0, &chunk, &err), 0);
+    assert_int_equal(folder_io_items(f, "encode", 0, 0), CHUNKS);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        Gm__EncodeItemMeta *m = meta_of(f, i);
+        assert_int_equal(m->chunk, i);
+        assert_int_equal(m->frames_replaced + m->frames_discarded + m->decode_errors, 0);
+        assert_int_equal(m->n_renditions, 1);
+        assert_int_equal(folder_io_item(f, "encode", 0, 0, i)->last, i == CHUNKS - 1);
+        check_segments(m->renditions[0], &number, &at);
+        frames += m->frames;
+        gm__encode_item_meta__free_unpacked(m, NULL);
+        assert_int_equal(folder_io_verify(f, "encode", 0, 0, i, &err), 0);
+    }
+    assert_int_equal(frames, FRAMES);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+static Gm__Policy *policy_of(const struct folder_io *f)
+{
+    const Gm__TaskResult *r = folder_io_result(f, "plan", 0);
+    return gm__policy__unpack(NULL, r->meta.len, r->meta.data);
+}
+
+/* Init segment and all segments in one file. */
+static void join(const struct folder_io *f, const Gm__Policy *policy, const char *path)
+{
+    struct gm_buf all = {0};
+    struct gm_err err;
+    gm_buf_add(&all, policy->renditions[0]->init_segment.data,
+               policy->renditions[0]->init_segment.len);
+    for (uint32_t i = 0; i < CHUNKS; i++) {
+        const Gm__Item *item = folder_io_item(f, "encode", 0, 0, i);
+        for (size_t k = 0; k < item->n_objects; k++) {
+            char from[4096];
+            uint8_t *data = NULL;
+            size_t size = 0;
+            folder_io_path(f, item->objects[k], from);
+            assert_int_equal(gm_fs_read(from, 1 << 28, &data, &size, &err), 0);
+            gm_buf_add(&all, data, size);
+            free(data);
+        }
+    }
+    assert_int_equal(gm_fs_write_atomic(path, all.data, all.size, &err), 0);
+    gm_buf_fini(&all);
+}
+
+/* Hashes of the source's frames after the rendition's filters. */
+static void filter_source(const Gm__Rendition *r, uint8_t (*out)[32])
+{
+    struct gm_graph_output o = {.filters = r->filters,
+                                .width_px = r->width_px,
+                                .height_px = r->height_px,
+                                .format = AV_PIX_FMT_YUV420P};
+    struct gm_graph *graph = NULL;
+    struct gm_err err;
+    AVCodecContext *ctx = NULL;
+    AVFrame *frame = av_frame_alloc();
+    size_t n = 0;
+    assert_int_equal(gm_graph_create(&o, 1, 12800, &graph, &err), 0);
+    assert_int_equal(gm_decoder_open(source->par, source->time_base, &ctx, &err), 0);
+    for (size_t i = 0; i <= source->packet_count; i++) {
+        (void)avcodec_send_packet(ctx, i < source->packet_count ? source->packets[i] : NULL);
+        while (avcodec_receive_frame(ctx, frame) >= 0) {
+            assert_true(n < FRAMES);
+            assert_int_equal(gm_graph_push(graph, frame, (int64_t)n, &err), 0);
+            clip_hash(gm_graph_get(graph, 0), out[n++]);
+            av_frame_unref(frame);
+        }
+    }
+    assert_int_equal(n, FRAMES);
+    av_frame_free(&frame);
+    avcodec_free_context(&ctx);
+    gm_graph_destroy(&graph);
+}
+
+static void lossless_output_is_the_filtered_source(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {.qp_plus_1 = 1};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare(pipeline);
+    struct gm_err err;
+    int64_t chunk;
+    char path[4096 + 16];
+    assert_int_equal(encode(f, 0, 0, &chunk, &err), 0);
+    Gm__Policy *policy = policy_of(f);
+    (void)snprintf(path, sizeof path, "%s/joined.mp4", folder_io_dir(f));
+    join(f, policy, path);
+    struct clip *joined = clip_load(path);
+    uint8_t(*want)[32] = calloc(FRAMES, 32);
+    filter_source(policy->renditions[0], want);
+    assert_int_equal(joined->frame_count, FRAMES);
+    for (size_t i = 0; i < FRAMES; i++) {
+        assert_memory_equal(joined->frames[i].sha256, want[i], 32);
+    }
+    free(want);
+    clip_free(&joined);
+    gm__policy__free_unpacked(policy, NULL);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+static void other_parameter_sets_than_planned_are_refused(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {0};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare(pipeline);
+    struct gm_err err;
+    int64_t chunk = -1;
+    Gm__Policy *policy = policy_of(f);
+    /* the result is borrowed from the folder and as long as it was */
+    Gm__TaskResult *result = (Gm__TaskResult *)(uintptr_t)folder_io_result(f, "plan", 0);
+    policy->renditions[0]->extradata.data[6] ^= 1;
+    assert_int_equal(gm__policy__get_packed_size(policy), result->meta.len);
+    gm__policy__pack(policy, result->meta.data);
+    assert_int_equal(encode(f, 1, 1, &chunk, &err), -GM_E_MEDIA);
+    assert_int_equal(chunk, 1);
+    assert_int_equal(folder_io_items(f, "encode", 0, 0), 0);
+    gm__policy__free_unpacked(policy, NULL);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+static void a_chunk_cut_off_is_blamed(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {0};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare(pipeline);
+    struct gm_err err;
+    struct stat st;
+    int64_t chunk = -1;
+    char path[4096];
+    folder_io_path(f, folder_io_item(f, "split", 0, 0, 2)->objects[0], path);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(truncate(path, st.st_size - 3), 0);
+    assert_int_equal(encode(f, 2, 1, &chunk, &err), -GM_E_MEDIA_CHUNK);
+    assert_int_equal(chunk, 2);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(bytes_depend_on_no_run_and_no_vectors),
+        cmocka_unit_test(metas_describe_every_segment),
+        cmocka_unit_test(lossless_output_is_the_filtered_source),
+        cmocka_unit_test(other_parameter_sets_than_planned_are_refused),
+        cmocka_unit_test(a_chunk_cut_off_is_blamed),
+    };
+    return cmocka_run_group_tests(tests, make_source, remove_source);
+}
