@@ -59,8 +59,11 @@ static void drop_entry(struct gm_cache *cache, struct entry *entry)
 
 static void evict(struct gm_cache *cache, uint64_t room)
 {
-    while (cache->oldest != NULL && cache->bytes + room > cache->max_bytes) {
-        drop_entry(cache, cache->oldest);
+    struct entry *next = NULL;
+    for (struct entry *e = cache->oldest; e != NULL && cache->bytes + room > cache->max_bytes;
+         e = next) {
+        next = e->next;
+        drop_entry(cache, e);
     }
 }
 
@@ -191,10 +194,10 @@ void gm_cache_close(struct gm_cache **cache)
     if (c == NULL) {
         return;
     }
-    while (c->oldest != NULL) {
-        struct entry *entry = c->oldest;
-        unlink_entry(c, entry);
-        free(entry);
+    struct entry *next = NULL;
+    for (struct entry *e = c->oldest; e != NULL; e = next) {
+        next = e->next;
+        free(e);
     }
     if (c->folder >= 0) {
         close(c->folder);

@@ -103,6 +103,7 @@ static int take_feed(struct gm_worker_task *task, const Gm__WFeed *feed, int fd,
     if (rc < 0) {
         return rc;
     }
+    GM_ASSERT(decoded != NULL);
     Gm__Feed *kept = (Gm__Feed *)decoded;
     task->feeds[task->feed_count++] = kept;
     return add_inputs(task, kept->inputs, kept->n_inputs, err);
