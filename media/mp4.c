@@ -7,6 +7,7 @@
  * takes the difference, and the sound's priming, out again. */
 #include "media/mp4_write.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -105,7 +106,6 @@ static int write_sample(struct mp4_task *t, size_t index, struct gm_err *err)
     track->at++;
     if (index == 0 && rc == 0) {
         t->frames++;
-        t->io->progress(t->io->self, t->frames, t->frames_total);
     }
     return rc;
 }
@@ -221,6 +221,44 @@ static int open_task(struct mp4_task *t, struct gm_err *err)
     return gm_collect(t->io, t->policy, &t->segments, err);
 }
 
+/* Also the tick of the writer. */
+static void report(void *arg)
+{
+    struct mp4_task *t = arg;
+    t->io->progress(t->io->self, t->frames, t->frames_total);
+}
+
+static int hash_file(struct mp4_task *t, int fd, uint8_t out[GM_SHA256_SIZE], uint64_t *out_size,
+                     struct gm_err *err)
+{
+    static const size_t step = 1 << 20;
+    struct gm_sha256 *hash = gm_sha256_create();
+    uint8_t *buf = malloc(step);
+    uint64_t size = 0;
+    int rc = hash == NULL || buf == NULL ? gm_err_nomem(err) : 0;
+    while (rc == 0) {
+        ssize_t n = pread(fd, buf, step, (off_t)size);
+        if (n < 0 && errno != EINTR) {
+            rc = gm_err_sys(err, errno, "read of %s", t->output->name);
+        }
+        if (n == 0) {
+            break;
+        }
+        if (n > 0) {
+            gm_sha256_update(hash, buf, (size_t)n);
+            size += (uint64_t)n;
+            report(t);
+        }
+    }
+    if (rc == 0) {
+        gm_sha256_final(hash, out);
+        *out_size = size;
+    }
+    free(buf);
+    gm_sha256_destroy(&hash);
+    return rc;
+}
+
 static int finish(struct mp4_task *t, int fd, struct gm_err *err)
 {
     uint8_t sha256[GM_SHA256_SIZE];
@@ -228,7 +266,7 @@ static int finish(struct mp4_task *t, int fd, struct gm_err *err)
     Gm__Mp4Meta meta = GM__MP4_META__INIT;
     Gm__NamedFile named = GM__NAMED_FILE__INIT;
     Gm__WFile file = GM__WFILE__INIT;
-    int rc = gm_sha256_fd(fd, sha256, &named.size, err);
+    int rc = hash_file(t, fd, sha256, &named.size, err);
     if (rc < 0 || (rc = gm_fs_path(path, sizeof(path), err, "mp4/%s", t->output->name)) < 0) {
         return rc;
     }
@@ -249,9 +287,9 @@ static int write_file(struct mp4_task *t, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    if ((rc = gm_mp4_writer_open(fd, &t->writer, err)) < 0 || (rc = add_tracks(t, err)) < 0 ||
-        (rc = gm_mp4_writer_begin(t->writer, err)) < 0 || (rc = mux(t, err)) < 0 ||
-        (rc = gm_mp4_writer_end(t->writer, err)) < 0) {
+    if ((rc = gm_mp4_writer_open(fd, report, t, &t->writer, err)) < 0 ||
+        (rc = add_tracks(t, err)) < 0 || (rc = gm_mp4_writer_begin(t->writer, err)) < 0 ||
+        (rc = mux(t, err)) < 0 || (rc = gm_mp4_writer_end(t->writer, err)) < 0) {
         goto out;
     }
     rc = finish(t, fd, err);

@@ -16,6 +16,8 @@
 struct view {
     int fd;
     int64_t at;
+    void (*tick)(void *arg);
+    void *arg;
 };
 struct gm_mp4_writer {
     AVFormatContext *format; /* owned */
@@ -46,6 +48,7 @@ static int view_write(void *opaque, uint8_t *buf, int size)
         done += n > 0 ? (int)n : 0;
         v->at += n > 0 ? n : 0;
     }
+    v->tick(v->arg);
     return size;
 }
 
@@ -129,13 +132,16 @@ static int close_again(AVFormatContext *format, AVIOContext *io)
     return 0;
 }
 
-int gm_mp4_writer_open(int fd, struct gm_mp4_writer **out, struct gm_err *err)
+int gm_mp4_writer_open(int fd, void (*tick)(void *arg), void *arg, struct gm_mp4_writer **out,
+                       struct gm_err *err)
 {
     struct gm_mp4_writer *w = calloc(1, sizeof(*w));
     if (w == NULL) {
         return gm_err_nomem(err);
     }
     w->view.fd = fd;
+    w->view.tick = tick;
+    w->view.arg = arg;
     w->packet = av_packet_alloc();
     int rc = avformat_alloc_output_context2(&w->format, NULL, "mp4", NULL);
     if (rc < 0 || w->packet == NULL || (w->format->pb = open_view(&w->view, true)) == NULL ||

@@ -25,8 +25,10 @@ struct gm_mp4_sample {
     bool sync;
 };
 
-/* fd: readable, writable, seekable, empty; the caller's; lent until close. */
-int gm_mp4_writer_open(int fd, struct gm_mp4_writer **out, struct gm_err *err) GM_MUST_CHECK;
+/* fd: readable, writable, seekable, empty; the caller's; lent until close.
+ * tick(arg): called at each write, also while end moves the samples behind the moov. */
+int gm_mp4_writer_open(int fd, void (*tick)(void *arg), void *arg, struct gm_mp4_writer **out,
+                       struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *video,
                             struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
