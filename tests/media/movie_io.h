@@ -1,0 +1,20 @@
+#ifndef GM_TESTS_MEDIA_MOVIE_IO_H
+#define GM_TESTS_MEDIA_MOVIE_IO_H
+
+#include "media/chunk_io.h"
+
+/* Puts a generated clip into a container file, so that tests have sources without any downloads.
+ * Everything aborts on failure. */
+struct movie {
+    const char *format; /* libavformat's name: mp4, matroska, mpegts, avi */
+    bool sound;         /* a PCM stream of the clip's length; MP2 frames are not needed */
+    int turn_deg;       /* counter-clockwise display matrix, where the format has one */
+    size_t skip;        /* packets left out at the start */
+    AVRational aspect;  /* of a sample; 0/0: not said */
+};
+/* Writes below a temporary folder; out: its path. */
+void movie_write(const struct clip *clip, const struct movie *movie, char out[4096]);
+/* Removes the file and its folder. */
+void movie_remove(const char *path);
+
+#endif
