@@ -1,0 +1,293 @@
+#include "tests/scheduler/farm.h"
+
+#define INLINE_PIPELINE                                                                            \
+    "{\"name\":\"p.yaml\",\"yaml\":\"name: x\\ntasks:\\n  i: {type: inspect}\\n"                   \
+    "  p: {type: plan, needs: [i]}\\n  s: {type: split, needs: [p]}\\n"                            \
+    "  v: {type: encode, needs: [s]%s}\\n  k: {type: package, needs: [v]}\\n\"%s}"
+
+static void it_answers_about_itself(void **state)
+{
+    struct farm f;
+    json_t *j = NULL;
+    farm_start(&f, *state);
+    farm_expect(&f, "GET", "/livez", NULL, 200, NULL);
+    assert_int_equal(farm_call(&f, "GET", "/readyz", NULL, &j), 200);
+    assert_true(json_is_true(json_object_get(j, "ready")));
+    json_decref(j);
+    assert_int_equal(farm_call(&f, "GET", "/v1/nodes", NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "nodes")), 0);
+    json_decref(j);
+    farm_expect(&f, "GET", "/", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/jobs/nosuch", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/jobs/nosuch/report", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/jobs/nosuch/events", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/jobs/nosuch:explain", NULL, 404, "api.not_found");
+    farm_expect(&f, "POST", "/v1/jobs/nosuch:cancel", NULL, 404, "api.not_found");
+    farm_expect(&f, "POST", "/v1/nodes/nosuch:drain", NULL, 404, "api.not_found");
+    farm_expect(&f, "DELETE", "/v1/jobs", NULL, 405, "usage.invalid");
+    farm_expect(&f, "GET", "/v1/jobs?limit=0", NULL, 400, "usage.invalid");
+    farm_expect(&f, "GET", "/v1/jobs?state=odd", NULL, 400, "usage.invalid");
+    farm_stop(&f);
+    assert_false(farm_has(&f, "http")); /* its socket went with it */
+}
+
+static void pipelines_are_listed_shown_and_checked(void **state)
+{
+    struct farm f;
+    json_t *j = NULL;
+    char body[2048];
+    farm_start(&f, *state);
+    assert_int_equal(farm_call(&f, "GET", "/v1/pipelines", NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "pipelines")), 4);
+    json_decref(j);
+    assert_int_equal(farm_call(&f, "GET", "/v1/pipelines/vod-h264", NULL, &j), 200);
+    assert_non_null(strstr(json_string_value(json_object_get(j, "yaml")), "ladder:"));
+    json_decref(j);
+    farm_expect(&f, "GET", "/v1/pipelines/vod", NULL, 404, "api.not_found");
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, "", "");
+    assert_int_equal(farm_call(&f, "POST", "/v1/pipelines:check", body, &j), 200);
+    assert_true(json_is_true(json_object_get(j, "ok")));
+    assert_int_equal(json_array_size(json_object_get(j, "tasks")), 5);
+    json_decref(j);
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", crf: 99", "");
+    assert_int_equal(farm_call(&f, "POST", "/v1/pipelines:check", body, &j), 422);
+    assert_int_equal(strncmp(json_string_value(json_object_get(j, "detail")), "p.yaml:6:", 9), 0);
+    json_decref(j);
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}", "");
+    farm_expect(&f, "POST", "/v1/pipelines:check", body, 422, "config.invalid");
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}",
+                   ",\"assets\":{\"l.png\":\"aGVsbG8=\"}");
+    farm_expect(&f, "POST", "/v1/pipelines:check", body, 200, NULL);
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}",
+                   ",\"assets\":{\"l.png\":\"aGVs*G8=\"}");
+    farm_expect(&f, "POST", "/v1/pipelines:check", body, 400, "usage.invalid");
+    farm_stop(&f);
+}
+
+static void wrong_submissions_are_refused(void **state)
+{
+    static const struct {
+        const char *pipeline;
+        const char *source; /* below the folder's URL */
+        const char *destination;
+        const char *more;
+        int status;
+        const char *code;
+    } rows[] = {
+        {"\"nosuch\"", "in/clip.mp4", "out", "", 404, "api.not_found"},
+        {"7", "in/clip.mp4", "out", "", 400, "usage.invalid"},
+        {"{\"yaml\":\"x\"}", "in/clip.mp4", "out", "", 400, "config.invalid"},
+        {"{\"yaml\":\"x\",\"yml\":1}", "in/clip.mp4", "out", "", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/none.mp4", "out", "", 404, "input.missing"},
+        {"\"vod-h264\"", "in", "out", "", 400, "input.not_a_file"},
+        {"\"vod-h264\"", "in/empty", "out", "", 422, "input.empty"},
+        {"\"vod-h264\"", "c.yaml", "out", "", 403, "storage.denied"},
+        {"\"vod-h264\"", "in/clip.mp4", "elsewhere", "", 403, "storage.denied"},
+        {"\"vod-h264\"", "in/clip.mp4", "in/clip.mp4", "", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"priority\":101", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"priority\":\"1\"", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"plan_only\":1", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"external_id\":1", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"prioritiy\":1", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"priority\":1,\"priority\":2", 400,
+         "usage.invalid"},
+    };
+    struct farm f;
+    json_t *j = NULL;
+    farm_start(&f, *state);
+    write_file(*state, "in/empty", "", 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char body[2048];
+        (void)snprintf(
+            body, sizeof body,
+            "{\"pipeline\":%s,\"source\":\"file://%s/%s\",\"destination\":\"file://%s/%s\""
+            "%s}",
+            rows[i].pipeline, f.folder, rows[i].source, f.folder, rows[i].destination,
+            rows[i].more);
+        farm_expect(&f, "POST", "/v1/jobs", body, rows[i].status, rows[i].code);
+    }
+    farm_expect(&f, "POST", "/v1/jobs", "", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/jobs", "[]", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/jobs", "{\"pipeline\":\"vod-h264\"}", 400, "usage.invalid");
+    assert_int_equal(farm_call(&f, "GET", "/v1/jobs", NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "jobs")), 0);
+    json_decref(j);
+    farm_stop(&f);
+}
+
+static void framing_that_can_be_read_two_ways_is_refused(void **state)
+{
+    static const char *const rows[] = {
+        "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: "
+        "chunked\r\n\r\n"
+        "0\r\n\r\n",
+        "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}",
+        "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 2\r\n\r\n{}",
+        "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n{}",
+        "GET /livez HTTP/1.1\r\n\r\n",
+    };
+    struct farm f;
+    char *body = NULL;
+    farm_start(&f, *state);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int status = farm_raw(&f, rows[i], strlen(rows[i]), &body);
+        if (status != 400 && status != 0) { /* 0: the connection was closed without a word */
+            fail_msg("row %zu: %d %s", i, status, body);
+        }
+        free(body);
+    }
+    static const char large[] = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: "
+                                "close\r\nContent-Length: 99999999\r\n\r\n";
+    assert_int_equal(farm_raw(&f, large, sizeof large - 1, &body), 413);
+    free(body);
+    farm_expect(&f, "GET", "/livez", NULL, 200, NULL);
+    farm_stop(&f);
+}
+
+static void a_chunked_body_over_the_limit_is_refused(void **state)
+{
+    struct farm f;
+    size_t body = (size_t)17 << 20;
+    static const char head[] = "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                               "Transfer-Encoding: chunked\r\n\r\n";
+    char *request = malloc(sizeof head + body + 64);
+    char *answer = NULL;
+    assert_non_null(request);
+    size_t n = (size_t)sprintf(request, "%s%zx\r\n", head, body);
+    memset(request + n, ' ', body);
+    n += body;
+    n += (size_t)sprintf(request + n, "\r\n0\r\n\r\n");
+    farm_start(&f, *state);
+    assert_int_equal(farm_raw(&f, request, n, &answer), 413);
+    free(answer);
+    free(request);
+    farm_stop(&f);
+}
+
+static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
+{
+    struct farm f;
+    char ids[5][64];
+    json_t *j = NULL;
+    farm_start(&f, *state);
+    for (int i = 0; i < 5; i++) {
+        farm_submit(&f, "\"vod-h264\"", i == 4 ? ",\"external_id\":\"ext\",\"priority\":70" : "",
+                    ids[i]);
+    }
+    farm_kill(&f); /* what was answered is on disk */
+    farm_start(&f, *state);
+    assert_int_equal(farm_call(&f, "GET", "/v1/jobs?limit=2", NULL, &j), 200);
+    json_t *jobs = json_object_get(j, "jobs");
+    assert_int_equal(json_array_size(jobs), 2);
+    json_t *newest = json_array_get(jobs, 0);
+    assert_string_equal(json_string_value(json_object_get(newest, "id")), ids[4]);
+    assert_string_equal(json_string_value(json_object_get(newest, "external_id")), "ext");
+    assert_int_equal(json_integer_value(json_object_get(newest, "priority")), 70);
+    char path[128];
+    (void)snprintf(path, sizeof path, "/v1/jobs?limit=3&cursor=%s",
+                   json_string_value(json_object_get(j, "next")));
+    json_decref(j);
+    assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "jobs")), 3);
+    assert_true(json_is_null(json_object_get(j, "next")));
+    json_decref(j);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", ids[1]);
+    farm_expect(&f, "POST", path, NULL, 202, NULL);
+    assert_int_equal(farm_call(&f, "GET", "/v1/jobs?state=queued", NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "jobs")), 4);
+    json_decref(j);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:explain", ids[0]);
+    assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
+    assert_int_equal(json_array_size(json_object_get(j, "tasks")), 8);
+    json_decref(j);
+    farm_stop(&f);
+}
+
+static void events_stream_to_the_end_and_can_be_resumed(void **state)
+{
+    struct farm f;
+    char id[64];
+    char path[128];
+    char *all = NULL;
+    farm_start(&f, *state);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    int fd = farm_events(&f, id, NULL);
+    assert_true(farm_read_until(fd, "\n\n", &all)); /* "retry" */
+    assert_true(farm_read_until(fd, "event: job\ndata: {", &all));
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", id);
+    farm_expect(&f, "POST", path, NULL, 202, NULL);
+    assert_true(farm_read_until(fd, "event: job.cancelled\ndata: {", &all));
+    assert_true(farm_read_until(fd, "\r\n0\r\n", &all)); /* the stream ended by itself */
+    assert_non_null(strstr(all, "text/event-stream"));
+    assert_non_null(strstr(all, "\"state\":\"cancelled\""));
+    (void)close(fd);
+    free(all);
+    all = NULL;
+    farm_expect(&f, "POST", path, NULL, 409, "api.conflict");
+
+    fd = farm_events(&f, id, "1"); /* what came after number 1 comes again */
+    assert_true(farm_read_until(fd, "event: job.cancelled\n", &all));
+    assert_true(farm_read_until(fd, "\r\n0\r\n", &all));
+    assert_non_null(strstr(all, "id: 2\n"));
+    assert_null(strstr(all, "id: 1\n"));
+    (void)close(fd);
+    free(all);
+    assert_true(farm_has(&f, "out/report.json"));
+    assert_false(farm_has(&f, "out/master.m3u8"));
+    farm_stop(&f);
+}
+
+static void open_streams_do_not_keep_it_from_ending(void **state)
+{
+    struct farm f;
+    char id[64];
+    char *all = NULL;
+    farm_start(&f, *state);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    int fd = farm_events(&f, id, NULL);
+    assert_true(farm_read_until(fd, "event: job\ndata: {", &all));
+    farm_stop(&f);
+    (void)close(fd);
+    free(all);
+}
+
+static void a_second_scheduler_says_why_it_can_not_start(void **state)
+{
+    struct farm f;
+    char path[512];
+    char command[1024];
+    farm_start(&f, *state);
+    path_in(path, *state, "c.yaml");
+    (void)snprintf(command, sizeof command,
+                   GM_BUILD_DIR "/bin/gopmill-scheduler --config %s 2>&1 >/dev/null | "
+                                "grep -q 'another scheduler is using the state folder'",
+                   path);
+    assert_int_equal(system(command), 0);
+    (void)snprintf(command, sizeof command,
+                   GM_BUILD_DIR "/bin/gopmill-scheduler --config %s --check >/dev/null", path);
+    assert_int_equal(system(command), 0);
+    farm_stop(&f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(it_answers_about_itself, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(pipelines_are_listed_shown_and_checked, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(wrong_submissions_are_refused, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(framing_that_can_be_read_two_ways_is_refused, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_chunked_body_over_the_limit_is_refused, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(jobs_are_listed_in_pages_and_survive_a_kill, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(events_stream_to_the_end_and_can_be_resumed, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(open_streams_do_not_keep_it_from_ending, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_second_scheduler_says_why_it_can_not_start, make_folder,
+                                        remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
