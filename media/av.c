@@ -68,6 +68,11 @@ int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to)
     return negative ? -(int64_t)q : (int64_t)q;
 }
 
+int64_t gm_decoder_pixels(int64_t max_pixels)
+{
+    return max_pixels + max_pixels / 8 + 64 * 1024;
+}
+
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err)
 {

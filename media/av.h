@@ -51,6 +51,8 @@ int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t 
                            struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
 
+/* A decoder's max_pixels for pictures of at most so many: it counts rows with their padding. */
+int64_t gm_decoder_pixels(int64_t max_pixels);
 /* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,
  * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT, which split clears: it lists what a
  * player would show of the whole stream, while encode begins at any keyframe). Errors: INPUT_CODEC,

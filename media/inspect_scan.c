@@ -395,7 +395,7 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
     if (rc < 0) {
         return rc;
     }
-    s.decoder->max_pixels = params->max_pixels;
+    s.decoder->max_pixels = gm_decoder_pixels(params->max_pixels);
     gm_time_guess_init(&s.guess);
     s.packet = av_packet_alloc();
     s.frame = av_frame_alloc();

@@ -262,7 +262,7 @@ static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixe
     }
     for (unsigned i = 0; i < count; i++) {
         if (max_pixels > 0) {
-            (void)av_dict_set_int(&options[i], "max_pixels", max_pixels, 0);
+            (void)av_dict_set_int(&options[i], "max_pixels", gm_decoder_pixels(max_pixels), 0);
         }
         (void)av_dict_set(&options[i], "threads", "1", 0);
     }
@@ -317,6 +317,9 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
     }
     if (rc == 0 && find) {
         rc = find_streams(source.format, name, max_pixels, err);
+        if (rc == 0) { /* what only the streams told */
+            rc = check_pixels(source.format, name, max_pixels, err);
+        }
     }
     if (rc == 0) {
         *out = source;

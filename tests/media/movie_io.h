@@ -7,8 +7,8 @@
  * Everything aborts on failure. */
 struct movie {
     const char *format; /* libavformat's name: mp4, matroska, mpegts, avi */
-    bool sound;         /* a PCM stream of the clip's length; MP2 frames are not needed */
-    int turn_deg;       /* counter-clockwise display matrix, where the format has one */
+    bool sound;         /* a PCM stream of the clip's length */
+    int turn_deg;       /* clockwise turn by display matrix, where the format has one */
     size_t skip;        /* packets left out at the start */
     AVRational aspect;  /* of a sample; 0/0: not said */
 };

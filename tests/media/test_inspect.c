@@ -1,0 +1,277 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/av.h"
+#include "media/folder_io.h"
+#include "media/movie_io.h"
+
+/* Inspects a file; *out owned, NULL when it was refused. */
+static int inspect(const char *path, uint64_t max_pixels, Gm__Inspection **out, struct gm_err *err)
+{
+    struct folder_pipeline params = {.max_pixels = max_pixels};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = NULL;
+    struct folder_run run = {.task = "inspect"};
+    *out = NULL;
+    assert_int_equal(folder_io_create(path, pipeline, &f, err), 0);
+    int rc = folder_io_run(f, &run, NULL, err);
+    if (rc == 0) {
+        const Gm__TaskResult *r = folder_io_result(f, "inspect", 0);
+        *out = gm__inspection__unpack(NULL, r->meta.len, r->meta.data);
+        assert_non_null(*out);
+    }
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+    return rc;
+}
+
+static bool warns(const Gm__Inspection *i, const char *code)
+{
+    for (size_t k = 0; k < i->n_warnings; k++) {
+        if (strcmp(i->warnings[k]->code, code) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void facts_of_generated_movies_are_right(void **state)
+{
+    static const struct {
+        const char *encoder, *options, *format;
+        Gm__TimelineMode mode;
+        bool constant, by_reference;
+    } rows[] = {
+        {"libx264", "preset=ultrafast,bf=2,g=10", "mp4", GM__TIMELINE_MODE__TIMELINE_PACKETS, true,
+         true},
+        {"libx264", "preset=ultrafast,bf=2,g=10", "matroska", GM__TIMELINE_MODE__TIMELINE_PACKETS,
+         true, false},
+        {"libx264", "preset=ultrafast,bf=2,g=10", "mpegts", GM__TIMELINE_MODE__TIMELINE_DECODE,
+         true, false},
+        {"mpeg4", "bf=2,g=10", "avi", GM__TIMELINE_MODE__TIMELINE_DECODE, true, false},
+        {"mpeg2video", "bf=2,g=10", "mpegts", GM__TIMELINE_MODE__TIMELINE_DECODE, true, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct clip *clip = clip_make(rows[i].encoder, rows[i].options, 75);
+        struct movie movie = {.format = rows[i].format};
+        char path[4096];
+        Gm__Inspection *facts;
+        struct gm_err err;
+        movie_write(clip, &movie, path);
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        const Gm__VideoFacts *v = facts->video;
+        assert_int_equal(v->width_px, 96);
+        assert_int_equal(v->height_px, 80);
+        assert_string_equal(v->pixel_format, "yuv420p");
+        assert_int_equal(v->frame_rate->num, 25);
+        assert_int_equal(v->frame_rate->den, 1);
+        assert_int_equal(v->constant_rate, rows[i].constant);
+        assert_int_equal(facts->timeline, rows[i].mode);
+        assert_true(facts->timeline_reason[0] != '\0');
+        assert_int_equal(facts->by_reference, rows[i].by_reference);
+        assert_int_equal(facts->fingerprint.len, 32);
+        assert_int_equal(facts->n_audio, 0);
+        assert_int_equal(v->rotation_deg, 0);
+        assert_in_range(v->keyframe_interval_us, 360000, 480000);
+        assert_in_range(facts->duration_us, 2900000, 3100000);
+        if (rows[i].mode == GM__TIMELINE_MODE__TIMELINE_PACKETS) {
+            assert_int_equal(v->frames, 75);
+            assert_true(v->frames_exact);
+        }
+        gm__inspection__free_unpacked(facts, NULL);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
+static void turned_pictures_and_sound_are_seen(void **state)
+{
+    static const struct {
+        int turn;
+        int32_t clockwise;
+    } turns[] = {{0, 0}, {90, 90}, {-90, 270}, {180, 180}};
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", 25);
+    (void)state;
+    for (size_t i = 0; i < sizeof turns / sizeof turns[0]; i++) {
+        struct movie movie = {
+            .format = "mov", .sound = true, .turn_deg = turns[i].turn, .aspect = {4, 3}};
+        char path[4096];
+        Gm__Inspection *facts;
+        struct gm_err err;
+        movie_write(clip, &movie, path);
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        assert_int_equal(facts->video->rotation_deg, turns[i].clockwise);
+        assert_false(facts->video->flip);
+        assert_int_equal(facts->video->sample_aspect->num, 4);
+        assert_int_equal(facts->video->sample_aspect->den, 3);
+        assert_int_equal(facts->n_audio, 1);
+        assert_string_equal(facts->audio[0]->codec, "pcm_s16le");
+        assert_int_equal(facts->audio[0]->sample_rate, 8000);
+        assert_string_equal(facts->audio[0]->language, "und");
+        gm__inspection__free_unpacked(facts, NULL);
+        movie_remove(path);
+    }
+    clip_free(&clip);
+}
+
+static void the_fingerprint_follows_the_content(void **state)
+{
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", 25);
+    struct movie movie = {.format = "matroska"};
+    Gm__Inspection *a, *b, *c;
+    char path[4096];
+    struct gm_err err;
+    (void)state;
+    movie_write(clip, &movie, path);
+    assert_int_equal(inspect(path, 0, &a, &err), 0);
+    assert_int_equal(inspect(path, 0, &b, &err), 0);
+    assert_memory_equal(a->fingerprint.data, b->fingerprint.data, 32);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    uint8_t byte;
+    assert_int_equal(pread(fd, &byte, 1, 3000), 1);
+    byte ^= 1;
+    assert_int_equal(pwrite(fd, &byte, 1, 3000), 1);
+    (void)close(fd);
+    if (inspect(path, 0, &c, &err) == 0) {
+        assert_memory_not_equal(a->fingerprint.data, c->fingerprint.data, 32);
+        gm__inspection__free_unpacked(c, NULL);
+    }
+    gm__inspection__free_unpacked(a, NULL);
+    gm__inspection__free_unpacked(b, NULL);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+static void pictures_over_the_limit_are_refused_before_decoding(void **state)
+{
+    static const char *const formats[] = {"mp4", "matroska", "mpegts"};
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", 25);
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct movie movie = {.format = formats[i]};
+        Gm__Inspection *facts;
+        char path[4096];
+        struct gm_err err;
+        movie_write(clip, &movie, path);
+        assert_int_equal(inspect(path, 96 * 80 - 1, &facts, &err), -GM_E_INPUT_TOO_LARGE);
+        assert_int_equal(inspect(path, 96 * 80, &facts, &err), 0);
+        gm__inspection__free_unpacked(facts, NULL);
+        movie_remove(path);
+    }
+    clip_free(&clip);
+}
+
+static void a_start_without_keyframe_is_decoded_to_find_the_frames(void **state)
+{
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", 40);
+    struct movie movie = {.format = "matroska", .skip = 3};
+    Gm__Inspection *facts;
+    char path[4096];
+    struct gm_err err;
+    (void)state;
+    movie_write(clip, &movie, path);
+    assert_int_equal(inspect(path, 0, &facts, &err), 0);
+    assert_int_equal(facts->timeline, GM__TIMELINE_MODE__TIMELINE_DECODE);
+    gm__inspection__free_unpacked(facts, NULL);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+static void real_clips_have_the_known_facts(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t width, height;
+        int32_t turn;
+        const char *warning;
+        size_t sounds;
+    } rows[] = {
+        {"portrait-rot90.MOV", 568, 320, 90, NULL, 1},
+        {"hevc-hdr10-mastering-cll.mkv", 560, 320, 90, "source.hdr", 0},
+        {"mpeg2-interlaced-480i.ts", 704, 480, 0, "source.interlaced", 0},
+        {"vp8-alpha-320x213.webm", 320, 213, 0, "source.alpha", 0},
+        {"broken-bitflips.mp4", 1280, 720, 0, "source.damaged", 1},
+        {"svt-720p50-many-mono-tracks.mp4", 1280, 720, 0, "source.streams_dropped", 8},
+        {"elst-3entries.mp4", 640, 480, 0, NULL, 0},
+    };
+    char path[4096];
+    (void)state;
+    if (!folder_clip(rows[0].name, path)) {
+        print_message("GOPMILL_TEST_MEDIA is not set\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Inspection *facts;
+        struct gm_err err;
+        assert_true(folder_clip(rows[i].name, path));
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        assert_int_equal(facts->video->width_px, rows[i].width);
+        assert_int_equal(facts->video->height_px, rows[i].height);
+        assert_int_equal(facts->video->rotation_deg, rows[i].turn);
+        assert_int_equal(facts->n_audio, rows[i].sounds);
+        assert_true(rows[i].warning == NULL || warns(facts, rows[i].warning));
+        gm__inspection__free_unpacked(facts, NULL);
+    }
+}
+
+static void real_clips_that_are_unusable_are_refused_by_kind(void **state)
+{
+    static const struct {
+        const char *name;
+        int code;
+    } rows[] = {
+        {"audio-only-aac.mp4", GM_E_INPUT_NO_VIDEO},
+        {"audio-with-cover-art.m4a", GM_E_INPUT_NO_VIDEO},
+        {"two-aac51-tracks-novideo.mp4", GM_E_INPUT_NO_VIDEO},
+        {"tiny-10x6.mp4", GM_E_INPUT_TOO_SMALL},
+        {"tiny-1x1-444.mp4", GM_E_INPUT_TOO_SMALL},
+        {"vvc.mp4", GM_E_INPUT_CODEC},
+        {"encrypted-cenc.mp4", GM_E_INPUT_ENCRYPTED},
+        {"broken-no-moov.mp4", GM_E_INPUT_NO_INDEX},
+        {"broken-truncated-no-moov.mp4", GM_E_INPUT_NO_INDEX},
+        {"broken-zero-bytes.mp4", GM_E_INPUT_EMPTY},
+        {"broken-json-named.mp4", GM_E_INPUT_UNREADABLE},
+        {"broken-random-garbage.mp4", GM_E_INPUT_UNREADABLE},
+        {"broken-html-404.mp4", GM_E_INPUT_UNREADABLE},
+    };
+    char path[4096];
+    (void)state;
+    if (!folder_clip(rows[0].name, path)) {
+        print_message("GOPMILL_TEST_MEDIA is not set\n");
+        skip();
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Inspection *facts;
+        struct gm_err err = {0};
+        assert_true(folder_clip(rows[i].name, path));
+        assert_int_equal(inspect(path, 0, &facts, &err), -rows[i].code);
+        assert_int_equal(err.code, rows[i].code);
+        assert_non_null(strstr(err.text, rows[i].name));
+    }
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(facts_of_generated_movies_are_right),
+        cmocka_unit_test(turned_pictures_and_sound_are_seen),
+        cmocka_unit_test(the_fingerprint_follows_the_content),
+        cmocka_unit_test(pictures_over_the_limit_are_refused_before_decoding),
+        cmocka_unit_test(a_start_without_keyframe_is_decoded_to_find_the_frames),
+        cmocka_unit_test(real_clips_have_the_known_facts),
+        cmocka_unit_test(real_clips_that_are_unusable_are_refused_by_kind),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
