@@ -48,30 +48,35 @@ void gm_core_destroy(struct gm_core **pcore)
     if (!core) {
         return;
     }
-    struct gm_lease *lease, *next_lease;
-    HASH_ITER(hh, core->leases, lease, next_lease)
-    {
-        HASH_DEL(core->leases, lease);
+    /* The lists outlive their tables. */
+    struct gm_lease *lease = core->leases;
+    struct gm_cjob *job = core->jobs;
+    struct gm_cnode *node = core->nodes;
+    struct gm_drained *drained = core->drained;
+    HASH_CLEAR(hh, core->leases);
+    HASH_CLEAR(hh, core->jobs);
+    HASH_CLEAR(hh, core->nodes);
+    HASH_CLEAR(hh, core->drained);
+    while (lease) {
+        struct gm_lease *next = lease->hh.next;
         free(lease);
+        lease = next;
     }
-    struct gm_cjob *job, *next_job;
-    HASH_ITER(hh, core->jobs, job, next_job)
-    {
-        HASH_DEL(core->jobs, job);
+    while (job) {
+        struct gm_cjob *next = job->hh.next;
         gm_core_job_destroy(job);
+        job = next;
     }
-    struct gm_cnode *node, *next_node;
-    HASH_ITER(hh, core->nodes, node, next_node)
-    {
-        HASH_DEL(core->nodes, node);
+    while (node) {
+        struct gm_cnode *next = node->hh.next;
         gm_core_node_destroy(node);
+        node = next;
     }
-    struct gm_drained *drained, *next_drained;
-    HASH_ITER(hh, core->drained, drained, next_drained)
-    {
-        HASH_DEL(core->drained, drained);
+    while (drained) {
+        struct gm_drained *next = drained->hh.next;
         free(drained->id);
         free(drained);
+        drained = next;
     }
     gm_core_loading_fini(core);
     free(core);
@@ -113,6 +118,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     if (rc < 0) {
         return rc;
     }
+    GM_ASSERT(job != NULL);
     job->seq = core->next_seq++;
     job->source_url = gm_mem_strdup(s->source_url);
     job->source_name = gm_mem_strdup(s->source_name);

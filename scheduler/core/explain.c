@@ -173,7 +173,7 @@ int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
     if (!job) {
         return gm_err_set(err, GM_E_NOTFOUND, 0, "no job is called %.64s", job_id);
     }
-    size_t most = 0;
+    size_t most = 1;
     for (uint32_t t = 0; t < job->task_count; t++) {
         most += job->tasks[t].inst_count + 1;
     }

@@ -186,7 +186,7 @@ void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm_
     envelope.body_case = GM__ENVELOPE__BODY_GRANT_ANSWER;
     envelope.grant_answer = &answer;
     gm_core_fx_send(core, node_id, &envelope, true);
-    for (size_t i = 0; i < answer.n_grants; i++) {
+    for (size_t i = 0; grants && i < answer.n_grants; i++) {
         free(grants[i].key);
     }
     free(grants);

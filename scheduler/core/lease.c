@@ -31,7 +31,8 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
     t->blamed_chunk = -1;
     t->charged_chunk = -1;
     gm__usage__init(&t->usage);
-    gm_mem_grow(&job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
+    job->attempts =
+        gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = t;
     a->inst->task->attempts++;
     gm_core_row_attempt(core, job, t);

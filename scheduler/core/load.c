@@ -55,7 +55,8 @@ int gm_core_load(struct gm_core *core, enum gm_row_kind kind, const char *key, c
         (void)gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", key);
         return -GM_E_PROTO;
     }
-    gm_mem_grow(&core->loading, core->loading_count, &core->loading_cap, sizeof(*core->loading));
+    core->loading =
+        gm_mem_grow(core->loading, core->loading_count, &core->loading_cap, sizeof(*core->loading));
     core->loading[core->loading_count++] = (struct gm_loading){.kind = kind, .message = message};
     return 0;
 }
@@ -280,7 +281,8 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;
     a->progressed = row->progressed;
-    gm_mem_grow(&job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
+    job->attempts =
+        gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = a;
     inst->task->attempts++;
     charge_stored(inst, a);

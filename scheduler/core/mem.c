@@ -53,19 +53,17 @@ char *gm_mem_printf(const char *fmt, ...)
     return out;
 }
 
-void gm_mem_grow(void *array, size_t count, size_t *cap, size_t size)
+void *gm_mem_grow(void *array, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap) {
-        return;
+        return array;
     }
-    void *old;
-    memcpy(&old, array, sizeof(old));
     size_t room = *cap > 0 ? *cap * 2 : 8;
-    void *p = reallocarray(old, room, size);
-    if (!p) {
-        gm_mem_exhausted();
+    char *p = reallocarray(array, room, size);
+    if (p) {
+        memset(p + *cap * size, 0, (room - *cap) * size);
+        *cap = room;
+        return p;
     }
-    memset((char *)p + *cap * size, 0, (room - *cap) * size);
-    memcpy(array, &p, sizeof(p));
-    *cap = room;
+    gm_mem_exhausted();
 }

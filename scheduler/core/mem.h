@@ -11,9 +11,9 @@ void *gm_mem_zalloc(size_t size);                /* zeroed, owned */
 char *gm_mem_strdup(const char *s);              /* NULL: "" */
 void *gm_mem_dup(const void *data, size_t size); /* NULL for size 0 */
 char *gm_mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
-/* Room for one more element of `size` bytes in the array at *array that holds `count` of *cap. New
- * room is zeroed. */
-void gm_mem_grow(void *array, size_t count, size_t *cap, size_t size);
+/* The array (owned, NULL: empty) with room for one more element of `size` bytes behind `count`;
+ * takes it. New room is zeroed. */
+void *gm_mem_grow(void *array, size_t count, size_t *cap, size_t size);
 _Noreturn void gm_mem_exhausted(void);
 
 #endif

@@ -400,16 +400,18 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
 
 void gm_core_node_tick(struct gm_core *core)
 {
-    struct gm_cnode *node, *next;
-    HASH_ITER(hh, core->nodes, node, next)
-    {
+    struct gm_cnode *forgotten = NULL; /* one a tick is enough */
+    for (struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
         gm_time silent = core->now - node->seen;
         if (node->connected && silent >= core->lease_time) {
             node->connected = false;
         }
         if (!node->connected && !node->leases && silent >= FORGET_AFTER) {
-            HASH_DEL(core->nodes, node);
-            gm_core_node_destroy(node);
+            forgotten = node;
         }
+    }
+    if (forgotten) {
+        HASH_DEL(core->nodes, forgotten);
+        gm_core_node_destroy(forgotten);
     }
 }

@@ -275,7 +275,7 @@ void gm_core_place(struct gm_core *core)
         gm_time since;
         bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
         if (open && unused > 0 && job->ready_units > 0 && oldest_ready(job, &since)) {
-            gm_mem_grow(&list, count, &cap, sizeof(*list));
+            list = gm_mem_grow(list, count, &cap, sizeof(*list));
             list[count++] = (struct candidate){
                 .job = job, .score = job->priority * AGE_POINT + (core->now - since)};
         }

@@ -25,7 +25,7 @@ struct spec {
 
 static void add_result(struct spec *s, const struct gm_inst *inst)
 {
-    gm_mem_grow(&s->results, s->result_count, &s->result_cap, sizeof(*s->results));
+    s->results = gm_mem_grow(s->results, s->result_count, &s->result_cap, sizeof(*s->results));
     Gm__TaskResult *r = &s->results[s->result_count++];
     gm__task_result__init(r);
     r->task = (char *)inst->task->name;
@@ -47,7 +47,7 @@ static void add_results(struct spec *s, const struct gm_ctask *task)
 
 static void add_input(struct spec *s, const struct gm_inst *inst, const Gm__Item *item)
 {
-    gm_mem_grow(&s->inputs, s->input_count, &s->input_cap, sizeof(*s->inputs));
+    s->inputs = gm_mem_grow(s->inputs, s->input_count, &s->input_cap, sizeof(*s->inputs));
     Gm__TaskInput *in = &s->inputs[s->input_count++];
     gm__task_input__init(in);
     in->task = (char *)inst->task->name;
@@ -97,7 +97,7 @@ static void add_inputs(struct spec *s, const struct gm_lease *lease)
 static void add_skips(struct spec *s, const struct gm_inst *inst)
 {
     for (size_t i = 0; inst->task->type->fan != GM_FAN_RUNS && i < inst->stream_count; i++) {
-        gm_mem_grow(&s->skips, s->skip_count, &s->skip_cap, sizeof(*s->skips));
+        s->skips = gm_mem_grow(s->skips, s->skip_count, &s->skip_cap, sizeof(*s->skips));
         Gm__SkipItems *skip = &s->skips[s->skip_count++];
         gm__skip_items__init(skip);
         skip->stream = (uint32_t)i;

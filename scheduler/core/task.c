@@ -127,12 +127,14 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_
         return rc;
     }
     while (inst->stream_count <= item->stream) {
-        gm_mem_grow(&inst->streams, inst->stream_count, &inst->stream_cap, sizeof(*inst->streams));
+        inst->streams = gm_mem_grow(inst->streams, inst->stream_count, &inst->stream_cap,
+                                    sizeof(*inst->streams));
         inst->streams[inst->stream_count++].last = -1;
     }
+    GM_ASSERT(inst->streams != NULL);
     struct gm_stream *s = &inst->streams[item->stream];
     while (s->size <= item->index) {
-        gm_mem_grow(&s->items, s->size, &s->cap, sizeof(Gm__Item *));
+        s->items = gm_mem_grow(s->items, s->size, &s->cap, sizeof(Gm__Item *));
         s->items[s->size++] = NULL;
     }
     Gm__Item *copy = (Gm__Item *)gm_message_dup(&item->base);
@@ -169,7 +171,8 @@ int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm
             return -GM_E_PROTO;
         }
         const Gm__SplitItemMeta *meta = (const Gm__SplitItemMeta *)m;
-        gm_mem_grow(&inst->chunks, inst->chunk_count, &inst->chunk_cap, sizeof(*inst->chunks));
+        inst->chunks =
+            gm_mem_grow(inst->chunks, inst->chunk_count, &inst->chunk_cap, sizeof(*inst->chunks));
         struct gm_core_chunk *c = &inst->chunks[inst->chunk_count++];
         c->frames = meta->frames;
         c->preroll = meta->preroll_frames;
