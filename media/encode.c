@@ -239,8 +239,8 @@ static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm
     if (rc < 0) {
         return rc;
     }
-    Gm__RenditionChunkMeta *metas = calloc(n, sizeof *metas);
-    Gm__RenditionChunkMeta **list = calloc(n, sizeof *list);
+    Gm__RenditionChunkMeta *metas = calloc(n + 1, sizeof *metas);
+    Gm__RenditionChunkMeta **list = calloc(n + 1, sizeof *list);
     Gm__WFile *files = calloc(n * step->header->n_segments + 2, sizeof *files);
     if (metas == NULL || list == NULL || files == NULL) {
         rc = gm_err_nomem(err);

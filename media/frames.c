@@ -194,13 +194,14 @@ static void take_frame(struct gm_frames *f, AVFrame *frame)
     if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0) {
         note_damage(f, id);
     }
-    struct gm_frames_chunk *last = NULL;
+    struct gm_frames_chunk *last = f->first;
     for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
         if (gm_frames_chunk_offer(c, id, &frame)) {
             return;
         }
         last = c;
     }
+    GM_ASSERT(last != NULL); /* a chunk is being fed */
     if (last->arrived) {
         last->unlisted++;
     }
@@ -460,12 +461,12 @@ static int restart(struct gm_frames *f, struct gm_err *err)
 {
     int rc = 0;
     close_decoder(f);
+    f->can_go_on = false;
+    f->first->alone = true;
     av_frame_unref(f->picture);
     for (struct gm_frames_chunk *c = f->first; c != NULL && rc == 0; c = c->after) {
         rc = gm_frames_chunk_rewind(c, err);
     }
-    f->can_go_on = false;
-    f->first->alone = true;
     return rc;
 }
 

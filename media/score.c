@@ -20,7 +20,7 @@ uint64_t gm_score(const uint8_t *luma, size_t stride, uint32_t width_px, uint32_
     uint64_t squares = 0;
     uint64_t dark = 0;
     uint64_t bright = 0;
-    uint64_t count = 0;
+    uint64_t count = (uint64_t)(width_px - 1) * (height_px - 1);
     for (uint32_t y = 0; y + 1 < height_px; y++) {
         const uint8_t *row = luma + (size_t)y * stride;
         const uint8_t *below = row + stride;
@@ -34,7 +34,6 @@ uint64_t gm_score(const uint8_t *luma, size_t stride, uint32_t width_px, uint32_
             dark += v < DARK ? 1 : 0;
             bright += v > BRIGHT ? 1 : 0;
         }
-        count += width_px - 1;
     }
     uint64_t mean = sum / count;
     unsigned __int128 spread = (unsigned __int128)squares * count - (unsigned __int128)sum * sum;

@@ -250,13 +250,18 @@ static int open_tiles(struct work *w, uint32_t chunk, struct gm_err *err)
         w->tiles_fd = -1;
     }
     const struct chunk *c = &w->chunks[chunk];
-    w->tiles_chunk = chunk;
-    return w->io->open_object(w->io->self, &c->input, c->tiles_object, &w->tiles_fd, err);
+    int fd = -1;
+    int rc = w->io->open_object(w->io->self, &c->input, c->tiles_object, &fd, err);
+    if (rc == 0) {
+        w->tiles_fd = fd;
+        w->tiles_chunk = chunk;
+    }
+    return rc;
 }
 
-static int read_tile(struct work *w, const struct tile *tile, uint8_t *out, size_t size,
-                     struct gm_err *err)
+static int read_tile(struct work *w, size_t number, uint8_t *out, size_t size, struct gm_err *err)
 {
+    const struct tile *tile = &w->tiles[number];
     int rc = open_tiles(w, tile->chunk, err);
     if (rc < 0) {
         return rc;
@@ -308,7 +313,7 @@ static int fill_sheet(struct work *w, const struct layout *l, size_t first, size
     for (size_t i = 0; i < count && rc == 0; i++) {
         uint32_t x = (uint32_t)(i % l->columns) * l->width;
         uint32_t y = (uint32_t)(i / l->columns) * l->height;
-        rc = read_tile(w, &w->tiles[first + i], tile, size, err);
+        rc = read_tile(w, first + i, tile, size, err);
         if (rc == 0) {
             lay_plane(sheet, 0, tile, x, y, l->width, l->height);
             lay_plane(sheet, 1, tile + luma, x / 2, y / 2, l->width / 2, l->height / 2);
