@@ -24,13 +24,13 @@ YAML
 ours() { "$bin/gopmill" transcode "$input" --out "$work/ours" --pipeline "$work/ladder.yaml" --quiet >/dev/null 2>&1; }
 gopmill transcode "$input" --out "$work/plan" --pipeline "$work/ladder.yaml" --quiet >/dev/null || exit 1
 report=$work/plan/report.json
-n=$(jq '.plan.renditions | length' "$report")
+n=$(jq '.renditions | length' "$report")
 graph="[0:v]split=$n$(for i in $(seq 0 $((n - 1))); do printf '[s%d]' "$i"; done)"
 args=()
 for i in $(seq 0 $((n - 1))); do
-  graph="$graph;[s$i]$(jq -r ".plan.renditions[$i].filters" "$report")[v$i]"
+  graph="$graph;[s$i]$(jq -r ".renditions[$i].resolved.filters" "$report")[v$i]"
   args+=(-map "[v$i]" -map 0:a:0? -c:v libx264 -preset veryfast -crf 23 -c:a aac -b:a 128k -ac 2 -ar 48000
-    -maxrate "$(jq -r ".plan.renditions[$i].maxrate_bps" "$report")" -bufsize "$(jq -r ".plan.renditions[$i].maxrate_bps" "$report")"
+    -maxrate "$(jq -r ".renditions[$i].resolved.maxrate_bps" "$report")" -bufsize "$(jq -r ".renditions[$i].resolved.maxrate_bps" "$report")"
     -force_key_frames 'expr:gte(t,n_forced*2)' -x264-params scenecut=0:open-gop=0
     -f hls -hls_time 6 -hls_segment_type fmp4 -hls_playlist_type vod -hls_segment_filename "$work/theirs/$i-%03d.m4s"
     -hls_fmp4_init_filename "$i-init.mp4" "$work/theirs/$i.m3u8")

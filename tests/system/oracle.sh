@@ -36,10 +36,10 @@ one() { # clip
   [ "$rc" = 0 ] || return
   local scale
   scale=$(jq -r .plan.timescale "$out/report.json")
-  for r in $(jq -r '.plan.renditions[].name' "$out/report.json"); do
+  for r in $(jq -r ".renditions[].name" "$out/report.json"); do
     join_rendition "$(echo "$out"/v/*/video/"$r")" >"$work/joined.mp4"
     hashes "$scale" "$work/joined.mp4" >"$work/ours"
-    hashes "$scale" "$clip" -vf "$(jq -r ".plan.renditions[] | select(.name == \"$r\") | .filters" "$out/report.json")" >"$work/theirs"
+    hashes "$scale" "$clip" -vf "$(jq -r ".renditions[] | select(.name == \"$r\") | .resolved.filters" "$out/report.json")" >"$work/theirs"
     check "$(basename "$clip") $r: frames" test -s "$work/theirs"
     check "$(basename "$clip") $r: $(wc -l <"$work/ours") frames against $(wc -l <"$work/theirs"), first difference: $(diff "$work/ours" "$work/theirs" | sed -n 1,3p | tr '\n' ' ')" \
       cmp -s "$work/ours" "$work/theirs"
