@@ -15,17 +15,19 @@ tasks:
   hls:     { type: package, needs: [video] }
 YAML
 
-# Exceptions, each with its reason (at most three).
-exception() {
+# Clips of which only the pictures are compared, each with its reason (at most three).
+times_differ() {
   case $1 in
+  # No time stamps at all: ffmpeg believes the 1000 fps of the stream's VUI, gopmill plays it at 25 fps.
+  raw-no-timestamps.h264) return 0 ;;
   *) return 1 ;;
   esac
 }
 hashes() { # timescale input filters... : "pts hash" a frame, pts counted from the first frame
   local scale=$1 input=$2
   shift 2
-  ffmpeg -nostdin -v error -noautorotate -i "$input" -map 0:v:0 "$@" -fps_mode passthrough \
-    -enc_time_base "1:$scale" -threads 1 -f framemd5 - 2>/dev/null |
+  ffmpeg -nostdin -v error -threads 1 -noautorotate -i "$input" -map 0:v:0 "$@" -fps_mode passthrough \
+    -enc_time_base "1:$scale" -f framemd5 - 2>/dev/null |
     awk -F', *' '!/^#/ {if (!n++) first = $3; print $3 - first, $6}'
 }
 one() { # clip
@@ -40,6 +42,7 @@ one() { # clip
     join_rendition "$(echo "$out"/v/*/video/"$r")" >"$work/joined.mp4"
     hashes "$scale" "$work/joined.mp4" >"$work/ours"
     hashes "$scale" "$clip" -vf "$(jq -r ".renditions[] | select(.name == \"$r\") | .resolved.filters" "$out/report.json")" >"$work/theirs"
+    times_differ "$(basename "$clip")" && sed -i 's/^[-0-9]* //' "$work/ours" "$work/theirs"
     check "$(basename "$clip") $r: frames" test -s "$work/theirs"
     check "$(basename "$clip") $r: $(wc -l <"$work/ours") frames against $(wc -l <"$work/theirs"), first difference: $(diff "$work/ours" "$work/theirs" | sed -n 1,3p | tr '\n' ' ')" \
       cmp -s "$work/ours" "$work/theirs"
@@ -56,7 +59,6 @@ if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
     case $streams in *"V "*) ;; *) continue ;; esac
     case $name in tiny-* | *cover-art*) continue ;; esac
     [ "$set_name" = all ] || case $name in sintel* | long-362s* | *4k60* | bbb-720p* | tos-av1* | annexb* | svt-* | screen-*) continue ;; esac
-    exception "$name" && { echo "exception: $name"; continue; }
     one "$GOPMILL_TEST_MEDIA/$name"
   done < <(tail -n +2 "$GOPMILL_TEST_MEDIA/MANIFEST.tsv" | cut -f1,2,4,8,11)
 fi
