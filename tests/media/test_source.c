@@ -118,7 +118,7 @@ static void containers_open_whatever_the_name_says(void **state)
     char path[4096];
     struct gm_err err;
     (void)state;
-    struct clip *clip = clip_make("mpeg4", "g=5", 12);
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=5", 12);
     for (size_t i = 0; i < sizeof formats / sizeof formats[0]; i++) {
         struct movie movie = {.format = formats[i]};
         struct gm_source source = {0};
