@@ -1,6 +1,6 @@
 /* The link to the scheduler: a DEALER socket to one endpoint at a time. DOWN: no socket, waiting;
- * HELLO: Hello was or will be sent, no Welcome yet; UP. ZMQ_IMMEDIATE keeps messages from piling up
- * for a peer that is not there; what must arrive is in the outbox until it is acknowledged. */
+ * HELLO: Hello was or will be sent, no Welcome yet; UP. A message that the socket took may still be
+ * lost with its connection: what must arrive is in the outbox until it is acknowledged. */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
@@ -114,10 +114,9 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     const char *id = agent->params.node_id;
     int bad =
         zmq_setsockopt(sock, ZMQ_ROUTING_ID, id, strlen(id)) | set_option(sock, ZMQ_LINGER, 0) |
-        set_option(sock, ZMQ_IMMEDIATE, 1) | set_option(sock, ZMQ_SNDHWM, 1000) |
-        set_option(sock, ZMQ_RCVHWM, 1000) | set_option(sock, ZMQ_HEARTBEAT_IVL, 2000) |
-        set_option(sock, ZMQ_HEARTBEAT_TIMEOUT, 10000) | set_option(sock, ZMQ_RECONNECT_IVL, 50) |
-        set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
+        set_option(sock, ZMQ_SNDHWM, 1000) | set_option(sock, ZMQ_RCVHWM, 1000) |
+        set_option(sock, ZMQ_HEARTBEAT_IVL, 2000) | set_option(sock, ZMQ_HEARTBEAT_TIMEOUT, 10000) |
+        set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
     int rc = 0;
@@ -134,22 +133,6 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     }
     agent->sock = sock;
     return 0;
-}
-
-static void try_endpoint(struct gm_agent *agent)
-{
-    const char *const *list = agent->params.endpoints;
-    if (list[agent->endpoint] == NULL) {
-        agent->endpoint = 0;
-    }
-    const char *endpoint = list[agent->endpoint];
-    struct gm_err err;
-    if (open_socket(agent, endpoint, &err) < 0) {
-        gm_log_err(GM_LOG_WARN, "connect-failed", &err, "endpoint=%s", endpoint);
-        gm_link_retry(agent, gm_agent_backoff(agent->link_failures));
-        return;
-    }
-    gm_link_hello_again(agent);
 }
 
 static uint64_t usable_scratch(struct gm_agent *agent)
@@ -192,6 +175,23 @@ static void send_hello(struct gm_agent *agent)
     env.body_case = GM__ENVELOPE__BODY_HELLO;
     env.hello = &hello;
     agent->hello_sent = gm_link_send(agent, &env);
+}
+
+static void try_endpoint(struct gm_agent *agent)
+{
+    const char *const *list = agent->params.endpoints;
+    if (list[agent->endpoint] == NULL) {
+        agent->endpoint = 0;
+    }
+    const char *endpoint = list[agent->endpoint];
+    struct gm_err err;
+    if (open_socket(agent, endpoint, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "connect-failed", &err, "endpoint=%s", endpoint);
+        gm_link_retry(agent, gm_agent_backoff(agent->link_failures));
+        return;
+    }
+    gm_link_hello_again(agent);
+    send_hello(agent);
 }
 
 void gm_link_offer(struct gm_agent *agent, bool always)

@@ -43,6 +43,9 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
     slot->broken = false;
     gm_link_offer(agent, false);
     gm_agent_check_ready(agent);
+    if (agent->link == GM_LINK_DOWN) { /* it may have waited for this worker */
+        gm_link_tick(agent, gm_time_now());
+    }
     if (slot->index == agent->slot_count) {
         gm_verify_next(agent);
     } else if (slot->task != NULL && slot->task->state == GM_TASK_WAITING) {
