@@ -125,6 +125,7 @@ static void free_agent(struct gm_agent *agent)
     }
     for (uint32_t i = 0; agent->slots != NULL && i <= agent->slot_count; i++) {
         free(agent->slots[i].scratch);
+        free(agent->slots[i].leftover);
     }
     free(agent->slots);
     if (agent->zmq != NULL) {

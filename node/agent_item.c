@@ -21,14 +21,23 @@
 #define TRIES_MAX 5
 #define GRANT_AGAIN (5 * GM_SEC)
 
-static void free_item(struct gm_item *item)
+static void close_files(struct gm_item *item)
 {
-    struct gm_task *task = item->task;
     for (size_t i = 0; i < item->file_count; i++) {
         struct gm_item_file *file = &item->files[i];
         if (file->file.fd >= 0) {
             close(file->file.fd);
+            file->file.fd = -1;
         }
+    }
+}
+
+static void free_item(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    close_files(item);
+    for (size_t i = 0; i < item->file_count; i++) {
+        struct gm_item_file *file = &item->files[i];
         free(file->name);
         free(file->path);
         free(file->url);
@@ -403,6 +412,7 @@ static void after_put(void *arg)
         return;
     }
     if (item->err.code == GM_OK) {
+        close_files(item);
         item->state = GM_ITEM_READY;
         gm_task_emit(item->task);
     } else if (!try_later(item, &item->err)) {

@@ -36,6 +36,7 @@ struct gm_agent_slot {
     uint32_t index;          /* agent->slot_count: the verifier */
     struct gm_slot *process; /* owned */
     char *scratch;           /* owned */
+    char *leftover;          /* owned: folder of a task whose worker was killed; or NULL */
     struct gm_task *task;    /* borrowed; NULL: free. Never set for the verifier */
     bool seen;               /* it was ready, or failed, once */
     bool broken;             /* several starts failed in a row */

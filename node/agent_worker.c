@@ -118,6 +118,11 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     gm_log_err(killed ? GM_LOG_DEBUG : GM_LOG_WARN, "worker-gone", why,
                "slot=%" PRIu32 " starts_failed=%" PRIu32, slot->index, gm_slot_failures(process));
     gm_open_forget(agent, slot);
+    if (slot->leftover != NULL) {
+        gm_agent_remove_folder(agent, slot->leftover);
+        free(slot->leftover);
+        slot->leftover = NULL;
+    }
     slot->seen = slot->seen || !ready;
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
         slot->broken = true;

@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "common/fs.h"
@@ -139,6 +140,18 @@ static int prepare(struct node *node, struct gm_err *err)
     return rc;
 }
 
+/* Outputs on their way to the store are open files: many, with many slots. */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+            gm_log(GM_LOG_WARN, "descriptor-limit", "errno=%d", errno);
+        }
+    }
+}
+
 static int run(struct node *node, struct gm_err *err)
 {
     const struct gm_node_config *config = &node->config;
@@ -146,6 +159,7 @@ static int run(struct node *node, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    raise_descriptor_limit();
     node->params.node_id = config->node_id[0] != '\0' ? config->node_id : node->node_id;
     node->params.hostname = node->hostname;
     node->params.build = BUILD;
