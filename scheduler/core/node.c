@@ -100,7 +100,9 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
         return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
                           GM_CORE_MAX_DEVICES);
     }
-    if (HASH_COUNT(core->nodes) >= GM_CORE_MAX_NODES) {
+    const struct gm_cnode *known = NULL;
+    HASH_FIND_STR(core->nodes, node_id, known);
+    if (!known && HASH_COUNT(core->nodes) >= GM_CORE_MAX_NODES) {
         return gm_err_set(err, GM_E_BUSY, 0, "%u nodes are known already", GM_CORE_MAX_NODES);
     }
     return 0;

@@ -219,21 +219,21 @@ static void audio_that_waits_for_input_is_not_hung(void **arg)
 static void split_gets_a_slot_back_from_its_audio(void **arg)
 {
     (void)arg;
-    struct sim *sim = farm(2, 1);
-    struct sim_job *job = sim_submit(sim, "job", 200, 1, 50);
+    struct sim *sim = farm(3, 1);
+    struct sim_job *job = sim_submit(sim, "job", 60, 1, 50);
     struct sim_node *node;
-    sim->params.slots = 1;
-    for (uint32_t i = 0; i < 600 && !audio_runs(sim); i++) {
-        sim_step(sim);
-        if (sim_find_running(sim, "split", &node) && !audio_runs(sim)) {
-            sim_find_running(sim, "split", &node)->hung = false;
+    sim_until(sim, audio_runs, 60);
+    assert_non_null(sim_find_running(sim, "split", &node));
+    sim_until(sim, encode_runs, 60);
+    assert_non_null(sim_find_running(sim, "audio", &node));
+    for (uint32_t i = 0; i < 3; i++) { /* for good: only the audio's node is left */
+        if (&sim->nodes[i] != node) {
+            sim_node_kill(sim, &sim->nodes[i]);
         }
-    }
-    if (audio_runs(sim) && sim_find_running(sim, "split", &node)) {
-        sim_node_kill(sim, node); /* for good: the audio's node is the last one */
     }
     sim_until(sim, sim_all_final, 1200);
     sim_check_done(sim, job);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_CANCELLED, GM_OK), 1);
     sim_destroy(sim);
 }
 
