@@ -1,0 +1,230 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/folder_io.h"
+#include "media/movie_io.h"
+#include "media/plan.h"
+
+static void facts(Gm__VideoFacts *v, Gm__Rational r[3], AVRational rate, bool constant,
+                  AVRational tb, int64_t key_us)
+{
+    gm__video_facts__init(v);
+    for (int i = 0; i < 3; i++) {
+        gm__rational__init(&r[i]);
+    }
+    r[0].num = rate.num;
+    r[0].den = rate.den;
+    r[1].num = tb.num;
+    r[1].den = tb.den;
+    r[2].num = r[2].den = 1;
+    v->frame_rate = &r[0];
+    v->time_base = &r[1];
+    v->sample_aspect = &r[2];
+    v->constant_rate = constant;
+    v->keyframe_interval_us = key_us;
+    v->width_px = 1280;
+    v->height_px = 720;
+    v->pixel_format = "yuv420p";
+}
+
+static void the_grid_follows_rate_time_base_and_keyframes(void **state)
+{
+    static const struct {
+        AVRational rate;
+        bool constant;
+        AVRational tb;
+        int64_t key_us;
+        uint32_t timescale, gop, chunk;
+    } rows[] = {
+        {{24, 1}, true, {1, 12288}, 2000000, 12288, 48, 1},
+        {{25, 1}, true, {1, 90000}, 6000000, 12800, 50, 1},
+        {{30000, 1001}, true, {1, 30000}, 6000001, 30000, 60, 2},
+        {{1, 1}, true, {1, 16384}, 11000000, 16384, 2, 2},
+        {{1, 5}, true, {1, 5}, 0, 16384, 1, 1},
+        {{120, 1}, true, {1, 120}, 600000000, 15360, 240, 5},
+        {{24, 1}, false, {1, 1000}, 0, 1000, 0, 1},
+        {{24, 1}, false, {1, 600}, 0, 1200, 0, 1},
+        {{24, 1}, false, {1001, 30000}, 0, 90000, 0, 1},
+        {{24, 1}, false, {1, 10000000}, 0, 90000, 0, 1},
+        {{24, 1}, false, {1, 1000000}, 0, 1000000, 0, 1},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__VideoFacts v;
+        Gm__Rational r[3];
+        Gm__Policy *p = malloc(sizeof *p);
+        struct gm_err err;
+        gm__policy__init(p);
+        facts(&v, r, rows[i].rate, rows[i].constant, rows[i].tb, rows[i].key_us);
+        assert_int_equal(gm_plan_grid(&v, p, &err), 0);
+        assert_int_equal(p->timescale, rows[i].timescale);
+        assert_int_equal(p->gop_frames, rows[i].gop);
+        assert_int_equal(p->segment_gops, 3);
+        assert_int_equal(p->chunk_segments, rows[i].chunk);
+        assert_int_equal(p->timescale_rate->num, rows[i].constant ? rows[i].rate.num : 0);
+        gm__policy__free_unpacked(p, NULL);
+    }
+}
+
+#define SCALE "scale=640:360:flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range="
+#define TAIL "tv,setsar=1,format=yuv420p"
+
+static void filters_turn_then_scale(void **state)
+{
+    static const struct {
+        int32_t turn;
+        bool flip;
+        const char *format;
+        bool full;
+        const char *text;
+    } rows[] = {
+        {0, false, "yuv420p", false, SCALE TAIL},
+        {90, false, "yuv420p10le", false, "transpose=clock," SCALE TAIL},
+        {180, false, "yuv420p", false, "hflip,vflip," SCALE TAIL},
+        {270, true, "yuv420p", false, "transpose=cclock,hflip," SCALE TAIL},
+        {0, false, "yuv422p", false, SCALE TAIL},
+        {90, false, "yuv422p", false,
+         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
+         "transpose=clock," SCALE TAIL},
+        {0, false, "yuv420p", true, SCALE "pc,setsar=1,format=yuvj420p"},
+    };
+    char text[512], small[20];
+    Gm__VideoFacts v;
+    Gm__Rational r[3];
+    struct gm_err err;
+    (void)state;
+    facts(&v, r, (AVRational){25, 1}, true, (AVRational){1, 25}, 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        v.rotation_deg = rows[i].turn;
+        v.flip = rows[i].flip;
+        v.pixel_format = (char *)(uintptr_t)rows[i].format;
+        assert_int_equal(gm_plan_filters(&v, 640, 360, rows[i].full, text, sizeof text, &err), 0);
+        assert_string_equal(text, rows[i].text);
+    }
+    assert_int_equal(gm_plan_filters(&v, 640, 360, false, small, sizeof small, &err), -GM_E_LIMIT);
+}
+
+static Gm__Policy *plan(const char *path, const struct folder_pipeline *params,
+                        struct folder_io **f, Gm__Pipeline **pipeline)
+{
+    struct gm_err err = {0};
+    struct folder_run run = {.task = "inspect"};
+    *pipeline = folder_pipeline(params);
+    assert_int_equal(folder_io_create(path, *pipeline, f, &err), 0);
+    assert_int_equal(folder_io_run(*f, &run, NULL, &err), 0);
+    run.task = "plan";
+    if (folder_io_run(*f, &run, NULL, &err) < 0) {
+        print_message("%s\n", err.text);
+        fail();
+    }
+    const Gm__TaskResult *r = folder_io_result(*f, "plan", 0);
+    Gm__Policy *p = gm__policy__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(p);
+    return p;
+}
+
+static void a_policy_is_whole_and_the_same_each_time(void **state)
+{
+    static const uint32_t ladder[] = {72, 48};
+    static const struct folder_pipeline params = {.ladder = ladder,
+                                                  .rungs = 2,
+                                                  .audio = true,
+                                                  .thumbnails = true,
+                                                  .mp4 = true,
+                                                  .package = true};
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", 30);
+    struct movie movie = {.format = "mov", .sound = true};
+    Gm__Policy *p[2];
+    struct folder_io *f[2];
+    Gm__Pipeline *pipeline[2];
+    char path[4096];
+    (void)state;
+    movie_write(clip, &movie, path);
+    for (int i = 0; i < 2; i++) {
+        p[i] = plan(path, &params, &f[i], &pipeline[i]);
+    }
+    assert_int_equal(p[0]->n_renditions, 2);
+    assert_string_equal(p[0]->renditions[0]->name, "72p");
+    assert_int_equal(p[0]->renditions[0]->width_px, 86); /* 96:80 of 72 lines: 86.4 */
+    for (size_t i = 0; i < 2; i++) {
+        const Gm__Rendition *r = p[0]->renditions[i];
+        assert_int_equal(strncmp(r->codecs, "avc1.", 5), 0);
+        assert_true(r->extradata.len > 8 && r->init_segment.len > 100);
+        assert_int_equal(strlen(r->init_name), strlen("init-0123456789ab.mp4"));
+        assert_int_equal(r->bufsize_bits, 2 * r->maxrate_bps);
+        assert_int_equal(r->encode->crf, 23);
+    }
+    assert_int_equal(p[0]->n_audio, 1);
+    assert_string_equal(p[0]->audio[0]->name, "a0");
+    assert_string_equal(p[0]->audio[0]->codecs, "mp4a.40.2");
+    assert_true(p[0]->audio[0]->is_default);
+    assert_true(p[0]->audio[0]->priming_samples > 0);
+    assert_int_equal(p[0]->n_mp4, 1);
+    assert_string_equal(p[0]->mp4[0]->name, "movie_72p.mp4");
+    assert_int_equal(p[0]->tile_height_px, 134); /* 160 wide: 133.3 */
+    assert_int_equal(strlen(p[0]->publication), 16);
+    assert_int_equal(strncmp(p[0]->chain_fingerprint, "cpu:x264-1", 10), 0);
+    assert_int_equal(p[0]->estimated_frames, 30);
+    assert_true(p[0]->estimated_bytes > 0 && p[0]->estimated_cpu_ms > 0);
+    assert_int_equal(folder_io_instances(f[0], "audio"), 1);
+    assert_int_equal(folder_io_instances(f[0], "mp4"), 1);
+    const Gm__TaskResult *a = folder_io_result(f[0], "plan", 0);
+    const Gm__TaskResult *b = folder_io_result(f[1], "plan", 0);
+    assert_int_equal(a->meta.len, b->meta.len);
+    assert_memory_equal(a->meta.data, b->meta.data, a->meta.len);
+    for (int i = 0; i < 2; i++) {
+        gm__policy__free_unpacked(p[i], NULL);
+        folder_io_destroy(&f[i]);
+        gm__pipeline__free_unpacked(pipeline[i], NULL);
+    }
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+static void settings_and_content_name_the_publication(void **state)
+{
+    static const struct folder_pipeline params[] = {{.qp_plus_1 = 1}, {.qp_plus_1 = 0}};
+    struct movie movie = {.format = "matroska"};
+    char names[3][20];
+    (void)state;
+    for (size_t i = 0; i < 3; i++) {
+        struct clip *clip = clip_make("libx264", "preset=ultrafast,g=10", i == 2 ? 31 : 30);
+        struct folder_io *f;
+        Gm__Pipeline *pipeline;
+        char path[4096];
+        movie_write(clip, &movie, path);
+        Gm__Policy *p = plan(path, &params[i == 1], &f, &pipeline);
+        (void)strncpy(names[i], p->publication, sizeof names[i] - 1);
+        names[i][16] = '\0';
+        assert_int_equal(p->n_renditions, 1);
+        assert_int_equal(p->renditions[0]->width_px, 96);
+        assert_int_equal(p->renditions[0]->maxrate_bps > 0, i == 1);
+        assert_int_equal(p->n_audio, 0);
+        gm__policy__free_unpacked(p, NULL);
+        folder_io_destroy(&f);
+        gm__pipeline__free_unpacked(pipeline, NULL);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+    assert_string_not_equal(names[0], names[1]);
+    assert_string_not_equal(names[0], names[2]);
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_grid_follows_rate_time_base_and_keyframes),
+        cmocka_unit_test(filters_turn_then_scale),
+        cmocka_unit_test(a_policy_is_whole_and_the_same_each_time),
+        cmocka_unit_test(settings_and_content_name_the_publication),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
