@@ -1,0 +1,386 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/av.h"
+#include "media/folder_io.h"
+#include "media/frames.h"
+#include "media/movie_io.h"
+#include "proto/chunk.h"
+
+#define STEP 512 /* 12800 ticks a second, 25 frames */
+
+/* A source after inspect, plan and split. */
+struct farm {
+    struct folder_io *f;
+    Gm__Pipeline *pipeline;
+    struct gm_err err;
+};
+
+static int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, size_t skips)
+{
+    static const struct folder_pipeline params = {.audio = true};
+    static const char *const tasks[] = {"inspect", "plan", "split"};
+    int rc = 0;
+    *farm = (struct farm){.pipeline = folder_pipeline(&params)};
+    assert_int_equal(folder_io_create(path, farm->pipeline, &farm->f, &farm->err), 0);
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        struct folder_run run = {.task = tasks[i]};
+        if (i == 2) {
+            run.skip = skip;
+            run.skips = skips;
+        }
+        rc = folder_io_run(farm->f, &run, NULL, &farm->err);
+    }
+    return rc;
+}
+
+static void farm_fini(struct farm *farm)
+{
+    folder_io_destroy(&farm->f);
+    gm__pipeline__free_unpacked(farm->pipeline, NULL);
+}
+
+static Gm__SplitMeta *split_meta(const struct farm *farm)
+{
+    const Gm__TaskResult *r = folder_io_result(farm->f, "split", 0);
+    assert_non_null(r);
+    Gm__SplitMeta *meta = gm__split_meta__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(meta);
+    return meta;
+}
+
+static int open_chunk(const struct farm *farm, uint32_t stream, uint32_t index)
+{
+    char path[4096];
+    const Gm__Item *item = folder_io_item(farm->f, "split", 0, stream, index);
+    assert_non_null(item);
+    assert_int_equal(item->n_objects, 1);
+    folder_io_path(farm->f, item->objects[0], path);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+struct run {
+    const struct farm *farm;
+    uint32_t next, end;
+    int source;
+};
+
+static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
+{
+    struct run *r = arg;
+    (void)err;
+    *out_more = r->next < r->end;
+    if (*out_more) {
+        *out_fd = open_chunk(r->farm, 0, r->next++);
+    }
+    return 0;
+}
+
+static int source_fd(void *arg, int *out_fd, struct gm_err *err)
+{
+    (void)err;
+    *out_fd = ((struct run *)arg)->source;
+    return 0;
+}
+
+/* Decodes chunk after chunk, each alone, and compares with the clip decoded in one go. */
+static void assert_pictures(const struct farm *farm, const struct clip *clip, int source,
+                            size_t first)
+{
+    size_t at = first;
+    for (uint32_t i = 0; i < folder_io_items(farm->f, "split", 0, 0); i++) {
+        struct run run = {farm, i, i + 1, source};
+        struct gm_frames_source from = {&run, next_chunk, source_fd, NULL};
+        struct gm_frames *frames;
+        struct gm_frames_step step = {0};
+        struct gm_err err;
+        uint8_t hash[32];
+        assert_int_equal(gm_frames_create(&from, &frames, &err), 0);
+        while (step.event != GM_FRAMES_RUN_END) {
+            assert_int_equal(gm_frames_next(frames, &step, &err), 0);
+            if (step.event == GM_FRAMES_PICTURE) {
+                assert_true(at < clip->frame_count);
+                clip_hash(step.picture, hash);
+                assert_memory_equal(hash, clip->frames[at].sha256, 32);
+                at++;
+            } else if (step.event == GM_FRAMES_CHUNK_END) {
+                assert_int_equal(step.stats.replaced, 0);
+            }
+        }
+        gm_frames_destroy(&frames);
+    }
+    assert_int_equal(at, clip->frame_count);
+}
+
+/* Headers of all video chunks: frames, grid, segments, ends. */
+static void assert_headers(const struct farm *farm, size_t frames, int64_t first_ts,
+                           bool by_reference)
+{
+    uint32_t items = folder_io_items(farm->f, "split", 0, 0);
+    size_t at = 0;
+    uint32_t segment = 1;
+    for (uint32_t i = 0; i < items; i++) {
+        struct gm_chunk_reader *reader;
+        struct gm_err err;
+        int fd = open_chunk(farm, 0, i);
+        assert_int_equal(gm_chunk_reader_open(fd, &reader, &err), 0);
+        const Gm__ChunkHeader *h = gm_chunk_reader_header(reader);
+        assert_int_equal(h->index, i);
+        assert_int_equal(h->last, i + 1 == items);
+        assert_int_equal(h->by_reference, by_reference);
+        for (size_t k = 0; k < h->n_frames; k++, at++) {
+            assert_int_equal(h->frames[k]->out_ts, first_ts + (int64_t)at * STEP);
+            assert_int_equal(h->frames[k]->gop_start, at % 50 == 0);
+        }
+        for (size_t k = 0; k < h->n_segments; k++) {
+            assert_int_equal(h->segments[k]->number, segment++);
+            assert_int_equal(h->segments[k]->first_frame, k * 150);
+        }
+        assert_int_equal(h->end_ts, first_ts + (int64_t)at * STEP);
+        gm_chunk_reader_close(&reader);
+        (void)close(fd);
+    }
+    assert_int_equal(at, frames);
+    assert_int_equal(segment - 1, (frames + 149) / 150);
+}
+
+static void chunks_hold_every_frame_and_what_it_needs(void **state)
+{
+    static const struct {
+        const char *encoder, *options, *format;
+        bool by_reference;
+    } rows[] = {
+        {"libx264", "preset=ultrafast,bf=3,g=40", "mov", true},
+        {"libx264", "preset=veryfast,bf=3,g=35,x264-params=open-gop=1", "mp4", true},
+        {"libx264", "preset=veryfast,bf=3,g=35,x264-params=open-gop=1", "mpegts", false},
+        {"libx264", "preset=veryfast,g=1000", "mp4", true},
+        {"libx264", "preset=ultrafast,bf=3,g=40", "avi", false},
+        {"mpeg4", "bf=2,g=60", "avi", false},
+        {"mpeg2video", "bf=2,g=18", "mpegts", false},
+        {"libvpx", "deadline=realtime,auto-alt-ref=1,lag-in-frames=12,g=70,b=200k", "matroska",
+         false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        if (avcodec_find_encoder_by_name(rows[i].encoder) == NULL) {
+            continue;
+        }
+        struct clip *clip = clip_make(rows[i].encoder, rows[i].options, 320);
+        struct movie movie = {.format = rows[i].format, .sound = i == 0};
+        struct farm farm;
+        char path[4096];
+        movie_write(clip, &movie, path);
+        if (farm_run(&farm, path, NULL, 0) < 0) {
+            print_message("%s in %s: %s\n", rows[i].encoder, rows[i].format, farm.err.text);
+            fail();
+        }
+        Gm__SplitMeta *meta = split_meta(&farm);
+        assert_int_equal(meta->frames, clip->frame_count);
+        assert_int_equal(meta->dropped_packets, 0);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_pictures(&farm, clip, fd, 0);
+        if (i != 7) { /* Matroska's milliseconds are no grid of 25 a second: 40 ms are */
+            assert_headers(&farm, clip->frame_count, 0, rows[i].by_reference);
+        }
+        (void)close(fd);
+        gm__split_meta__free_unpacked(meta, NULL);
+        farm_fini(&farm);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
+/* Packets of a sound chunk, and its borders added to *borders. */
+static uint64_t count_sound(const struct farm *farm, uint32_t index, uint32_t items,
+                            int64_t *borders, size_t *count)
+{
+    struct gm_chunk_reader *reader;
+    struct gm_chunk_packet packet;
+    const uint8_t *change;
+    size_t change_size;
+    struct gm_err err;
+    enum gm_chunk_record record = GM_CHUNK_PACKET;
+    uint64_t packets = 0;
+    int fd = open_chunk(farm, 1, index);
+    assert_int_equal(gm_chunk_reader_open(fd, &reader, &err), 0);
+    const Gm__ChunkHeader *h = gm_chunk_reader_header(reader);
+    assert_int_equal(h->stream, 1);
+    assert_int_equal(h->last, index + 1 == items);
+    assert_int_equal(h->programme_end_ts, h->last ? 320 * STEP : 0);
+    for (size_t i = 0; i < h->n_segment_starts_ts; i++) {
+        borders[(*count)++] = h->segment_starts_ts[i];
+    }
+    while (record != GM_CHUNK_END) {
+        assert_int_equal(gm_chunk_read(reader, &record, &packet, &change, &change_size, &err), 0);
+        packets += record == GM_CHUNK_PACKET;
+    }
+    gm_chunk_reader_close(&reader);
+    (void)close(fd);
+    return packets;
+}
+
+static void sound_comes_along_with_the_borders(void **state)
+{
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=40", 320);
+    struct movie movie = {.format = "matroska", .sound = true};
+    struct farm farm;
+    char path[4096];
+    int64_t borders[8];
+    size_t count = 0;
+    uint64_t packets = 0;
+    (void)state;
+    movie_write(clip, &movie, path);
+    assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+    uint32_t items = folder_io_items(farm.f, "split", 0, 1);
+    assert_int_equal(items, folder_io_items(farm.f, "split", 0, 0));
+    assert_int_equal(items, 3);
+    for (uint32_t i = 0; i < items; i++) {
+        packets += count_sound(&farm, i, items, borders, &count);
+    }
+    assert_int_equal(packets, 320);
+    assert_int_equal(count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(borders[i], (int64_t)i * 150 * STEP);
+    }
+    farm_fini(&farm);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+static void a_second_run_gives_the_same_objects_and_skips_what_is_there(void **state)
+{
+    static Gm__SkipItems skip[2];
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,bf=2,g=40", 320);
+    struct movie movie = {.format = "matroska", .sound = true};
+    struct farm whole, rest;
+    char path[4096];
+    (void)state;
+    for (uint32_t i = 0; i < 2; i++) {
+        gm__skip_items__init(&skip[i]);
+        skip[i].stream = i;
+        skip[i].count = 1 + i;
+    }
+    movie_write(clip, &movie, path);
+    assert_int_equal(farm_run(&whole, path, NULL, 0), 0);
+    assert_int_equal(farm_run(&rest, path, skip, 2), 0);
+    for (uint32_t s = 0; s < 2; s++) {
+        for (uint32_t i = 0; i < 3; i++) {
+            const Gm__Item *a = folder_io_item(whole.f, "split", 0, s, i);
+            const Gm__Item *b = folder_io_item(rest.f, "split", 0, s, i);
+            assert_non_null(a);
+            assert_int_equal(b == NULL, i < skip[s].count);
+            if (b != NULL) {
+                assert_memory_equal(a->objects[0]->sha256.data, b->objects[0]->sha256.data, 32);
+                assert_string_equal(a->objects[0]->key, b->objects[0]->key);
+                assert_int_equal(a->last, b->last);
+                assert_int_equal(a->meta.len, b->meta.len);
+                assert_memory_equal(a->meta.data, b->meta.data, a->meta.len);
+            }
+        }
+    }
+    Gm__SplitMeta *a = split_meta(&whole), *b = split_meta(&rest);
+    assert_int_equal(a->n_items, 2);
+    assert_int_equal(b->items[0], 3);
+    assert_int_equal(a->frames, b->frames);
+    gm__split_meta__free_unpacked(a, NULL);
+    gm__split_meta__free_unpacked(b, NULL);
+    farm_fini(&whole);
+    farm_fini(&rest);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+static void a_source_that_changed_is_noticed(void **state)
+{
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=40", 30);
+    struct movie movie = {.format = "matroska"};
+    struct farm farm;
+    struct gm_err err;
+    struct folder_run run = {.task = "split"};
+    char path[4096];
+    (void)state;
+    movie_write(clip, &movie, path);
+    assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+    int fd = open(path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    assert_int_equal(write(fd, "x", 1), 1);
+    (void)close(fd);
+    assert_int_equal(folder_io_run(farm.f, &run, NULL, &err), -GM_E_INPUT_CHANGED);
+    farm_fini(&farm);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
+/* Column number  (from 0) of a line of the manifest; it is cut up. */
+static char *column_of(char *line, int column)
+{
+    char *field = line;
+    for (int i = 0; field != NULL && i < column; i++) {
+        field = strchr(field, '\t');
+        field = field != NULL ? field + 1 : NULL;
+    }
+    return field;
+}
+
+static void real_clips_give_the_frames_that_a_decoder_shows(void **state)
+{
+    char path[4096], line[8192], name[256];
+    int clips = 0;
+    (void)state;
+    if (!folder_clip("MANIFEST.tsv", path)) {
+        print_message("GOPMILL_TEST_MEDIA is not set\n");
+        skip();
+    }
+    FILE *manifest = fopen(path, "re");
+    assert_non_null(manifest);
+    assert_non_null(fgets(line, sizeof line, manifest));
+    while (fgets(line, sizeof line, manifest) != NULL) {
+        struct farm farm;
+        char *frames = column_of(line, 9), *result = column_of(line, 10);
+        (void)snprintf(name, sizeof name, "%.*s", (int)strcspn(line, "\t"), line);
+        if (frames == NULL || result == NULL || strncmp(result, "ok", 2) != 0 ||
+            !folder_clip(name, path)) {
+            continue;
+        }
+        long expected = strtol(frames, NULL, 10);
+        int rc = farm_run(&farm, path, NULL, 0);
+        if (rc < 0) { /* sound alone or tiny: test_inspect.c has these */
+            assert_true(rc == -GM_E_INPUT_NO_VIDEO || rc == -GM_E_INPUT_TOO_SMALL);
+        } else {
+            Gm__SplitMeta *meta = split_meta(&farm);
+            if (meta->frames != expected) {
+                print_message("%s: %ld frames, not %ld\n", name, (long)meta->frames, expected);
+            }
+            assert_int_equal(meta->frames, expected);
+            gm__split_meta__free_unpacked(meta, NULL);
+            clips++;
+        }
+        farm_fini(&farm);
+    }
+    (void)fclose(manifest);
+    assert_true(clips > 20);
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
+        cmocka_unit_test(sound_comes_along_with_the_borders),
+        cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
+        cmocka_unit_test(a_source_that_changed_is_noticed),
+        cmocka_unit_test(real_clips_give_the_frames_that_a_decoder_shows),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
