@@ -244,7 +244,7 @@ static int write_scheduler(const struct gm_farm_files *f, const char *key_path, 
     if (rc == 0) {
         rc = gm_fs_mkdirs(path, err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         free(work);
         return rc;
     }
@@ -287,7 +287,7 @@ static int write_node(const struct gm_farm_files *f, int index, int nodes, const
     if (rc == 0) {
         rc = gm_fs_mkdirs(path, err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         return rc;
     }
     add_option(&buf, "node_id", name);
