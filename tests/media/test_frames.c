@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "media/av.h"
+#include "media/child_io.h"
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
 #include "media/frames.h"
@@ -172,6 +173,7 @@ static const struct made {
     int keys_back;
 } made[] = {
     {"mpeg4", "bf=2,g=12,global_quality=354,flags=+qscale", 0},
+    {"mpeg4", "bf=2,g=12,global_quality=1500,flags=+qscale+qpel+mv4", 0},
     {"mpeg2video", "bf=2,g=9,global_quality=354,flags=+qscale", 1},
     {"libx264", "preset=fast,bf=3,g=250,x264-params=b-pyramid=normal", 0},
     {"libx264", "preset=fast,bf=3,g=14,x264-params=open-gop=1:scenecut=0:bframes=3", 1},
@@ -194,6 +196,32 @@ static void chunks_decode_to_the_frames_of_the_whole_clip(void **state)
             assert_int_equal(r.restarts, 0);
             free(r.hashes);
         }
+        clip_free(&c);
+    }
+}
+
+static void hash_decoded(struct gm_sha256 *h, void *arg)
+{
+    struct clip *c = arg;
+    clip_decode(c);
+    for (size_t i = 0; i < c->frame_count; i++) {
+        gm_sha256_update(h, c->frames[i].sha256, 32);
+    }
+}
+
+static void plain_c_decodes_the_same(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        struct clip *c = clip_make(made[i].encoder, made[i].options, 40);
+        uint8_t with[32];
+        uint8_t without[32];
+        uint8_t sse2[32];
+        child_hash(NULL, hash_decoded, c, with);
+        child_hash("none", hash_decoded, c, without);
+        child_hash("mmx+mmxext+sse+sse2", hash_decoded, c, sse2);
+        assert_memory_equal(with, without, 32);
+        assert_memory_equal(with, sse2, 32);
         clip_free(&c);
     }
 }
@@ -457,6 +485,7 @@ int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_c_decodes_the_same),
         cmocka_unit_test(chunks_decode_to_the_frames_of_the_whole_clip),
         cmocka_unit_test(one_run_decodes_each_packet_once),
         cmocka_unit_test(a_change_of_parameters_reopens_the_decoder),

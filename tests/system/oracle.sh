@@ -26,8 +26,8 @@ times_differ() {
 hashes() { # timescale input filters... : "pts hash" a frame, pts counted from the first frame
   local scale=$1 input=$2
   shift 2
-  ffmpeg -nostdin -v error -threads 1 -noautorotate -i "$input" -map 0:v:0 "$@" -fps_mode passthrough \
-    -enc_time_base "1:$scale" -f framemd5 - 2>/dev/null |
+  ffmpeg -nostdin -v error -threads 1 -flags bitexact -noautorotate -i "$input" -map 0:v:0 "$@" \
+    -fps_mode passthrough -enc_time_base "1:$scale" -f framemd5 - 2>/dev/null |
     awk -F', *' '!/^#/ {if (!n++) first = $3; print $3 - first, $6}'
 }
 one() { # clip
