@@ -163,8 +163,10 @@ static void chunks_hold_every_frame_and_what_it_needs(void **state)
         bool by_reference;
     } rows[] = {
         {"libx264", "preset=ultrafast,bf=3,g=40", "mov", true},
-        {"libx264", "preset=veryfast,bf=3,g=35,x264-params=open-gop=1", "mp4", true},
-        {"libx264", "preset=veryfast,bf=3,g=35,x264-params=open-gop=1", "mpegts", false},
+        {"libx264", "preset=veryfast,bf=3,g=76,sc_threshold=0,b_strategy=0,x264-params=open-gop=1",
+         "mp4", true},
+        {"libx264", "preset=veryfast,bf=3,g=76,sc_threshold=0,b_strategy=0,x264-params=open-gop=1",
+         "mpegts", false},
         {"libx264", "preset=veryfast,g=1000", "mp4", true},
         {"libx264", "preset=ultrafast,bf=3,g=40", "avi", false},
         {"mpeg4", "bf=2,g=60", "avi", false},
