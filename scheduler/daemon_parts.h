@@ -1,7 +1,6 @@
 #ifndef GM_SCHEDULER_DAEMON_PARTS_H
 #define GM_SCHEDULER_DAEMON_PARTS_H
 
-#include <uthash.h>
 #include <uv.h>
 
 #include "common/loop.h"
@@ -20,7 +19,6 @@ struct gm_lease_ref {
     char *destination_url; /* owned */
     char *source_root_url; /* owned */
     char *source_key;      /* owned */
-    UT_hash_handle hh;
 };
 
 struct gm_gone_node {
@@ -51,7 +49,8 @@ struct gm_daemon {
     int failure; /* negative: why the loop was left */
     struct gm_err error;
 
-    struct gm_lease_ref *leases;     /* owned; by epoch */
+    struct gm_lease_ref **leases; /* owned; by epoch, rising */
+    size_t lease_count, lease_cap;
     struct gm_gone_node *gone;       /* owned; peers that a send did not reach */
     struct gm_store_job *store_jobs; /* owned; cleanups that run */
     struct gm_held_send *held;       /* owned; grants that wait for a deletion */

@@ -59,48 +59,47 @@ static int warn_all(json_t *list, Gm__Warning **warnings, size_t count, struct g
     return rc;
 }
 
-static int decode(const ProtobufCMessageDescriptor *type, const void *data, size_t size, void *out,
-                  struct gm_err *err)
-{
-    ProtobufCMessage *message = NULL;
-    int rc = gm_message_decode(type, data, size, META_MAX_BYTES, &message, err);
-    if (rc == 0) {
-        memcpy(out, &message, sizeof message);
-    }
-    return rc;
-}
-
 static int read_result(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
 {
-    int rc = 0;
+    ProtobufCMessage *message = NULL;
+    const ProtobufCMessageDescriptor *type = NULL;
     if (strcmp(r->type, "inspect") == 0 && m->inspection == NULL) {
-        rc = decode(&gm__inspection__descriptor, r->meta, r->meta_size, &m->inspection, err);
-        return rc < 0
-                   ? rc
-                   : warn_all(m->warnings, m->inspection->warnings, m->inspection->n_warnings, err);
-    }
-    if (strcmp(r->type, "plan") == 0 && m->policy == NULL) {
-        rc = decode(&gm__policy__descriptor, r->meta, r->meta_size, &m->policy, err);
-        return rc < 0 ? rc : warn_all(m->warnings, m->policy->warnings, m->policy->n_warnings, err);
-    }
-    if (strcmp(r->type, "package") == 0 && m->package == NULL) {
-        return decode(&gm__package_meta__descriptor, r->meta, r->meta_size, &m->package, err);
-    }
-    if (strcmp(r->type, "split") == 0) {
-        Gm__SplitMeta *split = NULL;
-        rc = decode(&gm__split_meta__descriptor, r->meta, r->meta_size, &split, err);
-        if (rc == 0) {
-            rc = warn_all(m->warnings, split->warnings, split->n_warnings, err);
-            gm__split_meta__free_unpacked(split, NULL);
-        }
+        type = &gm__inspection__descriptor;
+    } else if (strcmp(r->type, "plan") == 0 && m->policy == NULL) {
+        type = &gm__policy__descriptor;
+    } else if (strcmp(r->type, "package") == 0 && m->package == NULL) {
+        type = &gm__package_meta__descriptor;
+    } else if (strcmp(r->type, "split") == 0) {
+        type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
-        Gm__AudioMeta *audio = NULL;
-        rc = decode(&gm__audio_meta__descriptor, r->meta, r->meta_size, &audio, err);
-        if (rc == 0) {
-            rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
-            gm__audio_meta__free_unpacked(audio, NULL);
-        }
+        type = &gm__audio_meta__descriptor;
+    } else {
+        return 0;
     }
+    int rc = gm_message_decode(type, r->meta, r->meta_size, META_MAX_BYTES, &message, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (type == &gm__inspection__descriptor) {
+        m->inspection = (Gm__Inspection *)message;
+        return warn_all(m->warnings, m->inspection->warnings, m->inspection->n_warnings, err);
+    }
+    if (type == &gm__policy__descriptor) {
+        m->policy = (Gm__Policy *)message;
+        return warn_all(m->warnings, m->policy->warnings, m->policy->n_warnings, err);
+    }
+    if (type == &gm__package_meta__descriptor) {
+        m->package = (Gm__PackageMeta *)message;
+        return 0;
+    }
+    if (type == &gm__split_meta__descriptor) {
+        const Gm__SplitMeta *split = (const Gm__SplitMeta *)message;
+        rc = warn_all(m->warnings, split->warnings, split->n_warnings, err);
+    } else {
+        const Gm__AudioMeta *audio = (const Gm__AudioMeta *)message;
+        rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
+    }
+    protobuf_c_message_free_unpacked(message, NULL);
     return rc;
 }
 
@@ -153,11 +152,13 @@ struct damage {
 static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
                             struct gm_err *err)
 {
-    Gm__EncodeItemMeta *meta = NULL;
-    int rc = decode(&gm__encode_item_meta__descriptor, item->meta.data, item->meta.len, &meta, err);
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(&gm__encode_item_meta__descriptor, item->meta.data, item->meta.len,
+                               META_MAX_BYTES, &message, err);
     if (rc < 0) {
         return rc;
     }
+    Gm__EncodeItemMeta *meta = (Gm__EncodeItemMeta *)message;
     damage->replaced += meta->frames_replaced;
     damage->discarded += meta->frames_discarded;
     damage->errors += meta->decode_errors;
@@ -174,11 +175,13 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
 
 static int read_audio_item(struct gm_metas *m, const Gm__Item *item, struct gm_err *err)
 {
-    Gm__AudioItemMeta *meta = NULL;
-    int rc = decode(&gm__audio_item_meta__descriptor, item->meta.data, item->meta.len, &meta, err);
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(&gm__audio_item_meta__descriptor, item->meta.data, item->meta.len,
+                               META_MAX_BYTES, &message, err);
     if (rc < 0) {
         return rc;
     }
+    Gm__AudioItemMeta *meta = (Gm__AudioItemMeta *)message;
     if (m->policy != NULL && meta->track < m->policy->n_audio &&
         m->policy->audio[meta->track]->params != NULL) {
         add_segments(&m->audio[meta->track], meta->segments, meta->n_segments,

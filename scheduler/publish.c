@@ -146,7 +146,7 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     if (rc == 0) {
         rc = gm_daemon_work(d, publish_work, publish_done, job, &err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
         tell(d, GM_EV_PUBLISHED, view.id, rc, &err);
         job_destroy(job);

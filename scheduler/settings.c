@@ -76,7 +76,7 @@ static int fill_pipelines(struct gm_settings *s, struct gm_err *err)
         return 0;
     }
     char *program = NULL;
-    char path[PATH_BYTES];
+    char path[PATH_BYTES] = "";
     int rc = gm_fs_program_dir(&program, err);
     for (size_t i = 0; rc == 0 && i < sizeof places / sizeof places[0]; i++) {
         rc = gm_fs_path(path, sizeof path, err, "%s/%s", program, places[i]);

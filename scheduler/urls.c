@@ -28,11 +28,49 @@ static void ref_destroy(struct gm_lease_ref *ref)
     }
 }
 
-static struct gm_lease_ref *ref_find(struct gm_daemon *d, uint64_t epoch)
+/* Position of the first that is not below epoch. Epochs rise, so a new one goes to the end. */
+static size_t ref_position(const struct gm_daemon *d, uint64_t epoch)
 {
-    struct gm_lease_ref *ref = NULL;
-    HASH_FIND(hh, d->leases, &epoch, sizeof epoch, ref);
-    return ref;
+    size_t low = 0;
+    size_t high = d->lease_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (d->leases[middle]->epoch < epoch) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+static struct gm_lease_ref *ref_find(const struct gm_daemon *d, uint64_t epoch)
+{
+    size_t at = ref_position(d, epoch);
+    return at < d->lease_count && d->leases[at]->epoch == epoch ? d->leases[at] : NULL;
+}
+
+static int ref_insert(struct gm_daemon *d, struct gm_lease_ref *ref, struct gm_err *err)
+{
+    size_t at = ref_position(d, ref->epoch);
+    if (at < d->lease_count && d->leases[at]->epoch == ref->epoch) {
+        ref_destroy(d->leases[at]);
+        d->leases[at] = ref;
+        return 0;
+    }
+    if (d->lease_count == d->lease_cap) {
+        size_t cap = d->lease_cap * 2 + 64;
+        struct gm_lease_ref **grown = realloc(d->leases, cap * sizeof *grown);
+        if (grown == NULL) {
+            return gm_err_nomem(err);
+        }
+        d->leases = grown;
+        d->lease_cap = cap;
+    }
+    memmove(d->leases + at + 1, d->leases + at, (d->lease_count - at) * sizeof *d->leases);
+    d->leases[at] = ref;
+    d->lease_count++;
+    return 0;
 }
 
 static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_lease_ref **out,
@@ -59,12 +97,10 @@ static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_leas
     if (rc < 0) {
         goto out;
     }
-    struct gm_lease_ref *old = ref_find(d, ref->epoch);
-    if (old != NULL) {
-        HASH_DEL(d->leases, old);
-        ref_destroy(old);
+    rc = ref_insert(d, ref, err);
+    if (rc < 0) {
+        goto out;
     }
-    HASH_ADD(hh, d->leases, epoch, sizeof ref->epoch, ref);
     *out = ref;
 out:
     if (rc < 0) {
@@ -76,26 +112,25 @@ out:
 
 void gm_urls_forget_job(struct gm_daemon *d, const char *job_id)
 {
-    struct gm_lease_ref *ref = NULL;
-    struct gm_lease_ref *next = NULL;
-    HASH_ITER(hh, d->leases, ref, next)
-    {
-        if (strcmp(ref->job_id, job_id) == 0) {
-            HASH_DEL(d->leases, ref);
-            ref_destroy(ref);
+    size_t kept = 0;
+    for (size_t i = 0; i < d->lease_count; i++) {
+        if (strcmp(d->leases[i]->job_id, job_id) == 0) {
+            ref_destroy(d->leases[i]);
+        } else {
+            d->leases[kept++] = d->leases[i];
         }
     }
+    d->lease_count = kept;
 }
 
 void gm_urls_fini(struct gm_daemon *d)
 {
-    struct gm_lease_ref *ref = NULL;
-    struct gm_lease_ref *next = NULL;
-    HASH_ITER(hh, d->leases, ref, next)
-    {
-        HASH_DEL(d->leases, ref);
-        ref_destroy(ref);
+    for (size_t i = 0; i < d->lease_count; i++) {
+        ref_destroy(d->leases[i]);
     }
+    free(d->leases);
+    d->leases = NULL;
+    d->lease_count = d->lease_cap = 0;
 }
 
 static const char *store_url(const struct filler *f, Gm__ObjectStore store)

@@ -47,7 +47,7 @@ static int listen_unix(const char *path, int *out_fd, struct gm_err *err)
         return gm_err_set(err, GM_E_CONFIG, 0, "http: the socket's path is longer than %zu bytes",
                           sizeof un.sun_path - 1);
     }
-    (void)strcpy(un.sun_path, path);
+    memcpy(un.sun_path, path, strlen(path) + 1);
     int rc = remove_stale(&un, err);
     if (rc < 0) {
         return rc;

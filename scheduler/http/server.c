@@ -447,7 +447,7 @@ void gm_http_close(struct gm_http **server)
     if (open == 0) {
         free(http);
     }
-    for (int i = 0; i < open; i++) {
+    for (int i = 0; i < open && i < 3; i++) {
         uv_close(handles[i], on_closed);
     }
 }

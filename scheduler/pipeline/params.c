@@ -218,7 +218,7 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
                      struct gm_err *err)
 {
     char *field = (char *)params + row->offset;
-    const char *text = NULL;
+    const char *text = "";
     int rc = 0;
     bool flag = false;
     switch (row->type) {

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/envelope.h"
 #include "scheduler/pipeline/params.h"
 
 #define NAME_MAX_BYTES 64
@@ -463,29 +464,25 @@ int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipel
                       struct gm_err *err)
 {
     struct gm_yaml *root = NULL;
-    struct parse p = {0};
     int rc = gm_yaml_parse(name, data, size, &root, err);
     if (rc < 0) {
         return rc;
     }
-    p.root = root;
-    p.pipeline = malloc(sizeof *p.pipeline);
-    if (p.pipeline == NULL) {
-        rc = gm_err_nomem(err);
-        goto out;
+    const Gm__Pipeline empty = GM__PIPELINE__INIT;
+    Gm__Pipeline *pipeline = (Gm__Pipeline *)gm_message_dup(&empty.base);
+    if (pipeline == NULL) {
+        gm_yaml_destroy(&root);
+        return gm_err_nomem(err);
     }
-    gm__pipeline__init(p.pipeline);
+    struct parse p = {.root = root, .pipeline = pipeline};
     rc = parse_head(&p, err);
     if (rc == 0) {
         rc = parse_tasks(&p, err);
     }
     if (rc == 0) {
-        *out = p.pipeline;
-        p.pipeline = NULL;
-    }
-out:
-    if (p.pipeline != NULL) {
-        gm__pipeline__free_unpacked(p.pipeline, NULL);
+        *out = pipeline;
+    } else {
+        gm__pipeline__free_unpacked(pipeline, NULL);
     }
     gm_yaml_destroy(&root);
     return rc;

@@ -22,8 +22,7 @@
 enum statement { ST_PUT, ST_DELETE, ST_EVENT, ST_FORGET, ST_COUNT };
 
 static const char *const STATEMENTS[ST_COUNT] = {
-    [ST_PUT] = "INSERT INTO rows(kind, key, data) VALUES(?1, ?2, ?3) "
-               "ON CONFLICT(kind, key) DO UPDATE SET data = excluded.data",
+    [ST_PUT] = "INSERT OR REPLACE INTO rows(kind, key, data) VALUES(?1, ?2, ?3)",
     [ST_DELETE] = "DELETE FROM rows WHERE kind = ?1 AND key = ?2",
     [ST_EVENT] = "INSERT INTO events(seq, job, type, json, unix_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
     [ST_FORGET] = "DELETE FROM events WHERE job = ?1",
