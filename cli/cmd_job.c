@@ -18,7 +18,8 @@ struct run {
     struct gm_session *session;
     json_t *job;    /* owned; the last document */
     json_t *report; /* owned; NULL: none */
-    bool made_out;  /* the folder was not there before */
+    char *out;      /* owned; the result's folder, where we make it */
+    bool made_out;  /* it was not there before */
     struct gm_err err;
 };
 
@@ -171,17 +172,21 @@ static enum gm_exit finish(struct run *r, bool watched)
 static int make_out(struct run *r)
 {
     struct stat st;
-    if (r->args->scheduler != NULL || r->args->out == NULL ||
-        strncmp(r->args->out, "file://", 7) == 0) {
+    const char *out = r->args->out;
+    if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
-    if (stat(r->args->out, &st) == 0) {
+    r->out = strncmp(out, "file://", 7) == 0 ? gm_url_to_path(out) : strdup(out);
+    if (r->out == NULL) {
+        return gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
+    }
+    if (stat(r->out, &st) == 0) {
         return S_ISDIR(st.st_mode)
                    ? 0
-                   : gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", r->args->out);
+                   : gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", out);
     }
     r->made_out = true;
-    return gm_fs_mkdirs(r->args->out, &r->err);
+    return gm_fs_mkdirs(r->out, &r->err);
 }
 
 static int run_job(struct run *r, bool *out_watched)
@@ -231,8 +236,9 @@ enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
         code = finish(&r, watched);
     }
     if (r.made_out && code != GM_EXIT_DONE) {
-        rmdir(args->out); /* fails, rightly, where something lies in it */
+        rmdir(r.out); /* fails, rightly, where something lies in it */
     }
+    free(r.out);
     json_decref(r.job);
     json_decref(r.report);
     return code;
