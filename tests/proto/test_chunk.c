@@ -131,6 +131,17 @@ static void bytes_after_the_end_are_refused(void **state)
     free(data);
 }
 
+static void a_wrong_packet_count_is_refused(void **state)
+{
+    (void)state;
+    uint8_t *data = NULL;
+    size_t size = sample_bytes(&data);
+    assert_int_equal(data[size - 1], 2);
+    data[size - 1] = 3;
+    assert_int_equal(read_bytes(data, size), -GM_E_MEDIA_CHUNK);
+    free(data);
+}
+
 static void bit_flips_never_crash(void **state)
 {
     (void)state;
@@ -288,6 +299,7 @@ int main(void)
         cmocka_unit_test(records_come_back_as_they_went),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(bytes_after_the_end_are_refused),
+        cmocka_unit_test(a_wrong_packet_count_is_refused),
         cmocka_unit_test(bit_flips_never_crash),
         cmocka_unit_test(large_bodies_pass_through),
         cmocka_unit_test(the_writer_keeps_the_limits),
