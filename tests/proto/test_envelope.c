@@ -230,16 +230,16 @@ static void odd_encodings_are_refused(void **state)
         int code;
     } rows[] = {
         {"\x08\x01\xca\x01\x00", 5, GM_E_PROTO},                 /* field 25: no such body */
-        {"\x08\x01\x08\x01\x8a\x01\x00", 7, GM_E_PROTO},         /* version twice */
-        {"\x08\x01\x8a\x01\x00\x62\x00", 7, GM_E_PROTO},         /* two bodies */
-        {"\x08\x01\x8a\x01\x00", 5, 0},                          /* goodbye */
-        {"\x08\x01\x8a\x01\x04\x0a\x02\x61\x00", 9, GM_E_PROTO}, /* NUL in a string */
-        {"\x08\x01\x8b\x01", 4, GM_E_PROTO},                     /* a group */
-        {"\x0a\x01\x01\x8a\x01\x00", 6, GM_E_PROTO},             /* version as bytes */
+        {"\x08\x01\x08\x01\x92\x01\x00", 7, GM_E_PROTO},         /* version twice */
+        {"\x08\x01\x92\x01\x00\x62\x00", 7, GM_E_PROTO},         /* two bodies */
+        {"\x08\x01\x92\x01\x00", 5, 0},                          /* goodbye */
+        {"\x08\x01\x92\x01\x04\x0a\x02\x61\x00", 9, GM_E_PROTO}, /* NUL in a string */
+        {"\x08\x01\x93\x01", 4, GM_E_PROTO},                     /* a group */
+        {"\x0a\x01\x01\x92\x01\x00", 6, GM_E_PROTO},             /* version as bytes */
         {"\x00\x01", 2, GM_E_PROTO},                             /* field number 0 */
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, GM_E_PROTO}, /* long varint */
-        {"\x08\x01\x8a\x01\xff\xff\xff\xff\x7f", 9, GM_E_PROTO}, /* length past the end */
-        {"\x08\x01\x8a\x01\x00\xfa\x06\x01z", 9, 0},             /* unknown field: skipped */
+        {"\x08\x01\x92\x01\xff\xff\xff\xff\x7f", 9, GM_E_PROTO}, /* length past the end */
+        {"\x08\x01\x92\x01\x00\xfa\x06\x01z", 9, 0},             /* unknown field: skipped */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         Gm__Envelope *back = NULL;
