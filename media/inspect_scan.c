@@ -185,11 +185,11 @@ static int sample(struct scanner *s, struct gm_err *err)
 /* ts plus samples, exactly where a 31-bit denominator can say it. */
 static struct gm_scan_time add_samples(int64_t ts, AVRational tb, int64_t samples, int rate)
 {
-    AVRational sample = {1, rate};
+    AVRational tick = {1, rate};
     int64_t den = tb.den / av_gcd(tb.den, rate) * (int64_t)rate;
     AVRational fine = {1, den <= INT32_MAX ? (int)den : tb.den};
     return (struct gm_scan_time){
-        gm_av_rescale(ts, tb, fine) + gm_av_rescale(samples, sample, fine),
+        gm_av_rescale(ts, tb, fine) + gm_av_rescale(samples, tick, fine),
         fine,
     };
 }

@@ -56,18 +56,17 @@ int gm_pb_bytes(ProtobufCBinaryData *field, const void *data, size_t size, struc
 
 int gm_pb_append(void *list, size_t *count, ProtobufCMessage *msg, struct gm_err *err)
 {
-    void **old;
-    memcpy(&old, list, sizeof old);
+    void ***field = list; /* every pointer to a message looks alike here */
     if (msg == NULL) {
         return gm_err_nomem(err);
     }
-    void **grown = realloc(old, (*count + 1) * sizeof(void *));
+    void **grown = realloc(*field, (*count + 1) * sizeof(void *));
     if (grown == NULL) {
         protobuf_c_message_free_unpacked(msg, NULL);
         return gm_err_nomem(err);
     }
     grown[(*count)++] = msg;
-    memcpy(list, &grown, sizeof grown);
+    *field = grown;
     return 0;
 }
 
@@ -85,9 +84,10 @@ int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_
     }
     gm__warning__init(w);
     w->count = count;
-    if (gm_pb_string(&w->code, code, err) < 0 || gm_pb_string(&w->text, text, err) < 0) {
-        gm__warning__free_unpacked(w, NULL);
-        return gm_err_nomem(err);
+    int rc = gm_pb_string(&w->code, code, err);
+    if (rc == 0) {
+        rc = gm_pb_string(&w->text, text, err);
     }
-    return gm_pb_append(list, list_count, &w->base, err);
+    int appended = gm_pb_append(list, list_count, &w->base, err);
+    return rc < 0 ? rc : appended;
 }

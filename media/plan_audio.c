@@ -83,11 +83,9 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Audi
     if (rc == 0) {
         rc = describe(ctx, t, err);
     }
-    if (rc < 0) {
-        gm__audio_track__free_unpacked(t, NULL);
-        return rc;
-    }
-    return gm_pb_append(&policy->audio, &policy->n_audio, &t->base, err);
+    /* Owned by the policy even when it is not whole: the policy goes with it then. */
+    int appended = gm_pb_append(&policy->audio, &policy->n_audio, &t->base, err);
+    return rc < 0 ? rc : appended;
 }
 
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,

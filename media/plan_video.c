@@ -172,10 +172,11 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
         rc = describe(v, policy, r, err);
     }
     if (rc < 0) {
-        gm__rendition__free_unpacked(r, NULL);
-        return gm_err_wrap(err, rc, "rendition of %ux%u: ", rung->width_px, rung->height_px);
+        rc = gm_err_wrap(err, rc, "rendition of %ux%u: ", rung->width_px, rung->height_px);
     }
-    return gm_pb_append(&policy->renditions, &policy->n_renditions, &r->base, err);
+    /* Owned by the policy even when it is not whole: the policy goes with it then. */
+    int appended = gm_pb_append(&policy->renditions, &policy->n_renditions, &r->base, err);
+    return rc < 0 ? rc : appended;
 }
 
 int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
