@@ -36,7 +36,7 @@ static bool is_final(const char *type)
 static void log_event(const struct gm_job_event *e)
 {
     char quoted[512];
-    bool life = strncmp(e->type, "node", 4) == 0 || is_final(e->type);
+    bool life = strncmp(e->type, "job.", 4) == 0;
     gm_log(life ? GM_LOG_INFO : GM_LOG_DEBUG, e->type, "job=%s data=%s",
            e->job_id[0] != '\0' ? e->job_id : "-", gm_log_quote(e->json, quoted, sizeof quoted));
 }
@@ -145,7 +145,7 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
     }
 #ifndef NDEBUG
     struct gm_err broken = {0};
-    if (getenv("GOPMILL_CHECK_CORE") != NULL && gm_core_check(d->core, &broken) < 0) {
+    if (gm_core_check(d->core, &broken) < 0) {
         gm_effects_fini(&fx);
         gm_daemon_fail(d, &broken);
         return gm_err_set(err, GM_E_BUG, 0, "%s", broken.text);

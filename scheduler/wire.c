@@ -92,6 +92,19 @@ static bool is_from_node(const Gm__Envelope *env)
            env->body_case <= GM__ENVELOPE__BODY_GOODBYE;
 }
 
+/* Nodes' comings and goings; all else is too much. */
+static void log_message(const char *node_id, const Gm__Envelope *env)
+{
+    char quoted[200];
+    if (env->body_case == GM__ENVELOPE__BODY_HELLO) {
+        gm_log(GM_LOG_INFO, "node_hello", "node=%s build=%s", node_id,
+               gm_log_quote(env->hello->build, quoted, sizeof quoted));
+    } else if (env->body_case == GM__ENVELOPE__BODY_GOODBYE) {
+        gm_log(GM_LOG_INFO, "node_goodbye", "node=%s reason=%s", node_id,
+               gm_log_quote(env->goodbye->reason, quoted, sizeof quoted));
+    }
+}
+
 static void on_message(struct gm_daemon *d, const char *node_id, const void *data, size_t size)
 {
     Gm__Envelope *env = NULL;
@@ -111,6 +124,7 @@ static void on_message(struct gm_daemon *d, const char *node_id, const void *dat
         refuse(d, node_id, &err);
     } else {
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
+        log_message(node_id, env);
         gm_daemon_tell(d, &event);
     }
     gm__envelope__free_unpacked(env, NULL);

@@ -1,0 +1,168 @@
+#include "tests/scheduler/helper.h"
+
+#include <sqlite3.h>
+
+#include "scheduler/commit.h"
+
+#define STEPS 200
+
+struct heard {
+    uv_loop_t loop;
+    struct gm_commit *commit;
+    int released;
+    int answered;
+    int failures;
+    int64_t last_seq;
+    int last_step;
+};
+
+static void on_answer(int rc, const struct gm_err *err, void *arg)
+{
+    struct heard *h = arg;
+    h->answered++;
+    if (rc < 0) {
+        h->failures++;
+        assert_non_null(err);
+    }
+}
+
+static void on_entry(struct gm_commit_entry *entry, int rc, const struct gm_err *err, void *arg)
+{
+    struct heard *h = arg;
+    h->released++;
+    if (rc == 0 && entry->effects.event_count > 0) {
+        int step = atoi(entry->effects.events[0].json);
+        assert_int_equal(step, h->last_step + 1); /* in order */
+        h->last_step = step;
+        assert_true(entry->first_seq == h->last_seq + 1);
+        h->last_seq = entry->first_seq;
+    }
+    if (entry->answer != NULL) {
+        entry->answer(rc, err, entry->answer_arg);
+    }
+}
+
+static struct gm_commit_entry make_entry(struct heard *h, int step)
+{
+    char text[32];
+    struct gm_commit_entry e = {.answer = on_answer, .answer_arg = h};
+    (void)snprintf(text, sizeof text, "%d", step);
+    e.effects.rows = calloc(1, sizeof *e.effects.rows);
+    e.effects.events = calloc(1, sizeof *e.effects.events);
+    assert_true(e.effects.rows != NULL && e.effects.events != NULL);
+    e.effects.rows[0] = (struct gm_row){.kind = GM_ROW_JOB,
+                                        .key = strdup("j"),
+                                        .data = (uint8_t *)strdup(text),
+                                        .size = strlen(text)};
+    e.effects.row_count = 1;
+    e.effects.events[0] = (struct gm_job_event){
+        .job_id = strdup("j"), .type = strdup("task"), .json = strdup(text), .durable = true};
+    e.effects.event_count = 1;
+    return e;
+}
+
+static int check_last(enum gm_row_kind kind, const char *key, const void *data, size_t size,
+                      void *arg, struct gm_err *err)
+{
+    (void)kind;
+    (void)key;
+    (void)arg;
+    (void)err;
+    assert_int_equal(size, 3);
+    assert_memory_equal(data, "200", 3);
+    return 0;
+}
+
+static void finish(struct heard *h, struct gm_state **state)
+{
+    gm_commit_stop(&h->commit);
+    (void)uv_run(&h->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&h->loop), 0);
+    gm_state_close(state);
+}
+
+static void steps_come_back_in_order_once_they_are_stored(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    assert_true(gm_commit_is_idle(h.commit));
+    for (int i = 1; i <= STEPS; i++) {
+        struct gm_commit_entry e = make_entry(&h, i);
+        ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    }
+    assert_int_equal(h.released, 0); /* nothing before the loop turned */
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(h.released, STEPS);
+    assert_int_equal(h.answered, STEPS);
+    assert_int_equal(h.failures, 0);
+    assert_int_equal(gm_commit_backlog(h.commit), 0);
+    ASSERT_OK(gm_state_load(s, check_last, NULL, &err));
+    finish(&h, &s);
+}
+
+static void a_failed_commit_answers_everybody_and_takes_no_more(void **state)
+{
+    char path[512];
+    sqlite3 *db = NULL;
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    path_in(path, *state, "state.db"); /* somebody took number 1 */
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "INSERT INTO events VALUES(1, 'x', 'x', 'x', 0)", NULL, NULL, NULL),
+        SQLITE_OK);
+    (void)sqlite3_close(db);
+    for (int i = 1; i <= 3; i++) {
+        struct gm_commit_entry e = make_entry(&h, i);
+        ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    }
+    while (h.answered < 3) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(h.failures, 3);
+    struct gm_commit_entry e = make_entry(&h, 4);
+    assert_int_equal(gm_commit_add(h.commit, &e, 7, &err), -GM_E_SYS);
+    assert_int_equal(h.answered, 3);
+    finish(&h, &s);
+}
+
+static void stopping_answers_what_waits(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    for (int i = 1; i <= 5; i++) {
+        struct gm_commit_entry e = make_entry(&h, i);
+        ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    }
+    gm_commit_stop(&h.commit); /* the loop never turned */
+    assert_null(h.commit);
+    assert_int_equal(h.answered, 5);
+    assert_int_equal(h.failures, 4); /* the first was with the thread: stored, and said so */
+    finish(&h, &s);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(steps_come_back_in_order_once_they_are_stored, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_failed_commit_answers_everybody_and_takes_no_more,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(stopping_answers_what_waits, make_folder, remove_folder),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
