@@ -33,17 +33,19 @@ static const char *check_packets(const struct gm_scan *scan)
         return "the first packet is no keyframe";
     }
     int64_t last_dts = AV_NOPTS_VALUE;
-    size_t window = 0;
+    size_t window = 0, run_start = 0;
     for (size_t i = 0; i < scan->count; i++) {
         const struct gm_scan_packet *p = &scan->packets[i];
         while (window < scan->window_count && scan->windows[window].run_end <= i) {
             window++;
             last_dts = AV_NOPTS_VALUE; /* a gap of the scan */
+            run_start = i;
         }
         if (p->pts == AV_NOPTS_VALUE) {
             return "packets have no presentation time";
         }
-        if (p->dts == AV_NOPTS_VALUE && (last_dts != AV_NOPTS_VALUE || i >= MAX_REORDER)) {
+        if (p->dts == AV_NOPTS_VALUE &&
+            (last_dts != AV_NOPTS_VALUE || i - run_start >= MAX_REORDER)) {
             return "packets have no decoding time";
         }
         if (p->dts != AV_NOPTS_VALUE && p->dts > p->pts) {
