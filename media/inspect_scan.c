@@ -319,7 +319,7 @@ static int read_part(struct scanner *s, size_t max_packets, uint64_t max_bytes, 
     while (rc == 0 && !s->at_end && !scan->encrypted && scan->count - from < max_packets &&
            (s->bytes < max_bytes || s->active)) {
         rc = step(s, err);
-        if (s->params->progress != NULL && (scan->count & 63) == 0) {
+        if (s->params->progress != NULL && (scan->count & 7) == 0) {
             s->params->progress(s->params->arg, scan->count);
         }
     }

@@ -252,7 +252,7 @@ static int take_video(struct splitter *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_split_frames_push(&s->frames, p, id, err);
     }
-    if (rc == 0 && (id & 15) == 0) {
+    if (rc == 0 && (id & 3) == 0) {
         s->io->progress(s->io->self, s->timeline.frames, (uint64_t)s->facts->video->frames);
     }
     return rc;
