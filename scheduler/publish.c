@@ -281,7 +281,8 @@ void gm_cleanup_start(struct gm_daemon *d, const char *job_id)
         return;
     }
     struct gm_store_job *job = job_create(d, &view);
-    rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, view.state != GM_JOB_DONE, &err);
+    bool outputs_go = view.state != GM_JOB_DONE && !view.keep_outputs;
+    rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, outputs_go, &err);
     gm_view_job_fini(&view);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);

@@ -98,8 +98,16 @@ static int read_places(struct submit *s, struct gm_err *err)
     if (!json_is_string(destination)) {
         return gm_err_set(err, GM_E_INVAL, 0, "`destination` is the URL of a folder");
     }
-    return gm_access_destination(json_string_value(destination), settings->allow_destinations,
-                                 &s->destination, err);
+    rc = gm_access_destination(json_string_value(destination), settings->allow_destinations,
+                               &s->destination, err);
+    if (rc < 0 || s->plan_only) {
+        return rc;
+    }
+    /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
+    struct gm_store *store = NULL;
+    rc = gm_store_open(s->destination, true, &store, err);
+    gm_store_close(&store);
+    return rc;
 }
 
 static int prepare(struct submit *s, struct gm_err *err)
