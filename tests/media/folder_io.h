@@ -33,9 +33,9 @@ const char *folder_io_dir(const struct folder_io *f);
 struct folder_run {
     const char *task; /* name in the pipeline */
     uint32_t instance;
-    uint32_t first_chunk, chunks;     /* encode: its run; chunks 0: all from first_chunk on */
-    uint32_t fed;                     /* so many of the last inputs come as if fed later */
-    const Gm__SkipItems *skip; /* split, audio: as TaskSpec.skip */
+    uint32_t first_chunk, chunks; /* encode: its run; chunks 0: all from first_chunk on */
+    uint32_t fed;                 /* so many of the last inputs come as if fed later */
+    const Gm__SkipItems *skip;    /* split, audio: as TaskSpec.skip */
     size_t skips;
 };
 /* One task. Items that it announced before are replaced when announced again. */
