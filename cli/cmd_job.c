@@ -186,6 +186,7 @@ static int make_out(struct run *r)
                    : gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", out);
     }
     r->made_out = true;
+    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): gm_command_job frees it */
     return gm_fs_mkdirs(r->out, &r->err);
 }
 
