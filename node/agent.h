@@ -21,6 +21,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint64_t memory_bytes;        /* for tasks */
     uint64_t scratch_bytes;       /* for tasks; 0: what is free */
     uint64_t worker_memory_bytes; /* address space of one worker */
+    uint32_t patience_ms;         /* silence after which another endpoint is tried; 0: 3000 */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
     /* Called once: the scheduler said Welcome and all workers are ready. May be NULL. */

@@ -12,9 +12,8 @@
 #include "node/capacity.h"
 #include "proto/envelope.h"
 
-#define HELLO_WAIT (3 * GM_SEC)
+#define PATIENCE_MS 3000
 #define RESEND_AFTER (2 * GM_SEC)
-#define SILENCE_MIN (2 * GM_SEC)
 #define OFFER_CHECK_EVERY (10 * GM_SEC)
 
 static void init_envelope(Gm__Envelope *env)
@@ -68,11 +67,17 @@ void gm_link_retry(struct gm_agent *agent, gm_time pause)
     agent->link_at = gm_time_now() + pause;
 }
 
+static gm_time patience(const struct gm_agent *agent)
+{
+    uint32_t ms = agent->params.patience_ms;
+    return (ms == 0 ? PATIENCE_MS : (gm_time)ms) * GM_MS;
+}
+
 void gm_link_hello_again(struct gm_agent *agent)
 {
     agent->link = GM_LINK_HELLO;
     agent->hello_sent = false;
-    agent->link_at = gm_time_now() + HELLO_WAIT;
+    agent->link_at = gm_time_now() + patience(agent);
 }
 
 static void on_input(void *zsock, int budget, void *arg)
@@ -265,7 +270,8 @@ static void send_renew(struct gm_agent *agent, gm_time now)
 static void tick_up(struct gm_agent *agent, gm_time now)
 {
     gm_time silence = 4 * (gm_time)agent->heartbeat_ms * GM_MS;
-    if (now - agent->heard > (silence < SILENCE_MIN ? SILENCE_MIN : silence)) {
+    silence = silence < patience(agent) ? patience(agent) : silence;
+    if (now - agent->heard > silence) {
         gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s silent_ms=%" PRId64,
                agent->params.endpoints[agent->endpoint], (now - agent->heard) / GM_MS);
         gm_link_retry(agent, 0);

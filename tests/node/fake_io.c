@@ -367,7 +367,10 @@ static void run_agent(struct farm *farm, int ready)
              (int)(strrchr(self, '/') - self), self);
     snprintf(scratch, sizeof(scratch), "%s/scratch", farm->folder);
     snprintf(cache, sizeof(cache), "%s/cache", farm->folder);
-    const char *endpoints[] = {farm->endpoint, NULL};
+    char dead[160];
+    snprintf(dead, sizeof(dead), "%s-dead", farm->endpoint);
+    const char *endpoints[] = {farm->second ? dead : farm->endpoint,
+                               farm->second ? farm->endpoint : NULL, NULL};
     struct gm_err err = {.code = GM_OK};
     struct gm_agent_params params = {
         .node_id = NODE_ID,
@@ -383,6 +386,7 @@ static void run_agent(struct farm *farm, int ready)
         .memory_bytes = 1ull << 30,
         .scratch_bytes = 1ull << 30,
         .worker_memory_bytes = 1ull << 30,
+        .patience_ms = farm->patience_ms,
         .grant_key = farm->key,
         .on_ready = on_ready,
         .arg = &ready,
@@ -502,7 +506,7 @@ static void welcome(struct farm *farm)
 static void answer_renew(struct farm *farm, const Gm__Renew *renew)
 {
     farm->leases = (uint32_t)renew->n_leases;
-    if (farm->renew) {
+    if (farm->renew && !farm->deaf) {
         Gm__Renewed body = GM__RENEWED__INIT;
         body.kept = renew->leases;
         body.n_kept = renew->n_leases;
@@ -529,9 +533,16 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
         list[i] = &grants[i];
     }
     Gm__GrantAnswer body = GM__GRANT_ANSWER__INIT;
+    Gm__Error error = GM__ERROR__INIT;
     body.request = request->request;
-    body.grants = list;
-    body.n_grants = request->n_items;
+    if (farm->refusals > 0) {
+        farm->refusals--;
+        error.code = (uint32_t)farm->refusal;
+        body.error = &error;
+    } else {
+        body.grants = list;
+        body.n_grants = request->n_items;
+    }
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_GRANT_ANSWER;
     env.grant_answer = &body;
@@ -551,7 +562,10 @@ static bool deal_with(struct farm *farm, Gm__Envelope *env)
             gm__hello__free_unpacked(farm->hello, NULL);
         }
         farm->hello = (Gm__Hello *)gm_message_dup(&env->hello->base);
-        welcome(farm);
+        farm->hellos++;
+        if (!farm->deaf) {
+            welcome(farm);
+        }
         return true;
     case GM__ENVELOPE__BODY_OFFER:
         if (farm->offer != NULL) {

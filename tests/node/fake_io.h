@@ -26,15 +26,21 @@ struct farm {
     int ready; /* pipe: a byte when the agent is ready */
     uint32_t slots;
     uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
+    uint32_t patience_ms;                      /* of the agent; 0: its default */
     uint64_t term;
     uint64_t next_task;
-    bool renew;        /* answer Renew with everything kept */
-    Gm__Hello *hello;  /* owned: the last one */
-    Gm__Offer *offer;  /* owned: the last one */
-    uint32_t progress; /* Progress messages seen */
-    uint32_t grants;   /* GrantRequests answered */
-    uint32_t leases;   /* named in the last Renew */
-    int ignored;       /* a kind that farm_turn takes too; 0: none */
+    bool renew;           /* answer Renew with everything kept */
+    Gm__Hello *hello;     /* owned: the last one */
+    Gm__Offer *offer;     /* owned: the last one */
+    uint32_t progress;    /* Progress messages seen */
+    uint32_t grants;      /* GrantRequests answered */
+    uint32_t leases;      /* named in the last Renew */
+    uint32_t hellos;      /* Hellos answered */
+    bool deaf;            /* answer no Hello and no Renew */
+    bool second;          /* nobody listens at the agent's first endpoint */
+    enum gm_code refusal; /* answers the next GrantRequests with this error... */
+    uint32_t refusals;    /* ...so many of them */
+    int ignored;          /* a kind that farm_turn takes too; 0: none */
 };
 
 /* Binds the scheduler and starts an agent with `slots` slots; answers its Hello. */

@@ -31,6 +31,25 @@ static int start_impatient(void **state)
     return 0;
 }
 
+static int start_silent(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    farm->patience_ms = 300;
+    farm_start(farm, 1);
+    *state = farm;
+    return 0;
+}
+
+static int start_second(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    farm->second = true;
+    farm->patience_ms = 300;
+    farm_start(farm, 1);
+    *state = farm;
+    return 0;
+}
+
 static int stop(void **state)
 {
     farm_stop(*state);
@@ -447,6 +466,51 @@ static void drained_node_offers_nothing(void **state)
     expect_healthy(farm);
 }
 
+static void refused_grants_are_asked_for_again_or_fail_the_task(void **state)
+{
+    struct farm *farm = *state;
+    farm->refusal = GM_E_BUSY;
+    farm->refusals = 2;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(farm->grants, 3);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    expect_done(farm, id);
+
+    farm->refusal = GM_E_GRANT_REFUSED;
+    farm->refusals = 1;
+    expect_failed(farm, farm_assign(farm, "pieces", "1"), GM_E_GRANT_REFUSED, 0);
+
+    farm->refusal = GM_E_STALE; /* nobody wants to hear of it */
+    farm->refusals = 1;
+    farm_assign(farm, "pieces", "1");
+    while (farm->refusals > 0) {
+        farm_turn(farm);
+    }
+    expect_healthy(farm);
+}
+
+static void silent_scheduler_is_greeted_again(void **state)
+{
+    struct farm *farm = *state;
+    uint32_t before = farm->hellos;
+    farm->deaf = true;
+    farm_assign(farm, "busy", "");
+    while (farm->hellos == before) {
+        farm_turn(farm);
+    }
+    farm->deaf = false;
+    while (farm->hellos < before + 2 || farm->leases == 0) { /* the work goes on in the same term */
+        farm_turn(farm);
+    }
+}
+
+static void next_endpoint_is_tried_when_one_is_dead(void **state)
+{
+    expect_healthy(*state); /* farm_start waited for its Hello */
+}
+
 int main(void)
 {
     fake_worker_main();
@@ -475,6 +539,11 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(stale_answer_drops_the_task, start_one, stop),
         cmocka_unit_test_setup_teardown(more_tasks_than_slots_are_refused, start_one, stop),
+        cmocka_unit_test_setup_teardown(refused_grants_are_asked_for_again_or_fail_the_task,
+                                        start_one, stop),
+        cmocka_unit_test_setup_teardown(silent_scheduler_is_greeted_again, start_silent, stop),
+        cmocka_unit_test_setup_teardown(next_endpoint_is_tried_when_one_is_dead, start_second,
+                                        stop),
         cmocka_unit_test_setup_teardown(drained_node_offers_nothing, start_one, stop),
     };
     return cmocka_run_group_tests_name("node/agent", tests, NULL, NULL);
