@@ -170,8 +170,6 @@ static bool is_verified_type(const struct gm_task *task)
     return strcmp(task->spec->type, "encode") == 0 || strcmp(task->spec->type, "audio") == 0;
 }
 
-static void ask_grant(struct gm_item *item);
-
 static void after_read(void *arg)
 {
     struct gm_item *item = arg;
@@ -400,8 +398,6 @@ static void run_put(void *arg)
         unlinkat(item->task->folder, item->meta_file, 0);
     }
 }
-
-static void start_put(struct gm_item *item);
 
 static void after_put(void *arg)
 {

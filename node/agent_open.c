@@ -125,8 +125,6 @@ void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char 
     }
 }
 
-static void start_job(struct gm_open *open);
-
 static void after_open(void *arg)
 {
     struct gm_open *open = arg;

@@ -186,7 +186,7 @@ bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env); /* false: not sent
 void gm_link_retry(struct gm_agent *agent, gm_time pause);    /* to the next endpoint */
 void gm_link_hello_again(struct gm_agent *agent);
 void gm_link_offer(struct gm_agent *agent, bool always);
-/* Packs env, gives it a seq and sends it until acknowledged. index: of an item; is_item. */
+/* Packs env, gives it a seq and sends it until it is acknowledged. */
 int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env,
                  struct gm_err *err) GM_MUST_CHECK;
 void gm_link_flush(struct gm_agent *agent, bool all); /* what was not sent, or all, again */
