@@ -47,7 +47,7 @@ for i in $(seq "$runs"); do
   echo "run $i: gopmill $a   ffmpeg $b"
   echo "$a $b" >>"$work/times"
 done
-median() { # awk expression
+median() { # awk expression over a line of times: the middle one of all runs
   awk "{print $1}" "$work/times" | sort -n | awk '{v[NR] = $1} END {printf "%.2f", v[int((NR + 1) / 2)]}'
 }
-echo "median ratio gopmill/ffmpeg: elapsed $(median '\$1 / \$4'), CPU $(median '(\$2 + \$3) / (\$5 + \$6)')"
+echo "median ratio gopmill/ffmpeg: elapsed $(median '$1 / $4'), CPU $(median '($2 + $3) / ($5 + $6)')"
