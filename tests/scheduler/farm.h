@@ -36,7 +36,7 @@ static inline void farm_start(struct farm *f, char *folder)
     path_in(f->socket, folder, "http");
     (void)snprintf(f->wire, sizeof f->wire, "ipc://%s/wire", folder);
     (void)snprintf(f->source, sizeof f->source, "file://%s/in/clip.mp4", folder);
-    (void)snprintf(f->destination, sizeof f->destination, "file://%s/out", folder);
+    (void)snprintf(f->destination, sizeof f->destination, "file://%s/out/a", folder);
     (void)snprintf(config, sizeof config,
                    "state: %s/s\nlisten: [\"%s\"]\nhttp: \"unix:%s\"\n"
                    "pipelines: [\"" GM_SOURCE_DIR "/config/pipelines\"]\n"

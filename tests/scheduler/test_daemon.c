@@ -439,7 +439,7 @@ static void expect_file(const struct farm *f, const char *name, const char *cont
 static json_t *report_of(const struct farm *f)
 {
     char path[512];
-    path_in(path, f->folder, "out/report.json");
+    path_in(path, f->folder, "out/a/report.json");
     json_t *j = json_load_file(path, 0, NULL);
     assert_non_null(j);
     return j;
@@ -465,9 +465,9 @@ static void a_job_ends_published_and_clean(void **state)
     node_work(&n, 5);
     wait_for(&f, id, "job.done");
     farm_stop(&f); /* what deletions run end first */
-    expect_file(&f, "out/master.m3u8", "master");
-    expect_file(&f, "out/manifest.mpd", "manifest");
-    expect_file(&f, "out/" SEGMENT, "a segment");
+    expect_file(&f, "out/a/master.m3u8", "master");
+    expect_file(&f, "out/a/manifest.mpd", "manifest");
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
     assert_true(work_store_is_empty(&f));
     j = report_of(&f);
     json_t *rendition = json_array_get(json_object_get(j, "renditions"), 0);
@@ -492,10 +492,12 @@ static void a_failed_job_leaves_its_report_alone(void **state)
     struct farm f;
     struct node n;
     char id[64];
-    char path[128];
+    char path[512];
     json_t *j = NULL;
     farm_start(&f, *state);
-    write_file(*state, "out/master.m3u8", "older", 5); /* of an earlier job */
+    path_in(path, *state, "out/a");
+    assert_int_equal(mkdir(path, 0755), 0);
+    write_file(*state, "out/a/master.m3u8", "older", 5); /* of an earlier job */
     node_open(&n, &f);
     node_hello(&n);
     n.fail_at = "package";
@@ -513,9 +515,9 @@ static void a_failed_job_leaves_its_report_alone(void **state)
     assert_int_equal(json_array_size(json_object_get(j, "outputs")), 0);
     assert_int_equal(json_array_size(json_object_get(j, "errors")), 1);
     json_decref(j);
-    expect_file(&f, "out/master.m3u8", "older");
-    assert_false(farm_has(&f, "out/manifest.mpd"));
-    assert_false(farm_has(&f, "out/" SEGMENT)); /* granted, not published: deleted */
+    expect_file(&f, "out/a/master.m3u8", "older");
+    assert_false(farm_has(&f, "out/a/manifest.mpd"));
+    assert_false(farm_has(&f, "out/a/" SEGMENT)); /* granted, not published: deleted */
     assert_true(work_store_is_empty(&f));
     node_close(&n);
 }
@@ -539,8 +541,8 @@ static void a_failed_job_does_not_delete_what_another_published(void **state)
     node_work(&n, 5);
     wait_for(&f, second, "job.failed");
     farm_stop(&f);
-    expect_file(&f, "out/" SEGMENT, "a segment");
-    expect_file(&f, "out/master.m3u8", "master");
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    expect_file(&f, "out/a/master.m3u8", "master");
     assert_true(work_store_is_empty(&f));
     node_close(&n);
 }
@@ -566,7 +568,7 @@ static void a_killed_scheduler_goes_on(void **state)
     wait_for(&f, id, "job.done");
     assert_int_equal(n.source_reads, 0);
     farm_stop(&f);
-    expect_file(&f, "out/manifest.mpd", "manifest");
+    expect_file(&f, "out/a/manifest.mpd", "manifest");
     assert_true(work_store_is_empty(&f));
     node_close(&n);
 }
@@ -584,10 +586,10 @@ static void publishing_goes_on_after_a_kill(void **state)
     node_hello(&n);
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 4);
-    path_in(path, *state, "out");
-    path_in(moved, *state, "aside");
+    path_in(path, *state, "out/a");
+    path_in(moved, *state, "out/aside");
     assert_int_equal(rename(path, moved), 0);
-    write_file(*state, "out", "in the way", 10);
+    write_file(*state, "out/a", "in the way", 10);
     Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
     Gm__PackageMeta package = GM__PACKAGE_META__INIT;
     n.assign = env->assign;
@@ -596,11 +598,11 @@ static void publishing_goes_on_after_a_kill(void **state)
     farm_kill(&f);
     assert_int_equal(unlink(path), 0);
     assert_int_equal(rename(moved, path), 0);
-    assert_false(farm_has(&f, "out/report.json"));
+    assert_false(farm_has(&f, "out/a/report.json"));
     farm_start(&f, *state);
     wait_for(&f, id, "job.done");
-    assert_true(farm_has(&f, "out/report.json"));
-    assert_false(farm_has(&f, "out/master.m3u8")); /* it was empty: not asked for */
+    assert_true(farm_has(&f, "out/a/report.json"));
+    assert_false(farm_has(&f, "out/a/master.m3u8")); /* it was empty: not asked for */
     farm_stop(&f);
     node_close(&n);
 }

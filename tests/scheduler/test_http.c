@@ -232,8 +232,8 @@ static void events_stream_to_the_end_and_can_be_resumed(void **state)
     assert_null(strstr(all, "id: 1\n"));
     (void)close(fd);
     free(all);
-    assert_true(farm_has(&f, "out/report.json"));
-    assert_false(farm_has(&f, "out/master.m3u8"));
+    assert_true(farm_has(&f, "out/a/report.json"));
+    assert_false(farm_has(&f, "out/a/master.m3u8"));
     farm_stop(&f);
 }
 
