@@ -66,7 +66,8 @@ static int fetch_report(struct run *r)
 }
 
 /* The path that a player is given: the master playlist, else the manifest, else the first mp4, else
- * the first output. Below the destination; NULL: the report names none. */
+ * the thumbnails' index, else the first output. Below the destination; NULL: the report names none.
+ */
 static const char *main_output(const json_t *report)
 {
     const json_t *outputs = json_object_get(report, "outputs");
@@ -78,9 +79,10 @@ static const char *main_output(const json_t *report)
     {
         const char *path = gm_job_text(output, "path");
         size_t n = strlen(path);
-        int rank = strcmp(path, "master.m3u8") == 0                                             ? 4
-                   : strcmp(path, "manifest.mpd") == 0                                          ? 3
-                   : n > 4 && strcmp(path + n - 4, ".mp4") == 0 && strstr(path, "mp4/") != NULL ? 2
+        int rank = strcmp(path, "master.m3u8") == 0                                             ? 5
+                   : strcmp(path, "manifest.mpd") == 0                                          ? 4
+                   : n > 4 && strcmp(path + n - 4, ".mp4") == 0 && strstr(path, "mp4/") != NULL ? 3
+                   : n > 4 && strcmp(path + n - 4, ".vtt") == 0                                 ? 2
                                                                                                 : 1;
         if (rank > best_rank) {
             best = path;

@@ -117,7 +117,7 @@ static int announce(struct gm_audio_segments *s, bool last, struct gm_err *err)
         }
         files[i] = (Gm__WFile)GM__WFILE__INIT;
         files[i].name = seg->name;
-        files[i].store = GM__OBJECT_STORE__STORE_OUT;
+        files[i].store = gm_results_segment_store(s->p.io->spec);
         files[i].path = paths[i];
         metas[i] = &seg->meta;
     }

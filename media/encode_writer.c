@@ -199,7 +199,7 @@ static int close_segment(struct gm_encode_writer *w, int64_t end_ts, struct gm_e
     gm__wfile__init(&w->files[i]);
     w->files[i].name = s->scratch;
     w->files[i].path = s->path;
-    w->files[i].store = GM__OBJECT_STORE__STORE_OUT;
+    w->files[i].store = gm_results_segment_store(w->p.io->spec);
     return 0;
 }
 

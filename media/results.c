@@ -6,6 +6,16 @@
 #include "common/hash.h"
 #include "proto/envelope.h"
 
+Gm__ObjectStore gm_results_segment_store(const Gm__TaskSpec *spec)
+{
+    for (size_t i = 0; spec->pipeline != NULL && i < spec->pipeline->n_tasks; i++) {
+        if (strcmp(spec->pipeline->tasks[i]->type, "package") == 0) {
+            return GM__OBJECT_STORE__STORE_OUT;
+        }
+    }
+    return GM__OBJECT_STORE__STORE_WORK;
+}
+
 const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *name)
 {
     const Gm__Pipeline *p = spec->pipeline;
