@@ -92,6 +92,7 @@ static void mark_cut(char *text, size_t size)
     memcpy(text + size - 4, "...", 4);
 }
 
+GM_PRINTF(4, 0)
 static int set_text(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt,
                     va_list args)
 {

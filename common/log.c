@@ -213,6 +213,7 @@ static void end_cut(char *pairs, size_t size)
 }
 
 /* extra: further pairs, clean, may be empty. */
+GM_PRINTF(4, 0)
 static void emit(enum gm_log_level level, const char *event, char *extra, const char *fields,
                  va_list args)
 {

@@ -41,6 +41,11 @@ static const int ALLOWED[] = {
 /* fcntl commands that change nothing but the descriptor. */
 static const uint64_t FCNTLS[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
 
+static struct scmp_arg_cmp equals(unsigned int argument, scmp_datum_t value)
+{
+    return (struct scmp_arg_cmp){.arg = argument, .op = SCMP_CMP_EQ, .datum_a = value};
+}
+
 static int add_checked(scmp_filter_ctx filter, int sock)
 {
     const scmp_datum_t thread = CLONE_VM | CLONE_THREAD | CLONE_SIGHAND;
@@ -51,28 +56,25 @@ static int add_checked(scmp_filter_ctx filter, int sock)
                               SCMP_A0(SCMP_CMP_MASKED_EQ, thread, thread));
     }
     if (rc == 0) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1,
-                              SCMP_A0(SCMP_CMP_EQ, self));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(tgkill), 1, equals(0, self));
     }
     const int messages[] = {SCMP_SYS(sendmsg), SCMP_SYS(recvmsg)};
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, messages[i], 1,
-                              SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)sock));
+        rc =
+            seccomp_rule_add(filter, SCMP_ACT_ALLOW, messages[i], 1, equals(0, (scmp_datum_t)sock));
     }
     for (size_t i = 0; rc == 0 && i < sizeof(FCNTLS) / sizeof(FCNTLS[0]); i++) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1,
-                              SCMP_A1(SCMP_CMP_EQ, FCNTLS[i]));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, FCNTLS[i]));
     }
     /* Reading its own limits only. */
     if (rc == 0) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2,
-                              SCMP_A0(SCMP_CMP_EQ, 0), SCMP_A2(SCMP_CMP_EQ, 0));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 2, equals(0, 0),
+                              equals(2, 0));
     }
     /* Thread names. */
     const scmp_datum_t names[] = {PR_SET_NAME, PR_GET_NAME};
     for (size_t i = 0; rc == 0 && i < 2; i++) {
-        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1,
-                              SCMP_A0(SCMP_CMP_EQ, names[i]));
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(prctl), 1, equals(0, names[i]));
     }
     return rc;
 }

@@ -275,8 +275,8 @@ static void dash_manifest_names_all(void **state)
         "mediaPresentationDuration=\"PT13.568000S\" minBufferTime=\"PT6S\"",
         "profiles=\"urn:mpeg:dash:profile:isoff-main:2011\" type=\"static\"",
         "par=\"16:9\"",
-        "<Representation id=\"720p\" bandwidth=\"120000\" codecs=\"avc1.64001f\" width=\"1280\" "
-        "height=\"720\" sar=\"1:1\" frameRate=\"30000/1001\">",
+        ("<Representation id=\"720p\" bandwidth=\"120000\" codecs=\"avc1.64001f\" width=\"1280\" "
+         "height=\"720\" sar=\"1:1\" frameRate=\"30000/1001\">"),
         "id=\"3&lt;6&quot;0&amp;p&apos;\"",
         "<BaseURL>v/0123/video/3&lt;6&quot;0&amp;p&apos;/</BaseURL>",
         "<BaseURL>v/0123/audio/a1/</BaseURL>",

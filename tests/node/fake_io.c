@@ -1,7 +1,6 @@
 #include "node/fake_io.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -213,10 +212,11 @@ static int run_hang(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
 static int run_busy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     (void)out_chunk;
-    for (uint64_t i = 0; io != NULL; i++) {
-        io->progress(io->self, i, 0);
+    uint64_t i = 0;
+    do {
+        io->progress(io->self, i++, 0);
         pause_ms(20);
-    }
+    } while (io != NULL);
     return gm_err_set(err, GM_E_BUG, 0, "busy work ended");
 }
 

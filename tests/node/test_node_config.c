@@ -25,8 +25,8 @@ static int load(const char *text, struct gm_node_config *out, struct gm_err *err
 
 static void shipped_example_has_every_default(void **state)
 {
-    struct gm_node_config defaults = {NULL};
-    struct gm_node_config example = {NULL};
+    struct gm_node_config defaults = {0};
+    struct gm_node_config example = {0};
     struct gm_err err;
     (void)state;
     if (gm_node_config_load(NULL, &defaults, &err) < 0 ||
@@ -77,7 +77,7 @@ static void shipped_example_names_every_option(void **state)
 
 static void values_are_read(void **state)
 {
-    struct gm_node_config c = {NULL};
+    struct gm_node_config c = {0};
     struct gm_err err;
     (void)state;
     assert_int_equal(load("node_id: n1\nscheduler: [a, b]\nslots: 7\ncache_bytes: 3Ki\n"
@@ -112,7 +112,7 @@ static void wrong_values_are_refused_with_their_name(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        struct gm_node_config c = {NULL};
+        struct gm_node_config c = {0};
         struct gm_err err = {.code = GM_OK};
         assert_int_equal(load(cases[i].text, &c, &err), -GM_E_CONFIG);
         if (strstr(err.text, cases[i].named) == NULL) {
