@@ -61,7 +61,7 @@ static void a_child_says_ready_and_is_killed(void **state)
 {
     (void)state;
     struct gm_child child;
-    make_child(&child, "echo starting; echo \"READY $1 $2\"; echo oops >&2; exec sleep 100");
+    make_child(&child, "echo starting; echo oops >&2; echo \"READY $1 $2\"; exec sleep 100");
     assert_int_equal(gm_child_start(&child, &err), 0);
     pid_t pid = child.pid;
     while (!child.ready) {
