@@ -66,8 +66,8 @@ static int fetch_report(struct run *r)
 }
 
 /* The path that a player is given: the master playlist, else the manifest, else the first mp4, else
- * the thumbnails' index, else the first output. Below the destination; NULL: the report names none.
- */
+ * the thumbnails' index, else the first output. Below the destination; NULL: the report names
+ * none. */
 static const char *main_output(const json_t *report)
 {
     const json_t *outputs = json_object_get(report, "outputs");
@@ -169,8 +169,8 @@ static enum gm_exit finish(struct run *r, bool watched)
     return code;
 }
 
-/* The embedded farm runs as we do: the folder is made here, and taken away if nothing came to it.
- */
+/* The embedded farm runs as we do: the folder is made here, and taken away if nothing came to
+ * it. */
 static int make_out(struct run *r)
 {
     struct stat st;

@@ -16,8 +16,7 @@ enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term);
 enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
 
 /* Reports a failure: on stderr, and with --json as {"error":{...}} on stdout. Returns the exit
- * code.
- */
+ * code. */
 enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,
                              const struct gm_err *err);
 

@@ -91,8 +91,8 @@ static size_t on_body(char *data, size_t unit, size_t count, void *arg)
     return reply->body.failed ? 0 : size;
 }
 
-/* An interrupt that was there before the call does not stop it: the cancel itself is such a call.
- */
+/* An interrupt that was there before the call does not stop it: the cancel itself is such a
+ * call. */
 static int run(struct gm_session *s, CURL *easy, const struct gm_request *request,
                struct gm_err *err)
 {

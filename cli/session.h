@@ -9,8 +9,7 @@
 #include "cli/term.h"
 
 /* A conversation with a scheduler's HTTP API, in one thread: requests, the event stream, signals
- * and the embedded farm's children are all waited for in one place, gm_session_turn().
- */
+ * and the embedded farm's children are all waited for in one place, gm_session_turn(). */
 struct gm_session {
     CURLM *multi;         /* owned */
     int signal_fd;        /* owned */

@@ -12,9 +12,9 @@ enum gm_option_type { GM_OPT_STRING, GM_OPT_INT, GM_OPT_SIZE, GM_OPT_BOOL, GM_OP
 struct gm_option {
     const char *name;
     enum gm_option_type type;
-    size_t offset;   /* of char * (owned), int64_t, bool, or char ** (owned, NULL-terminated) in the
-                        struct */
-    const char *def; /* default as text; NULL: empty string / list */
+    /* In the struct: of a char * (owned), int64_t, bool, or char ** (owned, NULL-terminated). */
+    size_t offset;
+    const char *def;  /* default as text; NULL: empty string or list */
     int64_t min, max; /* INT and SIZE */
     const char *doc;  /* one sentence */
 };

@@ -76,8 +76,8 @@ static inline int gm_err_failed(int rc)
 int gm_err_set(struct gm_err *err, enum gm_code code, int64_t native, const char *fmt, ...)
     GM_PRINTF(4, 5);
 #define gm_err_set(...) gm_err_failed((gm_err_set)(__VA_ARGS__))
-/* From errno: ENOMEM, ENOSPC and EDQUOT get their own codes, all else GM_E_SYS. The text gets ":
- * strerror". */
+/* From errno: ENOMEM, ENOSPC and EDQUOT get their own codes, all else GM_E_SYS. The reason's words
+ * (strerror) are put behind the text. */
 int gm_err_sys(struct gm_err *err, int errnum, const char *fmt, ...) GM_PRINTF(3, 4);
 #define gm_err_sys(...) gm_err_failed((gm_err_sys)(__VA_ARGS__))
 /* Out of memory, in one word. */

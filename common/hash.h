@@ -9,8 +9,8 @@
 struct gm_sha256;                         /* opaque */
 struct gm_sha256 *gm_sha256_create(void); /* owned; NULL: out of memory */
 void gm_sha256_update(struct gm_sha256 *h, const void *data, size_t size);
-void gm_sha256_final(struct gm_sha256 *h,
-                     uint8_t out[GM_SHA256_SIZE]); /* h may be used again: it restarts */
+/* h may be used again: it restarts. */
+void gm_sha256_final(struct gm_sha256 *h, uint8_t out[GM_SHA256_SIZE]);
 void gm_sha256_destroy(struct gm_sha256 **h);
 /* Aborts when memory has run out. */
 void gm_sha256(const void *data, size_t size, uint8_t out[GM_SHA256_SIZE]);

@@ -1,6 +1,5 @@
 /* See common/loop.h. Memory: a watch and a post are freed when the last of their handles has
- * closed, one turn or so after stop and destroy; the loop must turn once more for that.
- */
+ * closed, one turn or so after stop and destroy; the loop must turn once more for that. */
 #include "common/loop.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* The tree is built from libyaml's events with a stack of the open lists and maps; nothing here
- * recurses. See common/yaml.h for the limits.
- */
+ * recurses. See common/yaml.h for the limits. */
 #include "common/yaml.h"
 
 #include <stdlib.h>

@@ -23,8 +23,8 @@ struct gm_yaml { /* owned by the document's root */
     struct gm_yaml *next;  /* sibling */
 };
 
-/* name: shown in messages as the file. Errors: CONFIG with "name:line:column: ...", LIMIT, NOMEM.
- */
+/* name: shown in messages as the file. Errors: CONFIG with "name:line:column: ...", LIMIT,
+ * NOMEM. */
 int gm_yaml_parse(const char *name, const void *data, size_t size, struct gm_yaml **out,
                   struct gm_err *err) GM_MUST_CHECK;
 void gm_yaml_destroy(struct gm_yaml **root);
@@ -34,8 +34,8 @@ const struct gm_yaml *gm_yaml_find(const struct gm_yaml *map, const char *key); 
  * NULL-terminated list. */
 int gm_yaml_check_keys(const struct gm_yaml *map, const char *const *known,
                        struct gm_err *err) GM_MUST_CHECK;
-int gm_yaml_string(const struct gm_yaml *node, const char **out,
-                   struct gm_err *err) GM_MUST_CHECK; /* borrowed */
+/* *out: borrowed from node. */
+int gm_yaml_string(const struct gm_yaml *node, const char **out, struct gm_err *err) GM_MUST_CHECK;
 int gm_yaml_int(const struct gm_yaml *node, int64_t min, int64_t max, int64_t *out,
                 struct gm_err *err) GM_MUST_CHECK;
 /* Plain integer or with k, M, G (1000) or Ki, Mi, Gi suffix. */
@@ -43,8 +43,8 @@ int gm_yaml_size(const struct gm_yaml *node, int64_t min, int64_t max, int64_t *
                  struct gm_err *err) GM_MUST_CHECK;
 int gm_yaml_double(const struct gm_yaml *node, double min, double max, double *out,
                    struct gm_err *err) GM_MUST_CHECK;
-int gm_yaml_bool(const struct gm_yaml *node, bool *out,
-                 struct gm_err *err) GM_MUST_CHECK; /* true false */
+/* Only `true` and `false`. */
+int gm_yaml_bool(const struct gm_yaml *node, bool *out, struct gm_err *err) GM_MUST_CHECK;
 /* Always fails: CONFIG with "file:line:column: " and the message. */
 int gm_yaml_fail(const struct gm_yaml *node, struct gm_err *err, const char *fmt, ...)
     GM_PRINTF(3, 4);

@@ -1,15 +1,13 @@
 #include "media/av.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
 
 #include <libavutil/opt.h>
 
 /* What every file of media/ shares about libav*: error conversion, exact rescaling of times, and
- * the one way decoders are opened.
- */
+ * the one way decoders are opened. */
 
 int gm_err_av(struct gm_err *err, enum gm_code code, int averror, const char *fmt, ...)
 {

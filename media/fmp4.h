@@ -5,25 +5,27 @@
 #include "media.pb-c.h"
 
 /* CMAF (ISO/IEC 23000-19, brand cmf2): init segments and media segments, written and read. Pure:
- * bytes in, bytes out. Timing is the design's: trun v1 with signed composition offsets and no video
- * edit list; tfdt v1; decode times of a GOP are its presentation times in order; one moof+mdat a
- * GOP; sequence numbers are GOP ordinals within... the segment number * 16 + GOP of the segment.
+ * bytes in, bytes out.
+ *
+ * One moof+mdat a GOP. Decode times of a GOP (tfdt v1) are its presentation times in ascending
+ * order; trun v1 leads back to each sample's own by a signed composition offset, so video needs no
+ * edit list.
  */
 struct gm_fmp4_video {
     uint32_t width_px, height_px, timescale;
-    const uint8_t *extradata;
-    size_t extradata_size;        /* Annex B */
-    const Gm__VideoFacts *colour; /* primaries, transfer, matrix, range for colr nclx */
+    const uint8_t *extradata; /* borrowed; parameter sets, Annex B */
+    size_t extradata_size;
+    const Gm__VideoFacts *colour; /* borrowed; primaries, transfer, matrix, range for colr nclx */
 };
 struct gm_fmp4_audio {
     uint32_t sample_rate, channels, priming_samples, bitrate_bps;
-    const uint8_t *config;
+    const uint8_t *config; /* borrowed; AudioSpecificConfig */
     size_t config_size;
-    const char *language;
+    const char *language; /* ISO 639-2; NULL: "und" */
 };
 
-/* ftyp + moov (avc1/avcC; no samples). Errors: MEDIA when the parameter sets can't be read, NOMEM.
- */
+/* ftyp + moov (avc1/avcC; no samples). Errors: MEDIA when the parameter sets can't be read,
+ * NOMEM. */
 int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out,
                        struct gm_err *err) GM_MUST_CHECK;
 /* ftyp + moov (mp4a/esds, edit list that skips the priming). timescale = sample_rate. */
@@ -41,9 +43,13 @@ struct gm_fmp4_sample {
     int64_t pts;
     bool sync;
 };
-/* Appends one moof+mdat. samples: one closed GOP (video; first is sync, lowest pts) or a run of
- * audio frames. end_ts: where the last sample (by pts) ends. out_gop (may be NULL): offset counts
- * from the buffer's start. */
+/* Appends one moof+mdat.
+ *
+ * sequence: of mfhd; rises through a segment and from segment to segment (16 are kept for each)
+ * samples:  one closed GOP (video; first is sync, lowest pts) or a run of audio frames
+ * end_ts:   where the last sample (by pts) ends
+ * out_gop:  may be NULL; its offset counts from the buffer's start
+ * Errors:   INVAL, NOMEM */
 int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample *samples,
                      size_t count, int64_t end_ts, struct gm_buf *out, Gm__GopMeta *out_gop,
                      struct gm_err *err) GM_MUST_CHECK;

@@ -6,8 +6,7 @@
 #include <unistd.h>
 
 /* A chunk object's reader, and the slots in which its listed frames wait for their turn. Packets
- * name frames: two listed frames may come from one packet, so a name is an id and an order.
- */
+ * name frames: two listed frames may come from one packet, so a name is an id and an order. */
 
 static int by_id(const void *a, const void *b)
 {

@@ -5,8 +5,7 @@
 #include "media/av.h"
 
 /* Inside of the inspect task: the packet scan with its decoded samples, and what is concluded from
- * it. Not for other folders.
- */
+ * it. Not for other folders. */
 
 /* A video packet as the demuxer gave it. */
 struct gm_scan_packet {

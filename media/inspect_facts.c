@@ -10,8 +10,7 @@
 #include "media/pb.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
- * and the packet scan. What nothing says stays "unknown".
- */
+ * and the packet scan. What nothing says stays "unknown". */
 
 /* The display matrix as a clockwise turn and a left-right flip after it. The matrix maps
  * (x, y) to (a x + c y, b x + d y) with y downwards: ISO/IEC 14496-12, 8.3.2.3. */

@@ -51,8 +51,8 @@ static bool next_started(struct walk *w, const uint8_t **out, size_t *out_size)
 }
 
 /* libavcodec's decoders of Windows Media keep tables from frame to frame that a keyframe does not
- * reset: the keyframe where decoding begins is not what it is in the whole stream, the next one is.
- */
+ * reset: the keyframe where decoding begins is not what it is in the whole stream, the next one
+ * is. */
 static bool keeps_state(enum AVCodecID codec)
 {
     return codec == AV_CODEC_ID_WMV1 || codec == AV_CODEC_ID_WMV2 || codec == AV_CODEC_ID_WMV3 ||

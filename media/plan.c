@@ -12,8 +12,7 @@
 #include "proto/envelope.h"
 
 /* The plan task: from inspection and pipeline to the policy, which all later tasks obey. It reads
- * no media: the same inspection, pipeline and build give the same policy, byte for byte.
- */
+ * no media: the same inspection, pipeline and build give the same policy, byte for byte. */
 #define DEFAULT_TILE_WIDTH 160
 
 struct planner {

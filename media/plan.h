@@ -4,8 +4,7 @@
 #include "media/av.h"
 
 /* Inside of the plan task: the parts of the policy. Each fills fields of `policy`, which owns them.
- * Pure functions of the inspection and the pipeline, but for the encoders that are opened once.
- */
+ * Pure functions of the inspection and the pipeline, but for the encoders that are opened once. */
 
 /* Timescale, grid and chunk rule. */
 int gm_plan_grid(const Gm__VideoFacts *video, Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;

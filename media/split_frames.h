@@ -4,8 +4,7 @@
 #include "media/timeline.h"
 
 /* The source's frames in output order with their times: from packet time stamps where inspection
- * found these sound, else by decoding the stream once.
- */
+ * found these sound, else by decoding the stream once. */
 struct gm_split_frame {
     uint64_t id;    /* its packet */
     uint64_t until; /* the last packet that a decoder needs to show it */

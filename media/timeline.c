@@ -1,7 +1,7 @@
 #include "media/timeline.h"
 
-/* See timeline.h. All products are of 64-bit ticks with 31-bit rationals and are made in 128 bits.
- */
+/* See timeline.h. All products are of 64-bit ticks with 31-bit rationals and are made in 128
+ * bits. */
 #define GOP_SECONDS 2 /* variable rate: length of a GOP */
 
 static int64_t floor_div(__int128 a, __int128 c)

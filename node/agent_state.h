@@ -174,8 +174,8 @@ struct gm_item {
 
 /* --- agent.c */
 gm_time gm_agent_backoff(uint32_t tries); /* jittered: about 0.1 s doubling to 5 s */
-/* --- agent_job.c: run(arg) on the pool, then after(arg) in the loop. A failure is out of memory.
- */
+/* --- agent_job.c */
+/* run(arg) on the pool, then after(arg) in the loop. The only failure is out of memory. */
 int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
                  void *arg, struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_remove_folder(struct gm_agent *agent, const char *path); /* rm -rf on the pool */

@@ -5,8 +5,7 @@
 #include "wire.pb-c.h"
 
 /* Agent <-> worker: one WorkerMessage a packet of a SOCK_SEQPACKET pair, with at most one
- * descriptor. Thread: one at a time for each direction of a socket.
- */
+ * descriptor. Thread: one at a time for each direction of a socket. */
 enum gm_packet_event {
     GM_PACKET_NONE,    /* nothing there now */
     GM_PACKET_MESSAGE, /* *out_msg was set */

@@ -1,8 +1,8 @@
 #ifndef GM_PROTO_CHUNK_FORMAT_H
 #define GM_PROTO_CHUNK_FORMAT_H
 
-/* Numbers of the chunk object's framing, for its writer and reader. proto/chunk.h has the layout.
- */
+/* Numbers of the chunk object's framing, for its writer and reader. proto/chunk.h has the
+ * layout. */
 #define GM_CHUNK_MAGIC "GMCK"
 #define GM_CHUNK_VERSION 1
 #define GM_CHUNK_PREFIX_BYTES 12 /* magic, version, zeros, header size */

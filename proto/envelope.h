@@ -38,9 +38,10 @@ int gm_message_encode(const ProtobufCMessage *msg, uint8_t **out, size_t *out_si
 /* A deep copy, owned; NULL: out of memory. */
 ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg);
 
-void gm_err_to_msg(const struct gm_err *err, Gm__Error *out); /* out->text borrows err->text */
-void gm_err_from_msg(const Gm__Error *msg,
-                     struct gm_err *out); /* an unknown code becomes GM_E_BUG */
+/* out->text borrows err->text. */
+void gm_err_to_msg(const struct gm_err *err, Gm__Error *out);
+/* An unknown code becomes GM_E_BUG. */
+void gm_err_from_msg(const Gm__Error *msg, struct gm_err *out);
 
 bool gm_is_node_id(const char *s);
 bool gm_is_file_name(const char *s);

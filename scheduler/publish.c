@@ -239,8 +239,8 @@ static void release_held(struct gm_daemon *d)
 
 static void delete_done(void *arg);
 
-/* The next batch, or the end. Objects that can't be deleted now are tried again at the next start.
- */
+/* The next batch, or the end. Objects that can't be deleted now are tried again at the next
+ * start. */
 static void delete_next(struct gm_store_job *job)
 {
     struct gm_daemon *d = job->d;

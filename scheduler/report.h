@@ -23,8 +23,7 @@ int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err) G
 json_t *gm_doc_error(const struct gm_err *err);
 
 /* The report. final: what it will say once it is published (a job being published is shown as
- * done).
- */
+ * done). */
 int gm_report_json(const struct gm_core *core, const char *job_id, bool final, json_t **out,
                    struct gm_err *err) GM_MUST_CHECK;
 

@@ -3,12 +3,15 @@
 
 #include "common/err.h"
 
-/* An object store: immutable bodies under keys like "v/ab12/video/720p/seg-00001-0f3a.m4s". One
- * table of functions; `dir` is the directory backend. A key is 1..1024 bytes of [A-Za-z0-9._/
- * +@=,()-] and any byte above 0x7f, no leading or trailing '/', no empty, "." or ".." part; names
- * that begin with ".gm-tmp-" are the store's own. Calls
- * block: loops run them on libuv's thread pool. Thread: any, several at a time. Errors: STORE,
- * STORE_FULL, STORE_DENIED, STORE_CORRUPT, STORE_EXISTS, NOTFOUND, INVAL (bad key), NOMEM.
+/* An object store: immutable bodies under keys like "v/ab12/video/720p/seg-00001-0f3a.m4s". The
+ * directory backend, `dir`, is one behind this interface.
+ *
+ * Key:    1..1024 bytes: letters, digits, space, any of "._/+@=,()-", any byte above 0x7f; no
+ *         leading or trailing '/', no empty, "." or ".." part; keys that begin with ".gm-tmp-" are
+ *         the store's own
+ * Thread: any, several at a time. Calls block: loops run them on libuv's thread pool
+ * Errors: STORE, STORE_FULL, STORE_DENIED, STORE_CORRUPT, STORE_EXISTS, NOTFOUND, INVAL (bad key),
+ *         NOMEM
  */
 struct gm_store; /* opaque */
 

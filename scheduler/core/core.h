@@ -35,30 +35,32 @@ enum gm_row_kind {
 };
 struct gm_row {
     enum gm_row_kind kind;
-    char *key;
-    uint8_t *data;
-    size_t size;
-}; /* owned; data NULL: deleted */
+    char *key;     /* owned */
+    uint8_t *data; /* owned; NULL: the row is deleted */
+    size_t size;   /* bytes */
+};
 struct gm_send {
-    char *node_id;
-    Gm__Envelope *envelope;
-    bool durable;
-}; /* owned */
+    char *node_id;          /* owned */
+    Gm__Envelope *envelope; /* owned */
+    bool durable;           /* leaves only after the rows are on disk */
+};
 /* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
- * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled" {"id","state"}.
- */
+ * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
+ * {"id","state"}. */
 struct gm_job_event {
-    char *job_id;
+    char *job_id; /* owned, and so are these */
     char *type;
     char *json;
-    bool durable;
-}; /* owned; progress is not durable */
+    bool durable; /* kept with the rows; progress is not */
+};
+/* The job is complete: write report, then manifests; answer with PUBLISHED. */
 struct gm_publish {
-    char *job_id;
-}; /* the job is complete: write report, then manifests; answer with PUBLISHED */
+    char *job_id; /* owned */
+};
+/* The job ended: delete work objects (and, unless done, granted outputs); answer with CLEANED. */
 struct gm_cleanup {
-    char *job_id;
-}; /* the job ended: delete work objects (and, unless done, granted outputs) */
+    char *job_id; /* owned */
+};
 
 struct gm_effects {
     struct gm_row *rows;

@@ -1,6 +1,5 @@
 /* Produced, Done, Failed: what comes of a lease. Each is answered by an Ack that leaves after its
- * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing.
- */
+ * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -22,8 +22,8 @@ enum gm_job_state {
     GM_JOB_CANCELLED,
     GM_JOB_STATES
 };
-/* "queued" "running" "publishing" "done" "failed" "cancelling" "cancelled"; FAILING is "running".
- */
+/* "queued" "running" "publishing" "done" "failed" "cancelling" "cancelled"; FAILING is
+ * "running". */
 const char *gm_job_state_name(enum gm_job_state state);
 /* done, failed or cancelled: nothing changes any more */
 bool gm_job_state_is_final(enum gm_job_state state);

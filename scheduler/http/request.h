@@ -92,8 +92,8 @@ void gm_streams_heartbeat(struct gm_http *http);
 void gm_streams_end(struct gm_http *http);
 void gm_stream_destroy(struct gm_stream *s);
 
-/* listen.c: a bound, listening, non-blocking socket. *out_address owned; *out_path owned or NULL.
- */
+/* listen.c: a bound, listening, non-blocking socket. *out_address owned; *out_path owned or
+ * NULL. */
 int gm_http_listen(const char *address, int *out_fd, char **out_address, char **out_path,
                    struct gm_err *err) GM_MUST_CHECK;
 

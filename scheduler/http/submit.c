@@ -1,6 +1,5 @@
 /* POST /v1/jobs. The pool reads the body, the pipeline and the file system; the loop steps the
- * core; the answer leaves when the job is on disk.
- */
+ * core; the answer leaves when the job is on disk. */
 #include <stdlib.h>
 #include <string.h>
 

@@ -1,6 +1,5 @@
-/* The table of task parameters, and the one place that turns YAML into message fields by it.
- * A new parameter is a field in proto/media.proto, a row here and a row in docs/pipelines.md.
- */
+/* The table of task parameters, and the one place that turns YAML into message fields by it. A new
+ * parameter is a field in proto/media.proto, a row here and a row in docs/pipelines.md. */
 #include "scheduler/pipeline/params.h"
 
 #include <stdio.h>

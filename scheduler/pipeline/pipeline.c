@@ -333,8 +333,8 @@ static int parse_needs(struct parse *p, struct node *n, struct gm_err *err)
     return rc;
 }
 
-/* Takes away tasks whose needs are all gone until none is left; what stays is in or behind a cycle.
- */
+/* Takes away tasks whose needs are all gone until none is left; what stays is in or behind a
+ * cycle. */
 static int check_cycles(const struct parse *p, struct gm_err *err)
 {
     unsigned left = p->count == GM_PIPELINE_MAX_TASKS ? ~0u : (1u << p->count) - 1;

@@ -17,8 +17,8 @@
 #include "common/fs.h"
 
 /* A scheduler of canned answers, in a process of its own: one connection after the other, each
- * reads a request and writes the answer of its turn, then closes. An empty answer closes at once.
- */
+ * reads a request and writes the answer of its turn, then closes. An empty answer closes at
+ * once. */
 static struct gm_err err;
 static char folder[] = "/tmp/gm-session-XXXXXX";
 static struct gm_term term;

@@ -1,6 +1,5 @@
 /* For tests named test_*_oom.c, which the linker gives wrapped allocators (tests/CMakeLists.txt):
- * the call number `fail_alloc_at` of them (1 = the next) answers NULL.
- */
+ * the call number `fail_alloc_at` of them (1 = the next) answers NULL. */
 #ifndef GM_TESTS_COMMON_FAIL_ALLOC_H
 #define GM_TESTS_COMMON_FAIL_ALLOC_H
 

@@ -5,8 +5,8 @@
 
 #include "media/av.h"
 
-/* Codec parameters come out of chunk objects. What is taken must be the same after a second turn.
- */
+/* Codec parameters come out of chunk objects. What is taken must be the same after a second
+ * turn. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct gm_err err = {0};

@@ -12,8 +12,7 @@
 #include "common/hash.h"
 
 /* See folder_io.h. Objects are named as the farm names them: work objects below
- * "<task>-<instance>/", outputs below "v/<publication>/".
- */
+ * "<task>-<instance>/", outputs below "v/<publication>/". */
 struct produced {
     char *task;
     uint32_t instance;
