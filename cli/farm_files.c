@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -142,25 +141,6 @@ static int make_state(const struct gm_farm_params *params, struct gm_farm_files 
     if (f->state == NULL) {
         rmdir(path);
         return gm_err_nomem(err);
-    }
-    return 0;
-}
-
-static int lock_state(struct gm_farm_files *f, struct gm_err *err)
-{
-    char path[4096];
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/lock", f->state);
-    if (rc < 0) {
-        return rc;
-    }
-    f->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (f->lock_fd < 0) {
-        return gm_err_sys(err, errno, "could not open %s", path);
-    }
-    if (flock(f->lock_fd, LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK
-                   ? gm_err_set(err, GM_E_CONFLICT, 0, "another farm runs on %s", f->state)
-                   : gm_err_sys(err, errno, "could not lock %s", path);
     }
     return 0;
 }
@@ -308,7 +288,7 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
     char key_path[4096];
     int rc = make_state(params, &f, err);
     if (rc == 0) {
-        rc = lock_state(&f, err);
+        rc = gm_fs_lock(f.state, "farm", &f.lock_fd, err);
     }
     if (rc == 0) {
         rc = make_runtime(&f, err);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "common/id.h"
@@ -85,6 +86,59 @@ int gm_fs_read(const char *path, size_t max, uint8_t **out, size_t *out_size, st
     rc = gm_fs_read_fd(fd, max, out, out_size, err);
     close(fd);
     return rc < 0 ? gm_err_wrap(err, rc, "%.120s: ", path) : 0;
+}
+
+int gm_fs_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read,
+                  struct gm_err *err)
+{
+    uint8_t *p = out;
+    size_t done = 0;
+
+    if (offset > (uint64_t)INT64_MAX - size) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a read began or ended beyond any file");
+    }
+    while (done < size) {
+        ssize_t n = pread(fd, p + done, size - done, (off_t)(offset + done));
+
+        if (n == 0) {
+            break;
+        }
+        if (n < 0 && errno == EINTR) {
+            continue;
+        }
+        if (n < 0) {
+            return gm_err_sys(err, errno, "reading failed");
+        }
+        done += (size_t)n;
+    }
+    *out_read = done;
+    return 0;
+}
+
+int gm_fs_lock(const char *folder, const char *user, int *out_fd, struct gm_err *err)
+{
+    char path[PATH_MAX];
+    int fd;
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/lock", folder);
+
+    if (rc < 0) {
+        return rc;
+    }
+    fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (fd < 0) {
+        return gm_err_sys(err, errno, "could not open %s", path);
+    }
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        int saved = errno;
+
+        close(fd);
+        return saved == EWOULDBLOCK
+                   ? gm_err_set(err, GM_E_CONFLICT, saved,
+                                "another %s is using the state folder %s", user, folder)
+                   : gm_err_sys(err, saved, "could not lock %s", path);
+    }
+    *out_fd = fd;
+    return 0;
 }
 
 int gm_fs_write_all(int fd, const void *data, size_t size, struct gm_err *err)

@@ -10,11 +10,19 @@ int gm_fs_read(const char *path, size_t max, uint8_t **out, size_t *out_size,
                struct gm_err *err) GM_MUST_CHECK;
 int gm_fs_read_fd(int fd, size_t max, uint8_t **out, size_t *out_size,
                   struct gm_err *err) GM_MUST_CHECK;
+/* size bytes of fd from offset on, whatever short reads and EINTR do; *out_read is less only at the
+ * end of the file. fd's own position stays. */
+int gm_fs_read_at(int fd, void *out, size_t size, uint64_t offset, size_t *out_read,
+                  struct gm_err *err) GM_MUST_CHECK;
 /* All of data, whatever short writes and EINTR do. */
 int gm_fs_write_all(int fd, const void *data, size_t size, struct gm_err *err) GM_MUST_CHECK;
 /* Temporary name beside path, write, fsync, rename, fsync of the folder. */
 int gm_fs_write_atomic(const char *path, const void *data, size_t size,
                        struct gm_err *err) GM_MUST_CHECK;
+/* Takes the lock of a folder, its file "lock" (made, never removed: two might then hold locks on
+ * two files of that name). It holds while *out_fd (owned) is open. user: who holds it else, for the
+ * message. Errors: also CONFLICT: it is taken. */
+int gm_fs_lock(const char *folder, const char *user, int *out_fd, struct gm_err *err) GM_MUST_CHECK;
 /* mkdir -p, mode 0755; new folders are synced. */
 int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
 /* rm -rf; follows no link; a missing path is fine. */

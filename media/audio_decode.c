@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "media/av.h"
+#include "media/chunk_packet.h"
 #include "proto/chunk.h"
 
 struct gm_audio_decode {
@@ -179,60 +180,24 @@ int gm_audio_decode_open(struct gm_audio_decode *d, int fd, const Gm__ChunkHeade
     return rc;
 }
 
-/* Bytes of a packet that lies in the source. */
-static int read_source(struct gm_audio_decode *d, uint64_t offset, uint8_t *to, size_t size,
-                       struct gm_err *err)
-{
-    if (d->source_fd < 0) {
-        int rc = d->io->source(d->io->self, &d->source_fd, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    for (size_t done = 0; done < size;) {
-        ssize_t n = pread(d->source_fd, to + done, size - done, (off_t)(offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return gm_err_sys(err, errno, "read of the source");
-        }
-        if (n == 0) {
-            return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the source became shorter");
-        }
-        done += (size_t)n;
-    }
-    return 0;
-}
-
 static int fill_packet(struct gm_audio_decode *d, const struct gm_chunk_packet *from,
                        struct gm_err *err)
 {
     AVPacket *to = d->packet;
-    av_packet_unref(to);
-    if (from->size > INT32_MAX / 2 || av_new_packet(to, (int)from->size) < 0) {
-        return gm_err_nomem(err);
+    int rc = 0;
+    if (from->by_reference && d->source_fd < 0) {
+        rc = d->io->source(d->io->self, &d->source_fd, err);
     }
-    if (from->by_reference) {
-        int rc = read_source(d, from->offset, to->data, from->size, err);
-        if (rc < 0) {
-            return rc;
-        }
-    } else if (from->size > 0) {
-        memcpy(to->data, from->data, from->size);
+    if (rc == 0) {
+        rc = gm_chunk_packet_fill(from, d->source_fd, to, err);
+    }
+    if (rc < 0) {
+        return rc;
     }
     to->pts = from->pts == GM_CHUNK_NO_TS ? AV_NOPTS_VALUE : from->pts;
     to->dts = from->dts == GM_CHUNK_NO_TS ? AV_NOPTS_VALUE : from->dts;
     to->duration = from->duration;
-    to->flags = (int)from->flags;
     to->time_base = d->time_base;
-    for (uint16_t i = 0; i < from->sides; i++) {
-        uint8_t *side = av_packet_new_side_data(to, from->side[i].type, from->side[i].size);
-        if (side == NULL) {
-            return gm_err_nomem(err);
-        }
-        memcpy(side, from->side[i].data, from->side[i].size);
-    }
     return 0;
 }
 

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/audio.h"
@@ -222,14 +223,10 @@ static int cut(struct gm_audio_segments *s, struct gm_err *err)
 int gm_audio_segments_borders(struct gm_audio_segments *s, const int64_t *starts_ts, size_t count,
                               struct gm_err *err)
 {
-    if (s->border_count + count > s->border_cap) {
-        size_t cap = (s->border_count + count) * 2;
-        int64_t *grown = realloc(s->borders, cap * sizeof(*grown));
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        s->borders = grown;
-        s->border_cap = cap;
+    int rc = gm_array_reserve(&s->borders, s->border_count, count, &s->border_cap,
+                              sizeof(*s->borders), err);
+    if (rc < 0) {
+        return rc;
     }
     for (size_t i = 0; i < count; i++) {
         int64_t before = s->border_count > 0 ? s->borders[s->border_count - 1] : -1;
@@ -252,17 +249,12 @@ int gm_audio_segments_frame(struct gm_audio_segments *s, const void *data, size_
         return gm_err_set(err, GM_E_MEDIA, 0, "an AAC frame of %zu bytes with %zu waiting", size,
                           s->bytes.size);
     }
-    if (s->frames == s->frames_cap) {
-        size_t cap = s->frames_cap > 0 ? s->frames_cap * 2 : 1024;
-        uint32_t *grown = realloc(s->sizes, cap * sizeof(*grown));
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        s->sizes = grown;
-        s->frames_cap = cap;
+    int rc = gm_array_reserve(&s->sizes, s->frames, 1, &s->frames_cap, sizeof(*s->sizes), err);
+    if (rc < 0) {
+        return rc;
     }
     gm_buf_add(&s->bytes, data, size);
-    int rc = gm_buf_check(&s->bytes, err);
+    rc = gm_buf_check(&s->bytes, err);
     if (rc < 0) {
         return rc;
     }

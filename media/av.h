@@ -23,14 +23,14 @@ AVRational gm_av_rational(const Gm__Rational *r); /* NULL: 0/1 */
 /* a * b / c rounded half away from zero; exact 128-bit inside. */
 int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
 
-/* codecpar <-> ChunkHeader.codecpar: every field and all coded side data. *out owned by the caller.
- */
+/* codecpar <-> ChunkHeader.codecpar: every field and all coded side data. *out owned by the
+ * caller. */
 int gm_codecpar_encode(const AVCodecParameters *par, const AVStream *stream, uint8_t **out,
                        size_t *out_size, struct gm_err *err) GM_MUST_CHECK;
 int gm_codecpar_decode(const uint8_t *data, size_t size, AVCodecParameters **out,
                        struct gm_err *err) GM_MUST_CHECK;
-/* The stream's side data of that type among encoded parameters: borrowed from data; NULL: absent.
- */
+/* The stream's side data of that type among encoded parameters: borrowed from data; NULL:
+ * absent. */
 const uint8_t *gm_codecpar_find_side(const uint8_t *data, size_t size,
                                      enum AVPacketSideDataType wanted, size_t *out_size);
 
@@ -44,12 +44,14 @@ struct gm_source {
 };
 int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source *out,
                    struct gm_err *err) GM_MUST_CHECK;
-/* The same; decoders that libavformat runs to find parameters refuse pictures above max_pixels
- * (0: no limit of ours), and sizes that headers declare are checked first. Errors: INPUT_TOO_LARGE.
- */
+/* The same; decoders that libavformat runs to find parameters refuse pictures above max_pixels (0:
+ * no limit of ours), and sizes that headers declare are checked first. Errors: INPUT_TOO_LARGE. */
 int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
+/* Whether the packet's bytes lie in the file at the position that the demuxer says; false for a
+ * packet without one. Errors: SYS. */
+int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err) GM_MUST_CHECK;
 
 /* A decoder's max_pixels for pictures of at most so many: it counts rows with their padding. */
 int64_t gm_decoder_pixels(int64_t max_pixels);

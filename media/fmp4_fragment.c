@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "media/fmp4.h"
 #include "media/fmp4_box.h"
 
@@ -24,13 +25,6 @@ void gm_fmp4_segment_start(struct gm_buf *out)
     gm_box_close(out, box);
 }
 
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Presentation times in ascending order, end_ts behind them; checked. *out: owned. */
 static int sort_times(const struct gm_fmp4_sample *samples, size_t count, int64_t end_ts,
                       int64_t **out, uint64_t *out_bytes, struct gm_err *err)
@@ -44,7 +38,7 @@ static int sort_times(const struct gm_fmp4_sample *samples, size_t count, int64_
         times[i] = samples[i].pts;
         bytes += samples[i].size;
     }
-    qsort(times, count, sizeof(*times), compare_i64);
+    qsort(times, count, sizeof(*times), gm_array_compare_int64);
     times[count] = end_ts;
     int rc = 0;
     if (times[0] < 0 || times[0] != samples[0].pts || !samples[0].sync) {

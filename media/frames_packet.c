@@ -1,77 +1,23 @@
-#include <errno.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "media/av.h"
+#include "media/chunk_packet.h"
 #include "media/frames_chunk.h"
-#include "proto/chunk_format.h"
 
 /* What goes into the decoder, and what stands for a chunk of which nothing comes out. */
-
-static int read_source(const struct gm_frames_source *source, const struct gm_chunk_packet *p,
-                       uint8_t *data, struct gm_err *err)
-{
-    int fd = -1;
-    int rc = source->source(source->arg, &fd, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if (p->offset > (uint64_t)INT64_MAX - p->size) {
-        return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Packet %" PRIu64 " lies nowhere", p->id);
-    }
-    for (size_t done = 0; done < p->size;) {
-        ssize_t n = pread(fd, data + done, p->size - done, (off_t)(p->offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return gm_err_sys(err, errno, "Reading packet %" PRIu64 " of the source", p->id);
-        }
-        if (n == 0) {
-            return gm_err_set(err, GM_E_INPUT_CHANGED, 0,
-                              "The source ends inside of packet %" PRIu64, p->id);
-        }
-        done += (size_t)n;
-    }
-    return 0;
-}
 
 int gm_frames_packet_fill(const struct gm_frames_source *source, const struct gm_chunk_packet *p,
                           AVPacket *packet, struct gm_err *err)
 {
-    av_packet_unref(packet);
-    if (p->size > GM_CHUNK_MAX_PACKET) {
-        return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Packet %" PRIu64 " is too large", p->id);
+    int fd = -1;
+    int rc = p->by_reference ? source->source(source->arg, &fd, err) : 0;
+    if (rc == 0) {
+        rc = gm_chunk_packet_fill(p, fd, packet, err);
     }
-    if (av_new_packet(packet, (int)p->size) < 0) {
-        return gm_err_nomem(err);
+    if (rc == 0) {
+        packet->pts = (int64_t)p->id;
     }
-    if (p->by_reference) {
-        int rc = read_source(source, p, packet->data, err);
-        if (rc < 0) {
-            return rc;
-        }
-    } else if (p->size > 0) {
-        memcpy(packet->data, p->data, p->size);
-    }
-    packet->pts = (int64_t)p->id;
-    packet->flags = (int)(p->flags & INT_MAX);
-    for (uint16_t i = 0; i < p->sides; i++) {
-        const struct gm_chunk_side *s = &p->side[i];
-        if (s->type >= AV_PKT_DATA_NB) {
-            continue;
-        }
-        uint8_t *to = av_packet_new_side_data(packet, (enum AVPacketSideDataType)s->type, s->size);
-        if (to == NULL) {
-            return gm_err_nomem(err);
-        }
-        if (s->size > 0) {
-            memcpy(to, s->data, s->size);
-        }
-    }
-    return 0;
+    return rc;
 }
 
 int gm_frames_black(const uint8_t *data, size_t size, AVFrame *p, struct gm_err *err)

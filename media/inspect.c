@@ -8,12 +8,12 @@
 
 #include <libavutil/pixdesc.h>
 
+#include "common/fs.h"
 #include "media/pb.h"
 #include "media/task_io.h"
 
 /* The inspect task: opens the source, refuses what can't or may not be transcoded, and writes down
- * the facts that plan and split work from. No picture is decoded before its size was checked.
- */
+ * the facts that plan and split work from. No picture is decoded before its size was checked. */
 #define WHOLE_BYTES (64 << 20) /* sources up to here are read whole */
 #define MIN_SIDE 16
 #define FINGERPRINT_PART (1 << 20)
@@ -299,23 +299,12 @@ static int fill_fingerprint(struct inspector *s, struct gm_err *err)
     gm_sha256_update(h, &s->size, sizeof s->size);
     int64_t tail = s->size > FINGERPRINT_PART ? s->size - FINGERPRINT_PART : 0;
     for (int i = 0; i < 2; i++) {
-        size_t done = 0;
-        while (done < FINGERPRINT_PART) {
-            ssize_t n = pread(s->fd, part + done, FINGERPRINT_PART - done,
-                              (i == 0 ? 0 : tail) + (int64_t)done);
-            if (n < 0 && errno == EINTR) {
-                continue;
-            }
-            if (n < 0) {
-                rc = gm_err_sys(err, errno, "read of the source");
-                goto out;
-            }
-            if (n == 0) {
-                break;
-            }
-            done += (size_t)n;
+        size_t got = 0;
+        rc = gm_fs_read_at(s->fd, part, FINGERPRINT_PART, i == 0 ? 0 : (uint64_t)tail, &got, err);
+        if (rc < 0) {
+            goto out;
         }
-        gm_sha256_update(h, part, done);
+        gm_sha256_update(h, part, got);
     }
     gm_sha256_update(h, s->scan.index_hash, sizeof s->scan.index_hash);
     gm_sha256_final(h, digest);

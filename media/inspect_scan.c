@@ -7,6 +7,7 @@
 #include <libavutil/display.h>
 #include <libavutil/intreadwrite.h>
 
+#include "common/array.h"
 #include "media/timeline.h"
 
 /* Reads a source's packets once: whole when it is small, else its head, middle and end. Times and
@@ -39,21 +40,6 @@ struct scanner {
     bool at_end;
 };
 
-static int grow(void **items, size_t count, size_t *cap, size_t size, struct gm_err *err)
-{
-    if (count < *cap) {
-        return 0;
-    }
-    size_t wanted = *cap == 0 ? 256 : *cap * 2;
-    void *grown = realloc(*items, wanted * size);
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    *items = grown;
-    *cap = wanted;
-    return 0;
-}
-
 static void keep_picture(struct scanner *s, const AVFrame *f)
 {
     struct gm_scan_picture *p = &s->scan->picture;
@@ -85,8 +71,8 @@ static int64_t packet_dts(const struct gm_scan *scan, int64_t id)
     return id >= 0 && (size_t)id < scan->count ? scan->packets[id].dts : AV_NOPTS_VALUE;
 }
 
-/* Shown before the keyframe that its window begins with: it refers to pictures that are not there.
- */
+/* Shown before the keyframe that its window begins with: it refers to pictures that are not
+ * there. */
 static bool is_leading(const struct gm_scan *scan, int64_t id)
 {
     const struct gm_scan_window *w = &scan->windows[scan->window_count - 1];
@@ -101,8 +87,8 @@ static int take_frames(struct scanner *s, struct gm_err *err)
     int av;
     while ((av = avcodec_receive_frame(s->decoder, s->frame)) == 0) {
         AVFrame *f = s->frame;
-        int rc = grow((void **)&scan->shown, scan->shown_count, &scan->shown_cap,
-                      sizeof scan->shown[0], err);
+        int rc = gm_array_reserve(&scan->shown, scan->shown_count, 1, &scan->shown_cap,
+                                  sizeof scan->shown[0], err);
         if (rc < 0) {
             return rc;
         }
@@ -223,25 +209,6 @@ static void note_stream_time(struct scanner *s, const AVPacket *p)
     }
 }
 
-static bool lies_in_file(const struct scanner *s, const AVPacket *p)
-{
-    uint8_t chunk[4096];
-    int64_t at = p->pos;
-    if (at < 0) {
-        return false;
-    }
-    for (int done = 0; done < p->size;) {
-        size_t want =
-            (size_t)(p->size - done) < sizeof chunk ? (size_t)(p->size - done) : sizeof chunk;
-        ssize_t n = pread(s->params->fd, chunk, want, at + done);
-        if (n <= 0 || memcmp(chunk, p->data + done, (size_t)n) != 0) {
-            return false;
-        }
-        done += (int)n;
-    }
-    return true;
-}
-
 static int take_video(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
@@ -252,12 +219,16 @@ static int take_video(struct scanner *s, struct gm_err *err)
         int64_t late = scan->complete ? s->params->file_size / 10 * 9 : -1;
         s->next_window_pos = scan->window_count < 3 && late > p->pos ? late : -1;
     }
-    int rc = grow((void **)&scan->packets, scan->count, &scan->cap, sizeof scan->packets[0], err);
+    int rc =
+        gm_array_reserve(&scan->packets, scan->count, 1, &scan->cap, sizeof scan->packets[0], err);
     if (rc < 0) {
         return rc;
     }
     if (scan->in_place && scan->count < COMPARED_PACKETS) {
-        scan->in_place = lies_in_file(s, p);
+        rc = gm_source_holds(s->params->fd, p, &scan->in_place, err);
+        if (rc < 0) {
+            return rc;
+        }
     }
     scan->corrupt_packets += (p->flags & AV_PKT_FLAG_CORRUPT) != 0;
     scan->packets[scan->count++] = (struct gm_scan_packet){

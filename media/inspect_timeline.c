@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
+
 /* What a scan says about time: whether packets name the frames, the rate, keyframe distances. Pure
  * over struct gm_scan. Doubt always ends in TIMELINE_DECODE, which is right for every source and
  * costs one decoding pass in split.
@@ -17,14 +19,6 @@ static const enum AVCodecID clean_codecs[] = {
     AV_CODEC_ID_VP9,   AV_CODEC_ID_PRORES,   AV_CODEC_ID_DNXHD,
     AV_CODEC_ID_MJPEG, AV_CODEC_ID_JPEG2000, AV_CODEC_ID_FFV1,
 };
-
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x, y;
-    memcpy(&x, a, sizeof x);
-    memcpy(&y, b, sizeof y);
-    return (x > y) - (x < y);
-}
 
 /* Doubts that single packets raise; NULL: none. */
 static const char *check_packets(const struct gm_scan *scan)
@@ -225,7 +219,7 @@ static AVRational smallest_step_rate(const struct gm_scan *scan)
             ts[count++] = t;
         }
     }
-    qsort(ts, count, sizeof *ts, compare_i64);
+    qsort(ts, count, sizeof *ts, gm_array_compare_int64);
     for (size_t i = 1; i < count; i++) {
         int64_t d;
         if (!__builtin_sub_overflow(ts[i], ts[i - 1], &d) && d > 0 && (step == 0 || d < step)) {

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "media/results.h"
 #include "proto/envelope.h"
 
@@ -29,14 +30,9 @@ void gm_collection_fini(struct gm_collection *c)
 static int add_segments(struct gm_segments *to, const struct gm_task_input *input,
                         Gm__SegmentMeta **from, size_t count, struct gm_err *err)
 {
-    if (count > to->cap - to->count) {
-        size_t cap = (to->count + count) * 2;
-        struct gm_collected *grown = realloc(to->entries, cap * sizeof(*grown));
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        to->entries = grown;
-        to->cap = cap;
+    int rc = gm_array_reserve(&to->entries, to->count, count, &to->cap, sizeof(*to->entries), err);
+    if (rc < 0) {
+        return rc;
     }
     for (size_t i = 0; i < count; i++) {
         to->entries[to->count++] = (struct gm_collected){from[i], *input};
@@ -47,15 +43,10 @@ static int add_segments(struct gm_segments *to, const struct gm_task_input *inpu
 /* Takes msg, also on failure. */
 static int keep_meta(struct gm_collection *c, ProtobufCMessage *msg, struct gm_err *err)
 {
-    if (c->meta_count == c->meta_cap) {
-        size_t cap = c->meta_cap > 0 ? c->meta_cap * 2 : 64;
-        ProtobufCMessage **grown = realloc(c->metas, cap * sizeof(*grown));
-        if (grown == NULL) {
-            protobuf_c_message_free_unpacked(msg, NULL);
-            return gm_err_nomem(err);
-        }
-        c->metas = grown;
-        c->meta_cap = cap;
+    int rc = gm_array_reserve(&c->metas, c->meta_count, 1, &c->meta_cap, sizeof(*c->metas), err);
+    if (rc < 0) {
+        protobuf_c_message_free_unpacked(msg, NULL);
+        return rc;
     }
     c->metas[c->meta_count++] = msg;
     return 0;

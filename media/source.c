@@ -7,6 +7,8 @@
 
 #include <libavutil/opt.h>
 
+#include "common/fs.h"
+
 /* The one way sources are opened: libavformat over a descriptor that is read by pread, so that the
  * demuxer can reach nothing else. The format is found by content alone, never by the file's name;
  * containers only. Whatever a file asks to be opened besides is refused by io_open.
@@ -350,4 +352,22 @@ void gm_source_close(struct gm_source *source)
         avio_context_free(&io->avio);
     }
     av_freep(&source->io);
+}
+
+int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err)
+{
+    uint8_t part[16384];
+    size_t got = 0;
+    size_t size = packet->size > 0 ? (size_t)packet->size : 0;
+    bool same = packet->pos >= 0;
+    for (size_t done = 0; same && done < size; done += got) {
+        size_t want = size - done < sizeof part ? size - done : sizeof part;
+        int rc = gm_fs_read_at(fd, part, want, (uint64_t)packet->pos + done, &got, err);
+        if (rc < 0) {
+            return rc;
+        }
+        same = got == want && memcmp(part, packet->data + done, got) == 0;
+    }
+    *out = same;
+    return 0;
 }

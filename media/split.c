@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/array.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/split_chunk.h"
@@ -65,17 +66,12 @@ static uint32_t skip_of(const Gm__TaskSpec *spec, uint32_t stream)
 
 static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
 {
-    if (s->border_count == s->border_cap) {
-        size_t cap = s->border_cap == 0 ? 16 : s->border_cap * 2;
-        int64_t *grown = realloc(s->borders, cap * sizeof *grown);
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        s->borders = grown;
-        s->border_cap = cap;
+    int rc =
+        gm_array_reserve(&s->borders, s->border_count, 1, &s->border_cap, sizeof *s->borders, err);
+    if (rc == 0) {
+        s->borders[s->border_count++] = ts;
     }
-    s->borders[s->border_count++] = ts;
-    return 0;
+    return rc;
 }
 
 /* A sound chunk of what was read since the last one. */

@@ -4,28 +4,13 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/pb.h"
 
 /* See split_chunk.h. Objects are named after their content, so that what a lost attempt left can
  * never stand for what a later one made. */
-
-static int grow(void *items, size_t count, size_t *cap, size_t size, struct gm_err *err)
-{
-    void **list = items;
-    if (count < *cap) {
-        return 0;
-    }
-    size_t wanted = *cap == 0 ? 64 : *cap * 2;
-    void *grown = realloc(*list, wanted * size);
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    *list = grown;
-    *cap = wanted;
-    return 0;
-}
 
 void gm_split_chunk_fini(struct gm_split_chunk *c)
 {
@@ -47,7 +32,8 @@ void gm_split_chunk_reset(struct gm_split_chunk *c, uint32_t index)
 int gm_split_chunk_frame(struct gm_split_chunk *c, const Gm__FrameEntry *frame, uint64_t until,
                          int64_t ordinal, struct gm_err *err)
 {
-    int rc = grow(&c->frames, c->frame_count, &c->frame_cap, sizeof c->frames[0], err);
+    int rc =
+        gm_array_reserve(&c->frames, c->frame_count, 1, &c->frame_cap, sizeof c->frames[0], err);
     if (rc < 0) {
         return rc;
     }
@@ -63,7 +49,8 @@ int gm_split_chunk_frame(struct gm_split_chunk *c, const Gm__FrameEntry *frame, 
 
 int gm_split_chunk_segment(struct gm_split_chunk *c, uint32_t number, struct gm_err *err)
 {
-    int rc = grow(&c->segments, c->segment_count, &c->segment_cap, sizeof c->segments[0], err);
+    int rc = gm_array_reserve(&c->segments, c->segment_count, 1, &c->segment_cap,
+                              sizeof c->segments[0], err);
     if (rc < 0) {
         return rc;
     }

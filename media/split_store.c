@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 #include "media/nal.h"
 #include "proto/chunk_format.h"
@@ -75,35 +76,6 @@ void gm_split_store_fini(struct gm_split_store *s)
     *s = (struct gm_split_store){.spill_fd = -1};
 }
 
-/* Whether the packet's bytes lie in the source where the demuxer says. */
-static int lies_in_source(const struct gm_split_store *s, const AVPacket *p, bool *out,
-                          struct gm_err *err)
-{
-    uint8_t part[16384];
-    int done = 0;
-    *out = false;
-    if (!s->by_reference || p->pos < 0 || p->size <= 0) {
-        return 0;
-    }
-    while (done < p->size) {
-        size_t want = (size_t)(p->size - done);
-        want = want < sizeof part ? want : sizeof part;
-        ssize_t n = pread(s->source_fd, part, want, p->pos + done);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return gm_err_sys(err, errno, "read of the source");
-        }
-        if (n == 0 || memcmp(part, p->data + done, (size_t)n) != 0) {
-            return 0;
-        }
-        done += (int)n;
-    }
-    *out = true;
-    return 0;
-}
-
 static int spill(struct gm_split_store *s, const AVPacket *p, struct gm_split_packet *out,
                  struct gm_err *err)
 {
@@ -134,8 +106,8 @@ static int spill(struct gm_split_store *s, const AVPacket *p, struct gm_split_pa
 static int keep_body(struct gm_split_store *s, const AVPacket *p, struct gm_split_packet *out,
                      struct gm_err *err)
 {
-    bool in_source;
-    int rc = lies_in_source(s, p, &in_source, err);
+    bool in_source = false;
+    int rc = s->by_reference && p->size > 0 ? gm_source_holds(s->source_fd, p, &in_source, err) : 0;
     if (rc < 0) {
         return rc;
     }
@@ -224,14 +196,8 @@ static int make_room(struct gm_split_store *s, struct gm_err *err)
         s->first = 0;
         return 0;
     }
-    size_t cap = s->cap == 0 ? 256 : s->cap * 2;
-    void *grown = realloc(s->packets, cap * sizeof s->packets[0]);
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    s->packets = grown;
-    s->cap = cap;
-    return 0;
+    return gm_array_reserve(&s->packets, s->first + s->count, 1, &s->cap, sizeof s->packets[0],
+                            err);
 }
 
 int gm_split_store_add(struct gm_split_store *s, const AVPacket *p, struct gm_err *err)
@@ -308,17 +274,12 @@ void gm_split_store_drop(struct gm_split_store *s, uint64_t before_id)
 static int read_spilled(const struct gm_split_store *s, const struct gm_split_packet *p,
                         uint8_t *out, struct gm_err *err)
 {
-    for (size_t done = 0; done < p->size;) {
-        ssize_t n = pread(s->spill_fd, out + done, p->size - done, (off_t)(p->offset + done));
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n <= 0) {
-            return gm_err_sys(err, n < 0 ? errno : EIO, "read of a scratch file");
-        }
-        done += (size_t)n;
+    size_t got = 0;
+    int rc = gm_fs_read_at(s->spill_fd, out, p->size, p->offset, &got, err);
+    if (rc == 0 && got < p->size) {
+        rc = gm_err_sys(err, EIO, "read of a scratch file");
     }
-    return 0;
+    return rc;
 }
 
 static int write_packet(struct gm_split_store *s, const struct gm_split_packet *p,

@@ -26,6 +26,11 @@ struct gm_split_packet {
     int sides;
 };
 
+struct gm_split_extradata {
+    uint8_t *data; /* owned */
+    size_t size;
+};
+
 struct gm_split_store {
     struct gm_task_io *io;  /* borrowed */
     const AVStream *stream; /* borrowed */
@@ -39,11 +44,8 @@ struct gm_split_store {
     size_t memory_limit; /* GM_SPLIT_MEMORY_BYTES unless a test lowers it */
     int spill_fd;        /* -1: none */
     uint64_t spill_size;
-    size_t spilled; /* packets kept there */
-    struct {
-        uint8_t *data;
-        size_t size;
-    } * extradata; /* owned; [0] is the stream's own */
+    size_t spilled;                       /* packets kept there */
+    struct gm_split_extradata *extradata; /* owned; [0] is the stream's own */
     size_t extradata_count;
 };
 
@@ -61,7 +63,7 @@ void gm_split_store_skip(struct gm_split_store *s);
 struct gm_split_packet *gm_split_store_find(const struct gm_split_store *s, uint64_t id);
 uint64_t gm_split_store_first(const struct gm_split_store *s); /* next_id when empty */
 void gm_split_store_drop(struct gm_split_store *s, uint64_t before_id);
-/* Writes [from, to]; out_referenced: some bodies are places in the source. */
+/* Writes packets [from, to]; bodies kept as places in the source are written by reference. */
 int gm_split_store_write(struct gm_split_store *s, uint64_t from, uint64_t to,
                          struct gm_chunk_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* Whether some of [from, to] are kept as places in the source. */

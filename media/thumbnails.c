@@ -6,6 +6,7 @@
 
 #include <libavutil/frame.h>
 
+#include "common/array.h"
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
@@ -209,14 +210,9 @@ static int add_image(struct work *w, const char *name, const struct gm_buf *data
     if (rc < 0) {
         return rc;
     }
-    if (w->image_count == w->image_cap) {
-        size_t cap = w->image_cap > 0 ? w->image_cap * 2 : 8;
-        struct image *grown = realloc(w->images, cap * sizeof *grown);
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        w->images = grown;
-        w->image_cap = cap;
+    rc = gm_array_reserve(&w->images, w->image_count, 1, &w->image_cap, sizeof *w->images, err);
+    if (rc < 0) {
+        return rc;
     }
     struct image *m = &w->images[w->image_count];
     rc = gm_fs_path(m->name, sizeof m->name, err, "%s", name);
@@ -266,24 +262,14 @@ static int read_tile(struct work *w, size_t number, uint8_t *out, size_t size, s
     if (rc < 0) {
         return rc;
     }
-    int fd = w->tiles_fd;
-    off_t at = (off_t)tile->at * (off_t)size;
-    for (size_t done = 0; done < size;) {
-        ssize_t n = pread(fd, out + done, size - done, at + (off_t)done);
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            return gm_err_sys(err, errno, "Reading the thumbnails of a chunk");
-        }
-        if (n == 0) {
-            return gm_err_set(err, GM_E_STORE_CORRUPT, 0,
-                              "The thumbnails of chunk %" PRIu32 " are cut off",
-                              w->chunks[tile->chunk].index);
-        }
-        done += (size_t)n;
+    size_t got = 0;
+    rc = gm_fs_read_at(w->tiles_fd, out, size, (uint64_t)tile->at * size, &got, err);
+    if (rc == 0 && got < size) {
+        rc = gm_err_set(err, GM_E_STORE_CORRUPT, 0,
+                        "The thumbnails of chunk %" PRIu32 " are cut off",
+                        w->chunks[tile->chunk].index);
     }
-    return 0;
+    return rc;
 }
 
 static void lay_plane(AVFrame *sheet, int plane, const uint8_t *from, uint32_t x, uint32_t y,

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/audio.h"
@@ -89,14 +90,9 @@ static int check_bytes(const struct gm_verify_segment *s, const Gm__Object *obje
 static int take_sample(const struct gm_fmp4_read_sample *sample, void *arg)
 {
     struct gm_verify_segment *s = arg;
-    if (s->count == s->cap) {
-        size_t cap = s->cap > 0 ? s->cap * 2 : 256;
-        struct gm_fmp4_read_sample *grown = realloc(s->samples, cap * sizeof(*grown));
-        if (grown == NULL) {
-            return -GM_E_NOMEM;
-        }
-        s->samples = grown;
-        s->cap = cap;
+    int rc = gm_array_reserve(&s->samples, s->count, 1, &s->cap, sizeof(*s->samples), NULL);
+    if (rc < 0) {
+        return rc;
     }
     s->samples[s->count++] = *sample;
     return 0;
@@ -157,13 +153,6 @@ static bool has_right_units(const uint8_t *data, size_t size, bool idr)
     return slices > 0;
 }
 
-static int compare_i64(const void *a, const void *b)
-{
-    int64_t x = *(const int64_t *)a;
-    int64_t y = *(const int64_t *)b;
-    return x < y ? -1 : x > y;
-}
-
 /* Decode times without gaps, and presentation times that are the same numbers in another order. */
 static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
                        size_t count, const Gm__GopMeta *gop, struct gm_err *err)
@@ -179,7 +168,7 @@ static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_r
         right = right && samples[i].dts == dts;
         dts += samples[i].duration;
     }
-    qsort(pts, count, sizeof(*pts), compare_i64);
+    qsort(pts, count, sizeof(*pts), gm_array_compare_int64);
     for (size_t i = 0; i < count; i++) {
         right = right && pts[i] == samples[i].dts;
     }

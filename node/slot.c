@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/loop.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
@@ -401,14 +402,10 @@ static int enqueue(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, s
     if (slot->queue_count == QUEUE_MAX) {
         return gm_err_set(err, GM_E_BUSY, QUEUE_MAX, "the worker does not read its messages");
     }
-    if (slot->queue_count == slot->queue_size) {
-        size_t size = slot->queue_size == 0 ? 16 : slot->queue_size * 2;
-        struct queued *grown = realloc(slot->queue, size * sizeof(*grown));
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        slot->queue = grown;
-        slot->queue_size = size;
+    int rc = gm_array_reserve(&slot->queue, slot->queue_count, 1, &slot->queue_size,
+                              sizeof(*slot->queue), err);
+    if (rc < 0) {
+        return rc;
     }
     Gm__WorkerMessage *copy = (Gm__WorkerMessage *)gm_message_dup(&msg->base);
     if (copy == NULL) {

@@ -1,46 +1,17 @@
-/* The state folder. The lock file is never removed: removing it would let two agents lock two
- * files of one name. */
 #include "node/state.h"
 
 #include <ctype.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/id.h"
-
-static int take_lock(struct gm_state *state, struct gm_err *err)
-{
-    char path[PATH_MAX];
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/lock", state->folder);
-    if (rc < 0) {
-        return rc;
-    }
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return gm_err_sys(err, errno, "could not open `%s`", path);
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-        int saved = errno;
-        close(fd);
-        if (saved == EWOULDBLOCK) {
-            return gm_err_set(err, GM_E_CONFLICT, saved,
-                              "the state folder `%s` is in use by another gopmill-node",
-                              state->folder);
-        }
-        return gm_err_sys(err, saved, "could not lock `%s`", path);
-    }
-    state->lock = fd;
-    return 0;
-}
 
 int gm_state_open(const char *folder, struct gm_state *out, struct gm_err *err)
 {
@@ -61,7 +32,7 @@ int gm_state_open(const char *folder, struct gm_state *out, struct gm_err *err)
         out->cache = NULL;
         return gm_err_nomem(err);
     }
-    rc = take_lock(out, err);
+    rc = gm_fs_lock(out->folder, "gopmill-node", &out->lock, err);
     if (rc == 0) {
         rc = gm_fs_remove_tree(out->scratch, err);
     }

@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "proto/chunk.h"
 #include "proto/chunk_format.h"
 #include "proto/envelope.h"
@@ -50,22 +51,12 @@ static int malformed(const struct gm_chunk_reader *r, struct gm_err *err, const 
 static int read_at(const struct gm_chunk_reader *r, uint64_t at, uint8_t *out, size_t size,
                    struct gm_err *err)
 {
-    while (size > 0) {
-        ssize_t got = pread(r->fd, out, size, (off_t)at);
-        if (got < 0 && errno == EINTR) {
-            continue;
-        }
-        if (got < 0) {
-            return gm_err_sys(err, errno, "could not read the chunk");
-        }
-        if (got == 0) {
-            return malformed(r, err, "the file became shorter");
-        }
-        out += got;
-        at += (uint64_t)got;
-        size -= (size_t)got;
+    size_t got = 0;
+    int rc = gm_fs_read_at(r->fd, out, size, at, &got, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "chunk: ");
     }
-    return 0;
+    return got < size ? malformed(r, err, "the file became shorter") : 0;
 }
 
 static int take(struct gm_chunk_reader *r, void *out_data, size_t size, struct gm_err *err)

@@ -1,11 +1,11 @@
 /* The commit thread and the two batches: `filling` belongs to the loop, `writing` to the thread
- * from the moment it is handed over until the thread posts it back.
- */
+ * from the moment it is handed over until the thread posts it back. */
 #include "scheduler/commit.h"
 
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/loop.h"
 
 struct batch {
@@ -53,24 +53,6 @@ static void batch_fini(struct batch *b)
     free(b->events);
     free(b->entries);
     *b = (struct batch){0};
-}
-
-static int grow(void *array, size_t count, size_t *cap, size_t more, size_t size,
-                struct gm_err *err)
-{
-    if (count + more <= *cap) {
-        return 0;
-    }
-    size_t want = (count + more) * 2;
-    void *old = NULL;
-    memcpy(&old, array, sizeof old);
-    void *bigger = realloc(old, want * size);
-    if (bigger == NULL) {
-        return gm_err_nomem(err);
-    }
-    memcpy(array, &bigger, sizeof bigger);
-    *cap = want;
-    return 0;
 }
 
 static void release(struct gm_commit *c, struct batch *b, int rc, const struct gm_err *err)
@@ -175,8 +157,8 @@ static int add_events(struct gm_commit *c, struct gm_commit_entry *entry, int64_
                       struct gm_err *err)
 {
     struct batch *b = &c->filling;
-    int rc = grow(&b->events, b->event_count, &b->event_cap, entry->effects.event_count,
-                  sizeof *b->events, err);
+    int rc = gm_array_reserve(&b->events, b->event_count, entry->effects.event_count, &b->event_cap,
+                              sizeof *b->events, err);
     if (rc < 0) {
         return rc;
     }
@@ -204,10 +186,12 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
     int rc =
         c->failed < 0 ? gm_err_set(err, c->error.code, c->error.native, "%s", c->error.text) : 0;
     if (rc == 0) {
-        rc = grow(&b->rows, b->row_count, &b->row_cap, fx->row_count, sizeof *b->rows, err);
+        rc = gm_array_reserve(&b->rows, b->row_count, fx->row_count, &b->row_cap, sizeof *b->rows,
+                              err);
     }
     if (rc == 0) {
-        rc = grow(&b->entries, b->entry_count, &b->entry_cap, 1, sizeof *b->entries, err);
+        rc = gm_array_reserve(&b->entries, b->entry_count, 1, &b->entry_cap, sizeof *b->entries,
+                              err);
     }
     if (rc == 0) {
         rc = add_events(c, entry, wall_unix_ms, err);

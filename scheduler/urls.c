@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/log.h"
 #include "scheduler/access.h"
 #include "scheduler/daemon_parts.h"
@@ -58,14 +59,9 @@ static int ref_insert(struct gm_daemon *d, struct gm_lease_ref *ref, struct gm_e
         d->leases[at] = ref;
         return 0;
     }
-    if (d->lease_count == d->lease_cap) {
-        size_t cap = d->lease_cap * 2 + 64;
-        struct gm_lease_ref **grown = realloc(d->leases, cap * sizeof *grown);
-        if (grown == NULL) {
-            return gm_err_nomem(err);
-        }
-        d->leases = grown;
-        d->lease_cap = cap;
+    int rc = gm_array_reserve(&d->leases, d->lease_count, 1, &d->lease_cap, sizeof *d->leases, err);
+    if (rc < 0) {
+        return rc;
     }
     memmove(d->leases + at + 1, d->leases + at, (d->lease_count - at) * sizeof *d->leases);
     d->leases[at] = ref;

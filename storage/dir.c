@@ -408,8 +408,7 @@ static int dir_get(struct gm_store *store, const char *key, uint64_t offset, voi
                    size_t length, size_t *out_read, struct gm_err *err)
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
-    uint8_t *p = out;
-    size_t done = 0;
+    struct gm_err cause;
     uint64_t size;
     int fd;
     int rc = gm_dir_open_object(d->root, key, &fd, &size, err);
@@ -417,25 +416,9 @@ static int dir_get(struct gm_store *store, const char *key, uint64_t offset, voi
     if (rc < 0) {
         return rc;
     }
-    while (done < length) {
-        ssize_t n = pread(fd, p + done, length - done, (off_t)(offset + done));
-
-        if (n == 0) {
-            break;
-        }
-        if (n < 0 && errno == EINTR) {
-            continue;
-        }
-        if (n < 0) {
-            rc = gm_dir_error(err, errno, "reading", key);
-            goto out;
-        }
-        done += (size_t)n;
-    }
-    *out_read = done;
-out:
+    rc = gm_fs_read_at(fd, out, length, offset, out_read, &cause);
     close(fd);
-    return rc;
+    return rc < 0 ? gm_dir_error(err, (int)cause.native, "reading", key) : 0;
 }
 
 static int dir_head(struct gm_store *store, const char *key, struct gm_store_stat *out,

@@ -85,26 +85,6 @@ static int number(sqlite3 *db, const char *sql, int64_t missing, int64_t *out, s
     return rc;
 }
 
-static int take_lock(struct gm_state *s, const char *folder, struct gm_err *err)
-{
-    char path[PATH_BYTES];
-    int rc = gm_fs_path(path, sizeof path, err, "%s/lock", folder);
-    if (rc < 0) {
-        return rc;
-    }
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (s->lock < 0) {
-        return gm_err_sys(err, errno, "could not open %s", path);
-    }
-    if (flock(s->lock, LOCK_EX | LOCK_NB) != 0) {
-        return errno == EWOULDBLOCK
-                   ? gm_err_set(err, GM_E_CONFLICT, EWOULDBLOCK,
-                                "another scheduler is using the state folder %s", folder)
-                   : gm_err_sys(err, errno, "could not lock %s", path);
-    }
-    return 0;
-}
-
 static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
 {
     char path[PATH_BYTES];
@@ -193,7 +173,7 @@ int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
     s->lock = -1;
     int rc = gm_fs_mkdirs(folder, err);
     if (rc == 0) {
-        rc = take_lock(s, folder, err);
+        rc = gm_fs_lock(folder, "scheduler", &s->lock, err);
     }
     if (rc == 0) {
         rc = connect_to(folder, &s->db, err);

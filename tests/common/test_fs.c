@@ -148,6 +148,64 @@ static void path_says_when_it_does_not_fit(void **state)
     assert_int_equal(gm_fs_path(out, sizeof(out), &err, "%s/%d", "abcd", 123), -GM_E_LIMIT);
 }
 
+static void a_part_is_read_from_its_place(void **state)
+{
+    static const struct {
+        uint64_t offset;
+        size_t size, read;
+    } rows[] = {{0, 10, 10}, {3, 4, 4}, {8, 5, 2}, {10, 1, 0}, {99, 3, 0}, {2, 0, 0}};
+    struct scratch s;
+    struct gm_err err;
+
+    (void)state;
+    scratch_make(&s);
+    assert_int_equal(gm_fs_write_atomic(scratch_path(&s, "f"), "0123456789", 10, &err), 0);
+    int fd = open(scratch_path(&s, "f"), O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char out[16] = "";
+        size_t got = 77;
+
+        assert_int_equal(gm_fs_read_at(fd, out, rows[i].size, rows[i].offset, &got, &err), 0);
+        assert_int_equal(got, rows[i].read);
+        if (got > 0) {
+            assert_memory_equal(out, "0123456789" + rows[i].offset, got);
+        }
+        assert_int_equal(out[got], 0);
+        assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+    }
+    char one;
+    size_t got = 77;
+    assert_int_equal(gm_fs_read_at(fd, &one, 1, INT64_MAX, &got, &err), -GM_E_INVAL);
+    close(fd);
+    assert_int_equal(gm_fs_read_at(fd, &one, 1, 0, &got, &err), -GM_E_SYS);
+    assert_int_equal(err.native, EBADF);
+    assert_int_equal(got, 77);
+    scratch_remove(&s);
+}
+
+static void a_folder_has_one_lock(void **state)
+{
+    struct scratch s;
+    struct gm_err err;
+    int first = -1;
+    int second = -1;
+
+    (void)state;
+    scratch_make(&s);
+    assert_int_equal(gm_fs_lock(s.path, "farm", &first, &err), 0);
+    assert_int_equal(gm_fs_lock(s.path, "farm", &second, &err), -GM_E_CONFLICT);
+    assert_int_equal(second, -1);
+    assert_non_null(strstr(err.text, "another farm is using the state folder"));
+    assert_non_null(strstr(err.text, s.path));
+    close(first);
+    assert_int_equal(gm_fs_lock(s.path, "farm", &second, &err), 0);
+    close(second);
+    assert_int_equal(gm_fs_lock(scratch_path(&s, "none"), "farm", &second, &err), -GM_E_SYS);
+    assert_int_equal(err.native, ENOENT);
+    scratch_remove(&s);
+}
+
 static void the_program_knows_its_folder(void **state)
 {
     struct gm_err err;
@@ -170,6 +228,8 @@ int main(void)
         cmocka_unit_test(a_failed_write_leaves_nothing_behind),
         cmocka_unit_test(mkdirs_makes_what_is_missing),
         cmocka_unit_test(path_says_when_it_does_not_fit),
+        cmocka_unit_test(a_part_is_read_from_its_place),
+        cmocka_unit_test(a_folder_has_one_lock),
         cmocka_unit_test(the_program_knows_its_folder),
     };
 
