@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,7 +44,7 @@ static const struct option {
     {"--state", OPT_STATE, TYPE_TEXT, offsetof(struct gm_args, state), 0, 0},
     {"--priority", OPT_PRIORITY, TYPE_NUMBER, offsetof(struct gm_args, priority), 0, 100},
     {"--external-id", OPT_EXTERNAL_ID, TYPE_TEXT, offsetof(struct gm_args, external_id), 0, 0},
-    {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 1000},
+    {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 500},
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
@@ -54,7 +55,7 @@ static const struct option {
 static const struct command {
     enum gm_command command;
     const char *word;    /* first word */
-    const char *sub;     /* second word or NULL */
+    const char *sub;     /* second word; NULL: has none; "": the row of the first word alone */
     const char *operand; /* what it is called in messages; NULL: none */
     unsigned options;
     bool out_needed;
@@ -75,6 +76,9 @@ static const struct command {
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
+    {GM_CMD_JOB, "job", "", NULL, OPT_HELP, false, false},
+    {GM_CMD_NODE, "node", "", NULL, OPT_HELP, false, false},
+    {GM_CMD_PIPELINE, "pipeline", "", NULL, OPT_HELP, false, false},
     {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))
@@ -90,13 +94,13 @@ struct parse {
 /* "unknown command `x`, did you mean `y`?"; sub_of: look among the second words of that first. */
 static int unknown_word(const char *word, const char *sub_of, struct gm_err *err)
 {
-    const char *names[COMMAND_COUNT + 1] = {NULL};
-    size_t n = 0;
+    const char *names[COMMAND_COUNT + 2] = {"help"};
+    size_t n = sub_of == NULL ? 1 : 0;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &COMMANDS[i];
         if (sub_of == NULL) {
             names[n++] = c->word;
-        } else if (c->sub != NULL && strcmp(c->word, sub_of) == 0) {
+        } else if (c->sub != NULL && c->sub[0] != '\0' && strcmp(c->word, sub_of) == 0) {
             names[n++] = c->sub;
         }
     }
@@ -115,11 +119,11 @@ static int unknown_option(const char *word, size_t length, struct gm_err *err)
     memcpy(name, word, n);
     name[n] = '\0';
     for (size_t i = 0; i < OPTION_COUNT; i++) {
-        names[i] = OPTIONS[i].name;
+        names[i] = OPTIONS[i].name + 2; /* the dashes would make all of them alike */
     }
-    const char *near = gm_suggest(name, names);
+    const char *near = gm_suggest(name + strspn(name, "-"), names);
     return gm_err_set(err, GM_E_INVAL, 0, "unknown option `%s`%s%s%s", name,
-                      near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
+                      near == NULL ? "" : ", did you mean `--", near == NULL ? "" : near,
                       near == NULL ? "" : "`?");
 }
 
@@ -207,12 +211,12 @@ static int take_words(struct parse *p, int argc, char *const *argv, struct gm_er
     return 0;
 }
 
-/* The row for the words given; *out_used of them name it. Help is asked for with fewer words. */
+/* The row for the words given; *out_used of them name it. */
 static int find_command(const struct parse *p, const struct command **out, size_t *out_used,
                         struct gm_err *err)
 {
     const char *first = p->words[0];
-    const char *second = p->word_count > 1 ? p->words[1] : NULL;
+    const char *second = p->word_count > 1 ? p->words[1] : "";
     bool first_known = false;
     for (size_t i = 0; i < COMMAND_COUNT; i++) {
         const struct command *c = &COMMANDS[i];
@@ -220,24 +224,42 @@ static int find_command(const struct parse *p, const struct command **out, size_
             continue;
         }
         first_known = true;
-        if (c->sub == NULL || (second != NULL && strcmp(c->sub, second) == 0)) {
+        if (c->sub == NULL || strcmp(c->sub, second) == 0) {
             *out = c;
-            *out_used = c->sub == NULL ? 1 : 2;
+            *out_used = c->sub == NULL || second[0] == '\0' ? 1 : 2;
             return 0;
         }
     }
-    if (!first_known) {
-        return unknown_word(first, NULL, err);
+    return unknown_word(first_known ? second : first, first_known ? first : NULL, err);
+}
+
+/* "a, b or c": the second words of that first one. */
+static void list_seconds(const char *first, char *out, size_t size)
+{
+    size_t used = 0;
+    out[0] = '\0';
+    for (size_t i = 0; i < COMMAND_COUNT; i++) {
+        const struct command *c = &COMMANDS[i];
+        if (strcmp(c->word, first) == 0 && c->sub[0] != '\0' && used < size) {
+            bool last = strcmp(COMMANDS[i + 1].word, first) != 0 || COMMANDS[i + 1].sub[0] == '\0';
+            int n = snprintf(out + used, size - used, "%s%s",
+                             used == 0 ? ""
+                             : last    ? " or "
+                                       : ", ",
+                             c->sub);
+            used += n > 0 ? (size_t)n : 0;
+        }
     }
-    if (second == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "`gopmill %s` needs a second word: see gopmill --help", first);
-    }
-    return unknown_word(second, first, err);
 }
 
 static int check_options(const struct parse *p, const struct command *c, struct gm_err *err)
 {
+    if (c->sub != NULL && c->sub[0] == '\0') {
+        char seconds[80];
+        list_seconds(c->word, seconds, sizeof(seconds));
+        return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s` needs a second word: %s", c->word,
+                          seconds);
+    }
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         if ((p->given & OPTIONS[i].bit & ~c->options) != 0) {
             return gm_err_set(err, GM_E_INVAL, 0, "`gopmill %s%s%s` takes no %s", c->word,
@@ -281,6 +303,26 @@ static int check_words(const struct parse *p, const struct command *c, size_t us
     return 0;
 }
 
+/* "help [COMMAND]" is "[COMMAND] --help". */
+static void take_help_word(struct parse *p)
+{
+    if (strcmp(p->words[0], "help") == 0) {
+        p->args.help = true;
+        memmove(p->words, p->words + 1, sizeof(p->words) - sizeof(p->words[0]));
+        p->word_count--;
+    }
+}
+
+bool gm_args_has_json(int argc, char *const *argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], "--json") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct gm_args *out,
                   struct gm_err *err)
 {
@@ -299,9 +341,14 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
         *out = p.args;
         return 0;
     }
-    rc = find_command(&p, &c, &used, err);
+    take_help_word(&p);
+    rc = p.word_count == 0 ? 0 : find_command(&p, &c, &used, err);
     if (rc < 0) {
         return rc;
+    }
+    if (c == NULL) {
+        *out = p.args;
+        return 0;
     }
     p.args.command = c->command;
     if (p.args.help) {
@@ -312,9 +359,9 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
         (c->options & OPT_SCHEDULER) != 0) {
         p.args.scheduler = env_scheduler;
     }
-    rc = check_options(&p, c, err);
+    rc = check_words(&p, c, used, err);
     if (rc == 0) {
-        rc = check_words(&p, c, used, err);
+        rc = check_options(&p, c, err);
     }
     if (rc < 0) {
         return rc;

@@ -5,6 +5,9 @@
 
 enum gm_command {
     GM_CMD_NONE,
+    GM_CMD_JOB, /* a first word alone: it has help and nothing else */
+    GM_CMD_NODE,
+    GM_CMD_PIPELINE,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
@@ -32,7 +35,7 @@ struct gm_args {
     const char *external_id;
     int64_t nodes;    /* embedded farm: 1..64, default 1 */
     int64_t priority; /* 0..100, default 50 */
-    int64_t limit;    /* job list: 1..1000, default 100 */
+    int64_t limit;    /* job list: 1..500, default 100 */
     bool watch;
     bool json;
     bool quiet;
@@ -47,6 +50,8 @@ struct gm_args {
 int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct gm_args *out,
                   struct gm_err *err) GM_MUST_CHECK;
 
+/* --json stands among the options, whatever is wrong with the others. Thread: any. */
+bool gm_args_has_json(int argc, char *const *argv);
 /* Help text of a command; GM_CMD_NONE: the overview. Static. */
 const char *gm_args_help(enum gm_command command);
 

@@ -174,6 +174,7 @@ static enum gm_exit finish(struct run *r, bool watched)
 static int make_out(struct run *r)
 {
     struct stat st;
+    int rc = 0;
     const char *out = r->args->out;
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
@@ -182,21 +183,54 @@ static int make_out(struct run *r)
     if (r->out == NULL) {
         return gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
     }
-    if (stat(r->out, &st) == 0) {
-        return S_ISDIR(st.st_mode)
-                   ? 0
-                   : gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", out);
+    if (stat(r->out, &st) != 0) {
+        r->made_out = true;
+        rc = gm_fs_mkdirs(r->out, &r->err);
+        if (rc < 0 && r->err.code == GM_E_SYS && r->err.native != ENOSPC) {
+            rc = gm_err_set(&r->err, GM_E_INVAL, r->err.native, "--out %s can't be made: %s", out,
+                            strerror((int)r->err.native));
+        }
+    } else if (!S_ISDIR(st.st_mode)) {
+        rc = gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder", out);
+    } else if (access(r->out, W_OK | X_OK) != 0) {
+        rc = gm_err_set(&r->err, GM_E_INVAL, errno, "--out %s can't be written to: %s", out,
+                        strerror(errno));
     }
-    r->made_out = true;
     /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): gm_command_job frees it */
-    return gm_fs_mkdirs(r->out, &r->err);
+    return rc;
+}
+
+/* What can be said of INPUT and --out before anything is started or made. */
+static int check_places(struct run *r)
+{
+    const struct gm_args *args = r->args;
+    char *url = NULL;
+    int rc = 0;
+    if (args->command == GM_CMD_WATCH) {
+        return 0;
+    }
+    if (strcmp(args->operand, "-") == 0) {
+        return gm_err_set(&r->err, GM_E_INVAL, 0,
+                          "INPUT must be a file that can be read more than once, not a stream");
+    }
+    rc = gm_url_from_path(args->operand, &url, &r->err);
+    free(url);
+    if (rc == 0 && args->out != NULL) {
+        url = NULL;
+        rc = gm_url_from_path(args->out, &url, &r->err);
+        free(url);
+    }
+    return rc;
 }
 
 static int run_job(struct run *r, bool *out_watched)
 {
     const struct gm_args *args = r->args;
     const struct gm_farm_params farm = {.state = args->state, .nodes = (int)args->nodes};
-    int rc = make_out(r);
+    int rc = check_places(r);
+    if (rc == 0) {
+        rc = make_out(r);
+    }
     if (rc == 0) {
         rc = gm_session_open(args->scheduler, &farm, r->term, &r->session, &r->err);
     }

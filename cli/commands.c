@@ -7,16 +7,9 @@
 enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,
                              const struct gm_err *err)
 {
-    const struct gm_code_info *info = gm_code_get((int)err->code);
     gm_term_err(term, err);
-    if (args->json) {
-        json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s,s:s}}", "error", "code", info->id, "text",
-                                err->text, "blame", gm_blame_name(info->blame), "retry",
-                                gm_retry_name(info->retry), "remedy", info->remedy);
-        if (doc == NULL || gm_print_json(stdout, doc) != 0) {
-            gm_term_error(term, "could not write to stdout");
-        }
-        json_decref(doc);
+    if (args->json && gm_print_error(stdout, err) != 0) {
+        gm_term_error(term, "could not write to stdout");
     }
     return gm_exit_of_code(err->code);
 }

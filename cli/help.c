@@ -62,13 +62,27 @@ static const char WATCH[] =
     "Shows the job's progress until it ends; exits as the job did. Ctrl-C stops watching, not the\n"
     "job.\n\n" SCHEDULER_HELP COMMON_HELP;
 
+static const char JOB[] = "gopmill job list              jobs, newest first\n"
+                          "gopmill job show JOB          one job with its tasks\n"
+                          "gopmill job cancel JOB        ask for it to be cancelled\n"
+                          "gopmill job explain JOB       why its tasks wait, or where they run\n"
+                          "\nEach takes --help.\n";
+
+static const char NODE[] = "gopmill node list             nodes, what they have and use\n"
+                           "\nIt takes --help.\n";
+
+static const char PIPELINE[] = "gopmill pipeline list         pipelines by name\n"
+                               "gopmill pipeline show NAME    one as YAML\n"
+                               "gopmill pipeline check FILE   what is wrong with a file\n"
+                               "\nEach takes --help.\n";
+
 static const char JOB_LIST[] =
     "gopmill job list [options]\n"
     "Lists jobs, newest first.\n"
     "\n"
     "  --state S         only jobs that are queued, running, publishing, done, failed,\n"
     "                    cancelling or cancelled\n"
-    "  --limit N         at most N jobs, 1..1000 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
+    "  --limit N         at most N jobs, 1..500 (default 100)\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char JOB_SHOW[] = "gopmill job show JOB [options]\n"
                                "Shows one job with its tasks.\n\n" SCHEDULER_HELP COMMON_HELP;
@@ -107,6 +121,12 @@ const char *gm_args_help(enum gm_command command)
         return SUBMIT;
     case GM_CMD_WATCH:
         return WATCH;
+    case GM_CMD_JOB:
+        return JOB;
+    case GM_CMD_NODE:
+        return NODE;
+    case GM_CMD_PIPELINE:
+        return PIPELINE;
     case GM_CMD_JOB_LIST:
         return JOB_LIST;
     case GM_CMD_JOB_SHOW:

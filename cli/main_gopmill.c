@@ -12,10 +12,18 @@ int main(int argc, char **argv)
     struct gm_err err = {0};
     gm_term_init(&term, false);
     if (gm_args_parse(argc, argv, getenv("GOPMILL_SCHEDULER"), &args, &err) < 0) {
+        if (gm_args_has_json(argc, argv)) {
+            const struct gm_args json = {.json = true};
+            return (int)gm_command_fail(&json, &term, &err);
+        }
         gm_term_error(&term, "%s", err.text);
+        if (argc == 1) {
+            fprintf(stderr, "\n%s", gm_args_help(GM_CMD_NONE));
+        }
         return GM_EXIT_USAGE;
     }
     term.quiet = args.quiet;
+    term.json = args.json;
     if (gm_session_block_signals(&err) < 0) {
         gm_term_err(&term, &err);
         return GM_EXIT_FAILED;

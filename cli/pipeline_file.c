@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "cli/url.h"
 #include "common/fs.h"
@@ -21,8 +21,9 @@ static bool ends_in(const char *text, const char *end)
 
 bool gm_pipeline_is_file(const char *arg)
 {
+    struct stat st;
     return strchr(arg, '/') != NULL || ends_in(arg, ".yaml") || ends_in(arg, ".yml") ||
-           access(arg, F_OK) == 0;
+           (stat(arg, &st) == 0 && !S_ISDIR(st.st_mode));
 }
 
 int gm_pipeline_scan_images(const struct gm_yaml *root,
@@ -112,6 +113,8 @@ int gm_pipeline_load(const char *path, json_t **out, struct gm_err *err)
     if (rc < 0) {
         if (rc == -GM_E_SYS && err != NULL && err->native == ENOENT) {
             rc = gm_err_set(err, GM_E_NOTFOUND, ENOENT, "there is no pipeline file %s", path);
+        } else if (rc == -GM_E_SYS && err != NULL && err->native == EISDIR) {
+            rc = gm_err_set(err, GM_E_INVAL, EISDIR, "%s is a folder, not a pipeline file", path);
         }
         goto out;
     }

@@ -6,7 +6,8 @@
 #include "common/err.h"
 #include "common/yaml.h"
 
-/* --pipeline names a file when it holds a '/', ends in ".yaml" or ".yml", or such a file exists. */
+/* --pipeline names a file when it holds a '/', ends in ".yaml" or ".yml", or such a file (not a
+ * folder) exists. */
 bool gm_pipeline_is_file(const char *arg);
 /* Calls fn for the value of each `image` key of the tree, in order; the first failure ends it. */
 int gm_pipeline_scan_images(const struct gm_yaml *root,

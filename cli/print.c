@@ -15,9 +15,17 @@ static void put_text(FILE *file, const char *text, int width)
         fputc(c < 0x20 || c == 0x7f ? '?' : c, file);
         n += (c & 0xc0) != 0x80 ? 1 : 0; /* UTF-8: one column a character, nearly always */
     }
+    if (width > 0 && n >= width) {
+        fputc(' ', file); /* wider than its column, still apart from the next one */
+    }
     for (; n < width; n++) {
         fputc(' ', file);
     }
+}
+
+static const char *plural(int64_t n)
+{
+    return n == 1 ? "" : "s";
 }
 
 static void put_row(FILE *file, const char *name, const char *text)
@@ -43,6 +51,17 @@ int gm_print_json(FILE *file, const json_t *json)
 {
     int rc = json_dumpf(json, file, JSON_INDENT(2));
     return rc != 0 || fputc('\n', file) == EOF || fflush(file) != 0 ? -1 : 0;
+}
+
+int gm_print_error(FILE *file, const struct gm_err *err)
+{
+    const struct gm_code_info *info = gm_code_get((int)err->code);
+    json_t *doc = json_pack("{s:{s:s,s:s,s:s,s:s,s:s}}", "error", "code", info->id, "text",
+                            err->text, "blame", gm_blame_name(info->blame), "retry",
+                            gm_retry_name(info->retry), "remedy", info->remedy);
+    int rc = doc == NULL ? -1 : gm_print_json(file, doc);
+    json_decref(doc);
+    return rc;
 }
 
 static int64_t number(const json_t *object, const char *key)
@@ -247,8 +266,8 @@ static void print_source(FILE *file, const json_t *source)
     {
         fprintf(file, "%-13s", "audio");
         put_text(file, gm_job_text(audio, "codec"), 0);
-        fprintf(file, " %" PRId64 " Hz, %" PRId64 " channels, ", number(audio, "sample_rate"),
-                number(audio, "channels"));
+        fprintf(file, " %" PRId64 " Hz, %" PRId64 " channel%s, ", number(audio, "sample_rate"),
+                number(audio, "channels"), plural(number(audio, "channels")));
         put_text(file, gm_job_text(audio, "language"), 0);
         fputc('\n', file);
     }
@@ -275,8 +294,9 @@ void gm_print_plan(FILE *file, const json_t *report)
         fputc('\n', file);
     }
     fprintf(file, "%-13s%" PRId64 "\n", "audio tracks", number(plan, "audio_tracks"));
-    fprintf(file, "%-13s%" PRId64 " of %.3f s, in %" PRId64 " chunks\n", "segments",
-            number(estimated, "segments"), real(plan, "segment_s"), number(estimated, "chunks"));
+    fprintf(file, "%-13s%" PRId64 " of %.3f s, in %" PRId64 " chunk%s\n", "segments",
+            number(estimated, "segments"), real(plan, "segment_s"), number(estimated, "chunks"),
+            plural(number(estimated, "chunks")));
     fprintf(file, "%-13s%" PRId64 "\n", "frames", number(estimated, "frames"));
     fprintf(file, "%-13sabout %s\n", "CPU time",
             gm_progress_time(real(estimated, "cpu_s"), time, sizeof(time)));

@@ -4,6 +4,8 @@
 #include <jansson.h>
 #include <stdio.h>
 
+#include "common/err.h"
+
 /* What the API answers, for people: plain text, columns by blanks, control characters replaced. */
 void gm_print_jobs(FILE *file, const json_t *answer);
 void gm_print_job(FILE *file, const json_t *job);
@@ -16,6 +18,8 @@ void gm_print_plan(FILE *file, const json_t *report);
 
 /* One JSON document, indented, and a newline. 0, or -1 when it could not be written. */
 int gm_print_json(FILE *file, const json_t *json);
+/* err with its catalogue row as {"error": {...}}; answers as gm_print_json. */
+int gm_print_error(FILE *file, const struct gm_err *err);
 /* bytes as "1.5 GB" (powers of 1000) into out of at least 24 bytes. */
 const char *gm_print_bytes(double bytes, char *out, size_t size);
 

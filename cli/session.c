@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "cli/exits.h"
+#include "cli/print.h"
 #include "cli/request.h"
 
 #define READY_TIMEOUT (60 * GM_SEC)
@@ -68,6 +69,11 @@ static void handle_signal(struct gm_session *s, uint32_t number)
     } else if (number != SIGCHLD && ++s->interrupts > 1) {
         gm_term_clear(s->term);
         gm_farm_destroy(&s->farm);
+        if (s->term->json) {
+            struct gm_err err;
+            gm_err_set(&err, GM_E_CANCELLED, 0, "killed by a second interrupt");
+            (void)gm_print_error(stdout, &err);
+        }
         _exit(GM_EXIT_KILLED);
     }
 }

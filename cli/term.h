@@ -10,6 +10,7 @@ struct gm_term {
     bool tty;
     bool color; /* tty, and NO_COLOR is unset or empty (https://no-color.org) */
     bool quiet; /* progress and notes are off; errors are shown */
+    bool json;  /* stdout gets one JSON document, also where the program is killed */
     unsigned width;
     bool line_open; /* a progress line is on the row now */
     gm_time last_plain;

@@ -49,6 +49,13 @@ static void add_path(struct gm_buf *buf, const char *path)
     }
 }
 
+/* "s3://..." and the like (RFC 3986 section 3.1); "./s3://..." is a path. */
+static bool has_scheme(const char *text)
+{
+    size_t n = strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+.-");
+    return n > 1 && text[0] != '.' && strncmp(text + n, "://", 3) == 0;
+}
+
 int gm_url_from_path(const char *path, char **out, struct gm_err *err)
 {
     struct gm_buf buf = {0};
@@ -58,6 +65,10 @@ int gm_url_from_path(const char *path, char **out, struct gm_err *err)
     if (strncmp(path, "file://", 7) == 0) {
         gm_buf_str(&buf, path);
         return take_text(&buf, out, err);
+    }
+    if (has_scheme(path)) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "`%.120s`: this version takes paths and file:// URLs only", path);
     }
     gm_buf_str(&buf, "file://");
     if (path[0] != '/') {

@@ -6,7 +6,7 @@
 /* "file://" URL of a path, made absolute with the current folder, without "." and doubled slashes
  * (".." stays: links decide what it means). Every byte but RFC 3986's unreserved ones and '/' is
  * percent-encoded. path that begins with "file://" is copied as it is. *out is owned. Errors: SYS,
- * NOMEM, INVAL (empty). */
+ * NOMEM, INVAL (empty, or the URL of another scheme). */
 int gm_url_from_path(const char *path, char **out, struct gm_err *err) GM_MUST_CHECK;
 /* The path of a "file://" URL, owned; NULL: not one, or malformed. */
 char *gm_url_to_path(const char *url);

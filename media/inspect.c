@@ -329,7 +329,7 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
         scan->decode_errors + scan->corrupt_frames + scan->corrupt_packets + scan->read_errors;
     int rc = 0;
     WARN(damage > 0, "source.damaged", damage,
-         "the source is damaged: %lld errors were seen while sampling it", (long long)damage)
+         "the source is damaged: %lld error(s) were seen while sampling it", (long long)damage)
     WARN(strcmp(v->field_order, "progressive") != 0 && strcmp(v->field_order, "unknown") != 0,
          "source.interlaced", 1, "the source is interlaced (%s) and is not deinterlaced",
          v->field_order)
@@ -337,8 +337,7 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          "source.hdr", 1, "the source has HDR transfer %s; outputs keep it in 8 bits", v->transfer)
     WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
     WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
-         "%zu streams that are neither the chosen video nor decodable sound are left out",
-         f->n_dropped)
+         "left out, as neither the chosen video nor decodable sound: %zu stream(s)", f->n_dropped)
     WARN(!scan->complete, "source.duration_estimated", 1,
          "the source was read in parts: frames and duration are estimates")
     WARN(strcmp(v->range, "pc") == 0, "source.full_range", 1,

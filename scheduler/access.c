@@ -63,7 +63,7 @@ static int source_stat(const char *path, uint64_t *out_size, struct gm_err *err)
         return gm_err_set(err, GM_E_INPUT_EMPTY, 0, "the input has no bytes");
     }
     if (access(path, R_OK) != 0) {
-        return gm_err_set(err, GM_E_STORE_DENIED, errno, "the scheduler may not read the input");
+        return gm_err_set(err, GM_E_INPUT_DENIED, errno, "the scheduler may not read the input");
     }
     *out_size = (uint64_t)st.st_size;
     return 0;
@@ -81,7 +81,7 @@ int gm_access_source(const char *url, char *const *roots, struct gm_access_sourc
     }
     if (realpath(path, real) == NULL) {
         rc = errno == EACCES
-                 ? gm_err_set(err, GM_E_STORE_DENIED, errno, "the scheduler may not read the input")
+                 ? gm_err_set(err, GM_E_INPUT_DENIED, errno, "the scheduler may not read the input")
                  : gm_err_set(err, GM_E_INPUT_MISSING, errno, "the input does not exist: %s", path);
     } else if (!is_below(real, roots)) {
         rc = gm_err_set(err, GM_E_STORE_DENIED, 0,
@@ -171,6 +171,18 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
                           "the destination is outside the folders of allow_destinations");
     }
     return gm_store_url(real, out_url, err);
+}
+
+int gm_access_writable(const char *url, struct gm_err *err)
+{
+    char *path = NULL;
+    int rc = gm_store_path(url, &path, err);
+    if (rc == 0 && access(path, W_OK | X_OK) != 0) {
+        rc = gm_err_set(err, GM_E_STORE_DENIED, errno,
+                        "the scheduler may not write to the destination: %s", strerror(errno));
+    }
+    free(path);
+    return rc;
 }
 
 int gm_access_split(const char *url, char **out_root_url, char **out_key, struct gm_err *err)

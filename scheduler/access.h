@@ -12,7 +12,7 @@ struct gm_access_source {
     uint64_t size;
 };
 /* roots: NULL-terminated absolute folders. Errors: INPUT_MISSING, INPUT_NOT_FILE, INPUT_EMPTY,
- * STORE_DENIED (outside the roots, or unreadable), INVAL, NOMEM. */
+ * INPUT_DENIED (unreadable), STORE_DENIED (outside the roots), INVAL, NOMEM. */
 int gm_access_source(const char *url, char *const *roots, struct gm_access_source *out,
                      struct gm_err *err) GM_MUST_CHECK;
 void gm_access_source_fini(struct gm_access_source *source);
@@ -20,6 +20,8 @@ void gm_access_source_fini(struct gm_access_source *source);
  * INVAL (a file is in the way), NOMEM. */
 int gm_access_destination(const char *url, char *const *roots, char **out_url,
                           struct gm_err *err) GM_MUST_CHECK;
+/* The folder at url may be written to. Errors: STORE_DENIED, INVAL, NOMEM. */
+int gm_access_writable(const char *url, struct gm_err *err) GM_MUST_CHECK;
 /* Canonical source URL -> URL of its folder and key in it. Both owned. */
 int gm_access_split(const char *url, char **out_root_url, char **out_key,
                     struct gm_err *err) GM_MUST_CHECK;

@@ -106,7 +106,7 @@ static int read_places(struct submit *s, struct gm_err *err)
     struct gm_store *store = NULL;
     rc = gm_store_open(s->destination, true, &store, err);
     gm_store_close(&store);
-    return rc;
+    return rc < 0 ? rc : gm_access_writable(s->destination, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)

@@ -117,7 +117,10 @@ static void mistakes_are_named(void **state)
         {"", "no command"},
         {"trnscode in", "did you mean `transcode`"},
         {"job lst", "did you mean `list`"},
-        {"job", "second word"},
+        {"job", "second word: list, show, cancel or explain"},
+        {"node", "second word: list"},
+        {"transcode", "INPUT is missing"},
+        {"transcode in --bogus", "unknown option `--bogus`"},
         {"transcode in", "--out DIR is missing"},
         {"transcode --out o", "INPUT is missing"},
         {"transcode in more --out o", "`more` is one word too many"},
@@ -150,6 +153,23 @@ static void mistakes_are_named(void **state)
     }
 }
 
+static void an_unlike_option_is_not_suggested(void **state)
+{
+    (void)state;
+    struct gm_args args;
+    assert_int_equal(parse("plan in --bogus", NULL, &args), -GM_E_INVAL);
+    assert_null(strstr(err.text, "did you mean"));
+}
+
+static void json_is_seen_whatever_else_is_wrong(void **state)
+{
+    (void)state;
+    char *const with[] = {"gopmill", "plan", "--bogus", "--json"};
+    char *const without[] = {"gopmill", "plan", "--", "--json"};
+    assert_true(gm_args_has_json(4, with));
+    assert_false(gm_args_has_json(4, without));
+}
+
 static void help_needs_nothing_else(void **state)
 {
     (void)state;
@@ -159,6 +179,20 @@ static void help_needs_nothing_else(void **state)
     assert_int_equal(args.command, GM_CMD_NONE);
     assert_int_equal(parse("transcode -h", NULL, &args), 0);
     assert_int_equal(args.command, GM_CMD_TRANSCODE);
+    static const struct {
+        const char *line;
+        enum gm_command command;
+    } rows[] = {
+        {"help", GM_CMD_NONE},      {"help plan", GM_CMD_PLAN},
+        {"job --help", GM_CMD_JOB}, {"help job show", GM_CMD_JOB_SHOW},
+        {"help node", GM_CMD_NODE}, {"pipeline -h", GM_CMD_PIPELINE},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        assert_int_equal(parse(rows[i].line, NULL, &args), 0);
+        assert_true(args.help);
+        assert_int_equal(args.command, rows[i].command);
+    }
+    assert_int_equal(parse("help plann", NULL, &args), -GM_E_INVAL);
     for (int c = GM_CMD_NONE; c <= GM_CMD_VERSION; c++) {
         const char *text = gm_args_help((enum gm_command)c);
         assert_int_equal(strncmp(text, "gopmill", 7), 0);
@@ -176,6 +210,8 @@ int main(void)
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(the_environment_names_a_scheduler),
         cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(an_unlike_option_is_not_suggested),
+        cmocka_unit_test(json_is_seen_whatever_else_is_wrong),
         cmocka_unit_test(help_needs_nothing_else),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

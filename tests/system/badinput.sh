@@ -45,10 +45,19 @@ usage "no command"
 usage "unknown command" transmogrify
 usage "unknown option" transcode "$work/tail.mp4" --out "$work/o" --fast
 usage "no output" transcode "$work/tail.mp4"
+usage "INPUT on another machine" transcode http://host/a.mp4 --out "$work/o"
+usage "result on another machine" transcode "$work/tail.mp4" --out s3://bucket/o
+check "no folder named as a URL is made" test ! -e s3:
+usage "INPUT from a pipe" transcode - --out "$work/o"
+usage "a file where the result's folder should be" transcode "$work/tail.mp4" --out "$work/empty.mp4/o"
 usage "bad node count" transcode "$work/tail.mp4" --out "$work/o" --nodes 0
 printf 'name: x\ntasks:\n  inspect: { type: inspect }\n  plan: { type: plan, needs: [inspect], lader: [720] }\n' >"$work/bad.yaml"
 usage "pipeline with an unknown key" transcode "$work/tail.mp4" --out "$work/o" --pipeline "$work/bad.yaml"
 check "it names line and suggestion: $(cat "$work/stderr")" grep -qE 'bad\.yaml:4:.*lader.*ladder' "$work/stderr"
+rc=0
+"$bin/gopmill" transcode --bogus --json >"$work/stdout" 2>/dev/null || rc=$?
+check "wrong usage with --json: exit 2, got $rc" test "$rc" = 2
+check "and one document" jq -e '.error.code == "usage.invalid"' "$work/stdout" >/dev/null
 rc=0
 "$bin/gopmill" job list --scheduler "unix:$work/nobody.sock" >/dev/null 2>"$work/stderr" || rc=$?
 check "no scheduler: exit 4, got $rc" test "$rc" = 4
