@@ -88,8 +88,7 @@ static bool node_has_slots(const struct gm_cnode *node)
     return false;
 }
 
-/* True when a node that has not failed the unit could take it, now or later. */
-static bool has_other_node(const struct gm_core *core, const struct gm_unit *unit)
+bool gm_core_has_other_node(const struct gm_core *core, const struct gm_unit *unit)
 {
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         if (gm_core_node_is_open(n) && node_has_slots(n) && !gm_core_unit_avoids(unit, n->id)) {
@@ -109,7 +108,7 @@ static uint64_t smaller(uint64_t a, uint64_t b)
 static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct gm_assignment *a)
 {
     static const struct gm_capacity none;
-    bool other = unit->avoid_count > 0 && has_other_node(core, unit);
+    bool other = unit->avoid_count > 0 && gm_core_has_other_node(core, unit);
     bool possible = false;
     struct gm_cnode *best_node = NULL, *alone_node = NULL;
     struct gm_cdevice *best = NULL, *alone = NULL;

@@ -8,6 +8,10 @@
  * A failure is evidence against the unit unless it says only that something outside ended the
  * work: a lost node, a worker killed by SIGKILL. Three distinct nodes with evidence against one
  * chunk: poison.
+ *
+ * What failed three times in a row with one code, and on every node that could take it, would fail
+ * again: a lone node does not try it for minutes. A full disk gets two tries more, for somebody may
+ * make room. An object that is broken is as broken on other nodes, and says nothing about media.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -18,6 +22,8 @@
 #define FIRST_PAUSE GM_SEC
 #define LONGEST_PAUSE (30 * GM_SEC)
 #define REFUSAL_PAUSE (2 * GM_SEC)
+#define REPEATS 3u
+#define REPEATS_FULL 5u
 
 bool gm_core_error_is_evidence(const struct gm_err *error)
 {
@@ -36,11 +42,13 @@ uint32_t gm_core_unit_evidence(const struct gm_unit *unit)
 
 void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error)
 {
+    bool evidence = gm_core_error_is_evidence(error);
     unit->failures++;
+    unit->streak = !evidence ? 0 : unit->streak_code == error->code ? unit->streak + 1 : 1;
+    unit->streak_code = error->code;
     if (gm_code_get((int)error->code)->retry != GM_RETRY_OTHER_NODE) {
         return;
     }
-    bool evidence = gm_core_error_is_evidence(error);
     for (uint32_t i = 0; i < unit->avoid_count; i++) {
         if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
             unit->avoid[i].evidence = unit->avoid[i].evidence || evidence;
@@ -135,11 +143,43 @@ static bool is_free(const struct gm_lease *lease, struct gm_unit *unit, enum gm_
     return true;
 }
 
+/* How many failures in a row with `code` say that the next one would be the same; 0: none do, what
+ * is wrong lies outside and may pass. */
+static uint32_t repeats_of(enum gm_code code)
+{
+    switch (code) {
+    case GM_E_STORE_FULL:
+    case GM_E_NO_SCRATCH:
+        return REPEATS_FULL;
+    case GM_E_TIMEOUT:
+    case GM_E_NODE_LOST:
+        return 0;
+    default:
+        return gm_code_get((int)code)->retry == GM_RETRY_OTHER_NODE ? REPEATS : 0;
+    }
+}
+
+static bool is_of_object(enum gm_code code)
+{
+    return code == GM_E_STORE_CORRUPT || code == GM_E_MEDIA_CHUNK || code == GM_E_STORE_FULL;
+}
+
+/* The same failure again and again, and nobody left who might do better. */
+static bool is_repeated(const struct gm_core *core, const struct gm_unit *unit, enum gm_code code)
+{
+    uint32_t repeats = repeats_of(code);
+    return repeats > 0 && unit->streak >= repeats &&
+           (is_of_object(code) || !gm_core_has_other_node(core, unit));
+}
+
 /* True when the job must fail; *error is then why. */
 static bool is_final(const struct gm_core *core, const struct gm_unit *unit, int64_t chunk,
                      struct gm_err *error)
 {
     if (gm_code_get((int)error->code)->retry == GM_RETRY_NEVER) {
+        return true;
+    }
+    if (is_of_object(error->code) && is_repeated(core, unit, error->code)) {
         return true;
     }
     uint32_t nodes = gm_core_unit_evidence(unit);
@@ -150,7 +190,7 @@ static bool is_final(const struct gm_core *core, const struct gm_unit *unit, int
                          gm_code_get((int)last.code)->id, last.text);
         return true;
     }
-    return unit->failures >= core->params.max_attempts;
+    return unit->failures >= core->params.max_attempts || is_repeated(core, unit, error->code);
 }
 
 static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm_lease_failure *f)

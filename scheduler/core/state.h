@@ -46,6 +46,8 @@ struct gm_unit {
     gm_time ready_since;
     gm_time retry_at;
     uint32_t failures; /* charged, since it last made progress */
+    uint32_t streak;   /* the last of them that are evidence and have one code */
+    enum gm_code streak_code;
     uint32_t refusals;
     struct gm_avoid *avoid; /* owned */
     uint32_t avoid_count;
@@ -394,6 +396,8 @@ bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_cap
 uint64_t gm_core_slots(const struct gm_core *core, uint64_t *out_free); /* where work may go */
 bool gm_core_node_is_open(const struct gm_cnode *node);
 bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id);
+/* True when a node that has not failed the unit could take it, now or later. */
+bool gm_core_has_other_node(const struct gm_core *core, const struct gm_unit *unit);
 /* The unit that decides where the next piece of inst goes; NULL: none is ready. */
 struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst);
 /* audio whose inputs still come takes no last slot */

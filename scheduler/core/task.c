@@ -53,6 +53,7 @@ void gm_core_unit_clear(struct gm_unit *unit)
     unit->avoid = NULL;
     unit->avoid_count = 0;
     unit->failures = 0;
+    unit->streak = 0;
     unit->refusals = 0;
 }
 

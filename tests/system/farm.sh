@@ -4,7 +4,7 @@
 
 make_clip "$work/clip.mp4" 8 320x240 25
 mkdir -p "$work/s" "$work/n" "$work/run"
-head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$work/grant.key"
+head -c 32 /dev/urandom | od -v -An -tx1 | tr -d ' \n' >"$work/grant.key"
 edit() { # example overrides... : the shipped file with other values
   local file=$1
   shift

@@ -127,7 +127,7 @@ static void a_chunk_that_fails_on_two_nodes_is_not(void **arg)
     sim_destroy(sim);
 }
 
-static void attempts_on_one_node_run_out(void **arg)
+static void what_fails_alike_on_the_only_node_fails_the_job_soon(void **arg)
 {
     (void)arg;
     struct sim *sim = farm(1, 2);
@@ -136,8 +136,34 @@ static void attempts_on_one_node_run_out(void **arg)
     sim_until(sim, sim_all_final, 600);
     assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
     assert_int_equal(sim_error(sim, "job").code, GM_E_WORKER_DIED);
-    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, GM_E_WORKER_DIED), 8);
+    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, GM_E_WORKER_DIED), 3);
     sim_destroy(sim);
+}
+
+/* On a farm of five, with a code that five tries of a full disk or three of a broken object get. */
+static void repeated_failures_end_with_their_own_code(void **arg)
+{
+    (void)arg;
+    static const struct {
+        enum gm_code code;
+        uint32_t attempts;
+        uint32_t seconds;
+    } cases[] = {{GM_E_STORE_FULL, 5, 20},
+                 {GM_E_STORE_CORRUPT, 3, 5},
+                 {GM_E_MEDIA_CHUNK, 3, 5},
+                 {GM_E_MEDIA, 5, 20}}; /* once on each node */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sim *sim = farm(5, 1);
+        struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+        job->inspect_fails = cases[i].code;
+        gm_time before = sim->now;
+        sim_until(sim, sim_all_final, 600);
+        assert_int_equal(sim_error(sim, "job").code, cases[i].code);
+        assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, cases[i].code),
+                         cases[i].attempts);
+        assert_true(sim->now - before < cases[i].seconds * GM_SEC);
+        sim_destroy(sim);
+    }
 }
 
 static void an_unusable_input_ends_the_job_at_once(void **arg)
@@ -443,7 +469,8 @@ int main(void)
         cmocka_unit_test(a_node_that_comes_back_anew_loses_its_leases_at_once),
         cmocka_unit_test(a_chunk_that_fails_on_three_nodes_is_poison),
         cmocka_unit_test(a_chunk_that_fails_on_two_nodes_is_not),
-        cmocka_unit_test(attempts_on_one_node_run_out),
+        cmocka_unit_test(repeated_failures_end_with_their_own_code),
+        cmocka_unit_test(what_fails_alike_on_the_only_node_fails_the_job_soon),
         cmocka_unit_test(an_unusable_input_ends_the_job_at_once),
         cmocka_unit_test(a_store_that_fails_is_tried_with_growing_pauses),
         cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
