@@ -7,7 +7,7 @@ int gm_array_reserve(void *array, size_t count, size_t more, size_t *io_cap, siz
                      struct gm_err *err)
 {
     size_t cap = *io_cap < 8 ? 16 : *io_cap * 2;
-    void *old = NULL;
+    void **at = array; /* types of pointers do not matter: -fno-strict-aliasing */
     void *grown;
 
     if (more <= *io_cap - count) {
@@ -17,13 +17,11 @@ int gm_array_reserve(void *array, size_t count, size_t more, size_t *io_cap, siz
         return gm_err_nomem(err);
     }
     cap = cap < count + more ? count + more : cap;
-    /* a pointer to any type is read as bytes: `array` may be the address of one of any */
-    memcpy(&old, array, sizeof(old));
-    grown = realloc(old, cap * size);
+    grown = realloc(*at, cap * size);
     if (grown == NULL) {
         return gm_err_nomem(err);
     }
-    memcpy(array, &grown, sizeof(grown));
+    *at = grown;
     *io_cap = cap;
     return 0;
 }

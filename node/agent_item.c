@@ -418,7 +418,7 @@ static void after_put(void *arg)
 
 static void start_put(struct gm_item *item)
 {
-    struct gm_err err;
+    struct gm_err err = {0};
     struct put *put = calloc(1, sizeof(*put));
     int rc = put == NULL ? gm_err_nomem(&err) : 0;
     item->state = GM_ITEM_PUT;

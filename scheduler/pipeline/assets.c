@@ -113,7 +113,7 @@ static int load_image(const char *path, Gm__Pipeline *pipeline, struct gm_err *e
 
 int gm_pipeline_load(const char *path, Gm__Pipeline **out, char **out_yaml, struct gm_err *err)
 {
-    struct gm_err own;
+    struct gm_err own = {0};
     uint8_t *text = NULL;
     size_t size = 0;
     Gm__Pipeline *pipeline = NULL;

@@ -169,7 +169,7 @@ static void a_part_is_read_from_its_place(void **state)
         assert_int_equal(gm_fs_read_at(fd, out, rows[i].size, rows[i].offset, &got, &err), 0);
         assert_int_equal(got, rows[i].read);
         if (got > 0) {
-            assert_memory_equal(out, "0123456789" + rows[i].offset, got);
+            assert_memory_equal(out, &"0123456789"[rows[i].offset], got);
         }
         assert_int_equal(out[got], 0);
         assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
