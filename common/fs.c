@@ -353,3 +353,8 @@ int gm_fs_program_dir(char **out, struct gm_err *err)
     *out = copy;
     return 0;
 }
+
+uint64_t gm_fs_changed_ns(const struct stat *st)
+{
+    return (uint64_t)st->st_mtim.tv_sec * 1000000000u + (uint64_t)st->st_mtim.tv_nsec;
+}

@@ -1,6 +1,8 @@
 #ifndef GM_COMMON_FS_H
 #define GM_COMMON_FS_H
 
+#include <sys/stat.h>
+
 #include "common/err.h"
 
 /* Files and folders. Errors: SYS (native = errno), NOMEM, LIMIT. Thread: any. */
@@ -25,6 +27,8 @@ int gm_fs_write_atomic(const char *path, const void *data, size_t size,
 int gm_fs_lock(const char *folder, const char *user, int *out_fd, struct gm_err *err) GM_MUST_CHECK;
 /* mkdir -p, mode 0755; new folders are synced. */
 int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
+/* When a file's content changed last, in ns since 1970. */
+uint64_t gm_fs_changed_ns(const struct stat *st);
 /* rm -rf; follows no link; a missing path is fine. */
 int gm_fs_remove_tree(const char *path, struct gm_err *err) GM_MUST_CHECK;
 /* printf of a path into a fixed buffer; LIMIT when it does not fit. */

@@ -176,7 +176,7 @@ static void after_read(void *arg)
     if (!settle(item)) {
         return;
     }
-    if (item->err.code != GM_OK) {
+    if (item->err.code != GM_OK || gm_open_source_changed(item->task, &item->err)) {
         gm_item_failed(item, &item->err);
         return;
     }

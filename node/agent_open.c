@@ -2,11 +2,16 @@
  * the worker as they are; bodies of any other store go through the content cache when their hash is
  * known. Failures of the store are tried again with growing pauses, then told to the worker, whose
  * task fails with them. */
+#include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/fs.h"
+#include "common/hash.h"
 #include "common/log.h"
 #include "node/agent_state.h"
 #include "node/cache.h"
@@ -28,6 +33,7 @@ struct gm_open {
     gm_time not_before;
     int fd; /* owned; what run_open found */
     uint64_t size;
+    uint64_t changed; /* ns since 1970; of a file */
     struct gm_err err;
 };
 
@@ -60,16 +66,70 @@ static int open_grant(struct gm_open *open)
     return rc;
 }
 
+/* Stores keep times as finely as they can: in ns, in 100 ns, in seconds. */
+static bool same_time(uint64_t a, uint64_t b)
+{
+    const uint64_t second = GM_SEC;
+    bool coarse = a % second == 0 || b % second == 0;
+    return coarse ? a / second == b / second : a / 1000 == b / 1000;
+}
+
+/* A source is what it was when the job was submitted. */
+static int check_source(struct gm_open *open)
+{
+    struct stat st;
+    if (fstat(open->fd, &st) < 0) {
+        return gm_err_set(&open->err, GM_E_STORE, errno, "could not look at the source");
+    }
+    open->changed = gm_fs_changed_ns(&st);
+    if (open->object->version != 0 && !same_time(open->changed, open->object->version)) {
+        return gm_err_set(&open->err, GM_E_INPUT_CHANGED, 0,
+                          "the source was written to after the job was submitted");
+    }
+    return 0;
+}
+
+/* Bodies of the store itself; what comes through the cache is hashed on its way there. */
+static int check_body(struct gm_open *open)
+{
+    uint8_t hash[GM_SHA256_SIZE];
+    uint64_t size;
+    int rc = gm_sha256_fd(open->fd, hash, &size, &open->err);
+    if (rc == -GM_E_SYS) {
+        open->err.code = GM_E_STORE;
+    }
+    if (rc == 0 && memcmp(hash, open->object->sha256.data, sizeof(hash)) != 0) {
+        rc = gm_err_set(&open->err, GM_E_STORE_CORRUPT, 0,
+                        "`%.120s` is not what was written: its hash differs", open->object->key);
+    }
+    return rc;
+}
+
+/* What the store does not find was there before: the user's file, or an object of ours. */
+static void name_missing(struct gm_open *open)
+{
+    if (open->err.code == GM_E_NOTFOUND) {
+        open->err.code = open->source ? GM_E_INPUT_MISSING : GM_E_STORE_CORRUPT;
+    }
+}
+
 static void run_open(void *arg)
 {
     struct gm_open *open = arg;
     memset(&open->err, 0, sizeof(open->err));
     open->fd = -1;
     int rc = open_grant(open);
+    name_missing(open);
     if (rc == 0 && open->object->size != 0 && open->size != open->object->size) {
         rc = gm_err_set(&open->err, open->source ? GM_E_INPUT_CHANGED : GM_E_STORE_CORRUPT, 0,
                         "`%.120s` has %" PRIu64 " bytes, not %" PRIu64, open->object->key,
                         open->size, open->object->size);
+    }
+    bool is_file = is_file_url(open->object->url);
+    if (rc == 0 && is_file && open->source) {
+        rc = check_source(open);
+    } else if (rc == 0 && is_file && open->object->sha256.len == GM_SHA256_SIZE) {
+        rc = check_body(open);
     }
     if (rc < 0 && open->fd >= 0) {
         close(open->fd);
@@ -138,8 +198,12 @@ static void after_open(void *arg)
         open->not_before = gm_time_now() + gm_agent_backoff(open->tries++);
         return;
     }
-    if (open->err.code == GM_E_STORE_DENIED && gm_time_now() - open->task->assigned > GRANT_LIFE) {
+    if (open->err.code == GM_E_NODE_GRANT && gm_time_now() - open->task->assigned > GRANT_LIFE) {
         open->err.code = GM_E_TIMEOUT; /* the next attempt gets fresh grants */
+    }
+    if (open->source && open->fd >= 0 && open->task->source_fd < 0) {
+        open->task->source_fd = fcntl(open->fd, F_DUPFD_CLOEXEC, 0);
+        open->task->source_changed = open->changed;
     }
     int fd = open->fd;
     open->fd = -1;
@@ -242,4 +306,15 @@ void gm_open_tick(struct gm_agent *agent, gm_time now)
             start_job(open);
         }
     }
+}
+
+bool gm_open_source_changed(const struct gm_task *task, struct gm_err *err)
+{
+    struct stat st;
+    if (task->source_fd < 0 || fstat(task->source_fd, &st) < 0 ||
+        gm_fs_changed_ns(&st) == task->source_changed) {
+        return false;
+    }
+    (void)gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the source was written to while it was read");
+    return true;
 }

@@ -124,6 +124,8 @@ struct gm_task {
     uint64_t progress, frames_done, frames_total, told_done;
     gm_time told;
     uint64_t bytes_in, bytes_out;
+    int source_fd;                /* owned; -1: no worker of it opened the source */
+    uint64_t source_changed;      /* when it was opened: ns since 1970 */
     struct gm_item *first, *last; /* announced, in order; the end of the task is the last */
     uint32_t unacked;             /* items on their way */
     int refs;                     /* jobs and items that hold it */
@@ -242,6 +244,8 @@ void gm_verify_forget(struct gm_item *item); /* out of the queue */
 /* Opens what the worker of `slot` asked for, on behalf of task, and answers it. */
 void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask);
 void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot); /* it is gone */
+/* True, with *err filled: the source was written to since the task opened it. */
+bool gm_open_source_changed(const struct gm_task *task, struct gm_err *err);
 void gm_open_tick(struct gm_agent *agent, gm_time now);
 void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char *name, int fd,
                    const struct gm_err *failure); /* takes fd */

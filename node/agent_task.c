@@ -66,6 +66,9 @@ static void free_task(struct gm_task *task)
     if (task->slot != NULL && task->slot->task == task) {
         task->slot->task = NULL;
     }
+    if (task->source_fd >= 0) {
+        close(task->source_fd);
+    }
     if (task->folder >= 0) {
         close(task->folder);
     }
@@ -124,6 +127,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->term = assign->term;
     task->epoch = assign->epoch;
     task->folder = -1;
+    task->source_fd = -1;
     task->inputs_complete = task->spec->inputs_complete;
     task->assigned = task->life = gm_time_now();
     uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;

@@ -66,6 +66,7 @@ static void end_failed(struct gm_task *task, const Gm__WFailed *failed)
 {
     struct gm_err err;
     gm_err_from_msg(failed->error, &err);
+    GM_IGNORE(gm_open_source_changed(task, &err), "then that is why");
     gm_task_end_failed(task, &err, failed->chunk, failed->usage);
 }
 

@@ -49,7 +49,7 @@ static bool is_below(const char *path, char *const *roots)
     return false;
 }
 
-static int source_stat(const char *path, uint64_t *out_size, struct gm_err *err)
+static int source_stat(const char *path, struct gm_access_source *out, struct gm_err *err)
 {
     struct stat st;
     if (stat(path, &st) != 0) {
@@ -65,7 +65,8 @@ static int source_stat(const char *path, uint64_t *out_size, struct gm_err *err)
     if (access(path, R_OK) != 0) {
         return gm_err_set(err, GM_E_INPUT_DENIED, errno, "the scheduler may not read the input");
     }
-    *out_size = (uint64_t)st.st_size;
+    out->size = (uint64_t)st.st_size;
+    out->version = gm_fs_changed_ns(&st);
     return 0;
 }
 
@@ -87,7 +88,7 @@ int gm_access_source(const char *url, char *const *roots, struct gm_access_sourc
         rc = gm_err_set(err, GM_E_STORE_DENIED, 0,
                         "the input is outside the folders of allow_sources");
     } else {
-        rc = source_stat(real, &s.size, err);
+        rc = source_stat(real, &s, err);
     }
     if (rc == 0) {
         rc = gm_store_url(real, &s.url, err);

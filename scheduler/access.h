@@ -10,6 +10,7 @@ struct gm_access_source {
     char *url;  /* owned; canonical: no link in it */
     char *name; /* owned; last part, valid UTF-8 for messages */
     uint64_t size;
+    uint64_t version; /* its last change, ns since 1970 */
 };
 /* roots: NULL-terminated absolute folders. Errors: INPUT_MISSING, INPUT_NOT_FILE, INPUT_EMPTY,
  * INPUT_DENIED (unreadable), STORE_DENIED (outside the roots), INVAL, NOMEM. */

@@ -192,7 +192,7 @@ int gm_grant_write(const char *store_url, const char *key, uint64_t size, const 
 
 static int refuse(struct gm_err *err, const char *why)
 {
-    return gm_err_set(err, GM_E_STORE_DENIED, 0, "a grant was refused: %s", why);
+    return gm_err_set(err, GM_E_NODE_GRANT, 0, "a grant was refused: %s", why);
 }
 
 /* The bytes of "name" + value up to the next '&' or the end; moves *at behind it and its '&'. */

@@ -125,6 +125,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->destination_url = gm_mem_strdup(s->destination_url);
     job->external_id = gm_mem_strdup(s->external_id);
     job->source_size = s->source_size;
+    job->source_version = s->source_version;
     job->priority = s->priority;
     job->plan_only = s->plan_only;
     job->created_unix_ms = s->created_unix_ms;

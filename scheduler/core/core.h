@@ -81,6 +81,7 @@ struct gm_submit {                /* borrowed; copied */
     const Gm__Pipeline *pipeline; /* checked */
     const char *source_url;       /* as the user named it */
     uint64_t source_size;
+    uint64_t source_version; /* its last change, ns since 1970; 0: not known */
     const char *source_name;
     const char *destination_url; /* store of the outputs */
     int32_t priority;            /* 0..100, default 50 */

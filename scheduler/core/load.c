@@ -126,6 +126,7 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     free(job->publication);
     job->publication = gm_mem_strdup(row->publication);
     job->source_size = row->source_size;
+    job->source_version = row->source_version;
     job->priority = row->priority;
     job->plan_only = row->plan_only;
     job->created_unix_ms = row->created_unix_ms;

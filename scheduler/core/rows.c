@@ -35,6 +35,7 @@ static Gm__JobRow job_row(const struct gm_cjob *job, Gm__Error *error)
     row.source_url = job->source_url;
     row.source_name = job->source_name;
     row.source_size = job->source_size;
+    row.source_version = job->source_version;
     row.destination_url = job->destination_url;
     row.external_id = job->external_id;
     row.priority = job->priority;

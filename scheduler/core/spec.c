@@ -131,6 +131,7 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
         s->source.store = GM__OBJECT_STORE__STORE_SOURCE;
         s->source.key = (char *)"source";
         s->source.size = job->source_size;
+        s->source.version = job->source_version;
         s->spec.source = &s->source;
     }
     add_results(s, job->inspect);

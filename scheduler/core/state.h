@@ -134,6 +134,7 @@ struct gm_cjob {
     char *external_id;
     char *publication;
     uint64_t source_size;
+    uint64_t source_version;
     int32_t priority;
     bool plan_only;
     int64_t created_unix_ms, started_unix_ms, finished_unix_ms;

@@ -158,6 +158,7 @@ static void done(void *arg)
                                 .pipeline = s->pipeline,
                                 .source_url = s->source.url,
                                 .source_size = s->source.size,
+                                .source_version = s->source.version,
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
                                 .priority = s->priority,

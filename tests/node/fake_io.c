@@ -704,6 +704,15 @@ char *farm_object(struct farm *farm, const char *key, const void *data, size_t s
     return url;
 }
 
+void farm_remove_object(struct farm *farm, const char *key)
+{
+    struct gm_err err = {.code = GM_OK};
+    struct gm_store *store = NULL;
+    must(gm_store_open(farm->store_url, false, &store, &err), &err);
+    must(gm_store_delete(store, key, &err), &err);
+    gm_store_close(&store);
+}
+
 char *farm_stored(struct farm *farm, const char *key)
 {
     struct gm_err err = {.code = GM_OK};

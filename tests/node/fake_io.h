@@ -62,6 +62,7 @@ uint64_t farm_assign(struct farm *farm, const char *type, const char *text);
 uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec);
 /* Puts bytes into the store; a read grant for them, owned. */
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
+void farm_remove_object(struct farm *farm, const char *key);
 /* The bytes stored under key, NUL-terminated, owned; fails the test where there are none. */
 char *farm_stored(struct farm *farm, const char *key);
 

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "common/hash.h"
 #include "node/fake_io.h"
 
 static int start_one(void **state)
@@ -251,8 +252,46 @@ static void wrong_size_of_an_object_fails_the_task(void **state)
     spec.inputs_complete = true;
     expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_INPUT_CHANGED, 0);
     source.url[strlen(source.url) - 1] ^= 1; /* the signature */
-    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE_DENIED, 0);
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_NODE_GRANT, 0);
     free(url);
+    expect_healthy(farm);
+}
+
+/* A source that is newer than its job, objects that are gone or have other bytes. */
+static void changed_and_missing_objects_have_their_own_codes(void **state)
+{
+    struct farm *farm = *state;
+    char *url = farm_object(farm, "source.mp4", "SOURCE", 6);
+    char *good = farm_object(farm, "chunk", "body", 4);
+    uint8_t hash[GM_SHA256_SIZE];
+    Gm__Object source, chunk;
+    set_object(&source, url, (char *)(uintptr_t) "source.mp4", 6);
+    set_object(&chunk, good, (char *)(uintptr_t) "chunk", 4);
+    gm_sha256("BODY", 4, hash);
+    chunk.sha256 = (ProtobufCBinaryData){.data = hash, .len = sizeof(hash)};
+    Gm__Object *chunks[] = {&chunk};
+    Gm__TaskResult result = GM__TASK_RESULT__INIT;
+    Gm__TaskResult *results[] = {&result};
+    result.task = (char *)(uintptr_t) "plan";
+    result.objects = chunks;
+    result.n_objects = 1;
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = &source;
+    spec.results = results;
+    spec.n_results = 1;
+    spec.inputs_complete = true;
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE_CORRUPT, 0);
+    source.version = 1000000001; /* a second after 1970 began */
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_INPUT_CHANGED, 0);
+    farm_remove_object(farm, "source.mp4");
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_INPUT_MISSING, 0);
+    free(farm_object(farm, "source.mp4", "SOURCE", 6));
+    source.version = 0;
+    farm_remove_object(farm, "chunk");
+    expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE_CORRUPT, 0);
+    free(url);
+    free(good);
     expect_healthy(farm);
 }
 
@@ -520,6 +559,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(worker_waits_when_four_pieces_are_not_committed, start_one,
                                         stop),
         cmocka_unit_test_setup_teardown(source_inputs_feeds_and_results_reach_the_worker, start_one,
+                                        stop),
+        cmocka_unit_test_setup_teardown(changed_and_missing_objects_have_their_own_codes, start_one,
                                         stop),
         cmocka_unit_test_setup_teardown(wrong_size_of_an_object_fails_the_task, start_one, stop),
         cmocka_unit_test_setup_teardown(encoded_pieces_are_verified_by_another_process, start_one,

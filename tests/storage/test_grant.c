@@ -108,16 +108,16 @@ static void every_changed_byte_is_noticed(void **state)
     assert_int_equal(gm_store_put_bytes(f->store, "k", "hello", 5, &err), 0);
     for (size_t i = 0; get[i] != '\0'; i++) {
         get[i] ^= 1;
-        assert_int_equal(open_with(get, &SECRET, NOW, &err), -GM_E_STORE_DENIED);
+        assert_int_equal(open_with(get, &SECRET, NOW, &err), -GM_E_NODE_GRANT);
         get[i] ^= 1;
     }
     for (size_t i = 0; put[i] != '\0'; i++) {
         put[i] ^= 1;
-        assert_int_equal(put_with(put, "hello", NOW, &err), -GM_E_STORE_DENIED);
+        assert_int_equal(put_with(put, "hello", NOW, &err), -GM_E_NODE_GRANT);
         put[i] ^= 1;
     }
     assert_int_equal(open_with(get, &SECRET, NOW, &err), 0);
-    assert_int_equal(open_with(get, &OTHER, NOW, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(open_with(get, &OTHER, NOW, &err), -GM_E_NODE_GRANT);
     assert_null(strstr(err.text, "sig="));
     free(put);
     free(get);
@@ -134,12 +134,12 @@ static void cut_and_foreign_urls_are_refused(void **state)
     assert_true(copy != NULL && big != NULL);
     for (size_t i = strlen(get); i-- > 0;) {
         copy[i] = '\0';
-        assert_int_equal(open_with(copy, &SECRET, NOW, &err), -GM_E_STORE_DENIED);
+        assert_int_equal(open_with(copy, &SECRET, NOW, &err), -GM_E_NODE_GRANT);
     }
     memset(big, '&', 69999);
     big[69999] = '\0';
-    assert_int_equal(open_with(big, &SECRET, NOW, &err), -GM_E_STORE_DENIED);
-    assert_int_equal(open_with("http://h/k?sig=1", &SECRET, NOW, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(open_with(big, &SECRET, NOW, &err), -GM_E_NODE_GRANT);
+    assert_int_equal(open_with("http://h/k?sig=1", &SECRET, NOW, &err), -GM_E_NODE_GRANT);
     free(get);
     free(copy);
     free(big);
@@ -152,9 +152,9 @@ static void a_grant_ends(void **state)
     char *get = read_grant(f, "k");
     struct gm_err err;
 
-    assert_int_equal(put_with(put, "x", LATER, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(put_with(put, "x", LATER, &err), -GM_E_NODE_GRANT);
     assert_int_equal(put_with(put, "x", LATER - 1, &err), 0);
-    assert_int_equal(open_with(get, &SECRET, LATER, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(open_with(get, &SECRET, LATER, &err), -GM_E_NODE_GRANT);
     assert_int_equal(open_with(get, &SECRET, LATER - 1, &err), 0);
     free(put);
     free(get);
@@ -167,9 +167,9 @@ static void a_grant_is_for_one_operation(void **state)
     char *get = read_grant(f, "k");
     struct gm_err err;
 
-    assert_int_equal(put_with(get, "x", NOW, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(put_with(get, "x", NOW, &err), -GM_E_NODE_GRANT);
     assert_int_equal(put_with(put, "x", NOW, &err), 0);
-    assert_int_equal(open_with(put, &SECRET, NOW, &err), -GM_E_STORE_DENIED);
+    assert_int_equal(open_with(put, &SECRET, NOW, &err), -GM_E_NODE_GRANT);
     free(put);
     free(get);
 }
