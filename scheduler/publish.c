@@ -8,6 +8,8 @@
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
  * asks whether another job owns the same publication, and while a batch runs no write grant for
  * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
+ * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
+ * again.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -34,8 +36,11 @@ struct gm_store_job {
     struct key_list out;          /* cleanup */
     struct key_list work;         /* cleanup */
     bool deleting_out;
+    bool manifests; /* publish: one may stand */
     int rc;
     struct gm_err err;
+    int out_rc; /* cleanup: outputs could not be deleted */
+    struct gm_err out_err;
 };
 
 struct gm_held_send {
@@ -81,10 +86,11 @@ static struct gm_store_job *job_create(struct gm_daemon *d, const struct gm_job_
     return job;
 }
 
-static void tell(struct gm_daemon *d, enum gm_event_type type, const char *job_id, int rc,
-                 const struct gm_err *err)
+static void tell(struct gm_daemon *d, enum gm_event_type type, const struct gm_store_job *job,
+                 const char *job_id, int rc, const struct gm_err *err)
 {
-    struct gm_event event = {.type = type, .job_id = job_id};
+    struct gm_event event = {
+        .type = type, .job_id = job_id, .manifests = job != NULL && job->manifests};
     if (rc < 0) {
         event.failure = *err;
     }
@@ -99,6 +105,16 @@ static int put(struct gm_store *store, const char *key, const struct gm_buf *bod
     return body->size == 0 ? 0 : gm_store_put_bytes(store, key, body->data, body->size, err);
 }
 
+/* Whatever failed before the store itself did was refused as a whole. */
+static int put_manifest(struct gm_store_job *job, struct gm_store *store, const char *key,
+                        const struct gm_buf *body)
+{
+    int rc = put(store, key, body, &job->err);
+    bool whole = rc == -GM_E_STORE_FULL || rc == -GM_E_STORE_DENIED;
+    job->manifests = job->manifests || (body->size != 0 && !whole);
+    return rc;
+}
+
 static void publish_work(void *arg)
 {
     struct gm_store_job *job = arg;
@@ -108,10 +124,10 @@ static void publish_work(void *arg)
         job->rc = put(store, "report.json", &job->files.report, &job->err);
     }
     if (job->rc == 0) {
-        job->rc = put(store, "master.m3u8", &job->files.master_m3u8, &job->err);
+        job->rc = put_manifest(job, store, "master.m3u8", &job->files.master_m3u8);
     }
     if (job->rc == 0) {
-        job->rc = put(store, "manifest.mpd", &job->files.manifest_mpd, &job->err);
+        job->rc = put_manifest(job, store, "manifest.mpd", &job->files.manifest_mpd);
     }
     gm_store_close(&store);
 }
@@ -122,7 +138,7 @@ static void publish_done(void *arg)
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
     }
-    tell(job->d, GM_EV_PUBLISHED, job->job_id, job->rc, &job->err);
+    tell(job->d, GM_EV_PUBLISHED, job, job->job_id, job->rc, &job->err);
     job_destroy(job);
 }
 
@@ -148,7 +164,7 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     }
     if (rc != 0) {
         gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
-        tell(d, GM_EV_PUBLISHED, view.id, rc, &err);
+        tell(d, GM_EV_PUBLISHED, NULL, view.id, rc, &err);
         job_destroy(job);
     }
     gm_view_job_fini(&view);
@@ -239,15 +255,25 @@ static void release_held(struct gm_daemon *d)
 
 static void delete_done(void *arg);
 
-/* The next batch, or the end. Objects that can't be deleted now are tried again at the next
- * start. */
+/* A batch of outputs failed: the rest of them waits, the work objects do not. */
+static void put_off_outputs(struct gm_store_job *job)
+{
+    job->out_rc = job->rc;
+    job->out_err = job->err;
+    job->out.next = job->out.count;
+    job->rc = 0;
+}
+
+/* The next batch, or the end. */
 static void delete_next(struct gm_store_job *job)
 {
     struct gm_daemon *d = job->d;
-    bool again = job->rc == 0;
-    job->deleting_out = again && job->out.next < job->out.count &&
+    if (job->rc < 0 && job->deleting_out) {
+        put_off_outputs(job);
+    }
+    job->deleting_out = job->rc == 0 && job->out.next < job->out.count &&
                         !gm_view_is_publication_shared(d->core, job->job_id);
-    if (again && (job->deleting_out || job->work.next < job->work.count)) {
+    if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
         job->rc = gm_daemon_work(d, delete_work, delete_done, job, &job->err);
         if (job->rc == 0) {
             return;
@@ -255,11 +281,12 @@ static void delete_next(struct gm_store_job *job)
     }
     job->deleting_out = false;
     unlink_job(job);
-    if (job->rc < 0) {
-        gm_log_err(GM_LOG_WARN, "cleanup_failed", &job->err, "job=%s", job->job_id);
-    } else if (again) {
-        tell(d, GM_EV_CLEANED, job->job_id, 0, NULL);
+    const struct gm_err *err = job->rc < 0 ? &job->err : &job->out_err;
+    int rc = job->rc < 0 ? job->rc : job->out_rc;
+    if (rc < 0) {
+        gm_log_err(GM_LOG_WARN, "cleanup_failed", err, "job=%s", job->job_id);
     }
+    tell(d, GM_EV_CLEANED, NULL, job->job_id, rc, err);
     job_destroy(job);
 }
 
@@ -286,6 +313,7 @@ void gm_cleanup_start(struct gm_daemon *d, const char *job_id)
     gm_view_job_fini(&view);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);
+        tell(d, GM_EV_CLEANED, NULL, job_id, rc, &err);
         job_destroy(job);
         return;
     }

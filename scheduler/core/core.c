@@ -171,6 +171,9 @@ static void tick_jobs(struct gm_core *core)
     bool sample = core->now - core->sampled_at >= SAMPLE_PERIOD;
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         if (gm_job_state_is_final(job->state)) {
+            if (job->cleanup_at != 0 && job->cleanup_at <= core->now) {
+                gm_core_job_clean_again(core, job);
+            }
             continue;
         }
         if (job->wake_at != 0 && job->wake_at <= core->now) {
@@ -215,9 +218,9 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
         return gm_core_job_cancel(core, job, err);
     }
     if (event->type == GM_EV_PUBLISHED) {
-        gm_core_job_published(core, job, &event->failure);
+        gm_core_job_published(core, job, &event->failure, event->manifests);
     } else {
-        gm_core_job_cleaned(core, job);
+        gm_core_job_cleaned(core, job, &event->failure);
     }
     return 0;
 }

@@ -96,7 +96,7 @@ enum gm_event_type {
     GM_EV_SUBMIT,    /* submit */
     GM_EV_CANCEL,    /* job_id */
     GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
-    GM_EV_CLEANED,   /* job_id: its rows of objects may go */
+    GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again */
     GM_EV_DRAIN,     /* node_id, resume */
     GM_EV_TICK,      /* time went on; at least every 100 ms */
 };
@@ -108,6 +108,7 @@ struct gm_event {
     const Gm__Envelope *envelope;
     const struct gm_submit *submit;
     struct gm_err failure;
+    bool manifests; /* PUBLISHED with a failure: one may stand */
     bool resume;
 };
 

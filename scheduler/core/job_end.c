@@ -220,7 +220,16 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
     return 0;
 }
 
-void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
+/* Publishing is given up. Where no manifest can stand, the outputs need not either. */
+static void forget_publishing(struct gm_core *core, struct gm_cjob *job)
+{
+    job->publish_failures = 0;
+    job->publish_tried = job->manifests;
+    gm_core_job_touch(core, job);
+}
+
+void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                           bool manifests)
 {
     if (!job->publish_pending) {
         return;
@@ -229,14 +238,15 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     bool over = failure->code == GM_OK;
     if (!over) {
         job->publish_failures++;
+        job->manifests = job->manifests || manifests;
         bool tired = job->publish_failures >= GM_CORE_PUBLISH_TRIES;
         if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
-            job->publish_failures = 0;
+            forget_publishing(core, job);
             set_cancelled(job);
             gm_core_job_move(core, job, GM_JOB_EV_ABORT);
             gm_core_job_settle(core, job);
         } else if (job->state == GM_JOB_PUBLISHING && tired) {
-            job->publish_failures = 0;
+            forget_publishing(core, job);
             gm_core_job_fail(core, job, failure);
         } else if (tired) {
             over = true;
@@ -255,9 +265,19 @@ void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job)
     start_publish(core, job);
 }
 
-void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job)
+void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
+{
+    job->cleanup_at = 0;
+    gm_core_fx_cleanup(core, job);
+}
+
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
 {
     if (!job->cleanup_pending) {
+        return;
+    }
+    if (failure->code != GM_OK) {
+        job->cleanup_at = core->now + GM_CORE_CLEANUP_PAUSE;
         return;
     }
     job->cleanup_pending = false;

@@ -138,6 +138,7 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     }
     job->cleanup_pending = row->cleanup_pending;
     job->publish_tried = row->publish_tried;
+    job->manifests = row->publish_tried;
     job->cancel_wanted = row->cancel_wanted;
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->next_seq = row->seq >= core->next_seq ? row->seq + 1 : core->next_seq;

@@ -33,6 +33,7 @@
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 10u
 #define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC)
+#define GM_CORE_CLEANUP_PAUSE (60 * GM_SEC)
 #define GM_CORE_POISON_NODES 3u
 #define GM_CORE_ENDED 256u
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
@@ -142,10 +143,12 @@ struct gm_cjob {
     struct gm_err error;
     bool cleanup_pending;
     bool publish_pending;
-    bool publish_tried;
+    bool publish_tried; /* manifests may stand, for all that a restart knows */
+    bool manifests;     /* and do, or may, for what this term saw or could not see */
     bool cancel_wanted;
     uint32_t publish_failures;
     gm_time publish_at;     /* next try, 0: none is planned */
+    gm_time cleanup_at;     /* the same */
     struct gm_ctask *tasks; /* owned */
     uint32_t task_count;
     struct gm_ctask *inspect, *plan, *split, *encode; /* borrowed; encode may be NULL */
@@ -309,8 +312,10 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
 void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job);
 /* A failed or cancelled job whose leases are gone gets its report. */
 void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job);
-void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure);
-void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                           bool manifests);
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure);
+void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job);
 /* Forgets the oldest finished jobs beyond the limit. */
 void gm_core_job_prune(struct gm_core *core);

@@ -231,6 +231,7 @@ static void publish(struct sim *sim)
         struct gm_event event = {.type = GM_EV_PUBLISHED, .job_id = list[i]};
         if (happens(sim, sim->params.publish_fails)) {
             event.failure.code = GM_E_STORE;
+            event.manifests = sim->params.manifests;
         } else {
             find_job(sim, list[i])->published++;
         }
@@ -242,7 +243,11 @@ static void publish(struct sim *sim)
     sim->queued_cleanup = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct gm_event event = {.type = GM_EV_CLEANED, .job_id = list[i]};
-        find_job(sim, list[i])->cleaned++;
+        if (happens(sim, sim->params.clean_fails)) {
+            event.failure.code = GM_E_STORE_DENIED;
+        } else {
+            find_job(sim, list[i])->cleaned++;
+        }
         assert_int_equal(sim_event(sim, &event, NULL), 0);
         free(list[i]);
     }

@@ -33,6 +33,8 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t node_parted; /* unreachable for a while */
     uint32_t restart;     /* the scheduler loses what is not committed */
     uint32_t publish_fails;
+    uint32_t clean_fails; /* the same for deleting */
+    bool manifests;       /* a failed publishing may have left one */
 };
 
 struct sim_job {

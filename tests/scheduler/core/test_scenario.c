@@ -324,6 +324,46 @@ static void publishing_is_tried_ten_times(void **arg)
     assert_int_equal(sim_error(sim, "job").code, GM_E_STORE);
     assert_int_equal(job->published, 0);
     assert_int_equal(job->cleaned, 1);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_false(v.keep_outputs); /* no manifest was written */
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void outputs_stay_where_a_manifest_may_stand(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    sim->params.manifests = true;
+    sim_until(sim, sim_all_final, 300);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_true(v.keep_outputs);
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void deleting_is_tried_each_minute(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.clean_fails = 10000;
+    while (sim_state(sim, "job") != GM_JOB_DONE) {
+        sim_step(sim);
+    }
+    sim_run(sim, 130);
+    assert_int_equal(job->cleaned, 0);
+    sim->params.clean_fails = 0;
+    sim_run(sim, 61);
+    assert_int_equal(job->cleaned, 1);
+    sim_run(sim, 130);
+    assert_int_equal(job->cleaned, 1); /* and no more */
     sim_destroy(sim);
 }
 
@@ -479,6 +519,8 @@ int main(void)
         cmocka_unit_test(cancel_works_in_every_state),
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
         cmocka_unit_test(publishing_is_tried_ten_times),
+        cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
+        cmocka_unit_test(deleting_is_tried_each_minute),
         cmocka_unit_test(a_plan_alone_runs_inspect_and_plan),
         cmocka_unit_test(higher_priority_goes_first_and_age_catches_up),
         cmocka_unit_test(a_drained_node_gets_nothing_new_even_after_a_restart),
