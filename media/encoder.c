@@ -15,10 +15,6 @@
  * - stitchable: parameter sets depend on no content, so that every chunk has the same;
  * - keyint=infinite, scenecut=0, open-gop=0: keyframes come only where they are forced;
  * - one thread, no look-ahead thread: rate control sees frames in one order.
- *
- * B-pictures are for steady rates alone. Signed composition offsets then reach back by the same
- * time in each GOP; at a variable rate the reach differs, and libavformat, which shifts all that
- * follows whenever it grows, plays such a stream unevenly and away from its sound.
  * See: x264 --fullhelp; x264/common/base.c x264_param_parse.
  */
 #define BASE_PARAMS                                                                                \
@@ -158,9 +154,6 @@ int gm_encoder_open(const Gm__Rendition *rendition, const Gm__VideoFacts *facts,
     ctx->sample_aspect_ratio = (AVRational){1, 1};
     ctx->time_base = (AVRational){1, (int)timescale};
     ctx->framerate = nominal_rate(facts, rate);
-    if (rate.num == 0 && !facts->steady_rate) {
-        ctx->max_b_frames = 0;
-    }
     ctx->thread_count = 1;
     ctx->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
     set_colour(ctx, facts);

@@ -83,9 +83,6 @@ void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
                       const char **out_reason);
 /* Frame rate: true and the rate when every time seen lies exactly on its grid. */
 bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational *out);
-/* The times lie on the grid of some rate but for the rounding of the container's clock, as
- * Matroska's milliseconds. */
-bool gm_scan_is_steady(const struct gm_scan *scan);
 /* Longest distance of keyframes seen, µs. */
 int64_t gm_scan_keyframe_interval(const struct gm_scan *scan);
 /* Time of the first frame shown, in the video's time base; AV_NOPTS_VALUE: none. */

@@ -108,7 +108,6 @@ static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__Timeli
 {
     AVRational rate;
     out->constant_rate = gm_scan_rate(scan, mode, &rate);
-    out->steady_rate = out->constant_rate || gm_scan_is_steady(scan);
     int64_t first = gm_scan_first_ts(scan, mode);
     out->start_ts = first != AV_NOPTS_VALUE ? first : 0;
     int64_t shown = 0;

@@ -158,9 +158,8 @@ static int64_t rate_ts(const struct gm_scan *scan, size_t i)
     return p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
 }
 
-/* Every time seen is start + k / rate, exactly or within `ticks` of the clock, and few slots are
- * empty. */
-static bool fits(const struct gm_scan *scan, AVRational rate, int ticks)
+/* Every time seen is start + k / rate exactly, and few slots are empty. */
+static bool fits(const struct gm_scan *scan, AVRational rate)
 {
     AVRational tb = scan->format->streams[scan->video]->time_base;
     int64_t start = AV_NOPTS_VALUE;
@@ -171,7 +170,6 @@ static bool fits(const struct gm_scan *scan, AVRational rate, int ticks)
         return false;
     }
     __int128 den = (__int128)tb.den * rate.den;
-    __int128 slack = (__int128)tb.num * rate.num * ticks;
     for (size_t i = 0; i <= scan->count; i++) {
         bool gap =
             i == scan->count || (window < scan->window_count && i >= scan->windows[window].run_end);
@@ -193,9 +191,7 @@ static bool fits(const struct gm_scan *scan, AVRational rate, int ticks)
             continue;
         }
         start = start == AV_NOPTS_VALUE ? ts : start;
-        __int128 off = ((__int128)ts - start) * tb.num * rate.num % den;
-        off = off < 0 ? off + den : off;
-        if (off > slack && den - off > slack) {
+        if (((__int128)ts - start) * tb.num * rate.num % den != 0) {
             return false;
         }
         lowest = ts < lowest ? ts : lowest;
@@ -274,7 +270,7 @@ bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational 
     }
     size_t count = mode == GM__TIMELINE_MODE__TIMELINE_PACKETS ? 4 : 3;
     for (size_t i = 0; timed > 1 && i < count; i++) {
-        if (sane_rate(candidates[i]) && fits(scan, candidates[i], 0)) {
+        if (sane_rate(candidates[i]) && fits(scan, candidates[i])) {
             *out = candidates[i];
             return true;
         }
@@ -287,22 +283,6 @@ bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational 
     }
     *out = (AVRational){25, 1};
     return timed == 1;
-}
-
-bool gm_scan_is_steady(const struct gm_scan *scan)
-{
-    const AVStream *st = scan->format->streams[scan->video];
-    AVRational candidates[3] = {st->avg_frame_rate, st->r_frame_rate, scan->decoder_rate};
-    for (size_t i = 0; i < 3; i++) {
-        AVRational r = candidates[i];
-        /* A tick must be small beside a frame, or everything would fit. */
-        if (sane_rate(r) &&
-            (__int128)st->time_base.num * r.num * 8 <= (__int128)st->time_base.den * r.den &&
-            fits(scan, r, 1)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 int64_t gm_scan_keyframe_interval(const struct gm_scan *scan)

@@ -77,7 +77,6 @@ static void facts_of_generated_movies_are_right(void **state)
         assert_int_equal(v->frame_rate->num, 25);
         assert_int_equal(v->frame_rate->den, 1);
         assert_int_equal(v->constant_rate, rows[i].constant);
-        assert_true(v->steady_rate);
         assert_int_equal(facts->timeline, rows[i].mode);
         assert_true(facts->timeline_reason[0] != '\0');
         assert_int_equal(facts->by_reference, rows[i].by_reference);
