@@ -151,7 +151,7 @@ static int build(struct gm_audio_segments *s, size_t count, struct gm_buf *out, 
         at += s->sizes[i];
     }
     gm_fmp4_segment_start(out);
-    int rc = gm_fmp4_fragment((s->segments + 1) * 16, false, samples, count,
+    int rc = gm_fmp4_fragment((s->segments + 1) * 16, GM_FMP4_SOUND, samples, count,
                               (s->first + (int64_t)count) * GM_AAC_FRAME, out, NULL, err);
     free(samples);
     return rc;

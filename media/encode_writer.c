@@ -237,8 +237,8 @@ static int write_gop(struct gm_encode_writer *w, struct gm_err *err)
     int64_t end = w->gop_end < h->n_frames ? h->frames[w->gop_end]->out_ts : h->end_ts;
     Gm__GopMeta *gop = &s->gops[s->meta.n_gops];
     gm__gop_meta__init(gop);
-    rc = gm_fmp4_fragment(s->meta.number * MAX_GOPS + (uint32_t)s->meta.n_gops, true, w->scratch,
-                          w->count, end, &w->bytes, gop, err);
+    rc = gm_fmp4_fragment(s->meta.number * MAX_GOPS + (uint32_t)s->meta.n_gops,
+                          w->rendition->delay_ts, w->scratch, w->count, end, &w->bytes, gop, err);
     if (rc < 0) {
         return rc;
     }

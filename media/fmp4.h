@@ -4,7 +4,7 @@
 #include "common/buf.h"
 #include "media.pb-c.h"
 
-/* CMAF (ISO/IEC 23000-19, brand cmf2): init segments and media segments, written and read. Pure:
+/* CMAF (ISO/IEC 23000-19, brand cmfc): init segments and media segments, written and read. Pure:
  * bytes in, bytes out.
  *
  * One moof+mdat a GOP. Decode times of a GOP (tfdt v1) are its presentation times in ascending
@@ -15,6 +15,7 @@ struct gm_fmp4_video {
     uint32_t width_px, height_px, timescale;
     const uint8_t *extradata; /* borrowed; parameter sets, Annex B */
     size_t extradata_size;
+    uint32_t delay_ts; /* what gm_fmp4_fragment is given: undone by one edit; 0: no edit list */
     const Gm__VideoFacts *colour; /* borrowed; primaries, transfer, matrix, range for colr nclx */
 };
 struct gm_fmp4_audio {
@@ -43,14 +44,20 @@ struct gm_fmp4_sample {
     int64_t pts;
     bool sync;
 };
+/* Decode times of a closed GOP, counted with the delay: the i-th smallest presentation time, but at
+ * most the sample's own + delay_ts, and at least a tick before the next. times: count of them.
+ * False: the delay is too small for the pictures' order. */
+bool gm_fmp4_decode_times(const struct gm_fmp4_sample *samples, size_t count, int64_t delay_ts,
+                          int64_t *times) GM_MUST_CHECK;
 /* Appends one moof+mdat.
  *
- * sequence: of mfhd; rises through a segment and from segment to segment (16 are kept for each)
- * samples:  one closed GOP (video; first is sync, lowest pts) or a run of audio frames
- * end_ts:   where the last sample (by pts) ends
- * out_gop:  may be NULL; its offset counts from the buffer's start
- * Errors:   INVAL, NOMEM */
-int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample *samples,
+ * delay_ts: video: what the init segment was given; as many ticks as pictures move places, at
+ * least; sound: GM_FMP4_SOUND sequence: of mfhd; rises through a segment and from segment to
+ * segment (16 are kept for each) samples:  one closed GOP (video; first is sync, lowest pts) or a
+ * run of audio frames end_ts:   where the last sample (by pts) ends out_gop:  may be NULL; its
+ * offset counts from the buffer's start Errors:   INVAL, NOMEM */
+#define GM_FMP4_SOUND (-1)
+int gm_fmp4_fragment(uint32_t sequence, int64_t delay_ts, const struct gm_fmp4_sample *samples,
                      size_t count, int64_t end_ts, struct gm_buf *out, Gm__GopMeta *out_gop,
                      struct gm_err *err) GM_MUST_CHECK;
 /* styp that opens a media segment. */
@@ -65,7 +72,8 @@ struct gm_fmp4_read_sample {
     uint32_t fragment;
     uint64_t offset;
     uint32_t size;
-    int64_t dts, pts;
+    int64_t dts, pts;  /* the delay is taken out of pts */
+    uint32_t delay_ts; /* composition offset of the fragment's first sample */
     uint32_t duration;
     bool sync;
 };

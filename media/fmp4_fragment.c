@@ -1,9 +1,11 @@
 /* Media segments: styp, then one moof+mdat a GOP.
  *
  * Decode times of a GOP are its presentation times in ascending order: the i-th sample in decode
- * order gets the i-th smallest presentation time, and trun's signed composition offset leads back
- * to its own. So decode time of the first sample = presentation time of the first picture, without
- * a video edit list (brand cmf2).
+ * order gets the i-th smallest presentation time, but never one later than its own presentation
+ * time + delay, and each at least a tick before the next. trun's composition offset leads to the
+ * presentation time + delay, the init segment's one edit takes the delay out again. So tfdt =
+ * presentation time of the first picture, decode times are evenly spaced where the frames are, and
+ * no offset is negative: FFmpeg's demuxer shows fragments with negative ones late (ADR-0003).
  * See: ISO/IEC 14496-12 8.8 (fragments), ISO/IEC 23000-19 7.5. */
 #include <stdlib.h>
 #include <string.h>
@@ -13,6 +15,7 @@
 #include "media/fmp4_box.h"
 
 #define MAX_SAMPLES 100000U
+#define MAX_DELAY (INT32_MAX / 2)
 #define FLAGS_SYNC 0x02000000U     /* depends on no other */
 #define FLAGS_NON_SYNC 0x01010000U /* depends on others; not sync */
 
@@ -46,7 +49,7 @@ static int sort_times(const struct gm_fmp4_sample *samples, size_t count, int64_
     }
     for (size_t i = 0; i < count && rc == 0; i++) {
         if (times[i + 1] <= times[i] || times[i + 1] - times[i] > INT32_MAX ||
-            times[i] - times[0] > INT32_MAX) {
+            times[i] - times[0] > INT32_MAX / 2) {
             rc = gm_err_set(err, GM_E_INVAL, 0, "sample times %lld and %lld in one fragment",
                             (long long)times[i], (long long)times[i + 1]);
         }
@@ -63,6 +66,23 @@ static int sort_times(const struct gm_fmp4_sample *samples, size_t count, int64_
     return 0;
 }
 
+bool gm_fmp4_decode_times(const struct gm_fmp4_sample *samples, size_t count, int64_t delay_ts,
+                          int64_t *times)
+{
+    for (size_t i = 0; i < count; i++) {
+        times[i] = samples[i].pts;
+    }
+    qsort(times, count, sizeof(*times), gm_array_compare_int64);
+    for (size_t i = count; i-- > 0;) {
+        int64_t latest = samples[i].pts + delay_ts;
+        if (i + 1 < count && times[i + 1] - 1 < latest) {
+            latest = times[i + 1] - 1;
+        }
+        times[i] = times[i] < latest ? times[i] : latest;
+    }
+    return times[0] == samples[0].pts;
+}
+
 static bool same_durations(const int64_t *times, size_t count)
 {
     for (size_t i = 1; i < count; i++) {
@@ -73,10 +93,11 @@ static bool same_durations(const int64_t *times, size_t count)
     return true;
 }
 
-static void add_traf(struct gm_buf *out, bool video, const struct gm_fmp4_sample *samples,
+static void add_traf(struct gm_buf *out, int64_t delay_ts, const struct gm_fmp4_sample *samples,
                      const int64_t *times, size_t count, size_t moof)
 {
-    bool per_sample = video || !same_durations(times, count);
+    bool per_sample = delay_ts >= 0 || !same_durations(times, count);
+    int64_t delay = delay_ts > 0 ? delay_ts : 0;
     size_t traf = gm_box_open(out, "traf");
     /* default-base-is-moof; audio: all samples alike, so duration and flags are said once */
     size_t tfhd = gm_box_open_full(out, "tfhd", 0, per_sample ? 0x020000 : 0x020028);
@@ -100,7 +121,7 @@ static void add_traf(struct gm_buf *out, bool video, const struct gm_fmp4_sample
         gm_buf_be32(out, (uint32_t)samples[i].size);
         if (per_sample) {
             gm_buf_be32(out, samples[i].sync ? FLAGS_SYNC : FLAGS_NON_SYNC);
-            gm_buf_be32(out, (uint32_t)(int32_t)(samples[i].pts - times[i]));
+            gm_buf_be32(out, (uint32_t)(int32_t)(samples[i].pts - times[i] + delay));
         }
     }
     gm_box_close(out, trun);
@@ -108,24 +129,31 @@ static void add_traf(struct gm_buf *out, bool video, const struct gm_fmp4_sample
     gm_box_patch32(out, data_offset, (uint32_t)(out->size - moof + 8));
 }
 
-int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample *samples,
+int gm_fmp4_fragment(uint32_t sequence, int64_t delay_ts, const struct gm_fmp4_sample *samples,
                      size_t count, int64_t end_ts, struct gm_buf *out, Gm__GopMeta *out_gop,
                      struct gm_err *err)
 {
     int64_t *times = NULL;
     uint64_t bytes = 0;
-    if (count == 0 || count > MAX_SAMPLES) {
-        return gm_err_set(err, GM_E_INVAL, 0, "a fragment of %zu samples", count);
+    if (count == 0 || count > MAX_SAMPLES || delay_ts < GM_FMP4_SOUND || delay_ts > MAX_DELAY) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a fragment of %zu samples, delay %lld", count,
+                          (long long)delay_ts);
     }
     int rc = sort_times(samples, count, end_ts, &times, &bytes, err);
     if (rc < 0) {
         return rc;
     }
+    int64_t start_ts = times[0];
+    if (delay_ts >= 0 && !gm_fmp4_decode_times(samples, count, delay_ts, times)) {
+        free(times);
+        return gm_err_set(err, GM_E_INVAL, 0, "pictures move further than %lld ticks allow",
+                          (long long)delay_ts);
+    }
     size_t moof = gm_box_open(out, "moof");
     size_t mfhd = gm_box_open_full(out, "mfhd", 0, 0);
     gm_buf_be32(out, sequence);
     gm_box_close(out, mfhd);
-    add_traf(out, video, samples, times, count, moof);
+    add_traf(out, delay_ts, samples, times, count, moof);
     gm_box_close(out, moof);
     size_t mdat = gm_box_open(out, "mdat");
     for (size_t i = 0; i < count; i++) {
@@ -137,8 +165,8 @@ int gm_fmp4_fragment(uint32_t sequence, bool video, const struct gm_fmp4_sample 
         out_gop->offset = moof;
         out_gop->size = out->size - moof;
         out_gop->idr_size = mdat + 8 + samples[0].size - moof;
-        out_gop->start_ts = times[0];
-        out_gop->duration_ts = end_ts - times[0];
+        out_gop->start_ts = start_ts;
+        out_gop->duration_ts = end_ts - start_ts;
     }
     free(times);
     return rc;

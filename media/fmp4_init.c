@@ -10,9 +10,9 @@
 static void add_ftyp(struct gm_buf *out)
 {
     size_t box = gm_box_open(out, "ftyp");
-    gm_buf_add(out, "cmf2", 4);
+    gm_buf_add(out, "cmfc", 4);
     gm_buf_be32(out, 0);
-    gm_buf_add(out, "iso6cmfccmf2mp41", 16);
+    gm_buf_add(out, "iso6cmfcmp41", 12);
     gm_box_close(out, box);
 }
 
@@ -124,6 +124,19 @@ static void add_mvex(struct gm_buf *out)
     gm_box_close(out, mvex);
 }
 
+/* One edit that begins at media_time: priming of sound, delay of pictures. */
+static void add_edit(struct gm_buf *out, uint32_t media_time)
+{
+    size_t edts = gm_box_open(out, "edts");
+    size_t elst = gm_box_open_full(out, "elst", 0, 0);
+    gm_buf_be32(out, 1);
+    gm_buf_be32(out, 0); /* to the end of the fragments */
+    gm_buf_be32(out, media_time);
+    gm_buf_be32(out, 0x10000); /* rate */
+    gm_box_close(out, elst);
+    gm_box_close(out, edts);
+}
+
 static void add_avcc(struct gm_buf *out, const struct gm_avc_sets *sets)
 {
     size_t box = gm_box_open(out, "avcC");
@@ -208,7 +221,7 @@ int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, st
 {
     struct gm_avc_sets sets;
     if (video->width_px == 0 || video->width_px > UINT16_MAX || video->height_px == 0 ||
-        video->height_px > UINT16_MAX || video->timescale == 0) {
+        video->height_px > UINT16_MAX || video->timescale == 0 || video->delay_ts > INT32_MAX / 2) {
         return gm_err_set(err, GM_E_INVAL, 0, "a video track of %ux%u, timescale %u",
                           video->width_px, video->height_px, video->timescale);
     }
@@ -221,6 +234,9 @@ int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, st
     add_mvhd(out, video->timescale);
     size_t trak = gm_box_open(out, "trak");
     add_tkhd(out, video->width_px, video->height_px, false);
+    if (video->delay_ts > 0) {
+        add_edit(out, video->delay_ts);
+    }
     size_t mdia = gm_box_open(out, "mdia");
     add_mdhd(out, video->timescale, NULL);
     add_hdlr(out, "vide");
@@ -277,18 +293,6 @@ static void add_stsd_audio(struct gm_buf *out, const struct gm_fmp4_audio *a)
     gm_box_close(out, stsd);
 }
 
-static void add_priming_edit(struct gm_buf *out, uint32_t priming_samples)
-{
-    size_t edts = gm_box_open(out, "edts");
-    size_t elst = gm_box_open_full(out, "elst", 0, 0);
-    gm_buf_be32(out, 1);
-    gm_buf_be32(out, 0); /* to the end of the fragments */
-    gm_buf_be32(out, priming_samples);
-    gm_buf_be32(out, 0x10000); /* rate */
-    gm_box_close(out, elst);
-    gm_box_close(out, edts);
-}
-
 int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out, struct gm_err *err)
 {
     if (audio->sample_rate == 0 || audio->channels == 0 || audio->channels > 8 ||
@@ -301,7 +305,7 @@ int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out, st
     add_mvhd(out, audio->sample_rate);
     size_t trak = gm_box_open(out, "trak");
     add_tkhd(out, 0, 0, true);
-    add_priming_edit(out, audio->priming_samples);
+    add_edit(out, audio->priming_samples);
     size_t mdia = gm_box_open(out, "mdia");
     add_mdhd(out, audio->sample_rate, audio->language);
     add_hdlr(out, "soun");

@@ -169,14 +169,20 @@ static int give_samples(struct fragment *f, uint32_t index, uint64_t offset, uin
                         struct gm_err *err)
 {
     int64_t dts = f->base_ts;
+    int64_t delay = 0;
     for (uint32_t i = 0; i < f->samples; i++) {
         struct gm_fmp4_read_sample s = {.fragment = index, .offset = offset, .dts = dts};
         uint32_t flags = 0;
         int32_t cts = 0;
         take_entry(f, &flags, &cts, &s);
-        s.pts = dts + cts;
+        if (i == 0) {
+            delay = cts;
+        }
+        s.pts = dts + cts - delay;
+        s.delay_ts = (uint32_t)delay;
         s.sync = (flags & SAMPLE_NON_SYNC) == 0;
-        if (s.size > end - offset || s.duration == 0 || s.pts < 0 || dts > INT64_MAX / 2) {
+        if (s.size > end - offset || s.duration == 0 || s.pts < 0 || delay < 0 ||
+            dts > INT64_MAX / 2) {
             return bad(err, "a sample's size or time");
         }
         offset += s.size;

@@ -126,6 +126,9 @@ static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__Timeli
     }
     out->keyframe_interval_us = gm_scan_keyframe_interval(scan);
     int rc = gm_pb_rational(&out->frame_rate, rate, err);
+    if (rc == 0) {
+        rc = gm_pb_rational(&out->peak_rate, gm_scan_peak_rate(scan, rate), err);
+    }
     return rc == 0 ? gm_pb_rational(&out->time_base, st->time_base, err) : rc;
 }
 

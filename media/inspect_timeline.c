@@ -9,6 +9,7 @@
  * over struct gm_scan. Doubt always ends in TIMELINE_DECODE, which is right for every source and
  * costs one decoding pass in split.
  */
+#define PEAK_RATE 240 /* closer frames are jitter of the time stamps */
 #define MAX_RATE 120
 #define MAX_REORDER 20 /* frames that a decoder may hold back; H.264 and HEVC allow 16 */
 
@@ -283,6 +284,16 @@ bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational 
     }
     *out = (AVRational){25, 1};
     return timed == 1;
+}
+
+AVRational gm_scan_peak_rate(const struct gm_scan *scan, AVRational rate)
+{
+    AVRational peak = smallest_step_rate(scan);
+    AVRational most = {PEAK_RATE, 1};
+    if (peak.num <= 0 || peak.den <= 0 || av_cmp_q(peak, rate) < 0) {
+        peak = rate;
+    }
+    return av_cmp_q(peak, most) > 0 ? most : peak;
 }
 
 int64_t gm_scan_keyframe_interval(const struct gm_scan *scan)

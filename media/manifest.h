@@ -27,7 +27,7 @@ struct gm_manifest {
     size_t videos;                         /* at least 1 */
     const struct gm_manifest_track *audio;
     size_t audios;
-    int64_t rate_num, rate_den; /* constant frame rate; 0/1: variable */
+    int64_t rate_num, rate_den; /* constant frame rate, or the highest; 0/1: measure */
 };
 struct gm_manifest_rate {
     uint64_t bytes;      /* of the segments */

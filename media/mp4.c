@@ -1,10 +1,9 @@
 /* The mp4 task: one progressive file, moov first, of one rendition and all sound tracks: the
  * samples of the segments that are published anyway, put into another order.
  *
- * Segments are read one at a time (our own reader), libavformat's mov muxer writes. Its input wants
- * decode times not above presentation times, which CMAF's signed offsets do not give: the decode
- * time of a picture becomes that of the picture `reorder` places before it; the muxer's edit list
- * takes the difference, and the sound's priming, out again. */
+ * Segments are read one at a time (our own reader), libavformat's mov muxer writes. The delay of
+ * the composition offsets becomes an earlier decode time; the muxer's edit list takes it, and the
+ * sound's priming, out again. */
 #include "media/mp4_write.h"
 
 #include <errno.h>
@@ -21,7 +20,6 @@
 #include "media/verify.h"
 #include "proto/envelope.h"
 
-#define MAX_REORDER 16
 #define GROUP_MS 500 /* samples of one track that lie together */
 
 struct track {
@@ -31,10 +29,8 @@ struct track {
     struct gm_verify_segment current;
     size_t at; /* sample of current */
     AVRational time_base;
-    int64_t shift;    /* taken from all times: the priming */
-    unsigned reorder; /* video: places that pictures may move */
-    int64_t history[MAX_REORDER];
-    uint64_t taken;
+    int64_t shift; /* taken from all times: the priming */
+    int64_t delay; /* video: decode times lie earlier by it than the segments say */
 };
 
 struct mp4_task {
@@ -69,26 +65,6 @@ static int fill(struct mp4_task *t, struct track *track, bool *out_more, struct 
     return 0;
 }
 
-/* The decode time for the muxer: see the head of this file. */
-static int64_t decode_time(struct track *track, const struct gm_fmp4_read_sample *sample)
-{
-    int64_t dts = sample->dts;
-    if (track->reorder > 0) {
-        size_t slot = track->taken % track->reorder;
-        dts = track->history[slot];
-        if (track->taken == 0) {
-            for (unsigned i = 0; i < track->reorder; i++) {
-                int64_t before = (int64_t)(track->reorder - i) * sample->duration;
-                track->history[i] = sample->dts - before;
-            }
-            dts = track->history[0];
-        }
-        track->history[slot] = sample->dts;
-    }
-    track->taken++;
-    return dts - track->shift;
-}
-
 static int write_sample(struct mp4_task *t, size_t index, struct gm_err *err)
 {
     struct track *track = &t->tracks[index];
@@ -96,11 +72,11 @@ static int write_sample(struct mp4_task *t, size_t index, struct gm_err *err)
     struct gm_mp4_sample out = {.data = track->current.data + sample->offset,
                                 .size = sample->size,
                                 .pts = sample->pts - track->shift,
-                                .dts = decode_time(track, sample),
+                                .dts = sample->dts - track->delay - track->shift,
                                 .duration = sample->duration,
                                 .sync = sample->sync};
     if (out.dts > out.pts) {
-        return gm_verify_fail(err, &track->current, "a picture moves more places than it says");
+        return gm_verify_fail(err, &track->current, "a picture is decoded after it is shown");
     }
     int rc = gm_mp4_writer_sample(t->writer, index, &out, err);
     track->at++;
@@ -156,6 +132,7 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
     }
     t->tracks[0].segments = &t->segments.video[t->output->rendition];
     t->tracks[0].name = r->name;
+    t->tracks[0].delay = r->delay_ts;
     t->tracks[0].time_base = (AVRational){1, (int)t->policy->timescale};
     for (size_t i = 0; i < t->tracks[0].segments->count; i++) {
         t->frames_total += t->tracks[0].segments->list[i]->samples;
@@ -172,12 +149,6 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
     if ((rc = gm_mp4_writer_add_video(t->writer, &video, err)) < 0 ||
         (rc = fill(t, track, &more, err)) < 0) {
         return rc;
-    }
-    const struct gm_fmp4_read_sample *first = track->current.samples; /* there is one: collected */
-    rc = gm_mp4_reorder(&video, track->current.data + first->offset, first->size, &track->reorder,
-                        err);
-    if (rc == 0 && track->reorder > MAX_REORDER) {
-        rc = gm_err_set(err, GM_E_MEDIA, 0, "pictures move up to %u places", track->reorder);
     }
     return rc;
 }

@@ -220,43 +220,6 @@ int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *
     return 0;
 }
 
-int gm_mp4_reorder(const struct gm_mp4_video *video, const uint8_t *first, size_t size,
-                   unsigned *out, struct gm_err *err)
-{
-    AVCodecContext *ctx = NULL;
-    AVPacket *packet = av_packet_alloc();
-    AVCodecParameters *par = avcodec_parameters_alloc();
-    int rc = 0;
-    if (packet == NULL || par == NULL || size > INT32_MAX / 2 || video->config_size > 65536 ||
-        av_new_packet(packet, (int)size) < 0 ||
-        (par->extradata = av_mallocz(video->config_size + AV_INPUT_BUFFER_PADDING_SIZE)) == NULL) {
-        rc = gm_err_nomem(err);
-        goto out;
-    }
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
-    par->width = (int)video->width_px;
-    par->height = (int)video->height_px;
-    par->extradata_size = (int)video->config_size;
-    memcpy(par->extradata, video->config, video->config_size);
-    memcpy(packet->data, first, size);
-    if ((rc = gm_decoder_open(par, (AVRational){1, (int)video->timescale}, &ctx, err)) < 0) {
-        goto out;
-    }
-    /* the decoder takes the numbers over with the first picture that uses them */
-    int sent = avcodec_send_packet(ctx, packet);
-    if (sent < 0) {
-        rc = gm_err_av(err, GM_E_MEDIA, sent, "the first picture does not decode");
-        goto out;
-    }
-    *out = ctx->has_b_frames > 0 ? (unsigned)ctx->has_b_frames : 0;
-out:
-    avcodec_free_context(&ctx);
-    avcodec_parameters_free(&par);
-    av_packet_free(&packet);
-    return rc;
-}
-
 int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
                             struct gm_err *err)
 {

@@ -40,9 +40,4 @@ int gm_mp4_writer_sample(struct gm_mp4_writer *w, size_t track, const struct gm_
 int gm_mp4_writer_end(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
 void gm_mp4_writer_close(struct gm_mp4_writer **w);
 
-/* Places that pictures of an H.264 stream may move between decoding and showing, as its parameter
- * sets say. first: its first sample, an IDR picture. */
-int gm_mp4_reorder(const struct gm_mp4_video *video, const uint8_t *first, size_t size,
-                   unsigned *out, struct gm_err *err) GM_MUST_CHECK;
-
 #endif

@@ -99,9 +99,13 @@ static void describe(struct package_task *t)
                                        .videos = p->n_renditions,
                                        .audio = t->tracks + p->n_renditions,
                                        .audios = p->n_audio};
-    if (p->timescale_rate != NULL) {
-        t->manifest.rate_num = p->timescale_rate->num;
-        t->manifest.rate_den = p->timescale_rate->den;
+    const Gm__Rational *rate = p->timescale_rate;
+    if ((rate == NULL || rate->num <= 0) && p->peak_rate != NULL) {
+        rate = p->peak_rate;
+    }
+    if (rate != NULL) {
+        t->manifest.rate_num = rate->num;
+        t->manifest.rate_den = rate->den;
     }
 }
 

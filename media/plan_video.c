@@ -13,8 +13,10 @@
 #include "media/fmp4.h"
 #include "media/ladder.h"
 #include "media/pb.h"
+#include "media/vui.h"
 #include "proto/envelope.h"
 
+#define MAX_REORDER 16
 #define GOP_SECONDS 2
 #define SEGMENT_GOPS 3
 #define SEGMENT_US ((int64_t)GOP_SECONDS * SEGMENT_GOPS * 1000000)
@@ -56,6 +58,14 @@ int gm_plan_grid(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err
     policy->chunk_segments = segments < 1                    ? 1
                              : segments > MAX_CHUNK_SEGMENTS ? MAX_CHUNK_SEGMENTS
                                                              : (uint32_t)segments;
+    AVRational peak = gm_av_rational(v->peak_rate);
+    if (constant || peak.num <= 0 || peak.den <= 0) {
+        peak = rate.num > 0 && rate.den > 0 ? rate : (AVRational){25, 1};
+    }
+    int rc = gm_pb_rational(&policy->peak_rate, peak, err);
+    if (rc < 0) {
+        return rc;
+    }
     return gm_pb_rational(&policy->timescale_rate, constant ? rate : (AVRational){0, 1}, err);
 }
 
@@ -92,11 +102,27 @@ static void hash_name(const char *prefix, const void *data, size_t size, char ou
 }
 
 /* Parameter sets, init segment and names that follow from the opened encoder. */
+/* Constant rate: the encoder's reorder depth in frames, so that decode times are evenly spaced.
+ * Variable: the fewest ticks that suffice for any depth of x264 (at most 16 pictures), because
+ * players take a decode time far before its presentation for a jump. */
+static uint32_t reorder_delay(const Gm__Policy *policy, int reorder)
+{
+    AVRational rate = gm_av_rational(policy->timescale_rate);
+    if (reorder <= 0) {
+        return 0;
+    }
+    if (rate.num <= 0) {
+        return MAX_REORDER;
+    }
+    return (uint32_t)reorder *
+           (uint32_t)gm_av_rescale(1, av_inv_q(rate), (AVRational){1, (int)policy->timescale});
+}
+
 static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
                     struct gm_err *err)
 {
     AVCodecContext *ctx = NULL;
-    struct gm_buf init = {0};
+    struct gm_buf init = {0}, sets = {0};
     char codecs[16], name[32];
     int rc =
         gm_encoder_open(r, v, policy->timescale, gm_av_rational(policy->timescale_rate), &ctx, err);
@@ -104,15 +130,20 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
         return rc;
     }
     size_t size = ctx->extradata_size > 0 ? (size_t)ctx->extradata_size : 0;
+    r->delay_ts = reorder_delay(policy, ctx->has_b_frames);
+    rc = gm_vui_set_rate(ctx->extradata, size, gm_av_rational(policy->peak_rate), &sets, err);
     struct gm_fmp4_video video = {
         .width_px = r->width_px,
         .height_px = r->height_px,
         .timescale = policy->timescale,
-        .extradata = ctx->extradata,
-        .extradata_size = size,
+        .extradata = sets.data,
+        .extradata_size = sets.size,
+        .delay_ts = r->delay_ts,
         .colour = v,
     };
-    rc = gm_fmp4_avc_codecs(ctx->extradata, size, codecs, err);
+    if (rc == 0) {
+        rc = gm_fmp4_avc_codecs(sets.data, sets.size, codecs, err);
+    }
     if (rc == 0) {
         rc = gm_fmp4_video_init(&video, &init, err);
     }
@@ -133,6 +164,7 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
         rc = gm_pb_bytes(&r->init_segment, init.data, init.size, err);
     }
     gm_buf_fini(&init);
+    gm_buf_fini(&sets);
     avcodec_free_context(&ctx);
     return rc;
 }

@@ -63,7 +63,7 @@ static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *i
         if (rc < 0) {
             return rc;
         }
-        rc = gm_verify_video(&s, err);
+        rc = gm_verify_video(&s, rendition->delay_ts, err);
         if (rc == 0 && decode && i == 0) {
             rc = gm_verify_decode_gop(&s, rendition, policy->timescale, err);
         }

@@ -25,8 +25,9 @@ void gm_verify_segment_fini(struct gm_verify_segment *s);
 int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
     GM_PRINTF(3, 4);
 
-/* Samples, times and NAL units of a video segment against its meta. */
-int gm_verify_video(const struct gm_verify_segment *s, struct gm_err *err) GM_MUST_CHECK;
+/* Samples, times, composition delay and NAL units of a video segment against its meta. */
+int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts,
+                    struct gm_err *err) GM_MUST_CHECK;
 /* Samples and times of a sound segment. io_next_frame: number of the first frame it must hold
  * (-1: any); moved behind its last. */
 int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,

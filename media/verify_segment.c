@@ -153,27 +153,34 @@ static bool has_right_units(const uint8_t *data, size_t size, bool idr)
     return slices > 0;
 }
 
-/* Decode times without gaps, and presentation times that are the same numbers in another order. */
+/* Decode times are those that follow from the presentation times, without a gap to the GOP's end;
+ * presentation times are different and lie in the GOP. */
 static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
                        size_t count, const Gm__GopMeta *gop, struct gm_err *err)
 {
-    int64_t *pts = calloc(count, sizeof(*pts));
+    struct gm_fmp4_sample *shown = calloc(count, sizeof(*shown));
+    int64_t *times = calloc(count, sizeof(*times));
     int64_t dts = gop->start_ts;
+    int64_t end = gop->start_ts + gop->duration_ts;
     bool right = true;
-    if (pts == NULL) {
+    if (shown == NULL || times == NULL) {
+        free(shown);
+        free(times);
         return gm_err_nomem(err);
     }
     for (size_t i = 0; i < count; i++) {
-        pts[i] = samples[i].pts;
-        right = right && samples[i].dts == dts;
+        shown[i].pts = samples[i].pts;
+        right = right && samples[i].dts == dts && samples[i].pts >= gop->start_ts &&
+                samples[i].pts < end;
         dts += samples[i].duration;
     }
-    qsort(pts, count, sizeof(*pts), gm_array_compare_int64);
+    right = right && gm_fmp4_decode_times(shown, count, samples[0].delay_ts, times);
     for (size_t i = 0; i < count; i++) {
-        right = right && pts[i] == samples[i].dts;
+        right = right && times[i] == samples[i].dts;
     }
-    free(pts);
-    if (!right || dts != gop->start_ts + gop->duration_ts) {
+    free(shown);
+    free(times);
+    if (!right || dts != end) {
         return gm_verify_fail(err, s, "the GOP at %lld has wrong times", (long long)gop->start_ts);
     }
     return 0;
@@ -200,7 +207,7 @@ static int check_gop(const struct gm_verify_segment *s, const struct gm_fmp4_rea
     return check_times(s, samples, count, gop, err);
 }
 
-int gm_verify_video(const struct gm_verify_segment *s, struct gm_err *err)
+int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts, struct gm_err *err)
 {
     const Gm__SegmentMeta *meta = s->meta;
     int64_t ts = meta->start_ts;
@@ -215,6 +222,9 @@ int gm_verify_video(const struct gm_verify_segment *s, struct gm_err *err)
         if (count == 0 || gop->start_ts != ts || gop->offset != offset || gop->duration_ts <= 0 ||
             gop->size > s->size - offset) {
             return gm_verify_fail(err, s, "GOP %zu does not follow the one before", g + 1);
+        }
+        if (s->samples[at].delay_ts != delay_ts) {
+            return gm_verify_fail(err, s, "GOP %zu has another delay than the init segment", g + 1);
         }
         int rc = check_gop(s, s->samples + at, count, gop, err);
         if (rc < 0) {

@@ -64,7 +64,7 @@ static void samples_come_back_as_written(void **state)
         gm_fmp4_segment_start(&buf);
         size_t start = buf.size;
         assert_int_equal(
-            gm_fmp4_fragment(17, true, samples, shape->count, shape->end_ts, &buf, &gop, &err), 0);
+            gm_fmp4_fragment(17, 16, samples, shape->count, shape->end_ts, &buf, &gop, &err), 0);
         assert_int_equal(gop.offset, start);
         assert_int_equal(gop.offset + gop.size, buf.size);
         assert_int_equal(gop.start_ts, shape->pts[0]);
@@ -97,11 +97,39 @@ static void decode_times_are_the_sorted_presentation_times(void **state)
     static const int64_t sorted[] = {7, 8, 40, 90, 999, 1000};
     make(&shapes[4], samples);
     gm_fmp4_segment_start(&buf);
-    assert_int_equal(gm_fmp4_fragment(1, true, samples, 6, 1001, &buf, NULL, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(1, 1000, samples, 6, 1001, &buf, NULL, &err), 0);
     assert_int_equal(gm_fmp4_read_segment(buf.data, buf.size, take, &seen, &err), 0);
     for (size_t i = 0; i < 6; i++) {
         assert_int_equal(seen.sample[i].dts, sorted[i]);
     }
+    gm_buf_fini(&buf);
+}
+
+static void decode_times_keep_to_the_delay(void **state)
+{
+    (void)state;
+    struct gm_fmp4_sample samples[MAX_SAMPLES];
+    struct gm_buf buf = {0};
+    struct gm_err err;
+    struct seen seen = {0};
+    static const int64_t expected[] = {7, 8, 10, 42, 999, 1000};
+    static const struct shape tight = {"too tight", 3, {0, 2, 1}, 3};
+    make(&shapes[4], samples);
+    gm_fmp4_segment_start(&buf);
+    assert_int_equal(gm_fmp4_fragment(1, 2, samples, 6, 1001, &buf, NULL, &err), 0);
+    assert_int_equal(gm_fmp4_read_segment(buf.data, buf.size, take, &seen, &err), 0);
+    for (size_t i = 0; i < 6; i++) {
+        assert_int_equal(seen.sample[i].dts, expected[i]);
+        assert_int_equal(seen.sample[i].pts, shapes[4].pts[i]);
+        assert_int_equal(seen.sample[i].delay_ts, 2);
+        assert_true(seen.sample[i].dts <= seen.sample[i].pts + 2);
+    }
+    size_t size = buf.size;
+    make(&tight, samples);
+    assert_int_equal(gm_fmp4_fragment(1, 0, samples, 3, 3, &buf, NULL, &err), -GM_E_INVAL);
+    assert_int_equal(gm_fmp4_fragment(1, -2, samples, 3, 3, &buf, NULL, &err), -GM_E_INVAL);
+    assert_int_equal(buf.size, size);
+    assert_int_equal(gm_fmp4_fragment(1, 1, samples, 3, 3, &buf, NULL, &err), 0);
     gm_buf_fini(&buf);
 }
 
@@ -116,11 +144,11 @@ static void several_fragments_make_a_segment(void **state)
     Gm__GopMeta b = GM__GOP_META__INIT;
     make(&shapes[2], samples);
     gm_fmp4_segment_start(&buf);
-    assert_int_equal(gm_fmp4_fragment(16, true, samples, 5, 10, &buf, &a, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(16, 16, samples, 5, 10, &buf, &a, &err), 0);
     for (size_t i = 0; i < 5; i++) {
         samples[i].pts += 10;
     }
-    assert_int_equal(gm_fmp4_fragment(17, true, samples, 5, 20, &buf, &b, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(17, 16, samples, 5, 20, &buf, &b, &err), 0);
     assert_int_equal(b.offset, a.offset + a.size);
     assert_int_equal(gm_fmp4_read_segment(buf.data, buf.size, take, &seen, &err), 0);
     assert_int_equal(seen.count, 10);
@@ -141,7 +169,8 @@ static void sound_has_one_duration_for_all(void **state)
         samples[i] = (struct gm_fmp4_sample){payload, 10 + i, (int64_t)(i + 5) * 1024, true};
     }
     gm_fmp4_segment_start(&buf);
-    assert_int_equal(gm_fmp4_fragment(16, false, samples, 4, 9 * 1024, &buf, NULL, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(16, GM_FMP4_SOUND, samples, 4, 9 * 1024, &buf, NULL, &err),
+                     0);
     assert_int_equal(gm_fmp4_read_segment(buf.data, buf.size, take, &seen, &err), 0);
     assert_int_equal(seen.count, 4);
     for (size_t i = 0; i < 4; i++) {
@@ -162,7 +191,7 @@ static void every_truncation_is_refused(void **state)
     struct gm_err err;
     make(&shapes[3], samples);
     gm_fmp4_segment_start(&buf);
-    assert_int_equal(gm_fmp4_fragment(1, true, samples, 9, 118, &buf, NULL, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(1, 16, samples, 9, 118, &buf, NULL, &err), 0);
     for (size_t size = 0; size < buf.size; size++) {
         struct seen seen = {0};
         uint8_t *copy = malloc(size + 1); /* so that a sanitizer sees a read past the end */
@@ -190,7 +219,7 @@ static void flipped_bits_never_crash(void **state)
     struct gm_err err;
     make(&shapes[2], samples);
     gm_fmp4_segment_start(&buf);
-    assert_int_equal(gm_fmp4_fragment(1, true, samples, 5, 10, &buf, NULL, &err), 0);
+    assert_int_equal(gm_fmp4_fragment(1, 16, samples, 5, 10, &buf, NULL, &err), 0);
     for (size_t bit = 0; bit < buf.size * 8; bit++) {
         buf.data[bit / 8] ^= (uint8_t)(1U << bit % 8);
         GM_IGNORE(gm_fmp4_read_segment(buf.data, buf.size, ignore, NULL, &err),
@@ -222,8 +251,8 @@ static void bad_fragments_are_refused(void **state)
         struct gm_err err;
         make(&rows[k].shape, samples);
         samples[0].sync = rows[k].sync;
-        assert_int_equal(gm_fmp4_fragment(1, true, samples, rows[k].shape.count,
-                                          rows[k].shape.end_ts, &buf, NULL, &err),
+        assert_int_equal(gm_fmp4_fragment(1, 0, samples, rows[k].shape.count, rows[k].shape.end_ts,
+                                          &buf, NULL, &err),
                          -GM_E_INVAL);
         assert_int_equal(buf.size, 0);
         gm_buf_fini(&buf);
@@ -325,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_come_back_as_written),
         cmocka_unit_test(decode_times_are_the_sorted_presentation_times),
+        cmocka_unit_test(decode_times_keep_to_the_delay),
         cmocka_unit_test(several_fragments_make_a_segment),
         cmocka_unit_test(sound_has_one_duration_for_all),
         cmocka_unit_test(every_truncation_is_refused),

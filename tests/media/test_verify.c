@@ -49,7 +49,7 @@ static void make(struct made *m)
         }
         m->gop[g] = (Gm__GopMeta)GM__GOP_META__INIT;
         m->gops[g] = &m->gop[g];
-        assert_int_equal(gm_fmp4_fragment((uint32_t)(16 + g), true, samples, PICTURES, 140 + g * 40,
+        assert_int_equal(gm_fmp4_fragment((uint32_t)(16 + g), 16, samples, PICTURES, 140 + g * 40,
                                           &m->bytes, &m->gop[g], &err),
                          0);
     }
@@ -146,7 +146,7 @@ static void lies_in_video_are_found(void **state)
         struct gm_err err;
         make(&m);
         lies[i](&m);
-        int rc = gm_verify_video(&m.segment, &err);
+        int rc = gm_verify_video(&m.segment, 16, &err);
         if (rc != (i == 0 ? 0 : -GM_E_MEDIA_VERIFY)) {
             fail_msg("lie %zu: %d", i, rc);
         }
@@ -167,7 +167,7 @@ static void lies_in_sound_are_found(void **state)
         int64_t next = 5;
         for (int64_t i = 0; i < 3; i++) {
             int64_t ts = (5 + i) * 1024;
-            samples[i] = (struct gm_fmp4_read_sample){0, 0, 10, ts, ts, 1024, true};
+            samples[i] = (struct gm_fmp4_read_sample){0, 0, 10, ts, ts, 0, 1024, true};
         }
         meta.start_ts = 4 * 1024;
         meta.duration_ts = 3 * 1024;

@@ -1,0 +1,42 @@
+#include "media/vui.h"
+
+#include <libavcodec/bsf.h>
+#include <libavutil/mem.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "media/av.h"
+
+int gm_vui_set_rate(const uint8_t *extradata, size_t size, AVRational rate, struct gm_buf *out,
+                    struct gm_err *err)
+{
+    char options[96];
+    AVBSFContext *bsf = NULL;
+    if (rate.num <= 0 || rate.den <= 0 || rate.num > INT32_MAX / 2) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "%d/%d is no frame rate", rate.num, rate.den);
+    }
+    (void)snprintf(options, sizeof options, "h264_metadata=tick_rate=%d/%d", 2 * rate.num,
+                   rate.den);
+    int av = av_bsf_list_parse_str(options, &bsf);
+    int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "Opening %s", options) : 0;
+    if (rc == 0) {
+        bsf->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
+        bsf->par_in->codec_id = AV_CODEC_ID_H264;
+        bsf->par_in->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (bsf->par_in->extradata == NULL) {
+            rc = gm_err_nomem(err);
+        }
+    }
+    if (rc == 0) {
+        memcpy(bsf->par_in->extradata, extradata, size);
+        bsf->par_in->extradata_size = (int)size;
+        av = av_bsf_init(bsf);
+        rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "Rewriting parameter sets") : 0;
+    }
+    if (rc == 0) {
+        gm_buf_add(out, bsf->par_out->extradata, (size_t)bsf->par_out->extradata_size);
+        rc = gm_buf_check(out, err);
+    }
+    av_bsf_free(&bsf);
+    return rc;
+}
