@@ -115,9 +115,9 @@ static void note_warnings(struct run *r)
     const json_t *warning;
     json_array_foreach(json_object_get(r->job, "warnings"), i, warning)
     {
-        json_int_t count = json_integer_value(json_object_get(warning, "count"));
+        char times[32];
         gm_term_warn(r->term, "%s: %s%s", gm_job_text(warning, "code"),
-                     gm_job_text(warning, "text"), count > 1 ? " (more than once)" : "");
+                     gm_job_text(warning, "text"), gm_print_times(warning, times, sizeof(times)));
     }
 }
 

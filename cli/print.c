@@ -120,8 +120,19 @@ static void print_tasks(FILE *file, const json_t *tasks)
     }
 }
 
+const char *gm_print_times(const json_t *warning, char *out, size_t size)
+{
+    out[0] = '\0';
+    if (number(warning, "count") > 1 &&
+        strpbrk(gm_job_text(warning, "text"), "0123456789") == NULL) {
+        snprintf(out, size, " (%" PRId64 " times)", number(warning, "count"));
+    }
+    return out;
+}
+
 static void print_warnings(FILE *file, const json_t *warnings)
 {
+    char times[32];
     size_t i;
     const json_t *warning;
     json_array_foreach(warnings, i, warning)
@@ -130,10 +141,7 @@ static void print_warnings(FILE *file, const json_t *warnings)
         put_text(file, gm_job_text(warning, "code"), 0);
         fputs(": ", file);
         put_text(file, gm_job_text(warning, "text"), 0);
-        if (number(warning, "count") > 1) {
-            fprintf(file, " (%" PRId64 " times)", number(warning, "count"));
-        }
-        fputc('\n', file);
+        fprintf(file, "%s\n", gm_print_times(warning, times, sizeof(times)));
     }
 }
 

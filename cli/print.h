@@ -20,6 +20,8 @@ void gm_print_plan(FILE *file, const json_t *report);
 int gm_print_json(FILE *file, const json_t *json);
 /* err with its catalogue row as {"error": {...}}; answers as gm_print_json. */
 int gm_print_error(FILE *file, const struct gm_err *err);
+/* " (N times)" of a warning that came more than once and whose text gives no number; else "". */
+const char *gm_print_times(const json_t *warning, char *out, size_t size);
 /* bytes as "1.5 GB" (powers of 1000) into out of at least 24 bytes. */
 const char *gm_print_bytes(double bytes, char *out, size_t size);
 

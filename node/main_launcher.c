@@ -21,6 +21,21 @@
 
 #define WORKER_DESCRIPTORS 256
 
+static const char HELP[] =
+    "Usage: gopmill-launcher --scratch DIR --parent PID [options] -- WORKER [ARGUMENT...]\n"
+    "\n"
+    "Closes every door that a worker does not need, then becomes the worker. Started by\n"
+    "gopmill-node; not for people: see gopmill-launcher(8).\n"
+    "\n"
+    "  --scratch DIR      working directory of the worker, the one folder it may write to\n"
+    "  --parent PID       the process with which it ends\n"
+    "  --memory BYTES     limit of its address space\n"
+    "  --file-size BYTES  limit of each file it writes\n"
+    "  --cpu-flags FLAGS  CPU extensions for media code, for tests\n"
+    "  --log-level LEVEL  error, warn, info, debug or trace\n"
+    "  --version          print the version\n"
+    "  --help             print this\n";
+
 struct options {
     const char *scratch;
     int64_t parent;
@@ -144,6 +159,12 @@ static int launch(int argc, char **argv, struct gm_err *err)
 int main(int argc, char **argv)
 {
     struct gm_err err = {.code = GM_OK};
+    if (argc == 2 && strcmp(argv[1], "--help") == 0) {
+        return fputs(HELP, stdout) >= 0 && fflush(stdout) == 0 ? 0 : 1;
+    }
+    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
+        return puts("gopmill-launcher " GOPMILL_VERSION) >= 0 && fflush(stdout) == 0 ? 0 : 1;
+    }
     gm_log_init("launcher", GM_LOG_INFO, false);
     if (launch(argc, argv, &err) < 0) {
         gm_log_err(GM_LOG_ERROR, "launch-failed", &err, "pid=%" PRId64, (int64_t)getpid());

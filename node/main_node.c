@@ -216,6 +216,10 @@ static int parse(int argc, char **argv, const char **out_config, bool *out_check
         }
     }
     if (optind != argc || *out_config == NULL) {
+        fprintf(stderr,
+                optind != argc ? "gopmill-node: unexpected argument `%s`\n\n"
+                               : "gopmill-node: --config FILE is missing\n\n",
+                optind != argc ? argv[optind] : "");
         fputs(HELP, stderr);
         return EXIT_USAGE;
     }
@@ -235,7 +239,8 @@ int main(int argc, char **argv)
     gm_log_init("node", GM_LOG_INFO, false);
     signal(SIGPIPE, SIG_IGN);
     int rc = gm_node_config_load(path, &node.config, &err);
-    if (rc == 0) {
+    bool loaded = rc == 0;
+    if (loaded) {
         int level = gm_log_parse_level(node.config.log_level);
         gm_log_init("node", (enum gm_log_level)level, node.config.log_json);
         if (check) {
@@ -250,7 +255,7 @@ int main(int argc, char **argv)
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", path);
     }
     fini(&node);
-    if (rc == -GM_E_CONFIG) {
+    if (!loaded || rc == -GM_E_CONFIG) {
         return EXIT_USAGE;
     }
     return rc < 0 ? 1 : 0;

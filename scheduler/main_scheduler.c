@@ -121,7 +121,8 @@ int main(int argc, char **argv)
     gm_log_init("scheduler", GM_LOG_INFO, false);
     (void)signal(SIGPIPE, SIG_IGN);
     int rc = gm_settings_load(args.config, &settings, &err);
-    if (rc == 0) {
+    bool loaded = rc == 0;
+    if (loaded) {
         gm_log_init("scheduler", (enum gm_log_level)gm_log_parse_level(settings.log_level),
                     settings.log_json);
         if (args.check) {
@@ -135,5 +136,5 @@ int main(int argc, char **argv)
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", args.config);
         (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
-    return rc == 0 ? 0 : err.code == GM_E_CONFIG ? EXIT_USAGE : 1;
+    return rc == 0 ? 0 : !loaded || err.code == GM_E_CONFIG ? EXIT_USAGE : 1;
 }

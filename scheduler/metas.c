@@ -195,12 +195,12 @@ static int warn_damage(struct gm_metas *m, const struct damage *d, struct gm_err
 {
     int rc = 0;
     if (d->errors > 0) {
-        rc = warn(m->warnings, "input.decode_errors", "The decoder reported errors.", d->errors,
-                  err);
+        rc =
+            warn(m->warnings, "input.decode_errors", "the decoder reported errors", d->errors, err);
     }
     if (rc == 0 && d->replaced > 0) {
         rc = warn(m->warnings, "input.frames_replaced",
-                  "Frames that did not decode show the frame before them.", d->replaced, err);
+                  "frames that did not decode show the frame before them", d->replaced, err);
     }
     return rc;
 }
