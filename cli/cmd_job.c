@@ -11,6 +11,7 @@
 #include "cli/print.h"
 #include "cli/url.h"
 #include "common/fs.h"
+#include "storage/store.h"
 
 struct run {
     const struct gm_args *args;
@@ -94,7 +95,9 @@ static const char *main_output(const json_t *report)
 
 static void print_result(struct run *r)
 {
-    char *folder = gm_url_to_path(gm_job_text(r->job, "destination"));
+    char *folder = NULL;
+    GM_IGNORE(gm_store_path(gm_job_text(r->job, "destination"), &folder, NULL),
+              "what is no folder is shown as it was named");
     const char *path = main_output(r->report);
     const char *root = folder != NULL ? folder : gm_job_text(r->job, "destination");
     size_t n = strlen(root);
@@ -179,7 +182,11 @@ static int make_out(struct run *r)
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
-    r->out = strncmp(out, "file://", 7) == 0 ? gm_url_to_path(out) : strdup(out);
+    if (strncmp(out, "file://", 7) == 0) {
+        GM_IGNORE(gm_store_path(out, &r->out, NULL), "then it stays NULL");
+    } else {
+        r->out = strdup(out);
+    }
     if (r->out == NULL) {
         return gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
     }

@@ -18,10 +18,10 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "common/id.h"
+#include "storage/store.h"
 
 #define LEASE_MS 6000
 #define HEARTBEAT_MS 500
-#define GRANT_KEY_BYTES 32
 
 void gm_farm_yaml_quote(struct gm_buf *buf, const char *text)
 {
@@ -156,26 +156,6 @@ static int make_runtime(struct gm_farm_files *f, struct gm_err *err)
     return 0;
 }
 
-static int make_grant_key(const char *path, struct gm_err *err)
-{
-    uint8_t key[GRANT_KEY_BYTES];
-    char text[2 * GRANT_KEY_BYTES + 2];
-    int rc = gm_random(key, sizeof(key), err);
-    if (rc < 0) {
-        return rc;
-    }
-    gm_hex(key, sizeof(key), text);
-    text[2 * GRANT_KEY_BYTES] = '\n';
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        /* A kept state folder has its key: what was granted before stays good. */
-        return errno == EEXIST ? 0 : gm_err_sys(err, errno, "could not make %s", path);
-    }
-    rc = gm_fs_write_all(fd, text, 2 * GRANT_KEY_BYTES + 1, err);
-    close(fd);
-    return rc;
-}
-
 static void add_option(struct gm_buf *buf, const char *name, const char *value)
 {
     gm_buf_printf(buf, "%s: ", name);
@@ -286,6 +266,7 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
 {
     struct gm_farm_files f = {.lock_fd = -1};
     char key_path[4096];
+    bool key_made;
     int rc = make_state(params, &f, err);
     if (rc == 0) {
         rc = gm_fs_lock(f.state, "farm", &f.lock_fd, err);
@@ -297,7 +278,8 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
         rc = gm_fs_path(key_path, sizeof(key_path), err, "%s/grant.key", f.state);
     }
     if (rc == 0) {
-        rc = make_grant_key(key_path, err);
+        /* A kept state folder has its key: what was granted before stays good. */
+        rc = gm_grant_key_make(key_path, &key_made, err);
     }
     if (rc == 0) {
         rc = write_scheduler(&f, key_path, err);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "storage/store.h"
 
 static bool is_unreserved(unsigned char c)
 {
@@ -41,9 +42,7 @@ static void add_path(struct gm_buf *buf, const char *path)
         size_t length = strcspn(path, "/");
         if (length > 0 && !(length == 1 && path[0] == '.')) {
             gm_buf_u8(buf, '/');
-            for (size_t i = 0; i < length; i++) {
-                add_escaped(buf, (unsigned char)path[i]);
-            }
+            gm_buf_add(buf, path, length);
         }
         path += length + (path[length] == '/' ? 1 : 0);
     }
@@ -70,7 +69,6 @@ int gm_url_from_path(const char *path, char **out, struct gm_err *err)
         return gm_err_set(err, GM_E_INVAL, 0,
                           "`%.120s`: this version takes paths and file:// URLs only", path);
     }
-    gm_buf_str(&buf, "file://");
     if (path[0] != '/') {
         char *cwd = getcwd(NULL, 0);
         if (cwd == NULL) {
@@ -81,50 +79,15 @@ int gm_url_from_path(const char *path, char **out, struct gm_err *err)
         free(cwd);
     }
     add_path(&buf, path);
-    if (buf.size == strlen("file://")) {
+    if (buf.size == 0) {
         gm_buf_u8(&buf, '/');
     }
-    return take_text(&buf, out, err);
-}
-
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9') {
-        return c - '0';
+    int rc = gm_buf_check(&buf, err);
+    if (rc == 0) {
+        rc = gm_store_url((const char *)buf.data, out, err);
     }
-    if (c >= 'A' && c <= 'F') {
-        return c - 'A' + 10;
-    }
-    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
-
-char *gm_url_to_path(const char *url)
-{
-    if (strncmp(url, "file:///", 8) != 0) {
-        return NULL;
-    }
-    url += 7;
-    char *path = malloc(strlen(url) + 1);
-    if (path == NULL) {
-        return NULL;
-    }
-    size_t n = 0;
-    for (; *url != '\0'; url++) {
-        char c = *url;
-        if (c == '%') {
-            int high = hex_digit(url[1]);
-            int low = high < 0 ? -1 : hex_digit(url[2]);
-            if (low < 0 || (high == 0 && low == 0)) {
-                free(path);
-                return NULL;
-            }
-            c = (char)(high * 16 + low);
-            url += 2;
-        }
-        path[n++] = c;
-    }
-    path[n] = '\0';
-    return path;
+    gm_buf_fini(&buf);
+    return rc;
 }
 
 int gm_url_escape(const char *text, char **out, struct gm_err *err)

@@ -8,8 +8,6 @@
  * percent-encoded. path that begins with "file://" is copied as it is. *out is owned. Errors: SYS,
  * NOMEM, INVAL (empty, or the URL of another scheme). */
 int gm_url_from_path(const char *path, char **out, struct gm_err *err) GM_MUST_CHECK;
-/* The path of a "file://" URL, owned; NULL: not one, or malformed. */
-char *gm_url_to_path(const char *url);
 /* One part of an HTTP path or a query value, percent-encoded ('/' too). *out is owned. */
 int gm_url_escape(const char *text, char **out, struct gm_err *err) GM_MUST_CHECK;
 /* Standard base64 with padding (RFC 4648 section 4), owned, NUL-terminated. */

@@ -208,45 +208,18 @@ int gm_access_split(const char *url, char **out_root_url, char **out_key, struct
     return 0;
 }
 
-static int make_key(const char *path, struct gm_err *err)
-{
-    uint8_t bytes[sizeof(struct gm_grant_key)];
-    char text[2 * sizeof bytes + 1];
-    char folder[PATH_MAX];
-    int rc = gm_random(bytes, sizeof bytes, err);
-    if (rc == 0) {
-        rc = gm_fs_path(folder, sizeof folder, err, "%s", path);
-    }
-    if (rc == 0) {
-        rc = gm_fs_mkdirs(dirname(folder), err);
-    }
-    if (rc < 0) {
-        return rc;
-    }
-    (void)gm_hex(bytes, sizeof bytes, text);
-    text[2 * sizeof bytes] = '\n';
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return gm_err_sys(err, errno, "could not make %s", path);
-    }
-    rc = gm_fs_write_all(fd, text, sizeof text, err);
-    if (rc == 0 && fsync(fd) != 0) {
-        rc = gm_err_sys(err, errno, "could not write %s", path);
-    }
-    if (close(fd) != 0 && rc == 0) {
-        rc = gm_err_sys(err, errno, "could not write %s", path);
-    }
-    if (rc < 0) {
-        (void)unlink(path);
-    }
-    return rc;
-}
-
 int gm_access_grant_key(const char *path, struct gm_grant_key *out, bool *out_made,
                         struct gm_err *err)
 {
-    bool made = access(path, F_OK) != 0 && errno == ENOENT;
-    int rc = made ? make_key(path, err) : 0;
+    bool made = false;
+    char folder[PATH_MAX];
+    int rc = gm_fs_path(folder, sizeof folder, err, "%s", path);
+    if (rc == 0) {
+        rc = gm_fs_mkdirs(dirname(folder), err);
+    }
+    if (rc == 0) {
+        rc = gm_grant_key_make(path, &made, err);
+    }
     if (rc == 0) {
         rc = gm_grant_key_load(path, out, err);
     }

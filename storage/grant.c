@@ -5,6 +5,7 @@
  * of a grant is looked at before its signature is right.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
+#include "common/id.h"
 #include "common/number.h"
 #include "storage/backend.h"
 
@@ -69,6 +71,49 @@ static bool read_hex(const char *text, uint8_t out[GM_SHA256_SIZE])
         out[i] = (uint8_t)(high << 4 | low);
     }
     return true;
+}
+
+static int write_key(int fd, const char *path, struct gm_err *err)
+{
+    struct gm_grant_key key;
+    char text[SIG_DIGITS + 1];
+    int rc = gm_random(key.bytes, sizeof(key.bytes), err);
+
+    if (rc == 0) {
+        gm_hex(key.bytes, sizeof(key.bytes), text);
+        text[SIG_DIGITS] = '\n';
+        rc = gm_fs_write_all(fd, text, sizeof(text), err);
+    }
+    if (rc == 0 && fsync(fd) != 0) {
+        rc = gm_err_sys(err, errno, "could not write %s", path);
+    }
+    OPENSSL_cleanse(text, sizeof(text));
+    OPENSSL_cleanse(&key, sizeof(key));
+    return rc;
+}
+
+int gm_grant_key_make(const char *path, bool *out_made, struct gm_err *err)
+{
+    int rc;
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+    if (fd < 0) {
+        if (errno != EEXIST) {
+            return gm_err_sys(err, errno, "could not make %s", path);
+        }
+        *out_made = false;
+        return 0;
+    }
+    rc = write_key(fd, path, err);
+    if (close(fd) != 0 && rc == 0) {
+        rc = gm_err_sys(err, errno, "could not write %s", path);
+    }
+    if (rc < 0) {
+        unlink(path);
+        return rc;
+    }
+    *out_made = true;
+    return 0;
 }
 
 int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err *err)

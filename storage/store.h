@@ -70,6 +70,9 @@ struct gm_grant_key {
     uint8_t bytes[32];
 };
 
+/* Makes a grant key file of random digits, mode 0600, in a folder that exists. One that is there
+ * already is left alone, and *out_made false. Errors: SYS. */
+int gm_grant_key_make(const char *path, bool *out_made, struct gm_err *err) GM_MUST_CHECK;
 /* Reads a grant key file: 64 hex digits, white space at the end. Errors: CONFIG, SYS. */
 int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err *err) GM_MUST_CHECK;
 /* A read grant's key may also be the plain name of any file right in the store's folder: sources

@@ -8,6 +8,8 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+
 #include "storage/store_fixture.h"
 
 static const struct gm_grant_key SECRET = {{1, 2, 3, 4}};
@@ -292,12 +294,39 @@ static void key_files_are_64_hex_digits(void **state)
     assert_int_equal(gm_grant_key_load(scratch_path(&f->scratch, "no"), &key, &err), -GM_E_SYS);
 }
 
+static void a_key_is_made_once(void **state)
+{
+    struct fixture *f = *state;
+    const char *path = scratch_path(&f->scratch, "made.key");
+    struct gm_grant_key first = {{0}};
+    struct gm_grant_key again = {{0}};
+    struct gm_err err;
+    struct stat st;
+    bool made = false;
+
+    assert_int_equal(gm_grant_key_make(path, &made, &err), 0);
+    assert_true(made);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(gm_grant_key_load(path, &first, &err), 0);
+    assert_int_equal(gm_grant_key_make(path, &made, &err), 0);
+    assert_false(made);
+    assert_int_equal(gm_grant_key_load(path, &again, &err), 0);
+    assert_memory_equal(&first, &again, sizeof(first));
+    assert_int_equal(gm_grant_key_make(scratch_path(&f->scratch, "no/key"), &made, &err),
+                     -GM_E_SYS);
+    assert_int_equal(gm_grant_key_make(scratch_path(&f->scratch, "other.key"), &made, &err), 0);
+    assert_int_equal(gm_grant_key_load(scratch_path(&f->scratch, "other.key"), &again, &err), 0);
+    assert_memory_not_equal(&first, &again, sizeof(first));
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH_STORE(a_write_grant_stores_and_a_read_grant_opens),
+        WITH_STORE(a_key_is_made_once),
         WITH_STORE(the_body_must_be_the_granted_one),
         WITH_STORE(every_changed_byte_is_noticed),
         WITH_STORE(cut_and_foreign_urls_are_refused),
