@@ -9,8 +9,8 @@
 
 /* A video packet as the demuxer gave it. */
 struct gm_scan_packet {
-    int64_t pts, dts, duration; /* AV_NOPTS_VALUE where unknown */
-    uint32_t flags, size;
+    int64_t pts, dts; /* AV_NOPTS_VALUE where unknown */
+    uint32_t flags;
 };
 /* Packets that were decoded together from a clean decoder on. */
 struct gm_scan_window {
@@ -44,7 +44,6 @@ struct gm_scan_time {
 
 struct gm_scan {
     AVFormatContext *format; /* borrowed */
-    int fd;                  /* borrowed */
     int video;               /* stream index */
     struct gm_scan_packet *packets;
     size_t count, cap;

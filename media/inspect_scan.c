@@ -234,9 +234,7 @@ static int take_video(struct scanner *s, struct gm_err *err)
     scan->packets[scan->count++] = (struct gm_scan_packet){
         .pts = p->pts,
         .dts = p->dts,
-        .duration = p->duration,
         .flags = (uint32_t)p->flags,
-        .size = (uint32_t)p->size,
     };
     return sample(s, err);
 }
@@ -354,7 +352,6 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
 {
     struct gm_scan scan = {
         .format = params->format,
-        .fd = params->fd,
         .video = params->video_stream,
         .in_place = strncmp(params->format->iformat->name, "mov,", 4) == 0,
         .picture.first_ts = AV_NOPTS_VALUE,

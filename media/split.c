@@ -161,10 +161,6 @@ static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_
     header.last = last;
     header.end_ts = end_ts;
     meta.frames = (uint32_t)c->frame_count;
-    meta.start_ts = c->frames[0].out_ts;
-    meta.end_ts = end_ts;
-    meta.first_segment = c->segments[0].number;
-    meta.segments = (uint32_t)c->segment_count;
     struct gm_split_write w = {
         .io = s->io,
         .store = &s->video,
@@ -334,7 +330,7 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
         rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
     }
 
-static int fill_meta(struct splitter *s, int64_t end_ts, Gm__SplitMeta *meta, struct gm_err *err)
+static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
     int rc = 0;
     meta->items = calloc(1 + s->track_count, sizeof *meta->items);
@@ -347,8 +343,6 @@ static int fill_meta(struct splitter *s, int64_t end_ts, Gm__SplitMeta *meta, st
         meta->items[1 + k] = s->tracks[k].produced;
     }
     meta->frames = (int64_t)s->timeline.frames;
-    meta->end_ts = end_ts;
-    meta->dropped_packets = s->dropped;
     int64_t damaged = s->corrupt + s->frames.decode_errors;
     WARN(s->dropped, "source.packets_dropped",
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
@@ -475,7 +469,7 @@ int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         rc = finish_chunks(s, &end_ts, err);
     }
     if (rc == 0) {
-        rc = fill_meta(s, end_ts, &meta, err);
+        rc = fill_meta(s, &meta, err);
     }
     if (rc == 0) {
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);

@@ -84,8 +84,10 @@ uint64_t gm_split_start(const struct gm_split_store *s, uint64_t min_id, int64_t
     return first;
 }
 
-static int write_file(const struct gm_split_write *w, int fd, struct gm_err *err)
+static int write_file(const struct gm_split_write *w, int fd, uint8_t out_digest[GM_SHA256_SIZE],
+                      struct gm_err *err)
 {
+    uint64_t size;
     struct gm_chunk_writer *writer = NULL;
     int rc = gm_chunk_writer_open(fd, w->header, &writer, err);
     if (rc == 0 && w->from <= w->to) {
@@ -93,6 +95,9 @@ static int write_file(const struct gm_split_write *w, int fd, struct gm_err *err
     }
     if (rc == 0) {
         rc = gm_chunk_writer_finish(writer, err);
+    }
+    if (rc == 0) {
+        rc = gm_chunk_writer_digest(writer, out_digest, &size, err);
     }
     gm_chunk_writer_close(&writer);
     return rc;
@@ -127,7 +132,6 @@ int gm_split_write_chunk(const struct gm_split_write *w, struct gm_err *err)
     uint8_t *par = NULL;
     char name[64], path[96], hex[2 * GM_SHA256_SIZE + 1];
     uint8_t digest[GM_SHA256_SIZE];
-    uint64_t size;
     int fd = -1;
     int rc = complete_header(w, &par, &time_base, err);
     if (rc == 0) {
@@ -137,10 +141,7 @@ int gm_split_write_chunk(const struct gm_split_write *w, struct gm_err *err)
         rc = w->io->create_file(w->io->self, name, &fd, err);
     }
     if (rc == 0) {
-        rc = write_file(w, fd, err);
-    }
-    if (rc == 0) {
-        rc = gm_sha256_fd(fd, digest, &size, err);
+        rc = write_file(w, fd, digest, err);
     }
     if (fd >= 0 && close(fd) < 0 && rc == 0) {
         rc = gm_err_sys(err, errno, "close of a chunk");

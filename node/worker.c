@@ -33,10 +33,8 @@ static int say_ready(int sock, const struct gm_sandbox_missing *missing, struct 
         names[i] = (char *)(uintptr_t)missing->names[i];
     }
     Gm__WReady ready = GM__WREADY__INIT;
-    ready.sandboxed = missing->count == 0;
     ready.missing = names;
     ready.n_missing = missing->count;
-    ready.pid = (int32_t)getpid();
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
     msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
     msg.ready = &ready;

@@ -1,7 +1,6 @@
 #include "scheduler/access.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <libgen.h>
 #include <limits.h>
 #include <stdlib.h>
@@ -10,8 +9,6 @@
 #include <unistd.h>
 
 #include "common/fs.h"
-#include "common/hash.h"
-#include "common/id.h"
 #include "common/utf8.h"
 
 static int read_url(const char *url, char **out, struct gm_err *err)

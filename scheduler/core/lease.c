@@ -168,11 +168,6 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
     gm_core_fx_send(core, lease->node->id, &envelope, true);
 }
 
-bool gm_core_lease_is_complete(const struct gm_lease *lease)
-{
-    return lease->fed_complete;
-}
-
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
     const struct gm_stream *in = gm_core_audio_inputs(lease->inst);

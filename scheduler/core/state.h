@@ -364,7 +364,6 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
 /* Says Cancel; units are given back (no charge) or were dealt with. Capacity stays held until the
  * node confirms or the lease expires. */
 void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const char *reason);
-bool gm_core_lease_is_complete(const struct gm_lease *lease); /* all inputs were fed */
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
 /* Feeds every audio lease of the job that lags behind its stream. */
 void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job);

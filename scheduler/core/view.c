@@ -111,15 +111,6 @@ static const char *phase_of(const struct gm_cjob *job)
     return gm_core_task_is_done(job->split) ? "package" : "split";
 }
 
-static enum gm_job_state final_state(const struct gm_cjob *job)
-{
-    if (job->state == GM_JOB_FAILING || job->state == GM_JOB_FAILED) {
-        return GM_JOB_FAILED;
-    }
-    bool cancelled = job->state == GM_JOB_CANCELLING || job->state == GM_JOB_CANCELLED;
-    return cancelled ? GM_JOB_CANCELLED : GM_JOB_DONE;
-}
-
 static void fill_progress(const struct gm_cjob *job, struct gm_job_view *out)
 {
     out->phase = phase_of(job);
@@ -167,9 +158,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .finished_unix_ms = job->finished_unix_ms,
                             .error = job->error,
                             .cleanup_pending = job->cleanup_pending,
-                            .final_state = final_state(job),
                             .keep_outputs = job->publish_tried,
-                            .publish_pending = job->publish_pending,
                             .task_count = job->task_count};
     v.tasks = array(job->task_count, sizeof(*v.tasks));
     if (!v.tasks) {

@@ -72,13 +72,9 @@ struct gm_job_view {
     int64_t finished_unix_ms;
     struct gm_err error;  /* code 0: none. Also set while failing; CANCELLED for a cancelled job */
     bool cleanup_pending; /* it ended; CLEANED has not been said yet */
-    /* How it ends as far as is known: DONE unless it failed or was cancelled. For the report, which
-     * is written before the state is final. */
-    enum gm_job_state final_state;
     /* Publishing was begun: manifests that name its outputs may stand, so cleanup leaves the OUT
      * objects alone even when the job is not done. */
     bool keep_outputs;
-    bool publish_pending; /* a publish effect is out; PUBLISHED has not been said yet */
 
     /* Progress: phase is "queued", the type of the latest stage that runs ("inspect" "plan" "split"
      * "encode" "package"), "publish", or the state's name at the end. */

@@ -38,7 +38,6 @@ struct gm_request {
     const char *allow; /* for 405 */
     struct gm_buf answer;
     struct gm_stream *stream; /* owned by the response once it is queued */
-    void *work;               /* of the handler; freed by it */
 };
 
 struct gm_http {

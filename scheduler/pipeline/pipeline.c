@@ -44,11 +44,6 @@ static const struct shape SHAPES[] = {
 static const char *const TYPES[] = {"inspect",    "plan", "split",   "encode", "audio",
                                     "thumbnails", "mp4",  "package", NULL};
 
-const char *const *gm_pipeline_types(void)
-{
-    return TYPES;
-}
-
 static const struct shape *shape_find(const char *type)
 {
     for (size_t i = 0; i < SHAPE_COUNT; i++) {

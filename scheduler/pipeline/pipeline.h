@@ -42,8 +42,6 @@ struct gm_pipeline_param {
 
 /* The table; ends with a row whose task is NULL. */
 const struct gm_pipeline_param *gm_pipeline_params(void);
-/* Task types, NULL-terminated. */
-const char *const *gm_pipeline_types(void);
 
 /* name: shown in messages as the file. Assets stay empty: see below. *out is owned:
  * gm__pipeline__free_unpacked(out, NULL).

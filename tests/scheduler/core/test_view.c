@@ -87,7 +87,7 @@ static void progress_only_grows_and_ends_exact(void **arg)
     assert_int_equal(v.chunks_done, 12);
     assert_string_equal(v.phase, "done");
     assert_string_equal(v.publication, "0123456789abcdef");
-    assert_int_equal(v.final_state, GM_JOB_DONE);
+    assert_int_equal(v.state, GM_JOB_DONE);
     assert_true(v.finished_unix_ms > v.started_unix_ms && v.started_unix_ms > 0);
     for (size_t t = 0; t < v.task_count; t++) {
         assert_int_equal(v.tasks[t].state, GM_TASK_DONE);
