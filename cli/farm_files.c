@@ -16,8 +16,6 @@
 
 #include "cli/url.h"
 #include "common/fs.h"
-#include "common/hash.h"
-#include "common/id.h"
 #include "storage/store.h"
 
 #define LEASE_MS 6000

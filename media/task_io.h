@@ -10,11 +10,10 @@
  * that do not call this).
  */
 struct gm_task_input {
-    uint32_t index;             /* position: TaskSpec.inputs, then what was fed */
-    const Gm__TaskInput *input; /* borrowed until the task ends; NULL for the source */
-    const char *task;           /* pipeline task that made it; "" for the source */
+    uint32_t index;   /* position: TaskSpec.inputs, then what was fed */
+    const char *task; /* borrowed until the task ends, as item is: pipeline task that made it */
     uint32_t instance;
-    const Gm__Item *item; /* borrowed; its meta bytes are in item->meta */
+    const Gm__Item *item; /* its meta bytes are in item->meta */
 };
 
 struct gm_task_io {

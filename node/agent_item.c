@@ -501,3 +501,39 @@ bool gm_item_tick(struct gm_item *item, gm_time now)
     }
     return true;
 }
+
+int gm_item_message(const struct gm_item *item, bool granted, struct gm_item_message *out,
+                    struct gm_err *err)
+{
+    gm__item__init(&out->piece);
+    out->objects = calloc(item->file_count + 1, sizeof(*out->objects));
+    out->list = calloc(item->file_count + 1, sizeof(*out->list));
+    if (out->objects == NULL || out->list == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < item->file_count; i++) {
+        const struct gm_item_file *file = &item->files[i];
+        Gm__Object *object = &out->objects[i];
+        gm__object__init(object);
+        object->store = file->store;
+        object->key = granted ? file->key : file->path;
+        object->size = file->file.size;
+        object->sha256.data = (uint8_t *)(uintptr_t)file->file.sha256; /* not changed */
+        object->sha256.len = GM_SHA256_SIZE;
+        out->list[i] = object;
+    }
+    out->piece.stream = item->stream;
+    out->piece.index = item->index;
+    out->piece.last = item->is_last;
+    out->piece.objects = out->list;
+    out->piece.n_objects = item->file_count;
+    out->piece.meta.data = item->meta;
+    out->piece.meta.len = item->meta_size;
+    return 0;
+}
+
+void gm_item_message_fini(struct gm_item_message *message)
+{
+    free(message->objects);
+    free(message->list);
+}

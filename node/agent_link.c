@@ -248,7 +248,7 @@ static void send_renew(struct gm_agent *agent, gm_time now)
             leases[n].term = t->term;
             leases[n].epoch = t->epoch;
             leases[n].progress = t->progress;
-            leases[n].inputs_received = (uint32_t)t->input_count;
+            leases[n].inputs_received = (uint32_t)t->inputs.count;
             list[n] = &leases[n];
             n++;
         }

@@ -232,8 +232,8 @@ static const Gm__Object *find_object(const struct gm_task *task, const Gm__WOpen
     case GM__WOBJECT__WOBJECT_SOURCE:
         return task->spec->source;
     case GM__WOBJECT__WOBJECT_INPUT:
-        if (ask->index < task->input_count) {
-            const Gm__Item *item = task->inputs[ask->index]->item;
+        if (ask->index < task->inputs.count) {
+            const Gm__Item *item = task->inputs.list[ask->index]->item;
             return ask->object < item->n_objects ? item->objects[ask->object] : NULL;
         }
         return NULL;

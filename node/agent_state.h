@@ -6,6 +6,7 @@
 #include "common/loop.h"
 #include "common/time.h"
 #include "node/agent.h"
+#include "node/inputs.h"
 #include "node/outfile.h"
 #include "node/slot.h"
 #include "wire.pb-c.h"
@@ -110,10 +111,7 @@ struct gm_task {
     enum gm_task_state state;
     Gm__Assign *assign; /* owned */
     Gm__TaskSpec *spec; /* borrowed from assign */
-    Gm__Feed **feeds;   /* owned */
-    size_t feed_count;
-    Gm__TaskInput **inputs; /* list owned, entries borrowed from assign and feeds */
-    size_t input_count;
+    struct gm_inputs inputs;
     bool inputs_complete;
     struct gm_agent_slot *slot; /* NULL: none (refused, dropped) */
     int folder;                 /* owned; -1 */
@@ -228,6 +226,17 @@ int gm_item_add(struct gm_task *task, const Gm__WProduced *produced,
 int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err *err) GM_MUST_CHECK;
 int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
                        const Gm__Usage *usage, struct gm_err *err) GM_MUST_CHECK;
+/* The item as a message; strings and bytes are borrowed from it. */
+struct gm_item_message {
+    Gm__Item piece;
+    Gm__Object *objects; /* owned */
+    Gm__Object **list;   /* owned */
+};
+/* granted: objects under the keys of their grants; else under the paths that the worker named.
+ * gm_item_message_fini in any case. Errors: NOMEM. */
+int gm_item_message(const struct gm_item *item, bool granted, struct gm_item_message *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+void gm_item_message_fini(struct gm_item_message *message);
 void gm_item_drop(struct gm_item *item); /* unlinked by the caller; freed now or when not busy */
 void gm_item_verified(struct gm_item *item);
 void gm_item_failed(struct gm_item *item, const struct gm_err *why);

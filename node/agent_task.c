@@ -38,23 +38,6 @@ static void log_task(enum gm_log_level level, const char *event, const struct gm
            task->spec->job_id, task->spec->task, task->spec->instance, task->id, task->epoch);
 }
 
-static int add_inputs(struct gm_task *task, Gm__TaskInput **inputs, size_t count,
-                      struct gm_err *err)
-{
-    if (count == 0) {
-        return 0;
-    }
-    Gm__TaskInput **grown =
-        realloc(task->inputs, (task->input_count + count) * sizeof(*task->inputs));
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    memcpy(grown + task->input_count, inputs, count * sizeof(*inputs));
-    task->inputs = grown;
-    task->input_count += count;
-    return 0;
-}
-
 static void free_task(struct gm_task *task)
 {
     for (struct gm_task **at = &task->agent->tasks; *at != NULL; at = &(*at)->next) {
@@ -76,11 +59,7 @@ static void free_task(struct gm_task *task)
         gm_agent_remove_folder(task->agent, task->path);
         free(task->path);
     }
-    for (size_t i = 0; i < task->feed_count; i++) {
-        gm__feed__free_unpacked(task->feeds[i], NULL);
-    }
-    free(task->feeds);
-    free(task->inputs);
+    gm_inputs_fini(&task->inputs);
     gm__assign__free_unpacked(task->assign, NULL);
     free(task);
 }
@@ -137,7 +116,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     log_task(GM_LOG_INFO, "assigned", task);
 
     struct gm_agent_slot *slot = find_free_slot(agent);
-    if (add_inputs(task, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
+    if (gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
         gm_task_end_failed(task, &err, -1, NULL);
     } else if (slot == NULL) {
         gm_err_set(&err, GM_E_BUSY, agent->slot_count, "all %" PRIu32 " slots of the node are busy",
@@ -213,9 +192,9 @@ static int send_start(struct gm_task *task, struct gm_err *err)
     msg.start = &start;
     rc = gm_slot_send(task->slot->process, &msg, fd, err);
     size_t first = task->spec->n_inputs;
-    for (size_t i = 0; rc == 0 && i < task->feed_count; i++) {
-        rc = send_feed(task, task->feeds[i], (uint32_t)first, err);
-        first += task->feeds[i]->n_inputs;
+    for (size_t i = 0; rc == 0 && i < task->inputs.feed_count; i++) {
+        rc = send_feed(task, task->inputs.feeds[i], (uint32_t)first, err);
+        first += task->inputs.feeds[i]->n_inputs;
     }
     if (rc == 0 && task->inputs_complete && !task->spec->inputs_complete) {
         rc = send_inputs_end(task, err);
@@ -243,28 +222,17 @@ void gm_task_alive(struct gm_task *task)
 /* feed->first counts from the first input of the TaskSpec; what is known already is passed over. */
 static int take_feed(struct gm_task *task, Gm__Feed *feed, struct gm_err *err)
 {
-    size_t known = task->input_count - feed->first;
+    size_t known = task->inputs.count - feed->first;
     for (size_t i = 0; i < known; i++) {
         gm__task_input__free_unpacked(feed->inputs[i], NULL);
     }
     memmove(feed->inputs, feed->inputs + known, (feed->n_inputs - known) * sizeof(*feed->inputs));
     feed->n_inputs -= known;
-    for (size_t i = 0; i < feed->n_inputs; i++) {
-        if (feed->inputs[i]->item == NULL) {
-            return gm_err_set(err, GM_E_PROTO, 0, "an input was fed without its item");
-        }
-    }
-    Gm__Feed **grown = realloc(task->feeds, (task->feed_count + 1) * sizeof(Gm__Feed *));
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    task->feeds = grown;
-    size_t first = task->input_count;
-    int rc = add_inputs(task, feed->inputs, feed->n_inputs, err);
+    size_t first = task->inputs.count;
+    int rc = gm_inputs_feed(&task->inputs, feed, err);
     if (rc < 0) {
         return rc;
     }
-    task->feeds[task->feed_count++] = feed;
     return task->state == GM_TASK_RUNNING && feed->n_inputs > 0
                ? send_feed(task, feed, (uint32_t)first, err)
                : 0;
@@ -274,15 +242,15 @@ void gm_task_feed(struct gm_task *task, Gm__Feed *feed)
 {
     struct gm_err err;
     bool complete = feed->inputs_complete;
-    bool hole = feed->first > task->input_count; /* Renew tells what is missing */
-    bool known = feed->first + feed->n_inputs <= task->input_count;
+    bool hole = feed->first > task->inputs.count; /* Renew tells what is missing */
+    bool known = feed->first + feed->n_inputs <= task->inputs.count;
     int rc = 0;
     if (hole || known || (task->state != GM_TASK_WAITING && task->state != GM_TASK_RUNNING)) {
         gm__feed__free_unpacked(feed, NULL);
     } else {
-        size_t feeds = task->feed_count;
+        size_t feeds = task->inputs.feed_count;
         rc = take_feed(task, feed, &err);
-        if (task->feed_count == feeds) {
+        if (task->inputs.feed_count == feeds) {
             gm__feed__free_unpacked(feed, NULL);
         }
     }
@@ -377,47 +345,28 @@ void gm_task_drop(struct gm_task *task, const char *reason)
     gm_task_unref(task);
 }
 
-static int post_item(struct gm_task *task, struct gm_item *item, Gm__Object **list,
-                     Gm__Object *objects, struct gm_err *err)
+static int post_item(struct gm_task *task, struct gm_item *item, struct gm_item_message *message,
+                     struct gm_err *err)
 {
-    for (size_t i = 0; i < item->file_count; i++) {
-        struct gm_item_file *file = &item->files[i];
-        gm__object__init(&objects[i]);
-        objects[i].store = file->store;
-        objects[i].key = file->key;
-        objects[i].size = file->file.size;
-        objects[i].sha256.data = file->file.sha256;
-        objects[i].sha256.len = GM_SHA256_SIZE;
-        list[i] = &objects[i];
-    }
     Gm__Envelope env = GM__ENVELOPE__INIT;
-    Gm__Item piece = GM__ITEM__INIT;
     Gm__Produced produced = GM__PRODUCED__INIT;
     Gm__Done done = GM__DONE__INIT;
     item->usage.bytes_in = task->bytes_in;
     item->usage.bytes_out = task->bytes_out;
     if (item->kind == GM_ITEM_PIECE) {
-        piece.stream = item->stream;
-        piece.index = item->index;
-        piece.last = item->is_last;
-        piece.objects = list;
-        piece.n_objects = item->file_count;
-        piece.meta.data = item->meta;
-        piece.meta.len = item->meta_size;
         produced.task_id = task->id;
         produced.term = task->term;
         produced.epoch = task->epoch;
-        produced.item = &piece;
+        produced.item = &message->piece;
         env.body_case = GM__ENVELOPE__BODY_PRODUCED;
         env.produced = &produced;
     } else {
         done.task_id = task->id;
         done.term = task->term;
         done.epoch = task->epoch;
-        done.meta.data = item->meta;
-        done.meta.len = item->meta_size;
-        done.objects = list;
-        done.n_objects = item->file_count;
+        done.meta = message->piece.meta;
+        done.objects = message->piece.objects;
+        done.n_objects = message->piece.n_objects;
         done.usage = &item->usage;
         done.expand = item->done->expand;
         done.n_expand = item->done->n_expand;
@@ -452,12 +401,12 @@ static int post(struct gm_task *task, struct gm_item *item, struct gm_err *err)
     if (item->kind == GM_ITEM_FAILED) {
         return post_failed(task, item, err);
     }
-    Gm__Object *objects = calloc(item->file_count + 1, sizeof(*objects));
-    Gm__Object **list = calloc(item->file_count + 1, sizeof(*list));
-    int rc = objects == NULL || list == NULL ? gm_err_nomem(err)
-                                             : post_item(task, item, list, objects, err);
-    free(objects);
-    free(list);
+    struct gm_item_message message;
+    int rc = gm_item_message(item, true, &message, err);
+    if (rc == 0) {
+        rc = post_item(task, item, &message, err);
+    }
+    gm_item_message_fini(&message);
     return rc;
 }
 

@@ -48,34 +48,15 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
                      struct gm_err *err)
 {
     const Gm__TaskSpec *from = item->task->spec;
-    Gm__Object *objects = calloc(item->file_count + 1, sizeof(*objects));
-    Gm__Object **list = calloc(item->file_count + 1, sizeof(*list));
-    if (objects == NULL || list == NULL) {
-        free(objects);
-        free(list);
-        return gm_err_nomem(err);
+    struct gm_item_message message;
+    int rc = gm_item_message(item, false, &message, err);
+    if (rc < 0) {
+        goto out;
     }
-    for (size_t i = 0; i < item->file_count; i++) {
-        gm__object__init(&objects[i]);
-        objects[i].store = item->files[i].store;
-        objects[i].key = item->files[i].path;
-        objects[i].size = item->files[i].file.size;
-        objects[i].sha256.data = (uint8_t *)(uintptr_t)item->files[i].file.sha256;
-        objects[i].sha256.len = GM_SHA256_SIZE;
-        list[i] = &objects[i];
-    }
-    Gm__Item piece = GM__ITEM__INIT;
-    piece.stream = item->stream;
-    piece.index = item->index;
-    piece.last = item->is_last;
-    piece.objects = list;
-    piece.n_objects = item->file_count;
-    piece.meta.data = item->meta;
-    piece.meta.len = item->meta_size;
     Gm__TaskInput input = GM__TASK_INPUT__INIT;
     input.task = from->task;
     input.instance = from->instance;
-    input.item = &piece;
+    input.item = &message.piece;
     Gm__TaskInput *inputs[] = {&input};
     Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
     spec.type = (char *)(uintptr_t) "verify";
@@ -90,9 +71,9 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
     spec.n_inputs = 1;
     spec.inputs_complete = true;
     spec.attempt = from->attempt;
-    int rc = gm_packet_memfd("gopmill-verify", &spec.base, out_fd, out_size, err);
-    free(objects);
-    free(list);
+    rc = gm_packet_memfd("gopmill-verify", &spec.base, out_fd, out_size, err);
+out:
+    gm_item_message_fini(&message);
     return rc;
 }
 

@@ -62,51 +62,26 @@ static int decode_fd(const ProtobufCMessageDescriptor *type, int fd, uint64_t si
     return rc;
 }
 
-static int add_inputs(struct gm_worker_task *task, Gm__TaskInput **inputs, size_t count,
-                      struct gm_err *err)
-{
-    if (count == 0) {
-        return 0;
-    }
-    Gm__TaskInput **grown =
-        realloc(task->inputs, (task->input_count + count) * sizeof(*task->inputs));
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    memcpy(grown + task->input_count, inputs, count * sizeof(*inputs));
-    task->inputs = grown;
-    task->input_count += count;
-    for (size_t i = 0; i < count; i++) {
-        if (inputs[i]->item == NULL) {
-            return gm_err_set(err, GM_E_PROTO, (int64_t)i, "an input has no item");
-        }
-    }
-    return 0;
-}
-
 static int take_feed(struct gm_worker_task *task, const Gm__WFeed *feed, int fd, struct gm_err *err)
 {
     if (fd < 0) {
         return gm_err_set(err, GM_E_PROTO, 0, "a feed came without its memory file");
     }
-    if (feed->first != task->input_count) {
+    if (feed->first != task->inputs.count) {
         return gm_err_set(err, GM_E_PROTO, feed->first, "a feed left a hole before input %u",
                           feed->first);
     }
-    Gm__Feed **grown = realloc(task->feeds, (task->feed_count + 1) * sizeof(Gm__Feed *));
-    if (grown == NULL) {
-        return gm_err_nomem(err);
-    }
-    task->feeds = grown;
     ProtobufCMessage *decoded = NULL;
     int rc = decode_fd(&gm__feed__descriptor, fd, feed->feed_size, &decoded, err);
     if (rc < 0) {
         return rc;
     }
     GM_ASSERT(decoded != NULL);
-    Gm__Feed *kept = (Gm__Feed *)decoded;
-    task->feeds[task->feed_count++] = kept;
-    return add_inputs(task, kept->inputs, kept->n_inputs, err);
+    rc = gm_inputs_feed(&task->inputs, (Gm__Feed *)decoded, err);
+    if (rc < 0) {
+        protobuf_c_message_free_unpacked(decoded, NULL);
+    }
+    return rc;
 }
 
 /* Takes one packet in. A reply is left in task->reply. */
@@ -230,19 +205,18 @@ static int io_source(void *self, int *out_fd, struct gm_err *err)
 static int io_next_input(void *self, bool *out_more, struct gm_task_input *out, struct gm_err *err)
 {
     struct gm_worker_task *task = self;
-    while (task->input_next == task->input_count && !task->inputs_complete) {
+    while (task->input_next == task->inputs.count && !task->inputs_complete) {
         int rc = wait_message(task, err);
         if (rc < 0) {
             return rc;
         }
     }
-    if (task->input_next == task->input_count) {
+    if (task->input_next == task->inputs.count) {
         *out_more = false;
         return 0;
     }
-    const Gm__TaskInput *input = task->inputs[task->input_next];
+    const Gm__TaskInput *input = task->inputs.list[task->input_next];
     out->index = (uint32_t)task->input_next++;
-    out->input = input;
     out->task = input->task;
     out->instance = input->instance;
     out->item = input->item;
@@ -435,7 +409,7 @@ int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scrat
     }
     task->spec = (Gm__TaskSpec *)spec;
     task->inputs_complete = task->spec->inputs_complete;
-    rc = add_inputs(task, task->spec->inputs, task->spec->n_inputs, err);
+    rc = gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, err);
     if (rc < 0) {
         return rc;
     }
@@ -459,11 +433,7 @@ int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scrat
 
 void gm_worker_task_fini(struct gm_worker_task *task)
 {
-    for (size_t i = 0; i < task->feed_count; i++) {
-        gm__feed__free_unpacked(task->feeds[i], NULL);
-    }
-    free(task->feeds);
-    free(task->inputs);
+    gm_inputs_fini(&task->inputs);
     if (task->done != NULL) {
         gm__wdone__free_unpacked(task->done, NULL);
     }

@@ -5,6 +5,7 @@
 
 #include "common/time.h"
 #include "media/task_io.h"
+#include "node/inputs.h"
 
 /* One task's view of the world over the worker's socket: struct gm_task_io. */
 struct gm_worker_task {
@@ -13,11 +14,8 @@ struct gm_worker_task {
     Gm__TaskSpec *spec; /* owned */
     struct gm_task_io io;
 
-    Gm__TaskInput **inputs; /* list owned; entries borrowed from spec and feeds */
-    size_t input_count;
+    struct gm_inputs inputs;
     size_t input_next;
-    Gm__Feed **feeds; /* owned, entries too */
-    size_t feed_count;
     bool inputs_complete;
 
     int source_fd;       /* owned; -1 until asked for */

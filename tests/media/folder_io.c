@@ -289,7 +289,6 @@ static int io_next_input(void *self, bool *out_more, struct gm_task_input *out, 
     if (*out_more) {
         Gm__TaskInput *in = r->inputs[r->next];
         *out = (struct gm_task_input){.index = (uint32_t)r->next,
-                                      .input = in,
                                       .task = in->task,
                                       .instance = in->instance,
                                       .item = in->item};
