@@ -132,7 +132,7 @@ int(gm_err_sys)(struct gm_err *err, int errnum, const char *fmt, ...)
 
     if (errnum == ENOMEM) {
         code = GM_E_NOMEM;
-    } else if (errnum == ENOSPC || errnum == EDQUOT) {
+    } else if (errnum == ENOSPC || errnum == EDQUOT || errnum == EFBIG) {
         code = GM_E_NO_SCRATCH;
     }
     va_start(args, fmt);

@@ -19,7 +19,8 @@ int gm_err_av(struct gm_err *err, enum gm_code code, int averror, const char *fm
     va_end(ap);
     if (averror == AVERROR(ENOMEM)) {
         code = GM_E_NOMEM;
-    } else if (averror == AVERROR(ENOSPC)) {
+    } else if (averror == AVERROR(ENOSPC) || averror == AVERROR(EFBIG)) {
+        /* the largest file that a worker may write is what scratch space there was */
         code = GM_E_NO_SCRATCH;
     }
     if (av_strerror(averror, why, sizeof why) < 0) {

@@ -62,10 +62,45 @@ static void end_done(struct gm_task *task, const Gm__WDone *done)
     }
 }
 
+/* The most address space that the process ever had, in bytes; 0: not known. */
+static uint64_t peak_of(int pid)
+{
+    char path[64];
+    char line[128];
+    uint64_t kib = 0;
+    snprintf(path, sizeof(path), "/proc/%d/status", pid);
+    FILE *file = fopen(path, "re");
+    while (file != NULL && kib == 0 && fgets(line, sizeof(line), file) != NULL) {
+        if (strncmp(line, "VmPeak:", 7) == 0) {
+            kib = strtoull(line + 7, NULL, 10);
+        }
+    }
+    if (file != NULL) {
+        fclose(file);
+    }
+    return kib * 1024;
+}
+
+/* Libraries hide that memory ran out behind errors of their own ("generic error"). A worker that
+ * failed after it came near its limit failed for that. */
+static void name_memory(const struct gm_task *task, struct gm_err *err)
+{
+    uint64_t limit = task->agent->params.worker_memory_bytes;
+    if (err->code != GM_E_MEDIA || limit == 0 ||
+        peak_of(gm_slot_pid(task->slot->process)) < limit - limit / 8) {
+        return;
+    }
+    err->code = GM_E_NOMEM;
+    GM_IGNORE(gm_err_wrap(err, -GM_E_NOMEM,
+                          "out of worker_memory_bytes (%" PRIu64 " MiB): ", limit >> 20),
+              "the text is what it is for");
+}
+
 static void end_failed(struct gm_task *task, const Gm__WFailed *failed)
 {
     struct gm_err err;
     gm_err_from_msg(failed->error, &err);
+    name_memory(task, &err);
     GM_IGNORE(gm_open_source_changed(task, &err), "then that is why");
     gm_task_end_failed(task, &err, failed->chunk, failed->usage);
 }

@@ -22,6 +22,7 @@
 #define FIRST_PAUSE GM_SEC
 #define LONGEST_PAUSE (30 * GM_SEC)
 #define REFUSAL_PAUSE (2 * GM_SEC)
+#define REFUSALS_MEMORY 4u /* a worker's own limit does not grow when others end */
 #define REPEATS 3u
 #define REPEATS_FULL 5u
 
@@ -135,8 +136,10 @@ static bool is_free(const struct gm_lease *lease, struct gm_unit *unit, enum gm_
     if (code == GM_E_CANCELLED) {
         return true;
     }
-    bool refusal = code == GM_E_NOMEM || code == GM_E_BUSY;
-    if (!refusal || lease->node->lease_count < 2 || unit->refusals >= GM_CORE_MAX_REFUSALS) {
+    uint32_t most = code == GM_E_BUSY    ? GM_CORE_MAX_REFUSALS
+                    : code == GM_E_NOMEM ? REFUSALS_MEMORY
+                                         : 0;
+    if (lease->node->lease_count < 2 || unit->refusals >= most) {
         return false;
     }
     unit->refusals++;

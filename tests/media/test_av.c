@@ -59,6 +59,7 @@ static void errors_keep_their_native_number(void **state)
     assert_non_null(strstr(err.text, "frame 7: "));
     assert_int_equal(gm_err_av(&err, GM_E_MEDIA, AVERROR(ENOMEM), "x"), -GM_E_NOMEM);
     assert_int_equal(gm_err_av(&err, GM_E_MEDIA, AVERROR(ENOSPC), "x"), -GM_E_NO_SCRATCH);
+    assert_int_equal(gm_err_av(&err, GM_E_MEDIA, AVERROR(EFBIG), "x"), -GM_E_NO_SCRATCH);
 }
 
 static void a_codec_without_decoder_is_named(void **state)

@@ -230,13 +230,13 @@ static int run_fail(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
 /* Takes memory until there is none; that must be an error here, no death. */
 static int run_greedy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
-    (void)io;
+    bool hides = strcmp(io->spec->source_name, "hides") == 0;
     *out_chunk = -1;
     for (int i = 0; i < 1 << 20; i++) {
         void *block =
             mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         if (block == MAP_FAILED) {
-            return gm_err_nomem(err);
+            return hides ? gm_err_set(err, GM_E_MEDIA, 0, "generic error") : gm_err_nomem(err);
         }
     }
     return gm_err_set(err, GM_E_BUG, 0, "memory has no limit");

@@ -361,6 +361,7 @@ static void memory_has_a_limit(void **state)
 #else
     struct farm *farm = *state;
     expect_failed(farm, farm_assign(farm, "greedy", ""), GM_E_NOMEM, 0);
+    expect_failed(farm, farm_assign(farm, "greedy", "hides"), GM_E_NOMEM, 0);
     expect_healthy(farm);
 #endif
 }
