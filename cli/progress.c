@@ -107,8 +107,10 @@ const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *o
     if (percent >= 0) {
         snprintf(part, sizeof(part), " ETA %s", gm_progress_time(p->eta_s, eta, sizeof(eta)));
         append(out, size, width, part);
-        snprintf(part, sizeof(part), " %.1f fps x%.2f", p->fps, p->speed);
-        append(out, size, width, part);
+        if (p->fps > 0) { /* nothing is known in the first seconds */
+            snprintf(part, sizeof(part), " %.1f fps x%.2f", p->fps, p->speed);
+            append(out, size, width, part);
+        }
     }
     if (p->chunks_done + p->chunks_running + p->chunks_waiting > 0) {
         snprintf(part, sizeof(part),
@@ -134,18 +136,21 @@ const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *o
 const char *gm_progress_line(const struct gm_progress *p, char *out, size_t size)
 {
     char eta[24];
+    char speed[64] = "";
     int percent = gm_progress_percent(p);
     const char *phase = p->phase[0] == '\0' ? "waiting" : p->phase;
     if (percent < 0) {
         snprintf(out, size, "%s", phase);
         return out;
     }
+    if (p->fps > 0) {
+        snprintf(speed, sizeof(speed), " %.1f fps, x%.2f,", p->fps, p->speed);
+    }
     snprintf(out, size,
-             "%s: %d %% of %" PRId64 " frames, %.1f fps, x%.2f, ETA %s, chunks %" PRId64
-             " done %" PRId64 " running %" PRId64 " waiting",
-             phase, percent, p->frames_total, p->fps, p->speed,
-             gm_progress_time(p->eta_s, eta, sizeof(eta)), p->chunks_done, p->chunks_running,
-             p->chunks_waiting);
+             "%s: %d %% of %" PRId64 " frames,%s ETA %s, chunks %" PRId64 " done %" PRId64
+             " running %" PRId64 " waiting",
+             phase, percent, p->frames_total, speed, gm_progress_time(p->eta_s, eta, sizeof(eta)),
+             p->chunks_done, p->chunks_running, p->chunks_waiting);
     return out;
 }
 

@@ -81,6 +81,11 @@ static void plain_lines_say_all(void **state)
     assert_string_equal(gm_progress_line(&SAMPLE, text, sizeof(text)),
                         "encoding: 45 % of 1000 frames, 310.0 fps, x10.33, ETA 1:12, chunks 3 done "
                         "2 running 1 waiting");
+    struct gm_progress first = SAMPLE;
+    first.fps = 0;
+    assert_string_equal(
+        gm_progress_line(&first, text, sizeof(text)),
+        "encoding: 45 % of 1000 frames, ETA 1:12, chunks 3 done 2 running 1 waiting");
     struct gm_progress p = {.phase = "inspect"};
     assert_string_equal(gm_progress_line(&p, text, sizeof(text)), "inspect");
 }
