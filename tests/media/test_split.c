@@ -340,7 +340,6 @@ static void real_clips_give_the_frames_that_a_decoder_shows(void **state)
     int clips = 0;
     (void)state;
     if (!folder_clip("MANIFEST.tsv", path)) {
-        print_message("GOPMILL_TEST_MEDIA is not set\n");
         skip();
     }
     FILE *manifest = fopen(path, "re");

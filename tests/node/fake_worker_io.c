@@ -1,0 +1,335 @@
+/* The worker that tests run: task types that do what a test needs, and worse. */
+#include "node/fake_io.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+#include "proto/envelope.h"
+
+static int write_file(struct gm_task_io *io, const char *name, const char *text, struct gm_err *err)
+{
+    int fd = -1;
+    int rc = io->create_file(io->self, name, &fd, err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(fd, text, strlen(text), err);
+        close(fd);
+    }
+    return rc;
+}
+
+static int produce(struct gm_task_io *io, uint32_t index, bool last, const char *text,
+                   struct gm_err *err)
+{
+    char name[64];
+    char path[96];
+    snprintf(name, sizeof(name), "piece-%u", index);
+    snprintf(path, sizeof(path), "video/%s", name);
+    int rc = write_file(io, name, text, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = name;
+    file.path = path;
+    file.store = GM__OBJECT_STORE__STORE_OUT;
+    Gm__EncodeItemMeta meta = GM__ENCODE_ITEM_META__INIT;
+    meta.chunk = index;
+    return io->produce(io->self, 0, index, last, &file, 1, &meta.base, err);
+}
+
+static int finish(struct gm_task_io *io, uint64_t frames, struct gm_err *err)
+{
+    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+    meta.frames = frames;
+    return io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
+}
+
+/* "pieces": source_name says how many; each holds its number. */
+static int run_pieces(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    uint32_t count = (uint32_t)atoi(io->spec->source_name);
+    int rc = 0;
+    for (uint32_t i = 0; i < count && rc == 0; i++) {
+        char text[32];
+        snprintf(text, sizeof(text), "piece %u", i);
+        io->progress(io->self, i, count);
+        rc = produce(io, i, i + 1 == count, text, err);
+    }
+    *out_chunk = -1;
+    return rc < 0 ? rc : finish(io, count, err);
+}
+
+/* "encode": one piece with source_name as content, which "verify" judges. */
+static int run_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    *out_chunk = -1;
+    int rc = produce(io, 7, true, io->spec->source_name, err);
+    return rc < 0 ? rc : finish(io, 1, err);
+}
+
+/* "verify": content that begins with "bad" is refused, "crash" crashes. */
+static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct gm_task_input input;
+    bool more = false;
+    int fd = -1;
+    char text[64] = "";
+    *out_chunk = -1;
+    int rc = io->next_input(io->self, &more, &input, err);
+    if (rc == 0 && more) {
+        rc = io->open_object(io->self, &input, 0, &fd, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    if (fd < 0 || pread(fd, text, sizeof(text) - 1, 0) < 0) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, errno, "nothing to verify");
+    }
+    close(fd);
+    if (strncmp(text, "crash", 5) == 0) {
+        abort();
+    }
+    if (strncmp(text, "bad", 3) == 0) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the piece is bad");
+    }
+    return finish(io, 1, err);
+}
+
+/* "read": the whole of the source, inputs as they come, and results; their bytes joined become
+ * object "joined" of the task's result. */
+static int append(struct gm_task_io *io, int from, int to, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_fs_read_fd(from, 1 << 20, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(to, data, size, err);
+        free(data);
+    }
+    (void)io;
+    return rc;
+}
+
+static int read_all(struct gm_task_io *io, int to, struct gm_err *err)
+{
+    int fd = -1;
+    int rc = io->source(io->self, &fd, err);
+    if (rc == 0) {
+        rc = append(io, fd, to, err);
+    }
+    bool more = true;
+    while (rc == 0) {
+        struct gm_task_input input;
+        rc = io->next_input(io->self, &more, &input, err);
+        if (rc < 0 || !more) {
+            break;
+        }
+        rc = io->open_object(io->self, &input, 0, &fd, err);
+        if (rc == 0) {
+            rc = append(io, fd, to, err);
+            close(fd);
+        }
+    }
+    for (size_t i = 0; i < io->spec->n_results && rc == 0; i++) {
+        rc = io->open_result(io->self, io->spec->results[i], 0, &fd, err);
+        if (rc == 0) {
+            rc = append(io, fd, to, err);
+            close(fd);
+        }
+    }
+    return rc;
+}
+
+static int run_read(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    int to = -1;
+    *out_chunk = -1;
+    int rc = io->create_file(io->self, "joined", &to, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = read_all(io, to, err);
+    close(to);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = file.path = (char *)(uintptr_t) "joined";
+    file.store = GM__OBJECT_STORE__STORE_WORK;
+    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+    return io->finish(io->self, &file, 1, &meta.base, NULL, 0, "0badcafe0badcafe", err);
+}
+
+static int run_crash(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    int rc = produce(io, 0, false, "before the crash", err);
+    *out_chunk = -1;
+    if (rc == 0) {
+        raise(SIGABRT);
+        abort();
+    }
+    return rc;
+}
+
+static void pause_ms(long ms)
+{
+    const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000};
+    nanosleep(&t, NULL);
+}
+
+static int run_hang(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)out_chunk;
+    do {
+        pause_ms(1000);
+    } while (io != NULL);
+    return gm_err_set(err, GM_E_BUG, 0, "a hang ended");
+}
+
+static int run_busy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)out_chunk;
+    uint64_t i = 0;
+    do {
+        io->progress(io->self, i++, 0);
+        pause_ms(20);
+    } while (io != NULL);
+    return gm_err_set(err, GM_E_BUG, 0, "busy work ended");
+}
+
+static int run_fail(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    (void)io;
+    *out_chunk = 3;
+    return gm_err_set(err, GM_E_MEDIA, -42, "chunk three does not decode");
+}
+
+/* Takes memory until there is none; that must be an error here, no death. */
+static int run_greedy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    bool hides = strcmp(io->spec->source_name, "hides") == 0;
+    *out_chunk = -1;
+    for (int i = 0; i < 1 << 20; i++) {
+        void *block =
+            mmap(NULL, 64 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        if (block == MAP_FAILED) {
+            return hides ? gm_err_set(err, GM_E_MEDIA, 0, "generic error") : gm_err_nomem(err);
+        }
+    }
+    return gm_err_set(err, GM_E_BUG, 0, "memory has no limit");
+}
+
+/* Sends a packet that no honest worker sends. */
+static void send_raw(const Gm__WorkerMessage *msg)
+{
+    static uint8_t data[4096];
+    size_t size = gm__worker_message__pack(msg, data);
+    struct iovec part = {.iov_base = data, .iov_len = size};
+    struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+    if (sendmsg(GM_WORKER_SOCKET, &head, 0) < 0) {
+        abort();
+    }
+}
+
+static void announce(const char *name, const char *meta_file)
+{
+    Gm__WFile file = GM__WFILE__INIT;
+    file.name = (char *)(uintptr_t)name;
+    file.path = (char *)(uintptr_t) "video/x";
+    file.store = GM__OBJECT_STORE__STORE_OUT;
+    Gm__WFile *files[] = {&file};
+    Gm__WProduced produced = GM__WPRODUCED__INIT;
+    produced.files = files;
+    produced.n_files = 1;
+    produced.meta_file = (char *)(uintptr_t)meta_file;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
+    msg.produced = &produced;
+    send_raw(&msg);
+}
+
+/* The task's folder below the working directory: farm_assign_spec makes the job's id of it. */
+static void folder_of(const struct gm_task_io *io, char *out, size_t size)
+{
+    snprintf(out, size, "t%s", io->spec->job_id);
+}
+
+/* "lie": source_name says how. */
+static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    const char *how = io->spec->source_name;
+    char folder[64];
+    char path[160];
+    int fd = -1;
+    (void)out_chunk;
+    folder_of(io, folder, sizeof(folder));
+    if (strcmp(how, "climb") == 0) {
+        announce("../../../secret", "");
+    } else if (strcmp(how, "missing") == 0) {
+        announce("nothing", "");
+    } else if (strcmp(how, "folder") == 0) {
+        snprintf(path, sizeof(path), "%s/dir", folder);
+        if (mkdir(path, 0700) < 0) {
+            return gm_err_sys(err, errno, "mkdir `%s`", path);
+        }
+        announce("dir", "");
+    } else if (strcmp(how, "huge-meta") == 0) {
+        int rc = io->create_file(io->self, "meta", &fd, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (ftruncate(fd, 30 << 20) < 0) {
+            return gm_err_sys(err, errno, "ftruncate");
+        }
+        close(fd);
+        announce("meta", "meta");
+    } else if (strcmp(how, "flood") == 0) {
+        for (int i = 0; i < 64; i++) {
+            announce("nothing", "");
+        }
+    } else if (strcmp(how, "garbage") == 0) {
+        struct iovec part = {.iov_base = (void *)(uintptr_t) "\xff\xff\xff\xff", .iov_len = 4};
+        struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
+        if (sendmsg(GM_WORKER_SOCKET, &head, 0) < 0) {
+            abort();
+        }
+    }
+    return run_hang(io, out_chunk, err);
+}
+
+static const struct gm_task_type FAKES[] = {
+    {"pieces", run_pieces}, {"encode", run_encode}, {"verify", run_verify}, {"read", run_read},
+    {"crash", run_crash},   {"hang", run_hang},     {"busy", run_busy},     {"fail", run_fail},
+    {"greedy", run_greedy}, {"lie", run_lie},
+};
+
+const struct gm_task_type *fake_task_find(const char *type)
+{
+    for (size_t i = 0; i < sizeof(FAKES) / sizeof(FAKES[0]); i++) {
+        if (strcmp(FAKES[i].type, type) == 0) {
+            return &FAKES[i];
+        }
+    }
+    return NULL;
+}
+
+void fake_worker_main(void)
+{
+    if (getenv("GOPMILL_MISSING") != NULL) {
+        _exit(gm_worker_main(fake_task_find));
+    }
+}
