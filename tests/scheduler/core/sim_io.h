@@ -135,5 +135,12 @@ void sim_node_step(struct sim *sim, struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
+/* Sends envelope, and again until it is acknowledged. */
+void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
+bool sim_task_is(const struct sim_task *task, const char *type);
+void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task, enum gm_code code,
+                   int64_t native, int64_t chunk);
+/* sim_work_io.c: one step of the task's work. */
+void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task);
 
 #endif

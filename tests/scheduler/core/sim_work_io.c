@@ -1,0 +1,275 @@
+/* What the simulated nodes' tasks make: items, results and failures, one step at a time. */
+#include "sim_io.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FRAMES 150
+#define PUBLICATION "0123456789abcdef"
+
+struct piece { /* what a task makes next */
+    bool item, done, wait;
+    uint32_t stream, index;
+    bool last;
+    Gm__ObjectStore store;
+};
+
+static uint32_t skip_of(const struct sim_task *task, uint32_t stream)
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    for (size_t i = 0; i < spec->n_skip; i++) {
+        if (spec->skip[i]->stream == stream) {
+            return spec->skip[i]->count;
+        }
+    }
+    return 0;
+}
+
+static struct piece next_piece(struct sim_task *task)
+{
+    const struct sim_job *job = task->job;
+    struct piece p = {.store = GM__OBJECT_STORE__STORE_OUT};
+    if (sim_task_is(task, "split")) {
+        uint32_t streams = 1 + job->tracks;
+        p.store = GM__OBJECT_STORE__STORE_WORK;
+        for (; task->position < job->chunks * streams; task->position++) {
+            p.stream = task->position % streams;
+            p.index = task->position / streams;
+            if (p.index >= skip_of(task, p.stream)) {
+                p.item = true;
+                p.last = p.index + 1 == job->chunks;
+                return p;
+            }
+        }
+        p.stream = p.index = 0;
+    } else if (sim_task_is(task, "encode")) {
+        if (task->position < task->input_count) {
+            p.item = true;
+            p.index = task->inputs[task->position]->item->index;
+            return p;
+        }
+    } else if (sim_task_is(task, "audio")) {
+        if (task->position < skip_of(task, 0)) {
+            task->position = skip_of(task, 0);
+        }
+        bool more = task->position + 1 < task->input_count;
+        if (more || (task->complete && task->position < task->input_count)) {
+            p.item = true;
+            p.index = task->position;
+            p.last = !more;
+            return p;
+        }
+        p.wait = !task->complete;
+    } else if (sim_task_is(task, "inspect") || sim_task_is(task, "plan")) {
+        p.store = GM__OBJECT_STORE__STORE_WORK;
+    }
+    p.done = !p.wait;
+    return p;
+}
+
+static void object_name(const struct sim_task *task, const struct piece *p, char name[64])
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    (void)snprintf(name, 64, "%s/%u/%u-%u%s", spec->task, spec->instance, p->stream, p->index,
+                   p->done ? "-done" : "");
+}
+
+static void object_hash(const char *name, uint8_t hash[32])
+{
+    uint64_t h = UINT64_C(1469598103934665603);
+    for (size_t i = 0; name[i]; i++) {
+        h = (h ^ (uint8_t)name[i]) * UINT64_C(1099511628211);
+    }
+    for (size_t i = 0; i < 32; i++) {
+        hash[i] = (uint8_t)(h >> (i % 8 * 8));
+    }
+}
+
+static void ask_grant(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                      const struct piece *p)
+{
+    char name[64];
+    uint8_t hash[32];
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+    Gm__GrantItem item = GM__GRANT_ITEM__INIT;
+    Gm__GrantItem *items[] = {&item};
+    object_name(task, p, name);
+    object_hash(name, hash);
+    item.store = p->store;
+    item.name = name;
+    item.size = strlen(name);
+    item.sha256.data = hash;
+    item.sha256.len = sizeof(hash);
+    request.task_id = task->assign->task_id;
+    request.term = task->assign->term;
+    request.epoch = task->assign->epoch;
+    request.request = task->request = ++node->request;
+    request.items = items;
+    request.n_items = 1;
+    envelope.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+    envelope.grant_request = &request;
+    task->grant_asked = true;
+    task->asked_at = sim->now;
+    sim_send(sim, node, &envelope);
+}
+
+static size_t pack(const ProtobufCMessage *m, uint8_t out[1024])
+{
+    assert_true(protobuf_c_message_get_packed_size(m) <= 1024);
+    return protobuf_c_message_pack(m, out);
+}
+
+static size_t split_item_meta(const struct sim_task *task, uint8_t out[1024])
+{
+    Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+    meta.frames = FRAMES;
+    meta.preroll_frames = task->job->preroll;
+    return pack(&meta.base, out);
+}
+
+static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
+{
+    if (sim_task_is(task, "inspect")) {
+        Gm__Inspection meta = GM__INSPECTION__INIT;
+        meta.duration_us = (int64_t)task->job->chunks * 6000000;
+        return pack(&meta.base, out);
+    }
+    if (sim_task_is(task, "plan")) {
+        Gm__Policy meta = GM__POLICY__INIT;
+        meta.publication = (char *)PUBLICATION;
+        meta.estimated_frames = (int64_t)task->job->chunks * FRAMES + 7;
+        return pack(&meta.base, out);
+    }
+    if (sim_task_is(task, "split")) {
+        Gm__SplitMeta meta = GM__SPLIT_META__INIT;
+        uint32_t items[16];
+        meta.n_items = 1 + task->job->tracks;
+        meta.items = items;
+        for (size_t i = 0; i < meta.n_items; i++) {
+            items[i] = task->job->chunks;
+        }
+        return pack(&meta.base, out);
+    }
+    return 0;
+}
+
+static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                       const struct piece *p)
+{
+    char name[64], key[160];
+    uint8_t hash[32], meta[1024];
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Produced produced = GM__PRODUCED__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    Gm__Usage usage = GM__USAGE__INIT;
+    Gm__Item item = GM__ITEM__INIT;
+    Gm__Object object = GM__OBJECT__INIT;
+    Gm__Object *objects[] = {&object};
+    Gm__Expand audio = GM__EXPAND__INIT, mp4 = GM__EXPAND__INIT;
+    Gm__Expand *expand[] = {&audio, &mp4};
+    object_name(task, p, name);
+    object_hash(name, hash);
+    bool out = p->store == GM__OBJECT_STORE__STORE_OUT;
+    (void)snprintf(key, sizeof(key), "%s/%s/%s", out ? "v" : "jobs",
+                   out ? PUBLICATION : task->job->id, name);
+    object.store = p->store;
+    object.key = key;
+    object.size = strlen(name);
+    object.sha256.data = hash;
+    object.sha256.len = sizeof(hash);
+    if (p->item) {
+        item.stream = p->stream;
+        item.index = p->index;
+        item.last = p->last;
+        item.objects = objects;
+        item.n_objects = 1;
+        item.meta.data = meta;
+        item.meta.len = sim_task_is(task, "split") ? split_item_meta(task, meta) : 0;
+        produced.task_id = task->assign->task_id;
+        produced.term = task->assign->term;
+        produced.epoch = task->assign->epoch;
+        produced.item = &item;
+        envelope.body_case = GM__ENVELOPE__BODY_PRODUCED;
+        envelope.produced = &produced;
+        task->position++;
+    } else {
+        done.task_id = task->assign->task_id;
+        done.term = task->assign->term;
+        done.epoch = task->assign->epoch;
+        done.objects = objects;
+        done.n_objects = 1;
+        done.meta.data = meta;
+        done.meta.len = result_meta(task, meta);
+        usage.cpu_us = 1000;
+        done.usage = &usage;
+        if (sim_task_is(task, "plan")) {
+            audio.task = (char *)"audio";
+            audio.instances = task->job->tracks;
+            mp4.task = (char *)"mp4";
+            mp4.instances = task->job->mp4s;
+            done.expand = expand;
+            done.n_expand = 2;
+            done.publication = (char *)PUBLICATION;
+        }
+        envelope.body_case = GM__ENVELOPE__BODY_DONE;
+        envelope.done = &done;
+        task->finished = true;
+    }
+    task->grant_asked = task->granted = false;
+    sim_send_reliably(sim, node, &envelope);
+}
+
+/* Returns true when the task failed. */
+static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                     const struct piece *p)
+{
+    static const enum gm_code codes[] = {GM_E_MEDIA, GM_E_STORE,       GM_E_WORKER_DIED,
+                                         GM_E_NOMEM, GM_E_WORKER_HUNG, GM_E_MEDIA_VERIFY,
+                                         GM_E_BUSY,  GM_E_NO_SCRATCH};
+    const struct sim_job *job = task->job;
+    if (sim_task_is(task, "inspect") && job->inspect_fails != GM_OK) {
+        sim_task_fail(sim, node, task, job->inspect_fails, 0, -1);
+        return true;
+    }
+    bool bad_node = job->poison_nodes == 0 || node->number < job->poison_nodes;
+    if (sim_task_is(task, "encode") && p->item && (int64_t)p->index == job->poison && bad_node) {
+        sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
+        return true;
+    }
+    if (sim->params.task_fails == 0 || sim_random(sim, 10000) >= sim->params.task_fails) {
+        return false;
+    }
+    enum gm_code code = codes[sim_random(sim, sizeof(codes) / sizeof(codes[0]))];
+    bool blames = p->item && sim_task_is(task, "encode") && sim_random(sim, 2) == 0;
+    sim_task_fail(sim, node, task, code, code == GM_E_WORKER_DIED ? SIGKILL : 0,
+                  blames ? (int64_t)p->index : -1);
+    return true;
+}
+
+void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task)
+{
+    if (task->hung || task->finished || sim_random(sim, 4) == 0) {
+        return;
+    }
+    if (sim->params.task_hangs > 0 && sim_random(sim, 10000) < sim->params.task_hangs) {
+        task->hung = true;
+        return;
+    }
+    struct piece p = next_piece(task);
+    if (p.wait) {
+        return;
+    }
+    task->progress++;
+    if (!task->grant_asked) {
+        if (!may_fail(sim, node, task, &p)) {
+            ask_grant(sim, node, task, &p);
+        }
+    } else if (task->granted) {
+        send_piece(sim, node, task, &p);
+    } else if (sim->now - task->asked_at >= 2 * GM_SEC) {
+        ask_grant(sim, node, task, &p);
+    }
+}
