@@ -82,12 +82,8 @@ static void errno_maps_to_codes(void **state)
     static const struct {
         int errnum;
         enum gm_code code;
-    } rows[] = {{ENOMEM, GM_E_NOMEM},
-                {ENOSPC, GM_E_NO_SCRATCH},
-                {EDQUOT, GM_E_NO_SCRATCH},
-                {EFBIG, GM_E_NO_SCRATCH},
-                {ENOENT, GM_E_SYS},
-                {EIO, GM_E_SYS}};
+    } rows[] = {{ENOMEM, GM_E_NOMEM},     {ENOSPC, GM_E_NO_SCRATCH}, {EDQUOT, GM_E_NO_SCRATCH},
+                {EFBIG, GM_E_NO_SCRATCH}, {ENOENT, GM_E_SYS},        {EIO, GM_E_SYS}};
     struct gm_err err;
 
     (void)state;
