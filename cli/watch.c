@@ -32,6 +32,13 @@ bool gm_job_is_final(const json_t *job)
            strcmp(state, "cancelled") == 0;
 }
 
+static void note_retry(struct gm_term *term, const json_t *event)
+{
+    gm_term_warn(term, "`%s` failed on %s and is tried again: %s: %s", gm_job_text(event, "task"),
+                 gm_job_text(event, "node"), gm_job_text(event, "code"),
+                 gm_job_text(event, "text"));
+}
+
 static int on_event(const char *event, const char *data, size_t size, void *arg)
 {
     struct watch *w = arg;
@@ -49,6 +56,9 @@ static int on_event(const char *event, const char *data, size_t size, void *arg)
         json_object_get(json, "tasks") != NULL) {
         json_decref(w->doc);
         w->doc = json_incref(json);
+    }
+    if (strcmp(event, "task.retry") == 0) {
+        note_retry(w->session->term, json);
     }
     json_decref(json);
     return 0;

@@ -95,10 +95,36 @@ static char *plain(const char *s)
     return out;
 }
 
+static void add_event(struct gm_effects *fx, const struct gm_cjob *job, const char *type,
+                      char *json, bool durable)
+{
+    fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
+    fx->events[fx->event_count++] = (struct gm_job_event){.job_id = gm_mem_strdup(job->id),
+                                                          .type = gm_mem_strdup(type),
+                                                          .json = json,
+                                                          .durable = durable};
+}
+
+void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
+                      const char *node, const struct gm_err *error)
+{
+    char *id = plain(job->id);
+    char *name = plain(task);
+    char *where = plain(node);
+    char *text = plain(error->text);
+    char *json = gm_mem_printf(
+        "{\"id\":\"%s\",\"task\":\"%s\",\"node\":\"%s\",\"code\":\"%s\",\"text\":\"%s\"}", id, name,
+        where, gm_code_get((int)error->code)->id, text);
+    free(id);
+    free(name);
+    free(where);
+    free(text);
+    add_event(core->fx, job, "task.retry", json, false);
+}
+
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
                       const char *task, const char *state, bool durable)
 {
-    struct gm_effects *fx = core->fx;
     char *id = plain(job->id);
     char *json;
     if (task) {
@@ -109,11 +135,7 @@ void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const cha
         json = gm_mem_printf("{\"id\":\"%s\",\"state\":\"%s\"}", id, state);
     }
     free(id);
-    fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
-    fx->events[fx->event_count++] = (struct gm_job_event){.job_id = gm_mem_strdup(job->id),
-                                                          .type = gm_mem_strdup(type),
-                                                          .json = json,
-                                                          .durable = durable};
+    add_event(core->fx, job, type, json, durable);
 }
 
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job)

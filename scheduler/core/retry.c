@@ -242,6 +242,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
             gm_core_unit_move(core, job, guilty, GM_UNIT_FAIL);
         } else {
             pause_unit(core, job, guilty, pause_after(guilty, error.code));
+            gm_core_fx_retry(core, job, lease->inst->task->name, lease->node->id, &error);
         }
         return_rest(core, lease, true);
     }

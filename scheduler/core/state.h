@@ -273,6 +273,9 @@ void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *en
                      bool durable);
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
                       const char *task, const char *state, bool durable);
+/* "task.retry": an attempt failed and another will be made. */
+void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
+                      const char *node, const struct gm_err *error);
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
 
