@@ -113,6 +113,9 @@ static void keep_effects(struct sim *sim, struct gm_effects *fx)
     for (size_t i = 0; i < fx->publish_count; i++) {
         assert_true(sim->queued_publish < SIM_JOBS * 4);
     }
+    for (size_t i = 0; i < fx->event_count; i++) {
+        sim->retries += strcmp(fx->events[i].type, "task.retry") == 0;
+    }
     if (sim->pending_count == sim->pending_cap) {
         sim->pending_cap = sim->pending_cap ? sim->pending_cap * 2 : 16;
         sim->pending = realloc(sim->pending, sim->pending_cap * sizeof(*sim->pending));

@@ -161,6 +161,7 @@ static void repeated_failures_end_with_their_own_code(void **arg)
         assert_int_equal(sim_error(sim, "job").code, cases[i].code);
         assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, cases[i].code),
                          cases[i].attempts);
+        assert_int_equal(sim->retries, cases[i].attempts - 1); /* watchers are told of each */
         assert_true(sim->now - before < cases[i].seconds * GM_SEC);
         sim_destroy(sim);
     }
@@ -176,6 +177,7 @@ static void an_unusable_input_ends_the_job_at_once(void **arg)
     assert_int_equal(sim_error(sim, "job").code, GM_E_INPUT_NO_VIDEO);
     assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, GM_E_INPUT_NO_VIDEO),
                      1);
+    assert_int_equal(sim->retries, 0);
     sim_destroy(sim);
 }
 
