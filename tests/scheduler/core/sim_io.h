@@ -97,7 +97,7 @@ struct sim {
     uint32_t queued_publish, queued_cleanup;
     char *publish_queue[SIM_JOBS * 4];
     char *cleanup_queue[SIM_JOBS * 4];
-    uint32_t retries; /* "task.retry" events */
+    uint32_t retries;                                /* "task.retry" events */
     uint64_t sent_feeds, sent_cancels, sent_assigns; /* seen by the network */
     char order[65536]; /* "task@node task@node ..." in order of assignment */
     size_t order_size;
