@@ -182,16 +182,18 @@ static int make_out(struct run *r)
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
-    if (strncmp(out, "file://", 7) == 0) {
-        GM_IGNORE(gm_store_path(out, &r->out, NULL), "then it stays NULL");
-    } else {
+    if (strncmp(out, "file://", 7) != 0) {
         r->out = strdup(out);
+        rc = r->out == NULL ? gm_err_nomem(&r->err) : 0;
+    } else if (gm_store_path(out, &r->out, &r->err) < 0) {
+        rc = gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
     }
-    if (r->out == NULL) {
-        return gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
+    if (rc < 0) {
+        return rc;
     }
     if (stat(r->out, &st) != 0) {
         r->made_out = true;
+        /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): gm_command_job frees r->out */
         rc = gm_fs_mkdirs(r->out, &r->err);
         if (rc < 0 && r->err.code == GM_E_SYS && r->err.native != ENOSPC) {
             rc = gm_err_set(&r->err, GM_E_INVAL, r->err.native, "--out %s can't be made: %s", out,
@@ -203,7 +205,6 @@ static int make_out(struct run *r)
         rc = gm_err_set(&r->err, GM_E_INVAL, errno, "--out %s can't be written to: %s", out,
                         strerror(errno));
     }
-    /* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): gm_command_job frees it */
     return rc;
 }
 

@@ -265,9 +265,11 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
     struct gm_farm_files f = {.lock_fd = -1};
     char key_path[4096];
     bool key_made;
+    int lock = -1;
     int rc = make_state(params, &f, err);
     if (rc == 0) {
-        rc = gm_fs_lock(f.state, "farm", &f.lock_fd, err);
+        rc = gm_fs_lock(f.state, "farm", &lock, err);
+        f.lock_fd = lock;
     }
     if (rc == 0) {
         rc = make_runtime(&f, err);
