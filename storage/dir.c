@@ -303,9 +303,64 @@ static int make_folder(int lock, const char *key)
     return dir;
 }
 
-/* Moves temp (in the root) to name in dir; 0 or -1 with errno, EEXIST for a key that is taken. */
-static int move_into(int root, const char *temp, int dir, const char *name, bool if_absent)
+/* A body on its way. Where the file system can it has no name until it is whole, so that a writer
+ * who is killed leaves nothing; else, and to replace what has the key, a temporary name. */
+struct body {
+    int fd; /* owned */
+    char temp[64];
+    bool named; /* temp exists, in the root */
+};
+
+static int open_body(int root, struct body *body, struct gm_err *err)
 {
+    char id[GM_ID_SIZE];
+    int rc = gm_id_make(id, err);
+
+    if (rc < 0) {
+        return rc;
+    }
+    snprintf(body->temp, sizeof(body->temp), GM_DIR_TEMP_PREFIX "%s", id);
+    bool links = access("/proc/self/fd", X_OK) == 0; /* what gives a name later */
+    body->fd = links ? openat(root, ".", O_WRONLY | O_TMPFILE | O_CLOEXEC, 0644) : -1;
+    if (body->fd < 0 && (!links || errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+        body->fd =
+            openat(root, body->temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
+        body->named = body->fd >= 0;
+    }
+    return 0;
+}
+
+static int link_body(const struct body *body, int dir, const char *name)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", body->fd);
+    return linkat(AT_FDCWD, path, dir, name, AT_SYMLINK_FOLLOW);
+}
+
+/* Gives a body without a name its place, or else its temporary name. True: it is in place. */
+static bool link_into(int root, struct body *body, int dir, const char *name, bool if_absent)
+{
+    if (link_body(body, dir, name) == 0) {
+        return true;
+    }
+    if (errno == EEXIST && !if_absent && link_body(body, root, body->temp) == 0) {
+        body->named = true;
+    }
+    return false;
+}
+
+/* Moves the body to name in dir; 0 or -1 with errno, EEXIST for a key that is taken. */
+static int move_into(int root, struct body *body, int dir, const char *name, bool if_absent)
+{
+    const char *temp = body->temp;
+
+    if (!body->named && link_into(root, body, dir, name, if_absent)) {
+        return 0;
+    }
+    if (!body->named) {
+        return -1;
+    }
     if (!if_absent) {
         return renameat(root, temp, dir, name);
     }
@@ -335,7 +390,7 @@ static int fail_place(struct gm_err *err, int errnum, const char *key)
     return gm_dir_error(err, errnum, "storing", key);
 }
 
-static int place(int lock, const char *temp, const struct gm_store_put *put, struct gm_err *err)
+static int place(int lock, struct body *body, const struct gm_store_put *put, struct gm_err *err)
 {
     const char *slash = strrchr(put->key, '/');
     const char *name = slash == NULL ? put->key : slash + 1;
@@ -347,7 +402,7 @@ static int place(int lock, const char *temp, const struct gm_store_put *put, str
 
         dir = make_folder(lock, put->key);
         if (dir >= 0) {
-            if (move_into(lock, temp, dir, name, put->if_absent) == 0) {
+            if (move_into(lock, body, dir, name, put->if_absent) == 0) {
                 break;
             }
             saved = errno;
@@ -369,33 +424,29 @@ static int dir_put(struct gm_store *store, const struct gm_store_put *put, const
                    struct gm_err *err)
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
-    char temp[64];
-    char id[GM_ID_SIZE];
-    int lock = -1;
-    int fd = -1;
-    int rc = gm_id_make(id, err);
-
-    if (rc < 0) {
-        return rc;
-    }
-    snprintf(temp, sizeof(temp), GM_DIR_TEMP_PREFIX "%s", id);
+    struct body body = {.fd = -1};
     /* an own open file: flock counts by these */
-    lock = gm_dir_open_beneath(d->root, ".", OPEN_FOLDER);
+    int lock = gm_dir_open_beneath(d->root, ".", OPEN_FOLDER);
+    int rc;
+
     if (lock < 0) {
         return gm_dir_error(err, errno, "opening the store to put", put->key);
     }
-    fd = openat(lock, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0644);
-    if (fd < 0) {
+    rc = open_body(lock, &body, err);
+    if (rc < 0) {
+        goto out;
+    }
+    if (body.fd < 0) {
         rc = gm_dir_error(err, errno, "making a file for", put->key);
         goto out;
     }
-    rc = write_body(fd, put, data, err);
-    close(fd);
+    rc = write_body(body.fd, put, data, err);
     if (rc == 0) {
-        rc = place(lock, temp, put, err);
+        rc = place(lock, &body, put, err);
     }
-    if (rc < 0) {
-        unlinkat(lock, temp, 0); /* gone already when only the last sync failed */
+    close(body.fd);
+    if (rc < 0 && body.named) {
+        unlinkat(lock, body.temp, 0); /* gone already when only the last sync failed */
     }
 out:
     close(lock);
