@@ -82,7 +82,7 @@ void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
                       const char **out_reason);
 /* Frame rate: true and the rate when every time seen lies exactly on its grid. */
 bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational *out);
-/* Frames a second where they follow closest: at least `rate`, at most 240. */
+/* Frames a second where they follow closest: at least `rate`, at most 1000. */
 AVRational gm_scan_peak_rate(const struct gm_scan *scan, AVRational rate);
 /* Longest distance of keyframes seen, µs. */
 int64_t gm_scan_keyframe_interval(const struct gm_scan *scan);

@@ -9,7 +9,7 @@
  * over struct gm_scan. Doubt always ends in TIMELINE_DECODE, which is right for every source and
  * costs one decoding pass in split.
  */
-#define PEAK_RATE 240 /* closer frames are jitter of the time stamps */
+#define PEAK_RATE 1000 /* closer frames are jitter of the time stamps */
 #define MAX_RATE 120
 #define MAX_REORDER 20 /* frames that a decoder may hold back; H.264 and HEVC allow 16 */
 
