@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "node/agent_state.h"
+#include "node/sandbox.h"
 #include "proto/envelope.h"
 
 #define BROKEN_AFTER 3 /* starts in a row that failed */
@@ -86,7 +87,7 @@ static uint64_t peak_of(int pid)
 static void name_memory(const struct gm_task *task, struct gm_err *err)
 {
     uint64_t limit = task->agent->params.worker_memory_bytes;
-    if (err->code != GM_E_MEDIA || limit == 0 ||
+    if (err->code != GM_E_MEDIA || limit == 0 || !gm_sandbox_limits_memory() ||
         peak_of(gm_slot_pid(task->slot->process)) < limit - limit / 8) {
         return;
     }

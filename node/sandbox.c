@@ -83,6 +83,11 @@ static int set_limit(int resource, uint64_t value, const char *name, struct gm_e
     return 0;
 }
 
+bool gm_sandbox_limits_memory(void)
+{
+    return !SANITIZED;
+}
+
 int gm_sandbox_limit(const struct gm_sandbox_limits *limits, struct gm_err *err)
 {
     int rc = set_limit(RLIMIT_CORE, 0, "setrlimit CORE", err);
@@ -90,7 +95,7 @@ int gm_sandbox_limit(const struct gm_sandbox_limits *limits, struct gm_err *err)
         rc = set_limit(RLIMIT_NOFILE, limits->descriptors, "setrlimit NOFILE", err);
     }
     /* Sanitizers reserve terabytes of address space for their shadow. */
-    if (rc == 0 && limits->memory_bytes != 0 && !SANITIZED) {
+    if (rc == 0 && limits->memory_bytes != 0 && gm_sandbox_limits_memory()) {
         rc = set_limit(RLIMIT_AS, limits->memory_bytes, "setrlimit AS", err);
     }
     if (rc == 0 && limits->file_size_bytes != 0) {

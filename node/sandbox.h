@@ -31,6 +31,9 @@ struct gm_sandbox_limits {
     uint64_t descriptors;
 };
 int gm_sandbox_limit(const struct gm_sandbox_limits *limits, struct gm_err *err) GM_MUST_CHECK;
+/* False in builds with sanitizers: their shadow memory allows no limit on the address space, so
+ * gm_sandbox_limit sets none. */
+bool gm_sandbox_limits_memory(void);
 
 /* The process dies when its parent does; parent: the pid that must still be the parent when this
  * returns. It can't gain privileges, and holds no capability after its next exec. */
