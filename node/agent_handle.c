@@ -74,7 +74,7 @@ static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
         struct gm_task *task = find_current(agent, lease->task_id, lease->term, lease->epoch);
         gm_time deadline = from + (gm_time)agent->lease_ms * GM_MS;
         if (task != NULL && deadline > task->deadline) {
-            task->deadline = deadline;
+            __atomic_store_n(&task->deadline, deadline, __ATOMIC_RELAXED);
         }
     }
     for (size_t i = 0; i < renewed->n_lost; i++) {

@@ -385,6 +385,11 @@ static void run_put(void *arg)
     memset(&item->err, 0, sizeof(item->err));
     while (item->stored < item->file_count) {
         const struct gm_item_file *file = &item->files[item->stored];
+        /* An agent that was stopped for a while must not write what nobody owns any more. */
+        if (gm_time_now() >= __atomic_load_n(&item->task->deadline, __ATOMIC_RELAXED)) {
+            (void)gm_err_set(&item->err, GM_E_STALE, 0, "the lease ended before it was stored");
+            return;
+        }
         if (gm_grant_put(file->url, &put->key, gm_time_unix_ms(), file->file.fd, &item->err) < 0) {
             return;
         }

@@ -116,7 +116,7 @@ struct gm_task {
     struct gm_agent_slot *slot; /* NULL: none (refused, dropped) */
     int folder;                 /* owned; -1 */
     char *path;                 /* owned: the folder; NULL until made */
-    gm_time deadline;           /* of the lease */
+    gm_time deadline;           /* of the lease; the pool reads it: atomic */
     gm_time assigned;
     gm_time life; /* last sign of life of its worker */
     uint64_t progress, frames_done, frames_total, told_done;

@@ -110,7 +110,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->inputs_complete = task->spec->inputs_complete;
     task->assigned = task->life = gm_time_now();
     uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;
-    task->deadline = task->assigned + (gm_time)lease_ms * GM_MS;
+    __atomic_store_n(&task->deadline, task->assigned + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
     task->next = agent->tasks;
     agent->tasks = task;
     log_task(GM_LOG_INFO, "assigned", task);

@@ -32,8 +32,8 @@ int gm_store_path(const char *url, char **out_path, struct gm_err *err) GM_MUST_
 
 /* Puts the whole content of fd (from offset 0). size and sha256 are what the content must be: a
  * body that differs leaves nothing and gives STORE_CORRUPT. sha256 NULL: not checked. if_absent:
- * STORE_EXISTS when the key is taken. Atomic and durable: temporary name, fsync, rename (or link),
- * fsync of the folder. */
+ * STORE_EXISTS when the key is taken. Atomic and durable: no name or a temporary one, fsync, link
+ * or rename, fsync of the folder. */
 struct gm_store_put {
     const char *key;
     int fd;
