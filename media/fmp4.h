@@ -8,8 +8,8 @@
  * bytes in, bytes out.
  *
  * One moof+mdat a GOP. Decode times of a GOP (tfdt v1) are its presentation times in ascending
- * order; trun v1 leads back to each sample's own by a signed composition offset, so video needs no
- * edit list.
+ * order; trun v1 leads to each sample's own + delay by an offset that is never negative, and one
+ * edit in the init segment takes the delay out again (ADR-0003).
  */
 struct gm_fmp4_video {
     uint32_t width_px, height_px, timescale;
