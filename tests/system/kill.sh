@@ -23,10 +23,13 @@ for seed in $(seq 1 "$seeds"); do
     0) victim=$(cat "$work/state/scheduler.pid" 2>/dev/null) ;;
     1) victim=$(cat "$work/state/node-$((1 + RANDOM % 2)).pid" 2>/dev/null) ;;
     2) agent=$(cat "$work/state/node-$((1 + RANDOM % 2)).pid" 2>/dev/null)
-      workers=($(pgrep -P "${agent:-1}" 2>/dev/null))
+      workers=()
+      [ -z "$agent" ] || workers=($(pgrep -P "$agent" 2>/dev/null))
       victim=${workers[$((RANDOM % (${#workers[@]} + 1)))]:-} ;;
     esac
-    [ -n "${victim:-}" ] && kill -9 "$victim" 2>/dev/null && kills=$((kills + 1))
+    # a stale pid file names nobody of ours
+    case $(cat "/proc/${victim:-0}/comm" 2>/dev/null) in gopmill*) ;; *) victim="" ;; esac
+    [ -n "$victim" ] && kill -9 "$victim" 2>/dev/null && kills=$((kills + 1))
     n=$((n + 1))
   done
   rc=0
