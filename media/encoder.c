@@ -18,6 +18,7 @@
  * See: x264 --fullhelp; x264/common/base.c x264_param_parse.
  */
 #define SLOW_RATE 10
+#define FEW_FRAMES 24
 #define BASE_PARAMS                                                                                \
     "cpu-independent=1:stitchable=1:scenecut=0:keyint=infinite:open-gop=0:intra-refresh=0:"        \
     "threads=1:lookahead-threads=1:sync-lookahead=0:sliced-threads=0:annexb=1:repeat-headers=0:"   \
@@ -132,13 +133,14 @@ static int set_options(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_er
     return rc;
 }
 
-/* Frames that never follow closer than 1/SLOW_RATE s. At variable rate the decode times of
- * reordered pictures lie close together, and FFmpeg's HLS reader, which expects a frame's distance
- * between them, takes a step 0.1 s short of that for a jump in time. */
-static bool is_slow(const Gm__VideoFacts *facts)
+/* A variable rate whose frames never follow closer than 1/SLOW_RATE s, or too few frames to tell.
+ * Decode times of reordered pictures lie close together there, and FFmpeg's readers, which expect a
+ * frame's distance between them, see jumps (steps 0.1 s short of that) or guess a wrong rate. */
+static bool is_uneven(const Gm__VideoFacts *facts)
 {
     AVRational peak = gm_av_rational(facts->peak_rate);
-    return peak.num > 0 && peak.den > 0 && peak.num < (int64_t)SLOW_RATE * peak.den;
+    bool slow = peak.num > 0 && peak.den > 0 && peak.num < (int64_t)SLOW_RATE * peak.den;
+    return slow || (facts->frames > 0 && facts->frames < FEW_FRAMES);
 }
 
 int gm_encoder_open(const Gm__Rendition *rendition, const Gm__VideoFacts *facts, uint32_t timescale,
@@ -164,7 +166,7 @@ int gm_encoder_open(const Gm__Rendition *rendition, const Gm__VideoFacts *facts,
     ctx->sample_aspect_ratio = (AVRational){1, 1};
     ctx->time_base = (AVRational){1, (int)timescale};
     ctx->framerate = nominal_rate(facts, rate);
-    if (rate.num == 0 && is_slow(facts)) {
+    if (rate.num == 0 && is_uneven(facts)) {
         ctx->max_b_frames = 0;
     }
     ctx->thread_count = 1;

@@ -173,14 +173,16 @@ static void colour_is_tagged_as_the_source_says(void **state)
     }
 }
 
-static void slow_variable_rates_have_no_b_pictures(void **state)
+static void uneven_rates_have_no_b_pictures(void **state)
 {
     static const struct {
         AVRational rate, peak;
+        int64_t frames;
         bool reorders;
     } rows[] = {
-        {{0, 1}, {30, 1}, true}, {{0, 1}, {10, 1}, true},  {{0, 1}, {9, 1}, false},
-        {{2, 1}, {2, 1}, true},  {{30, 1}, {30, 1}, true},
+        {{0, 1}, {30, 1}, 0, true},  {{0, 1}, {10, 1}, 500, true}, {{0, 1}, {9, 1}, 500, false},
+        {{0, 1}, {30, 1}, 24, true}, {{0, 1}, {30, 1}, 23, false}, {{2, 1}, {2, 1}, 500, true},
+        {{30, 1}, {30, 1}, 5, true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -192,6 +194,7 @@ static void slow_variable_rates_have_no_b_pictures(void **state)
         peak.num = rows[i].peak.num;
         peak.den = rows[i].peak.den;
         s.f.peak_rate = &peak;
+        s.f.frames = rows[i].frames;
         assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, rows[i].rate, &ctx, &err), 0);
         assert_int_equal(ctx->has_b_frames > 0, rows[i].reorders);
         avcodec_free_context(&ctx);
@@ -274,7 +277,7 @@ int main(void)
         cmocka_unit_test(plain_c_gives_the_same_bytes),
         cmocka_unit_test(idrs_come_where_they_are_forced_and_nowhere_else),
         cmocka_unit_test(colour_is_tagged_as_the_source_says),
-        cmocka_unit_test(slow_variable_rates_have_no_b_pictures),
+        cmocka_unit_test(uneven_rates_have_no_b_pictures),
         cmocka_unit_test(half_of_the_declared_buffer_is_used),
         cmocka_unit_test(bad_settings_are_refused_and_nothing_is_given),
     };
