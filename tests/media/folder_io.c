@@ -111,7 +111,12 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     audio.bitrate_bps = 128000;
     audio.channels = 2;
     audio.sample_rate = 48000;
-    thumbnails = (Gm__ThumbnailsParams){thumbnails.base, 5, 160, 10, 10, 1280};
+    thumbnails.interval_s = 5;
+    thumbnails.width = 160;
+    thumbnails.columns = thumbnails.rows = 10;
+    thumbnails.poster_width = 1280;
+    thumbnails.poster_at_s = -1;
+    thumbnails.format = "jpeg";
     mp4.heights = heights;
     mp4.n_heights = 1;
     package.hls = package.dash = true;
