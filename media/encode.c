@@ -4,6 +4,7 @@
 
 #include "media/encode_writer.h"
 #include "media/frames.h"
+#include "media/front.h"
 #include "media/graph.h"
 #include "media/results.h"
 #include "media/tiles.h"
@@ -18,7 +19,8 @@ struct run {
     Gm__Policy *policy;          /* owned */
     Gm__Inspection *inspection;  /* owned */
     struct gm_watermark **marks; /* owned, one a rendition; NULL where it has none */
-    struct gm_graph *graph;      /* owned */
+    struct gm_front *front;      /* owned */
+    struct gm_graph *graph;      /* owned: the ladder */
     struct gm_tiles *tiles;      /* owned; NULL: no images */
     struct gm_frames *frames;    /* owned */
     /* The chunk being made. */
@@ -70,6 +72,7 @@ static void release(struct run *r)
     gm_frames_destroy(&r->frames);
     gm_tiles_destroy(&r->tiles);
     gm_graph_destroy(&r->graph);
+    gm_front_destroy(&r->front);
     for (size_t i = 0; r->marks != NULL && i < r->policy->n_renditions; i++) {
         gm_watermark_destroy(&r->marks[i]);
     }
@@ -95,6 +98,7 @@ static int make_graph(struct run *r, struct gm_err *err)
             rc = gm_watermark_create(how, r->io->spec->pipeline, &r->marks[i], err);
         }
         outputs[i] = (struct gm_graph_output){.filters = d->filters,
+                                              .parent = d->parent,
                                               .width_px = d->width_px,
                                               .height_px = d->height_px,
                                               .format = AV_PIX_FMT_YUV420P,
@@ -142,7 +146,10 @@ static int prepare(struct run *r, struct gm_err *err)
     if (r->marks == NULL || r->writers == NULL) {
         return gm_err_nomem(err);
     }
-    rc = make_graph(r, err);
+    rc = gm_front_create(r->policy, &r->front, err);
+    if (rc == 0) {
+        rc = make_graph(r, err);
+    }
     if (rc == 0 && r->policy->thumbnails != NULL) {
         rc = gm_tiles_create(r->io, r->policy, &r->tiles, err);
     }
@@ -177,12 +184,16 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 static int encode_picture(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
 {
     int64_t pts = step->header->frames[step->index]->out_ts;
-    int rc = gm_graph_push(r->graph, step->picture, pts, err);
+    const AVFrame *picture = NULL;
+    int rc = gm_front_push(r->front, step->picture, pts, &picture, err);
+    if (rc == 0) {
+        rc = gm_graph_push(r->graph, picture, pts, err);
+    }
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
         rc = gm_encode_writer_frame(r->writers[i], step->index, gm_graph_get(r->graph, i), err);
     }
     if (rc == 0 && r->tiles != NULL) {
-        rc = gm_tiles_picture(r->tiles, step->index, step->picture, err);
+        rc = gm_tiles_picture(r->tiles, step->index, picture, err);
     }
     r->chunk_frames++;
     tick(r);

@@ -12,10 +12,10 @@
 #include "common/buf.h"
 #include "media/av.h"
 
-/* The graph as text:
- *   buffer@in=...,split=N[s0][s1]; [s0]<filters>,format=F,buffersink@o0; ...
+/* The graph as text, s<i> being what output i is made from:
+ *   buffer@in=...,split=N[s0][s2]; [s0]<filters>,format=F,split=2[m0][s1]; [m0]buffersink@o0; ...
  * and for an output with a watermark
- *   [s0]<filters>,format=F[m0]; buffer@w0=...,<filters>[v0]; [m0][v0]overlay=...,buffersink@o0
+ *   buffer@w0=...,<filters>[v0]; [m0][v0]overlay=...,buffersink@o0
  */
 
 /* For conversions that libavfilter puts in by itself: exact on every processor. */
@@ -23,6 +23,7 @@
 
 struct output {
     char *filters; /* owned */
+    uint32_t parent;
     uint32_t width_px, height_px;
     enum AVPixelFormat format;
     const struct gm_watermark *watermark; /* borrowed */
@@ -52,6 +53,11 @@ int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_
     if (count == 0 || timescale == 0) {
         return gm_err_set(err, GM_E_INVAL, 0, "A filter graph needs outputs and a timescale");
     }
+    for (size_t i = 0; i < count; i++) {
+        if (outputs[i].parent > i) {
+            return gm_err_set(err, GM_E_INVAL, 0, "Output %zu is made from one behind it", i);
+        }
+    }
     struct gm_graph *g = calloc(1, sizeof *g);
     if (g == NULL) {
         return gm_err_nomem(err);
@@ -63,6 +69,7 @@ int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_
     g->count = g->outputs != NULL ? count : 0;
     for (size_t i = 0; ok && i < count; i++) {
         g->outputs[i] = (struct output){
+            .parent = outputs[i].parent,
             .filters = strdup(outputs[i].filters[0] != '\0' ? outputs[i].filters : "null"),
             .width_px = outputs[i].width_px,
             .height_px = outputs[i].height_px,
@@ -106,24 +113,54 @@ static void write_source(struct gm_buf *text, const char *name, const AVFrame *f
     gm_buf_printf(text, ":pixel_aspect=%d/%d", aspect.num, aspect.den);
 }
 
+/* ",split=N" and the labels of what is made from `from` (0: the input, 1 + k: output k). own: a
+ * first label besides; "": none. */
+static void write_branches(const struct gm_graph *g, struct gm_buf *text, uint32_t from,
+                           const char *own)
+{
+    size_t n = own[0] != '\0';
+    for (size_t i = 0; i < g->count; i++) {
+        n += g->outputs[i].parent == from;
+    }
+    gm_buf_printf(text, ",split=%zu%s", n, own);
+    for (size_t i = 0; i < g->count; i++) {
+        if (g->outputs[i].parent == from) {
+            gm_buf_printf(text, "[s%zu]", i);
+        }
+    }
+}
+
+static void write_format(struct gm_buf *text, enum AVPixelFormat format)
+{
+    if (format != AV_PIX_FMT_NONE) {
+        gm_buf_printf(text, ",format=%s", av_get_pix_fmt_name(format));
+    }
+}
+
 static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, const AVFrame *in)
 {
     const struct output *o = &g->outputs[i];
     char name[40];
-    gm_buf_printf(text, ";[s%zu]%s,format=%s", i, o->filters, av_get_pix_fmt_name(o->format));
-    if (o->watermark != NULL) {
+    gm_buf_printf(text, ";[s%zu]%s", i, o->filters);
+    write_format(text, o->format);
+    (void)snprintf(name, sizeof name, "[m%zu]", i);
+    write_branches(g, text, (uint32_t)i + 1, name);
+    if (o->watermark == NULL) {
+        gm_buf_printf(text, ";[m%zu]null", i);
+    } else {
         struct gm_watermark_place place =
             gm_watermark_place(o->watermark, o->width_px, o->height_px);
         char filters[GM_WATERMARK_FILTERS_SIZE];
         gm_watermark_filters(o->watermark, &place, in->colorspace, filters);
         (void)snprintf(name, sizeof name, "w%zu", i);
-        gm_buf_printf(text, "[m%zu];", i);
+        gm_buf_printf(text, ";");
         write_source(text, name, o->watermark->image, (AVRational){1, 1}, g->timescale);
         gm_buf_printf(text, ",%s[v%zu];[m%zu][v%zu]", filters, i, i, i);
         gm_buf_printf(text,
                       "overlay=x=%" PRIu32 ":y=%" PRIu32 ":eval=init:format=yuv420:"
-                      "eof_action=repeat:repeatlast=1,format=%s",
-                      place.x_px, place.y_px, av_get_pix_fmt_name(o->format));
+                      "eof_action=repeat:repeatlast=1",
+                      place.x_px, place.y_px);
+        write_format(text, o->format);
     }
     gm_buf_printf(text, ",buffersink@o%zu", i);
 }
@@ -136,10 +173,7 @@ static int write_graph(struct gm_graph *g, const AVFrame *in, struct gm_buf *tex
         aspect = (AVRational){0, 1};
     }
     write_source(text, "in", in, aspect, g->timescale);
-    gm_buf_printf(text, ",split=%zu", g->count);
-    for (size_t i = 0; i < g->count; i++) {
-        gm_buf_printf(text, "[s%zu]", i);
-    }
+    write_branches(g, text, 0, "");
     for (size_t i = 0; i < g->count; i++) {
         write_output(g, text, i, in);
     }
@@ -183,7 +217,7 @@ static int check_output(const struct output *o, struct gm_err *err)
 {
     int w = av_buffersink_get_w(o->sink);
     int h = av_buffersink_get_h(o->sink);
-    if (w != (int)o->width_px || h != (int)o->height_px) {
+    if (o->width_px != 0 && (w != (int)o->width_px || h != (int)o->height_px)) {
         return gm_err_set(err, GM_E_MEDIA, 0,
                           "Filters make %dx%d where the plan says %" PRIu32 "x%" PRIu32, w, h,
                           o->width_px, o->height_px);
@@ -267,8 +301,9 @@ static int pull(struct output *o, int64_t pts, struct gm_err *err)
     if (av < 0) {
         return gm_err_av(err, GM_E_MEDIA, av, "The filters %.60s gave no picture", o->filters);
     }
-    if (o->picture->pts != pts || o->picture->width != (int)o->width_px ||
-        o->picture->height != (int)o->height_px) {
+    bool sized = o->width_px == 0 ||
+                 (o->picture->width == (int)o->width_px && o->picture->height == (int)o->height_px);
+    if (o->picture->pts != pts || !sized) {
         return gm_err_set(err, GM_E_MEDIA, 0, "The filters %.60s changed time or size", o->filters);
     }
     AVFrame *more = av_frame_alloc();

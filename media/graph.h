@@ -7,19 +7,22 @@
 #include "common/err.h"
 #include "media/watermark.h"
 
-/* One libavfilter graph, single-threaded: a decoded picture in, one picture an output out, time
- * stamps unchanged. It is built when the first picture comes and again when size, format, colour
- * or sample aspect of the pictures change; the outputs keep their size and format. */
+/* One libavfilter graph, single-threaded: a picture in, one picture an output out, time stamps
+ * unchanged. It is built when the first picture comes and again when size, format, colour or sample
+ * aspect of the pictures change; the outputs keep their size and format. An output is made from the
+ * input, or from an earlier output as that was before its watermark. */
 struct gm_graph; /* opaque */
 
 struct gm_graph_output {
     const char *filters; /* libavfilter chain, one in, one out */
-    uint32_t width_px, height_px;
-    enum AVPixelFormat format;
+    uint32_t parent;     /* 0: made from the input; 1 + k: from output k, which comes before it */
+    uint32_t width_px, height_px;         /* 0: any size */
+    enum AVPixelFormat format;            /* NONE: any */
     const struct gm_watermark *watermark; /* borrowed for the graph's life; NULL: none */
 };
 
-/* outputs: copied, filters too. timescale: ticks a second of the time stamps. */
+/* outputs: copied, filters too. timescale: ticks a second of the time stamps.
+ * Errors: INVAL (no output, no timescale, a parent that does not come before), NOMEM. */
 int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_t timescale,
                     struct gm_graph **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_graph_destroy(struct gm_graph **graph);

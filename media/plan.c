@@ -106,8 +106,7 @@ static int plan_images(struct planner *p, const Gm__PipelineTask *task, struct g
     Gm__ThumbnailsParams *t = policy->thumbnails;
     t->width = t->width < 2 ? DEFAULT_TILE_WIDTH : t->width / 2 * 2;
     policy->tile_height_px = gm_ladder_height_for(p->facts->video, t->width);
-    int rc = gm_plan_filters(p->facts->video, t->width, policy->tile_height_px, true, filters,
-                             sizeof filters, err);
+    int rc = gm_plan_filters(t->width, policy->tile_height_px, true, filters, sizeof filters, err);
     return rc == 0 ? gm_pb_string(&policy->tile_filters, filters, err) : rc;
 }
 
@@ -169,7 +168,14 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
     const Gm__PipelineTask *images = find_type(p, "thumbnails");
     const Gm__PipelineTask *mp4 = find_type(p, "mp4");
     const Gm__PipelineTask *own = gm_results_task(p->io->spec, p->io->spec->task);
+    char front[512];
     int rc = gm_plan_grid(p->facts->video, p->policy, err);
+    if (rc == 0) {
+        rc = gm_plan_front(p->facts->video, front, sizeof front, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&p->policy->front_filters, front, err);
+    }
     if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
         static const uint32_t usual[] = {1080, 720, 480, 360, 240};
         bool given = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_PLAN &&

@@ -8,10 +8,15 @@
 
 /* Timescale, grid and chunk rule. */
 int gm_plan_grid(const Gm__VideoFacts *video, Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
-/* libavfilter chain from decoded frame to a picture of that size: upright, square pixels, 8-bit
- * 4:2:0; full_range: levels of the output. out: size bytes. Errors: LIMIT. */
-int gm_plan_filters(const Gm__VideoFacts *video, uint32_t width, uint32_t height, bool full_range,
-                    char *out, size_t size, struct gm_err *err) GM_MUST_CHECK;
+/* Policy.front_filters: libavfilter chain from decoded picture to an upright one; "": nothing to
+ * do. out: size bytes. Errors: LIMIT. */
+int gm_plan_front(const Gm__VideoFacts *video, char *out, size_t size,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* libavfilter chain from the front's picture, or from a larger rendition, to a picture of that
+ * size: square pixels, 8-bit 4:2:0; full_range: levels of the output. out: size bytes.
+ * Errors: LIMIT. */
+int gm_plan_filters(uint32_t width, uint32_t height, bool full_range, char *out, size_t size,
+                    struct gm_err *err) GM_MUST_CHECK;
 /* Renditions by ladder; opens each encoder for its parameter sets. */
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy,

@@ -78,18 +78,24 @@ static bool needs_conversion(const Gm__VideoFacts *v)
            (desc->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM)) != 0;
 }
 
-int gm_plan_filters(const Gm__VideoFacts *v, uint32_t width, uint32_t height, bool full_range,
-                    char *out, size_t size, struct gm_err *err)
+int gm_plan_front(const Gm__VideoFacts *v, char *out, size_t size, struct gm_err *err)
 {
-    static const char *const turns[4] = {"", "transpose=clock,", "hflip,vflip,",
-                                         "transpose=cclock,"};
+    static const char *const turns[4] = {"", "transpose=clock", "hflip,vflip", "transpose=cclock"};
     int quarter = (v->rotation_deg / 90 % 4 + 4) % 4;
-    bool convert = (quarter % 2 != 0 || quarter == 2 || v->flip) && needs_conversion(v);
+    if (quarter == 0 && !v->flip) {
+        return gm_fs_path(out, size, err, "%s", "");
+    }
+    return gm_fs_path(out, size, err, "%s%s%s%s",
+                      needs_conversion(v) ? "scale=flags=" SCALE_FLAGS ",format=yuv420p," : "",
+                      turns[quarter], quarter != 0 && v->flip ? "," : "", v->flip ? "hflip" : "");
+}
+
+int gm_plan_filters(uint32_t width, uint32_t height, bool full_range, char *out, size_t size,
+                    struct gm_err *err)
+{
     return gm_fs_path(out, size, err,
-                      "%s%s%sscale=%u:%u:flags=" SCALE_FLAGS ":out_range=%s,setsar=1,format=%s",
-                      convert ? "scale=flags=" SCALE_FLAGS ",format=yuv420p," : "", turns[quarter],
-                      v->flip ? "hflip," : "", width, height, full_range ? "pc" : "tv",
-                      full_range ? "yuvj420p" : "yuv420p");
+                      "scale=%u:%u:flags=" SCALE_FLAGS ":out_range=%s,setsar=1,format=%s", width,
+                      height, full_range ? "pc" : "tv", full_range ? "yuvj420p" : "yuv420p");
 }
 
 static void hash_name(const char *prefix, const void *data, size_t size, char out[32])
@@ -195,7 +201,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
         rc = gm_pb_string(&r->name, name, err);
     }
     if (rc == 0) {
-        rc = gm_plan_filters(v, r->width_px, r->height_px, false, filters, sizeof filters, err);
+        rc = gm_plan_filters(r->width_px, r->height_px, false, filters, sizeof filters, err);
     }
     if (rc == 0) {
         rc = gm_pb_string(&r->filters, filters, err);

@@ -23,8 +23,8 @@ struct gm_tiles {
     struct gm_task_io *io;    /* borrowed */
     const Gm__Policy *policy; /* borrowed */
     int64_t interval_ts;
-    struct gm_graph *small;        /* owned: decoded picture -> tile */
-    struct gm_graph *large;        /* owned: decoded picture -> poster */
+    struct gm_graph *small;        /* owned: front picture -> tile */
+    struct gm_graph *large;        /* owned: front picture -> poster */
     const Gm__ChunkHeader *header; /* borrowed */
     size_t *frames;                /* owned: which frames become tiles */
     int64_t *times;                /* owned */
@@ -67,14 +67,14 @@ size_t gm_tiles_select(const Gm__ChunkHeader *h, int64_t interval_ts, size_t *ou
     return count;
 }
 
-/* The poster is made from a rendition's picture: the smallest that is wide enough, else the
+/* The poster has a rendition's shape: that of the smallest that is wide enough, else of the
  * widest. */
 static int make_large(struct gm_tiles *t, struct gm_err *err)
 {
     const Gm__Policy *p = t->policy;
     uint32_t limit = p->thumbnails->poster_width;
     const Gm__Rendition *from = NULL;
-    char filters[2048];
+    char filters[512];
     for (size_t i = 0; i < p->n_renditions; i++) {
         const Gm__Rendition *r = p->renditions[i];
         bool better = from == NULL ||
@@ -91,10 +91,11 @@ static int make_large(struct gm_tiles *t, struct gm_err *err)
         height = from->height_px;
     }
     height = height < 2 ? 2 : height;
-    int rc = gm_fs_path(filters, sizeof filters, err,
-                        "%s,scale=%" PRIu32 ":%" PRIu64
-                        ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range=pc",
-                        from->filters[0] != '\0' ? from->filters : "null", width, height);
+    int rc =
+        gm_fs_path(filters, sizeof filters, err,
+                   "scale=%" PRIu32 ":%" PRIu64
+                   ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range=pc,setsar=1",
+                   width, height);
     if (rc < 0) {
         return rc;
     }

@@ -3,8 +3,11 @@
 
 #include <string.h>
 
+#include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
+
+#define GM_REPORT_PARENTS 16
 
 /* Segments every n GOPs of 2 s where the rate varies. */
 #define VARIABLE_GOP_S 2.0
@@ -218,6 +221,37 @@ static void take_package(Gm__RenditionReport **reports, size_t count, const char
     }
 }
 
+static void add_chain(struct gm_buf *text, const char *chain)
+{
+    if (chain[0] != '\0') {
+        gm_buf_printf(text, "%s%s", text->size > 0 ? "," : "", chain);
+    }
+}
+
+/* All filters between the decoded picture and the encoder, as one chain. A parent comes before its
+ * children in the plan. */
+static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
+{
+    struct gm_buf text = {0};
+    const char *chain[GM_REPORT_PARENTS];
+    size_t n = 0;
+    while (n < GM_REPORT_PARENTS) {
+        chain[n++] = v->filters;
+        if (v->parent == 0 || v->parent > p->n_renditions) {
+            break;
+        }
+        v = p->renditions[v->parent - 1];
+    }
+    add_chain(&text, p->front_filters);
+    while (n > 0) {
+        add_chain(&text, chain[--n]);
+    }
+    gm_buf_add(&text, "", 1);
+    json_t *j = gm_buf_check(&text, NULL) == 0 ? gm_json_string((const char *)text.data) : NULL;
+    gm_buf_fini(&text);
+    return j;
+}
+
 static json_t *renditions_json(const struct report *r)
 {
     const Gm__Policy *p = r->metas.policy;
@@ -233,7 +267,7 @@ static json_t *renditions_json(const struct report *r)
             "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o}, s:I, s:I, s:o, s:I, s:I, s:I, "
             "s:I}",
             "name", gm_json_string(v->name), "requested", encode_json(requested(r)), "resolved",
-            "chain", gm_json_string(p->chain_fingerprint), "filters", gm_json_string(v->filters),
+            "chain", gm_json_string(p->chain_fingerprint), "filters", filters_json(p, v),
             "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits", (json_int_t)v->bufsize_bits,
             "encode", encode_json(v->encode), "actual", "chain",
             gm_json_string(p->chain_fingerprint), "devices", devices_json(r), "width",

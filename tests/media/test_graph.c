@@ -106,6 +106,40 @@ static void full_range_becomes_limited(void **state)
     gm_graph_destroy(&g);
 }
 
+/* Output 1 is made from output 0, so it equals a second graph over output 0's pictures; output 2
+ * has any size and format. */
+static void an_output_can_be_made_from_another(void **state)
+{
+    (void)state;
+    static const struct gm_graph_output chain[] = {
+        {.filters = TO(64, 36), .width_px = 64, .height_px = 36, .format = AV_PIX_FMT_YUV420P},
+        {.filters = TO(32, 18),
+         .parent = 1,
+         .width_px = 32,
+         .height_px = 18,
+         .format = AV_PIX_FMT_YUV420P},
+        {.filters = "vflip", .parent = 0, .format = AV_PIX_FMT_NONE},
+    };
+    static const struct gm_graph_output second = {
+        .filters = TO(32, 18), .width_px = 32, .height_px = 18, .format = AV_PIX_FMT_YUV420P};
+    struct gm_graph *g = make(chain, 3);
+    struct gm_graph *h = make(&second, 1);
+    for (int i = 0; i < 3; i++) {
+        AVFrame *f = clip_picture(128, 72, AV_PIX_FMT_YUV422P, i);
+        uint8_t ours[32], theirs[32];
+        assert_int_equal(gm_graph_push(g, f, i, NULL), 0);
+        assert_int_equal(gm_graph_push(h, gm_graph_get(g, 0), i, NULL), 0);
+        clip_hash(gm_graph_get(g, 1), ours);
+        clip_hash(gm_graph_get(h, 0), theirs);
+        assert_memory_equal(ours, theirs, 32);
+        assert_int_equal(gm_graph_get(g, 2)->format, AV_PIX_FMT_YUV422P);
+        assert_int_equal(gm_graph_get(g, 2)->height, 72);
+        av_frame_free(&f);
+    }
+    gm_graph_destroy(&g);
+    gm_graph_destroy(&h);
+}
+
 static void filters_that_break_the_rule_fail(void **state)
 {
     (void)state;
@@ -140,6 +174,9 @@ static void filters_that_break_the_rule_fail(void **state)
     struct gm_graph *none = NULL;
     assert_int_equal(gm_graph_create(two, 0, 12800, &none, NULL), -GM_E_INVAL);
     assert_int_equal(gm_graph_create(two, 1, 0, &none, NULL), -GM_E_INVAL);
+    struct gm_graph_output late = two[0];
+    late.parent = 1;
+    assert_int_equal(gm_graph_create(&late, 1, 12800, &none, NULL), -GM_E_INVAL);
     assert_null(none);
 }
 
@@ -332,6 +369,7 @@ int main(void)
         cmocka_unit_test(each_picture_gives_one_a_output_at_its_time),
         cmocka_unit_test(a_picture_of_another_kind_rebuilds_the_graph),
         cmocka_unit_test(full_range_becomes_limited),
+        cmocka_unit_test(an_output_can_be_made_from_another),
         cmocka_unit_test(filters_that_break_the_rule_fail),
         cmocka_unit_test(the_watermark_lies_where_it_was_put),
         cmocka_unit_test(opacity_mixes),

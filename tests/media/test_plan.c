@@ -76,24 +76,23 @@ static void the_grid_follows_rate_time_base_and_keyframes(void **state)
 #define SCALE "scale=640:360:flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range="
 #define TAIL "tv,setsar=1,format=yuv420p"
 
-static void filters_turn_then_scale(void **state)
+static void filters_turn_once_then_scale(void **state)
 {
     static const struct {
         int32_t turn;
         bool flip;
         const char *format;
-        bool full;
         const char *text;
     } rows[] = {
-        {0, false, "yuv420p", false, SCALE TAIL},
-        {90, false, "yuv420p10le", false, "transpose=clock," SCALE TAIL},
-        {180, false, "yuv420p", false, "hflip,vflip," SCALE TAIL},
-        {270, true, "yuv420p", false, "transpose=cclock,hflip," SCALE TAIL},
-        {0, false, "yuv422p", false, SCALE TAIL},
-        {90, false, "yuv422p", false,
+        {0, false, "yuv420p", ""},
+        {90, false, "yuv420p10le", "transpose=clock"},
+        {180, false, "yuv420p", "hflip,vflip"},
+        {270, true, "yuv420p", "transpose=cclock,hflip"},
+        {0, true, "yuv420p", "hflip"},
+        {0, false, "yuv422p", ""},
+        {90, false, "yuv422p",
          "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
-         "transpose=clock," SCALE TAIL},
-        {0, false, "yuv420p", true, SCALE "pc,setsar=1,format=yuvj420p"},
+         "transpose=clock"},
     };
     char text[512], small[20];
     Gm__VideoFacts v;
@@ -105,10 +104,15 @@ static void filters_turn_then_scale(void **state)
         v.rotation_deg = rows[i].turn;
         v.flip = rows[i].flip;
         v.pixel_format = (char *)(uintptr_t)rows[i].format;
-        assert_int_equal(gm_plan_filters(&v, 640, 360, rows[i].full, text, sizeof text, &err), 0);
+        assert_int_equal(gm_plan_front(&v, text, sizeof text, &err), 0);
         assert_string_equal(text, rows[i].text);
     }
-    assert_int_equal(gm_plan_filters(&v, 640, 360, false, small, sizeof small, &err), -GM_E_LIMIT);
+    assert_int_equal(gm_plan_front(&v, small, sizeof small, &err), -GM_E_LIMIT);
+    assert_int_equal(gm_plan_filters(640, 360, false, text, sizeof text, &err), 0);
+    assert_string_equal(text, SCALE TAIL);
+    assert_int_equal(gm_plan_filters(640, 360, true, text, sizeof text, &err), 0);
+    assert_string_equal(text, SCALE "pc,setsar=1,format=yuvj420p");
+    assert_int_equal(gm_plan_filters(640, 360, false, small, sizeof small, &err), -GM_E_LIMIT);
 }
 
 static Gm__Policy *plan(const char *path, const struct folder_pipeline *params,
@@ -222,7 +226,7 @@ int main(void)
     gm_av_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_grid_follows_rate_time_base_and_keyframes),
-        cmocka_unit_test(filters_turn_then_scale),
+        cmocka_unit_test(filters_turn_once_then_scale),
         cmocka_unit_test(a_policy_is_whole_and_the_same_each_time),
         cmocka_unit_test(settings_and_content_name_the_publication),
     };
