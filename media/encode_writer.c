@@ -38,9 +38,9 @@ struct sample {
 struct gm_encode_writer {
     struct gm_encode_writer_params p;
     const Gm__Rendition *rendition;
-    AVCodecContext *encoder; /* owned */
-    AVPacket *packet;        /* owned */
-    bool *seen;              /* owned, one a frame: its packet came */
+    struct gm_encoder *encoder; /* owned */
+    AVPacket *packet;           /* owned */
+    bool *seen;                 /* owned, one a frame: its packet came */
     /* The GOP whose packets come now: frames first .. end - 1. */
     size_t gop_first, gop_end;
     struct sample *samples; /* owned */
@@ -60,8 +60,9 @@ struct gm_encode_writer {
 static int check_headers(struct gm_encode_writer *w, struct gm_err *err)
 {
     const ProtobufCBinaryData *planned = &w->rendition->extradata;
-    if ((size_t)w->encoder->extradata_size != planned->len ||
-        memcmp(w->encoder->extradata, planned->data, planned->len) != 0) {
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(w->encoder, &size);
+    if (size != planned->len || memcmp(headers, planned->data, planned->len) != 0) {
         return gm_err_set(err, GM_E_MEDIA, 0,
                           "The encoder of %s gives other parameter sets than the plan holds",
                           w->rendition->name);
@@ -92,8 +93,11 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
         rc = gm_err_nomem(err);
     }
     if (rc == 0) {
-        rc = gm_encoder_open(w->rendition, params->facts, params->policy->timescale,
-                             gm_av_rational(params->policy->timescale_rate), &w->encoder, err);
+        struct gm_encoder_params encoder = {.rendition = w->rendition,
+                                            .facts = params->facts,
+                                            .timescale = params->policy->timescale,
+                                            .rate = gm_av_rational(params->policy->timescale_rate)};
+        rc = gm_encoder_open(&encoder, &w->encoder, err);
     }
     if (rc == 0) {
         rc = check_headers(w, err);
@@ -125,7 +129,7 @@ void gm_encode_writer_close(struct gm_encode_writer **writer, bool remove)
     if (remove) {
         remove_files(w);
     }
-    avcodec_free_context(&w->encoder);
+    gm_encoder_close(&w->encoder);
     av_packet_free(&w->packet);
     gm_sha256_destroy(&w->hash);
     gm_buf_fini(&w->gop_bytes);
@@ -335,25 +339,16 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
 /* frame NULL: flush. */
 static int encode(struct gm_encode_writer *w, const AVFrame *frame, struct gm_err *err)
 {
-    int av = avcodec_send_frame(w->encoder, frame);
-    if (av < 0) {
-        return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s refused a frame",
-                         w->rendition->name);
-    }
-    for (;;) {
-        av = avcodec_receive_packet(w->encoder, w->packet);
-        if (av == AVERROR_EOF || (av == AVERROR(EAGAIN) && frame != NULL)) {
-            return 0;
-        }
-        if (av < 0) {
-            return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", w->rendition->name);
-        }
-        int rc = take_packet(w, err);
-        av_packet_unref(w->packet);
-        if (rc < 0) {
-            return rc;
+    int rc = gm_encoder_send(w->encoder, frame, err);
+    bool got = true;
+    while (rc == 0 && got) {
+        rc = gm_encoder_receive(w->encoder, w->packet, &got, err);
+        if (rc == 0 && got) {
+            rc = take_packet(w, err);
+            av_packet_unref(w->packet);
         }
     }
+    return rc;
 }
 
 int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, AVFrame *frame,
@@ -379,7 +374,7 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
     if (rc == 0) {
         rc = close_segment(w, h->end_ts, err);
     }
-    avcodec_free_context(&w->encoder);
+    gm_encoder_close(&w->encoder);
     return rc;
 }
 

@@ -1,28 +1,21 @@
-#include "media/encoder.h"
+#include "media/encoder_backend.h"
 
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 
 #include "media/av.h"
 
-/* Settings of libx264 that make its bytes a function of frames and plan alone:
- * - cpu-independent: only those vector routines that give the bits of the plain ones;
- * - stitchable: parameter sets depend on no content, so that every chunk has the same;
- * - keyint=infinite, scenecut=0, open-gop=0: keyframes come only where they are forced;
- * - one thread, no look-ahead thread: rate control sees frames in one order.
- * See: x264 --fullhelp; x264/common/base.c x264_param_parse.
- */
+/* What all video encoders share: the table of codecs, checks of the plan's numbers, size, times and
+ * colour tags, packets in and out. */
 #define SLOW_RATE 10
 #define FEW_FRAMES 24
-#define BASE_PARAMS                                                                                \
-    "cpu-independent=1:stitchable=1:scenecut=0:keyint=infinite:open-gop=0:intra-refresh=0:"        \
-    "threads=1:lookahead-threads=1:sync-lookahead=0:sliced-threads=0:annexb=1:repeat-headers=0:"   \
-    "aud=0:nal-hrd=none"
 
 /* The level of a stream of variable rate is chosen for its average rate, within these bounds. */
 #define MAX_NOMINAL_RATE 120
@@ -30,10 +23,51 @@
 
 #define MAX_SIDE_PX 16384
 
-static int check(const Gm__Rendition *r, const Gm__VideoFacts *facts, uint32_t timescale,
-                 struct gm_err *err)
+static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264};
+
+struct gm_encoder {
+    const struct gm_encoder_backend *backend;
+    AVCodecContext *ctx; /* owned */
+    char name[64];       /* of the rendition, for messages */
+};
+
+static const struct gm_encoder_backend *find_backend(const char *codec)
 {
-    if (r == NULL || facts == NULL || r->encode == NULL) {
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(backends[i]->codec, codec) == 0) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
+int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
+{
+    int averror = av_opt_set(ctx->priv_data, name, value, 0);
+    if (averror < 0) {
+        return gm_err_av(err, GM_E_MEDIA, averror, "The encoder refused %s=%s", name, value);
+    }
+    return 0;
+}
+
+const char *gm_encoder_preset(const Gm__EncodeParams *p)
+{
+    return p->preset[0] != '\0' ? p->preset : "veryfast";
+}
+
+bool gm_encoder_is_uneven(const struct gm_encoder_params *params)
+{
+    const Gm__VideoFacts *facts = params->facts;
+    AVRational peak = gm_av_rational(facts->peak_rate);
+    bool slow = peak.num > 0 && peak.den > 0 && peak.num < (int64_t)SLOW_RATE * peak.den;
+    return slow || (facts->frames > 0 && facts->frames < FEW_FRAMES);
+}
+
+static int check(const struct gm_encoder_params *params,
+                 const struct gm_encoder_backend **out_backend, struct gm_err *err)
+{
+    const Gm__Rendition *r = params->rendition;
+    if (r == NULL || params->facts == NULL || r->encode == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "The rendition or its encoder settings are missing");
     }
     if (r->width_px < 2 || r->height_px < 2 || r->width_px > MAX_SIDE_PX ||
@@ -41,14 +75,16 @@ static int check(const Gm__Rendition *r, const Gm__VideoFacts *facts, uint32_t t
         return gm_err_set(err, GM_E_INVAL, 0, "Rendition size %" PRIu32 "x%" PRIu32 " is refused",
                           r->width_px, r->height_px);
     }
-    if (timescale == 0 || timescale > INT_MAX) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Timescale %" PRIu32 " is refused", timescale);
+    if (params->timescale == 0 || params->timescale > INT_MAX) {
+        return gm_err_set(err, GM_E_INVAL, 0, "Timescale %" PRIu32 " is refused",
+                          params->timescale);
     }
     const Gm__EncodeParams *p = r->encode;
-    if (strcmp(p->codec, "h264") != 0) {
+    const struct gm_encoder_backend *b = find_backend(p->codec);
+    if (b == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "Codec %s has no encoder here", p->codec);
     }
-    if (p->qp > 69 || p->crf > 51 || (p->qp < 0 && p->crf < 0)) {
+    if (p->qp > b->max_qp || p->crf > b->max_crf || (p->qp < 0 && p->crf < 0)) {
         return gm_err_set(err, GM_E_INVAL, 0, "Quality crf %" PRId32 " qp %" PRId32 " is refused",
                           p->crf, p->qp);
     }
@@ -58,6 +94,7 @@ static int check(const Gm__Rendition *r, const Gm__VideoFacts *facts, uint32_t t
         return gm_err_set(err, GM_E_INVAL, 0, "Rate cap %" PRId64 " bps / %" PRId64 " bits refused",
                           r->maxrate_bps, r->bufsize_bits);
     }
+    *out_backend = b;
     return 0;
 }
 
@@ -74,12 +111,12 @@ static void set_colour(AVCodecContext *ctx, const Gm__VideoFacts *facts)
     ctx->color_range = AVCOL_RANGE_MPEG;
 }
 
-static AVRational nominal_rate(const Gm__VideoFacts *facts, AVRational rate)
+static AVRational nominal_rate(const struct gm_encoder_params *params)
 {
-    if (rate.num > 0 && rate.den > 0) {
-        return rate;
+    if (params->rate.num > 0 && params->rate.den > 0) {
+        return params->rate;
     }
-    const Gm__Rational *f = facts->frame_rate;
+    const Gm__Rational *f = params->facts->frame_rate;
     if (f != NULL && f->num > 0 && f->den > 0 && f->num <= INT_MAX && f->den <= INT_MAX &&
         f->num / MAX_NOMINAL_RATE <= f->den && f->num >= f->den) {
         return (AVRational){(int)f->num, (int)f->den};
@@ -87,108 +124,155 @@ static AVRational nominal_rate(const Gm__VideoFacts *facts, AVRational rate)
     return (AVRational){DEFAULT_NOMINAL_RATE, 1};
 }
 
-static int set_option(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
+static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
+                        struct gm_err *err)
 {
-    int averror = av_opt_set(ctx->priv_data, name, value, 0);
+    const Gm__Rendition *r = params->rendition;
+    const AVCodec *codec = avcodec_find_encoder_by_name(e->backend->library);
+    if (codec == NULL) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "libavcodec has no encoder %s", e->backend->library);
+    }
+    AVCodecContext *ctx = e->ctx = avcodec_alloc_context3(codec);
+    if (ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    ctx->width = (int)r->width_px;
+    ctx->height = (int)r->height_px;
+    ctx->pix_fmt = AV_PIX_FMT_YUV420P;
+    ctx->sample_aspect_ratio = (AVRational){1, 1};
+    ctx->time_base = (AVRational){1, (int)params->timescale};
+    ctx->framerate = nominal_rate(params);
+    ctx->thread_count = 1;
+    ctx->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
+    set_colour(ctx, params->facts);
+    int rc = e->backend->setup(ctx, params, err);
+    if (rc < 0) {
+        return rc;
+    }
+    int averror = avcodec_open2(ctx, codec, NULL);
     if (averror < 0) {
-        return gm_err_av(err, GM_E_MEDIA, averror, "The encoder refused %s=%s", name, value);
+        return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
+    }
+    if (ctx->extradata == NULL || ctx->extradata_size <= 0) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s gave no headers", e->name);
     }
     return 0;
 }
 
-static int set_quality(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
+int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
+                    struct gm_err *err)
 {
-    const Gm__EncodeParams *p = r->encode;
-    char number[16];
-    if (p->qp >= 0) {
-        snprintf(number, sizeof number, "%" PRId32, p->qp);
-        return set_option(ctx, "qp", number, err);
-    }
-    snprintf(number, sizeof number, "%" PRId32, p->crf);
-    if (r->maxrate_bps > 0) {
-        /* Half of the declared buffer: two joined chunks never ask for more than all of it. */
-        ctx->rc_max_rate = r->maxrate_bps;
-        ctx->rc_buffer_size = (int)(r->bufsize_bits / 2);
-    }
-    return set_option(ctx, "crf", number, err);
-}
-
-static int set_options(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
-{
-    const char *preset = r->encode->preset[0] != '\0' ? r->encode->preset : "veryfast";
-    int rc = set_option(ctx, "preset", preset, err);
-    if (rc == 0) {
-        rc = set_quality(ctx, r, err);
-    }
-    if (rc == 0) {
-        rc = set_option(ctx, "forced-idr", "1", err);
-    }
-    if (rc == 0) {
-        rc = set_option(ctx, "a53cc", "0", err);
-    }
-    if (rc == 0) {
-        rc = set_option(ctx, "x264-params", gm_av_plain_c() ? BASE_PARAMS ":asm=0" : BASE_PARAMS,
-                        err);
-    }
-    return rc;
-}
-
-/* A variable rate whose frames never follow closer than 1/SLOW_RATE s, or too few frames to tell.
- * Decode times of reordered pictures lie close together there, and FFmpeg's readers, which expect a
- * frame's distance between them, see jumps (steps 0.1 s short of that) or guess a wrong rate. */
-static bool is_uneven(const Gm__VideoFacts *facts)
-{
-    AVRational peak = gm_av_rational(facts->peak_rate);
-    bool slow = peak.num > 0 && peak.den > 0 && peak.num < (int64_t)SLOW_RATE * peak.den;
-    return slow || (facts->frames > 0 && facts->frames < FEW_FRAMES);
-}
-
-int gm_encoder_open(const Gm__Rendition *rendition, const Gm__VideoFacts *facts, uint32_t timescale,
-                    AVRational rate, AVCodecContext **out, struct gm_err *err)
-{
-    AVCodecContext *ctx = NULL;
-    int averror;
-    int rc = check(rendition, facts, timescale, err);
+    const struct gm_encoder_backend *backend = NULL;
+    int rc = check(params, &backend, err);
     if (rc < 0) {
         return rc;
     }
-    const AVCodec *codec = avcodec_find_encoder_by_name("libx264");
-    if (codec == NULL) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "libavcodec has no libx264 encoder");
-    }
-    ctx = avcodec_alloc_context3(codec);
-    if (ctx == NULL) {
+    struct gm_encoder *e = calloc(1, sizeof *e);
+    if (e == NULL) {
         return gm_err_nomem(err);
     }
-    ctx->width = (int)rendition->width_px;
-    ctx->height = (int)rendition->height_px;
-    ctx->pix_fmt = AV_PIX_FMT_YUV420P;
-    ctx->sample_aspect_ratio = (AVRational){1, 1};
-    ctx->time_base = (AVRational){1, (int)timescale};
-    ctx->framerate = nominal_rate(facts, rate);
-    if (rate.num == 0 && is_uneven(facts)) {
-        ctx->max_b_frames = 0;
-    }
-    ctx->thread_count = 1;
-    ctx->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
-    set_colour(ctx, facts);
-    rc = set_options(ctx, rendition, err);
+    e->backend = backend;
+    (void)snprintf(e->name, sizeof e->name, "%s", params->rendition->name);
+    rc = open_context(e, params, err);
     if (rc < 0) {
-        goto out;
+        gm_encoder_close(&e);
+        return rc;
     }
-    averror = avcodec_open2(ctx, codec, NULL);
-    if (averror < 0) {
-        rc = gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", rendition->name);
-        goto out;
+    *out = e;
+    return 0;
+}
+
+void gm_encoder_close(struct gm_encoder **encoder)
+{
+    if (*encoder != NULL) {
+        avcodec_free_context(&(*encoder)->ctx);
+        free(*encoder);
+        *encoder = NULL;
     }
-    if (ctx->extradata == NULL || ctx->extradata_size <= 0) {
-        rc = gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s gave no parameter sets",
-                        rendition->name);
-        goto out;
+}
+
+int gm_encoder_send(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
+{
+    int av = avcodec_send_frame(e->ctx, frame);
+    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s refused a frame", e->name)
+                  : 0;
+}
+
+int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, struct gm_err *err)
+{
+    int av = avcodec_receive_packet(e->ctx, packet);
+    if (av < 0 && av != AVERROR_EOF && av != AVERROR(EAGAIN)) {
+        return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
     }
-    *out = ctx;
-    ctx = NULL;
-out:
-    avcodec_free_context(&ctx);
+    *out_got = av >= 0;
+    return 0;
+}
+
+const uint8_t *gm_encoder_headers(const struct gm_encoder *e, size_t *out_size)
+{
+    *out_size = (size_t)e->ctx->extradata_size;
+    return e->ctx->extradata;
+}
+
+const AVCodecContext *gm_encoder_context(const struct gm_encoder *e)
+{
+    return e->ctx;
+}
+
+int gm_encoder_reorder(const struct gm_encoder *e)
+{
+    return e->ctx->has_b_frames;
+}
+
+static int send_black(struct gm_encoder *e, struct gm_err *err)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    f->format = e->ctx->pix_fmt;
+    f->width = e->ctx->width;
+    f->height = e->ctx->height;
+    f->pts = 0;
+    int rc = 0;
+    int av = av_frame_get_buffer(f, 0);
+    if (av >= 0) {
+        ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
+        av = av_image_fill_black(f->data, stride, e->ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
+                                 f->height);
+    }
+    if (av < 0) {
+        rc = gm_err_av(err, GM_E_MEDIA, av, "making a black picture");
+    }
+    if (rc == 0) {
+        rc = gm_encoder_send(e, f, err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_send(e, NULL, err);
+    }
+    av_frame_free(&f);
+    return rc;
+}
+
+int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struct gm_err *err)
+{
+    struct gm_encoder *e = NULL;
+    bool got = false;
+    AVPacket *packet = av_packet_alloc();
+    int rc = packet != NULL ? gm_encoder_open(params, &e, err) : gm_err_nomem(err);
+    if (rc == 0) {
+        rc = send_black(e, err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_receive(e, packet, &got, err);
+    }
+    if (rc == 0 && !got) {
+        rc = gm_err_set(err, GM_E_MEDIA, 0, "the encoder made no picture");
+    }
+    if (rc == 0) {
+        e->backend->build(packet, out);
+    }
+    gm_encoder_close(&e);
+    av_packet_free(&packet);
     return rc;
 }

@@ -3,16 +3,48 @@
 
 #include <libavcodec/avcodec.h>
 
-#include "common/err.h"
+#include "common/buf.h"
 #include "media.pb-c.h"
 
-/* One software H.264 encoder (libx264 through libavcodec): settings come from the plan alone, so
- * the same frames give the same bytes on every x86 machine. One thread, no scene cuts, IDRs where
- * they are forced, closed GOPs, fixed reorder depth, headers outside the stream (cpu-independent,
- * stitchable). Used by `plan` once, for parameter sets, and by `encode` for each chunk and
- * rendition. timescale: ticks a second of frame->pts. rate: constant rate, or 0/1.
+/* One software video encoder, whatever the codec: settings come from the plan alone, so the same
+ * frames give the same bytes on every x86 machine. One thread of work, no scene cuts, keyframes
+ * where they are forced and nowhere else, closed GOPs. Used by `plan` once, for the headers, and by
+ * `encode` for each chunk and rendition. Which library makes which codec: the table in encoder.c;
+ * its settings: encoder_<library>.c.
  */
-int gm_encoder_open(const Gm__Rendition *rendition, const Gm__VideoFacts *facts, uint32_t timescale,
-                    AVRational rate, AVCodecContext **out, struct gm_err *err) GM_MUST_CHECK;
+struct gm_encoder; /* opaque */
+
+struct gm_encoder_params {
+    const Gm__Rendition *rendition; /* borrowed for the call */
+    const Gm__VideoFacts *facts;    /* borrowed for the call */
+    uint32_t timescale;             /* ticks a second of frame->pts */
+    AVRational rate;                /* constant frame rate, or 0/1 */
+};
+
+/* Errors: INVAL  sizes, rates or qualities out of range, or a codec without an encoder
+ *         MEDIA  the library refused (native = AVERROR)
+ *         NOMEM. */
+int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
+                    struct gm_err *err) GM_MUST_CHECK;
+void gm_encoder_close(struct gm_encoder **encoder);
+/* frame: in the rendition's size and pixel format, pts rising; pict_type I: a keyframe (closed, an
+ * IDR) begins here, else NONE. Borrowed for the call. NULL: no more; then receive until nothing is
+ * left. Errors: MEDIA, NOMEM. */
+int gm_encoder_send(struct gm_encoder *encoder, const AVFrame *frame,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* The next packet in decode order; *out_got false: none yet (after the end: none any more). One
+ * packet a frame, with its pts; AV_PKT_FLAG_KEY says keyframe. The caller unrefs it.
+ * Errors: MEDIA, NOMEM. */
+int gm_encoder_receive(struct gm_encoder *encoder, AVPacket *packet, bool *out_got,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* What stands before the stream (H.264: parameter sets, Annex B); the same for every chunk of a
+ * rendition. Borrowed until close; at least a byte. */
+const uint8_t *gm_encoder_headers(const struct gm_encoder *encoder, size_t *out_size);
+/* Places that a picture may move between presentation and decode order; 0: none moves. */
+int gm_encoder_reorder(const struct gm_encoder *encoder);
+/* Names the library and its build, where it can be told, for the chain's fingerprint:
+ * "x264-164-..." Opens the encoder and encodes a black picture. Errors: as open, and MEDIA. */
+int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
+                     struct gm_err *err) GM_MUST_CHECK;
 
 #endif

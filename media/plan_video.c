@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include <libavfilter/avfilter.h>
-#include <libavutil/imgutils.h>
 #include <libavutil/pixdesc.h>
 
 #include "common/fs.h"
@@ -127,17 +126,23 @@ static uint32_t reorder_delay(const Gm__Policy *policy, int reorder)
 static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
                     struct gm_err *err)
 {
-    AVCodecContext *ctx = NULL;
+    struct gm_encoder *encoder = NULL;
     struct gm_buf init = {0}, sets = {0};
     char codecs[16], name[32];
-    int rc =
-        gm_encoder_open(r, v, policy->timescale, gm_av_rational(policy->timescale_rate), &ctx, err);
+    struct gm_encoder_params params = {
+        .rendition = r,
+        .facts = v,
+        .timescale = policy->timescale,
+        .rate = gm_av_rational(policy->timescale_rate),
+    };
+    int rc = gm_encoder_open(&params, &encoder, err);
     if (rc < 0) {
         return rc;
     }
-    size_t size = ctx->extradata_size > 0 ? (size_t)ctx->extradata_size : 0;
-    r->delay_ts = reorder_delay(policy, ctx->has_b_frames);
-    rc = gm_vui_set_rate(ctx->extradata, size, gm_av_rational(policy->peak_rate), &sets, err);
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(encoder, &size);
+    r->delay_ts = reorder_delay(policy, gm_encoder_reorder(encoder));
+    rc = gm_vui_set_rate(headers, size, gm_av_rational(policy->peak_rate), &sets, err);
     struct gm_fmp4_video video = {
         .width_px = r->width_px,
         .height_px = r->height_px,
@@ -164,14 +169,14 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
         rc = gm_pb_string(&r->init_name, name, err);
     }
     if (rc == 0) {
-        rc = gm_pb_bytes(&r->extradata, ctx->extradata, size, err);
+        rc = gm_pb_bytes(&r->extradata, headers, size, err);
     }
     if (rc == 0) {
         rc = gm_pb_bytes(&r->init_segment, init.data, init.size, err);
     }
     gm_buf_fini(&init);
     gm_buf_fini(&sets);
-    avcodec_free_context(&ctx);
+    gm_encoder_close(&encoder);
     return rc;
 }
 
@@ -229,87 +234,26 @@ int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
     return rc;
 }
 
-/* x264 tells its build in a SEI message of the first picture: "x264 - core 164 r3095 baee400". */
-static int read_build(const AVPacket *packet, char out[24])
-{
-    static const char mark[] = "x264 - core ";
-    const uint8_t *at = memmem(packet->data, (size_t)packet->size, mark, sizeof mark - 1);
-    if (at == NULL) {
-        return -1;
-    }
-    at += sizeof mark - 1;
-    const uint8_t *end = packet->data + packet->size;
-    size_t n = 0;
-    while (at < end && n < 23 &&
-           ((*at >= '0' && *at <= '9') || (n > 0 && *at == ' ') || (*at >= 'a' && *at <= 'z'))) {
-        if (*at == ' ' && (at + 1 == end || at[1] != 'r')) {
-            break;
-        }
-        out[n++] = *at == ' ' ? '-' : (char)*at;
-        at++;
-    }
-    out[n] = '\0';
-    return n > 0 ? 0 : -1;
-}
-
-static int encode_black(AVCodecContext *ctx, AVPacket *packet, struct gm_err *err)
-{
-    AVFrame *f = av_frame_alloc();
-    if (f == NULL) {
-        return gm_err_nomem(err);
-    }
-    f->format = ctx->pix_fmt;
-    f->width = ctx->width;
-    f->height = ctx->height;
-    f->pts = 0;
-    int av = av_frame_get_buffer(f, 0);
-    if (av >= 0) {
-        ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
-        av = av_image_fill_black(f->data, stride, ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
-                                 f->height);
-    }
-    if (av >= 0) {
-        av = avcodec_send_frame(ctx, f);
-    }
-    if (av >= 0) {
-        av = avcodec_send_frame(ctx, NULL);
-    }
-    if (av >= 0) {
-        av = avcodec_receive_packet(ctx, packet);
-    }
-    av_frame_free(&f);
-    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the encoder made no picture") : 0;
-}
-
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, struct gm_err *err)
 {
-    char build[24], text[96];
+    char build[64] = LIBAVCODEC_IDENT, text[128];
     unsigned lavfi = avfilter_version();
-    AVCodecContext *ctx = NULL;
-    AVPacket *packet = NULL;
     int rc = 0;
-    GM_IGNORE(gm_fs_path(build, sizeof build, NULL, "%s", LIBAVCODEC_IDENT), "it fits");
     if (policy->n_renditions > 0) {
-        const Gm__Rendition *smallest = policy->renditions[policy->n_renditions - 1];
-        packet = av_packet_alloc();
-        rc = packet != NULL ? gm_encoder_open(smallest, video, policy->timescale,
-                                              gm_av_rational(policy->timescale_rate), &ctx, err)
-                            : gm_err_nomem(err);
-        if (rc == 0) {
-            rc = encode_black(ctx, packet, err);
-        }
-        if (rc == 0) {
-            GM_IGNORE(read_build(packet, build), "libavcodec's version stands for it");
-        }
+        struct gm_encoder_params params = {
+            .rendition = policy->renditions[policy->n_renditions - 1],
+            .facts = video,
+            .timescale = policy->timescale,
+            .rate = gm_av_rational(policy->timescale_rate),
+        };
+        rc = gm_encoder_build(&params, build, err);
     }
     if (rc == 0) {
-        rc = gm_fs_path(text, sizeof text, err, "cpu:x264-%s:lavfi-%u.%u.%u:gm%d", build,
-                        lavfi >> 16, lavfi >> 8 & 255, lavfi & 255, GM_MEDIA_VERSION);
+        rc = gm_fs_path(text, sizeof text, err, "cpu:%s:lavfi-%u.%u.%u:gm%d", build, lavfi >> 16,
+                        lavfi >> 8 & 255, lavfi & 255, GM_MEDIA_VERSION);
     }
     if (rc == 0) {
         rc = gm_pb_string(&policy->chain_fingerprint, text, err);
     }
-    av_packet_free(&packet);
-    avcodec_free_context(&ctx);
     return rc;
 }

@@ -11,7 +11,7 @@
 #include "media/av.h"
 #include "media/child_io.h"
 #include "media/chunk_io.h"
-#include "media/encoder.h"
+#include "media/encoder_backend.h"
 
 #define TIMESCALE 15360
 #define FRAMES 40
@@ -22,6 +22,13 @@ struct set {
     Gm__EncodeParams p;
     Gm__VideoFacts f;
 };
+
+static int open_set(const struct set *s, uint32_t timescale, AVRational rate,
+                    struct gm_encoder **out, struct gm_err *err)
+{
+    struct gm_encoder_params params = {&s->r, &s->f, timescale, rate};
+    return gm_encoder_open(&params, out, err);
+}
 
 static void set_init(struct set *s, const char *preset, int crf, int qp)
 {
@@ -50,12 +57,14 @@ struct packet {
 /* Encodes FRAMES pictures; all bytes go into h; what packets there were into out. */
 static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *out)
 {
-    AVCodecContext *ctx = NULL;
+    struct gm_encoder *e = NULL;
     struct gm_err err = {0};
-    if (gm_encoder_open(&s->r, &s->f, TIMESCALE, (AVRational){30, 1}, &ctx, &err) < 0) {
+    if (open_set(s, TIMESCALE, (AVRational){30, 1}, &e, &err) < 0) {
         abort();
     }
-    gm_sha256_update(h, ctx->extradata, (size_t)ctx->extradata_size);
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(e, &size);
+    gm_sha256_update(h, headers, size);
     AVPacket *packet = av_packet_alloc();
     size_t count = 0;
     for (int i = 0; i <= FRAMES; i++) {
@@ -64,10 +73,11 @@ static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *ou
             f->pts = i * 512;
             f->pict_type = i % GOP == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
         }
-        if (avcodec_send_frame(ctx, f) < 0) {
+        bool got = true;
+        if (gm_encoder_send(e, f, &err) < 0) {
             abort();
         }
-        while (avcodec_receive_packet(ctx, packet) >= 0) {
+        while (gm_encoder_receive(e, packet, &got, &err) == 0 && got) {
             gm_sha256_update(h, packet->data, (size_t)packet->size);
             out[count++] = (struct packet){packet->pts, (packet->flags & AV_PKT_FLAG_KEY) != 0};
             av_packet_unref(packet);
@@ -75,7 +85,7 @@ static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *ou
         av_frame_free(&f);
     }
     av_packet_free(&packet);
-    avcodec_free_context(&ctx);
+    gm_encoder_close(&e);
     return count;
 }
 
@@ -158,18 +168,20 @@ static void colour_is_tagged_as_the_source_says(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct set s;
         struct gm_err err;
-        AVCodecContext *ctx = NULL;
+        struct gm_encoder *e = NULL;
         set_init(&s, "veryfast", 23, -1);
         s.f.primaries = (char *)(uintptr_t)rows[i].primaries;
         s.f.transfer = (char *)(uintptr_t)rows[i].transfer;
         s.f.matrix = (char *)(uintptr_t)rows[i].matrix;
-        assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){0, 1}, &ctx, &err), 0);
-        assert_int_equal(ctx->color_primaries, rows[i].want_primaries);
-        assert_int_equal(ctx->color_trc, rows[i].want_transfer);
-        assert_int_equal(ctx->colorspace, rows[i].want_matrix);
-        assert_int_equal(ctx->color_range, AVCOL_RANGE_MPEG);
-        assert_true(ctx->extradata_size > 0);
-        avcodec_free_context(&ctx);
+        assert_int_equal(open_set(&s, TIMESCALE, (AVRational){0, 1}, &e, &err), 0);
+        assert_int_equal(gm_encoder_context(e)->color_primaries, rows[i].want_primaries);
+        assert_int_equal(gm_encoder_context(e)->color_trc, rows[i].want_transfer);
+        assert_int_equal(gm_encoder_context(e)->colorspace, rows[i].want_matrix);
+        assert_int_equal(gm_encoder_context(e)->color_range, AVCOL_RANGE_MPEG);
+        size_t size = 0;
+        assert_non_null(gm_encoder_headers(e, &size));
+        assert_true(size > 0);
+        gm_encoder_close(&e);
     }
 }
 
@@ -188,16 +200,16 @@ static void uneven_rates_have_no_b_pictures(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct set s;
         Gm__Rational peak = GM__RATIONAL__INIT;
-        AVCodecContext *ctx = NULL;
+        struct gm_encoder *e = NULL;
         struct gm_err err = {0};
         set_init(&s, "veryfast", 23, -1);
         peak.num = rows[i].peak.num;
         peak.den = rows[i].peak.den;
         s.f.peak_rate = &peak;
         s.f.frames = rows[i].frames;
-        assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, rows[i].rate, &ctx, &err), 0);
-        assert_int_equal(ctx->has_b_frames > 0, rows[i].reorders);
-        avcodec_free_context(&ctx);
+        assert_int_equal(open_set(&s, TIMESCALE, rows[i].rate, &e, &err), 0);
+        assert_int_equal(gm_encoder_reorder(e) > 0, rows[i].reorders);
+        gm_encoder_close(&e);
     }
 }
 
@@ -206,18 +218,18 @@ static void half_of_the_declared_buffer_is_used(void **state)
     (void)state;
     struct set s;
     struct gm_err err;
-    AVCodecContext *ctx = NULL;
+    struct gm_encoder *e = NULL;
     set_init(&s, "veryfast", 23, -1);
-    assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){30, 1}, &ctx, &err), 0);
-    assert_int_equal(ctx->rc_max_rate, 300000);
-    assert_int_equal(ctx->rc_buffer_size, 300000);
-    avcodec_free_context(&ctx);
+    assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
+    assert_int_equal(gm_encoder_context(e)->rc_max_rate, 300000);
+    assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 300000);
+    gm_encoder_close(&e);
     set_init(&s, "veryfast", -1, 20);
     s.r.maxrate_bps = 300000;
     s.r.bufsize_bits = 600000;
-    assert_int_equal(gm_encoder_open(&s.r, &s.f, TIMESCALE, (AVRational){30, 1}, &ctx, &err), 0);
-    assert_int_equal(ctx->rc_max_rate, 0);
-    avcodec_free_context(&ctx);
+    assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
+    assert_int_equal(gm_encoder_context(e)->rc_max_rate, 0);
+    gm_encoder_close(&e);
 }
 
 static void bad_settings_are_refused_and_nothing_is_given(void **state)
@@ -228,7 +240,7 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
     for (int k = 0; k < 10; k++) {
         struct set s = good;
         struct gm_err err = {0};
-        AVCodecContext *ctx = NULL;
+        struct gm_encoder *e = NULL;
         uint32_t timescale = TIMESCALE;
         s.r.encode = &s.p;
         switch (k) {
@@ -263,9 +275,9 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
             s.r.encode = NULL;
             break;
         }
-        int rc = gm_encoder_open(&s.r, &s.f, timescale, (AVRational){30, 1}, &ctx, &err);
+        int rc = open_set(&s, timescale, (AVRational){30, 1}, &e, &err);
         assert_int_equal(rc, k == 8 ? -GM_E_MEDIA : -GM_E_INVAL);
-        assert_null(ctx);
+        assert_null(e);
         assert_true(err.text[0] != '\0');
     }
 }

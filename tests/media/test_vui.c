@@ -11,12 +11,12 @@
 
 #include "media/encoder.h"
 
-static AVCodecContext *open_encoder(uint32_t timescale)
+static struct gm_encoder *open_encoder(uint32_t timescale)
 {
     Gm__EncodeParams params = GM__ENCODE_PARAMS__INIT;
     Gm__Rendition rendition = GM__RENDITION__INIT;
     Gm__VideoFacts facts = GM__VIDEO_FACTS__INIT;
-    AVCodecContext *ctx = NULL;
+    struct gm_encoder *e = NULL;
     struct gm_err err = {0};
     params.codec = "h264";
     params.preset = "veryfast";
@@ -25,11 +25,12 @@ static AVCodecContext *open_encoder(uint32_t timescale)
     rendition.encode = &params;
     rendition.width_px = 320;
     rendition.height_px = 240;
-    int rc = gm_encoder_open(&rendition, &facts, timescale, (AVRational){0, 1}, &ctx, &err);
+    struct gm_encoder_params p = {&rendition, &facts, timescale, {0, 1}};
+    int rc = gm_encoder_open(&p, &e, &err);
     if (rc < 0) {
         fail_msg("%s", err.text);
     }
-    return ctx;
+    return e;
 }
 
 /* The frame rate that libavcodec reads out of parameter sets. */
@@ -60,37 +61,38 @@ static AVRational read_rate(const uint8_t *sets, size_t size)
 static void the_rate_is_what_a_decoder_reads(void **state)
 {
     static const AVRational rates[] = {{25, 1}, {30000, 1001}, {500, 33}, {1, 2}, {240, 1}};
-    AVCodecContext *ctx = open_encoder(57600);
+    struct gm_encoder *e = open_encoder(57600);
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(e, &size);
     (void)state;
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         struct gm_buf out = {0};
         struct gm_err err = {0};
-        assert_int_equal(
-            gm_vui_set_rate(ctx->extradata, (size_t)ctx->extradata_size, rates[i], &out, &err), 0);
+        assert_int_equal(gm_vui_set_rate(headers, size, rates[i], &out, &err), 0);
         AVRational got = read_rate(out.data, out.size);
         if (av_cmp_q(got, rates[i]) != 0) {
             fail_msg("%d/%d became %d/%d", rates[i].num, rates[i].den, got.num, got.den);
         }
         gm_buf_fini(&out);
     }
-    avcodec_free_context(&ctx);
+    gm_encoder_close(&e);
 }
 
 static void bad_sets_and_rates_are_refused(void **state)
 {
     static const uint8_t junk[] = {0, 0, 0, 1, 0x67, 1, 2};
-    AVCodecContext *ctx = open_encoder(1000);
+    struct gm_encoder *e = open_encoder(1000);
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(e, &size);
     struct gm_buf out = {0};
     struct gm_err err = {0};
     (void)state;
     assert_int_equal(gm_vui_set_rate(junk, sizeof junk, (AVRational){25, 1}, &out, &err),
                      -GM_E_MEDIA);
-    assert_int_equal(gm_vui_set_rate(ctx->extradata, (size_t)ctx->extradata_size,
-                                     (AVRational){0, 1}, &out, &err),
-                     -GM_E_MEDIA);
+    assert_int_equal(gm_vui_set_rate(headers, size, (AVRational){0, 1}, &out, &err), -GM_E_MEDIA);
     assert_int_equal(out.size, 0);
     gm_buf_fini(&out);
-    avcodec_free_context(&ctx);
+    gm_encoder_close(&e);
 }
 
 int main(void)

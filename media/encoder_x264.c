@@ -1,0 +1,92 @@
+/* H.264 by libx264. See: x264 --fullhelp; x264/common/base.c x264_param_parse. */
+#include "media/encoder_backend.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "media/av.h"
+
+/* Settings that make the bytes a function of frames and plan alone:
+ * - cpu-independent: only those vector routines that give the bits of the plain ones;
+ * - stitchable: parameter sets depend on no content, so that every chunk has the same;
+ * - keyint=infinite, scenecut=0, open-gop=0: keyframes come only where they are forced;
+ * - one thread, no look-ahead thread: rate control sees frames in one order.
+ */
+#define BASE_PARAMS                                                                                \
+    "cpu-independent=1:stitchable=1:scenecut=0:keyint=infinite:open-gop=0:intra-refresh=0:"        \
+    "threads=1:lookahead-threads=1:sync-lookahead=0:sliced-threads=0:annexb=1:repeat-headers=0:"   \
+    "aud=0:nal-hrd=none"
+
+static int set_quality(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
+{
+    const Gm__EncodeParams *p = r->encode;
+    char number[16];
+    if (p->qp >= 0) {
+        snprintf(number, sizeof number, "%" PRId32, p->qp);
+        return gm_encoder_option(ctx, "qp", number, err);
+    }
+    snprintf(number, sizeof number, "%" PRId32, p->crf);
+    if (r->maxrate_bps > 0) {
+        /* Half of the declared buffer: two joined chunks never ask for more than all of it. */
+        ctx->rc_max_rate = r->maxrate_bps;
+        ctx->rc_buffer_size = (int)(r->bufsize_bits / 2);
+    }
+    return gm_encoder_option(ctx, "crf", number, err);
+}
+
+static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err)
+{
+    const Gm__EncodeParams *p = params->rendition->encode;
+    if (params->rate.num == 0 && gm_encoder_is_uneven(params)) {
+        ctx->max_b_frames = 0;
+    }
+    int rc = gm_encoder_option(ctx, "preset", gm_encoder_preset(p), err);
+    if (rc == 0) {
+        rc = set_quality(ctx, params->rendition, err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_option(ctx, "forced-idr", "1", err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_option(ctx, "a53cc", "0", err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_option(ctx, "x264-params",
+                               gm_av_plain_c() ? BASE_PARAMS ":asm=0" : BASE_PARAMS, err);
+    }
+    return rc;
+}
+
+/* x264 tells its build in a SEI message of the first picture: "x264 - core 164 r3095 baee400". */
+static void build(const AVPacket *packet, char out[64])
+{
+    static const char mark[] = "x264 - core ";
+    const uint8_t *at = memmem(packet->data, (size_t)packet->size, mark, sizeof mark - 1);
+    size_t n = 0;
+    char text[24] = LIBAVCODEC_IDENT; /* libavcodec's version stands for it */
+    if (at != NULL) {
+        at += sizeof mark - 1;
+        const uint8_t *end = packet->data + packet->size;
+        while (
+            at < end && n < sizeof text - 1 &&
+            ((*at >= '0' && *at <= '9') || (n > 0 && *at == ' ') || (*at >= 'a' && *at <= 'z'))) {
+            if (*at == ' ' && (at + 1 == end || at[1] != 'r')) {
+                break;
+            }
+            text[n++] = *at == ' ' ? '-' : (char)*at;
+            at++;
+        }
+        text[n] = '\0';
+    }
+    (void)snprintf(out, 64, "x264-%s", text);
+}
+
+const struct gm_encoder_backend gm_encoder_x264 = {
+    .codec = "h264",
+    .library = "libx264",
+    .max_crf = 51,
+    .max_qp = 69,
+    .setup = setup,
+    .build = build,
+};
