@@ -200,13 +200,18 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
 
 static int finish(struct planner *p, struct gm_err *err)
 {
-    Gm__Expand expand[3];
+    Gm__Expand expand[6];
     size_t n = 0;
     const struct {
         const char *type;
         size_t instances;
-    } rows[3] = {{"encode", 1}, {"audio", p->policy->n_audio}, {"mp4", p->policy->n_mp4}};
-    for (size_t i = 0; i < 3; i++) {
+    } rows[6] = {{"encode", 1},
+                 {"analyze", 1},
+                 {"audio", p->policy->n_audio},
+                 {"loudness", p->policy->n_audio},
+                 {"subtitles", p->policy->n_text},
+                 {"mp4", p->policy->n_mp4}};
+    for (size_t i = 0; i < 6; i++) {
         const Gm__PipelineTask *task = find_type(p, rows[i].type);
         if (task != NULL) {
             gm__expand__init(&expand[n]);

@@ -10,6 +10,7 @@
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
 #include "media/task_io.h"
+#include "proto/streams.h"
 
 /* The split task: reads the source once, from its first packet to its last, and cuts it into chunks
  * while it goes.
@@ -19,8 +20,8 @@
  *
  * A frame that begins a new chunk closes the one before: it is written and announced, then each
  * sound track gets a chunk of what was read of it, with the video borders that became known.
- * Streams: 0 is the video, 1 + k the policy's track k. Only the end of the file ends the reading
- * well; a source that can't be read on but gave frames is cut off there, with a warning.
+ * Streams: proto/streams.h. Only the end of the file ends the reading well; a source that can't be
+ * read on but gave frames is cut off there, with a warning.
  */
 #define MAX_ERRORS 1000 /* read errors in a row */
 
@@ -89,7 +90,7 @@ static int write_track(struct splitter *s, size_t k, bool last, int64_t end_ts, 
     struct gm_split_write w = {
         .io = s->io,
         .store = &t->store,
-        .stream = 1 + (uint32_t)k,
+        .stream = GM_STREAM_SOUND + (uint32_t)k,
         .codec = avcodec_get_name(t->store.stream->codecpar->codec_id),
         .header = &header,
         .from = t->store.next_id > t->next_id ? t->next_id : 1,
@@ -164,7 +165,7 @@ static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_
     struct gm_split_write w = {
         .io = s->io,
         .store = &s->video,
-        .stream = 0,
+        .stream = GM_STREAM_VIDEO,
         .codec = s->facts->video->codec,
         .header = &header,
         .meta = &meta.base,
@@ -333,14 +334,14 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
 static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
     int rc = 0;
-    meta->items = calloc(1 + s->track_count, sizeof *meta->items);
+    meta->items = calloc(GM_STREAM_SOUND + s->track_count, sizeof *meta->items);
     if (meta->items == NULL) {
         return gm_err_nomem(err);
     }
-    meta->n_items = 1 + s->track_count;
-    meta->items[0] = s->produced;
+    meta->n_items = GM_STREAM_SOUND + s->track_count;
+    meta->items[GM_STREAM_VIDEO] = s->produced;
     for (size_t k = 0; k < s->track_count; k++) {
-        meta->items[1 + k] = s->tracks[k].produced;
+        meta->items[GM_STREAM_SOUND + k] = s->tracks[k].produced;
     }
     meta->frames = (int64_t)s->timeline.frames;
     int64_t damaged = s->corrupt + s->frames.decode_errors;

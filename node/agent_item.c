@@ -118,10 +118,9 @@ static struct gm_item *create_item(struct gm_task *task, enum gm_item_kind kind,
 
 void gm_item_failed(struct gm_item *item, const struct gm_err *why)
 {
-    gm_task_fail(item->task, why,
-                 item->kind == GM_ITEM_PIECE && strcmp(item->task->spec->type, "encode") == 0
-                     ? (int64_t)item->index
-                     : -1);
+    const char *type = item->task->spec->type;
+    bool chunk = strcmp(type, "encode") == 0 || strcmp(type, "analyze") == 0;
+    gm_task_fail(item->task, why, chunk && item->kind == GM_ITEM_PIECE ? (int64_t)item->index : -1);
 }
 
 /* --- reading */

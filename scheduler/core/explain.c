@@ -30,13 +30,12 @@ static void explain_blocked(const struct gm_inst *inst, struct gm_explain_row *r
 {
     const struct gm_ctask *task = inst->task;
     const struct gm_cjob *job = task->job;
-    if (!task->type->streams) {
-        for (uint32_t i = 0; i < task->need_count; i++) {
-            const struct gm_ctask *need = &job->tasks[task->needs[i]];
-            if (!gm_core_task_is_done(need)) {
-                SAY(row, "It waits until `%s` is done.", need->name);
-                return;
-            }
+    for (uint32_t i = 0; i < task->need_count; i++) {
+        const struct gm_ctask *need = &job->tasks[task->needs[i]];
+        bool fed = need == job->split && task->type->feed != GM_FEED_NONE;
+        if (!fed && !gm_core_task_is_done(need)) {
+            SAY(row, "It waits until `%s` is done.", need->name);
+            return;
         }
     }
     SAY(row, "It waits for the first piece from `%s`.", job->split->name);
@@ -85,7 +84,7 @@ static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *un
 
 static void explain_running(const struct gm_lease *lease, gm_time now, struct gm_explain_row *row)
 {
-    const char *waits = lease->inst->task->type->role == GM_ROLE_AUDIO && !lease->fed_complete
+    const char *waits = gm_core_task_type_is_track(lease->inst->task->type) && !lease->fed_complete
                             ? ", fed while its input is made"
                             : "";
     SAY(row, "It runs on node %.64s (%.32s) for %d s, attempt %" PRIu64 "%s.", lease->node->id,

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "proto/streams.h"
 #include "scheduler/core/state.h"
 
 /* Messages can be lost and sent again out of order, so Done may come before its last items; the
@@ -30,6 +31,16 @@ static void fail_proto(struct gm_core *core, struct gm_lease *lease, const struc
     gm_core_lease_fail(core, lease, &f);
 }
 
+/* The facts of an item that the scheduler itself reads; NULL: none. */
+static const ProtobufCMessageDescriptor *facts_of(const struct gm_core_task_type *type,
+                                                  const Gm__Item *item)
+{
+    if (type->role == GM_ROLE_SPLIT && item->stream == GM_STREAM_VIDEO) {
+        return &gm__split_item_meta__descriptor;
+    }
+    return type->role == GM_ROLE_ANALYZE ? &gm__analyze_item_meta__descriptor : NULL;
+}
+
 static int check_produced(const struct gm_lease *lease, const Gm__Produced *m, struct gm_err *err)
 {
     const struct gm_core_task_type *type = lease->inst->task->type;
@@ -42,10 +53,11 @@ static int check_produced(const struct gm_lease *lease, const Gm__Produced *m, s
                                    item->index - lease->first_chunk >= lease->chunk_count)) {
         return gm_err_set(err, GM_E_PROTO, item->index, "chunk %u is not in the run", item->index);
     }
-    if (type->role == GM_ROLE_SPLIT && item->stream == 0) {
+    const ProtobufCMessageDescriptor *facts = facts_of(type, item);
+    if (facts) {
         ProtobufCMessage *meta = NULL;
-        int rc = gm_message_decode(&gm__split_item_meta__descriptor, item->meta.data,
-                                   item->meta.len, GM_CORE_MAX_META, &meta, err);
+        int rc =
+            gm_message_decode(facts, item->meta.data, item->meta.len, GM_CORE_MAX_META, &meta, err);
         if (rc < 0) {
             return gm_err_wrap(err, rc, "chunk %u: ", item->index);
         }
@@ -121,7 +133,7 @@ static int check_items(const struct gm_lease *lease, const Gm__Done *m, bool *ou
         const struct gm_unit *unit = &inst->chunks[lease->first_chunk + i].unit;
         *out_missing = *out_missing || unit->state != GM_TASK_DONE;
     }
-    if (inst->task->type->role == GM_ROLE_AUDIO) {
+    if (inst->task->type->role == GM_ROLE_TRACK && inst->task->type->produces) {
         const struct gm_stream *s = gm_core_inst_stream(inst, 0);
         *out_missing =
             !s || s->last < 0 || s->committed != s->size || s->last != (int64_t)s->committed - 1;
@@ -135,7 +147,7 @@ static int check_items(const struct gm_lease *lease, const Gm__Done *m, bool *ou
         }
         const Gm__SplitMeta *split = (const Gm__SplitMeta *)meta;
         *out_missing = split->n_items < inst->stream_count;
-        for (size_t i = 0; i < split->n_items && i < GM_CORE_MAX_STREAMS; i++) {
+        for (size_t i = 0; i < split->n_items && i < GM_STREAMS; i++) {
             *out_missing = *out_missing || !stream_is_complete(inst, (uint32_t)i, split->items[i]);
         }
         protobuf_c_message_free_unpacked(meta, NULL);

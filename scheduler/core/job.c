@@ -228,7 +228,7 @@ int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_
             return gm_err_set(err, GM_E_PROTO, 0, "plan expands `%s`, which it can't",
                               expand[i]->task);
         }
-        uint32_t most = task->type->fan == GM_FAN_EXPAND ? GM_CORE_MAX_INSTANCES : 1;
+        uint32_t most = gm_core_task_type_instances(task->type);
         if (expand[i]->instances > most) {
             return gm_err_set(err, GM_E_PROTO, 0, "plan expands `%s` to %u instances", task->name,
                               expand[i]->instances);
@@ -258,7 +258,7 @@ uint64_t gm_core_job_frames_done(const struct gm_cjob *job)
     const struct gm_lease *lease;
     DL_FOREACH2(job->leases, lease, job_next)
     {
-        if (lease->chunk_count == 0 || lease->cancelling) {
+        if (lease->inst->task != job->encode || lease->cancelling) {
             continue;
         }
         uint64_t all = 0;

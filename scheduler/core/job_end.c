@@ -34,7 +34,7 @@ static bool needs_are_done(const struct gm_ctask *task)
 {
     for (uint32_t i = 0; i < task->need_count; i++) {
         const struct gm_ctask *need = &task->job->tasks[task->needs[i]];
-        bool stream = task->type->streams && need->type->role == GM_ROLE_SPLIT;
+        bool stream = task->type->feed != GM_FEED_NONE && need->type->role == GM_ROLE_SPLIT;
         if (!stream && !gm_core_task_is_done(need)) {
             return false;
         }
@@ -42,25 +42,25 @@ static bool needs_are_done(const struct gm_ctask *task)
     return true;
 }
 
-/* Stream edges: encode's chunks are announced one by one, so its instance opens when split's own
- * needs are done; audio opens with the first piece of its stream. */
+/* Stream edges: chunks are announced one by one, so their instance opens when split's own needs
+ * and the barriers are done; a track opens with the first piece of its stream. */
 static bool may_unblock(const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
     if (!needs_are_done(inst->task)) {
         return false;
     }
-    if (!inst->task->type->streams) {
+    if (inst->task->type->feed == GM_FEED_NONE) {
         return true;
     }
-    if (inst->task->type->role == GM_ROLE_ENCODE) {
+    if (inst->task->type->fan == GM_FAN_RUNS) {
         return gm_core_task_is_done(job->plan);
     }
-    const struct gm_stream *in = gm_core_audio_inputs(inst);
+    const struct gm_stream *in = gm_core_inst_inputs(inst);
     return gm_core_split_is_done(job) || (in && in->committed > 0);
 }
 
-static bool encode_is_complete(const struct gm_inst *inst)
+static bool runs_are_complete(const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
     if (!gm_core_split_is_done(job)) {
@@ -70,14 +70,23 @@ static bool encode_is_complete(const struct gm_inst *inst)
     return inst->chunk_done == (in ? in->committed : 0);
 }
 
-static void complete_encode(struct gm_core *core, struct gm_inst *inst)
+/* The result of chunks is their sum. */
+static void complete_runs(struct gm_core *core, struct gm_inst *inst)
 {
     struct gm_cjob *job = inst->task->job;
-    Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
-    meta.frames = job->frames_committed;
-    size_t size = protobuf_c_message_get_packed_size(&meta.base);
-    inst->meta = gm_mem_zalloc(size);
-    inst->meta_size = protobuf_c_message_pack(&meta.base, inst->meta);
+    if (inst->task->type->role == GM_ROLE_ANALYZE) {
+        struct gm_err err = {.code = GM_OK};
+        if (gm_core_analyze_sum(inst, &inst->meta, &inst->meta_size, &err) < 0) {
+            gm_core_job_fail(core, job, &err);
+            return;
+        }
+    } else {
+        Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
+        meta.frames = job->frames_committed;
+        size_t size = protobuf_c_message_get_packed_size(&meta.base);
+        inst->meta = gm_mem_zalloc(size);
+        inst->meta_size = protobuf_c_message_pack(&meta.base, inst->meta);
+    }
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
     gm_core_row_task(core, inst);
     gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
@@ -90,11 +99,12 @@ static bool advance_task(struct gm_core *core, struct gm_ctask *task)
         struct gm_inst *inst = &task->insts[i];
         if (inst->unit.state == GM_TASK_BLOCKED && may_unblock(inst)) {
             gm_core_unit_move(core, task->job, &inst->unit, GM_UNIT_UNBLOCK);
+            gm_core_chunks_unblock(core, inst);
             changed = true;
         }
         if (task->type->fan == GM_FAN_RUNS && inst->unit.state == GM_TASK_READY &&
-            encode_is_complete(inst)) {
-            complete_encode(core, inst);
+            runs_are_complete(inst)) {
+            complete_runs(core, inst);
             changed = true;
         }
     }

@@ -170,7 +170,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
 
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
-    const struct gm_stream *in = gm_core_audio_inputs(lease->inst);
+    const struct gm_stream *in = gm_core_inst_inputs(lease->inst);
     bool complete = gm_core_split_is_done(lease->job);
     gm_core_send_feed(core, lease, from);
     lease->fed = in ? (uint32_t)in->committed : 0;
@@ -187,10 +187,10 @@ void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job)
     struct gm_lease *lease;
     DL_FOREACH2(job->leases, lease, job_next)
     {
-        if (lease->cancelling || lease->inst->task->type->role != GM_ROLE_AUDIO) {
+        if (lease->cancelling || !gm_core_task_type_is_track(lease->inst->task->type)) {
             continue;
         }
-        const struct gm_stream *in = gm_core_audio_inputs(lease->inst);
+        const struct gm_stream *in = gm_core_inst_inputs(lease->inst);
         if ((in && in->committed > lease->fed) || (complete && !lease->fed_complete)) {
             gm_core_lease_feed(core, lease, lease->fed);
         }

@@ -182,7 +182,7 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
 /* Resends what a worker lacks: inputs that were lost, or the word that no more will come. */
 static void check_feed(struct gm_core *core, struct gm_lease *lease, const Gm__LeaseState *s)
 {
-    if (lease->inst->task->type->role != GM_ROLE_AUDIO || lease->cancelling) {
+    if (!gm_core_task_type_is_track(lease->inst->task->type) || lease->cancelling) {
         return;
     }
     if (s->inputs_received < lease->fed && core->now - lease->fed_at >= FEED_AGAIN) {

@@ -3,9 +3,9 @@
  * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
  * others wait for first. The device is the one that fits best: least processor left over.
  *
- * Stream edges can't deadlock: split never waits for its consumers; audio whose inputs still come
+ * Stream edges can't deadlock: split never waits for its consumers; a track whose inputs still come
  * starts only beside a running split and never takes the farm's last free slot; and when split
- * fails and finds no slot again, its audio gives back the ones it waits in.
+ * fails and finds no slot again, its tracks give back the ones they wait in.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -163,7 +163,7 @@ struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst)
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
 {
     enum gm_task_state split = inst->task->job->split->insts[0].unit.state;
-    return inst->task->type->role != GM_ROLE_AUDIO || split == GM_TASK_DONE ||
+    return !gm_core_task_type_is_track(inst->task->type) || split == GM_TASK_DONE ||
            (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
@@ -197,8 +197,9 @@ static int rank_of(const struct gm_ctask *task)
         return 1;
     case GM_ROLE_SPLIT:
         return 2;
-    case GM_ROLE_AUDIO:
+    case GM_ROLE_TRACK:
         return gm_core_split_is_done(task->job) ? 3 : 5;
+    case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         return 4;
     case GM_ROLE_FINISH:
@@ -246,8 +247,8 @@ static int by_score(const void *pa, const void *pb)
     return a->job->seq < b->job->seq ? -1 : a->job->seq > b->job->seq;
 }
 
-/* A job whose split found no slot does not keep slots for audio that waits for it. */
-static void take_back_audio(struct gm_core *core, struct gm_cjob *job)
+/* A job whose split found no slot does not keep slots for tracks that wait for it. */
+static void take_back_tracks(struct gm_core *core, struct gm_cjob *job)
 {
     if (!job->leases || job->split->insts[0].unit.state != GM_TASK_READY) {
         return;
@@ -255,7 +256,7 @@ static void take_back_audio(struct gm_core *core, struct gm_cjob *job)
     struct gm_lease *lease;
     DL_FOREACH2(job->leases, lease, job_next)
     {
-        if (lease->inst->task->type->role == GM_ROLE_AUDIO) {
+        if (gm_core_task_type_is_track(lease->inst->task->type)) {
             gm_core_lease_cancel(core, lease, "its input stopped and needs a slot");
         }
     }
@@ -288,7 +289,7 @@ void gm_core_place(struct gm_core *core)
     }
     free(list);
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
-        take_back_audio(core, job);
+        take_back_tracks(core, job);
     }
     core->place_dirty = false;
 }

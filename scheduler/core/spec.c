@@ -68,7 +68,7 @@ static void add_items_of_needs(struct spec *s, const struct gm_ctask *task)
 {
     for (uint32_t n = 0; n < task->need_count; n++) {
         const struct gm_ctask *need = &task->job->tasks[task->needs[n]];
-        if (need->type->role != GM_ROLE_ENCODE && need->type->role != GM_ROLE_AUDIO) {
+        if (need->type->feed == GM_FEED_NONE || !need->type->produces) {
             continue;
         }
         for (uint32_t i = 0; i < need->inst_count; i++) {
@@ -86,8 +86,8 @@ static void add_inputs(struct spec *s, const struct gm_lease *lease)
         for (uint32_t i = 0; i < lease->chunk_count; i++) {
             add_input(s, split, in->items[lease->first_chunk + i]);
         }
-    } else if (lease->inst->task->type->role == GM_ROLE_AUDIO) {
-        add_stream(s, split, gm_core_audio_inputs(lease->inst), 0);
+    } else if (gm_core_task_type_is_track(lease->inst->task->type)) {
+        add_stream(s, split, gm_core_inst_inputs(lease->inst), 0);
         s->spec.inputs_complete = gm_core_split_is_done(lease->job);
     } else if (lease->inst->task->type->role == GM_ROLE_FINISH) {
         add_items_of_needs(s, lease->inst->task);
@@ -192,7 +192,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
 void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
     struct spec s = {0};
-    add_stream(&s, &lease->job->split->insts[0], gm_core_audio_inputs(lease->inst), from);
+    add_stream(&s, &lease->job->split->insts[0], gm_core_inst_inputs(lease->inst), from);
     s.input_list = pointers(s.inputs, s.input_count, sizeof(*s.inputs));
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Feed feed = GM__FEED__INIT;

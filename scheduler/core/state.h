@@ -19,8 +19,6 @@
  *      -> leases, each linked to its node, job and units
  */
 #define GM_CORE_MAX_TASKS 64u        /* of a pipeline */
-#define GM_CORE_MAX_INSTANCES 4096u  /* of a task */
-#define GM_CORE_MAX_STREAMS 65u      /* of a task instance: video and 64 audio */
 #define GM_CORE_MAX_ITEMS 262144u    /* of a stream */
 #define GM_CORE_MAX_AHEAD 1024u      /* an item may come so far before its predecessors */
 #define GM_CORE_MAX_META (16u << 20) /* bytes */
@@ -70,7 +68,7 @@ struct gm_stream {
 struct gm_inst {
     struct gm_ctask *task; /* borrowed */
     uint32_t number;
-    struct gm_unit unit; /* encode: only BLOCKED, READY (chunks speak), DONE, ENDED */
+    struct gm_unit unit; /* runs: only BLOCKED, READY (chunks speak), DONE, ENDED */
     uint8_t *meta;       /* owned; done */
     size_t meta_size;
     Gm__Object **objects; /* owned */
@@ -78,7 +76,7 @@ struct gm_inst {
     struct gm_stream *streams; /* owned */
     size_t stream_cap;
     size_t stream_count;
-    struct gm_core_chunk *chunks; /* owned; encode */
+    struct gm_core_chunk *chunks; /* owned; runs; BLOCKED while the instance is */
     size_t chunk_cap;
     size_t chunk_count;
     size_t chunk_done;
@@ -167,8 +165,8 @@ struct gm_cjob {
     uint64_t estimated_frames, estimated_bytes;
     uint64_t encode_memory_bytes;
     uint64_t source_pixels;
-    uint64_t frames_known;     /* of announced chunks */
-    uint64_t frames_committed; /* of committed chunks */
+    uint64_t frames_known;     /* of announced chunks of encode */
+    uint64_t frames_committed; /* of its committed chunks */
     double fps;
     struct gm_frame_sample samples[GM_CORE_SAMPLES];
     uint32_t sample_count;
@@ -219,14 +217,14 @@ struct gm_lease {
     struct gm_inst *inst;
     struct gm_attempt *attempt;
     struct gm_capacity demand;
-    uint32_t first_chunk; /* encode */
-    uint32_t chunk_count; /* encode; others 0 */
+    uint32_t first_chunk; /* runs */
+    uint32_t chunk_count; /* runs; others 0 */
     gm_time assigned_at;
     gm_time expires_at;
     uint64_t progress;
     gm_time progress_at;
     uint64_t frames_done, frames_total;
-    uint64_t frames_committed; /* encode: of this lease's chunks */
+    uint64_t frames_committed; /* runs: of this lease's chunks */
     uint32_t fed;              /* inputs given, Assign's included */
     bool fed_complete;
     gm_time fed_at;
@@ -337,17 +335,23 @@ const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t
 /* Adds a committed item. *out_new false: it was there. Errors: PROTO. Takes nothing. */
 int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_new,
                           struct gm_err *err) GM_MUST_CHECK;
-/* After split's items grew: new chunks of encode. Errors: PROTO for a meta that does not decode. */
+/* After split's items grew: new chunks of encode and analyze. Errors: PROTO for a meta that does
+ * not decode. */
 int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job,
                             struct gm_err *err) GM_MUST_CHECK;
+/* The instance may start: so may the chunks that it has. */
+void gm_core_chunks_unblock(struct gm_core *core, struct gm_inst *inst);
 void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t index,
                           enum gm_unit_event event);
 /* Takes over meta and objects of a finished instance; what inspect and plan say is noted. */
 int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *meta,
                             Gm__Object *const *objects, size_t count,
                             struct gm_err *err) GM_MUST_CHECK;
-/* The audio instance's source of inputs; NULL when split has not made it. */
-const struct gm_stream *gm_core_audio_inputs(const struct gm_inst *inst);
+/* Split's stream that the instance is fed with; NULL when split has not made it. */
+const struct gm_stream *gm_core_inst_inputs(const struct gm_inst *inst);
+/* Packs what analyze found in all chunks, in order, as AnalyzeMeta. Errors: PROTO, LIMIT. */
+int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_size,
+                        struct gm_err *err) GM_MUST_CHECK;
 bool gm_core_split_is_done(const struct gm_cjob *job);
 
 /* lease.c */
@@ -368,7 +372,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
  * node confirms or the lease expires. */
 void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const char *reason);
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
-/* Feeds every audio lease of the job that lags behind its stream. */
+/* Feeds every track lease of the job that lags behind its stream. */
 void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job);
 void gm_core_lease_tick(struct gm_core *core);
 
@@ -393,7 +397,7 @@ uint32_t gm_core_unit_evidence(const struct gm_unit *unit); /* distinct nodes */
 struct gm_run {
     uint32_t first, count;
 };
-/* The next run of an encode instance; count 0: nothing is ready. slots: of the farm. */
+/* The next run of an instance with chunks; count 0: nothing is ready. slots: of the farm. */
 struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots);
 
 /* place.c */
@@ -408,7 +412,7 @@ bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id);
 bool gm_core_has_other_node(const struct gm_core *core, const struct gm_unit *unit);
 /* The unit that decides where the next piece of inst goes; NULL: none is ready. */
 struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst);
-/* audio whose inputs still come takes no last slot */
+/* a track whose inputs still come takes no last slot */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 
 /* spec.c */

@@ -1,4 +1,4 @@
-/* Task instances: their unit, their committed items, their result, and encode's chunks. */
+/* Task instances: their unit, their committed items, their result, and their chunks. */
 #include "scheduler/core/state.h"
 
 #include <inttypes.h>
@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "proto/streams.h"
 
 bool gm_core_task_is_done(const struct gm_ctask *task)
 {
@@ -67,17 +68,18 @@ const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t
     return stream < inst->stream_count ? &inst->streams[stream] : NULL;
 }
 
-const struct gm_stream *gm_core_audio_inputs(const struct gm_inst *inst)
+const struct gm_stream *gm_core_inst_inputs(const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
-    return gm_core_inst_stream(&job->split->insts[0], inst->number + 1);
+    uint32_t stream = gm_core_task_type_stream(inst->task->type, inst->number);
+    return gm_core_inst_stream(&job->split->insts[0], stream);
 }
 
 static int check_item(const struct gm_inst *inst, const Gm__Item *item, struct gm_err *err)
 {
     bool chunks = inst->task->type->fan == GM_FAN_RUNS;
     const char *task = inst->task->name;
-    uint32_t streams = inst->task->type->role == GM_ROLE_SPLIT ? GM_CORE_MAX_STREAMS : 1;
+    uint32_t streams = inst->task->type->role == GM_ROLE_SPLIT ? GM_STREAMS : 1;
     if (item->stream >= streams) {
         return gm_err_set(err, GM_E_PROTO, item->stream, "`%s` announced an item of stream %u",
                           task, item->stream);
@@ -154,13 +156,10 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_
     return 0;
 }
 
-int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *err)
 {
-    if (!job->encode || job->encode->inst_count == 0) {
-        return 0;
-    }
-    struct gm_inst *inst = &job->encode->insts[0];
-    const struct gm_stream *in = gm_core_inst_stream(&job->split->insts[0], 0);
+    struct gm_cjob *job = inst->task->job;
+    const struct gm_stream *in = gm_core_inst_inputs(inst);
     while (in && inst->chunk_count < in->committed) {
         const Gm__Item *item = in->items[inst->chunk_count];
         ProtobufCMessage *m = NULL;
@@ -178,11 +177,34 @@ int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm
         c->frames = meta->frames;
         c->preroll = meta->preroll_frames;
         c->unit.state = GM_TASK_BLOCKED;
-        job->frames_known += c->frames;
-        gm_core_unit_move(core, job, &c->unit, GM_UNIT_UNBLOCK);
+        job->frames_known += inst->task == job->encode ? c->frames : 0;
+        if (inst->unit.state == GM_TASK_READY) {
+            gm_core_unit_move(core, job, &c->unit, GM_UNIT_UNBLOCK);
+        }
         protobuf_c_message_free_unpacked(m, NULL);
     }
     return 0;
+}
+
+int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job, struct gm_err *err)
+{
+    int rc = 0;
+    for (uint32_t t = 0; rc == 0 && t < job->task_count; t++) {
+        struct gm_ctask *task = &job->tasks[t];
+        if (task->type->fan == GM_FAN_RUNS && task->inst_count > 0) {
+            rc = announce(core, &task->insts[0], err);
+        }
+    }
+    return rc;
+}
+
+void gm_core_chunks_unblock(struct gm_core *core, struct gm_inst *inst)
+{
+    for (size_t i = 0; i < inst->chunk_count; i++) {
+        if (inst->chunks[i].unit.state == GM_TASK_BLOCKED) {
+            gm_core_unit_move(core, inst->task->job, &inst->chunks[i].unit, GM_UNIT_UNBLOCK);
+        }
+    }
 }
 
 void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t index,
@@ -193,7 +215,7 @@ void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t i
     gm_core_unit_move(core, job, &c->unit, event);
     gm_core_unit_clear(&c->unit);
     inst->chunk_done++;
-    job->frames_committed += c->frames;
+    job->frames_committed += inst->task == job->encode ? c->frames : 0;
     while (inst->first_open < inst->chunk_count &&
            inst->chunks[inst->first_open].unit.state == GM_TASK_DONE) {
         inst->first_open++;
@@ -276,4 +298,38 @@ int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *met
     drop_urls(inst->objects, count);
     inst->object_count = count;
     return 0;
+}
+
+int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_size,
+                        struct gm_err *err)
+{
+    const struct gm_stream *s = gm_core_inst_stream(inst, 0);
+    size_t count = s ? s->committed : 0;
+    Gm__AnalyzeMeta sum = GM__ANALYZE_META__INIT;
+    sum.chunks = gm_mem_zalloc(count * sizeof(*sum.chunks));
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const ProtobufCBinaryData *meta = &s->items[i]->meta;
+        ProtobufCMessage *m = NULL;
+        rc = gm_message_decode(&gm__analyze_item_meta__descriptor, meta->data, meta->len,
+                               GM_CORE_MAX_META, &m, err);
+        if (rc == 0) {
+            sum.chunks[sum.n_chunks++] = (Gm__AnalyzeItemMeta *)m;
+            sum.frames += sum.chunks[i]->frames;
+        }
+    }
+    size_t size = protobuf_c_message_get_packed_size(&sum.base);
+    if (rc == 0 && size > GM_CORE_MAX_META) {
+        rc = gm_err_set(err, GM_E_LIMIT, (int64_t)count,
+                        "what `%s` found in %zu chunks is too large", inst->task->name, count);
+    }
+    if (rc == 0) {
+        *out = gm_mem_zalloc(size);
+        *out_size = protobuf_c_message_pack(&sum.base, *out);
+    }
+    for (size_t i = 0; i < sum.n_chunks; i++) {
+        gm__analyze_item_meta__free_unpacked(sum.chunks[i], NULL);
+    }
+    free(sum.chunks);
+    return rc;
 }

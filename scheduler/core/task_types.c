@@ -3,7 +3,10 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "proto/streams.h"
+
 #define MIB (UINT64_C(1) << 20)
+#define MAX_INSTANCES 4096u
 
 static const struct gm_core_task_type types[] = {
     {.name = "inspect",
@@ -34,10 +37,40 @@ static const struct gm_core_task_type types[] = {
      .cpu_milli = 1000,
      .memory_bytes = 128 * MIB,
      .scratch_bytes = 256 * MIB},
+    {.name = "analyze",
+     .role = GM_ROLE_ANALYZE,
+     .fan = GM_FAN_RUNS,
+     .feed = GM_FEED_VIDEO,
+     .needs_source = true,
+     .produces = true,
+     .once = true,
+     .cpu_milli = 1000,
+     .memory_bytes = 96 * MIB,
+     .scratch_bytes = 64 * MIB},
+    {.name = "loudness",
+     .role = GM_ROLE_TRACK,
+     .fan = GM_FAN_EXPAND,
+     .feed = GM_FEED_SOUND,
+     .needs_source = true,
+     .once = true,
+     .cpu_milli = 1000,
+     .memory_bytes = 128 * MIB,
+     .scratch_bytes = 16 * MIB},
+    {.name = "subtitles",
+     .role = GM_ROLE_TRACK,
+     .fan = GM_FAN_EXPAND,
+     .feed = GM_FEED_TEXT,
+     .needs_source = true,
+     .produces = true,
+     .writes_out = true,
+     .once = true,
+     .cpu_milli = 1000,
+     .memory_bytes = 128 * MIB,
+     .scratch_bytes = 64 * MIB},
     {.name = "encode",
      .role = GM_ROLE_ENCODE,
      .fan = GM_FAN_RUNS,
-     .streams = true,
+     .feed = GM_FEED_VIDEO,
      .needs_source = true,
      .produces = true,
      .writes_out = true,
@@ -46,9 +79,9 @@ static const struct gm_core_task_type types[] = {
      .memory_bytes = 96 * MIB,
      .scratch_bytes = 128 * MIB},
     {.name = "audio",
-     .role = GM_ROLE_AUDIO,
+     .role = GM_ROLE_TRACK,
      .fan = GM_FAN_EXPAND,
-     .streams = true,
+     .feed = GM_FEED_SOUND,
      .needs_source = true,
      .produces = true,
      .writes_out = true,
@@ -86,6 +119,41 @@ static const struct gm_core_task_type types[] = {
 const struct gm_core_task_type *gm_core_task_type_list(void)
 {
     return types;
+}
+
+bool gm_core_task_type_is_track(const struct gm_core_task_type *type)
+{
+    return type->feed == GM_FEED_SOUND || type->feed == GM_FEED_TEXT;
+}
+
+uint32_t gm_core_task_type_stream(const struct gm_core_task_type *type, uint32_t instance)
+{
+    switch (type->feed) {
+    case GM_FEED_VIDEO:
+        return GM_STREAM_VIDEO;
+    case GM_FEED_SOUND:
+        return instance < GM_MAX_SOUND_TRACKS ? GM_STREAM_SOUND + instance : GM_STREAMS;
+    case GM_FEED_TEXT:
+        return instance < GM_MAX_TEXT_TRACKS ? GM_STREAM_TEXT + instance : GM_STREAMS;
+    case GM_FEED_NONE:
+    default:
+        return GM_STREAMS;
+    }
+}
+
+uint32_t gm_core_task_type_instances(const struct gm_core_task_type *type)
+{
+    if (type->fan != GM_FAN_EXPAND) {
+        return 1;
+    }
+    switch (type->feed) {
+    case GM_FEED_SOUND:
+        return GM_MAX_SOUND_TRACKS;
+    case GM_FEED_TEXT:
+        return GM_MAX_TEXT_TRACKS;
+    default:
+        return MAX_INSTANCES;
+    }
 }
 
 const struct gm_core_task_type *gm_core_task_type_find(const char *name)

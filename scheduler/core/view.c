@@ -32,7 +32,7 @@ static uint64_t count_chunks(const struct gm_inst *inst, enum gm_task_state stat
     return n;
 }
 
-/* The state of an instance: for encode, of its chunks together. */
+/* The state of an instance: where it has chunks, of these together. */
 static enum gm_task_state inst_state(const struct gm_inst *inst)
 {
     static const enum gm_task_state order[] = {GM_TASK_FAILED, GM_TASK_RUNNING, GM_TASK_READY,
@@ -90,6 +90,18 @@ static void fill_task(const struct gm_ctask *task, struct gm_task_view *out)
     out->total_known = task->known && task->type->fan != GM_FAN_RUNS;
 }
 
+/* The task whose chunks a job is at: analyze before encode; NULL: behind both, or has neither. */
+static const struct gm_ctask *chunk_phase(const struct gm_cjob *job)
+{
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        if (task->type->role == GM_ROLE_ANALYZE && !gm_core_task_is_done(task)) {
+            return task;
+        }
+    }
+    return job->encode && !gm_core_task_is_done(job->encode) ? job->encode : NULL;
+}
+
 static const char *phase_of(const struct gm_cjob *job)
 {
     if (job->state == GM_JOB_PUBLISHING) {
@@ -104,11 +116,21 @@ static const char *phase_of(const struct gm_cjob *job)
     if (!gm_core_task_is_done(job->plan)) {
         return "plan";
     }
-    if (job->encode && !gm_core_task_is_done(job->encode)) {
-        return job->encode->inst_count > 0 && job->encode->insts[0].chunk_count > 0 ? "encode"
-                                                                                    : "split";
+    const struct gm_ctask *chunks = chunk_phase(job);
+    if (chunks) {
+        return chunks->inst_count > 0 && chunks->insts[0].chunk_count > 0 ? chunks->type->name
+                                                                          : "split";
     }
-    return gm_core_task_is_done(job->split) ? "package" : "split";
+    if (!gm_core_task_is_done(job->split)) {
+        return "split";
+    }
+    for (uint32_t t = 0; !job->encode && t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        if (task->type->feed == GM_FEED_SOUND && !gm_core_task_is_done(task)) {
+            return "audio";
+        }
+    }
+    return "package";
 }
 
 static void fill_progress(const struct gm_cjob *job, struct gm_job_view *out)
@@ -124,12 +146,15 @@ static void fill_progress(const struct gm_cjob *job, struct gm_job_view *out)
     out->rate_num = job->rate_num;
     out->rate_den = job->rate_den;
     out->duration_us = job->duration_us;
-    for (uint32_t i = 0; job->encode && i < job->encode->inst_count; i++) {
-        const struct gm_inst *inst = &job->encode->insts[i];
+    const struct gm_ctask *chunks = chunk_phase(job);
+    chunks = chunks ? chunks : job->encode;
+    for (uint32_t i = 0; chunks && i < chunks->inst_count; i++) {
+        const struct gm_inst *inst = &chunks->insts[i];
         out->chunks_done += inst->chunk_done;
         out->chunks_running += count_chunks(inst, GM_TASK_RUNNING);
-        out->chunks_waiting +=
-            count_chunks(inst, GM_TASK_READY) + count_chunks(inst, GM_TASK_BACKOFF);
+        out->chunks_waiting += count_chunks(inst, GM_TASK_BLOCKED) +
+                               count_chunks(inst, GM_TASK_READY) +
+                               count_chunks(inst, GM_TASK_BACKOFF);
     }
 }
 

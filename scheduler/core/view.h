@@ -31,7 +31,7 @@ bool gm_job_state_is_final(enum gm_job_state state);
 enum gm_task_state {
     GM_TASK_BLOCKED, /* an ordinary edge waits for another task */
     GM_TASK_READY,   /* may be assigned when a node has room */
-    GM_TASK_RUNNING, /* a lease is live (encode: at least one) */
+    GM_TASK_RUNNING, /* a lease is live (analyze, encode: at least one) */
     GM_TASK_BACKOFF, /* failed; tried again when its pause is over */
     GM_TASK_DONE,
     GM_TASK_FAILED, /* the failure ended the job */
@@ -47,9 +47,9 @@ struct gm_task_view {
     const char *type;
     enum gm_task_state state;
     uint32_t instances; /* 0: there is nothing to do, and it counts as done */
-    uint64_t done;      /* encode: chunks committed; others: instances done */
-    uint64_t total;     /* encode: chunks known so far; others: instances */
-    bool total_known;   /* false while split (encode) or plan (audio, mp4) can still change total */
+    uint64_t done;      /* analyze, encode: chunks committed; others: instances done */
+    uint64_t total;     /* analyze, encode: chunks known so far; others: instances */
+    bool total_known;   /* false while split (analyze, encode) or plan can still change total */
     uint32_t attempts;  /* started, all instances and chunks together */
     uint32_t failures;  /* charged */
 };
@@ -77,7 +77,8 @@ struct gm_job_view {
     bool keep_outputs;
 
     /* Progress: phase is "queued", the type of the latest stage that runs ("inspect" "plan" "split"
-     * "encode" "package"), "publish", or the state's name at the end. */
+     * "analyze" "encode" "audio" (without video) "package"), "publish", or the state's name at the
+     * end. */
     const char *phase;
     uint64_t frames_done;  /* of the programme, once for all renditions; live workers included */
     uint64_t frames_total; /* exact after split, until then the plan's estimate; 0: unknown */
@@ -85,10 +86,10 @@ struct gm_job_view {
     double fps;       /* over about the last 10 s of encoding; 0: unknown */
     int64_t rate_num; /* source's frame rate; 0/1: unknown. speed = fps / rate */
     int64_t rate_den;
-    int64_t duration_us;     /* of the programme, 0: unknown */
-    uint64_t chunks_done;    /* encode */
-    uint64_t chunks_running; /* encode */
-    uint64_t chunks_waiting; /* encode: announced, neither done nor running */
+    int64_t duration_us;  /* of the programme, 0: unknown */
+    uint64_t chunks_done; /* of encode, as the others; of analyze while that is not done */
+    uint64_t chunks_running;
+    uint64_t chunks_waiting; /* announced, neither done nor running */
 
     struct gm_task_view *tasks; /* owned */
     size_t task_count;
@@ -120,7 +121,7 @@ void gm_view_results_fini(struct gm_results_view *view);
 
 struct gm_item_view {
     const char *task;
-    const char *type; /* split: SplitItemMeta, encode: EncodeItemMeta, audio: AudioItemMeta */
+    const char *type; /* meta is split's SplitItemMeta, encode's EncodeItemMeta, ... */
     uint32_t instance;
     const Gm__Item *item;
 };
@@ -146,8 +147,8 @@ struct gm_attempt_view {
     const char *task;
     const char *type;
     uint32_t instance;
-    int64_t first_chunk; /* encode; -1: not a run of chunks */
-    uint32_t chunks;     /* encode: length of the run; else 0 */
+    int64_t first_chunk; /* -1: not a run of chunks */
+    uint32_t chunks;     /* length of the run; else 0 */
     const char *node_id;
     const char *device;
     uint64_t attempt; /* number within the job, from 1 */
@@ -219,7 +220,7 @@ struct gm_lease_view {
     const char *task;
     const char *type;
     uint32_t instance;
-    int64_t first_chunk; /* encode; -1: not a run of chunks */
+    int64_t first_chunk; /* -1: not a run of chunks */
     uint32_t chunks;
     const char *device;
     uint64_t attempt;

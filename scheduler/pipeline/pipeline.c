@@ -23,35 +23,62 @@
 #define T_THUMBNAILS 32u
 #define T_MP4 64u
 #define T_PACKAGE 128u
+#define T_ANALYZE 256u
+#define T_LOUDNESS 512u
+#define T_SUBTITLES 1024u
 
-/* One row a task type: which types it must need, which it may, and how many there are. */
+/* One row a task type: which types it needs, what it is for, and how many there are. */
 struct shape {
     const char *type;
     unsigned bit;
     unsigned must;     /* types it needs */
     unsigned if_there; /* types it needs where the pipeline has them */
+    unsigned serves;   /* one of these types is there, else it would be for nothing */
     bool exactly_one;  /* else at most one */
+    bool offered;      /* workers know it */
 };
 
 static const struct shape SHAPES[] = {
-    {"inspect", T_INSPECT, 0, 0, true},       {"plan", T_PLAN, T_INSPECT, 0, true},
-    {"split", T_SPLIT, T_PLAN, 0, true},      {"encode", T_ENCODE, T_SPLIT, 0, true},
-    {"audio", T_AUDIO, T_SPLIT, 0, false},    {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, false},
-    {"mp4", T_MP4, T_ENCODE, T_AUDIO, false}, {"package", T_PACKAGE, T_ENCODE, T_AUDIO, false},
+    {"inspect", T_INSPECT, 0, 0, 0, true, true},
+    {"plan", T_PLAN, T_INSPECT, 0, 0, true, true},
+    {"split", T_SPLIT, T_PLAN, 0, 0, true, true},
+    {"analyze", T_ANALYZE, T_SPLIT, 0, T_ENCODE, false, false},
+    {"encode", T_ENCODE, T_SPLIT, T_ANALYZE, 0, false, true},
+    {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, false},
+    {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
+    {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_PACKAGE, false, false},
+    {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, 0, false, true},
+    {"mp4", T_MP4, T_ENCODE, T_AUDIO | T_SUBTITLES, 0, false, true},
+    {"package", T_PACKAGE, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},
 };
 #define SHAPE_COUNT (sizeof SHAPES / sizeof SHAPES[0])
-
-static const char *const TYPES[] = {"inspect",    "plan", "split",   "encode", "audio",
-                                    "thumbnails", "mp4",  "package", NULL};
 
 static const struct shape *shape_find(const char *type)
 {
     for (size_t i = 0; i < SHAPE_COUNT; i++) {
-        if (strcmp(SHAPES[i].type, type) == 0) {
+        if (SHAPES[i].offered && strcmp(SHAPES[i].type, type) == 0) {
             return &SHAPES[i];
         }
     }
     return NULL;
+}
+
+static int fail_type(const struct gm_yaml *node, const char *text, struct gm_err *err)
+{
+    const char *names[SHAPE_COUNT + 1] = {NULL};
+    char all[160] = "";
+    for (size_t i = 0, n = 0; i < SHAPE_COUNT; i++) {
+        if (SHAPES[i].offered) {
+            size_t used = strlen(all);
+            (void)snprintf(all + used, sizeof all - used, "%s%s", n != 0 ? ", " : "",
+                           SHAPES[i].type);
+            names[n++] = SHAPES[i].type;
+        }
+    }
+    const char *near = gm_suggest(text, names);
+    return near != NULL
+               ? gm_yaml_fail(node, err, "unknown task type `%s`; did you mean `%s`?", text, near)
+               : gm_yaml_fail(node, err, "unknown task type `%s`; there are %s", text, all);
 }
 
 bool gm_pipeline_is_name(const char *s)
@@ -187,6 +214,15 @@ static int new_params(Gm__PipelineTask *task, unsigned bit, void **out, struct g
     case T_THUMBNAILS:
         NEW_PARAMS(thumbnails, ThumbnailsParams, thumbnails_params, THUMBNAILS);
         break;
+    case T_ANALYZE:
+        NEW_PARAMS(analyze, AnalyzeParams, analyze_params, ANALYZE);
+        break;
+    case T_LOUDNESS:
+        NEW_PARAMS(loudness, LoudnessParams, loudness_params, LOUDNESS);
+        break;
+    case T_SUBTITLES:
+        NEW_PARAMS(subtitles, SubtitlesParams, subtitles_params, SUBTITLES);
+        break;
     case T_MP4:
         NEW_PARAMS(mp4, Mp4Params, mp4_params, MP4);
         break;
@@ -234,14 +270,7 @@ static int parse_type(struct node *n, struct gm_err *err)
     }
     n->shape = shape_find(text);
     if (n->shape == NULL) {
-        const char *near = gm_suggest(text, TYPES);
-        return near != NULL
-                   ? gm_yaml_fail(type, err, "unknown task type `%s`; did you mean `%s`?", text,
-                                  near)
-                   : gm_yaml_fail(type, err,
-                                  "unknown task type `%s`; there are inspect, plan, split, encode, "
-                                  "audio, thumbnails, mp4, package",
-                                  text);
+        return fail_type(type, text, err);
     }
     return dup_text(type, NAME_MAX_BYTES, &n->task->type, err);
 }
@@ -397,6 +426,15 @@ static int check_edges(const struct parse *p, const struct node *n, unsigned the
     return 0;
 }
 
+static const char *type_name(unsigned bit)
+{
+    size_t i = 0;
+    while (i + 1 < SHAPE_COUNT && SHAPES[i].bit != bit) {
+        i++;
+    }
+    return SHAPES[i].type;
+}
+
 static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsigned *out_there,
                         struct gm_err *err)
 {
@@ -412,6 +450,17 @@ static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsi
     for (size_t i = 0; i < SHAPE_COUNT; i++) {
         if (SHAPES[i].exactly_one && (there & SHAPES[i].bit) == 0) {
             return gm_yaml_fail(tasks, err, "the pipeline has no task of type %s", SHAPES[i].type);
+        }
+    }
+    if ((there & (T_ENCODE | T_AUDIO)) == 0) {
+        return gm_yaml_fail(tasks, err, "the pipeline has no task of type encode or audio");
+    }
+    for (size_t i = 0; i < p->count; i++) {
+        const struct shape *s = p->nodes[i].shape;
+        if (s->serves != 0 && (there & s->serves) == 0) {
+            return gm_yaml_fail(p->nodes[i].yaml, err,
+                                "task `%s` (%s) is for nothing: there is no %s task",
+                                p->nodes[i].task->name, s->type, type_name(s->serves));
         }
     }
     if ((there & (T_THUMBNAILS | T_MP4 | T_PACKAGE)) == 0) {

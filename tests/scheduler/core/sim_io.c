@@ -342,26 +342,54 @@ static Gm__PipelineTask make_task(const char *name, const char *type, char **nee
     return task;
 }
 
-static struct sim_job *submit(struct sim *sim, const char *id, int32_t priority, bool plan_only)
+#define MOST_TASKS 16
+
+/* The tasks of a kind, in a made-up order that no edge follows. */
+static size_t make_tasks(enum sim_kind kind, Gm__PipelineTask tasks[MOST_TASKS])
 {
     static char inspect[] = "inspect", plan[] = "plan", split[] = "split", video[] = "video",
-                audio[] = "audio";
-    char *of_plan[] = {inspect}, *of_split[] = {plan}, *of_video[] = {split},
-         *of_images[] = {video}, *of_mp4[] = {video, audio};
-    Gm__PipelineTask tasks[] = {
-        make_task(inspect, "inspect", NULL, 0), make_task(plan, "plan", of_plan, 1),
-        make_task(split, "split", of_split, 1), make_task(video, "encode", of_video, 1),
-        make_task(audio, "audio", of_video, 1), make_task("images", "thumbnails", of_images, 1),
-        make_task("mp4", "mp4", of_mp4, 2),     make_task("hls", "package", of_mp4, 2),
-    };
-    Gm__PipelineTask *list[8];
-    for (size_t i = 0; i < 8; i++) {
-        list[i] = &tasks[i];
+                audio[] = "audio", analyze[] = "analyze", loud[] = "loud", subs[] = "subs";
+    static char *of_plan[] = {inspect}, *of_split[] = {plan}, *of_video[] = {split, analyze},
+                *of_audio[] = {split, loud}, *of_images[] = {video},
+                *of_mp4[] = {video, audio, subs};
+    bool plain = kind == SIM_PLAIN;
+    bool pictures = kind != SIM_SOUND;
+    size_t n = 0;
+    tasks[n++] = make_task(inspect, "inspect", NULL, 0);
+    tasks[n++] = make_task(plan, "plan", of_plan, 1);
+    tasks[n++] = make_task(split, "split", of_split, 1);
+    if (pictures) {
+        tasks[n++] = make_task(video, "encode", of_video, plain ? 1 : 2);
     }
+    tasks[n++] = make_task(audio, "audio", of_audio, plain ? 1 : 2);
+    if (pictures) {
+        tasks[n++] = make_task("images", "thumbnails", of_images, 1);
+        tasks[n++] = make_task("mp4", "mp4", of_mp4, plain ? 2 : 3);
+    }
+    tasks[n++] = make_task("hls", "package", pictures ? of_mp4 : of_mp4 + 1,
+                           (plain ? 2u : 3u) - (pictures ? 0u : 1u));
+    if (!plain) {
+        tasks[n++] = make_task(loud, "loudness", of_audio, 1);
+        tasks[n++] = make_task(subs, "subtitles", of_audio, 1);
+        if (pictures) {
+            tasks[n++] = make_task(analyze, "analyze", of_video, 1);
+        }
+    }
+    return n;
+}
+
+static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kind, int32_t priority,
+                              bool plan_only)
+{
+    Gm__PipelineTask tasks[MOST_TASKS];
+    Gm__PipelineTask *list[MOST_TASKS];
     Gm__Pipeline pipeline = GM__PIPELINE__INIT;
     pipeline.name = (char *)"sim";
     pipeline.tasks = list;
-    pipeline.n_tasks = 8;
+    pipeline.n_tasks = make_tasks(kind, tasks);
+    for (size_t i = 0; i < pipeline.n_tasks; i++) {
+        list[i] = &tasks[i];
+    }
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,
                                    .source_url = "file:///in.mp4",
@@ -375,7 +403,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, int32_t priority,
     struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &submission};
     assert_true(sim->job_count < SIM_JOBS);
     struct sim_job *job = &sim->jobs[sim->job_count++];
-    *job = (struct sim_job){.mp4s = 1, .poison = -1};
+    *job = (struct sim_job){.kind = kind, .mp4s = kind != SIM_SOUND, .poison = -1};
     (void)snprintf(job->id, sizeof(job->id), "%s", id);
     assert_int_equal(sim_event(sim, &event, NULL), 0);
     sim_commit(sim); /* the client has its answer */
@@ -385,15 +413,25 @@ static struct sim_job *submit(struct sim *sim, const char *id, int32_t priority,
 struct sim_job *sim_submit(struct sim *sim, const char *id, uint32_t chunks, uint32_t tracks,
                            int32_t priority)
 {
-    struct sim_job *job = submit(sim, id, priority, false);
+    struct sim_job *job = submit(sim, id, SIM_PLAIN, priority, false);
     job->chunks = chunks;
     job->tracks = tracks;
     return job;
 }
 
+struct sim_job *sim_submit_kind(struct sim *sim, const char *id, enum sim_kind kind,
+                                uint32_t chunks, uint32_t tracks, uint32_t texts)
+{
+    struct sim_job *job = submit(sim, id, kind, 50, false);
+    job->chunks = chunks;
+    job->tracks = tracks;
+    job->texts = kind != SIM_PLAIN ? texts : 0;
+    return job;
+}
+
 struct sim_job *sim_submit_plan_only(struct sim *sim, const char *id)
 {
-    return submit(sim, id, 50, true);
+    return submit(sim, id, SIM_PLAIN, 50, true);
 }
 
 int sim_cancel(struct sim *sim, const char *id)
@@ -505,10 +543,16 @@ void sim_check_done(struct sim *sim, const struct sim_job *job)
     struct gm_items_view items;
     struct gm_results_view results;
     struct gm_err err;
-    static const char *const tasks[] = {"split", "video", "audio"};
-    const uint32_t expected[] = {job->chunks * (1 + job->tracks), job->chunks,
-                                 job->chunks * job->tracks};
-    for (size_t t = 0; t < 3; t++) {
+    static const char *const tasks[] = {"split", "video", "audio", "subs", "analyze", "loud"};
+    bool plain = job->kind == SIM_PLAIN;
+    uint32_t pictures = job->kind != SIM_SOUND;
+    const uint32_t expected[] = {job->chunks * (pictures + job->tracks + job->texts),
+                                 job->chunks * pictures,
+                                 job->chunks * job->tracks,
+                                 job->chunks * job->texts,
+                                 plain ? 0 : job->chunks * pictures,
+                                 0};
+    for (size_t t = 0; t < 6; t++) {
         assert_int_equal(gm_view_items(sim->core, job->id, tasks[t], &items, &err), 0);
         assert_int_equal(items.count, expected[t]);
         for (size_t i = 0; i < items.count; i++) {
@@ -517,8 +561,9 @@ void sim_check_done(struct sim *sim, const struct sim_job *job)
         gm_view_items_fini(&items);
     }
     assert_int_equal(gm_view_results(sim->core, job->id, &results, &err), 0);
-    /* inspect plan split video images hls, tracks, mp4s */
-    assert_int_equal(results.count, 6 + job->tracks + job->mp4s);
+    /* inspect plan split hls, video images, analyze, tracks, loudness of them, texts, mp4s */
+    assert_int_equal(results.count, 4 + 2 * pictures + (plain ? 0 : pictures) +
+                                        (plain ? 1 : 2) * job->tracks + job->texts + job->mp4s);
     gm_view_results_fini(&results);
     assert_true(job->published > 0);
 }

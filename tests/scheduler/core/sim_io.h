@@ -37,9 +37,15 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     bool manifests;       /* a failed publishing may have left one */
 };
 
+enum sim_kind {
+    SIM_PLAIN,    /* inspect plan split video audio images mp4 hls */
+    SIM_BARRIERS, /* and analyze before video, loud before audio, subs */
+    SIM_SOUND     /* inspect plan split loud audio subs hls: no video */
+};
 struct sim_job {
     char id[32];
-    uint32_t chunks, tracks, mp4s, preroll;
+    enum sim_kind kind;
+    uint32_t chunks, tracks, texts, mp4s, preroll;
     int64_t poison;             /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;      /* ... on nodes below this number; 0: all */
     enum gm_code inspect_fails; /* this code, on every attempt */
@@ -106,10 +112,11 @@ struct sim {
 struct sim *sim_create(const struct sim_params *params);
 void sim_destroy(struct sim *sim);
 uint32_t sim_random(struct sim *sim, uint32_t below);
-/* The default pipeline: inspect plan split video audio images mp4 hls. Returns the job, whose
- * numbers may be changed before the first step. */
+/* A pipeline of SIM_PLAIN. Returns the job, whose numbers may be changed before the first step. */
 struct sim_job *sim_submit(struct sim *sim, const char *id, uint32_t chunks, uint32_t tracks,
                            int32_t priority);
+struct sim_job *sim_submit_kind(struct sim *sim, const char *id, enum sim_kind kind,
+                                uint32_t chunks, uint32_t tracks, uint32_t texts);
 struct sim_job *sim_submit_plan_only(struct sim *sim, const char *id);
 int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err);
 int sim_cancel(struct sim *sim, const char *id);
@@ -139,6 +146,8 @@ struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_
 /* Sends envelope, and again until it is acknowledged. */
 void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 bool sim_task_is(const struct sim_task *task, const char *type);
+bool sim_is_track(const struct sim_task *task);
+uint32_t sim_stream(const struct sim_task *task); /* of split, that a track is fed with */
 void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task, enum gm_code code,
                    int64_t native, int64_t chunk);
 /* sim_work_io.c: one step of the task's work. */

@@ -117,6 +117,53 @@ bool sim_task_is(const struct sim_task *task, const char *type)
     return strcmp(task->assign->spec->type, type) == 0;
 }
 
+bool sim_is_track(const struct sim_task *task)
+{
+    return sim_task_is(task, "audio") || sim_task_is(task, "loudness") ||
+           sim_task_is(task, "subtitles");
+}
+
+uint32_t sim_stream(const struct sim_task *task)
+{
+    return (sim_task_is(task, "subtitles") ? 17 : 1) + task->assign->spec->instance;
+}
+
+static uint32_t count_results(const Gm__TaskSpec *spec, const char *task)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < spec->n_results; i++) {
+        n += strcmp(spec->results[i]->task, task) == 0 ? 1 : 0;
+    }
+    return n;
+}
+
+/* What lies behind a barrier is given what the barrier found. */
+static void check_barriers(const struct sim_task *task)
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    const struct sim_job *job = task->job;
+    if (job->kind == SIM_PLAIN) {
+        return;
+    }
+    if (sim_task_is(task, "audio")) {
+        assert_int_equal(count_results(spec, "loud"), job->tracks);
+        assert_true(spec->inputs_complete);
+    }
+    if (sim_task_is(task, "encode")) {
+        assert_int_equal(count_results(spec, "analyze"), 1);
+        const Gm__TaskResult *r = spec->results[spec->n_results - 1];
+        assert_string_equal(r->task, "analyze");
+        Gm__AnalyzeMeta *meta = gm__analyze_meta__unpack(NULL, r->meta.len, r->meta.data);
+        assert_non_null(meta);
+        assert_int_equal(meta->n_chunks, job->chunks);
+        assert_int_equal(meta->frames, job->chunks * (job->chunks + 1) / 2);
+        for (size_t i = 0; i < meta->n_chunks; i++) {
+            assert_int_equal(meta->chunks[i]->chunk, i);
+        }
+        gm__analyze_meta__free_unpacked(meta, NULL);
+    }
+}
+
 /* What a worker may count on when it starts. */
 static void check_assign(const struct sim_task *task)
 {
@@ -124,15 +171,16 @@ static void check_assign(const struct sim_task *task)
     const struct sim_job *job = task->job;
     assert_true(sim_task_is(task, "inspect") || spec->n_results >= 1);
     assert_true(sim_task_is(task, "inspect") || sim_task_is(task, "plan") || spec->n_results >= 2);
-    if (sim_task_is(task, "audio")) {
+    check_barriers(task);
+    if (sim_is_track(task)) {
         for (size_t i = 0; i < spec->n_inputs; i++) {
             assert_int_equal(spec->inputs[i]->item->index, i);
-            assert_int_equal(spec->inputs[i]->item->stream, spec->instance + 1);
+            assert_int_equal(spec->inputs[i]->item->stream, sim_stream(task));
         }
         return;
     }
     assert_true(spec->inputs_complete);
-    if (sim_task_is(task, "encode")) {
+    if (sim_task_is(task, "encode") || sim_task_is(task, "analyze")) {
         assert_true(spec->n_inputs >= 1 && spec->n_inputs <= 32);
         for (size_t i = 1; i < spec->n_inputs; i++) {
             assert_int_equal(spec->inputs[i]->item->index, spec->inputs[i - 1]->item->index + 1);
@@ -140,8 +188,10 @@ static void check_assign(const struct sim_task *task)
     } else if (sim_task_is(task, "thumbnails")) {
         assert_int_equal(spec->n_inputs, job->chunks);
     } else if (sim_task_is(task, "mp4") || sim_task_is(task, "package")) {
-        assert_int_equal(spec->n_inputs, job->chunks * (1 + job->tracks));
-        assert_int_equal(spec->n_results, 3 + job->tracks); /* inspect plan video audio */
+        uint32_t pictures = job->kind != SIM_SOUND;
+        uint32_t tracks = job->tracks + job->texts;
+        assert_int_equal(spec->n_inputs, job->chunks * (pictures + tracks));
+        assert_int_equal(spec->n_results, 2 + pictures + tracks); /* inspect plan video audio */
     }
 }
 
@@ -185,7 +235,7 @@ static void take_feed(struct sim_node *node, const Gm__Feed *m)
     }
     for (size_t i = task->input_count - m->first; i < m->n_inputs; i++) {
         assert_int_equal(m->inputs[i]->item->index, task->input_count);
-        assert_int_equal(m->inputs[i]->item->stream, task->assign->spec->instance + 1);
+        assert_int_equal(m->inputs[i]->item->stream, sim_stream(task));
         add_input(task, m->inputs[i]);
     }
     task->complete = task->complete || m->inputs_complete;

@@ -27,15 +27,27 @@ static uint32_t skip_of(const struct sim_task *task, uint32_t stream)
     return 0;
 }
 
+static uint32_t stream_count(const struct sim_job *job)
+{
+    return (job->kind != SIM_SOUND) + job->tracks + job->texts;
+}
+
+/* Number of the i-th of the streams that split makes. */
+static uint32_t stream_of(const struct sim_job *job, uint32_t i)
+{
+    i += job->kind == SIM_SOUND;
+    return i <= job->tracks ? i : 17 + i - job->tracks - 1;
+}
+
 static struct piece next_piece(struct sim_task *task)
 {
     const struct sim_job *job = task->job;
     struct piece p = {.store = GM__OBJECT_STORE__STORE_OUT};
     if (sim_task_is(task, "split")) {
-        uint32_t streams = 1 + job->tracks;
+        uint32_t streams = stream_count(job);
         p.store = GM__OBJECT_STORE__STORE_WORK;
         for (; task->position < job->chunks * streams; task->position++) {
-            p.stream = task->position % streams;
+            p.stream = stream_of(job, task->position % streams);
             p.index = task->position / streams;
             if (p.index >= skip_of(task, p.stream)) {
                 p.item = true;
@@ -44,13 +56,17 @@ static struct piece next_piece(struct sim_task *task)
             }
         }
         p.stream = p.index = 0;
-    } else if (sim_task_is(task, "encode")) {
+    } else if (sim_task_is(task, "encode") || sim_task_is(task, "analyze")) {
+        p.store = sim_task_is(task, "encode") ? p.store : GM__OBJECT_STORE__STORE_WORK;
         if (task->position < task->input_count) {
             p.item = true;
             p.index = task->inputs[task->position]->item->index;
             return p;
         }
-    } else if (sim_task_is(task, "audio")) {
+    } else if (sim_task_is(task, "loudness")) {
+        p.store = GM__OBJECT_STORE__STORE_WORK;
+        p.wait = !task->complete;
+    } else if (sim_is_track(task)) {
         if (task->position < skip_of(task, 0)) {
             task->position = skip_of(task, 0);
         }
@@ -130,6 +146,20 @@ static size_t split_item_meta(const struct sim_task *task, uint8_t out[1024])
     return pack(&meta.base, out);
 }
 
+static size_t item_meta(const struct sim_task *task, uint32_t index, uint8_t out[1024])
+{
+    if (sim_task_is(task, "split")) {
+        return split_item_meta(task, out);
+    }
+    if (sim_task_is(task, "analyze")) {
+        Gm__AnalyzeItemMeta meta = GM__ANALYZE_ITEM_META__INIT;
+        meta.chunk = index;
+        meta.frames = index + 1;
+        return pack(&meta.base, out);
+    }
+    return 0;
+}
+
 static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
 {
     if (sim_task_is(task, "inspect")) {
@@ -145,15 +175,36 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
     }
     if (sim_task_is(task, "split")) {
         Gm__SplitMeta meta = GM__SPLIT_META__INIT;
-        uint32_t items[16];
-        meta.n_items = 1 + task->job->tracks;
+        uint32_t items[33] = {0};
         meta.items = items;
-        for (size_t i = 0; i < meta.n_items; i++) {
-            items[i] = task->job->chunks;
+        for (uint32_t i = 0; i < stream_count(task->job); i++) {
+            items[stream_of(task->job, i)] = task->job->chunks;
         }
+        meta.n_items = 33;
         return pack(&meta.base, out);
     }
     return 0;
+}
+
+static size_t make_expand(const struct sim_job *job, Gm__Expand expand[4])
+{
+    const struct {
+        const char *task;
+        uint32_t instances;
+        bool there;
+    } rows[] = {{"audio", job->tracks, true},
+                {"mp4", job->mp4s, job->kind != SIM_SOUND},
+                {"loud", job->tracks, job->kind != SIM_PLAIN},
+                {"subs", job->texts, job->kind != SIM_PLAIN}};
+    size_t n = 0;
+    for (size_t i = 0; i < 4; i++) {
+        if (rows[i].there) {
+            gm__expand__init(&expand[n]);
+            expand[n].task = (char *)(uintptr_t)rows[i].task;
+            expand[n++].instances = rows[i].instances;
+        }
+    }
+    return n;
 }
 
 static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *task,
@@ -168,8 +219,8 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
     Gm__Item item = GM__ITEM__INIT;
     Gm__Object object = GM__OBJECT__INIT;
     Gm__Object *objects[] = {&object};
-    Gm__Expand audio = GM__EXPAND__INIT, mp4 = GM__EXPAND__INIT;
-    Gm__Expand *expand[] = {&audio, &mp4};
+    Gm__Expand expand[4];
+    Gm__Expand *expand_list[] = {&expand[0], &expand[1], &expand[2], &expand[3]};
     object_name(task, p, name);
     object_hash(name, hash);
     bool out = p->store == GM__OBJECT_STORE__STORE_OUT;
@@ -187,7 +238,7 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         item.objects = objects;
         item.n_objects = 1;
         item.meta.data = meta;
-        item.meta.len = sim_task_is(task, "split") ? split_item_meta(task, meta) : 0;
+        item.meta.len = item_meta(task, p->index, meta);
         produced.task_id = task->assign->task_id;
         produced.term = task->assign->term;
         produced.epoch = task->assign->epoch;
@@ -206,12 +257,8 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         usage.cpu_us = 1000;
         done.usage = &usage;
         if (sim_task_is(task, "plan")) {
-            audio.task = (char *)"audio";
-            audio.instances = task->job->tracks;
-            mp4.task = (char *)"mp4";
-            mp4.instances = task->job->mp4s;
-            done.expand = expand;
-            done.n_expand = 2;
+            done.n_expand = make_expand(task->job, expand);
+            done.expand = expand_list;
             done.publication = (char *)PUBLICATION;
         }
         envelope.body_case = GM__ENVELOPE__BODY_DONE;

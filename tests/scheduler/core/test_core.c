@@ -56,6 +56,9 @@ static void pipelines_are_checked(void **arg)
     static const struct row table[] = {
         {"least", BASE, 0},
         {"full", BASE "v:encode:s a:audio:s t:thumbnails:v m:mp4:v+a h:package:v+a", 0},
+        {"barriers", BASE "a:analyze:s l:loudness:s t:subtitles:s v:encode:s+a u:audio:s+l", 0},
+        {"sound alone", BASE "a:audio:s h:package:a", 0},
+        {"two analyses", BASE "a:analyze:s b:analyze:s", -GM_E_INVAL},
         {"order does not matter", "s:split:p p:plan:i i:inspect:", 0},
         {"none", "", -GM_E_INVAL},
         {"no inspect", "p:plan: s:split:p", -GM_E_INVAL},
@@ -78,7 +81,7 @@ static void pipelines_are_checked(void **arg)
         }
     }
     sim_commit(sim);
-    assert_int_equal(sim->row_count, 3); /* refusals leave nothing */
+    assert_int_equal(sim->row_count, 5); /* refusals leave nothing */
     sim_destroy(sim);
 }
 

@@ -255,6 +255,36 @@ static void done_without_its_items_fails_in_the_end(void **arg)
     sim_destroy(s.sim);
 }
 
+/* Analyze's facts are read by the scheduler itself; loudness has no items at all. */
+static void facts_of_barriers_are_checked(void **arg)
+{
+    (void)arg;
+    static const char *const tasks[] = {"analyze", "loud"};
+    for (int i = 0; i < 2; i++) {
+        struct sim_params params = {.seed = 3, .nodes = 2, .slots = 2};
+        struct stage s = {.sim = sim_create(&params)};
+        (void)sim_submit_kind(s.sim, "job", SIM_BARRIERS, 12, 1, 1);
+        assert_true(find(&s, tasks[i]));
+        uint8_t garbage[] = {0xff, 0xff, 0xff};
+        Gm__Item item = GM__ITEM__INIT;
+        item.index = s.task->inputs[0]->item->index;
+        item.meta.data = garbage;
+        item.meta.len = i == 0 ? sizeof(garbage) : 0;
+        (void)say_produced(&s, &item, s.task->assign->epoch);
+        struct gm_attempts_view v;
+        struct gm_err err;
+        assert_int_equal(gm_view_attempts(s.sim->core, "job", &v, &err), 0);
+        bool refused = false;
+        for (size_t k = 0; k < v.count; k++) {
+            refused = refused ||
+                      (strcmp(v.rows[k].task, tasks[i]) == 0 && v.rows[k].error_code == GM_E_PROTO);
+        }
+        assert_true(refused);
+        gm_view_attempts_fini(&v);
+        sim_destroy(s.sim);
+    }
+}
+
 static void strangers_are_asked_to_say_hello(void **arg)
 {
     (void)arg;
@@ -312,6 +342,7 @@ int main(void)
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(done_before_its_items_waits_for_them),
         cmocka_unit_test(done_without_its_items_fails_in_the_end),
+        cmocka_unit_test(facts_of_barriers_are_checked),
         cmocka_unit_test(strangers_are_asked_to_say_hello),
         cmocka_unit_test(goodbye_ends_the_leases_at_once),
     };

@@ -265,6 +265,68 @@ static void split_gets_a_slot_back_from_its_audio(void **arg)
     sim_destroy(sim);
 }
 
+/* The order in which tasks were first assigned. */
+static size_t first_of(const struct sim *sim, const char *task)
+{
+    char word[64];
+    (void)snprintf(word, sizeof(word), "job.%s@", task);
+    const char *at = strstr(sim->order, word);
+    assert_non_null(at);
+    return (size_t)(at - sim->order);
+}
+
+static size_t last_of(const struct sim *sim, const char *task)
+{
+    char word[64];
+    (void)snprintf(word, sizeof(word), "job.%s@", task);
+    size_t last = first_of(sim, task);
+    for (const char *at = sim->order; (at = strstr(at, word)) != NULL; at++) {
+        last = (size_t)(at - sim->order);
+    }
+    return last;
+}
+
+static void barriers_hold_back_what_needs_the_whole(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 2);
+    struct sim_job *job = sim_submit_kind(sim, "job", SIM_BARRIERS, 20, 2, 2);
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    sim_check_done(sim, job);
+    assert_true(sim->sent_feeds > 0); /* loudness was measured while split still ran */
+    assert_true(last_of(sim, "analyze") < first_of(sim, "video"));
+    assert_true(last_of(sim, "loud") < first_of(sim, "audio"));
+    assert_true(last_of(sim, "video") < first_of(sim, "hls"));
+    assert_true(last_of(sim, "subs") < first_of(sim, "hls"));
+    sim_destroy(sim);
+}
+
+static void barriers_survive_restarts(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2);
+    struct sim_job *job = sim_submit_kind(sim, "job", SIM_BARRIERS, 12, 1, 1);
+    for (int i = 0; i < 40 && !sim_all_final(sim); i++) {
+        sim_run(sim, 2);
+        sim_restart(sim);
+    }
+    sim_until(sim, sim_all_final, 600);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+static void programmes_of_sound_alone_work(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 1);
+    struct sim_job *job = sim_submit_kind(sim, "job", SIM_SOUND, 9, 3, 1);
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 static void cancel_works_in_every_state(void **arg)
 {
     (void)arg;
@@ -517,6 +579,9 @@ int main(void)
         cmocka_unit_test(a_store_that_fails_is_tried_with_growing_pauses),
         cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
         cmocka_unit_test(audio_that_waits_for_input_is_not_hung),
+        cmocka_unit_test(barriers_hold_back_what_needs_the_whole),
+        cmocka_unit_test(barriers_survive_restarts),
+        cmocka_unit_test(programmes_of_sound_alone_work),
         cmocka_unit_test(split_gets_a_slot_back_from_its_audio),
         cmocka_unit_test(cancel_works_in_every_state),
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),

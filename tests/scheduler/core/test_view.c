@@ -56,6 +56,35 @@ static void explain_says_why(void **arg)
     sim_destroy(sim);
 }
 
+static void explain_names_the_barrier(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit_kind(sim, "job", SIM_BARRIERS, 8, 1, 1);
+    struct sim_node *node;
+    bool waited = false, analyzing = false;
+    while (!sim_find_running(sim, "video", &node)) {
+        struct gm_job_view v;
+        struct gm_err err;
+        sim_step(sim);
+        assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+        if (strcmp(v.phase, "analyze") == 0) {
+            analyzing = true;
+            assert_true(v.chunks_done + v.chunks_running + v.chunks_waiting > 0);
+            assert_int_equal(v.frames_done, 0);
+            assert_int_equal(v.tasks[3].state, GM_TASK_BLOCKED);
+            explain_is(sim, "video", "until `analyze` is done");
+            waited = true;
+        }
+        gm_view_job_fini(&v);
+    }
+    assert_true(waited && analyzing);
+    explain_is(sim, "analyze", "It is done.");
+    sim_until(sim, sim_all_final, 300);
+    sim_destroy(sim);
+}
+
 static void progress_only_grows_and_ends_exact(void **arg)
 {
     (void)arg;
@@ -160,6 +189,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explain_says_why),
+        cmocka_unit_test(explain_names_the_barrier),
         cmocka_unit_test(progress_only_grows_and_ends_exact),
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
         cmocka_unit_test(jobs_are_walked_in_both_directions),

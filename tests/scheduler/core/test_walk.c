@@ -70,10 +70,13 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
     for (uint32_t j = 0; j < 6; j++) {
         char id[32];
         (void)snprintf(id, sizeof(id), "job-%u", j);
-        struct sim_job *job = sim_submit(sim, id, 1 + sim_random(sim, 40), sim_random(sim, 4),
-                                         (int32_t)sim_random(sim, 101));
+        uint32_t chunks = 1 + sim_random(sim, 40), tracks = sim_random(sim, 4);
+        enum sim_kind kind = (enum sim_kind)(seed % 2 == 0 ? 0 : sim_random(sim, 3));
+        struct sim_job *job =
+            kind == SIM_PLAIN ? sim_submit(sim, id, chunks, tracks, (int32_t)sim_random(sim, 101))
+                              : sim_submit_kind(sim, id, kind, chunks, tracks, sim_random(sim, 3));
         job->preroll = sim_random(sim, 100);
-        job->mp4s = sim_random(sim, 3);
+        job->mp4s = kind != SIM_SOUND ? sim_random(sim, 3) : 0;
         sim_run(sim, sim_random(sim, 30));
         if (sim_random(sim, 10) == 0) {
             (void)sim_cancel(sim, id);
