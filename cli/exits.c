@@ -12,6 +12,7 @@ enum gm_exit gm_exit_of_code(enum gm_code code)
     case GM_E_NOTFOUND:
     case GM_E_CONFLICT:
     case GM_E_CONFIG:
+    case GM_E_BAD_IMAGE:
         return GM_EXIT_USAGE;
     case GM_E_UNREACHABLE:
         return GM_EXIT_UNREACHABLE;

@@ -41,7 +41,9 @@ int gm_pipeline_scan_images(const struct gm_yaml *root,
         /* The root has no siblings that count. */
         stack[depth] = depth == 0 ? NULL : node->next;
         if (node->kind == GM_YAML_SCALAR) {
-            int rc = node->key != NULL && strcmp(node->key, "image") == 0 ? fn(node, arg, err) : 0;
+            bool names = node->key != NULL && (strcmp(node->key, "image") == 0 ||
+                                               strcmp(node->key, "poster_image") == 0);
+            int rc = names ? fn(node, arg, err) : 0;
             if (rc < 0) {
                 return rc;
             }

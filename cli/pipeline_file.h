@@ -9,7 +9,8 @@
 /* --pipeline names a file when it holds a '/', ends in ".yaml" or ".yml", or such a file (not a
  * folder) exists. */
 bool gm_pipeline_is_file(const char *arg);
-/* Calls fn for the value of each `image` key of the tree, in order; the first failure ends it. */
+/* Calls fn for the value of each `image` and `poster_image` key of the tree, in order; the first
+ * failure ends it. */
 int gm_pipeline_scan_images(const struct gm_yaml *root,
                             int (*fn)(const struct gm_yaml *image, void *arg, struct gm_err *err),
                             void *arg, struct gm_err *err) GM_MUST_CHECK;

@@ -151,15 +151,17 @@ static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, cons
         struct gm_watermark_place place =
             gm_watermark_place(o->watermark, o->width_px, o->height_px);
         char filters[GM_WATERMARK_FILTERS_SIZE];
-        gm_watermark_filters(o->watermark, &place, in->colorspace, filters);
+        char enable[GM_WATERMARK_ENABLE_SIZE];
+        gm_watermark_filters(o->watermark, &place, in->colorspace, o->height_px, filters);
+        gm_watermark_enable(o->watermark, g->timescale, enable);
         (void)snprintf(name, sizeof name, "w%zu", i);
         gm_buf_printf(text, ";");
         write_source(text, name, o->watermark->image, (AVRational){1, 1}, g->timescale);
         gm_buf_printf(text, ",%s[v%zu];[m%zu][v%zu]", filters, i, i, i);
         gm_buf_printf(text,
                       "overlay=x=%" PRIu32 ":y=%" PRIu32 ":eval=init:format=yuv420:"
-                      "eof_action=repeat:repeatlast=1",
-                      place.x_px, place.y_px);
+                      "eof_action=repeat:repeatlast=1%s",
+                      place.x_px, place.y_px, enable);
         write_format(text, o->format);
     }
     gm_buf_printf(text, ",buffersink@o%zu", i);

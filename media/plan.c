@@ -5,7 +5,6 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
-#include "media/ladder.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/task_io.h"
@@ -13,8 +12,6 @@
 
 /* The plan task: from inspection and pipeline to the policy, which all later tasks obey. It reads
  * no media: the same inspection, pipeline and build give the same policy, byte for byte. */
-#define DEFAULT_TILE_WIDTH 160
-
 struct planner {
     struct gm_task_io *io;
     const Gm__Pipeline *pipeline;
@@ -95,21 +92,6 @@ static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
     return rc < 0 ? rc : appended;
 }
 
-static int plan_images(struct planner *p, const Gm__PipelineTask *task, struct gm_err *err)
-{
-    Gm__Policy *policy = p->policy;
-    char filters[512];
-    policy->thumbnails = (Gm__ThumbnailsParams *)gm_message_dup(&task->thumbnails->base);
-    if (policy->thumbnails == NULL) {
-        return gm_err_nomem(err);
-    }
-    Gm__ThumbnailsParams *t = policy->thumbnails;
-    t->width = t->width < 2 ? DEFAULT_TILE_WIDTH : t->width / 2 * 2;
-    policy->tile_height_px = gm_ladder_height_for(p->facts->video, t->width);
-    int rc = gm_plan_filters(t->width, policy->tile_height_px, true, filters, sizeof filters, err);
-    return rc == 0 ? gm_pb_string(&policy->tile_filters, filters, err) : rc;
-}
-
 /* Rough figures for progress bars and dry runs; nothing depends on them. */
 static void estimate(struct planner *p)
 {
@@ -187,7 +169,7 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
         rc = gm_plan_audio(p->facts, audio->audio, p->policy, err);
     }
     if (rc == 0 && images != NULL && images->params_case == GM__PIPELINE_TASK__PARAMS_THUMBNAILS) {
-        rc = plan_images(p, images, err);
+        rc = gm_plan_images(p->facts->video, images->thumbnails, p->policy, err);
     }
     if (mp4 != NULL && mp4->params_case == GM__PIPELINE_TASK__PARAMS_MP4 &&
         p->policy->n_renditions > 0) {
@@ -245,7 +227,10 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     }
     gm__policy__init(p.policy);
     p.policy->media_version = GM_MEDIA_VERSION;
-    rc = plan_outputs(&p, err);
+    rc = gm_plan_check_images(p.pipeline, err);
+    if (rc == 0) {
+        rc = plan_outputs(&p, err);
+    }
     if (rc == 0) {
         estimate(&p);
         rc = name_publication(&p, err);

@@ -30,4 +30,11 @@ int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,
                         struct gm_err *err) GM_MUST_CHECK;
 
+/* thumbnails, tile_height_px and tile_filters of the policy. */
+int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,
+                   Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
+/* Decodes every image that came with the pipeline, so that a damaged one ends the job before
+ * anything is encoded. Errors: BAD_IMAGE. */
+int gm_plan_check_images(const Gm__Pipeline *pipeline, struct gm_err *err) GM_MUST_CHECK;
+
 #endif

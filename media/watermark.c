@@ -1,72 +1,14 @@
 #include "media/watermark.h"
 
 #include <inttypes.h>
-#include <limits.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/av.h"
+#include "media/image.h"
 
-static const uint8_t png_magic[] = {0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n'};
-static const uint8_t jpeg_magic[] = {0xff, 0xd8, 0xff};
-
-static enum AVCodecID image_codec(const uint8_t *data, size_t size)
-{
-    if (size > sizeof png_magic && memcmp(data, png_magic, sizeof png_magic) == 0) {
-        return AV_CODEC_ID_PNG;
-    }
-    if (size > sizeof jpeg_magic && memcmp(data, jpeg_magic, sizeof jpeg_magic) == 0) {
-        return AV_CODEC_ID_MJPEG;
-    }
-    return AV_CODEC_ID_NONE;
-}
-
-int gm_watermark_decode(const uint8_t *data, size_t size, AVFrame **out, struct gm_err *err)
-{
-    AVCodecContext *ctx = NULL;
-    AVPacket *packet = NULL;
-    AVFrame *frame = NULL;
-    int rc = 0;
-    int av;
-    const AVCodec *codec = avcodec_find_decoder(image_codec(data, size));
-    if (codec == NULL || size > INT_MAX / 2) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "The watermark is neither a PNG nor a JPEG image");
-    }
-    ctx = avcodec_alloc_context3(codec);
-    packet = av_packet_alloc();
-    frame = av_frame_alloc();
-    if (ctx == NULL || packet == NULL || frame == NULL || av_new_packet(packet, (int)size) < 0) {
-        rc = gm_err_nomem(err);
-        goto out;
-    }
-    memcpy(packet->data, data, size);
-    ctx->thread_count = 1;
-    ctx->max_pixels = GM_WATERMARK_MAX_PIXELS;
-    ctx->idct_algo = FF_IDCT_SIMPLE;
-    ctx->flags |= AV_CODEC_FLAG_BITEXACT;
-    ctx->err_recognition = AV_EF_EXPLODE | AV_EF_CRCCHECK;
-    av = avcodec_open2(ctx, codec, NULL);
-    if (av >= 0) {
-        av = avcodec_send_packet(ctx, packet);
-    }
-    if (av >= 0) {
-        (void)avcodec_send_packet(ctx, NULL);
-        av = avcodec_receive_frame(ctx, frame);
-    }
-    if (av < 0) {
-        rc = gm_err_av(err, GM_E_CONFIG, av, "The watermark image can't be read");
-        goto out;
-    }
-    *out = frame;
-    frame = NULL;
-out:
-    av_frame_free(&frame);
-    av_packet_free(&packet);
-    avcodec_free_context(&ctx);
-    return rc;
-}
+#define MAX_TIME_S 604800
 
 static const char *const positions[] = {"top-left", "top-right", "bottom-left", "bottom-right",
                                         "center"};
@@ -86,31 +28,26 @@ static int check(const Gm__Watermark *how, struct gm_err *err)
           how->size >= 0.01 && how->size <= 1)) {
         return gm_err_set(err, GM_E_CONFIG, 0, "Watermark opacity, margin or size is out of range");
     }
+    if (!(how->start_s >= 0 && how->start_s <= MAX_TIME_S && how->end_s >= 0 &&
+          how->end_s <= MAX_TIME_S && (how->end_s <= 0 || how->end_s > how->start_s))) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "Watermark times are out of range");
+    }
     return 0;
 }
 
 int gm_watermark_create(const Gm__Watermark *how, const Gm__Pipeline *pipeline,
                         struct gm_watermark **out, struct gm_err *err)
 {
-    const Gm__Asset *asset = NULL;
     int rc = check(how, err);
     if (rc < 0) {
         return rc;
-    }
-    for (size_t i = 0; pipeline != NULL && i < pipeline->n_assets && asset == NULL; i++) {
-        if (strcmp(pipeline->assets[i]->name, how->image) == 0) {
-            asset = pipeline->assets[i];
-        }
-    }
-    if (asset == NULL) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "The pipeline holds no image %.80s", how->image);
     }
     struct gm_watermark *w = calloc(1, sizeof *w);
     if (w == NULL) {
         return gm_err_nomem(err);
     }
     w->how = how;
-    rc = gm_watermark_decode(asset->data.data, asset->data.len, &w->image, err);
+    rc = gm_image_load(pipeline, how->image, &w->image, err);
     if (rc < 0) {
         free(w);
         return rc;
@@ -171,6 +108,34 @@ struct gm_watermark_place gm_watermark_place(const struct gm_watermark *w, uint3
     return p;
 }
 
+/* The first tick at or after a time that is given to the microsecond. */
+static int64_t first_tick(double seconds, uint32_t timescale)
+{
+    __int128 scaled = (__int128)llround(seconds * 1e6) * timescale;
+    return (int64_t)((scaled + 999999) / 1000000);
+}
+
+void gm_watermark_enable(const struct gm_watermark *w, uint32_t timescale,
+                         char out[GM_WATERMARK_ENABLE_SIZE])
+{
+    int64_t start = first_tick(w->how->start_s, timescale);
+    int64_t end = first_tick(w->how->end_s, timescale);
+    int n = 0;
+    out[0] = '\0';
+    if (start > 0) {
+        n = snprintf(out, GM_WATERMARK_ENABLE_SIZE, ":enable='gte(t*%" PRIu32 ",%" PRId64 ".5)",
+                     timescale, start - 1);
+    }
+    if (end > 0) {
+        n += snprintf(out + n, GM_WATERMARK_ENABLE_SIZE - (size_t)n,
+                      "%slt(t*%" PRIu32 ",%" PRId64 ".5)", n > 0 ? "*" : ":enable='", timescale,
+                      end - 1);
+    }
+    if (n > 0) {
+        (void)snprintf(out + n, GM_WATERMARK_ENABLE_SIZE - (size_t)n, "'");
+    }
+}
+
 /* libswscale's name of a matrix. An unknown one is taken as players take it: by size, ITU-R BT.709
  * above 576 lines, BT.601 up to there. */
 static const char *matrix_name(enum AVColorSpace matrix, uint32_t lines)
@@ -194,12 +159,13 @@ static const char *matrix_name(enum AVColorSpace matrix, uint32_t lines)
 }
 
 void gm_watermark_filters(const struct gm_watermark *w, const struct gm_watermark_place *place,
-                          enum AVColorSpace matrix, char out[GM_WATERMARK_FILTERS_SIZE])
+                          enum AVColorSpace matrix, uint32_t height_px,
+                          char out[GM_WATERMARK_FILTERS_SIZE])
 {
     (void)snprintf(out, GM_WATERMARK_FILTERS_SIZE,
                    "format=rgba,colorchannelmixer=aa=%.6f,scale=%" PRIu32 ":%" PRIu32
                    ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_color_matrix=%s:"
                    "out_range=tv,setsar=1,format=yuva420p",
                    w->how->opacity, place->width_px, place->height_px,
-                   matrix_name(matrix, place->height_px));
+                   matrix_name(matrix, height_px));
 }

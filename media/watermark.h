@@ -8,19 +8,13 @@
 
 /* The image that a pipeline lays over each rendition: read once, placed for each size. */
 
-#define GM_WATERMARK_MAX_PIXELS (16 * 1000 * 1000)
-
 struct gm_watermark {
     AVFrame *image;           /* owned */
     const Gm__Watermark *how; /* borrowed from the pipeline */
 };
 
-/* Decodes a PNG or JPEG. *out: owned. Errors: CONFIG (another format, damaged, over
- * GM_WATERMARK_MAX_PIXELS), NOMEM. */
-int gm_watermark_decode(const uint8_t *data, size_t size, AVFrame **out,
-                        struct gm_err *err) GM_MUST_CHECK;
-/* Finds the asset that how->image names and decodes it. how, pipeline: borrowed for *out's life.
- * Errors: CONFIG also for no such asset or settings out of range. */
+/* Loads the asset that how->image names. how, pipeline: borrowed for *out's life.
+ * Errors: CONFIG (settings out of range), BAD_IMAGE, NOMEM. */
 int gm_watermark_create(const Gm__Watermark *how, const Gm__Pipeline *pipeline,
                         struct gm_watermark **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_watermark_destroy(struct gm_watermark **watermark);
@@ -34,10 +28,16 @@ struct gm_watermark_place gm_watermark_place(const struct gm_watermark *watermar
                                              uint32_t width_px, uint32_t height_px);
 
 #define GM_WATERMARK_FILTERS_SIZE 256
-/* The libavfilter chain from the image to what is laid over a limited-range 4:2:0 picture with the
- * colour matrix `matrix`. */
+/* The libavfilter chain from the image to what is laid over a limited-range 4:2:0 picture of
+ * height_px lines with the colour matrix `matrix`. */
 void gm_watermark_filters(const struct gm_watermark *watermark,
                           const struct gm_watermark_place *place, enum AVColorSpace matrix,
-                          char out[GM_WATERMARK_FILTERS_SIZE]);
+                          uint32_t height_px, char out[GM_WATERMARK_FILTERS_SIZE]);
+
+#define GM_WATERMARK_ENABLE_SIZE 128
+/* The option of the overlay filter that keeps it to its time window, ":enable='...'", or "" where
+ * it always shows. Exact: it shows on ticks t of the timescale with start_s <= t < end_s. */
+void gm_watermark_enable(const struct gm_watermark *watermark, uint32_t timescale,
+                         char out[GM_WATERMARK_ENABLE_SIZE]);
 
 #endif

@@ -135,7 +135,8 @@ static void done(void *arg)
     struct reading *j = arg;
     if (j->rc == 0) {
         gm_request_json(j->r, MHD_HTTP_OK, j->answer);
-    } else if (j->refusal != 0 && (j->err.code == GM_E_CONFIG || j->err.code == GM_E_LIMIT)) {
+    } else if (j->refusal != 0 && (j->err.code == GM_E_CONFIG || j->err.code == GM_E_LIMIT ||
+                                   j->err.code == GM_E_BAD_IMAGE)) {
         gm_request_fail_status(j->r, j->refusal, &j->err);
     } else {
         gm_request_fail(j->r, &j->err);

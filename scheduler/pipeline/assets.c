@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/image_header.h"
 #include "proto/envelope.h"
 #include "scheduler/pipeline/pipeline.h"
 
@@ -14,15 +15,38 @@
 #define PATH_BYTES 4096
 #define LIST_MAX 4096
 
-const char *gm_pipeline_image(const Gm__Pipeline *pipeline)
+static size_t add_name(const char *name, const char **out, size_t count)
 {
-    for (size_t i = 0; i < pipeline->n_tasks; i++) {
-        const Gm__PipelineTask *t = pipeline->tasks[i];
-        if (t->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE && t->encode->watermark != NULL) {
-            return t->encode->watermark->image;
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(out[i], name) == 0) {
+            return count;
         }
     }
-    return NULL;
+    if (name[0] != '\0' && count < GM_PIPELINE_MAX_IMAGES) {
+        out[count++] = name;
+    }
+    return count;
+}
+
+size_t gm_pipeline_images(const Gm__Pipeline *pipeline, const char *out[GM_PIPELINE_MAX_IMAGES])
+{
+    size_t count = 0;
+    for (size_t i = 0; i < pipeline->n_tasks; i++) {
+        const Gm__PipelineTask *t = pipeline->tasks[i];
+        if (t->params_case == GM__PIPELINE_TASK__PARAMS_THUMBNAILS) {
+            count = add_name(t->thumbnails->poster_image, out, count);
+        } else if (t->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            const Gm__EncodeParams *e = t->encode;
+            count = e->watermark != NULL ? add_name(e->watermark->image, out, count) : count;
+            for (size_t k = 0; k < e->n_renditions; k++) {
+                const Gm__EncodeParams *own = e->renditions[k]->encode;
+                count = own != NULL && own->watermark != NULL
+                            ? add_name(own->watermark->image, out, count)
+                            : count;
+            }
+        }
+    }
+    return count;
 }
 
 int gm_pipeline_add_asset(Gm__Pipeline *pipeline, const char *name, const void *data, size_t size,
@@ -66,32 +90,49 @@ int gm_pipeline_add_asset(Gm__Pipeline *pipeline, const char *name, const void *
     return 0;
 }
 
+static const Gm__Asset *find_asset(const Gm__Pipeline *pipeline, const char *name)
+{
+    for (size_t i = 0; i < pipeline->n_assets; i++) {
+        if (strcmp(pipeline->assets[i]->name, name) == 0) {
+            return pipeline->assets[i];
+        }
+    }
+    return NULL;
+}
+
 int gm_pipeline_check_assets(const Gm__Pipeline *pipeline, struct gm_err *err)
 {
-    const char *image = gm_pipeline_image(pipeline);
-    bool found = false;
+    const char *images[GM_PIPELINE_MAX_IMAGES];
+    size_t count = gm_pipeline_images(pipeline, images);
     for (size_t i = 0; i < pipeline->n_assets; i++) {
-        const char *name = pipeline->assets[i]->name;
-        if (image == NULL || strcmp(name, image) != 0) {
-            return gm_err_set(err, GM_E_CONFIG, 0, "%s: asset `%s` is not named in the pipeline",
-                              pipeline->name, name);
+        bool named = false;
+        for (size_t k = 0; k < count; k++) {
+            named = named || strcmp(images[k], pipeline->assets[i]->name) == 0;
         }
-        found = true;
+        if (!named) {
+            return gm_err_set(err, GM_E_CONFIG, 0, "%s: asset `%s` is not named in the pipeline",
+                              pipeline->name, pipeline->assets[i]->name);
+        }
     }
-    if (image != NULL && !found) {
-        return gm_err_set(err, GM_E_CONFIG, 0,
-                          "%s: the image `%s` is missing; put it beside the pipeline file",
-                          pipeline->name, image);
+    for (size_t k = 0; k < count; k++) {
+        const Gm__Asset *asset = find_asset(pipeline, images[k]);
+        struct gm_image_header header;
+        if (asset == NULL) {
+            return gm_err_set(err, GM_E_CONFIG, 0,
+                              "%s: the image `%s` is missing; put it beside the pipeline file",
+                              pipeline->name, images[k]);
+        }
+        int rc = gm_image_header_read(asset->data.data, asset->data.len, &header, err);
+        if (rc < 0) {
+            return gm_err_wrap(err, rc, "%s: image `%s`: ", pipeline->name, images[k]);
+        }
     }
     return 0;
 }
 
-static int load_image(const char *path, Gm__Pipeline *pipeline, struct gm_err *err)
+static int load_image(const char *path, const char *image, Gm__Pipeline *pipeline,
+                      struct gm_err *err)
 {
-    const char *image = gm_pipeline_image(pipeline);
-    if (image == NULL) {
-        return 0;
-    }
     const char *slash = strrchr(path, '/');
     int folder = slash != NULL ? (int)(slash - path) + 1 : 0;
     char file[PATH_BYTES];
@@ -111,6 +152,17 @@ static int load_image(const char *path, Gm__Pipeline *pipeline, struct gm_err *e
     return rc;
 }
 
+static int load_images(const char *path, Gm__Pipeline *pipeline, struct gm_err *err)
+{
+    const char *images[GM_PIPELINE_MAX_IMAGES];
+    size_t count = gm_pipeline_images(pipeline, images);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = load_image(path, images[i], pipeline, err);
+    }
+    return rc < 0 ? rc : gm_pipeline_check_assets(pipeline, err);
+}
+
 int gm_pipeline_load(const char *path, Gm__Pipeline **out, char **out_yaml, struct gm_err *err)
 {
     struct gm_err own = {0};
@@ -123,7 +175,7 @@ int gm_pipeline_load(const char *path, Gm__Pipeline **out, char **out_yaml, stru
         rc = gm_pipeline_parse(path, text, size, &pipeline, err);
     }
     if (rc == 0) {
-        rc = load_image(path, pipeline, err);
+        rc = load_images(path, pipeline, err);
     }
     if (rc == 0) {
         *out = pipeline;

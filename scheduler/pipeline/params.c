@@ -54,6 +54,10 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Distance from the edges as a share of the rendition's short side."},
     {"watermark", "size", GM_PARAM_DOUBLE, AT(Watermark, size), 0.01, 1, NULL, "0.15", false,
      "Width of the image as a share of the rendition's width."},
+    {"watermark", "from", GM_PARAM_DOUBLE, AT(Watermark, start_s), 0, 604800, NULL, "0", false,
+     "Second of the programme from which it shows."},
+    {"watermark", "until", GM_PARAM_DOUBLE, AT(Watermark, end_s), 0, 604800, NULL, "0", false,
+     "Second at which it is gone; 0: it stays to the end."},
     {"audio", "codec", GM_PARAM_CHOICE, AT(AudioParams, codec), 0, 0, CODECS_AUDIO, "aac", false,
      "Audio codec."},
     {"audio", "bitrate", GM_PARAM_SIZE, AT(AudioParams, bitrate_bps), 16000, 512000, NULL, "128k",
@@ -210,7 +214,12 @@ static int set_watermark(const struct gm_yaml *node, Gm__Watermark **field, stru
     gm__watermark__init(mark);
     *field = mark;
     static const char *const none[] = {NULL};
-    return gm_params_fill("watermark", node, node, none, mark, err);
+    int rc = gm_params_fill("watermark", node, node, none, mark, err);
+    if (rc == 0 && mark->end_s > 0 && mark->end_s <= mark->start_s) {
+        rc = gm_yaml_fail(gm_yaml_find(node, "until"), err,
+                          "watermark: `until` is not after `from`");
+    }
+    return rc;
 }
 
 static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *node, void *params,

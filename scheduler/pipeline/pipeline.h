@@ -13,6 +13,7 @@
 #define GM_PIPELINE_MAX_TASKS 32
 #define GM_PIPELINE_MAX_ASSET_BYTES (4u << 20)
 #define GM_PIPELINE_MAX_ASSETS_BYTES (8u << 20)
+#define GM_PIPELINE_MAX_IMAGES 24
 
 enum gm_param_type {
     GM_PARAM_UINT32,
@@ -48,15 +49,17 @@ const struct gm_pipeline_param *gm_pipeline_params(void);
  * Errors: CONFIG ("name:line:column: ..."), LIMIT, NOMEM. */
 int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipeline **out,
                       struct gm_err *err) GM_MUST_CHECK;
-/* Image that the pipeline names, or NULL. Borrowed from the pipeline. */
-const char *gm_pipeline_image(const Gm__Pipeline *pipeline);
+/* Images that the pipeline names, each once: watermarks and the poster. Borrowed from the pipeline.
+ * Returns how many. */
+size_t gm_pipeline_images(const Gm__Pipeline *pipeline, const char *out[GM_PIPELINE_MAX_IMAGES]);
 /* Adds a copy of an asset. Errors: INVAL (bad or double name), LIMIT, NOMEM. */
 int gm_pipeline_add_asset(Gm__Pipeline *pipeline, const char *name, const void *data, size_t size,
                           struct gm_err *err) GM_MUST_CHECK;
-/* Each image named is there, and nothing else is. Errors: CONFIG. */
+/* Each image named is there and begins as an image does, and nothing else is. Errors: CONFIG,
+ * BAD_IMAGE. */
 int gm_pipeline_check_assets(const Gm__Pipeline *pipeline, struct gm_err *err) GM_MUST_CHECK;
-/* Reads a pipeline file and, beside it, its image. *out_yaml (may be NULL): the text, owned.
- * Errors: CONFIG, SYS, LIMIT, NOMEM. */
+/* Reads a pipeline file and, beside it, its images. *out_yaml (may be NULL): the text, owned.
+ * Errors: CONFIG, BAD_IMAGE, SYS, LIMIT, NOMEM. */
 int gm_pipeline_load(const char *path, Gm__Pipeline **out, char **out_yaml,
                      struct gm_err *err) GM_MUST_CHECK;
 

@@ -11,8 +11,8 @@
 #include "media/av.h"
 #include "media/child_io.h"
 #include "media/chunk_io.h"
+#include "media/image.h"
 #include "media/jpeg.h"
-#include "media/watermark.h"
 
 static void hash_jpegs(struct gm_sha256 *h, void *arg)
 {
@@ -27,7 +27,7 @@ static void hash_jpegs(struct gm_sha256 *h, void *arg)
             }
             gm_sha256_update(h, out.data, out.size);
             AVFrame *back = NULL;
-            if (gm_watermark_decode(out.data, out.size, &back, NULL) < 0) {
+            if (gm_image_decode(out.data, out.size, &back, NULL) < 0) {
                 abort();
             }
             child_add_frame(h, back);
@@ -64,7 +64,7 @@ static void the_picture_comes_back(void **state)
     assert_int_equal(gm_jpeg_encode(f, 2, &out, &err), 0);
     assert_memory_equal(out.data, "before\xff\xd8", 8);
     AVFrame *back = NULL;
-    assert_int_equal(gm_watermark_decode(out.data + 6, out.size - 6, &back, &err), 0);
+    assert_int_equal(gm_image_decode(out.data + 6, out.size - 6, &back, &err), 0);
     assert_int_equal(back->width, 64);
     assert_int_equal(back->height, 48);
     assert_in_range(back->data[0][0], 88, 92);

@@ -15,7 +15,7 @@
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
-#include "media/watermark.h"
+#include "media/image.h"
 
 /* inspect .. thumbnails over a clip of 17 s at 25 frames a second: tiles at 0, 5, 10 and 15 s. */
 #define FRAMES 425
@@ -105,7 +105,7 @@ static AVFrame *load_picture(const struct folder_io *f, const char *name)
     struct gm_err err;
     uint8_t *data = load(f, name, &size);
     assert_non_null(data);
-    assert_int_equal(gm_watermark_decode(data, size, &out, &err), 0);
+    assert_int_equal(gm_image_decode(data, size, &out, &err), 0);
     free(data);
     return out;
 }

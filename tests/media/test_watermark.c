@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/eval.h>
+
 #include "common/buf.h"
 #include "media/av.h"
 #include "media/chunk_io.h"
@@ -31,52 +33,6 @@ static void make_png(int w, int h, enum AVPixelFormat format, struct gm_buf *out
     av_frame_free(&f);
     av_packet_free(&packet);
     avcodec_free_context(&ctx);
-}
-
-static void a_png_is_read_exactly(void **state)
-{
-    (void)state;
-    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_RGBA, AV_PIX_FMT_RGB24,
-                                                 AV_PIX_FMT_GRAY8};
-    for (size_t i = 0; i < 3; i++) {
-        struct gm_buf png = {0};
-        AVFrame *back = NULL;
-        struct gm_err err;
-        uint8_t a[32];
-        uint8_t b[32];
-        make_png(37, 21, formats[i], &png);
-        assert_int_equal(gm_watermark_decode(png.data, png.size, &back, &err), 0);
-        AVFrame *f = clip_picture(37, 21, formats[i], 0);
-        assert_int_equal(back->format, formats[i]);
-        clip_hash(f, a);
-        clip_hash(back, b);
-        assert_memory_equal(a, b, 32);
-        av_frame_free(&f);
-        av_frame_free(&back);
-        gm_buf_fini(&png);
-    }
-}
-
-static void images_that_are_none_are_refused(void **state)
-{
-    (void)state;
-    struct gm_err err;
-    struct gm_buf png = {0};
-    AVFrame *back = NULL;
-    make_png(37, 21, AV_PIX_FMT_RGBA, &png);
-    assert_int_equal(gm_watermark_decode((const uint8_t *)"GIF89a", 6, &back, &err), -GM_E_CONFIG);
-    assert_int_equal(gm_watermark_decode(png.data, 0, &back, &err), -GM_E_CONFIG);
-    for (size_t cut = 1; cut < png.size / 2; cut += 97) {
-        assert_int_equal(gm_watermark_decode(png.data, cut, &back, &err), -GM_E_CONFIG);
-    }
-    /* IHDR says 5000x5000: over the limit, refused before memory is asked for */
-    struct gm_buf large = {0};
-    gm_buf_add(&large, png.data, png.size);
-    memcpy(large.data + 16, "\0\0\x13\x88\0\0\x13\x88", 8);
-    assert_int_equal(gm_watermark_decode(large.data, large.size, &back, &err), -GM_E_CONFIG);
-    assert_null(back);
-    gm_buf_fini(&large);
-    gm_buf_fini(&png);
 }
 
 static void it_is_placed_by_share_of_the_picture(void **state)
@@ -140,7 +96,7 @@ static void assets_are_found_and_settings_checked(void **state)
     assert_int_equal(gm_watermark_create(&how, &pipeline, &mark, &err), 0);
     assert_int_equal(mark->image->width, 8);
     gm_watermark_destroy(&mark);
-    for (int k = 0; k < 6; k++) {
+    for (int k = 0; k < 9; k++) {
         Gm__Watermark bad = how;
         switch (k) {
         case 0:
@@ -158,24 +114,91 @@ static void assets_are_found_and_settings_checked(void **state)
         case 4:
             bad.size = 0;
             break;
+        case 5:
+            bad.start_s = -1;
+            break;
+        case 6:
+            bad.start_s = 5;
+            bad.end_s = 5;
+            break;
+        case 7:
+            bad.end_s = 1e9;
+            break;
         default:
             bad.size = (double)__builtin_nanf("");
             break;
         }
-        assert_int_equal(gm_watermark_create(&bad, &pipeline, &mark, &err), -GM_E_CONFIG);
+        assert_int_equal(gm_watermark_create(&bad, &pipeline, &mark, &err),
+                         k == 0 ? -GM_E_BAD_IMAGE : -GM_E_CONFIG);
         assert_null(mark);
     }
     gm_buf_fini(&png);
+}
+
+/* Whether it shows at tick t: what the overlay filter makes of the expression. */
+static bool shows(const char *enable, int64_t t, uint32_t timescale)
+{
+    char text[GM_WATERMARK_ENABLE_SIZE] = "1";
+    double value = 0;
+    static const char *const names[] = {"t", NULL};
+    if (enable[0] != '\0') {
+        size_t n = strlen(enable);
+        assert_memory_equal(enable, ":enable='", 9);
+        assert_int_equal(enable[n - 1], '\'');
+        memcpy(text, enable + 9, n - 10);
+        text[n - 10] = '\0';
+    }
+    const double values[] = {(double)t * av_q2d((AVRational){1, (int)timescale}), 0};
+    assert_true(av_expr_parse_and_eval(&value, text, names, values, NULL, NULL, NULL, NULL, NULL, 0,
+                                       NULL) >= 0);
+    return value > 0.5;
+}
+
+static void the_window_is_exact_to_the_tick(void **state)
+{
+    (void)state;
+    static const struct {
+        double from, until;
+        uint32_t timescale;
+        int64_t first, end; /* ticks; end < 0: never */
+    } rows[] = {
+        {0, 0, 30000, 0, -1},
+        {5, 20, 30000, 150000, 600000},
+        {5, 0, 12800, 64000, -1},
+        {0, 0.04, 25000, 0, 1000},
+        {1.001, 2.002, 60000, 60060, 120120},
+        {0.1, 0.3, 90000, 9000, 27000},
+        {1.0 / 3, 2.0 / 3, 30000, 10000, 20001}, /* 0.333333 s and 0.666667 s */
+        {604799, 604800, 1000000, 604799000000, 604800000000},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Watermark how = GM__WATERMARK__INIT;
+        struct gm_watermark mark = {NULL, &how};
+        char enable[GM_WATERMARK_ENABLE_SIZE];
+        how.start_s = rows[i].from;
+        how.end_s = rows[i].until;
+        gm_watermark_enable(&mark, rows[i].timescale, enable);
+        if (rows[i].first > 0) {
+            assert_false(shows(enable, rows[i].first - 1, rows[i].timescale));
+            assert_false(shows(enable, 0, rows[i].timescale));
+        }
+        assert_true(shows(enable, rows[i].first, rows[i].timescale));
+        if (rows[i].end >= 0) {
+            assert_true(shows(enable, rows[i].end - 1, rows[i].timescale));
+            assert_false(shows(enable, rows[i].end, rows[i].timescale));
+        } else {
+            assert_true(shows(enable, INT64_C(1) << 40, rows[i].timescale));
+        }
+    }
 }
 
 int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_png_is_read_exactly),
-        cmocka_unit_test(images_that_are_none_are_refused),
         cmocka_unit_test(it_is_placed_by_share_of_the_picture),
         cmocka_unit_test(assets_are_found_and_settings_checked),
+        cmocka_unit_test(the_window_is_exact_to_the_tick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,6 +57,9 @@ static void pipelines_are_listed_shown_and_checked(void **state)
     farm_expect(&f, "POST", "/v1/pipelines:check", body, 422, "config.invalid");
     (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}",
                    ",\"assets\":{\"l.png\":\"aGVsbG8=\"}");
+    farm_expect(&f, "POST", "/v1/pipelines:check", body, 422, "pipeline.bad_image");
+    (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}",
+                   ",\"assets\":{\"l.png\":\"/9j/wAALCAABAQABAREA\"}"); /* a JPEG's header */
     farm_expect(&f, "POST", "/v1/pipelines:check", body, 200, NULL);
     (void)snprintf(body, sizeof body, INLINE_PIPELINE, ", watermark: {image: l.png}",
                    ",\"assets\":{\"l.png\":\"aGVs*G8=\"}");

@@ -73,7 +73,8 @@ static void values_reach_the_message(void **state)
         "  s: {type: split, needs: [p]}\n"
         "  v:\n    type: encode\n    needs: [s]\n    preset: slow\n    qp: 0\n"
         "    maxrate_scale: 0.5\n"
-        "    watermark: {image: l.png, position: top-left, opacity: 0.25, margin: 0.1, size: 0.2}\n"
+        "    watermark: {image: l.png, position: top-left, opacity: 0.25, margin: 0.1, size: 0.2, "
+        "from: 1.5, until: 20}\n"
         "  a: {type: audio, needs: [s], bitrate: 96k, channels: 1, sample_rate: 44100}\n"
         "  t: {type: thumbnails, needs: [v], interval_s: 2, width: 80, columns: 3, rows: 4, "
         "poster_width: 640}\n"
@@ -100,6 +101,8 @@ static void values_reach_the_message(void **state)
     assert_string_equal(e->watermark->image, "l.png");
     assert_string_equal(e->watermark->position, "top-left");
     assert_true(fabs(e->watermark->opacity - 0.25) < 1e-12);
+    assert_true(fabs(e->watermark->start_s - 1.5) < 1e-12);
+    assert_true(fabs(e->watermark->end_s - 20) < 1e-12);
     assert_int_equal(p->tasks[4]->audio->bitrate_bps, 96000);
     assert_int_equal(p->tasks[4]->audio->channels, 1);
     assert_int_equal(p->tasks[4]->audio->sample_rate, 44100);
@@ -108,7 +111,9 @@ static void values_reach_the_message(void **state)
     assert_false(p->tasks[7]->package->hls);
     assert_true(p->tasks[7]->package->dash);
     assert_string_equal(p->tasks[7]->needs[0], "a");
-    assert_string_equal(gm_pipeline_image(p), "l.png");
+    const char *images[GM_PIPELINE_MAX_IMAGES];
+    assert_int_equal(gm_pipeline_images(p, images), 1);
+    assert_string_equal(images[0], "l.png");
     gm__pipeline__free_unpacked(p, NULL);
 }
 
@@ -163,6 +168,9 @@ static void wrong_files_are_refused_with_their_place(void **state)
         {BASE "  v: {type: encode, needs: [s], watermark: {}}\n" PACK, "f.yaml:6:", "`image`"},
         {BASE "  v: {type: encode, needs: [s], watermark: {image: ../l.png}}\n" PACK,
          "f.yaml:6:", "plain file name"},
+        {BASE
+         "  v: {type: encode, needs: [s], watermark: {image: l.png, from: 5, until: 4}}\n" PACK,
+         "f.yaml:6:", "`until` is not after `from`"},
         {BASE "  v: {type: encode, needs: [s], watermark: {image: l.png, sise: 1}}\n" PACK,
          "f.yaml:6:", "did you mean `size`?"},
         {VIDEO "  t: {type: thumbnails, needs: [v], width: 81}\n", "f.yaml:7:", "even"},
@@ -291,6 +299,14 @@ static void assets_are_checked(void **state)
     assert_int_equal(gm_pipeline_check_assets(p, &err), -GM_E_CONFIG);
     assert_int_equal(gm_pipeline_add_asset(p, "../l.png", "x", 1, &err), -GM_E_INVAL);
     ASSERT_OK(gm_pipeline_add_asset(p, "l.png", "x", 1, &err));
+    assert_int_equal(gm_pipeline_check_assets(p, &err), -GM_E_BAD_IMAGE);
+    assert_non_null(strstr(err.text, "`l.png`"));
+    /* up to the frame header of 256x1 */
+    static const uint8_t jpeg[] = {0xff, 0xd8, 0xff, 0xc0, 0, 11, 8, 0, 1, 1, 0, 1, 1, 0x11, 0};
+    free(p->assets[0]->data.data);
+    p->assets[0]->data.data = malloc(sizeof jpeg);
+    memcpy(p->assets[0]->data.data, jpeg, sizeof jpeg);
+    p->assets[0]->data.len = sizeof jpeg;
     ASSERT_OK(gm_pipeline_check_assets(p, &err));
     assert_int_equal(gm_pipeline_add_asset(p, "l.png", "x", 1, &err), -GM_E_INVAL);
     assert_int_equal(gm_pipeline_add_asset(p, "b.png", text, GM_PIPELINE_MAX_ASSET_BYTES + 1, &err),
