@@ -13,7 +13,7 @@ static const char OVERVIEW[] =
     "gopmill: a video transcoding farm\n"
     "\n"
     "  gopmill transcode INPUT --out DIR   make the ladder; starts a farm on this machine\n"
-    "  gopmill plan INPUT                  dry run: ladder, segments, chunks, time, bytes\n"
+    "  gopmill plan INPUT                  dry run: ladder, segments, time, bytes\n"
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
@@ -41,7 +41,7 @@ static const char TRANSCODE[] =
 
 static const char PLAN[] =
     "gopmill plan INPUT [options]\n"
-    "Inspects and plans, makes nothing: ladder, segments, chunks, estimated time and bytes.\n"
+    "Inspects and plans, makes nothing: ladder, segments, estimated time and bytes.\n"
     "\n"
     "  --pipeline P      name or YAML file (default vod-h264)\n"
     "  --state DIR       keep the farm's state and logs there\n" SCHEDULER_HELP COMMON_HELP;

@@ -302,9 +302,8 @@ void gm_print_plan(FILE *file, const json_t *report)
         fputc('\n', file);
     }
     fprintf(file, "%-13s%" PRId64 "\n", "audio tracks", number(plan, "audio_tracks"));
-    fprintf(file, "%-13s%" PRId64 " of %.3f s, in %" PRId64 " chunk%s\n", "segments",
-            number(estimated, "segments"), real(plan, "segment_s"), number(estimated, "chunks"),
-            plural(number(estimated, "chunks")));
+    fprintf(file, "%-13s%" PRId64 " of %.3f s\n", "segments", number(estimated, "segments"),
+            real(plan, "segment_s"));
     fprintf(file, "%-13s%" PRId64 "\n", "frames", number(estimated, "frames"));
     fprintf(file, "%-13sabout %s\n", "CPU time",
             gm_progress_time(real(estimated, "cpu_s"), time, sizeof(time)));

@@ -18,7 +18,6 @@
 #define MAX_REORDER 16
 #define GOP_SECONDS 2
 #define SEGMENT_GOPS 3
-#define SEGMENT_US ((int64_t)GOP_SECONDS * SEGMENT_GOPS * 1000000)
 #define MAX_CHUNK_SEGMENTS 5
 #define MIN_TIMESCALE 10000   /* constant rate: ticks a second, at least */
 #define MAX_TIMESCALE 1000000 /* variable rate: the source's own ticks up to here */
@@ -53,10 +52,7 @@ int gm_plan_grid(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err
         policy->gop_frames = frames < 1 ? 1 : (uint32_t)frames;
     }
     policy->segment_gops = SEGMENT_GOPS;
-    int64_t segments = (v->keyframe_interval_us + SEGMENT_US - 1) / SEGMENT_US;
-    policy->chunk_segments = segments < 1                    ? 1
-                             : segments > MAX_CHUNK_SEGMENTS ? MAX_CHUNK_SEGMENTS
-                                                             : (uint32_t)segments;
+    policy->chunk_segments = MAX_CHUNK_SEGMENTS;
     AVRational peak = gm_av_rational(v->peak_rate);
     if (constant || peak.num <= 0 || peak.den <= 0) {
         peak = rate.num > 0 && rate.den > 0 ? rate : (AVRational){25, 1};

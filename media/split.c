@@ -211,10 +211,13 @@ static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_e
         p->unfit = frame->unfit;
     }
     int rc = at.segment ? add_border(s, at.out_ts, err) : 0;
-    if (rc == 0 && at.chunk && ordinal > 0) {
-        rc = close_chunk(s, false, at.out_ts, err);
-        forget(s, frame->id, ordinal);
-        gm_split_chunk_reset(&s->chunk, at.chunk_index);
+    if (rc == 0 && at.segment) {
+        uint64_t start = gm_split_start(&s->video, frame->id, ordinal);
+        if (gm_timeline_cut(&s->timeline, frame->id - start)) {
+            rc = close_chunk(s, false, at.out_ts, err);
+            forget(s, frame->id, ordinal);
+            gm_split_chunk_reset(&s->chunk, s->timeline.chunk);
+        }
     }
     if (rc == 0 && at.segment) {
         rc = gm_split_chunk_segment(&s->chunk, at.segment_number, err);

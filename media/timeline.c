@@ -66,31 +66,41 @@ void gm_timeline_next(struct gm_timeline *t, int64_t ts, struct gm_timeline_fram
     }
     int64_t gop = gop_of(t, ts);
     int64_t segment = gop / t->segment_gops;
-    int64_t chunk = segment / t->chunk_segments;
     int64_t out_ts = output_time(t, ts);
     if (t->started && out_ts <= t->last_out) {
         out_ts = t->last_out + 1;
     }
     out->gop = !t->started || gop != t->last_gop;
     out->segment = !t->started || segment != t->last_segment;
-    out->chunk = !t->started || chunk != t->last_chunk;
     if (t->started) {
         t->segment += out->segment;
-        t->chunk += out->chunk;
         t->last_step = out_ts - t->last_out;
     } else {
         t->segment = 1;
     }
     out->out_ts = out_ts;
     out->segment_number = t->segment;
-    out->chunk_index = t->chunk;
     t->started = true;
     t->last_ts = ts;
     t->last_out = out_ts;
     t->last_gop = gop;
     t->last_segment = segment;
-    t->last_chunk = chunk;
     t->frames++;
+}
+
+bool gm_timeline_cut(struct gm_timeline *t, uint64_t lead)
+{
+    uint64_t first = t->frames - 1; /* the frame just given */
+    uint64_t held = first - t->chunk_start;
+    bool cut = first > 0 && (t->chunk == 0 || t->segments_in_chunk >= t->chunk_segments ||
+                             lead <= held / GM_TIMELINE_LEAD);
+    if (cut) {
+        t->chunk++;
+        t->chunk_start = first;
+        t->segments_in_chunk = 0;
+    }
+    t->segments_in_chunk++;
+    return cut;
 }
 
 int64_t gm_timeline_end(const struct gm_timeline *t, int64_t duration)

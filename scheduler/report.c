@@ -142,15 +142,14 @@ static json_t *plan_json(const struct report *r)
     double segment = segment_seconds(p);
     json_int_t segments = divide_up(duration, segment);
     return json_pack(
-        "{s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:I, s:o, s:I, s:I, s:{s:I, s:f, s:I, s:I, s:I, s:f}}",
+        "{s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:I, s:o, s:I, s:I, s:{s:I, s:f, s:I, s:I, s:f}}",
         "publication", r->job.publication, "media_version", (json_int_t)p->media_version, "chain",
         gm_json_string(p->chain_fingerprint), "frame_rate", gm_json_rational(p->timescale_rate),
         "timescale", (json_int_t)p->timescale, "gop_frames", (json_int_t)p->gop_frames, "segment_s",
         segment, "chunk_segments", (json_int_t)p->chunk_segments, "ladder", ladder_json(p),
         "audio_tracks", (json_int_t)p->n_audio, "mp4_files", (json_int_t)p->n_mp4, "estimated",
         "frames", (json_int_t)p->estimated_frames, "duration_s", duration, "segments", segments,
-        "chunks", divide_up((double)segments, p->chunk_segments), "bytes",
-        (json_int_t)p->estimated_bytes, "cpu_s", (double)p->estimated_cpu_ms / 1e3);
+        "bytes", (json_int_t)p->estimated_bytes, "cpu_s", (double)p->estimated_cpu_ms / 1e3);
 }
 
 static json_t *encode_json(const Gm__EncodeParams *e)

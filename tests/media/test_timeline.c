@@ -56,9 +56,7 @@ static void constant_rate_has_exact_times_and_borders(void **state)
             assert_int_equal(f.out_ts, (int64_t)n * rows[i].out_step);
             assert_int_equal(f.gop, n % gop == 0);
             assert_int_equal(f.segment, n % (gop * 3) == 0);
-            assert_int_equal(f.chunk, n % (gop * 6) == 0);
             assert_int_equal(f.segment_number, 1 + n / (gop * 3));
-            assert_int_equal(f.chunk_index, n / (gop * 6));
         }
         assert_int_equal(gm_timeline_end(&t, rows[i].step), (int64_t)gop * 14 * rows[i].out_step);
     }
@@ -76,7 +74,7 @@ static void times_count_from_programme_zero(void **state)
     gm_timeline_init(&t, &p, (AVRational){1, 90000}, &zero);
     gm_timeline_next(&t, 8589934592LL + 45000, &f);
     assert_int_equal(f.out_ts, 6400);
-    assert_true(f.gop && f.segment && f.chunk);
+    assert_true(f.gop && f.segment);
     /* The grid begins at the first frame, not at zero. */
     gm_timeline_next(&t, 8589934592LL + 45000 + 49 * 3600, &f);
     assert_false(f.gop);
@@ -89,13 +87,12 @@ static void variable_rate_cuts_every_two_seconds(void **state)
     /* ms; a hole of 20 s leaves no hole in the numbers */
     static const struct {
         int64_t ts;
-        bool gop, segment, chunk;
-        uint32_t number, index;
+        bool gop, segment;
+        uint32_t number;
     } rows[] = {
-        {100, true, true, true, 1, 0},      {1500, false, false, false, 1, 0},
-        {2099, false, false, false, 1, 0},  {2100, true, false, false, 1, 0},
-        {6100, true, true, false, 2, 0},    {26100, true, true, true, 3, 1},
-        {26101, false, false, false, 3, 1},
+        {100, true, true, 1},     {1500, false, false, 1}, {2099, false, false, 1},
+        {2100, true, false, 1},   {6100, true, true, 2},   {26100, true, true, 3},
+        {26101, false, false, 3},
     };
     Gm__Policy p;
     Gm__Rational rate, zero;
@@ -110,9 +107,42 @@ static void variable_rate_cuts_every_two_seconds(void **state)
         assert_int_equal(f.out_ts, rows[i].ts - 100);
         assert_int_equal(f.gop, rows[i].gop);
         assert_int_equal(f.segment, rows[i].segment);
-        assert_int_equal(f.chunk, rows[i].chunk);
         assert_int_equal(f.segment_number, rows[i].number);
-        assert_int_equal(f.chunk_index, rows[i].index);
+    }
+}
+
+/* 25 fps: segments of 150 frames. */
+static void chunks_end_where_little_is_thrown_away(void **state)
+{
+    static const struct {
+        uint64_t lead[12]; /* at the start of each segment */
+        uint32_t chunk[12];
+    } rows[] = {
+        {{0}, {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}},
+        /* the first border always, then 37 of 150 and 75 of 300 are enough, one more is not */
+        {{0, 149, 37, 38, 75, 76, 76, 113, 112, 1, 38, 75}, {0, 1, 2, 2, 3, 3, 3, 3, 4, 5, 5, 6}},
+        /* never good: five segments */
+        {{0, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999, 999},
+         {0, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2, 3}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Policy p;
+        Gm__Rational rate;
+        struct gm_timeline t;
+        struct gm_timeline_frame f;
+        policy_set(&p, &rate, (AVRational){25, 1}, 12800, 50);
+        p.chunk_segments = 5;
+        gm_timeline_init(&t, &p, (AVRational){1, 25}, NULL);
+        for (int64_t n = 0; n < 12 * 150; n++) {
+            gm_timeline_next(&t, n, &f);
+            if (f.segment) {
+                size_t s = (size_t)n / 150;
+                bool begins = s > 0 && rows[i].chunk[s] != rows[i].chunk[s - 1];
+                assert_int_equal(gm_timeline_cut(&t, rows[i].lead[s]), begins);
+                assert_int_equal(t.chunk, rows[i].chunk[s]);
+            }
+        }
     }
 }
 
@@ -176,6 +206,7 @@ int main(void)
         cmocka_unit_test(constant_rate_has_exact_times_and_borders),
         cmocka_unit_test(times_count_from_programme_zero),
         cmocka_unit_test(variable_rate_cuts_every_two_seconds),
+        cmocka_unit_test(chunks_end_where_little_is_thrown_away),
         cmocka_unit_test(output_times_always_rise),
         cmocka_unit_test(the_end_uses_a_sane_duration),
         cmocka_unit_test(guesses_prefer_presentation_times_while_they_rise),

@@ -6,7 +6,8 @@
 #include "scheduler/core/state.h"
 
 struct row {
-    const char *chunks; /* r ready, a ready but alone, x running, d done, b in a pause */
+    const char *chunks; /* r ready, L ready and three times as long, a ready but alone, x running, d
+                           done, b in a pause */
     uint32_t preroll;   /* of every chunk, of 100 frames */
     uint64_t slots;
     uint32_t first, count;
@@ -25,12 +26,17 @@ static void runs_follow_the_table(void **arg)
         {"rrxrrrrr", 0, 1, 0, 2},  /* a hole ends it */
         {"arrrrr", 0, 1, 0, 1},    /* alone stays alone */
         {"rarrrr", 0, 1, 0, 1},    /* and joins nobody */
-        {"rrrrrrrr", 16, 8, 0, 2}, /* preroll > 15 % of one chunk, not of two */
-        {"rrrrrrrr", 40, 8, 0, 3}, /* 40 <= 15 % of 300 */
-        {"rr", 90, 8, 0, 2},       /* no more are ready */
-        {"rrrrrrrr", 15, 8, 0, 1}, /* exactly 15 % is fine */
-        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 0, 1, 0, 16},    /* longest */
-        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 9999, 1, 0, 32}, /* longest with preroll */
+        {"rrrrrrrr", 16, 2, 0, 2}, /* 8 / (2 * 2); preroll > 15 % of one chunk, not of two */
+        {"rrrrrrrr", 40, 2, 0, 3}, /* 40 <= 15 % of 300 */
+        {"rrrrrrrr", 90, 2, 0, 4}, /* no more than the whole fair share */
+        {"rrrrrrrr", 90, 8, 0, 1}, /* others would have nothing to do */
+        {"xrrLrr", 0, 2, 3, 1},    /* the largest first, when it is a run by itself */
+        {"xrLrLr", 0, 2, 2, 1},
+        {"rrLrr", 0, 2, 0, 1},         /* but the very first chunk is never kept waiting */
+        {"xrrLrrrrrrrrr", 0, 2, 1, 2}, /* 1400 / (2 * 2) is more than the largest */
+        {"rrrrrrrr", 15, 4, 0, 1},     /* exactly 15 % is fine */
+        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 0, 1, 0, 16}, /* longest */
+        {"rrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrrr", 9999, 1, 0, 16},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
@@ -39,12 +45,12 @@ static void runs_follow_the_table(void **arg)
         memset(chunks, 0, sizeof(chunks));
         for (size_t c = 0; c < inst.chunk_count; c++) {
             char k = table[i].chunks[c];
-            chunks[c].unit.state = k == 'r' || k == 'a' ? GM_TASK_READY
-                                   : k == 'x'           ? GM_TASK_RUNNING
-                                   : k == 'd'           ? GM_TASK_DONE
-                                                        : GM_TASK_BACKOFF;
+            chunks[c].unit.state = k == 'r' || k == 'a' || k == 'L' ? GM_TASK_READY
+                                   : k == 'x'                       ? GM_TASK_RUNNING
+                                   : k == 'd'                       ? GM_TASK_DONE
+                                                                    : GM_TASK_BACKOFF;
             chunks[c].alone = k == 'a';
-            chunks[c].frames = 100;
+            chunks[c].frames = k == 'L' ? 300 : 100;
             chunks[c].preroll = table[i].preroll;
         }
         struct gm_run run = gm_core_run_next(&inst, table[i].slots);
