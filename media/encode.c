@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/colour.h"
 #include "media/encode_writer.h"
 #include "media/frames.h"
 #include "media/front.h"
@@ -102,6 +103,7 @@ static int make_graph(struct run *r, struct gm_err *err)
                                               .width_px = d->width_px,
                                               .height_px = d->height_px,
                                               .format = AV_PIX_FMT_YUV420P,
+                                              .matrix = gm_colour_of_rendition(d).matrix,
                                               .watermark = r->marks[i]};
     }
     if (rc == 0) {
@@ -146,7 +148,7 @@ static int prepare(struct run *r, struct gm_err *err)
     if (r->marks == NULL || r->writers == NULL) {
         return gm_err_nomem(err);
     }
-    rc = gm_front_create(r->policy, &r->front, err);
+    rc = gm_front_create(r->policy, r->inspection->video, &r->front, err);
     if (rc == 0) {
         rc = make_graph(r, err);
     }

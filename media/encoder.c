@@ -11,6 +11,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/av.h"
+#include "media/colour.h"
 
 /* What all video encoders share: the table of codecs, checks of the plan's numbers, size, times and
  * colour tags, packets in and out. */
@@ -98,17 +99,15 @@ static int check(const struct gm_encoder_params *params,
     return 0;
 }
 
-/* Tags as the source has them; what it does not say stays unsaid. The matrix of RGB can't hold for
- * the 4:2:0 picture that the filters make. */
-static void set_colour(AVCodecContext *ctx, const Gm__VideoFacts *facts)
+/* The rendition's tags, for the VUI. */
+static void set_colour(AVCodecContext *ctx, const Gm__Rendition *r)
 {
-    int v = av_color_primaries_from_name(facts->primaries);
-    ctx->color_primaries = v > 0 ? (enum AVColorPrimaries)v : AVCOL_PRI_UNSPECIFIED;
-    v = av_color_transfer_from_name(facts->transfer);
-    ctx->color_trc = v > 0 ? (enum AVColorTransferCharacteristic)v : AVCOL_TRC_UNSPECIFIED;
-    v = av_color_space_from_name(facts->matrix);
-    ctx->colorspace = v > AVCOL_SPC_RGB ? (enum AVColorSpace)v : AVCOL_SPC_UNSPECIFIED;
+    struct gm_colour c = gm_colour_of_rendition(r);
+    ctx->color_primaries = c.primaries;
+    ctx->color_trc = c.transfer;
+    ctx->colorspace = c.matrix;
     ctx->color_range = AVCOL_RANGE_MPEG;
+    ctx->chroma_sample_location = AVCHROMA_LOC_LEFT;
 }
 
 static AVRational nominal_rate(const struct gm_encoder_params *params)
@@ -144,7 +143,7 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     ctx->framerate = nominal_rate(params);
     ctx->thread_count = 1;
     ctx->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
-    set_colour(ctx, params->facts);
+    set_colour(ctx, r);
     int rc = e->backend->setup(ctx, params, err);
     if (rc < 0) {
         return rc;

@@ -16,7 +16,7 @@ struct gm_fmp4_video {
     const uint8_t *extradata; /* borrowed; parameter sets, Annex B */
     size_t extradata_size;
     uint32_t delay_ts; /* what gm_fmp4_fragment is given: undone by one edit; 0: no edit list */
-    const Gm__VideoFacts *colour; /* borrowed; primaries, transfer, matrix, range for colr nclx */
+    const Gm__Rendition *colour; /* borrowed; primaries, transfer, matrix for colr nclx */
 };
 struct gm_fmp4_audio {
     uint32_t sample_rate, channels, priming_samples, bitrate_bps;

@@ -170,7 +170,7 @@ static uint16_t colour_number(int found)
     return (uint16_t)(found <= 0 || found == 3 || found > 255 ? 2 : found);
 }
 
-static void add_colr(struct gm_buf *out, const Gm__VideoFacts *c)
+static void add_colr(struct gm_buf *out, const Gm__Rendition *c)
 {
     uint16_t primaries = colour_number(av_color_primaries_from_name(c->primaries));
     uint16_t transfer = colour_number(av_color_transfer_from_name(c->transfer));

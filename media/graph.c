@@ -26,6 +26,7 @@ struct output {
     uint32_t parent;
     uint32_t width_px, height_px;
     enum AVPixelFormat format;
+    enum AVColorSpace matrix;
     const struct gm_watermark *watermark; /* borrowed */
     AVFrame *picture;                     /* owned */
     AVFilterContext *sink;                /* borrowed from the graph */
@@ -74,6 +75,7 @@ int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_
             .width_px = outputs[i].width_px,
             .height_px = outputs[i].height_px,
             .format = outputs[i].format,
+            .matrix = outputs[i].matrix,
             .watermark = outputs[i].watermark,
             .picture = av_frame_alloc(),
         };
@@ -137,7 +139,7 @@ static void write_format(struct gm_buf *text, enum AVPixelFormat format)
     }
 }
 
-static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, const AVFrame *in)
+static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i)
 {
     const struct output *o = &g->outputs[i];
     char name[40];
@@ -152,7 +154,7 @@ static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, cons
             gm_watermark_place(o->watermark, o->width_px, o->height_px);
         char filters[GM_WATERMARK_FILTERS_SIZE];
         char enable[GM_WATERMARK_ENABLE_SIZE];
-        gm_watermark_filters(o->watermark, &place, in->colorspace, o->height_px, filters);
+        gm_watermark_filters(o->watermark, &place, o->matrix, o->height_px, filters);
         gm_watermark_enable(o->watermark, g->timescale, enable);
         (void)snprintf(name, sizeof name, "w%zu", i);
         gm_buf_printf(text, ";");
@@ -177,7 +179,7 @@ static int write_graph(struct gm_graph *g, const AVFrame *in, struct gm_buf *tex
     write_source(text, "in", in, aspect, g->timescale);
     write_branches(g, text, 0, "");
     for (size_t i = 0; i < g->count; i++) {
-        write_output(g, text, i, in);
+        write_output(g, text, i);
     }
     return gm_buf_check(text, err);
 }

@@ -18,6 +18,7 @@ struct gm_graph_output {
     uint32_t parent;     /* 0: made from the input; 1 + k: from output k, which comes before it */
     uint32_t width_px, height_px;         /* 0: any size */
     enum AVPixelFormat format;            /* NONE: any */
+    enum AVColorSpace matrix;             /* of the output, for the watermark */
     const struct gm_watermark *watermark; /* borrowed for the graph's life; NULL: none */
 };
 

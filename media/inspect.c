@@ -9,6 +9,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "common/fs.h"
+#include "media/colour.h"
 #include "media/pb.h"
 #include "media/task_io.h"
 
@@ -180,6 +181,12 @@ static int check_video(struct inspector *s, struct gm_err *err)
                           "pixels",
                           s->scan.count, s->name, (unsigned long long)s->max_pixels);
     }
+    if (v->dolby_ipt) {
+        return gm_err_set(err, GM_E_INPUT_DOLBY_VISION, (int)v->dolby_profile,
+                          "the picture of %s is Dolby Vision profile %u: its base layer has a "
+                          "colour of its own and can't be shown without Dolby's metadata",
+                          s->name, v->dolby_profile);
+    }
     int rc = check_size(s, (int)v->width_px, (int)v->height_px, err);
     displayed_size(v, &w, &h);
     if (rc == 0 &&
@@ -320,6 +327,30 @@ out:
         rc = gm_pb_warn(&f->warnings, &f->n_warnings, code, count, err, __VA_ARGS__);              \
     }
 
+static int add_colour_warnings(Gm__Inspection *f, struct gm_err *err)
+{
+    const Gm__VideoFacts *v = f->video;
+    struct gm_colour said = gm_colour_of_facts(v), taken = gm_colour_of_source(v);
+    bool guessed = said.primaries != taken.primaries || said.transfer != taken.transfer ||
+                   said.matrix != taken.matrix;
+    int rc = 0;
+    WARN(strcmp(v->range, "pc") == 0 && taken.matrix != AVCOL_SPC_RGB, "source.full_range", 1,
+         "the source has full-range levels; outputs have limited range")
+    WARN(
+        guessed && taken.matrix != AVCOL_SPC_RGB, "source.colour_guessed", 1,
+        "the source does not say all of its colour: taken for primaries %s, transfer %s, matrix %s",
+        av_color_primaries_name(taken.primaries), av_color_transfer_name(taken.transfer),
+        av_color_space_name(taken.matrix))
+    WARN(v->dolby_profile != 0, "source.dolby_vision", 1,
+         "the source has Dolby Vision metadata (profile %u), which is dropped: outputs are made "
+         "from its base layer",
+         v->dolby_profile)
+    WARN(strcmp(v->hdr, "hdr10plus") == 0, "source.hdr10plus", 1,
+         "the source has HDR10+ metadata, which is dropped: outputs are made from its HDR10 "
+         "pictures")
+    return rc;
+}
+
 static int add_warnings(struct inspector *s, struct gm_err *err)
 {
     Gm__Inspection *f = s->facts;
@@ -333,15 +364,12 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     WARN(strcmp(v->field_order, "progressive") != 0 && strcmp(v->field_order, "unknown") != 0,
          "source.interlaced", 1, "the source is interlaced (%s) and is not deinterlaced",
          v->field_order)
-    WARN(strcmp(v->transfer, "smpte2084") == 0 || strcmp(v->transfer, "arib-std-b67") == 0,
-         "source.hdr", 1, "the source has HDR transfer %s; outputs keep it in 8 bits", v->transfer)
+    rc = rc == 0 ? add_colour_warnings(f, err) : rc;
     WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
     WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
          "left out, as neither the chosen video nor decodable sound: %zu stream(s)", f->n_dropped)
     WARN(!scan->complete, "source.duration_estimated", 1,
          "the source was read in parts: frames and duration are estimates")
-    WARN(strcmp(v->range, "pc") == 0, "source.full_range", 1,
-         "the source has full-range levels; outputs have limited range")
     return rc;
 }
 

@@ -1,6 +1,8 @@
 #ifndef GM_MEDIA_INSPECT_H
 #define GM_MEDIA_INSPECT_H
 
+#include <libavutil/mastering_display_metadata.h>
+
 #include "common/hash.h"
 #include "media/av.h"
 
@@ -35,6 +37,14 @@ struct gm_scan_picture {
     int32_t display_matrix[9];
     int64_t first_ts; /* guessed time of the first frame shown */
 };
+/* What the sampled pictures carry about their colour besides tags. */
+struct gm_scan_colour {
+    bool has_mastering, has_light;
+    AVMasteringDisplayMetadata mastering;
+    AVContentLightMetadata light;
+    bool dynamic;           /* HDR10+ */
+    uint32_t dolby_profile; /* 0: none */
+};
 /* ts ticks of tb seconds; tb.den 0: unknown. */
 struct gm_scan_time {
     int64_t ts;
@@ -58,6 +68,7 @@ struct gm_scan {
     int64_t decode_errors, corrupt_frames, corrupt_packets, interlaced_frames, top_first_frames,
         frames;
     struct gm_scan_picture picture;
+    struct gm_scan_colour colour;
     AVRational decoder_rate;    /* as the bit stream says; 0/1: unknown */
     struct gm_scan_time *first; /* an audio stream: its first presentation time */
     struct gm_scan_time *end;   /* a stream: the latest end seen */
@@ -92,6 +103,11 @@ int64_t gm_scan_first_ts(const struct gm_scan *scan, Gm__TimelineMode mode);
 /* Fills the messages from the stream and the scan. */
 int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoFacts *out,
                    struct gm_err *err) GM_MUST_CHECK;
+/* The colour part of it. */
+int gm_facts_colour(const AVStream *stream, const struct gm_scan *scan, Gm__VideoFacts *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* Adds what a decoded picture says. */
+void gm_scan_note_colour(struct gm_scan_colour *colour, const AVFrame *picture);
 int gm_facts_audio(const AVStream *stream, const struct gm_scan *scan, Gm__AudioFacts *out,
                    struct gm_err *err) GM_MUST_CHECK;
 

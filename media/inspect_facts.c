@@ -5,7 +5,6 @@
 
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
-#include <libavutil/pixdesc.h>
 
 #include "media/pb.h"
 
@@ -54,53 +53,6 @@ static const char *field_order(const AVCodecParameters *par, const struct gm_sca
         return "progressive";
     }
     return "unknown";
-}
-
-static const char *or_unknown(const char *name)
-{
-    return name != NULL ? name : "unknown";
-}
-
-static int fill_colour(const AVCodecParameters *par, const struct gm_scan_picture *pic,
-                       Gm__VideoFacts *out, struct gm_err *err)
-{
-    enum AVPixelFormat format = (enum AVPixelFormat)(pic->have ? pic->format : par->format);
-    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
-    int primaries = par->color_primaries, transfer = par->color_trc, matrix = par->color_space;
-    int range = par->color_range;
-    if (pic->have) {
-        primaries = pic->primaries != AVCOL_PRI_UNSPECIFIED ? (int)pic->primaries : primaries;
-        transfer = pic->transfer != AVCOL_TRC_UNSPECIFIED ? (int)pic->transfer : transfer;
-        matrix = pic->matrix != AVCOL_SPC_UNSPECIFIED ? (int)pic->matrix : matrix;
-        range = pic->range != AVCOL_RANGE_UNSPECIFIED ? (int)pic->range : range;
-    }
-    if (desc != NULL && strncmp(desc->name, "yuvj", 4) == 0) {
-        range = AVCOL_RANGE_JPEG;
-    }
-    out->alpha = desc != NULL && (desc->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
-    int rc = gm_pb_string(&out->pixel_format, desc != NULL ? desc->name : "unknown", err);
-    if (rc == 0) {
-        rc = gm_pb_string(&out->primaries,
-                          or_unknown(av_color_primaries_name((enum AVColorPrimaries)primaries)),
-                          err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(
-            &out->transfer,
-            or_unknown(av_color_transfer_name((enum AVColorTransferCharacteristic)transfer)), err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(&out->matrix, or_unknown(av_color_space_name((enum AVColorSpace)matrix)),
-                          err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(&out->range,
-                          range == AVCOL_RANGE_JPEG   ? "pc"
-                          : range == AVCOL_RANGE_MPEG ? "tv"
-                                                      : "unknown",
-                          err);
-    }
-    return rc;
 }
 
 static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__TimelineMode mode,
@@ -168,7 +120,7 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
         rc = gm_pb_rational(&out->sample_aspect, aspect, err);
     }
     if (rc == 0) {
-        rc = fill_colour(par, pic, out, err);
+        rc = gm_facts_colour(st, scan, out, err);
     }
     if (rc == 0) {
         rc = fill_times(scan, st, mode, out, err);

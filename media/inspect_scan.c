@@ -98,6 +98,7 @@ static int take_frames(struct scanner *s, struct gm_err *err)
             keep_picture(s, f);
             scan->picture.first_ts = ts;
         }
+        gm_scan_note_colour(&scan->colour, f);
         scan->shown[scan->shown_count++] =
             f->reordered_opaque >= 0 ? (uint64_t)f->reordered_opaque : GM_SCAN_NO_ID;
         w->shows++;

@@ -143,7 +143,7 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
                                  .config = init.config,
                                  .config_size = init.config_size,
                                  .rate = gm_av_rational(t->policy->timescale_rate),
-                                 .colour = t->facts->video};
+                                 .colour = r};
     bool more = false;
     struct track *track = &t->tracks[0];
     if ((rc = gm_mp4_writer_add_video(t->writer, &video, err)) < 0 ||

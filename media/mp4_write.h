@@ -15,8 +15,8 @@ struct gm_mp4_video {
     uint32_t width_px, height_px, timescale;
     const uint8_t *config; /* avcC */
     size_t config_size;
-    AVRational rate;              /* constant frame rate, or 0/1 */
-    const Gm__VideoFacts *colour; /* primaries, transfer, matrix; NULL: unknown */
+    AVRational rate;             /* constant frame rate, or 0/1 */
+    const Gm__Rendition *colour; /* primaries, transfer, matrix; NULL: unknown */
 };
 struct gm_mp4_sample {
     const uint8_t *data; /* borrowed for the call */

@@ -2,6 +2,7 @@
 #define GM_MEDIA_PLAN_H
 
 #include "media/av.h"
+#include "media/colour.h"
 
 /* Inside of the plan task: the parts of the policy. Each fills fields of `policy`, which owns them.
  * Pure functions of the inspection and the pipeline, but for the encoders that are opened once. */
@@ -13,9 +14,10 @@ int gm_plan_grid(const Gm__VideoFacts *video, Gm__Policy *policy, struct gm_err 
 int gm_plan_front(const Gm__VideoFacts *video, char *out, size_t size,
                   struct gm_err *err) GM_MUST_CHECK;
 /* libavfilter chain from the front's picture, or from a larger rendition, to a picture of that
- * size: square pixels, 8-bit 4:2:0; full_range: levels of the output. out: size bytes.
- * Errors: LIMIT. */
-int gm_plan_filters(uint32_t width, uint32_t height, bool full_range, char *out, size_t size,
+ * size: square pixels, the format (4:2:0), matrix and levels of `colour` and its tags. out: size
+ * bytes. Errors: LIMIT. */
+int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *colour,
+                    enum AVPixelFormat format, char *out, size_t size,
                     struct gm_err *err) GM_MUST_CHECK;
 /* Renditions by ladder; opens each encoder for its parameter sets. */
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,

@@ -19,7 +19,9 @@ int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *para
     Gm__ThumbnailsParams *t = policy->thumbnails;
     t->width = t->width < 2 ? DEFAULT_TILE_WIDTH : t->width / 2 * 2;
     policy->tile_height_px = gm_ladder_height_for(video, t->width);
-    int rc = gm_plan_filters(t->width, policy->tile_height_px, true, filters, sizeof filters, err);
+    struct gm_colour colour = gm_colour_of_jpeg();
+    int rc = gm_plan_filters(t->width, policy->tile_height_px, &colour, AV_PIX_FMT_YUVJ420P,
+                             filters, sizeof filters, err);
     return rc == 0 ? gm_pb_string(&policy->tile_filters, filters, err) : rc;
 }
 

@@ -64,13 +64,23 @@ int gm_plan_grid(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err
     return gm_pb_rational(&policy->timescale_rate, constant ? rate : (AVRational){0, 1}, err);
 }
 
-/* Turning needs chroma that is subsampled alike both ways: other formats are made 4:2:0 first, by
- * a conversion that is named, since libavfilter's own would not be exact on every machine. */
-static bool needs_conversion(const Gm__VideoFacts *v)
+/* Turning needs chroma that is subsampled alike both ways: other formats are made 4:2:0 or RGB
+ * first, by a conversion that is named, since libavfilter's own would not be exact on every
+ * machine. */
+static const char *convert_to_turn(const Gm__VideoFacts *v)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(av_get_pix_fmt(v->pixel_format));
-    return desc == NULL || desc->log2_chroma_w != desc->log2_chroma_h ||
-           (desc->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM)) != 0;
+    if (desc == NULL) {
+        return "scale=flags=" SCALE_FLAGS ",format=yuv420p,";
+    }
+    if ((desc->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM)) != 0) {
+        return "scale=flags=" SCALE_FLAGS ",format=rgb24,";
+    }
+    if (desc->log2_chroma_w == desc->log2_chroma_h) {
+        return "";
+    }
+    return desc->comp[0].depth > 8 ? "scale=flags=" SCALE_FLAGS ",format=yuv420p10le,"
+                                   : "scale=flags=" SCALE_FLAGS ",format=yuv420p,";
 }
 
 int gm_plan_front(const Gm__VideoFacts *v, char *out, size_t size, struct gm_err *err)
@@ -80,17 +90,21 @@ int gm_plan_front(const Gm__VideoFacts *v, char *out, size_t size, struct gm_err
     if (quarter == 0 && !v->flip) {
         return gm_fs_path(out, size, err, "%s", "");
     }
-    return gm_fs_path(out, size, err, "%s%s%s%s",
-                      needs_conversion(v) ? "scale=flags=" SCALE_FLAGS ",format=yuv420p," : "",
-                      turns[quarter], quarter != 0 && v->flip ? "," : "", v->flip ? "hflip" : "");
+    return gm_fs_path(out, size, err, "%s%s%s%s", convert_to_turn(v), turns[quarter],
+                      quarter != 0 && v->flip ? "," : "", v->flip ? "hflip" : "");
 }
 
-int gm_plan_filters(uint32_t width, uint32_t height, bool full_range, char *out, size_t size,
-                    struct gm_err *err)
+int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *c,
+                    enum AVPixelFormat format, char *out, size_t size, struct gm_err *err)
 {
+    /* libswscale knows matrix and range of what comes from the picture's tags; it does not write
+     * the matrix of what it makes, hence setparams. */
     return gm_fs_path(out, size, err,
-                      "scale=%u:%u:flags=" SCALE_FLAGS ":out_range=%s,setsar=1,format=%s", width,
-                      height, full_range ? "pc" : "tv", full_range ? "yuvj420p" : "yuv420p");
+                      "scale=%u:%u:flags=" SCALE_FLAGS ":out_color_matrix=%s:out_range=%s,setsar=1,"
+                      "setparams=color_primaries=%d:color_trc=%d:colorspace=%d,format=%s",
+                      width, height, gm_colour_matrix_name(c->matrix),
+                      c->range == AVCOL_RANGE_JPEG ? "pc" : "tv", (int)c->primaries,
+                      (int)c->transfer, (int)c->matrix, av_get_pix_fmt_name(format));
 }
 
 static void hash_name(const char *prefix, const void *data, size_t size, char out[32])
@@ -146,7 +160,7 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
         .extradata = sets.data,
         .extradata_size = sets.size,
         .delay_ts = r->delay_ts,
-        .colour = v,
+        .colour = r,
     };
     if (rc == 0) {
         rc = gm_fmp4_avc_codecs(sets.data, sets.size, codecs, err);
@@ -180,6 +194,12 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
                          const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
 {
     char filters[512], name[32];
+    struct gm_colour source = gm_colour_of_source(v);
+    struct gm_colour colour = gm_colour_target(source, false);
+    if (gm_colour_needs_table(source, colour)) {
+        colour = source;
+        colour.range = AVCOL_RANGE_MPEG;
+    }
     Gm__Rendition *r = malloc(sizeof *r);
     if (r == NULL) {
         return gm_err_nomem(err);
@@ -202,10 +222,17 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
         rc = gm_pb_string(&r->name, name, err);
     }
     if (rc == 0) {
-        rc = gm_plan_filters(r->width_px, r->height_px, false, filters, sizeof filters, err);
+        rc = gm_plan_filters(r->width_px, r->height_px, &colour, AV_PIX_FMT_YUV420P, filters,
+                             sizeof filters, err);
     }
     if (rc == 0) {
         rc = gm_pb_string(&r->filters, filters, err);
+    }
+    if (rc == 0) {
+        rc = gm_colour_to_rendition(colour, r, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&r->pixel_format, av_get_pix_fmt_name(AV_PIX_FMT_YUV420P), err);
     }
     if (rc == 0) {
         rc = describe(v, policy, r, err);

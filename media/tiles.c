@@ -9,6 +9,7 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
+#include "media/colour.h"
 #include "media/graph.h"
 #include "media/jpeg.h"
 #include "media/score.h"
@@ -91,11 +92,11 @@ static int make_large(struct gm_tiles *t, struct gm_err *err)
         height = from->height_px;
     }
     height = height < 2 ? 2 : height;
-    int rc =
-        gm_fs_path(filters, sizeof filters, err,
-                   "scale=%" PRIu32 ":%" PRIu64
-                   ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range=pc,setsar=1",
-                   width, height);
+    int rc = gm_fs_path(filters, sizeof filters, err,
+                        "scale=%" PRIu32 ":%" PRIu64
+                        ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_color_matrix=%s:"
+                        "out_range=pc,setsar=1",
+                        width, height, gm_colour_matrix_name(gm_colour_of_jpeg().matrix));
     if (rc < 0) {
         return rc;
     }

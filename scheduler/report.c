@@ -20,12 +20,28 @@ struct report {
     int64_t finished_unix_ms;
 };
 
+/* What the source says of its light: null for SDR. */
+static json_t *hdr_json(const Gm__VideoFacts *v)
+{
+    if (v->hdr[0] == '\0' && v->dolby_profile == 0) {
+        return json_null();
+    }
+    const Gm__MasteringDisplay *m = v->mastering;
+    const Gm__ContentLight *l = v->light;
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "kind", gm_json_string(v->hdr),
+                     "dolby_profile", (json_int_t)v->dolby_profile, "mastering_max",
+                     m != NULL ? json_real(m->max_luminance / 1e4) : json_null(), "mastering_min",
+                     m != NULL ? json_real(m->min_luminance / 1e4) : json_null(), "max_cll",
+                     l != NULL ? json_integer(l->max_cll) : json_null(), "max_fall",
+                     l != NULL ? json_integer(l->max_fall) : json_null());
+}
+
 static json_t *video_json(const Gm__VideoFacts *v)
 {
     if (v == NULL) {
         return json_null();
     }
-    return json_pack(
+    json_t *video = json_pack(
         "{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:b, s:I, s:b, s:o, s:o, s:o, "
         "s:o, s:o, s:b, s:I, s:f}",
         "stream", (json_int_t)v->stream_index, "codec", gm_json_string(v->codec), "profile",
@@ -39,6 +55,11 @@ static json_t *video_json(const Gm__VideoFacts *v)
         gm_json_string(v->range), "field_order", gm_json_string(v->field_order), "alpha",
         (int)v->alpha, "bitrate_bps", (json_int_t)v->bitrate_bps, "keyframe_interval_s",
         (double)v->keyframe_interval_us / 1e6);
+    if (video != NULL) {
+        (void)json_object_set_new(video, "bit_depth", json_integer(v->bit_depth));
+        (void)json_object_set_new(video, "hdr", hdr_json(v));
+    }
+    return video;
 }
 
 static json_t *audio_facts_json(const Gm__Inspection *in)
@@ -251,6 +272,15 @@ static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
     return j;
 }
 
+/* Tags and sample format of a rendition's pictures. */
+static json_t *colour_json(const Gm__Rendition *v)
+{
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "primaries", gm_json_string(v->primaries),
+                     "transfer", gm_json_string(v->transfer), "matrix", gm_json_string(v->matrix),
+                     "range", gm_json_string(v->range), "pixel_format",
+                     gm_json_string(v->pixel_format));
+}
+
 static json_t *renditions_json(const struct report *r)
 {
     const Gm__Policy *p = r->metas.policy;
@@ -274,6 +304,9 @@ static json_t *renditions_json(const struct report *r)
             gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
             (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
             (json_int_t)sum.peak_bps);
+        if (j != NULL) {
+            (void)json_object_set_new(j, "colour", colour_json(v));
+        }
         if (json_array_append_new(list, j) != 0) {
             json_decref(list);
             return NULL;

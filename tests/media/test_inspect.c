@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
 #include "media/av.h"
 #include "media/folder_io.h"
 #include "media/movie_io.h"
@@ -198,7 +199,10 @@ static void real_clips_have_the_known_facts(void **state)
         size_t sounds;
     } rows[] = {
         {"portrait-rot90.MOV", 568, 320, 90, NULL, 1},
-        {"hevc-hdr10-mastering-cll.mkv", 560, 320, 90, "source.hdr", 0},
+        {"hevc-hdr10-mastering-cll.mkv", 560, 320, 90, NULL, 0},
+        {"hevc-hdr10-phone-1080p.mp4", 1920, 1080, 0, "source.hdr10plus", 1},
+        {"iphone-dv84-hlg-rot90.mp4", 1920, 1080, 90, "source.dolby_vision", 1},
+        {"bt709-full-range.mp4", 1280, 720, 0, "source.full_range", 0},
         {"mpeg2-interlaced-480i.ts", 704, 480, 0, "source.interlaced", 0},
         {"vp8-alpha-320x213.webm", 320, 213, 0, "source.alpha", 0},
         {"broken-bitflips.mp4", 1280, 720, 0, "source.damaged", 1},
@@ -222,6 +226,76 @@ static void real_clips_have_the_known_facts(void **state)
         assert_true(rows[i].warning == NULL || warns(facts, rows[i].warning));
         gm__inspection__free_unpacked(facts, NULL);
     }
+}
+
+static void hdr_is_known_by_what_the_pictures_say(void **state)
+{
+    static const struct {
+        const char *name, *hdr, *transfer, *primaries;
+        uint32_t depth, dolby, max_cll, max_fall, peak, red_x;
+    } rows[] = {
+        /* The container of the first says SDR. */
+        {"hevc-hdr10-phone-1080p.mp4", "hdr10plus", "smpte2084", "bt2020", 10, 0, 1000, 200, 1000,
+         7500},
+        {"hevc-hdr10-mastering-cll.mkv", "hdr10", "smpte2084", "bt2020", 10, 0, 1000, 300, 10000000,
+         35400},
+        {"iphone-dv84-hlg-rot90.mp4", "hlg", "arib-std-b67", "bt2020", 10, 8, 0, 0, 0, 0},
+        {"vp9-10bit-profile2.webm", "", "unknown", "unknown", 10, 0, 0, 0, 0, 0},
+        {"camera-cups-720p.mp4", "", "bt709", "bt709", 8, 0, 0, 0, 0, 0},
+    };
+    char path[4096];
+    (void)state;
+    if (!folder_clip(rows[0].name, path)) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Inspection *facts;
+        struct gm_err err;
+        assert_true(folder_clip(rows[i].name, path));
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        const Gm__VideoFacts *v = facts->video;
+        assert_string_equal(v->hdr, rows[i].hdr);
+        assert_string_equal(v->transfer, rows[i].transfer);
+        assert_string_equal(v->primaries, rows[i].primaries);
+        assert_int_equal(v->bit_depth, rows[i].depth);
+        assert_int_equal(v->dolby_profile, rows[i].dolby);
+        assert_false(v->dolby_ipt);
+        assert_int_equal(v->light != NULL ? v->light->max_cll : 0, rows[i].max_cll);
+        assert_int_equal(v->light != NULL ? v->light->max_fall : 0, rows[i].max_fall);
+        assert_int_equal(v->mastering != NULL ? v->mastering->max_luminance : 0, rows[i].peak);
+        if (rows[i].red_x != 0) {
+            assert_int_equal(v->mastering->n_primaries, 6);
+            assert_int_equal(v->mastering->primaries[4], rows[i].red_x);
+        }
+        gm__inspection__free_unpacked(facts, NULL);
+    }
+}
+
+/* The container's record says profile 5 in a copy of a clip of profile 8. */
+static void dolby_vision_without_a_standard_base_is_refused(void **state)
+{
+    static const char kind[4] = {'d', 'v', 'v', 'C'};
+    char path[4096], copy[] = "/tmp/gm-dolby-XXXXXX";
+    uint8_t *data = NULL;
+    size_t size = 0;
+    Gm__Inspection *facts;
+    struct gm_err err;
+    (void)state;
+    if (!folder_clip("iphone-dv84-hlg-rot90.mp4", path)) {
+        skip();
+    }
+    assert_int_equal(gm_fs_read(path, 64 << 20, &data, &size, &err), 0);
+    uint8_t *box = memmem(data, size, kind, sizeof kind);
+    assert_non_null(box);
+    box[6] = (uint8_t)(5 << 1 | (box[6] & 1)); /* dv_profile: 7 bits behind the version */
+    int fd = mkstemp(copy);
+    assert_true(fd >= 0);
+    assert_int_equal(gm_fs_write_all(fd, data, size, &err), 0);
+    close(fd);
+    assert_int_equal(inspect(copy, 0, &facts, &err), -GM_E_INPUT_DOLBY_VISION);
+    assert_non_null(strstr(err.text, "profile 5"));
+    unlink(copy);
+    free(data);
 }
 
 static void real_clips_that_are_unusable_are_refused_by_kind(void **state)
@@ -269,6 +343,8 @@ int main(void)
         cmocka_unit_test(pictures_over_the_limit_are_refused_before_decoding),
         cmocka_unit_test(a_start_without_keyframe_is_decoded_to_find_the_frames),
         cmocka_unit_test(real_clips_have_the_known_facts),
+        cmocka_unit_test(hdr_is_known_by_what_the_pictures_say),
+        cmocka_unit_test(dolby_vision_without_a_standard_base_is_refused),
         cmocka_unit_test(real_clips_that_are_unusable_are_refused_by_kind),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -73,8 +73,7 @@ static void the_grid_follows_rate_time_base_and_keyframes(void **state)
     }
 }
 
-#define SCALE "scale=640:360:flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range="
-#define TAIL "tv,setsar=1,format=yuv420p"
+#define SCALE "scale=640:360:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 static void filters_turn_once_then_scale(void **state)
 {
@@ -90,6 +89,11 @@ static void filters_turn_once_then_scale(void **state)
         {270, true, "yuv420p", "transpose=cclock,hflip"},
         {0, true, "yuv420p", "hflip"},
         {0, false, "yuv422p", ""},
+        {90, false, "pal8",
+         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=rgb24,transpose=clock"},
+        {90, false, "yuv422p10le",
+         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p10le,"
+         "transpose=clock"},
         {90, false, "yuv422p",
          "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
          "transpose=clock"},
@@ -108,11 +112,20 @@ static void filters_turn_once_then_scale(void **state)
         assert_string_equal(text, rows[i].text);
     }
     assert_int_equal(gm_plan_front(&v, small, sizeof small, &err), -GM_E_LIMIT);
-    assert_int_equal(gm_plan_filters(640, 360, false, text, sizeof text, &err), 0);
-    assert_string_equal(text, SCALE TAIL);
-    assert_int_equal(gm_plan_filters(640, 360, true, text, sizeof text, &err), 0);
-    assert_string_equal(text, SCALE "pc,setsar=1,format=yuvj420p");
-    assert_int_equal(gm_plan_filters(640, 360, false, small, sizeof small, &err), -GM_E_LIMIT);
+    struct gm_colour sd = {AVCOL_PRI_SMPTE170M, AVCOL_TRC_SMPTE170M, AVCOL_SPC_SMPTE170M,
+                           AVCOL_RANGE_MPEG};
+    struct gm_colour jpeg = gm_colour_of_jpeg();
+    assert_int_equal(gm_plan_filters(640, 360, &sd, AV_PIX_FMT_YUV420P10, text, sizeof text, &err),
+                     0);
+    assert_string_equal(text,
+                        SCALE ":out_color_matrix=bt601:out_range=tv,setsar=1,setparams="
+                              "color_primaries=6:color_trc=6:colorspace=6,format=yuv420p10le");
+    assert_int_equal(gm_plan_filters(640, 360, &jpeg, AV_PIX_FMT_YUVJ420P, text, sizeof text, &err),
+                     0);
+    assert_string_equal(text, SCALE ":out_color_matrix=bt601:out_range=pc,setsar=1,setparams="
+                                    "color_primaries=1:color_trc=13:colorspace=5,format=yuvj420p");
+    assert_int_equal(gm_plan_filters(640, 360, &sd, AV_PIX_FMT_YUV420P, small, sizeof small, &err),
+                     -GM_E_LIMIT);
 }
 
 static Gm__Policy *plan(const char *path, const struct folder_pipeline *params,
