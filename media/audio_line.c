@@ -12,11 +12,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/audio_mix.h"
 #include "media/av.h"
 
 #define TOLERANCE_MS 40
 #define DOUBT_S 10
-#define MAX_CHANNELS 64
+#define MAX_CHANNELS GM_AUDIO_MIX_INPUTS
 #define MAX_SECONDS 1e9
 
 struct gm_audio_line {
@@ -31,16 +32,17 @@ struct gm_audio_line {
     bool started;     /* a frame was placed */
     AVFrame *doubt;   /* owned; a frame with a stamp that waits for the next one */
     int64_t doubt_at;
-    float *planes[2]; /* owned */
+    float *planes[GM_AUDIO_MIX_OUTPUTS]; /* owned */
     int planes_cap;
 };
 
 int gm_audio_line_create(const struct gm_audio_line_params *params, struct gm_audio_line **out,
                          struct gm_err *err)
 {
-    if (params->channels < 1 || params->channels > 2 || params->sample_rate < 1000 ||
-        params->sample_rate > 768000 || params->time_base.num <= 0 || params->time_base.den <= 0 ||
-        params->zero_den <= 0 || params->zero_den > INT32_MAX ||
+    bool channels = params->channels == 1 || params->channels == 2 || params->channels == 6;
+    if (!channels || params->sample_rate < 1000 || params->sample_rate > 768000 ||
+        params->time_base.num <= 0 || params->time_base.den <= 0 || params->zero_den <= 0 ||
+        params->zero_den > INT32_MAX ||
         fabs((double)params->zero_num / (double)params->zero_den) > MAX_SECONDS) {
         return gm_err_set(err, GM_E_INVAL, 0, "the sound's time line has senseless parameters");
     }
@@ -61,8 +63,9 @@ void gm_audio_line_destroy(struct gm_audio_line **line)
     swr_free(&(*line)->swr);
     av_channel_layout_uninit(&(*line)->in_layout);
     av_frame_free(&(*line)->doubt);
-    av_free((*line)->planes[0]);
-    av_free((*line)->planes[1]);
+    for (size_t c = 0; c < GM_AUDIO_MIX_OUTPUTS; c++) {
+        av_free((*line)->planes[c]);
+    }
     free(*line);
     *line = NULL;
 }
@@ -136,7 +139,10 @@ static int convert(struct gm_audio_line *line, const uint8_t **data, int count, 
         if (rc < 0) {
             return rc;
         }
-        uint8_t *out[2] = {(uint8_t *)line->planes[0], (uint8_t *)line->planes[1]};
+        uint8_t *out[GM_AUDIO_MIX_OUTPUTS];
+        for (size_t c = 0; c < GM_AUDIO_MIX_OUTPUTS; c++) {
+            out[c] = (uint8_t *)line->planes[c];
+        }
         int got = swr_convert(line->swr, out, line->planes_cap, data, count);
         if (got < 0) {
             return gm_err_av(err, GM_E_MEDIA, got, "the sound converter failed");
@@ -158,51 +164,47 @@ static int end_run(struct gm_audio_line *line, struct gm_err *err)
     return rc;
 }
 
-/* A converter that takes the first one or two channels as they are: for layouts without a mixing
- * rule. */
-static int open_plain(struct gm_audio_line *line, const AVFrame *frame, AVChannelLayout *to)
+/* A converter with our own mix: float inside whatever comes. */
+static int open_converter(struct gm_audio_line *line, const AVFrame *frame, struct gm_err *err)
 {
-    double matrix[2 * MAX_CHANNELS] = {0};
+    double matrix[GM_AUDIO_MIX_OUTPUTS * MAX_CHANNELS];
+    AVChannelLayout to = {0};
     int channels = frame->ch_layout.nb_channels;
     AVChannelLayout from = {.order = AV_CHANNEL_ORDER_UNSPEC, .nb_channels = channels};
-    matrix[0] = 1;
-    matrix[channels + (channels > 1)] = to->nb_channels > 1;
-    int rc = swr_alloc_set_opts2(&line->swr, to, AV_SAMPLE_FMT_FLTP, (int)line->p.sample_rate,
-                                 &from, frame->format, frame->sample_rate, 0, NULL);
-    if (rc >= 0) {
-        rc = swr_set_matrix(line->swr, matrix, channels);
+    int rc = gm_audio_mix_matrix(&frame->ch_layout, line->p.channels, matrix, err);
+    if (rc < 0) {
+        return rc;
     }
-    return rc < 0 ? rc : swr_init(line->swr);
+    av_channel_layout_default(&to, (int)line->p.channels);
+    int av = swr_alloc_set_opts2(&line->swr, &to, AV_SAMPLE_FMT_FLTP, (int)line->p.sample_rate,
+                                 &from, frame->format, frame->sample_rate, 0, NULL);
+    if (av >= 0) {
+        av = av_opt_set_sample_fmt(line->swr, "internal_sample_fmt", AV_SAMPLE_FMT_FLTP, 0);
+    }
+    if (av >= 0) {
+        av = swr_set_matrix(line->swr, matrix, channels);
+    }
+    if (av >= 0) {
+        av = swr_init(line->swr);
+    }
+    if (av < 0) {
+        swr_free(&line->swr);
+        return gm_err_av(err, GM_E_MEDIA, av, "sound of %d channels at %d Hz can't be converted",
+                         channels, frame->sample_rate);
+    }
+    return 0;
 }
 
 static int begin_run(struct gm_audio_line *line, const AVFrame *frame, int64_t at,
                      struct gm_err *err)
 {
-    AVChannelLayout to = {0};
-    AVChannelLayout from = {0};
-    av_channel_layout_default(&to, (int)line->p.channels);
-    if (frame->ch_layout.order == AV_CHANNEL_ORDER_UNSPEC) {
-        av_channel_layout_default(&from, frame->ch_layout.nb_channels);
-    } else if (av_channel_layout_copy(&from, &frame->ch_layout) < 0) {
-        return gm_err_nomem(err);
-    }
-    int rc = swr_alloc_set_opts2(&line->swr, &to, AV_SAMPLE_FMT_FLTP, (int)line->p.sample_rate,
-                                 &from, frame->format, frame->sample_rate, 0, NULL);
-    if (rc >= 0) {
-        rc = swr_init(line->swr);
-    }
-    av_channel_layout_uninit(&from);
-    if (rc < 0 && rc != AVERROR(ENOMEM)) {
-        swr_free(&line->swr);
-        rc = open_plain(line, frame, &to);
-    }
-    if (rc >= 0) {
-        rc = av_channel_layout_copy(&line->in_layout, &frame->ch_layout);
-    }
+    int rc = open_converter(line, frame, err);
     if (rc < 0) {
+        return rc;
+    }
+    if (av_channel_layout_copy(&line->in_layout, &frame->ch_layout) < 0) {
         swr_free(&line->swr);
-        return gm_err_av(err, GM_E_MEDIA, rc, "sound of %d channels at %d Hz can't be converted",
-                         frame->ch_layout.nb_channels, frame->sample_rate);
+        return gm_err_nomem(err);
     }
     line->in_format = frame->format;
     line->in_rate = frame->sample_rate;

@@ -21,7 +21,7 @@ typedef int (*gm_audio_sink_fn)(const float *const *planes, size_t count, void *
 
 struct gm_audio_line_params {
     uint32_t sample_rate; /* of the output */
-    uint32_t channels;    /* of the output: 1 or 2 */
+    uint32_t channels;    /* of the output: 1, 2 or 6 (audio_mix.h) */
     AVRational time_base; /* of the frames' pts */
     int64_t zero_num;     /* programme zero in seconds of source time: num / den */
     int64_t zero_den;

@@ -10,7 +10,6 @@
 #include "common/array.h"
 #include "common/fs.h"
 #include "common/hash.h"
-#include "media/audio.h"
 #include "media/fmp4.h"
 #include "media/results.h"
 
@@ -33,6 +32,7 @@ struct gm_audio_segments {
     uint32_t *sizes;     /* owned; their sizes */
     size_t frames, frames_cap;
     int64_t first; /* number of the first of them */
+    int64_t end;   /* presentation time at which the sound ends; INT64_MAX: not yet known */
     uint32_t segments;
     struct segment group[GM_AUDIO_ITEM_SEGMENTS]; /* written, not announced */
     uint32_t group_count;
@@ -42,14 +42,15 @@ struct gm_audio_segments {
 int gm_audio_segments_create(const struct gm_audio_segments_params *params,
                              struct gm_audio_segments **out, struct gm_err *err)
 {
-    if (params->sample_rate == 0 || params->timescale == 0) {
-        return gm_err_set(err, GM_E_INVAL, 0, "a track without sample rate or timescale");
+    if (params->sample_rate == 0 || params->timescale == 0 || params->frame_samples == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a track without sample rate, timescale or frames");
     }
     struct gm_audio_segments *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return gm_err_nomem(err);
     }
     s->p = *params;
+    s->end = INT64_MAX;
     *out = s;
     return 0;
 }
@@ -71,10 +72,12 @@ int64_t gm_audio_segments_frames(const struct gm_audio_segments *s)
     return s->first + (int64_t)s->frames;
 }
 
-/* Presentation time of frame number n; the priming before 0 belongs to no time. */
+/* Presentation time of frame number n; the priming before 0 belongs to no time, as what comes after
+ * the end. */
 static int64_t frame_start(const struct gm_audio_segments *s, int64_t n)
 {
-    int64_t start = n * GM_AAC_FRAME - s->p.priming_samples;
+    int64_t start = n * s->p.frame_samples - s->p.priming_samples;
+    start = start < s->end ? start : s->end;
     return start > 0 ? start : 0;
 }
 
@@ -83,7 +86,7 @@ static int64_t frame_at(const struct gm_audio_segments *s, int64_t border)
 {
     __int128 num =
         (__int128)border * s->p.sample_rate + (__int128)s->p.priming_samples * s->p.timescale;
-    __int128 den = (__int128)s->p.timescale * GM_AAC_FRAME;
+    __int128 den = (__int128)s->p.timescale * s->p.frame_samples;
     return (int64_t)((num + den - 1) / den);
 }
 
@@ -143,16 +146,18 @@ static int build(struct gm_audio_segments *s, size_t count, struct gm_buf *out, 
         return gm_err_nomem(err);
     }
     size_t at = 0;
+    int64_t end = (s->first + (int64_t)count) * s->p.frame_samples;
+    end = end - s->p.priming_samples < s->end ? end : s->end + s->p.priming_samples;
     for (size_t i = 0; i < count; i++) {
         samples[i].data = s->bytes.data + at;
         samples[i].size = s->sizes[i];
-        samples[i].pts = (s->first + (int64_t)i) * GM_AAC_FRAME;
+        samples[i].pts = (s->first + (int64_t)i) * s->p.frame_samples;
         samples[i].sync = true;
         at += s->sizes[i];
     }
     gm_fmp4_segment_start(out);
-    int rc = gm_fmp4_fragment((s->segments + 1) * 16, GM_FMP4_SOUND, samples, count,
-                              (s->first + (int64_t)count) * GM_AAC_FRAME, out, NULL, err);
+    int rc = gm_fmp4_fragment((s->segments + 1) * 16, GM_FMP4_SOUND, samples, count, end, out, NULL,
+                              err);
     free(samples);
     return rc;
 }
@@ -246,7 +251,7 @@ int gm_audio_segments_frame(struct gm_audio_segments *s, const void *data, size_
                             struct gm_err *err)
 {
     if (size == 0 || size > UINT16_MAX || s->bytes.size > MAX_PENDING_BYTES) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "an AAC frame of %zu bytes with %zu waiting", size,
+        return gm_err_set(err, GM_E_MEDIA, 0, "a sound frame of %zu bytes with %zu waiting", size,
                           s->bytes.size);
     }
     int rc = gm_array_reserve(&s->sizes, s->frames, 1, &s->frames_cap, sizeof(*s->sizes), err);
@@ -262,15 +267,29 @@ int gm_audio_segments_frame(struct gm_audio_segments *s, const void *data, size_
     return cut(s, err);
 }
 
-int gm_audio_segments_end(struct gm_audio_segments *s, struct gm_err *err)
+/* Frames that start at the end or after it: encoders give one more than there was to say. */
+static void drop_after_end(struct gm_audio_segments *s)
 {
+    while (s->frames > 0 && (gm_audio_segments_frames(s) - 1) * s->p.frame_samples >=
+                                s->end + s->p.priming_samples) {
+        s->bytes.size -= s->sizes[--s->frames];
+    }
+}
+
+int gm_audio_segments_end(struct gm_audio_segments *s, int64_t end_ts, struct gm_err *err)
+{
+    if (end_ts <= 0 || end_ts > INT64_MAX / 4) {
+        return gm_err_set(err, GM_E_INVAL, 0, "sound that ends at %lld", (long long)end_ts);
+    }
+    s->end = end_ts;
+    drop_after_end(s);
     int64_t total = gm_audio_segments_frames(s);
     int64_t border = s->border_count > 0 ? s->borders[s->border_count - 1] : 0;
     int rc = cut(s, err);
     while (rc == 0 && s->frames > 0) {
         border += (int64_t)TAIL_S * s->p.timescale;
         int64_t end = frame_at(s, border);
-        int64_t keep = (int64_t)MIN_TAIL_S * s->p.sample_rate / GM_AAC_FRAME;
+        int64_t keep = (int64_t)MIN_TAIL_S * s->p.sample_rate / s->p.frame_samples;
         if (end <= s->first) {
             continue;
         }

@@ -1,49 +1,39 @@
 /* The audio task: one sound track of the whole programme, from split's chunks to CMAF segments.
  *
- *   chunks -> audio_decode -> audio_line (one run of samples from programme zero) -> AAC encoder
+ *   chunks -> audio_source (one run of samples from programme zero) -> AAC or Opus encoder
  *          -> audio_segments (cut at the video's borders, written, announced as it goes)
  *
  * Every stage works on counts, so bytes do not depend on how the chunks came. libav*'s vector code
  * is off while the task runs: see audio.h. */
-#include <errno.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "media/audio.h"
-#include "media/audio_decode.h"
-#include "media/audio_line.h"
 #include "media/audio_segments.h"
+#include "media/audio_source.h"
 #include "media/av.h"
 #include "media/results.h"
 #include "media/task_io.h"
-
-#define MAX_PROGRAMME_S (48 * 3600)
 
 struct audio_task {
     struct gm_task_io *io; /* borrowed */
     Gm__Policy *policy;    /* owned */
     Gm__Inspection *facts; /* owned */
     const Gm__AudioTrack *track;
-    struct gm_audio_decode *decode;     /* owned */
-    struct gm_audio_line *line;         /* owned; NULL until the first chunk */
+    uint32_t frame_samples;
+    struct gm_audio_source *source;     /* owned */
     struct gm_audio_segments *segments; /* owned */
     AVCodecContext *encoder;            /* owned */
     AVFrame *frame;                     /* owned; being filled, `filled` samples so far */
-    int filled;
+    uint32_t filled;
     int64_t sent;     /* samples given to the encoder */
     AVPacket *packet; /* owned */
 };
-
-static int64_t max_samples(const struct audio_task *t)
-{
-    return (int64_t)MAX_PROGRAMME_S * t->track->params->sample_rate;
-}
 
 static void report(struct audio_task *t)
 {
     uint64_t done = (uint64_t)gm_audio_segments_frames(t->segments);
     int64_t total = av_rescale(t->policy->estimated_duration_us, t->track->params->sample_rate,
-                               (int64_t)GM_AAC_FRAME * 1000000);
+                               (int64_t)t->frame_samples * 1000000);
     t->io->progress(t->io->self, done, total > (int64_t)done ? (uint64_t)total : done);
 }
 
@@ -52,7 +42,7 @@ static int encode(struct audio_task *t, AVFrame *frame, struct gm_err *err)
 {
     int sent = avcodec_send_frame(t->encoder, frame);
     if (sent < 0) {
-        return gm_err_av(err, GM_E_MEDIA, sent, "the AAC encoder refused a frame");
+        return gm_err_av(err, GM_E_MEDIA, sent, "the sound encoder refused a frame");
     }
     for (;;) {
         int got = avcodec_receive_packet(t->encoder, t->packet);
@@ -60,13 +50,13 @@ static int encode(struct audio_task *t, AVFrame *frame, struct gm_err *err)
             return 0;
         }
         if (got < 0) {
-            return gm_err_av(err, GM_E_MEDIA, got, "the AAC encoder failed");
+            return gm_err_av(err, GM_E_MEDIA, got, "the sound encoder failed");
         }
         int64_t expected =
-            gm_audio_segments_frames(t->segments) * GM_AAC_FRAME - t->track->priming_samples;
+            gm_audio_segments_frames(t->segments) * t->frame_samples - t->track->priming_samples;
         int rc = 0;
         if (t->packet->pts != expected) {
-            rc = gm_err_set(err, GM_E_BUG, 0, "AAC frame at %lld instead of %lld",
+            rc = gm_err_set(err, GM_E_BUG, 0, "sound frame at %lld instead of %lld",
                             (long long)t->packet->pts, (long long)expected);
         } else {
             rc =
@@ -82,16 +72,32 @@ static int encode(struct audio_task *t, AVFrame *frame, struct gm_err *err)
 static int send_filled(struct audio_task *t, struct gm_err *err)
 {
     t->frame->pts = t->sent;
-    t->sent += GM_AAC_FRAME;
+    t->sent += t->frame_samples;
     t->filled = 0;
     int rc = encode(t, t->frame, err);
     if (rc == 0 && av_frame_make_writable(t->frame) < 0) {
         rc = gm_err_nomem(err);
     }
-    if (t->sent / GM_AAC_FRAME % 32 == 0) {
+    if (t->sent / t->frame_samples % 32 == 0) {
         report(t);
     }
     return rc;
+}
+
+/* Samples [from, from + count) of the planes (NULL: silence) into the frame's next places. */
+static void fill(struct audio_task *t, const float *const *planes, size_t from, size_t count)
+{
+    uint32_t channels = t->track->params->channels;
+    bool planar = t->encoder->sample_fmt == AV_SAMPLE_FMT_FLTP;
+    size_t step = planar ? 1 : channels;
+    for (uint32_t c = 0; c < channels; c++) {
+        float *to = planar ? (float *)(void *)t->frame->extended_data[c] + t->filled
+                           : (float *)(void *)t->frame->data[0] + t->filled * channels + c;
+        for (size_t i = 0; i < count; i++) {
+            to[i * step] = planes != NULL ? planes[c][from + i] : 0;
+        }
+    }
+    t->filled += (uint32_t)count;
 }
 
 /* gm_audio_sink_fn */
@@ -99,19 +105,11 @@ static int take_samples(const float *const *planes, size_t count, void *arg, str
 {
     struct audio_task *t = arg;
     for (size_t done = 0; done < count;) {
-        size_t n = (size_t)(GM_AAC_FRAME - t->filled);
+        size_t n = t->frame_samples - t->filled;
         n = n < count - done ? n : count - done;
-        for (uint32_t c = 0; c < t->track->params->channels; c++) {
-            float *to = (float *)t->frame->extended_data[c] + t->filled;
-            if (planes != NULL) {
-                memcpy(to, planes[c] + done, n * sizeof(float));
-            } else {
-                memset(to, 0, n * sizeof(float));
-            }
-        }
-        t->filled += (int)n;
+        fill(t, planes, done, n);
         done += n;
-        int rc = t->filled == GM_AAC_FRAME ? send_filled(t, err) : 0;
+        int rc = t->filled == t->frame_samples ? send_filled(t, err) : 0;
         if (rc < 0) {
             return rc;
         }
@@ -119,109 +117,27 @@ static int take_samples(const float *const *planes, size_t count, void *arg, str
     return 0;
 }
 
-/* gm_audio_frame_fn */
-static int take_frame(const AVFrame *frame, void *arg, struct gm_err *err)
+/* gm_audio_borders_fn */
+static int take_borders(const int64_t *starts_ts, size_t count, void *arg, struct gm_err *err)
 {
     struct audio_task *t = arg;
-    return gm_audio_line_frame(t->line, frame, err);
-}
-
-static int open_line(struct audio_task *t, const Gm__ChunkHeader *header, struct gm_err *err)
-{
-    const Gm__Rational *zero = t->facts->zero;
-    struct gm_audio_line_params params = {
-        .sample_rate = t->track->params->sample_rate,
-        .channels = t->track->params->channels,
-        .time_base = gm_av_rational(header->time_base),
-        .zero_num = zero != NULL ? zero->num : 0,
-        .zero_den = zero != NULL && zero->den != 0 ? zero->den : 1,
-        .max_samples = max_samples(t),
-        .sink = take_samples,
-        .arg = t,
-    };
-    return gm_audio_line_create(&params, &t->line, err);
-}
-
-/* The sound's end: padded to the video's, the last AAC frame filled with silence. */
-static int end_track(struct audio_task *t, int64_t programme_end_ts, struct gm_err *err)
-{
-    int64_t rate = t->track->params->sample_rate;
-    if (programme_end_ts < 0 || programme_end_ts / t->policy->timescale > MAX_PROGRAMME_S) {
-        return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "a programme that ends at %lld/%u s",
-                          (long long)programme_end_ts, t->policy->timescale);
-    }
-    int64_t end = av_rescale_rnd(programme_end_ts, rate, t->policy->timescale, AV_ROUND_UP);
-    int rc = gm_audio_decode_end(t->decode, err);
-    if (rc < 0 || (rc = gm_audio_line_end(t->line, end > 0 ? end : 1, err)) < 0) {
-        return rc;
-    }
-    if (t->filled > 0 &&
-        (rc = take_samples(NULL, (size_t)(GM_AAC_FRAME - t->filled), t, err)) < 0) {
-        return rc;
-    }
-    if ((rc = encode(t, NULL, err)) < 0) {
-        return rc;
-    }
-    return gm_audio_segments_end(t->segments, err);
-}
-
-/* *out_last: this chunk is the track's last. */
-static int take_chunk(struct audio_task *t, const struct gm_task_input *input, uint32_t index,
-                      bool *out_last, struct gm_err *err)
-{
-    int fd = -1;
-    const Gm__ChunkHeader *header = NULL;
-    int rc = t->io->open_object(t->io->self, input, 0, &fd, err);
-    if (rc < 0) {
-        return rc;
-    }
-    if ((rc = gm_audio_decode_open(t->decode, fd, &header, err)) < 0) {
-        goto out;
-    }
-    if (header->index != index || header->stream != input->item->stream) {
-        rc = gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "chunk %u of stream %u stands for %u of %u",
-                        header->index, header->stream, index, input->item->stream);
-        goto out;
-    }
-    if (t->line == NULL && (rc = open_line(t, header, err)) < 0) {
-        goto out;
-    }
-    if ((rc = gm_audio_segments_borders(t->segments, header->segment_starts_ts,
-                                        header->n_segment_starts_ts, err)) < 0 ||
-        (rc = gm_audio_decode_run(t->decode, err)) < 0) {
-        goto out;
-    }
     report(t);
-    *out_last = header->last;
-    if (header->last) {
-        rc = end_track(t, header->programme_end_ts, err);
-    }
-out:
-    close(fd);
-    return rc;
+    return gm_audio_segments_borders(t->segments, starts_ts, count, err);
 }
 
-static int take_chunks(struct audio_task *t, struct gm_err *err)
+/* The last frame is filled with silence, which the last segment's duration leaves out again. */
+static int encode_all(struct audio_task *t, struct gm_err *err)
 {
-    bool last = false;
-    for (uint32_t index = 0; !last;) {
-        struct gm_task_input input;
-        bool more = false;
-        int rc = t->io->next_input(t->io->self, &more, &input, err);
-        if (rc < 0) {
-            return rc;
-        }
-        if (!more) {
-            return gm_err_set(err, GM_E_PROTO, 0, "the sound ends without its last chunk");
-        }
-        if (input.item->stream != 1 + t->io->spec->instance) {
-            continue; /* another stream of split's */
-        }
-        if ((rc = take_chunk(t, &input, index++, &last, err)) < 0) {
-            return rc;
-        }
+    int rc = gm_audio_source_run(t->source, err);
+    if (rc == 0 && t->filled > 0) {
+        rc = take_samples(NULL, t->frame_samples - t->filled, t, err);
     }
-    return 0;
+    if (rc == 0) {
+        rc = encode(t, NULL, err);
+    }
+    return rc < 0 ? rc
+                  : gm_audio_segments_end(t->segments,
+                                          gm_audio_source_counts(t->source).line.samples, err);
 }
 
 static int open_encoder(struct audio_task *t, struct gm_err *err)
@@ -234,7 +150,7 @@ static int open_encoder(struct audio_task *t, struct gm_err *err)
     if ((size_t)t->encoder->extradata_size != track->extradata.len ||
         memcmp(t->encoder->extradata, track->extradata.data, track->extradata.len) != 0 ||
         t->encoder->initial_padding != (int)track->priming_samples) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "this AAC encoder is not the one of the plan");
+        return gm_err_set(err, GM_E_MEDIA, 0, "this sound encoder is not the one of the plan");
     }
     t->frame = av_frame_alloc();
     t->packet = av_packet_alloc();
@@ -242,7 +158,7 @@ static int open_encoder(struct audio_task *t, struct gm_err *err)
         return gm_err_nomem(err);
     }
     t->frame->format = t->encoder->sample_fmt;
-    t->frame->nb_samples = GM_AAC_FRAME;
+    t->frame->nb_samples = (int)t->frame_samples;
     t->frame->sample_rate = t->encoder->sample_rate;
     if (av_channel_layout_copy(&t->frame->ch_layout, &t->encoder->ch_layout) < 0 ||
         av_frame_get_buffer(t->frame, 0) < 0) {
@@ -262,8 +178,18 @@ static int open_task(struct audio_task *t, struct gm_err *err)
         return gm_err_set(err, GM_E_PROTO, 0, "the plan has no sound track %u", spec->instance);
     }
     t->track = t->policy->audio[spec->instance];
+    t->frame_samples = gm_audio_frame_samples(t->track->params);
+    struct gm_audio_source_params source = {
+        .io = t->io,
+        .facts = t->facts,
+        .policy = t->policy,
+        .track = spec->instance,
+        .sink = take_samples,
+        .borders = take_borders,
+        .arg = t,
+    };
     if ((rc = open_encoder(t, err)) < 0 ||
-        (rc = gm_audio_decode_create(t->io, take_frame, t, &t->decode, err)) < 0) {
+        (rc = gm_audio_source_create(&source, &t->source, err)) < 0) {
         return rc;
     }
     struct gm_audio_segments_params params = {
@@ -272,6 +198,7 @@ static int open_task(struct audio_task *t, struct gm_err *err)
         .track_index = spec->instance,
         .sample_rate = t->track->params->sample_rate,
         .priming_samples = t->track->priming_samples,
+        .frame_samples = t->frame_samples,
         .timescale = t->policy->timescale,
     };
     for (size_t i = 0; i < spec->n_skip; i++) {
@@ -282,25 +209,30 @@ static int open_task(struct audio_task *t, struct gm_err *err)
 
 static int finish(struct audio_task *t, struct gm_err *err)
 {
-    struct gm_audio_line_counts counts = gm_audio_line_counts(t->line);
+    struct gm_audio_source_counts source = gm_audio_source_counts(t->source);
+    struct gm_audio_line_counts counts = source.line;
     const struct {
         const char *code;
         const char *text;
         int64_t count;
     } rows[] = {
         {"audio.decode_errors", "sound packets could not be decoded; the gap is silent",
-         gm_audio_decode_errors(t->decode)},
+         source.decode_errors},
         {"audio.gaps", "gaps in the sound's time stamps were filled with silence", counts.gaps},
         {"audio.overlaps", "frames of sound overlapped what came before and were trimmed",
          counts.overlaps},
+        {"audio.arithmetic",
+         "this machine's processor rounds otherwise than the planning one's: the Opus frames have "
+         "other bytes than there",
+         t->track->arithmetic != gm_audio_arithmetic(t->track->params)},
         {"audio.timestamps", "time stamps of the sound were not believed", counts.bad_times},
     };
-    Gm__Warning warnings[4];
-    Gm__Warning *list[4];
+    Gm__Warning warnings[5];
+    Gm__Warning *list[5];
     Gm__AudioMeta meta = GM__AUDIO_META__INIT;
     meta.samples = counts.samples;
     meta.warnings = list;
-    for (size_t i = 0; i < 4; i++) {
+    for (size_t i = 0; i < 5; i++) {
         if (rows[i].count == 0) {
             continue;
         }
@@ -321,14 +253,13 @@ int gm_task_audio(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     *out_chunk = -1;
     int rc = open_task(&t, err);
     if (rc == 0) {
-        rc = take_chunks(&t, err);
+        rc = encode_all(&t, err);
     }
     if (rc == 0) {
         rc = finish(&t, err);
     }
     gm_audio_segments_destroy(&t.segments);
-    gm_audio_line_destroy(&t.line);
-    gm_audio_decode_destroy(&t.decode);
+    gm_audio_source_destroy(&t.source);
     avcodec_free_context(&t.encoder);
     av_frame_free(&t.frame);
     av_packet_free(&t.packet);

@@ -20,7 +20,8 @@ struct gm_fmp4_video {
 };
 struct gm_fmp4_audio {
     uint32_t sample_rate, channels, priming_samples, bitrate_bps;
-    const uint8_t *config; /* borrowed; AudioSpecificConfig */
+    bool opus;             /* Opus/dOps instead of mp4a/esds */
+    const uint8_t *config; /* borrowed; AudioSpecificConfig, or OpusHead */
     size_t config_size;
     const char *language; /* ISO 639-2; NULL: "und" */
 };
@@ -29,7 +30,8 @@ struct gm_fmp4_audio {
  * NOMEM. */
 int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out,
                        struct gm_err *err) GM_MUST_CHECK;
-/* ftyp + moov (mp4a/esds, edit list that skips the priming). timescale = sample_rate. */
+/* ftyp + moov (mp4a/esds or Opus/dOps, edit list that skips the priming). timescale =
+ * sample_rate. Errors: INVAL, NOMEM. */
 int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out,
                        struct gm_err *err) GM_MUST_CHECK;
 /* RFC 6381 name from Annex B parameter sets: "avc1.640020". out: 16 bytes. */

@@ -7,6 +7,8 @@
 #include "media/fmp4.h"
 #include "media/fmp4_box.h"
 
+#define OPUS_MAGIC 8 /* bytes of "OpusHead" */
+
 static void add_ftyp(struct gm_buf *out)
 {
     size_t box = gm_box_open(out, "ftyp");
@@ -257,18 +259,8 @@ int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, st
     return gm_buf_check(out, err);
 }
 
-static void add_stsd_audio(struct gm_buf *out, const struct gm_fmp4_audio *a)
+static void add_esds(struct gm_buf *out, const struct gm_fmp4_audio *a)
 {
-    size_t stsd = gm_box_open_full(out, "stsd", 0, 0);
-    gm_buf_be32(out, 1);
-    size_t entry = gm_box_open(out, "mp4a");
-    gm_box_zeros(out, 6);
-    gm_buf_be16(out, 1); /* data reference */
-    gm_box_zeros(out, 8);
-    gm_buf_be16(out, (uint16_t)a->channels);
-    gm_buf_be16(out, 16); /* bits: a template value */
-    gm_box_zeros(out, 4);
-    gm_buf_be32(out, a->sample_rate <= UINT16_MAX ? a->sample_rate << 16 : 0);
     size_t esds = gm_box_open_full(out, "esds", 0, 0);
     uint8_t config_size = (uint8_t)a->config_size;
     gm_buf_u8(out, 3); /* ES_Descriptor; all lengths are below 128, so one byte each */
@@ -289,8 +281,54 @@ static void add_stsd_audio(struct gm_buf *out, const struct gm_fmp4_audio *a)
     gm_buf_u8(out, 1);
     gm_buf_u8(out, 2);
     gm_box_close(out, esds);
+}
+
+/* OpusHead counts little endian, dOps big endian: Encapsulation of Opus in ISO Base Media File
+ * Format 4.3.2. */
+static void add_dops(struct gm_buf *out, const struct gm_fmp4_audio *a)
+{
+    const uint8_t *h = a->config + OPUS_MAGIC; /* version first */
+    size_t box = gm_box_open(out, "dOps");
+    gm_buf_u8(out, 0);                              /* version */
+    gm_buf_u8(out, h[1]);                           /* channels */
+    gm_buf_be16(out, (uint16_t)(h[2] | h[3] << 8)); /* pre-skip */
+    gm_buf_u8(out, h[7]), gm_buf_u8(out, h[6]);     /* rate of the input */
+    gm_buf_u8(out, h[5]), gm_buf_u8(out, h[4]);
+    gm_buf_be16(out, (uint16_t)(h[8] | h[9] << 8));            /* gain */
+    gm_buf_add(out, h + 10, a->config_size - OPUS_MAGIC - 10); /* mapping family and table */
+    gm_box_close(out, box);
+}
+
+static void add_stsd_audio(struct gm_buf *out, const struct gm_fmp4_audio *a)
+{
+    size_t stsd = gm_box_open_full(out, "stsd", 0, 0);
+    gm_buf_be32(out, 1);
+    size_t entry = gm_box_open(out, a->opus ? "Opus" : "mp4a");
+    gm_box_zeros(out, 6);
+    gm_buf_be16(out, 1); /* data reference */
+    gm_box_zeros(out, 8);
+    gm_buf_be16(out, (uint16_t)a->channels);
+    gm_buf_be16(out, 16); /* bits: a template value */
+    gm_box_zeros(out, 4);
+    gm_buf_be32(out, a->sample_rate <= UINT16_MAX ? a->sample_rate << 16 : 0);
+    if (a->opus) {
+        add_dops(out, a);
+    } else {
+        add_esds(out, a);
+    }
     gm_box_close(out, entry);
     gm_box_close(out, stsd);
+}
+
+/* OpusHead: RFC 7845 5.1; family 0 has no mapping table, others one entry a channel. */
+static bool is_opus_head(const struct gm_fmp4_audio *a)
+{
+    if (a->config_size < OPUS_MAGIC + 11 || memcmp(a->config, "OpusHead", OPUS_MAGIC) != 0 ||
+        a->config[OPUS_MAGIC + 1] != a->channels) {
+        return false;
+    }
+    size_t table = a->config[OPUS_MAGIC + 10] == 0 ? 0 : 2 + a->channels;
+    return a->config_size == OPUS_MAGIC + 11 + table;
 }
 
 int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out, struct gm_err *err)
@@ -299,6 +337,10 @@ int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out, st
         audio->config_size < 2 || audio->config_size > 64 || audio->priming_samples > INT32_MAX) {
         return gm_err_set(err, GM_E_INVAL, 0, "an audio track of %u Hz, %u channels, config %zu",
                           audio->sample_rate, audio->channels, audio->config_size);
+    }
+    if (audio->opus && !is_opus_head(audio)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "an Opus track of %u channels with another header",
+                          audio->channels);
     }
     add_ftyp(out);
     size_t moov = gm_box_open(out, "moov");

@@ -43,6 +43,28 @@ static int find_path(struct gm_box_view from, const char *const *path, struct gm
     return 0;
 }
 
+/* mp4a with esds, or Opus with dOps. */
+static int read_sound_entry(struct gm_box_view stsd, struct gm_fmp4_init *out, struct gm_err *err)
+{
+    struct gm_box entry;
+    struct gm_box config;
+    int rc = gm_box_next(&stsd, &entry, err);
+    if (rc < 0) {
+        return rc;
+    }
+    bool opus = entry.type == BOX("Opus");
+    if ((!opus && entry.type != BOX("mp4a")) || !gm_box_skip(&entry.body, 28)) {
+        return bad(err, "the sound's sample entry");
+    }
+    rc = find_child(entry.body, opus ? "dOps" : "esds", &config, err);
+    if (rc < 0) {
+        return rc;
+    }
+    out->config = config.body.at;
+    out->config_size = gm_box_left(&config.body);
+    return out->config_size > 0 ? 0 : bad(err, "an empty decoder configuration");
+}
+
 static int read_entry(struct gm_box_view stsd, struct gm_fmp4_init *out, struct gm_err *err)
 {
     uint32_t word = 0;
@@ -52,20 +74,20 @@ static int read_entry(struct gm_box_view stsd, struct gm_fmp4_init *out, struct 
     if (!gm_box_u32(&stsd, &word) || !gm_box_u32(&stsd, &count) || count != 1) {
         return bad(err, "stsd");
     }
-    int rc = gm_box_expect(&stsd, out->video ? BOX("avc1") : BOX("mp4a"), &entry, err);
+    if (!out->video) {
+        return read_sound_entry(stsd, out, err);
+    }
+    int rc = gm_box_expect(&stsd, BOX("avc1"), &entry, err);
     if (rc < 0) {
         return rc;
     }
     uint16_t width = 0;
     uint16_t height = 0;
-    if (out->video && (!gm_box_skip(&entry.body, 24) || !gm_box_u16(&entry.body, &width) ||
-                       !gm_box_u16(&entry.body, &height) || !gm_box_skip(&entry.body, 50))) {
+    if (!gm_box_skip(&entry.body, 24) || !gm_box_u16(&entry.body, &width) ||
+        !gm_box_u16(&entry.body, &height) || !gm_box_skip(&entry.body, 50)) {
         return bad(err, "avc1");
     }
-    if (!out->video && !gm_box_skip(&entry.body, 28)) {
-        return bad(err, "mp4a");
-    }
-    rc = find_child(entry.body, out->video ? "avcC" : "esds", &config, err);
+    rc = find_child(entry.body, "avcC", &config, err);
     if (rc < 0) {
         return rc;
     }

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "media/audio.h"
 #include "media/av.h"
 
 #define IO_BUFFER (256 * 1024)
@@ -231,12 +232,12 @@ int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track
     }
     AVCodecParameters *par = stream->codecpar;
     par->codec_type = AVMEDIA_TYPE_AUDIO;
-    par->codec_id = AV_CODEC_ID_AAC;
+    par->codec_id = gm_audio_codec_id(track->params);
     par->sample_rate = (int)track->params->sample_rate;
     par->bit_rate = track->params->bitrate_bps;
-    par->frame_size = 1024;
+    par->frame_size = (int)gm_audio_frame_samples(track->params);
     par->initial_padding = (int)track->priming_samples;
-    av_channel_layout_default(&par->ch_layout, (int)track->params->channels);
+    gm_audio_layout(track->params, &par->ch_layout);
     stream->disposition = track->is_default ? AV_DISPOSITION_DEFAULT : 0;
     if (strlen(track->language) == 3 &&
         av_dict_set(&stream->metadata, "language", track->language, 0) < 0) {

@@ -5,12 +5,45 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/audio.h"
+#include "media/audio_mix.h"
 #include "media/fmp4.h"
 #include "media/pb.h"
 #include "proto/envelope.h"
 
-/* One AAC track for each of the source's audio streams. All tracks share the task's settings, so
- * the encoder is opened once. */
+#define MIN_BITRATE_BPS 16000 /* scheduler/pipeline's lowest */
+
+/* One track for each of the source's audio streams: the task's settings, with no more channels than
+ * the stream has. */
+
+/* Full-range channels: what the bits are shared by. */
+static uint32_t weight(uint32_t channels)
+{
+    return channels == 6 ? 5 : channels;
+}
+
+/* The settings of one track. Bits are asked for the most channels; a track with fewer gets as many
+ * a channel. *out: owned. */
+static int track_params(const Gm__AudioFacts *facts, const Gm__AudioParams *asked,
+                        Gm__AudioParams **out, struct gm_err *err)
+{
+    AVChannelLayout layout = {0};
+    Gm__AudioParams *p = (Gm__AudioParams *)gm_message_dup(&asked->base);
+    if (p == NULL) {
+        return gm_err_nomem(err);
+    }
+    if (av_channel_layout_from_string(&layout, facts->layout) < 0 ||
+        layout.nb_channels != (int)facts->channels) {
+        av_channel_layout_uninit(&layout);
+        layout.order = AV_CHANNEL_ORDER_UNSPEC;
+        layout.nb_channels = facts->channels <= INT16_MAX ? (int)facts->channels : INT16_MAX;
+    }
+    p->channels = gm_audio_mix_channels(&layout, asked->channels);
+    av_channel_layout_uninit(&layout);
+    uint64_t bits = (uint64_t)asked->bitrate_bps * weight(p->channels) / weight(asked->channels);
+    p->bitrate_bps = bits > MIN_BITRATE_BPS ? (uint32_t)bits : MIN_BITRATE_BPS;
+    *out = p;
+    return 0;
+}
 
 static int describe(const AVCodecContext *ctx, Gm__AudioTrack *t, struct gm_err *err)
 {
@@ -24,6 +57,7 @@ static int describe(const AVCodecContext *ctx, Gm__AudioTrack *t, struct gm_err 
         .channels = t->params->channels,
         .priming_samples = t->priming_samples,
         .bitrate_bps = t->params->bitrate_bps,
+        .opus = gm_audio_is_opus(t->params),
         .config = ctx->extradata,
         .config_size = size,
         .language = t->language,
@@ -49,8 +83,20 @@ static int describe(const AVCodecContext *ctx, Gm__AudioTrack *t, struct gm_err 
     return rc;
 }
 
+/* Opens the track's encoder for what only it knows. */
+static int open_and_describe(Gm__AudioTrack *t, struct gm_err *err)
+{
+    AVCodecContext *ctx = NULL;
+    int rc = gm_audio_encoder_open(t->params, &ctx, err);
+    if (rc == 0) {
+        rc = describe(ctx, t, err);
+    }
+    avcodec_free_context(&ctx);
+    return rc;
+}
+
 static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__AudioParams *params,
-                     const AVCodecContext *ctx, Gm__Policy *policy, struct gm_err *err)
+                     Gm__Policy *policy, struct gm_err *err)
 {
     char name[16];
     Gm__AudioTrack *t = malloc(sizeof *t);
@@ -66,8 +112,7 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Audi
             break;
         }
     }
-    t->params = (Gm__AudioParams *)gm_message_dup(&params->base);
-    int rc = t->params != NULL ? 0 : gm_err_nomem(err);
+    int rc = track_params(facts->audio[index], params, &t->params, err);
     if (rc == 0) {
         rc = gm_fs_path(name, sizeof name, err, "a%u", index);
     }
@@ -78,10 +123,14 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Audi
         rc = gm_pb_string(&t->language, facts->audio[index]->language, err);
     }
     if (rc == 0) {
-        rc = gm_pb_string(&t->codecs, "mp4a.40.2", err); /* RFC 6381; AAC-LC: ISO/IEC 14496-3 */
+        rc = gm_pb_string(&t->title, facts->audio[index]->title, err);
+    }
+    if (rc == 0) { /* RFC 6381; AAC-LC: ISO/IEC 14496-3 */
+        rc = gm_pb_string(&t->codecs, gm_audio_is_opus(params) ? "opus" : "mp4a.40.2", err);
     }
     if (rc == 0) {
-        rc = describe(ctx, t, err);
+        t->arithmetic = gm_audio_arithmetic(t->params);
+        rc = open_and_describe(t, err);
     }
     /* Owned by the policy even when it is not whole: the policy goes with it then. */
     int appended = gm_pb_append(&policy->audio, &policy->n_audio, &t->base, err);
@@ -91,16 +140,11 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Audi
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
                   struct gm_err *err)
 {
-    AVCodecContext *ctx = NULL;
-    if (facts->n_audio == 0) {
-        return 0;
-    }
+    int rc = 0;
     int saved = gm_audio_cpu_begin();
-    int rc = gm_audio_encoder_open(params, &ctx, err);
     for (size_t i = 0; rc == 0 && i < facts->n_audio && i < GM_PLAN_TRACKS; i++) {
-        rc = add_track(facts, (uint32_t)i, params, ctx, policy, err);
+        rc = add_track(facts, (uint32_t)i, params, policy, err);
     }
-    avcodec_free_context(&ctx);
     gm_audio_cpu_end(saved);
     if (rc == 0 && facts->n_audio > GM_PLAN_TRACKS) {
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.audio_tracks_dropped",

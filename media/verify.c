@@ -119,7 +119,8 @@ static int verify_audio(struct gm_task_io *io, const struct gm_task_input *input
         if (rc < 0) {
             return rc;
         }
-        rc = gm_verify_audio(&s, track, &next, err);
+        bool last = input->item->last && i + 1 == meta->n_segments;
+        rc = gm_verify_audio(&s, track, last, &next, err);
         if (rc == 0) {
             rc = gm_verify_decode_audio(&s, track, err);
         }

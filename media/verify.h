@@ -28,9 +28,9 @@ int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const 
 /* Samples, times, composition delay and NAL units of a video segment against its meta. */
 int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts,
                     struct gm_err *err) GM_MUST_CHECK;
-/* Samples and times of a sound segment. io_next_frame: number of the first frame it must hold
- * (-1: any); moved behind its last. */
-int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
+/* Samples and times of a sound segment. last: the track ends with it, so its last frame may be cut
+ * short. io_next_frame: number of the first frame it must hold (-1: any); moved behind its last. */
+int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track, bool last,
                     int64_t *io_next_frame, struct gm_err *err) GM_MUST_CHECK;
 
 /* Decodes the first GOP; every frame must come, undamaged, in the rendition's size. */

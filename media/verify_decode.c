@@ -1,6 +1,7 @@
 /* Sampled decoding: what a player would see of a segment. */
 #include <string.h>
 
+#include "media/audio.h"
 #include "media/av.h"
 #include "media/verify.h"
 
@@ -154,9 +155,9 @@ int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTra
         return gm_err_nomem(err);
     }
     par->codec_type = AVMEDIA_TYPE_AUDIO;
-    par->codec_id = AV_CODEC_ID_AAC;
+    par->codec_id = gm_audio_codec_id(track->params);
     par->sample_rate = d.sample_rate;
-    av_channel_layout_default(&par->ch_layout, d.channels);
+    gm_audio_layout(track->params, &par->ch_layout);
     int rc = set_extradata(par, track->extradata.data, track->extradata.len, err);
     if (rc == 0) {
         rc = run(&d, par, (AVRational){1, d.sample_rate}, s->count, err);

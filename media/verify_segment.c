@@ -240,18 +240,21 @@ int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts, struct
     return 0;
 }
 
-int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
+int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track, bool last,
                     int64_t *io_next_frame, struct gm_err *err)
 {
-    int64_t first = s->samples[0].dts / GM_AAC_FRAME;
+    int64_t length = gm_audio_frame_samples(track->params);
+    int64_t first = s->samples[0].dts / length;
     int64_t priming = track->priming_samples;
-    int64_t start = first * GM_AAC_FRAME - priming;
-    int64_t end = (first + (int64_t)s->count) * GM_AAC_FRAME - priming;
+    int64_t start = first * length - priming;
+    int64_t end = s->samples[s->count - 1].dts + s->samples[s->count - 1].duration - priming;
     start = start > 0 ? start : 0;
     for (size_t i = 0; i < s->count; i++) {
         const struct gm_fmp4_read_sample *sample = &s->samples[i];
-        if (sample->dts != (first + (int64_t)i) * GM_AAC_FRAME || sample->pts != sample->dts ||
-            sample->duration != GM_AAC_FRAME || !sample->sync || sample->fragment != 0) {
+        bool may_be_cut = last && i + 1 == s->count && sample->duration > 0;
+        bool whole = sample->duration == length || (may_be_cut && sample->duration < length);
+        if (sample->dts != (first + (int64_t)i) * length || sample->pts != sample->dts || !whole ||
+            !sample->sync || sample->fragment != 0) {
             return gm_verify_fail(err, s, "sound frame %zu has a wrong time", i);
         }
     }

@@ -12,11 +12,12 @@
 #define KEYS_MAX 32
 
 static const char *const CODECS_VIDEO[] = {"h264", NULL};
-static const char *const CODECS_AUDIO[] = {"aac", NULL};
+static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
 static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
                                         "bottom-right", "center",    NULL};
+static const char *const CHANNELS[] = {"1", "2", "6", NULL};
 static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
 
 #define AT(message, field) offsetof(Gm__##message, field)
@@ -61,9 +62,10 @@ static const struct gm_pipeline_param PARAMS[] = {
     {"audio", "codec", GM_PARAM_CHOICE, AT(AudioParams, codec), 0, 0, CODECS_AUDIO, "aac", false,
      "Audio codec."},
     {"audio", "bitrate", GM_PARAM_SIZE, AT(AudioParams, bitrate_bps), 16000, 512000, NULL, "128k",
-     false, "Bits a second of a track."},
-    {"audio", "channels", GM_PARAM_UINT32, AT(AudioParams, channels), 1, 2, NULL, "2", false,
-     "1 (mono) or 2 (stereo); other layouts are mixed to that."},
+     false, "Bits a second of a track with that many channels; one with fewer gets its share."},
+    {"audio", "channels", GM_PARAM_UINT32, AT(AudioParams, channels), 1, 6, CHANNELS, "2", false,
+     "Most channels of a track: 1 (mono), 2 (stereo) or 6 (5.1); more are mixed down, fewer stay "
+     "fewer."},
     {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
      SAMPLE_RATES, "48000", false, "Samples a second."},
     {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
@@ -118,6 +120,9 @@ static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml 
         }
         size_t used = strlen(all);
         (void)snprintf(all + used, sizeof all - used, "%s%s", used != 0 ? ", " : "", *c);
+    }
+    if (row->type != GM_PARAM_CHOICE) { /* no number is meant for another by mistake */
+        return gm_yaml_fail(node, err, "%s is one of: %s", row->name, all);
     }
     const char *near = gm_suggest(text, row->choices);
     if (near != NULL) {

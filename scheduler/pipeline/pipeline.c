@@ -162,6 +162,16 @@ static int check_encode(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct 
     return 0;
 }
 
+static int check_audio(const struct gm_yaml *yaml, const Gm__AudioParams *p, struct gm_err *err)
+{
+    const struct gm_yaml *rate = gm_yaml_find(yaml, "sample_rate");
+    if (strcmp(p->codec, "opus") == 0 && p->sample_rate != 48000) {
+        return gm_yaml_fail(rate != NULL ? rate : yaml, err,
+                            "opus works at `sample_rate: 48000` alone");
+    }
+    return 0;
+}
+
 static int check_thumbnails(const struct gm_yaml *yaml, const Gm__ThumbnailsParams *p,
                             struct gm_err *err)
 {
@@ -248,6 +258,8 @@ static int parse_params(struct node *n, struct gm_err *err)
     switch (n->shape->bit) {
     case T_ENCODE:
         return check_encode(n->yaml, n->task->encode, err);
+    case T_AUDIO:
+        return check_audio(n->yaml, n->task->audio, err);
     case T_THUMBNAILS:
         return check_thumbnails(n->yaml, n->task->thumbnails, err);
     case T_PACKAGE:

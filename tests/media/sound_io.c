@@ -150,7 +150,12 @@ static void io_progress(void *self, uint64_t done, uint64_t total)
 
 /* ---- making the sound */
 
-static uint8_t *encode_par(size_t *out_size)
+static uint32_t channels_of(const struct sound_params *p)
+{
+    return p->channels != 0 ? p->channels : 2;
+}
+
+static uint8_t *encode_par(int channels, size_t *out_size)
 {
     struct gm_err err;
     uint8_t *out = NULL;
@@ -160,28 +165,32 @@ static uint8_t *encode_par(size_t *out_size)
     par->format = AV_SAMPLE_FMT_S16;
     par->sample_rate = SOUND_RATE;
     par->bits_per_coded_sample = 16;
-    par->block_align = 4;
-    av_channel_layout_default(&par->ch_layout, 2);
+    par->block_align = 2 * channels;
+    av_channel_layout_default(&par->ch_layout, channels);
     check(gm_codecpar_encode(par, NULL, &out, out_size, &err) == 0, "codecpar");
     avcodec_parameters_free(&par);
     return out;
 }
 
-static void write_packet(struct gm_chunk_writer *writer, const struct sound_packet *p, uint64_t id)
+static void write_packet(struct gm_chunk_writer *writer, const struct sound_packet *p, int channels,
+                         uint64_t id)
 {
     struct gm_err err;
-    int16_t *pcm = calloc((size_t)p->count * 2, sizeof(*pcm));
+    int16_t *pcm = calloc((size_t)p->count * (size_t)channels, sizeof(*pcm));
     for (int i = 0; i < p->count; i++) {
         double t = (double)(p->pts + i) / SOUND_RATE;
-        int16_t v = p->level == 0x7fff ? (int16_t)(8000 * sin(2 * M_PI * 1000 * t)) : p->level;
-        pcm[2 * i] = pcm[2 * i + 1] = v;
+        for (int c = 0; c < channels; c++) {
+            double hz = 1000 + (channels == 6 ? 300 * c : 0);
+            pcm[channels * i + c] =
+                p->level == 0x7fff ? (int16_t)(8000 * sin(2 * M_PI * hz * t)) : p->level;
+        }
     }
     struct gm_chunk_packet packet = {.id = id,
                                      .pts = p->pts,
                                      .dts = p->pts,
                                      .duration = p->count,
                                      .flags = AV_PKT_FLAG_KEY,
-                                     .size = (uint32_t)p->count * 4,
+                                     .size = (uint32_t)p->count * 2 * (uint32_t)channels,
                                      .data = (const uint8_t *)pcm};
     check(gm_chunk_write_packet(writer, &packet, &err) == 0, "packet");
     free(pcm);
@@ -204,7 +213,7 @@ static int write_chunk(const struct sound_params *p, size_t index)
     header.stream = 1;
     header.index = (uint32_t)index;
     header.codec = "pcm_s16le";
-    header.codecpar.data = encode_par(&header.codecpar.len);
+    header.codecpar.data = encode_par((int)channels_of(p), &header.codecpar.len);
     header.time_base = &tb;
     header.segment_starts_ts = (int64_t *)(uintptr_t)(p->borders + border);
     header.n_segment_starts_ts = border_end - border;
@@ -212,7 +221,7 @@ static int write_chunk(const struct sound_params *p, size_t index)
     header.programme_end_ts = header.last ? p->end_ts : 0;
     check(gm_chunk_writer_open(fd, &header, &writer, &err) == 0, "chunk");
     for (size_t i = from; i < to; i++) {
-        write_packet(writer, &p->packets[i], i);
+        write_packet(writer, &p->packets[i], (int)channels_of(p), i);
     }
     check(gm_chunk_writer_finish(writer, &err) == 0, "chunk");
     gm_chunk_writer_close(&writer);
@@ -221,24 +230,31 @@ static int write_chunk(const struct sound_params *p, size_t index)
 }
 
 /* A plan and an inspection with what the task reads of them. */
-static void make_results(Gm__TaskResult *plan, Gm__TaskResult *inspect)
+static void make_results(const struct sound_params *asked, struct sound_run *run,
+                         Gm__TaskResult *plan, Gm__TaskResult *inspect)
 {
     struct gm_err err;
     AVCodecContext *encoder = NULL;
-    Gm__AudioParams params = GM__AUDIO_PARAMS__INIT;
+    Gm__AudioParams *params = &run->params;
     Gm__AudioTrack track = GM__AUDIO_TRACK__INIT;
     Gm__AudioTrack *tracks[] = {&track};
     Gm__Rendition rendition = GM__RENDITION__INIT;
     Gm__Rendition *renditions[] = {&rendition};
     Gm__Policy policy = GM__POLICY__INIT;
     Gm__Inspection facts = GM__INSPECTION__INIT;
-    params.codec = "aac";
-    params.bitrate_bps = 128000;
-    params.channels = 2;
-    params.sample_rate = SOUND_RATE;
-    check(gm_audio_encoder_open(&params, &encoder, &err) == 0, "encoder");
+    *params = (Gm__AudioParams)GM__AUDIO_PARAMS__INIT;
+    params->codec = asked->opus ? "opus" : "aac";
+    params->bitrate_bps = 64000 * channels_of(asked);
+    params->channels = channels_of(asked);
+    params->sample_rate = SOUND_RATE;
+    check(gm_audio_encoder_open(params, &encoder, &err) == 0, "encoder");
+    run->priming = (uint32_t)encoder->initial_padding;
+    run->config_size = (size_t)encoder->extradata_size;
+    check(run->config_size <= sizeof(run->config), "config");
+    memcpy(run->config, encoder->extradata, run->config_size);
     track.name = "a0";
-    track.params = &params;
+    track.params = params;
+    track.arithmetic = gm_audio_arithmetic(params);
     track.priming_samples = (uint32_t)encoder->initial_padding;
     track.extradata = (ProtobufCBinaryData){(size_t)encoder->extradata_size, encoder->extradata};
     policy.timescale = SOUND_TIMESCALE;
@@ -270,7 +286,7 @@ int sound_run(const struct sound_params *params, struct sound_run *out)
     tasks[1].name = tasks[1].type = results[1].task = "inspect";
     pipeline.tasks = task_list;
     pipeline.n_tasks = 2;
-    make_results(&results[0], &results[1]);
+    make_results(params, out, &results[0], &results[1]);
     skip.count = params->skip_items;
     spec.pipeline = &pipeline;
     spec.results = result_list;
@@ -318,6 +334,7 @@ struct listener {
     AVCodecContext *ctx;
     AVPacket *packet;
     AVFrame *frame;
+    int channel;
     float *out;
     size_t count;
 };
@@ -330,24 +347,31 @@ static int listen_sample(const struct gm_fmp4_read_sample *sample, void *arg)
     memcpy(l->packet->data, l->data + sample->offset, sample->size);
     check(avcodec_send_packet(l->ctx, l->packet) == 0, "send");
     check(avcodec_receive_frame(l->ctx, l->frame) == 0, "receive");
+    check(l->frame->format == AV_SAMPLE_FMT_FLTP && l->channel < l->frame->ch_layout.nb_channels,
+          "format");
     l->out = realloc(l->out, (l->count + (size_t)l->frame->nb_samples) * sizeof(float));
-    memcpy(l->out + l->count, l->frame->extended_data[0],
+    memcpy(l->out + l->count, l->frame->extended_data[l->channel],
            (size_t)l->frame->nb_samples * sizeof(float));
     l->count += (size_t)l->frame->nb_samples;
     return 0;
 }
 
-size_t sound_decode(const struct sound_run *run, float **out)
+size_t sound_decode(const struct sound_run *run, int channel, float **out)
 {
-    struct listener l = {.packet = av_packet_alloc(), .frame = av_frame_alloc()};
+    struct listener l = {
+        .packet = av_packet_alloc(), .frame = av_frame_alloc(), .channel = channel};
     struct gm_err err;
-    static const uint8_t config[] = {0x11, 0x90};
     AVCodecParameters *par = avcodec_parameters_alloc();
     par->codec_type = AVMEDIA_TYPE_AUDIO;
-    par->codec_id = AV_CODEC_ID_AAC;
-    par->extradata = av_mallocz(sizeof(config) + AV_INPUT_BUFFER_PADDING_SIZE);
-    memcpy(par->extradata, config, sizeof(config));
-    par->extradata_size = sizeof(config);
+    par->codec_id = gm_audio_codec_id(&run->params);
+    par->sample_rate = SOUND_RATE;
+    par->extradata = av_mallocz(run->config_size + AV_INPUT_BUFFER_PADDING_SIZE);
+    memcpy(par->extradata, run->config, run->config_size);
+    par->extradata_size = (int)run->config_size;
+    if (run->params.codec[0] == 'o') { /* libavcodec takes Opus' priming off by itself */
+        l.out = calloc(run->priming, sizeof(float));
+        l.count = run->priming;
+    }
     check(gm_decoder_open(par, (AVRational){1, SOUND_RATE}, &l.ctx, &err) == 0, "decoder");
     for (size_t i = 0; i < run->count; i++) {
         l.data = run->segments[i].data;

@@ -22,6 +22,9 @@ struct sound_params {
     int64_t end_ts; /* programme end, SOUND_TIMESCALE */
     size_t chunks;  /* packets and borders are spread over so many */
     uint32_t skip_items;
+    bool opus; /* instead of AAC */
+    uint32_t
+        channels; /* of source and track: 1, 2 or 6; 0: 2. A sine has 1 kHz + 300 Hz a channel */
 };
 struct sound_segment {
     char name[64];
@@ -38,13 +41,17 @@ struct sound_run {
     uint32_t items;
     int64_t samples; /* AudioMeta */
     char warnings[256];
+    Gm__AudioParams params; /* of the track; strings are static */
+    uint32_t priming;
+    uint8_t config[64]; /* AudioSpecificConfig or OpusHead */
+    size_t config_size;
     struct gm_err err;
 };
 
 /* Runs the audio task; returns its rc. */
 int sound_run(const struct sound_params *params, struct sound_run *out);
 void sound_run_fini(struct sound_run *run);
-/* All AAC frames of the run decoded: left channel, priming included. *out: owned. */
-size_t sound_decode(const struct sound_run *run, float **out);
+/* All frames of the run decoded: one channel, priming included. *out: owned. */
+size_t sound_decode(const struct sound_run *run, int channel, float **out);
 
 #endif

@@ -320,6 +320,47 @@ static void audio_init_comes_back_as_written(void **state)
     gm_buf_fini(&buf);
 }
 
+static void opus_init_holds_dops(void **state)
+{
+    (void)state;
+    uint8_t head[21 + 6] = "OpusHead\x01\x02\x38\x01\x80\xbb\0\0\x34\x12";
+    static const uint8_t dops[] = {'d', 'O', 'p',  's',  0,    2,    0x01, 0x38,
+                                   0,   0,   0xbb, 0x80, 0x12, 0x34, 0};
+    static const uint8_t table[] = {6, 0x01, 0x38, 0, 0, 0xbb, 0x80, 0x12, 0x34,
+                                    1, 4,    2,    0, 4, 1,    2,    3,    5};
+    struct gm_fmp4_audio audio = {.sample_rate = 48000,
+                                  .channels = 2,
+                                  .priming_samples = 312,
+                                  .bitrate_bps = 128000,
+                                  .opus = true,
+                                  .config = head,
+                                  .config_size = 19};
+    struct gm_buf buf = {0};
+    struct gm_err err;
+    struct gm_fmp4_init init;
+    assert_int_equal(gm_fmp4_audio_init(&audio, &buf, &err), 0);
+    assert_int_equal(gm_fmp4_read_init(buf.data, buf.size, &init, &err), 0);
+    assert_false(init.video);
+    assert_int_equal(init.config_size, 11);
+    assert_non_null(memmem(buf.data, buf.size, dops, sizeof(dops)));
+    assert_non_null(memmem(buf.data, buf.size, "Opus", 4));
+    assert_null(memmem(buf.data, buf.size, "mp4a", 4));
+    gm_buf_fini(&buf);
+    memcpy(head + 9, "\x06", 1);
+    memcpy(head + 18, "\x01\x04\x02\0\x04\x01\x02\x03\x05", 9);
+    audio.channels = 6;
+    audio.config_size = 27;
+    assert_int_equal(gm_fmp4_audio_init(&audio, &buf, &err), 0);
+    assert_non_null(memmem(buf.data, buf.size, table, sizeof(table)));
+    gm_buf_fini(&buf);
+    for (int lie = 0; lie < 3; lie++) { /* cut, another count of channels, no header */
+        audio.config_size = lie == 0 ? 26 : 27;
+        audio.channels = lie == 1 ? 2 : 6;
+        head[0] = lie == 2 ? 'o' : 'O';
+        assert_int_equal(gm_fmp4_audio_init(&audio, &buf, &err), -GM_E_INVAL);
+    }
+}
+
 static void parameter_sets_must_be_there(void **state)
 {
     (void)state;
@@ -362,6 +403,7 @@ int main(void)
         cmocka_unit_test(bad_fragments_are_refused),
         cmocka_unit_test(video_init_comes_back_as_written),
         cmocka_unit_test(audio_init_comes_back_as_written),
+        cmocka_unit_test(opus_init_holds_dops),
         cmocka_unit_test(parameter_sets_must_be_there),
         cmocka_unit_test(annexb_becomes_length_prefixed),
     };

@@ -158,8 +158,10 @@ static void lies_in_sound_are_found(void **state)
 {
     (void)state;
     Gm__AudioTrack track = GM__AUDIO_TRACK__INIT;
+    Gm__AudioParams params = GM__AUDIO_PARAMS__INIT;
     track.priming_samples = 1024;
-    for (int lie = 0; lie < 9; lie++) {
+    track.params = &params;
+    for (int lie = 0; lie < 11; lie++) {
         struct gm_fmp4_read_sample samples[3];
         Gm__SegmentMeta meta = GM__SEGMENT_META__INIT;
         struct gm_verify_segment s = {.meta = &meta, .where = "a0", .samples = samples, .count = 3};
@@ -179,10 +181,15 @@ static void lies_in_sound_are_found(void **state)
         samples[2].sync = lie != 6;
         samples[2].fragment += lie == 7;
         next += lie == 8;
+        if (lie >= 9) { /* cut short: right at the track's end alone */
+            samples[2].duration = 100;
+            meta.duration_ts = 2 * 1024 + 100;
+        }
         int64_t given = next;
-        assert_int_equal(gm_verify_audio(&s, &track, &next, &err),
-                         lie == 0 ? 0 : -GM_E_MEDIA_VERIFY);
-        assert_int_equal(next, lie == 0 ? 8 : given);
+        bool right = lie == 0 || lie == 9;
+        assert_int_equal(gm_verify_audio(&s, &track, lie == 9, &next, &err),
+                         right ? 0 : -GM_E_MEDIA_VERIFY);
+        assert_int_equal(next, right ? 8 : given);
     }
 }
 

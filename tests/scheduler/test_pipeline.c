@@ -201,6 +201,27 @@ static void wrong_files_are_refused_with_their_place(void **state)
     }
 }
 
+static void wrong_sound_is_refused(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } rows[] = {
+        {VIDEO "  a: {type: audio, needs: [s], channels: 3}\n", "channels is one of: 1, 2, 6"},
+        {VIDEO "  a: {type: audio, needs: [s], codec: mp3}\n", "codec"},
+        {VIDEO "  a: {type: audio, needs: [s], codec: opus, sample_rate: 44100}\n", "48000"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_err err = {0};
+        Gm__Pipeline *p = NULL;
+        int rc = parse(rows[i].text, &p, &err);
+        if (rc != -GM_E_CONFIG || strncmp(err.text, "f.yaml:7:", 9) != 0 ||
+            strstr(err.text, rows[i].says) == NULL) {
+            fail_msg("row %zu: rc %d, `%s`", i, rc, err.text);
+        }
+    }
+}
+
 static void task_count_is_limited(void **state)
 {
     char text[4096] = "name: x\ntasks:\n";
@@ -361,6 +382,7 @@ int main(void)
         cmocka_unit_test(written_defaults_equal_the_table),
         cmocka_unit_test(values_reach_the_message),
         cmocka_unit_test(wrong_files_are_refused_with_their_place),
+        cmocka_unit_test(wrong_sound_is_refused),
         cmocka_unit_test(task_count_is_limited),
         cmocka_unit_test(manual_holds_every_option),
         cmocka_unit_test(assets_are_checked),
