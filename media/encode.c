@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/pixdesc.h>
+
 #include "media/colour.h"
 #include "media/encode_writer.h"
 #include "media/frames.h"
@@ -102,7 +104,7 @@ static int make_graph(struct run *r, struct gm_err *err)
                                               .parent = d->parent,
                                               .width_px = d->width_px,
                                               .height_px = d->height_px,
-                                              .format = AV_PIX_FMT_YUV420P,
+                                              .format = av_get_pix_fmt(d->pixel_format),
                                               .matrix = gm_colour_of_rendition(d).matrix,
                                               .watermark = r->marks[i]};
     }

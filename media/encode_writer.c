@@ -9,6 +9,7 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/av.h"
+#include "media/bitstream.h"
 #include "media/encoder.h"
 #include "media/fmp4.h"
 #include "media/results.h"
@@ -38,6 +39,7 @@ struct sample {
 struct gm_encode_writer {
     struct gm_encode_writer_params p;
     const Gm__Rendition *rendition;
+    const struct gm_bitstream *codec;
     struct gm_encoder *encoder; /* owned */
     AVPacket *packet;           /* owned */
     bool *seen;                 /* owned, one a frame: its packet came */
@@ -46,6 +48,7 @@ struct gm_encode_writer {
     struct sample *samples; /* owned */
     size_t count, cap;
     struct gm_buf gop_bytes;
+    struct gm_buf prefix;           /* of every keyframe's sample */
     struct gm_fmp4_sample *scratch; /* owned, cap of them */
     /* Segments; the last one is open while fd >= 0. */
     struct segment *segments; /* owned, header->n_segments of them */
@@ -102,6 +105,12 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
     if (rc == 0) {
         rc = check_headers(w, err);
     }
+    if (rc == 0) {
+        w->codec = gm_bitstream_find(w->rendition->encode->codec);
+        GM_ASSERT(w->codec != NULL);
+        gm_bitstream_add_prefix(w->rendition, params->facts, &w->prefix);
+        rc = gm_buf_check(&w->prefix, err);
+    }
     if (rc < 0) {
         gm_encode_writer_close(&w, true);
         return rc;
@@ -133,6 +142,7 @@ void gm_encode_writer_close(struct gm_encode_writer **writer, bool remove)
     av_packet_free(&w->packet);
     gm_sha256_destroy(&w->hash);
     gm_buf_fini(&w->gop_bytes);
+    gm_buf_fini(&w->prefix);
     gm_buf_fini(&w->bytes);
     free(w->seen);
     free(w->samples);
@@ -327,7 +337,10 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
     struct sample *s = &w->samples[w->count];
     s->at = w->gop_bytes.size;
     s->pts = p->pts;
-    rc = gm_fmp4_from_annexb(p->data, (size_t)p->size, &w->gop_bytes, err);
+    if ((p->flags & AV_PKT_FLAG_KEY) != 0) {
+        gm_buf_add(&w->gop_bytes, w->prefix.data, w->prefix.size);
+    }
+    rc = w->codec->add_sample(p->data, (size_t)p->size, &w->gop_bytes, err);
     if (rc < 0) {
         return rc;
     }

@@ -24,7 +24,7 @@
 
 #define MAX_SIDE_PX 16384
 
-static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264};
+static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264, &gm_encoder_x265};
 
 struct gm_encoder {
     const struct gm_encoder_backend *backend;
@@ -89,6 +89,9 @@ static int check(const struct gm_encoder_params *params,
         return gm_err_set(err, GM_E_INVAL, 0, "Quality crf %" PRId32 " qp %" PRId32 " is refused",
                           p->crf, p->qp);
     }
+    if (av_get_pix_fmt(r->pixel_format) == AV_PIX_FMT_NONE) {
+        return gm_err_set(err, GM_E_INVAL, 0, "Pixel format `%s` is refused", r->pixel_format);
+    }
     /* libx264 counts rates in kbit; libavcodec takes the buffer as int. */
     if (r->maxrate_bps < 0 || r->bufsize_bits < 0 || r->bufsize_bits / 2 > INT_MAX ||
         (r->maxrate_bps > 0 && (r->maxrate_bps < 1000 || r->bufsize_bits < 2000))) {
@@ -137,7 +140,7 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     }
     ctx->width = (int)r->width_px;
     ctx->height = (int)r->height_px;
-    ctx->pix_fmt = AV_PIX_FMT_YUV420P;
+    ctx->pix_fmt = av_get_pix_fmt(r->pixel_format);
     ctx->sample_aspect_ratio = (AVRational){1, 1};
     ctx->time_base = (AVRational){1, (int)params->timescale};
     ctx->framerate = nominal_rate(params);

@@ -16,6 +16,7 @@ struct gm_encoder_backend {
 };
 
 extern const struct gm_encoder_backend gm_encoder_x264;
+extern const struct gm_encoder_backend gm_encoder_x265;
 
 /* What libavcodec holds of it; borrowed until close. For backends and tests. */
 const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);

@@ -11,12 +11,16 @@
  * order; trun v1 leads to each sample's own + delay by an offset that is never negative, and one
  * edit in the init segment takes the delay out again (ADR-0003).
  */
+struct gm_bitstream;
 struct gm_fmp4_video {
+    const char *codec; /* EncodeParams.codec */
     uint32_t width_px, height_px, timescale;
-    const uint8_t *extradata; /* borrowed; parameter sets, Annex B */
-    size_t extradata_size;
+    const uint8_t *config; /* borrowed; body of avcC, hvcC, av1C or vpcC */
+    size_t config_size;
     uint32_t delay_ts; /* what gm_fmp4_fragment is given: undone by one edit; 0: no edit list */
-    const Gm__Rendition *colour; /* borrowed; primaries, transfer, matrix for colr nclx */
+    const Gm__Rendition *rendition; /* borrowed; its colour tags go into colr; NULL: none */
+    const Gm__VideoFacts *facts;    /* borrowed; mastering, light: mdcv and clli where the rendition
+                                       is PQ or HLG; NULL: none */
 };
 struct gm_fmp4_audio {
     uint32_t sample_rate, channels, priming_samples, bitrate_bps;
@@ -26,7 +30,7 @@ struct gm_fmp4_audio {
     const char *language; /* ISO 639-2; NULL: "und" */
 };
 
-/* ftyp + moov (avc1/avcC; no samples). Errors: MEDIA when the parameter sets can't be read,
+/* ftyp + moov (no samples). Errors: INVAL (sizes, codec), MEDIA (the config makes no sense),
  * NOMEM. */
 int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out,
                        struct gm_err *err) GM_MUST_CHECK;
@@ -34,12 +38,7 @@ int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out,
  * sample_rate. Errors: INVAL, NOMEM. */
 int gm_fmp4_audio_init(const struct gm_fmp4_audio *audio, struct gm_buf *out,
                        struct gm_err *err) GM_MUST_CHECK;
-/* RFC 6381 name from Annex B parameter sets: "avc1.640020". out: 16 bytes. */
-int gm_fmp4_avc_codecs(const uint8_t *extradata, size_t size, char out[16],
-                       struct gm_err *err) GM_MUST_CHECK;
-
-/* A sample in decode order. data: video as 4-byte length-prefixed NAL units; audio raw AAC.
- * Borrowed. */
+/* A sample in decode order. data: video as media/bitstream.h makes it; audio raw AAC. Borrowed. */
 struct gm_fmp4_sample {
     const uint8_t *data;
     size_t size;
@@ -64,10 +63,6 @@ int gm_fmp4_fragment(uint32_t sequence, int64_t delay_ts, const struct gm_fmp4_s
                      struct gm_err *err) GM_MUST_CHECK;
 /* styp that opens a media segment. */
 void gm_fmp4_segment_start(struct gm_buf *out);
-/* Annex B access unit -> length-prefixed NAL units, parameter sets and delimiters left out. */
-int gm_fmp4_from_annexb(const uint8_t *data, size_t size, struct gm_buf *out,
-                        struct gm_err *err) GM_MUST_CHECK;
-
 /* Reading back what we wrote, trusting nothing. fn is called for every sample in order; non-zero
  * stops. */
 struct gm_fmp4_read_sample {
@@ -82,10 +77,11 @@ struct gm_fmp4_read_sample {
 int gm_fmp4_read_segment(const uint8_t *data, size_t size,
                          int (*fn)(const struct gm_fmp4_read_sample *sample, void *arg), void *arg,
                          struct gm_err *err) GM_MUST_CHECK;
-/* Checks the box structure of an init segment and gives what verify compares: the avcC / esds body
- * (borrowed). */
+/* Checks the box structure of an init segment and gives what verify compares: the codec's
+ * configuration, or the esds body (borrowed). */
 struct gm_fmp4_init {
     bool video;
+    const struct gm_bitstream *codec; /* video; else NULL */
     uint32_t timescale;
     uint32_t width_px, height_px;
     const uint8_t *config;

@@ -3,8 +3,8 @@
 
 #include "common/buf.h"
 
-/* What the files fmp4_*.c share: ISO base media boxes, H.264 byte streams. Private to them.
- * Source: ISO/IEC 14496-12:2015 4.2 (boxes), ISO/IEC 14496-10 annex B (byte stream). */
+/* What the files fmp4_*.c share: ISO base media boxes. Private to them.
+ * Source: ISO/IEC 14496-12:2015 4.2. */
 
 #define GM_FOURCC(a, b, c, d)                                                                      \
     ((uint32_t)(a) << 24 | (uint32_t)(b) << 16 | (uint32_t)(c) << 8 | (uint32_t)(d))
@@ -43,25 +43,9 @@ bool gm_box_u32(struct gm_box_view *v, uint32_t *out);
 bool gm_box_u64(struct gm_box_view *v, uint64_t *out);
 bool gm_box_skip(struct gm_box_view *v, size_t count);
 
-/* The next NAL unit of an Annex B stream: *io_at is moved behind it. False: no more. The unit has
- * no start code and no trailing zero bytes; it may be empty. */
-bool gm_avc_next_nal(const uint8_t *data, size_t size, size_t *io_at, const uint8_t **out_nal,
-                     size_t *out_size);
-
-/* Parameter sets of an Annex B stream; borrowed from it. */
-#define GM_AVC_MAX_SETS 8
-struct gm_avc_sets {
-    const uint8_t *sps[GM_AVC_MAX_SETS];
-    size_t sps_size[GM_AVC_MAX_SETS];
-    unsigned sps_count;
-    const uint8_t *pps[GM_AVC_MAX_SETS];
-    size_t pps_size[GM_AVC_MAX_SETS];
-    unsigned pps_count;
-    uint8_t profile, compatibility, level;
-    uint8_t chroma_format, depth_luma_minus8, depth_chroma_minus8;
-};
-/* Errors: MEDIA when there is no usable SPS and PPS. */
-int gm_avc_find_sets(const uint8_t *data, size_t size, struct gm_avc_sets *out,
-                     struct gm_err *err) GM_MUST_CHECK;
+struct gm_fmp4_video;
+/* The stsd box of pictures; what gm_fmp4_video_init checks first, so that it can't fail. */
+int gm_fmp4_entry_check(const struct gm_fmp4_video *video, struct gm_err *err) GM_MUST_CHECK;
+void gm_fmp4_add_video_stsd(struct gm_buf *out, const struct gm_fmp4_video *video);
 
 #endif

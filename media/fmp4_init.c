@@ -1,7 +1,6 @@
 /* Init segments: ftyp + moov with one track and no samples. All times of making are 0, so that the
  * same track gives the same bytes.
  * See: ISO/IEC 23000-19 7, ISO/IEC 14496-12 8, ISO/IEC 14496-14 5.6 (mp4a, esds). */
-#include <libavutil/pixdesc.h>
 #include <string.h>
 
 #include "media/fmp4.h"
@@ -139,95 +138,14 @@ static void add_edit(struct gm_buf *out, uint32_t media_time)
     gm_box_close(out, edts);
 }
 
-static void add_avcc(struct gm_buf *out, const struct gm_avc_sets *sets)
-{
-    size_t box = gm_box_open(out, "avcC");
-    gm_buf_u8(out, 1);
-    gm_buf_u8(out, sets->profile);
-    gm_buf_u8(out, sets->compatibility);
-    gm_buf_u8(out, sets->level);
-    gm_buf_u8(out, 0xff); /* lengths of 4 bytes */
-    gm_buf_u8(out, (uint8_t)(0xe0 | sets->sps_count));
-    for (unsigned i = 0; i < sets->sps_count; i++) {
-        gm_buf_be16(out, (uint16_t)sets->sps_size[i]);
-        gm_buf_add(out, sets->sps[i], sets->sps_size[i]);
-    }
-    gm_buf_u8(out, (uint8_t)sets->pps_count);
-    for (unsigned i = 0; i < sets->pps_count; i++) {
-        gm_buf_be16(out, (uint16_t)sets->pps_size[i]);
-        gm_buf_add(out, sets->pps[i], sets->pps_size[i]);
-    }
-    if (sets->profile != 66 && sets->profile != 77 && sets->profile != 88) {
-        gm_buf_u8(out, (uint8_t)(0xfc | sets->chroma_format));
-        gm_buf_u8(out, (uint8_t)(0xf8 | sets->depth_luma_minus8));
-        gm_buf_u8(out, (uint8_t)(0xf8 | sets->depth_chroma_minus8));
-        gm_buf_u8(out, 0); /* SPS extensions */
-    }
-    gm_box_close(out, box);
-}
-
-/* A number of ISO/IEC 23091-2, or 2 (unspecified) where the name says nothing usable. */
-static uint16_t colour_number(int found)
-{
-    return (uint16_t)(found <= 0 || found == 3 || found > 255 ? 2 : found);
-}
-
-static void add_colr(struct gm_buf *out, const Gm__Rendition *c)
-{
-    uint16_t primaries = colour_number(av_color_primaries_from_name(c->primaries));
-    uint16_t transfer = colour_number(av_color_transfer_from_name(c->transfer));
-    uint16_t matrix = colour_number(av_color_space_from_name(c->matrix));
-    if (primaries == 2 && transfer == 2 && matrix == 2) {
-        return;
-    }
-    size_t box = gm_box_open(out, "colr");
-    gm_buf_add(out, "nclx", 4);
-    gm_buf_be16(out, primaries);
-    gm_buf_be16(out, transfer);
-    gm_buf_be16(out, matrix);
-    gm_buf_u8(out, 0); /* every rendition is limited range */
-    gm_box_close(out, box);
-}
-
-static void add_stsd_video(struct gm_buf *out, const struct gm_fmp4_video *v,
-                           const struct gm_avc_sets *sets)
-{
-    size_t stsd = gm_box_open_full(out, "stsd", 0, 0);
-    gm_buf_be32(out, 1);
-    size_t entry = gm_box_open(out, "avc1");
-    gm_box_zeros(out, 6);
-    gm_buf_be16(out, 1); /* data reference */
-    gm_box_zeros(out, 16);
-    gm_buf_be16(out, (uint16_t)v->width_px);
-    gm_buf_be16(out, (uint16_t)v->height_px);
-    gm_buf_be32(out, 0x480000); /* 72 dpi */
-    gm_buf_be32(out, 0x480000);
-    gm_box_zeros(out, 4);
-    gm_buf_be16(out, 1);   /* frames a sample */
-    gm_box_zeros(out, 32); /* compressor name */
-    gm_buf_be16(out, 24);  /* depth */
-    gm_buf_be16(out, 0xffff);
-    add_avcc(out, sets);
-    if (v->colour != NULL) {
-        add_colr(out, v->colour);
-    }
-    size_t pasp = gm_box_open(out, "pasp");
-    gm_buf_be32(out, 1);
-    gm_buf_be32(out, 1);
-    gm_box_close(out, pasp);
-    gm_box_close(out, entry);
-    gm_box_close(out, stsd);
-}
-
 int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, struct gm_err *err)
 {
-    struct gm_avc_sets sets;
     if (video->width_px == 0 || video->width_px > UINT16_MAX || video->height_px == 0 ||
         video->height_px > UINT16_MAX || video->timescale == 0 || video->delay_ts > INT32_MAX / 2) {
         return gm_err_set(err, GM_E_INVAL, 0, "a video track of %ux%u, timescale %u",
                           video->width_px, video->height_px, video->timescale);
     }
-    int rc = gm_avc_find_sets(video->extradata, video->extradata_size, &sets, err);
+    int rc = gm_fmp4_entry_check(video, err);
     if (rc < 0) {
         return rc;
     }
@@ -248,7 +166,7 @@ int gm_fmp4_video_init(const struct gm_fmp4_video *video, struct gm_buf *out, st
     gm_box_close(out, vmhd);
     add_dinf(out);
     size_t stbl = gm_box_open(out, "stbl");
-    add_stsd_video(out, video, &sets);
+    gm_fmp4_add_video_stsd(out, video);
     add_empty_tables(out);
     gm_box_close(out, stbl);
     gm_box_close(out, minf);

@@ -1,6 +1,7 @@
 /* Reads back the init segments that fmp4_init.c writes; see fmp4_read.c for the rules. */
 #include <string.h>
 
+#include "media/bitstream.h"
 #include "media/fmp4.h"
 #include "media/fmp4_box.h"
 
@@ -71,23 +72,24 @@ static int read_entry(struct gm_box_view stsd, struct gm_fmp4_init *out, struct 
     uint32_t count = 0;
     struct gm_box entry;
     struct gm_box config;
+    uint16_t width = 0;
+    uint16_t height = 0;
     if (!gm_box_u32(&stsd, &word) || !gm_box_u32(&stsd, &count) || count != 1) {
         return bad(err, "stsd");
     }
     if (!out->video) {
         return read_sound_entry(stsd, out, err);
     }
-    int rc = gm_box_expect(&stsd, BOX("avc1"), &entry, err);
+    int rc = gm_box_next(&stsd, &entry, err);
     if (rc < 0) {
         return rc;
     }
-    uint16_t width = 0;
-    uint16_t height = 0;
-    if (!gm_box_skip(&entry.body, 24) || !gm_box_u16(&entry.body, &width) ||
+    out->codec = gm_bitstream_find_entry(entry.type);
+    if (out->codec == NULL || !gm_box_skip(&entry.body, 24) || !gm_box_u16(&entry.body, &width) ||
         !gm_box_u16(&entry.body, &height) || !gm_box_skip(&entry.body, 50)) {
-        return bad(err, "avc1");
+        return bad(err, "the sample entry of pictures");
     }
-    rc = find_child(entry.body, "avcC", &config, err);
+    rc = find_child(entry.body, out->codec->config, &config, err);
     if (rc < 0) {
         return rc;
     }

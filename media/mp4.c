@@ -130,6 +130,9 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    if (!init.video) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the init segment of %s is not of pictures", r->name);
+    }
     t->tracks[0].segments = &t->segments.video[t->output->rendition];
     t->tracks[0].name = r->name;
     t->tracks[0].delay = r->delay_ts;
@@ -140,10 +143,12 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
     struct gm_mp4_video video = {.width_px = r->width_px,
                                  .height_px = r->height_px,
                                  .timescale = t->policy->timescale,
+                                 .codec = init.codec,
                                  .config = init.config,
                                  .config_size = init.config_size,
                                  .rate = gm_av_rational(t->policy->timescale_rate),
-                                 .colour = r};
+                                 .rendition = r,
+                                 .facts = t->facts->video};
     bool more = false;
     struct track *track = &t->tracks[0];
     if ((rc = gm_mp4_writer_add_video(t->writer, &video, err)) < 0 ||

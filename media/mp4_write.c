@@ -2,6 +2,7 @@
 #include "media/mp4_write.h"
 
 #include <errno.h>
+#include <libavutil/mastering_display_metadata.h>
 #include <libavutil/pixdesc.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +11,7 @@
 
 #include "media/audio.h"
 #include "media/av.h"
+#include "media/bitstream.h"
 
 #define IO_BUFFER (256 * 1024)
 
@@ -191,6 +193,47 @@ static int add_stream(struct gm_mp4_writer *w, const uint8_t *config, size_t con
     return 0;
 }
 
+static int add_light(AVStream *stream, const Gm__VideoFacts *facts, struct gm_err *err)
+{
+    const Gm__MasteringDisplay *m = facts->mastering;
+    size_t size = 0;
+    if (m != NULL && m->n_primaries == 6) {
+        AVMasteringDisplayMetadata *to = av_mastering_display_metadata_alloc();
+        if (to == NULL) {
+            return gm_err_nomem(err);
+        }
+        for (int i = 0; i < 3; i++) { /* ours: green, blue, red; theirs: red, green, blue */
+            const uint32_t *from = &m->primaries[i == 0 ? 4 : 2 * (i - 1)];
+            to->display_primaries[i][0] = (AVRational){(int)from[0], 50000};
+            to->display_primaries[i][1] = (AVRational){(int)from[1], 50000};
+        }
+        to->white_point[0] = (AVRational){(int)m->white_x, 50000};
+        to->white_point[1] = (AVRational){(int)m->white_y, 50000};
+        to->max_luminance = (AVRational){(int)m->max_luminance, 10000};
+        to->min_luminance = (AVRational){(int)m->min_luminance, 10000};
+        to->has_primaries = to->has_luminance = 1;
+        if (av_stream_add_side_data(stream, AV_PKT_DATA_MASTERING_DISPLAY_METADATA, (uint8_t *)to,
+                                    sizeof *to) < 0) {
+            av_free(to);
+            return gm_err_nomem(err);
+        }
+    }
+    if (facts->light != NULL) {
+        AVContentLightMetadata *light = av_content_light_metadata_alloc(&size);
+        if (light == NULL) {
+            return gm_err_nomem(err);
+        }
+        light->MaxCLL = facts->light->max_cll;
+        light->MaxFALL = facts->light->max_fall;
+        if (av_stream_add_side_data(stream, AV_PKT_DATA_CONTENT_LIGHT_LEVEL, (uint8_t *)light,
+                                    size) < 0) {
+            av_free(light);
+            return gm_err_nomem(err);
+        }
+    }
+    return 0;
+}
+
 int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *video,
                             struct gm_err *err)
 {
@@ -201,24 +244,29 @@ int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *
     }
     AVCodecParameters *par = stream->codecpar;
     par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
+    par->codec_id = video->codec->id;
+    /* the sample entry of the segments: hvc1, not the muxer's own hev1 */
+    par->codec_tag = MKTAG(video->codec->entry[0], video->codec->entry[1], video->codec->entry[2],
+                           video->codec->entry[3]);
     par->width = (int)video->width_px;
     par->height = (int)video->height_px;
     par->sample_aspect_ratio = stream->sample_aspect_ratio = (AVRational){1, 1};
     if (video->rate.num > 0) {
         stream->avg_frame_rate = video->rate;
     }
-    if (video->colour != NULL) {
-        int primaries = av_color_primaries_from_name(video->colour->primaries);
-        int transfer = av_color_transfer_from_name(video->colour->transfer);
-        int matrix = av_color_space_from_name(video->colour->matrix);
-        par->color_primaries = primaries > 0 ? primaries : AVCOL_PRI_UNSPECIFIED;
-        par->color_trc = transfer > 0 ? transfer : AVCOL_TRC_UNSPECIFIED;
-        par->color_space = matrix > 0 ? matrix : AVCOL_SPC_UNSPECIFIED;
-        par->color_range = AVCOL_RANGE_MPEG;
+    int primaries = av_color_primaries_from_name(video->rendition->primaries);
+    int transfer = av_color_transfer_from_name(video->rendition->transfer);
+    int matrix = av_color_space_from_name(video->rendition->matrix);
+    par->color_primaries = primaries > 0 ? primaries : AVCOL_PRI_UNSPECIFIED;
+    par->color_trc = transfer > 0 ? transfer : AVCOL_TRC_UNSPECIFIED;
+    par->color_space = matrix > 0 ? matrix : AVCOL_SPC_UNSPECIFIED;
+    par->color_range = AVCOL_RANGE_MPEG;
+    par->format = av_get_pix_fmt(video->rendition->pixel_format);
+    if (gm_bitstream_is_hdr(video->rendition)) {
+        rc = add_light(stream, video->facts, err);
     }
     stream->disposition = AV_DISPOSITION_DEFAULT;
-    return 0;
+    return rc;
 }
 
 int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,

@@ -11,12 +11,15 @@
  * sample ..., end, close. */
 struct gm_mp4_writer; /* opaque */
 
+struct gm_bitstream;
 struct gm_mp4_video {
     uint32_t width_px, height_px, timescale;
-    const uint8_t *config; /* avcC */
+    const struct gm_bitstream *codec;
+    const uint8_t *config; /* body of the codec's configuration box */
     size_t config_size;
-    AVRational rate;             /* constant frame rate, or 0/1 */
-    const Gm__Rendition *colour; /* primaries, transfer, matrix; NULL: unknown */
+    AVRational rate;                /* constant frame rate, or 0/1 */
+    const Gm__Rendition *rendition; /* its colour tags */
+    const Gm__VideoFacts *facts;    /* mastering and light, where the rendition is PQ or HLG */
 };
 struct gm_mp4_sample {
     const uint8_t *data; /* borrowed for the call */

@@ -8,6 +8,7 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "media/bitstream.h"
 #include "media/encoder.h"
 #include "media/fmp4.h"
 #include "media/ladder.h"
@@ -116,7 +117,6 @@ static void hash_name(const char *prefix, const void *data, size_t size, char ou
     GM_IGNORE(gm_fs_path(out, 32, NULL, "%s-%s.mp4", prefix, hex), "it fits");
 }
 
-/* Parameter sets, init segment and names that follow from the opened encoder. */
 /* Constant rate: the encoder's reorder depth in frames, so that decode times are evenly spaced.
  * Variable: the fewest ticks that suffice for any depth of x264 (at most 16 pictures), because
  * players take a decode time far before its presentation for a jump. */
@@ -133,43 +133,35 @@ static uint32_t reorder_delay(const Gm__Policy *policy, int reorder)
            (uint32_t)gm_av_rescale(1, av_inv_q(rate), (AVRational){1, (int)policy->timescale});
 }
 
-static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
-                    struct gm_err *err)
+/* Init segment and names that follow from the encoder's headers. */
+static int describe_headers(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
+                            const uint8_t *headers, size_t size, struct gm_err *err)
 {
-    struct gm_encoder *encoder = NULL;
-    struct gm_buf init = {0}, sets = {0};
-    char codecs[16], name[32];
-    struct gm_encoder_params params = {
-        .rendition = r,
-        .facts = v,
-        .timescale = policy->timescale,
-        .rate = gm_av_rational(policy->timescale_rate),
-    };
-    int rc = gm_encoder_open(&params, &encoder, err);
-    if (rc < 0) {
-        return rc;
+    struct gm_buf init = {0}, sets = {0}, config = {0};
+    char codecs[GM_CODECS_NAME], name[32];
+    const struct gm_bitstream *codec = gm_bitstream_find(r->encode->codec);
+    GM_ASSERT(codec != NULL);
+    int rc =
+        gm_vui_set_rate(codec->id, headers, size, gm_av_rational(policy->peak_rate), &sets, err);
+    if (rc == 0) {
+        rc = codec->add_config(sets.data, sets.size, &config, err);
     }
-    size_t size = 0;
-    const uint8_t *headers = gm_encoder_headers(encoder, &size);
-    r->delay_ts = reorder_delay(policy, gm_encoder_reorder(encoder));
-    rc = gm_vui_set_rate(headers, size, gm_av_rational(policy->peak_rate), &sets, err);
+    if (rc == 0) {
+        rc = codec->name(config.data, config.size, codecs, err);
+    }
     struct gm_fmp4_video video = {
+        .codec = r->encode->codec,
         .width_px = r->width_px,
         .height_px = r->height_px,
         .timescale = policy->timescale,
-        .extradata = sets.data,
-        .extradata_size = sets.size,
+        .config = config.data,
+        .config_size = config.size,
         .delay_ts = r->delay_ts,
-        .colour = r,
+        .rendition = r,
+        .facts = v,
     };
     if (rc == 0) {
-        rc = gm_fmp4_avc_codecs(sets.data, sets.size, codecs, err);
-    }
-    if (rc == 0) {
         rc = gm_fmp4_video_init(&video, &init, err);
-    }
-    if (rc == 0) {
-        rc = gm_buf_check(&init, err);
     }
     if (rc == 0) {
         hash_name("init", init.data, init.size, name);
@@ -186,6 +178,28 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
     }
     gm_buf_fini(&init);
     gm_buf_fini(&sets);
+    gm_buf_fini(&config);
+    return rc;
+}
+
+static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
+                    struct gm_err *err)
+{
+    struct gm_encoder *encoder = NULL;
+    struct gm_encoder_params params = {
+        .rendition = r,
+        .facts = v,
+        .timescale = policy->timescale,
+        .rate = gm_av_rational(policy->timescale_rate),
+    };
+    int rc = gm_encoder_open(&params, &encoder, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t size = 0;
+    const uint8_t *headers = gm_encoder_headers(encoder, &size);
+    r->delay_ts = reorder_delay(policy, gm_encoder_reorder(encoder));
+    rc = describe_headers(v, policy, r, headers, size, err);
     gm_encoder_close(&encoder);
     return rc;
 }
@@ -222,17 +236,18 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
         rc = gm_pb_string(&r->name, name, err);
     }
     if (rc == 0) {
-        rc = gm_plan_filters(r->width_px, r->height_px, &colour, AV_PIX_FMT_YUV420P, filters,
-                             sizeof filters, err);
+        rc = gm_pb_string(&r->pixel_format, r->encode->bit_depth == 10 ? "yuv420p10le" : "yuv420p",
+                          err);
+    }
+    if (rc == 0) {
+        rc = gm_plan_filters(r->width_px, r->height_px, &colour, av_get_pix_fmt(r->pixel_format),
+                             filters, sizeof filters, err);
     }
     if (rc == 0) {
         rc = gm_pb_string(&r->filters, filters, err);
     }
     if (rc == 0) {
         rc = gm_colour_to_rendition(colour, r, err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(&r->pixel_format, av_get_pix_fmt_name(AV_PIX_FMT_YUV420P), err);
     }
     if (rc == 0) {
         rc = describe(v, policy, r, err);

@@ -63,9 +63,13 @@ static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *i
         if (rc < 0) {
             return rc;
         }
-        rc = gm_verify_video(&s, rendition->delay_ts, err);
+        struct gm_fmp4_init init;
+        rc = gm_verify_init(&s, rendition, policy->timescale, &init, err);
+        if (rc == 0) {
+            rc = gm_verify_video(&s, &init, rendition->delay_ts, err);
+        }
         if (rc == 0 && decode && i == 0) {
-            rc = gm_verify_decode_gop(&s, rendition, policy->timescale, err);
+            rc = gm_verify_decode_gop(&s, &init, rendition, err);
         }
         *out_frames += s.count;
         gm_verify_segment_fini(&s);

@@ -25,17 +25,23 @@ void gm_verify_segment_fini(struct gm_verify_segment *s);
 int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
     GM_PRINTF(3, 4);
 
-/* Samples, times, composition delay and NAL units of a video segment against its meta. */
-int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts,
-                    struct gm_err *err) GM_MUST_CHECK;
+/* The init segment of the segment's rendition, checked against the plan; borrowed from it. */
+int gm_verify_init(const struct gm_verify_segment *s, const Gm__Rendition *rendition,
+                   uint32_t timescale, struct gm_fmp4_init *out, struct gm_err *err) GM_MUST_CHECK;
+/* Samples, times, composition delay and bitstream of a video segment against its meta and its init
+ * segment: keyframes where GOPs begin and nowhere else, one picture shown a sample, no other
+ * parameter sets than the init segment's. */
+int gm_verify_video(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
+                    uint32_t delay_ts, struct gm_err *err) GM_MUST_CHECK;
 /* Samples and times of a sound segment. last: the track ends with it, so its last frame may be cut
  * short. io_next_frame: number of the first frame it must hold (-1: any); moved behind its last. */
 int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track, bool last,
                     int64_t *io_next_frame, struct gm_err *err) GM_MUST_CHECK;
 
-/* Decodes the first GOP; every frame must come, undamaged, in the rendition's size. */
-int gm_verify_decode_gop(const struct gm_verify_segment *s, const Gm__Rendition *rendition,
-                         uint32_t timescale, struct gm_err *err) GM_MUST_CHECK;
+/* Decodes the first GOP; every frame must come, undamaged, in the rendition's size and pixel
+ * format. */
+int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
+                         const Gm__Rendition *rendition, struct gm_err *err) GM_MUST_CHECK;
 /* Decodes all frames. */
 int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
                            struct gm_err *err) GM_MUST_CHECK;

@@ -1,8 +1,10 @@
 /* Sampled decoding: what a player would see of a segment. */
+#include <libavutil/pixdesc.h>
 #include <string.h>
 
 #include "media/audio.h"
 #include "media/av.h"
+#include "media/bitstream.h"
 #include "media/verify.h"
 
 /* Gives the decoder's bytes of extradata, padded as libavcodec wants it. */
@@ -25,6 +27,7 @@ struct decode {
     AVFrame *frame;      /* owned */
     size_t frames;
     int width_px, height_px; /* 0: sound */
+    enum AVPixelFormat format;
     int sample_rate, channels;
 };
 
@@ -38,6 +41,11 @@ static int check_frame(struct decode *d, struct gm_err *err)
     if (f->width != d->width_px || f->height != d->height_px) {
         return gm_verify_fail(err, d->s, "frame %zu is %dx%d instead of %dx%d", d->frames, f->width,
                               f->height, d->width_px, d->height_px);
+    }
+    if (d->width_px != 0 && f->format != d->format) {
+        const char *name = av_get_pix_fmt_name((enum AVPixelFormat)f->format);
+        return gm_verify_fail(err, d->s, "frame %zu is %s instead of %s", d->frames,
+                              name != NULL ? name : "unknown", av_get_pix_fmt_name(d->format));
     }
     if (d->width_px == 0 &&
         (f->sample_rate != d->sample_rate || f->ch_layout.nb_channels != d->channels)) {
@@ -110,21 +118,14 @@ static int run(struct decode *d, const AVCodecParameters *par, AVRational time_b
     return rc;
 }
 
-int gm_verify_decode_gop(const struct gm_verify_segment *s, const Gm__Rendition *rendition,
-                         uint32_t timescale, struct gm_err *err)
+int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
+                         const Gm__Rendition *rendition, struct gm_err *err)
 {
-    struct decode d = {
-        .s = s, .width_px = (int)rendition->width_px, .height_px = (int)rendition->height_px};
-    struct gm_fmp4_init init;
-    struct gm_err cause = {0};
+    struct decode d = {.s = s,
+                       .width_px = (int)rendition->width_px,
+                       .height_px = (int)rendition->height_px,
+                       .format = av_get_pix_fmt(rendition->pixel_format)};
     size_t count = 0;
-    int rc =
-        gm_fmp4_read_init(rendition->init_segment.data, rendition->init_segment.len, &init, &cause);
-    if (rc < 0 || !init.video || init.timescale != timescale ||
-        init.width_px != rendition->width_px || init.height_px != rendition->height_px) {
-        return gm_verify_fail(err, s, "the plan's init segment is not of this rendition; %s",
-                              cause.text);
-    }
     while (count < s->count && s->samples[count].fragment == 0) {
         count++;
     }
@@ -133,12 +134,12 @@ int gm_verify_decode_gop(const struct gm_verify_segment *s, const Gm__Rendition 
         return gm_err_nomem(err);
     }
     par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = AV_CODEC_ID_H264;
+    par->codec_id = init->codec->id;
     par->width = d.width_px;
     par->height = d.height_px;
-    rc = set_extradata(par, init.config, init.config_size, err);
+    int rc = set_extradata(par, init->config, init->config_size, err);
     if (rc == 0) {
-        rc = run(&d, par, (AVRational){1, (int)timescale}, count, err);
+        rc = run(&d, par, (AVRational){1, (int)init->timescale}, count, err);
     }
     avcodec_parameters_free(&par);
     return rc;

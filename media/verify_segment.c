@@ -10,12 +10,11 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/audio.h"
+#include "media/bitstream.h"
 #include "media/results.h"
 #include "media/verify.h"
 
 #define MAX_SEGMENT_BYTES (2000u << 20)
-#define NAL_SLICE 1
-#define NAL_IDR 5
 
 int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
 {
@@ -130,29 +129,6 @@ int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, con
     return 0;
 }
 
-/* Whether a sample's NAL units have right lengths and at least one slice, and it is an IDR
- * picture just if it should be. */
-static bool has_right_units(const uint8_t *data, size_t size, bool idr)
-{
-    size_t slices = 0;
-    while (size > 0) {
-        if (size < 5) {
-            return false;
-        }
-        size_t length =
-            (size_t)data[0] << 24 | (size_t)data[1] << 16 | (size_t)data[2] << 8 | (size_t)data[3];
-        unsigned type = data[4] & 31U;
-        if (length == 0 || length > size - 4 || (type == NAL_IDR && !idr) ||
-            (type == NAL_SLICE && idr)) {
-            return false;
-        }
-        slices += type == NAL_SLICE || type == NAL_IDR;
-        data += 4 + length;
-        size -= 4 + length;
-    }
-    return slices > 0;
-}
-
 /* Decode times are those that follow from the presentation times, without a gap to the GOP's end;
  * presentation times are different and lie in the GOP. */
 static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
@@ -186,8 +162,9 @@ static int check_times(const struct gm_verify_segment *s, const struct gm_fmp4_r
     return 0;
 }
 
-static int check_gop(const struct gm_verify_segment *s, const struct gm_fmp4_read_sample *samples,
-                     size_t count, const Gm__GopMeta *gop, struct gm_err *err)
+static int check_gop(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
+                     const struct gm_fmp4_read_sample *samples, size_t count,
+                     const Gm__GopMeta *gop, struct gm_err *err)
 {
     uint64_t end = gop->offset + gop->size;
     const struct gm_fmp4_read_sample *last = &samples[count - 1];
@@ -197,17 +174,37 @@ static int check_gop(const struct gm_verify_segment *s, const struct gm_fmp4_rea
                               (long long)gop->start_ts);
     }
     for (size_t i = 0; i < count; i++) {
-        if (samples[i].sync != (i == 0) ||
-            !has_right_units(s->data + samples[i].offset, samples[i].size, i == 0)) {
-            return gm_verify_fail(err, s, "sample %zu of the GOP at %lld is not %s", i,
-                                  (long long)gop->start_ts,
-                                  i == 0 ? "an IDR picture" : "an ordinary picture");
+        const char *fault = init->codec->fault(
+            init->config, init->config_size, s->data + samples[i].offset, samples[i].size, i == 0);
+        if (samples[i].sync != (i == 0)) {
+            fault = i == 0 ? "it is not marked as a keyframe" : "it is marked as a keyframe";
+        }
+        if (fault != NULL) {
+            return gm_verify_fail(err, s, "sample %zu of the GOP at %lld: %s", i,
+                                  (long long)gop->start_ts, fault);
         }
     }
     return check_times(s, samples, count, gop, err);
 }
 
-int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts, struct gm_err *err)
+int gm_verify_init(const struct gm_verify_segment *s, const Gm__Rendition *r, uint32_t timescale,
+                   struct gm_fmp4_init *out, struct gm_err *err)
+{
+    struct gm_err cause = {0};
+    struct gm_fmp4_init init;
+    int rc = gm_fmp4_read_init(r->init_segment.data, r->init_segment.len, &init, &cause);
+    if (rc < 0 || !init.video || init.timescale != timescale || init.width_px != r->width_px ||
+        init.height_px != r->height_px || r->encode == NULL ||
+        strcmp(init.codec->codec, r->encode->codec) != 0) {
+        return gm_verify_fail(err, s, "the plan's init segment is not of this rendition; %s",
+                              cause.text);
+    }
+    *out = init;
+    return 0;
+}
+
+int gm_verify_video(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
+                    uint32_t delay_ts, struct gm_err *err)
 {
     const Gm__SegmentMeta *meta = s->meta;
     int64_t ts = meta->start_ts;
@@ -226,7 +223,7 @@ int gm_verify_video(const struct gm_verify_segment *s, uint32_t delay_ts, struct
         if (s->samples[at].delay_ts != delay_ts) {
             return gm_verify_fail(err, s, "GOP %zu has another delay than the init segment", g + 1);
         }
-        int rc = check_gop(s, s->samples + at, count, gop, err);
+        int rc = check_gop(s, init, s->samples + at, count, gop, err);
         if (rc < 0) {
             return rc;
         }

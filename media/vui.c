@@ -7,28 +7,33 @@
 
 #include "media/av.h"
 
-int gm_vui_set_rate(const uint8_t *extradata, size_t size, AVRational rate, struct gm_buf *out,
-                    struct gm_err *err)
+int gm_vui_set_rate(enum AVCodecID codec, const uint8_t *headers, size_t size, AVRational rate,
+                    struct gm_buf *out, struct gm_err *err)
 {
     char options[96];
     AVBSFContext *bsf = NULL;
     if (rate.num <= 0 || rate.den <= 0 || rate.num > INT32_MAX / 2) {
         return gm_err_set(err, GM_E_MEDIA, 0, "%d/%d is no frame rate", rate.num, rate.den);
     }
-    (void)snprintf(options, sizeof options, "h264_metadata=tick_rate=%d/%d", 2 * rate.num,
-                   rate.den);
+    if (codec != AV_CODEC_ID_H264 && codec != AV_CODEC_ID_HEVC) {
+        gm_buf_add(out, headers, size);
+        return gm_buf_check(out, err);
+    }
+    bool avc = codec == AV_CODEC_ID_H264;
+    (void)snprintf(options, sizeof options, "%s_metadata=tick_rate=%d/%d", avc ? "h264" : "hevc",
+                   avc ? 2 * rate.num : rate.num, rate.den);
     int av = av_bsf_list_parse_str(options, &bsf);
     int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "Opening %s", options) : 0;
     if (rc == 0) {
         bsf->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
-        bsf->par_in->codec_id = AV_CODEC_ID_H264;
+        bsf->par_in->codec_id = codec;
         bsf->par_in->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
         if (bsf->par_in->extradata == NULL) {
             rc = gm_err_nomem(err);
         }
     }
     if (rc == 0) {
-        memcpy(bsf->par_in->extradata, extradata, size);
+        memcpy(bsf->par_in->extradata, headers, size);
         bsf->par_in->extradata_size = (int)size;
         av = av_bsf_init(bsf);
         rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "Rewriting parameter sets") : 0;

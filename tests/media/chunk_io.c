@@ -30,6 +30,7 @@ AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i)
     f->format = format;
     must(av_frame_get_buffer(f, 0) >= 0, "buffer");
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    bool deep = desc->comp[0].depth > 8;
     for (int p = 0; p < AV_NUM_DATA_POINTERS && f->data[p] != NULL; p++) {
         int bytes = av_image_get_linesize(format, width, p);
         int shift = p == 1 || p == 2 ? desc->log2_chroma_h : 0;
@@ -37,7 +38,11 @@ AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i)
         for (int y = 0; y < rows; y++) {
             for (int x = 0; x < bytes; x++) {
                 int v = (x - 3 * i) * (y + i) / 16 + ((x / 8 + i) ^ (y / 8)) * 9 + x * 2;
-                f->data[p][y * f->linesize[p] + x] = (uint8_t)(v & (p == 0 ? 255 : 127));
+                uint8_t *to = &f->data[p][y * f->linesize[p] + x];
+                *to = (uint8_t)(v & (p == 0 ? 255 : 127));
+                if (deep && x % 2 != 0) { /* the high byte of a 10-bit sample */
+                    *to &= 3;
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <libavutil/pixdesc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,23 +31,29 @@ static int open_set(const struct set *s, uint32_t timescale, AVRational rate,
     return gm_encoder_open(&params, out, err);
 }
 
-static void set_init(struct set *s, const char *preset, int crf, int qp)
+static void set_codec(struct set *s, const char *codec, const char *preset, int crf, int qp)
 {
     gm__rendition__init(&s->r);
     gm__encode_params__init(&s->p);
     gm__video_facts__init(&s->f);
-    s->p.codec = "h264";
+    s->p.codec = (char *)(uintptr_t)codec;
     s->p.preset = (char *)(uintptr_t)preset;
     s->p.crf = crf;
     s->p.qp = qp;
     s->r.encode = &s->p;
     s->r.name = "test";
+    s->r.pixel_format = "yuv420p";
     s->r.width_px = 160;
     s->r.height_px = 96;
     if (qp < 0) {
         s->r.maxrate_bps = 300000;
         s->r.bufsize_bits = 600000;
     }
+}
+
+static void set_init(struct set *s, const char *preset, int crf, int qp)
+{
+    set_codec(s, "h264", preset, crf, qp);
 }
 
 struct packet {
@@ -68,7 +75,8 @@ static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *ou
     AVPacket *packet = av_packet_alloc();
     size_t count = 0;
     for (int i = 0; i <= FRAMES; i++) {
-        AVFrame *f = i < FRAMES ? clip_picture(160, 96, AV_PIX_FMT_YUV420P, i) : NULL;
+        AVFrame *f =
+            i < FRAMES ? clip_picture(160, 96, av_get_pix_fmt(s->r.pixel_format), i) : NULL;
         if (f != NULL) {
             f->pts = i * 512;
             f->pict_type = i % GOP == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
@@ -90,10 +98,16 @@ static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *ou
 }
 
 static const struct {
-    const char *preset;
+    const char *codec, *preset;
     int crf, qp;
-} settings[] = {{"ultrafast", 23, -1}, {"veryfast", 23, -1}, {"medium", 28, -1},
-                {"slow", 18, -1},      {"veryfast", -1, 0},  {"veryfast", -1, 30}};
+    bool deep; /* 10 bits */
+} settings[] = {
+    {"h264", "ultrafast", 23, -1, false}, {"h264", "veryfast", 23, -1, false},
+    {"h264", "medium", 28, -1, false},    {"h264", "slow", 18, -1, false},
+    {"h264", "veryfast", -1, 0, false},   {"h264", "veryfast", -1, 30, false},
+    {"hevc", "ultrafast", 26, -1, false}, {"hevc", "medium", 26, -1, false},
+    {"hevc", "fast", -1, 30, false},      {"hevc", "veryfast", 26, -1, true},
+};
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
 static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
@@ -104,7 +118,8 @@ static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
         struct packet packets[FRAMES];
         bool seen[FRAMES] = {false};
         struct gm_sha256 *h = gm_sha256_create();
-        set_init(&s, settings[k].preset, settings[k].crf, settings[k].qp);
+        set_codec(&s, settings[k].codec, settings[k].preset, settings[k].crf, settings[k].qp);
+        s.r.pixel_format = settings[k].deep ? "yuv420p10le" : "yuv420p";
         size_t n = encode(&s, h, packets);
         gm_sha256_destroy(&h);
         assert_int_equal(n, FRAMES);
@@ -128,7 +143,8 @@ static void hash_all(struct gm_sha256 *h, void *arg)
     for (size_t k = 0; k < SETTINGS; k++) {
         struct set s;
         struct packet packets[FRAMES];
-        set_init(&s, settings[k].preset, settings[k].crf, settings[k].qp);
+        set_codec(&s, settings[k].codec, settings[k].preset, settings[k].crf, settings[k].qp);
+        s.r.pixel_format = settings[k].deep ? "yuv420p10le" : "yuv420p";
         (void)encode(&s, h, packets);
     }
 }

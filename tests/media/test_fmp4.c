@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/bitstream.h"
 #include "media/fmp4.h"
 
 /* CMAF segments written and read back. */
@@ -259,40 +260,95 @@ static void bad_fragments_are_refused(void **state)
     }
 }
 
-/* A High profile SPS and a PPS, as x264 writes them for 64x48. */
-static const uint8_t sets[] = {0,    0, 0, 1, 0x67, 0x64, 0x00, 0x0a, 0xac, 0xd9, 0x44, 0x36,
-                               0x84, 0, 0, 0, 1,    0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0};
+static const uint8_t avcc[] = {1,    0x64, 0,    0x0a, 0xff, 0xe1, 0,    9,    0x67, 0x64,
+                               0,    0x0a, 0xac, 0xd9, 0x44, 0x36, 0x84, 1,    0,    6,
+                               0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0, 0xfd, 0xf8, 0xf8, 0};
 
 static void video_init_comes_back_as_written(void **state)
 {
     (void)state;
-    struct gm_fmp4_video video = {.width_px = 64,
+    struct gm_fmp4_video video = {.codec = "h264",
+                                  .width_px = 64,
                                   .height_px = 48,
                                   .timescale = 15360,
-                                  .extradata = sets,
-                                  .extradata_size = sizeof(sets)};
+                                  .config = avcc,
+                                  .config_size = sizeof(avcc)};
     struct gm_buf buf = {0};
     struct gm_err err;
     struct gm_fmp4_init init;
-    char codecs[16];
     assert_int_equal(gm_fmp4_video_init(&video, &buf, &err), 0);
     assert_int_equal(gm_fmp4_read_init(buf.data, buf.size, &init, &err), 0);
     assert_true(init.video);
+    assert_ptr_equal(init.codec, gm_bitstream_find("h264"));
     assert_int_equal(init.timescale, 15360);
     assert_int_equal(init.width_px, 64);
     assert_int_equal(init.height_px, 48);
-    static const uint8_t avcc[] = {1,    0x64, 0,    0x0a, 0xff, 0xe1, 0,    9,    0x67, 0x64,
-                                   0,    0x0a, 0xac, 0xd9, 0x44, 0x36, 0x84, 1,    0,    6,
-                                   0x68, 0xeb, 0xe3, 0xcb, 0x22, 0xc0, 0xfd, 0xf8, 0xf8, 0};
     assert_int_equal(init.config_size, sizeof(avcc));
     assert_memory_equal(init.config, avcc, sizeof(avcc));
-    assert_int_equal(gm_fmp4_avc_codecs(sets, sizeof(sets), codecs, &err), 0);
-    assert_string_equal(codecs, "avc1.64000a");
     for (size_t size = 0; size < buf.size; size++) {
         struct gm_fmp4_init unused;
         assert_int_equal(gm_fmp4_read_init(buf.data, size, &unused, &err), -GM_E_MEDIA);
     }
     gm_buf_fini(&buf);
+}
+
+static void sample_entries_of_unknown_codecs_are_refused(void **state)
+{
+    (void)state;
+    struct gm_fmp4_video video = {.codec = "vp8",
+                                  .width_px = 64,
+                                  .height_px = 48,
+                                  .timescale = 15360,
+                                  .config = avcc,
+                                  .config_size = sizeof(avcc)};
+    struct gm_buf buf = {0};
+    struct gm_err err;
+    assert_int_equal(gm_fmp4_video_init(&video, &buf, &err), -GM_E_INVAL);
+    video.codec = "h264";
+    video.config_size = 6;
+    assert_int_equal(gm_fmp4_video_init(&video, &buf, &err), -GM_E_MEDIA);
+    assert_int_equal(buf.size, 0);
+}
+
+static void light_is_said_where_the_rendition_is_hdr(void **state)
+{
+    (void)state;
+    static const uint8_t want[] = {
+        0,    0,    0,    32,   'm',  'd',  'c',  'v',  0x33, 0xc2, 0x86, 0xc4, 0x1d, 0x4c, 0x0b,
+        0xb8, 0x84, 0xd0, 0x3e, 0x80, 0x3d, 0x13, 0x40, 0x42, 0x00, 0x98, 0x96, 0x80, 0,    0,
+        0,    1,    0,    0,    0,    12,   'c',  'l',  'l',  'i',  0x03, 0xe8, 0x00, 0x64};
+    uint32_t primaries[6] = {13250, 34500, 7500, 3000, 34000, 16000};
+    Gm__MasteringDisplay mastering = GM__MASTERING_DISPLAY__INIT;
+    Gm__ContentLight light = GM__CONTENT_LIGHT__INIT;
+    Gm__VideoFacts facts = GM__VIDEO_FACTS__INIT;
+    Gm__Rendition rendition = GM__RENDITION__INIT;
+    mastering.primaries = primaries;
+    mastering.n_primaries = 6;
+    mastering.white_x = 15635;
+    mastering.white_y = 16450;
+    mastering.max_luminance = 10000000;
+    mastering.min_luminance = 1;
+    light.max_cll = 1000;
+    light.max_fall = 100;
+    facts.mastering = &mastering;
+    facts.light = &light;
+    struct gm_fmp4_video video = {.codec = "h264",
+                                  .width_px = 64,
+                                  .height_px = 48,
+                                  .timescale = 15360,
+                                  .config = avcc,
+                                  .config_size = sizeof(avcc),
+                                  .rendition = &rendition,
+                                  .facts = &facts};
+    for (int hdr = 0; hdr < 2; hdr++) {
+        struct gm_buf buf = {0};
+        struct gm_err err;
+        rendition.transfer = hdr ? "smpte2084" : "bt709";
+        assert_int_equal(gm_fmp4_video_init(&video, &buf, &err), 0);
+        assert_int_equal(memmem(buf.data, buf.size, want, sizeof(want)) != NULL, hdr);
+        assert_non_null(memmem(buf.data, buf.size, "colrnclx", 8));
+        gm_buf_fini(&buf);
+    }
 }
 
 static void audio_init_comes_back_as_written(void **state)
@@ -361,35 +417,6 @@ static void opus_init_holds_dops(void **state)
     }
 }
 
-static void parameter_sets_must_be_there(void **state)
-{
-    (void)state;
-    char codecs[16] = "untouched";
-    struct gm_err err;
-    for (size_t size = 0; size < 18; size++) {
-        assert_int_equal(gm_fmp4_avc_codecs(sets, size, codecs, &err), -GM_E_MEDIA);
-        assert_string_equal(codecs, "untouched");
-    }
-}
-
-static void annexb_becomes_length_prefixed(void **state)
-{
-    (void)state;
-    static const uint8_t unit[] = {0,    0, 0, 1,    9, 0xf0, 0, 0,    0,    1,
-                                   0x67, 1, 2, 3,    0, 0,    1, 0x65, 0xaa, 0,
-                                   0,    3, 1, 0xbb, 0, 0,    0, 1,    0x41, 0xcc};
-    static const uint8_t wanted[] = {0, 0,    0, 7, 0x65, 0xaa, 0,    0,   3,
-                                     1, 0xbb, 0, 0, 0,    2,    0x41, 0xcc};
-    struct gm_buf buf = {0};
-    struct gm_err err;
-    assert_int_equal(gm_fmp4_from_annexb(unit, sizeof(unit), &buf, &err), 0);
-    assert_int_equal(buf.size, sizeof(wanted));
-    assert_memory_equal(buf.data, wanted, sizeof(wanted));
-    gm_buf_fini(&buf);
-    assert_int_equal(gm_fmp4_from_annexb(unit, 14, &buf, &err), -GM_E_MEDIA);
-    gm_buf_fini(&buf);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -402,10 +429,10 @@ int main(void)
         cmocka_unit_test(flipped_bits_never_crash),
         cmocka_unit_test(bad_fragments_are_refused),
         cmocka_unit_test(video_init_comes_back_as_written),
+        cmocka_unit_test(sample_entries_of_unknown_codecs_are_refused),
+        cmocka_unit_test(light_is_said_where_the_rendition_is_hdr),
         cmocka_unit_test(audio_init_comes_back_as_written),
         cmocka_unit_test(opus_init_holds_dops),
-        cmocka_unit_test(parameter_sets_must_be_there),
-        cmocka_unit_test(annexb_becomes_length_prefixed),
     };
     return cmocka_run_group_tests_name("fmp4", tests, NULL, NULL);
 }

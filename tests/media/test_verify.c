@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/bitstream.h"
 #include "media/verify.h"
 
 /* What verify compares besides hashes, over segments made here: a lie in one place at a time. */
@@ -15,8 +16,8 @@
 #define PICTURES 4
 
 /* One slice each: 5 is an IDR picture, 1 an ordinary one. */
-static uint8_t idr[8] = {0, 0, 0, 4, 0x65, 1, 2, 3};
-static uint8_t plain[8] = {0, 0, 0, 4, 0x41, 1, 2, 3};
+static uint8_t idr[8] = {0, 0, 0, 4, 0x65, 0x81, 2, 3};
+static uint8_t plain[8] = {0, 0, 0, 4, 0x41, 0x81, 2, 3};
 
 struct made {
     struct gm_verify_segment segment;
@@ -146,7 +147,8 @@ static void lies_in_video_are_found(void **state)
         struct gm_err err;
         make(&m);
         lies[i](&m);
-        int rc = gm_verify_video(&m.segment, 16, &err);
+        struct gm_fmp4_init init = {.video = true, .codec = gm_bitstream_find("h264")};
+        int rc = gm_verify_video(&m.segment, &init, 16, &err);
         if (rc != (i == 0 ? 0 : -GM_E_MEDIA_VERIFY)) {
             fail_msg("lie %zu: %d", i, rc);
         }

@@ -23,6 +23,7 @@ static struct gm_encoder *open_encoder(uint32_t timescale)
     params.crf = 23;
     params.qp = -1;
     rendition.encode = &params;
+    rendition.pixel_format = "yuv420p";
     rendition.width_px = 320;
     rendition.height_px = 240;
     struct gm_encoder_params p = {&rendition, &facts, timescale, {0, 1}};
@@ -68,7 +69,7 @@ static void the_rate_is_what_a_decoder_reads(void **state)
     for (size_t i = 0; i < sizeof rates / sizeof rates[0]; i++) {
         struct gm_buf out = {0};
         struct gm_err err = {0};
-        assert_int_equal(gm_vui_set_rate(headers, size, rates[i], &out, &err), 0);
+        assert_int_equal(gm_vui_set_rate(AV_CODEC_ID_H264, headers, size, rates[i], &out, &err), 0);
         AVRational got = read_rate(out.data, out.size);
         if (av_cmp_q(got, rates[i]) != 0) {
             fail_msg("%d/%d became %d/%d", rates[i].num, rates[i].den, got.num, got.den);
@@ -87,9 +88,12 @@ static void bad_sets_and_rates_are_refused(void **state)
     struct gm_buf out = {0};
     struct gm_err err = {0};
     (void)state;
-    assert_int_equal(gm_vui_set_rate(junk, sizeof junk, (AVRational){25, 1}, &out, &err),
-                     -GM_E_MEDIA);
-    assert_int_equal(gm_vui_set_rate(headers, size, (AVRational){0, 1}, &out, &err), -GM_E_MEDIA);
+    assert_int_equal(
+        gm_vui_set_rate(AV_CODEC_ID_H264, junk, sizeof junk, (AVRational){25, 1}, &out, &err),
+        -GM_E_MEDIA);
+    assert_int_equal(
+        gm_vui_set_rate(AV_CODEC_ID_H264, headers, size, (AVRational){0, 1}, &out, &err),
+        -GM_E_MEDIA);
     assert_int_equal(out.size, 0);
     gm_buf_fini(&out);
     gm_encoder_close(&e);

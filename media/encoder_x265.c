@@ -1,0 +1,82 @@
+/* HEVC by libx265. See: x265 3.5, doc/reST/cli.rst; source/common/param.cpp x265_param_parse. */
+#include "media/encoder_backend.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "media/av.h"
+
+/* Settings that make the bytes a function of frames and plan alone:
+ * - pools=none, frame-threads=1, wpp=0: no thread pool, one frame at a time, so that rate control
+ *   sees frames in one order (frame threads delay what it learns);
+ * - keyint=-1 (infinite), min-keyint=1, scenecut=0, open-gop=0: IDRs come only where they are
+ *   forced, and nothing refers across them;
+ * - info=0, repeat-headers=0, hrd=0, aud=0: parameter sets alone before the stream;
+ * - high-tier=0: the level rises rather than the tier;
+ * - no opt-*: parameter sets depend on no content.
+ * Vector routines give the bits of the plain ones (tests/media/test_encoder.c).
+ */
+#define BASE_PARAMS                                                                                \
+    "pools=none:frame-threads=1:wpp=0:pmode=0:pme=0:lookahead-slices=0:keyint=-1:min-keyint=1:"    \
+    "scenecut=0:open-gop=0:info=0:repeat-headers=0:hrd=0:aud=0:high-tier=0:opt-qp-pps=0:"          \
+    "opt-ref-list-length-pps=0:log-level=none"
+
+static int set_quality(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
+{
+    const Gm__EncodeParams *p = r->encode;
+    char number[16];
+    if (p->qp >= 0) {
+        (void)snprintf(number, sizeof number, "%" PRId32, p->qp);
+        return gm_encoder_option(ctx, "qp", number, err);
+    }
+    (void)snprintf(number, sizeof number, "%" PRId32, p->crf);
+    if (r->maxrate_bps > 0) {
+        /* Half of the declared buffer: two joined chunks never ask for more than all of it. */
+        ctx->rc_max_rate = r->maxrate_bps;
+        ctx->rc_buffer_size = (int)(r->bufsize_bits / 2);
+    }
+    return gm_encoder_option(ctx, "crf", number, err);
+}
+
+static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err)
+{
+    const Gm__EncodeParams *p = params->rendition->encode;
+    char text[512];
+    bool even = params->rate.num > 0 || !gm_encoder_is_uneven(params);
+    (void)snprintf(text, sizeof text, BASE_PARAMS ":fps=%d/%d%s%s%s%s", ctx->framerate.num,
+                   ctx->framerate.den, even ? "" : ":bframes=0",
+                   p->level[0] != '\0' ? ":level-idc=" : "", p->level,
+                   gm_av_plain_c() ? ":asm=0" : "");
+    int rc = gm_encoder_option(ctx, "preset", gm_encoder_preset(p), err);
+    if (rc == 0 && p->profile[0] != '\0') {
+        rc = gm_encoder_option(ctx, "profile", p->profile, err);
+    }
+    if (rc == 0) {
+        rc = set_quality(ctx, params->rendition, err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_option(ctx, "forced-idr", "1", err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_option(ctx, "x265-params", text, err);
+    }
+    return rc;
+}
+
+/* Its SEI message is switched off: what libavcodec was built with stands for the library's build.
+ */
+static void build(const AVPacket *packet, char out[64])
+{
+    (void)packet;
+    (void)snprintf(out, 64, "x265-%s", LIBAVCODEC_IDENT);
+}
+
+const struct gm_encoder_backend gm_encoder_x265 = {
+    .codec = "hevc",
+    .library = "libx265",
+    .max_crf = 51,
+    .max_qp = 51,
+    .setup = setup,
+    .build = build,
+};
