@@ -54,26 +54,17 @@ static int64_t end_us(const struct gm_manifest_track *t)
     return gm_manifest_us(last->start_ts + last->duration_ts, t->timescale);
 }
 
-/* Runs of equal durations become one S with a repeat count. */
+/* One S a segment, equal durations too: dash.js (5.2) takes the n-th SegmentURL for the n-th S and
+ * would ask for the first segment of a repeat again and again. */
 static void add_timeline(struct gm_buf *out, const struct gm_manifest_track *t)
 {
     gm_buf_str(out, "          <SegmentTimeline>\n");
-    for (size_t i = 0; i < t->count;) {
-        size_t run = 1;
-        while (i + run < t->count &&
-               t->segments[i + run]->duration_ts == t->segments[i]->duration_ts) {
-            run++;
-        }
+    for (size_t i = 0; i < t->count; i++) {
         gm_buf_str(out, "            <S");
         if (i == 0) {
             gm_buf_printf(out, " t=\"%" PRId64 "\"", t->segments[0]->start_ts);
         }
-        gm_buf_printf(out, " d=\"%" PRId64 "\"", t->segments[i]->duration_ts);
-        if (run > 1) {
-            gm_buf_printf(out, " r=\"%zu\"", run - 1);
-        }
-        gm_buf_str(out, "/>\n");
-        i += run;
+        gm_buf_printf(out, " d=\"%" PRId64 "\"/>\n", t->segments[i]->duration_ts);
     }
     gm_buf_str(out, "          </SegmentTimeline>\n");
 }

@@ -1,0 +1,79 @@
+// Reads the manifests of a published folder with the parsers of hls.js, shaka-player and dash.js, and compares what
+// they found with report.json: tracks, sizes, codecs, segments without gaps, durations. Nothing is played, so that
+// codecs the browser lacks (HEVC) are read too.
+//   parse.mjs FOLDER...
+// Prints one line a check that failed, then a line of totals. Exit 1: a check failed.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { withPage } from './chromium.mjs';
+
+let checks = 0;
+let failures = 0;
+
+function check(what, ok) {
+  checks++;
+  if (!ok) {
+    failures++;
+    console.log(`FAILED: ${what}`);
+  }
+}
+
+function checkSegments(what, track, wanted, duration) {
+  if (wanted !== undefined) {
+    check(`${what}: ${track.segments.length} segments, not ${wanted}`, track.segments.length === wanted);
+  }
+  const s = track.segments;
+  const gap = s.findIndex((x, i) => i > 0 && Math.abs(x[0] - s[i - 1][1]) > 1e-4);
+  check(`${what}: segment ${gap} begins at ${s[gap]?.[0]}, the one before ends at ${s[gap - 1]?.[1]}`, gap < 0);
+  const total = s.length ? s.at(-1)[1] - s[0][0] : 0;
+  check(`${what}: lasts ${total} s, not ${duration}`, Math.abs(total - duration) < 0.06);
+}
+
+async function parse(page, url, player, manifest, report) {
+  const what = `${player} ${manifest}`;
+  let list;
+  try {
+    list = await page.evaluate(([p, u]) => gm.parse(p, u), [player, `${url}/${manifest}`]);
+  } catch (e) {
+    check(`${what}: ${e.message}`, false);
+    return;
+  }
+  const of = (kind) => list.filter((t) => t.kind === kind);
+  const duration = report.plan.estimated.duration_s;
+  check(`${what}: ${of('video').length} video tracks, not ${report.renditions.length}`, of('video').length === report.renditions.length);
+  check(`${what}: ${of('audio').length} audio tracks, not ${report.audio.length}`, of('audio').length === report.audio.length);
+  for (const r of report.renditions) {
+    const track = of('video').find((t) => t.width === r.width && t.height === r.height);
+    check(`${what}: ${r.name} of ${r.width}x${r.height} is found`, track !== undefined);
+    if (track) {
+      check(`${what} ${r.name}: codecs ${track.codecs}, not ${r.codecs}`, (track.codecs ?? '').split(',')[0] === r.codecs);
+      checkSegments(`${what} ${r.name}`, track, r.segments, duration);
+    }
+  }
+  for (const [i, track] of of('audio').entries()) {
+    checkSegments(`${what} audio ${i}`, track, report.audio[i]?.segments, duration);
+  }
+  for (const [i, track] of of('text').entries()) {
+    checkSegments(`${what} text ${i}`, track, undefined, duration);
+  }
+}
+
+for (const folder of process.argv.slice(2)) {
+  const report = JSON.parse(readFileSync(join(folder, 'report.json'), 'utf8'));
+  const outputs = report.outputs.map((o) => o.path ?? o.name ?? o.key ?? '');
+  const { said, missing } = await withPage(folder, async (page, url) => {
+    for (const [manifest, players] of [['master.m3u8', ['hls', 'shaka']], ['manifest.mpd', ['shaka', 'dash']]]) {
+      if (!outputs.some((o) => o.endsWith(manifest))) {
+        continue;
+      }
+      for (const player of players) {
+        await parse(page, url, player, manifest, report);
+      }
+    }
+  });
+  check(`the page is silent: ${said.join('; ')}`, said.length === 0);
+  check(`all that is asked for exists: ${missing.join(' ')}`, missing.length === 0);
+}
+console.log(`parsers: ${checks} checks, ${failures} failed`);
+process.exitCode = failures || !checks ? 1 : 0;

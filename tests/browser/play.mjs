@@ -1,0 +1,132 @@
+// Plays a published folder as a viewer would and says whether all was well.
+//   play.mjs FOLDER MANIFEST PLAYER [--short] [--duration S] [--audio N] [--text N] [--images N]
+// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start and the end.
+// Prints one line a check that failed, then one line of figures. Exit 1: a check failed.
+import { sleep, until, withPage } from './chromium.mjs';
+
+const [folder, manifest, player, ...rest] = process.argv.slice(2);
+const options = {};
+for (let i = 0; i < rest.length; i++) {
+  options[rest[i].replace(/^--/, '')] = rest[i] === '--short' ? true : rest[++i];
+}
+const failures = [];
+let checks = 0;
+
+function check(what, ok) {
+  checks++;
+  if (!ok) {
+    failures.push(what);
+    console.log(`FAILED: ${player} ${manifest}: ${what}`);
+  }
+}
+
+// Plays on until currentTime has come `seconds` further; a clock that stands for 5 s is a stall.
+async function watch(status, seconds) {
+  const start = await status();
+  let last = start;
+  let moved = Date.now();
+  while (last.time < start.time + seconds && !last.isEnded) {
+    await sleep(100);
+    const now = await status();
+    if (now.time !== last.time) {
+      moved = Date.now();
+    }
+    if (Date.now() - moved > 5000) {
+      check(`stands still at ${now.time} s, buffered ${JSON.stringify(now.buffered)}`, false);
+      return now;
+    }
+    last = now;
+  }
+  return last;
+}
+
+// Where one range of all that plays is asked for; a hole of a frame is one too many.
+function checkBuffered(when, s, from, to) {
+  check(`${when}: one range without holes, not ${JSON.stringify(s.buffered)}`, s.buffered.length === 1);
+  for (const source of s.sources) {
+    check(`${when}: ${source.type} has one range, not ${JSON.stringify(source.buffered)}`, source.buffered.length === 1);
+    const [begin, end] = source.buffered[0] ?? [NaN, NaN];
+    check(`${when}: ${source.type} begins at ${from}, not ${begin}`, begin <= from + 0.05);
+    check(`${when}: ${source.type} ends at ${to}, not ${end}`, end >= to - 0.1);
+  }
+}
+
+async function seekTo(page, status, to) {
+  await page.evaluate((t) => gm.seek(t), to);
+  await until(`seek to ${to}`, 15, async () => {
+    const s = await status();
+    return !s.isSeeking && s.ready >= 3 && Math.abs(s.time - to) < 1;
+  });
+  const before = await status();
+  const after = await watch(status, Math.min(1.5, before.duration - to - 0.3));
+  check(`plays on after the seek to ${to}: ${after.time}`, after.time > to);
+  check(`frames are shown after the seek to ${to}`, after.frames > before.frames || after.isEnded);
+}
+
+// A viewer's change of quality; the picture's height says when it is there.
+async function switchTo(page, status, qualities, i) {
+  await page.evaluate((n) => gm.choose(n), i);
+  await until(`switch to ${qualities[i]}`, 25, async () => (await status()).height === qualities[i]).catch(async (e) => {
+    check(`${e.message}: ${JSON.stringify(await status())}`, false);
+  });
+  await watch(status, 1);
+}
+
+async function play(page, url) {
+  const status = () => page.evaluate(() => gm.status());
+  const found = await page.evaluate(([p, u]) => gm.open(p, u), [player, `${url}/${manifest}`]);
+  for (const kind of ['audio', 'text', 'images']) {
+    if (options[kind] !== undefined) {
+      check(`${found.tracks[kind]} ${kind} tracks, not ${options[kind]}`, found.tracks[kind] === Number(options[kind]));
+    }
+  }
+  await page.evaluate(() => gm.play());
+  let s = await watch(status, options.short ? 2 : 5);
+  const duration = s.duration;
+  if (options.duration !== undefined) {
+    const d = Number(options.duration);
+    check(`duration ${duration} s, not ${d}`, Math.abs(duration - d) <= 0.05);
+  }
+  check('frames are decoded', s.frames > 0);
+  if (!options.short) {
+    const top = found.qualities.length - 1;
+    if (top > 0) {
+      const first = s.height === found.qualities[top] ? 0 : top;
+      for (const i of [first, top - first, first]) {
+        await switchTo(page, status, found.qualities, i);
+      }
+    }
+    for (const to of [duration * 0.75 + 0.013, 0.5, duration / 2 - 0.2]) {
+      await seekTo(page, status, to);
+    }
+  }
+  await page.evaluate((t) => gm.seek(t), Math.max(0, duration - 1));
+  s = await until('the end', 20, async () => {
+    const now = await status();
+    return now.isEnded && now;
+  });
+  check(`ends at ${s.time}, not ${duration}`, Math.abs(s.time - duration) < 0.05);
+  // from the start once more: all of it is fetched and lies in one piece
+  await page.evaluate(() => (gm.pause(), gm.seek(0)));
+  if (player !== 'file') {
+    await until('the whole programme is buffered', 30, async () => {
+      const now = await status();
+      return now.sources.every((b) => b.buffered.length && b.buffered.at(-1)[1] >= duration - 0.1 && b.buffered[0][0] < 0.1);
+    }).catch(() => 0);
+    s = await status();
+    checkBuffered('after the end', s, 0, duration);
+  }
+  s = await status();
+  check(`no errors: ${s.errors.join('; ')}`, s.errors.length === 0);
+  check(`no gaps jumped, no stalls: ${s.gaps.join('; ')}`, s.gaps.length === 0);
+  return { ...s, qualities: found.qualities, tracks: found.tracks };
+}
+
+const { result: s, said, missing } = await withPage(folder, play);
+check(`the page is silent: ${said.join('; ')}`, said.length === 0);
+check(`all that is asked for exists: ${missing.join(' ')}`, missing.length === 0);
+console.log(
+  `${player} ${manifest}: ${checks} checks, ${failures.length} failed; ${s.duration} s, renditions ${s.qualities.join('/')}, ` +
+    `tracks ${JSON.stringify(s.tracks)}, ${s.frames} frames shown, ${s.dropped} dropped, ${s.waiting} waits, sizes ${s.sizes.join(' ')}`,
+);
+process.exitCode = failures.length ? 1 : 0;
