@@ -67,6 +67,12 @@ int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to)
     return negative ? -(int64_t)q : (int64_t)q;
 }
 
+AVRational gm_av_aspect(AVRational a)
+{
+    bool meant = a.num > 0 && a.den > 0 && a.num / a.den <= 100 && a.den / a.num <= 100;
+    return meant ? a : (AVRational){1, 1};
+}
+
 int64_t gm_decoder_pixels(int64_t max_pixels)
 {
     return max_pixels + max_pixels / 8 + 64 * 1024;

@@ -20,6 +20,8 @@ void gm_av_init(void);
 bool gm_av_plain_c(void);
 
 AVRational gm_av_rational(const Gm__Rational *r); /* NULL: 0/1 */
+/* A sample aspect that can be meant (1/100 to 100), else 1/1. */
+AVRational gm_av_aspect(AVRational aspect);
 /* a * b / c rounded half away from zero; exact 128-bit inside. */
 int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
 

@@ -17,12 +17,14 @@
  * complete; when it must begin again (media/frames.h) what was made of it is thrown away.
  */
 
+#define BESIDE (-1) /* a picture of context */
+
 struct run {
     struct gm_task_io *io;       /* borrowed */
     Gm__Policy *policy;          /* owned */
     Gm__Inspection *inspection;  /* owned */
     struct gm_watermark **marks; /* owned, one a rendition; NULL where it has none */
-    struct gm_front *front;      /* owned */
+    struct gm_front *front;      /* owned: its tags are frame indices, or BESIDE */
     struct gm_graph *graph;      /* owned: the ladder */
     struct gm_tiles *tiles;      /* owned; NULL: no images */
     struct gm_frames *frames;    /* owned */
@@ -32,7 +34,7 @@ struct run {
     int64_t opened;                    /* the last one asked for; -1: none */
     uint64_t chunk_frames;
     /* Whole run. */
-    uint64_t done, total;
+    uint64_t done, total, decoded;
 };
 
 static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
@@ -169,6 +171,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 {
     int rc = 0;
     close_writers(r, true);
+    gm_front_start(r->front);
     r->chunk = header->index;
     r->chunk_frames = 0;
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0 && header->n_frames > 0; i++) {
@@ -185,23 +188,41 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
     return rc;
 }
 
-static int encode_picture(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
+/* picture: what the front made of frame `index`. */
+static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t index,
+                          const AVFrame *picture, struct gm_err *err)
 {
-    int64_t pts = step->header->frames[step->index]->out_ts;
-    const AVFrame *picture = NULL;
-    int rc = gm_front_push(r->front, step->picture, pts, &picture, err);
-    if (rc == 0) {
-        rc = gm_graph_push(r->graph, picture, pts, err);
-    }
+    int rc = gm_graph_push(r->graph, picture, header->frames[index]->out_ts, err);
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
-        rc = gm_encode_writer_frame(r->writers[i], step->index, gm_graph_get(r->graph, i), err);
+        rc = gm_encode_writer_frame(r->writers[i], index, gm_graph_get(r->graph, i), err);
     }
     if (rc == 0 && r->tiles != NULL) {
-        rc = gm_tiles_picture(r->tiles, step->index, picture, err);
+        rc = gm_tiles_picture(r->tiles, index, picture, err);
     }
     r->chunk_frames++;
     tick(r);
     return rc;
+}
+
+/* Encodes what the front has ready. */
+static int encode_ready(struct run *r, const Gm__ChunkHeader *header, struct gm_err *err)
+{
+    const AVFrame *picture;
+    int64_t tag;
+    int rc = 0;
+    while (rc == 0 && (picture = gm_front_next(r->front, &tag)) != NULL) {
+        if (tag != BESIDE) {
+            rc = encode_picture(r, header, (size_t)tag, picture, err);
+        }
+    }
+    return rc;
+}
+
+static int take_picture(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
+{
+    int64_t tag = step->event == GM_FRAMES_PICTURE ? (int64_t)step->index : BESIDE;
+    int rc = gm_front_push(r->front, step->picture, tag, err);
+    return rc == 0 ? encode_ready(r, step->header, err) : rc;
 }
 
 static int announce(struct run *r, const struct gm_frames_step *step, Gm__RenditionChunkMeta *metas,
@@ -246,6 +267,12 @@ static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm
 {
     size_t n = r->policy->n_renditions;
     int rc = 0;
+    if (r->chunk_frames < step->header->n_frames) {
+        rc = gm_front_end(r->front, err);
+    }
+    if (rc == 0) {
+        rc = encode_ready(r, step->header, err);
+    }
     for (size_t i = 0; i < n && rc == 0; i++) {
         if (r->writers[i] != NULL) {
             rc = gm_encode_writer_finish(r->writers[i], err);
@@ -267,6 +294,7 @@ static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm
     free(files);
     close_writers(r, rc < 0);
     r->done += r->chunk_frames;
+    r->decoded += step->stats.decoded;
     r->chunk_frames = 0;
     r->chunk = rc < 0 ? r->chunk : -1;
     return rc;
@@ -285,8 +313,9 @@ static int run_all(struct run *r, struct gm_err *err)
         case GM_FRAMES_RESTART:
             rc = start_chunk(r, step.header, err);
             break;
+        case GM_FRAMES_BESIDE:
         case GM_FRAMES_PICTURE:
-            rc = encode_picture(r, &step, err);
+            rc = take_picture(r, &step, err);
             break;
         case GM_FRAMES_CHUNK_END:
             rc = end_chunk(r, &step, err);
@@ -310,6 +339,7 @@ int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
     if (rc == 0) {
         Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
         meta.frames = r.done;
+        meta.decoded = r.decoded;
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
     }
     int64_t blamed = r.chunk >= 0 ? r.chunk : r.opened;

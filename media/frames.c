@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "media/av.h"
-#include "media/frames_chunk.h"
+#include "media/frames_keep.h"
 
 /* The list holds the chunk whose frames are given out (first) and those whose packets were needed
  * to bring its last frames out of the decoder. The last chunk that has `started` is being fed.
@@ -15,14 +15,8 @@
  * happens before the first listed packet (lead-in of an open GOP) is none.
  */
 
-#define MAX_SPARE 8         /* frames kept that the next chunk may list */
 #define MAX_DRAIN_ERRORS 64 /* then the decoder is given up */
 #define MAX_SEND_TRIES 64
-
-struct spare {
-    AVFrame *frame; /* owned */
-    uint64_t id;
-};
 
 struct gm_frames {
     struct gm_frames_source source;
@@ -33,8 +27,8 @@ struct gm_frames {
     AVPacket *packet; /* owned */
     AVFrame *picture; /* owned: what the caller looks at */
     AVFrame *before;  /* owned: the last one decoded ahead of the first listed one; may be NULL */
-    struct spare spare[MAX_SPARE];
-    size_t spares;
+    struct gm_frames_keep keep;
+    uint32_t decoded; /* pictures since the end of a chunk */
     uint64_t last_id; /* of the last packet decoded */
     bool any;         /* last_id holds */
     bool can_go_on;   /* the chunk given out last was clean and the decoder was not flushed */
@@ -60,14 +54,6 @@ int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **o
     return 0;
 }
 
-static void drop_spares(struct gm_frames *f)
-{
-    for (size_t i = 0; i < f->spares; i++) {
-        av_frame_free(&f->spare[i].frame);
-    }
-    f->spares = 0;
-}
-
 static void drop_first(struct gm_frames *f)
 {
     struct gm_frames_chunk *c = f->first;
@@ -78,7 +64,7 @@ static void drop_first(struct gm_frames *f)
 static void close_decoder(struct gm_frames *f)
 {
     avcodec_free_context(&f->decoder);
-    drop_spares(f);
+    gm_frames_keep_clear(&f->keep);
     f->any = false;
 }
 
@@ -164,57 +150,57 @@ static int find_waiting(struct gm_frames *f, struct gm_frames_chunk **out, struc
 static void note_damage(struct gm_frames *f, uint64_t id)
 {
     for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
-        if (id >= c->min_id) {
+        if (id >= c->reach_id) {
             c->dirty = true;
-            if (id <= c->max_id) {
+            if (id >= c->min_id && id <= c->max_id) {
                 c->stats.errors++;
             }
         }
     }
 }
 
-static void keep_spare(struct gm_frames *f, uint64_t id, AVFrame *frame)
+/* frame: taken, also on failure. */
+static int take_frame(struct gm_frames *f, AVFrame *frame, struct gm_err *err)
 {
-    if (f->spares == MAX_SPARE) {
-        av_frame_free(&f->spare[0].frame);
-        memmove(f->spare, f->spare + 1, (MAX_SPARE - 1) * sizeof f->spare[0]);
-        f->spares--;
-    }
-    f->spare[f->spares++] = (struct spare){frame, id};
-}
-
-/* frame: taken. */
-static void take_frame(struct gm_frames *f, AVFrame *frame)
-{
+    bool own = false;
+    bool listed = false;
+    int rc = 0;
     if (frame->reordered_opaque < 0) {
         av_frame_free(&frame);
-        return;
+        return 0;
     }
     uint64_t id = (uint64_t)frame->reordered_opaque;
+    f->decoded++;
     if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0) {
         note_damage(f, id);
     }
     struct gm_frames_chunk *last = f->first;
-    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
-        if (gm_frames_chunk_offer(c, id, &frame)) {
-            return;
-        }
+    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started && rc == 0; c = c->after) {
+        enum gm_frames_use use;
+        rc = gm_frames_chunk_offer(c, id, frame, &use, err);
+        own = own || use == GM_FRAMES_AS_OWN;
+        listed = listed || use != GM_FRAMES_UNLISTED;
         last = c;
     }
     GM_ASSERT(last != NULL); /* a chunk is being fed */
-    if (last->arrived) {
+    if (rc < 0 || own) {
+        av_frame_free(&frame);
+        return rc;
+    }
+    if (last->arrived && !listed) {
         last->unlisted++;
     }
-    if (id > last->max_id || last->count == 0) {
-        keep_spare(f, id, frame);
-        return;
+    if (last->arrived || id > last->max_id || last->own == last->own_end) {
+        gm_frames_keep_spare(&f->keep, id, frame);
+        return 0;
     }
-    if (last == f->first && !last->arrived) {
+    if (last == f->first && !listed) {
         av_frame_free(&f->before);
         f->before = frame;
-        return;
+        return 0;
     }
     av_frame_free(&frame);
+    return 0;
 }
 
 /* Takes all pictures that the decoder has ready. *out_end: it was flushed and is empty. */
@@ -241,7 +227,10 @@ static int receive(struct gm_frames *f, uint64_t id, bool *out_end, struct gm_er
             *out_end = false;
             return 0;
         }
-        take_frame(f, frame);
+        int rc = take_frame(f, frame, err);
+        if (rc < 0) {
+            return rc;
+        }
     }
 }
 
@@ -308,17 +297,14 @@ static int change_parameters(struct gm_frames *f, struct gm_frames_chunk *c, str
 {
     uint64_t last_id = f->last_id;
     bool any = f->any;
-    struct spare spare[MAX_SPARE];
     int rc = drain(f, err);
     if (rc < 0) {
         return rc;
     }
-    size_t spares = f->spares;
-    memcpy(spare, f->spare, sizeof spare);
-    f->spares = 0;
+    struct gm_frames_keep keep = f->keep;
+    f->keep = (struct gm_frames_keep){0};
     rc = open_decoder(f, c->header, c->change, c->change_size, err);
-    memcpy(f->spare, spare, sizeof spare);
-    f->spares = spares;
+    f->keep = keep;
     f->last_id = last_id;
     f->any = any;
     return rc;
@@ -385,23 +371,16 @@ static int goes_on(struct gm_frames *f, struct gm_frames_chunk *c, bool *out, st
     return 0;
 }
 
-static void join(struct gm_frames *f, struct gm_frames_chunk *c)
+static int join(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
 {
+    const struct gm_frames_chunk *prior = NULL;
     for (struct gm_frames_chunk *p = f->first; p != NULL && p->started; p = p->after) {
         p->mixed = true;
+        prior = p;
     }
     c->started = true;
     c->mixed = true;
-    size_t kept = f->spares;
-    f->spares = 0;
-    for (size_t i = 0; i < kept; i++) {
-        AVFrame *frame = f->spare[i].frame;
-        if (!gm_frames_chunk_offer(c, f->spare[i].id, &frame) && f->spare[i].id > c->max_id) {
-            keep_spare(f, f->spare[i].id, frame);
-            frame = NULL;
-        }
-        av_frame_free(&frame);
-    }
+    return gm_frames_keep_give(&f->keep, prior, c, err);
 }
 
 /* The chunk being fed has no more packets and frames are missing: the next chunk's packets bring
@@ -424,8 +403,7 @@ static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_e
         return rc;
     }
     if (on) {
-        join(f, waiting);
-        return 0;
+        return join(f, waiting, err);
     }
     rc = drain(f, err);
     close_decoder(f);
@@ -449,8 +427,7 @@ static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
         return rc;
     }
     if (on) {
-        join(f, c);
-        return 0;
+        return join(f, c, err);
     }
     c->started = true;
     av_frame_free(&f->before);
@@ -473,21 +450,22 @@ static int restart(struct gm_frames *f, struct gm_err *err)
 /* f->picture becomes the stand-in for the chunk's next frame. */
 static int replace(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
 {
-    AVFrame *from = NULL;
-    if (c->next > 0) {
-        c->stats.replaced++;
-        return 0; /* f->picture still holds the frame before */
+    c->stats.replaced += c->next >= c->own && c->next < c->own_end;
+    if (c->next == 0) { /* else f->picture still holds the frame before */
+        AVFrame *from = f->before;
+        av_frame_unref(f->picture);
+        for (size_t i = 0; i < c->count && from == NULL; i++) {
+            from = c->slots[i].frame;
+        }
+        if (from == NULL) {
+            return gm_frames_black(f->par, f->par_size, f->picture, err);
+        }
+        if (av_frame_ref(f->picture, from) < 0) {
+            return gm_err_nomem(err);
+        }
     }
-    av_frame_unref(f->picture);
-    from = f->before;
-    for (size_t i = 0; i < c->count && from == NULL; i++) {
-        from = c->slots[i].frame;
-    }
-    c->stats.replaced++;
-    if (from == NULL) {
-        return gm_frames_black(f->par, f->par_size, f->picture, err);
-    }
-    return av_frame_ref(f->picture, from) < 0 ? gm_err_nomem(err) : 0;
+    av_frame_remove_side_data(f->picture, AV_FRAME_DATA_A53_CC);
+    return 0;
 }
 
 /* Gives out the first chunk's next frame if it is known. */
@@ -504,7 +482,8 @@ static int give_out(struct gm_frames *f, bool *out_given, struct gm_err *err)
         *out_given = true;
         return 0;
     }
-    bool later = c->after != NULL && c->after->started && c->after->waiting > 0;
+    bool later = c->after != NULL && c->after->started &&
+                 c->after->newest_ts > gm_frames_chunk_entry(c, c->next)->out_ts;
     if (!exhausted(f) && c->waiting < GM_FRAMES_WINDOW && !later) {
         return 0;
     }
@@ -514,6 +493,20 @@ static int give_out(struct gm_frames *f, bool *out_given, struct gm_err *err)
     }
     *out_given = true;
     return replace(f, c, err);
+}
+
+/* f->picture is the chunk's next frame. */
+static int hand_over(struct gm_frames *f, struct gm_frames_step *out, struct gm_err *err)
+{
+    struct gm_frames_chunk *c = f->first;
+    size_t at = c->next++;
+    bool own = at >= c->own && at < c->own_end;
+    out->picture = f->picture;
+    out->event = own ? GM_FRAMES_PICTURE : GM_FRAMES_BESIDE;
+    out->index = own ? at - c->own : 0;
+    /* The next chunk's context; kept only where chunks list some. */
+    bool tail = at < c->own_end && c->own_end - at <= GM_FRAMES_CONTEXT && c->own_end < c->count;
+    return tail ? gm_frames_keep_tail(&f->keep, gm_frames_chunk_entry(c, at), f->picture, err) : 0;
 }
 
 static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done, struct gm_err *err)
@@ -542,14 +535,13 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
         bool given = false;
         int rc = give_out(f, &given, err);
         if (rc < 0 || given) {
-            out->event = GM_FRAMES_PICTURE;
-            out->index = c->next++;
-            out->picture = f->picture;
-            return rc;
+            return rc < 0 ? rc : hand_over(f, out, err);
         }
     } else if (c->fed) {
         out->event = GM_FRAMES_CHUNK_END;
         out->stats = c->stats;
+        out->stats.decoded = f->decoded;
+        f->decoded = 0;
         f->pop = true;
         return 0;
     }

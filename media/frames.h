@@ -16,9 +16,14 @@
  * alone, the chunk begins again, alone (GM_FRAMES_RESTART).
  *
  * A listed frame that does not come is replaced by the picture before it (at the very start by the
- * one after it; black where there is none at all).
+ * one after it; black where there is none at all). Caption data comes once: a picture that stands
+ * for another has none.
+ *
+ * Where the chunk lists context (ChunkHeader.before and .after), these pictures come too, in their
+ * place in the order.
  */
-struct gm_frames; /* opaque */
+struct gm_frames;           /* opaque */
+#define GM_FRAMES_CONTEXT 4 /* pictures of context on either side, at most */
 
 /* Where chunks come from. Callbacks return 0 or a negative code with err filled. */
 struct gm_frames_source {
@@ -33,6 +38,7 @@ struct gm_frames_source {
 
 enum gm_frames_event {
     GM_FRAMES_CHUNK,     /* a chunk begins; its header is checked */
+    GM_FRAMES_BESIDE,    /* a picture of its context: before its frame 0, or after its last */
     GM_FRAMES_PICTURE,   /* its frame `index` */
     GM_FRAMES_RESTART,   /* what came of this chunk is void; it comes again from frame 0 */
     GM_FRAMES_CHUNK_END, /* all its frames came; stats hold */
@@ -43,13 +49,14 @@ struct gm_frames_stats {
     uint32_t replaced;  /* listed frames that did not decode */
     uint32_t discarded; /* decoded between listed ones, not listed */
     uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
+    uint32_t decoded;   /* pictures that the decoder gave since the end of the chunk before */
 };
 
 struct gm_frames_step {
     enum gm_frames_event event;
     const Gm__ChunkHeader *header; /* borrowed until the next call; NULL at RUN_END */
     size_t index;                  /* PICTURE: position in header->frames */
-    const AVFrame *picture;        /* PICTURE: borrowed until the next call */
+    const AVFrame *picture;        /* PICTURE, BESIDE: borrowed until the next call */
     struct gm_frames_stats stats;  /* CHUNK_END */
 };
 

@@ -16,6 +16,7 @@ struct gm_frames_slot {
     AVFrame *frame; /* owned; NULL: not here */
     bool taken;     /* a decoded frame was assigned */
 };
+/* A slot's index counts the context before, the chunk's own frames and the context after. */
 struct gm_frames_name {
     uint64_t id;
     size_t index;
@@ -25,13 +26,16 @@ struct gm_frames_chunk {
     int fd;                         /* owned */
     struct gm_chunk_reader *reader; /* owned */
     const Gm__ChunkHeader *header;  /* borrowed from the reader */
-    struct gm_frames_slot *slots;   /* owned, one a listed frame */
+    struct gm_frames_slot *slots;   /* owned, one a listed frame, context too */
     struct gm_frames_name *names;   /* owned, sorted by id, then index */
-    size_t count;                   /* listed frames */
-    uint64_t min_id, max_id;        /* of the listed frames' packets */
-    size_t next;                    /* first frame not given out */
+    size_t count;                   /* listed frames, context too */
+    size_t own, own_end;            /* slots [own, own_end) are the chunk's own */
+    uint64_t reach_id;              /* lowest of all listed frames' packets */
+    uint64_t min_id, max_id;        /* of its own frames' packets */
+    size_t next;                    /* first slot not given out */
     size_t waiting;                 /* frames held in slots */
-    bool arrived;                   /* a listed frame was decoded */
+    int64_t newest_ts;              /* out_ts of the last listed frame that came; -1: none */
+    bool arrived;                   /* a frame of its own was decoded */
     uint32_t unlisted;              /* frames decoded since the last listed one */
     bool started;                   /* its packets have their turn, or had it */
     bool fed;                       /* its end record was read */
@@ -56,9 +60,16 @@ void gm_frames_chunk_close(struct gm_frames_chunk **chunk);
 int gm_frames_chunk_rewind(struct gm_frames_chunk *chunk, struct gm_err *err) GM_MUST_CHECK;
 /* Reads the next record into the chunk unless one is held. */
 int gm_frames_chunk_peek(struct gm_frames_chunk *chunk, struct gm_err *err) GM_MUST_CHECK;
-/* Moves a decoded frame into its slot. False: it is not listed, or came before, or comes too late;
- * frame is untouched then. */
-bool gm_frames_chunk_offer(struct gm_frames_chunk *chunk, uint64_t id, AVFrame **frame);
+enum gm_frames_use { GM_FRAMES_UNLISTED, GM_FRAMES_AS_CONTEXT, GM_FRAMES_AS_OWN };
+/* References a decoded frame in its slot. UNLISTED: it is not listed, or came before, or comes too
+ * late. Errors: NOMEM. */
+int gm_frames_chunk_offer(struct gm_frames_chunk *chunk, uint64_t id, const AVFrame *frame,
+                          enum gm_frames_use *out_use, struct gm_err *err) GM_MUST_CHECK;
+/* References frame in slot `at`, which is empty. Errors: NOMEM. */
+int gm_frames_chunk_fill(struct gm_frames_chunk *chunk, size_t at, const AVFrame *frame,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* The listed frame of slot `at`. */
+const Gm__FrameEntry *gm_frames_chunk_entry(const struct gm_frames_chunk *chunk, size_t at);
 
 /* A chunk's packet as libavcodec's, its body read from the source where it lies there; its id is
  * its time stamp. packet: overwritten. */

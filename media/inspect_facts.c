@@ -6,13 +6,10 @@
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
 
-#include "common/utf8.h"
 #include "media/pb.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
  * and the packet scan. What nothing says stays "unknown". */
-
-#define TAG_BYTES 200 /* kept of a title */
 
 /* The display matrix as a clockwise turn and a left-right flip after it. The matrix maps
  * (x, y) to (a x + c y, b x + d y) with y downwards: ISO/IEC 14496-12, 8.3.2.3. */
@@ -58,6 +55,21 @@ static const char *field_order(const AVCodecParameters *par, const struct gm_sca
     return "unknown";
 }
 
+/* By content; where that does not tell, by the flags. */
+static void fill_fields(const struct gm_scan *scan, Gm__VideoFacts *out)
+{
+    bool interlaced, top_first;
+    bool flagged =
+        strcmp(out->field_order, "progressive") != 0 && strcmp(out->field_order, "unknown") != 0;
+    /* The second letter is the field that is shown first. */
+    out->top_first = !flagged || out->field_order[1] == 't';
+    out->interlaced = flagged;
+    if (gm_fields_judge(&scan->fields, &interlaced, &top_first)) {
+        out->interlaced = interlaced;
+        out->top_first = interlaced ? top_first : out->top_first;
+    }
+}
+
 static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__TimelineMode mode,
                       Gm__VideoFacts *out, struct gm_err *err)
 {
@@ -97,10 +109,8 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     if (aspect.num <= 0 && pic->have) {
         aspect = pic->sample_aspect;
     }
-    if (aspect.num <= 0 || aspect.den <= 0 || aspect.num / aspect.den > 100 ||
-        aspect.den / aspect.num > 100) {
-        aspect = (AVRational){1, 1};
-    }
+    aspect = gm_av_aspect(aspect);
+    out->fixed_aspect = st->sample_aspect_ratio.num > 0 && st->sample_aspect_ratio.den > 0;
     out->stream_index = (uint32_t)scan->video;
     out->width_px = (uint32_t)(pic->have ? pic->width_px : par->width);
     out->height_px = (uint32_t)(pic->have ? pic->height_px : par->height);
@@ -111,6 +121,7 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
         out->flip = flip;
     }
     out->bitrate_bps = par->bit_rate;
+    out->captions = scan->captioned_frames > 0;
     const char *profile = avcodec_profile_name(par->codec_id, par->profile);
     int rc = gm_pb_string(&out->codec, avcodec_get_name(par->codec_id), err);
     if (rc == 0) {
@@ -120,6 +131,7 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
         rc = gm_pb_string(&out->field_order, field_order(par, scan), err);
     }
     if (rc == 0) {
+        fill_fields(scan, out);
         rc = gm_pb_rational(&out->sample_aspect, aspect, err);
     }
     if (rc == 0) {
@@ -133,24 +145,24 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     return rc;
 }
 
-/* Tags are the author's text: control characters become spaces, what is no UTF-8 '?'. */
-int gm_facts_string(char **field, const char *value, struct gm_err *err)
+/* Tags are the author's text: control characters and what is no UTF-8 become '?'. */
+static int clean_string(char **field, const char *value, size_t max, struct gm_err *err)
 {
-    char text[TAG_BYTES + 1];
-    size_t n = value != NULL ? strnlen(value, TAG_BYTES) : 0;
-    if (n > 0) {
-        memcpy(text, value, n);
+    char text[256];
+    size_t n = 0;
+    for (; value != NULL && value[n] != '\0' && n < max && n + 1 < sizeof text; n++) {
+        unsigned char c = (unsigned char)value[n];
+        text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
     }
     while (n > 0 && value[n] != '\0' && ((unsigned char)value[n] & 0xc0) == 0x80) {
         n--; /* not within a character */
     }
     text[n] = '\0';
-    gm_utf8_clean(text);
     return gm_pb_string(field, text, err);
 }
 
 /* ISO 639-2 is three letters. */
-const char *gm_facts_language(const AVStream *st)
+static const char *language_of(const AVStream *st)
 {
     const AVDictionaryEntry *e = av_dict_get(st->metadata, "language", NULL, 0);
     if (e == NULL || strlen(e->value) != 3) {
@@ -185,10 +197,10 @@ int gm_facts_audio(const AVStream *st, const struct gm_scan *scan, Gm__AudioFact
         rc = gm_pb_string(&out->layout, layout, err);
     }
     if (rc == 0) {
-        rc = gm_pb_string(&out->language, gm_facts_language(st), err);
+        rc = gm_pb_string(&out->language, language_of(st), err);
     }
     if (rc == 0) {
-        rc = gm_facts_string(&out->title, title != NULL ? title->value : NULL, err);
+        rc = clean_string(&out->title, title != NULL ? title->value : NULL, 200, err);
     }
     return rc == 0 ? gm_pb_rational(&out->time_base, st->time_base, err) : rc;
 }

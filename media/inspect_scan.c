@@ -8,6 +8,7 @@
 #include <libavutil/intreadwrite.h>
 
 #include "common/array.h"
+#include "media/captions.h"
 #include "media/timeline.h"
 
 /* Reads a source's packets once: whole when it is small, else its head, middle and end. Times and
@@ -103,12 +104,17 @@ static int take_frames(struct scanner *s, struct gm_err *err)
             f->reordered_opaque >= 0 ? (uint64_t)f->reordered_opaque : GM_SCAN_NO_ID;
         w->shows++;
         scan->frames++;
+        scan->captioned_frames += gm_captions_any(f);
         scan->interlaced_frames += f->interlaced_frame != 0;
         scan->top_first_frames += f->interlaced_frame != 0 && f->top_field_first != 0;
         scan->corrupt_frames +=
             !is_leading(scan, f->pts) &&
             ((f->flags & AV_FRAME_FLAG_CORRUPT) != 0 || f->decode_error_flags != 0);
+        rc = gm_fields_push(&scan->fields, f, err);
         av_frame_unref(f);
+        if (rc < 0) {
+            return rc;
+        }
     }
     if (av == AVERROR(ENOMEM)) {
         return gm_err_nomem(err);
@@ -135,6 +141,7 @@ static void begin_window(struct scanner *s, size_t budget)
         return;
     }
     avcodec_flush_buffers(s->decoder);
+    gm_fields_cut(&scan->fields);
     /* At the head as split decodes, later as encode does, which begins anywhere. */
     if (scan->window_count == 0) {
         s->decoder->flags &= ~AV_CODEC_FLAG_OUTPUT_CORRUPT;
@@ -244,10 +251,6 @@ static void hash_packet(struct scanner *s, const AVPacket *p)
 {
     int64_t row[6] = {p->stream_index, p->pts, p->dts, p->duration, p->size, p->flags};
     gm_sha256_update(s->index, row, sizeof row);
-    if (s->scan->format->streams[p->stream_index]->codecpar->codec_type ==
-        AVMEDIA_TYPE_SUBTITLE) { /* another wording of the same length is another source */
-        gm_sha256_update(s->index, p->data, (size_t)p->size);
-    }
 }
 
 /* One packet, or the end. Read errors are counted; a thousand in a row end the source. */
@@ -402,5 +405,6 @@ void gm_scan_fini(struct gm_scan *scan)
     free(scan->shown);
     free(scan->first);
     free(scan->end);
+    gm_fields_fini(&scan->fields);
     *scan = (struct gm_scan){0};
 }

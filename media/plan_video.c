@@ -84,15 +84,33 @@ static const char *convert_to_turn(const Gm__VideoFacts *v)
                                    : "scale=flags=" SCALE_FLAGS ",format=yuv420p,";
 }
 
-int gm_plan_front(const Gm__VideoFacts *v, char *out, size_t size, struct gm_err *err)
+static bool wants_deinterlacing(const Gm__VideoFacts *v, const Gm__EncodeParams *params)
+{
+    return strcmp(params->deinterlace, "on") == 0 ||
+           (strcmp(params->deinterlace, "off") != 0 && v->interlaced);
+}
+
+int gm_plan_front(const Gm__VideoFacts *v, const Gm__EncodeParams *params, Gm__Policy *policy,
+                  struct gm_err *err)
 {
     static const char *const turns[4] = {"", "transpose=clock", "hflip,vflip", "transpose=cclock"};
     int quarter = (v->rotation_deg / 90 % 4 + 4) % 4;
-    if (quarter == 0 && !v->flip) {
-        return gm_fs_path(out, size, err, "%s", "");
+    bool fields = wants_deinterlacing(v, params);
+    bool turn = quarter != 0 || v->flip;
+    char fields_text[64] = "", text[512];
+    int rc = 0;
+    if (fields) {
+        policy->context_frames = 1;
+        rc = gm_fs_path(fields_text, sizeof fields_text, err,
+                        "bwdif=mode=send_frame:parity=%s:deint=all%s", v->top_first ? "tff" : "bff",
+                        turn ? "," : "");
     }
-    return gm_fs_path(out, size, err, "%s%s%s%s", convert_to_turn(v), turns[quarter],
-                      quarter != 0 && v->flip ? "," : "", v->flip ? "hflip" : "");
+    if (rc == 0) {
+        rc = gm_fs_path(text, sizeof text, err, "%s%s%s%s%s", fields_text,
+                        turn ? convert_to_turn(v) : "", turns[quarter],
+                        quarter != 0 && v->flip ? "," : "", v->flip ? "hflip" : "");
+    }
+    return rc == 0 ? gm_pb_string(&policy->front_filters, text, err) : rc;
 }
 
 int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *c,

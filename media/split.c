@@ -9,7 +9,6 @@
 #include "media/results.h"
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
-#include "media/split_text.h"
 #include "media/task_io.h"
 #include "proto/streams.h"
 
@@ -19,10 +18,11 @@
  *   packets -> store (what may still be written)
  *           -> frames (output order and times) -> timeline (grid) -> chunk under collection
  *
- * A frame that begins a new chunk closes the one before: it is written and announced, then each
- * sound track gets a chunk of what was read of it, with the video borders that became known.
- * Streams: proto/streams.h. Only the end of the file ends the reading well; a source that can't be
- * read on but gave frames is cut off there, with a warning.
+ * A frame that begins a new chunk closes the one before, whose context after it is
+ * (media/frames.h); the frame before it is the new chunk's context. The closed chunk is written and
+ * announced, then each sound track gets a chunk of what was read of it, with the video borders that
+ * became known. Streams: proto/streams.h. Only the end of the file ends the reading well; a source
+ * that can't be read on but gave frames is cut off there, with a warning.
  */
 #define MAX_ERRORS 1000 /* read errors in a row */
 
@@ -47,10 +47,11 @@ struct splitter {
     struct gm_split_chunk chunk;
     uint32_t produced, skip;
     uint64_t last_frame_id;
+    Gm__FrameEntry recent[GM_SPLIT_CONTEXT]; /* the last frames taken */
+    size_t recent_count;
     bool keyframe_seen;
     struct track *tracks; /* owned */
     size_t track_count;
-    struct gm_split_text text;
     int64_t *borders; /* segment starts not yet told to the tracks */
     size_t border_count, border_cap;
     int64_t dropped, read_errors, corrupt;
@@ -73,7 +74,6 @@ static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
         gm_array_reserve(&s->borders, s->border_count, 1, &s->border_cap, sizeof *s->borders, err);
     if (rc == 0) {
         s->borders[s->border_count++] = ts;
-        rc = gm_split_text_border(&s->text, ts, err);
     }
     return rc;
 }
@@ -122,12 +122,20 @@ static int write_tracks(struct splitter *s, bool last, int64_t end_ts, struct gm
 }
 
 /* Lists of pointers, as protobuf-c wants them. */
-static int fill_lists(const struct gm_split_chunk *c, Gm__ChunkHeader *h, struct gm_err *err)
+static int fill_lists(struct gm_split_chunk *c, Gm__ChunkHeader *h, struct gm_err *err)
 {
     h->frames = calloc(c->frame_count + 1, sizeof(Gm__FrameEntry *));
     h->segments = calloc(c->segment_count + 1, sizeof(Gm__SegmentEntry *));
-    if (h->frames == NULL || h->segments == NULL) {
+    h->before = calloc(GM_SPLIT_CONTEXT, sizeof(Gm__FrameEntry *));
+    h->after = calloc(GM_SPLIT_CONTEXT, sizeof(Gm__FrameEntry *));
+    if (h->frames == NULL || h->segments == NULL || h->before == NULL || h->after == NULL) {
         return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < c->before_count; i++) {
+        h->before[h->n_before++] = &c->before[i];
+    }
+    for (size_t i = 0; i < c->after_count; i++) {
+        h->after[h->n_after++] = &c->after[i];
     }
     for (size_t i = 0; i < c->frame_count; i++) {
         h->frames[i] = &c->frames[i];
@@ -154,7 +162,7 @@ static void packet_range(const struct splitter *s, uint64_t *out_from, uint64_t 
 
 static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
 {
-    const struct gm_split_chunk *c = &s->chunk;
+    struct gm_split_chunk *c = &s->chunk;
     Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
     Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
     int rc = fill_lists(c, &header, err);
@@ -182,6 +190,8 @@ static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_
 out:
     free(header.frames);
     free(header.segments);
+    free(header.before);
+    free(header.after);
     return rc;
 }
 
@@ -202,6 +212,56 @@ static void forget(struct splitter *s, uint64_t id, int64_t ordinal)
     }
 }
 
+static void note_recent(struct splitter *s, const Gm__FrameEntry *entry)
+{
+    if (s->recent_count == GM_SPLIT_CONTEXT) {
+        memmove(s->recent, s->recent + 1, (GM_SPLIT_CONTEXT - 1) * sizeof s->recent[0]);
+        s->recent_count--;
+    }
+    s->recent[s->recent_count++] = *entry;
+}
+
+/* How many of the recent frames are a new chunk's context: the last one. One packet may show
+ * several frames; these come together, since a decoder's first picture of a packet stands for the
+ * first that is listed. */
+static size_t context_before(const struct splitter *s)
+{
+    size_t n = s->recent_count;
+    size_t count = n > 0 && s->policy->context_frames > 0;
+    while (count > 0 && count < n &&
+           s->recent[n - count - 1].packet_id == s->recent[n - 1].packet_id) {
+        count++;
+    }
+    return count;
+}
+
+/* The frame begins a segment: a chunk too? Then the one before is closed. */
+static int change_chunk(struct splitter *s, const struct gm_split_frame *frame,
+                        const Gm__FrameEntry *entry, struct gm_err *err)
+{
+    size_t context = context_before(s);
+    const Gm__FrameEntry *before = &s->recent[s->recent_count - context];
+    int64_t ordinal = (int64_t)s->timeline.frames - 1;
+    uint64_t least = frame->id;
+    for (size_t i = 0; i < context; i++) {
+        least = before[i].packet_id < least ? before[i].packet_id : least;
+    }
+    uint64_t start = gm_split_start(&s->video, least, ordinal - (int64_t)context);
+    if (!gm_timeline_cut(&s->timeline, frame->id - start)) {
+        return 0;
+    }
+    if (context > 0) {
+        gm_split_chunk_after(&s->chunk, entry, frame->until);
+    }
+    int rc = close_chunk(s, false, entry->out_ts, err);
+    forget(s, least, ordinal - (int64_t)context);
+    gm_split_chunk_reset(&s->chunk, s->timeline.chunk);
+    for (size_t i = 0; i < context; i++) {
+        gm_split_chunk_before(&s->chunk, &before[i], ordinal - (int64_t)(context - i));
+    }
+    return rc;
+}
+
 static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_err *err)
 {
     struct splitter *s = arg;
@@ -213,23 +273,19 @@ static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_e
         p->shown = ordinal;
         p->unfit = frame->unfit;
     }
+    Gm__FrameEntry entry = GM__FRAME_ENTRY__INIT;
+    entry.packet_id = frame->id;
+    entry.out_ts = at.out_ts;
+    entry.gop_start = at.gop;
     int rc = at.segment ? add_border(s, at.out_ts, err) : 0;
     if (rc == 0 && at.segment) {
-        uint64_t start = gm_split_start(&s->video, frame->id, ordinal);
-        if (gm_timeline_cut(&s->timeline, frame->id - start)) {
-            rc = close_chunk(s, false, at.out_ts, err);
-            forget(s, frame->id, ordinal);
-            gm_split_chunk_reset(&s->chunk, s->timeline.chunk);
-        }
+        rc = change_chunk(s, frame, &entry, err);
     }
     if (rc == 0 && at.segment) {
         rc = gm_split_chunk_segment(&s->chunk, at.segment_number, err);
     }
     if (rc == 0) {
-        Gm__FrameEntry entry = GM__FRAME_ENTRY__INIT;
-        entry.packet_id = frame->id;
-        entry.out_ts = at.out_ts;
-        entry.gop_start = at.gop;
+        note_recent(s, &entry);
         rc = gm_split_chunk_frame(&s->chunk, &entry, frame->until, ordinal, err);
     }
     s->last_frame_id = frame->id;
@@ -267,7 +323,7 @@ static int take_packet(struct splitter *s, struct gm_err *err)
             return gm_split_store_add(&s->tracks[k].store, s->packet, err);
         }
     }
-    return gm_split_text_packet(&s->text, s->packet, err);
+    return 0;
 }
 
 static int check_unchanged(const struct splitter *s, struct gm_err *err)
@@ -329,8 +385,7 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
     }
     const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
     *out_end = gm_timeline_end(&s->timeline, p != NULL ? p->duration : 0);
-    rc = close_chunk(s, true, *out_end, err);
-    return rc == 0 ? gm_split_text_end(&s->text, *out_end, err) : rc;
+    return close_chunk(s, true, *out_end, err);
 }
 
 #define WARN(n, code, ...)                                                                         \
@@ -341,26 +396,20 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
 static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
     int rc = 0;
-    meta->items = calloc(GM_STREAMS, sizeof *meta->items);
+    meta->items = calloc(GM_STREAM_SOUND + s->track_count, sizeof *meta->items);
     if (meta->items == NULL) {
         return gm_err_nomem(err);
     }
-    meta->n_items =
-        s->text.count > 0 ? GM_STREAM_TEXT + s->text.count : GM_STREAM_SOUND + s->track_count;
+    meta->n_items = GM_STREAM_SOUND + s->track_count;
     meta->items[GM_STREAM_VIDEO] = s->produced;
     for (size_t k = 0; k < s->track_count; k++) {
         meta->items[GM_STREAM_SOUND + k] = s->tracks[k].produced;
-    }
-    for (size_t k = 0; k < s->text.count; k++) {
-        meta->items[GM_STREAM_TEXT + k] = s->text.tracks[k].produced;
     }
     meta->frames = (int64_t)s->timeline.frames;
     int64_t damaged = s->corrupt + s->frames.decode_errors;
     WARN(s->dropped, "source.packets_dropped",
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
     WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
-    WARN(s->text.dropped, "source.text_dropped",
-         "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
     WARN(s->frames.untimed, "source.times_missing",
          "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
@@ -412,7 +461,7 @@ static int open_streams(struct splitter *s, struct gm_err *err)
                                  s->facts->by_reference, name, err);
         s->track_count++;
     }
-    return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
+    return rc;
 }
 
 static int open_all(struct splitter *s, struct gm_err *err)
@@ -422,9 +471,9 @@ static int open_all(struct splitter *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_results_policy(spec, &s->policy, err);
     }
-    if (rc == 0 &&
-        (s->facts->video == NULL || s->policy->timescale == 0 || s->policy->timescale > INT32_MAX ||
-         s->policy->segment_gops == 0 || s->policy->chunk_segments == 0)) {
+    if (rc == 0 && (s->facts->video == NULL || s->policy->timescale == 0 ||
+                    s->policy->timescale > INT32_MAX || s->policy->segment_gops == 0 ||
+                    s->policy->chunk_segments == 0 || s->policy->context_frames > 1)) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "inspection or policy is incomplete");
     }
     if (rc == 0) {
@@ -459,7 +508,6 @@ static void close_all(struct splitter *s)
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
     free(s->tracks);
-    gm_split_text_fini(&s->text);
     free(s->borders);
     gm__inspection__free_unpacked(s->facts, NULL);
     gm__policy__free_unpacked(s->policy, NULL);

@@ -27,6 +27,37 @@ void gm_split_chunk_reset(struct gm_split_chunk *c, uint32_t index)
     c->min_id = UINT64_MAX;
     c->max_id = 0;
     c->first_ordinal = 0;
+    c->before_count = c->after_count = 0;
+}
+
+static void note_packets(struct gm_split_chunk *c, uint64_t id, uint64_t until)
+{
+    c->min_id = id < c->min_id ? id : c->min_id;
+    c->max_id = id > c->max_id ? id : c->max_id;
+    c->max_id = until > c->max_id ? until : c->max_id;
+}
+
+static void as_context(const Gm__FrameEntry *frame, Gm__FrameEntry *out)
+{
+    *out = *frame;
+    out->gop_start = false;
+}
+
+void gm_split_chunk_before(struct gm_split_chunk *c, const Gm__FrameEntry *frame, int64_t ordinal)
+{
+    GM_ASSERT(c->frame_count == 0 && c->before_count < GM_SPLIT_CONTEXT);
+    if (c->before_count == 0) {
+        c->first_ordinal = ordinal;
+    }
+    as_context(frame, &c->before[c->before_count++]);
+    note_packets(c, frame->packet_id, 0);
+}
+
+void gm_split_chunk_after(struct gm_split_chunk *c, const Gm__FrameEntry *frame, uint64_t until)
+{
+    GM_ASSERT(c->after_count < GM_SPLIT_CONTEXT);
+    as_context(frame, &c->after[c->after_count++]);
+    note_packets(c, frame->packet_id, until);
 }
 
 int gm_split_chunk_frame(struct gm_split_chunk *c, const Gm__FrameEntry *frame, uint64_t until,
@@ -37,13 +68,11 @@ int gm_split_chunk_frame(struct gm_split_chunk *c, const Gm__FrameEntry *frame, 
     if (rc < 0) {
         return rc;
     }
-    if (c->frame_count == 0) {
+    if (c->frame_count == 0 && c->before_count == 0) {
         c->first_ordinal = ordinal;
     }
     c->frames[c->frame_count++] = *frame;
-    c->min_id = frame->packet_id < c->min_id ? frame->packet_id : c->min_id;
-    c->max_id = frame->packet_id > c->max_id ? frame->packet_id : c->max_id;
-    c->max_id = until > c->max_id ? until : c->max_id;
+    note_packets(c, frame->packet_id, until);
     return 0;
 }
 

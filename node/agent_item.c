@@ -166,9 +166,7 @@ static bool settle(struct gm_item *item)
 
 static bool is_verified_type(const struct gm_task *task)
 {
-    const char *type = task->spec->type;
-    return strcmp(type, "encode") == 0 || strcmp(type, "audio") == 0 ||
-           strcmp(type, "subtitles") == 0;
+    return strcmp(task->spec->type, "encode") == 0 || strcmp(task->spec->type, "audio") == 0;
 }
 
 static void after_read(void *arg)

@@ -4,7 +4,6 @@
 #include <jansson.h>
 
 #include "media.pb-c.h"
-#include "proto/streams.h"
 #include "scheduler/core/view.h"
 
 /* What a job's tasks said, decoded: for documents and the report. Thread: the core's. */
@@ -22,10 +21,9 @@ struct gm_metas {
     Gm__Inspection *inspection; /* owned; NULL: not known yet, as the others */
     Gm__Policy *policy;
     Gm__PackageMeta *package;
-    struct gm_media_sum *renditions;        /* owned; policy->n_renditions of them */
-    struct gm_media_sum *audio;             /* owned; policy->n_audio of them */
-    Gm__TextMeta *text[GM_MAX_TEXT_TRACKS]; /* owned; by track, NULL: not made */
-    json_t *warnings;                       /* owned: [{"code","text","count"}] */
+    struct gm_media_sum *renditions; /* owned; policy->n_renditions of them */
+    struct gm_media_sum *audio;      /* owned; policy->n_audio of them */
+    json_t *warnings;                /* owned: [{"code","text","count"}] */
 };
 
 /* items: also reads what encode and audio committed item by item (sums and their warnings).

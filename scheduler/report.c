@@ -6,7 +6,6 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
-#include "scheduler/report_text.h"
 
 #define GM_REPORT_PARENTS 16
 
@@ -44,7 +43,7 @@ static json_t *video_json(const Gm__VideoFacts *v)
     }
     json_t *video = json_pack(
         "{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:b, s:I, s:b, s:o, s:o, s:o, "
-        "s:o, s:o, s:b, s:I, s:f}",
+        "s:o, s:o, s:b, s:I, s:f, s:b, s:b, s:b}",
         "stream", (json_int_t)v->stream_index, "codec", gm_json_string(v->codec), "profile",
         gm_json_string(v->profile), "width", (json_int_t)v->width_px, "height",
         (json_int_t)v->height_px, "pixel_format", gm_json_string(v->pixel_format), "sample_aspect",
@@ -55,7 +54,8 @@ static json_t *video_json(const Gm__VideoFacts *v)
         gm_json_string(v->transfer), "matrix", gm_json_string(v->matrix), "range",
         gm_json_string(v->range), "field_order", gm_json_string(v->field_order), "alpha",
         (int)v->alpha, "bitrate_bps", (json_int_t)v->bitrate_bps, "keyframe_interval_s",
-        (double)v->keyframe_interval_us / 1e6);
+        (double)v->keyframe_interval_us / 1e6, "interlaced", (int)v->interlaced, "top_first",
+        (int)v->top_first, "captions", (int)v->captions);
     if (video != NULL) {
         (void)json_object_set_new(video, "bit_depth", json_integer(v->bit_depth));
         (void)json_object_set_new(video, "hdr", hdr_json(v));
@@ -109,22 +109,14 @@ static json_t *source_json(const struct report *r)
     if (in->fingerprint.len == GM_SHA256_SIZE) {
         (void)gm_hex(in->fingerprint.data, in->fingerprint.len, fingerprint);
     }
-    json_t *j =
-        json_pack("{s:o, s:I, s:o, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
-                  gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size,
-                  "format", gm_json_string(in->format), "duration_s", (double)in->duration_us / 1e6,
-                  "fingerprint", fingerprint, "video", video_json(in->video), "audio",
-                  audio_facts_json(in), "dropped", dropped_json(in), "timeline",
-                  in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
-                  "timeline_reason", gm_json_string(in->timeline_reason));
-    /* json_object_set_new takes NULL for an error */
-    if (j != NULL && (json_object_set_new(j, "text", gm_report_text_facts(in)) < 0 ||
-                      json_object_set_new(j, "chapters",
-                                          gm_report_chapters(in->chapters, in->n_chapters)) < 0)) {
-        json_decref(j);
-        return NULL;
-    }
-    return j;
+    return json_pack("{s:o, s:I, s:o, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
+                     gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size,
+                     "format", gm_json_string(in->format), "duration_s",
+                     (double)in->duration_us / 1e6, "fingerprint", fingerprint, "video",
+                     video_json(in->video), "audio", audio_facts_json(in), "dropped",
+                     dropped_json(in), "timeline",
+                     in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
+                     "timeline_reason", gm_json_string(in->timeline_reason));
 }
 
 static double segment_seconds(const Gm__Policy *p)
@@ -187,11 +179,11 @@ static json_t *encode_json(const Gm__EncodeParams *e)
     if (e == NULL) {
         return json_null();
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:b}", "codec", gm_json_string(e->codec), "preset",
-                     gm_json_string(e->preset), "crf",
-                     e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
-                     e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale",
-                     e->maxrate_scale, "watermark", (int)(e->watermark != NULL));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:f, s:o, s:b}", "codec", gm_json_string(e->codec), "preset",
+        gm_json_string(e->preset), "crf", e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
+        e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale", e->maxrate_scale,
+        "deinterlace", gm_json_string(e->deinterlace), "watermark", (int)(e->watermark != NULL));
 }
 
 static const Gm__EncodeParams *requested(const struct report *r)
@@ -449,6 +441,8 @@ static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cos
     double cpu_s = 0;
     uint64_t in = 0;
     uint64_t out = 0;
+    uint64_t frames = 0;
+    uint64_t decoded = 0;
     int rc = gm_view_attempts(r->core, r->job.id, &attempts, err);
     if (rc < 0) {
         return rc;
@@ -458,12 +452,18 @@ static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cos
         cpu_s += (double)a->usage.cpu_us / 1e6;
         in += a->usage.bytes_in;
         out += a->usage.bytes_out;
+        frames += a->usage.frames;
+        decoded += a->usage.frames_decoded;
         rc = json_array_append_new(tasks, attempt_json(a)) == 0 ? 0 : gm_err_nomem(err);
     }
     gm_view_attempts_fini(&attempts);
     if (rc == 0) {
-        *out_cost = json_pack("{s:f, s:I, s:I}", "cpu_s", cpu_s, "bytes_in", (json_int_t)in,
-                              "bytes_out", (json_int_t)out);
+        uint64_t discarded = decoded > frames ? decoded - frames : 0;
+        *out_cost =
+            json_pack("{s:f, s:I, s:I, s:I, s:I, s:f}", "cpu_s", cpu_s, "bytes_in", (json_int_t)in,
+                      "bytes_out", (json_int_t)out, "frames_decoded", (json_int_t)decoded,
+                      "frames_discarded", (json_int_t)discarded, "discarded_share",
+                      decoded > 0 ? (double)discarded / (double)decoded : 0.0);
         rc = *out_cost != NULL ? 0 : gm_err_nomem(err);
     }
     return rc;
@@ -507,10 +507,6 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
                           "outputs", outputs, "tasks", tasks, "cost", cost, "elapsed_s",
                           (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
                           r->metas.warnings, "errors", errors);
-    if (j != NULL && json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0) {
-        json_decref(j);
-        j = NULL;
-    }
     if (j == NULL) {
         return gm_err_nomem(err);
     }

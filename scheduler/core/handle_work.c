@@ -199,6 +199,23 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     return 0;
 }
 
+/* What a run of encode says of its decoding goes to the attempt's usage; a result that does not
+ * decode says nothing: it is only told. */
+static void note_decoding(const struct gm_lease *lease, const Gm__Done *m, Gm__Usage *usage)
+{
+    ProtobufCMessage *meta = NULL;
+    struct gm_err err;
+    if (lease->inst->task->type->role != GM_ROLE_ENCODE ||
+        gm_message_decode(&gm__encode_meta__descriptor, m->meta.data, m->meta.len, GM_CORE_MAX_META,
+                          &meta, &err) < 0) {
+        return;
+    }
+    const Gm__EncodeMeta *encode = (const Gm__EncodeMeta *)meta;
+    usage->frames = encode->frames;
+    usage->frames_decoded = encode->decoded;
+    protobuf_c_message_free_unpacked(meta, NULL);
+}
+
 void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__Done *m,
                          uint64_t seq, const char *node_id)
 {
@@ -236,7 +253,13 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
         fail_proto(core, lease, &err, m->usage, false);
         return;
     }
-    gm_core_lease_end(core, lease, GM_ATTEMPT_DONE, m->usage);
+    Gm__Usage usage = GM__USAGE__INIT;
+    if (m->usage != NULL) {
+        usage = *m->usage;
+    }
+    usage.frames = usage.frames_decoded = 0;
+    note_decoding(lease, m, &usage);
+    gm_core_lease_end(core, lease, GM_ATTEMPT_DONE, &usage);
     gm_core_job_feed(core, job);
     gm_core_job_advance(core, job);
 }

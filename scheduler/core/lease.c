@@ -119,6 +119,8 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
         a->usage.max_rss_bytes = usage->max_rss_bytes;
         a->usage.bytes_in = usage->bytes_in;
         a->usage.bytes_out = usage->bytes_out;
+        a->usage.frames = usage->frames;
+        a->usage.frames_decoded = usage->frames_decoded;
     }
     gm_core_row_attempt(core, lease->job, a);
 }

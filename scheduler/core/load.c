@@ -279,6 +279,8 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
         a->usage.max_rss_bytes = row->usage->max_rss_bytes;
         a->usage.bytes_in = row->usage->bytes_in;
         a->usage.bytes_out = row->usage->bytes_out;
+        a->usage.frames = row->usage->frames;
+        a->usage.frames_decoded = row->usage->frames_decoded;
     }
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;

@@ -18,6 +18,7 @@ static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "fas
 static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
                                         "bottom-right", "center",    NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
+static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};
 static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
 
 #define AT(message, field) offsetof(Gm__##message, field)
@@ -43,6 +44,8 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Constant quantiser instead of crf and its caps; 0 is lossless."},
     {"encode", "maxrate_scale", GM_PARAM_DOUBLE, AT(EncodeParams, maxrate_scale), 0, 10, NULL, "1",
      false, "Multiplies the ladder's table of bit rate caps; 0 lifts them."},
+    {"encode", "deinterlace", GM_PARAM_CHOICE, AT(EncodeParams, deinterlace), 0, 0, AUTO_ON_OFF,
+     "auto", false, "Fields made to frames: where the pictures show fields, always, never."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"watermark", "image", GM_PARAM_FILE, AT(Watermark, image), 0, 0, NULL, NULL, true,
@@ -68,8 +71,6 @@ static const struct gm_pipeline_param PARAMS[] = {
      "fewer."},
     {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
      SAMPLE_RATES, "48000", false, "Samples a second."},
-    {"subtitles", "default_language", GM_PARAM_LANGUAGE, AT(SubtitlesParams, default_language), 0,
-     0, NULL, "und", false, "Language of text tracks that name none."},
     {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
      "5", false, "Seconds of programme that one tile stands for."},
     {"thumbnails", "width", GM_PARAM_UINT32, AT(ThumbnailsParams, width), 16, 640, NULL, "160",
@@ -229,24 +230,6 @@ static int set_watermark(const struct gm_yaml *node, Gm__Watermark **field, stru
     return rc;
 }
 
-static int get_language(const struct gm_pipeline_param *row, const struct gm_yaml *node,
-                        const char **out, struct gm_err *err)
-{
-    int rc = gm_yaml_string(node, out, err);
-    if (rc < 0) {
-        return rc;
-    }
-    for (const char *const *c = row->choices; c != NULL && *c != NULL; c++) {
-        if (strcmp(*c, *out) == 0) {
-            return 0;
-        }
-    }
-    return strlen(*out) == 3 && strspn(*out, "abcdefghijklmnopqrstuvwxyz") == 3
-               ? 0
-               : gm_yaml_fail(node, err, "%s is an ISO 639-2 code such as eng, not `%s`", row->name,
-                              *out);
-}
-
 static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *node, void *params,
                      struct gm_err *err)
 {
@@ -277,9 +260,6 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
             rc = gm_yaml_fail(
                 node, err, "%s is a plain file name ([A-Za-z0-9._-]), without a folder", row->name);
         }
-        return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
-    case GM_PARAM_LANGUAGE:
-        rc = get_language(row, node, &text, err);
         return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
     case GM_PARAM_SIDES:
         return set_sides_field(row, node, params, err);

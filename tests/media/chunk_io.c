@@ -209,6 +209,42 @@ void clip_decode(struct clip *c)
     avcodec_free_context(&ctx);
 }
 
+static Gm__FrameEntry *make_entry(const struct clip *c, size_t i)
+{
+    Gm__FrameEntry *e = calloc(1, sizeof *e);
+    must(e != NULL, "memory");
+    gm__frame_entry__init(e);
+    e->packet_id = c->frames[i].id;
+    e->out_ts = (int64_t)i * CLIP_TICKS;
+    return e;
+}
+
+/* First frame of the context before, and the end of that after. */
+static void find_context(const struct clip *c, const struct clip_cut *cut, size_t *first,
+                         size_t *end)
+{
+    bool any = cut->end > cut->first;
+    size_t rest = c->frame_count - cut->end;
+    *first = !any ? cut->first : cut->first > cut->context ? cut->first - cut->context : 0;
+    *end = !any ? cut->end : cut->end + (rest < cut->context ? rest : cut->context);
+}
+
+static void add_context(const struct clip *c, const struct clip_cut *cut, Gm__ChunkHeader *h)
+{
+    size_t first;
+    size_t end;
+    find_context(c, cut, &first, &end);
+    h->before = calloc(cut->first - first + 1, sizeof(Gm__FrameEntry *));
+    h->after = calloc(end - cut->end + 1, sizeof(Gm__FrameEntry *));
+    must(h->before != NULL && h->after != NULL, "memory");
+    for (size_t i = first; i < cut->first; i++) {
+        h->before[h->n_before++] = make_entry(c, i);
+    }
+    for (size_t i = cut->end; i < end; i++) {
+        h->after[h->n_after++] = make_entry(c, i);
+    }
+}
+
 static Gm__ChunkHeader *make_header(const struct clip *c, const struct clip_cut *cut)
 {
     Gm__ChunkHeader *h = calloc(1, sizeof *h);
@@ -228,10 +264,7 @@ static Gm__ChunkHeader *make_header(const struct clip *c, const struct clip_cut 
     h->frames = calloc(n + 1, sizeof(Gm__FrameEntry *));
     h->n_frames = n;
     for (size_t i = 0; i < n; i++) {
-        h->frames[i] = calloc(1, sizeof(Gm__FrameEntry));
-        gm__frame_entry__init(h->frames[i]);
-        h->frames[i]->packet_id = c->frames[cut->first + i].id;
-        h->frames[i]->out_ts = (int64_t)(cut->first + i) * CLIP_TICKS;
+        h->frames[i] = make_entry(c, cut->first + i);
         h->frames[i]->gop_start = i % CLIP_GOP == 0;
     }
     if (n > 0) {
@@ -242,6 +275,7 @@ static Gm__ChunkHeader *make_header(const struct clip *c, const struct clip_cut 
         h->segments[0]->number = cut->index + 1;
     }
     h->end_ts = (int64_t)cut->end * CLIP_TICKS;
+    add_context(c, cut, h);
     if (cut->edit != NULL) {
         cut->edit(h, cut->arg);
     }
@@ -251,9 +285,12 @@ static Gm__ChunkHeader *make_header(const struct clip *c, const struct clip_cut 
 static void find_packets(const struct clip *c, const struct clip_cut *cut, size_t *first,
                          size_t *end)
 {
+    size_t from;
+    size_t to;
+    find_context(c, cut, &from, &to);
     *first = c->packet_count - 1;
     *end = 0;
-    for (size_t i = cut->first; i < cut->end; i++) {
+    for (size_t i = from; i < to; i++) {
         size_t id = (size_t)c->frames[i].id;
         *first = id < *first ? id : *first;
         *end = id + 1 > *end ? id + 1 : *end;

@@ -36,6 +36,7 @@ void clip_hash(const AVFrame *frame, uint8_t out[32]);
 
 struct clip_cut {
     size_t first, end; /* frames */
+    size_t context;    /* so many frames on either side besides, as far as there are */
     uint32_t index;
     bool last;
     int keys_back;    /* so many more keyframes of lead-in; -1: all packets from the first */

@@ -28,6 +28,8 @@ struct run {
     uint8_t (*hashes)[32];
     size_t hash_count, hash_cap;
     struct gm_frames_stats stats;
+    const struct clip *clip; /* context is compared with its frames; NULL: it is not */
+    size_t beside, beside_of_chunk;
 };
 
 static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
@@ -65,6 +67,20 @@ static void keep(struct run *r, const AVFrame *frame)
     clip_hash(frame, r->hashes[r->hash_count++]);
 }
 
+/* A picture of context must be the clip's frame at that place. */
+static void beside(struct run *r, const struct gm_frames_step *step, size_t done)
+{
+    const Gm__ChunkHeader *h = step->header;
+    uint8_t hash[32];
+    size_t n = r->beside_of_chunk++;
+    const Gm__FrameEntry *e = done == 0 ? h->before[n] : h->after[n - h->n_before];
+    r->beside++;
+    if (r->clip != NULL) {
+        clip_hash(step->picture, hash);
+        assert_memory_equal(hash, r->clip->frames[e->out_ts / CLIP_TICKS].sha256, 32);
+    }
+}
+
 /* Runs the chunks; checks the order of events. */
 static int run(struct run *r, struct gm_err *err)
 {
@@ -82,13 +98,18 @@ static int run(struct run *r, struct gm_err *err)
             assert_false(open);
             open = true;
             start = r->hash_count;
-            expect = 0;
+            expect = r->beside_of_chunk = 0;
             break;
         case GM_FRAMES_RESTART:
             assert_true(open);
             r->hash_count = start;
             r->restarts++;
-            expect = 0;
+            expect = r->beside_of_chunk = 0;
+            break;
+        case GM_FRAMES_BESIDE:
+            assert_true(open);
+            assert_true(expect == 0 || expect == step.header->n_frames);
+            beside(r, &step, expect);
             break;
         case GM_FRAMES_PICTURE:
             assert_true(open);
@@ -100,6 +121,7 @@ static int run(struct run *r, struct gm_err *err)
             r->stats.replaced += step.stats.replaced;
             r->stats.discarded += step.stats.discarded;
             r->stats.errors += step.stats.errors;
+            r->stats.decoded += step.stats.decoded;
             open = false;
             break;
         case GM_FRAMES_RUN_END:
@@ -114,7 +136,7 @@ static int run(struct run *r, struct gm_err *err)
 }
 
 struct how {
-    size_t chunk_frames;
+    size_t chunk_frames, context;
     int keys_back;
     bool reference, change;
     void (*edit)(Gm__ChunkHeader *header, void *arg);
@@ -137,6 +159,7 @@ static void decode(const struct clip *c, const struct how *how, size_t run_chunk
             end = end > c->frame_count ? c->frame_count : end;
             struct clip_cut cut = {.first = first,
                                    .end = end,
+                                   .context = how->context,
                                    .index = index++,
                                    .last = end == c->frame_count,
                                    .keys_back = how->keys_back,
@@ -198,6 +221,56 @@ static void chunks_decode_to_the_frames_of_the_whole_clip(void **state)
         }
         clip_free(&c);
     }
+}
+
+static void context_comes_in_its_place_whatever_the_run(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
+        struct clip *c = clip_make(made[i].encoder, made[i].options, 67);
+        for (size_t context = 1; context <= 3; context += 2) {
+            for (size_t chunk = 1; chunk <= 15; chunk += 7) {
+                for (size_t runs = 0; runs <= 2; runs++) {
+                    struct how how = {.chunk_frames = chunk, .context = context, .keys_back = 1};
+                    struct run r = {.clip = c};
+                    decode(c, &how, runs, &r);
+                    assert_whole(c, &r);
+                    size_t borders = (67 - 1) / chunk;
+                    assert_true(r.beside >= 2 * borders);
+                    assert_int_equal(r.stats.replaced + r.stats.errors, 0);
+                    assert_int_equal(r.restarts, 0);
+                    free(r.hashes);
+                }
+            }
+        }
+        clip_free(&c);
+    }
+}
+
+static void context_of_damaged_chunks_is_the_same_whatever_the_run(void **state)
+{
+    (void)state;
+    struct clip *c = clip_make("libx264", "preset=fast,bf=3,g=20", 100);
+    for (size_t i = 7; i < c->packet_count; i += 23) {
+        AVPacket *p = c->packets[i];
+        for (int b = p->size / 3; b < p->size; b += 5) {
+            p->data[b] ^= 0x55;
+        }
+    }
+    struct run runs[4] = {0};
+    for (size_t n = 0; n <= 3; n++) {
+        struct how how = {.chunk_frames = 10, .context = 1};
+        decode(c, &how, n, &runs[n]);
+        assert_int_equal(runs[n].hash_count, 100);
+        assert_int_equal(runs[n].beside >= 18, true);
+    }
+    for (size_t n = 0; n <= 3; n++) {
+        assert_memory_equal(runs[n].hashes, runs[1].hashes, 100 * 32);
+        assert_int_equal(runs[n].stats.replaced, runs[1].stats.replaced);
+        free(n == 1 ? NULL : runs[n].hashes);
+    }
+    free(runs[1].hashes);
+    clip_free(&c);
 }
 
 static void hash_decoded(struct gm_sha256 *h, void *arg)
@@ -388,6 +461,16 @@ static void spoil_segment(Gm__ChunkHeader *h, void *arg)
     (void)arg;
     h->segments[0]->first_frame = 4000000000U;
 }
+static void spoil_before(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->before[0]->out_ts = h->frames[0]->out_ts;
+}
+static void spoil_after(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->after[0]->out_ts = h->end_ts - 1;
+}
 static void spoil_time_base(Gm__ChunkHeader *h, void *arg)
 {
     (void)arg;
@@ -397,13 +480,13 @@ static void spoil_time_base(Gm__ChunkHeader *h, void *arg)
 static void malformed_chunks_are_refused(void **state)
 {
     (void)state;
-    static void (*const spoil[])(Gm__ChunkHeader *,
-                                 void *) = {spoil_version, spoil_stream,  spoil_times,    spoil_end,
-                                            spoil_gop,     spoil_segment, spoil_time_base};
+    static void (*const spoil[])(Gm__ChunkHeader *, void *) = {
+        spoil_version, spoil_stream,    spoil_times,  spoil_end,  spoil_gop,
+        spoil_segment, spoil_time_base, spoil_before, spoil_after};
     struct clip *c = clip_make("mjpeg", "strict=-1", 10);
     for (size_t i = 0; i < sizeof spoil / sizeof spoil[0]; i++) {
         struct gm_err err = {0};
-        struct clip_cut cut = {.first = 0, .end = 10, .edit = spoil[i]};
+        struct clip_cut cut = {.first = 1, .end = 9, .context = 1, .edit = spoil[i]};
         struct run r = {.count = 1};
         r.fds[0] = clip_cut(c, &cut);
         assert_int_equal(run(&r, &err), -GM_E_MEDIA_CHUNK);
@@ -485,6 +568,8 @@ int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(context_comes_in_its_place_whatever_the_run),
+        cmocka_unit_test(context_of_damaged_chunks_is_the_same_whatever_the_run),
         cmocka_unit_test(plain_c_decodes_the_same),
         cmocka_unit_test(chunks_decode_to_the_frames_of_the_whole_clip),
         cmocka_unit_test(one_run_decodes_each_packet_once),

@@ -203,7 +203,10 @@ static void real_clips_have_the_known_facts(void **state)
         {"hevc-hdr10-phone-1080p.mp4", 1920, 1080, 0, "source.hdr10plus", 1},
         {"iphone-dv84-hlg-rot90.mp4", 1920, 1080, 90, "source.dolby_vision", 1},
         {"bt709-full-range.mp4", 1280, 720, 0, "source.full_range", 0},
-        {"mpeg2-interlaced-480i.ts", 704, 480, 0, "source.interlaced", 0},
+        /* flagged as interlaced; pictures of a film */
+        {"mpeg2-interlaced-480i.ts", 704, 480, 0, "source.progressive", 0},
+        {"interlaced-open-gop-h264.mp4", 640, 360, 0, "source.progressive", 0},
+        {"dvb-1080i-two-mp2.ts", 1920, 1080, 0, "source.interlaced", 2}, /* still: flags tell */
         {"vp8-alpha-320x213.webm", 320, 213, 0, "source.alpha", 0},
         {"broken-bitflips.mp4", 1280, 720, 0, "source.damaged", 1},
         {"svt-720p50-many-mono-tracks.mp4", 1280, 720, 0, "source.streams_dropped", 8},
@@ -224,6 +227,27 @@ static void real_clips_have_the_known_facts(void **state)
         assert_int_equal(facts->video->rotation_deg, rows[i].turn);
         assert_int_equal(facts->n_audio, rows[i].sounds);
         assert_true(rows[i].warning == NULL || warns(facts, rows[i].warning));
+        gm__inspection__free_unpacked(facts, NULL);
+    }
+}
+
+static void captions_are_seen_in_the_pictures(void **state)
+{
+    static const struct {
+        const char *name;
+        bool captions;
+    } rows[] = {{"mpeg2-interlaced-480i.ts", true}, {"camera-cups-720p.mp4", false}};
+    char path[4096];
+    (void)state;
+    if (!folder_clip(rows[0].name, path)) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Inspection *facts;
+        struct gm_err err;
+        assert_true(folder_clip(rows[i].name, path));
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        assert_int_equal(facts->video->captions, rows[i].captions);
         gm__inspection__free_unpacked(facts, NULL);
     }
 }
@@ -343,6 +367,7 @@ int main(void)
         cmocka_unit_test(pictures_over_the_limit_are_refused_before_decoding),
         cmocka_unit_test(a_start_without_keyframe_is_decoded_to_find_the_frames),
         cmocka_unit_test(real_clips_have_the_known_facts),
+        cmocka_unit_test(captions_are_seen_in_the_pictures),
         cmocka_unit_test(hdr_is_known_by_what_the_pictures_say),
         cmocka_unit_test(dolby_vision_without_a_standard_base_is_refused),
         cmocka_unit_test(real_clips_that_are_unusable_are_refused_by_kind),

@@ -75,6 +75,17 @@ static void the_grid_follows_rate_time_base_and_keyframes(void **state)
 
 #define SCALE "scale=640:360:flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 
+static Gm__Policy *new_policy(void)
+{
+    Gm__Policy *p = malloc(sizeof *p);
+    assert_non_null(p);
+    gm__policy__init(p);
+    return p;
+}
+
+#define TO_420 "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
+#define BWDIF(parity) "bwdif=mode=send_frame:parity=" parity ":deint=all"
+
 static void filters_turn_once_then_scale(void **state)
 {
     static const struct {
@@ -82,21 +93,28 @@ static void filters_turn_once_then_scale(void **state)
         bool flip;
         const char *format;
         const char *text;
+        const char *deinterlace;
+        bool interlaced, bottom_first;
     } rows[] = {
-        {0, false, "yuv420p", ""},
-        {90, false, "yuv420p10le", "transpose=clock"},
-        {180, false, "yuv420p", "hflip,vflip"},
-        {270, true, "yuv420p", "transpose=cclock,hflip"},
-        {0, true, "yuv420p", "hflip"},
-        {0, false, "yuv422p", ""},
+        {0, false, "yuv420p", "", "auto", false, false},
+        {90, false, "yuv420p10le", "transpose=clock", "auto", false, false},
+        {180, false, "yuv420p", "hflip,vflip", "auto", false, false},
+        {270, true, "yuv420p", "transpose=cclock,hflip", "auto", false, false},
+        {0, true, "yuv420p", "hflip", "auto", false, false},
+        {0, false, "yuv422p", "", "auto", false, false},
+        {90, false, "yuv422p", TO_420 "transpose=clock", "auto", false, false},
         {90, false, "pal8",
-         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=rgb24,transpose=clock"},
+         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=rgb24,transpose=clock",
+         "auto", false, false},
         {90, false, "yuv422p10le",
          "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p10le,"
-         "transpose=clock"},
-        {90, false, "yuv422p",
-         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
-         "transpose=clock"},
+         "transpose=clock",
+         "auto", false, false},
+        {0, false, "yuv420p", BWDIF("tff"), "auto", true, false},
+        {0, false, "yuv420p", BWDIF("bff"), "auto", true, true},
+        {0, false, "yuv420p", "", "off", true, false},
+        {0, false, "yuv420p", BWDIF("tff"), "on", false, false},
+        {90, true, "yuv422p", BWDIF("bff") "," TO_420 "transpose=clock,hflip", "on", true, true},
     };
     char text[512], small[20];
     Gm__VideoFacts v;
@@ -105,13 +123,19 @@ static void filters_turn_once_then_scale(void **state)
     (void)state;
     facts(&v, r, (AVRational){25, 1}, true, (AVRational){1, 25}, 0);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__EncodeParams params = GM__ENCODE_PARAMS__INIT;
+        Gm__Policy *p = new_policy();
+        params.deinterlace = (char *)(uintptr_t)rows[i].deinterlace;
         v.rotation_deg = rows[i].turn;
         v.flip = rows[i].flip;
+        v.interlaced = rows[i].interlaced;
+        v.top_first = !rows[i].bottom_first;
         v.pixel_format = (char *)(uintptr_t)rows[i].format;
-        assert_int_equal(gm_plan_front(&v, text, sizeof text, &err), 0);
-        assert_string_equal(text, rows[i].text);
+        assert_int_equal(gm_plan_front(&v, &params, p, &err), 0);
+        assert_string_equal(p->front_filters, rows[i].text);
+        assert_int_equal(p->context_frames, strstr(rows[i].text, "bwdif") != NULL);
+        gm__policy__free_unpacked(p, NULL);
     }
-    assert_int_equal(gm_plan_front(&v, small, sizeof small, &err), -GM_E_LIMIT);
     struct gm_colour sd = {AVCOL_PRI_SMPTE170M, AVCOL_TRC_SMPTE170M, AVCOL_SPC_SMPTE170M,
                            AVCOL_RANGE_MPEG};
     struct gm_colour jpeg = gm_colour_of_jpeg();

@@ -77,7 +77,6 @@ static void a_job_ends_published_and_clean(void **state)
                         "done");
     json_t *estimated = json_object_get(json_object_get(j, "plan"), "estimated");
     assert_int_equal(json_integer_value(json_object_get(estimated, "segments")), 1);
-    assert_int_equal(json_integer_value(json_object_get(estimated, "chunks")), 1);
     assert_true(json_real_value(json_object_get(json_object_get(j, "cost"), "cpu_s")) > 2.4);
     json_decref(j);
     node_close(&n);
