@@ -9,6 +9,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "common/fs.h"
+#include "media/claims.h"
 #include "media/colour.h"
 #include "media/pb.h"
 #include "media/task_io.h"
@@ -265,6 +266,10 @@ static int fill_span(struct inspector *s, struct gm_err *err)
         end = us > end ? us : end;
     }
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
+    s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
+    if (s->facts->lost_us == 0 && s->scan.complete && end > start) {
+        s->facts->lost_us = gm_claims_short_us(ctx, s->size, start, end);
+    }
     s->facts->duration_us = end > start ? end - start : 0;
     if (!s->scan.complete && ctx->duration > s->facts->duration_us) {
         s->facts->duration_us = ctx->duration;
@@ -290,6 +295,20 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     z->num = divisor > 0 ? num / divisor : num;
     z->den = divisor > 0 ? zero.tb.den / divisor : zero.tb.den;
     s->facts->zero = z;
+    return 0;
+}
+
+/* A source that is cut off, where the pipeline does not want what is left of it. */
+static int check_whole(const struct inspector *s, struct gm_err *err)
+{
+    const Gm__Pipeline *p = s->io->spec->pipeline;
+    for (size_t i = 0; s->facts->lost_us > 0 && p != NULL && i < p->n_tasks; i++) {
+        if (p->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_SPLIT &&
+            strcmp(p->tasks[i]->split->damage, "fail") == 0) {
+            return gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early", s->name,
+                              (double)s->facts->lost_us / 1e6);
+        }
+    }
     return 0;
 }
 
@@ -369,6 +388,9 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          "the source says that it is interlaced (%s), but its pictures are progressive",
          v->field_order)
     rc = rc == 0 ? add_colour_warnings(f, err) : rc;
+    WARN(f->lost_us > 0, "input.truncated", 1,
+         "the source ends %.3f s early: its index or header promises more than the file holds",
+         (double)f->lost_us / 1e6)
     WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
     WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
          "left out, as neither the chosen video nor decodable sound: %zu stream(s)", f->n_dropped)
@@ -409,6 +431,9 @@ static int gather(struct inspector *s, struct gm_err *err)
     }
     if (rc == 0) {
         rc = check_video(s, err);
+    }
+    if (rc == 0) {
+        rc = check_whole(s, err);
     }
     if (rc == 0) {
         rc = fill_fingerprint(s, err);

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 
 #include "common/array.h"
+#include "media/claims.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/split_chunk.h"
@@ -55,7 +56,8 @@ struct splitter {
     int64_t *borders; /* segment starts not yet told to the tracks */
     size_t border_count, border_cap;
     int64_t dropped, read_errors, corrupt;
-    bool truncated;
+    bool truncated; /* reading broke off */
+    int64_t end_us; /* latest end of a packet taken; source time */
 };
 
 static uint32_t skip_of(const Gm__TaskSpec *spec, uint32_t stream)
@@ -313,8 +315,20 @@ static int take_video(struct splitter *s, struct gm_err *err)
     return rc;
 }
 
+static void note_end(struct splitter *s)
+{
+    const AVPacket *p = s->packet;
+    AVRational tb = s->source.format->streams[p->stream_index]->time_base;
+    int64_t ts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts, end;
+    if (ts != AV_NOPTS_VALUE && !__builtin_add_overflow(ts, p->duration, &end)) {
+        end = gm_av_rescale(end, tb, (AVRational){1, 1000000});
+        s->end_us = end > s->end_us ? end : s->end_us;
+    }
+}
+
 static int take_packet(struct splitter *s, struct gm_err *err)
 {
+    note_end(s);
     if (s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
     }
@@ -393,9 +407,42 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
         rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
     }
 
+/* What of the programme is missing: inspection knows it where an index or a whole scan told; else
+ * the header's word counts, if all that it speaks of was read. */
+static int64_t lost_us(const struct splitter *s)
+{
+    const AVFormatContext *ctx = s->source.format;
+    bool all = true;
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        enum AVMediaType type = ctx->streams[i]->codecpar->codec_type;
+        all = all && ((type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO) ||
+                      ctx->streams[i]->discard < AVDISCARD_ALL);
+    }
+    AVRational zero = gm_av_rational(s->facts->zero);
+    if (s->facts->lost_us > 0 || !all || zero.den == 0) {
+        return s->facts->lost_us;
+    }
+    return gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
+                              gm_av_rescale(1, zero, (AVRational){1, 1000000}), s->end_us);
+}
+
+static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, struct gm_err *err)
+{
+    const Gm__PipelineTask *own = gm_results_task(s->io->spec, s->io->spec->task);
+    bool fails = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_SPLIT &&
+                 strcmp(own->split->damage, "fail") == 0;
+    if (!meta->truncated || !fails) {
+        return 0;
+    }
+    return gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early",
+                      s->io->spec->source_name, (double)meta->lost_us / 1e6);
+}
+
 static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
     int rc = 0;
+    meta->lost_us = lost_us(s);
+    meta->truncated = s->truncated || s->read_errors > 0 || meta->lost_us > 0;
     meta->items = calloc(GM_STREAM_SOUND + s->track_count, sizeof *meta->items);
     if (meta->items == NULL) {
         return gm_err_nomem(err);
@@ -414,8 +461,10 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
          "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
                                                       : 0),
-         "source.truncated", "the source could not be read to its end without errors")
-    return rc;
+         "input.truncated", "the source could not be read to its end without errors")
+    WARN((int64_t)(meta->lost_us > 0 && s->facts->lost_us == 0), "input.truncated",
+         "the source ends %.3f s before its header says", (double)meta->lost_us / 1e6)
+    return rc == 0 ? check_whole(s, meta, err) : rc;
 }
 
 static int open_streams(struct splitter *s, struct gm_err *err)

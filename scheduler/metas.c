@@ -69,7 +69,7 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         type = &gm__policy__descriptor;
     } else if (strcmp(r->type, "package") == 0 && m->package == NULL) {
         type = &gm__package_meta__descriptor;
-    } else if (strcmp(r->type, "split") == 0) {
+    } else if (strcmp(r->type, "split") == 0 && m->split == NULL) {
         type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
         type = &gm__audio_meta__descriptor;
@@ -93,12 +93,11 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         return 0;
     }
     if (type == &gm__split_meta__descriptor) {
-        const Gm__SplitMeta *split = (const Gm__SplitMeta *)message;
-        rc = warn_all(m->warnings, split->warnings, split->n_warnings, err);
-    } else {
-        const Gm__AudioMeta *audio = (const Gm__AudioMeta *)message;
-        rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
+        m->split = (Gm__SplitMeta *)message;
+        return warn_all(m->warnings, m->split->warnings, m->split->n_warnings, err);
     }
+    const Gm__AudioMeta *audio = (const Gm__AudioMeta *)message;
+    rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
     protobuf_c_message_free_unpacked(message, NULL);
     return rc;
 }
@@ -269,6 +268,9 @@ void gm_metas_fini(struct gm_metas *metas)
     }
     if (metas->package != NULL) {
         gm__package_meta__free_unpacked(metas->package, NULL);
+    }
+    if (metas->split != NULL) {
+        gm__split_meta__free_unpacked(metas->split, NULL);
     }
     free(metas->renditions);
     free(metas->audio);

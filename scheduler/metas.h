@@ -21,6 +21,7 @@ struct gm_metas {
     Gm__Inspection *inspection; /* owned; NULL: not known yet, as the others */
     Gm__Policy *policy;
     Gm__PackageMeta *package;
+    Gm__SplitMeta *split;
     struct gm_media_sum *renditions; /* owned; policy->n_renditions of them */
     struct gm_media_sum *audio;      /* owned; policy->n_audio of them */
     json_t *warnings;                /* owned: [{"code","text","count"}] */

@@ -109,14 +109,17 @@ static json_t *source_json(const struct report *r)
     if (in->fingerprint.len == GM_SHA256_SIZE) {
         (void)gm_hex(in->fingerprint.data, in->fingerprint.len, fingerprint);
     }
-    return json_pack("{s:o, s:I, s:o, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
-                     gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size,
-                     "format", gm_json_string(in->format), "duration_s",
-                     (double)in->duration_us / 1e6, "fingerprint", fingerprint, "video",
-                     video_json(in->video), "audio", audio_facts_json(in), "dropped",
-                     dropped_json(in), "timeline",
-                     in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
-                     "timeline_reason", gm_json_string(in->timeline_reason));
+    const Gm__SplitMeta *split = r->metas.split;
+    int64_t lost_us = split != NULL ? split->lost_us : in->lost_us;
+    bool truncated = split != NULL ? (bool)split->truncated : in->lost_us > 0;
+    return json_pack(
+        "{s:o, s:I, s:o, s:f, s:b, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
+        gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size, "format",
+        gm_json_string(in->format), "duration_s", (double)in->duration_us / 1e6, "truncated",
+        (int)truncated, "lost_s", (double)lost_us / 1e6, "fingerprint", fingerprint, "video",
+        video_json(in->video), "audio", audio_facts_json(in), "dropped", dropped_json(in),
+        "timeline", in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
+        "timeline_reason", gm_json_string(in->timeline_reason));
 }
 
 static double segment_seconds(const Gm__Policy *p)

@@ -15,6 +15,7 @@ static const char *const CODECS_VIDEO[] = {"h264", NULL};
 static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
+static const char *const DAMAGE[] = {"salvage", "fail", NULL};
 static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
                                         "bottom-right", "center",    NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
@@ -34,6 +35,9 @@ static const struct gm_pipeline_param PARAMS[] = {
      "[1080, 720, 480, 360, 240]", false,
      "Short sides of the renditions in px, even, largest first; none is made larger than the "
      "source."},
+    {"split", "damage", GM_PARAM_CHOICE, AT(SplitParams, damage), 0, 0, DAMAGE, "salvage", false,
+     "A source that is cut off or can't be read on: `salvage` makes what is there and says what is "
+     "lost, `fail` ends the job."},
     {"encode", "codec", GM_PARAM_CHOICE, AT(EncodeParams, codec), 0, 0, CODECS_VIDEO, "h264", false,
      "Video codec."},
     {"encode", "preset", GM_PARAM_CHOICE, AT(EncodeParams, preset), 0, 0, PRESETS, "veryfast",

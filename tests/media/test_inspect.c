@@ -211,6 +211,8 @@ static void real_clips_have_the_known_facts(void **state)
         {"broken-bitflips.mp4", 1280, 720, 0, "source.damaged", 1},
         {"svt-720p50-many-mono-tracks.mp4", 1280, 720, 0, "source.streams_dropped", 8},
         {"elst-3entries.mp4", 640, 480, 0, NULL, 0},
+        {"broken-truncated-faststart.mp4", 1280, 720, 0, "input.truncated", 1},
+        {"broken-annexb-in-mp4-truncated.mp4", 1920, 1080, 0, "input.truncated", 0},
     };
     char path[4096];
     (void)state;

@@ -1,0 +1,53 @@
+#include "media/claims.h"
+
+static const AVRational micro = {1, 1000000};
+
+static bool is_media(const AVStream *st)
+{
+    enum AVMediaType type = st->codecpar->codec_type;
+    return (type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO) &&
+           (st->disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
+}
+
+static int64_t outside_of(AVStream *st, int64_t file_size)
+{
+    int64_t first = AV_NOPTS_VALUE;
+    int64_t last = AV_NOPTS_VALUE;
+    int count = avformat_index_get_entries_count(st);
+    for (int i = 0; i < count; i++) {
+        const AVIndexEntry *e = avformat_index_get_entry(st, i);
+        bool out = e->pos > file_size - e->size;
+        first = out && first == AV_NOPTS_VALUE ? e->timestamp : first;
+        last = e->timestamp;
+    }
+    if (first == AV_NOPTS_VALUE) {
+        return 0;
+    }
+    int64_t us = gm_av_rescale(last > first ? last - first : 0, st->time_base, micro);
+    return us > 0 ? us : 1;
+}
+
+int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size)
+{
+    int64_t most = 0;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        int64_t us = is_media(format->streams[i]) ? outside_of(format->streams[i], file_size) : 0;
+        most = us > most ? us : most;
+    }
+    return most;
+}
+
+int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
+                           int64_t end_us)
+{
+    int64_t claimed = format->duration;
+    if (format->duration_estimation_method != AVFMT_DURATION_FROM_STREAM || claimed <= 0 ||
+        end_us < start_us) {
+        return 0;
+    }
+    bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
+    /* A programme that starts late is counted from zero by some containers. */
+    int64_t span = start_us > 0 ? end_us : end_us - start_us;
+    int64_t missing = claimed - span;
+    return credible && missing > GM_CLAIMS_SLACK_US ? missing : 0;
+}

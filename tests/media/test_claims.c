@@ -1,0 +1,86 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "media/claims.h"
+
+/* One second a packet, 100 bytes each from offset 1000 on. */
+static AVFormatContext *indexed(enum AVMediaType type, int packets)
+{
+    AVFormatContext *f = avformat_alloc_context();
+    assert_non_null(f);
+    AVStream *st = avformat_new_stream(f, NULL);
+    assert_non_null(st);
+    st->codecpar->codec_type = type;
+    st->time_base = (AVRational){1, 1000};
+    for (int i = 0; i < packets; i++) {
+        assert_true(av_add_index_entry(st, 1000 + 100 * i, 1000 * i, 100, 0, AVINDEX_KEYFRAME) >=
+                    0);
+    }
+    return f;
+}
+
+static void the_index_tells_what_lies_outside(void **state)
+{
+    static const struct {
+        enum AVMediaType type;
+        int packets;
+        int64_t size, outside_us;
+    } rows[] = {
+        {AVMEDIA_TYPE_VIDEO, 10, 2000, 0},       {AVMEDIA_TYPE_VIDEO, 10, 1999, 1},
+        {AVMEDIA_TYPE_VIDEO, 10, 1900, 1},       {AVMEDIA_TYPE_VIDEO, 10, 1899, 1000000},
+        {AVMEDIA_TYPE_AUDIO, 10, 1500, 4000000}, {AVMEDIA_TYPE_VIDEO, 10, 0, 9000000},
+        {AVMEDIA_TYPE_SUBTITLE, 10, 0, 0},       {AVMEDIA_TYPE_VIDEO, 0, 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFormatContext *f = indexed(rows[i].type, rows[i].packets);
+        assert_int_equal(gm_claims_outside_us(f, rows[i].size), rows[i].outside_us);
+        avformat_free_context(f);
+    }
+}
+
+static void headers_are_believed_within_reason(void **state)
+{
+    static const struct {
+        enum AVDurationEstimationMethod method;
+        int64_t claimed, size, start, end, lost;
+    } rows[] = {
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1000000, 0, 5000000, 5000000},
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1000000, 0, 9000000, 0}, /* the slack */
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1000000, 0, 8999999, 1000001},
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1000000, 0, 12000000, 0},
+        {AVFMT_DURATION_FROM_PTS, 10000000, 1000000, 0, 5000000, 0},
+        {AVFMT_DURATION_FROM_BITRATE, 10000000, 1000000, 0, 5000000, 0},
+        {AVFMT_DURATION_FROM_STREAM, AV_NOPTS_VALUE, 1000000, 0, 5000000, 0},
+        /* starts at 10 s of 14 */
+        {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, 10000000, 14000000, 0},
+        {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, -1000000, 11000000, 2000000},
+        /* 40 hours in 106 kB */
+        {AVFMT_DURATION_FROM_STREAM, 143165643233, 106093, 0, 1068000, 0},
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1250, 0, 5000000, 5000000},
+        {AVFMT_DURATION_FROM_STREAM, 10000000, 1249, 0, 5000000, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFormatContext *f = avformat_alloc_context();
+        assert_non_null(f);
+        f->duration_estimation_method = rows[i].method;
+        f->duration = rows[i].claimed;
+        assert_int_equal(gm_claims_short_us(f, rows[i].size, rows[i].start, rows[i].end),
+                         rows[i].lost);
+        avformat_free_context(f);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(the_index_tells_what_lies_outside),
+        cmocka_unit_test(headers_are_believed_within_reason),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
