@@ -12,6 +12,7 @@
 
 #include "media/av.h"
 #include "media/colour.h"
+#include "proto/video_codec.h"
 
 /* What all video encoders share: the table of codecs, checks of the plan's numbers, size, times and
  * colour tags, packets in and out. */
@@ -64,6 +65,80 @@ bool gm_encoder_is_uneven(const struct gm_encoder_params *params)
     return slow || (facts->frames > 0 && facts->frames < FEW_FRAMES);
 }
 
+static AVRational nominal_rate(const struct gm_encoder_params *params)
+{
+    if (params->rate.num > 0 && params->rate.den > 0) {
+        return params->rate;
+    }
+    const Gm__Rational *f = params->facts->frame_rate;
+    if (f != NULL && f->num > 0 && f->den > 0 && f->num <= INT_MAX && f->den <= INT_MAX &&
+        f->num / MAX_NOMINAL_RATE <= f->den && f->num >= f->den) {
+        return (AVRational){(int)f->num, (int)f->den};
+    }
+    return (AVRational){DEFAULT_NOMINAL_RATE, 1};
+}
+
+/* What the codec can't do with these pictures, though it is no wrong number in itself. */
+static int check_fit(const struct gm_encoder_params *params, const struct gm_encoder_backend *b,
+                     const struct gm_video_codec *codec, struct gm_err *err)
+{
+    const Gm__Rendition *r = params->rendition;
+    const Gm__EncodeParams *p = r->encode;
+    AVRational rate = nominal_rate(params);
+    unsigned min = b->min_side_px;
+    if (r->width_px < min || r->height_px < min) {
+        return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
+                          "%s is not made in %" PRIu32 "x%" PRIu32 ": the encoder needs %ux%u",
+                          codec->name, r->width_px, r->height_px, min, min);
+    }
+    if (p->level[0] != '\0') {
+        const struct gm_video_level *level = gm_video_level_find(codec, p->level);
+        if (level == NULL || !gm_video_level_holds(codec, level, r->width_px, r->height_px,
+                                                   rate.num, rate.den, r->maxrate_bps)) {
+            return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
+                              "Level %s of %s does not hold %" PRIu32 "x%" PRIu32
+                              " at %d/%d frames and %" PRId64 " bits a second",
+                              p->level, codec->name, r->width_px, r->height_px, rate.num, rate.den,
+                              r->maxrate_bps);
+        }
+    }
+    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(av_get_pix_fmt(r->pixel_format));
+    unsigned bits = (unsigned)format->comp[0].depth;
+    const struct gm_video_profile *profile =
+        p->profile[0] != '\0' ? gm_video_profile_find(codec, p->profile) : NULL;
+    if ((bits != 8 && bits != 10) || format->log2_chroma_w != 1 || format->log2_chroma_h != 1 ||
+        (p->profile[0] != '\0' &&
+         (profile == NULL || (profile->bit_depths != 18 && profile->bit_depths != bits)))) {
+        return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0, "%s, profile `%s`, does not hold %s",
+                          codec->name, p->profile, r->pixel_format);
+    }
+    return 0;
+}
+
+static int check_codec(const struct gm_encoder_params *params,
+                       const struct gm_encoder_backend **out_backend, struct gm_err *err)
+{
+    const Gm__Rendition *r = params->rendition;
+    const Gm__EncodeParams *p = r->encode;
+    const struct gm_encoder_backend *b = find_backend(p->codec);
+    const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
+    if (b == NULL || codec == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "Codec %s has no encoder here", p->codec);
+    }
+    if (p->qp > codec->max_qp || p->crf > codec->max_crf || (p->qp < 0 && p->crf < 0)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "Quality crf %" PRId32 " qp %" PRId32 " is refused",
+                          p->crf, p->qp);
+    }
+    if (av_get_pix_fmt(r->pixel_format) == AV_PIX_FMT_NONE) {
+        return gm_err_set(err, GM_E_INVAL, 0, "Pixel format `%s` is refused", r->pixel_format);
+    }
+    int rc = check_fit(params, b, codec, err);
+    if (rc == 0) {
+        *out_backend = b;
+    }
+    return rc;
+}
+
 static int check(const struct gm_encoder_params *params,
                  const struct gm_encoder_backend **out_backend, struct gm_err *err)
 {
@@ -80,26 +155,13 @@ static int check(const struct gm_encoder_params *params,
         return gm_err_set(err, GM_E_INVAL, 0, "Timescale %" PRIu32 " is refused",
                           params->timescale);
     }
-    const Gm__EncodeParams *p = r->encode;
-    const struct gm_encoder_backend *b = find_backend(p->codec);
-    if (b == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Codec %s has no encoder here", p->codec);
-    }
-    if (p->qp > b->max_qp || p->crf > b->max_crf || (p->qp < 0 && p->crf < 0)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Quality crf %" PRId32 " qp %" PRId32 " is refused",
-                          p->crf, p->qp);
-    }
-    if (av_get_pix_fmt(r->pixel_format) == AV_PIX_FMT_NONE) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Pixel format `%s` is refused", r->pixel_format);
-    }
     /* libx264 counts rates in kbit; libavcodec takes the buffer as int. */
     if (r->maxrate_bps < 0 || r->bufsize_bits < 0 || r->bufsize_bits / 2 > INT_MAX ||
         (r->maxrate_bps > 0 && (r->maxrate_bps < 1000 || r->bufsize_bits < 2000))) {
         return gm_err_set(err, GM_E_INVAL, 0, "Rate cap %" PRId64 " bps / %" PRId64 " bits refused",
                           r->maxrate_bps, r->bufsize_bits);
     }
-    *out_backend = b;
-    return 0;
+    return check_codec(params, out_backend, err);
 }
 
 /* The rendition's tags, for the VUI. */
@@ -111,19 +173,6 @@ static void set_colour(AVCodecContext *ctx, const Gm__Rendition *r)
     ctx->colorspace = c.matrix;
     ctx->color_range = AVCOL_RANGE_MPEG;
     ctx->chroma_sample_location = AVCHROMA_LOC_LEFT;
-}
-
-static AVRational nominal_rate(const struct gm_encoder_params *params)
-{
-    if (params->rate.num > 0 && params->rate.den > 0) {
-        return params->rate;
-    }
-    const Gm__Rational *f = params->facts->frame_rate;
-    if (f != NULL && f->num > 0 && f->den > 0 && f->num <= INT_MAX && f->den <= INT_MAX &&
-        f->num / MAX_NOMINAL_RATE <= f->den && f->num >= f->den) {
-        return (AVRational){(int)f->num, (int)f->den};
-    }
-    return (AVRational){DEFAULT_NOMINAL_RATE, 1};
 }
 
 static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,

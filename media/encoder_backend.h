@@ -7,7 +7,7 @@
 struct gm_encoder_backend {
     const char *codec;   /* EncodeParams.codec */
     const char *library; /* libavcodec's name of the encoder */
-    int32_t max_crf, max_qp;
+    unsigned min_side_px;
     /* Sets what is the library's own before avcodec_open2, quality and bit rate cap with it; size,
      * format, times, colour and the flags that all share are there already. */
     int (*setup)(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err);

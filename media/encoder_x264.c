@@ -42,6 +42,12 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         ctx->max_b_frames = 0;
     }
     int rc = gm_encoder_option(ctx, "preset", gm_encoder_preset(p), err);
+    if (rc == 0 && p->profile[0] != '\0') {
+        rc = gm_encoder_option(ctx, "profile", p->profile, err);
+    }
+    if (rc == 0 && p->level[0] != '\0') {
+        rc = gm_encoder_option(ctx, "level", p->level, err);
+    }
     if (rc == 0) {
         rc = set_quality(ctx, params->rendition, err);
     }
@@ -85,8 +91,7 @@ static void build(const AVPacket *packet, char out[64])
 const struct gm_encoder_backend gm_encoder_x264 = {
     .codec = "h264",
     .library = "libx264",
-    .max_crf = 51,
-    .max_qp = 69,
+    .min_side_px = 2,
     .setup = setup,
     .build = build,
 };

@@ -75,8 +75,7 @@ static void build(const AVPacket *packet, char out[64])
 const struct gm_encoder_backend gm_encoder_x265 = {
     .codec = "hevc",
     .library = "libx265",
-    .max_crf = 51,
-    .max_qp = 51,
+    .min_side_px = 16,
     .setup = setup,
     .build = build,
 };

@@ -15,6 +15,7 @@
 #include "media/pb.h"
 #include "media/vui.h"
 #include "proto/envelope.h"
+#include "proto/video_codec.h"
 
 #define MAX_REORDER 16
 #define GOP_SECONDS 2
@@ -240,12 +241,16 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
     r->width_px = rung->width_px;
     r->height_px = rung->height_px;
     r->short_side = rung->short_side;
+    const struct gm_video_codec *codec = gm_video_codec_find(params->codec);
     if (params->qp < 0 && params->maxrate_scale > 0) {
-        double scaled = (double)rung->maxrate_bps * params->maxrate_scale;
+        double share = (codec != NULL ? codec->cap_percent : 100) / 100.0;
+        double scaled = (double)rung->maxrate_bps * params->maxrate_scale * share;
         r->maxrate_bps = scaled > 1e9 ? 1000000000 : scaled < 16000 ? 16000 : (int64_t)scaled;
         r->bufsize_bits = 2 * r->maxrate_bps;
     }
-    r->encode = (Gm__EncodeParams *)gm_message_dup(&params->base);
+    Gm__EncodeParams own = *params;
+    own.n_renditions = 0;
+    r->encode = (Gm__EncodeParams *)gm_message_dup(&own.base);
     int rc = r->encode != NULL ? 0 : gm_err_nomem(err);
     if (rc == 0) {
         rc = gm_fs_path(name, sizeof name, err, "%up", rung->short_side);
@@ -278,6 +283,17 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
     return rc < 0 ? rc : appended;
 }
 
+/* What the rung has of its own, or the task's. */
+static const Gm__EncodeParams *rung_params(const Gm__EncodeParams *params, uint32_t side)
+{
+    for (size_t i = 0; i < params->n_renditions; i++) {
+        if (params->renditions[i]->short_side == side && params->renditions[i]->encode != NULL) {
+            return params->renditions[i]->encode;
+        }
+    }
+    return params;
+}
+
 int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
 {
@@ -285,7 +301,7 @@ int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
     size_t count;
     int rc = gm_ladder_make(v, ladder, rungs, gm_av_rational(v->frame_rate), made, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = add_rendition(v, &made[i], params, policy, err);
+        rc = add_rendition(v, &made[i], rung_params(params, made[i].short_side), policy, err);
     }
     return rc;
 }

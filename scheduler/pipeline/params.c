@@ -11,13 +11,14 @@
 #define SIDES_MAX 16
 #define KEYS_MAX 32
 
-static const char *const CODECS_VIDEO[] = {"h264", NULL};
+static const char *const CODECS_VIDEO[] = {"h264", "hevc", NULL};
 static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
 static const char *const DAMAGE[] = {"salvage", "fail", NULL};
 static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
                                         "bottom-right", "center",    NULL};
+static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
 static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};
 static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
@@ -41,17 +42,25 @@ static const struct gm_pipeline_param PARAMS[] = {
     {"encode", "codec", GM_PARAM_CHOICE, AT(EncodeParams, codec), 0, 0, CODECS_VIDEO, "h264", false,
      "Video codec."},
     {"encode", "preset", GM_PARAM_CHOICE, AT(EncodeParams, preset), 0, 0, PRESETS, "veryfast",
-     false, "Speed against size, by x264's names."},
-    {"encode", "crf", GM_PARAM_INT32, AT(EncodeParams, crf), 0, 51, NULL, "23", false,
-     "Constant rate factor: lower is better and larger."},
+     false, "Speed against size, by x264's names; other encoders take the nearest of theirs."},
+    {"encode", "crf", GM_PARAM_INT32, AT(EncodeParams, crf), 0, 63, NULL, NULL, false,
+     "Constant rate factor: lower is better and larger; the codec's default, see below."},
     {"encode", "qp", GM_PARAM_INT32, AT(EncodeParams, qp), 0, 69, NULL, NULL, false,
-     "Constant quantiser instead of crf and its caps; 0 is lossless."},
+     "Constant quantiser instead of crf and its caps; 0 is lossless in H.264."},
+    {"encode", "profile", GM_PARAM_WORD, AT(EncodeParams, profile), 0, 0, NULL, NULL, false,
+     "Profile of the codec, see below; the lowest that fits."},
+    {"encode", "level", GM_PARAM_WORD, AT(EncodeParams, level), 0, 0, NULL, NULL, false,
+     "Level that is not passed, see below; the lowest that fits."},
+    {"encode", "bit_depth", GM_PARAM_UINT32, AT(EncodeParams, bit_depth), 8, 10, BIT_DEPTHS, NULL,
+     false, "Bits a sample; the profile's, or 8."},
     {"encode", "maxrate_scale", GM_PARAM_DOUBLE, AT(EncodeParams, maxrate_scale), 0, 10, NULL, "1",
      false, "Multiplies the ladder's table of bit rate caps; 0 lifts them."},
     {"encode", "deinterlace", GM_PARAM_CHOICE, AT(EncodeParams, deinterlace), 0, 0, AUTO_ON_OFF,
      "auto", false, "Fields made to frames: where the pictures show fields, always, never."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
+    {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
+     "What single rungs of the ladder have otherwise, see below."},
     {"watermark", "image", GM_PARAM_FILE, AT(Watermark, image), 0, 0, NULL, NULL, true,
      "File name of the image, beside the pipeline file; at most 4 MiB."},
     {"watermark", "position", GM_PARAM_CHOICE, AT(Watermark, position), 0, 0, POSITIONS,
@@ -265,8 +274,13 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
                 node, err, "%s is a plain file name ([A-Za-z0-9._-]), without a folder", row->name);
         }
         return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
+    case GM_PARAM_WORD:
+        rc = gm_yaml_string(node, &text, err);
+        return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
     case GM_PARAM_SIDES:
         return set_sides_field(row, node, params, err);
+    case GM_PARAM_RUNGS: /* made when all else is known: encode.c */
+        return 0;
     case GM_PARAM_MAP:
         return set_watermark(node, (Gm__Watermark **)(void *)field, err);
     }
@@ -314,6 +328,40 @@ int gm_params_fill(const char *task, const struct gm_yaml *where, const struct g
             rc = gm_yaml_fail(where, err, "%s needs the key `%s`", task, row->name);
         } else if (row->def != NULL) {
             rc = set_default(row, params, err);
+        }
+    }
+    return rc;
+}
+
+/* What single renditions may have otherwise than the task. */
+static bool is_of_rung(const struct gm_pipeline_param *row)
+{
+    static const char *const names[] = {"codec",   "preset", "crf",       "qp",
+                                        "profile", "level",  "bit_depth", "maxrate_scale",
+                                        "maxrate", "bitrate"};
+    bool found = false;
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        found = found || strcmp(row->name, names[i]) == 0;
+    }
+    return found && strcmp(row->task, "encode") == 0;
+}
+
+int gm_params_override(const struct gm_yaml *node, Gm__EncodeParams *params, struct gm_err *err)
+{
+    const char *known[KEYS_MAX];
+    size_t n = 0;
+    for (const struct gm_pipeline_param *row = PARAMS; row->task != NULL; row++) {
+        if (is_of_rung(row)) {
+            GM_ASSERT(n + 1 < KEYS_MAX);
+            known[n++] = row->name;
+        }
+    }
+    known[n] = NULL;
+    int rc = gm_yaml_check_keys(node, known, err);
+    for (const struct gm_pipeline_param *row = PARAMS; rc == 0 && row->task != NULL; row++) {
+        const struct gm_yaml *value = is_of_rung(row) ? gm_yaml_find(node, row->name) : NULL;
+        if (value != NULL) {
+            rc = set_field(row, value, params, err);
         }
     }
     return rc;

@@ -9,4 +9,9 @@
 int gm_params_fill(const char *task, const struct gm_yaml *where, const struct gm_yaml *node,
                    const char *const *skip, void *params, struct gm_err *err) GM_MUST_CHECK;
 
+/* Sets those fields of `params` that the YAML map `node` names: rows that single renditions may
+ * have. Errors: as above. */
+int gm_params_override(const struct gm_yaml *node, Gm__EncodeParams *params,
+                       struct gm_err *err) GM_MUST_CHECK;
+
 #endif

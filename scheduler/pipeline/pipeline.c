@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "scheduler/pipeline/encode.h"
 #include "scheduler/pipeline/params.h"
 
 #define NAME_MAX_BYTES 64
@@ -149,19 +150,6 @@ static int parse_head(struct parse *p, struct gm_err *err)
 }
 
 /* What one row says can't be said by the table: parameters that exclude each other. */
-static int check_encode(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)
-{
-    const struct gm_yaml *qp = gm_yaml_find(yaml, "qp");
-    if (qp == NULL) {
-        return 0;
-    }
-    if (gm_yaml_find(yaml, "crf") != NULL) {
-        return gm_yaml_fail(qp, err, "`qp` and `crf` exclude each other");
-    }
-    p->crf = -1;
-    return 0;
-}
-
 static int check_audio(const struct gm_yaml *yaml, const Gm__AudioParams *p, struct gm_err *err)
 {
     const struct gm_yaml *rate = gm_yaml_find(yaml, "sample_rate");
@@ -217,6 +205,7 @@ static int new_params(Gm__PipelineTask *task, unsigned bit, void **out, struct g
     case T_ENCODE:
         NEW_PARAMS(encode, EncodeParams, encode_params, ENCODE);
         task->encode->qp = -1;
+        task->encode->crf = -1;
         break;
     case T_AUDIO:
         NEW_PARAMS(audio, AudioParams, audio_params, AUDIO);
@@ -257,7 +246,7 @@ static int parse_params(struct node *n, struct gm_err *err)
     }
     switch (n->shape->bit) {
     case T_ENCODE:
-        return check_encode(n->yaml, n->task->encode, err);
+        return gm_encode_settle(n->yaml, n->task->encode, err);
     case T_AUDIO:
         return check_audio(n->yaml, n->task->audio, err);
     case T_THUMBNAILS:
@@ -483,6 +472,17 @@ static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsi
     return 0;
 }
 
+static int check_ladder(const struct parse *p, struct gm_err *err)
+{
+    const struct gm_yaml *encode = NULL;
+    const Gm__PlanParams *plan = NULL;
+    for (size_t i = 0; i < p->count; i++) {
+        encode = p->nodes[i].shape->bit == T_ENCODE ? p->nodes[i].yaml : encode;
+        plan = p->nodes[i].shape->bit == T_PLAN ? p->nodes[i].task->plan : plan;
+    }
+    return encode != NULL && plan != NULL ? gm_encode_check_ladder(encode, plan, err) : 0;
+}
+
 static int parse_tasks(struct parse *p, struct gm_err *err)
 {
     const struct gm_yaml *tasks = gm_yaml_find(p->root, "tasks");
@@ -513,7 +513,7 @@ static int parse_tasks(struct parse *p, struct gm_err *err)
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         rc = check_edges(p, &p->nodes[i], there, err);
     }
-    return rc;
+    return rc == 0 ? check_ladder(p, err) : rc;
 }
 
 int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipeline **out,

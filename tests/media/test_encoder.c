@@ -251,7 +251,7 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
     (void)state;
     struct set good;
     set_init(&good, "veryfast", 23, -1);
-    for (int k = 0; k < 10; k++) {
+    for (int k = 0; k < 14; k++) {
         struct set s = good;
         struct gm_err err = {0};
         struct gm_encoder *e = NULL;
@@ -271,7 +271,7 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
             timescale = 0;
             break;
         case 4:
-            s.p.codec = "vp9";
+            s.p.codec = "vp8";
             break;
         case 5:
             s.p.crf = 52;
@@ -285,12 +285,30 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
         case 8:
             s.p.preset = "quickest";
             break;
+        case 9: /* a level below what these pictures need */
+            s.p.level = "1";
+            s.r.width_px = 1920;
+            s.r.height_px = 1080;
+            break;
+        case 10:
+            s.p.codec = "hevc";
+            s.r.height_px = 14;
+            break;
+        case 11:
+            s.p.profile = "main";
+            s.r.pixel_format = "yuv420p10le";
+            break;
+        case 12:
+            s.r.pixel_format = "yuv422p";
+            break;
         default:
             s.r.encode = NULL;
             break;
         }
         int rc = open_set(&s, timescale, (AVRational){30, 1}, &e, &err);
-        assert_int_equal(rc, k == 8 ? -GM_E_MEDIA : -GM_E_INVAL);
+        assert_int_equal(rc, k == 8             ? -GM_E_MEDIA
+                             : k >= 9 && k < 13 ? -GM_E_PIPELINE_UNFIT
+                                                : -GM_E_INVAL);
         assert_null(e);
         assert_true(err.text[0] != '\0');
     }

@@ -117,85 +117,145 @@ static void values_reach_the_message(void **state)
     gm__pipeline__free_unpacked(p, NULL);
 }
 
+static void renditions_take_over_what_they_do_not_name(void **state)
+{
+    static const char text[] = BASE
+        "  v:\n    type: encode\n    needs: [s]\n    preset: slow\n    crf: 20\n    level: 5.1\n"
+        "    maxrate_scale: 0.5\n"
+        "    renditions:\n      1080: {codec: hevc, profile: main10}\n"
+        "      720: {qp: 30, bit_depth: 10}\n      240: {crf: 30, profile: baseline}\n" PACK;
+    struct gm_err err = {0};
+    Gm__Pipeline *p = NULL;
+    (void)state;
+    ASSERT_OK(parse(text, &p, &err));
+    const Gm__EncodeParams *e = NULL;
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        e = strcmp(p->tasks[i]->type, "encode") == 0 ? p->tasks[i]->encode : e;
+    }
+    assert_int_equal(e->crf, 20);
+    assert_int_equal(e->bit_depth, 8);
+    assert_int_equal(e->n_renditions, 3);
+    const Gm__EncodeParams *r = e->renditions[0]->encode;
+    assert_int_equal(e->renditions[0]->short_side, 1080);
+    assert_string_equal(r->codec, "hevc");
+    assert_string_equal(r->preset, "slow");
+    assert_string_equal(r->level, "");
+    assert_int_equal(r->crf, 26);
+    assert_int_equal(r->bit_depth, 10);
+    assert_int_equal(r->n_renditions, 0);
+    assert_true(fabs(r->maxrate_scale - 0.5) < 1e-12);
+    r = e->renditions[1]->encode;
+    assert_string_equal(r->codec, "h264");
+    assert_string_equal(r->level, "5.1");
+    assert_int_equal(r->crf, -1);
+    assert_int_equal(r->qp, 30);
+    assert_int_equal(r->bit_depth, 10);
+    r = e->renditions[2]->encode;
+    assert_int_equal(r->crf, 30);
+    assert_int_equal(r->qp, -1);
+    assert_string_equal(r->profile, "baseline");
+    gm__pipeline__free_unpacked(p, NULL);
+}
+
+static const struct {
+    const char *text;
+    const char *where; /* beginning of the message */
+    const char *says;
+} wrong[] = {
+    {"- a\n", "f.yaml:1:1:", "a pipeline is a map"},
+    {"tasks: {}\n", "f.yaml:1:", "no `name`"},
+    {"name: X\ntasks: {}\n", "f.yaml:1:7:", "a name is"},
+    {"name: x\n", "f.yaml:1:", "no `tasks`"},
+    {"name: x\ntasks: []\n", "f.yaml:2:8:", "tasks is a map"},
+    {"name: x\ntasks: {}\n", "f.yaml:2:", "no task of type inspect"},
+    {"name: x\ntask: {}\n", "f.yaml:2:", "did you mean `tasks`?"},
+    {HEAD, "f.yaml:3:", "no task of type split"},
+    {BASE, "f.yaml:3:", "no task of type encode or audio"},
+    {BASE "  o: {type: thumbnails, needs: [s]}\n", "f.yaml:3:", "no task of type encode or audio"},
+    {BASE "  a: {type: audio, needs: [s]}\n  t: {type: thumbnails, needs: [a]}\n",
+     "f.yaml:7:", "can't need `a` (audio)"},
+    {VIDEO, "f.yaml:3:", "makes nothing"},
+    {VIDEO PACK "  out: {type: mp4, needs: [v]}\n", "f.yaml:8", "out"},
+    {VIDEO PACK "  k2: {type: package, needs: [v]}\n", "f.yaml:8:7:", "a second package"},
+    {VIDEO "  o: {type: pakage, needs: [v]}\n", "f.yaml:7:13:", "did you mean `package`?"},
+    {VIDEO "  o: {type: zzzzzzzzz}\n", "f.yaml:7:13:", "unknown task type"},
+    {VIDEO "  o: {needs: [v]}\n", "f.yaml:7:6:", "no `type`"},
+    {VIDEO "  o: 3\n", "f.yaml:7:6:", "is a map"},
+    {VIDEO "  o_o: {type: mp4}\n", "f.yaml:7:", "a task's name"},
+    {VIDEO "  o: {type: package, needs: [vv]}\n", "f.yaml:7:30:", "did you mean `v`?"},
+    {VIDEO "  o: {type: package, needs: v}\n", "f.yaml:7:29:", "needs is a list"},
+    {VIDEO "  o: {type: package, needs: [v, v]}\n", "f.yaml:7:33:", "named twice"},
+    {VIDEO "  o: {type: package, needs: [v, s]}\n", "f.yaml:7:", "can't need `s` (split)"},
+    {VIDEO "  o: {type: package}\n", "f.yaml:7:", "must need the encode task"},
+    {VIDEO "  a: {type: audio, needs: [s]}\n" PACK, "f.yaml:8:", "must need the audio task"},
+    {HEAD "  s: {type: split, needs: [v]}\n  v: {type: encode, needs: [s]}\n",
+     "f.yaml:5:", "circle: s -> v -> s"},
+    {HEAD "  s: {type: split, needs: [s]}\n", "f.yaml:5:", "circle: s -> s"},
+    {BASE "  v: {type: encode, needs: [s], crf: 52}\n" PACK, "f.yaml:6:38:", "0..51"},
+    {BASE "  v: {type: encode, needs: [s], crf: -1}\n" PACK, "f.yaml:6:38:", "0..63"},
+    {BASE "  v: {type: encode, needs: [s], profile: high11}\n" PACK,
+     "f.yaml:6:42:", "baseline, main, high, high10"},
+    {BASE "  v: {type: encode, needs: [s], level: 4.4}\n" PACK, "f.yaml:6:40:", "not a level"},
+    {BASE "  v: {type: encode, needs: [s], level: high}\n" PACK, "f.yaml:6:40:", "not a level"},
+    {BASE "  v: {type: encode, needs: [s], bit_depth: 9}\n" PACK, "f.yaml:6:44:", "8, 10"},
+    {BASE "  v: {type: encode, needs: [s], bit_depth: 10, profile: high}\n" PACK,
+     "f.yaml:6:57:", "8 bits, not 10"},
+    {BASE "  v: {type: encode, needs: [s], qp: 0, profile: high}\n" PACK,
+     "f.yaml:6:", "not lossless"},
+    {BASE "  v: {type: encode, needs: [s], codec: hevc, qp: 60}\n" PACK,
+     "f.yaml:6:50:", "qp of hevc is 0..51"},
+    {BASE "  v: {type: encode, needs: [s], renditions: [1080]}\n" PACK, "f.yaml:6:", "a map"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {1080: 3}}\n" PACK, "f.yaml:6:", "a map"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {1080p: {crf: 3}}}\n" PACK,
+     "f.yaml:6:", "not a short side"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {721: {crf: 3}}}\n" PACK,
+     "f.yaml:6:", "not a short side"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {722: {crf: 3}}}\n" PACK,
+     "f.yaml:6:", "the ladder has no rendition 722"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {720: {crf: 52}}}\n" PACK,
+     "f.yaml:6:57:", "crf of h264 is 0..51"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {720: {watermark: {image: a.png}}}}\n" PACK,
+     "f.yaml:6:", "unknown key"},
+    {BASE "  v: {type: encode, needs: [s], crf: x}\n" PACK, "f.yaml:6:38:", "crf"},
+    {BASE "  v: {type: encode, needs: [s], qp: 70}\n" PACK, "f.yaml:6:37:", "0..69"},
+    {BASE "  v: {type: encode, needs: [s], qp: 1, crf: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], codec: h263}\n" PACK, "f.yaml:6:40:", "`h264`"},
+    {BASE "  v: {type: encode, needs: [s], preset: placebo}\n" PACK,
+     "f.yaml:6:41:", "it is one of: ultrafast"},
+    {BASE "  v: {type: encode, needs: [s], maxrate_scale: 11}\n" PACK, "f.yaml:6:48:", "10"},
+    {BASE "  v: {type: encode, needs: [s], watermark: l.png}\n" PACK,
+     "f.yaml:6:44:", "watermark is a map"},
+    {BASE "  v: {type: encode, needs: [s], watermark: {}}\n" PACK, "f.yaml:6:", "`image`"},
+    {BASE "  v: {type: encode, needs: [s], watermark: {image: ../l.png}}\n" PACK,
+     "f.yaml:6:", "plain file name"},
+    {BASE "  v: {type: encode, needs: [s], watermark: {image: l.png, from: 5, until: 4}}\n" PACK,
+     "f.yaml:6:", "`until` is not after `from`"},
+    {BASE "  v: {type: encode, needs: [s], watermark: {image: l.png, sise: 1}}\n" PACK,
+     "f.yaml:6:", "did you mean `size`?"},
+    {VIDEO "  t: {type: thumbnails, needs: [v], width: 81}\n", "f.yaml:7:", "even"},
+    {VIDEO "  o: {type: package, needs: [v], hls: false, dash: false}\n",
+     "f.yaml:7:", "drop the task"},
+    {VIDEO "  o: {type: package, needs: [v], hls: maybe}\n", "f.yaml:7:", "hls"},
+    {VIDEO "  a: {type: audio, needs: [s], sample_rate: 47000}\n", "f.yaml:7:", "48000"},
+    {VIDEO "  a: {type: audio, needs: [s], bitrate: 1k}\n", "f.yaml:7:", "bitrate"},
+    {VIDEO "  m: {type: mp4, needs: [v], heights: []}\n", "f.yaml:7:", "empty"},
+    {VIDEO "  m: {type: mp4, needs: [v], heights: [480, 720]}\n", "f.yaml:7:", "large to small"},
+    {VIDEO "  m: {type: mp4, needs: [v], heights: [480, 480]}\n", "f.yaml:7:", "large to small"},
+    {VIDEO "  m: {type: mp4, needs: [v], heights: [481]}\n", "f.yaml:7:", "odd"},
+    {VIDEO "  m: {type: mp4, needs: [v], heights: [14]}\n", "f.yaml:7:", "16"},
+};
+
 static void wrong_files_are_refused_with_their_place(void **state)
 {
-    static const struct {
-        const char *text;
-        const char *where; /* beginning of the message */
-        const char *says;
-    } rows[] = {
-        {"- a\n", "f.yaml:1:1:", "a pipeline is a map"},
-        {"tasks: {}\n", "f.yaml:1:", "no `name`"},
-        {"name: X\ntasks: {}\n", "f.yaml:1:7:", "a name is"},
-        {"name: x\n", "f.yaml:1:", "no `tasks`"},
-        {"name: x\ntasks: []\n", "f.yaml:2:8:", "tasks is a map"},
-        {"name: x\ntasks: {}\n", "f.yaml:2:", "no task of type inspect"},
-        {"name: x\ntask: {}\n", "f.yaml:2:", "did you mean `tasks`?"},
-        {HEAD, "f.yaml:3:", "no task of type split"},
-        {BASE, "f.yaml:3:", "no task of type encode or audio"},
-        {BASE "  o: {type: thumbnails, needs: [s]}\n",
-         "f.yaml:3:", "no task of type encode or audio"},
-        {BASE "  a: {type: audio, needs: [s]}\n  t: {type: thumbnails, needs: [a]}\n",
-         "f.yaml:7:", "can't need `a` (audio)"},
-        {VIDEO, "f.yaml:3:", "makes nothing"},
-        {VIDEO PACK "  out: {type: mp4, needs: [v]}\n", "f.yaml:8", "out"},
-        {VIDEO PACK "  k2: {type: package, needs: [v]}\n", "f.yaml:8:7:", "a second package"},
-        {VIDEO "  o: {type: pakage, needs: [v]}\n", "f.yaml:7:13:", "did you mean `package`?"},
-        {VIDEO "  o: {type: zzzzzzzzz}\n", "f.yaml:7:13:", "unknown task type"},
-        {VIDEO "  o: {needs: [v]}\n", "f.yaml:7:6:", "no `type`"},
-        {VIDEO "  o: 3\n", "f.yaml:7:6:", "is a map"},
-        {VIDEO "  o_o: {type: mp4}\n", "f.yaml:7:", "a task's name"},
-        {VIDEO "  o: {type: package, needs: [vv]}\n", "f.yaml:7:30:", "did you mean `v`?"},
-        {VIDEO "  o: {type: package, needs: v}\n", "f.yaml:7:29:", "needs is a list"},
-        {VIDEO "  o: {type: package, needs: [v, v]}\n", "f.yaml:7:33:", "named twice"},
-        {VIDEO "  o: {type: package, needs: [v, s]}\n", "f.yaml:7:", "can't need `s` (split)"},
-        {VIDEO "  o: {type: package}\n", "f.yaml:7:", "must need the encode task"},
-        {VIDEO "  a: {type: audio, needs: [s]}\n" PACK, "f.yaml:8:", "must need the audio task"},
-        {HEAD "  s: {type: split, needs: [v]}\n  v: {type: encode, needs: [s]}\n",
-         "f.yaml:5:", "circle: s -> v -> s"},
-        {HEAD "  s: {type: split, needs: [s]}\n", "f.yaml:5:", "circle: s -> s"},
-        {BASE "  v: {type: encode, needs: [s], crf: 52}\n" PACK, "f.yaml:6:38:", "0..51"},
-        {BASE "  v: {type: encode, needs: [s], crf: -1}\n" PACK, "f.yaml:6:38:", "0..51"},
-        {BASE "  v: {type: encode, needs: [s], crf: x}\n" PACK, "f.yaml:6:38:", "crf"},
-        {BASE "  v: {type: encode, needs: [s], qp: 70}\n" PACK, "f.yaml:6:37:", "0..69"},
-        {BASE "  v: {type: encode, needs: [s], qp: 1, crf: 20}\n" PACK, "f.yaml:6:", "exclude"},
-        {BASE "  v: {type: encode, needs: [s], codec: h263}\n" PACK, "f.yaml:6:40:", "`h264`"},
-        {BASE "  v: {type: encode, needs: [s], preset: placebo}\n" PACK,
-         "f.yaml:6:41:", "it is one of: ultrafast"},
-        {BASE "  v: {type: encode, needs: [s], maxrate_scale: 11}\n" PACK, "f.yaml:6:48:", "10"},
-        {BASE "  v: {type: encode, needs: [s], watermark: l.png}\n" PACK,
-         "f.yaml:6:44:", "watermark is a map"},
-        {BASE "  v: {type: encode, needs: [s], watermark: {}}\n" PACK, "f.yaml:6:", "`image`"},
-        {BASE "  v: {type: encode, needs: [s], watermark: {image: ../l.png}}\n" PACK,
-         "f.yaml:6:", "plain file name"},
-        {BASE
-         "  v: {type: encode, needs: [s], watermark: {image: l.png, from: 5, until: 4}}\n" PACK,
-         "f.yaml:6:", "`until` is not after `from`"},
-        {BASE "  v: {type: encode, needs: [s], watermark: {image: l.png, sise: 1}}\n" PACK,
-         "f.yaml:6:", "did you mean `size`?"},
-        {VIDEO "  t: {type: thumbnails, needs: [v], width: 81}\n", "f.yaml:7:", "even"},
-        {VIDEO "  o: {type: package, needs: [v], hls: false, dash: false}\n",
-         "f.yaml:7:", "drop the task"},
-        {VIDEO "  o: {type: package, needs: [v], hls: maybe}\n", "f.yaml:7:", "hls"},
-        {VIDEO "  a: {type: audio, needs: [s], sample_rate: 47000}\n", "f.yaml:7:", "48000"},
-        {VIDEO "  a: {type: audio, needs: [s], bitrate: 1k}\n", "f.yaml:7:", "bitrate"},
-        {VIDEO "  m: {type: mp4, needs: [v], heights: []}\n", "f.yaml:7:", "empty"},
-        {VIDEO "  m: {type: mp4, needs: [v], heights: [480, 720]}\n",
-         "f.yaml:7:", "large to small"},
-        {VIDEO "  m: {type: mp4, needs: [v], heights: [480, 480]}\n",
-         "f.yaml:7:", "large to small"},
-        {VIDEO "  m: {type: mp4, needs: [v], heights: [481]}\n", "f.yaml:7:", "odd"},
-        {VIDEO "  m: {type: mp4, needs: [v], heights: [14]}\n", "f.yaml:7:", "16"},
-    };
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+    for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         struct gm_err err = {0};
         Gm__Pipeline *untouched = (Gm__Pipeline *)state;
-        int rc = parse(rows[i].text, &untouched, &err);
-        if (rc != -GM_E_CONFIG || strncmp(err.text, rows[i].where, strlen(rows[i].where)) != 0 ||
-            strstr(err.text, rows[i].says) == NULL) {
-            fail_msg("row %zu: rc %d, `%s`, expected `%s ... %s`", i, rc, err.text, rows[i].where,
-                     rows[i].says);
+        int rc = parse(wrong[i].text, &untouched, &err);
+        if (rc != -GM_E_CONFIG || strncmp(err.text, wrong[i].where, strlen(wrong[i].where)) != 0 ||
+            strstr(err.text, wrong[i].says) == NULL) {
+            fail_msg("row %zu: rc %d, `%s`, expected `%s ... %s`", i, rc, err.text, wrong[i].where,
+                     wrong[i].says);
         }
         assert_ptr_equal(untouched, state);
     }
@@ -253,6 +313,10 @@ static void value_text(const struct gm_pipeline_param *row, char out[256])
     case GM_PARAM_FILE:
         (void)snprintf(out, 256, "a file name");
         break;
+    case GM_PARAM_WORD:
+        (void)snprintf(out, 256, "a word");
+        break;
+    case GM_PARAM_RUNGS:
     case GM_PARAM_MAP:
         (void)snprintf(out, 256, "a map, see below");
         break;
@@ -381,6 +445,7 @@ int main(void)
         cmocka_unit_test(shipped_pipelines_load),
         cmocka_unit_test(written_defaults_equal_the_table),
         cmocka_unit_test(values_reach_the_message),
+        cmocka_unit_test(renditions_take_over_what_they_do_not_name),
         cmocka_unit_test(wrong_files_are_refused_with_their_place),
         cmocka_unit_test(wrong_sound_is_refused),
         cmocka_unit_test(task_count_is_limited),

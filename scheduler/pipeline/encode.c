@@ -1,0 +1,209 @@
+#include "scheduler/pipeline/encode.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "proto/video_codec.h"
+#include "scheduler/pipeline/params.h"
+
+#define RUNGS_MAX 16
+#define SIDE_MIN 16
+#define SIDE_MAX 4320
+
+/* Where a message points: the key that said it, or the map. */
+static const struct gm_yaml *at(const struct gm_yaml *map, const char *key)
+{
+    const struct gm_yaml *found = gm_yaml_find(map, key);
+    return found != NULL ? found : map;
+}
+
+static int settle_quality(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
+                          Gm__EncodeParams *p, struct gm_err *err)
+{
+    const struct gm_yaml *qp = gm_yaml_find(yaml, "qp");
+    if (qp != NULL && gm_yaml_find(yaml, "crf") != NULL) {
+        return gm_yaml_fail(qp, err, "`qp` and `crf` exclude each other");
+    }
+    if (qp != NULL) {
+        p->crf = -1;
+    } else if (gm_yaml_find(yaml, "crf") != NULL) {
+        p->qp = -1;
+    }
+    if (p->qp < 0 && p->crf < 0) {
+        p->crf = codec->default_crf;
+    }
+    if (p->crf > codec->max_crf) {
+        return gm_yaml_fail(at(yaml, "crf"), err, "crf of %s is 0..%d", codec->name,
+                            codec->max_crf);
+    }
+    if (p->qp > codec->max_qp) {
+        return gm_yaml_fail(at(yaml, "qp"), err, "qp of %s is 0..%d", codec->name, codec->max_qp);
+    }
+    return 0;
+}
+
+static int fail_profile(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
+                        const char *name, struct gm_err *err)
+{
+    char all[160] = "";
+    for (const struct gm_video_profile *p = codec->profiles; p->name != NULL; p++) {
+        size_t used = strlen(all);
+        (void)snprintf(all + used, sizeof all - used, "%s%s", used != 0 ? ", " : "", p->name);
+    }
+    return gm_yaml_fail(at(yaml, "profile"), err, "`%s` is not a profile of %s; it is one of: %s",
+                        name, codec->name, all);
+}
+
+static int settle_profile(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
+                          Gm__EncodeParams *p, struct gm_err *err)
+{
+    const struct gm_video_profile *profile = NULL;
+    if (p->profile[0] != '\0') {
+        profile = gm_video_profile_find(codec, p->profile);
+        if (profile == NULL) {
+            return fail_profile(yaml, codec, p->profile, err);
+        }
+    }
+    if (profile != NULL && p->qp == 0 && strcmp(codec->name, "h264") == 0) {
+        return gm_yaml_fail(at(yaml, "qp"), err, "profile %s of h264 is not lossless",
+                            profile->name);
+    }
+    if (p->level[0] != '\0' && gm_video_level_find(codec, p->level) == NULL) {
+        return gm_yaml_fail(at(yaml, "level"), err,
+                            "`%s` is not a level of %s; levels are numbers such as 4.1", p->level,
+                            codec->name);
+    }
+    if (p->bit_depth == 0) {
+        p->bit_depth = profile != NULL && profile->bit_depths == 10 ? 10 : 8;
+    }
+    if (profile != NULL && profile->bit_depths != p->bit_depth && profile->bit_depths != 18) {
+        return gm_yaml_fail(at(yaml, "profile"), err, "profile %s of %s has %u bits, not %u",
+                            profile->name, codec->name, profile->bit_depths, p->bit_depth);
+    }
+    return 0;
+}
+
+static int settle(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)
+{
+    const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
+    if (codec == NULL) {
+        return gm_yaml_fail(at(yaml, "codec"), err, "`%s` is not a video codec", p->codec);
+    }
+    int rc = settle_quality(yaml, codec, p, err);
+    return rc < 0 ? rc : settle_profile(yaml, codec, p, err);
+}
+
+static void forget(char **text)
+{
+    if (*text != protobuf_c_empty_string) {
+        free(*text);
+        *text = (char *)(uintptr_t)protobuf_c_empty_string;
+    }
+}
+
+static int fill_rung(const struct gm_yaml *node, Gm__EncodeParams *p, struct gm_err *err)
+{
+    const struct gm_yaml *codec = gm_yaml_find(node, "codec");
+    const char *name = NULL;
+    if (codec != NULL) {
+        int rc = gm_yaml_string(codec, &name, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (strcmp(name, p->codec) != 0) {
+            p->crf = p->qp = -1;
+            p->bit_depth = 0;
+            forget(&p->profile);
+            forget(&p->level);
+        }
+    }
+    int rc = gm_params_override(node, p, err);
+    return rc < 0 ? rc : settle(node, p, err);
+}
+
+static int parse_side(const struct gm_yaml *node, uint32_t *out, struct gm_err *err)
+{
+    char *end = NULL;
+    long v = node->key[0] >= '1' && node->key[0] <= '9' ? strtol(node->key, &end, 10) : 0;
+    if (v < SIDE_MIN || v > SIDE_MAX || v % 2 != 0 || *end != '\0') {
+        return gm_yaml_fail(node, err, "`%s` is not a short side; it is an even number, %d..%d",
+                            node->key, SIDE_MIN, SIDE_MAX);
+    }
+    if (node->kind != GM_YAML_MAP) {
+        return gm_yaml_fail(node, err, "what rendition %ld has is a map: { crf: 20, ... }", v);
+    }
+    *out = (uint32_t)v;
+    return 0;
+}
+
+/* base: as the task's map filled it, its own `renditions` empty. */
+static int add_rung(const struct gm_yaml *node, const Gm__EncodeParams *base, Gm__EncodeParams *to,
+                    struct gm_err *err)
+{
+    uint32_t side = 0;
+    int rc = parse_side(node, &side, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < to->n_renditions; i++) {
+        if (to->renditions[i]->short_side == side) {
+            return gm_yaml_fail(node, err, "rendition %u is there twice", side);
+        }
+    }
+    Gm__RungParams *rung = malloc(sizeof *rung);
+    if (rung == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__rung_params__init(rung);
+    to->renditions[to->n_renditions++] = rung;
+    rung->short_side = side;
+    rung->encode = (Gm__EncodeParams *)gm_message_dup(&base->base);
+    return rung->encode != NULL ? fill_rung(node, rung->encode, err) : gm_err_nomem(err);
+}
+
+int gm_encode_settle(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)
+{
+    const struct gm_yaml *list = gm_yaml_find(yaml, "renditions");
+    Gm__EncodeParams *base = NULL;
+    int rc = 0;
+    if (list != NULL && list->kind != GM_YAML_MAP) {
+        return gm_yaml_fail(list, err, "renditions is a map: { 1080: { crf: 20 }, ... }");
+    }
+    if (list != NULL) {
+        base = (Gm__EncodeParams *)gm_message_dup(&p->base);
+        p->renditions = calloc(RUNGS_MAX, sizeof *p->renditions);
+        rc = base == NULL || p->renditions == NULL ? gm_err_nomem(err) : 0;
+    }
+    if (rc == 0) {
+        rc = settle(yaml, p, err);
+    }
+    const struct gm_yaml *node = list != NULL ? list->child : NULL;
+    for (size_t n = 0; rc == 0 && node != NULL; node = node->next, n++) {
+        rc = n < RUNGS_MAX
+                 ? add_rung(node, base, p, err)
+                 : gm_yaml_fail(node, err, "renditions has more than %d entries", RUNGS_MAX);
+    }
+    if (base != NULL) {
+        gm__encode_params__free_unpacked(base, NULL);
+    }
+    return rc;
+}
+
+int gm_encode_check_ladder(const struct gm_yaml *encode, const Gm__PlanParams *plan,
+                           struct gm_err *err)
+{
+    const struct gm_yaml *list = gm_yaml_find(encode, "renditions");
+    const struct gm_yaml *node = list != NULL ? list->child : NULL;
+    for (; node != NULL; node = node->next) {
+        bool there = false;
+        for (size_t i = 0; i < plan->n_ladder; i++) {
+            there = there || plan->ladder[i] == (uint32_t)strtol(node->key, NULL, 10);
+        }
+        if (!there) {
+            return gm_yaml_fail(node, err, "the ladder has no rendition %s", node->key);
+        }
+    }
+    return 0;
+}
