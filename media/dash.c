@@ -3,6 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
+#define TEXT_ID ((size_t)100) /* of the first AdaptationSet for text */
+
 /* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
  * spaces. */
 static void add_text(struct gm_buf *out, const char *s)
@@ -148,6 +150,44 @@ static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t in
     gm_buf_str(out, "    </AdaptationSet>\n");
 }
 
+/* One file with all cues, which players take whole (ADR-0009). Source of the roles: ISO/IEC
+ * 23009-1 5.8.5.5. */
+static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_t index,
+                          int64_t target_s)
+{
+    const struct gm_manifest_track *t = &m->text[index];
+    const char *language = gm_manifest_language(t->language);
+    const char *roles[2] = {t->is_default ? "main" : "alternate", t->forced ? "forced-subtitle"
+                                                                  : t->hearing_impaired
+                                                                      ? "caption"
+                                                                      : "subtitle"};
+    gm_buf_printf(out, "    <AdaptationSet id=\"%zu\" contentType=\"text\" mimeType=\"text/vtt\"",
+                  TEXT_ID + index);
+    if (language != NULL) {
+        add_attribute(out, "lang", language);
+    }
+    gm_buf_str(out, ">\n");
+    for (size_t i = 0; i < 2; i++) {
+        gm_buf_printf(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n",
+                      roles[i]);
+    }
+    if (t->title != NULL && t->title[0] != '\0') {
+        gm_buf_str(out, "      <Label>");
+        add_text(out, t->title);
+        gm_buf_str(out, "</Label>\n");
+    }
+    int64_t bps = gm_manifest_measure(t, target_s).peak_bps;
+    gm_buf_str(out, "      <Representation");
+    add_attribute(out, "id", t->name);
+    gm_buf_printf(out, " bandwidth=\"%" PRId64 "\">\n        <BaseURL>", bps > 0 ? bps : 1);
+    add_text(out, m->prefix);
+    gm_buf_str(out, "text/");
+    add_text(out, t->name);
+    gm_buf_str(out, "/");
+    add_text(out, t->whole_name);
+    gm_buf_str(out, "</BaseURL>\n      </Representation>\n    </AdaptationSet>\n");
+}
+
 void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
@@ -167,6 +207,9 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
     add_video(out, m, target_s);
     for (size_t i = 0; i < m->audios; i++) {
         add_audio(out, m, i, target_s);
+    }
+    for (size_t i = 0; i < m->texts; i++) {
+        add_subtitles(out, m, i, target_s);
     }
     gm_buf_str(out, "  </Period>\n</MPD>\n");
 }

@@ -24,7 +24,10 @@ static void add_extinf(struct gm_buf *out, const struct gm_manifest_track *t, in
 void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
 {
     add_head(out, target_s);
-    gm_buf_printf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s\"\n", track->init_name);
+    if (track->init_name != NULL) { /* text has none */
+        gm_buf_printf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s\"\n",
+                      track->init_name);
+    }
     for (size_t i = 0; i < track->count; i++) {
         const Gm__SegmentMeta *s = track->segments[i];
         add_extinf(out, track, s->start_ts, s->start_ts + s->duration_ts);
@@ -65,37 +68,62 @@ static void add_quotable(struct gm_buf *out, const char *s)
     }
 }
 
-static bool title_is_unique(const struct gm_manifest *m, size_t index)
+static bool title_is_unique(const struct gm_manifest_track *tracks, size_t count, size_t index)
 {
-    for (size_t i = 0; i < m->audios; i++) {
-        if (i != index && m->audio[i].title != NULL &&
-            strcmp(m->audio[i].title, m->audio[index].title) == 0) {
+    for (size_t i = 0; i < count; i++) {
+        if (i != index && tracks[i].title != NULL &&
+            strcmp(tracks[i].title, tracks[index].title) == 0) {
             return false;
         }
     }
     return true;
 }
 
-static void add_audio(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+/* LANGUAGE and NAME, which must differ within a group. what: names a track without a title. */
+static void add_names(const struct gm_manifest_track *tracks, size_t count, size_t index,
+                      const char *what, struct gm_buf *out)
 {
-    const struct gm_manifest_track *t = &m->audio[index];
+    const struct gm_manifest_track *t = &tracks[index];
     const char *language = gm_manifest_language(t->language);
-    gm_buf_str(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\"");
     if (language != NULL) {
         gm_buf_printf(out, ",LANGUAGE=\"%s\"", language);
     }
     gm_buf_str(out, ",NAME=\"");
     if (t->title != NULL && t->title[0] != '\0') {
         add_quotable(out, t->title);
-        if (!title_is_unique(m, index)) {
+        if (!title_is_unique(tracks, count, index)) {
             gm_buf_printf(out, " (%zu)", index + 1);
         }
     } else {
-        gm_buf_printf(out, "Audio %zu", index + 1);
+        gm_buf_printf(out, "%s %zu", what, index + 1);
     }
-    gm_buf_printf(
-        out, "\",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%u\",URI=\"%saudio/%s/media.m3u8\"\n",
-        index == gm_manifest_default_audio(m) ? "YES" : "NO", t->channels, m->prefix, t->name);
+    gm_buf_str(out, "\"");
+}
+
+static void add_audio(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+{
+    const struct gm_manifest_track *t = &m->audio[index];
+    gm_buf_str(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\"");
+    add_names(m->audio, m->audios, index, "Audio", out);
+    gm_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%u\",URI=\"%saudio/%s/media.m3u8\"\n",
+                  index == gm_manifest_default_audio(m) ? "YES" : "NO", t->channels, m->prefix,
+                  t->name);
+}
+
+/* Subtitles for those who do not hear say what can be heard besides. Source of the names: RFC 8216
+ * 4.3.4.1. */
+static void add_text(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+{
+    const struct gm_manifest_track *t = &m->text[index];
+    gm_buf_str(out, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"text\"");
+    add_names(m->text, m->texts, index, "Subtitles", out);
+    gm_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=YES,FORCED=%s", t->is_default ? "YES" : "NO",
+                  t->forced ? "YES" : "NO");
+    if (t->hearing_impaired) {
+        gm_buf_str(out, ",CHARACTERISTICS=\"public.accessibility.transcribes-spoken-dialog,"
+                        "public.accessibility.describes-music-and-sound\"");
+    }
+    gm_buf_printf(out, ",URI=\"%stext/%s/media.m3u8\"\n", m->prefix, t->name);
 }
 
 /* The codecs of the sound tracks, each once, behind a comma. */
@@ -127,6 +155,9 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
         audio.average_bps = r.average_bps > audio.average_bps ? r.average_bps : audio.average_bps;
         add_audio(m, i, out);
     }
+    for (size_t i = 0; i < m->texts; i++) {
+        add_text(m, i, out);
+    }
     for (size_t i = 0; i < m->videos; i++) {
         const struct gm_manifest_track *t = &m->video[i];
         struct gm_manifest_rate r = gm_manifest_measure(t, target_s);
@@ -137,8 +168,9 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
         add_audio_codecs(m, out);
         gm_buf_printf(out, "\",RESOLUTION=%ux%u,FRAME-RATE=%" PRId64 ".%03" PRId64, t->width_px,
                       t->height_px, milli / 1000, milli % 1000);
-        gm_buf_printf(out, "%s,CLOSED-CAPTIONS=NONE\n%svideo/%s/media.m3u8\n",
-                      m->audios > 0 ? ",AUDIO=\"audio\"" : "", m->prefix, t->name);
+        gm_buf_printf(out, "%s%s,CLOSED-CAPTIONS=NONE\n%svideo/%s/media.m3u8\n",
+                      m->audios > 0 ? ",AUDIO=\"audio\"" : "",
+                      m->texts > 0 ? ",SUBTITLES=\"text\"" : "", m->prefix, t->name);
     }
     for (size_t i = 0; i < m->videos; i++) {
         const struct gm_manifest_track *t = &m->video[i];

@@ -142,7 +142,8 @@ static int open_source(struct inspector *s, struct gm_err *err)
     const AVCodecParameters *par = ctx->streams[s->video]->codecpar;
     rc = check_size(s, par->width, par->height, err);
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
-        bool taken = (int)i == s->video || is_usable_audio(ctx->streams[i]);
+        bool taken = (int)i == s->video || is_usable_audio(ctx->streams[i]) ||
+                     gm_facts_is_text(ctx->streams[i]);
         ctx->streams[i]->discard = taken ? AVDISCARD_DEFAULT : AVDISCARD_ALL;
     }
     return rc;
@@ -204,13 +205,25 @@ static int check_video(struct inspector *s, struct gm_err *err)
     return rc;
 }
 
+static int add_text(struct inspector *s, const AVStream *st, struct gm_err *err)
+{
+    Gm__TextFacts *t = malloc(sizeof *t);
+    if (t == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__text_facts__init(t);
+    int rc = gm_facts_text(st, t, err);
+    int appended = gm_pb_append(&s->facts->text, &s->facts->n_text, &t->base, err);
+    return rc < 0 ? rc : appended;
+}
+
 static int add_streams(struct inspector *s, struct gm_err *err)
 {
     const AVFormatContext *ctx = s->source.format;
     int rc = 0;
     for (unsigned i = 0; rc == 0 && i < ctx->nb_streams && i < s->max_streams; i++) {
         const AVStream *st = ctx->streams[i];
-        if ((int)i == s->video) {
+        if ((int)i == s->video || gm_facts_is_chapters(ctx, st)) {
             continue;
         }
         if (st->discard < AVDISCARD_ALL && is_usable_audio(st)) {
@@ -224,6 +237,10 @@ static int add_streams(struct inspector *s, struct gm_err *err)
             rc = rc < 0 ? rc : appended;
             continue;
         }
+        if (st->discard < AVDISCARD_ALL && gm_facts_is_text(st)) {
+            rc = add_text(s, st, err);
+            continue;
+        }
         Gm__OtherStream *o = malloc(sizeof *o);
         if (o == NULL) {
             return gm_err_nomem(err);
@@ -234,6 +251,9 @@ static int add_streams(struct inspector *s, struct gm_err *err)
         rc = gm_pb_string(&o->type, type != NULL ? type : "unknown", err);
         if (rc == 0) {
             rc = gm_pb_string(&o->codec, avcodec_get_name(st->codecpar->codec_id), err);
+        }
+        if (rc == 0) {
+            rc = gm_pb_string(&o->language, gm_facts_language(st), err);
         }
         int appended = gm_pb_append(&s->facts->dropped, &s->facts->n_dropped, &o->base, err);
         rc = rc < 0 ? rc : appended;
@@ -257,7 +277,8 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     struct gm_scan_time zero = {s->facts->video->start_ts, ctx->streams[s->video]->time_base};
     int64_t end = INT64_MIN;
     for (unsigned i = 0; i < ctx->nb_streams && i < GM_SCAN_STREAMS; i++) {
-        if (ctx->streams[i]->discard >= AVDISCARD_ALL) {
+        if (ctx->streams[i]->discard >= AVDISCARD_ALL ||
+            ctx->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
             continue;
         }
         zero = earlier(zero, s->scan.first[i]);
@@ -393,7 +414,8 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          (double)f->lost_us / 1e6)
     WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
     WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
-         "left out, as neither the chosen video nor decodable sound: %zu stream(s)", f->n_dropped)
+         "left out, as neither the chosen video, decodable sound nor subtitles: %zu stream(s)",
+         f->n_dropped)
     WARN(!scan->complete, "source.duration_estimated", 1,
          "the source was read in parts: frames and duration are estimates")
     return rc;
@@ -434,6 +456,9 @@ static int gather(struct inspector *s, struct gm_err *err)
     }
     if (rc == 0) {
         rc = check_whole(s, err);
+    }
+    if (rc == 0) {
+        rc = gm_facts_chapters(s->source.format, f, err);
     }
     if (rc == 0) {
         rc = fill_fingerprint(s, err);

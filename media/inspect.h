@@ -111,6 +111,20 @@ int gm_facts_colour(const AVStream *stream, const struct gm_scan *scan, Gm__Vide
                     struct gm_err *err) GM_MUST_CHECK;
 /* Adds what a decoded picture says. */
 void gm_scan_note_colour(struct gm_scan_colour *colour, const AVFrame *picture);
+/* Subtitles that something can be made of: as text, or drawn (TextFacts.bitmap). */
+bool gm_facts_is_text(const AVStream *stream);
+int gm_facts_text(const AVStream *stream, Gm__TextFacts *out, struct gm_err *err) GM_MUST_CHECK;
+/* A QuickTime chapter track, whose text is in the container's chapters. */
+bool gm_facts_is_chapters(const AVFormatContext *format, const AVStream *stream);
+/* The container's chapters in programme time, by start, clipped to the programme and to each
+ * other. facts: zero and duration_us are filled. */
+#define GM_FACTS_CHAPTERS 1000
+int gm_facts_chapters(const AVFormatContext *format, Gm__Inspection *facts,
+                      struct gm_err *err) GM_MUST_CHECK;
+/* ISO 639-2 code of the stream's language tag; "und". */
+const char *gm_facts_language(const AVStream *stream);
+/* A tag's text, cleaned and cut at 200 bytes; NULL: "". */
+int gm_facts_string(char **field, const char *value, struct gm_err *err) GM_MUST_CHECK;
 int gm_facts_audio(const AVStream *stream, const struct gm_scan *scan, Gm__AudioFacts *out,
                    struct gm_err *err) GM_MUST_CHECK;
 

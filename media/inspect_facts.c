@@ -6,10 +6,13 @@
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
 
+#include "common/utf8.h"
 #include "media/pb.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
  * and the packet scan. What nothing says stays "unknown". */
+
+#define TAG_BYTES 200 /* kept of a title */
 
 /* The display matrix as a clockwise turn and a left-right flip after it. The matrix maps
  * (x, y) to (a x + c y, b x + d y) with y downwards: ISO/IEC 14496-12, 8.3.2.3. */
@@ -145,24 +148,24 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     return rc;
 }
 
-/* Tags are the author's text: control characters and what is no UTF-8 become '?'. */
-static int clean_string(char **field, const char *value, size_t max, struct gm_err *err)
+/* Tags are the author's text: control characters become spaces, what is no UTF-8 '?'. */
+int gm_facts_string(char **field, const char *value, struct gm_err *err)
 {
-    char text[256];
-    size_t n = 0;
-    for (; value != NULL && value[n] != '\0' && n < max && n + 1 < sizeof text; n++) {
-        unsigned char c = (unsigned char)value[n];
-        text[n] = c < 0x20 || c == 0x7f ? '?' : (char)c;
+    char text[TAG_BYTES + 1];
+    size_t n = value != NULL ? strnlen(value, TAG_BYTES) : 0;
+    if (n > 0) {
+        memcpy(text, value, n);
     }
     while (n > 0 && value[n] != '\0' && ((unsigned char)value[n] & 0xc0) == 0x80) {
         n--; /* not within a character */
     }
     text[n] = '\0';
+    gm_utf8_clean(text);
     return gm_pb_string(field, text, err);
 }
 
 /* ISO 639-2 is three letters. */
-static const char *language_of(const AVStream *st)
+const char *gm_facts_language(const AVStream *st)
 {
     const AVDictionaryEntry *e = av_dict_get(st->metadata, "language", NULL, 0);
     if (e == NULL || strlen(e->value) != 3) {
@@ -197,10 +200,10 @@ int gm_facts_audio(const AVStream *st, const struct gm_scan *scan, Gm__AudioFact
         rc = gm_pb_string(&out->layout, layout, err);
     }
     if (rc == 0) {
-        rc = gm_pb_string(&out->language, language_of(st), err);
+        rc = gm_pb_string(&out->language, gm_facts_language(st), err);
     }
     if (rc == 0) {
-        rc = clean_string(&out->title, title != NULL ? title->value : NULL, 200, err);
+        rc = gm_facts_string(&out->title, title != NULL ? title->value : NULL, err);
     }
     return rc == 0 ? gm_pb_rational(&out->time_base, st->time_base, err) : rc;
 }

@@ -20,6 +20,9 @@ struct gm_manifest_track {
     const char *title;    /* may be empty */
     bool is_default;
     uint32_t channels, sample_rate;
+    /* text */
+    const char *whole_name; /* file with all cues */
+    bool forced, hearing_impaired;
 };
 struct gm_manifest {
     const char *prefix;                    /* "v/<publication>/": before every path */
@@ -27,6 +30,8 @@ struct gm_manifest {
     size_t videos;                         /* at least 1 */
     const struct gm_manifest_track *audio;
     size_t audios;
+    const struct gm_manifest_track *text; /* the video's segments; is_default: at most one */
+    size_t texts;
     int64_t rate_num, rate_den; /* constant frame rate, or the highest; 0/1: measure */
 };
 struct gm_manifest_rate {

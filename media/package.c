@@ -14,6 +14,8 @@
 #include "media/package_collect.h"
 #include "media/results.h"
 #include "media/task_io.h"
+#include "media/webvtt.h"
+#include "proto/envelope.h"
 
 /* A file written: what finish and the meta say of it. */
 struct package_file {
@@ -29,7 +31,8 @@ struct package_task {
     Gm__Inspection *facts;            /* owned */
     const Gm__PackageParams *params;  /* borrowed */
     struct gm_collection segments;    /* owned */
-    struct gm_manifest_track *tracks; /* owned: renditions, then sound */
+    struct gm_manifest_track *tracks; /* owned: renditions, then sound, then text */
+    ProtobufCMessage **text_metas;    /* owned: the text tracks' results */
     struct gm_manifest manifest;
     char prefix[64];
     struct package_file *files; /* owned */
@@ -50,10 +53,11 @@ static int open_task(struct package_task *t, struct gm_err *err)
     if (rc < 0 || (rc = gm_results_inspection(spec, &t->facts, err)) < 0) {
         return rc;
     }
-    size_t tracks = t->policy->n_renditions + t->policy->n_audio;
+    size_t tracks = t->policy->n_renditions + t->policy->n_audio + t->policy->n_text;
     t->tracks = calloc(tracks, sizeof(*t->tracks));
-    t->files = calloc(tracks * 3, sizeof(*t->files));
-    if (t->tracks == NULL || t->files == NULL) {
+    t->files = calloc(tracks * 3 + 1, sizeof(*t->files));
+    t->text_metas = calloc(t->policy->n_text + 1, sizeof(ProtobufCMessage *));
+    if (t->tracks == NULL || t->files == NULL || t->text_metas == NULL) {
         return gm_err_nomem(err);
     }
     rc = gm_collect(t->io, t->policy, &t->segments, err);
@@ -94,11 +98,27 @@ static void describe(struct package_task *t)
             track->title = t->facts->audio[a->source_audio]->title;
         }
     }
+    for (size_t i = 0; i < p->n_text; i++) {
+        const Gm__TextTrack *x = p->text[i];
+        t->tracks[p->n_renditions + p->n_audio + i] = (struct gm_manifest_track){
+            .name = x->name,
+            .timescale = p->timescale,
+            .segments = t->segments.text[i].list,
+            .count = t->segments.text[i].count,
+            .language = x->language,
+            .title = x->title,
+            .is_default = x->is_default,
+            .whole_name = ((Gm__TextMeta *)t->text_metas[i])->files[0]->name,
+            .forced = x->forced,
+            .hearing_impaired = x->hearing_impaired};
+    }
     t->manifest = (struct gm_manifest){.prefix = t->prefix,
                                        .video = t->tracks,
                                        .videos = p->n_renditions,
                                        .audio = t->tracks + p->n_renditions,
-                                       .audios = p->n_audio};
+                                       .audios = p->n_audio,
+                                       .text = t->tracks + p->n_renditions + p->n_audio,
+                                       .texts = p->n_text};
     const Gm__Rational *rate = p->timescale_rate;
     if ((rate == NULL || rate->num <= 0) && p->peak_rate != NULL) {
         rate = p->peak_rate;
@@ -107,6 +127,24 @@ static void describe(struct package_task *t)
         t->manifest.rate_num = rate->num;
         t->manifest.rate_den = rate->den;
     }
+}
+
+/* The results of subtitles: where each track's whole file lies. */
+static int read_texts(struct package_task *t, struct gm_err *err)
+{
+    int rc = 0;
+    for (uint32_t k = 0; rc == 0 && k < t->policy->n_text; k++) {
+        const Gm__TaskResult *result = gm_results_instance(t->io->spec, "subtitles", k);
+        if (result == NULL) {
+            return gm_err_set(err, GM_E_PROTO, 0, "text track %u has no result", k);
+        }
+        rc = gm_message_decode(&gm__text_meta__descriptor, result->meta.data, result->meta.len,
+                               GM_META_MAX_BYTES, &t->text_metas[k], err);
+        if (rc == 0 && ((Gm__TextMeta *)t->text_metas[k])->n_files != 1) {
+            rc = gm_err_set(err, GM_E_PROTO, 0, "text track %u has no file", k);
+        }
+    }
+    return rc;
 }
 
 static int check_plan(const Gm__Policy *p, struct gm_err *err)
@@ -176,10 +214,43 @@ static int write_track(struct package_task *t, size_t index, int64_t target_s, s
     return write_text(t, kind, track->name, "iframes.m3u8", &text, err);
 }
 
+/* Text needs a playlist alone: its files were made by subtitles. */
+static int write_subtitles(struct package_task *t, const struct gm_manifest_track *track,
+                           int64_t target_s, struct gm_err *err)
+{
+    struct gm_buf text = {0};
+    if (!t->params->hls) {
+        return 0;
+    }
+    gm_hls_media(track, target_s, &text);
+    return write_text(t, "text", track->name, "media.m3u8", &text, err);
+}
+
+/* The chapters as WebVTT: text/chapters/chapters.vtt. */
+static int write_chapters(struct package_task *t, struct gm_err *err)
+{
+    struct gm_buf text = {0};
+    if (t->policy->n_chapters == 0) {
+        return 0;
+    }
+    gm_webvtt_chapters(&text, t->policy->chapters, t->policy->n_chapters);
+    return write_text(t, "text", "chapters", "chapters.vtt", &text, err);
+}
+
 static int write_all(struct package_task *t, struct gm_err *err)
 {
     int64_t target_s = gm_manifest_target_s(&t->manifest);
     size_t tracks = t->policy->n_renditions + t->policy->n_audio;
+    for (size_t i = 0; i < t->manifest.texts; i++) {
+        int rc = write_subtitles(t, &t->manifest.text[i], target_s, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    int written = write_chapters(t, err);
+    if (written < 0) {
+        return written;
+    }
     for (size_t i = 0; i < tracks; i++) {
         int rc = write_track(t, i, target_s, err);
         if (rc < 0) {
@@ -269,6 +340,9 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
         rc = check_plan(t.policy, err);
     }
     if (rc == 0) {
+        rc = read_texts(&t, err);
+    }
+    if (rc == 0) {
         describe(&t);
         rc = write_all(&t, err);
     }
@@ -278,6 +352,12 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     gm_collection_fini(&t.segments);
     gm_buf_fini(&t.master);
     gm_buf_fini(&t.mpd);
+    for (size_t i = 0; t.text_metas != NULL && i < t.policy->n_text; i++) {
+        if (t.text_metas[i] != NULL) {
+            protobuf_c_message_free_unpacked(t.text_metas[i], NULL);
+        }
+    }
+    free(t.text_metas);
     free(t.tracks);
     free(t.files);
     if (t.policy != NULL) {

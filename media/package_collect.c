@@ -21,9 +21,14 @@ void gm_collection_fini(struct gm_collection *c)
         free(c->audio[i].list);
         free(c->audio[i].entries);
     }
+    for (size_t i = 0; i < c->texts; i++) {
+        free(c->text[i].list);
+        free(c->text[i].entries);
+    }
     free(c->metas);
     free(c->video);
     free(c->audio);
+    free(c->text);
     memset(c, 0, sizeof(*c));
 }
 
@@ -69,18 +74,30 @@ static int add_encode(struct gm_collection *c, const struct gm_task_input *input
     return 0;
 }
 
+static int add_track(struct gm_segments *list, size_t count, uint32_t track,
+                     const struct gm_task_input *input, Gm__SegmentMeta **segments,
+                     size_t n_segments, struct gm_err *err)
+{
+    if (track >= count) {
+        return gm_err_set(err, GM_E_BUG, 0, "an item of track %u of %zu", track, count);
+    }
+    return add_segments(&list[track], input, segments, n_segments, err);
+}
+
 static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
                     const struct gm_task_input *input, struct gm_err *err)
 {
     const Gm__PipelineTask *task = gm_results_task(spec, input->task);
     bool video = task != NULL && strcmp(task->type, "encode") == 0;
     bool audio = task != NULL && strcmp(task->type, "audio") == 0;
-    if (!video && !audio) {
+    bool text = task != NULL && strcmp(task->type, "subtitles") == 0;
+    if (!video && !audio && !text) {
         return 0; /* another task's items: nothing that manifests name */
     }
     ProtobufCMessage *msg = NULL;
-    int rc = gm_results_item_meta(video ? &gm__encode_item_meta__descriptor
-                                        : &gm__audio_item_meta__descriptor,
+    int rc = gm_results_item_meta(video   ? &gm__encode_item_meta__descriptor
+                                  : audio ? &gm__audio_item_meta__descriptor
+                                          : &gm__text_item_meta__descriptor,
                                   input->item, &msg, err);
     if (rc < 0 || (rc = keep_meta(c, msg, err)) < 0) {
         return rc;
@@ -88,11 +105,14 @@ static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
     if (video) {
         return add_encode(c, input, (const Gm__EncodeItemMeta *)msg, err);
     }
-    const Gm__AudioItemMeta *meta = (const Gm__AudioItemMeta *)msg;
-    if (meta->track >= c->audios) {
-        return gm_err_set(err, GM_E_BUG, 0, "sound of track %u of %zu", meta->track, c->audios);
+    if (text) {
+        const Gm__TextItemMeta *meta = (const Gm__TextItemMeta *)msg;
+        return add_track(c->text, c->texts, meta->track, input, meta->segments, meta->n_segments,
+                         err);
     }
-    return add_segments(&c->audio[meta->track], input, meta->segments, meta->n_segments, err);
+    const Gm__AudioItemMeta *meta = (const Gm__AudioItemMeta *)msg;
+    return add_track(c->audio, c->audios, meta->track, input, meta->segments, meta->n_segments,
+                     err);
 }
 
 static int compare_numbers(const void *a, const void *b)
@@ -127,6 +147,18 @@ static int check_track(const char *name, struct gm_segments *s, struct gm_err *e
         }
     }
     return 0;
+}
+
+/* Text has the pictures' segments. */
+static int check_text(const char *name, const struct gm_segments *text,
+                      const struct gm_segments *video, struct gm_err *err)
+{
+    bool alike = text->count == video->count;
+    for (size_t i = 0; alike && i < text->count; i++) {
+        alike = text->list[i]->start_ts == video->list[i]->start_ts &&
+                text->list[i]->duration_ts == video->list[i]->duration_ts;
+    }
+    return alike ? 0 : gm_err_set(err, GM_E_BUG, 0, "%s has other segments than the video", name);
 }
 
 static int check_alike(const Gm__Policy *policy, const struct gm_collection *c, struct gm_err *err)
@@ -184,6 +216,12 @@ static int check_all(const Gm__TaskSpec *spec, const Gm__Policy *policy, struct 
     for (size_t i = 0; i < c->audios && rc == 0; i++) {
         rc = check_track(policy->audio[i]->name, &c->audio[i], err);
     }
+    for (size_t i = 0; i < c->texts && rc == 0; i++) {
+        rc = check_track(policy->text[i]->name, &c->text[i], err);
+        if (rc == 0) {
+            rc = check_text(policy->text[i]->name, &c->text[i], &c->video[0], err);
+        }
+    }
     if (rc == 0) {
         rc = check_alike(policy, c, err);
     }
@@ -198,12 +236,14 @@ int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collec
     bool more = true;
     c.video = calloc(policy->n_renditions, sizeof(*c.video));
     c.audio = calloc(policy->n_audio > 0 ? policy->n_audio : 1, sizeof(*c.audio));
-    if (c.video == NULL || c.audio == NULL) {
+    c.text = calloc(policy->n_text > 0 ? policy->n_text : 1, sizeof(*c.text));
+    if (c.video == NULL || c.audio == NULL || c.text == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
     c.videos = policy->n_renditions;
     c.audios = policy->n_audio;
+    c.texts = policy->n_text;
     while (more) {
         struct gm_task_input input;
         if ((rc = io->next_input(io->self, &more, &input, err)) < 0) {

@@ -3,7 +3,8 @@
 
 #include "media/task_io.h"
 
-/* All segments of the publication, put together from the items of encode and audio. */
+/* All segments of the publication, put together from the items of encode, audio and
+ * subtitles. */
 struct gm_collected {
     Gm__SegmentMeta *meta;      /* borrowed from the collection */
     struct gm_task_input input; /* the item that announced it */
@@ -20,6 +21,8 @@ struct gm_collection {
     size_t videos;
     struct gm_segments *audio; /* owned array, one a track */
     size_t audios;
+    struct gm_segments *text; /* owned array, one a track */
+    size_t texts;
 };
 
 /* Reads all inputs of io and checks that every rendition and track is whole: segments 1 to n

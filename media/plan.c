@@ -143,6 +143,17 @@ static int name_publication(struct planner *p, struct gm_err *err)
     return gm_pb_string(&p->policy->publication, gm_hex(digest, 8, hex), err);
 }
 
+static int plan_text(struct planner *p, struct gm_err *err)
+{
+    const Gm__PipelineTask *task = find_type(p, "subtitles");
+    bool there = task != NULL && task->params_case == GM__PIPELINE_TASK__PARAMS_SUBTITLES;
+    int rc = there ? gm_plan_text(p->facts, task->subtitles, p->policy, err) : 0;
+    if (rc == 0) {
+        rc = gm_plan_text_dropped(p->facts, there, p->policy, err);
+    }
+    return rc == 0 ? gm_plan_chapters(p->facts, p->policy, err) : rc;
+}
+
 static int plan_outputs(struct planner *p, struct gm_err *err)
 {
     const Gm__PipelineTask *encode = find_type(p, "encode");
@@ -172,6 +183,9 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
         for (size_t i = 0; rc == 0 && i < mp4->mp4->n_heights; i++) {
             rc = add_mp4(p, mp4->mp4->heights[i], err);
         }
+    }
+    if (rc == 0) {
+        rc = plan_text(p, err);
     }
     return rc == 0 ? gm_plan_fingerprint(p->policy, p->facts->video, err) : rc;
 }

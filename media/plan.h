@@ -27,6 +27,14 @@ int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t ru
 #define GM_PLAN_TRACKS 8
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
+/* Tracks for the source's subtitles that are text, at most GM_MAX_TEXT_TRACKS. */
+int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params, Gm__Policy *policy,
+                 struct gm_err *err) GM_MUST_CHECK;
+/* Warns of subtitles that nothing is made of. subtitles: the pipeline has a task for text. */
+int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy *policy,
+                         struct gm_err *err) GM_MUST_CHECK;
+int gm_plan_chapters(const Gm__Inspection *facts, Gm__Policy *policy,
+                     struct gm_err *err) GM_MUST_CHECK;
 /* Names libavcodec's x264, libavfilter and media/'s version. Encodes one black picture, whose SEI
  * tells x264's build. */
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,

@@ -29,9 +29,14 @@ const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *na
 
 const Gm__TaskResult *gm_results_find(const Gm__TaskSpec *spec, const char *type)
 {
+    return gm_results_instance(spec, type, 0);
+}
+
+const Gm__TaskResult *gm_results_instance(const Gm__TaskSpec *spec, const char *type, uint32_t k)
+{
     for (size_t i = 0; i < spec->n_results; i++) {
         const Gm__PipelineTask *task = gm_results_task(spec, spec->results[i]->task);
-        if (task != NULL && strcmp(task->type, type) == 0 && spec->results[i]->instance == 0) {
+        if (task != NULL && strcmp(task->type, type) == 0 && spec->results[i]->instance == k) {
             return spec->results[i];
         }
     }
@@ -88,4 +93,11 @@ void gm_segment_name(uint32_t number, const uint8_t sha256[32], char out[32])
     char hex[13];
     (void)gm_hex(sha256, 6, hex);
     (void)snprintf(out, 32, "seg-%05u-%s.m4s", number, hex);
+}
+
+void gm_text_segment_name(uint32_t number, const uint8_t sha256[32], char out[32])
+{
+    char hex[13];
+    (void)gm_hex(sha256, 6, hex);
+    (void)snprintf(out, 32, "seg-%05u-%s.vtt", number, hex);
 }

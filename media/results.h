@@ -15,6 +15,8 @@ Gm__ObjectStore gm_results_segment_store(const Gm__TaskSpec *spec);
 const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *name);
 /* The result of the first task of that type (instance 0). Borrowed; NULL: there is none. */
 const Gm__TaskResult *gm_results_find(const Gm__TaskSpec *spec, const char *type);
+/* The result of that type's task, instance k. */
+const Gm__TaskResult *gm_results_instance(const Gm__TaskSpec *spec, const char *type, uint32_t k);
 /* Decoded copies, owned: gm__policy__free_unpacked and so on. Errors: PROTO (absent or malformed),
  * NOMEM. */
 int gm_results_policy(const Gm__TaskSpec *spec, Gm__Policy **out, struct gm_err *err) GM_MUST_CHECK;
@@ -26,5 +28,7 @@ int gm_results_item_meta(const ProtobufCMessageDescriptor *type, const Gm__Item 
 
 /* "seg-00001-0123456789ab.m4s" into out[32]: number and the first 12 hex digits of the hash. */
 void gm_segment_name(uint32_t number, const uint8_t sha256[32], char out[32]);
+/* The same of a WebVTT segment: "seg-00001-0123456789ab.vtt". */
+void gm_text_segment_name(uint32_t number, const uint8_t sha256[32], char out[32]);
 
 #endif

@@ -10,6 +10,7 @@
 #include "media/results.h"
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
+#include "media/split_text.h"
 #include "media/task_io.h"
 #include "proto/streams.h"
 
@@ -53,6 +54,7 @@ struct splitter {
     bool keyframe_seen;
     struct track *tracks; /* owned */
     size_t track_count;
+    struct gm_split_text text;
     int64_t *borders; /* segment starts not yet told to the tracks */
     size_t border_count, border_cap;
     int64_t dropped, read_errors, corrupt;
@@ -76,6 +78,7 @@ static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
         gm_array_reserve(&s->borders, s->border_count, 1, &s->border_cap, sizeof *s->borders, err);
     if (rc == 0) {
         s->borders[s->border_count++] = ts;
+        rc = gm_split_text_border(&s->text, ts, err);
     }
     return rc;
 }
@@ -337,7 +340,7 @@ static int take_packet(struct splitter *s, struct gm_err *err)
             return gm_split_store_add(&s->tracks[k].store, s->packet, err);
         }
     }
-    return 0;
+    return gm_split_text_packet(&s->text, s->packet, err);
 }
 
 static int check_unchanged(const struct splitter *s, struct gm_err *err)
@@ -399,7 +402,8 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
     }
     const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
     *out_end = gm_timeline_end(&s->timeline, p != NULL ? p->duration : 0);
-    return close_chunk(s, true, *out_end, err);
+    rc = close_chunk(s, true, *out_end, err);
+    return rc == 0 ? gm_split_text_end(&s->text, *out_end, err) : rc;
 }
 
 #define WARN(n, code, ...)                                                                         \
@@ -443,20 +447,26 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
     int rc = 0;
     meta->lost_us = lost_us(s);
     meta->truncated = s->truncated || s->read_errors > 0 || meta->lost_us > 0;
-    meta->items = calloc(GM_STREAM_SOUND + s->track_count, sizeof *meta->items);
+    meta->items = calloc(GM_STREAMS, sizeof *meta->items);
     if (meta->items == NULL) {
         return gm_err_nomem(err);
     }
-    meta->n_items = GM_STREAM_SOUND + s->track_count;
+    meta->n_items =
+        s->text.count > 0 ? GM_STREAM_TEXT + s->text.count : GM_STREAM_SOUND + s->track_count;
     meta->items[GM_STREAM_VIDEO] = s->produced;
     for (size_t k = 0; k < s->track_count; k++) {
         meta->items[GM_STREAM_SOUND + k] = s->tracks[k].produced;
+    }
+    for (size_t k = 0; k < s->text.count; k++) {
+        meta->items[GM_STREAM_TEXT + k] = s->text.tracks[k].produced;
     }
     meta->frames = (int64_t)s->timeline.frames;
     int64_t damaged = s->corrupt + s->frames.decode_errors;
     WARN(s->dropped, "source.packets_dropped",
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
     WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
+    WARN(s->text.dropped, "source.text_dropped",
+         "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
     WARN(s->frames.untimed, "source.times_missing",
          "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
@@ -510,7 +520,7 @@ static int open_streams(struct splitter *s, struct gm_err *err)
                                  s->facts->by_reference, name, err);
         s->track_count++;
     }
-    return rc;
+    return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
 
 static int open_all(struct splitter *s, struct gm_err *err)
@@ -557,6 +567,7 @@ static void close_all(struct splitter *s)
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
     free(s->tracks);
+    gm_split_text_fini(&s->text);
     free(s->borders);
     gm__inspection__free_unpacked(s->facts, NULL);
     gm__policy__free_unpacked(s->policy, NULL);

@@ -65,8 +65,10 @@ int gm_task_audio(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 int gm_task_thumbnails(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_mp4(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
-/* Checks what encode or audio announced, in another process: inputs[0].item is the announced item
- * with its meta and objects; results hold the plan. No output. Errors: MEDIA_VERIFY. */
+int gm_task_subtitles(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+/* Checks what encode, audio or subtitles announced, in another process: inputs[0].item is the
+ * announced item with its meta and objects; results hold the plan. No output. Errors: MEDIA_VERIFY.
+ */
 int gm_task_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -34,8 +34,7 @@ void gm_timeline_init(struct gm_timeline *t, const Gm__Policy *policy, AVRationa
     };
 }
 
-/* (ts * time_base - zero) * timescale: exact before its one rounding. */
-static int64_t output_time(const struct gm_timeline *t, int64_t ts)
+int64_t gm_timeline_out(const struct gm_timeline *t, int64_t ts)
 {
     __int128 num =
         (__int128)ts * t->time_base.num * t->zero_den - (__int128)t->zero_num * t->time_base.den;
@@ -66,7 +65,7 @@ void gm_timeline_next(struct gm_timeline *t, int64_t ts, struct gm_timeline_fram
     }
     int64_t gop = gop_of(t, ts);
     int64_t segment = gop / t->segment_gops;
-    int64_t out_ts = output_time(t, ts);
+    int64_t out_ts = gm_timeline_out(t, ts);
     if (t->started && out_ts <= t->last_out) {
         out_ts = t->last_out + 1;
     }

@@ -38,6 +38,9 @@ struct gm_timeline_frame {
 };
 void gm_timeline_init(struct gm_timeline *t, const Gm__Policy *policy, AVRational time_base,
                       const Gm__Rational *zero);
+/* (ts * time_base - zero) * timescale: exact before its one rounding. Looks at these fields
+ * alone. */
+int64_t gm_timeline_out(const struct gm_timeline *t, int64_t ts);
 /* The next frame in output order. ts: time_base; a time that is not above the frame before's is
  * moved to one tick of the output after it. */
 void gm_timeline_next(struct gm_timeline *t, int64_t ts, struct gm_timeline_frame *out);

@@ -1,6 +1,6 @@
-/* The verify task: one announced item of encode or audio, checked in another process than the one
- * that made it, before it is committed. Everything is read back with our own strict reader; one
- * rendition's first GOP, chosen by the chunk's number, and all sound are decoded. */
+/* The verify task: one announced item of encode, audio or subtitles, checked in another process
+ * than the one that made it, before it is committed. Everything is read back with our own strict
+ * reader; one rendition's first GOP, chosen by the chunk's number, and all sound are decoded. */
 #include "media/verify.h"
 
 #include <string.h>
@@ -30,16 +30,17 @@ static int check_alike(const Gm__RenditionChunkMeta *a, const Gm__RenditionChunk
     return alike ? 0 : fail(err, "its renditions have other times", index);
 }
 
-static int check_numbers(Gm__SegmentMeta *const *segments, size_t count, uint32_t index,
-                         struct gm_err *err)
+/* sparse: a segment may hold nothing. */
+static int check_numbers(Gm__SegmentMeta *const *segments, size_t count, bool sparse,
+                         uint32_t index, struct gm_err *err)
 {
     if (count == 0) {
         return fail(err, "it has no segments", index);
     }
     for (size_t i = 0; i < count; i++) {
         const Gm__SegmentMeta *s = segments[i];
-        if (s->number == 0 || s->samples == 0 || s->start_ts < 0 || s->duration_ts <= 0 ||
-            s->duration_ts > INT64_MAX / 4 || s->start_ts > INT64_MAX / 4) {
+        if (s->number == 0 || (s->samples == 0 && !sparse) || s->start_ts < 0 ||
+            s->duration_ts <= 0 || s->duration_ts > INT64_MAX / 4 || s->start_ts > INT64_MAX / 4) {
             return fail(err, "a segment's number or time is out of range", index);
         }
         if (i > 0 && (s->number != segments[i - 1]->number + 1 ||
@@ -55,7 +56,7 @@ static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *i
                             uint64_t *out_frames, struct gm_err *err)
 {
     const Gm__Rendition *rendition = policy->renditions[r->rendition];
-    int rc = check_numbers(r->segments, r->n_segments, input->item->index, err);
+    int rc = check_numbers(r->segments, r->n_segments, false, input->item->index, err);
     *out_frames = 0;
     for (size_t i = 0; i < r->n_segments && rc == 0; i++) {
         struct gm_verify_segment s;
@@ -116,7 +117,7 @@ static int verify_audio(struct gm_task_io *io, const struct gm_task_input *input
     }
     const Gm__AudioTrack *track = policy->audio[meta->track];
     int64_t next = index == 0 ? 0 : -1;
-    int rc = check_numbers(meta->segments, meta->n_segments, index, err);
+    int rc = check_numbers(meta->segments, meta->n_segments, false, index, err);
     for (size_t i = 0; i < meta->n_segments && rc == 0; i++) {
         struct gm_verify_segment s;
         rc = gm_verify_read(io, input, track->name, meta->segments[i], &s, err);
@@ -134,27 +135,58 @@ static int verify_audio(struct gm_task_io *io, const struct gm_task_input *input
     return rc;
 }
 
+static int verify_subtitles(struct gm_task_io *io, const struct gm_task_input *input,
+                            const Gm__Policy *policy, const Gm__TextItemMeta *meta,
+                            struct gm_err *err)
+{
+    uint32_t index = input->item->index;
+    if (meta->track != input->instance || meta->track >= policy->n_text) {
+        return fail(err, "it is of another text track", index);
+    }
+    int rc = check_numbers(meta->segments, meta->n_segments, true, index, err);
+    for (size_t i = 0; i < meta->n_segments && rc == 0; i++) {
+        struct gm_verify_segment s;
+        rc = gm_verify_bytes(io, input, policy->text[meta->track]->name, meta->segments[i],
+                             gm_text_segment_name, &s, err);
+        if (rc < 0) {
+            return rc;
+        }
+        bool last = input->item->last && i + 1 == meta->n_segments;
+        rc = gm_verify_text(&s, policy->timescale, index == 0 && i == 0, last, err);
+        gm_verify_segment_fini(&s);
+        io->progress(io->self, i + 1, meta->n_segments);
+    }
+    return rc;
+}
+
 static int verify_item(struct gm_task_io *io, const struct gm_task_input *input,
                        const Gm__Policy *policy, int64_t *out_chunk, struct gm_err *err)
 {
     const Gm__PipelineTask *task = gm_results_task(io->spec, input->task);
     bool video = task != NULL && strcmp(task->type, "encode") == 0;
     bool audio = task != NULL && strcmp(task->type, "audio") == 0;
+    bool text = task != NULL && strcmp(task->type, "subtitles") == 0;
     ProtobufCMessage *msg = NULL;
-    if (!video && !audio) {
+    if (!video && !audio && !text) {
         return gm_err_set(err, GM_E_PROTO, 0, "items of task `%.64s` are not verified",
                           input->task);
     }
     struct gm_err cause = {0};
     *out_chunk = video ? (int64_t)input->item->index : -1;
-    int rc = gm_results_item_meta(video ? &gm__encode_item_meta__descriptor
-                                        : &gm__audio_item_meta__descriptor,
+    int rc = gm_results_item_meta(video   ? &gm__encode_item_meta__descriptor
+                                  : audio ? &gm__audio_item_meta__descriptor
+                                          : &gm__text_item_meta__descriptor,
                                   input->item, &msg, &cause);
     if (rc < 0) {
         return fail(err, "its meta is malformed", input->item->index);
     }
-    rc = video ? verify_encode(io, input, policy, (const Gm__EncodeItemMeta *)msg, err)
-               : verify_audio(io, input, policy, (const Gm__AudioItemMeta *)msg, err);
+    if (video) {
+        rc = verify_encode(io, input, policy, (const Gm__EncodeItemMeta *)msg, err);
+    } else if (audio) {
+        rc = verify_audio(io, input, policy, (const Gm__AudioItemMeta *)msg, err);
+    } else {
+        rc = verify_subtitles(io, input, policy, (const Gm__TextItemMeta *)msg, err);
+    }
     protobuf_c_message_free_unpacked(msg, NULL);
     return rc;
 }

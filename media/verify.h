@@ -16,6 +16,12 @@ struct gm_verify_segment {
     struct gm_fmp4_read_sample *samples; /* owned; in file order */
     size_t count, cap;
 };
+/* Finds the object whose key ends in meta's name, reads it and compares its size and hash. `name`:
+ * what the file must be called for its hash. */
+int gm_verify_bytes(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
+                    const Gm__SegmentMeta *meta,
+                    void (*name)(uint32_t number, const uint8_t sha256[32], char out[32]),
+                    struct gm_verify_segment *out, struct gm_err *err) GM_MUST_CHECK;
 /* Finds the object whose key ends in meta's name, reads it, compares size, hash and name, and
  * parses it. Errors: also NOMEM and the io's. */
 int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
@@ -45,5 +51,10 @@ int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4
 /* Decodes all frames. */
 int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
                            struct gm_err *err) GM_MUST_CHECK;
+
+/* A WebVTT segment (gm_verify_bytes): it parses, holds as many cues as announced, and each of them
+ * shows during the segment; first, last: it also has what shows before, after. */
+int gm_verify_text(const struct gm_verify_segment *s, uint32_t timescale, bool first, bool last,
+                   struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -62,13 +62,14 @@ static int read_object(struct gm_task_io *io, const struct gm_task_input *input,
 }
 
 static int check_bytes(const struct gm_verify_segment *s, const Gm__Object *object,
+                       void (*name_of)(uint32_t number, const uint8_t sha256[32], char out[32]),
                        struct gm_err *err)
 {
     const Gm__SegmentMeta *meta = s->meta;
     uint8_t sha256[GM_SHA256_SIZE];
     char name[32];
     gm_sha256(s->data, s->size, sha256);
-    gm_segment_name(meta->number, sha256, name);
+    name_of(meta->number, sha256, name);
     if (s->size != meta->size || (object->size != 0 && object->size != s->size)) {
         return gm_verify_fail(err, s, "%zu bytes instead of %llu", s->size,
                               (unsigned long long)meta->size);
@@ -97,26 +98,42 @@ static int take_sample(const struct gm_fmp4_read_sample *sample, void *arg)
     return 0;
 }
 
-int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
-                   const Gm__SegmentMeta *meta, struct gm_verify_segment *out, struct gm_err *err)
+int gm_verify_bytes(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
+                    const Gm__SegmentMeta *meta,
+                    void (*name)(uint32_t number, const uint8_t sha256[32], char out[32]),
+                    struct gm_verify_segment *out, struct gm_err *err)
 {
     struct gm_verify_segment s = {.meta = meta, .where = where};
-    struct gm_err cause = {0};
     ptrdiff_t object = find_object(input->item, meta->name);
     if (object < 0) {
         return gm_verify_fail(err, &s, "its file %.60s was not announced", meta->name);
     }
     int rc = read_object(io, input, (size_t)object, &s, err);
     if (rc == 0) {
-        rc = check_bytes(&s, input->item->objects[object], err);
+        rc = check_bytes(&s, input->item->objects[object], name, err);
     }
-    if (rc == 0) {
-        rc = gm_fmp4_read_segment(s.data, s.size, take_sample, &s, &cause);
-        if (rc == -GM_E_NOMEM) {
-            rc = gm_err_nomem(err);
-        } else if (rc < 0) {
-            rc = gm_verify_fail(err, &s, "%s", cause.text);
-        }
+    if (rc < 0) {
+        gm_verify_segment_fini(&s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
+                   const Gm__SegmentMeta *meta, struct gm_verify_segment *out, struct gm_err *err)
+{
+    struct gm_verify_segment s;
+    struct gm_err cause = {0};
+    int rc = gm_verify_bytes(io, input, where, meta, gm_segment_name, &s, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_fmp4_read_segment(s.data, s.size, take_sample, &s, &cause);
+    if (rc == -GM_E_NOMEM) {
+        rc = gm_err_nomem(err);
+    } else if (rc < 0) {
+        rc = gm_verify_fail(err, &s, "%s", cause.text);
     }
     if (rc == 0 && s.count != meta->samples) {
         rc = gm_verify_fail(err, &s, "%zu samples instead of %u", s.count, meta->samples);

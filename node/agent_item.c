@@ -166,7 +166,9 @@ static bool settle(struct gm_item *item)
 
 static bool is_verified_type(const struct gm_task *task)
 {
-    return strcmp(task->spec->type, "encode") == 0 || strcmp(task->spec->type, "audio") == 0;
+    const char *type = task->spec->type;
+    return strcmp(type, "encode") == 0 || strcmp(type, "audio") == 0 ||
+           strcmp(type, "subtitles") == 0;
 }
 
 static void after_read(void *arg)

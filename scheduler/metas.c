@@ -59,6 +59,25 @@ static int warn_all(json_t *list, Gm__Warning **warnings, size_t count, struct g
     return rc;
 }
 
+static int read_text(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
+{
+    ProtobufCMessage *message = NULL;
+    if (r->instance >= GM_MAX_TEXT_TRACKS) {
+        return 0;
+    }
+    int rc = gm_message_decode(&gm__text_meta__descriptor, r->meta, r->meta_size, META_MAX_BYTES,
+                               &message, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__TextMeta *meta = (Gm__TextMeta *)message;
+    if (m->text[r->instance] != NULL) {
+        gm__text_meta__free_unpacked(m->text[r->instance], NULL);
+    }
+    m->text[r->instance] = meta;
+    return warn_all(m->warnings, meta->warnings, meta->n_warnings, err);
+}
+
 static int read_result(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
 {
     ProtobufCMessage *message = NULL;
@@ -73,6 +92,8 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
         type = &gm__audio_meta__descriptor;
+    } else if (strcmp(r->type, "subtitles") == 0) {
+        return read_text(m, r, err);
     } else {
         return 0;
     }
@@ -260,6 +281,11 @@ int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, st
 
 void gm_metas_fini(struct gm_metas *metas)
 {
+    for (size_t i = 0; i < GM_MAX_TEXT_TRACKS; i++) {
+        if (metas->text[i] != NULL) {
+            gm__text_meta__free_unpacked(metas->text[i], NULL);
+        }
+    }
     if (metas->inspection != NULL) {
         gm__inspection__free_unpacked(metas->inspection, NULL);
     }

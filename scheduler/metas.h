@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "media.pb-c.h"
+#include "proto/streams.h"
 #include "scheduler/core/view.h"
 
 /* What a job's tasks said, decoded: for documents and the report. Thread: the core's. */
@@ -22,9 +23,10 @@ struct gm_metas {
     Gm__Policy *policy;
     Gm__PackageMeta *package;
     Gm__SplitMeta *split;
-    struct gm_media_sum *renditions; /* owned; policy->n_renditions of them */
-    struct gm_media_sum *audio;      /* owned; policy->n_audio of them */
-    json_t *warnings;                /* owned: [{"code","text","count"}] */
+    struct gm_media_sum *renditions;        /* owned; policy->n_renditions of them */
+    struct gm_media_sum *audio;             /* owned; policy->n_audio of them */
+    Gm__TextMeta *text[GM_MAX_TEXT_TRACKS]; /* owned; by track, NULL: not made */
+    json_t *warnings;                       /* owned: [{"code","text","count"}] */
 };
 
 /* items: also reads what encode and audio committed item by item (sums and their warnings).

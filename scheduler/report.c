@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
+#include "scheduler/report_text.h"
 
 #define GM_REPORT_PARENTS 16
 
@@ -112,7 +113,7 @@ static json_t *source_json(const struct report *r)
     const Gm__SplitMeta *split = r->metas.split;
     int64_t lost_us = split != NULL ? split->lost_us : in->lost_us;
     bool truncated = split != NULL ? (bool)split->truncated : in->lost_us > 0;
-    return json_pack(
+    json_t *j = json_pack(
         "{s:o, s:I, s:o, s:f, s:b, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
         gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size, "format",
         gm_json_string(in->format), "duration_s", (double)in->duration_us / 1e6, "truncated",
@@ -120,6 +121,14 @@ static json_t *source_json(const struct report *r)
         video_json(in->video), "audio", audio_facts_json(in), "dropped", dropped_json(in),
         "timeline", in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
         "timeline_reason", gm_json_string(in->timeline_reason));
+    /* json_object_set_new takes NULL for an error */
+    if (j != NULL && (json_object_set_new(j, "text", gm_report_text_facts(in)) < 0 ||
+                      json_object_set_new(j, "chapters",
+                                          gm_report_chapters(in->chapters, in->n_chapters)) < 0)) {
+        json_decref(j);
+        return NULL;
+    }
+    return j;
 }
 
 static double segment_seconds(const Gm__Policy *p)
@@ -510,6 +519,10 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
                           "outputs", outputs, "tasks", tasks, "cost", cost, "elapsed_s",
                           (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
                           r->metas.warnings, "errors", errors);
+    if (j != NULL && json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0) {
+        json_decref(j);
+        j = NULL;
+    }
     if (j == NULL) {
         return gm_err_nomem(err);
     }

@@ -84,6 +84,8 @@ static const struct gm_pipeline_param PARAMS[] = {
      "fewer."},
     {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
      SAMPLE_RATES, "48000", false, "Samples a second."},
+    {"subtitles", "default_language", GM_PARAM_LANGUAGE, AT(SubtitlesParams, default_language), 0,
+     0, NULL, "und", false, "Language of text tracks that name none."},
     {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
      "5", false, "Seconds of programme that one tile stands for."},
     {"thumbnails", "width", GM_PARAM_UINT32, AT(ThumbnailsParams, width), 16, 640, NULL, "160",
@@ -243,6 +245,24 @@ static int set_watermark(const struct gm_yaml *node, Gm__Watermark **field, stru
     return rc;
 }
 
+static int get_language(const struct gm_pipeline_param *row, const struct gm_yaml *node,
+                        const char **out, struct gm_err *err)
+{
+    int rc = gm_yaml_string(node, out, err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (const char *const *c = row->choices; c != NULL && *c != NULL; c++) {
+        if (strcmp(*c, *out) == 0) {
+            return 0;
+        }
+    }
+    return strlen(*out) == 3 && strspn(*out, "abcdefghijklmnopqrstuvwxyz") == 3
+               ? 0
+               : gm_yaml_fail(node, err, "%s is an ISO 639-2 code such as eng, not `%s`", row->name,
+                              *out);
+}
+
 static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *node, void *params,
                      struct gm_err *err)
 {
@@ -276,6 +296,9 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
         return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
     case GM_PARAM_WORD:
         rc = gm_yaml_string(node, &text, err);
+        return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
+    case GM_PARAM_LANGUAGE:
+        rc = get_language(row, node, &text, err);
         return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
     case GM_PARAM_SIDES:
         return set_sides_field(row, node, params, err);

@@ -22,12 +22,13 @@ enum gm_param_type {
     GM_PARAM_SIZE, /* uint32_t, written with k, M suffixes too */
     GM_PARAM_DOUBLE,
     GM_PARAM_BOOL,
-    GM_PARAM_CHOICE, /* one word of `choices` */
-    GM_PARAM_FILE,   /* name of an asset */
-    GM_PARAM_SIDES,  /* list of even short sides in px, falling, 1..16 of them */
-    GM_PARAM_WORD,   /* text that encode.c checks */
-    GM_PARAM_RUNGS,  /* a map from short sides to maps of what rungs may have: params.c */
-    GM_PARAM_MAP     /* the rows whose task is this row's name */
+    GM_PARAM_CHOICE,   /* one word of `choices` */
+    GM_PARAM_FILE,     /* name of an asset */
+    GM_PARAM_LANGUAGE, /* ISO 639-2 code: three small letters; or a word of `choices` */
+    GM_PARAM_SIDES,    /* list of even short sides in px, falling, 1..16 of them */
+    GM_PARAM_WORD,     /* text that encode.c checks */
+    GM_PARAM_RUNGS,    /* a map from short sides to maps of what rungs may have: params.c */
+    GM_PARAM_MAP       /* the rows whose task is this row's name */
 };
 
 /* One parameter of a task type. */

@@ -201,7 +201,7 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     json_decref(j);
     (void)snprintf(path, sizeof path, "/v1/jobs/%s:explain", ids[0]);
     assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
-    assert_int_equal(json_array_size(json_object_get(j, "tasks")), 8);
+    assert_int_equal(json_array_size(json_object_get(j, "tasks")), 9);
     json_decref(j);
     farm_stop(&f);
 }

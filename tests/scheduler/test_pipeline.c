@@ -38,9 +38,10 @@ static void shipped_pipelines_load(void **state)
 static void written_defaults_equal_the_table(void **state)
 {
     static const char bare[] = VIDEO "  a: {type: audio, needs: [s]}\n"
+                                     "  x: {type: subtitles, needs: [s]}\n"
                                      "  t: {type: thumbnails, needs: [v]}\n"
-                                     "  m: {type: mp4, needs: [v, a]}\n"
-                                     "  k: {type: package, needs: [v, a]}\n";
+                                     "  m: {type: mp4, needs: [v, a, x]}\n"
+                                     "  k: {type: package, needs: [v, a, x]}\n";
     struct gm_err err = {0};
     Gm__Pipeline *shipped = NULL;
     Gm__Pipeline *plain = NULL;
@@ -303,6 +304,10 @@ static void value_text(const struct gm_pipeline_param *row, char out[256])
     for (const char *const *c = row->choices; c != NULL && *c != NULL; c++) {
         used += (size_t)snprintf(out + used, 256 - used, "%s%s", used != 0 ? ", " : "", *c);
     }
+    if (row->type == GM_PARAM_LANGUAGE) {
+        (void)snprintf(out + used, 256 - used, "%san ISO 639-2 code", used != 0 ? " or " : "");
+        return;
+    }
     if (row->choices != NULL) {
         return;
     }
@@ -369,7 +374,7 @@ static void manual_holds_every_option(void **state)
         lines++;
     }
     assert_int_equal(missing, 0);
-    assert_int_equal(lines, rows + 4 + 8); /* and the shipped pipelines, and the task types */
+    assert_int_equal(lines, rows + 4 + 9); /* and the shipped pipelines, and the task types */
     free(doc);
 }
 
