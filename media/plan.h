@@ -23,7 +23,8 @@ int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *col
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
-/* Tracks for the source's audio streams, at most GM_PLAN_TRACKS. */
+/* Tracks for the source's audio streams, at most GM_PLAN_TRACKS; one of silence where there is a
+ * video, no sound, and it is asked for. Without a video also timescale and chunk rule. */
 #define GM_PLAN_TRACKS 8
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;

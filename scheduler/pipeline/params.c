@@ -84,6 +84,8 @@ static const struct gm_pipeline_param PARAMS[] = {
      "fewer."},
     {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
      SAMPLE_RATES, "48000", false, "Samples a second."},
+    {"audio", "silence", GM_PARAM_BOOL, AT(AudioParams, silence), 0, 0, NULL, "false", false,
+     "A track of silence, as long as the video, where the source has no sound."},
     {"subtitles", "default_language", GM_PARAM_LANGUAGE, AT(SubtitlesParams, default_language), 0,
      0, NULL, "und", false, "Language of text tracks that name none."},
     {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
