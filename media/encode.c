@@ -9,6 +9,7 @@
 #include "media/frames.h"
 #include "media/front.h"
 #include "media/graph.h"
+#include "media/poster.h"
 #include "media/results.h"
 #include "media/tiles.h"
 
@@ -197,7 +198,8 @@ static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t i
         rc = gm_encode_writer_frame(r->writers[i], index, gm_graph_get(r->graph, i), err);
     }
     if (rc == 0 && r->tiles != NULL) {
-        rc = gm_tiles_picture(r->tiles, index, picture, err);
+        rc = gm_tiles_picture(r->tiles, index, picture,
+                              gm_graph_get(r->graph, gm_poster_rung(r->policy)), err);
     }
     r->chunk_frames++;
     tick(r);

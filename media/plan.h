@@ -41,7 +41,7 @@ int gm_plan_chapters(const Gm__Inspection *facts, Gm__Policy *policy,
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,
                         struct gm_err *err) GM_MUST_CHECK;
 
-/* thumbnails, tile_height_px and tile_filters of the policy. */
+/* thumbnails, tile_* and poster_* of the policy. */
 int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,
                    Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
 /* Decodes every image that came with the pipeline, so that a damaged one ends the job before
