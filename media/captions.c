@@ -1,15 +1,88 @@
 #include "media/captions.h"
 
-#define TRIPLET 3
-#define VALID 4 /* bit cc_valid of the first byte */
+#include <string.h>
 
-bool gm_captions_any(const AVFrame *picture)
+#define TRIPLET 3
+#define MAX_TRIPLETS 31
+#define VALID 4 /* bit cc_valid of the first byte; the two below it say the kind */
+
+unsigned gm_captions_look(const AVFrame *picture)
 {
     const AVFrameSideData *side = av_frame_get_side_data(picture, AV_FRAME_DATA_A53_CC);
+    unsigned seen = 0;
     for (size_t i = 0; side != NULL && i + TRIPLET <= side->size; i += TRIPLET) {
-        if ((side->data[i] & VALID) != 0) {
-            return true;
+        const uint8_t *t = side->data + i;
+        bool analog = (t[0] & 2) == 0;
+        /* Padding of CEA-608 is zeros under odd parity. */
+        bool padding = analog ? (t[1] & 0x7f) == 0 && (t[2] & 0x7f) == 0 : t[1] == 0 && t[2] == 0;
+        if ((t[0] & VALID) == 0) {
+            continue;
+        }
+        seen |= GM_CAPTIONS_ANY;
+        if (!padding) {
+            seen |= !analog           ? GM_CAPTIONS_DIGITAL
+                    : (t[0] & 1) != 0 ? GM_CAPTIONS_FIELD2
+                                      : GM_CAPTIONS_FIELD1;
         }
     }
-    return false;
+    return seen;
+}
+
+int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err)
+{
+    const AVFrameSideData *side = av_frame_get_side_data(from, AV_FRAME_DATA_A53_CC);
+    if (side == NULL) {
+        return 0;
+    }
+    AVBufferRef *data = av_buffer_ref(side->buf);
+    if (data == NULL) {
+        return gm_err_nomem(err);
+    }
+    if (av_frame_new_side_data_from_buf(to, AV_FRAME_DATA_A53_CC, data) == NULL) {
+        av_buffer_unref(&data);
+        return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+bool gm_captions_carries(const char *codec)
+{
+    return strcmp(codec, "h264") == 0 || strcmp(codec, "hevc") == 0;
+}
+
+/* Bytes of a NAL unit: a 3 goes between two zeros and a byte below 4. */
+static void add_escaped(struct gm_buf *out, const uint8_t *data, size_t size)
+{
+    size_t zeros = 0;
+    for (size_t i = 0; i < size; i++) {
+        if (zeros == 2 && data[i] < 4) {
+            gm_buf_u8(out, 3);
+            zeros = 0;
+        }
+        gm_buf_u8(out, data[i]);
+        zeros = data[i] == 0 ? zeros + 1 : 0;
+    }
+}
+
+void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out)
+{
+    /* NAL unit header (PREFIX_SEI_NUT), payload type 4 and its size, ITU-T T.35 country and
+     * provider, "GA94", cc_data; then the triplets; marker bits; rbsp_trailing_bits. */
+    uint8_t unit[4 + 10 + MAX_TRIPLETS * TRIPLET + 2] = {0x4e, 0x01, 4,   0,   0xb5, 0x00,
+                                                         0x31, 'G',  'A', '9', '4',  3};
+    size_t triplets = size / TRIPLET;
+    struct gm_buf nal = {0};
+    if (size % TRIPLET != 0 || triplets == 0 || triplets > MAX_TRIPLETS) {
+        return;
+    }
+    unit[3] = (uint8_t)(11 + size);
+    unit[12] = (uint8_t)(0xc0 | triplets);
+    unit[13] = 0xff;
+    memcpy(unit + 14, data, size);
+    unit[14 + size] = 0xff;
+    unit[15 + size] = 0x80;
+    add_escaped(&nal, unit, 16 + size);
+    gm_buf_be32(out, (uint32_t)nal.size);
+    gm_buf_add(out, nal.data, nal.size);
+    gm_buf_fini(&nal);
 }

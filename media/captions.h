@@ -5,11 +5,31 @@
 
 #include <libavutil/frame.h>
 
+#include "common/buf.h"
+#include "common/err.h"
+
 /* CEA-608/708 data of pictures (AV_FRAME_DATA_A53_CC): triplets of a byte that says their kind and
- * whether they hold, and two bytes of data.
+ * whether they hold, and two bytes of data. It belongs to its picture and is carried as it is.
  * Source: ANSI/SCTE 128-1 8.2, cc_data_pkt; ATSC A/53 part 4, 6.2.3. */
 
-/* Whether the picture carries some: one valid triplet at least. */
-bool gm_captions_any(const AVFrame *picture);
+/* What was seen of it: bits. */
+enum {
+    GM_CAPTIONS_ANY = 1,     /* valid triplets, if only padding */
+    GM_CAPTIONS_FIELD1 = 2,  /* CEA-608 of field 1: CC1, CC2 */
+    GM_CAPTIONS_FIELD2 = 4,  /* of field 2: CC3, CC4 */
+    GM_CAPTIONS_DIGITAL = 8, /* CEA-708 */
+};
+unsigned gm_captions_look(const AVFrame *picture);
+
+/* Gives `to` the captions of `from`, if there are any. Errors: NOMEM. */
+int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err) GM_MUST_CHECK;
+
+/* Whether a codec's stream carries captions: "h264", "hevc". */
+bool gm_captions_carries(const char *codec);
+
+/* The SEI message of captions as an HEVC NAL unit with its length (4 bytes) before it: what stands
+ * at the head of the picture's sample. Nothing where the data is no whole triplets or more than 31.
+ * Source: ITU-T H.265 D.2.6, 7.3.2.4; ATSC A/72 part 1, 6.4.2. */
+void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out);
 
 #endif

@@ -91,6 +91,33 @@ static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const 
     gm_buf_str(out, "        </SegmentList>\n      </Representation>\n");
 }
 
+/* Captions within the pictures; in which language is not known. Source: ANSI/SCTE 214-1, 7.2 and
+ * 7.3. */
+static void add_captions(struct gm_buf *out, const struct gm_manifest *m)
+{
+    bool all = true;
+    const char *before =
+        "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-608:2015\" value=\"";
+    const char *after = "";
+    for (size_t i = 0; i < m->videos; i++) {
+        all = all && m->video[i].captions;
+    }
+    for (size_t i = 0; all && i < m->captions_count; i++) {
+        if (m->captions[i][0] == 'C') {
+            gm_buf_printf(out, "%s%s=und", before, m->captions[i]);
+            before = ";";
+            after = "\"/>\n";
+        }
+    }
+    gm_buf_str(out, after);
+    for (size_t i = 0; all && i < m->captions_count; i++) {
+        if (m->captions[i][0] == 'S') {
+            gm_buf_str(out, "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-708:2015\""
+                            " value=\"1=lang:und\"/>\n");
+        }
+    }
+}
+
 static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t target_s)
 {
     const struct gm_manifest_track *best = &m->video[0];
@@ -104,6 +131,7 @@ static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t t
                   " segmentAlignment=\"true\" startWithSAP=\"1\" par=\"%" PRId64 ":%" PRId64
                   "\">\n",
                   best->width_px / par, best->height_px / par);
+    add_captions(out, m);
     gm_buf_str(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
     for (size_t i = 0; i < m->videos; i++) {
         const struct gm_manifest_track *t = &m->video[i];
@@ -135,14 +163,8 @@ static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t in
     if (language != NULL) {
         add_attribute(out, "lang", language);
     }
-    gm_buf_str(out, ">\n");
-    if (t->title != NULL && t->title[0] != '\0') {
-        gm_buf_str(out, "      <Label>");
-        add_text(out, t->title);
-        gm_buf_str(out, "</Label>\n");
-    }
     gm_buf_printf(out,
-                  "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n"
+                  ">\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n"
                   "      <Representation",
                   index == gm_manifest_default_audio(m) ? "main" : "alternate");
     add_attribute(out, "id", t->name);
@@ -197,7 +219,7 @@ static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_
 void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
-    int64_t duration_us = m->videos > 0 ? end_us(&m->video[0]) : 0;
+    int64_t duration_us = end_us(&m->video[0]);
     for (size_t i = 0; i < m->audios; i++) {
         int64_t us = end_us(&m->audio[i]);
         duration_us = us > duration_us ? us : duration_us;
@@ -210,9 +232,7 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
                   " minBufferTime=\"PT%" PRId64 "S\">\n"
                   "  <Period id=\"0\" start=\"PT0S\">\n",
                   duration_us / 1000000, duration_us % 1000000, target_s);
-    if (m->videos > 0) {
-        add_video(out, m, target_s);
-    }
+    add_video(out, m, target_s);
     for (size_t i = 0; i < m->audios; i++) {
         add_audio(out, m, i, target_s);
     }

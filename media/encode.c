@@ -4,12 +4,12 @@
 
 #include <libavutil/pixdesc.h>
 
+#include "media/captions.h"
 #include "media/colour.h"
 #include "media/encode_writer.h"
 #include "media/frames.h"
 #include "media/front.h"
 #include "media/graph.h"
-#include "media/poster.h"
 #include "media/results.h"
 #include "media/tiles.h"
 
@@ -195,11 +195,14 @@ static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t i
 {
     int rc = gm_graph_push(r->graph, picture, header->frames[index]->out_ts, err);
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
-        rc = gm_encode_writer_frame(r->writers[i], index, gm_graph_get(r->graph, i), err);
+        AVFrame *frame = gm_graph_get(r->graph, i);
+        rc = gm_captions_copy(picture, frame, err);
+        if (rc == 0) {
+            rc = gm_encode_writer_frame(r->writers[i], index, frame, err);
+        }
     }
     if (rc == 0 && r->tiles != NULL) {
-        rc = gm_tiles_picture(r->tiles, index, picture,
-                              gm_graph_get(r->graph, gm_poster_rung(r->policy)), err);
+        rc = gm_tiles_picture(r->tiles, index, picture, err);
     }
     r->chunk_frames++;
     tick(r);

@@ -10,6 +10,7 @@
 #include "common/hash.h"
 #include "media/av.h"
 #include "media/bitstream.h"
+#include "media/captions.h"
 #include "media/encoder.h"
 #include "media/fmp4.h"
 #include "media/results.h"
@@ -43,6 +44,8 @@ struct gm_encode_writer {
     struct gm_encoder *encoder; /* owned */
     AVPacket *packet;           /* owned */
     bool *seen;                 /* owned, one a frame: its packet came */
+    AVBufferRef **captions;     /* owned, one a frame; for HEVC, whose encoder takes none */
+    size_t frame_count;
     /* The GOP whose packets come now: frames first .. end - 1. */
     size_t gop_first, gop_end;
     struct sample *samples; /* owned */
@@ -83,16 +86,18 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
     }
     w->p = *params;
     w->fd = -1;
+    w->frame_count = h->n_frames;
     w->rendition = params->policy->renditions[params->rendition];
     w->packet = av_packet_alloc();
     w->hash = gm_sha256_create();
     w->seen = calloc(h->n_frames, sizeof *w->seen);
+    w->captions = calloc(h->n_frames, sizeof(AVBufferRef *));
     w->segments = calloc(h->n_segments, sizeof *w->segments);
     w->metas = calloc(h->n_segments, sizeof *w->metas);
     w->files = calloc(h->n_segments, sizeof *w->files);
     int rc = 0;
-    if (w->packet == NULL || w->hash == NULL || w->seen == NULL || w->segments == NULL ||
-        w->metas == NULL || w->files == NULL) {
+    if (w->packet == NULL || w->hash == NULL || w->seen == NULL || w->captions == NULL ||
+        w->segments == NULL || w->metas == NULL || w->files == NULL) {
         rc = gm_err_nomem(err);
     }
     if (rc == 0) {
@@ -144,6 +149,10 @@ void gm_encode_writer_close(struct gm_encode_writer **writer, bool remove)
     gm_buf_fini(&w->gop_bytes);
     gm_buf_fini(&w->prefix);
     gm_buf_fini(&w->bytes);
+    for (size_t i = 0; w->captions != NULL && i < w->frame_count; i++) {
+        av_buffer_unref(&w->captions[i]);
+    }
+    free(w->captions);
     free(w->seen);
     free(w->samples);
     free(w->scratch);
@@ -340,6 +349,10 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
     if ((p->flags & AV_PKT_FLAG_KEY) != 0) {
         gm_buf_add(&w->gop_bytes, w->prefix.data, w->prefix.size);
     }
+    if (w->captions[index] != NULL) {
+        gm_captions_add_hevc(w->captions[index]->data, w->captions[index]->size, &w->gop_bytes);
+        av_buffer_unref(&w->captions[index]);
+    }
     rc = w->codec->add_sample(p->data, (size_t)p->size, &w->gop_bytes, err);
     if (rc < 0) {
         return rc;
@@ -368,6 +381,13 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, AVFrame *fr
                            struct gm_err *err)
 {
     const Gm__FrameEntry *entry = w->p.header->frames[index];
+    const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
+    if (side != NULL && w->codec->id == AV_CODEC_ID_HEVC) {
+        w->captions[index] = av_buffer_ref(side->buf);
+        if (w->captions[index] == NULL) {
+            return gm_err_nomem(err);
+        }
+    }
     frame->pts = entry->out_ts;
     frame->pict_type = entry->gop_start ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
     return encode(w, frame, err);

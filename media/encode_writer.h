@@ -20,7 +20,8 @@ struct gm_encode_writer_params {
 /* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM. */
 int gm_encode_writer_open(const struct gm_encode_writer_params *params,
                           struct gm_encode_writer **out, struct gm_err *err) GM_MUST_CHECK;
-/* Frame `index` of the chunk, frames in order. The frame's pts and pict_type are set here.
+/* Frame `index` of the chunk, frames in order. The frame's pts and pict_type are set here;
+ * its captions go along.
  * Errors: MEDIA, NOMEM, the io's. */
 int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, struct AVFrame *frame,
                            struct gm_err *err) GM_MUST_CHECK;

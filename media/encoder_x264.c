@@ -55,7 +55,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         rc = gm_encoder_option(ctx, "forced-idr", "1", err);
     }
     if (rc == 0) {
-        rc = gm_encoder_option(ctx, "a53cc", "0", err);
+        rc = gm_encoder_option(ctx, "a53cc", "1", err);
     }
     if (rc == 0) {
         rc = gm_encoder_option(ctx, "x264-params",

@@ -7,6 +7,7 @@
 #include <libavutil/display.h>
 
 #include "common/utf8.h"
+#include "media/captions.h"
 #include "media/pb.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
@@ -56,6 +57,27 @@ static const char *field_order(const AVCodecParameters *par, const struct gm_sca
         return "progressive";
     }
     return "unknown";
+}
+
+/* The services that data was seen of; where all was padding, the usual one. */
+static int fill_captions(const struct gm_scan *scan, Gm__VideoFacts *out, struct gm_err *err)
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } rows[] = {{GM_CAPTIONS_FIELD1, "CC1"},
+                {GM_CAPTIONS_FIELD2, "CC3"},
+                {GM_CAPTIONS_DIGITAL, "SERVICE1"}};
+    unsigned seen = scan->captions == GM_CAPTIONS_ANY ? GM_CAPTIONS_FIELD1 : scan->captions;
+    int rc = 0;
+    out->captions = scan->captions != 0;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rc == 0; i++) {
+        if ((seen & rows[i].bit) != 0) {
+            rc = gm_pb_add_string(&out->caption_services, &out->n_caption_services, rows[i].name,
+                                  err);
+        }
+    }
+    return rc;
 }
 
 /* By content; where that does not tell, by the flags. */
@@ -124,7 +146,6 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
         out->flip = flip;
     }
     out->bitrate_bps = par->bit_rate;
-    out->captions = scan->captioned_frames > 0;
     const char *profile = avcodec_profile_name(par->codec_id, par->profile);
     int rc = gm_pb_string(&out->codec, avcodec_get_name(par->codec_id), err);
     if (rc == 0) {
@@ -132,6 +153,9 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     }
     if (rc == 0) {
         rc = gm_pb_string(&out->field_order, field_order(par, scan), err);
+    }
+    if (rc == 0) {
+        rc = fill_captions(scan, out, err);
     }
     if (rc == 0) {
         fill_fields(scan, out);

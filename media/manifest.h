@@ -15,6 +15,7 @@ struct gm_manifest_track {
     size_t count; /* at least 1; times continuous */
     /* video */
     uint32_t width_px, height_px;
+    bool captions; /* it carries gm_manifest.captions */
     /* audio */
     const char *language; /* ISO 639-2; "und" or empty: unknown */
     const char *title;    /* may be empty */
@@ -27,11 +28,13 @@ struct gm_manifest_track {
 struct gm_manifest {
     const char *prefix;                    /* "v/<publication>/": before every path */
     const struct gm_manifest_track *video; /* best first */
-    size_t videos;                         /* 0: sound alone */
+    size_t videos;                         /* at least 1 */
     const struct gm_manifest_track *audio;
-    size_t audios;                        /* at least 1 without a video */
+    size_t audios;
     const struct gm_manifest_track *text; /* the video's segments; is_default: at most one */
     size_t texts;
+    char **captions; /* CEA-608/708 services in the pictures: "CC1", "CC3", "SERVICE1" */
+    size_t captions_count;
     int64_t rate_num, rate_den; /* constant frame rate, or the highest; 0/1: measure */
 };
 struct gm_manifest_rate {

@@ -9,6 +9,7 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "media/captions.h"
 #include "media/dash.h"
 #include "media/hls.h"
 #include "media/package_collect.h"
@@ -67,6 +68,13 @@ static int open_task(struct package_task *t, struct gm_err *err)
     return gm_fs_path(t->prefix, sizeof(t->prefix), err, "v/%s/", t->policy->publication);
 }
 
+static bool carries_captions(const struct package_task *t, const Gm__Rendition *r)
+{
+    const Gm__VideoFacts *v = t->facts->video;
+    return v != NULL && v->n_caption_services > 0 && r->encode != NULL &&
+           gm_captions_carries(r->encode->codec);
+}
+
 static void describe(struct package_task *t)
 {
     const Gm__Policy *p = t->policy;
@@ -79,7 +87,8 @@ static void describe(struct package_task *t)
                                                   .segments = t->segments.video[i].list,
                                                   .count = t->segments.video[i].count,
                                                   .width_px = r->width_px,
-                                                  .height_px = r->height_px};
+                                                  .height_px = r->height_px,
+                                                  .captions = carries_captions(t, r)};
     }
     for (size_t i = 0; i < p->n_audio; i++) {
         const Gm__AudioTrack *a = p->audio[i];
@@ -91,10 +100,12 @@ static void describe(struct package_task *t)
                                             .segments = t->segments.audio[i].list,
                                             .count = t->segments.audio[i].count,
                                             .language = a->language,
-                                            .title = a->title,
                                             .is_default = a->is_default,
                                             .channels = a->params->channels,
                                             .sample_rate = a->params->sample_rate};
+        if (a->source_audio < t->facts->n_audio) {
+            track->title = t->facts->audio[a->source_audio]->title;
+        }
     }
     for (size_t i = 0; i < p->n_text; i++) {
         const Gm__TextTrack *x = p->text[i];
@@ -117,6 +128,10 @@ static void describe(struct package_task *t)
                                        .audios = p->n_audio,
                                        .text = t->tracks + p->n_renditions + p->n_audio,
                                        .texts = p->n_text};
+    if (t->facts->video != NULL) {
+        t->manifest.captions = t->facts->video->caption_services;
+        t->manifest.captions_count = t->facts->video->n_caption_services;
+    }
     const Gm__Rational *rate = p->timescale_rate;
     if ((rate == NULL || rate->num <= 0) && p->peak_rate != NULL) {
         rate = p->peak_rate;

@@ -70,6 +70,21 @@ int gm_pb_append(void *list, size_t *count, ProtobufCMessage *msg, struct gm_err
     return 0;
 }
 
+int gm_pb_add_string(char ***list, size_t *count, const char *value, struct gm_err *err)
+{
+    char **grown = realloc(*list, (*count + 1) * sizeof *grown);
+    if (grown == NULL) {
+        return gm_err_nomem(err);
+    }
+    *list = grown;
+    grown[*count] = strdup(value);
+    if (grown[*count] == NULL) {
+        return gm_err_nomem(err);
+    }
+    ++*count;
+    return 0;
+}
+
 int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_t count,
                struct gm_err *err, const char *fmt, ...)
 {

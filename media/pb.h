@@ -14,6 +14,9 @@ int gm_pb_bytes(ProtobufCBinaryData *field, const void *data, size_t size,
 /* Appends msg to a repeated field: takes it, also on failure. list: &message->field. */
 int gm_pb_append(void *list, size_t *count, ProtobufCMessage *msg,
                  struct gm_err *err) GM_MUST_CHECK;
+/* Appends a copy to a repeated field of strings. */
+int gm_pb_add_string(char ***list, size_t *count, const char *value,
+                     struct gm_err *err) GM_MUST_CHECK;
 /* Appends a warning; count: how often. The text is a sentence of at most 239 bytes. */
 int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_t count,
                struct gm_err *err, const char *fmt, ...) GM_PRINTF(6, 7) GM_MUST_CHECK;

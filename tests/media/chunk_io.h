@@ -24,7 +24,8 @@ struct clip {
 
 /* A picture full of detail that moves with i. Owned. */
 AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i);
-/* encoder: libavcodec's name; options: "key=value,key=value". */
+/* encoder: libavcodec's name; options: "key=value,key=value". With "a53cc=1" two of three frames
+ * have caption data, no two the same. */
 struct clip *clip_make(const char *encoder, const char *options, int frames);
 struct clip *clip_load(const char *path);
 /* Writes the clip as a file of the format that the path's ending names. */

@@ -1,0 +1,245 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "media/av.h"
+#include "media/captions.h"
+#include "media/chunk_io.h"
+#include "media/folder_io.h"
+
+#define FRAMES 320 /* 12.8 s: 3 chunks */
+
+/* Captions of every frame of a clip, in output order; count 0: none. */
+struct seen {
+    uint8_t data[FRAMES][96];
+    size_t size[FRAMES];
+    size_t frames;
+};
+
+static void look(struct seen *s, AVCodecContext *ctx, AVFrame *frame)
+{
+    while (avcodec_receive_frame(ctx, frame) >= 0) {
+        const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
+        assert_true(s->frames < FRAMES);
+        if (side != NULL) {
+            assert_true(side->size <= sizeof s->data[0]);
+            memcpy(s->data[s->frames], side->data, side->size);
+            s->size[s->frames] = side->size;
+        }
+        s->frames++;
+        av_frame_unref(frame);
+    }
+}
+
+static struct seen *see(const struct clip *c)
+{
+    struct seen *s = calloc(1, sizeof *s);
+    AVCodecContext *ctx = NULL;
+    AVFrame *frame = av_frame_alloc();
+    assert_non_null(s);
+    assert_int_equal(gm_decoder_open(c->par, c->time_base, &ctx, NULL), 0);
+    for (size_t i = 0; i <= c->packet_count; i++) {
+        (void)avcodec_send_packet(ctx, i < c->packet_count ? c->packets[i] : NULL);
+        look(s, ctx, frame);
+    }
+    av_frame_free(&frame);
+    avcodec_free_context(&ctx);
+    return s;
+}
+
+static void assert_alike(const struct seen *a, const struct seen *b)
+{
+    assert_int_equal(a->frames, b->frames);
+    for (size_t i = 0; i < a->frames; i++) {
+        if (a->size[i] != b->size[i] || memcmp(a->data[i], b->data[i], a->size[i]) != 0) {
+            fail_msg("captions of frame %zu: %zu bytes, not the %zu of the source", i, b->size[i],
+                     a->size[i]);
+        }
+    }
+}
+
+/* Init segment and all segments of a rendition in one file. */
+static struct clip *join(const struct folder_io *f, size_t rendition)
+{
+    const Gm__TaskResult *r = folder_io_result(f, "plan", 0);
+    Gm__Policy *policy = gm__policy__unpack(NULL, r->meta.len, r->meta.data);
+    const ProtobufCBinaryData *init = &policy->renditions[rendition]->init_segment;
+    struct gm_buf all = {0};
+    struct gm_err err;
+    char path[4096 + 16], prefix[64];
+    (void)snprintf(path, sizeof path, "%s/joined.mp4", folder_io_dir(f));
+    (void)snprintf(prefix, sizeof prefix, "/video/%s/", policy->renditions[rendition]->name);
+    gm_buf_add(&all, init->data, init->len);
+    for (uint32_t i = 0; i < folder_io_items(f, "encode", 0, 0); i++) {
+        const Gm__Item *item = folder_io_item(f, "encode", 0, 0, i);
+        for (size_t k = 0; k < item->n_objects; k++) {
+            char from[4096];
+            uint8_t *data = NULL;
+            size_t size = 0;
+            if (strstr(item->objects[k]->key, prefix) == NULL) {
+                continue;
+            }
+            folder_io_path(f, item->objects[k], from);
+            assert_int_equal(gm_fs_read(from, 1 << 28, &data, &size, &err), 0);
+            gm_buf_add(&all, data, size);
+            free(data);
+        }
+    }
+    assert_int_equal(gm_fs_write_atomic(path, all.data, all.size, &err), 0);
+    gm_buf_fini(&all);
+    gm__policy__free_unpacked(policy, NULL);
+    return clip_load(path);
+}
+
+static Gm__EncodeParams *encode_of(Gm__Pipeline *p)
+{
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        if (p->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            return p->tasks[i]->encode;
+        }
+    }
+    fail();
+    return NULL;
+}
+
+static void set(char **field, const char *value)
+{
+    if (*field != protobuf_c_empty_string) {
+        free(*field);
+    }
+    *field = strdup(value);
+    assert_non_null(*field);
+}
+
+static void every_rendition_has_the_captions_of_the_source(void **state)
+{
+    static const struct {
+        const char *codec, *deinterlace;
+        uint32_t run; /* chunks; 0: all */
+    } rows[] = {{"h264", "off", 0}, {"h264", "on", 1}, {"hevc", "off", 2}};
+    static const uint32_t ladder[] = {80, 64};
+    char dir[] = "/tmp/test-captions-XXXXXX", path[64];
+    struct gm_err err = {0};
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/clip.mp4", dir);
+    struct clip *clip = clip_make("libx264", "preset=veryfast,bf=3,g=50,a53cc=1", FRAMES);
+    struct seen *want = see(clip);
+    clip_mux(clip, path);
+    assert_int_equal(want->frames, FRAMES);
+    assert_true(want->size[0] > 0 && want->size[FRAMES - 2] > 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct folder_pipeline params = {.ladder = ladder, .rungs = 2};
+        Gm__Pipeline *pipeline = folder_pipeline(&params);
+        struct folder_io *f = NULL;
+        set(&encode_of(pipeline)->codec, rows[i].codec);
+        set(&encode_of(pipeline)->deinterlace, rows[i].deinterlace);
+        assert_int_equal(folder_io_create(path, pipeline, &f, &err), 0);
+        for (size_t t = 0; t < 3; t++) {
+            static const char *const tasks[] = {"inspect", "plan", "split"};
+            struct folder_run run = {.task = tasks[t]};
+            assert_int_equal(folder_io_run(f, &run, NULL, &err), 0);
+        }
+        uint32_t chunks = folder_io_items(f, "split", 0, 0);
+        assert_true(chunks >= 3);
+        uint32_t step = rows[i].run == 0 ? chunks : rows[i].run;
+        for (uint32_t k = 0; k < chunks; k += step) {
+            struct folder_run run = {.task = "encode", .first_chunk = k, .chunks = step};
+            if (folder_io_run(f, &run, NULL, &err) < 0) {
+                fail_msg("%s", err.text);
+            }
+        }
+        for (size_t r = 0; r < 2; r++) {
+            struct clip *joined = join(f, r);
+            struct seen *got = see(joined);
+            assert_alike(want, got);
+            free(got);
+            clip_free(&joined);
+        }
+        folder_io_destroy(&f);
+        gm__pipeline__free_unpacked(pipeline, NULL);
+    }
+    free(want);
+    clip_free(&clip);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
+static void kinds_are_told_apart(void **state)
+{
+    static const struct {
+        uint8_t data[6];
+        size_t size;
+        unsigned seen;
+    } rows[] = {
+        {{0xf8, 0x80, 0x80, 0xfa, 0, 0}, 6, 0}, /* not valid */
+        {{0xfc, 0x80, 0x80, 0xfe, 0, 0}, 6, GM_CAPTIONS_ANY},
+        {{0xfc, 0x94, 0x2c, 0xfd, 0x80, 0x80}, 6, GM_CAPTIONS_ANY | GM_CAPTIONS_FIELD1},
+        {{0xfd, 0x15, 0x2c, 0xfa, 0, 0}, 6, GM_CAPTIONS_ANY | GM_CAPTIONS_FIELD2},
+        {{0xff, 0x02, 0x21, 0xfe, 0x41, 0}, 6, GM_CAPTIONS_ANY | GM_CAPTIONS_DIGITAL},
+        {{0xfc, 0x94, 0x2c, 0xfc, 0x94}, 5, GM_CAPTIONS_ANY | GM_CAPTIONS_FIELD1}, /* cut off */
+        {{0xfc, 0x94}, 2, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFrame *a = av_frame_alloc(), *b = av_frame_alloc();
+        assert_int_equal(gm_captions_look(a), 0);
+        assert_int_equal(gm_captions_copy(a, b, NULL), 0);
+        assert_int_equal(b->nb_side_data, 0);
+        AVFrameSideData *side = av_frame_new_side_data(a, AV_FRAME_DATA_A53_CC, rows[i].size);
+        assert_non_null(side);
+        memcpy(side->data, rows[i].data, rows[i].size);
+        assert_int_equal(gm_captions_look(a), rows[i].seen);
+        assert_int_equal(gm_captions_copy(a, b, NULL), 0);
+        assert_int_equal(gm_captions_look(b), rows[i].seen);
+        av_frame_free(&a);
+        av_frame_free(&b);
+    }
+    assert_true(gm_captions_carries("h264") && gm_captions_carries("hevc"));
+    assert_false(gm_captions_carries("vp9") || gm_captions_carries("av1"));
+}
+
+static void hevc_units_are_escaped_and_bounded(void **state)
+{
+    static const uint8_t data[6] = {0xfc, 0, 0, 0xfc, 0, 0};
+    static const uint8_t want[] = {0,   0,   0, 23,   0x4e, 0x01, 4, 17, 0xb5, 0, 0x31, 'G',  'A',
+                                   '9', '4', 3, 0xc2, 0xff, 0xfc, 0, 0,  0xfc, 0, 0,    0xff, 0x80};
+    static const uint8_t zeros[96];
+    struct gm_buf out = {0};
+    (void)state;
+    gm_captions_add_hevc(data, sizeof data, &out);
+    assert_int_equal(out.size, sizeof want);
+    assert_memory_equal(out.data + 4, want + 4, sizeof want - 4);
+    assert_int_equal(out.data[3], out.size - 4);
+    out.size = 0;
+    gm_captions_add_hevc(zeros, 93, &out); /* no three zeros in a row, no start code */
+    assert_int_equal(out.data[2] << 8 | out.data[3], out.size - 4);
+    for (size_t i = 6; i < out.size; i++) {
+        assert_false(out.data[i] < 3 && out.data[i - 1] == 0 && out.data[i - 2] == 0);
+    }
+    out.size = 0;
+    gm_captions_add_hevc(zeros, 96, &out);
+    gm_captions_add_hevc(zeros, 92, &out);
+    gm_captions_add_hevc(zeros, 0, &out);
+    assert_int_equal(out.size, 0);
+    gm_buf_fini(&out);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_rendition_has_the_captions_of_the_source),
+        cmocka_unit_test(kinds_are_told_apart),
+        cmocka_unit_test(hevc_units_are_escaped_and_bounded),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
