@@ -195,7 +195,8 @@ struct gm_colour gm_colour_target(struct gm_colour source, bool keep)
     struct gm_colour t = source;
     t.range = AVCOL_RANGE_MPEG;
     bool wide = source.primaries == AVCOL_PRI_BT2020 &&
-                (gm_colour_is_hdr(source.transfer) || is_plain_transfer(source.transfer));
+                (gm_colour_is_hdr(source.transfer) || is_plain_transfer(source.transfer)) &&
+                (source.matrix == AVCOL_SPC_BT2020_NCL || source.matrix == AVCOL_SPC_RGB);
     if (keep && wide) {
         t.matrix = AVCOL_SPC_BT2020_NCL;
         return t;
