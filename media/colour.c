@@ -262,6 +262,11 @@ struct gm_colour gm_colour_of_rendition(const Gm__Rendition *r)
     return gm_colour_of_facts(&facts);
 }
 
+bool gm_colour_is_kept(const Gm__Rendition *r)
+{
+    return strcmp(r->primaries, "bt2020") == 0;
+}
+
 void gm_colour_tag(struct gm_colour source, AVFrame *f)
 {
     enum AVPixelFormat format = (enum AVPixelFormat)f->format;

@@ -51,6 +51,9 @@ int gm_colour_to_rendition(struct gm_colour colour, Gm__Rendition *rendition,
                            struct gm_err *err) GM_MUST_CHECK;
 struct gm_colour gm_colour_of_rendition(const Gm__Rendition *rendition);
 
+/* HDR, or a gamut wider than BT.709's: made from pictures that keep the source's light. */
+bool gm_colour_is_kept(const Gm__Rendition *rendition);
+
 /* Gives a picture the tags that it lacks: those of the source, then guesses. The picture's own win.
  */
 void gm_colour_tag(struct gm_colour source, AVFrame *picture);

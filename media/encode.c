@@ -5,12 +5,11 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/captions.h"
-#include "media/colour.h"
 #include "media/encode_writer.h"
 #include "media/frames.h"
 #include "media/front.h"
-#include "media/graph.h"
 #include "media/results.h"
+#include "media/rungs.h"
 #include "media/tiles.h"
 
 /* The task `encode`: a run of chunks is decoded once; every picture goes through one filter graph
@@ -21,14 +20,13 @@
 #define BESIDE (-1) /* a picture of context */
 
 struct run {
-    struct gm_task_io *io;       /* borrowed */
-    Gm__Policy *policy;          /* owned */
-    Gm__Inspection *inspection;  /* owned */
-    struct gm_watermark **marks; /* owned, one a rendition; NULL where it has none */
-    struct gm_front *front;      /* owned: its tags are frame indices, or BESIDE */
-    struct gm_graph *graph;      /* owned: the ladder */
-    struct gm_tiles *tiles;      /* owned; NULL: no images */
-    struct gm_frames *frames;    /* owned */
+    struct gm_task_io *io;      /* borrowed */
+    Gm__Policy *policy;         /* owned */
+    Gm__Inspection *inspection; /* owned */
+    struct gm_front *front;     /* owned: its tags are frame indices, or BESIDE */
+    struct gm_rungs *rungs;     /* owned */
+    struct gm_tiles *tiles;     /* owned; NULL: no images */
+    struct gm_frames *frames;   /* owned */
     /* The chunk being made. */
     struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
     int64_t chunk;                     /* -1: none */
@@ -77,12 +75,8 @@ static void release(struct run *r)
     close_writers(r, true);
     gm_frames_destroy(&r->frames);
     gm_tiles_destroy(&r->tiles);
-    gm_graph_destroy(&r->graph);
+    gm_rungs_destroy(&r->rungs);
     gm_front_destroy(&r->front);
-    for (size_t i = 0; r->marks != NULL && i < r->policy->n_renditions; i++) {
-        gm_watermark_destroy(&r->marks[i]);
-    }
-    free(r->marks);
     free(r->writers);
     if (r->policy != NULL) {
         gm__policy__free_unpacked(r->policy, NULL);
@@ -90,32 +84,6 @@ static void release(struct run *r)
     if (r->inspection != NULL) {
         gm__inspection__free_unpacked(r->inspection, NULL);
     }
-}
-
-static int make_graph(struct run *r, struct gm_err *err)
-{
-    size_t n = r->policy->n_renditions;
-    struct gm_graph_output *outputs = calloc(n, sizeof *outputs);
-    int rc = outputs != NULL ? 0 : gm_err_nomem(err);
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        const Gm__Rendition *d = r->policy->renditions[i];
-        const Gm__Watermark *how = d->encode != NULL ? d->encode->watermark : NULL;
-        if (how != NULL) {
-            rc = gm_watermark_create(how, r->io->spec->pipeline, &r->marks[i], err);
-        }
-        outputs[i] = (struct gm_graph_output){.filters = d->filters,
-                                              .parent = d->parent,
-                                              .width_px = d->width_px,
-                                              .height_px = d->height_px,
-                                              .format = av_get_pix_fmt(d->pixel_format),
-                                              .matrix = gm_colour_of_rendition(d).matrix,
-                                              .watermark = r->marks[i]};
-    }
-    if (rc == 0) {
-        rc = gm_graph_create(outputs, n, r->policy->timescale, &r->graph, err);
-    }
-    free(outputs);
-    return rc;
 }
 
 /* Frames of the run, as far as the chunks' metas say. */
@@ -148,14 +116,13 @@ static int prepare(struct run *r, struct gm_err *err)
     if (r->policy->n_renditions == 0 || r->inspection->video == NULL) {
         return gm_err_set(err, GM_E_PROTO, 0, "The plan has no renditions or no video");
     }
-    r->marks = calloc(r->policy->n_renditions, sizeof(struct gm_watermark *));
     r->writers = calloc(r->policy->n_renditions, sizeof(struct gm_encode_writer *));
-    if (r->marks == NULL || r->writers == NULL) {
+    if (r->writers == NULL) {
         return gm_err_nomem(err);
     }
     rc = gm_front_create(r->policy, r->inspection->video, &r->front, err);
     if (rc == 0) {
-        rc = make_graph(r, err);
+        rc = gm_rungs_create(r->policy, r->io->spec->pipeline, &r->rungs, err);
     }
     if (rc == 0 && r->policy->thumbnails != NULL) {
         rc = gm_tiles_create(r->io, r->policy, &r->tiles, err);
@@ -193,16 +160,19 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t index,
                           const AVFrame *picture, struct gm_err *err)
 {
-    int rc = gm_graph_push(r->graph, picture, header->frames[index]->out_ts, err);
+    int rc = gm_rungs_push(r->rungs, picture, header->frames[index]->out_ts, err);
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
-        AVFrame *frame = gm_graph_get(r->graph, i);
+        AVFrame *frame = gm_rungs_get(r->rungs, i);
         rc = gm_captions_copy(picture, frame, err);
         if (rc == 0) {
             rc = gm_encode_writer_frame(r->writers[i], index, frame, err);
         }
     }
-    if (rc == 0 && r->tiles != NULL) {
-        rc = gm_tiles_picture(r->tiles, index, picture, err);
+    if (rc == 0 && r->tiles != NULL && gm_tiles_wants(r->tiles, index)) {
+        rc = gm_rungs_sdr(r->rungs, &picture, err);
+        if (rc == 0) {
+            rc = gm_tiles_picture(r->tiles, index, picture, err);
+        }
     }
     r->chunk_frames++;
     tick(r);

@@ -24,8 +24,7 @@ double gm_exact_log(double x)
     uint64_t bits;
     memcpy(&bits, &x, sizeof bits);
     int64_t exponent = (int64_t)(bits >> MANTISSA_BITS & 0x7ff) - EXPONENT_BIAS;
-    bits = (bits & ((UINT64_C(1) << MANTISSA_BITS) - 1)) |
-           (uint64_t)EXPONENT_BIAS << MANTISSA_BITS;
+    bits = (bits & ((UINT64_C(1) << MANTISSA_BITS) - 1)) | (uint64_t)EXPONENT_BIAS << MANTISSA_BITS;
     double m;
     memcpy(&m, &bits, sizeof m);
     if (m > SQRT2) {
@@ -42,6 +41,9 @@ double gm_exact_log(double x)
 
 double gm_exact_exp(double x)
 {
+    if (x < -700) {
+        return 0;
+    }
     double turns = x / (LN2_HIGH + LN2_LOW);
     int64_t n = (int64_t)(turns < 0 ? turns - 0.5 : turns + 0.5);
     double r = (x - (double)n * LN2_HIGH) - (double)n * LN2_LOW, sum = 1;

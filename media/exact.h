@@ -8,7 +8,7 @@
  */
 /* x > 0, normal and finite. */
 double gm_exact_log(double x);
-/* -700 <= x <= 700. */
+/* x <= 700; below -700: 0. */
 double gm_exact_exp(double x);
 /* x >= 0 (0 gives 0), y > 0. */
 double gm_exact_pow(double x, double y);

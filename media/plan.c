@@ -189,6 +189,9 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
                            given ? own->plan->n_ladder : 5, encode->encode, p->policy, err);
     }
     if (rc == 0) {
+        rc = gm_plan_light(p->facts->video, p->policy, err);
+    }
+    if (rc == 0) {
         rc = warn_captions(p, err);
     }
     if (rc == 0 && audio != NULL && audio->params_case == GM__PIPELINE_TASK__PARAMS_AUDIO) {

@@ -23,6 +23,9 @@ int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *col
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
+/* After gm_plan_video: Policy.tone_map where the source needs one, with a warning that says so. */
+int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
+                  struct gm_err *err) GM_MUST_CHECK;
 /* Tracks for the source's audio streams, at most GM_PLAN_TRACKS. */
 #define GM_PLAN_TRACKS 8
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,

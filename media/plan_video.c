@@ -227,12 +227,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
                          const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
 {
     char filters[512], name[32];
-    struct gm_colour source = gm_colour_of_source(v);
-    struct gm_colour colour = gm_colour_target(source, false);
-    if (gm_colour_needs_table(source, colour)) {
-        colour = source;
-        colour.range = AVCOL_RANGE_MPEG;
-    }
+    struct gm_colour colour = gm_colour_target(gm_colour_of_source(v), false);
     Gm__Rendition *r = malloc(sizeof *r);
     if (r == NULL) {
         return gm_err_nomem(err);

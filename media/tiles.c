@@ -194,9 +194,14 @@ static void add_plane(struct gm_buf *out, const AVFrame *f, int plane, int width
     }
 }
 
+bool gm_tiles_wants(const struct gm_tiles *t, size_t index)
+{
+    return t->done < t->count && t->frames[t->done] == index;
+}
+
 int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *picture, struct gm_err *err)
 {
-    if (t->done == t->count || t->frames[t->done] != index) {
+    if (!gm_tiles_wants(t, index)) {
         return 0;
     }
     int64_t pts = t->times[t->done];

@@ -26,7 +26,9 @@ void gm_tiles_destroy(struct gm_tiles **tiles);
 /* A chunk begins (again: what was kept of it is dropped). header: borrowed until finish. */
 int gm_tiles_start(struct gm_tiles *t, const Gm__ChunkHeader *header,
                    struct gm_err *err) GM_MUST_CHECK;
-/* The chunk's frame `index`: the front's picture. */
+/* Whether the chunk's frame `index` is looked at. */
+bool gm_tiles_wants(const struct gm_tiles *t, size_t index);
+/* The chunk's frame `index`: the front's picture, in SDR; no matter when it is not wanted. */
 int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *picture,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Writes the files; fills tiles_*, tile_ts and poster_* of meta, and at most two files. What they

@@ -12,40 +12,50 @@
 
 /* The table and its use.
  *
- * Nodes lie 16 codes of 10 bits apart in luma and 8 in both chromas; greys lie on nodes of chroma.
- * Values have 14 bits: 8-bit codes with 6 bits of fraction, or 10-bit codes with 4. Between nodes:
- * trilinear, 4 + 3 + 3 bits of weight, so a sum has 24 bits.
+ * Nodes lie 12 codes of 10 bits apart in luma (full range: 11) and 8 in both chromas, so that
+ * black, white and all greys are on nodes. Values have 14 bits: 8-bit codes with 6 bits of
+ * fraction, or 10-bit codes with 4. Between nodes: trilinear, 6 + 3 + 3 bits of weight, so a sum
+ * has 26 bits.
  *
- * Luma is looked up for each pixel with chroma interpolated to it; chroma for each of its samples with
- * luma averaged around it. Nothing is kept at 4:4:4.
+ * Luma is looked up for each pixel with chroma interpolated to it; chroma for each of its samples
+ * with luma averaged around it. Nothing is kept at 4:4:4.
  */
-#define LUMA_SHIFT 4
-#define CHROMA_SHIFT 3
-#define LUMA_NODES ((1024 >> LUMA_SHIFT) + 1)
-#define CHROMA_NODES ((1024 >> CHROMA_SHIFT) + 1)
-#define COLUMN_STEP ((size_t)LUMA_NODES) /* from a node to the next in Cr */
+#define CODES 1024
+#define LUMA_NODES 95
+#define LUMA_BITS 6 /* of weight */
+#define CHROMA_BITS 3
+#define CHROMA_NODES ((CODES >> CHROMA_BITS) + 1)
+#define COLUMN_STEP ((size_t)LUMA_NODES)        /* from a node to the next in Cr */
 #define SLICE_STEP (CHROMA_NODES * COLUMN_STEP) /* in Cb */
 #define NODES (CHROMA_NODES * SLICE_STEP)
-#define FRACTION_BITS (LUMA_SHIFT + 2 * CHROMA_SHIFT)
 #define VALUE_BITS 14
-#define MAX_CODE 1023
-#define DROP_8 (FRACTION_BITS + VALUE_BITS - 8)
-#define DROP_10 (FRACTION_BITS + VALUE_BITS - 10)
-#define WEIGHTS (1 << (LUMA_SHIFT + CHROMA_SHIFT))
+#define SUM_BITS (VALUE_BITS + LUMA_BITS + 2 * CHROMA_BITS)
+#define DROP_8 (SUM_BITS - 8)
+#define DROP_10 (SUM_BITS - 10)
+
+/* Luma nodes: black, white and the steps between. */
+struct grid {
+    int first, step;
+};
+static const struct grid limited_grid = {64 - 6 * 12, 12}, full_grid = {0, 11};
 
 struct gm_tonemap {
     int16_t luma[NODES]; /* [Cb][Cr][Y] */
     int16_t blue[NODES];
     int16_t red[NODES];
-    int16_t weights[WEIGHTS][4];
+    /* Of a luma code: its lower node, and its weights with those of Cr's fraction, in the order of
+     * the table (Cr, then Y). */
+    uint8_t node[CODES];
+    uint8_t fraction[CODES];
+    int16_t weights[1 << CHROMA_BITS][1 << LUMA_BITS][4];
 };
 
 /* Ordered dithering, 8x8. Source: B. E. Bayer, ICC 1973. */
 static const uint8_t bayer[8][8] = {
-    {0, 32, 8, 40, 2, 34, 10, 42},   {48, 16, 56, 24, 50, 18, 58, 26},
-    {12, 44, 4, 36, 14, 46, 6, 38},  {60, 28, 52, 20, 62, 30, 54, 22},
-    {3, 35, 11, 43, 1, 33, 9, 41},   {51, 19, 59, 27, 49, 17, 57, 25},
-    {15, 47, 7, 39, 13, 45, 5, 37},  {63, 31, 55, 23, 61, 29, 53, 21},
+    {0, 32, 8, 40, 2, 34, 10, 42},  {48, 16, 56, 24, 50, 18, 58, 26},
+    {12, 44, 4, 36, 14, 46, 6, 38}, {60, 28, 52, 20, 62, 30, 54, 22},
+    {3, 35, 11, 43, 1, 33, 9, 41},  {51, 19, 59, 27, 49, 17, 57, 25},
+    {15, 47, 7, 39, 13, 45, 5, 37}, {63, 31, 55, 23, 61, 29, 53, 21},
 };
 
 int gm_tonemap_plan(const Gm__VideoFacts *facts, Gm__ToneMap **out, struct gm_err *err)
@@ -94,14 +104,18 @@ static int16_t to_fixed(double code)
     return (int16_t)(v < 0 ? 0 : v > (1 << VALUE_BITS) - 1 ? (1 << VALUE_BITS) - 1 : v);
 }
 
-/* Weights of the four nodes that lie around a colour in Y and Cr, of 1 << (LUMA_SHIFT +
- * CHROMA_SHIFT); in the order of the table: Cr, then Y. */
-static void fill_weights(int16_t weights[WEIGHTS][4])
+static void fill_weights(struct gm_tonemap *t, const struct grid *g)
 {
-    const int luma = 1 << LUMA_SHIFT, chroma = 1 << CHROMA_SHIFT;
+    const int luma = 1 << LUMA_BITS, chroma = 1 << CHROMA_BITS;
+    for (int y = 0; y < CODES; y++) {
+        int from = y - g->first, node = from / g->step;
+        int fraction = ((from - node * g->step) * luma + g->step / 2) / g->step;
+        t->node[y] = (uint8_t)node;
+        t->fraction[y] = (uint8_t)fraction;
+    }
     for (int r = 0; r < chroma; r++) {
         for (int y = 0; y < luma; y++) {
-            int16_t *w = weights[r << LUMA_SHIFT | y];
+            int16_t *w = t->weights[r][y];
             w[0] = (int16_t)((chroma - r) * (luma - y));
             w[1] = (int16_t)((chroma - r) * y);
             w[2] = (int16_t)(r * (luma - y));
@@ -123,11 +137,13 @@ int gm_tonemap_create(const struct gm_tonemap_params *params, struct gm_tonemap 
         rc = gm_err_nomem(err);
         goto out;
     }
+    const struct grid *g = params->source.range == AVCOL_RANGE_JPEG ? &full_grid : &limited_grid;
     size_t at = 0;
     for (int b = 0; b < CHROMA_NODES; b++) {
         for (int r = 0; r < CHROMA_NODES; r++) {
             for (int y = 0; y < LUMA_NODES; y++, at++) {
-                double in[3] = {y << LUMA_SHIFT, b << CHROMA_SHIFT, r << CHROMA_SHIFT}, made[3];
+                double in[3] = {g->first + y * g->step, b << CHROMA_BITS, r << CHROMA_BITS};
+                double made[3];
                 gm_tonemap_curve_apply(curve, in, made);
                 t->luma[at] = to_fixed(made[0]);
                 t->blue[at] = to_fixed(made[1]);
@@ -135,7 +151,7 @@ int gm_tonemap_create(const struct gm_tonemap_params *params, struct gm_tonemap 
             }
         }
     }
-    fill_weights(t->weights);
+    fill_weights(t, g);
     *out = t;
 out:
     gm_tonemap_curve_destroy(&curve);
@@ -156,17 +172,17 @@ void gm_tonemap_hash(const struct gm_tonemap *t, uint8_t out[GM_SHA256_SIZE])
 /* Where a colour lies in the grid. */
 struct place {
     size_t at;
-    int slice; /* weight of the upper one, of 1 << CHROMA_SHIFT */
+    int slice; /* weight of the upper one, of 1 << CHROMA_BITS */
     const int16_t *weights;
 };
 
-static inline struct place find(const struct gm_tonemap *table, unsigned y, unsigned b, unsigned r)
+static inline struct place find(const struct gm_tonemap *t, unsigned y, unsigned b, unsigned r)
 {
-    const unsigned luma = (1u << LUMA_SHIFT) - 1, chroma = (1u << CHROMA_SHIFT) - 1;
+    const unsigned chroma = (1u << CHROMA_BITS) - 1;
     return (struct place){
-        (b >> CHROMA_SHIFT) * SLICE_STEP + (r >> CHROMA_SHIFT) * COLUMN_STEP + (y >> LUMA_SHIFT),
+        (b >> CHROMA_BITS) * SLICE_STEP + (r >> CHROMA_BITS) * COLUMN_STEP + t->node[y],
         (int)(b & chroma),
-        table->weights[(r & chroma) << LUMA_SHIFT | (y & luma)],
+        t->weights[r & chroma][t->fraction[y]],
     };
 }
 
@@ -189,17 +205,17 @@ static inline int32_t blend_slice(const int16_t *t, const int16_t *w)
 }
 #endif
 
-/* VALUE_BITS + FRACTION_BITS bits. */
+/* SUM_BITS bits. */
 static inline int32_t blend(const int16_t *table, const struct place *p)
 {
     const int16_t *t = table + p->at;
     int32_t low = blend_slice(t, p->weights), high = blend_slice(t + SLICE_STEP, p->weights);
-    return low * (1 << CHROMA_SHIFT) + (high - low) * p->slice;
+    return low * (1 << CHROMA_BITS) + (high - low) * p->slice;
 }
 
 static inline unsigned code(uint16_t sample)
 {
-    return sample <= MAX_CODE ? sample : MAX_CODE;
+    return sample <= CODES - 1 ? sample : CODES - 1;
 }
 
 /* Chroma of one luma row: two chroma rows blended, then spread to twice the width. */
@@ -213,8 +229,8 @@ static void spread(const struct rows *rows, int width, bool left_sited, uint16_t
 {
     int n = (width + 1) / 2;
     for (int i = 0; i < n; i++) {
-        blended[i + 1] = (uint16_t)(rows->near[i] * rows->near_weight +
-                                    rows->far[i] * (4 - rows->near_weight));
+        blended[i + 1] =
+            (uint16_t)(rows->near[i] * rows->near_weight + rows->far[i] * (4 - rows->near_weight));
     }
     blended[0] = blended[1];
     blended[n + 1] = blended[n];
@@ -232,8 +248,8 @@ struct job {
     const struct gm_tonemap *table;
     const AVFrame *in;
     AVFrame *out;
-    bool left, top; /* siting of chroma; false: between the pixels */
-    bool deep;      /* 10 bits come out */
+    bool left, top;                 /* siting of chroma; false: between the pixels */
+    bool deep;                      /* 10 bits come out */
     uint16_t *blended, *blue, *red; /* owned: a row with room for four more each */
     int32_t *sums, *sums2;          /* owned: a row each */
 };

@@ -9,13 +9,15 @@
 #include "media/colour.h"
 
 /* From HDR and wide gamut to SDR of BT.709, by one table for the whole programme: what becomes of
- * a colour depends on nothing but that colour, so no chunk is brighter than its neighbour (ADR-0008).
+ * a colour depends on nothing but that colour, so no chunk is brighter than its neighbour
+ * (ADR-0008).
  *
- * Y'CbCr in -> R'G'B' -> light (PQ: SMPTE ST 2084; HLG: BT.2100 with its reference display; SDR: its
- * curve) -> highlights compressed (BT.2390 EETF on the largest of R, G, B, which keeps hue) ->
- * primaries of BT.709 -> what lies outside is brought to the edge at its luminance -> BT.1886 -> Y'CbCr.
- * The table holds that for a grid of colours as integers, made of arithmetic that is exact on every
- * machine (media/exact.h); between them is interpolated in integers.
+ * Y'CbCr in -> R'G'B' -> light (PQ: SMPTE ST 2084; HLG: BT.2100 with its reference display; SDR:
+ * its curve) -> primaries of BT.709 -> what lies outside goes towards the grey of its luminance
+ * until it is inside -> highlights compressed (BT.2390 EETF on the largest of R, G, B, which keeps
+ * their ratios) -> BT.1886 -> Y'CbCr. The table holds that for a grid of colours as integers, made
+ * of arithmetic that is exact on every machine (media/exact.h); between them is interpolated in
+ * integers.
  */
 #define GM_TONEMAP_BT2390 "bt2390-maxrgb" /* ToneMap.method: highlights compressed */
 #define GM_TONEMAP_GAMUT "gamut"          /* SDR: primaries, curve and matrix alone */
@@ -33,8 +35,8 @@ struct gm_tonemap_params {
 int gm_tonemap_plan(const Gm__VideoFacts *facts, Gm__ToneMap **out,
                     struct gm_err *err) GM_MUST_CHECK;
 
-/* One colour, in doubles: what the table holds at its grid. in: R'G'B' or Y'CbCr of the source as
- * 10-bit codes, in its range; out: 8-bit limited codes of BT.709, not rounded. */
+/* One colour, in doubles: what the table holds at its grid. in: the source's three signals as
+ * 10-bit codes, in its range; out: 8-bit limited Y'CbCr codes of BT.709, not rounded. */
 struct gm_tonemap_curve; /* opaque */
 int gm_tonemap_curve_create(const struct gm_tonemap_params *params, struct gm_tonemap_curve **out,
                             struct gm_err *err) GM_MUST_CHECK;

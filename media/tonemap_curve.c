@@ -8,8 +8,9 @@
 /* One colour through the whole chain. Curves are tabulated once: 4096 steps with linear
  * interpolation, along axes on which they are smooth.
  *
- * See: SMPTE ST 2084 5.2 (PQ), ITU-R BT.2100-2 table 5 (HLG), BT.2390-11 5.4.1 (EETF), BT.1886 annex 1,
- * BT.709-6 3 (coefficients), BT.2020-2 table 4, BT.2100-2 table 6 and 7 (ICtCp), H.273 8.3 (YCgCo).
+ * See: SMPTE ST 2084 5.2 (PQ), ITU-R BT.2100-2 table 5 (HLG), BT.2390-11 5.4.1 (EETF), BT.1886
+ * annex 1, BT.709-6 3 (coefficients), BT.2020-2 table 4, BT.2100-2 table 6 and 7 (ICtCp), H.273 8.3
+ * (YCgCo).
  */
 #define STEPS 4096
 #define PQ_PEAK 10000.0
@@ -30,9 +31,9 @@ struct gm_tonemap_curve {
     double red, blue;       /* luma coefficients of the source; green is the rest */
     double white;           /* light that becomes 1 */
     double hlg_peak;
-    double light[STEPS + 2]; /* signal -> cd/m2; HLG: scene light */
-    double ootf[STEPS + 2];  /* fourth root of HLG's luminance -> factor */
-    double gain[STEPS + 2];  /* fourth root of light / PQ_PEAK -> factor */
+    double light[STEPS + 2];  /* signal -> cd/m2; HLG: scene light */
+    double ootf[STEPS + 2];   /* fourth root of HLG's luminance -> factor */
+    double gain[STEPS + 2];   /* fourth root of light / PQ_PEAK -> factor */
     double signal[STEPS + 2]; /* square root of light -> signal of the result */
 };
 
@@ -61,8 +62,7 @@ static struct matrix product(const struct matrix *a, const struct matrix *b)
     struct matrix p;
     for (int i = 0; i < 3; i++) {
         for (int j = 0; j < 3; j++) {
-            p.m[i][j] =
-                a->m[i][0] * b->m[0][j] + a->m[i][1] * b->m[1][j] + a->m[i][2] * b->m[2][j];
+            p.m[i][j] = a->m[i][0] * b->m[0][j] + a->m[i][1] * b->m[1][j] + a->m[i][2] * b->m[2][j];
         }
     }
     return p;
@@ -175,8 +175,14 @@ struct chromaticities {
     double red[2], green[2], blue[2], white[2];
 };
 
-#define D65 {0.3127, 0.3290}
-#define ILLUMINANT_C {0.310, 0.316}
+#define D65                                                                                        \
+    {                                                                                              \
+        0.3127, 0.3290                                                                             \
+    }
+#define ILLUMINANT_C                                                                               \
+    {                                                                                              \
+        0.310, 0.316                                                                               \
+    }
 
 /* Source: H.273 table 2. */
 static const struct chromaticities gamuts[] = {
@@ -308,15 +314,14 @@ static void set_signals(struct gm_tonemap_curve *c)
                                               {99.0 / 4096, 309.0 / 4096, 3688.0 / 4096}}};
     set_luma(c);
     double r = c->red, b = c->blue, g = 1 - r - b;
-    c->to_rgb = (struct matrix){{{1, 0, 2 - 2 * r},
-                                 {1, -b * (2 - 2 * b) / g, -r * (2 - 2 * r) / g},
-                                 {1, 2 - 2 * b, 0}}};
+    c->to_rgb = (struct matrix){
+        {{1, 0, 2 - 2 * r}, {1, -b * (2 - 2 * b) / g, -r * (2 - 2 * r) / g}, {1, 2 - 2 * b, 0}}};
     if (c->kind == AVCOL_SPC_YCGCO) {
         c->to_rgb = ycgco;
     }
     if (c->kind == AVCOL_SPC_ICTCP) {
-        c->to_rgb = inverse(c->transfer == AVCOL_TRC_ARIB_STD_B67 ? &lms_to_ictcp_hlg
-                                                                   : &lms_to_ictcp_pq);
+        c->to_rgb =
+            inverse(c->transfer == AVCOL_TRC_ARIB_STD_B67 ? &lms_to_ictcp_hlg : &lms_to_ictcp_pq);
         c->from_lms = inverse(&rgb_to_lms);
     }
 }
@@ -329,8 +334,7 @@ static void fill_tables(struct gm_tonemap_curve *c, const struct gm_tonemap_para
         c->light[i] = c->transfer == AVCOL_TRC_SMPTE2084      ? pq_to_light(at)
                       : c->transfer == AVCOL_TRC_ARIB_STD_B67 ? hlg_to_scene(at)
                                                               : sdr_to_light(c->transfer, at);
-        c->gain[i] =
-            hdr ? compress(square * square * PQ_PEAK, p->source_peak, p->target_peak) : 1;
+        c->gain[i] = hdr ? compress(square * square * PQ_PEAK, p->source_peak, p->target_peak) : 1;
         c->ootf[i] = gm_exact_pow(square * square, HLG_GAMMA - 1);
         c->signal[i] = gm_exact_pow(square, 1 / SDR_GAMMA);
     }
@@ -346,7 +350,8 @@ int gm_tonemap_curve_create(const struct gm_tonemap_params *p, struct gm_tonemap
     if (p->source.matrix == AVCOL_SPC_RGB || p->source.matrix == AVCOL_SPC_UNSPECIFIED ||
         p->source.transfer == AVCOL_TRC_UNSPECIFIED ||
         p->source.primaries == AVCOL_PRI_UNSPECIFIED) {
-        return gm_err_set(err, GM_E_INVAL, 0, "A colour table needs the source's colour, as Y'CbCr");
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "A colour table needs the source's colour, as Y'CbCr");
     }
     if (!(p->source_peak > 0 && p->source_peak <= PQ_PEAK && p->target_peak > 0 &&
           p->target_peak <= PQ_PEAK)) {
@@ -386,8 +391,8 @@ static void constant_luminance(const struct gm_tonemap_curve *c, const double in
     double red = clip(luma + in[2] * (in[2] <= 0 ? red_below : red_above), 0, 1);
     rgb[0] = look_up(c->light, red);
     rgb[2] = look_up(c->light, blue);
-    rgb[1] = (look_up(c->light, luma) - c->red * rgb[0] - c->blue * rgb[2]) /
-             (1 - c->red - c->blue);
+    rgb[1] =
+        (look_up(c->light, luma) - c->red * rgb[0] - c->blue * rgb[2]) / (1 - c->red - c->blue);
     rgb[1] = rgb[1] < 0 ? 0 : rgb[1];
 }
 
@@ -419,21 +424,36 @@ static void to_light(const struct gm_tonemap_curve *c, const double in[3], doubl
     }
 }
 
-/* Colours outside of BT.709 go towards the grey of their luminance until they are inside. */
+/* Colours outside of BT.709 go towards the grey of their luminance until no part is negative. */
 static void bring_inside(double rgb[3])
 {
     double y = 0.2126 * rgb[0] + 0.7152 * rgb[1] + 0.0722 * rgb[2];
-    double keep = 1;
-    if (y <= 0 || y >= 1) {
-        rgb[0] = rgb[1] = rgb[2] = y <= 0 ? 0 : 1;
+    double least = rgb[0] < rgb[1] ? rgb[0] : rgb[1];
+    least = least < rgb[2] ? least : rgb[2];
+    if (least >= 0) {
         return;
     }
+    double keep = y > 0 ? y / (y - least) : 0;
     for (int i = 0; i < 3; i++) {
-        double limit = rgb[i] < 0 ? y / (y - rgb[i]) : rgb[i] > 1 ? (1 - y) / (rgb[i] - y) : 1;
-        keep = limit < keep ? limit : keep;
+        rgb[i] = y > 0 ? y + (rgb[i] - y) * keep : 0;
+    }
+}
+
+/* Highlights: all three parts by the factor of the largest, so that their ratios stay. */
+static void bring_below(const struct gm_tonemap_curve *c, double rgb[3])
+{
+    double most = rgb[0] > rgb[1] ? rgb[0] : rgb[1];
+    most = most > rgb[2] ? most : rgb[2];
+    double gain = 1;
+    if (gm_colour_is_hdr(c->transfer)) {
+        gain = look_up(c->gain, clip(sqrt(sqrt(most / PQ_PEAK)), 0, 1));
+    }
+    gain /= c->white;
+    if (most * gain > 1) {
+        gain = 1 / most;
     }
     for (int i = 0; i < 3; i++) {
-        rgb[i] = clip(y + (rgb[i] - y) * keep, 0, 1);
+        rgb[i] = clip(rgb[i] * gain, 0, 1);
     }
 }
 
@@ -443,17 +463,9 @@ void gm_tonemap_curve_apply(const struct gm_tonemap_curve *c, const double in[3]
     double signal[3] = {(in[0] - offset) / luma, (in[1] - 512) / chroma, (in[2] - 512) / chroma};
     double rgb[3], linear[3];
     to_light(c, signal, rgb);
-    double most = rgb[0] > rgb[1] ? rgb[0] : rgb[1];
-    most = most > rgb[2] ? most : rgb[2];
-    double gain = 1;
-    if (gm_colour_is_hdr(c->transfer)) {
-        gain = look_up(c->gain, clip(sqrt(sqrt(most / PQ_PEAK)), 0, 1));
-    }
-    for (int i = 0; i < 3; i++) {
-        rgb[i] *= gain / c->white;
-    }
     multiply(&c->to_709, rgb, linear);
     bring_inside(linear);
+    bring_below(c, linear);
     for (int i = 0; i < 3; i++) {
         rgb[i] = look_up(c->signal, sqrt(linear[i]));
     }

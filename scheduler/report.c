@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
+#include "scheduler/report_colour.h"
 #include "scheduler/report_text.h"
 
 #define GM_REPORT_PARENTS 16
@@ -20,22 +21,6 @@ struct report {
     enum gm_job_state state; /* as the report says it */
     int64_t finished_unix_ms;
 };
-
-/* What the source says of its light: null for SDR. */
-static json_t *hdr_json(const Gm__VideoFacts *v)
-{
-    if (v->hdr[0] == '\0' && v->dolby_profile == 0) {
-        return json_null();
-    }
-    const Gm__MasteringDisplay *m = v->mastering;
-    const Gm__ContentLight *l = v->light;
-    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "kind", gm_json_string(v->hdr),
-                     "dolby_profile", (json_int_t)v->dolby_profile, "mastering_max",
-                     m != NULL ? json_real(m->max_luminance / 1e4) : json_null(), "mastering_min",
-                     m != NULL ? json_real(m->min_luminance / 1e4) : json_null(), "max_cll",
-                     l != NULL ? json_integer(l->max_cll) : json_null(), "max_fall",
-                     l != NULL ? json_integer(l->max_fall) : json_null());
-}
 
 static json_t *video_json(const Gm__VideoFacts *v)
 {
@@ -59,7 +44,7 @@ static json_t *video_json(const Gm__VideoFacts *v)
         (int)v->top_first, "captions", (int)v->captions);
     if (video != NULL) {
         (void)json_object_set_new(video, "bit_depth", json_integer(v->bit_depth));
-        (void)json_object_set_new(video, "hdr", hdr_json(v));
+        (void)json_object_set_new(video, "hdr", gm_report_hdr(v));
     }
     return video;
 }
@@ -175,7 +160,7 @@ static json_t *plan_json(const struct report *r)
     double duration = (double)p->estimated_duration_us / 1e6;
     double segment = segment_seconds(p);
     json_int_t segments = divide_up(duration, segment);
-    return json_pack(
+    json_t *plan = json_pack(
         "{s:s, s:I, s:o, s:o, s:I, s:I, s:f, s:I, s:o, s:I, s:I, s:{s:I, s:f, s:I, s:I, s:f}}",
         "publication", r->job.publication, "media_version", (json_int_t)p->media_version, "chain",
         gm_json_string(p->chain_fingerprint), "frame_rate", gm_json_rational(p->timescale_rate),
@@ -184,6 +169,10 @@ static json_t *plan_json(const struct report *r)
         "audio_tracks", (json_int_t)p->n_audio, "mp4_files", (json_int_t)p->n_mp4, "estimated",
         "frames", (json_int_t)p->estimated_frames, "duration_s", duration, "segments", segments,
         "bytes", (json_int_t)p->estimated_bytes, "cpu_s", (double)p->estimated_cpu_ms / 1e3);
+    if (plan != NULL) {
+        (void)json_object_set_new(plan, "tone_map", gm_report_tone_map(p->tone_map));
+    }
+    return plan;
 }
 
 static json_t *encode_json(const Gm__EncodeParams *e)
@@ -285,15 +274,6 @@ static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
     return j;
 }
 
-/* Tags and sample format of a rendition's pictures. */
-static json_t *colour_json(const Gm__Rendition *v)
-{
-    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "primaries", gm_json_string(v->primaries),
-                     "transfer", gm_json_string(v->transfer), "matrix", gm_json_string(v->matrix),
-                     "range", gm_json_string(v->range), "pixel_format",
-                     gm_json_string(v->pixel_format));
-}
-
 static json_t *renditions_json(const struct report *r)
 {
     const Gm__Policy *p = r->metas.policy;
@@ -318,7 +298,7 @@ static json_t *renditions_json(const struct report *r)
             (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
             (json_int_t)sum.peak_bps);
         if (j != NULL) {
-            (void)json_object_set_new(j, "colour", colour_json(v));
+            (void)json_object_set_new(j, "colour", gm_report_colour(v));
         }
         if (json_array_append_new(list, j) != 0) {
             json_decref(list);

@@ -81,7 +81,7 @@ static void targets_are_what_players_show(void **state)
         {{9, 16, 9, 2}, true, {9, 16, 9, 1}, false},
         {{9, 18, 9, 1}, false, {1, 1, 1, 1}, true}, /* HLG */
         {{9, 18, 9, 1}, true, {9, 18, 9, 1}, false},
-        {{9, 16, 14, 1}, true, {1, 1, 1, 1}, true}, /* ICtCp */
+        {{9, 16, 14, 1}, true, {1, 1, 1, 1}, true},  /* ICtCp */
         {{12, 13, 1, 1}, false, {1, 1, 1, 1}, true}, /* Display P3 */
         {{1, 8, 1, 1}, true, {1, 1, 1, 1}, true},    /* linear */
         {{1, 1, 8, 1}, false, {1, 1, 1, 1}, true},   /* YCgCo */
