@@ -11,6 +11,7 @@
 #include "media/results.h"
 #include "media/rungs.h"
 #include "media/tiles.h"
+#include "media/vbv.h"
 
 /* The task `encode`: a run of chunks is decoded once; every picture goes through one filter graph
  * to all renditions. Encoders live for one chunk. A chunk is announced when all its segments are
@@ -18,6 +19,11 @@
  */
 
 #define BESIDE (-1) /* a picture of context */
+/* A rendition's attempts at keeping the chunk's promise to its neighbours (media/vbv.h). */
+struct attempt {
+    uint32_t number;
+    bool kept; /* the writer has finished and the promise holds */
+};
 
 struct run {
     struct gm_task_io *io;      /* borrowed */
@@ -29,6 +35,8 @@ struct run {
     struct gm_frames *frames;   /* owned */
     /* The chunk being made. */
     struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
+    struct attempt *attempts;          /* owned, one a rendition */
+    bool again;                        /* the chunk comes again for those that are not kept */
     int64_t chunk;                     /* -1: none */
     int64_t opened;                    /* the last one asked for; -1: none */
     uint64_t chunk_frames;
@@ -78,6 +86,7 @@ static void release(struct run *r)
     gm_rungs_destroy(&r->rungs);
     gm_front_destroy(&r->front);
     free(r->writers);
+    free(r->attempts);
     if (r->policy != NULL) {
         gm__policy__free_unpacked(r->policy, NULL);
     }
@@ -117,7 +126,8 @@ static int prepare(struct run *r, struct gm_err *err)
         return gm_err_set(err, GM_E_PROTO, 0, "The plan has no renditions or no video");
     }
     r->writers = calloc(r->policy->n_renditions, sizeof(struct gm_encode_writer *));
-    if (r->writers == NULL) {
+    r->attempts = calloc(r->policy->n_renditions, sizeof *r->attempts);
+    if (r->writers == NULL || r->attempts == NULL) {
         return gm_err_nomem(err);
     }
     rc = gm_front_create(r->policy, r->inspection->video, &r->front, err);
@@ -138,16 +148,24 @@ static int prepare(struct run *r, struct gm_err *err)
 static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_err *err)
 {
     int rc = 0;
-    close_writers(r, true);
+    if (!r->again) {
+        close_writers(r, true);
+        memset(r->attempts, 0, r->policy->n_renditions * sizeof *r->attempts);
+    }
+    r->again = false;
     gm_front_start(r->front);
     r->chunk = header->index;
     r->chunk_frames = 0;
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0 && header->n_frames > 0; i++) {
+        if (r->attempts[i].kept) {
+            continue;
+        }
         struct gm_encode_writer_params params = {.io = r->io,
                                                  .policy = r->policy,
                                                  .rendition = (uint32_t)i,
                                                  .facts = r->inspection->video,
-                                                 .header = header};
+                                                 .header = header,
+                                                 .attempt = r->attempts[i].number};
         rc = gm_encode_writer_open(&params, &r->writers[i], err);
     }
     if (rc == 0 && r->tiles != NULL) {
@@ -162,6 +180,9 @@ static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t i
 {
     int rc = gm_rungs_push(r->rungs, picture, header->frames[index]->out_ts, err);
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
+        if (r->attempts[i].kept) {
+            continue;
+        }
         AVFrame *frame = gm_rungs_get(r->rungs, i);
         rc = gm_captions_copy(picture, frame, err);
         if (rc == 0) {
@@ -238,6 +259,34 @@ static int announce(struct run *r, const struct gm_frames_step *step, Gm__Rendit
     return rc;
 }
 
+/* Ends the renditions' writers. What does not fit into its buffer is made again, tighter. */
+static int finish_writers(struct run *r, struct gm_err *err)
+{
+    for (size_t i = 0; i < r->policy->n_renditions; i++) {
+        struct attempt *a = &r->attempts[i];
+        if (r->writers[i] == NULL || a->kept) {
+            continue;
+        }
+        int rc = gm_encode_writer_finish(r->writers[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+        a->kept = gm_encode_writer_holds(r->writers[i]);
+        if (a->kept) {
+            continue;
+        }
+        if (++a->number == GM_VBV_ATTEMPTS) {
+            return gm_err_set(err, GM_E_MEDIA_BUFFER, a->number,
+                              "rendition %s does not fit into its buffer after %" PRIu32
+                              " attempts",
+                              r->policy->renditions[i]->name, a->number);
+        }
+        gm_encode_writer_close(&r->writers[i], true);
+        r->again = true;
+    }
+    return 0;
+}
+
 static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm_err *err)
 {
     size_t n = r->policy->n_renditions;
@@ -248,13 +297,15 @@ static int end_chunk(struct run *r, const struct gm_frames_step *step, struct gm
     if (rc == 0) {
         rc = encode_ready(r, step->header, err);
     }
-    for (size_t i = 0; i < n && rc == 0; i++) {
-        if (r->writers[i] != NULL) {
-            rc = gm_encode_writer_finish(r->writers[i], err);
-        }
+    if (rc == 0) {
+        rc = finish_writers(r, err);
     }
     if (rc < 0) {
         return rc;
+    }
+    if (r->again) {
+        gm_frames_repeat(r->frames);
+        return 0;
     }
     Gm__RenditionChunkMeta *metas = calloc(n + 1, sizeof *metas);
     Gm__RenditionChunkMeta **list = calloc(n + 1, sizeof *list);

@@ -14,6 +14,7 @@
 #include "media/encoder.h"
 #include "media/fmp4.h"
 #include "media/results.h"
+#include "media/vbv.h"
 
 /* Packets come in decode order; a GOP's packets are all there when the next IDR comes. Each packet
  * is found again among the chunk's frames by its time stamp: no frame may be missing, double or in
@@ -53,6 +54,11 @@ struct gm_encode_writer {
     struct gm_buf gop_bytes;
     struct gm_buf prefix;           /* of every keyframe's sample */
     struct gm_fmp4_sample *scratch; /* owned, cap of them */
+    int64_t *times;                 /* owned, cap of them: decode times */
+    /* The chunk's way through the declared buffer. */
+    bool capped, last;
+    struct gm_vbv_walk walk;
+    Gm__BufferWalk buffer;
     /* Segments; the last one is open while fd >= 0. */
     struct segment *segments; /* owned, header->n_segments of them */
     Gm__SegmentMeta **metas;  /* owned */
@@ -63,17 +69,38 @@ struct gm_encode_writer {
     struct gm_buf bytes;    /* written to fd after each GOP */
 };
 
-static int check_headers(struct gm_encode_writer *w, struct gm_err *err)
+static bool has_planned_headers(const struct gm_encode_writer *w)
 {
     const ProtobufCBinaryData *planned = &w->rendition->extradata;
     size_t size = 0;
     const uint8_t *headers = gm_encoder_headers(w->encoder, &size);
-    if (size != planned->len || memcmp(headers, planned->data, planned->len) != 0) {
-        return gm_err_set(err, GM_E_MEDIA, 0,
-                          "The encoder of %s gives other parameter sets than the plan holds",
-                          w->rendition->name);
+    return size == planned->len && memcmp(headers, planned->data, planned->len) == 0;
+}
+
+/* limits: of a rendition with a cap. Some encoders signal a level that follows from them: then they
+ * get what is declared, and further attempts count by quality alone. */
+static int open_encoder(struct gm_encode_writer *w, struct gm_vbv_limits *limits,
+                        struct gm_err *err)
+{
+    const Gm__Policy *policy = w->p.policy;
+    struct gm_encoder_params params = {.rendition = w->rendition,
+                                       .facts = w->p.facts,
+                                       .timescale = policy->timescale,
+                                       .rate = gm_av_rational(policy->timescale_rate),
+                                       .limits = w->capped ? limits : NULL};
+    int rc = gm_encoder_open(&params, &w->encoder, err);
+    if (rc == 0 && w->capped && !has_planned_headers(w)) {
+        gm_encoder_close(&w->encoder);
+        limits->rate_bps = w->walk.vbv.rate_bps;
+        limits->buffer_bits = w->walk.vbv.size_bits;
+        rc = gm_encoder_open(&params, &w->encoder, err);
     }
-    return 0;
+    if (rc == 0 && !has_planned_headers(w)) {
+        rc = gm_err_set(err, GM_E_MEDIA, 0,
+                        "The encoder of %s gives other parameter sets than the plan holds",
+                        w->rendition->name);
+    }
+    return rc;
 }
 
 int gm_encode_writer_open(const struct gm_encode_writer_params *params,
@@ -95,20 +122,23 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
     w->segments = calloc(h->n_segments, sizeof *w->segments);
     w->metas = calloc(h->n_segments, sizeof *w->metas);
     w->files = calloc(h->n_segments, sizeof *w->files);
+    struct gm_vbv vbv;
+    struct gm_vbv_limits limits;
+    w->last = h->last;
+    w->capped = gm_vbv_declared(w->rendition, params->policy->timescale, &vbv);
+    if (w->capped) {
+        int64_t start = h->frames[0]->out_ts;
+        int64_t duration = h->end_ts > start ? h->end_ts - start : 1;
+        gm_vbv_limits(&vbv, duration, h->last, params->attempt, &limits);
+        gm_vbv_walk_start(&w->walk, &vbv, start);
+    }
     int rc = 0;
     if (w->packet == NULL || w->hash == NULL || w->seen == NULL || w->captions == NULL ||
         w->segments == NULL || w->metas == NULL || w->files == NULL) {
         rc = gm_err_nomem(err);
     }
     if (rc == 0) {
-        struct gm_encoder_params encoder = {.rendition = w->rendition,
-                                            .facts = params->facts,
-                                            .timescale = params->policy->timescale,
-                                            .rate = gm_av_rational(params->policy->timescale_rate)};
-        rc = gm_encoder_open(&encoder, &w->encoder, err);
-    }
-    if (rc == 0) {
-        rc = check_headers(w, err);
+        rc = open_encoder(w, &limits, err);
     }
     if (rc == 0) {
         w->codec = gm_bitstream_find(w->rendition->encode->codec);
@@ -156,6 +186,7 @@ void gm_encode_writer_close(struct gm_encode_writer **writer, bool remove)
     free(w->seen);
     free(w->samples);
     free(w->scratch);
+    free(w->times);
     free(w->segments);
     free(w->metas);
     free(w->files);
@@ -226,6 +257,19 @@ static int close_segment(struct gm_encode_writer *w, int64_t end_ts, struct gm_e
     return 0;
 }
 
+/* The GOP's samples leave the buffer, in decode order. */
+static int walk_gop(struct gm_encode_writer *w, struct gm_err *err)
+{
+    if (!gm_fmp4_decode_times(w->scratch, w->count, w->rendition->delay_ts, w->times)) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s moved pictures too far",
+                          w->rendition->name);
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        gm_vbv_walk_sample(&w->walk, w->times[i], w->scratch[i].size);
+    }
+    return 0;
+}
+
 /* The GOP's packets are all there: one fragment. */
 static int write_gop(struct gm_encode_writer *w, struct gm_err *err)
 {
@@ -256,6 +300,10 @@ static int write_gop(struct gm_encode_writer *w, struct gm_err *err)
                                                 .size = w->samples[i].size,
                                                 .pts = w->samples[i].pts,
                                                 .sync = i == 0};
+    }
+    rc = w->capped ? walk_gop(w, err) : 0;
+    if (rc < 0) {
+        return rc;
     }
     int64_t end = w->gop_end < h->n_frames ? h->frames[w->gop_end]->out_ts : h->end_ts;
     Gm__GopMeta *gop = &s->gops[s->meta.n_gops];
@@ -319,6 +367,11 @@ static int begin_gop(struct gm_encode_writer *w, size_t index, struct gm_err *er
         return gm_err_nomem(err);
     }
     w->scratch = scratch;
+    int64_t *times = realloc(w->times, need * sizeof *times);
+    if (times == NULL) {
+        return gm_err_nomem(err);
+    }
+    w->times = times;
     w->cap = need;
     return 0;
 }
@@ -407,8 +460,17 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
     if (rc == 0) {
         rc = close_segment(w, h->end_ts, err);
     }
+    if (rc == 0 && w->capped) {
+        gm_vbv_walk_end(&w->walk, h->end_ts);
+        gm_vbv_walk_message(&w->walk, &w->buffer);
+    }
     gm_encoder_close(&w->encoder);
     return rc;
+}
+
+bool gm_encode_writer_holds(const struct gm_encode_writer *w)
+{
+    return !w->capped || gm_bucket_holds(&w->walk.bucket, gm_vbv_entry(&w->walk.vbv), w->last);
 }
 
 void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *out)
@@ -417,6 +479,8 @@ void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *o
     out->rendition = w->p.rendition;
     out->n_segments = w->segment_count;
     out->segments = w->metas;
+    out->buffer = w->capped ? &w->buffer : NULL;
+    out->tries = w->p.attempt + 1;
 }
 
 size_t gm_encode_writer_files(const struct gm_encode_writer *w, const Gm__WFile **out)

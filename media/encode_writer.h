@@ -14,7 +14,8 @@ struct gm_encode_writer_params {
     const Gm__Policy *policy;      /* borrowed */
     uint32_t rendition;            /* index into policy->renditions */
     const Gm__VideoFacts *facts;   /* borrowed */
-    const Gm__ChunkHeader *header; /* borrowed: outlives the writer; has frames */
+    const Gm__ChunkHeader *header; /* borrowed until finish; has frames */
+    uint32_t attempt;              /* of this chunk at keeping its buffer: gm_vbv_limits */
 };
 
 /* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM. */
@@ -28,6 +29,9 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, struct AVFr
 /* After the last frame: all segments are complete and closed.
  * Errors: MEDIA (a frame has no packet), and the above. */
 int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err) GM_MUST_CHECK;
+/* After finish: does the chunk keep its promise to its neighbours (media/vbv.h)? True where there
+ * is no cap. False: it must be encoded again with the next attempt. */
+bool gm_encode_writer_holds(const struct gm_encode_writer *w);
 /* After finish: the segments' metas, borrowed until close. */
 void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *out);
 /* After finish: one WFile a segment; strings borrowed until close. */

@@ -57,6 +57,25 @@ const char *gm_encoder_preset(const Gm__EncodeParams *p)
     return p->preset[0] != '\0' ? p->preset : "veryfast";
 }
 
+int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params)
+{
+    const Gm__Rendition *r = params->rendition;
+    const struct gm_vbv_limits *l = params->limits;
+    const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
+    int32_t crf = r->encode->crf;
+    if (r->maxrate_bps <= 0) {
+        return crf;
+    }
+    ctx->rc_max_rate = l != NULL ? l->rate_bps : r->maxrate_bps;
+    ctx->rc_buffer_size = (int)(l != NULL ? l->buffer_bits : r->bufsize_bits);
+    if (l != NULL) {
+        ctx->rc_initial_buffer_occupancy = (int)l->init_bits;
+        crf += l->crf_add;
+        crf = codec != NULL && crf > codec->max_crf ? codec->max_crf : crf;
+    }
+    return crf;
+}
+
 bool gm_encoder_is_uneven(const struct gm_encoder_params *params)
 {
     const Gm__VideoFacts *facts = params->facts;
@@ -156,7 +175,7 @@ static int check(const struct gm_encoder_params *params,
                           params->timescale);
     }
     /* libx264 counts rates in kbit; libavcodec takes the buffer as int. */
-    if (r->maxrate_bps < 0 || r->bufsize_bits < 0 || r->bufsize_bits / 2 > INT_MAX ||
+    if (r->maxrate_bps < 0 || r->bufsize_bits < 0 || r->bufsize_bits > INT_MAX ||
         (r->maxrate_bps > 0 && (r->maxrate_bps < 1000 || r->bufsize_bits < 2000))) {
         return gm_err_set(err, GM_E_INVAL, 0, "Rate cap %" PRId64 " bps / %" PRId64 " bits refused",
                           r->maxrate_bps, r->bufsize_bits);

@@ -4,7 +4,7 @@
 #include <libavcodec/avcodec.h>
 
 #include "common/buf.h"
-#include "media.pb-c.h"
+#include "media/vbv.h"
 
 /* One software video encoder, whatever the codec: settings come from the plan alone, so the same
  * frames give the same bytes on every x86 machine. One thread of work, no scene cuts, keyframes
@@ -19,6 +19,9 @@ struct gm_encoder_params {
     const Gm__VideoFacts *facts;    /* borrowed for the call */
     uint32_t timescale;             /* ticks a second of frame->pts */
     AVRational rate;                /* constant frame rate, or 0/1 */
+    /* Of a chunk: what it may take of the rendition's declared buffer; borrowed for the call. NULL:
+     * the plan's own look at the headers, or no cap. */
+    const struct gm_vbv_limits *limits;
 };
 
 /* Errors: INVAL  sizes, rates or qualities out of range, or a codec without an encoder

@@ -23,6 +23,9 @@ const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
 /* ctx->priv_data's option `name`. Errors: MEDIA. */
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
                       struct gm_err *err) GM_MUST_CHECK;
+/* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
+ * Returns the crf to encode with. */
+int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);
 /* The preset of EncodeParams, or the default where it says none. */
 const char *gm_encoder_preset(const Gm__EncodeParams *p);
 /* A variable rate whose frames never follow closer than 0.1 s, or too few frames to tell. Decode

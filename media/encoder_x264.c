@@ -17,22 +17,31 @@
     "cpu-independent=1:stitchable=1:scenecut=0:keyint=infinite:open-gop=0:intra-refresh=0:"        \
     "threads=1:lookahead-threads=1:sync-lookahead=0:sliced-threads=0:annexb=1:repeat-headers=0:"   \
     "aud=0:nal-hrd=none"
+#define NAL_SPS 7 /* ISO/IEC 14496-10 table 7-1; then profile_idc, constraints, level_idc */
 
-static int set_quality(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
+static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *params,
+                       struct gm_err *err)
 {
-    const Gm__EncodeParams *p = r->encode;
+    const Gm__EncodeParams *p = params->rendition->encode;
     char number[16];
     if (p->qp >= 0) {
         snprintf(number, sizeof number, "%" PRId32, p->qp);
         return gm_encoder_option(ctx, "qp", number, err);
     }
-    snprintf(number, sizeof number, "%" PRId32, p->crf);
-    if (r->maxrate_bps > 0) {
-        /* Half of the declared buffer: two joined chunks never ask for more than all of it. */
-        ctx->rc_max_rate = r->maxrate_bps;
-        ctx->rc_buffer_size = (int)(r->bufsize_bits / 2);
-    }
+    snprintf(number, sizeof number, "%" PRId32, gm_encoder_limit(ctx, params));
     return gm_encoder_option(ctx, "crf", number, err);
+}
+
+/* The level that the plan's parameter sets name: a chunk's own limits would name a lower one. */
+static void set_level(AVCodecContext *ctx, const ProtobufCBinaryData *sets)
+{
+    for (size_t i = 0; i + 6 < sets->len; i++) {
+        const uint8_t *p = sets->data + i;
+        if (p[0] == 0 && p[1] == 0 && p[2] == 1 && (p[3] & 31) == NAL_SPS) {
+            ctx->level = p[6];
+            return;
+        }
+    }
 }
 
 static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err)
@@ -49,7 +58,8 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         rc = gm_encoder_option(ctx, "level", p->level, err);
     }
     if (rc == 0) {
-        rc = set_quality(ctx, params->rendition, err);
+        set_level(ctx, &params->rendition->extradata);
+        rc = set_quality(ctx, params, err);
     }
     if (rc == 0) {
         rc = gm_encoder_option(ctx, "forced-idr", "1", err);

@@ -22,20 +22,16 @@
     "scenecut=0:open-gop=0:info=0:repeat-headers=0:hrd=0:aud=0:high-tier=0:opt-qp-pps=0:"          \
     "opt-ref-list-length-pps=0:log-level=none"
 
-static int set_quality(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
+static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *params,
+                       struct gm_err *err)
 {
-    const Gm__EncodeParams *p = r->encode;
+    const Gm__EncodeParams *p = params->rendition->encode;
     char number[16];
     if (p->qp >= 0) {
         (void)snprintf(number, sizeof number, "%" PRId32, p->qp);
         return gm_encoder_option(ctx, "qp", number, err);
     }
-    (void)snprintf(number, sizeof number, "%" PRId32, p->crf);
-    if (r->maxrate_bps > 0) {
-        /* Half of the declared buffer: two joined chunks never ask for more than all of it. */
-        ctx->rc_max_rate = r->maxrate_bps;
-        ctx->rc_buffer_size = (int)(r->bufsize_bits / 2);
-    }
+    (void)snprintf(number, sizeof number, "%" PRId32, gm_encoder_limit(ctx, params));
     return gm_encoder_option(ctx, "crf", number, err);
 }
 
@@ -53,7 +49,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         rc = gm_encoder_option(ctx, "profile", p->profile, err);
     }
     if (rc == 0) {
-        rc = set_quality(ctx, params->rendition, err);
+        rc = set_quality(ctx, params, err);
     }
     if (rc == 0) {
         rc = gm_encoder_option(ctx, "forced-idr", "1", err);

@@ -34,6 +34,7 @@ struct gm_frames {
     bool can_go_on;   /* the chunk given out last was clean and the decoder was not flushed */
     bool done;        /* next_chunk has said that there are no more */
     bool pop;         /* first was given out whole: drop it at the next call */
+    bool again;       /* first was given out whole, and is wanted again */
 };
 
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
@@ -514,8 +515,9 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
     struct gm_frames_chunk *c = f->first;
     *out_done = true;
     out->header = c->header;
-    if (c->dirty && c->mixed) {
+    if ((c->dirty && c->mixed) || f->again) {
         int rc = restart(f, err);
+        f->again = false;
         out->event = GM_FRAMES_RESTART;
         out->header = c->header;
         return rc;
@@ -548,6 +550,13 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
     *out_done = false;
     struct gm_frames_chunk *last = feeding(f);
     return last->fed ? bring_out(f, last, err) : feed_record(f, last, err);
+}
+
+void gm_frames_repeat(struct gm_frames *f)
+{
+    GM_ASSERT(f->pop);
+    f->pop = false;
+    f->again = true;
 }
 
 int gm_frames_next(struct gm_frames *f, struct gm_frames_step *out, struct gm_err *err)

@@ -63,6 +63,9 @@ struct gm_frames_step {
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
                      struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_destroy(struct gm_frames **frames);
+/* After CHUNK_END, before the next call of gm_frames_next: the same chunk comes again, with
+ * GM_FRAMES_RESTART and the same pictures. */
+void gm_frames_repeat(struct gm_frames *frames);
 /* What comes next. After an error only destroy is allowed.
  * Errors: MEDIA_CHUNK  a chunk object is malformed or cut off
  *         INPUT_CHANGED  the source no longer holds a packet

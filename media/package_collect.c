@@ -1,11 +1,13 @@
 /* See package_collect.h. */
 #include "media/package_collect.h"
 
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "common/array.h"
 #include "media/results.h"
+#include "media/vbv.h"
 #include "proto/envelope.h"
 
 void gm_collection_fini(struct gm_collection *c)
@@ -57,9 +59,34 @@ static int keep_meta(struct gm_collection *c, ProtobufCMessage *msg, struct gm_e
     return 0;
 }
 
-static int add_encode(struct gm_collection *c, const struct gm_task_input *input,
-                      const Gm__EncodeItemMeta *meta, struct gm_err *err)
+/* Chunks come in order. */
+static int add_walk(struct gm_segments *s, const Gm__Rendition *r, const Gm__BufferWalk *walk,
+                    uint32_t chunk, struct gm_err *err)
 {
+    if ((walk != NULL) != (r->bufsize_bits > 0)) {
+        return gm_err_set(err, GM_E_BUG, 0, "chunk %u of %s has no walk through its buffer", chunk,
+                          r->name);
+    }
+    if (walk == NULL) {
+        return 0;
+    }
+    const struct gm_bucket next = {
+        .need = walk->need, .gain = walk->gain, .cap = walk->cap, .low = walk->low};
+    if (chunk == 0) {
+        s->buffer = next;
+    } else {
+        gm_bucket_join(&s->buffer, &next);
+    }
+    return 0;
+}
+
+static int add_encode(struct gm_collection *c, const struct gm_task_input *input,
+                      const Gm__EncodeItemMeta *meta, const Gm__Policy *policy, struct gm_err *err)
+{
+    if (meta->chunk != c->chunks++) {
+        return gm_err_set(err, GM_E_BUG, 0, "chunk %u came as number %u", meta->chunk,
+                          c->chunks - 1);
+    }
     for (size_t i = 0; i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];
         if (r->rendition >= c->videos) {
@@ -67,6 +94,10 @@ static int add_encode(struct gm_collection *c, const struct gm_task_input *input
                               r->rendition, c->videos);
         }
         int rc = add_segments(&c->video[r->rendition], input, r->segments, r->n_segments, err);
+        if (rc == 0 && meta->frames > 0) {
+            rc = add_walk(&c->video[r->rendition], policy->renditions[r->rendition], r->buffer,
+                          meta->chunk, err);
+        }
         if (rc < 0) {
             return rc;
         }
@@ -84,7 +115,7 @@ static int add_track(struct gm_segments *list, size_t count, uint32_t track,
     return add_segments(&list[track], input, segments, n_segments, err);
 }
 
-static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
+static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec, const Gm__Policy *policy,
                     const struct gm_task_input *input, struct gm_err *err)
 {
     const Gm__PipelineTask *task = gm_results_task(spec, input->task);
@@ -103,7 +134,7 @@ static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec,
         return rc;
     }
     if (video) {
-        return add_encode(c, input, (const Gm__EncodeItemMeta *)msg, err);
+        return add_encode(c, input, (const Gm__EncodeItemMeta *)msg, policy, err);
     }
     if (text) {
         const Gm__TextItemMeta *meta = (const Gm__TextItemMeta *)msg;
@@ -180,6 +211,26 @@ static int check_alike(const Gm__Policy *policy, const struct gm_collection *c, 
     return 0;
 }
 
+/* The proof at every join: the programme as a whole, begun as every chunk is. */
+static int check_buffers(const Gm__Policy *policy, const struct gm_collection *c,
+                         struct gm_err *err)
+{
+    for (size_t i = 0; i < c->videos; i++) {
+        struct gm_vbv vbv;
+        if (!gm_vbv_declared(policy->renditions[i], policy->timescale, &vbv) ||
+            c->video[i].count == 0) {
+            continue;
+        }
+        int64_t lowest = gm_bucket_lowest(&c->video[i].buffer, gm_vbv_entry(&vbv));
+        if (lowest < 0) {
+            return gm_err_set(err, GM_E_BUG, lowest,
+                              "rendition %s underflows its buffer by %" PRId64 " bits",
+                              policy->renditions[i]->name, -lowest);
+        }
+    }
+    return 0;
+}
+
 /* Against what split counted, where it was given. */
 static int check_frames(const Gm__TaskSpec *spec, const struct gm_collection *c, struct gm_err *err)
 {
@@ -225,6 +276,9 @@ static int check_all(const Gm__TaskSpec *spec, const Gm__Policy *policy, struct 
     if (rc == 0) {
         rc = check_alike(policy, c, err);
     }
+    if (rc == 0) {
+        rc = check_buffers(policy, c, err);
+    }
     return rc == 0 ? check_frames(spec, c, err) : rc;
 }
 
@@ -249,7 +303,7 @@ int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collec
         if ((rc = io->next_input(io->self, &more, &input, err)) < 0) {
             goto out;
         }
-        if (more && (rc = add_item(&c, io->spec, &input, err)) < 0) {
+        if (more && (rc = add_item(&c, io->spec, policy, &input, err)) < 0) {
             goto out;
         }
     }

@@ -1,6 +1,7 @@
 #ifndef GM_MEDIA_PACKAGE_COLLECT_H
 #define GM_MEDIA_PACKAGE_COLLECT_H
 
+#include "common/bucket.h"
 #include "media/task_io.h"
 
 /* All segments of the publication, put together from the items of encode, audio and
@@ -10,6 +11,7 @@ struct gm_collected {
     struct gm_task_input input; /* the item that announced it */
 };
 struct gm_segments {
+    struct gm_bucket buffer; /* all chunks' walks through the declared buffer, if there is a cap */
     struct gm_collected *entries; /* owned, by number */
     Gm__SegmentMeta **list;       /* owned array: the metas of entries */
     size_t count, cap;
@@ -23,10 +25,12 @@ struct gm_collection {
     size_t audios;
     struct gm_segments *text; /* owned array, one a track */
     size_t texts;
+    uint32_t chunks; /* of encode */
 };
 
 /* Reads all inputs of io and checks that every rendition and track is whole: segments 1 to n
- * without a hole, each starting where the last one ended, renditions alike. all zero before.
+ * without a hole, each starting where the last one ended, renditions alike, and no rendition with a
+ * cap underflows its declared buffer anywhere in the programme. all zero before.
  * Errors: BUG (something is missing or does not fit), PROTO, NOMEM, the io's. */
 int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collection *out,
                struct gm_err *err) GM_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include <libavfilter/avfilter.h>
+#include <libavutil/mathematics.h>
 #include <libavutil/pixdesc.h>
 
 #include "common/fs.h"
@@ -24,6 +25,10 @@
 #define MIN_TIMESCALE 10000   /* constant rate: ticks a second, at least */
 #define MAX_TIMESCALE 1000000 /* variable rate: the source's own ticks up to here */
 #define MPEG_TIMESCALE 90000  /* else those of ISO/IEC 13818-1 */
+#define MAX_RATE 1000000000   /* bits a second */
+#define MIN_RATE 16000
+#define DEFAULT_BUFFER_S 2
+#define MAX_BUFFER 2000000000 /* bits: libavcodec counts them in an int */
 #define SCALE_FLAGS "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 static uint32_t variable_timescale(const Gm__Rational *tb)
@@ -223,9 +228,54 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
     return rc;
 }
 
-static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
-                         const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
+/* A rung of the ladder as this rendition is asked for. */
+struct wish {
+    const struct gm_rung *rung;
+    const Gm__EncodeParams *params;
+    bool own_cap; /* a maxrate there is the rung's own */
+};
+
+static struct wish wish_for(const Gm__EncodeParams *params, const struct gm_rung *rung)
 {
+    for (size_t i = 0; i < params->n_renditions; i++) {
+        const Gm__RungParams *own = params->renditions[i];
+        if (own->short_side == rung->short_side && own->encode != NULL) {
+            return (struct wish){rung, own->encode, own->own_cap};
+        }
+    }
+    return (struct wish){rung, params, false};
+}
+
+/* The ladder's cap in the rendition's codec. */
+static double table_cap(const struct wish *w)
+{
+    const struct gm_video_codec *codec = gm_video_codec_find(w->params->codec);
+    return (double)w->rung->maxrate_bps * (codec != NULL ? codec->cap_percent : 100) / 100.0;
+}
+
+/* Cap and buffer: from the ladder's table, scaled, or in its ratio to a cap for the largest. */
+static void set_cap(Gm__Rendition *r, const struct wish *w, const struct wish *top)
+{
+    const Gm__EncodeParams *p = w->params;
+    if (p->qp >= 0 || (p->maxrate_bps <= 0 && p->maxrate_scale <= 0)) {
+        return;
+    }
+    double scaled = table_cap(w) * p->maxrate_scale;
+    if (p->maxrate_bps > 0) {
+        double ratio = w->own_cap ? 1 : table_cap(w) / table_cap(top);
+        scaled = (double)p->maxrate_bps * ratio;
+    }
+    r->maxrate_bps = scaled > MAX_RATE ? MAX_RATE : scaled < MIN_RATE ? MIN_RATE : (int64_t)scaled;
+    double seconds = p->buffer_s > 0 ? p->buffer_s : DEFAULT_BUFFER_S;
+    double bits = (double)r->maxrate_bps * seconds;
+    r->bufsize_bits = bits > MAX_BUFFER ? MAX_BUFFER : (int64_t)bits;
+}
+
+static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const struct wish *top,
+                         Gm__Policy *policy, struct gm_err *err)
+{
+    const struct gm_rung *rung = wish->rung;
+    const Gm__EncodeParams *params = wish->params;
     char filters[512], name[32];
     struct gm_colour colour = gm_colour_target(gm_colour_of_source(v), false);
     Gm__Rendition *r = malloc(sizeof *r);
@@ -236,13 +286,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
     r->width_px = rung->width_px;
     r->height_px = rung->height_px;
     r->short_side = rung->short_side;
-    const struct gm_video_codec *codec = gm_video_codec_find(params->codec);
-    if (params->qp < 0 && params->maxrate_scale > 0) {
-        double share = (codec != NULL ? codec->cap_percent : 100) / 100.0;
-        double scaled = (double)rung->maxrate_bps * params->maxrate_scale * share;
-        r->maxrate_bps = scaled > 1e9 ? 1000000000 : scaled < 16000 ? 16000 : (int64_t)scaled;
-        r->bufsize_bits = 2 * r->maxrate_bps;
-    }
+    set_cap(r, wish, top);
     Gm__EncodeParams own = *params;
     own.n_renditions = 0;
     r->encode = (Gm__EncodeParams *)gm_message_dup(&own.base);
@@ -279,16 +323,6 @@ static int add_rendition(const Gm__VideoFacts *v, const struct gm_rung *rung,
 }
 
 /* What the rung has of its own, or the task's. */
-static const Gm__EncodeParams *rung_params(const Gm__EncodeParams *params, uint32_t side)
-{
-    for (size_t i = 0; i < params->n_renditions; i++) {
-        if (params->renditions[i]->short_side == side && params->renditions[i]->encode != NULL) {
-            return params->renditions[i]->encode;
-        }
-    }
-    return params;
-}
-
 int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
 {
@@ -296,7 +330,9 @@ int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
     size_t count;
     int rc = gm_ladder_make(v, ladder, rungs, gm_av_rational(v->frame_rate), made, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = add_rendition(v, &made[i], rung_params(params, made[i].short_side), policy, err);
+        const struct wish wish = wish_for(params, &made[i]);
+        const struct wish top = wish_for(params, &made[0]);
+        rc = add_rendition(v, &wish, &top, policy, err);
     }
     return rc;
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "media/results.h"
+#include "media/vbv.h"
 
 static int fail(struct gm_err *err, const char *what, uint32_t index)
 {
@@ -51,13 +52,45 @@ static int check_numbers(Gm__SegmentMeta *const *segments, size_t count, bool sp
     return 0;
 }
 
+/* The chunk's way through the declared buffer, from the sizes and times in its files. walk NULL:
+ * no cap. */
+static int check_buffer(const struct gm_task_input *input, const Gm__RenditionChunkMeta *r,
+                        struct gm_vbv_walk *walk, struct gm_err *err)
+{
+    uint32_t index = input->item->index;
+    const Gm__BufferWalk *told = r->buffer;
+    if ((told != NULL) != (walk != NULL)) {
+        return fail(err, "its walk through the buffer is missing, or there is no buffer", index);
+    }
+    if (walk == NULL) {
+        return 0;
+    }
+    const Gm__SegmentMeta *end = r->segments[r->n_segments - 1];
+    gm_vbv_walk_end(walk, end->start_ts + end->duration_ts);
+    const struct gm_bucket *b = &walk->bucket;
+    if (told->need != b->need || told->gain != b->gain || told->cap != b->cap ||
+        told->low != b->low) {
+        return fail(err, "its walk through the buffer is not that of its files", index);
+    }
+    if (!gm_bucket_holds(b, gm_vbv_entry(&walk->vbv), input->item->last)) {
+        return fail(err, "it does not keep to the declared buffer", index);
+    }
+    return 0;
+}
+
 static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *input,
                             const Gm__Policy *policy, const Gm__RenditionChunkMeta *r, bool decode,
                             uint64_t *out_frames, struct gm_err *err)
 {
     const Gm__Rendition *rendition = policy->renditions[r->rendition];
+    struct gm_vbv vbv;
+    struct gm_vbv_walk walk;
     int rc = check_numbers(r->segments, r->n_segments, false, input->item->index, err);
+    bool capped = gm_vbv_declared(rendition, policy->timescale, &vbv);
     *out_frames = 0;
+    if (rc == 0 && capped) {
+        gm_vbv_walk_start(&walk, &vbv, r->segments[0]->start_ts);
+    }
     for (size_t i = 0; i < r->n_segments && rc == 0; i++) {
         struct gm_verify_segment s;
         rc = gm_verify_read(io, input, rendition->name, r->segments[i], &s, err);
@@ -72,11 +105,14 @@ static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *i
         if (rc == 0 && decode && i == 0) {
             rc = gm_verify_decode_gop(&s, &init, rendition, err);
         }
+        for (size_t k = 0; capped && rc == 0 && k < s.count; k++) {
+            gm_vbv_walk_sample(&walk, s.samples[k].dts, s.samples[k].size);
+        }
         *out_frames += s.count;
         gm_verify_segment_fini(&s);
         io->progress(io->self, *out_frames, *out_frames);
     }
-    return rc;
+    return rc == 0 ? check_buffer(input, r, capped ? &walk : NULL, err) : rc;
 }
 
 static int verify_encode(struct gm_task_io *io, const struct gm_task_input *input,

@@ -169,6 +169,23 @@ struct damage {
     int64_t errors;
 };
 
+static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
+{
+    if (r->buffer != NULL) {
+        const struct gm_bucket next = {.need = r->buffer->need,
+                                       .gain = r->buffer->gain,
+                                       .cap = r->buffer->cap,
+                                       .low = r->buffer->low};
+        if (sum->chunks == 0) {
+            sum->buffer = next;
+        } else {
+            gm_bucket_join(&sum->buffer, &next);
+        }
+    }
+    sum->chunks++;
+    sum->chunks_retried += r->tries > 1;
+}
+
 static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
                             struct gm_err *err)
 {
@@ -187,6 +204,7 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
         if (r->rendition < m->policy->n_renditions) {
             add_segments(&m->renditions[r->rendition], r->segments, r->n_segments,
                          m->policy->timescale);
+            add_chunk(&m->renditions[r->rendition], r);
         }
     }
     gm__encode_item_meta__free_unpacked(meta, NULL);

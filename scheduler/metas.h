@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "common/bucket.h"
 #include "media.pb-c.h"
 #include "proto/streams.h"
 #include "scheduler/core/view.h"
@@ -16,6 +17,10 @@ struct gm_media_sum {
     int64_t duration_ts;
     int64_t average_bps;
     int64_t peak_bps; /* of a segment */
+    /* Renditions with a cap: all chunks' walks through the declared buffer, joined. */
+    struct gm_bucket buffer;
+    uint32_t chunks;
+    uint32_t chunks_retried; /* encoded more than once until the buffer held */
 };
 
 struct gm_metas {

@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "scheduler/metas.h"
 #include "scheduler/report_colour.h"
+#include "scheduler/report_rate.h"
 #include "scheduler/report_text.h"
 
 #define GM_REPORT_PARENTS 16
@@ -180,11 +181,14 @@ static json_t *encode_json(const Gm__EncodeParams *e)
     if (e == NULL) {
         return json_null();
     }
-    return json_pack(
-        "{s:o, s:o, s:o, s:o, s:f, s:o, s:b}", "codec", gm_json_string(e->codec), "preset",
-        gm_json_string(e->preset), "crf", e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
-        e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale", e->maxrate_scale,
-        "deinterlace", gm_json_string(e->deinterlace), "watermark", (int)(e->watermark != NULL));
+    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:b}", "codec",
+                     gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
+                     e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
+                     e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale",
+                     e->maxrate_scale, "maxrate_bps",
+                     e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(), "buffer_s",
+                     e->buffer_s, "deinterlace", gm_json_string(e->deinterlace), "watermark",
+                     (int)(e->watermark != NULL));
 }
 
 static const Gm__EncodeParams *requested(const struct report *r)
@@ -299,6 +303,8 @@ static json_t *renditions_json(const struct report *r)
             (json_int_t)sum.peak_bps);
         if (j != NULL) {
             (void)json_object_set_new(j, "colour", gm_report_colour(v));
+            (void)json_object_set_new(j, "buffer",
+                                      gm_report_buffer(v, &sum, gm_report_encode_is_done(&r->job)));
         }
         if (json_array_append_new(list, j) != 0) {
             json_decref(list);

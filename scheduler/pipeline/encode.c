@@ -22,9 +22,15 @@ static const struct gm_yaml *at(const struct gm_yaml *map, const char *key)
 static int settle_quality(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
                           Gm__EncodeParams *p, struct gm_err *err)
 {
+    static const char *const apart[][2] = {
+        {"qp", "crf"}, {"qp", "maxrate"}, {"qp", "buffer_s"}, {"maxrate", "maxrate_scale"}};
     const struct gm_yaml *qp = gm_yaml_find(yaml, "qp");
-    if (qp != NULL && gm_yaml_find(yaml, "crf") != NULL) {
-        return gm_yaml_fail(qp, err, "`qp` and `crf` exclude each other");
+    for (size_t i = 0; i < sizeof apart / sizeof apart[0]; i++) {
+        const struct gm_yaml *one = gm_yaml_find(yaml, apart[i][0]);
+        if (one != NULL && gm_yaml_find(yaml, apart[i][1]) != NULL) {
+            return gm_yaml_fail(one, err, "`%s` and `%s` exclude each other", apart[i][0],
+                                apart[i][1]);
+        }
     }
     if (qp != NULL) {
         p->crf = -1;
@@ -103,8 +109,9 @@ static void forget(char **text)
     }
 }
 
-static int fill_rung(const struct gm_yaml *node, Gm__EncodeParams *p, struct gm_err *err)
+static int fill_rung(const struct gm_yaml *node, Gm__RungParams *rung, struct gm_err *err)
 {
+    Gm__EncodeParams *p = rung->encode;
     const struct gm_yaml *codec = gm_yaml_find(node, "codec");
     const char *name = NULL;
     if (codec != NULL) {
@@ -118,6 +125,10 @@ static int fill_rung(const struct gm_yaml *node, Gm__EncodeParams *p, struct gm_
             forget(&p->profile);
             forget(&p->level);
         }
+    }
+    rung->own_cap = gm_yaml_find(node, "maxrate") != NULL || gm_yaml_find(node, "maxrate_scale");
+    if (gm_yaml_find(node, "maxrate_scale") != NULL) {
+        p->maxrate_bps = 0;
     }
     int rc = gm_params_override(node, p, err);
     return rc < 0 ? rc : settle(node, p, err);
@@ -160,7 +171,7 @@ static int add_rung(const struct gm_yaml *node, const Gm__EncodeParams *base, Gm
     to->renditions[to->n_renditions++] = rung;
     rung->short_side = side;
     rung->encode = (Gm__EncodeParams *)gm_message_dup(&base->base);
-    return rung->encode != NULL ? fill_rung(node, rung->encode, err) : gm_err_nomem(err);
+    return rung->encode != NULL ? fill_rung(node, rung, err) : gm_err_nomem(err);
 }
 
 int gm_encode_settle(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)

@@ -57,6 +57,11 @@ static const struct gm_pipeline_param PARAMS[] = {
      false, "Multiplies the ladder's table of bit rate caps; 0 lifts them."},
     {"encode", "deinterlace", GM_PARAM_CHOICE, AT(EncodeParams, deinterlace), 0, 0, AUTO_ON_OFF,
      "auto", false, "Fields made to frames: where the pictures show fields, always, never."},
+    {"encode", "maxrate", GM_PARAM_RATE, AT(EncodeParams, maxrate_bps), 16000, 1e9, NULL, NULL,
+     false,
+     "Bit rate cap of the largest rendition, bits a second; the others' in the ladder's ratio."},
+    {"encode", "buffer_s", GM_PARAM_DOUBLE, AT(EncodeParams, buffer_s), 0.1, 10, NULL, "2", false,
+     "Size of the decoder's buffer that the renditions keep to, in seconds of their cap."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
@@ -205,7 +210,7 @@ static int set_number(const struct gm_pipeline_param *row, const struct gm_yaml 
                       struct gm_err *err)
 {
     int64_t v = 0;
-    int rc = row->type == GM_PARAM_SIZE
+    int rc = row->type == GM_PARAM_SIZE || row->type == GM_PARAM_RATE
                  ? gm_yaml_size(node, (int64_t)row->min, (int64_t)row->max, &v, err)
                  : gm_yaml_int(node, (int64_t)row->min, (int64_t)row->max, &v, err);
     if (rc < 0) {
@@ -217,6 +222,8 @@ static int set_number(const struct gm_pipeline_param *row, const struct gm_yaml 
     }
     if (row->type == GM_PARAM_UINT64) {
         *(uint64_t *)(void *)field = (uint64_t)v;
+    } else if (row->type == GM_PARAM_RATE) {
+        *(int64_t *)(void *)field = v;
     } else if (row->type == GM_PARAM_INT32) {
         *(int32_t *)(void *)field = (int32_t)v;
     } else {
@@ -275,6 +282,7 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
     case GM_PARAM_UINT64:
     case GM_PARAM_INT32:
     case GM_PARAM_SIZE:
+    case GM_PARAM_RATE:
         return set_number(row, node, field, err);
     case GM_PARAM_DOUBLE:
         return gm_yaml_double(node, row->min, row->max, (double *)(void *)field, err);
@@ -359,9 +367,9 @@ int gm_params_fill(const char *task, const struct gm_yaml *where, const struct g
 /* What single renditions may have otherwise than the task. */
 static bool is_of_rung(const struct gm_pipeline_param *row)
 {
-    static const char *const names[] = {"codec",   "preset", "crf",       "qp",
-                                        "profile", "level",  "bit_depth", "maxrate_scale",
-                                        "maxrate", "bitrate"};
+    static const char *const names[] = {"codec",   "preset",  "crf",       "qp",
+                                        "profile", "level",   "bit_depth", "maxrate_scale",
+                                        "maxrate", "buffer_s"};
     bool found = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         found = found || strcmp(row->name, names[i]) == 0;

@@ -20,6 +20,7 @@ enum gm_param_type {
     GM_PARAM_UINT64,
     GM_PARAM_INT32,
     GM_PARAM_SIZE, /* uint32_t, written with k, M suffixes too */
+    GM_PARAM_RATE, /* int64_t, the same */
     GM_PARAM_DOUBLE,
     GM_PARAM_BOOL,
     GM_PARAM_CHOICE,   /* one word of `choices` */

@@ -271,6 +271,112 @@ static void lossless_output_is_the_filtered_source(void **state)
     gm__pipeline__free_unpacked(pipeline, NULL);
 }
 
+static struct folder_io *prepare_capped(Gm__Pipeline *pipeline, int64_t maxrate_bps,
+                                        double buffer_s)
+{
+    for (size_t i = 0; i < pipeline->n_tasks; i++) {
+        if (pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            pipeline->tasks[i]->encode->maxrate_bps = maxrate_bps;
+            pipeline->tasks[i]->encode->buffer_s = buffer_s;
+        }
+    }
+    return prepare(pipeline);
+}
+
+#define CAP_BPS 400000
+/* A buffer so small that libx264 misses it: the chunk is made again until it fits, the same way
+ * whatever the run, and verify, which computes it from the files, agrees. */
+static void what_does_not_fit_the_buffer_is_made_again(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {.preset = "ultrafast"};
+    uint8_t sums[2][32];
+    for (uint32_t runs = 1; runs <= 2; runs++) {
+        Gm__Pipeline *pipeline = folder_pipeline(&params);
+        struct folder_io *f = prepare_capped(pipeline, CAP_BPS, 0.2);
+        struct gm_err err = {0};
+        int64_t chunk, entry = CAP_BPS / 10, fullness = entry;
+        uint32_t retried = 0;
+        if (runs == 1) {
+            assert_int_equal(encode(f, 0, 3, &chunk, &err), 0);
+        } else {
+            assert_int_equal(encode(f, 2, 1, &chunk, &err), 0);
+            assert_int_equal(encode(f, 0, 2, &chunk, &err), 0);
+        }
+        for (uint32_t i = 0; i < CHUNKS; i++) {
+            Gm__EncodeItemMeta *m = meta_of(f, i);
+            const Gm__BufferWalk *w = m->renditions[0]->buffer;
+            assert_non_null(w);
+            retried += m->renditions[0]->tries > 1;
+            assert_true(w->need <= entry && w->low >= 0);
+            assert_true(i + 1 == CHUNKS || (w->gain >= 0 && w->cap >= entry));
+            assert_true(fullness >= w->need);
+            fullness = fullness + w->gain < w->cap ? fullness + w->gain : w->cap;
+            if (folder_io_verify(f, "encode", 0, 0, i, &err) < 0) {
+                fail_msg("%s", err.text);
+            }
+            gm__encode_item_meta__free_unpacked(m, NULL);
+        }
+        assert_true(retried > 0);
+        struct gm_sha256 *h = gm_sha256_create();
+        hash_items(f, h);
+        gm_sha256_final(h, sums[runs - 1]);
+        gm_sha256_destroy(&h);
+        folder_io_destroy(&f);
+        gm__pipeline__free_unpacked(pipeline, NULL);
+    }
+    assert_memory_equal(sums[0], sums[1], 32);
+}
+
+static void a_buffer_that_nothing_fits_is_refused(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {.preset = "ultrafast"};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare_capped(pipeline, 20000, 0.1);
+    struct gm_err err = {0};
+    int64_t chunk;
+    assert_int_equal(encode(f, 0, 1, &chunk, &err), -GM_E_MEDIA_BUFFER);
+    assert_int_equal(chunk, 0);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+/* Verify believes no walk that is not that of the files. */
+static void a_wrong_walk_is_refused(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {.preset = "ultrafast"};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    struct folder_io *f = prepare_capped(pipeline, 200000, 2);
+    struct gm_err err = {0};
+    int64_t chunk;
+    assert_int_equal(encode(f, 0, 1, &chunk, &err), 0);
+    assert_int_equal(folder_io_verify(f, "encode", 0, 0, 0, &err), 0);
+    Gm__Item *item = (Gm__Item *)(uintptr_t)folder_io_item(f, "encode", 0, 0, 0);
+    ProtobufCBinaryData told = item->meta;
+    for (int k = 0; k < 5; k++) {
+        Gm__EncodeItemMeta *m = meta_of(f, 0);
+        Gm__BufferWalk *w = m->renditions[0]->buffer;
+        m->renditions[0]->buffer = k == 4 ? NULL : w;
+        w->need -= k == 0;
+        w->gain += k == 1;
+        w->cap += k == 2;
+        w->low += k == 3;
+        uint8_t packed[4096];
+        assert_true(gm__encode_item_meta__get_packed_size(m) <= sizeof packed);
+        item->meta.data = packed;
+        item->meta.len = gm__encode_item_meta__pack(m, packed);
+        assert_int_equal(folder_io_verify(f, "encode", 0, 0, 0, &err), -GM_E_MEDIA_VERIFY);
+        assert_non_null(strstr(err.text, "walk"));
+        item->meta = told;
+        m->renditions[0]->buffer = w;
+        gm__encode_item_meta__free_unpacked(m, NULL);
+    }
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
 static void other_parameter_sets_than_planned_are_refused(void **state)
 {
     (void)state;
@@ -319,6 +425,9 @@ int main(void)
         cmocka_unit_test(bytes_depend_on_no_run_and_no_vectors),
         cmocka_unit_test(metas_describe_every_segment),
         cmocka_unit_test(lossless_output_is_the_filtered_source),
+        cmocka_unit_test(what_does_not_fit_the_buffer_is_made_again),
+        cmocka_unit_test(a_buffer_that_nothing_fits_is_refused),
+        cmocka_unit_test(a_wrong_walk_is_refused),
         cmocka_unit_test(other_parameter_sets_than_planned_are_refused),
         cmocka_unit_test(a_chunk_cut_off_is_blamed),
     };

@@ -27,7 +27,8 @@ struct set {
 static int open_set(const struct set *s, uint32_t timescale, AVRational rate,
                     struct gm_encoder **out, struct gm_err *err)
 {
-    struct gm_encoder_params params = {&s->r, &s->f, timescale, rate};
+    struct gm_encoder_params params = {
+        .rendition = &s->r, .facts = &s->f, .timescale = timescale, .rate = rate};
     return gm_encoder_open(&params, out, err);
 }
 
@@ -227,7 +228,7 @@ static void uneven_rates_have_no_b_pictures(void **state)
     }
 }
 
-static void half_of_the_declared_buffer_is_used(void **state)
+static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(void **state)
 {
     (void)state;
     struct set s;
@@ -236,7 +237,29 @@ static void half_of_the_declared_buffer_is_used(void **state)
     set_init(&s, "veryfast", 23, -1);
     assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
     assert_int_equal(gm_encoder_context(e)->rc_max_rate, 300000);
-    assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 300000);
+    assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 600000);
+    size_t size = 0;
+    uint8_t planned[256];
+    const uint8_t *headers = gm_encoder_headers(e, &size);
+    assert_true(size < sizeof planned);
+    memcpy(planned, headers, size);
+    gm_encoder_close(&e);
+    /* A chunk has less; its parameter sets stay those of the plan. */
+    s.r.extradata = (ProtobufCBinaryData){size, planned};
+    struct gm_vbv_limits limits = {
+        .rate_bps = 30000, .buffer_bits = 40000, .init_bits = 20000, .crf_add = 3};
+    struct gm_encoder_params params = {.rendition = &s.r,
+                                       .facts = &s.f,
+                                       .timescale = TIMESCALE,
+                                       .rate = {30, 1},
+                                       .limits = &limits};
+    assert_int_equal(gm_encoder_open(&params, &e, &err), 0);
+    assert_int_equal(gm_encoder_context(e)->rc_max_rate, 30000);
+    assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 40000);
+    assert_int_equal(gm_encoder_context(e)->rc_initial_buffer_occupancy, 20000);
+    headers = gm_encoder_headers(e, &size);
+    assert_int_equal(size, s.r.extradata.len);
+    assert_memory_equal(headers, planned, size);
     gm_encoder_close(&e);
     set_init(&s, "veryfast", -1, 20);
     s.r.maxrate_bps = 300000;
@@ -322,7 +345,7 @@ int main(void)
         cmocka_unit_test(idrs_come_where_they_are_forced_and_nowhere_else),
         cmocka_unit_test(colour_is_tagged_as_the_rendition_says),
         cmocka_unit_test(uneven_rates_have_no_b_pictures),
-        cmocka_unit_test(half_of_the_declared_buffer_is_used),
+        cmocka_unit_test(the_plan_opens_with_what_is_declared_and_chunks_with_their_limits),
         cmocka_unit_test(bad_settings_are_refused_and_nothing_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

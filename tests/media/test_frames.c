@@ -25,6 +25,7 @@ struct run {
     int source_fd;
     size_t ticks;
     size_t restarts;
+    size_t repeats; /* so often is each chunk asked for again */
     uint8_t (*hashes)[32];
     size_t hash_count, hash_cap;
     struct gm_frames_stats stats;
@@ -89,6 +90,7 @@ static int run(struct run *r, struct gm_err *err)
     struct gm_frames_step step;
     assert_int_equal(gm_frames_create(&s, &f, err), 0);
     size_t start = 0;
+    size_t again = 0;
     size_t expect = 0;
     bool open = false;
     int rc;
@@ -118,6 +120,12 @@ static int run(struct run *r, struct gm_err *err)
             break;
         case GM_FRAMES_CHUNK_END:
             assert_int_equal(expect, step.header->n_frames);
+            if (again < r->repeats) {
+                again++;
+                gm_frames_repeat(f);
+                break;
+            }
+            again = 0;
             r->stats.replaced += step.stats.replaced;
             r->stats.discarded += step.stats.discarded;
             r->stats.errors += step.stats.errors;
@@ -314,6 +322,21 @@ static void one_run_decodes_each_packet_once(void **state)
     assert_true(alone.ticks > c->packet_count * 2);
     free(all.hashes);
     free(alone.hashes);
+    clip_free(&c);
+}
+
+static void a_chunk_that_is_repeated_is_the_same(void **state)
+{
+    (void)state;
+    struct clip *c = clip_make("libx264", "preset=fast,bf=3,g=250", 60);
+    for (size_t chunks = 0; chunks <= 2; chunks++) {
+        struct how how = {.chunk_frames = 17, .reference = chunks == 2};
+        struct run r = {.repeats = 2};
+        decode(c, &how, chunks, &r);
+        assert_whole(c, &r);
+        assert_int_equal(r.restarts, 2 * 4);
+        free(r.hashes);
+    }
     clip_free(&c);
 }
 
@@ -573,6 +596,7 @@ int main(void)
         cmocka_unit_test(plain_c_decodes_the_same),
         cmocka_unit_test(chunks_decode_to_the_frames_of_the_whole_clip),
         cmocka_unit_test(one_run_decodes_each_packet_once),
+        cmocka_unit_test(a_chunk_that_is_repeated_is_the_same),
         cmocka_unit_test(a_change_of_parameters_reopens_the_decoder),
         cmocka_unit_test(a_frame_that_does_not_come_is_replaced_by_the_one_before),
         cmocka_unit_test(damage_gives_the_same_pictures_whatever_the_run),

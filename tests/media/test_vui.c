@@ -26,7 +26,8 @@ static struct gm_encoder *open_encoder(uint32_t timescale)
     rendition.pixel_format = "yuv420p";
     rendition.width_px = 320;
     rendition.height_px = 240;
-    struct gm_encoder_params p = {&rendition, &facts, timescale, {0, 1}};
+    struct gm_encoder_params p = {
+        .rendition = &rendition, .facts = &facts, .timescale = timescale, .rate = {0, 1}};
     int rc = gm_encoder_open(&p, &e, &err);
     if (rc < 0) {
         fail_msg("%s", err.text);

@@ -224,6 +224,14 @@ static const struct {
     {BASE "  v: {type: encode, needs: [s], preset: placebo}\n" PACK,
      "f.yaml:6:41:", "it is one of: ultrafast"},
     {BASE "  v: {type: encode, needs: [s], maxrate_scale: 11}\n" PACK, "f.yaml:6:48:", "10"},
+    {BASE "  v: {type: encode, needs: [s], maxrate: 15k}\n" PACK, "f.yaml:6:42:", "16000"},
+    {BASE "  v: {type: encode, needs: [s], buffer_s: 11}\n" PACK, "f.yaml:6:43:", "10"},
+    {BASE "  v: {type: encode, needs: [s], maxrate: 1M, maxrate_scale: 1}\n" PACK,
+     "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], maxrate: 1M, qp: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], buffer_s: 1, qp: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {720: {qp: 3, maxrate: 1M}}}\n" PACK,
+     "f.yaml:6:", "exclude"},
     {BASE "  v: {type: encode, needs: [s], watermark: l.png}\n" PACK,
      "f.yaml:6:44:", "watermark is a map"},
     {BASE "  v: {type: encode, needs: [s], watermark: {}}\n" PACK, "f.yaml:6:", "`image`"},
@@ -329,6 +337,7 @@ static void value_text(const struct gm_pipeline_param *row, char out[256])
         (void)snprintf(out, 256, "1 to 16 even numbers, falling, %.0f..%.0f", row->min, row->max);
         break;
     case GM_PARAM_SIZE:
+    case GM_PARAM_RATE:
         (void)snprintf(out, 256, "%.0f..%.0f, `k` and `M` allowed", row->min, row->max);
         break;
     default:

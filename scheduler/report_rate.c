@@ -1,0 +1,26 @@
+#include "scheduler/report_rate.h"
+
+#include <string.h>
+
+bool gm_report_encode_is_done(const struct gm_job_view *job)
+{
+    for (size_t i = 0; i < job->task_count; i++) {
+        if (strcmp(job->tasks[i].type, "encode") == 0) {
+            return job->tasks[i].state == GM_TASK_DONE;
+        }
+    }
+    return false;
+}
+
+json_t *gm_report_buffer(const Gm__Rendition *v, const struct gm_media_sum *sum, bool whole)
+{
+    if (v->bufsize_bits <= 0 || sum->chunks == 0 || !whole) {
+        return json_null();
+    }
+    int64_t entry = v->bufsize_bits / 2;
+    int64_t lowest = gm_bucket_lowest(&sum->buffer, entry);
+    return json_pack("{s:I, s:I, s:I, s:I, s:b, s:I}", "rate_bps", (json_int_t)v->maxrate_bps,
+                     "size_bits", (json_int_t)v->bufsize_bits, "start_bits", (json_int_t)entry,
+                     "lowest_bits", (json_int_t)lowest, "underflow", (int)(lowest < 0),
+                     "chunks_retried", (json_int_t)sum->chunks_retried);
+}
