@@ -11,11 +11,13 @@ static void add_head(struct gm_buf *out, int64_t target_s)
                   target_s);
 }
 
-/* The time from start_ts to end_ts as differences of rounded times since the track's start. */
+/* The time from start_ts to end_ts as differences of rounded times since the track's start, which
+ * is that of the priming: shaka-player takes the sum of the durations so far for the next segment's
+ * tfdt and moves the segment to make it so, and tfdt counts the priming. */
 static void add_extinf(struct gm_buf *out, const struct gm_manifest_track *t, int64_t start_ts,
                        int64_t end_ts)
 {
-    int64_t zero = t->segments[0]->start_ts;
+    int64_t zero = t->segments[0]->start_ts - t->priming_samples;
     int64_t us =
         gm_manifest_us(end_ts - zero, t->timescale) - gm_manifest_us(start_ts - zero, t->timescale);
     gm_buf_printf(out, "#EXTINF:%" PRId64 ".%06" PRId64 ",\n", us / 1000000, us % 1000000);
@@ -30,7 +32,8 @@ void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struc
     }
     for (size_t i = 0; i < track->count; i++) {
         const Gm__SegmentMeta *s = track->segments[i];
-        add_extinf(out, track, s->start_ts, s->start_ts + s->duration_ts);
+        add_extinf(out, track, s->start_ts - (i == 0 ? track->priming_samples : 0),
+                   s->start_ts + s->duration_ts);
         gm_buf_printf(out, "%s\n", s->name);
     }
     gm_buf_str(out, "#EXT-X-ENDLIST\n");

@@ -11,9 +11,8 @@ static int64_t longest_s(const struct gm_manifest_track *t)
 {
     int64_t longest = 0;
     for (size_t i = 0; i < t->count; i++) {
-        if (t->segments[i]->duration_ts > longest) {
-            longest = t->segments[i]->duration_ts;
-        }
+        int64_t duration = t->segments[i]->duration_ts + (i == 0 ? t->priming_samples : 0);
+        longest = duration > longest ? duration : longest;
     }
     /* of what the playlist will say, which is rounded to microseconds first */
     return (gm_manifest_us(longest, t->timescale) + 1 + 500000) / 1000000;

@@ -21,6 +21,7 @@ struct gm_manifest_track {
     const char *title;    /* may be empty */
     bool is_default;
     uint32_t channels, sample_rate;
+    uint32_t priming_samples; /* in front of the first segment's start_ts; taken out by an edit */
     /* text */
     const char *whole_name; /* file with all cues */
     bool forced, hearing_impaired;

@@ -102,7 +102,8 @@ static void describe(struct package_task *t)
                                             .language = a->language,
                                             .is_default = a->is_default,
                                             .channels = a->params->channels,
-                                            .sample_rate = a->params->sample_rate};
+                                            .sample_rate = a->params->sample_rate,
+                                            .priming_samples = a->priming_samples};
         if (a->source_audio < t->facts->n_audio) {
             track->title = t->facts->audio[a->source_audio]->title;
         }

@@ -94,6 +94,27 @@ static void media_playlist_is_exact(void **state)
     gm_buf_fini(&buf);
 }
 
+/* The first segment's tfdt is 0 and the second's counts the priming: so do the durations. */
+static void priming_lengthens_the_first_duration(void **state)
+{
+    (void)state;
+    static const int64_t ticks[] = {311784, 287744, 48000};
+    static const uint64_t sizes[] = {1000, 2000, 100};
+    struct made m;
+    struct gm_buf buf = {0};
+    make_track(&m, "a0", 48000, ticks, sizes, 3, 0);
+    struct gm_manifest manifest = {.video = &m.track, .videos = 1};
+    assert_int_equal(gm_manifest_target_s(&manifest), 6);
+    m.track.priming_samples = 1024;
+    assert_int_equal(gm_manifest_target_s(&manifest), 7); /* 6.495500 and 0.021333 s */
+    gm_hls_media(&m.track, 7, &buf);
+    assert_int_equal(gm_buf_check(&buf, &(struct gm_err){0}), 0);
+    assert_non_null(strstr((const char *)buf.data, "#EXTINF:6.516833,\nseg-00001-x.m4s\n"
+                                                   "#EXTINF:5.994667,\nseg-00002-x.m4s\n"
+                                                   "#EXTINF:1.000000,\nseg-00003-x.m4s\n"));
+    gm_buf_fini(&buf);
+}
+
 /* Durations that no 6 decimals can say: their sum must still be the whole, rounded once. */
 static void extinf_never_drifts(void **state)
 {
@@ -356,6 +377,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(media_playlist_is_exact),
+        cmocka_unit_test(priming_lengthens_the_first_duration),
         cmocka_unit_test(extinf_never_drifts),
         cmocka_unit_test(target_duration_is_the_rounded_maximum),
         cmocka_unit_test(bandwidth_is_measured),
