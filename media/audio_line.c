@@ -308,6 +308,7 @@ int gm_audio_line_frame(struct gm_audio_line *line, const AVFrame *frame, struct
         return gm_err_set(err, GM_E_MEDIA, 0, "decoded sound of %d channels at %d Hz",
                           frame->ch_layout.nb_channels, frame->sample_rate);
     }
+    line->counts.frames++;
     bool has_at = position_of(line, frame->pts, &at);
     line->counts.bad_times += !has_at && frame->pts != AV_NOPTS_VALUE;
     int rc = settle_doubt(line, has_at, at, err);

@@ -33,6 +33,7 @@ struct gm_audio_line_counts {
     int64_t gaps;      /* silences inserted after the start */
     int64_t overlaps;  /* frames trimmed or dropped after the start */
     int64_t bad_times; /* stamps not believed */
+    int64_t frames;    /* decoded frames taken */
     int64_t samples;   /* given to sink so far */
 };
 

@@ -129,15 +129,18 @@ static int take_borders(const int64_t *starts_ts, size_t count, void *arg, struc
 static int encode_all(struct audio_task *t, struct gm_err *err)
 {
     int rc = gm_audio_source_run(t->source, err);
+    struct gm_audio_source_counts counts = gm_audio_source_counts(t->source);
+    if (rc == 0 && t->policy->n_renditions == 0 && counts.line.frames == 0) {
+        return gm_err_set(err, GM_E_INPUT_DAMAGED, 0, "no sound of track %s could be decoded",
+                          t->track->name);
+    }
     if (rc == 0 && t->filled > 0) {
         rc = take_samples(NULL, t->frame_samples - t->filled, t, err);
     }
     if (rc == 0) {
         rc = encode(t, NULL, err);
     }
-    return rc < 0 ? rc
-                  : gm_audio_segments_end(t->segments,
-                                          gm_audio_source_counts(t->source).line.samples, err);
+    return rc < 0 ? rc : gm_audio_segments_end(t->segments, counts.line.samples, err);
 }
 
 static int open_encoder(struct audio_task *t, struct gm_err *err)

@@ -163,8 +163,14 @@ static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t in
     if (language != NULL) {
         add_attribute(out, "lang", language);
     }
+    gm_buf_str(out, ">\n");
+    if (t->title != NULL && t->title[0] != '\0') {
+        gm_buf_str(out, "      <Label>");
+        add_text(out, t->title);
+        gm_buf_str(out, "</Label>\n");
+    }
     gm_buf_printf(out,
-                  ">\n      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n"
+                  "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"%s\"/>\n"
                   "      <Representation",
                   index == gm_manifest_default_audio(m) ? "main" : "alternate");
     add_attribute(out, "id", t->name);
@@ -219,7 +225,7 @@ static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_
 void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
-    int64_t duration_us = end_us(&m->video[0]);
+    int64_t duration_us = m->videos > 0 ? end_us(&m->video[0]) : 0;
     for (size_t i = 0; i < m->audios; i++) {
         int64_t us = end_us(&m->audio[i]);
         duration_us = us > duration_us ? us : duration_us;
@@ -232,7 +238,9 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
                   " minBufferTime=\"PT%" PRId64 "S\">\n"
                   "  <Period id=\"0\" start=\"PT0S\">\n",
                   duration_us / 1000000, duration_us % 1000000, target_s);
-    add_video(out, m, target_s);
+    if (m->videos > 0) {
+        add_video(out, m, target_s);
+    }
     for (size_t i = 0; i < m->audios; i++) {
         add_audio(out, m, i, target_s);
     }

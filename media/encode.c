@@ -8,6 +8,7 @@
 #include "media/encode_writer.h"
 #include "media/frames.h"
 #include "media/front.h"
+#include "media/poster.h"
 #include "media/results.h"
 #include "media/rungs.h"
 #include "media/tiles.h"
@@ -192,7 +193,8 @@ static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t i
     if (rc == 0 && r->tiles != NULL && gm_tiles_wants(r->tiles, index)) {
         rc = gm_rungs_sdr(r->rungs, &picture, err);
         if (rc == 0) {
-            rc = gm_tiles_picture(r->tiles, index, picture, err);
+            rc = gm_tiles_picture(r->tiles, index, picture,
+                                  gm_rungs_get(r->rungs, gm_poster_rung(r->policy)), err);
         }
     }
     r->chunk_frames++;

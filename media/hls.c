@@ -1,6 +1,7 @@
 #include "media/hls.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
 
 static void add_head(struct gm_buf *out, int64_t target_s)
@@ -71,55 +72,70 @@ static void add_quotable(struct gm_buf *out, const char *s)
     }
 }
 
-static bool title_is_unique(const struct gm_manifest_track *tracks, size_t count, size_t index)
+#define NAMES 16
+#define NAME_SIZE 256
+
+/* What viewers choose by: the track's title, or its number; a number behind what an earlier track
+ * is called too (RFC 8216 4.3.4.1.1). */
+static void name_tracks(const struct gm_manifest_track *tracks, size_t count, const char *what,
+                        char names[NAMES][NAME_SIZE])
 {
-    for (size_t i = 0; i < count; i++) {
-        if (i != index && tracks[i].title != NULL &&
-            strcmp(tracks[i].title, tracks[index].title) == 0) {
-            return false;
+    for (size_t i = 0; i < count && i < NAMES; i++) {
+        const char *title = tracks[i].title;
+        bool taken = true;
+        if (title != NULL && title[0] != '\0') {
+            (void)snprintf(names[i], NAME_SIZE, "%.200s", title);
+        } else {
+            (void)snprintf(names[i], NAME_SIZE, "%s %zu", what, i + 1);
+        }
+        for (int tries = 0; taken && tries < NAMES; tries++) {
+            taken = false;
+            for (size_t j = 0; j < i; j++) {
+                taken = taken || strcmp(names[i], names[j]) == 0;
+            }
+            size_t length = strlen(names[i]);
+            if (taken && length + 8 < NAME_SIZE) {
+                (void)snprintf(names[i] + length, NAME_SIZE - length, " (%zu)", i + 1);
+            }
         }
     }
-    return true;
 }
 
-/* LANGUAGE and NAME, which must differ within a group. what: names a track without a title. */
-static void add_names(const struct gm_manifest_track *tracks, size_t count, size_t index,
-                      const char *what, struct gm_buf *out)
+/* LANGUAGE and NAME. */
+static void add_names(const struct gm_manifest_track *t, const char *name, struct gm_buf *out)
 {
-    const struct gm_manifest_track *t = &tracks[index];
     const char *language = gm_manifest_language(t->language);
     if (language != NULL) {
         gm_buf_printf(out, ",LANGUAGE=\"%s\"", language);
     }
     gm_buf_str(out, ",NAME=\"");
-    if (t->title != NULL && t->title[0] != '\0') {
-        add_quotable(out, t->title);
-        if (!title_is_unique(tracks, count, index)) {
-            gm_buf_printf(out, " (%zu)", index + 1);
-        }
-    } else {
-        gm_buf_printf(out, "%s %zu", what, index + 1);
-    }
+    add_quotable(out, name);
     gm_buf_str(out, "\"");
 }
 
-static void add_audio(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+static void add_audio(const struct gm_manifest *m, size_t index, const char *name,
+                      struct gm_buf *out)
 {
     const struct gm_manifest_track *t = &m->audio[index];
+    bool is_default = index == gm_manifest_default_audio(m);
     gm_buf_str(out, "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\"");
-    add_names(m->audio, m->audios, index, "Audio", out);
-    gm_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%u\",URI=\"%saudio/%s/media.m3u8\"\n",
-                  index == gm_manifest_default_audio(m) ? "YES" : "NO", t->channels, m->prefix,
-                  t->name);
+    add_names(t, name, out);
+    gm_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=YES,CHANNELS=\"%u\"", is_default ? "YES" : "NO",
+                  t->channels);
+    if (m->videos > 0 || !is_default) { /* without a video the variant itself is the default */
+        gm_buf_printf(out, ",URI=\"%saudio/%s/media.m3u8\"", m->prefix, t->name);
+    }
+    gm_buf_str(out, "\n");
 }
 
 /* Subtitles for those who do not hear say what can be heard besides. Source of the names: RFC 8216
  * 4.3.4.1. */
-static void add_text(const struct gm_manifest *m, size_t index, struct gm_buf *out)
+static void add_text(const struct gm_manifest *m, size_t index, const char *name,
+                     struct gm_buf *out)
 {
     const struct gm_manifest_track *t = &m->text[index];
     gm_buf_str(out, "#EXT-X-MEDIA:TYPE=SUBTITLES,GROUP-ID=\"text\"");
-    add_names(m->text, m->texts, index, "Subtitles", out);
+    add_names(t, name, out);
     gm_buf_printf(out, ",DEFAULT=%s,AUTOSELECT=YES,FORCED=%s", t->is_default ? "YES" : "NO",
                   t->forced ? "YES" : "NO");
     if (t->hearing_impaired) {
@@ -141,6 +157,18 @@ static void add_audio_codecs(const struct gm_manifest *m, struct gm_buf *out)
             gm_buf_printf(out, ",%s", m->audio[i].codecs);
         }
     }
+}
+
+/* A publication of sound alone: one variant, the default track. The others are its alternatives. */
+static void add_sound_variant(const struct gm_manifest *m, struct gm_manifest_rate rate,
+                              struct gm_buf *out)
+{
+    const struct gm_manifest_track *t = &m->audio[gm_manifest_default_audio(m)];
+    gm_buf_printf(
+        out, "#EXT-X-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64 ",CODECS=\"%s\"",
+        rate.peak_bps, rate.average_bps, t->codecs);
+    gm_buf_printf(out, "%s\n%saudio/%s/media.m3u8\n", m->audios > 1 ? ",AUDIO=\"audio\"" : "",
+                  m->prefix, t->name);
 }
 
 /* NONE is for all variants or for none of them: RFC 8216 4.3.4.2. */
@@ -171,19 +199,29 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
     struct gm_manifest_rate audio = {0, 0, 0};
+    char names[NAMES][NAME_SIZE];
     int64_t num = 0;
     int64_t den = 1;
-    gm_manifest_frame_rate(m, &num, &den);
+    if (m->videos > 0) {
+        gm_manifest_frame_rate(m, &num, &den);
+    }
     int64_t milli = (int64_t)(((__int128)num * 1000 + den / 2) / den);
     gm_buf_str(out, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n");
+    name_tracks(m->audio, m->audios, "Audio", names);
     for (size_t i = 0; i < m->audios; i++) {
         struct gm_manifest_rate r = gm_manifest_measure(&m->audio[i], target_s);
         audio.peak_bps = r.peak_bps > audio.peak_bps ? r.peak_bps : audio.peak_bps;
         audio.average_bps = r.average_bps > audio.average_bps ? r.average_bps : audio.average_bps;
-        add_audio(m, i, out);
+        if (m->videos > 0 || m->audios > 1) {
+            add_audio(m, i, i < NAMES ? names[i] : m->audio[i].name, out);
+        }
     }
+    if (m->videos == 0) {
+        add_sound_variant(m, audio, out);
+    }
+    name_tracks(m->text, m->texts, "Subtitles", names);
     for (size_t i = 0; i < m->texts; i++) {
-        add_text(m, i, out);
+        add_text(m, i, i < NAMES ? names[i] : m->text[i].name, out);
     }
     add_captions(m, out);
     for (size_t i = 0; i < m->videos; i++) {

@@ -1,6 +1,7 @@
 #include "media/image.h"
 
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -77,23 +78,32 @@ static const char *turn_of(const AVFrame *image)
     return n >= 1 && n <= 8 ? turns[n] : NULL;
 }
 
+#define CONVERT "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
+
+/* What a chain of filters makes of the image. *out: owned. */
+static int filter(const AVFrame *image, const char *filters, AVFrame **out, struct gm_err *err)
+{
+    struct gm_graph *graph = NULL;
+    struct gm_graph_output output = {.filters = filters, .format = AV_PIX_FMT_NONE};
+    int rc = gm_graph_create(&output, 1, 1, &graph, err);
+    if (rc == 0) {
+        rc = gm_graph_push(graph, image, 0, err);
+    }
+    if (rc == 0) {
+        *out = av_frame_clone(gm_graph_get(graph, 0));
+        rc = *out != NULL ? 0 : gm_err_nomem(err);
+    }
+    gm_graph_destroy(&graph);
+    return rc;
+}
+
 /* Replaces *image by the upright one. */
 static int turn(AVFrame **image, const char *how, struct gm_err *err)
 {
     char filters[160];
-    struct gm_graph *graph = NULL;
-    (void)snprintf(filters, sizeof filters,
-                   "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=rgba,%s", how);
-    struct gm_graph_output out = {.filters = filters, .format = AV_PIX_FMT_NONE};
-    int rc = gm_graph_create(&out, 1, 1, &graph, err);
-    if (rc == 0) {
-        rc = gm_graph_push(graph, *image, 0, err);
-    }
-    AVFrame *upright = rc == 0 ? av_frame_clone(gm_graph_get(graph, 0)) : NULL;
-    if (rc == 0 && upright == NULL) {
-        rc = gm_err_nomem(err);
-    }
-    gm_graph_destroy(&graph);
+    AVFrame *upright = NULL;
+    (void)snprintf(filters, sizeof filters, CONVERT ",format=rgba,%s", how);
+    int rc = filter(*image, filters, &upright, err);
     if (rc == 0) {
         av_frame_free(image);
         *image = upright;
@@ -131,4 +141,72 @@ int gm_image_load(const Gm__Pipeline *pipeline, const char *name, AVFrame **out,
         }
     }
     return gm_err_set(err, GM_E_BAD_IMAGE, 0, "the pipeline came without its image `%.80s`", name);
+}
+
+/* RGBA onto a colour. */
+static int flatten(const AVFrame *rgba, uint32_t background, AVFrame **out, struct gm_err *err)
+{
+    const uint32_t under[3] = {background >> 16 & 255, background >> 8 & 255, background & 255};
+    AVFrame *f = av_frame_alloc();
+    if (f != NULL) {
+        f->width = rgba->width;
+        f->height = rgba->height;
+        f->format = AV_PIX_FMT_RGB24;
+        f->color_range = AVCOL_RANGE_JPEG;
+        f->colorspace = AVCOL_SPC_RGB;
+    }
+    if (f == NULL || av_frame_get_buffer(f, 0) < 0) {
+        av_frame_free(&f);
+        return gm_err_nomem(err);
+    }
+    for (int y = 0; y < f->height; y++) {
+        const uint8_t *from = rgba->data[0] + (ptrdiff_t)y * rgba->linesize[0];
+        uint8_t *to = f->data[0] + (ptrdiff_t)y * f->linesize[0];
+        for (int x = 0; x < f->width; x++, from += 4, to += 3) {
+            for (int c = 0; c < 3; c++) {
+                to[c] = (uint8_t)((from[c] * from[3] + under[c] * (255u - from[3]) + 127) / 255);
+            }
+        }
+    }
+    *out = f;
+    return 0;
+}
+
+static uint32_t even(uint64_t v)
+{
+    return v < 2 ? 2 : (uint32_t)(v / 2 * 2);
+}
+
+int gm_image_to_poster(const AVFrame *image, uint32_t background, uint32_t max_width,
+                       const struct gm_still *still, struct gm_buf *out, struct gm_err *err)
+{
+    char filters[GM_STILL_FILTERS_SIZE];
+    AVFrame *rgba = NULL;
+    AVFrame *flat = NULL;
+    AVFrame *poster = NULL;
+    uint32_t w = (uint32_t)image->width;
+    uint32_t h = (uint32_t)image->height;
+    uint32_t width = even(w < max_width ? w : max_width);
+    uint32_t height = width == w ? even(h) : even(((uint64_t)h * width + w / 2) / w);
+    if (width > still->max_side || height > still->max_side) {
+        return gm_err_set(err, GM_E_LIMIT, 0, "a poster of %ux%u can't be a %s", width, height,
+                          still->name);
+    }
+    int rc = filter(image, CONVERT ",format=rgba", &rgba, err);
+    if (rc == 0) {
+        rc = flatten(rgba, background, &flat, err);
+    }
+    av_frame_free(&rgba);
+    if (rc == 0) {
+        rc = gm_still_filters(still, width, height, filters, err);
+    }
+    if (rc == 0) {
+        rc = filter(flat, filters, &poster, err);
+    }
+    av_frame_free(&flat);
+    if (rc == 0) {
+        rc = gm_still_encode(still, poster, still->poster_quality, out, err);
+    }
+    av_frame_free(&poster);
+    return rc;
 }

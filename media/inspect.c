@@ -31,7 +31,8 @@ struct inspector {
     uint64_t max_pixels, max_duration_s;
     uint32_t max_streams;
     struct gm_source source;
-    int video;
+    bool sound_alone; /* the pipeline encodes no pictures: they are not looked at */
+    int video;        /* -1: sound alone */
     struct gm_scan scan;
     Gm__Inspection *facts; /* owned */
 };
@@ -40,8 +41,10 @@ static void read_params(struct inspector *s)
 {
     const Gm__TaskSpec *spec = s->io->spec;
     const Gm__InspectParams *p = NULL;
+    s->sound_alone = spec->pipeline != NULL && spec->pipeline->n_tasks > 0;
     for (size_t i = 0; spec->pipeline != NULL && i < spec->pipeline->n_tasks; i++) {
         const Gm__PipelineTask *t = spec->pipeline->tasks[i];
+        s->sound_alone = s->sound_alone && strcmp(t->type, "encode") != 0;
         if (strcmp(t->name, spec->task) == 0 &&
             t->params_case == GM__PIPELINE_TASK__PARAMS_INSPECT) {
             p = t->inspect;
@@ -113,6 +116,25 @@ static int choose_video(struct inspector *s, struct gm_err *err)
     return 0;
 }
 
+/* Whether there is sound to take, where nothing else is wanted. */
+static int check_sound(const struct inspector *s, struct gm_err *err)
+{
+    const AVFormatContext *ctx = s->source.format;
+    bool encrypted = false;
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        const AVStream *st = ctx->streams[i];
+        if (is_usable_audio(st) && !is_encrypted(st)) {
+            return 0;
+        }
+        encrypted =
+            encrypted || (st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && is_encrypted(st));
+    }
+    return encrypted
+               ? gm_err_set(err, GM_E_INPUT_ENCRYPTED, 0, "the sound of %s is encrypted", s->name)
+               : gm_err_set(err, GM_E_INPUT_NO_AUDIO, 0, "%s has no sound that can be decoded",
+                            s->name);
+}
+
 static int check_size(const struct inspector *s, int width, int height, struct gm_err *err)
 {
     if (width > 0 && height > 0 && (uint64_t)width * (uint64_t)height > s->max_pixels) {
@@ -135,12 +157,15 @@ static int open_source(struct inspector *s, struct gm_err *err)
                           "%s has %u streams: more than %u", s->name, ctx->nb_streams,
                           s->max_streams);
     }
-    rc = choose_video(s, err);
+    s->video = -1;
+    rc = s->sound_alone ? check_sound(s, err) : choose_video(s, err);
     if (rc < 0) {
         return rc;
     }
-    const AVCodecParameters *par = ctx->streams[s->video]->codecpar;
-    rc = check_size(s, par->width, par->height, err);
+    if (s->video >= 0) {
+        const AVCodecParameters *par = ctx->streams[s->video]->codecpar;
+        rc = check_size(s, par->width, par->height, err);
+    }
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
         bool taken = (int)i == s->video || is_usable_audio(ctx->streams[i]) ||
                      gm_facts_is_text(ctx->streams[i]);
@@ -174,9 +199,6 @@ static int check_video(struct inspector *s, struct gm_err *err)
 {
     const Gm__VideoFacts *v = s->facts->video;
     int64_t w, h;
-    if (s->scan.encrypted) {
-        return gm_err_set(err, GM_E_INPUT_ENCRYPTED, 0, "the video of %s is encrypted", s->name);
-    }
     if (s->scan.frames == 0) {
         return gm_err_set(err, GM_E_INPUT_DAMAGED, 0,
                           "none of the first %zu packets of %s gave a picture of at most %llu "
@@ -196,8 +218,14 @@ static int check_video(struct inspector *s, struct gm_err *err)
         rc = gm_err_set(err, GM_E_INPUT_TOO_SMALL, 0, "the picture of %s is %ux%u", s->name,
                         v->width_px, v->height_px);
     }
+    return rc;
+}
+
+static int check_duration(struct inspector *s, struct gm_err *err)
+{
     uint64_t limit = s->max_duration_s * 1000000;
-    if (rc == 0 && s->facts->duration_us > 0 && (uint64_t)s->facts->duration_us > limit) {
+    int rc = 0;
+    if (s->facts->duration_us > 0 && (uint64_t)s->facts->duration_us > limit) {
         rc = gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0, "%s lasts %lld s: more than %llu s", s->name,
                         (long long)(s->facts->duration_us / 1000000),
                         (unsigned long long)s->max_duration_s);
@@ -274,7 +302,11 @@ static int fill_span(struct inspector *s, struct gm_err *err)
 {
     const AVFormatContext *ctx = s->source.format;
     AVRational micro = {1, 1000000};
-    struct gm_scan_time zero = {s->facts->video->start_ts, ctx->streams[s->video]->time_base};
+    const Gm__VideoFacts *v = s->facts->video;
+    struct gm_scan_time zero = {0, {0, 0}};
+    if (v != NULL) {
+        zero = (struct gm_scan_time){v->start_ts, ctx->streams[s->video]->time_base};
+    }
     int64_t end = INT64_MIN;
     for (unsigned i = 0; i < ctx->nb_streams && i < GM_SCAN_STREAMS; i++) {
         if (ctx->streams[i]->discard >= AVDISCARD_ALL ||
@@ -286,6 +318,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
         int64_t us = e.tb.den != 0 ? gm_av_rescale(e.ts, e.tb, micro) : INT64_MIN;
         end = us > end ? us : end;
     }
+    zero.tb = zero.tb.den != 0 ? zero.tb : micro; /* sound without any time stamp */
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->facts->lost_us == 0 && s->scan.complete && end > start) {
@@ -295,13 +328,10 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     if (!s->scan.complete && ctx->duration > s->facts->duration_us) {
         s->facts->duration_us = ctx->duration;
     }
-    int64_t rate_us =
-        s->facts->video->frame_rate->num > 0
-            ? 1000000 * s->facts->video->frame_rate->den / s->facts->video->frame_rate->num
-            : 40000;
-    int64_t by_count = s->facts->video->frames * rate_us;
-    if (s->facts->duration_us <= 0 || s->scan.packets == NULL) {
-        s->facts->duration_us = by_count;
+    if (v != NULL && (s->facts->duration_us <= 0 || s->scan.packets == NULL)) {
+        int64_t rate_us =
+            v->frame_rate->num > 0 ? 1000000 * v->frame_rate->den / v->frame_rate->num : 40000;
+        s->facts->duration_us = v->frames * rate_us;
     }
     Gm__Rational *z = malloc(sizeof *z);
     if (z == NULL) {
@@ -401,6 +431,19 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     int rc = 0;
     WARN(damage > 0, "source.damaged", damage,
          "the source is damaged: %lld error(s) were seen while sampling it", (long long)damage)
+    WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
+         v != NULL ? "left out, as neither the chosen video, decodable sound nor subtitles: %zu "
+                     "stream(s)"
+                   : "left out, as neither decodable sound nor subtitles: %zu stream(s)",
+         f->n_dropped)
+    WARN(!scan->complete, "source.duration_estimated", 1,
+         "the source was read in parts: frames and duration are estimates")
+    WARN(f->lost_us > 0, "input.truncated", 1,
+         "the source ends %.3f s early: its index or header promises more than the file holds",
+         (double)f->lost_us / 1e6)
+    if (v == NULL) {
+        return rc;
+    }
     bool flagged =
         strcmp(v->field_order, "progressive") != 0 && strcmp(v->field_order, "unknown") != 0;
     WARN(v->interlaced, "source.interlaced", 1, "the source is interlaced, %s field first%s",
@@ -409,41 +452,37 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          "the source says that it is interlaced (%s), but its pictures are progressive",
          v->field_order)
     rc = rc == 0 ? add_colour_warnings(f, err) : rc;
-    WARN(f->lost_us > 0, "input.truncated", 1,
-         "the source ends %.3f s early: its index or header promises more than the file holds",
-         (double)f->lost_us / 1e6)
     WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
-    WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
-         "left out, as neither the chosen video, decodable sound nor subtitles: %zu stream(s)",
-         f->n_dropped)
-    WARN(!scan->complete, "source.duration_estimated", 1,
-         "the source was read in parts: frames and duration are estimates")
     return rc;
+}
+
+static int gather_video(struct inspector *s, struct gm_err *err)
+{
+    Gm__Inspection *f = s->facts;
+    const char *reason;
+    f->video = malloc(sizeof *f->video);
+    if (f->video == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__video_facts__init(f->video);
+    gm_scan_timeline(&s->scan, &f->timeline, &reason);
+    int rc = gm_pb_string(&f->timeline_reason, reason, err);
+    return rc == 0 ? gm_facts_video(&s->scan, f->timeline, f->video, err) : rc;
 }
 
 static int gather(struct inspector *s, struct gm_err *err)
 {
     Gm__Inspection *f = malloc(sizeof *f);
-    Gm__VideoFacts *v = malloc(sizeof *v);
-    if (f == NULL || v == NULL) {
-        free(f);
-        free(v);
+    if (f == NULL) {
         return gm_err_nomem(err);
     }
     gm__inspection__init(f);
-    gm__video_facts__init(v);
-    f->video = v;
     s->facts = f;
-    const char *reason;
-    gm_scan_timeline(&s->scan, &f->timeline, &reason);
     f->size_bytes = (uint64_t)s->size;
     f->by_reference = s->scan.in_place;
-    int rc = gm_pb_string(&f->timeline_reason, reason, err);
-    if (rc == 0) {
-        rc = gm_pb_string(&f->format, s->source.format->iformat->name, err);
-    }
-    if (rc == 0) {
-        rc = gm_facts_video(&s->scan, f->timeline, v, err);
+    int rc = gm_pb_string(&f->format, s->source.format->iformat->name, err);
+    if (rc == 0 && !s->sound_alone) {
+        rc = gather_video(s, err);
     }
     if (rc == 0) {
         rc = add_streams(s, err);
@@ -451,8 +490,14 @@ static int gather(struct inspector *s, struct gm_err *err)
     if (rc == 0) {
         rc = fill_span(s, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && s->scan.encrypted) {
+        rc = gm_err_set(err, GM_E_INPUT_ENCRYPTED, 0, "%s is encrypted", s->name);
+    }
+    if (rc == 0 && !s->sound_alone) {
         rc = check_video(s, err);
+    }
+    if (rc == 0) {
+        rc = check_duration(s, err);
     }
     if (rc == 0) {
         rc = check_whole(s, err);
@@ -492,7 +537,8 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
             .progress = report_progress,
             .arg = &s,
         };
-        rc = gm_scan_run(&params, &s.scan, err);
+        rc = s.sound_alone ? gm_scan_sound(&params, &s.scan, err)
+                           : gm_scan_run(&params, &s.scan, err);
     }
     if (rc == 0) {
         rc = gather(&s, err);

@@ -55,7 +55,7 @@ struct gm_scan_time {
 
 struct gm_scan {
     AVFormatContext *format; /* borrowed */
-    int video;               /* stream index */
+    int video;               /* stream index; -1: sound alone */
     struct gm_scan_packet *packets;
     size_t count, cap;
     bool complete;       /* the file was read to its end */
@@ -90,6 +90,14 @@ struct gm_scan_params {
 int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out,
                 struct gm_err *err) GM_MUST_CHECK;
 void gm_scan_fini(struct gm_scan *scan);
+/* The same where only sound is wanted: times, hash and damage of the streams that are not
+ * discarded; no packets, windows or pictures. video_stream and max_pixels are not looked at. */
+int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out,
+                  struct gm_err *err) GM_MUST_CHECK;
+/* For the two scans: notes the packet's stream's first time and end; adds to the index' hash. */
+void gm_scan_note_time(struct gm_scan *scan, const AVPacket *packet);
+void gm_scan_hash_packet(const struct gm_scan *scan, struct gm_sha256 *hash,
+                         const AVPacket *packet);
 
 /* May packet times name the frames? Fills mode and reason (a sentence part, static). */
 void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,

@@ -188,9 +188,8 @@ static struct gm_scan_time add_samples(int64_t ts, AVRational tb, int64_t sample
     };
 }
 
-static void note_stream_time(struct scanner *s, const AVPacket *p)
+void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
 {
-    struct gm_scan *scan = s->scan;
     const AVStream *st = scan->format->streams[p->stream_index];
     int64_t ts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
     if (p->stream_index >= GM_SCAN_STREAMS || ts == AV_NOPTS_VALUE ||
@@ -247,13 +246,13 @@ static int take_video(struct scanner *s, struct gm_err *err)
     return sample(s, err);
 }
 
-static void hash_packet(struct scanner *s, const AVPacket *p)
+void gm_scan_hash_packet(const struct gm_scan *scan, struct gm_sha256 *h, const AVPacket *p)
 {
     int64_t row[6] = {p->stream_index, p->pts, p->dts, p->duration, p->size, p->flags};
-    gm_sha256_update(s->index, row, sizeof row);
-    if (s->scan->format->streams[p->stream_index]->codecpar->codec_type ==
+    gm_sha256_update(h, row, sizeof row);
+    if (scan->format->streams[p->stream_index]->codecpar->codec_type ==
         AVMEDIA_TYPE_SUBTITLE) { /* another wording of the same length is another source */
-        gm_sha256_update(s->index, p->data, (size_t)p->size);
+        gm_sha256_update(h, p->data, (size_t)p->size);
     }
 }
 
@@ -277,8 +276,8 @@ static int step(struct scanner *s, struct gm_err *err)
     AVPacket *p = s->packet;
     if (scan->format->streams[p->stream_index]->discard < AVDISCARD_ALL) {
         s->bytes += (uint64_t)p->size;
-        hash_packet(s, p);
-        note_stream_time(s, p);
+        gm_scan_hash_packet(scan, s->index, p);
+        gm_scan_note_time(scan, p);
         scan->encrypted = scan->encrypted ||
                           av_packet_get_side_data(p, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL;
         if (p->stream_index == scan->video) {

@@ -29,9 +29,9 @@ struct gm_manifest_track {
 struct gm_manifest {
     const char *prefix;                    /* "v/<publication>/": before every path */
     const struct gm_manifest_track *video; /* best first */
-    size_t videos;                         /* at least 1 */
+    size_t videos;                         /* 0: sound alone */
     const struct gm_manifest_track *audio;
-    size_t audios;
+    size_t audios;                        /* at least 1 without a video */
     const struct gm_manifest_track *text; /* the video's segments; is_default: at most one */
     size_t texts;
     char **captions; /* CEA-608/708 services in the pictures: "CC1", "CC3", "SERVICE1" */

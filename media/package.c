@@ -100,13 +100,11 @@ static void describe(struct package_task *t)
                                             .segments = t->segments.audio[i].list,
                                             .count = t->segments.audio[i].count,
                                             .language = a->language,
+                                            .title = a->title,
                                             .is_default = a->is_default,
                                             .channels = a->params->channels,
                                             .sample_rate = a->params->sample_rate,
                                             .priming_samples = a->priming_samples};
-        if (a->source_audio < t->facts->n_audio) {
-            track->title = t->facts->audio[a->source_audio]->title;
-        }
     }
     for (size_t i = 0; i < p->n_text; i++) {
         const Gm__TextTrack *x = p->text[i];

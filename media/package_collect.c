@@ -273,9 +273,10 @@ static int check_all(const Gm__TaskSpec *spec, const Gm__Policy *policy, struct 
             rc = check_text(policy->text[i]->name, &c->text[i], &c->video[0], err);
         }
     }
-    if (rc == 0) {
-        rc = check_alike(policy, c, err);
+    if (rc < 0 || c->videos == 0) {
+        return rc;
     }
+    rc = check_alike(policy, c, err);
     if (rc == 0) {
         rc = check_buffers(policy, c, err);
     }
@@ -288,7 +289,7 @@ int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collec
     struct gm_collection c = {0};
     int rc = 0;
     bool more = true;
-    c.video = calloc(policy->n_renditions, sizeof(*c.video));
+    c.video = calloc(policy->n_renditions > 0 ? policy->n_renditions : 1, sizeof(*c.video));
     c.audio = calloc(policy->n_audio > 0 ? policy->n_audio : 1, sizeof(*c.audio));
     c.text = calloc(policy->n_text > 0 ? policy->n_text : 1, sizeof(*c.text));
     if (c.video == NULL || c.audio == NULL || c.text == NULL) {

@@ -99,9 +99,9 @@ static void estimate(struct planner *p)
     Gm__Policy *policy = p->policy;
     const Gm__VideoFacts *v = p->facts->video;
     double seconds = (double)p->facts->duration_us / 1e6;
-    double frames = (double)v->frames;
+    double frames = v != NULL ? (double)v->frames : 0;
     /* Decoding 150, scaling and encoding 40 million pixels a second of one thread. */
-    double cpu = frames * v->width_px * v->height_px / 150e6;
+    double cpu = v != NULL ? frames * v->width_px * v->height_px / 150e6 : 0;
     double bits = 0;
     for (size_t i = 0; i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
@@ -114,7 +114,7 @@ static void estimate(struct planner *p)
         bits += seconds * policy->audio[i]->params->bitrate_bps;
         cpu += seconds / 50;
     }
-    policy->estimated_frames = v->frames;
+    policy->estimated_frames = v != NULL ? v->frames : 0;
     policy->estimated_duration_us = p->facts->duration_us;
     policy->estimated_bytes = (int64_t)(bits / 8 * (policy->n_mp4 > 0 ? 1.3 : 1.0));
     policy->estimated_cpu_ms = (int64_t)(cpu * 1000) + 1;
@@ -147,7 +147,8 @@ static int name_publication(struct planner *p, struct gm_err *err)
 static int plan_text(struct planner *p, struct gm_err *err)
 {
     const Gm__PipelineTask *task = find_type(p, "subtitles");
-    bool there = task != NULL && task->params_case == GM__PIPELINE_TASK__PARAMS_SUBTITLES;
+    bool there = p->facts->video != NULL && task != NULL &&
+                 task->params_case == GM__PIPELINE_TASK__PARAMS_SUBTITLES;
     int rc = there ? gm_plan_text(p->facts, task->subtitles, p->policy, err) : 0;
     if (rc == 0) {
         rc = gm_plan_text_dropped(p->facts, there, p->policy, err);
@@ -170,21 +171,17 @@ static int warn_captions(struct planner *p, struct gm_err *err)
                                      (long long)without);
 }
 
-static int plan_outputs(struct planner *p, struct gm_err *err)
+static int plan_pictures(struct planner *p, const Gm__PipelineTask *encode, struct gm_err *err)
 {
-    const Gm__PipelineTask *encode = find_type(p, "encode");
-    const Gm__PipelineTask *audio = find_type(p, "audio");
-    const Gm__PipelineTask *images = find_type(p, "thumbnails");
-    const Gm__PipelineTask *mp4 = find_type(p, "mp4");
+    static const uint32_t usual[] = {1080, 720, 480, 360, 240};
     const Gm__PipelineTask *own = gm_results_task(p->io->spec, p->io->spec->task);
+    bool given = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_PLAN &&
+                 own->plan->n_ladder > 0;
     int rc = gm_plan_grid(p->facts->video, p->policy, err);
     if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
         rc = gm_plan_front(p->facts->video, encode->encode, p->policy, err);
     }
     if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
-        static const uint32_t usual[] = {1080, 720, 480, 360, 240};
-        bool given = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_PLAN &&
-                     own->plan->n_ladder > 0;
         rc = gm_plan_video(p->facts->video, given ? own->plan->ladder : usual,
                            given ? own->plan->n_ladder : 5, encode->encode, p->policy, err);
     }
@@ -194,6 +191,16 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
     if (rc == 0) {
         rc = warn_captions(p, err);
     }
+    return rc;
+}
+
+static int plan_outputs(struct planner *p, struct gm_err *err)
+{
+    const Gm__PipelineTask *encode = find_type(p, "encode");
+    const Gm__PipelineTask *audio = find_type(p, "audio");
+    const Gm__PipelineTask *images = find_type(p, "thumbnails");
+    const Gm__PipelineTask *mp4 = find_type(p, "mp4");
+    int rc = p->facts->video != NULL ? plan_pictures(p, encode, err) : 0;
     if (rc == 0 && audio != NULL && audio->params_case == GM__PIPELINE_TASK__PARAMS_AUDIO) {
         rc = gm_plan_audio(p->facts, audio->audio, p->policy, err);
     }
@@ -245,8 +252,10 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         return gm_err_set(err, GM_E_PROTO, 0, "the task has no pipeline");
     }
     int rc = gm_results_inspection(io->spec, &p.facts, err);
-    if (rc == 0 && (p.facts->video == NULL || p.facts->video->time_base == NULL ||
-                    p.facts->video->frame_rate == NULL)) {
+    bool pictures = find_type(&p, "encode") != NULL || find_type(&p, "audio") == NULL;
+    if (rc == 0 && pictures &&
+        (p.facts->video == NULL || p.facts->video->time_base == NULL ||
+         p.facts->video->frame_rate == NULL)) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "the inspection names no video");
     }
     if (rc < 0) {

@@ -26,7 +26,8 @@ int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t ru
 /* After gm_plan_video: Policy.tone_map where the source needs one, with a warning that says so. */
 int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
-/* Tracks for the source's audio streams, at most GM_PLAN_TRACKS. */
+/* Tracks for the source's audio streams, at most GM_PLAN_TRACKS; one of silence where there is a
+ * video, no sound, and it is asked for. Without a video also timescale and chunk rule. */
 #define GM_PLAN_TRACKS 8
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
@@ -43,7 +44,7 @@ int gm_plan_chapters(const Gm__Inspection *facts, Gm__Policy *policy,
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,
                         struct gm_err *err) GM_MUST_CHECK;
 
-/* thumbnails, tile_height_px and tile_filters of the policy. */
+/* thumbnails, tile_* and poster_* of the policy. */
 int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,
                    Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
 /* Decodes every image that came with the pipeline, so that a damaged one ends the job before

@@ -137,13 +137,45 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Audi
     return rc < 0 ? rc : appended;
 }
 
+/* A track of silence for a video without sound. */
+static int add_silence(const Gm__AudioParams *params, Gm__Policy *policy, struct gm_err *err)
+{
+    Gm__AudioFacts none = GM__AUDIO_FACTS__INIT;
+    Gm__AudioFacts *list[] = {&none};
+    Gm__Inspection facts = GM__INSPECTION__INIT;
+    none.channels = params->channels;
+    none.layout = "";
+    none.language = "und";
+    facts.audio = list;
+    facts.n_audio = 1;
+    int rc = add_track(&facts, 0, params, policy, err);
+    if (rc == 0) {
+        policy->audio[policy->n_audio - 1]->silent = true;
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.silence", 1, err,
+                        "the source has no sound; a track of silence is made");
+    }
+    return rc;
+}
+
+/* Sound alone has no frames to follow: segments are cut by the clock, split_tracks.h. */
+static int plan_clock(const Gm__AudioParams *params, Gm__Policy *policy, struct gm_err *err)
+{
+    policy->timescale = params->sample_rate;
+    policy->segment_gops = 3;
+    policy->chunk_segments = 1;
+    return gm_pb_rational(&policy->timescale_rate, (AVRational){0, 1}, err);
+}
+
 int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
                   struct gm_err *err)
 {
-    int rc = 0;
     int saved = gm_audio_cpu_begin();
+    int rc = facts->video == NULL ? plan_clock(params, policy, err) : 0;
     for (size_t i = 0; rc == 0 && i < facts->n_audio && i < GM_PLAN_TRACKS; i++) {
         rc = add_track(facts, (uint32_t)i, params, policy, err);
+    }
+    if (rc == 0 && facts->n_audio == 0 && facts->video != NULL && params->silence) {
+        rc = add_silence(params, policy, err);
     }
     gm_audio_cpu_end(saved);
     if (rc == 0 && facts->n_audio > GM_PLAN_TRACKS) {

@@ -64,9 +64,9 @@ int gm_results_policy(const Gm__TaskSpec *spec, Gm__Policy **out, struct gm_err 
         return rc;
     }
     Gm__Policy *policy = (Gm__Policy *)msg;
-    if (policy->timescale == 0 || policy->n_renditions == 0) {
+    if (policy->timescale == 0 || policy->n_renditions + policy->n_audio == 0) {
         gm__policy__free_unpacked(policy, NULL);
-        return gm_err_set(err, GM_E_PROTO, 0, "the plan has no renditions or no timescale");
+        return gm_err_set(err, GM_E_PROTO, 0, "the plan has nothing to make or no timescale");
     }
     *out = policy;
     return 0;

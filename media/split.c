@@ -4,13 +4,13 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "common/array.h"
 #include "media/claims.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
 #include "media/split_text.h"
+#include "media/split_tracks.h"
 #include "media/task_io.h"
 #include "proto/streams.h"
 
@@ -23,17 +23,11 @@
  * A frame that begins a new chunk closes the one before, whose context after it is
  * (media/frames.h); the frame before it is the new chunk's context. The closed chunk is written and
  * announced, then each sound track gets a chunk of what was read of it, with the video borders that
- * became known. Streams: proto/streams.h. Only the end of the file ends the reading well; a source
+ * became known. Where the inspection names no video, sound is cut by its own time (split_tracks.h).
+ * Streams: proto/streams.h. Only the end of the file ends the reading well; a source
  * that can't be read on but gave frames is cut off there, with a warning.
  */
 #define MAX_ERRORS 1000 /* read errors in a row */
-
-struct track {
-    struct gm_split_store store;
-    int stream; /* in the source */
-    uint32_t produced, skip;
-    uint64_t next_id; /* first packet of the next chunk */
-};
 
 struct splitter {
     struct gm_task_io *io;
@@ -52,78 +46,17 @@ struct splitter {
     Gm__FrameEntry recent[GM_SPLIT_CONTEXT]; /* the last frames taken */
     size_t recent_count;
     bool keyframe_seen;
-    struct track *tracks; /* owned */
-    size_t track_count;
+    struct gm_split_tracks tracks;
     struct gm_split_text text;
-    int64_t *borders; /* segment starts not yet told to the tracks */
-    size_t border_count, border_cap;
     int64_t dropped, read_errors, corrupt;
     bool truncated; /* reading broke off */
     int64_t end_us; /* latest end of a packet taken; source time */
 };
 
-static uint32_t skip_of(const Gm__TaskSpec *spec, uint32_t stream)
-{
-    for (size_t i = 0; i < spec->n_skip; i++) {
-        if (spec->skip[i]->stream == stream) {
-            return spec->skip[i]->count;
-        }
-    }
-    return 0;
-}
-
 static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
 {
-    int rc =
-        gm_array_reserve(&s->borders, s->border_count, 1, &s->border_cap, sizeof *s->borders, err);
-    if (rc == 0) {
-        s->borders[s->border_count++] = ts;
-        rc = gm_split_text_border(&s->text, ts, err);
-    }
-    return rc;
-}
-
-/* A sound chunk of what was read since the last one. */
-static int write_track(struct splitter *s, size_t k, bool last, int64_t end_ts, struct gm_err *err)
-{
-    struct track *t = &s->tracks[k];
-    Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
-    Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
-    int rc = 0;
-    header.index = t->produced;
-    header.last = last;
-    header.segment_starts_ts = s->borders;
-    header.n_segment_starts_ts = s->border_count;
-    header.programme_end_ts = last ? end_ts : 0;
-    struct gm_split_write w = {
-        .io = s->io,
-        .store = &t->store,
-        .stream = GM_STREAM_SOUND + (uint32_t)k,
-        .codec = avcodec_get_name(t->store.stream->codecpar->codec_id),
-        .header = &header,
-        .from = t->store.next_id > t->next_id ? t->next_id : 1,
-        .to = t->store.next_id > t->next_id ? t->store.next_id - 1 : 0,
-        .meta = &meta.base,
-    };
-    if (t->produced >= t->skip) {
-        rc = gm_split_write_chunk(&w, err);
-    }
-    t->produced++;
-    t->next_id = t->store.next_id;
-    gm_split_store_drop(&t->store, t->next_id);
-    return rc;
-}
-
-static int write_tracks(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
-{
-    for (size_t k = 0; k < s->track_count; k++) {
-        int rc = write_track(s, k, last, end_ts, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-    s->border_count = 0;
-    return 0;
+    int rc = gm_split_tracks_border(&s->tracks, ts, err);
+    return rc == 0 ? gm_split_text_border(&s->text, ts, err) : rc;
 }
 
 /* Lists of pointers, as protobuf-c wants them. */
@@ -204,7 +137,7 @@ out:
 static int close_chunk(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
 {
     int rc = write_video(s, last, end_ts, err);
-    return rc == 0 ? write_tracks(s, last, end_ts, err) : rc;
+    return rc == 0 ? gm_split_tracks_write(&s->tracks, last, end_ts, err) : rc;
 }
 
 /* Forgets packets that neither this frame nor one after it needs: later frames of the chunk may
@@ -332,15 +265,11 @@ static void note_end(struct splitter *s)
 static int take_packet(struct splitter *s, struct gm_err *err)
 {
     note_end(s);
-    if (s->packet->stream_index == (int)s->facts->video->stream_index) {
+    if (s->facts->video != NULL && s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
     }
-    for (size_t k = 0; k < s->track_count; k++) {
-        if (s->tracks[k].stream == s->packet->stream_index) {
-            return gm_split_store_add(&s->tracks[k].store, s->packet, err);
-        }
-    }
-    return gm_split_text_packet(&s->text, s->packet, err);
+    int rc = gm_split_tracks_take(&s->tracks, s->packet, err);
+    return rc == 0 ? gm_split_text_packet(&s->text, s->packet, err) : rc;
 }
 
 static int check_unchanged(const struct splitter *s, struct gm_err *err)
@@ -392,6 +321,9 @@ static int read_all(struct splitter *s, struct gm_err *err)
 
 static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *err)
 {
+    if (s->tracks.alone) {
+        return gm_split_tracks_end(&s->tracks, s->io->spec->source_name, err);
+    }
     int rc = gm_split_frames_end(&s->frames, err);
     if (rc < 0) {
         return rc;
@@ -452,10 +384,10 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
         return gm_err_nomem(err);
     }
     meta->n_items =
-        s->text.count > 0 ? GM_STREAM_TEXT + s->text.count : GM_STREAM_SOUND + s->track_count;
+        s->text.count > 0 ? GM_STREAM_TEXT + s->text.count : GM_STREAM_SOUND + s->tracks.count;
     meta->items[GM_STREAM_VIDEO] = s->produced;
-    for (size_t k = 0; k < s->track_count; k++) {
-        meta->items[GM_STREAM_SOUND + k] = s->tracks[k].produced;
+    for (size_t k = 0; k < s->tracks.count; k++) {
+        meta->items[GM_STREAM_SOUND + k] = s->tracks.list[k].produced;
     }
     for (size_t k = 0; k < s->text.count; k++) {
         meta->items[GM_STREAM_TEXT + k] = s->text.tracks[k].produced;
@@ -477,7 +409,7 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
     return rc == 0 ? check_whole(s, meta, err) : rc;
 }
 
-static int open_streams(struct splitter *s, struct gm_err *err)
+static int open_video(struct splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
     const Gm__VideoFacts *v = s->facts->video;
@@ -485,9 +417,6 @@ static int open_streams(struct splitter *s, struct gm_err *err)
         strcmp(avcodec_get_name(ctx->streams[v->stream_index]->codecpar->codec_id), v->codec) !=
             0) {
         return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the video is not what inspection saw");
-    }
-    for (unsigned i = 0; i < ctx->nb_streams; i++) {
-        ctx->streams[i]->discard = AVDISCARD_ALL;
     }
     AVStream *st = ctx->streams[v->stream_index];
     st->discard = AVDISCARD_DEFAULT;
@@ -499,26 +428,18 @@ static int open_streams(struct splitter *s, struct gm_err *err)
     }
     gm_timeline_init(&s->timeline, s->policy, st->time_base, s->facts->zero);
     gm_split_chunk_reset(&s->chunk, 0);
-    s->tracks = calloc(s->policy->n_audio + 1, sizeof *s->tracks);
-    if (rc == 0 && s->tracks == NULL) {
-        rc = gm_err_nomem(err);
+    return rc;
+}
+
+static int open_streams(struct splitter *s, struct gm_err *err)
+{
+    AVFormatContext *ctx = s->source.format;
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        ctx->streams[i]->discard = AVDISCARD_ALL;
     }
-    for (size_t k = 0; rc == 0 && k < s->policy->n_audio; k++) {
-        uint32_t source = s->policy->audio[k]->source_audio;
-        uint32_t index =
-            source < s->facts->n_audio ? s->facts->audio[source]->stream_index : UINT32_MAX;
-        if (index >= ctx->nb_streams) {
-            return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "a sound stream has gone");
-        }
-        char name[32];
-        (void)snprintf(name, sizeof name, "packets-%u.tmp", (unsigned)k + 1);
-        struct track *t = &s->tracks[k];
-        t->stream = (int)index;
-        t->skip = skip_of(s->io->spec, 1 + (uint32_t)k);
-        ctx->streams[index]->discard = AVDISCARD_DEFAULT;
-        rc = gm_split_store_init(&t->store, s->io, ctx->streams[index], s->fd,
-                                 s->facts->by_reference, name, err);
-        s->track_count++;
+    int rc = s->facts->video != NULL ? open_video(s, err) : 0;
+    if (rc == 0) {
+        rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->fd, err);
     }
     return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
@@ -530,9 +451,10 @@ static int open_all(struct splitter *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_results_policy(spec, &s->policy, err);
     }
-    if (rc == 0 && (s->facts->video == NULL || s->policy->timescale == 0 ||
-                    s->policy->timescale > INT32_MAX || s->policy->segment_gops == 0 ||
-                    s->policy->chunk_segments == 0 || s->policy->context_frames > 1)) {
+    if (rc == 0 &&
+        ((s->facts->video == NULL && s->policy->n_audio == 0) || s->policy->timescale == 0 ||
+         s->policy->timescale > INT32_MAX || s->policy->segment_gops == 0 ||
+         s->policy->chunk_segments == 0 || s->policy->context_frames > 1)) {
         rc = gm_err_set(err, GM_E_PROTO, 0, "inspection or policy is incomplete");
     }
     if (rc == 0) {
@@ -545,7 +467,7 @@ static int open_all(struct splitter *s, struct gm_err *err)
         return rc;
     }
     s->decode = s->facts->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE;
-    s->skip = skip_of(spec, 0);
+    s->skip = gm_split_skip(spec, GM_STREAM_VIDEO);
     s->packet = av_packet_alloc();
     if (s->packet == NULL) {
         return gm_err_nomem(err);
@@ -556,9 +478,7 @@ static int open_all(struct splitter *s, struct gm_err *err)
 
 static void close_all(struct splitter *s)
 {
-    for (size_t k = 0; k < s->track_count; k++) {
-        gm_split_store_fini(&s->tracks[k].store);
-    }
+    gm_split_tracks_fini(&s->tracks);
     if (s->video.io != NULL) {
         gm_split_store_fini(&s->video);
     }
@@ -566,9 +486,7 @@ static void close_all(struct splitter *s)
     gm_split_chunk_fini(&s->chunk);
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
-    free(s->tracks);
     gm_split_text_fini(&s->text);
-    free(s->borders);
     gm__inspection__free_unpacked(s->facts, NULL);
     gm__policy__free_unpacked(s->policy, NULL);
 }

@@ -1,30 +1,30 @@
 #include <errno.h>
 #include <inttypes.h>
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-#include <libavutil/frame.h>
 
 #include "common/array.h"
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
-#include "media/jpeg.h"
+#include "media/image.h"
+#include "media/manifest.h"
+#include "media/pb.h"
 #include "media/results.h"
+#include "media/score.h"
+#include "media/sheets.h"
 
 /* The task `thumbnails`: lays the tiles that `encode` kept into sprite sheets, writes the WebVTT
- * file that says where each lies, and picks the poster. See: https://www.w3.org/TR/webvtt1/ and
- * https://www.w3.org/TR/media-frags/ (xywh).
+ * file that says where each lies, and the poster: the best of the chunks' candidates, or the user's
+ * own image.
  */
 
-#define SPRITE_QUALITY 4
-#define MAX_TILES 1000000
+#define MAX_PICTURES 1000000
 #define MAX_POSTER_BYTES (32u << 20)
-#define MAX_SHEETS 10000
 
-struct tile {
-    int64_t ts;
+struct picture {
     uint32_t chunk; /* position in chunks */
     uint32_t at;    /* in its file */
 };
@@ -34,10 +34,11 @@ struct chunk {
     Gm__EncodeItemMeta *meta;   /* owned */
     struct gm_task_input input; /* its pointers are the io's */
     size_t tiles_object;        /* position in the item's objects, where it has tiles */
+    size_t poster_object;       /* likewise */
 };
 
 struct image {
-    char name[32];
+    char name[GM_SHEETS_NAME_SIZE];
     char path[48];
     uint64_t size;
     uint8_t sha256[GM_SHA256_SIZE];
@@ -45,21 +46,23 @@ struct image {
 
 struct work {
     struct gm_task_io *io;
-    Gm__Policy *policy;   /* owned */
+    Gm__Policy *policy; /* owned */
+    const struct gm_still *still;
     struct chunk *chunks; /* owned */
     size_t chunk_count;
-    struct tile *tiles; /* owned */
-    size_t tile_count;
+    struct picture *pictures; /* owned */
+    int64_t *times;           /* owned: of the pictures */
+    size_t picture_count;
     int64_t end_ts; /* of the programme */
     int tiles_fd;   /* owned: tiles of the chunk at position tiles_chunk; -1: none */
     uint32_t tiles_chunk;
-    bool poster; /* there is a candidate: the best so far */
-    struct gm_task_input poster_input;
-    size_t poster_object;
-    double poster_score;
-    uint32_t poster_chunk;
     struct image *images; /* owned */
     size_t image_count, image_cap;
+    struct gm_sheets sheets;
+    size_t first_sheet; /* in images */
+    Gm__PosterReport poster;
+    char poster_name[16];
+    Gm__ThumbnailsMeta meta; /* its warnings are owned */
 };
 
 static void release(struct work *w)
@@ -67,8 +70,13 @@ static void release(struct work *w)
     for (size_t i = 0; i < w->chunk_count; i++) {
         gm__encode_item_meta__free_unpacked(w->chunks[i].meta, NULL);
     }
+    for (size_t i = 0; i < w->meta.n_warnings; i++) {
+        gm__warning__free_unpacked(w->meta.warnings[i], NULL);
+    }
+    free(w->meta.warnings);
     free(w->chunks);
-    free(w->tiles);
+    free(w->pictures);
+    free(w->times);
     free(w->images);
     if (w->tiles_fd >= 0) {
         close(w->tiles_fd);
@@ -94,23 +102,6 @@ static int find_object(const struct gm_task_input *in, const char *name, size_t 
                       name);
 }
 
-/* Keeps the candidate with the best score; of equal ones the earliest. */
-static int weigh_poster(struct work *w, const struct gm_task_input *in,
-                        const Gm__EncodeItemMeta *meta, struct gm_err *err)
-{
-    if (meta->poster_name[0] == '\0' ||
-        (w->poster && (meta->poster_score < w->poster_score ||
-                       (meta->poster_score <= w->poster_score && meta->chunk > w->poster_chunk)))) {
-        return 0;
-    }
-    int rc = find_object(in, meta->poster_name, &w->poster_object, err);
-    w->poster = rc == 0;
-    w->poster_input = *in;
-    w->poster_score = meta->poster_score;
-    w->poster_chunk = meta->chunk;
-    return rc;
-}
-
 static int64_t chunk_end(const Gm__EncodeItemMeta *meta)
 {
     if (meta->n_renditions == 0 || meta->renditions[0]->n_segments == 0) {
@@ -134,20 +125,21 @@ static int add_chunk(struct work *w, const struct gm_task_input *in, struct gm_e
         return rc;
     }
     struct chunk *c = &w->chunks[w->chunk_count++];
-    c->meta = (Gm__EncodeItemMeta *)message;
+    *c = (struct chunk){.meta = (Gm__EncodeItemMeta *)message, .input = *in};
     c->index = c->meta->chunk;
-    c->input = *in;
-    c->tiles_object = 0;
-    if (c->meta->n_tile_ts > MAX_TILES - w->tile_count) {
-        return gm_err_set(err, GM_E_LIMIT, 0, "There are more than %d thumbnails", MAX_TILES);
+    if (c->meta->n_tile_ts > MAX_PICTURES - w->picture_count) {
+        return gm_err_set(err, GM_E_LIMIT, 0, "There are more than %d thumbnails", MAX_PICTURES);
     }
-    w->tile_count += c->meta->n_tile_ts;
+    w->picture_count += c->meta->n_tile_ts;
     int64_t end = chunk_end(c->meta);
     w->end_ts = end > w->end_ts ? end : w->end_ts;
     if (c->meta->n_tile_ts > 0) {
         rc = find_object(in, c->meta->tiles_name, &c->tiles_object, err);
     }
-    return rc < 0 ? rc : weigh_poster(w, in, c->meta, err);
+    if (rc == 0 && c->meta->poster_name[0] != '\0') {
+        rc = find_object(in, c->meta->poster_name, &c->poster_object, err);
+    }
+    return rc;
 }
 
 static int by_index(const void *a, const void *b)
@@ -157,22 +149,22 @@ static int by_index(const void *a, const void *b)
     return x->index < y->index ? -1 : (x->index > y->index ? 1 : 0);
 }
 
-static int list_tiles(struct work *w, struct gm_err *err)
+static int list_pictures(struct work *w, struct gm_err *err)
 {
     size_t n = 0;
-    qsort(w->chunks, w->chunk_count, sizeof *w->chunks, by_index);
-    w->tiles = calloc(w->tile_count + 1, sizeof *w->tiles);
-    if (w->tiles == NULL) {
+    if (w->chunk_count > 0) {
+        qsort(w->chunks, w->chunk_count, sizeof *w->chunks, by_index);
+    }
+    w->pictures = calloc(w->picture_count + 1, sizeof *w->pictures);
+    w->times = calloc(w->picture_count + 1, sizeof *w->times);
+    if (w->pictures == NULL || w->times == NULL) {
         return gm_err_nomem(err);
     }
     for (size_t i = 0; i < w->chunk_count; i++) {
         const Gm__EncodeItemMeta *m = w->chunks[i].meta;
         for (size_t k = 0; k < m->n_tile_ts; k++) {
-            w->tiles[n] = (struct tile){m->tile_ts[k], (uint32_t)i, (uint32_t)k};
-            if (m->tile_ts[k] < 0 || (n > 0 && m->tile_ts[k] <= w->tiles[n - 1].ts)) {
-                return gm_err_set(err, GM_E_PROTO, 0, "Thumbnail times do not rise");
-            }
-            n++;
+            w->pictures[n] = (struct picture){(uint32_t)i, (uint32_t)k};
+            w->times[n++] = m->tile_ts[k];
         }
     }
     return 0;
@@ -188,7 +180,7 @@ static int gather(struct work *w, struct gm_err *err)
             return rc;
         }
         if (!more) {
-            return list_tiles(w, err);
+            return list_pictures(w, err);
         }
         const Gm__PipelineTask *task = gm_results_task(w->io->spec, in.task);
         if (in.item == NULL || (task != NULL && strcmp(task->type, "encode") != 0)) {
@@ -255,151 +247,88 @@ static int open_tiles(struct work *w, uint32_t chunk, struct gm_err *err)
     return rc;
 }
 
-static int read_tile(struct work *w, size_t number, uint8_t *out, size_t size, struct gm_err *err)
+static int read_tile(void *arg, size_t number, uint8_t *out, size_t size, struct gm_err *err)
 {
-    const struct tile *tile = &w->tiles[number];
-    int rc = open_tiles(w, tile->chunk, err);
+    struct work *w = arg;
+    const struct picture *p = &w->pictures[number];
+    int rc = open_tiles(w, p->chunk, err);
     if (rc < 0) {
         return rc;
     }
     size_t got = 0;
-    rc = gm_fs_read_at(w->tiles_fd, out, size, (uint64_t)tile->at * size, &got, err);
+    rc = gm_fs_read_at(w->tiles_fd, out, size, (uint64_t)p->at * size, &got, err);
     if (rc == 0 && got < size) {
         rc = gm_err_set(err, GM_E_STORE_CORRUPT, 0,
                         "The thumbnails of chunk %" PRIu32 " are cut off",
-                        w->chunks[tile->chunk].index);
+                        w->chunks[p->chunk].index);
     }
     return rc;
 }
 
-static void lay_plane(AVFrame *sheet, int plane, const uint8_t *from, uint32_t x, uint32_t y,
-                      uint32_t width, uint32_t height)
-{
-    for (uint32_t row = 0; row < height; row++) {
-        memcpy(sheet->data[plane] + (size_t)(y + row) * (size_t)sheet->linesize[plane] + x,
-               from + (size_t)row * width, width);
-    }
-}
-
-struct layout {
-    uint32_t columns, rows, width, height; /* tiles across and down; px of one */
-};
-
-/* Lays tiles first .. first + count - 1 onto one sheet. */
-static int fill_sheet(struct work *w, const struct layout *l, size_t first, size_t count,
-                      AVFrame *sheet, struct gm_err *err)
-{
-    size_t luma = (size_t)l->width * l->height;
-    size_t size = luma * 3 / 2;
-    uint8_t *tile = malloc(size);
-    if (tile == NULL) {
-        return gm_err_nomem(err);
-    }
-    int rc = 0;
-    for (size_t i = 0; i < count && rc == 0; i++) {
-        uint32_t x = (uint32_t)(i % l->columns) * l->width;
-        uint32_t y = (uint32_t)(i / l->columns) * l->height;
-        rc = read_tile(w, first + i, tile, size, err);
-        if (rc == 0) {
-            lay_plane(sheet, 0, tile, x, y, l->width, l->height);
-            lay_plane(sheet, 1, tile + luma, x / 2, y / 2, l->width / 2, l->height / 2);
-            lay_plane(sheet, 2, tile + luma + luma / 4, x / 2, y / 2, l->width / 2, l->height / 2);
-        }
-    }
-    free(tile);
-    return rc;
-}
-
-static AVFrame *make_sheet(uint32_t width, uint32_t height)
-{
-    AVFrame *sheet = av_frame_alloc();
-    if (sheet == NULL) {
-        return NULL;
-    }
-    sheet->width = (int)width;
-    sheet->height = (int)height;
-    sheet->format = AV_PIX_FMT_YUVJ420P;
-    sheet->color_range = AVCOL_RANGE_JPEG;
-    if (av_frame_get_buffer(sheet, 0) < 0) {
-        av_frame_free(&sheet);
-        return NULL;
-    }
-    for (int plane = 0; plane < 3; plane++) {
-        size_t rows = plane == 0 ? height : height / 2;
-        memset(sheet->data[plane], plane == 0 ? 0 : 128, (size_t)sheet->linesize[plane] * rows);
-    }
-    return sheet;
-}
-
-static int write_sprites(struct work *w, const struct layout *l, struct gm_err *err)
-{
-    size_t a_sheet = (size_t)l->columns * l->rows;
-    int rc = 0;
-    for (size_t first = 0, n = 1; first < w->tile_count && rc == 0; first += a_sheet, n++) {
-        size_t left = w->tile_count - first;
-        size_t count = left < a_sheet ? left : a_sheet;
-        uint32_t across = (uint32_t)(count < l->columns ? count : l->columns);
-        uint32_t down = (uint32_t)((count + l->columns - 1) / l->columns);
-        struct gm_buf jpeg = {0};
-        char name[32];
-        AVFrame *sheet = make_sheet(across * l->width, down * l->height);
-        rc = sheet != NULL ? fill_sheet(w, l, first, count, sheet, err) : gm_err_nomem(err);
-        if (rc == 0) {
-            rc = gm_jpeg_encode(sheet, SPRITE_QUALITY, &jpeg, err);
-        }
-        if (rc == 0) {
-            rc = gm_fs_path(name, sizeof name, err, "sprite-%03zu.jpg", n);
-        }
-        if (rc == 0) {
-            rc = add_image(w, name, &jpeg, err);
-        }
-        gm_buf_fini(&jpeg);
-        av_frame_free(&sheet);
-        w->io->progress(w->io->self, first + count, w->tile_count);
-    }
-    return rc;
-}
-
-static void add_time(struct gm_buf *out, int64_t ts, uint32_t timescale)
-{
-    __int128 scaled = ((__int128)ts * 1000 + timescale / 2) / timescale;
-    int64_t ms = (int64_t)scaled;
-    gm_buf_printf(out, "%02" PRId64 ":%02" PRId64 ":%02" PRId64 ".%03" PRId64, ms / 3600000,
-                  ms / 60000 % 60, ms / 1000 % 60, ms % 1000);
-}
-
-static int write_vtt(struct work *w, const struct layout *l, struct gm_err *err)
+static int write_sheets(struct work *w, struct gm_err *err)
 {
     struct gm_buf text = {0};
-    size_t a_sheet = (size_t)l->columns * l->rows;
-    gm_buf_str(&text, "WEBVTT\n");
-    for (size_t i = 0; i < w->tile_count; i++) {
-        size_t on_sheet = i % a_sheet;
-        int64_t end = i + 1 < w->tile_count ? w->tiles[i + 1].ts : w->end_ts;
-        gm_buf_str(&text, "\n");
-        /* The first picture stands for what lies before it too. */
-        add_time(&text, i == 0 ? 0 : w->tiles[i].ts, w->policy->timescale);
-        gm_buf_str(&text, " --> ");
-        add_time(&text, end, w->policy->timescale);
-        gm_buf_printf(&text, "\nsprite-%03zu.jpg#xywh=%zu,%zu,%" PRIu32 ",%" PRIu32 "\n",
-                      i / a_sheet + 1, on_sheet % l->columns * l->width,
-                      on_sheet / l->columns * l->height, l->width, l->height);
+    int rc = gm_sheets_lay_out(w->policy, w->times, w->picture_count, w->end_ts, &w->sheets, err);
+    w->first_sheet = w->image_count;
+    for (size_t i = 0; rc == 0 && i < w->sheets.sheets; i++) {
+        struct gm_buf file = {0};
+        char name[GM_SHEETS_NAME_SIZE];
+        rc = gm_sheets_encode(&w->sheets, i, read_tile, w, &file, err);
+        if (rc == 0) {
+            gm_sheets_name(&w->sheets, i, name);
+            rc = add_image(w, name, &file, err);
+        }
+        gm_buf_fini(&file);
+        w->io->progress(w->io->self, i + 1, w->sheets.sheets);
     }
-    int rc = add_image(w, "thumbnails.vtt", &text, err);
+    if (rc == 0) {
+        gm_sheets_index(&w->sheets, &text);
+        rc = add_image(w, "thumbnails.vtt", &text, err);
+    }
     gm_buf_fini(&text);
     return rc;
 }
 
-static int write_poster(struct work *w, struct gm_err *err)
+/* The best candidate; of equal ones the earliest. NULL: there is none. */
+static const struct chunk *choose(const struct work *w, uint32_t *out_score)
 {
-    struct gm_buf jpeg = {0};
+    const struct chunk *best = NULL;
+    for (size_t i = 0; i < w->chunk_count; i++) {
+        const Gm__EncodeItemMeta *m = w->chunks[i].meta;
+        double raw = m->poster_score > 0 && m->poster_score <= GM_SCORE_MAX ? m->poster_score : 0;
+        uint32_t score = gm_score_place((uint32_t)raw, m->poster_ts, w->end_ts);
+        if (m->poster_name[0] != '\0' && (best == NULL || score > *out_score)) {
+            best = &w->chunks[i];
+            *out_score = score;
+        }
+    }
+    return best;
+}
+
+static int warn_clamped(struct work *w, struct gm_err *err)
+{
+    double asked = w->policy->thumbnails->poster_at_s;
+    int64_t end_us = gm_manifest_us(w->end_ts, w->policy->timescale);
+    if (asked < 0 || llround(asked * 1e6) < end_us) {
+        return 0;
+    }
+    return gm_pb_warn(&w->meta.warnings, &w->meta.n_warnings, "images.poster_after_end", 1, err,
+                      "the poster was asked for at %.3f s, the programme ends at %.3f s: its last "
+                      "picture was taken",
+                      asked, (double)end_us / 1e6);
+}
+
+static int take_candidate(struct work *w, struct gm_buf *file, struct gm_err *err)
+{
     uint8_t *data = NULL;
     size_t size = 0;
     int fd = -1;
-    if (!w->poster) {
-        return 0;
+    uint32_t score = 0;
+    const struct chunk *c = choose(w, &score);
+    if (c == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "No chunk has a candidate for the poster");
     }
-    int rc = w->io->open_object(w->io->self, &w->poster_input, w->poster_object, &fd, err);
+    int rc = w->io->open_object(w->io->self, &c->input, c->poster_object, &fd, err);
     if (rc < 0) {
         return rc;
     }
@@ -408,11 +337,81 @@ static int write_poster(struct work *w, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    gm_buf_add(&jpeg, data, size);
-    rc = add_image(w, "poster.jpg", &jpeg, err);
-    gm_buf_fini(&jpeg);
+    gm_buf_add(file, data, size);
     free(data);
+    bool timed = w->policy->thumbnails->poster_at_s >= 0;
+    w->poster.from = (char *)(uintptr_t)(timed ? "time" : "score");
+    w->poster.score = timed ? 0 : score;
+    w->poster.time_us = gm_manifest_us(c->meta->poster_ts, w->policy->timescale);
+    return warn_clamped(w, err);
+}
+
+/* What transparent parts of the user's poster show: the encode task's background. */
+static uint32_t background(const Gm__TaskSpec *spec)
+{
+    for (size_t i = 0; spec->pipeline != NULL && i < spec->pipeline->n_tasks; i++) {
+        const Gm__PipelineTask *t = spec->pipeline->tasks[i];
+        if (t->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE && t->encode->background[0] == '#') {
+            return (uint32_t)strtoul(t->encode->background + 1, NULL, 16) & 0xffffff;
+        }
+    }
+    return 0;
+}
+
+static int scale_image(struct work *w, const char *name, struct gm_buf *file, struct gm_err *err)
+{
+    AVFrame *image = NULL;
+    int rc = gm_image_load(w->io->spec->pipeline, name, &image, err);
+    if (rc == 0) {
+        rc = gm_image_to_poster(image, background(w->io->spec), w->policy->thumbnails->poster_width,
+                                w->still, file, err);
+    }
+    av_frame_free(&image);
+    w->poster.from = (char *)(uintptr_t) "image";
     return rc;
+}
+
+static int write_poster(struct work *w, struct gm_err *err)
+{
+    const char *own = w->policy->thumbnails->poster_image;
+    struct gm_image_header header;
+    struct gm_buf file = {0};
+    int rc = own[0] != '\0' ? scale_image(w, own, &file, err) : take_candidate(w, &file, err);
+    if (rc == 0) {
+        rc = gm_buf_check(&file, err);
+    }
+    if (rc == 0) {
+        rc = gm_image_header_read(file.data, file.size, &header, err);
+    }
+    if (rc == 0) {
+        w->poster.width_px = header.width_px;
+        w->poster.height_px = header.height_px;
+        w->poster.name = w->poster_name;
+        rc = gm_fs_path(w->poster_name, sizeof w->poster_name, err, "poster.%s", w->still->ext);
+    }
+    if (rc == 0) {
+        rc = add_image(w, w->poster_name, &file, err);
+    }
+    gm_buf_fini(&file);
+    return rc;
+}
+
+static void describe_sheets(const struct work *w, Gm__SheetsReport *out, uint32_t *files)
+{
+    const struct gm_sheets *s = &w->sheets;
+    for (size_t i = 0; i < s->sheets; i++) {
+        files[i] = (uint32_t)(w->first_sheet + i);
+    }
+    out->files = files;
+    out->n_files = s->sheets;
+    out->format = (char *)(uintptr_t)s->still->name;
+    out->columns = s->columns;
+    out->rows = s->rows;
+    out->tile_width_px = s->tile_width_px;
+    out->tile_height_px = s->tile_height_px;
+    out->interval_s = s->interval_s;
+    out->tiles = (uint32_t)s->tiles;
+    out->duration_us = gm_manifest_us(w->end_ts, w->policy->timescale);
 }
 
 static int finish(struct work *w, struct gm_err *err)
@@ -421,9 +420,10 @@ static int finish(struct work *w, struct gm_err *err)
     Gm__WFile *files = calloc(n + 1, sizeof *files);
     Gm__NamedFile *named = calloc(n + 1, sizeof *named);
     Gm__NamedFile **list = calloc(n + 1, sizeof *list);
-    Gm__ThumbnailsMeta meta = GM__THUMBNAILS_META__INIT;
+    uint32_t *sheets = calloc(n + 1, sizeof *sheets);
+    Gm__SheetsReport report = GM__SHEETS_REPORT__INIT;
     int rc = 0;
-    if (files == NULL || named == NULL || list == NULL) {
+    if (files == NULL || named == NULL || list == NULL || sheets == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
@@ -440,55 +440,37 @@ static int finish(struct work *w, struct gm_err *err)
         named[i].sha256 = (ProtobufCBinaryData){GM_SHA256_SIZE, m->sha256};
         list[i] = &named[i];
     }
-    meta.n_files = n;
-    meta.files = list;
-    rc = w->io->finish(w->io->self, files, n, &meta.base, NULL, 0, NULL, err);
+    describe_sheets(w, &report, sheets);
+    w->meta.n_files = n;
+    w->meta.files = list;
+    w->meta.poster = &w->poster;
+    w->meta.sheets = &report;
+    rc = w->io->finish(w->io->self, files, n, &w->meta.base, NULL, 0, NULL, err);
 out:
     free(files);
     free(named);
     free(list);
+    free(sheets);
     return rc;
-}
-
-static int check_layout(const struct work *w, struct layout *out, struct gm_err *err)
-{
-    const Gm__ThumbnailsParams *p = w->policy->thumbnails;
-    if (p == NULL) {
-        return gm_err_set(err, GM_E_PROTO, 0, "The plan has no thumbnails");
-    }
-    struct layout l = {p->columns, p->rows, p->width, w->policy->tile_height_px};
-    if (l.columns == 0 || l.rows == 0 || l.width < 2 || l.height < 2 || l.width % 2 != 0 ||
-        l.height % 2 != 0 || l.columns > GM_JPEG_MAX_SIDE / l.width ||
-        l.rows > GM_JPEG_MAX_SIDE / l.height) {
-        return gm_err_set(err, GM_E_CONFIG, 0,
-                          "Sprite sheets of %" PRIu32 "x%" PRIu32 " tiles of %" PRIu32 "x%" PRIu32
-                          " can't be made",
-                          l.columns, l.rows, l.width, l.height);
-    }
-    if (w->policy->timescale == 0 || w->tile_count / ((size_t)l.columns * l.rows) > MAX_SHEETS) {
-        return gm_err_set(err, GM_E_LIMIT, 0, "There are too many sprite sheets");
-    }
-    *out = l;
-    return 0;
 }
 
 int gm_task_thumbnails(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     struct work w = {.io = io, .tiles_fd = -1};
-    struct layout layout;
     *out_chunk = -1;
+    gm__thumbnails_meta__init(&w.meta);
+    gm__poster_report__init(&w.poster);
     int rc = gm_results_policy(io->spec, &w.policy, err);
-    if (rc == 0) {
-        rc = gather(&w, err);
+    if (rc == 0 && w.policy->thumbnails == NULL) {
+        rc = gm_err_set(err, GM_E_PROTO, 0, "The plan has no thumbnails");
     }
     if (rc == 0) {
-        rc = check_layout(&w, &layout, err);
+        w.still = gm_still_find(w.policy->thumbnails->format);
+        rc = w.still != NULL ? gather(&w, err)
+                             : gm_err_set(err, GM_E_PROTO, 0, "The plan's image format is unknown");
     }
     if (rc == 0) {
-        rc = write_sprites(&w, &layout, err);
-    }
-    if (rc == 0) {
-        rc = write_vtt(&w, &layout, err);
+        rc = write_sheets(&w, err);
     }
     if (rc == 0) {
         rc = write_poster(&w, err);

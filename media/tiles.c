@@ -9,10 +9,8 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
-#include "media/colour.h"
 #include "media/graph.h"
-#include "media/jpeg.h"
-#include "media/score.h"
+#include "media/poster.h"
 
 struct stored {
     char scratch[48];
@@ -23,97 +21,53 @@ struct stored {
 struct gm_tiles {
     struct gm_task_io *io;    /* borrowed */
     const Gm__Policy *policy; /* borrowed */
+    const struct gm_still *still;
     int64_t interval_ts;
-    struct gm_graph *small;        /* owned: front picture -> tile */
-    struct gm_graph *large;        /* owned: front picture -> poster */
+    struct gm_graph *graph;        /* owned: front picture -> tile */
+    struct gm_poster *poster;      /* owned; NULL: the user brings one */
     const Gm__ChunkHeader *header; /* borrowed */
     size_t *frames;                /* owned: which frames become tiles */
     int64_t *times;                /* owned */
     size_t count, done;
     struct gm_buf bytes; /* the tiles */
-    AVFrame *poster;     /* owned; NULL: none yet */
-    uint64_t score;
-    struct gm_buf jpeg;
     struct stored tiles_file, poster_file;
 };
 
 size_t gm_tiles_select(const Gm__ChunkHeader *h, int64_t interval_ts, size_t *out, size_t max)
 {
     size_t count = 0;
-    size_t last = SIZE_MAX;
+    size_t i = 0;
     if (h->n_frames == 0 || interval_ts <= 0) {
         return 0;
     }
     int64_t start = h->frames[0]->out_ts;
-    int64_t due = (start + interval_ts - 1) / interval_ts * interval_ts;
-    if (h->index == 0 && start > 0) {
-        due = 0;
-    }
-    size_t i = 0;
+    int64_t due = h->index == 0 ? 0 : (start + interval_ts - 1) / interval_ts * interval_ts;
     while (due < h->end_ts) {
-        while (i + 1 < h->n_frames && h->frames[i]->out_ts < due) {
+        while (i + 1 < h->n_frames && h->frames[i + 1]->out_ts <= due) {
             i++;
         }
-        if (i != last) {
-            if (count < max) {
-                out[count] = i;
-            }
-            count++;
-            last = i;
+        if (count < max) {
+            out[count] = i;
         }
-        /* The next multiple that another frame can show. */
-        int64_t shown = i + 1 < h->n_frames ? h->frames[i]->out_ts : h->end_ts;
-        due = (shown < due ? due : shown) / interval_ts * interval_ts + interval_ts;
+        count++;
+        if (i + 1 == h->n_frames) {
+            break; /* the last frame stays on screen */
+        }
+        /* The next multiple at which another frame is on screen. */
+        int64_t next = h->frames[i + 1]->out_ts;
+        due = (next + interval_ts - 1) / interval_ts * interval_ts;
     }
     return count;
-}
-
-/* The poster has a rendition's shape: that of the smallest that is wide enough, else of the
- * widest. */
-static int make_large(struct gm_tiles *t, struct gm_err *err)
-{
-    const Gm__Policy *p = t->policy;
-    uint32_t limit = p->thumbnails->poster_width;
-    const Gm__Rendition *from = NULL;
-    char filters[512];
-    for (size_t i = 0; i < p->n_renditions; i++) {
-        const Gm__Rendition *r = p->renditions[i];
-        bool better = from == NULL ||
-                      (r->width_px >= limit ? from->width_px < limit || r->width_px < from->width_px
-                                            : r->width_px > from->width_px);
-        from = better ? r : from;
-    }
-    if (from == NULL || limit < 2) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "There is no rendition to take a poster from");
-    }
-    uint32_t width = from->width_px < limit ? from->width_px : limit / 2 * 2;
-    uint64_t height = ((uint64_t)from->height_px * width + from->width_px) / from->width_px / 2 * 2;
-    if (width == from->width_px) {
-        height = from->height_px;
-    }
-    height = height < 2 ? 2 : height;
-    int rc = gm_fs_path(filters, sizeof filters, err,
-                        "scale=%" PRIu32 ":%" PRIu64
-                        ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_color_matrix=%s:"
-                        "out_range=pc,setsar=1",
-                        width, height, gm_colour_matrix_name(gm_colour_of_jpeg().matrix));
-    if (rc < 0) {
-        return rc;
-    }
-    struct gm_graph_output out = {.filters = filters,
-                                  .width_px = width,
-                                  .height_px = (uint32_t)height,
-                                  .format = AV_PIX_FMT_YUVJ420P};
-    return gm_graph_create(&out, 1, p->timescale, &t->large, err);
 }
 
 int gm_tiles_create(struct gm_task_io *io, const Gm__Policy *policy, struct gm_tiles **out,
                     struct gm_err *err)
 {
     const Gm__ThumbnailsParams *params = policy->thumbnails;
+    const struct gm_still *still = gm_still_find(params->format);
     uint32_t w = params->width;
     uint32_t h = policy->tile_height_px;
-    if (w < 2 || h < 2 || w % 2 != 0 || h % 2 != 0 || w > 4096 || h > 4096 ||
+    if (still == NULL || w < 2 || h < 2 || w % 2 != 0 || h % 2 != 0 || w > 4096 || h > 4096 ||
         params->interval_s == 0) {
         return gm_err_set(err, GM_E_MEDIA, 0, "Tiles of %" PRIu32 "x%" PRIu32 " are refused", w, h);
     }
@@ -123,14 +77,13 @@ int gm_tiles_create(struct gm_task_io *io, const Gm__Policy *policy, struct gm_t
     }
     t->io = io;
     t->policy = policy;
+    t->still = still;
     t->interval_ts = (int64_t)params->interval_s * policy->timescale;
-    struct gm_graph_output small = {.filters = policy->tile_filters,
-                                    .width_px = w,
-                                    .height_px = h,
-                                    .format = AV_PIX_FMT_YUVJ420P};
-    int rc = gm_graph_create(&small, 1, policy->timescale, &t->small, err);
-    if (rc == 0) {
-        rc = make_large(t, err);
+    struct gm_graph_output tile = {
+        .filters = policy->tile_filters, .width_px = w, .height_px = h, .format = still->format};
+    int rc = gm_graph_create(&tile, 1, policy->timescale, &t->graph, err);
+    if (rc == 0 && params->poster_image[0] == '\0') {
+        rc = gm_poster_create(policy, &t->poster, err);
     }
     if (rc < 0) {
         gm_tiles_destroy(&t);
@@ -148,9 +101,6 @@ static void reset(struct gm_tiles *t)
     t->times = NULL;
     t->count = t->done = 0;
     gm_buf_fini(&t->bytes);
-    gm_buf_fini(&t->jpeg);
-    av_frame_free(&t->poster);
-    t->score = 0;
 }
 
 void gm_tiles_destroy(struct gm_tiles **tiles)
@@ -160,8 +110,8 @@ void gm_tiles_destroy(struct gm_tiles **tiles)
         return;
     }
     reset(t);
-    gm_graph_destroy(&t->small);
-    gm_graph_destroy(&t->large);
+    gm_graph_destroy(&t->graph);
+    gm_poster_destroy(&t->poster);
     free(t);
     *tiles = NULL;
 }
@@ -184,7 +134,7 @@ int gm_tiles_start(struct gm_tiles *t, const Gm__ChunkHeader *header, struct gm_
     for (size_t i = 0; i < count; i++) {
         t->times[i] = header->frames[t->frames[i]]->out_ts;
     }
-    return 0;
+    return t->poster != NULL ? gm_poster_start(t->poster, header, err) : 0;
 }
 
 static void add_plane(struct gm_buf *out, const AVFrame *f, int plane, int width, int height)
@@ -194,41 +144,41 @@ static void add_plane(struct gm_buf *out, const AVFrame *f, int plane, int width
     }
 }
 
-bool gm_tiles_wants(const struct gm_tiles *t, size_t index)
+static bool tile_is_due(const struct gm_tiles *t, size_t index)
 {
     return t->done < t->count && t->frames[t->done] == index;
 }
 
-int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *picture, struct gm_err *err)
+bool gm_tiles_wants(const struct gm_tiles *t, size_t index)
 {
-    if (!gm_tiles_wants(t, index)) {
-        return 0;
-    }
-    int64_t pts = t->times[t->done];
-    int rc = gm_graph_push(t->small, picture, pts, err);
+    return tile_is_due(t, index) || (t->poster != NULL && gm_poster_wants(t->poster, index));
+}
+
+static int add_tile(struct gm_tiles *t, const AVFrame *front, struct gm_err *err)
+{
+    int rc = gm_graph_push(t->graph, front, t->times[t->done], err);
     if (rc < 0) {
         return rc;
     }
-    const AVFrame *tile = gm_graph_get(t->small, 0);
+    const AVFrame *tile = gm_graph_get(t->graph, 0);
     add_plane(&t->bytes, tile, 0, tile->width, tile->height);
     add_plane(&t->bytes, tile, 1, tile->width / 2, tile->height / 2);
     add_plane(&t->bytes, tile, 2, tile->width / 2, tile->height / 2);
     t->done++;
-    uint64_t score = gm_score(tile->data[0], (size_t)tile->linesize[0], (uint32_t)tile->width,
-                              (uint32_t)tile->height);
-    if (t->poster == NULL || score > t->score) {
-        rc = gm_graph_push(t->large, picture, pts, err);
-        if (rc < 0) {
-            return rc;
-        }
-        av_frame_free(&t->poster);
-        t->poster = av_frame_clone(gm_graph_get(t->large, 0));
-        if (t->poster == NULL) {
-            return gm_err_nomem(err);
-        }
-        t->score = score;
-    }
     return gm_buf_check(&t->bytes, err);
+}
+
+int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *front, const AVFrame *rung,
+                     struct gm_err *err)
+{
+    int rc = 0;
+    if (tile_is_due(t, index)) {
+        rc = add_tile(t, front, err);
+    }
+    if (rc == 0 && t->poster != NULL) {
+        rc = gm_poster_picture(t->poster, index, front, rung, err);
+    }
+    return rc;
 }
 
 static int store(struct gm_tiles *t, const char *kind, const char *ext, const struct gm_buf *data,
@@ -269,28 +219,34 @@ static int store(struct gm_tiles *t, const char *kind, const char *ext, const st
 int gm_tiles_finish(struct gm_tiles *t, Gm__EncodeItemMeta *meta, Gm__WFile files[2],
                     size_t *out_files, struct gm_err *err)
 {
-    *out_files = 0;
+    struct gm_poster_best best = {0};
+    size_t n = 0;
+    int rc = 0;
     if (t->done != t->count) {
         return gm_err_set(err, GM_E_BUG, 0, "%zu of %zu tiles were made", t->done, t->count);
     }
-    if (t->count == 0) {
-        return 0;
+    if (t->count > 0) {
+        rc = store(t, "tiles", "yuv", &t->bytes, &t->tiles_file, &files[n++], err);
     }
-    int rc = gm_jpeg_encode(t->poster, GM_TILES_POSTER_QUALITY, &t->jpeg, err);
-    if (rc == 0) {
-        rc = store(t, "tiles", "yuv", &t->bytes, &t->tiles_file, &files[0], err);
+    if (rc == 0 && t->poster != NULL) {
+        rc = gm_poster_finish(t->poster, &best, err);
     }
-    if (rc == 0) {
-        rc = store(t, "poster", "jpg", &t->jpeg, &t->poster_file, &files[1], err);
+    if (rc == 0 && best.file != NULL) {
+        rc = store(t, "poster", t->still->ext, best.file, &t->poster_file, &files[n++], err);
     }
     if (rc < 0) {
         return rc;
     }
-    meta->tiles_name = t->tiles_file.name;
-    meta->tile_ts = t->times;
-    meta->n_tile_ts = t->count;
-    meta->poster_name = t->poster_file.name;
-    meta->poster_score = (double)t->score;
-    *out_files = 2;
+    if (t->count > 0) {
+        meta->tiles_name = t->tiles_file.name;
+        meta->tile_ts = t->times;
+        meta->n_tile_ts = t->count;
+    }
+    if (best.file != NULL) {
+        meta->poster_name = t->poster_file.name;
+        meta->poster_score = best.score;
+        meta->poster_ts = best.ts;
+    }
+    *out_files = n;
     return 0;
 }

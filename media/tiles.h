@@ -5,18 +5,17 @@
 
 #include "media/task_io.h"
 
-/* What `encode` keeps of each chunk for `thumbnails`: one small picture every interval of the
- * programme, and the best of them in poster size. Files of the work store: tiles raw (yuvj420p,
- * planes packed, one after the other), the candidate as JPEG. */
+/* What `encode` keeps of each chunk for `thumbnails`: the small pictures on screen at multiples of
+ * the interval, and a candidate for the poster (media/poster.h). Files of the work store: tiles raw
+ * (4:2:0, planes packed, one after the other, in media/still.h's format), the candidate finished.
+ */
 struct gm_tiles; /* opaque */
 
 #define GM_TILES_MAX 100000 /* of a chunk */
-#define GM_TILES_POSTER_QUALITY 3
 
-/* Frames of the chunk that become tiles, ascending, into out (room for `max`): for each multiple of
- * interval_ts in [first frame, end_ts) the first frame at or after it, or the last frame where none
- * is; in chunk 0 the first frame too when it comes after 0. Pure. Returns how many there are, which
- * may be more than max. */
+/* Frames of the chunk that become tiles, ascending, each once, into out (room for `max`): those on
+ * screen at a multiple of interval_ts in [first frame, end_ts); in chunk 0 the first frame too when
+ * it comes after 0. Pure. Returns how many there are, which may be more than max. */
 size_t gm_tiles_select(const Gm__ChunkHeader *header, int64_t interval_ts, size_t *out, size_t max);
 
 /* policy: borrowed, has thumbnails. Errors: MEDIA (odd tile sizes), NOMEM. */
@@ -28,11 +27,12 @@ int gm_tiles_start(struct gm_tiles *t, const Gm__ChunkHeader *header,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Whether the chunk's frame `index` is looked at. */
 bool gm_tiles_wants(const struct gm_tiles *t, size_t index);
-/* The chunk's frame `index`: the front's picture, in SDR; no matter when it is not wanted. */
-int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *picture,
+/* The chunk's frame `index`; no matter when it is not wanted. front: the front's picture, in SDR;
+ * rung: that of the rendition gm_poster_rung(). */
+int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *front, const AVFrame *rung,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Writes the files; fills tiles_*, tile_ts and poster_* of meta, and at most two files. What they
- * point at is borrowed until the next start or destroy. No tiles in the chunk: nothing. */
+ * point at is borrowed until the next start or destroy. */
 int gm_tiles_finish(struct gm_tiles *t, Gm__EncodeItemMeta *meta, Gm__WFile files[2],
                     size_t *out_files, struct gm_err *err) GM_MUST_CHECK;
 

@@ -88,6 +88,8 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         type = &gm__policy__descriptor;
     } else if (strcmp(r->type, "package") == 0 && m->package == NULL) {
         type = &gm__package_meta__descriptor;
+    } else if (strcmp(r->type, "thumbnails") == 0 && m->images == NULL) {
+        type = &gm__thumbnails_meta__descriptor;
     } else if (strcmp(r->type, "split") == 0 && m->split == NULL) {
         type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
@@ -112,6 +114,10 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
     if (type == &gm__package_meta__descriptor) {
         m->package = (Gm__PackageMeta *)message;
         return 0;
+    }
+    if (type == &gm__thumbnails_meta__descriptor) {
+        m->images = (Gm__ThumbnailsMeta *)message;
+        return warn_all(m->warnings, m->images->warnings, m->images->n_warnings, err);
     }
     if (type == &gm__split_meta__descriptor) {
         m->split = (Gm__SplitMeta *)message;
@@ -315,6 +321,9 @@ void gm_metas_fini(struct gm_metas *metas)
     }
     if (metas->split != NULL) {
         gm__split_meta__free_unpacked(metas->split, NULL);
+    }
+    if (metas->images != NULL) {
+        gm__thumbnails_meta__free_unpacked(metas->images, NULL);
     }
     free(metas->renditions);
     free(metas->audio);

@@ -28,6 +28,7 @@ struct gm_metas {
     Gm__Policy *policy;
     Gm__PackageMeta *package;
     Gm__SplitMeta *split;
+    Gm__ThumbnailsMeta *images;
     struct gm_media_sum *renditions;        /* owned; policy->n_renditions of them */
     struct gm_media_sum *audio;             /* owned; policy->n_audio of them */
     Gm__TextMeta *text[GM_MAX_TEXT_TRACKS]; /* owned; by track, NULL: not made */

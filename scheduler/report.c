@@ -7,6 +7,7 @@
 #include "common/hash.h"
 #include "scheduler/metas.h"
 #include "scheduler/report_colour.h"
+#include "scheduler/report_images.h"
 #include "scheduler/report_rate.h"
 #include "scheduler/report_text.h"
 
@@ -505,7 +506,8 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
                           "outputs", outputs, "tasks", tasks, "cost", cost, "elapsed_s",
                           (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
                           r->metas.warnings, "errors", errors);
-    if (j != NULL && json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0) {
+    if (j != NULL && (json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0 ||
+                      json_object_set_new(j, "images", gm_report_images(r->metas.images)) < 0)) {
         json_decref(j);
         j = NULL;
     }

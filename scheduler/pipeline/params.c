@@ -21,6 +21,7 @@ static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-lef
 static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
 static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};
+static const char *const IMAGE_FORMATS[] = {"jpeg", "webp", NULL};
 static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
 
 #define AT(message, field) offsetof(Gm__##message, field)
@@ -89,6 +90,8 @@ static const struct gm_pipeline_param PARAMS[] = {
      "fewer."},
     {"audio", "sample_rate", GM_PARAM_UINT32, AT(AudioParams, sample_rate), 32000, 48000,
      SAMPLE_RATES, "48000", false, "Samples a second."},
+    {"audio", "silence", GM_PARAM_BOOL, AT(AudioParams, silence), 0, 0, NULL, "false", false,
+     "A track of silence, as long as the video, where the source has no sound."},
     {"subtitles", "default_language", GM_PARAM_LANGUAGE, AT(SubtitlesParams, default_language), 0,
      0, NULL, "und", false, "Language of text tracks that name none."},
     {"thumbnails", "interval_s", GM_PARAM_UINT32, AT(ThumbnailsParams, interval_s), 1, 3600, NULL,
@@ -101,6 +104,13 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Rows of a sprite."},
     {"thumbnails", "poster_width", GM_PARAM_UINT32, AT(ThumbnailsParams, poster_width), 16, 3840,
      NULL, "1280", false, "Largest width of the poster in px; even."},
+    {"thumbnails", "poster_at_s", GM_PARAM_DOUBLE, AT(ThumbnailsParams, poster_at_s), 0, 604800,
+     NULL, NULL, false,
+     "Second of the programme whose picture is the poster, instead of the best."},
+    {"thumbnails", "poster_image", GM_PARAM_FILE, AT(ThumbnailsParams, poster_image), 0, 0, NULL,
+     NULL, false, "File name of an image that is the poster, beside the pipeline file."},
+    {"thumbnails", "format", GM_PARAM_CHOICE, AT(ThumbnailsParams, format), 0, 0, IMAGE_FORMATS,
+     "jpeg", false, "Format of poster and sprites."},
     {"mp4", "heights", GM_PARAM_SIDES, AT(Mp4Params, heights), 16, 4320, NULL, "[720]", false,
      "Short sides of the single files; the nearest rung that is not above is taken."},
     {"package", "hls", GM_PARAM_BOOL, AT(PackageParams, hls), 0, 0, NULL, "true", false,

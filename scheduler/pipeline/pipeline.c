@@ -15,6 +15,8 @@
 
 #define NAME_MAX_BYTES 64
 #define DESCRIPTION_MAX_BYTES 1000
+#define WEBP_MAX_SIDE 16383 /* px */
+#define JPEG_MAX_SIDE 65500
 
 #define T_INSPECT 1u
 #define T_PLAN 2u
@@ -166,6 +168,15 @@ static int check_thumbnails(const struct gm_yaml *yaml, const Gm__ThumbnailsPara
     if (p->width % 2 != 0 || p->poster_width % 2 != 0) {
         return gm_yaml_fail(yaml, err, "thumbnails: `width` and `poster_width` are even");
     }
+    if (p->poster_at_s >= 0 && p->poster_image[0] != '\0') {
+        return gm_yaml_fail(gm_yaml_find(yaml, "poster_image"), err,
+                            "`poster_image` and `poster_at_s` exclude each other");
+    }
+    uint64_t most = strcmp(p->format, "webp") == 0 ? WEBP_MAX_SIDE : JPEG_MAX_SIDE;
+    if ((uint64_t)p->width * p->columns > most) {
+        return gm_yaml_fail(yaml, err, "thumbnails: `width` times `columns` is above %llu px",
+                            (unsigned long long)most);
+    }
     return 0;
 }
 
@@ -212,6 +223,7 @@ static int new_params(Gm__PipelineTask *task, unsigned bit, void **out, struct g
         break;
     case T_THUMBNAILS:
         NEW_PARAMS(thumbnails, ThumbnailsParams, thumbnails_params, THUMBNAILS);
+        task->thumbnails->poster_at_s = -1;
         break;
     case T_ANALYZE:
         NEW_PARAMS(analyze, AnalyzeParams, analyze_params, ANALYZE);

@@ -107,9 +107,10 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     encode.crf = p->qp_plus_1 > 0 ? -1 : 23;
     encode.qp = p->qp_plus_1 - 1;
     encode.maxrate_scale = p->qp_plus_1 > 0 ? 0 : 1;
-    audio.codec = "aac";
+    audio.codec = p->opus ? "opus" : "aac";
     audio.bitrate_bps = 128000;
-    audio.channels = 2;
+    audio.channels = p->channels != 0 ? p->channels : 2;
+    audio.silence = p->silence;
     audio.sample_rate = 48000;
     thumbnails.interval_s = 5;
     thumbnails.width = 160;
@@ -125,7 +126,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     Gm__PipelineTask *list[8];
     size_t n = 0;
     static char *needs[8][4] = {
-        {"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode", "audio"}};
+        {"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode", "audio"}, {"audio"}};
 #define TASK(wanted, kind, member, CASE, row, count)                                               \
     if (wanted) {                                                                                  \
         gm__pipeline_task__init(&tasks[n]);                                                        \
@@ -138,14 +139,19 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
         n++;                                                                                       \
     }
     size_t joined = p->audio ? 2 : 1;
+    size_t ends = 3;
+    if (p->no_video) { /* only sound is joined */
+        joined = 1;
+        ends = 4;
+    }
     TASK(true, "inspect", inspect, INSPECT, 0, 0)
     TASK(true, "plan", plan, PLAN, 0, 1)
     TASK(true, "split", split, SPLIT, 1, 2)
-    TASK(true, "encode", encode, ENCODE, 2, 2)
+    TASK(!p->no_video, "encode", encode, ENCODE, 2, 2)
     TASK(p->audio, "audio", audio, AUDIO, 2, 2)
     TASK(p->thumbnails, "thumbnails", thumbnails, THUMBNAILS, 3, 1)
-    TASK(p->mp4, "mp4", mp4, MP4, 3, joined)
-    TASK(p->package, "package", package, PACKAGE, 3, joined)
+    TASK(p->mp4, "mp4", mp4, MP4, ends, joined)
+    TASK(p->package, "package", package, PACKAGE, ends, joined)
 #undef TASK
     Gm__Pipeline pipeline = GM__PIPELINE__INIT;
     pipeline.name = "test";

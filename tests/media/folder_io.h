@@ -18,6 +18,9 @@ struct folder_pipeline {
     const char *preset; /* NULL: ultrafast */
     uint64_t max_pixels;
     bool audio, thumbnails, mp4, package; /* which tasks there are besides inspect .. encode */
+    bool no_video;                        /* sound alone: no encode task */
+    bool opus, silence;                   /* of the audio task */
+    uint32_t channels;                    /* 0: 2 */
 };
 /* inspect, plan, split, encode and the rest as asked, each under its type's name. Owned:
  * gm__pipeline__free_unpacked. */

@@ -272,6 +272,68 @@ static void master_playlist_is_exact(void **state)
     gm_buf_fini(&buf);
 }
 
+static void track_names_are_unique(void **state)
+{
+    (void)state;
+    static const char *const titles[] = {"x", "", "x", "Audio 2", "x (3)"};
+    static const char *const names[] = {"\"x\"", "\"Audio 2\"", "\"x (3)\"", "\"Audio 2 (4)\"",
+                                        "\"x (3) (5)\""};
+    struct publication p;
+    struct gm_manifest_track audios[5];
+    struct gm_buf buf = {0};
+    make_publication(&p);
+    for (size_t i = 0; i < 5; i++) {
+        audios[i] = p.audios[0];
+        audios[i].title = titles[i];
+    }
+    p.manifest.audio = audios;
+    p.manifest.audios = 5;
+    gm_hls_master(&p.manifest, &buf);
+    gm_buf_u8(&buf, 0);
+    const char *at = (const char *)buf.data;
+    for (size_t i = 0; i < 5; i++) {
+        at = strstr(at, ",NAME=");
+        assert_non_null(at);
+        at += 6;
+        if (strncmp(at, names[i], strlen(names[i])) != 0) {
+            fail_msg("track %zu is %.20s", i, at);
+        }
+    }
+    gm_buf_fini(&buf);
+}
+
+static void sound_alone_has_one_variant(void **state)
+{
+    (void)state;
+    struct publication p;
+    struct gm_buf buf = {0};
+    make_publication(&p);
+    p.manifest.videos = 0;
+    p.manifest.video = NULL;
+    gm_hls_master(&p.manifest, &buf);
+    check_text(
+        &buf,
+        "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",NAME=\"Audio 1\",DEFAULT=NO,AUTOSELECT=YES,"
+        "CHANNELS=\"2\",URI=\"v/0123/audio/a0/media.m3u8\"\n"
+        "#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID=\"audio\",LANGUAGE=\"de\",NAME=\"'A' & <b>\",DEFAULT=YES,"
+        "AUTOSELECT=YES,CHANNELS=\"2\"\n"
+        "#EXT-X-STREAM-INF:BANDWIDTH=39894,AVERAGE-BANDWIDTH=38326,CODECS=\"mp4a.40.2\","
+        "AUDIO=\"audio\"\nv/0123/audio/a1/media.m3u8\n");
+    gm_buf_fini(&buf);
+    p.manifest.audios = 1;
+    gm_hls_master(&p.manifest, &buf);
+    check_text(&buf, "#EXTM3U\n#EXT-X-VERSION:7\n#EXT-X-INDEPENDENT-SEGMENTS\n"
+                     "#EXT-X-STREAM-INF:BANDWIDTH=39894,AVERAGE-BANDWIDTH=38326,CODECS=\"mp4a."
+                     "40.2\"\nv/0123/audio/a0/media.m3u8\n");
+    gm_buf_fini(&buf);
+    gm_dash_manifest(&p.manifest, &buf);
+    gm_buf_u8(&buf, 0);
+    assert_null(strstr((const char *)buf.data, "video"));
+    assert_non_null(strstr((const char *)buf.data, "mediaPresentationDuration=\"PT13.568000S\""));
+    gm_buf_fini(&buf);
+}
+
 static size_t count_of(const char *text, const char *what)
 {
     size_t n = 0;
@@ -304,6 +366,7 @@ static void dash_manifest_names_all(void **state)
         "<S t=\"0\" d=\"6000\"/>\n            <S d=\"6000\"/>\n            <S d=\"1500\"/>",
         "<S t=\"0\" d=\"288768\"/>\n            <S d=\"288768\"/>\n            <S d=\"73728\"/>",
         "lang=\"de\"",
+        "<Label>&quot;A&quot; &amp; &lt;b&gt;</Label>",
         "audioSamplingRate=\"48000\"",
         "<SegmentURL media=\"seg-00003-x.m4s\"/>",
         "<Initialization sourceURL=\"init-y.mp4\"/>",
@@ -383,6 +446,8 @@ int main(void)
         cmocka_unit_test(bandwidth_is_measured),
         cmocka_unit_test(frame_rate_is_constant_or_the_highest_seen),
         cmocka_unit_test(master_playlist_is_exact),
+        cmocka_unit_test(track_names_are_unique),
+        cmocka_unit_test(sound_alone_has_one_variant),
         cmocka_unit_test(dash_manifest_names_all),
         cmocka_unit_test(captions_are_named_where_renditions_carry_them),
         cmocka_unit_test(languages_become_bcp47),

@@ -16,6 +16,7 @@
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
 #include "media/image.h"
+#include "media/score.h"
 
 /* inspect .. thumbnails over a clip of 17 s at 25 frames a second: tiles at 0, 5, 10 and 15 s. */
 #define FRAMES 425
@@ -144,7 +145,7 @@ static void sheets_and_their_index_agree(void **state)
     AVFrame *second = load_picture(f, "sprite-002.jpg");
     assert_int_equal(first->width, 96);
     assert_int_equal(first->height, 40);
-    assert_int_equal(second->width, 48);
+    assert_int_equal(second->width, 96); /* as large as the first */
     assert_int_equal(second->height, 40);
     av_frame_free(&first);
     av_frame_free(&second);
@@ -191,14 +192,19 @@ static void the_poster_is_the_best_candidate_and_no_wider_than_asked(void **stat
     assert_int_equal(poster->width, 64);
     assert_int_equal(poster->height, 54); /* 80 * 64 / 96, rounded to even */
     av_frame_free(&poster);
-    double best = -1;
+    const Gm__TaskResult *plan = folder_io_result(f, "plan", 0);
+    Gm__Policy *policy = gm__policy__unpack(NULL, plan->meta.len, plan->meta.data);
+    int64_t end = (int64_t)policy->timescale * FRAMES / 25;
+    gm__policy__free_unpacked(policy, NULL);
+    uint32_t best = 0;
     char want[4096] = "";
     for (uint32_t i = 0; i < folder_io_items(f, "encode", 0, 0); i++) {
         const Gm__Item *item = folder_io_item(f, "encode", 0, 0, i);
         Gm__EncodeItemMeta *m = gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+        uint32_t score = gm_score_place((uint32_t)m->poster_score, m->poster_ts, end);
         for (size_t k = 0; k < item->n_objects; k++) {
-            if (strstr(item->objects[k]->key, "poster") != NULL && m->poster_score > best) {
-                best = m->poster_score;
+            if (strstr(item->objects[k]->key, "poster") != NULL && score > best) {
+                best = score;
                 folder_io_path(f, item->objects[k], want);
             }
         }
@@ -218,6 +224,142 @@ static void the_poster_is_the_best_candidate_and_no_wider_than_asked(void **stat
     gm__pipeline__free_unpacked(pipeline, NULL);
 }
 
+static Gm__ThumbnailsMeta *meta_of(const struct folder_io *f)
+{
+    const Gm__TaskResult *r = folder_io_result(f, "thumbnails", 0);
+    return gm__thumbnails_meta__unpack(NULL, r->meta.len, r->meta.data);
+}
+
+static void the_poster_can_be_of_a_named_time(void **state)
+{
+    (void)state;
+    static const struct {
+        double at;
+        int64_t time_us;
+        bool warned;
+    } rows[] = {{0, 0, false},
+                {12.34, 12320000, false}, /* frame 308 is on screen */
+                {16.96, 16960000, false},
+                {17, 16960000, true},
+                {9999, 16960000, true}};
+    struct folder_pipeline params = {.thumbnails = true};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    params_of(pipeline)->poster_width = 64;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        params_of(pipeline)->poster_at_s = rows[i].at;
+        struct folder_io *f = run_chain(pipeline, 1, false);
+        Gm__ThumbnailsMeta *m = meta_of(f);
+        assert_string_equal(m->poster->from, "time");
+        assert_int_equal(m->poster->time_us, rows[i].time_us);
+        assert_int_equal(m->poster->width_px, 64);
+        assert_int_equal(m->n_warnings, rows[i].warned ? 1 : 0);
+        if (rows[i].warned) {
+            assert_string_equal(m->warnings[0]->code, "images.poster_after_end");
+        }
+        gm__thumbnails_meta__free_unpacked(m, NULL);
+        folder_io_destroy(&f);
+    }
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+static void everything_can_be_webp(void **state)
+{
+    (void)state;
+    struct folder_pipeline params = {.thumbnails = true};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    params_of(pipeline)->format = strdup("webp");
+    struct folder_io *f = run_chain(pipeline, 2, false);
+    size_t size = 0;
+    uint8_t *vtt = load(f, "thumbnails.vtt", &size);
+    assert_non_null(strstr((const char *)vtt, "sprite-001.webp#xywh="));
+    free(vtt);
+    AVFrame *sheet = load_picture(f, "sprite-001.webp");
+    assert_int_equal(sheet->width, 4 * 160);
+    av_frame_free(&sheet);
+    AVFrame *poster = load_picture(f, "poster.webp");
+    assert_int_equal(poster->width, 96);
+    av_frame_free(&poster);
+    Gm__ThumbnailsMeta *m = meta_of(f);
+    assert_string_equal(m->poster->name, "poster.webp");
+    assert_string_equal(m->poster->from, "score");
+    assert_true(m->poster->score > 0);
+    assert_string_equal(m->sheets->format, "webp");
+    assert_int_equal(m->sheets->tiles, 4);
+    assert_int_equal(m->sheets->columns, 4);
+    assert_int_equal(m->sheets->rows, 1);
+    assert_int_equal(m->sheets->duration_us, 17000000);
+    assert_int_equal(m->sheets->n_files, 1);
+    assert_string_equal(m->files[m->sheets->files[0]]->name, "sprite-001.webp");
+    gm__thumbnails_meta__free_unpacked(m, NULL);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
+/* An image of 40x30, the left half red, the right half clear. */
+static void add_image(Gm__Pipeline *pipeline, const char *name)
+{
+    AVCodecContext *ctx = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_PNG));
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *f = clip_picture(40, 30, AV_PIX_FMT_RGBA, 0);
+    for (int i = 0; i < 40 * 30; i++) {
+        uint8_t *p = f->data[0] + (ptrdiff_t)(i / 40) * f->linesize[0] + (ptrdiff_t)(i % 40) * 4;
+        memcpy(p, "\xff\0\0", 3);
+        p[3] = i % 40 < 20 ? 255 : 0;
+    }
+    ctx->width = 40;
+    ctx->height = 30;
+    ctx->pix_fmt = AV_PIX_FMT_RGBA;
+    ctx->time_base = (AVRational){1, 1};
+    assert_true(avcodec_open2(ctx, NULL, NULL) >= 0);
+    assert_true(avcodec_send_frame(ctx, f) >= 0);
+    assert_true(avcodec_send_frame(ctx, NULL) >= 0);
+    assert_true(avcodec_receive_packet(ctx, packet) >= 0);
+    Gm__Asset *asset = malloc(sizeof *asset);
+    gm__asset__init(asset);
+    asset->name = strdup(name);
+    asset->data.len = (size_t)packet->size;
+    asset->data.data = malloc(asset->data.len);
+    memcpy(asset->data.data, packet->data, asset->data.len);
+    pipeline->assets = calloc(1, sizeof *pipeline->assets);
+    pipeline->assets[0] = asset;
+    pipeline->n_assets = 1;
+    av_frame_free(&f);
+    av_packet_free(&packet);
+    avcodec_free_context(&ctx);
+}
+
+static void the_user_can_bring_the_poster(void **state)
+{
+    (void)state;
+    static const uint32_t widths[] = {1280, 20};
+    struct folder_pipeline params = {.thumbnails = true};
+    Gm__Pipeline *pipeline = folder_pipeline(&params);
+    params_of(pipeline)->poster_image = strdup("own.png");
+    add_image(pipeline, "own.png");
+    for (size_t i = 0; i < 2; i++) {
+        params_of(pipeline)->poster_width = widths[i];
+        struct folder_io *f = run_chain(pipeline, 2, false);
+        AVFrame *poster = load_picture(f, "poster.jpg");
+        assert_int_equal(poster->width, i == 0 ? 40 : 20); /* never enlarged */
+        assert_int_equal(poster->height, i == 0 ? 30 : 14);
+        int right = poster->data[0][5 * poster->linesize[0] + poster->width - 2];
+        assert_in_range(poster->data[0][5 * poster->linesize[0] + 2], 70, 82); /* red */
+        assert_true(right < 8);                                                /* black */
+        av_frame_free(&poster);
+        Gm__ThumbnailsMeta *m = meta_of(f);
+        assert_string_equal(m->poster->from, "image");
+        gm__thumbnails_meta__free_unpacked(m, NULL);
+        for (uint32_t k = 0; k < folder_io_items(f, "encode", 0, 0); k++) {
+            const Gm__Item *item = folder_io_item(f, "encode", 0, 0, k);
+            for (size_t n = 0; n < item->n_objects; n++) {
+                assert_null(strstr(item->objects[n]->key, "poster")); /* no candidate is made */
+            }
+        }
+        folder_io_destroy(&f);
+    }
+    gm__pipeline__free_unpacked(pipeline, NULL);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -225,6 +367,9 @@ int main(void)
         cmocka_unit_test(sheets_and_their_index_agree),
         cmocka_unit_test(images_are_the_same_whatever_the_order),
         cmocka_unit_test(the_poster_is_the_best_candidate_and_no_wider_than_asked),
+        cmocka_unit_test(the_poster_can_be_of_a_named_time),
+        cmocka_unit_test(everything_can_be_webp),
+        cmocka_unit_test(the_user_can_bring_the_poster),
     };
     return cmocka_run_group_tests(tests, make_source, remove_source);
 }

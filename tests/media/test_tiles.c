@@ -30,7 +30,7 @@ static size_t choose(uint32_t index, const int64_t *times, size_t count, int64_t
     return gm_tiles_select(&h, interval, out, MAX);
 }
 
-static void each_interval_gets_the_first_frame_at_or_after_it(void **state)
+static void the_frame_on_screen_at_each_multiple_is_taken(void **state)
 {
     (void)state;
     static const struct {
@@ -42,18 +42,19 @@ static void each_interval_gets_the_first_frame_at_or_after_it(void **state)
         size_t wanted;
     } rows[] = {
         {0, {0, 10, 20, 30, 40, 50, 60}, 7, 70, {0, 5}, 2},
-        {0, {0, 12, 24, 36, 48, 60}, 6, 72, {0, 5}, 2},
-        /* the multiple falls behind the last frame: that is the one shown then */
+        {0, {0, 12, 24, 36, 48, 60}, 6, 72, {0, 4}, 2},
         {0, {0, 20, 40}, 3, 60, {0, 2}, 2},
         /* the chunk ends at the multiple: it is the next chunk's */
         {0, {0, 10, 20, 30, 40}, 5, 50, {0}, 1},
         {1, {50, 60, 70}, 3, 80, {0}, 1},
         {1, {51, 61, 71}, 3, 81, {0}, 0},
-        {1, {60, 75, 90, 105}, 4, 120, {3}, 1},
+        {1, {60, 75, 90, 105}, 4, 120, {2}, 1},
         /* a programme that starts late still begins with a tile */
-        {0, {7, 17, 27, 37, 47, 57}, 6, 67, {0, 5}, 2},
-        /* fewer frames than intervals: one tile a frame */
+        {0, {7, 17, 27, 37, 47, 57}, 6, 67, {0, 4}, 2},
+        {0, {70, 90, 110}, 3, 130, {0, 1}, 2},
+        /* a frame that is on screen at several multiples is one tile */
         {0, {0, 120, 240}, 3, 400, {0, 1, 2}, 3},
+        {0, {0, 120, 130, 140}, 4, 400, {0, 3}, 2},
         {3, {400, 620}, 2, 999, {0, 1}, 2},
         {0, {0}, 0, 100, {0}, 0},
     };
@@ -88,7 +89,7 @@ static void room_is_never_overrun(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(each_interval_gets_the_first_frame_at_or_after_it),
+        cmocka_unit_test(the_frame_on_screen_at_each_multiple_is_taken),
         cmocka_unit_test(room_is_never_overrun),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
