@@ -2,12 +2,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/cpu.h>
 #include <libavutil/pixdesc.h>
 
 #include "media/captions.h"
 #include "media/encode_writer.h"
 #include "media/frames.h"
 #include "media/front.h"
+#include "media/lanes.h"
 #include "media/poster.h"
 #include "media/results.h"
 #include "media/rungs.h"
@@ -15,8 +17,9 @@
 #include "media/vbv.h"
 
 /* The task `encode`: a run of chunks is decoded once; every picture goes through one filter graph
- * to all renditions. Encoders live for one chunk. A chunk is announced when all its segments are
- * complete; when it must begin again (media/frames.h) what was made of it is thrown away.
+ * to all renditions, whose encoders work side by side (media/lanes.h). Encoders live for one chunk.
+ * A chunk is announced when all its segments are complete; when it must begin again
+ * (media/frames.h) what was made of it is thrown away.
  */
 
 #define BESIDE (-1) /* a picture of context */
@@ -34,6 +37,7 @@ struct run {
     struct gm_rungs *rungs;     /* owned */
     struct gm_tiles *tiles;     /* owned; NULL: no images */
     struct gm_frames *frames;   /* owned */
+    struct gm_lanes *lanes;     /* owned: a lane a rendition */
     /* The chunk being made. */
     struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
     struct attempt *attempts;          /* owned, one a rendition */
@@ -72,8 +76,19 @@ static void tick(void *arg)
     r->io->progress(r->io->self, r->done + r->chunk_frames, r->total);
 }
 
+/* On a helper thread: no picture means the chunk's end. */
+static int encode_lane(void *arg, size_t lane, size_t index, AVFrame *frame, struct gm_err *err)
+{
+    struct run *r = arg;
+    return frame != NULL ? gm_encode_writer_frame(r->writers[lane], index, frame, err)
+                         : gm_encode_writer_finish(r->writers[lane], err);
+}
+
 static void close_writers(struct run *r, bool remove)
 {
+    if (r->lanes != NULL) {
+        gm_lanes_clear(r->lanes);
+    }
     for (size_t i = 0; r->writers != NULL && i < r->policy->n_renditions; i++) {
         gm_encode_writer_close(&r->writers[i], remove);
     }
@@ -82,6 +97,7 @@ static void close_writers(struct run *r, bool remove)
 static void release(struct run *r)
 {
     close_writers(r, true);
+    gm_lanes_destroy(&r->lanes);
     gm_frames_destroy(&r->frames);
     gm_tiles_destroy(&r->tiles);
     gm_rungs_destroy(&r->rungs);
@@ -141,6 +157,11 @@ static int prepare(struct run *r, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    rc = gm_lanes_create(r->policy->n_renditions, (unsigned)av_cpu_count(), encode_lane, r,
+                         &r->lanes, err);
+    if (rc < 0) {
+        return rc;
+    }
     r->total = count_frames(r->io->spec);
     struct gm_frames_source source = {r, next_chunk, open_source, tick};
     return gm_frames_create(&source, &r->frames, err);
@@ -187,7 +208,7 @@ static int encode_picture(struct run *r, const Gm__ChunkHeader *header, size_t i
         AVFrame *frame = gm_rungs_get(r->rungs, i);
         rc = gm_captions_copy(picture, frame, err);
         if (rc == 0) {
-            rc = gm_encode_writer_frame(r->writers[i], index, frame, err);
+            rc = gm_lanes_push(r->lanes, i, index, frame, err);
         }
     }
     if (rc == 0 && r->tiles != NULL && gm_tiles_wants(r->tiles, index)) {
@@ -264,14 +285,22 @@ static int announce(struct run *r, const struct gm_frames_step *step, Gm__Rendit
 /* Ends the renditions' writers. What does not fit into its buffer is made again, tighter. */
 static int finish_writers(struct run *r, struct gm_err *err)
 {
+    int rc = 0;
+    for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
+        if (r->writers[i] != NULL && !r->attempts[i].kept) {
+            rc = gm_lanes_push(r->lanes, i, 0, NULL, err);
+        }
+    }
+    if (rc == 0) {
+        rc = gm_lanes_drain(r->lanes, err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
     for (size_t i = 0; i < r->policy->n_renditions; i++) {
         struct attempt *a = &r->attempts[i];
         if (r->writers[i] == NULL || a->kept) {
             continue;
-        }
-        int rc = gm_encode_writer_finish(r->writers[i], err);
-        if (rc < 0) {
-            return rc;
         }
         a->kept = gm_encode_writer_holds(r->writers[i]);
         if (a->kept) {

@@ -7,7 +7,7 @@
 /* A media task's whole world. Tasks open no path, no socket and read no clock: inputs come as
  * descriptors, outputs go to files that this interface makes. node/ gives one over the worker's
  * socket; tests give one over a folder. Thread: one task, one thread (tasks may use helper threads
- * that do not call this).
+ * that call nothing of this but create_file and remove_file).
  */
 struct gm_task_input {
     uint32_t index;   /* position: TaskSpec.inputs, then what was fed */

@@ -41,6 +41,18 @@ static void explain_blocked(const struct gm_inst *inst, struct gm_explain_row *r
     SAY(row, "It waits for the first piece from `%s`.", job->split->name);
 }
 
+static bool slot_is_kept(const struct gm_core *core, const struct gm_cjob *job)
+{
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; gm_core_node_is_open(n) && i < n->device_count; i++) {
+            if (gm_core_keeps_slot(job, &n->devices[i])) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 /* Why no device took a unit that is ready. */
 static void explain_ready(const struct gm_core *core, const struct gm_inst *inst,
                           const struct gm_unit *unit, struct gm_explain_row *row)
@@ -61,6 +73,8 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         SAY(row,
             "It is ready; until `%s` is done it starts only beside it, and not in the last slot.",
             inst->task->job->split->name);
+    } else if (slot_is_kept(core, inst->task->job)) {
+        SAY(row, "It is ready; the job's first chunk has the free slot too, to be done sooner.");
     } else if (unit->avoid_count > 0) {
         SAY(row, "It is ready and waits for another node than the %u that failed it.",
             unit->avoid_count);

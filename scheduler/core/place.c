@@ -103,6 +103,21 @@ static uint64_t smaller(uint64_t a, uint64_t b)
     return a < b ? a : b;
 }
 
+bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)
+{
+    struct gm_lease *lease;
+    if (job->renditions < 2 || device->usable.slots - device->used.slots != 1) {
+        return false;
+    }
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        if (lease->device == device && lease->chunk_count > 0 && lease->first_chunk == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Best fit. A demand that no device could ever hold (an estimate, after all) runs alone on the
  * device with most memory. */
 static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct gm_assignment *a)
@@ -120,7 +135,8 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct
         for (size_t i = 0; i < n->device_count; i++) {
             struct gm_cdevice *d = &n->devices[i];
             possible = possible || gm_core_capacity_fits(&d->usable, &none, &a->demand);
-            if (gm_core_capacity_fits(&d->usable, &d->used, &a->demand)) {
+            if (gm_core_capacity_fits(&d->usable, &d->used, &a->demand) &&
+                !gm_core_keeps_slot(a->inst->task->job, d)) {
                 uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - a->demand.cpu_milli;
                 if (!best || left < least) {
                     best = d;

@@ -164,6 +164,7 @@ struct gm_cjob {
     int64_t rate_num, rate_den, duration_us;
     uint64_t estimated_frames, estimated_bytes;
     uint64_t encode_memory_bytes;
+    uint32_t renditions;
     uint64_t source_pixels;
     uint64_t frames_known;     /* of announced chunks of encode */
     uint64_t frames_committed; /* of its committed chunks */
@@ -399,6 +400,9 @@ struct gm_run {
 };
 /* The next run of an instance with chunks; count 0: nothing is ready. slots: of the farm. */
 struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots);
+/* The device runs the first chunk of the job, whose encoders work side by side: its last free slot
+ * stays empty for them, so that there is soon something to play. Other jobs may take it. */
+bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);
 
 /* place.c */
 void gm_core_place(struct gm_core *core);

@@ -169,6 +169,10 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
     }
     if (sim_task_is(task, "plan")) {
         Gm__Policy meta = GM__POLICY__INIT;
+        Gm__Rendition rungs[2] = {GM__RENDITION__INIT, GM__RENDITION__INIT};
+        Gm__Rendition *list[2] = {&rungs[0], &rungs[1]};
+        meta.renditions = list;
+        meta.n_renditions = 2;
         meta.publication = (char *)PUBLICATION;
         meta.estimated_frames = (int64_t)task->job->chunks * FRAMES + 7;
         return pack(&meta.base, out);

@@ -56,6 +56,38 @@ static void explain_says_why(void **arg)
     sim_destroy(sim);
 }
 
+/* Two slots, two renditions: while the first chunk is encoded nothing else of its job starts beside
+ * it but what had started before; another job may. */
+static void the_first_chunk_has_the_last_free_slot(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 1, .slots = 2};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    (void)sim_submit(sim, "job", 1, 1, 50);
+    struct sim_task *first = NULL;
+    while (first == NULL) {
+        sim_step(sim);
+        first = sim_find_running(sim, "video", &node);
+    }
+    assert_int_equal(first->inputs[0]->item->index, 0);
+    first->hung = true;
+    while (sim_find_running(sim, "split", &node) != NULL) {
+        sim_step(sim);
+    }
+    sim_run(sim, 5);
+    assert_null(sim_find_running(sim, "audio", &node));
+    explain_is(sim, "audio", "the job's first chunk has the free slot too");
+    (void)sim_submit(sim, "other", 1, 0, 50);
+    while (!sim_find_running(sim, "inspect", &node)) {
+        sim_step(sim);
+        assert_null(sim_find_running(sim, "audio", &node));
+    }
+    first->hung = false;
+    sim_until(sim, sim_all_final, 300);
+    sim_destroy(sim);
+}
+
 static void explain_names_the_barrier(void **arg)
 {
     (void)arg;
@@ -189,6 +221,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explain_says_why),
+        cmocka_unit_test(the_first_chunk_has_the_last_free_slot),
         cmocka_unit_test(explain_names_the_barrier),
         cmocka_unit_test(progress_only_grows_and_ends_exact),
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
