@@ -98,8 +98,9 @@ int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, A
     }
     ctx->pkt_timebase = packet_time_base;
     ctx->thread_count = 1;
-    /* bitexact: the MPEG family's transforms and interpolation else differ between processors */
-    ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT;
+    /* bitexact: the MPEG family's transforms and interpolation else differ between processors;
+     * unaligned: pictures cropped on the left are else wider than their stream says */
+    ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_UNALIGNED;
     av = avcodec_open2(ctx, codec, NULL);
     if (av < 0) {
         rc = gm_err_av(err, GM_E_MEDIA, av, "decoder %s did not open", codec->name);

@@ -9,6 +9,7 @@
 #define MAX_COLUMNS 256
 #define MOVES 10         /* a sample that differs by more moves */
 #define MOVING_SHARE 500 /* fewer than one sample in so many move: a still */
+#define LEAST_LINES 240  /* no format of fields has fewer; small test patterns look like fields */
 #define ENOUGH 4         /* judged pictures */
 
 void gm_fields_cut(struct gm_fields *f)
@@ -87,6 +88,9 @@ static void judge_picture(struct gm_fields *f)
 {
     struct fit fit = {0};
     measure(f->sampled[0], f->sampled[1], f->sampled[2], f->columns, f->lines, &fit);
+    /* Of fields one time apart, a line is as far from its neighbours as the nearer of the same
+     * lines before and after: less is about own, more where coding has smoothed what was between.
+     */
     int64_t less = fit.earlier_even < fit.later_even ? fit.earlier_even : fit.later_even;
     if (fit.moving * MOVING_SHARE < (int64_t)(f->columns * f->lines)) {
         f->still++;
@@ -107,7 +111,7 @@ int gm_fields_push(struct gm_fields *f, const AVFrame *p, struct gm_err *err)
 {
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get((enum AVPixelFormat)p->format);
     size_t columns = p->width < MAX_COLUMNS ? (size_t)p->width : MAX_COLUMNS;
-    if (!is_readable(d) || p->height < 4 || columns == 0) {
+    if (!is_readable(d) || p->height < LEAST_LINES || columns == 0) {
         gm_fields_cut(f);
         return 0;
     }

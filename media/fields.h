@@ -27,7 +27,8 @@ void gm_fields_fini(struct gm_fields *f);
 /* The next picture does not follow the one before. */
 void gm_fields_cut(struct gm_fields *f);
 /* The next picture in output order; one of another size or format begins a stretch by itself.
- * Formats without lines of samples (paletted, bitstream, above 16 bits) are passed over.
+ * Pictures of fewer than 240 lines and formats without lines of samples (paletted, bitstream, above
+ * 16 bits) are passed over.
  * Errors: NOMEM. */
 int gm_fields_push(struct gm_fields *f, const AVFrame *picture, struct gm_err *err) GM_MUST_CHECK;
 /* False: too few moving pictures to tell. Interlaced: a quarter of the judged ones or more, with

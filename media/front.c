@@ -21,6 +21,7 @@
 
 /* For conversions that libavfilter puts in by itself: exact on every processor. */
 #define SCALE_OPTIONS "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
+#define ALIGNMENT 32
 #define HELD 16 /* pictures within the filters, at most; and ready ones */
 
 struct held {
@@ -292,12 +293,51 @@ static int push_filter(struct gm_front *f, AVFrame *copy, int64_t tag, struct gm
     return drain(f, err);
 }
 
-int gm_front_push(struct gm_front *f, const AVFrame *picture, int64_t tag, struct gm_err *err)
+static bool is_aligned(const AVFrame *p)
 {
-    int rc = 0;
-    AVFrame *copy = av_frame_clone(picture);
+    bool aligned = true;
+    for (int i = 0; i < AV_NUM_DATA_POINTERS && p->data[i] != NULL; i++) {
+        aligned = aligned && (uintptr_t)p->data[i] % ALIGNMENT == 0;
+    }
+    return aligned;
+}
+
+/* A reference to the picture; one that was cropped on the left is copied to where vector routines
+ * find their samples as in any other. */
+static int refer(const AVFrame *picture, AVFrame **out, struct gm_err *err)
+{
+    if (is_aligned(picture)) {
+        *out = av_frame_clone(picture);
+        return *out != NULL ? 0 : gm_err_nomem(err);
+    }
+    AVFrame *copy = av_frame_alloc();
     if (copy == NULL) {
         return gm_err_nomem(err);
+    }
+    copy->width = picture->width;
+    copy->height = picture->height;
+    copy->format = picture->format;
+    int av = av_frame_get_buffer(copy, 0);
+    if (av >= 0) {
+        av = av_frame_copy(copy, picture);
+    }
+    if (av >= 0) {
+        av = av_frame_copy_props(copy, picture);
+    }
+    if (av < 0) {
+        av_frame_free(&copy);
+        return gm_err_av(err, GM_E_MEDIA, av, "A cropped picture was not copied");
+    }
+    *out = copy;
+    return 0;
+}
+
+int gm_front_push(struct gm_front *f, const AVFrame *picture, int64_t tag, struct gm_err *err)
+{
+    AVFrame *copy = NULL;
+    int rc = refer(picture, &copy, err);
+    if (rc < 0) {
+        return rc;
     }
     gm_colour_tag(f->colour, copy);
     if (!f->known || !same_kind(f->kind, copy)) {

@@ -13,7 +13,7 @@
 enum kind { PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST, STILL, PULLDOWN };
 
 #define WIDTH 128
-#define HEIGHT 96
+#define HEIGHT 240
 
 /* A bar with soft edges, and texture that moves with it, at time t (fields). */
 static int shade(int x, int y, int t)
@@ -135,6 +135,19 @@ static void pictures_of_two_stretches_are_not_compared(void **state)
     gm_fields_fini(&f);
 }
 
+static void small_pictures_have_no_fields(void **state)
+{
+    struct gm_fields f = {0};
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        AVFrame *p = clip_picture(320, 238, AV_PIX_FMT_YUV420P, i);
+        assert_int_equal(gm_fields_push(&f, p, NULL), 0);
+        av_frame_free(&p);
+    }
+    assert_int_equal(f.count, 0);
+    gm_fields_fini(&f);
+}
+
 static void a_little_of_one_field_order_does_not_decide(void **state)
 {
     struct gm_fields f = {.progressive = 80, .top_first = 20, .bottom_first = 0};
@@ -177,6 +190,7 @@ int main(void)
         cmocka_unit_test(content_tells_whatever_the_flags),
         cmocka_unit_test(still_pictures_tell_nothing),
         cmocka_unit_test(pictures_of_two_stretches_are_not_compared),
+        cmocka_unit_test(small_pictures_have_no_fields),
         cmocka_unit_test(a_little_of_one_field_order_does_not_decide),
         cmocka_unit_test(formats_without_lines_are_passed_over),
     };

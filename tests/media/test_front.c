@@ -255,6 +255,42 @@ static void another_shape_gets_bars(void **state)
     gm_front_destroy(&s.front);
 }
 
+/* Cropped on the left: what comes does not depend on where samples lie in memory. */
+static void cropped_pictures_are_like_others(void **state)
+{
+    static const char *const filters[] = {"", BWDIF};
+    (void)state;
+    for (size_t k = 0; k < 2; k++) {
+        AVFrame *in[4], *plain[4], *whole[4];
+        struct setup s;
+        int64_t next = 0;
+        for (int i = 0; i < 4; i++) {
+            in[i] = clip_picture(64, 40, AV_PIX_FMT_YUV420P, i);
+            in[i]->crop_left = 6;
+            in[i]->crop_top = 2;
+            assert_true(av_frame_apply_cropping(in[i], AV_FRAME_CROP_UNALIGNED) >= 0);
+            plain[i] = av_frame_alloc();
+            plain[i]->width = 58;
+            plain[i]->height = 38;
+            plain[i]->format = AV_PIX_FMT_YUV420P;
+            assert_true(av_frame_get_buffer(plain[i], 0) >= 0);
+            assert_true(av_frame_copy(plain[i], in[i]) >= 0);
+        }
+        filter_whole(filters[k][0] != '\0' ? filters[k] : "null", plain, 4, whole);
+        open_front(&s, filters[k], 58, 38, 0);
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(gm_front_push(s.front, in[i], i, NULL), 0);
+        }
+        assert_int_equal(gm_front_end(s.front, NULL), 0);
+        take(s.front, whole, &next);
+        assert_int_equal(next, 4);
+        gm_front_destroy(&s.front);
+        free_pictures(in, 4);
+        free_pictures(plain, 4);
+        free_pictures(whole, 4);
+    }
+}
+
 static void bars_follow_from_the_shapes(void **state)
 {
     static const struct {
@@ -340,6 +376,7 @@ int main(void)
         cmocka_unit_test(pictures_of_another_kind_come_in_order),
         cmocka_unit_test(captions_go_with_their_picture),
         cmocka_unit_test(another_shape_gets_bars),
+        cmocka_unit_test(cropped_pictures_are_like_others),
         cmocka_unit_test(bars_follow_from_the_shapes),
         cmocka_unit_test(filters_that_break_the_rule_fail),
     };
