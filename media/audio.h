@@ -33,6 +33,9 @@ void gm_audio_layout(const Gm__AudioParams *params, AVChannelLayout *out);
 int gm_audio_encoder_open(const Gm__AudioParams *params, AVCodecContext **out,
                           struct gm_err *err) GM_MUST_CHECK;
 
+/* The factor of a gain in dB; 1 for 0. */
+float gm_audio_gain(double db);
+
 /* A number for how this processor rounds what the codec's encoder uses; 0: as all do (AAC).
  * Machines with the same number make the same bytes. */
 uint32_t gm_audio_arithmetic(const Gm__AudioParams *params);

@@ -200,9 +200,13 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
     const Gm__PipelineTask *audio = find_type(p, "audio");
     const Gm__PipelineTask *images = find_type(p, "thumbnails");
     const Gm__PipelineTask *mp4 = find_type(p, "mp4");
+    const Gm__PipelineTask *loudness = find_type(p, "loudness");
+    if (loudness != NULL && loudness->params_case != GM__PIPELINE_TASK__PARAMS_LOUDNESS) {
+        loudness = NULL;
+    }
     int rc = p->facts->video != NULL ? plan_pictures(p, encode, err) : 0;
     if (rc == 0 && audio != NULL && audio->params_case == GM__PIPELINE_TASK__PARAMS_AUDIO) {
-        rc = gm_plan_audio(p->facts, audio->audio, p->policy, err);
+        rc = gm_plan_audio(p->facts, audio->audio, loudness, p->policy, err);
     }
     if (rc == 0 && images != NULL && images->params_case == GM__PIPELINE_TASK__PARAMS_THUMBNAILS) {
         rc = gm_plan_images(p->facts->video, images->thumbnails, p->policy, err);

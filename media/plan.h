@@ -27,9 +27,11 @@ int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t ru
 int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
 /* Tracks for the source's audio streams, at most GM_PLAN_TRACKS; one of silence where there is a
- * video, no sound, and it is asked for. Without a video also timescale and chunk rule. */
+ * video, no sound, and it is asked for. Without a video also timescale and chunk rule.
+ * loudness: the pipeline's task, NULL: none. */
 #define GM_PLAN_TRACKS 8
-int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
+int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params,
+                  const Gm__PipelineTask *loudness, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
 /* Tracks for the source's subtitles that are text, at most GM_MAX_TEXT_TRACKS. */
 int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params, Gm__Policy *policy,

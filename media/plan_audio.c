@@ -166,8 +166,21 @@ static int plan_clock(const Gm__AudioParams *params, Gm__Policy *policy, struct 
     return gm_pb_rational(&policy->timescale_rate, (AVRational){0, 1}, err);
 }
 
-int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm__Policy *policy,
-                  struct gm_err *err)
+/* What its measurement is asked for goes into the plan, as the sound's bytes follow from it. */
+static int plan_loudness(const Gm__PipelineTask *task, Gm__Policy *policy, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < policy->n_audio; i++) {
+        Gm__AudioTrack *t = policy->audio[i];
+        t->loudness = (Gm__LoudnessParams *)gm_message_dup(&task->loudness->base);
+        rc = t->loudness == NULL ? gm_err_nomem(err)
+                                 : gm_pb_string(&t->loudness_task, task->name, err);
+    }
+    return rc;
+}
+
+int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params,
+                  const Gm__PipelineTask *loudness, Gm__Policy *policy, struct gm_err *err)
 {
     int saved = gm_audio_cpu_begin();
     int rc = facts->video == NULL ? plan_clock(params, policy, err) : 0;
@@ -178,6 +191,9 @@ int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params, Gm
         rc = add_silence(params, policy, err);
     }
     gm_audio_cpu_end(saved);
+    if (rc == 0 && loudness != NULL) {
+        rc = plan_loudness(loudness, policy, err);
+    }
     if (rc == 0 && facts->n_audio > GM_PLAN_TRACKS) {
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.audio_tracks_dropped",
                         (int64_t)(facts->n_audio - GM_PLAN_TRACKS), err,

@@ -61,6 +61,7 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
 int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_loudness(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_audio(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_thumbnails(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_mp4(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;

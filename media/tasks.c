@@ -4,11 +4,12 @@
 
 /* The table of task types: adding one is a file and a row. */
 static const struct gm_task_type types[] = {
-    {"inspect", gm_task_inspect}, {"plan", gm_task_plan},
-    {"split", gm_task_split},     {"encode", gm_task_encode},
-    {"audio", gm_task_audio},     {"thumbnails", gm_task_thumbnails},
-    {"mp4", gm_task_mp4},         {"package", gm_task_package},
-    {"verify", gm_task_verify},   {"subtitles", gm_task_subtitles},
+    {"inspect", gm_task_inspect},   {"plan", gm_task_plan},
+    {"split", gm_task_split},       {"encode", gm_task_encode},
+    {"audio", gm_task_audio},       {"thumbnails", gm_task_thumbnails},
+    {"mp4", gm_task_mp4},           {"package", gm_task_package},
+    {"verify", gm_task_verify},     {"subtitles", gm_task_subtitles},
+    {"loudness", gm_task_loudness},
 };
 
 const struct gm_task_type *gm_task_type_find(const char *type)

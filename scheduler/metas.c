@@ -78,6 +78,24 @@ static int read_text(struct gm_metas *m, const struct gm_result_view *r, struct 
     return warn_all(m->warnings, meta->warnings, meta->n_warnings, err);
 }
 
+static int read_sound(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
+{
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(&gm__audio_meta__descriptor, r->meta, r->meta_size, META_MAX_BYTES,
+                               &message, err);
+    if (rc < 0) {
+        return rc;
+    }
+    Gm__AudioMeta *meta = (Gm__AudioMeta *)message;
+    rc = warn_all(m->warnings, meta->warnings, meta->n_warnings, err);
+    if (r->instance < GM_MAX_SOUND_TRACKS && m->sound[r->instance] == NULL) {
+        m->sound[r->instance] = meta;
+    } else {
+        gm__audio_meta__free_unpacked(meta, NULL);
+    }
+    return rc;
+}
+
 static int read_result(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
 {
     ProtobufCMessage *message = NULL;
@@ -93,7 +111,7 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
     } else if (strcmp(r->type, "split") == 0 && m->split == NULL) {
         type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
-        type = &gm__audio_meta__descriptor;
+        return read_sound(m, r, err);
     } else if (strcmp(r->type, "subtitles") == 0) {
         return read_text(m, r, err);
     } else {
@@ -119,14 +137,8 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         m->images = (Gm__ThumbnailsMeta *)message;
         return warn_all(m->warnings, m->images->warnings, m->images->n_warnings, err);
     }
-    if (type == &gm__split_meta__descriptor) {
-        m->split = (Gm__SplitMeta *)message;
-        return warn_all(m->warnings, m->split->warnings, m->split->n_warnings, err);
-    }
-    const Gm__AudioMeta *audio = (const Gm__AudioMeta *)message;
-    rc = warn_all(m->warnings, audio->warnings, audio->n_warnings, err);
-    protobuf_c_message_free_unpacked(message, NULL);
-    return rc;
+    m->split = (Gm__SplitMeta *)message;
+    return warn_all(m->warnings, m->split->warnings, m->split->n_warnings, err);
 }
 
 static int read_results(struct gm_metas *m, const struct gm_core *core, const char *job_id,
@@ -305,6 +317,11 @@ int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, st
 
 void gm_metas_fini(struct gm_metas *metas)
 {
+    for (size_t i = 0; i < GM_MAX_SOUND_TRACKS; i++) {
+        if (metas->sound[i] != NULL) {
+            gm__audio_meta__free_unpacked(metas->sound[i], NULL);
+        }
+    }
     for (size_t i = 0; i < GM_MAX_TEXT_TRACKS; i++) {
         if (metas->text[i] != NULL) {
             gm__text_meta__free_unpacked(metas->text[i], NULL);

@@ -29,10 +29,11 @@ struct gm_metas {
     Gm__PackageMeta *package;
     Gm__SplitMeta *split;
     Gm__ThumbnailsMeta *images;
-    struct gm_media_sum *renditions;        /* owned; policy->n_renditions of them */
-    struct gm_media_sum *audio;             /* owned; policy->n_audio of them */
-    Gm__TextMeta *text[GM_MAX_TEXT_TRACKS]; /* owned; by track, NULL: not made */
-    json_t *warnings;                       /* owned: [{"code","text","count"}] */
+    struct gm_media_sum *renditions;           /* owned; policy->n_renditions of them */
+    struct gm_media_sum *audio;                /* owned; policy->n_audio of them */
+    Gm__AudioMeta *sound[GM_MAX_SOUND_TRACKS]; /* owned; by track, NULL: not made */
+    Gm__TextMeta *text[GM_MAX_TEXT_TRACKS];    /* owned; by track, NULL: not made */
+    json_t *warnings;                          /* owned: [{"code","text","count"}] */
 };
 
 /* items: also reads what encode and audio committed item by item (sums and their warnings).

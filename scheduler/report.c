@@ -315,6 +315,21 @@ static json_t *renditions_json(const struct report *r)
     return list;
 }
 
+/* Null: not measured. */
+static json_t *loudness_json(const Gm__AudioMeta *meta)
+{
+    if (meta == NULL || meta->loudness == NULL) {
+        return json_null();
+    }
+    const Gm__LoudnessMeta *l = meta->loudness;
+    json_t *coded = l->coded_peak_db != 0 ? json_real(l->coded_peak_db) : json_null();
+    return json_pack("{s:b, s:o, s:o, s:f, s:f, s:b, s:o}", "silent", (int)l->silent,
+                     "integrated_lufs", l->silent ? json_null() : json_real(l->integrated_lufs),
+                     "true_peak_db", l->silent ? json_null() : json_real(l->true_peak_db),
+                     "range_lu", l->range_lu, "gain_db", l->gain_db, "peak_limited",
+                     (int)l->peak_limited, "coded_peak_db", coded);
+}
+
 static json_t *audio_json(const struct report *r)
 {
     const Gm__Policy *p = r->metas.policy;
@@ -326,16 +341,17 @@ static json_t *audio_json(const struct report *r)
         if (package != NULL) {
             take_package(package->audio, package->n_audio, t->name, &sum);
         }
-        json_t *j =
-            json_pack("{s:o, s:I, s:o, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name",
-                      gm_json_string(t->name), "source_audio", (json_int_t)t->source_audio,
-                      "language", gm_json_string(t->language), "default", (int)t->is_default,
-                      "codecs", gm_json_string(t->codecs), "bitrate_bps",
-                      (json_int_t)(t->params != NULL ? t->params->bitrate_bps : 0), "channels",
-                      (json_int_t)(t->params != NULL ? t->params->channels : 0), "sample_rate",
-                      (json_int_t)(t->params != NULL ? t->params->sample_rate : 0), "segments",
-                      (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
-                      (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps);
+        json_t *j = json_pack(
+            "{s:o, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
+            gm_json_string(t->name), "source_audio", (json_int_t)t->source_audio, "language",
+            gm_json_string(t->language), "title", gm_json_string(t->title), "default",
+            (int)t->is_default, "silence", (int)t->silent, "codecs", gm_json_string(t->codecs),
+            "bitrate_bps", (json_int_t)(t->params != NULL ? t->params->bitrate_bps : 0), "channels",
+            (json_int_t)(t->params != NULL ? t->params->channels : 0), "sample_rate",
+            (json_int_t)(t->params != NULL ? t->params->sample_rate : 0), "segments",
+            (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
+            (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps, "loudness",
+            loudness_json(i < GM_MAX_SOUND_TRACKS ? r->metas.sound[i] : NULL));
         if (json_array_append_new(list, j) != 0) {
             json_decref(list);
             return NULL;

@@ -47,7 +47,7 @@ static const struct shape SHAPES[] = {
     {"split", T_SPLIT, T_PLAN, 0, 0, true, true},
     {"analyze", T_ANALYZE, T_SPLIT, 0, T_ENCODE, false, false},
     {"encode", T_ENCODE, T_SPLIT, T_ANALYZE, 0, false, true},
-    {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, false},
+    {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, true},
     {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
     {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_PACKAGE, false, true},
     {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, 0, false, true},

@@ -94,6 +94,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     Gm__SplitParams split = GM__SPLIT_PARAMS__INIT;
     Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
     Gm__AudioParams audio = GM__AUDIO_PARAMS__INIT;
+    Gm__LoudnessParams loudness = GM__LOUDNESS_PARAMS__INIT;
     Gm__ThumbnailsParams thumbnails = GM__THUMBNAILS_PARAMS__INIT;
     Gm__Mp4Params mp4 = GM__MP4_PARAMS__INIT;
     Gm__PackageParams package = GM__PACKAGE_PARAMS__INIT;
@@ -111,6 +112,8 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     audio.bitrate_bps = 128000;
     audio.channels = p->channels != 0 ? p->channels : 2;
     audio.silence = p->silence;
+    loudness.target_lufs = p->target_lufs;
+    loudness.true_peak_db = p->true_peak_db < 0 ? p->true_peak_db : -1;
     audio.sample_rate = 48000;
     thumbnails.interval_s = 5;
     thumbnails.width = 160;
@@ -122,8 +125,8 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     mp4.n_heights = 1;
     package.hls = package.dash = true;
 
-    Gm__PipelineTask tasks[8];
-    Gm__PipelineTask *list[8];
+    Gm__PipelineTask tasks[9];
+    Gm__PipelineTask *list[9];
     size_t n = 0;
     static char *needs[8][4] = {
         {"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode", "audio"}, {"audio"}};
@@ -148,6 +151,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     TASK(true, "plan", plan, PLAN, 0, 1)
     TASK(true, "split", split, SPLIT, 1, 2)
     TASK(!p->no_video, "encode", encode, ENCODE, 2, 2)
+    TASK(p->target_lufs < 0, "loudness", loudness, LOUDNESS, 2, 2)
     TASK(p->audio, "audio", audio, AUDIO, 2, 2)
     TASK(p->thumbnails, "thumbnails", thumbnails, THUMBNAILS, 3, 1)
     TASK(p->mp4, "mp4", mp4, MP4, ends, joined)
@@ -536,7 +540,7 @@ static void gather_inputs(struct running *r, const Gm__PipelineTask *task,
             if (from_split) {
                 add_stream(r, need->name, 0, 0, run->first_chunk, run->chunks);
             }
-        } else if (strcmp(task->type, "audio") == 0) {
+        } else if (strcmp(task->type, "audio") == 0 || strcmp(task->type, "loudness") == 0) {
             if (from_split) {
                 add_stream(r, need->name, 0, 1 + run->instance, 0, 0);
             }

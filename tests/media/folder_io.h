@@ -21,6 +21,8 @@ struct folder_pipeline {
     bool no_video;                        /* sound alone: no encode task */
     bool opus, silence;                   /* of the audio task */
     uint32_t channels;                    /* 0: 2 */
+    double target_lufs;                   /* 0: no loudness task */
+    double true_peak_db;                  /* 0: -1 */
 };
 /* inspect, plan, split, encode and the rest as asked, each under its type's name. Owned:
  * gm__pipeline__free_unpacked. */

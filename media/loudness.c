@@ -1,0 +1,286 @@
+/* The loudness task: one sound track of the whole programme, measured before it is encoded, by
+ * EBU R128 (ITU-R BS.1770), and the one gain that the audio task applies to it.
+ *
+ *   chunks -> audio_source (the samples that audio will encode) -> meter -> gain
+ *   once more, where the true peak comes near its ceiling: -> encoder -> decoder -> meter
+ *
+ * The gain is a multiple of 0.01 dB, so that the last bits of the C library's functions do not
+ * matter: every machine finds the same one. */
+#include <ebur128.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "media/audio.h"
+#include "media/audio_encode.h"
+#include "media/audio_source.h"
+#include "media/av.h"
+#include "media/results.h"
+#include "media/task_io.h"
+#include "media/true_peak.h"
+
+#define GATE_LUFS (-70.0) /* quieter is silence: ITU-R BS.1770-4 annex 1, 5 */
+#define OVERSHOOT_DB 6.0  /* codecs may add so much to a peak */
+#define SMALL_STEPS 3
+#define SMALL_STEP_DB 0.08
+#define MAX_TRIALS 6 /* encodes until the coded peak is below the ceiling */
+#define BLOCK 4096   /* samples given to a meter at once */
+
+struct loudness_task {
+    struct gm_task_io *io; /* borrowed */
+    Gm__Policy *policy;    /* owned */
+    Gm__Inspection *facts; /* owned */
+    const Gm__AudioTrack *track;
+    size_t channels;
+    struct gm_audio_source *source; /* owned */
+    struct gm_audio_encode *encode; /* owned; NULL: the samples themselves are measured */
+    AVCodecContext *decoder;        /* owned */
+    AVFrame *frame;                 /* owned */
+    ebur128_state *meter;           /* owned; NULL: the peak alone is measured */
+    struct gm_true_peak *peak;      /* owned */
+    float *block;                   /* owned: BLOCK interleaved samples */
+    int64_t samples;
+};
+
+static int measure(struct loudness_task *t, const float *const *planes, size_t count,
+                   struct gm_err *err)
+{
+    int rc = gm_true_peak_add(t->peak, planes, count, err);
+    for (size_t done = 0; rc == 0 && t->meter != NULL && done < count;) {
+        size_t n = count - done < BLOCK ? count - done : BLOCK;
+        for (size_t c = 0; c < t->channels; c++) {
+            for (size_t i = 0; i < n; i++) {
+                t->block[i * t->channels + c] = planes != NULL ? planes[c][done + i] : 0;
+            }
+        }
+        if (ebur128_add_frames_float(t->meter, t->block, n) != EBUR128_SUCCESS) {
+            return gm_err_nomem(err);
+        }
+        done += n;
+    }
+    return rc;
+}
+
+/* gm_audio_sink_fn */
+static int take_samples(const float *const *planes, size_t count, void *arg, struct gm_err *err)
+{
+    struct loudness_task *t = arg;
+    int64_t second = t->track->params->sample_rate;
+    if ((t->samples + (int64_t)count) / second != t->samples / second) {
+        t->io->progress(t->io->self, (uint64_t)t->samples, 0);
+    }
+    t->samples += (int64_t)count;
+    return t->encode != NULL ? gm_audio_encode_samples(t->encode, planes, count, err)
+                             : measure(t, planes, count, err);
+}
+
+/* Measures what the decoder gives; packet NULL: the last frames. */
+static int decode(struct loudness_task *t, const AVPacket *packet, struct gm_err *err)
+{
+    int got = avcodec_send_packet(t->decoder, packet);
+    while (got >= 0) {
+        got = avcodec_receive_frame(t->decoder, t->frame);
+        if (got < 0) {
+            break;
+        }
+        int rc = 0;
+        if (t->frame->format != AV_SAMPLE_FMT_FLTP ||
+            t->frame->ch_layout.nb_channels != (int)t->channels) {
+            rc = gm_err_set(err, GM_E_MEDIA, 0, "the coded sound decodes to another format");
+        } else {
+            rc = measure(t, (const float *const *)(void *)t->frame->extended_data,
+                         (size_t)t->frame->nb_samples, err);
+        }
+        av_frame_unref(t->frame);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return got == AVERROR(EAGAIN) || got == AVERROR_EOF
+               ? 0
+               : gm_err_av(err, GM_E_MEDIA, got, "the coded sound does not decode");
+}
+
+/* gm_audio_packet_fn */
+static int take_packet(const AVPacket *packet, void *arg, struct gm_err *err)
+{
+    return decode(arg, packet, err);
+}
+
+static int open_decoder(struct loudness_task *t, struct gm_err *err)
+{
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    size_t size = t->track->extradata.len;
+    uint8_t *extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (par == NULL || extradata == NULL) {
+        avcodec_parameters_free(&par);
+        av_free(extradata);
+        return gm_err_nomem(err);
+    }
+    memcpy(extradata, t->track->extradata.data, size);
+    par->extradata = extradata;
+    par->extradata_size = (int)size;
+    par->codec_type = AVMEDIA_TYPE_AUDIO;
+    par->codec_id = gm_audio_codec_id(t->track->params);
+    par->sample_rate = (int)t->track->params->sample_rate;
+    gm_audio_layout(t->track->params, &par->ch_layout);
+    avcodec_free_context(&t->decoder);
+    int rc = gm_decoder_open(par, (AVRational){1, par->sample_rate}, &t->decoder, err);
+    avcodec_parameters_free(&par);
+    return rc;
+}
+
+/* The true peak of the track as coded with that gain. */
+static int try_gain(struct loudness_task *t, double gain_db, double *out_peak_db,
+                    struct gm_err *err)
+{
+    t->samples = 0;
+    gm_true_peak_destroy(&t->peak);
+    int rc =
+        gm_true_peak_create((uint32_t)t->channels, t->track->params->sample_rate, &t->peak, err);
+    if (rc == 0) {
+        rc = open_decoder(t, err);
+    }
+    if (rc == 0) {
+        rc = gm_audio_encode_create(t->track, gm_audio_gain(gain_db), take_packet, t, &t->encode,
+                                    err);
+    }
+    if (rc == 0) {
+        rc = gm_audio_source_run(t->source, err);
+    }
+    if (rc == 0) {
+        rc = gm_audio_encode_end(t->encode, err);
+    }
+    if (rc == 0) {
+        rc = decode(t, NULL, err);
+    }
+    gm_audio_encode_destroy(&t->encode);
+    return rc < 0 ? rc : gm_true_peak_end(t->peak, out_peak_db, err);
+}
+
+static double round_down(double db)
+{
+    return floor(db * 100 + 1e-6) / 100;
+}
+
+/* Lowers the gain until the coded track's peak is below the ceiling. Coding noise at a peak changes
+ * with every gain, so that small steps often do; later ones are by what was too much. */
+static int fit_peak(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_err *err)
+{
+    bool near = !meta->peak_limited; /* worth the search: the target can still be met */
+    double ceiling = t->track->loudness->true_peak_db;
+    for (int i = 0; i < MAX_TRIALS; i++) {
+        double peak = 0;
+        int rc = try_gain(t, meta->gain_db, &peak, err);
+        if (rc < 0) {
+            return rc;
+        }
+        meta->coded_peak_db = round(peak * 100) / 100;
+        if (peak <= ceiling) {
+            return 0;
+        }
+        double excess = peak - ceiling + 0.02 * (i + 1);
+        meta->peak_limited = true;
+        double step = near && i < SMALL_STEPS ? SMALL_STEP_DB : excess;
+        meta->gain_db = round_down(meta->gain_db - (step < excess ? step : excess));
+    }
+    return 0;
+}
+
+static int find_gain(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_err *err)
+{
+    const Gm__LoudnessParams *p = t->track->loudness;
+    double integrated = -HUGE_VAL, range = 0, peak = 0;
+    if (ebur128_loudness_global(t->meter, &integrated) != EBUR128_SUCCESS ||
+        ebur128_loudness_range(t->meter, &range) != EBUR128_SUCCESS) {
+        return gm_err_nomem(err);
+    }
+    ebur128_destroy(&t->meter);
+    int rc = gm_true_peak_end(t->peak, &peak, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!(integrated > GATE_LUFS) || !isfinite(peak)) {
+        meta->silent = true;
+        return 0;
+    }
+    meta->integrated_lufs = round(integrated * 100) / 100;
+    meta->true_peak_db = round(peak * 100) / 100;
+    meta->range_lu = round(range * 100) / 100;
+    double wanted = round((p->target_lufs - integrated) * 100) / 100;
+    double allowed = round_down(p->true_peak_db - peak);
+    meta->peak_limited = allowed < wanted;
+    meta->gain_db = meta->peak_limited ? allowed : wanted;
+    return peak + meta->gain_db > p->true_peak_db - OVERSHOOT_DB ? fit_peak(t, meta, err) : 0;
+}
+
+static int open_task(struct loudness_task *t, struct gm_err *err)
+{
+    const Gm__TaskSpec *spec = t->io->spec;
+    int rc = gm_results_policy(spec, &t->policy, err);
+    if (rc < 0 || (rc = gm_results_inspection(spec, &t->facts, err)) < 0) {
+        return rc;
+    }
+    if (spec->instance >= t->policy->n_audio || t->policy->audio[spec->instance]->params == NULL ||
+        t->policy->audio[spec->instance]->loudness == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "the plan has no sound track %u to measure",
+                          spec->instance);
+    }
+    t->track = t->policy->audio[spec->instance];
+    t->channels = t->track->params->channels;
+    struct gm_audio_source_params source = {
+        .io = t->io,
+        .facts = t->facts,
+        .policy = t->policy,
+        .track = spec->instance,
+        .sink = take_samples,
+        .arg = t,
+    };
+    t->frame = av_frame_alloc();
+    t->block = calloc(BLOCK * t->channels, sizeof(*t->block));
+    if (t->frame == NULL || t->block == NULL) {
+        return gm_err_nomem(err);
+    }
+    uint32_t rate = t->track->params->sample_rate;
+    t->meter = ebur128_init((unsigned)t->channels, rate, EBUR128_MODE_I | EBUR128_MODE_LRA);
+    if (t->meter == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = gm_true_peak_create((uint32_t)t->channels, rate, &t->peak, err);
+    return rc < 0 ? rc : gm_audio_source_create(&source, &t->source, err);
+}
+
+int gm_task_loudness(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct loudness_task t = {.io = io};
+    Gm__LoudnessMeta meta = GM__LOUDNESS_META__INIT;
+    int flags = gm_audio_cpu_begin();
+    *out_chunk = -1;
+    int rc = open_task(&t, err);
+    if (rc == 0) {
+        rc = gm_audio_source_run(t.source, err);
+    }
+    if (rc == 0) {
+        rc = find_gain(&t, &meta, err);
+    }
+    if (rc == 0) {
+        rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
+    }
+    gm_audio_encode_destroy(&t.encode);
+    gm_audio_source_destroy(&t.source);
+    if (t.meter != NULL) {
+        ebur128_destroy(&t.meter);
+    }
+    gm_true_peak_destroy(&t.peak);
+    avcodec_free_context(&t.decoder);
+    av_frame_free(&t.frame);
+    free(t.block);
+    if (t.policy != NULL) {
+        gm__policy__free_unpacked(t.policy, NULL);
+    }
+    if (t.facts != NULL) {
+        gm__inspection__free_unpacked(t.facts, NULL);
+    }
+    gm_audio_cpu_end(flags);
+    return rc;
+}
