@@ -78,10 +78,22 @@ int64_t gm_decoder_pixels(int64_t max_pixels)
     return max_pixels + max_pixels / 8 + 64 * 1024;
 }
 
+/* Alpha of VP8 and VP9 lies beside the packets, where only libvpx's decoders look. */
+static const AVCodec *find_decoder(const AVCodecParameters *par)
+{
+    const AVCodec *codec = NULL;
+    if (par->format == AV_PIX_FMT_YUVA420P && par->codec_id == AV_CODEC_ID_VP8) {
+        codec = avcodec_find_decoder_by_name("libvpx");
+    } else if (par->format == AV_PIX_FMT_YUVA420P && par->codec_id == AV_CODEC_ID_VP9) {
+        codec = avcodec_find_decoder_by_name("libvpx-vp9");
+    }
+    return codec != NULL ? codec : avcodec_find_decoder(par->codec_id);
+}
+
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err)
 {
-    const AVCodec *codec = avcodec_find_decoder(par->codec_id);
+    const AVCodec *codec = find_decoder(par);
     if (codec == NULL) {
         return gm_err_set(err, GM_E_INPUT_CODEC, AVERROR_DECODER_NOT_FOUND,
                           "there is no decoder for %s", avcodec_get_name(par->codec_id));

@@ -3,7 +3,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#define TEXT_ID ((size_t)100) /* of the first AdaptationSet for text */
+#define TEXT_ID ((size_t)100)        /* of the first AdaptationSet for text */
+#define OTHER_LIGHT_ID ((size_t)200) /* of SDR beside HDR */
 
 /* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
  * spaces. */
@@ -118,37 +119,74 @@ static void add_captions(struct gm_buf *out, const struct gm_manifest *m)
     }
 }
 
-static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t target_s)
+/* Source: ISO/IEC 23009-1 5.8.4.9 with the code points of ISO/IEC 23091-2. Of SDR, which is what
+ * players take for granted, nothing is said. */
+static void add_colour(struct gm_buf *out, struct gm_colour c)
 {
-    const struct gm_manifest_track *best = &m->video[0];
-    int64_t par = gcd(best->width_px, best->height_px);
+    static const char *const names[] = {"ColourPrimaries", "TransferCharacteristics",
+                                        "MatrixCoefficients"};
+    const int values[] = {(int)c.primaries, (int)c.transfer, (int)c.matrix};
+    for (size_t i = 0; gm_colour_is_hdr(c.transfer) && i < 3; i++) {
+        gm_buf_printf(out,
+                      "      <SupplementalProperty schemeIdUri=\"urn:mpeg:mpegB:cicp:%s\""
+                      " value=\"%d\"/>\n",
+                      names[i], values[i]);
+    }
+}
+
+static void add_representation(struct gm_buf *out, const struct gm_manifest *m,
+                               const struct gm_manifest_track *t, int64_t target_s)
+{
     int64_t num = 0;
     int64_t den = 1;
     gm_manifest_frame_rate(m, &num, &den);
     int64_t common = gcd(num, den);
+    gm_buf_str(out, "      <Representation");
+    add_attribute(out, "id", t->name);
+    gm_buf_printf(out, " bandwidth=\"%" PRId64 "\"", gm_manifest_measure(t, target_s).peak_bps);
+    add_attribute(out, "codecs", t->codecs);
+    gm_buf_printf(out, " width=\"%u\" height=\"%u\" sar=\"1:1\"", t->width_px, t->height_px);
+    if (den / common == 1) {
+        gm_buf_printf(out, " frameRate=\"%" PRId64 "\">\n", num / common);
+    } else {
+        gm_buf_printf(out, " frameRate=\"%" PRId64 "/%" PRId64 "\">\n", num / common, den / common);
+    }
+    add_segments(out, m, "video", t);
+}
+
+/* One AdaptationSet: players switch within it, so that HDR and SDR are two. */
+static void add_video_set(struct gm_buf *out, const struct gm_manifest *m, size_t id, bool hdr,
+                          int64_t target_s)
+{
+    const struct gm_manifest_track *best = NULL;
+    for (size_t i = m->videos; i-- > 0;) {
+        best = gm_colour_is_hdr(m->video[i].colour.transfer) == hdr ? &m->video[i] : best;
+    }
+    if (best == NULL) {
+        return;
+    }
+    int64_t par = gcd(best->width_px, best->height_px);
     gm_buf_printf(out,
-                  "    <AdaptationSet id=\"0\" contentType=\"video\" mimeType=\"video/mp4\""
+                  "    <AdaptationSet id=\"%zu\" contentType=\"video\" mimeType=\"video/mp4\""
                   " segmentAlignment=\"true\" startWithSAP=\"1\" par=\"%" PRId64 ":%" PRId64
                   "\">\n",
-                  best->width_px / par, best->height_px / par);
+                  id, best->width_px / par, best->height_px / par);
     add_captions(out, m);
     gm_buf_str(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
+    add_colour(out, best->colour);
     for (size_t i = 0; i < m->videos; i++) {
-        const struct gm_manifest_track *t = &m->video[i];
-        gm_buf_str(out, "      <Representation");
-        add_attribute(out, "id", t->name);
-        gm_buf_printf(out, " bandwidth=\"%" PRId64 "\"", gm_manifest_measure(t, target_s).peak_bps);
-        add_attribute(out, "codecs", t->codecs);
-        gm_buf_printf(out, " width=\"%u\" height=\"%u\" sar=\"1:1\"", t->width_px, t->height_px);
-        if (den / common == 1) {
-            gm_buf_printf(out, " frameRate=\"%" PRId64 "\">\n", num / common);
-        } else {
-            gm_buf_printf(out, " frameRate=\"%" PRId64 "/%" PRId64 "\">\n", num / common,
-                          den / common);
+        if (gm_colour_is_hdr(m->video[i].colour.transfer) == hdr) {
+            add_representation(out, m, &m->video[i], target_s);
         }
-        add_segments(out, m, "video", t);
     }
     gm_buf_str(out, "    </AdaptationSet>\n");
+}
+
+static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t target_s)
+{
+    bool first = gm_colour_is_hdr(m->video[0].colour.transfer);
+    add_video_set(out, m, 0, first, target_s);
+    add_video_set(out, m, OTHER_LIGHT_ID, !first, target_s);
 }
 
 static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t index,

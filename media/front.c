@@ -12,6 +12,7 @@
 #include "common/buf.h"
 #include "media/av.h"
 #include "media/colour.h"
+#include "media/flatten.h"
 #include "media/front_shape.h"
 
 /* One chain as a libavfilter graph; none where nothing is to be done. Pictures are numbered as they
@@ -32,6 +33,7 @@ struct held {
 struct gm_front {
     const char *filters;     /* borrowed from the policy */
     struct gm_colour colour; /* what pictures without tags are taken for */
+    uint32_t background;     /* behind transparent ones: 0xrrggbb */
     struct gm_front_shape shape;
     AVFilterGraph *graph;          /* owned; NULL: not built, or nothing to do */
     AVFilterContext *source, *end; /* borrowed from the graph */
@@ -61,6 +63,9 @@ int gm_front_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, struc
     }
     f->filters = policy->front_filters;
     f->colour = gm_colour_of_source(facts);
+    if (policy->n_renditions > 0 && policy->renditions[0]->encode != NULL) {
+        f->background = gm_flatten_colour(policy->renditions[0]->encode->background);
+    }
     f->shape = shape;
     f->kind = av_frame_alloc();
     f->given = av_frame_alloc();
@@ -340,6 +345,12 @@ int gm_front_push(struct gm_front *f, const AVFrame *picture, int64_t tag, struc
         return rc;
     }
     gm_colour_tag(f->colour, copy);
+    if (gm_flatten_wants(copy)) {
+        rc = gm_flatten(copy, f->background, err);
+        if (rc < 0) {
+            goto out;
+        }
+    }
     if (!f->known || !same_kind(f->kind, copy)) {
         rc = gm_front_end(f, err);
         if (rc == 0) {

@@ -7,9 +7,9 @@
 #include "media.pb-c.h"
 
 /* What is done once to every decoded picture, before the ladder and the tiles: it gets the colour
- * tags that it lacks (media/colour.h), goes through Policy.front_filters (deinterlacing, upright),
- * and gets black bars where its shape is another than the plan's. One thread, exact on every
- * processor.
+ * tags that it lacks (media/colour.h), is laid on the background where it is transparent, goes
+ * through Policy.front_filters (deinterlacing, upright), and gets black bars where its shape is
+ * another than the plan's. One thread, exact on every processor.
  *
  * Pictures go in and come out in order, one for one, but may come late: deinterlacing looks at the
  * picture before and after each. So a chunk's pictures go in with its context (media/frames.h).

@@ -195,6 +195,19 @@ static void add_captions(const struct gm_manifest *m, struct gm_buf *out)
     }
 }
 
+/* Said of all variants where one is HDR. Source: draft-pantos-hls-rfc8216bis 4.4.6.2. */
+static const char *video_range(const struct gm_manifest *m, const struct gm_manifest_track *t)
+{
+    bool any = false;
+    for (size_t i = 0; i < m->videos; i++) {
+        any = any || gm_colour_is_hdr(m->video[i].colour.transfer);
+    }
+    return !any                                           ? ""
+           : t->colour.transfer == AVCOL_TRC_SMPTE2084    ? ",VIDEO-RANGE=PQ"
+           : t->colour.transfer == AVCOL_TRC_ARIB_STD_B67 ? ",VIDEO-RANGE=HLG"
+                                                          : ",VIDEO-RANGE=SDR";
+}
+
 void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
 {
     int64_t target_s = gm_manifest_target_s(m);
@@ -234,17 +247,18 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
         add_audio_codecs(m, out);
         gm_buf_printf(out, "\",RESOLUTION=%ux%u,FRAME-RATE=%" PRId64 ".%03" PRId64, t->width_px,
                       t->height_px, milli / 1000, milli % 1000);
-        gm_buf_printf(
-            out, "%s%s%s\n%svideo/%s/media.m3u8\n", m->audios > 0 ? ",AUDIO=\"audio\"" : "",
-            m->texts > 0 ? ",SUBTITLES=\"text\"" : "", closed_captions(m, t), m->prefix, t->name);
+        gm_buf_printf(out, "%s%s%s%s\n%svideo/%s/media.m3u8\n", video_range(m, t),
+                      m->audios > 0 ? ",AUDIO=\"audio\"" : "",
+                      m->texts > 0 ? ",SUBTITLES=\"text\"" : "", closed_captions(m, t), m->prefix,
+                      t->name);
     }
     for (size_t i = 0; i < m->videos; i++) {
         const struct gm_manifest_track *t = &m->video[i];
         struct gm_manifest_rate r = gm_manifest_measure_iframes(t, target_s);
         gm_buf_printf(out,
                       "#EXT-X-I-FRAME-STREAM-INF:BANDWIDTH=%" PRId64 ",AVERAGE-BANDWIDTH=%" PRId64
-                      ",CODECS=\"%s\",RESOLUTION=%ux%u,URI=\"%svideo/%s/iframes.m3u8\"\n",
-                      r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px, m->prefix,
-                      t->name);
+                      ",CODECS=\"%s\",RESOLUTION=%ux%u%s,URI=\"%svideo/%s/iframes.m3u8\"\n",
+                      r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px,
+                      video_range(m, t), m->prefix, t->name);
     }
 }

@@ -452,7 +452,8 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          "the source says that it is interlaced (%s), but its pictures are progressive",
          v->field_order)
     rc = rc == 0 ? add_colour_warnings(f, err) : rc;
-    WARN(v->alpha, "source.alpha", 1, "the source has transparency, which the outputs drop")
+    WARN(v->alpha, "source.alpha", 1,
+         "the source is transparent: outputs lay it on the pipeline's `background`")
     return rc;
 }
 

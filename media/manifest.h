@@ -3,6 +3,7 @@
 
 #include "common/buf.h"
 #include "media.pb-c.h"
+#include "media/colour.h"
 
 /* What HLS and DASH are written from: one view of a finished publication. Pure; all pointers are
  * borrowed. */
@@ -15,6 +16,7 @@ struct gm_manifest_track {
     size_t count; /* at least 1; times continuous */
     /* video */
     uint32_t width_px, height_px;
+    struct gm_colour colour;
     bool captions; /* it carries gm_manifest.captions */
     /* audio */
     const char *language; /* ISO 639-2; "und" or empty: unknown */

@@ -88,6 +88,7 @@ static void describe(struct package_task *t)
                                                   .count = t->segments.video[i].count,
                                                   .width_px = r->width_px,
                                                   .height_px = r->height_px,
+                                                  .colour = gm_colour_of_rendition(r),
                                                   .captions = carries_captions(t, r)};
     }
     for (size_t i = 0; i < p->n_audio; i++) {

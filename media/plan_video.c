@@ -277,7 +277,8 @@ static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const
     const struct gm_rung *rung = wish->rung;
     const Gm__EncodeParams *params = wish->params;
     char filters[512], name[32];
-    struct gm_colour colour = gm_colour_target(gm_colour_of_source(v), false);
+    bool keep = params->bit_depth == 10 && strcmp(params->hdr, "keep") == 0;
+    struct gm_colour colour = gm_colour_target(gm_colour_of_source(v), keep);
     Gm__Rendition *r = malloc(sizeof *r);
     if (r == NULL) {
         return gm_err_nomem(err);

@@ -279,6 +279,19 @@ static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixe
     return 0;
 }
 
+/* WebM's transparency is known by a tag alone. See gm_decoder_open. */
+static void mark_alpha(AVFormatContext *ctx)
+{
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        AVCodecParameters *par = ctx->streams[i]->codecpar;
+        const AVDictionaryEntry *e = av_dict_get(ctx->streams[i]->metadata, "alpha_mode", NULL, 0);
+        if (e != NULL && strcmp(e->value, "1") == 0 &&
+            (par->codec_id == AV_CODEC_ID_VP8 || par->codec_id == AV_CODEC_ID_VP9)) {
+            par->format = AV_PIX_FMT_YUVA420P;
+        }
+    }
+}
+
 int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err)
 {
@@ -319,6 +332,7 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
     }
     if (rc == 0 && find) {
         rc = find_streams(source.format, name, max_pixels, err);
+        mark_alpha(source.format);
         if (rc == 0) { /* what only the streams told */
             rc = check_pixels(source.format, name, max_pixels, err);
         }

@@ -91,6 +91,38 @@ static int settle_profile(const struct gm_yaml *yaml, const struct gm_video_code
     return 0;
 }
 
+/* Before the profile: what keeps HDR has 10 bits. */
+static int settle_light(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)
+{
+    if (strcmp(p->hdr, "keep") != 0) {
+        return 0;
+    }
+    if (strcmp(p->codec, "h264") == 0) {
+        return gm_yaml_fail(at(yaml, "hdr"), err,
+                            "`hdr: keep` is not for h264: nothing plays HDR in it; take hevc");
+    }
+    if (p->bit_depth == 8) {
+        return gm_yaml_fail(at(yaml, "bit_depth"), err, "`hdr: keep` needs 10 bits, not 8");
+    }
+    if (p->profile[0] == '\0') {
+        p->bit_depth = 10;
+    }
+    return 0;
+}
+
+/* "#rrggbb" */
+static int check_background(const struct gm_yaml *yaml, const Gm__EncodeParams *p,
+                            struct gm_err *err)
+{
+    const char *s = p->background;
+    if (s[0] != '#' || strlen(s) != 7 || strspn(s + 1, "0123456789abcdefABCDEF") != 6) {
+        return gm_yaml_fail(at(yaml, "background"), err,
+                            "`%s` is not a colour; it is written \"#rrggbb\", such as \"#ffffff\"",
+                            s);
+    }
+    return 0;
+}
+
 static int settle(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err *err)
 {
     const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
@@ -98,7 +130,16 @@ static int settle(const struct gm_yaml *yaml, Gm__EncodeParams *p, struct gm_err
         return gm_yaml_fail(at(yaml, "codec"), err, "`%s` is not a video codec", p->codec);
     }
     int rc = settle_quality(yaml, codec, p, err);
-    return rc < 0 ? rc : settle_profile(yaml, codec, p, err);
+    if (rc == 0) {
+        rc = settle_light(yaml, p, err);
+    }
+    if (rc == 0) {
+        rc = settle_profile(yaml, codec, p, err);
+    }
+    if (rc == 0 && strcmp(p->hdr, "keep") == 0 && p->bit_depth != 10) {
+        rc = gm_yaml_fail(at(yaml, "profile"), err, "`hdr: keep` needs a profile of 10 bits");
+    }
+    return rc == 0 ? check_background(yaml, p, err) : rc;
 }
 
 static void forget(char **text)
@@ -123,6 +164,7 @@ static int fill_rung(const struct gm_yaml *node, Gm__RungParams *rung, struct gm
             p->crf = p->qp = -1;
             p->bit_depth = 0;
             forget(&p->profile);
+            forget(&p->hdr);
             forget(&p->level);
         }
     }

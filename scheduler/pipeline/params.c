@@ -20,6 +20,7 @@ static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-lef
                                         "bottom-right", "center",    NULL};
 static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
+static const char *const HDR[] = {"sdr", "keep", NULL};
 static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};
 static const char *const IMAGE_FORMATS[] = {"jpeg", "webp", NULL};
 static const char *const SAMPLE_RATES[] = {"32000", "44100", "48000", NULL};
@@ -63,6 +64,10 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Bit rate cap of the largest rendition, bits a second; the others' in the ladder's ratio."},
     {"encode", "buffer_s", GM_PARAM_DOUBLE, AT(EncodeParams, buffer_s), 0.1, 10, NULL, "2", false,
      "Size of the decoder's buffer that the renditions keep to, in seconds of their cap."},
+    {"encode", "hdr", GM_PARAM_CHOICE, AT(EncodeParams, hdr), 0, 0, HDR, "sdr", false,
+     "What an HDR source becomes: `sdr` by tone mapping, or `keep` (10 bits, not in h264)."},
+    {"encode", "background", GM_PARAM_WORD, AT(EncodeParams, background), 0, 0, NULL, "\"#000000\"",
+     false, "What a transparent source is laid on, `\"#rrggbb\"` in sRGB."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
@@ -381,9 +386,9 @@ int gm_params_fill(const char *task, const struct gm_yaml *where, const struct g
 /* What single renditions may have otherwise than the task. */
 static bool is_of_rung(const struct gm_pipeline_param *row)
 {
-    static const char *const names[] = {"codec",   "preset",  "crf",       "qp",
-                                        "profile", "level",   "bit_depth", "maxrate_scale",
-                                        "maxrate", "buffer_s"};
+    static const char *const names[] = {"codec",   "preset",   "crf",       "qp",
+                                        "profile", "level",    "bit_depth", "maxrate_scale",
+                                        "maxrate", "buffer_s", "hdr"};
     bool found = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         found = found || strcmp(row->name, names[i]) == 0;

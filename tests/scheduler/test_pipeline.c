@@ -183,6 +183,31 @@ static void renditions_take_over_what_they_do_not_name(void **state)
     gm__pipeline__free_unpacked(p, NULL);
 }
 
+static void hdr_is_kept_in_ten_bits_and_not_by_another_codec(void **state)
+{
+    static const char text[] =
+        BASE "  v:\n    type: encode\n    needs: [s]\n    codec: hevc\n    hdr: keep\n"
+             "    renditions:\n      1080: {hdr: sdr}\n      720: {crf: 20}\n"
+             "      240: {codec: h264}\n" PACK;
+    struct gm_err err = {0};
+    Gm__Pipeline *p = NULL;
+    (void)state;
+    ASSERT_OK(parse(text, &p, &err));
+    const Gm__EncodeParams *e = NULL;
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        e = strcmp(p->tasks[i]->type, "encode") == 0 ? p->tasks[i]->encode : e;
+    }
+    assert_string_equal(e->hdr, "keep");
+    assert_int_equal(e->bit_depth, 10);
+    assert_string_equal(e->background, "#000000");
+    assert_string_equal(e->renditions[0]->encode->hdr, "sdr");
+    assert_string_equal(e->renditions[1]->encode->hdr, "keep");
+    assert_int_equal(e->renditions[1]->encode->bit_depth, 10);
+    assert_string_equal(e->renditions[2]->encode->hdr, "");
+    assert_int_equal(e->renditions[2]->encode->bit_depth, 8);
+    gm__pipeline__free_unpacked(p, NULL);
+}
+
 static const struct {
     const char *text;
     const char *where; /* beginning of the message */
@@ -223,6 +248,15 @@ static const struct {
      "f.yaml:6:42:", "baseline, main, high, high10"},
     {BASE "  v: {type: encode, needs: [s], level: 4.4}\n" PACK, "f.yaml:6:40:", "not a level"},
     {BASE "  v: {type: encode, needs: [s], level: high}\n" PACK, "f.yaml:6:40:", "not a level"},
+    {BASE "  v: {type: encode, needs: [s], hdr: hdr10}\n" PACK, "f.yaml:6:38:", "sdr, keep"},
+    {BASE "  v: {type: encode, needs: [s], hdr: keep}\n" PACK, "f.yaml:6:38:", "not for h264"},
+    {BASE "  v: {type: encode, needs: [s], codec: hevc, hdr: keep, bit_depth: 8}\n" PACK,
+     "f.yaml:6:", "needs 10 bits"},
+    {BASE "  v: {type: encode, needs: [s], codec: hevc, hdr: keep, profile: main}\n" PACK,
+     "f.yaml:6:", "profile of 10 bits"},
+    {BASE "  v: {type: encode, needs: [s], background: white}\n" PACK, "f.yaml:6:45:", "#rrggbb"},
+    {BASE "  v: {type: encode, needs: [s], background: \"#12345g\"}\n" PACK,
+     "f.yaml:6:45:", "#rrggbb"},
     {BASE "  v: {type: encode, needs: [s], bit_depth: 9}\n" PACK, "f.yaml:6:44:", "8, 10"},
     {BASE "  v: {type: encode, needs: [s], bit_depth: 10, profile: high}\n" PACK,
      "f.yaml:6:57:", "8 bits, not 10"},
@@ -484,6 +518,7 @@ int main(void)
         cmocka_unit_test(written_defaults_equal_the_table),
         cmocka_unit_test(values_reach_the_message),
         cmocka_unit_test(renditions_take_over_what_they_do_not_name),
+        cmocka_unit_test(hdr_is_kept_in_ten_bits_and_not_by_another_codec),
         cmocka_unit_test(wrong_files_are_refused_with_their_place),
         cmocka_unit_test(wrong_sound_is_refused),
         cmocka_unit_test(task_count_is_limited),
