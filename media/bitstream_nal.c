@@ -3,7 +3,8 @@
 
 #include <string.h>
 
-static const struct gm_bitstream *const rows[] = {&gm_bitstream_h264, &gm_bitstream_hevc};
+static const struct gm_bitstream *const rows[] = {&gm_bitstream_h264, &gm_bitstream_hevc,
+                                                  &gm_bitstream_av1, &gm_bitstream_vp9};
 
 const struct gm_bitstream *gm_bitstream_find(const char *codec)
 {

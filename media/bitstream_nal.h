@@ -3,11 +3,13 @@
 
 #include "media/bitstream.h"
 
-/* What the files bitstream_*.c share. Private to them and their tests. */
+/* What the files bitstream_*.c share. Private to them, the encoders and their tests. */
 extern const struct gm_bitstream gm_bitstream_h264;
 extern const struct gm_bitstream gm_bitstream_hevc;
 extern const struct gm_bitstream gm_bitstream_av1;
 extern const struct gm_bitstream gm_bitstream_vp9;
+
+#define GM_AV1_CONFIG_FIXED 4 /* bytes of av1C before its OBUs */
 
 /* The next NAL unit of an Annex B stream: *io_at is moved behind it. False: no more. The unit has
  * no start code and no trailing zero bytes; it may be empty. Source: ITU-T H.264 annex B. */

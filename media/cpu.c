@@ -41,12 +41,15 @@ bool gm_av_plain_c(void)
 void gm_av_init(void)
 {
     av_log_set_callback(log_line);
+    /* SVT-AV1 writes to stderr by itself: only what ends the process. */
+    (void)setenv("SVT_LOG", "0", 0);
     const char *value = getenv(CPU_FLAGS_VARIABLE);
     if (value == NULL || value[0] == '\0') {
         return;
     }
     unsigned flags = 0;
     if (gm_av_plain_c()) {
+        (void)setenv("VPX_SIMD_CAPS", "0", 1); /* libvpx looks here alone */
         av_force_cpu_flags(0);
         return;
     }

@@ -1,5 +1,6 @@
 #include "media/encoder_backend.h"
 
+#include <dlfcn.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -25,12 +26,15 @@
 
 #define MAX_SIDE_PX 16384
 
-static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264, &gm_encoder_x265};
+static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264, &gm_encoder_x265,
+                                                            &gm_encoder_svtav1, &gm_encoder_vpx};
 
 struct gm_encoder {
     const struct gm_encoder_backend *backend;
-    AVCodecContext *ctx; /* owned */
-    char name[64];       /* of the rendition, for messages */
+    AVCodecContext *ctx;   /* owned */
+    bool fed;              /* a picture was sent */
+    struct gm_buf headers; /* what stands before the stream */
+    char name[64];         /* of the rendition, for messages */
 };
 
 static const struct gm_encoder_backend *find_backend(const char *codec)
@@ -50,6 +54,26 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, 
         return gm_err_av(err, GM_E_MEDIA, averror, "The encoder refused %s=%s", name, value);
     }
     return 0;
+}
+
+void gm_encoder_version(const char *prefix, const char *symbol, bool call, char out[64])
+{
+    const char *text = LIBAVCODEC_IDENT;
+    void *found = dlsym(RTLD_DEFAULT, symbol);
+    if (found != NULL && call) {
+        const char *(*version)(void);
+        memcpy(&version, &found, sizeof version);
+        text = version();
+    } else if (found != NULL) {
+        text = *(const char *const *)found;
+    }
+    int n = snprintf(out, 64, "%s-%s", prefix, text);
+    for (int i = 0; i < n && i < 63; i++) {
+        char c = out[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                     c == '.' || c == '+' || c == '_';
+        out[i] = plain ? c : '-';
+    }
 }
 
 const char *gm_encoder_preset(const Gm__EncodeParams *p)
@@ -223,10 +247,17 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     if (averror < 0) {
         return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
     }
+    if (e->backend->headers != NULL) {
+        return e->backend->headers(ctx, params, &e->headers, err);
+    }
+    if (e->backend->packet_headers != NULL) {
+        return 0;
+    }
     if (ctx->extradata == NULL || ctx->extradata_size <= 0) {
         return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s gave no headers", e->name);
     }
-    return 0;
+    gm_buf_add(&e->headers, ctx->extradata, (size_t)ctx->extradata_size);
+    return gm_buf_check(&e->headers, err);
 }
 
 int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
@@ -252,46 +283,12 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
     return 0;
 }
 
-void gm_encoder_close(struct gm_encoder **encoder)
-{
-    if (*encoder != NULL) {
-        avcodec_free_context(&(*encoder)->ctx);
-        free(*encoder);
-        *encoder = NULL;
-    }
-}
-
 int gm_encoder_send(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
+    e->fed = e->fed || frame != NULL;
     int av = avcodec_send_frame(e->ctx, frame);
     return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s refused a frame", e->name)
                   : 0;
-}
-
-int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, struct gm_err *err)
-{
-    int av = avcodec_receive_packet(e->ctx, packet);
-    if (av < 0 && av != AVERROR_EOF && av != AVERROR(EAGAIN)) {
-        return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
-    }
-    *out_got = av >= 0;
-    return 0;
-}
-
-const uint8_t *gm_encoder_headers(const struct gm_encoder *e, size_t *out_size)
-{
-    *out_size = (size_t)e->ctx->extradata_size;
-    return e->ctx->extradata;
-}
-
-const AVCodecContext *gm_encoder_context(const struct gm_encoder *e)
-{
-    return e->ctx;
-}
-
-int gm_encoder_reorder(const struct gm_encoder *e)
-{
-    return e->ctx->has_b_frames;
 }
 
 static int send_black(struct gm_encoder *e, struct gm_err *err)
@@ -324,12 +321,58 @@ static int send_black(struct gm_encoder *e, struct gm_err *err)
     return rc;
 }
 
-int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struct gm_err *err)
+/* For headers alone no picture is ever sent. */
+static void give_picture(struct gm_encoder *e)
+{
+    if (e->ctx != NULL && avcodec_is_open(e->ctx) && e->backend->waits_for_picture && !e->fed) {
+        GM_IGNORE(send_black(e, NULL), "closing it is all that is left");
+    }
+}
+
+void gm_encoder_close(struct gm_encoder **encoder)
+{
+    if (*encoder != NULL) {
+        give_picture(*encoder);
+        avcodec_free_context(&(*encoder)->ctx);
+        gm_buf_fini(&(*encoder)->headers);
+        free(*encoder);
+        *encoder = NULL;
+    }
+}
+
+int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, struct gm_err *err)
+{
+    int av = avcodec_receive_packet(e->ctx, packet);
+    if (av < 0 && av != AVERROR_EOF && av != AVERROR(EAGAIN)) {
+        return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
+    }
+    *out_got = av >= 0;
+    return 0;
+}
+
+const uint8_t *gm_encoder_headers(const struct gm_encoder *e, size_t *out_size)
+{
+    *out_size = e->headers.size;
+    return e->headers.data;
+}
+
+const AVCodecContext *gm_encoder_context(const struct gm_encoder *e)
+{
+    return e->ctx;
+}
+
+int gm_encoder_reorder(const struct gm_encoder *e)
+{
+    return e->ctx->has_b_frames;
+}
+
+/* The packet of a black picture. */
+static int encode_black(const struct gm_encoder_params *params, AVPacket *packet,
+                        struct gm_err *err)
 {
     struct gm_encoder *e = NULL;
     bool got = false;
-    AVPacket *packet = av_packet_alloc();
-    int rc = packet != NULL ? gm_encoder_open(params, &e, err) : gm_err_nomem(err);
+    int rc = gm_encoder_open(params, &e, err);
     if (rc == 0) {
         rc = send_black(e, err);
     }
@@ -339,10 +382,57 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struc
     if (rc == 0 && !got) {
         rc = gm_err_set(err, GM_E_MEDIA, 0, "the encoder made no picture");
     }
+    gm_encoder_close(&e);
+    return rc;
+}
+
+int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struct gm_err *err)
+{
+    const struct gm_encoder_backend *backend = NULL;
+    int rc = check(params, &backend, err);
+    if (rc < 0 || backend->version != NULL) {
+        if (rc == 0) {
+            backend->version(out);
+        }
+        return rc;
+    }
+    AVPacket *packet = av_packet_alloc();
+    rc = packet != NULL ? encode_black(params, packet, err) : gm_err_nomem(err);
     if (rc == 0) {
-        e->backend->build(packet, out);
+        backend->build(packet, out);
+    }
+    av_packet_free(&packet);
+    return rc;
+}
+
+static int describe_packet(const struct gm_encoder_params *params,
+                           const struct gm_encoder_backend *backend, struct gm_buf *headers,
+                           struct gm_err *err)
+{
+    AVPacket *packet = av_packet_alloc();
+    int rc = packet != NULL ? encode_black(params, packet, err) : gm_err_nomem(err);
+    if (rc == 0) {
+        rc = backend->packet_headers(packet, headers, err);
+    }
+    av_packet_free(&packet);
+    return rc;
+}
+
+int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *headers,
+                        int *out_reorder, struct gm_err *err)
+{
+    struct gm_encoder *e = NULL;
+    int rc = gm_encoder_open(params, &e, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *out_reorder = gm_encoder_reorder(e);
+    if (e->backend->packet_headers != NULL) {
+        rc = describe_packet(params, e->backend, headers, err);
+    } else {
+        gm_buf_add(headers, e->headers.data, e->headers.size);
+        rc = gm_buf_check(headers, err);
     }
     gm_encoder_close(&e);
-    av_packet_free(&packet);
     return rc;
 }

@@ -40,9 +40,15 @@ int gm_encoder_send(struct gm_encoder *encoder, const AVFrame *frame,
  * Errors: MEDIA, NOMEM. */
 int gm_encoder_receive(struct gm_encoder *encoder, AVPacket *packet, bool *out_got,
                        struct gm_err *err) GM_MUST_CHECK;
-/* What stands before the stream (H.264: parameter sets, Annex B); the same for every chunk of a
- * rendition. Borrowed until close; at least a byte. */
+/* What stands before the stream (H.264, HEVC: parameter sets, Annex B; VP9: the body of vpcC); the
+ * same for every chunk of a rendition. Borrowed until close. Empty where only the stream tells it:
+ * then the first packet repeats what gm_encoder_describe gives. */
 const uint8_t *gm_encoder_headers(const struct gm_encoder *encoder, size_t *out_size);
+/* The same for the plan, never empty (AV1: the sequence header), and gm_encoder_reorder's answer.
+ * Opens an encoder, which may be given a black picture. headers: appended to.
+ * Errors: as open; MEDIA. */
+int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *headers,
+                        int *out_reorder, struct gm_err *err) GM_MUST_CHECK;
 /* Places that a picture may move between presentation and decode order; 0: none moves. */
 int gm_encoder_reorder(const struct gm_encoder *encoder);
 /* Names the library and its build, where it can be told, for the chain's fingerprint:

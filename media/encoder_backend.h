@@ -11,12 +11,22 @@ struct gm_encoder_backend {
     /* Sets what is the library's own before avcodec_open2, quality and bit rate cap with it; size,
      * format, times, colour and the flags that all share are there already. */
     int (*setup)(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err);
-    /* Library and build from the first packet of a black picture. */
+    bool waits_for_picture; /* closing an encoder that was never given one does not return */
+    /* Appends what stands before the stream; both NULL: libavcodec's extradata. The second: it is
+     * known only from the first packet, that of a black picture. */
+    int (*headers)(const AVCodecContext *ctx, const struct gm_encoder_params *params,
+                   struct gm_buf *out, struct gm_err *err);
+    int (*packet_headers)(const AVPacket *packet, struct gm_buf *out, struct gm_err *err);
+    /* Library and build from the first packet of a black picture, or (version) at once: one of the
+     * two. */
     void (*build)(const AVPacket *packet, char out[64]);
+    void (*version)(char out[64]);
 };
 
 extern const struct gm_encoder_backend gm_encoder_x264;
 extern const struct gm_encoder_backend gm_encoder_x265;
+extern const struct gm_encoder_backend gm_encoder_svtav1;
+extern const struct gm_encoder_backend gm_encoder_vpx;
 
 /* What libavcodec holds of it; borrowed until close. For backends and tests. */
 const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
@@ -26,6 +36,10 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
  * Returns the crf to encode with. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);
+/* "<prefix>-<what the loaded library's version function or string says>", made of letters, digits,
+ * '.', '-', '+' and '_'; where the symbol is not found, libavcodec's own version. call: the symbol
+ * is a function that returns the text, else a pointer to it. */
+void gm_encoder_version(const char *prefix, const char *symbol, bool call, char out[64]);
 /* The preset of EncodeParams, or the default where it says none. */
 const char *gm_encoder_preset(const Gm__EncodeParams *p);
 /* A variable rate whose frames never follow closer than 0.1 s, or too few frames to tell. Decode

@@ -60,12 +60,9 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     return rc;
 }
 
-/* Its SEI message is switched off: what libavcodec was built with stands for the library's build.
- */
-static void build(const AVPacket *packet, char out[64])
+static void version(char out[64])
 {
-    (void)packet;
-    (void)snprintf(out, 64, "x265-%s", LIBAVCODEC_IDENT);
+    gm_encoder_version("x265", "x265_version_str", false, out);
 }
 
 const struct gm_encoder_backend gm_encoder_x265 = {
@@ -73,5 +70,5 @@ const struct gm_encoder_backend gm_encoder_x265 = {
     .library = "libx265",
     .min_side_px = 16,
     .setup = setup,
-    .build = build,
+    .version = version,
 };

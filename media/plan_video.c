@@ -209,22 +209,20 @@ static int describe_headers(const Gm__VideoFacts *v, const Gm__Policy *policy, G
 static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
                     struct gm_err *err)
 {
-    struct gm_encoder *encoder = NULL;
+    struct gm_buf headers = {0};
+    int reorder = 0;
     struct gm_encoder_params params = {
         .rendition = r,
         .facts = v,
         .timescale = policy->timescale,
         .rate = gm_av_rational(policy->timescale_rate),
     };
-    int rc = gm_encoder_open(&params, &encoder, err);
-    if (rc < 0) {
-        return rc;
+    int rc = gm_encoder_describe(&params, &headers, &reorder, err);
+    if (rc == 0) {
+        r->delay_ts = reorder_delay(policy, reorder);
+        rc = describe_headers(v, policy, r, headers.data, headers.size, err);
     }
-    size_t size = 0;
-    const uint8_t *headers = gm_encoder_headers(encoder, &size);
-    r->delay_ts = reorder_delay(policy, gm_encoder_reorder(encoder));
-    rc = describe_headers(v, policy, r, headers, size, err);
-    gm_encoder_close(&encoder);
+    gm_buf_fini(&headers);
     return rc;
 }
 
@@ -338,26 +336,49 @@ int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
     return rc;
 }
 
+/* Adds the build of the encoder of rendition `index` unless an earlier one has the same codec. */
+static int add_build(const Gm__Policy *policy, size_t index, const Gm__VideoFacts *video,
+                     struct gm_buf *text, struct gm_err *err)
+{
+    char build[64];
+    struct gm_encoder_params params = {
+        .rendition = policy->renditions[index],
+        .facts = video,
+        .timescale = policy->timescale,
+        .rate = gm_av_rational(policy->timescale_rate),
+    };
+    for (size_t i = index + 1; i < policy->n_renditions; i++) {
+        if (strcmp(policy->renditions[i]->encode->codec, params.rendition->encode->codec) == 0) {
+            return 0; /* a smaller picture costs less */
+        }
+    }
+    int rc = gm_encoder_build(&params, build, err);
+    if (rc == 0) {
+        gm_buf_printf(text, ":%s", build);
+    }
+    return rc;
+}
+
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, struct gm_err *err)
 {
-    char build[64] = LIBAVCODEC_IDENT, text[128];
+    struct gm_buf text = {0};
     unsigned lavfi = avfilter_version();
     int rc = 0;
-    if (policy->n_renditions > 0) {
-        struct gm_encoder_params params = {
-            .rendition = policy->renditions[policy->n_renditions - 1],
-            .facts = video,
-            .timescale = policy->timescale,
-            .rate = gm_av_rational(policy->timescale_rate),
-        };
-        rc = gm_encoder_build(&params, build, err);
+    gm_buf_str(&text, "cpu");
+    for (size_t i = 0; i < policy->n_renditions && rc == 0; i++) {
+        rc = add_build(policy, i, video, &text, err);
+    }
+    if (policy->n_renditions == 0) {
+        gm_buf_str(&text, ":" LIBAVCODEC_IDENT);
+    }
+    gm_buf_printf(&text, ":lavfi-%u.%u.%u:gm%d", lavfi >> 16, lavfi >> 8 & 255, lavfi & 255,
+                  GM_MEDIA_VERSION);
+    if (rc == 0) {
+        rc = gm_buf_check(&text, err);
     }
     if (rc == 0) {
-        rc = gm_fs_path(text, sizeof text, err, "cpu:%s:lavfi-%u.%u.%u:gm%d", build, lavfi >> 16,
-                        lavfi >> 8 & 255, lavfi & 255, GM_MEDIA_VERSION);
+        rc = gm_pb_string(&policy->chain_fingerprint, (const char *)text.data, err);
     }
-    if (rc == 0) {
-        rc = gm_pb_string(&policy->chain_fingerprint, text, err);
-    }
+    gm_buf_fini(&text);
     return rc;
 }

@@ -21,7 +21,8 @@ struct gm_video_level {
     uint32_t max_width_px, max_height_px;
 };
 struct gm_video_codec {
-    const char *name; /* h264 hevc av1 vp9 */
+    const char *name;    /* h264 hevc av1 vp9 */
+    int32_t min_quality; /* of crf and qp */
     int32_t max_crf, default_crf, max_qp;
     uint32_t unit_px;     /* levels count pictures in whole blocks of that side */
     uint32_t cap_percent; /* of the ladder's table of bit rate caps, which is H.264's */

@@ -40,12 +40,13 @@ static int settle_quality(const struct gm_yaml *yaml, const struct gm_video_code
     if (p->qp < 0 && p->crf < 0) {
         p->crf = codec->default_crf;
     }
-    if (p->crf > codec->max_crf) {
-        return gm_yaml_fail(at(yaml, "crf"), err, "crf of %s is 0..%d", codec->name,
-                            codec->max_crf);
+    if (p->qp < 0 && (p->crf > codec->max_crf || p->crf < codec->min_quality)) {
+        return gm_yaml_fail(at(yaml, "crf"), err, "crf of %s is %d..%d", codec->name,
+                            codec->min_quality, codec->max_crf);
     }
-    if (p->qp > codec->max_qp) {
-        return gm_yaml_fail(at(yaml, "qp"), err, "qp of %s is 0..%d", codec->name, codec->max_qp);
+    if (p->qp >= 0 && (p->qp > codec->max_qp || p->qp < codec->min_quality)) {
+        return gm_yaml_fail(at(yaml, "qp"), err, "qp of %s is %d..%d", codec->name,
+                            codec->min_quality, codec->max_qp);
     }
     return 0;
 }

@@ -11,7 +11,7 @@
 #define SIDES_MAX 16
 #define KEYS_MAX 32
 
-static const char *const CODECS_VIDEO[] = {"h264", "hevc", NULL};
+static const char *const CODECS_VIDEO[] = {"h264", "hevc", "av1", "vp9", NULL};
 static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
@@ -48,7 +48,7 @@ static const struct gm_pipeline_param PARAMS[] = {
     {"encode", "crf", GM_PARAM_INT32, AT(EncodeParams, crf), 0, 63, NULL, NULL, false,
      "Constant rate factor: lower is better and larger; the codec's default, see below."},
     {"encode", "qp", GM_PARAM_INT32, AT(EncodeParams, qp), 0, 69, NULL, NULL, false,
-     "Constant quantiser instead of crf and its caps; 0 is lossless in H.264."},
+     "Constant quantiser instead of crf and its caps; 0 is lossless in H.264 and VP9."},
     {"encode", "profile", GM_PARAM_WORD, AT(EncodeParams, profile), 0, 0, NULL, NULL, false,
      "Profile of the codec, see below; the lowest that fits."},
     {"encode", "level", GM_PARAM_WORD, AT(EncodeParams, level), 0, 0, NULL, NULL, false,

@@ -32,6 +32,12 @@ static const uint8_t hevc_config[] = {1,    1,    0x60, 0, 0,    0,    0x90, 0, 
                                       3,    0xa0, 0,    1, 0,    0x18, VPS,  0xa1, 0, 1, 0,
                                       0x2b, SPS,  0xa2, 0, 1,    0,    7,    PPS};
 
+/* SVT-AV1's sequence header for 640x360, behind a temporal delimiter as in its first packet. */
+#define SEQUENCE 0x0a, 0x0b, 0, 0, 0, 0x0c, 0xc4, 0xff, 0x67, 0x3e, 0xfe, 0x40, 0x90
+static const uint8_t av1_headers[] = {0x12, 0, SEQUENCE};
+static const uint8_t av1_config[] = {0x81, 0x01, 0x0d, 0, SEQUENCE};
+static const uint8_t vp9_config[] = {1, 0, 0, 0, 2, 31, 0xa0, 9, 16, 9, 0, 0};
+
 static void headers_become_the_configuration(void **state)
 {
     static const struct {
@@ -44,6 +50,10 @@ static void headers_become_the_configuration(void **state)
     } rows[] = {
         {"h264", h264_sets, sizeof h264_sets, h264_config, sizeof h264_config, "avc1.64000a"},
         {"hevc", hevc_sets, sizeof hevc_sets, hevc_config, sizeof hevc_config, "hvc1.1.6.L63.90"},
+        {"av1", av1_headers, sizeof av1_headers, av1_config, sizeof av1_config,
+         "av01.0.01M.08.0.111.02.02.02.0"},
+        {"vp9", vp9_config, sizeof vp9_config, vp9_config, sizeof vp9_config,
+         "vp09.02.31.10.00.09.16.09.00"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -67,7 +77,10 @@ static void cut_headers_are_refused(void **state)
         const char *codec;
         const uint8_t *headers;
         size_t size; /* from here on the last set is there */
-    } rows[] = {{"h264", h264_sets, 18}, {"hevc", hevc_sets, sizeof hevc_sets - 5}};
+    } rows[] = {{"h264", h264_sets, 18},
+                {"hevc", hevc_sets, sizeof hevc_sets - 5},
+                {"av1", av1_headers, sizeof av1_headers},
+                {"vp9", vp9_config, sizeof vp9_config}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const struct gm_bitstream *codec = gm_bitstream_find(rows[i].codec);
@@ -130,6 +143,84 @@ static void annexb_becomes_length_prefixed(void **state)
     buf.size = 0;
     assert_int_equal(gm_bitstream_hevc.add_sample(hevc, 12, &buf, &err), -GM_E_MEDIA);
     gm_buf_fini(&buf);
+}
+
+static void obus_that_files_leave_out_go(void **state)
+{
+    static const uint8_t unit[] = {0x12, 0, SEQUENCE, 0x32, 2, 0x10, 7, 0x7a, 1, 0, 0x2a, 1, 9};
+    static const uint8_t wanted[] = {SEQUENCE, 0x32, 2, 0x10, 7, 0x2a, 1, 9};
+    static const uint8_t no_size[] = {0x12, 0, 0x30, 0x10, 7};
+    struct gm_buf buf = {0};
+    struct gm_err err;
+    (void)state;
+    assert_int_equal(gm_bitstream_av1.add_sample(unit, sizeof unit, &buf, &err), 0);
+    assert_int_equal(buf.size, sizeof wanted);
+    assert_memory_equal(buf.data, wanted, sizeof wanted);
+    buf.size = 0;
+    assert_int_equal(gm_bitstream_av1.add_sample(no_size, sizeof no_size, &buf, &err), -GM_E_MEDIA);
+    assert_int_equal(gm_bitstream_av1.add_sample(unit, 2, &buf, &err), -GM_E_MEDIA);
+    assert_int_equal(buf.size, 0);
+    gm_buf_fini(&buf);
+}
+
+static void av1_names_are_short_for_bt709(void **state)
+{
+    /* the colour description of 1, 1, 1, and no chroma position */
+    static const uint8_t config[] = {0x81, 0x01, 0x0c, 0,    0x0a, 0x0e, 0,    0,    0,    0x0c,
+                                     0xc4, 0xff, 0x67, 0x3e, 0xfe, 0x44, 0x04, 0x04, 0x04, 0x10};
+    char name[GM_CODECS_NAME];
+    struct gm_err err;
+    (void)state;
+    assert_int_equal(gm_bitstream_av1.name(config, sizeof config, name, &err), 0);
+    assert_string_equal(name, "av01.0.01M.08");
+}
+
+static void samples_of_av1_and_vp9_are_judged_with_their_configuration(void **state)
+{
+    static const struct {
+        const char *codec;
+        uint8_t sample[32];
+        size_t size;
+        bool right_as_key, right_inside;
+    } rows[] = {
+        {"av1", {SEQUENCE, 0x32, 1, 0x10}, 16, true, false},
+        {"av1", {SEQUENCE, 0x2a, 1, 9, 0x32, 1, 0x10}, 19, true, false},
+        {"av1", {0x32, 1, 0x10}, 3, false, false},                      /* no sequence header */
+        {"av1", {SEQUENCE, 0x32, 1, 0x00}, 16, false, false},           /* a hidden key frame */
+        {"av1", {SEQUENCE, 0x32, 1, 0x30}, 16, false, false},           /* an inter frame */
+        {"av1", {SEQUENCE, SEQUENCE, 0x32, 1, 0x10}, 29, false, false}, /* two headers */
+        {"av1", {0x32, 1, 0x20, 0x32, 1, 0x30}, 6, false, true},  /* a hidden one goes before */
+        {"av1", {0x1a, 1, 0x80}, 3, false, true},                 /* one that was hidden */
+        {"av1", {0x32, 1, 0x30, 0x32, 1, 0x30}, 6, false, false}, /* two shown */
+        {"av1", {0x32, 1, 0x20}, 3, false, false},                /* none shown */
+        {"av1", {0x12, 0, 0x32, 1, 0x30}, 5, false, false},       /* a temporal delimiter */
+        {"av1", {0x30, 0x30}, 2, false, false},                   /* no size */
+        {"av1", {0x32, 9, 0x30}, 3, false, false},                /* too long */
+        {"av1", {0x32, 0}, 2, false, false},                      /* no header */
+        {"vp9", {0xa2, 0x49, 0x83, 0x42, 0}, 5, false, false},    /* of profile 1 */
+        {"vp9", {0x92, 0x49, 0x83, 0x42, 0}, 5, true, false},
+        {"vp9", {0x92, 0x49, 0x83, 0x42, 0x80}, 5, false, false}, /* 12 bits */
+        {"vp9", {0x92, 0x49, 0x83, 0x43, 0}, 5, false, false},    /* sync code */
+        {"vp9", {0x96, 0}, 2, false, true},
+        {"vp9", {0x94, 0}, 2, false, false},                           /* hidden */
+        {"vp9", {0x98}, 1, false, true},                               /* shows an earlier one */
+        {"vp9", {0x94, 0, 0x96, 0, 0xc1, 2, 2, 0xc1}, 8, false, true}, /* a superframe */
+        {"vp9", {0x96, 0, 0x96, 0, 0xc1, 2, 2, 0xc1}, 8, false, false},
+        {"vp9", {0x94, 0, 0x96, 0, 0xc1, 2, 3, 0xc1}, 8, false, false}, /* sizes do not add up */
+        {"vp9", {0x56, 0}, 2, false, false},                            /* no frame marker */
+        {"vp9", {0}, 0, false, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct gm_bitstream *c = gm_bitstream_find(rows[i].codec);
+        const uint8_t *config = c == &gm_bitstream_av1 ? av1_config : vp9_config;
+        size_t size = c == &gm_bitstream_av1 ? sizeof av1_config : sizeof vp9_config;
+        bool key = c->fault(config, size, rows[i].sample, rows[i].size, true) == NULL;
+        bool inside = c->fault(config, size, rows[i].sample, rows[i].size, false) == NULL;
+        if (key != rows[i].right_as_key || inside != rows[i].right_inside) {
+            fail_msg("row %zu: %d %d", i, key, inside);
+        }
+    }
 }
 
 static void samples_that_are_not_what_they_should_be_have_a_fault(void **state)
@@ -222,6 +313,9 @@ int main(void)
         cmocka_unit_test(cut_headers_are_refused),
         cmocka_unit_test(hevc_names_say_space_tier_and_constraints),
         cmocka_unit_test(annexb_becomes_length_prefixed),
+        cmocka_unit_test(obus_that_files_leave_out_go),
+        cmocka_unit_test(av1_names_are_short_for_bt709),
+        cmocka_unit_test(samples_of_av1_and_vp9_are_judged_with_their_configuration),
         cmocka_unit_test(samples_that_are_not_what_they_should_be_have_a_fault),
         cmocka_unit_test(hdr10_is_said_before_each_keyframe),
     };

@@ -80,6 +80,20 @@ static void the_rate_is_what_a_decoder_reads(void **state)
     gm_encoder_close(&e);
 }
 
+static void headers_without_a_rate_stay_as_they_are(void **state)
+{
+    static const uint8_t header[] = {0x0a, 1, 2};
+    struct gm_buf out = {0};
+    struct gm_err err = {0};
+    (void)state;
+    assert_int_equal(
+        gm_vui_set_rate(AV_CODEC_ID_AV1, header, sizeof header, (AVRational){25, 1}, &out, &err),
+        0);
+    assert_int_equal(out.size, sizeof header);
+    assert_memory_equal(out.data, header, sizeof header);
+    gm_buf_fini(&out);
+}
+
 static void bad_sets_and_rates_are_refused(void **state)
 {
     static const uint8_t junk[] = {0, 0, 0, 1, 0x67, 1, 2};
@@ -104,6 +118,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_rate_is_what_a_decoder_reads),
+        cmocka_unit_test(headers_without_a_rate_stay_as_they_are),
         cmocka_unit_test(bad_sets_and_rates_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
