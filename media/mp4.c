@@ -14,6 +14,7 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/av.h"
+#include "media/mp4_text.h"
 #include "media/package_collect.h"
 #include "media/results.h"
 #include "media/task_io.h"
@@ -42,6 +43,8 @@ struct mp4_task {
     struct track *tracks;          /* owned: video, then sound */
     size_t count;
     struct gm_mp4_writer *writer; /* owned */
+    struct gm_mp4_text *text;     /* owned */
+    int64_t text_left_out;
     uint64_t frames, frames_total;
 };
 
@@ -173,7 +176,17 @@ static int add_tracks(struct mp4_task *t, struct gm_err *err)
         track->shift = a->priming_samples;
         rc = gm_mp4_writer_add_audio(t->writer, a, err);
     }
-    return rc;
+    if (rc < 0) {
+        return rc;
+    }
+    const struct gm_segments *video = t->tracks[0].segments;
+    const Gm__SegmentMeta *last = video->list[video->count - 1];
+    int64_t end_ms = gm_av_rescale(last->start_ts + last->duration_ts, t->tracks[0].time_base,
+                                   (AVRational){1, 1000});
+    rc = gm_mp4_text_open(t->io, t->policy, t->writer, t->count, end_ms, &t->text, err);
+    return rc == 0 ? gm_mp4_writer_set_chapters(t->writer, t->policy->chapters,
+                                                t->policy->n_chapters, err)
+                   : rc;
 }
 
 static int open_task(struct mp4_task *t, struct gm_err *err)
@@ -250,6 +263,15 @@ static int finish(struct mp4_task *t, int fd, struct gm_err *err)
     named.path = path;
     named.sha256 = (ProtobufCBinaryData){GM_SHA256_SIZE, sha256};
     meta.file = &named;
+    Gm__Warning warning = GM__WARNING__INIT;
+    Gm__Warning *warnings[1] = {&warning};
+    if (t->text_left_out > 0) {
+        warning.code = (char *)(uintptr_t) "mp4.text_left_out";
+        warning.text = (char *)(uintptr_t) "subtitles are too many at once for the MP4 file";
+        warning.count = t->text_left_out;
+        meta.warnings = warnings;
+        meta.n_warnings = 1;
+    }
     file.name = t->output->name;
     file.store = GM__OBJECT_STORE__STORE_OUT;
     file.path = path;
@@ -265,11 +287,13 @@ static int write_file(struct mp4_task *t, struct gm_err *err)
     }
     if ((rc = gm_mp4_writer_open(fd, report, t, &t->writer, err)) < 0 ||
         (rc = add_tracks(t, err)) < 0 || (rc = gm_mp4_writer_begin(t->writer, err)) < 0 ||
-        (rc = mux(t, err)) < 0 || (rc = gm_mp4_writer_end(t->writer, err)) < 0) {
+        (rc = gm_mp4_text_write(t->text, &t->text_left_out, err)) < 0 || (rc = mux(t, err)) < 0 ||
+        (rc = gm_mp4_writer_end(t->writer, err)) < 0) {
         goto out;
     }
     rc = finish(t, fd, err);
 out:
+    gm_mp4_text_close(&t->text);
     gm_mp4_writer_close(&t->writer);
     close(fd);
     return rc;

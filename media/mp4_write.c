@@ -12,6 +12,7 @@
 #include "media/audio.h"
 #include "media/av.h"
 #include "media/bitstream.h"
+#include "media/tx3g.h"
 
 #define IO_BUFFER (256 * 1024)
 
@@ -290,6 +291,60 @@ int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track
     if (strlen(track->language) == 3 &&
         av_dict_set(&stream->metadata, "language", track->language, 0) < 0) {
         return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+int gm_mp4_writer_add_text(struct gm_mp4_writer *w, const Gm__TextTrack *track, struct gm_err *err)
+{
+    AVStream *stream = NULL;
+    struct gm_buf entry = {0};
+    gm_tx3g_entry(&entry, track->forced);
+    int rc = gm_buf_check(&entry, err);
+    if (rc < 0) {
+        gm_buf_fini(&entry);
+        return rc;
+    }
+    rc = add_stream(w, entry.data, entry.size, GM_TX3G_TIMESCALE, &stream, err);
+    gm_buf_fini(&entry);
+    if (rc < 0) {
+        return rc;
+    }
+    stream->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    stream->codecpar->codec_id = AV_CODEC_ID_MOV_TEXT;
+    stream->disposition = (track->is_default ? AV_DISPOSITION_DEFAULT : 0) |
+                          (track->forced ? AV_DISPOSITION_FORCED : 0) |
+                          (track->hearing_impaired ? AV_DISPOSITION_HEARING_IMPAIRED : 0);
+    if ((strlen(track->language) == 3 &&
+         av_dict_set(&stream->metadata, "language", track->language, 0) < 0) ||
+        (track->title[0] != '\0' &&
+         av_dict_set(&stream->metadata, "handler_name", track->title, 0) < 0)) {
+        return gm_err_nomem(err);
+    }
+    return 0;
+}
+
+int gm_mp4_writer_set_chapters(struct gm_mp4_writer *w, Gm__Chapter *const *chapters, size_t count,
+                               struct gm_err *err)
+{
+    AVFormatContext *format = w->format;
+    for (size_t i = 0; i < count; i++) {
+        char number[32];
+        AVChapter *c = av_mallocz(sizeof(*c));
+        if (c == NULL ||
+            av_dynarray_add_nofree(&format->chapters, (int *)&format->nb_chapters, c) < 0) {
+            av_free(c);
+            return gm_err_nomem(err);
+        }
+        c->id = (int64_t)i + 1;
+        c->time_base = (AVRational){1, 1000000};
+        c->start = chapters[i]->start_us;
+        c->end = chapters[i]->end_us;
+        (void)snprintf(number, sizeof(number), "Chapter %zu", i + 1);
+        const char *title = chapters[i]->title[0] != '\0' ? chapters[i]->title : number;
+        if (av_dict_set(&c->metadata, "title", title, 0) < 0) {
+            return gm_err_nomem(err);
+        }
     }
     return 0;
 }

@@ -7,7 +7,8 @@
 #include "media.pb-c.h"
 
 /* A progressive MP4 file, moov first, by libavformat's muxer over a descriptor. Nothing of time or
- * library version gets into the bytes. Order of calls: open, add_video, add_audio ..., begin,
+ * library version gets into the bytes. Order of calls: open, add_video, add_audio ...,
+ * add_text ..., begin,
  * sample ..., end, close. */
 struct gm_mp4_writer; /* opaque */
 
@@ -36,6 +37,12 @@ int gm_mp4_writer_add_video(struct gm_mp4_writer *w, const struct gm_mp4_video *
                             struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_add_audio(struct gm_mp4_writer *w, const Gm__AudioTrack *track,
                             struct gm_err *err) GM_MUST_CHECK;
+/* Timed text, timescale GM_TX3G_TIMESCALE. */
+int gm_mp4_writer_add_text(struct gm_mp4_writer *w, const Gm__TextTrack *track,
+                           struct gm_err *err) GM_MUST_CHECK;
+/* Chapters, as a QuickTime text track and as Nero's list; before begin. */
+int gm_mp4_writer_set_chapters(struct gm_mp4_writer *w, Gm__Chapter *const *chapters, size_t count,
+                               struct gm_err *err) GM_MUST_CHECK;
 int gm_mp4_writer_begin(struct gm_mp4_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* track: in the order of adding, from 0. */
 int gm_mp4_writer_sample(struct gm_mp4_writer *w, size_t track, const struct gm_mp4_sample *sample,

@@ -102,7 +102,8 @@ int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy
     if (rc == 0 && texts > 0 && !subtitles) {
         name_languages(facts, false, languages, sizeof languages);
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.subtitles_dropped", texts,
-                        err, "the pipeline has no subtitles task; left out: %s", languages);
+                        err, "without a subtitles task or pictures, text tracks are left out: %s",
+                        languages);
     }
     return rc;
 }

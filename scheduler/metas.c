@@ -59,6 +59,19 @@ static int warn_all(json_t *list, Gm__Warning **warnings, size_t count, struct g
     return rc;
 }
 
+static int read_mp4(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
+{
+    ProtobufCMessage *message = NULL;
+    int rc = gm_message_decode(&gm__mp4_meta__descriptor, r->meta, r->meta_size, META_MAX_BYTES,
+                               &message, err);
+    if (rc == 0) {
+        const Gm__Mp4Meta *meta = (const Gm__Mp4Meta *)message;
+        rc = warn_all(m->warnings, meta->warnings, meta->n_warnings, err);
+        protobuf_c_message_free_unpacked(message, NULL);
+    }
+    return rc;
+}
+
 static int read_text(struct gm_metas *m, const struct gm_result_view *r, struct gm_err *err)
 {
     ProtobufCMessage *message = NULL;
@@ -112,6 +125,8 @@ static int read_result(struct gm_metas *m, const struct gm_result_view *r, struc
         type = &gm__split_meta__descriptor;
     } else if (strcmp(r->type, "audio") == 0) {
         return read_sound(m, r, err);
+    } else if (strcmp(r->type, "mp4") == 0) {
+        return read_mp4(m, r, err);
     } else if (strcmp(r->type, "subtitles") == 0) {
         return read_text(m, r, err);
     } else {

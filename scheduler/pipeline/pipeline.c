@@ -49,7 +49,7 @@ static const struct shape SHAPES[] = {
     {"encode", T_ENCODE, T_SPLIT, T_ANALYZE, 0, false, true},
     {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, true},
     {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
-    {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_PACKAGE, false, true},
+    {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_MP4 | T_PACKAGE, false, true},
     {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, 0, false, true},
     {"mp4", T_MP4, T_ENCODE, T_AUDIO | T_SUBTITLES, 0, false, true},
     {"package", T_PACKAGE, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},

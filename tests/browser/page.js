@@ -55,6 +55,8 @@ function fetchScript(src) {
 //   qualities()  heights of the video renditions, lowest first
 //   choose(i)    play that one from the next segment on; no adaptation from then on
 //   tracks()     {audio, text, images}: how many the player found
+//   texts()      languages of the text tracks
+//   text(i)      show that one
 const players = {
   async hls(url) {
     await loadScript('/lib/hls.js/dist/hls.js');
@@ -74,6 +76,11 @@ const players = {
       qualities: () => order.map((l) => l.height),
       choose: (i) => (hls.nextLevel = order[i].i),
       tracks: () => ({ audio: hls.audioTracks.length, text: hls.subtitleTracks.length, images: 0 }),
+      texts: () => hls.subtitleTracks.map((t) => t.lang),
+      text: (i) => {
+        hls.subtitleTrack = i;
+        hls.subtitleDisplay = true;
+      },
       close: () => hls.destroy(),
     };
   },
@@ -108,6 +115,8 @@ const players = {
         text: player.getTextTracks().length,
         images: player.getImageTracks().length,
       }),
+      texts: () => player.getTextTracks().map((t) => t.language),
+      text: (i) => player.selectTextTrack(player.getTextTracks()[i]),
       close: () => player.destroy(),
     };
   },
@@ -139,6 +148,11 @@ const players = {
         text: player.getTracksFor('text').length,
         images: player.getTracksFor('image').length,
       }),
+      texts: () => player.getTracksFor('text').map((t) => t.lang),
+      text: (i) => {
+        player.enableText(true);
+        player.setTextTrack(i);
+      },
       close: () => player.destroy(),
     };
   },
@@ -275,6 +289,16 @@ const gm = {
   pause: () => video.pause(),
   seek: (to) => void (video.currentTime = to),
   choose: (i) => void gm.player.choose(i),
+  texts: () => gm.player.texts(),
+  text: (i) => gm.player.text(i),
+
+  // All cues that the player has given the element for the track that shows, and those that show now.
+  cues() {
+    const plain = (list) =>
+      [...(list ?? [])].map((c) => [c.startTime, c.endTime, c.getCueAsHTML ? c.getCueAsHTML().textContent : c.text]);
+    const shown = [...video.textTracks].filter((t) => t.mode === 'showing' && t.kind !== 'metadata');
+    return { all: shown.flatMap((t) => plain(t.cues)), now: shown.flatMap((t) => plain(t.activeCues)), time: video.currentTime };
+  },
 
   status() {
     const q = video.getVideoPlaybackQuality();

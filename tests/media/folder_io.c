@@ -10,6 +10,7 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "proto/streams.h"
 
 /* See folder_io.h. Objects are named as the farm names them: work objects below
  * "<task>-<instance>/", outputs below "v/<publication>/". */
@@ -125,11 +126,12 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     mp4.n_heights = 1;
     package.hls = package.dash = true;
 
-    Gm__PipelineTask tasks[9];
-    Gm__PipelineTask *list[9];
+    Gm__SubtitlesParams subtitles = GM__SUBTITLES_PARAMS__INIT;
+    subtitles.default_language = "und";
+    Gm__PipelineTask tasks[10];
+    Gm__PipelineTask *list[10];
     size_t n = 0;
-    static char *needs[8][4] = {
-        {"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode", "audio"}, {"audio"}};
+    char *needs[5][4] = {{"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode"}, {NULL}};
 #define TASK(wanted, kind, member, CASE, row, count)                                               \
     if (wanted) {                                                                                  \
         gm__pipeline_task__init(&tasks[n]);                                                        \
@@ -141,11 +143,13 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
         list[n] = &tasks[n];                                                                       \
         n++;                                                                                       \
     }
-    size_t joined = p->audio ? 2 : 1;
-    size_t ends = 3;
-    if (p->no_video) { /* only sound is joined */
-        joined = 1;
-        ends = 4;
+    size_t ends = p->no_video ? 4 : 3; /* what is joined */
+    size_t joined = p->no_video ? 0 : 1;
+    if (p->audio) {
+        needs[ends][joined++] = "audio";
+    }
+    if (p->subtitles) {
+        needs[ends][joined++] = "subtitles";
     }
     TASK(true, "inspect", inspect, INSPECT, 0, 0)
     TASK(true, "plan", plan, PLAN, 0, 1)
@@ -153,6 +157,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     TASK(!p->no_video, "encode", encode, ENCODE, 2, 2)
     TASK(p->target_lufs < 0, "loudness", loudness, LOUDNESS, 2, 2)
     TASK(p->audio, "audio", audio, AUDIO, 2, 2)
+    TASK(p->subtitles, "subtitles", subtitles, SUBTITLES, 2, 2)
     TASK(p->thumbnails, "thumbnails", thumbnails, THUMBNAILS, 3, 1)
     TASK(p->mp4, "mp4", mp4, MP4, ends, joined)
     TASK(p->package, "package", package, PACKAGE, ends, joined)
@@ -539,6 +544,10 @@ static void gather_inputs(struct running *r, const Gm__PipelineTask *task,
         if (strcmp(task->type, "encode") == 0) {
             if (from_split) {
                 add_stream(r, need->name, 0, 0, run->first_chunk, run->chunks);
+            }
+        } else if (strcmp(task->type, "subtitles") == 0) {
+            if (strcmp(need->type, "split") == 0) {
+                add_stream(r, need->name, 0, GM_STREAM_TEXT + run->instance, 0, 0);
             }
         } else if (strcmp(task->type, "audio") == 0 || strcmp(task->type, "loudness") == 0) {
             if (from_split) {

@@ -17,12 +17,13 @@ struct folder_pipeline {
     int qp_plus_1;      /* 1: qp 0; 0: crf 23 with the ladder's caps */
     const char *preset; /* NULL: ultrafast */
     uint64_t max_pixels;
-    bool audio, thumbnails, mp4, package; /* which tasks there are besides inspect .. encode */
-    bool no_video;                        /* sound alone: no encode task */
-    bool opus, silence;                   /* of the audio task */
-    uint32_t channels;                    /* 0: 2 */
-    double target_lufs;                   /* 0: no loudness task */
-    double true_peak_db;                  /* 0: -1 */
+    bool audio, subtitles, thumbnails, mp4,
+        package;         /* which tasks there are besides inspect .. encode */
+    bool no_video;       /* sound alone: no encode task */
+    bool opus, silence;  /* of the audio task */
+    uint32_t channels;   /* 0: 2 */
+    double target_lufs;  /* 0: no loudness task */
+    double true_peak_db; /* 0: -1 */
 };
 /* inspect, plan, split, encode and the rest as asked, each under its type's name. Owned:
  * gm__pipeline__free_unpacked. */

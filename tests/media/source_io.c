@@ -23,6 +23,7 @@ struct source {
     AVCodecContext *video;
     AVPacket *packet;
     int64_t sound_done; /* samples */
+    int first_text;     /* stream */
 };
 
 static void open_video(struct source *c)
@@ -58,6 +59,59 @@ static void open_sound(struct source *c)
     av_channel_layout_default(&stream->codecpar->ch_layout, 1);
     stream->time_base = (AVRational){1, SOUND_RATE};
     check(av_dict_set(&stream->metadata, "language", "eng", 0) >= 0, "language");
+}
+
+static void open_texts(struct source *c)
+{
+    static const char *const languages[] = {"eng", "ger"};
+    c->first_text = (int)c->format->nb_streams;
+    for (int i = 0; i < c->p->text_tracks; i++) {
+        AVStream *stream = avformat_new_stream(c->format, NULL);
+        check(stream != NULL, "text");
+        stream->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+        stream->codecpar->codec_id = AV_CODEC_ID_SUBRIP;
+        stream->time_base = (AVRational){1, 1000};
+        stream->disposition = i == 0 ? AV_DISPOSITION_DEFAULT : AV_DISPOSITION_FORCED;
+        check(i > 1 || av_dict_set(&stream->metadata, "language", languages[i], 0) >= 0, "tag");
+    }
+}
+
+static void add_chapter(struct source *c, int64_t start, int64_t end, const char *title)
+{
+    AVChapter *chapter = av_mallocz(sizeof(*chapter));
+    check(chapter != NULL && av_dynarray_add_nofree(&c->format->chapters,
+                                                    (int *)&c->format->nb_chapters, chapter) >= 0,
+          "chapter");
+    chapter->id = start + 1;
+    chapter->time_base = (AVRational){1, 1};
+    chapter->start = start;
+    chapter->end = end;
+    check(av_dict_set(&chapter->metadata, "title", title, 0) >= 0, "title");
+}
+
+static void write_text(struct source *c, const struct source_text *text)
+{
+    size_t size = strlen(text->text);
+    check(av_new_packet(c->packet, (int)size) == 0, "packet");
+    memcpy(c->packet->data, text->text, size);
+    c->packet->stream_index = c->first_text + text->track;
+    c->packet->pts = c->packet->dts = text->start_ms;
+    c->packet->duration = text->duration_ms;
+    c->packet->flags = AV_PKT_FLAG_KEY;
+    av_packet_rescale_ts(c->packet, (AVRational){1, 1000},
+                         c->format->streams[c->first_text + text->track]->time_base);
+    check(av_write_frame(c->format, c->packet) == 0, "write");
+    av_packet_unref(c->packet);
+}
+
+static void write_texts(struct source *c)
+{
+    for (size_t i = 0; i < c->p->text_count; i++) {
+        write_text(c, &c->p->texts[i]);
+    }
+    for (int i = 0; i < c->p->text_burst; i++) {
+        write_text(c, &(struct source_text){0, i, 1, "burst"});
+    }
 }
 
 static void draw(AVFrame *f, int64_t n)
@@ -113,6 +167,11 @@ void source_make(const char *path, const struct source_params *params)
     if (sound > 0) {
         open_sound(&c);
     }
+    open_texts(&c);
+    if (params->chapters) {
+        add_chapter(&c, 0, 1, "One");
+        add_chapter(&c, 1, 1000, "");
+    }
     check(avio_open(&c.format->pb, path, AVIO_FLAG_WRITE) >= 0, path);
     check(avformat_write_header(c.format, NULL) >= 0, "header");
     frame->format = AV_PIX_FMT_YUV420P;
@@ -131,6 +190,8 @@ void source_make(const char *path, const struct source_params *params)
     check(avcodec_send_frame(c.video, NULL) == 0, "encode");
     write_packets(&c);
     write_sound(&c, sound);
+    check(av_interleaved_write_frame(c.format, NULL) == 0, "write");
+    write_texts(&c); /* far behind what they belong to */
     check(av_write_trailer(c.format) == 0, "trailer");
     avio_closep(&c.format->pb);
     avformat_free_context(c.format);

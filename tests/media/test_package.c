@@ -32,7 +32,12 @@ static int set_up(void **state)
     struct world *w = calloc(1, sizeof(*w));
     struct gm_err err;
     char path[128];
-    struct source_params clip = {64, 48, 25, 1, FRAMES, 12500};
+    struct source_params clip = {.width_px = 64,
+                                 .height_px = 48,
+                                 .rate_num = 25,
+                                 .rate_den = 1,
+                                 .frames = FRAMES,
+                                 .sound_ms = 12500};
     struct folder_pipeline params = {.ladder = ladder,
                                      .rungs = 2,
                                      .preset = "veryfast",
