@@ -3,8 +3,11 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "media/image_track.h"
+
 #define TEXT_ID ((size_t)100)        /* of the first AdaptationSet for text */
 #define OTHER_LIGHT_ID ((size_t)200) /* of SDR beside HDR */
+#define IMAGES_ID 300
 
 /* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
  * spaces. */
@@ -285,5 +288,6 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
     for (size_t i = 0; i < m->texts; i++) {
         add_subtitles(out, m, i, target_s);
     }
+    gm_image_track_dash(m, IMAGES_ID, out);
     gm_buf_str(out, "  </Period>\n</MPD>\n");
 }

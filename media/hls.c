@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "media/image_track.h"
+
 static void add_head(struct gm_buf *out, int64_t target_s)
 {
     gm_buf_printf(out,
@@ -261,4 +263,5 @@ void gm_hls_master(const struct gm_manifest *m, struct gm_buf *out)
                       r.peak_bps, r.average_bps, t->codecs, t->width_px, t->height_px,
                       video_range(m, t), m->prefix, t->name);
     }
+    gm_image_track_hls_master(m, out);
 }

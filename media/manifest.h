@@ -28,6 +28,12 @@ struct gm_manifest_track {
     const char *whole_name; /* file with all cues */
     bool forced, hearing_impaired;
 };
+/* Sprite sheets, as `thumbnails` made them; they lie in images/ under the names that media/sheets.h
+ * gives. */
+struct gm_manifest_images {
+    const Gm__SheetsReport *sheets; /* at least one; a known format */
+    Gm__NamedFile **files;          /* what sheets->files counts in */
+};
 struct gm_manifest {
     const char *prefix;                    /* "v/<publication>/": before every path */
     const struct gm_manifest_track *video; /* best first */
@@ -38,7 +44,8 @@ struct gm_manifest {
     size_t texts;
     char **captions; /* CEA-608/708 services in the pictures: "CC1", "CC3", "SERVICE1" */
     size_t captions_count;
-    int64_t rate_num, rate_den; /* constant frame rate, or the highest; 0/1: measure */
+    const struct gm_manifest_images *images; /* NULL: none */
+    int64_t rate_num, rate_den;              /* constant frame rate, or the highest; 0/1: measure */
 };
 struct gm_manifest_rate {
     uint64_t bytes;      /* of the segments */

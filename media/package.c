@@ -12,8 +12,10 @@
 #include "media/captions.h"
 #include "media/dash.h"
 #include "media/hls.h"
+#include "media/image_track.h"
 #include "media/package_collect.h"
 #include "media/results.h"
+#include "media/still.h"
 #include "media/task_io.h"
 #include "media/webvtt.h"
 #include "proto/envelope.h"
@@ -35,6 +37,8 @@ struct package_task {
     struct gm_manifest_track *tracks; /* owned: renditions, then sound, then text */
     ProtobufCMessage **text_metas;    /* owned: the text tracks' results */
     struct gm_manifest manifest;
+    Gm__ThumbnailsMeta *thumbnails; /* owned; NULL: none, or not needed by this task */
+    struct gm_manifest_images images;
     char prefix[64];
     struct package_file *files; /* owned */
     size_t file_count;
@@ -56,7 +60,7 @@ static int open_task(struct package_task *t, struct gm_err *err)
     }
     size_t tracks = t->policy->n_renditions + t->policy->n_audio + t->policy->n_text;
     t->tracks = calloc(tracks, sizeof(*t->tracks));
-    t->files = calloc(tracks * 3 + 1, sizeof(*t->files));
+    t->files = calloc(tracks * 3 + 2, sizeof(*t->files));
     t->text_metas = calloc(t->policy->n_text + 1, sizeof(ProtobufCMessage *));
     if (t->tracks == NULL || t->files == NULL || t->text_metas == NULL) {
         return gm_err_nomem(err);
@@ -127,7 +131,8 @@ static void describe(struct package_task *t)
                                        .audio = t->tracks + p->n_renditions,
                                        .audios = p->n_audio,
                                        .text = t->tracks + p->n_renditions + p->n_audio,
-                                       .texts = p->n_text};
+                                       .texts = p->n_text,
+                                       .images = t->thumbnails != NULL ? &t->images : NULL};
     if (t->facts->video != NULL) {
         t->manifest.captions = t->facts->video->caption_services;
         t->manifest.captions_count = t->facts->video->n_caption_services;
@@ -160,6 +165,33 @@ static int read_texts(struct package_task *t, struct gm_err *err)
     return rc;
 }
 
+/* The result of thumbnails, where this task needs it. */
+static int read_images(struct package_task *t, struct gm_err *err)
+{
+    ProtobufCMessage *msg = NULL;
+    const Gm__TaskResult *result = gm_results_find(t->io->spec, "thumbnails");
+    if (result == NULL) {
+        return 0;
+    }
+    int rc = gm_message_decode(&gm__thumbnails_meta__descriptor, result->meta.data,
+                               result->meta.len, GM_META_MAX_BYTES, &msg, err);
+    if (rc < 0) {
+        return rc;
+    }
+    t->thumbnails = (Gm__ThumbnailsMeta *)msg;
+    const Gm__SheetsReport *s = t->thumbnails->sheets;
+    bool whole = s != NULL && s->n_files > 0 && s->columns > 0 && s->rows > 0 &&
+                 s->interval_s > 0 && s->duration_us > 0 && gm_still_find(s->format) != NULL;
+    for (size_t i = 0; whole && i < s->n_files; i++) {
+        whole = s->files[i] < t->thumbnails->n_files;
+    }
+    if (!whole) {
+        return gm_err_set(err, GM_E_PROTO, 0, "thumbnails names no sheets");
+    }
+    t->images = (struct gm_manifest_images){s, t->thumbnails->files};
+    return 0;
+}
+
 static int check_plan(const Gm__Policy *p, struct gm_err *err)
 {
     for (size_t i = 0; i < p->n_audio; i++) {
@@ -170,7 +202,7 @@ static int check_plan(const Gm__Policy *p, struct gm_err *err)
     return 0;
 }
 
-/* Writes <kind>/<track>/<name>. */
+/* Writes <kind>/<track>/<name>; track "": <kind>/<name>. */
 static int write_file(struct package_task *t, const char *kind, const char *track, const char *name,
                       const void *data, size_t size, struct gm_err *err)
 {
@@ -178,7 +210,8 @@ static int write_file(struct package_task *t, const char *kind, const char *trac
     int fd = -1;
     int rc = gm_fs_path(f->name, sizeof(f->name), err, "%s-%s-%s", kind, track, name);
     if (rc < 0 ||
-        (rc = gm_fs_path(f->path, sizeof(f->path), err, "%s/%s/%s", kind, track, name)) < 0 ||
+        (rc = gm_fs_path(f->path, sizeof(f->path), err, "%s/%s%s%s", kind, track,
+                         track[0] != '\0' ? "/" : "", name)) < 0 ||
         (rc = t->io->create_file(t->io->self, f->name, &fd, err)) < 0) {
         return rc;
     }
@@ -250,6 +283,17 @@ static int write_chapters(struct package_task *t, struct gm_err *err)
     return write_text(t, "text", "chapters", "chapters.vtt", &text, err);
 }
 
+/* The sheets need a playlist too; in DASH the manifest alone names them. */
+static int write_tiles(struct package_task *t, struct gm_err *err)
+{
+    struct gm_buf text = {0};
+    if (!t->params->hls || t->manifest.images == NULL) {
+        return 0;
+    }
+    gm_image_track_hls(&t->manifest, &text);
+    return write_text(t, "images", "", GM_IMAGE_TRACK_PLAYLIST, &text, err);
+}
+
 static int write_all(struct package_task *t, struct gm_err *err)
 {
     int64_t target_s = gm_manifest_target_s(&t->manifest);
@@ -261,6 +305,9 @@ static int write_all(struct package_task *t, struct gm_err *err)
         }
     }
     int written = write_chapters(t, err);
+    if (written == 0) {
+        written = write_tiles(t, err);
+    }
     if (written < 0) {
         return written;
     }
@@ -356,6 +403,9 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
         rc = read_texts(&t, err);
     }
     if (rc == 0) {
+        rc = read_images(&t, err);
+    }
+    if (rc == 0) {
         describe(&t);
         rc = write_all(&t, err);
     }
@@ -369,6 +419,9 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
         if (t.text_metas[i] != NULL) {
             protobuf_c_message_free_unpacked(t.text_metas[i], NULL);
         }
+    }
+    if (t.thumbnails != NULL) {
+        gm__thumbnails_meta__free_unpacked(t.thumbnails, NULL);
     }
     free(t.text_metas);
     free(t.tracks);

@@ -56,6 +56,12 @@ static const struct shape SHAPES[] = {
 };
 #define SHAPE_COUNT (sizeof SHAPES / sizeof SHAPES[0])
 
+/* Types that a task may need, or not. */
+static unsigned may_need(const struct shape *shape)
+{
+    return shape->bit == T_PACKAGE ? T_THUMBNAILS : 0;
+}
+
 static const struct shape *shape_find(const char *type)
 {
     for (size_t i = 0; i < SHAPE_COUNT; i++) {
@@ -423,7 +429,7 @@ static int check_edges(const struct parse *p, const struct node *n, unsigned the
             continue;
         }
         const struct node *need = &p->nodes[i];
-        if ((want & need->shape->bit) == 0) {
+        if (((want | may_need(n->shape)) & need->shape->bit) == 0) {
             return gm_yaml_fail(gm_yaml_find(n->yaml, "needs"), err,
                                 "task `%s` (%s) can't need `%s` (%s)", n->task->name,
                                 n->shape->type, need->task->name, need->shape->type);

@@ -42,6 +42,7 @@ static int set_up(void **state)
                                      .rungs = 2,
                                      .preset = "veryfast",
                                      .audio = true,
+                                     .thumbnails = true,
                                      .mp4 = true,
                                      .package = true};
     assert_non_null(w);
@@ -344,8 +345,17 @@ static void manifests_play_whole(void **state)
     assert_non_null(result);
     Gm__PackageMeta *m = gm__package_meta__unpack(NULL, result->meta.len, result->meta.data);
     assert_non_null(m);
-    /* init, media and iframes of each rendition; init and media of the sound */
-    assert_int_equal(m->n_files, 2 * 3 + 2);
+    /* init, media and iframes of each rendition; init and media of the sound; tiles.m3u8 */
+    assert_int_equal(m->n_files, 2 * 3 + 2 + 1);
+    bool tiles = false;
+    for (size_t i = 0; i < m->n_files; i++) {
+        tiles = tiles || strcmp(m->files[i]->path, "images/tiles.m3u8") == 0;
+    }
+    assert_true(tiles);
+    assert_non_null(
+        memmem(m->master_m3u8.data, m->master_m3u8.len, "#EXT-X-IMAGE-STREAM-INF:", 24));
+    assert_non_null(
+        memmem(m->manifest_mpd.data, m->manifest_mpd.len, "sprite-$Number%03d$.jpg", 23));
     assert_int_equal(m->n_renditions, 2);
     assert_int_equal(m->n_audio, 1);
     assert_int_equal(m->renditions[0]->segments, 3);

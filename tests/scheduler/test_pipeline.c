@@ -103,9 +103,10 @@ static void values_reach_the_message(void **state)
         "from: 1.5, until: 20}\n"
         "  a: {type: audio, needs: [s], bitrate: 96k, channels: 1, sample_rate: 44100}\n"
         "  t: {type: thumbnails, needs: [v], interval_s: 2, width: 80, columns: 3, rows: 4, "
-        "poster_width: 640}\n"
+        "poster_width: 640, poster_at_s: 1.5, "
+        "format: webp}\n"
         "  m: {type: mp4, needs: [v, a], heights: [480]}\n"
-        "  k: {type: package, needs: [a, v], hls: false}\n";
+        "  k: {type: package, needs: [a, v, t], hls: false}\n";
     struct gm_err err = {0};
     Gm__Pipeline *p = NULL;
     (void)state;
@@ -133,6 +134,8 @@ static void values_reach_the_message(void **state)
     assert_int_equal(p->tasks[4]->audio->channels, 1);
     assert_int_equal(p->tasks[4]->audio->sample_rate, 44100);
     assert_int_equal(p->tasks[5]->thumbnails->poster_width, 640);
+    assert_true(fabs(p->tasks[5]->thumbnails->poster_at_s - 1.5) < 1e-12);
+    assert_string_equal(p->tasks[5]->thumbnails->format, "webp");
     assert_int_equal(p->tasks[6]->mp4->heights[0], 480);
     assert_false(p->tasks[7]->package->hls);
     assert_true(p->tasks[7]->package->dash);
@@ -301,6 +304,14 @@ static const struct {
     {BASE "  v: {type: encode, needs: [s], watermark: {image: l.png, sise: 1}}\n" PACK,
      "f.yaml:6:", "did you mean `size`?"},
     {VIDEO "  t: {type: thumbnails, needs: [v], width: 81}\n", "f.yaml:7:", "even"},
+    {VIDEO "  t: {type: thumbnails, needs: [v], poster_at_s: 1, poster_image: p.png}\n",
+     "f.yaml:7:", "exclude each other"},
+    {VIDEO "  t: {type: thumbnails, needs: [v], format: png}\n", "f.yaml:7:", "not a format"},
+    {VIDEO "  t: {type: thumbnails, needs: [v], poster_at_s: -1}\n", "f.yaml:7:", "poster_at_s"},
+    {VIDEO "  t: {type: thumbnails, needs: [v], format: webp, width: 1000, columns: 20}\n",
+     "f.yaml:7:", "width"},
+    {VIDEO "  t: {type: thumbnails, needs: [v]}\n  m: {type: mp4, needs: [v, t]}\n",
+     "f.yaml:8:", "can't need `t`"},
     {VIDEO "  o: {type: package, needs: [v], hls: false, dash: false}\n",
      "f.yaml:7:", "drop the task"},
     {VIDEO "  o: {type: package, needs: [v], hls: maybe}\n", "f.yaml:7:", "hls"},
