@@ -37,8 +37,9 @@ int gm_poster_start(struct gm_poster *p, const Gm__ChunkHeader *header,
                     struct gm_err *err) GM_MUST_CHECK;
 /* Whether the chunk's frame `index` is looked at. */
 bool gm_poster_wants(const struct gm_poster *p, size_t index);
-/* The chunk's frame `index`, in order; those that are not wanted may be left out. front: what the poster is scaled from; rung: the picture of
- * rendition gm_poster_rung(). Both borrowed for the call. Errors: MEDIA, NOMEM. */
+/* The chunk's frame `index`, in order; those that are not wanted may be left out. front: what the
+ * poster is scaled from; rung: the picture of rendition gm_poster_rung(). Both borrowed for the
+ * call. Errors: MEDIA, NOMEM. */
 int gm_poster_picture(struct gm_poster *p, size_t index, const AVFrame *front, const AVFrame *rung,
                       struct gm_err *err) GM_MUST_CHECK;
 
