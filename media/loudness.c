@@ -2,7 +2,9 @@
  * EBU R128 (ITU-R BS.1770), and the one gain that the audio task applies to it.
  *
  *   chunks -> audio_source (the samples that audio will encode) -> meter -> gain
- *   once more, where the true peak comes near its ceiling: -> encoder -> decoder -> meter
+ *   once more, until it is right: samples -> gain -> encoder -> decoder -> meter
+ *
+ * What counts is what is heard of the published track: codecs leave noise out and overshoot peaks.
  *
  * The gain is a multiple of 0.01 dB, so that the last bits of the C library's functions do not
  * matter: every machine finds the same one. */
@@ -20,10 +22,10 @@
 #include "media/true_peak.h"
 
 #define GATE_LUFS (-70.0) /* quieter is silence: ITU-R BS.1770-4 annex 1, 5 */
-#define OVERSHOOT_DB 6.0  /* codecs may add so much to a peak */
+#define CLOSE_LU 0.1      /* near enough to the target */
 #define SMALL_STEPS 3
 #define SMALL_STEP_DB 0.08
-#define MAX_TRIALS 6 /* encodes until the coded peak is below the ceiling */
+#define MAX_TRIALS 6 /* encodes */
 #define BLOCK 4096   /* samples given to a meter at once */
 
 struct loudness_task {
@@ -36,17 +38,43 @@ struct loudness_task {
     struct gm_audio_encode *encode; /* owned; NULL: the samples themselves are measured */
     AVCodecContext *decoder;        /* owned */
     AVFrame *frame;                 /* owned */
-    ebur128_state *meter;           /* owned; NULL: the peak alone is measured */
+    ebur128_state *meter;           /* owned */
     struct gm_true_peak *peak;      /* owned */
     float *block;                   /* owned: BLOCK interleaved samples */
     int64_t samples;
 };
 
+struct measurement {
+    double lufs, peak_db, range_lu;
+};
+
+/* Begins a measurement; the one before is forgotten. */
+static int open_meters(struct loudness_task *t, struct gm_err *err)
+{
+    uint32_t rate = t->track->params->sample_rate;
+    if (t->meter != NULL) {
+        ebur128_destroy(&t->meter);
+    }
+    gm_true_peak_destroy(&t->peak);
+    t->meter = ebur128_init((unsigned)t->channels, rate, EBUR128_MODE_I | EBUR128_MODE_LRA);
+    return t->meter == NULL ? gm_err_nomem(err)
+                            : gm_true_peak_create((uint32_t)t->channels, rate, &t->peak, err);
+}
+
+static int read_meters(struct loudness_task *t, struct measurement *out, struct gm_err *err)
+{
+    if (ebur128_loudness_global(t->meter, &out->lufs) != EBUR128_SUCCESS ||
+        ebur128_loudness_range(t->meter, &out->range_lu) != EBUR128_SUCCESS) {
+        return gm_err_nomem(err);
+    }
+    return gm_true_peak_end(t->peak, &out->peak_db, err);
+}
+
 static int measure(struct loudness_task *t, const float *const *planes, size_t count,
                    struct gm_err *err)
 {
     int rc = gm_true_peak_add(t->peak, planes, count, err);
-    for (size_t done = 0; rc == 0 && t->meter != NULL && done < count;) {
+    for (size_t done = 0; rc == 0 && done < count;) {
         size_t n = count - done < BLOCK ? count - done : BLOCK;
         for (size_t c = 0; c < t->channels; c++) {
             for (size_t i = 0; i < n; i++) {
@@ -130,14 +158,12 @@ static int open_decoder(struct loudness_task *t, struct gm_err *err)
     return rc;
 }
 
-/* The true peak of the track as coded with that gain. */
-static int try_gain(struct loudness_task *t, double gain_db, double *out_peak_db,
+/* Encodes the track with that gain and measures what a player will hear. */
+static int try_gain(struct loudness_task *t, double gain_db, struct measurement *out,
                     struct gm_err *err)
 {
     t->samples = 0;
-    gm_true_peak_destroy(&t->peak);
-    int rc =
-        gm_true_peak_create((uint32_t)t->channels, t->track->params->sample_rate, &t->peak, err);
+    int rc = open_meters(t, err);
     if (rc == 0) {
         rc = open_decoder(t, err);
     }
@@ -155,7 +181,12 @@ static int try_gain(struct loudness_task *t, double gain_db, double *out_peak_db
         rc = decode(t, NULL, err);
     }
     gm_audio_encode_destroy(&t->encode);
-    return rc < 0 ? rc : gm_true_peak_end(t->peak, out_peak_db, err);
+    return rc < 0 ? rc : read_meters(t, out, err);
+}
+
+static double hundredths(double db)
+{
+    return round(db * 100) / 100;
 }
 
 static double round_down(double db)
@@ -163,26 +194,36 @@ static double round_down(double db)
     return floor(db * 100 + 1e-6) / 100;
 }
 
-/* Lowers the gain until the coded track's peak is below the ceiling. Coding noise at a peak changes
- * with every gain, so that small steps often do; later ones are by what was too much. */
-static int fit_peak(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_err *err)
+/* Changes the gain until the coded track is at the target, or as near as the ceiling of its peak
+ * allows. Coding noise at a peak changes with every gain, so that small steps down often do; later
+ * ones are by what was too much. */
+static int fit(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_err *err)
 {
-    bool near = !meta->peak_limited; /* worth the search: the target can still be met */
-    double ceiling = t->track->loudness->true_peak_db;
+    const Gm__LoudnessParams *p = t->track->loudness;
+    bool near = !meta->peak_limited;
+    double most = HUGE_VAL; /* a gain at which the peak was too high */
     for (int i = 0; i < MAX_TRIALS; i++) {
-        double peak = 0;
-        int rc = try_gain(t, meta->gain_db, &peak, err);
+        struct measurement coded;
+        int rc = try_gain(t, meta->gain_db, &coded, err);
         if (rc < 0) {
             return rc;
         }
-        meta->coded_peak_db = round(peak * 100) / 100;
-        if (peak <= ceiling) {
+        meta->coded_lufs = hundredths(coded.lufs);
+        meta->coded_peak_db = hundredths(coded.peak_db);
+        double lacks = hundredths(p->target_lufs - coded.lufs);
+        double excess = coded.peak_db - p->true_peak_db;
+        if (excess > 0) {
+            double step = near && i < SMALL_STEPS ? SMALL_STEP_DB : excess + 0.02;
+            most = meta->gain_db;
+            meta->peak_limited = true;
+            meta->gain_db =
+                round_down(meta->gain_db - (step < excess + 0.02 ? step : excess + 0.02));
+        } else if (fabs(lacks) <= CLOSE_LU || (lacks > 0 && meta->gain_db + lacks >= most) ||
+                   (lacks > 0 && meta->peak_limited)) {
             return 0;
+        } else {
+            meta->gain_db = hundredths(meta->gain_db + lacks);
         }
-        double excess = peak - ceiling + 0.02 * (i + 1);
-        meta->peak_limited = true;
-        double step = near && i < SMALL_STEPS ? SMALL_STEP_DB : excess;
-        meta->gain_db = round_down(meta->gain_db - (step < excess ? step : excess));
     }
     return 0;
 }
@@ -190,28 +231,23 @@ static int fit_peak(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_e
 static int find_gain(struct loudness_task *t, Gm__LoudnessMeta *meta, struct gm_err *err)
 {
     const Gm__LoudnessParams *p = t->track->loudness;
-    double integrated = -HUGE_VAL, range = 0, peak = 0;
-    if (ebur128_loudness_global(t->meter, &integrated) != EBUR128_SUCCESS ||
-        ebur128_loudness_range(t->meter, &range) != EBUR128_SUCCESS) {
-        return gm_err_nomem(err);
-    }
-    ebur128_destroy(&t->meter);
-    int rc = gm_true_peak_end(t->peak, &peak, err);
+    struct measurement m;
+    int rc = read_meters(t, &m, err);
     if (rc < 0) {
         return rc;
     }
-    if (!(integrated > GATE_LUFS) || !isfinite(peak)) {
+    if (!(m.lufs > GATE_LUFS) || !isfinite(m.peak_db)) {
         meta->silent = true;
         return 0;
     }
-    meta->integrated_lufs = round(integrated * 100) / 100;
-    meta->true_peak_db = round(peak * 100) / 100;
-    meta->range_lu = round(range * 100) / 100;
-    double wanted = round((p->target_lufs - integrated) * 100) / 100;
-    double allowed = round_down(p->true_peak_db - peak);
+    meta->integrated_lufs = hundredths(m.lufs);
+    meta->true_peak_db = hundredths(m.peak_db);
+    meta->range_lu = hundredths(m.range_lu);
+    double wanted = hundredths(p->target_lufs - m.lufs);
+    double allowed = round_down(p->true_peak_db - m.peak_db);
     meta->peak_limited = allowed < wanted;
     meta->gain_db = meta->peak_limited ? allowed : wanted;
-    return peak + meta->gain_db > p->true_peak_db - OVERSHOOT_DB ? fit_peak(t, meta, err) : 0;
+    return fit(t, meta, err);
 }
 
 static int open_task(struct loudness_task *t, struct gm_err *err)
@@ -241,12 +277,7 @@ static int open_task(struct loudness_task *t, struct gm_err *err)
     if (t->frame == NULL || t->block == NULL) {
         return gm_err_nomem(err);
     }
-    uint32_t rate = t->track->params->sample_rate;
-    t->meter = ebur128_init((unsigned)t->channels, rate, EBUR128_MODE_I | EBUR128_MODE_LRA);
-    if (t->meter == NULL) {
-        return gm_err_nomem(err);
-    }
-    rc = gm_true_peak_create((uint32_t)t->channels, rate, &t->peak, err);
+    rc = open_meters(t, err);
     return rc < 0 ? rc : gm_audio_source_create(&source, &t->source, err);
 }
 

@@ -322,12 +322,13 @@ static json_t *loudness_json(const Gm__AudioMeta *meta)
         return json_null();
     }
     const Gm__LoudnessMeta *l = meta->loudness;
-    json_t *coded = l->coded_peak_db != 0 ? json_real(l->coded_peak_db) : json_null();
-    return json_pack("{s:b, s:o, s:o, s:f, s:f, s:b, s:o}", "silent", (int)l->silent,
+    return json_pack("{s:b, s:o, s:o, s:f, s:f, s:b, s:o, s:o}", "silent", (int)l->silent,
                      "integrated_lufs", l->silent ? json_null() : json_real(l->integrated_lufs),
                      "true_peak_db", l->silent ? json_null() : json_real(l->true_peak_db),
                      "range_lu", l->range_lu, "gain_db", l->gain_db, "peak_limited",
-                     (int)l->peak_limited, "coded_peak_db", coded);
+                     (int)l->peak_limited, "coded_lufs",
+                     l->silent ? json_null() : json_real(l->coded_lufs), "coded_peak_db",
+                     l->silent ? json_null() : json_real(l->coded_peak_db));
 }
 
 static json_t *audio_json(const struct report *r)

@@ -1,0 +1,158 @@
+#!/usr/bin/env bash
+# Sound: a white frame and a beep begin together at 1 s and every 5 s after, and still do so in what is
+# published; loudness by ffmpeg's meter; no join can be heard.
+#   sound.sh [short|hour]
+. "$(dirname "$0")/lib.sh"
+set=${1:-short}
+limit=0.022 # s; ITU-R BT.1359 allows more, this is one frame of AAC
+aim=0.0015  # s; what the source has, has the result
+
+# flash_clip file seconds rate [audio-rate] [extra encoder options]
+flash_clip() {
+  local file=$1 seconds=$2 rate=$3 audio=${4:-48000}
+  shift $(($# < 4 ? $# : 4))
+  local k="floor((t-1+0.5)/5)" at="(round((1+5*ld(0))*$rate)/($rate))"
+  ffmpeg -nostdin -v error -y \
+    -f lavfi -i "color=black:s=160x90:r=$rate:d=$seconds,drawbox=t=fill:color=white:enable='eq(n,round((1+5*floor((n/($rate)-1+0.5)/5))*$rate))'" \
+    -f lavfi -i "aevalsrc='st(0,$k);st(1,$at);0.7*sin(2*PI*1000*(t-ld(1)))*gte(t,ld(1))*lt(t,ld(1)+0.1)':s=$audio:d=$seconds,aformat=channel_layouts=stereo" \
+    -c:v libx264 -preset ultrafast -bf 3 -g 100 -pix_fmt yuv420p -c:a pcm_s16le "$@" "$file"
+}
+# offsets file: seconds from each flash to its beep, one a line
+offsets() {
+  ffmpeg -nostdin -hide_banner -nostats -v info -i "$1" \
+    -map 0:v:0 -vf "scale=16:16,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=$work/flash.txt" -f null - \
+    -map 0:a:0 -af "silencedetect=n=-22dB:d=0.5" -f null - 2>"$work/beep.txt"
+  awk '/pts_time/ {sub(/.*pts_time:/, ""); t = $1} /YAVG/ {sub(/.*=/, ""); if ($1 > 120 && !on) print t; on = $1 > 120}' \
+    "$work/flash.txt" >"$work/flashes"
+  awk '/silence_end/ {sub(/.*silence_end: /, ""); print $1}' "$work/beep.txt" >"$work/beeps"
+  awk 'NR == FNR {b[n++] = $1; next} {best = 9; for (i = 0; i < n; i++) {d = b[i] - $1; if (d * d < best * best) best = d} printf "%.5f\n", best}' \
+    "$work/beeps" "$work/flashes"
+}
+within() { # limit count file [file]: that many offsets, none beyond the limit, nor its difference to the second file's
+  awk -v limit="$1" -v count="$2" 'NR == FNR {a[FNR] = $1; n = FNR; next} {b[FNR] = $1; m = FNR}
+    END {bad = n != count || (m > 0 && m != n); for (i = 1; i <= n; i++) {d = a[i] - b[i]; if (d > limit || d < -limit) bad = 1}; exit bad}' \
+    "$3" "${4:-/dev/null}"
+}
+worst() { awk '{d = $1 < 0 ? -$1 : $1; w = d > w ? d : w} END {printf "%.2f ms", w * 1000}' "$1"; }
+
+transcode() { # clip pipeline [options]
+  local clip=$1 pipeline=$2
+  shift 2
+  rm -rf "$work/out"
+  gopmill transcode "$clip" --out "$work/out" --pipeline "$work/$pipeline.yaml" --quiet "$@" >/dev/null 2>"$work/stderr" && return
+  cat "$work/stderr"
+  return 1
+}
+pipeline() { # name codec [audio options]
+  cat >"$work/$1.yaml" <<END
+name: $1
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [90] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], preset: ultrafast, crf: 20 }
+  audio:   { type: audio, needs: [split], codec: $2 ${3:-} }
+  mp4:     { type: mp4, needs: [video, audio], heights: [90] }
+  package: { type: package, needs: [video, audio] }
+END
+}
+pipeline aac aac
+pipeline opus opus
+
+in_sync() { # clip beeps codec: HLS, DASH and MP4 keep the source's offsets
+  local clip=$1 beeps=$2 codec=$3 name
+  name="$(basename "$clip") to $codec"
+  transcode "$clip" "$codec" || { fail "$name"; return; }
+  offsets "$clip" >"$work/source.off"
+  local what file
+  for what in hls dash mp4; do
+    case $what in hls) file=$work/out/master.m3u8 ;; dash) file=$work/out/manifest.mpd ;; *) file=$(echo "$work"/out/v/*/mp4/*.mp4) ;; esac
+    offsets "$file" >"$work/$what.off"
+    check "$name, $what: within $limit s: $(worst "$work/$what.off")" within "$limit" "$beeps" "$work/$what.off"
+    check "$name, $what: as in the source ($(worst "$work/source.off")): $(worst "$work/$what.off")" \
+      within "$aim" "$beeps" "$work/$what.off" "$work/source.off"
+    echo "$name, $what: $(worst "$work/$what.off")"
+  done
+}
+
+if [ "$set" = hour ]; then
+  flash_clip "$work/hour.mkv" 3600 24000/1001 44100 -c:a aac
+  for codec in aac opus; do in_sync "$work/hour.mkv" 720 "$codec"; done
+  finish
+fi
+
+# ---- rates and codecs; B-frames, edit lists, late sound, codecs with a delay of their own
+flash_clip "$work/film.mov" 12.5 24000/1001 44100
+in_sync "$work/film.mov" 3 aac
+flash_clip "$work/pal.mp4" 12.5 25 48000 -c:a aac
+in_sync "$work/pal.mp4" 3 opus
+flash_clip "$work/ntsc.ts" 12.5 30000/1001 48000 -c:a ac3
+in_sync "$work/ntsc.ts" 3 aac
+flash_clip "$work/fast.mkv" 12.5 60000/1001 44100 -c:a libvorbis
+in_sync "$work/fast.mkv" 3 opus
+flash_clip "$work/mp3.avi" 12.5 25 44100 -bf 0 -c:a libmp3lame
+in_sync "$work/mp3.avi" 3 aac
+flash_clip "$work/mp2.mkv" 12.5 25 48000 -c:a mp2
+in_sync "$work/mp2.mkv" 3 aac
+ffmpeg -nostdin -v error -y -i "$work/film.mov" -itsoffset 0.6 -ss 0.6 -i "$work/film.mov" -map 0:v -map 1:a -c:v copy -c:a aac "$work/late.mp4"
+in_sync "$work/late.mp4" 3 aac
+ffmpeg -nostdin -v error -y -ss 0.5 -i "$work/pal.mp4" -c copy "$work/edits.mp4"
+in_sync "$work/edits.mp4" 3 aac
+
+# ---- joins: the joined segments decode to what one encode of the same samples decodes to
+flash_clip "$work/joins.mov" 14 25 48000
+check "joins are transcoded" transcode "$work/joins.mov" aac
+v=$(echo "$work"/out/v/*)
+(cd "$v/audio/a0" && cat init-*.mp4 $(grep -v '^#' media.m3u8)) >"$work/joined.mp4"
+ffmpeg -nostdin -v error -y -cpuflags 0 -i "$work/joins.mov" -map 0:a -c:a aac -aac_tns 0 -b:a 128k -flags +bitexact "$work/whole.m4a"
+samples() { # file samples-before-zero: 14 s of sound from programme zero
+  ffmpeg -nostdin -v error -cpuflags 0 -i "$1" -map 0:a:0 -f f32le - | tail -c +$(($2 * 8 + 1)) | head -c $((14 * 48000 * 8)) | md5sum
+}
+check "3 segments" test "$(grep -c EXTINF "$v/audio/a0/media.m3u8")" = 3
+check "the joined segments are one encode" test "$(samples "$work/joined.mp4" 1024)" = "$(samples "$work/whole.m4a" 0)"
+check "the HLS is too" test "$(samples "$work/out/master.m3u8" 1024)" = "$(samples "$work/whole.m4a" 0)"
+total=$(sed -n '/contentType="audio"/,$s/.*<S .*d="\([0-9]*\)".*/\1/p' "$work/out/manifest.mpd" | awk '{s += $1} END {print s}')
+check "sound lasts as long as the video, has $total samples" test "$total" = $((14 * 48000))
+
+# ---- loudness: by ffmpeg's meter within 0.3 LU of the target, below the true peak; the same gain on 1 and 3 nodes
+cat >"$work/loud.yaml" <<END
+name: loud
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect] }
+  split:   { type: split, needs: [plan] }
+  measure: { type: loudness, needs: [split], target: -16, true_peak: -1 }
+  audio:   { type: audio, needs: [split, measure], codec: aac }
+  package: { type: package, needs: [audio] }
+END
+meter() { # file: integrated loudness and true peak
+  ffmpeg -nostdin -hide_banner -nostats -i "$1" -map 0:a:0 -af ebur128=peak=true -f null - 2>&1 |
+    awk '/Summary/ {on = 1} on && /I:/ {i = $2} on && /Peak:/ {p = $2} END {print i, p}'
+}
+noise="anoisesrc=d=12:c=pink:r=48000:seed=7,aformat=channel_layouts=stereo"
+ffmpeg -nostdin -v error -y -f lavfi -i "$noise" -af volume=-30dB "$work/quiet.wav"
+ffmpeg -nostdin -v error -y -f lavfi -i "$noise" -af volume=+24dB "$work/clipped.wav"
+ffmpeg -nostdin -v error -y -f lavfi -i "$noise" -af "volume=-40dB,volume=20dB:enable='lt(mod(t,4),0.05)'" "$work/peaks.wav"
+ffmpeg -nostdin -v error -y -f lavfi -i "anullsrc=r=48000:cl=stereo:d=3" "$work/silent.wav"
+for name in quiet clipped peaks; do
+  check "$name is transcoded" transcode "$work/$name.wav" loud
+  read -r lufs peak <<<"$(meter "$work/out/master.m3u8")"
+  said=$(jq -c '.audio[0].loudness' "$work/out/report.json")
+  echo "$name: $lufs LUFS, true peak $peak; $said"
+  check "$name stays below -1 dBTP, has $peak" awk -v p="$peak" 'BEGIN {exit !(p <= -0.95)}'
+  if [ "$name" = peaks ]; then
+    check "$name is limited by its peaks" jq -e '.audio[0].loudness | .peak_limited and .gain_db > 0' "$work/out/report.json" >/dev/null
+    check "$name comes near the ceiling, has $peak" awk -v p="$peak" 'BEGIN {exit !(p > -3)}'
+  else
+    check "$name is at -16 LUFS, has $lufs" awk -v i="$lufs" 'BEGIN {exit !(i >= -16.3 && i <= -15.7)}'
+  fi
+  gain=$(jq -c '.audio[0].loudness' "$work/out/report.json")
+  hash=$(tree_hash "$work/out")
+  check "$name on 3 nodes" transcode "$work/$name.wav" loud --nodes 3
+  check "$name has the same gain on 3 nodes" test "$gain" = "$(jq -c '.audio[0].loudness' "$work/out/report.json")"
+  check "$name has the same bytes on 3 nodes" test "$hash" = "$(tree_hash "$work/out")"
+done
+check "silence is transcoded" transcode "$work/silent.wav" loud
+check "silence is left alone" jq -e '.audio[0].loudness | .silent and .gain_db == 0' "$work/out/report.json" >/dev/null
+
+finish
