@@ -17,8 +17,16 @@
 
 #define TOLERANCE_MS 40
 #define DOUBT_S 10
+#define STEP_MS 1 /* shorter steps of the stamps are left alone */
+#define HELD 9    /* a frame whose stamp steps, and those after it that must agree */
 #define MAX_CHANNELS GM_AUDIO_MIX_INPUTS
 #define MAX_SECONDS 1e9
+
+struct held {
+    AVFrame *frame; /* owned */
+    bool has_at;
+    int64_t at;
+};
 
 struct gm_audio_line {
     struct gm_audio_line_params p;
@@ -30,6 +38,11 @@ struct gm_audio_line {
     int64_t run_start;
     int64_t in_count; /* input samples of the run */
     bool started;     /* a frame was placed */
+    int64_t tick;     /* of the stamps, in output samples, rounded up */
+    int64_t lag;      /* the latest frame's stamp less its place */
+    struct held held[HELD];
+    size_t held_count;
+    int64_t held_end; /* where the next frame belongs if the step is meant */
     AVFrame *doubt;   /* owned; a frame with a stamp that waits for the next one */
     int64_t doubt_at;
     float *planes[GM_AUDIO_MIX_OUTPUTS]; /* owned */
@@ -51,6 +64,8 @@ int gm_audio_line_create(const struct gm_audio_line_params *params, struct gm_au
         return gm_err_nomem(err);
     }
     line->p = *params;
+    line->tick = av_rescale_rnd(params->sample_rate, params->time_base.num, params->time_base.den,
+                                AV_ROUND_UP);
     *out = line;
     return 0;
 }
@@ -63,6 +78,9 @@ void gm_audio_line_destroy(struct gm_audio_line **line)
     swr_free(&(*line)->swr);
     av_channel_layout_uninit(&(*line)->in_layout);
     av_frame_free(&(*line)->doubt);
+    for (size_t i = 0; i < (*line)->held_count; i++) {
+        av_frame_free(&(*line)->held[i].frame);
+    }
     for (size_t c = 0; c < GM_AUDIO_MIX_OUTPUTS; c++) {
         av_free((*line)->planes[c]);
     }
@@ -236,22 +254,34 @@ static int add_samples(struct gm_audio_line *line, const AVFrame *frame, int in_
     return convert(line, data, count, err);
 }
 
-/* Puts a frame whose stamp is believed (has_at) or missing behind what is there. */
-static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
-                 struct gm_err *err)
+static int64_t expected_at(const struct gm_audio_line *line)
 {
-    int64_t rate = line->p.sample_rate;
-    int rc = 0;
-    if (!same_format(line, frame)) {
-        if ((rc = end_run(line, err)) < 0 ||
-            (rc = begin_run(line, frame, line->counts.samples, err)) < 0) {
-            return rc;
-        }
+    return line->run_start + av_rescale(line->in_count, line->p.sample_rate, line->in_rate);
+}
+
+/* Ends the run if the frame has another format. */
+static int follow_format(struct gm_audio_line *line, const AVFrame *frame, struct gm_err *err)
+{
+    if (same_format(line, frame)) {
+        return 0;
     }
-    int64_t expected = line->run_start + av_rescale(line->in_count, rate, line->in_rate);
-    int64_t ahead = has_at ? at - expected : 0;
-    int64_t tolerance = line->started ? rate * TOLERANCE_MS / 1000 : 0;
+    int rc = end_run(line, err);
+    return rc < 0 ? rc : begin_run(line, frame, line->counts.samples, err);
+}
+
+/* Puts a frame whose stamp is believed (has_at) or missing behind what is there. tolerance: stamps
+ * nearer to their place are left alone. */
+static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
+                 int64_t tolerance, struct gm_err *err)
+{
+    int rc = follow_format(line, frame, err);
+    if (rc < 0) {
+        return rc;
+    }
+    int64_t ahead = has_at ? at - expected_at(line) : 0;
     int64_t in_skip = 0;
+    tolerance = line->started ? tolerance : 0;
+    line->lag = has_at ? ahead : line->lag;
     if (ahead > tolerance) {
         if ((rc = end_run(line, err)) < 0 ||
             (rc = give(line, NULL, at - line->counts.samples, err)) < 0 ||
@@ -259,15 +289,22 @@ static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, 
             return rc;
         }
         line->counts.gaps += line->started;
+        line->lag = 0;
     } else if (ahead < -tolerance) {
         line->counts.overlaps += line->started;
-        in_skip = av_rescale(-ahead, line->in_rate, rate);
+        line->lag = 0;
+        in_skip = av_rescale(-ahead, line->in_rate, line->p.sample_rate);
         if (in_skip >= frame->nb_samples) {
             return 0; /* wholly before the end of what is there */
         }
     }
     line->started = true;
     return add_samples(line, frame, (int)in_skip, err);
+}
+
+static int64_t usual_tolerance(const struct gm_audio_line *line)
+{
+    return (int64_t)line->p.sample_rate * TOLERANCE_MS / 1000;
 }
 
 static int64_t length_of(const struct gm_audio_line *line, const AVFrame *frame)
@@ -278,6 +315,70 @@ static int64_t length_of(const struct gm_audio_line *line, const AVFrame *frame)
 static int64_t distance(int64_t a, int64_t b)
 {
     return a > b ? a - b : b - a;
+}
+
+/* A stamp off its place by less than the tolerance may be jitter, or sound that is missing or there
+ * twice. It is meant when it steps there at once and the frames after it follow it: then the sound
+ * is put where the stamp says, to the sample. */
+static bool is_step(const struct gm_audio_line *line, bool has_at, int64_t at)
+{
+    if (!has_at || !line->started || line->swr == NULL) {
+        return false;
+    }
+    int64_t ahead = at - expected_at(line);
+    int64_t least = (int64_t)line->p.sample_rate * STEP_MS / 1000;
+    least = least > 2 * line->tick ? least : 2 * line->tick + 1;
+    return distance(ahead, 0) >= least && distance(ahead, 0) <= usual_tolerance(line) &&
+           distance(ahead, line->lag) > 2 * line->tick;
+}
+
+/* Places what was held; meant: the first frame goes where its stamp says. */
+static int settle_held(struct gm_audio_line *line, bool meant, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; i < line->held_count; i++) {
+        struct held *h = &line->held[i];
+        if (rc == 0) {
+            rc = place(line, h->frame, h->has_at, h->at,
+                       meant && i == 0 ? 0 : usual_tolerance(line), err);
+        }
+        av_frame_free(&h->frame);
+    }
+    line->held_count = 0;
+    return rc;
+}
+
+static int hold(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
+                struct gm_err *err)
+{
+    struct held *h = &line->held[line->held_count];
+    h->frame = av_frame_clone(frame);
+    if (h->frame == NULL) {
+        return gm_err_nomem(err);
+    }
+    h->has_at = has_at;
+    h->at = at;
+    line->held_end = (line->held_count == 0 ? at : line->held_end) + length_of(line, frame);
+    line->held_count++;
+    return line->held_count == HELD ? settle_held(line, true, err) : 0;
+}
+
+/* Places a frame, or holds it while it is open whether a step of the stamps is meant. */
+static int take(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
+                struct gm_err *err)
+{
+    if (line->held_count > 0) {
+        bool agrees = !has_at || distance(at, line->held_end) <= 2 * line->tick;
+        if (agrees) {
+            return hold(line, frame, has_at, at, err);
+        }
+        int rc = settle_held(line, false, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    return is_step(line, has_at, at) ? hold(line, frame, has_at, at, err)
+                                     : place(line, frame, has_at, at, usual_tolerance(line), err);
 }
 
 /* The frame held back: its stamp counts if the next frame, at `at`, follows it. */
@@ -291,7 +392,7 @@ static int settle_doubt(struct gm_audio_line *line, bool has_at, int64_t at, str
     int64_t end = line->doubt_at + length_of(line, frame);
     bool agreed = has_at && distance(at, end) <= line->p.sample_rate;
     line->counts.bad_times += !agreed;
-    int rc = place(line, frame, agreed, line->doubt_at, err);
+    int rc = take(line, frame, agreed, line->doubt_at, err);
     av_frame_free(&frame);
     return rc;
 }
@@ -315,18 +416,21 @@ int gm_audio_line_frame(struct gm_audio_line *line, const AVFrame *frame, struct
     if (rc < 0) {
         return rc;
     }
-    int64_t expected = line->counts.samples;
+    int64_t expected = line->held_count > 0 ? line->held_end : line->counts.samples;
     if (has_at && distance(at, expected) > (int64_t)DOUBT_S * line->p.sample_rate) {
         line->doubt = av_frame_clone(frame);
         line->doubt_at = at;
         return line->doubt != NULL ? 0 : gm_err_nomem(err);
     }
-    return place(line, frame, has_at, at, err);
+    return take(line, frame, has_at, at, err);
 }
 
 int gm_audio_line_end(struct gm_audio_line *line, int64_t end, struct gm_err *err)
 {
     int rc = settle_doubt(line, false, 0, err);
+    if (rc == 0) {
+        rc = settle_held(line, line->held_count > 1, err);
+    }
     if (rc < 0 || (rc = end_run(line, err)) < 0) {
         return rc;
     }

@@ -8,8 +8,10 @@
 /* The sound's time line: decoded frames with source time stamps in, one unbroken run of planar
  * float samples out, whose sample 0 is programme zero.
  *
- * Samples are counted; time stamps only correct the count. A late start or a stamp more than 40 ms
- * ahead of the count is filled with silence, one more than 40 ms behind is trimmed, less is jitter
+ * Samples are counted; time stamps correct the count. A late start or a stamp more than 40 ms ahead
+ * of the count is filled with silence, one more than 40 ms behind is trimmed. A stamp that is off
+ * by at least 1 ms (and two ticks of its time base) counts as well, to the sample, if it steps
+ * there at once and the next eight frames follow it; what is less, wanders or jumps about is jitter
  * and ignored. What lies before zero is cut. A stamp more than 10 s away counts only if the next
  * frame agrees with it. Rate, format and layout may change at any frame.
  */

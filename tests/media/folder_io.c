@@ -86,6 +86,18 @@ bool folder_clip(const char *name, char out[4096])
     return true;
 }
 
+static void fill_sound(const struct folder_pipeline *p, Gm__AudioParams *audio,
+                       Gm__LoudnessParams *loudness)
+{
+    audio->codec = p->opus ? "opus" : "aac";
+    audio->bitrate_bps = 128000;
+    audio->channels = p->channels != 0 ? p->channels : 2;
+    audio->sample_rate = 48000;
+    audio->silence = p->silence;
+    loudness->target_lufs = p->target_lufs;
+    loudness->true_peak_db = p->true_peak_db < 0 ? p->true_peak_db : -1;
+}
+
 Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
 {
     static const uint32_t usual[] = {1080, 720, 480, 360, 240};
@@ -109,13 +121,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     encode.crf = p->qp_plus_1 > 0 ? -1 : 23;
     encode.qp = p->qp_plus_1 - 1;
     encode.maxrate_scale = p->qp_plus_1 > 0 ? 0 : 1;
-    audio.codec = p->opus ? "opus" : "aac";
-    audio.bitrate_bps = 128000;
-    audio.channels = p->channels != 0 ? p->channels : 2;
-    audio.silence = p->silence;
-    loudness.target_lufs = p->target_lufs;
-    loudness.true_peak_db = p->true_peak_db < 0 ? p->true_peak_db : -1;
-    audio.sample_rate = 48000;
+    fill_sound(p, &audio, &loudness);
     thumbnails.interval_s = 5;
     thumbnails.width = 160;
     thumbnails.columns = thumbnails.rows = 10;

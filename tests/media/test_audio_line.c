@@ -205,6 +205,90 @@ static void samples_land_where_their_stamps_say(void **state)
     }
 }
 
+/* Sound of levels 1/8, 2/8 ..: frames of 480, at[] of them with stamps off by so much. */
+static void check_steps(const char *name, const int *off, size_t count, AVRational tb,
+                        const size_t *starts, int64_t gaps, int64_t overlaps)
+{
+    struct heard h = {.left = calloc(MAX_OUT, sizeof(float))};
+    struct gm_audio_line_params params = {.sample_rate = RATE,
+                                          .channels = 2,
+                                          .time_base = tb,
+                                          .zero_den = 1,
+                                          .max_samples = 100LL * RATE,
+                                          .sink = hear,
+                                          .arg = &h};
+    struct gm_audio_line *line = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_audio_line_create(&params, &line, &err), 0);
+    for (size_t i = 0; i < count; i++) {
+        int64_t pts = av_rescale((int64_t)i * 480 + off[i], tb.den, RATE);
+        give(line, RATE, 480, pts, (float)(i + 1) / 64);
+    }
+    assert_int_equal(gm_audio_line_end(line, 0, &err), 0);
+    struct gm_audio_line_counts counts = gm_audio_line_counts(line);
+    for (size_t i = 0; i < count; i++) {
+        size_t at = 0;
+        while (at < h.count && h.left[at] != (float)(i + 1) / 64) {
+            at++;
+        }
+        if (at != starts[i]) {
+            fail_msg("%s: frame %zu starts at %zu instead of %zu", name, i, at, starts[i]);
+        }
+    }
+    assert_int_equal(counts.gaps, gaps);
+    assert_int_equal(counts.overlaps, overlaps);
+    gm_audio_line_destroy(&line);
+    free(h.left);
+}
+
+static void short_steps_count_when_what_follows_agrees(void **state)
+{
+    (void)state;
+    enum { N = 16 };
+    static const struct {
+        const char *name;
+        AVRational tb;
+        int from, to; /* frames from .. to - 1 are off by `off` */
+        int off;
+        int moved; /* how far what comes from `from` on moves */
+        int64_t gaps, overlaps;
+    } steps[] = {
+        {"a lost frame", {1, RATE}, 4, N, 1024, 1024, 1, 0},
+        {"some samples lost", {1, RATE}, 4, N, 100, 100, 1, 0},
+        {"a frame said twice", {1, RATE}, 4, N, -100, -100, 0, 1},
+        {"too little", {1, RATE}, 4, N, 40, 0, 0, 0},
+        {"one stamp", {1, RATE}, 4, 5, 1000, 0, 0, 0},
+        {"jitter for some frames", {1, RATE}, 4, 10, 1000, 0, 0, 0},
+        {"milliseconds: a lost frame", {1, 1000}, 4, N, 960, 960, 1, 0},
+        {"milliseconds: rounding", {1, 1000}, 4, N, 70, 0, 0, 0},
+        {"near the end", {1, RATE}, 14, N, 600, 600, 1, 0},
+        {"the last one alone", {1, RATE}, 15, N, 600, 0, 0, 0},
+    };
+    for (size_t k = 0; k < sizeof(steps) / sizeof(steps[0]); k++) {
+        int off[N];
+        size_t starts[N];
+        for (int i = 0; i < N; i++) {
+            bool there = i >= steps[k].from && i < steps[k].to;
+            off[i] = there ? steps[k].off : 0;
+            starts[i] =
+                (size_t)(i * 480 + (i > steps[k].from || (i == steps[k].from && steps[k].moved > 0)
+                                        ? steps[k].moved
+                                        : 0));
+        }
+        check_steps(steps[k].name, off, N, steps[k].tb, starts, steps[k].gaps, steps[k].overlaps);
+    }
+    int drift[N], jumps[N];
+    size_t starts[N];
+    for (int i = 0; i < N; i++) {
+        drift[i] = 2 * i;
+        jumps[i] = i % 2 != 0 ? 300 : -300;
+        starts[i] = (size_t)i * 480;
+    }
+    jumps[0] = 0;
+    check_steps("drift", drift, N, (AVRational){1, RATE}, starts, 0, 0);
+    check_steps("jumping about", jumps, N, (AVRational){1, RATE}, starts, 0, 0);
+}
+
 static void a_far_jump_counts_when_the_next_frame_agrees(void **state)
 {
     (void)state;
@@ -289,6 +373,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_land_where_their_stamps_say),
+        cmocka_unit_test(short_steps_count_when_what_follows_agrees),
         cmocka_unit_test(a_far_jump_counts_when_the_next_frame_agrees),
         cmocka_unit_test(another_rate_keeps_the_time),
         cmocka_unit_test(every_channel_count_is_taken),
