@@ -4,6 +4,7 @@
 #include "media/ladder.h"
 
 #define MAX_SIDE 16384
+#define MAX_CANVAS (8192 * 4320)
 #define ROUNDING 4 /* fewer columns or rows of bars are none */
 
 struct gm_front_shape gm_front_shape(const Gm__VideoFacts *facts)
@@ -48,7 +49,8 @@ struct gm_front_bars gm_front_bars(const struct gm_front_shape *s, const AVFrame
     if (canvas_w < w + ROUNDING && canvas_h < h + ROUNDING) {
         return (struct gm_front_bars){0};
     }
-    if (canvas_w > MAX_SIDE || canvas_h > MAX_SIDE) {
+    bool grows = canvas_w * canvas_h > MAX_CANVAS;
+    if (canvas_w > MAX_SIDE || canvas_h > MAX_SIDE || grows) {
         return (struct gm_front_bars){0};
     }
     return (struct gm_front_bars){

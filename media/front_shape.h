@@ -25,7 +25,8 @@ struct gm_front_shape gm_front_shape(const Gm__VideoFacts *facts);
 /* Sample aspect of the picture: upright, valid. */
 AVRational gm_front_aspect(const struct gm_front_shape *s, const AVFrame *picture);
 /* The bars that a picture of width_px x height_px (as decoded) needs. Fewer than 4 columns and
- * rows in all are none: that is rounding. A canvas above 16384 is none either. */
+ * rows in all are none: that is rounding. A canvas above 16384 px a side or
+ * 8192x4320 px in all is none either: the picture is stretched. */
 struct gm_front_bars gm_front_bars(const struct gm_front_shape *s, const AVFrame *picture);
 
 #endif

@@ -13,6 +13,7 @@
 #include <libavfilter/buffersrc.h>
 
 #include "media/av.h"
+#include "media/child_io.h"
 #include "media/chunk_io.h"
 #include "media/front.h"
 #include "media/front_shape.h"
@@ -147,6 +148,43 @@ static void chunks_with_context_equal_the_whole(void **state)
         free_pictures(in, FRAMES);
         free_pictures(whole, FRAMES);
     }
+}
+
+/* Deinterlacing of pictures of several sizes and formats. */
+static void hash_fields(struct gm_sha256 *h, void *arg)
+{
+    static const enum AVPixelFormat formats[] = {AV_PIX_FMT_YUV420P, AV_PIX_FMT_YUV422P10LE,
+                                                 AV_PIX_FMT_YUV444P};
+    (void)arg;
+    for (int k = 0; k < 12; k++) {
+        struct setup s;
+        int64_t tag;
+        int width = 40 + k * 7;
+        int height = 32 + k * 3;
+        open_front(&s, k % 2 == 0 ? BWDIF : "bwdif=mode=send_frame:parity=bff:deint=all", width,
+                   height, 0);
+        for (int i = 0; i <= 4; i++) {
+            AVFrame *p = i < 4 ? clip_picture(width, height, formats[k % 3], i) : NULL;
+            assert_int_equal(
+                p != NULL ? gm_front_push(s.front, p, i, NULL) : gm_front_end(s.front, NULL), 0);
+            av_frame_free(&p);
+            while ((p = gm_front_next(s.front, &tag)) != NULL) {
+                child_add_frame(h, p);
+            }
+        }
+        gm_front_destroy(&s.front);
+    }
+}
+
+static void plain_c_filters_the_same(void **state)
+{
+    uint8_t with[32], without[32], sse2[32];
+    (void)state;
+    child_hash(NULL, hash_fields, NULL, with);
+    child_hash("none", hash_fields, NULL, without);
+    child_hash("mmx+mmxext+sse+sse2", hash_fields, NULL, sse2);
+    assert_memory_equal(with, without, 32);
+    assert_memory_equal(with, sse2, 32);
 }
 
 static void what_a_chunk_left_is_forgotten(void **state)
@@ -315,6 +353,7 @@ static void bars_follow_from_the_shapes(void **state)
         {720, 576, {64, 45}, false, 90, 720, 576, {16, 15}, {576, 960, 0, 120}},
         {720, 576, {64, 45}, false, 0, 720, 576, {1, 1000}, {1024, 576, 152, 0}},
         {640, 360, {1, 1}, false, 0, 16, 16000, {1, 1}, {0}}, /* no canvas is that large */
+        {640, 360, {1, 1}, false, 0, 16, 9000, {1, 1}, {0}},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -371,6 +410,7 @@ static void filters_that_break_the_rule_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_c_filters_the_same),
         cmocka_unit_test(chunks_with_context_equal_the_whole),
         cmocka_unit_test(what_a_chunk_left_is_forgotten),
         cmocka_unit_test(pictures_of_another_kind_come_in_order),

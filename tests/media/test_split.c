@@ -26,12 +26,22 @@ struct farm {
     struct gm_err err;
 };
 
-static int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, size_t skips)
+static int farm_run_fields(struct farm *farm, const char *path, bool fields,
+                           const Gm__SkipItems *skip, size_t skips)
 {
     static const struct folder_pipeline params = {.audio = true};
     static const char *const tasks[] = {"inspect", "plan", "split"};
     int rc = 0;
     *farm = (struct farm){.pipeline = folder_pipeline(&params)};
+    for (size_t i = 0; fields && i < farm->pipeline->n_tasks; i++) {
+        if (farm->pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            Gm__EncodeParams *encode = farm->pipeline->tasks[i]->encode;
+            if (encode->deinterlace != protobuf_c_empty_string) {
+                free(encode->deinterlace);
+            }
+            encode->deinterlace = strdup("on");
+        }
+    }
     assert_int_equal(folder_io_create(path, farm->pipeline, &farm->f, &farm->err), 0);
     for (int i = 0; rc == 0 && i < 3; i++) {
         struct folder_run run = {.task = tasks[i]};
@@ -42,6 +52,11 @@ static int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *sk
         rc = folder_io_run(farm->f, &run, NULL, &farm->err);
     }
     return rc;
+}
+
+static int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, size_t skips)
+{
+    return farm_run_fields(farm, path, false, skip, skips);
 }
 
 static void farm_fini(struct farm *farm)
@@ -119,6 +134,46 @@ static void assert_pictures(const struct farm *farm, const struct clip *clip, in
                 assert_int_equal(step.stats.replaced, 0);
             }
         }
+        gm_frames_destroy(&frames);
+    }
+    assert_int_equal(at, clip->frame_count);
+}
+
+/* Each chunk, decoded alone, gives the frame before its first and the one after its last. */
+static void assert_context(const struct farm *farm, const struct clip *clip, int source)
+{
+    uint32_t items = folder_io_items(farm->f, "split", 0, 0);
+    size_t at = 0;
+    assert_true(items >= 2);
+    for (uint32_t i = 0; i < items; i++) {
+        struct run run = {farm, i, i + 1, source};
+        struct gm_frames_source from = {&run, next_chunk, source_fd, NULL};
+        struct gm_frames *frames;
+        struct gm_frames_step step = {0};
+        struct gm_err err;
+        uint8_t hash[32];
+        size_t beside = 0;
+        bool begun = false;
+        assert_int_equal(gm_frames_create(&from, &frames, &err), 0);
+        while (step.event != GM_FRAMES_RUN_END) {
+            assert_int_equal(gm_frames_next(frames, &step, &err), 0);
+            if (step.event == GM_FRAMES_BESIDE) {
+                clip_hash(step.picture, hash);
+                assert_memory_equal(hash, clip->frames[begun ? at : at - 1].sha256, 32);
+                beside++;
+            } else if (step.event == GM_FRAMES_PICTURE) {
+                begun = true;
+                at++;
+            } else if (step.event == GM_FRAMES_CHUNK_END) {
+                assert_int_equal(step.header->n_before, i > 0);
+                assert_int_equal(step.header->n_after, i + 1 < items);
+                assert_true(i == 0 || step.header->before[0]->out_ts ==
+                                          step.header->frames[0]->out_ts - STEP);
+                assert_true(i + 1 == items || step.header->after[0]->out_ts == step.header->end_ts);
+                assert_int_equal(step.stats.replaced, 0);
+            }
+        }
+        assert_int_equal(beside, (i > 0) + (i + 1 < items));
         gm_frames_destroy(&frames);
     }
     assert_int_equal(at, clip->frame_count);
@@ -372,10 +427,40 @@ static void real_clips_give_the_frames_that_a_decoder_shows(void **state)
     assert_true(clips > 20);
 }
 
+static void chunks_hold_the_frames_beside_them(void **state)
+{
+    static const struct {
+        const char *encoder, *options, *format;
+    } rows[] = {
+        {"libx264", "preset=ultrafast,bf=3,g=50", "mov"},
+        {"libx264", "preset=veryfast,bf=3,g=76,sc_threshold=0,b_strategy=0,x264-params=open-gop=1",
+         "mpegts"},
+        {"libx264", "preset=veryfast,bf=2,g=1000", "mp4"},
+        {"mpeg2video", "bf=2,g=18", "mpegts"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct clip *clip = clip_make(rows[i].encoder, rows[i].options, 320);
+        struct movie movie = {.format = rows[i].format};
+        struct farm farm;
+        char path[4096];
+        movie_write(clip, &movie, path);
+        assert_int_equal(farm_run_fields(&farm, path, true, NULL, 0), 0);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_pictures(&farm, clip, fd, 0);
+        assert_context(&farm, clip, fd);
+        (void)close(fd);
+        farm_fini(&farm);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
 int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chunks_hold_the_frames_beside_them),
         cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
