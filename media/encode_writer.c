@@ -88,7 +88,8 @@ static int open_encoder(struct gm_encode_writer *w, struct gm_vbv_limits *limits
                                        .facts = w->p.facts,
                                        .timescale = policy->timescale,
                                        .rate = gm_av_rational(policy->timescale_rate),
-                                       .limits = w->capped ? limits : NULL};
+                                       .limits = w->capped ? limits : NULL,
+                                       .crf_centi = w->p.crf_centi};
     int rc = gm_encoder_open(&params, &w->encoder, err);
     if (rc == 0 && w->capped && !has_planned_headers(w)) {
         gm_encoder_close(&w->encoder);
@@ -474,6 +475,15 @@ bool gm_encode_writer_holds(const struct gm_encode_writer *w)
     return !w->capped || gm_bucket_holds(&w->walk.bucket, gm_vbv_entry(&w->walk.vbv), w->last);
 }
 
+int64_t gm_encode_writer_bits(const struct gm_encode_writer *w)
+{
+    int64_t bits = 0;
+    for (size_t i = 0; i < w->segment_count; i++) {
+        bits += (int64_t)w->segments[i].meta.size * 8;
+    }
+    return bits;
+}
+
 void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *out)
 {
     gm__rendition_chunk_meta__init(out);
@@ -481,7 +491,7 @@ void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *o
     out->n_segments = w->segment_count;
     out->segments = w->metas;
     out->buffer = w->capped ? &w->buffer : NULL;
-    out->tries = w->p.attempt + 1;
+    out->crf_centi = w->p.crf_centi;
 }
 
 size_t gm_encode_writer_files(const struct gm_encode_writer *w, const Gm__WFile **out)

@@ -16,6 +16,7 @@ struct gm_encode_writer_params {
     const Gm__VideoFacts *facts;   /* borrowed */
     const Gm__ChunkHeader *header; /* borrowed until finish; has frames */
     uint32_t attempt;              /* of this chunk at keeping its buffer: gm_vbv_limits */
+    int32_t crf_centi;             /* instead of the plan's, hundredths; 0: the plan's */
 };
 
 /* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM. */
@@ -32,6 +33,8 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err) GM_M
 /* After finish: does the chunk keep its promise to its neighbours (media/vbv.h)? True where there
  * is no cap. False: it must be encoded again with the next attempt. */
 bool gm_encode_writer_holds(const struct gm_encode_writer *w);
+/* After finish: of all segments, boxes included. */
+int64_t gm_encode_writer_bits(const struct gm_encode_writer *w);
 /* After finish: the segments' metas, borrowed until close. */
 void gm_encode_writer_meta(struct gm_encode_writer *w, Gm__RenditionChunkMeta *out);
 /* After finish: one WFile a segment; strings borrowed until close. */

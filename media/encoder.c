@@ -86,7 +86,7 @@ int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *pa
     const Gm__Rendition *r = params->rendition;
     const struct gm_vbv_limits *l = params->limits;
     const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
-    int32_t crf = r->encode->crf;
+    int32_t crf = params->crf_centi > 0 ? params->crf_centi : r->encode->crf * 100;
     if (r->maxrate_bps <= 0) {
         return crf;
     }
@@ -94,8 +94,8 @@ int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *pa
     ctx->rc_buffer_size = (int)(l != NULL ? l->buffer_bits : r->bufsize_bits);
     if (l != NULL) {
         ctx->rc_initial_buffer_occupancy = (int)l->init_bits;
-        crf += l->crf_add;
-        crf = codec != NULL && crf > codec->max_crf ? codec->max_crf : crf;
+        crf += l->crf_add * 100;
+        crf = codec != NULL && crf > codec->max_crf * 100 ? codec->max_crf * 100 : crf;
     }
     return crf;
 }

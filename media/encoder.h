@@ -22,6 +22,7 @@ struct gm_encoder_params {
     /* Of a chunk: what it may take of the rendition's declared buffer; borrowed for the call. NULL:
      * the plan's own look at the headers, or no cap. */
     const struct gm_vbv_limits *limits;
+    int32_t crf_centi; /* hundredths, instead of the rendition's; 0: the rendition's */
 };
 
 /* Errors: INVAL  sizes, rates or qualities out of range, or a codec without an encoder

@@ -34,7 +34,7 @@ const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
                       struct gm_err *err) GM_MUST_CHECK;
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
- * Returns the crf to encode with. */
+ * Returns the crf to encode with, in hundredths. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);
 /* "<prefix>-<what the loaded library's version function or string says>", made of letters, digits,
  * '.', '-', '+' and '_'; where the symbol is not found, libavcodec's own version. call: the symbol

@@ -49,7 +49,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         ctx->framerate = (AVRational){MAX_RATE, 1};
     }
     (void)snprintf(number, sizeof number, "%" PRId32,
-                   p->qp >= 0 ? p->qp : gm_encoder_limit(ctx, params));
+                   p->qp >= 0 ? p->qp : (gm_encoder_limit(ctx, params) + 50) / 100);
     int rc = gm_encoder_option(ctx, "preset", preset, err);
     if (rc == 0) {
         rc = gm_encoder_option(ctx, p->qp >= 0 ? "qp" : "crf", number, err);

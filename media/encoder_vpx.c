@@ -41,7 +41,8 @@ static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *para
     const Gm__EncodeParams *p = params->rendition->encode;
     char number[16];
     if (p->qp < 0) {
-        (void)snprintf(number, sizeof number, "%" PRId32, gm_encoder_limit(ctx, params));
+        (void)snprintf(number, sizeof number, "%" PRId32,
+                       (gm_encoder_limit(ctx, params) + 50) / 100);
         /* with a rate: the library's `constrained quality`, which keeps the average below it */
         ctx->bit_rate = ctx->rc_max_rate;
         return gm_encoder_option(ctx, "crf", number, err);

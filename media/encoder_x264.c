@@ -28,7 +28,8 @@ static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *para
         snprintf(number, sizeof number, "%" PRId32, p->qp);
         return gm_encoder_option(ctx, "qp", number, err);
     }
-    snprintf(number, sizeof number, "%" PRId32, gm_encoder_limit(ctx, params));
+    int32_t crf = gm_encoder_limit(ctx, params);
+    snprintf(number, sizeof number, "%" PRId32 ".%02" PRId32, crf / 100, crf % 100);
     return gm_encoder_option(ctx, "crf", number, err);
 }
 

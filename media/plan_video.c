@@ -10,6 +10,7 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/bitstream.h"
+#include "media/budget.h"
 #include "media/encoder.h"
 #include "media/fmp4.h"
 #include "media/ladder.h"
@@ -28,6 +29,7 @@
 #define MAX_RATE 1000000000   /* bits a second */
 #define MIN_RATE 16000
 #define DEFAULT_BUFFER_S 2
+#define AVERAGE_TO_CAP 2      /* cap of a rendition that has an average and no cap of its own */
 #define MAX_BUFFER 2000000000 /* bits: libavcodec counts them in an int */
 #define SCALE_FLAGS "bicubic+accurate_rnd+full_chroma_int+bitexact"
 
@@ -231,6 +233,7 @@ struct wish {
     const struct gm_rung *rung;
     const Gm__EncodeParams *params;
     bool own_cap; /* a maxrate there is the rung's own */
+    bool own_bitrate;
 };
 
 static struct wish wish_for(const Gm__EncodeParams *params, const struct gm_rung *rung)
@@ -238,10 +241,10 @@ static struct wish wish_for(const Gm__EncodeParams *params, const struct gm_rung
     for (size_t i = 0; i < params->n_renditions; i++) {
         const Gm__RungParams *own = params->renditions[i];
         if (own->short_side == rung->short_side && own->encode != NULL) {
-            return (struct wish){rung, own->encode, own->own_cap};
+            return (struct wish){rung, own->encode, own->own_cap, own->own_bitrate};
         }
     }
-    return (struct wish){rung, params, false};
+    return (struct wish){rung, params, false, false};
 }
 
 /* The ladder's cap in the rendition's codec. */
@@ -251,15 +254,26 @@ static double table_cap(const struct wish *w)
     return (double)w->rung->maxrate_bps * (codec != NULL ? codec->cap_percent : 100) / 100.0;
 }
 
+/* The average asked for; 0: none. */
+static int64_t average(const struct wish *w, const struct wish *top)
+{
+    double ratio = w->own_bitrate ? 1 : table_cap(w) / table_cap(top);
+    double bps = (double)w->params->bitrate_bps * ratio;
+    return w->params->bitrate_bps <= 0 ? 0 : bps < MIN_RATE ? MIN_RATE : (int64_t)bps;
+}
+
 /* Cap and buffer: from the ladder's table, scaled, or in its ratio to a cap for the largest. */
 static void set_cap(Gm__Rendition *r, const struct wish *w, const struct wish *top)
 {
     const Gm__EncodeParams *p = w->params;
-    if (p->qp >= 0 || (p->maxrate_bps <= 0 && p->maxrate_scale <= 0)) {
+    bool capped = p->maxrate_bps > 0 || p->bitrate_bps > 0 || p->maxrate_scale > 0;
+    if (p->qp >= 0 || !capped) {
         return;
     }
     double scaled = table_cap(w) * p->maxrate_scale;
-    if (p->maxrate_bps > 0) {
+    if (p->maxrate_bps <= 0 && p->bitrate_bps > 0) {
+        scaled = AVERAGE_TO_CAP * (double)average(w, top);
+    } else if (p->maxrate_bps > 0) {
         double ratio = w->own_cap ? 1 : table_cap(w) / table_cap(top);
         scaled = (double)p->maxrate_bps * ratio;
     }
@@ -267,6 +281,21 @@ static void set_cap(Gm__Rendition *r, const struct wish *w, const struct wish *t
     double seconds = p->buffer_s > 0 ? p->buffer_s : DEFAULT_BUFFER_S;
     double bits = (double)r->maxrate_bps * seconds;
     r->bufsize_bits = bits > MAX_BUFFER ? MAX_BUFFER : (int64_t)bits;
+}
+
+/* The average, and the crf to analyze at: near the one that it will lead to. */
+static void set_average(Gm__Rendition *r, const Gm__VideoFacts *v, const struct wish *w,
+                        const struct wish *top)
+{
+    const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
+    r->encode->bitrate_bps = average(w, top);
+    if (r->encode->bitrate_bps > 0 && codec != NULL) {
+        int32_t centi =
+            gm_budget_reference(r->encode->bitrate_bps, (uint64_t)r->width_px * r->height_px,
+                                v->frame_rate->num, v->frame_rate->den, codec->default_crf * 100);
+        int32_t crf = (centi + 50) / 100;
+        r->encode->crf = crf > codec->max_crf ? codec->max_crf : crf;
+    }
 }
 
 static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const struct wish *top,
@@ -291,6 +320,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const
     r->encode = (Gm__EncodeParams *)gm_message_dup(&own.base);
     int rc = r->encode != NULL ? 0 : gm_err_nomem(err);
     if (rc == 0) {
+        set_average(r, v, wish, top);
         rc = gm_fs_path(name, sizeof name, err, "%up", rung->short_side);
     }
     if (rc == 0) {

@@ -60,6 +60,7 @@ const struct gm_task_type *gm_task_type_find(const char *type); /* NULL: unknown
 int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
+int gm_task_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_loudness(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;
 int gm_task_audio(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err) GM_MUST_CHECK;

@@ -9,7 +9,7 @@ static const struct gm_task_type types[] = {
     {"audio", gm_task_audio},       {"thumbnails", gm_task_thumbnails},
     {"mp4", gm_task_mp4},           {"package", gm_task_package},
     {"verify", gm_task_verify},     {"subtitles", gm_task_subtitles},
-    {"loudness", gm_task_loudness},
+    {"loudness", gm_task_loudness}, {"analyze", gm_task_analyze},
 };
 
 const struct gm_task_type *gm_task_type_find(const char *type)

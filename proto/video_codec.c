@@ -93,6 +93,11 @@ static const struct gm_video_codec vp9 = {"vp9", 0, 63, 33, 63, 1, 75, vp9_profi
 
 const struct gm_video_codec *const gm_video_codecs[] = {&h264, &hevc, &av1, &vp9, NULL};
 
+bool gm_video_codec_is_fine(const struct gm_video_codec *codec)
+{
+    return codec == &h264 || codec == &hevc;
+}
+
 const struct gm_video_codec *gm_video_codec_find(const char *name)
 {
     for (size_t i = 0; gm_video_codecs[i] != NULL; i++) {

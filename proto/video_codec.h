@@ -35,6 +35,8 @@ extern const struct gm_video_codec *const gm_video_codecs[];
 
 /* These give NULL for an unknown name. Level names: "4" and "4.0" are the same. */
 const struct gm_video_codec *gm_video_codec_find(const char *name);
+/* Its encoder takes fractions of a crf. */
+bool gm_video_codec_is_fine(const struct gm_video_codec *codec);
 const struct gm_video_profile *gm_video_profile_find(const struct gm_video_codec *codec,
                                                      const char *name);
 const struct gm_video_level *gm_video_level_find(const struct gm_video_codec *codec,

@@ -216,6 +216,13 @@ static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
         }
     }
     sum->chunks++;
+    if (r->crf_centi > 0) {
+        sum->min_crf_centi = sum->min_crf_centi == 0 || r->crf_centi < sum->min_crf_centi
+                                 ? r->crf_centi
+                                 : sum->min_crf_centi;
+        sum->max_crf_centi = r->crf_centi > sum->max_crf_centi ? r->crf_centi : sum->max_crf_centi;
+        sum->expected_score = r->expected_score;
+    }
     sum->chunks_retried += r->tries > 1;
 }
 

@@ -20,7 +20,9 @@ struct gm_media_sum {
     /* Renditions with a cap: all chunks' walks through the declared buffer, joined. */
     struct gm_bucket buffer;
     uint32_t chunks;
-    uint32_t chunks_retried; /* encoded more than once until the buffer held */
+    uint32_t chunks_retried;              /* encoded more than once, for the buffer or the budget */
+    int32_t min_crf_centi, max_crf_centi; /* that analyze led to; 0: it was not asked */
+    double expected_score;
 };
 
 struct gm_metas {

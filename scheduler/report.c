@@ -182,14 +182,15 @@ static json_t *encode_json(const Gm__EncodeParams *e)
     if (e == NULL) {
         return json_null();
     }
-    return json_pack("{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:b}", "codec",
-                     gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
-                     e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
-                     e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale",
-                     e->maxrate_scale, "maxrate_bps",
-                     e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(), "buffer_s",
-                     e->buffer_s, "deinterlace", gm_json_string(e->deinterlace), "watermark",
-                     (int)(e->watermark != NULL));
+    return json_pack(
+        "{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:o, s:o, s:b}", "codec",
+        gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
+        e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
+        e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale", e->maxrate_scale,
+        "maxrate_bps", e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(), "buffer_s",
+        e->buffer_s, "bitrate_bps", e->bitrate_bps > 0 ? json_integer(e->bitrate_bps) : json_null(),
+        "quality", gm_report_quality(e->quality), "deinterlace", gm_json_string(e->deinterlace),
+        "watermark", (int)(e->watermark != NULL));
 }
 
 static const Gm__EncodeParams *requested(const struct report *r)
@@ -304,8 +305,9 @@ static json_t *renditions_json(const struct report *r)
             (json_int_t)sum.peak_bps);
         if (j != NULL) {
             (void)json_object_set_new(j, "colour", gm_report_colour(v));
-            (void)json_object_set_new(j, "buffer",
-                                      gm_report_buffer(v, &sum, gm_report_encode_is_done(&r->job)));
+            bool whole = gm_report_encode_is_done(&r->job);
+            (void)json_object_set_new(j, "buffer", gm_report_buffer(v, &sum, whole));
+            (void)json_object_set_new(j, "analyzed", gm_report_analyzed(&sum, whole));
         }
         if (json_array_append_new(list, j) != 0) {
             json_decref(list);

@@ -24,3 +24,21 @@ json_t *gm_report_buffer(const Gm__Rendition *v, const struct gm_media_sum *sum,
                      "lowest_bits", (json_int_t)lowest, "underflow", (int)(lowest < 0),
                      "chunks_retried", (json_int_t)sum->chunks_retried);
 }
+
+json_t *gm_report_quality(const Gm__QualityTarget *q)
+{
+    return q == NULL ? json_null()
+                     : json_pack("{s:s, s:f, s:i, s:i, s:i}", "metric", q->metric, "target",
+                                 q->target, "min_crf", (int)q->min_crf, "max_crf", (int)q->max_crf,
+                                 "samples", (int)q->samples);
+}
+
+json_t *gm_report_analyzed(const struct gm_media_sum *sum, bool whole)
+{
+    if (!whole || sum->min_crf_centi == 0) {
+        return json_null();
+    }
+    return json_pack("{s:f, s:f, s:o}", "min_crf", sum->min_crf_centi / 100.0, "max_crf",
+                     sum->max_crf_centi / 100.0, "expected_score",
+                     sum->expected_score > 0 ? json_real(sum->expected_score) : json_null());
+}

@@ -9,6 +9,8 @@
 #include "scheduler/pipeline/params.h"
 
 #define RUNGS_MAX 16
+#define FINER 8 /* crf round the codec's default between which a quality is searched */
+#define COARSER 12
 #define SIDE_MIN 16
 #define SIDE_MAX 4320
 
@@ -19,11 +21,41 @@ static const struct gm_yaml *at(const struct gm_yaml *map, const char *key)
     return found != NULL ? found : map;
 }
 
+static int settle_target(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
+                         Gm__QualityTarget *q, struct gm_err *err)
+{
+    bool psnr = strcmp(q->metric, "psnr") == 0;
+    if (psnr ? q->target < 20 : q->target > 0.9999) {
+        return gm_yaml_fail(at(yaml, "target"), err, "the target of %s is %s", q->metric,
+                            psnr ? "20..60" : "0.5..0.9999");
+    }
+    if (q->min_crf < 0) {
+        q->min_crf = codec->default_crf - FINER;
+    }
+    if (q->max_crf < 0) {
+        q->max_crf = codec->default_crf + COARSER;
+    }
+    if (q->max_crf > codec->max_crf || q->min_crf > q->max_crf) {
+        return gm_yaml_fail(yaml, err,
+                            "crf %d to %d: in %s it goes from a lower to a higher one, at most %d",
+                            q->min_crf, q->max_crf, codec->name, codec->max_crf);
+    }
+    return 0;
+}
+
 static int settle_quality(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
                           Gm__EncodeParams *p, struct gm_err *err)
 {
-    static const char *const apart[][2] = {
-        {"qp", "crf"}, {"qp", "maxrate"}, {"qp", "buffer_s"}, {"maxrate", "maxrate_scale"}};
+    static const char *const apart[][2] = {{"qp", "crf"},
+                                           {"qp", "maxrate"},
+                                           {"qp", "buffer_s"},
+                                           {"qp", "bitrate"},
+                                           {"qp", "quality"},
+                                           {"crf", "bitrate"},
+                                           {"crf", "quality"},
+                                           {"bitrate", "quality"},
+                                           {"bitrate", "maxrate_scale"},
+                                           {"maxrate", "maxrate_scale"}};
     const struct gm_yaml *qp = gm_yaml_find(yaml, "qp");
     for (size_t i = 0; i < sizeof apart / sizeof apart[0]; i++) {
         const struct gm_yaml *one = gm_yaml_find(yaml, apart[i][0]);
@@ -48,7 +80,10 @@ static int settle_quality(const struct gm_yaml *yaml, const struct gm_video_code
         return gm_yaml_fail(at(yaml, "qp"), err, "qp of %s is %d..%d", codec->name,
                             codec->min_quality, codec->max_qp);
     }
-    return 0;
+    if (p->bitrate_bps > 0 && p->maxrate_bps > 0 && p->maxrate_bps < p->bitrate_bps) {
+        return gm_yaml_fail(at(yaml, "maxrate"), err, "`maxrate` is below `bitrate`");
+    }
+    return p->quality != NULL ? settle_target(at(yaml, "quality"), codec, p->quality, err) : 0;
 }
 
 static int fail_profile(const struct gm_yaml *yaml, const struct gm_video_codec *codec,
@@ -151,9 +186,28 @@ static void forget(char **text)
     }
 }
 
+/* What the rung says of its quality replaces what the task says. */
+static void forget_aims(const struct gm_yaml *node, Gm__RungParams *rung, bool other_codec)
+{
+    Gm__EncodeParams *p = rung->encode;
+    bool fixed = gm_yaml_find(node, "crf") != NULL || gm_yaml_find(node, "qp") != NULL;
+    rung->own_bitrate = gm_yaml_find(node, "bitrate") != NULL;
+    if (fixed) {
+        p->bitrate_bps = 0;
+    }
+    if (p->quality != NULL && (fixed || rung->own_bitrate)) {
+        gm__quality_target__free_unpacked(p->quality, NULL);
+        p->quality = NULL;
+    }
+    if (p->quality != NULL && other_codec) {
+        p->quality->min_crf = p->quality->max_crf = -1;
+    }
+}
+
 static int fill_rung(const struct gm_yaml *node, Gm__RungParams *rung, struct gm_err *err)
 {
     Gm__EncodeParams *p = rung->encode;
+    bool other = false;
     const struct gm_yaml *codec = gm_yaml_find(node, "codec");
     const char *name = NULL;
     if (codec != NULL) {
@@ -162,6 +216,7 @@ static int fill_rung(const struct gm_yaml *node, Gm__RungParams *rung, struct gm
             return rc;
         }
         if (strcmp(name, p->codec) != 0) {
+            other = true;
             p->crf = p->qp = -1;
             p->bit_depth = 0;
             forget(&p->profile);
@@ -169,6 +224,7 @@ static int fill_rung(const struct gm_yaml *node, Gm__RungParams *rung, struct gm
             forget(&p->level);
         }
     }
+    forget_aims(node, rung, other);
     rung->own_cap = gm_yaml_find(node, "maxrate") != NULL || gm_yaml_find(node, "maxrate_scale");
     if (gm_yaml_find(node, "maxrate_scale") != NULL) {
         p->maxrate_bps = 0;
@@ -202,7 +258,7 @@ static int add_rung(const struct gm_yaml *node, const Gm__EncodeParams *base, Gm
         return rc;
     }
     for (size_t i = 0; i < to->n_renditions; i++) {
-        if (to->renditions[i]->short_side == side) {
+        if (to->renditions[i] != NULL && to->renditions[i]->short_side == side) {
             return gm_yaml_fail(node, err, "rendition %u is there twice", side);
         }
     }
@@ -258,6 +314,33 @@ int gm_encode_check_ladder(const struct gm_yaml *encode, const Gm__PlanParams *p
         if (!there) {
             return gm_yaml_fail(node, err, "the ladder has no rendition %s", node->key);
         }
+    }
+    return 0;
+}
+
+static bool aims(const Gm__EncodeParams *p)
+{
+    return p->bitrate_bps > 0 || p->quality != NULL;
+}
+
+int gm_encode_check_analyze(const struct gm_yaml *encode, const Gm__EncodeParams *p,
+                            const struct gm_yaml *analyze, struct gm_err *err)
+{
+    bool wants = aims(p);
+    for (size_t i = 0; i < p->n_renditions; i++) {
+        wants = wants || aims(p->renditions[i]->encode);
+    }
+    if (wants && analyze == NULL) {
+        return gm_yaml_fail(encode, err,
+                            "`%s` needs a task before encode: analyze: { type: analyze, needs: "
+                            "[split] }",
+                            p->quality != NULL ? "quality" : "bitrate");
+    }
+    if (!wants && analyze != NULL) {
+        return gm_yaml_fail(analyze, err,
+                            "task `%s` (analyze) is for nothing: encode has neither `bitrate` nor "
+                            "`quality`",
+                            analyze->key);
     }
     return 0;
 }

@@ -15,5 +15,9 @@ int gm_encode_settle(const struct gm_yaml *yaml, Gm__EncodeParams *params,
 /* Each rendition named is a rung of the ladder. encode, plan: the tasks' YAML. Errors: CONFIG. */
 int gm_encode_check_ladder(const struct gm_yaml *encode, const Gm__PlanParams *plan,
                            struct gm_err *err) GM_MUST_CHECK;
+/* A bit rate or a quality to be reached needs an analyze task, and that needs one of them. analyze:
+ * NULL: there is none. Errors: CONFIG. */
+int gm_encode_check_analyze(const struct gm_yaml *encode, const Gm__EncodeParams *params,
+                            const struct gm_yaml *analyze, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

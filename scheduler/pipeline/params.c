@@ -16,6 +16,7 @@ static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
 static const char *const DAMAGE[] = {"salvage", "fail", NULL};
+static const char *const METRICS[] = {"ssim", "psnr", NULL};
 static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-left",
                                         "bottom-right", "center",    NULL};
 static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
@@ -68,6 +69,22 @@ static const struct gm_pipeline_param PARAMS[] = {
      "What an HDR source becomes: `sdr` by tone mapping, or `keep` (10 bits, not in h264)."},
     {"encode", "background", GM_PARAM_WORD, AT(EncodeParams, background), 0, 0, NULL, "\"#000000\"",
      false, "What a transparent source is laid on, `\"#rrggbb\"` in sRGB."},
+    {"encode", "bitrate", GM_PARAM_RATE, AT(EncodeParams, bitrate_bps), 16000, 1e9, NULL, NULL,
+     false,
+     "Average of the largest rendition over the programme instead of crf, bits a second; the "
+     "others' in the ladder's ratio."},
+    {"encode", "quality", GM_PARAM_MAP, AT(EncodeParams, quality), 0, 0, NULL, NULL, false,
+     "A score that every rendition is to reach, instead of crf."},
+    {"quality", "metric", GM_PARAM_CHOICE, AT(QualityTarget, metric), 0, 0, METRICS, "ssim", false,
+     "What is compared with the pictures that go into the encoder."},
+    {"quality", "target", GM_PARAM_DOUBLE, AT(QualityTarget, target), 0.5, 60, NULL, NULL, true,
+     "Mean score over the samples: SSIM 0.5..0.9999, PSNR 20..60 dB."},
+    {"quality", "min_crf", GM_PARAM_INT32, AT(QualityTarget, min_crf), 1, 63, NULL, NULL, false,
+     "Finest crf that is tried; the codec's default less 8."},
+    {"quality", "max_crf", GM_PARAM_INT32, AT(QualityTarget, max_crf), 1, 63, NULL, NULL, false,
+     "Coarsest crf that is tried; the codec's default and 12."},
+    {"quality", "samples", GM_PARAM_UINT32, AT(QualityTarget, samples), 1, 64, NULL, "4", false,
+     "Chunks that are tried, spread evenly over the programme."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
@@ -251,6 +268,22 @@ static int set_number(const struct gm_pipeline_param *row, const struct gm_yaml 
     return 0;
 }
 
+static int set_quality(const struct gm_yaml *node, Gm__QualityTarget **field, struct gm_err *err)
+{
+    if (node->kind != GM_YAML_MAP) {
+        return gm_yaml_fail(node, err, "quality is a map: { metric: ssim, target: 0.98 }");
+    }
+    Gm__QualityTarget *q = malloc(sizeof *q);
+    if (q == NULL) {
+        return gm_err_nomem(err);
+    }
+    gm__quality_target__init(q);
+    q->min_crf = q->max_crf = -1; /* the codec's: encode.c */
+    *field = q;
+    static const char *const none[] = {NULL};
+    return gm_params_fill("quality", node, node, none, q, err);
+}
+
 static int set_watermark(const struct gm_yaml *node, Gm__Watermark **field, struct gm_err *err)
 {
     if (node->kind != GM_YAML_MAP) {
@@ -332,6 +365,9 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
     case GM_PARAM_RUNGS: /* made when all else is known: encode.c */
         return 0;
     case GM_PARAM_MAP:
+        if (strcmp(row->name, "quality") == 0) {
+            return set_quality(node, (Gm__QualityTarget **)(void *)field, err);
+        }
         return set_watermark(node, (Gm__Watermark **)(void *)field, err);
     }
     return gm_err_set(err, GM_E_BUG, 0, "parameter %s has no type", row->name);
@@ -388,7 +424,7 @@ static bool is_of_rung(const struct gm_pipeline_param *row)
 {
     static const char *const names[] = {"codec",   "preset",   "crf",       "qp",
                                         "profile", "level",    "bit_depth", "maxrate_scale",
-                                        "maxrate", "buffer_s", "hdr"};
+                                        "maxrate", "buffer_s", "hdr",       "bitrate"};
     bool found = false;
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         found = found || strcmp(row->name, names[i]) == 0;

@@ -45,7 +45,7 @@ static const struct shape SHAPES[] = {
     {"inspect", T_INSPECT, 0, 0, 0, true, true},
     {"plan", T_PLAN, T_INSPECT, 0, 0, true, true},
     {"split", T_SPLIT, T_PLAN, 0, 0, true, true},
-    {"analyze", T_ANALYZE, T_SPLIT, 0, T_ENCODE, false, false},
+    {"analyze", T_ANALYZE, T_SPLIT, 0, T_ENCODE, false, true},
     {"encode", T_ENCODE, T_SPLIT, T_ANALYZE, 0, false, true},
     {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, true},
     {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
@@ -490,15 +490,23 @@ static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsi
     return 0;
 }
 
-static int check_ladder(const struct parse *p, struct gm_err *err)
+/* What encode says of other tasks. */
+static int check_encode(const struct parse *p, struct gm_err *err)
 {
-    const struct gm_yaml *encode = NULL;
+    const struct node *encode = NULL;
+    const struct gm_yaml *analyze = NULL;
     const Gm__PlanParams *plan = NULL;
     for (size_t i = 0; i < p->count; i++) {
-        encode = p->nodes[i].shape->bit == T_ENCODE ? p->nodes[i].yaml : encode;
-        plan = p->nodes[i].shape->bit == T_PLAN ? p->nodes[i].task->plan : plan;
+        const struct node *n = &p->nodes[i];
+        encode = n->shape->bit == T_ENCODE ? n : encode;
+        analyze = n->shape->bit == T_ANALYZE ? n->yaml : analyze;
+        plan = n->shape->bit == T_PLAN ? n->task->plan : plan;
     }
-    return encode != NULL && plan != NULL ? gm_encode_check_ladder(encode, plan, err) : 0;
+    if (encode == NULL || plan == NULL) {
+        return 0;
+    }
+    int rc = gm_encode_check_ladder(encode->yaml, plan, err);
+    return rc < 0 ? rc : gm_encode_check_analyze(encode->yaml, encode->task->encode, analyze, err);
 }
 
 static int parse_tasks(struct parse *p, struct gm_err *err)
@@ -531,7 +539,7 @@ static int parse_tasks(struct parse *p, struct gm_err *err)
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         rc = check_edges(p, &p->nodes[i], there, err);
     }
-    return rc == 0 ? check_ladder(p, err) : rc;
+    return rc == 0 ? check_encode(p, err) : rc;
 }
 
 int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipeline **out,
