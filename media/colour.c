@@ -21,6 +21,13 @@ static bool is_jpeg(enum AVPixelFormat format)
     return desc != NULL && strncmp(desc->name, "yuvj", 4) == 0;
 }
 
+/* Luma alone: images. Codecs of video have a rule of their own, which the facts then say. */
+static bool is_grey(enum AVPixelFormat format)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
+    return desc != NULL && desc->nb_components <= 2 && (desc->flags & AV_PIX_FMT_FLAG_PAL) == 0;
+}
+
 bool gm_colour_is_hdr(enum AVColorTransferCharacteristic transfer)
 {
     return transfer == AVCOL_TRC_SMPTE2084 || transfer == AVCOL_TRC_ARIB_STD_B67;
@@ -142,7 +149,8 @@ struct gm_colour gm_colour_complete(struct gm_colour c, int width_px, int height
     if (!transfer_known(c.transfer)) {
         c.transfer = transfer_of_primaries(c.primaries);
     }
-    if (rgb || is_jpeg(format)) {
+    bool grey = is_grey(format) && c.range == AVCOL_RANGE_UNSPECIFIED;
+    if (rgb || grey || is_jpeg(format)) {
         c.range = AVCOL_RANGE_JPEG;
     } else if (c.range != AVCOL_RANGE_JPEG) {
         c.range = AVCOL_RANGE_MPEG;

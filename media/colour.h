@@ -13,11 +13,13 @@
  *
  * What a source does not say is guessed as players guess it, so that a rendition, which says all
  * of it, looks as the source did:
- *   matrix      that of the primaries where they are known; else BT.709 for pictures of 1280
- * columns or 577 lines and more, BT.601 below (BT.470BG where the lines are 576 or 288, SMPTE 170M
- * else) primaries   those that go with the transfer or the matrix transfer    BT.709's curve (under
- * BT.601's and BT.2020's names where the primaries are theirs) range       limited; full for RGB,
- * which has no other, and for JPEG's formats See: ISO/IEC 23091-2 (values), docs/colour.md.
+ * - matrix: that of the primaries where they are known; else BT.709 for pictures of 1280 columns
+ *   or 577 lines and more, BT.601 below (BT.470BG where the lines are 576 or 288, else SMPTE 170M)
+ * - primaries: those that go with the transfer or the matrix
+ * - transfer: BT.709's curve, under BT.601's and BT.2020's names where the primaries are theirs
+ * - range: limited; full for RGB, which has no other, for JPEG's formats and for luma alone
+ *
+ * See: ISO/IEC 23091-2 (values), docs/colour.md.
  */
 struct gm_colour {
     enum AVColorPrimaries primaries;

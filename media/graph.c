@@ -154,16 +154,17 @@ static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i)
             gm_watermark_place(o->watermark, o->width_px, o->height_px);
         char filters[GM_WATERMARK_FILTERS_SIZE];
         char enable[GM_WATERMARK_ENABLE_SIZE];
-        gm_watermark_filters(o->watermark, &place, o->matrix, o->height_px, filters);
+        bool deep = o->format == AV_PIX_FMT_YUV420P10LE;
+        gm_watermark_filters(o->watermark, &place, o->matrix, o->height_px, deep, filters);
         gm_watermark_enable(o->watermark, g->timescale, enable);
         (void)snprintf(name, sizeof name, "w%zu", i);
         gm_buf_printf(text, ";");
         write_source(text, name, o->watermark->image, (AVRational){1, 1}, g->timescale);
         gm_buf_printf(text, ",%s[v%zu];[m%zu][v%zu]", filters, i, i, i);
         gm_buf_printf(text,
-                      "overlay=x=%" PRIu32 ":y=%" PRIu32 ":eval=init:format=yuv420:"
+                      "overlay=x=%" PRIu32 ":y=%" PRIu32 ":eval=init:format=%s:"
                       "eof_action=repeat:repeatlast=1%s",
-                      place.x_px, place.y_px, enable);
+                      place.x_px, place.y_px, deep ? "yuv420p10" : "yuv420", enable);
         write_format(text, o->format);
     }
     gm_buf_printf(text, ",buffersink@o%zu", i);

@@ -49,6 +49,9 @@ static int make_graphs(struct gm_rungs *r, const Gm__Policy *policy, const Gm__P
         if (how != NULL) {
             rc = gm_watermark_create(how, pipeline, &rung->mark, err);
         }
+        if (rc == 0 && how != NULL) {
+            rc = gm_watermark_light(rung->mark, gm_colour_of_rendition(d), err);
+        }
         rung->group = gm_colour_is_kept(d) ? KEPT : SDR;
         rung->output = counts[rung->group]++;
         outputs[rung->group][rung->output] =

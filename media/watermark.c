@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/graph.h"
+#include "media/graphics.h"
 #include "media/image.h"
 
 #define MAX_TIME_S 604800
@@ -54,6 +56,52 @@ int gm_watermark_create(const Gm__Watermark *how, const Gm__Pipeline *pipeline,
     }
     *out = w;
     return 0;
+}
+
+static void light_row(const struct gm_graphics *g, uint8_t *row, int width)
+{
+    for (int x = 0; x < width; x++) {
+        uint8_t *pixel = row + (ptrdiff_t)4 * x;
+        double signal[3];
+        gm_graphics_rgb(g, pixel, signal);
+        for (int i = 0; i < 3; i++) {
+            pixel[i] = (uint8_t)(signal[i] * 255 + 0.5);
+        }
+    }
+}
+
+int gm_watermark_light(struct gm_watermark *w, struct gm_colour picture, struct gm_err *err)
+{
+    const struct gm_graph_output output = {.filters = "format=rgba", .format = AV_PIX_FMT_RGBA};
+    struct gm_graph *graph = NULL;
+    struct gm_graphics *graphics = NULL;
+    AVFrame *image = NULL;
+    if (!gm_colour_is_hdr(picture.transfer)) {
+        return 0;
+    }
+    int rc = gm_graph_create(&output, 1, 1, &graph, err);
+    if (rc == 0) {
+        rc = gm_graph_push(graph, w->image, 0, err);
+    }
+    if (rc == 0) {
+        image = av_frame_clone(gm_graph_get(graph, 0));
+        rc = image != NULL && av_frame_make_writable(image) >= 0 ? 0 : gm_err_nomem(err);
+    }
+    if (rc == 0) {
+        rc = gm_graphics_create(picture, &graphics, err);
+    }
+    for (int y = 0; rc == 0 && y < image->height; y++) {
+        light_row(graphics, image->data[0] + (ptrdiff_t)y * image->linesize[0], image->width);
+    }
+    if (rc == 0) {
+        av_frame_free(&w->image);
+        w->image = image;
+        image = NULL;
+    }
+    av_frame_free(&image);
+    gm_graphics_destroy(&graphics);
+    gm_graph_destroy(&graph);
+    return rc;
 }
 
 void gm_watermark_destroy(struct gm_watermark **watermark)
@@ -159,13 +207,13 @@ static const char *matrix_name(enum AVColorSpace matrix, uint32_t lines)
 }
 
 void gm_watermark_filters(const struct gm_watermark *w, const struct gm_watermark_place *place,
-                          enum AVColorSpace matrix, uint32_t height_px,
+                          enum AVColorSpace matrix, uint32_t height_px, bool deep,
                           char out[GM_WATERMARK_FILTERS_SIZE])
 {
     (void)snprintf(out, GM_WATERMARK_FILTERS_SIZE,
                    "format=rgba,colorchannelmixer=aa=%.6f,scale=%" PRIu32 ":%" PRIu32
                    ":flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_color_matrix=%s:"
-                   "out_range=tv,setsar=1,format=yuva420p",
+                   "out_range=tv,setsar=1,format=%s",
                    w->how->opacity, place->width_px, place->height_px,
-                   matrix_name(matrix, height_px));
+                   matrix_name(matrix, height_px), deep ? "yuva420p10le" : "yuva420p");
 }

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "media.pb-c.h"
+#include "media/colour.h"
 
 /* The image that a pipeline lays over each rendition: read once, placed for each size. */
 
@@ -19,6 +20,11 @@ int gm_watermark_create(const Gm__Watermark *how, const Gm__Pipeline *pipeline,
                         struct gm_watermark **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_watermark_destroy(struct gm_watermark **watermark);
 
+/* For pictures in HDR: the image gets their signals, with its white at 203 cd/m2
+ * (media/graphics.h); for others nothing is done. Errors: MEDIA, NOMEM. */
+int gm_watermark_light(struct gm_watermark *watermark, struct gm_colour picture,
+                       struct gm_err *err) GM_MUST_CHECK;
+
 /* Where it lies on a picture of width_px x height_px (even, >= 2). All four are even; it lies
  * inside the picture whatever the image's shape. */
 struct gm_watermark_place {
@@ -29,10 +35,10 @@ struct gm_watermark_place gm_watermark_place(const struct gm_watermark *watermar
 
 #define GM_WATERMARK_FILTERS_SIZE 256
 /* The libavfilter chain from the image to what is laid over a limited-range 4:2:0 picture of
- * height_px lines with the colour matrix `matrix`. */
+ * height_px lines with the colour matrix `matrix`, in 10 bits (deep) or 8. */
 void gm_watermark_filters(const struct gm_watermark *watermark,
                           const struct gm_watermark_place *place, enum AVColorSpace matrix,
-                          uint32_t height_px, char out[GM_WATERMARK_FILTERS_SIZE]);
+                          uint32_t height_px, bool deep, char out[GM_WATERMARK_FILTERS_SIZE]);
 
 #define GM_WATERMARK_ENABLE_SIZE 128
 /* The option of the overlay filter that keeps it to its time window, ":enable='...'", or "" where

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavcodec/avcodec.h>
+
 #include "media/colour.h"
 #include "media/rungs.h"
 
@@ -112,6 +114,28 @@ static void assert_about(const int got[3], int a, int b, int c, int tolerance)
             fail_msg("got %d %d %d, not %d %d %d", got[0], got[1], got[2], a, b, c);
         }
     }
+}
+
+static void white_png(ProtobufCBinaryData *out)
+{
+    const AVCodec *codec = avcodec_find_encoder(AV_CODEC_ID_PNG);
+    AVCodecContext *ctx = avcodec_alloc_context3(codec);
+    AVPacket *packet = av_packet_alloc();
+    AVFrame *f = av_frame_alloc();
+    f->format = ctx->pix_fmt = AV_PIX_FMT_RGB24;
+    f->width = ctx->width = f->height = ctx->height = 16;
+    ctx->time_base = (AVRational){1, 25};
+    assert_true(av_frame_get_buffer(f, 0) >= 0 && avcodec_open2(ctx, codec, NULL) >= 0);
+    for (int y = 0; y < 16; y++) {
+        memset(f->data[0] + (ptrdiff_t)y * f->linesize[0], 255, 48);
+    }
+    assert_true(avcodec_send_frame(ctx, f) >= 0 && avcodec_receive_packet(ctx, packet) >= 0);
+    out->len = (size_t)packet->size;
+    out->data = malloc(out->len);
+    memcpy(out->data, packet->data, out->len);
+    av_frame_free(&f);
+    av_packet_free(&packet);
+    avcodec_free_context(&ctx);
 }
 
 static void hdr_is_kept_for_one_and_mapped_for_the_other(void **state)
@@ -222,12 +246,47 @@ static void tiles_get_sdr_with_captions_and_without_light(void **state)
     teardown(&f);
 }
 
+/* A white PNG of 16x16 over all of the picture: white of SDR on both. */
+static void a_watermark_has_the_white_of_sdr(void **state)
+{
+    struct fixture f;
+    Gm__Watermark how = GM__WATERMARK__INIT;
+    Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
+    Gm__Asset asset = GM__ASSET__INIT, *assets[1] = {&asset};
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    struct gm_err err = {0};
+    int kept[3], sdr[3];
+    (void)state;
+    asset.name = "w.png";
+    white_png(&asset.data);
+    pipeline.assets = assets;
+    pipeline.n_assets = 1;
+    how.image = "w.png";
+    how.position = "center";
+    how.opacity = 1;
+    how.size = 1;
+    encode.watermark = &how;
+    setup(&f);
+    gm_rungs_destroy(&f.rungs);
+    f.renditions[0].encode = f.renditions[1].encode = &encode;
+    f.renditions[0].width_px = f.renditions[0].height_px = 48;
+    f.renditions[0].filters = "scale=48:48,format=yuv420p10le";
+    if (gm_rungs_create(&f.policy, &pipeline, &f.rungs, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    push(&f, flat(AV_PIX_FMT_YUV420P10LE, 200, 480, 540), 0, kept, sdr);
+    assert_about(kept, 573, 512, 512, 3);
+    teardown(&f);
+    free(asset.data.data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(hdr_is_kept_for_one_and_mapped_for_the_other),
         cmocka_unit_test(a_picture_is_mapped_the_same_whatever_came_before),
         cmocka_unit_test(pictures_of_another_colour_are_known_by_their_tags),
+        cmocka_unit_test(a_watermark_has_the_white_of_sdr),
         cmocka_unit_test(tiles_get_sdr_with_captions_and_without_light),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
