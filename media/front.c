@@ -344,6 +344,7 @@ int gm_front_push(struct gm_front *f, const AVFrame *picture, int64_t tag, struc
     if (rc < 0) {
         return rc;
     }
+    GM_ASSERT(copy != NULL);
     gm_colour_tag(f->colour, copy);
     if (gm_flatten_wants(copy)) {
         rc = gm_flatten(copy, f->background, err);
