@@ -6,7 +6,7 @@
 #include "media/image_track.h"
 
 #define TEXT_ID ((size_t)100)        /* of the first AdaptationSet for text */
-#define OTHER_LIGHT_ID ((size_t)200) /* of SDR beside HDR */
+#define OTHER_VIDEO_ID ((size_t)200) /* of the second AdaptationSet for pictures */
 #define IMAGES_ID 300
 
 /* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
@@ -157,39 +157,83 @@ static void add_representation(struct gm_buf *out, const struct gm_manifest *m,
     add_segments(out, m, "video", t);
 }
 
-/* One AdaptationSet: players switch within it, so that HDR and SDR are two. */
-static void add_video_set(struct gm_buf *out, const struct gm_manifest *m, size_t id, bool hdr,
+/* Renditions that a player goes to and fro between without another decoder or another light. */
+static bool is_alike(const struct gm_manifest_track *a, const struct gm_manifest_track *b)
+{
+    return strncmp(a->codecs, b->codecs, 4) == 0 &&
+           gm_colour_is_hdr(a->colour.transfer) == gm_colour_is_hdr(b->colour.transfer);
+}
+
+static bool is_first_of_set(const struct gm_manifest *m, size_t index)
+{
+    bool first = true;
+    for (size_t i = 0; i < index; i++) {
+        first = first && !is_alike(&m->video[i], &m->video[index]);
+    }
+    return first;
+}
+
+/* The AdaptationSet's id: sets are numbered by their largest renditions. */
+static size_t set_id(const struct gm_manifest *m, size_t first)
+{
+    size_t before = 0;
+    for (size_t i = 0; i < first; i++) {
+        before += is_first_of_set(m, i);
+    }
+    return before == 0 ? 0 : OTHER_VIDEO_ID + before - 1;
+}
+
+/* The sets of the same light but another codec: a player that has both decoders may go over.
+ * Source: DASH-IF IOP 4.3, 3.8 (adaptation set switching). */
+static void add_switching(struct gm_buf *out, const struct gm_manifest *m, size_t first)
+{
+    const struct gm_manifest_track *own = &m->video[first];
+    bool any = false;
+    for (size_t i = 0; i < m->videos; i++) {
+        const struct gm_manifest_track *t = &m->video[i];
+        if (is_alike(t, own) || !is_first_of_set(m, i) ||
+            gm_colour_is_hdr(t->colour.transfer) != gm_colour_is_hdr(own->colour.transfer)) {
+            continue;
+        }
+        gm_buf_str(out, any ? ","
+                            : "      <SupplementalProperty schemeIdUri="
+                              "\"urn:mpeg:dash:adaptation-set-switching:2016\" value=\"");
+        gm_buf_printf(out, "%zu", set_id(m, i));
+        any = true;
+    }
+    gm_buf_str(out, any ? "\"/>\n" : "");
+}
+
+static void add_video_set(struct gm_buf *out, const struct gm_manifest *m, size_t first,
                           int64_t target_s)
 {
-    const struct gm_manifest_track *best = NULL;
-    for (size_t i = m->videos; i-- > 0;) {
-        best = gm_colour_is_hdr(m->video[i].colour.transfer) == hdr ? &m->video[i] : best;
-    }
-    if (best == NULL) {
-        return;
-    }
+    const struct gm_manifest_track *best = &m->video[first];
     int64_t par = gcd(best->width_px, best->height_px);
     gm_buf_printf(out,
                   "    <AdaptationSet id=\"%zu\" contentType=\"video\" mimeType=\"video/mp4\""
                   " segmentAlignment=\"true\" startWithSAP=\"1\" par=\"%" PRId64 ":%" PRId64
                   "\">\n",
-                  id, best->width_px / par, best->height_px / par);
+                  set_id(m, first), best->width_px / par, best->height_px / par);
+    add_colour(out, best->colour);
+    add_switching(out, m, first);
     add_captions(out, m);
     gm_buf_str(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
-    add_colour(out, best->colour);
-    for (size_t i = 0; i < m->videos; i++) {
-        if (gm_colour_is_hdr(m->video[i].colour.transfer) == hdr) {
+    for (size_t i = first; i < m->videos; i++) {
+        if (is_alike(&m->video[i], best)) {
             add_representation(out, m, &m->video[i], target_s);
         }
     }
     gm_buf_str(out, "    </AdaptationSet>\n");
 }
 
+/* One AdaptationSet a codec and light. */
 static void add_video(struct gm_buf *out, const struct gm_manifest *m, int64_t target_s)
 {
-    bool first = gm_colour_is_hdr(m->video[0].colour.transfer);
-    add_video_set(out, m, 0, first, target_s);
-    add_video_set(out, m, OTHER_LIGHT_ID, !first, target_s);
+    for (size_t i = 0; i < m->videos; i++) {
+        if (is_first_of_set(m, i)) {
+            add_video_set(out, m, i, target_s);
+        }
+    }
 }
 
 static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t index,

@@ -177,12 +177,17 @@ static json_t *plan_json(const struct report *r)
     return plan;
 }
 
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? gm_json_string(text) : json_null();
+}
+
 static json_t *encode_json(const Gm__EncodeParams *e)
 {
     if (e == NULL) {
         return json_null();
     }
-    return json_pack(
+    json_t *j = json_pack(
         "{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:o, s:o, s:b}", "codec",
         gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
         e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
@@ -191,16 +196,29 @@ static json_t *encode_json(const Gm__EncodeParams *e)
         e->buffer_s, "bitrate_bps", e->bitrate_bps > 0 ? json_integer(e->bitrate_bps) : json_null(),
         "quality", gm_report_quality(e->quality), "deinterlace", gm_json_string(e->deinterlace),
         "watermark", (int)(e->watermark != NULL));
+    if (j != NULL) {
+        (void)json_object_set_new(j, "profile", text_or_null(e->profile));
+        (void)json_object_set_new(j, "level", text_or_null(e->level));
+        (void)json_object_set_new(j, "bit_depth", json_integer(e->bit_depth));
+    }
+    return j;
 }
 
-static const Gm__EncodeParams *requested(const struct report *r)
+/* What the pipeline asks for a rendition of that short side. */
+static const Gm__EncodeParams *requested(const struct report *r, uint32_t side)
 {
-    for (size_t i = 0; i < r->job.pipeline->n_tasks; i++) {
+    const Gm__EncodeParams *e = NULL;
+    for (size_t i = 0; i < r->job.pipeline->n_tasks && e == NULL; i++) {
         if (r->job.pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
-            return r->job.pipeline->tasks[i]->encode;
+            e = r->job.pipeline->tasks[i]->encode;
         }
     }
-    return NULL;
+    for (size_t i = 0; e != NULL && i < e->n_renditions; i++) {
+        if (e->renditions[i]->short_side == side && e->renditions[i]->encode != NULL) {
+            return e->renditions[i]->encode;
+        }
+    }
+    return e;
 }
 
 /* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
@@ -294,10 +312,10 @@ static json_t *renditions_json(const struct report *r)
         json_t *j = json_pack(
             "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o}, s:I, s:I, s:o, s:I, s:I, s:I, "
             "s:I}",
-            "name", gm_json_string(v->name), "requested", encode_json(requested(r)), "resolved",
-            "chain", gm_json_string(p->chain_fingerprint), "filters", filters_json(p, v),
-            "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits", (json_int_t)v->bufsize_bits,
-            "encode", encode_json(v->encode), "actual", "chain",
+            "name", gm_json_string(v->name), "requested", encode_json(requested(r, v->short_side)),
+            "resolved", "chain", gm_json_string(p->chain_fingerprint), "filters",
+            filters_json(p, v), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
+            (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
             gm_json_string(p->chain_fingerprint), "devices", devices_json(r), "width",
             (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
             gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",

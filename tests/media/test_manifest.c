@@ -383,6 +383,68 @@ static void dash_manifest_names_all(void **state)
     gm_buf_fini(&buf);
 }
 
+/* Each line of `lines` in turn, with anything between. */
+static void check_order(const char *text, const char *const *lines, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const char *found = strstr(text, lines[i]);
+        if (found == NULL) {
+            fail_msg("not there, or not in order: %s", lines[i]);
+            return;
+        }
+        text = found + strlen(lines[i]);
+    }
+}
+
+static void dash_has_a_set_a_codec_and_light(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *codecs;
+        bool hdr;
+    } rows[] = {{"a", "hvc1.2.4.L120.90", true}, {"b", "hvc1.1.6.L93.90", false},
+                {"c", "avc1.64001f", false},     {"d", "hvc1.2.4.L93.90", true},
+                {"e", "avc1.640015", false},     {"f", "av01.0.00M.08", false}};
+    static const char *const lines[] = {"<AdaptationSet id=\"0\"",
+                                        "cicp:Transfer",
+                                        "id=\"a\"",
+                                        "id=\"d\"",
+                                        "</AdaptationSet>",
+                                        "<AdaptationSet id=\"200\"",
+                                        "switching:2016\" value=\"201,202\"/>",
+                                        "id=\"b\"",
+                                        "</AdaptationSet>",
+                                        "<AdaptationSet id=\"201\"",
+                                        "switching:2016\" value=\"200,202\"/>",
+                                        "id=\"c\"",
+                                        "id=\"e\"",
+                                        "</AdaptationSet>",
+                                        "<AdaptationSet id=\"202\"",
+                                        "switching:2016\" value=\"200,201\"/>",
+                                        "Role",
+                                        "id=\"f\"",
+                                        "</AdaptationSet>"};
+    static const int64_t ticks[] = {100};
+    static const uint64_t sizes[] = {1000};
+    struct made made[6];
+    struct gm_manifest_track tracks[6];
+    struct gm_buf buf = {0};
+    for (size_t i = 0; i < 6; i++) {
+        make_track(&made[i], rows[i].name, 100, ticks, sizes, 1, 0);
+        tracks[i] = made[i].track;
+        tracks[i].codecs = rows[i].codecs;
+        tracks[i].colour.transfer = rows[i].hdr ? AVCOL_TRC_SMPTE2084 : AVCOL_TRC_BT709;
+    }
+    struct gm_manifest m = {
+        .prefix = "v/x/", .video = tracks, .videos = 6, .rate_num = 25, .rate_den = 1};
+    gm_dash_manifest(&m, &buf);
+    check_order((const char *)buf.data, lines, sizeof lines / sizeof lines[0]);
+    const char *first = strstr((const char *)buf.data, "</AdaptationSet>");
+    assert_non_null(first);
+    assert_null(memmem(buf.data, (size_t)(first - (const char *)buf.data), "switching", 9));
+    gm_buf_fini(&buf);
+}
+
 static void captions_are_named_where_renditions_carry_them(void **state)
 {
     static char cc1[] = "CC1", cc3[] = "CC3", service[] = "SERVICE1";
@@ -449,6 +511,7 @@ int main(void)
         cmocka_unit_test(track_names_are_unique),
         cmocka_unit_test(sound_alone_has_one_variant),
         cmocka_unit_test(dash_manifest_names_all),
+        cmocka_unit_test(dash_has_a_set_a_codec_and_light),
         cmocka_unit_test(captions_are_named_where_renditions_carry_them),
         cmocka_unit_test(languages_become_bcp47),
     };
