@@ -83,6 +83,7 @@ static const char *main_output(const json_t *report)
         int rank = strcmp(path, "master.m3u8") == 0                                             ? 5
                    : strcmp(path, "manifest.mpd") == 0                                          ? 4
                    : n > 4 && strcmp(path + n - 4, ".mp4") == 0 && strstr(path, "mp4/") != NULL ? 3
+                   : n > 4 && strcmp(path + n - 4, ".m4a") == 0 && strstr(path, "mp4/") != NULL ? 3
                    : n > 4 && strcmp(path + n - 4, ".vtt") == 0                                 ? 2
                                                                                                 : 1;
         if (rank > best_rank) {

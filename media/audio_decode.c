@@ -10,12 +10,15 @@
 #include "media/chunk_packet.h"
 #include "proto/chunk.h"
 
+enum amr { AMR_NONE, AMR_NARROW, AMR_WIDE };
+
 struct gm_audio_decode {
     struct gm_task_io *io; /* borrowed */
     gm_audio_frame_fn fn;
     void *arg;
     struct gm_chunk_reader *reader; /* owned */
     AVCodecContext *ctx;            /* owned; NULL until the first chunk */
+    enum amr amr;                   /* of the decoder */
     AVRational time_base;
     uint8_t *par; /* owned: encoded parameters that ctx was opened with */
     size_t par_size;
@@ -132,6 +135,10 @@ static int open_decoder(struct gm_audio_decode *d, const uint8_t *par, size_t si
     if (rc == 0) {
         rc = gm_decoder_open(decoded, d->time_base, &ctx, err);
     }
+    enum amr amr = rc < 0                                    ? AMR_NONE
+                   : decoded->codec_id == AV_CODEC_ID_AMR_NB ? AMR_NARROW
+                   : decoded->codec_id == AV_CODEC_ID_AMR_WB ? AMR_WIDE
+                                                             : AMR_NONE;
     avcodec_parameters_free(&decoded);
     if (rc < 0 || (rc = drain(d, err)) < 0 ||
         (rc = keep(&d->par, &d->par_size, par, size, err)) < 0) {
@@ -140,6 +147,7 @@ static int open_decoder(struct gm_audio_decode *d, const uint8_t *par, size_t si
     }
     avcodec_free_context(&d->ctx);
     d->ctx = ctx;
+    d->amr = amr;
     return 0;
 }
 
@@ -201,6 +209,43 @@ static int fill_packet(struct gm_audio_decode *d, const struct gm_chunk_packet *
     return 0;
 }
 
+static int send(struct gm_audio_decode *d, struct gm_err *err)
+{
+    int sent = avcodec_send_packet(d->ctx, d->packet);
+    if (sent == AVERROR(ENOMEM)) {
+        return gm_err_nomem(err);
+    }
+    d->errors += sent < 0;
+    return receive(d, err);
+}
+
+/* A packet of AMR holds one frame of 20 ms or several, and libavcodec's decoder hears the first
+ * alone. Sizes by frame type: RFC 4867 5.3, 3GPP TS 26.101 and 26.201. */
+static int decode_amr(struct gm_audio_decode *d, struct gm_err *err)
+{
+    static const uint8_t narrow[16] = {13, 14, 16, 18, 20, 21, 27, 32, 6, 1, 1, 1, 1, 1, 1, 1};
+    static const uint8_t wide[16] = {18, 24, 33, 37, 41, 47, 51, 59, 61, 6, 1, 1, 1, 1, 1, 1};
+    const uint8_t *sizes = d->amr == AMR_NARROW ? narrow : wide;
+    AVPacket *p = d->packet;
+    int64_t step = gm_av_rescale(20, (AVRational){1, 1000}, d->time_base);
+    int left = p->size, rc = 0;
+    while (rc == 0 && left > 0) {
+        int size = sizes[p->data[0] >> 3 & 15];
+        if (size > left) {
+            d->errors++;
+            break;
+        }
+        p->size = size;
+        rc = send(d, err);
+        p->data += size;
+        left -= size;
+        p->pts = p->pts != AV_NOPTS_VALUE ? p->pts + step : p->pts;
+        p->dts = p->dts != AV_NOPTS_VALUE ? p->dts + step : p->dts;
+    }
+    av_packet_unref(p);
+    return rc;
+}
+
 static int decode_packet(struct gm_audio_decode *d, const struct gm_chunk_packet *packet,
                          struct gm_err *err)
 {
@@ -211,12 +256,7 @@ static int decode_packet(struct gm_audio_decode *d, const struct gm_chunk_packet
     if (rc < 0) {
         return rc;
     }
-    int sent = avcodec_send_packet(d->ctx, d->packet);
-    if (sent == AVERROR(ENOMEM)) {
-        return gm_err_nomem(err);
-    }
-    d->errors += sent < 0;
-    return receive(d, err);
+    return d->amr != AMR_NONE ? decode_amr(d, err) : send(d, err);
 }
 
 int gm_audio_decode_run(struct gm_audio_decode *d, struct gm_err *err)

@@ -188,12 +188,39 @@ static struct gm_scan_time add_samples(int64_t ts, AVRational tb, int64_t sample
     };
 }
 
+/* When the first sound is heard: the packet's time and what is skipped of it, be it that the
+ * demuxer says so or that the decoder will (Opus, of its own pre-skip). */
+static void note_first_sound(struct gm_scan *scan, const AVPacket *p, int64_t ts)
+{
+    const AVStream *st = scan->format->streams[p->stream_index];
+    const AVCodecParameters *par = st->codecpar;
+    struct gm_scan_time *first = &scan->first[p->stream_index];
+    bool shown = (p->flags & AV_PKT_FLAG_DISCARD) == 0;
+    size_t size = 0;
+    if (first->tb.den != 0 || par->codec_type != AVMEDIA_TYPE_AUDIO) {
+        return;
+    }
+    const uint8_t *side = av_packet_get_side_data(p, AV_PKT_DATA_SKIP_SAMPLES, &size);
+    int64_t skip = side != NULL && size >= 4 ? AV_RL32(side) : 0;
+    if (side == NULL && shown && par->codec_id == AV_CODEC_ID_OPUS && par->initial_padding > 0) {
+        skip = par->initial_padding;
+    }
+    if (skip > 0 && par->sample_rate > 0) { /* may reach over packets that are not shown at all */
+        *first = add_samples(ts, st->time_base, skip, par->sample_rate);
+    } else if (shown) {
+        *first = (struct gm_scan_time){ts, st->time_base};
+    }
+}
+
 void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
 {
     const AVStream *st = scan->format->streams[p->stream_index];
     int64_t ts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts;
-    if (p->stream_index >= GM_SCAN_STREAMS || ts == AV_NOPTS_VALUE ||
-        (p->flags & AV_PKT_FLAG_DISCARD) != 0) {
+    if (p->stream_index >= GM_SCAN_STREAMS || ts == AV_NOPTS_VALUE) {
+        return;
+    }
+    note_first_sound(scan, p, ts);
+    if ((p->flags & AV_PKT_FLAG_DISCARD) != 0) {
         return;
     }
     struct gm_scan_time *end = &scan->end[p->stream_index];
@@ -203,16 +230,6 @@ void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
     }
     if (end->tb.den == 0 || until > end->ts) {
         *end = (struct gm_scan_time){until, st->time_base};
-    }
-    struct gm_scan_time *first = &scan->first[p->stream_index];
-    if (first->tb.den != 0 || st->codecpar->codec_type != AVMEDIA_TYPE_AUDIO) {
-        return;
-    }
-    size_t size = 0;
-    const uint8_t *skip = av_packet_get_side_data(p, AV_PKT_DATA_SKIP_SAMPLES, &size);
-    *first = (struct gm_scan_time){ts, st->time_base};
-    if (skip != NULL && size >= 4 && st->codecpar->sample_rate > 0) {
-        *first = add_samples(ts, st->time_base, AV_RL32(skip), st->codecpar->sample_rate);
     }
 }
 

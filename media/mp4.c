@@ -1,4 +1,5 @@
-/* The mp4 task: one progressive file, moov first, of one rendition and all sound tracks: the
+/* The mp4 task: one progressive file, moov first, of one rendition (none where the pipeline makes
+ * sound alone) and all sound tracks: the
  * samples of the segments that are published anyway, put into another order.
  *
  * Segments are read one at a time (our own reader), libavformat's mov muxer writes. The delay of
@@ -40,7 +41,7 @@ struct mp4_task {
     Gm__Inspection *facts; /* owned */
     const Gm__Mp4Output *output;
     struct gm_collection segments; /* owned */
-    struct track *tracks;          /* owned: video, then sound */
+    struct track *tracks;          /* owned: video, if there is one, then sound */
     size_t count;
     struct gm_mp4_writer *writer; /* owned */
     struct gm_mp4_text *text;     /* owned */
@@ -140,9 +141,6 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
     t->tracks[0].name = r->name;
     t->tracks[0].delay = r->delay_ts;
     t->tracks[0].time_base = (AVRational){1, (int)t->policy->timescale};
-    for (size_t i = 0; i < t->tracks[0].segments->count; i++) {
-        t->frames_total += t->tracks[0].segments->list[i]->samples;
-    }
     struct gm_mp4_video video = {.width_px = r->width_px,
                                  .height_px = r->height_px,
                                  .timescale = t->policy->timescale,
@@ -163,10 +161,11 @@ static int add_video(struct mp4_task *t, struct gm_err *err)
 
 static int add_tracks(struct mp4_task *t, struct gm_err *err)
 {
-    int rc = add_video(t, err);
+    size_t first = t->policy->n_renditions > 0 ? 1 : 0; /* sound track's place */
+    int rc = first > 0 ? add_video(t, err) : 0;
     for (size_t i = 0; i < t->policy->n_audio && rc == 0; i++) {
         const Gm__AudioTrack *a = t->policy->audio[i];
-        struct track *track = &t->tracks[i + 1];
+        struct track *track = &t->tracks[first + i];
         if (a->params == NULL || a->params->sample_rate == 0) {
             return gm_err_set(err, GM_E_PROTO, 0, "sound track %zu has no sample rate", i);
         }
@@ -179,8 +178,11 @@ static int add_tracks(struct mp4_task *t, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    const struct gm_segments *video = t->tracks[0].segments;
-    const Gm__SegmentMeta *last = video->list[video->count - 1];
+    const struct gm_segments *leading = t->tracks[0].segments;
+    const Gm__SegmentMeta *last = leading->list[leading->count - 1];
+    for (size_t i = 0; i < leading->count; i++) {
+        t->frames_total += leading->list[i]->samples;
+    }
     int64_t end_ms = gm_av_rescale(last->start_ts + last->duration_ts, t->tracks[0].time_base,
                                    (AVRational){1, 1000});
     rc = gm_mp4_text_open(t->io, t->policy, t->writer, t->count, end_ms, &t->text, err);
@@ -197,12 +199,13 @@ static int open_task(struct mp4_task *t, struct gm_err *err)
         return rc;
     }
     if (spec->instance >= t->policy->n_mp4 ||
-        t->policy->mp4[spec->instance]->rendition >= t->policy->n_renditions ||
+        (t->policy->n_renditions > 0 &&
+         t->policy->mp4[spec->instance]->rendition >= t->policy->n_renditions) ||
         !gm_is_file_name(t->policy->mp4[spec->instance]->name)) {
         return gm_err_set(err, GM_E_PROTO, 0, "the plan has no MP4 file %u", spec->instance);
     }
     t->output = t->policy->mp4[spec->instance];
-    t->count = 1 + t->policy->n_audio;
+    t->count = (t->policy->n_renditions > 0 ? 1 : 0) + t->policy->n_audio;
     t->tracks = calloc(t->count, sizeof(*t->tracks));
     if (t->tracks == NULL) {
         return gm_err_nomem(err);

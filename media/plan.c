@@ -72,7 +72,8 @@ static uint32_t rung_for(const Gm__Policy *policy, uint32_t height)
 static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
 {
     Gm__Policy *policy = p->policy;
-    uint32_t rung = rung_for(policy, height);
+    bool pictures = policy->n_renditions > 0; /* else the file of sound alone */
+    uint32_t rung = pictures ? rung_for(policy, height) : 0;
     char base[65], name[128];
     for (size_t i = 0; i < policy->n_mp4; i++) {
         if (policy->mp4[i]->rendition == rung) {
@@ -80,8 +81,9 @@ static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
         }
     }
     sanitise(p->io->spec->source_name, base);
-    int rc = gm_fs_path(name, sizeof name, err, "%s_%up.mp4", base,
-                        policy->renditions[rung]->short_side);
+    int rc = pictures ? gm_fs_path(name, sizeof name, err, "%s_%up.mp4", base,
+                                   policy->renditions[rung]->short_side)
+                      : gm_fs_path(name, sizeof name, err, "%s.m4a", base);
     Gm__Mp4Output *out = rc == 0 ? malloc(sizeof *out) : NULL;
     if (out == NULL) {
         return rc < 0 ? rc : gm_err_nomem(err);
@@ -212,7 +214,7 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
         rc = gm_plan_images(p->facts->video, images->thumbnails, p->policy, err);
     }
     if (mp4 != NULL && mp4->params_case == GM__PIPELINE_TASK__PARAMS_MP4 &&
-        p->policy->n_renditions > 0) {
+        p->policy->n_renditions + p->policy->n_audio > 0) {
         for (size_t i = 0; rc == 0 && i < mp4->mp4->n_heights; i++) {
             rc = add_mp4(p, mp4->mp4->heights[i], err);
         }

@@ -51,7 +51,7 @@ static const struct shape SHAPES[] = {
     {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
     {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_MP4 | T_PACKAGE, false, true},
     {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, 0, false, true},
-    {"mp4", T_MP4, T_ENCODE, T_AUDIO | T_SUBTITLES, 0, false, true},
+    {"mp4", T_MP4, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},
     {"package", T_PACKAGE, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},
 };
 #define SHAPE_COUNT (sizeof SHAPES / sizeof SHAPES[0])
@@ -490,6 +490,25 @@ static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsi
     return 0;
 }
 
+/* Without an encode task there are no pictures to choose a size of, nor to show text under. */
+static int check_sound_alone(const struct parse *p, struct gm_err *err)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        const struct node *n = &p->nodes[i];
+        const struct gm_yaml *heights = gm_yaml_find(n->yaml, "heights");
+        if (n->shape->bit == T_SUBTITLES) {
+            return gm_yaml_fail(n->yaml, err,
+                                "task `%s` (subtitles) needs an encode task beside it",
+                                n->task->name);
+        }
+        if (n->shape->bit == T_MP4 && heights != NULL) {
+            return gm_yaml_fail(heights, err,
+                                "`heights` are of pictures, and the pipeline makes sound alone");
+        }
+    }
+    return 0;
+}
+
 /* What encode says of other tasks. */
 static int check_encode(const struct parse *p, struct gm_err *err)
 {
@@ -538,6 +557,9 @@ static int parse_tasks(struct parse *p, struct gm_err *err)
     }
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         rc = check_edges(p, &p->nodes[i], there, err);
+    }
+    if (rc == 0 && (there & T_ENCODE) == 0) {
+        rc = check_sound_alone(p, err);
     }
     return rc == 0 ? check_encode(p, err) : rc;
 }

@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <libavutil/log.h>
+#include <libavformat/avformat.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -130,6 +130,72 @@ static void sound_alone_is_cut_by_the_clock(void **state)
     folder_io_destroy(&io);
 }
 
+static void sound_alone_fills_a_file(void **state)
+{
+    struct world *w = *state;
+    static const struct tone tones[] = {{.fn = tone_sine, .count = 48000 + 500},
+                                        {.fn = tone_sine, .count = 40000, .layout = "mono"}};
+    for (int opus = 0; opus < 2; opus++) {
+        const struct folder_pipeline params = {
+            .audio = true, .mp4 = true, .no_video = true, .opus = opus};
+        AVFormatContext *format = NULL;
+        char path[4096];
+        tone_write(w->path, tones, 2);
+        struct folder_io *io = run(w, &params, 0);
+        assert_int_equal(folder_io_instances(io, "mp4"), 1);
+        const Gm__TaskResult *r = folder_io_result(io, "mp4", 0);
+        assert_int_equal(r->n_objects, 1);
+        assert_non_null(strstr(r->objects[0]->key, "mp4/source.m4a"));
+        folder_io_path(io, r->objects[0], path);
+        assert_int_equal(avformat_open_input(&format, path, NULL, NULL), 0);
+        assert_int_equal(format->nb_streams, 2);
+        for (int i = 0; i < 2; i++) {
+            const AVStream *st = format->streams[i];
+            assert_int_equal(st->codecpar->codec_id, opus ? AV_CODEC_ID_OPUS : AV_CODEC_ID_AAC);
+            assert_int_equal(st->codecpar->ch_layout.nb_channels, 2 - i);
+            assert_int_equal(st->start_time, 0);
+        }
+        avformat_close_input(&format);
+        folder_io_destroy(&io);
+    }
+}
+
+/* Real clips, where generated ones do not go. */
+static void real_sound_starts_at_zero_and_is_whole(void **state)
+{
+    (void)state;
+    static const char *const names[] = {
+        "elst-edts.mp4", /* an edit skips two packets and a part of the third */
+        "mpeg4-amr.3gp", /* five frames of AMR a packet */
+    };
+    const struct folder_pipeline params = {.audio = true, .package = true, .no_video = true};
+    for (size_t i = 0; i < 2; i++) {
+        char path[4096];
+        if (!folder_clip(names[i], path)) {
+            skip();
+        }
+        Gm__Pipeline *pipeline = folder_pipeline(&params);
+        struct folder_io *io = NULL;
+        struct gm_err err = {0};
+        assert_int_equal(folder_io_create(path, pipeline, &io, &err), 0);
+        if (folder_io_run_all(io, &err) != 0) {
+            fail_msg("%s: %s", names[i], err.text);
+        }
+        Gm__Inspection *facts =
+            (Gm__Inspection *)result_of(io, "inspect", &gm__inspection__descriptor);
+        double zero = (double)facts->zero->num / (double)facts->zero->den;
+        if (zero != 0) {
+            fail_msg("%s starts at %f", names[i], zero);
+        }
+        Gm__AudioMeta *meta = (Gm__AudioMeta *)result_of(io, "audio", &gm__audio_meta__descriptor);
+        assert_int_equal(meta->n_warnings, 0);
+        gm__audio_meta__free_unpacked(meta, NULL);
+        gm__inspection__free_unpacked(facts, NULL);
+        folder_io_destroy(&io);
+        gm__pipeline__free_unpacked(pipeline, NULL);
+    }
+}
+
 static void pictures_are_left_out_where_sound_is_asked(void **state)
 {
     struct world *w = *state;
@@ -190,6 +256,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(sound_alone_is_cut_by_the_clock, open_world, close_world),
+        cmocka_unit_test_setup_teardown(sound_alone_fills_a_file, open_world, close_world),
+        cmocka_unit_test(real_sound_starts_at_zero_and_is_whole),
         cmocka_unit_test_setup_teardown(pictures_are_left_out_where_sound_is_asked, open_world,
                                         close_world),
         cmocka_unit_test_setup_teardown(without_sound_there_is_nothing_to_make, open_world,

@@ -347,6 +347,11 @@ static void wrong_sound_is_refused(void **state)
     } rows[] = {
         {VIDEO "  a: {type: audio, needs: [s], channels: 3}\n", "channels is one of: 1, 2, 6"},
         {VIDEO "  a: {type: audio, needs: [s], codec: mp3}\n", "codec"},
+        {BASE "  a: {type: audio, needs: [s]}\n  m: {type: mp4, needs: [a], heights: [720]}\n",
+         "sound alone"},
+        {BASE "  a: {type: audio, needs: [s]}\n  t: {type: subtitles, needs: [s]}\n  m: {type: "
+              "package, needs: [a, t]}\n",
+         "needs an encode task"},
         {VIDEO "  a: {type: audio, needs: [s], codec: opus, sample_rate: 44100}\n", "48000"},
     };
     (void)state;

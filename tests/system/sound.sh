@@ -17,12 +17,13 @@ flash_clip() {
     -f lavfi -i "aevalsrc='st(0,$k);st(1,$at);0.7*sin(2*PI*1000*(t-ld(1)))*gte(t,ld(1))*lt(t,ld(1)+0.1)':s=$audio:d=$seconds,aformat=channel_layouts=stereo" \
     -c:v libx264 -preset ultrafast -bf 3 -g 100 -pix_fmt yuv420p -c:a pcm_s16le "$@" "$file"
 }
-# offsets file [from]: seconds from each flash to its beep, one a line. from: the file's seconds that are
-# passed over, as ffmpeg prints six digits of times.
+# offsets file [from]: seconds from each flash to its beep, one a line, of 30 s. from: where they begin;
+# times are counted from there, as ffmpeg prints six digits.
 offsets() {
-  ffmpeg -nostdin -hide_banner -nostats -v info ${2:+-ss $2} -t 30 -i "$1" \
-    -map 0:v:0 -vf "scale=16:16,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=$work/flash.txt" -f null - \
-    -map 0:a:0 -af "silencedetect=n=-22dB:d=0.5" -f null - 2>"$work/beep.txt"
+  local from=${2:-0} end=$((${2:-0} + 30))
+  ffmpeg -nostdin -hide_banner -nostats -v info -t "$end" -i "$1" \
+    -map 0:v:0 -vf "trim=start=$from,setpts=PTS-$from/TB,scale=16:16,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=$work/flash.txt" -f null - \
+    -map 0:a:0 -af "atrim=start=$from,asetpts=PTS-$from/TB,silencedetect=n=-22dB:d=0.5" -f null - 2>"$work/beep.txt"
   awk '/pts_time/ {sub(/.*pts_time:/, ""); t = $1} /YAVG/ {sub(/.*=/, ""); if ($1 > 120 && !on) print t; on = $1 > 120}' \
     "$work/flash.txt" >"$work/flashes"
   awk '/silence_end/ {sub(/.*silence_end: /, ""); print $1}' "$work/beep.txt" >"$work/beeps"
