@@ -350,6 +350,79 @@ static void every_channel_count_is_taken(void **state)
     }
 }
 
+struct mixed {
+    float out[2][2048];
+    size_t count;
+};
+
+static int keep(const float *const *planes, size_t count, void *arg, struct gm_err *err)
+{
+    struct mixed *m = arg;
+    (void)err;
+    assert_true(m->count + count <= 2048);
+    for (size_t c = 0; c < 2; c++) {
+        memcpy(m->out[c] + m->count, planes[c], count * sizeof(float));
+    }
+    m->count += count;
+    return 0;
+}
+
+/* 5.1 (FL FR FC LFE BL BR) at full scale to stereo: every sample by the standard's sum, written out
+ * here, and none above full scale. */
+static void surround_is_mixed_to_the_sample(void **state)
+{
+    (void)state;
+    static const enum AVSampleFormat formats[] = {AV_SAMPLE_FMT_FLTP, AV_SAMPLE_FMT_S16};
+    const double h = 0.70710678118654752, sum = 1 + 2 * h;
+    for (size_t k = 0; k < 2; k++) {
+        struct mixed m = {.count = 0};
+        struct gm_audio_line_params params = {.sample_rate = RATE,
+                                              .channels = 2,
+                                              .time_base = {1, RATE},
+                                              .zero_den = 1,
+                                              .max_samples = RATE,
+                                              .sink = keep,
+                                              .arg = &m};
+        struct gm_audio_line *line = NULL;
+        struct gm_err err;
+        double in[6][1000];
+        AVFrame *f = av_frame_alloc();
+        assert_non_null(f);
+        f->format = formats[k];
+        f->sample_rate = RATE;
+        f->nb_samples = 1000;
+        f->pts = 0;
+        av_channel_layout_default(&f->ch_layout, 6);
+        assert_true(av_frame_get_buffer(f, 0) >= 0);
+        uint32_t x = 1;
+        for (int i = 0; i < 1000; i++) {
+            for (int c = 0; c < 6; c++) {
+                x = x * 1664525U + 1013904223U;
+                int16_t v = i < 10 ? (i % 2 != 0 ? 32767 : -32768) : (int16_t)(x >> 16);
+                in[c][i] = v / 32768.0;
+                if (k == 0) {
+                    ((float *)(void *)f->extended_data[c])[i] = (float)in[c][i];
+                } else {
+                    ((int16_t *)(void *)f->data[0])[i * 6 + c] = v;
+                }
+            }
+        }
+        assert_int_equal(gm_audio_line_create(&params, &line, &err), 0);
+        assert_int_equal(gm_audio_line_frame(line, f, &err), 0);
+        assert_int_equal(gm_audio_line_end(line, 0, &err), 0);
+        assert_int_equal(m.count, 1000);
+        for (int i = 0; i < 1000; i++) {
+            double left = (in[0][i] + h * in[2][i] + h * in[4][i]) / sum;
+            double right = (in[1][i] + h * in[2][i] + h * in[5][i]) / sum;
+            assert_true(left - m.out[0][i] < 1e-6 && m.out[0][i] - left < 1e-6);
+            assert_true(right - m.out[1][i] < 1e-6 && m.out[1][i] - right < 1e-6);
+            assert_true(m.out[0][i] <= 1.000001F && m.out[0][i] >= -1.000001F);
+        }
+        av_frame_free(&f);
+        gm_audio_line_destroy(&line);
+    }
+}
+
 static void bad_arguments_are_refused(void **state)
 {
     (void)state;
@@ -377,6 +450,7 @@ int main(void)
         cmocka_unit_test(a_far_jump_counts_when_the_next_frame_agrees),
         cmocka_unit_test(another_rate_keeps_the_time),
         cmocka_unit_test(every_channel_count_is_taken),
+        cmocka_unit_test(surround_is_mixed_to_the_sample),
         cmocka_unit_test(bad_arguments_are_refused),
     };
     av_log_set_level(AV_LOG_QUIET);
