@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "media/burn.h"
 #include "media/front.h"
 #include "media/rungs.h"
 #include "proto/envelope.h"
@@ -13,6 +14,7 @@
 struct gm_pictures {
     struct gm_pictures_params p;
     struct gm_front *front;   /* owned: its tags are frame indices, or BESIDE */
+    struct gm_burn *burn;     /* owned; NULL: no subtitles are drawn */
     struct gm_rungs *rungs;   /* owned */
     struct gm_frames *frames; /* owned */
     Gm__ChunkHeader *header;  /* owned: one and the same however often the chunk comes */
@@ -86,6 +88,9 @@ int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictur
     if (rc == 0) {
         rc = gm_rungs_create(params->policy, params->io->spec->pipeline, &p->rungs, err);
     }
+    if (rc == 0 && params->policy->burn_text > 0) {
+        rc = gm_burn_create(&p->burn, err);
+    }
     if (rc == 0) {
         struct gm_frames_source source = {p, next_chunk, open_source, tick};
         rc = gm_frames_create(&source, &p->frames, err);
@@ -104,6 +109,7 @@ void gm_pictures_destroy(struct gm_pictures **pictures)
     if (p != NULL) {
         gm_frames_destroy(&p->frames);
         gm_rungs_destroy(&p->rungs);
+        gm_burn_destroy(&p->burn);
         gm_front_destroy(&p->front);
         drop_header(p);
         free(p);
@@ -124,7 +130,11 @@ static int give_ready(struct gm_pictures *p, struct gm_pictures_step *out, bool 
             return 0;
         }
     }
-    int rc = gm_rungs_push(p->rungs, picture, p->header->frames[tag]->out_ts, err);
+    int64_t ts = p->header->frames[tag]->out_ts;
+    int rc = p->burn != NULL ? gm_burn_picture(p->burn, picture, ts, &picture, err) : 0;
+    if (rc == 0) {
+        rc = gm_rungs_push(p->rungs, picture, ts, err);
+    }
     if (rc == 0) {
         out->event = GM_PICTURES_PICTURE;
         out->index = (size_t)tag;
@@ -159,7 +169,7 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
         p->chunk = s.header->index;
         out->event = s.event == GM_FRAMES_CHUNK ? GM_PICTURES_CHUNK : GM_PICTURES_AGAIN;
         *out_got = true;
-        return 0;
+        return p->burn != NULL ? gm_burn_start(p->burn, p->header, err) : 0;
     case GM_FRAMES_BESIDE:
     case GM_FRAMES_PICTURE:
         return gm_front_push(p->front, s.picture,

@@ -5,8 +5,9 @@
 #include "media/task_io.h"
 
 /* A task's chunks as pictures of every rendition: chunk objects are decoded (media/frames.h), go
- * through the front (media/front.h) and the ladder (media/rungs.h). For tasks that run over chunks.
- * Which pictures come depends on the chunk alone. Thread: one at a time. */
+ * through the front (media/front.h), with the subtitles that are drawn (media/burn.h), and the
+ * ladder (media/rungs.h). For tasks that run over chunks. Which pictures come depends on the chunk
+ * alone. Thread: one at a time. */
 struct gm_pictures; /* opaque */
 
 enum gm_pictures_event {

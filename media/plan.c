@@ -184,6 +184,9 @@ static int plan_pictures(struct planner *p, const Gm__PipelineTask *encode, stru
         rc = gm_plan_front(p->facts->video, encode->encode, p->policy, err);
     }
     if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+        rc = gm_plan_burn(p->facts, encode->encode->burn_subtitles, p->policy, err);
+    }
+    if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
         rc = gm_plan_video(p->facts->video, given ? own->plan->ladder : usual,
                            given ? own->plan->n_ladder : 5, encode->encode, p->policy, err);
     }

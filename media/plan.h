@@ -36,6 +36,10 @@ int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params,
 /* Tracks for the source's subtitles that are text, at most GM_MAX_TEXT_TRACKS. */
 int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params, Gm__Policy *policy,
                  struct gm_err *err) GM_MUST_CHECK;
+/* Policy.burn_text by EncodeParams.burn_subtitles; warns where what it names can't be drawn. facts:
+ * with video. */
+int gm_plan_burn(const Gm__Inspection *facts, const char *wanted, Gm__Policy *policy,
+                 struct gm_err *err) GM_MUST_CHECK;
 /* Warns of subtitles that nothing is made of. subtitles: the pipeline has a task for text. */
 int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy *policy,
                          struct gm_err *err) GM_MUST_CHECK;

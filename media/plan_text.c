@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/fs.h"
+#include "media/burn.h"
 #include "media/pb.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
@@ -71,17 +72,64 @@ int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params,
     return rc;
 }
 
-/* "eng, fre": the languages of the tracks of that kind. */
-static void name_languages(const Gm__Inspection *facts, bool bitmap, char *out, size_t size)
+/* Left out: bitmaps that are not drawn, or text. */
+static bool is_left_out(const Gm__Inspection *facts, const Gm__Policy *policy, size_t i,
+                        bool bitmap)
+{
+    return facts->text[i]->bitmap == bitmap && policy->burn_text != i + 1;
+}
+
+/* "eng, fre": the languages of the tracks of that kind that are left out. */
+static void name_languages(const Gm__Inspection *facts, const Gm__Policy *policy, bool bitmap,
+                           char *out, size_t size)
 {
     size_t n = 0;
     out[0] = '\0';
     for (size_t i = 0; i < facts->n_text; i++) {
         const char *language = facts->text[i]->language;
-        if (facts->text[i]->bitmap == bitmap && n + strlen(language) + 3 < size) {
+        if (is_left_out(facts, policy, i, bitmap) && n + strlen(language) + 3 < size) {
             n += (size_t)snprintf(out + n, size - n, "%s%s", n > 0 ? ", " : "", language);
         }
     }
+}
+
+/* The bitmap track that `wanted` names: "auto", the first; or the first of that language. */
+static size_t find_bitmap(const Gm__Inspection *facts, const char *wanted, bool bitmap)
+{
+    for (size_t i = 0; i < facts->n_text; i++) {
+        if (facts->text[i]->bitmap == bitmap &&
+            (strcmp(wanted, "auto") == 0 || strcmp(wanted, facts->text[i]->language) == 0)) {
+            return i + 1;
+        }
+    }
+    return 0;
+}
+
+int gm_plan_burn(const Gm__Inspection *facts, const char *wanted, Gm__Policy *policy,
+                 struct gm_err *err)
+{
+    size_t found = find_bitmap(facts, wanted, true);
+    if (wanted[0] == '\0') {
+        return 0;
+    }
+    if (found > 0 && gm_burn_can(facts->video->pixel_format)) {
+        policy->burn_text = (uint32_t)found;
+        return 0;
+    }
+    if (found > 0) {
+        return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_format", 1, err,
+                          "subtitles can't be drawn on pictures of format %s",
+                          facts->video->pixel_format);
+    }
+    if (find_bitmap(facts, wanted, false) > 0) {
+        return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_text", 1, err,
+                          "burn_subtitles: %s: the source has these as text, which is not drawn",
+                          wanted);
+    }
+    return strcmp(wanted, "auto") == 0
+               ? 0
+               : gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_missing", 1, err,
+                            "burn_subtitles: %s: the source has no such subtitles", wanted);
 }
 
 int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy *policy,
@@ -91,16 +139,16 @@ int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy
     int64_t bitmaps = 0, texts = 0;
     int rc = 0;
     for (size_t i = 0; i < facts->n_text; i++) {
-        bitmaps += facts->text[i]->bitmap;
-        texts += !facts->text[i]->bitmap;
+        bitmaps += is_left_out(facts, policy, i, true);
+        texts += is_left_out(facts, policy, i, false);
     }
     if (bitmaps > 0) {
-        name_languages(facts, true, languages, sizeof languages);
+        name_languages(facts, policy, true, languages, sizeof languages);
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.subtitles_bitmap", bitmaps,
                         err, "subtitles that are pictures are left out: %s", languages);
     }
     if (rc == 0 && texts > 0 && !subtitles) {
-        name_languages(facts, false, languages, sizeof languages);
+        name_languages(facts, policy, false, languages, sizeof languages);
         rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.subtitles_dropped", texts,
                         err, "without a subtitles task or pictures, text tracks are left out: %s",
                         languages);

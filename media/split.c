@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "media/burn_read.h"
 #include "media/claims.h"
 #include "media/pb.h"
 #include "media/results.h"
@@ -12,6 +13,7 @@
 #include "media/split_text.h"
 #include "media/split_tracks.h"
 #include "media/task_io.h"
+#include "media/text_decode.h"
 #include "proto/streams.h"
 
 /* The split task: reads the source once, from its first packet to its last, and cuts it into chunks
@@ -48,6 +50,7 @@ struct splitter {
     bool keyframe_seen;
     struct gm_split_tracks tracks;
     struct gm_split_text text;
+    struct gm_burn_read *burn; /* owned; NULL: no subtitles are drawn */
     int64_t dropped, read_errors, corrupt;
     bool truncated; /* reading broke off */
     int64_t end_us; /* latest end of a packet taken; source time */
@@ -119,12 +122,18 @@ static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_
         .header = &header,
         .meta = &meta.base,
     };
+    int64_t first_ts = c->frame_count > 0 ? c->frames[0].out_ts : 0;
+    rc = gm_burn_read_chunk(s->burn, first_ts, end_ts, &header, err);
+    if (rc < 0) {
+        goto out;
+    }
     packet_range(s, &w.from, &w.to);
     meta.preroll_frames = (uint32_t)(c->min_id > w.from ? c->min_id - w.from : 0);
     if (s->produced >= s->skip) {
         rc = gm_split_write_chunk(&w, err);
     }
     s->produced++;
+    gm_burn_read_forget(s->burn, end_ts);
 out:
     free(header.frames);
     free(header.segments);
@@ -264,11 +273,17 @@ static void note_end(struct splitter *s)
 
 static int take_packet(struct splitter *s, struct gm_err *err)
 {
-    note_end(s);
+    if (s->source.format->streams[s->packet->stream_index]->codecpar->codec_type !=
+        AVMEDIA_TYPE_SUBTITLE) {
+        note_end(s);
+    }
     if (s->facts->video != NULL && s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
     }
     int rc = gm_split_tracks_take(&s->tracks, s->packet, err);
+    if (rc == 0) {
+        rc = gm_burn_read_packet(s->burn, s->packet, err);
+    }
     return rc == 0 ? gm_split_text_packet(&s->text, s->packet, err) : rc;
 }
 
@@ -397,6 +412,11 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
     WARN(s->dropped, "source.packets_dropped",
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
     WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
+    int64_t undrawn =
+        s->burn != NULL ? gm_burn_read_errors(s->burn) + gm_burn_read_left_out(s->burn) : 0;
+    WARN(undrawn, "source.subtitles_not_drawn",
+         "%lld subtitles could not be decoded, or are too many or too large to be drawn",
+         (long long)undrawn)
     WARN(s->text.dropped, "source.text_dropped",
          "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
     WARN(s->frames.untimed, "source.times_missing",
@@ -431,6 +451,23 @@ static int open_video(struct splitter *s, struct gm_err *err)
     return rc;
 }
 
+/* The subtitles that are drawn. */
+static int open_burn(struct splitter *s, struct gm_err *err)
+{
+    AVFormatContext *ctx = s->source.format;
+    uint32_t k = s->policy->burn_text;
+    if (k == 0 || s->facts->video == NULL) {
+        return 0;
+    }
+    uint32_t index = k <= s->facts->n_text ? s->facts->text[k - 1]->stream_index : UINT32_MAX;
+    if (index >= ctx->nb_streams || !gm_text_is_bitmap(ctx->streams[index]->codecpar->codec_id)) {
+        return gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the subtitles to be drawn have gone");
+    }
+    return gm_burn_read_create(ctx->streams[index], s->policy->timescale, s->facts->zero,
+                               s->facts->video->width_px, s->facts->video->height_px, &s->burn,
+                               err);
+}
+
 static int open_streams(struct splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
@@ -440,6 +477,9 @@ static int open_streams(struct splitter *s, struct gm_err *err)
     int rc = s->facts->video != NULL ? open_video(s, err) : 0;
     if (rc == 0) {
         rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->fd, err);
+    }
+    if (rc == 0) {
+        rc = open_burn(s, err);
     }
     return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
@@ -487,6 +527,7 @@ static void close_all(struct splitter *s)
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
     gm_split_text_fini(&s->text);
+    gm_burn_read_destroy(&s->burn);
     gm__inspection__free_unpacked(s->facts, NULL);
     gm__policy__free_unpacked(s->policy, NULL);
 }

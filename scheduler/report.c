@@ -109,7 +109,10 @@ static json_t *source_json(const struct report *r)
         "timeline", in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
         "timeline_reason", gm_json_string(in->timeline_reason));
     /* json_object_set_new takes NULL for an error */
-    if (j != NULL && (json_object_set_new(j, "text", gm_report_text_facts(in)) < 0 ||
+    if (j != NULL && (json_object_set_new(j, "text",
+                                          gm_report_text_facts(in, r->metas.policy != NULL
+                                                                       ? r->metas.policy->burn_text
+                                                                       : 0)) < 0 ||
                       json_object_set_new(j, "chapters",
                                           gm_report_chapters(in->chapters, in->n_chapters)) < 0)) {
         json_decref(j);
@@ -198,6 +201,7 @@ static json_t *encode_json(const Gm__EncodeParams *e)
         "watermark", (int)(e->watermark != NULL));
     if (j != NULL) {
         (void)json_object_set_new(j, "profile", text_or_null(e->profile));
+        (void)json_object_set_new(j, "burn_subtitles", text_or_null(e->burn_subtitles));
         (void)json_object_set_new(j, "level", text_or_null(e->level));
         (void)json_object_set_new(j, "bit_depth", json_integer(e->bit_depth));
     }

@@ -13,17 +13,17 @@ static bool append(json_t **list, json_t *item)
     return false;
 }
 
-json_t *gm_report_text_facts(const Gm__Inspection *in)
+json_t *gm_report_text_facts(const Gm__Inspection *in, uint32_t burnt)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < in->n_text; i++) {
         const Gm__TextFacts *t = in->text[i];
-        json_t *j =
-            json_pack("{s:I, s:o, s:b, s:o, s:o, s:b, s:b, s:b}", "stream",
-                      (json_int_t)t->stream_index, "codec", gm_json_string(t->codec), "bitmap",
-                      (int)t->bitmap, "language", gm_json_string(t->language), "title",
-                      gm_json_string(t->title), "default", (int)t->is_default, "forced",
-                      (int)t->forced, "hearing_impaired", (int)t->hearing_impaired);
+        json_t *j = json_pack("{s:I, s:o, s:b, s:b, s:o, s:o, s:b, s:b, s:b}", "stream",
+                              (json_int_t)t->stream_index, "codec", gm_json_string(t->codec),
+                              "bitmap", (int)t->bitmap, "burnt", (int)(burnt == i + 1), "language",
+                              gm_json_string(t->language), "title", gm_json_string(t->title),
+                              "default", (int)t->is_default, "forced", (int)t->forced,
+                              "hearing_impaired", (int)t->hearing_impaired);
         (void)append(&list, j);
     }
     return list;

@@ -12,6 +12,7 @@
 #define KEYS_MAX 32
 
 static const char *const CODECS_VIDEO[] = {"h264", "hevc", "av1", "vp9", NULL};
+static const char *const AUTO[] = {"auto", NULL};
 static const char *const CODECS_AUDIO[] = {"aac", "opus", NULL};
 static const char *const PRESETS[] = {"ultrafast", "superfast", "veryfast", "faster",   "fast",
                                       "medium",    "slow",      "slower",   "veryslow", NULL};
@@ -85,6 +86,9 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Coarsest crf that is tried; the codec's default and 12."},
     {"quality", "samples", GM_PARAM_UINT32, AT(QualityTarget, samples), 1, 64, NULL, "4", false,
      "Chunks that are tried, spread evenly over the programme."},
+    {"encode", "burn_subtitles", GM_PARAM_LANGUAGE, AT(EncodeParams, burn_subtitles), 0, 0, AUTO,
+     NULL, false,
+     "Subtitles that are pictures, drawn over the video: the first track, or that of a language."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,

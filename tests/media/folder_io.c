@@ -98,6 +98,16 @@ static void fill_sound(const struct folder_pipeline *p, Gm__AudioParams *audio,
     loudness->true_peak_db = p->true_peak_db < 0 ? p->true_peak_db : -1;
 }
 
+static void fill_encode(const struct folder_pipeline *p, Gm__EncodeParams *to)
+{
+    to->codec = "h264";
+    to->preset = (char *)(uintptr_t)(p->preset != NULL ? p->preset : "ultrafast");
+    to->burn_subtitles = (char *)(uintptr_t)(p->burn != NULL ? p->burn : "");
+    to->crf = p->qp_plus_1 > 0 ? -1 : 23;
+    to->qp = p->qp_plus_1 - 1;
+    to->maxrate_scale = p->qp_plus_1 > 0 ? 0 : 1;
+}
+
 Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
 {
     static const uint32_t usual[] = {1080, 720, 480, 360, 240};
@@ -116,11 +126,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     inspect.max_streams = 64;
     plan.ladder = (uint32_t *)(uintptr_t)(p->rungs > 0 ? p->ladder : usual);
     plan.n_ladder = p->rungs > 0 ? p->rungs : 5;
-    encode.codec = "h264";
-    encode.preset = (char *)(uintptr_t)(p->preset != NULL ? p->preset : "ultrafast");
-    encode.crf = p->qp_plus_1 > 0 ? -1 : 23;
-    encode.qp = p->qp_plus_1 - 1;
-    encode.maxrate_scale = p->qp_plus_1 > 0 ? 0 : 1;
+    fill_encode(p, &encode);
     fill_sound(p, &audio, &loudness);
     thumbnails.interval_s = 5;
     thumbnails.width = 160;

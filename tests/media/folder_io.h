@@ -19,6 +19,7 @@ struct folder_pipeline {
     uint64_t max_pixels;
     bool audio, subtitles, thumbnails, mp4,
         package;         /* which tasks there are besides inspect .. encode */
+    const char *burn;    /* EncodeParams.burn_subtitles */
     bool no_video;       /* sound alone: no encode task */
     bool opus, silence;  /* of the audio task */
     uint32_t channels;   /* 0: 2 */

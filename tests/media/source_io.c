@@ -24,6 +24,8 @@ struct source {
     AVPacket *packet;
     int64_t sound_done; /* samples */
     int first_text;     /* stream */
+    int boxes;          /* stream */
+    size_t boxes_done;
 };
 
 static void open_video(struct source *c)
@@ -114,6 +116,83 @@ static void write_texts(struct source *c)
     }
 }
 
+static void open_boxes(struct source *c)
+{
+    if (c->p->box_count == 0) {
+        return;
+    }
+    AVStream *stream = avformat_new_stream(c->format, NULL);
+    check(stream != NULL, "boxes");
+    c->boxes = stream->index;
+    stream->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    stream->codecpar->codec_id = AV_CODEC_ID_HDMV_PGS_SUBTITLE;
+    stream->time_base = (AVRational){1, 1000};
+    check(av_dict_set(&stream->metadata, "language", "eng", 0) >= 0, "tag");
+}
+
+static void put(uint8_t **to, int bytes, int v)
+{
+    for (int i = bytes - 1; i >= 0; i--) {
+        *(*to)++ = (uint8_t)(v >> 8 * i);
+    }
+}
+
+/* A display set: composition, palette and object, end. */
+static size_t box_packet(const struct source_params *p, const struct source_box *box, uint8_t *to)
+{
+    uint8_t *start = to;
+    put(&to, 1, 0x16); /* composition: epoch start */
+    put(&to, 2, box->shows ? 19 : 11);
+    put(&to, 2, p->width_px);
+    put(&to, 2, p->height_px);
+    put(&to, 1, 0x10);
+    put(&to, 2, 0);
+    put(&to, 3, 0x800000);
+    put(&to, 1, box->shows);
+    if (box->shows) {
+        put(&to, 4, 0); /* object 0, window 0, no flags */
+        put(&to, 2, SOURCE_BOX_X);
+        put(&to, 2, SOURCE_BOX_Y);
+        put(&to, 1, 0x14); /* palette: entry 1 is white */
+        put(&to, 2, 7);
+        put(&to, 2, 0);
+        put(&to, 4, 0x01EB8080);
+        put(&to, 1, 0xFF);
+        put(&to, 1, 0x15); /* object */
+        put(&to, 2, 11 + 5 * SOURCE_BOX_H);
+        put(&to, 3, 0);
+        put(&to, 1, 0xC0);
+        put(&to, 3, 4 + 5 * SOURCE_BOX_H);
+        put(&to, 2, SOURCE_BOX_W);
+        put(&to, 2, SOURCE_BOX_H);
+        for (int y = 0; y < SOURCE_BOX_H; y++) {
+            put(&to, 2, 0x0080 | SOURCE_BOX_W); /* a run of colour 1 */
+            put(&to, 3, 0x010000);
+        }
+    }
+    put(&to, 3, 0x800000);
+    return (size_t)(to - start);
+}
+
+/* Those until then: where a recording has them. */
+static void write_boxes(struct source *c, int64_t until_ms)
+{
+    for (; c->boxes_done < c->p->box_count && c->p->boxes[c->boxes_done].at_ms <= until_ms;
+         c->boxes_done++) {
+        const struct source_box *box = &c->p->boxes[c->boxes_done];
+        uint8_t bytes[256];
+        size_t size = box_packet(c->p, box, bytes);
+        check(av_new_packet(c->packet, (int)size) == 0, "packet");
+        memcpy(c->packet->data, bytes, size);
+        c->packet->stream_index = c->boxes;
+        c->packet->pts = c->packet->dts = box->at_ms;
+        c->packet->flags = AV_PKT_FLAG_KEY;
+        av_packet_rescale_ts(c->packet, (AVRational){1, 1000},
+                             c->format->streams[c->boxes]->time_base);
+        check(av_interleaved_write_frame(c->format, c->packet) == 0, "write");
+    }
+}
+
 static void draw(AVFrame *f, int64_t n)
 {
     for (int y = 0; y < f->height; y++) {
@@ -167,6 +246,7 @@ void source_make(const char *path, const struct source_params *params)
     if (sound > 0) {
         open_sound(&c);
     }
+    open_boxes(&c);
     open_texts(&c);
     if (params->chapters) {
         add_chapter(&c, 0, 1, "One");
@@ -186,6 +266,7 @@ void source_make(const char *path, const struct source_params *params)
         check(avcodec_send_frame(c.video, frame) == 0, "encode");
         write_packets(&c);
         write_sound(&c, until < sound ? until : sound);
+        write_boxes(&c, (int64_t)(n + 1) * 1000 * params->rate_den / params->rate_num);
     }
     check(avcodec_send_frame(c.video, NULL) == 0, "encode");
     write_packets(&c);

@@ -16,7 +16,19 @@ struct source_params {
     size_t text_count;
     int text_tracks;
     int text_burst; /* so many more cues in track 0, one each ms from 0 on, of 1 ms */
-    bool chapters;  /* "One" from 0 to 1 s, "" from there to 1000 s */
+    /* A track of PGS subtitles in Matroska, language eng: an opaque white box of SOURCE_BOX_*, on a
+     * canvas as large as the picture. */
+    const struct source_box *boxes;
+    size_t box_count;
+    bool chapters; /* "One" from 0 to 1 s, "" from there to 1000 s */
+};
+#define SOURCE_BOX_X 8
+#define SOURCE_BOX_Y 16
+#define SOURCE_BOX_W 16
+#define SOURCE_BOX_H 8
+struct source_box {
+    int64_t at_ms;
+    bool shows; /* else the screen is cleared */
 };
 struct source_text {
     int track;

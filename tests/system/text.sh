@@ -139,6 +139,11 @@ check "what was left out is said: $(warnings bad)" test "$(warnings bad)" = \
 check "text after it is there" grep -q '^after$' "$(echo "$pub"/text/t0/subtitles-*.vtt)"
 check "a segment stays small" test "$(wc -c <"$(echo "$pub"/text/t0/seg-00002-*.vtt)")" -lt 300000
 
+# Share of code values, in dB, in which picture `$3` of the published MP4 file differs from what $2 (an ffmpeg filter) makes of $1.
+drawn_like() { # source filter frame
+  ffmpeg -v error -i "$(echo "$pub"/mp4/*.mp4)" -i "$1" -filter_complex \
+    "[0:v]select=eq(n\\,$3)[a];$2,select=eq(n\\,$3)[b];[a][b]psnr=stats_file=-" -f null - | sed -n 's/.*psnr_avg:\([0-9]*\).*/\1/p' | head -n 1
+}
 # ---- real clips
 if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
   make srt "$GOPMILL_TEST_MEDIA/srt-subtitle.mkv" && # its cue ends after the last picture
@@ -150,6 +155,17 @@ if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
     check "pgs-subtitle.mkv: pictures are named as left out" test \
       "$(jq -c '[.warnings[] | select(.code == "plan.subtitles_bitmap") | .text]' "$work/pgs/report.json")" = \
       '["subtitles that are pictures are left out: eng"]'
+  sed -e 's/ladder: \[32\]/ladder: [720]/' -e 's/heights: \[32\]/heights: [720]/' \
+    -e 's/preset: ultrafast/preset: ultrafast, qp: 1, burn_subtitles: auto/' "$pipeline" >"$work/burn.yaml"
+  pipeline=$work/burn.yaml
+  make burn "$GOPMILL_TEST_MEDIA/pgs-subtitle.mkv" && { # its canvas is 100 px wider on either side
+    db=$(drawn_like "$GOPMILL_TEST_MEDIA/pgs-subtitle.mkv" '[1:v][1:s]overlay=x=-100' 10)
+    check "pgs-subtitle.mkv: drawn as ffmpeg does ($db dB)" test "${db:-0}" -ge 40
+    check "pgs-subtitle.mkv: drawn, and said" test "$(jq -c '[.source.text[].burnt]' "$work/burn/report.json")" = '[true]'
+    check "pgs-subtitle.mkv: not left out" test -z "$(jq -r .warnings[].code "$work/burn/report.json" | grep subtitles)"
+  }
+  make text-only "$GOPMILL_TEST_MEDIA/srt-subtitle.mkv" &&
+    check "srt-subtitle.mkv: text is not drawn, and said" grep -q plan.burn_text "$work/text-only/report.json"
   make ch "$GOPMILL_TEST_MEDIA/chapters-444.mkv" && # its sound begins 23 ms before 0
     check "chapters-444.mkv: programme time" test "$(jq -c '[.source.chapters[] | [.start_s, .end_s, .title]]' "$work/ch/report.json")" = \
       '[[0.023,2.022,"Chapter 1"],[2.023,5.022,"Chapter 2"]]'
