@@ -216,7 +216,7 @@ static int finish_trials(struct run *r, bool *out_more, struct gm_err *err)
         const Gm__QualityTarget *q = r->policy->renditions[i]->encode->quality;
         bool psnr = q != NULL && strcmp(q->metric, "psnr") == 0;
         g->bits[g->done] = gm_trial_bits(g->trial);
-        g->scores[g->done] = psnr ? gm_compare_psnr(sum) : gm_compare_ssim(sum);
+        g->scores[g->done] = psnr ? gm_compare_mse(sum) : gm_compare_ssim(sum);
         g->done++;
         *out_more = *out_more || g->done < g->trials;
     }

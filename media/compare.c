@@ -9,6 +9,7 @@
 #define MAX_PLANES 3
 #define BLOCK 4
 #define MAX_DB 100.0
+#define MSE_SCALE 1e15
 
 struct plane {
     const uint8_t *a, *b;
@@ -153,17 +154,20 @@ double gm_compare_ssim(const struct gm_compare *sum)
     return sum->pictures > 0 ? sum->ssim / (double)sum->pictures : 0;
 }
 
-double gm_compare_psnr(const struct gm_compare *sum)
+double gm_compare_mse(const struct gm_compare *sum)
 {
-    if (sum->pictures == 0) {
-        return 0;
-    }
-    if (sum->error == 0) {
+    double peak = sum->peak;
+    return sum->samples > 0 ? (double)sum->error / ((double)sum->samples * peak * peak) : 0;
+}
+
+double gm_compare_psnr(double mse)
+{
+    /* -10 log10(mse), by whole numbers: 10 log10(2) = 3.0103 */
+    double scaled = mse * MSE_SCALE;
+    if (scaled < 1) {
         return MAX_DB;
     }
-    /* 10 log10(peak^2 * samples / error); 10 log10(2) = 3.0103 */
-    int64_t q = 2 * gm_fixed_log2((uint64_t)sum->peak) + gm_fixed_log2(sum->samples) -
-                gm_fixed_log2(sum->error);
+    int64_t q = gm_fixed_log2((uint64_t)MSE_SCALE) - gm_fixed_log2((uint64_t)scaled);
     double db = (double)q / GM_Q16 * 3.0102999566398120;
     return db > MAX_DB ? MAX_DB : db;
 }

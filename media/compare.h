@@ -24,7 +24,9 @@ int gm_compare_add(struct gm_compare *sum, const AVFrame *a, const AVFrame *b,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Mean SSIM, at most 1; 0 without pictures. */
 double gm_compare_ssim(const struct gm_compare *sum);
-/* PSNR of the mean squared error, dB, at most 100. */
-double gm_compare_psnr(const struct gm_compare *sum);
+/* Mean squared error of a sample whose largest value is 1: what PSNRs are averaged by. */
+double gm_compare_mse(const struct gm_compare *sum);
+/* Its PSNR, dB, at most 100. */
+double gm_compare_psnr(double mse);
 
 #endif

@@ -27,7 +27,6 @@
 struct attempt {
     uint32_t number; /* for the buffer */
     uint32_t round;  /* corrections of the crf */
-    int32_t crf_centi;
     struct gm_rate_aim aim;
     bool kept; /* the writer has finished and all holds */
 };
@@ -133,7 +132,6 @@ static int aim(struct run *r, const Gm__ChunkHeader *header, struct gm_err *err)
         struct attempt *a = &r->attempts[i];
         memset(a, 0, sizeof *a);
         rc = gm_rate_aim(r->rate, i, header->index, header->n_frames, &a->aim, err);
-        a->crf_centi = a->aim.crf_centi;
     }
     return rc;
 }
@@ -153,7 +151,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
                                                  .facts = r->inspection->video,
                                                  .header = header,
                                                  .attempt = r->attempts[i].number,
-                                                 .crf_centi = r->attempts[i].crf_centi};
+                                                 .crf_centi = r->attempts[i].aim.crf_centi};
         rc = gm_encode_writer_open(&params, &r->writers[i], err);
     }
     if (rc == 0 && r->tiles != NULL) {
@@ -246,7 +244,7 @@ static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
         return 0;
     }
     int64_t bits = gm_encode_writer_bits(r->writers[i]);
-    if (a->number == 0 && gm_rate_correct(r->rate, i, &a->aim, a->round, bits, &a->crf_centi)) {
+    if (a->number == 0 && gm_rate_correct(r->rate, i, a->round, bits, &a->aim)) {
         a->round++;
         return 0;
     }

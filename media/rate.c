@@ -3,14 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/fixed.h"
 #include "media/budget.h"
+#include "media/compare.h"
 #include "media/results.h"
 #include "proto/envelope.h"
 #include "proto/video_codec.h"
 
 #define BEST_CENTI 1000 /* no title is made better than that to use up its bits */
 #define TOLERANCE 4     /* percent of a chunk's budget */
-#define CORRECTIONS 2   /* encodes more of a chunk, for its budget, at most */
+#define CORRECTIONS 5   /* encodes more of a chunk, for its budget, at most */
 #define SAMPLE_BYTES 16 /* of a fragment, for each sample and for each GOP, at 2 s: ADR-0003 */
 #define FRAGMENT_BYTES 120
 #define GOP_FRAMES 50
@@ -67,9 +69,12 @@ bool gm_rate_is_sample(const Gm__Policy *policy, const Gm__Rendition *r, uint32_
     return chunk % stride == at || (last && chunk < at);
 }
 
-static double trial_score(const Gm__AnalyzeMeta *meta, uint32_t rendition, int32_t crf_centi,
+/* Over all samples. *out_any false: there is none. */
+static double trial_score(const struct gm_rate *rate, uint32_t rendition, int32_t crf_centi,
                           bool *out_any)
 {
+    const Gm__AnalyzeMeta *meta = rate->meta;
+    const Gm__QualityTarget *q = rate->policy->renditions[rendition]->encode->quality;
     double sum = 0, frames = 0;
     for (size_t i = 0; i < meta->n_chunks; i++) {
         const Gm__AnalyzeItemMeta *c = meta->chunks[i];
@@ -84,7 +89,10 @@ static double trial_score(const Gm__AnalyzeMeta *meta, uint32_t rendition, int32
         }
     }
     *out_any = frames > 0;
-    return frames > 0 ? sum / frames : 0;
+    if (frames <= 0) {
+        return 0;
+    }
+    return strcmp(q->metric, "psnr") == 0 ? gm_compare_psnr(sum / frames) : sum / frames;
 }
 
 /* The coarsest crf whose expected score reaches the target; the finest where none does. Between
@@ -99,7 +107,7 @@ static int pick(const struct gm_rate *rate, uint32_t rendition, struct gm_rate_a
     size_t n = gm_rate_trials(r, crfs);
     for (size_t i = 0; i < n; i++) {
         bool any;
-        scores[i] = trial_score(rate->meta, rendition, crfs[i], &any);
+        scores[i] = trial_score(rate, rendition, crfs[i], &any);
         if (!any) {
             return gm_err_set(err, GM_E_PROTO, crfs[i], "analyze has no sample of rendition %s",
                               r->name);
@@ -254,27 +262,70 @@ int gm_rate_aim(const struct gm_rate *rate, size_t rendition, uint32_t chunk, si
         8 * ((int64_t)frames * SAMPLE_BYTES + (int64_t)(frames / GOP_FRAMES + 1) * FRAGMENT_BYTES);
     int64_t media = budget > 2 * boxes ? budget - boxes : budget / 2;
     out->budget_bits = budget;
-    out->analyzed_centi = r->encode->crf * 100;
-    out->analyzed_bits = g->bits[0];
+    out->seen = (struct gm_rate_point){r->encode->crf * 100, g->bits[0]};
     out->crf_centi =
-        within(r, gm_budget_crf(out->analyzed_centi, g->bits[0], media, GM_BUDGET_STEP_CENTI));
+        within(r, gm_budget_crf(out->seen.crf_centi, g->bits[0], media, GM_BUDGET_STEP_CENTI));
     return 0;
 }
 
-bool gm_rate_correct(const struct gm_rate *rate, size_t rendition, const struct gm_rate_aim *aim,
-                     uint32_t round, int64_t bits, int32_t *io_crf_centi)
+/* The distance of bits from the budget as a ratio, either way: 0 is none. */
+static int64_t miss(int64_t bits, int64_t budget)
+{
+    int64_t q = gm_fixed_log2((uint64_t)(bits > 0 ? bits : 1)) - gm_fixed_log2((uint64_t)budget);
+    return q < 0 ? -q : q;
+}
+
+static void note(struct gm_rate_aim *aim, struct gm_rate_point now)
+{
+    struct gm_rate_point *side = now.bits > aim->budget_bits ? &aim->above : &aim->below;
+    bool nearer =
+        side == &aim->above ? now.crf_centi > side->crf_centi : now.crf_centi < side->crf_centi;
+    if (side->bits == 0 || nearer) {
+        *side = now;
+    }
+    if (aim->best.bits == 0 ||
+        miss(now.bits, aim->budget_bits) < miss(aim->best.bits, aim->budget_bits)) {
+        aim->best = now;
+    }
+}
+
+/* Between an encode above the budget and one below it: where a straight line of the logarithms
+ * meets it, but not too near an end, since the curve may have a step. */
+static int32_t between(const struct gm_rate_aim *aim)
+{
+    int64_t span = aim->below.crf_centi - aim->above.crf_centi;
+    int64_t up = miss(aim->above.bits, aim->budget_bits);
+    int64_t down = miss(aim->below.bits, aim->budget_bits);
+    int64_t share = up + down > 0 ? span * up / (up + down) : span / 2;
+    share = share < span / 5 ? span / 5 : share > span * 4 / 5 ? span * 4 / 5 : share;
+    return aim->above.crf_centi + (int32_t)share;
+}
+
+bool gm_rate_correct(const struct gm_rate *rate, size_t rendition, uint32_t round, int64_t bits,
+                     struct gm_rate_aim *aim)
 {
     const Gm__Rendition *r = rate->policy->renditions[rendition];
-    int64_t off = bits - aim->budget_bits;
-    if (aim->budget_bits <= 0 || round >= CORRECTIONS ||
-        (off < 0 ? -off : off) * 100 <= aim->budget_bits * TOLERANCE) {
+    const struct gm_rate_point now = {aim->crf_centi, bits > 0 ? bits : 1};
+    if (aim->budget_bits <= 0) {
         return false;
     }
-    int32_t step = gm_budget_step(aim->analyzed_centi, aim->analyzed_bits, *io_crf_centi, bits);
-    int32_t crf = within(r, gm_budget_crf(*io_crf_centi, bits, aim->budget_bits, step));
-    if (crf == *io_crf_centi) {
+    note(aim, now);
+    int64_t off = now.bits - aim->budget_bits;
+    if ((off < 0 ? -off : off) * 100 <= aim->budget_bits * TOLERANCE || round > CORRECTIONS) {
         return false;
     }
-    *io_crf_centi = crf;
-    return true;
+    int32_t crf;
+    if (aim->above.bits > 0 && aim->below.bits > 0) {
+        crf = between(aim);
+    } else {
+        int32_t step = gm_budget_step(aim->seen.crf_centi, aim->seen.bits, now.crf_centi, now.bits);
+        crf = gm_budget_crf(now.crf_centi, now.bits, aim->budget_bits, step);
+    }
+    crf = within(r, crf);
+    if (round == CORRECTIONS || crf == aim->above.crf_centi || crf == aim->below.crf_centi) {
+        crf = aim->best.crf_centi; /* nothing nearer is to be found */
+    }
+    aim->seen = now;
+    aim->crf_centi = crf;
+    return crf != now.crf_centi;
 }

@@ -21,13 +21,19 @@ size_t gm_rate_trials(const Gm__Rendition *rendition, int32_t out[GM_RATE_TRIALS
 bool gm_rate_is_sample(const Gm__Policy *policy, const Gm__Rendition *rendition, uint32_t chunk,
                        bool last);
 
+/* What a chunk took at a crf; bits 0: nothing is known. */
+struct gm_rate_point {
+    int32_t crf_centi;
+    int64_t bits;
+};
 /* What encode aims at. */
 struct gm_rate_aim {
-    int32_t crf_centi;      /* 0: what the plan says */
-    int64_t budget_bits;    /* 0: none */
-    int32_t analyzed_centi; /* crf of the analysis, */
-    int64_t analyzed_bits;  /* and what the chunk took at it */
+    int32_t crf_centi;   /* 0: what the plan says */
+    int64_t budget_bits; /* 0: none */
     double expected_score;
+    /* For gm_rate_correct: the trial, then the encode before; the nearest on either side of the
+     * budget; the nearest of all. */
+    struct gm_rate_point seen, above, below, best;
 };
 struct gm_rate; /* opaque */
 /* From TaskSpec.results; policy: borrowed for its life. Errors: PROTO (analyze is missing or
@@ -38,9 +44,9 @@ void gm_rate_destroy(struct gm_rate **rate);
 /* For a chunk of so many frames. Errors: PROTO (a chunk that was not analyzed). */
 int gm_rate_aim(const struct gm_rate *rate, size_t rendition, uint32_t chunk, size_t frames,
                 struct gm_rate_aim *out, struct gm_err *err) GM_MUST_CHECK;
-/* After an encode at crf_centi that took so many bits: true when the chunk is to be made again, at
- * *io_crf_centi. round: corrections so far. */
-bool gm_rate_correct(const struct gm_rate *rate, size_t rendition, const struct gm_rate_aim *aim,
-                     uint32_t round, int64_t bits, int32_t *io_crf_centi);
+/* After an encode at aim->crf_centi that took so many bits: true when the chunk is to be made
+ * again, at what aim says then. round: corrections so far. */
+bool gm_rate_correct(const struct gm_rate *rate, size_t rendition, uint32_t round, int64_t bits,
+                     struct gm_rate_aim *aim);
 
 #endif

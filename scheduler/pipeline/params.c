@@ -79,7 +79,7 @@ static const struct gm_pipeline_param PARAMS[] = {
     {"quality", "metric", GM_PARAM_CHOICE, AT(QualityTarget, metric), 0, 0, METRICS, "ssim", false,
      "What is compared with the pictures that go into the encoder."},
     {"quality", "target", GM_PARAM_DOUBLE, AT(QualityTarget, target), 0.5, 60, NULL, NULL, true,
-     "Mean score over the samples: SSIM 0.5..0.9999, PSNR 20..60 dB."},
+     "Score over all samples: mean SSIM 0.5..0.9999, or PSNR of the mean squared error 20..60 dB."},
     {"quality", "min_crf", GM_PARAM_INT32, AT(QualityTarget, min_crf), 1, 63, NULL, NULL, false,
      "Finest crf that is tried; the codec's default less 8."},
     {"quality", "max_crf", GM_PARAM_INT32, AT(QualityTarget, max_crf), 1, 63, NULL, NULL, false,

@@ -105,7 +105,9 @@ static void fill_encode(const struct folder_pipeline *p, Gm__EncodeParams *to)
     to->burn_subtitles = (char *)(uintptr_t)(p->burn != NULL ? p->burn : "");
     to->crf = p->qp_plus_1 > 0 ? -1 : 23;
     to->qp = p->qp_plus_1 - 1;
-    to->maxrate_scale = p->qp_plus_1 > 0 ? 0 : 1;
+    to->maxrate_scale = p->qp_plus_1 > 0 || p->quality != NULL ? 0 : 1;
+    to->bitrate_bps = p->bitrate_bps;
+    to->quality = (Gm__QualityTarget *)(uintptr_t)p->quality;
 }
 
 Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
@@ -118,6 +120,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
     Gm__AudioParams audio = GM__AUDIO_PARAMS__INIT;
     Gm__LoudnessParams loudness = GM__LOUDNESS_PARAMS__INIT;
+    Gm__AnalyzeParams analyze = GM__ANALYZE_PARAMS__INIT;
     Gm__ThumbnailsParams thumbnails = GM__THUMBNAILS_PARAMS__INIT;
     Gm__Mp4Params mp4 = GM__MP4_PARAMS__INIT;
     Gm__PackageParams package = GM__PACKAGE_PARAMS__INIT;
@@ -140,8 +143,8 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
 
     Gm__SubtitlesParams subtitles = GM__SUBTITLES_PARAMS__INIT;
     subtitles.default_language = "und";
-    Gm__PipelineTask tasks[10];
-    Gm__PipelineTask *list[10];
+    Gm__PipelineTask tasks[11];
+    Gm__PipelineTask *list[11];
     size_t n = 0;
     char *needs[5][4] = {{"inspect"}, {"inspect", "plan"}, {"plan", "split"}, {"encode"}, {NULL}};
 #define TASK(wanted, kind, member, CASE, row, count)                                               \
@@ -166,6 +169,7 @@ Gm__Pipeline *folder_pipeline(const struct folder_pipeline *p)
     TASK(true, "inspect", inspect, INSPECT, 0, 0)
     TASK(true, "plan", plan, PLAN, 0, 1)
     TASK(true, "split", split, SPLIT, 1, 2)
+    TASK(p->bitrate_bps > 0 || p->quality != NULL, "analyze", analyze, ANALYZE, 2, 2)
     TASK(!p->no_video, "encode", encode, ENCODE, 2, 2)
     TASK(p->target_lufs < 0, "loudness", loudness, LOUDNESS, 2, 2)
     TASK(p->audio, "audio", audio, AUDIO, 2, 2)
@@ -462,6 +466,25 @@ static void keep_expand(struct folder_io *f, const Gm__Expand *e)
     f->expands[f->expand_count++].instances = e->instances;
 }
 
+/* As the scheduler joins the chunks' facts, of those that are there. */
+static ProtobufCBinaryData sum_analysis(struct folder_io *f)
+{
+    Gm__AnalyzeMeta sum = GM__ANALYZE_META__INIT;
+    struct produced *p;
+    while ((p = find_item(f, "analyze", 0, 0, (uint32_t)sum.n_chunks)) != NULL) {
+        sum.chunks = must(realloc(sum.chunks, (sum.n_chunks + 1) * sizeof *sum.chunks));
+        sum.chunks[sum.n_chunks] =
+            must(gm__analyze_item_meta__unpack(NULL, p->item->meta.len, p->item->meta.data));
+        sum.frames += sum.chunks[sum.n_chunks++]->frames;
+    }
+    ProtobufCBinaryData bytes = pack(&sum.base);
+    for (size_t i = 0; i < sum.n_chunks; i++) {
+        gm__analyze_item_meta__free_unpacked(sum.chunks[i], NULL);
+    }
+    free(sum.chunks);
+    return bytes;
+}
+
 static int io_finish(void *self, const Gm__WFile *files, size_t count, const ProtobufCMessage *meta,
                      const Gm__Expand *expand, size_t expands, const char *publication,
                      struct gm_err *err)
@@ -476,7 +499,7 @@ static int io_finish(void *self, const Gm__WFile *files, size_t count, const Pro
     gm__task_result__init(result);
     result->task = copy(r->spec->task);
     result->instance = r->spec->instance;
-    result->meta = pack(meta);
+    result->meta = strcmp(r->spec->type, "analyze") == 0 ? sum_analysis(f) : pack(meta);
     result->n_objects = count;
     result->objects = store_files(r, files, count);
     for (size_t i = 0; i < expands; i++) {
@@ -553,7 +576,7 @@ static void gather_inputs(struct running *r, const Gm__PipelineTask *task,
         if (need == NULL) {
             abort();
         }
-        if (strcmp(task->type, "encode") == 0) {
+        if (strcmp(task->type, "encode") == 0 || strcmp(task->type, "analyze") == 0) {
             if (from_split) {
                 add_stream(r, need->name, 0, 0, run->first_chunk, run->chunks);
             }

@@ -18,13 +18,15 @@ struct folder_pipeline {
     const char *preset; /* NULL: ultrafast */
     uint64_t max_pixels;
     bool audio, subtitles, thumbnails, mp4,
-        package;         /* which tasks there are besides inspect .. encode */
-    const char *burn;    /* EncodeParams.burn_subtitles */
-    bool no_video;       /* sound alone: no encode task */
-    bool opus, silence;  /* of the audio task */
-    uint32_t channels;   /* 0: 2 */
-    double target_lufs;  /* 0: no loudness task */
-    double true_peak_db; /* 0: -1 */
+        package;                      /* which tasks there are besides inspect .. encode */
+    const char *burn;                 /* EncodeParams.burn_subtitles */
+    bool no_video;                    /* sound alone: no encode task */
+    bool opus, silence;               /* of the audio task */
+    uint32_t channels;                /* 0: 2 */
+    double target_lufs;               /* 0: no loudness task */
+    double true_peak_db;              /* 0: -1 */
+    int64_t bitrate_bps;              /* of encode, with an analyze task; 0: crf 23 */
+    const Gm__QualityTarget *quality; /* the same */
 };
 /* inspect, plan, split, encode and the rest as asked, each under its type's name. Owned:
  * gm__pipeline__free_unpacked. */

@@ -292,6 +292,40 @@ static const struct {
      "f.yaml:6:", "exclude"},
     {BASE "  v: {type: encode, needs: [s], maxrate: 1M, qp: 20}\n" PACK, "f.yaml:6:", "exclude"},
     {BASE "  v: {type: encode, needs: [s], buffer_s: 1, qp: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M}\n" PACK,
+     "f.yaml:6:", "`bitrate` needs a task before encode"},
+    {BASE "  v: {type: encode, needs: [s], quality: {target: 0.9}}\n" PACK,
+     "f.yaml:6:", "`quality` needs a task before encode"},
+    {BASE "  v: {type: encode, needs: [s], renditions: {720: {bitrate: 2M}}}\n" PACK,
+     "f.yaml:6:", "needs a task before encode"},
+    {BASE "  z: {type: analyze, needs: [s]}\n  v: {type: encode, needs: [s, z]}\n" PACK,
+     "f.yaml:6:", "is for nothing"},
+    {BASE "  z: {type: analyze, needs: [s]}\n  v: {type: encode, needs: [s], bitrate: 1M}\n" PACK,
+     "f.yaml:7:", "must need the analyze task"},
+    {BASE "  z: {type: analyze, needs: [s]}\n  a: {type: audio, needs: [s]}\n"
+          "  k: {type: package, needs: [a]}\n",
+     "f.yaml:6:", "there is no encode task"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M, crf: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M, qp: 20}\n" PACK, "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M, quality: {target: 0.9}}\n" PACK,
+     "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M, maxrate_scale: 1}\n" PACK,
+     "f.yaml:6:", "exclude"},
+    {BASE "  v: {type: encode, needs: [s], bitrate: 2M, maxrate: 1M}\n" PACK,
+     "f.yaml:6:", "`maxrate` is below `bitrate`"},
+    {BASE "  v: {type: encode, needs: [s], quality: 3}\n" PACK, "f.yaml:6:", "quality is a map"},
+    {BASE "  v: {type: encode, needs: [s], quality: {}}\n" PACK, "f.yaml:6:", "`target`"},
+    {BASE "  v: {type: encode, needs: [s], quality: {target: 30}}\n" PACK,
+     "f.yaml:6:", "ssim is 0.5..0.9999"},
+    {BASE "  v: {type: encode, needs: [s], quality: {metric: psnr, target: 0.9}}\n" PACK,
+     "f.yaml:6:", "psnr is 20..60"},
+    {BASE "  v: {type: encode, needs: [s], quality: {metric: vmaf, target: 60}}\n" PACK,
+     "f.yaml:6:", "it is one of: ssim, psnr"},
+    {BASE
+     "  v: {type: encode, needs: [s], quality: {target: 0.9, min_crf: 30, max_crf: 20}}\n" PACK,
+     "f.yaml:6:", "crf 30 to 20"},
+    {BASE "  v: {type: encode, needs: [s], quality: {target: 0.9, max_crf: 60}}\n" PACK,
+     "f.yaml:6:", "at most 51"},
     {BASE "  v: {type: encode, needs: [s], renditions: {720: {qp: 3, maxrate: 1M}}}\n" PACK,
      "f.yaml:6:", "exclude"},
     {BASE "  v: {type: encode, needs: [s], watermark: l.png}\n" PACK,
@@ -364,6 +398,43 @@ static void wrong_sound_is_refused(void **state)
             fail_msg("row %zu: rc %d, `%s`", i, rc, err.text);
         }
     }
+}
+
+static void aims_reach_the_renditions(void **state)
+{
+    static const char text[] =
+        BASE "  z: {type: analyze, needs: [s]}\n"
+             "  v:\n    type: encode\n    needs: [s, z]\n    quality: {target: 0.97, samples: 9}\n"
+             "    renditions:\n      1080: {codec: hevc}\n      720: {crf: 30}\n"
+             "      480: {bitrate: 700k, maxrate: 1M}\n      240: {maxrate_scale: 2}\n" PACK;
+    struct gm_err err = {0};
+    Gm__Pipeline *p = NULL;
+    const Gm__EncodeParams *e = NULL;
+    (void)state;
+    ASSERT_OK(parse(text, &p, &err));
+    for (size_t i = 0; i < p->n_tasks; i++) {
+        e = strcmp(p->tasks[i]->type, "encode") == 0 ? p->tasks[i]->encode : e;
+    }
+    assert_string_equal(e->quality->metric, "ssim");
+    assert_int_equal(e->quality->min_crf, 15);
+    assert_int_equal(e->quality->max_crf, 35);
+    assert_int_equal(e->quality->samples, 9);
+    const Gm__EncodeParams *r = e->renditions[0]->encode;
+    assert_int_equal(r->quality->min_crf, 18); /* of its own codec */
+    assert_int_equal(r->quality->max_crf, 38);
+    assert_false(e->renditions[0]->own_cap || e->renditions[0]->own_bitrate);
+    r = e->renditions[1]->encode;
+    assert_null(r->quality);
+    assert_int_equal(r->crf, 30);
+    r = e->renditions[2]->encode;
+    assert_null(r->quality);
+    assert_int_equal(r->bitrate_bps, 700000);
+    assert_int_equal(r->maxrate_bps, 1000000);
+    assert_true(e->renditions[2]->own_cap && e->renditions[2]->own_bitrate);
+    r = e->renditions[3]->encode;
+    assert_non_null(r->quality);
+    assert_true(e->renditions[3]->own_cap);
+    gm__pipeline__free_unpacked(p, NULL);
 }
 
 static void task_count_is_limited(void **state)
@@ -537,6 +608,7 @@ int main(void)
         cmocka_unit_test(hdr_is_kept_in_ten_bits_and_not_by_another_codec),
         cmocka_unit_test(wrong_files_are_refused_with_their_place),
         cmocka_unit_test(wrong_sound_is_refused),
+        cmocka_unit_test(aims_reach_the_renditions),
         cmocka_unit_test(task_count_is_limited),
         cmocka_unit_test(manual_holds_every_option),
         cmocka_unit_test(assets_are_checked),

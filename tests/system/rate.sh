@@ -1,0 +1,41 @@
+#!/usr/bin/env bash
+# An average bit rate and a quality that is searched, over the whole farm.
+source "$(dirname "$0")/lib.sh"
+
+ffmpeg -v error -y -f lavfi -i "mandelbrot=s=320x180:r=25:end_scale=0.01:end_pts=400,trim=duration=24,gblur=sigma=0.6" \
+  -c:v libx264 -preset ultrafast -qp 14 -g 50 "$work/in.mp4" || exit 1
+pipeline() { # what encode is asked for
+  cat >"$work/pipeline.yaml" <<YAML
+name: asked
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [180, 120] }
+  split:   { type: split, needs: [plan] }
+  analyze: { type: analyze, needs: [split] }
+  video:   { type: encode, needs: [split, analyze], preset: ultrafast, $1 }
+  package: { type: package, needs: [video] }
+YAML
+}
+near() { # value target percent
+  awk -v a="$1" -v b="$2" -v p="$3" 'BEGIN { d = (a - b) / b * 100; exit !(d <= p && -d <= p) }'
+}
+
+pipeline "bitrate: 900k"
+check "bitrate" gopmill transcode "$work/in.mp4" --out "$work/a" --pipeline "$work/pipeline.yaml" --quiet
+for name in 180p 120p; do
+  read -r want got < <(jq -r --arg n $name '.renditions[] | select(.name == $n) | "\(.resolved.encode.bitrate_bps) \(.average_bps)"' "$work/a/report.json")
+  check "$name takes $got bits a second of $want" near "$got" "$want" 3
+  check "$name keeps its buffer" jq -e --arg n $name '.renditions[] | select(.name == $n).buffer.underflow == false' "$work/a/report.json"
+done
+check "bitrate again, on three nodes" gopmill transcode "$work/in.mp4" --out "$work/b" --pipeline "$work/pipeline.yaml" --quiet --nodes 3
+check "the same bytes" diff <(tree_hash "$work/a") <(tree_hash "$work/b")
+
+pipeline "maxrate_scale: 0, quality: { metric: psnr, target: 38, samples: 64, min_crf: 14, max_crf: 34 }"
+check "quality" gopmill transcode "$work/in.mp4" --out "$work/q" --pipeline "$work/pipeline.yaml" --quiet
+read -r crf expected < <(jq -r '.renditions[0].analyzed | "\(.min_crf) \(.expected_score)"' "$work/q/report.json")
+join_rendition "$work"/q/v/*/video/180p >"$work/joined.mp4"
+got=$(ffmpeg -nostdin -v info -i "$work/joined.mp4" -i "$work/in.mp4" -lavfi "[0:v]settb=1/25,setpts=N[a];[1:v]settb=1/25,setpts=N[b];[a][b]psnr" -f null - 2>&1 |
+  sed -n 's/.*average:\([0-9.]*\).*/\1/p' | tail -n 1)
+check "crf $crf: expected $expected dB, at least 38" awk -v e="$expected" 'BEGIN { exit !(e >= 38) }'
+check "whole: $got dB, $expected expected" near "$got" "$expected" 2
+finish
