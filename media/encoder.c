@@ -25,16 +25,23 @@
 #define DEFAULT_NOMINAL_RATE 30
 
 #define MAX_SIDE_PX 16384
+#define LEAD_PICTURES 8
+#define MAX_TAIL_PICTURES 300 /* more than any look-ahead */
 
 static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264, &gm_encoder_x265,
                                                             &gm_encoder_svtav1, &gm_encoder_vpx};
 
 struct gm_encoder {
     const struct gm_encoder_backend *backend;
-    AVCodecContext *ctx;   /* owned */
-    bool fed;              /* a picture was sent */
-    struct gm_buf headers; /* what stands before the stream */
-    char name[64];         /* of the rendition, for messages */
+    AVCodecContext *ctx;     /* owned */
+    bool fed;                /* a picture was sent */
+    int64_t lead_ticks;      /* duration of a black picture before the first; 0: none are sent */
+    int64_t start_pts;       /* of the first picture; packets before it are not the caller's */
+    AVFrame *last;           /* owned: the last picture, where lead_ticks > 0 */
+    uint64_t sent, received; /* pictures and packets of the caller's */
+    int tail;                /* copies of the last picture sent after it; -1: not at the end */
+    struct gm_buf headers;   /* what stands before the stream */
+    char name[64];           /* of the rendition, for messages */
 };
 
 static const struct gm_encoder_backend *find_backend(const char *codec)
@@ -218,6 +225,27 @@ static void set_colour(AVCodecContext *ctx, const Gm__Rendition *r)
     ctx->chroma_sample_location = AVCHROMA_LOC_LEFT;
 }
 
+/* Black pictures that bring the encoder's state to what it is in mid-stream: so many that the
+ * average quantiser of the pictures before, which the first keyframe takes, has come near its
+ * limit. They cost next to nothing, but the buffer fills while they pass: it starts that much
+ * emptier. */
+static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *params)
+{
+    AVCodecContext *ctx = e->ctx;
+    if (e->backend->starts_cold == NULL || !e->backend->starts_cold(params->rendition->encode)) {
+        return;
+    }
+    AVRational rate = nominal_rate(params);
+    e->lead_ticks = av_rescale(params->timescale, rate.den, rate.num);
+    e->lead_ticks = e->lead_ticks > 0 ? e->lead_ticks : 1;
+    if (ctx->rc_initial_buffer_occupancy > 0) {
+        int64_t filled =
+            av_rescale(ctx->rc_max_rate, LEAD_PICTURES * e->lead_ticks, params->timescale);
+        int64_t left = ctx->rc_initial_buffer_occupancy - filled;
+        ctx->rc_initial_buffer_occupancy = left > 1 ? (int)left : 1;
+    }
+}
+
 static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
                         struct gm_err *err)
 {
@@ -243,6 +271,7 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     if (rc < 0) {
         return rc;
     }
+    plan_lead(e, params);
     int averror = avcodec_open2(ctx, codec, NULL);
     if (averror < 0) {
         return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
@@ -273,6 +302,8 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
         return gm_err_nomem(err);
     }
     e->backend = backend;
+    e->start_pts = INT64_MIN;
+    e->tail = -1;
     (void)snprintf(e->name, sizeof e->name, "%s", params->rendition->name);
     rc = open_context(e, params, err);
     if (rc < 0) {
@@ -283,7 +314,7 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
     return 0;
 }
 
-int gm_encoder_send(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
+static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
     e->fed = e->fed || frame != NULL;
     int av = avcodec_send_frame(e->ctx, frame);
@@ -291,7 +322,9 @@ int gm_encoder_send(struct gm_encoder *e, const AVFrame *frame, struct gm_err *e
                   : 0;
 }
 
-static int send_black(struct gm_encoder *e, struct gm_err *err)
+/* count black pictures from pts on, each `ticks` after the one before. */
+static int send_black(struct gm_encoder *e, int count, int64_t pts, int64_t ticks,
+                      struct gm_err *err)
 {
     AVFrame *f = av_frame_alloc();
     if (f == NULL) {
@@ -300,7 +333,6 @@ static int send_black(struct gm_encoder *e, struct gm_err *err)
     f->format = e->ctx->pix_fmt;
     f->width = e->ctx->width;
     f->height = e->ctx->height;
-    f->pts = 0;
     int rc = 0;
     int av = av_frame_get_buffer(f, 0);
     if (av >= 0) {
@@ -311,21 +343,65 @@ static int send_black(struct gm_encoder *e, struct gm_err *err)
     if (av < 0) {
         rc = gm_err_av(err, GM_E_MEDIA, av, "making a black picture");
     }
-    if (rc == 0) {
-        rc = gm_encoder_send(e, f, err);
-    }
-    if (rc == 0) {
-        rc = gm_encoder_send(e, NULL, err);
+    for (int i = 0; i < count && rc == 0; i++) {
+        f->pts = pts + i * ticks;
+        rc = feed(e, f, err);
     }
     av_frame_free(&f);
     return rc;
+}
+
+/* Before the first picture: the lead. Then each picture is kept, for the tail. */
+static int keep(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
+{
+    int rc = 0;
+    if (e->last == NULL) {
+        e->last = av_frame_alloc();
+        if (e->last == NULL) {
+            return gm_err_nomem(err);
+        }
+        e->start_pts = frame->pts;
+        rc = send_black(e, LEAD_PICTURES, frame->pts - LEAD_PICTURES * e->lead_ticks, e->lead_ticks,
+                        err);
+    }
+    av_frame_unref(e->last);
+    if (rc == 0 && av_frame_ref(e->last, frame) < 0) {
+        rc = gm_err_nomem(err);
+    }
+    return rc;
+}
+
+int gm_encoder_send(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
+{
+    if (frame == NULL && e->last != NULL) {
+        e->tail = 0; /* receive sends it */
+        return 0;
+    }
+    int rc = e->lead_ticks > 0 && frame != NULL ? keep(e, frame, err) : 0;
+    e->sent += frame != NULL ? 1 : 0;
+    return rc == 0 ? feed(e, frame, err) : rc;
+}
+
+/* A keyframe and what follows it, all like the last picture: the look-ahead, which spends bits on
+ * what later pictures are made of and knows no keyframes, sees no end. None of them is encoded:
+ * the encoder is closed before. */
+static int send_tail(struct gm_encoder *e, struct gm_err *err)
+{
+    if (e->tail == MAX_TAIL_PICTURES) {
+        return feed(e, NULL, err);
+    }
+    e->last->pts += e->lead_ticks;
+    e->last->pict_type = e->tail == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    e->tail++;
+    return feed(e, e->last, err);
 }
 
 /* For headers alone no picture is ever sent. */
 static void give_picture(struct gm_encoder *e)
 {
     if (e->ctx != NULL && avcodec_is_open(e->ctx) && e->backend->waits_for_picture && !e->fed) {
-        GM_IGNORE(send_black(e, NULL), "closing it is all that is left");
+        GM_IGNORE(send_black(e, 1, 0, 1, NULL), "closing it is all that is left");
+        GM_IGNORE(feed(e, NULL, NULL), "closing it is all that is left");
     }
 }
 
@@ -335,6 +411,7 @@ void gm_encoder_close(struct gm_encoder **encoder)
         give_picture(*encoder);
         avcodec_free_context(&(*encoder)->ctx);
         gm_buf_fini(&(*encoder)->headers);
+        av_frame_free(&(*encoder)->last);
         free(*encoder);
         *encoder = NULL;
     }
@@ -342,12 +419,27 @@ void gm_encoder_close(struct gm_encoder **encoder)
 
 int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, struct gm_err *err)
 {
-    int av = avcodec_receive_packet(e->ctx, packet);
-    if (av < 0 && av != AVERROR_EOF && av != AVERROR(EAGAIN)) {
-        return gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
+    int av = 0;
+    int rc = 0;
+    bool got = false;
+    while (rc == 0 && !got && (e->tail < 0 || e->received < e->sent)) {
+        av = avcodec_receive_packet(e->ctx, packet);
+        got = av >= 0 && packet->pts >= e->start_pts;
+        if (av >= 0 && !got) {
+            av_packet_unref(packet);
+        } else if (av == AVERROR(EAGAIN) && e->tail >= 0) {
+            rc = send_tail(e, err);
+        } else if (av == AVERROR_EOF || av == AVERROR(EAGAIN)) {
+            break;
+        } else if (av < 0) {
+            rc = gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
+        }
     }
-    *out_got = av >= 0;
-    return 0;
+    if (rc == 0) {
+        e->received += got ? 1 : 0;
+        *out_got = got;
+    }
+    return rc;
 }
 
 const uint8_t *gm_encoder_headers(const struct gm_encoder *e, size_t *out_size)
@@ -374,7 +466,10 @@ static int encode_black(const struct gm_encoder_params *params, AVPacket *packet
     bool got = false;
     int rc = gm_encoder_open(params, &e, err);
     if (rc == 0) {
-        rc = send_black(e, err);
+        rc = send_black(e, 1, 0, 1, err);
+    }
+    if (rc == 0) {
+        rc = feed(e, NULL, err);
     }
     if (rc == 0) {
         rc = gm_encoder_receive(e, packet, &got, err);

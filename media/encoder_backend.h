@@ -11,6 +11,9 @@ struct gm_encoder_backend {
     /* Sets what is the library's own before avcodec_open2, quality and bit rate cap with it; size,
      * format, times, colour and the flags that all share are there already. */
     int (*setup)(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err);
+    /* The first picture of a stream is treated otherwise than later keyframes: black ones go before
+     * it and are thrown away. NULL: never. */
+    bool (*starts_cold)(const Gm__EncodeParams *p);
     bool waits_for_picture; /* closing an encoder that was never given one does not return */
     /* Appends what stands before the stream; both NULL: libavcodec's extradata. The second: it is
      * known only from the first packet, that of a black picture. */

@@ -99,10 +99,19 @@ static void build(const AVPacket *packet, char out[64])
     (void)snprintf(out, 64, "x264-%s", text);
 }
 
+/* mb-tree does not look at a stream's first picture, and its quantiser is crf itself, not that of
+ * the pictures before. Presets without mb-tree, and a constant quantiser, have neither. */
+static bool starts_cold(const Gm__EncodeParams *p)
+{
+    const char *preset = gm_encoder_preset(p);
+    return p->qp < 0 && strcmp(preset, "ultrafast") != 0 && strcmp(preset, "superfast") != 0;
+}
+
 const struct gm_encoder_backend gm_encoder_x264 = {
     .codec = "h264",
     .library = "libx264",
     .min_side_px = 2,
     .setup = setup,
+    .starts_cold = starts_cold,
     .build = build,
 };

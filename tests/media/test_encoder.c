@@ -267,7 +267,8 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     assert_int_equal(gm_encoder_open(&params, &e, &err), 0);
     assert_int_equal(gm_encoder_context(e)->rc_max_rate, 30000);
     assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 40000);
-    assert_int_equal(gm_encoder_context(e)->rc_initial_buffer_occupancy, 20000);
+    assert_int_equal(gm_encoder_context(e)->rc_initial_buffer_occupancy,
+                     20000 - 8 * 30000 / 30); /* eight black pictures go before */
     headers = gm_encoder_headers(e, &size);
     assert_int_equal(size, s.r.extradata.len);
     assert_memory_equal(headers, planned, size);
@@ -278,6 +279,57 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
     assert_int_equal(gm_encoder_context(e)->rc_max_rate, 0);
     gm_encoder_close(&e);
+}
+
+/* Pictures [first, end) with a keyframe each 24; bytes of each into sizes. */
+static void encode_part(const struct set *s, int first, int end, int sizes[])
+{
+    struct gm_encoder *e = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(open_set(s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
+    AVPacket *packet = av_packet_alloc();
+    int count = 0;
+    for (int i = first; i <= end; i++) {
+        AVFrame *f = i < end ? clip_picture(160, 96, AV_PIX_FMT_YUV420P, i) : NULL;
+        if (f != NULL) {
+            f->pts = i * 512;
+            f->pict_type = i % 24 == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+        }
+        assert_int_equal(gm_encoder_send(e, f, &err), 0);
+        bool got = true;
+        while (gm_encoder_receive(e, packet, &got, &err) == 0 && got) {
+            sizes[packet->pts / 512] = packet->size;
+            assert_int_equal((packet->flags & AV_PKT_FLAG_KEY) != 0, packet->pts % (24 * 512) == 0);
+            count++;
+            av_packet_unref(packet);
+        }
+        av_frame_free(&f);
+    }
+    assert_int_equal(count, end - first);
+    av_packet_free(&packet);
+    gm_encoder_close(&e);
+}
+
+/* A chunk's first picture is no worse and its last ones are not starved, against one encoder that
+ * went through. */
+static void a_chunk_begins_and_ends_as_in_mid_stream(void **state)
+{
+    (void)state;
+    struct set s;
+    int whole[72];
+    int alone[72];
+    int whole_end = 0;
+    int alone_end = 0;
+    set_init(&s, "veryfast", 23, -1);
+    s.r.maxrate_bps = 0;
+    encode_part(&s, 0, 72, whole);
+    encode_part(&s, 24, 48, alone);
+    assert_in_range(alone[24], whole[24] * 97 / 100, whole[24] * 103 / 100);
+    for (int i = 36; i < 48; i++) {
+        whole_end += whole[i];
+        alone_end += alone[i];
+    }
+    assert_in_range(alone_end, whole_end * 9 / 10, whole_end * 13 / 10);
 }
 
 static void bad_settings_are_refused_and_nothing_is_given(void **state)
@@ -357,6 +409,7 @@ int main(void)
         cmocka_unit_test(colour_is_tagged_as_the_rendition_says),
         cmocka_unit_test(uneven_rates_have_no_b_pictures),
         cmocka_unit_test(the_plan_opens_with_what_is_declared_and_chunks_with_their_limits),
+        cmocka_unit_test(a_chunk_begins_and_ends_as_in_mid_stream),
         cmocka_unit_test(bad_settings_are_refused_and_nothing_is_given),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
