@@ -1,0 +1,309 @@
+/* Small measures for tests/matrix/run on raw samples that ffmpeg made: 32-bit float mono sound,
+ * 8-bit grey pictures.
+ *
+ *   measure lag REF OURS RATE            "start_ms corr end_ms corr": how much later OURS is than
+ * REF measure joins REF OURS THEIRS RATE S...  "join_db others_db": error of OURS over that of
+ * THEIRS measure turn REF OURS SIDE           "orientation corr": which of 8 turns of OURS is most
+ * like REF (0: as it is)
+ *
+ * Prints "-" where nothing can be told (silence, too short). Exit 0, or 2 for bad arguments and
+ * unreadable files.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAX_LAG_S 0.25
+#define WINDOW_S 4.0
+#define QUIET 2e-4   /* RMS below which a window says nothing */
+#define BLOCK_S 0.02 /* of the join measure */
+#define NEAR_S 0.05  /* a block this near to a join belongs to it */
+#define FLOOR_DB (-30.0)
+
+struct samples {
+    float *at; /* owned */
+    size_t count;
+};
+
+static void *read_file(const char *path, size_t *out_size)
+{
+    FILE *f = fopen(path, "rb");
+    char *data = NULL;
+    size_t size = 0;
+    size_t room = 0;
+    if (f == NULL) {
+        fprintf(stderr, "measure: %s: %s\n", path, strerror(errno));
+        exit(2);
+    }
+    do {
+        if (size == room) {
+            room = room > 0 ? 2 * room : 1 << 20;
+            char *more = realloc(data, room);
+            if (more == NULL) {
+                fprintf(stderr, "measure: no memory\n");
+                exit(2);
+            }
+            data = more;
+        }
+        size += fread(data + size, 1, room - size, f);
+    } while (!feof(f) && !ferror(f));
+    if (ferror(f)) {
+        fprintf(stderr, "measure: %s cannot be read\n", path);
+        exit(2);
+    }
+    (void)fclose(f);
+    *out_size = size;
+    return data;
+}
+
+static struct samples read_samples(const char *path)
+{
+    size_t size = 0;
+    float *at = read_file(path, &size);
+    return (struct samples){at, size / sizeof(float)};
+}
+
+static double number(const char *text)
+{
+    char *end = NULL;
+    double v = strtod(text, &end);
+    if (end == text || *end != '\0') {
+        fprintf(stderr, "measure: %s is no number\n", text);
+        exit(2);
+    }
+    return v;
+}
+
+static double rms(const float *x, size_t n)
+{
+    double sum = 0;
+    for (size_t i = 0; i < n; i++) {
+        sum += (double)x[i] * x[i];
+    }
+    return n > 0 ? sqrt(sum / (double)n) : 0;
+}
+
+/* Normalised correlation of ref[at .. at+n) with ours moved by `lag` samples. */
+static double correlate(const struct samples *ref, const struct samples *ours, size_t at, size_t n,
+                        long lag)
+{
+    double xy = 0;
+    double xx = 0;
+    double yy = 0;
+    for (size_t i = at; i < at + n; i++) {
+        long j = (long)i + lag;
+        double x = ref->at[i];
+        double y = j >= 0 && (size_t)j < ours->count ? ours->at[j] : 0;
+        xy += x * y;
+        xx += x * x;
+        yy += y * y;
+    }
+    return xx > 0 && yy > 0 ? xy / sqrt(xx * yy) : 0;
+}
+
+/* The lag of the highest correlation; of equals (periodic sound) the one nearest to none. */
+static void find_lag(const struct samples *ref, const struct samples *ours, size_t at, size_t n,
+                     long max_lag, double rate)
+{
+    double best = -2;
+    long best_lag = 0;
+    for (long k = 0; k <= 2 * max_lag; k++) {
+        long lag = k % 2 == 0 ? k / 2 : -(k + 1) / 2;
+        double c = correlate(ref, ours, at, n, lag);
+        if (c > best + 0.002) {
+            best = c;
+            best_lag = lag;
+        }
+    }
+    /* climb to the true top beside it */
+    for (long step = -1; step <= 1; step += 2) {
+        while (labs(best_lag + step) <= max_lag) {
+            double c = correlate(ref, ours, at, n, best_lag + step);
+            if (c <= best) {
+                break;
+            }
+            best = c;
+            best_lag += step;
+        }
+    }
+    printf("%.2f %.3f", 1000.0 * (double)best_lag / rate, best);
+}
+
+static int lag_main(char **argv)
+{
+    struct samples ref = read_samples(argv[0]);
+    struct samples ours = read_samples(argv[1]);
+    double rate = number(argv[2]);
+    size_t n = (size_t)(WINDOW_S * rate);
+    long max_lag = (long)(MAX_LAG_S * rate);
+    size_t step = n / 4;
+    size_t end = ref.count < ours.count ? ref.count : ours.count;
+    n = n < end ? n : end;
+    size_t first = SIZE_MAX;
+    size_t last = 0;
+    for (size_t at = 0; step > 0 && at + n <= end && n > 0; at += step) {
+        if (rms(ref.at + at, n) > QUIET) {
+            first = first == SIZE_MAX ? at : first;
+            last = at;
+        }
+    }
+    if (first == SIZE_MAX || n < (size_t)(0.2 * rate)) {
+        printf("-\n");
+    } else {
+        find_lag(&ref, &ours, first, n, max_lag, rate);
+        printf(" ");
+        find_lag(&ref, &ours, last, n, max_lag, rate);
+        printf("\n");
+    }
+    free(ref.at);
+    free(ours.at);
+    return 0;
+}
+
+/* The factor that brings `x` nearest to `ref`. */
+static double gain(const struct samples *ref, const struct samples *x, size_t count)
+{
+    double xy = 0;
+    double xx = 0;
+    for (size_t i = 0; i < count; i++) {
+        xy += (double)ref->at[i] * x->at[i];
+        xx += (double)x->at[i] * x->at[i];
+    }
+    return xx > 0 ? xy / xx : 0;
+}
+
+static double error_db(const struct samples *ref, const struct samples *x, double factor, size_t at,
+                       size_t n)
+{
+    double error = 0;
+    double signal = 0;
+    for (size_t i = at; i < at + n; i++) {
+        double d = ref->at[i] - factor * x->at[i];
+        error += d * d;
+        signal += (double)ref->at[i] * ref->at[i];
+    }
+    double db = 10 * log10((error + 1e-12) / (signal + 1e-12));
+    return db > FLOOR_DB ? db : FLOOR_DB;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a;
+    double y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+/* Blocks of 20 ms: how much worse than another encoder's are ours near joins (the worst), and
+ * elsewhere (the 99th percentile)? A gap or a repeat makes an error as loud as the sound. */
+static int joins_main(int argc, char **argv)
+{
+    struct samples ref = read_samples(argv[0]);
+    struct samples ours = read_samples(argv[1]);
+    struct samples theirs = read_samples(argv[2]);
+    double rate = number(argv[3]);
+    size_t count = ref.count < ours.count ? ref.count : ours.count;
+    count = theirs.count < count ? theirs.count : count;
+    size_t n = (size_t)(BLOCK_S * rate);
+    double our_gain = gain(&ref, &ours, count);
+    double their_gain = gain(&ref, &theirs, count);
+    double *others = calloc(count / n + 1, sizeof(*others));
+    size_t other_count = 0;
+    double worst = -1000;
+    if (others == NULL) {
+        return 2;
+    }
+    for (size_t at = 0; at + n <= count; at += n) {
+        if (rms(ref.at + at, n) < QUIET) {
+            continue;
+        }
+        double excess =
+            error_db(&ref, &ours, our_gain, at, n) - error_db(&ref, &theirs, their_gain, at, n);
+        bool is_near = false;
+        for (int i = 4; i < argc; i++) {
+            double s = number(argv[i]);
+            is_near =
+                is_near || ((double)(at + n) / rate > s - NEAR_S && (double)at / rate < s + NEAR_S);
+        }
+        if (is_near) {
+            worst = excess > worst ? excess : worst;
+        } else {
+            others[other_count++] = excess;
+        }
+    }
+    if (worst < -999 || other_count < 20) {
+        printf("-\n");
+    } else {
+        qsort(others, other_count, sizeof(*others), compare_doubles);
+        printf("%.1f %.1f\n", worst, others[other_count * 99 / 100]);
+    }
+    free(others);
+    free(ref.at);
+    free(ours.at);
+    free(theirs.at);
+    return 0;
+}
+
+static int turn_main(char **argv)
+{
+    size_t ref_size = 0;
+    size_t our_size = 0;
+    uint8_t *ref = read_file(argv[0], &ref_size);
+    uint8_t *ours = read_file(argv[1], &our_size);
+    size_t side = (size_t)number(argv[2]);
+    if (side == 0 || ref_size < side * side || our_size < side * side) {
+        fprintf(stderr, "measure: pictures of %zux%zu bytes are wanted\n", side, side);
+        return 2;
+    }
+    double best = -2;
+    int best_turn = 0;
+    for (int turn = 0; turn < 8; turn++) {
+        double s[5] = {0, 0, 0, 0, 0}; /* x, y, xx, yy, xy */
+        for (size_t v = 0; v < side; v++) {
+            for (size_t u = 0; u < side; u++) {
+                size_t a = (turn & 4) != 0 ? v : u;
+                size_t b = (turn & 4) != 0 ? u : v;
+                a = (turn & 1) != 0 ? side - 1 - a : a;
+                b = (turn & 2) != 0 ? side - 1 - b : b;
+                double x = ref[v * side + u];
+                double y = ours[b * side + a];
+                s[0] += x;
+                s[1] += y;
+                s[2] += x * x;
+                s[3] += y * y;
+                s[4] += x * y;
+            }
+        }
+        double n = (double)(side * side);
+        double vx = s[2] - s[0] * s[0] / n;
+        double vy = s[3] - s[1] * s[1] / n;
+        /* a flat picture is like itself any way up */
+        double c = vx > n && vy > n ? (s[4] - s[0] * s[1] / n) / sqrt(vx * vy) : 0;
+        if (c > best + 1e-3) {
+            best = c;
+            best_turn = turn;
+        }
+    }
+    printf("%d %.3f\n", best_turn, best);
+    free(ref);
+    free(ours);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 5 && strcmp(argv[1], "lag") == 0) {
+        return lag_main(argv + 2);
+    }
+    if (argc >= 6 && strcmp(argv[1], "joins") == 0) {
+        return joins_main(argc - 2, argv + 2);
+    }
+    if (argc == 5 && strcmp(argv[1], "turn") == 0) {
+        return turn_main(argv + 2);
+    }
+    fprintf(stderr, "usage: measure lag|joins|turn FILES... (see the head of measure.c)\n");
+    return 2;
+}
