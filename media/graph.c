@@ -139,11 +139,32 @@ static void write_format(struct gm_buf *text, enum AVPixelFormat format)
     }
 }
 
-static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i)
+/* The plan says where the source's pictures have their chroma; of one whose chroma is as fine as
+ * luma that does not hold. */
+static void write_filters(struct gm_buf *text, const struct output *o, const AVFrame *in)
+{
+    static const char *const names[2] = {"in_h_chr_pos=", "in_v_chr_pos="};
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)in->format);
+    const uint8_t shift[2] = {desc->log2_chroma_w, desc->log2_chroma_h};
+    const char *s = o->filters;
+    for (int i = 0; i < 2 && o->parent == 0; i++) {
+        const char *at = shift[i] == 0 ? strstr(s, names[i]) : NULL;
+        if (at != NULL) {
+            at += strlen(names[i]);
+            gm_buf_add(text, s, (size_t)(at - s));
+            gm_buf_str(text, "-513");
+            s = at + strspn(at, "-0123456789");
+        }
+    }
+    gm_buf_str(text, s);
+}
+
+static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, const AVFrame *in)
 {
     const struct output *o = &g->outputs[i];
     char name[40];
-    gm_buf_printf(text, ";[s%zu]%s", i, o->filters);
+    gm_buf_printf(text, ";[s%zu]", i);
+    write_filters(text, o, in);
     write_format(text, o->format);
     (void)snprintf(name, sizeof name, "[m%zu]", i);
     write_branches(g, text, (uint32_t)i + 1, name);
@@ -180,7 +201,7 @@ static int write_graph(struct gm_graph *g, const AVFrame *in, struct gm_buf *tex
     write_source(text, "in", in, aspect, g->timescale);
     write_branches(g, text, 0, "");
     for (size_t i = 0; i < g->count; i++) {
-        write_output(g, text, i);
+        write_output(g, text, i, in);
     }
     return gm_buf_check(text, err);
 }

@@ -34,6 +34,7 @@ struct gm_scan_picture {
     enum AVColorTransferCharacteristic transfer;
     enum AVColorSpace matrix;
     enum AVColorRange range;
+    enum AVChromaLocation chroma;
     bool has_matrix;
     int32_t display_matrix[9];
     int64_t first_ts; /* guessed time of the first frame shown */

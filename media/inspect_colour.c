@@ -196,6 +196,11 @@ int gm_facts_colour(const AVStream *st, const struct gm_scan *scan, Gm__VideoFac
     out->alpha = desc != NULL && (desc->flags & AV_PIX_FMT_FLAG_ALPHA) != 0;
     out->bit_depth = desc != NULL ? (uint32_t)desc->comp[0].depth : 0;
     int rc = gm_pb_string(&out->pixel_format, desc != NULL ? desc->name : "unknown", err);
+    enum AVChromaLocation chroma =
+        pic->have && pic->chroma != AVCHROMA_LOC_UNSPECIFIED ? pic->chroma : par->chroma_location;
+    if (rc == 0 && chroma != AVCHROMA_LOC_UNSPECIFIED) {
+        rc = gm_pb_string(&out->chroma_location, av_chroma_location_name(chroma), err);
+    }
     if (rc == 0) {
         rc = fill_tags(c, out, err);
     }

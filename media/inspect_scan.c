@@ -54,6 +54,7 @@ static void keep_picture(struct scanner *s, const AVFrame *f)
     p->transfer = f->color_trc;
     p->matrix = f->colorspace;
     p->range = f->color_range;
+    p->chroma = f->chroma_location;
     if (side != NULL && side->size >= sizeof p->display_matrix) {
         p->has_matrix = true;
         memcpy(p->display_matrix, side->data, sizeof p->display_matrix);

@@ -19,6 +19,19 @@ int gm_plan_front(const Gm__VideoFacts *video, const Gm__EncodeParams *params, G
 int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *colour,
                     enum AVPixelFormat format, char *out, size_t size,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Where chroma lies in the pictures that the front makes, in libswscale's numbers; NONE: it is as
+ * fine as luma in that direction. */
+#define GM_PLAN_SITING_NONE (-513)
+struct gm_plan_siting {
+    int h, v;
+};
+struct gm_plan_siting gm_plan_siting(const Gm__VideoFacts *video);
+/* The same of those pictures in SDR where a colour table makes them 4:2:0 (media/sdr.h). */
+struct gm_plan_siting gm_plan_siting_mapped(struct gm_plan_siting front);
+/* A chain of gm_plan_filters or gm_still_filters for pictures that have chroma there. out: size
+ * bytes. Errors: LIMIT, BUG (another chain). */
+int gm_plan_add_siting(struct gm_plan_siting siting, const char *filters, char *out, size_t size,
+                       struct gm_err *err) GM_MUST_CHECK;
 /* Renditions by ladder; opens each encoder for its parameter sets. */
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
                   const Gm__EncodeParams *params, Gm__Policy *policy,

@@ -23,7 +23,12 @@ static uint32_t poster_width(const Gm__VideoFacts *video, uint32_t asked)
 int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,
                    Gm__Policy *policy, struct gm_err *err)
 {
-    char filters[GM_STILL_FILTERS_SIZE];
+    char plain[GM_STILL_FILTERS_SIZE], filters[GM_STILL_FILTERS_SIZE + 64];
+    struct gm_plan_siting siting = gm_plan_siting(video);
+    struct gm_colour source = gm_colour_of_source(video);
+    if (gm_colour_needs_table(source, gm_colour_target(source, false))) {
+        siting = gm_plan_siting_mapped(siting);
+    }
     const struct gm_still *still = gm_still_find(params->format);
     if (still == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "images can't be made as %.20s", params->format);
@@ -37,13 +42,18 @@ int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *para
     policy->tile_height_px = gm_ladder_height_for(video, t->width);
     policy->poster_width_px = poster_width(video, t->poster_width);
     policy->poster_height_px = gm_ladder_height_for(video, policy->poster_width_px);
-    int rc = gm_still_filters(still, t->width, policy->tile_height_px, filters, err);
+    int rc = gm_still_filters(still, t->width, policy->tile_height_px, plain, err);
+    if (rc == 0) {
+        rc = gm_plan_add_siting(siting, plain, filters, sizeof filters, err);
+    }
     if (rc == 0) {
         rc = gm_pb_string(&policy->tile_filters, filters, err);
     }
     if (rc == 0) {
-        rc = gm_still_filters(still, policy->poster_width_px, policy->poster_height_px, filters,
-                              err);
+        rc = gm_still_filters(still, policy->poster_width_px, policy->poster_height_px, plain, err);
+    }
+    if (rc == 0) {
+        rc = gm_plan_add_siting(siting, plain, filters, sizeof filters, err);
     }
     return rc == 0 ? gm_pb_string(&policy->poster_filters, filters, err) : rc;
 }

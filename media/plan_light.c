@@ -36,6 +36,11 @@ static int warn(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err)
 int gm_plan_light(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err)
 {
     int rc = gm_tonemap_plan(v, &policy->tone_map, err);
+    if (rc == 0 && policy->tone_map != NULL) {
+        struct gm_plan_siting siting = gm_plan_siting(v);
+        policy->tone_map->chroma_h = siting.h;
+        policy->tone_map->chroma_v = siting.v;
+    }
     bool used = policy->tone_map != NULL && is_any(policy, false);
     return rc == 0 && used ? warn(v, policy, err) : rc;
 }

@@ -76,11 +76,12 @@ int gm_plan_grid(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err
 /* Turning needs chroma that is subsampled alike both ways: other formats are made 4:2:0 or RGB
  * first, by a conversion that is named, since libavfilter's own would not be exact on every
  * machine. */
+#define TO_420 "scale=flags=" SCALE_FLAGS ":out_h_chr_pos=0:out_v_chr_pos=128"
 static const char *convert_to_turn(const Gm__VideoFacts *v)
 {
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(av_get_pix_fmt(v->pixel_format));
     if (desc == NULL) {
-        return "scale=flags=" SCALE_FLAGS ",format=yuv420p,";
+        return TO_420 ",format=yuv420p,";
     }
     if ((desc->flags & (AV_PIX_FMT_FLAG_PAL | AV_PIX_FMT_FLAG_BITSTREAM)) != 0) {
         return "scale=flags=" SCALE_FLAGS ",format=rgb24,";
@@ -88,8 +89,7 @@ static const char *convert_to_turn(const Gm__VideoFacts *v)
     if (desc->log2_chroma_w == desc->log2_chroma_h) {
         return "";
     }
-    return desc->comp[0].depth > 8 ? "scale=flags=" SCALE_FLAGS ",format=yuv420p10le,"
-                                   : "scale=flags=" SCALE_FLAGS ",format=yuv420p,";
+    return desc->comp[0].depth > 8 ? TO_420 ",format=yuv420p10le," : TO_420 ",format=yuv420p,";
 }
 
 static bool wants_deinterlacing(const Gm__VideoFacts *v, const Gm__EncodeParams *params)
@@ -127,10 +127,12 @@ int gm_plan_filters(uint32_t width, uint32_t height, const struct gm_colour *c,
     /* libswscale knows matrix and range of what comes from the picture's tags; it does not write
      * the matrix of what it makes, hence setparams. */
     return gm_fs_path(out, size, err,
-                      "scale=%u:%u:flags=" SCALE_FLAGS ":out_color_matrix=%s:out_range=%s,setsar=1,"
+                      "scale=%u:%u:flags=" SCALE_FLAGS ":out_color_matrix=%s:out_range=%s"
+                      ":out_h_chr_pos=%d:out_v_chr_pos=%d,setsar=1,"
                       "setparams=color_primaries=%d:color_trc=%d:colorspace=%d,format=%s",
                       width, height, gm_colour_matrix_name(c->matrix),
-                      c->range == AVCOL_RANGE_JPEG ? "pc" : "tv", (int)c->primaries,
+                      c->range == AVCOL_RANGE_JPEG ? "pc" : "tv",
+                      c->range == AVCOL_RANGE_JPEG ? 128 : 0, 128, (int)c->primaries,
                       (int)c->transfer, (int)c->matrix, av_get_pix_fmt_name(format));
 }
 
@@ -298,14 +300,37 @@ static void set_average(Gm__Rendition *r, const Gm__VideoFacts *v, const struct 
     }
 }
 
+/* What its pictures are, and how they come from the front's. r: size and encode are filled. */
+static int plan_picture(const Gm__VideoFacts *v, Gm__Rendition *r, struct gm_err *err)
+{
+    char plain[512], filters[600];
+    bool deep = r->encode->bit_depth == 10;
+    bool keep = deep && strcmp(r->encode->hdr, "keep") == 0;
+    struct gm_colour source = gm_colour_of_source(v), colour = gm_colour_target(source, keep);
+    struct gm_plan_siting siting = gm_plan_siting(v);
+    enum AVPixelFormat format = deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
+    if (gm_colour_needs_table(source, colour)) {
+        siting = gm_plan_siting_mapped(siting);
+    }
+    int rc = gm_pb_string(&r->pixel_format, av_get_pix_fmt_name(format), err);
+    if (rc == 0) {
+        rc = gm_plan_filters(r->width_px, r->height_px, &colour, format, plain, sizeof plain, err);
+    }
+    if (rc == 0) {
+        rc = gm_plan_add_siting(siting, plain, filters, sizeof filters, err);
+    }
+    if (rc == 0) {
+        rc = gm_pb_string(&r->filters, filters, err);
+    }
+    return rc == 0 ? gm_colour_to_rendition(colour, r, err) : rc;
+}
+
 static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const struct wish *top,
                          Gm__Policy *policy, struct gm_err *err)
 {
     const struct gm_rung *rung = wish->rung;
     const Gm__EncodeParams *params = wish->params;
-    char filters[512], name[32];
-    bool keep = params->bit_depth == 10 && strcmp(params->hdr, "keep") == 0;
-    struct gm_colour colour = gm_colour_target(gm_colour_of_source(v), keep);
+    char name[32];
     Gm__Rendition *r = malloc(sizeof *r);
     if (r == NULL) {
         return gm_err_nomem(err);
@@ -327,18 +352,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const
         rc = gm_pb_string(&r->name, name, err);
     }
     if (rc == 0) {
-        rc = gm_pb_string(&r->pixel_format, r->encode->bit_depth == 10 ? "yuv420p10le" : "yuv420p",
-                          err);
-    }
-    if (rc == 0) {
-        rc = gm_plan_filters(r->width_px, r->height_px, &colour, av_get_pix_fmt(r->pixel_format),
-                             filters, sizeof filters, err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(&r->filters, filters, err);
-    }
-    if (rc == 0) {
-        rc = gm_colour_to_rendition(colour, r, err);
+        rc = plan_picture(v, r, err);
     }
     if (rc == 0) {
         rc = describe(v, policy, r, err);

@@ -2,21 +2,24 @@
 
 #include <stdlib.h>
 
+#include <libavutil/pixdesc.h>
+
 #include "common/fs.h"
 #include "media/av.h"
 #include "media/graph.h"
+#include "media/plan.h"
 #include "media/tonemap.h"
-
-#define FLAGS "flags=bicubic+accurate_rnd+full_chroma_int+bitexact"
 
 struct gm_sdr {
     uint32_t timescale;
     double source_peak;
     enum AVPixelFormat format; /* of mapped pictures */
+    int chroma_h, chroma_v;    /* of what comes; GM_PLAN_SITING_NONE: as fine as luma */
     uint32_t width, height;    /* at most; 0: any */
     struct gm_graph *graph;    /* owned: to 10-bit 4:2:0; NULL: not needed yet */
-    bool from_rgb, scales;     /* what it does */
-    struct gm_tonemap *table;  /* owned; NULL: not needed yet */
+    enum AVPixelFormat from;   /* what it does */
+    bool from_rgb, scales;
+    struct gm_tonemap *table; /* owned; NULL: not needed yet */
     struct gm_colour made_for;
     AVFrame *mapped; /* owned */
 };
@@ -31,6 +34,8 @@ int gm_sdr_create(const struct gm_sdr_params *p, struct gm_sdr **out, struct gm_
     s->source_peak =
         p->map != NULL && p->map->source_peak > 0 ? p->map->source_peak : GM_TONEMAP_PEAK;
     s->format = p->deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
+    s->chroma_h = p->map != NULL ? p->map->chroma_h : 0;
+    s->chroma_v = p->map != NULL ? p->map->chroma_v : 128;
     s->width = p->width_px;
     s->height = p->height_px;
     s->mapped = av_frame_alloc();
@@ -60,10 +65,32 @@ static struct gm_colour colour_of(const AVFrame *f)
     return (struct gm_colour){f->color_primaries, f->color_trc, f->colorspace, f->color_range};
 }
 
-/* RGB gets the matrix that goes with BT.2020; limited range, as the scaler makes it anyway. */
-static int make_graph(struct gm_sdr *s, bool rgb, bool scale, struct gm_err *err)
+/* Of 4:2:0 that is made from what comes. */
+static int made_h(const struct gm_sdr *s)
 {
-    char filters[256], size[32] = "";
+    return s->chroma_h == GM_PLAN_SITING_NONE ? 0 : s->chroma_h;
+}
+
+static int made_v(const struct gm_sdr *s)
+{
+    return s->chroma_v == GM_PLAN_SITING_NONE ? 128 : s->chroma_v;
+}
+
+/* The nearest that the table knows. */
+static enum AVChromaLocation place(const struct gm_sdr *s)
+{
+    if (made_h(s) == 0) {
+        return made_v(s) == 0 ? AVCHROMA_LOC_TOPLEFT : AVCHROMA_LOC_LEFT;
+    }
+    return made_v(s) == 0 ? AVCHROMA_LOC_TOP : AVCHROMA_LOC_CENTER;
+}
+
+/* RGB gets the matrix that goes with BT.2020; limited range, as the scaler makes it anyway. */
+static int make_graph(struct gm_sdr *s, enum AVPixelFormat from, bool rgb, bool scale,
+                      struct gm_err *err)
+{
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(from);
+    char filters[384], size[32] = "";
     int rc = 0;
     gm_graph_destroy(&s->graph);
     if (scale) {
@@ -72,13 +99,18 @@ static int make_graph(struct gm_sdr *s, bool rgb, bool scale, struct gm_err *err
     if (rc == 0) {
         rc = gm_fs_path(filters, sizeof filters, err,
                         "scale=%sflags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_range=tv"
+                        ":in_h_chr_pos=%d:in_v_chr_pos=%d:out_h_chr_pos=%d:out_v_chr_pos=%d"
                         "%s,format=yuv420p10le",
-                        size, rgb ? ":out_color_matrix=bt2020,setparams=colorspace=bt2020nc" : "");
+                        size, desc->log2_chroma_w > 0 ? made_h(s) : GM_PLAN_SITING_NONE,
+                        desc->log2_chroma_h > 0 ? made_v(s) : GM_PLAN_SITING_NONE, made_h(s),
+                        made_v(s),
+                        rgb ? ":out_color_matrix=bt2020,setparams=colorspace=bt2020nc" : "");
     }
     struct gm_graph_output output = {.filters = filters, .format = AV_PIX_FMT_YUV420P10LE};
     if (rc == 0) {
         rc = gm_graph_create(&output, 1, s->timescale, &s->graph, err);
     }
+    s->from = from;
     s->from_rgb = rgb;
     s->scales = scale;
     return rc;
@@ -94,8 +126,9 @@ static int convert(struct gm_sdr *s, const AVFrame **picture, int64_t pts, struc
     if (in->format == AV_PIX_FMT_YUV420P10LE && !scale) {
         return 0;
     }
-    if (s->graph == NULL || s->from_rgb != rgb || s->scales != scale) {
-        rc = make_graph(s, rgb, scale, err);
+    enum AVPixelFormat from = (enum AVPixelFormat)in->format;
+    if (s->graph == NULL || s->from != from || s->from_rgb != rgb || s->scales != scale) {
+        rc = make_graph(s, from, rgb, scale, err);
     }
     if (rc == 0) {
         rc = gm_graph_push(s->graph, in, pts, err);
@@ -174,7 +207,7 @@ int gm_sdr_push(struct gm_sdr *s, const AVFrame *picture, int64_t pts, const AVF
         return gm_err_av(err, GM_E_MEDIA, av, "A picture of %dx%d has no room", to->width,
                          to->height);
     }
-    rc = gm_tonemap_apply(s->table, picture, to, err);
+    rc = gm_tonemap_apply(s->table, picture, place(s), to, err);
     if (rc == 0) {
         *out = to;
     }

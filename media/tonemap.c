@@ -328,21 +328,20 @@ static void map_chroma_row(const struct job *j, int y)
     finish_row(j, 2, y, j->sums2, width);
 }
 
-int gm_tonemap_apply(const struct gm_tonemap *table, const AVFrame *in, AVFrame *out,
-                     struct gm_err *err)
+int gm_tonemap_apply(const struct gm_tonemap *table, const AVFrame *in, enum AVChromaLocation place,
+                     AVFrame *out, struct gm_err *err)
 {
     bool deep = out->format == AV_PIX_FMT_YUV420P10LE;
     if (in->format != AV_PIX_FMT_YUV420P10LE || (!deep && out->format != AV_PIX_FMT_YUV420P) ||
         in->width != out->width || in->height != out->height || in->width < 1 || in->height < 1) {
         return gm_err_set(err, GM_E_INVAL, 0, "A colour table takes 10-bit 4:2:0 of one size");
     }
-    enum AVChromaLocation place = in->chroma_location;
     size_t room = (size_t)in->width + 4;
     struct job j = {
         .table = table,
         .in = in,
         .out = out,
-        .left = place != AVCHROMA_LOC_CENTER && place != AVCHROMA_LOC_TOP,
+        .left = place == AVCHROMA_LOC_LEFT || place == AVCHROMA_LOC_TOPLEFT,
         .top = place == AVCHROMA_LOC_TOPLEFT || place == AVCHROMA_LOC_TOP,
         .deep = deep,
         .blended = calloc(3 * room, sizeof *j.blended),

@@ -53,10 +53,10 @@ int gm_tonemap_create(const struct gm_tonemap_params *params, struct gm_tonemap 
 void gm_tonemap_destroy(struct gm_tonemap **tonemap);
 /* SHA-256 of the table. */
 void gm_tonemap_hash(const struct gm_tonemap *tonemap, uint8_t out[GM_SHA256_SIZE]);
-/* in: yuv420p10le, any size, sited as its chroma_location says (unspecified: left); out: allocated
- * by the caller, yuv420p or yuv420p10le of that size; gets the pixels, BT.709's tags and limited
- * range. 8 bits come by ordered dithering. Errors: INVAL. */
-int gm_tonemap_apply(const struct gm_tonemap *tonemap, const AVFrame *in, AVFrame *out,
-                     struct gm_err *err) GM_MUST_CHECK;
+/* in: yuv420p10le, any size, with chroma at `place` (LEFT, CENTER, TOPLEFT, TOP; other: as CENTER),
+ * and so will be out: allocated by the caller, yuv420p or yuv420p10le of that size; gets the
+ * pixels, BT.709's tags and limited range. 8 bits come by ordered dithering. Errors: INVAL. */
+int gm_tonemap_apply(const struct gm_tonemap *tonemap, const AVFrame *in,
+                     enum AVChromaLocation place, AVFrame *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

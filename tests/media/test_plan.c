@@ -83,7 +83,9 @@ static Gm__Policy *new_policy(void)
     return p;
 }
 
-#define TO_420 "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p,"
+#define TO_420                                                                                     \
+    "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_h_chr_pos=0:out_v_chr_pos=128," \
+    "format=yuv420p,"
 #define BWDIF(parity) "bwdif=mode=send_frame:parity=" parity ":deint=all"
 
 static void filters_turn_once_then_scale(void **state)
@@ -107,7 +109,8 @@ static void filters_turn_once_then_scale(void **state)
          "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=rgb24,transpose=clock",
          "auto", false, false},
         {90, false, "yuv422p10le",
-         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact,format=yuv420p10le,"
+         "scale=flags=bicubic+accurate_rnd+full_chroma_int+bitexact:out_h_chr_pos=0:out_v_chr_pos="
+         "128,format=yuv420p10le,"
          "transpose=clock",
          "auto", false, false},
         {0, false, "yuv420p", BWDIF("tff"), "auto", true, false},
@@ -141,13 +144,16 @@ static void filters_turn_once_then_scale(void **state)
     struct gm_colour jpeg = gm_colour_of_jpeg();
     assert_int_equal(gm_plan_filters(640, 360, &sd, AV_PIX_FMT_YUV420P10, text, sizeof text, &err),
                      0);
-    assert_string_equal(text,
-                        SCALE ":out_color_matrix=bt601:out_range=tv,setsar=1,setparams="
-                              "color_primaries=6:color_trc=6:colorspace=6,format=yuv420p10le");
+    assert_string_equal(text, SCALE
+                        ":out_color_matrix=bt601:out_range=tv:out_h_chr_pos=0:out_v_chr_pos=128,"
+                        "setsar=1,setparams="
+                        "color_primaries=6:color_trc=6:colorspace=6,format=yuv420p10le");
     assert_int_equal(gm_plan_filters(640, 360, &jpeg, AV_PIX_FMT_YUVJ420P, text, sizeof text, &err),
                      0);
-    assert_string_equal(text, SCALE ":out_color_matrix=bt601:out_range=pc,setsar=1,setparams="
-                                    "color_primaries=1:color_trc=13:colorspace=5,format=yuvj420p");
+    assert_string_equal(text, SCALE
+                        ":out_color_matrix=bt601:out_range=pc:out_h_chr_pos=128:out_v_chr_pos=128,"
+                        "setsar=1,setparams="
+                        "color_primaries=1:color_trc=13:colorspace=5,format=yuvj420p");
     assert_int_equal(gm_plan_filters(640, 360, &sd, AV_PIX_FMT_YUV420P, small, sizeof small, &err),
                      -GM_E_LIMIT);
 }

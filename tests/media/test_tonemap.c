@@ -270,8 +270,8 @@ static void greys_stay_grey_and_ramps_rise(void **state)
         for (int x = 0; x < 1024; x++) {
             *at16(in, 0, x, 0) = *at16(in, 0, x, 1) = (uint16_t)x;
         }
-        assert_int_equal(gm_tonemap_apply(t, in, deep, &err), 0);
-        assert_int_equal(gm_tonemap_apply(t, in, out, &err), 0);
+        assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, deep, &err), 0);
+        assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, out, &err), 0);
         for (int x = 0; x < 1024; x++) {
             int now = *at16(deep, 0, x, 0), before = x > 0 ? *at16(deep, 0, x - 1, 0) : 64;
             assert_true(now >= before && now - before <= 6);
@@ -314,7 +314,7 @@ static void the_table_follows_the_curve(void **state)
             }
             double at[3] = {code[0], code[1], code[2]}, want[3];
             fill(in, code);
-            assert_int_equal(gm_tonemap_apply(t, in, out, &err), 0);
+            assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, out, &err), 0);
             gm_tonemap_curve_apply(c, at, want);
             for (int p = 0; p < 3; p++) {
                 double off = fabs(*at16(out, p, 0, 0) / 4.0 - want[p]);
@@ -336,7 +336,7 @@ static void the_table_follows_the_curve(void **state)
 /* What a colour becomes depends on itself alone; 8 bits say between two codes by dithering. */
 static void flat_colours_stay_flat(void **state)
 {
-    static const enum AVChromaLocation places[] = {AVCHROMA_LOC_UNSPECIFIED, AVCHROMA_LOC_LEFT,
+    static const enum AVChromaLocation places[] = {AVCHROMA_LOC_TOP, AVCHROMA_LOC_LEFT,
                                                    AVCHROMA_LOC_CENTER, AVCHROMA_LOC_TOPLEFT};
     static const int sizes[][2] = {{1, 1}, {2, 2}, {3, 5}, {16, 1}, {64, 48}, {17, 9}};
     static const int code[3] = {401, 470, 577};
@@ -349,10 +349,9 @@ static void flat_colours_stay_flat(void **state)
         AVFrame *in = frame(w, h, AV_PIX_FMT_YUV420P10LE);
         AVFrame *out = frame(w, h, AV_PIX_FMT_YUV420P10LE);
         AVFrame *few = frame(w, h, AV_PIX_FMT_YUV420P);
-        in->chroma_location = places[i % 4];
         fill(in, code);
-        assert_int_equal(gm_tonemap_apply(t, in, out, &err), 0);
-        assert_int_equal(gm_tonemap_apply(t, in, few, &err), 0);
+        assert_int_equal(gm_tonemap_apply(t, in, places[i % 4], out, &err), 0);
+        assert_int_equal(gm_tonemap_apply(t, in, places[i % 4], few, &err), 0);
         for (int p = 0; p < 3; p++) {
             double sum = 0;
             int n = 0;
@@ -414,7 +413,7 @@ static void tables_and_pictures_are_the_same_everywhere(void **state)
                 *at16(in, p, i % half(99, p), i / half(99, p)) = (uint16_t)(seed >> 22);
             }
         }
-        assert_int_equal(gm_tonemap_apply(t, in, out, &err), 0);
+        assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, out, &err), 0);
         for (int p = 0; p < 3; p++) {
             for (int y = 0; y < half(33, p); y++) {
                 memcpy(all + n, out->data[p] + (ptrdiff_t)y * out->linesize[p],
@@ -503,9 +502,9 @@ static void bad_arguments_are_refused(void **state)
     AVFrame *in = frame(16, 16, AV_PIX_FMT_YUV420P10LE);
     AVFrame *other = frame(16, 8, AV_PIX_FMT_YUV420P);
     AVFrame *rgb = frame(16, 16, AV_PIX_FMT_RGB24);
-    assert_int_equal(gm_tonemap_apply(t, in, other, &err), -GM_E_INVAL);
-    assert_int_equal(gm_tonemap_apply(t, in, rgb, &err), -GM_E_INVAL);
-    assert_int_equal(gm_tonemap_apply(t, rgb, in, &err), -GM_E_INVAL);
+    assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, other, &err), -GM_E_INVAL);
+    assert_int_equal(gm_tonemap_apply(t, in, AVCHROMA_LOC_LEFT, rgb, &err), -GM_E_INVAL);
+    assert_int_equal(gm_tonemap_apply(t, rgb, AVCHROMA_LOC_LEFT, in, &err), -GM_E_INVAL);
     av_frame_free(&in);
     av_frame_free(&other);
     av_frame_free(&rgb);
