@@ -3,63 +3,9 @@
 # right code, with nothing but its report in its folder; nothing stays in the work store.
 . "$(dirname "$0")/lib.sh"
 
-farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER
-  at=$work/$1
-  mkdir -p "$at/s"
-  head -c 32 /dev/urandom | od -v -An -tx1 | tr -d ' \n' >"$at/grant.key"
-  cat >"$at/scheduler.yaml" <<YAML
-state: $at/s
-listen: ["tcp://127.0.0.1:*"]
-http: "unix:$at/http"
-pipelines: ["$top/config/pipelines"]
-work_store: "file://$at/work"
-grant_key_file: $at/grant.key
-lease_ms: 2000
-heartbeat_ms: 200
-stall_ms: 2500
-YAML
-  mkdir "$at/work"
-  export GOPMILL_SCHEDULER=unix:$at/http
-  scheduler
-}
-program() { # name pid-file args...: starts it and waits for READY, which is left in $ready
-  local name=$1 pid=$2
-  shift 2
-  rm -f "$at/ready" && mkfifo "$at/ready"
-  "$bin/$name" "$@" >"$at/ready" 2>>"$pid.log" &
-  echo $! >"$pid"
-  IFS= read -r ready <"$at/ready" || fail "$name: $(tail -n 2 "$pid.log")"
-}
-scheduler() {
-  program gopmill-scheduler "$at/scheduler" --config "$at/scheduler.yaml"
-  wire=${ready#*listen=}
-  sed -i "s|^listen:.*|listen: [\"$wire\"]|" "$at/scheduler.yaml" # the same again after a restart
-}
-node() { # name [key]
-  mkdir -p "$at/$1.d"
-  cat >"$at/$1.yaml" <<YAML
-node_id: $1
-scheduler: ["$wire"]
-state: $at/$1.d
-slots: 2
-grant_key_file: ${2:-$at/grant.key}
-YAML
-  program gopmill-node "$at/$1" --config "$at/$1.yaml"
-}
-pid() { cat "$at/$1"; }
-stop() { kill -TERM "$(pid "$1")" && wait "$(pid "$1")" 2>/dev/null; }
 crash() {
   kill -9 "$(pid "$1")"
   wait "$(pid "$1")" 2>/dev/null
-}
-until_true() { # what command...: within 20 s
-  local what=$1 i
-  shift
-  for i in $(seq 1000); do
-    "$@" && return
-    sleep 0.02
-  done
-  fail "never: $what"
 }
 has_segment() { [ -n "$(find "$1" -name 'seg-*.m4s' 2>/dev/null | head -n 1)" ]; }
 is_empty() { [ -z "$(find "$at/work" -type f 2>/dev/null)" ]; }
@@ -79,7 +25,7 @@ ends() { # name exit-code [error-code]
   else
     code=$("$bin/gopmill" job show "$id" --json | jq -r .error.code)
     check "$1: $3, got $code" test "$code" = "$3"
-    until_true "$1: nothing but the report in $out" sh -c "[ -z \"\$(find '$out' -type f ! -name report.json)\" ]"
+    until_true "$1: nothing but the report in $out" only_report "$out"
   fi
   until_true "$1: the work store is empty again" is_empty
   find "$at/work" -type f | head -n 5

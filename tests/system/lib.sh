@@ -50,3 +50,60 @@ join_rendition() { # folder: init and segments in playlist order on stdout
 manifest() { # field-number: name and that column for every clip
   tail -n +2 "$GOPMILL_TEST_MEDIA/MANIFEST.tsv" | cut -f"$1"
 }
+
+# A farm of separate programs; $at is the folder of the one that was started last.
+farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER
+  at=$work/$1
+  mkdir -p "$at/s"
+  head -c 32 /dev/urandom | od -v -An -tx1 | tr -d ' \n' >"$at/grant.key"
+  cat >"$at/scheduler.yaml" <<YAML
+state: $at/s
+listen: ["tcp://127.0.0.1:*"]
+http: "unix:$at/http"
+pipelines: ["$top/config/pipelines"]
+work_store: "file://$at/work"
+grant_key_file: $at/grant.key
+lease_ms: 2000
+heartbeat_ms: 200
+stall_ms: 2500
+YAML
+  mkdir "$at/work"
+  export GOPMILL_SCHEDULER=unix:$at/http
+  scheduler
+}
+program() { # name pid-file args...: starts it and waits for READY, which is left in $ready
+  local name=$1 pid=$2
+  shift 2
+  rm -f "$at/ready" && mkfifo "$at/ready"
+  "$bin/$name" "$@" >"$at/ready" 2>>"$pid.log" &
+  echo $! >"$pid"
+  IFS= read -r ready <"$at/ready" || fail "$name: $(tail -n 2 "$pid.log")"
+}
+scheduler() {
+  program gopmill-scheduler "$at/scheduler" --config "$at/scheduler.yaml"
+  wire=${ready#*listen=}
+  sed -i "s|^listen:.*|listen: [\"$wire\"]|" "$at/scheduler.yaml" # the same again after a restart
+}
+node() { # name [key]
+  mkdir -p "$at/$1.d"
+  cat >"$at/$1.yaml" <<YAML
+node_id: $1
+scheduler: ["$wire"]
+state: $at/$1.d
+slots: 2
+grant_key_file: ${2:-$at/grant.key}
+YAML
+  program gopmill-node "$at/$1" --config "$at/$1.yaml"
+}
+pid() { cat "$at/$1"; }
+stop() { kill -TERM "$(pid "$1")" && wait "$(pid "$1")" 2>/dev/null; }
+until_true() { # what command...: within 20 s
+  local what=$1 i
+  shift
+  for i in $(seq 1000); do
+    "$@" && return
+    sleep 0.02
+  done
+  fail "never: $what"
+}
+only_report() { [ -z "$(find "$1" -type f ! -name report.json 2>/dev/null)" ]; } # folder
