@@ -270,12 +270,12 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     if (rc < 0) {
         goto out;
     }
-    p.policy = malloc(sizeof *p.policy);
+    const Gm__Policy empty = GM__POLICY__INIT;
+    p.policy = (Gm__Policy *)gm_message_dup(&empty.base);
     if (p.policy == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
-    gm__policy__init(p.policy);
     p.policy->media_version = GM_MEDIA_VERSION;
     rc = gm_plan_check_images(p.pipeline, err);
     if (rc == 0) {

@@ -282,6 +282,7 @@ static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixe
 /* WebM's transparency is known by a tag alone. See gm_decoder_open. */
 static void mark_alpha(AVFormatContext *ctx)
 {
+    GM_ASSERT(ctx != NULL);
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
         AVCodecParameters *par = ctx->streams[i]->codecpar;
         const AVDictionaryEntry *e = av_dict_get(ctx->streams[i]->metadata, "alpha_mode", NULL, 0);

@@ -123,7 +123,7 @@ int gm_verify_bytes(struct gm_task_io *io, const struct gm_task_input *input, co
 int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, const char *where,
                    const Gm__SegmentMeta *meta, struct gm_verify_segment *out, struct gm_err *err)
 {
-    struct gm_verify_segment s;
+    struct gm_verify_segment s = {0};
     struct gm_err cause = {0};
     int rc = gm_verify_bytes(io, input, where, meta, gm_segment_name, &s, err);
     if (rc < 0) {
