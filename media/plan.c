@@ -10,6 +10,7 @@
 #include "media/results.h"
 #include "media/task_io.h"
 #include "proto/envelope.h"
+#include "proto/video_codec.h"
 
 /* The plan task: from inspection and pipeline to the policy, which all later tasks obey. It reads
  * no media: the same inspection, pipeline and build give the same policy, byte for byte. */
@@ -102,13 +103,14 @@ static void estimate(struct planner *p)
     const Gm__VideoFacts *v = p->facts->video;
     double seconds = (double)p->facts->duration_us / 1e6;
     double frames = v != NULL ? (double)v->frames : 0;
-    /* Decoding 150, scaling and encoding 40 million pixels a second of one thread. */
+    /* Decoding 150, scaling and encoding H.264 40 million pixels a second of one thread. */
     double cpu = v != NULL ? frames * v->width_px * v->height_px / 150e6 : 0;
     double bits = 0;
     for (size_t i = 0; i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
         double pixels = frames * r->width_px * r->height_px;
-        cpu += pixels / 40e6;
+        const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
+        cpu += pixels / 40e6 * (codec != NULL ? codec->work : 1);
         bits += r->maxrate_bps > 0 ? seconds * (double)r->maxrate_bps * 0.6
                                    : pixels * (r->encode->qp >= 0 ? 2.0 : 0.1);
     }

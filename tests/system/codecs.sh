@@ -67,6 +67,8 @@ END
 for m in "$work"/one/v/*/mp4/*.mp4; do
   times "$m" >"$work/times.mp4"
   check "$(basename "$m"): frames and times are the source's" cmp "$work/times" "$work/times.mp4"
+  side=$(ffprobe -v error -select_streams v:0 -show_entries stream=height -of csv=p=0 "$m")
+  check "$(basename "$m"): same entry as its segments" [ "$(entry "$m")" = "$(entry "$work/$side.mp4")" ]
 done
 check "an AdaptationSet a codec" [ "$(grep -c 'contentType="video"' "$work/one/manifest.mpd")" = 4 ]
 check "HLS plays" plays "$work/one/master.m3u8"
