@@ -104,7 +104,9 @@ pipeline change 240
 transcode "$work/changing.ts" change
 : >"$work/theirs"
 for how in whole:null wide:pad=320:240:0:30 large:null anamorphic:pad=320:320:0:40 rich:null; do
-  frames -i "$work/part-${how%%:*}.ts" -vf "${how#*:},scale=320:240:$scaling,format=yuv420p" >>"$work/theirs"
+  case $how in rich*) down=-513 ;; *) down=128 ;; esac # where chroma lies, if it is coarser than luma
+  frames -i "$work/part-${how%%:*}.ts" -vf "${how#*:},scale=320:240:$scaling:in_h_chr_pos=0:in_v_chr_pos=$down:out_h_chr_pos=0:out_v_chr_pos=128,format=yuv420p" \
+    >>"$work/theirs"
 done
 same "changes in mid-stream"
 finish
