@@ -22,6 +22,7 @@ struct gm_rungs {
     size_t count;
     struct gm_graph *graphs[GROUPS]; /* owned; NULL: no rendition is of that group */
     struct gm_sdr *sdr;              /* owned */
+    struct gm_sdr *large;            /* owned: for a poster wider than all in SDR; NULL: none is */
     const AVFrame *picture;          /* the last, borrowed */
     const AVFrame *mapped;           /* in SDR, borrowed; NULL: not made */
     int64_t pts;
@@ -85,7 +86,15 @@ static int make_sdr(struct gm_rungs *r, const Gm__Policy *policy, struct gm_err 
             p.height_px = d->height_px;
         }
     }
-    return gm_sdr_create(&p, &r->sdr, err);
+    int rc = gm_sdr_create(&p, &r->sdr, err);
+    bool poster = policy->thumbnails != NULL && policy->thumbnails->poster_image[0] == '\0';
+    if (rc == 0 && poster && p.width_px > 0 && policy->poster_width_px > p.width_px) {
+        p.deep = false;
+        p.width_px = policy->poster_width_px;
+        p.height_px = policy->poster_height_px;
+        rc = gm_sdr_create(&p, &r->large, err);
+    }
+    return rc;
 }
 
 int gm_rungs_create(const Gm__Policy *policy, const Gm__Pipeline *pipeline, struct gm_rungs **out,
@@ -127,12 +136,13 @@ void gm_rungs_destroy(struct gm_rungs **rungs)
         gm_watermark_destroy(&r->rungs[i].mark);
     }
     gm_sdr_destroy(&r->sdr);
+    gm_sdr_destroy(&r->large);
     free(r->rungs);
     free(r);
     *rungs = NULL;
 }
 
-int gm_rungs_sdr(struct gm_rungs *r, const AVFrame **out, struct gm_err *err)
+static int map(struct gm_rungs *r, const AVFrame **out, struct gm_err *err)
 {
     if (r->mapped == NULL) {
         int rc = gm_sdr_push(r->sdr, r->picture, r->pts, &r->mapped, err);
@@ -145,6 +155,12 @@ int gm_rungs_sdr(struct gm_rungs *r, const AVFrame **out, struct gm_err *err)
     return 0;
 }
 
+int gm_rungs_sdr(struct gm_rungs *r, const AVFrame **out, struct gm_err *err)
+{
+    return r->large != NULL ? gm_sdr_push(r->large, r->picture, r->pts, out, err)
+                            : map(r, out, err);
+}
+
 int gm_rungs_push(struct gm_rungs *r, const AVFrame *picture, int64_t pts, struct gm_err *err)
 {
     int rc = 0;
@@ -155,7 +171,7 @@ int gm_rungs_push(struct gm_rungs *r, const AVFrame *picture, int64_t pts, struc
         rc = gm_graph_push(r->graphs[KEPT], picture, pts, err);
     }
     if (rc == 0 && r->graphs[SDR] != NULL) {
-        rc = gm_rungs_sdr(r, &picture, err);
+        rc = map(r, &picture, err);
         if (rc == 0) {
             rc = gm_graph_push(r->graphs[SDR], picture, pts, err);
         }

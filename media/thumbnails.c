@@ -268,7 +268,9 @@ static int read_tile(void *arg, size_t number, uint8_t *out, size_t size, struct
 static int write_sheets(struct work *w, struct gm_err *err)
 {
     struct gm_buf text = {0};
-    int rc = gm_sheets_lay_out(w->policy, w->times, w->picture_count, w->end_ts, &w->sheets, err);
+    struct gm_sheets sheets = {0};
+    int rc = gm_sheets_lay_out(w->policy, w->times, w->picture_count, w->end_ts, &sheets, err);
+    w->sheets = sheets;
     w->first_sheet = w->image_count;
     for (size_t i = 0; rc == 0 && i < w->sheets.sheets; i++) {
         struct gm_buf file = {0};

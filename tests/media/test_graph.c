@@ -262,6 +262,44 @@ static void opacity_mixes(void **state)
     av_frame_free(&mark.image);
 }
 
+/* A ramp that 8 bits can't hold comes through beside the watermark. */
+static void ten_bits_stay_ten(void **state)
+{
+    (void)state;
+    Gm__Watermark how = GM__WATERMARK__INIT;
+    how.position = "top-left";
+    how.opacity = 1;
+    how.size = 0.25;
+    struct gm_watermark mark = {solid(20, 10, 255, 255, 255, 255), &how};
+    struct gm_graph_output out = {.filters = "null",
+                                  .width_px = 160,
+                                  .height_px = 80,
+                                  .format = AV_PIX_FMT_YUV420P10LE,
+                                  .matrix = AVCOL_SPC_BT709,
+                                  .watermark = &mark};
+    struct gm_graph *g = make(&out, 1);
+    struct gm_err err = {0};
+    AVFrame *f = clip_picture(160, 80, AV_PIX_FMT_YUV420P10LE, 0);
+    for (int y = 0; y < 80; y++) {
+        for (int x = 0; x < 160; x++) {
+            uint8_t *p = f->data[0] + (ptrdiff_t)y * f->linesize[0] + (ptrdiff_t)x * 2;
+            p[0] = (uint8_t)((301 + x) & 255);
+            p[1] = (uint8_t)((301 + x) >> 8);
+        }
+    }
+    assert_int_equal(gm_graph_push(g, f, 0, &err), 0);
+    const AVFrame *o = gm_graph_get(g, 0);
+    for (int x = 0; x < 160; x++) {
+        const uint8_t *p = o->data[0] + (ptrdiff_t)x * 2;
+        int v = p[0] | p[1] << 8;
+        int want = x < 40 ? 940 : 301 + x;
+        assert_in_range(v, want - (x < 40 ? 3 : 0), want + (x < 40 ? 1 : 0));
+    }
+    av_frame_free(&f);
+    gm_graph_destroy(&g);
+    av_frame_free(&mark.image);
+}
+
 /* Every kind of picture that sources commonly have, through both graphs and a watermark. */
 static const enum AVPixelFormat formats[] = {
     AV_PIX_FMT_YUV420P,     AV_PIX_FMT_YUVJ420P,    AV_PIX_FMT_YUV422P,     AV_PIX_FMT_YUV444P,
@@ -373,6 +411,7 @@ int main(void)
         cmocka_unit_test(filters_that_break_the_rule_fail),
         cmocka_unit_test(the_watermark_lies_where_it_was_put),
         cmocka_unit_test(opacity_mixes),
+        cmocka_unit_test(ten_bits_stay_ten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
