@@ -48,7 +48,9 @@ bool gm_luma_take(struct gm_luma *out, const uint8_t *plane, size_t stride, uint
         if (data == NULL) {
             return false;
         }
-        *out = (struct gm_luma){data, w, h};
+        out->data = data;
+        out->width_px = w;
+        out->height_px = h;
     }
     for (uint32_t y = 0; y < h; y++) {
         for (uint32_t x = 0; x < w; x++) {
