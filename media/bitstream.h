@@ -19,15 +19,12 @@ struct gm_bitstream {
     const char *entry;  /* sample entry, "avc1" */
     const char *config; /* box in it, "avcC" */
     /* Appends the config's body. Errors: MEDIA when the headers can't be read, NOMEM. */
-    int (*add_config)(const uint8_t *headers, size_t size, struct gm_buf *out,
-                      struct gm_err *err) GM_MUST_CHECK;
+    int (*add_config)(const uint8_t *headers, size_t size, struct gm_buf *out, struct gm_err *err);
     /* RFC 6381 name, "avc1.640020". out: untouched on failure. Errors: MEDIA. */
-    int (*name)(const uint8_t *config, size_t size, char out[GM_CODECS_NAME],
-                struct gm_err *err) GM_MUST_CHECK;
+    int (*name)(const uint8_t *config, size_t size, char out[GM_CODECS_NAME], struct gm_err *err);
     /* Appends the sample that an encoder's packet makes: lengths instead of start codes; what
      * stands in the config is left out. Errors: MEDIA when it holds no picture, LIMIT, NOMEM. */
-    int (*add_sample)(const uint8_t *packet, size_t size, struct gm_buf *out,
-                      struct gm_err *err) GM_MUST_CHECK;
+    int (*add_sample)(const uint8_t *packet, size_t size, struct gm_buf *out, struct gm_err *err);
     /* What is wrong with a sample that should be a keyframe where decoding can begin (sync), or no
      * keyframe; NULL: nothing. A static sentence. */
     const char *(*fault)(const uint8_t *config, size_t config_size, const uint8_t *sample,

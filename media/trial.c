@@ -57,14 +57,15 @@ static int open_decoder(struct gm_trial *t, struct gm_err *err)
 {
     const Gm__Rendition *r = t->p.policy->renditions[t->p.rendition];
     const AVCodecDescriptor *desc = avcodec_descriptor_get_by_name(r->encode->codec);
+    if (desc == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "codec %s is unknown", r->encode->codec);
+    }
     AVCodecParameters *par = avcodec_parameters_alloc();
     size_t size = 0;
     const uint8_t *headers = gm_encoder_headers(t->encoder, &size);
     int rc = 0;
     if (par == NULL || (par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE)) == NULL) {
         rc = gm_err_nomem(err);
-    } else if (desc == NULL) {
-        rc = gm_err_set(err, GM_E_INVAL, 0, "codec %s is unknown", r->encode->codec);
     }
     if (rc == 0) {
         memcpy(par->extradata, headers, size);
