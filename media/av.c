@@ -110,6 +110,8 @@ int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, A
     }
     ctx->pkt_timebase = packet_time_base;
     ctx->thread_count = 1;
+    int64_t pixels = (int64_t)par->width * par->height; /* a stream may say more later */
+    ctx->max_pixels = gm_decoder_pixels(pixels > GM_DEFAULT_PIXELS ? pixels : GM_DEFAULT_PIXELS);
     /* bitexact: the MPEG family's transforms and interpolation else differ between processors;
      * unaligned: pictures cropped on the left are else wider than their stream says */
     ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_UNALIGNED;

@@ -55,12 +55,15 @@ void gm_source_close(struct gm_source *source);
  * packet without one. Errors: SYS. */
 int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err) GM_MUST_CHECK;
 
+/* A picture's pixels, where the pipeline says nothing else. */
+#define GM_DEFAULT_PIXELS (8192 * 4320)
 /* A decoder's max_pixels for pictures of at most so many: it counts rows with their padding. */
 int64_t gm_decoder_pixels(int64_t max_pixels);
 /* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,
  * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT, which split clears: it lists what a
- * player would show of the whole stream, while encode begins at any keyframe). Errors: INPUT_CODEC,
- * NOMEM, MEDIA. */
+ * player would show of the whole stream, while encode begins at any keyframe). Pictures that grow
+ * in mid-stream beyond both GM_DEFAULT_PIXELS and what par says are not decoded. Errors:
+ * INPUT_CODEC, NOMEM, MEDIA. */
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err) GM_MUST_CHECK;
 

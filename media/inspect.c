@@ -9,6 +9,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "common/fs.h"
+#include "media/audio_mix.h"
 #include "media/claims.h"
 #include "media/colour.h"
 #include "media/pb.h"
@@ -19,7 +20,7 @@
 #define WHOLE_BYTES (64 << 20) /* sources up to here are read whole */
 #define MIN_SIDE 16
 #define FINGERPRINT_PART (1 << 20)
-#define DEFAULT_PIXELS ((uint64_t)8192 * 4320)
+#define MAX_SAMPLE_RATE 768000
 #define DEFAULT_DURATION_S 43200
 #define DEFAULT_STREAMS 64
 
@@ -50,7 +51,7 @@ static void read_params(struct inspector *s)
             p = t->inspect;
         }
     }
-    s->max_pixels = p != NULL && p->max_pixels != 0 ? p->max_pixels : DEFAULT_PIXELS;
+    s->max_pixels = p != NULL && p->max_pixels != 0 ? p->max_pixels : (uint64_t)GM_DEFAULT_PIXELS;
     s->max_duration_s =
         p != NULL && p->max_duration_s != 0 ? p->max_duration_s : DEFAULT_DURATION_S;
     s->max_streams = p != NULL && p->max_streams != 0 ? p->max_streams : DEFAULT_STREAMS;
@@ -73,7 +74,9 @@ static bool has_decoder(const AVStream *st)
 static bool is_usable_audio(const AVStream *st)
 {
     return st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO && has_decoder(st) &&
-           st->codecpar->sample_rate > 0 && st->codecpar->ch_layout.nb_channels > 0;
+           st->codecpar->sample_rate > 0 && st->codecpar->sample_rate <= MAX_SAMPLE_RATE &&
+           st->codecpar->ch_layout.nb_channels > 0 &&
+           st->codecpar->ch_layout.nb_channels <= GM_AUDIO_MIX_INPUTS;
 }
 
 static bool is_encrypted(const AVStream *st)

@@ -1,6 +1,7 @@
 #include "media/av.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -16,6 +17,8 @@
 #define IO_BUFFER_BYTES 65536
 #define PROBE_BYTES "20000000"
 #define ANALYZE_US "20000000"
+#define FIND_BYTES (256 << 20) /* read at most to find the streams, with what is no packet */
+#define SPARE_BYTES (64 << 20) /* memory that is still there where a demuxer asked for too much */
 
 /* Demuxers of libavformat 59 that read one self-contained media file; audio formats are here so
  * that a song is told apart from garbage. */
@@ -61,12 +64,14 @@ struct source_io {
     int fd;            /* borrowed */
     int64_t pos;
     int64_t size;
+    bool limited; /* FIND_BYTES hold: at `left` 0 the file ends */
+    int64_t left;
 };
 
 static int io_read(void *opaque, uint8_t *buf, int size)
 {
     struct source_io *io = opaque;
-    if (size <= 0 || io->pos >= io->size) {
+    if (size <= 0 || io->pos >= io->size || (io->limited && io->left <= 0)) {
         return AVERROR_EOF;
     }
     ssize_t n;
@@ -80,6 +85,7 @@ static int io_read(void *opaque, uint8_t *buf, int size)
         return AVERROR_EOF;
     }
     io->pos += n;
+    io->left -= n;
     return (int)n;
 }
 
@@ -197,6 +203,16 @@ static int find_format(struct source_io *io, const char *name, const AVInputForm
                       format->long_name != NULL ? format->long_name : format->name);
 }
 
+/* Demuxers say ENOMEM too for more than 1000 streams, and where an index asks for more than a
+ * worker may have. */
+static bool has_memory(void)
+{
+    void *spare = malloc(SPARE_BYTES);
+    volatile bool have = spare != NULL;
+    free(spare);
+    return have;
+}
+
 static int open_demuxer(struct source_io *io, const AVInputFormat *format, const char *name,
                         AVFormatContext **out, struct gm_err *err)
 {
@@ -224,10 +240,17 @@ static int open_demuxer(struct source_io *io, const AVInputFormat *format, const
     if (av < 0) {
         bool no_index = strncmp(format->name, "mov,", 4) == 0 && av != AVERROR(ENOMEM) &&
                         !has_box(io->fd, io->size, "moov");
-        rc = no_index
-                 ? gm_err_set(err, GM_E_INPUT_NO_INDEX, av, "%s has no index (no moov box)", name)
-                 : gm_err_av(err, GM_E_INPUT_UNREADABLE, av, "%s can't be read as %s", name,
-                             format->name);
+        if (av == AVERROR(ENOMEM) && has_memory()) {
+            rc = gm_err_set(err, GM_E_INPUT_TOO_LARGE, av,
+                            "%s has more than 1000 streams, or an index that takes more memory "
+                            "than a worker may have",
+                            name);
+        } else {
+            rc = no_index ? gm_err_set(err, GM_E_INPUT_NO_INDEX, av,
+                                       "%s has no index (no moov box)", name)
+                          : gm_err_av(err, GM_E_INPUT_UNREADABLE, av, "%s can't be read as %s",
+                                      name, format->name);
+        }
         goto out;
     }
     *out = ctx;
@@ -254,8 +277,8 @@ static int check_pixels(const AVFormatContext *ctx, const char *name, int64_t ma
 }
 
 /* avformat_find_stream_info decodes where headers say too little: the pixel limit holds there. */
-static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixels,
-                        struct gm_err *err)
+static int find_streams(AVFormatContext *ctx, struct source_io *io, const char *name,
+                        int64_t max_pixels, struct gm_err *err)
 {
     unsigned count = ctx->nb_streams;
     AVDictionary **options = av_calloc(count + 1u, sizeof(AVDictionary *));
@@ -268,7 +291,13 @@ static int find_streams(AVFormatContext *ctx, const char *name, int64_t max_pixe
         }
         (void)av_dict_set(&options[i], "threads", "1", 0);
     }
+    io->limited = true;
+    io->left = FIND_BYTES;
     int av = avformat_find_stream_info(ctx, options);
+    io->limited = false;
+    if (io->left <= 0) { /* that end was none */
+        ctx->pb->eof_reached = 0;
+    }
     for (unsigned i = 0; i < count; i++) {
         av_dict_free(&options[i]);
     }
@@ -332,7 +361,7 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
         rc = check_pixels(source.format, name, max_pixels, err);
     }
     if (rc == 0 && find) {
-        rc = find_streams(source.format, name, max_pixels, err);
+        rc = find_streams(source.format, io, name, max_pixels, err);
         mark_alpha(source.format);
         if (rc == 0) { /* what only the streams told */
             rc = check_pixels(source.format, name, max_pixels, err);
