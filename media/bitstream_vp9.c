@@ -40,7 +40,7 @@ static int name(const uint8_t *c, size_t size, char out[GM_CODECS_NAME], struct 
     int rc = check_config(c, size, err);
     if (rc == 0) {
         (void)snprintf(out, GM_CODECS_NAME, "vp09.%02u.%02u.%02u.%02u.%02u.%02u.%02u.%02u", c[4],
-                       c[5], c[6] >> 4, c[6] >> 1 & 7U, c[7], c[8], c[9], c[6] & 1U);
+                       c[5], (unsigned)c[6] >> 4, c[6] >> 1 & 7U, c[7], c[8], c[9], c[6] & 1U);
     }
     return rc;
 }
