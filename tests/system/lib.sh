@@ -65,7 +65,7 @@ work_store: "file://$at/work"
 grant_key_file: $at/grant.key
 lease_ms: 2000
 heartbeat_ms: 200
-stall_ms: 2500
+stall_ms: ${stall_ms:-2500}
 YAML
   mkdir "$at/work"
   export GOPMILL_SCHEDULER=unix:$at/http
