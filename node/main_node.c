@@ -106,9 +106,13 @@ static int take_capacity(struct node *node, struct gm_err *err)
     node->params.memory_bytes =
         config->memory_bytes == 0 ? machine.memory_bytes : (uint64_t)config->memory_bytes;
     node->params.scratch_bytes = (uint64_t)config->scratch_bytes;
-    node->params.worker_memory_bytes = config->worker_memory_bytes == 0
-                                           ? (uint64_t)GM_NODE_WORKER_MEMORY
-                                           : (uint64_t)config->worker_memory_bytes;
+    /* a ladder from 2160p in HEVC with 10 bits takes 5 GiB */
+    uint64_t half = node->params.memory_bytes / 2;
+    uint64_t least = (uint64_t)GM_NODE_WORKER_MEMORY;
+    node->params.worker_memory_bytes = config->worker_memory_bytes != 0
+                                           ? (uint64_t)config->worker_memory_bytes
+                                       : half > least ? half
+                                                      : least;
     return 0;
 }
 

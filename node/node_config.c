@@ -25,7 +25,7 @@ const struct gm_option gm_node_options[] = {
     {"memory_bytes", GM_OPT_SIZE, AT(memory_bytes), "0", 0, HUGE_BYTES,
      "Memory that tasks may use; 0: the machine's, or its cgroup's limit."},
     {"worker_memory_bytes", GM_OPT_SIZE, AT(worker_memory_bytes), "0", 0, HUGE_BYTES,
-     "Address space of one worker process; 0: 4 GiB."},
+     "Address space of one worker process; 0: half of the memory, at least 4 GiB."},
     {"grant_key_file", GM_OPT_STRING, AT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
      "File with the 64 hex digits that scheduler and nodes share to sign access grants."},
     {"log_level", GM_OPT_STRING, AT(log_level), "info", 0, 0, "error, warn, info, debug or trace."},

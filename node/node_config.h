@@ -12,7 +12,7 @@ struct gm_node_config {
     int64_t cache_bytes;
     int64_t scratch_bytes;       /* 0: the free space */
     int64_t memory_bytes;        /* 0: the machine's */
-    int64_t worker_memory_bytes; /* 0: GM_NODE_WORKER_MEMORY */
+    int64_t worker_memory_bytes; /* 0: half of the node's memory, at least GM_NODE_WORKER_MEMORY */
     char *grant_key_file;        /* owned */
     char *log_level;             /* owned */
     bool log_json;

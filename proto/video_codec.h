@@ -24,9 +24,12 @@ struct gm_video_codec {
     const char *name;    /* h264 hevc av1 vp9 */
     int32_t min_quality; /* of crf and qp */
     int32_t max_crf, default_crf, max_qp;
-    uint32_t unit_px;     /* levels count pictures in whole blocks of that side */
-    uint32_t work;        /* of its encoder for a picture, H.264's being 1; for estimates */
-    uint32_t cap_percent; /* of the ladder's table of bit rate caps, which is H.264's */
+    uint32_t unit_px;       /* levels count pictures in whole blocks of that side */
+    uint32_t work;          /* of its encoder for a picture, H.264's being 1; for estimates */
+    uint32_t memory_frames; /* pictures' worth that an encoder holds, 12 bits a pixel; twice at 10
+                               bits */
+    uint32_t memory_mib;    /* and what it holds besides */
+    uint32_t cap_percent;   /* of the ladder's table of bit rate caps, which is H.264's */
     const struct gm_video_profile *profiles; /* end with NULL name */
     const struct gm_video_level *levels;     /* rising; end with NULL name */
 };

@@ -7,6 +7,7 @@
 
 #include "proto/envelope.h"
 #include "proto/streams.h"
+#include "proto/video_codec.h"
 
 bool gm_core_task_is_done(const struct gm_ctask *task)
 {
@@ -236,23 +237,32 @@ static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
     return 0;
 }
 
-/* Memory of an encode: decoder and encoders keep frames of 12 bits a pixel (4:2:0). x264's
- * `veryfast` holds about 10 look-ahead + 3 B + 2 reference frames in several planes and scales, 40
- * frames' worth a rendition covers the slower presets; libavcodec's H.264 decoder holds at most 16
- * references and its frame threads' pictures, 32 covers 10-bit sources too. */
-#define ENCODER_FRAMES 40u
+/* Memory of an encode: libavcodec's H.264 decoder holds at most 16 references and its frame
+ * threads' pictures of 12 bits a pixel, 32 covers 10-bit sources too; proto/video_codec.h says what
+ * encoders hold. */
 #define DECODER_FRAMES 32u
+#define MAX_PIXELS (UINT64_C(1) << 32)
+
+static uint64_t encoder_bytes(const Gm__Rendition *r)
+{
+    const struct gm_video_codec *codec = gm_video_codec_find(r->encode ? r->encode->codec : "");
+    uint64_t pixels = (uint64_t)r->width_px * r->height_px;
+    uint64_t frames = codec ? codec->memory_frames : 40;
+    uint64_t base = codec ? (uint64_t)codec->memory_mib << 20 : 0;
+    pixels = pixels < MAX_PIXELS ? pixels : MAX_PIXELS;
+    uint64_t halves = r->encode && r->encode->bit_depth > 8 ? 3 : 2;
+    return base + pixels * frames * 3 / 2 * halves / 2;
+}
 
 static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
 {
-    uint64_t pixels = 0;
-    for (size_t i = 0; i < m->n_renditions; i++) {
-        pixels += (uint64_t)m->renditions[i]->width_px * m->renditions[i]->height_px;
+    uint64_t encoders = 0;
+    for (size_t i = 0; i < m->n_renditions && encoders < UINT64_C(1) << 50; i++) {
+        encoders += encoder_bytes(m->renditions[i]);
     }
-    pixels = pixels < (UINT64_C(1) << 40) ? pixels : UINT64_C(1) << 40;
     uint64_t source = job->source_pixels < (UINT64_C(1) << 40) ? job->source_pixels : 0;
     job->renditions = (uint32_t)m->n_renditions;
-    job->encode_memory_bytes = (pixels * ENCODER_FRAMES + source * DECODER_FRAMES) * 3 / 2;
+    job->encode_memory_bytes = encoders + source * DECODER_FRAMES * 3 / 2;
     job->estimated_frames = m->estimated_frames > 0 ? (uint64_t)m->estimated_frames : 0;
     job->estimated_bytes = m->estimated_bytes > 0 ? (uint64_t)m->estimated_bytes : 0;
     return 0;
