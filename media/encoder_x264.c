@@ -17,7 +17,9 @@
     "cpu-independent=1:stitchable=1:scenecut=0:keyint=infinite:open-gop=0:intra-refresh=0:"        \
     "threads=1:lookahead-threads=1:sync-lookahead=0:sliced-threads=0:annexb=1:repeat-headers=0:"   \
     "aud=0:nal-hrd=none"
-#define NAL_SPS 7 /* ISO/IEC 14496-10 table 7-1; then profile_idc, constraints, level_idc */
+#define PROFILE_HIGH 100
+#define LEVEL_1B 9 /* for x264 */
+#define NAL_SPS 7  /* ISO/IEC 14496-10 table 7-1; then profile_idc, constraints, level_idc */
 
 static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *params,
                        struct gm_err *err)
@@ -39,7 +41,9 @@ static void set_level(AVCodecContext *ctx, const ProtobufCBinaryData *sets)
     for (size_t i = 0; i + 6 < sets->len; i++) {
         const uint8_t *p = sets->data + i;
         if (p[0] == 0 && p[1] == 0 && p[2] == 1 && (p[3] & 31) == NAL_SPS) {
-            ctx->level = p[6];
+            /* level 1b has a flag instead of a number below High: ISO/IEC 14496-10 A.3.4.1 */
+            bool is_1b = p[6] == 11 && (p[5] & 0x10) != 0 && p[4] < PROFILE_HIGH;
+            ctx->level = is_1b ? LEVEL_1B : p[6];
             return;
         }
     }

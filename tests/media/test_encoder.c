@@ -273,6 +273,25 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     assert_int_equal(size, s.r.extradata.len);
     assert_memory_equal(headers, planned, size);
     gm_encoder_close(&e);
+    /* Level 1b, which is a flag in a baseline stream. */
+    set_init(&s, "ultrafast", 40, -1);
+    s.r.extradata = (ProtobufCBinaryData){0, NULL};
+    s.r.width_px = 144;
+    s.r.height_px = 112;
+    s.r.maxrate_bps = 80000;
+    s.r.bufsize_bits = 160000;
+    assert_int_equal(open_set(&s, TIMESCALE, (AVRational){15, 1}, &e, &err), 0);
+    headers = gm_encoder_headers(e, &size);
+    assert_true(size < sizeof planned);
+    memcpy(planned, headers, size);
+    gm_encoder_close(&e);
+    s.r.extradata = (ProtobufCBinaryData){size, planned};
+    params.rate = (AVRational){15, 1};
+    assert_int_equal(gm_encoder_open(&params, &e, &err), 0);
+    headers = gm_encoder_headers(e, &size);
+    assert_int_equal(size, s.r.extradata.len);
+    assert_memory_equal(headers, planned, size);
+    gm_encoder_close(&e);
     set_init(&s, "veryfast", -1, 20);
     s.r.maxrate_bps = 300000;
     s.r.bufsize_bits = 600000;
