@@ -26,6 +26,20 @@ static void add_extinf(struct gm_buf *out, const struct gm_manifest_track *t, in
     gm_buf_printf(out, "#EXTINF:%" PRId64 ".%06" PRId64 ",\n", us / 1000000, us % 1000000);
 }
 
+/* The track's start as a date whose zero is that of 1970; programmes last less than 28 days. */
+static void add_date(struct gm_buf *out, const struct gm_manifest_track *t)
+{
+    int64_t us = gm_manifest_us(t->segments[0]->start_ts, t->timescale);
+    int64_t ms = us > 0 ? (us + 500) / 1000 : 0;
+    int64_t s = ms / 1000;
+    if (t->is_dated) {
+        gm_buf_printf(out,
+                      "#EXT-X-PROGRAM-DATE-TIME:1970-01-%02" PRId64 "T%02" PRId64 ":%02" PRId64
+                      ":%02" PRId64 ".%03" PRId64 "Z\n",
+                      s / 86400 % 28 + 1, s / 3600 % 24, s / 60 % 60, s % 60, ms % 1000);
+    }
+}
+
 void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struct gm_buf *out)
 {
     add_head(out, target_s);
@@ -33,6 +47,7 @@ void gm_hls_media(const struct gm_manifest_track *track, int64_t target_s, struc
         gm_buf_printf(out, "#EXT-X-INDEPENDENT-SEGMENTS\n#EXT-X-MAP:URI=\"%s\"\n",
                       track->init_name);
     }
+    add_date(out, track);
     for (size_t i = 0; i < track->count; i++) {
         const Gm__SegmentMeta *s = track->segments[i];
         add_extinf(out, track, s->start_ts - (i == 0 ? track->priming_samples : 0),
@@ -54,6 +69,7 @@ void gm_hls_iframes(const struct gm_manifest_track *track, struct gm_buf *out)
     int64_t target = (gm_manifest_us(longest, track->timescale) + 1 + 500000) / 1000000;
     add_head(out, target > 0 ? target : 1);
     gm_buf_printf(out, "#EXT-X-I-FRAMES-ONLY\n#EXT-X-MAP:URI=\"%s\"\n", track->init_name);
+    add_date(out, track);
     for (size_t i = 0; i < track->count; i++) {
         for (size_t g = 0; g < track->segments[i]->n_gops; g++) {
             const Gm__GopMeta *gop = track->segments[i]->gops[g];

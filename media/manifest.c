@@ -7,6 +7,27 @@ int64_t gm_manifest_us(int64_t ticks, uint32_t timescale)
     return (int64_t)(((__int128)ticks * 1000000 + timescale / 2) / timescale);
 }
 
+static int64_t start_us(const struct gm_manifest_track *t)
+{
+    return gm_manifest_us(t->segments[0]->start_ts, t->timescale);
+}
+
+bool gm_manifest_begins_apart(const struct gm_manifest *m)
+{
+    const struct gm_manifest_track *lists[] = {m->video, m->audio, m->text};
+    const size_t counts[] = {m->videos, m->audios, m->texts};
+    int64_t first = INT64_MAX;
+    int64_t last = INT64_MIN;
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        for (size_t i = 0; i < counts[k]; i++) {
+            int64_t us = lists[k][i].count > 0 ? start_us(&lists[k][i]) : first;
+            first = us < first ? us : first;
+            last = us > last && us != INT64_MAX ? us : last;
+        }
+    }
+    return last >= first && last - first >= 1000;
+}
+
 static int64_t longest_s(const struct gm_manifest_track *t)
 {
     int64_t longest = 0;

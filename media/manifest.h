@@ -12,6 +12,7 @@ struct gm_manifest_track {
     const char *init_name; /* file name */
     const char *codecs;    /* RFC 6381 */
     uint32_t timescale;    /* of the segments' times */
+    bool is_dated; /* tracks begin apart: the HLS playlist says when by a date, see gm_hls_media */
     Gm__SegmentMeta **segments;
     size_t count; /* at least 1; times continuous */
     /* video */
@@ -53,6 +54,8 @@ struct gm_manifest_rate {
     int64_t peak_bps;    /* highest over runs of segments of 0.5 to 1.5 target durations */
 };
 
+/* Whether tracks of m begin 1 ms or more apart: then all of them are to be is_dated. */
+bool gm_manifest_begins_apart(const struct gm_manifest *m);
 /* The longest segment of all tracks in whole seconds, rounded to the nearest, at least 1: the
  * target duration of every playlist. Source: RFC 8216 4.3.3.1. */
 int64_t gm_manifest_target_s(const struct gm_manifest *m);

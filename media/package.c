@@ -133,6 +133,10 @@ static void describe(struct package_task *t)
                                        .text = t->tracks + p->n_renditions + p->n_audio,
                                        .texts = p->n_text,
                                        .images = t->thumbnails != NULL ? &t->images : NULL};
+    bool apart = gm_manifest_begins_apart(&t->manifest);
+    for (size_t i = 0; i < p->n_renditions + p->n_audio + p->n_text; i++) {
+        t->tracks[i].is_dated = apart;
+    }
     if (t->facts->video != NULL) {
         t->manifest.captions = t->facts->video->caption_services;
         t->manifest.captions_count = t->facts->video->n_caption_services;

@@ -115,6 +115,39 @@ static void priming_lengthens_the_first_duration(void **state)
     gm_buf_fini(&buf);
 }
 
+static void tracks_that_begin_apart_are_dated(void **state)
+{
+    (void)state;
+    static const int64_t ticks[] = {180180};
+    static const uint64_t sizes[] = {1000};
+    struct made video;
+    struct made audio;
+    struct gm_buf buf = {0};
+    struct gm_err err;
+    make_track(&video, "720p", 30000, ticks, sizes, 1, 9009);
+    make_track(&audio, "a0", 48000, ticks, sizes, 1, 14414);
+    struct gm_manifest m = {.video = &video.track, .videos = 1, .audio = &audio.track, .audios = 1};
+    assert_false(gm_manifest_begins_apart(&m)); /* 0.300300 and 0.300292 s */
+    audio.segment[0].start_ts = 0;
+    assert_true(gm_manifest_begins_apart(&m));
+    gm_hls_media(&video.track, 6, &buf);
+    assert_int_equal(gm_buf_check(&buf, &err), 0);
+    assert_null(strstr((const char *)buf.data, "DATE"));
+    gm_buf_fini(&buf);
+    video.track.is_dated = true;
+    gm_hls_media(&video.track, 6, &buf);
+    assert_int_equal(gm_buf_check(&buf, &err), 0);
+    assert_non_null(
+        strstr((const char *)buf.data,
+               "#EXT-X-PROGRAM-DATE-TIME:1970-01-01T00:00:00.300Z\n#EXTINF:6.006000,\n"));
+    gm_buf_fini(&buf);
+    video.segment[0].start_ts = ((25LL * 60 + 2) * 60 + 3) * 30000;
+    gm_hls_iframes(&video.track, &buf);
+    assert_int_equal(gm_buf_check(&buf, &err), 0);
+    assert_non_null(strstr((const char *)buf.data, "1970-01-02T01:02:03.000Z"));
+    gm_buf_fini(&buf);
+}
+
 /* Durations that no 6 decimals can say: their sum must still be the whole, rounded once. */
 static void extinf_never_drifts(void **state)
 {
@@ -503,6 +536,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(media_playlist_is_exact),
         cmocka_unit_test(priming_lengthens_the_first_duration),
+        cmocka_unit_test(tracks_that_begin_apart_are_dated),
         cmocka_unit_test(extinf_never_drifts),
         cmocka_unit_test(target_duration_is_the_rounded_maximum),
         cmocka_unit_test(bandwidth_is_measured),
