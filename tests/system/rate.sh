@@ -3,7 +3,7 @@
 source "$(dirname "$0")/lib.sh"
 
 ffmpeg -v error -y -f lavfi -i "mandelbrot=s=320x180:r=25:end_scale=0.01:end_pts=400,trim=duration=24,gblur=sigma=0.6" \
-  -c:v libx264 -preset ultrafast -qp 14 -g 50 "$work/in.mp4" || exit 1
+  -pix_fmt yuv420p -c:v libx264 -preset ultrafast -qp 14 -g 50 "$work/in.mp4" || exit 1
 pipeline() { # what encode is asked for
   cat >"$work/pipeline.yaml" <<YAML
 name: asked
