@@ -9,6 +9,7 @@
 
 #include "common/array.h"
 #include "media/captions.h"
+#include "media/steady.h"
 #include "media/timeline.h"
 
 /* Reads a source's packets once: whole when it is small, else its head, middle and end. Times and
@@ -33,6 +34,7 @@ struct scanner {
     AVFrame *frame;
     struct gm_sha256 *index;
     struct gm_time_guess guess;
+    struct gm_steady steady;
     bool active;
     size_t budget;
     int64_t next_window_pos; /* a window begins at the first keyframe from here on; -1: none */
@@ -292,6 +294,7 @@ static int step(struct scanner *s, struct gm_err *err)
     }
     s->errors_in_row = 0;
     AVPacket *p = s->packet;
+    gm_steady_packet(&s->steady, scan->format->streams[p->stream_index], p);
     if (scan->format->streams[p->stream_index]->discard < AVDISCARD_ALL) {
         s->bytes += (uint64_t)p->size;
         gm_scan_hash_packet(scan, s->index, p);
@@ -354,6 +357,7 @@ static int read_windows(struct scanner *s, struct gm_err *err)
             continue;
         }
         s->next_window_pos = 0;
+        gm_steady_seek(&s->steady);
         int rc = read_part(s, i == 0 ? 300 : PART_PACKETS, PART_BYTES * 4u, err);
         if (rc < 0) {
             return rc;
@@ -405,6 +409,10 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
         rc = gm_err_nomem(err);
         goto out;
     }
+    rc = gm_steady_init(&s.steady, params->format, err);
+    if (rc < 0) {
+        goto out;
+    }
     rc = scan_all(&s, err);
     gm_sha256_final(s.index, scan.index_hash);
     if (rc == 0) {
@@ -413,6 +421,7 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
     }
 out:
     gm_scan_fini(&scan);
+    gm_steady_fini(&s.steady);
     gm_sha256_destroy(&s.index);
     av_frame_free(&s.frame);
     av_packet_free(&s.packet);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/steady.h"
+
 /* The packet scan of a source whose sound alone is wanted: whole when the file is small, else its
  * head and its last seconds. See inspect_scan.c for the one with pictures. */
 #define HEAD_PACKETS 4000
@@ -15,6 +17,7 @@ struct sound_scanner {
     const struct gm_scan_params *params;
     AVPacket *packet;        /* owned */
     struct gm_sha256 *index; /* owned */
+    struct gm_steady steady;
     uint64_t read;
     bool at_end;
 };
@@ -37,6 +40,7 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
         }
         const AVPacket *p = s->packet;
         errors = 0;
+        gm_steady_packet(&s->steady, ctx->streams[p->stream_index], s->packet);
         if (ctx->streams[p->stream_index]->discard < AVDISCARD_ALL) {
             gm_scan_hash_packet(s->scan, s->index, p);
             gm_scan_note_time(s->scan, p);
@@ -70,6 +74,7 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
     if (av_seek_frame(ctx, -1, start + back, AVSEEK_FLAG_BACKWARD) < 0) {
         return 0; /* that part is left out */
     }
+    gm_steady_seek(&s->steady);
     return read_packets(s, TAIL_PACKETS, err);
 }
 
@@ -92,6 +97,10 @@ int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, stru
         rc = gm_err_nomem(err);
         goto out;
     }
+    rc = gm_steady_init(&s.steady, params->format, err);
+    if (rc < 0) {
+        goto out;
+    }
     rc = scan_all(&s, err);
     gm_sha256_final(s.index, scan.index_hash);
     if (rc == 0) {
@@ -100,6 +109,7 @@ int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, stru
     }
 out:
     gm_scan_fini(&scan);
+    gm_steady_fini(&s.steady);
     gm_sha256_destroy(&s.index);
     av_packet_free(&s.packet);
     return rc;

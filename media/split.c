@@ -12,6 +12,7 @@
 #include "media/split_frames.h"
 #include "media/split_text.h"
 #include "media/split_tracks.h"
+#include "media/steady.h"
 #include "media/task_io.h"
 #include "media/text_decode.h"
 #include "proto/streams.h"
@@ -52,6 +53,7 @@ struct splitter {
     struct gm_split_text text;
     struct gm_burn_read *burn; /* owned; NULL: no subtitles are drawn */
     int64_t dropped, read_errors, corrupt;
+    struct gm_steady steady;
     bool truncated; /* reading broke off */
     int64_t end_us; /* latest end of a packet taken; source time */
 };
@@ -320,6 +322,7 @@ static int read_all(struct splitter *s, struct gm_err *err)
             continue;
         }
         errors = 0;
+        gm_steady_packet(&s->steady, s->source.format->streams[s->packet->stream_index], s->packet);
         int rc = take_packet(s, err);
         av_packet_unref(s->packet);
         if (rc < 0) {
@@ -419,6 +422,9 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
          (long long)undrawn)
     WARN(s->text.dropped, "source.text_dropped",
          "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
+    WARN(s->steady.jumps, "source.clock_jumps",
+         "the clock of the source jumps %lld time(s): what follows was moved to where it belongs",
+         (long long)s->steady.jumps)
     WARN(s->frames.untimed, "source.times_missing",
          "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
@@ -513,6 +519,9 @@ static int open_all(struct splitter *s, struct gm_err *err)
         return gm_err_nomem(err);
     }
     rc = gm_source_open(s->fd, spec->source_name, true, &s->source, err);
+    if (rc == 0) {
+        rc = gm_steady_init(&s->steady, s->source.format, err);
+    }
     return rc == 0 ? open_streams(s, err) : rc;
 }
 
@@ -524,6 +533,7 @@ static void close_all(struct splitter *s)
     }
     gm_split_frames_fini(&s->frames);
     gm_split_chunk_fini(&s->chunk);
+    gm_steady_fini(&s->steady);
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
     gm_split_text_fini(&s->text);

@@ -67,6 +67,14 @@ make_clip "$work/generated.mp4" 15 640x360 30000/1001
 one "$work/generated.mp4"
 make_clip "$work/opengop.mkv" 13 320x240 25 -x264-params open-gop=1:keyint=40:bframes=3:b-pyramid=normal
 one "$work/opengop.mkv"
+# A clock that jumps an hour on, and one that starts anew: pictures follow each other as ffmpeg has them.
+make_clip "$work/part.mp4" 5 320x240 25
+ffmpeg -v error -y -i "$work/part.mp4" -c copy -f mpegts "$work/early.ts"
+ffmpeg -v error -y -i "$work/part.mp4" -c copy -output_ts_offset 3600 -f mpegts "$work/late.ts"
+cat "$work/early.ts" "$work/late.ts" >"$work/jump-on.ts"
+cat "$work/late.ts" "$work/early.ts" >"$work/jump-back.ts"
+one "$work/jump-on.ts"
+one "$work/jump-back.ts"
 odd() { # name options...
   local file=$work/$1
   shift
