@@ -169,7 +169,7 @@ static void sample(const Gm__BurnRect *r, const uint8_t *indexes, int64_t x, int
         }
     }
     for (int i = 0; i < 3; i++) {
-        out[i] = sum[3] > 0 ? (uint8_t)((sum[i] + sum[3] / 2) / sum[3]) : 0;
+        out[i] = (uint8_t)(sum[3] > 0 ? (sum[i] + sum[3] / 2) / sum[3] : 0);
     }
     out[3] = (uint8_t)((sum[3] + 32768) >> 16);
 }
