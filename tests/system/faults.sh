@@ -41,7 +41,7 @@ small() { # folder size: a disk of that size, or false where nobody may mount
   mount -t tmpfs -o "size=$2" tmpfs "$1" 2>/dev/null && disks+=("$1")
 }
 trap 'jobs -p | xargs -r kill -9 2>/dev/null; sleep 0.1; for d in "${disks[@]}"; do umount "$d"; done; rm -rf "$work"' EXIT
-if small "$work/full/disk" 300k && small "$work/scratch/n1.d" 1m; then
+if small "$work/full/disk" 300k && small "$work/scratch/n1.d" 200k; then
   farm full
   node n1
   full=$("$bin/gopmill" submit "$work/clip.mp4" --out "$at/disk/out" 2>/dev/null)
@@ -105,9 +105,12 @@ crash scheduler # cleaning up, or done with it
 scheduler
 ends "source written to" 3 input.changed
 
-submit "$work/clip.mp4" flipped
-for f in $(find "$at/work" -name '*.gmck'); do
-  printf XX | dd of="$f" bs=1 seek=9000 conv=notrunc status=none
+submit "$work/clip.mp4" flipped now
+for _ in $(seq 50); do # as they come: the last ones are not read before the first are encoded
+  for f in $(find "$at/work" -name '*.gmck'); do
+    [ -e "$f" ] && printf XX | dd of="$f" bs=1 seek=2000 conv=notrunc,nocreat status=none 2>/dev/null
+  done
+  sleep 0.02
 done
 ends "flipped bytes in chunks" 1 storage.corrupt
 
