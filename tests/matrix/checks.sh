@@ -152,7 +152,7 @@ check_sound() { # sets av_text, join_text
   zero=$(head -n 1 "$work/clip/times" 2>/dev/null || true)
   if [ -z "$zero" ]; then # sound alone, or as many pictures as wanted were not there
     [ "$renditions" = "" ] || return
-    zero=0
+    zero=$(ffprobe -v error -select_streams a:0 -show_entries frame=pts_time -read_intervals %+1 -of csv=p=0 "$source" | head -n 1 | tr -d ,)
   fi
   [ -s "$work/clip/sound" ] || sound_of "$source" "$zero" "$work/clip/sound"
   join_rendition "$(echo "$work/out"/v/*/audio/a0)" >"$work/joined-a0.mp4"
