@@ -145,7 +145,7 @@ static void settings_are_filtered(void **state)
         gm_text_settings((const uint8_t *)rows[i][0], strlen(rows[i][0]), out);
         assert_string_equal(out, rows[i][1]);
     }
-    char wide[4 * GM_CUES_SETTINGS] = "";
+    char wide[30 * 16] = "";
     for (int i = 0; i < 30; i++) {
         (void)strcat(wide, "position:50% ");
     }

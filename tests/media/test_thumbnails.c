@@ -267,6 +267,7 @@ static void everything_can_be_webp(void **state)
     (void)state;
     struct folder_pipeline params = {.thumbnails = true};
     Gm__Pipeline *pipeline = folder_pipeline(&params);
+    free(params_of(pipeline)->format);
     params_of(pipeline)->format = strdup("webp");
     struct folder_io *f = run_chain(pipeline, 2, false);
     size_t size = 0;
