@@ -11,6 +11,7 @@
 
 #include "common/buf.h"
 #include "media/av.h"
+#include "media/scaler.h"
 
 /* The graph as text, s<i> being what output i is made from:
  *   buffer@in=...,split=N[s0][s2]; [s0]<filters>,format=F,split=2[m0][s1]; [m0]buffersink@o0; ...
@@ -23,6 +24,7 @@
 
 struct output {
     char *filters; /* owned */
+    char *quick;   /* owned */
     uint32_t parent;
     uint32_t width_px, height_px;
     enum AVPixelFormat format;
@@ -46,6 +48,7 @@ struct gm_graph {
     enum AVColorSpace matrix;
     enum AVColorPrimaries primaries;
     enum AVColorTransferCharacteristic transfer;
+    enum AVChromaLocation chroma;
 };
 
 int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_t timescale,
@@ -71,6 +74,7 @@ int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_
     for (size_t i = 0; ok && i < count; i++) {
         g->outputs[i] = (struct output){
             .parent = outputs[i].parent,
+            .quick = strdup(outputs[i].quick != NULL ? outputs[i].quick : ""),
             .filters = strdup(outputs[i].filters[0] != '\0' ? outputs[i].filters : "null"),
             .width_px = outputs[i].width_px,
             .height_px = outputs[i].height_px,
@@ -79,7 +83,8 @@ int gm_graph_create(const struct gm_graph_output *outputs, size_t count, uint32_
             .watermark = outputs[i].watermark,
             .picture = av_frame_alloc(),
         };
-        ok = g->outputs[i].filters != NULL && g->outputs[i].picture != NULL;
+        ok = g->outputs[i].filters != NULL && g->outputs[i].quick != NULL &&
+             g->outputs[i].picture != NULL;
     }
     if (!ok) {
         gm_graph_destroy(&g);
@@ -98,6 +103,7 @@ void gm_graph_destroy(struct gm_graph **graph)
     avfilter_graph_free(&g->graph);
     for (size_t i = 0; i < g->count; i++) {
         free(g->outputs[i].filters);
+        free(g->outputs[i].quick);
         av_frame_free(&g->outputs[i].picture);
     }
     free(g->outputs);
@@ -164,7 +170,11 @@ static void write_output(struct gm_graph *g, struct gm_buf *text, size_t i, cons
     const struct output *o = &g->outputs[i];
     char name[40];
     gm_buf_printf(text, ";[s%zu]", i);
-    write_filters(text, o, in);
+    if (o->parent == 0 && gm_scaler_takes(o->quick, in, o->width_px, o->height_px)) {
+        gm_buf_str(text, o->quick);
+    } else {
+        write_filters(text, o, in);
+    }
     write_format(text, o->format);
     (void)snprintf(name, sizeof name, "[m%zu]", i);
     write_branches(g, text, (uint32_t)i + 1, name);
@@ -305,7 +315,7 @@ static bool fits(const struct gm_graph *g, const AVFrame *p)
            g->format == p->format && g->aspect.num == p->sample_aspect_ratio.num &&
            g->aspect.den == p->sample_aspect_ratio.den && g->range == p->color_range &&
            g->matrix == p->colorspace && g->primaries == p->color_primaries &&
-           g->transfer == p->color_trc;
+           g->transfer == p->color_trc && g->chroma == p->chroma_location;
 }
 
 static void remember(struct gm_graph *g, const AVFrame *p)
@@ -318,6 +328,7 @@ static void remember(struct gm_graph *g, const AVFrame *p)
     g->matrix = p->colorspace;
     g->primaries = p->color_primaries;
     g->transfer = p->color_trc;
+    g->chroma = p->chroma_location;
 }
 
 static int pull(struct output *o, int64_t pts, struct gm_err *err)

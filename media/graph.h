@@ -15,6 +15,7 @@ struct gm_graph; /* opaque */
 
 struct gm_graph_output {
     const char *filters; /* libavfilter chain, one in, one out */
+    const char *quick;   /* in its place where gm_scaler_takes; NULL, "": none */
     uint32_t parent;     /* 0: made from the input; 1 + k: from output k, which comes before it */
     uint32_t width_px, height_px;         /* 0: any size */
     enum AVPixelFormat format;            /* NONE: any */

@@ -1,4 +1,5 @@
 #include "media/plan.h"
+#include "media/scaler.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -321,6 +322,10 @@ static int plan_picture(const Gm__VideoFacts *v, Gm__Rendition *r, struct gm_err
     }
     if (rc == 0) {
         rc = gm_pb_string(&r->filters, filters, err);
+    }
+    if (rc == 0 && gm_scaler_plan(v, source, colour, format)) {
+        rc = gm_scaler_filters(v, r->width_px, r->height_px, plain, filters, sizeof filters, err);
+        rc = rc < 0 ? rc : gm_pb_string(&r->quick_filters, filters, err);
     }
     return rc == 0 ? gm_colour_to_rendition(colour, r, err) : rc;
 }

@@ -57,6 +57,7 @@ static int make_graphs(struct gm_rungs *r, const Gm__Policy *policy, const Gm__P
         rung->output = counts[rung->group]++;
         outputs[rung->group][rung->output] =
             (struct gm_graph_output){.filters = d->filters,
+                                     .quick = d->quick_filters,
                                      .parent = find_parent(r, policy, i),
                                      .width_px = d->width_px,
                                      .height_px = d->height_px,

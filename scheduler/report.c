@@ -286,7 +286,7 @@ static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
     const char *chain[GM_REPORT_PARENTS];
     size_t n = 0;
     while (n < GM_REPORT_PARENTS) {
-        chain[n++] = v->filters;
+        chain[n++] = v->quick_filters[0] != '\0' ? v->quick_filters : v->filters;
         if (v->parent == 0 || v->parent > p->n_renditions) {
             break;
         }

@@ -46,12 +46,14 @@ graph="[0:v]split=$n$(for i in $(seq 0 $((n - 1))); do printf '[s%d]' "$i"; done
 args=()
 for i in $(seq 0 $((n - 1))); do
   graph="$graph;[s$i]scale=$(rung "$i" width):$(rung "$i" height),setsar=1,format=yuv420p[v$i]"
-  args+=(-map "[v$i]" -map '0:a:0?' -c:v libx264 -preset veryfast -crf 23 -c:a aac -b:a 128k -ac 2 -ar 48000
+  args+=(-map "[v$i]" -c:v libx264 -preset veryfast -crf 23
     -maxrate "$(rung "$i" maxrate_bps)" -bufsize "$((2 * $(rung "$i" maxrate_bps)))"
     -force_key_frames 'expr:gte(t,n_forced*2)' -x264-params scenecut=0:open-gop=0
     -f hls -hls_time 6 -hls_segment_type fmp4 -hls_playlist_type vod -hls_segment_filename "$work/theirs/$i-%03d.m4s"
     -hls_fmp4_init_filename "$i-init.mp4" "$work/theirs/$i.m3u8")
 done
+args+=(-map '0:a:0?' -c:a aac -b:a 128k -ac 2 -ar 48000 -f hls -hls_time 6 -hls_segment_type fmp4 -hls_playlist_type vod
+  -hls_segment_filename "$work/theirs/sound-%03d.m4s" -hls_fmp4_init_filename sound-init.mp4 "$work/theirs/sound.m3u8")
 theirs() { # input options... : all of it, or as much as the options say
   mkdir -p "$work/theirs"
   ffmpeg -nostdin -v error -y "$@" -i "$input" -filter_complex "$graph" "${args[@]}" 2>/dev/null
@@ -79,7 +81,6 @@ for i in $(seq 0 $((n - 1))); do
   folder=$(echo "$work/ours/v"/*/video/"$name")
   x=$(cat "$folder"/*.m4s | wc -c)
   y=$(cat "$work/theirs/$i"-*.m4s | wc -c)
-  y=$((y - $(ffprobe -v error -select_streams a -show_entries packet=size -of csv=p=0 "$work/theirs/$i.m3u8" | tr -d , | awk '{n += $1} END {print n + 0}')))
   echo "$name: SSIM gopmill $(ssim "$folder/media.m3u8" "$(rung "$i" width)" "$(rung "$i" height)") ffmpeg $(ssim "$work/theirs/$i.m3u8" "$(rung "$i" width)" "$(rung "$i" height)"), video bytes $x and $y, ratio $(awk "BEGIN {printf \"%.4f\", $x / $y}")"
 done
 

@@ -37,8 +37,8 @@ same_as_overlay() { # clip pipeline image [enable]
   rm -rf "$out"
   gopmill transcode "$work/$1" --out "$out" --pipeline "$work/$2.yaml" --quiet >/dev/null 2>"$work/stderr" || fail "$2 over $1: $(cat "$work/stderr")"
   for r in 240p 120p; do
-    read -r w h filters < <(jq -r ".renditions[] | select(.name == \"$r\") | \"\(.width) \(.height) \(.resolved.filters)\"" "$out/report.json")
-    matrix=$(sed 's/.*out_color_matrix=\([a-z0-9]*\).*/\1/' <<<"$filters")
+    read -r w h matrix filters < <(jq -r ".renditions[] | select(.name == \"$r\") | \"\(.width) \(.height) \(.colour.matrix) \(.resolved.filters)\"" "$out/report.json")
+    case $matrix in bt709) ;; *) matrix=bt601 ;; esac
     wide=$(even "$(awk "BEGIN {print $w * 0.2}")") tall=$(even "$(awk "BEGIN {print $w * 0.2 * 150 / 300}")")
     margin=$(even "$(awk "BEGIN {print ($w < $h ? $w : $h) * 0.05}")")
     join_rendition "$(echo "$out"/v/*/video/$r)" >"$work/joined.mp4"
