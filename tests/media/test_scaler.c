@@ -64,8 +64,8 @@ static void its_chain_ends_as_the_other(void **state)
     (void)state;
     Gm__VideoFacts v = facts_of("yuv420p", "left");
     char text[128], small[16];
-    assert_int_equal(
-        gm_scaler_filters(&v, 64, 36, "scale=64:36,setsar=1", text, sizeof text, NULL), 0);
+    assert_int_equal(gm_scaler_filters(&v, 64, 36, "scale=64:36,setsar=1", text, sizeof text, NULL),
+                     0);
     assert_string_equal(
         text, "zscale=w=64:h=36:filter=bicubic:param_a=0:param_b=0.6:dither=none,setsar=1");
     assert_int_equal(
@@ -104,8 +104,9 @@ static void pictures_that_turn_out_otherwise_do_not(void **state)
     static const struct {
         int w, h;
         enum AVPixelFormat format;
-    } others[] = {
-        {127, 72, AV_PIX_FMT_YUV420P}, {128, 71, AV_PIX_FMT_YUV420P}, {128, 72, AV_PIX_FMT_YUV422P}};
+    } others[] = {{127, 72, AV_PIX_FMT_YUV420P},
+                  {128, 71, AV_PIX_FMT_YUV420P},
+                  {128, 72, AV_PIX_FMT_YUV422P}};
     for (size_t i = 0; i < sizeof others / sizeof others[0]; i++) {
         f = clip_picture(others[i].w, others[i].h, others[i].format, 0);
         assert_false(gm_scaler_takes(scales, f, 64, 36));
@@ -121,7 +122,8 @@ static void smooth(AVFrame *f)
         int columns = p == 0 ? f->width : AV_CEIL_RSHIFT(f->width, 1);
         for (int y = 0; f->format == AV_PIX_FMT_YUV420P && y < rows; y++) {
             for (int x = 0; x < columns; x++) {
-                f->data[p][y * f->linesize[p] + x] = (uint8_t)(abs((x * 5 + y * 3) % 128 - 64) + 64);
+                f->data[p][y * f->linesize[p] + x] =
+                    (uint8_t)(abs((x * 5 + y * 3) % 128 - 64) + 64);
             }
         }
     }
@@ -165,8 +167,8 @@ static void both_make_one_picture(void **state)
     (void)state;
     Gm__VideoFacts v = facts_of("yuv420p", "left");
     char chain[512], quick[512];
-    assert_int_equal(
-        gm_plan_filters(64, 36, &hd, AV_PIX_FMT_YUV420P, chain, sizeof chain, NULL), 0);
+    assert_int_equal(gm_plan_filters(64, 36, &hd, AV_PIX_FMT_YUV420P, chain, sizeof chain, NULL),
+                     0);
     assert_int_equal(gm_scaler_filters(&v, 64, 36, chain, quick, sizeof quick, NULL), 0);
     struct gm_graph_output o = {
         .filters = chain, .width_px = 64, .height_px = 36, .format = AV_PIX_FMT_YUV420P};
