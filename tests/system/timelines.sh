@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Time stamps of every kind: rates from one picture in 2 s to 120 a second, equal times, holes, edits, decode times below
+# zero, clocks that wrap or start late, single pictures. With a lossless pipeline each picture of ffmpeg's own decode is
+# there once, in order, at its time from the first.
+. "$(dirname "$0")/lib.sh"
+
+cat >"$work/exact.yaml" <<'YAML'
+name: exact
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [64] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast, qp: 0 }
+  hls:     { type: package, needs: [video], dash: false }
+YAML
+pictures() { # file: time in ms from the first, and hash, a picture
+  ffmpeg -nostdin -v error -threads 1 -flags bitexact -i "$1" -map 0:v:0 -an -fps_mode passthrough -enc_time_base 1/90000 -f framemd5 - 2>/dev/null |
+    awk -F', *' '!/^#/ {if (!n++) first = $3; printf "%.2f %s\n", ($3 - first) / 90, $6}'
+}
+compare() { # ours theirs: the first thing that differs; times by more than 0.12 ms (a tick, and the rounding to print)
+  awk 'NR == FNR {t[FNR] = $1; h[FNR] = $2; n = FNR; next}
+    {m = FNR; d = $1 - t[FNR]; if (d < 0) d = -d; if (!bad && (FNR > n || $2 != h[FNR] || d > 0.12)) bad = FNR ": " $1 " ms " substr($2, 1, 6) ", not " t[FNR] " ms " substr(h[FNR], 1, 6)}
+    END {if (m != n) print m " pictures, not " n; else if (bad) print bad}' "$2" "$1"
+}
+same() { # clip name [count]
+  local rc=0
+  rm -rf "$work/out"
+  gopmill transcode "$1" --out "$work/out" --pipeline "$work/exact.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+  check "$2: exit 0, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 0
+  [ "$rc" = 0 ] || return
+  join_rendition "$(echo "$work"/out/v/*/video/*)" >"$work/joined.mp4"
+  pictures "$1" >"$work/theirs"
+  pictures "$work/joined.mp4" >"$work/ours"
+  check "$2: ffmpeg sees ${3:-some}, $(wc -l <"$work/theirs")" test "$(wc -l <"$work/theirs")" ${3:+-eq} ${3:--gt 0}
+  local differs
+  differs=$(compare "$work/ours" "$work/theirs")
+  check "$2: $differs" test -z "$differs"
+}
+clip() { # file rate pictures [ffmpeg options...]
+  local file=$1 rate=$2 count=$3
+  shift 3
+  ffmpeg -nostdin -v error -y -f lavfi -i "testsrc2=s=96x64:r=$rate" -frames:v "$count" -c:v libx264 -preset veryfast -bf 2 -g 20 -pix_fmt yuv420p "$@" "$file"
+}
+
+for rate in 1/2 1 10 25/2 24000/1001 30000/1001 48 60000/1001 120; do
+  clip "$work/rate.mp4" "$rate" 31
+  same "$work/rate.mp4" "rate $rate" 31
+done
+clip "$work/rate.mkv" 24000/1001 60
+same "$work/rate.mkv" "23.976 in milliseconds" 60
+clip "$work/rate.ts" 60000/1001 60
+same "$work/rate.ts" "59.94 in a transport stream" 60
+
+# Single pictures.
+for count in 1 2; do
+  clip "$work/few.mp4" 25 $count
+  same "$work/few.mp4" "$count pictures in mp4" $count
+  clip "$work/few.mkv" 25 $count
+  same "$work/few.mkv" "$count pictures in mkv" $count
+done
+
+# Holes; pictures that last long.
+clip "$work/whole.mp4" 25 90
+for at in "60" "0.5" "600"; do
+  clip "$work/hole.mp4" 25 90 -vf "setpts='if(gt(N,40),PTS+$at/TB,PTS)'" -fps_mode vfr
+  same "$work/hole.mp4" "a hole of $at s in mp4" 90
+done
+clip "$work/hole.mkv" 25 90 -vf "setpts='if(gt(N,40),PTS+60/TB,PTS)'" -fps_mode vfr
+same "$work/hole.mkv" "a hole of 60 s in mkv" 90
+clip "$work/uneven.mp4" 25 60 -vf "setpts='(N*N+N)/2500/TB'" -fps_mode vfr -enc_time_base 1/10000 -video_track_timescale 10000
+same "$work/uneven.mp4" "ever longer pictures" 60
+
+# Clocks that start late, wrap, or count decode times below zero.
+ffmpeg -nostdin -v error -y -i "$work/whole.mp4" -c copy -output_ts_offset 3600 "$work/late.mkv"
+same "$work/late.mkv" "from one hour on" 90
+ffmpeg -nostdin -v error -y -i "$work/whole.mp4" -c copy -output_ts_offset 95442 -mpegts_copyts 1 "$work/wrap.ts"
+same "$work/wrap.ts" "a clock that wraps" 90
+ffmpeg -nostdin -v error -y -i "$work/whole.mp4" -c copy -movflags +negative_cts_offsets "$work/negative.mp4"
+same "$work/negative.mp4" "offsets below zero" 90
+ffmpeg -nostdin -v error -y -i "$work/whole.mp4" -c copy -use_editlist 0 "$work/plain.mp4"
+same "$work/plain.mp4" "no edit list" 90
+ffmpeg -nostdin -v error -y -i "$work/whole.mp4" -c copy -movflags +frag_keyframe+empty_moov+default_base_moof "$work/fragments.mp4"
+same "$work/fragments.mp4" "fragments" 90
+
+# Edits: a beginning within a GOP, an empty one, both.
+ffmpeg -nostdin -v error -y -ss 1.1 -i "$work/whole.mp4" -c copy "$work/begins.mp4"
+same "$work/begins.mp4" "an edit that begins within a GOP"
+ffmpeg -nostdin -v error -y -itsoffset 0.7 -i "$work/whole.mp4" -f lavfi -i sine=d=4 -map 0:v -map 1:a -c:v copy -c:a aac "$work/empty.mp4"
+same "$work/empty.mp4" "an empty edit" 90
+ffmpeg -nostdin -v error -y -itsoffset 0.7 -ss 1.1 -i "$work/whole.mp4" -f lavfi -i sine=d=4 -map 0:v -map 1:a -c:v copy -c:a aac "$work/both.mp4"
+same "$work/both.mp4" "an empty edit and one within a GOP"
+
+# Two pictures at one time: the second comes a tick later.
+clip "$work/even.mkv" 25 60 -bf 0 -c:v mjpeg -strict -1
+ffmpeg -nostdin -v error -y -i "$work/even.mkv" -c copy -bsf:v "setts=ts='floor(N/2)*80'" "$work/pairs.mkv"
+rm -rf "$work/out"
+check "pairs: transcode" gopmill transcode "$work/pairs.mkv" --out "$work/out" --pipeline "$work/exact.yaml" --quiet >/dev/null 2>&1
+join_rendition "$(echo "$work"/out/v/*/video/*)" >"$work/joined.mp4"
+pictures "$work/joined.mp4" >"$work/ours"
+check "pairs: $(wc -l <"$work/ours") of 60 pictures" test "$(wc -l <"$work/ours")" = 60
+check "pairs: times rise" awk 'NR > 1 && $1 <= last {exit 1} {last = $1}' "$work/ours"
+check "pairs: each second one within 1 ms of the first" awk 'NR % 2 == 0 && $1 - last > 1 {exit 1} {last = $1}' "$work/ours"
+
+finish
