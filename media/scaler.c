@@ -24,9 +24,9 @@ bool gm_scaler_plan(const Gm__VideoFacts *facts, struct gm_colour source, struct
 {
     struct gm_plan_siting siting = gm_plan_siting(facts);
     return format == AV_PIX_FMT_YUV420P &&
-           av_get_pix_fmt(facts->pixel_format) == AV_PIX_FMT_YUV420P &&
-           source.range == AVCOL_RANGE_MPEG && same(source, target) && siting.h == 0 &&
-           siting.v == 128 && avfilter_get_by_name(NAME) != NULL;
+           av_get_pix_fmt(facts->pixel_format) == AV_PIX_FMT_YUV420P && facts->width_px % 2 == 0 &&
+           facts->height_px % 2 == 0 && source.range == AVCOL_RANGE_MPEG && same(source, target) &&
+           siting.h == 0 && siting.v == 128 && avfilter_get_by_name(NAME) != NULL;
 }
 
 int gm_scaler_filters(const Gm__VideoFacts *facts, uint32_t width_px, uint32_t height_px,

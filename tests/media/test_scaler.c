@@ -56,6 +56,9 @@ static void only_a_change_of_size_goes_to_zimg(void **state)
         if (gm_scaler_plan(&v, rows[i].source, rows[i].target, rows[i].to) != rows[i].fits) {
             fail_msg("row %zu", i);
         }
+        v.width_px += rows[i].fits;
+        assert_false(gm_scaler_plan(&v, rows[i].source, rows[i].target, rows[i].to) &&
+                     rows[i].fits);
     }
 }
 
