@@ -48,4 +48,17 @@ struct gm_fmp4_video;
 int gm_fmp4_entry_check(const struct gm_fmp4_video *video, struct gm_err *err) GM_MUST_CHECK;
 void gm_fmp4_add_video_stsd(struct gm_buf *out, const struct gm_fmp4_video *video);
 
+/* Flags of tfhd and trun: what is said once for a fragment, and what for each sample. See: ISO/IEC
+ * 14496-12 8.8.7, 8.8.8. */
+#define TFHD_DURATION 0x000008U
+#define TFHD_SIZE 0x000010U
+#define TFHD_FLAGS 0x000020U
+#define TFHD_MOOF_BASE 0x020000U
+#define TRUN_OFFSET 0x000001U
+#define TRUN_FIRST_FLAGS 0x000004U
+#define TRUN_DURATION 0x000100U
+#define TRUN_SIZE 0x000200U
+#define TRUN_FLAGS 0x000400U
+#define TRUN_CTS 0x000800U
+
 #endif

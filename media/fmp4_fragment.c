@@ -93,34 +93,57 @@ static bool same_durations(const int64_t *times, size_t count)
     return true;
 }
 
+static bool first_alone_syncs(const struct gm_fmp4_sample *samples, size_t count)
+{
+    for (size_t i = 1; i < count; i++) {
+        if (samples[i].sync) {
+            return false;
+        }
+    }
+    return samples[0].sync;
+}
+
 static void add_traf(struct gm_buf *out, int64_t delay_ts, const struct gm_fmp4_sample *samples,
                      const int64_t *times, size_t count, size_t moof)
 {
-    bool per_sample = delay_ts >= 0 || !same_durations(times, count);
+    bool sound = delay_ts < 0;
+    bool timed = !same_durations(times, count);
+    bool flagged = !sound && !first_alone_syncs(samples, count);
     int64_t delay = delay_ts > 0 ? delay_ts : 0;
     size_t traf = gm_box_open(out, "traf");
-    /* default-base-is-moof; audio: all samples alike, so duration and flags are said once */
-    size_t tfhd = gm_box_open_full(out, "tfhd", 0, per_sample ? 0x020000 : 0x020028);
+    /* default-base-is-moof; what all samples have alike is said once */
+    size_t tfhd = gm_box_open_full(
+        out, "tfhd", 0, TFHD_MOOF_BASE | (timed ? 0 : TFHD_DURATION) | (flagged ? 0 : TFHD_FLAGS));
     gm_buf_be32(out, 1);
-    if (!per_sample) {
+    if (!timed) {
         gm_buf_be32(out, (uint32_t)(times[1] - times[0]));
-        gm_buf_be32(out, FLAGS_SYNC);
+    }
+    if (!flagged) {
+        gm_buf_be32(out, sound ? FLAGS_SYNC : FLAGS_NON_SYNC);
     }
     gm_box_close(out, tfhd);
     size_t tfdt = gm_box_open_full(out, "tfdt", 1, 0);
     gm_buf_be64(out, (uint64_t)times[0]);
     gm_box_close(out, tfdt);
-    size_t trun = gm_box_open_full(out, "trun", 1, per_sample ? 0x000f01 : 0x000201);
+    size_t trun = gm_box_open_full(out, "trun", 1,
+                                   TRUN_OFFSET | TRUN_SIZE | (timed ? TRUN_DURATION : 0) |
+                                       (flagged ? TRUN_FLAGS : 0) |
+                                       (sound ? 0 : TRUN_CTS | (flagged ? 0 : TRUN_FIRST_FLAGS)));
     gm_buf_be32(out, (uint32_t)count);
     size_t data_offset = out->size;
     gm_buf_be32(out, 0);
+    if (!sound && !flagged) {
+        gm_buf_be32(out, FLAGS_SYNC);
+    }
     for (size_t i = 0; i < count; i++) {
-        if (per_sample) {
+        if (timed) {
             gm_buf_be32(out, (uint32_t)(times[i + 1] - times[i]));
         }
         gm_buf_be32(out, (uint32_t)samples[i].size);
-        if (per_sample) {
+        if (flagged) {
             gm_buf_be32(out, samples[i].sync ? FLAGS_SYNC : FLAGS_NON_SYNC);
+        }
+        if (!sound) {
             gm_buf_be32(out, (uint32_t)(int32_t)(samples[i].pts - times[i] + delay));
         }
     }

@@ -6,21 +6,12 @@
 #include "media/fmp4.h"
 #include "media/fmp4_box.h"
 
-#define TFHD_DURATION 0x000008U
-#define TFHD_SIZE 0x000010U
-#define TFHD_FLAGS 0x000020U
-#define TFHD_MOOF_BASE 0x020000U
-#define TRUN_OFFSET 0x000001U
-#define TRUN_DURATION 0x000100U
-#define TRUN_SIZE 0x000200U
-#define TRUN_FLAGS 0x000400U
-#define TRUN_CTS 0x000800U
 #define SAMPLE_NON_SYNC 0x00010000U
 
 struct fragment {
     uint32_t sequence;
     int64_t base_ts;
-    uint32_t default_duration, default_size, default_flags;
+    uint32_t default_duration, default_size, default_flags, first_flags;
     bool has_duration, has_size, has_flags;
     uint32_t trun_flags;
     uint32_t samples;
@@ -90,9 +81,11 @@ static int read_trun(struct gm_box *box, struct fragment *f, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    uint32_t fields = TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_CTS;
-    if ((flags & ~fields) != TRUN_OFFSET || !gm_box_u32(&box->body, &f->samples) ||
-        !gm_box_u32(&box->body, &f->data_offset)) {
+    uint32_t fields = TRUN_FIRST_FLAGS | TRUN_DURATION | TRUN_SIZE | TRUN_FLAGS | TRUN_CTS;
+    bool first = (flags & TRUN_FIRST_FLAGS) != 0;
+    if ((flags & ~fields) != TRUN_OFFSET || (first && (flags & TRUN_FLAGS) != 0) ||
+        !gm_box_u32(&box->body, &f->samples) || !gm_box_u32(&box->body, &f->data_offset) ||
+        (first && !gm_box_u32(&box->body, &f->first_flags))) {
         return bad(err, "trun");
     }
     if ((!f->has_duration && !(flags & TRUN_DURATION)) || (!f->has_size && !(flags & TRUN_SIZE)) ||
@@ -177,6 +170,7 @@ static int give_samples(struct fragment *f, uint32_t index, uint64_t offset, uin
         take_entry(f, &flags, &cts, &s);
         if (i == 0) {
             delay = cts;
+            flags = f->trun_flags & TRUN_FIRST_FLAGS ? f->first_flags : flags;
         }
         s.pts = dts + cts - delay;
         s.delay_ts = (uint32_t)delay;

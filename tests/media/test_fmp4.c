@@ -184,6 +184,35 @@ static void sound_has_one_duration_for_all(void **state)
     gm_buf_fini(&buf);
 }
 
+/* Sizes and offsets alone are said for each picture where times and keyframes are as usual. */
+static void what_all_share_is_said_once(void **state)
+{
+    (void)state;
+    struct gm_fmp4_sample samples[5];
+    size_t sizes[3];
+    static const int64_t even[] = {0, 4, 2, 6, 8}, uneven[] = {0, 4, 2, 7, 8};
+    for (int k = 0; k < 3; k++) {
+        struct gm_buf buf = {0};
+        struct seen seen = {0};
+        for (size_t i = 0; i < 5; i++) {
+            samples[i] = (struct gm_fmp4_sample){payload, 10, k == 1 ? uneven[i] : even[i],
+                                                 i == 0 || (k == 2 && i == 3)};
+        }
+        gm_fmp4_segment_start(&buf);
+        assert_int_equal(gm_fmp4_fragment(1, 4, samples, 5, 10, &buf, NULL, NULL), 0);
+        assert_int_equal(gm_fmp4_read_segment(buf.data, buf.size, take, &seen, NULL), 0);
+        assert_int_equal(seen.count, 5);
+        for (size_t i = 0; i < 5; i++) {
+            assert_int_equal(seen.sample[i].pts, samples[i].pts);
+            assert_int_equal(seen.sample[i].sync, samples[i].sync);
+        }
+        sizes[k] = buf.size;
+        gm_buf_fini(&buf);
+    }
+    assert_int_equal(sizes[1], sizes[0] - 4 + 5 * 4);     /* durations */
+    assert_int_equal(sizes[2], sizes[0] - 4 - 4 + 5 * 4); /* flags, and no first one's */
+}
+
 static void every_truncation_is_refused(void **state)
 {
     (void)state;
@@ -425,6 +454,7 @@ int main(void)
         cmocka_unit_test(decode_times_keep_to_the_delay),
         cmocka_unit_test(several_fragments_make_a_segment),
         cmocka_unit_test(sound_has_one_duration_for_all),
+        cmocka_unit_test(what_all_share_is_said_once),
         cmocka_unit_test(every_truncation_is_refused),
         cmocka_unit_test(flipped_bits_never_crash),
         cmocka_unit_test(bad_fragments_are_refused),
