@@ -23,7 +23,11 @@ static int64_t outside_of(AVStream *st, int64_t file_size)
     if (first == AV_NOPTS_VALUE) {
         return 0;
     }
-    int64_t us = gm_av_rescale(last > first ? last - first : 0, st->time_base, micro);
+    int64_t span = 0;
+    if (last > first && __builtin_sub_overflow(last, first, &span)) {
+        span = INT64_MAX;
+    }
+    int64_t us = gm_av_rescale(span, st->time_base, micro);
     return us > 0 ? us : 1;
 }
 

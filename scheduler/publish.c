@@ -274,10 +274,13 @@ static void delete_next(struct gm_store_job *job)
     job->deleting_out = job->rc == 0 && job->out.next < job->out.count &&
                         !gm_view_is_publication_shared(d->core, job->job_id);
     if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
-        job->rc = gm_daemon_work(d, delete_work, delete_done, job, &job->err);
-        if (job->rc == 0) {
-            return;
+        struct gm_err error = {0};
+        int queued = gm_daemon_work(d, delete_work, delete_done, job, &error);
+        if (queued == 0) {
+            return; /* the job is the pool's now, its result too */
         }
+        job->rc = queued;
+        job->err = error;
     }
     job->deleting_out = false;
     unlink_job(job);

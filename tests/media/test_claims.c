@@ -43,6 +43,16 @@ static void the_index_tells_what_lies_outside(void **state)
     }
 }
 
+static void an_index_of_all_time_is_a_long_one(void **state)
+{
+    AVFormatContext *f = indexed(AVMEDIA_TYPE_VIDEO, 0);
+    (void)state;
+    assert_true(av_add_index_entry(f->streams[0], 10, INT64_MIN + 1, 5, 0, AVINDEX_KEYFRAME) >= 0);
+    assert_true(av_add_index_entry(f->streams[0], 20, INT64_MAX, 5, 0, AVINDEX_KEYFRAME) >= 0);
+    assert_int_equal(gm_claims_outside_us(f, 10), INT64_MAX);
+    avformat_free_context(f);
+}
+
 static void headers_are_believed_within_reason(void **state)
 {
     static const struct {
@@ -80,6 +90,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_tells_what_lies_outside),
+        cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,59 @@
+#include "fuzz.h"
+
+#include <string.h>
+
+#include "media/claims.h"
+
+/* Indexes and durations as a demuxer may leave them: whatever numbers stand there, an answer that
+ * is not negative comes of it. */
+
+struct bytes {
+    const uint8_t *at;
+    size_t left;
+};
+
+static int64_t take(struct bytes *b, size_t size)
+{
+    uint64_t v = 0;
+    size = size < b->left ? size : b->left;
+    memcpy(&v, b->at, size);
+    b->at += size;
+    b->left -= size;
+    return (int64_t)v;
+}
+
+static void add_stream(AVFormatContext *format, struct bytes *b)
+{
+    AVStream *st = avformat_new_stream(format, NULL);
+    GM_ASSERT(st != NULL);
+    st->codecpar->codec_type = (enum AVMediaType)(take(b, 1) & 3);
+    st->time_base.num = 1 + (int)(take(b, 1) & 0x7f);
+    st->time_base.den = 1 + (int)(take(b, 4) & 0x3fffffff);
+    int entries = (int)(take(b, 1) & 15);
+    for (int i = 0; i < entries; i++) {
+        int64_t pos = take(b, 8);
+        int64_t ts = take(b, 8);
+        int size = (int)(take(b, 4) & 0x3fffffff);
+        (void)av_add_index_entry(st, pos, ts, size, 0, AVINDEX_KEYFRAME);
+    }
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct bytes b = {data, size};
+    AVFormatContext *format = avformat_alloc_context();
+    GM_ASSERT(format != NULL);
+    int64_t file_size = take(&b, 8) & (INT64_MAX >> 1); /* no file is longer */
+    format->duration = take(&b, 8);
+    format->duration_estimation_method = (enum AVDurationEstimationMethod)(take(&b, 1) % 3);
+    int64_t start = take(&b, 8) >> 2; /* of programmes that were read: times of at most 48 h, µs */
+    int64_t end = take(&b, 8) >> 2;
+    int streams = 1 + (int)(take(&b, 1) & 3);
+    for (int i = 0; i < streams; i++) {
+        add_stream(format, &b);
+    }
+    GM_ASSERT(gm_claims_outside_us(format, file_size) >= 0);
+    GM_ASSERT(gm_claims_short_us(format, file_size, start, end) >= 0);
+    avformat_free_context(format);
+    return 0;
+}
