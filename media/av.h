@@ -38,7 +38,7 @@ const uint8_t *gm_codecpar_find_side(const uint8_t *data, size_t size,
 
 /* Opens the demuxer over a descriptor (pread; fd stays the caller's): only the formats of the list
  * in source.c, no nested protocols, no external references; probing limited to 20 MB. find_streams
- * runs avformat_find_stream_info. Errors: INPUT_* codes. The packets of unwanted streams are
+ * runs avformat_find_stream_info. Errors: INPUT_* codes, SYS. The packets of unwanted streams are
  * discarded by setting AVStream.discard. Close with gm_source_close. */
 struct gm_source {
     AVFormatContext *format;
@@ -51,6 +51,10 @@ int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source
 int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
+/* Whether all that was asked of the descriptor since the source was opened could be read: to be
+ * called when libavformat says that the file has ended, or is at fault, before that is believed.
+ * Errors: SYS. */
+int gm_source_check(const struct gm_source *source, struct gm_err *err) GM_MUST_CHECK;
 /* Whether the packet's bytes lie in the file at the position that the demuxer says; false for a
  * packet without one. Errors: SYS. */
 int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *err) GM_MUST_CHECK;

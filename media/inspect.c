@@ -543,6 +543,8 @@ int gm_task_inspect(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
         };
         rc = s.sound_alone ? gm_scan_sound(&params, &s.scan, err)
                            : gm_scan_run(&params, &s.scan, err);
+        int read = gm_source_check(&s.source, err); /* it tells why, if anything else failed */
+        rc = read < 0 ? read : rc;
     }
     if (rc == 0) {
         rc = gather(&s, err);

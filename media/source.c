@@ -66,6 +66,7 @@ struct source_io {
     int64_t size;
     bool limited; /* FIND_BYTES hold: at `left` 0 the file ends */
     int64_t left;
+    int failed; /* errno of the first read that failed; 0: none did */
 };
 
 static int io_read(void *opaque, uint8_t *buf, int size)
@@ -79,7 +80,8 @@ static int io_read(void *opaque, uint8_t *buf, int size)
         n = pread(io->fd, buf, (size_t)size, io->pos);
     } while (n < 0 && errno == EINTR);
     if (n < 0) {
-        return AVERROR(errno);
+        io->failed = io->failed != 0 ? io->failed : errno;
+        return AVERROR(io->failed);
     }
     if (n == 0) {
         return AVERROR_EOF;
@@ -322,6 +324,17 @@ static void mark_alpha(AVFormatContext *ctx)
     }
 }
 
+/* Demuxers take a failed read for the end of the file, or for a fault of it. */
+static int check_reads(const struct source_io *io, int rc, struct gm_err *err)
+{
+    return io->failed == 0 ? rc : gm_err_sys(err, io->failed, "the source could not be read");
+}
+
+int gm_source_check(const struct gm_source *source, struct gm_err *err)
+{
+    return check_reads(source->io, 0, err);
+}
+
 int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err)
 {
@@ -367,6 +380,7 @@ int gm_source_open_limited(int fd, const char *name, bool find, int64_t max_pixe
             rc = check_pixels(source.format, name, max_pixels, err);
         }
     }
+    rc = check_reads(io, rc, err);
     if (rc == 0) {
         *out = source;
         source = (struct gm_source){0};

@@ -329,10 +329,9 @@ static int read_all(struct splitter *s, struct gm_err *err)
             return rc;
         }
     }
-    /* libavformat takes a failed read for the end of the file. */
-    int av = s->source.format->pb->error;
-    if (av < 0 && av != AVERROR_EOF) {
-        return gm_err_av(err, GM_E_SYS, av, "read of the source");
+    int rc = gm_source_check(&s->source, err);
+    if (rc < 0) {
+        return rc;
     }
     return check_unchanged(s, err);
 }
@@ -388,8 +387,11 @@ static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, stru
     if (!meta->truncated || !fails) {
         return 0;
     }
-    return gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early",
-                      s->io->spec->source_name, (double)meta->lost_us / 1e6);
+    return meta->lost_us > 0 ? gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early",
+                                          s->io->spec->source_name, (double)meta->lost_us / 1e6)
+                             : gm_err_set(err, GM_E_INPUT_TRUNCATED, s->read_errors,
+                                          "%s could not be read to its end without errors",
+                                          s->io->spec->source_name);
 }
 
 static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
