@@ -1,0 +1,194 @@
+/* What the fake drivers share: the profile that says which devices there are, the faults, and the
+ * state that all processes of one test have in common.
+ *
+ * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1, libnvidia-ml.so.1 and a VA
+ * driver. They are loaded only by LD_LIBRARY_PATH (LIBVA_DRIVERS_PATH), never installed, and
+ * call themselves fake in every name that they report. Media work is done by libavcodec in
+ * software.
+ *
+ * A driver's interface has no context argument: the profile and the state are file-scope data here,
+ * as they are in any driver.
+ *
+ * Profile: the text file named by GOPMILL_FAKE_DRIVERS, looked at again in every call. `#` begins a
+ * comment. Its lines:
+ *
+ *   driver 535.183.01            driver version; "-fake" is put behind it
+ *   libraries cuda cuvid nvenc nvml va    those that `with` lets be found; without the line: all
+ *   cuda 12.2                    what cuDriverGetVersion says
+ *   nvenc-api 12.1               highest NVENC interface
+ *   ptx 8.2                      highest PTX version that cuModuleLoadData takes
+ *   fatbin yes|no                no: only PTX loads (CUDA_ERROR_NO_BINARY_FOR_GPU)
+ *   sessions 8                   encoder sessions of the whole machine at once; 0: no limit
+ *   gpu 0000:3b:00.0             begins a GPU; the order of the file is CUDA's, NVML sorts by
+ * address name L4                    reported as "gopmill fake GPU L4" compute 8.9 memory-mib 23034
+ * also what one process may allocate multiprocessors 58 encoders 2                 NVENC engines;
+ * 0: OpenEncodeSessionEx says unsupported device decoders 4                 NVDEC engines sessions
+ * 3                 of this GPU alone; 0: no limit encode hevc 8,10 129x33 8192x8192 4      codec,
+ * depths, smallest, largest, most B-frames decode h264 8 420 48x16 4096x4096        codec, depths,
+ * chroma formats, smallest, largest va "Intel iHD driver"        there is a VA device; reported as
+ * "gopmill fake VA driver (...)" packed yes|no              VA takes packed headers lowpower yes|no
+ * the entrypoint is EncSliceLP instead of EncSlice encode h264 8 16x16 4096x4096 0 decode h264 8
+ * 420 16x16 4096x4096 size 16x16 4096x4096 back 0000:3b:00.0 1          its first loss is over (2:
+ * the first two) fault POINT ACTION [gpu=PCI] [at=N] [times=T]
+ *
+ * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
+ *   decode-caps decode-open decode map va-init va-config va-surface va-end va-sync va-map.
+ * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
+ *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
+ *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL).
+ * at=N: only in the N-th frame (from 1) of a session or decoder for encode, lock, decode, map and
+ * va-end; elsewhere the N-th call of that kind in the process. Without it: always. times=T: only T
+ * times in all processes together. `lost` with at= is lost once if times= is not given.
+ *
+ * A line that can't be read ends the process with a message: a test with a wrong profile proves
+ * nothing. An empty file is taken as "being written": what was read before stays. */
+#ifndef GM_TESTS_DRIVERS_FAKE_H
+#define GM_TESTS_DRIVERS_FAKE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define FAKE_MAX_GPUS 16
+#define FAKE_MAX_CODECS 12
+#define FAKE_MAX_FAULTS 16
+#define FAKE_MAX_SLOTS 64
+
+#define FAKE_DEPTH_8 1u
+#define FAKE_DEPTH_10 2u
+#define FAKE_DEPTH_12 4u
+#define FAKE_CHROMA_400 1u
+#define FAKE_CHROMA_420 2u
+#define FAKE_CHROMA_422 4u
+#define FAKE_CHROMA_444 8u
+
+enum fake_point {
+    FAKE_NVML_INIT,
+    FAKE_CUDA_INIT,
+    FAKE_CONTEXT,
+    FAKE_ALLOC,
+    FAKE_COPY,
+    FAKE_LAUNCH,
+    FAKE_MODULE,
+    FAKE_ENCODE_OPEN,
+    FAKE_ENCODE_INIT,
+    FAKE_ENCODE,
+    FAKE_LOCK,
+    FAKE_DECODE_CAPS,
+    FAKE_DECODE_OPEN,
+    FAKE_DECODE,
+    FAKE_MAP,
+    FAKE_VA_INIT,
+    FAKE_VA_CONFIG,
+    FAKE_VA_SURFACE,
+    FAKE_VA_END,
+    FAKE_VA_SYNC,
+    FAKE_VA_MAP,
+    FAKE_POINTS
+};
+
+enum fake_action {
+    FAKE_OK,
+    FAKE_OOM,
+    FAKE_NO_DEVICE,
+    FAKE_UNSUPPORTED,
+    FAKE_ERROR,
+    FAKE_MISMATCH,
+    FAKE_LOST,
+    FAKE_WRONG,
+    FAKE_CORRUPT,
+    FAKE_HANG,
+    FAKE_CRASH,
+    FAKE_ACTIONS
+};
+
+struct fake_codec {
+    char name[12]; /* libavcodec's name: h264 hevc av1 vp8 vp9 mpeg1video mpeg2video mpeg4 vc1 mjpeg
+                    */
+    unsigned depths; /* FAKE_DEPTH_ bits */
+    unsigned chroma; /* FAKE_CHROMA_ bits; decoders only */
+    int min_width, min_height, max_width, max_height;
+    int bframes; /* encoders only */
+};
+
+struct fake_engine { /* a codec list of one GPU or VA device, one direction */
+    struct fake_codec codecs[FAKE_MAX_CODECS];
+    int codec_count;
+    int engines;
+};
+
+struct fake_gpu {
+    char pci[16]; /* dddd:bb:dd.f, lower case */
+    unsigned domain, bus, device;
+    char name[64];    /* with "gopmill fake GPU " before it */
+    uint8_t uuid[16]; /* made from the address: the same in every run */
+    int major, minor;
+    uint64_t memory_bytes;
+    int multiprocessors;
+    int sessions;
+    unsigned back; /* losses that are over */
+    struct fake_engine encode, decode;
+};
+
+struct fake_va {
+    bool present, packed, low_power;
+    char vendor[96];
+    struct fake_engine encode, decode;
+};
+
+struct fake_fault {
+    enum fake_point point;
+    enum fake_action action;
+    char pci[16]; /* empty: any */
+    int64_t at;   /* 0: always */
+    int times;    /* 0: no limit */
+    uint32_t id;  /* of its text: counts of one fault stay its own when lines move */
+};
+
+struct fake_profile {
+    char driver[48];
+    int cuda_version; /* 12020 */
+    int nvenc_major, nvenc_minor;
+    int ptx_major, ptx_minor;
+    bool fatbin;
+    int sessions;
+    struct fake_gpu gpus[FAKE_MAX_GPUS];
+    int gpu_count;
+    struct fake_va va;
+    struct fake_fault faults[FAKE_MAX_FAULTS];
+    int fault_count;
+};
+
+/* The profile as the file is now. Borrowed for ever: a reading is never freed. Ends the process
+ * when the file can't be read at all or has a wrong line. Thread: any. */
+const struct fake_profile *fake_profile_get(void);
+
+/* Reads text (a whole file) into out. Returns 0, or the number of the wrong line and in *why a
+ * word. Thread: any. */
+int fake_profile_parse(const char *text, struct fake_profile *out, const char **why);
+
+/* Index of the GPU at an address; -1 when there is none. */
+int fake_gpu_find(const struct fake_profile *profile, const char *pci);
+
+/* The codec of an engine by name; NULL when it has none. */
+const struct fake_codec *fake_codec_find(const struct fake_engine *engine, const char *name);
+
+/* What happens at a point on a GPU (its address; NULL: none, or not known yet). number: frame from
+ * 1, or 0 to count the calls of this process. A hang never returns, a crash neither; lost is
+ * entered in the state before this returns FAKE_LOST. Thread: any. */
+enum fake_action fake_fault_at(enum fake_point point, const char *pci, int64_t number);
+
+/* How often the GPU at pci has been lost so far (a context remembers it), and whether it is now. */
+unsigned fake_lost_count(const char *pci);
+bool fake_is_lost(const char *pci);
+
+/* Takes one encoder session slot on the GPU, within the machine's and its own limit. Returns the
+ * slot, 0.., or -1 when all are taken. The kernel frees the slot of a process that dies in any way.
+ * Thread: any. */
+int fake_slot_take(const char *pci);
+void fake_slot_release(int slot);
+
+/* Sessions open in all processes on the GPU at pci (NULL: on all). */
+int fake_slot_count(const char *pci);
+
+#endif

@@ -1,0 +1,664 @@
+/* libcuda.so.1 of the fake drivers: start, devices, contexts, errors. */
+#include <dlfcn.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_cuda.h"
+
+#define STACK_DEPTH 32
+
+EXPORT tcuInit cuInit;
+EXPORT CUresult cuDriverGetVersion(int *version);
+EXPORT tcuDeviceGetCount cuDeviceGetCount;
+EXPORT tcuDeviceGet cuDeviceGet;
+EXPORT tcuDeviceGetAttribute cuDeviceGetAttribute;
+EXPORT tcuDeviceGetName cuDeviceGetName;
+EXPORT tcuDeviceGetUuid cuDeviceGetUuid;
+EXPORT tcuDeviceGetUuid cuDeviceGetUuid_v2;
+EXPORT tcuDeviceComputeCapability cuDeviceComputeCapability;
+EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device);
+EXPORT CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *address);
+EXPORT CUresult cuDeviceGetPCIBusId(char *address, int length, CUdevice device);
+EXPORT tcuCtxCreate_v2 cuCtxCreate_v2;
+EXPORT tcuCtxDestroy_v2 cuCtxDestroy_v2;
+EXPORT tcuCtxPushCurrent_v2 cuCtxPushCurrent_v2;
+EXPORT tcuCtxPopCurrent_v2 cuCtxPopCurrent_v2;
+EXPORT CUresult cuCtxSetCurrent(CUcontext context);
+EXPORT CUresult cuCtxSynchronize(void);
+EXPORT tcuCtxGetDevice cuCtxGetDevice;
+EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned *version);
+EXPORT tcuCtxSetLimit cuCtxSetLimit;
+EXPORT tcuDevicePrimaryCtxRetain cuDevicePrimaryCtxRetain;
+EXPORT tcuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease;
+EXPORT tcuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease_v2;
+EXPORT tcuDevicePrimaryCtxSetFlags cuDevicePrimaryCtxSetFlags;
+EXPORT tcuDevicePrimaryCtxSetFlags cuDevicePrimaryCtxSetFlags_v2;
+EXPORT tcuDevicePrimaryCtxGetState cuDevicePrimaryCtxGetState;
+EXPORT tcuDevicePrimaryCtxReset cuDevicePrimaryCtxReset;
+EXPORT tcuDevicePrimaryCtxReset cuDevicePrimaryCtxReset_v2;
+EXPORT tcuGetErrorName cuGetErrorName;
+EXPORT tcuGetErrorString cuGetErrorString;
+EXPORT CUresult cuGetProcAddress(const char *name, void **out, int version, uint64_t flags);
+
+/* The devices as this process sees them, fixed by cuInit as in the real driver. */
+static struct {
+    bool done;
+    int count;
+    char pci[FAKE_MAX_GPUS][16];
+    struct CUctx_st *primary[FAKE_MAX_GPUS];
+    int primary_users[FAKE_MAX_GPUS];
+} driver;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static _Thread_local struct CUctx_st *stack[STACK_DEPTH];
+static _Thread_local int depth;
+
+enum fake_action fake_cuda_fault(enum fake_point point, const char *pci, int64_t number)
+{
+    return fake_fault_at(point, pci, number);
+}
+
+const struct fake_profile *fake_cuda_profile(void)
+{
+    return fake_profile_get();
+}
+
+int fake_cuda_slot_take(const char *pci)
+{
+    return fake_slot_take(pci);
+}
+
+void fake_cuda_slot_release(int slot)
+{
+    fake_slot_release(slot);
+}
+
+const struct fake_gpu *fake_cuda_gpu(const struct CUctx_st *context)
+{
+    const struct fake_profile *profile = fake_profile_get();
+    int gpu = context == NULL ? -1 : fake_gpu_find(profile, context->pci);
+    return gpu < 0 ? NULL : &profile->gpus[gpu];
+}
+
+CUresult fake_cuda_result(enum fake_action action)
+{
+    switch (action) {
+    case FAKE_OK:
+    case FAKE_WRONG:
+    case FAKE_CORRUPT:
+        return CUDA_SUCCESS;
+    case FAKE_OOM:
+        return FAKE_CU_OUT_OF_MEMORY;
+    case FAKE_NO_DEVICE:
+        return FAKE_CU_NO_DEVICE;
+    case FAKE_UNSUPPORTED:
+        return FAKE_CU_NOT_SUPPORTED;
+    case FAKE_MISMATCH:
+        return FAKE_CU_MISMATCH;
+    default:
+        return CUDA_ERROR_UNKNOWN;
+    }
+}
+
+CUresult fake_cuda_check(const struct CUctx_st *context)
+{
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC) {
+        return FAKE_CU_INVALID_CONTEXT;
+    }
+    if (fake_cuda_gpu(context) == NULL || fake_lost_count(context->pci) != context->lost_count) {
+        return CUDA_ERROR_UNKNOWN;
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult fake_cuda_context_state(const struct CUctx_st *context)
+{
+    return fake_cuda_check(context);
+}
+
+CUresult fake_cuda_current(struct CUctx_st **out)
+{
+    struct CUctx_st *context = depth > 0 ? stack[depth - 1] : NULL;
+    CUresult rc = fake_cuda_check(context);
+    if (rc == CUDA_SUCCESS) {
+        *out = context;
+    }
+    return rc;
+}
+
+static void print_uuid(const struct fake_gpu *gpu, char out[48])
+{
+    int used = snprintf(out, 48, "GPU-");
+    for (int i = 0; i < 16; i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        used += snprintf(out + used, (size_t)(48 - used), "%s%02x", dash, gpu->uuid[i]);
+    }
+}
+
+static int by_address(const void *a, const void *b)
+{
+    return strcmp((*(const struct fake_gpu *const *)a)->pci,
+                  (*(const struct fake_gpu *const *)b)->pci);
+}
+
+/* CUDA_DEVICE_ORDER and CUDA_VISIBLE_DEVICES as the driver reads them: the list ends at the first
+ * entry that names nothing. */
+static void list_devices(const struct fake_profile *profile)
+{
+    const struct fake_gpu *gpus[FAKE_MAX_GPUS];
+    const char *order = getenv("CUDA_DEVICE_ORDER");
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    int count = 0;
+    for (int i = 0; i < profile->gpu_count; i++) {
+        if (!fake_is_lost(profile->gpus[i].pci)) {
+            gpus[count++] = &profile->gpus[i];
+        }
+    }
+    if (order != NULL && strcmp(order, "PCI_BUS_ID") == 0) {
+        qsort(gpus, (size_t)count, sizeof(gpus[0]), by_address);
+    }
+    driver.count = 0;
+    if (visible == NULL) {
+        for (int i = 0; i < count; i++) {
+            memcpy(driver.pci[driver.count++], gpus[i]->pci, 16);
+        }
+        return;
+    }
+    char list[1024];
+    char *rest = NULL;
+    snprintf(list, sizeof(list), "%s", visible);
+    for (char *p = strtok_r(list, ",", &rest); p != NULL && driver.count < FAKE_MAX_GPUS;
+         p = strtok_r(NULL, ",", &rest)) {
+        int found = -1;
+        for (int i = 0; i < count; i++) {
+            char uuid[48], number[12];
+            print_uuid(gpus[i], uuid);
+            snprintf(number, sizeof(number), "%d", i);
+            if (strcmp(p, number) == 0 ||
+                (strncmp(p, "GPU-", 4) == 0 && strncmp(uuid, p, strlen(p)) == 0)) {
+                found = i;
+            }
+        }
+        if (found < 0) {
+            return;
+        }
+        memcpy(driver.pci[driver.count++], gpus[found]->pci, 16);
+    }
+}
+
+CUresult cuInit(unsigned flags)
+{
+    if (flags != 0) {
+        return FAKE_CU_INVALID_VALUE;
+    }
+    CUresult rc = fake_cuda_result(fake_fault_at(FAKE_CUDA_INIT, NULL, 0));
+    if (rc != CUDA_SUCCESS) {
+        return rc;
+    }
+    pthread_mutex_lock(&lock);
+    if (!driver.done) {
+        list_devices(fake_profile_get());
+        driver.done = driver.count > 0;
+    }
+    rc = driver.done ? CUDA_SUCCESS : FAKE_CU_NO_DEVICE;
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+CUresult cuDriverGetVersion(int *version)
+{
+    if (version == NULL) {
+        return FAKE_CU_INVALID_VALUE;
+    }
+    *version = fake_profile_get()->cuda_version;
+    return CUDA_SUCCESS;
+}
+
+/* The GPU of an ordinal. */
+static CUresult gpu_of(CUdevice device, const struct fake_gpu **out)
+{
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    if (device < 0 || device >= driver.count) {
+        return FAKE_CU_INVALID_DEVICE;
+    }
+    const struct fake_profile *profile = fake_profile_get();
+    int gpu = fake_gpu_find(profile, driver.pci[device]);
+    if (gpu < 0) {
+        return CUDA_ERROR_UNKNOWN;
+    }
+    *out = &profile->gpus[gpu];
+    return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetCount(int *count)
+{
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    *count = driver.count;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGet(CUdevice *device, int ordinal)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(ordinal, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        *device = ordinal;
+    }
+    return rc;
+}
+
+CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc != CUDA_SUCCESS) {
+        return rc;
+    }
+    const struct {
+        int attribute, value;
+    } known[] = {
+        {1, 1024}, /* MAX_THREADS_PER_BLOCK */
+        {2, 1024},
+        {3, 1024},
+        {4, 64}, /* MAX_BLOCK_DIM_X, Y, Z */
+        {5, 2147483647},
+        {6, 65535},
+        {7, 65535},  /* MAX_GRID_DIM_X, Y, Z */
+        {8, 49152},  /* MAX_SHARED_MEMORY_PER_BLOCK */
+        {10, 32},    /* WARP_SIZE */
+        {12, 65536}, /* MAX_REGISTERS_PER_BLOCK */
+        {CU_DEVICE_ATTRIBUTE_CLOCK_RATE, 1000000},
+        {CU_DEVICE_ATTRIBUTE_TEXTURE_ALIGNMENT, 512},
+        {CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT, gpu->multiprocessors},
+        {CU_DEVICE_ATTRIBUTE_CAN_MAP_HOST_MEMORY, 0},
+        {CU_DEVICE_ATTRIBUTE_CONCURRENT_KERNELS, 1},
+        {CU_DEVICE_ATTRIBUTE_PCI_BUS_ID, (int)gpu->bus},
+        {CU_DEVICE_ATTRIBUTE_PCI_DEVICE_ID, (int)gpu->device},
+        {CU_DEVICE_ATTRIBUTE_PCI_DOMAIN_ID, (int)gpu->domain},
+        {CU_DEVICE_ATTRIBUTE_MEMORY_CLOCK_RATE, 1000000},
+        {CU_DEVICE_ATTRIBUTE_GLOBAL_MEMORY_BUS_WIDTH, 256},
+        {38, 4 << 20}, /* L2_CACHE_SIZE */
+        {39, 2048},    /* MAX_THREADS_PER_MULTIPROCESSOR */
+        {CU_DEVICE_ATTRIBUTE_ASYNC_ENGINE_COUNT, 2},
+        {CU_DEVICE_ATTRIBUTE_UNIFIED_ADDRESSING, 1},
+        {CU_DEVICE_ATTRIBUTE_TEXTURE_PITCH_ALIGNMENT, 32},
+        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR, gpu->major},
+        {CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR, gpu->minor},
+        {81, 65536}, /* MAX_SHARED_MEMORY_PER_MULTIPROCESSOR */
+        {97, 65536}, /* MAX_SHARED_MEMORY_PER_BLOCK_OPTIN */
+    };
+    if (attribute < 1 || attribute > 200) {
+        return FAKE_CU_INVALID_VALUE;
+    }
+    *value = 0;
+    for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+        if (known[i].attribute == (int)attribute) {
+            *value = known[i].value;
+        }
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult cuDeviceGetName(char *name, int length, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        snprintf(name, (size_t)length, "%s", gpu->name);
+    }
+    return rc;
+}
+
+CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        memcpy(uuid->bytes, gpu->uuid, 16);
+    }
+    return rc;
+}
+
+CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device)
+{
+    return cuDeviceGetUuid(uuid, device);
+}
+
+CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        *major = gpu->major;
+        *minor = gpu->minor;
+    }
+    return rc;
+}
+
+CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        *bytes = gpu->memory_bytes;
+    }
+    return rc;
+}
+
+CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *address)
+{
+    unsigned domain = 0, bus = 0, slot = 0;
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    if (address == NULL || sscanf(address, "%x:%x:%x", &domain, &bus, &slot) != 3) {
+        return FAKE_CU_INVALID_VALUE;
+    }
+    for (int i = 0; i < driver.count; i++) {
+        const struct fake_gpu *gpu;
+        if (gpu_of(i, &gpu) == CUDA_SUCCESS && gpu->domain == domain && gpu->bus == bus &&
+            gpu->device == slot) {
+            *device = i;
+            return CUDA_SUCCESS;
+        }
+    }
+    return FAKE_CU_INVALID_DEVICE;
+}
+
+CUresult cuDeviceGetPCIBusId(char *address, int length, CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        if (length < 13) {
+            return FAKE_CU_INVALID_VALUE;
+        }
+        snprintf(address, (size_t)length, "%s", gpu->pci);
+    }
+    return rc;
+}
+
+static CUresult make_context(CUdevice device, bool primary, struct CUctx_st **out)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        rc = fake_cuda_result(fake_fault_at(FAKE_CONTEXT, gpu->pci, 0));
+    }
+    if (rc != CUDA_SUCCESS) {
+        return rc;
+    }
+    struct CUctx_st *context = calloc(1, sizeof(*context));
+    if (context == NULL) {
+        return FAKE_CU_OUT_OF_MEMORY;
+    }
+    context->magic = FAKE_CONTEXT_MAGIC;
+    memcpy(context->pci, gpu->pci, sizeof(context->pci));
+    context->ordinal = device;
+    context->lost_count = fake_lost_count(gpu->pci);
+    context->primary = primary;
+    *out = context;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice device)
+{
+    struct CUctx_st *context;
+    (void)flags;
+    if (depth == STACK_DEPTH) {
+        return FAKE_CU_OUT_OF_MEMORY;
+    }
+    CUresult rc = make_context(device, false, &context);
+    if (rc == CUDA_SUCCESS) {
+        stack[depth++] = context;
+        *out = context;
+    }
+    return rc;
+}
+
+CUresult cuCtxDestroy_v2(CUcontext context)
+{
+    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC || context->primary) {
+        return FAKE_CU_INVALID_CONTEXT;
+    }
+    if (depth > 0 && stack[depth - 1] == context) {
+        depth--;
+    }
+    context->magic = 0;
+    free(context);
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxPushCurrent_v2(CUcontext context)
+{
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC || depth == STACK_DEPTH) {
+        return FAKE_CU_INVALID_CONTEXT;
+    }
+    stack[depth++] = context;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxPopCurrent_v2(CUcontext *context)
+{
+    if (depth == 0) {
+        return FAKE_CU_INVALID_CONTEXT;
+    }
+    depth--;
+    if (context != NULL) {
+        *context = stack[depth];
+    }
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxGetCurrent(CUcontext *context)
+{
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    *context = depth > 0 ? stack[depth - 1] : NULL;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetCurrent(CUcontext context)
+{
+    if (context == NULL) {
+        depth -= depth > 0 ? 1 : 0;
+        return CUDA_SUCCESS;
+    }
+    if (context->magic != FAKE_CONTEXT_MAGIC) {
+        return FAKE_CU_INVALID_CONTEXT;
+    }
+    depth = depth == 0 ? 1 : depth;
+    stack[depth - 1] = context;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSynchronize(void)
+{
+    struct CUctx_st *context;
+    return fake_cuda_current(&context);
+}
+
+CUresult cuCtxGetDevice(CUdevice *device)
+{
+    struct CUctx_st *context;
+    CUresult rc = fake_cuda_current(&context);
+    if (rc == CUDA_SUCCESS) {
+        *device = context->ordinal;
+    }
+    return rc;
+}
+
+CUresult cuCtxGetApiVersion(CUcontext context, unsigned *version)
+{
+    (void)context;
+    *version = 3020;
+    return CUDA_SUCCESS;
+}
+
+CUresult cuCtxSetLimit(CUlimit limit, size_t value)
+{
+    struct CUctx_st *context;
+    (void)limit;
+    (void)value;
+    return fake_cuda_current(&context);
+}
+
+CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice device)
+{
+    CUresult rc = CUDA_SUCCESS;
+    if (!driver.done) {
+        return FAKE_CU_NOT_INITIALIZED;
+    }
+    if (device < 0 || device >= driver.count) {
+        return FAKE_CU_INVALID_DEVICE;
+    }
+    pthread_mutex_lock(&lock);
+    if (driver.primary[device] == NULL) {
+        rc = make_context(device, true, &driver.primary[device]);
+    }
+    if (rc == CUDA_SUCCESS) {
+        driver.primary_users[device]++;
+        *out = driver.primary[device];
+    }
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+CUresult cuDevicePrimaryCtxRelease(CUdevice device)
+{
+    CUresult rc = FAKE_CU_INVALID_CONTEXT;
+    if (device < 0 || device >= driver.count) {
+        return FAKE_CU_INVALID_DEVICE;
+    }
+    pthread_mutex_lock(&lock);
+    if (driver.primary_users[device] > 0) {
+        rc = CUDA_SUCCESS;
+        if (--driver.primary_users[device] == 0) {
+            driver.primary[device]->magic = 0;
+            free(driver.primary[device]);
+            driver.primary[device] = NULL;
+        }
+    }
+    pthread_mutex_unlock(&lock);
+    return rc;
+}
+
+CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
+{
+    return cuDevicePrimaryCtxRelease(device);
+}
+
+CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned flags)
+{
+    const struct fake_gpu *gpu;
+    (void)flags;
+    return gpu_of(device, &gpu);
+}
+
+CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned flags)
+{
+    return cuDevicePrimaryCtxSetFlags(device, flags);
+}
+
+CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active)
+{
+    const struct fake_gpu *gpu;
+    CUresult rc = gpu_of(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        *flags = 0;
+        *active = driver.primary[device] != NULL;
+    }
+    return rc;
+}
+
+CUresult cuDevicePrimaryCtxReset(CUdevice device)
+{
+    const struct fake_gpu *gpu;
+    return gpu_of(device, &gpu);
+}
+
+CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
+{
+    return cuDevicePrimaryCtxReset(device);
+}
+
+static const struct {
+    CUresult code;
+    const char *name, *text;
+} ERRORS[] = {{CUDA_SUCCESS, "CUDA_SUCCESS", "no error"},
+              {FAKE_CU_INVALID_VALUE, "CUDA_ERROR_INVALID_VALUE", "invalid argument"},
+              {FAKE_CU_OUT_OF_MEMORY, "CUDA_ERROR_OUT_OF_MEMORY", "out of memory"},
+              {FAKE_CU_NOT_INITIALIZED, "CUDA_ERROR_NOT_INITIALIZED", "initialization error"},
+              {FAKE_CU_NO_DEVICE, "CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"},
+              {FAKE_CU_INVALID_DEVICE, "CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"},
+              {FAKE_CU_INVALID_IMAGE, "CUDA_ERROR_INVALID_IMAGE", "device kernel image is invalid"},
+              {FAKE_CU_INVALID_CONTEXT, "CUDA_ERROR_INVALID_CONTEXT", "invalid device context"},
+              {FAKE_CU_NO_BINARY, "CUDA_ERROR_NO_BINARY_FOR_GPU",
+               "no kernel image is available for execution on the device"},
+              {FAKE_CU_UNSUPPORTED_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
+               "the provided PTX was compiled with an unsupported toolchain."},
+              {FAKE_CU_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
+              {FAKE_CU_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
+              {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},
+              {FAKE_CU_ILLEGAL_ADDRESS, "CUDA_ERROR_ILLEGAL_ADDRESS",
+               "an illegal memory access was encountered"},
+              {FAKE_CU_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
+              {FAKE_CU_NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
+              {FAKE_CU_MISMATCH, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
+               "system has unsupported display driver / cuda driver combination"},
+              {CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"}};
+
+static int find_error(CUresult error)
+{
+    for (size_t i = 0; i < sizeof(ERRORS) / sizeof(ERRORS[0]); i++) {
+        if (ERRORS[i].code == error) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+CUresult cuGetErrorName(CUresult error, const char **out)
+{
+    int i = find_error(error);
+    *out = i < 0 ? NULL : ERRORS[i].name;
+    return i < 0 ? FAKE_CU_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+CUresult cuGetErrorString(CUresult error, const char **out)
+{
+    int i = find_error(error);
+    *out = i < 0 ? NULL : ERRORS[i].text;
+    return i < 0 ? FAKE_CU_INVALID_VALUE : CUDA_SUCCESS;
+}
+
+/* The newest version of a name, as the driver gives it. */
+CUresult cuGetProcAddress(const char *name, void **out, int version, uint64_t flags)
+{
+    (void)version;
+    (void)flags;
+    void *self = dlopen("libcuda.so.1", RTLD_LAZY | RTLD_NOLOAD);
+    char newer[128];
+    snprintf(newer, sizeof(newer), "%s_v2", name);
+    void *found = self == NULL ? NULL : dlsym(self, newer);
+    if (found == NULL && self != NULL) {
+        found = dlsym(self, name);
+    }
+    if (self != NULL) {
+        dlclose(self);
+    }
+    *out = found;
+    return found == NULL ? FAKE_CU_NOT_FOUND : CUDA_SUCCESS;
+}

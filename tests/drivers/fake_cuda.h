@@ -1,0 +1,80 @@
+/* What the files of the fake libcuda.so.1 share, and what it offers to the fake encoder and
+ * decoder.
+ *
+ * Device memory is shared memory mapped twice: the address given out can't be touched by the host
+ * (a use of it ends with SIGSEGV, as on a machine with a GPU), the fake works through the other
+ * one. All work is done before a call returns; streams and events only keep the rules.
+ *
+ * See: CUDA driver API, https://docs.nvidia.com/cuda/cuda-driver-api/ */
+#ifndef GM_TESTS_DRIVERS_FAKE_CUDA_H
+#define GM_TESTS_DRIVERS_FAKE_CUDA_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <ffnvcodec/dynlink_cuda.h>
+
+#include "fake.h"
+
+#define EXPORT __attribute__((visibility("default")))
+
+/* Results that dynlink_cuda.h leaves out. Source: the driver API's enum cudaError_enum. */
+#define FAKE_CU_INVALID_VALUE ((CUresult)1)
+#define FAKE_CU_OUT_OF_MEMORY ((CUresult)2)
+#define FAKE_CU_NOT_INITIALIZED ((CUresult)3)
+#define FAKE_CU_NO_DEVICE ((CUresult)100)
+#define FAKE_CU_INVALID_DEVICE ((CUresult)101)
+#define FAKE_CU_INVALID_IMAGE ((CUresult)200)
+#define FAKE_CU_INVALID_CONTEXT ((CUresult)201)
+#define FAKE_CU_NO_BINARY ((CUresult)209)
+#define FAKE_CU_UNSUPPORTED_PTX ((CUresult)222)
+#define FAKE_CU_INVALID_HANDLE ((CUresult)400)
+#define FAKE_CU_NOT_FOUND ((CUresult)500)
+#define FAKE_CU_ILLEGAL_ADDRESS ((CUresult)700)
+#define FAKE_CU_LAUNCH_FAILED ((CUresult)719)
+#define FAKE_CU_NOT_SUPPORTED ((CUresult)801)
+#define FAKE_CU_MISMATCH ((CUresult)803)
+
+#define FAKE_CONTEXT_MAGIC 0x63747866u
+
+struct CUctx_st {
+    uint32_t magic;
+    char pci[16];
+    int ordinal;
+    unsigned lost_count; /* the device's when the context was made: a lost one stays useless */
+    bool primary;
+};
+
+/* The current context of this thread, checked. FAKE_CU_INVALID_CONTEXT: there is none;
+ * CUDA_ERROR_UNKNOWN: its device has been lost. */
+CUresult fake_cuda_current(struct CUctx_st **out);
+
+/* The same for a context that a caller names. */
+CUresult fake_cuda_check(const struct CUctx_st *context);
+
+/* The host's way to size bytes at a device address; NULL when they are not all inside one
+ * allocation. */
+EXPORT void *fake_cuda_host(CUdeviceptr address, size_t size);
+
+/* Device memory for the decoder's surfaces; 0 when there is none left. Freed by cuMemFree_v2. */
+EXPORT CUdeviceptr fake_cuda_alloc(struct CUctx_st *context, size_t size);
+
+/* As fake_fault_at and its like, for the libraries that stand on this one: one state a process. */
+EXPORT enum fake_action fake_cuda_fault(enum fake_point point, const char *pci, int64_t number);
+EXPORT const struct fake_profile *fake_cuda_profile(void);
+EXPORT const struct fake_gpu *fake_cuda_gpu(const struct CUctx_st *context);
+EXPORT CUresult fake_cuda_context_state(const struct CUctx_st *context);
+EXPORT int fake_cuda_slot_take(const char *pci);
+EXPORT void fake_cuda_slot_release(int slot);
+
+EXPORT CUresult cuCtxGetCurrent(CUcontext *context);
+
+/* What an action means to a CUDA call. */
+EXPORT CUresult fake_cuda_result(enum fake_action action);
+
+/* While kernels run on the CPU they work at the addresses given out: opens and closes them. */
+void fake_cuda_open_memory(void);
+void fake_cuda_close_memory(void);
+
+#endif
