@@ -55,3 +55,8 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int
     int64_t missing = claimed - span;
     return credible && missing > GM_CLAIMS_SLACK_US ? missing : 0;
 }
+
+int64_t gm_claims_lost_us(int64_t outside_us, int64_t short_us)
+{
+    return outside_us < GM_CLAIMS_SLACK_US && short_us > outside_us ? short_us : outside_us;
+}

@@ -20,5 +20,9 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
 #define GM_CLAIMS_LEAST_BPS 1000
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
                            int64_t end_us);
+/* Both together. An index that was made while the file was read, as of AVI and FLV, knows no more
+ * than the packet that was cut, whatever the header says: below GM_CLAIMS_SLACK_US it gives way to
+ * the header. */
+int64_t gm_claims_lost_us(int64_t outside_us, int64_t short_us);
 
 #endif

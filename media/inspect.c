@@ -324,8 +324,9 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     zero.tb = zero.tb.den != 0 ? zero.tb : micro; /* sound without any time stamp */
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
-    if (s->facts->lost_us == 0 && s->scan.complete && end > start) {
-        s->facts->lost_us = gm_claims_short_us(ctx, s->size, start, end);
+    if (s->scan.complete && end > start) {
+        s->facts->lost_us =
+            gm_claims_lost_us(s->facts->lost_us, gm_claims_short_us(ctx, s->size, start, end));
     }
     s->facts->duration_us = end > start ? end - start : 0;
     if (!s->scan.complete && ctx->duration > s->facts->duration_us) {

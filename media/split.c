@@ -360,8 +360,8 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
         rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
     }
 
-/* What of the programme is missing: inspection knows it where an index or a whole scan told; else
- * the header's word counts, if all that it speaks of was read. */
+/* What of the programme is missing: inspection knows it where an index or a whole scan told; the
+ * header's word counts too, if all that it speaks of was read. */
 static int64_t lost_us(const struct splitter *s)
 {
     const AVFormatContext *ctx = s->source.format;
@@ -372,11 +372,13 @@ static int64_t lost_us(const struct splitter *s)
                       ctx->streams[i]->discard < AVDISCARD_ALL);
     }
     AVRational zero = gm_av_rational(s->facts->zero);
-    if (s->facts->lost_us > 0 || !all || zero.den == 0) {
+    if (!all || zero.den == 0) {
         return s->facts->lost_us;
     }
-    return gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
-                              gm_av_rescale(1, zero, (AVRational){1, 1000000}), s->end_us);
+    return gm_claims_lost_us(s->facts->lost_us,
+                             gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
+                                                gm_av_rescale(1, zero, (AVRational){1, 1000000}),
+                                                s->end_us));
 }
 
 static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, struct gm_err *err)
@@ -432,7 +434,7 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
                                                       : 0),
          "input.truncated", "the source could not be read to its end without errors")
-    WARN((int64_t)(meta->lost_us > 0 && s->facts->lost_us == 0), "input.truncated",
+    WARN((int64_t)(meta->lost_us > s->facts->lost_us), "input.truncated",
          "the source ends %.3f s before its header says", (double)meta->lost_us / 1e6)
     return rc == 0 ? check_whole(s, meta, err) : rc;
 }

@@ -86,12 +86,25 @@ static void headers_are_believed_within_reason(void **state)
     }
 }
 
+static void an_index_of_what_was_read_gives_way_to_the_header(void **state)
+{
+    (void)state;
+    assert_int_equal(gm_claims_lost_us(0, 0), 0);
+    assert_int_equal(gm_claims_lost_us(1, 0), 1);
+    assert_int_equal(gm_claims_lost_us(0, 6000000), 6000000);
+    assert_int_equal(gm_claims_lost_us(1, 6000000), 6000000);
+    assert_int_equal(gm_claims_lost_us(999999, 6000000), 6000000);
+    assert_int_equal(gm_claims_lost_us(1000000, 6000000), 1000000);
+    assert_int_equal(gm_claims_lost_us(6500000, 6000000), 6500000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_tells_what_lies_outside),
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
+        cmocka_unit_test(an_index_of_what_was_read_gives_way_to_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -62,6 +62,30 @@ rc=0
 "$bin/gopmill" job list --scheduler "unix:$work/nobody.sock" >/dev/null 2>"$work/stderr" || rc=$?
 check "no scheduler: exit 4, got $rc" test "$rc" = 4
 
+# Cut off in the middle: what is there is made, as many pictures as ffmpeg finds, and what is missing is said.
+cat >"$work/small.yaml" <<'YAML'
+name: small
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [120] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
+  audio:   { type: audio, needs: [split] }
+  hls:     { type: package, needs: [video, audio] }
+YAML
+make_clip "$work/whole.mp4" 8 160x120 25 -movflags +faststart
+for kind in mp4 mkv flv; do
+  [ $kind = mp4 ] || ffmpeg -v error -y -i "$work/whole.mp4" -c copy "$work/whole.$kind"
+  head -c $(($(stat -c %s "$work/whole.$kind") * 55 / 100)) "$work/whole.$kind" >"$work/part.$kind"
+  check "$kind cut off: is done" gopmill transcode "$work/part.$kind" --out "$work/part-$kind" --pipeline "$work/small.yaml" --quiet
+  check "$kind cut off: its HLS plays" plays "$work/part-$kind/master.m3u8"
+  check "$kind cut off: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s, .duration_s]' "$work/part-$kind/report.json")" \
+    jq -e '.source.truncated and .source.lost_s > 2 and .source.lost_s + .source.duration_s > 7.9 and
+      .source.lost_s + .source.duration_s < 8.6 and any(.warnings[]; .code == "input.truncated")' "$work/part-$kind/report.json" >/dev/null
+  join_rendition "$(echo "$work/part-$kind"/v/*/video/120p)" >"$work/joined.mp4"
+  check "$kind cut off: every picture is there" test "$(frames_of "$work/joined.mp4")" = "$(frames_of "$work/part.$kind" 2>/dev/null)"
+done
+
 make_clip "$work/silent.mp4" 3 320x240 25 -an
 check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
 check "its HLS plays" plays "$work/silent/master.m3u8"
