@@ -34,6 +34,7 @@ struct gm_store_job {
     char *out_url;                /* owned: destination */
     struct gm_report_files files; /* owned: publish */
     struct key_list out;          /* cleanup */
+    bool stale_alone;             /* out holds objects of earlier plans, which nobody shares */
     struct key_list work;         /* cleanup */
     bool deleting_out;
     bool manifests; /* publish: one may stand */
@@ -180,6 +181,7 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
     if (rc < 0) {
         return rc;
     }
+    job->stale_alone = !with_outputs;
     job->out.keys = calloc(objects.count + 1, sizeof *job->out.keys);
     job->work.keys = calloc(objects.count + 1, sizeof *job->work.keys);
     if (job->out.keys == NULL || job->work.keys == NULL) {
@@ -187,7 +189,7 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
     }
     for (size_t i = 0; rc == 0 && i < objects.count; i++) {
         bool out = objects.rows[i].store == GM__OBJECT_STORE__STORE_OUT;
-        if (out && !with_outputs) {
+        if (out && !with_outputs && !objects.rows[i].stale) {
             continue;
         }
         struct key_list *list = out ? &job->out : &job->work;
@@ -272,7 +274,7 @@ static void delete_next(struct gm_store_job *job)
         put_off_outputs(job);
     }
     job->deleting_out = job->rc == 0 && job->out.next < job->out.count &&
-                        !gm_view_is_publication_shared(d->core, job->job_id);
+                        (job->stale_alone || !gm_view_is_publication_shared(d->core, job->job_id));
     if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
         struct gm_err error = {0};
         int queued = gm_daemon_work(d, delete_work, delete_done, job, &error);

@@ -200,6 +200,7 @@ static void handle_tick(struct gm_core *core)
 {
     gm_core_lease_tick(core);
     gm_core_node_tick(core);
+    gm_core_chain_tick(core);
     tick_jobs(core);
     core->place_dirty = true; /* age changes the order */
 }

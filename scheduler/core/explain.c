@@ -58,12 +58,18 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
                           const struct gm_unit *unit, struct gm_explain_row *row)
 {
     uint64_t unused;
-    uint64_t slots = gm_core_slots(core, &unused);
+    struct gm_chain_wish wish;
+    bool there = gm_core_chain_wish(core, inst, &wish);
+    uint64_t slots = gm_core_slots(core, &wish, &unused);
     uint32_t connected = 0;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         connected += n->connected ? 1 : 0;
     }
-    if (slots == 0) {
+    if (connected > 0 && (!there || (slots == 0 && strcmp(wish.name, "cpu") != 0))) {
+        SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.",
+            there ? wish.name : "one of the pipeline's devices", wish.fingerprint ? " " : "",
+            wish.fingerprint ? wish.fingerprint : "");
+    } else if (slots == 0) {
         SAY(row, connected == 0
                      ? "It is ready, but no node is connected."
                      : "It is ready, but the connected nodes are drained or offer no slot.");

@@ -4,10 +4,12 @@
 #define TO(s) ((s) + 1)
 
 static const signed char unit_table[GM_TASK_STATES][GM_UNIT_EVENTS] = {
-    [GM_TASK_BLOCKED] = {[GM_UNIT_UNBLOCK] = TO(GM_TASK_READY),
+    [GM_TASK_BLOCKED] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED),
+                         [GM_UNIT_UNBLOCK] = TO(GM_TASK_READY),
                          [GM_UNIT_END] = TO(GM_TASK_ENDED),
                          [GM_UNIT_RESTORE] = TO(GM_TASK_DONE)},
-    [GM_TASK_READY] = {[GM_UNIT_ASSIGN] = TO(GM_TASK_RUNNING),
+    [GM_TASK_READY] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED),
+                       [GM_UNIT_ASSIGN] = TO(GM_TASK_RUNNING),
                        [GM_UNIT_END] = TO(GM_TASK_ENDED),
                        [GM_UNIT_RESTORE] = TO(GM_TASK_DONE)},
     [GM_TASK_RUNNING] = {[GM_UNIT_COMMIT] = TO(GM_TASK_DONE),
@@ -15,7 +17,10 @@ static const signed char unit_table[GM_TASK_STATES][GM_UNIT_EVENTS] = {
                          [GM_UNIT_RETURN] = TO(GM_TASK_READY),
                          [GM_UNIT_FAIL] = TO(GM_TASK_FAILED),
                          [GM_UNIT_END] = TO(GM_TASK_ENDED)},
-    [GM_TASK_BACKOFF] = {[GM_UNIT_WAKE] = TO(GM_TASK_READY), [GM_UNIT_END] = TO(GM_TASK_ENDED)},
+    [GM_TASK_BACKOFF] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED),
+                         [GM_UNIT_WAKE] = TO(GM_TASK_READY),
+                         [GM_UNIT_END] = TO(GM_TASK_ENDED)},
+    [GM_TASK_DONE] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED)},
 };
 
 static const signed char job_table[GM_JOB_STATES][GM_JOB_EVENTS] = {

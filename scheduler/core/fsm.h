@@ -14,6 +14,7 @@ enum gm_unit_event {
     GM_UNIT_WAKE,    /* the pause is over */
     GM_UNIT_FAIL,    /* failed for good */
     GM_UNIT_END,     /* the job ended without it */
+    GM_UNIT_RESET,   /* its job is planned again */
     GM_UNIT_RESTORE, /* recovery found its result; or there is nothing to do */
     GM_UNIT_EVENTS
 };

@@ -63,6 +63,12 @@ void gm_core_job_destroy(struct gm_cjob *job)
     free(job->destination_url);
     free(job->external_id);
     free(job->publication);
+    if (job->chain) {
+        gm__chain__free_unpacked(job->chain, NULL);
+    }
+    for (size_t i = 0; i < job->lost_count; i++) {
+        free(job->lost[i].name);
+    }
     free(job->id);
     free(job);
 }
@@ -236,6 +242,18 @@ int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_
         named[task->position] = true;
         instances[task->position] = expand[i]->instances;
     }
+    for (uint32_t t = 0; job->expanded && t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        if (!task->type->required && task->inst_count != instances[t]) {
+            return gm_err_set(err, GM_E_PROTO, 0,
+                              "the second plan expands `%s` to %u instances, the first one to %u",
+                              task->name, instances[t], task->inst_count);
+        }
+    }
+    if (job->expanded) {
+        return 0;
+    }
+    job->expanded = true;
     job->expand = gm_mem_zalloc(count * sizeof(Gm__Expand *));
     for (size_t i = 0; i < count; i++) {
         job->expand[i] = (Gm__Expand *)gm_message_dup(&expand[i]->base);

@@ -296,7 +296,8 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     struct gm_granted *g, *next;
     HASH_ITER(hh, job->objects, g, next)
     {
-        if (g->object->store == GM__OBJECT_STORE__STORE_OUT && keep_out) {
+        if (g->object->store == GM__OBJECT_STORE__STORE_OUT && keep_out &&
+            !gm_core_object_is_stale(core, job, g->object)) {
             continue;
         }
         gm_core_fx_delete(core, GM_ROW_OBJECT,

@@ -75,6 +75,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->epoch = ++core->epoch;
     lease->node = a->node;
     lease->device = a->device;
+    lease->chain = a->chain;
     lease->job = job;
     lease->inst = a->inst;
     lease->demand = a->demand;

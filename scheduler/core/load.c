@@ -140,6 +140,15 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     job->publish_tried = row->publish_tried;
     job->manifests = row->publish_tried;
     job->cancel_wanted = row->cancel_wanted;
+    job->planned = row->planned;
+    job->chain = row->chain ? gm_core_chain_dup(row->chain) : NULL;
+    for (size_t i = 0; i < row->n_lost && i < GM_CORE_MAX_CHAINS; i++) {
+        job->lost[i].name = gm_mem_strdup(row->lost[i]->name);
+        if (row->lost[i]->why) {
+            gm_err_from_msg(row->lost[i]->why, &job->lost[i].why);
+        }
+        job->lost_count++;
+    }
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->next_seq = row->seq >= core->next_seq ? row->seq + 1 : core->next_seq;
     if (gm_job_state_is_final(job->state)) {
@@ -188,7 +197,7 @@ static int load_task(struct gm_core *core, const Gm__TaskRow *row, bool required
 static int load_expand(struct gm_core *core, const Gm__JobRow *row, struct gm_err *err)
 {
     struct gm_cjob *job = find_job(core, row->id);
-    if (!job || !gm_core_task_is_done(job->plan)) {
+    if (!job || !(row->planned || gm_core_task_is_done(job->plan))) {
         return 0;
     }
     return gm_core_job_set_expand(job, row->expand, row->n_expand, err);

@@ -16,6 +16,7 @@ static void devices_fini(struct gm_cnode *node)
         free(node->devices[i].id);
         free(node->devices[i].kind);
         free(node->devices[i].description);
+        gm_core_chains_fini(&node->devices[i]);
     }
     free(node->devices);
     for (size_t i = 0; i < node->note_count; i++) {
@@ -77,6 +78,7 @@ static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
         node->devices[i].id = gm_mem_strdup(m->devices[i]->id);
         node->devices[i].kind = gm_mem_strdup(m->devices[i]->kind);
         node->devices[i].description = gm_mem_strdup(m->devices[i]->description);
+        gm_core_chains_fill(&node->devices[i], m->devices[i]);
     }
     node->note_count = m->n_notes < GM_CORE_MAX_DEVICES ? m->n_notes : GM_CORE_MAX_DEVICES;
     node->notes = gm_mem_zalloc(node->note_count * sizeof(char *));
@@ -99,6 +101,12 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
     if (m->n_devices == 0 || m->n_devices > GM_CORE_MAX_DEVICES) {
         return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
                           GM_CORE_MAX_DEVICES);
+    }
+    for (size_t i = 0; i < m->n_devices; i++) {
+        if (m->devices[i]->n_chains > GM_CORE_MAX_CHAINS) {
+            return gm_err_set(err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
+                              m->devices[i]->id, m->devices[i]->n_chains, GM_CORE_MAX_CHAINS);
+        }
     }
     const struct gm_cnode *known = NULL;
     HASH_FIND_STR(core->nodes, node_id, known);

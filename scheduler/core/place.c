@@ -25,13 +25,17 @@ bool gm_core_node_is_open(const struct gm_cnode *node)
     return node->connected && !node->draining;
 }
 
-uint64_t gm_core_slots(const struct gm_core *core, uint64_t *out_free)
+uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
+                       uint64_t *out_free)
 {
     uint64_t slots = 0;
     uint64_t unused = 0;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
             const struct gm_cdevice *dev = &n->devices[d];
+            if (wish && !gm_core_device_chain(dev, wish)) {
+                continue;
+            }
             slots += dev->usable.slots;
             if (dev->usable.slots > dev->used.slots) {
                 unused += dev->usable.slots - dev->used.slots;
@@ -78,20 +82,22 @@ bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id)
     return false;
 }
 
-static bool node_has_slots(const struct gm_cnode *node)
+static bool node_has_slots(const struct gm_cnode *node, const struct gm_chain_wish *wish)
 {
     for (size_t d = 0; d < node->device_count; d++) {
-        if (node->devices[d].usable.slots > 0) {
+        if (node->devices[d].usable.slots > 0 && gm_core_device_chain(&node->devices[d], wish)) {
             return true;
         }
     }
     return false;
 }
 
-bool gm_core_has_other_node(const struct gm_core *core, const struct gm_unit *unit)
+bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
+                            const struct gm_unit *unit)
 {
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        if (gm_core_node_is_open(n) && node_has_slots(n) && !gm_core_unit_avoids(unit, n->id)) {
+        if (gm_core_node_is_open(n) && node_has_slots(n, wish) &&
+            !gm_core_unit_avoids(unit, n->id)) {
             return true;
         }
     }
@@ -120,10 +126,11 @@ bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *devi
 
 /* Best fit. A demand that no device could ever hold (an estimate, after all) runs alone on the
  * device with most memory. */
-static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct gm_assignment *a)
+static bool find_device(struct gm_core *core, const struct gm_unit *unit,
+                        const struct gm_chain_wish *wish, struct gm_assignment *a)
 {
     static const struct gm_capacity none;
-    bool other = unit->avoid_count > 0 && gm_core_has_other_node(core, unit);
+    bool other = unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit);
     bool possible = false;
     struct gm_cnode *best_node = NULL, *alone_node = NULL;
     struct gm_cdevice *best = NULL, *alone = NULL;
@@ -134,6 +141,9 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct
         }
         for (size_t i = 0; i < n->device_count; i++) {
             struct gm_cdevice *d = &n->devices[i];
+            if (!gm_core_device_chain(d, wish)) {
+                continue;
+            }
             possible = possible || gm_core_capacity_fits(&d->usable, &none, &a->demand);
             if (gm_core_capacity_fits(&d->usable, &d->used, &a->demand) &&
                 !gm_core_keeps_slot(a->inst->task->job, d)) {
@@ -160,6 +170,7 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit, struct
     }
     a->node = best_node;
     a->device = best;
+    a->chain = best ? gm_core_device_chain(best, wish) : NULL;
     return best != NULL;
 }
 
@@ -188,9 +199,14 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
     struct gm_unit *unit;
     while ((unit = gm_core_inst_ready_unit(inst)) != NULL) {
         uint64_t unused;
-        uint64_t slots = gm_core_slots(core, &unused);
+        struct gm_chain_wish wish;
+        if (!gm_core_chain_wish(core, inst, &wish)) {
+            return;
+        }
+        uint64_t slots = gm_core_slots(core, &wish, &unused);
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
-        if (unused == 0 || !gm_core_inst_may_start(inst, unused) || !find_device(core, unit, &a)) {
+        if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
+            !find_device(core, unit, &wish, &a)) {
             return;
         }
         if (inst->task->type->fan == GM_FAN_RUNS) {
@@ -284,7 +300,7 @@ void gm_core_place(struct gm_core *core)
     if (!core->place_dirty) {
         return;
     }
-    (void)gm_core_slots(core, &unused);
+    (void)gm_core_slots(core, NULL, &unused);
     struct candidate *list = NULL;
     size_t count = 0, cap = 0;
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
@@ -301,7 +317,7 @@ void gm_core_place(struct gm_core *core)
     }
     for (size_t i = 0; unused > 0 && i < count; i++) {
         place_job(core, list[i].job);
-        (void)gm_core_slots(core, &unused);
+        (void)gm_core_slots(core, NULL, &unused);
     }
     free(list);
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {

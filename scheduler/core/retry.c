@@ -167,22 +167,31 @@ static bool is_of_object(enum gm_code code)
     return code == GM_E_STORE_CORRUPT || code == GM_E_MEDIA_CHUNK || code == GM_E_STORE_FULL;
 }
 
+static bool has_other_node(const struct gm_core *core, const struct gm_lease *lease,
+                           const struct gm_unit *unit)
+{
+    struct gm_chain_wish wish = {.name = lease->chain->name,
+                                 .fingerprint = lease->chain->fingerprint};
+    return gm_core_has_other_node(core, &wish, unit);
+}
+
 /* The same failure again and again, and nobody left who might do better. */
-static bool is_repeated(const struct gm_core *core, const struct gm_unit *unit, enum gm_code code)
+static bool is_repeated(const struct gm_core *core, const struct gm_lease *lease,
+                        const struct gm_unit *unit, enum gm_code code)
 {
     uint32_t repeats = repeats_of(code);
     return repeats > 0 && unit->streak >= repeats &&
-           (is_of_object(code) || !gm_core_has_other_node(core, unit));
+           (is_of_object(code) || !has_other_node(core, lease, unit));
 }
 
 /* True when the job must fail; *error is then why. */
-static bool is_final(const struct gm_core *core, const struct gm_unit *unit, int64_t chunk,
-                     struct gm_err *error)
+static bool is_final(const struct gm_core *core, const struct gm_lease *lease,
+                     const struct gm_unit *unit, int64_t chunk, struct gm_err *error)
 {
     if (gm_code_get((int)error->code)->retry == GM_RETRY_NEVER) {
         return true;
     }
-    if (is_of_object(error->code) && is_repeated(core, unit, error->code)) {
+    if (is_of_object(error->code) && is_repeated(core, lease, unit, error->code)) {
         return true;
     }
     uint32_t nodes = gm_core_unit_evidence(unit);
@@ -193,7 +202,8 @@ static bool is_final(const struct gm_core *core, const struct gm_unit *unit, int
                          gm_code_get((int)last.code)->id, last.text);
         return true;
     }
-    return unit->failures >= core->params.max_attempts || is_repeated(core, unit, error->code);
+    return unit->failures >= core->params.max_attempts ||
+           is_repeated(core, lease, unit, error->code);
 }
 
 static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm_lease_failure *f)
@@ -222,6 +232,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     int64_t chunk;
     struct gm_unit *guilty = find_guilty(lease, f->chunk, &chunk);
     bool fails = false;
+    Gm__Chain *gone = NULL; /* the job goes on without it */
     a->error = f->error;
     a->blamed_chunk = f->chunk;
     if (guilty && chunk < 0 && a->progressed) {
@@ -237,8 +248,11 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         a->charged_chunk = chunk;
         lease->inst->task->failures++;
         gm_core_charge(guilty, lease->node->id, &error);
-        fails = is_final(core, guilty, chunk, &error);
-        if (fails) {
+        fails = is_final(core, lease, guilty, chunk, &error);
+        if (fails && gm_core_chain_can_go(lease, error.code)) {
+            gone = gm_core_chain_dup(lease->chain);
+            gm_core_unit_move(core, job, guilty, GM_UNIT_RETURN);
+        } else if (fails) {
             gm_core_unit_move(core, job, guilty, GM_UNIT_FAIL);
         } else {
             pause_unit(core, job, guilty, pause_after(guilty, error.code));
@@ -247,7 +261,10 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         return_rest(core, lease, true);
     }
     let_go(core, lease, f);
-    if (fails) {
+    if (gone) {
+        gm_core_chain_failed(core, job, gone->name, &error);
+        gm__chain__free_unpacked(gone, NULL);
+    } else if (fails) {
         gm_core_job_fail(core, job, &error);
     }
 }

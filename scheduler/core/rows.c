@@ -26,8 +26,17 @@ char *gm_core_key_object(const char *job_id, Gm__ObjectStore store, const char *
     return gm_mem_printf("%s/%d/%s", job_id, (int)store, key);
 }
 
-static Gm__JobRow job_row(const struct gm_cjob *job, Gm__Error *error)
+struct job_parts {
+    Gm__Error error, why[GM_CORE_MAX_CHAINS];
+    Gm__LostChain lost[GM_CORE_MAX_CHAINS];
+    Gm__LostChain *list[GM_CORE_MAX_CHAINS];
+};
+
+/* parts: what the row points at. */
+static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
 {
+    Gm__Error *error = &parts->error;
+    gm__error__init(error);
     Gm__JobRow row = GM__JOB_ROW__INIT;
     row.id = job->id;
     row.seq = job->seq;
@@ -54,20 +63,32 @@ static Gm__JobRow job_row(const struct gm_cjob *job, Gm__Error *error)
     row.cleanup_pending = job->cleanup_pending;
     row.publish_tried = job->publish_tried;
     row.cancel_wanted = job->cancel_wanted;
+    row.chain = job->chain;
+    row.planned = job->planned;
+    for (size_t i = 0; i < job->lost_count; i++) {
+        gm__lost_chain__init(&parts->lost[i]);
+        gm__error__init(&parts->why[i]);
+        gm_err_to_msg(&job->lost[i].why, &parts->why[i]);
+        parts->lost[i].name = job->lost[i].name;
+        parts->lost[i].why = &parts->why[i];
+        parts->list[i] = &parts->lost[i];
+    }
+    row.lost = parts->list;
+    row.n_lost = job->lost_count;
     return row;
 }
 
 void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
 {
-    Gm__Error error = GM__ERROR__INIT;
-    Gm__JobRow row = job_row(job, &error);
+    struct job_parts parts;
+    Gm__JobRow row = job_row(job, &parts);
     gm_core_fx_row(core, GM_ROW_JOB, gm_mem_strdup(job->id), &row.base);
 }
 
 int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err)
 {
-    Gm__Error error = GM__ERROR__INIT;
-    Gm__JobRow row = job_row(job, &error);
+    struct job_parts parts;
+    Gm__JobRow row = job_row(job, &parts);
     uint8_t *data = NULL;
     size_t size = 0;
     ProtobufCMessage *back = NULL;
@@ -95,6 +116,18 @@ void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst)
     row.objects = inst->objects;
     row.n_objects = inst->object_count;
     gm_core_fx_row(core, GM_ROW_TASK, key_task(id, inst->task->name, inst->number), &row.base);
+}
+
+void gm_core_row_task_delete(struct gm_core *core, const struct gm_inst *inst)
+{
+    gm_core_fx_delete(core, GM_ROW_TASK,
+                      key_task(inst->task->job->id, inst->task->name, inst->number));
+}
+
+void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)
+{
+    gm_core_fx_delete(core, GM_ROW_ITEM,
+                      key_item(inst->task->job->id, inst->task->name, inst->number, item));
 }
 
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)

@@ -126,6 +126,9 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
     s->spec.pipeline = job->pipeline;
     s->spec.source_name = job->source_name;
     s->spec.attempt = lease->attempt->number;
+    if (task->type->role == GM_ROLE_PLAN || task->type->fan == GM_FAN_RUNS) {
+        s->spec.chain = (Gm__Chain *)(uintptr_t)lease->chain;
+    }
     if (task->type->needs_source) {
         gm__object__init(&s->source);
         s->source.store = GM__OBJECT_STORE__STORE_SOURCE;

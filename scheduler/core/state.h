@@ -25,6 +25,7 @@
 #define GM_CORE_MAX_JOB (16u << 20)  /* bytes of its row */
 #define GM_CORE_MAX_NODES 10000u
 #define GM_CORE_MAX_DEVICES 64u
+#define GM_CORE_MAX_CHAINS 8u    /* of a device; lost to a job */
 #define GM_CORE_MAX_GRANTS 4096u /* of a request; objects of an item or result */
 #define GM_CORE_MAX_GRANT_SIZE (UINT64_C(8) << 30)
 #define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
@@ -122,6 +123,10 @@ struct gm_frame_sample {
     gm_time at;
     uint64_t frames;
 };
+struct gm_lost_chain {
+    char *name; /* owned */
+    struct gm_err why;
+};
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
     char *id; /* owned */
@@ -132,6 +137,12 @@ struct gm_cjob {
     char *destination_url;
     char *external_id;
     char *publication;
+    Gm__Chain *chain; /* owned; NULL until plan is done */
+    struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];
+    size_t lost_count;
+    gm_time chain_absent_since; /* 0: it is there */
+    bool planned;               /* before: expand holds, though there may be no plan */
+    bool expanded;              /* instances were made of expand */
     uint64_t source_size;
     uint64_t source_version;
     int32_t priority;
@@ -176,10 +187,18 @@ struct gm_cjob {
     bool row_dirty;
     UT_hash_handle hh;
 };
+/* What a device must offer for a unit. */
+struct gm_chain_wish {
+    const char *name;               /* borrowed, and so are these */
+    const char *fingerprint;        /* NULL: any */
+    const Gm__EncodeParams *params; /* what it must be able to encode; NULL: not asked */
+};
 struct gm_cdevice {
     char *id; /* owned, and so are these */
     char *kind;
     char *description;
+    Gm__Chain **chains; /* owned */
+    size_t chain_count;
     struct gm_capacity usable;
     struct gm_capacity used;
     struct gm_capacity floor; /* used when the offer shrank below it: no overcommitment of ours */
@@ -217,6 +236,7 @@ struct gm_lease {
     struct gm_cjob *job;
     struct gm_inst *inst;
     struct gm_attempt *attempt;
+    const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
     uint32_t first_chunk; /* runs */
     uint32_t chunk_count; /* runs; others 0 */
@@ -283,6 +303,9 @@ void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job);
 /* What is stored must be readable again, and fit into an Assign. Errors: LIMIT. */
 int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err) GM_MUST_CHECK;
 void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst);
+void gm_core_row_task_delete(struct gm_core *core, const struct gm_inst *inst);
+void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst,
+                             const Gm__Item *item);
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item);
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
@@ -363,6 +386,7 @@ struct gm_assignment {
     uint32_t first_chunk, chunk_count;
     struct gm_cnode *node;
     struct gm_cdevice *device;
+    const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
 };
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
@@ -404,16 +428,40 @@ struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots);
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);
 
-/* place.c */
+void gm_core_place(struct gm_core *core);
+
+/* chain.c */
+void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m);
+void gm_core_chains_fini(struct gm_cdevice *device);
+Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain);
+const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
+                                      const struct gm_chain_wish *wish); /* NULL: none */
+/* False: nothing that the job may use is there. */
+bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
+                        struct gm_chain_wish *out);
+/* A failure with that code costs the job its chain, not its life. */
+bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code);
+void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
+                          const struct gm_err *why);
+void gm_core_chain_tick(struct gm_core *core);
+/* view.c: of an earlier plan of the job, and no other job's. */
+bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
+                             const Gm__Object *object);
+/* replan.c: leases end, inspect's result stays, plan is ready. */
+void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
+
 void gm_core_place(struct gm_core *core);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);
 bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_capacity *used,
                            const struct gm_capacity *demand);
-uint64_t gm_core_slots(const struct gm_core *core, uint64_t *out_free); /* where work may go */
+/* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go. */
+uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
+                       uint64_t *out_free);
 bool gm_core_node_is_open(const struct gm_cnode *node);
 bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id);
 /* True when a node that has not failed the unit could take it, now or later. */
-bool gm_core_has_other_node(const struct gm_core *core, const struct gm_unit *unit);
+bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
+                            const struct gm_unit *unit);
 /* The unit that decides where the next piece of inst goes; NULL: none is ready. */
 struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst);
 /* a track whose inputs still come takes no last slot */

@@ -176,6 +176,9 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .destination_url = job->destination_url,
                             .external_id = job->external_id,
                             .publication = job->publication,
+                            .chain = job->chain ? job->chain->name : "",
+                            .chain_fingerprint = job->chain ? job->chain->fingerprint : "",
+                            .lost_count = job->lost_count,
                             .priority = job->priority,
                             .plan_only = job->plan_only,
                             .created_unix_ms = job->created_unix_ms,
@@ -186,8 +189,15 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .keep_outputs = job->publish_tried,
                             .task_count = job->task_count};
     v.tasks = array(job->task_count, sizeof(*v.tasks));
-    if (!v.tasks) {
+    v.lost = array(job->lost_count, sizeof(*v.lost));
+    if (!v.tasks || !v.lost) {
+        gm_view_job_fini(&v);
         return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < job->lost_count; i++) {
+        const struct gm_lost_chain *l = &job->lost[i];
+        v.lost[i] =
+            (struct gm_lost_view){.name = l->name, .code = l->why.code, .text = l->why.text};
     }
     fill_progress(job, &v);
     for (uint32_t t = 0; t < job->task_count; t++) {
@@ -200,6 +210,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
 void gm_view_job_fini(struct gm_job_view *view)
 {
     free(view->tasks);
+    free(view->lost);
     memset(view, 0, sizeof(*view));
 }
 
@@ -361,6 +372,33 @@ static int by_store_and_key(const void *pa, const void *pb)
     return strcmp(a->key, b->key);
 }
 
+static bool is_below(const char *key, const char *publication)
+{
+    size_t n = strlen(publication);
+    return n > 0 && strncmp(key, "v/", 2) == 0 && strncmp(key + 2, publication, n) == 0 &&
+           key[2 + n] == '/';
+}
+
+static bool lives(const struct gm_cjob *job)
+{
+    return !gm_job_state_is_final(job->state) || job->state == GM_JOB_DONE || job->publish_tried;
+}
+
+bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
+                             const Gm__Object *object)
+{
+    if (object->store != GM__OBJECT_STORE__STORE_OUT || is_below(object->key, job->publication)) {
+        return false;
+    }
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
+            is_below(object->key, o->publication)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                     struct gm_err *err)
 {
@@ -375,10 +413,12 @@ int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_ob
         return gm_err_nomem(err);
     }
     for (const struct gm_granted *g = job->objects; g; g = g->hh.next) {
-        rows[count++] = (struct gm_object_view){.store = g->object->store,
-                                                .key = g->object->key,
-                                                .size = g->object->size,
-                                                .sha256 = g->object->sha256.data};
+        rows[count++] =
+            (struct gm_object_view){.store = g->object->store,
+                                    .key = g->object->key,
+                                    .size = g->object->size,
+                                    .sha256 = g->object->sha256.data,
+                                    .stale = gm_core_object_is_stale(core, job, g->object)};
     }
     if (count > 1) {
         qsort(rows, count, sizeof(*rows), by_store_and_key);
@@ -398,9 +438,7 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
     const struct gm_cjob *job = NULL;
     HASH_FIND_STR(core->jobs, job_id, job);
     for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
-        bool lives =
-            !gm_job_state_is_final(o->state) || o->state == GM_JOB_DONE || o->publish_tried;
-        if (o != job && lives && strcmp(o->publication, job->publication) == 0 &&
+        if (o != job && lives(o) && strcmp(o->publication, job->publication) == 0 &&
             strcmp(o->destination_url, job->destination_url) == 0) {
             return true;
         }

@@ -54,6 +54,11 @@ struct gm_task_view {
     uint32_t failures;  /* charged */
 };
 
+struct gm_lost_view {
+    const char *name;
+    enum gm_code code;
+    const char *text;
+};
 struct gm_job_view {
     const char *id;
     enum gm_job_state state;
@@ -65,6 +70,11 @@ struct gm_job_view {
     const char *destination_url;
     const char *external_id;
     const char *publication; /* "" until plan is done */
+    /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
+    const char *chain;
+    const char *chain_fingerprint;
+    struct gm_lost_view *lost; /* owned */
+    size_t lost_count;
     int32_t priority;
     bool plan_only;
     int64_t created_unix_ms;
@@ -169,12 +179,14 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
 void gm_view_attempts_fini(struct gm_attempts_view *view);
 
 /* Objects that were granted to the job: what cleanup deletes: WORK always; OUT unless the job is
- * done or keep_outputs is set. What was deleted is gone from here after CLEANED. */
+ * done or keep_outputs is set, and then too what is stale: of an earlier plan, and no other job's.
+ * What was deleted is gone from here after CLEANED. */
 struct gm_object_view {
     Gm__ObjectStore store;
     const char *key; /* below the store's root */
     uint64_t size;
     const uint8_t *sha256; /* 32 bytes */
+    bool stale;
 };
 struct gm_objects_view {
     struct gm_object_view *rows; /* owned; ordered by store, key */

@@ -88,7 +88,7 @@ void gm_view_totals(const struct gm_core *core, struct gm_core_totals *out)
     for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
         out->nodes_connected += node->connected ? 1 : 0;
     }
-    out->slots = gm_core_slots(core, &unused);
+    out->slots = gm_core_slots(core, NULL, &unused);
     out->slots_used = out->slots - unused;
     out->leases = HASH_COUNT(core->leases);
 }

@@ -387,8 +387,21 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     pipeline.name = (char *)"sim";
     pipeline.tasks = list;
     pipeline.n_tasks = make_tasks(kind, tasks);
+    Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
+    char *devices[] = {(char *)sim->params.device};
+    encode.codec = (char *)"h264";
+    encode.bit_depth = 8;
+    if (sim->params.fallback) {
+        encode.fallback = (char *)sim->params.fallback;
+    }
+    encode.devices = devices;
+    encode.n_devices = sim->params.device ? 1 : 0;
     for (size_t i = 0; i < pipeline.n_tasks; i++) {
         list[i] = &tasks[i];
+        if (strcmp(tasks[i].type, "encode") == 0) {
+            tasks[i].params_case = GM__PIPELINE_TASK__PARAMS_ENCODE;
+            tasks[i].encode = &encode;
+        }
     }
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,

@@ -35,6 +35,9 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t publish_fails;
     uint32_t clean_fails; /* the same for deleting */
     bool manifests;       /* a failed publishing may have left one */
+    uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
+    const char *fallback; /* of pipelines; NULL: none is said */
+    const char *device;   /* the one that pipelines list; NULL: none is listed */
 };
 
 enum sim_kind {
@@ -46,9 +49,12 @@ struct sim_job {
     char id[32];
     enum sim_kind kind;
     uint32_t chunks, tracks, texts, mp4s, preroll;
-    int64_t poison;             /* chunk that kills every worker; -1 none */
-    uint32_t poison_nodes;      /* ... on nodes below this number; 0: all */
-    enum gm_code inspect_fails; /* this code, on every attempt */
+    int64_t poison;                                /* chunk that kills every worker; -1 none */
+    uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */
+    enum gm_code inspect_fails;                    /* this code, on every attempt */
+    enum gm_code gpu_plan_fails, gpu_encode_fails; /* the same, of what runs on a gpu */
+    char chain[16];                                /* that the last plan was made for */
+    uint32_t plans;
     bool cancelled;
     uint32_t published, cleaned; /* times */
 };
@@ -139,6 +145,7 @@ const Gm__Envelope *sim_last_send(const struct sim *sim);
 /* sim_node_io.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);
+void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 void sim_node_step(struct sim *sim, struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);

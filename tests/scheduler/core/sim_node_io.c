@@ -195,6 +195,17 @@ static void check_assign(const struct sim_task *task)
     }
 }
 
+/* What encodes is on a device of the chain, what does not on the processor. */
+static void check_chain(const Gm__Assign *m, const struct sim_job *job)
+{
+    const char *type = m->spec->type;
+    bool encodes = strcmp(type, "encode") == 0 || strcmp(type, "analyze") == 0;
+    bool gpu = strcmp(m->device, "gpu") == 0;
+    assert_true((m->spec->chain != NULL) == (encodes || strcmp(type, "plan") == 0));
+    assert_true(m->spec->chain ? (strcmp(m->spec->chain->name, "nvenc") == 0) == gpu : !gpu);
+    assert_true(!encodes || strcmp(m->spec->chain->name, job->chain) == 0);
+}
+
 static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign *m)
 {
     if (m->term != node->term || find_task(node, m->task_id, m->term, m->epoch)) {
@@ -206,7 +217,7 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
         used += node->tasks[i].assign ? 1 : 0; /* until its Ack */
         task = !task && !node->tasks[i].assign ? &node->tasks[i] : task;
     }
-    assert_true(sim->lossy || used < sim->params.slots);
+    assert_true(sim->lossy || used < sim->params.slots * (sim->params.gpus > 0 ? 2 : 1));
     if (!task) {
         return; /* lost: the lease expires */
     }
@@ -224,6 +235,7 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     }
     task->complete = m->spec->inputs_complete;
     node->assigned++;
+    check_chain(m, task->job);
     check_assign(task);
 }
 
@@ -261,6 +273,22 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
     sim_send_reliably(sim, node, &envelope);
 }
 
+void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Offer offer = GM__OFFER__INIT;
+    Gm__Capacity usable = GM__CAPACITY__INIT;
+    usable.cpu_milli = slots * 1000;
+    usable.memory_bytes = (uint64_t)slots << 30;
+    usable.scratch_bytes = (uint64_t)slots << 30;
+    usable.slots = slots;
+    offer.device = (char *)"gpu";
+    offer.usable = &usable;
+    envelope.body_case = GM__ENVELOPE__BODY_OFFER;
+    envelope.offer = &offer;
+    sim_send(sim, node, &envelope);
+}
+
 static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welcome *m)
 {
     node->welcomed = true;
@@ -280,6 +308,9 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
     envelope.body_case = GM__ENVELOPE__BODY_OFFER;
     envelope.offer = &offer;
     sim_send(sim, node, &envelope);
+    if (node->number < sim->params.gpus) {
+        sim_node_offer_gpu(sim, node, sim->params.slots);
+    }
     node->resend_at = sim->now;
 }
 
@@ -385,8 +416,11 @@ static void hello(struct sim *sim, struct sim_node *node)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Hello m = GM__HELLO__INIT;
-    Gm__Device device = GM__DEVICE__INIT;
-    Gm__Device *devices[] = {&device};
+    Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
+    Gm__Device *devices[] = {&device, &gpu};
+    Gm__Chain nvenc = GM__CHAIN__INIT;
+    Gm__Chain *chains[] = {&nvenc};
+    char *codecs[] = {(char *)"h264", (char *)"hevc10"};
     Gm__Capacity capacity = GM__CAPACITY__INIT;
     device.id = (char *)"cpu";
     device.kind = (char *)"cpu";
@@ -396,7 +430,16 @@ static void hello(struct sim *sim, struct sim_node *node)
     m.protocol = GM_PROTOCOL_VERSION;
     m.hostname = (char *)"host";
     m.devices = devices;
-    m.n_devices = 1;
+    m.n_devices = node->number < sim->params.gpus ? 2 : 1;
+    nvenc.name = (char *)"nvenc";
+    nvenc.fingerprint = (char *)"fake 1";
+    nvenc.codecs = codecs;
+    nvenc.n_codecs = 2;
+    gpu.id = (char *)"gpu";
+    gpu.kind = (char *)"fake";
+    gpu.capacity = &capacity;
+    gpu.chains = chains;
+    gpu.n_chains = 1;
     envelope.body_case = GM__ENVELOPE__BODY_HELLO;
     envelope.hello = &m;
     node->hello_at = sim->now + GM_SEC;

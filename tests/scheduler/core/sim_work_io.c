@@ -160,6 +160,12 @@ static size_t item_meta(const struct sim_task *task, uint32_t index, uint8_t out
     return 0;
 }
 
+/* Each chain's plan has another one. */
+static const char *publication_of(const struct sim_job *job)
+{
+    return strcmp(job->chain, "nvenc") == 0 ? "ffff456789abcdef" : PUBLICATION;
+}
+
 static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
 {
     if (sim_task_is(task, "inspect")) {
@@ -229,7 +235,7 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
     object_hash(name, hash);
     bool out = p->store == GM__OBJECT_STORE__STORE_OUT;
     (void)snprintf(key, sizeof(key), "%s/%s/%s", out ? "v" : "jobs",
-                   out ? PUBLICATION : task->job->id, name);
+                   out ? publication_of(task->job) : task->job->id, name);
     object.store = p->store;
     object.key = key;
     object.size = strlen(name);
@@ -261,9 +267,12 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         usage.cpu_us = 1000;
         done.usage = &usage;
         if (sim_task_is(task, "plan")) {
+            task->job->plans++;
+            (void)snprintf(task->job->chain, sizeof(task->job->chain), "%s",
+                           task->assign->spec->chain->name);
             done.n_expand = make_expand(task->job, expand);
             done.expand = expand_list;
-            done.publication = (char *)PUBLICATION;
+            done.publication = (char *)publication_of(task->job);
         }
         envelope.body_case = GM__ENVELOPE__BODY_DONE;
         envelope.done = &done;
@@ -283,6 +292,15 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
     const struct sim_job *job = task->job;
     if (sim_task_is(task, "inspect") && job->inspect_fails != GM_OK) {
         sim_task_fail(sim, node, task, job->inspect_fails, 0, -1);
+        return true;
+    }
+    bool on_gpu = strcmp(task->assign->device, "gpu") == 0;
+    if (on_gpu && sim_task_is(task, "plan") && job->gpu_plan_fails != GM_OK) {
+        sim_task_fail(sim, node, task, job->gpu_plan_fails, 0, -1);
+        return true;
+    }
+    if (on_gpu && sim_task_is(task, "encode") && job->gpu_encode_fails != GM_OK) {
+        sim_task_fail(sim, node, task, job->gpu_encode_fails, 0, p->item ? (int64_t)p->index : -1);
         return true;
     }
     bool bad_node = job->poison_nodes == 0 || node->number < job->poison_nodes;

@@ -33,13 +33,18 @@ static void every_unit_state_meets_every_event(void **arg)
         {GM_TASK_RUNNING, GM_UNIT_END, GM_TASK_ENDED},
         {GM_TASK_BACKOFF, GM_UNIT_WAKE, GM_TASK_READY},
         {GM_TASK_BACKOFF, GM_UNIT_END, GM_TASK_ENDED},
+        {GM_TASK_BLOCKED, GM_UNIT_RESET, GM_TASK_BLOCKED},
+        {GM_TASK_READY, GM_UNIT_RESET, GM_TASK_BLOCKED},
+        {GM_TASK_BACKOFF, GM_UNIT_RESET, GM_TASK_BLOCKED},
+        {GM_TASK_DONE, GM_UNIT_RESET, GM_TASK_BLOCKED},
     };
     (void)arg;
     for (int s = 0; s < GM_TASK_STATES; s++) {
         for (int e = 0; e < GM_UNIT_EVENTS; e++) {
             int next = gm_unit_next((enum gm_task_state)s, (enum gm_unit_event)e);
             assert_int_equal(next, expected(list, sizeof(list) / sizeof(list[0]), s, e));
-            assert_false(next >= 0 && gm_task_state_is_final((enum gm_task_state)s));
+            assert_false(next >= 0 && gm_task_state_is_final((enum gm_task_state)s) &&
+                         e != GM_UNIT_RESET);
         }
         assert_non_null(gm_task_state_name((enum gm_task_state)s));
     }

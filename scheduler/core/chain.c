@@ -1,0 +1,273 @@
+/* Chains: what a job's pictures are encoded with.
+ *
+ * The first one in the pipeline's order that a device of the farm offers, and that can do what the
+ * job asks, is taken when `plan` is assigned, because the plan holds what that encoder writes
+ * before a stream. From then on analyze and encode go only to devices that offer the same chain, of
+ * the same fingerprint: the parts of a rendition come from one kind of encoder, or it is made anew
+ * as a whole.
+ *
+ * A chain is lost to a job when no open node offers it for some seconds, or when it fails in a way
+ * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
+ * software: the job forgets all that came after inspect and is planned again without it (replan.c).
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "scheduler/core/state.h"
+
+#define CPU "cpu"
+#define PATIENCE (10 * GM_SEC) /* a node that is started anew is back by then */
+
+static const char *const usual_order[] = {"nvenc", "vaapi", "qsv", CPU};
+
+Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain)
+{
+    Gm__Chain *copy = (Gm__Chain *)gm_message_dup(&chain->base);
+    if (!copy) {
+        gm_mem_exhausted();
+    }
+    return copy;
+}
+
+void gm_core_chains_fini(struct gm_cdevice *device)
+{
+    for (size_t i = 0; i < device->chain_count; i++) {
+        gm__chain__free_unpacked(device->chains[i], NULL);
+    }
+    free(device->chains);
+    device->chains = NULL;
+    device->chain_count = 0;
+}
+
+void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m)
+{
+    Gm__Chain cpu = GM__CHAIN__INIT;
+    bool implied = m->n_chains == 0 && strcmp(m->kind, CPU) == 0;
+    cpu.name = (char *)(uintptr_t)CPU;
+    device->chain_count = implied ? 1 : m->n_chains;
+    device->chains = gm_mem_zalloc(device->chain_count * sizeof(Gm__Chain *));
+    for (size_t i = 0; i < device->chain_count; i++) {
+        device->chains[i] = gm_core_chain_dup(implied ? &cpu : m->chains[i]);
+    }
+}
+
+/* The encode task's parameters; NULL: nothing is encoded. */
+static const Gm__EncodeParams *params_of(const struct gm_cjob *job)
+{
+    const Gm__PipelineTask *def = job->encode ? job->pipeline->tasks[job->encode->position] : NULL;
+    return def && def->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE ? def->encode : NULL;
+}
+
+static bool falls_back_to_software(const struct gm_cjob *job)
+{
+    const Gm__EncodeParams *p = params_of(job);
+    return p && (p->fallback[0] == '\0' || strcmp(p->fallback, "software") == 0);
+}
+
+static bool is_cpu(const char *name)
+{
+    return strcmp(name, CPU) == 0;
+}
+
+static bool has_codec(const Gm__Chain *chain, const char *codec, uint32_t bit_depth)
+{
+    char name[32];
+    (void)snprintf(name, sizeof name, "%.20s%s", codec, bit_depth == 10 ? "10" : "");
+    for (size_t i = 0; i < chain->n_codecs; i++) {
+        if (strcmp(chain->codecs[i], name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* All renditions' codecs. */
+static bool can_encode(const Gm__Chain *chain, const Gm__EncodeParams *p)
+{
+    bool can = has_codec(chain, p->codec, p->bit_depth);
+    for (size_t i = 0; can && i < p->n_renditions; i++) {
+        const Gm__EncodeParams *own = p->renditions[i]->encode;
+        can = !own || has_codec(chain, own->codec, own->bit_depth);
+    }
+    return can;
+}
+
+const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
+                                      const struct gm_chain_wish *wish)
+{
+    for (size_t i = 0; i < device->chain_count; i++) {
+        const Gm__Chain *c = device->chains[i];
+        if (strcmp(c->name, wish->name) == 0 &&
+            (!wish->fingerprint || strcmp(c->fingerprint, wish->fingerprint) == 0) &&
+            (is_cpu(c->name) || !wish->params || can_encode(c, wish->params))) {
+            return c;
+        }
+    }
+    return NULL;
+}
+
+static bool is_offered(const struct gm_core *core, const struct gm_chain_wish *wish)
+{
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
+            if (n->devices[d].usable.slots > 0 && gm_core_device_chain(&n->devices[d], wish)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_lost(const struct gm_cjob *job, const char *name)
+{
+    for (size_t i = 0; i < job->lost_count; i++) {
+        if (strcmp(job->lost[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What analyze finds out is what libraries of software do with a crf. */
+static bool needs_software(const struct gm_cjob *job)
+{
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        if (job->tasks[t].type->role == GM_ROLE_ANALYZE) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Which chain to plan for; false: none is there. The processor is always worth waiting for. */
+static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct gm_chain_wish *out)
+{
+    const Gm__EncodeParams *p = params_of(job);
+    bool listed = p && p->n_devices > 0;
+    size_t count = listed ? p->n_devices : sizeof usual_order / sizeof usual_order[0];
+    bool hardware = p && !needs_software(job);
+    for (size_t i = 0; i < count; i++) {
+        const char *name = listed ? p->devices[i] : usual_order[i];
+        struct gm_chain_wish wish = {.name = name, .params = p};
+        if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
+            *out = wish;
+            return true;
+        }
+    }
+    *out = (struct gm_chain_wish){.name = CPU, .params = p};
+    return !p || falls_back_to_software(job);
+}
+
+bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
+                        struct gm_chain_wish *out)
+{
+    const struct gm_cjob *job = inst->task->job;
+    switch (inst->task->type->role) {
+    case GM_ROLE_PLAN:
+        return pick(core, job, out);
+    case GM_ROLE_ANALYZE:
+    case GM_ROLE_ENCODE:
+        if (job->chain) {
+            *out = (struct gm_chain_wish){.name = job->chain->name,
+                                          .fingerprint = job->chain->fingerprint};
+            return true;
+        }
+        break;
+    case GM_ROLE_INSPECT:
+    case GM_ROLE_SPLIT:
+    case GM_ROLE_TRACK:
+    case GM_ROLE_FINISH:
+    default:
+        break;
+    }
+    *out = (struct gm_chain_wish){.name = CPU};
+    return true;
+}
+
+/* Remembers why; the same chain is not tried again for this job. */
+static void lose(struct gm_core *core, struct gm_cjob *job, const char *name,
+                 const struct gm_err *why)
+{
+    if (job->lost_count < GM_CORE_MAX_CHAINS) {
+        job->lost[job->lost_count++] =
+            (struct gm_lost_chain){.name = gm_mem_strdup(name), .why = *why};
+    }
+    job->chain_absent_since = 0;
+    gm_core_job_touch(core, job);
+}
+
+/* Failures that another chain would meet too. */
+static bool is_of_job(enum gm_code code)
+{
+    enum gm_blame blame = gm_code_get((int)code)->blame;
+    return code == GM_E_CANCELLED || code == GM_E_CONFIG || blame == GM_BLAME_STORAGE ||
+           strncmp(gm_code_get((int)code)->id, "input.", strlen("input.")) == 0;
+}
+
+bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code)
+{
+    return lease->chain && !is_cpu(lease->chain->name) && falls_back_to_software(lease->job) &&
+           !is_of_job(code) && !is_lost(lease->job, lease->chain->name);
+}
+
+void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
+                          const struct gm_err *why)
+{
+    lose(core, job, name, why);
+    gm_core_job_replan(core, job);
+}
+
+/* The chain that the job waits for and nobody offers; false: it waits for none. */
+static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
+                        struct gm_chain_wish *out)
+{
+    if (!job->encode || (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) ||
+        gm_core_task_is_done(job->encode)) {
+        return false;
+    }
+    if (!job->chain) {
+        return job->plan->insts[0].unit.state == GM_TASK_READY && !pick(core, job, out);
+    }
+    *out = (struct gm_chain_wish){.name = job->chain->name, .fingerprint = job->chain->fingerprint};
+    return !is_cpu(out->name) && !is_offered(core, out);
+}
+
+static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
+{
+    struct gm_err err = {.code = GM_OK};
+    if (job->chain) {
+        (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "no node offers `%s` (%.100s) any more",
+                         wish->name, wish->fingerprint);
+    } else {
+        (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
+                         needs_software(job)
+                             ? "the pipeline's `devices` are not there for a job with `analyze`, "
+                               "which software alone can do"
+                             : "no node offers one of the pipeline's `devices`");
+    }
+    if (job->chain && falls_back_to_software(job)) {
+        gm_core_chain_failed(core, job, wish->name, &err);
+    } else {
+        gm_core_job_fail(core, job, &err);
+    }
+}
+
+void gm_core_chain_tick(struct gm_core *core)
+{
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        struct gm_chain_wish wish;
+        const Gm__EncodeParams *p = params_of(job);
+        if (!p || strcmp(p->fallback, "wait") == 0) {
+            continue;
+        }
+        if (!find_absent(core, job, &wish)) {
+            job->chain_absent_since = 0;
+        } else if (job->chain_absent_since == 0) {
+            job->chain_absent_since = core->now;
+        } else if (core->now - job->chain_absent_since >= PATIENCE) {
+            give_up(core, job, &wish);
+        }
+    }
+}

@@ -1,0 +1,248 @@
+/* Which devices encode a job, and what becomes of it when they go. */
+#include "sim_io.h"
+
+#include <string.h>
+
+static struct sim *farm(uint32_t nodes, uint32_t gpus, const char *fallback, const char *device)
+{
+    struct sim_params params = {.seed = 1,
+                                .nodes = nodes,
+                                .slots = 2,
+                                .gpus = gpus,
+                                .fallback = fallback,
+                                .device = device};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2); /* everybody said hello */
+    return sim;
+}
+
+static bool encode_runs(struct sim *sim)
+{
+    struct sim_node *node;
+    return sim_find_running(sim, "video", &node) != NULL;
+}
+
+/* Its arrays stay until the next call. */
+static const struct gm_job_view *view(struct sim *sim)
+{
+    static struct gm_job_view v;
+    gm_view_job_fini(&v);
+    assert_int_equal(gm_view_job(sim->core, "job", &v, NULL), 0);
+    return &v;
+}
+
+static bool chain_is_lost(struct sim *sim)
+{
+    return view(sim)->lost_count > 0;
+}
+
+static bool is_planned_again(struct sim *sim)
+{
+    return view(sim)->lost_count > 0 && view(sim)->publication[0] != '\0';
+}
+
+static void devices_are_taken_in_order(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 20, 2, 50);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    assert_string_equal(view(sim)->chain, "nvenc");
+    assert_string_equal(view(sim)->chain_fingerprint, "fake 1");
+    assert_int_equal(view(sim)->lost_count, 0);
+    sim_destroy(sim);
+    sim = farm(3, 1, NULL, "cpu");
+    job = sim_submit(sim, "job", 5, 0, 50);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "cpu");
+    sim_destroy(sim);
+    sim = farm(2, 0, "software", "nvenc");
+    job = sim_submit(sim, "job", 5, 0, 50);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "cpu");
+    sim_destroy(sim);
+}
+
+static void analyze_needs_the_processor(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1, NULL, NULL);
+    struct sim_job *job = sim_submit_kind(sim, "job", SIM_BARRIERS, 6, 1, 1);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "cpu");
+    sim_destroy(sim);
+    sim = farm(3, 1, "fail", "nvenc");
+    (void)sim_submit_kind(sim, "job", SIM_BARRIERS, 6, 1, 1);
+    sim_until(sim, sim_all_final, 300);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_NO_DEVICE);
+    assert_non_null(strstr(sim_error(sim, "job").text, "analyze"));
+    sim_destroy(sim);
+}
+
+static void a_lost_device_leads_to_software(void **arg)
+{
+    (void)arg;
+    for (int restart = 0; restart < 2; restart++) {
+        struct sim *sim = farm(3, 1, NULL, NULL);
+        struct sim_job *job = sim_submit(sim, "job", 40, 2, 50);
+        sim_until(sim, encode_runs, 60);
+        sim_run(sim, 2);
+        sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+        sim_until(sim, chain_is_lost, 60);
+        assert_string_equal(view(sim)->lost[0].name, "nvenc");
+        assert_int_equal(view(sim)->lost[0].code, GM_E_NO_DEVICE);
+        assert_string_equal(view(sim)->publication, "");
+        if (restart) {
+            sim_commit(sim);
+            sim_restart(sim);
+            assert_int_equal(view(sim)->lost_count, 1);
+        }
+        sim_node_offer_gpu(sim, &sim->nodes[0], 2); /* too late */
+        sim_until(sim, sim_all_final, 600);
+        sim_check_done(sim, job);
+        assert_int_equal(job->plans, 2);
+        assert_string_equal(job->chain, "cpu");
+        assert_string_equal(view(sim)->publication, "0123456789abcdef");
+        assert_int_equal(job->published, 1);
+        sim_destroy(sim);
+    }
+}
+
+static void a_device_that_is_back_soon_is_waited_for(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_run(sim, 5);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    assert_int_equal(job->plans, 1);
+    sim_destroy(sim);
+}
+
+static void fallback_wait_waits(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, "wait", "nvenc");
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_run(sim, 120);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+    struct gm_explain_view v;
+    bool said = false;
+    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        said = said || strstr(v.rows[i].why, "no node offers `nvenc`") != NULL;
+    }
+    assert_true(said);
+    gm_view_explain_fini(&v);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_int_equal(job->plans, 1);
+    sim_destroy(sim);
+}
+
+static void fallback_fail_fails(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, "fail", "nvenc");
+    (void)sim_submit(sim, "job", 20, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_NO_DEVICE);
+    sim_destroy(sim);
+    sim = farm(2, 0, "fail", "nvenc"); /* never there */
+    (void)sim_submit(sim, "job", 20, 1, 50);
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_NO_DEVICE);
+    sim_destroy(sim);
+}
+
+static void what_fails_on_a_device_is_tried_in_software(void **arg)
+{
+    (void)arg;
+    static const struct {
+        enum gm_code plan, encode;
+        const char *fallback;
+        enum gm_code final;
+    } rows[] = {
+        {GM_E_PIPELINE_UNFIT, GM_OK, NULL, GM_OK},
+        {GM_E_MEDIA, GM_OK, NULL, GM_OK},
+        {GM_OK, GM_E_MEDIA_VERIFY, NULL, GM_OK},
+        {GM_OK, GM_E_MEDIA, NULL, GM_OK},
+        {GM_OK, GM_E_MEDIA, "fail", GM_E_MEDIA},
+        {GM_OK, GM_E_INPUT_CHANGED, NULL, GM_E_INPUT_CHANGED},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim *sim = farm(2, 1, rows[i].fallback, NULL);
+        struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+        job->gpu_plan_fails = rows[i].plan;
+        job->gpu_encode_fails = rows[i].encode;
+        sim_until(sim, sim_all_final, 900);
+        assert_int_equal(sim_error(sim, "job").code, rows[i].final);
+        if (rows[i].final == GM_OK) {
+            sim_check_done(sim, job);
+            assert_string_equal(job->chain, "cpu");
+            assert_int_equal(view(sim)->lost_count, 1);
+        }
+        sim_destroy(sim);
+    }
+}
+
+/* Outputs below the first plan's publication are deleted with the job's end, the second's stay. */
+static void the_first_publication_is_stale(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    (void)sim_submit(sim, "job", 30, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_run(sim, 3);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_until(sim, is_planned_again, 60);
+    struct gm_objects_view v;
+    uint32_t stale = 0;
+    assert_int_equal(gm_view_objects(sim->core, "job", &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        bool old = strncmp(v.rows[i].key, "v/ffff456789abcdef/", 19) == 0;
+        assert_int_equal(v.rows[i].stale, old);
+        stale += old;
+    }
+    gm_view_objects_fini(&v);
+    assert_true(stale > 0);
+    sim_until(sim, sim_all_final, 600);
+    sim_run(sim, 5);
+    assert_int_equal(gm_view_objects(sim->core, "job", &v, NULL), 0);
+    assert_true(v.count > 0);
+    for (size_t i = 0; i < v.count; i++) {
+        assert_false(v.rows[i].stale);
+    }
+    gm_view_objects_fini(&v);
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(devices_are_taken_in_order),
+        cmocka_unit_test(analyze_needs_the_processor),
+        cmocka_unit_test(a_lost_device_leads_to_software),
+        cmocka_unit_test(a_device_that_is_back_soon_is_waited_for),
+        cmocka_unit_test(fallback_wait_waits),
+        cmocka_unit_test(fallback_fail_fails),
+        cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
+        cmocka_unit_test(the_first_publication_is_stale),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
