@@ -1,0 +1,88 @@
+#ifndef GM_KERNELS_ARGS_H
+#define GM_KERNELS_ARGS_H
+
+#include <stdint.h>
+
+/* What travels between host and device: the arguments of the kernels and the tables they read.
+ * The same layout in C on the host, in CUDA on the device and in the CPU twin: only fixed-width
+ * integers, ordered so that there is no padding. Everything here is made by kernels.h.
+ */
+
+/* An address in the memory of whatever runs the kernel: a CUdeviceptr, or a pointer for the twin.
+ */
+typedef uint64_t gm_addr;
+
+/* A picture. 8 bits: NV12. 10 bits: P010, samples in the upper 10 of 16 bits (what lies in the
+ * lower 6 is ignored in, and is 0 out). Plane 1 has ceil(w/2) pairs U,V a row and ceil(h/2) rows.
+ * stride: bytes from a row to the next. 10 bits: addresses and strides are even. */
+struct gm_surface {
+    gm_addr plane[2];
+    uint32_t stride[2];
+};
+
+#define GM_LADDER_RUNGS 8
+#define GM_LADDER_PLANES (2 * GM_LADDER_RUNGS)
+
+/* One plane of one rung. Offsets are bytes from the start of the plan. Units of positions: samples
+ * of the plane (a chroma sample is a pair U,V). */
+struct gm_ladder_plane {
+    uint32_t rung, chroma; /* chroma: 0 luma, 1 the pairs */
+    uint32_t out_w, out_h;
+    uint32_t deep;             /* 10 bits come out */
+    uint32_t point;            /* each sample comes from one: nothing is weighted */
+    int32_t in_w, in_h;        /* after crop and turn */
+    int32_t x0, y0;            /* in the source, of the turned picture's first sample */
+    int32_t right_x, right_y;  /* step in the source for one to the right in the turned one */
+    int32_t down_x, down_y;    /* for one down */
+    uint32_t taps_x, taps_y;   /* even */
+    uint32_t start_x, start_y; /* offsets of int32_t[out_w], [out_h]: the first tap */
+    uint32_t weights_x;        /* offset of uint32_t[taps_x / 2][out_w]: two taps, low first */
+    uint32_t weights_y;        /* offset of uint32_t[out_h][taps_y / 2] */
+    uint32_t tile_w, tile_h;   /* of the result, a block's share */
+    uint32_t tiles_x, first_tile;
+    uint32_t middle_w; /* int16_t a row of the block's intermediate, multiple of 4 */
+    uint32_t mark;     /* offset of its uint16_t values and alphas; 0: none */
+    uint32_t mark_x, mark_y, mark_w, mark_h;
+};
+
+struct gm_ladder_plan {
+    uint32_t planes, tiles;
+    struct gm_ladder_plane plane[GM_LADDER_PLANES]; /* then the tables */
+};
+
+struct gm_ladder_frame {
+    struct gm_surface in;
+    struct gm_surface out[GM_LADDER_RUNGS];
+};
+
+struct gm_ladder_args {
+    gm_addr plan;   /* of struct gm_ladder_plan and its tables; 16-byte aligned */
+    gm_addr frames; /* of struct gm_ladder_frame[], one a picture of the launch */
+};
+
+/* What `score` counts; all zero before the launch. */
+#define GM_SCORE_BINS 256
+#define GM_SCORE_BLACK 32  /* 8-bit luma below it is black: limited range's black and some noise */
+#define GM_SCORE_CHANGE 12 /* an 8-bit sample that differs by more has changed */
+struct gm_score_sums {
+    uint64_t sharpness;  /* sum of |right - here| + |below - here|, 8-bit levels */
+    uint64_t difference; /* sum of |now - before|; 0 without a picture before */
+    uint32_t changed;    /* samples that differ by more than GM_SCORE_CHANGE */
+    uint32_t black;      /* samples below GM_SCORE_BLACK */
+    uint32_t histogram[GM_SCORE_BINS];
+};
+
+struct gm_score_frame {
+    gm_addr luma, before; /* before: the previous picture's luma, or 0 */
+    gm_addr sums;         /* of struct gm_score_sums */
+    uint32_t stride, before_stride;
+};
+
+struct gm_score_args {
+    gm_addr frames; /* of struct gm_score_frame[] */
+    uint32_t width, height;
+    uint32_t deep;
+    uint32_t rows; /* of a block's share */
+};
+
+#endif

@@ -1,0 +1,110 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "kernels/cards_io.h"
+#include "kernels/fibers_io.h"
+#include "kernels/reference.h"
+#include "kernels/twin.h"
+
+/* drop < 0: one thread. */
+static bool same(uint32_t w, uint32_t h, bool deep, bool before, bool backward, int drop)
+{
+    uint64_t random = 11 + w * 131 + h;
+    struct card a, b;
+    uint32_t slack = deep ? 2 * (w % 7) : w % 7, shift = deep ? 0 : h % 3;
+    card_init(&a, w, h, deep, slack, shift);
+    card_init(&b, w, h, deep, slack + 4, 0);
+    card_noise(&a, &random);
+    card_noise(&b, &random);
+    struct gm_score_sums sums[2] = {0}, want;
+    struct gm_score_frame f[2];
+    for (int i = 0; i < 2; i++) {
+        f[i] =
+            (struct gm_score_frame){a.surface.plane[0], before ? b.surface.plane[0] : 0,
+                                    (uintptr_t)&sums[i], a.surface.stride[0], b.surface.stride[0]};
+    }
+    struct gm_score_args args;
+    struct gm_launch launch;
+    struct gm_err err;
+    assert_int_equal(gm_score_prepare(w, h, deep, (uintptr_t)f, 2, &args, &launch, &err), 0);
+    assert_int_equal(gm_score_check(&args, &f[0], &err), 0);
+    gm_reference_score(&args, &f[0], &want);
+    if (drop < 0) {
+        assert_int_equal(gm_twin_run(&launch, &args, &err), 0);
+    } else {
+        struct fibers_how how = {.backward = backward, .drop = drop};
+        assert_int_equal(fibers_run(&launch, &args, &how), FIBERS_OK);
+    }
+    card_fini(&a);
+    card_fini(&b);
+    return memcmp(&sums[0], &want, sizeof want) == 0 && memcmp(&sums[1], &want, sizeof want) == 0;
+}
+
+static void sums_are_exact_for_every_size(void **state)
+{
+    (void)state;
+    for (uint32_t w = 2; w < 12; w++) {
+        for (uint32_t h = 2; h < 6; h++) {
+            assert_true(same(w, h, w % 2 == 1, h % 2 == 1, false, -1));
+        }
+    }
+    assert_true(same(333, 97, false, true, false, -1));
+    assert_true(same(334, 33, true, true, false, -1));
+    if (FIBERS_WORK) {
+        assert_true(same(333, 37, false, true, false, 0));
+        assert_true(same(130, 37, true, true, true, 0));
+        assert_true(same(3, 3, false, false, true, 0));
+    }
+}
+
+static void a_missing_barrier_is_seen(void **state)
+{
+    (void)state;
+    if (!FIBERS_WORK) {
+        skip();
+    }
+    for (int drop = 2; drop <= 3; drop++) {
+        assert_false(same(333, 37, false, true, false, drop));
+        assert_false(same(333, 37, false, true, true, drop));
+    }
+}
+
+static void what_is_out_of_range_is_refused(void **state)
+{
+    (void)state;
+    struct gm_score_args args;
+    struct gm_launch launch;
+    struct gm_err err;
+    assert_int_equal(gm_score_prepare(1, 9, false, 8, 1, &args, &launch, &err), -GM_E_INVAL);
+    assert_int_equal(gm_score_prepare(9, 16385, false, 8, 1, &args, &launch, &err), -GM_E_INVAL);
+    assert_int_equal(gm_score_prepare(9, 9, false, 0, 1, &args, &launch, &err), -GM_E_INVAL);
+    assert_int_equal(gm_score_prepare(9, 9, false, 8, 0, &args, &launch, &err), -GM_E_INVAL);
+    assert_int_equal(gm_score_prepare(9, 9, true, 8, 1, &args, &launch, &err), 0);
+    struct gm_score_frame f = {8, 0, 8, 18, 0};
+    assert_int_equal(gm_score_check(&args, &f, &err), 0);
+    f.stride = 17;
+    assert_int_equal(gm_score_check(&args, &f, &err), -GM_E_INVAL);
+    f.stride = 18;
+    f.before = 8;
+    assert_int_equal(gm_score_check(&args, &f, &err), -GM_E_INVAL);
+    f.before = 0;
+    f.sums = 12;
+    assert_int_equal(gm_score_check(&args, &f, &err), -GM_E_INVAL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(sums_are_exact_for_every_size),
+        cmocka_unit_test(a_missing_barrier_is_seen),
+        cmocka_unit_test(what_is_out_of_range_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
