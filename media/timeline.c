@@ -2,7 +2,13 @@
 
 /* See timeline.h. All products are of 64-bit ticks with 31-bit rationals and are made in 128
  * bits. */
-#define GOP_SECONDS 2 /* variable rate: length of a GOP */
+#define GOP_SECONDS 2        /* variable rate: length of a GOP */
+#define FARTHEST (1LL << 61) /* no time lies beyond, either way: sums and differences stay sums */
+
+static int64_t within(__int128 v)
+{
+    return v > FARTHEST ? FARTHEST : v < -FARTHEST ? -FARTHEST : (int64_t)v;
+}
 
 static int64_t floor_div(__int128 a, __int128 c)
 {
@@ -10,7 +16,7 @@ static int64_t floor_div(__int128 a, __int128 c)
     if (a % c != 0 && (a < 0) != (c < 0)) {
         q--;
     }
-    return (int64_t)q;
+    return within(q);
 }
 
 static int64_t round_div(__int128 a, __int128 c)
@@ -36,13 +42,13 @@ void gm_timeline_init(struct gm_timeline *t, const Gm__Policy *policy, AVRationa
 
 int64_t gm_timeline_out(const struct gm_timeline *t, int64_t ts)
 {
-    __int128 num =
-        (__int128)ts * t->time_base.num * t->zero_den - (__int128)t->zero_num * t->time_base.den;
+    __int128 num = (__int128)within(ts) * t->time_base.num * t->zero_den -
+                   (__int128)t->zero_num * t->time_base.den;
     __int128 den = (__int128)t->time_base.den * t->zero_den;
     /* num has at most 126 bits: split off whole units before it grows. */
-    __int128 whole = num / den;
+    __int128 whole = within(num / den);
     __int128 rest = num % den;
-    return (int64_t)(whole * t->timescale) + round_div(rest * t->timescale, den);
+    return within(within(whole * t->timescale) + (__int128)round_div(rest * t->timescale, den));
 }
 
 static int64_t gop_of(const struct gm_timeline *t, int64_t ts)
@@ -58,6 +64,7 @@ static int64_t gop_of(const struct gm_timeline *t, int64_t ts)
 
 void gm_timeline_next(struct gm_timeline *t, int64_t ts, struct gm_timeline_frame *out)
 {
+    ts = within(ts);
     if (!t->started) {
         t->first_ts = ts;
     } else if (ts < t->last_ts) {
@@ -110,9 +117,9 @@ int64_t gm_timeline_end(const struct gm_timeline *t, int64_t duration)
     }
     if (duration > 0) {
         int64_t step = gm_av_rescale(duration, t->time_base, unit);
-        int64_t most = 10 * (t->last_step > 0 ? t->last_step : (int64_t)t->timescale);
+        __int128 most = (__int128)10 * (t->last_step > 0 ? t->last_step : (int64_t)t->timescale);
         if (step > 0 && step <= most) {
-            return t->last_out + step;
+            return t->last_out + within(step);
         }
     }
     if (t->last_step > 0) {

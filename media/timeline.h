@@ -4,7 +4,8 @@
 #include "media/av.h"
 
 /* From the times of the source's frames to the frames of the output: exact, and a function of the
- * source and the policy alone. Pure; no allocation. Thread: one at a time.
+ * source and the policy alone. Pure; no allocation. Times beyond 2^61 ticks, of the source or of
+ * the output, are taken for that. Thread: one at a time.
  *
  * With constant rate a frame's slot is round((t - v0) * rate), its GOP slot / gop_frames; with
  * variable rate its GOP is floor((t - v0) / 2 s). v0 is the first frame's time. A GOP or segment

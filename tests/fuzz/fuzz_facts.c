@@ -26,14 +26,16 @@ static void follow_times(const Gm__Inspection *facts, const Gm__Policy *policy)
     }
     gm_timeline_init(&t, policy, tb, facts->zero);
     for (int64_t i = 0; i < 16; i++) {
-        gm_timeline_next(&t, i * i * 1000 - 5000, &frame);
+        int64_t ts = (int64_t)((uint64_t)facts->video->start_ts +
+                               (uint64_t)(i * i) * (uint64_t)facts->video->frames);
+        gm_timeline_next(&t, ts, &frame);
         GM_ASSERT(frame.out_ts > last);
         last = frame.out_ts;
         if (frame.segment) {
             (void)gm_timeline_cut(&t, (uint64_t)i);
         }
     }
-    GM_ASSERT(gm_timeline_end(&t, 1000) > last);
+    GM_ASSERT(gm_timeline_end(&t, facts->video->frames) > last);
 }
 
 static int plan_pictures(const Gm__Inspection *facts, Gm__Policy *policy, uint8_t options,

@@ -184,6 +184,34 @@ static void the_end_uses_a_sane_duration(void **state)
     }
 }
 
+static void times_of_all_64_bits_still_rise(void **state)
+{
+    static const AVRational bases[] = {{1, 90000}, {INT32_MAX, 1}, {1, INT32_MAX}, {1001, 30000}};
+    static const int64_t times[] = {
+        INT64_MIN,       INT64_MIN + 1, -(1LL << 62),  0,        1, 1LL << 61,
+        (1LL << 61) + 1, 1LL << 62,     INT64_MAX - 1, INT64_MAX};
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        for (int constant = 0; constant < 2; constant++) {
+            Gm__Policy p;
+            Gm__Rational rate, zero;
+            struct gm_timeline t;
+            struct gm_timeline_frame f;
+            int64_t last = INT64_MIN;
+            policy_set(&p, &rate, constant == 1 ? (AVRational){INT32_MAX, 1} : (AVRational){0, 1},
+                       UINT32_MAX / 2, constant == 1 ? 1 : 0);
+            zero_set(&zero, INT64_MIN, 7);
+            gm_timeline_init(&t, &p, bases[i], &zero);
+            for (size_t k = 0; k < sizeof times / sizeof times[0]; k++) {
+                gm_timeline_next(&t, times[k], &f);
+                assert_true(f.out_ts > last);
+                last = f.out_ts;
+            }
+            assert_true(gm_timeline_end(&t, INT64_MAX) > last);
+        }
+    }
+}
+
 static void guesses_prefer_presentation_times_while_they_rise(void **state)
 {
     const int64_t none = AV_NOPTS_VALUE;
@@ -209,6 +237,7 @@ int main(void)
         cmocka_unit_test(chunks_end_where_little_is_thrown_away),
         cmocka_unit_test(output_times_always_rise),
         cmocka_unit_test(the_end_uses_a_sane_duration),
+        cmocka_unit_test(times_of_all_64_bits_still_rise),
         cmocka_unit_test(guesses_prefer_presentation_times_while_they_rise),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
