@@ -25,9 +25,10 @@ struct gm_store {
     const struct gm_store_ops *ops;
 };
 
-/* ---- the directory backend: dir.c, dir_list.c */
+/* ---- the directory backend: dir.c, dir_put.c, dir_list.c */
 
 #define GM_DIR_TEMP_PREFIX ".gm-tmp-"
+#define GM_DIR_OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 struct gm_dir_store {
     struct gm_store base;
@@ -41,6 +42,11 @@ int gm_dir_open_beneath(int root, const char *path, int flags);
 /* Opens the regular file `key` for reading. */
 int gm_dir_open_object(int root, const char *key, int *out_fd, uint64_t *out_size,
                        struct gm_err *err) GM_MUST_CHECK;
+/* Walks to the folder of key, whose folders are made and synced where they are missing and make is
+ * set. Its descriptor, owned; -1 with errno: ENOENT when one is missing. */
+int gm_dir_walk(int root, const char *key, bool make);
+int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const void *data,
+               struct gm_err *err) GM_MUST_CHECK;
 int gm_dir_list(struct gm_store *store, const char *prefix,
                 int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
                 struct gm_err *err) GM_MUST_CHECK;
