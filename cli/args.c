@@ -26,6 +26,8 @@ enum option_bit {
     OPT_JSON = 1 << 9,
     OPT_QUIET = 1 << 10,
     OPT_HELP = 1 << 11,
+    OPT_PROVE = 1 << 12,
+    OPT_SYSFS_ROOT = 1 << 13,
     OPT_COMMON = OPT_SCHEDULER | OPT_JSON | OPT_QUIET | OPT_HELP,
 };
 
@@ -46,6 +48,8 @@ static const struct option {
     {"--external-id", OPT_EXTERNAL_ID, TYPE_TEXT, offsetof(struct gm_args, external_id), 0, 0},
     {"--limit", OPT_LIMIT, TYPE_NUMBER, offsetof(struct gm_args, limit), 1, 500},
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
+    {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
+    {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
     {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
@@ -79,6 +83,8 @@ static const struct command {
     {GM_CMD_JOB, "job", "", NULL, OPT_HELP, false, false},
     {GM_CMD_NODE, "node", "", NULL, OPT_HELP, false, false},
     {GM_CMD_PIPELINE, "pipeline", "", NULL, OPT_HELP, false, false},
+    {GM_CMD_DEVICES, "devices", NULL, NULL,
+     OPT_JSON | OPT_QUIET | OPT_HELP | OPT_STATE | OPT_PROVE | OPT_SYSFS_ROOT, false, false},
     {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
 };
 #define COMMAND_COUNT (sizeof(COMMANDS) / sizeof(COMMANDS[0]))

@@ -20,23 +20,27 @@ enum gm_command {
     GM_CMD_PIPELINE_LIST,
     GM_CMD_PIPELINE_SHOW,
     GM_CMD_PIPELINE_CHECK,
+    GM_CMD_DEVICES,
     GM_CMD_VERSION,
 };
 
 /* The command line, parsed. Strings are borrowed from argv or the environment. */
 struct gm_args {
     enum gm_command command;
-    bool help;             /* help on `command` (NONE: on all) was asked for */
-    const char *operand;   /* INPUT, ID, NAME or FILE; NULL where the command takes none */
-    const char *out;       /* folder for the result */
-    const char *pipeline;  /* name or file; default "vod-h264" */
-    const char *scheduler; /* "unix:/path" or "http://host:port"; NULL: embedded farm */
-    const char *state;     /* embedded farm: folder that is kept; job list: state to show */
+    bool help;              /* help on `command` (NONE: on all) was asked for */
+    const char *operand;    /* INPUT, ID, NAME or FILE; NULL where the command takes none */
+    const char *out;        /* folder for the result */
+    const char *pipeline;   /* name or file; default "vod-h264" */
+    const char *scheduler;  /* "unix:/path" or "http://host:port"; NULL: embedded farm */
+    const char *state;      /* embedded farm: folder that is kept; job list: state to show;
+                               devices: a node's folder with proofs */
+    const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
     const char *external_id;
     int64_t nodes;    /* embedded farm: 1..64, default 1 */
     int64_t priority; /* 0..100, default 50 */
     int64_t limit;    /* job list: 1..500, default 100 */
     bool watch;
+    bool prove; /* devices */
     bool json;
     bool quiet;
 };

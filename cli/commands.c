@@ -34,6 +34,8 @@ enum gm_exit gm_command_run(const struct gm_args *args, struct gm_term *term)
     switch (args->command) {
     case GM_CMD_VERSION:
         return print_version(args);
+    case GM_CMD_DEVICES:
+        return gm_command_devices(args, term);
     case GM_CMD_TRANSCODE:
     case GM_CMD_PLAN:
     case GM_CMD_SUBMIT:

@@ -19,6 +19,7 @@ static const char OVERVIEW[] =
     "  gopmill job list|show|cancel|explain\n"
     "  gopmill node list\n"
     "  gopmill pipeline list|show|check\n"
+    "  gopmill devices                     what this machine decodes and encodes with\n"
     "  gopmill version\n"
     "\n"
     "Each takes --help. --scheduler URL (or GOPMILL_SCHEDULER) names a running farm.\n"
@@ -108,6 +109,16 @@ static const char PIPELINE_CHECK[] =
     "gopmill pipeline check FILE [options]\n"
     "Checks a pipeline file; says file, line and what is wrong.\n\n" SCHEDULER_HELP COMMON_HELP;
 
+static const char DEVICES[] =
+    "gopmill devices [options]\n"
+    "Says what devices this machine has to decode and encode with, and what to do about those "
+    "that\n"
+    "could be of more use. Asks no farm.\n"
+    "\n"
+    "  --prove           try every encoder and decoder; exit 1 when one fails\n"
+    "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
+    "  --state DIR       a node's state folder: use and keep its proofs\n" COMMON_HELP;
+
 static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
 
 const char *gm_args_help(enum gm_command command)
@@ -143,6 +154,8 @@ const char *gm_args_help(enum gm_command command)
         return PIPELINE_SHOW;
     case GM_CMD_PIPELINE_CHECK:
         return PIPELINE_CHECK;
+    case GM_CMD_DEVICES:
+        return DEVICES;
     case GM_CMD_VERSION:
         return VERSION;
     default:

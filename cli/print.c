@@ -190,10 +190,40 @@ void gm_print_explain(FILE *file, const json_t *answer)
     }
 }
 
+static void print_notes(FILE *file, const json_t *notes)
+{
+    size_t i;
+    const json_t *note;
+    json_array_foreach(notes, i, note)
+    {
+        fputs("  note: ", file);
+        put_text(file, json_is_string(note) ? json_string_value(note) : gm_job_text(note, "text"),
+                 0);
+        fputc('\n', file);
+    }
+}
+
+/* A device that takes no tasks has a line of its own below its node. */
+static void print_listed(FILE *file, const json_t *device)
+{
+    size_t i, failed = 0, passed = 0;
+    const json_t *proof;
+    fputs("  device: ", file);
+    put_text(file, gm_job_text(device, "description"), 0);
+    json_array_foreach(json_object_get(device, "proofs"), i, proof)
+    {
+        *(json_is_true(json_object_get(proof, "passed")) ? &passed : &failed) += 1;
+    }
+    if (passed + failed > 0) {
+        fprintf(file, " (%zu of %zu proofs passed)", passed, passed + failed);
+    }
+    fputc('\n', file);
+}
+
 void gm_print_nodes(FILE *file, const json_t *answer)
 {
     size_t i, k;
-    const json_t *node, *device, *note;
+    const json_t *node, *device;
     char memory[24];
     fprintf(file, "%-24s%-12s%-9s%-11s%-11s%-7s%s\n", "NODE", "STATE", "DEVICE", "CPUS USED",
             "MEMORY", "TASKS", "HOST");
@@ -204,6 +234,11 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             const json_t *capacity = json_object_get(device, "capacity");
             const json_t *used = json_object_get(device, "used");
             char cpus[32];
+            if (strcmp(gm_job_text(device, "kind"), "cpu") != 0 && real(capacity, "slots") == 0.0) {
+                print_listed(file, device);
+                print_notes(file, json_object_get(device, "notes"));
+                continue;
+            }
             put_text(file, gm_job_text(node, "id"), 24);
             put_text(file, gm_job_text(node, "state"), 12);
             put_text(file, gm_job_text(device, "kind"), 9);
@@ -214,13 +249,9 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             fprintf(file, "%-7zu", json_array_size(json_object_get(node, "leases")));
             put_text(file, gm_job_text(node, "hostname"), 0);
             fputc('\n', file);
+            print_notes(file, json_object_get(device, "notes"));
         }
-        json_array_foreach(json_object_get(node, "notes"), k, note)
-        {
-            fputs("  note: ", file);
-            put_text(file, json_is_string(note) ? json_string_value(note) : "", 0);
-            fputc('\n', file);
-        }
+        print_notes(file, json_object_get(node, "notes"));
     }
 }
 

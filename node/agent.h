@@ -2,6 +2,7 @@
 #define GM_NODE_AGENT_H
 
 #include "common/err.h"
+#include "node/devices/device.h"
 #include "storage/store.h"
 
 /* The node agent: one libuv loop that keeps the link to the scheduler, drives the worker processes,
@@ -24,6 +25,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint32_t patience_ms;         /* silence after which another endpoint is tried; 0: 3000 */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
+    const struct gm_device_list *devices; /* told in Hello; NULL: the cpu alone */
     /* Called once: the scheduler said Welcome and all workers are ready. May be NULL. */
     void (*on_ready)(uint32_t slots, void *arg);
     void *arg;

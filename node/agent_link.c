@@ -153,33 +153,95 @@ static uint64_t usable_scratch(struct gm_agent *agent)
     return room < agent->scratch_whole ? room : agent->scratch_whole;
 }
 
+/* Devices as messages: the cpu, which takes tasks, and the others, which are listed only. */
+struct hello_devices {
+    Gm__Device cpu;
+    Gm__Capacity capacity, none;
+    Gm__Device *list[GM_DEVICES_MAX + 1]; /* the first is cpu, or owned with the others */
+    bool owned[GM_DEVICES_MAX + 1];
+    size_t count;
+};
+
+static void free_devices(struct hello_devices *d)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->owned[i]) {
+            free(d->list[i]);
+        }
+    }
+    free(d);
+}
+
+static int make_devices(const struct gm_agent *agent, struct hello_devices *d, struct gm_err *err)
+{
+    const struct gm_device_list *found = agent->params.devices;
+    gm__device__init(&d->cpu);
+    gm__capacity__init(&d->capacity);
+    gm__capacity__init(&d->none);
+    d->capacity.cpu_milli = agent->params.cpu_milli;
+    d->capacity.memory_bytes = agent->params.memory_bytes;
+    d->capacity.scratch_bytes = agent->scratch_whole;
+    d->capacity.slots = agent->slot_count;
+    for (size_t i = 0; found != NULL && i < found->count && d->count < GM_DEVICES_MAX; i++) {
+        int rc = gm_device_to_message(&found->devices[i], &d->list[d->count], err);
+        if (rc < 0) {
+            return rc;
+        }
+        d->owned[d->count] = true;
+        d->list[d->count++]->capacity =
+            found->devices[i].kind == GM_DEVICE_CPU ? &d->capacity : &d->none;
+    }
+    if (d->count == 0) {
+        d->cpu.id = d->cpu.kind = (char *)(uintptr_t) "cpu";
+        d->cpu.description = (char *)(uintptr_t) "software on this machine's processors";
+        d->cpu.capacity = &d->capacity;
+        d->list[d->count++] = &d->cpu;
+    }
+    return 0;
+}
+
+/* Notes of the sandbox and those that are about no device in particular. */
+static size_t make_notes(const struct gm_agent *agent, char **out)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < agent->note_count; i++) {
+        out[n++] = agent->notes[i];
+    }
+    const struct gm_device_list *found = agent->params.devices;
+    for (size_t i = 0; found != NULL && i < found->note_count; i++) {
+        out[n++] = (char *)(uintptr_t)found->notes[i].text;
+    }
+    return n;
+}
+
 static void send_hello(struct gm_agent *agent)
 {
-    Gm__Capacity capacity = GM__CAPACITY__INIT;
-    capacity.cpu_milli = agent->params.cpu_milli;
-    capacity.memory_bytes = agent->params.memory_bytes;
-    capacity.scratch_bytes = agent->scratch_whole;
-    capacity.slots = agent->slot_count;
-    Gm__Device device = GM__DEVICE__INIT;
-    device.id = device.kind = (char *)(uintptr_t) "cpu";
-    device.description = (char *)(uintptr_t) "software on this machine's processors";
-    device.capacity = &capacity;
-    Gm__Device *devices[] = {&device};
-    Gm__Hello hello = GM__HELLO__INIT;
-    hello.node_id = (char *)(uintptr_t)agent->params.node_id;
-    hello.instance = agent->instance;
-    hello.protocol = GM_PROTOCOL_VERSION;
-    hello.build = (char *)(uintptr_t)agent->params.build;
-    hello.hostname = (char *)(uintptr_t)agent->params.hostname;
-    hello.devices = devices;
-    hello.n_devices = 1;
-    hello.notes = agent->notes;
-    hello.n_notes = agent->note_count;
-    Gm__Envelope env;
-    init_envelope(&env);
-    env.body_case = GM__ENVELOPE__BODY_HELLO;
-    env.hello = &hello;
-    agent->hello_sent = gm_link_send(agent, &env);
+    struct gm_err err = {.code = GM_OK};
+    char *notes[sizeof(agent->notes) / sizeof(agent->notes[0]) + GM_DEVICE_NOTES];
+    struct hello_devices *devices = calloc(1, sizeof(*devices));
+    int rc = devices == NULL ? gm_err_nomem(&err) : make_devices(agent, devices, &err);
+    if (rc < 0) {
+        gm_log_err(GM_LOG_ERROR, "message-not-sent", &err, "kind=hello");
+    } else {
+        Gm__Hello hello = GM__HELLO__INIT;
+        hello.node_id = (char *)(uintptr_t)agent->params.node_id;
+        hello.instance = agent->instance;
+        hello.protocol = GM_PROTOCOL_VERSION;
+        hello.build = (char *)(uintptr_t)agent->params.build;
+        hello.hostname = (char *)(uintptr_t)agent->params.hostname;
+        hello.devices = devices->list;
+        hello.n_devices = devices->count;
+        hello.notes = notes;
+        hello.n_notes = make_notes(agent, notes);
+        Gm__Envelope env;
+        init_envelope(&env);
+        env.body_case = GM__ENVELOPE__BODY_HELLO;
+        env.hello = &hello;
+        agent->hello_sent = gm_link_send(agent, &env);
+    }
+    if (devices != NULL) {
+        free_devices(devices);
+    }
 }
 
 static void try_endpoint(struct gm_agent *agent)

@@ -1,6 +1,7 @@
 /* gopmill-node: the agent of one machine.
  *
  *   gopmill-node --config FILE [--check]
+ *   gopmill-node devices [--json] [--prove] ...
  *   gopmill-node --help | --version
  *
  * Prints "READY node=<id> slots=<n>" on stdout when the scheduler knows it and all workers run. */
@@ -16,11 +17,14 @@
 
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/time.h"
 #include "media/version.h"
 #include "node/agent.h"
 #include "node/cache.h"
 #include "node/capacity.h"
+#include "node/devices_command.h"
 #include "node/node_config.h"
+#include "node/program.h"
 #include "node/state.h"
 #include "storage/store.h"
 
@@ -32,11 +36,13 @@
 
 static const char HELP[] =
     "Usage: gopmill-node --config FILE [--check]\n"
+    "       gopmill-node devices [--json] [--prove] [--sysfs-root DIR] [--state DIR]\n"
     "\n"
     "Runs media tasks for a gopmill scheduler, each in a sandboxed worker process.\n"
     "\n"
     "  --config FILE  YAML file with the node's options (see gopmill-node(8))\n"
     "  --check        read the configuration, say whether it is right, and end\n"
+    "  devices        say what devices this machine has, and end; see devices --help\n"
     "  --version      print the version\n"
     "  --help         print this\n";
 
@@ -49,39 +55,8 @@ struct node {
     char *node_id;
     char *launcher;
     char *worker;
+    struct gm_device_list devices;
 };
-
-/* Beside the running program, or where an installation has it. */
-static int find_program(const char *name, char **out, struct gm_err *err)
-{
-    char *folder = NULL;
-    int rc = gm_fs_program_dir(&folder, err);
-    if (rc < 0) {
-        return rc;
-    }
-    const char *const places[] = {"", "/../libexec/gopmill"};
-    char *found = NULL;
-    for (size_t i = 0; i < sizeof(places) / sizeof(places[0]) && found == NULL; i++) {
-        char *path = NULL;
-        if (asprintf(&path, "%s%s/%s", folder, places[i], name) < 0) {
-            rc = gm_err_nomem(err);
-            break;
-        }
-        if (access(path, X_OK) == 0) {
-            found = realpath(path, NULL);
-        }
-        free(path);
-    }
-    if (rc == 0 && found == NULL) {
-        rc = gm_err_set(err, GM_E_NOTFOUND, 0, "`%s` is not beside gopmill-node in `%s`", name,
-                        folder);
-    }
-    free(folder);
-    if (rc == 0) {
-        *out = found;
-    }
-    return rc;
-}
 
 static void on_ready(uint32_t slots, void *arg)
 {
@@ -124,10 +99,10 @@ static int prepare(struct node *node, struct gm_err *err)
         rc = gm_grant_key_load(config->grant_key_file, &node->params.grant_key, err);
     }
     if (rc == 0) {
-        rc = find_program("gopmill-launcher", &node->launcher, err);
+        rc = gm_program_find("gopmill-launcher", &node->launcher, err);
     }
     if (rc == 0) {
-        rc = find_program("gopmill-worker", &node->worker, err);
+        rc = gm_program_find("gopmill-worker", &node->worker, err);
     }
     if (rc == 0) {
         rc = gm_state_open(config->state, &node->state, err);
@@ -156,6 +131,39 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* What devices there are, before a worker or thread runs. Takes seconds at worst. */
+static int find_devices(struct node *node, struct gm_err *err)
+{
+    char proofs[4096];
+    const char *mode = node->config.devices;
+    int rc = gm_fs_path(proofs, sizeof(proofs), err, "%s/proofs", node->state.folder);
+    if (rc < 0) {
+        return rc;
+    }
+    const struct gm_devices_params params = {
+        .detect = strcmp(mode, "off") != 0, .prove = strcmp(mode, "prove") == 0, .proofs = proofs};
+    gm_time begin = gm_time_now();
+    rc = gm_devices_find(&params, &node->devices, err);
+    if (rc < 0) {
+        return rc;
+    }
+    gm_log(GM_LOG_INFO, "devices", "count=%zu ms=%" PRId64, node->devices.count,
+           (gm_time_now() - begin) / GM_MS);
+    for (size_t i = 0; i < node->devices.count; i++) {
+        struct gm_device *device = &node->devices.devices[i];
+        if (device->kind != GM_DEVICE_CPU) {
+            (void)gm_device_add_note(&node->devices, device, GM_NOTE_INFO,
+                                     "listed only: tasks run on the processors");
+        }
+        char sentence[1024];
+        char quoted[2048];
+        gm_device_sentence(device, sentence, sizeof(sentence));
+        gm_log(GM_LOG_INFO, "device", "id=%s msg=%s", device->id,
+               gm_log_quote(sentence, quoted, sizeof(quoted)));
+    }
+    return 0;
+}
+
 static int run(struct node *node, struct gm_err *err)
 {
     const struct gm_node_config *config = &node->config;
@@ -164,6 +172,11 @@ static int run(struct node *node, struct gm_err *err)
         return rc;
     }
     raise_descriptor_limit();
+    rc = find_devices(node, err);
+    if (rc < 0) {
+        return rc;
+    }
+    node->params.devices = &node->devices;
     node->params.node_id = config->node_id[0] != '\0' ? config->node_id : node->node_id;
     node->params.hostname = node->hostname;
     node->params.build = BUILD;
@@ -189,6 +202,7 @@ static void fini(struct node *node)
     free(node->node_id);
     free(node->launcher);
     free(node->worker);
+    gm_device_list_fini(&node->devices);
 }
 
 /* -1: go on; else the exit status. */
@@ -236,6 +250,9 @@ int main(int argc, char **argv)
     bool check = false;
     struct node node = {.state.lock = -1};
     struct gm_err err = {.code = GM_OK};
+    if (argc > 1 && strcmp(argv[1], "devices") == 0) {
+        return gm_devices_command(argc - 1, argv + 1);
+    }
     int status = parse(argc, argv, &path, &check);
     if (status >= 0) {
         return status;

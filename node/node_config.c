@@ -32,6 +32,8 @@ const struct gm_option gm_node_options[] = {
     {"log_json", GM_OPT_BOOL, AT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
     {"cpu_flags", GM_OPT_STRING, AT(cpu_flags), "", 0, 0,
      "CPU extensions that media code may use, for tests; empty: all, none: plain C."},
+    {"devices", GM_OPT_STRING, AT(devices), "prove", 0, 0,
+     "At start: prove (find devices and try what they can do), detect (only find them) or off."},
     {NULL, GM_OPT_STRING, 0, NULL, 0, 0, NULL},
 };
 
@@ -56,6 +58,11 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
         return gm_err_set(err, GM_E_CONFIG, 0,
                           "%s: log_level: `%.32s` is none of error, warn, info, debug, trace", name,
                           out->log_level);
+    }
+    if (strcmp(out->devices, "prove") != 0 && strcmp(out->devices, "detect") != 0 &&
+        strcmp(out->devices, "off") != 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0, "%s: devices: `%.32s` is none of prove, detect, off",
+                          name, out->devices);
     }
     return 0;
 }

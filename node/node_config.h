@@ -17,6 +17,7 @@ struct gm_node_config {
     char *log_level;             /* owned */
     bool log_json;
     char *cpu_flags; /* owned */
+    char *devices;   /* owned: prove, detect, off */
 };
 
 #define GM_NODE_WORKER_MEMORY (4ll << 30)

@@ -107,6 +107,61 @@ static int check_spec(const Gm__TaskSpec *spec, struct gm_err *err)
     return check_inputs(spec->n_inputs, spec->inputs, err);
 }
 
+/* Counts and sizes of what is shown to people and kept for each device. */
+static bool is_short(const char *text, size_t max)
+{
+    return strlen(text) <= max;
+}
+
+static bool are_codecs(size_t count, Gm__DeviceCodec *const *list)
+{
+    for (size_t i = 0; i < count && count <= 96; i++) {
+        const Gm__DeviceCodec *c = list[i];
+        if (!is_short(c->api, 15) || !is_short(c->codec, 15) || c->depth < 8 || c->depth > 16 ||
+            (c->chroma != 400 && c->chroma != 420 && c->chroma != 422 && c->chroma != 444)) {
+            return false;
+        }
+    }
+    return count <= 96;
+}
+
+static int check_device(const Gm__Device *d, struct gm_err *err)
+{
+    if (d->id[0] == '\0' || d->capacity == NULL) {
+        return fail(err, "Device", "lacks its id or capacity");
+    }
+    if (!is_short(d->id, 64) || !is_short(d->kind, 16) || !is_short(d->description, 1024) ||
+        !is_short(d->vendor, 64) || !is_short(d->name, 128) || !is_short(d->driver, 64) ||
+        !is_short(d->kernel_driver, 64) || !is_short(d->uuid, 64) ||
+        !is_short(d->render_node, 64) || !is_short(d->decode_state, 16) ||
+        !is_short(d->encode_state, 16)) {
+        return fail(err, "Device", "has too long a text");
+    }
+    if (!are_codecs(d->n_decode, d->decode) || !are_codecs(d->n_encode, d->encode)) {
+        return fail(err, "Device", "has codecs that are none, or too many");
+    }
+    if (d->n_notes > 16 || d->n_proofs > 64 || d->n_features > 32) {
+        return fail(err, "Device", "has too many notes, proofs or features");
+    }
+    for (size_t i = 0; i < d->n_notes; i++) {
+        if (!is_short(d->notes[i]->severity, 8) || !is_short(d->notes[i]->text, 400)) {
+            return fail(err, "DeviceNote", "is too long");
+        }
+    }
+    for (size_t i = 0; i < d->n_proofs; i++) {
+        const Gm__DeviceProof *p = d->proofs[i];
+        if (!is_short(p->api, 15) || !is_short(p->codec, 15) || !is_short(p->text, 256)) {
+            return fail(err, "DeviceProof", "is too long");
+        }
+    }
+    for (size_t i = 0; i < d->n_features; i++) {
+        if (!is_short(d->features[i], 24)) {
+            return fail(err, "Device.features", "is too long");
+        }
+    }
+    return 0;
+}
+
 static int check_hello(const Gm__Hello *hello, struct gm_err *err)
 {
     if (!gm_is_node_id(hello->node_id)) {
@@ -116,8 +171,9 @@ static int check_hello(const Gm__Hello *hello, struct gm_err *err)
         return fail(err, "Hello.devices", "is empty");
     }
     for (size_t i = 0; i < hello->n_devices; i++) {
-        if (hello->devices[i]->id[0] == '\0' || hello->devices[i]->capacity == NULL) {
-            return fail(err, "Device", "lacks its id or capacity");
+        int rc = check_device(hello->devices[i], err);
+        if (rc < 0) {
+            return rc;
         }
     }
     return 0;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/doc_device.h"
 #include "scheduler/metas.h"
 #include "scheduler/report.h"
 
@@ -170,9 +171,14 @@ static json_t *devices_json(const struct gm_node_view *n)
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < n->device_count; i++) {
         const struct gm_device_view *d = &n->devices[i];
-        json_t *j = json_pack("{s:s, s:s, s:o, s:o, s:o}", "id", d->id, "kind", d->kind,
-                              "description", gm_json_string(d->description), "capacity",
-                              capacity_json(&d->capacity), "used", capacity_json(&d->used));
+        json_t *j =
+            json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", gm_json_string(d->id), "kind",
+                      gm_json_string(d->kind), "description", gm_json_string(d->description),
+                      "capacity", capacity_json(&d->capacity), "used", capacity_json(&d->used));
+        if (j != NULL && gm_doc_add_device(j, d->facts) != 0) {
+            json_decref(j);
+            j = NULL;
+        }
         if (j == NULL || json_array_append_new(list, j) != 0) {
             json_decref(list);
             return NULL;

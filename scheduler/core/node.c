@@ -17,6 +17,7 @@ static void devices_fini(struct gm_cnode *node)
         free(node->devices[i].kind);
         free(node->devices[i].description);
         gm_core_chains_fini(&node->devices[i]);
+        gm__device__free_unpacked(node->devices[i].facts, NULL);
     }
     free(node->devices);
     for (size_t i = 0; i < node->note_count; i++) {
@@ -79,6 +80,10 @@ static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
         node->devices[i].kind = gm_mem_strdup(m->devices[i]->kind);
         node->devices[i].description = gm_mem_strdup(m->devices[i]->description);
         gm_core_chains_fill(&node->devices[i], m->devices[i]);
+        node->devices[i].facts = (Gm__Device *)gm_message_dup(&m->devices[i]->base);
+        if (!node->devices[i].facts) {
+            gm_mem_exhausted();
+        }
     }
     node->note_count = m->n_notes < GM_CORE_MAX_DEVICES ? m->n_notes : GM_CORE_MAX_DEVICES;
     node->notes = gm_mem_zalloc(node->note_count * sizeof(char *));

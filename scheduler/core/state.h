@@ -199,6 +199,7 @@ struct gm_cdevice {
     char *description;
     Gm__Chain **chains; /* owned */
     size_t chain_count;
+    Gm__Device *facts; /* as the node told it: decides nothing, is shown */
     struct gm_capacity usable;
     struct gm_capacity used;
     struct gm_capacity floor; /* used when the offer shrank below it: no overcommitment of ours */

@@ -224,6 +224,7 @@ struct gm_device_view {
     const char *id;
     const char *kind;
     const char *description;
+    const Gm__Device *facts;     /* what the node found out about it */
     struct gm_capacity capacity; /* usable now, as the node offers it (whole, leases included) */
     struct gm_capacity used;     /* by leases */
 };

@@ -29,6 +29,7 @@ static int fill_node(const struct gm_cnode *node, struct gm_node_view *out)
         out->devices[i] = (struct gm_device_view){.id = d->id,
                                                   .kind = d->kind,
                                                   .description = d->description,
+                                                  .facts = d->facts,
                                                   .capacity = d->usable,
                                                   .used = d->used};
     }

@@ -1,0 +1,33 @@
+#ifndef GM_MEDIA_PROVE_H
+#define GM_MEDIA_PROVE_H
+
+#include "common/err.h"
+
+/* The proof that one encoder or decoder of a device works: a moving pattern of 256x256 goes
+ * through it, and what comes out is compared. An encoder's stream is decoded in software: every
+ * frame must be there and the picture like what went in (PSNR above 30 dB). A decoder gets a stream
+ * that software encoded and must give the same samples as software decoding. May hang or crash with
+ * the device's driver: for a process of its own with a time limit. Thread: one. */
+struct gm_prove_work { /* borrowed */
+    const char *api;   /* software nvenc nvdec vaapi qsv */
+    const char *codec; /* h264 hevc av1 vp9 */
+    uint32_t depth;    /* 8 or 10 */
+    bool encode;
+    const char *device; /* as libavutil opens it: CUDA's number, a render node; NULL: software */
+};
+
+#define GM_PROVE_FRAMES 10
+#define GM_PROVE_SIDE_PX 256
+#define GM_PROVE_PSNR_CENTI 3000
+
+/* *out_psnr_centi: hundredths of dB against the pattern. Errors: MEDIA_VERIFY what came out is
+ * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed. */
+int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
+                 struct gm_err *err) GM_MUST_CHECK;
+/* Of libavcodec and this build: a proof with others is no proof. */
+void gm_prove_versions(char *out, size_t size);
+/* Whether Quick Sync encodes (decodes) that on the device of a render node: opened and closed
+ * again. There is no other way to ask through libavcodec. */
+bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth, bool encode);
+
+#endif

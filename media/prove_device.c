@@ -1,0 +1,309 @@
+#include "media/prove_device.h"
+
+#include <string.h>
+
+#include <libavutil/hwcontext.h>
+#include <libavutil/opt.h>
+#include <libavutil/pixdesc.h>
+
+#include "media/av.h"
+
+static const struct row {
+    const char *api;
+    enum AVHWDeviceType type;
+    enum AVPixelFormat surface;
+    const char *decoder; /* suffix of a decoder of its own: "h264_cuvid"; NULL: a hwaccel */
+    bool uploads;        /* its encoders are given surfaces */
+} ROWS[] = {
+    {"nvenc", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, NULL, true},
+    {"nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, "cuvid", true},
+    {"vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI, NULL, true},
+    {"qsv", AV_HWDEVICE_TYPE_QSV, AV_PIX_FMT_QSV, "qsv", false},
+};
+
+static const struct row *find_row(const char *api)
+{
+    for (size_t i = 0; i < sizeof(ROWS) / sizeof(ROWS[0]); i++) {
+        if (strcmp(ROWS[i].api, api) == 0) {
+            return &ROWS[i];
+        }
+    }
+    return NULL;
+}
+
+enum AVCodecID gm_prove_codec_id(const char *codec)
+{
+    static const struct {
+        const char *name;
+        enum AVCodecID id;
+    } ids[] = {{"h264", AV_CODEC_ID_H264},
+               {"hevc", AV_CODEC_ID_HEVC},
+               {"av1", AV_CODEC_ID_AV1},
+               {"vp9", AV_CODEC_ID_VP9}};
+    for (size_t i = 0; i < sizeof(ids) / sizeof(ids[0]); i++) {
+        if (strcmp(ids[i].name, codec) == 0) {
+            return ids[i].id;
+        }
+    }
+    return AV_CODEC_ID_NONE;
+}
+
+AVFrame *gm_prove_frame(enum AVPixelFormat format)
+{
+    AVFrame *frame = av_frame_alloc();
+    if (frame == NULL) {
+        return NULL;
+    }
+    frame->format = format;
+    frame->width = frame->height = GM_PROVE_SIDE_PX;
+    if (av_frame_get_buffer(frame, 0) < 0) {
+        av_frame_free(&frame);
+    }
+    return frame;
+}
+
+static int open_device(const struct row *row, const struct gm_prove_work *work, AVBufferRef **out,
+                       struct gm_err *err)
+{
+    AVDictionary *options = NULL;
+    const char *name = work->device;
+    if (row->type == AV_HWDEVICE_TYPE_QSV) {
+        if (av_dict_set(&options, "child_device", name, 0) < 0) {
+            av_dict_free(&options);
+            return gm_err_nomem(err);
+        }
+        name = NULL;
+    }
+    int av = av_hwdevice_ctx_create(out, row->type, name, options, 0);
+    av_dict_free(&options);
+    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the device %s did not open for %s",
+                              work->device, work->api)
+                  : 0;
+}
+
+static enum AVPixelFormat packed_format(uint32_t depth)
+{
+    return depth == 8 ? AV_PIX_FMT_NV12 : AV_PIX_FMT_P010;
+}
+
+static int add_surfaces(AVCodecContext *ctx, const struct row *row, uint32_t depth,
+                        struct gm_err *err)
+{
+    ctx->hw_frames_ctx = av_hwframe_ctx_alloc(ctx->hw_device_ctx);
+    if (ctx->hw_frames_ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    AVHWFramesContext *frames = (AVHWFramesContext *)ctx->hw_frames_ctx->data;
+    frames->format = row->surface;
+    frames->sw_format = packed_format(depth);
+    frames->width = frames->height = GM_PROVE_SIDE_PX;
+    frames->initial_pool_size = 20;
+    int av = av_hwframe_ctx_init(ctx->hw_frames_ctx);
+    ctx->pix_fmt = row->surface;
+    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "no surfaces were to be had") : 0;
+}
+
+int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
+                          struct gm_err *err)
+{
+    char name[40];
+    const struct row *row = find_row(work->api);
+    (void)snprintf(name, sizeof(name), "%s_%s", work->codec, work->api);
+    const AVCodec *codec = row == NULL ? NULL : avcodec_find_encoder_by_name(name);
+    if (codec == NULL) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "this build of FFmpeg has no encoder %s", name);
+    }
+    AVCodecContext *ctx = avcodec_alloc_context3(codec);
+    if (ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    ctx->width = ctx->height = GM_PROVE_SIDE_PX;
+    ctx->time_base = (AVRational){1, 30};
+    ctx->framerate = (AVRational){30, 1};
+    ctx->gop_size = GM_PROVE_FRAMES;
+    ctx->bit_rate = 4000000;
+    ctx->pix_fmt = packed_format(work->depth);
+    int rc = open_device(row, work, &ctx->hw_device_ctx, err);
+    if (rc == 0 && row->uploads) {
+        rc = add_surfaces(ctx, row, work->depth, err);
+    }
+    int av = rc < 0 ? 0 : avcodec_open2(ctx, codec, NULL);
+    if (av < 0) {
+        rc = gm_err_av(err, GM_E_MEDIA, av, "the encoder %s did not open", name);
+    }
+    if (rc < 0) {
+        avcodec_free_context(&ctx);
+        return rc;
+    }
+    *out = ctx;
+    return 0;
+}
+
+/* The device's surfaces, never silently software. */
+static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *formats)
+{
+    for (const enum AVPixelFormat *f = formats; *f != AV_PIX_FMT_NONE; f++) {
+        const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(*f);
+        if (d != NULL && (d->flags & AV_PIX_FMT_FLAG_HWACCEL) != 0 && ctx->hw_device_ctx != NULL &&
+            *f == (enum AVPixelFormat)(intptr_t)ctx->opaque) {
+            return *f;
+        }
+    }
+    return AV_PIX_FMT_NONE;
+}
+
+int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParameters *par,
+                          AVCodecContext **out, struct gm_err *err)
+{
+    char name[40];
+    const struct row *row = find_row(work->api);
+    if (row == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "`%s` is no decoder's interface", work->api);
+    }
+    (void)snprintf(name, sizeof(name), "%s%s%s", work->codec, row->decoder == NULL ? "" : "_",
+                   row->decoder == NULL ? "" : row->decoder);
+    const AVCodec *codec = avcodec_find_decoder_by_name(name);
+    if (codec == NULL) {
+        return gm_err_set(err, GM_E_MEDIA, 0, "this build of FFmpeg has no decoder %s", name);
+    }
+    AVCodecContext *ctx = avcodec_alloc_context3(codec);
+    if (ctx == NULL) {
+        return gm_err_nomem(err);
+    }
+    int av = avcodec_parameters_to_context(ctx, par);
+    ctx->pkt_timebase = (AVRational){1, 30};
+    ctx->opaque = (void *)(intptr_t)row->surface;
+    ctx->get_format = choose;
+    int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the decoder %s refused its stream", name)
+                    : open_device(row, work, &ctx->hw_device_ctx, err);
+    if (rc == 0) {
+        av = avcodec_open2(ctx, codec, NULL);
+        rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the decoder %s did not open", name) : 0;
+    }
+    if (rc < 0) {
+        avcodec_free_context(&ctx);
+        return rc;
+    }
+    *out = ctx;
+    return 0;
+}
+
+/* Samples of one plane from planar to interleaved chroma, or back. 16-bit samples lie in the upper
+ * bits of P010. */
+static void copy_plane(const AVFrame *from, AVFrame *to, int plane, bool to_packed, bool deep)
+{
+    int width = plane == 0 ? GM_PROVE_SIDE_PX : GM_PROVE_SIDE_PX / 2;
+    int step = plane == 0 ? 1 : 2;
+    int start = plane == 2 ? 1 : 0;
+    int packed_plane = plane == 0 ? 0 : 1;
+    for (int y = 0; y < width; y++) { /* square: as many rows as columns */
+        for (int x = 0; x < width; x++) {
+            const AVFrame *packed = to_packed ? to : from;
+            const AVFrame *planar = to_packed ? from : to;
+            uint8_t *p = packed->data[packed_plane] + (ptrdiff_t)y * packed->linesize[packed_plane];
+            uint8_t *q = planar->data[plane] + (ptrdiff_t)y * planar->linesize[plane];
+            if (!deep) {
+                uint8_t *a = p + x * step + start, *b = q + x;
+                *(to_packed ? a : b) = *(to_packed ? b : a);
+            } else {
+                uint16_t *a = (uint16_t *)(void *)p + x * step + start;
+                uint16_t *b = (uint16_t *)(void *)q + x;
+                if (to_packed) {
+                    *a = (uint16_t)(*b << 6);
+                } else {
+                    *b = (uint16_t)(*a >> 6);
+                }
+            }
+        }
+    }
+}
+
+int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **out,
+                    struct gm_err *err)
+{
+    bool deep = frame->format == AV_PIX_FMT_YUV420P10LE;
+    AVFrame *packed = gm_prove_frame(packed_format(deep ? 10 : 8));
+    AVFrame *surface = NULL;
+    int rc = packed == NULL ? gm_err_nomem(err) : 0;
+    for (int plane = 0; rc == 0 && plane < 3; plane++) {
+        copy_plane(frame, packed, plane, true, deep);
+    }
+    if (rc == 0 && ctx->hw_frames_ctx != NULL) {
+        surface = av_frame_alloc();
+        int av = surface == NULL ? AVERROR(ENOMEM)
+                                 : av_hwframe_get_buffer(ctx->hw_frames_ctx, surface, 0);
+        av = av < 0 ? av : av_hwframe_transfer_data(surface, packed, 0);
+        rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "a picture did not get to the device") : 0;
+        av_frame_free(&packed);
+    } else if (rc == 0) {
+        surface = packed;
+        packed = NULL;
+    }
+    if (rc < 0) {
+        av_frame_free(&packed);
+        av_frame_free(&surface);
+        return rc;
+    }
+    surface->pts = frame->pts;
+    *out = surface;
+    return 0;
+}
+
+int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out, struct gm_err *err)
+{
+    enum AVPixelFormat planar = depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
+    AVFrame *memory = av_frame_alloc();
+    AVFrame *result = gm_prove_frame(planar);
+    int rc = memory == NULL || result == NULL ? gm_err_nomem(err) : 0;
+    int av = 0;
+    if (rc == 0 && frame->hw_frames_ctx != NULL) {
+        av = av_hwframe_transfer_data(memory, frame, 0);
+    } else if (rc == 0) {
+        av = av_frame_ref(memory, frame);
+    }
+    if (av < 0) {
+        rc = gm_err_av(err, GM_E_MEDIA, av, "a picture did not come back from the device");
+    }
+    if (rc == 0 && (memory->width != GM_PROVE_SIDE_PX || memory->height != GM_PROVE_SIDE_PX)) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "a picture came out in %dx%d", memory->width,
+                        memory->height);
+    }
+    bool same = rc == 0 && memory->format == planar;
+    if (rc == 0 && !same && memory->format != packed_format(depth)) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "pictures came out as %s",
+                        av_get_pix_fmt_name(memory->format));
+    }
+    if (same && av_frame_copy(result, memory) < 0) {
+        rc = gm_err_nomem(err);
+    }
+    for (int plane = 0; rc == 0 && !same && plane < 3; plane++) {
+        copy_plane(memory, result, plane, false, depth != 8);
+    }
+    av_frame_free(&memory);
+    if (rc < 0) {
+        av_frame_free(&result);
+        return rc;
+    }
+    *out = result;
+    return 0;
+}
+
+bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth, bool encode)
+{
+    const struct gm_prove_work work = {
+        .api = "qsv", .codec = codec, .depth = depth, .encode = encode, .device = node};
+    AVCodecContext *ctx = NULL;
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    struct gm_err ignored;
+    if (par == NULL) {
+        return false;
+    }
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = gm_prove_codec_id(codec);
+    par->width = par->height = GM_PROVE_SIDE_PX;
+    int rc = encode ? gm_prove_open_encoder(&work, &ctx, &ignored)
+                    : gm_prove_open_decoder(&work, par, &ctx, &ignored);
+    avcodec_parameters_free(&par);
+    avcodec_free_context(&ctx);
+    return rc == 0;
+}

@@ -1,0 +1,28 @@
+#ifndef GM_MEDIA_PROVE_DEVICE_H
+#define GM_MEDIA_PROVE_DEVICE_H
+
+#include <libavcodec/avcodec.h>
+
+#include "media/prove.h"
+
+/* The hardware codecs of proofs, through libavcodec. Private to prove*.c. */
+
+/* An encoder of work's api, with its device. ctx owned: avcodec_free_context. hw: frames have to be
+ * uploaded into ctx->hw_frames_ctx. Errors: MEDIA, NOMEM. */
+int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
+                          struct gm_err *err) GM_MUST_CHECK;
+/* A decoder of work's api for a stream with those parameters. */
+int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParameters *par,
+                          AVCodecContext **out, struct gm_err *err) GM_MUST_CHECK;
+/* frame (planar 4:2:0 in memory) as the encoder takes it; *out owned. Errors: MEDIA, NOMEM. */
+int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **out,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* What a decoder gave, as planar 4:2:0 of that depth in memory; *out owned. Errors: MEDIA,
+ * MEDIA_VERIFY a format that was not asked for; NOMEM. */
+int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out,
+                      struct gm_err *err) GM_MUST_CHECK;
+enum AVCodecID gm_prove_codec_id(const char *codec); /* AV_CODEC_ID_NONE: unknown */
+/* An empty frame of the proof's size with memory of its own; NULL: out of memory. */
+AVFrame *gm_prove_frame(enum AVPixelFormat format);
+
+#endif

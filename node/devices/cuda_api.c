@@ -1,0 +1,72 @@
+/* libcuda.so.1 at run time. Prototypes as the CUDA driver API documents them: CUresult and CUdevice
+ * are ints. See: https://docs.nvidia.com/cuda/cuda-driver-api/ */
+#include <dlfcn.h>
+#include <string.h>
+
+#include "node/devices/probe.h"
+
+const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
+{
+    memset(api, 0, sizeof(*api));
+    *out_missing = false;
+    api->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    if (api->library == NULL) {
+        *out_missing = true;
+        return "libcuda.so.1 is missing";
+    }
+    const struct {
+        void *to;
+        const char *name;
+        bool needed;
+    } rows[] = {
+        {&api->init, "cuInit", true},
+        {&api->driver_version, "cuDriverGetVersion", false},
+        {&api->device_count, "cuDeviceGetCount", true},
+        {&api->device_get, "cuDeviceGet", true},
+        {&api->device_name, "cuDeviceGetName", true},
+        {&api->device_pci, "cuDeviceGetPCIBusId", true},
+        {&api->device_memory, "cuDeviceTotalMem_v2", false},
+        {&api->device_attribute, "cuDeviceGetAttribute", true},
+        {&api->device_uuid, "cuDeviceGetUuid", false},
+        {&api->context_create, "cuCtxCreate_v2", true},
+        {&api->context_destroy, "cuCtxDestroy_v2", true},
+        {&api->error_name, "cuGetErrorName", false},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *found = dlsym(api->library, rows[i].name);
+        if (found == NULL && rows[i].needed) {
+            return "libcuda.so.1 lacks functions of CUDA 4.1";
+        }
+        memcpy(rows[i].to, &found, sizeof(found));
+    }
+    return NULL;
+}
+
+const char *gm_cuda_error(const struct gm_cuda_api *api, int code)
+{
+    const char *name = NULL;
+    if (api->error_name != NULL && api->error_name(code, &name) == 0 && name != NULL) {
+        return name;
+    }
+    return "an unknown error";
+}
+
+int gm_cuda_find(const struct gm_cuda_api *api, const char *pci, int *out_code)
+{
+    int count = 0;
+    *out_code = api->init(0);
+    if (*out_code == 0) {
+        *out_code = api->device_count(&count);
+    }
+    for (int i = 0; *out_code == 0 && i < count; i++) {
+        int device = -1;
+        char text[64] = "";
+        char id[16];
+        if (api->device_get(&device, i) == 0 &&
+            api->device_pci(text, (int)sizeof(text) - 1, device) == 0 &&
+            gm_pci_normalize(text, id) && strcmp(id, pci) == 0) {
+            return device;
+        }
+    }
+    return -1;
+}

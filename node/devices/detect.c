@@ -1,0 +1,259 @@
+/* Detection in three steps: files; then libdrm, NVML, CUDA and VA drivers side by side; then, for
+ * each GPU that CUDA knows, its decoder and encoder, and for each Intel GPU Quick Sync. What is
+ * known at the end of a step says which processes the next one starts. */
+#include "node/devices/detect.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "node/devices/helper.h"
+
+#define LIMIT_MS 4000
+#define PARALLEL 8
+#define JOBS_MAX 160
+
+/* A process, and whose fault it is when it fails. */
+struct job {
+    char device[64]; /* "" : of no device in particular */
+    char node[64];
+    char driver[24];
+    char words[48]; /* "NVDEC: the probe of GPU 0000:3b:00.0" is made of it */
+    const char *remedy;
+    bool is_decode, is_encode;
+};
+
+struct detection {
+    const struct gm_detect_params *params;
+    struct gm_device_list *list;
+    struct gm_machine machine;
+    struct job *jobs;          /* JOBS_MAX */
+    struct gm_helper *helpers; /* JOBS_MAX */
+    size_t count;
+};
+
+static struct job *add_job(struct detection *t, const char *program, const char *name,
+                           const char *device)
+{
+    if (t->count >= JOBS_MAX || program == NULL) {
+        return NULL;
+    }
+    struct job *job = &t->jobs[t->count];
+    struct gm_helper *helper = &t->helpers[t->count++];
+    memset(job, 0, sizeof(*job));
+    memset(helper, 0, sizeof(*helper));
+    gm_device_set(job->device, device);
+    gm_device_set(job->words, name);
+    helper->argv[0] = program;
+    helper->argv[1] = name;
+    helper->argv[2] = t->machine.has_nvidia || t->machine.drm_count > 0 ? "--expected" : "--maybe";
+    helper->limit_ms = t->params->limit_ms == 0 ? LIMIT_MS : t->params->limit_ms;
+    if (device[0] != '\0') {
+        helper->argv[3] = "--device";
+        helper->argv[4] = job->device;
+    }
+    return job;
+}
+
+/* Behind --device: the render node, and the VA driver where one is named. */
+static void add_node(struct detection *t, struct job *job, const struct gm_machine_drm *drm,
+                     const char *driver)
+{
+    struct gm_helper *helper = &t->helpers[t->count - 1];
+    gm_device_set(job->node, drm->node);
+    helper->argv[5] = "--node";
+    helper->argv[6] = job->node;
+    if (driver != NULL) {
+        gm_device_set(job->driver, driver);
+        helper->argv[7] = "--driver";
+        helper->argv[8] = job->driver;
+    }
+}
+
+static void note_failure(struct detection *t, const struct job *job, const char *why)
+{
+    struct gm_device *d = job->device[0] == '\0' ? NULL : gm_device_find(t->list, job->device);
+    (void)gm_device_add_note(t->list, d, GM_NOTE_ERROR,
+                             "the probe `%s`%s%s%s%s %s: %s; what it would have found is left out",
+                             job->words, d == NULL ? "" : " of GPU ", d == NULL ? "" : d->id,
+                             job->driver[0] == '\0' ? "" : " with the VA driver ", job->driver, why,
+                             job->remedy);
+    if (d != NULL && job->is_decode && d->decoding == GM_ENGINE_UNKNOWN) {
+        d->decoding = GM_ENGINE_REFUSED;
+    }
+    if (d != NULL && job->is_encode && d->encoding == GM_ENGINE_UNKNOWN) {
+        d->encoding = GM_ENGINE_REFUSED;
+    }
+}
+
+/* The first VA driver of a card that starts and knows codecs speaks for it. */
+static bool is_second_choice(const struct detection *t, const struct job *job)
+{
+    const struct gm_device *d = gm_device_find(t->list, job->device);
+    return job->driver[0] != '\0' && d != NULL && gm_device_has_feature(d, "vaapi") &&
+           d->decode_count + d->encode_count > 0;
+}
+
+static int run_jobs(struct detection *t, struct gm_err *err)
+{
+    int rc = gm_helpers_run(t->helpers, t->count, PARALLEL, err);
+    for (size_t i = 0; i < t->count; i++) {
+        const struct job *job = &t->jobs[i];
+        struct gm_helper *helper = &t->helpers[i];
+        if (rc == 0 && !helper->ok) {
+            note_failure(t, job, helper->why);
+        } else if (rc == 0 && !is_second_choice(t, job)) {
+            struct gm_device *d = gm_device_find(&helper->list, job->device);
+            if (d != NULL && job->driver[0] != '\0' && gm_device_has_feature(d, "vaapi")) {
+                char feature[40];
+                (void)snprintf(feature, sizeof(feature), "va-driver-%s", job->driver);
+                (void)gm_device_add_feature(d, feature);
+            }
+            rc = gm_device_merge(t->list, &helper->list, err);
+        }
+        gm_device_list_fini(&helper->list);
+    }
+    t->count = 0;
+    return rc;
+}
+
+static void add_libraries(struct detection *t)
+{
+    static const struct {
+        const char *name;
+        const char *remedy;
+    } rows[] = {
+        {"drm", "a graphics driver hangs or is broken: look in the kernel log"},
+        {"nvml", "run nvidia-smi by hand; look in the kernel log for NVRM and Xid lines"},
+        {"cuda", "run nvidia-smi by hand; look in the kernel log for NVRM and Xid lines"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct job *job = add_job(t, t->params->probe, rows[i].name, "");
+        if (job != NULL) {
+            job->remedy = rows[i].remedy;
+        }
+    }
+}
+
+static void add_vaapi(struct detection *t)
+{
+    const char *own = getenv("LIBVA_DRIVER_NAME");
+    bool chosen = own != NULL && own[0] != '\0';
+    for (size_t i = 0; i < t->machine.drm_count; i++) {
+        const struct gm_machine_drm *drm = &t->machine.drm[i];
+        size_t drivers = chosen || drm->driver_count == 0 ? 1 : drm->driver_count;
+        for (size_t k = 0; drm->usable && k < drivers; k++) {
+            struct job *job = add_job(t, t->params->probe, "vaapi", drm->id);
+            if (job == NULL) {
+                return;
+            }
+            job->is_decode = job->is_encode = true;
+            job->remedy = "run vainfo by hand with the same driver; another one may fit this card";
+            add_node(t, job, drm, chosen || drm->driver_count == 0 ? NULL : drm->drivers[k]);
+        }
+    }
+}
+
+static bool has_cuda(const struct gm_device *d)
+{
+    for (size_t i = 0; i < d->feature_count; i++) {
+        if (strncmp(d->features[i], "cuda-", 5) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_engines(struct detection *t)
+{
+    static const char remedy[] = "run nvidia-smi by hand; look in the kernel log for NVRM and Xid "
+                                 "lines";
+    for (size_t i = 0; i < t->list->count; i++) {
+        const struct gm_device *d = &t->list->devices[i];
+        if (d->kind != GM_DEVICE_NVIDIA || !has_cuda(d)) {
+            continue;
+        }
+        struct job *job = add_job(t, t->params->probe, "nvdec", d->id);
+        if (job != NULL) {
+            job->is_decode = true;
+            job->remedy = remedy;
+        }
+        job = add_job(t, t->params->probe, "nvenc", d->id);
+        if (job != NULL) {
+            job->is_encode = true;
+            job->remedy = remedy;
+        }
+    }
+    for (size_t i = 0; i < t->machine.drm_count; i++) {
+        const struct gm_machine_drm *drm = &t->machine.drm[i];
+        struct job *job =
+            drm->usable && drm->intel ? add_job(t, t->params->prove, "qsv", drm->id) : NULL;
+        if (job != NULL) {
+            job->remedy = "Quick Sync is left alone, VAAPI does its work";
+            add_node(t, job, drm, NULL);
+        }
+    }
+}
+
+/* What several probes together say. */
+static void conclude(struct detection *t)
+{
+    bool any_cuda = false;
+    for (size_t i = 0; i < t->list->count; i++) {
+        any_cuda = any_cuda || has_cuda(&t->list->devices[i]);
+    }
+    const char *visible = getenv("CUDA_VISIBLE_DEVICES");
+    for (size_t i = 0; any_cuda && i < t->list->count; i++) {
+        struct gm_device *d = &t->list->devices[i];
+        if (d->kind != GM_DEVICE_NVIDIA || has_cuda(d)) {
+            continue;
+        }
+        if (visible != NULL) {
+            (void)gm_device_add_note(t->list, d, GM_NOTE_INFO,
+                                     "GPU %s is kept from us by CUDA_VISIBLE_DEVICES=%.100s", d->id,
+                                     visible);
+        } else {
+            (void)gm_device_add_note(t->list, d, GM_NOTE_WARN,
+                                     "GPU %s is known to the driver and not to CUDA: it has failed "
+                                     "or is kept back: look in the kernel log for Xid lines, and "
+                                     "whether MIG or another container has it",
+                                     d->id);
+        }
+    }
+    gm_device_sort(t->list);
+}
+
+int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out, struct gm_err *err)
+{
+    const char *root = params->root == NULL ? "" : params->root;
+    bool fixture = root[0] != '\0';
+    struct detection t = {.params = params,
+                          .list = out,
+                          .jobs = calloc(JOBS_MAX, sizeof(struct job)),
+                          .helpers = calloc(JOBS_MAX, sizeof(struct gm_helper))};
+    int rc = t.jobs == NULL || t.helpers == NULL ? gm_err_nomem(err) : 0;
+    if (rc == 0) {
+        rc = gm_machine_cpu(root, params->cpu_milli, params->memory_bytes, out, err);
+    }
+    if (rc == 0) {
+        rc = gm_machine_scan(root, params->user, out, &t.machine, err);
+    }
+    if (rc == 0) {
+        rc = gm_machine_nvidia(root, fixture, out, &t.machine, err);
+    }
+    if (rc == 0 && !fixture && params->probe != NULL) {
+        add_libraries(&t);
+        add_vaapi(&t);
+        rc = run_jobs(&t, err);
+        if (rc == 0) {
+            add_engines(&t);
+            rc = run_jobs(&t, err);
+        }
+    }
+    if (rc == 0) {
+        conclude(&t);
+    }
+    free(t.jobs);
+    free(t.helpers);
+    return rc;
+}

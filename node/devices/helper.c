@@ -1,0 +1,234 @@
+#include "node/devices/helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/time.h"
+
+#define PARALLEL_MAX 16
+#define PATIENCE_MS 300 /* for a killed process to go */
+
+struct running {
+    struct gm_helper *helper; /* borrowed; NULL: free */
+    pid_t pid;
+    int fd; /* -1: its end was read */
+    struct gm_buf in;
+    gm_time deadline;
+    bool killed;
+};
+
+/* In the new process, between fork and exec: only async-signal-safe calls. */
+static _Noreturn void become(const struct gm_helper *helper, pid_t parent, int out)
+{
+    sigset_t none;
+    const struct rlimit no_core = {0, 0};
+    sigemptyset(&none);
+    int null = open("/dev/null", O_RDWR);
+    if (null < 0 || setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
+        getppid() != parent || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        setrlimit(RLIMIT_CORE, &no_core) != 0) {
+        _exit(126);
+    }
+    if (out == GM_HELPER_RESULT) {
+        if (fcntl(out, F_SETFD, 0) != 0) {
+            _exit(126);
+        }
+    } else if (dup2(out, GM_HELPER_RESULT) < 0) {
+        _exit(126);
+    }
+    if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+        dup2(null, STDERR_FILENO) < 0 || close_range(GM_HELPER_RESULT + 1, ~0u, 0) != 0 ||
+        signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
+        _exit(126);
+    }
+    execv(helper->argv[0], (char *const *)(uintptr_t)helper->argv);
+    _exit(127);
+}
+
+static int start(struct running *r, struct gm_helper *helper, struct gm_err *err)
+{
+    int fds[2];
+    if (pipe2(fds, O_CLOEXEC) != 0) {
+        return gm_err_sys(err, errno, "could not make a pipe");
+    }
+    pid_t parent = getpid();
+    pid_t pid = fork();
+    if (pid < 0) {
+        int saved = errno;
+        close(fds[0]);
+        close(fds[1]);
+        return gm_err_sys(err, saved, "could not start %s", helper->argv[0]);
+    }
+    if (pid == 0) {
+        become(helper, parent, fds[1]);
+    }
+    close(fds[1]);
+    *r = (struct running){.helper = helper,
+                          .pid = pid,
+                          .fd = fds[0],
+                          .deadline = gm_time_now() + (gm_time)helper->limit_ms * GM_MS};
+    return 0;
+}
+
+static void end_reading(struct running *r)
+{
+    close(r->fd);
+    r->fd = -1;
+}
+
+static void kill_it(struct running *r, const char *why)
+{
+    (void)snprintf(r->helper->why, sizeof(r->helper->why), "%s", why);
+    (void)kill(-r->pid, SIGKILL);
+    (void)kill(r->pid, SIGKILL);
+    r->killed = true;
+    r->deadline = gm_time_now() + PATIENCE_MS * GM_MS;
+    if (r->fd >= 0) {
+        end_reading(r);
+    }
+}
+
+static void read_some(struct running *r)
+{
+    uint8_t data[16384];
+    ssize_t n = read(r->fd, data, sizeof(data));
+    if (n > 0) {
+        gm_buf_add(&r->in, data, (size_t)n);
+        if (r->in.size > GM_PROBE_RESULT_MAX) {
+            kill_it(r, "answered with too much");
+        }
+    } else if (n == 0 || errno != EINTR) {
+        end_reading(r);
+    }
+}
+
+/* It has ended: status is wait(2)'s. */
+static void conclude(struct running *r, int status)
+{
+    struct gm_helper *h = r->helper;
+    struct gm_err err = {.code = GM_OK};
+    if (r->killed) {
+        /* why is said */
+    } else if (WIFSIGNALED(status)) {
+        (void)snprintf(h->why, sizeof(h->why), "crashed (signal %d)", WTERMSIG(status));
+    } else if (WEXITSTATUS(status) != 0) {
+        (void)snprintf(h->why, sizeof(h->why), "ended with status %d", WEXITSTATUS(status));
+    } else if (gm_buf_check(&r->in, &err) < 0 ||
+               gm_device_list_decode(r->in.data, r->in.size, &h->list, &err) < 0) {
+        gm_device_list_fini(&h->list);
+        (void)snprintf(h->why, sizeof(h->why), "gave no answer that is one: %.120s", err.text);
+    } else {
+        h->ok = true;
+    }
+    gm_buf_fini(&r->in);
+    r->helper = NULL;
+}
+
+/* Looks after one process; false when its place is free. */
+static bool turn(struct running *r)
+{
+    int status = 0;
+    gm_time now = gm_time_now();
+    if (r->fd < 0 && waitpid(r->pid, &status, WNOHANG) == r->pid) {
+        conclude(r, status);
+        return false;
+    }
+    if (now < r->deadline) {
+        return true;
+    }
+    if (!r->killed) {
+        char why[96];
+        (void)snprintf(why, sizeof(why), "did not end within %u ms and was killed",
+                       r->helper->limit_ms);
+        kill_it(r, why);
+        return true;
+    }
+    /* It sits in the kernel and can't be killed: it is left behind. */
+    (void)snprintf(r->helper->why, sizeof(r->helper->why),
+                   "hangs in the kernel and can't be killed (process %ld)", (long)r->pid);
+    gm_buf_fini(&r->in);
+    r->helper = NULL;
+    return false;
+}
+
+static void wait_some(struct running *runs, size_t places)
+{
+    struct pollfd fds[PARALLEL_MAX];
+    nfds_t n = 0;
+    bool ending = false;
+    struct running *of[PARALLEL_MAX];
+    gm_time next = INT64_MAX;
+    for (size_t i = 0; i < places; i++) {
+        if (runs[i].helper == NULL) {
+            continue;
+        }
+        next = runs[i].deadline < next ? runs[i].deadline : next;
+        if (runs[i].fd >= 0) {
+            of[n] = &runs[i];
+            fds[n++] = (struct pollfd){.fd = runs[i].fd, .events = POLLIN};
+        } else {
+            ending = true;
+        }
+    }
+    gm_time left = (next - gm_time_now()) / GM_MS + 1;
+    int wait = left < 0 ? 0 : left > 1000 ? 1000 : (int)left;
+    if (poll(fds, n, ending && wait > 2 ? 2 : wait) <= 0) {
+        return;
+    }
+    for (nfds_t i = 0; i < n; i++) {
+        if (fds[i].revents != 0) {
+            read_some(of[i]);
+        }
+    }
+}
+
+int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel, struct gm_err *err)
+{
+    struct running runs[PARALLEL_MAX];
+    size_t places = parallel < 1 ? 1 : parallel > PARALLEL_MAX ? PARALLEL_MAX : parallel;
+    size_t next = 0, busy = 0;
+    int rc = 0;
+    memset(runs, 0, sizeof(runs));
+    while (next < count || busy > 0) {
+        busy = 0;
+        for (size_t i = 0; i < places; i++) {
+            if (runs[i].helper != NULL && !turn(&runs[i])) {
+                runs[i].helper = NULL;
+            }
+            if (runs[i].helper == NULL && next < count && rc == 0) {
+                rc = start(&runs[i], &helpers[next++], err);
+            }
+            busy += runs[i].helper != NULL ? 1 : 0;
+        }
+        if (rc < 0) {
+            next = count;
+        }
+        if (busy > 0) {
+            wait_some(runs, places);
+        }
+    }
+    return rc;
+}
+
+int gm_helper_answer(const struct gm_device_list *list)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    struct gm_err err;
+    int rc = gm_device_list_encode(list, &data, &size, &err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(GM_HELPER_RESULT, data, size, &err);
+    }
+    free(data);
+    return rc == 0 ? 0 : 1;
+}

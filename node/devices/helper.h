@@ -1,0 +1,30 @@
+#ifndef GM_NODE_DEVICES_HELPER_H
+#define GM_NODE_DEVICES_HELPER_H
+
+#include "node/devices/device.h"
+
+/* Work in processes of their own, because drivers hang and crash: each is started with its argv,
+ * writes an encoded device list to descriptor 3, and is killed at its time limit. Nothing of the
+ * parent but its environment is given on. Thread: one, and no other may wait for children. */
+#define GM_HELPER_ARGS 16
+#define GM_HELPER_RESULT 3 /* the descriptor */
+
+struct gm_helper {
+    const char *argv[GM_HELPER_ARGS]; /* borrowed; argv[0] the program's path; NULL at the end */
+    uint32_t limit_ms;
+    /* Set by gm_helpers_run: */
+    bool ok;
+    char why[160];              /* not ok: "crashed (signal 11)" */
+    struct gm_device_list list; /* ok: what it found; gm_device_list_fini */
+};
+
+/* Runs all, at most `parallel` at a time, in order. A helper that fails is no error: its `why` says
+ * it. Takes about as long as the limits of those that hang. Errors: NOMEM, SYS (no process can be
+ * started at all). */
+int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel,
+                   struct gm_err *err) GM_MUST_CHECK;
+
+/* The child's side: writes the list to descriptor 3. Returns the exit status. */
+int gm_helper_answer(const struct gm_device_list *list);
+
+#endif

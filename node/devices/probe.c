@@ -1,0 +1,18 @@
+#include "node/devices/probe.h"
+
+#include <string.h>
+
+gm_probe_fn gm_probe_find(const char *name)
+{
+    static const struct {
+        const char *name;
+        gm_probe_fn run;
+    } rows[] = {{"nvml", gm_probe_nvml},   {"cuda", gm_probe_cuda}, {"nvdec", gm_probe_nvdec},
+                {"nvenc", gm_probe_nvenc}, {"drm", gm_probe_drm},   {"vaapi", gm_probe_vaapi}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (strcmp(rows[i].name, name) == 0) {
+            return rows[i].run;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,272 @@
+/* One render node through one VA driver: profiles, entry points, attributes.
+ * See: https://intel.github.io/libva/ */
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <va/va.h>
+
+#include "node/devices/probe.h"
+
+#define PROFILES_MAX 128
+#define ENTRYPOINTS_MAX 64
+
+struct va {
+    VADisplay (*display_drm)(int fd);
+    VAStatus (*initialize)(VADisplay, int *major, int *minor);
+    VAStatus (*terminate)(VADisplay);
+    const char *(*vendor)(VADisplay);
+    const char *(*error)(VAStatus);
+    int (*max_profiles)(VADisplay);
+    int (*max_entrypoints)(VADisplay);
+    VAStatus (*profiles)(VADisplay, VAProfile *, int *count);
+    VAStatus (*entrypoints)(VADisplay, VAProfile, VAEntrypoint *, int *count);
+    VAStatus (*attributes)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count);
+};
+
+static bool load(struct va *va)
+{
+    void *core = dlopen("libva.so.2", RTLD_NOW | RTLD_GLOBAL);
+    void *drm = core == NULL ? NULL : dlopen("libva-drm.so.2", RTLD_NOW | RTLD_LOCAL);
+    if (drm == NULL) {
+        return false;
+    }
+    const struct {
+        void *library;
+        void *to;
+        const char *name;
+    } rows[] = {
+        {drm, &va->display_drm, "vaGetDisplayDRM"},
+        {core, &va->initialize, "vaInitialize"},
+        {core, &va->terminate, "vaTerminate"},
+        {core, &va->vendor, "vaQueryVendorString"},
+        {core, &va->error, "vaErrorStr"},
+        {core, &va->max_profiles, "vaMaxNumProfiles"},
+        {core, &va->max_entrypoints, "vaMaxNumEntrypoints"},
+        {core, &va->profiles, "vaQueryConfigProfiles"},
+        {core, &va->entrypoints, "vaQueryConfigEntrypoints"},
+        {core, &va->attributes, "vaGetConfigAttributes"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *found = dlsym(rows[i].library, rows[i].name);
+        if (found == NULL) {
+            return false;
+        }
+        memcpy(rows[i].to, &found, sizeof(found));
+    }
+    return true;
+}
+
+static const char *codec_of(VAProfile profile)
+{
+    switch (profile) {
+    case VAProfileH264ConstrainedBaseline:
+    case VAProfileH264Main:
+    case VAProfileH264High:
+        return "h264";
+    case VAProfileHEVCMain:
+    case VAProfileHEVCMain10:
+    case VAProfileHEVCMain12:
+    case VAProfileHEVCMain422_10:
+    case VAProfileHEVCMain444:
+    case VAProfileHEVCMain444_10:
+        return "hevc";
+    case VAProfileAV1Profile0:
+    case VAProfileAV1Profile1:
+        return "av1";
+    case VAProfileVP9Profile0:
+    case VAProfileVP9Profile1:
+    case VAProfileVP9Profile2:
+    case VAProfileVP9Profile3:
+        return "vp9";
+    case VAProfileVP8Version0_3:
+        return "vp8";
+    case VAProfileMPEG2Simple:
+    case VAProfileMPEG2Main:
+        return "mpeg2";
+    case VAProfileVC1Simple:
+    case VAProfileVC1Main:
+    case VAProfileVC1Advanced:
+        return "vc1";
+    case VAProfileJPEGBaseline:
+        return "mjpeg";
+    default:
+        return NULL;
+    }
+}
+
+static const struct {
+    uint32_t bit, chroma, depth;
+} FORMATS[] = {
+    {VA_RT_FORMAT_YUV420, 420, 8},     {VA_RT_FORMAT_YUV420_10, 420, 10},
+    {VA_RT_FORMAT_YUV420_12, 420, 12}, {VA_RT_FORMAT_YUV422, 422, 8},
+    {VA_RT_FORMAT_YUV422_10, 422, 10}, {VA_RT_FORMAT_YUV422_12, 422, 12},
+    {VA_RT_FORMAT_YUV444, 444, 8},     {VA_RT_FORMAT_YUV444_10, 444, 10},
+    {VA_RT_FORMAT_YUV444_12, 444, 12}, {VA_RT_FORMAT_YUV400, 400, 8},
+};
+
+/* Some drivers list every format for each profile: what the profile can't hold is left out. */
+static bool holds(VAProfile profile, uint32_t chroma, uint32_t depth)
+{
+    switch (profile) {
+    case VAProfileHEVCMain10:
+    case VAProfileVP9Profile2:
+    case VAProfileAV1Profile0:
+        return chroma == 420 && depth <= (profile == VAProfileVP9Profile2 ? 12u : 10u);
+    case VAProfileHEVCMain12:
+        return chroma == 420;
+    case VAProfileHEVCMain422_10:
+        return chroma <= 422 && depth <= 10;
+    case VAProfileHEVCMain444:
+    case VAProfileVP9Profile1:
+        return depth == 8;
+    case VAProfileHEVCMain444_10:
+    case VAProfileAV1Profile1:
+        return depth <= 10;
+    case VAProfileVP9Profile3:
+        return true;
+    case VAProfileJPEGBaseline:
+        return depth == 8;
+    default:
+        return chroma == 420 && depth == 8;
+    }
+}
+
+static uint32_t value_of(const VAConfigAttrib *attribute)
+{
+    return attribute->value == VA_ATTRIB_NOT_SUPPORTED ? 0 : attribute->value;
+}
+
+static void add_entrypoint(const struct va *va, VADisplay display, VAProfile profile,
+                           VAEntrypoint entry, struct gm_device *d)
+{
+    bool encode = entry == VAEntrypointEncSlice || entry == VAEntrypointEncSliceLP ||
+                  entry == VAEntrypointEncPicture;
+    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, 0},
+                          {VAConfigAttribMaxPictureWidth, 0},
+                          {VAConfigAttribMaxPictureHeight, 0},
+                          {VAConfigAttribEncMaxRefFrames, 0},
+                          {VAConfigAttribRateControl, 0}};
+    if ((!encode && entry != VAEntrypointVLD) ||
+        va->attributes(display, profile, entry, a, 5) != VA_STATUS_SUCCESS) {
+        return;
+    }
+    for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
+        if ((value_of(&a[0]) & FORMATS[i].bit) == 0 ||
+            !holds(profile, FORMATS[i].chroma, FORMATS[i].depth)) {
+            continue;
+        }
+        struct gm_device_codec c = {.api = "vaapi",
+                                    .chroma = FORMATS[i].chroma,
+                                    .depth = FORMATS[i].depth,
+                                    .max_width_px = value_of(&a[1]),
+                                    .max_height_px = value_of(&a[2]),
+                                    .b_frames = encode && value_of(&a[3]) >> 16 != 0};
+        gm_device_set(c.codec, codec_of(profile));
+        (void)gm_device_add_codec(d, encode, &c);
+    }
+    static const struct {
+        uint32_t bit;
+        const char *feature;
+    } rates[] = {{VA_RC_CQP, "vaapi-cqp"},
+                 {VA_RC_CBR, "vaapi-cbr"},
+                 {VA_RC_VBR, "vaapi-vbr"},
+                 {VA_RC_ICQ, "vaapi-icq"},
+                 {VA_RC_QVBR, "vaapi-qvbr"}};
+    for (size_t i = 0; encode && i < sizeof(rates) / sizeof(rates[0]); i++) {
+        if ((value_of(&a[4]) & rates[i].bit) != 0) {
+            (void)gm_device_add_feature(d, rates[i].feature);
+        }
+    }
+    if (entry == VAEntrypointEncSliceLP) {
+        (void)gm_device_add_feature(d, "vaapi-low-power");
+    }
+}
+
+static void ask(const struct va *va, VADisplay display, struct gm_device *d)
+{
+    VAProfile profiles[PROFILES_MAX];
+    VAEntrypoint entries[ENTRYPOINTS_MAX];
+    int count = 0;
+    if (va->max_profiles(display) > PROFILES_MAX ||
+        va->max_entrypoints(display) > ENTRYPOINTS_MAX ||
+        va->profiles(display, profiles, &count) != VA_STATUS_SUCCESS) {
+        return;
+    }
+    for (int i = 0; i < count && i < PROFILES_MAX; i++) {
+        int entry_count = 0;
+        if (codec_of(profiles[i]) == NULL ||
+            va->entrypoints(display, profiles[i], entries, &entry_count) != VA_STATUS_SUCCESS) {
+            continue;
+        }
+        for (int k = 0; k < entry_count && k < ENTRYPOINTS_MAX; k++) {
+            add_entrypoint(va, display, profiles[i], entries[k], d);
+        }
+    }
+}
+
+static void use_display(const struct va *va, VADisplay display, const struct gm_probe_params *p,
+                        struct gm_device_list *out, struct gm_device *d)
+{
+    int major = 0, minor = 0;
+    VAStatus status = va->initialize(display, &major, &minor);
+    if (status != VA_STATUS_SUCCESS) {
+        d->encoding = d->decoding = GM_ENGINE_REFUSED;
+        (void)gm_device_add_note(
+            out, d, GM_NOTE_WARN,
+            "VAAPI: the driver %s does not start on %s: %s: another one may fit "
+            "this card (LIBVA_DRIVER_NAME; vainfo says more)",
+            p->driver == NULL ? "that libva chose" : p->driver, p->node, va->error(status));
+        return;
+    }
+    const char *vendor = va->vendor(display);
+    gm_device_set(d->driver, vendor == NULL ? "" : vendor);
+    (void)gm_device_add_feature(d, "vaapi");
+    ask(va, display, d);
+    d->decoding = d->decode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
+    d->encoding = d->encode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
+    (void)va->terminate(display);
+}
+
+int gm_probe_vaapi(const struct gm_probe_params *params, struct gm_device_list *out,
+                   struct gm_err *err)
+{
+    struct va va;
+    struct gm_device *d = NULL;
+    int rc = gm_device_get(out, params->device, GM_DEVICE_DRM, &d, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!load(&va)) {
+        d->encoding = d->decoding = GM_ENGINE_MISSING;
+        (void)gm_device_add_note(out, d, GM_NOTE_WARN,
+                                 "VAAPI: libva.so.2 is missing: install the packages libva2 and "
+                                 "libva-drm2");
+        return 0;
+    }
+    if (params->driver != NULL && setenv("LIBVA_DRIVER_NAME", params->driver, 1) != 0) {
+        return gm_err_nomem(err);
+    }
+    int fd = open(params->node, O_RDWR | O_CLOEXEC);
+    if (fd < 0) {
+        d->encoding = d->decoding = GM_ENGINE_REFUSED;
+        (void)gm_device_add_note(out, d, GM_NOTE_WARN, "VAAPI: %s can't be opened: %s",
+                                 params->node, strerror(errno));
+        return 0;
+    }
+    gm_device_set(d->render_node, params->node);
+    VADisplay display = va.display_drm(fd);
+    if (display == NULL) {
+        d->encoding = d->decoding = GM_ENGINE_REFUSED;
+        (void)gm_device_add_note(out, d, GM_NOTE_WARN, "VAAPI: %s is no device that libva knows",
+                                 params->node);
+    } else {
+        use_display(&va, display, params, out, d);
+    }
+    (void)close(fd);
+    return 0;
+}

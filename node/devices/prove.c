@@ -1,0 +1,334 @@
+/* The file is one ProofFile message. An entry's key is what the proof depends on: the work, the
+ * driver with its version, the libraries. */
+#include "node/devices/prove.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/time.h"
+#include "node/devices/helper.h"
+#include "proto/envelope.h"
+
+#define FILE_MAX (1u << 20)
+#define LIMIT_MS 20000
+#define WORK_MAX 512
+
+struct work {
+    size_t device; /* index in the list */
+    struct gm_device_proof proof;
+    char depth[8];
+    char key[400];
+    const char *driver; /* of VAAPI; borrowed from the device; NULL: libva chooses */
+};
+
+struct proving {
+    struct gm_device_list *list;
+    const struct gm_prove_params *params;
+    char versions[128];
+    Gm__ProofFile *file; /* owned; NULL: none */
+    struct work *work;   /* WORK_MAX */
+    size_t count;
+};
+
+static int load(const char *path, Gm__ProofFile **out, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    ProtobufCMessage *msg = NULL;
+    int rc = gm_fs_read(path, FILE_MAX, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_message_decode(&gm__proof_file__descriptor, data, size, FILE_MAX, &msg, err);
+    }
+    free(data);
+    if (rc == 0) {
+        *out = (Gm__ProofFile *)msg;
+    }
+    return rc;
+}
+
+static bool is_absent(const struct gm_err *err)
+{
+    return err->code == GM_E_SYS && err->native == ENOENT;
+}
+
+static const char *va_driver(const struct gm_device *d)
+{
+    for (size_t i = 0; i < d->feature_count; i++) {
+        if (strncmp(d->features[i], "va-driver-", 10) == 0) {
+            return d->features[i] + 10;
+        }
+    }
+    return NULL;
+}
+
+static bool is_known(const char *codec)
+{
+    return strcmp(codec, "h264") == 0 || strcmp(codec, "hevc") == 0 || strcmp(codec, "av1") == 0 ||
+           strcmp(codec, "vp9") == 0;
+}
+
+static void add_work(struct proving *p, size_t index, bool encode)
+{
+    const struct gm_device *d = &p->list->devices[index];
+    size_t count = encode ? d->encode_count : d->decode_count;
+    for (size_t i = 0; i < count && p->count < WORK_MAX; i++) {
+        const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
+        /* Software's decoder is tried with each encoder. */
+        bool other = strcmp(c->api, "software") == 0 && !encode;
+        if (other || c->chroma != 420 || (c->depth != 8 && c->depth != 10) || !is_known(c->codec)) {
+            continue;
+        }
+        struct work *w = &p->work[p->count++];
+        memset(w, 0, sizeof(*w));
+        w->device = index;
+        w->proof.encode = encode;
+        w->proof.depth = c->depth;
+        gm_device_set(w->proof.api, c->api);
+        gm_device_set(w->proof.codec, c->codec);
+        w->driver = va_driver(d);
+        (void)snprintf(w->depth, sizeof(w->depth), "%u", c->depth);
+        (void)snprintf(w->key, sizeof(w->key), "%s|%s|%s|%s|%s %s %s %u", d->name, d->kernel_driver,
+                       d->driver, p->versions, encode ? "encode" : "decode", c->api, c->codec,
+                       c->depth);
+    }
+}
+
+static bool find_proof(const struct proving *p, const struct work *w, struct gm_device_proof *out)
+{
+    const char *id = p->list->devices[w->device].id;
+    for (size_t i = 0; p->file != NULL && i < p->file->n_entries; i++) {
+        const Gm__ProofEntry *e = p->file->entries[i];
+        if (e->proof != NULL && e->proof->passed && strcmp(e->device, id) == 0 &&
+            strcmp(e->key, w->key) == 0) {
+            gm_proof_from_message(e->proof, out);
+            return true;
+        }
+    }
+    return false;
+}
+
+static void fill_helper(const struct proving *p, const struct work *w, struct gm_helper *h)
+{
+    const struct gm_device *d = &p->list->devices[w->device];
+    const char *const args[] = {p->params->program,
+                                w->proof.encode ? "encode" : "decode",
+                                "--device",
+                                d->id,
+                                "--api",
+                                w->proof.api,
+                                "--codec",
+                                w->proof.codec,
+                                "--depth",
+                                w->depth};
+    size_t n = sizeof(args) / sizeof(args[0]);
+    memset(h, 0, sizeof(*h));
+    memcpy(h->argv, args, sizeof(args));
+    if (d->render_node[0] != '\0') {
+        h->argv[n++] = "--node";
+        h->argv[n++] = d->render_node;
+    }
+    if (w->driver != NULL && strcmp(w->proof.api, "vaapi") == 0) {
+        h->argv[n++] = "--driver";
+        h->argv[n++] = w->driver;
+    }
+    h->limit_ms = p->params->limit_ms == 0 ? LIMIT_MS : p->params->limit_ms;
+}
+
+/* What came of one try. */
+static void take(struct proving *p, struct work *w, const struct gm_helper *h)
+{
+    const struct gm_device *d = gm_device_find(&h->list, p->list->devices[w->device].id);
+    struct gm_device_proof *proof = &w->proof;
+    if (!h->ok) {
+        gm_device_set(proof->text, h->why);
+    } else if (d == NULL || d->proof_count != 1 || d->proofs[0].depth != proof->depth ||
+               d->proofs[0].encode != proof->encode || strcmp(d->proofs[0].api, proof->api) != 0 ||
+               strcmp(d->proofs[0].codec, proof->codec) != 0) {
+        gm_device_set(proof->text, "the answer is about something else");
+    } else {
+        *proof = d->proofs[0];
+    }
+    proof->proved_unix_ms = gm_time_unix_ms();
+}
+
+static int try_all(struct proving *p, struct gm_err *err)
+{
+    struct gm_helper *helpers = calloc(p->count + 1, sizeof(*helpers));
+    size_t *of = calloc(p->count + 1, sizeof(*of));
+    size_t n = 0;
+    int rc = helpers == NULL || of == NULL ? gm_err_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < p->count; i++) {
+        struct work *w = &p->work[i];
+        if (p->params->again || !find_proof(p, w, &w->proof)) {
+            fill_helper(p, w, &helpers[n]);
+            of[n++] = i;
+        }
+    }
+    if (rc == 0) {
+        rc = gm_helpers_run(helpers, n, p->params->parallel == 0 ? 2 : p->params->parallel, err);
+    }
+    for (size_t i = 0; i < n; i++) {
+        if (rc == 0) {
+            take(p, &p->work[of[i]], &helpers[i]);
+        }
+        gm_device_list_fini(&helpers[i].list);
+    }
+    for (size_t i = 0; rc == 0 && i < p->count; i++) {
+        (void)gm_device_add_proof(&p->list->devices[p->work[i].device], &p->work[i].proof);
+    }
+    free(helpers);
+    free(of);
+    return rc;
+}
+
+static int save(const char *path, Gm__ProofFile *file, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_message_encode(&file->base, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_fs_write_atomic(path, data, size, err);
+    }
+    free(data);
+    return rc;
+}
+
+static bool was_tried(const struct proving *p, const Gm__ProofEntry *e)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (strcmp(p->work[i].key, e->key) == 0 &&
+            strcmp(p->list->devices[p->work[i].device].id, e->device) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Is the device there, with other work than e's? Then e is of another driver or build. */
+static bool is_stale(const struct proving *p, const Gm__ProofEntry *e)
+{
+    for (size_t i = 0; i < p->count; i++) {
+        if (strcmp(p->list->devices[p->work[i].device].id, e->device) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* This run's proofs, and those of devices that it did not see. */
+static int store(struct proving *p, struct gm_err *err)
+{
+    Gm__ProofFile file = GM__PROOF_FILE__INIT;
+    size_t old = p->file == NULL ? 0 : p->file->n_entries;
+    Gm__ProofEntry *entries = calloc(p->count + 1, sizeof(*entries));
+    Gm__DeviceProof *proofs = calloc(p->count + 1, sizeof(*proofs));
+    Gm__ProofEntry **list = calloc(p->count + old + 1, sizeof(*list));
+    int rc = entries == NULL || proofs == NULL || list == NULL ? gm_err_nomem(err) : 0;
+    for (size_t i = 0; rc == 0 && i < p->count; i++) {
+        struct work *w = &p->work[i];
+        if (!w->proof.passed) {
+            continue;
+        }
+        gm__proof_entry__init(&entries[i]);
+        gm_proof_to_message(&w->proof, &proofs[i]);
+        entries[i].device = p->list->devices[w->device].id;
+        entries[i].key = w->key;
+        entries[i].proof = &proofs[i];
+        list[file.n_entries++] = &entries[i];
+    }
+    for (size_t i = 0; rc == 0 && i < old && i < 4096; i++) {
+        if (!was_tried(p, p->file->entries[i]) && !is_stale(p, p->file->entries[i])) {
+            list[file.n_entries++] = p->file->entries[i];
+        }
+    }
+    file.entries = list;
+    if (rc == 0) {
+        rc = save(p->params->file, &file, err);
+    }
+    free(entries);
+    free(proofs);
+    free(list);
+    return rc;
+}
+
+/* The libraries that proofs are made with; "" with a note: they can't be asked. */
+static int ask_versions(struct proving *p, struct gm_err *err)
+{
+    struct gm_helper h = {.argv = {p->params->program, "versions"}, .limit_ms = LIMIT_MS};
+    int rc = gm_helpers_run(&h, 1, 1, err);
+    if (rc == 0 && h.ok) {
+        gm_device_set(p->versions, h.list.versions);
+        gm_device_set(p->list->versions, h.list.versions);
+    } else if (rc == 0) {
+        (void)gm_device_add_note(p->list, NULL, GM_NOTE_ERROR,
+                                 "gopmill-prove %s: is gopmill wholly "
+                                 "installed?",
+                                 h.why);
+    }
+    gm_device_list_fini(&h.list);
+    return rc;
+}
+
+int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, struct gm_err *err)
+{
+    struct proving p = {.list = list, .params = params};
+    struct gm_err own = {.code = GM_OK};
+    p.work = calloc(WORK_MAX, sizeof(*p.work));
+    int rc = p.work == NULL ? gm_err_nomem(err) : ask_versions(&p, err);
+    bool works = rc == 0 && p.versions[0] != '\0';
+    if (works && params->file != NULL && load(params->file, &p.file, &own) < 0 &&
+        !is_absent(&own)) {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
+                                 "the file of proofs is not used, all is tried again: %.200s",
+                                 own.text);
+    }
+    for (size_t i = 0; works && i < list->count; i++) {
+        if (list->devices[i].kind != GM_DEVICE_CPU || params->software) {
+            add_work(&p, i, true);
+            add_work(&p, i, false);
+        }
+    }
+    if (works) {
+        rc = try_all(&p, err);
+    }
+    if (works && rc == 0 && params->file != NULL && store(&p, &own) < 0) {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_WARN, "proofs could not be kept: %.200s",
+                                 own.text);
+    }
+    if (p.file != NULL) {
+        gm__proof_file__free_unpacked(p.file, NULL);
+    }
+    free(p.work);
+    gm_device_sort(list);
+    return rc;
+}
+
+int gm_prove_forget(const char *file, const char *device, struct gm_err *err)
+{
+    Gm__ProofFile *all = NULL;
+    struct gm_err own = {.code = GM_OK};
+    if (load(file, &all, &own) < 0) {
+        if (is_absent(&own)) {
+            return 0;
+        }
+        *err = own;
+        return -(int)own.code;
+    }
+    size_t kept = 0;
+    for (size_t i = 0; i < all->n_entries; i++) {
+        Gm__ProofEntry *e = all->entries[i];
+        if (strcmp(e->device, device) == 0) {
+            gm__proof_entry__free_unpacked(e, NULL);
+        } else {
+            all->entries[kept++] = e;
+        }
+    }
+    bool changed = kept != all->n_entries;
+    all->n_entries = kept;
+    int rc = changed ? save(file, all, err) : 0;
+    gm__proof_file__free_unpacked(all, NULL);
+    return rc;
+}

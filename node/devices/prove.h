@@ -1,0 +1,28 @@
+#ifndef GM_NODE_DEVICES_PROVE_H
+#define GM_NODE_DEVICES_PROVE_H
+
+#include "node/devices/device.h"
+
+/* Proofs: what a device says it encodes and decodes, tried (media/prove.h), each try in a process
+ * of its own with a time limit. A proof that passed holds as long as device, driver and libraries
+ * are the same, and is kept in a file; a failed one is always tried again. Thread: as helper.h. */
+struct gm_prove_params { /* borrowed */
+    const char *program; /* path of gopmill-prove */
+    const char *file;    /* of proofs, made when missing; NULL: none is kept */
+    bool again;          /* try also what the file has proven */
+    bool software;       /* the cpu too */
+    uint32_t limit_ms;   /* of one try; 0: 20000 */
+    size_t parallel;     /* 0: 2 */
+};
+
+/* Adds a proof to each device of the list for each codec it says it has (4:2:0, 8 and 10 bits,
+ * H.264, HEVC, AV1, VP9), from the file or by trying. What failed is a proof that did not pass.
+ * A file that can't be read or written costs its use, and a note. Errors: NOMEM, SYS. */
+int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
+             struct gm_err *err) GM_MUST_CHECK;
+
+/* The device failed at work: its proofs in the file hold no longer. A file that is missing is fine.
+ * Errors: NOMEM, SYS, PROTO. */
+int gm_prove_forget(const char *file, const char *device, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

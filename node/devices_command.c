@@ -1,0 +1,187 @@
+#include "node/devices_command.h"
+
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "common/fs.h"
+#include "node/capacity.h"
+#include "node/devices/prove.h"
+#include "node/program.h"
+
+#define EXIT_USAGE 2
+
+static const char HELP[] =
+    "Usage: gopmill-node devices [--json] [--prove] [--sysfs-root DIR] [--state DIR]\n"
+    "\n"
+    "Says what devices this machine has to decode and encode with, and what to do about those "
+    "that\n"
+    "could be of more use.\n"
+    "\n"
+    "  --json            one JSON document\n"
+    "  --prove           try every encoder and decoder; exit 1 when one fails\n"
+    "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
+    "  --state DIR       a node's state folder: use and keep its proofs\n"
+    "  --help            this text\n";
+
+static void find_or_note(const char *name, char **out, struct gm_device_list *list)
+{
+    struct gm_err err;
+    if (gm_program_find(name, out, &err) < 0) {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_ERROR, "%s", err.text);
+    }
+}
+
+int gm_devices_find(const struct gm_devices_params *params, struct gm_device_list *out,
+                    struct gm_err *err)
+{
+    const char *root = params->root == NULL ? "" : params->root;
+    bool fixture = root[0] != '\0';
+    struct gm_capacity capacity = {0, 0};
+    char *probe = NULL, *prove = NULL;
+    int rc = gm_capacity_detect(root, fixture ? gm_machine_threads(root) : 0, &capacity, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (!fixture && params->detect) {
+        find_or_note("gopmill-probe", &probe, out);
+        find_or_note("gopmill-prove", &prove, out);
+    }
+    const struct gm_detect_params detect = {.root = root,
+                                            .probe = probe,
+                                            .prove = prove,
+                                            .cpu_milli = capacity.cpu_milli,
+                                            .memory_bytes = capacity.memory_bytes};
+    const struct gm_prove_params proving = {.program = prove,
+                                            .file = params->proofs,
+                                            .again = params->again,
+                                            .software = params->software,
+                                            .parallel = capacity.cpu_milli / 1000};
+    rc = params->detect ? gm_detect(&detect, out, err)
+                        : gm_machine_cpu(root, capacity.cpu_milli, capacity.memory_bytes, out, err);
+    /* Without devices beside the processor there is nothing to prove at a node's start. */
+    if (rc == 0 && params->prove && prove != NULL && (params->software || out->count > 1)) {
+        rc = gm_prove(out, &proving, err);
+    }
+    free(probe);
+    free(prove);
+    return rc;
+}
+
+static bool all_passed(const struct gm_device_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t k = 0; k < list->devices[i].proof_count; k++) {
+            if (!list->devices[i].proofs[k].passed) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static int print(const struct gm_device_list *list, bool json, struct gm_err *err)
+{
+    struct gm_buf out = {0};
+    if (json) {
+        gm_device_list_json(list, &out);
+    } else {
+        gm_device_list_text(list, &out);
+    }
+    int rc = gm_buf_check(&out, err);
+    if (rc == 0 && (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)) {
+        rc = gm_err_set(err, GM_E_SYS, 0, "could not write to stdout");
+    }
+    gm_buf_fini(&out);
+    return rc;
+}
+
+struct options {
+    bool json, prove;
+    const char *root, *state;
+};
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct options *out)
+{
+    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
+                                          {"prove", no_argument, NULL, 'p'},
+                                          {"sysfs-root", required_argument, NULL, 'r'},
+                                          {"state", required_argument, NULL, 's'},
+                                          {"help", no_argument, NULL, 'h'},
+                                          {NULL, 0, NULL, 0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 'j':
+            out->json = true;
+            break;
+        case 'p':
+            out->prove = true;
+            break;
+        case 'r':
+            out->root = optarg;
+            break;
+        case 's':
+            out->state = optarg;
+            break;
+        case 'h':
+            fputs(HELP, stdout);
+            return 0;
+        default:
+            fputs(HELP, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    if (optind != argc) {
+        fprintf(stderr, "gopmill-node devices: unexpected argument `%s`\n\n%s", argv[optind], HELP);
+        return EXIT_USAGE;
+    }
+    if (out->root != NULL && out->prove) {
+        fputs("gopmill-node devices: --prove needs the devices themselves, not --sysfs-root\n",
+              stderr);
+        return EXIT_USAGE;
+    }
+    struct stat st;
+    const char *folder = out->root != NULL ? out->root : out->state;
+    if (folder != NULL && (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))) {
+        fprintf(stderr, "gopmill-node devices: `%s` is not a folder\n", folder);
+        return EXIT_USAGE;
+    }
+    return -1;
+}
+
+int gm_devices_command(int argc, char **argv)
+{
+    struct options options = {0};
+    struct gm_device_list list = {0};
+    struct gm_err err = {.code = GM_OK};
+    char proofs[4096];
+    int status = parse(argc, argv, &options);
+    if (status >= 0) {
+        return status;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    int rc = gm_fs_path(proofs, sizeof(proofs), &err, "%s/proofs",
+                        options.state == NULL ? "" : options.state);
+    const struct gm_devices_params params = {.root = options.root,
+                                             .detect = true,
+                                             .prove = options.prove,
+                                             .software = options.prove,
+                                             .proofs = options.state == NULL ? NULL : proofs};
+    if (rc == 0) {
+        rc = gm_devices_find(&params, &list, &err);
+    }
+    if (rc == 0) {
+        rc = print(&list, options.json, &err);
+    }
+    if (rc < 0) {
+        fprintf(stderr, "gopmill-node devices: %s\n", err.text);
+    }
+    status = rc < 0 || !all_passed(&list) ? 1 : 0;
+    gm_device_list_fini(&list);
+    return status;
+}

@@ -1,0 +1,208 @@
+/* gopmill-prove: tries one encoder or decoder of one device, in a process of its own because
+ * drivers hang and crash. The answer, an encoded ProbeResult (proto/wire.proto), goes to
+ * descriptor 3. */
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/av.h"
+#include "media/prove.h"
+#include "node/devices/helper.h"
+#include "node/devices/probe.h"
+
+#define EXIT_USAGE 2
+
+static const char HELP[] =
+    "Usage: gopmill-prove encode|decode --device ID --api API --codec CODEC --depth N\n"
+    "                     [--node /dev/dri/renderDN] [--driver NAME]\n"
+    "       gopmill-prove qsv --device ID --node /dev/dri/renderDN\n"
+    "       gopmill-prove versions\n"
+    "\n"
+    "Tries one encoder or decoder of one device; asks what Quick Sync opens; or names the\n"
+    "libraries. The answer goes to descriptor 3, or with --text to the standard output.\n"
+    "Started by gopmill-node; not for people: see `gopmill devices --prove`.\n"
+    "\n"
+    "  --api API      software, nvenc, nvdec, vaapi or qsv\n"
+    "  --codec CODEC  h264, hevc, av1 or vp9\n"
+    "  --depth N      8 or 10\n"
+    "  --text         for people\n"
+    "  --version      print the version\n"
+    "  --help         print this\n";
+
+struct prove_args {
+    const char *what, *device, *node, *driver;
+    struct gm_prove_work work;
+    bool text;
+};
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct prove_args *out)
+{
+    static const struct option known[] = {
+        {"device", required_argument, NULL, 'd'}, {"node", required_argument, NULL, 'n'},
+        {"driver", required_argument, NULL, 'r'}, {"api", required_argument, NULL, 'a'},
+        {"codec", required_argument, NULL, 'c'},  {"depth", required_argument, NULL, 'b'},
+        {"expected", no_argument, NULL, 'e'},     {"maybe", no_argument, NULL, 'e'},
+        {"text", no_argument, NULL, 't'},         {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
+    int c;
+    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
+        switch (c) {
+        case 'd':
+            out->device = optarg;
+            break;
+        case 'n':
+            out->node = optarg;
+            break;
+        case 'r':
+            out->driver = optarg;
+            break;
+        case 'a':
+            out->work.api = optarg;
+            break;
+        case 'c':
+            out->work.codec = optarg;
+            break;
+        case 'b':
+            out->work.depth = strcmp(optarg, "8") == 0 ? 8 : strcmp(optarg, "10") == 0 ? 10 : 0;
+            break;
+        case 'e': /* the node tells it to all */
+            break;
+        case 't':
+            out->text = true;
+            break;
+        case 'h':
+            fputs(HELP, stdout);
+            return 0;
+        case 'v':
+            puts("gopmill-prove " GOPMILL_VERSION);
+            return 0;
+        default:
+            fputs(HELP, stderr);
+            return EXIT_USAGE;
+        }
+    }
+    out->what = optind + 1 == argc ? argv[optind] : "";
+    return -1;
+}
+
+static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
+{
+    static const char *const codecs[] = {"h264", "hevc", "av1", "vp9"};
+    struct gm_device *d = NULL;
+    int rc = gm_device_get(list, a->device, GM_DEVICE_DRM, &d, err);
+    for (int i = 0; rc == 0 && i < 16; i++) {
+        struct gm_device_codec c = {.api = "qsv", .chroma = 420, .depth = (i & 1) != 0 ? 10 : 8};
+        bool encode = (i & 2) != 0;
+        gm_device_set(c.codec, codecs[i / 4]);
+        if (gm_prove_qsv_opens(a->node, c.codec, c.depth, encode)) {
+            (void)gm_device_add_codec(d, encode, &c);
+        }
+    }
+    return rc;
+}
+
+/* libavutil's name of the device: CUDA counts, render nodes have names. */
+static int name_device(struct prove_args *a, char *out, size_t size, struct gm_err *err)
+{
+    bool cuda = strcmp(a->work.api, "nvenc") == 0 || strcmp(a->work.api, "nvdec") == 0;
+    if (!cuda) {
+        a->work.device = a->node;
+        return 0;
+    }
+    struct gm_cuda_api api;
+    bool missing = false;
+    int code = 0;
+    const char *wrong = gm_cuda_load(&api, &missing);
+    int number = wrong == NULL ? gm_cuda_find(&api, a->device, &code) : -1;
+    if (wrong != NULL || number < 0) {
+        return gm_err_set(err, GM_E_MEDIA, code, "CUDA has no GPU %.32s: %s", a->device,
+                          wrong != NULL ? wrong
+                          : code != 0   ? gm_cuda_error(&api, code)
+                                        : "it is not in its list");
+    }
+    (void)snprintf(out, size, "%d", number);
+    a->work.device = out;
+    return 0;
+}
+
+/* A proof that fails is an answer, not an error. */
+static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
+{
+    struct gm_device *d = NULL;
+    struct gm_device_proof proof = {.depth = a->work.depth, .encode = a->work.encode};
+    struct gm_err why = {.code = GM_OK};
+    char name[16];
+    enum gm_device_kind kind = strcmp(a->device, "cpu") == 0        ? GM_DEVICE_CPU
+                               : strncmp(a->work.api, "nv", 2) == 0 ? GM_DEVICE_NVIDIA
+                                                                    : GM_DEVICE_DRM;
+    int rc = gm_device_get(list, a->device, kind, &d, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (a->driver != NULL && setenv("LIBVA_DRIVER_NAME", a->driver, 1) != 0) {
+        return gm_err_nomem(err);
+    }
+    gm_device_set(proof.api, a->work.api);
+    gm_device_set(proof.codec, a->work.codec);
+    int proven = name_device(a, name, sizeof(name), &why);
+    if (proven == 0) {
+        proven = gm_prove_run(&a->work, &proof.psnr_centi, &why);
+    }
+    proof.passed = proven == 0;
+    if (proven < 0) {
+        gm_device_set(proof.text, why.text);
+    }
+    (void)gm_device_add_proof(d, &proof);
+    return 0;
+}
+
+static int print(const struct gm_device_list *list)
+{
+    struct gm_buf out = {0};
+    struct gm_err err;
+    gm_device_list_text(list, &out);
+    int rc = gm_buf_check(&out, &err);
+    if (rc == 0 && out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) {
+        rc = -1;
+    }
+    gm_buf_fini(&out);
+    return rc < 0 || puts(list->versions) < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
+
+int main(int argc, char **argv)
+{
+    struct prove_args a = {.work = {.api = "", .codec = ""}};
+    struct gm_device_list list = {0};
+    struct gm_err err = {.code = GM_OK};
+    int status = parse(argc, argv, &a);
+    if (status >= 0) {
+        return status;
+    }
+    bool versions = strcmp(a.what, "versions") == 0;
+    bool qsv = strcmp(a.what, "qsv") == 0;
+    a.work.encode = strcmp(a.what, "encode") == 0;
+    bool run = a.work.encode || strcmp(a.what, "decode") == 0;
+    if ((!versions && a.device == NULL) || (qsv && a.node == NULL) || (!versions && !qsv && !run) ||
+        (run && (a.work.codec[0] == '\0' || a.work.api[0] == '\0' || a.work.depth == 0))) {
+        fputs(HELP, stderr);
+        return EXIT_USAGE;
+    }
+    if (!a.text && fcntl(GM_HELPER_RESULT, F_GETFD) < 0) {
+        fputs("gopmill-prove: no descriptor 3 for the answer; --text prints it\n", stderr);
+        return EXIT_USAGE;
+    }
+    gm_av_init();
+    int rc = versions ? 0 : qsv ? ask_qsv(&a, &list, &err) : prove(&a, &list, &err);
+    gm_prove_versions(list.versions, sizeof(list.versions));
+    status = rc < 0 ? 1 : a.text ? print(&list) : gm_helper_answer(&list);
+    if (rc < 0) {
+        fprintf(stderr, "gopmill-prove: %s\n", err.text);
+    }
+    gm_device_list_fini(&list);
+    /* Exit handlers of drivers may crash after the answer is out. */
+    _exit(status);
+}

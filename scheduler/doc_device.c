@@ -1,0 +1,98 @@
+#include "scheduler/doc_device.h"
+
+#include "scheduler/metas.h"
+
+static int append(json_t *list, json_t *member)
+{
+    return member == NULL ? -1 : json_array_append_new(list, member);
+}
+
+static json_t *codecs_json(size_t count, Gm__DeviceCodec *const *codecs)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < count; i++) {
+        const Gm__DeviceCodec *c = codecs[i];
+        json_t *j = json_pack("{s:o, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b}", "api",
+                              gm_json_string(c->api), "codec", gm_json_string(c->codec), "chroma",
+                              (json_int_t)c->chroma, "depth", (json_int_t)c->depth, "min_width",
+                              (json_int_t)c->min_width, "min_height", (json_int_t)c->min_height,
+                              "max_width", (json_int_t)c->max_width, "max_height",
+                              (json_int_t)c->max_height, "engines", (json_int_t)c->engines,
+                              "sessions", (json_int_t)c->sessions, "b_frames", (int)c->b_frames);
+        if (append(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *proofs_json(const Gm__Device *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < d->n_proofs; i++) {
+        const Gm__DeviceProof *p = d->proofs[i];
+        json_t *j = json_pack(
+            "{s:o, s:o, s:I, s:b, s:b, s:f, s:o, s:o}", "api", gm_json_string(p->api), "codec",
+            gm_json_string(p->codec), "depth", (json_int_t)p->depth, "encode", (int)p->encode,
+            "passed", (int)p->passed, "psnr", p->psnr_centi / 100.0, "text",
+            gm_json_string(p->text), "proved_at", gm_json_time(p->proved_unix_ms));
+        if (append(list, j) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *notes_json(const Gm__Device *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < d->n_notes; i++) {
+        const Gm__DeviceNote *n = d->notes[i];
+        if (append(list, json_pack("{s:o, s:o}", "severity", gm_json_string(n->severity), "text",
+                                   gm_json_string(n->text))) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+static json_t *features_json(const Gm__Device *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < d->n_features; i++) {
+        if (append(list, gm_json_string(d->features[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
+int gm_doc_add_device(json_t *object, const Gm__Device *d)
+{
+    const struct {
+        const char *name;
+        const char *text;
+    } texts[] = {{"vendor", d->vendor},
+                 {"name", d->name},
+                 {"driver", d->driver},
+                 {"kernel_driver", d->kernel_driver},
+                 {"uuid", d->uuid},
+                 {"render_node", d->render_node},
+                 {"decode_state", d->decode_state},
+                 {"encode_state", d->encode_state}};
+    int bad = 0;
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        bad |= json_object_set_new(object, texts[i].name, gm_json_string(texts[i].text));
+    }
+    bad |= json_object_set_new(object, "memory_bytes", json_integer((json_int_t)d->memory_bytes));
+    bad |= json_object_set_new(object, "features", features_json(d));
+    bad |= json_object_set_new(object, "decode", codecs_json(d->n_decode, d->decode));
+    bad |= json_object_set_new(object, "encode", codecs_json(d->n_encode, d->encode));
+    bad |= json_object_set_new(object, "proofs", proofs_json(d));
+    bad |= json_object_set_new(object, "notes", notes_json(d));
+    return bad == 0 ? 0 : -1;
+}

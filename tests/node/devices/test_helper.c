@@ -1,0 +1,138 @@
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/time.h"
+#include "node/devices/helper.h"
+
+/* This program is its own helper: "test_helper WHAT". */
+static int be_helper(const char *what)
+{
+    struct gm_device_list list = {0};
+    char rubbish[4096];
+    if (strcmp(what, "answer") == 0) {
+        gm_device_set(list.versions, "v1");
+        (void)gm_device_add_note(&list, NULL, GM_NOTE_INFO, "hello");
+        return gm_helper_answer(&list);
+    }
+    if (strcmp(what, "hang") == 0) {
+        for (;;) {
+            pause();
+        }
+    }
+    if (strcmp(what, "crash") == 0) {
+        raise(SIGSEGV);
+    }
+    if (strcmp(what, "rubbish") == 0) {
+        return write(GM_HELPER_RESULT, "rubbish", 7) == 7 ? 0 : 1;
+    }
+    if (strcmp(what, "flood") == 0) {
+        memset(rubbish, 'x', sizeof(rubbish));
+        while (write(GM_HELPER_RESULT, rubbish, sizeof(rubbish)) > 0) {
+        }
+        return 1;
+    }
+    if (strcmp(what, "hang-after-answer") == 0) {
+        (void)gm_helper_answer(&list);
+        close(GM_HELPER_RESULT);
+        for (;;) {
+            pause();
+        }
+    }
+    if (strcmp(what, "descriptors") == 0) { /* nothing but 0 to 3 came along */
+        for (int fd = 4; fd < 256; fd++) {
+            if (lseek(fd, 0, SEEK_CUR) >= 0) {
+                return 9;
+            }
+        }
+        return gm_helper_answer(&list);
+    }
+    return 3;
+}
+
+static struct gm_helper helper(const char *self, const char *what, uint32_t limit_ms)
+{
+    return (struct gm_helper){.argv = {self, what}, .limit_ms = limit_ms};
+}
+
+static void run_one(const char *what, uint32_t limit_ms, struct gm_helper *out)
+{
+    struct gm_err err;
+    *out = helper("/proc/self/exe", what, limit_ms);
+    assert_int_equal(gm_helpers_run(out, 1, 1, &err), 0);
+}
+
+static void answer_comes_back(void **state)
+{
+    struct gm_helper h;
+    (void)state;
+    run_one("answer", 20000, &h);
+    assert_true(h.ok);
+    assert_string_equal(h.list.versions, "v1");
+    assert_string_equal(h.list.notes[0].text, "hello");
+    gm_device_list_fini(&h.list);
+    run_one("descriptors", 20000, &h);
+    assert_true(h.ok);
+    gm_device_list_fini(&h.list);
+}
+
+static void failures_say_what_happened(void **state)
+{
+    struct gm_helper h;
+    (void)state;
+    run_one("crash", 20000, &h);
+    assert_false(h.ok);
+    assert_non_null(strstr(h.why, "signal 11"));
+    run_one("unknown", 20000, &h);
+    assert_false(h.ok);
+    assert_string_equal(h.why, "ended with status 3");
+    run_one("rubbish", 20000, &h);
+    assert_false(h.ok);
+    assert_non_null(strstr(h.why, "gave no answer that is one"));
+    run_one("flood", 20000, &h);
+    assert_false(h.ok);
+    assert_string_equal(h.why, "answered with too much");
+    assert_int_equal(h.list.count, 0);
+    h = helper("/no/such/program", "x", 20000);
+    struct gm_err err;
+    assert_int_equal(gm_helpers_run(&h, 1, 1, &err), 0);
+    assert_string_equal(h.why, "ended with status 127");
+}
+
+static void hanging_helper_costs_its_own_result_only(void **state)
+{
+    const char *self = "/proc/self/exe";
+    struct gm_helper h[4] = {helper(self, "hang", 50), helper(self, "answer", 20000),
+                             helper(self, "hang-after-answer", 50), helper(self, "answer", 20000)};
+    struct gm_err err;
+    (void)state;
+    gm_time begin = gm_time_now();
+    assert_int_equal(gm_helpers_run(h, 4, 2, &err), 0);
+    assert_true(gm_time_now() - begin < 19 * GM_SEC); /* far below the others' limit */
+    assert_string_equal(h[0].why, "did not end within 50 ms and was killed");
+    assert_string_equal(h[2].why, "did not end within 50 ms and was killed");
+    assert_true(h[1].ok && h[3].ok);
+    for (int i = 0; i < 4; i++) {
+        gm_device_list_fini(&h[i].list);
+    }
+    assert_int_equal(gm_helpers_run(h, 0, 2, &err), 0);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return be_helper(argv[1]);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(answer_comes_back),
+        cmocka_unit_test(failures_say_what_happened),
+        cmocka_unit_test(hanging_helper_costs_its_own_result_only),
+    };
+    return cmocka_run_group_tests_name("node/devices/helper", tests, NULL, NULL);
+}

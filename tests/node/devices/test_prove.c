@@ -1,0 +1,238 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "common/fs.h"
+#include "node/devices/helper.h"
+#include "node/devices/prove.h"
+
+#define TRIES "GM_TEST_TRIES"       /* a file: a line a try */
+#define VERSIONS "GM_TEST_VERSIONS" /* what the prover's libraries are */
+#define BROKEN "GM_TEST_BROKEN"     /* a codec whose proof fails */
+
+/* This program is its own prover. */
+static int be_prover(int argc, char **argv)
+{
+    struct gm_device_list list = {0};
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    gm_device_set(list.versions, getenv(VERSIONS));
+    if (strcmp(argv[1], "versions") == 0) {
+        return gm_helper_answer(&list);
+    }
+    if (argc < 10 || strcmp(argv[2], "--device") != 0 || strcmp(argv[4], "--api") != 0 ||
+        strcmp(argv[6], "--codec") != 0 || strcmp(argv[8], "--depth") != 0) {
+        return 2;
+    }
+    FILE *tries = fopen(getenv(TRIES), "a");
+    if (tries == NULL || fprintf(tries, "%s %s\n", argv[1], argv[7]) < 0 || fclose(tries) != 0) {
+        return 2;
+    }
+    struct gm_device_proof proof = {.depth = (uint32_t)atoi(argv[9]),
+                                    .encode = strcmp(argv[1], "encode") == 0,
+                                    .psnr_centi = 4000};
+    gm_device_set(proof.api, argv[5]);
+    gm_device_set(proof.codec, argv[7]);
+    if (strcmp(argv[7], "vp9") == 0) { /* its driver crashes */
+        abort();
+    }
+    proof.passed = strcmp(argv[7], getenv(BROKEN)) != 0;
+    gm_device_set(proof.text, proof.passed ? "" : "only 3 pictures of 10 came out");
+    if (gm_device_get(&list, argv[3], GM_DEVICE_NVIDIA, &d, &err) < 0) {
+        return 1;
+    }
+    (void)gm_device_add_proof(d, &proof);
+    return gm_helper_answer(&list);
+}
+
+struct fixture {
+    char folder[64], file[96], tries[96];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    assert_non_null(f);
+    snprintf(f->folder, sizeof(f->folder), "/tmp/gm-prove-XXXXXX");
+    assert_non_null(mkdtemp(f->folder));
+    snprintf(f->file, sizeof(f->file), "%s/proofs", f->folder);
+    snprintf(f->tries, sizeof(f->tries), "%s/tries", f->folder);
+    setenv(TRIES, f->tries, 1);
+    setenv(VERSIONS, "lib-1", 1);
+    setenv(BROKEN, "", 1);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err err;
+    assert_int_equal(gm_fs_remove_tree(f->folder, &err), 0);
+    free(f);
+    return 0;
+}
+
+static void make_list(struct gm_device_list *list, const char *driver)
+{
+    static const char *const codecs[] = {"h264", "hevc", "vp9", "vp8"};
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    memset(list, 0, sizeof(*list));
+    assert_int_equal(gm_device_get(list, "cpu", GM_DEVICE_CPU, &d, &err), 0);
+    struct gm_device_codec c = {.api = "software", .codec = "h264", .chroma = 420, .depth = 8};
+    assert_true(gm_device_add_codec(d, true, &c));
+    assert_true(gm_device_add_codec(d, false, &c));
+    assert_int_equal(gm_device_get(list, "0000:3b:00.0", GM_DEVICE_NVIDIA, &d, &err), 0);
+    gm_device_set(d->driver, driver);
+    gm_device_set(c.api, "nvdec");
+    for (size_t i = 0; i < 4; i++) { /* vp8, 4:4:4 and 12 bits are not proven */
+        gm_device_set(c.codec, codecs[i]);
+        assert_true(gm_device_add_codec(d, false, &c));
+    }
+    c = (struct gm_device_codec){.api = "nvdec", .codec = "hevc", .chroma = 444, .depth = 8};
+    assert_true(gm_device_add_codec(d, false, &c));
+    c = (struct gm_device_codec){.api = "nvdec", .codec = "hevc", .chroma = 420, .depth = 12};
+    assert_true(gm_device_add_codec(d, false, &c));
+}
+
+/* Tries made so far, and the file of them gone. */
+static int count_tries(const struct fixture *f)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    struct gm_err err;
+    int count = 0;
+    if (gm_fs_read(f->tries, 65536, &data, &size, &err) == 0) {
+        for (size_t i = 0; i < size; i++) {
+            count += data[i] == '\n' ? 1 : 0;
+        }
+        assert_int_equal(unlink(f->tries), 0);
+    }
+    free(data);
+    return count;
+}
+
+static void prove(const struct fixture *f, const char *driver, bool software, bool again,
+                  struct gm_device_list *list)
+{
+    const struct gm_prove_params params = {
+        .program = "/proc/self/exe", .file = f->file, .software = software, .again = again};
+    struct gm_err err;
+    make_list(list, driver);
+    assert_int_equal(gm_prove(list, &params, &err), 0);
+}
+
+static void proofs_are_kept_and_failures_tried_again(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    setenv(BROKEN, "hevc", 1);
+    prove(f, "1.0", false, false, &list);
+    assert_int_equal(count_tries(f), 3); /* h264, hevc, vp9 */
+    const struct gm_device *d = gm_device_find(&list, "0000:3b:00.0");
+    assert_int_equal(d->proof_count, 3);
+    assert_true(d->proofs[0].passed);
+    assert_int_equal(d->proofs[0].psnr_centi, 4000);
+    assert_string_equal(d->proofs[1].codec, "hevc");
+    assert_false(d->proofs[1].passed);
+    assert_string_equal(d->proofs[1].text, "only 3 pictures of 10 came out");
+    assert_false(d->proofs[2].passed);
+    assert_non_null(strstr(d->proofs[2].text, "crashed (signal 6)"));
+    assert_int_equal(gm_device_find(&list, "cpu")->proof_count, 0);
+    gm_device_list_fini(&list);
+    setenv(BROKEN, "", 1);
+    prove(f, "1.0", false, false, &list);
+    assert_int_equal(count_tries(f), 2); /* those that failed */
+    assert_int_equal(gm_device_find(&list, "0000:3b:00.0")->proof_count, 3);
+    assert_true(gm_device_find(&list, "0000:3b:00.0")->proofs[0].passed);
+    gm_device_list_fini(&list);
+    prove(f, "1.0", false, true, &list);
+    assert_int_equal(count_tries(f), 3); /* asked for again */
+    gm_device_list_fini(&list);
+}
+
+static void other_driver_or_library_is_proven_anew(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    prove(f, "1.0", true, false, &list);
+    assert_int_equal(count_tries(f), 4); /* and the cpu's encoder */
+    assert_int_equal(gm_device_find(&list, "cpu")->proof_count, 1);
+    gm_device_list_fini(&list);
+    prove(f, "1.1", false, false, &list);
+    assert_int_equal(count_tries(f), 3);
+    gm_device_list_fini(&list);
+    setenv(VERSIONS, "lib-2", 1);
+    prove(f, "1.1", true, false, &list);
+    assert_int_equal(count_tries(f), 4);
+    gm_device_list_fini(&list);
+    prove(f, "1.1", true, false, &list);
+    assert_int_equal(count_tries(f), 1); /* vp9 crashes each time */
+    gm_device_list_fini(&list);
+}
+
+static void device_that_failed_at_work_is_forgotten(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    struct gm_err err;
+    assert_int_equal(gm_prove_forget(f->file, "0000:3b:00.0", &err), 0); /* no file yet */
+    prove(f, "1.0", true, false, &list);
+    gm_device_list_fini(&list);
+    assert_int_equal(count_tries(f), 4);
+    assert_int_equal(gm_prove_forget(f->file, "0000:3b:00.0", &err), 0);
+    prove(f, "1.0", true, false, &list);
+    gm_device_list_fini(&list);
+    assert_int_equal(count_tries(f), 3); /* the cpu's holds */
+}
+
+static void broken_file_costs_its_use(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    struct gm_err err;
+    assert_int_equal(gm_fs_write_atomic(f->file, "rubbish", 7, &err), 0);
+    assert_true(gm_prove_forget(f->file, "cpu", &err) < 0);
+    prove(f, "1.0", false, false, &list);
+    assert_int_equal(count_tries(f), 3);
+    assert_non_null(strstr(list.notes[0].text, "the file of proofs is not used"));
+    gm_device_list_fini(&list);
+    prove(f, "1.0", false, false, &list);
+    assert_int_equal(count_tries(f), 1);
+    assert_int_equal(list.note_count, 0);
+    gm_device_list_fini(&list);
+}
+
+static void missing_prover_is_said(void **state)
+{
+    struct gm_device_list list;
+    struct gm_err err;
+    const struct gm_prove_params params = {.program = "/no/such/program", .software = true};
+    (void)state;
+    make_list(&list, "1.0");
+    assert_int_equal(gm_prove(&list, &params, &err), 0);
+    assert_int_equal(list.devices[0].proof_count, 0);
+    assert_non_null(strstr(list.notes[0].text, "is gopmill wholly installed"));
+    gm_device_list_fini(&list);
+}
+
+int main(int argc, char **argv)
+{
+    if (argc > 1) {
+        return be_prover(argc, argv);
+    }
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(proofs_are_kept_and_failures_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),
+        cmocka_unit_test_setup_teardown(device_that_failed_at_work_is_forgotten, setup, teardown),
+        cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
+        cmocka_unit_test_setup_teardown(missing_prover_is_said, setup, teardown),
+    };
+    return cmocka_run_group_tests_name("node/devices/prove", tests, NULL, NULL);
+}
