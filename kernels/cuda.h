@@ -1,0 +1,88 @@
+#ifndef GM_KERNELS_CUDA_H
+#define GM_KERNELS_CUDA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "common/err.h"
+
+/* libcuda.so.1, opened at run time. Own prototypes of the few functions used: all are in drivers of
+ * CUDA 11 and later; handles are pointers, CUresult and CUdevice ints, CUdeviceptr 64 bits.
+ * Source: https://docs.nvidia.com/cuda/cuda-driver-api/ */
+struct gm_cuda_copy_2d { /* CUDA_MEMCPY2D */
+    size_t src_x_bytes, src_y;
+    int src_type; /* CUmemorytype: 1 host, 2 device */
+    const void *src_host;
+    uint64_t src_device;
+    void *src_array;
+    size_t src_pitch;
+    size_t dst_x_bytes, dst_y;
+    int dst_type;
+    void *dst_host;
+    uint64_t dst_device;
+    void *dst_array;
+    size_t dst_pitch;
+    size_t width_bytes, height;
+};
+
+/* GM_CUDA_FN(member, symbol, parameters) */
+#define GM_CUDA_FUNCTIONS                                                                          \
+    GM_CUDA_FN(init, cuInit, (unsigned))                                                           \
+    GM_CUDA_FN(driver_version, cuDriverGetVersion, (int *))                                        \
+    GM_CUDA_FN(error_name, cuGetErrorName, (int, const char **))                                   \
+    GM_CUDA_FN(device_count, cuDeviceGetCount, (int *))                                            \
+    GM_CUDA_FN(device_get, cuDeviceGet, (int *, int))                                              \
+    GM_CUDA_FN(device_name, cuDeviceGetName, (char *, int, int))                                   \
+    GM_CUDA_FN(device_uuid, cuDeviceGetUuid, (uint8_t *, int))                                     \
+    GM_CUDA_FN(device_pci, cuDeviceGetPCIBusId, (char *, int, int))                                \
+    GM_CUDA_FN(device_memory, cuDeviceTotalMem_v2, (size_t *, int))                                \
+    GM_CUDA_FN(device_attribute, cuDeviceGetAttribute, (int *, int, int))                          \
+    GM_CUDA_FN(primary_retain, cuDevicePrimaryCtxRetain, (void **, int))                           \
+    GM_CUDA_FN(primary_release, cuDevicePrimaryCtxRelease_v2, (int))                               \
+    GM_CUDA_FN(push, cuCtxPushCurrent_v2, (void *))                                                \
+    GM_CUDA_FN(pop, cuCtxPopCurrent_v2, (void **))                                                 \
+    GM_CUDA_FN(module_load, cuModuleLoadData, (void **, const void *))                             \
+    GM_CUDA_FN(module_unload, cuModuleUnload, (void *))                                            \
+    GM_CUDA_FN(module_function, cuModuleGetFunction, (void **, void *, const char *))              \
+    GM_CUDA_FN(alloc, cuMemAlloc_v2, (uint64_t *, size_t))                                         \
+    GM_CUDA_FN(release, cuMemFree_v2, (uint64_t))                                                  \
+    GM_CUDA_FN(pin, cuMemAllocHost_v2, (void **, size_t))                                          \
+    GM_CUDA_FN(unpin, cuMemFreeHost, (void *))                                                     \
+    GM_CUDA_FN(upload, cuMemcpyHtoDAsync_v2, (uint64_t, const void *, size_t, void *))             \
+    GM_CUDA_FN(download, cuMemcpyDtoHAsync_v2, (void *, uint64_t, size_t, void *))                 \
+    GM_CUDA_FN(copy_2d, cuMemcpy2DAsync_v2, (const struct gm_cuda_copy_2d *, void *))              \
+    GM_CUDA_FN(fill, cuMemsetD8Async, (uint64_t, unsigned char, size_t, void *))                   \
+    GM_CUDA_FN(stream_create, cuStreamCreate, (void **, unsigned))                                 \
+    GM_CUDA_FN(stream_destroy, cuStreamDestroy_v2, (void *))                                       \
+    GM_CUDA_FN(stream_sync, cuStreamSynchronize, (void *))                                         \
+    GM_CUDA_FN(stream_wait, cuStreamWaitEvent, (void *, void *, unsigned))                         \
+    GM_CUDA_FN(event_create, cuEventCreate, (void **, unsigned))                                   \
+    GM_CUDA_FN(event_destroy, cuEventDestroy_v2, (void *))                                         \
+    GM_CUDA_FN(event_record, cuEventRecord, (void *, void *))                                      \
+    GM_CUDA_FN(event_sync, cuEventSynchronize, (void *))                                           \
+    GM_CUDA_FN(event_elapsed, cuEventElapsedTime, (float *, void *, void *))                       \
+    GM_CUDA_FN(launch, cuLaunchKernel,                                                             \
+               (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,      \
+                void *, void **, void **))
+
+struct gm_cuda {
+    void *library;
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */
+#define GM_CUDA_FN(member, symbol, parameters) int(*member) parameters;
+    GM_CUDA_FUNCTIONS
+#undef GM_CUDA_FN
+};
+
+/* Opens the library and finds every function; *out untouched on failure. Thread: any.
+ * Errors: DEVICE_ABSENT (no library), DEVICE_DRIVER (it lacks a function). */
+int gm_cuda_open(struct gm_cuda *out, struct gm_err *err) GM_MUST_CHECK;
+void gm_cuda_close(struct gm_cuda *cuda);
+
+/* What a CUresult means for a task. 0 gives GM_OK. Pure. */
+enum gm_code gm_cuda_code(int result);
+/* 0, or the error of `result` from the function of that name, native = result. cuda: NULL is fine.
+ */
+int gm_cuda_check(const struct gm_cuda *cuda, int result, const char *function,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+#endif
