@@ -53,7 +53,7 @@ static void rack_of_eight_is_listed_by_address(void **state)
     (void)state;
     tree_init(&tree);
     for (size_t i = 8; i-- > 0;) { /* the order on the disk does not matter */
-        char render[8];
+        char render[16];
         snprintf(render, sizeof(render), "%d", 128 + (int)i);
         tree_gpu(&tree, ids[i], NVIDIA, "0x2335\n", "nvidia", render);
         tree_nvidia(&tree, ids[i], "NVIDIA H200");
