@@ -285,6 +285,7 @@ static void decoder_caps_follow_the_profile(void **state)
 
 int main(void)
 {
+    /* the lost device last: it stays in the state file */
     const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_the_files_and_names_say_fake),
                                        cmocka_unit_test(nvml_sorts_by_address),
                                        cmocka_unit_test(copies_arrive),
@@ -293,7 +294,6 @@ int main(void)
 
                                        cmocka_unit_test(modules_are_checked),
                                        cmocka_unit_test(decoder_caps_follow_the_profile),
-                                       /* last: the loss stays in the state file */
                                        cmocka_unit_test(a_lost_device_stays_lost_until_it_is_back)};
     return cmocka_run_group_tests(tests, open_all, close_all);
 }
