@@ -76,18 +76,20 @@ over "$work/p.txt" "${source[@]}" -c:v h264_nvenc -bf 0 -b:v 2M "$work/o.mp4" 2>
 
 # Three sessions on the machine: two held by a process that hangs, so that two more are one too many; a kill frees them.
 profile geforce "fault encode hang at=5 times=1"
-"$here/with" "$work/p.txt" -- ffmpeg -nostdin -v error -y "${source[@]}" -filter_complex split[a][b] \
-  -map '[a]' -c:v h264_nvenc -f null - -map '[b]' -c:v h264_nvenc -f null - 2>/dev/null &
+soon=(-c:v h264_nvenc -bf 0 -delay 0 -flush_packets 1 -f h264)
+"$here/with" "$work/p.txt" -- ffmpeg -nostdin -v error -y "${source[@]}" -filter_complex 'split[a][b]' \
+  -map '[a]' "${soon[@]}" "$work/a.264" -map '[b]' "${soon[@]}" "$work/b.264" 2>/dev/null &
 hanging=$!
-for _ in $(seq 200); do
-  over "$work/p.txt" "${source[@]}" -filter_complex split[a][b] -map '[a]' -frames:v 2 -c:v h264_nvenc \
-    -f null - -map '[b]' -frames:v 2 -c:v h264_nvenc -f null - >"$work/log" 2>&1 || break
+for _ in $(seq 400); do # both sessions have given a picture
+  [ ! -s "$work/a.264" ] || [ ! -s "$work/b.264" ] || break
+  sleep 0.05
 done
-grep -qF "OpenEncodeSessionEx failed: out of memory (10)" "$work/log" || fail "session limit: $(head -n 2 "$work/log")"
+refused "session limit" "OpenEncodeSessionEx failed: out of memory (10)" "$work/p.txt" "${source[@]}" \
+  -filter_complex 'split[a][b]' -map '[a]' -c:v h264_nvenc -f null - -map '[b]' -c:v h264_nvenc -f null -
 kill -9 "$hanging"
 wait "$hanging" 2>/dev/null
 sed -i '/^fault/d' "$work/p.txt"
-over "$work/p.txt" "${source[@]}" -filter_complex split=3[a][b][c] -map '[a]' -c:v h264_nvenc -f null - \
+over "$work/p.txt" "${source[@]}" -filter_complex 'split=3[a][b][c]' -map '[a]' -c:v h264_nvenc -f null - \
   -map '[b]' -c:v h264_nvenc -f null - -map '[c]' -c:v h264_nvenc -f null - 2>"$work/log" ||
   fail "a killed process keeps its sessions: $(head -n 2 "$work/log")"
 exit $bad
