@@ -85,4 +85,57 @@ struct gm_score_args {
     uint32_t rows; /* of a block's share */
 };
 
+/* From HDR to SDR by the table of ADR-0008: nodes [blue][red][luma] of 14 bits. */
+#define GM_TONE_LUMA_NODES 95
+#define GM_TONE_CHROMA_NODES 129
+#define GM_TONE_NODES (GM_TONE_CHROMA_NODES * GM_TONE_CHROMA_NODES * GM_TONE_LUMA_NODES)
+#define GM_TONE_CODES 1024
+
+struct gm_tone_frame {
+    struct gm_surface in, out;
+};
+
+struct gm_tone_args {
+    gm_addr frames;         /* of struct gm_tone_frame[] */
+    gm_addr nodes[3];       /* of int16_t[GM_TONE_NODES]: luma, blue, red */
+    gm_addr node, fraction; /* of uint8_t[GM_TONE_CODES]: a luma code's lower node, and 64ths */
+    uint32_t width, height;
+    uint32_t deep;      /* 10 bits come out */
+    uint32_t left, top; /* chroma lies on luma's samples so; else between two */
+    uint32_t reserved;
+};
+
+/* How like two pictures are. Planes: luma, blue, red. */
+struct gm_likeness {
+    uint64_t error[3]; /* sum of squared differences */
+    int64_t ssim[3];   /* sum over windows of 8x8 every 4 samples; 2^28 is one */
+    uint64_t windows[3];
+};
+
+struct gm_compare_frame {
+    struct gm_surface a, b;
+    gm_addr likeness; /* of struct gm_likeness, all zero before the launch */
+};
+
+struct gm_compare_args {
+    gm_addr frames; /* of struct gm_compare_frame[] */
+    uint32_t width, height;
+    uint32_t deep;
+    uint32_t reserved;
+};
+
+/* A small picture into its place of a sheet. */
+struct gm_sprite_frame {
+    struct gm_surface in, sheet;
+    uint32_t x, y; /* in the sheet; even */
+};
+
+struct gm_sprite_args {
+    gm_addr frames; /* of struct gm_sprite_frame[] */
+    uint32_t in_width, in_height;
+    uint32_t deep; /* 10 bits come in; the sheet has 8 */
+    uint32_t width, height;
+    uint32_t reserved;
+};
+
 #endif

@@ -122,4 +122,37 @@ int gm_score_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr f
 int gm_score_check(const struct gm_score_args *args, const struct gm_score_frame *frame,
                    struct gm_err *err) GM_MUST_CHECK;
 
+/* ---- tone: HDR to SDR, the same bits as media/tonemap.h on the same picture */
+
+/* Fills launch, and checks args: frames, tables and sizes. P010 comes in. Errors: INVAL. */
+int gm_tone_prepare(const struct gm_tone_args *args, uint32_t pictures, struct gm_launch *launch,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* Errors: INVAL. */
+int gm_tone_check(const struct gm_tone_args *args, const struct gm_tone_frame *frame,
+                  struct gm_err *err) GM_MUST_CHECK;
+
+/* ---- compare: squared error and SSIM of two pictures */
+
+#define GM_COMPARE_SIDE_MIN 16u
+/* Both pictures of a frame have that size and depth; sides of GM_COMPARE_SIDE_MIN at least.
+ * Errors: INVAL. */
+int gm_compare_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr frames,
+                       uint32_t pictures, struct gm_compare_args *args, struct gm_launch *launch,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* Errors: INVAL. */
+int gm_compare_check(const struct gm_compare_args *args, const struct gm_compare_frame *frame,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* Of all planes, weighted by their samples, as FFmpeg's `All`: at most 1. */
+double gm_likeness_ssim(const struct gm_likeness *likeness, uint32_t width_px, uint32_t height_px);
+
+/* ---- sprite: a picture's mean over each sample's area, into a place of a sheet (NV12) */
+
+/* width, height: even, at most GM_SIDE_MAX. Errors: INVAL. */
+int gm_sprite_prepare(const struct gm_sprite_args *args, uint32_t pictures,
+                      struct gm_launch *launch, struct gm_err *err) GM_MUST_CHECK;
+/* The sheet has sheet_width x sheet_height and the place lies in it. Errors: INVAL. */
+int gm_sprite_check(const struct gm_sprite_args *args, const struct gm_sprite_frame *frame,
+                    uint32_t sheet_width_px, uint32_t sheet_height_px,
+                    struct gm_err *err) GM_MUST_CHECK;
+
 #endif

@@ -8,6 +8,7 @@
 #endif
 #include <libavutil/pixdesc.h>
 
+#include "kernels/args.h"
 #include "media/pb.h"
 
 /* The table and its use.
@@ -167,6 +168,13 @@ void gm_tonemap_destroy(struct gm_tonemap **tonemap)
 void gm_tonemap_hash(const struct gm_tonemap *t, uint8_t out[GM_SHA256_SIZE])
 {
     gm_sha256(t, sizeof *t, out);
+}
+
+_Static_assert(NODES == GM_TONE_NODES && CODES == GM_TONE_CODES, "kernels/tone.cu has this table");
+
+struct gm_tonemap_tables gm_tonemap_tables(const struct gm_tonemap *t)
+{
+    return (struct gm_tonemap_tables){{t->luma, t->blue, t->red}, t->node, t->fraction};
 }
 
 /* Where a colour lies in the grid. */

@@ -53,6 +53,13 @@ int gm_tonemap_create(const struct gm_tonemap_params *params, struct gm_tonemap 
 void gm_tonemap_destroy(struct gm_tonemap **tonemap);
 /* SHA-256 of the table. */
 void gm_tonemap_hash(const struct gm_tonemap *tonemap, uint8_t out[GM_SHA256_SIZE]);
+/* What the table holds, for a kernel that does the same (kernels/tone.cu); borrowed until destroy.
+ * nodes: int16_t[GM_TONE_NODES] of luma, blue and red; node, fraction: of each luma code. */
+struct gm_tonemap_tables {
+    const int16_t *nodes[3];
+    const uint8_t *node, *fraction;
+};
+struct gm_tonemap_tables gm_tonemap_tables(const struct gm_tonemap *tonemap);
 /* in: yuv420p10le, any size, with chroma at `place` (LEFT, CENTER, TOPLEFT, TOP; other: as CENTER),
  * and so will be out: allocated by the caller, yuv420p or yuv420p10le of that size; gets the
  * pixels, BT.709's tags and limited range. 8 bits come by ordered dithering. Errors: INVAL. */
