@@ -230,16 +230,18 @@ int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **o
     }
     if (rc == 0 && ctx->hw_frames_ctx != NULL) {
         surface = av_frame_alloc();
-        int av = surface == NULL ? AVERROR(ENOMEM)
-                                 : av_hwframe_get_buffer(ctx->hw_frames_ctx, surface, 0);
-        av = av < 0 ? av : av_hwframe_transfer_data(surface, packed, 0);
-        rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "a picture did not get to the device") : 0;
+        rc = surface == NULL ? gm_err_nomem(err) : 0;
+        int av = rc < 0 ? 0 : av_hwframe_get_buffer(ctx->hw_frames_ctx, surface, 0);
+        av = rc < 0 || av < 0 ? av : av_hwframe_transfer_data(surface, packed, 0);
+        if (av < 0) {
+            rc = gm_err_av(err, GM_E_MEDIA, av, "a picture did not get to the device");
+        }
         av_frame_free(&packed);
     } else if (rc == 0) {
         surface = packed;
         packed = NULL;
     }
-    if (rc < 0) {
+    if (rc < 0 || surface == NULL) {
         av_frame_free(&packed);
         av_frame_free(&surface);
         return rc;

@@ -35,6 +35,7 @@ static const char HELP[] =
 struct prove_args {
     const char *what, *device, *node, *driver;
     struct gm_prove_work work;
+    char number[16]; /* of the device, as CUDA counts */
     bool text;
 };
 
@@ -106,7 +107,7 @@ static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, stru
 }
 
 /* libavutil's name of the device: CUDA counts, render nodes have names. */
-static int name_device(struct prove_args *a, char *out, size_t size, struct gm_err *err)
+static int name_device(struct prove_args *a, struct gm_err *err)
 {
     bool cuda = strcmp(a->work.api, "nvenc") == 0 || strcmp(a->work.api, "nvdec") == 0;
     if (!cuda) {
@@ -124,8 +125,8 @@ static int name_device(struct prove_args *a, char *out, size_t size, struct gm_e
                           : code != 0   ? gm_cuda_error(&api, code)
                                         : "it is not in its list");
     }
-    (void)snprintf(out, size, "%d", number);
-    a->work.device = out;
+    (void)snprintf(a->number, sizeof(a->number), "%d", number);
+    a->work.device = a->number;
     return 0;
 }
 
@@ -135,7 +136,6 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     struct gm_device *d = NULL;
     struct gm_device_proof proof = {.depth = a->work.depth, .encode = a->work.encode};
     struct gm_err why = {.code = GM_OK};
-    char name[16];
     enum gm_device_kind kind = strcmp(a->device, "cpu") == 0        ? GM_DEVICE_CPU
                                : strncmp(a->work.api, "nv", 2) == 0 ? GM_DEVICE_NVIDIA
                                                                     : GM_DEVICE_DRM;
@@ -148,7 +148,7 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     }
     gm_device_set(proof.api, a->work.api);
     gm_device_set(proof.codec, a->work.codec);
-    int proven = name_device(a, name, sizeof(name), &why);
+    int proven = name_device(a, &why);
     if (proven == 0) {
         proven = gm_prove_run(&a->work, &proof.psnr_centi, &why);
     }

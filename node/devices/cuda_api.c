@@ -9,7 +9,7 @@ const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
 {
     memset(api, 0, sizeof(*api));
     *out_missing = false;
-    api->library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    api->library = gm_probe_load("libcuda.so.1");
     if (api->library == NULL) {
         *out_missing = true;
         return "libcuda.so.1 is missing";

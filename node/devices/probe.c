@@ -1,6 +1,12 @@
 #include "node/devices/probe.h"
 
+#include <dlfcn.h>
 #include <string.h>
+
+void *gm_probe_load(const char *library)
+{
+    return dlopen(library, RTLD_NOW | RTLD_GLOBAL);
+}
 
 gm_probe_fn gm_probe_find(const char *name)
 {

@@ -31,6 +31,8 @@ int gm_probe_drm(const struct gm_probe_params *params, struct gm_device_list *ou
 int gm_probe_vaapi(const struct gm_probe_params *params, struct gm_device_list *out,
                    struct gm_err *err) GM_MUST_CHECK; /* one render node with one VA driver */
 
+/* A library by its name, loaded until the process ends; NULL: it is missing. */
+void *gm_probe_load(const char *library);
 /* By the name that gopmill-probe takes: "nvml"; NULL: unknown. */
 gm_probe_fn gm_probe_find(const char *name);
 

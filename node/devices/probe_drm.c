@@ -21,7 +21,7 @@ struct drm {
 
 static bool load(struct drm *drm)
 {
-    void *library = dlopen("libdrm.so.2", RTLD_NOW | RTLD_LOCAL);
+    void *library = gm_probe_load("libdrm.so.2");
     if (library == NULL) {
         return false;
     }

@@ -165,7 +165,7 @@ int gm_probe_nvenc(const struct gm_probe_params *params, struct gm_device_list *
     if (rc < 0 || gm_cuda_load(&api, &missing) != NULL) {
         return rc; /* the probe `cuda` says it */
     }
-    void *library = dlopen("libnvidia-encode.so.1", RTLD_NOW | RTLD_LOCAL);
+    void *library = gm_probe_load("libnvidia-encode.so.1");
     if (library == NULL) {
         d->encoding = GM_ENGINE_MISSING;
         (void)gm_device_add_note(out, d, GM_NOTE_WARN,

@@ -39,7 +39,7 @@ struct nvml {
 static bool load(struct nvml *n)
 {
     memset(n, 0, sizeof(*n));
-    n->library = dlopen("libnvidia-ml.so.1", RTLD_NOW | RTLD_LOCAL);
+    n->library = gm_probe_load("libnvidia-ml.so.1");
     if (n->library == NULL) {
         return false;
     }

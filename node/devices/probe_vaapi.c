@@ -30,8 +30,8 @@ struct va {
 
 static bool load(struct va *va)
 {
-    void *core = dlopen("libva.so.2", RTLD_NOW | RTLD_GLOBAL);
-    void *drm = core == NULL ? NULL : dlopen("libva-drm.so.2", RTLD_NOW | RTLD_LOCAL);
+    void *core = gm_probe_load("libva.so.2");
+    void *drm = core == NULL ? NULL : gm_probe_load("libva-drm.so.2");
     if (drm == NULL) {
         return false;
     }

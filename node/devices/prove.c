@@ -310,7 +310,7 @@ int gm_prove_forget(const char *file, const char *device, struct gm_err *err)
 {
     Gm__ProofFile *all = NULL;
     struct gm_err own = {.code = GM_OK};
-    if (load(file, &all, &own) < 0) {
+    if (load(file, &all, &own) < 0 || all == NULL) {
         if (is_absent(&own)) {
             return 0;
         }

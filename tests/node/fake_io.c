@@ -67,6 +67,7 @@ static void run_agent(struct farm *farm, int ready)
         .scratch_bytes = 1ull << 30,
         .worker_memory_bytes = 1ull << 30,
         .patience_ms = farm->patience_ms,
+        .devices = farm->devices,
         .grant_key = farm->key,
         .on_ready = on_ready,
         .arg = &ready,

@@ -27,6 +27,7 @@ struct farm {
     uint32_t slots;
     uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
     uint32_t patience_ms;                      /* of the agent; 0: its default */
+    const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint64_t term;
     uint64_t next_task;
     bool renew;           /* answer Renew with everything kept */

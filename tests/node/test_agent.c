@@ -51,6 +51,27 @@ static int start_second(void **state)
     return 0;
 }
 
+/* Forks the agent, so the list may go right after. */
+static int start_with_devices(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    struct gm_device_list list = {0};
+    struct gm_device *device = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
+    assert_int_equal(gm_device_get(&list, "0000:3b:00.0", GM_DEVICE_NVIDIA, &device, &err), 0);
+    gm_device_set(device->name, "Test GPU");
+    device->memory_bytes = 1ull << 34;
+    assert_true(gm_device_add_note(&list, device, GM_NOTE_WARN, "of the device"));
+    assert_true(gm_device_add_note(&list, NULL, GM_NOTE_WARN, "of no device"));
+    farm->devices = &list;
+    farm_start(farm, 1);
+    farm->devices = NULL;
+    gm_device_list_fini(&list);
+    *state = farm;
+    return 0;
+}
+
 static int stop(void **state)
 {
     farm_stop(*state);
@@ -100,6 +121,27 @@ static void hello_and_offer_tell_the_machine(void **state)
     assert_int_equal(farm->hello->devices[0]->capacity->slots, 1);
     assert_int_equal(farm->offer->usable->slots, 1);
     assert_int_equal(farm->offer->usable->cpu_milli, 2000);
+}
+
+static void hello_tells_devices_that_take_no_tasks(void **state)
+{
+    struct farm *farm = *state;
+    const Gm__Hello *hello = farm->hello;
+    assert_int_equal(hello->n_devices, 2);
+    assert_string_equal(hello->devices[0]->id, "cpu");
+    assert_int_equal(hello->devices[0]->capacity->slots, 1);
+    const Gm__Device *gpu = hello->devices[1];
+    assert_string_equal(gpu->id, "0000:3b:00.0");
+    assert_string_equal(gpu->kind, "nvidia");
+    assert_string_equal(gpu->name, "Test GPU");
+    assert_int_equal(gpu->memory_bytes, 1ull << 34);
+    assert_int_equal(gpu->capacity->slots, 0);
+    assert_int_equal(gpu->capacity->memory_bytes, 0);
+    assert_int_equal(gpu->n_notes, 1);
+    assert_string_equal(gpu->notes[0]->severity, "warn");
+    assert_true(hello->n_notes >= 1); /* behind what the sandbox lacks */
+    assert_string_equal(hello->notes[hello->n_notes - 1], "of no device");
+    expect_healthy(farm);
 }
 
 static void pieces_are_stored_and_told_in_order(void **state)
@@ -556,6 +598,8 @@ int main(void)
     fake_worker_main();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(hello_and_offer_tell_the_machine, start_one, stop),
+        cmocka_unit_test_setup_teardown(hello_tells_devices_that_take_no_tasks, start_with_devices,
+                                        stop),
         cmocka_unit_test_setup_teardown(pieces_are_stored_and_told_in_order, start_one, stop),
         cmocka_unit_test_setup_teardown(worker_waits_when_four_pieces_are_not_committed, start_one,
                                         stop),

@@ -143,6 +143,66 @@ static void parts_that_must_be_there_are_asked_for(void **state)
     assert_int_equal(code_of(env), GM_E_PROTO);
 }
 
+static void devices_have_limits(void **state)
+{
+    static char text[1100];
+    static Gm__DeviceCodec codec, *codecs[97];
+    static Gm__DeviceNote note, *notes[17];
+    static Gm__DeviceProof proof, *proofs[65];
+    static char *features[33];
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    gm__device_codec__init(&codec);
+    gm__device_note__init(&note);
+    gm__device_proof__init(&proof);
+    codec.chroma = 420;
+    codec.depth = 8;
+    for (size_t i = 0; i < 97; i++) {
+        codecs[i] = &codec;
+        notes[i % 17] = &note;
+        proofs[i % 65] = &proof;
+        features[i % 33] = (char *)(uintptr_t) "f";
+    }
+    for (int what = 0; what < 12; what++) {
+        for (size_t over = 0; over < 2; over++) {
+            Gm__Envelope *env = sample_hello();
+            Gm__Device *d = env->hello->devices[0];
+            d->decode = d->encode = codecs;
+            d->notes = notes;
+            d->proofs = proofs;
+            d->features = features;
+            codec.depth = 8;
+            codec.chroma = 420;
+            codec.api = note.text = proof.text = (char *)(uintptr_t)protobuf_c_empty_string;
+            features[0] = (char *)(uintptr_t) "f";
+            size_t *const counts[] = {&d->n_decode, &d->n_encode, &d->n_notes, &d->n_proofs,
+                                      &d->n_features};
+            static const size_t limits[] = {96, 96, 16, 64, 32};
+            char *const end = text + sizeof(text) - 1;
+            if (what < 5) {
+                *counts[what] = limits[what] + over;
+            } else if (what < 8) {
+                char **const texts[] = {&d->id, &d->name, &d->description};
+                static const size_t sizes[] = {64, 128, 1024};
+                *texts[what - 5] = end - sizes[what - 5] - over;
+            } else if (what == 8) {
+                d->n_encode = 1;
+                codec.depth = over == 0 ? 16 : 17;
+            } else if (what == 9) {
+                d->n_decode = 1;
+                codec.chroma = over == 0 ? 444 : 411;
+            } else if (what == 10) {
+                d->n_notes = 1;
+                note.text = end - 400 - over;
+            } else {
+                d->n_features = 1;
+                features[0] = end - 24 - over;
+            }
+            assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        }
+    }
+}
+
 static void keys_and_ids_have_their_form(void **state)
 {
     (void)state;
@@ -331,6 +391,7 @@ int main(void)
         cmocka_unit_test(bit_flips_never_crash),
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),
+        cmocka_unit_test(devices_have_limits),
         cmocka_unit_test(keys_and_ids_have_their_form),
         cmocka_unit_test(strings_and_counts_have_limits),
         cmocka_unit_test(messages_over_32_mib_are_refused),

@@ -47,7 +47,9 @@ static int be_prover(int argc, char **argv)
         return 1;
     }
     (void)gm_device_add_proof(d, &proof);
-    return gm_helper_answer(&list);
+    int status = gm_helper_answer(&list);
+    gm_device_list_fini(&list);
+    return status;
 }
 
 struct fixture {
