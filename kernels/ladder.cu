@@ -208,7 +208,7 @@ GM_DEVICE void gm_ladder_rows(const struct gm_lane *lane, const struct gm_ladder
     for (int32_t i = (int32_t)lane->tid; i < t->width * groups; i += (int32_t)lane->threads) {
         int32_t group = i / t->width, x = t->x0 + i - group * t->width;
         const uint32_t *w = weights + x;
-        int32_t at = (starts[x] << p->chroma) - begin, step = 1 << p->chroma;
+        int32_t step = 1 << p->chroma, at = starts[x] * step - begin;
         const int16_t *row[ROWS];
         int32_t u[ROWS], v[ROWS];
         GM_UNROLL
