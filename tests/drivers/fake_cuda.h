@@ -69,6 +69,7 @@ EXPORT int fake_cuda_slot_take(const char *pci);
 EXPORT void fake_cuda_slot_release(int slot);
 
 EXPORT CUresult cuCtxGetCurrent(CUcontext *context);
+EXPORT tcuMemFree_v2 cuMemFree_v2;
 
 /* What an action means to a CUDA call. */
 EXPORT CUresult fake_cuda_result(enum fake_action action);

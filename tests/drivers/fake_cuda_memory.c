@@ -20,7 +20,6 @@ struct allocation {
 EXPORT tcuMemAlloc_v2 cuMemAlloc_v2;
 EXPORT tcuMemAllocPitch_v2 cuMemAllocPitch_v2;
 EXPORT tcuMemAllocManaged cuMemAllocManaged;
-EXPORT tcuMemFree_v2 cuMemFree_v2;
 EXPORT CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes);
 EXPORT CUresult cuMemGetAddressRange_v2(CUdeviceptr *base, size_t *size, CUdeviceptr address);
 EXPORT CUresult cuMemAllocHost_v2(void **out, size_t size);
