@@ -53,6 +53,8 @@ GM_DEVICE uint32_t gm_ladder_word(const struct gm_ladder_view *v, const uint8_t 
         const uint8_t *from = row + gm_clamp(x + i, 0, v->last_x) * v->right;
         if (size == 1) {
             word |= (uint32_t)from[0] << 8 * i;
+        } else if (!deep) { /* at any address */
+            word |= (from[0] | (uint32_t)from[1] << 8) << 16 * i;
         } else {
             word |= gm_load_16(from) << 16 * (i & 1);
             word |= size == 4 ? gm_load_16(from + 2) << 16 : 0;
