@@ -1,10 +1,10 @@
+/* clang-format off */
 /* What the fake drivers share: the profile that says which devices there are, the faults, and the
  * state that all processes of one test have in common.
  *
- * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1, libnvidia-ml.so.1 and a VA
- * driver. They are loaded only by LD_LIBRARY_PATH (LIBVA_DRIVERS_PATH), never installed, and
- * call themselves fake in every name that they report. Media work is done by libavcodec in
- * software.
+ * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1 and libnvidia-ml.so.1. They are
+ * loaded only by LD_LIBRARY_PATH, never installed, and call themselves fake in every name that they
+ * report. Media work is done in software by libavcodec and libx265.
  *
  * A driver's interface has no context argument: the profile and the state are file-scope data here,
  * as they are in any driver.
@@ -13,35 +13,37 @@
  * comment. Its lines:
  *
  *   driver 535.183.01            driver version; "-fake" is put behind it
- *   libraries cuda cuvid nvenc nvml va    those that `with` lets be found; without the line: all
+ *   libraries cuda cuvid nvenc nvml    those that `with` lets be found; without the line: all
  *   cuda 12.2                    what cuDriverGetVersion says
  *   nvenc-api 12.1               highest NVENC interface
  *   ptx 8.2                      highest PTX version that cuModuleLoadData takes
  *   fatbin yes|no                no: only PTX loads (CUDA_ERROR_NO_BINARY_FOR_GPU)
  *   sessions 8                   encoder sessions of the whole machine at once; 0: no limit
- *   gpu 0000:3b:00.0             begins a GPU; the order of the file is CUDA's, NVML sorts by
- * address name L4                    reported as "gopmill fake GPU L4" compute 8.9 memory-mib 23034
- * also what one process may allocate multiprocessors 58 encoders 2                 NVENC engines;
- * 0: OpenEncodeSessionEx says unsupported device decoders 4                 NVDEC engines sessions
- * 3                 of this GPU alone; 0: no limit encode hevc 8,10 129x33 8192x8192 4      codec,
- * depths, smallest, largest, most B-frames decode h264 8 420 48x16 4096x4096        codec, depths,
- * chroma formats, smallest, largest va "Intel iHD driver"        there is a VA device; reported as
- * "gopmill fake VA driver (...)" packed yes|no              VA takes packed headers lowpower yes|no
- * the entrypoint is EncSliceLP instead of EncSlice encode h264 8 16x16 4096x4096 0 decode h264 8
- * 420 16x16 4096x4096 size 16x16 4096x4096 back 0000:3b:00.0 1          its first loss is over (2:
- * the first two) fault POINT ACTION [gpu=PCI] [at=N] [times=T]
+ *   gpu 0000:3b:00.0             begins a GPU; the order of the file is CUDA's, NVML sorts by address
+ *     name L4                    reported as "gopmill fake GPU L4"
+ *     compute 8.9
+ *     memory-mib 23034           also what one process may allocate
+ *     multiprocessors 58
+ *     encoders 2                 NVENC engines; 0: OpenEncodeSessionEx says unsupported device
+ *     decoders 4                 NVDEC engines
+ *     sessions 3                 of this GPU alone; 0: no limit
+ *     encode hevc 8,10 129x33 8192x8192 4      codec, depths, smallest, largest, most B pictures
+ *     decode h264 8 420 48x16 4096x4096        codec, depths, chroma formats, smallest, largest
+ *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
+ *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map va-init va-config va-surface va-end va-sync va-map.
+ *   decode-caps decode-open decode map.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL).
- * at=N: only in the N-th frame (from 1) of a session or decoder for encode, lock, decode, map and
- * va-end; elsewhere the N-th call of that kind in the process. Without it: always. times=T: only T
- * times in all processes together. `lost` with at= is lost once if times= is not given.
+ * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode and map;
+ *   elsewhere the N-th call of that kind in the process. Without it: always.
+ * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.
  *
- * A line that can't be read ends the process with a message: a test with a wrong profile proves
- * nothing. An empty file is taken as "being written": what was read before stays. */
+ * A line that can't be read ends the process with a message: a test with a wrong profile proves nothing.
+ * An empty file is taken as "being written": what was read before stays. */
+/* clang-format on */
 #ifndef GM_TESTS_DRIVERS_FAKE_H
 #define GM_TESTS_DRIVERS_FAKE_H
 
@@ -78,12 +80,6 @@ enum fake_point {
     FAKE_DECODE_OPEN,
     FAKE_DECODE,
     FAKE_MAP,
-    FAKE_VA_INIT,
-    FAKE_VA_CONFIG,
-    FAKE_VA_SURFACE,
-    FAKE_VA_END,
-    FAKE_VA_SYNC,
-    FAKE_VA_MAP,
     FAKE_POINTS
 };
 
@@ -111,7 +107,7 @@ struct fake_codec {
     int bframes; /* encoders only */
 };
 
-struct fake_engine { /* a codec list of one GPU or VA device, one direction */
+struct fake_engine { /* a codec list of one GPU, one direction */
     struct fake_codec codecs[FAKE_MAX_CODECS];
     int codec_count;
     int engines;
@@ -127,12 +123,6 @@ struct fake_gpu {
     int multiprocessors;
     int sessions;
     unsigned back; /* losses that are over */
-    struct fake_engine encode, decode;
-};
-
-struct fake_va {
-    bool present, packed, low_power;
-    char vendor[96];
     struct fake_engine encode, decode;
 };
 
@@ -154,7 +144,6 @@ struct fake_profile {
     int sessions;
     struct fake_gpu gpus[FAKE_MAX_GPUS];
     int gpu_count;
-    struct fake_va va;
     struct fake_fault faults[FAKE_MAX_FAULTS];
     int fault_count;
 };

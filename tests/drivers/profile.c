@@ -15,10 +15,9 @@
 #define MAX_WORDS 12
 
 static const char *const POINTS[FAKE_POINTS] = {
-    "nvml-init",   "cuda-init",   "context",     "alloc",   "copy",      "launch",
-    "module",      "encode-open", "encode-init", "encode",  "lock",      "decode-caps",
-    "decode-open", "decode",      "map",         "va-init", "va-config", "va-surface",
-    "va-end",      "va-sync",     "va-map"};
+    "nvml-init", "cuda-init",   "context",     "alloc",       "copy",
+    "launch",    "module",      "encode-open", "encode-init", "encode",
+    "lock",      "decode-caps", "decode-open", "decode",      "map"};
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {"ok",      "oom",      "no-device", "unsupported",
                                                   "error",   "mismatch", "lost",      "wrong",
@@ -35,7 +34,6 @@ struct reading {
 struct reader { /* state of fake_profile_parse */
     struct fake_profile *out;
     struct fake_gpu *gpu; /* the section that lines belong to; NULL: none */
-    bool in_va;
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -155,7 +153,6 @@ static bool begin_gpu(struct reader *r, const char *address)
     snprintf((char *)gpu->uuid, 16, "fake%08x%x", hash(gpu->pci), gpu->bus & 7);
     r->out->gpu_count++;
     r->gpu = gpu;
-    r->in_va = false;
     return true;
 }
 
@@ -221,25 +218,20 @@ static bool read_back(struct reader *r, char **words, int count)
     return true;
 }
 
-/* Lines of one GPU or of the VA device. */
+/* Lines of one GPU. */
 static bool read_device_line(struct reader *r, char **words, int count)
 {
     struct fake_gpu *gpu = r->gpu;
     const char *key = words[0];
     int number = 0;
-    if (gpu == NULL && !r->in_va) {
+    if (gpu == NULL) {
         return false;
     }
     if (strcmp(key, "encode") == 0) {
-        return read_codec(r->in_va ? &r->out->va.encode : &gpu->encode, true, words, count);
+        return read_codec(&gpu->encode, true, words, count);
     }
     if (strcmp(key, "decode") == 0) {
-        return read_codec(r->in_va ? &r->out->va.decode : &gpu->decode, false, words, count);
-    }
-    if (r->in_va) {
-        return count == 2 &&
-               ((strcmp(key, "packed") == 0 && read_yes(words[1], &r->out->va.packed)) ||
-                (strcmp(key, "lowpower") == 0 && read_yes(words[1], &r->out->va.low_power)));
+        return read_codec(&gpu->decode, false, words, count);
     }
     if (count != 2) {
         return false;
@@ -274,18 +266,10 @@ static bool read_line(struct reader *r, char **words, int count)
     if (strcmp(key, "back") == 0) {
         return read_back(r, words, count);
     }
-    if (strcmp(key, "va") == 0 && count == 2) {
-        out->va.present = true;
-        snprintf(out->va.vendor, sizeof(out->va.vendor), "gopmill fake VA driver (%.60s)",
-                 words[1]);
-        r->gpu = NULL;
-        r->in_va = true;
-        return true;
-    }
     if (strcmp(key, "gpu") == 0) {
         return count == 2 && begin_gpu(r, words[1]);
     }
-    if (r->gpu != NULL || r->in_va) {
+    if (r->gpu != NULL) {
         return read_device_line(r, words, count);
     }
     if (strcmp(key, "libraries") == 0) {
