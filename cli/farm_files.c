@@ -255,6 +255,7 @@ static int write_node(const struct gm_farm_files *f, int index, int nodes, const
     if (cpu_flags != NULL && cpu_flags[0] != '\0') {
         add_option(&buf, "cpu_flags", cpu_flags);
     }
+    add_option(&buf, "devices", "off"); /* nobody sees the list, and tasks run on the processors */
     add_share(&buf, nodes);
     return write_config(f, name, &buf, err);
 }
