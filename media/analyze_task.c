@@ -67,14 +67,9 @@ static int wants(void *arg, const struct gm_task_input *in, bool *out_take, stru
         return 0;
     }
     Gm__AnalyzeItemMeta meta = GM__ANALYZE_ITEM_META__INIT;
-    Gm__SplitItemMeta *split =
-        gm__split_item_meta__unpack(NULL, in->item->meta.len, in->item->meta.data);
     meta.chunk = in->item->index;
-    if (split != NULL) {
-        meta.frames = split->frames;
-        r->done += split->frames;
-        gm__split_item_meta__free_unpacked(split, NULL);
-    }
+    meta.frames = gm_results_item_frames(in->item);
+    r->done += meta.frames;
     tick(r);
     return r->io->produce(r->io->self, 0, meta.chunk, in->item->last, NULL, 0, &meta.base, err);
 }

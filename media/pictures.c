@@ -5,6 +5,7 @@
 
 #include "media/burn.h"
 #include "media/front.h"
+#include "media/results.h"
 #include "media/rungs.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
@@ -245,14 +246,7 @@ uint64_t gm_pictures_total(const Gm__TaskSpec *spec)
     uint64_t total = 0;
     for (size_t i = 0; i < spec->n_inputs; i++) {
         const Gm__Item *item = spec->inputs[i]->item;
-        if (item == NULL) {
-            continue;
-        }
-        Gm__SplitItemMeta *m = gm__split_item_meta__unpack(NULL, item->meta.len, item->meta.data);
-        if (m != NULL) {
-            total += m->frames;
-            gm__split_item_meta__free_unpacked(m, NULL);
-        }
+        total += item != NULL ? gm_results_item_frames(item) : 0;
     }
     return total;
 }

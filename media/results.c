@@ -88,6 +88,17 @@ int gm_results_item_meta(const ProtobufCMessageDescriptor *type, const Gm__Item 
     return gm_message_decode(type, item->meta.data, item->meta.len, GM_META_MAX_BYTES, out, err);
 }
 
+uint32_t gm_results_item_frames(const Gm__Item *item)
+{
+    ProtobufCMessage *meta = NULL;
+    uint32_t frames = 0;
+    if (gm_results_item_meta(&gm__split_item_meta__descriptor, item, &meta, NULL) == 0) {
+        frames = ((const Gm__SplitItemMeta *)meta)->frames;
+        protobuf_c_message_free_unpacked(meta, NULL);
+    }
+    return frames;
+}
+
 void gm_segment_name(uint32_t number, const uint8_t sha256[32], char out[32])
 {
     char hex[13];

@@ -25,6 +25,8 @@ int gm_results_inspection(const Gm__TaskSpec *spec, Gm__Inspection **out,
 /* The meta of an item, decoded. *out owned: protobuf_c_message_free_unpacked. */
 int gm_results_item_meta(const ProtobufCMessageDescriptor *type, const Gm__Item *item,
                          ProtobufCMessage **out, struct gm_err *err) GM_MUST_CHECK;
+/* Frames of a chunk by its split item's meta; 0 where that says nothing usable. For progress. */
+uint32_t gm_results_item_frames(const Gm__Item *item);
 
 /* "seg-00001-0123456789ab.m4s" into out[32]: number and the first 12 hex digits of the hash. */
 void gm_segment_name(uint32_t number, const uint8_t sha256[32], char out[32]);
