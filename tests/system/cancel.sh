@@ -20,6 +20,6 @@ check "no manifest" test ! -e "$work/out/master.m3u8" -a ! -e "$work/out/manifes
 check "no segment is left: $(find "$work/out" -type f | head -n 2)" test -z "$(find "$work/out" -type f ! -name report.json)"
 check "the report says cancelled" jq -e '.job.state == "cancelled"' "$work/out/report.json" >/dev/null
 for p in $nodes; do
-  check "process $p is gone" sh -c "! kill -0 $p 2>/dev/null"
+  check "process $p is gone" is_gone "$p"
 done
 finish

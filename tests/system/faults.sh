@@ -86,7 +86,7 @@ workers=$(pgrep -P "$(pid n1)"; pgrep -P "$(pid n2)")
 crash n1
 crash n2
 for p in $workers; do
-  until_true "worker $p is gone" sh -c "! kill -0 $p 2>/dev/null"
+  until_true "worker $p is gone" is_gone "$p"
 done
 node n1
 ends "all agents dead for a while" 0

@@ -96,6 +96,8 @@ grant_key_file: ${2:-$at/grant.key}
 YAML
   program gopmill-node "$at/$1" --config "$at/$1.yaml"
 }
+# A process whose parent is dead may stay a zombie: not every container's first process reaps.
+is_gone() { ! grep -q '^State:[[:space:]]*[A-WYa-z]' "/proc/$1/status" 2>/dev/null; } # pid
 pid() { cat "$at/$1"; }
 stop() { kill -TERM "$(pid "$1")" && wait "$(pid "$1")" 2>/dev/null; }
 until_true() { # what command...: within 20 s
