@@ -22,7 +22,9 @@ struct gm_encoder_params {
     /* Of a chunk: what it may take of the rendition's declared buffer; borrowed for the call. NULL:
      * the plan's own look at the headers, or no cap. */
     const struct gm_vbv_limits *limits;
-    int32_t crf_centi; /* hundredths, instead of the rendition's; 0: the rendition's */
+    int32_t crf_centi;  /* hundredths, instead of the rendition's; 0: the rendition's */
+    const char *chain;  /* Policy.chain; NULL or "": cpu; borrowed for the call */
+    const char *device; /* gm_task_io.device, for chains of devices; borrowed for the call */
 };
 
 /* Errors: INVAL  sizes, rates or qualities out of range, or a codec without an encoder

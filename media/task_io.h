@@ -19,6 +19,7 @@ struct gm_task_input {
 struct gm_task_io {
     void *self;
     const Gm__TaskSpec *spec; /* borrowed for the task's life */
+    const char *device;       /* WStart.device; borrowed likewise; NULL or "": the first */
 
     /* Source's descriptor: readable, seekable, borrowed. */
     int (*source)(void *self, int *out_fd, struct gm_err *err);

@@ -64,6 +64,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     struct gm_err failure = {.code = GM_OK};
     int64_t chunk = -1;
     int rc = gm_worker_task_init(&task, sock, start->scratch, spec_fd, start->spec_size, &failure);
+    task.io.device = start->device;
     if (rc == 0) {
         rc = run_task(&task, find, &chunk, &failure);
     }
