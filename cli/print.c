@@ -145,6 +145,33 @@ static void print_warnings(FILE *file, const json_t *warnings)
     }
 }
 
+/* What encodes, and what the job gave up. */
+static void print_encoding(FILE *file, const json_t *encoding)
+{
+    const json_t *resolved = json_object_get(encoding, "resolved");
+    size_t i;
+    const json_t *lost;
+    if (gm_job_text(resolved, "chain")[0] != '\0') {
+        fputs("encodes on   ", file);
+        put_text(file, gm_job_text(resolved, "chain"), 0);
+        if (gm_job_text(resolved, "fingerprint")[0] != '\0') {
+            fputs(": ", file);
+            put_text(file, gm_job_text(resolved, "fingerprint"), 0);
+        }
+        fputc('\n', file);
+    }
+    json_array_foreach(json_object_get(encoding, "given_up"), i, lost)
+    {
+        fputs("gave up      ", file);
+        put_text(file, gm_job_text(lost, "chain"), 0);
+        fputs(": ", file);
+        put_text(file, gm_job_text(lost, "code"), 0);
+        fputs(": ", file);
+        put_text(file, gm_job_text(lost, "text"), 0);
+        fputc('\n', file);
+    }
+}
+
 void gm_print_job(FILE *file, const json_t *job)
 {
     static const char *const keys[] = {"id",          "state",       "pipeline", "source",
@@ -161,6 +188,7 @@ void gm_print_job(FILE *file, const json_t *job)
     gm_progress_from_json(json_object_get(job, "progress"), &progress);
     put_row(file, "progress", gm_progress_line(&progress, line, sizeof(line)));
     print_tasks(file, json_object_get(job, "tasks"));
+    print_encoding(file, json_object_get(job, "encoding"));
     const json_t *error = json_object_get(job, "error");
     if (json_is_object(error)) {
         fputs("error        ", file);
@@ -340,5 +368,6 @@ void gm_print_plan(FILE *file, const json_t *report)
             gm_progress_time(real(estimated, "cpu_s"), time, sizeof(time)));
     fprintf(file, "%-13sabout %s\n", "size",
             gm_print_bytes(real(estimated, "bytes"), bytes, sizeof(bytes)));
+    print_encoding(file, json_object_get(report, "encoding"));
     print_warnings(file, json_object_get(report, "warnings"));
 }

@@ -5,6 +5,7 @@
 #include "scheduler/doc_device.h"
 #include "scheduler/metas.h"
 #include "scheduler/report.h"
+#include "scheduler/report_chain.h"
 
 json_t *gm_doc_error(const struct gm_err *err)
 {
@@ -86,14 +87,15 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         return rc;
     }
     json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:O}", "id",
-        v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
+        "{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:O}",
+        "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_string(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "external_id", gm_json_string(v.external_id), "created",
         gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",
         gm_json_time(v.finished_unix_ms), "plan_only", (int)v.plan_only, "publication",
-        v.publication, "progress", progress_json(&v), "tasks", tasks_json(&v), "error",
-        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings);
+        v.publication, "progress", progress_json(&v), "tasks", tasks_json(&v), "encoding",
+        gm_report_encoding(&v), "error", v.error.code != 0 ? gm_doc_error(&v.error) : json_null(),
+        "warnings", metas.warnings);
     gm_metas_fini(&metas);
     gm_view_job_fini(&v);
     if (j == NULL) {

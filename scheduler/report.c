@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "scheduler/metas.h"
+#include "scheduler/report_chain.h"
 #include "scheduler/report_colour.h"
 #include "scheduler/report_images.h"
 #include "scheduler/report_rate.h"
@@ -225,41 +226,6 @@ static const Gm__EncodeParams *requested(const struct report *r, uint32_t side)
     return e;
 }
 
-/* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
-static json_t *devices_json(const struct report *r)
-{
-    struct gm_attempts_view attempts;
-    struct gm_err err;
-    json_t *list = json_array();
-    if (list == NULL || gm_view_attempts(r->core, r->job.id, &attempts, &err) < 0) {
-        return list;
-    }
-    for (size_t i = 0; i < attempts.count; i++) {
-        const struct gm_attempt_view *a = &attempts.rows[i];
-        json_t *found = NULL;
-        json_t *j = NULL;
-        size_t k = 0;
-        if (a->outcome != GM_ATTEMPT_DONE || strcmp(a->type, "encode") != 0) {
-            continue;
-        }
-        json_array_foreach(list, k, j)
-        {
-            if (strcmp(json_string_value(json_object_get(j, "node")), a->node_id) == 0 &&
-                strcmp(json_string_value(json_object_get(j, "device")), a->device) == 0) {
-                found = json_object_get(j, "runs");
-            }
-        }
-        if (found != NULL) {
-            (void)json_integer_set(found, json_integer_value(found) + 1);
-        } else {
-            (void)json_array_append_new(list, json_pack("{s:s, s:s, s:i}", "node", a->node_id,
-                                                        "device", a->device, "runs", 1));
-        }
-    }
-    gm_view_attempts_fini(&attempts);
-    return list;
-}
-
 static void take_package(Gm__RenditionReport **reports, size_t count, const char *name,
                          struct gm_media_sum *sum)
 {
@@ -320,8 +286,8 @@ static json_t *renditions_json(const struct report *r)
             "resolved", "chain", gm_json_string(p->chain_fingerprint), "filters",
             filters_json(p, v), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
             (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
-            gm_json_string(p->chain_fingerprint), "devices", devices_json(r), "width",
-            (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
+            gm_json_string(p->chain_fingerprint), "devices", gm_report_devices(r->core, r->job.id),
+            "width", (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
             gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
             (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
             (json_int_t)sum.peak_bps);
@@ -548,7 +514,8 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
                           (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
                           r->metas.warnings, "errors", errors);
     if (j != NULL && (json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0 ||
-                      json_object_set_new(j, "images", gm_report_images(r->metas.images)) < 0)) {
+                      json_object_set_new(j, "images", gm_report_images(r->metas.images)) < 0 ||
+                      json_object_set_new(j, "encoding", gm_report_encoding(&r->job)) < 0)) {
         json_decref(j);
         j = NULL;
     }

@@ -22,6 +22,8 @@ static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-lef
                                         "bottom-right", "center",    NULL};
 static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
+static const char *const CHAINS[] = {"nvenc", "cpu", NULL};
+static const char *const FALLBACKS[] = {"software", "wait", "fail", NULL};
 static const char *const HDR[] = {"sdr", "keep", NULL};
 static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};
 static const char *const IMAGE_FORMATS[] = {"jpeg", "webp", NULL};
@@ -91,6 +93,13 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Subtitles that are pictures, drawn over the video: the first track, or that of a language."},
     {"encode", "watermark", GM_PARAM_MAP, AT(EncodeParams, watermark), 0, 0, NULL, NULL, false,
      "An image laid over every frame of every rendition."},
+    {"encode", "devices", GM_PARAM_WORDS, AT(EncodeParams, devices), 0, 0, CHAINS, NULL, false,
+     "What may encode, preferred first; unset: devices that the farm has, else `cpu`."},
+    {"encode", "fallback", GM_PARAM_CHOICE, AT(EncodeParams, fallback), 0, 0, FALLBACKS, "software",
+     false,
+     "When none of `devices` is there, or the one in use goes: all in `software`, `wait` for it, "
+     "or "
+     "`fail`."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
      "What single rungs of the ladder have otherwise, see below."},
     {"watermark", "image", GM_PARAM_FILE, AT(Watermark, image), 0, 0, NULL, NULL, true,
@@ -184,7 +193,8 @@ static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml 
         size_t used = strlen(all);
         (void)snprintf(all + used, sizeof all - used, "%s%s", used != 0 ? ", " : "", *c);
     }
-    if (row->type != GM_PARAM_CHOICE) { /* no number is meant for another by mistake */
+    if (row->type != GM_PARAM_CHOICE &&
+        row->type != GM_PARAM_WORDS) { /* no number is meant for another by mistake */
         return gm_yaml_fail(node, err, "%s is one of: %s", row->name, all);
     }
     const char *near = gm_suggest(text, row->choices);
@@ -244,6 +254,38 @@ static int set_sides_field(const struct gm_pipeline_param *row, const struct gm_
     }
     Gm__Mp4Params *p = params;
     return set_sides(row, node, &p->n_heights, &p->heights, err);
+}
+
+/* EncodeParams.devices is the one list of words. */
+static int set_words(const struct gm_pipeline_param *row, const struct gm_yaml *node,
+                     Gm__EncodeParams *p, struct gm_err *err)
+{
+    if (node->kind != GM_YAML_LIST || node->child == NULL) {
+        return gm_yaml_fail(node, err, "%s is a list such as [%s]", row->name, row->choices[0]);
+    }
+    for (const struct gm_yaml *c = node->child; c != NULL; c = c->next) {
+        const char *word = NULL;
+        int rc = set_choice(row, c, &word, err);
+        if (rc < 0) {
+            return rc;
+        }
+        for (size_t i = 0; i < p->n_devices; i++) {
+            if (strcmp(p->devices[i], word) == 0) {
+                return gm_yaml_fail(c, err, "%s names `%s` twice", row->name, word);
+            }
+        }
+        char **grown = realloc(p->devices, (p->n_devices + 1) * sizeof *grown);
+        if (grown == NULL) {
+            return gm_err_nomem(err);
+        }
+        p->devices = grown;
+        char *copy = strdup(word);
+        if (copy == NULL) {
+            return gm_err_nomem(err);
+        }
+        p->devices[p->n_devices++] = copy;
+    }
+    return 0;
 }
 
 static int set_number(const struct gm_pipeline_param *row, const struct gm_yaml *node, char *field,
@@ -364,6 +406,8 @@ static int set_field(const struct gm_pipeline_param *row, const struct gm_yaml *
     case GM_PARAM_LANGUAGE:
         rc = get_language(row, node, &text, err);
         return rc < 0 ? rc : set_string((char **)(void *)field, text, err);
+    case GM_PARAM_WORDS:
+        return set_words(row, node, params, err);
     case GM_PARAM_SIDES:
         return set_sides_field(row, node, params, err);
     case GM_PARAM_RUNGS: /* made when all else is known: encode.c */

@@ -28,6 +28,7 @@ enum gm_param_type {
     GM_PARAM_LANGUAGE, /* ISO 639-2 code: three small letters; or a word of `choices` */
     GM_PARAM_SIDES,    /* list of even short sides in px, falling, 1..16 of them */
     GM_PARAM_WORD,     /* text that encode.c checks */
+    GM_PARAM_WORDS,    /* list of different words of `choices`, at least one */
     GM_PARAM_RUNGS,    /* a map from short sides to maps of what rungs may have: params.c */
     GM_PARAM_MAP       /* the rows whose task is this row's name */
 };

@@ -462,6 +462,10 @@ static void value_text(const struct gm_pipeline_param *row, char out[256])
         (void)snprintf(out + used, 256 - used, "%san ISO 639-2 code", used != 0 ? " or " : "");
         return;
     }
+    if (row->type == GM_PARAM_WORDS) {
+        (void)snprintf(out + used, 256 - used, ": a list of these");
+        return;
+    }
     if (row->choices != NULL) {
         return;
     }

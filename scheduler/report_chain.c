@@ -1,0 +1,92 @@
+#include "scheduler/report_chain.h"
+
+#include <string.h>
+
+#include "scheduler/metas.h"
+
+static const Gm__EncodeParams *encode_params(const struct gm_job_view *job)
+{
+    for (size_t i = 0; i < job->pipeline->n_tasks; i++) {
+        const Gm__PipelineTask *t = job->pipeline->tasks[i];
+        if (t->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
+            return t->encode;
+        }
+    }
+    return NULL;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text[0] != '\0' ? gm_json_string(text) : json_null();
+}
+
+static json_t *wanted(const Gm__EncodeParams *p)
+{
+    if (p->n_devices == 0) {
+        return json_null();
+    }
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < p->n_devices; i++) {
+        (void)json_array_append_new(list, gm_json_string(p->devices[i]));
+    }
+    return list;
+}
+
+static json_t *given_up(const struct gm_job_view *job)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < job->lost_count; i++) {
+        const struct gm_lost_view *l = &job->lost[i];
+        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "chain", l->name, "code",
+                                                    gm_code_get((int)l->code)->id, "text",
+                                                    gm_json_string(l->text)));
+    }
+    return list;
+}
+
+json_t *gm_report_encoding(const struct gm_job_view *job)
+{
+    const Gm__EncodeParams *p = encode_params(job);
+    if (p == NULL) {
+        return json_null();
+    }
+    return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o}", "requested", "devices", wanted(p),
+                     "fallback", p->fallback[0] != '\0' ? p->fallback : "software", "resolved",
+                     "chain", text_or_null(job->chain), "fingerprint",
+                     text_or_null(job->chain_fingerprint), "given_up", given_up(job));
+}
+
+static void count_run(json_t *list, const struct gm_attempt_view *a)
+{
+    size_t k = 0;
+    json_t *j = NULL;
+    json_array_foreach(list, k, j)
+    {
+        if (strcmp(json_string_value(json_object_get(j, "node")), a->node_id) == 0 &&
+            strcmp(json_string_value(json_object_get(j, "device")), a->device) == 0) {
+            json_t *runs = json_object_get(j, "runs");
+            (void)json_integer_set(runs, json_integer_value(runs) + 1);
+            return;
+        }
+    }
+    (void)json_array_append_new(
+        list, json_pack("{s:s, s:s, s:i}", "node", a->node_id, "device", a->device, "runs", 1));
+}
+
+json_t *gm_report_devices(const struct gm_core *core, const char *job_id)
+{
+    struct gm_attempts_view attempts;
+    struct gm_err err;
+    json_t *list = json_array();
+    if (list == NULL || gm_view_attempts(core, job_id, &attempts, &err) < 0) {
+        return list;
+    }
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct gm_attempt_view *a = &attempts.rows[i];
+        if (a->outcome == GM_ATTEMPT_DONE && strcmp(a->type, "encode") == 0) {
+            count_run(list, a);
+        }
+    }
+    gm_view_attempts_fini(&attempts);
+    return list;
+}

@@ -1,0 +1,17 @@
+#ifndef GM_SCHEDULER_REPORT_CHAIN_H
+#define GM_SCHEDULER_REPORT_CHAIN_H
+
+#include <jansson.h>
+
+#include "scheduler/core/view.h"
+
+/* What the pictures of a job are encoded with. Returned values are new references; NULL: no memory.
+ * Thread: the loop's. */
+
+/* What was asked for, what was taken and what was given up: docs/report.md, "encoding". Null for a
+ * pipeline that encodes nothing. */
+json_t *gm_report_encoding(const struct gm_job_view *job);
+/* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
+json_t *gm_report_devices(const struct gm_core *core, const char *job_id);
+
+#endif
