@@ -264,7 +264,7 @@ static int set_words(const struct gm_pipeline_param *row, const struct gm_yaml *
         return gm_yaml_fail(node, err, "%s is a list such as [%s]", row->name, row->choices[0]);
     }
     for (const struct gm_yaml *c = node->child; c != NULL; c = c->next) {
-        const char *word = NULL;
+        const char *word = "";
         int rc = set_choice(row, c, &word, err);
         if (rc < 0) {
             return rc;
