@@ -90,6 +90,11 @@ odd ffv1.mkv -c:v ffv1 -g 12
 odd refresh.mkv -c:v libx264 -preset veryfast -bf 2 -pix_fmt yuv420p -x264-params intra-refresh=1:keyint=60
 odd keyframe-lost.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_threshold 0 -bf 2 -pix_fmt yuv420p \
   -bsf:v "noise=drop=eq(n\,150)"
+# Pictures lost from before a chunk's border to after it, and pictures that are damaged there.
+odd border-lost.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_threshold 0 -bf 2 -pix_fmt yuv420p \
+  -bsf:v "noise=drop=between(n\,290\,312)"
+odd border-damaged.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_threshold 0 -bf 2 -pix_fmt yuv420p \
+  -bsf:v "noise=amount=if(between(n\,290\,299)+between(n\,301\,312)\,-400\,0)"
 # Fields: deinterlaced with the frames beyond each chunk's border, whatever the flags say.
 ffmpeg -v error -y -f lavfi -i "testsrc2=s=320x240:r=50:d=20" -vf tinterlace=interleave_top -c:v libx264 \
   -preset veryfast -bf 3 -g 60 -pix_fmt yuv420p "$work/fields-unflagged.mp4"
