@@ -1,10 +1,8 @@
 /* gopmill-probe: asks one driver library one question, in a process of its own because drivers hang
  * and crash. The answer, an encoded ProbeResult (proto/wire.proto), goes to descriptor 3. */
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "node/devices/helper.h"
 #include "node/devices/probe.h"
@@ -75,22 +73,6 @@ static int parse(int argc, char **argv, struct gm_probe_params *out, bool *out_t
     return -1;
 }
 
-static int answer(const struct gm_device_list *list, bool text)
-{
-    struct gm_buf out = {0};
-    struct gm_err err;
-    if (!text) {
-        return gm_helper_answer(list);
-    }
-    gm_device_list_text(list, &out);
-    int rc = gm_buf_check(&out, &err);
-    if (rc == 0 && out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) {
-        rc = -1;
-    }
-    gm_buf_fini(&out);
-    return rc < 0 || fflush(stdout) != 0 ? 1 : 0;
-}
-
 int main(int argc, char **argv)
 {
     struct gm_probe_params params = {0};
@@ -111,16 +93,9 @@ int main(int argc, char **argv)
         fputs(HELP, stderr);
         return EXIT_USAGE;
     }
-    if (!text && fcntl(GM_HELPER_RESULT, F_GETFD) < 0) {
-        fputs("gopmill-probe: no descriptor 3 for the answer; --text prints it\n", stderr);
+    if (!gm_helper_can_answer("gopmill-probe", text)) {
         return EXIT_USAGE;
     }
     int rc = run(&params, &list, &err);
-    status = rc < 0 ? 1 : answer(&list, text);
-    if (rc < 0) {
-        fprintf(stderr, "gopmill-probe: %s\n", err.text);
-    }
-    gm_device_list_fini(&list);
-    /* Exit handlers of drivers may crash after the answer is out. */
-    _exit(status);
+    gm_helper_end("gopmill-probe", &list, text, rc, &err);
 }

@@ -1,12 +1,10 @@
 /* gopmill-prove: tries one encoder or decoder of one device, in a process of its own because
  * drivers hang and crash. The answer, an encoded ProbeResult (proto/wire.proto), goes to
  * descriptor 3. */
-#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "media/av.h"
 #include "media/prove.h"
@@ -160,19 +158,6 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     return 0;
 }
 
-static int print(const struct gm_device_list *list)
-{
-    struct gm_buf out = {0};
-    struct gm_err err;
-    gm_device_list_text(list, &out);
-    int rc = gm_buf_check(&out, &err);
-    if (rc == 0 && out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) {
-        rc = -1;
-    }
-    gm_buf_fini(&out);
-    return rc < 0 || puts(list->versions) < 0 || fflush(stdout) != 0 ? 1 : 0;
-}
-
 int main(int argc, char **argv)
 {
     struct prove_args a = {.work = {.api = "", .codec = ""}};
@@ -191,18 +176,11 @@ int main(int argc, char **argv)
         fputs(HELP, stderr);
         return EXIT_USAGE;
     }
-    if (!a.text && fcntl(GM_HELPER_RESULT, F_GETFD) < 0) {
-        fputs("gopmill-prove: no descriptor 3 for the answer; --text prints it\n", stderr);
+    if (!gm_helper_can_answer("gopmill-prove", a.text)) {
         return EXIT_USAGE;
     }
     gm_av_init();
     int rc = versions ? 0 : qsv ? ask_qsv(&a, &list, &err) : prove(&a, &list, &err);
     gm_prove_versions(list.versions, sizeof(list.versions));
-    status = rc < 0 ? 1 : a.text ? print(&list) : gm_helper_answer(&list);
-    if (rc < 0) {
-        fprintf(stderr, "gopmill-prove: %s\n", err.text);
-    }
-    gm_device_list_fini(&list);
-    /* Exit handlers of drivers may crash after the answer is out. */
-    _exit(status);
+    gm_helper_end("gopmill-prove", &list, a.text, rc, &err);
 }

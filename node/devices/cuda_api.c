@@ -70,3 +70,13 @@ int gm_cuda_find(const struct gm_cuda_api *api, const char *pci, int *out_code)
     }
     return -1;
 }
+
+int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out)
+{
+    int code = 0;
+    int device = gm_cuda_find(api, pci, &code);
+    if (device < 0) {
+        return code == 0 ? GM_CUDA_NO_DEVICE : code;
+    }
+    return api->context_create(out, 0, device);
+}

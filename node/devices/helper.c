@@ -232,3 +232,39 @@ int gm_helper_answer(const struct gm_device_list *list)
     free(data);
     return rc == 0 ? 0 : 1;
 }
+
+static int print(const struct gm_device_list *list)
+{
+    struct gm_buf out = {0};
+    struct gm_err err;
+    gm_device_list_text(list, &out);
+    if (list->versions[0] != '\0') {
+        gm_buf_printf(&out, "%s\n", list->versions);
+    }
+    int rc = gm_buf_check(&out, &err);
+    if (rc == 0 && out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) {
+        rc = -1;
+    }
+    gm_buf_fini(&out);
+    return rc < 0 || fflush(stdout) != 0 ? 1 : 0;
+}
+
+bool gm_helper_can_answer(const char *program, bool text)
+{
+    bool can = text || fcntl(GM_HELPER_RESULT, F_GETFD) >= 0;
+    if (!can) {
+        fprintf(stderr, "%s: no descriptor 3 for the answer; --text prints it\n", program);
+    }
+    return can;
+}
+
+void gm_helper_end(const char *program, struct gm_device_list *list, bool text, int rc,
+                   const struct gm_err *err)
+{
+    int status = rc < 0 ? 1 : text ? print(list) : gm_helper_answer(list);
+    if (rc < 0) {
+        fprintf(stderr, "%s: %s\n", program, err->text);
+    }
+    gm_device_list_fini(list);
+    _exit(status);
+}

@@ -26,5 +26,12 @@ int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel,
 
 /* The child's side: writes the list to descriptor 3. Returns the exit status. */
 int gm_helper_answer(const struct gm_device_list *list);
+/* False: there is no descriptor 3 to answer on and no `text` for people is asked
+ * for; said on the standard error. */
+bool gm_helper_can_answer(const char *program, bool text);
+/* Writes the list to descriptor 3, or as text to the standard output; rc < 0: err to the standard
+ * error instead. Then the process ends at once: exit handlers of drivers may crash. */
+_Noreturn void gm_helper_end(const char *program, struct gm_device_list *list, bool text, int rc,
+                             const struct gm_err *err);
 
 #endif

@@ -55,10 +55,14 @@ struct gm_cuda_api {
 /* NULL: done; else a static sentence of what is wrong: the library is missing (missing set), or too
  * old. */
 const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing);
+#define GM_CUDA_NO_DEVICE 100 /* CUDA_ERROR_NO_DEVICE of cuda.h */
 /* The name of an error, "CUDA_ERROR_NO_DEVICE"; static or the library's. */
 const char *gm_cuda_error(const struct gm_cuda_api *api, int code);
 /* CUDA's device of that PCI address; -1: it has none (native error in *out_code, 0 where CUDA works
  * and does not see it). Calls init. */
 int gm_cuda_find(const struct gm_cuda_api *api, const char *pci, int *out_code);
+/* A context on the device of that PCI address; *out: api->context_destroy. 0, or the native error;
+ * GM_CUDA_NO_DEVICE where CUDA works and does not see it. */
+int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out);
 
 #endif

@@ -6,14 +6,13 @@
 /* CUdevice_attribute */
 #define COMPUTE_MAJOR 75
 #define COMPUTE_MINOR 76
-#define INIT_NO_DEVICE 100     /* CUDA_ERROR_NO_DEVICE */
 #define INIT_SYSTEM_DRIVER 803 /* CUDA_ERROR_SYSTEM_DRIVER_MISMATCH */
 #define INIT_SYSTEM_NOT_READY 802
 
 static const char *init_remedy(int code)
 {
     switch (code) {
-    case INIT_NO_DEVICE:
+    case GM_CUDA_NO_DEVICE:
         return "give the container its GPUs (--gpus all) or look whether the kernel driver is "
                "loaded (nvidia-smi)";
     case INIT_SYSTEM_DRIVER:
@@ -93,7 +92,7 @@ int gm_probe_cuda(const struct gm_probe_params *params, struct gm_device_list *o
     int code = api.init(0);
     code = code == 0 ? api.device_count(&count) : code;
     if (code != 0) {
-        if (code != INIT_NO_DEVICE || params->expected) {
+        if (code != GM_CUDA_NO_DEVICE || params->expected) {
             (void)gm_device_add_note(out, NULL, GM_NOTE_WARN, "CUDA does not start: %s (%d): %s",
                                      gm_cuda_error(&api, code), code, init_remedy(code));
         }

@@ -68,7 +68,6 @@ int gm_probe_nvdec(const struct gm_probe_params *params, struct gm_device_list *
     struct gm_cuda_api api;
     struct gm_device *d = NULL;
     bool missing = false;
-    int code = 0;
     void *context = NULL;
     caps_fn get_caps = NULL;
     int rc = gm_device_get(out, params->device, GM_DEVICE_NVIDIA, &d, err);
@@ -93,8 +92,7 @@ int gm_probe_nvdec(const struct gm_probe_params *params, struct gm_device_list *
                                  "version 470 or newer");
         return 0;
     }
-    int device = gm_cuda_find(&api, params->device, &code);
-    code = device < 0 ? (code == 0 ? 100 : code) : api.context_create(&context, 0, device);
+    int code = gm_cuda_enter(&api, params->device, &context);
     if (code == 0) {
         code = ask(get_caps, d);
         (void)api.context_destroy(context);

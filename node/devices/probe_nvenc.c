@@ -157,7 +157,6 @@ int gm_probe_nvenc(const struct gm_probe_params *params, struct gm_device_list *
     struct gm_cuda_api api;
     struct gm_device *d = NULL;
     bool missing = false;
-    int code = 0;
     void *context = NULL;
     struct nvenc n;
     memset(&n, 0, sizeof(n));
@@ -178,8 +177,7 @@ int gm_probe_nvenc(const struct gm_probe_params *params, struct gm_device_list *
         note_refusal(out, d, status);
         return 0;
     }
-    int device = gm_cuda_find(&api, params->device, &code);
-    code = device < 0 ? (code == 0 ? 100 : code) : api.context_create(&context, 0, device);
+    int code = gm_cuda_enter(&api, params->device, &context);
     if (code != 0) {
         d->encoding = GM_ENGINE_REFUSED;
         (void)gm_device_add_note(out, d, GM_NOTE_WARN,
