@@ -46,6 +46,7 @@ struct gm_cuda_copy_2d { /* CUDA_MEMCPY2D */
     GM_CUDA_FN(module_function, cuModuleGetFunction, (void **, void *, const char *))              \
     GM_CUDA_FN(alloc, cuMemAlloc_v2, (uint64_t *, size_t))                                         \
     GM_CUDA_FN(release, cuMemFree_v2, (uint64_t))                                                  \
+    GM_CUDA_FN(memory_info, cuMemGetInfo_v2, (size_t *, size_t *))                                 \
     GM_CUDA_FN(pin, cuMemAllocHost_v2, (void **, size_t))                                          \
     GM_CUDA_FN(unpin, cuMemFreeHost, (void *))                                                     \
     GM_CUDA_FN(upload, cuMemcpyHtoDAsync_v2, (uint64_t, const void *, size_t, void *))             \

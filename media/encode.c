@@ -7,6 +7,7 @@
 
 #include "media/captions.h"
 #include "media/encode_writer.h"
+#include "media/encoder.h"
 #include "media/lanes.h"
 #include "media/pictures.h"
 #include "media/poster.h"
@@ -39,6 +40,7 @@ struct run {
     struct gm_rate *rate;         /* owned */
     struct gm_tiles *tiles;       /* owned; NULL: no images */
     struct gm_lanes *lanes;       /* owned: a lane a rendition */
+    AVBufferRef *device;          /* owned: what encodes, kept ready; NULL: software */
     /* The chunk being made. */
     struct gm_encode_writer **writers; /* owned, one a rendition; NULL: closed */
     struct attempt *attempts;          /* owned, one a rendition */
@@ -79,6 +81,7 @@ static void release(struct run *r)
     gm_pictures_destroy(&r->pictures);
     gm_tiles_destroy(&r->tiles);
     gm_rate_destroy(&r->rate);
+    av_buffer_unref(&r->device);
     free(r->writers);
     free(r->attempts);
     if (r->policy != NULL) {
@@ -87,6 +90,18 @@ static void release(struct run *r)
     if (r->inspection != NULL) {
         gm__inspection__free_unpacked(r->inspection, NULL);
     }
+}
+
+/* The plan's parameter sets are those of its chain: an encoder of another one gives others. */
+static int open_chain(struct run *r, struct gm_err *err)
+{
+    const char *planned = gm_encoder_chain(r->policy->chain);
+    const char *given = gm_results_chain(r->io->spec);
+    if (strcmp(planned, given) != 0) {
+        return gm_err_set(err, GM_E_BUG, 0, "the plan is for chain %.40s, the task for %.40s",
+                          planned, given);
+    }
+    return gm_encoder_hold(planned, r->io->device, &r->device, err);
 }
 
 static int prepare(struct run *r, struct gm_err *err)
@@ -100,6 +115,10 @@ static int prepare(struct run *r, struct gm_err *err)
     }
     if (r->policy->n_renditions == 0 || r->inspection->video == NULL) {
         return gm_err_set(err, GM_E_PROTO, 0, "The plan has no renditions or no video");
+    }
+    rc = open_chain(r, err);
+    if (rc < 0) {
+        return rc;
     }
     r->writers = calloc(r->policy->n_renditions, sizeof(struct gm_encode_writer *));
     r->attempts = calloc(r->policy->n_renditions, sizeof *r->attempts);

@@ -19,7 +19,8 @@ struct gm_encode_writer_params {
     int32_t crf_centi;             /* instead of the plan's, hundredths; 0: the plan's */
 };
 
-/* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM. */
+/* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM; on a chain
+ * of devices their codes, and MEDIA_VERIFY for all that is not as promised, here and below. */
 int gm_encode_writer_open(const struct gm_encode_writer_params *params,
                           struct gm_encode_writer **out, struct gm_err *err) GM_MUST_CHECK;
 /* Frame `index` of the chunk, frames in order. The frame's pts and pict_type are set here;

@@ -13,26 +13,18 @@
 
 #include "media/av.h"
 #include "media/colour.h"
+#include "media/hw.h"
+#include "media/packed.h"
 #include "proto/video_codec.h"
 
-/* What all video encoders share: the table of codecs, checks of the plan's numbers, size, times and
- * colour tags, packets in and out. */
-#define SLOW_RATE 10
-#define FEW_FRAMES 24
-
-/* The level of a stream of variable rate is chosen for its average rate, within these bounds. */
-#define MAX_NOMINAL_RATE 120
-#define DEFAULT_NOMINAL_RATE 30
-
-#define MAX_SIDE_PX 16384
+/* What all video encoders share: size, times and colour tags, packets in and out. The table of
+ * encoders and the checks of the plan's numbers: encoder_check.c. */
 #define LEAD_PICTURES 8
 #define MAX_TAIL_PICTURES 300 /* more than any look-ahead */
 
-static const struct gm_encoder_backend *const backends[] = {&gm_encoder_x264, &gm_encoder_x265,
-                                                            &gm_encoder_svtav1, &gm_encoder_vpx};
-
 struct gm_encoder {
     const struct gm_encoder_backend *backend;
+    AVBufferRef *device;     /* owned; NULL: software */
     AVCodecContext *ctx;     /* owned */
     bool fed;                /* a picture was sent */
     int64_t lead_ticks;      /* duration of a black picture before the first; 0: none are sent */
@@ -44,14 +36,13 @@ struct gm_encoder {
     char name[64];           /* of the rendition, for messages */
 };
 
-static const struct gm_encoder_backend *find_backend(const char *codec)
+int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out, struct gm_err *err)
 {
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        if (strcmp(backends[i]->codec, codec) == 0) {
-            return backends[i];
-        }
+    if (strcmp(gm_encoder_chain(chain), "nvenc") == 0) {
+        return gm_hw_open(device, out, err);
     }
-    return NULL;
+    *out = NULL;
+    return 0;
 }
 
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
@@ -107,113 +98,6 @@ int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *pa
     return crf;
 }
 
-bool gm_encoder_is_uneven(const struct gm_encoder_params *params)
-{
-    const Gm__VideoFacts *facts = params->facts;
-    AVRational peak = gm_av_rational(facts->peak_rate);
-    bool slow = peak.num > 0 && peak.den > 0 && peak.num < (int64_t)SLOW_RATE * peak.den;
-    return slow || (facts->frames > 0 && facts->frames < FEW_FRAMES);
-}
-
-static AVRational nominal_rate(const struct gm_encoder_params *params)
-{
-    if (params->rate.num > 0 && params->rate.den > 0) {
-        return params->rate;
-    }
-    const Gm__Rational *f = params->facts->frame_rate;
-    if (f != NULL && f->num > 0 && f->den > 0 && f->num <= INT_MAX && f->den <= INT_MAX &&
-        f->num / MAX_NOMINAL_RATE <= f->den && f->num >= f->den) {
-        return (AVRational){(int)f->num, (int)f->den};
-    }
-    return (AVRational){DEFAULT_NOMINAL_RATE, 1};
-}
-
-/* What the codec can't do with these pictures, though it is no wrong number in itself. */
-static int check_fit(const struct gm_encoder_params *params, const struct gm_encoder_backend *b,
-                     const struct gm_video_codec *codec, struct gm_err *err)
-{
-    const Gm__Rendition *r = params->rendition;
-    const Gm__EncodeParams *p = r->encode;
-    AVRational rate = nominal_rate(params);
-    unsigned min = b->min_side_px;
-    if (r->width_px < min || r->height_px < min) {
-        return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
-                          "%s is not made in %" PRIu32 "x%" PRIu32 ": the encoder needs %ux%u",
-                          codec->name, r->width_px, r->height_px, min, min);
-    }
-    if (p->level[0] != '\0') {
-        const struct gm_video_level *level = gm_video_level_find(codec, p->level);
-        if (level == NULL || !gm_video_level_holds(codec, level, r->width_px, r->height_px,
-                                                   rate.num, rate.den, r->maxrate_bps)) {
-            return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
-                              "Level %s of %s does not hold %" PRIu32 "x%" PRIu32
-                              " at %d/%d frames and %" PRId64 " bits a second",
-                              p->level, codec->name, r->width_px, r->height_px, rate.num, rate.den,
-                              r->maxrate_bps);
-        }
-    }
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(av_get_pix_fmt(r->pixel_format));
-    unsigned bits = (unsigned)format->comp[0].depth;
-    const struct gm_video_profile *profile =
-        p->profile[0] != '\0' ? gm_video_profile_find(codec, p->profile) : NULL;
-    if ((bits != 8 && bits != 10) || format->log2_chroma_w != 1 || format->log2_chroma_h != 1 ||
-        (p->profile[0] != '\0' &&
-         (profile == NULL || (profile->bit_depths != 18 && profile->bit_depths != bits)))) {
-        return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0, "%s, profile `%s`, does not hold %s",
-                          codec->name, p->profile, r->pixel_format);
-    }
-    return 0;
-}
-
-static int check_codec(const struct gm_encoder_params *params,
-                       const struct gm_encoder_backend **out_backend, struct gm_err *err)
-{
-    const Gm__Rendition *r = params->rendition;
-    const Gm__EncodeParams *p = r->encode;
-    const struct gm_encoder_backend *b = find_backend(p->codec);
-    const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
-    if (b == NULL || codec == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Codec %s has no encoder here", p->codec);
-    }
-    if (p->qp > codec->max_qp || p->crf > codec->max_crf || (p->qp < 0 && p->crf < 0)) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Quality crf %" PRId32 " qp %" PRId32 " is refused",
-                          p->crf, p->qp);
-    }
-    if (av_get_pix_fmt(r->pixel_format) == AV_PIX_FMT_NONE) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Pixel format `%s` is refused", r->pixel_format);
-    }
-    int rc = check_fit(params, b, codec, err);
-    if (rc == 0) {
-        *out_backend = b;
-    }
-    return rc;
-}
-
-static int check(const struct gm_encoder_params *params,
-                 const struct gm_encoder_backend **out_backend, struct gm_err *err)
-{
-    const Gm__Rendition *r = params->rendition;
-    if (r == NULL || params->facts == NULL || r->encode == NULL) {
-        return gm_err_set(err, GM_E_INVAL, 0, "The rendition or its encoder settings are missing");
-    }
-    if (r->width_px < 2 || r->height_px < 2 || r->width_px > MAX_SIDE_PX ||
-        r->height_px > MAX_SIDE_PX || r->width_px % 2 != 0 || r->height_px % 2 != 0) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Rendition size %" PRIu32 "x%" PRIu32 " is refused",
-                          r->width_px, r->height_px);
-    }
-    if (params->timescale == 0 || params->timescale > INT_MAX) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Timescale %" PRIu32 " is refused",
-                          params->timescale);
-    }
-    /* libx264 counts rates in kbit; libavcodec takes the buffer as int. */
-    if (r->maxrate_bps < 0 || r->bufsize_bits < 0 || r->bufsize_bits > INT_MAX ||
-        (r->maxrate_bps > 0 && (r->maxrate_bps < 1000 || r->bufsize_bits < 2000))) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Rate cap %" PRId64 " bps / %" PRId64 " bits refused",
-                          r->maxrate_bps, r->bufsize_bits);
-    }
-    return check_codec(params, out_backend, err);
-}
-
 /* The rendition's tags, for the VUI. */
 static void set_colour(AVCodecContext *ctx, const Gm__Rendition *r)
 {
@@ -235,7 +119,7 @@ static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *para
     if (e->backend->starts_cold == NULL || !e->backend->starts_cold(params->rendition->encode)) {
         return;
     }
-    AVRational rate = nominal_rate(params);
+    AVRational rate = gm_encoder_nominal_rate(params);
     e->lead_ticks = av_rescale(params->timescale, rate.den, rate.num);
     e->lead_ticks = e->lead_ticks > 0 ? e->lead_ticks : 1;
     if (ctx->rc_initial_buffer_occupancy > 0) {
@@ -246,14 +130,18 @@ static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *para
     }
 }
 
-static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
+/* Everything before avcodec_open2. b_frames: at most so many B pictures; -1: as the backend has it.
+ */
+static int make_context(struct gm_encoder *e, const struct gm_encoder_params *params, int b_frames,
                         struct gm_err *err)
 {
     const Gm__Rendition *r = params->rendition;
     const AVCodec *codec = avcodec_find_encoder_by_name(e->backend->library);
     if (codec == NULL) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "libavcodec has no encoder %s", e->backend->library);
+        return gm_err_set(err, e->backend->identify != NULL ? GM_E_PIPELINE_UNFIT : GM_E_MEDIA, 0,
+                          "libavcodec has no encoder %s", e->backend->library);
     }
+    avcodec_free_context(&e->ctx);
     AVCodecContext *ctx = e->ctx = avcodec_alloc_context3(codec);
     if (ctx == NULL) {
         return gm_err_nomem(err);
@@ -263,19 +151,60 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     ctx->pix_fmt = av_get_pix_fmt(r->pixel_format);
     ctx->sample_aspect_ratio = (AVRational){1, 1};
     ctx->time_base = (AVRational){1, (int)params->timescale};
-    ctx->framerate = nominal_rate(params);
+    ctx->framerate = gm_encoder_nominal_rate(params);
     ctx->thread_count = 1;
     ctx->flags |= AV_CODEC_FLAG_GLOBAL_HEADER | AV_CODEC_FLAG_CLOSED_GOP | AV_CODEC_FLAG_BITEXACT;
     set_colour(ctx, r);
+    if (e->device != NULL && (ctx->hw_device_ctx = av_buffer_ref(e->device)) == NULL) {
+        return gm_err_nomem(err);
+    }
     int rc = e->backend->setup(ctx, params, err);
+    if (b_frames >= 0 && ctx->max_b_frames > b_frames) {
+        ctx->max_b_frames = b_frames;
+    }
+    return rc;
+}
+
+static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *params,
+                      struct gm_err *err)
+{
+    int b_frames = -1;
+    for (int tries = 0;; tries++) {
+        int rc = make_context(e, params, b_frames, err);
+        if (rc < 0) {
+            return rc;
+        }
+        plan_lead(e, params);
+        int averror = avcodec_open2(e->ctx, e->ctx->codec, NULL);
+        if (averror >= 0) {
+            return 0;
+        }
+        if (e->backend->open_failed == NULL) {
+            return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
+        }
+        rc = e->backend->open_failed(e->device, e->ctx, averror, &b_frames, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (tries > 0) {
+            return gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
+                              "The encoder of %s did not open with %d B pictures either", e->name,
+                              b_frames);
+        }
+    }
+}
+
+static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
+                        struct gm_err *err)
+{
+    int rc = gm_encoder_hold(params->chain, params->device, &e->device, err);
+    if (rc == 0) {
+        rc = open_codec(e, params, err);
+    }
     if (rc < 0) {
         return rc;
     }
-    plan_lead(e, params);
-    int averror = avcodec_open2(ctx, codec, NULL);
-    if (averror < 0) {
-        return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
-    }
+    const AVCodecContext *ctx = e->ctx;
     if (e->backend->headers != NULL) {
         return e->backend->headers(ctx, params, &e->headers, err);
     }
@@ -293,7 +222,7 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
                     struct gm_err *err)
 {
     const struct gm_encoder_backend *backend = NULL;
-    int rc = check(params, &backend, err);
+    int rc = gm_encoder_check(params, &backend, err);
     if (rc < 0) {
         return rc;
     }
@@ -314,12 +243,46 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
     return 0;
 }
 
+static int fail_work(const struct gm_encoder *e, int av, const char *what, struct gm_err *err)
+{
+    return e->backend->work_failed != NULL
+               ? e->backend->work_failed(e->ctx, av, err)
+               : gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s %s", e->name, what);
+}
+
+/* The frame as the encoder takes it, where that is another layout; *out owned. */
+static int pack(const struct gm_encoder *e, const AVFrame *frame, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    f->format = e->ctx->pix_fmt;
+    f->width = frame->width;
+    f->height = frame->height;
+    int rc = av_frame_get_buffer(f, 0) < 0 || av_frame_copy_props(f, frame) < 0
+                 ? gm_err_nomem(err)
+                 : gm_packed_copy(frame, f, err);
+    if (rc < 0) {
+        av_frame_free(&f);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
 static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
+    AVFrame *packed = NULL;
+    int rc =
+        frame != NULL && frame->format != (int)e->ctx->pix_fmt ? pack(e, frame, &packed, err) : 0;
+    if (rc < 0) {
+        return rc;
+    }
     e->fed = e->fed || frame != NULL;
-    int av = avcodec_send_frame(e->ctx, frame);
-    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s refused a frame", e->name)
-                  : 0;
+    int av = avcodec_send_frame(e->ctx, packed != NULL ? packed : frame);
+    av_frame_free(&packed);
+    return av < 0 ? fail_work(e, av, "refused a frame", err) : 0;
 }
 
 /* count black pictures from pts on, each `ticks` after the one before. */
@@ -410,6 +373,7 @@ void gm_encoder_close(struct gm_encoder **encoder)
     if (*encoder != NULL) {
         give_picture(*encoder);
         avcodec_free_context(&(*encoder)->ctx);
+        av_buffer_unref(&(*encoder)->device);
         gm_buf_fini(&(*encoder)->headers);
         av_frame_free(&(*encoder)->last);
         free(*encoder);
@@ -432,7 +396,7 @@ int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, st
         } else if (av == AVERROR_EOF || av == AVERROR(EAGAIN)) {
             break;
         } else if (av < 0) {
-            rc = gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s failed", e->name);
+            rc = fail_work(e, av, "failed", err);
         }
     }
     if (rc == 0) {
@@ -484,12 +448,13 @@ static int encode_black(const struct gm_encoder_params *params, AVPacket *packet
 int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struct gm_err *err)
 {
     const struct gm_encoder_backend *backend = NULL;
-    int rc = check(params, &backend, err);
-    if (rc < 0 || backend->version != NULL) {
-        if (rc == 0) {
-            backend->version(out);
-        }
-        return rc;
+    int rc = gm_encoder_check(params, &backend, err);
+    if (rc < 0 || backend->identify != NULL) {
+        return rc < 0 ? rc : backend->identify(params, out, err);
+    }
+    if (backend->version != NULL) {
+        backend->version(out);
+        return 0;
     }
     AVPacket *packet = av_packet_alloc();
     rc = packet != NULL ? encode_black(params, packet, err) : gm_err_nomem(err);

@@ -6,11 +6,16 @@
 #include "common/buf.h"
 #include "media/vbv.h"
 
-/* One software video encoder, whatever the codec: settings come from the plan alone, so the same
- * frames give the same bytes on every x86 machine. One thread of work, no scene cuts, keyframes
- * where they are forced and nowhere else, closed GOPs. Used by `plan` once, for the headers, and by
- * `encode` for each chunk and rendition. Which library makes which codec: the table in encoder.c;
- * its settings: encoder_<library>.c.
+/* One video encoder, whatever the codec and the chain: settings come from the plan alone. No scene
+ * cuts, keyframes where they are forced and nowhere else, closed GOPs, one reorder depth, the same
+ * parameter sets each time. In software (chain cpu) besides: one thread of work, and the same
+ * frames give the same bytes on every x86 machine. Used by `plan` once, for the headers, and by
+ * `encode` for each chunk and rendition. Which library makes which codec on which chain: the table
+ * in encoder.c; its settings: encoder_<library>.c.
+ *
+ * On a chain of a device frames are given in memory all the same. Every call may fail with
+ * DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY or DEVICE_LOST there, in place of MEDIA;
+ * after DEVICE_LOST only close is left. An open encoder holds one of the device's sessions.
  */
 struct gm_encoder; /* opaque */
 
@@ -27,7 +32,8 @@ struct gm_encoder_params {
     const char *device; /* gm_task_io.device, for chains of devices; borrowed for the call */
 };
 
-/* Errors: INVAL  sizes, rates or qualities out of range, or a codec without an encoder
+/* Errors: INVAL  sizes, rates or qualities out of range, or a codec or chain without an encoder
+ *         PIPELINE_UNFIT  what this encoder, or this device's, can't do with the rendition
  *         MEDIA  the library refused (native = AVERROR)
  *         NOMEM. */
 int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
@@ -55,8 +61,17 @@ int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *h
 /* Places that a picture may move between presentation and decode order; 0: none moves. */
 int gm_encoder_reorder(const struct gm_encoder *encoder);
 /* Names the library and its build, where it can be told, for the chain's fingerprint:
- * "x264-164-..." Opens the encoder and encodes a black picture. Errors: as open, and MEDIA. */
+ * "x264-164-..."; of a device: libavcodec's version, the driver's interfaces. May open the encoder
+ * and encode a black picture. Errors: as open, and MEDIA. */
 int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
                      struct gm_err *err) GM_MUST_CHECK;
+
+/* "cpu" for NULL and "", else what it is given. */
+const char *gm_encoder_chain(const char *chain);
+bool gm_encoder_is_software(const char *chain);
+/* Opens the chain's device and keeps it ready until *out goes (av_buffer_unref): encoders that are
+ * opened meanwhile share it, which saves its start each time. *out NULL: the chain has none. */
+int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out,
+                    struct gm_err *err) GM_MUST_CHECK;
 
 #endif

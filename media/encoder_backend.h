@@ -3,13 +3,17 @@
 
 #include "media/encoder.h"
 
-/* What encoder.c and encoder_<library>.c share: one row a codec. Private to them. */
+/* What encoder.c and encoder_<library>.c share: one row a chain and codec. Private to them. */
 struct gm_encoder_backend {
+    const char *chain;   /* Policy.chain; software: cpu */
     const char *codec;   /* EncodeParams.codec */
     const char *library; /* libavcodec's name of the encoder */
     unsigned min_side_px;
+    /* What the library never does, before anything is opened; NULL: nothing to say.
+     * Errors: PIPELINE_UNFIT. */
+    int (*check)(const struct gm_encoder_params *params, struct gm_err *err);
     /* Sets what is the library's own before avcodec_open2, quality and bit rate cap with it; size,
-     * format, times, colour and the flags that all share are there already. */
+     * format, times, colour, device and the flags that all share are there already. */
     int (*setup)(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err);
     /* The first picture of a stream is treated otherwise than later keyframes: black ones go before
      * it and are thrown away. NULL: never. */
@@ -24,13 +28,33 @@ struct gm_encoder_backend {
      * two. */
     void (*build)(const AVPacket *packet, char out[64]);
     void (*version)(char out[64]);
+    /* Of devices alone. The same, of library and driver. */
+    int (*identify)(const struct gm_encoder_params *params, char out[64], struct gm_err *err);
+    /* What a failure of libavcodec means: after avcodec_open2 (0: open again with *out_b_frames),
+     * which leaves of ctx only its plain members; and after sending or receiving. NULL: MEDIA. */
+    int (*open_failed)(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
+                       int *out_b_frames, struct gm_err *err);
+    int (*work_failed)(const AVCodecContext *ctx, int averror, struct gm_err *err);
 };
 
 extern const struct gm_encoder_backend gm_encoder_x264;
 extern const struct gm_encoder_backend gm_encoder_x265;
 extern const struct gm_encoder_backend gm_encoder_svtav1;
 extern const struct gm_encoder_backend gm_encoder_vpx;
+extern const struct gm_encoder_backend gm_encoder_nvenc_h264;
+extern const struct gm_encoder_backend gm_encoder_nvenc_hevc;
+extern const struct gm_encoder_backend gm_encoder_nvenc_av1;
 
+/* packet_headers of AV1: the sequence header of a keyframe. */
+int gm_encoder_av1_headers(const AVPacket *packet, struct gm_buf *out, struct gm_err *err);
+
+/* The row for the rendition's codec on params' chain, after all checks that need no library.
+ * Errors: as gm_encoder_open. */
+int gm_encoder_check(const struct gm_encoder_params *params,
+                     const struct gm_encoder_backend **out_backend,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* The frame rate to encode for: the constant one, or near the average. Above 0. */
+AVRational gm_encoder_nominal_rate(const struct gm_encoder_params *params);
 /* What libavcodec holds of it; borrowed until close. For backends and tests. */
 const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
 /* ctx->priv_data's option `name`. Errors: MEDIA. */

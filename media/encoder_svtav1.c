@@ -61,9 +61,9 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     return rc;
 }
 
-/* The library's stream header names other tools than the sequence header that it then writes: only
+/* SVT-AV1's stream header names other tools than the sequence header that it then writes: only
  * the latter is right, and it depends on no content. */
-static int packet_headers(const AVPacket *packet, struct gm_buf *out, struct gm_err *err)
+int gm_encoder_av1_headers(const AVPacket *packet, struct gm_buf *out, struct gm_err *err)
 {
     struct gm_buf config = {0};
     int rc = gm_bitstream_find("av1")->add_config(packet->data, (size_t)packet->size, &config, err);
@@ -81,11 +81,12 @@ static void version(char out[64])
 }
 
 const struct gm_encoder_backend gm_encoder_svtav1 = {
+    .chain = "cpu",
     .codec = "av1",
     .library = "libsvtav1",
     .min_side_px = 64,
     .waits_for_picture = true,
     .setup = setup,
-    .packet_headers = packet_headers,
+    .packet_headers = gm_encoder_av1_headers,
     .version = version,
 };

@@ -97,6 +97,7 @@ static void version(char out[64])
 }
 
 const struct gm_encoder_backend gm_encoder_vpx = {
+    .chain = "cpu",
     .codec = "vp9",
     .library = "libvpx-vp9",
     .min_side_px = 2,

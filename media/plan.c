@@ -6,6 +6,7 @@
 #include "common/fs.h"
 #include "common/hash.h"
 #include "media/captions.h"
+#include "media/encoder.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/task_io.h"
@@ -19,6 +20,7 @@ struct planner {
     const Gm__Pipeline *pipeline;
     Gm__Inspection *facts; /* owned */
     Gm__Policy *policy;    /* owned */
+    AVBufferRef *device;   /* owned; NULL: in software */
 };
 
 static const Gm__PipelineTask *find_type(const struct planner *p, const char *type)
@@ -190,7 +192,8 @@ static int plan_pictures(struct planner *p, const Gm__PipelineTask *encode, stru
     }
     if (rc == 0 && encode != NULL && encode->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
         rc = gm_plan_video(p->facts->video, given ? own->plan->ladder : usual,
-                           given ? own->plan->n_ladder : 5, encode->encode, p->policy, err);
+                           given ? own->plan->n_ladder : 5, encode->encode, p->io->device,
+                           p->policy, err);
     }
     if (rc == 0) {
         rc = gm_plan_light(p->facts->video, p->policy, err);
@@ -227,7 +230,9 @@ static int plan_outputs(struct planner *p, struct gm_err *err)
     if (rc == 0) {
         rc = plan_text(p, err);
     }
-    return rc == 0 ? gm_plan_fingerprint(p->policy, p->facts->video, err) : rc;
+    return rc == 0 ? gm_plan_fingerprint(p->policy, p->facts->video, p->io->spec->chain,
+                                         p->io->device, err)
+                   : rc;
 }
 
 static int finish(struct planner *p, struct gm_err *err)
@@ -279,7 +284,13 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         goto out;
     }
     p.policy->media_version = GM_MEDIA_VERSION;
-    rc = gm_plan_check_images(p.pipeline, err);
+    rc = gm_pb_string(&p.policy->chain, gm_results_chain(io->spec), err);
+    if (rc == 0) {
+        rc = gm_encoder_hold(p.policy->chain, io->device, &p.device, err);
+    }
+    if (rc == 0) {
+        rc = gm_plan_check_images(p.pipeline, err);
+    }
     if (rc == 0) {
         rc = plan_outputs(&p, err);
     }
@@ -291,6 +302,7 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         rc = finish(&p, err);
     }
 out:
+    av_buffer_unref(&p.device);
     if (p.policy != NULL) {
         gm__policy__free_unpacked(p.policy, NULL);
     }

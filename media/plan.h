@@ -3,6 +3,7 @@
 
 #include "media/av.h"
 #include "media/colour.h"
+#include "wire.pb-c.h"
 
 /* Inside of the plan task: the parts of the policy. Each fills fields of `policy`, which owns them.
  * Pure functions of the inspection and the pipeline, but for the encoders that are opened once. */
@@ -32,9 +33,10 @@ struct gm_plan_siting gm_plan_siting_mapped(struct gm_plan_siting front);
  * bytes. Errors: LIMIT, BUG (another chain). */
 int gm_plan_add_siting(struct gm_plan_siting siting, const char *filters, char *out, size_t size,
                        struct gm_err *err) GM_MUST_CHECK;
-/* Renditions by ladder; opens each encoder for its parameter sets. */
+/* Renditions by ladder; opens each encoder of Policy.chain, on that device (gm_task_io.device), for
+ * its parameter sets. */
 int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t rungs,
-                  const Gm__EncodeParams *params, Gm__Policy *policy,
+                  const Gm__EncodeParams *params, const char *device, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
 /* After gm_plan_video: Policy.tone_map where the source needs one, with a warning that says so. */
 int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
@@ -58,10 +60,10 @@ int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy
                          struct gm_err *err) GM_MUST_CHECK;
 int gm_plan_chapters(const Gm__Inspection *facts, Gm__Policy *policy,
                      struct gm_err *err) GM_MUST_CHECK;
-/* Names libavcodec's x264, libavfilter and media/'s version. Encodes one black picture, whose SEI
- * tells x264's build. */
-int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video,
-                        struct gm_err *err) GM_MUST_CHECK;
+/* Names the chain, its encoders' builds (gm_encoder_build), libavfilter, media/'s version, and the
+ * device's chip and driver as `chain` (TaskSpec.chain; NULL: software) tells them. */
+int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const Gm__Chain *chain,
+                        const char *device, struct gm_err *err) GM_MUST_CHECK;
 
 /* thumbnails, tile_* and poster_* of the policy. */
 int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *params,

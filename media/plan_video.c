@@ -211,8 +211,8 @@ static int describe_headers(const Gm__VideoFacts *v, const Gm__Policy *policy, G
     return rc;
 }
 
-static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendition *r,
-                    struct gm_err *err)
+static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, const char *device,
+                    Gm__Rendition *r, struct gm_err *err)
 {
     struct gm_buf headers = {0};
     int reorder = 0;
@@ -221,6 +221,8 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, Gm__Rendi
         .facts = v,
         .timescale = policy->timescale,
         .rate = gm_av_rational(policy->timescale_rate),
+        .chain = policy->chain,
+        .device = device,
     };
     int rc = gm_encoder_describe(&params, &headers, &reorder, err);
     if (rc == 0) {
@@ -331,7 +333,7 @@ static int plan_picture(const Gm__VideoFacts *v, Gm__Rendition *r, struct gm_err
 }
 
 static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const struct wish *top,
-                         Gm__Policy *policy, struct gm_err *err)
+                         const char *device, Gm__Policy *policy, struct gm_err *err)
 {
     const struct gm_rung *rung = wish->rung;
     const Gm__EncodeParams *params = wish->params;
@@ -360,7 +362,7 @@ static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const
         rc = plan_picture(v, r, err);
     }
     if (rc == 0) {
-        rc = describe(v, policy, r, err);
+        rc = describe(v, policy, device, r, err);
     }
     if (rc < 0) {
         rc = gm_err_wrap(err, rc, "rendition of %ux%u: ", rung->width_px, rung->height_px);
@@ -372,7 +374,8 @@ static int add_rendition(const Gm__VideoFacts *v, const struct wish *wish, const
 
 /* What the rung has of its own, or the task's. */
 int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
-                  const Gm__EncodeParams *params, Gm__Policy *policy, struct gm_err *err)
+                  const Gm__EncodeParams *params, const char *device, Gm__Policy *policy,
+                  struct gm_err *err)
 {
     struct gm_rung made[GM_LADDER_MAX];
     size_t count;
@@ -380,14 +383,14 @@ int gm_plan_video(const Gm__VideoFacts *v, const uint32_t *ladder, size_t rungs,
     for (size_t i = 0; rc == 0 && i < count; i++) {
         const struct wish wish = wish_for(params, &made[i]);
         const struct wish top = wish_for(params, &made[0]);
-        rc = add_rendition(v, &wish, &top, policy, err);
+        rc = add_rendition(v, &wish, &top, device, policy, err);
     }
     return rc;
 }
 
 /* Adds the build of the encoder of rendition `index` unless an earlier one has the same codec. */
 static int add_build(const Gm__Policy *policy, size_t index, const Gm__VideoFacts *video,
-                     struct gm_buf *text, struct gm_err *err)
+                     const char *device, struct gm_buf *text, struct gm_err *err)
 {
     char build[64];
     struct gm_encoder_params params = {
@@ -395,6 +398,8 @@ static int add_build(const Gm__Policy *policy, size_t index, const Gm__VideoFact
         .facts = video,
         .timescale = policy->timescale,
         .rate = gm_av_rational(policy->timescale_rate),
+        .chain = policy->chain,
+        .device = device,
     };
     for (size_t i = index + 1; i < policy->n_renditions; i++) {
         if (strcmp(policy->renditions[i]->encode->codec, params.rendition->encode->codec) == 0) {
@@ -408,20 +413,24 @@ static int add_build(const Gm__Policy *policy, size_t index, const Gm__VideoFact
     return rc;
 }
 
-int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, struct gm_err *err)
+int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const Gm__Chain *chain,
+                        const char *device, struct gm_err *err)
 {
     struct gm_buf text = {0};
     unsigned lavfi = avfilter_version();
     int rc = 0;
-    gm_buf_str(&text, "cpu");
+    gm_buf_str(&text, gm_encoder_chain(policy->chain));
     for (size_t i = 0; i < policy->n_renditions && rc == 0; i++) {
-        rc = add_build(policy, i, video, &text, err);
+        rc = add_build(policy, i, video, device, &text, err);
     }
     if (policy->n_renditions == 0) {
         gm_buf_str(&text, ":" LIBAVCODEC_IDENT);
     }
     gm_buf_printf(&text, ":lavfi-%u.%u.%u:gm%d", lavfi >> 16, lavfi >> 8 & 255, lavfi & 255,
                   GM_MEDIA_VERSION);
+    if (chain != NULL && chain->fingerprint[0] != '\0') {
+        gm_buf_printf(&text, ":%s", chain->fingerprint);
+    }
     if (rc == 0) {
         rc = gm_buf_check(&text, err);
     }

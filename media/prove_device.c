@@ -7,6 +7,9 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/av.h"
+#include "media/hw.h"
+#include "media/nvenc.h"
+#include "media/packed.h"
 
 static const struct row {
     const char *api;
@@ -67,6 +70,9 @@ static int open_device(const struct row *row, const struct gm_prove_work *work, 
 {
     AVDictionary *options = NULL;
     const char *name = work->device;
+    if (row->type == AV_HWDEVICE_TYPE_CUDA) {
+        return gm_hw_open(name, out, err);
+    }
     if (row->type == AV_HWDEVICE_TYPE_QSV) {
         if (av_dict_set(&options, "child_device", name, 0) < 0) {
             av_dict_free(&options);
@@ -81,11 +87,6 @@ static int open_device(const struct row *row, const struct gm_prove_work *work, 
                   : 0;
 }
 
-static enum AVPixelFormat packed_format(uint32_t depth)
-{
-    return depth == 8 ? AV_PIX_FMT_NV12 : AV_PIX_FMT_P010;
-}
-
 static int add_surfaces(AVCodecContext *ctx, const struct row *row, uint32_t depth,
                         struct gm_err *err)
 {
@@ -95,12 +96,22 @@ static int add_surfaces(AVCodecContext *ctx, const struct row *row, uint32_t dep
     }
     AVHWFramesContext *frames = (AVHWFramesContext *)ctx->hw_frames_ctx->data;
     frames->format = row->surface;
-    frames->sw_format = packed_format(depth);
+    frames->sw_format = gm_packed_format(depth);
     frames->width = frames->height = GM_PROVE_SIDE_PX;
     frames->initial_pool_size = 20;
     int av = av_hwframe_ctx_init(ctx->hw_frames_ctx);
     ctx->pix_fmt = row->surface;
     return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "no surfaces were to be had") : 0;
+}
+
+/* Why avcodec_open2 gave av. */
+static int explain(const struct row *row, const AVBufferRef *device, const AVCodecContext *ctx,
+                   int av, const char *name, struct gm_err *err)
+{
+    int b_frames = 0;
+    int rc =
+        strcmp(row->api, "nvenc") == 0 ? gm_nvenc_explain_open(device, ctx, av, &b_frames, err) : 0;
+    return rc < 0 ? rc : gm_err_av(err, GM_E_MEDIA, av, "the encoder %s did not open", name);
 }
 
 int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
@@ -122,15 +133,20 @@ int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out
     ctx->framerate = (AVRational){30, 1};
     ctx->gop_size = GM_PROVE_FRAMES;
     ctx->bit_rate = 4000000;
-    ctx->pix_fmt = packed_format(work->depth);
-    int rc = open_device(row, work, &ctx->hw_device_ctx, err);
+    ctx->pix_fmt = gm_packed_format(work->depth);
+    AVBufferRef *device = NULL;
+    int rc = open_device(row, work, &device, err);
+    if (rc == 0 && (ctx->hw_device_ctx = av_buffer_ref(device)) == NULL) {
+        rc = gm_err_nomem(err);
+    }
     if (rc == 0 && row->uploads) {
         rc = add_surfaces(ctx, row, work->depth, err);
     }
     int av = rc < 0 ? 0 : avcodec_open2(ctx, codec, NULL);
     if (av < 0) {
-        rc = gm_err_av(err, GM_E_MEDIA, av, "the encoder %s did not open", name);
+        rc = explain(row, device, ctx, av, name, err);
     }
+    av_buffer_unref(&device);
     if (rc < 0) {
         avcodec_free_context(&ctx);
         return rc;
@@ -188,45 +204,15 @@ int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParamet
     return 0;
 }
 
-/* Samples of one plane from planar to interleaved chroma, or back. 16-bit samples lie in the upper
- * bits of P010. */
-static void copy_plane(const AVFrame *from, AVFrame *to, int plane, bool to_packed, bool deep)
-{
-    int width = plane == 0 ? GM_PROVE_SIDE_PX : GM_PROVE_SIDE_PX / 2;
-    int step = plane == 0 ? 1 : 2;
-    int start = plane == 2 ? 1 : 0;
-    int packed_plane = plane == 0 ? 0 : 1;
-    for (int y = 0; y < width; y++) { /* square: as many rows as columns */
-        for (int x = 0; x < width; x++) {
-            const AVFrame *packed = to_packed ? to : from;
-            const AVFrame *planar = to_packed ? from : to;
-            uint8_t *p = packed->data[packed_plane] + (ptrdiff_t)y * packed->linesize[packed_plane];
-            uint8_t *q = planar->data[plane] + (ptrdiff_t)y * planar->linesize[plane];
-            if (!deep) {
-                uint8_t *a = p + x * step + start, *b = q + x;
-                *(to_packed ? a : b) = *(to_packed ? b : a);
-            } else {
-                uint16_t *a = (uint16_t *)(void *)p + x * step + start;
-                uint16_t *b = (uint16_t *)(void *)q + x;
-                if (to_packed) {
-                    *a = (uint16_t)(*b << 6);
-                } else {
-                    *b = (uint16_t)(*a >> 6);
-                }
-            }
-        }
-    }
-}
-
 int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **out,
                     struct gm_err *err)
 {
     bool deep = frame->format == AV_PIX_FMT_YUV420P10LE;
-    AVFrame *packed = gm_prove_frame(packed_format(deep ? 10 : 8));
+    AVFrame *packed = gm_prove_frame(gm_packed_format(deep ? 10 : 8));
     AVFrame *surface = NULL;
     int rc = packed == NULL ? gm_err_nomem(err) : 0;
-    for (int plane = 0; rc == 0 && plane < 3; plane++) {
-        copy_plane(frame, packed, plane, true, deep);
+    if (rc == 0) {
+        rc = gm_packed_copy(frame, packed, err);
     }
     if (rc == 0 && ctx->hw_frames_ctx != NULL) {
         surface = av_frame_alloc();
@@ -271,15 +257,15 @@ int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out, struc
                         memory->height);
     }
     bool same = rc == 0 && memory->format == planar;
-    if (rc == 0 && !same && memory->format != packed_format(depth)) {
+    if (rc == 0 && !same && memory->format != gm_packed_format(depth)) {
         rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "pictures came out as %s",
                         av_get_pix_fmt_name(memory->format));
     }
     if (same && av_frame_copy(result, memory) < 0) {
         rc = gm_err_nomem(err);
     }
-    for (int plane = 0; rc == 0 && !same && plane < 3; plane++) {
-        copy_plane(memory, result, plane, false, depth != 8);
+    if (rc == 0 && !same) {
+        rc = gm_packed_copy(memory, result, err);
     }
     av_frame_free(&memory);
     if (rc < 0) {

@@ -8,7 +8,8 @@
 /* The hardware codecs of proofs, through libavcodec. Private to prove*.c. */
 
 /* An encoder of work's api, with its device. ctx owned: avcodec_free_context. hw: frames have to be
- * uploaded into ctx->hw_frames_ctx. Errors: MEDIA, NOMEM. */
+ * uploaded into ctx->hw_frames_ctx. Errors: MEDIA, NOMEM; of NVIDIA's devices what media/hw.h and
+ * media/nvenc.h say. */
 int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
                           struct gm_err *err) GM_MUST_CHECK;
 /* A decoder of work's api for a stream with those parameters. */

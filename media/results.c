@@ -16,6 +16,11 @@ Gm__ObjectStore gm_results_segment_store(const Gm__TaskSpec *spec)
     return GM__OBJECT_STORE__STORE_WORK;
 }
 
+const char *gm_results_chain(const Gm__TaskSpec *spec)
+{
+    return spec->chain != NULL && spec->chain->name[0] != '\0' ? spec->chain->name : "cpu";
+}
+
 const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *name)
 {
     const Gm__Pipeline *p = spec->pipeline;

@@ -11,6 +11,8 @@
 /* Where segments belong: STORE_OUT when the pipeline packages them; without playlists they are only
  * what mp4 is made of, and go with the job's other work. */
 Gm__ObjectStore gm_results_segment_store(const Gm__TaskSpec *spec);
+/* The name of TaskSpec.chain; "cpu" where the task has none. Borrowed from spec. */
+const char *gm_results_chain(const Gm__TaskSpec *spec);
 /* The pipeline's task of that name; NULL: none. Borrowed from spec. */
 const Gm__PipelineTask *gm_results_task(const Gm__TaskSpec *spec, const char *name);
 /* The result of the first task of that type (instance 0). Borrowed; NULL: there is none. */

@@ -89,7 +89,9 @@ static void set_coding(x265_param *param, const NV_ENC_CONFIG *config)
     param->keyframeMax = config->frameIntervalP == 0 ? 1 : endless ? -1 : (int)config->gopLength;
     param->keyframeMin = 1;
     param->bEnableAccessUnitDelimiters = (int)hevc->outputAUD;
-    if (hevc->level > 0) { /* 30 times the number; x265's is 10 times it */
+    const bool constant = config->rcParams.rateControlMode == NV_ENC_PARAMS_RC_CONSTQP;
+    if (hevc->level > 0 && !constant) { /* 30 times the number; x265's is 10 times it, and excludes
+                                           a constant quantiser */
         param->levelIdc = (int)hevc->level / 3;
         param->bHighTier = hevc->tier == NV_ENC_TIER_HEVC_HIGH;
     }

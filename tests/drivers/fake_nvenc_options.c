@@ -65,7 +65,7 @@ static const char *set_h264(AVCodecContext *codec, const NV_ENC_CONFIG *config)
     set(codec, "b_strategy", "0");
     set(codec, "b-pyramid",
         h264->useBFramesAsRef != NV_ENC_BFRAME_REF_MODE_DISABLED ? "normal" : "none");
-    set(codec, "x264-params", "sync-lookahead=0:force-cfr=1");
+    set(codec, "x264-params", "sync-lookahead=0:force-cfr=1:stitchable=1");
     if (h264->outputAUD) {
         set(codec, "aud", "1");
     }

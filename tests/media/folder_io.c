@@ -26,6 +26,8 @@ struct folder_io {
     char *source_name;
     uint64_t source_size;
     const Gm__Pipeline *pipeline; /* borrowed */
+    const Gm__Chain *chain;       /* borrowed; NULL: software */
+    const char *device;           /* borrowed */
     struct produced *items;
     size_t item_count;
     Gm__TaskResult **results; /* owned */
@@ -127,6 +129,12 @@ void folder_io_destroy(struct folder_io **pf)
     free(f->source_name);
     free(f);
     *pf = NULL;
+}
+
+void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char *device)
+{
+    f->chain = chain;
+    f->device = device;
 }
 
 const char *folder_io_dir(const struct folder_io *f)
@@ -484,6 +492,7 @@ static int run_spec(struct running *r, const char *type, int64_t *out_chunk, str
     struct gm_task_io io = {
         .self = r,
         .spec = r->spec,
+        .device = r->f->device,
         .source = io_source,
         .next_input = io_next_input,
         .open_object = io_open_object,
@@ -516,6 +525,7 @@ static void fill_spec(struct folder_io *f, Gm__TaskSpec *spec, Gm__Object *sourc
     spec->pipeline = (Gm__Pipeline *)(uintptr_t)f->pipeline;
     spec->source = source;
     spec->source_name = f->source_name;
+    spec->chain = (Gm__Chain *)(uintptr_t)f->chain;
     spec->results = f->results;
     spec->n_results = f->result_count;
 }

@@ -37,6 +37,9 @@ int folder_io_create(const char *source_path, const Gm__Pipeline *pipeline, stru
                      struct gm_err *err) GM_MUST_CHECK;
 /* Removes the folder too. */
 void folder_io_destroy(struct folder_io **f);
+/* TaskSpec.chain and gm_task_io.device of the tasks that run from now on; both borrowed. NULL:
+ * none, in software. */
+void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char *device);
 const char *folder_io_dir(const struct folder_io *f);
 
 struct folder_run {

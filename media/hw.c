@@ -1,0 +1,186 @@
+/* CUDA's devices for libavcodec; see hw.h. libavutil is given a context rather than asked to make
+ * one: its own way refuses a primary context that others made with other flags. */
+#include "media/hw.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include <ffnvcodec/dynlink_cuda.h> /* hwcontext_cuda.h wants cuda.h otherwise */
+
+#include <libavutil/hwcontext.h>
+#include <libavutil/hwcontext_cuda.h>
+
+#include "kernels/cuda.h"
+#include "media/av.h"
+
+#define UUID_SIZE 16
+
+/* What the AVHWDeviceContext owns. */
+struct hold {
+    struct gm_cuda cuda;
+    int device;
+    void *context; /* the primary one, retained */
+};
+
+static void hold_free(struct hold *h)
+{
+    if (h->context != NULL) {
+        (void)h->cuda.primary_release(h->device); /* of a lost device: nothing left to free */
+    }
+    gm_cuda_close(&h->cuda);
+    free(h);
+}
+
+static void on_free(AVHWDeviceContext *ctx)
+{
+    hold_free(ctx->user_opaque);
+}
+
+static struct hold *hold_of(const AVBufferRef *device)
+{
+    const AVHWDeviceContext *ctx = (const AVHWDeviceContext *)(const void *)device->data;
+    return ctx->user_opaque;
+}
+
+static bool is_number(const char *s)
+{
+    return s[0] != '\0' && s[strspn(s, "0123456789")] == '\0' && strlen(s) < 5;
+}
+
+static int is_named(const struct gm_cuda *c, int device, const char *id, bool *out,
+                    struct gm_err *err)
+{
+    char pci[32] = "";
+    char uuid[48] = "GPU-";
+    uint8_t raw[UUID_SIZE] = {0};
+    int rc = gm_cuda_check(c, c->device_pci(pci, (int)sizeof pci - 1, device),
+                           "cuDeviceGetPCIBusId", err);
+    if (rc == 0) {
+        rc = gm_cuda_check(c, c->device_uuid(raw, device), "cuDeviceGetUuid", err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    size_t at = 4;
+    for (size_t i = 0; i < UUID_SIZE; i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        at += (size_t)snprintf(uuid + at, sizeof uuid - at, "%s%02x", dash, raw[i]);
+    }
+    const char *colon = strchr(pci, ':'); /* behind the domain */
+    *out = strcasecmp(id, uuid) == 0 || strcasecmp(id, pci) == 0 ||
+           (colon != NULL && strncmp(pci, "0000:", 5) == 0 && strcasecmp(id, colon + 1) == 0);
+    return 0;
+}
+
+static int find(struct hold *h, const char *id, struct gm_err *err)
+{
+    const struct gm_cuda *c = &h->cuda;
+    bool any = id == NULL || id[0] == '\0';
+    bool number = !any && is_number(id);
+    long wanted = number ? strtol(id, NULL, 10) : 0;
+    int count = 0;
+    int rc = gm_cuda_check(c, c->init(0), "cuInit", err);
+    if (rc == 0) {
+        rc = gm_cuda_check(c, c->device_count(&count), "cuDeviceGetCount", err);
+    }
+    for (int i = 0; rc == 0 && i < count; i++) {
+        bool found = any || (number && i == wanted);
+        rc = gm_cuda_check(c, c->device_get(&h->device, i), "cuDeviceGet", err);
+        if (rc == 0 && !any && !number) {
+            rc = is_named(c, h->device, id, &found, err);
+        }
+        if (rc == 0 && found) {
+            return 0;
+        }
+    }
+    return rc < 0 ? rc
+                  : gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "The driver shows no GPU %s among %d",
+                               any ? "" : id, count);
+}
+
+static int make(struct hold *h, AVBufferRef **out, struct gm_err *err)
+{
+    AVBufferRef *ref = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA);
+    if (ref == NULL) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "This build of FFmpeg has no CUDA");
+    }
+    AVHWDeviceContext *ctx = (AVHWDeviceContext *)(void *)ref->data;
+    AVCUDADeviceContext *cuda = ctx->hwctx;
+    cuda->cuda_ctx = h->context;
+    int av = av_hwdevice_ctx_init(ref);
+    if (av < 0) {
+        av_buffer_unref(&ref);
+        return gm_err_set(err, GM_E_DEVICE_DRIVER, av,
+                          "libavutil did not take the GPU (%d): the driver lacks functions", av);
+    }
+    ctx->user_opaque = h;
+    ctx->free = on_free;
+    *out = ref;
+    return 0;
+}
+
+int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
+{
+    struct hold *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = gm_cuda_open(&h->cuda, err);
+    if (rc == 0) {
+        rc = find(h, id, err);
+    }
+    if (rc == 0) {
+        rc = gm_cuda_check(&h->cuda, h->cuda.primary_retain(&h->context, h->device),
+                           "cuDevicePrimaryCtxRetain", err);
+        h->context = rc == 0 ? h->context : NULL;
+    }
+    if (rc == 0) {
+        rc = make(h, out, err);
+    }
+    if (rc < 0) {
+        hold_free(h);
+    }
+    return rc;
+}
+
+int gm_hw_check(const AVBufferRef *device, struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    void *old = NULL;
+    int rc = gm_cuda_check(&h->cuda, h->cuda.push(h->context), "cuCtxPushCurrent", err);
+    if (rc == 0) {
+        rc = gm_cuda_check(&h->cuda, h->cuda.stream_sync(NULL), "cuStreamSynchronize", err);
+        (void)h->cuda.pop(&old); /* a context that was pushed can be popped */
+    }
+    return rc;
+}
+
+int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    void *old = NULL;
+    size_t left = 0;
+    size_t total = 0;
+    int rc = gm_cuda_check(&h->cuda, h->cuda.push(h->context), "cuCtxPushCurrent", err);
+    if (rc == 0) {
+        rc = gm_cuda_check(&h->cuda, h->cuda.memory_info(&left, &total), "cuMemGetInfo", err);
+        (void)h->cuda.pop(&old);
+    }
+    if (rc == 0) {
+        *out = left;
+    }
+    return rc;
+}
+
+void *gm_hw_context(const AVBufferRef *device)
+{
+    return hold_of(device)->context;
+}
+
+int gm_hw_cuda_version(const AVBufferRef *device)
+{
+    int version = 0;
+    return hold_of(device)->cuda.driver_version(&version) == 0 ? version : 0;
+}

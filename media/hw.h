@@ -1,0 +1,29 @@
+#ifndef GM_MEDIA_HW_H
+#define GM_MEDIA_HW_H
+
+#include <libavutil/buffer.h>
+
+#include "common/err.h"
+
+/* An NVIDIA GPU as libavcodec's NVENC and NVDEC take it: an AVHWDeviceContext over the device's
+ * primary context, which all that a process opens on the device shares. What fails is said by the
+ * driver's own answers, since libavutil's error numbers do not tell causes apart.
+ *
+ * Thread: any. Errors of all: DEVICE_ABSENT (no driver library, no such device), DEVICE_DRIVER,
+ * DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST (native = CUresult). */
+
+/* id: CUDA's number, a PCI address ("0000:3b:00.0", the domain may be left out) or a UUID
+ * ("GPU-..."), of any case; NULL or "": the first device that the process sees.
+ * *out: owned: av_buffer_unref. The context lives until the last reference goes: who opens often
+ * keeps one. Errors: NOMEM besides. */
+int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
+/* Waits for the device's work: 0 when it answers without an error. device: of gm_hw_open. */
+int gm_hw_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
+/* Memory that the device has left. */
+int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *err) GM_MUST_CHECK;
+/* The CUcontext; borrowed. */
+void *gm_hw_context(const AVBufferRef *device);
+/* Of the driver: 12040 is CUDA 12.4; 0: not told. */
+int gm_hw_cuda_version(const AVBufferRef *device);
+
+#endif
