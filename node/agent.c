@@ -39,6 +39,7 @@ static void on_tick(uv_timer_t *timer)
         gm_task_tick(t, now);
     }
     gm_open_tick(agent, now);
+    gm_agent_devices_tick(agent, now);
     gm_agent_watch(agent, now);
 }
 
@@ -61,6 +62,7 @@ static void stop(struct gm_agent *agent, const char *reason)
         return;
     }
     agent->stopping = true;
+    __atomic_store_n(&agent->prove_stop, 1, __ATOMIC_RELAXED);
     gm_log(GM_LOG_INFO, "stopping", "reason=%s", reason);
     say_goodbye(agent, reason);
     gm_link_close(agent, GOODBYE_LINGER_MS);
@@ -112,7 +114,12 @@ static int start(struct gm_agent *agent, struct gm_err *err)
     if (agent->zmq == NULL) {
         return gm_err_zmq(err, zmq_errno(), "could not start ZeroMQ");
     }
-    return gm_agent_slots_open(agent, err);
+    rc = gm_agent_devices_open(agent, err);
+    rc = rc < 0 ? rc : gm_agent_slots_open(agent, err);
+    if (rc == 0) {
+        gm_agent_devices_start(agent);
+    }
+    return rc;
 }
 
 static void free_agent(struct gm_agent *agent)
@@ -128,6 +135,7 @@ static void free_agent(struct gm_agent *agent)
         free(agent->slots[i].leftover);
     }
     free(agent->slots);
+    gm_agent_devices_fini(agent);
     if (agent->zmq != NULL) {
         zmq_ctx_term(agent->zmq);
     }

@@ -5,6 +5,15 @@
 #include "node/devices/device.h"
 #include "storage/store.h"
 
+/* Proves devices while the agent runs. Both are called on another thread, one call at a time. */
+struct gm_agent_prover {
+    /* gm_prove on list, which holds one device; ends soon after *stop was set. */
+    int (*prove)(struct gm_device_list *list, const int *stop, void *arg, struct gm_err *err);
+    /* The device failed at work: what is kept of its proofs holds no longer. */
+    int (*forget)(const char *device, void *arg, struct gm_err *err);
+    void *arg;
+};
+
 /* The node agent: one libuv loop that keeps the link to the scheduler, drives the worker processes,
  * opens what they read, checks and stores what they make. docs/protocol.md has the messages. */
 struct gm_agent_params { /* all borrowed until gm_agent_run returns */
@@ -21,11 +30,17 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint32_t cpu_milli;
     uint64_t memory_bytes;        /* for tasks */
     uint64_t scratch_bytes;       /* for tasks; 0: what is free */
-    uint64_t worker_memory_bytes; /* address space of one worker */
+    uint64_t worker_memory_bytes; /* address space of one worker; those of devices have no limit */
     uint32_t patience_ms;         /* silence after which another endpoint is tried; 0: 3000 */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
-    const struct gm_device_list *devices; /* told in Hello; NULL: the cpu alone */
+    const struct gm_device_list *devices;  /* copied; NULL: the cpu alone */
+    uint32_t device_slots;                 /* of each device that is proved to encode; 0: none */
+    const char *const *device_environment; /* variables that device workers get; NULL: none */
+    const char *const *device_paths;       /* what they may read and write besides; NULL: none */
+    uint32_t device_retry_ms; /* first pause of a device that failed or was full; 0: 30000 */
+    /* prove NULL: the proofs in `devices` are all there are. */
+    struct gm_agent_prover prover;
     /* Called once: the scheduler said Welcome and all workers are ready. May be NULL. */
     void (*on_ready)(uint32_t slots, void *arg);
     void *arg;

@@ -9,7 +9,6 @@
 
 #include "common/log.h"
 #include "node/agent_state.h"
-#include "node/capacity.h"
 #include "proto/envelope.h"
 
 #define PATIENCE_MS 3000
@@ -140,66 +139,6 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     return 0;
 }
 
-static uint64_t usable_scratch(struct gm_agent *agent)
-{
-    uint64_t room = 0;
-    struct gm_err err;
-    if (gm_capacity_scratch(agent->params.scratch, &room, &err) < 0) {
-        return agent->scratch_whole;
-    }
-    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
-        room += t->assign->demand == NULL ? 0 : t->assign->demand->scratch_bytes;
-    }
-    return room < agent->scratch_whole ? room : agent->scratch_whole;
-}
-
-/* Devices as messages: the cpu, which takes tasks, and the others, which are listed only. */
-struct hello_devices {
-    Gm__Device cpu;
-    Gm__Capacity capacity, none;
-    Gm__Device *list[GM_DEVICES_MAX + 1]; /* the first is cpu, or owned with the others */
-    bool owned[GM_DEVICES_MAX + 1];
-    size_t count;
-};
-
-static void free_devices(struct hello_devices *d)
-{
-    for (size_t i = 0; i < d->count; i++) {
-        if (d->owned[i]) {
-            free(d->list[i]);
-        }
-    }
-    free(d);
-}
-
-static int make_devices(const struct gm_agent *agent, struct hello_devices *d, struct gm_err *err)
-{
-    const struct gm_device_list *found = agent->params.devices;
-    gm__device__init(&d->cpu);
-    gm__capacity__init(&d->capacity);
-    gm__capacity__init(&d->none);
-    d->capacity.cpu_milli = agent->params.cpu_milli;
-    d->capacity.memory_bytes = agent->params.memory_bytes;
-    d->capacity.scratch_bytes = agent->scratch_whole;
-    d->capacity.slots = agent->slot_count;
-    for (size_t i = 0; found != NULL && i < found->count && d->count < GM_DEVICES_MAX; i++) {
-        int rc = gm_device_to_message(&found->devices[i], &d->list[d->count], err);
-        if (rc < 0) {
-            return rc;
-        }
-        d->owned[d->count] = true;
-        d->list[d->count++]->capacity =
-            found->devices[i].kind == GM_DEVICE_CPU ? &d->capacity : &d->none;
-    }
-    if (d->count == 0) {
-        d->cpu.id = d->cpu.kind = (char *)(uintptr_t) "cpu";
-        d->cpu.description = (char *)(uintptr_t) "software on this machine's processors";
-        d->cpu.capacity = &d->capacity;
-        d->list[d->count++] = &d->cpu;
-    }
-    return 0;
-}
-
 /* Notes of the sandbox and those that are about no device in particular. */
 static size_t make_notes(const struct gm_agent *agent, char **out)
 {
@@ -207,9 +146,8 @@ static size_t make_notes(const struct gm_agent *agent, char **out)
     for (size_t i = 0; i < agent->note_count; i++) {
         out[n++] = agent->notes[i];
     }
-    const struct gm_device_list *found = agent->params.devices;
-    for (size_t i = 0; found != NULL && i < found->note_count; i++) {
-        out[n++] = (char *)(uintptr_t)found->notes[i].text;
+    for (size_t i = 0; i < agent->found.note_count; i++) {
+        out[n++] = (char *)(uintptr_t)agent->found.notes[i].text;
     }
     return n;
 }
@@ -218,30 +156,26 @@ static void send_hello(struct gm_agent *agent)
 {
     struct gm_err err = {.code = GM_OK};
     char *notes[sizeof(agent->notes) / sizeof(agent->notes[0]) + GM_DEVICE_NOTES];
-    struct hello_devices *devices = calloc(1, sizeof(*devices));
-    int rc = devices == NULL ? gm_err_nomem(&err) : make_devices(agent, devices, &err);
+    Gm__Hello hello = GM__HELLO__INIT;
+    struct gm_agent_facts *facts = NULL;
+    int rc = gm_agent_facts_make(agent, &hello.devices, &hello.n_devices, &facts, &err);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "message-not-sent", &err, "kind=hello");
-    } else {
-        Gm__Hello hello = GM__HELLO__INIT;
-        hello.node_id = (char *)(uintptr_t)agent->params.node_id;
-        hello.instance = agent->instance;
-        hello.protocol = GM_PROTOCOL_VERSION;
-        hello.build = (char *)(uintptr_t)agent->params.build;
-        hello.hostname = (char *)(uintptr_t)agent->params.hostname;
-        hello.devices = devices->list;
-        hello.n_devices = devices->count;
-        hello.notes = notes;
-        hello.n_notes = make_notes(agent, notes);
-        Gm__Envelope env;
-        init_envelope(&env);
-        env.body_case = GM__ENVELOPE__BODY_HELLO;
-        env.hello = &hello;
-        agent->hello_sent = gm_link_send(agent, &env);
+        return;
     }
-    if (devices != NULL) {
-        free_devices(devices);
-    }
+    hello.node_id = (char *)(uintptr_t)agent->params.node_id;
+    hello.instance = agent->instance;
+    hello.protocol = GM_PROTOCOL_VERSION;
+    hello.build = (char *)(uintptr_t)agent->params.build;
+    hello.hostname = (char *)(uintptr_t)agent->params.hostname;
+    hello.notes = notes;
+    hello.n_notes = make_notes(agent, notes);
+    Gm__Envelope env;
+    init_envelope(&env);
+    env.body_case = GM__ENVELOPE__BODY_HELLO;
+    env.hello = &hello;
+    agent->hello_sent = gm_link_send(agent, &env);
+    gm_agent_facts_free(facts);
 }
 
 static void try_endpoint(struct gm_agent *agent)
@@ -259,36 +193,6 @@ static void try_endpoint(struct gm_agent *agent)
     }
     gm_link_hello_again(agent);
     send_hello(agent);
-}
-
-void gm_link_offer(struct gm_agent *agent, bool always)
-{
-    uint32_t slots = agent->draining ? 0 : gm_agent_slots_usable(agent);
-    uint64_t scratch = usable_scratch(agent);
-    uint64_t change = scratch > agent->offered_scratch ? scratch - agent->offered_scratch
-                                                       : agent->offered_scratch - scratch;
-    if (agent->link != GM_LINK_UP ||
-        (!always && slots == agent->offered_slots && change <= agent->scratch_whole / 8)) {
-        return;
-    }
-    Gm__Capacity usable = GM__CAPACITY__INIT;
-    usable.cpu_milli = agent->params.cpu_milli;
-    usable.memory_bytes = agent->params.memory_bytes;
-    usable.scratch_bytes = scratch;
-    usable.slots = slots;
-    Gm__Offer offer = GM__OFFER__INIT;
-    offer.device = (char *)(uintptr_t) "cpu";
-    offer.usable = &usable;
-    Gm__Envelope env;
-    init_envelope(&env);
-    env.body_case = GM__ENVELOPE__BODY_OFFER;
-    env.offer = &offer;
-    if (gm_link_send(agent, &env)) {
-        agent->offered_slots = slots;
-        agent->offered_scratch = scratch;
-    } else {
-        agent->offered_slots = UINT32_MAX; /* the next check tells it */
-    }
 }
 
 static void send_renew(struct gm_agent *agent, gm_time now)

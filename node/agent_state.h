@@ -6,6 +6,7 @@
 #include "common/loop.h"
 #include "common/time.h"
 #include "node/agent.h"
+#include "node/devices/chains.h"
 #include "node/inputs.h"
 #include "node/outfile.h"
 #include "node/slot.h"
@@ -16,6 +17,8 @@
  *
  *   agent.c         life, signals, the tick
  *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
+ *   agent_offer.c   what the scheduler is told of the devices: Hello's part, and Offer
+ *   agent_device.c  devices: proofs, slots, quarantine
  *   agent_handle.c  messages of the scheduler
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
@@ -32,15 +35,44 @@ struct gm_open;
 
 enum gm_link_state { GM_LINK_DOWN, GM_LINK_HELLO, GM_LINK_UP };
 
+enum gm_agent_device_state {
+    GM_AGENT_LISTED,      /* takes no tasks */
+    GM_AGENT_PROVING,     /* its first proof is not done: takes no tasks yet */
+    GM_AGENT_OFFERED,     /* takes tasks */
+    GM_AGENT_QUARANTINED, /* failed at a task or proof: takes none until its proof passes */
+};
+
+/* The first one is the cpu, which is always OFFERED. */
+struct gm_agent_device {
+    struct gm_device *found; /* borrowed from agent->found; NULL: a cpu that nobody looked at */
+    bool is_cpu;
+    enum gm_agent_device_state state;
+    uint32_t first_slot, slot_count;
+    struct gm_device_chain chains[GM_DEVICE_CHAINS]; /* those that may be offered */
+    size_t chain_count;
+    char why[256];     /* QUARANTINED */
+    uint32_t failures; /* in a row, since a task of it was done */
+    bool forget_due;   /* its proofs in the file */
+    bool prove_due;
+    gm_time prove_at;
+    uint32_t allowed; /* slots that it takes no more than at present: its sessions are limited */
+    uint32_t full;    /* how often in a row it took no more */
+    gm_time grow_at;
+    bool dirty; /* the scheduler was not told how it is */
+    uint32_t offered_slots;
+    uint64_t offered_memory, offered_scratch;
+};
+
 struct gm_agent_slot {
-    struct gm_agent *agent;  /* borrowed */
-    uint32_t index;          /* agent->slot_count: the verifier */
-    struct gm_slot *process; /* owned */
-    char *scratch;           /* owned */
-    char *leftover;          /* owned: folder of a task whose worker was killed; or NULL */
-    struct gm_task *task;    /* borrowed; NULL: free. Never set for the verifier */
-    bool seen;               /* it was ready, or failed, once */
-    bool broken;             /* several starts failed in a row */
+    struct gm_agent *agent;         /* borrowed */
+    struct gm_agent_device *device; /* borrowed; NULL: the verifier */
+    uint32_t index;                 /* agent->slot_count: the verifier */
+    struct gm_slot *process;        /* owned; NULL: its device does not take tasks */
+    char *scratch;                  /* owned */
+    char *leftover;                 /* owned: folder of a task whose worker was killed; or NULL */
+    struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
+    bool seen;                      /* it was ready, or failed, once */
+    bool broken;                    /* several starts failed in a row */
 };
 
 /* A message that is sent again until the scheduler acknowledges it. */
@@ -77,13 +109,16 @@ struct gm_agent {
     bool draining;
     bool announced; /* on_ready was called */
 
-    struct gm_agent_slot *slots; /* slot_count + 1 */
+    struct gm_agent_slot *slots; /* slot_count + 1: the cpu's, the devices', the verifier */
     uint32_t slot_count;
+    struct gm_device_list found;     /* owned copy: what is known of the devices now */
+    struct gm_agent_device *devices; /* owned; at least the cpu */
+    size_t device_count;
+    bool proving;   /* a proof or a forgetting is with the pool */
+    int prove_stop; /* the pool reads it: atomic */
     char *notes[8]; /* owned */
     size_t note_count;
     uint64_t scratch_whole;
-    uint32_t offered_slots;
-    uint64_t offered_scratch;
     gm_time offer_check;
 
     struct gm_task *tasks;
@@ -185,7 +220,6 @@ void gm_link_close(struct gm_agent *agent, int linger_ms);
 bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env); /* false: not sent */
 void gm_link_retry(struct gm_agent *agent, gm_time pause);    /* to the next endpoint */
 void gm_link_hello_again(struct gm_agent *agent);
-void gm_link_offer(struct gm_agent *agent, bool always);
 /* Packs env, gives it a seq and sends it until it is acknowledged. */
 int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env,
                  struct gm_err *err) GM_MUST_CHECK;
@@ -194,13 +228,38 @@ void gm_link_flush(struct gm_agent *agent, bool all); /* what was not sent, or a
 struct gm_outgoing *gm_link_take(struct gm_agent *agent, uint64_t seq);
 void gm_link_drop_task(struct gm_agent *agent, uint64_t task_id, uint64_t epoch);
 void gm_outgoing_free(struct gm_outgoing *out);
+/* --- agent_offer.c */
+/* Offers of devices whose usable capacity or facts changed; of all: always. */
+void gm_link_offer(struct gm_agent *agent, bool always);
+/* Devices as Hello lists them. *out owned: gm_agent_facts_free. Errors: NOMEM. */
+struct gm_agent_facts;
+int gm_agent_facts_make(const struct gm_agent *agent, Gm__Device ***out_list, size_t *out_count,
+                        struct gm_agent_facts **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_agent_facts_free(struct gm_agent_facts *facts);
+/* --- agent_device.c */
+int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err) GM_MUST_CHECK;
+void gm_agent_devices_start(struct gm_agent *agent); /* after the slots were opened */
+void gm_agent_devices_fini(struct gm_agent *agent);
+/* NULL: there is none. */
+struct gm_agent_device *gm_agent_device_find(struct gm_agent *agent, const char *id);
+const char *gm_agent_device_id(const struct gm_agent_device *device);
+/* A task on a slot of a device ended so. */
+void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *device,
+                            const struct gm_err *why);
+void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *device);
+/* A slot of it is free again. */
+void gm_agent_device_released(struct gm_agent_slot *slot);
+void gm_agent_devices_tick(struct gm_agent *agent, gm_time now);
 /* --- agent_handle.c */
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */
 /* --- agent_worker.c */
 int gm_agent_slots_open(struct gm_agent *agent, struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_slots_close(struct gm_agent *agent);
 bool gm_agent_slots_seen(const struct gm_agent *agent);
-uint32_t gm_agent_slots_usable(const struct gm_agent *agent);
+uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_agent_device *device);
+/* Starts the processes of a device's slots; no-op for those that run. */
+int gm_agent_slots_start(struct gm_agent *agent, const struct gm_agent_device *device,
+                         struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_check_ready(struct gm_agent *agent);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
 /* --- agent_task.c */

@@ -73,13 +73,15 @@ void gm_task_unref(struct gm_task *task)
     }
 }
 
-static struct gm_agent_slot *find_free_slot(struct gm_agent *agent)
+static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
+                                            const struct gm_agent_device *device)
 {
     struct gm_agent_slot *found = NULL;
-    for (uint32_t i = 0; i < agent->slot_count; i++) {
-        struct gm_agent_slot *slot = &agent->slots[i];
-        if (slot->task == NULL && (found == NULL || (gm_slot_is_ready(slot->process) &&
-                                                     !gm_slot_is_ready(found->process)))) {
+    for (uint32_t i = 0; device != NULL && i < device->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
+        if (slot->task == NULL && slot->process != NULL &&
+            (found == NULL ||
+             (gm_slot_is_ready(slot->process) && !gm_slot_is_ready(found->process)))) {
             found = slot;
         }
     }
@@ -115,12 +117,15 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     agent->tasks = task;
     log_task(GM_LOG_INFO, "assigned", task);
 
-    struct gm_agent_slot *slot = find_free_slot(agent);
+    const struct gm_agent_device *device = gm_agent_device_find(agent, assign->device);
+    struct gm_agent_slot *slot = find_free_slot(agent, device);
     if (gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
         gm_task_end_failed(task, &err, -1, NULL);
     } else if (slot == NULL) {
-        gm_err_set(&err, GM_E_BUSY, agent->slot_count, "all %" PRIu32 " slots of the node are busy",
-                   agent->slot_count);
+        gm_err_set(&err, GM_E_BUSY, 0,
+                   device == NULL ? "the node has no device `%.64s`"
+                                  : "all slots of device `%.64s` are busy",
+                   assign->device);
         gm_task_end_failed(task, &err, -1, NULL);
     } else {
         task->slot = slot;
@@ -182,7 +187,11 @@ static int send_start(struct gm_task *task, struct gm_err *err)
     }
     int fd = -1;
     Gm__WStart start = GM__WSTART__INIT;
+    const struct gm_device *gpu = task->slot->device->found;
     start.scratch = name;
+    if (gpu != NULL && gpu->kind == GM_DEVICE_DRM) { /* of CUDA's its worker sees one */
+        start.device = (char *)(uintptr_t)gpu->render_node;
+    }
     rc = gm_packet_memfd("gopmill-task", &task->spec->base, &fd, &start.spec_size, err);
     if (rc < 0) {
         return rc;
@@ -271,6 +280,9 @@ void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t 
                "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " chunk=%" PRId64,
                task->spec->job_id, task->spec->task, task->spec->instance, task->id, chunk);
     task->state = GM_TASK_STORING;
+    if (task->slot != NULL) {
+        gm_agent_device_failed(task->agent, task->slot->device, why);
+    }
     if (gm_item_add_failed(task, why, chunk, usage, &err) < 0) {
         gm_task_drop(task, "its failure could not be told"); /* the lease will end by itself */
         return;
@@ -306,6 +318,7 @@ static void release_slot(struct gm_task *task)
     if (task->slot != NULL) {
         gm_open_forget(task->agent, task->slot);
         task->slot->task = NULL;
+        gm_agent_device_released(task->slot);
         task->slot = NULL;
     }
 }
@@ -433,6 +446,9 @@ void gm_task_emit(struct gm_task *task)
         task->unacked += end ? 0 : 1;
         if (end) { /* the scheduler may use the slot again as soon as it reads this */
             task->state = GM_TASK_ENDED;
+            if (item->kind == GM_ITEM_DONE && task->slot != NULL) {
+                gm_agent_device_worked(task->agent, task->slot->device);
+            }
             release_slot(task);
         }
         gm_item_drop(item);

@@ -86,7 +86,7 @@ static uint64_t peak_of(int pid)
  * failed after it came near its limit failed for that. */
 static void name_memory(const struct gm_task *task, struct gm_err *err)
 {
-    uint64_t limit = task->agent->params.worker_memory_bytes;
+    uint64_t limit = task->slot->device->is_cpu ? task->agent->params.worker_memory_bytes : 0;
     if (err->code != GM_E_MEDIA || limit == 0 || !gm_sandbox_limits_memory() ||
         peak_of(gm_slot_pid(task->slot->process)) < limit - limit / 8) {
         return;
@@ -179,47 +179,86 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     }
 }
 
-static int open_slot(struct gm_agent *agent, uint32_t index, struct gm_err *err)
+static int start_slot(struct gm_agent_slot *slot, struct gm_err *err)
+{
+    const struct gm_agent_params *params = &slot->agent->params;
+    const struct gm_agent_device *device = slot->device;
+    const struct gm_device *gpu = device == NULL || device->is_cpu ? NULL : device->found;
+    bool cuda = gpu != NULL && gpu->kind == GM_DEVICE_NVIDIA;
+    const struct gm_slot_params process = {
+        .launcher = params->launcher,
+        .worker = params->worker,
+        .scratch = slot->scratch,
+        /* drivers reserve more address space than any machine has memory */
+        .memory_bytes = gpu != NULL ? 0 : params->worker_memory_bytes,
+        .file_bytes = slot->agent->scratch_whole,
+        .cpu_flags = params->cpu_flags,
+        .log_level = params->log_level,
+        .profile = gpu == NULL ? NULL
+                   : cuda      ? "cuda"
+                               : "dri",
+        .device = gpu == NULL ? NULL
+                  : cuda      ? gpu->uuid
+                              : gpu->render_node,
+        .environment = params->device_environment,
+        .paths = params->device_paths,
+    };
+    const struct gm_slot_handler handler = {
+        .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone, .arg = slot};
+    return gm_slot_create(&slot->agent->loop, &process, &handler, &slot->process, err);
+}
+
+static int open_slot(struct gm_agent *agent, uint32_t index, struct gm_agent_device *device,
+                     struct gm_err *err)
 {
     struct gm_agent_slot *slot = &agent->slots[index];
     const struct gm_agent_params *params = &agent->params;
     slot->agent = agent;
+    slot->device = device;
     slot->index = index;
-    int rc = index == agent->slot_count
-                 ? asprintf(&slot->scratch, "%s/verify", params->scratch)
-                 : asprintf(&slot->scratch, "%s/%" PRIu32, params->scratch, index);
+    int rc = device == NULL ? asprintf(&slot->scratch, "%s/verify", params->scratch)
+                            : asprintf(&slot->scratch, "%s/%" PRIu32, params->scratch, index);
     if (rc < 0) {
         slot->scratch = NULL;
         return gm_err_nomem(err);
     }
     rc = gm_fs_mkdirs(slot->scratch, err);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0 && (device == NULL || device->is_cpu)) {
+        rc = start_slot(slot, err);
     }
-    const struct gm_slot_params process = {
-        .launcher = params->launcher,
-        .worker = params->worker,
-        .scratch = slot->scratch,
-        .memory_bytes = params->worker_memory_bytes,
-        .file_bytes = agent->scratch_whole,
-        .cpu_flags = params->cpu_flags,
-        .log_level = params->log_level,
-    };
-    const struct gm_slot_handler handler = {
-        .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone, .arg = slot};
-    return gm_slot_create(&agent->loop, &process, &handler, &slot->process, err);
+    return rc;
 }
 
 int gm_agent_slots_open(struct gm_agent *agent, struct gm_err *err)
 {
-    agent->slot_count = agent->params.slots;
+    agent->slot_count = 0;
+    for (size_t i = 0; i < agent->device_count; i++) {
+        agent->devices[i].first_slot = agent->slot_count;
+        agent->slot_count += agent->devices[i].slot_count;
+    }
     agent->slots = calloc(agent->slot_count + 1u, sizeof(*agent->slots));
     if (agent->slots == NULL) {
         return gm_err_nomem(err);
     }
     int rc = 0;
-    for (uint32_t i = 0; i <= agent->slot_count && rc == 0; i++) {
-        rc = open_slot(agent, i, err);
+    for (size_t d = 0; d < agent->device_count; d++) {
+        struct gm_agent_device *device = &agent->devices[d];
+        for (uint32_t i = 0; i < device->slot_count && rc == 0; i++) {
+            rc = open_slot(agent, device->first_slot + i, device, err);
+        }
+    }
+    return rc < 0 ? rc : open_slot(agent, agent->slot_count, NULL, err);
+}
+
+int gm_agent_slots_start(struct gm_agent *agent, const struct gm_agent_device *device,
+                         struct gm_err *err)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < device->slot_count && rc == 0; i++) {
+        struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
+        if (slot->process == NULL) {
+            rc = start_slot(slot, err);
+        }
     }
     return rc;
 }
@@ -231,10 +270,16 @@ void gm_agent_slots_close(struct gm_agent *agent)
     }
 }
 
+/* Those of devices come when they come. */
+static bool is_basic(const struct gm_agent_slot *slot)
+{
+    return slot->device == NULL || slot->device->is_cpu;
+}
+
 bool gm_agent_slots_seen(const struct gm_agent *agent)
 {
     for (uint32_t i = 0; i <= agent->slot_count; i++) {
-        if (!agent->slots[i].seen) {
+        if (is_basic(&agent->slots[i]) && !agent->slots[i].seen) {
             return false;
         }
     }
@@ -242,13 +287,16 @@ bool gm_agent_slots_seen(const struct gm_agent *agent)
 }
 
 /* Without a verifier nothing can be finished. */
-uint32_t gm_agent_slots_usable(const struct gm_agent *agent)
+uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_agent_device *device)
 {
     uint32_t usable = 0;
-    for (uint32_t i = 0; i < agent->slot_count; i++) {
-        usable += agent->slots[i].broken ? 0 : 1;
+    for (uint32_t i = 0; i < device->slot_count; i++) {
+        const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
+        usable += slot->process == NULL || slot->broken ? 0 : 1;
     }
-    return agent->slots[agent->slot_count].broken ? 0 : usable;
+    return agent->slots[agent->slot_count].broken || device->state != GM_AGENT_OFFERED ? 0
+           : usable < device->allowed                                                  ? usable
+                                      : device->allowed;
 }
 
 void gm_agent_check_ready(struct gm_agent *agent)
@@ -257,13 +305,13 @@ void gm_agent_check_ready(struct gm_agent *agent)
         return;
     }
     for (uint32_t i = 0; i <= agent->slot_count; i++) {
-        if (!gm_slot_is_ready(agent->slots[i].process)) {
+        if (is_basic(&agent->slots[i]) && !gm_slot_is_ready(agent->slots[i].process)) {
             return;
         }
     }
     agent->announced = true;
     if (agent->params.on_ready != NULL) {
-        agent->params.on_ready(agent->slot_count, agent->params.arg);
+        agent->params.on_ready(agent->params.slots, agent->params.arg);
     }
 }
 

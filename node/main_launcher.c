@@ -1,7 +1,9 @@
 /* gopmill-launcher: closes every door that a worker does not need, then becomes the worker.
  *
  *   gopmill-launcher --scratch DIR --parent PID [--memory BYTES] [--file-size BYTES]
- *                    [--cpu-flags FLAGS] [--log-level LEVEL] -- WORKER [ARGUMENT...]
+ *                    [--cpu-flags FLAGS] [--log-level LEVEL]
+ *                    [--profile cuda|dri --device ID [--environment NAME]... [--path PATH]...]
+ *                    -- WORKER [ARGUMENT...]
  *
  * Descriptor 3 is the worker's end of the socket pair; 0 to 2 are kept, all others closed. The
  * worker gets the sandbox pieces that this kernel lacks as GOPMILL_MISSING, comma-separated.
@@ -20,6 +22,7 @@
 #include "node/sandbox.h"
 
 #define WORKER_DESCRIPTORS 256
+#define LIST_MAX 64
 
 static const char HELP[] =
     "Usage: gopmill-launcher --scratch DIR --parent PID [options] -- WORKER [ARGUMENT...]\n"
@@ -33,6 +36,10 @@ static const char HELP[] =
     "  --file-size BYTES  limit of each file it writes\n"
     "  --cpu-flags FLAGS  CPU extensions for media code, for tests\n"
     "  --log-level LEVEL  error, warn, info, debug or trace\n"
+    "  --profile NAME     none, or for a device's worker: cuda or dri (its render node)\n"
+    "  --device ID        the device: a UUID, or the path of a render node\n"
+    "  --environment NAME a variable that it gets, if it is set; may be given again\n"
+    "  --path PATH        what it may read and write besides; may be given again\n"
     "  --version          print the version\n"
     "  --help             print this\n";
 
@@ -42,7 +49,47 @@ struct options {
     const char *cpu_flags;
     const char *log_level;
     struct gm_sandbox_limits limits;
+    struct gm_sandbox_device device;
+    const char *environment[LIST_MAX], *paths[LIST_MAX];
+    size_t environment_count, path_count;
+    char joined[16384]; /* paths, for the worker */
 };
+
+static int add(const char **list, size_t *count, const char *value, struct gm_err *err)
+{
+    if (*count == LIST_MAX) {
+        return gm_err_set(err, GM_E_INVAL, 0, "an option was given more than %d times", LIST_MAX);
+    }
+    list[(*count)++] = value;
+    return 0;
+}
+
+static int join_paths(struct options *options, struct gm_err *err)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < options->path_count; i++) {
+        const char *path = options->paths[i];
+        size_t room = sizeof(options->joined) - used;
+        if (path[0] != '/' || strchr(path, ':') != NULL) {
+            return gm_err_set(err, GM_E_INVAL, 0, "--path `%.200s` is not absolute, or has a colon",
+                              path);
+        }
+        int n = snprintf(options->joined + used, room, "%s%s", i == 0 ? "" : ":", path);
+        if (n < 0 || (size_t)n >= room) {
+            return gm_err_set(err, GM_E_INVAL, 0, "the paths are too long");
+        }
+        used += (size_t)n;
+    }
+    options->device.paths = options->joined;
+    options->device.libraries = getenv("LD_LIBRARY_PATH");
+    for (size_t i = 0; i < options->environment_count; i++) {
+        if (strcmp(options->environment[i], "LD_LIBRARY_PATH") == 0) {
+            return 0;
+        }
+    }
+    options->device.libraries = NULL; /* not for it */
+    return 0;
+}
 
 static int parse_number(const char *text, uint64_t *out, struct gm_err *err)
 {
@@ -64,6 +111,10 @@ static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
                                           {"file-size", required_argument, NULL, 'f'},
                                           {"cpu-flags", required_argument, NULL, 'c'},
                                           {"log-level", required_argument, NULL, 'l'},
+                                          {"profile", required_argument, NULL, 'o'},
+                                          {"device", required_argument, NULL, 'd'},
+                                          {"environment", required_argument, NULL, 'e'},
+                                          {"path", required_argument, NULL, 'a'},
                                           {NULL, 0, NULL, 0}};
     int rc = 0;
     int c;
@@ -89,6 +140,20 @@ static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
         case 'f':
             rc = parse_number(optarg, &out->limits.file_size_bytes, err);
             break;
+        case 'd':
+            out->device.device = optarg;
+            break;
+        case 'o':
+            rc = gm_sandbox_profile_parse(optarg, &out->device.profile)
+                     ? 0
+                     : gm_err_set(err, GM_E_INVAL, 0, "--profile is none, cuda or dri");
+            break;
+        case 'e':
+            rc = add(out->environment, &out->environment_count, optarg, err);
+            break;
+        case 'a':
+            rc = add(out->paths, &out->path_count, optarg, err);
+            break;
         default:
             rc = gm_err_set(err, GM_E_INVAL, 0, "an option is unknown or lacks its value");
         }
@@ -96,7 +161,47 @@ static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
     if (rc == 0 && (out->scratch == NULL || out->parent == 0 || optind >= argc)) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--scratch, --parent and a program are needed");
     }
+    if (rc == 0 && (out->device.profile == GM_SANDBOX_PLAIN) != (out->device.device == NULL)) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--profile and --device go together");
+    }
+    if (rc == 0) {
+        rc = join_paths(out, err);
+    }
     return rc;
+}
+
+/* Values outlive clearenv: it drops pointers, not the strings that the kernel laid out. */
+static void look_up(const struct options *options, const char *values[LIST_MAX])
+{
+    for (size_t i = 0; i < options->environment_count; i++) {
+        values[i] = getenv(options->environment[i]);
+    }
+}
+
+/* The device's variables. The one device of a CUDA worker is the first that it sees; kernels that
+ * the driver compiles are kept in its scratch folder. */
+static int set_device(const struct options *options, const char *const values[LIST_MAX],
+                      struct gm_err *err)
+{
+    char cache[4096];
+    bool cuda = options->device.profile == GM_SANDBOX_CUDA;
+    int rc = gm_fs_path(cache, sizeof(cache), err, "%s/cuda-cache", options->scratch);
+    if (rc < 0) {
+        return rc;
+    }
+    bool set = setenv("GOPMILL_PROFILE", cuda ? "cuda" : "dri", 1) == 0 &&
+               setenv("GOPMILL_DEVICE", options->device.device, 1) == 0 &&
+               setenv("GOPMILL_DEVICE_PATHS", options->device.paths, 1) == 0;
+    if (set && cuda) {
+        set = setenv("CUDA_CACHE_PATH", cache, 1) == 0;
+    }
+    for (size_t i = 0; set && i < options->environment_count; i++) {
+        set = values[i] == NULL || setenv(options->environment[i], values[i], 1) == 0;
+    }
+    if (set && cuda) {
+        set = setenv("CUDA_VISIBLE_DEVICES", options->device.device, 1) == 0;
+    }
+    return set ? 0 : gm_err_nomem(err);
 }
 
 /* glibc's libm picks fused multiply-add code where the CPU has it, which rounds differently;
@@ -105,11 +210,20 @@ static int make_environment(const struct options *options, const struct gm_sandb
                             struct gm_err *err)
 {
     char names[256] = "";
+    const char *values[LIST_MAX];
+    look_up(options, values);
     for (size_t i = 0; i < missing->count; i++) {
         size_t used = strlen(names);
         snprintf(names + used, sizeof(names) - used, "%s%s", i == 0 ? "" : ",", missing->names[i]);
     }
-    if (clearenv() != 0 || setenv("LANG", "C", 1) != 0 ||
+    if (clearenv() != 0) {
+        return gm_err_nomem(err);
+    }
+    int rc = options->device.profile == GM_SANDBOX_PLAIN ? 0 : set_device(options, values, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (setenv("LANG", "C", 1) != 0 ||
         setenv("GLIBC_TUNABLES", "glibc.cpu.hwcaps=-FMA,-FMA4", 1) != 0 ||
         setenv("GOPMILL_MISSING", names, 1) != 0 ||
         (options->log_level != NULL && setenv("GOPMILL_LOG", options->log_level, 1) != 0) ||
@@ -139,7 +253,7 @@ static int launch(int argc, char **argv, struct gm_err *err)
         rc = gm_sandbox_bind(options.parent, err);
     }
     if (rc == 0) {
-        rc = gm_sandbox_outer(argv[optind], &missing, err);
+        rc = gm_sandbox_outer(argv[optind], &options.device, &missing, err);
     }
     if (rc == 0) {
         rc = make_environment(&options, &missing, err);

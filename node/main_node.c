@@ -22,6 +22,7 @@
 #include "node/agent.h"
 #include "node/cache.h"
 #include "node/capacity.h"
+#include "node/devices/prove.h"
 #include "node/devices_command.h"
 #include "node/node_config.h"
 #include "node/program.h"
@@ -56,6 +57,8 @@ struct node {
     char *launcher;
     char *worker;
     struct gm_device_list devices;
+    char *prove; /* owned: path of gopmill-prove; NULL: nothing is proved */
+    char proofs[4096];
 };
 
 static void on_ready(uint32_t slots, void *arg)
@@ -131,17 +134,33 @@ static void raise_descriptor_limit(void)
     }
 }
 
-/* What devices there are, before a worker or thread runs. Takes seconds at worst. */
+/* Both run on a thread of the agent's pool. */
+static int prove(struct gm_device_list *list, const int *stop, void *arg, struct gm_err *err)
+{
+    const struct node *node = arg;
+    const struct gm_prove_params params = {.program = node->prove,
+                                           .file = node->proofs,
+                                           .parallel = node->params.cpu_milli / 1000,
+                                           .stop = stop};
+    return gm_prove(list, &params, err);
+}
+
+static int forget(const char *device, void *arg, struct gm_err *err)
+{
+    const struct node *node = arg;
+    return gm_prove_forget(node->proofs, device, err);
+}
+
+/* What devices there are, before a worker or thread runs. Takes seconds at worst. What they can do
+ * is proved while the agent runs. */
 static int find_devices(struct node *node, struct gm_err *err)
 {
-    char proofs[4096];
     const char *mode = node->config.devices;
-    int rc = gm_fs_path(proofs, sizeof(proofs), err, "%s/proofs", node->state.folder);
+    int rc = gm_fs_path(node->proofs, sizeof(node->proofs), err, "%s/proofs", node->state.folder);
     if (rc < 0) {
         return rc;
     }
-    const struct gm_devices_params params = {
-        .detect = strcmp(mode, "off") != 0, .prove = strcmp(mode, "prove") == 0, .proofs = proofs};
+    const struct gm_devices_params params = {.detect = strcmp(mode, "off") != 0};
     gm_time begin = gm_time_now();
     rc = gm_devices_find(&params, &node->devices, err);
     if (rc < 0) {
@@ -150,16 +169,17 @@ static int find_devices(struct node *node, struct gm_err *err)
     gm_log(GM_LOG_INFO, "devices", "count=%zu ms=%" PRId64, node->devices.count,
            (gm_time_now() - begin) / GM_MS);
     for (size_t i = 0; i < node->devices.count; i++) {
-        struct gm_device *device = &node->devices.devices[i];
-        if (device->kind != GM_DEVICE_CPU) {
-            (void)gm_device_add_note(&node->devices, device, GM_NOTE_INFO,
-                                     "listed only: tasks run on the processors");
-        }
         char sentence[1024];
         char quoted[2048];
-        gm_device_sentence(device, sentence, sizeof(sentence));
-        gm_log(GM_LOG_INFO, "device", "id=%s msg=%s", device->id,
+        gm_device_sentence(&node->devices.devices[i], sentence, sizeof(sentence));
+        gm_log(GM_LOG_INFO, "device", "id=%s msg=%s", node->devices.devices[i].id,
                gm_log_quote(sentence, quoted, sizeof(quoted)));
+    }
+    struct gm_err missing;
+    if (strcmp(mode, "prove") == 0 && node->devices.count > 1 &&
+        gm_program_find("gopmill-prove", &node->prove, &missing) == 0) {
+        node->params.prover =
+            (struct gm_agent_prover){.prove = prove, .forget = forget, .arg = node};
     }
     return 0;
 }
@@ -177,6 +197,11 @@ static int run(struct node *node, struct gm_err *err)
         return rc;
     }
     node->params.devices = &node->devices;
+    node->params.device_slots =
+        strcmp(config->devices, "prove") == 0 ? (uint32_t)config->device_slots : 0;
+    node->params.device_environment = (const char *const *)config->device_environment;
+    node->params.device_paths = (const char *const *)config->device_paths;
+    node->params.device_retry_ms = (uint32_t)config->device_retry_s * 1000;
     node->params.node_id = config->node_id[0] != '\0' ? config->node_id : node->node_id;
     node->params.hostname = node->hostname;
     node->params.build = BUILD;
@@ -202,6 +227,7 @@ static void fini(struct node *node)
     free(node->node_id);
     free(node->launcher);
     free(node->worker);
+    free(node->prove);
     gm_device_list_fini(&node->devices);
 }
 

@@ -34,8 +34,37 @@ const struct gm_option gm_node_options[] = {
      "CPU extensions that media code may use, for tests; empty: all, none: plain C."},
     {"devices", GM_OPT_STRING, AT(devices), "prove", 0, 0,
      "At start: prove (find devices and try what they can do), detect (only find them) or off."},
+    {"device_slots", GM_OPT_INT, AT(device_slots), "2", 0, 64,
+     "Worker processes of each device that is proved to encode; 0: devices are listed only."},
+    {"device_environment", GM_OPT_LIST, AT(device_environment),
+     "LD_LIBRARY_PATH, NVIDIA_VISIBLE_DEVICES, NVIDIA_DRIVER_CAPABILITIES, CUDA_DEVICE_ORDER, "
+     "CUDA_MODULE_LOADING, LIBVA_DRIVER_NAME, LIBVA_DRIVERS_PATH",
+     0, 0, "Environment variables that workers of devices are given, and no others."},
+    {"device_paths", GM_OPT_LIST, AT(device_paths), NULL, 0, 0,
+     "Files and folders that workers of devices may read and write besides their driver's own."},
+    {"device_retry_s", GM_OPT_INT, AT(device_retry_s), "30", 1, 600,
+     "Seconds until a device that failed or was full is tried again; doubles up to ten minutes."},
     {NULL, GM_OPT_STRING, 0, NULL, 0, 0, NULL},
 };
+
+/* Each worker is told the list, and its parts are separated by colons. */
+static int check_list(const char *name, const char *option, char *const *list, bool paths,
+                      struct gm_err *err)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL; i++) {
+        if (i == GM_NODE_LIST_MAX) {
+            return gm_err_set(err, GM_E_CONFIG, 0, "%s: %s: at most %d can be named", name, option,
+                              GM_NODE_LIST_MAX);
+        }
+        bool good = paths ? list[i][0] == '/' && strchr(list[i], ':') == NULL
+                          : list[i][0] != '\0' && strchr(list[i], '=') == NULL;
+        if (!good) {
+            return gm_err_set(err, GM_E_CONFIG, 0, "%s: %s: `%.200s` is no %s", name, option,
+                              list[i], paths ? "absolute path without a colon" : "variable's name");
+        }
+    }
+    return 0;
+}
 
 int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_err *err)
 {
@@ -64,7 +93,8 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
         return gm_err_set(err, GM_E_CONFIG, 0, "%s: devices: `%.32s` is none of prove, detect, off",
                           name, out->devices);
     }
-    return 0;
+    rc = check_list(name, "device_environment", out->device_environment, false, err);
+    return rc < 0 ? rc : check_list(name, "device_paths", out->device_paths, true, err);
 }
 
 void gm_node_config_fini(struct gm_node_config *config)

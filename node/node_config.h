@@ -18,10 +18,15 @@ struct gm_node_config {
     bool log_json;
     char *cpu_flags; /* owned */
     char *devices;   /* owned: prove, detect, off */
+    int64_t device_slots;
+    char **device_environment; /* owned list of names */
+    char **device_paths;       /* owned list of absolute paths */
+    int64_t device_retry_s;
 };
 
 #define GM_NODE_WORKER_MEMORY (4ll << 30)
 #define GM_NODE_SLOTS_MAX 1024
+#define GM_NODE_LIST_MAX 48 /* entries of device_environment, and of device_paths */
 
 extern const struct gm_option gm_node_options[]; /* ends with a row whose name is NULL */
 

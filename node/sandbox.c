@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,6 +38,8 @@
 #define SCOPE_ALL 3ull             /* ABI 6: abstract unix sockets, signals */
 #define RULE_PATH_BENEATH 1
 #define CREATE_RULESET_VERSION 1u
+
+#define NVIDIA_NODES 64 /* more than fit a machine */
 
 struct ruleset_attr {
     uint64_t handled_access_fs;
@@ -220,7 +223,98 @@ static uint64_t scratch_access(uint64_t handled)
                       FS_TRUNCATE | (1ull << 4) /* remove_dir */ | (1ull << 7) /* make_dir */);
 }
 
-int gm_sandbox_outer(const char *program, struct gm_sandbox_missing *missing, struct gm_err *err)
+/* Allows what `folder` says beneath a folder and what `file` says of anything else. */
+static int allow_either(int ruleset, const char *path, uint64_t folder, uint64_t file,
+                        struct gm_err *err)
+{
+    struct stat st;
+    if (stat(path, &st) < 0) {
+        return 0; /* not there, or not for this user: then its worker can't use it either */
+    }
+    return allow(ruleset, path, S_ISDIR(st.st_mode) ? folder : file, err);
+}
+
+/* Each of a ':'-separated list; those that are not absolute are passed over, as the loader's
+ * meaning of them (the working directory) is nothing that a worker needs. */
+static int allow_list(int ruleset, const char *list, uint64_t folder, uint64_t file,
+                      struct gm_err *err)
+{
+    char path[4096];
+    int rc = 0;
+    for (const char *at = list; rc == 0 && at != NULL && *at != '\0';) {
+        size_t size = strcspn(at, ":");
+        if (size >= sizeof(path)) {
+            return gm_err_set(err, GM_E_SANDBOX, ENAMETOOLONG, "a path of the device is too long");
+        }
+        memcpy(path, at, size);
+        path[size] = '\0';
+        if (path[0] == '/') {
+            rc = allow_either(ruleset, path, folder, file, err);
+        }
+        at += size + (at[size] == ':' ? 1 : 0);
+    }
+    return rc;
+}
+
+static int allow_nvidia(int ruleset, uint64_t use, uint64_t read, struct gm_err *err)
+{
+    static const char *const nodes[] = {"/dev/nvidiactl",        "/dev/nvidia-uvm",
+                                        "/dev/nvidia-uvm-tools", "/dev/nvidia-modeset",
+                                        "/dev/nvidia-caps",      "/dev/nvidia-caps-imex-channels"};
+    char path[32];
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(nodes) / sizeof(nodes[0]); i++) {
+        rc = allow_either(ruleset, nodes[i], use | FS_READ_DIR, use, err);
+    }
+    for (int i = 0; rc == 0 && i < NVIDIA_NODES; i++) {
+        (void)snprintf(path, sizeof(path), "/dev/nvidia%d", i);
+        rc = allow_either(ruleset, path, use, use, err);
+    }
+    return rc == 0 ? allow_either(ruleset, "/proc/driver/nvidia", read | FS_READ_DIR, read, err)
+                   : rc;
+}
+
+/* Of no use to whom has no such device; one that came after the worker started is not seen. */
+static int allow_device(int ruleset, const struct gm_sandbox_device *device, uint64_t handled,
+                        struct gm_err *err)
+{
+    static const char *const facts[] = {"/sys",          "/proc/self",    "/proc/cpuinfo",
+                                        "/proc/meminfo", "/proc/devices", "/proc/modules",
+                                        "/proc/version", "/proc/sys/vm",  "/etc/ld.so.cache"};
+    static const char *const libraries[] = {"/usr/lib",   "/usr/lib64", "/usr/local/lib",
+                                            "/usr/share", "/lib",       "/lib64"};
+    const uint64_t read = FS_READ_FILE;
+    const uint64_t use = handled & (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV);
+    int rc = 0;
+    if (device->profile == GM_SANDBOX_PLAIN) {
+        return 0;
+    }
+    for (size_t i = 0; rc == 0 && i < sizeof(facts) / sizeof(facts[0]); i++) {
+        rc = allow_either(ruleset, facts[i], read | FS_READ_DIR, read, err);
+    }
+    for (size_t i = 0; rc == 0 && i < sizeof(libraries) / sizeof(libraries[0]); i++) {
+        rc = allow_either(ruleset, libraries[i], read | FS_READ_DIR, read, err);
+    }
+    if (rc == 0) {
+        rc = allow_list(ruleset, device->libraries, read | FS_READ_DIR, read, err);
+    }
+    if (rc == 0) {
+        rc = allow_list(ruleset, device->paths, scratch_access(handled) | (use & FS_IOCTL_DEV), use,
+                        err);
+    }
+    if (rc == 0) {
+        rc = allow_either(ruleset, "/dev/null", use, use, err);
+    }
+    if (rc == 0 && device->profile == GM_SANDBOX_CUDA) {
+        rc = allow_nvidia(ruleset, use, read, err);
+    } else if (rc == 0) {
+        rc = allow_either(ruleset, device->device, read | FS_READ_DIR, use, err);
+    }
+    return rc;
+}
+
+int gm_sandbox_outer(const char *program, const struct gm_sandbox_device *device,
+                     struct gm_sandbox_missing *missing, struct gm_err *err)
 {
     int ruleset = -1;
     uint64_t access = 0;
@@ -255,6 +349,9 @@ int gm_sandbox_outer(const char *program, struct gm_sandbox_missing *missing, st
         rc = allow(ruleset, ".", scratch_access(access) | (1ull << 12) /* make_sym */, err);
     }
     if (rc == 0) {
+        rc = allow_device(ruleset, device, access, err);
+    }
+    if (rc == 0) {
         rc = restrict_self(ruleset, err);
     }
 out:
@@ -262,7 +359,8 @@ out:
     return rc;
 }
 
-int gm_sandbox_inner(struct gm_sandbox_missing *missing, struct gm_err *err)
+int gm_sandbox_inner(const struct gm_sandbox_device *device, struct gm_sandbox_missing *missing,
+                     struct gm_err *err)
 {
     int ruleset = -1;
     uint64_t access = 0;
@@ -271,6 +369,9 @@ int gm_sandbox_inner(struct gm_sandbox_missing *missing, struct gm_err *err)
         return rc;
     }
     rc = allow(ruleset, ".", scratch_access(access), err);
+    if (rc == 0) {
+        rc = allow_device(ruleset, device, access, err);
+    }
     if (rc == 0) {
         rc = restrict_self(ruleset, err);
     }

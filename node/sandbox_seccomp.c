@@ -1,6 +1,8 @@
 /* The system calls that media code needs: memory, threads of its own, time, and files below
  * descriptors or names that landlock judges. Everything else fails with EPERM, so that a library
- * that merely tries something goes on. clone3 answers ENOSYS: its flags lie in memory that a filter
+ * that merely tries something goes on. Workers of devices have the calls of DEVICE_ALLOWED too, and
+ * ioctl by its type byte: no type of terminals ('T'), through which another process could be typed
+ * at. clone3 answers ENOSYS: its flags lie in memory that a filter
  * can't read, and the C library then uses clone, whose flags are checked. */
 #include <errno.h>
 #include <fcntl.h>
@@ -37,6 +39,40 @@ static const int ALLOWED[] = {
     SCMP_SYS(getrandom), SCMP_SYS(getpid), SCMP_SYS(getppid), SCMP_SYS(getuid), SCMP_SYS(geteuid),
     SCMP_SYS(getgid), SCMP_SYS(getegid), SCMP_SYS(getrusage), SCMP_SYS(getrlimit), SCMP_SYS(uname),
     SCMP_SYS(sysinfo)};
+
+/* What the user-space parts of drivers call besides. Taken from what libcuda and VA drivers are
+ * known to use; run over the fake drivers only (docs/devices.md). */
+static const int DEVICE_ALLOWED[] = {SCMP_SYS(eventfd2),
+                                     SCMP_SYS(pipe),
+                                     SCMP_SYS(pipe2),
+                                     SCMP_SYS(epoll_create1),
+                                     SCMP_SYS(epoll_ctl),
+                                     SCMP_SYS(epoll_wait),
+                                     SCMP_SYS(epoll_pwait),
+                                     SCMP_SYS(dup2),
+                                     SCMP_SYS(dup3),
+                                     SCMP_SYS(memfd_create),
+                                     SCMP_SYS(mlock),
+                                     SCMP_SYS(mlock2),
+                                     SCMP_SYS(munlock),
+                                     SCMP_SYS(mincore),
+                                     SCMP_SYS(get_mempolicy),
+                                     SCMP_SYS(set_mempolicy),
+                                     SCMP_SYS(mbind),
+                                     SCMP_SYS(sched_getscheduler),
+                                     SCMP_SYS(sched_getparam),
+                                     SCMP_SYS(sched_get_priority_max),
+                                     SCMP_SYS(sched_get_priority_min),
+                                     SCMP_SYS(getcpu),
+                                     SCMP_SYS(statfs),
+                                     SCMP_SYS(fstatfs),
+                                     SCMP_SYS(readahead),
+                                     SCMP_SYS(getpgrp),
+                                     SCMP_SYS(times)};
+
+/* Type bytes of ioctl requests: NVIDIA's resource manager, its unified memory (plain small numbers,
+ * one of them 2047), DRM. */
+static const scmp_datum_t DEVICE_IOCTLS[] = {0x4600, 0x0000, 0x0700, 0x6400};
 
 /* fcntl commands that change nothing but the descriptor. */
 static const uint64_t FCNTLS[] = {F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD, F_SETFD, F_GETFL};
@@ -79,7 +115,23 @@ static int add_checked(scmp_filter_ctx filter, int sock)
     return rc;
 }
 
-int gm_sandbox_seccomp(int sock, struct gm_err *err)
+static int add_device(scmp_filter_ctx filter)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(DEVICE_ALLOWED) / sizeof(DEVICE_ALLOWED[0]); i++) {
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, DEVICE_ALLOWED[i], 0);
+    }
+    for (size_t i = 0; rc == 0 && i < sizeof(DEVICE_IOCTLS) / sizeof(DEVICE_IOCTLS[0]); i++) {
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(ioctl), 1,
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, 0xff00, DEVICE_IOCTLS[i]));
+    }
+    if (rc == 0) {
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(fcntl), 1, equals(1, F_SETFL));
+    }
+    return rc;
+}
+
+int gm_sandbox_seccomp(int sock, enum gm_sandbox_profile profile, struct gm_err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
     if (filter == NULL) {
@@ -91,6 +143,9 @@ int gm_sandbox_seccomp(int sock, struct gm_err *err)
     }
     if (rc == 0) {
         rc = add_checked(filter, sock);
+    }
+    if (rc == 0 && profile != GM_SANDBOX_PLAIN) {
+        rc = add_device(filter);
     }
     if (rc == 0) {
         rc = seccomp_load(filter);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
@@ -51,6 +52,9 @@ static int test_files(struct gm_err *err)
     if (can_open("..", O_RDONLY | O_DIRECTORY) || can_open("/", O_RDONLY | O_DIRECTORY)) {
         return hole(err, "a folder outside of the scratch folder can be listed");
     }
+    if (can_open("/dev", O_RDONLY | O_DIRECTORY) || can_open("/proc/1/stat", O_RDONLY)) {
+        return hole(err, "devices or other processes can be looked at");
+    }
     if (can_open(PROBE_LINK, O_RDONLY)) {
         return hole(err, "a link leads out of the scratch folder");
     }
@@ -68,6 +72,10 @@ static int test_calls(struct gm_err *err)
         if (can_socket(domains[i])) {
             return hole(err, "a socket can be opened");
         }
+    }
+    struct winsize size;
+    if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 || errno != EPERM) {
+        return hole(err, "a terminal can be asked");
     }
     if (symlink("/etc/passwd", "gm-probe-made") == 0) {
         unlink("gm-probe-made");
@@ -135,16 +143,17 @@ int gm_sandbox_test(const struct gm_sandbox_missing *missing, struct gm_err *err
     return rc;
 }
 
-int gm_sandbox_enter(int sock, struct gm_sandbox_missing *missing, struct gm_err *err)
+int gm_sandbox_enter(int sock, const struct gm_sandbox_device *device,
+                     struct gm_sandbox_missing *missing, struct gm_err *err)
 {
     unlink(PROBE_LINK);
     if (symlink("/etc/passwd", PROBE_LINK) < 0) {
         return gm_err_set(err, GM_E_SANDBOX, errno, "the self-test's link can't be made: %s",
                           strerror(errno));
     }
-    int rc = gm_sandbox_inner(missing, err);
+    int rc = gm_sandbox_inner(device, missing, err);
     if (rc == 0) {
-        rc = gm_sandbox_seccomp(sock, err);
+        rc = gm_sandbox_seccomp(sock, device->profile, err);
     }
     if (rc == 0) {
         rc = gm_sandbox_test(missing, err);

@@ -24,6 +24,7 @@
 #define QUEUE_MAX 4096
 #define DRAIN_MAX 4096
 #define READS_A_TURN 64
+#define ARGS_MAX 256 /* the configuration holds lists of at most GM_NODE_LIST_MAX */
 
 enum state { DOWN, STARTING, UP, DYING };
 
@@ -255,6 +256,26 @@ static void watch(struct gm_slot *slot)
     }
 }
 
+/* Room for --, the worker and NULL stays. */
+static size_t add_list(const char *option, const char *const *list, const char **args, size_t n)
+{
+    for (size_t i = 0; list != NULL && list[i] != NULL && n + 5 <= ARGS_MAX; i++) {
+        args[n++] = option;
+        args[n++] = list[i];
+    }
+    return n;
+}
+
+static size_t add_device(const struct gm_slot_params *params, const char **args, size_t n)
+{
+    args[n++] = "--profile";
+    args[n++] = params->profile;
+    args[n++] = "--device";
+    args[n++] = params->device;
+    n = add_list("--environment", params->environment, args, n);
+    return add_list("--path", params->paths, args, n);
+}
+
 static int spawn(struct gm_slot *slot, int child_sock, struct gm_err *err)
 {
     char parent[24];
@@ -265,22 +286,28 @@ static int spawn(struct gm_slot *slot, int child_sock, struct gm_err *err)
     snprintf(file, sizeof(file), "%" PRIu64, slot->params.file_bytes);
     const char *flags = slot->params.cpu_flags == NULL ? "" : slot->params.cpu_flags;
     const char *level = slot->params.log_level == NULL ? "warn" : slot->params.log_level;
-    const char *const args[] = {slot->params.launcher,
-                                "--scratch",
-                                slot->params.scratch,
-                                "--parent",
-                                parent,
-                                "--memory",
-                                memory,
-                                "--file-size",
-                                file,
-                                "--cpu-flags",
-                                flags,
-                                "--log-level",
-                                level,
-                                "--",
-                                slot->params.worker,
-                                NULL};
+    const char *const common[] = {slot->params.launcher,
+                                  "--scratch",
+                                  slot->params.scratch,
+                                  "--parent",
+                                  parent,
+                                  "--memory",
+                                  memory,
+                                  "--file-size",
+                                  file,
+                                  "--cpu-flags",
+                                  flags,
+                                  "--log-level",
+                                  level};
+    size_t n = sizeof(common) / sizeof(common[0]);
+    const char *args[ARGS_MAX];
+    memcpy(args, common, sizeof(common));
+    if (slot->params.profile != NULL) {
+        n = add_device(&slot->params, args, n);
+    }
+    args[n++] = "--";
+    args[n++] = slot->params.worker;
+    args[n] = NULL;
     uv_stdio_container_t stdio[4] = {{.flags = UV_IGNORE},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},
                                      {.flags = UV_INHERIT_FD, .data.fd = 2},

@@ -32,6 +32,11 @@ struct gm_slot_params { /* strings are borrowed for the slot's life */
     const char *cpu_flags; /* NULL or "": all */
     const char *log_level; /* NULL: warn */
     uint32_t ready_ms;     /* time to become ready; 0: 30000 */
+    /* Of a worker of a device (gopmill-launcher(8)). */
+    const char *profile;            /* cuda, dri; NULL: none, and what follows is not looked at */
+    const char *device;             /* UUID, render node */
+    const char *const *environment; /* variables that are given on; NULL-terminated; NULL: none */
+    const char *const *paths;       /* what it may read and write; NULL-terminated; NULL: none */
 };
 
 int gm_slot_create(uv_loop_t *loop, const struct gm_slot_params *params,

@@ -100,12 +100,16 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
 int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
 {
     struct gm_sandbox_missing missing = {.count = 0};
+    struct gm_sandbox_device device;
     const char *told = getenv("GOPMILL_MISSING");
     char *list = strdup(told == NULL ? "" : told);
     if (list == NULL) {
         return gm_err_nomem(err);
     }
-    int rc = gm_sandbox_enter(sock, &missing, err);
+    int rc = gm_sandbox_device_from_env(&device, err);
+    if (rc == 0) {
+        rc = gm_sandbox_enter(sock, &device, &missing, err);
+    }
     if (rc == 0) {
         add_launcher_missing(list, &missing);
         rc = say_ready(sock, &missing, err);

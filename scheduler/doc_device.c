@@ -59,6 +59,31 @@ static json_t *notes_json(const Gm__Device *d)
     return list;
 }
 
+static json_t *chain_json(const Gm__Chain *c)
+{
+    json_t *codecs = json_array();
+    for (size_t i = 0; codecs != NULL && i < c->n_codecs; i++) {
+        if (append(codecs, gm_json_string(c->codecs[i])) != 0) {
+            json_decref(codecs);
+            return NULL;
+        }
+    }
+    return json_pack("{s:o, s:o, s:o}", "name", gm_json_string(c->name), "fingerprint",
+                     gm_json_string(c->fingerprint), "codecs", codecs);
+}
+
+static json_t *chains_json(const Gm__Device *d)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < d->n_chains; i++) {
+        if (append(list, chain_json(d->chains[i])) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
+    return list;
+}
+
 static json_t *features_json(const Gm__Device *d)
 {
     json_t *list = json_array();
@@ -93,6 +118,7 @@ int gm_doc_add_device(json_t *object, const Gm__Device *d)
     bad |= json_object_set_new(object, "decode", codecs_json(d->n_decode, d->decode));
     bad |= json_object_set_new(object, "encode", codecs_json(d->n_encode, d->encode));
     bad |= json_object_set_new(object, "proofs", proofs_json(d));
+    bad |= json_object_set_new(object, "chains", chains_json(d));
     bad |= json_object_set_new(object, "notes", notes_json(d));
     return bad == 0 ? 0 : -1;
 }

@@ -17,6 +17,7 @@
 
 #define PARALLEL_MAX 16
 #define PATIENCE_MS 300 /* for a killed process to go */
+#define LOOK_MS 100     /* at most so long between looks at the stop flag */
 
 struct running {
     struct gm_helper *helper; /* borrowed; NULL: free */
@@ -161,7 +162,7 @@ static bool turn(struct running *r)
     return false;
 }
 
-static void wait_some(struct running *runs, size_t places)
+static void wait_some(struct running *runs, size_t places, gm_time most_ms)
 {
     struct pollfd fds[PARALLEL_MAX];
     nfds_t n = 0;
@@ -181,7 +182,7 @@ static void wait_some(struct running *runs, size_t places)
         }
     }
     gm_time left = (next - gm_time_now()) / GM_MS + 1;
-    int wait = left < 0 ? 0 : left > 1000 ? 1000 : (int)left;
+    int wait = left < 0 ? 0 : left > most_ms ? (int)most_ms : (int)left;
     if (poll(fds, n, ending && wait > 2 ? 2 : wait) <= 0) {
         return;
     }
@@ -192,7 +193,22 @@ static void wait_some(struct running *runs, size_t places)
     }
 }
 
+static void kill_all(struct running *runs, size_t places)
+{
+    for (size_t i = 0; i < places; i++) {
+        if (runs[i].helper != NULL && !runs[i].killed) {
+            kill_it(&runs[i], "was stopped");
+        }
+    }
+}
+
 int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel, struct gm_err *err)
+{
+    return gm_helpers_run_until(helpers, count, parallel, NULL, err);
+}
+
+int gm_helpers_run_until(struct gm_helper *helpers, size_t count, size_t parallel, const int *stop,
+                         struct gm_err *err)
 {
     struct running runs[PARALLEL_MAX];
     size_t places = parallel < 1 ? 1 : parallel > PARALLEL_MAX ? PARALLEL_MAX : parallel;
@@ -201,6 +217,10 @@ int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel, str
     memset(runs, 0, sizeof(runs));
     while (next < count || busy > 0) {
         busy = 0;
+        if (rc == 0 && stop != NULL && __atomic_load_n(stop, __ATOMIC_RELAXED) != 0) {
+            kill_all(runs, places);
+            rc = gm_err_set(err, GM_E_CANCELLED, 0, "stopped before it ended");
+        }
         for (size_t i = 0; i < places; i++) {
             if (runs[i].helper != NULL && !turn(&runs[i])) {
                 runs[i].helper = NULL;
@@ -214,7 +234,7 @@ int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel, str
             next = count;
         }
         if (busy > 0) {
-            wait_some(runs, places);
+            wait_some(runs, places, stop == NULL ? 1000 : LOOK_MS);
         }
     }
     return rc;

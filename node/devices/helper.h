@@ -5,7 +5,8 @@
 
 /* Work in processes of their own, because drivers hang and crash: each is started with its argv,
  * writes an encoded device list to descriptor 3, and is killed at its time limit. Nothing of the
- * parent but its environment is given on. Thread: one, and no other may wait for children. */
+ * parent but its environment is given on. Thread: any that lives as long as they (they end with
+ * it); no other may wait for any child whatsoever. */
 #define GM_HELPER_ARGS 16
 #define GM_HELPER_RESULT 3 /* the descriptor */
 
@@ -23,6 +24,10 @@ struct gm_helper {
  * started at all). */
 int gm_helpers_run(struct gm_helper *helpers, size_t count, size_t parallel,
                    struct gm_err *err) GM_MUST_CHECK;
+/* The same, and when another thread sets *stop (atomically; NULL: nobody does) all are killed
+ * within a moment. Errors: CANCELLED too. */
+int gm_helpers_run_until(struct gm_helper *helpers, size_t count, size_t parallel, const int *stop,
+                         struct gm_err *err) GM_MUST_CHECK;
 
 /* The child's side: writes the list to descriptor 3. Returns the exit status. */
 int gm_helper_answer(const struct gm_device_list *list);

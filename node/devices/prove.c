@@ -168,7 +168,8 @@ static int try_all(struct proving *p, struct gm_err *err)
         }
     }
     if (rc == 0) {
-        rc = gm_helpers_run(helpers, n, p->params->parallel == 0 ? 2 : p->params->parallel, err);
+        rc = gm_helpers_run_until(helpers, n, p->params->parallel == 0 ? 2 : p->params->parallel,
+                                  p->params->stop, err);
     }
     for (size_t i = 0; i < n; i++) {
         if (rc == 0) {
@@ -258,7 +259,7 @@ static int store(struct proving *p, struct gm_err *err)
 static int ask_versions(struct proving *p, struct gm_err *err)
 {
     struct gm_helper h = {.argv = {p->params->program, "versions"}, .limit_ms = LIMIT_MS};
-    int rc = gm_helpers_run(&h, 1, 1, err);
+    int rc = gm_helpers_run_until(&h, 1, 1, p->params->stop, err);
     if (rc == 0 && h.ok) {
         gm_device_set(p->versions, h.list.versions);
         gm_device_set(p->list->versions, h.list.versions);

@@ -13,11 +13,12 @@ struct gm_prove_params { /* borrowed */
     bool software;       /* the cpu too */
     uint32_t limit_ms;   /* of one try; 0: 20000 */
     size_t parallel;     /* 0: 2 */
+    const int *stop;     /* set by another thread: give up; NULL: nobody does */
 };
 
 /* Adds a proof to each device of the list for each codec it says it has (4:2:0, 8 and 10 bits,
  * H.264, HEVC, AV1, VP9), from the file or by trying. What failed is a proof that did not pass.
- * A file that can't be read or written costs its use, and a note. Errors: NOMEM, SYS. */
+ * A file that can't be read or written costs its use, and a note. Errors: NOMEM, SYS, CANCELLED. */
 int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
              struct gm_err *err) GM_MUST_CHECK;
 

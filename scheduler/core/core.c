@@ -59,6 +59,7 @@ void gm_core_destroy(struct gm_core **pcore)
     HASH_CLEAR(hh, core->drained);
     while (lease) {
         struct gm_lease *next = lease->hh.next;
+        gm__chain__free_unpacked(lease->chain, NULL);
         free(lease);
         lease = next;
     }

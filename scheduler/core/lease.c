@@ -75,7 +75,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->epoch = ++core->epoch;
     lease->node = a->node;
     lease->device = a->device;
-    lease->chain = a->chain;
+    lease->chain = gm_core_chain_dup(a->chain); /* the device may be told anew */
     lease->job = job;
     lease->inst = a->inst;
     lease->demand = a->demand;
@@ -141,6 +141,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     HASH_DEL(core->leases, lease);
     DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
+    gm__chain__free_unpacked(lease->chain, NULL);
     free(lease);
     core->place_dirty = true;
     gm_core_job_settle(core, job);

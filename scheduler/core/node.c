@@ -172,12 +172,37 @@ static uint64_t bounded(uint64_t v)
     return v < (UINT64_C(1) << 60) ? v : UINT64_C(1) << 60;
 }
 
+/* What is known of a device changed: its proofs, its chains, why it offers nothing. */
+static void take_facts(struct gm_cdevice *d, const Gm__Device *facts)
+{
+    Gm__Device *copy = (Gm__Device *)gm_message_dup(&facts->base);
+    if (!copy) {
+        gm_mem_exhausted();
+    }
+    gm__device__free_unpacked(d->facts, NULL);
+    d->facts = copy;
+    free(d->description);
+    d->description = gm_mem_strdup(facts->description);
+    gm_core_chains_fini(d);
+    gm_core_chains_fill(d, facts);
+}
+
 static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__Offer *m)
 {
+    if (m->facts && m->facts->n_chains > GM_CORE_MAX_CHAINS) {
+        struct gm_err err;
+        (void)gm_err_set(&err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
+                         m->device, m->facts->n_chains, GM_CORE_MAX_CHAINS);
+        refuse(core, node->id, &err);
+        return;
+    }
     for (size_t i = 0; m->usable && i < node->device_count; i++) {
         struct gm_cdevice *d = &node->devices[i];
         if (strcmp(d->id, m->device) != 0) {
             continue;
+        }
+        if (m->facts && strcmp(m->facts->id, d->id) == 0 && strcmp(m->facts->kind, d->kind) == 0) {
+            take_facts(d, m->facts);
         }
         d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
                                          .memory_bytes = bounded(m->usable->memory_bytes),

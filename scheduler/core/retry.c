@@ -130,10 +130,11 @@ static void return_rest(struct gm_core *core, struct gm_lease *lease, bool alone
     }
 }
 
-/* Capacity refusals beside other work, and a node's own cancel, are nobody's failure. */
+/* Capacity refusals beside other work, a node's own cancel, and a device that others use to its
+ * limit are nobody's failure. The last has no limit: its node offers less of it from then on. */
 static bool is_free(const struct gm_lease *lease, struct gm_unit *unit, enum gm_code code)
 {
-    if (code == GM_E_CANCELLED) {
+    if (code == GM_E_CANCELLED || code == GM_E_DEVICE_BUSY) {
         return true;
     }
     uint32_t most = code == GM_E_BUSY    ? GM_CORE_MAX_REFUSALS

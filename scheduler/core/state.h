@@ -237,7 +237,7 @@ struct gm_lease {
     struct gm_cjob *job;
     struct gm_inst *inst;
     struct gm_attempt *attempt;
-    const Gm__Chain *chain; /* of the device */
+    Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
     uint32_t first_chunk; /* runs */
     uint32_t chunk_count; /* runs; others 0 */

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +32,67 @@ static void on_ready(uint32_t slots, void *arg)
     if (write(fd, &slots, 1) != 1) {
         abort();
     }
+}
+
+/* A file that is one line longer. */
+static void count(const struct farm *farm, const char *what)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", farm->folder, what);
+    FILE *file = fopen(path, "a");
+    if (file == NULL || fputs(".", file) < 0 || fclose(file) != 0) {
+        abort();
+    }
+}
+
+uint32_t farm_count(struct farm *farm, const char *what)
+{
+    char path[128];
+    struct stat st;
+    snprintf(path, sizeof(path), "%s/%s", farm->folder, what);
+    return stat(path, &st) == 0 ? (uint32_t)st.st_size : 0;
+}
+
+void farm_proof(struct farm *farm, const char *how)
+{
+    char path[128];
+    struct gm_err err;
+    snprintf(path, sizeof(path), "%s/proof", farm->folder);
+    assert_int_equal(gm_fs_write_atomic(path, how, strlen(how), &err), 0);
+}
+
+static int fake_prove(struct gm_device_list *list, const int *stop, void *arg, struct gm_err *err)
+{
+    struct farm *farm = arg;
+    char path[128];
+    char how[16] = "";
+    snprintf(path, sizeof(path), "%s/proof", farm->folder);
+    FILE *file = fopen(path, "r");
+    if (file != NULL) {
+        if (fgets(how, sizeof(how), file) == NULL) {
+            how[0] = '\0';
+        }
+        fclose(file);
+    }
+    count(farm, "proved");
+    while (strcmp(how, "hang") == 0 && __atomic_load_n(stop, __ATOMIC_RELAXED) == 0) {
+        poll(NULL, 0, 5);
+    }
+    struct gm_device_proof proof = {
+        .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .text = "no pictures came"};
+    proof.passed = strcmp(how, "pass") == 0;
+    gm_device_set(list->versions, "libs 1");
+    (void)gm_device_add_proof(&list->devices[0], &proof);
+    (void)err;
+    return 0;
+}
+
+static int fake_forget(const char *device, void *arg, struct gm_err *err)
+{
+    (void)device;
+    (void)err;
+    count(arg, "forgotten");
+    return 0;
 }
 
 /* The agent, in a child of its own. */
@@ -68,10 +130,18 @@ static void run_agent(struct farm *farm, int ready)
         .worker_memory_bytes = 1ull << 30,
         .patience_ms = farm->patience_ms,
         .devices = farm->devices,
+        .device_slots = farm->device_slots,
+        .device_environment = farm->device_environment,
+        .device_paths = farm->device_paths,
+        .device_retry_ms = 100,
         .grant_key = farm->key,
         .on_ready = on_ready,
         .arg = &ready,
     };
+    if (farm->prove) {
+        params.prover =
+            (struct gm_agent_prover){.prove = fake_prove, .forget = fake_forget, .arg = farm};
+    }
     const char *level = getenv("GM_TEST_LOG");
     gm_log_init("node", level == NULL ? GM_LOG_ERROR : (enum gm_log_level)gm_log_parse_level(level),
                 false);
@@ -114,6 +184,9 @@ void farm_start(struct farm *farm, uint32_t slots)
     struct gm_store *store = NULL;
     must(gm_store_open(farm->store_url, true, &store, &err), &err);
     gm_store_close(&store);
+    if (farm->proof_at_start != NULL) {
+        farm_proof(farm, farm->proof_at_start);
+    }
     assert_int_equal(pipe(pipes), 0);
     fflush(NULL);
     farm->agent = fork();
@@ -156,6 +229,9 @@ void farm_stop(struct farm *farm)
     }
     if (farm->offer != NULL) {
         gm__offer__free_unpacked(farm->offer, NULL);
+    }
+    if (farm->gpu != NULL) {
+        gm__offer__free_unpacked(farm->gpu, NULL);
     }
     must(gm_fs_remove_tree(farm->folder, &err), &err);
 }
@@ -234,6 +310,17 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
     farm->grants++;
 }
 
+static void take_offer(struct farm *farm, const Gm__Offer *offer)
+{
+    bool cpu = strcmp(offer->device, "cpu") == 0;
+    Gm__Offer **kept = cpu ? &farm->offer : &farm->gpu;
+    if (*kept != NULL) {
+        gm__offer__free_unpacked(*kept, NULL);
+    }
+    *kept = (Gm__Offer *)gm_message_dup(&offer->base);
+    farm->gpu_offers += cpu ? 0 : 1;
+}
+
 /* True: env was dealt with. */
 static bool deal_with(struct farm *farm, Gm__Envelope *env)
 {
@@ -249,10 +336,7 @@ static bool deal_with(struct farm *farm, Gm__Envelope *env)
         }
         return true;
     case GM__ENVELOPE__BODY_OFFER:
-        if (farm->offer != NULL) {
-            gm__offer__free_unpacked(farm->offer, NULL);
-        }
-        farm->offer = (Gm__Offer *)gm_message_dup(&env->offer->base);
+        take_offer(farm, env->offer);
         return true;
     case GM__ENVELOPE__BODY_RENEW:
         answer_renew(farm, env->renew);
@@ -353,7 +437,7 @@ uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec)
     body.task_id = id;
     body.term = farm->term;
     body.epoch = id + 100;
-    body.device = (char *)(uintptr_t) "cpu";
+    body.device = (char *)(uintptr_t)(farm->assign_to == NULL ? "cpu" : farm->assign_to);
     body.demand = &demand;
     body.lease_ms = farm->lease_ms;
     body.spec = spec;
@@ -371,6 +455,35 @@ uint64_t farm_assign(struct farm *farm, const char *type, const char *text)
     spec.source_name = (char *)(uintptr_t)text;
     spec.inputs_complete = true;
     return farm_assign_spec(farm, &spec);
+}
+
+void farm_expect_done(struct farm *farm, uint64_t id)
+{
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_int_equal(env->done->task_id, id);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+void farm_expect_failed(struct farm *farm, uint64_t id, enum gm_code code, int64_t native)
+{
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->epoch, id + 100);
+    if (env->failed->error->code != code) {
+        fail_msg("code %u: %s", env->failed->error->code, env->failed->error->text);
+    }
+    if (native != 0) {
+        assert_int_equal(env->failed->error->native, native);
+    }
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+void farm_expect_healthy(struct farm *farm)
+{
+    uint64_t id = farm_assign(farm, "pieces", "0");
+    farm_expect_done(farm, id);
 }
 
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size)

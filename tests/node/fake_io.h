@@ -28,11 +28,18 @@ struct farm {
     uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
     uint32_t patience_ms;                      /* of the agent; 0: its default */
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
+    uint32_t device_slots;
+    const char *const *device_environment, *const *device_paths; /* NULL-terminated */
+    bool prove; /* farm->folder/proof says how a proof of the GPU ends (fake_io.c) */
+    const char *proof_at_start; /* farm_proof before the agent starts; NULL: none */
+    const char *assign_to;      /* the device of what is assigned; NULL: cpu */
     uint64_t term;
     uint64_t next_task;
-    bool renew;           /* answer Renew with everything kept */
-    Gm__Hello *hello;     /* owned: the last one */
-    Gm__Offer *offer;     /* owned: the last one */
+    bool renew;       /* answer Renew with everything kept */
+    Gm__Hello *hello; /* owned: the last one */
+    Gm__Offer *offer; /* owned: the last one of the cpu */
+    Gm__Offer *gpu;   /* owned: the last one of another device; NULL: none came */
+    uint32_t gpu_offers;
     uint32_t progress;    /* Progress messages seen */
     uint32_t grants;      /* GrantRequests answered */
     uint32_t leases;      /* named in the last Renew */
@@ -61,8 +68,17 @@ void farm_refuse(struct farm *farm, enum gm_code code);
 /* Assigns a task of that type; its id. text: TaskSpec.source_name, which fake tasks read. */
 uint64_t farm_assign(struct farm *farm, const char *type, const char *text);
 uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec);
+/* Acknowledges the next message, which must be Done, or Failed, of that task. native 0: any. */
+void farm_expect_done(struct farm *farm, uint64_t id);
+void farm_expect_failed(struct farm *farm, uint64_t id, enum gm_code code, int64_t native);
+/* The node is well: an ordinary task passes. */
+void farm_expect_healthy(struct farm *farm);
 /* Puts bytes into the store; a read grant for them, owned. */
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
+/* What the next proofs say: "pass", "fail", "hang" (until the agent stops). */
+void farm_proof(struct farm *farm, const char *how);
+/* How many proofs were tried, and forgotten. */
+uint32_t farm_count(struct farm *farm, const char *what);
 void farm_remove_object(struct farm *farm, const char *key);
 /* The bytes stored under key, NUL-terminated, owned; fails the test where there are none. */
 char *farm_stored(struct farm *farm, const char *key);

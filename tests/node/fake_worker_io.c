@@ -211,11 +211,31 @@ static int run_busy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     return gm_err_set(err, GM_E_BUG, 0, "busy work ended");
 }
 
+/* "fail": with the catalogue's code that source_name says, or as broken media. */
 static int run_fail(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
-    (void)io;
+    int code = atoi(io->spec->source_name);
     *out_chunk = 3;
+    if (code != 0) {
+        return gm_err_set(err, (enum gm_code)code, 0, "as it was told");
+    }
     return gm_err_set(err, GM_E_MEDIA, -42, "chunk three does not decode");
+}
+
+/* "place": where it runs, as its only piece. */
+static int run_place(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    static const char *const names[] = {"GOPMILL_PROFILE", "CUDA_VISIBLE_DEVICES", "GM_TEST_GIVEN",
+                                        "GM_TEST_SECRET", "GLIBC_TUNABLES"};
+    char text[512] = "";
+    *out_chunk = -1;
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        const char *value = getenv(names[i]);
+        size_t used = strlen(text);
+        snprintf(text + used, sizeof(text) - used, "%s;", value == NULL ? "-" : value);
+    }
+    int rc = produce(io, 0, true, text, err);
+    return rc < 0 ? rc : finish(io, 1, err);
 }
 
 /* Takes memory until there is none; that must be an error here, no death. */
@@ -314,7 +334,7 @@ static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
 static const struct gm_task_type FAKES[] = {
     {"pieces", run_pieces}, {"encode", run_encode}, {"verify", run_verify}, {"read", run_read},
     {"crash", run_crash},   {"hang", run_hang},     {"busy", run_busy},     {"fail", run_fail},
-    {"greedy", run_greedy}, {"lie", run_lie},
+    {"greedy", run_greedy}, {"lie", run_lie},       {"place", run_place},
 };
 
 const struct gm_task_type *fake_task_find(const char *type)

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -142,8 +143,28 @@ static bool try_kernel(void)
            syscall(SYS_unshare, 0x10000000) == 0 || syscall(SYS_bpf, 0, NULL, 0) >= 0 ||
            syscall(SYS_io_uring_setup, 1, NULL) >= 0 || errno != EPERM ||
            syscall(SYS_perf_event_open, NULL, 0, 0, 0, 0) >= 0 ||
-           syscall(SYS_userfaultfd, 0) >= 0 || syscall(SYS_keyctl, 0, 0, 0, 0, 0) >= 0 ||
-           syscall(SYS_memfd_create, "x", 0) >= 0;
+           syscall(SYS_userfaultfd, 0) >= 0 || syscall(SYS_keyctl, 0, 0, 0, 0, 0) >= 0;
+}
+
+static bool try_memfd(void)
+{
+    return syscall(SYS_memfd_create, "x", 0) >= 0;
+}
+
+/* Through a terminal one may type into another's session. */
+static bool try_terminal(void)
+{
+    char byte = 'x';
+    return ioctl(2, TIOCSTI, &byte) == 0 || errno != EPERM ||
+           syscall(SYS_ioctl, 2, (1ul << 32) | TIOCSTI, &byte) == 0 || errno != EPERM;
+}
+
+static bool try_devices(void)
+{
+    return opened(open("/dev", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ||
+           opened(open("/dev/urandom", O_RDONLY | O_CLOEXEC)) ||
+           opened(open("/dev/tty", O_RDWR | O_CLOEXEC)) ||
+           opened(open("/proc/1/cmdline", O_RDONLY | O_CLOEXEC));
 }
 
 static bool try_loosen(void)
@@ -157,23 +178,27 @@ static bool try_loosen(void)
 static const struct {
     const char *name;
     bool by_landlock; /* not tried where the kernel has none */
+    bool of_devices;  /* workers of devices may */
     bool (*run)(void);
 } ATTEMPTS[] = {
-    {"read /etc/passwd", true, try_read_passwd},
-    {"read by a way round", true, try_read_relative},
-    {"read a program", true, try_read_library},
-    {"read through a link", true, try_planted_link},
-    {"read through a linked folder", true, try_planted_folder_link},
-    {"write outside", true, try_write_outside},
-    {"rename out", true, try_rename_out},
-    {"make links", false, try_links},
-    {"make nodes", false, try_nodes},
-    {"open sockets", false, try_sockets},
-    {"use its socket otherwise", false, try_reuse_socket},
-    {"start processes", false, try_processes},
-    {"touch other processes", false, try_others},
-    {"ask the kernel for more", false, try_kernel},
-    {"loosen its limits", false, try_loosen},
+    {"read /etc/passwd", true, false, try_read_passwd},
+    {"read by a way round", true, false, try_read_relative},
+    {"read a program", true, false, try_read_library},
+    {"read through a link", true, false, try_planted_link},
+    {"read through a linked folder", true, false, try_planted_folder_link},
+    {"write outside", true, false, try_write_outside},
+    {"rename out", true, false, try_rename_out},
+    {"make links", false, false, try_links},
+    {"make nodes", false, false, try_nodes},
+    {"open sockets", false, false, try_sockets},
+    {"use its socket otherwise", false, false, try_reuse_socket},
+    {"start processes", false, false, try_processes},
+    {"touch other processes", false, false, try_others},
+    {"ask the kernel for more", false, false, try_kernel},
+    {"loosen its limits", false, false, try_loosen},
+    {"make memory files", false, true, try_memfd},
+    {"type at a terminal", false, false, try_terminal},
+    {"look at devices", true, false, try_devices},
 };
 
 static void *thread_main(void *arg)
@@ -207,6 +232,33 @@ static const char *do_honest_work(void)
     return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ? "clock" : NULL;
 }
 
+/* What a driver's library does. */
+static const char *use_device(const struct gm_sandbox_device *device)
+{
+    char path[256];
+    uint64_t answer = 0;
+    if (!opened(open("/proc/self/maps", O_RDONLY | O_CLOEXEC)) ||
+        !opened(open("/sys/devices/system/cpu/online", O_RDONLY | O_CLOEXEC)) ||
+        !opened(open("/usr/lib", O_RDONLY | O_DIRECTORY | O_CLOEXEC)) ||
+        !opened(open("/dev/null", O_RDWR | O_CLOEXEC))) {
+        return "facts and libraries";
+    }
+    snprintf(path, sizeof(path), "%s/made", device->paths);
+    if (!opened(open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600)) || unlink(path) != 0) {
+        return "its path";
+    }
+    snprintf(path, sizeof(path), "%s/libfake.so", device->libraries);
+    if (!opened(open(path, O_RDONLY | O_CLOEXEC)) || opened(open(path, O_RDWR | O_CLOEXEC))) {
+        return "its libraries";
+    }
+    if (ioctl(2, 0xc0204600u, &answer) == 0 || errno == EPERM) {
+        return "ioctl";
+    }
+    void *big =
+        mmap(NULL, 1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    return big == MAP_FAILED ? "address space" : NULL;
+}
+
 static void report_limits(void)
 {
     struct rlimit r;
@@ -235,26 +287,32 @@ static void report_limits(void)
 
 static int worker_main(const char *role)
 {
+    struct gm_sandbox_device device;
     struct gm_sandbox_missing missing = {.count = 0};
     struct gm_err err = {.code = GM_OK};
     setvbuf(stdout, NULL, _IOLBF, 0);
     if (strcmp(role, "limits") == 0) {
         report_limits(); /* before seccomp: it asks for more than a worker may */
     }
-    if (strcmp(role, "no-enter") != 0 && gm_sandbox_enter(3, &missing, &err) < 0) {
+    if (strcmp(role, "no-enter") != 0 && (gm_sandbox_device_from_env(&device, &err) < 0 ||
+                                          gm_sandbox_enter(3, &device, &missing, &err) < 0)) {
         printf("failed=%s\n", err.text);
         return 1;
     }
     bool landlock = !gm_sandbox_is_missing(&missing, "landlock");
     printf("landlock=%d\n", landlock);
     for (size_t i = 0; i < sizeof(ATTEMPTS) / sizeof(ATTEMPTS[0]); i++) {
+        bool plain = device.profile == GM_SANDBOX_PLAIN;
         if (strcmp(role, "escape") == 0 && (landlock || !ATTEMPTS[i].by_landlock) &&
-            ATTEMPTS[i].run()) {
+            (plain || !ATTEMPTS[i].of_devices) && ATTEMPTS[i].run()) {
             printf("escaped=%s\n", ATTEMPTS[i].name);
         }
     }
     if (strcmp(role, "escape") == 0) {
         const char *broken = do_honest_work();
+        if (broken == NULL && device.profile != GM_SANDBOX_PLAIN) {
+            broken = use_device(&device);
+        }
         if (broken != NULL) {
             printf("broken=%s\n", broken);
         }
@@ -273,6 +331,7 @@ static int worker_main(const char *role)
 /* --- the test's side */
 
 struct run {
+    const char *profile; /* NULL: none */
     char folder[64];
     char scratch[96];
     int sock;   /* our end */
@@ -294,16 +353,28 @@ static void exec_launcher(const struct run *run, int sock, int output, const cha
         fcntl(3, F_SETFD, 0);
     }
     dup2(1, LEAKED_FD); /* a descriptor that the launcher must close */
+    if (run->profile != NULL) {
+        char extra[128];
+        char libraries[128];
+        snprintf(extra, sizeof(extra), "%s/extra", run->folder);
+        snprintf(libraries, sizeof(libraries), "%s/libraries", run->folder);
+        setenv("LD_LIBRARY_PATH", libraries, 1);
+        execl(LAUNCHER, LAUNCHER, "--scratch", run->scratch, "--parent", number, "--file-size",
+              FILE_SIZE, "--cpu-flags", "none", "--profile", run->profile, "--device", "GPU-1",
+              "--environment", "LD_LIBRARY_PATH", "--environment", "GM_TEST_UNSET", "--path", extra,
+              "--", self, role, NULL);
+    }
     execl(LAUNCHER, LAUNCHER, "--scratch", run->scratch, "--parent", number, "--memory", MEMORY,
           "--file-size", FILE_SIZE, "--cpu-flags", "none", "--", self, role, NULL);
     _exit(99);
 }
 
-static void start(struct run *run, const char *role, pid_t parent)
+static void start_as(struct run *run, const char *profile, const char *role, pid_t parent)
 {
     int pair[2];
     int pipes[2];
     memset(run, 0, sizeof(*run));
+    run->profile = profile;
     snprintf(run->folder, sizeof(run->folder), "/tmp/gm-sandbox-XXXXXX");
     assert_non_null(mkdtemp(run->folder));
     snprintf(run->scratch, sizeof(run->scratch), "%s/scratch", run->folder);
@@ -313,6 +384,13 @@ static void start(struct run *run, const char *role, pid_t parent)
     assert_int_equal(symlink("/etc/passwd", path), 0);
     snprintf(path, sizeof(path), "%s/planted-folder", run->scratch);
     assert_int_equal(symlink("/etc", path), 0);
+    snprintf(path, sizeof(path), "%s/extra", run->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/libraries", run->folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/libraries/libfake.so", run->folder);
+    int library = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(opened(library));
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     fflush(NULL);
@@ -325,6 +403,11 @@ static void start(struct run *run, const char *role, pid_t parent)
     close(pipes[1]);
     run->sock = pair[0];
     run->output = pipes[0];
+}
+
+static void start(struct run *run, const char *role, pid_t parent)
+{
+    start_as(run, NULL, role, parent);
 }
 
 /* All that the worker printed; its exit status is checked. Owned. */
@@ -362,6 +445,47 @@ static void no_attempt_to_get_out_succeeds(void **state)
         strstr(text, "end\n") == NULL) {
         fail_msg("%s", text);
     }
+    free(text);
+}
+
+static void workers_of_devices_get_out_no_further(void **state)
+{
+    static const char *const profiles[] = {"cuda", "dri"};
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct run run;
+        start_as(&run, profiles[i], "escape", getpid());
+        char *text = finish(&run, 0);
+        if (strstr(text, "escaped=") != NULL || strstr(text, "broken=") != NULL ||
+            strstr(text, "end\n") == NULL) {
+            fail_msg("%s: %s", profiles[i], text);
+        }
+        free(text);
+    }
+}
+
+static void device_is_in_its_workers_environment(void **state)
+{
+    struct run run;
+    char wanted[128];
+    (void)state;
+    setenv("SECRET_TOKEN", "x", 1);
+    start_as(&run, "cuda", "limits", getpid());
+    snprintf(wanted, sizeof(wanted), "env=CUDA_CACHE_PATH=%s/cuda-cache\n", run.scratch);
+    char *text = finish(&run, 0);
+    if (strstr(text, wanted) == NULL || strstr(text, "env=CUDA_VISIBLE_DEVICES=GPU-1\n") == NULL ||
+        strstr(text, "env=LD_LIBRARY_PATH=") == NULL || strstr(text, "SECRET") != NULL ||
+        strstr(text, "GM_TEST_UNSET") != NULL) {
+        fail_msg("%s", text);
+    }
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+    snprintf(wanted, sizeof(wanted), "as=%llu\n", (unsigned long long)RLIM_INFINITY);
+    assert_non_null(strstr(text, wanted));
+#endif
+    free(text);
+    start_as(&run, "vulkan", "escape", getpid());
+    text = finish(&run, 126);
+    assert_non_null(text);
     free(text);
 }
 
@@ -475,10 +599,12 @@ static int in_child(int (*body)(void))
 /* With landlock's calls refused the kernel looks as if it had none. */
 static int without_landlock(void)
 {
+    const struct gm_sandbox_device device = {.profile = GM_SANDBOX_PLAIN};
     struct gm_sandbox_missing missing = {.count = 0};
     struct gm_err err;
-    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 || gm_sandbox_seccomp(3, &err) < 0 ||
-        gm_sandbox_inner(&missing, &err) < 0) {
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        gm_sandbox_seccomp(3, GM_SANDBOX_PLAIN, &err) < 0 ||
+        gm_sandbox_inner(&device, &missing, &err) < 0) {
         return 1;
     }
     if (gm_sandbox_test(&missing, &err) < 0) {
@@ -528,6 +654,8 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_attempt_to_get_out_succeeds),
+        cmocka_unit_test(workers_of_devices_get_out_no_further),
+        cmocka_unit_test(device_is_in_its_workers_environment),
         cmocka_unit_test(limits_descriptors_and_environment_are_set),
         cmocka_unit_test(worker_dies_with_its_parent),
         cmocka_unit_test(launcher_without_its_parent_starts_nothing),

@@ -146,6 +146,8 @@ const Gm__Envelope *sim_last_send(const struct sim *sim);
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
+/* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
+void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
 void sim_node_step(struct sim *sim, struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);

@@ -275,6 +275,15 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
 
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots)
 {
+    sim_node_tell_gpu(sim, node, slots, NULL);
+}
+
+void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain)
+{
+    char *codecs[] = {(char *)"h264", (char *)"hevc10"};
+    Gm__Chain nvenc = GM__CHAIN__INIT;
+    Gm__Chain *chains[] = {&nvenc};
+    Gm__Device facts = GM__DEVICE__INIT;
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Offer offer = GM__OFFER__INIT;
     Gm__Capacity usable = GM__CAPACITY__INIT;
@@ -284,6 +293,16 @@ void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots)
     usable.slots = slots;
     offer.device = (char *)"gpu";
     offer.usable = &usable;
+    nvenc.name = (char *)"nvenc";
+    nvenc.fingerprint = (char *)(uintptr_t)(chain ? chain : "");
+    nvenc.codecs = codecs;
+    nvenc.n_codecs = 2;
+    facts.id = (char *)"gpu";
+    facts.kind = (char *)"fake";
+    facts.description = (char *)"told anew";
+    facts.chains = chains;
+    facts.n_chains = chain && chain[0] != '\0' ? 1 : 0;
+    offer.facts = chain ? &facts : NULL;
     envelope.body_case = GM__ENVELOPE__BODY_OFFER;
     envelope.offer = &offer;
     sim_send(sim, node, &envelope);

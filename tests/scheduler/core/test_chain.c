@@ -232,6 +232,75 @@ static void the_first_publication_is_stale(void **arg)
     sim_destroy(sim);
 }
 
+static uint32_t failures(struct sim *sim)
+{
+    uint32_t n = 0;
+    const struct gm_job_view *v = view(sim);
+    for (size_t i = 0; i < v->task_count; i++) {
+        n += v->tasks[i].failures;
+    }
+    return n;
+}
+
+/* An Offer's facts take the place of Hello's while leases of the old chain run. */
+static void a_device_may_change_what_it_offers(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 40, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_node_tell_gpu(sim, &sim->nodes[0], 2, "fake 1");
+    sim_run(sim, 3);
+    assert_int_equal(view(sim)->lost_count, 0);
+    sim_node_tell_gpu(sim, &sim->nodes[0], 2, "fake 2");
+    sim_until(sim, chain_is_lost, 60);
+    assert_int_equal(view(sim)->lost[0].code, GM_E_NO_DEVICE);
+    sim_until(sim, sim_all_final, 600);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "cpu");
+    job = sim_submit(sim, "next", 5, 1, 50);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    sim_node_tell_gpu(sim, &sim->nodes[0], 2, "");
+    sim_run(sim, 1);
+    job = sim_submit(sim, "last", 5, 1, 50);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "cpu");
+    struct gm_nodes_view nodes;
+    assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
+    bool told = false;
+    for (size_t i = 0; i < nodes.count; i++) {
+        for (size_t k = 0; k < nodes.rows[i].device_count; k++) {
+            told = told || strcmp(nodes.rows[i].devices[k].description, "told anew") == 0;
+        }
+    }
+    assert_true(told);
+    gm_view_nodes_fini(&nodes);
+    sim_destroy(sim);
+}
+
+/* Sessions that others hold are nobody's failure, however long they hold them. */
+static void a_busy_device_charges_no_attempt(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+    job->gpu_encode_fails = GM_E_DEVICE_BUSY;
+    sim_until(sim, encode_runs, 60);
+    sim_run(sim, 120);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+    assert_int_equal(failures(sim), 0);
+    assert_int_equal(view(sim)->lost_count, 0);
+    job->gpu_encode_fails = GM_OK;
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    assert_int_equal(job->plans, 1);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -243,6 +312,8 @@ int main(void)
         cmocka_unit_test(fallback_fail_fails),
         cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
         cmocka_unit_test(the_first_publication_is_stale),
+        cmocka_unit_test(a_device_may_change_what_it_offers),
+        cmocka_unit_test(a_busy_device_charges_no_attempt),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,416 @@
+/* Devices beside the processor: when they take tasks.
+ *
+ *   LISTED                      nothing that media/ encodes with, or no slots are wanted
+ *   PROVING ──passed──▶ OFFERED ──a task failed by the device's fault──▶ QUARANTINED
+ *      └──────failed──────────────────────────────────────────────────▶ QUARANTINED
+ *   QUARANTINED ──passed──▶ OFFERED           (tried after 30 s, then at doubling pauses)
+ *
+ * Proofs run on the thread pool, one device at a time, because they share a file. A device that
+ * takes no more sessions, or is out of memory, keeps what it has: it is offered with a slot less,
+ * with none when nothing of ours runs there, and grows back by one at the same pauses. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+
+#define RETRY_MS 30000
+#define RETRY_MOST (600 * GM_SEC)
+
+struct proof_job {
+    struct gm_agent *agent;
+    struct gm_agent_device *device;
+    bool forget;                /* only that */
+    struct gm_device_list list; /* the device alone; owned */
+    char id[sizeof(((struct gm_device *)0)->id)];
+    int rc;
+    struct gm_err err;
+};
+
+static gm_time pause_after(const struct gm_agent *agent, uint32_t times)
+{
+    uint32_t ms = agent->params.device_retry_ms;
+    gm_time pause = (ms == 0 ? RETRY_MS : (gm_time)ms) * GM_MS;
+    for (uint32_t i = 1; i < times && pause < RETRY_MOST; i++) {
+        pause *= 2;
+    }
+    return pause < RETRY_MOST ? pause : RETRY_MOST;
+}
+
+const char *gm_agent_device_id(const struct gm_agent_device *device)
+{
+    return device->found == NULL ? "cpu" : device->found->id;
+}
+
+struct gm_agent_device *gm_agent_device_find(struct gm_agent *agent, const char *id)
+{
+    for (size_t i = 0; i < agent->device_count; i++) {
+        if (strcmp(gm_agent_device_id(&agent->devices[i]), id) == 0) {
+            return &agent->devices[i];
+        }
+    }
+    return NULL;
+}
+
+/* It says that it encodes in a way that media/ knows. */
+static bool may_encode(const struct gm_device *found)
+{
+    for (size_t i = 0; i < found->encode_count; i++) {
+        if (gm_chain_is_usable(found->encode[i].api)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What of its work is proved and can be offered; *out_other: a chain that can't. */
+static void find_chains(struct gm_agent *agent, struct gm_agent_device *d, const char **out_other)
+{
+    struct gm_device_chain all[GM_DEVICE_CHAINS];
+    size_t count = gm_chains_make(d->found, agent->found.versions, all);
+    *out_other = NULL;
+    d->chain_count = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (gm_chain_is_usable(all[i].name)) {
+            d->chains[d->chain_count++] = all[i];
+        } else {
+            *out_other = strcmp(all[i].name, "vaapi") == 0 ? "vaapi" : "qsv";
+        }
+    }
+}
+
+static const char *why_not_proven(const struct gm_device *found)
+{
+    for (size_t i = 0; i < found->proof_count; i++) {
+        const struct gm_device_proof *p = &found->proofs[i];
+        if (p->encode && !p->passed && gm_chain_is_usable(p->api)) {
+            return p->text;
+        }
+    }
+    return "nothing of it is proved";
+}
+
+static void list_only(struct gm_agent *agent, struct gm_agent_device *d, const char *other)
+{
+    d->state = GM_AGENT_LISTED;
+    if (agent->params.device_slots == 0) {
+        (void)snprintf(d->why, sizeof(d->why),
+                       "the node's configuration (devices, device_slots) wants no tasks on it");
+    } else if (other != NULL) {
+        (void)snprintf(d->why, sizeof(d->why), "this version does not encode with %s", other);
+    } else {
+        (void)snprintf(d->why, sizeof(d->why), "tasks run on the processors");
+    }
+}
+
+static void quarantine(struct gm_agent *agent, struct gm_agent_device *d, const char *why)
+{
+    char quoted[320];
+    d->state = GM_AGENT_QUARANTINED;
+    d->failures++;
+    d->chain_count = 0;
+    gm_device_set(d->why, why);
+    gm_time pause = pause_after(agent, d->failures);
+    d->prove_due = agent->params.prover.prove != NULL;
+    d->prove_at = gm_time_now() + pause;
+    gm_log(GM_LOG_WARN, "device-quarantined", "device=%s again_ms=%" PRId64 " why=%s",
+           gm_agent_device_id(d), pause / GM_MS, gm_log_quote(d->why, quoted, sizeof(quoted)));
+}
+
+/* Its proofs are what they are: what follows for its slots. */
+static void judge(struct gm_agent *agent, struct gm_agent_device *d)
+{
+    struct gm_err err = {.code = GM_OK};
+    const char *other = NULL;
+    bool cuda = d->found->kind == GM_DEVICE_NVIDIA;
+    bool wanted = agent->params.device_slots > 0 && may_encode(d->found);
+    find_chains(agent, d, &other);
+    d->dirty = true;
+    if (!wanted || (d->chain_count == 0 && agent->params.prover.prove == NULL)) {
+        list_only(agent, d, other);
+    } else if (cuda && d->found->uuid[0] == '\0') {
+        list_only(agent, d, NULL);
+        (void)snprintf(d->why, sizeof(d->why),
+                       "the driver does not tell its UUID, by which a worker is tied to it");
+    } else if (d->chain_count == 0) {
+        quarantine(agent, d, why_not_proven(d->found));
+    } else if (gm_agent_slots_start(agent, d, &err) < 0) {
+        quarantine(agent, d, err.text);
+    } else {
+        d->state = GM_AGENT_OFFERED;
+        d->allowed = d->slot_count;
+        gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
+               d->found->id, d->chains[0].name, d->chains[0].codec_count, d->slot_count);
+    }
+}
+
+static void run_proof(void *arg)
+{
+    struct proof_job *job = arg;
+    const struct gm_agent_prover *prover = &job->agent->params.prover;
+    job->rc = job->forget
+                  ? prover->forget(job->id, prover->arg, &job->err)
+                  : prover->prove(&job->list, &job->agent->prove_stop, prover->arg, &job->err);
+}
+
+static void take_proofs(struct proof_job *job)
+{
+    struct gm_agent *agent = job->agent;
+    struct gm_agent_device *d = job->device;
+    const struct gm_device *proved = gm_device_find(&job->list, job->id);
+    for (size_t i = 0; i < job->list.note_count; i++) {
+        char quoted[512];
+        gm_log(GM_LOG_WARN, "proof-note", "device=%s msg=%s", job->id,
+               gm_log_quote(job->list.notes[i].text, quoted, sizeof(quoted)));
+    }
+    d->found->proof_count = 0;
+    for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
+        (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+    }
+    if (job->list.versions[0] != '\0') {
+        gm_device_set(agent->found.versions, job->list.versions);
+    }
+    if (job->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "proof-failed", &job->err, "device=%s", job->id);
+    }
+    judge(agent, d);
+    gm_link_offer(agent, false);
+}
+
+static void next_proof(struct gm_agent *agent, gm_time now);
+
+static void after_proof(void *arg)
+{
+    struct proof_job *job = arg;
+    struct gm_agent *agent = job->agent;
+    agent->proving = false;
+    if (job->forget && job->rc < 0) {
+        gm_log_err(GM_LOG_WARN, "proofs-not-forgotten", &job->err, "device=%s", job->id);
+    }
+    if (!agent->stopping) {
+        if (!job->forget) {
+            take_proofs(job);
+        }
+        next_proof(agent, gm_time_now());
+    }
+    gm_device_list_fini(&job->list);
+    free(job);
+}
+
+static int start_job(struct gm_agent *agent, struct gm_agent_device *d, bool forget,
+                     struct gm_err *err)
+{
+    struct proof_job *job = calloc(1, sizeof(*job));
+    struct gm_device *copy = NULL;
+    if (job == NULL) {
+        return gm_err_nomem(err);
+    }
+    job->agent = agent;
+    job->device = d;
+    job->forget = forget;
+    gm_device_set(job->id, d->found->id);
+    int rc = gm_device_get(&job->list, d->found->id, d->found->kind, &copy, err);
+    if (rc == 0) {
+        *copy = *d->found;
+        copy->proof_count = 0;
+        rc = gm_agent_job(agent, run_proof, after_proof, job, err);
+    }
+    if (rc < 0) {
+        gm_device_list_fini(&job->list);
+        free(job);
+        return rc;
+    }
+    agent->proving = true;
+    return 0;
+}
+
+/* Forgetting first: a node that ends now must not trust what failed. */
+static void next_proof(struct gm_agent *agent, gm_time now)
+{
+    struct gm_agent_device *next = NULL;
+    struct gm_err err = {.code = GM_OK};
+    for (size_t i = 0; i < agent->device_count && (next == NULL || !next->forget_due); i++) {
+        struct gm_agent_device *d = &agent->devices[i];
+        if (d->forget_due || (next == NULL && d->prove_due && now >= d->prove_at)) {
+            next = d;
+        }
+    }
+    if (agent->proving || agent->stopping || next == NULL) {
+        return;
+    }
+    bool forget = next->forget_due;
+    *(forget ? &next->forget_due : &next->prove_due) = false;
+    if (start_job(agent, next, forget, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "proof-not-started", &err, "device=%s", next->found->id);
+        next->prove_due = true; /* once memory is there again */
+        next->prove_at = now + pause_after(agent, 1);
+    }
+}
+
+/* Workers hold the driver's state: those that are free begin anew, the others when they are. */
+static void restart_free_workers(struct gm_agent *agent, const struct gm_agent_device *d)
+{
+    for (uint32_t i = 0; i < d->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[d->first_slot + i];
+        if (slot->task == NULL) {
+            gm_agent_device_released(slot);
+        }
+    }
+}
+
+void gm_agent_device_released(struct gm_agent_slot *slot)
+{
+    if (slot->device != NULL && slot->device->state == GM_AGENT_QUARANTINED &&
+        slot->process != NULL) {
+        struct gm_err why;
+        gm_err_set(&why, GM_E_CANCELLED, 0, "its device is in quarantine");
+        gm_slot_kill(slot->process, &why);
+    }
+}
+
+static uint32_t tasks_on(const struct gm_agent *agent, const struct gm_agent_device *d)
+{
+    uint32_t count = 0;
+    for (uint32_t i = 0; i < d->slot_count; i++) {
+        count += agent->slots[d->first_slot + i].task != NULL ? 1 : 0;
+    }
+    return count;
+}
+
+/* It takes no more than it has; the task that was refused is one of tasks_on. */
+static void lower(struct gm_agent *agent, struct gm_agent_device *d)
+{
+    uint32_t others = tasks_on(agent, d);
+    others -= others > 0 ? 1 : 0;
+    d->allowed -= d->allowed > 0 ? 1 : 0;
+    d->allowed = others == 0 ? 0 : d->allowed == 0 ? 1 : d->allowed;
+    d->full++;
+    d->grow_at = gm_time_now() + pause_after(agent, d->full);
+    d->dirty = true;
+    gm_log(GM_LOG_WARN, "device-full", "device=%s slots=%" PRIu32 " again_ms=%" PRId64,
+           d->found->id, d->allowed, pause_after(agent, d->full) / GM_MS);
+}
+
+void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
+                            const struct gm_err *why)
+{
+    char text[sizeof(d->why)];
+    if (d == NULL || d->is_cpu || d->state != GM_AGENT_OFFERED) {
+        return;
+    }
+    switch (why->code) {
+    case GM_E_DEVICE_BUSY:
+    case GM_E_DEVICE_MEMORY:
+        lower(agent, d);
+        break;
+    case GM_E_DEVICE_ABSENT:
+    case GM_E_DEVICE_DRIVER:
+    case GM_E_DEVICE_LOST:
+    case GM_E_MEDIA_VERIFY:
+        (void)snprintf(text, sizeof(text), "%s: %.200s", gm_code_get((int)why->code)->id,
+                       why->text);
+        quarantine(agent, d, text);
+        d->found->proof_count = 0;
+        d->forget_due = agent->params.prover.forget != NULL;
+        d->dirty = true;
+        restart_free_workers(agent, d);
+        next_proof(agent, gm_time_now());
+        break;
+    default:
+        return;
+    }
+    gm_link_offer(agent, false);
+}
+
+void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *d)
+{
+    (void)agent;
+    if (d != NULL && d->state == GM_AGENT_OFFERED) {
+        d->failures = 0;
+        d->full = d->allowed < d->slot_count ? d->full : 0;
+    }
+}
+
+void gm_agent_devices_tick(struct gm_agent *agent, gm_time now)
+{
+    bool grown = false;
+    for (size_t i = 0; i < agent->device_count; i++) {
+        struct gm_agent_device *d = &agent->devices[i];
+        if (d->state == GM_AGENT_OFFERED && d->allowed < d->slot_count && now >= d->grow_at) {
+            d->allowed++;
+            d->grow_at = now + pause_after(agent, d->full);
+            d->dirty = grown = true;
+            gm_log(GM_LOG_INFO, "device-grown", "device=%s slots=%" PRIu32, d->found->id,
+                   d->allowed);
+        }
+    }
+    if (grown) {
+        gm_link_offer(agent, false);
+    }
+    next_proof(agent, now);
+}
+
+static void open_device(struct gm_agent *agent, struct gm_agent_device *d)
+{
+    bool wanted = agent->params.device_slots > 0 && may_encode(d->found);
+    d->slot_count = agent->params.device_slots;
+    d->allowed = d->slot_count;
+    d->prove_due = agent->params.prover.prove != NULL;
+    if (wanted && d->prove_due) {
+        d->state = GM_AGENT_PROVING;
+    } else {
+        list_only(agent, d, NULL);
+    }
+}
+
+int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err)
+{
+    const struct gm_device_list *from = agent->params.devices;
+    size_t count = from == NULL ? 0 : from->count;
+    bool has_cpu = count > 0 && from->devices[0].kind == GM_DEVICE_CPU; /* the one order */
+    agent->devices = calloc(count + 1, sizeof(*agent->devices));
+    agent->found.devices = calloc(count + 1, sizeof(*agent->found.devices));
+    if (agent->devices == NULL || agent->found.devices == NULL) {
+        return gm_err_nomem(err);
+    }
+    if (from != NULL) {
+        memcpy(agent->found.devices, from->devices, count * sizeof(*from->devices));
+        memcpy(agent->found.notes, from->notes, sizeof(from->notes));
+        agent->found.note_count = from->note_count;
+        gm_device_set(agent->found.versions, from->versions);
+    }
+    agent->found.count = count;
+    agent->devices[0] = (struct gm_agent_device){.is_cpu = true,
+                                                 .found = has_cpu ? agent->found.devices : NULL,
+                                                 .state = GM_AGENT_OFFERED,
+                                                 .slot_count = agent->params.slots,
+                                                 .allowed = agent->params.slots};
+    agent->device_count = 1;
+    for (size_t i = has_cpu ? 1 : 0; i < count; i++) {
+        struct gm_agent_device *d = &agent->devices[agent->device_count++];
+        d->found = &agent->found.devices[i];
+        open_device(agent, d);
+    }
+    return 0;
+}
+
+/* With proofs that were made before: they are judged once the slots are there. */
+void gm_agent_devices_start(struct gm_agent *agent)
+{
+    for (size_t i = 0; i < agent->device_count; i++) {
+        struct gm_agent_device *d = &agent->devices[i];
+        if (!d->is_cpu && agent->params.prover.prove == NULL) {
+            judge(agent, d);
+        }
+    }
+}
+
+void gm_agent_devices_fini(struct gm_agent *agent)
+{
+    gm_device_list_fini(&agent->found);
+    free(agent->devices);
+    agent->devices = NULL;
+    agent->device_count = 0;
+}

@@ -1,0 +1,101 @@
+#include "node/devices/chains.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* media/encoder.c has rows for these. */
+static const char *const USABLE[] = {"nvenc"};
+
+bool gm_chain_is_usable(const char *name)
+{
+    for (size_t i = 0; i < sizeof(USABLE) / sizeof(USABLE[0]); i++) {
+        if (strcmp(name, USABLE[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The VA driver that made the proofs: two may fit one chip. */
+static const char *va_driver(const struct gm_device *device)
+{
+    for (size_t i = 0; i < device->feature_count; i++) {
+        if (strncmp(device->features[i], "va-driver-", 10) == 0) {
+            return device->features[i];
+        }
+    }
+    return "";
+}
+
+static struct gm_device_chain *chain_of(const struct gm_device *device, const char *versions,
+                                        const char *name,
+                                        struct gm_device_chain out[GM_DEVICE_CHAINS], size_t *count)
+{
+    for (size_t i = 0; i < *count; i++) {
+        if (strcmp(out[i].name, name) == 0) {
+            return &out[i];
+        }
+    }
+    if (*count == GM_DEVICE_CHAINS) {
+        return NULL;
+    }
+    struct gm_device_chain *chain = &out[(*count)++];
+    const char *va = strcmp(name, "vaapi") == 0 ? va_driver(device) : "";
+    memset(chain, 0, sizeof(*chain));
+    gm_device_set(chain->name, name);
+    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s", device->name,
+                   device->driver, va[0] == '\0' ? "" : " ", va, versions);
+    return chain;
+}
+
+static void add_codec(struct gm_device_chain *chain, const struct gm_device_proof *proof)
+{
+    char codec[16];
+    (void)snprintf(codec, sizeof(codec), "%.12s%s", proof->codec, proof->depth == 10 ? "10" : "");
+    for (size_t i = 0; i < chain->codec_count; i++) {
+        if (strcmp(chain->codecs[i], codec) == 0) {
+            return;
+        }
+    }
+    if (chain->codec_count < GM_CHAIN_CODECS) {
+        gm_device_set(chain->codecs[chain->codec_count], codec);
+        chain->codec_count++;
+    }
+}
+
+static int by_text(const void *a, const void *b)
+{
+    return strcmp(a, b);
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct gm_device_chain *x = a;
+    const struct gm_device_chain *y = b;
+    return strcmp(x->name, y->name);
+}
+
+size_t gm_chains_make(const struct gm_device *device, const char *versions,
+                      struct gm_device_chain out[GM_DEVICE_CHAINS])
+{
+    size_t count = 0;
+    if (device->kind == GM_DEVICE_CPU || device->name[0] == '\0' || device->driver[0] == '\0') {
+        return 0;
+    }
+    for (size_t i = 0; i < device->proof_count; i++) {
+        const struct gm_device_proof *proof = &device->proofs[i];
+        if (!proof->encode || !proof->passed || (proof->depth != 8 && proof->depth != 10)) {
+            continue;
+        }
+        struct gm_device_chain *chain = chain_of(device, versions, proof->api, out, &count);
+        if (chain != NULL) {
+            add_codec(chain, proof);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        qsort(out[i].codecs, out[i].codec_count, sizeof(out[i].codecs[0]), by_text);
+    }
+    qsort(out, count, sizeof(out[0]), by_name);
+    return count;
+}

@@ -1,0 +1,26 @@
+#ifndef GM_NODE_DEVICES_CHAINS_H
+#define GM_NODE_DEVICES_CHAINS_H
+
+#include "node/devices/device.h"
+
+/* Chains (docs/adr/0020): what a device was proved to encode with. Plain data; pure. */
+#define GM_DEVICE_CHAINS 4
+#define GM_CHAIN_CODECS 8
+
+struct gm_device_chain {
+    char name[16];         /* the api of its proofs: nvenc vaapi qsv */
+    char fingerprint[400]; /* chip, driver, libraries: the same for like devices of other nodes */
+    char codecs[GM_CHAIN_CODECS][16]; /* av1 h264 hevc hevc10 ..., by alphabet */
+    size_t codec_count;
+};
+
+/* The chains that passed encode proofs make, by name. A chip or driver without a name makes none:
+ * nobody could tell it from another. versions: gm_device_list.versions of the proofs.
+ * Returns how many. Thread: any. */
+size_t gm_chains_make(const struct gm_device *device, const char *versions,
+                      struct gm_device_chain out[GM_DEVICE_CHAINS]);
+
+/* Whether media/ encodes with chains of that name; others are listed, and offered to nobody. */
+bool gm_chain_is_usable(const char *name);
+
+#endif

@@ -1,0 +1,129 @@
+#include "node/devices/chains.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static void add(struct gm_device *d, const char *api, const char *codec, uint32_t depth,
+                bool encode, bool passed)
+{
+    struct gm_device_proof proof = {.depth = depth, .encode = encode, .passed = passed};
+    gm_device_set(proof.api, api);
+    gm_device_set(proof.codec, codec);
+    assert_true(gm_device_add_proof(d, &proof));
+}
+
+static struct gm_device *device(void)
+{
+    struct gm_device *d = calloc(1, sizeof(*d));
+    assert_non_null(d);
+    d->kind = GM_DEVICE_NVIDIA;
+    gm_device_set(d->id, "0000:3b:00.0");
+    gm_device_set(d->name, "NVIDIA L4");
+    gm_device_set(d->driver, "550.54.15");
+    return d;
+}
+
+static void chain_has_what_passed_and_no_address(void **state)
+{
+    (void)state;
+    struct gm_device_chain chains[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 0);
+    add(d, "nvdec", "h264", 8, false, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 0); /* decoding makes none */
+    add(d, "nvenc", "hevc", 10, true, true);
+    add(d, "nvenc", "hevc", 8, true, true);
+    add(d, "nvenc", "av1", 8, true, false);
+    add(d, "nvenc", "h264", 8, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_string_equal(chains[0].name, "nvenc");
+    assert_string_equal(chains[0].fingerprint, "NVIDIA L4 | 550.54.15 | libs 1");
+    assert_int_equal(chains[0].codec_count, 3);
+    assert_string_equal(chains[0].codecs[0], "h264");
+    assert_string_equal(chains[0].codecs[1], "hevc");
+    assert_string_equal(chains[0].codecs[2], "hevc10");
+    free(d);
+}
+
+static void like_devices_match_and_others_do_not(void **state)
+{
+    (void)state;
+    struct gm_device_chain a[GM_DEVICE_CHAINS], b[GM_DEVICE_CHAINS];
+    struct gm_device *one = device(), *two = device();
+    add(one, "nvenc", "h264", 8, true, true);
+    add(two, "nvenc", "h264", 8, true, true);
+    gm_device_set(two->id, "0000:af:00.0");
+    gm_device_set(two->uuid, "GPU-2");
+    gm_device_set(two->render_node, "/dev/dri/renderD129");
+    two->memory_bytes = 1;
+    assert_int_equal(gm_chains_make(one, "libs 1", a), 1);
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_string_equal(a[0].fingerprint, b[0].fingerprint);
+    assert_int_equal(gm_chains_make(two, "libs 2", b), 1);
+    assert_string_not_equal(a[0].fingerprint, b[0].fingerprint);
+    gm_device_set(two->driver, "551.0");
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_string_not_equal(a[0].fingerprint, b[0].fingerprint);
+    gm_device_set(two->driver, "");
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 0); /* nobody could tell it from others */
+    gm_device_set(one->name, "");
+    assert_int_equal(gm_chains_make(one, "libs 1", a), 0);
+    free(one);
+    free(two);
+}
+
+static void each_api_is_a_chain(void **state)
+{
+    (void)state;
+    struct gm_device_chain chains[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    d->kind = GM_DEVICE_DRM;
+    assert_true(gm_device_add_feature(d, "va-driver-iHD"));
+    add(d, "vaapi", "h264", 8, true, true);
+    add(d, "qsv", "h264", 8, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 2);
+    assert_string_equal(chains[0].name, "qsv");
+    assert_string_equal(chains[1].name, "vaapi");
+    assert_non_null(strstr(chains[1].fingerprint, "va-driver-iHD"));
+    assert_null(strstr(chains[0].fingerprint, "iHD"));
+    assert_false(gm_chain_is_usable("qsv"));
+    assert_false(gm_chain_is_usable("vaapi"));
+    assert_false(gm_chain_is_usable(""));
+    assert_true(gm_chain_is_usable("nvenc"));
+    d->kind = GM_DEVICE_CPU;
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 0);
+    free(d);
+}
+
+static void more_apis_and_codecs_than_fit_are_left_out(void **state)
+{
+    (void)state;
+    struct gm_device_chain chains[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    char name[2] = "a";
+    for (int i = 0; i < GM_DEVICE_CHAINS + 2; i++, name[0]++) {
+        add(d, name, "h264", 8, true, true);
+    }
+    name[0] = 'a';
+    for (int i = 0; i < GM_CHAIN_CODECS + 2; i++, name[0]++) {
+        add(d, "a", name, 8, true, true);
+    }
+    assert_int_equal(gm_chains_make(d, "", chains), GM_DEVICE_CHAINS);
+    assert_int_equal(chains[0].codec_count, GM_CHAIN_CODECS);
+    free(d);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(chain_has_what_passed_and_no_address),
+        cmocka_unit_test(like_devices_match_and_others_do_not),
+        cmocka_unit_test(each_api_is_a_chain),
+        cmocka_unit_test(more_apis_and_codecs_than_fit_are_left_out),
+    };
+    return cmocka_run_group_tests_name("node/devices/chains", tests, NULL, NULL);
+}

@@ -1,0 +1,319 @@
+/* The agent's devices: proofs, slots of their own, quarantine. The GPU is words in a list; its
+ * workers are this program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/fake_io.h"
+
+#define GPU "0000:3b:00.0"
+#define UUID "GPU-00000000-1111-2222-3333-444444444444"
+
+struct want {
+    bool proved; /* in the list already */
+    const char *proof;
+    uint32_t slots;
+};
+
+static struct farm *start(const struct want *want)
+{
+    static const char *const environment[] = {"GM_TEST_GIVEN", "GM_TEST_UNSET", NULL};
+    struct farm *farm = calloc(1, sizeof(*farm));
+    struct gm_device_list list = {.versions = "libs 1"};
+    struct gm_device *device = NULL;
+    struct gm_err err;
+    const struct gm_device_codec codec = {
+        .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
+    const struct gm_device_proof proof = {
+        .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
+    assert_non_null(farm);
+    assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
+    assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &device, &err), 0);
+    gm_device_set(device->name, "Test GPU");
+    gm_device_set(device->driver, "1.0");
+    gm_device_set(device->uuid, UUID);
+    device->memory_bytes = 1ull << 34;
+    assert_true(gm_device_add_codec(device, true, &codec));
+    assert_true(!want->proved || gm_device_add_proof(device, &proof));
+    assert_true(gm_device_add_note(&list, device, GM_NOTE_WARN, "of the device"));
+    assert_true(gm_device_add_note(&list, NULL, GM_NOTE_WARN, "of no device"));
+    assert_int_equal(setenv("GM_TEST_GIVEN", "given", 1), 0);
+    assert_int_equal(setenv("GM_TEST_SECRET", "secret", 1), 0);
+    farm->devices = &list; /* the agent is forked: the list may go after */
+    farm->device_slots = want->slots;
+    farm->device_environment = environment;
+    farm->prove = want->proof != NULL;
+    farm->proof_at_start = want->proof;
+    farm_start(farm, 1);
+    farm->devices = NULL;
+    gm_device_list_fini(&list);
+    return farm;
+}
+
+static int start_listed(void **state)
+{
+    *state = start(&(struct want){.slots = 0});
+    return 0;
+}
+
+static int start_proved(void **state)
+{
+    *state = start(&(struct want){.proved = true, .slots = 2});
+    return 0;
+}
+
+static int start_passing(void **state)
+{
+    *state = start(&(struct want){.proof = "pass", .slots = 2});
+    return 0;
+}
+
+static int start_failing(void **state)
+{
+    *state = start(&(struct want){.proof = "fail", .slots = 2});
+    return 0;
+}
+
+static int start_hanging(void **state)
+{
+    *state = start(&(struct want){.proof = "hang", .slots = 2});
+    return 0;
+}
+
+static int stop(void **state)
+{
+    farm_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static void until_gpu_offers(struct farm *farm, uint32_t slots)
+{
+    while (farm->gpu == NULL || farm->gpu->usable->slots != slots) {
+        farm_turn(farm);
+    }
+}
+
+static bool gpu_says(const struct farm *farm, const char *word)
+{
+    const Gm__Device *facts = farm->gpu->facts;
+    for (size_t i = 0; facts != NULL && i < facts->n_notes; i++) {
+        if (strstr(facts->notes[i]->text, word) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void until_gpu_says(struct farm *farm, const char *word)
+{
+    while (farm->gpu == NULL || !gpu_says(farm, word)) {
+        farm_turn(farm);
+    }
+}
+
+static void device_without_slots_is_listed(void **state)
+{
+    struct farm *farm = *state;
+    const Gm__Hello *hello = farm->hello;
+    assert_int_equal(hello->n_devices, 2);
+    assert_string_equal(hello->devices[0]->id, "cpu");
+    assert_int_equal(hello->devices[0]->capacity->slots, 1);
+    assert_int_equal(hello->devices[0]->capacity->memory_bytes, 1ull << 30);
+    const Gm__Device *gpu = hello->devices[1];
+    assert_string_equal(gpu->id, GPU);
+    assert_string_equal(gpu->kind, "nvidia");
+    assert_string_equal(gpu->name, "Test GPU");
+    assert_int_equal(gpu->memory_bytes, 1ull << 34);
+    assert_int_equal(gpu->capacity->slots, 0);
+    assert_int_equal(gpu->capacity->memory_bytes, 0);
+    assert_int_equal(gpu->n_chains, 0);
+    assert_int_equal(gpu->n_notes, 2);
+    assert_string_equal(gpu->notes[0]->severity, "warn");
+    assert_non_null(strstr(gpu->notes[1]->text, "listed only"));
+    assert_true(hello->n_notes >= 1); /* behind what the sandbox lacks */
+    assert_string_equal(hello->notes[hello->n_notes - 1], "of no device");
+    farm->assign_to = GPU;
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
+    farm->assign_to = NULL;
+    farm_expect_healthy(farm);
+}
+
+static void proven_device_has_slots_of_its_own(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_offers(farm, 2);
+    const Gm__Offer *offer = farm->gpu;
+    assert_string_equal(offer->device, GPU);
+    assert_int_equal(offer->usable->cpu_milli, 2000);
+    assert_int_equal(offer->usable->memory_bytes, (1ull << 30) / 3 * 2);
+    assert_int_equal(offer->facts->n_chains, 1);
+    assert_string_equal(offer->facts->chains[0]->name, "nvenc");
+    assert_string_equal(offer->facts->chains[0]->fingerprint, "Test GPU | 1.0 | libs 1");
+    assert_int_equal(offer->facts->chains[0]->n_codecs, 1);
+    assert_string_equal(offer->facts->chains[0]->codecs[0], "h264");
+    assert_int_equal(farm->offer->usable->slots, 1);
+    assert_int_equal(farm->offer->usable->memory_bytes, (1ull << 30) / 3);
+
+    farm->assign_to = GPU;
+    uint64_t busy[2] = {farm_assign(farm, "busy", ""), farm_assign(farm, "busy", "")};
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
+    farm->assign_to = NULL;
+    farm_expect_healthy(farm);
+    farm->assign_to = "0000:99:00.0";
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
+    for (int i = 0; i < 2; i++) {
+        Gm__Cancel cancel = GM__CANCEL__INIT;
+        cancel.task_id = busy[i];
+        cancel.term = farm->term;
+        cancel.epoch = busy[i] + 100;
+        Gm__Envelope env = GM__ENVELOPE__INIT;
+        env.body_case = GM__ENVELOPE__BODY_CANCEL;
+        env.cancel = &cancel;
+        farm_send(farm, &env);
+    }
+    farm->assign_to = GPU;
+    farm_expect_healthy(farm);
+}
+
+static void expect_place(struct farm *farm, const char *wanted)
+{
+    uint64_t id = farm_assign(farm, "place", "");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    char *text = farm_stored(farm, env->produced->item->objects[0]->key);
+    assert_string_equal(text, wanted);
+    free(text);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+}
+
+static void workers_of_a_device_have_its_environment(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_offers(farm, 2);
+    expect_place(farm, "-;-;-;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
+    farm->assign_to = GPU;
+    expect_place(farm, "cuda;" UUID ";given;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
+}
+
+static void refused_session_costs_a_slot_that_comes_back(void **state)
+{
+    struct farm *farm = *state;
+    char code[8];
+    until_gpu_offers(farm, 2);
+    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_BUSY);
+    farm->assign_to = GPU;
+    (void)farm_assign(farm, "busy", ""); /* keeps one */
+    uint64_t id = farm_assign(farm, "fail", code);
+    farm_expect_failed(farm, id, GM_E_DEVICE_BUSY, 0);
+    until_gpu_offers(farm, 1);
+    assert_true(gpu_says(farm, "1 of 2 slots"));
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    until_gpu_offers(farm, 2);
+    assert_false(gpu_says(farm, "slots are offered"));
+}
+
+static void refused_session_without_ours_is_all_taken(void **state)
+{
+    struct farm *farm = *state;
+    char code[8];
+    until_gpu_offers(farm, 2);
+    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_MEMORY);
+    farm->assign_to = GPU;
+    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_MEMORY, 0);
+    until_gpu_offers(farm, 0);
+    until_gpu_offers(farm, 1);
+    until_gpu_offers(farm, 2);
+    farm_expect_healthy(farm);
+}
+
+static void lost_device_is_quarantined_until_it_is_proved(void **state)
+{
+    struct farm *farm = *state;
+    char code[8];
+    until_gpu_offers(farm, 2);
+    assert_int_equal(farm_count(farm, "proved"), 1);
+    assert_int_equal(farm_count(farm, "forgotten"), 0);
+    farm_proof(farm, "fail");
+    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_LOST);
+    farm->assign_to = GPU;
+    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_LOST, 0);
+    until_gpu_says(farm, "quarantined until its proof passes again: device.lost: as it was told");
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    assert_int_equal(farm->gpu->facts->n_chains, 0);
+    assert_int_equal(farm->gpu->facts->n_proofs, 0);
+    until_gpu_says(farm, "again: no pictures came");
+    assert_int_equal(farm_count(farm, "forgotten"), 1);
+    assert_true(farm_count(farm, "proved") >= 2);
+    farm_proof(farm, "pass");
+    until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    assert_false(gpu_says(farm, "quarantined"));
+    farm_expect_healthy(farm);
+}
+
+static void what_does_not_verify_is_the_device_s_fault(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_offers(farm, 2);
+    farm_proof(farm, "fail");
+    uint64_t id = farm_assign(farm, "encode", "bad bytes"); /* of the processor: no */
+    farm_expect_failed(farm, id, GM_E_MEDIA_VERIFY, 0);
+    farm->assign_to = GPU;
+    farm_expect_healthy(farm);
+    farm_expect_failed(farm, farm_assign(farm, "fail", ""), GM_E_MEDIA, 0); /* of the input: no */
+    farm_expect_healthy(farm);
+    farm_expect_failed(farm, farm_assign(farm, "encode", "bad bytes"), GM_E_MEDIA_VERIFY, 0);
+    until_gpu_says(farm, "media.verify_failed");
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    farm->assign_to = NULL;
+    farm_expect_healthy(farm);
+}
+
+static void device_that_fails_its_first_proof_is_tried_again(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
+    farm_expect_healthy(farm);
+    farm_proof(farm, "pass");
+    until_gpu_offers(farm, 2);
+    assert_int_equal(farm_count(farm, "forgotten"), 0);
+}
+
+/* And the agent ends all the same: stop waits for it. */
+static void node_is_ready_before_proofs_end(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "proofs are under way");
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    farm_expect_healthy(farm);
+    assert_int_equal(farm_count(farm, "proved"), 1);
+}
+
+int main(void)
+{
+    fake_worker_main();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(device_without_slots_is_listed, start_listed, stop),
+        cmocka_unit_test_setup_teardown(proven_device_has_slots_of_its_own, start_proved, stop),
+        cmocka_unit_test_setup_teardown(workers_of_a_device_have_its_environment, start_proved,
+                                        stop),
+        cmocka_unit_test_setup_teardown(refused_session_costs_a_slot_that_comes_back, start_proved,
+                                        stop),
+        cmocka_unit_test_setup_teardown(refused_session_without_ours_is_all_taken, start_proved,
+                                        stop),
+        cmocka_unit_test_setup_teardown(lost_device_is_quarantined_until_it_is_proved,
+                                        start_passing, stop),
+        cmocka_unit_test_setup_teardown(what_does_not_verify_is_the_device_s_fault, start_passing,
+                                        stop),
+        cmocka_unit_test_setup_teardown(device_that_fails_its_first_proof_is_tried_again,
+                                        start_failing, stop),
+        cmocka_unit_test_setup_teardown(node_is_ready_before_proofs_end, start_hanging, stop),
+    };
+    return cmocka_run_group_tests_name("node/agent_device", tests, NULL, NULL);
+}
