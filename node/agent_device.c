@@ -326,10 +326,9 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
 
 void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *d)
 {
-    (void)agent;
-    if (d != NULL && d->state == GM_AGENT_OFFERED) {
+    if (d != NULL && !d->is_cpu && d->state == GM_AGENT_OFFERED) {
         d->failures = 0;
-        d->full = d->allowed < d->slot_count ? d->full : 0;
+        d->full = tasks_on(agent, d) < d->slot_count ? d->full : 0; /* all slots at once work */
     }
 }
 

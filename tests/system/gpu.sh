@@ -1,0 +1,117 @@
+#!/usr/bin/env bash
+# A farm whose node has a GPU: the fake drivers of tests/drivers, with libx264 and libx265 behind them. It shows that proofs,
+# slots, sandbox, session limits, loss, quarantine and the way back to software work together, nothing about a real driver.
+. "$(dirname "$0")/lib.sh"
+export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
+[ -e "$GOPMILL_FAKE_LIB/libnvidia-encode.so.1" ] || skip "no fake drivers in $GOPMILL_FAKE_LIB"
+GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
+gpu=0000:00:1e.0
+mkdir -p "$work/fakebin" "$work/fake"
+ln -s "$bin/gopmill-scheduler" "$work/fakebin/"
+cat >"$work/fakebin/gopmill-node" <<SH
+#!/bin/sh
+exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
+SH
+chmod +x "$work/fakebin/gopmill-node"
+profile() { # name line...: the drivers from now on
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/fake/next"
+  printf '%s\n' "${@:2}" >>"$work/fake/next"
+  mv "$work/fake/next" "$work/fake/profile"
+}
+gpu_node() { # name: a node over the profile; its workers may see the fake drivers' files
+  local real=$bin
+  mkdir -p "$at/$1.d"
+  cat >"$at/$1.yaml" <<YAML
+node_id: $1
+scheduler: ["$wire"]
+state: $at/$1.d
+slots: 2
+grant_key_file: $at/grant.key
+device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
+device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
+device_retry_s: 1
+YAML
+  bin=$work/fakebin
+  program gopmill-node "$at/$1" --config "$at/$1.yaml"
+  bin=$real
+}
+gpu_is() { # filter: true of the GPU in the node list
+  gopmill node list --json >"$work/nodes" &&
+    jq -e --arg gpu "${id:-$gpu}" "[.nodes[].devices[] | select(.id == \$gpu)] | any($1)" "$work/nodes" >/dev/null
+}
+report() { # filter: true of the last job's report
+  jq -e "$1" "$out/report.json" >/dev/null || { echo "not so: $1"; jq -c '.encoding, (.tasks[] | [.task, .device, .outcome, .error])' "$out/report.json"; return 1; }
+}
+transcode() { # name clip [pipeline]: into $work/name
+  out=$work/$1
+  gopmill transcode "$2" --out "$out" --quiet ${3:+--pipeline "$3"} >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+}
+said() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
+on() { echo "[.tasks[] | select(.type == \"encode\" and .outcome == \"done\") | .device] | unique == [\"$1\"]"; }
+make_clip "$work/clip.mp4" 12
+make_clip "$work/long.mp4" 40
+
+# Proven, offered, used.
+profile l4
+farm gpu
+gpu_node box
+check "the node is ready with its processors" test "$ready" = "READY node=box slots=2"
+until_true "its GPU is offered" gpu_is '.capacity.slots == 2'
+check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake"))'
+check "the cpu keeps its slots" sh -c "jq -e '.nodes[0].devices[0].capacity.slots == 2' '$work/nodes' >/dev/null"
+check "a job is done" transcode first "$work/clip.mp4"
+check "encoded on the GPU" report "$(on $gpu)"
+check "planned there, the rest on the processors" report '[.tasks[] | select(.type != "encode" and .type != "plan") | .device] | unique == ["cpu"]'
+check "its report names the chain" report '.encoding.resolved.chain == "nvenc"'
+check "it plays" plays "$work/first/master.m3u8"
+check "every frame is there" test "$(frames_of "$work/first/master.m3u8")" = 360
+
+# Sessions for one run at a time: a slot less, no attempt charged, the same chain, the same bytes.
+sessions=$(jq '.renditions | length' "$work/first/report.json")
+check "with a few sessions" transcode many "$work/long.mp4"
+profile l4 "sessions $sessions"
+check "a job is done with sessions for one run" transcode few "$work/long.mp4"
+check "on the GPU" report "$(on $gpu)"
+check "a run was refused" report 'any(.tasks[]; .error.code? == "device.busy")'
+check "the node gave a slot up" said event=device-full box
+check "the bytes are those of the job with many sessions" test "$(tree_hash "$work/many")" = "$(tree_hash "$work/few")"
+profile l4
+until_true "the slot comes back" gpu_is '.capacity.slots == 2'
+
+# Lost in the middle of a chunk: quarantine, software, and back.
+profile l4 "fault encode lost gpu=$gpu at=20"
+check "a job is done whose GPU is lost" transcode lost "$work/clip.mp4"
+check "in software" report "$(on cpu)"
+check "its report says that" report '.encoding | .resolved.chain == "cpu" and .given_up[0].chain == "nvenc"'
+check "and why" report 'any(.tasks[]; .error.code? == "device.lost")'
+check "every frame is there" test "$(frames_of "$work/lost/master.m3u8")" = 360
+check "the GPU is in quarantine" gpu_is '.capacity.slots == 0 and .chains == [] and any(.notes[]; .text | test("quarantined until its proof passes"))'
+check "the list says so to people" sh -c "'$bin/gopmill' node list | grep -q 'note: quarantined'"
+check "its proofs are forgotten" sh -c "! grep -q 'encode nvenc' '$at/box.d/proofs'"
+profile l4 "back $gpu 1"
+until_true "the GPU is back" gpu_is '.capacity.slots == 2'
+check "a job is done after it" transcode again "$work/clip.mp4"
+check "on the GPU again" report "$(on $gpu)"
+check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
+
+# What it makes is wrong: found out, and made in software.
+profile l4 "back $gpu 1" "fault encode corrupt"
+check "a job is done whose GPU spoils bits" transcode spoilt "$work/clip.mp4"
+check "in software" report "$(on cpu)"
+check "that was found out" report 'any(.tasks[]; .error.code? == "media.verify_failed")'
+check "every frame is there" test "$(frames_of "$work/spoilt/master.m3u8")" = 360
+check "the GPU is in quarantine" gpu_is 'any(.notes[]; .text | test("quarantined"))'
+stop box
+
+# A chip without an encoder.
+profile h200
+rm -f "$work/fake/profile.state"
+gpu_node hopper
+id=0000:3b:00.0
+until_true "it is listed" gpu_is '.capacity.slots == 0 and (.proofs | length > 0) and any(.notes[]; .text | test("listed only"))'
+check "and says what it lacks" gpu_is '.description | test("no encoder in this chip: encodes on CPU")'
+check "a job is done" transcode hopper "$work/clip.mp4"
+check "on the processor" report "$(on cpu)"
+check "its report says so" report '.encoding.resolved.chain == "cpu"'
+stop hopper
+finish
