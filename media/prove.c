@@ -214,7 +214,7 @@ static int take_pictures(AVCodecContext *ctx, uint32_t depth, AVFrame **out, int
             return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "more than %d pictures came out",
                               GM_PROVE_FRAMES);
         }
-        int rc = gm_prove_download(frame, depth, &out[*io_count], err);
+        int rc = gm_prove_download(frame, depth, GM_PROVE_SIDE_PX, &out[*io_count], err);
         av_frame_unref(frame);
         if (rc < 0) {
             return rc;

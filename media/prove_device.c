@@ -51,18 +51,24 @@ enum AVCodecID gm_prove_codec_id(const char *codec)
     return AV_CODEC_ID_NONE;
 }
 
-AVFrame *gm_prove_frame(enum AVPixelFormat format)
+static AVFrame *make_frame(enum AVPixelFormat format, int width, int height)
 {
     AVFrame *frame = av_frame_alloc();
     if (frame == NULL) {
         return NULL;
     }
     frame->format = format;
-    frame->width = frame->height = GM_PROVE_SIDE_PX;
+    frame->width = width;
+    frame->height = height;
     if (av_frame_get_buffer(frame, 0) < 0) {
         av_frame_free(&frame);
     }
     return frame;
+}
+
+AVFrame *gm_prove_frame(enum AVPixelFormat format)
+{
+    return make_frame(format, GM_PROVE_SIDE_PX, GM_PROVE_SIDE_PX);
 }
 
 static int open_device(const struct row *row, const struct gm_prove_work *work, AVBufferRef **out,
@@ -237,11 +243,12 @@ int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **o
     return 0;
 }
 
-int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out, struct gm_err *err)
+int gm_prove_download(const AVFrame *frame, uint32_t depth, int side_px, AVFrame **out,
+                      struct gm_err *err)
 {
     enum AVPixelFormat planar = depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
     AVFrame *memory = av_frame_alloc();
-    AVFrame *result = gm_prove_frame(planar);
+    AVFrame *result = make_frame(planar, frame->width, frame->height);
     int rc = memory == NULL || result == NULL ? gm_err_nomem(err) : 0;
     int av = 0;
     if (rc == 0 && frame->hw_frames_ctx != NULL) {
@@ -252,7 +259,8 @@ int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out, struc
     if (av < 0) {
         rc = gm_err_av(err, GM_E_MEDIA, av, "a picture did not come back from the device");
     }
-    if (rc == 0 && (memory->width != GM_PROVE_SIDE_PX || memory->height != GM_PROVE_SIDE_PX)) {
+    int wide = side_px > 0 ? side_px : frame->width, high = side_px > 0 ? side_px : frame->height;
+    if (rc == 0 && (memory->width != wide || memory->height != high)) {
         rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "a picture came out in %dx%d", memory->width,
                         memory->height);
     }

@@ -5,7 +5,7 @@
 
 #include "media/prove.h"
 
-/* The hardware codecs of proofs, through libavcodec. Private to prove*.c. */
+/* The hardware codecs of proofs, through libavcodec. For prove*.c and hwtest/. */
 
 /* An encoder of work's api, with its device. ctx owned: avcodec_free_context. hw: frames have to be
  * uploaded into ctx->hw_frames_ctx. Errors: MEDIA, NOMEM; of NVIDIA's devices what media/hw.h and
@@ -18,9 +18,9 @@ int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParamet
 /* frame (planar 4:2:0 in memory) as the encoder takes it; *out owned. Errors: MEDIA, NOMEM. */
 int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **out,
                     struct gm_err *err) GM_MUST_CHECK;
-/* What a decoder gave, as planar 4:2:0 of that depth in memory; *out owned. Errors: MEDIA,
- * MEDIA_VERIFY a format that was not asked for; NOMEM. */
-int gm_prove_download(const AVFrame *frame, uint32_t depth, AVFrame **out,
+/* What a decoder gave, of side_px squared or any size (0), as planar 4:2:0 of that depth in memory;
+ * *out owned. Errors: MEDIA, MEDIA_VERIFY a format or size that was not asked for; NOMEM. */
+int gm_prove_download(const AVFrame *frame, uint32_t depth, int side_px, AVFrame **out,
                       struct gm_err *err) GM_MUST_CHECK;
 enum AVCodecID gm_prove_codec_id(const char *codec); /* AV_CODEC_ID_NONE: unknown */
 /* An empty frame of the proof's size with memory of its own; NULL: out of memory. */

@@ -124,6 +124,10 @@ static void conclude(struct running *r, int status)
         (void)snprintf(h->why, sizeof(h->why), "crashed (signal %d)", WTERMSIG(status));
     } else if (WEXITSTATUS(status) != 0) {
         (void)snprintf(h->why, sizeof(h->why), "ended with status %d", WEXITSTATUS(status));
+    } else if (h->raw && gm_buf_check(&r->in, &err) == 0) {
+        h->answer = r->in;
+        r->in = (struct gm_buf){0};
+        h->ok = true;
     } else if (gm_buf_check(&r->in, &err) < 0 ||
                gm_device_list_decode(r->in.data, r->in.size, &h->list, &err) < 0) {
         gm_device_list_fini(&h->list);

@@ -1,6 +1,7 @@
 #ifndef GM_NODE_DEVICES_HELPER_H
 #define GM_NODE_DEVICES_HELPER_H
 
+#include "common/buf.h"
 #include "node/devices/device.h"
 
 /* Work in processes of their own, because drivers hang and crash: each is started with its argv,
@@ -13,10 +14,12 @@
 struct gm_helper {
     const char *argv[GM_HELPER_ARGS]; /* borrowed; argv[0] the program's path; NULL at the end */
     uint32_t limit_ms;
+    bool raw; /* the answer is no device list: it is left in `answer` as it came */
     /* Set by gm_helpers_run: */
     bool ok;
     char why[160];              /* not ok: "crashed (signal 11)" */
     struct gm_device_list list; /* ok: what it found; gm_device_list_fini */
+    struct gm_buf answer;       /* ok and raw: at most GM_PROBE_RESULT_MAX bytes; gm_buf_fini */
 };
 
 /* Runs all, at most `parallel` at a time, in order. A helper that fails is no error: its `why` says

@@ -1,0 +1,190 @@
+/* This run against an earlier one. Only what has become worse gives a row, and one row counts what
+ * was compared. */
+#include "hwtest/results.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* How much worse is a warning, and how much a failure: in the unit, or in parts of the value where
+ * `relative`. docs/hwtest.md has the same table. */
+static const struct row {
+    const char *unit; /* NULL: all others */
+    bool relative;
+    double warn, fail;
+} ROWS[] = {
+    {"dB", false, 0.5, 2.0},
+    {"SSIM", false, 0.005, 0.02},
+    {NULL, true, 0.05, 0.15},
+};
+
+static const struct row *find_row(const char *unit)
+{
+    const struct row *r = ROWS;
+    while (r->unit != NULL && strcmp(r->unit, unit) != 0) {
+        r++;
+    }
+    return r;
+}
+
+/* The id in `list` of a device of the other report; NULL: it is not there. */
+static const struct gm_hwtest_device *match(const struct gm_hwtest_report *list,
+                                            const struct gm_hwtest_device *d)
+{
+    for (size_t i = 0; i < list->device_count; i++) {
+        const struct gm_hwtest_device *o = &list->devices[i];
+        bool known = d->uuid[0] != '\0' && o->uuid[0] != '\0';
+        if (known ? strcmp(d->uuid, o->uuid) == 0 : strcmp(d->id, o->id) == 0) {
+            return o;
+        }
+    }
+    return NULL;
+}
+
+static int add(struct gm_hwtest_report *report, const char *device, const char *name,
+               enum gm_hwtest_status status, const char *text, const char *remedy,
+               struct gm_err *err)
+{
+    char full[96];
+    (void)snprintf(full, sizeof(full), "baseline.%s", name);
+    struct gm_hwtest_check c = gm_hwtest_check_make(device, full, report->level);
+    c.status = status;
+    gm_hwtest_set(c.text, text);
+    gm_hwtest_set(c.remedy, remedy);
+    return gm_hwtest_add(report, &c, err);
+}
+
+static int compare_values(struct gm_hwtest_report *report, const struct gm_hwtest_check *was,
+                          const struct gm_hwtest_check *now, struct gm_err *err)
+{
+    const struct row *row = find_row(now->unit);
+    double worse =
+        now->better == GM_HWTEST_HIGHER ? was->value - now->value : now->value - was->value;
+    if (row->relative) {
+        worse = fabs(was->value) > 0 ? worse / fabs(was->value) : 0.0;
+    }
+    if (worse <= row->warn) {
+        return 0;
+    }
+    char full[96], text[240];
+    (void)snprintf(full, sizeof(full), "baseline.%s", now->name);
+    struct gm_hwtest_check c = gm_hwtest_check_make(now->device, full, report->level);
+    c.status = worse > row->fail ? GM_HWTEST_FAIL : GM_HWTEST_WARN;
+    c.has_value = true;
+    c.value = now->value;
+    memcpy(c.unit, now->unit, sizeof(c.unit));
+    c.has_low = now->better == GM_HWTEST_HIGHER;
+    c.has_high = !c.has_low;
+    c.low = c.high = was->value;
+    (void)snprintf(text, sizeof(text), "worse than in the baseline by %.3g%s%s",
+                   row->relative ? worse * 100 : worse, row->relative ? " %" : " ",
+                   row->relative ? "" : now->unit);
+    gm_hwtest_set(c.text, text);
+    gm_hwtest_set(c.remedy, "compare driver, library versions and load of the machine with those "
+                            "of the baseline; run again when it is idle");
+    return gm_hwtest_add(report, &c, err);
+}
+
+/* now: owned by the caller, a copy: report's array grows. */
+static int compare_check(struct gm_hwtest_report *report, const struct gm_hwtest_report *baseline,
+                         const struct gm_hwtest_check *was, const struct gm_hwtest_check *now,
+                         struct gm_err *err)
+{
+    int rc = 0;
+    bool were_good = was->status == GM_HWTEST_PASS || was->status == GM_HWTEST_WARN;
+    if (now->status == GM_HWTEST_SKIP && were_good) {
+        return add(report, now->device, now->name, GM_HWTEST_WARN,
+                   "checked in the baseline, skipped now",
+                   "see its row: what is missing was there before", err);
+    }
+    if (was->has_value && now->has_value && now->better != GM_HWTEST_NEITHER &&
+        strcmp(was->unit, now->unit) == 0) {
+        rc = compare_values(report, was, now, err);
+    }
+    bool same_code = strcmp(baseline->libraries, report->libraries) == 0;
+    if (rc == 0 && same_code && was->hash[0] != '\0' && now->hash[0] != '\0' &&
+        strcmp(was->hash, now->hash) != 0) {
+        rc = add(report, now->device, now->name, GM_HWTEST_WARN,
+                 "other bytes than in the baseline, from the same libraries",
+                 "was the driver updated? then take a new baseline; else run it again: memory or "
+                 "the device may be faulty",
+                 err);
+    }
+    return rc;
+}
+
+static int compare_device(struct gm_hwtest_report *report, const struct gm_hwtest_report *baseline,
+                          const char *was_id, const char *now_id, size_t checks,
+                          size_t *io_compared, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < baseline->check_count; i++) {
+        const struct gm_hwtest_check *was = &baseline->checks[i];
+        const struct gm_hwtest_check *found = NULL;
+        if (strcmp(was->device, was_id) != 0 || strncmp(was->name, "baseline", 8) == 0 ||
+            was->level > report->level) {
+            continue;
+        }
+        for (size_t k = 0; found == NULL && k < checks; k++) {
+            const struct gm_hwtest_check *now = &report->checks[k];
+            found =
+                strcmp(now->device, now_id) == 0 && strcmp(now->name, was->name) == 0 ? now : NULL;
+        }
+        if (found != NULL) {
+            const struct gm_hwtest_check now = *found;
+            (*io_compared)++;
+            rc = compare_check(report, baseline, was, &now, err);
+        } else if (was->status == GM_HWTEST_PASS || was->status == GM_HWTEST_WARN) {
+            rc = add(report, now_id, was->name, GM_HWTEST_WARN,
+                     "checked in the baseline, not there now",
+                     "see what the device lists with `gopmill devices`", err);
+        }
+    }
+    return rc;
+}
+
+static bool same_clips(const struct gm_hwtest_report *a, const struct gm_hwtest_report *b)
+{
+    for (size_t i = 0; i < a->clip_count; i++) {
+        for (size_t k = 0; k < b->clip_count; k++) {
+            if (strcmp(a->clips[i].name, b->clips[k].name) == 0 &&
+                strcmp(a->clips[i].hash, b->clips[k].hash) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int gm_hwtest_compare(struct gm_hwtest_report *report, const struct gm_hwtest_report *baseline,
+                      struct gm_err *err)
+{
+    size_t checks = report->check_count, compared = 0;
+    char text[160];
+    int rc = 0;
+    if (!same_clips(report, baseline)) {
+        rc = add(report, "machine", "clips", GM_HWTEST_WARN,
+                 "the generated clips are not those of the baseline: other library versions make "
+                 "them otherwise",
+                 "take a new baseline with these versions", err);
+    }
+    for (size_t i = 0; rc == 0 && i < baseline->device_count; i++) {
+        const struct gm_hwtest_device *was = &baseline->devices[i];
+        const struct gm_hwtest_device *now = match(report, was);
+        if (now != NULL) {
+            rc = compare_device(report, baseline, was->id, now->id, checks, &compared, err);
+        } else if (report->filter[0] == '\0') {
+            rc = add(report, was->id, "device", GM_HWTEST_FAIL,
+                     "the device of the baseline is not there",
+                     "look for it with `gopmill devices`, lspci and in the kernel log", err);
+        }
+    }
+    (void)snprintf(text, sizeof(text), "%zu checks were compared", compared);
+    if (rc == 0) {
+        rc = add(
+            report, "machine", "compared", compared > 0 ? GM_HWTEST_PASS : GM_HWTEST_WARN, text,
+            compared > 0 ? "" : "the baseline is of other devices: take one of this machine", err);
+    }
+    return rc;
+}

@@ -1,0 +1,458 @@
+#include "hwtest/battery.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernels/reference.h"
+#include "kernels/twin.h"
+#include "media/tonemap.h"
+
+#define HELD_MAX 32
+#define LADDERS 16
+
+struct bench {
+    struct gm_gpu *gpu; /* borrowed; NULL: this process */
+    struct gm_gpu_stream *stream;
+    gm_addr held[HELD_MAX]; /* of a case */
+    size_t count;
+    struct gm_tonemap *tonemap; /* owned */
+};
+
+static int reserve(struct bench *b, size_t size, gm_addr *out, struct gm_err *err)
+{
+    gm_addr addr = 0;
+    int rc = 0;
+    GM_ASSERT(b->count < HELD_MAX);
+    if (b->gpu != NULL) {
+        rc = gm_gpu_alloc(b->gpu, size, &addr, err);
+    } else {
+        addr = (uintptr_t)aligned_alloc(64, (size + 63) / 64 * 64);
+        rc = addr == 0 ? gm_err_nomem(err) : 0;
+    }
+    if (rc == 0) {
+        b->held[b->count++] = addr;
+        *out = addr;
+    }
+    return rc;
+}
+
+/* A copy of data where the kernels can read it, until release. */
+static int put(struct bench *b, const void *data, size_t size, gm_addr *out, struct gm_err *err)
+{
+    gm_addr addr = 0;
+    int rc = reserve(b, size, &addr, err);
+    if (rc == 0 && b->gpu != NULL) {
+        rc = gm_gpu_upload(b->stream, addr, data, size, err);
+    } else if (rc == 0) {
+        memcpy((void *)(uintptr_t)addr, data, size);
+    }
+    if (rc == 0) {
+        *out = addr;
+    }
+    return rc;
+}
+
+static int get(struct bench *b, void *to, gm_addr from, size_t size, struct gm_err *err)
+{
+    if (b->gpu == NULL) {
+        memcpy(to, (const void *)(uintptr_t)from, size);
+        return 0;
+    }
+    int rc = gm_gpu_download(b->stream, to, from, size, err);
+    return rc == 0 ? gm_gpu_sync(b->stream, err) : rc;
+}
+
+static int launch(struct bench *b, const struct gm_launch *l, const void *args, struct gm_err *err)
+{
+    return b->gpu != NULL ? gm_gpu_launch(b->stream, l, args, err) : gm_twin_run(l, args, err);
+}
+
+static void release(struct bench *b)
+{
+    for (size_t i = 0; i < b->count; i++) {
+        if (b->gpu != NULL) {
+            gm_gpu_free(b->gpu, b->held[i]);
+        } else {
+            free((void *)(uintptr_t)b->held[i]);
+        }
+    }
+    b->count = 0;
+}
+
+static int put_picture(struct bench *b, const struct gm_hwtest_picture *p, gm_addr *base,
+                       struct gm_surface *out, struct gm_err *err)
+{
+    int rc = put(b, p->memory, p->size, base, err);
+    if (rc == 0) {
+        *out = gm_hwtest_picture_at(p, *base);
+    }
+    return rc;
+}
+
+static struct gm_ladder_params ladder_case(uint32_t i)
+{
+    struct gm_ladder_params p = {.width_px = 200 + 7 * i, .height_px = 100 + 3 * i, .rungs = 3};
+    p.deep = i % 2 == 1;
+    p.turns = i / 2 % 4;
+    p.mirror = i / 8 == 1;
+    p.chroma_x2 = i % 3 == 0;
+    p.chroma_y2 = i % 5 == 0;
+    if (i % 4 == 3) {
+        p.crop_x_px = 10;
+        p.crop_y_px = 6;
+        p.crop_width_px = 171;
+        p.crop_height_px = 81;
+    }
+    p.rung[0] = (struct gm_ladder_rung){p.width_px, p.height_px, p.deep, NULL};
+    p.rung[1] = (struct gm_ladder_rung){90 + i, 51 + i, i % 3 == 0, NULL};
+    p.rung[2] = (struct gm_ladder_rung){32, 18, false, NULL};
+    return p;
+}
+
+struct ladder_run {
+    struct gm_ladder_params params;
+    struct gm_hwtest_picture in, want[3], got[3];
+    struct gm_ladder *ladder;
+};
+
+static int ladder_launch(struct bench *b, struct ladder_run *r, struct gm_err *err)
+{
+    struct gm_ladder_frame there = {0};
+    gm_addr base[3] = {0}, in = 0;
+    struct gm_ladder_args args = {0};
+    size_t size = 0;
+    int rc = gm_ladder_create(&r->params, &r->ladder, err);
+    if (rc == 0) {
+        const void *plan = gm_ladder_plan(r->ladder, &size);
+        rc = put(b, plan, size, &args.plan, err);
+    }
+    if (rc == 0) {
+        rc = put_picture(b, &r->in, &in, &there.in, err);
+    }
+    for (uint32_t i = 0; rc == 0 && i < 3; i++) {
+        rc = put_picture(b, &r->got[i], &base[i], &there.out[i], err);
+    }
+    if (rc == 0) {
+        rc = gm_ladder_check(r->ladder, &there, err);
+    }
+    if (rc == 0) {
+        rc = put(b, &there, sizeof(there), &args.frames, err);
+    }
+    if (rc == 0) {
+        struct gm_launch l = gm_ladder_launch(r->ladder, 1);
+        rc = launch(b, &l, &args, err);
+    }
+    for (uint32_t i = 0; rc == 0 && i < 3; i++) {
+        rc = get(b, r->got[i].memory, base[i], r->got[i].size, err);
+    }
+    return rc;
+}
+
+/* 1: equal; 0: not; negative: an error. So with the others. */
+static int try_ladder(struct bench *b, uint32_t number, struct gm_err *err)
+{
+    struct ladder_run r = {.params = ladder_case(number)};
+    struct gm_ladder_frame here = {0};
+    int rc = gm_hwtest_picture_init(&r.in, r.params.width_px, r.params.height_px, r.params.deep, 16,
+                                    err);
+    for (uint32_t i = 0; rc == 0 && i < 3; i++) {
+        const struct gm_ladder_rung *g = &r.params.rung[i];
+        rc = gm_hwtest_picture_init(&r.want[i], g->width_px, g->height_px, g->deep, 8, err);
+        if (rc == 0) {
+            rc = gm_hwtest_picture_init(&r.got[i], g->width_px, g->height_px, g->deep, 8, err);
+        }
+        here.out[i] = r.want[i].surface;
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_noise(&r.in, 3 + number);
+        here.in = r.in.surface;
+        rc = gm_reference_ladder(&r.params, &here, err);
+    }
+    if (rc == 0) {
+        rc = ladder_launch(b, &r, err);
+    }
+    int same = 1;
+    for (uint32_t i = 0; i < 3; i++) {
+        same = same && rc == 0 && gm_hwtest_picture_equal(&r.want[i], &r.got[i]);
+        gm_hwtest_picture_fini(&r.want[i]);
+        gm_hwtest_picture_fini(&r.got[i]);
+    }
+    gm_ladder_destroy(&r.ladder);
+    gm_hwtest_picture_fini(&r.in);
+    return rc < 0 ? rc : same;
+}
+
+static int try_score(struct bench *b, uint32_t number, struct gm_err *err)
+{
+    struct gm_hwtest_picture now = {0}, before = {0};
+    struct gm_score_sums want = {0}, got = {0};
+    struct gm_score_args args = {0};
+    struct gm_launch l;
+    struct gm_surface surface[2];
+    gm_addr base[2] = {0}, sums = 0, frames = 0;
+    uint32_t w = 333 + number, h = 97;
+    bool deep = number % 2 == 1, first = number / 2 == 1;
+    int rc = gm_hwtest_picture_init(&now, w, h, deep, 16, err);
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&before, w, h, deep, 4, err);
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_noise(&now, 4 + number);
+        gm_hwtest_picture_noise(&before, 40 + number);
+        rc = put_picture(b, &now, &base[0], &surface[0], err);
+    }
+    if (rc == 0) {
+        rc = put_picture(b, &before, &base[1], &surface[1], err);
+    }
+    if (rc == 0) {
+        rc = put(b, &got, sizeof(got), &sums, err);
+    }
+    if (rc == 0) {
+        const struct gm_score_frame there = {surface[0].plane[0], first ? 0 : surface[1].plane[0],
+                                             sums, surface[0].stride[0], surface[1].stride[0]};
+        rc = put(b, &there, sizeof(there), &frames, err);
+    }
+    if (rc == 0) {
+        rc = gm_score_prepare(w, h, deep, frames, 1, &args, &l, err);
+    }
+    if (rc == 0) {
+        rc = launch(b, &l, &args, err);
+    }
+    if (rc == 0) {
+        rc = get(b, &got, sums, sizeof(got), err);
+    }
+    if (rc == 0) {
+        const struct gm_score_frame here = {now.surface.plane[0],
+                                            first ? 0 : before.surface.plane[0], (uintptr_t)&want,
+                                            now.surface.stride[0], before.surface.stride[0]};
+        gm_reference_score(&args, &here, &want);
+    }
+    int same = rc == 0 && memcmp(&got, &want, sizeof(got)) == 0;
+    gm_hwtest_picture_fini(&now);
+    gm_hwtest_picture_fini(&before);
+    return rc < 0 ? rc : same;
+}
+
+static int try_compare(struct bench *b, uint32_t number, struct gm_err *err)
+{
+    struct gm_hwtest_picture one = {0}, two = {0};
+    struct gm_likeness want = {0}, got = {0};
+    struct gm_compare_args args = {0};
+    struct gm_compare_frame there = {0};
+    struct gm_launch l;
+    gm_addr base[2] = {0}, frames = 0;
+    uint32_t w = 131 + number, h = 70 + number;
+    bool deep = number % 2 == 1;
+    int rc = gm_hwtest_picture_init(&one, w, h, deep, 8, err);
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&two, w, h, deep, 4, err);
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_noise(&one, 9 + number);
+        gm_hwtest_picture_noise(&two, 90 + number);
+        rc = put_picture(b, &one, &base[0], &there.a, err);
+    }
+    if (rc == 0) {
+        rc = put_picture(b, &two, &base[1], &there.b, err);
+    }
+    if (rc == 0) {
+        rc = put(b, &got, sizeof(got), &there.likeness, err);
+    }
+    if (rc == 0) {
+        rc = put(b, &there, sizeof(there), &frames, err);
+    }
+    if (rc == 0) {
+        rc = gm_compare_prepare(w, h, deep, frames, 1, &args, &l, err);
+    }
+    if (rc == 0) {
+        rc = launch(b, &l, &args, err);
+    }
+    if (rc == 0) {
+        rc = get(b, &got, there.likeness, sizeof(got), err);
+    }
+    if (rc == 0) {
+        const struct gm_compare_frame here = {one.surface, two.surface, (uintptr_t)&want};
+        gm_reference_compare(&args, &here, &want);
+    }
+    int same = rc == 0 && memcmp(&got, &want, sizeof(got)) == 0;
+    gm_hwtest_picture_fini(&one);
+    gm_hwtest_picture_fini(&two);
+    return rc < 0 ? rc : same;
+}
+
+static int try_sprite(struct bench *b, uint32_t number, struct gm_err *err)
+{
+    struct gm_hwtest_picture in = {0}, sheet = {0}, want = {0};
+    struct gm_launch l;
+    struct gm_sprite_frame there = {.x = 4, .y = 6};
+    gm_addr base[2] = {0};
+    bool deep = number % 2 == 1;
+    struct gm_sprite_args args = {0, 131 + number, 70 + number, deep, 32, 18, 0};
+    int rc = gm_hwtest_picture_init(&in, args.in_width, args.in_height, deep, 8, err);
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&sheet, 60, 40, false, 6, err);
+    }
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&want, 60, 40, false, 6, err);
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_noise(&in, 10 + number);
+        const struct gm_sprite_frame here = {in.surface, want.surface, there.x, there.y};
+        gm_reference_sprite(&args, &here);
+        rc = put_picture(b, &in, &base[0], &there.in, err);
+    }
+    if (rc == 0) {
+        rc = put_picture(b, &sheet, &base[1], &there.sheet, err);
+    }
+    if (rc == 0) {
+        rc = put(b, &there, sizeof(there), &args.frames, err);
+    }
+    if (rc == 0) {
+        rc = gm_sprite_prepare(&args, 1, &l, err);
+    }
+    if (rc == 0) {
+        rc = launch(b, &l, &args, err);
+    }
+    if (rc == 0) {
+        rc = get(b, sheet.memory, base[1], sheet.size, err);
+    }
+    int same = rc == 0 && gm_hwtest_picture_equal(&sheet, &want);
+    gm_hwtest_picture_fini(&in);
+    gm_hwtest_picture_fini(&sheet);
+    gm_hwtest_picture_fini(&want);
+    return rc < 0 ? rc : same;
+}
+
+/* want: gets the samples that media makes of in. */
+static int tone_reference(const struct bench *b, const struct gm_hwtest_picture *in,
+                          struct gm_hwtest_picture *want, enum AVChromaLocation place,
+                          struct gm_err *err)
+{
+    AVFrame *source = NULL, *made = NULL;
+    int rc = gm_hwtest_picture_planar(in, &source, err);
+    if (rc == 0) {
+        rc = gm_hwtest_picture_planar(want, &made, err);
+    }
+    if (rc == 0) {
+        rc = gm_tonemap_apply(b->tonemap, source, place, made, err);
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_take(want, made);
+    }
+    av_frame_free(&source);
+    av_frame_free(&made);
+    return rc;
+}
+
+static int put_tables(struct bench *b, struct gm_tone_args *args, struct gm_err *err)
+{
+    struct gm_tonemap_tables t = gm_tonemap_tables(b->tonemap);
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        rc = put(b, t.nodes[i], GM_TONE_NODES * sizeof(*t.nodes[i]), &args->nodes[i], err);
+    }
+    if (rc == 0) {
+        rc = put(b, t.node, GM_TONE_CODES, &args->node, err);
+    }
+    return rc == 0 ? put(b, t.fraction, GM_TONE_CODES, &args->fraction, err) : rc;
+}
+
+static int tone_launch(struct bench *b, const struct gm_hwtest_picture *in,
+                       struct gm_hwtest_picture *out, struct gm_tone_args *args, struct gm_err *err)
+{
+    struct gm_tone_frame there;
+    struct gm_launch l;
+    gm_addr base[2] = {0};
+    int rc = put_tables(b, args, err);
+    if (rc == 0) {
+        rc = put_picture(b, in, &base[0], &there.in, err);
+    }
+    if (rc == 0) {
+        rc = put_picture(b, out, &base[1], &there.out, err);
+    }
+    if (rc == 0) {
+        rc = put(b, &there, sizeof(there), &args->frames, err);
+    }
+    if (rc == 0) {
+        rc = gm_tone_prepare(args, 1, &l, err);
+    }
+    if (rc == 0) {
+        rc = launch(b, &l, args, err);
+    }
+    return rc == 0 ? get(b, out->memory, base[1], out->size, err) : rc;
+}
+
+static int try_tone(struct bench *b, uint32_t number, struct gm_err *err)
+{
+    struct gm_hwtest_picture in = {0}, out = {0}, want = {0};
+    bool deep = number % 2 == 1, left = number / 2 == 0;
+    uint32_t w = 131 + number, h = 57;
+    struct gm_tone_args args = {.width = w, .height = h, .deep = deep, .left = left};
+    int rc = gm_hwtest_picture_init(&in, w, h, true, 8, err);
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&out, w, h, deep, 6, err);
+    }
+    if (rc == 0) {
+        rc = gm_hwtest_picture_init(&want, w, h, deep, 6, err);
+    }
+    if (rc == 0) {
+        gm_hwtest_picture_noise(&in, 12 + number);
+        rc = tone_reference(b, &in, &want, left ? AVCHROMA_LOC_LEFT : AVCHROMA_LOC_CENTER, err);
+    }
+    if (rc == 0) {
+        rc = tone_launch(b, &in, &out, &args, err);
+    }
+    int same = rc == 0 && gm_hwtest_picture_equal(&out, &want);
+    gm_hwtest_picture_fini(&in);
+    gm_hwtest_picture_fini(&out);
+    gm_hwtest_picture_fini(&want);
+    return rc < 0 ? rc : same;
+}
+
+static const struct {
+    const char *name;
+    uint32_t cases;
+    int (*run)(struct bench *b, uint32_t number, struct gm_err *err);
+} KERNELS[GM_BATTERY_KERNELS] = {{"ladder", LADDERS, try_ladder},
+                                 {"score", 4, try_score},
+                                 {"compare", 4, try_compare},
+                                 {"sprite", 4, try_sprite},
+                                 {"tone", 4, try_tone}};
+
+int gm_battery_run(struct gm_gpu *gpu, struct gm_battery_result out[GM_BATTERY_KERNELS],
+                   struct gm_err *err)
+{
+    struct bench b = {.gpu = gpu};
+    const struct gm_tonemap_params tone = {.source = {.primaries = AVCOL_PRI_BT2020,
+                                                      .transfer = AVCOL_TRC_SMPTE2084,
+                                                      .matrix = AVCOL_SPC_BT2020_NCL,
+                                                      .range = AVCOL_RANGE_MPEG},
+                                           .source_peak = 1000,
+                                           .target_peak = GM_TONEMAP_WHITE};
+    int rc = gm_tonemap_create(&tone, &b.tonemap, err);
+    memset(out, 0, GM_BATTERY_KERNELS * sizeof(*out));
+    if (rc == 0 && gpu != NULL) {
+        rc = gm_gpu_stream_create(gpu, &b.stream, err);
+    }
+    for (int k = 0; rc >= 0 && k < GM_BATTERY_KERNELS; k++) {
+        out[k].name = KERNELS[k].name;
+        out[k].cases = KERNELS[k].cases;
+        for (uint32_t i = 0; rc >= 0 && i < KERNELS[k].cases; i++) {
+            rc = KERNELS[k].run(&b, i, err);
+            release(&b);
+            out[k].equal += rc == 1 ? 1 : 0;
+            if (rc == 0 && out[k].first[0] == '\0') {
+                (void)snprintf(out[k].first, sizeof(out[k].first),
+                               "case %u is the first that is "
+                               "not the reference's",
+                               i);
+            }
+        }
+    }
+    if (b.stream != NULL) {
+        gm_gpu_stream_destroy(&b.stream);
+    }
+    gm_tonemap_destroy(&b.tonemap);
+    return rc < 0 ? rc : 0;
+}

@@ -1,0 +1,114 @@
+/* gopmill-hwtest: tests the devices of this machine. `gopmill-hwtest try ...` is one of its own
+ * children. */
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "hwtest/run.h"
+#include "hwtest/try.h"
+
+#define EXIT_BAD 1
+#define EXIT_NO_RUN 2
+
+static int load(const char *path, struct gm_hwtest_report *out, struct gm_err *err)
+{
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = gm_fs_read(path, GM_HWTEST_FILE_MAX, &data, &size, err);
+    if (rc == 0) {
+        rc = gm_hwtest_read(data, size, out, err);
+    }
+    free(data);
+    return rc < 0 ? gm_err_wrap(err, rc, "the baseline %.80s: ", path) : 0;
+}
+
+typedef void (*writer_fn)(const struct gm_hwtest_report *report, struct gm_buf *out);
+
+/* path NULL: nothing is asked for. */
+static int save(const char *path, writer_fn write, const struct gm_hwtest_report *report,
+                struct gm_err *err)
+{
+    struct gm_buf out = {0};
+    if (path == NULL) {
+        return 0;
+    }
+    write(report, &out);
+    int rc = gm_buf_check(&out, err);
+    if (rc == 0) {
+        rc = gm_fs_write_atomic(path, out.data, out.size, err);
+    }
+    gm_buf_fini(&out);
+    return rc;
+}
+
+static int print(const struct gm_hwtest_report *report, struct gm_err *err)
+{
+    struct gm_buf out = {0};
+    gm_hwtest_table(report, &out);
+    int rc = gm_buf_check(&out, err);
+    if (rc == 0 && (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)) {
+        rc = gm_err_set(err, GM_E_SYS, 0, "could not write to stdout");
+    }
+    gm_buf_fini(&out);
+    return rc;
+}
+
+static int test(const struct gm_hwtest_options *o, bool *out_good, struct gm_err *err)
+{
+    struct gm_hwtest_report report = {0}, baseline = {0};
+    struct gm_hwtest_verdict verdict;
+    int rc = o->baseline == NULL ? 0 : load(o->baseline, &baseline, err);
+    if (rc == 0) {
+        rc = gm_hwtest_run(o, &report, err);
+    }
+    if (rc == 0 && o->baseline != NULL) {
+        gm_hwtest_set(report.baseline, o->baseline);
+        rc = gm_hwtest_compare(&report, &baseline, err);
+    }
+    if (rc == 0) {
+        rc = print(&report, err);
+    }
+    if (rc == 0) {
+        rc = save(o->json, gm_hwtest_json, &report, err);
+    }
+    if (rc == 0) {
+        rc = save(o->html, gm_hwtest_html, &report, err);
+    }
+    if (rc == 0) {
+        rc = save(o->junit, gm_hwtest_junit, &report, err);
+    }
+    gm_hwtest_judge(&report, &verdict);
+    *out_good = verdict.good;
+    gm_hwtest_report_fini(&report);
+    gm_hwtest_report_fini(&baseline);
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct gm_hwtest_options options;
+    struct gm_err err = {.code = GM_OK};
+    bool good = false;
+    signal(SIGPIPE, SIG_IGN);
+    if (argc > 1 && strcmp(argv[1], "try") == 0) {
+        struct gm_hwtest_try work;
+        int status = gm_hwtest_try_parse(argc - 1, argv + 1, &work);
+        /* Exit handlers of drivers may crash after the answer is out. */
+        status = status >= 0 ? status : gm_hwtest_try(&work);
+        fflush(stdout);
+        _exit(status);
+    }
+    int status = gm_hwtest_options_parse(argc, argv, &options);
+    if (status >= 0) {
+        return status;
+    }
+    if (test(&options, &good, &err) < 0) {
+        fprintf(stderr, "gopmill-hwtest: %s\n", err.text);
+        return EXIT_NO_RUN;
+    }
+    return good ? 0 : EXIT_BAD;
+}

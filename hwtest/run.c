@@ -1,0 +1,97 @@
+#include "hwtest/run.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+
+#include "common/time.h"
+#include "hwtest/level1.h"
+#include "hwtest/level2.h"
+#include "media/prove.h"
+#include "node/devices/prove.h"
+#include "node/devices_command.h"
+#include "node/program.h"
+
+static bool is_meant(const struct gm_device *d, const char *id)
+{
+    char pci[16], whole[64];
+    (void)snprintf(whole, sizeof(whole), "0000:%.40s", id); /* the domain may be left out */
+    return strcmp(d->id, id) == 0 || (d->uuid[0] != '\0' && strcmp(d->uuid, id) == 0) ||
+           (gm_pci_normalize(id, pci) && strcmp(d->id, pci) == 0) ||
+           (gm_pci_normalize(whole, pci) && strcmp(d->id, pci) == 0);
+}
+
+/* Leaves that device alone in the list; notes of no device go. */
+static int keep_only(struct gm_device_list *list, const char *id, struct gm_err *err)
+{
+    char known[160] = "";
+    size_t used = 0;
+    for (size_t i = 0; i < list->count; i++) {
+        if (is_meant(&list->devices[i], id)) {
+            list->devices[0] = list->devices[i];
+            list->count = 1;
+            list->note_count = 0;
+            return 0;
+        }
+        if (used < sizeof(known)) {
+            used += (size_t)snprintf(known + used, sizeof(known) - used, "%s%s", i == 0 ? "" : ", ",
+                                     list->devices[i].id);
+        }
+    }
+    return gm_err_set(err, GM_E_NOTFOUND, 0, "there is no device `%.40s` here: there is %s", id,
+                      known);
+}
+
+static void describe_machine(struct gm_hwtest_report *out)
+{
+    struct utsname u;
+    char text[256];
+    char versions[128];
+    gm_prove_versions(versions, sizeof(versions));
+    gm_hwtest_set(out->libraries, versions);
+    if (uname(&u) == 0) {
+        (void)snprintf(text, sizeof(text), "%.60s %.80s %.60s", u.sysname, u.release, u.machine);
+        gm_hwtest_set(out->machine, text);
+    }
+}
+
+static int prove(struct gm_device_list *list, struct gm_err *err)
+{
+    char *program = NULL;
+    int rc = gm_program_find("gopmill-prove", &program, err);
+    if (rc == 0) {
+        const struct gm_prove_params params = {.program = program, .again = true, .software = true};
+        rc = gm_prove(list, &params, err);
+    }
+    free(program);
+    return rc;
+}
+
+int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
+                  struct gm_err *err)
+{
+    struct gm_device_list list = {0};
+    const struct gm_devices_params find = {.detect = true};
+    gm_time started = gm_time_now();
+    out->level = options->level;
+    out->started_unix_ms = gm_time_unix_ms();
+    gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
+    describe_machine(out);
+    int rc = gm_devices_find(&find, &list, err);
+    if (rc == 0 && options->device != NULL) {
+        rc = keep_only(&list, options->device, err);
+    }
+    if (rc == 0) {
+        rc = prove(&list, err);
+    }
+    if (rc == 0) {
+        rc = gm_hwtest_level1(&list, out, err);
+    }
+    if (rc == 0 && options->level >= 2) {
+        rc = gm_hwtest_level2(&list, out, err);
+    }
+    out->took_ms = (gm_time_now() - started) / GM_MS;
+    gm_device_list_fini(&list);
+    return rc;
+}

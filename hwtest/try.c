@@ -1,0 +1,116 @@
+#include "hwtest/try.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "common/time.h"
+#include "hwtest/level1.h"
+#include "media/av.h"
+#include "node/devices/chains.h"
+#include "node/devices/helper.h"
+#include "node/devices/probe.h"
+
+#define EXIT_USAGE 2
+
+bool gm_hwtest_encodes(const char *api)
+{
+    return strcmp(api, "software") == 0 || gm_chain_is_usable(api);
+}
+
+int gm_hwtest_name_device(const struct gm_hwtest_try *work, char out[16], const char **out_name,
+                          struct gm_err *err)
+{
+    if (strcmp(work->api, "nvenc") != 0 && strcmp(work->api, "nvdec") != 0) {
+        *out_name = work->node;
+        return 0;
+    }
+    struct gm_cuda_api api;
+    bool missing = false;
+    int code = 0;
+    const char *wrong = gm_cuda_load(&api, &missing);
+    int number = wrong == NULL ? gm_cuda_find(&api, work->device, &code) : -1;
+    if (number < 0) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, code, "CUDA has no GPU %.32s: %s", work->device,
+                          wrong != NULL ? wrong
+                          : code != 0   ? gm_cuda_error(&api, code)
+                                        : "it is not in its list");
+    }
+    (void)snprintf(out, 16, "%d", number);
+    *out_name = out;
+    return 0;
+}
+
+struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what)
+{
+    char name[64];
+    if (work->codec[0] == '\0') {
+        (void)snprintf(name, sizeof(name), "%s%s", work->kind, what);
+    } else {
+        (void)snprintf(name, sizeof(name), "%s.%.12s.%.12s.%u%s", work->kind, work->api,
+                       work->codec, work->depth, what);
+    }
+    return gm_hwtest_check_make(work->device, name, 2);
+}
+
+int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *why,
+                         struct gm_hwtest_report *report, struct gm_err *err)
+{
+    struct gm_hwtest_check c = gm_hwtest_try_check(work, "");
+    c.status = GM_HWTEST_FAIL;
+    gm_hwtest_set(c.text, why->text);
+    gm_hwtest_set(c.remedy, why->code == GM_E_MEDIA_VERIFY || why->code == GM_E_MEDIA
+                                ? gm_hwtest_remedy(work->api[0] == '\0' ? "nvenc" : work->api)
+                                : gm_code_get((int)why->code)->remedy);
+    return gm_hwtest_add(report, &c, err);
+}
+
+static int answer(const struct gm_hwtest_try *work, const struct gm_hwtest_report *report)
+{
+    struct gm_buf out = {0};
+    struct gm_err err = {.code = GM_OK};
+    if (work->text) {
+        gm_hwtest_table(report, &out);
+    } else {
+        gm_hwtest_json(report, &out);
+    }
+    int rc = gm_buf_check(&out, &err);
+    if (rc == 0 && work->text) {
+        rc = fwrite(out.data, 1, out.size, stdout) == out.size ? 0 : -1;
+    } else if (rc == 0) {
+        rc = gm_fs_write_all(GM_HELPER_RESULT, out.data, out.size, &err);
+    }
+    gm_buf_fini(&out);
+    return rc < 0 ? 1 : 0;
+}
+
+int gm_hwtest_try(const struct gm_hwtest_try *work)
+{
+    struct gm_hwtest_report report = {.level = 2};
+    struct gm_err err = {.code = GM_OK};
+    gm_time started = gm_time_now();
+    if (!gm_helper_can_answer("gopmill-hwtest", work->text)) {
+        return EXIT_USAGE;
+    }
+    if (work->driver != NULL && setenv("LIBVA_DRIVER_NAME", work->driver, 1) != 0) {
+        return 1;
+    }
+    gm_av_init();
+    int rc = strcmp(work->kind, "decode") == 0   ? gm_hwtest_try_decode(work, &report, &err)
+             : strcmp(work->kind, "encode") == 0 ? gm_hwtest_try_encode(work, &report, &err)
+                                                 : gm_hwtest_try_kernels(work, &report, &err);
+    report.took_ms = (gm_time_now() - started) / GM_MS;
+    for (size_t i = 0; i < report.check_count; i++) {
+        struct gm_hwtest_check *c = &report.checks[i];
+        if (c->took_ms == 0) { /* an even share */
+            c->took_ms = (uint32_t)((uint64_t)report.took_ms / report.check_count);
+        }
+    }
+    if (rc < 0) {
+        fprintf(stderr, "gopmill-hwtest: %s\n", err.text);
+    }
+    int status = rc < 0 ? 1 : answer(work, &report);
+    gm_hwtest_report_fini(&report);
+    return status;
+}

@@ -1,0 +1,30 @@
+#ifndef GM_HWTEST_TRY_H
+#define GM_HWTEST_TRY_H
+
+#include "hwtest/options.h"
+#include "hwtest/results.h"
+
+/* The child's side of level 2: one piece of work, its checks written as JSON to descriptor 3. */
+
+/* Returns the exit status: 0 an answer is out, also one that says FAIL; 1 none is; 2 usage. */
+int gm_hwtest_try(const struct gm_hwtest_try *work);
+
+/* Each adds its checks and clips to report. What fails is a check; errors: NOMEM, LIMIT. */
+int gm_hwtest_try_decode(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                         struct gm_err *err) GM_MUST_CHECK;
+int gm_hwtest_try_encode(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                         struct gm_err *err) GM_MUST_CHECK;
+int gm_hwtest_try_kernels(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                          struct gm_err *err) GM_MUST_CHECK;
+
+/* libavutil's name of the work's device: CUDA's number into out, a render node; NULL: software.
+ * Errors: DEVICE_ABSENT. */
+int gm_hwtest_name_device(const struct gm_hwtest_try *work, char out[16], const char **out_name,
+                          struct gm_err *err) GM_MUST_CHECK;
+/* A check of work, "decode.nvdec.h264.8" and what; what: "" or ".ssim". */
+struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what);
+/* The work failed: adds a FAIL with the words of why. Errors: NOMEM, LIMIT. */
+int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *why,
+                         struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

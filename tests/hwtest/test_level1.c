@@ -1,0 +1,97 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hwtest/level1.h"
+
+#define GPU "0000:3b:00.0"
+
+static struct gm_device *gpu(struct gm_device_list *list)
+{
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_device_get(list, GPU, GM_DEVICE_NVIDIA, &d, &err), 0);
+    gm_device_set(d->name, "NVIDIA gopmill fake GPU L4");
+    return d;
+}
+
+static enum gm_hwtest_status status(const struct gm_hwtest_report *r, const char *device,
+                                    const char *name)
+{
+    const struct gm_hwtest_check *c = gm_hwtest_find(r, device, name);
+    return c == NULL ? GM_HWTEST_STATUSES : c->status;
+}
+
+static void proofs_become_checks(void **state)
+{
+    (void)state;
+    struct gm_device_list list = {0};
+    struct gm_hwtest_report r = {0};
+    struct gm_err err;
+    struct gm_device *d = gpu(&list);
+    struct gm_device_proof good = {.api = "nvenc",
+                                   .codec = "h264",
+                                   .depth = 8,
+                                   .encode = true,
+                                   .passed = true,
+                                   .psnr_centi = 5660};
+    struct gm_device_proof bad = {
+        .api = "nvdec", .codec = "hevc", .depth = 10, .text = "crashed (signal 9)"};
+    assert_true(gm_device_add_proof(d, &good) && gm_device_add_proof(d, &bad));
+    assert_int_equal(gm_hwtest_level1(&list, &r, &err), 0);
+    assert_true(r.device_count == 1 && r.devices[0].fake);
+    const struct gm_hwtest_check *c = gm_hwtest_find(&r, GPU, "proof.encode.nvenc.h264.8");
+    assert_non_null(c);
+    assert_true(c->status == GM_HWTEST_PASS && c->value > 56.59 && c->value < 56.61);
+    c = gm_hwtest_find(&r, GPU, "proof.decode.nvdec.hevc.10");
+    assert_non_null(c);
+    assert_true(c->status == GM_HWTEST_FAIL && !c->has_value);
+    assert_string_equal(c->text, "crashed (signal 9)");
+    assert_string_equal(c->remedy, gm_hwtest_remedy("nvdec"));
+    assert_int_equal(status(&r, GPU, "proof"), GM_HWTEST_STATUSES);
+    gm_hwtest_report_fini(&r);
+    gm_device_list_fini(&list);
+}
+
+static void notes_and_engines_become_checks(void **state)
+{
+    (void)state;
+    static const enum gm_hwtest_status want[] = {
+        [GM_ENGINE_UNKNOWN] = GM_HWTEST_STATUSES, [GM_ENGINE_PRESENT] = GM_HWTEST_STATUSES,
+        [GM_ENGINE_ABSENT] = GM_HWTEST_SKIP,      [GM_ENGINE_REFUSED] = GM_HWTEST_FAIL,
+        [GM_ENGINE_MISSING] = GM_HWTEST_WARN,
+    };
+    for (int i = GM_ENGINE_UNKNOWN; i <= GM_ENGINE_MISSING; i++) {
+        struct gm_device_list list = {0};
+        struct gm_hwtest_report r = {0};
+        struct gm_err err;
+        struct gm_device *d = gpu(&list);
+        d->encoding = (enum gm_engine_state)i;
+        assert_true(gm_device_add_note(&list, d, GM_NOTE_INFO, "fine"));
+        assert_true(gm_device_add_note(&list, d, GM_NOTE_WARN, "odd"));
+        assert_true(gm_device_add_note(&list, NULL, GM_NOTE_ERROR, "broken"));
+        assert_int_equal(gm_hwtest_level1(&list, &r, &err), 0);
+        assert_int_equal(status(&r, GPU, "encoder"), want[i]);
+        assert_int_equal(status(&r, GPU, "decoder"), GM_HWTEST_STATUSES);
+        assert_int_equal(status(&r, GPU, "detection"), GM_HWTEST_PASS);
+        assert_int_equal(status(&r, GPU, "note.1"), GM_HWTEST_STATUSES);
+        assert_int_equal(status(&r, GPU, "note.2"), GM_HWTEST_WARN);
+        assert_int_equal(status(&r, "machine", "note.1"), GM_HWTEST_FAIL);
+        assert_int_equal(status(&r, GPU, "proof"), GM_HWTEST_SKIP);
+        gm_hwtest_report_fini(&r);
+        gm_device_list_fini(&list);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(proofs_become_checks),
+        cmocka_unit_test(notes_and_engines_become_checks),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,98 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <getopt.h>
+
+#include "hwtest/options.h"
+
+static int parse(struct gm_hwtest_options *o, char **argv)
+{
+    int argc = 0;
+    while (argv[argc] != NULL) {
+        argc++;
+    }
+    optind = 0;
+    return gm_hwtest_options_parse(argc, argv, o);
+}
+
+static int parse_try(struct gm_hwtest_try *t, char **argv)
+{
+    int argc = 0;
+    while (argv[argc] != NULL) {
+        argc++;
+    }
+    optind = 0;
+    return gm_hwtest_try_parse(argc, argv, t);
+}
+#define PARSE(o, ...) parse(o, (char *[]){(char *)"gopmill-hwtest", __VA_ARGS__, NULL})
+#define TRY(t, ...) parse_try(t, (char *[]){(char *)"try", __VA_ARGS__, NULL})
+
+static void options_are_taken(void **state)
+{
+    (void)state;
+    struct gm_hwtest_options o;
+    assert_int_equal(parse(&o, (char *[]){(char *)"gopmill-hwtest", NULL}), -1);
+    assert_true(o.level == 1 && o.device == NULL && o.baseline == NULL);
+    assert_int_equal(PARSE(&o, (char *)"--level", (char *)"2", (char *)"--device=cpu",
+                           (char *)"--json", (char *)"a", (char *)"--html", (char *)"b",
+                           (char *)"--junit", (char *)"c", (char *)"--baseline", (char *)"d"),
+                     -1);
+    assert_int_equal(o.level, 2);
+    assert_string_equal(o.device, "cpu");
+    assert_string_equal(o.json, "a");
+    assert_string_equal(o.html, "b");
+    assert_string_equal(o.junit, "c");
+    assert_string_equal(o.baseline, "d");
+    assert_int_equal(PARSE(&o, (char *)"--help"), 0);
+    assert_int_equal(PARSE(&o, (char *)"--version"), 0);
+}
+
+static void wrong_ones_are_refused(void **state)
+{
+    (void)state;
+    struct gm_hwtest_options o;
+    static const char *const levels[] = {"0", "3", "4", "5", "", "1x", "-1", "two"};
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        assert_int_equal(PARSE(&o, (char *)"--level", (char *)(uintptr_t)levels[i]), 2);
+    }
+    assert_int_equal(PARSE(&o, (char *)"--nodes"), 2);
+    assert_int_equal(PARSE(&o, (char *)"--json"), 2);
+    assert_int_equal(PARSE(&o, (char *)"cpu"), 2);
+}
+
+static void a_childs_work_is_whole_or_refused(void **state)
+{
+    (void)state;
+    struct gm_hwtest_try t;
+    assert_int_equal(TRY(&t, (char *)"kernels", (char *)"--device", (char *)"cpu"), -1);
+    assert_int_equal(TRY(&t, (char *)"kernels"), 2);
+    assert_int_equal(TRY(&t, (char *)"--device", (char *)"cpu"), 2);
+    assert_int_equal(TRY(&t, (char *)"dance", (char *)"--device", (char *)"cpu"), 2);
+    assert_int_equal(TRY(&t, (char *)"decode", (char *)"--device", (char *)"cpu", (char *)"--api",
+                         (char *)"nvdec", (char *)"--codec", (char *)"h264"),
+                     2);
+    assert_int_equal(TRY(&t, (char *)"decode", (char *)"--device", (char *)"cpu", (char *)"--api",
+                         (char *)"nvdec", (char *)"--codec", (char *)"h264", (char *)"--depth",
+                         (char *)"9"),
+                     2);
+    assert_int_equal(TRY(&t, (char *)"decode", (char *)"--device", (char *)"cpu", (char *)"--api",
+                         (char *)"nvdec", (char *)"--codec", (char *)"h264", (char *)"--depth",
+                         (char *)"10"),
+                     -1);
+    assert_true(t.depth == 10 && strcmp(t.kind, "decode") == 0 && !t.text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(options_are_taken),
+        cmocka_unit_test(wrong_ones_are_refused),
+        cmocka_unit_test(a_childs_work_is_whole_or_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# gopmill-hwtest: levels 1 and 2 on the processor, over fake drivers (which prove nothing about real ones) and
+# their faults, its files, a baseline, wrong command lines.
+. "$(dirname "$0")/lib.sh"
+export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
+status() { # wanted command...: its exit status; prints into $work/out
+  local wanted=$1 got=0
+  shift
+  "$@" >"$work/out" 2>&1 || got=$?
+  [ "$got" = "$wanted" ] || { echo "exit $got: $(cat "$work/out")"; return 1; }
+}
+said() { grep -qF -- "$1" "$work/out" || { cat "$work/out"; return 1; }; }
+value() { # filter: true of the report
+  jq -e "$1" "$work/j" >/dev/null || { echo "not so: $1"; jq -c '.checks[] | select(.status != "PASS") | [.device, .name, .status, .text]' "$work/j"; return 1; }
+}
+narrow() { ! grep -qE '.{81}' "$work/out"; }
+hwtest() { "$bin/gopmill-hwtest" "$@"; }
+
+check "the processor passes level 2" status 0 hwtest --level 2 --device cpu --json "$work/j" --html "$work/h" --junit "$work/x"
+check "the last sentence says so" said "GOOD: all"
+check "no line is wider than 80 columns" narrow
+check "the report is of version 1" value '.hwtest == 1 and .verdict == "good" and .level == 2 and (.date | test("^20.*Z$")) and (.libraries | test("libavcodec-"))'
+check "five kernels" value '[.checks[] | select(.name | startswith("kernels."))] | length == 5'
+check "8 decoders, 8 encoders, six checks each" value '([.checks[] | select(.name | startswith("decode."))] | length == 8) and ([.checks[] | select(.name | startswith("encode."))] | length == 48)'
+check "8 clips with their hashes" value '.clips | length == 8 and all(.sha256 | length == 64)'
+check "every encoder repeats its bytes" value '[.checks[] | select(.name | endswith(".repeat")) | .sha256] | length == 8 and (unique | length == 8)'
+check "the page needs nothing else" sh -c "grep -q '<svg' '$work/h' && ! grep -qE 'http|src=|href' '$work/h'"
+check "the JUnit file counts them" sh -c "[ \$(grep -c '<testcase' '$work/x') = \$(jq '.checks | length' '$work/j') ]"
+
+# A baseline: of itself; with better values; of others; none.
+check "no worse than itself" status 0 hwtest --device cpu --baseline "$work/j"
+check "and that was compared" said "baseline.compared"
+jq '(.checks[] | select(.name == "proof.encode.software.h264.8") | .value) += 1' "$work/j" >"$work/better"
+check "a little worse than before is a warning" status 0 hwtest --device cpu --baseline "$work/better"
+check "which is said" said "WARN     baseline.proof.encode.software.h264.8"
+jq '(.checks[] | select(.name == "proof.encode.software.h264.8") | .value) += 5' "$work/j" >"$work/best"
+check "much worse is bad" status 1 hwtest --device cpu --baseline "$work/best"
+check "a baseline that is not there" status 2 hwtest --baseline "$work/none"
+check "is named" said "$work/none"
+echo '{"hwtest": 9}' >"$work/other"
+check "one of another version" status 2 hwtest --baseline "$work/other"
+check "says which" said "version 9, not 1"
+echo 'no JSON' >"$work/other"
+check "one that is no JSON" status 2 hwtest --baseline "$work/other"
+
+check "an unknown device" status 2 hwtest --device 0000:77:00.0
+check "those that are there are named" said "there is no device \`0000:77:00.0\` here: there is cpu"
+check "a level that is not built" status 2 hwtest --level 3
+check "is refused in words" said "level 3 is not in this version"
+check "a level that is none" status 2 hwtest --level x
+check "an unknown option" status 2 hwtest --levels 1
+check "an argument" status 2 hwtest cpu
+check "a file that can't be written" status 2 hwtest --device cpu --json "$work/none/j"
+check "a child without a parent" status 2 hwtest try kernels --device cpu
+
+[ -e "$GOPMILL_FAKE_LIB/libcuda.so.1" ] || { echo "no fake drivers in $GOPMILL_FAKE_LIB: the rest is not run"; finish; }
+fake() { "$top/tests/drivers/with" "$@"; } # profile -- command
+profile() { # name fault...: a copy of that profile with faults, in $work/name-faulty
+  rm -f "$work/$1-faulty.state"
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/$1-faulty"
+  printf 'fault %s\n' "${@:2}" >>"$work/$1-faulty"
+}
+check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
+check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
+check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
+check "fake L4, level 2" status 0 fake l4 -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
+check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 7)'
+check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
+profile h200 "map wrong at=40" "launch error at=2"
+check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 3b:00.0 --json "$work/j"
+check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 5 and all'
+check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
+profile l4 "decode crash at=30" "encode wrong at=20"
+check "a decoder that crashes, an encoder with a wrong picture" status 1 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
+check "the encoder fails by its worst picture" value 'any(.checks[]; .name == "encode.nvenc.h264.8.worst" and .status == "FAIL")'
+check "the decoder fails its own checks only" value '([.checks[] | select((.name | startswith("decode.")) and .status == "FAIL" and (.text | test("crashed")))] | length == 7) and ([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5)'
+finish
