@@ -69,13 +69,6 @@ struct gm_encode_writer {
     struct gm_buf bytes;    /* written to fd after each GOP */
 };
 
-/* The code of a promise that the encoder broke: a device is to blame for its own, and another may
- * do better. */
-static enum gm_code broken(const struct gm_encode_writer *w)
-{
-    return gm_encoder_is_software(w->p.policy->chain) ? GM_E_MEDIA : GM_E_MEDIA_VERIFY;
-}
-
 static bool has_planned_headers(const struct gm_encode_writer *w)
 {
     const ProtobufCBinaryData *planned = &w->rendition->extradata;
@@ -107,7 +100,7 @@ static int open_encoder(struct gm_encode_writer *w, struct gm_vbv_limits *limits
         rc = gm_encoder_open(&params, &w->encoder, err);
     }
     if (rc == 0 && !has_planned_headers(w)) {
-        rc = gm_err_set(err, broken(w), 0,
+        rc = gm_err_set(err, GM_E_MEDIA, 0,
                         "The encoder of %s gives other parameter sets than the plan holds",
                         w->rendition->name);
     }
@@ -159,7 +152,7 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
     }
     if (rc < 0) {
         gm_encode_writer_close(&w, true);
-        return rc;
+        return gm_encoder_blame(params->policy->chain, rc, err);
     }
     *out = w;
     return 0;
@@ -272,7 +265,7 @@ static int close_segment(struct gm_encode_writer *w, int64_t end_ts, struct gm_e
 static int walk_gop(struct gm_encode_writer *w, struct gm_err *err)
 {
     if (!gm_fmp4_decode_times(w->scratch, w->count, w->rendition->delay_ts, w->times)) {
-        return gm_err_set(err, broken(w), 0, "The encoder of %s moved pictures too far",
+        return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s moved pictures too far",
                           w->rendition->name);
     }
     for (size_t i = 0; i < w->count; i++) {
@@ -286,7 +279,7 @@ static int write_gop(struct gm_encode_writer *w, struct gm_err *err)
 {
     const Gm__ChunkHeader *h = w->p.header;
     if (w->count != w->gop_end - w->gop_first) {
-        return gm_err_set(err, broken(w), 0, "A GOP of %s has %zu packets for %zu frames",
+        return gm_err_set(err, GM_E_MEDIA, 0, "A GOP of %s has %zu packets for %zu frames",
                           w->rendition->name, w->count, w->gop_end - w->gop_first);
     }
     bool starts = w->segment_count < h->n_segments &&
@@ -356,7 +349,7 @@ static int begin_gop(struct gm_encode_writer *w, size_t index, struct gm_err *er
         return rc;
     }
     if (index != w->gop_end || !h->frames[index]->gop_start) {
-        return gm_err_set(err, broken(w), 0, "The encoder of %s put an IDR where none is planned",
+        return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s put an IDR where none is planned",
                           w->rendition->name);
     }
     w->gop_first = index;
@@ -393,7 +386,7 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
     size_t index = find_frame(w->p.header, p->pts);
     int rc = 0;
     if (index == w->p.header->n_frames || w->seen[index]) {
-        return gm_err_set(err, broken(w), 0,
+        return gm_err_set(err, GM_E_MEDIA, 0,
                           "The encoder of %s gave a packet for no frame (pts %" PRId64 ")",
                           w->rendition->name, p->pts);
     }
@@ -404,7 +397,7 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
         return rc;
     }
     if (index < w->gop_first || index >= w->gop_end) {
-        return gm_err_set(err, broken(w), 0, "The encoder of %s left its GOP", w->rendition->name);
+        return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s left its GOP", w->rendition->name);
     }
     w->seen[index] = true;
     struct sample *s = &w->samples[w->count];
@@ -454,7 +447,7 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, AVFrame *fr
     }
     frame->pts = entry->out_ts;
     frame->pict_type = entry->gop_start ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    return encode(w, frame, err);
+    return gm_encoder_blame(w->p.policy->chain, encode(w, frame, err), err);
 }
 
 int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
@@ -462,7 +455,7 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
     const Gm__ChunkHeader *h = w->p.header;
     int rc = encode(w, NULL, err);
     if (rc == 0 && w->gop_end != h->n_frames) {
-        rc = gm_err_set(err, broken(w), 0, "The encoder of %s gave too few packets",
+        rc = gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s gave too few packets",
                         w->rendition->name);
     }
     if (rc == 0) {
@@ -476,7 +469,7 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
         gm_vbv_walk_message(&w->walk, &w->buffer);
     }
     gm_encoder_close(&w->encoder);
-    return rc;
+    return gm_encoder_blame(w->p.policy->chain, rc, err);
 }
 
 bool gm_encode_writer_holds(const struct gm_encode_writer *w)

@@ -69,6 +69,10 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
 /* "cpu" for NULL and "", else what it is given. */
 const char *gm_encoder_chain(const char *chain);
 bool gm_encoder_is_software(const char *chain);
+/* Whose fault it is that an encoder gave something else than was promised, or nothing that can be
+ * read: on a chain of a device MEDIA in rc and *err becomes MEDIA_VERIFY, which blames the device
+ * and not the input. Returns rc as it is then. */
+int gm_encoder_blame(const char *chain, int rc, struct gm_err *err);
 /* Opens the chain's device and keeps it ready until *out goes (av_buffer_unref): encoders that are
  * opened meanwhile share it, which saves its start each time. *out NULL: the chain has none. */
 int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out,

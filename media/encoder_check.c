@@ -33,6 +33,17 @@ bool gm_encoder_is_software(const char *chain)
     return strcmp(gm_encoder_chain(chain), "cpu") == 0;
 }
 
+int gm_encoder_blame(const char *chain, int rc, struct gm_err *err)
+{
+    if (rc != -GM_E_MEDIA || gm_encoder_is_software(chain)) {
+        return rc;
+    }
+    if (err != NULL) {
+        err->code = GM_E_MEDIA_VERIFY;
+    }
+    return -GM_E_MEDIA_VERIFY;
+}
+
 /* out: untouched on failure. */
 static int find_backend(const struct gm_encoder_params *params,
                         const struct gm_encoder_backend **out, struct gm_err *err)

@@ -113,6 +113,11 @@ static int load(struct session *s, const AVBufferRef *device, struct gm_err *err
     }
     s->api.version = NV_ENCODE_API_FUNCTION_LIST_VER;
     int status = (int)create(&s->api);
+    if (status == NV_ENC_SUCCESS &&
+        (s->api.nvEncOpenEncodeSessionEx == NULL || s->api.nvEncDestroyEncoder == NULL ||
+         s->api.nvEncGetEncodeGUIDs == NULL || s->api.nvEncGetEncodeCaps == NULL)) {
+        status = NV_ENC_ERR_INVALID_VERSION;
+    }
     return status == NV_ENC_SUCCESS ? 0 : refused(device, status, err);
 }
 

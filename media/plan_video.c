@@ -230,7 +230,7 @@ static int describe(const Gm__VideoFacts *v, const Gm__Policy *policy, const cha
         rc = describe_headers(v, policy, r, headers.data, headers.size, err);
     }
     gm_buf_fini(&headers);
-    return rc;
+    return gm_encoder_blame(policy->chain, rc, err);
 }
 
 /* A rung of the ladder as this rendition is asked for. */
@@ -410,7 +410,7 @@ static int add_build(const Gm__Policy *policy, size_t index, const Gm__VideoFact
     if (rc == 0) {
         gm_buf_printf(text, ":%s", build);
     }
-    return rc;
+    return gm_encoder_blame(policy->chain, rc, err);
 }
 
 int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const Gm__Chain *chain,

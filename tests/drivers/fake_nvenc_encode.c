@@ -223,6 +223,34 @@ static NVENCSTATUS code(struct fake_session *session, const AVFrame *frame, int 
     return receive(session, out_count);
 }
 
+/* Captions that came with the picture: for libx264 the triplets alone, for libx265 the whole
+ * message. See: ATSC A/53 part 4, 6.2.3. */
+static bool keep_captions(const struct fake_session *session, const NV_ENC_PIC_PARAMS *params)
+{
+    enum { HEAD = 10, MARK = 3, COUNT = 8 };
+    const NV_ENC_PIC_PARAMS_H264 *h264 = &params->codecPicParams.h264PicParams;
+    const NV_ENC_PIC_PARAMS_HEVC *hevc = &params->codecPicParams.hevcPicParams;
+    const NV_ENC_SEI_PAYLOAD *sei = session->hevc ? hevc->seiPayloadArray : h264->seiPayloadArray;
+    uint32_t count = session->hevc ? hevc->seiPayloadArrayCnt : h264->seiPayloadArrayCnt;
+    for (uint32_t i = 0; i < count; i++) {
+        if (sei[i].payloadType != 4 || sei[i].payloadSize <= HEAD ||
+            memcmp(sei[i].payload + MARK, "GA94\3", 5) != 0) {
+            continue;
+        }
+        size_t from = session->hevc ? 0 : HEAD;
+        size_t size = session->hevc ? sei[i].payloadSize : 3u * (sei[i].payload[COUNT] & 31u);
+        AVFrameSideData *side =
+            from + size > sei[i].payloadSize
+                ? NULL
+                : av_frame_new_side_data(session->frame, AV_FRAME_DATA_A53_CC, size);
+        if (side == NULL) {
+            return false;
+        }
+        memcpy(side->data, sei[i].payload + from, size);
+    }
+    return true;
+}
+
 static NVENCSTATUS read_picture(struct fake_session *session, const NV_ENC_PIC_PARAMS *params,
                                 enum fake_action action)
 {
@@ -237,6 +265,9 @@ static NVENCSTATUS read_picture(struct fake_session *session, const NV_ENC_PIC_P
     }
     if (!fake_read_input(session, params->inputBuffer, action == FAKE_WRONG)) {
         return fake_session_fail(session, NV_ENC_ERR_INVALID_PARAM, "input picture");
+    }
+    if (!keep_captions(session, params)) {
+        return fake_session_fail(session, NV_ENC_ERR_INVALID_PARAM, "message with the picture");
     }
     frame->pts = session->frames_in;
     frame->pict_type = params->encodePicFlags & NV_ENC_PIC_FLAG_FORCEIDR ? AV_PICTURE_TYPE_I

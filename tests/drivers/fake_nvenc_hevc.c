@@ -178,6 +178,7 @@ int fake_x265_encode(struct fake_x265 *x265, const AVFrame *frame, AVPacket *pac
 {
     x265_nal *nal = NULL;
     uint32_t count = 0;
+    x265_sei_payload message;
     x265_picture *in = x265->api->picture_alloc(), *out = x265->api->picture_alloc();
     int rc = AVERROR(ENOMEM);
     if (in == NULL || out == NULL) {
@@ -188,6 +189,12 @@ int fake_x265_encode(struct fake_x265 *x265, const AVFrame *frame, AVPacket *pac
         for (int i = 0; i < 3; i++) {
             in->planes[i] = frame->data[i];
             in->stride[i] = frame->linesize[i];
+        }
+        const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
+        if (side != NULL) { /* x265 copies it */
+            message =
+                (x265_sei_payload){(int)side->size, USER_DATA_REGISTERED_ITU_T_T35, side->data};
+            in->userSEI = (x265_sei){.numPayloads = 1, .payloads = &message};
         }
         in->pts = frame->pts;
         in->bitDepth = frame->format == AV_PIX_FMT_YUV420P10 ? 10 : 8;
@@ -204,6 +211,7 @@ int fake_x265_encode(struct fake_x265 *x265, const AVFrame *frame, AVPacket *pac
     }
 done:
     if (in != NULL) {
+        in->userSEI.payloads = NULL; /* not its own */
         x265->api->picture_free(in);
     }
     if (out != NULL) {

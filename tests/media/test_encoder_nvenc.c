@@ -345,6 +345,45 @@ static void a_chip_without_b_pictures_makes_none(void **state)
     assert_int_equal(fake_gpu_run(open_without_b, NULL), 0);
 }
 
+/* encoder_backend.h says why. */
+static void open_uneven(const void *arg)
+{
+    (void)arg;
+    struct set s;
+    fake_gpu_profile("l4", "");
+    for (int i = 0; i < 2; i++) {
+        Gm__Rational peak = GM__RATIONAL__INIT;
+        peak.num = i == 0 ? 5 : 30;
+        peak.den = 1;
+        set_init(&s, "h264", false, 26, -1);
+        s.params.rate = (AVRational){0, 1};
+        s.f.peak_rate = &peak;
+        struct gm_encoder *e = open_it(&s);
+        CHECK((gm_encoder_reorder(e) == 0) == (i == 0));
+        gm_encoder_close(&e);
+    }
+}
+
+static void uneven_rates_have_no_b_pictures(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(open_uneven, NULL), 0);
+}
+
+static void blame_is_the_devices(void **state)
+{
+    (void)state;
+    struct gm_err err = {.code = GM_E_MEDIA};
+    assert_int_equal(gm_encoder_blame("cpu", -GM_E_MEDIA, &err), -GM_E_MEDIA);
+    assert_int_equal(gm_encoder_blame("", -GM_E_MEDIA, &err), -GM_E_MEDIA);
+    assert_int_equal(err.code, GM_E_MEDIA);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_NOMEM, &err), -GM_E_NOMEM);
+    assert_int_equal(gm_encoder_blame("nvenc", 0, &err), 0);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_MEDIA, NULL), -GM_E_MEDIA_VERIFY);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_MEDIA, &err), -GM_E_MEDIA_VERIFY);
+    assert_int_equal(err.code, GM_E_MEDIA_VERIFY);
+}
+
 static void tell_build(const void *arg)
 {
     (void)arg;
@@ -657,6 +696,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(settings_reach_the_encoder),
         cmocka_unit_test(each_open_gives_the_same_parameter_sets),
         cmocka_unit_test(a_chip_without_b_pictures_makes_none),
+        cmocka_unit_test(uneven_rates_have_no_b_pictures),
+        cmocka_unit_test(blame_is_the_devices),
         cmocka_unit_test(the_build_names_library_and_driver),
         cmocka_unit_test(each_refusal_has_its_code),
         cmocka_unit_test(without_a_driver_the_device_is_absent),

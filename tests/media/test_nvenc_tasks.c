@@ -37,7 +37,7 @@ static int make_source(void **state)
         return -1;
     }
     (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
-    source = clip_make("libx264", "preset=veryfast,bf=2,g=40", FRAMES);
+    source = clip_make("libx264", "preset=veryfast,bf=2,g=40,a53cc=1", FRAMES);
     clip_mux(source, source_path);
     return 0;
 }
@@ -204,6 +204,36 @@ static void compare(void *arg, const AVFrame *frame, size_t i)
     p->worst = psnr < p->worst ? psnr : p->worst;
 }
 
+struct captions {
+    uint8_t data[FRAMES][96];
+    size_t size[FRAMES];
+};
+
+static void see(void *arg, const AVFrame *frame, size_t i)
+{
+    struct captions *c = arg;
+    const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
+    CHECK(i < FRAMES && (side == NULL || side->size <= sizeof c->data[0]));
+    if (side != NULL) {
+        memcpy(c->data[i], side->data, side->size);
+        c->size[i] = side->size;
+    }
+}
+
+/* Each picture has its own captions, once. */
+static void check_captions(const struct job *j, const Gm__Policy *policy)
+{
+    struct captions *want = calloc(2, sizeof *want);
+    struct clip *made = join(j, policy);
+    CHECK(want != NULL);
+    decode(source, see, &want[0]);
+    decode(made, see, &want[1]);
+    CHECK(want[0].size[0] > 0 && want[0].size[FRAMES - 1] > 0);
+    CHECK(memcmp(&want[0], &want[1], sizeof *want) == 0);
+    clip_free(&made);
+    free(want);
+}
+
 /* Each picture is like its own of the source after the plan's filters, and none is missing. */
 static void check_frames(const struct job *j, const Gm__Policy *policy, double least)
 {
@@ -252,6 +282,7 @@ static void make_it(const void *arg)
         must(folder_io_verify(j.f, "encode", 0, 0, i, &err), &err);
     }
     check_frames(&j, policy, w->qp < 0 ? 0 : 30); /* the cap is too low to be seen through */
+    check_captions(&j, policy);
     gm__policy__free_unpacked(policy, NULL);
     job_close(&j);
 }
@@ -296,6 +327,28 @@ static void a_device_that_fails_ends_the_task_with_its_code(void **state)
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
         assert_int_equal(fake_gpu_run(fail_encode, &failures[i]), 0);
     }
+}
+
+/* The GPU that plans has B pictures, the one that encodes has none: other parameter sets. */
+static void mix_chips(const void *arg)
+{
+    (void)arg;
+    struct job j;
+    struct gm_err err = {0};
+    job_open(&j, "hevc", 17, NULL);
+    fake_gpu_profile("none", "gpu 0000:05:00.0\n encoders 1\n encode hevc 8 16x16 4096x4096 0\n");
+    int rc = run(&j, "encode", &err);
+    if (rc != -GM_E_MEDIA_VERIFY || strstr(err.text, "other parameter sets") == NULL) {
+        (void)fprintf(stderr, "%d: %s\n", rc, err.text);
+        fake_gpu_fail("it is found", __FILE__, __LINE__);
+    }
+    job_close(&j);
+}
+
+static void another_chip_is_found_by_its_parameter_sets(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(mix_chips, NULL), 0);
 }
 
 /* Bits that no decoder takes are found by verify, or by the writer before: never taken. */
@@ -386,6 +439,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_job_on_nvenc_has_every_frame),
         cmocka_unit_test(a_device_that_fails_ends_the_task_with_its_code),
+        cmocka_unit_test(another_chip_is_found_by_its_parameter_sets),
         cmocka_unit_test(spoilt_bits_are_found),
         cmocka_unit_test(a_task_for_another_chain_than_the_plan_is_a_bug),
         cmocka_unit_test(what_nvenc_can_not_do_ends_the_plan),
