@@ -234,10 +234,27 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
     return !is_cpu(out->name) && !is_offered(core, out);
 }
 
+/* What a device last did to the job: most likely why it is offered no more. */
+static const struct gm_err *last_device_error(const struct gm_cjob *job)
+{
+    for (size_t i = job->attempt_count; i > 0; i--) {
+        const struct gm_err *e = &job->attempts[i - 1]->error;
+        if (job->attempts[i - 1]->outcome == GM_ATTEMPT_FAILED &&
+            gm_code_get((int)e->code)->blame == GM_BLAME_DEVICE) {
+            return e;
+        }
+    }
+    return NULL;
+}
+
 static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
 {
     struct gm_err err = {.code = GM_OK};
-    if (job->chain) {
+    const struct gm_err *cause = job->chain ? last_device_error(job) : NULL;
+    if (cause) {
+        (void)gm_err_set(&err, cause->code, cause->native, "%.300s; no node offers `%s` any more",
+                         cause->text, wish->name);
+    } else if (job->chain) {
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "no node offers `%s` (%.100s) any more",
                          wish->name, wish->fingerprint);
     } else {

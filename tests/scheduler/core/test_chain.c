@@ -301,12 +301,35 @@ static void a_busy_device_charges_no_attempt(void **arg)
     sim_destroy(sim);
 }
 
+static bool failed_once(struct sim *sim)
+{
+    return failures(sim) > 0;
+}
+
+/* The device's own failure is told, not only that it is gone. */
+static void why_a_device_went_is_kept(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+    job->gpu_encode_fails = GM_E_DEVICE_LOST;
+    sim_until(sim, failed_once, 60);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_until(sim, chain_is_lost, 60);
+    assert_int_equal(view(sim)->lost[0].code, GM_E_DEVICE_LOST);
+    assert_non_null(strstr(view(sim)->lost[0].text, "no node offers `nvenc` any more"));
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_taken_in_order),
         cmocka_unit_test(analyze_needs_the_processor),
         cmocka_unit_test(a_lost_device_leads_to_software),
+        cmocka_unit_test(why_a_device_went_is_kept),
         cmocka_unit_test(a_device_that_is_back_soon_is_waited_for),
         cmocka_unit_test(fallback_wait_waits),
         cmocka_unit_test(fallback_fail_fails),
