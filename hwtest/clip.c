@@ -217,34 +217,56 @@ static int describe(struct gm_hwtest_stream *s, const struct gm_encoder *encoder
     return 0;
 }
 
+/* What an encoder is opened with, and the storage that it points into. */
+struct asked {
+    char codec[16], format[16], name[8];
+    Gm__Rendition rendition;
+    Gm__EncodeParams params;
+    Gm__VideoFacts facts;
+    struct gm_encoder_params open;
+};
+
+static void ask(const struct gm_hwtest_encoding *how, struct asked *a)
+{
+    memset(a, 0, sizeof(*a));
+    gm__rendition__init(&a->rendition);
+    gm__encode_params__init(&a->params);
+    gm__video_facts__init(&a->facts);
+    (void)snprintf(a->codec, sizeof(a->codec), "%s", how->codec);
+    (void)snprintf(a->format, sizeof(a->format), "%s", how->depth == 8 ? "yuv420p" : "yuv420p10le");
+    (void)snprintf(a->name, sizeof(a->name), "hwtest");
+    a->params.codec = a->codec;
+    a->params.crf = how->crf_centi / 100;
+    a->params.qp = -1;
+    a->rendition.encode = &a->params;
+    a->rendition.name = a->name;
+    a->rendition.pixel_format = a->format;
+    a->rendition.width_px = GM_HWTEST_WIDTH_PX;
+    a->rendition.height_px = GM_HWTEST_HEIGHT_PX;
+    a->open = (struct gm_encoder_params){.rendition = &a->rendition,
+                                         .facts = &a->facts,
+                                         .timescale = GM_HWTEST_RATE,
+                                         .rate = {GM_HWTEST_RATE, 1},
+                                         .crf_centi = how->crf_centi,
+                                         .chain = how->chain,
+                                         .device = how->device};
+}
+
+int gm_hwtest_encoder_name(const struct gm_hwtest_encoding *how, char out[64], struct gm_err *err)
+{
+    struct asked a;
+    ask(how, &a);
+    return gm_encoder_build(&a.open, out, err);
+}
+
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err)
 {
-    char codec[16], format[16];
-    char name[] = "hwtest";
-    Gm__Rendition rendition = GM__RENDITION__INIT;
-    Gm__EncodeParams params = GM__ENCODE_PARAMS__INIT;
-    Gm__VideoFacts facts = GM__VIDEO_FACTS__INIT;
+    struct asked a;
     struct gm_encoder *encoder = NULL;
-    (void)snprintf(codec, sizeof(codec), "%s", how->codec);
-    (void)snprintf(format, sizeof(format), "%s", how->depth == 8 ? "yuv420p" : "yuv420p10le");
-    params.codec = codec;
-    params.crf = how->crf_centi / 100;
-    params.qp = -1;
-    rendition.encode = &params;
-    rendition.name = name;
-    rendition.pixel_format = format;
-    rendition.width_px = GM_HWTEST_WIDTH_PX;
-    rendition.height_px = GM_HWTEST_HEIGHT_PX;
-    const struct gm_encoder_params open = {.rendition = &rendition,
-                                           .facts = &facts,
-                                           .timescale = GM_HWTEST_RATE,
-                                           .rate = {GM_HWTEST_RATE, 1},
-                                           .crf_centi = how->crf_centi,
-                                           .chain = how->chain,
-                                           .device = how->device};
+    ask(how, &a);
     AVPacket *packet = av_packet_alloc();
-    int rc = packet == NULL ? gm_err_nomem(err) : gm_encoder_open(&open, &encoder, err);
+    int rc = packet == NULL ? gm_err_nomem(err) : gm_encoder_open(&a.open, &encoder, err);
     for (int i = 0; rc == 0 && i <= in->count; i++) {
         rc = gm_encoder_send(encoder, i < in->count ? in->frame[i] : NULL, err);
         if (rc == 0) {

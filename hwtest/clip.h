@@ -53,6 +53,10 @@ struct gm_hwtest_encoding {
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
 
+/* The encoder's library and version, "x264-164-...": gm_encoder_build. Errors: likewise. */
+int gm_hwtest_encoder_name(const struct gm_hwtest_encoding *how, char out[64],
+                           struct gm_err *err) GM_MUST_CHECK;
+
 /* Packets [from, to) of the stream through ctx, a fresh decoder, to its end. Appended to out; more
  * pictures than the clip has are an error. Errors: MEDIA, MEDIA_VERIFY, NOMEM. */
 int gm_hwtest_decode(AVCodecContext *ctx, const struct gm_hwtest_stream *stream, int from, int to,

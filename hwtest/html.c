@@ -12,7 +12,7 @@ static const char HEAD[] =
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:3px 8px;border-bottom:"
     "1px solid #ddd;vertical-align:top}\n"
     ".PASS{color:#2e7d32}.WARN{color:#a86f00}.FAIL{color:#c62828}.SKIP{color:#757575}"
-    ".UNSTABLE{color:#6a1b9a}\n"
+    ".UNSTABLE{color:#6a1b9a}.n{white-space:nowrap}\n"
     ".good,.bad{padding:.8em 1em;border-left:6px solid #2e7d32;background:#f3f8f3}"
     ".bad{border-color:#c62828;background:#fdf2f2}\n"
     "svg{max-width:100%;height:auto;display:block}code{word-break:break-all}\n"
@@ -35,6 +35,13 @@ static void fact(const char *name, const char *text, struct gm_buf *out)
     }
 }
 
+static void number(const char *text, struct gm_buf *out)
+{
+    gm_buf_str(out, "<td class=\"n\">");
+    gm_hwtest_escape_xml(text, out);
+    gm_buf_str(out, "</td>");
+}
+
 static void add_row(const struct gm_hwtest_check *c, struct gm_buf *out)
 {
     char value[64], limit[64];
@@ -44,8 +51,8 @@ static void add_row(const struct gm_hwtest_check *c, struct gm_buf *out)
     gm_buf_printf(out, "<tr><td class=\"%s\">%s</td>", status, status);
     cell("td", c->device, out);
     cell("td", c->name, out);
-    cell("td", value, out);
-    cell("td", limit, out);
+    number(value, out);
+    number(limit, out);
     gm_buf_str(out, "<td>");
     gm_hwtest_escape_xml(c->text, out);
     if (c->remedy[0] != '\0') {

@@ -23,24 +23,24 @@ static bool is_plotted(const struct gm_hwtest_check *c, const char *unit)
     return c->has_value && strcmp(c->unit, unit) == 0;
 }
 
-/* From 0, or the least value where it is below, to the largest of values and limits. */
-static void find_range(const struct gm_hwtest_report *r, const char *unit, double *low,
-                       double *high)
+/* All values and limits; from 0, or from a little below the least where that is far from 0 and the
+ * bars would all look alike. */
+static void find_range(const struct gm_hwtest_report *r, const char *unit, double *out_low,
+                       double *out_high)
 {
-    *low = 0.0;
-    *high = 0.0;
+    double low = INFINITY, high = -INFINITY;
     for (size_t i = 0; i < r->check_count; i++) {
         const struct gm_hwtest_check *c = &r->checks[i];
-        if (!is_plotted(c, unit)) {
-            continue;
+        if (is_plotted(c, unit)) {
+            low = fmin(low, fmin(c->value, c->has_low ? c->low : c->value));
+            high = fmax(high, fmax(c->value, c->has_high ? c->high : c->value));
+            low = fmin(low, c->has_high ? c->high : c->value);
+            high = fmax(high, c->has_low ? c->low : c->value);
         }
-        *low = fmin(*low, fmin(c->value, c->has_low ? c->low : c->value));
-        *high = fmax(*high, fmax(c->value, c->has_high ? c->high : c->value));
-        *high = fmax(*high, c->has_low ? c->low : c->value);
     }
-    if (*high <= *low) {
-        *high = *low + 1.0;
-    }
+    bool alike = low > 0.0 && low > 0.8 * high;
+    *out_low = alike ? low - fmax(high - low, 0.001 * high) / 2 : fmin(low, 0.0);
+    *out_high = high > *out_low ? high : *out_low + 1.0;
 }
 
 static void mark(double at, double low, double high, int y, struct gm_buf *out)
@@ -63,6 +63,7 @@ void gm_hwtest_plot_bars(const struct gm_hwtest_report *r, const char *unit, str
         return;
     }
     find_range(r, unit, &low, &high);
+    gm_buf_printf(out, "<p>Bars begin at %.4g.</p>\n", low);
     int width = LABEL_W + PLOT_W + VALUE_W;
     gm_buf_printf(out,
                   "<svg role=\"img\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" "

@@ -151,13 +151,16 @@ static int add_frames(const struct gm_hwtest_try *work, const struct made *m,
                       struct gm_hwtest_report *report, struct gm_err *err)
 {
     const double all = GM_HWTEST_FRAMES, none = 0;
-    char text[200];
+    char text[200], name[64];
     struct gm_err why = {.code = GM_OK};
     int wrong = 0;
     struct gm_hwtest_check c = gm_hwtest_try_check(work, ".frames");
     gm_hwtest_measure(&c, m->pictures.count, "pictures", &all, &all);
-    (void)snprintf(text, sizeof(text), "%d packets, %d pictures decoded in software",
-                   m->stream.count, m->pictures.count);
+    if (gm_hwtest_encoder_name(&m->how, name, &why) < 0) {
+        (void)snprintf(name, sizeof(name), "no version told");
+    }
+    (void)snprintf(text, sizeof(text), "%d packets, %d pictures decoded in software; %s",
+                   m->stream.count, m->pictures.count, name);
     c.status = m->stream.count == GM_HWTEST_FRAMES ? c.status : GM_HWTEST_FAIL;
     int rc = add(work, &c, text, report, err);
     if (rc < 0) {
