@@ -28,6 +28,7 @@ enum option_bit {
     OPT_HELP = 1 << 11,
     OPT_PROVE = 1 << 12,
     OPT_SYSFS_ROOT = 1 << 13,
+    OPT_DEVICES = 1 << 14,
     OPT_COMMON = OPT_SCHEDULER | OPT_JSON | OPT_QUIET | OPT_HELP,
 };
 
@@ -43,6 +44,7 @@ static const struct option {
     {"--out", OPT_OUT, TYPE_TEXT, offsetof(struct gm_args, out), 0, 0},
     {"--pipeline", OPT_PIPELINE, TYPE_TEXT, offsetof(struct gm_args, pipeline), 0, 0},
     {"--nodes", OPT_NODES, TYPE_NUMBER, offsetof(struct gm_args, nodes), 1, 64},
+    {"--devices", OPT_DEVICES, TYPE_FLAG, offsetof(struct gm_args, devices), 0, 0},
     {"--state", OPT_STATE, TYPE_TEXT, offsetof(struct gm_args, state), 0, 0},
     {"--priority", OPT_PRIORITY, TYPE_NUMBER, offsetof(struct gm_args, priority), 0, 100},
     {"--external-id", OPT_EXTERNAL_ID, TYPE_TEXT, offsetof(struct gm_args, external_id), 0, 0},
@@ -66,9 +68,11 @@ static const struct command {
     bool scheduler_needed;
 } COMMANDS[] = {
     {GM_CMD_TRANSCODE, "transcode", NULL, "INPUT",
-     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_STATE | OPT_PRIORITY | OPT_EXTERNAL_ID,
+     OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_NODES | OPT_DEVICES | OPT_STATE | OPT_PRIORITY |
+         OPT_EXTERNAL_ID,
      true, false},
-    {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_STATE, false, false},
+    {GM_CMD_PLAN, "plan", NULL, "INPUT", OPT_COMMON | OPT_PIPELINE | OPT_DEVICES | OPT_STATE, false,
+     false},
     {GM_CMD_SUBMIT, "submit", NULL, "INPUT",
      OPT_COMMON | OPT_OUT | OPT_PIPELINE | OPT_PRIORITY | OPT_EXTERNAL_ID | OPT_WATCH, true, true},
     {GM_CMD_WATCH, "watch", NULL, "JOB", OPT_COMMON, false, true},
@@ -281,12 +285,14 @@ static int check_options(const struct parse *p, const struct command *c, struct 
                           "--scheduler URL is missing (or set GOPMILL_SCHEDULER); `gopmill "
                           "transcode` and `plan` run without one");
     }
-    unsigned farm_only = (OPT_NODES | OPT_STATE) & p->given;
+    unsigned farm_only = (OPT_NODES | OPT_DEVICES | OPT_STATE) & p->given;
     if (c->command != GM_CMD_JOB_LIST && farm_only != 0 && p->args.scheduler != NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "%s is for the farm that gopmill starts itself; with --scheduler or "
                           "GOPMILL_SCHEDULER there is none",
-                          (farm_only & OPT_NODES) != 0 ? "--nodes" : "--state");
+                          (farm_only & OPT_NODES) != 0     ? "--nodes"
+                          : (farm_only & OPT_DEVICES) != 0 ? "--devices"
+                                                           : "--state");
     }
     return 0;
 }

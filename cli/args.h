@@ -40,7 +40,8 @@ struct gm_args {
     int64_t priority; /* 0..100, default 50 */
     int64_t limit;    /* job list: 1..500, default 100 */
     bool watch;
-    bool prove; /* devices */
+    bool devices; /* embedded farm: its first node uses this machine's */
+    bool prove;   /* of the command devices */
     bool json;
     bool quiet;
 };

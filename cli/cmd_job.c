@@ -243,7 +243,8 @@ static int check_places(struct run *r)
 static int run_job(struct run *r, bool *out_watched)
 {
     const struct gm_args *args = r->args;
-    const struct gm_farm_params farm = {.state = args->state, .nodes = (int)args->nodes};
+    const struct gm_farm_params farm = {
+        .state = args->state, .nodes = (int)args->nodes, .devices = args->devices};
     int rc = check_places(r);
     if (rc == 0) {
         rc = make_out(r);

@@ -18,6 +18,7 @@
 struct gm_farm_params {
     const char *state; /* folder that is kept; NULL: a temporary one */
     int nodes;         /* 1..GM_FARM_MAX_NODES */
+    bool devices;      /* the first node proves and uses this machine's; false: processors alone */
 };
 struct gm_farm; /* opaque */
 

@@ -234,8 +234,8 @@ static void add_share(struct gm_buf *buf, int nodes)
     }
 }
 
-static int write_node(const struct gm_farm_files *f, int index, int nodes, const char *key_path,
-                      struct gm_err *err)
+static int write_node(const struct gm_farm_files *f, const struct gm_farm_params *params, int index,
+                      const char *key_path, struct gm_err *err)
 {
     struct gm_buf buf = {0};
     char path[4096], name[24];
@@ -255,8 +255,8 @@ static int write_node(const struct gm_farm_files *f, int index, int nodes, const
     if (cpu_flags != NULL && cpu_flags[0] != '\0') {
         add_option(&buf, "cpu_flags", cpu_flags);
     }
-    add_option(&buf, "devices", "off"); /* nobody sees the list, and tasks run on the processors */
-    add_share(&buf, nodes);
+    add_option(&buf, "devices", params->devices && index == 1 ? "wait" : "off");
+    add_share(&buf, params->nodes);
     return write_config(f, name, &buf, err);
 }
 
@@ -286,7 +286,7 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
         rc = write_scheduler(&f, key_path, err);
     }
     for (int i = 1; rc == 0 && i <= params->nodes; i++) {
-        rc = write_node(&f, i, params->nodes, key_path, err);
+        rc = write_node(&f, params, i, key_path, err);
     }
     if (rc < 0) {
         gm_farm_files_remove(&f);

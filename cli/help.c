@@ -36,6 +36,8 @@ static const char TRANSCODE[] =
     "  --out DIR         folder for the result; made if missing\n"
     "  --pipeline P      name or YAML file (default vod-h264)\n"
     "  --nodes N         nodes to start, 1..64 (default 1); they share this machine's CPUs\n"
+    "  --devices         use this machine's GPUs too: proved first, which takes seconds; the\n"
+    "                    proofs are kept with --state (see `gopmill devices`)\n"
     "  --state DIR       keep the farm's state and logs there (default: a temporary folder)\n"
     "  --priority N      0..100, larger first (default 50)\n"
     "  --external-id ID  your own name for the job, kept with it\n" SCHEDULER_HELP COMMON_HELP;
@@ -45,6 +47,7 @@ static const char PLAN[] =
     "Inspects and plans, makes nothing: ladder, segments, estimated time and bytes.\n"
     "\n"
     "  --pipeline P      name or YAML file (default vod-h264)\n"
+    "  --devices         plan for this machine's GPUs too\n"
     "  --state DIR       keep the farm's state and logs there\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char SUBMIT[] =

@@ -38,6 +38,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint32_t device_slots;                 /* of each device that is proved to encode; 0: none */
     const char *const *device_environment; /* variables that device workers get; NULL: none */
     const char *const *device_paths;       /* what they may read and write besides; NULL: none */
+    bool proofs_first; /* the scheduler is not spoken to before each device was proved or failed */
     uint32_t device_retry_ms; /* first pause of a device that failed or was full; 0: 30000 */
     /* prove NULL: the proofs in `devices` are all there are. */
     struct gm_agent_prover prover;

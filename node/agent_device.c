@@ -177,6 +177,9 @@ static void take_proofs(struct proof_job *job)
     }
     judge(agent, d);
     gm_link_offer(agent, false);
+    if (agent->link == GM_LINK_DOWN) { /* it may have waited for this proof */
+        gm_link_tick(agent, gm_time_now());
+    }
 }
 
 static void next_proof(struct gm_agent *agent, gm_time now);
@@ -404,6 +407,16 @@ void gm_agent_devices_start(struct gm_agent *agent)
             judge(agent, d);
         }
     }
+}
+
+bool gm_agent_devices_proving(const struct gm_agent *agent)
+{
+    for (size_t i = 0; i < agent->device_count; i++) {
+        if (agent->devices[i].state == GM_AGENT_PROVING) {
+            return true;
+        }
+    }
+    return false;
 }
 
 void gm_agent_devices_fini(struct gm_agent *agent)

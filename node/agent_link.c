@@ -259,7 +259,8 @@ void gm_link_tick(struct gm_agent *agent, gm_time now)
     switch (agent->link) {
     case GM_LINK_DOWN:
         /* what the workers can do is part of Hello */
-        if (now >= agent->link_at && gm_agent_slots_seen(agent)) {
+        if (now >= agent->link_at && gm_agent_slots_seen(agent) &&
+            !(agent->params.proofs_first && gm_agent_devices_proving(agent))) {
             try_endpoint(agent);
         }
         break;

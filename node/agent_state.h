@@ -238,7 +238,8 @@ int gm_agent_facts_make(const struct gm_agent *agent, Gm__Device ***out_list, si
 void gm_agent_facts_free(struct gm_agent_facts *facts);
 /* --- agent_device.c */
 int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err) GM_MUST_CHECK;
-void gm_agent_devices_start(struct gm_agent *agent); /* after the slots were opened */
+void gm_agent_devices_start(struct gm_agent *agent);         /* after the slots were opened */
+bool gm_agent_devices_proving(const struct gm_agent *agent); /* first proofs are not at their end */
 void gm_agent_devices_fini(struct gm_agent *agent);
 /* NULL: there is none. */
 struct gm_agent_device *gm_agent_device_find(struct gm_agent *agent, const char *id);

@@ -151,6 +151,11 @@ static int forget(const char *device, void *arg, struct gm_err *err)
     return gm_prove_forget(node->proofs, device, err);
 }
 
+static bool proves(const struct gm_node_config *config)
+{
+    return strcmp(config->devices, "prove") == 0 || strcmp(config->devices, "wait") == 0;
+}
+
 /* What devices there are, before a worker or thread runs. Takes seconds at worst. What they can do
  * is proved while the agent runs. */
 static int find_devices(struct node *node, struct gm_err *err)
@@ -176,7 +181,7 @@ static int find_devices(struct node *node, struct gm_err *err)
                gm_log_quote(sentence, quoted, sizeof(quoted)));
     }
     struct gm_err missing;
-    if (strcmp(mode, "prove") == 0 && node->devices.count > 1 &&
+    if (proves(&node->config) && node->devices.count > 1 &&
         gm_program_find("gopmill-prove", &node->prove, &missing) == 0) {
         node->params.prover =
             (struct gm_agent_prover){.prove = prove, .forget = forget, .arg = node};
@@ -197,8 +202,8 @@ static int run(struct node *node, struct gm_err *err)
         return rc;
     }
     node->params.devices = &node->devices;
-    node->params.device_slots =
-        strcmp(config->devices, "prove") == 0 ? (uint32_t)config->device_slots : 0;
+    node->params.device_slots = proves(config) ? (uint32_t)config->device_slots : 0;
+    node->params.proofs_first = strcmp(config->devices, "wait") == 0;
     node->params.device_environment = (const char *const *)config->device_environment;
     node->params.device_paths = (const char *const *)config->device_paths;
     node->params.device_retry_ms = (uint32_t)config->device_retry_s * 1000;

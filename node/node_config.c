@@ -33,7 +33,8 @@ const struct gm_option gm_node_options[] = {
     {"cpu_flags", GM_OPT_STRING, AT(cpu_flags), "", 0, 0,
      "CPU extensions that media code may use, for tests; empty: all, none: plain C."},
     {"devices", GM_OPT_STRING, AT(devices), "prove", 0, 0,
-     "At start: prove (find devices and try what they can do), detect (only find them) or off."},
+     "At start: prove (find devices and try what they can do), wait (the same before any task is "
+     "taken), detect (only find them) or off."},
     {"device_slots", GM_OPT_INT, AT(device_slots), "2", 0, 64,
      "Worker processes of each device that is proved to encode; 0: devices are listed only."},
     {"device_environment", GM_OPT_LIST, AT(device_environment),
@@ -88,10 +89,11 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
                           "%s: log_level: `%.32s` is none of error, warn, info, debug, trace", name,
                           out->log_level);
     }
-    if (strcmp(out->devices, "prove") != 0 && strcmp(out->devices, "detect") != 0 &&
-        strcmp(out->devices, "off") != 0) {
-        return gm_err_set(err, GM_E_CONFIG, 0, "%s: devices: `%.32s` is none of prove, detect, off",
-                          name, out->devices);
+    if (strcmp(out->devices, "prove") != 0 && strcmp(out->devices, "wait") != 0 &&
+        strcmp(out->devices, "detect") != 0 && strcmp(out->devices, "off") != 0) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "%s: devices: `%.32s` is none of prove, wait, detect, off", name,
+                          out->devices);
     }
     rc = check_list(name, "device_environment", out->device_environment, false, err);
     return rc < 0 ? rc : check_list(name, "device_paths", out->device_paths, true, err);

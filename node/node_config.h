@@ -17,7 +17,7 @@ struct gm_node_config {
     char *log_level;             /* owned */
     bool log_json;
     char *cpu_flags; /* owned */
-    char *devices;   /* owned: prove, detect, off */
+    char *devices;   /* owned: prove, wait, detect, off */
     int64_t device_slots;
     char **device_environment; /* owned list of names */
     char **device_paths;       /* owned list of absolute paths */
