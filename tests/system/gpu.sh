@@ -18,7 +18,7 @@ profile() { # name line...: the drivers from now on
   printf '%s\n' "${@:2}" >>"$work/fake/next"
   mv "$work/fake/next" "$work/fake/profile"
 }
-gpu_node() { # name: a node over the profile; its workers may see the fake drivers' files
+gpu_node() { # name [devices]: a node over the profile; its workers may see the fake drivers' files
   local real=$bin
   mkdir -p "$at/$1.d"
   cat >"$at/$1.yaml" <<YAML
@@ -30,6 +30,7 @@ grant_key_file: $at/grant.key
 device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
 device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
 device_retry_s: 1
+devices: ${2:-prove}
 YAML
   bin=$work/fakebin
   program gopmill-node "$at/$1" --config "$at/$1.yaml"
@@ -114,4 +115,11 @@ check "a job is done" transcode hopper "$work/clip.mp4"
 check "on the processor" report "$(on cpu)"
 check "its report says so" report '.encoding.resolved.chain == "cpu"'
 stop hopper
+# A node that waits for its proofs comes to the farm with its GPU.
+id=$gpu
+profile l4
+rm -f "$work/fake/profile.state"
+farm waits
+gpu_node patient wait
+check "offered from the first" gpu_is '.capacity.slots == 2 and .chains[0].name == "nvenc"'
 finish
