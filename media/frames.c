@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "media/av.h"
+#include "media/frames_device.h"
 #include "media/frames_keep.h"
 
 /* The list holds the chunk whose frames are given out (first) and those whose packets were needed
@@ -21,8 +22,11 @@
 struct gm_frames {
     struct gm_frames_source source;
     struct gm_frames_chunk *first; /* owned list */
-    AVCodecContext *decoder;       /* owned; NULL: none is open */
-    uint8_t *par;                  /* owned: the parameters that it was opened with */
+    AVCodecContext *decoder;       /* owned; NULL: none is open in software */
+    struct gm_frames_device device;
+    enum AVCodecID codec; /* of the decoder */
+    const char *doubt;    /* static: why what the device gave is void; NULL: it is not */
+    uint8_t *par;         /* owned: the parameters that it was opened with */
     size_t par_size;
     AVPacket *packet; /* owned */
     AVFrame *picture; /* owned: what the caller looks at */
@@ -55,6 +59,16 @@ int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **o
     return 0;
 }
 
+int gm_frames_use_device(struct gm_frames *f, AVBufferRef *device, struct gm_err *err)
+{
+    return gm_frames_device_set(&f->device, device, err);
+}
+
+static bool is_open(const struct gm_frames *f)
+{
+    return f->decoder != NULL || f->device.decoder != NULL;
+}
+
 static void drop_first(struct gm_frames *f)
 {
     struct gm_frames_chunk *c = f->first;
@@ -65,6 +79,7 @@ static void drop_first(struct gm_frames *f)
 static void close_decoder(struct gm_frames *f)
 {
     avcodec_free_context(&f->decoder);
+    gm_frames_device_close(&f->device);
     gm_frames_keep_clear(&f->keep);
     f->any = false;
 }
@@ -79,6 +94,7 @@ void gm_frames_destroy(struct gm_frames **frames)
         drop_first(f);
     }
     close_decoder(f);
+    gm_frames_device_fini(&f->device);
     free(f->par);
     av_packet_free(&f->packet);
     av_frame_free(&f->picture);
@@ -87,7 +103,8 @@ void gm_frames_destroy(struct gm_frames **frames)
     *frames = NULL;
 }
 
-static int open_decoder(struct gm_frames *f, const Gm__ChunkHeader *h, const uint8_t *data,
+/* With those parameters, for chunk c. */
+static int open_decoder(struct gm_frames *f, struct gm_frames_chunk *c, const uint8_t *data,
                         size_t size, struct gm_err *err)
 {
     AVCodecParameters *par = NULL;
@@ -100,11 +117,16 @@ static int open_decoder(struct gm_frames *f, const Gm__ChunkHeader *h, const uin
         goto out;
     }
     close_decoder(f);
-    rc = gm_decoder_open(par, gm_av_rational(h->time_base), &f->decoder, err);
+    rc = c->soft ? 0 : gm_frames_device_open(&f->device, par, err);
+    c->on_device = f->device.decoder != NULL;
+    if (rc == 0 && !c->on_device) {
+        rc = gm_decoder_open(par, gm_av_rational(c->header->time_base), &f->decoder, err);
+    }
     if (rc < 0) {
         goto out;
     }
     memcpy(copy, data, size);
+    f->codec = par->codec_id;
     free(f->par);
     f->par = copy;
     f->par_size = size;
@@ -204,6 +226,25 @@ static int take_frame(struct gm_frames *f, AVFrame *frame, struct gm_err *err)
     return 0;
 }
 
+/* To the device's decoder, and all pictures that it has ready. packet: NULL: the end. */
+static int decode_on_device(struct gm_frames *f, const AVPacket *packet, struct gm_err *err)
+{
+    enum gm_frames_doubt doubt = GM_FRAMES_FIT;
+    const char *why = NULL;
+    int rc = gm_frames_device_send(&f->device, packet, &doubt, &why, err);
+    while (rc == 0 && doubt == GM_FRAMES_FIT) {
+        AVFrame *frame = gm_frames_device_take(&f->device, &doubt, &why);
+        if (frame == NULL) {
+            break;
+        }
+        rc = take_frame(f, frame, err);
+    }
+    if (rc == 0 && doubt != GM_FRAMES_FIT) {
+        f->doubt = why;
+    }
+    return rc;
+}
+
 /* Takes all pictures that the decoder has ready. *out_end: it was flushed and is empty. */
 static int receive(struct gm_frames *f, uint64_t id, bool *out_end, struct gm_err *err)
 {
@@ -239,6 +280,9 @@ static int drain(struct gm_frames *f, struct gm_err *err)
 {
     bool end = false;
     int rc = 0;
+    if (f->device.decoder != NULL) {
+        return decode_on_device(f, NULL, err);
+    }
     if (f->decoder == NULL) {
         return 0;
     }
@@ -255,6 +299,9 @@ static int drain(struct gm_frames *f, struct gm_err *err)
 static int send_packet(struct gm_frames *f, uint64_t id, struct gm_err *err)
 {
     bool end;
+    if (f->device.decoder != NULL) {
+        return decode_on_device(f, f->packet, err);
+    }
     for (int i = 0; i < MAX_SEND_TRIES; i++) {
         int av = avcodec_send_packet(f->decoder, f->packet);
         if (av == AVERROR(ENOMEM)) {
@@ -279,7 +326,9 @@ static int decode_packet(struct gm_frames *f, const struct gm_chunk_packet *p, s
     }
     int rc = gm_frames_packet_fill(&f->source, p, f->packet, err);
     if (rc == 0) {
-        f->decoder->reordered_opaque = (int64_t)p->id;
+        if (f->decoder != NULL) {
+            f->decoder->reordered_opaque = (int64_t)p->id;
+        }
         f->last_id = p->id;
         f->any = true;
         /* An empty packet would flush the decoder; it shows nothing. */
@@ -298,13 +347,17 @@ static int change_parameters(struct gm_frames *f, struct gm_frames_chunk *c, str
 {
     uint64_t last_id = f->last_id;
     bool any = f->any;
+    if (c->on_device) {
+        f->doubt = "the stream changes its parameters";
+        return 0;
+    }
     int rc = drain(f, err);
     if (rc < 0) {
         return rc;
     }
     struct gm_frames_keep keep = f->keep;
     f->keep = (struct gm_frames_keep){0};
-    rc = open_decoder(f, c->header, c->change, c->change_size, err);
+    rc = open_decoder(f, c, c->change, c->change_size, err);
     f->keep = keep;
     f->last_id = last_id;
     f->any = any;
@@ -359,7 +412,7 @@ static int feed_record(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
 static int goes_on(struct gm_frames *f, struct gm_frames_chunk *c, bool *out, struct gm_err *err)
 {
     *out = false;
-    if (c->alone || f->decoder == NULL || !f->any || !gm_frames_resets(f->decoder->codec_id)) {
+    if (c->alone || !is_open(f) || !f->any || !gm_frames_resets(f->codec)) {
         return 0;
     }
     int rc = gm_frames_chunk_peek(c, err);
@@ -381,6 +434,7 @@ static int join(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *e
     }
     c->started = true;
     c->mixed = true;
+    c->on_device = f->device.decoder != NULL;
     return gm_frames_keep_give(&f->keep, prior, c, err);
 }
 
@@ -391,7 +445,7 @@ static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_e
     struct gm_frames_chunk *waiting = NULL;
     bool on = false;
     int rc = 0;
-    if (f->decoder == NULL) {
+    if (!is_open(f)) {
         return 0;
     }
     if (!c->dirty && !c->alone) {
@@ -414,7 +468,7 @@ static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_e
 /* No frame will come any more for what is in the list. */
 static bool exhausted(struct gm_frames *f)
 {
-    return feeding(f)->fed && f->decoder == NULL;
+    return feeding(f)->fed && !is_open(f);
 }
 
 static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
@@ -432,12 +486,17 @@ static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
     }
     c->started = true;
     av_frame_free(&f->before);
-    return open_decoder(f, c->header, c->header->codecpar.data, c->header->codecpar.len, err);
+    return open_decoder(f, c, c->header->codecpar.data, c->header->codecpar.len, err);
 }
 
 static int restart(struct gm_frames *f, struct gm_err *err)
 {
     int rc = 0;
+    if (f->doubt != NULL || (f->first->dirty && f->first->on_device)) {
+        f->first->soft = true;
+        f->first->why = f->doubt != NULL ? f->doubt : "it is damaged";
+        f->doubt = NULL;
+    }
     close_decoder(f);
     f->can_go_on = false;
     f->first->alone = true;
@@ -489,8 +548,8 @@ static int give_out(struct gm_frames *f, bool *out_given, struct gm_err *err)
         return 0;
     }
     c->dirty = true;
-    if (c->mixed) {
-        return 0; /* it begins again alone, and is judged there */
+    if (c->mixed || c->on_device) {
+        return 0; /* it begins again alone, or in software, and is judged there */
     }
     *out_given = true;
     return replace(f, c, err);
@@ -515,7 +574,7 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
     struct gm_frames_chunk *c = f->first;
     *out_done = true;
     out->header = c->header;
-    if ((c->dirty && c->mixed) || f->again) {
+    if ((c->dirty && (c->mixed || c->on_device)) || f->doubt != NULL || f->again) {
         int rc = restart(f, err);
         f->again = false;
         out->event = GM_FRAMES_RESTART;
@@ -539,16 +598,23 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
         if (rc < 0 || given) {
             return rc < 0 ? rc : hand_over(f, out, err);
         }
+    } else if (c->fed && c->on_device && c->stats.discarded > 0) {
+        f->doubt = "pictures come that are not listed";
     } else if (c->fed) {
         out->event = GM_FRAMES_CHUNK_END;
         out->stats = c->stats;
         out->stats.decoded = f->decoded;
+        out->stats.on_device = c->on_device;
+        out->stats.why = c->on_device ? NULL : c->why != NULL ? c->why : f->device.why;
         f->decoded = 0;
         f->pop = true;
         return 0;
     }
     *out_done = false;
     struct gm_frames_chunk *last = feeding(f);
+    if (f->doubt != NULL) {
+        return 0;
+    }
     return last->fed ? bring_out(f, last, err) : feed_record(f, last, err);
 }
 
@@ -566,7 +632,7 @@ int gm_frames_next(struct gm_frames *f, struct gm_frames_step *out, struct gm_er
     int rc = 0;
     if (f->pop) {
         f->pop = false;
-        f->can_go_on = !f->first->dirty && !f->first->alone && f->decoder != NULL;
+        f->can_go_on = !f->first->dirty && !f->first->alone && is_open(f);
         drop_first(f);
     }
     if (f->first == NULL) {

@@ -50,6 +50,8 @@ struct gm_frames_stats {
     uint32_t discarded; /* decoded between listed ones, not listed */
     uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
     uint32_t decoded;   /* pictures that the decoder gave since the end of the chunk before */
+    bool on_device;     /* all its pictures are the device's */
+    const char *why;    /* static: why not, where there was one; else NULL */
 };
 
 struct gm_frames_step {
@@ -62,6 +64,12 @@ struct gm_frames_step {
 
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
                      struct gm_err *err) GM_MUST_CHECK;
+/* Before the first gm_frames_next: chunks are decoded on the device (of gm_hw_open; referenced)
+ * where it has a decoder for them. The pictures are the same: where a stream has more than its
+ * decoder gives, or is damaged in any way that shows, the chunk begins again in software
+ * (GM_FRAMES_RESTART). The device's own failures are errors. Errors: NOMEM. */
+int gm_frames_use_device(struct gm_frames *frames, AVBufferRef *device,
+                         struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_destroy(struct gm_frames **frames);
 /* After CHUNK_END, before the next call of gm_frames_next: the same chunk comes again, with
  * GM_FRAMES_RESTART and the same pictures. */
@@ -70,6 +78,7 @@ void gm_frames_repeat(struct gm_frames *frames);
  * Errors: MEDIA_CHUNK  a chunk object is malformed or cut off
  *         INPUT_CHANGED  the source no longer holds a packet
  *         INPUT_CODEC, MEDIA  the decoder did not open
+ *         DEVICE_LOST, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_ABSENT  of the device
  *         NOMEM, SYS, and what the callbacks gave. Damaged packets are no errors: they are counted.
  * Thread: one at a time. */
 int gm_frames_next(struct gm_frames *frames, struct gm_frames_step *out,

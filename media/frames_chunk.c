@@ -100,7 +100,7 @@ static void release(struct gm_frames_chunk *c)
     c->count = c->next = c->waiting = 0;
     c->newest_ts = -1;
     c->unlisted = 0;
-    c->arrived = c->started = c->fed = c->mixed = c->dirty = c->held = false;
+    c->arrived = c->started = c->fed = c->mixed = c->dirty = c->held = c->on_device = false;
     c->stats = (struct gm_frames_stats){0};
 }
 

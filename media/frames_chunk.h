@@ -43,6 +43,9 @@ struct gm_frames_chunk {
     bool dirty;                     /* damage was seen */
     bool alone;                     /* must be decoded alone */
     bool announced;                 /* GM_FRAMES_CHUNK was given out */
+    bool soft;                      /* must be decoded in software */
+    bool on_device;                 /* the device's decoder is asked for it */
+    const char *why;                /* static: why soft */
     struct gm_frames_stats stats;
     /* The record read and not used yet. */
     bool held;
@@ -56,7 +59,7 @@ struct gm_frames_chunk {
 /* fd: taken, also on failure. */
 int gm_frames_chunk_open(int fd, struct gm_frames_chunk **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_chunk_close(struct gm_frames_chunk **chunk);
-/* Back to the first packet, nothing decoded; announced and alone stay. */
+/* Back to the first packet, nothing decoded; announced, alone, soft and why stay. */
 int gm_frames_chunk_rewind(struct gm_frames_chunk *chunk, struct gm_err *err) GM_MUST_CHECK;
 /* Reads the next record into the chunk unless one is held. */
 int gm_frames_chunk_peek(struct gm_frames_chunk *chunk, struct gm_err *err) GM_MUST_CHECK;

@@ -126,7 +126,12 @@ CUresult cuvidGetDecodeStatus(CUvideodecoder handle, int index, CUVIDGETDECODEST
 {
     struct decoder *decoder = handle;
     bool there = index >= 0 && index < MAX_PICTURES && decoder->pictures[index] != NULL;
-    status->decodeStatus = there ? cuvidDecodeStatus_Success : cuvidDecodeStatus_Invalid;
+    const AVFrame *frame = there ? decoder->pictures[index] : NULL;
+    bool damaged = frame != NULL &&
+                   (frame->decode_error_flags != 0 || (frame->flags & AV_FRAME_FLAG_CORRUPT) != 0);
+    status->decodeStatus = damaged ? cuvidDecodeStatus_Error_Concealed
+                           : there ? cuvidDecodeStatus_Success
+                                   : cuvidDecodeStatus_Invalid;
     return CUDA_SUCCESS;
 }
 

@@ -84,14 +84,20 @@ static void add_captions(AVFrame *f, int i)
 
 struct clip *clip_make(const char *encoder, const char *options, int frames)
 {
+    return clip_make_sized(encoder, options, frames, 96, 80, AV_PIX_FMT_YUV420P);
+}
+
+struct clip *clip_make_sized(const char *encoder, const char *options, int frames, int width,
+                             int height, enum AVPixelFormat format)
+{
     struct clip *c = clip_new();
     const AVCodec *codec = avcodec_find_encoder_by_name(encoder);
     must(codec != NULL, encoder);
     AVCodecContext *ctx = avcodec_alloc_context3(codec);
     AVPacket *packet = av_packet_alloc();
-    ctx->width = 96;
-    ctx->height = 80;
-    ctx->pix_fmt = AV_PIX_FMT_YUV420P;
+    ctx->width = width;
+    ctx->height = height;
+    ctx->pix_fmt = format;
     ctx->time_base = (AVRational){1, 25};
     ctx->framerate = (AVRational){25, 1};
     ctx->thread_count = 1;
@@ -103,7 +109,7 @@ struct clip *clip_make(const char *encoder, const char *options, int frames)
     must(avcodec_parameters_from_context(c->par, ctx) >= 0, "parameters");
     c->time_base = ctx->time_base;
     for (int i = 0; i <= frames; i++) {
-        AVFrame *f = i < frames ? clip_picture(96, 80, AV_PIX_FMT_YUV420P, i) : NULL;
+        AVFrame *f = i < frames ? clip_picture(width, height, format, i) : NULL;
         if (f != NULL) {
             f->pts = i;
         }

@@ -27,6 +27,9 @@ AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i);
 /* encoder: libavcodec's name; options: "key=value,key=value". With "a53cc=1" two of three frames
  * have caption data, no two the same. */
 struct clip *clip_make(const char *encoder, const char *options, int frames);
+/* The same in another size and format; clip_make's are 96x80, yuv420p. */
+struct clip *clip_make_sized(const char *encoder, const char *options, int frames, int width,
+                             int height, enum AVPixelFormat format);
 struct clip *clip_load(const char *path);
 /* Writes the clip as a file of the format that the path's ending names. */
 void clip_mux(const struct clip *clip, const char *path);

@@ -93,7 +93,7 @@ int fake_gpu_run(void (*fn)(const void *arg), const void *arg)
     return status_of(pid);
 }
 
-int fake_gpu_run_bare(const char *argument)
+static int run_program(const char *libraries, const char *argument)
 {
     pid_t pid = fork();
     if (pid == 0) {
@@ -101,9 +101,31 @@ int fake_gpu_run_bare(const char *argument)
         char copy[64];
         (void)snprintf(copy, sizeof copy, "%s", argument);
         char *argv[] = {program, copy, NULL};
-        run_again(NULL, argv);
+        run_again(libraries, argv);
     }
     return status_of(pid);
+}
+
+int fake_gpu_run_bare(const char *argument)
+{
+    return run_program(NULL, argument);
+}
+
+int fake_gpu_run_cuda(const char *argument)
+{
+    char dir[] = "/tmp/test-fake-cuda-XXXXXX";
+    char link[64];
+    if (mkdtemp(dir) == NULL) {
+        abort();
+    }
+    (void)snprintf(link, sizeof link, "%s/libcuda.so.1", dir);
+    if (symlink(LIBRARIES "/libcuda.so.1", link) < 0) {
+        abort();
+    }
+    int status = run_program(dir, argument);
+    (void)unlink(link);
+    (void)rmdir(dir);
+    return status;
 }
 
 void fake_gpu_fail(const char *what, const char *file, int line)

@@ -15,6 +15,8 @@ void fake_gpu_profile(const char *base, const char *lines);
 int fake_gpu_run(void (*fn)(const void *arg), const void *arg);
 /* This program with that argument, with no driver library to be found; its exit status. */
 int fake_gpu_run_bare(const char *argument);
+/* The same with libcuda.so.1 and no other one. */
+int fake_gpu_run_cuda(const char *argument);
 #define CHECK(x) ((x) ? (void)0 : fake_gpu_fail(#x, __FILE__, __LINE__))
 _Noreturn void fake_gpu_fail(const char *what, const char *file, int line);
 
