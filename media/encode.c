@@ -125,8 +125,12 @@ static int prepare(struct run *r, struct gm_err *err)
     if (r->writers == NULL || r->attempts == NULL) {
         return gm_err_nomem(err);
     }
-    struct gm_pictures_params params = {
-        .io = r->io, .policy = r->policy, .facts = r->inspection->video, .tick = tick, .arg = r};
+    struct gm_pictures_params params = {.io = r->io,
+                                        .policy = r->policy,
+                                        .facts = r->inspection->video,
+                                        .tick = tick,
+                                        .arg = r,
+                                        .device = r->device};
     r->total = gm_pictures_total(r->io->spec);
     rc = gm_rate_create(r->io->spec, r->policy, &r->rate, err);
     if (rc == 0) {
@@ -235,6 +239,7 @@ static int announce(struct run *r, const struct gm_pictures_step *step,
     meta.frames_replaced = step->stats.replaced;
     meta.frames_discarded = step->stats.discarded;
     meta.decode_errors = step->stats.errors;
+    gm_frames_tell(&step->stats, &meta);
     if (r->tiles != NULL) {
         size_t images = 0;
         rc = gm_tiles_finish(r->tiles, &meta, files + count, &images, err);

@@ -54,6 +54,9 @@ struct gm_frames_stats {
     const char *why;    /* static: why not, where there was one; else NULL */
 };
 
+/* Says in meta what decoded a chunk; borrowed from static strings. */
+void gm_frames_tell(const struct gm_frames_stats *stats, Gm__EncodeItemMeta *meta);
+
 struct gm_frames_step {
     enum gm_frames_event event;
     const Gm__ChunkHeader *header; /* borrowed until the next call; NULL at RUN_END */

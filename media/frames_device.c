@@ -5,12 +5,23 @@
 #include <libavutil/imgutils.h>
 
 #include "media/av.h"
+#include "media/frames.h"
 
 /* See frames_device.h. */
 
 /* ATSC captions in user data: the provider's code and its identifier, which no emulation prevention
  * changes. Source: ATSC A/53 part 4, 6.2.3. */
 static const uint8_t CAPTIONS[] = {0x00, 0x31, 'G', 'A', '9', '4'};
+
+void gm_frames_tell(const struct gm_frames_stats *stats, Gm__EncodeItemMeta *meta)
+{
+    static char nvdec[] = "nvdec"; /* protobuf-c's strings are not const; it does not write them */
+    static char software[] = "software";
+    meta->decoder = stats->on_device ? nvdec : software;
+    if (stats->why != NULL) {
+        meta->decoder_reason = (char *)stats->why;
+    }
+}
 
 int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device, struct gm_err *err)
 {

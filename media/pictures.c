@@ -95,6 +95,9 @@ int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictur
     if (rc == 0) {
         struct gm_frames_source source = {p, next_chunk, open_source, tick};
         rc = gm_frames_create(&source, &p->frames, err);
+        if (rc == 0 && params->device != NULL) {
+            rc = gm_frames_use_device(p->frames, params->device, err);
+        }
     }
     if (rc < 0) {
         gm_pictures_destroy(&p);

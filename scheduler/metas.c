@@ -226,6 +226,24 @@ static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
     sum->chunks_retried += r->tries > 1;
 }
 
+static void count_decoder(struct gm_metas *m, const Gm__EncodeItemMeta *meta)
+{
+    struct gm_decoder_sum next = {.chunks = 0};
+    (void)snprintf(next.by, sizeof next.by, "%s", meta->decoder);
+    (void)snprintf(next.reason, sizeof next.reason, "%s", meta->decoder_reason);
+    for (size_t i = 0; i < m->decoder_count; i++) {
+        struct gm_decoder_sum *d = &m->decoders[i];
+        if (strcmp(d->by, next.by) == 0 && strcmp(d->reason, next.reason) == 0) {
+            d->chunks++;
+            return;
+        }
+    }
+    if (m->decoder_count < GM_METAS_DECODERS) {
+        m->decoders[m->decoder_count++] = next;
+    }
+    m->decoders[m->decoder_count - 1].chunks++;
+}
+
 static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
                             struct gm_err *err)
 {
@@ -239,6 +257,9 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
     damage->replaced += meta->frames_replaced;
     damage->discarded += meta->frames_discarded;
     damage->errors += meta->decode_errors;
+    if (meta->decoder[0] != '\0' && meta->frames > 0) {
+        count_decoder(m, meta);
+    }
     for (size_t i = 0; m->policy != NULL && i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];
         if (r->rendition < m->policy->n_renditions) {

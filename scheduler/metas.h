@@ -25,6 +25,14 @@ struct gm_media_sum {
     double expected_score;
 };
 
+/* What decoded chunks for their encoding, in the order it was met. */
+#define GM_METAS_DECODERS 16 /* others are counted with the last one of these */
+struct gm_decoder_sum {
+    char by[16];     /* software, nvdec */
+    char reason[96]; /* why software, where there was a device; else "" */
+    uint32_t chunks;
+};
+
 struct gm_metas {
     Gm__Inspection *inspection; /* owned; NULL: not known yet, as the others */
     Gm__Policy *policy;
@@ -35,7 +43,9 @@ struct gm_metas {
     struct gm_media_sum *audio;                /* owned; policy->n_audio of them */
     Gm__AudioMeta *sound[GM_MAX_SOUND_TRACKS]; /* owned; by track, NULL: not made */
     Gm__TextMeta *text[GM_MAX_TEXT_TRACKS];    /* owned; by track, NULL: not made */
-    json_t *warnings;                          /* owned: [{"code","text","count"}] */
+    struct gm_decoder_sum decoders[GM_METAS_DECODERS];
+    size_t decoder_count;
+    json_t *warnings; /* owned: [{"code","text","count"}] */
 };
 
 /* items: also reads what encode and audio committed item by item (sums and their warnings).

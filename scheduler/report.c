@@ -280,17 +280,18 @@ static json_t *renditions_json(const struct report *r)
             take_package(package->renditions, package->n_renditions, v->name, &sum);
         }
         json_t *j = json_pack(
-            "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o}, s:I, s:I, s:o, s:I, s:I, s:I, "
+            "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o, s:o}, s:I, s:I, s:o, s:I, s:I, "
+            "s:I, "
             "s:I}",
             "name", gm_json_string(v->name), "requested", encode_json(requested(r, v->short_side)),
             "resolved", "chain", gm_json_string(p->chain_fingerprint), "filters",
             filters_json(p, v), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
             (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
             gm_json_string(p->chain_fingerprint), "devices", gm_report_devices(r->core, r->job.id),
-            "width", (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
-            gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
-            (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
-            (json_int_t)sum.peak_bps);
+            "decoded", gm_report_decoded(&r->metas), "width", (json_int_t)v->width_px, "height",
+            (json_int_t)v->height_px, "codecs", gm_json_string(v->codecs), "segments",
+            (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
+            (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps);
         if (j != NULL) {
             (void)json_object_set_new(j, "colour", gm_report_colour(v));
             bool whole = gm_report_encode_is_done(&r->job);

@@ -90,3 +90,16 @@ json_t *gm_report_devices(const struct gm_core *core, const char *job_id)
     gm_view_attempts_fini(&attempts);
     return list;
 }
+
+json_t *gm_report_decoded(const struct gm_metas *metas)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < metas->decoder_count; i++) {
+        const struct gm_decoder_sum *d = &metas->decoders[i];
+        (void)json_array_append_new(
+            list, json_pack("{s:o, s:I, s:o}", "by", gm_json_string(d->by), "chunks",
+                            (json_int_t)d->chunks, "reason",
+                            d->reason[0] != '\0' ? gm_json_string(d->reason) : json_null()));
+    }
+    return list;
+}

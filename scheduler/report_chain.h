@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "scheduler/core/view.h"
+#include "scheduler/metas.h"
 
 /* What the pictures of a job are encoded with. Returned values are new references; NULL: no memory.
  * Thread: the loop's. */
@@ -13,5 +14,7 @@
 json_t *gm_report_encoding(const struct gm_job_view *job);
 /* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
 json_t *gm_report_devices(const struct gm_core *core, const char *job_id);
+/* What decoded how many chunks: [{"by","chunks","reason"}]. */
+json_t *gm_report_decoded(const struct gm_metas *metas);
 
 #endif

@@ -66,6 +66,15 @@ check "planned there, the rest on the processors" report '[.tasks[] | select(.ty
 check "its report names the chain" report '.encoding.resolved.chain == "nvenc"'
 check "it plays" plays "$work/first/master.m3u8"
 check "every frame is there" test "$(frames_of "$work/first/master.m3u8")" = 360
+check "the GPU decoded too" report 'all(.renditions[]; [.actual.decoded[] | .by] == ["nvdec"])'
+
+# The same bytes, whatever decodes.
+profile l4 "fault decode-caps unsupported"
+check "a job is done without the GPU's decoder" transcode soft "$work/clip.mp4"
+check "encoded on the GPU" report "$(on $gpu)"
+check "decoded in software, which is said" report 'all(.renditions[].actual.decoded[]; .by == "software" and (.reason | test("does not tell")))'
+check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/soft")"
+profile l4
 
 # Sessions for one run at a time: a slot less, no attempt charged, the same chain, the same bytes.
 sessions=$(jq '.renditions | length' "$work/first/report.json")
