@@ -134,6 +134,7 @@ static void run_agent(struct farm *farm, int ready)
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
         .device_retry_ms = 100,
+        .proofs_first = farm->wait_for_proofs,
         .grant_key = farm->key,
         .on_ready = on_ready,
         .arg = &ready,

@@ -30,6 +30,7 @@ struct farm {
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint32_t device_slots;
     const char *const *device_environment, *const *device_paths; /* NULL-terminated */
+    bool wait_for_proofs;
     bool prove; /* farm->folder/proof says how a proof of the GPU ends (fake_io.c) */
     const char *proof_at_start; /* farm_proof before the agent starts; NULL: none */
     const char *assign_to;      /* the device of what is assigned; NULL: cpu */

@@ -17,6 +17,7 @@ struct want {
     bool proved; /* in the list already */
     const char *proof;
     uint32_t slots;
+    bool waits;
 };
 
 static struct farm *start(const struct want *want)
@@ -46,6 +47,7 @@ static struct farm *start(const struct want *want)
     farm->devices = &list; /* the agent is forked: the list may go after */
     farm->device_slots = want->slots;
     farm->device_environment = environment;
+    farm->wait_for_proofs = want->waits;
     farm->prove = want->proof != NULL;
     farm->proof_at_start = want->proof;
     farm_start(farm, 1);
@@ -69,6 +71,12 @@ static int start_proved(void **state)
 static int start_passing(void **state)
 {
     *state = start(&(struct want){.proof = "pass", .slots = 2});
+    return 0;
+}
+
+static int start_waiting(void **state)
+{
+    *state = start(&(struct want){.proof = "pass", .slots = 2, .waits = true});
     return 0;
 }
 
@@ -285,6 +293,15 @@ static void device_that_fails_its_first_proof_is_tried_again(void **state)
     assert_int_equal(farm_count(farm, "forgotten"), 0);
 }
 
+static void node_that_waits_says_hello_with_its_chains(void **state)
+{
+    struct farm *farm = *state;
+    assert_int_equal(farm->hellos, 1);
+    assert_int_equal(farm->hello->devices[1]->n_chains, 1);
+    assert_int_equal(farm->hello->devices[1]->capacity->slots, 2);
+    until_gpu_offers(farm, 2);
+}
+
 /* And the agent ends all the same: stop waits for it. */
 static void node_is_ready_before_proofs_end(void **state)
 {
@@ -313,6 +330,8 @@ int main(void)
                                         stop),
         cmocka_unit_test_setup_teardown(device_that_fails_its_first_proof_is_tried_again,
                                         start_failing, stop),
+        cmocka_unit_test_setup_teardown(node_that_waits_says_hello_with_its_chains, start_waiting,
+                                        stop),
         cmocka_unit_test_setup_teardown(node_is_ready_before_proofs_end, start_hanging, stop),
     };
     return cmocka_run_group_tests_name("node/agent_device", tests, NULL, NULL);

@@ -131,4 +131,31 @@ rm -f "$work/fake/profile.state"
 farm waits
 gpu_node patient wait
 check "offered from the first" gpu_is '.capacity.slots == 2 and .chains[0].name == "nvenc"'
+stop patient
+
+# One machine's farm, which gopmill starts and ends: the same programs, the node's configuration told of the fakes' files.
+cat >"$work/fakebin/gopmill-node" <<SH
+#!/bin/sh
+grep -q device_paths "\$2" || cat >>"\$2" <<YAML
+device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
+device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
+YAML
+exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
+SH
+cp "$bin/gopmill" "$work/fakebin/"
+profile l4
+rm -f "$work/fake/profile.state"
+unset GOPMILL_SCHEDULER
+export GOPMILL_PIPELINES=$top/config/pipelines
+real=$bin bin=$work/fakebin
+embedded() { # name option...
+  out=$work/$1
+  gopmill transcode "$work/clip.mp4" --out "$out" --quiet "${@:2}" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+}
+check "one command alone uses the processors" embedded alone
+check "looking for no devices" report "$(on cpu)"
+check "with --devices" embedded devices --devices
+check "it uses the GPU" report "$(on $gpu)"
+bin=$real
+check "with the farm's bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/devices")"
 finish
