@@ -30,6 +30,7 @@ struct gm_encoder {
     int64_t lead_ticks;      /* duration of a black picture before the first; 0: none are sent */
     int64_t start_pts;       /* of the first picture; packets before it are not the caller's */
     AVFrame *last;           /* owned: the last picture, where lead_ticks > 0 */
+    AVFrame *packed;         /* owned: the last one in the encoder's layout; NULL: none was made */
     uint64_t sent, received; /* pictures and packets of the caller's */
     int tail;                /* copies of the last picture sent after it; -1: not at the end */
     struct gm_buf headers;   /* what stands before the stream */
@@ -250,38 +251,37 @@ static int fail_work(const struct gm_encoder *e, int av, const char *what, struc
                : gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s %s", e->name, what);
 }
 
-/* The frame as the encoder takes it, where that is another layout; *out owned. */
-static int pack(const struct gm_encoder *e, const AVFrame *frame, AVFrame **out, struct gm_err *err)
+/* The frame in e->packed as the encoder takes it, where that is another layout: its samples, time
+ * and type. The memory is that of the picture before, once libavcodec has let go of it. */
+static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
-    AVFrame *f = av_frame_alloc();
-    if (f == NULL) {
-        return gm_err_nomem(err);
+    if (e->packed == NULL || av_frame_is_writable(e->packed) <= 0) {
+        av_frame_free(&e->packed);
+        AVFrame *f = e->packed = av_frame_alloc();
+        if (f == NULL) {
+            return gm_err_nomem(err);
+        }
+        f->format = e->ctx->pix_fmt;
+        f->width = frame->width;
+        f->height = frame->height;
+        if (av_frame_get_buffer(f, 0) < 0) {
+            return gm_err_nomem(err);
+        }
     }
-    f->format = e->ctx->pix_fmt;
-    f->width = frame->width;
-    f->height = frame->height;
-    int rc = av_frame_get_buffer(f, 0) < 0 || av_frame_copy_props(f, frame) < 0
-                 ? gm_err_nomem(err)
-                 : gm_packed_copy(frame, f, err);
-    if (rc < 0) {
-        av_frame_free(&f);
-        return rc;
-    }
-    *out = f;
-    return 0;
+    e->packed->pts = frame->pts;
+    e->packed->pict_type = frame->pict_type;
+    return gm_packed_copy(frame, e->packed, err);
 }
 
 static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
-    AVFrame *packed = NULL;
-    int rc =
-        frame != NULL && frame->format != (int)e->ctx->pix_fmt ? pack(e, frame, &packed, err) : 0;
+    bool other = frame != NULL && frame->format != (int)e->ctx->pix_fmt;
+    int rc = other ? pack(e, frame, err) : 0;
     if (rc < 0) {
         return rc;
     }
     e->fed = e->fed || frame != NULL;
-    int av = avcodec_send_frame(e->ctx, packed != NULL ? packed : frame);
-    av_frame_free(&packed);
+    int av = avcodec_send_frame(e->ctx, other ? e->packed : frame);
     return av < 0 ? fail_work(e, av, "refused a frame", err) : 0;
 }
 
@@ -376,6 +376,7 @@ void gm_encoder_close(struct gm_encoder **encoder)
         av_buffer_unref(&(*encoder)->device);
         gm_buf_fini(&(*encoder)->headers);
         av_frame_free(&(*encoder)->last);
+        av_frame_free(&(*encoder)->packed);
         free(*encoder);
         *encoder = NULL;
     }
