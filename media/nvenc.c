@@ -109,7 +109,7 @@ static int load(struct session *s, const AVBufferRef *device, struct gm_err *err
     memcpy(&create, &found, sizeof found);
     unsigned wanted = NVENCAPI_MAJOR_VERSION << 4 | NVENCAPI_MINOR_VERSION;
     if (create == NULL || max_version(s->library) < wanted) {
-        return refused(device, NV_ENC_ERR_INVALID_VERSION, err);
+        return gm_err_failed(refused(device, NV_ENC_ERR_INVALID_VERSION, err));
     }
     s->api.version = NV_ENCODE_API_FUNCTION_LIST_VER;
     int status = (int)create(&s->api);
@@ -118,7 +118,7 @@ static int load(struct session *s, const AVBufferRef *device, struct gm_err *err
          s->api.nvEncGetEncodeGUIDs == NULL || s->api.nvEncGetEncodeCaps == NULL)) {
         status = NV_ENC_ERR_INVALID_VERSION;
     }
-    return status == NV_ENC_SUCCESS ? 0 : refused(device, status, err);
+    return status == NV_ENC_SUCCESS ? 0 : gm_err_failed(refused(device, status, err));
 }
 
 static int open_session(struct session *s, const AVBufferRef *device, struct gm_err *err)

@@ -273,12 +273,15 @@ static void look_at_settings(const void *arg)
     CHECK(cq > 27.49 && cq < 27.51);
     CHECK(gm_encoder_context(e)->rc_max_rate == 600000);
     CHECK(gm_encoder_context(e)->bit_rate == 0);
+    CHECK(gm_encoder_context(e)->max_b_frames == 2);
     gm_encoder_close(&e);
     set_init(&s, "hevc", false, -1, 31);
     s.p.level = "4.1";
     e = open_it(&s);
     check_option(e, "rc", 0); /* NV_ENC_PARAMS_RC_CONSTQP */
     check_option(e, "qp", 31);
+    CHECK(gm_encoder_context(e)->i_quant_factor == 0); /* the same for I, P and B pictures */
+    CHECK(gm_encoder_context(e)->b_quant_factor == 0);
     check_option(e, "level", 123);
     check_option(e, "extra_sei", 0); /* the farm writes captions itself there */
     gm_encoder_close(&e);
@@ -476,10 +479,20 @@ static int no_driver(void)
     return right ? 0 : 1;
 }
 
+/* Run with libcuda.so.1 alone: a container without the `video` capability. */
+static void no_video(const void *arg)
+{
+    static const struct failure f = {"no-video", "", "", GM_E_DEVICE_ABSENT,
+                                     "libnvidia-encode.so.1"};
+    (void)arg;
+    fail_open(&f);
+}
+
 static void without_a_driver_the_device_is_absent(void **state)
 {
     (void)state;
     assert_int_equal(fake_gpu_run_bare("no-driver"), 0);
+    assert_int_equal(fake_gpu_run_cuda("no-video"), 0);
 }
 
 static void use_all_sessions(const void *arg)
@@ -690,6 +703,9 @@ int main(int argc, char **argv)
     fake_gpu_start(argv);
     if (argc == 2 && strcmp(argv[1], "no-driver") == 0) {
         return no_driver();
+    }
+    if (argc == 2 && strcmp(argv[1], "no-video") == 0) {
+        return fake_gpu_run(no_video, NULL);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(frames_and_keyframes_are_what_was_asked_for),
