@@ -248,6 +248,17 @@ static void print_listed(FILE *file, const json_t *device)
     fputc('\n', file);
 }
 
+static size_t tasks_on(const json_t *node, const char *device)
+{
+    size_t i, count = 0;
+    const json_t *lease;
+    json_array_foreach(json_object_get(node, "leases"), i, lease)
+    {
+        count += strcmp(gm_job_text(lease, "device"), device) == 0 ? 1 : 0;
+    }
+    return count;
+}
+
 void gm_print_nodes(FILE *file, const json_t *answer)
 {
     size_t i, k;
@@ -274,7 +285,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             put_text(file, cpus, 11);
             put_text(file, gm_print_bytes(real(capacity, "memory_bytes"), memory, sizeof(memory)),
                      11);
-            fprintf(file, "%-7zu", json_array_size(json_object_get(node, "leases")));
+            fprintf(file, "%-7zu", tasks_on(node, gm_job_text(device, "id")));
             put_text(file, gm_job_text(node, "hostname"), 0);
             fputc('\n', file);
             print_notes(file, json_object_get(device, "notes"));
