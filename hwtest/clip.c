@@ -180,6 +180,26 @@ static int drain(struct gm_hwtest_stream *s, struct gm_encoder *encoder, AVPacke
     return rc;
 }
 
+int gm_hwtest_parameters(const struct gm_hwtest_encoding *how, const uint8_t *headers, size_t size,
+                         AVCodecParameters *par, struct gm_err *err)
+{
+    par->codec_type = AVMEDIA_TYPE_VIDEO;
+    par->codec_id = gm_prove_codec_id(how->codec);
+    par->width = how->width_px > 0 ? (int)how->width_px : GM_HWTEST_WIDTH_PX;
+    par->height = how->height_px > 0 ? (int)how->height_px : GM_HWTEST_HEIGHT_PX;
+    par->format = how->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
+    /* VP9's are of the container. */
+    if (size > 0 && par->codec_id != AV_CODEC_ID_VP9) {
+        par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+        if (par->extradata == NULL) {
+            return gm_err_nomem(err);
+        }
+        memcpy(par->extradata, headers, size);
+        par->extradata_size = (int)size;
+    }
+    return 0;
+}
+
 /* What the packets can't say themselves, and the hash of all. */
 static int describe(struct gm_hwtest_stream *s, const struct gm_encoder *encoder,
                     const struct gm_hwtest_encoding *how, struct gm_err *err)
@@ -193,11 +213,6 @@ static int describe(struct gm_hwtest_stream *s, const struct gm_encoder *encoder
         gm_sha256_destroy(&hash);
         return gm_err_nomem(err);
     }
-    s->par->codec_type = AVMEDIA_TYPE_VIDEO;
-    s->par->codec_id = gm_prove_codec_id(how->codec);
-    s->par->width = GM_HWTEST_WIDTH_PX;
-    s->par->height = GM_HWTEST_HEIGHT_PX;
-    s->par->format = how->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
     gm_sha256_update(hash, headers, size);
     for (int i = 0; i < s->count; i++) {
         gm_sha256_update(hash, s->packets[i]->data, (size_t)s->packets[i]->size);
@@ -205,16 +220,7 @@ static int describe(struct gm_hwtest_stream *s, const struct gm_encoder *encoder
     gm_sha256_final(hash, sum);
     gm_sha256_destroy(&hash);
     gm_hex(sum, sizeof(sum), s->hash);
-    /* VP9's are of the container. */
-    if (size > 0 && s->par->codec_id != AV_CODEC_ID_VP9) {
-        s->par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-        if (s->par->extradata == NULL) {
-            return gm_err_nomem(err);
-        }
-        memcpy(s->par->extradata, headers, size);
-        s->par->extradata_size = (int)size;
-    }
-    return 0;
+    return gm_hwtest_parameters(how, headers, size, s->par, err);
 }
 
 /* What an encoder is opened with, and the storage that it points into. */
@@ -241,8 +247,8 @@ static void ask(const struct gm_hwtest_encoding *how, struct asked *a)
     a->rendition.encode = &a->params;
     a->rendition.name = a->name;
     a->rendition.pixel_format = a->format;
-    a->rendition.width_px = GM_HWTEST_WIDTH_PX;
-    a->rendition.height_px = GM_HWTEST_HEIGHT_PX;
+    a->rendition.width_px = how->width_px > 0 ? how->width_px : GM_HWTEST_WIDTH_PX;
+    a->rendition.height_px = how->height_px > 0 ? how->height_px : GM_HWTEST_HEIGHT_PX;
     a->open = (struct gm_encoder_params){.rendition = &a->rendition,
                                          .facts = &a->facts,
                                          .timescale = GM_HWTEST_RATE,
@@ -259,14 +265,20 @@ int gm_hwtest_encoder_name(const struct gm_hwtest_encoding *how, char out[64], s
     return gm_encoder_build(&a.open, out, err);
 }
 
+int gm_hwtest_open_encoder(const struct gm_hwtest_encoding *how, struct gm_encoder **out,
+                           struct gm_err *err)
+{
+    struct asked a;
+    ask(how, &a);
+    return gm_encoder_open(&a.open, out, err);
+}
+
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err)
 {
-    struct asked a;
     struct gm_encoder *encoder = NULL;
-    ask(how, &a);
     AVPacket *packet = av_packet_alloc();
-    int rc = packet == NULL ? gm_err_nomem(err) : gm_encoder_open(&a.open, &encoder, err);
+    int rc = packet == NULL ? gm_err_nomem(err) : gm_hwtest_open_encoder(how, &encoder, err);
     for (int i = 0; rc == 0 && i <= in->count; i++) {
         rc = gm_encoder_send(encoder, i < in->count ? in->frame[i] : NULL, err);
         if (rc == 0) {

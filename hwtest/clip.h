@@ -5,6 +5,7 @@
 
 #include "common/hash.h"
 #include "media/compare.h"
+#include "media/encoder.h"
 
 /* Generated pictures, streams made of them, and what comes out of decoders. Made of integers alone:
  * the same on every machine. Thread: one at a time an object; may hang or crash with a device's
@@ -47,12 +48,21 @@ struct gm_hwtest_encoding {
     const char *codec;
     uint32_t depth;
     int32_t crf_centi;
+    uint32_t width_px, height_px; /* 0: the clip's */
 };
+/* An encoder for pictures of that size, pts counting pictures. *out: gm_encoder_close. Errors:
+ * those of media/encoder.h. */
+int gm_hwtest_open_encoder(const struct gm_hwtest_encoding *how, struct gm_encoder **out,
+                           struct gm_err *err) GM_MUST_CHECK;
 /* The pictures through gm_encoder, keyframes where gm_hwtest_is_key says. out: all-zero; fini in
  * any case. Errors: those of media/encoder.h. */
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
 
+/* par (allocated): a decoder's parameters for what that encoder makes, with its headers. Errors:
+ * NOMEM. */
+int gm_hwtest_parameters(const struct gm_hwtest_encoding *how, const uint8_t *headers, size_t size,
+                         AVCodecParameters *par, struct gm_err *err) GM_MUST_CHECK;
 /* The encoder's library and version, "x264-164-...": gm_encoder_build. Errors: likewise. */
 int gm_hwtest_encoder_name(const struct gm_hwtest_encoding *how, char out[64],
                            struct gm_err *err) GM_MUST_CHECK;

@@ -4,7 +4,7 @@
 #include "common/err.h"
 
 /* The command line of gopmill-hwtest. Thread: one (getopt). */
-#define GM_HWTEST_LEVELS 2 /* that this version has */
+#define GM_HWTEST_LEVELS 3 /* that this version has */
 
 struct gm_hwtest_options { /* borrowed from argv; NULL: not given */
     uint32_t level;        /* 1 .. GM_HWTEST_LEVELS */
@@ -15,11 +15,12 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
 
 /* One piece of work in a process of its own: "gopmill-hwtest try KIND ...". */
 struct gm_hwtest_try {                /* borrowed from argv */
-    const char *kind;                 /* decode encode kernels */
+    const char *kind;                 /* decode encode kernels rate ladder */
     const char *device, *api, *codec; /* api, codec: "" for kernels */
     const char *node, *driver;        /* of VAAPI; NULL: none */
     uint32_t depth;
-    bool text; /* to the standard output in place of descriptor 3 */
+    uint32_t height_px; /* of ladder's source: 1080 or 2160 */
+    bool text;          /* to the standard output in place of descriptor 3 */
 };
 /* argv[0] is "try". */
 int gm_hwtest_try_parse(int argc, char **argv, struct gm_hwtest_try *out);

@@ -8,6 +8,7 @@
 #include "common/time.h"
 #include "hwtest/level1.h"
 #include "hwtest/level2.h"
+#include "hwtest/level3.h"
 #include "media/prove.h"
 #include "node/devices/prove.h"
 #include "node/devices_command.h"
@@ -90,6 +91,9 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     }
     if (rc == 0 && options->level >= 2) {
         rc = gm_hwtest_level2(&list, out, err);
+    }
+    if (rc == 0 && options->level >= 3) {
+        rc = gm_hwtest_level3(&list, out, err);
     }
     out->took_ms = (gm_time_now() - started) / GM_MS;
     gm_device_list_fini(&list);

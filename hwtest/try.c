@@ -99,6 +99,8 @@ int gm_hwtest_try(const struct gm_hwtest_try *work)
     gm_av_init();
     int rc = strcmp(work->kind, "decode") == 0   ? gm_hwtest_try_decode(work, &report, &err)
              : strcmp(work->kind, "encode") == 0 ? gm_hwtest_try_encode(work, &report, &err)
+             : strcmp(work->kind, "rate") == 0   ? gm_hwtest_try_rate(work, &report, &err)
+             : strcmp(work->kind, "ladder") == 0 ? gm_hwtest_try_ladder(work, &report, &err)
                                                  : gm_hwtest_try_kernels(work, &report, &err);
     report.took_ms = (gm_time_now() - started) / GM_MS;
     for (size_t i = 0; i < report.check_count; i++) {

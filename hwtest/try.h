@@ -4,7 +4,8 @@
 #include "hwtest/options.h"
 #include "hwtest/results.h"
 
-/* The child's side of level 2: one piece of work, its checks written as JSON to descriptor 3. */
+/* The child's side of levels 2 and 3: one piece of work, its checks written as JSON to
+ * descriptor 3. */
 
 /* Returns the exit status: 0 an answer is out, also one that says FAIL; 1 none is; 2 usage. */
 int gm_hwtest_try(const struct gm_hwtest_try *work);
@@ -16,6 +17,12 @@ int gm_hwtest_try_encode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
                          struct gm_err *err) GM_MUST_CHECK;
 int gm_hwtest_try_kernels(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
                           struct gm_err *err) GM_MUST_CHECK;
+/* Level 3: checks "encode", "decode" or "ladder" with the pictures that this process made a second;
+ * what they mean for the machine is the parent's (level3.h). */
+int gm_hwtest_try_rate(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                       struct gm_err *err) GM_MUST_CHECK;
+int gm_hwtest_try_ladder(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                         struct gm_err *err) GM_MUST_CHECK;
 
 /* libavutil's name of the work's device: CUDA's number into out, a render node; NULL: software.
  * Errors: DEVICE_ABSENT. */

@@ -15,7 +15,7 @@
 #include "common/fs.h"
 #include "common/time.h"
 
-#define PARALLEL_MAX 16
+#define PARALLEL_MAX 128
 #define PATIENCE_MS 300 /* for a killed process to go */
 #define LOOK_MS 100     /* at most so long between looks at the stop flag */
 

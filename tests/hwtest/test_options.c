@@ -56,7 +56,7 @@ static void wrong_ones_are_refused(void **state)
 {
     (void)state;
     struct gm_hwtest_options o;
-    static const char *const levels[] = {"0", "3", "4", "5", "", "1x", "-1", "two"};
+    static const char *const levels[] = {"0", "4", "5", "", "1x", "-1", "two"};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         assert_int_equal(PARSE(&o, (char *)"--level", (char *)(uintptr_t)levels[i]), 2);
     }
@@ -71,6 +71,12 @@ static void a_childs_work_is_whole_or_refused(void **state)
     struct gm_hwtest_try t;
     assert_int_equal(TRY(&t, (char *)"kernels", (char *)"--device", (char *)"cpu"), -1);
     assert_int_equal(TRY(&t, (char *)"kernels"), 2);
+    assert_int_equal(TRY(&t, (char *)"ladder", (char *)"--device=cpu", (char *)"--height=1080"),
+                     -1);
+    assert_int_equal(TRY(&t, (char *)"ladder", (char *)"--device=cpu", (char *)"--height=720"), 2);
+    assert_int_equal(TRY(&t, (char *)"rate", (char *)"--device=cpu", (char *)"--codec=vp9"), -1);
+    assert_int_equal(
+        TRY(&t, (char *)"rate", (char *)"--device=0000:3b:00.0", (char *)"--codec=vp9"), 2);
     assert_int_equal(TRY(&t, (char *)"--device", (char *)"cpu"), 2);
     assert_int_equal(TRY(&t, (char *)"dance", (char *)"--device", (char *)"cpu"), 2);
     assert_int_equal(TRY(&t, (char *)"decode", (char *)"--device", (char *)"cpu", (char *)"--api",

@@ -1,0 +1,103 @@
+#include "hwtest/level3.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/time.h"
+
+#define BLOCK ((size_t)1 << 20)
+#define BLOCKS 256
+
+static int write_blocks(int fd, uint8_t *block, gm_time *out, struct gm_err *err)
+{
+    gm_time started = gm_time_now();
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < BLOCKS; i++) {
+        memset(block, i, 64); /* no two are alike */
+        rc = gm_fs_write_all(fd, block, BLOCK, err);
+    }
+    if (rc == 0 && fsync(fd) != 0) {
+        rc = gm_err_sys(err, errno, "the file did not reach its disk");
+    }
+    *out = gm_time_now() - started;
+    return rc;
+}
+
+/* What was written, from the disk where the kernel lets go of its copy. */
+static int read_blocks(int fd, uint8_t *block, gm_time *out, struct gm_err *err)
+{
+    GM_IGNORE(posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED), "then memory is measured: said so");
+    gm_time started = gm_time_now();
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < BLOCKS; i++) {
+        size_t got = 0;
+        rc = gm_fs_read_at(fd, block, BLOCK, (uint64_t)i * BLOCK, &got, err);
+        bool right = rc == 0 && got == BLOCK && block[0] == (uint8_t)i && block[63] == (uint8_t)i;
+        if (rc == 0 && !right) {
+            rc = gm_err_set(err, GM_E_SYS, EIO, "what was read is not what was written");
+        }
+    }
+    *out = gm_time_now() - started;
+    return rc;
+}
+
+static int add(const char *name, gm_time took, const char *folder, const struct gm_err *why,
+               struct gm_hwtest_report *report, struct gm_err *err)
+{
+    char text[240];
+    struct gm_hwtest_check c = gm_hwtest_check_make("machine", name, 3);
+    if (why->code == GM_OK) {
+        gm_hwtest_measure(&c, (double)(BLOCK * BLOCKS) / 1e6 / ((double)took / (double)GM_SEC),
+                          "MB/s", NULL, NULL);
+        c.better = GM_HWTEST_HIGHER;
+        (void)snprintf(text, sizeof(text),
+                       "%zu MiB in %.120s, one file, one process; TMPDIR "
+                       "chooses the folder",
+                       BLOCK * BLOCKS >> 20, folder);
+    } else {
+        c.status = GM_HWTEST_FAIL;
+        (void)snprintf(text, sizeof(text), "%.80s: %.150s", folder, why->text);
+        gm_hwtest_set(c.remedy, "free 256 MiB there, or set TMPDIR to the folder that the farm "
+                                "will use");
+    }
+    gm_hwtest_set(c.text, text);
+    return gm_hwtest_add(report, &c, err);
+}
+
+int gm_hwtest_storage(struct gm_hwtest_report *report, struct gm_err *err)
+{
+    const char *folder = getenv("TMPDIR");
+    struct gm_err why = {.code = GM_OK};
+    char path[4096];
+    gm_time wrote = 0, was_read = 0;
+    folder = folder == NULL || folder[0] == '\0' ? "/tmp" : folder;
+    uint8_t *block = malloc(BLOCK);
+    if (block == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; i < BLOCK; i++) {
+        block[i] = (uint8_t)(i * 2654435761u >> 13);
+    }
+    int fd = -1;
+    int rc = gm_fs_path(path, sizeof(path), &why, "%s/gopmill-hwtest-XXXXXX", folder);
+    if (rc == 0) {
+        fd = mkostemp(path, O_CLOEXEC);
+        rc = fd < 0 ? gm_err_sys(&why, errno, "no file could be made there") : 0;
+    }
+    if (fd >= 0) {
+        GM_IGNORE(unlink(path), "it goes with the folder's next cleaning");
+        rc = write_blocks(fd, block, &wrote, &why);
+    }
+    bool good = rc == 0 && read_blocks(fd, block, &was_read, &why) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    free(block);
+    rc = add("storage.write", wrote, folder, &why, report, err);
+    return rc == 0 && good ? add("storage.read", was_read, folder, &why, report, err) : rc;
+}
