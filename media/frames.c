@@ -4,42 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/av.h"
-#include "media/frames_device.h"
-#include "media/frames_keep.h"
+#include "media/frames_decoder.h"
 
 /* The list holds the chunk whose frames are given out (first) and those whose packets were needed
  * to bring its last frames out of the decoder. The last chunk that has `started` is being fed.
- *
- * Packets carry their id as time stamp and as reordered_opaque: libavcodec copies both to the frame
- * that the packet begins. Damage is an error from the decoder or a picture that it marks; what
- * happens before the first listed packet (lead-in of an open GOP) is none.
  */
-
-#define MAX_DRAIN_ERRORS 64 /* then the decoder is given up */
-#define MAX_SEND_TRIES 64
-
-struct gm_frames {
-    struct gm_frames_source source;
-    struct gm_frames_chunk *first; /* owned list */
-    AVCodecContext *decoder;       /* owned; NULL: none is open in software */
-    struct gm_frames_device device;
-    enum AVCodecID codec; /* of the decoder */
-    const char *doubt;    /* static: why what the device gave is void; NULL: it is not */
-    uint8_t *par;         /* owned: the parameters that it was opened with */
-    size_t par_size;
-    AVPacket *packet; /* owned */
-    AVFrame *picture; /* owned: what the caller looks at */
-    AVFrame *before;  /* owned: the last one decoded ahead of the first listed one; may be NULL */
-    struct gm_frames_keep keep;
-    uint32_t decoded; /* pictures since the end of a chunk */
-    uint64_t last_id; /* of the last packet decoded */
-    bool any;         /* last_id holds */
-    bool can_go_on;   /* the chunk given out last was clean and the decoder was not flushed */
-    bool done;        /* next_chunk has said that there are no more */
-    bool pop;         /* first was given out whole: drop it at the next call */
-    bool again;       /* first was given out whole, and is wanted again */
-};
 
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
                      struct gm_err *err)
@@ -64,24 +33,11 @@ int gm_frames_use_device(struct gm_frames *f, AVBufferRef *device, struct gm_err
     return gm_frames_device_set(&f->device, device, err);
 }
 
-static bool is_open(const struct gm_frames *f)
-{
-    return f->decoder != NULL || f->device.decoder != NULL;
-}
-
 static void drop_first(struct gm_frames *f)
 {
     struct gm_frames_chunk *c = f->first;
     f->first = c->after;
     gm_frames_chunk_close(&c);
-}
-
-static void close_decoder(struct gm_frames *f)
-{
-    avcodec_free_context(&f->decoder);
-    gm_frames_device_close(&f->device);
-    gm_frames_keep_clear(&f->keep);
-    f->any = false;
 }
 
 void gm_frames_destroy(struct gm_frames **frames)
@@ -93,7 +49,7 @@ void gm_frames_destroy(struct gm_frames **frames)
     while (f->first != NULL) {
         drop_first(f);
     }
-    close_decoder(f);
+    gm_frames_decoder_close(f);
     gm_frames_device_fini(&f->device);
     free(f->par);
     av_packet_free(&f->packet);
@@ -101,40 +57,6 @@ void gm_frames_destroy(struct gm_frames **frames)
     av_frame_free(&f->before);
     free(f);
     *frames = NULL;
-}
-
-/* With those parameters, for chunk c. */
-static int open_decoder(struct gm_frames *f, struct gm_frames_chunk *c, const uint8_t *data,
-                        size_t size, struct gm_err *err)
-{
-    AVCodecParameters *par = NULL;
-    uint8_t *copy = malloc(size + 1);
-    if (copy == NULL) {
-        return gm_err_nomem(err);
-    }
-    int rc = gm_codecpar_decode(data, size, &par, err);
-    if (rc < 0) {
-        goto out;
-    }
-    close_decoder(f);
-    rc = c->soft ? 0 : gm_frames_device_open(&f->device, par, err);
-    c->on_device = f->device.decoder != NULL;
-    if (rc == 0 && !c->on_device) {
-        rc = gm_decoder_open(par, gm_av_rational(c->header->time_base), &f->decoder, err);
-    }
-    if (rc < 0) {
-        goto out;
-    }
-    memcpy(copy, data, size);
-    f->codec = par->codec_id;
-    free(f->par);
-    f->par = copy;
-    f->par_size = size;
-    copy = NULL;
-out:
-    avcodec_parameters_free(&par);
-    free(copy);
-    return rc;
 }
 
 static struct gm_frames_chunk *feeding(struct gm_frames *f)
@@ -169,178 +91,6 @@ static int find_waiting(struct gm_frames *f, struct gm_frames_chunk **out, struc
     return 0;
 }
 
-/* Damage while packet `id` was decoded. */
-static void note_damage(struct gm_frames *f, uint64_t id)
-{
-    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started; c = c->after) {
-        if (id >= c->reach_id) {
-            c->dirty = true;
-            if (id >= c->min_id && id <= c->max_id) {
-                c->stats.errors++;
-            }
-        }
-    }
-}
-
-/* frame: taken, also on failure. */
-static int take_frame(struct gm_frames *f, AVFrame *frame, struct gm_err *err)
-{
-    bool own = false;
-    bool listed = false;
-    int rc = 0;
-    if (frame->reordered_opaque < 0) {
-        av_frame_free(&frame);
-        return 0;
-    }
-    uint64_t id = (uint64_t)frame->reordered_opaque;
-    f->decoded++;
-    if ((frame->flags & AV_FRAME_FLAG_CORRUPT) != 0 || frame->decode_error_flags != 0) {
-        note_damage(f, id);
-    }
-    struct gm_frames_chunk *last = f->first;
-    for (struct gm_frames_chunk *c = f->first; c != NULL && c->started && rc == 0; c = c->after) {
-        enum gm_frames_use use;
-        rc = gm_frames_chunk_offer(c, id, frame, &use, err);
-        own = own || use == GM_FRAMES_AS_OWN;
-        listed = listed || use != GM_FRAMES_UNLISTED;
-        last = c;
-    }
-    GM_ASSERT(last != NULL); /* a chunk is being fed */
-    if (rc < 0 || own) {
-        av_frame_free(&frame);
-        return rc;
-    }
-    if (last->arrived && !listed) {
-        last->unlisted++;
-    }
-    if (last->arrived || id > last->max_id || last->own == last->own_end) {
-        gm_frames_keep_spare(&f->keep, id, frame);
-        return 0;
-    }
-    if (last == f->first && !listed) {
-        av_frame_free(&f->before);
-        f->before = frame;
-        return 0;
-    }
-    av_frame_free(&frame);
-    return 0;
-}
-
-/* To the device's decoder, and all pictures that it has ready. packet: NULL: the end. */
-static int decode_on_device(struct gm_frames *f, const AVPacket *packet, struct gm_err *err)
-{
-    enum gm_frames_doubt doubt = GM_FRAMES_FIT;
-    const char *why = NULL;
-    int rc = gm_frames_device_send(&f->device, packet, &doubt, &why, err);
-    while (rc == 0 && doubt == GM_FRAMES_FIT) {
-        AVFrame *frame = gm_frames_device_take(&f->device, &doubt, &why);
-        if (frame == NULL) {
-            break;
-        }
-        rc = take_frame(f, frame, err);
-    }
-    if (rc == 0 && doubt != GM_FRAMES_FIT) {
-        f->doubt = why;
-    }
-    return rc;
-}
-
-/* Takes all pictures that the decoder has ready. *out_end: it was flushed and is empty. */
-static int receive(struct gm_frames *f, uint64_t id, bool *out_end, struct gm_err *err)
-{
-    for (;;) {
-        AVFrame *frame = av_frame_alloc();
-        if (frame == NULL) {
-            return gm_err_nomem(err);
-        }
-        int av = avcodec_receive_frame(f->decoder, frame);
-        if (av < 0) {
-            av_frame_free(&frame);
-        }
-        if (av == AVERROR(EAGAIN) || av == AVERROR_EOF) {
-            *out_end = av == AVERROR_EOF;
-            return 0;
-        }
-        if (av == AVERROR(ENOMEM)) {
-            return gm_err_nomem(err);
-        }
-        if (av < 0) {
-            note_damage(f, id);
-            *out_end = false;
-            return 0;
-        }
-        int rc = take_frame(f, frame, err);
-        if (rc < 0) {
-            return rc;
-        }
-    }
-}
-
-static int drain(struct gm_frames *f, struct gm_err *err)
-{
-    bool end = false;
-    int rc = 0;
-    if (f->device.decoder != NULL) {
-        return decode_on_device(f, NULL, err);
-    }
-    if (f->decoder == NULL) {
-        return 0;
-    }
-    int av = avcodec_send_packet(f->decoder, NULL);
-    if (av == AVERROR(ENOMEM)) {
-        return gm_err_nomem(err);
-    }
-    for (int i = 0; i < MAX_DRAIN_ERRORS && !end && rc == 0; i++) {
-        rc = receive(f, f->last_id, &end, err);
-    }
-    return rc;
-}
-
-static int send_packet(struct gm_frames *f, uint64_t id, struct gm_err *err)
-{
-    bool end;
-    if (f->device.decoder != NULL) {
-        return decode_on_device(f, f->packet, err);
-    }
-    for (int i = 0; i < MAX_SEND_TRIES; i++) {
-        int av = avcodec_send_packet(f->decoder, f->packet);
-        if (av == AVERROR(ENOMEM)) {
-            return gm_err_nomem(err);
-        }
-        if (av < 0 && av != AVERROR(EAGAIN)) {
-            note_damage(f, id);
-        }
-        int rc = receive(f, id, &end, err);
-        if (rc < 0 || av != AVERROR(EAGAIN)) {
-            return rc;
-        }
-    }
-    note_damage(f, id);
-    return 0;
-}
-
-static int decode_packet(struct gm_frames *f, const struct gm_chunk_packet *p, struct gm_err *err)
-{
-    if (p->id > INT64_MAX) {
-        return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "A packet's number is out of range");
-    }
-    int rc = gm_frames_packet_fill(&f->source, p, f->packet, err);
-    if (rc == 0) {
-        if (f->decoder != NULL) {
-            f->decoder->reordered_opaque = (int64_t)p->id;
-        }
-        f->last_id = p->id;
-        f->any = true;
-        /* An empty packet would flush the decoder; it shows nothing. */
-        rc = p->size > 0 || p->sides > 0 ? send_packet(f, p->id, err) : 0;
-    }
-    if (rc == 0 && f->source.tick != NULL) {
-        f->source.tick(f->source.arg);
-    }
-    av_packet_unref(f->packet);
-    return rc;
-}
-
 /* A parameter change: what the decoder holds comes out, another one goes on. The names of packets
  * go on too. */
 static int change_parameters(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
@@ -351,13 +101,13 @@ static int change_parameters(struct gm_frames *f, struct gm_frames_chunk *c, str
         f->doubt = "the stream changes its parameters";
         return 0;
     }
-    int rc = drain(f, err);
+    int rc = gm_frames_decoder_drain(f, err);
     if (rc < 0) {
         return rc;
     }
     struct gm_frames_keep keep = f->keep;
     f->keep = (struct gm_frames_keep){0};
-    rc = open_decoder(f, c, c->change, c->change_size, err);
+    rc = gm_frames_decoder_open(f, c, c->change, c->change_size, err);
     f->keep = keep;
     f->last_id = last_id;
     f->any = any;
@@ -384,7 +134,7 @@ static int feed_record(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
             return gm_err_set(err, GM_E_MEDIA_CHUNK, 0, "Packets of chunk %" PRIu32 " do not rise",
                               c->header->index);
         }
-        return decode_packet(f, &c->packet, err);
+        return gm_frames_decoder_packet(f, &c->packet, err);
     case GM_CHUNK_CHANGE:
         break;
     }
@@ -412,7 +162,7 @@ static int feed_record(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
 static int goes_on(struct gm_frames *f, struct gm_frames_chunk *c, bool *out, struct gm_err *err)
 {
     *out = false;
-    if (c->alone || !is_open(f) || !f->any || !gm_frames_resets(f->codec)) {
+    if (c->alone || !gm_frames_decoder_is_open(f) || !f->any || !gm_frames_resets(f->codec)) {
         return 0;
     }
     int rc = gm_frames_chunk_peek(c, err);
@@ -445,7 +195,7 @@ static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_e
     struct gm_frames_chunk *waiting = NULL;
     bool on = false;
     int rc = 0;
-    if (!is_open(f)) {
+    if (!gm_frames_decoder_is_open(f)) {
         return 0;
     }
     if (!c->dirty && !c->alone) {
@@ -460,15 +210,15 @@ static int bring_out(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_e
     if (on) {
         return join(f, waiting, err);
     }
-    rc = drain(f, err);
-    close_decoder(f);
+    rc = gm_frames_decoder_drain(f, err);
+    gm_frames_decoder_close(f);
     return rc;
 }
 
 /* No frame will come any more for what is in the list. */
 static bool exhausted(struct gm_frames *f)
 {
-    return feeding(f)->fed && !is_open(f);
+    return feeding(f)->fed && !gm_frames_decoder_is_open(f);
 }
 
 static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm_err *err)
@@ -486,7 +236,7 @@ static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
     }
     c->started = true;
     av_frame_free(&f->before);
-    return open_decoder(f, c, c->header->codecpar.data, c->header->codecpar.len, err);
+    return gm_frames_decoder_open(f, c, c->header->codecpar.data, c->header->codecpar.len, err);
 }
 
 static int restart(struct gm_frames *f, struct gm_err *err)
@@ -497,7 +247,7 @@ static int restart(struct gm_frames *f, struct gm_err *err)
         f->first->why = f->doubt != NULL ? f->doubt : "it is damaged";
         f->doubt = NULL;
     }
-    close_decoder(f);
+    gm_frames_decoder_close(f);
     f->can_go_on = false;
     f->first->alone = true;
     av_frame_unref(f->picture);
@@ -632,7 +382,7 @@ int gm_frames_next(struct gm_frames *f, struct gm_frames_step *out, struct gm_er
     int rc = 0;
     if (f->pop) {
         f->pop = false;
-        f->can_go_on = !f->first->dirty && !f->first->alone && is_open(f);
+        f->can_go_on = !f->first->dirty && !f->first->alone && gm_frames_decoder_is_open(f);
         drop_first(f);
     }
     if (f->first == NULL) {

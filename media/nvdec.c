@@ -52,8 +52,9 @@ struct gm_nvdec {
     unsigned depth;
     int width_px, height_px;
     CUVIDDECODECAPS caps;
-    AVBSFContext *bsf; /* owned; NULL: packets go in as they are */
-    AVPacket *packet;  /* owned */
+    AVBSFContext *bsf;    /* owned; NULL: packets go in as they are */
+    AVPacket *packet;     /* owned */
+    CUVIDEOFORMATEX more; /* the parser's, as long as it lives */
     CUvideoparser parser;
     CUvideodecoder decoder;
     CUVIDEOFORMAT format; /* of the decoder */
@@ -420,16 +421,15 @@ static CUresult parse(struct gm_nvdec *n, const uint8_t *data, size_t size, unsi
 /* In the context. What the stream's head tells goes in first, where it has one. */
 static void start(struct gm_nvdec *n, const AVCodecParameters *par)
 {
-    CUVIDEOFORMATEX more = {0};
     const uint8_t *head = n->bsf != NULL ? n->bsf->par_out->extradata : NULL;
     size_t size = n->bsf != NULL && head != NULL ? (size_t)n->bsf->par_out->extradata_size : 0;
     if (n->codec == cudaVideoCodec_AV1 && par->extradata_size > 4 && par->extradata[0] == 0x81) {
         head = par->extradata + 4; /* av1C: OBUs behind four bytes */
         size = (size_t)par->extradata_size - 4;
     }
-    if (size > 0 && size <= sizeof more.raw_seqhdr_data) {
-        memcpy(more.raw_seqhdr_data, head, size);
-        more.format.seqhdr_data_length = (unsigned)size;
+    if (size > 0 && size <= sizeof n->more.raw_seqhdr_data) {
+        memcpy(n->more.raw_seqhdr_data, head, size);
+        n->more.format.seqhdr_data_length = (unsigned)size;
     }
     CUVIDPARSERPARAMS params = {.CodecType = n->codec,
                                 .ulMaxNumDecodeSurfaces = 1, /* on_sequence tells more */
@@ -438,7 +438,7 @@ static void start(struct gm_nvdec *n, const AVCodecParameters *par)
                                 .pfnSequenceCallback = on_sequence,
                                 .pfnDecodePicture = on_decode,
                                 .pfnDisplayPicture = on_display,
-                                .pExtVideoInfo = &more};
+                                .pExtVideoInfo = &n->more};
     n->caps.eCodecType = n->codec;
     n->caps.eChromaFormat = cudaVideoChromaFormat_420;
     n->caps.nBitDepthMinus8 = n->depth - 8;

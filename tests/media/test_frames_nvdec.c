@@ -13,6 +13,7 @@
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/fake_gpu_io.h"
+#include "media/folder_io.h"
 #include "media/frames.h"
 #include "media/hw.h"
 
@@ -173,9 +174,12 @@ static struct clip *make(const struct made *m, int frames)
     return c;
 }
 
+typedef void (*edit_fn)(Gm__ChunkHeader *header, void *arg);
+
 /* Cuts the listed frames into chunks of 15 and runs them, run_chunks at once (0: all). */
-static int decode(const struct clip *c, int keys_back, size_t run_chunks, bool change,
-                  AVBufferRef *device, size_t repeats, struct run *out, struct gm_err *err)
+static int decode_edited(const struct clip *c, int keys_back, size_t run_chunks, bool change,
+                         edit_fn edit, AVBufferRef *device, size_t repeats, struct run *out,
+                         struct gm_err *err)
 {
     uint32_t index = 0;
     int rc = 0;
@@ -190,6 +194,7 @@ static int decode(const struct clip *c, int keys_back, size_t run_chunks, bool c
                                    .index = index++,
                                    .last = end == c->frame_count,
                                    .change = change,
+                                   .edit = edit,
                                    .keys_back = keys_back};
             CHECK(out->count < MAX_CHUNKS);
             out->fds[out->count++] = clip_cut(c, &cut);
@@ -198,6 +203,12 @@ static int decode(const struct clip *c, int keys_back, size_t run_chunks, bool c
         rc = run(out, device, repeats, err);
     }
     return rc;
+}
+
+static int decode(const struct clip *c, int keys_back, size_t run_chunks, bool change,
+                  AVBufferRef *device, size_t repeats, struct run *out, struct gm_err *err)
+{
+    return decode_edited(c, keys_back, run_chunks, change, NULL, device, repeats, out, err);
 }
 
 static AVBufferRef *open_device(void)
@@ -274,6 +285,45 @@ static void chunks_give_the_pictures_of_software(void **state)
     }
 }
 
+/* From a file: with its framing, and what a demuxer says of the stream. */
+static void demuxed(const void *arg)
+{
+    const struct made *m = arg;
+    static const char *const endings[] = {"mp4", "mkv", "ts"};
+    char dir[] = "/tmp/test-nvdec-XXXXXX";
+    char path[64];
+    fake_gpu_profile("l4", "");
+    CHECK(mkdtemp(dir) != NULL);
+    AVBufferRef *device = open_device();
+    struct clip *c = make(m, 20);
+    bool ts = c->par->codec_id == AV_CODEC_ID_H264 || c->par->codec_id == AV_CODEC_ID_HEVC;
+    for (size_t i = 0; i < (ts ? 3 : 2); i++) {
+        (void)snprintf(path, sizeof path, "%s/clip.%s", dir, endings[i]);
+        clip_mux(c, path);
+        struct clip *loaded = clip_load(path);
+        (void)unlink(path);
+        CHECK(loaded->frame_count == 20);
+        const struct run *r = both(loaded, m->keys_back, 0, false, device, 0);
+        if (r->why != NULL || r->on_device != 2) {
+            (void)fprintf(stderr, "%s in %s: %s\n", m->encoder, endings[i],
+                          r->why != NULL ? r->why : "no reason");
+            CHECK(false);
+        }
+        clip_free(&loaded);
+    }
+    (void)rmdir(dir);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void chunks_of_files_give_the_pictures_of_software(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < MADE; i++) {
+        assert_int_equal(fake_gpu_run(demuxed, &made[i]), 0);
+    }
+}
+
 static void damaged(const void *arg)
 {
     const struct made *m = arg;
@@ -330,6 +380,39 @@ static void packets_said_to_be_damaged_or_cut_off_are_for_software(void **state)
     static const struct made short_gop = {
         "libx264", "preset=fast,bf=2,g=15,x264-params=scenecut=0", 160, 144, AV_PIX_FMT_YUV420P, 0};
     assert_int_equal(fake_gpu_run(missing, &short_gop), 0);
+}
+
+/* The last picture of each chunk is listed by another one's packet: it does not come. */
+static void edit_last(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    if (h->n_frames > 2) {
+        h->frames[h->n_frames - 1]->packet_id = h->frames[h->n_frames - 2]->packet_id;
+    }
+}
+
+static void not_there(const void *arg)
+{
+    static struct run soft;
+    static struct run hard;
+    struct gm_err err = {0};
+    fake_gpu_profile("l4", "");
+    AVBufferRef *device = open_device();
+    struct clip *c = make(arg, FRAMES);
+    for (size_t runs = 0; runs <= 1; runs++) {
+        CHECK(decode_edited(c, 0, runs, false, edit_last, NULL, 0, &soft, &err) == 0);
+        CHECK(decode_edited(c, 0, runs, false, edit_last, device, 0, &hard, &err) == 0);
+        check_same(&soft, &hard);
+        CHECK(hard.replaced == 3 && hard.on_device == 1); /* the last chunk has one picture */
+    }
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_listed_picture_that_does_not_come_is_for_software(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(not_there, &made[0]), 0);
 }
 
 static const struct left {
@@ -463,6 +546,63 @@ static void without_the_library_chunks_are_decoded_in_software(void **state)
     assert_int_equal(fake_gpu_run_cuda("without-library"), 0);
 }
 
+static const struct real {
+    const char *name;
+    int keys_back;
+    bool on_device; /* all of it */
+} reals[] = {
+    {"bpyramid-h264.mp4", 1, true},
+    {"hevc-hdr10-mastering-cll.mkv", 1, true},
+    {"vp9-10bit-profile2.webm", 0, true},
+    {"av1-aac.mp4", 0, true},
+    {"first-pts-10s.mp4", 1, true},
+    {"pgs-subtitle.mkv", 1, true},
+    {"h264-aac.flv", 1, true},
+    {"interlaced-open-gop-h264.mp4", 1, false},
+    {"res-change-midstream.mp4", 1, false},
+    {"vp9-odd-161x121.webm", 0, false},
+    {"broken-invalid-nalu.mp4", -1, false},
+    {"broken-corrupted-nal.mp4", -1, false},
+    {"broken-sps.flv", -1, false},
+};
+
+static void real(const void *arg)
+{
+    const struct real *t = arg;
+    char path[4096];
+    fake_gpu_profile("l4", "");
+    CHECK(folder_clip(t->name, path));
+    AVBufferRef *device = open_device();
+    struct clip *c = clip_load(path);
+    c->frame_count = c->frame_count > 90 ? 90 : c->frame_count;
+    const struct run *r = both(c, t->keys_back, 1, false, device, 0);
+    size_t chunks = (c->frame_count + 14) / 15;
+    if ((r->on_device == chunks) != t->on_device) {
+        (void)fprintf(stderr, "%s: %zu of %zu chunks on the device: %s\n", t->name, r->on_device,
+                      chunks, r->why != NULL ? r->why : "no reason");
+        CHECK(false);
+    }
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void real_clips_give_the_pictures_of_software(void **state)
+{
+    char path[4096];
+    int bad = 0;
+    (void)state;
+    if (!folder_clip(reals[0].name, path)) {
+        skip();
+    }
+    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
+        if (fake_gpu_run(real, &reals[i]) != 0) {
+            print_message("%s\n", reals[i].name);
+            bad++;
+        }
+    }
+    assert_int_equal(bad, 0);
+}
+
 int main(int argc, char **argv)
 {
     fake_gpu_start(argv);
@@ -472,10 +612,13 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_give_the_pictures_of_software),
+        cmocka_unit_test(chunks_of_files_give_the_pictures_of_software),
         cmocka_unit_test(a_damaged_chunk_is_decoded_in_software),
         cmocka_unit_test(packets_said_to_be_damaged_or_cut_off_are_for_software),
+        cmocka_unit_test(a_listed_picture_that_does_not_come_is_for_software),
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
+        cmocka_unit_test(real_clips_give_the_pictures_of_software),
         cmocka_unit_test(without_the_library_chunks_are_decoded_in_software),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
