@@ -12,6 +12,7 @@
  * the kernels first. */
 #define LIMIT_MS 60000
 #define PARALLEL_MAX 4
+#define SESSIONS 2 /* encoders of devices at once: consumer GPUs have had no more */
 #define JOBS_MAX 256
 
 struct job {
@@ -183,6 +184,16 @@ static int take(struct level *l, const struct job *j, const struct gm_helper *h,
     return rc;
 }
 
+static bool needs_sessions(const struct level *l)
+{
+    for (size_t i = 0; i < l->count; i++) {
+        if (strcmp(l->jobs[i].kind, "encode") == 0 && strcmp(l->jobs[i].api, "software") != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static int run_jobs(struct level *l, size_t parallel, struct gm_err *err)
 {
     struct gm_helper *helpers = calloc(l->count + 1, sizeof(*helpers));
@@ -224,7 +235,8 @@ int gm_hwtest_level2(const struct gm_device_list *list, struct gm_hwtest_report 
         rc = plan_device(&l, &list->devices[i], err);
     }
     if (rc == 0) {
-        rc = run_jobs(&l, parallel > PARALLEL_MAX ? PARALLEL_MAX : parallel, err);
+        parallel = parallel > PARALLEL_MAX ? PARALLEL_MAX : parallel;
+        rc = run_jobs(&l, parallel > SESSIONS && needs_sessions(&l) ? SESSIONS : parallel, err);
     }
     free(folder);
     free(l.jobs);

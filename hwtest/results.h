@@ -105,7 +105,7 @@ void gm_hwtest_limit_words(const struct gm_hwtest_check *check, char *out, size_
 struct gm_hwtest_verdict {
     size_t counts[GM_HWTEST_STATUSES];
     bool good;          /* no FAIL, no UNSTABLE, and something passed */
-    char sentence[800]; /* the verdict and, where something is to be done, the first remedy */
+    char sentence[900]; /* the verdict and, where something is to be done, the first remedy */
 };
 void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_verdict *out);
 

@@ -29,14 +29,14 @@ static bool has_fakes(const struct gm_hwtest_report *report)
 /* " first encode.h264 of cpu (what was seen): remedy" */
 static void tell(const struct gm_hwtest_check *c, char *out, size_t size)
 {
-    (void)snprintf(out, size, "%s of %s (%.120s)%s%s", c->name, c->device,
+    (void)snprintf(out, size, "%s of %s (%.200s)%s%s", c->name, c->device,
                    c->text[0] == '\0' ? "see its row" : c->text, c->remedy[0] == '\0' ? "" : ": ",
                    c->remedy);
 }
 
 void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_verdict *out)
 {
-    char what[560];
+    char what[640];
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; i < report->check_count; i++) {
         out->counts[report->checks[i].status]++;
