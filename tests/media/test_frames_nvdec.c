@@ -11,132 +11,14 @@
 #include <unistd.h>
 
 #include "media/av.h"
-#include "media/chunk_io.h"
 #include "media/fake_gpu_io.h"
 #include "media/folder_io.h"
-#include "media/frames.h"
-#include "media/hw.h"
+#include "media/nvdec_io.h"
 
 /* Chunks decoded over the fake NVDEC, whose pictures are libavcodec's: what is shown here is what
  * gopmill makes of a device's answers, nothing of any real one. */
 
-#define MAX_CHUNKS 32
-#define MAX_PICTURES 200
-
-/* All of a picture that later stages read. */
-struct seen {
-    uint8_t sha256[32];
-    int format, width, height;
-    AVRational aspect;
-    int range, matrix, primaries, transfer, chroma, interlaced;
-    int64_t pts, id;
-    bool captions;
-};
-struct run {
-    int fds[MAX_CHUNKS];
-    size_t count, next;
-    struct seen seen[MAX_PICTURES];
-    size_t pictures, beside, restarts, on_device, errors, replaced, again;
-    const char *why; /* the last one */
-};
-
-static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
-{
-    struct run *r = arg;
-    (void)err;
-    *out_more = r->next < r->count;
-    if (*out_more) {
-        *out_fd = r->fds[r->next++];
-    }
-    return 0;
-}
-
-static int no_source(void *arg, int *out_fd, struct gm_err *err)
-{
-    (void)arg;
-    (void)out_fd;
-    return gm_err_set(err, GM_E_BUG, 0, "no source");
-}
-
-static void keep(struct run *r, const AVFrame *f)
-{
-    CHECK(r->pictures < MAX_PICTURES);
-    struct seen *s = &r->seen[r->pictures++];
-    memset(s, 0, sizeof *s);
-    clip_hash(f, s->sha256);
-    s->format = f->format;
-    s->width = f->width;
-    s->height = f->height;
-    s->aspect = f->sample_aspect_ratio;
-    s->range = f->color_range;
-    s->matrix = f->colorspace;
-    s->primaries = f->color_primaries;
-    s->transfer = f->color_trc;
-    s->chroma = f->chroma_location;
-    s->interlaced = f->interlaced_frame;
-    s->pts = f->pts;
-    s->id = f->reordered_opaque;
-    s->captions = av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) != NULL;
-}
-
-/* repeats: how often each chunk is asked for again. */
-static int run(struct run *r, AVBufferRef *device, size_t repeats, struct gm_err *err)
-{
-    struct gm_frames_source s = {r, next_chunk, no_source, NULL};
-    struct gm_frames *f = NULL;
-    struct gm_frames_step step;
-    size_t start = 0;
-    int rc = gm_frames_create(&s, &f, err);
-    if (rc == 0 && device != NULL) {
-        rc = gm_frames_use_device(f, device, err);
-    }
-    CHECK(rc == 0);
-    while ((rc = gm_frames_next(f, &step, err)) == 0 && step.event != GM_FRAMES_RUN_END) {
-        switch (step.event) {
-        case GM_FRAMES_CHUNK:
-            start = r->pictures;
-            break;
-        case GM_FRAMES_RESTART:
-            r->pictures = start;
-            r->restarts++;
-            break;
-        case GM_FRAMES_BESIDE:
-            r->beside++;
-            break;
-        case GM_FRAMES_PICTURE:
-            CHECK(step.index == r->pictures - start);
-            keep(r, step.picture);
-            break;
-        case GM_FRAMES_CHUNK_END:
-            if (r->again < repeats) {
-                r->again++;
-                gm_frames_repeat(f);
-                break;
-            }
-            r->again = 0;
-            r->on_device += step.stats.on_device;
-            r->errors += step.stats.errors;
-            r->replaced += step.stats.replaced;
-            r->why = step.stats.why != NULL ? step.stats.why : r->why;
-            CHECK(step.stats.on_device ? step.stats.why == NULL : true);
-            break;
-        case GM_FRAMES_RUN_END:
-            break;
-        }
-    }
-    gm_frames_destroy(&f);
-    for (size_t i = r->next; i < r->count; i++) {
-        close(r->fds[i]);
-    }
-    return rc;
-}
-
-static const struct made {
-    const char *encoder, *options;
-    int width, height;
-    enum AVPixelFormat format;
-    int keys_back;
-} made[] = {
+static const struct made made[] = {
     {"libx264",
      "preset=fast,bf=3,g=250,x264-params=b-pyramid=normal:colorprim=bt709:transfer=bt709:"
      "colormatrix=bt709",
@@ -153,118 +35,16 @@ static const struct made {
 #define MADE (sizeof made / sizeof made[0])
 #define FRAMES 46
 
-static struct clip *make(const struct made *m, int frames)
-{
-    struct clip *c =
-        clip_make_sized(m->encoder, m->options, frames, m->width, m->height, m->format);
-    bool deep = m->format == AV_PIX_FMT_YUV420P10LE;
-    switch (c->par->codec_id) { /* as a demuxer tells; encoders do not */
-    case AV_CODEC_ID_H264:
-        c->par->profile = m->format == AV_PIX_FMT_YUV422P ? FF_PROFILE_H264_HIGH_422
-                          : deep                          ? FF_PROFILE_H264_HIGH_10
-                                                          : FF_PROFILE_H264_HIGH;
-        break;
-    case AV_CODEC_ID_HEVC:
-        c->par->profile = deep ? FF_PROFILE_HEVC_MAIN_10 : FF_PROFILE_HEVC_MAIN;
-        break;
-    default:
-        c->par->profile = 0; /* of VP9 and AV1: theirs for 4:2:0 */
-        break;
-    }
-    return c;
-}
-
-typedef void (*edit_fn)(Gm__ChunkHeader *header, void *arg);
-
-/* Cuts the listed frames into chunks of 15 and runs them, run_chunks at once (0: all). */
-static int decode_edited(const struct clip *c, int keys_back, size_t run_chunks, bool change,
-                         edit_fn edit, AVBufferRef *device, size_t repeats, struct run *out,
-                         struct gm_err *err)
-{
-    uint32_t index = 0;
-    int rc = 0;
-    memset(out, 0, sizeof *out);
-    for (size_t first = 0; rc == 0 && first < c->frame_count;) {
-        out->count = out->next = 0;
-        while (first < c->frame_count && (run_chunks == 0 || out->count < run_chunks)) {
-            size_t end = first + 15 < c->frame_count ? first + 15 : c->frame_count;
-            struct clip_cut cut = {.first = first,
-                                   .end = end,
-                                   .context = 1,
-                                   .index = index++,
-                                   .last = end == c->frame_count,
-                                   .change = change,
-                                   .edit = edit,
-                                   .keys_back = keys_back};
-            CHECK(out->count < MAX_CHUNKS);
-            out->fds[out->count++] = clip_cut(c, &cut);
-            first = end;
-        }
-        rc = run(out, device, repeats, err);
-    }
-    return rc;
-}
-
-static int decode(const struct clip *c, int keys_back, size_t run_chunks, bool change,
-                  AVBufferRef *device, size_t repeats, struct run *out, struct gm_err *err)
-{
-    return decode_edited(c, keys_back, run_chunks, change, NULL, device, repeats, out, err);
-}
-
-static AVBufferRef *open_device(void)
-{
-    AVBufferRef *device = NULL;
-    struct gm_err err = {0};
-    if (gm_hw_open(NULL, &device, &err) < 0) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        CHECK(false);
-    }
-    return device;
-}
-
-static void check_same(const struct run *a, const struct run *b)
-{
-    CHECK(a->pictures == b->pictures && b->beside >= a->beside);
-    CHECK(a->errors == b->errors && a->replaced == b->replaced);
-    for (size_t i = 0; i < a->pictures; i++) {
-        if (memcmp(&a->seen[i], &b->seen[i], sizeof a->seen[i]) != 0) {
-            (void)fprintf(stderr, "picture %zu: %s; format %d %d, matrix %d %d, id %d %d\n", i,
-                          memcmp(a->seen[i].sha256, b->seen[i].sha256, 32) != 0 ? "other samples"
-                                                                                : "same samples",
-                          a->seen[i].format, b->seen[i].format, a->seen[i].matrix,
-                          b->seen[i].matrix, (int)a->seen[i].id, (int)b->seen[i].id);
-            CHECK(false);
-        }
-    }
-}
-
-/* Both ways; the same comes out. Returns the device's run; static. */
-static const struct run *both(const struct clip *c, int keys_back, size_t run_chunks, bool change,
-                              AVBufferRef *device, size_t repeats)
-{
-    static struct run soft;
-    static struct run hard;
-    struct gm_err err = {0};
-    CHECK(decode(c, keys_back, run_chunks, change, NULL, 0, &soft, &err) == 0);
-    CHECK(soft.on_device == 0 && soft.why == NULL);
-    if (decode(c, keys_back, run_chunks, change, device, repeats, &hard, &err) < 0) {
-        (void)fprintf(stderr, "%s\n", err.text);
-        CHECK(false);
-    }
-    check_same(&soft, &hard);
-    return &hard;
-}
-
 static void same_pictures(const void *arg)
 {
     const struct made *m = arg;
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(m, FRAMES);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(m, FRAMES);
     CHECK(c->frame_count == FRAMES);
     for (size_t runs = 0; runs <= 2; runs++) {
         for (size_t repeats = 0; repeats <= (runs == 0); repeats++) {
-            const struct run *r = both(c, m->keys_back, runs, false, device, repeats);
+            const struct run *r = nvdec_both(c, m->keys_back, runs, false, device, repeats);
             if (r->why != NULL || r->on_device != 4) {
                 (void)fprintf(stderr, "%s: %zu chunks on the device: %s\n", m->encoder,
                               r->on_device, r->why != NULL ? r->why : "no reason");
@@ -294,8 +74,8 @@ static void demuxed(const void *arg)
     char path[64];
     fake_gpu_profile("l4", "");
     CHECK(mkdtemp(dir) != NULL);
-    AVBufferRef *device = open_device();
-    struct clip *c = make(m, 20);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(m, 20);
     bool ts = c->par->codec_id == AV_CODEC_ID_H264 || c->par->codec_id == AV_CODEC_ID_HEVC;
     for (size_t i = 0; i < (ts ? 3 : 2); i++) {
         (void)snprintf(path, sizeof path, "%s/clip.%s", dir, endings[i]);
@@ -303,7 +83,7 @@ static void demuxed(const void *arg)
         struct clip *loaded = clip_load(path);
         (void)unlink(path);
         CHECK(loaded->frame_count == 20);
-        const struct run *r = both(loaded, m->keys_back, 0, false, device, 0);
+        const struct run *r = nvdec_both(loaded, m->keys_back, 0, false, device, 0);
         if (r->why != NULL || r->on_device != 2) {
             (void)fprintf(stderr, "%s in %s: %s\n", m->encoder, endings[i],
                           r->why != NULL ? r->why : "no reason");
@@ -328,8 +108,8 @@ static void damaged(const void *arg)
 {
     const struct made *m = arg;
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(m, FRAMES);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(m, FRAMES);
     for (size_t i = 17; i < 28; i += 3) {
         AVPacket *p = c->packets[i];
         for (int b = p->size / 3; b < p->size; b += 5) {
@@ -337,7 +117,7 @@ static void damaged(const void *arg)
         }
     }
     for (size_t runs = 0; runs <= 2; runs++) {
-        const struct run *r = both(c, m->keys_back, runs, false, device, 0);
+        const struct run *r = nvdec_both(c, m->keys_back, runs, false, device, 0);
         if (r->restarts == 0 || r->why == NULL || r->errors + r->replaced == 0) {
             (void)fprintf(stderr, "restarts %zu, on the device %zu, errors %zu: %s\n", r->restarts,
                           r->on_device, r->errors, r->why != NULL ? r->why : "no reason");
@@ -361,14 +141,14 @@ static void missing(const void *arg)
 {
     const struct made *m = arg;
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(m, FRAMES);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(m, FRAMES);
     c->packets[20]->flags |= AV_PKT_FLAG_CORRUPT;
-    const struct run *r = both(c, m->keys_back, 1, false, device, 0);
+    const struct run *r = nvdec_both(c, m->keys_back, 1, false, device, 0);
     CHECK(r->on_device < 4 && strcmp(r->why, "a packet is damaged") == 0);
     c->packets[20]->flags = 0;
     c->packets[20]->size = 5; /* its picture is gone */
-    r = both(c, m->keys_back, 1, false, device, 0);
+    r = nvdec_both(c, m->keys_back, 1, false, device, 0);
     CHECK(r->on_device < 4 && r->restarts > 0 && r->why != NULL);
     clip_free(&c);
     av_buffer_unref(&device);
@@ -397,12 +177,12 @@ static void not_there(const void *arg)
     static struct run hard;
     struct gm_err err = {0};
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(arg, FRAMES);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(arg, FRAMES);
     for (size_t runs = 0; runs <= 1; runs++) {
-        CHECK(decode_edited(c, 0, runs, false, edit_last, NULL, 0, &soft, &err) == 0);
-        CHECK(decode_edited(c, 0, runs, false, edit_last, device, 0, &hard, &err) == 0);
-        check_same(&soft, &hard);
+        CHECK(nvdec_decode_edited(c, 0, runs, false, edit_last, NULL, 0, &soft, &err) == 0);
+        CHECK(nvdec_decode_edited(c, 0, runs, false, edit_last, device, 0, &hard, &err) == 0);
+        nvdec_check_same(&soft, &hard);
         CHECK(hard.replaced == 3 && hard.on_device == 1); /* the last chunk has one picture */
     }
     clip_free(&c);
@@ -452,10 +232,10 @@ static void for_software(const void *arg)
 {
     const struct left *l = arg;
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(&l->made, 40);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(&l->made, 40);
     for (size_t runs = 0; runs <= 1; runs++) {
-        const struct run *r = both(c, l->made.keys_back, runs, l->change, device, 0);
+        const struct run *r = nvdec_both(c, l->made.keys_back, runs, l->change, device, 0);
         if (r->why == NULL || strcmp(r->why, l->why) != 0) {
             (void)fprintf(stderr, "%s %s: %s\n", l->made.encoder, l->made.options,
                           r->why != NULL ? r->why : "on the device");
@@ -499,9 +279,9 @@ static void with_fault(const void *arg)
     static struct run hard;
     struct gm_err err = {0};
     fake_gpu_profile(f->base, f->lines);
-    AVBufferRef *device = open_device();
-    struct clip *c = make(&made[0], FRAMES);
-    int rc = decode(c, 0, 0, false, device, 0, &hard, &err);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(&made[0], FRAMES);
+    int rc = nvdec_decode(c, 0, 0, false, device, 0, &hard, &err);
     bool right = rc == f->rc &&
                  (rc < 0 || (f->why != NULL && hard.why != NULL ? strcmp(f->why, hard.why) == 0
                                                                 : f->why == hard.why));
@@ -511,8 +291,8 @@ static void with_fault(const void *arg)
     }
     CHECK(right);
     if (rc == 0) {
-        CHECK(decode(c, 0, 0, false, NULL, 0, &soft, &err) == 0);
-        check_same(&soft, &hard);
+        CHECK(nvdec_decode(c, 0, 0, false, NULL, 0, &soft, &err) == 0);
+        nvdec_check_same(&soft, &hard);
         CHECK(hard.on_device == (f->why == NULL ? 4 : 0));
     }
     clip_free(&c);
@@ -531,9 +311,9 @@ static void failures_of_the_device_have_their_code(void **state)
 static int without_library(void)
 {
     fake_gpu_profile("l4", "");
-    AVBufferRef *device = open_device();
-    struct clip *c = make(&made[0], 30);
-    const struct run *r = both(c, 0, 0, false, device, 0);
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(&made[0], 30);
+    const struct run *r = nvdec_both(c, 0, 0, false, device, 0);
     CHECK(r->on_device == 0 && strcmp(r->why, "libnvcuvid.so.1 is not to be had") == 0);
     clip_free(&c);
     av_buffer_unref(&device);
@@ -572,10 +352,10 @@ static void real(const void *arg)
     char path[4096];
     fake_gpu_profile("l4", "");
     CHECK(folder_clip(t->name, path));
-    AVBufferRef *device = open_device();
+    AVBufferRef *device = nvdec_open_device();
     struct clip *c = clip_load(path);
     c->frame_count = c->frame_count > 90 ? 90 : c->frame_count;
-    const struct run *r = both(c, t->keys_back, 1, false, device, 0);
+    const struct run *r = nvdec_both(c, t->keys_back, 1, false, device, 0);
     size_t chunks = (c->frame_count + 14) / 15;
     if ((r->on_device == chunks) != t->on_device) {
         (void)fprintf(stderr, "%s: %zu of %zu chunks on the device: %s\n", t->name, r->on_device,
