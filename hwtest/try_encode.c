@@ -168,9 +168,12 @@ static int add_frames(const struct gm_hwtest_try *work, const struct made *m,
     }
     c = gm_hwtest_try_check(work, ".idr");
     gm_hwtest_measure(&c, count_misplaced(&m->stream), "misplaced", &none, &none);
-    (void)snprintf(text, sizeof(text),
-                   "keyframes at 0, 24, 41 and 65 alone; each group decodes by "
-                   "itself to the same pictures");
+    (void)snprintf(text, sizeof(text), "%s",
+                   c.status == GM_HWTEST_PASS
+                       ? "keyframes at 0, 24, 41 and 65 alone; each group decodes by itself to the "
+                         "same pictures"
+                       : "keyframes are elsewhere than at 0, 24, 41 and 65, or pictures lack or "
+                         "come twice");
     if (check_groups(m, &wrong, &why) < 0) {
         c.status = GM_HWTEST_FAIL;
         (void)snprintf(text, sizeof(text), "a group does not decode by itself: %.150s", why.text);
