@@ -53,7 +53,7 @@ check "a level that is none" status 2 hwtest --level x
 check "an unknown option" status 2 hwtest --levels 1
 check "an argument" status 2 hwtest cpu
 check "a file that can't be written" status 2 hwtest --device cpu --json "$work/none/j"
-check "a child without a parent" status 2 hwtest try kernels --device cpu
+check "a child without a parent" status 2 hwtest try kernels --device cpu 3>&-
 
 [ -e "$GOPMILL_FAKE_LIB/libcuda.so.1" ] || { echo "no fake drivers in $GOPMILL_FAKE_LIB: the rest is not run"; finish; }
 fake() { "$top/tests/drivers/with" "$@"; } # profile -- command
