@@ -239,6 +239,9 @@ static const char *use_device(const struct gm_sandbox_device *device)
     if (ioctl(2, 0xc0204600u, &answer) == 0 || errno == EPERM) {
         return "ioctl";
     }
+    if (!gm_sandbox_limits_memory()) {
+        return NULL; /* sanitizers have little room beside their own */
+    }
     void *big =
         mmap(NULL, 1ul << 40, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     return big == MAP_FAILED ? "address space" : NULL;
