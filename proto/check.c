@@ -125,6 +125,21 @@ static bool are_codecs(size_t count, Gm__DeviceCodec *const *list)
     return count <= 96;
 }
 
+static bool are_chains(size_t count, Gm__Chain *const *list)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Gm__Chain *c = list[i];
+        bool ok = is_short(c->name, 15) && is_short(c->fingerprint, 400) && c->n_codecs <= 16;
+        for (size_t k = 0; ok && k < c->n_codecs; k++) {
+            ok = is_short(c->codecs[k], 15);
+        }
+        if (!ok) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int check_device(const Gm__Device *d, struct gm_err *err)
 {
     if (d->id[0] == '\0' || d->capacity == NULL) {
@@ -139,6 +154,9 @@ static int check_device(const Gm__Device *d, struct gm_err *err)
     }
     if (!are_codecs(d->n_decode, d->decode) || !are_codecs(d->n_encode, d->encode)) {
         return fail(err, "Device", "has codecs that are none, or too many");
+    }
+    if (!are_chains(d->n_chains, d->chains)) {
+        return fail(err, "Chain", "has too long a text, or too many codecs");
     }
     if (d->n_notes > 16 || d->n_proofs > 64 || d->n_features > 32) {
         return fail(err, "Device", "has too many notes, proofs or features");
@@ -177,6 +195,20 @@ static int check_hello(const Gm__Hello *hello, struct gm_err *err)
         }
     }
     return 0;
+}
+
+static int check_offer(const Gm__Offer *offer, struct gm_err *err)
+{
+    if (offer->usable == NULL) {
+        return fail(err, "Offer.usable", "is missing");
+    }
+    if (offer->facts == NULL) {
+        return 0;
+    }
+    if (strcmp(offer->facts->id, offer->device) != 0) {
+        return fail(err, "Offer.facts", "is of another device");
+    }
+    return check_device(offer->facts, err);
 }
 
 static int check_grants(const Gm__GrantRequest *request, struct gm_err *err)
@@ -242,7 +274,7 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
     case GM__ENVELOPE__BODY_HELLO:
         return check_hello(env->hello, err);
     case GM__ENVELOPE__BODY_OFFER:
-        return env->offer->usable == NULL ? fail(err, "Offer.usable", "is missing") : 0;
+        return check_offer(env->offer, err);
     case GM__ENVELOPE__BODY_PRODUCED:
         return check_produced(env->produced, err);
     case GM__ENVELOPE__BODY_DONE:

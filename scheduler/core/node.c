@@ -92,6 +92,15 @@ static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
     }
 }
 
+static int check_chains(const Gm__Device *device, struct gm_err *err)
+{
+    if (device->n_chains > GM_CORE_MAX_CHAINS) {
+        return gm_err_set(err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
+                          device->id, device->n_chains, GM_CORE_MAX_CHAINS);
+    }
+    return 0;
+}
+
 static int check_hello(const struct gm_core *core, const char *node_id, const Gm__Hello *m,
                        struct gm_err *err)
 {
@@ -108,9 +117,9 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
                           GM_CORE_MAX_DEVICES);
     }
     for (size_t i = 0; i < m->n_devices; i++) {
-        if (m->devices[i]->n_chains > GM_CORE_MAX_CHAINS) {
-            return gm_err_set(err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
-                              m->devices[i]->id, m->devices[i]->n_chains, GM_CORE_MAX_CHAINS);
+        int rc = check_chains(m->devices[i], err);
+        if (rc < 0) {
+            return rc;
         }
     }
     const struct gm_cnode *known = NULL;
@@ -189,10 +198,8 @@ static void take_facts(struct gm_cdevice *d, const Gm__Device *facts)
 
 static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__Offer *m)
 {
-    if (m->facts && m->facts->n_chains > GM_CORE_MAX_CHAINS) {
-        struct gm_err err;
-        (void)gm_err_set(&err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
-                         m->device, m->facts->n_chains, GM_CORE_MAX_CHAINS);
+    struct gm_err err = {.code = GM_OK};
+    if (m->facts && check_chains(m->facts, &err) < 0) {
         refuse(core, node->id, &err);
         return;
     }
@@ -201,7 +208,7 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
         if (strcmp(d->id, m->device) != 0) {
             continue;
         }
-        if (m->facts && strcmp(m->facts->id, d->id) == 0 && strcmp(m->facts->kind, d->kind) == 0) {
+        if (m->facts && strcmp(m->facts->kind, d->kind) == 0) {
             take_facts(d, m->facts);
         }
         d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,

@@ -203,6 +203,53 @@ static void devices_have_limits(void **state)
     }
 }
 
+static void an_offers_facts_are_a_devices(void **state)
+{
+    static char text[402];
+    static char *codecs[17];
+    Gm__Chain chain = GM__CHAIN__INIT, *chains[] = {&chain};
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    for (size_t i = 0; i < 17; i++) {
+        codecs[i] = (char *)(uintptr_t) "h264";
+    }
+    Gm__Envelope *env = sample_hello();
+    Gm__Device *facts = env->hello->devices[0];
+    Gm__Offer offer = GM__OFFER__INIT;
+    offer.device = (char *)(uintptr_t) "cpu";
+    offer.usable = facts->capacity;
+    offer.facts = facts;
+    env->body_case = GM__ENVELOPE__BODY_OFFER;
+    env->offer = &offer;
+    facts->chains = chains;
+    facts->n_chains = 1;
+    chain.codecs = codecs;
+    for (size_t over = 0; over < 2; over++) {
+        chain.n_codecs = 16 + over;
+        assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        chain.n_codecs = 1;
+        codecs[0] = text + sizeof(text) - 1 - 15 - over;
+        assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        codecs[0] = codecs[1];
+        chain.name = text + sizeof(text) - 1 - 15 - over;
+        assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        chain.name = codecs[0];
+        chain.fingerprint = text + sizeof(text) - 1 - 400 - over;
+        assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        chain.fingerprint = codecs[0];
+        facts->kind = text + sizeof(text) - 1 - 16 - over;
+        assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        facts->kind = codecs[0];
+        assert_int_equal(code_of(env), 0);
+    }
+    offer.device = codecs[0];
+    assert_int_equal(code_of(env), GM_E_PROTO);
+    offer.facts = NULL;
+    assert_int_equal(code_of(env), 0);
+    offer.usable = NULL;
+    assert_int_equal(code_of(env), GM_E_PROTO);
+}
+
 static void keys_and_ids_have_their_form(void **state)
 {
     (void)state;
@@ -392,6 +439,7 @@ int main(void)
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),
         cmocka_unit_test(devices_have_limits),
+        cmocka_unit_test(an_offers_facts_are_a_devices),
         cmocka_unit_test(keys_and_ids_have_their_form),
         cmocka_unit_test(strings_and_counts_have_limits),
         cmocka_unit_test(messages_over_32_mib_are_refused),
