@@ -126,7 +126,7 @@ static void note_warnings(struct run *r)
     const json_t *encoding = json_object_get(r->job, "encoding");
     json_array_foreach(json_object_get(encoding, "given_up"), i, warning)
     {
-        gm_term_warn(r->term, "%s was given up: %s: %s; all was encoded anew on %s",
+        gm_term_warn(r->term, "%s was given up: %s: %s; all is encoded on %s",
                      gm_job_text(warning, "chain"), gm_job_text(warning, "code"),
                      gm_job_text(warning, "text"),
                      gm_job_text(json_object_get(encoding, "resolved"), "chain"));

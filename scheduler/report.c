@@ -433,12 +433,13 @@ static json_t *attempt_json(const struct gm_attempt_view *a)
                                      (json_int_t)a->chunks);
     json_t *error =
         a->error_code == 0 ? json_null() : gm_json_error((int)a->error_code, a->error_text);
-    return json_pack(
-        "{s:s, s:s, s:I, s:o, s:s, s:s, s:I, s:o, s:o, s:s, s:o, s:o}", "task", a->task, "type",
-        a->type, "instance", (json_int_t)a->instance, "chunks", chunks, "node", a->node_id,
-        "device", a->device, "attempt", (json_int_t)a->attempt, "started",
-        gm_json_time(a->started_unix_ms), "finished", gm_json_time(a->ended_unix_ms), "outcome",
-        gm_attempt_outcome_name(a->outcome), "error", error, "usage", usage_json(&a->usage));
+    return json_pack("{s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:s, s:o, s:o}", "task",
+                     a->task, "type", a->type, "instance", (json_int_t)a->instance, "chunks",
+                     chunks, "node", a->node_id, "device", a->device, "chain",
+                     text_or_null(a->chain), "attempt", (json_int_t)a->attempt, "started",
+                     gm_json_time(a->started_unix_ms), "finished", gm_json_time(a->ended_unix_ms),
+                     "outcome", gm_attempt_outcome_name(a->outcome), "error", error, "usage",
+                     usage_json(&a->usage));
 }
 
 static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cost,

@@ -9,6 +9,8 @@
  * A chain is lost to a job when no open node offers it for some seconds, or when it fails in a way
  * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
  * software: the job forgets all that came after inspect and is planned again without it (replan.c).
+ * A device that fails `plan` is offered no more, and the next one plans: its chain counts as lost
+ * too when that one is the processor.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -234,23 +236,41 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
     return !is_cpu(out->name) && !is_offered(core, out);
 }
 
-/* What a device last did to the job: most likely why it is offered no more. */
-static const struct gm_err *last_device_error(const struct gm_cjob *job)
+static bool is_of_device(const struct gm_attempt *attempt)
+{
+    return attempt->outcome == GM_ATTEMPT_FAILED &&
+           gm_code_get((int)attempt->error.code)->blame == GM_BLAME_DEVICE;
+}
+
+/* What a device of that chain last did to the job: most likely why it is offered no more. */
+static const struct gm_err *last_device_error(const struct gm_cjob *job, const char *name)
 {
     for (size_t i = job->attempt_count; i > 0; i--) {
-        const struct gm_err *e = &job->attempts[i - 1]->error;
-        if (job->attempts[i - 1]->outcome == GM_ATTEMPT_FAILED &&
-            gm_code_get((int)e->code)->blame == GM_BLAME_DEVICE) {
-            return e;
+        const struct gm_attempt *a = job->attempts[i - 1];
+        if (is_of_device(a) && strcmp(a->chain, name) == 0) {
+            return &a->error;
         }
     }
     return NULL;
 }
 
+void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
+{
+    job->chain = gm_core_chain_dup(chain);
+    for (size_t i = job->attempt_count; is_cpu(chain->name) && i > 0; i--) {
+        const struct gm_attempt *a = job->attempts[i - 1];
+        if (a->inst->task == job->plan && is_of_device(a) && a->chain[0] != '\0' &&
+            !is_cpu(a->chain) && !is_lost(job, a->chain)) {
+            lose(core, job, a->chain, &a->error);
+        }
+    }
+    gm_core_job_touch(core, job);
+}
+
 static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
 {
     struct gm_err err = {.code = GM_OK};
-    const struct gm_err *cause = job->chain ? last_device_error(job) : NULL;
+    const struct gm_err *cause = job->chain ? last_device_error(job, wish->name) : NULL;
     if (cause) {
         (void)gm_err_set(&err, cause->code, cause->native, "%.300s; no node offers `%s` any more",
                          cause->text, wish->name);

@@ -185,8 +185,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
         if (rc == 0) {
             free(job->publication);
             job->publication = gm_mem_strdup(m->publication);
-            job->chain = gm_core_chain_dup(lease->chain);
-            gm_core_job_touch(core, job);
+            gm_core_chain_take(core, job, lease->chain);
         }
     }
     if (rc < 0) {

@@ -49,6 +49,7 @@ void gm_core_job_destroy(struct gm_cjob *job)
     for (size_t i = 0; i < job->attempt_count; i++) {
         free(job->attempts[i]->node_id);
         free(job->attempts[i]->device);
+        free(job->attempts[i]->chain);
         free(job->attempts[i]);
     }
     free(job->attempts);

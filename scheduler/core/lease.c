@@ -26,6 +26,7 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
     t->chunks = a->chunk_count;
     t->node_id = gm_mem_strdup(a->node->id);
     t->device = gm_mem_strdup(a->device->id);
+    t->chain = gm_mem_strdup(a->chain->name);
     t->started_unix_ms = core->unix_ms;
     t->outcome = GM_ATTEMPT_RUNNING;
     t->blamed_chunk = -1;

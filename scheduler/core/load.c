@@ -274,6 +274,7 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
     a->chunks = row->chunks;
     a->node_id = gm_mem_strdup(row->node_id);
     a->device = gm_mem_strdup(row->device);
+    a->chain = gm_mem_strdup(row->chain);
     a->started_unix_ms = row->started_unix_ms;
     a->ended_unix_ms = row->ended_unix_ms;
     a->outcome = (enum gm_attempt_outcome)row->outcome;

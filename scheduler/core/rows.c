@@ -164,6 +164,7 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
     row.chunks = attempt->chunks;
     row.node_id = attempt->node_id;
     row.device = attempt->device;
+    row.chain = attempt->chain;
     row.started_unix_ms = attempt->started_unix_ms;
     row.ended_unix_ms = attempt->ended_unix_ms;
     row.outcome = (uint32_t)attempt->outcome;

@@ -103,6 +103,7 @@ struct gm_attempt {
     uint32_t chunks;
     char *node_id; /* owned */
     char *device;  /* owned */
+    char *chain;   /* owned; the device's, by name */
     int64_t started_unix_ms;
     int64_t ended_unix_ms;
     enum gm_attempt_outcome outcome;
@@ -440,6 +441,9 @@ const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);
+/* Plan is done with `chain`: the job keeps it. Devices that failed at it before are lost to the job
+ * where the processor took over. */
+void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* A failure with that code costs the job its chain, not its life. */
 bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code);
 void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,

@@ -343,6 +343,7 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
                                            .chunks = a->chunks,
                                            .node_id = a->node_id,
                                            .device = a->device,
+                                           .chain = a->chain,
                                            .attempt = a->number,
                                            .started_unix_ms = a->started_unix_ms,
                                            .ended_unix_ms = a->ended_unix_ms,

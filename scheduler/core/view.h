@@ -161,7 +161,8 @@ struct gm_attempt_view {
     uint32_t chunks;     /* length of the run; else 0 */
     const char *node_id;
     const char *device;
-    uint64_t attempt; /* number within the job, from 1 */
+    const char *chain; /* of the device, by name; "": an attempt of an earlier version */
+    uint64_t attempt;  /* number within the job, from 1 */
     int64_t started_unix_ms;
     int64_t ended_unix_ms; /* 0: running */
     enum gm_attempt_outcome outcome;

@@ -323,6 +323,54 @@ static void why_a_device_went_is_kept(void **arg)
     sim_destroy(sim);
 }
 
+/* The processor takes the plan over: nothing is planned again, but the device is not forgotten. */
+static void a_device_that_fails_the_plan_is_told(void **arg)
+{
+    (void)arg;
+    for (int restart = 0; restart < 2; restart++) {
+        struct sim *sim = farm(2, 1, NULL, NULL);
+        struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+        job->gpu_plan_fails = GM_E_DEVICE_LOST;
+        sim_until(sim, failed_once, 60);
+        sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+        if (restart) {
+            sim_commit(sim);
+            sim_restart(sim);
+        }
+        sim_until(sim, sim_all_final, 300);
+        sim_check_done(sim, job);
+        assert_string_equal(job->chain, "cpu");
+        assert_int_equal(job->plans, 1);
+        assert_int_equal(view(sim)->lost_count, 1);
+        assert_string_equal(view(sim)->lost[0].name, "nvenc");
+        assert_int_equal(view(sim)->lost[0].code, GM_E_DEVICE_LOST);
+        struct gm_attempts_view attempts;
+        assert_int_equal(gm_view_attempts(sim->core, "job", &attempts, NULL), 0);
+        for (size_t i = 0; i < attempts.count; i++) {
+            bool gpu = strcmp(attempts.rows[i].device, "gpu") == 0;
+            assert_string_equal(attempts.rows[i].chain, gpu ? "nvenc" : "cpu");
+        }
+        gm_view_attempts_fini(&attempts);
+        sim_destroy(sim);
+    }
+}
+
+/* It failed once and did it then: nothing was given up. */
+static void a_device_that_plans_at_last_is_kept(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+    job->gpu_plan_fails = GM_E_DEVICE_LOST;
+    sim_until(sim, failed_once, 60);
+    job->gpu_plan_fails = GM_OK;
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    assert_int_equal(view(sim)->lost_count, 0);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +383,8 @@ int main(void)
         cmocka_unit_test(fallback_fail_fails),
         cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
         cmocka_unit_test(the_first_publication_is_stale),
+        cmocka_unit_test(a_device_that_fails_the_plan_is_told),
+        cmocka_unit_test(a_device_that_plans_at_last_is_kept),
         cmocka_unit_test(a_device_may_change_what_it_offers),
         cmocka_unit_test(a_busy_device_charges_no_attempt),
     };
