@@ -10,6 +10,7 @@
 #include "media/results.h"
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
+#include "media/split_start.h"
 #include "media/split_text.h"
 #include "media/split_tracks.h"
 #include "media/steady.h"
@@ -92,15 +93,18 @@ static int fill_lists(struct gm_split_chunk *c, Gm__ChunkHeader *h, struct gm_er
 }
 
 /* The packets that the chunk's frames need: [*out_from, *out_to]. */
-static void packet_range(const struct splitter *s, uint64_t *out_from, uint64_t *out_to)
+static int packet_range(struct splitter *s, uint64_t *out_from, uint64_t *out_to,
+                        struct gm_err *err)
 {
     const struct gm_split_chunk *c = &s->chunk;
     uint64_t newest = s->video.next_id - 1;
     bool pairs = strcmp(s->facts->video->field_order, "progressive") != 0;
     uint64_t to = c->max_id + (pairs || s->decode ? 2 : 0); /* the second field's packet */
     *out_to = to < newest ? to : newest;
-    *out_from = c->index == 0 ? gm_split_store_first(&s->video)
-                              : gm_split_start(&s->video, c->min_id, c->first_ordinal);
+    *out_from = gm_split_store_first(&s->video);
+    return c->index == 0
+               ? 0
+               : gm_split_start_clean(&s->video, c->min_id, c->first_ordinal, out_from, err);
 }
 
 static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
@@ -126,10 +130,12 @@ static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_
     };
     int64_t first_ts = c->frame_count > 0 ? c->frames[0].out_ts : 0;
     rc = gm_burn_read_chunk(s->burn, first_ts, end_ts, &header, err);
+    if (rc == 0) {
+        rc = packet_range(s, &w.from, &w.to, err);
+    }
     if (rc < 0) {
         goto out;
     }
-    packet_range(s, &w.from, &w.to);
     meta.preroll_frames = (uint32_t)(c->min_id > w.from ? c->min_id - w.from : 0);
     if (s->produced >= s->skip) {
         rc = gm_split_write_chunk(&w, err);
@@ -151,11 +157,10 @@ static int close_chunk(struct splitter *s, bool last, int64_t end_ts, struct gm_
     return rc == 0 ? gm_split_tracks_write(&s->tracks, last, end_ts, err) : rc;
 }
 
-/* Forgets packets that neither this frame nor one after it needs: later frames of the chunk may
- * come from packets shortly before, so one more keyframe is kept. */
-static void forget(struct splitter *s, uint64_t id, int64_t ordinal)
+/* Forgets packets that neither the frame whose decoding begins at `start` nor one after it needs:
+ * later frames of the chunk may come from packets shortly before, so one more keyframe is kept. */
+static void forget(struct splitter *s, uint64_t start, int64_t ordinal)
 {
-    uint64_t start = gm_split_start(&s->video, id, ordinal);
     if (start > gm_split_store_first(&s->video)) {
         gm_split_store_drop(&s->video, gm_split_start(&s->video, start - 1, ordinal));
     }
@@ -195,15 +200,16 @@ static int change_chunk(struct splitter *s, const struct gm_split_frame *frame,
     for (size_t i = 0; i < context; i++) {
         least = before[i].packet_id < least ? before[i].packet_id : least;
     }
-    uint64_t start = gm_split_start(&s->video, least, ordinal - (int64_t)context);
-    if (!gm_timeline_cut(&s->timeline, frame->id - start)) {
-        return 0;
+    uint64_t start;
+    int rc = gm_split_start_clean(&s->video, least, ordinal - (int64_t)context, &start, err);
+    if (rc < 0 || !gm_timeline_cut(&s->timeline, frame->id - start)) {
+        return rc;
     }
     if (context > 0) {
         gm_split_chunk_after(&s->chunk, entry, frame->until);
     }
-    int rc = close_chunk(s, false, entry->out_ts, err);
-    forget(s, least, ordinal - (int64_t)context);
+    rc = close_chunk(s, false, entry->out_ts, err);
+    forget(s, start, ordinal - (int64_t)context);
     gm_split_chunk_reset(&s->chunk, s->timeline.chunk);
     for (size_t i = 0; i < context; i++) {
         gm_split_chunk_before(&s->chunk, &before[i], ordinal - (int64_t)(context - i));

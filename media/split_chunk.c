@@ -90,29 +90,6 @@ int gm_split_chunk_segment(struct gm_split_chunk *c, uint32_t number, struct gm_
     return 0;
 }
 
-uint64_t gm_split_start(const struct gm_split_store *s, uint64_t min_id, int64_t ordinal)
-{
-    uint64_t first = gm_split_store_first(s);
-    bool open = false;
-    for (uint64_t id = min_id < s->next_id ? min_id : s->next_id - 1;
-         s->count > 0 && id >= first && id != UINT64_MAX; id--) {
-        const struct gm_split_packet *p = gm_split_store_find(s, id);
-        if ((p->flags & AV_PKT_FLAG_KEY) == 0 || p->unfit) {
-            continue;
-        }
-        if (open) {
-            return id; /* one further back */
-        }
-        if (p->shown >= 0 && p->shown <= ordinal) {
-            if (p->closed) {
-                return id;
-            }
-            open = true;
-        }
-    }
-    return first;
-}
-
 static int write_file(const struct gm_split_write *w, int fd, uint8_t out_digest[GM_SHA256_SIZE],
                       struct gm_err *err)
 {

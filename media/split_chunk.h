@@ -29,11 +29,6 @@ void gm_split_chunk_after(struct gm_split_chunk *c, const Gm__FrameEntry *frame,
 int gm_split_chunk_segment(struct gm_split_chunk *c, uint32_t number,
                            struct gm_err *err) GM_MUST_CHECK;
 
-/* The packet that decoding must begin with: the latest keyframe at or before `min_id` that is shown
- * no later than output frame `ordinal`; one more back when that keyframe is not closed; the first
- * packet kept when there is none. */
-uint64_t gm_split_start(const struct gm_split_store *s, uint64_t min_id, int64_t ordinal);
-
 /* What a stream's chunk is written from. */
 struct gm_split_write {
     struct gm_task_io *io;

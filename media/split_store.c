@@ -8,6 +8,7 @@
 
 #include "common/array.h"
 #include "common/fs.h"
+#include "media/chunk_packet.h"
 #include "media/nal.h"
 #include "proto/chunk_format.h"
 
@@ -282,12 +283,13 @@ static int read_spilled(const struct gm_split_store *s, const struct gm_split_pa
     return rc;
 }
 
-static int write_packet(struct gm_split_store *s, const struct gm_split_packet *p,
-                        struct gm_chunk_writer *w, struct gm_err *err)
+/* The packet as chunks have it. out_body: owned by the caller, also on failure; NULL: not needed.
+ */
+static int fill_packet(const struct gm_split_store *s, const struct gm_split_packet *p,
+                       struct gm_chunk_side side[GM_CHUNK_MAX_SIDES], struct gm_chunk_packet *out,
+                       uint8_t **out_body, struct gm_err *err)
 {
-    struct gm_chunk_side side[GM_CHUNK_MAX_SIDES];
     uint8_t *body = NULL;
-    int rc = 0;
     for (int i = 0; i < p->sides; i++) {
         side[i] = (struct gm_chunk_side){
             .type = (uint32_t)p->side[i].type,
@@ -296,23 +298,36 @@ static int write_packet(struct gm_split_store *s, const struct gm_split_packet *
         };
     }
     if (p->where == GM_SPLIT_SPILLED) {
-        body = malloc((size_t)p->size + 1);
-        rc = body != NULL ? read_spilled(s, p, body, err) : gm_err_nomem(err);
+        *out_body = body = malloc((size_t)p->size + 1);
+        int rc = body != NULL ? read_spilled(s, p, body, err) : gm_err_nomem(err);
+        if (rc < 0) {
+            return rc;
+        }
     }
+    *out = (struct gm_chunk_packet){
+        .id = p->id,
+        .pts = p->pts,
+        .dts = p->dts,
+        .duration = p->duration,
+        .flags = p->flags,
+        .sides = (uint16_t)p->sides,
+        .side = side,
+        .by_reference = p->where == GM_SPLIT_SOURCE,
+        .offset = p->where == GM_SPLIT_SOURCE ? p->offset : 0,
+        .size = p->size,
+        .data = p->where == GM_SPLIT_MEMORY ? p->data : body,
+    };
+    return 0;
+}
+
+static int write_packet(struct gm_split_store *s, const struct gm_split_packet *p,
+                        struct gm_chunk_writer *w, struct gm_err *err)
+{
+    struct gm_chunk_side side[GM_CHUNK_MAX_SIDES];
+    struct gm_chunk_packet packet;
+    uint8_t *body = NULL;
+    int rc = fill_packet(s, p, side, &packet, &body, err);
     if (rc == 0) {
-        struct gm_chunk_packet packet = {
-            .id = p->id,
-            .pts = p->pts,
-            .dts = p->dts,
-            .duration = p->duration,
-            .flags = p->flags,
-            .sides = (uint16_t)p->sides,
-            .side = side,
-            .by_reference = p->where == GM_SPLIT_SOURCE,
-            .offset = p->where == GM_SPLIT_SOURCE ? p->offset : 0,
-            .size = p->size,
-            .data = p->where == GM_SPLIT_MEMORY ? p->data : body,
-        };
         rc = gm_chunk_write_packet(w, &packet, err);
     }
     free(body);
@@ -334,6 +349,26 @@ int gm_split_store_write(struct gm_split_store *s, uint64_t from, uint64_t to,
         }
     }
     return 0;
+}
+
+int gm_split_store_packet(const struct gm_split_store *s, uint64_t id, AVPacket *out,
+                          struct gm_err *err)
+{
+    struct gm_chunk_side side[GM_CHUNK_MAX_SIDES];
+    struct gm_chunk_packet packet;
+    uint8_t *body = NULL;
+    const struct gm_split_packet *p = gm_split_store_find(s, id);
+    int rc = p != NULL ? fill_packet(s, p, side, &packet, &body, err)
+                       : gm_err_set(err, GM_E_BUG, 0, "packet %llu is no longer kept",
+                                    (unsigned long long)id);
+    if (rc == 0) {
+        rc = gm_chunk_packet_fill(&packet, s->source_fd, out, err);
+    }
+    if (rc == 0) {
+        out->pts = out->dts = (int64_t)id;
+    }
+    free(body);
+    return rc;
 }
 
 bool gm_split_store_refers(const struct gm_split_store *s, uint64_t from, uint64_t to)

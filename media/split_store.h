@@ -17,6 +17,8 @@ struct gm_split_packet {
     uint32_t flags, size;
     bool closed;      /* a keyframe that nothing after it reaches behind, in decoding order */
     bool unfit;       /* a keyframe that decoding must not begin at */
+    bool tried;       /* a keyframe that was decoded alone (split_start.h) */
+    bool damaged;     /* and showed damage */
     int64_t shown;    /* its frame's place in output order; -1: none (yet) */
     size_t extradata; /* index into the store's list */
     enum { GM_SPLIT_MEMORY, GM_SPLIT_SOURCE, GM_SPLIT_SPILLED } where;
@@ -66,6 +68,10 @@ void gm_split_store_drop(struct gm_split_store *s, uint64_t before_id);
 /* Writes packets [from, to]; bodies kept as places in the source are written by reference. */
 int gm_split_store_write(struct gm_split_store *s, uint64_t from, uint64_t to,
                          struct gm_chunk_writer *w, struct gm_err *err) GM_MUST_CHECK;
+/* A packet that is kept, as libavcodec's; its id is its time stamp. out: allocated; what it held
+ * goes, also on failure. */
+int gm_split_store_packet(const struct gm_split_store *s, uint64_t id, AVPacket *out,
+                          struct gm_err *err) GM_MUST_CHECK;
 /* Whether some of [from, to] are kept as places in the source. */
 bool gm_split_store_refers(const struct gm_split_store *s, uint64_t from, uint64_t to);
 /* Codec parameters as they hold at packet id (or at the end, when it is not kept). */

@@ -287,6 +287,44 @@ static uint64_t count_sound(const struct farm *farm, uint32_t index, uint32_t it
     return packets;
 }
 
+/* What is missing of a damaged keyframe is made up from the picture before it: a chunk that would
+ * begin with one begins where the whole file's decoder is known to have the same. */
+static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
+{
+    static const struct {
+        const char *encoder, *options, *format;
+        size_t hurt[4];
+    } rows[] = {
+        {"libx264", "preset=ultrafast,bf=2,g=50,sc_threshold=0", "matroska", {150, 300, 0}},
+        {"libx264", "preset=ultrafast,bf=2,g=50,sc_threshold=0", "mov", {100, 150, 310, 0}},
+        {"mpeg2video", "g=50,sc_threshold=1000000000", "mpegts", {150, 300, 0}},
+        {"mpeg4", "g=50,sc_threshold=1000000000", "matroska", {150, 250, 300, 0}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct clip *clip = clip_make(rows[i].encoder, rows[i].options, 320);
+        struct movie movie = {.format = rows[i].format};
+        struct farm farm;
+        char path[4096];
+        for (size_t k = 0; rows[i].hurt[k] != 0; k++) {
+            AVPacket *p = clip->packets[rows[i].hurt[k]];
+            for (int b = p->size / 2; b < p->size && b < p->size / 2 + 8; b++) {
+                p->data[b] ^= 0x55;
+            }
+        }
+        movie_write(clip, &movie, path);
+        assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+        clip_free(&clip);
+        clip = clip_load(path);
+        int fd = open(path, O_RDONLY | O_CLOEXEC);
+        assert_pictures(&farm, clip, fd, 0);
+        (void)close(fd);
+        farm_fini(&farm);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
 static void sound_comes_along_with_the_borders(void **state)
 {
     struct clip *clip = clip_make("libx264", "preset=ultrafast,g=40", 320);
@@ -462,6 +500,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_hold_the_frames_beside_them),
         cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
+        cmocka_unit_test(a_chunk_does_not_begin_with_a_damaged_keyframe),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
         cmocka_unit_test(a_source_that_changed_is_noticed),

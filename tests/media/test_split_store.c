@@ -10,7 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "media/split_chunk.h"
+#include "media/split_start.h"
 
 /* A gm_task_io of one scratch file. */
 struct scratch {
@@ -227,6 +227,42 @@ static void decoding_begins_at_a_keyframe_that_is_shown_in_time(void **state)
     set_fini(&s);
 }
 
+static void damaged_keyframes_are_passed_over_within_reach(void **state)
+{
+    static const struct {
+        int64_t last;     /* packet */
+        uint64_t hurt[3]; /* keyframes, 0: none */
+        uint64_t start;
+    } rows[] = {
+        {45, {0}, 40},          {45, {40}, 30},
+        {45, {30}, 40},         {45, {40, 30}, 20},
+        {45, {40, 30, 20}, 10}, {55, {0}, 40}, /* 50 is not closed */
+        {55, {50}, 40},         {55, {40}, 30},
+        {1060, {1050}, 50},     {1060, {1050, 50}, 1050}, /* 40 is out of reach */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct set s;
+        struct gm_err err;
+        uint64_t start = 0;
+        set_init(&s, false);
+        for (int k = 0; k <= rows[i].last; k++) {
+            add(&s, k, (k % 10 == 0 && k <= 50) || k == 1050);
+            struct gm_split_packet *p = gm_split_store_find(&s.store, (uint64_t)k);
+            p->shown = k;
+            p->closed = k != 50 || rows[i].last > 1000;
+            p->tried = true;
+        }
+        for (size_t k = 0; k < 3; k++) {
+            gm_split_store_find(&s.store, rows[i].hurt[k])->damaged = rows[i].hurt[k] > 0;
+        }
+        assert_int_equal(
+            gm_split_start_clean(&s.store, (uint64_t)rows[i].last, rows[i].last, &start, &err), 0);
+        assert_int_equal(start, rows[i].start);
+        set_fini(&s);
+    }
+}
+
 static void new_parameter_sets_hold_from_their_packet_on(void **state)
 {
     struct set s;
@@ -264,6 +300,7 @@ int main(void)
         cmocka_unit_test(packets_beyond_the_memory_go_to_scratch_and_come_back),
         cmocka_unit_test(packets_that_lie_in_the_source_are_kept_by_place),
         cmocka_unit_test(decoding_begins_at_a_keyframe_that_is_shown_in_time),
+        cmocka_unit_test(damaged_keyframes_are_passed_over_within_reach),
         cmocka_unit_test(new_parameter_sets_hold_from_their_packet_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,6 +95,10 @@ odd border-lost.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_thres
   -bsf:v "noise=drop=between(n\,290\,312)"
 odd border-damaged.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_threshold 0 -bf 2 -pix_fmt yuv420p \
   -bsf:v "noise=amount=if(between(n\,290\,299)+between(n\,301\,312)\,-400\,0)"
+# Damaged keyframes that chunks would begin with: what is missing of them is made up from the picture before.
+odd border-keyframe.mkv -c:v libx264 -preset veryfast -g 50 -keyint_min 50 -sc_threshold 0 -bf 2 -pix_fmt yuv420p \
+  -bsf:v "noise=amount=if(eq(n\,150)+eq(n\,300)\,-400\,0)"
+odd border-keyframes.ts -c:v mpeg2video -b:v 2M -g 15 -bf 2 -bsf:v "noise=amount=if(between(n\,140\,160)\,-400\,0)"
 # Fields: deinterlaced with the frames beyond each chunk's border, whatever the flags say.
 ffmpeg -v error -y -f lavfi -i "testsrc2=s=320x240:r=50:d=20" -vf tinterlace=interleave_top -c:v libx264 \
   -preset veryfast -bf 3 -g 60 -pix_fmt yuv420p "$work/fields-unflagged.mp4"
