@@ -114,6 +114,38 @@ void gm_buf_be64(struct gm_buf *buf, uint64_t v)
     add_be(buf, v, 8);
 }
 
+void gm_buf_xml(struct gm_buf *buf, const char *s, enum gm_xml_other other)
+{
+    for (; *s != '\0'; s++) {
+        uint8_t c = (uint8_t)*s;
+        switch (c) {
+        case '&':
+            gm_buf_str(buf, "&amp;");
+            break;
+        case '<':
+            gm_buf_str(buf, "&lt;");
+            break;
+        case '>':
+            gm_buf_str(buf, "&gt;");
+            break;
+        case '"':
+            gm_buf_str(buf, "&quot;");
+            break;
+        case '\'':
+            gm_buf_str(buf, "&apos;");
+            break;
+        default:
+            if (other == GM_XML_UTF8) {
+                c = c < ' ' ? ' ' : c;
+            } else if (c < ' ' || c > '~') {
+                c = '?';
+            }
+            gm_buf_u8(buf, c);
+            break;
+        }
+    }
+}
+
 int gm_buf_check(const struct gm_buf *buf, struct gm_err *err)
 {
     return buf->failed ? gm_err_nomem(err) : 0;

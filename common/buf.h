@@ -23,6 +23,14 @@ void gm_buf_be16(struct gm_buf *buf, uint16_t v);
 void gm_buf_be24(struct gm_buf *buf, uint32_t v);
 void gm_buf_be32(struct gm_buf *buf, uint32_t v);
 void gm_buf_be64(struct gm_buf *buf, uint64_t v);
+
+/* What becomes of bytes that are not printable ASCII. */
+enum gm_xml_other {
+    GM_XML_UTF8, /* s is UTF-8, which stays; control characters, mostly forbidden, become spaces */
+    GM_XML_ASCII /* s is anything: each other byte becomes '?' */
+};
+/* s as the text of an element or attribute, of XML as of HTML 5. Source: XML 1.0, 2.2 and 2.4. */
+void gm_buf_xml(struct gm_buf *buf, const char *s, enum gm_xml_other other);
 /* 0, or -GM_E_NOMEM when an append failed. */
 int gm_buf_check(const struct gm_buf *buf, struct gm_err *err) GM_MUST_CHECK;
 

@@ -21,7 +21,7 @@ static const char HEAD[] =
 static void cell(const char *tag, const char *text, struct gm_buf *out)
 {
     gm_buf_printf(out, "<%s>", tag);
-    gm_hwtest_escape_xml(text, out);
+    gm_buf_xml(out, text, GM_XML_ASCII);
     gm_buf_printf(out, "</%s>", tag);
 }
 
@@ -38,7 +38,7 @@ static void fact(const char *name, const char *text, struct gm_buf *out)
 static void number(const char *text, struct gm_buf *out)
 {
     gm_buf_str(out, "<td class=\"n\">");
-    gm_hwtest_escape_xml(text, out);
+    gm_buf_xml(out, text, GM_XML_ASCII);
     gm_buf_str(out, "</td>");
 }
 
@@ -54,10 +54,10 @@ static void add_row(const struct gm_hwtest_check *c, struct gm_buf *out)
     number(value, out);
     number(limit, out);
     gm_buf_str(out, "<td>");
-    gm_hwtest_escape_xml(c->text, out);
+    gm_buf_xml(out, c->text, GM_XML_ASCII);
     if (c->remedy[0] != '\0') {
         gm_buf_str(out, "<br><b>");
-        gm_hwtest_escape_xml(c->remedy, out);
+        gm_buf_xml(out, c->remedy, GM_XML_ASCII);
         gm_buf_str(out, "</b>");
     }
     gm_buf_str(out, "</td></tr>\n");
@@ -74,7 +74,7 @@ static void add_bars(const struct gm_hwtest_report *r, struct gm_buf *out)
         }
         if (!done) {
             gm_buf_str(out, "<h3>");
-            gm_hwtest_escape_xml(c->unit, out);
+            gm_buf_xml(out, c->unit, GM_XML_ASCII);
             gm_buf_str(out, " (black: thresholds)</h3>\n");
             gm_hwtest_plot_bars(r, c->unit, out);
         }
@@ -92,11 +92,11 @@ static void add_series(const struct gm_hwtest_report *r, struct gm_buf *out)
         gm_buf_str(out, first ? "<h2>Picture by picture</h2>\n" : "");
         first = false;
         gm_buf_str(out, "<h3>");
-        gm_hwtest_escape_xml(c->device, out);
+        gm_buf_xml(out, c->device, GM_XML_ASCII);
         gm_buf_str(out, " ");
-        gm_hwtest_escape_xml(c->name, out);
+        gm_buf_xml(out, c->name, GM_XML_ASCII);
         gm_buf_str(out, ", ");
-        gm_hwtest_escape_xml(c->unit, out);
+        gm_buf_xml(out, c->unit, GM_XML_ASCII);
         gm_buf_str(out, "</h3>\n");
         gm_hwtest_plot_series(c, out);
     }
@@ -114,7 +114,7 @@ static void add_clips(const struct gm_hwtest_report *r, struct gm_buf *out)
         cell("td", c->name, out);
         gm_buf_printf(out, "<td>%ux%u, %u pictures</td><td><code>", c->width_px, c->height_px,
                       c->frames);
-        gm_hwtest_escape_xml(c->hash, out);
+        gm_buf_xml(out, c->hash, GM_XML_ASCII);
         gm_buf_str(out, "</code></td></tr>\n");
     }
     gm_buf_str(out, "</table>\n");
@@ -127,7 +127,7 @@ void gm_hwtest_html(const struct gm_hwtest_report *r, struct gm_buf *out)
     gm_hwtest_judge(r, &verdict);
     gm_buf_str(out, HEAD);
     gm_buf_printf(out, "<p class=\"%s\">", verdict.good ? "good" : "bad");
-    gm_hwtest_escape_xml(verdict.sentence, out);
+    gm_buf_xml(out, verdict.sentence, GM_XML_ASCII);
     gm_buf_str(out, "</p>\n<table>\n");
     fact("date", gm_time_format(r->started_unix_ms, date), out);
     gm_buf_printf(out, "<tr><th>level</th><td>%u</td></tr>\n", r->level);

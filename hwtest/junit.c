@@ -6,31 +6,6 @@
 
 #include "common/time.h"
 
-void gm_hwtest_escape_xml(const char *text, struct gm_buf *out)
-{
-    for (; *text != '\0'; text++) {
-        switch (*text) {
-        case '&':
-            gm_buf_str(out, "&amp;");
-            break;
-        case '<':
-            gm_buf_str(out, "&lt;");
-            break;
-        case '>':
-            gm_buf_str(out, "&gt;");
-            break;
-        case '"':
-            gm_buf_str(out, "&quot;");
-            break;
-        case '\'':
-            gm_buf_str(out, "&#39;");
-            break;
-        default:
-            gm_buf_u8(out, *text >= ' ' && *text <= '~' ? (uint8_t)*text : '?');
-        }
-    }
-}
-
 static bool is_bad(const struct gm_hwtest_check *c)
 {
     return c->status == GM_HWTEST_FAIL || c->status == GM_HWTEST_UNSTABLE;
@@ -41,27 +16,27 @@ static void add_words(const struct gm_hwtest_check *c, struct gm_buf *out)
     char value[64], limit[64];
     gm_hwtest_value_words(c, value, sizeof(value));
     gm_hwtest_limit_words(c, limit, sizeof(limit));
-    gm_hwtest_escape_xml(c->text, out);
+    gm_buf_xml(out, c->text, GM_XML_ASCII);
     if (value[0] != '\0') {
         gm_buf_str(out, "; measured ");
-        gm_hwtest_escape_xml(value, out);
+        gm_buf_xml(out, value, GM_XML_ASCII);
     }
     if (limit[0] != '\0') {
         gm_buf_str(out, ", wanted ");
-        gm_hwtest_escape_xml(limit, out);
+        gm_buf_xml(out, limit, GM_XML_ASCII);
     }
     if (c->remedy[0] != '\0') {
         gm_buf_str(out, "; ");
-        gm_hwtest_escape_xml(c->remedy, out);
+        gm_buf_xml(out, c->remedy, GM_XML_ASCII);
     }
 }
 
 static void add_case(const struct gm_hwtest_check *c, struct gm_buf *out)
 {
     gm_buf_str(out, "  <testcase classname=\"hwtest.");
-    gm_hwtest_escape_xml(c->device, out);
+    gm_buf_xml(out, c->device, GM_XML_ASCII);
     gm_buf_str(out, "\" name=\"");
-    gm_hwtest_escape_xml(c->name, out);
+    gm_buf_xml(out, c->name, GM_XML_ASCII);
     gm_buf_printf(out, "\" time=\"%.3f\">", c->took_ms / 1000.0);
     if (is_bad(c)) {
         gm_buf_printf(out, "<failure type=\"%s\">", gm_hwtest_status_name(c->status));
@@ -96,7 +71,7 @@ static void add_suite(const struct gm_hwtest_report *r, size_t from, const char 
         }
     }
     gm_buf_str(out, " <testsuite name=\"hwtest ");
-    gm_hwtest_escape_xml(id, out);
+    gm_buf_xml(out, id, GM_XML_ASCII);
     gm_buf_printf(out,
                   "\" tests=\"%zu\" failures=\"%zu\" errors=\"0\" skipped=\"%zu\" time=\"%.3f\" "
                   "timestamp=\"%.19s\">\n",

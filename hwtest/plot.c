@@ -78,9 +78,9 @@ void gm_hwtest_plot_bars(const struct gm_hwtest_report *r, const char *unit, str
         }
         gm_hwtest_value_words(c, words, sizeof(words));
         gm_buf_printf(out, "<text x=\"%d\" y=\"%d\" text-anchor=\"end\">", LABEL_W - 6, y + 13);
-        gm_hwtest_escape_xml(c->device, out);
+        gm_buf_xml(out, c->device, GM_XML_ASCII);
         gm_buf_str(out, " ");
-        gm_hwtest_escape_xml(c->name, out);
+        gm_buf_xml(out, c->name, GM_XML_ASCII);
         gm_buf_printf(
             out, "</text><rect x=\"%d\" y=\"%d\" width=\"%.1f\" height=\"%d\" fill=\"%s\"/>",
             LABEL_W, y + 2, (c->value - low) / (high - low) * PLOT_W, BAR_H - 6, colour(c->status));
@@ -91,7 +91,7 @@ void gm_hwtest_plot_bars(const struct gm_hwtest_report *r, const char *unit, str
             mark(c->high, low, high, y, out);
         }
         gm_buf_printf(out, "<text x=\"%d\" y=\"%d\">", LABEL_W + PLOT_W + 6, y + 13);
-        gm_hwtest_escape_xml(words, out);
+        gm_buf_xml(out, words, GM_XML_ASCII);
         gm_buf_str(out, "</text>");
         y += BAR_H;
     }

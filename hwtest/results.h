@@ -114,9 +114,8 @@ void gm_hwtest_table(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_json(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_junit(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_html(const struct gm_hwtest_report *report, struct gm_buf *out);
-/* A string with its quotes, and text inside of XML or HTML. */
+/* A string with its quotes. */
 void gm_hwtest_quote_json(const char *text, struct gm_buf *out);
-void gm_hwtest_escape_xml(const char *text, struct gm_buf *out);
 /* plot.c: inline SVG. Bars of all checks with that unit, with their limits; a line over a check's
  * series. */
 void gm_hwtest_plot_bars(const struct gm_hwtest_report *report, const char *unit,

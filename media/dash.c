@@ -9,38 +9,10 @@
 #define OTHER_VIDEO_ID ((size_t)200) /* of the second AdaptationSet for pictures */
 #define IMAGES_ID 300
 
-/* Text for an attribute or element: XML 1.0 2.4; control characters that XML forbids become
- * spaces. */
-static void add_text(struct gm_buf *out, const char *s)
-{
-    for (; *s != '\0'; s++) {
-        switch (*s) {
-        case '&':
-            gm_buf_str(out, "&amp;");
-            break;
-        case '<':
-            gm_buf_str(out, "&lt;");
-            break;
-        case '>':
-            gm_buf_str(out, "&gt;");
-            break;
-        case '"':
-            gm_buf_str(out, "&quot;");
-            break;
-        case '\'':
-            gm_buf_str(out, "&apos;");
-            break;
-        default:
-            gm_buf_u8(out, (unsigned char)*s < 0x20 ? ' ' : (uint8_t)*s);
-            break;
-        }
-    }
-}
-
 static void add_attribute(struct gm_buf *out, const char *name, const char *value)
 {
     gm_buf_printf(out, " %s=\"", name);
-    add_text(out, value);
+    gm_buf_xml(out, value, GM_XML_UTF8);
     gm_buf_str(out, "\"");
 }
 
@@ -79,9 +51,9 @@ static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const 
                          const struct gm_manifest_track *t)
 {
     gm_buf_str(out, "        <BaseURL>");
-    add_text(out, m->prefix);
+    gm_buf_xml(out, m->prefix, GM_XML_UTF8);
     gm_buf_printf(out, "%s/", kind);
-    add_text(out, t->name);
+    gm_buf_xml(out, t->name, GM_XML_UTF8);
     gm_buf_printf(out, "/</BaseURL>\n        <SegmentList timescale=\"%u\">\n", t->timescale);
     gm_buf_str(out, "          <Initialization");
     add_attribute(out, "sourceURL", t->init_name);
@@ -251,7 +223,7 @@ static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t in
     gm_buf_str(out, ">\n");
     if (t->title != NULL && t->title[0] != '\0') {
         gm_buf_str(out, "      <Label>");
-        add_text(out, t->title);
+        gm_buf_xml(out, t->title, GM_XML_UTF8);
         gm_buf_str(out, "</Label>\n");
     }
     gm_buf_printf(out,
@@ -292,18 +264,18 @@ static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_
     }
     if (t->title != NULL && t->title[0] != '\0') {
         gm_buf_str(out, "      <Label>");
-        add_text(out, t->title);
+        gm_buf_xml(out, t->title, GM_XML_UTF8);
         gm_buf_str(out, "</Label>\n");
     }
     int64_t bps = gm_manifest_measure(t, target_s).peak_bps;
     gm_buf_str(out, "      <Representation");
     add_attribute(out, "id", t->name);
     gm_buf_printf(out, " bandwidth=\"%" PRId64 "\">\n        <BaseURL>", bps > 0 ? bps : 1);
-    add_text(out, m->prefix);
+    gm_buf_xml(out, m->prefix, GM_XML_UTF8);
     gm_buf_str(out, "text/");
-    add_text(out, t->name);
+    gm_buf_xml(out, t->name, GM_XML_UTF8);
     gm_buf_str(out, "/");
-    add_text(out, t->whole_name);
+    gm_buf_xml(out, t->whole_name, GM_XML_UTF8);
     gm_buf_str(out, "</BaseURL>\n      </Representation>\n    </AdaptationSet>\n");
 }
 

@@ -74,12 +74,39 @@ static void an_absurd_size_fails_once_for_all(void **state)
     assert_int_equal(gm_buf_check(&buf, &err), 0);
 }
 
+static void text_of_xml_is_escaped(void **state)
+{
+    static const struct {
+        const char *text, *utf8, *ascii;
+    } rows[] = {
+        {"", "", ""},
+        {"a<b>&\"c\" 'd'", "a&lt;b&gt;&amp;&quot;c&quot; &apos;d&apos;",
+         "a&lt;b&gt;&amp;&quot;c&quot; &apos;d&apos;"},
+        {"1\t2\n3\x01", "1 2 3 ", "1?2?3?"},
+        {"~\x7f", "~\x7f", "~?"},
+        {"\xc3\xa9", "\xc3\xa9", "??"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gm_buf buf = {0};
+        gm_buf_str(&buf, "=");
+        gm_buf_xml(&buf, rows[i].text, GM_XML_UTF8);
+        gm_buf_str(&buf, "|");
+        gm_buf_xml(&buf, rows[i].text, GM_XML_ASCII);
+        char want[128];
+        (void)snprintf(want, sizeof(want), "=%s|%s", rows[i].utf8, rows[i].ascii);
+        assert_string_equal((const char *)buf.data, want);
+        gm_buf_fini(&buf);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(appends_in_order),
         cmocka_unit_test(grows_past_every_capacity),
         cmocka_unit_test(an_absurd_size_fails_once_for_all),
+        cmocka_unit_test(text_of_xml_is_escaped),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

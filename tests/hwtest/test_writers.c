@@ -115,7 +115,7 @@ static void junit_counts_and_escapes(void **state)
               "skipped=\"0\" time=\"1.500\" timestamp=\"2026-09-21T14:13:20\">");
     has(&out, "<testsuite name=\"hwtest machine\" tests=\"2\" failures=\"0\" errors=\"0\" "
               "skipped=\"1\"");
-    has(&out, "<failure type=\"UNSTABLE\">a &lt;b&gt; &amp; &quot;c&quot; &#39;d&#39; \\ and");
+    has(&out, "<failure type=\"UNSTABLE\">a &lt;b&gt; &amp; &quot;c&quot; &apos;d&apos; \\ and");
     lacks(&out, "<b>");
     gm_buf_fini(&out);
     gm_hwtest_report_fini(&r);
