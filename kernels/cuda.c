@@ -2,7 +2,11 @@
 
 #include <dlfcn.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
+#include <strings.h>
+
+#define UUID_BYTES 16
 
 int gm_cuda_open(struct gm_cuda *out, struct gm_err *err)
 {
@@ -41,6 +45,39 @@ void gm_cuda_close(struct gm_cuda *cuda)
         dlclose(cuda->library);
     }
     *cuda = (struct gm_cuda){0};
+}
+
+int gm_cuda_device_names(const struct gm_cuda *c, int device, char pci[GM_CUDA_PCI_SIZE],
+                         char uuid[GM_CUDA_UUID_SIZE], struct gm_err *err)
+{
+    uint8_t raw[UUID_BYTES] = {0};
+    char address[GM_CUDA_PCI_SIZE] = "";
+    int rc = gm_cuda_check(c, c->device_pci(address, GM_CUDA_PCI_SIZE - 1, device),
+                           "cuDeviceGetPCIBusId", err);
+    if (rc == 0) {
+        rc = gm_cuda_check(c, c->device_uuid(raw, device), "cuDeviceGetUuid", err);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < sizeof address; i++) {
+        char a = address[i];
+        pci[i] = a >= 'A' && a <= 'Z' ? (char)(a - 'A' + 'a') : a;
+    }
+    int at = snprintf(uuid, GM_CUDA_UUID_SIZE, "GPU-");
+    for (int i = 0; i < UUID_BYTES; i++) {
+        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
+        at += snprintf(uuid + at, GM_CUDA_UUID_SIZE - (size_t)at, "%s%02x", dash, raw[i]);
+    }
+    return 0;
+}
+
+bool gm_cuda_is_named(const char *pci, const char *uuid, const char *id)
+{
+    static const char domain[] = "0000:";
+    size_t size = sizeof domain - 1;
+    return strcasecmp(id, uuid) == 0 || strcasecmp(id, pci) == 0 ||
+           (strncmp(pci, domain, size) == 0 && strcasecmp(id, pci + size) == 0);
 }
 
 /* Ranges of CUresult, ascending; what lies between is the driver's. Source: cuda.h, enum

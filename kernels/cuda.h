@@ -9,9 +9,10 @@
 /* libcuda.so.1, opened at run time. Own prototypes of the few functions used: all are in drivers of
  * CUDA 11 and later; handles are pointers, CUresult and CUdevice ints, CUdeviceptr 64 bits.
  * Source: https://docs.nvidia.com/cuda/cuda-driver-api/ */
-struct gm_cuda_copy_2d { /* CUDA_MEMCPY2D */
+enum { GM_CUDA_HOST = 1, GM_CUDA_DEVICE = 2 }; /* CUmemorytype */
+struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     size_t src_x_bytes, src_y;
-    int src_type; /* CUmemorytype: 1 host, 2 device */
+    int src_type;
     const void *src_host;
     uint64_t src_device;
     void *src_array;
@@ -47,21 +48,12 @@ struct gm_cuda_copy_2d { /* CUDA_MEMCPY2D */
     GM_CUDA_FN(alloc, cuMemAlloc_v2, (uint64_t *, size_t))                                         \
     GM_CUDA_FN(release, cuMemFree_v2, (uint64_t))                                                  \
     GM_CUDA_FN(memory_info, cuMemGetInfo_v2, (size_t *, size_t *))                                 \
-    GM_CUDA_FN(pin, cuMemAllocHost_v2, (void **, size_t))                                          \
-    GM_CUDA_FN(unpin, cuMemFreeHost, (void *))                                                     \
     GM_CUDA_FN(upload, cuMemcpyHtoDAsync_v2, (uint64_t, const void *, size_t, void *))             \
     GM_CUDA_FN(download, cuMemcpyDtoHAsync_v2, (void *, uint64_t, size_t, void *))                 \
     GM_CUDA_FN(copy_2d, cuMemcpy2DAsync_v2, (const struct gm_cuda_copy_2d *, void *))              \
-    GM_CUDA_FN(fill, cuMemsetD8Async, (uint64_t, unsigned char, size_t, void *))                   \
     GM_CUDA_FN(stream_create, cuStreamCreate, (void **, unsigned))                                 \
     GM_CUDA_FN(stream_destroy, cuStreamDestroy_v2, (void *))                                       \
     GM_CUDA_FN(stream_sync, cuStreamSynchronize, (void *))                                         \
-    GM_CUDA_FN(stream_wait, cuStreamWaitEvent, (void *, void *, unsigned))                         \
-    GM_CUDA_FN(event_create, cuEventCreate, (void **, unsigned))                                   \
-    GM_CUDA_FN(event_destroy, cuEventDestroy_v2, (void *))                                         \
-    GM_CUDA_FN(event_record, cuEventRecord, (void *, void *))                                      \
-    GM_CUDA_FN(event_sync, cuEventSynchronize, (void *))                                           \
-    GM_CUDA_FN(event_elapsed, cuEventElapsedTime, (float *, void *, void *))                       \
     GM_CUDA_FN(launch, cuLaunchKernel,                                                             \
                (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,      \
                 void *, void **, void **))
@@ -78,6 +70,16 @@ struct gm_cuda {
  * Errors: DEVICE_ABSENT (no library), DEVICE_DRIVER (it lacks a function). */
 int gm_cuda_open(struct gm_cuda *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_cuda_close(struct gm_cuda *cuda);
+
+#define GM_CUDA_PCI_SIZE 32
+#define GM_CUDA_UUID_SIZE 48
+/* The device's PCI address, "0000:3b:00.0", and its UUID, "GPU-" and 32 digits in groups, in lower
+ * case. Errors: of the driver. */
+int gm_cuda_device_names(const struct gm_cuda *cuda, int device, char pci[GM_CUDA_PCI_SIZE],
+                         char uuid[GM_CUDA_UUID_SIZE], struct gm_err *err) GM_MUST_CHECK;
+/* Whether a device of these names is meant by id: its UUID, or its address, whose domain may be
+ * left out where it is 0; of any case. Pure. */
+bool gm_cuda_is_named(const char *pci, const char *uuid, const char *id);
 
 /* What a CUresult means for a task. 0 gives GM_OK. Pure. */
 enum gm_code gm_cuda_code(int result);

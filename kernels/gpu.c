@@ -1,17 +1,13 @@
 /* Device, context and module; memory, streams and events are in gpu_work.c. */
 #include "kernels/gpu.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <strings.h>
 
 #include "kernels/gpu_state.h"
 #include "kernels/image.h"
 
 #define ATTRIBUTE_MAJOR 75 /* CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR */
 #define ATTRIBUTE_MINOR 76
-#define UUID_SIZE 16
 
 int gm_gpu_push(struct gm_gpu *g, struct gm_err *err)
 {
@@ -24,36 +20,15 @@ void gm_gpu_pop(struct gm_gpu *g)
     (void)g->cuda.pop(&old); /* a context that was pushed can be popped */
 }
 
-static void uuid_text(const uint8_t *raw, char *out, size_t size)
-{
-    int at = snprintf(out, size, "GPU-");
-    for (int i = 0; i < UUID_SIZE; i++) {
-        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
-        at += snprintf(out + at, size - (size_t)at, "%s%02x", dash, raw[i]);
-    }
-}
-
-static void lower(char *s)
-{
-    for (; *s != '\0'; s++) {
-        *s = *s >= 'A' && *s <= 'Z' ? (char)(*s + 32) : *s;
-    }
-}
-
 static int read_facts(struct gm_gpu *g, int device, struct gm_err *err)
 {
     struct gm_gpu_facts *f = &g->facts;
-    uint8_t uuid[UUID_SIZE] = {0};
     int major = 0, minor = 0;
     const struct gm_cuda *c = &g->cuda;
     int rc = gm_cuda_check(c, c->device_name(f->name, (int)sizeof f->name - 1, device),
                            "cuDeviceGetName", err);
     if (rc == 0) {
-        rc = gm_cuda_check(c, c->device_pci(f->pci, (int)sizeof f->pci - 1, device),
-                           "cuDeviceGetPCIBusId", err);
-    }
-    if (rc == 0) {
-        rc = gm_cuda_check(c, c->device_uuid(uuid, device), "cuDeviceGetUuid", err);
+        rc = gm_cuda_device_names(c, device, f->pci, f->uuid, err);
     }
     if (rc == 0) {
         rc = gm_cuda_check(c, c->device_memory(&f->memory_bytes, device), "cuDeviceTotalMem", err);
@@ -70,16 +45,7 @@ static int read_facts(struct gm_gpu *g, int device, struct gm_err *err)
         rc = gm_cuda_check(c, c->driver_version(&f->cuda_version), "cuDriverGetVersion", err);
     }
     f->sm = major * 10 + minor;
-    uuid_text(uuid, f->uuid, sizeof f->uuid);
-    lower(f->pci);
     return rc;
-}
-
-static bool is_named(const struct gm_gpu_facts *f, const char *id)
-{
-    const char *colon = strchr(f->pci, ':'); /* behind the domain */
-    return strcasecmp(id, f->uuid) == 0 || strcasecmp(id, f->pci) == 0 ||
-           (colon != NULL && strncmp(f->pci, "0000:", 5) == 0 && strcasecmp(id, colon + 1) == 0);
 }
 
 static int start(struct gm_gpu *g, int *out_count, struct gm_err *err)
@@ -94,18 +60,6 @@ static int start(struct gm_gpu *g, int *out_count, struct gm_err *err)
     return rc;
 }
 
-int gm_gpu_count(uint32_t *out_count, struct gm_err *err)
-{
-    struct gm_gpu g = {0};
-    int count = 0;
-    int rc = start(&g, &count, err);
-    gm_cuda_close(&g.cuda);
-    if (rc == 0) {
-        *out_count = count > 0 ? (uint32_t)count : 0;
-    }
-    return rc;
-}
-
 static int find(struct gm_gpu *g, const char *id, struct gm_err *err)
 {
     int count = 0;
@@ -116,7 +70,7 @@ static int find(struct gm_gpu *g, const char *id, struct gm_err *err)
         if (rc == 0) {
             rc = read_facts(g, device, err);
         }
-        if (rc == 0 && is_named(&g->facts, id)) {
+        if (rc == 0 && gm_cuda_is_named(g->facts.pci, g->facts.uuid, id)) {
             g->device = device;
             return 0;
         }
@@ -208,9 +162,4 @@ void gm_gpu_close(struct gm_gpu **gpu)
 const struct gm_gpu_facts *gm_gpu_facts(const struct gm_gpu *gpu)
 {
     return &gpu->facts;
-}
-
-void *gm_gpu_context(const struct gm_gpu *gpu)
-{
-    return gpu->context;
 }

@@ -1,49 +1,42 @@
 #ifndef GM_KERNELS_GPU_H
 #define GM_KERNELS_GPU_H
 
+#include "kernels/cuda.h"
 #include "kernels/kernels.h"
 
 /* An NVIDIA GPU with our kernels loaded, through the driver API. Uses the device's primary context,
- * as libavcodec can; every call here makes it current and puts back what was.
+ * as media/hw.h does; every call here makes it current and puts back what was.
  *
- * Thread: any for one gm_gpu; a stream or event by one thread at a time.
+ * Thread: any for one gm_gpu; a stream by one thread at a time.
  * Errors of all: DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY; DEVICE_LOST: nothing of
  * this gm_gpu works any more, also for calls made before that had not ended (native = CUresult).
  */
 struct gm_gpu;        /* opaque */
 struct gm_gpu_stream; /* opaque: work in order */
-struct gm_gpu_event;  /* opaque: a mark in a stream */
 
 enum gm_gpu_image { GM_GPU_IMAGE_BEST, GM_GPU_IMAGE_PTX, GM_GPU_IMAGE_FATBIN };
 
 struct gm_gpu_facts {
     char name[128];
-    char pci[32];  /* "0000:3b:00.0", lower case */
-    char uuid[48]; /* "GPU-" and 32 digits in groups, lower case */
+    char pci[GM_CUDA_PCI_SIZE]; /* as gm_cuda_device_names */
+    char uuid[GM_CUDA_UUID_SIZE];
     size_t memory_bytes;
     int cuda_version;        /* of the driver: 12040 is 12.4 */
     int sm;                  /* 90: compute capability 9.0 */
     enum gm_gpu_image image; /* what was loaded; never BEST */
 };
 
-/* How many devices the driver shows; 0 is no error, a missing library is. */
-int gm_gpu_count(uint32_t *out_count, struct gm_err *err) GM_MUST_CHECK;
 /* Opens the device of that PCI address ("0000:3b:00.0", the domain may be left out) or UUID
  * ("GPU-..."), of any case. image BEST: the fatbin where the driver takes it, else PTX. */
 int gm_gpu_open(const char *id, enum gm_gpu_image image, struct gm_gpu **out,
                 struct gm_err *err) GM_MUST_CHECK;
-/* After its streams and events. */
+/* After its streams. */
 void gm_gpu_close(struct gm_gpu **gpu);
 const struct gm_gpu_facts *gm_gpu_facts(const struct gm_gpu *gpu);
-/* The CUcontext. Borrowed until close. */
-void *gm_gpu_context(const struct gm_gpu *gpu);
 
 /* Device memory, aligned to 256 bytes. size: above 0. free of 0: nothing. */
 int gm_gpu_alloc(struct gm_gpu *gpu, size_t size, gm_addr *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_gpu_free(struct gm_gpu *gpu, gm_addr addr);
-/* Host memory that copies run from and to while the host goes on. */
-int gm_gpu_pin(struct gm_gpu *gpu, size_t size, void **out, struct gm_err *err) GM_MUST_CHECK;
-void gm_gpu_unpin(struct gm_gpu *gpu, void *memory);
 
 int gm_gpu_stream_create(struct gm_gpu *gpu, struct gm_gpu_stream **out,
                          struct gm_err *err) GM_MUST_CHECK;
@@ -56,31 +49,8 @@ int gm_gpu_upload(struct gm_gpu_stream *stream, gm_addr to, const void *from, si
                   struct gm_err *err) GM_MUST_CHECK;
 int gm_gpu_download(struct gm_gpu_stream *stream, void *to, gm_addr from, size_t size,
                     struct gm_err *err) GM_MUST_CHECK;
-int gm_gpu_zero(struct gm_gpu_stream *stream, gm_addr to, size_t size,
-                struct gm_err *err) GM_MUST_CHECK;
-/* Rows, between host and device. strides: bytes, at least row_bytes. */
-int gm_gpu_upload_rows(struct gm_gpu_stream *stream, gm_addr to, size_t to_stride, const void *from,
-                       size_t from_stride, size_t row_bytes, size_t rows,
-                       struct gm_err *err) GM_MUST_CHECK;
-int gm_gpu_download_rows(struct gm_gpu_stream *stream, void *to, size_t to_stride, gm_addr from,
-                         size_t from_stride, size_t row_bytes, size_t rows,
-                         struct gm_err *err) GM_MUST_CHECK;
 /* Queues a kernel. args: copied before the return. */
 int gm_gpu_launch(struct gm_gpu_stream *stream, const struct gm_launch *launch, const void *args,
                   struct gm_err *err) GM_MUST_CHECK;
-
-/* timed: for elapsed; others are cheaper. */
-int gm_gpu_event_create(struct gm_gpu *gpu, bool timed, struct gm_gpu_event **out,
-                        struct gm_err *err) GM_MUST_CHECK;
-void gm_gpu_event_destroy(struct gm_gpu_event **event);
-int gm_gpu_event_record(struct gm_gpu_event *event, struct gm_gpu_stream *stream,
-                        struct gm_err *err) GM_MUST_CHECK;
-/* The stream goes on when the event has happened; the host does not wait. */
-int gm_gpu_event_wait(struct gm_gpu_event *event, struct gm_gpu_stream *stream,
-                      struct gm_err *err) GM_MUST_CHECK;
-int gm_gpu_event_sync(struct gm_gpu_event *event, struct gm_err *err) GM_MUST_CHECK;
-/* Between two timed events that have happened. */
-int gm_gpu_event_elapsed(struct gm_gpu_event *from, struct gm_gpu_event *to, double *out_ms,
-                         struct gm_err *err) GM_MUST_CHECK;
 
 #endif

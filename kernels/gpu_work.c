@@ -1,20 +1,12 @@
-/* Memory, streams, events and launches. Each call: context pushed, one call of the driver, popped.
+/* Memory, streams and launches. Each call: context pushed, one call of the driver, popped.
  */
 #include <stdlib.h>
 
 #include "kernels/gpu_state.h"
 
-#define NON_BLOCKING 1  /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
-#define EVENT_UNTIMED 2 /* CU_EVENT_DISABLE_TIMING */
-#define HOST 1          /* CU_MEMORYTYPE_HOST */
-#define DEVICE 2
+#define NON_BLOCKING 1 /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
 
 struct gm_gpu_stream {
-    struct gm_gpu *gpu; /* borrowed */
-    void *handle;       /* owned */
-};
-
-struct gm_gpu_event {
     struct gm_gpu *gpu; /* borrowed */
     void *handle;       /* owned */
 };
@@ -46,26 +38,6 @@ void gm_gpu_free(struct gm_gpu *g, gm_addr addr)
         int rc = 0;
         WITH(g, rc, release(addr), "cuMemFree", NULL);
         (void)rc; /* of a lost device: nothing left to free */
-    }
-}
-
-int gm_gpu_pin(struct gm_gpu *g, size_t size, void **out, struct gm_err *err)
-{
-    int rc = 0;
-    void *memory = NULL;
-    WITH(g, rc, pin(&memory, size), "cuMemAllocHost", err);
-    if (rc == 0) {
-        *out = memory;
-    }
-    return rc;
-}
-
-void gm_gpu_unpin(struct gm_gpu *g, void *memory)
-{
-    if (memory != NULL) {
-        int rc = 0;
-        WITH(g, rc, unpin(memory), "cuMemFreeHost", NULL);
-        (void)rc;
     }
 }
 
@@ -121,53 +93,6 @@ int gm_gpu_download(struct gm_gpu_stream *s, void *to, gm_addr from, size_t size
     return rc;
 }
 
-int gm_gpu_zero(struct gm_gpu_stream *s, gm_addr to, size_t size, struct gm_err *err)
-{
-    int rc = 0;
-    WITH(s->gpu, rc, fill(to, 0, size, s->handle), "cuMemsetD8Async", err);
-    return rc;
-}
-
-static int copy_rows(struct gm_gpu_stream *s, const struct gm_cuda_copy_2d *copy,
-                     struct gm_err *err)
-{
-    int rc = 0;
-    if (copy->src_pitch < copy->width_bytes || copy->dst_pitch < copy->width_bytes) {
-        return gm_err_set(err, GM_E_INVAL, 0, "Rows of %zu bytes to copy overlap",
-                          copy->width_bytes);
-    }
-    WITH(s->gpu, rc, copy_2d(copy, s->handle), "cuMemcpy2DAsync", err);
-    return rc;
-}
-
-int gm_gpu_upload_rows(struct gm_gpu_stream *s, gm_addr to, size_t to_stride, const void *from,
-                       size_t from_stride, size_t row_bytes, size_t rows, struct gm_err *err)
-{
-    struct gm_cuda_copy_2d copy = {.src_type = HOST,
-                                   .src_host = from,
-                                   .src_pitch = from_stride,
-                                   .dst_type = DEVICE,
-                                   .dst_device = to,
-                                   .dst_pitch = to_stride,
-                                   .width_bytes = row_bytes,
-                                   .height = rows};
-    return copy_rows(s, &copy, err);
-}
-
-int gm_gpu_download_rows(struct gm_gpu_stream *s, void *to, size_t to_stride, gm_addr from,
-                         size_t from_stride, size_t row_bytes, size_t rows, struct gm_err *err)
-{
-    struct gm_cuda_copy_2d copy = {.src_type = DEVICE,
-                                   .src_device = from,
-                                   .src_pitch = from_stride,
-                                   .dst_type = HOST,
-                                   .dst_host = to,
-                                   .dst_pitch = to_stride,
-                                   .width_bytes = row_bytes,
-                                   .height = rows};
-    return copy_rows(s, &copy, err);
-}
-
 int gm_gpu_launch(struct gm_gpu_stream *s, const struct gm_launch *l, const void *args,
                   struct gm_err *err)
 {
@@ -182,67 +107,5 @@ int gm_gpu_launch(struct gm_gpu_stream *s, const struct gm_launch *l, const void
          launch(s->gpu->functions[l->kernel], l->grid_x, l->grid_y, 1, l->threads, 1, 1,
                 l->shared_bytes, s->handle, parameters, NULL),
          gm_kernel_entry(l->kernel), err);
-    return rc;
-}
-
-int gm_gpu_event_create(struct gm_gpu *g, bool timed, struct gm_gpu_event **out, struct gm_err *err)
-{
-    struct gm_gpu_event *e = calloc(1, sizeof *e);
-    if (e == NULL) {
-        return gm_err_nomem(err);
-    }
-    int rc = 0;
-    e->gpu = g;
-    WITH(g, rc, event_create(&e->handle, timed ? 0 : EVENT_UNTIMED), "cuEventCreate", err);
-    if (rc < 0) {
-        free(e);
-        return rc;
-    }
-    *out = e;
-    return 0;
-}
-
-void gm_gpu_event_destroy(struct gm_gpu_event **event)
-{
-    struct gm_gpu_event *e = *event;
-    if (e != NULL) {
-        int rc = 0;
-        WITH(e->gpu, rc, event_destroy(e->handle), "cuEventDestroy", NULL);
-        (void)rc;
-        free(e);
-        *event = NULL;
-    }
-}
-
-int gm_gpu_event_record(struct gm_gpu_event *e, struct gm_gpu_stream *s, struct gm_err *err)
-{
-    int rc = 0;
-    WITH(e->gpu, rc, event_record(e->handle, s->handle), "cuEventRecord", err);
-    return rc;
-}
-
-int gm_gpu_event_wait(struct gm_gpu_event *e, struct gm_gpu_stream *s, struct gm_err *err)
-{
-    int rc = 0;
-    WITH(e->gpu, rc, stream_wait(s->handle, e->handle, 0), "cuStreamWaitEvent", err);
-    return rc;
-}
-
-int gm_gpu_event_sync(struct gm_gpu_event *e, struct gm_err *err)
-{
-    int rc = 0;
-    WITH(e->gpu, rc, event_sync(e->handle), "cuEventSynchronize", err);
-    return rc;
-}
-
-int gm_gpu_event_elapsed(struct gm_gpu_event *from, struct gm_gpu_event *to, double *out_ms,
-                         struct gm_err *err)
-{
-    int rc = 0;
-    float ms = 0;
-    WITH(from->gpu, rc, event_elapsed(&ms, from->handle, to->handle), "cuEventElapsedTime", err);
-    if (rc == 0) {
-        *out_ms = (double)ms;
-    }
     return rc;
 }

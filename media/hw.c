@@ -2,10 +2,8 @@
  * one: its own way refuses a primary context that others made with other flags. */
 #include "media/hw.h"
 
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include <ffnvcodec/dynlink_cuda.h> /* hwcontext_cuda.h wants cuda.h otherwise */
 
@@ -14,8 +12,6 @@
 
 #include "kernels/cuda.h"
 #include "media/av.h"
-
-#define UUID_SIZE 16
 
 /* What the AVHWDeviceContext owns. */
 struct hold {
@@ -52,26 +48,13 @@ static bool is_number(const char *s)
 static int is_named(const struct gm_cuda *c, int device, const char *id, bool *out,
                     struct gm_err *err)
 {
-    char pci[32] = "";
-    char uuid[48] = "GPU-";
-    uint8_t raw[UUID_SIZE] = {0};
-    int rc = gm_cuda_check(c, c->device_pci(pci, (int)sizeof pci - 1, device),
-                           "cuDeviceGetPCIBusId", err);
+    char pci[GM_CUDA_PCI_SIZE];
+    char uuid[GM_CUDA_UUID_SIZE];
+    int rc = gm_cuda_device_names(c, device, pci, uuid, err);
     if (rc == 0) {
-        rc = gm_cuda_check(c, c->device_uuid(raw, device), "cuDeviceGetUuid", err);
+        *out = gm_cuda_is_named(pci, uuid, id);
     }
-    if (rc < 0) {
-        return rc;
-    }
-    size_t at = 4;
-    for (size_t i = 0; i < UUID_SIZE; i++) {
-        const char *dash = i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "";
-        at += (size_t)snprintf(uuid + at, sizeof uuid - at, "%s%02x", dash, raw[i]);
-    }
-    const char *colon = strchr(pci, ':'); /* behind the domain */
-    *out = strcasecmp(id, uuid) == 0 || strcasecmp(id, pci) == 0 ||
-           (colon != NULL && strncmp(pci, "0000:", 5) == 0 && strcasecmp(id, colon + 1) == 0);
-    return 0;
+    return rc;
 }
 
 static int find(struct hold *h, const char *id, struct gm_err *err)

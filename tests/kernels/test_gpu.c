@@ -50,6 +50,28 @@ static void results_have_their_codes(void **state)
     assert_int_equal(gm_code_get(GM_E_DEVICE_BUSY)->retry, GM_RETRY_SAME_NODE);
 }
 
+static void devices_are_meant_by_address_or_uuid(void **state)
+{
+    static const char uuid[] = "GPU-66616b65-0000-0000-0000-000000000001";
+    static const struct {
+        const char *pci, *id;
+        bool is;
+    } rows[] = {
+        {"0000:3b:00.0", "0000:3B:00.0", true},
+        {"0000:3b:00.0", "3b:00.0", true},
+        {"0001:3b:00.0", "0001:3b:00.0", true},
+        {"0001:3b:00.0", "3b:00.0", false}, /* which is domain 0's */
+        {"0000:3b:00.0", "0000:3b:00.1", false},
+        {"0000:3b:00.0", "gpu-66616B65-0000-0000-0000-000000000001", true},
+        {"0000:3b:00.0", "GPU-66616b65", false},
+        {"0000:3b:00.0", "", false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        assert_int_equal(gm_cuda_is_named(rows[i].pci, uuid, rows[i].id), rows[i].is);
+    }
+}
+
 static void without_a_driver_there_is_an_error(void **state)
 {
     (void)state;
@@ -61,12 +83,9 @@ static void without_a_driver_there_is_an_error(void **state)
     }
     struct gm_gpu *gpu = (struct gm_gpu *)(void *)state;
     struct gm_err err = {0};
-    uint32_t count = 77;
-    assert_int_equal(gm_gpu_count(&count, &err), -GM_E_DEVICE_ABSENT);
-    assert_int_equal(count, 77);
-    assert_non_null(strstr(err.text, "libcuda.so.1"));
     assert_int_equal(gm_gpu_open("0000:01:00.0", GM_GPU_IMAGE_BEST, &gpu, &err),
                      -GM_E_DEVICE_ABSENT);
+    assert_non_null(strstr(err.text, "libcuda.so.1"));
     assert_ptr_equal(gpu, state);
     gpu = NULL;
     gm_gpu_close(&gpu);
@@ -96,6 +115,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(results_have_their_codes),
+        cmocka_unit_test(devices_are_meant_by_address_or_uuid),
         cmocka_unit_test(without_a_driver_there_is_an_error),
         cmocka_unit_test(the_module_is_part_of_the_program),
     };
