@@ -126,3 +126,17 @@ out:
     avcodec_free_context(&ctx);
     return rc;
 }
+
+AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f != NULL) {
+        f->format = format;
+        f->width = width_px;
+        f->height = height_px;
+        if (av_frame_get_buffer(f, 0) < 0) {
+            av_frame_free(&f);
+        }
+    }
+    return f;
+}

@@ -25,6 +25,9 @@ AVRational gm_av_aspect(AVRational aspect);
 /* a * b / c rounded half away from zero; exact 128-bit inside. */
 int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
 
+/* An empty frame with memory of its own; owned. NULL: out of memory. */
+AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px);
+
 /* codecpar <-> ChunkHeader.codecpar: every field and all coded side data. *out owned by the
  * caller. */
 int gm_codecpar_encode(const AVCodecParameters *par, const AVStream *stream, uint8_t **out,

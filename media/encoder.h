@@ -11,7 +11,7 @@
  * parameter sets each time. In software (chain cpu) besides: one thread of work, and the same
  * frames give the same bytes on every x86 machine. Used by `plan` once, for the headers, and by
  * `encode` for each chunk and rendition. Which library makes which codec on which chain: the table
- * in encoder.c; its settings: encoder_<library>.c.
+ * in encoder_check.c; its settings: encoder_<library>.c.
  *
  * On a chain of a device frames are given in memory all the same. Every call may fail with
  * DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY or DEVICE_LOST there, in place of MEDIA;
@@ -68,7 +68,6 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
 
 /* "cpu" for NULL and "", else what it is given. */
 const char *gm_encoder_chain(const char *chain);
-bool gm_encoder_is_software(const char *chain);
 /* Whose fault it is that an encoder gave something else than was promised, or nothing that can be
  * read: on a chain of a device MEDIA in rc and *err becomes MEDIA_VERIFY, which blames the device
  * and not the input. Returns rc as it is then. */

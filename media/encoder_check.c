@@ -28,14 +28,14 @@ const char *gm_encoder_chain(const char *chain)
     return chain != NULL && chain[0] != '\0' ? chain : "cpu";
 }
 
-bool gm_encoder_is_software(const char *chain)
+static bool is_software(const char *chain)
 {
     return strcmp(gm_encoder_chain(chain), "cpu") == 0;
 }
 
 int gm_encoder_blame(const char *chain, int rc, struct gm_err *err)
 {
-    if (rc != -GM_E_MEDIA || gm_encoder_is_software(chain)) {
+    if (rc != -GM_E_MEDIA || is_software(chain)) {
         return rc;
     }
     if (err != NULL) {
@@ -62,7 +62,7 @@ static int find_backend(const struct gm_encoder_params *params,
     if (!known) {
         return gm_err_set(err, GM_E_INVAL, 0, "Chain %s has no encoders here", chain);
     }
-    return gm_err_set(err, gm_encoder_is_software(chain) ? GM_E_INVAL : GM_E_PIPELINE_UNFIT, 0,
+    return gm_err_set(err, is_software(chain) ? GM_E_INVAL : GM_E_PIPELINE_UNFIT, 0,
                       "Codec %s has no encoder on chain %s", codec, chain);
 }
 

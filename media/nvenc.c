@@ -22,6 +22,13 @@
 static const GUID AV1 = {
     0x0a352289, 0x0aa7, 0x4759, {0x86, 0x2d, 0x5d, 0x15, 0xcd, 0x16, 0xd2, 0x54}};
 
+/* What the chip does of one codec. */
+struct limits {
+    int min_width_px, min_height_px, max_width_px, max_height_px; /* 0: not told */
+    int b_frames;                                                 /* at most */
+    bool ten_bits;
+};
+
 struct session {
     void *library;
     NV_ENCODE_API_FUNCTION_LIST api;
@@ -162,8 +169,8 @@ static bool has_codec(const struct session *s, GUID codec)
     return found;
 }
 
-int gm_nvenc_ask(const AVBufferRef *device, enum AVCodecID codec, struct gm_nvenc_limits *out,
-                 struct gm_err *err)
+static int ask_limits(const AVBufferRef *device, enum AVCodecID codec, struct limits *out,
+                      struct gm_err *err)
 {
     struct session s;
     memset(&s, 0, sizeof s);
@@ -178,7 +185,7 @@ int gm_nvenc_ask(const AVBufferRef *device, enum AVCodecID codec, struct gm_nven
                         avcodec_get_name(codec));
     }
     if (rc == 0) {
-        *out = (struct gm_nvenc_limits){
+        *out = (struct limits){
             .min_width_px = cap(&s, guid, NV_ENC_CAPS_WIDTH_MIN),
             .min_height_px = cap(&s, guid, NV_ENC_CAPS_HEIGHT_MIN),
             .max_width_px = cap(&s, guid, NV_ENC_CAPS_WIDTH_MAX),
@@ -192,8 +199,7 @@ int gm_nvenc_ask(const AVBufferRef *device, enum AVCodecID codec, struct gm_nven
 }
 
 /* The picture against the chip's limits. */
-static int check_picture(const AVCodecContext *ctx, const struct gm_nvenc_limits *l,
-                         struct gm_err *err)
+static int check_picture(const AVCodecContext *ctx, const struct limits *l, struct gm_err *err)
 {
     const char *name = avcodec_get_name(ctx->codec_id);
     if (ctx->width < l->min_width_px || ctx->height < l->min_height_px) {
@@ -230,8 +236,8 @@ static uint64_t need_bytes(const AVCodecContext *ctx)
 int gm_nvenc_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
                           int *out_b_frames, struct gm_err *err)
 {
-    struct gm_nvenc_limits limits;
-    int rc = gm_nvenc_ask(device, ctx->codec_id, &limits, err);
+    struct limits limits;
+    int rc = ask_limits(device, ctx->codec_id, &limits, err);
     if (rc == 0) {
         rc = check_picture(ctx, &limits, err);
     }

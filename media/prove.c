@@ -17,9 +17,9 @@ struct proof {
     AVFrame *pattern[GM_PROVE_FRAMES];  /* owned */
     AVPacket *packets[GM_PROVE_FRAMES]; /* owned; in decode order */
     int packet_count;
-    AVCodecParameters *par; /* owned; of the stream */
-    AVFrame *software[GM_PROVE_FRAMES];
-    AVFrame *device[GM_PROVE_FRAMES];
+    AVCodecParameters *par;             /* owned; of the stream */
+    AVFrame *software[GM_PROVE_FRAMES]; /* owned; the stream as software decodes it */
+    AVFrame *device[GM_PROVE_FRAMES];   /* owned; as the device does */
 };
 
 static void proof_fini(struct proof *p)
@@ -102,7 +102,7 @@ static int set_extradata(struct proof *p, const uint8_t *data, size_t size, stru
     return 0;
 }
 
-/* Everything that the encoder has ready; *io_end is set at its end. */
+/* Everything that the encoder has ready. */
 static int drain_software(struct proof *p, struct gm_encoder *encoder, AVPacket *packet,
                           struct gm_err *err)
 {

@@ -13,7 +13,7 @@ struct gm_prove_work { /* borrowed */
     const char *codec; /* h264 hevc av1 vp9 */
     uint32_t depth;    /* 8 or 10 */
     bool encode;
-    const char *device; /* as libavutil opens it: CUDA's number, a render node; NULL: software */
+    const char *device; /* of gm_hw_open, or a render node; NULL: software */
 };
 
 #define GM_PROVE_FRAMES 10
@@ -21,7 +21,8 @@ struct gm_prove_work { /* borrowed */
 #define GM_PROVE_PSNR_CENTI 3000
 
 /* *out_psnr_centi: hundredths of dB against the pattern. Errors: MEDIA_VERIFY what came out is
- * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed. */
+ * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed; of NVIDIA's
+ * devices DEVICE_* and PIPELINE_UNFIT as media/hw.h and media/nvenc.h say. */
 int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
                  struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */

@@ -51,24 +51,9 @@ enum AVCodecID gm_prove_codec_id(const char *codec)
     return AV_CODEC_ID_NONE;
 }
 
-static AVFrame *make_frame(enum AVPixelFormat format, int width, int height)
-{
-    AVFrame *frame = av_frame_alloc();
-    if (frame == NULL) {
-        return NULL;
-    }
-    frame->format = format;
-    frame->width = width;
-    frame->height = height;
-    if (av_frame_get_buffer(frame, 0) < 0) {
-        av_frame_free(&frame);
-    }
-    return frame;
-}
-
 AVFrame *gm_prove_frame(enum AVPixelFormat format)
 {
-    return make_frame(format, GM_PROVE_SIDE_PX, GM_PROVE_SIDE_PX);
+    return gm_av_frame(format, GM_PROVE_SIDE_PX, GM_PROVE_SIDE_PX);
 }
 
 static int open_device(const struct row *row, const struct gm_prove_work *work, AVBufferRef **out,
@@ -248,7 +233,7 @@ int gm_prove_download(const AVFrame *frame, uint32_t depth, int side_px, AVFrame
 {
     enum AVPixelFormat planar = depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
     AVFrame *memory = av_frame_alloc();
-    AVFrame *result = make_frame(planar, frame->width, frame->height);
+    AVFrame *result = gm_av_frame(planar, frame->width, frame->height);
     int rc = memory == NULL || result == NULL ? gm_err_nomem(err) : 0;
     int av = 0;
     if (rc == 0 && frame->hw_frames_ctx != NULL) {

@@ -7,12 +7,13 @@
 
 /* The hardware codecs of proofs, through libavcodec. For prove*.c and hwtest/. */
 
-/* An encoder of work's api, with its device. ctx owned: avcodec_free_context. hw: frames have to be
- * uploaded into ctx->hw_frames_ctx. Errors: MEDIA, NOMEM; of NVIDIA's devices what media/hw.h and
- * media/nvenc.h say. */
+/* An encoder of work's api, with its device, for frames of gm_prove_upload. *out owned:
+ * avcodec_free_context. Errors: MEDIA, NOMEM; of NVIDIA's devices what media/hw.h and media/nvenc.h
+ * say. */
 int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
                           struct gm_err *err) GM_MUST_CHECK;
-/* A decoder of work's api for a stream with those parameters. */
+/* A decoder of work's api for a stream with those parameters; *out and errors likewise, and INVAL:
+ * no such api. */
 int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParameters *par,
                           AVCodecContext **out, struct gm_err *err) GM_MUST_CHECK;
 /* frame (planar 4:2:0 in memory) as the encoder takes it; *out owned. Errors: MEDIA, NOMEM. */

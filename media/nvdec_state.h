@@ -1,0 +1,77 @@
+#ifndef GM_MEDIA_NVDEC_STATE_H
+#define GM_MEDIA_NVDEC_STATE_H
+
+#include <ffnvcodec/dynlink_cuda.h> /* the next two want it */
+
+#include <ffnvcodec/dynlink_cuviddec.h>
+#include <ffnvcodec/dynlink_nvcuvid.h>
+
+#include <libavcodec/bsf.h>
+
+#include "kernels/cuda.h"
+#include "media/nvdec.h"
+
+/* Between nvdec.c, which opens and feeds the parser, and nvdec_pictures.c, which the parser calls.
+ */
+/* GM_CUVID_FN(name): of libnvcuvid.so.1, with the type t<name> of ffnvcodec's headers */
+#define GM_CUVID_FUNCTIONS                                                                         \
+    GM_CUVID_FN(cuvidGetDecoderCaps)                                                               \
+    GM_CUVID_FN(cuvidCreateVideoParser)                                                            \
+    GM_CUVID_FN(cuvidParseVideoData)                                                               \
+    GM_CUVID_FN(cuvidDestroyVideoParser)                                                           \
+    GM_CUVID_FN(cuvidCreateDecoder)                                                                \
+    GM_CUVID_FN(cuvidDestroyDecoder)                                                               \
+    GM_CUVID_FN(cuvidDecodePicture)                                                                \
+    GM_CUVID_FN(cuvidGetDecodeStatus)                                                              \
+    GM_CUVID_FN(cuvidMapVideoFrame64)                                                              \
+    GM_CUVID_FN(cuvidUnmapVideoFrame64)
+
+#define GM_NVDEC_READY 64
+#define GM_NVDEC_RECENT 256
+#define GM_NVDEC_DELAY 2 /* pictures that are decoded while an older one is copied */
+
+struct gm_nvdec {
+    AVBufferRef *device; /* owned reference */
+    struct gm_cuda cuda;
+    void *library; /* owned: dlclose */
+/* NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration */
+#define GM_CUVID_FN(name) t##name *name;
+    GM_CUVID_FUNCTIONS
+#undef GM_CUVID_FN
+    cudaVideoCodec codec;
+    unsigned depth;
+    int width_px, height_px;
+    CUVIDDECODECAPS caps;
+    AVBSFContext *bsf;    /* owned; NULL: packets go in as they are */
+    AVPacket *packet;     /* owned */
+    CUVIDEOFORMATEX more; /* the parser's, as long as it lives */
+    CUvideoparser parser;
+    CUvideodecoder decoder;
+    CUVIDEOFORMAT format; /* of the decoder */
+    int surfaces;
+    AVFrame *packed;                /* owned: where a picture lands */
+    AVFrame *ready[GM_NVDEC_READY]; /* owned */
+    size_t first, count;
+    struct { /* packets whose picture may still come, by their id modulo */
+        uint64_t id;
+        bool waits;
+    } recent[GM_NVDEC_RECENT];
+    const char *why; /* static; NULL: all is well */
+    int rc;          /* < 0: err holds */
+    struct gm_err err;
+};
+
+/* Whether the call failed. The device's own errors end all, in n->rc and n->err; any other one is
+ * what the driver says of streams that it can't take: n->why becomes `why`, unless it is set. */
+bool gm_nvdec_failed(struct gm_nvdec *n, CUresult result, const char *function, const char *why);
+/* Sets n->why unless it is set. 0: what a callback returns then. */
+int gm_nvdec_doubt(struct gm_nvdec *n, const char *why);
+/* The time stamp of the packet of that id; above 0. */
+long long gm_nvdec_stamp(uint64_t id);
+
+/* The parser's callbacks; arg: struct gm_nvdec, whose context is current. */
+int CUDAAPI gm_nvdec_on_sequence(void *arg, CUVIDEOFORMAT *format);
+int CUDAAPI gm_nvdec_on_decode(void *arg, CUVIDPICPARAMS *picture);
+int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown);
+
+#endif
