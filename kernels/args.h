@@ -60,6 +60,8 @@ struct gm_ladder_args {
     gm_addr frames; /* of struct gm_ladder_frame[], one a picture of the launch */
 };
 
+#define GM_SCORE_SHARED_BYTES 8208 /* struct gm_score_shared */
+
 /* What `score` counts; all zero before the launch. */
 #define GM_SCORE_BINS 256
 #define GM_SCORE_BLACK 32  /* 8-bit luma below it is black: limited range's black and some noise */
@@ -105,6 +107,10 @@ struct gm_tone_args {
     uint32_t reserved;
 };
 
+/* A block of `compare` has so many samples squared of one plane. */
+#define GM_COMPARE_SIDE 64
+#define GM_COMPARE_SHARED_BYTES 4640 /* struct gm_compare_shared */
+
 /* How like two pictures are. Planes: luma, blue, red. */
 struct gm_likeness {
     uint64_t error[3]; /* sum of squared differences */
@@ -124,7 +130,8 @@ struct gm_compare_args {
     uint32_t reserved;
 };
 
-/* A small picture into its place of a sheet. */
+/* A small picture into its place of a sheet; a block of `sprite` makes so many samples. */
+#define GM_SPRITE_SHARE 256
 struct gm_sprite_frame {
     struct gm_surface in, sheet;
     uint32_t x, y; /* in the sheet; even */

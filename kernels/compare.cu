@@ -2,9 +2,9 @@
  * sums over 4x4 in shared memory, then windows of 2x2 of those. */
 #include "kernels/device.h"
 
-#define SIDE 64    /* of a block's share, samples */
-#define WINDOWS 16 /* across it */
-#define SUMS 17
+#define SIDE GM_COMPARE_SIDE
+#define WINDOWS (SIDE / 4) /* across it */
+#define SUMS (WINDOWS + 1)
 #define ONE_BITS 28
 
 struct gm_compare_sum { /* over 4x4 samples */

@@ -3,9 +3,6 @@
 #include "kernels/kernels.h"
 
 #define THREADS 256
-#define COMPARE_SIDE 64
-#define COMPARE_SHARED 4640 /* struct gm_compare_shared */
-#define SPRITE_SHARE 256
 
 static bool is_side(uint32_t n)
 {
@@ -43,8 +40,8 @@ int gm_tone_check(const struct gm_tone_args *a, const struct gm_tone_frame *f, s
 
 static uint32_t tiles(uint32_t width_px, uint32_t height_px)
 {
-    return (width_px + COMPARE_SIDE - 1) / COMPARE_SIDE *
-           ((height_px + COMPARE_SIDE - 1) / COMPARE_SIDE);
+    return (width_px + GM_COMPARE_SIDE - 1) / GM_COMPARE_SIDE *
+           ((height_px + GM_COMPARE_SIDE - 1) / GM_COMPARE_SIDE);
 }
 
 int gm_compare_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr frames,
@@ -59,7 +56,8 @@ int gm_compare_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr
     uint32_t blocks =
         tiles(width_px, height_px) + 2 * tiles((width_px + 1) / 2, (height_px + 1) / 2);
     *args = (struct gm_compare_args){frames, width_px, height_px, deep, 0};
-    *launch = (struct gm_launch){GM_KERNEL_COMPARE, blocks, pictures, THREADS, COMPARE_SHARED};
+    *launch =
+        (struct gm_launch){GM_KERNEL_COMPARE, blocks, pictures, THREADS, GM_COMPARE_SHARED_BYTES};
     return 0;
 }
 
@@ -99,8 +97,8 @@ int gm_sprite_prepare(const struct gm_sprite_args *a, uint32_t pictures, struct 
                           pictures, a->in_width, a->in_height, a->width, a->height);
     }
     uint32_t samples = a->width * a->height / 2 * 3;
-    *launch = (struct gm_launch){GM_KERNEL_SPRITE, (samples + SPRITE_SHARE - 1) / SPRITE_SHARE,
-                                 pictures, THREADS, 0};
+    *launch = (struct gm_launch){
+        GM_KERNEL_SPRITE, (samples + GM_SPRITE_SHARE - 1) / GM_SPRITE_SHARE, pictures, THREADS, 0};
     return 0;
 }
 

@@ -1,8 +1,7 @@
 #include "kernels/kernels.h"
 
 #define THREADS 256
-#define ROWS 16           /* of a block: its sums fit 32 bits at any width */
-#define SHARED_BYTES 8208 /* struct gm_score_shared */
+#define ROWS 16 /* of a block: its sums fit 32 bits at any width */
 
 int gm_score_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr frames,
                      uint32_t pictures, struct gm_score_args *args, struct gm_launch *launch,
@@ -15,7 +14,7 @@ int gm_score_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr f
     }
     *args = (struct gm_score_args){frames, width_px, height_px, deep, ROWS};
     *launch = (struct gm_launch){GM_KERNEL_SCORE, (height_px + ROWS - 1) / ROWS, pictures, THREADS,
-                                 SHARED_BYTES};
+                                 GM_SCORE_SHARED_BYTES};
     return 0;
 }
 

@@ -35,9 +35,8 @@ GM_DEVICE void gm_sprite_run(const struct gm_lane *lane, const struct gm_sprite_
     const struct gm_sprite_frame *f =
         (const struct gm_sprite_frame *)(uintptr_t)args->frames + lane->block_y;
     uint32_t luma = args->width * args->height, all = luma + luma / 2, size = 1 + args->deep;
-    /* A block's share are 256 samples, whatever its threads. */
-    for (uint32_t n = lane->tid; n < 256; n += lane->threads) {
-        uint32_t i = lane->block_x * 256 + n;
+    for (uint32_t n = lane->tid; n < GM_SPRITE_SHARE; n += lane->threads) {
+        uint32_t i = lane->block_x * GM_SPRITE_SHARE + n;
         if (i >= all) {
             continue;
         }

@@ -5,6 +5,9 @@
 
 #include "kernels/kernels.cu" /* static functions here */
 
+_Static_assert(sizeof(struct gm_score_shared) == GM_SCORE_SHARED_BYTES, "the launch says it");
+_Static_assert(sizeof(struct gm_compare_shared) == GM_COMPARE_SHARED_BYTES, "the launch says it");
+
 static const gm_twin_fn FUNCTIONS[GM_KERNELS] = {
 #define GM_ENTRY(name, entry, args) entry,
 #include "kernels/entries.def"
