@@ -165,7 +165,8 @@ static CUresult download(struct gm_nvdec *n, unsigned long long surface, unsigne
 
 long long gm_nvdec_stamp(uint64_t id)
 {
-    return (long long)((id + 1) << ID_SHIFT);
+    long long number = (long long)id + 1;
+    return number << ID_SHIFT;
 }
 
 /* Which packet's picture it is; false: none's. */
