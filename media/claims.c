@@ -1,5 +1,7 @@
 #include "media/claims.h"
 
+#include <string.h>
+
 static const AVRational micro = {1, 1000000};
 
 static bool is_media(const AVStream *st)
@@ -41,12 +43,44 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size)
     return most;
 }
 
+/* Of an AVI file that is cut off libavformat shortens the streams' durations by its own estimate;
+ * their frames stay what the stream headers say. Sound counts where no picture does: its lengths
+ * are in units that muxers disagree on. */
+static int64_t avi_us(const AVFormatContext *format)
+{
+    int64_t most[2] = {0, 0};
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        const AVStream *st = format->streams[i];
+        if (!is_media(st) || st->nb_frames <= 0 || st->time_base.num <= 0 ||
+            st->time_base.den <= 0) {
+            continue;
+        }
+        int64_t us = gm_av_rescale(st->nb_frames, st->time_base, micro);
+        int64_t *best = &most[st->codecpar->codec_type == AVMEDIA_TYPE_AUDIO];
+        *best = us > *best ? us : *best;
+    }
+    return most[0] > 0 ? most[0] : most[1];
+}
+
+/* What the headers say of the whole; 0: nothing that counts. */
+static int64_t claimed_us(const AVFormatContext *format)
+{
+    if (format->iformat != NULL && strcmp(format->iformat->name, "avi") == 0) {
+        int64_t us = avi_us(format);
+        if (us > 0) {
+            return us;
+        }
+    }
+    return format->duration_estimation_method == AVFMT_DURATION_FROM_STREAM && format->duration > 0
+               ? format->duration
+               : 0;
+}
+
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
                            int64_t end_us)
 {
-    int64_t claimed = format->duration;
-    if (format->duration_estimation_method != AVFMT_DURATION_FROM_STREAM || claimed <= 0 ||
-        end_us < start_us) {
+    int64_t claimed = claimed_us(format);
+    if (claimed <= 0 || end_us < start_us) {
         return 0;
     }
     bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;

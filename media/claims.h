@@ -14,8 +14,9 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
 
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than
  * GM_CLAIMS_SLACK_US, or when nothing credible is said: durations that libavformat only estimated,
- * and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS. start_us, end_us: the
- * span of all video and sound that was read. */
+ * and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS. Of AVI the frames
+ * count that the stream headers tell. start_us, end_us: the span of all video and sound that was
+ * read. */
 #define GM_CLAIMS_SLACK_US 1000000
 #define GM_CLAIMS_LEAST_BPS 1000
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,

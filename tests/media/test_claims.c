@@ -86,6 +86,40 @@ static void headers_are_believed_within_reason(void **state)
     }
 }
 
+static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
+{
+    static const struct {
+        int64_t video, sound; /* frames of 40 ms, samples of 1/48000 s */
+        int64_t estimated, end, lost;
+    } rows[] = {
+        {250, 480000, 5000000, 5000000, 5000000},
+        {250, 0, 5000000, 9000000, 0},
+        {250, 96000000, 5000000, 5000000, 5000000}, /* pictures count */
+        {0, 480000, 4000000, 4000000, 6000000},
+        {0, 0, 7000000, 4000000, 3000000},
+        {-1, 0, 4000000, 4000000, 0},
+        {INT64_MAX, 0, 4000000, 4000000, 0}, /* not credible */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFormatContext *f = avformat_alloc_context();
+        assert_non_null(f);
+        f->iformat = av_find_input_format("avi");
+        for (int k = 0; k < 2; k++) {
+            AVStream *st = avformat_new_stream(f, NULL);
+            assert_non_null(st);
+            st->codecpar->codec_type = k == 0 ? AVMEDIA_TYPE_VIDEO : AVMEDIA_TYPE_AUDIO;
+            st->time_base = k == 0 ? (AVRational){1, 25} : (AVRational){1, 48000};
+            st->nb_frames = k == 0 ? rows[i].video : rows[i].sound;
+        }
+        f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
+        f->duration = rows[i].estimated;
+        assert_int_equal(gm_claims_short_us(f, 10000000, 0, rows[i].end), rows[i].lost);
+        f->iformat = NULL;
+        avformat_free_context(f);
+    }
+}
+
 static void an_index_of_what_was_read_gives_way_to_the_header(void **state)
 {
     (void)state;
@@ -104,6 +138,7 @@ int main(void)
         cmocka_unit_test(the_index_tells_what_lies_outside),
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
+        cmocka_unit_test(an_avi_file_is_as_long_as_its_stream_headers_say),
         cmocka_unit_test(an_index_of_what_was_read_gives_way_to_the_header),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,8 +74,12 @@ tasks:
   hls:     { type: package, needs: [video, audio] }
 YAML
 make_clip "$work/whole.mp4" 8 160x120 25 -movflags +faststart
-for kind in mp4 mkv flv; do
-  [ $kind = mp4 ] || ffmpeg -v error -y -i "$work/whole.mp4" -c copy "$work/whole.$kind"
+for kind in mp4 mkv flv avi; do
+  case $kind in
+  mp4) ;;
+  avi) ffmpeg -v error -y -i "$work/whole.mp4" -c:v mpeg4 -c:a libmp3lame "$work/whole.$kind" ;;
+  *) ffmpeg -v error -y -i "$work/whole.mp4" -c copy "$work/whole.$kind" ;;
+  esac
   head -c $(($(stat -c %s "$work/whole.$kind") * 55 / 100)) "$work/whole.$kind" >"$work/part.$kind"
   check "$kind cut off: is done" gopmill transcode "$work/part.$kind" --out "$work/part-$kind" --pipeline "$work/small.yaml" --quiet
   check "$kind cut off: its HLS plays" plays "$work/part-$kind/master.m3u8"
