@@ -22,6 +22,11 @@ json_t *gm_json_string(const char *s)
     return j;
 }
 
+json_t *gm_json_text_or_null(const char *s)
+{
+    return s[0] != '\0' ? gm_json_string(s) : json_null();
+}
+
 json_t *gm_json_time(int64_t unix_ms)
 {
     char text[25];

@@ -9,10 +9,9 @@
 #include "scheduler/report_chain.h"
 #include "scheduler/report_colour.h"
 #include "scheduler/report_images.h"
-#include "scheduler/report_rate.h"
+#include "scheduler/report_source.h"
 #include "scheduler/report_text.h"
-
-#define GM_REPORT_PARENTS 16
+#include "scheduler/report_tracks.h"
 
 /* Segments every n GOPs of 2 s where the rate varies. */
 #define VARIABLE_GOP_S 2.0
@@ -24,103 +23,6 @@ struct report {
     enum gm_job_state state; /* as the report says it */
     int64_t finished_unix_ms;
 };
-
-static json_t *video_json(const Gm__VideoFacts *v)
-{
-    if (v == NULL) {
-        return json_null();
-    }
-    json_t *video = json_pack(
-        "{s:I, s:o, s:o, s:I, s:I, s:o, s:o, s:i, s:b, s:o, s:o, s:b, s:I, s:b, s:o, s:o, s:o, "
-        "s:o, s:o, s:b, s:I, s:f, s:b, s:b, s:b}",
-        "stream", (json_int_t)v->stream_index, "codec", gm_json_string(v->codec), "profile",
-        gm_json_string(v->profile), "width", (json_int_t)v->width_px, "height",
-        (json_int_t)v->height_px, "pixel_format", gm_json_string(v->pixel_format), "sample_aspect",
-        gm_json_rational(v->sample_aspect), "rotation", (int)v->rotation_deg, "flip", (int)v->flip,
-        "time_base", gm_json_rational(v->time_base), "frame_rate", gm_json_rational(v->frame_rate),
-        "constant_rate", (int)v->constant_rate, "frames", (json_int_t)v->frames, "frames_exact",
-        (int)v->frames_exact, "primaries", gm_json_string(v->primaries), "transfer",
-        gm_json_string(v->transfer), "matrix", gm_json_string(v->matrix), "range",
-        gm_json_string(v->range), "field_order", gm_json_string(v->field_order), "alpha",
-        (int)v->alpha, "bitrate_bps", (json_int_t)v->bitrate_bps, "keyframe_interval_s",
-        (double)v->keyframe_interval_us / 1e6, "interlaced", (int)v->interlaced, "top_first",
-        (int)v->top_first, "captions", (int)v->captions);
-    if (video != NULL) {
-        (void)json_object_set_new(video, "bit_depth", json_integer(v->bit_depth));
-        (void)json_object_set_new(video, "hdr", gm_report_hdr(v));
-    }
-    return video;
-}
-
-static json_t *audio_facts_json(const Gm__Inspection *in)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < in->n_audio; i++) {
-        const Gm__AudioFacts *a = in->audio[i];
-        json_t *j = json_pack(
-            "{s:I, s:o, s:I, s:I, s:o, s:o, s:o, s:b, s:I}", "stream", (json_int_t)a->stream_index,
-            "codec", gm_json_string(a->codec), "sample_rate", (json_int_t)a->sample_rate,
-            "channels", (json_int_t)a->channels, "layout", gm_json_string(a->layout), "language",
-            gm_json_string(a->language), "title", gm_json_string(a->title), "default",
-            (int)a->is_default, "bitrate_bps", (json_int_t)a->bitrate_bps);
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-static json_t *dropped_json(const Gm__Inspection *in)
-{
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < in->n_dropped; i++) {
-        const Gm__OtherStream *o = in->dropped[i];
-        json_t *j = json_pack("{s:I, s:o, s:o, s:o}", "stream", (json_int_t)o->stream_index, "type",
-                              gm_json_string(o->type), "codec", gm_json_string(o->codec),
-                              "language", gm_json_string(o->language));
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-static json_t *source_json(const struct report *r)
-{
-    const Gm__Inspection *in = r->metas.inspection;
-    if (in == NULL) {
-        return json_pack("{s:o, s:I}", "name", gm_json_string(r->job.source_name), "bytes",
-                         (json_int_t)r->job.source_size);
-    }
-    char fingerprint[2 * GM_SHA256_SIZE + 1] = "";
-    if (in->fingerprint.len == GM_SHA256_SIZE) {
-        (void)gm_hex(in->fingerprint.data, in->fingerprint.len, fingerprint);
-    }
-    const Gm__SplitMeta *split = r->metas.split;
-    int64_t lost_us = split != NULL ? split->lost_us : in->lost_us;
-    bool truncated = split != NULL ? (bool)split->truncated : in->lost_us > 0;
-    json_t *j = json_pack(
-        "{s:o, s:I, s:o, s:f, s:b, s:f, s:s, s:o, s:o, s:o, s:s, s:o}", "name",
-        gm_json_string(r->job.source_name), "bytes", (json_int_t)r->job.source_size, "format",
-        gm_json_string(in->format), "duration_s", (double)in->duration_us / 1e6, "truncated",
-        (int)truncated, "lost_s", (double)lost_us / 1e6, "fingerprint", fingerprint, "video",
-        video_json(in->video), "audio", audio_facts_json(in), "dropped", dropped_json(in),
-        "timeline", in->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE ? "decode" : "packets",
-        "timeline_reason", gm_json_string(in->timeline_reason));
-    /* json_object_set_new takes NULL for an error */
-    if (j != NULL && (json_object_set_new(j, "text",
-                                          gm_report_text_facts(in, r->metas.policy != NULL
-                                                                       ? r->metas.policy->burn_text
-                                                                       : 0)) < 0 ||
-                      json_object_set_new(j, "chapters",
-                                          gm_report_chapters(in->chapters, in->n_chapters)) < 0)) {
-        json_decref(j);
-        return NULL;
-    }
-    return j;
-}
 
 static double segment_seconds(const Gm__Policy *p)
 {
@@ -179,177 +81,6 @@ static json_t *plan_json(const struct report *r)
         (void)json_object_set_new(plan, "tone_map", gm_report_tone_map(p->tone_map));
     }
     return plan;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text[0] != '\0' ? gm_json_string(text) : json_null();
-}
-
-static json_t *encode_json(const Gm__EncodeParams *e)
-{
-    if (e == NULL) {
-        return json_null();
-    }
-    json_t *j = json_pack(
-        "{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:o, s:o, s:b}", "codec",
-        gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
-        e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
-        e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale", e->maxrate_scale,
-        "maxrate_bps", e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(), "buffer_s",
-        e->buffer_s, "bitrate_bps", e->bitrate_bps > 0 ? json_integer(e->bitrate_bps) : json_null(),
-        "quality", gm_report_quality(e->quality), "deinterlace", gm_json_string(e->deinterlace),
-        "watermark", (int)(e->watermark != NULL));
-    if (j != NULL) {
-        (void)json_object_set_new(j, "profile", text_or_null(e->profile));
-        (void)json_object_set_new(j, "burn_subtitles", text_or_null(e->burn_subtitles));
-        (void)json_object_set_new(j, "level", text_or_null(e->level));
-        (void)json_object_set_new(j, "bit_depth", json_integer(e->bit_depth));
-    }
-    return j;
-}
-
-/* What the pipeline asks for a rendition of that short side. */
-static const Gm__EncodeParams *requested(const struct report *r, uint32_t side)
-{
-    const Gm__EncodeParams *e = NULL;
-    for (size_t i = 0; i < r->job.pipeline->n_tasks && e == NULL; i++) {
-        if (r->job.pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
-            e = r->job.pipeline->tasks[i]->encode;
-        }
-    }
-    for (size_t i = 0; e != NULL && i < e->n_renditions; i++) {
-        if (e->renditions[i]->short_side == side && e->renditions[i]->encode != NULL) {
-            return e->renditions[i]->encode;
-        }
-    }
-    return e;
-}
-
-static void take_package(Gm__RenditionReport **reports, size_t count, const char *name,
-                         struct gm_media_sum *sum)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (strcmp(reports[i]->name, name) == 0) {
-            sum->average_bps = reports[i]->average_bps;
-            sum->peak_bps = reports[i]->peak_bps;
-        }
-    }
-}
-
-static void add_chain(struct gm_buf *text, const char *chain)
-{
-    if (chain[0] != '\0') {
-        gm_buf_printf(text, "%s%s", text->size > 0 ? "," : "", chain);
-    }
-}
-
-/* All filters between the decoded picture and the encoder, as one chain. A parent comes before its
- * children in the plan. */
-static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
-{
-    struct gm_buf text = {0};
-    const char *chain[GM_REPORT_PARENTS];
-    size_t n = 0;
-    while (n < GM_REPORT_PARENTS) {
-        chain[n++] = v->quick_filters[0] != '\0' ? v->quick_filters : v->filters;
-        if (v->parent == 0 || v->parent > p->n_renditions) {
-            break;
-        }
-        v = p->renditions[v->parent - 1];
-    }
-    add_chain(&text, p->front_filters);
-    while (n > 0) {
-        add_chain(&text, chain[--n]);
-    }
-    gm_buf_add(&text, "", 1);
-    json_t *j = gm_buf_check(&text, NULL) == 0 ? gm_json_string((const char *)text.data) : NULL;
-    gm_buf_fini(&text);
-    return j;
-}
-
-static json_t *renditions_json(const struct report *r)
-{
-    const Gm__Policy *p = r->metas.policy;
-    const Gm__PackageMeta *package = r->metas.package;
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && p != NULL && i < p->n_renditions; i++) {
-        const Gm__Rendition *v = p->renditions[i];
-        struct gm_media_sum sum = r->metas.renditions[i];
-        if (package != NULL) {
-            take_package(package->renditions, package->n_renditions, v->name, &sum);
-        }
-        json_t *j = json_pack(
-            "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o, s:o}, s:I, s:I, s:o, s:I, s:I, "
-            "s:I, "
-            "s:I}",
-            "name", gm_json_string(v->name), "requested", encode_json(requested(r, v->short_side)),
-            "resolved", "chain", gm_json_string(p->chain_fingerprint), "filters",
-            filters_json(p, v), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
-            (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
-            gm_json_string(p->chain_fingerprint), "devices", gm_report_devices(r->core, r->job.id),
-            "decoded", gm_report_decoded(&r->metas), "width", (json_int_t)v->width_px, "height",
-            (json_int_t)v->height_px, "codecs", gm_json_string(v->codecs), "segments",
-            (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
-            (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps);
-        if (j != NULL) {
-            (void)json_object_set_new(j, "colour", gm_report_colour(v));
-            bool whole = gm_report_encode_is_done(&r->job);
-            (void)json_object_set_new(j, "buffer", gm_report_buffer(v, &sum, whole));
-            (void)json_object_set_new(j, "analyzed", gm_report_analyzed(&sum, whole));
-        }
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
-}
-
-/* Null: not measured. */
-static json_t *loudness_json(const Gm__AudioMeta *meta)
-{
-    if (meta == NULL || meta->loudness == NULL) {
-        return json_null();
-    }
-    const Gm__LoudnessMeta *l = meta->loudness;
-    return json_pack("{s:b, s:o, s:o, s:f, s:f, s:b, s:o, s:o}", "silent", (int)l->silent,
-                     "integrated_lufs", l->silent ? json_null() : json_real(l->integrated_lufs),
-                     "true_peak_db", l->silent ? json_null() : json_real(l->true_peak_db),
-                     "range_lu", l->range_lu, "gain_db", l->gain_db, "peak_limited",
-                     (int)l->peak_limited, "coded_lufs",
-                     l->silent ? json_null() : json_real(l->coded_lufs), "coded_peak_db",
-                     l->silent ? json_null() : json_real(l->coded_peak_db));
-}
-
-static json_t *audio_json(const struct report *r)
-{
-    const Gm__Policy *p = r->metas.policy;
-    const Gm__PackageMeta *package = r->metas.package;
-    json_t *list = json_array();
-    for (size_t i = 0; list != NULL && p != NULL && i < p->n_audio; i++) {
-        const Gm__AudioTrack *t = p->audio[i];
-        struct gm_media_sum sum = r->metas.audio[i];
-        if (package != NULL) {
-            take_package(package->audio, package->n_audio, t->name, &sum);
-        }
-        json_t *j = json_pack(
-            "{s:o, s:I, s:o, s:o, s:b, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "name",
-            gm_json_string(t->name), "source_audio", (json_int_t)t->source_audio, "language",
-            gm_json_string(t->language), "title", gm_json_string(t->title), "default",
-            (int)t->is_default, "silence", (int)t->silent, "codecs", gm_json_string(t->codecs),
-            "bitrate_bps", (json_int_t)(t->params != NULL ? t->params->bitrate_bps : 0), "channels",
-            (json_int_t)(t->params != NULL ? t->params->channels : 0), "sample_rate",
-            (json_int_t)(t->params != NULL ? t->params->sample_rate : 0), "segments",
-            (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
-            (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps, "loudness",
-            loudness_json(i < GM_MAX_SOUND_TRACKS ? r->metas.sound[i] : NULL));
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
-    }
-    return list;
 }
 
 static int add_output(json_t *list, const char *path, uint64_t bytes, const uint8_t *sha256,
@@ -436,7 +167,7 @@ static json_t *attempt_json(const struct gm_attempt_view *a)
     return json_pack("{s:s, s:s, s:I, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:s, s:o, s:o}", "task",
                      a->task, "type", a->type, "instance", (json_int_t)a->instance, "chunks",
                      chunks, "node", a->node_id, "device", a->device, "chain",
-                     text_or_null(a->chain), "attempt", (json_int_t)a->attempt, "started",
+                     gm_json_text_or_null(a->chain), "attempt", (json_int_t)a->attempt, "started",
                      gm_json_time(a->started_unix_ms), "finished", gm_json_time(a->ended_unix_ms),
                      "outcome", gm_attempt_outcome_name(a->outcome), "error", error, "usage",
                      usage_json(&a->usage));
@@ -510,11 +241,12 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
         (void)json_array_append_new(errors, gm_doc_error(&r->job.error));
     }
     json_t *j = json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:O, s:o}", "gopmill",
-                          GOPMILL_VERSION, "job", job_json(r), "source", source_json(r), "plan",
-                          plan_json(r), "renditions", renditions_json(r), "audio", audio_json(r),
-                          "outputs", outputs, "tasks", tasks, "cost", cost, "elapsed_s",
-                          (double)(end - r->job.created_unix_ms) / 1e3, "warnings",
-                          r->metas.warnings, "errors", errors);
+                          GOPMILL_VERSION, "job", job_json(r), "source",
+                          gm_report_source(&r->job, &r->metas), "plan", plan_json(r), "renditions",
+                          gm_report_renditions(r->core, &r->job, &r->metas), "audio",
+                          gm_report_audio(&r->metas), "outputs", outputs, "tasks", tasks, "cost",
+                          cost, "elapsed_s", (double)(end - r->job.created_unix_ms) / 1e3,
+                          "warnings", r->metas.warnings, "errors", errors);
     if (j != NULL && (json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0 ||
                       json_object_set_new(j, "images", gm_report_images(r->metas.images)) < 0 ||
                       json_object_set_new(j, "encoding", gm_report_encoding(&r->job)) < 0)) {

@@ -4,7 +4,7 @@
 
 #include "scheduler/metas.h"
 
-static const Gm__EncodeParams *encode_params(const struct gm_job_view *job)
+const Gm__EncodeParams *gm_report_encode_params(const struct gm_job_view *job)
 {
     for (size_t i = 0; i < job->pipeline->n_tasks; i++) {
         const Gm__PipelineTask *t = job->pipeline->tasks[i];
@@ -13,11 +13,6 @@ static const Gm__EncodeParams *encode_params(const struct gm_job_view *job)
         }
     }
     return NULL;
-}
-
-static json_t *text_or_null(const char *text)
-{
-    return text[0] != '\0' ? gm_json_string(text) : json_null();
 }
 
 static json_t *wanted(const Gm__EncodeParams *p)
@@ -46,14 +41,14 @@ static json_t *given_up(const struct gm_job_view *job)
 
 json_t *gm_report_encoding(const struct gm_job_view *job)
 {
-    const Gm__EncodeParams *p = encode_params(job);
+    const Gm__EncodeParams *p = gm_report_encode_params(job);
     if (p == NULL) {
         return json_null();
     }
     return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o}", "requested", "devices", wanted(p),
                      "fallback", p->fallback[0] != '\0' ? p->fallback : "software", "resolved",
-                     "chain", text_or_null(job->chain), "fingerprint",
-                     text_or_null(job->chain_fingerprint), "given_up", given_up(job));
+                     "chain", gm_json_text_or_null(job->chain), "fingerprint",
+                     gm_json_text_or_null(job->chain_fingerprint), "given_up", given_up(job));
 }
 
 static void count_run(json_t *list, const struct gm_attempt_view *a)

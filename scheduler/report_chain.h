@@ -9,6 +9,8 @@
 /* What the pictures of a job are encoded with. Returned values are new references; NULL: no memory.
  * Thread: the loop's. */
 
+/* The encode task's parameters, borrowed from the job; NULL: nothing is encoded. */
+const Gm__EncodeParams *gm_report_encode_params(const struct gm_job_view *job);
 /* What was asked for, what was taken and what was given up: docs/report.md, "encoding". Null for a
  * pipeline that encodes nothing. */
 json_t *gm_report_encoding(const struct gm_job_view *job);

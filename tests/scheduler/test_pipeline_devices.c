@@ -1,28 +1,12 @@
-#include "tests/scheduler/helper.h"
-
-#include "scheduler/pipeline/pipeline.h"
+#include "tests/scheduler/pipeline_text.h"
 
 /* encode's `devices` and `fallback`. */
-static int parse(const char *options, Gm__Pipeline **out, struct gm_err *err)
+static int parse_with(const char *options, Gm__Pipeline **out, struct gm_err *err)
 {
     char text[512];
-    int n = snprintf(text, sizeof text,
-                     "name: x\ntasks:\n  i: {type: inspect}\n  p: {type: plan, needs: [i]}\n"
-                     "  s: {type: split, needs: [p]}\n  v: {type: encode, needs: [s]%s}\n"
-                     "  out: {type: package, needs: [v]}\n",
-                     options);
+    int n = snprintf(text, sizeof text, BASE "  v: {type: encode, needs: [s]%s}\n" PACK, options);
     assert_true(n > 0 && (size_t)n < sizeof text);
-    return gm_pipeline_parse("f.yaml", text, (size_t)n, out, err);
-}
-
-static const Gm__EncodeParams *encode_of(const Gm__Pipeline *p)
-{
-    for (size_t i = 0; i < p->n_tasks; i++) {
-        if (p->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
-            return p->tasks[i]->encode;
-        }
-    }
-    return NULL;
+    return parse(text, out, err);
 }
 
 static void order_is_kept(void **state)
@@ -30,7 +14,7 @@ static void order_is_kept(void **state)
     struct gm_err err = {0};
     Gm__Pipeline *p = NULL;
     (void)state;
-    ASSERT_OK(parse(", devices: [nvenc, cpu], fallback: wait", &p, &err));
+    ASSERT_OK(parse_with(", devices: [nvenc, cpu], fallback: wait", &p, &err));
     const Gm__EncodeParams *e = encode_of(p);
     assert_int_equal(e->n_devices, 2);
     assert_string_equal(e->devices[0], "nvenc");
@@ -44,7 +28,7 @@ static void unset_is_empty_and_software(void **state)
     struct gm_err err = {0};
     Gm__Pipeline *p = NULL;
     (void)state;
-    ASSERT_OK(parse("", &p, &err));
+    ASSERT_OK(parse_with("", &p, &err));
     assert_int_equal(encode_of(p)->n_devices, 0);
     assert_string_equal(encode_of(p)->fallback, "software");
     gm__pipeline__free_unpacked(p, NULL);
@@ -54,7 +38,7 @@ static void refuses(const char *options, const char *why)
 {
     struct gm_err err = {0};
     Gm__Pipeline *p = NULL;
-    assert_int_equal(parse(options, &p, &err), -GM_E_CONFIG);
+    assert_int_equal(parse_with(options, &p, &err), -GM_E_CONFIG);
     assert_null(p);
     if (strstr(err.text, why) == NULL) {
         fail_msg("`%s` does not say `%s`", err.text, why);
