@@ -2,14 +2,6 @@
 # gopmill devices: on this machine, over the files of machines nobody has here, and over the fake
 # drivers of tests/drivers, which prove nothing about real ones.
 . "$(dirname "$0")/lib.sh"
-export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
-said() { grep -qF -- "$1" "$work/out" || { cat "$work/out"; return 1; }; } # words: in what the last command printed
-status() { # wanted command...: its exit status; prints into $work/out
-  local wanted=$1 got=0
-  shift
-  "$@" >"$work/out" 2>&1 || got=$?
-  [ "$got" = "$wanted" ] || { echo "exit $got: $(cat "$work/out")"; return 1; }
-}
 value() { # filter: true of the last command's JSON
   jq -e "$1" "$work/out" >/dev/null || { echo "not so: $1"; jq -c '.devices[] | del(.decode, .encode)' "$work/out"; return 1; }
 }
@@ -43,48 +35,36 @@ check "asked again" status 0 gopmill devices --prove --json --state "$work/state
 check "the proofs are those of before" sh -c "[ \"\$(jq -c .devices[0].proofs '$work/first')\" = \"\$(jq -c .devices[0].proofs '$work/out')\" ]"
 
 # Over the fake drivers.
-[ -e "$GOPMILL_FAKE_LIB/libcuda.so.1" ] || { echo "no fake drivers in $GOPMILL_FAKE_LIB: the rest is not run"; finish; }
-fake() { "$top/tests/drivers/with" "$@"; } # profile -- command
-profile() { # name fault...: a copy of that profile with faults, in $work/name-faulty
-  cp "$top/tests/drivers/profiles/$1.txt" "$work/$1-faulty"
-  printf 'fault %s\n' "${@:2}" >>"$work/$1-faulty"
-}
+has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }
 check "fake H200" status 0 fake h200 -- "$bin/gopmill" devices --json
 check "7 engines, no AV1, CUDA" value '.devices[1] | .id == "0000:3b:00.0" and (.name | test("fake")) and ([.decode[].engines] | max == 7) and ([.decode[].codec] | index("av1") == null) and (.features | index("cuda-9.0") != null)'
-if [ -e "$GOPMILL_FAKE_LIB/libnvidia-encode.so.1" ]; then
-  check "no encoder in this chip" value '.devices[1] | .encode_state == "absent" and .encode == []'
-  fake l4 -- "$bin/gopmill" devices --prove --json >"$work/out" # exit 1 where the fakes lack a decoder
-  check "its encoders pass" value '[.devices[1].proofs[] | select(.encode)] | length >= 3 and all(.passed and .psnr > 30)'
-  check "an old driver" status 0 fake old-driver -- "$bin/gopmill" devices
-  check "is told to be one" said "the driver is too old for NVENC"
-  profile l4 "encode-open oom"
-  check "no session is free" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
-  check "that is refusal, not absence" value '.devices[1] | .encode_state == "refused" and any(.notes[]; .text | test("no session is to be had"))'
-fi
+check "no encoder in this chip" value '.devices[1] | .encode_state == "absent" and .encode == []'
+fake l4 -- "$bin/gopmill" devices --prove --json >"$work/out" # exit 1 where the fakes lack a decoder
+check "its encoders pass" value '[.devices[1].proofs[] | select(.encode)] | length >= 3 and all(.passed and .psnr > 30)'
+check "an old driver" status 0 fake old-driver -- "$bin/gopmill" devices
+check "is told to be one" said "the driver is too old for NVENC"
+faulty l4 "encode-open oom"
+check "no session is free" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
+check "that is refusal, not absence" value '.devices[1] | .encode_state == "refused" and any(.notes[]; .text | test("no session is to be had"))'
 check "two fake GPUs" status 0 fake two-gpus -- "$bin/gopmill" devices --json
 check "in the order of their addresses" value '[.devices[].id] == ["cpu","0000:3b:00.0","0000:af:00.0"]'
 check "no video capability" status 0 fake no-video -- "$bin/gopmill" devices
 check "the remedy is said" said 'NVENC: libnvidia-encode.so.1 is missing in this container: start it with the `video` driver capability'
 check "versions that do not match" status 0 fake mismatch -- "$bin/gopmill" devices
 check "ask for a restart" said "restart the machine after a driver update"
-profile h200 "decode-caps crash" "nvml-init hang"
+faulty h200 "decode-caps crash" "nvml-init hang"
 check "drivers that crash and hang" status 0 fake "$work/h200-faulty" -- "$bin/gopmill" devices --json
 check "cost their own answer only" value '(.devices[1] | .id == "0000:3b:00.0" and .decode_state == "refused" and any(.notes[]; .text | test("nvdec.*crashed \\(signal 9\\)"))) and any(.notes[]; .text | test("nvml.*did not end within 4000 ms and was killed"))'
 
 # A node over them tells the scheduler; tasks run on the processors.
-mkdir -p "$work/fakebin"
-ln -s "$bin/gopmill-scheduler" "$work/fakebin/"
-cat >"$work/fakebin/gopmill-node" <<SH
+cat >"$work/fake-node" <<SH
 #!/bin/sh
 exec "$top/tests/drivers/with" "$work/node-profile" -- "$bin/gopmill-node" "\$@"
 SH
-chmod +x "$work/fakebin/gopmill-node"
+chmod +x "$work/fake-node"
 cp "$top/tests/drivers/profiles/h200.txt" "$work/node-profile"
-real=$bin
-bin=$work/fakebin
 farm devices
-node box
-bin=$real
+node_program=$work/fake-node node box
 check "the node list answers" status 0 gopmill node list --json
 check "it has the GPU, which takes no tasks" sh -c "jq -e '.nodes[0].devices | length == 2 and .[0].id == \"cpu\" and (.[1] | .kind == \"nvidia\" and .capacity.slots == 0 and (.name | test(\"fake\")) and any(.notes[]; .text | test(\"listed only\")))' '$work/out' >/dev/null"
 check "for people too" status 0 gopmill node list

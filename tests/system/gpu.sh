@@ -2,12 +2,10 @@
 # A farm whose node has a GPU: the fake drivers of tests/drivers, with libx264 and libx265 behind them. It shows that proofs,
 # slots, sandbox, session limits, loss, quarantine and the way back to software work together, nothing about a real driver.
 . "$(dirname "$0")/lib.sh"
-export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
-[ -e "$GOPMILL_FAKE_LIB/libnvidia-encode.so.1" ] || skip "no fake drivers in $GOPMILL_FAKE_LIB"
+has_fakes || skip "no fake drivers in $GOPMILL_FAKE_LIB"
 GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
 gpu=0000:00:1e.0
 mkdir -p "$work/fakebin" "$work/fake"
-ln -s "$bin/gopmill-scheduler" "$work/fakebin/"
 cat >"$work/fakebin/gopmill-node" <<SH
 #!/bin/sh
 exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
@@ -19,22 +17,12 @@ profile() { # name line...: the drivers from now on
   mv "$work/fake/next" "$work/fake/profile"
 }
 gpu_node() { # name [devices]: a node over the profile; its workers may see the fake drivers' files
-  local real=$bin
-  mkdir -p "$at/$1.d"
-  cat >"$at/$1.yaml" <<YAML
-node_id: $1
-scheduler: ["$wire"]
-state: $at/$1.d
-slots: 2
-grant_key_file: $at/grant.key
-device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
-device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
+  local node_program=$work/fakebin/gopmill-node node_options
+  node_options="device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
+device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
 device_retry_s: 1
-devices: ${2:-prove}
-YAML
-  bin=$work/fakebin
-  program gopmill-node "$at/$1" --config "$at/$1.yaml"
-  bin=$real
+devices: ${2:-prove}"
+  node "$1"
 }
 gpu_is() { # filter: true of the GPU in the node list
   gopmill node list --json >"$work/nodes" &&
@@ -47,7 +35,7 @@ transcode() { # name clip [pipeline]: into $work/name
   out=$work/$1
   gopmill transcode "$2" --out "$out" --quiet ${3:+--pipeline "$3"} >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
 }
-said() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
+logged() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
 on() { echo "[.tasks[] | select(.type == \"encode\" and .outcome == \"done\") | .device] | unique == [\"$1\"]"; }
 make_clip "$work/clip.mp4" 12
 make_clip "$work/long.mp4" 40
@@ -83,7 +71,7 @@ profile l4 "sessions $sessions"
 check "a job is done with sessions for one run" transcode few "$work/long.mp4"
 check "on the GPU" report "$(on $gpu)"
 check "a run was refused" report 'any(.tasks[]; .error.code? == "device.busy")'
-check "the node gave a slot up" said event=device-full box
+check "the node gave a slot up" logged event=device-full box
 check "the bytes are those of the job with many sessions" test "$(tree_hash "$work/many")" = "$(tree_hash "$work/few")"
 profile l4
 until_true "the slot comes back" gpu_is '.capacity.slots == 2'
@@ -104,8 +92,17 @@ check "a job is done after it" transcode again "$work/clip.mp4"
 check "on the GPU again" report "$(on $gpu)"
 check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
 
+# Lost before anything is encoded: the processor plans, and the report does not forget the GPU.
+profile l4 "back $gpu 1" "fault encode-open lost gpu=$gpu times=1"
+check "a job is done whose GPU is lost while it plans" transcode unplanned "$work/clip.mp4"
+check "in software" report "$(on cpu)"
+check "its report says what was given up, and why" report '.encoding | .resolved.chain == "cpu" and (.given_up | length == 1) and .given_up[0].chain == "nvenc" and .given_up[0].code == "device.lost"'
+check "it was the plan that failed there" report '[.tasks[] | select(.type == "plan") | [.chain, .outcome]] == [["nvenc", "failed"], ["cpu", "done"]]'
+profile l4 "back $gpu 2"
+until_true "the GPU is back again" gpu_is '.capacity.slots == 2'
+
 # What it makes is wrong: found out, and made in software.
-profile l4 "back $gpu 1" "fault encode corrupt"
+profile l4 "back $gpu 2" "fault encode corrupt"
 check "a job is done whose GPU spoils bits" transcode spoilt "$work/clip.mp4"
 check "in software" report "$(on cpu)"
 check "that was found out" report 'any(.tasks[]; .error.code? == "media.verify_failed")'
@@ -142,20 +139,19 @@ device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
 YAML
 exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
 SH
-cp "$bin/gopmill" "$work/fakebin/"
+cp "$bin/gopmill" "$work/fakebin/" # it looks for the others beside itself
+ln -s "$bin/gopmill-scheduler" "$work/fakebin/"
 profile l4
 rm -f "$work/fake/profile.state"
 unset GOPMILL_SCHEDULER
 export GOPMILL_PIPELINES=$top/config/pipelines
-real=$bin bin=$work/fakebin
 embedded() { # name option...
   out=$work/$1
-  gopmill transcode "$work/clip.mp4" --out "$out" --quiet "${@:2}" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+  "$work/fakebin/gopmill" transcode "$work/clip.mp4" --out "$out" --quiet "${@:2}" >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
 }
 check "one command alone uses the processors" embedded alone
 check "looking for no devices" report "$(on cpu)"
 check "with --devices" embedded devices --devices
 check "it uses the GPU" report "$(on $gpu)"
-bin=$real
 check "with the farm's bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/devices")"
 finish

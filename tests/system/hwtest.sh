@@ -2,14 +2,6 @@
 # gopmill-hwtest: levels 1 and 2 on the processor, over fake drivers (which prove nothing about real ones) and
 # their faults, its files, a baseline, wrong command lines.
 . "$(dirname "$0")/lib.sh"
-export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
-status() { # wanted command...: its exit status; prints into $work/out
-  local wanted=$1 got=0
-  shift
-  "$@" >"$work/out" 2>&1 || got=$?
-  [ "$got" = "$wanted" ] || { echo "exit $got: $(cat "$work/out")"; return 1; }
-}
-said() { grep -qF -- "$1" "$work/out" || { cat "$work/out"; return 1; }; }
 value() { # filter: true of the report
   jq -e "$1" "$work/j" >/dev/null || { echo "not so: $1"; jq -c '.checks[] | select(.status != "PASS") | [.device, .name, .status, .text]' "$work/j"; return 1; }
 }
@@ -55,24 +47,18 @@ check "an argument" status 2 hwtest cpu
 check "a file that can't be written" status 2 hwtest --device cpu --json "$work/none/j"
 check "a child without a parent" status 2 hwtest try kernels --device cpu 3>&-
 
-[ -e "$GOPMILL_FAKE_LIB/libcuda.so.1" ] || { echo "no fake drivers in $GOPMILL_FAKE_LIB: the rest is not run"; finish; }
-fake() { "$top/tests/drivers/with" "$@"; } # profile -- command
-profile() { # name fault...: a copy of that profile with faults, in $work/name-faulty
-  rm -f "$work/$1-faulty.state"
-  cp "$top/tests/drivers/profiles/$1.txt" "$work/$1-faulty"
-  printf 'fault %s\n' "${@:2}" >>"$work/$1-faulty"
-}
+has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }
 check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
 check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
 check "fake L4, level 2" status 0 fake l4 -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 7)'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
-profile h200 "map wrong at=40" "launch error at=2"
+faulty h200 "map wrong at=40" "launch error at=2"
 check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 3b:00.0 --json "$work/j"
 check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 5 and all'
 check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
-profile l4 "decode crash at=30" "encode wrong at=20"
+faulty l4 "decode crash at=30" "encode wrong at=20"
 check "a decoder that crashes, an encoder with a wrong picture" status 1 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "the encoder fails by its worst picture" value 'any(.checks[]; .name == "encode.nvenc.h264.8.worst" and .status == "FAIL")'
 check "the decoder fails its own checks only" value '([.checks[] | select((.name | startswith("decode.")) and .status == "FAIL" and (.text | test("crashed")))] | length == 7) and ([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5)'

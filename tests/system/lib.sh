@@ -52,6 +52,24 @@ manifest() { # field-number: name and that column for every clip
   tail -n +2 "$GOPMILL_TEST_MEDIA/MANIFEST.tsv" | cut -f"$1"
 }
 
+status() { # wanted command...: its exit status; prints into $work/out
+  local wanted=$1 got=0
+  shift
+  "$@" >"$work/out" 2>&1 || got=$?
+  [ "$got" = "$wanted" ] || { echo "exit $got: $(cat "$work/out")"; return 1; }
+}
+said() { grep -qF -- "$1" "$work/out" || { cat "$work/out"; return 1; }; } # words: in what status ran
+
+# The fake drivers of tests/drivers.
+export GOPMILL_FAKE_LIB=${GOPMILL_FAKE_LIB:-$bin/../tests/drivers/lib}
+has_fakes() { [ -e "$GOPMILL_FAKE_LIB/libcuda.so.1" ] && [ -e "$GOPMILL_FAKE_LIB/libnvidia-encode.so.1" ]; }
+fake() { "$top/tests/drivers/with" "$@"; } # profile -- command
+faulty() { # profile fault...: a copy of it with faults, in $work/profile-faulty
+  rm -f "$work/$1-faulty.state"
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/$1-faulty"
+  printf 'fault %s\n' "${@:2}" >>"$work/$1-faulty"
+}
+
 # A farm of separate programs; $at is the folder of the one that was started last.
 farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER
   at=$work/$1
@@ -72,11 +90,12 @@ YAML
   export GOPMILL_SCHEDULER=unix:$at/http
   scheduler
 }
-program() { # name pid-file args...: starts it and waits for READY, which is left in $ready
-  local name=$1 pid=$2
+program() { # name or path, pid-file, args...: starts it and waits for READY, which is left in $ready
+  local name=$1 pid=$2 path=$1
   shift 2
+  case $path in */*) ;; *) path=$bin/$path ;; esac
   rm -f "$at/ready" && mkfifo "$at/ready"
-  "$bin/$name" "$@" >"$at/ready" 2>>"$pid.log" &
+  "$path" "$@" >"$at/ready" 2>>"$pid.log" &
   echo $! >"$pid"
   IFS= read -r ready <"$at/ready" || fail "$name: $(tail -n 2 "$pid.log")"
 }
@@ -85,7 +104,7 @@ scheduler() {
   wire=${ready#*listen=}
   sed -i "s|^listen:.*|listen: [\"$wire\"]|" "$at/scheduler.yaml" # the same again after a restart
 }
-node() { # name [key]
+node() { # name [key]; node_options: more lines of its configuration; node_program: another way to start it
   mkdir -p "$at/$1.d"
   cat >"$at/$1.yaml" <<YAML
 node_id: $1
@@ -93,8 +112,9 @@ scheduler: ["$wire"]
 state: $at/$1.d
 slots: 2
 grant_key_file: ${2:-$at/grant.key}
+${node_options:-}
 YAML
-  program gopmill-node "$at/$1" --config "$at/$1.yaml"
+  program "${node_program:-gopmill-node}" "$at/$1" --config "$at/$1.yaml"
 }
 # A process whose parent is dead may stay a zombie: not every container's first process reaps.
 is_gone() { ! grep -q '^State:[[:space:]]*[A-WYa-z]' "/proc/$1/status" 2>/dev/null; } # pid
