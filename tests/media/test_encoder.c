@@ -13,21 +13,7 @@
 #include "media/child_io.h"
 #include "media/chunk_io.h"
 #include "media/encoder_backend.h"
-
-#define TIMESCALE 15360
-#define FRAMES 26
-
-/* Uneven on purpose: one picture alone, a long GOP, a key at the very end. */
-static bool is_key(int64_t frame)
-{
-    return frame == 0 || frame == 1 || frame == 8 || frame == FRAMES - 1;
-}
-
-struct set {
-    Gm__Rendition r;
-    Gm__EncodeParams p;
-    Gm__VideoFacts f;
-};
+#include "media/encoder_io.h"
 
 static int open_set(const struct set *s, uint32_t timescale, AVRational rate,
                     struct gm_encoder **out, struct gm_err *err)
@@ -37,29 +23,11 @@ static int open_set(const struct set *s, uint32_t timescale, AVRational rate,
     return gm_encoder_open(&params, out, err);
 }
 
-static void set_codec(struct set *s, const char *codec, const char *preset, int crf, int qp)
+/* 8 bits of H.264. */
+static void set_h264(struct set *s, const char *preset, int crf, int qp)
 {
-    gm__rendition__init(&s->r);
-    gm__encode_params__init(&s->p);
-    gm__video_facts__init(&s->f);
-    s->p.codec = (char *)(uintptr_t)codec;
+    set_init(s, "h264", false, crf, qp);
     s->p.preset = (char *)(uintptr_t)preset;
-    s->p.crf = crf;
-    s->p.qp = qp;
-    s->r.encode = &s->p;
-    s->r.name = "test";
-    s->r.pixel_format = "yuv420p";
-    s->r.width_px = 160;
-    s->r.height_px = 96;
-    if (qp < 0) {
-        s->r.maxrate_bps = 300000;
-        s->r.bufsize_bits = 600000;
-    }
-}
-
-static void set_init(struct set *s, const char *preset, int crf, int qp)
-{
-    set_codec(s, "h264", preset, crf, qp);
 }
 
 struct packet {
@@ -85,7 +53,7 @@ static size_t encode(const struct set *s, struct gm_sha256 *h, struct packet *ou
             i < FRAMES ? clip_picture(160, 96, av_get_pix_fmt(s->r.pixel_format), i) : NULL;
         if (f != NULL) {
             f->pts = i * 512;
-            f->pict_type = is_key(i) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+            f->pict_type = encoder_io_is_key(i) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
         }
         bool got = true;
         if (gm_encoder_send(e, f, &err) < 0) {
@@ -119,6 +87,12 @@ static const struct {
 };
 #define SETTINGS (sizeof settings / sizeof settings[0])
 
+static void set_setting(struct set *s, size_t k)
+{
+    set_init(s, settings[k].codec, settings[k].deep, settings[k].crf, settings[k].qp);
+    s->p.preset = (char *)(uintptr_t)settings[k].preset;
+}
+
 static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
 {
     (void)state;
@@ -127,8 +101,7 @@ static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
         struct packet packets[FRAMES];
         bool seen[FRAMES] = {false};
         struct gm_sha256 *h = gm_sha256_create();
-        set_codec(&s, settings[k].codec, settings[k].preset, settings[k].crf, settings[k].qp);
-        s.r.pixel_format = settings[k].deep ? "yuv420p10le" : "yuv420p";
+        set_setting(&s, k);
         size_t n = encode(&s, h, packets);
         gm_sha256_destroy(&h);
         assert_int_equal(n, FRAMES);
@@ -138,12 +111,12 @@ static void idrs_come_where_they_are_forced_and_nowhere_else(void **state)
             assert_int_equal(packets[i].pts % 512, 0);
             assert_false(seen[frame]);
             seen[frame] = true;
-            assert_int_equal(packets[i].key, is_key(frame));
+            assert_int_equal(packets[i].key, encoder_io_is_key(frame));
             gop = packets[i].key ? frame : gop;
             /* closed: all of a GOP's packets come before the next IDR */
             assert_true(frame >= gop);
             for (int64_t j = gop + 1; j <= frame; j++) {
-                assert_true(j == gop || !is_key(j));
+                assert_true(j == gop || !encoder_io_is_key(j));
             }
         }
     }
@@ -155,8 +128,7 @@ static void hash_all(struct gm_sha256 *h, void *arg)
     for (size_t k = 0; k < SETTINGS; k++) {
         struct set s;
         struct packet packets[FRAMES];
-        set_codec(&s, settings[k].codec, settings[k].preset, settings[k].crf, settings[k].qp);
-        s.r.pixel_format = settings[k].deep ? "yuv420p10le" : "yuv420p";
+        set_setting(&s, k);
         (void)encode(&s, h, packets);
     }
 }
@@ -195,7 +167,7 @@ static void colour_is_tagged_as_the_rendition_says(void **state)
         struct set s;
         struct gm_err err;
         struct gm_encoder *e = NULL;
-        set_init(&s, "veryfast", 23, -1);
+        set_h264(&s, "veryfast", 23, -1);
         s.r.primaries = (char *)(uintptr_t)rows[i].primaries;
         s.r.transfer = (char *)(uintptr_t)rows[i].transfer;
         s.r.matrix = (char *)(uintptr_t)rows[i].matrix;
@@ -228,7 +200,7 @@ static void uneven_rates_have_no_b_pictures(void **state)
         Gm__Rational peak = GM__RATIONAL__INIT;
         struct gm_encoder *e = NULL;
         struct gm_err err = {0};
-        set_init(&s, "veryfast", 23, -1);
+        set_h264(&s, "veryfast", 23, -1);
         peak.num = rows[i].peak.num;
         peak.den = rows[i].peak.den;
         s.f.peak_rate = &peak;
@@ -245,7 +217,7 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     struct set s;
     struct gm_err err;
     struct gm_encoder *e = NULL;
-    set_init(&s, "veryfast", 23, -1);
+    set_h264(&s, "veryfast", 23, -1);
     assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
     assert_int_equal(gm_encoder_context(e)->rc_max_rate, 300000);
     assert_int_equal(gm_encoder_context(e)->rc_buffer_size, 600000);
@@ -274,7 +246,7 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     assert_memory_equal(headers, planned, size);
     gm_encoder_close(&e);
     /* Level 1b, which is a flag in a baseline stream. */
-    set_init(&s, "ultrafast", 40, -1);
+    set_h264(&s, "ultrafast", 40, -1);
     s.r.extradata = (ProtobufCBinaryData){0, NULL};
     s.r.width_px = 144;
     s.r.height_px = 112;
@@ -292,7 +264,7 @@ static void the_plan_opens_with_what_is_declared_and_chunks_with_their_limits(vo
     assert_int_equal(size, s.r.extradata.len);
     assert_memory_equal(headers, planned, size);
     gm_encoder_close(&e);
-    set_init(&s, "veryfast", -1, 20);
+    set_h264(&s, "veryfast", -1, 20);
     s.r.maxrate_bps = 300000;
     s.r.bufsize_bits = 600000;
     assert_int_equal(open_set(&s, TIMESCALE, (AVRational){30, 1}, &e, &err), 0);
@@ -339,7 +311,7 @@ static void a_chunk_begins_and_ends_as_in_mid_stream(void **state)
     int alone[72];
     int whole_end = 0;
     int alone_end = 0;
-    set_init(&s, "veryfast", 23, -1);
+    set_h264(&s, "veryfast", 23, -1);
     s.r.maxrate_bps = 0;
     encode_part(&s, 0, 72, whole);
     encode_part(&s, 24, 48, alone);
@@ -355,7 +327,7 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
 {
     (void)state;
     struct set good;
-    set_init(&good, "veryfast", 23, -1);
+    set_h264(&good, "veryfast", 23, -1);
     for (int k = 0; k < 14; k++) {
         struct set s = good;
         struct gm_err err = {0};
@@ -419,6 +391,20 @@ static void bad_settings_are_refused_and_nothing_is_given(void **state)
     }
 }
 
+static void blame_is_the_devices(void **state)
+{
+    (void)state;
+    struct gm_err err = {.code = GM_E_MEDIA};
+    assert_int_equal(gm_encoder_blame("cpu", -GM_E_MEDIA, &err), -GM_E_MEDIA);
+    assert_int_equal(gm_encoder_blame("", -GM_E_MEDIA, &err), -GM_E_MEDIA);
+    assert_int_equal(err.code, GM_E_MEDIA);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_NOMEM, &err), -GM_E_NOMEM);
+    assert_int_equal(gm_encoder_blame("nvenc", 0, &err), 0);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_MEDIA, NULL), -GM_E_MEDIA_VERIFY);
+    assert_int_equal(gm_encoder_blame("nvenc", -GM_E_MEDIA, &err), -GM_E_MEDIA_VERIFY);
+    assert_int_equal(err.code, GM_E_MEDIA_VERIFY);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -430,6 +416,7 @@ int main(void)
         cmocka_unit_test(the_plan_opens_with_what_is_declared_and_chunks_with_their_limits),
         cmocka_unit_test(a_chunk_begins_and_ends_as_in_mid_stream),
         cmocka_unit_test(bad_settings_are_refused_and_nothing_is_given),
+        cmocka_unit_test(blame_is_the_devices),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
