@@ -1,4 +1,4 @@
-/* libcuda.so.1 of the fake drivers: start, devices, contexts, errors. */
+/* libcuda.so.1 of the fake drivers: start, devices, errors. */
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -6,8 +6,6 @@
 #include <string.h>
 
 #include "fake_cuda.h"
-
-#define STACK_DEPTH 32
 
 EXPORT tcuInit cuInit;
 EXPORT CUresult cuDriverGetVersion(int *version);
@@ -21,23 +19,6 @@ EXPORT tcuDeviceComputeCapability cuDeviceComputeCapability;
 EXPORT CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device);
 EXPORT CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *address);
 EXPORT CUresult cuDeviceGetPCIBusId(char *address, int length, CUdevice device);
-EXPORT tcuCtxCreate_v2 cuCtxCreate_v2;
-EXPORT tcuCtxDestroy_v2 cuCtxDestroy_v2;
-EXPORT tcuCtxPushCurrent_v2 cuCtxPushCurrent_v2;
-EXPORT tcuCtxPopCurrent_v2 cuCtxPopCurrent_v2;
-EXPORT CUresult cuCtxSetCurrent(CUcontext context);
-EXPORT CUresult cuCtxSynchronize(void);
-EXPORT tcuCtxGetDevice cuCtxGetDevice;
-EXPORT CUresult cuCtxGetApiVersion(CUcontext context, unsigned *version);
-EXPORT tcuCtxSetLimit cuCtxSetLimit;
-EXPORT tcuDevicePrimaryCtxRetain cuDevicePrimaryCtxRetain;
-EXPORT tcuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease;
-EXPORT tcuDevicePrimaryCtxRelease cuDevicePrimaryCtxRelease_v2;
-EXPORT tcuDevicePrimaryCtxSetFlags cuDevicePrimaryCtxSetFlags;
-EXPORT tcuDevicePrimaryCtxSetFlags cuDevicePrimaryCtxSetFlags_v2;
-EXPORT tcuDevicePrimaryCtxGetState cuDevicePrimaryCtxGetState;
-EXPORT tcuDevicePrimaryCtxReset cuDevicePrimaryCtxReset;
-EXPORT tcuDevicePrimaryCtxReset cuDevicePrimaryCtxReset_v2;
 EXPORT tcuGetErrorName cuGetErrorName;
 EXPORT tcuGetErrorString cuGetErrorString;
 EXPORT CUresult cuGetProcAddress(const char *name, void **out, int version, uint64_t flags);
@@ -47,13 +28,8 @@ static struct {
     bool done;
     int count;
     char pci[FAKE_MAX_GPUS][16];
-    struct CUctx_st *primary[FAKE_MAX_GPUS];
-    int primary_users[FAKE_MAX_GPUS];
 } driver;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static _Thread_local struct CUctx_st *stack[STACK_DEPTH];
-static _Thread_local int depth;
-
 enum fake_action fake_cuda_fault(enum fake_point point, const char *pci, int64_t number)
 {
     return fake_fault_at(point, pci, number);
@@ -99,35 +75,6 @@ CUresult fake_cuda_result(enum fake_action action)
     default:
         return CUDA_ERROR_UNKNOWN;
     }
-}
-
-CUresult fake_cuda_check(const struct CUctx_st *context)
-{
-    if (!driver.done) {
-        return FAKE_CU_NOT_INITIALIZED;
-    }
-    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC) {
-        return FAKE_CU_INVALID_CONTEXT;
-    }
-    if (fake_cuda_gpu(context) == NULL || fake_lost_count(context->pci) != context->lost_count) {
-        return CUDA_ERROR_UNKNOWN;
-    }
-    return CUDA_SUCCESS;
-}
-
-CUresult fake_cuda_context_state(const struct CUctx_st *context)
-{
-    return fake_cuda_check(context);
-}
-
-CUresult fake_cuda_current(struct CUctx_st **out)
-{
-    struct CUctx_st *context = depth > 0 ? stack[depth - 1] : NULL;
-    CUresult rc = fake_cuda_check(context);
-    if (rc == CUDA_SUCCESS) {
-        *out = context;
-    }
-    return rc;
 }
 
 static void print_uuid(const struct fake_gpu *gpu, char out[48])
@@ -218,8 +165,12 @@ CUresult cuDriverGetVersion(int *version)
     return CUDA_SUCCESS;
 }
 
-/* The GPU of an ordinal. */
-static CUresult gpu_of(CUdevice device, const struct fake_gpu **out)
+int fake_cuda_device_count(void)
+{
+    return driver.done ? driver.count : -1;
+}
+
+CUresult fake_cuda_device(CUdevice device, const struct fake_gpu **out)
 {
     if (!driver.done) {
         return FAKE_CU_NOT_INITIALIZED;
@@ -248,7 +199,7 @@ CUresult cuDeviceGetCount(int *count)
 CUresult cuDeviceGet(CUdevice *device, int ordinal)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(ordinal, &gpu);
+    CUresult rc = fake_cuda_device(ordinal, &gpu);
     if (rc == CUDA_SUCCESS) {
         *device = ordinal;
     }
@@ -258,7 +209,7 @@ CUresult cuDeviceGet(CUdevice *device, int ordinal)
 CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc != CUDA_SUCCESS) {
         return rc;
     }
@@ -310,7 +261,7 @@ CUresult cuDeviceGetAttribute(int *value, CUdevice_attribute attribute, CUdevice
 CUresult cuDeviceGetName(char *name, int length, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
         snprintf(name, (size_t)length, "%s", gpu->name);
     }
@@ -320,7 +271,7 @@ CUresult cuDeviceGetName(char *name, int length, CUdevice device)
 CUresult cuDeviceGetUuid(CUuuid *uuid, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
         memcpy(uuid->bytes, gpu->uuid, 16);
     }
@@ -335,7 +286,7 @@ CUresult cuDeviceGetUuid_v2(CUuuid *uuid, CUdevice device)
 CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
         *major = gpu->major;
         *minor = gpu->minor;
@@ -346,7 +297,7 @@ CUresult cuDeviceComputeCapability(int *major, int *minor, CUdevice device)
 CUresult cuDeviceTotalMem_v2(size_t *bytes, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
         *bytes = gpu->memory_bytes;
     }
@@ -364,7 +315,7 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *address)
     }
     for (int i = 0; i < driver.count; i++) {
         const struct fake_gpu *gpu;
-        if (gpu_of(i, &gpu) == CUDA_SUCCESS && gpu->domain == domain && gpu->bus == bus &&
+        if (fake_cuda_device(i, &gpu) == CUDA_SUCCESS && gpu->domain == domain && gpu->bus == bus &&
             gpu->device == slot) {
             *device = i;
             return CUDA_SUCCESS;
@@ -376,7 +327,7 @@ CUresult cuDeviceGetByPCIBusId(CUdevice *device, const char *address)
 CUresult cuDeviceGetPCIBusId(char *address, int length, CUdevice device)
 {
     const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
         if (length < 13) {
             return FAKE_CU_INVALID_VALUE;
@@ -384,214 +335,6 @@ CUresult cuDeviceGetPCIBusId(char *address, int length, CUdevice device)
         snprintf(address, (size_t)length, "%s", gpu->pci);
     }
     return rc;
-}
-
-static CUresult make_context(CUdevice device, bool primary, struct CUctx_st **out)
-{
-    const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
-    if (rc == CUDA_SUCCESS) {
-        rc = fake_cuda_result(fake_fault_at(FAKE_CONTEXT, gpu->pci, 0));
-    }
-    if (rc != CUDA_SUCCESS) {
-        return rc;
-    }
-    struct CUctx_st *context = calloc(1, sizeof(*context));
-    if (context == NULL) {
-        return FAKE_CU_OUT_OF_MEMORY;
-    }
-    context->magic = FAKE_CONTEXT_MAGIC;
-    memcpy(context->pci, gpu->pci, sizeof(context->pci));
-    context->ordinal = device;
-    context->lost_count = fake_lost_count(gpu->pci);
-    context->primary = primary;
-    *out = context;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxCreate_v2(CUcontext *out, unsigned flags, CUdevice device)
-{
-    struct CUctx_st *context;
-    (void)flags;
-    if (depth == STACK_DEPTH) {
-        return FAKE_CU_OUT_OF_MEMORY;
-    }
-    CUresult rc = make_context(device, false, &context);
-    if (rc == CUDA_SUCCESS) {
-        stack[depth++] = context;
-        *out = context;
-    }
-    return rc;
-}
-
-CUresult cuCtxDestroy_v2(CUcontext context)
-{
-    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC || context->primary) {
-        return FAKE_CU_INVALID_CONTEXT;
-    }
-    if (depth > 0 && stack[depth - 1] == context) {
-        depth--;
-    }
-    context->magic = 0;
-    free(context);
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxPushCurrent_v2(CUcontext context)
-{
-    if (!driver.done) {
-        return FAKE_CU_NOT_INITIALIZED;
-    }
-    if (context == NULL || context->magic != FAKE_CONTEXT_MAGIC || depth == STACK_DEPTH) {
-        return FAKE_CU_INVALID_CONTEXT;
-    }
-    stack[depth++] = context;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxPopCurrent_v2(CUcontext *context)
-{
-    if (depth == 0) {
-        return FAKE_CU_INVALID_CONTEXT;
-    }
-    depth--;
-    if (context != NULL) {
-        *context = stack[depth];
-    }
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxGetCurrent(CUcontext *context)
-{
-    if (!driver.done) {
-        return FAKE_CU_NOT_INITIALIZED;
-    }
-    *context = depth > 0 ? stack[depth - 1] : NULL;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetCurrent(CUcontext context)
-{
-    if (context == NULL) {
-        depth -= depth > 0 ? 1 : 0;
-        return CUDA_SUCCESS;
-    }
-    if (context->magic != FAKE_CONTEXT_MAGIC) {
-        return FAKE_CU_INVALID_CONTEXT;
-    }
-    depth = depth == 0 ? 1 : depth;
-    stack[depth - 1] = context;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSynchronize(void)
-{
-    struct CUctx_st *context;
-    return fake_cuda_current(&context);
-}
-
-CUresult cuCtxGetDevice(CUdevice *device)
-{
-    struct CUctx_st *context;
-    CUresult rc = fake_cuda_current(&context);
-    if (rc == CUDA_SUCCESS) {
-        *device = context->ordinal;
-    }
-    return rc;
-}
-
-CUresult cuCtxGetApiVersion(CUcontext context, unsigned *version)
-{
-    (void)context;
-    *version = 3020;
-    return CUDA_SUCCESS;
-}
-
-CUresult cuCtxSetLimit(CUlimit limit, size_t value)
-{
-    struct CUctx_st *context;
-    (void)limit;
-    (void)value;
-    return fake_cuda_current(&context);
-}
-
-CUresult cuDevicePrimaryCtxRetain(CUcontext *out, CUdevice device)
-{
-    CUresult rc = CUDA_SUCCESS;
-    if (!driver.done) {
-        return FAKE_CU_NOT_INITIALIZED;
-    }
-    if (device < 0 || device >= driver.count) {
-        return FAKE_CU_INVALID_DEVICE;
-    }
-    pthread_mutex_lock(&lock);
-    if (driver.primary[device] == NULL) {
-        rc = make_context(device, true, &driver.primary[device]);
-    }
-    if (rc == CUDA_SUCCESS) {
-        driver.primary_users[device]++;
-        *out = driver.primary[device];
-    }
-    pthread_mutex_unlock(&lock);
-    return rc;
-}
-
-CUresult cuDevicePrimaryCtxRelease(CUdevice device)
-{
-    CUresult rc = FAKE_CU_INVALID_CONTEXT;
-    if (device < 0 || device >= driver.count) {
-        return FAKE_CU_INVALID_DEVICE;
-    }
-    pthread_mutex_lock(&lock);
-    if (driver.primary_users[device] > 0) {
-        rc = CUDA_SUCCESS;
-        if (--driver.primary_users[device] == 0) {
-            driver.primary[device]->magic = 0;
-            free(driver.primary[device]);
-            driver.primary[device] = NULL;
-        }
-    }
-    pthread_mutex_unlock(&lock);
-    return rc;
-}
-
-CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
-{
-    return cuDevicePrimaryCtxRelease(device);
-}
-
-CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned flags)
-{
-    const struct fake_gpu *gpu;
-    (void)flags;
-    return gpu_of(device, &gpu);
-}
-
-CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned flags)
-{
-    return cuDevicePrimaryCtxSetFlags(device, flags);
-}
-
-CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *active)
-{
-    const struct fake_gpu *gpu;
-    CUresult rc = gpu_of(device, &gpu);
-    if (rc == CUDA_SUCCESS) {
-        *flags = 0;
-        *active = driver.primary[device] != NULL;
-    }
-    return rc;
-}
-
-CUresult cuDevicePrimaryCtxReset(CUdevice device)
-{
-    const struct fake_gpu *gpu;
-    return gpu_of(device, &gpu);
-}
-
-CUresult cuDevicePrimaryCtxReset_v2(CUdevice device)
-{
-    return cuDevicePrimaryCtxReset(device);
 }
 
 static const struct {

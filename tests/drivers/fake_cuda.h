@@ -46,6 +46,11 @@ struct CUctx_st {
     bool primary;
 };
 
+/* How many devices this process sees; -1 before cuInit. */
+int fake_cuda_device_count(void);
+/* The GPU of an ordinal. */
+CUresult fake_cuda_device(CUdevice device, const struct fake_gpu **out);
+
 /* The current context of this thread, checked. FAKE_CU_INVALID_CONTEXT: there is none;
  * CUDA_ERROR_UNKNOWN: its device has been lost. */
 CUresult fake_cuda_current(struct CUctx_st **out);

@@ -1,5 +1,4 @@
-/* libnvidia-encode.so.1 of the fake drivers: an NVENC configuration as options of libx264 or
- * libx265.
+/* libnvidia-encode.so.1 of the fake drivers: an NVENC configuration as options of libx264.
  *
  * Speed before quality, one thread; the GOP, the B pictures, the rate, profile, level, aspect and
  * colour are what was asked for. Adaptive quantisation, look-ahead, tuning and weighted prediction
