@@ -191,6 +191,27 @@ void clip_free(struct clip **clip)
     *clip = NULL;
 }
 
+struct clip *clip_make_file(const char *encoder, const char *options, int frames,
+                            char out_path[CLIP_PATH_MAX])
+{
+    char dir[] = "/tmp/test-clip-XXXXXX";
+    must(mkdtemp(dir) != NULL, "folder");
+    (void)snprintf(out_path, CLIP_PATH_MAX, "%s/clip.mp4", dir);
+    struct clip *c = clip_make(encoder, options, frames);
+    clip_mux(c, out_path);
+    return c;
+}
+
+void clip_free_file(struct clip **clip, const char *path)
+{
+    char dir[CLIP_PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    must(slash != NULL && unlink(path) == 0, path);
+    (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+    must(rmdir(dir) == 0, dir);
+    clip_free(clip);
+}
+
 void clip_hash(const AVFrame *f, uint8_t out[32])
 {
     int size = av_image_get_buffer_size((enum AVPixelFormat)f->format, f->width, f->height, 1);

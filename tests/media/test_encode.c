@@ -5,7 +5,6 @@
 
 #include <cmocka.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,29 +24,21 @@
 #define FRAMES 400
 #define CHUNKS 3
 
-static char source_path[4096];
+static char source_path[CLIP_PATH_MAX];
 static struct clip *source;
 
 static int make_source(void **state)
 {
-    static char dir[] = "/tmp/test-encode-XXXXXX";
     (void)state;
-    if (mkdtemp(dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
-    source = clip_make("libx264", "preset=veryfast,bf=2,g=40", FRAMES);
-    clip_mux(source, source_path);
+    source = clip_make_file("libx264", "preset=veryfast,bf=2,g=40", FRAMES, source_path);
     return 0;
 }
 
 static int remove_source(void **state)
 {
     (void)state;
-    clip_free(&source);
-    (void)unlink(source_path);
-    *strrchr(source_path, '/') = '\0';
-    return rmdir(source_path);
+    clip_free_file(&source, source_path);
+    return 0;
 }
 
 static struct folder_io *prepare(const Gm__Pipeline *pipeline)

@@ -10,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/fs.h"
@@ -26,29 +25,21 @@
 #define FRAMES 225
 #define CHUNKS 2
 
-static char source_path[4096];
+static char source_path[CLIP_PATH_MAX];
 static struct clip *source;
 
 static int make_source(void **state)
 {
-    static char dir[] = "/tmp/test-nvenc-XXXXXX";
     (void)state;
-    if (mkdtemp(dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
-    source = clip_make("libx264", "preset=veryfast,bf=2,g=40,a53cc=1", FRAMES);
-    clip_mux(source, source_path);
+    source = clip_make_file("libx264", "preset=veryfast,bf=2,g=40,a53cc=1", FRAMES, source_path);
     return 0;
 }
 
 static int remove_source(void **state)
 {
     (void)state;
-    clip_free(&source);
-    (void)unlink(source_path);
-    *strrchr(source_path, '/') = '\0';
-    return rmdir(source_path);
+    clip_free_file(&source, source_path);
+    return 0;
 }
 
 static void must(int rc, const struct gm_err *err)
