@@ -2,21 +2,9 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "media/fake_gpu_io.h"
 #include "media/hw.h"
-
-static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
-{
-    struct run *r = arg;
-    (void)err;
-    *out_more = r->next < r->count;
-    if (*out_more) {
-        *out_fd = r->fds[r->next++];
-    }
-    return 0;
-}
 
 static int no_source(void *arg, int *out_fd, struct gm_err *err)
 {
@@ -49,7 +37,7 @@ static void keep(struct run *r, const AVFrame *f)
 /* repeats: how often each chunk is asked for again. */
 static int run(struct run *r, AVBufferRef *device, size_t repeats, struct gm_err *err)
 {
-    struct gm_frames_source s = {r, next_chunk, no_source, NULL};
+    struct gm_frames_source s = {&r->list, frames_list_next, no_source, NULL};
     struct gm_frames *f = NULL;
     struct gm_frames_step step;
     size_t start = 0;
@@ -92,9 +80,7 @@ static int run(struct run *r, AVBufferRef *device, size_t repeats, struct gm_err
         }
     }
     gm_frames_destroy(&f);
-    for (size_t i = r->next; i < r->count; i++) {
-        close(r->fds[i]);
-    }
+    frames_list_close(&r->list);
     return rc;
 }
 
@@ -127,8 +113,8 @@ int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, 
     int rc = 0;
     memset(out, 0, sizeof *out);
     for (size_t first = 0; rc == 0 && first < c->frame_count;) {
-        out->count = out->next = 0;
-        while (first < c->frame_count && (run_chunks == 0 || out->count < run_chunks)) {
+        out->list.count = out->list.next = 0;
+        while (first < c->frame_count && (run_chunks == 0 || out->list.count < run_chunks)) {
             size_t end = first + 15 < c->frame_count ? first + 15 : c->frame_count;
             struct clip_cut cut = {.first = first,
                                    .end = end,
@@ -138,8 +124,7 @@ int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, 
                                    .change = change,
                                    .edit = edit,
                                    .keys_back = keys_back};
-            CHECK(out->count < MAX_CHUNKS);
-            out->fds[out->count++] = clip_cut(c, &cut);
+            frames_list_add(&out->list, clip_cut(c, &cut));
             first = end;
         }
         rc = run(out, device, repeats, err);

@@ -1,13 +1,11 @@
 #ifndef GM_TESTS_MEDIA_NVDEC_IO_H
 #define GM_TESTS_MEDIA_NVDEC_IO_H
 
-#include "media/chunk_io.h"
-#include "media/frames.h"
+#include "media/frames_io.h"
 
 /* Chunks decoded over the fake NVDEC of tests/drivers and in software, and compared. In children of
  * fake_gpu_run: what is wrong ends them. */
 
-#define MAX_CHUNKS 32
 #define MAX_PICTURES 200
 
 /* All of a picture that later stages read. */
@@ -20,8 +18,7 @@ struct seen {
     bool captions;
 };
 struct run {
-    int fds[MAX_CHUNKS];
-    size_t count, next;
+    struct frames_list list;
     struct seen seen[MAX_PICTURES];
     size_t pictures, beside, restarts, on_device, errors, replaced, again;
     const char *why; /* the last one */

@@ -1,0 +1,201 @@
+/* Chunks of damaged clips, and chunk objects that are not whole. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "media/av.h"
+#include "media/frames_io.h"
+
+static void context_of_damaged_chunks_is_the_same_whatever_the_run(void **state)
+{
+    (void)state;
+    struct clip *c = clip_make("libx264", "preset=fast,bf=3,g=20", 100);
+    frames_damage(c);
+    struct frames_run runs[4] = {0};
+    for (size_t n = 0; n <= 3; n++) {
+        struct frames_how how = {.chunk_frames = 10, .context = 1};
+        frames_decode(c, &how, n, &runs[n]);
+        assert_int_equal(runs[n].hash_count, 100);
+        assert_int_equal(runs[n].beside >= 18, true);
+    }
+    for (size_t n = 0; n <= 3; n++) {
+        assert_memory_equal(runs[n].hashes, runs[1].hashes, 100 * 32);
+        assert_int_equal(runs[n].stats.replaced, runs[1].stats.replaced);
+        free(n == 1 ? NULL : runs[n].hashes);
+    }
+    free(runs[1].hashes);
+    clip_free(&c);
+}
+
+static void damage_gives_the_same_pictures_whatever_the_run(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *encoder, *options;
+    } damaged[] = {
+        {"libx264", "preset=fast,bf=3,g=20"},
+        {"libx264", "preset=fast,bf=2,g=60"},
+        {"mpeg4", "bf=2,g=12,global_quality=354,flags=+qscale"},
+    };
+    for (size_t k = 0; k < sizeof damaged / sizeof damaged[0]; k++) {
+        struct clip *c = clip_make(damaged[k].encoder, damaged[k].options, 100);
+        frames_damage(c);
+        /* The list stays that of the undamaged clip. */
+        struct frames_run runs[4] = {0};
+        for (size_t n = 0; n <= 3; n++) {
+            struct frames_how how = {.chunk_frames = 10};
+            frames_decode(c, &how, n, &runs[n]);
+            assert_int_equal(runs[n].hash_count, 100);
+        }
+        assert_true(runs[1].stats.errors > 0);
+        assert_int_equal(runs[1].restarts, 0);
+        for (size_t n = 0; n <= 3; n++) {
+            assert_memory_equal(runs[n].hashes, runs[1].hashes, 100 * 32);
+            assert_int_equal(runs[n].stats.replaced, runs[1].stats.replaced);
+            assert_int_equal(runs[n].stats.discarded, runs[1].stats.discarded);
+            assert_int_equal(runs[n].stats.errors, runs[1].stats.errors);
+            free(n == 1 ? NULL : runs[n].hashes);
+        }
+        free(runs[1].hashes);
+        clip_free(&c);
+    }
+}
+
+static void a_chunk_of_which_nothing_decodes_is_black(void **state)
+{
+    (void)state;
+    struct clip *c = clip_make("libx264", "preset=fast,bf=0,g=5", 10);
+    for (size_t i = 0; i < c->packet_count; i++) {
+        memset(c->packets[i]->data, 0xff, (size_t)c->packets[i]->size);
+    }
+    struct frames_how how = {.chunk_frames = 5};
+    struct frames_run r = {0};
+    frames_decode(c, &how, 0, &r);
+    assert_int_equal(r.hash_count, 10);
+    assert_int_equal(r.stats.replaced, 10);
+    for (size_t i = 1; i < 10; i++) {
+        assert_memory_equal(r.hashes[i], r.hashes[0], 32);
+    }
+    free(r.hashes);
+    clip_free(&c);
+}
+
+static void spoil_version(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->version = 2;
+}
+static void spoil_stream(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->stream = 1;
+}
+static void spoil_times(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->frames[2]->out_ts = h->frames[1]->out_ts;
+}
+static void spoil_end(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->end_ts = h->frames[h->n_frames - 1]->out_ts;
+}
+static void spoil_gop(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->frames[0]->gop_start = false;
+}
+static void spoil_segment(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->segments[0]->first_frame = 4000000000U;
+}
+static void spoil_before(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->before[0]->out_ts = h->frames[0]->out_ts;
+}
+static void spoil_after(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->after[0]->out_ts = h->end_ts - 1;
+}
+static void spoil_time_base(Gm__ChunkHeader *h, void *arg)
+{
+    (void)arg;
+    h->time_base->den = 0;
+}
+
+static void malformed_chunks_are_refused(void **state)
+{
+    (void)state;
+    static void (*const spoil[])(Gm__ChunkHeader *, void *) = {
+        spoil_version, spoil_stream,    spoil_times,  spoil_end,  spoil_gop,
+        spoil_segment, spoil_time_base, spoil_before, spoil_after};
+    struct clip *c = clip_make("mjpeg", "strict=-1", 10);
+    for (size_t i = 0; i < sizeof spoil / sizeof spoil[0]; i++) {
+        struct gm_err err = {0};
+        struct clip_cut cut = {.first = 1, .end = 9, .context = 1, .edit = spoil[i]};
+        struct frames_run r = {.list.count = 1};
+        r.list.fds[0] = clip_cut(c, &cut);
+        assert_int_equal(frames_run(&r, &err), -GM_E_MEDIA_CHUNK);
+        assert_int_equal(err.code, GM_E_MEDIA_CHUNK);
+        free(r.hashes);
+    }
+    clip_free(&c);
+}
+
+static void chunks_cut_off_anywhere_are_refused(void **state)
+{
+    (void)state;
+    struct clip *c = clip_make("mjpeg", "strict=-1", 4);
+    struct clip_cut cut = {.first = 0, .end = 4};
+    int whole = clip_cut(c, &cut);
+    off_t size = lseek(whole, 0, SEEK_END);
+    close(whole);
+    for (off_t at = 0; at < size; at += at < 600 || at > size - 50 ? 7 : 501) {
+        struct gm_err err = {0};
+        struct frames_run r = {.list.count = 1};
+        r.list.fds[0] = clip_cut(c, &cut);
+        assert_int_equal(ftruncate(r.list.fds[0], at), 0);
+        assert_int_equal(frames_run(&r, &err), -GM_E_MEDIA_CHUNK);
+        free(r.hashes);
+    }
+    clip_free(&c);
+}
+
+static void a_source_that_became_shorter_is_named(void **state)
+{
+    (void)state;
+    struct gm_err err = {0};
+    struct clip *c = clip_make("mjpeg", "strict=-1", 10);
+    struct frames_run r = {.list.count = 1, .source_fd = clip_write(c)};
+    struct clip_cut cut = {.first = 0, .end = 10, .reference_fd = r.source_fd};
+    r.list.fds[0] = clip_cut(c, &cut);
+    assert_int_equal(ftruncate(r.source_fd, lseek(r.source_fd, 0, SEEK_END) - 1), 0);
+    assert_int_equal(frames_run(&r, &err), -GM_E_INPUT_CHANGED);
+    close(r.source_fd);
+    free(r.hashes);
+    clip_free(&c);
+}
+
+int main(void)
+{
+    gm_av_init();
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(context_of_damaged_chunks_is_the_same_whatever_the_run),
+        cmocka_unit_test(damage_gives_the_same_pictures_whatever_the_run),
+        cmocka_unit_test(a_chunk_of_which_nothing_decodes_is_black),
+        cmocka_unit_test(malformed_chunks_are_refused),
+        cmocka_unit_test(chunks_cut_off_anywhere_are_refused),
+        cmocka_unit_test(a_source_that_became_shorter_is_named),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
