@@ -1,11 +1,9 @@
 #include "hwtest/options.h"
 
-#include <getopt.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
-#define EXIT_USAGE 2
+#include "common/flags.h"
 
 static const char HELP[] =
     "Usage: gopmill-hwtest [--level 1|2|3] [--device ID] [--json FILE] [--html FILE]\n"
@@ -38,21 +36,15 @@ static const char TRY_HELP[] =
     "\n"
     "One check in a process of its own. Started by gopmill-hwtest; not for people.\n";
 
-static int usage(const char *help)
-{
-    fputs(help, stderr);
-    return EXIT_USAGE;
-}
-
 static int parse_level(const char *text, uint32_t *out)
 {
     if (strcmp(text, "4") == 0) {
         fputs("gopmill-hwtest: level 4 is not in this version: it has 1, 2 and 3\n", stderr);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     if (strcmp(text, "1") != 0 && strcmp(text, "2") != 0 && strcmp(text, "3") != 0) {
         fprintf(stderr, "gopmill-hwtest: `%s` is no level: it is 1, 2 or 3\n", text);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     *out = (uint32_t)(text[0] - '0');
     return -1;
@@ -60,55 +52,25 @@ static int parse_level(const char *text, uint32_t *out)
 
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out)
 {
-    static const struct option known[] = {{"level", required_argument, NULL, 'l'},
-                                          {"device", required_argument, NULL, 'd'},
-                                          {"json", required_argument, NULL, 'j'},
-                                          {"html", required_argument, NULL, 'w'},
-                                          {"junit", required_argument, NULL, 'u'},
-                                          {"baseline", required_argument, NULL, 'b'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
-    int c, status;
+    const char *level = "1";
+    int first = 0;
     *out = (struct gm_hwtest_options){.level = 1};
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'l':
-            status = parse_level(optarg, &out->level);
-            if (status >= 0) {
-                return status;
-            }
-            break;
-        case 'd':
-            out->device = optarg;
-            break;
-        case 'j':
-            out->json = optarg;
-            break;
-        case 'w':
-            out->html = optarg;
-            break;
-        case 'u':
-            out->junit = optarg;
-            break;
-        case 'b':
-            out->baseline = optarg;
-            break;
-        case 'h':
-            fputs(HELP, stdout);
-            return 0;
-        case 'v':
-            puts("gopmill-hwtest " GOPMILL_VERSION);
-            return 0;
-        default:
-            return usage(HELP);
-        }
+    const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
+                                    {"device", GM_FLAG_TEXT, &out->device},
+                                    {"json", GM_FLAG_TEXT, &out->json},
+                                    {"html", GM_FLAG_TEXT, &out->html},
+                                    {"junit", GM_FLAG_TEXT, &out->junit},
+                                    {"baseline", GM_FLAG_TEXT, &out->baseline},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, &first);
+    if (status >= 0) {
+        return status;
     }
-    if (optind != argc) {
-        fprintf(stderr, "gopmill-hwtest: unexpected argument `%s`\n\n%s", argv[optind], HELP);
-        return EXIT_USAGE;
+    if (first != argc) {
+        fprintf(stderr, "gopmill-hwtest: unexpected argument `%s`\n\n%s", argv[first], HELP);
+        return GM_EXIT_USAGE;
     }
-    return -1;
+    return parse_level(level, &out->level);
 }
 
 static bool is_complete(const struct gm_hwtest_try *t)
@@ -128,49 +90,28 @@ static bool is_complete(const struct gm_hwtest_try *t)
 
 int gm_hwtest_try_parse(int argc, char **argv, struct gm_hwtest_try *out)
 {
-    static const struct option known[] = {
-        {"device", required_argument, NULL, 'd'}, {"api", required_argument, NULL, 'a'},
-        {"codec", required_argument, NULL, 'c'},  {"depth", required_argument, NULL, 'b'},
-        {"node", required_argument, NULL, 'n'},   {"driver", required_argument, NULL, 'r'},
-        {"text", no_argument, NULL, 't'},         {"height", required_argument, NULL, 'y'},
-        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0}};
-    int c;
+    const char *depth = "", *height = "";
+    int first = 0;
     *out = (struct gm_hwtest_try){.kind = "", .api = "", .codec = ""};
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'd':
-            out->device = optarg;
-            break;
-        case 'a':
-            out->api = optarg;
-            break;
-        case 'c':
-            out->codec = optarg;
-            break;
-        case 'b':
-            out->depth = strcmp(optarg, "8") == 0 ? 8 : strcmp(optarg, "10") == 0 ? 10 : 0;
-            break;
-        case 'n':
-            out->node = optarg;
-            break;
-        case 'r':
-            out->driver = optarg;
-            break;
-        case 'y':
-            out->height_px = strcmp(optarg, "1080") == 0   ? 1080
-                             : strcmp(optarg, "2160") == 0 ? 2160
-                                                           : 0;
-            break;
-        case 't':
-            out->text = true;
-            break;
-        case 'h':
-            fputs(TRY_HELP, stdout);
-            return 0;
-        default:
-            return usage(TRY_HELP);
-        }
+    const struct gm_flag table[] = {{"device", GM_FLAG_TEXT, &out->device},
+                                    {"api", GM_FLAG_TEXT, &out->api},
+                                    {"codec", GM_FLAG_TEXT, &out->codec},
+                                    {"depth", GM_FLAG_TEXT, &depth},
+                                    {"node", GM_FLAG_TEXT, &out->node},
+                                    {"driver", GM_FLAG_TEXT, &out->driver},
+                                    {"height", GM_FLAG_TEXT, &height},
+                                    {"text", GM_FLAG_SET, &out->text},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, TRY_HELP, NULL, &first);
+    if (status >= 0) {
+        return status;
     }
-    out->kind = optind + 1 == argc ? argv[optind] : "";
-    return is_complete(out) ? -1 : usage(TRY_HELP);
+    out->depth = strcmp(depth, "8") == 0 ? 8 : strcmp(depth, "10") == 0 ? 10 : 0;
+    out->height_px = strcmp(height, "1080") == 0 ? 1080 : strcmp(height, "2160") == 0 ? 2160 : 0;
+    out->kind = first + 1 == argc ? argv[first] : "";
+    if (!is_complete(out)) {
+        fputs(TRY_HELP, stderr);
+        return GM_EXIT_USAGE;
+    }
+    return -1;
 }

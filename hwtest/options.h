@@ -3,7 +3,7 @@
 
 #include "common/err.h"
 
-/* The command line of gopmill-hwtest. Thread: one (getopt). */
+/* The command line of gopmill-hwtest. Thread: one (common/flags.h). */
 #define GM_HWTEST_LEVELS 3 /* that this version has */
 
 struct gm_hwtest_options { /* borrowed from argv; NULL: not given */

@@ -1,18 +1,16 @@
 #include "node/devices_command.h"
 
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "common/flags.h"
 #include "common/fs.h"
 #include "node/capacity.h"
 #include "node/devices/prove.h"
 #include "node/program.h"
-
-#define EXIT_USAGE 2
 
 static const char HELP[] =
     "Usage: gopmill-node devices [--json] [--prove] [--sysfs-root DIR] [--state DIR]\n"
@@ -107,49 +105,30 @@ struct options {
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *out)
 {
-    static const struct option known[] = {{"json", no_argument, NULL, 'j'},
-                                          {"prove", no_argument, NULL, 'p'},
-                                          {"sysfs-root", required_argument, NULL, 'r'},
-                                          {"state", required_argument, NULL, 's'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {NULL, 0, NULL, 0}};
-    int c;
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'j':
-            out->json = true;
-            break;
-        case 'p':
-            out->prove = true;
-            break;
-        case 'r':
-            out->root = optarg;
-            break;
-        case 's':
-            out->state = optarg;
-            break;
-        case 'h':
-            fputs(HELP, stdout);
-            return 0;
-        default:
-            fputs(HELP, stderr);
-            return EXIT_USAGE;
-        }
+    int first = 0;
+    const struct gm_flag table[] = {{"json", GM_FLAG_SET, &out->json},
+                                    {"prove", GM_FLAG_SET, &out->prove},
+                                    {"sysfs-root", GM_FLAG_TEXT, &out->root},
+                                    {"state", GM_FLAG_TEXT, &out->state},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, HELP, NULL, &first);
+    if (status >= 0) {
+        return status;
     }
-    if (optind != argc) {
-        fprintf(stderr, "gopmill-node devices: unexpected argument `%s`\n\n%s", argv[optind], HELP);
-        return EXIT_USAGE;
+    if (first != argc) {
+        fprintf(stderr, "gopmill-node devices: unexpected argument `%s`\n\n%s", argv[first], HELP);
+        return GM_EXIT_USAGE;
     }
     if (out->root != NULL && out->prove) {
         fputs("gopmill-node devices: --prove needs the devices themselves, not --sysfs-root\n",
               stderr);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     struct stat st;
     const char *folder = out->root != NULL ? out->root : out->state;
     if (folder != NULL && (stat(folder, &st) < 0 || !S_ISDIR(st.st_mode))) {
         fprintf(stderr, "gopmill-node devices: `%s` is not a folder\n", folder);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     return -1;
 }

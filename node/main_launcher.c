@@ -9,7 +9,6 @@
  * worker gets the sandbox pieces that this kernel lacks as GOPMILL_MISSING, comma-separated.
  * Started by gopmill-node; not for people. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -17,12 +16,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/flags.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/number.h"
 #include "node/sandbox.h"
 
 #define WORKER_DESCRIPTORS 256
-#define LIST_MAX 64
 
 static const char HELP[] =
     "Usage: gopmill-launcher --scratch DIR --parent PID [options] -- WORKER [ARGUMENT...]\n"
@@ -45,30 +45,30 @@ static const char HELP[] =
 
 struct options {
     const char *scratch;
-    int64_t parent;
+    uint64_t parent;
     const char *cpu_flags;
     const char *log_level;
     struct gm_sandbox_limits limits;
     struct gm_sandbox_device device;
-    const char *environment[LIST_MAX], *paths[LIST_MAX];
-    size_t environment_count, path_count;
+    struct gm_flag_list environment, paths;
     char joined[16384]; /* paths, for the worker */
 };
 
-static int add(const char **list, size_t *count, const char *value, struct gm_err *err)
+static bool is_given(const struct options *options, const char *variable)
 {
-    if (*count == LIST_MAX) {
-        return gm_err_set(err, GM_E_INVAL, 0, "an option was given more than %d times", LIST_MAX);
+    for (size_t i = 0; i < options->environment.count; i++) {
+        if (strcmp(options->environment.items[i], variable) == 0) {
+            return true;
+        }
     }
-    list[(*count)++] = value;
-    return 0;
+    return false;
 }
 
 static int join_paths(struct options *options, struct gm_err *err)
 {
     size_t used = 0;
-    for (size_t i = 0; i < options->path_count; i++) {
-        const char *path = options->paths[i];
+    for (size_t i = 0; i < options->paths.count; i++) {
+        const char *path = options->paths.items[i];
         size_t room = sizeof(options->joined) - used;
         if (path[0] != '/' || strchr(path, ':') != NULL) {
             return gm_err_set(err, GM_E_INVAL, 0, "--path `%.200s` is not absolute, or has a colon",
@@ -80,85 +80,52 @@ static int join_paths(struct options *options, struct gm_err *err)
         }
         used += (size_t)n;
     }
-    options->device.paths = options->joined;
-    options->device.libraries = getenv("LD_LIBRARY_PATH");
-    for (size_t i = 0; i < options->environment_count; i++) {
-        if (strcmp(options->environment[i], "LD_LIBRARY_PATH") == 0) {
-            return 0;
-        }
-    }
-    options->device.libraries = NULL; /* not for it */
     return 0;
 }
 
+/* text NULL: not given, and *out stays. */
 static int parse_number(const char *text, uint64_t *out, struct gm_err *err)
 {
-    char *end = NULL;
-    errno = 0;
-    unsigned long long value = strtoull(text, &end, 10);
-    if (errno != 0 || end == text || *end != '\0' || text[0] == '-') {
+    int64_t value = 0;
+    if (text == NULL) {
+        return 0;
+    }
+    if (!gm_number_int(text, &value) || value < 0) {
         return gm_err_set(err, GM_E_INVAL, 0, "`%s` is not a number", text);
     }
-    *out = value;
+    *out = (uint64_t)value;
     return 0;
 }
 
-static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
+/* *out_first: index in argv of the program that is to run. */
+static int parse(int argc, char **argv, struct options *out, int *out_first, struct gm_err *err)
 {
-    static const struct option known[] = {{"scratch", required_argument, NULL, 's'},
-                                          {"parent", required_argument, NULL, 'p'},
-                                          {"memory", required_argument, NULL, 'm'},
-                                          {"file-size", required_argument, NULL, 'f'},
-                                          {"cpu-flags", required_argument, NULL, 'c'},
-                                          {"log-level", required_argument, NULL, 'l'},
-                                          {"profile", required_argument, NULL, 'o'},
-                                          {"device", required_argument, NULL, 'd'},
-                                          {"environment", required_argument, NULL, 'e'},
-                                          {"path", required_argument, NULL, 'a'},
-                                          {NULL, 0, NULL, 0}};
-    int rc = 0;
-    int c;
-    while (rc == 0 && (c = getopt_long(argc, argv, "+", known, NULL)) != -1) {
-        uint64_t number = 0;
-        switch (c) {
-        case 's':
-            out->scratch = optarg;
-            break;
-        case 'c':
-            out->cpu_flags = optarg;
-            break;
-        case 'l':
-            out->log_level = optarg;
-            break;
-        case 'p':
-            rc = parse_number(optarg, &number, err);
-            out->parent = (int64_t)number;
-            break;
-        case 'm':
-            rc = parse_number(optarg, &out->limits.memory_bytes, err);
-            break;
-        case 'f':
-            rc = parse_number(optarg, &out->limits.file_size_bytes, err);
-            break;
-        case 'd':
-            out->device.device = optarg;
-            break;
-        case 'o':
-            rc = gm_sandbox_profile_parse(optarg, &out->device.profile)
-                     ? 0
-                     : gm_err_set(err, GM_E_INVAL, 0, "--profile is none, cuda or dri");
-            break;
-        case 'e':
-            rc = add(out->environment, &out->environment_count, optarg, err);
-            break;
-        case 'a':
-            rc = add(out->paths, &out->path_count, optarg, err);
-            break;
-        default:
-            rc = gm_err_set(err, GM_E_INVAL, 0, "an option is unknown or lacks its value");
-        }
+    const char *parent = NULL, *memory = NULL, *file_size = NULL, *profile = "";
+    const struct gm_flag table[] = {{"scratch", GM_FLAG_TEXT, &out->scratch},
+                                    {"parent", GM_FLAG_TEXT, &parent},
+                                    {"memory", GM_FLAG_TEXT, &memory},
+                                    {"file-size", GM_FLAG_TEXT, &file_size},
+                                    {"cpu-flags", GM_FLAG_TEXT, &out->cpu_flags},
+                                    {"log-level", GM_FLAG_TEXT, &out->log_level},
+                                    {"profile", GM_FLAG_TEXT, &profile},
+                                    {"device", GM_FLAG_TEXT, &out->device.device},
+                                    {"environment", GM_FLAG_LIST, &out->environment},
+                                    {"path", GM_FLAG_LIST, &out->paths},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int rc = gm_flags_take(argc, argv, table, out_first, err);
+    if (rc == 0) {
+        rc = parse_number(parent, &out->parent, err);
     }
-    if (rc == 0 && (out->scratch == NULL || out->parent == 0 || optind >= argc)) {
+    if (rc == 0) {
+        rc = parse_number(memory, &out->limits.memory_bytes, err);
+    }
+    if (rc == 0) {
+        rc = parse_number(file_size, &out->limits.file_size_bytes, err);
+    }
+    if (rc == 0 && !gm_sandbox_profile_parse(profile, &out->device.profile)) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--profile is none, cuda or dri");
+    }
+    if (rc == 0 && (out->scratch == NULL || out->parent == 0 || *out_first >= argc)) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--scratch, --parent and a program are needed");
     }
     if (rc == 0 && (out->device.profile == GM_SANDBOX_PLAIN) != (out->device.device == NULL)) {
@@ -167,20 +134,24 @@ static int parse(int argc, char **argv, struct options *out, struct gm_err *err)
     if (rc == 0) {
         rc = join_paths(out, err);
     }
+    if (rc == 0) {
+        out->device.paths = out->joined;
+        out->device.libraries = is_given(out, "LD_LIBRARY_PATH") ? getenv("LD_LIBRARY_PATH") : NULL;
+    }
     return rc;
 }
 
 /* Values outlive clearenv: it drops pointers, not the strings that the kernel laid out. */
-static void look_up(const struct options *options, const char *values[LIST_MAX])
+static void look_up(const struct options *options, const char *values[GM_FLAG_LIST_MAX])
 {
-    for (size_t i = 0; i < options->environment_count; i++) {
-        values[i] = getenv(options->environment[i]);
+    for (size_t i = 0; i < options->environment.count; i++) {
+        values[i] = getenv(options->environment.items[i]);
     }
 }
 
 /* The device's variables. The one device of a CUDA worker is the first that it sees; kernels that
  * the driver compiles are kept in its scratch folder. */
-static int set_device(const struct options *options, const char *const values[LIST_MAX],
+static int set_device(const struct options *options, const char *const values[GM_FLAG_LIST_MAX],
                       struct gm_err *err)
 {
     char cache[4096];
@@ -195,8 +166,8 @@ static int set_device(const struct options *options, const char *const values[LI
     if (set && cuda) {
         set = setenv("CUDA_CACHE_PATH", cache, 1) == 0;
     }
-    for (size_t i = 0; set && i < options->environment_count; i++) {
-        set = values[i] == NULL || setenv(options->environment[i], values[i], 1) == 0;
+    for (size_t i = 0; set && i < options->environment.count; i++) {
+        set = values[i] == NULL || setenv(options->environment.items[i], values[i], 1) == 0;
     }
     if (set && cuda) {
         set = setenv("CUDA_VISIBLE_DEVICES", options->device.device, 1) == 0;
@@ -210,7 +181,7 @@ static int make_environment(const struct options *options, const struct gm_sandb
                             struct gm_err *err)
 {
     char names[256] = "";
-    const char *values[LIST_MAX];
+    const char *values[GM_FLAG_LIST_MAX];
     look_up(options, values);
     for (size_t i = 0; i < missing->count; i++) {
         size_t used = strlen(names);
@@ -238,7 +209,8 @@ static int launch(int argc, char **argv, struct gm_err *err)
 {
     struct options options = {.limits = {.descriptors = WORKER_DESCRIPTORS}};
     struct gm_sandbox_missing missing = {.count = 0};
-    int rc = parse(argc, argv, &options, err);
+    int first = 0;
+    int rc = parse(argc, argv, &options, &first, err);
     if (rc < 0) {
         return rc;
     }
@@ -250,10 +222,10 @@ static int launch(int argc, char **argv, struct gm_err *err)
     }
     rc = gm_sandbox_limit(&options.limits, err);
     if (rc == 0) {
-        rc = gm_sandbox_bind(options.parent, err);
+        rc = gm_sandbox_bind((int64_t)options.parent, err);
     }
     if (rc == 0) {
-        rc = gm_sandbox_outer(argv[optind], &options.device, &missing, err);
+        rc = gm_sandbox_outer(argv[first], &options.device, &missing, err);
     }
     if (rc == 0) {
         rc = make_environment(&options, &missing, err);
@@ -266,8 +238,8 @@ static int launch(int argc, char **argv, struct gm_err *err)
     signal(SIGINT, SIG_IGN);
     signal(SIGXFSZ, SIG_IGN);
     signal(SIGPIPE, SIG_IGN);
-    execv(argv[optind], argv + optind);
-    return gm_err_sys(err, errno, "could not run `%s`", argv[optind]);
+    execv(argv[first], argv + first);
+    return gm_err_sys(err, errno, "could not run `%s`", argv[first]);
 }
 
 int main(int argc, char **argv)

@@ -6,7 +6,6 @@
  *
  * Prints "READY node=<id> slots=<n>" on stdout when the scheduler knows it and all workers run. */
 #include <errno.h>
-#include <getopt.h>
 #include <inttypes.h>
 #include <signal.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include "common/flags.h"
 #include "common/fs.h"
 #include "common/log.h"
 #include "common/time.h"
@@ -32,7 +32,6 @@
 #define TEXT_OF(x) #x
 #define TEXT(x) TEXT_OF(x)
 #define BUILD GOPMILL_VERSION "+media" TEXT(GM_MEDIA_VERSION)
-#define EXIT_USAGE 2
 #define POOL_THREADS "8" /* stores and hashes block their thread */
 
 static const char HELP[] =
@@ -239,38 +238,21 @@ static void fini(struct node *node)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, const char **out_config, bool *out_check)
 {
-    static const struct option known[] = {{"config", required_argument, NULL, 'c'},
-                                          {"check", no_argument, NULL, 'k'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
-    int c;
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            *out_config = optarg;
-            break;
-        case 'k':
-            *out_check = true;
-            break;
-        case 'h':
-            fputs(HELP, stdout);
-            return 0;
-        case 'v':
-            puts("gopmill-node " BUILD);
-            return 0;
-        default:
-            fputs(HELP, stderr);
-            return EXIT_USAGE;
-        }
+    int first = 0;
+    const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, out_config},
+                                    {"check", GM_FLAG_SET, out_check},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-node " BUILD, &first);
+    if (status >= 0) {
+        return status;
     }
-    if (optind != argc || *out_config == NULL) {
+    if (first != argc || *out_config == NULL) {
         fprintf(stderr,
-                optind != argc ? "gopmill-node: unexpected argument `%s`\n\n"
-                               : "gopmill-node: --config FILE is missing\n\n",
-                optind != argc ? argv[optind] : "");
+                first != argc ? "gopmill-node: unexpected argument `%s`\n\n"
+                              : "gopmill-node: --config FILE is missing\n\n",
+                first != argc ? argv[first] : "");
         fputs(HELP, stderr);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     return -1;
 }
@@ -308,7 +290,7 @@ int main(int argc, char **argv)
     }
     fini(&node);
     if (!loaded || rc == -GM_E_CONFIG) {
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     return rc < 0 ? 1 : 0;
 }

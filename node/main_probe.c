@@ -1,13 +1,11 @@
 /* gopmill-probe: asks one driver library one question, in a process of its own because drivers hang
  * and crash. The answer, an encoded ProbeResult (proto/wire.proto), goes to descriptor 3. */
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/flags.h"
 #include "node/devices/helper.h"
 #include "node/devices/probe.h"
-
-#define EXIT_USAGE 2
 
 static const char HELP[] =
     "Usage: gopmill-probe nvml|cuda|drm [--expected]\n"
@@ -21,57 +19,9 @@ static const char HELP[] =
     "  --node FILE    its render node\n"
     "  --driver NAME  the VA driver to load (LIBVA_DRIVER_NAME)\n"
     "  --expected     such hardware is there: say what library is missing\n"
-    "  --maybe        it may not be there: a missing library is no news (default)\n"
     "  --text         for people\n"
     "  --version      print the version\n"
     "  --help         print this\n";
-
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, struct gm_probe_params *out, bool *out_text)
-{
-    static const struct option known[] = {{"device", required_argument, NULL, 'd'},
-                                          {"node", required_argument, NULL, 'n'},
-                                          {"driver", required_argument, NULL, 'r'},
-                                          {"expected", no_argument, NULL, 'e'},
-                                          {"maybe", no_argument, NULL, 'm'},
-                                          {"text", no_argument, NULL, 't'},
-                                          {"help", no_argument, NULL, 'h'},
-                                          {"version", no_argument, NULL, 'v'},
-                                          {NULL, 0, NULL, 0}};
-    int c;
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'd':
-            out->device = optarg;
-            break;
-        case 'n':
-            out->node = optarg;
-            break;
-        case 'r':
-            out->driver = optarg;
-            break;
-        case 'e':
-            out->expected = true;
-            break;
-        case 'm':
-            out->expected = false;
-            break;
-        case 't':
-            *out_text = true;
-            break;
-        case 'h':
-            fputs(HELP, stdout);
-            return 0;
-        case 'v':
-            puts("gopmill-probe " GOPMILL_VERSION);
-            return 0;
-        default:
-            fputs(HELP, stderr);
-            return EXIT_USAGE;
-        }
-    }
-    return -1;
-}
 
 int main(int argc, char **argv)
 {
@@ -79,11 +29,18 @@ int main(int argc, char **argv)
     struct gm_device_list list = {0};
     struct gm_err err;
     bool text = false;
-    int status = parse(argc, argv, &params, &text);
+    int first = 0;
+    const struct gm_flag table[] = {{"device", GM_FLAG_TEXT, &params.device},
+                                    {"node", GM_FLAG_TEXT, &params.node},
+                                    {"driver", GM_FLAG_TEXT, &params.driver},
+                                    {"expected", GM_FLAG_SET, &params.expected},
+                                    {"text", GM_FLAG_SET, &text},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-probe " GOPMILL_VERSION, &first);
     if (status >= 0) {
         return status;
     }
-    const char *name = optind + 1 == argc ? argv[optind] : "";
+    const char *name = first + 1 == argc ? argv[first] : "";
     gm_probe_fn run = gm_probe_find(name);
     char id[16];
     bool one = strncmp(name, "nv", 2) == 0 ? strcmp(name, "nvml") != 0 : strcmp(name, "vaapi") == 0;
@@ -91,10 +48,10 @@ int main(int argc, char **argv)
                                             strncmp(params.device, "platform:", 9) == 0);
     if (run == NULL || (one && !has_id) || (strcmp(name, "vaapi") == 0 && params.node == NULL)) {
         fputs(HELP, stderr);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     if (!gm_helper_can_answer("gopmill-probe", text)) {
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     int rc = run(&params, &list, &err);
     gm_helper_end("gopmill-probe", &list, text, rc, &err);

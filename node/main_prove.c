@@ -1,17 +1,15 @@
 /* gopmill-prove: tries one encoder or decoder of one device, in a process of its own because
  * drivers hang and crash. The answer, an encoded ProbeResult (proto/wire.proto), goes to
  * descriptor 3. */
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/flags.h"
 #include "media/av.h"
 #include "media/prove.h"
 #include "node/devices/helper.h"
 #include "node/devices/probe.h"
-
-#define EXIT_USAGE 2
 
 static const char HELP[] =
     "Usage: gopmill-prove encode|decode --device ID --api API --codec CODEC --depth N\n"
@@ -40,52 +38,17 @@ struct prove_args {
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct prove_args *out)
 {
-    static const struct option known[] = {
-        {"device", required_argument, NULL, 'd'}, {"node", required_argument, NULL, 'n'},
-        {"driver", required_argument, NULL, 'r'}, {"api", required_argument, NULL, 'a'},
-        {"codec", required_argument, NULL, 'c'},  {"depth", required_argument, NULL, 'b'},
-        {"expected", no_argument, NULL, 'e'},     {"maybe", no_argument, NULL, 'e'},
-        {"text", no_argument, NULL, 't'},         {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'v'},      {NULL, 0, NULL, 0}};
-    int c;
-    while ((c = getopt_long(argc, argv, "", known, NULL)) != -1) {
-        switch (c) {
-        case 'd':
-            out->device = optarg;
-            break;
-        case 'n':
-            out->node = optarg;
-            break;
-        case 'r':
-            out->driver = optarg;
-            break;
-        case 'a':
-            out->work.api = optarg;
-            break;
-        case 'c':
-            out->work.codec = optarg;
-            break;
-        case 'b':
-            out->work.depth = strcmp(optarg, "8") == 0 ? 8 : strcmp(optarg, "10") == 0 ? 10 : 0;
-            break;
-        case 'e': /* the node tells it to all */
-            break;
-        case 't':
-            out->text = true;
-            break;
-        case 'h':
-            fputs(HELP, stdout);
-            return 0;
-        case 'v':
-            puts("gopmill-prove " GOPMILL_VERSION);
-            return 0;
-        default:
-            fputs(HELP, stderr);
-            return EXIT_USAGE;
-        }
-    }
-    out->what = optind + 1 == argc ? argv[optind] : "";
-    return -1;
+    const char *depth = "";
+    int first = 0;
+    const struct gm_flag table[] = {
+        {"device", GM_FLAG_TEXT, &out->device},    {"node", GM_FLAG_TEXT, &out->node},
+        {"driver", GM_FLAG_TEXT, &out->driver},    {"api", GM_FLAG_TEXT, &out->work.api},
+        {"codec", GM_FLAG_TEXT, &out->work.codec}, {"depth", GM_FLAG_TEXT, &depth},
+        {"text", GM_FLAG_SET, &out->text},         {NULL, GM_FLAG_SET, NULL}};
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-prove " GOPMILL_VERSION, &first);
+    out->work.depth = strcmp(depth, "8") == 0 ? 8 : strcmp(depth, "10") == 0 ? 10 : 0;
+    out->what = status < 0 && first + 1 == argc ? argv[first] : "";
+    return status;
 }
 
 static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
@@ -174,10 +137,10 @@ int main(int argc, char **argv)
     if ((!versions && a.device == NULL) || (qsv && a.node == NULL) || (!versions && !qsv && !run) ||
         (run && (a.work.codec[0] == '\0' || a.work.api[0] == '\0' || a.work.depth == 0))) {
         fputs(HELP, stderr);
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     if (!gm_helper_can_answer("gopmill-prove", a.text)) {
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     gm_av_init();
     int rc = versions ? 0 : qsv ? ask_qsv(&a, &list, &err) : prove(&a, &list, &err);

@@ -11,15 +11,19 @@
 
 #define LIMIT_MS 4000
 #define PARALLEL 8
-#define JOBS_MAX 160
+/* Of one step: the libraries, and two for each device at most. */
+#define JOBS_MAX (3 + 2 * GM_DEVICES_MAX)
+
+static const char NVIDIA_REMEDY[] =
+    "run nvidia-smi by hand; look in the kernel log for NVRM and Xid lines";
 
 /* A process, and whose fault it is when it fails. */
 struct job {
     char device[64]; /* "" : of no device in particular */
     char node[64];
     char driver[24];
-    char words[48]; /* "NVDEC: the probe of GPU 0000:3b:00.0" is made of it */
-    const char *remedy;
+    const char *name;   /* static: what is asked, "nvdec" */
+    const char *remedy; /* static */
     bool is_decode, is_encode;
 };
 
@@ -32,41 +36,50 @@ struct detection {
     size_t count;
 };
 
-static struct job *add_job(struct detection *t, const char *program, const char *name,
-                           const char *device)
+static void add_arg(struct detection *t, const char *option, const char *value)
 {
-    if (t->count >= JOBS_MAX || program == NULL) {
+    struct gm_helper *helper = &t->helpers[t->count - 1];
+    size_t n = 0;
+    while (helper->argv[n] != NULL) {
+        n++;
+    }
+    GM_ASSERT(n + 2 < GM_HELPER_ARGS);
+    helper->argv[n] = option;
+    helper->argv[n + 1] = value;
+}
+
+/* NULL: there is no such program. name: static. */
+static struct job *add_job(struct detection *t, const char *program, const char *name,
+                           const char *device, const char *remedy)
+{
+    if (program == NULL) {
         return NULL;
     }
+    GM_ASSERT(t->count < JOBS_MAX);
     struct job *job = &t->jobs[t->count];
     struct gm_helper *helper = &t->helpers[t->count++];
     memset(job, 0, sizeof(*job));
     memset(helper, 0, sizeof(*helper));
     gm_device_set(job->device, device);
-    gm_device_set(job->words, name);
-    helper->argv[0] = program;
-    helper->argv[1] = name;
-    helper->argv[2] = t->machine.has_nvidia || t->machine.drm_count > 0 ? "--expected" : "--maybe";
+    job->name = name;
+    job->remedy = remedy;
+    add_arg(t, program, name);
     helper->limit_ms = t->params->limit_ms == 0 ? LIMIT_MS : t->params->limit_ms;
     if (device[0] != '\0') {
-        helper->argv[3] = "--device";
-        helper->argv[4] = job->device;
+        add_arg(t, "--device", job->device);
     }
     return job;
 }
 
-/* Behind --device: the render node, and the VA driver where one is named. */
+/* The render node, and the VA driver where one is named. */
 static void add_node(struct detection *t, struct job *job, const struct gm_machine_drm *drm,
                      const char *driver)
 {
-    struct gm_helper *helper = &t->helpers[t->count - 1];
     gm_device_set(job->node, drm->node);
-    helper->argv[5] = "--node";
-    helper->argv[6] = job->node;
+    add_arg(t, "--node", job->node);
     if (driver != NULL) {
         gm_device_set(job->driver, driver);
-        helper->argv[7] = "--driver";
-        helper->argv[8] = job->driver;
+        add_arg(t, "--driver", job->driver);
     }
 }
 
@@ -75,7 +88,7 @@ static void note_failure(struct detection *t, const struct job *job, const char 
     struct gm_device *d = job->device[0] == '\0' ? NULL : gm_device_find(t->list, job->device);
     (void)gm_device_add_note(t->list, d, GM_NOTE_ERROR,
                              "the probe `%s`%s%s%s%s %s: %s; what it would have found is left out",
-                             job->words, d == NULL ? "" : " of GPU ", d == NULL ? "" : d->id,
+                             job->name, d == NULL ? "" : " of GPU ", d == NULL ? "" : d->id,
                              job->driver[0] == '\0' ? "" : " with the VA driver ", job->driver, why,
                              job->remedy);
     if (d != NULL && job->is_decode && d->decoding == GM_ENGINE_UNKNOWN) {
@@ -124,13 +137,14 @@ static void add_libraries(struct detection *t)
         const char *remedy;
     } rows[] = {
         {"drm", "a graphics driver hangs or is broken: look in the kernel log"},
-        {"nvml", "run nvidia-smi by hand; look in the kernel log for NVRM and Xid lines"},
-        {"cuda", "run nvidia-smi by hand; look in the kernel log for NVRM and Xid lines"},
+        {"nvml", NVIDIA_REMEDY},
+        {"cuda", NVIDIA_REMEDY},
     };
+    bool expected = t->machine.has_nvidia || t->machine.drm_count > 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        struct job *job = add_job(t, t->params->probe, rows[i].name, "");
-        if (job != NULL) {
-            job->remedy = rows[i].remedy;
+        const struct job *job = add_job(t, t->params->probe, rows[i].name, "", rows[i].remedy);
+        if (job != NULL && expected) {
+            add_arg(t, "--expected", NULL);
         }
     }
 }
@@ -143,12 +157,13 @@ static void add_vaapi(struct detection *t)
         const struct gm_machine_drm *drm = &t->machine.drm[i];
         size_t drivers = chosen || drm->driver_count == 0 ? 1 : drm->driver_count;
         for (size_t k = 0; drm->usable && k < drivers; k++) {
-            struct job *job = add_job(t, t->params->probe, "vaapi", drm->id);
+            struct job *job =
+                add_job(t, t->params->probe, "vaapi", drm->id,
+                        "run vainfo by hand with the same driver; another one may fit this card");
             if (job == NULL) {
                 return;
             }
             job->is_decode = job->is_encode = true;
-            job->remedy = "run vainfo by hand with the same driver; another one may fit this card";
             add_node(t, job, drm, chosen || drm->driver_count == 0 ? NULL : drm->drivers[k]);
         }
     }
@@ -166,30 +181,27 @@ static bool has_cuda(const struct gm_device *d)
 
 static void add_engines(struct detection *t)
 {
-    static const char remedy[] = "run nvidia-smi by hand; look in the kernel log for NVRM and Xid "
-                                 "lines";
     for (size_t i = 0; i < t->list->count; i++) {
         const struct gm_device *d = &t->list->devices[i];
         if (d->kind != GM_DEVICE_NVIDIA || !has_cuda(d)) {
             continue;
         }
-        struct job *job = add_job(t, t->params->probe, "nvdec", d->id);
+        struct job *job = add_job(t, t->params->probe, "nvdec", d->id, NVIDIA_REMEDY);
         if (job != NULL) {
             job->is_decode = true;
-            job->remedy = remedy;
         }
-        job = add_job(t, t->params->probe, "nvenc", d->id);
+        job = add_job(t, t->params->probe, "nvenc", d->id, NVIDIA_REMEDY);
         if (job != NULL) {
             job->is_encode = true;
-            job->remedy = remedy;
         }
     }
     for (size_t i = 0; i < t->machine.drm_count; i++) {
         const struct gm_machine_drm *drm = &t->machine.drm[i];
-        struct job *job =
-            drm->usable && drm->intel ? add_job(t, t->params->prove, "qsv", drm->id) : NULL;
+        struct job *job = drm->usable && drm->intel
+                              ? add_job(t, t->params->prove, "qsv", drm->id,
+                                        "Quick Sync is left alone, VAAPI does its work")
+                              : NULL;
         if (job != NULL) {
-            job->remedy = "Quick Sync is left alone, VAAPI does its work";
             add_node(t, job, drm, NULL);
         }
     }

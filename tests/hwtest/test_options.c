@@ -6,8 +6,6 @@
 
 #include <cmocka.h>
 
-#include <getopt.h>
-
 #include "hwtest/options.h"
 
 static int parse(struct gm_hwtest_options *o, char **argv)
@@ -16,7 +14,6 @@ static int parse(struct gm_hwtest_options *o, char **argv)
     while (argv[argc] != NULL) {
         argc++;
     }
-    optind = 0;
     return gm_hwtest_options_parse(argc, argv, o);
 }
 
@@ -26,7 +23,6 @@ static int parse_try(struct gm_hwtest_try *t, char **argv)
     while (argv[argc] != NULL) {
         argc++;
     }
-    optind = 0;
     return gm_hwtest_try_parse(argc, argv, t);
 }
 #define PARSE(o, ...) parse(o, (char *[]){(char *)"gopmill-hwtest", __VA_ARGS__, NULL})
