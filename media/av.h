@@ -54,6 +54,10 @@ int gm_source_open(int fd, const char *name, bool find_streams, struct gm_source
 int gm_source_open_limited(int fd, const char *name, bool find_streams, int64_t max_pixels,
                            struct gm_source *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_source_close(struct gm_source *source);
+/* av_read_frame of a context that was opened so. What an MP4 or QuickTime file's index places
+ * behind the end of the file is not the end: what other streams still have there comes. Returns
+ * AVERROR codes; AVERROR_EOF: no stream has more. */
+int gm_source_read(AVFormatContext *format, AVPacket *packet) GM_MUST_CHECK;
 /* Whether all that was asked of the descriptor since the source was opened could be read: to be
  * called when libavformat says that the file has ended, or is at fault, before that is believed.
  * Errors: SYS. */

@@ -1,5 +1,6 @@
 #include "media/claims.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static const AVRational micro = {1, 1000000};
@@ -41,6 +42,31 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size)
         most = us > most ? us : most;
     }
     return most;
+}
+
+void gm_claims_tell_streams(AVFormatContext *format, int64_t file_size, char out[GM_CLAIMS_TEXT])
+{
+    int64_t least = INT64_MAX, most = 0;
+    char text[GM_CLAIMS_TEXT] = " (";
+    size_t used = 2;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        AVStream *st = format->streams[i];
+        if (!is_media(st) || st->discard >= AVDISCARD_ALL) {
+            continue;
+        }
+        int64_t us = outside_of(st, file_size);
+        least = us < least ? us : least;
+        most = us > most ? us : most;
+        char one[64];
+        int n = snprintf(one, sizeof one, "%sstream %u: %.3f s", used > 2 ? ", " : "", i,
+                         (double)us / 1e6);
+        if (n > 0 && (size_t)n < sizeof one && used + (size_t)n + 2 <= sizeof text) {
+            memcpy(text + used, one, (size_t)n + 1);
+            used += (size_t)n;
+        }
+    }
+    bool differ = least <= most && most - least > GM_CLAIMS_SLACK_US;
+    (void)snprintf(out, GM_CLAIMS_TEXT, "%s%s", differ ? text : "", differ ? ")" : "");
 }
 
 /* Of an AVI file that is cut off libavformat shortens the streams' durations by its own estimate;

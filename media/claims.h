@@ -7,17 +7,23 @@
  * by uploads that broke and recorders that lost power; libavformat ends such a file like a whole
  * one. Pure. */
 
+#define GM_CLAIMS_SLACK_US 1000000
+
 /* Programme time that the container's index places behind the end of the file, µs: from the first
  * packet of a video or sound stream that lies there, even in part, to the last one's start, at
  * least 1; 0: all is there, or the container has no index. */
 int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
+
+/* The same of each stream that is read, where they differ by more than GM_CLAIMS_SLACK_US:
+ * " (stream 0: 0.000 s, stream 1: 2.500 s)", of as many as there is room for. "": they don't. */
+#define GM_CLAIMS_TEXT 128
+void gm_claims_tell_streams(AVFormatContext *format, int64_t file_size, char out[GM_CLAIMS_TEXT]);
 
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than
  * GM_CLAIMS_SLACK_US, or when nothing credible is said: durations that libavformat only estimated,
  * and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS. Of AVI the frames
  * count that the stream headers tell. start_us, end_us: the span of all video and sound that was
  * read. */
-#define GM_CLAIMS_SLACK_US 1000000
 #define GM_CLAIMS_LEAST_BPS 1000
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
                            int64_t end_us);

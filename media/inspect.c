@@ -432,6 +432,7 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     const struct gm_scan *scan = &s->scan;
     int64_t damage =
         scan->decode_errors + scan->corrupt_frames + scan->corrupt_packets + scan->read_errors;
+    char streams[GM_CLAIMS_TEXT];
     int rc = 0;
     WARN(damage > 0, "source.damaged", damage,
          "the source is damaged: %lld error(s) were seen while sampling it", (long long)damage)
@@ -442,9 +443,10 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
          f->n_dropped)
     WARN(!scan->complete, "source.duration_estimated", 1,
          "the source was read in parts: frames and duration are estimates")
+    gm_claims_tell_streams(s->source.format, s->size, streams);
     WARN(f->lost_us > 0, "input.truncated", 1,
-         "the source ends %.3f s early: its index or header promises more than the file holds",
-         (double)f->lost_us / 1e6)
+         "the source ends %.3f s early: its index or header promises more than the file holds%s",
+         (double)f->lost_us / 1e6, streams)
     if (v == NULL) {
         return rc;
     }

@@ -281,7 +281,7 @@ static int step(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
     int rc = 0;
-    int av = av_read_frame(scan->format, s->packet);
+    int av = gm_source_read(scan->format, s->packet);
     if (av == AVERROR(ENOMEM)) {
         return gm_err_nomem(err);
     }

@@ -29,7 +29,7 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
     int errors = 0;
     s->at_end = false;
     for (uint64_t n = 0; n < most && !s->at_end;) {
-        int av = av_read_frame(ctx, s->packet);
+        int av = gm_source_read(ctx, s->packet);
         if (av == AVERROR(ENOMEM)) {
             return gm_err_nomem(err);
         }

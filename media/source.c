@@ -67,6 +67,9 @@ struct source_io {
     bool limited; /* FIND_BYTES hold: at `left` 0 the file ends */
     int64_t left;
     int failed; /* errno of the first read that failed; 0: none did */
+    bool counted;
+    int64_t outside; /* counted: samples that lie behind the end of the file */
+    int64_t passed;  /* of these, asked for */
 };
 
 static int io_read(void *opaque, uint8_t *buf, int size)
@@ -322,6 +325,40 @@ static void mark_alpha(AVFormatContext *ctx)
             par->format = AV_PIX_FMT_YUVA420P;
         }
     }
+}
+
+/* Samples of the streams that are read which begin behind the end of the file. */
+static int64_t count_outside(AVFormatContext *ctx, int64_t file_size)
+{
+    int64_t count = 0;
+    for (unsigned i = 0; i < ctx->nb_streams; i++) {
+        AVStream *st = ctx->streams[i];
+        int entries = st->discard < AVDISCARD_ALL ? avformat_index_get_entries_count(st) : 0;
+        for (int k = 0; k < entries; k++) {
+            count += avformat_index_get_entry(st, k)->pos >= file_size;
+        }
+    }
+    return count;
+}
+
+/* The demuxer goes through the samples of all streams by time. For each that lies behind the end it
+ * says that the file has ended, and goes on with the next one when it is called again. */
+int gm_source_read(AVFormatContext *ctx, AVPacket *packet)
+{
+    struct source_io *io = ctx->pb->opaque;
+    int av = av_read_frame(ctx, packet);
+    if (av != AVERROR_EOF || strncmp(ctx->iformat->name, "mov,", 4) != 0) {
+        return av;
+    }
+    if (!io->counted) {
+        io->counted = true;
+        io->outside = count_outside(ctx, io->size);
+    }
+    while (av == AVERROR_EOF && io->passed < io->outside) {
+        io->passed++;
+        av = av_read_frame(ctx, packet);
+    }
+    return av;
 }
 
 /* Demuxers take a failed read for the end of the file, or for a fault of it. */

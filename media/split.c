@@ -312,7 +312,7 @@ static int read_all(struct splitter *s, struct gm_err *err)
 {
     int errors = 0;
     for (;;) {
-        int av = av_read_frame(s->source.format, s->packet);
+        int av = gm_source_read(s->source.format, s->packet);
         if (av == AVERROR_EOF) {
             break;
         }

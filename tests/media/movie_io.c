@@ -52,7 +52,13 @@ static AVStream *add_sound(AVFormatContext *ctx)
     return st;
 }
 
-static void write_sound(AVFormatContext *ctx, const AVStream *st, int64_t from, int64_t samples)
+static int write_packet(AVFormatContext *ctx, const struct movie *movie, AVPacket *p)
+{
+    return movie->apart ? av_write_frame(ctx, p) : av_interleaved_write_frame(ctx, p);
+}
+
+static void write_sound(AVFormatContext *ctx, const struct movie *movie, const AVStream *st,
+                        int64_t from, int64_t samples)
 {
     AVPacket *p = av_packet_alloc();
     must(p != NULL && av_new_packet(p, (int)samples * 2) >= 0, "sound packet");
@@ -64,7 +70,7 @@ static void write_sound(AVFormatContext *ctx, const AVStream *st, int64_t from, 
     p->duration = samples;
     p->flags |= AV_PKT_FLAG_KEY;
     av_packet_rescale_ts(p, (AVRational){1, SOUND_RATE}, st->time_base);
-    must(av_interleaved_write_frame(ctx, p) >= 0, "writing sound");
+    must(write_packet(ctx, movie, p) >= 0, "writing sound");
     av_packet_free(&p);
 }
 
@@ -79,7 +85,10 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
     AVStream *video = add_video(ctx, clip, movie);
     AVStream *sound = movie->sound ? add_sound(ctx) : NULL;
     must(avio_open(&ctx->pb, out, AVIO_FLAG_WRITE) >= 0, "opening");
-    must(avformat_write_header(ctx, NULL) >= 0, "the header");
+    AVDictionary *options = NULL;
+    must(!movie->index_first || av_dict_set(&options, "movflags", "faststart", 0) >= 0, "memory");
+    must(avformat_write_header(ctx, &options) >= 0, "the header");
+    av_dict_free(&options);
     int64_t step = av_rescale_q(1, clip->time_base, (AVRational){1, SOUND_RATE});
     for (size_t i = movie->skip; i < clip->packet_count; i++) {
         AVPacket *p = av_packet_clone(clip->packets[i]);
@@ -87,11 +96,14 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
         p->stream_index = video->index;
         p->duration = 1;
         av_packet_rescale_ts(p, clip->time_base, video->time_base);
-        must(av_interleaved_write_frame(ctx, p) >= 0, "writing video");
+        must(write_packet(ctx, movie, p) >= 0, "writing video");
         av_packet_free(&p);
-        if (sound != NULL) {
-            write_sound(ctx, sound, (int64_t)i * step, step);
+        if (sound != NULL && !movie->apart) {
+            write_sound(ctx, movie, sound, (int64_t)i * step, step);
         }
+    }
+    for (size_t i = movie->skip; movie->apart && sound != NULL && i < clip->packet_count; i++) {
+        write_sound(ctx, movie, sound, (int64_t)i * step, step);
     }
     must(av_write_trailer(ctx) >= 0, "the trailer");
     must(avio_closep(&ctx->pb) >= 0, "closing");

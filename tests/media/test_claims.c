@@ -5,6 +5,8 @@
 
 #include <cmocka.h>
 
+#include <string.h>
+
 #include "media/claims.h"
 
 /* One second a packet, 100 bytes each from offset 1000 on. */
@@ -41,6 +43,41 @@ static void the_index_tells_what_lies_outside(void **state)
         assert_int_equal(gm_claims_outside_us(f, rows[i].size), rows[i].outside_us);
         avformat_free_context(f);
     }
+}
+
+static void streams_are_told_apart_where_they_differ(void **state)
+{
+    AVFormatContext *f = indexed(AVMEDIA_TYPE_VIDEO, 10);
+    char text[GM_CLAIMS_TEXT];
+    (void)state;
+    gm_claims_tell_streams(f, 1500, text);
+    assert_string_equal(text, "");
+    AVStream *st = avformat_new_stream(f, NULL);
+    assert_non_null(st);
+    st->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+    st->time_base = (AVRational){1, 1000};
+    for (int i = 0; i < 10; i++) {
+        assert_true(av_add_index_entry(st, 2000 + 100 * i, 1000 * i, 100, 0, AVINDEX_KEYFRAME) >=
+                    0);
+    }
+    gm_claims_tell_streams(f, 3000, text);
+    assert_string_equal(text, "");
+    gm_claims_tell_streams(f, 2500, text);
+    assert_string_equal(text, " (stream 0: 0.000 s, stream 1: 4.000 s)");
+    st->discard = AVDISCARD_ALL;
+    gm_claims_tell_streams(f, 2500, text);
+    assert_string_equal(text, "");
+    st->discard = AVDISCARD_DEFAULT;
+    for (int i = 0; i < 20; i++) { /* more than there is room for */
+        AVStream *more = avformat_new_stream(f, NULL);
+        assert_non_null(more);
+        more->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+    }
+    gm_claims_tell_streams(f, 2500, text);
+    assert_true(strlen(text) < GM_CLAIMS_TEXT);
+    assert_non_null(strstr(text, "stream 1: 4.000 s, "));
+    assert_int_equal(text[strlen(text) - 1], ')');
+    avformat_free_context(f);
 }
 
 static void an_index_of_all_time_is_a_long_one(void **state)
@@ -136,6 +173,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_tells_what_lies_outside),
+        cmocka_unit_test(streams_are_told_apart_where_they_differ),
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
         cmocka_unit_test(an_avi_file_is_as_long_as_its_stream_headers_say),

@@ -142,6 +142,53 @@ static void containers_open_whatever_the_name_says(void **state)
     clip_free(&clip);
 }
 
+/* Sound of 8000 samples of 2 bytes a second lies behind all pictures of 4 s. */
+static void what_one_stream_lacks_does_not_end_the_others(void **state)
+{
+    static const struct {
+        int64_t missing; /* bytes */
+        bool no_sound;   /* not read */
+        int pictures;
+        int64_t sound; /* bytes */
+    } rows[] = {
+        {0, false, 100, 64000}, {16000, false, 100, 48000}, {40000, false, 100, 24000},
+        {64000, false, 100, 0}, {40000, true, 100, 0},
+    };
+    struct clip *clip = clip_make("mpeg4", "g=10", 100);
+    struct movie movie = {.format = "mov", .sound = true, .apart = true, .index_first = true};
+    char path[4096];
+    (void)state;
+    av_log_set_level(AV_LOG_QUIET);
+    movie_write(clip, &movie, path);
+    clip_free(&clip);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_source source;
+        struct gm_err err;
+        AVPacket *p = av_packet_alloc();
+        int64_t sound = 0;
+        int pictures = 0, av;
+        assert_int_equal(ftruncate(fd, size - rows[i].missing), 0);
+        assert_int_equal(gm_source_open(fd, "it", true, &source, &err), 0);
+        source.format->streams[1]->discard = rows[i].no_sound ? AVDISCARD_ALL : AVDISCARD_DEFAULT;
+        while ((av = gm_source_read(source.format, p)) == 0) {
+            pictures += p->stream_index == 0;
+            sound += p->stream_index == 1 && !rows[i].no_sound ? p->size : 0;
+            av_packet_unref(p);
+        }
+        assert_int_equal(av, AVERROR_EOF);
+        assert_int_equal(pictures, rows[i].pictures);
+        assert_int_equal(sound, rows[i].sound);
+        assert_int_equal(gm_source_read(source.format, p), AVERROR_EOF);
+        av_packet_free(&p);
+        gm_source_close(&source);
+        assert_int_equal(ftruncate(fd, size), 0); /* its end is zeros from now on */
+    }
+    (void)close(fd);
+    movie_remove(path);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -151,6 +198,7 @@ int main(void)
         cmocka_unit_test(noise_is_no_media),
         cmocka_unit_test(a_file_without_index_is_told_apart),
         cmocka_unit_test(a_device_is_no_file),
+        cmocka_unit_test(what_one_stream_lacks_does_not_end_the_others),
         cmocka_unit_test(containers_open_whatever_the_name_says),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -325,6 +325,30 @@ static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
     }
 }
 
+static void what_the_sound_lacks_takes_no_pictures_away(void **state)
+{
+    struct clip *clip = clip_make("mpeg4", "g=40", 320);
+    struct movie movie = {.format = "mov", .sound = true, .apart = true, .index_first = true};
+    struct farm farm;
+    char path[4096];
+    (void)state;
+    movie_write(clip, &movie, path);
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    off_t size = lseek(fd, 0, SEEK_END);
+    assert_int_equal(ftruncate(fd, size - (off_t)8 * 16000), 0); /* 8 s of the sound */
+    assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+    Gm__SplitMeta *meta = split_meta(&farm);
+    assert_int_equal(meta->frames, 320);
+    assert_true(meta->truncated);
+    assert_in_range(meta->lost_us, 7800000, 8000000);
+    assert_pictures(&farm, clip, fd, 0);
+    gm__split_meta__free_unpacked(meta, NULL);
+    farm_fini(&farm);
+    (void)close(fd);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
 static void sound_comes_along_with_the_borders(void **state)
 {
     struct clip *clip = clip_make("libx264", "preset=ultrafast,g=40", 320);
@@ -501,6 +525,7 @@ int main(void)
         cmocka_unit_test(chunks_hold_the_frames_beside_them),
         cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
         cmocka_unit_test(a_chunk_does_not_begin_with_a_damaged_keyframe),
+        cmocka_unit_test(what_the_sound_lacks_takes_no_pictures_away),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
         cmocka_unit_test(a_source_that_changed_is_noticed),
