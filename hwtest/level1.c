@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define PSNR_LOW 30.0 /* dB, as media/prove.h */
+#include "media/prove.h"
+#include "node/devices/chains.h"
 
 void gm_hwtest_describe(const struct gm_device *device, struct gm_hwtest_device *out)
 {
@@ -20,11 +21,12 @@ void gm_hwtest_describe(const struct gm_device *device, struct gm_hwtest_device 
 const struct gm_device_proof *gm_hwtest_find_proof(const struct gm_device *device, bool encode,
                                                    const struct gm_device_codec *codec)
 {
+    struct gm_device_proof work = {.encode = encode, .depth = codec->depth};
+    gm_device_set(work.api, codec->api);
+    gm_device_set(work.codec, codec->codec);
     for (size_t i = 0; i < device->proof_count; i++) {
-        const struct gm_device_proof *p = &device->proofs[i];
-        if (p->encode == encode && p->depth == codec->depth && strcmp(p->api, codec->api) == 0 &&
-            strcmp(p->codec, codec->codec) == 0) {
-            return p;
+        if (gm_proof_is_same_work(&device->proofs[i], &work)) {
+            return &device->proofs[i];
         }
     }
     return NULL;
@@ -41,6 +43,11 @@ const char *gm_hwtest_remedy(const char *api)
     }
     return "look in the kernel log, update the VA driver and restart; if it fails again, have the "
            "card replaced";
+}
+
+bool gm_hwtest_encodes(const char *api)
+{
+    return strcmp(api, "software") == 0 || gm_chain_is_usable(api);
 }
 
 /* Notes of detection: warnings and errors say themselves what to do. */
@@ -64,7 +71,7 @@ static int add_notes(const char *device, const struct gm_device_note *notes, siz
 static int add_proof(const struct gm_device *d, const struct gm_device_proof *p,
                      struct gm_hwtest_report *report, struct gm_err *err)
 {
-    const double low = PSNR_LOW;
+    const double low = GM_PROVE_PSNR_CENTI / 100.0;
     char name[64];
     (void)snprintf(name, sizeof(name), "proof.%s.%s.%s.%u", p->encode ? "encode" : "decode", p->api,
                    p->codec, p->depth);

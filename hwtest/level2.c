@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
+#include "common/array.h"
 #include "hwtest/level1.h"
 #include "node/devices/helper.h"
+#include "node/program.h"
 
 /* A child's: the slowest, an AV1 encoder's search in software, takes seconds; a cold GPU compiles
  * the kernels first. */
 #define LIMIT_MS 60000
 #define PARALLEL_MAX 4
 #define SESSIONS 2 /* encoders of devices at once: consumer GPUs have had no more */
-#define JOBS_MAX 256
 
 struct job {
     const struct gm_device *device; /* borrowed */
@@ -22,11 +22,10 @@ struct job {
 };
 
 struct level {
-    const struct gm_device_list *list;
-    struct gm_hwtest_report *report;
-    struct job *jobs; /* JOBS_MAX */
-    size_t count;
-    char program[4096];
+    struct gm_hwtest_report *report; /* borrowed */
+    struct job *jobs;                /* owned */
+    size_t count, cap;
+    char *program; /* owned: this one's path */
 };
 
 static bool is_used(const struct gm_device_codec *c)
@@ -40,16 +39,6 @@ static bool is_used(const struct gm_device_codec *c)
     return false;
 }
 
-static const char *va_driver(const struct gm_device *d)
-{
-    for (size_t i = 0; i < d->feature_count; i++) {
-        if (strncmp(d->features[i], "va-driver-", 10) == 0) {
-            return d->features[i] + 10;
-        }
-    }
-    return NULL;
-}
-
 static int skip(struct level *l, const struct gm_device *d, const char *name, const char *text,
                 struct gm_err *err)
 {
@@ -59,10 +48,11 @@ static int skip(struct level *l, const struct gm_device *d, const char *name, co
     return gm_hwtest_add(l->report, &c, err);
 }
 
-static void add_job(struct level *l, const struct gm_device *d, const char *kind,
-                    const struct gm_device_codec *codec)
+static int add_job(struct level *l, const struct gm_device *d, const char *kind,
+                   const struct gm_device_codec *codec, struct gm_err *err)
 {
-    if (l->count < JOBS_MAX) {
+    int rc = gm_array_reserve(&l->jobs, l->count, 1, &l->cap, sizeof(*l->jobs), err);
+    if (rc == 0) {
         struct job *j = &l->jobs[l->count++];
         memset(j, 0, sizeof(*j));
         j->device = d;
@@ -71,9 +61,12 @@ static void add_job(struct level *l, const struct gm_device *d, const char *kind
             gm_hwtest_set(j->api, codec->api);
             gm_hwtest_set(j->codec, codec->codec);
             (void)snprintf(j->depth, sizeof(j->depth), "%u", codec->depth);
-            j->driver = strcmp(codec->api, "vaapi") == 0 ? va_driver(d) : NULL;
+            j->driver = strcmp(codec->api, "vaapi") == 0
+                            ? gm_device_find_feature(d, GM_FEATURE_VA_DRIVER)
+                            : NULL;
         }
     }
+    return rc;
 }
 
 static int plan_codec(struct level *l, const struct gm_device *d, bool encode,
@@ -95,19 +88,14 @@ static int plan_codec(struct level *l, const struct gm_device *d, bool encode,
         return skip(l, d, name, "the farm does not encode through this interface in this version",
                     err);
     }
-    add_job(l, d, encode ? "encode" : "decode", c);
-    return 0;
+    return add_job(l, d, encode ? "encode" : "decode", c, err);
 }
 
 static int plan_device(struct level *l, const struct gm_device *d, struct gm_err *err)
 {
-    bool cuda = d->kind == GM_DEVICE_CPU;
     int rc = 0;
-    for (size_t i = 0; i < d->feature_count; i++) {
-        cuda = cuda || strncmp(d->features[i], "cuda-", 5) == 0;
-    }
-    if (cuda) {
-        add_job(l, d, "kernels", NULL);
+    if (d->kind == GM_DEVICE_CPU || gm_device_find_feature(d, GM_FEATURE_CUDA) != NULL) {
+        rc = add_job(l, d, "kernels", NULL, err);
     }
     for (size_t i = 0; rc == 0 && i < d->encode_count; i++) {
         rc = plan_codec(l, d, true, &d->encode[i], err);
@@ -218,17 +206,9 @@ static int run_jobs(struct level *l, size_t parallel, struct gm_err *err)
 int gm_hwtest_level2(const struct gm_device_list *list, struct gm_hwtest_report *report,
                      struct gm_err *err)
 {
-    struct level l = {.list = list, .report = report};
+    struct level l = {.report = report};
     size_t parallel = 1;
-    char *folder = NULL;
-    int rc = gm_fs_program_dir(&folder, err);
-    if (rc == 0) {
-        rc = gm_fs_path(l.program, sizeof(l.program), err, "%s/gopmill-hwtest", folder);
-    }
-    l.jobs = calloc(JOBS_MAX, sizeof(*l.jobs));
-    if (rc == 0 && l.jobs == NULL) {
-        rc = gm_err_nomem(err);
-    }
+    int rc = gm_program_find("gopmill-hwtest", &l.program, err);
     for (size_t i = 0; rc == 0 && i < list->count; i++) {
         size_t cpus = list->devices[i].cpu_milli / 1000;
         parallel = cpus > parallel ? cpus : parallel;
@@ -238,7 +218,7 @@ int gm_hwtest_level2(const struct gm_device_list *list, struct gm_hwtest_report 
         parallel = parallel > PARALLEL_MAX ? PARALLEL_MAX : parallel;
         rc = run_jobs(&l, parallel > SESSIONS && needs_sessions(&l) ? SESSIONS : parallel, err);
     }
-    free(folder);
+    free(l.program);
     free(l.jobs);
     return rc;
 }

@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/fs.h"
 #include "hwtest/level1.h"
 #include "hwtest/meter.h"
 #include "node/devices/helper.h"
+#include "node/program.h"
 
 #define LIMIT_MS 120000
 #define PROCESSES_MAX 128
@@ -187,12 +187,8 @@ static int measure(const char *program, const struct job *job, size_t threads,
 int gm_hwtest_level3(const struct gm_device_list *list, struct gm_hwtest_report *report,
                      struct gm_err *err)
 {
-    char *folder = NULL;
-    char program[4096];
-    int rc = gm_fs_program_dir(&folder, err);
-    if (rc == 0) {
-        rc = gm_fs_path(program, sizeof(program), err, "%s/gopmill-hwtest", folder);
-    }
+    char *program = NULL;
+    int rc = gm_program_find("gopmill-hwtest", &program, err);
     for (size_t i = 0; rc == 0 && i < list->count; i++) {
         const struct gm_device *d = &list->devices[i];
         if (d->kind != GM_DEVICE_CPU) {
@@ -213,6 +209,6 @@ int gm_hwtest_level3(const struct gm_device_list *list, struct gm_hwtest_report 
             rc = gm_hwtest_storage(report, err);
         }
     }
-    free(folder);
+    free(program);
     return rc;
 }

@@ -4,43 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/flags.h"
 #include "common/fs.h"
 #include "common/time.h"
 #include "hwtest/level1.h"
 #include "media/av.h"
-#include "node/devices/chains.h"
 #include "node/devices/helper.h"
-#include "node/devices/probe.h"
-
-#define EXIT_USAGE 2
-
-bool gm_hwtest_encodes(const char *api)
-{
-    return strcmp(api, "software") == 0 || gm_chain_is_usable(api);
-}
-
-int gm_hwtest_name_device(const struct gm_hwtest_try *work, char out[16], const char **out_name,
-                          struct gm_err *err)
-{
-    if (strcmp(work->api, "nvenc") != 0 && strcmp(work->api, "nvdec") != 0) {
-        *out_name = work->node;
-        return 0;
-    }
-    struct gm_cuda_api api;
-    bool missing = false;
-    int code = 0;
-    const char *wrong = gm_cuda_load(&api, &missing);
-    int number = wrong == NULL ? gm_cuda_find(&api, work->device, &code) : -1;
-    if (number < 0) {
-        return gm_err_set(err, GM_E_DEVICE_ABSENT, code, "CUDA has no GPU %.32s: %s", work->device,
-                          wrong != NULL ? wrong
-                          : code != 0   ? gm_cuda_error(&api, code)
-                                        : "it is not in its list");
-    }
-    (void)snprintf(out, 16, "%d", number);
-    *out_name = out;
-    return 0;
-}
 
 struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what)
 {
@@ -91,7 +60,7 @@ int gm_hwtest_try(const struct gm_hwtest_try *work)
     struct gm_err err = {.code = GM_OK};
     gm_time started = gm_time_now();
     if (!gm_helper_can_answer("gopmill-hwtest", work->text)) {
-        return EXIT_USAGE;
+        return GM_EXIT_USAGE;
     }
     if (work->driver != NULL && setenv("LIBVA_DRIVER_NAME", work->driver, 1) != 0) {
         return 1;

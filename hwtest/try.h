@@ -24,10 +24,6 @@ int gm_hwtest_try_rate(const struct gm_hwtest_try *work, struct gm_hwtest_report
 int gm_hwtest_try_ladder(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
                          struct gm_err *err) GM_MUST_CHECK;
 
-/* libavutil's name of the work's device: CUDA's number into out, a render node; NULL: software.
- * Errors: DEVICE_ABSENT. */
-int gm_hwtest_name_device(const struct gm_hwtest_try *work, char out[16], const char **out_name,
-                          struct gm_err *err) GM_MUST_CHECK;
 /* A check of work, "decode.nvdec.h264.8" and what; what: "" or ".ssim". */
 struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what);
 /* The work failed: adds a FAIL with the words of why. Errors: NOMEM, LIMIT. */

@@ -12,6 +12,7 @@
 
 #include "media/av.h"
 #include "media/prove_device.h"
+#include "node/devices/probe.h"
 
 #define CRF 2600 /* hundredths */
 
@@ -122,7 +123,7 @@ int gm_hwtest_try_decode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
         rc = reference(work, &stream, &want, &why);
     }
     if (rc == 0) {
-        rc = gm_hwtest_name_device(work, number, &name, &why);
+        rc = gm_probe_av_name(work->api, work->device, work->node, number, &name, &why);
     }
     if (rc == 0) {
         rc = pass(work, name, &stream, &one, &why);

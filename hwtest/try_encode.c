@@ -12,6 +12,7 @@
 
 #include "media/budget.h"
 #include "media/encoder.h"
+#include "node/devices/probe.h"
 #include "proto/video_codec.h"
 
 #define TARGET_BPS 300000
@@ -324,7 +325,7 @@ int gm_hwtest_try_encode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
     m.how.chain = chain_of(work->api);
     int rc = gm_hwtest_pattern(work->depth, &pattern, &why);
     if (rc == 0) {
-        rc = gm_hwtest_name_device(work, number, &m.how.device, &why);
+        rc = gm_probe_av_name(work->api, work->device, work->node, number, &m.how.device, &why);
     }
     if (rc == 0) {
         rc = make(&m, &pattern, &why);

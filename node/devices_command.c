@@ -55,13 +55,11 @@ int gm_devices_find(const struct gm_devices_params *params, struct gm_device_lis
                                             .memory_bytes = capacity.memory_bytes};
     const struct gm_prove_params proving = {.program = prove,
                                             .file = params->proofs,
-                                            .again = params->again,
-                                            .software = params->software,
+                                            .software = true,
                                             .parallel = capacity.cpu_milli / 1000};
     rc = params->detect ? gm_detect(&detect, out, err)
                         : gm_machine_cpu(root, capacity.cpu_milli, capacity.memory_bytes, out, err);
-    /* Without devices beside the processor there is nothing to prove at a node's start. */
-    if (rc == 0 && params->prove && prove != NULL && (params->software || out->count > 1)) {
+    if (rc == 0 && params->prove && prove != NULL) {
         rc = gm_prove(out, &proving, err);
     }
     free(probe);
@@ -149,7 +147,6 @@ int gm_devices_command(int argc, char **argv)
     const struct gm_devices_params params = {.root = options.root,
                                              .detect = true,
                                              .prove = options.prove,
-                                             .software = options.prove,
                                              .proofs = options.state == NULL ? NULL : proofs};
     if (rc == 0) {
         rc = gm_devices_find(&params, &list, &err);

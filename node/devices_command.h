@@ -8,9 +8,7 @@
 struct gm_devices_params { /* borrowed */
     const char *root;      /* fixture tree; NULL: this machine */
     bool detect;           /* false: the cpu alone is described */
-    bool prove;            /* try what devices say they can */
-    bool software;         /* the cpu's encoders too */
-    bool again;            /* prove also what the file has proven */
+    bool prove;            /* try what devices say they can, the cpu's encoders too */
     const char *proofs;    /* file that keeps proofs; NULL: none */
 };
 

@@ -31,7 +31,6 @@ static const char HELP[] =
 struct prove_args {
     const char *what, *device, *node, *driver;
     struct gm_prove_work work;
-    char number[16]; /* of the device, as CUDA counts */
     bool text;
 };
 
@@ -67,30 +66,6 @@ static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, stru
     return rc;
 }
 
-/* libavutil's name of the device: CUDA counts, render nodes have names. */
-static int name_device(struct prove_args *a, struct gm_err *err)
-{
-    bool cuda = strcmp(a->work.api, "nvenc") == 0 || strcmp(a->work.api, "nvdec") == 0;
-    if (!cuda) {
-        a->work.device = a->node;
-        return 0;
-    }
-    struct gm_cuda_api api;
-    bool missing = false;
-    int code = 0;
-    const char *wrong = gm_cuda_load(&api, &missing);
-    int number = wrong == NULL ? gm_cuda_find(&api, a->device, &code) : -1;
-    if (wrong != NULL || number < 0) {
-        return gm_err_set(err, GM_E_MEDIA, code, "CUDA has no GPU %.32s: %s", a->device,
-                          wrong != NULL ? wrong
-                          : code != 0   ? gm_cuda_error(&api, code)
-                                        : "it is not in its list");
-    }
-    (void)snprintf(a->number, sizeof(a->number), "%d", number);
-    a->work.device = a->number;
-    return 0;
-}
-
 /* A proof that fails is an answer, not an error. */
 static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
 {
@@ -109,7 +84,8 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     }
     gm_device_set(proof.api, a->work.api);
     gm_device_set(proof.codec, a->work.codec);
-    int proven = name_device(a, &why);
+    char number[16];
+    int proven = gm_probe_av_name(a->work.api, a->device, a->node, number, &a->work.device, &why);
     if (proven == 0) {
         proven = gm_prove_run(&a->work, &proof.psnr_centi, &why);
     }

@@ -17,17 +17,6 @@ bool gm_chain_is_usable(const char *name)
     return false;
 }
 
-/* The VA driver that made the proofs: two may fit one chip. */
-static const char *va_driver(const struct gm_device *device)
-{
-    for (size_t i = 0; i < device->feature_count; i++) {
-        if (strncmp(device->features[i], "va-driver-", 10) == 0) {
-            return device->features[i];
-        }
-    }
-    return "";
-}
-
 static struct gm_device_chain *chain_of(const struct gm_device *device, const char *versions,
                                         const char *name,
                                         struct gm_device_chain out[GM_DEVICE_CHAINS], size_t *count)
@@ -41,11 +30,13 @@ static struct gm_device_chain *chain_of(const struct gm_device *device, const ch
         return NULL;
     }
     struct gm_device_chain *chain = &out[(*count)++];
-    const char *va = strcmp(name, "vaapi") == 0 ? va_driver(device) : "";
+    const char *va =
+        strcmp(name, "vaapi") == 0 ? gm_device_find_feature(device, GM_FEATURE_VA_DRIVER) : NULL;
     memset(chain, 0, sizeof(*chain));
     gm_device_set(chain->name, name);
     (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s", device->name,
-                   device->driver, va[0] == '\0' ? "" : " ", va, versions);
+                   device->driver, va == NULL ? "" : " " GM_FEATURE_VA_DRIVER, va == NULL ? "" : va,
+                   versions);
     return chain;
 }
 

@@ -1,6 +1,7 @@
 /* libcuda.so.1 at run time. Prototypes as the CUDA driver API documents them: CUresult and CUdevice
  * are ints. See: https://docs.nvidia.com/cuda/cuda-driver-api/ */
 #include <dlfcn.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "node/devices/probe.h"
@@ -9,8 +10,8 @@ const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
 {
     memset(api, 0, sizeof(*api));
     *out_missing = false;
-    api->library = gm_probe_load("libcuda.so.1");
-    if (api->library == NULL) {
+    void *library = gm_probe_load("libcuda.so.1");
+    if (library == NULL) {
         *out_missing = true;
         return "libcuda.so.1 is missing";
     }
@@ -33,7 +34,7 @@ const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
         {&api->error_name, "cuGetErrorName", false},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(api->library, rows[i].name);
+        void *found = dlsym(library, rows[i].name);
         if (found == NULL && rows[i].needed) {
             return "libcuda.so.1 lacks functions of CUDA 4.1";
         }
@@ -79,4 +80,27 @@ int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out)
         return code == 0 ? GM_CUDA_NO_DEVICE : code;
     }
     return api->context_create(out, 0, device);
+}
+
+int gm_probe_av_name(const char *api, const char *pci, const char *node, char number[16],
+                     const char **out_name, struct gm_err *err)
+{
+    if (strcmp(api, "nvenc") != 0 && strcmp(api, "nvdec") != 0) {
+        *out_name = node;
+        return 0;
+    }
+    struct gm_cuda_api cuda;
+    bool missing = false;
+    int code = 0;
+    const char *wrong = gm_cuda_load(&cuda, &missing);
+    int device = wrong == NULL ? gm_cuda_find(&cuda, pci, &code) : -1;
+    if (device < 0) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, code, "CUDA has no GPU %.32s: %s", pci,
+                          wrong != NULL ? wrong
+                          : code != 0   ? gm_cuda_error(&cuda, code)
+                                        : "it is not in its list");
+    }
+    (void)snprintf(number, 16, "%d", device);
+    *out_name = number;
+    return 0;
 }

@@ -119,7 +119,7 @@ static int run_jobs(struct detection *t, struct gm_err *err)
             struct gm_device *d = gm_device_find(&helper->list, job->device);
             if (d != NULL && job->driver[0] != '\0' && gm_device_has_feature(d, "vaapi")) {
                 char feature[40];
-                (void)snprintf(feature, sizeof(feature), "va-driver-%s", job->driver);
+                (void)snprintf(feature, sizeof(feature), GM_FEATURE_VA_DRIVER "%s", job->driver);
                 (void)gm_device_add_feature(d, feature);
             }
             rc = gm_device_merge(t->list, &helper->list, err);
@@ -171,12 +171,7 @@ static void add_vaapi(struct detection *t)
 
 static bool has_cuda(const struct gm_device *d)
 {
-    for (size_t i = 0; i < d->feature_count; i++) {
-        if (strncmp(d->features[i], "cuda-", 5) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return gm_device_find_feature(d, GM_FEATURE_CUDA) != NULL;
 }
 
 static void add_engines(struct detection *t)

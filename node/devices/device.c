@@ -104,12 +104,16 @@ bool gm_device_add_codec(struct gm_device *device, bool encode, const struct gm_
     return true;
 }
 
+bool gm_proof_is_same_work(const struct gm_device_proof *a, const struct gm_device_proof *b)
+{
+    return a->depth == b->depth && a->encode == b->encode && strcmp(a->api, b->api) == 0 &&
+           strcmp(a->codec, b->codec) == 0;
+}
+
 bool gm_device_add_proof(struct gm_device *device, const struct gm_device_proof *proof)
 {
     for (size_t i = 0; i < device->proof_count; i++) {
-        const struct gm_device_proof *p = &device->proofs[i];
-        if (strcmp(p->api, proof->api) == 0 && strcmp(p->codec, proof->codec) == 0 &&
-            p->depth == proof->depth && p->encode == proof->encode) {
+        if (gm_proof_is_same_work(&device->proofs[i], proof)) {
             device->proofs[i] = *proof;
             return true;
         }
@@ -129,6 +133,17 @@ bool gm_device_has_feature(const struct gm_device *device, const char *feature)
         }
     }
     return false;
+}
+
+const char *gm_device_find_feature(const struct gm_device *device, const char *prefix)
+{
+    size_t length = strlen(prefix);
+    for (size_t i = 0; i < device->feature_count; i++) {
+        if (strncmp(device->features[i], prefix, length) == 0) {
+            return device->features[i] + length;
+        }
+    }
+    return NULL;
 }
 
 bool gm_device_add_feature(struct gm_device *device, const char *feature)
@@ -253,12 +268,12 @@ bool gm_pci_normalize(const char *text, char out[16])
 {
     unsigned domain = 0, bus = 0, slot = 0, function = 0;
     int used = 0;
-    if (strlen(text) > 24 ||
+    if (strlen(text) > 24 || strspn(text, "0123456789abcdefABCDEF:.") != strlen(text) ||
         sscanf(text, "%8x:%2x:%2x.%1x%n", &domain, &bus, &slot, &function, &used) != 4 ||
         text[used] != '\0' || domain > 0xffffff || slot > 31 || function > 7) {
         return false;
     }
-    (void)snprintf(out, 16, "%04x:%02x:%02x.%x", domain, bus & 0xffu, slot, function);
+    (void)snprintf(out, 16, "%04x:%02x:%02x.%x", domain, bus, slot, function);
     return true;
 }
 

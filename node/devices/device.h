@@ -99,10 +99,17 @@ bool gm_device_add_note(struct gm_device_list *list, struct gm_device *device,
 /* A codec that is there with the same api, codec, chroma and depth is replaced. */
 bool gm_device_add_codec(struct gm_device *device, bool encode,
                          const struct gm_device_codec *codec);
+/* Both are of the same codec, depth and direction by the same interface. */
+bool gm_proof_is_same_work(const struct gm_device_proof *a, const struct gm_device_proof *b);
 /* The latest proof of the same work replaces the older one. */
 bool gm_device_add_proof(struct gm_device *device, const struct gm_device_proof *proof);
 bool gm_device_add_feature(struct gm_device *device, const char *feature);
 bool gm_device_has_feature(const struct gm_device *device, const char *feature);
+/* What stands behind the prefix in the first feature that has it, "9.0" of "cuda-": borrowed from
+ * device; NULL: none has it. */
+const char *gm_device_find_feature(const struct gm_device *device, const char *prefix);
+#define GM_FEATURE_CUDA "cuda-"           /* and the compute capability */
+#define GM_FEATURE_VA_DRIVER "va-driver-" /* and its name: two may fit one chip */
 /* Everything that `from` knows is put into `list`: texts and numbers that are set there already
  * stay. Errors: as gm_device_get. */
 int gm_device_merge(struct gm_device_list *list, const struct gm_device_list *from,
@@ -128,8 +135,8 @@ void gm_device_list_json(const struct gm_device_list *list, struct gm_buf *out);
 /* *out: one block, owned: free(); strings are borrowed from device. Errors: NOMEM. */
 int gm_device_to_message(const struct gm_device *device, Gm__Device **out,
                          struct gm_err *err) GM_MUST_CHECK;
-/* What another process said: ids must have their form, enums be known, counts within the limits.
- * Errors: PROTO, NOMEM, LIMIT. *out must be zeroed; fini in any case. */
+/* What another process said: ids must have the form of struct gm_device's, enums be known, counts
+ * within the limits. Errors: PROTO, NOMEM, LIMIT. *out must be zeroed; fini in any case. */
 int gm_device_list_decode(const void *data, size_t size, struct gm_device_list *out,
                           struct gm_err *err) GM_MUST_CHECK;
 /* *out owned: free(). */

@@ -233,14 +233,24 @@ static int take_notes(struct gm_device_list *list, struct gm_device *d, size_t c
     return 0;
 }
 
+/* struct gm_device's forms, and nothing that would be cut or changed. */
+static bool is_id(const char *id)
+{
+    char pci[16], whole[sizeof(((struct gm_device *)0)->id)];
+    gm_device_set(whole, id);
+    return strcmp(whole, id) == 0 &&
+           (strcmp(id, "cpu") == 0 || (strncmp(id, "platform:", 9) == 0 && id[9] != '\0') ||
+            (gm_pci_normalize(id, pci) && strcmp(pci, id) == 0));
+}
+
 static int take_device(struct gm_device_list *list, const Gm__Device *m, struct gm_err *err)
 {
     struct gm_device *d = NULL;
     int kind = index_of(m->kind, kind_at, 3);
     int decoding = index_of(m->decode_state, state_at, 5);
     int encoding = index_of(m->encode_state, state_at, 5);
-    if (kind < 0 || decoding < 0 || encoding < 0 || m->id[0] == '\0' ||
-        strlen(m->id) >= sizeof(d->id) || gm_device_find(list, m->id) != NULL) {
+    if (kind < 0 || decoding < 0 || encoding < 0 || !is_id(m->id) ||
+        gm_device_find(list, m->id) != NULL) {
         return bad(err, "a device without a name, kind or state of its own");
     }
     if (m->n_features > GM_DEVICE_FEATURES || m->n_proofs > GM_DEVICE_PROOFS) {

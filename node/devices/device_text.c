@@ -83,10 +83,8 @@ static void gpu_sentence(const struct gm_device *d, char *out, size_t size)
     } else {
         add(out, size, state_words(d->decoding, false));
     }
-    for (size_t i = 0; i < d->feature_count; i++) {
-        if (strncmp(d->features[i], "cuda-", 5) == 0) {
-            add(out, size, d->decode_count > 0 ? ", CUDA" : "; CUDA");
-        }
+    if (gm_device_find_feature(d, GM_FEATURE_CUDA) != NULL) {
+        add(out, size, d->decode_count > 0 ? ", CUDA" : "; CUDA");
     }
     add(out, size, "; ");
     if (d->encode_count > 0) {

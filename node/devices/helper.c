@@ -34,10 +34,8 @@ static _Noreturn void become(const struct gm_helper *helper, pid_t parent, int o
     sigset_t none;
     const struct rlimit no_core = {0, 0};
     sigemptyset(&none);
-    int null = open("/dev/null", O_RDWR);
-    if (null < 0 || setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 ||
-        getppid() != parent || prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
-        setrlimit(RLIMIT_CORE, &no_core) != 0) {
+    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
+        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &no_core) != 0) {
         _exit(126);
     }
     if (out == GM_HELPER_RESULT) {
@@ -47,7 +45,8 @@ static _Noreturn void become(const struct gm_helper *helper, pid_t parent, int o
     } else if (dup2(out, GM_HELPER_RESULT) < 0) {
         _exit(126);
     }
-    if (dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
+    int null = open("/dev/null", O_RDWR); /* not before: it might have been given number 3 */
+    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
         dup2(null, STDERR_FILENO) < 0 || close_range(GM_HELPER_RESULT + 1, ~0u, 0) != 0 ||
         signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
         _exit(126);
@@ -108,8 +107,10 @@ static void read_some(struct running *r)
         if (r->in.size > GM_PROBE_RESULT_MAX) {
             kill_it(r, "answered with too much");
         }
-    } else if (n == 0 || errno != EINTR) {
+    } else if (n == 0) {
         end_reading(r);
+    } else if (errno != EINTR) {
+        kill_it(r, "could not be read");
     }
 }
 
@@ -139,31 +140,24 @@ static void conclude(struct running *r, int status)
     r->helper = NULL;
 }
 
-/* Looks after one process; false when its place is free. */
-static bool turn(struct running *r)
+/* Looks after one process; its place is free (helper NULL) when it has ended. */
+static void turn(struct running *r)
 {
     int status = 0;
     gm_time now = gm_time_now();
     if (r->fd < 0 && waitpid(r->pid, &status, WNOHANG) == r->pid) {
         conclude(r, status);
-        return false;
-    }
-    if (now < r->deadline) {
-        return true;
-    }
-    if (!r->killed) {
+    } else if (now >= r->deadline && !r->killed) {
         char why[96];
         (void)snprintf(why, sizeof(why), "did not end within %u ms and was killed",
                        r->helper->limit_ms);
         kill_it(r, why);
-        return true;
+    } else if (now >= r->deadline) { /* it sits in the kernel: it is left behind */
+        (void)snprintf(r->helper->why, sizeof(r->helper->why),
+                       "hangs in the kernel and can't be killed (process %ld)", (long)r->pid);
+        gm_buf_fini(&r->in);
+        r->helper = NULL;
     }
-    /* It sits in the kernel and can't be killed: it is left behind. */
-    (void)snprintf(r->helper->why, sizeof(r->helper->why),
-                   "hangs in the kernel and can't be killed (process %ld)", (long)r->pid);
-    gm_buf_fini(&r->in);
-    r->helper = NULL;
-    return false;
 }
 
 static void wait_some(struct running *runs, size_t places, gm_time most_ms)
@@ -226,8 +220,8 @@ int gm_helpers_run_until(struct gm_helper *helpers, size_t count, size_t paralle
             rc = gm_err_set(err, GM_E_CANCELLED, 0, "stopped before it ended");
         }
         for (size_t i = 0; i < places; i++) {
-            if (runs[i].helper != NULL && !turn(&runs[i])) {
-                runs[i].helper = NULL;
+            if (runs[i].helper != NULL) {
+                turn(&runs[i]);
             }
             if (runs[i].helper == NULL && next < count && rc == 0) {
                 rc = start(&runs[i], &helpers[next++], err);

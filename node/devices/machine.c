@@ -30,17 +30,17 @@ struct scan {
 static const struct vendor {
     unsigned id;
     const char *name;
-    const char *va[3];   /* VA drivers, best first */
+    const char *va[2];   /* VA drivers, best first; NULL: no more */
     const char *package; /* of Debian, with them */
 } VENDORS[] = {
-    {VENDOR_NVIDIA, "NVIDIA", {"nvidia", "nouveau", NULL}, "mesa-va-drivers"},
-    {VENDOR_INTEL, "Intel", {"iHD", "i965", NULL}, "intel-media-va-driver"},
-    {VENDOR_AMD, "AMD", {"radeonsi", "r600", NULL}, "mesa-va-drivers"},
-    {0x1af4, "virtio", {"virtio_gpu", NULL, NULL}, "mesa-va-drivers"},
-    {0x15ad, "VMware", {NULL, NULL, NULL}, NULL},
-    {0x1234, "QEMU", {NULL, NULL, NULL}, NULL},
-    {0x1a03, "ASPEED", {NULL, NULL, NULL}, NULL},
-    {0x102b, "Matrox", {NULL, NULL, NULL}, NULL},
+    {VENDOR_NVIDIA, "NVIDIA", {NULL, NULL}, NULL}, /* its own libraries drive it */
+    {VENDOR_INTEL, "Intel", {"iHD", "i965"}, "intel-media-va-driver"},
+    {VENDOR_AMD, "AMD", {"radeonsi", "r600"}, "mesa-va-drivers"},
+    {0x1af4, "virtio", {"virtio_gpu", NULL}, "mesa-va-drivers"},
+    {0x15ad, "VMware", {NULL, NULL}, NULL},
+    {0x1234, "QEMU", {NULL, NULL}, NULL},
+    {0x1a03, "ASPEED", {NULL, NULL}, NULL},
+    {0x102b, "Matrox", {NULL, NULL}, NULL},
 };
 
 static const struct vendor *find_vendor(unsigned id)
@@ -163,7 +163,7 @@ static bool check_node(struct scan *s, struct gm_device *d, const char *node)
     return true;
 }
 
-static bool has_va_driver(const char *root, const char *name)
+bool gm_machine_has_va_driver(const char *root, const char *name)
 {
     static const char *const places[] = {"/usr/lib/x86_64-linux-gnu/dri",
                                          "/usr/lib/aarch64-linux-gnu/dri", "/usr/lib64/dri",
@@ -177,17 +177,25 @@ static bool has_va_driver(const char *root, const char *name)
             return true;
         }
     }
+    /* Folders, as libva takes them: separated by colons. */
     const char *own = root[0] == '\0' ? getenv("LIBVA_DRIVERS_PATH") : NULL;
-    return own != NULL &&
-           gm_fs_path(path, sizeof(path), &ignored, "%s/%s_drv_video.so", own, name) == 0 &&
-           access(path, F_OK) == 0;
+    while (own != NULL && own[0] != '\0') {
+        int length = (int)strcspn(own, ":");
+        if (gm_fs_path(path, sizeof(path), &ignored, "%.*s/%s_drv_video.so", length, own, name) ==
+                0 &&
+            access(path, F_OK) == 0) {
+            return true;
+        }
+        own += length + (own[length] == ':' ? 1 : 0);
+    }
+    return false;
 }
 
 static void find_va_drivers(struct scan *s, struct gm_device *d, const struct vendor *vendor,
                             struct gm_machine_drm *drm)
 {
     for (size_t i = 0; vendor != NULL && i < 2 && vendor->va[i] != NULL; i++) {
-        if (has_va_driver(s->root, vendor->va[i])) {
+        if (gm_machine_has_va_driver(s->root, vendor->va[i])) {
             gm_device_set(drm->drivers[drm->driver_count], vendor->va[i]);
             drm->driver_count++;
         }
@@ -197,8 +205,7 @@ static void find_va_drivers(struct scan *s, struct gm_device *d, const struct ve
                                  "VAAPI: two drivers are installed for this card, %s and %s: %s is "
                                  "taken, LIBVA_DRIVER_NAME chooses otherwise",
                                  drm->drivers[0], drm->drivers[1], drm->drivers[0]);
-    } else if (drm->driver_count == 0 && vendor != NULL && vendor->package != NULL &&
-               vendor->id != VENDOR_NVIDIA) {
+    } else if (drm->driver_count == 0 && vendor != NULL && vendor->package != NULL) {
         (void)gm_device_add_note(s->list, d, GM_NOTE_WARN,
                                  "VAAPI: no VA driver for %s is installed: install the package %s",
                                  vendor->name, vendor->package);

@@ -39,6 +39,10 @@ int gm_machine_scan(const char *root, const struct gm_machine_user *user,
                     struct gm_device_list *list, struct gm_machine *out,
                     struct gm_err *err) GM_MUST_CHECK;
 
+/* Whether the VA driver of that name, "iHD", is installed below root: where distributions have them
+ * and, for root "", in the folders of LIBVA_DRIVERS_PATH. */
+bool gm_machine_has_va_driver(const char *root, const char *name);
+
 /* Threads of root's /proc/cpuinfo, at least 1: a fixture's in place of our affinity. */
 uint32_t gm_machine_threads(const char *root);
 

@@ -90,7 +90,7 @@ static void read_cpuinfo(const char *root, struct gm_device *cpu)
     free(data);
 }
 
-/* Depths of any of the codec's profiles: bit 8 of a set for 8 bits. */
+/* One of the codec's profiles holds that depth. */
 static bool has_depth(const struct gm_video_codec *codec, uint32_t depth)
 {
     for (const struct gm_video_profile *p = codec->profiles; p->name != NULL; p++) {

@@ -4,7 +4,7 @@
 #include "node/devices/device.h"
 
 /* One question to one driver library. Libraries are looked for at run time (dlopen) and may hang or
- * crash: these run in gopmill-probe alone, a process of their own (children.h). What could not be
+ * crash: these run in gopmill-probe alone, a process of their own (helper.h). What could not be
  * asked becomes a note, not an error. Thread: one; libraries stay loaded until the process ends. */
 struct gm_probe_params { /* borrowed */
     const char *device;  /* PCI address, for those that are about one device; or NULL */
@@ -38,7 +38,6 @@ gm_probe_fn gm_probe_find(const char *name);
 
 /* --- cuda_api.c: the few functions of libcuda.so.1 that probing needs. */
 struct gm_cuda_api {
-    void *library;
     int (*init)(unsigned flags);
     int (*driver_version)(int *out);
     int (*device_count)(int *out);
@@ -64,5 +63,10 @@ int gm_cuda_find(const struct gm_cuda_api *api, const char *pci, int *out_code);
 /* A context on the device of that PCI address; *out: api->context_destroy. 0, or the native error;
  * GM_CUDA_NO_DEVICE where CUDA works and does not see it. */
 int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out);
+/* How libavutil calls the device through which `api` works ("nvenc", "vaapi"): CUDA's number, which
+ * goes to `number`, or node, which may be NULL. *out_name is one of the two.
+ * Errors: DEVICE_ABSENT CUDA does not work or does not see it. */
+int gm_probe_av_name(const char *api, const char *pci, const char *node, char number[16],
+                     const char **out_name, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -66,7 +66,7 @@ static int add_device(const struct gm_cuda_api *api, int device, struct gm_devic
         api->device_attribute(&minor, COMPUTE_MINOR, device) == 0 && major > 0 && major < 100 &&
         minor >= 0 && minor < 100) {
         char feature[24];
-        (void)snprintf(feature, sizeof(feature), "cuda-%d.%d", major, minor);
+        (void)snprintf(feature, sizeof(feature), GM_FEATURE_CUDA "%d.%d", major, minor);
         (void)gm_device_add_feature(d, feature);
     }
     add_uuid(api, device, d);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 #include "common/time.h"
 #include "node/devices/helper.h"
@@ -14,7 +15,6 @@
 
 #define FILE_MAX (1u << 20)
 #define LIMIT_MS 20000
-#define WORK_MAX 512
 
 struct work {
     size_t device; /* index in the list */
@@ -29,8 +29,8 @@ struct proving {
     const struct gm_prove_params *params;
     char versions[128];
     Gm__ProofFile *file; /* owned; NULL: none */
-    struct work *work;   /* WORK_MAX */
-    size_t count;
+    struct work *work;   /* owned */
+    size_t count, cap;
 };
 
 static int load(const char *path, Gm__ProofFile **out, struct gm_err *err)
@@ -54,32 +54,26 @@ static bool is_absent(const struct gm_err *err)
     return err->code == GM_E_SYS && err->native == ENOENT;
 }
 
-static const char *va_driver(const struct gm_device *d)
-{
-    for (size_t i = 0; i < d->feature_count; i++) {
-        if (strncmp(d->features[i], "va-driver-", 10) == 0) {
-            return d->features[i] + 10;
-        }
-    }
-    return NULL;
-}
-
 static bool is_known(const char *codec)
 {
     return strcmp(codec, "h264") == 0 || strcmp(codec, "hevc") == 0 || strcmp(codec, "av1") == 0 ||
            strcmp(codec, "vp9") == 0;
 }
 
-static void add_work(struct proving *p, size_t index, bool encode)
+static int add_work(struct proving *p, size_t index, bool encode, struct gm_err *err)
 {
     const struct gm_device *d = &p->list->devices[index];
     size_t count = encode ? d->encode_count : d->decode_count;
-    for (size_t i = 0; i < count && p->count < WORK_MAX; i++) {
+    for (size_t i = 0; i < count; i++) {
         const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
         /* Software's decoder is tried with each encoder. */
         bool other = strcmp(c->api, "software") == 0 && !encode;
         if (other || c->chroma != 420 || (c->depth != 8 && c->depth != 10) || !is_known(c->codec)) {
             continue;
+        }
+        int rc = gm_array_reserve(&p->work, p->count, 1, &p->cap, sizeof(*p->work), err);
+        if (rc < 0) {
+            return rc;
         }
         struct work *w = &p->work[p->count++];
         memset(w, 0, sizeof(*w));
@@ -88,12 +82,13 @@ static void add_work(struct proving *p, size_t index, bool encode)
         w->proof.depth = c->depth;
         gm_device_set(w->proof.api, c->api);
         gm_device_set(w->proof.codec, c->codec);
-        w->driver = va_driver(d);
+        w->driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
         (void)snprintf(w->depth, sizeof(w->depth), "%u", c->depth);
         (void)snprintf(w->key, sizeof(w->key), "%s|%s|%s|%s|%s %s %s %u", d->name, d->kernel_driver,
                        d->driver, p->versions, encode ? "encode" : "decode", c->api, c->codec,
                        c->depth);
     }
+    return 0;
 }
 
 static bool find_proof(const struct proving *p, const struct work *w, struct gm_device_proof *out)
@@ -103,8 +98,12 @@ static bool find_proof(const struct proving *p, const struct work *w, struct gm_
         const Gm__ProofEntry *e = p->file->entries[i];
         if (e->proof != NULL && e->proof->passed && strcmp(e->device, id) == 0 &&
             strcmp(e->key, w->key) == 0) {
-            gm_proof_from_message(e->proof, out);
-            return true;
+            struct gm_device_proof proof;
+            gm_proof_from_message(e->proof, &proof);
+            if (gm_proof_is_same_work(&proof, &w->proof)) {
+                *out = proof;
+                return true;
+            }
         }
     }
     return false;
@@ -144,9 +143,7 @@ static void take(struct proving *p, struct work *w, const struct gm_helper *h)
     struct gm_device_proof *proof = &w->proof;
     if (!h->ok) {
         gm_device_set(proof->text, h->why);
-    } else if (d == NULL || d->proof_count != 1 || d->proofs[0].depth != proof->depth ||
-               d->proofs[0].encode != proof->encode || strcmp(d->proofs[0].api, proof->api) != 0 ||
-               strcmp(d->proofs[0].codec, proof->codec) != 0) {
+    } else if (d == NULL || d->proof_count != 1 || !gm_proof_is_same_work(&d->proofs[0], proof)) {
         gm_device_set(proof->text, "the answer is about something else");
     } else {
         *proof = d->proofs[0];
@@ -197,19 +194,8 @@ static int save(const char *path, Gm__ProofFile *file, struct gm_err *err)
     return rc;
 }
 
-static bool was_tried(const struct proving *p, const Gm__ProofEntry *e)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        if (strcmp(p->work[i].key, e->key) == 0 &&
-            strcmp(p->list->devices[p->work[i].device].id, e->device) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Is the device there, with other work than e's? Then e is of another driver or build. */
-static bool is_stale(const struct proving *p, const Gm__ProofEntry *e)
+/* The device is there: what holds of e this run has found again. */
+static bool is_replaced(const struct proving *p, const Gm__ProofEntry *e)
 {
     for (size_t i = 0; i < p->count; i++) {
         if (strcmp(p->list->devices[p->work[i].device].id, e->device) == 0) {
@@ -241,7 +227,7 @@ static int store(struct proving *p, struct gm_err *err)
         list[file.n_entries++] = &entries[i];
     }
     for (size_t i = 0; rc == 0 && i < old && i < 4096; i++) {
-        if (!was_tried(p, p->file->entries[i]) && !is_stale(p, p->file->entries[i])) {
+        if (!is_replaced(p, p->file->entries[i])) {
             list[file.n_entries++] = p->file->entries[i];
         }
     }
@@ -265,9 +251,7 @@ static int ask_versions(struct proving *p, struct gm_err *err)
         gm_device_set(p->list->versions, h.list.versions);
     } else if (rc == 0) {
         (void)gm_device_add_note(p->list, NULL, GM_NOTE_ERROR,
-                                 "gopmill-prove %s: is gopmill wholly "
-                                 "installed?",
-                                 h.why);
+                                 "gopmill-prove %s: is gopmill wholly installed?", h.why);
     }
     gm_device_list_fini(&h.list);
     return rc;
@@ -277,8 +261,7 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, 
 {
     struct proving p = {.list = list, .params = params};
     struct gm_err own = {.code = GM_OK};
-    p.work = calloc(WORK_MAX, sizeof(*p.work));
-    int rc = p.work == NULL ? gm_err_nomem(err) : ask_versions(&p, err);
+    int rc = ask_versions(&p, err);
     bool works = rc == 0 && p.versions[0] != '\0';
     if (works && params->file != NULL && load(params->file, &p.file, &own) < 0 &&
         !is_absent(&own)) {
@@ -286,13 +269,13 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, 
                                  "the file of proofs is not used, all is tried again: %.200s",
                                  own.text);
     }
-    for (size_t i = 0; works && i < list->count; i++) {
+    for (size_t i = 0; works && rc == 0 && i < list->count; i++) {
         if (list->devices[i].kind != GM_DEVICE_CPU || params->software) {
-            add_work(&p, i, true);
-            add_work(&p, i, false);
+            rc = add_work(&p, i, true, err);
+            rc = rc == 0 ? add_work(&p, i, false, err) : rc;
         }
     }
-    if (works) {
+    if (works && rc == 0) {
         rc = try_all(&p, err);
     }
     if (works && rc == 0 && params->file != NULL && store(&p, &own) < 0) {
@@ -311,12 +294,13 @@ int gm_prove_forget(const char *file, const char *device, struct gm_err *err)
 {
     Gm__ProofFile *all = NULL;
     struct gm_err own = {.code = GM_OK};
-    if (load(file, &all, &own) < 0 || all == NULL) {
+    int rc = load(file, &all, &own);
+    if (rc < 0) {
         if (is_absent(&own)) {
             return 0;
         }
         *err = own;
-        return -(int)own.code;
+        return rc;
     }
     size_t kept = 0;
     for (size_t i = 0; i < all->n_entries; i++) {
@@ -329,7 +313,7 @@ int gm_prove_forget(const char *file, const char *device, struct gm_err *err)
     }
     bool changed = kept != all->n_entries;
     all->n_entries = kept;
-    int rc = changed ? save(file, all, err) : 0;
+    rc = changed ? save(file, all, err) : 0;
     gm__proof_file__free_unpacked(all, NULL);
     return rc;
 }

@@ -212,6 +212,32 @@ static void card_without_va_driver_is_told_the_package(void **state)
     tree_fini(&tree);
 }
 
+/* libva takes several folders; this one is asked of this machine alone. */
+static void va_drivers_are_looked_for_in_each_folder(void **state)
+{
+    struct tree tree;
+    struct gm_device_list list = {0};
+    struct gm_machine machine;
+    struct gm_err err;
+    char path[256];
+    (void)state;
+    tree_init(&tree);
+    tree_gpu(&tree, "0000:03:00.0", AMD, "0x744c\n", "amdgpu", "128");
+    tree_file(&tree, "/own/radeonsi_drv_video.so", "");
+    snprintf(path, sizeof(path), "/no/such/folder:%s/own", tree.root);
+    setenv("LIBVA_DRIVERS_PATH", path, 1);
+    assert_true(gm_machine_has_va_driver("", "radeonsi"));
+    assert_false(gm_machine_has_va_driver("", "no-such-driver"));
+    assert_false(gm_machine_has_va_driver(tree.root, "radeonsi"));
+    setenv("LIBVA_DRIVERS_PATH", "::", 1);
+    assert_false(gm_machine_has_va_driver("", "no-such-driver"));
+    unsetenv("LIBVA_DRIVERS_PATH");
+    assert_int_equal(gm_machine_scan(tree.root, NULL, &list, &machine, &err), 0);
+    assert_int_equal(machine.drm[0].driver_count, 0);
+    gm_device_list_fini(&list);
+    tree_fini(&tree);
+}
+
 static void nonsense_below_sys_is_passed_over(void **state)
 {
     struct tree tree;
@@ -239,6 +265,7 @@ int main(void)
         cmocka_unit_test(container_without_video_capability_is_told_so),
         cmocka_unit_test(render_node_without_permission_names_its_group),
         cmocka_unit_test(card_without_va_driver_is_told_the_package),
+        cmocka_unit_test(va_drivers_are_looked_for_in_each_folder),
         cmocka_unit_test(nonsense_below_sys_is_passed_over),
     };
     return cmocka_run_group_tests_name("node/devices/detect", tests, NULL, NULL);

@@ -37,6 +37,9 @@ static void addresses_have_one_form(void **state)
                 {"0000:3b:00.0x", NULL},
                 {"0000:3b:20.0", NULL},
                 {"0000:3b:00.8", NULL},
+                {" 000:3b:00.0", NULL},
+                {"0000:-1:00.0", NULL},
+                {"0x00:3b:00.0", NULL},
                 {"", NULL},
                 {"00000000000000000000:3b:00.0", NULL}};
     (void)state;
@@ -98,6 +101,20 @@ static void lists_have_limits(void **state)
         assert_true(gm_device_add_feature(d, text));
     }
     assert_false(gm_device_add_feature(d, "more"));
+    gm_device_list_fini(&list);
+}
+
+static void features_are_found_by_their_beginning(void **state)
+{
+    struct gm_device_list list = {0};
+    struct gm_device *d = add(&list, "0000:3b:00.0", GM_DEVICE_NVIDIA);
+    (void)state;
+    assert_null(gm_device_find_feature(d, GM_FEATURE_CUDA));
+    assert_true(gm_device_add_feature(d, "cuda"));
+    assert_true(gm_device_add_feature(d, "cuda-9.0"));
+    assert_true(gm_device_add_feature(d, "cuda-8.0"));
+    assert_string_equal(gm_device_find_feature(d, GM_FEATURE_CUDA), "9.0");
+    assert_null(gm_device_find_feature(d, GM_FEATURE_VA_DRIVER));
     gm_device_list_fini(&list);
 }
 
@@ -241,6 +258,18 @@ static void change_id(Gm__Device *d)
 {
     d->id = (char *)(uintptr_t) "";
 }
+static void change_id_to_a_name(Gm__Device *d)
+{
+    d->id = (char *)(uintptr_t) "card0";
+}
+static void change_id_to_another_form(Gm__Device *d)
+{
+    d->id = (char *)(uintptr_t) "00000000:3B:00.0";
+}
+static void change_id_to_foreign_text(Gm__Device *d)
+{
+    d->id = (char *)(uintptr_t) "platform:\n";
+}
 static void change_chroma(Gm__Device *d)
 {
     d->decode[0]->chroma = 421;
@@ -265,6 +294,9 @@ static void answers_that_are_none_are_refused(void **state)
     (void)state;
     refused(change_kind);
     refused(change_id);
+    refused(change_id_to_a_name);
+    refused(change_id_to_another_form);
+    refused(change_id_to_foreign_text);
     refused(change_chroma);
     refused(change_depth);
     refused(change_severity);
@@ -279,6 +311,7 @@ int main(void)
         cmocka_unit_test(addresses_have_one_form),
         cmocka_unit_test(sentences_say_what_to_expect),
         cmocka_unit_test(lists_have_limits),
+        cmocka_unit_test(features_are_found_by_their_beginning),
         cmocka_unit_test(foreign_text_is_made_harmless),
         cmocka_unit_test(merging_keeps_what_is_known),
         cmocka_unit_test(order_is_stable),

@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -54,6 +57,15 @@ static int be_helper(const char *what)
         }
         return gm_helper_answer(&list);
     }
+    if (strcmp(what, "streams") == 0) { /* 0 to 2 lead nowhere, whatever the parent lacks */
+        for (int fd = 0; fd < 3; fd++) {
+            struct stat st;
+            if (fstat(fd, &st) != 0 || !S_ISCHR(st.st_mode) || st.st_rdev != makedev(1, 3)) {
+                return 9;
+            }
+        }
+        return gm_helper_answer(&list);
+    }
     return 3;
 }
 
@@ -81,6 +93,32 @@ static void answer_comes_back(void **state)
     run_one("descriptors", 20000, &h);
     assert_true(h.ok);
     gm_device_list_fini(&h.list);
+}
+
+/* Then descriptors of the parent's making have small numbers. */
+static void parent_without_streams_has_its_answer(void **state)
+{
+    (void)state;
+    for (int closed = 1; closed < 8; closed++) { /* a bit each of 0 to 2 */
+        fflush(NULL);
+        pid_t child = fork();
+        if (child == 0) {
+            struct gm_helper h = helper("/proc/self/exe", "streams", 20000);
+            struct gm_err err;
+            for (int fd = 0; fd < 3; fd++) {
+                if ((closed & 1 << fd) != 0) {
+                    close(fd);
+                }
+            }
+            close(GM_HELPER_RESULT);
+            _exit(gm_helpers_run(&h, 1, 1, &err) == 0 && h.ok ? 0 : 1);
+        }
+        int status = -1;
+        assert_int_equal(waitpid(child, &status, 0), child);
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+            fail_msg("closed %d: status %x", closed, (unsigned)status);
+        }
+    }
 }
 
 static void failures_say_what_happened(void **state)
@@ -132,6 +170,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(answer_comes_back),
+        cmocka_unit_test(parent_without_streams_has_its_answer),
         cmocka_unit_test(failures_say_what_happened),
         cmocka_unit_test(hanging_helper_costs_its_own_result_only),
     };

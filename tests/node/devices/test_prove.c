@@ -10,6 +10,7 @@
 #include "common/fs.h"
 #include "node/devices/helper.h"
 #include "node/devices/prove.h"
+#include "proto/envelope.h"
 
 #define TRIES "GM_TEST_TRIES"       /* a file: a line a try */
 #define VERSIONS "GM_TEST_VERSIONS" /* what the prover's libraries are */
@@ -211,6 +212,35 @@ static void broken_file_costs_its_use(void **state)
     gm_device_list_fini(&list);
 }
 
+/* An entry whose proof is of other work than its key says. */
+static void proof_of_other_work_is_none(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    struct gm_err err;
+    ProtobufCMessage *msg = NULL;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    prove(f, "1.0", false, false, &list);
+    gm_device_list_fini(&list);
+    assert_int_equal(count_tries(f), 3);
+    assert_int_equal(gm_fs_read(f->file, 65536, &data, &size, &err), 0);
+    assert_int_equal(gm_message_decode(&gm__proof_file__descriptor, data, size, size, &msg, &err),
+                     0);
+    free(data);
+    Gm__ProofFile *file = (Gm__ProofFile *)msg;
+    assert_int_equal(file->n_entries, 2); /* vp9 crashes */
+    file->entries[0]->proof->encode = true;
+    assert_int_equal(gm_message_encode(msg, &data, &size, &err), 0);
+    assert_int_equal(gm_fs_write_atomic(f->file, data, size, &err), 0);
+    free(data);
+    protobuf_c_message_free_unpacked(msg, NULL);
+    prove(f, "1.0", false, false, &list);
+    assert_int_equal(count_tries(f), 2);
+    assert_false(gm_device_find(&list, "0000:3b:00.0")->proofs[0].encode);
+    gm_device_list_fini(&list);
+}
+
 static void missing_prover_is_said(void **state)
 {
     struct gm_device_list list;
@@ -234,6 +264,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(device_that_failed_at_work_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
+        cmocka_unit_test_setup_teardown(proof_of_other_work_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_prover_is_said, setup, teardown),
     };
     return cmocka_run_group_tests_name("node/devices/prove", tests, NULL, NULL);
