@@ -7,8 +7,10 @@
 
 /* Proves devices while the agent runs. Both are called on another thread, one call at a time. */
 struct gm_agent_prover {
-    /* gm_prove on list, which holds one device; ends soon after *stop was set. */
-    int (*prove)(struct gm_device_list *list, const int *stop, void *arg, struct gm_err *err);
+    /* gm_prove on list, which holds one device; ends soon after *stop was set. again: what was
+     * proved before is tried too. */
+    int (*prove)(struct gm_device_list *list, bool again, const int *stop, void *arg,
+                 struct gm_err *err);
     /* The device failed at work: what is kept of its proofs holds no longer. */
     int (*forget)(const char *device, void *arg, struct gm_err *err);
     void *arg;

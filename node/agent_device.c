@@ -23,6 +23,7 @@ struct proof_job {
     struct gm_agent *agent;
     struct gm_agent_device *device;
     bool forget;                /* only that */
+    bool again;                 /* prove what was proved before too */
     struct gm_device_list list; /* the device alone; owned */
     char id[sizeof(((struct gm_device *)0)->id)];
     int rc;
@@ -81,6 +82,12 @@ static void find_chains(struct gm_agent *agent, struct gm_agent_device *d, const
     }
 }
 
+/* Tasks are to run on it, if it is proved. */
+static bool is_wanted(const struct gm_agent *agent, const struct gm_agent_device *d)
+{
+    return agent->params.device_slots > 0 && may_encode(d->found);
+}
+
 static const char *why_not_proven(const struct gm_device *found)
 {
     for (size_t i = 0; i < found->proof_count; i++) {
@@ -125,10 +132,9 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
     struct gm_err err = {.code = GM_OK};
     const char *other = NULL;
     bool cuda = d->found->kind == GM_DEVICE_NVIDIA;
-    bool wanted = agent->params.device_slots > 0 && may_encode(d->found);
     find_chains(agent, d, &other);
     d->dirty = true;
-    if (!wanted || (d->chain_count == 0 && agent->params.prover.prove == NULL)) {
+    if (!is_wanted(agent, d) || (d->chain_count == 0 && agent->params.prover.prove == NULL)) {
         list_only(agent, d, other);
     } else if (cuda && d->found->uuid[0] == '\0') {
         list_only(agent, d, NULL);
@@ -140,6 +146,7 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
         quarantine(agent, d, err.text);
     } else {
         d->state = GM_AGENT_OFFERED;
+        d->distrusted = false;
         d->allowed = d->slot_count;
         gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
                d->found->id, d->chains[0].name, d->chains[0].codec_count, d->slot_count);
@@ -150,9 +157,9 @@ static void run_proof(void *arg)
 {
     struct proof_job *job = arg;
     const struct gm_agent_prover *prover = &job->agent->params.prover;
-    job->rc = job->forget
-                  ? prover->forget(job->id, prover->arg, &job->err)
-                  : prover->prove(&job->list, &job->agent->prove_stop, prover->arg, &job->err);
+    job->rc = job->forget ? prover->forget(job->id, prover->arg, &job->err)
+                          : prover->prove(&job->list, job->again, &job->agent->prove_stop,
+                                          prover->arg, &job->err);
 }
 
 static void take_proofs(struct proof_job *job)
@@ -213,6 +220,7 @@ static int start_job(struct gm_agent *agent, struct gm_agent_device *d, bool for
     job->agent = agent;
     job->device = d;
     job->forget = forget;
+    job->again = d->distrusted;
     gm_device_set(job->id, d->found->id);
     int rc = gm_device_get(&job->list, d->found->id, d->found->kind, &copy, err);
     if (rc == 0) {
@@ -244,10 +252,11 @@ static void next_proof(struct gm_agent *agent, gm_time now)
         return;
     }
     bool forget = next->forget_due;
-    *(forget ? &next->forget_due : &next->prove_due) = false;
+    bool *due = forget ? &next->forget_due : &next->prove_due;
+    *due = false;
     if (start_job(agent, next, forget, &err) < 0) {
         gm_log_err(GM_LOG_WARN, "proof-not-started", &err, "device=%s", next->found->id);
-        next->prove_due = true; /* once memory is there again */
+        *due = true; /* once memory is there again: what is to be forgotten at the next tick */
         next->prove_at = now + pause_after(agent, 1);
     }
 }
@@ -290,10 +299,11 @@ static void lower(struct gm_agent *agent, struct gm_agent_device *d)
     d->allowed -= d->allowed > 0 ? 1 : 0;
     d->allowed = others == 0 ? 0 : d->allowed == 0 ? 1 : d->allowed;
     d->full++;
-    d->grow_at = gm_time_now() + pause_after(agent, d->full);
+    gm_time pause = pause_after(agent, d->full);
+    d->grow_at = gm_time_now() + pause;
     d->dirty = true;
     gm_log(GM_LOG_WARN, "device-full", "device=%s slots=%" PRIu32 " again_ms=%" PRId64,
-           d->found->id, d->allowed, pause_after(agent, d->full) / GM_MS);
+           d->found->id, d->allowed, pause / GM_MS);
 }
 
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
@@ -316,6 +326,7 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
                        why->text);
         quarantine(agent, d, text);
         d->found->proof_count = 0;
+        d->distrusted = true;
         d->forget_due = agent->params.prover.forget != NULL;
         d->dirty = true;
         restart_free_workers(agent, d);
@@ -356,11 +367,10 @@ void gm_agent_devices_tick(struct gm_agent *agent, gm_time now)
 
 static void open_device(struct gm_agent *agent, struct gm_agent_device *d)
 {
-    bool wanted = agent->params.device_slots > 0 && may_encode(d->found);
     d->slot_count = agent->params.device_slots;
     d->allowed = d->slot_count;
     d->prove_due = agent->params.prover.prove != NULL;
-    if (wanted && d->prove_due) {
+    if (is_wanted(agent, d) && d->prove_due) {
         d->state = GM_AGENT_PROVING;
     } else {
         list_only(agent, d, NULL);
@@ -377,8 +387,10 @@ int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err)
     if (agent->devices == NULL || agent->found.devices == NULL) {
         return gm_err_nomem(err);
     }
-    if (from != NULL) {
+    if (count > 0) {
         memcpy(agent->found.devices, from->devices, count * sizeof(*from->devices));
+    }
+    if (from != NULL) {
         memcpy(agent->found.notes, from->notes, sizeof(from->notes));
         agent->found.note_count = from->note_count;
         gm_device_set(agent->found.versions, from->versions);

@@ -50,8 +50,9 @@ struct gm_agent_device {
     uint32_t first_slot, slot_count;
     struct gm_device_chain chains[GM_DEVICE_CHAINS]; /* those that may be offered */
     size_t chain_count;
-    char why[256];     /* QUARANTINED */
+    char why[256];     /* LISTED, QUARANTINED */
     uint32_t failures; /* in a row, since a task of it was done */
+    bool distrusted;   /* it failed at work since: what was proved before counts for nothing */
     bool forget_due;   /* its proofs in the file */
     bool prove_due;
     gm_time prove_at;

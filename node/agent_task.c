@@ -77,7 +77,8 @@ static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
                                             const struct gm_agent_device *device)
 {
     struct gm_agent_slot *found = NULL;
-    for (uint32_t i = 0; device != NULL && i < device->slot_count; i++) {
+    bool takes = device != NULL && device->state == GM_AGENT_OFFERED;
+    for (uint32_t i = 0; takes && i < device->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
         if (slot->task == NULL && slot->process != NULL &&
             (found == NULL ||
@@ -123,8 +124,9 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
         gm_task_end_failed(task, &err, -1, NULL);
     } else if (slot == NULL) {
         gm_err_set(&err, GM_E_BUSY, 0,
-                   device == NULL ? "the node has no device `%.64s`"
-                                  : "all slots of device `%.64s` are busy",
+                   device == NULL                      ? "the node has no device `%.64s`"
+                   : device->state != GM_AGENT_OFFERED ? "device `%.64s` takes no tasks now"
+                                                       : "all slots of device `%.64s` are busy",
                    assign->device);
         gm_task_end_failed(task, &err, -1, NULL);
     } else {

@@ -134,11 +134,13 @@ static void raise_descriptor_limit(void)
 }
 
 /* Both run on a thread of the agent's pool. */
-static int prove(struct gm_device_list *list, const int *stop, void *arg, struct gm_err *err)
+static int prove(struct gm_device_list *list, bool again, const int *stop, void *arg,
+                 struct gm_err *err)
 {
     const struct node *node = arg;
     const struct gm_prove_params params = {.program = node->prove,
                                            .file = node->proofs,
+                                           .again = again,
                                            .parallel = node->params.cpu_milli / 1000,
                                            .stop = stop};
     return gm_prove(list, &params, err);

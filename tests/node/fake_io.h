@@ -31,7 +31,7 @@ struct farm {
     uint32_t device_slots;
     const char *const *device_environment, *const *device_paths; /* NULL-terminated */
     bool wait_for_proofs;
-    bool prove; /* farm->folder/proof says how a proof of the GPU ends (fake_io.c) */
+    bool prove; /* farm->folder/proof says how a proof of the GPU ends; one that passed is kept */
     const char *proof_at_start; /* farm_proof before the agent starts; NULL: none */
     const char *assign_to;      /* the device of what is assigned; NULL: cpu */
     uint64_t term;
@@ -55,6 +55,10 @@ struct farm {
 /* Binds the scheduler and starts an agent with `slots` slots; answers its Hello. */
 void farm_start(struct farm *farm, uint32_t slots);
 void farm_stop(struct farm *farm);
+/* For cmocka_unit_test_prestate_setup_teardown: *state, a struct farm (borrowed, with what the
+ * agent is to be like), becomes a copy with one slot that runs; teardown stops and frees it. */
+int farm_setup(void **state);
+int farm_teardown(void **state);
 /* The next message that is not dealt with by itself (Hello, Offer, Renew, Progress, GrantRequest
  * are). Fails the test after 20 s. Owned. */
 Gm__Envelope *farm_next(struct farm *farm);
@@ -76,9 +80,10 @@ void farm_expect_failed(struct farm *farm, uint64_t id, enum gm_code code, int64
 void farm_expect_healthy(struct farm *farm);
 /* Puts bytes into the store; a read grant for them, owned. */
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
-/* What the next proofs say: "pass", "fail", "hang" (until the agent stops). */
+/* What the next proofs say: "pass", "fail", "hang" (until the agent stops), "stuck" (fails, and
+ * what was kept can't be forgotten). */
 void farm_proof(struct farm *farm, const char *how);
-/* How many proofs were tried, and forgotten. */
+/* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
 uint32_t farm_count(struct farm *farm, const char *what);
 void farm_remove_object(struct farm *farm, const char *key);
 /* The bytes stored under key, NUL-terminated, owned; fails the test where there are none. */

@@ -14,49 +14,15 @@
 #include "common/hash.h"
 #include "node/fake_io.h"
 
-static int start_one(void **state)
-{
-    struct farm *farm = calloc(1, sizeof(*farm));
-    farm_start(farm, 1);
-    *state = farm;
-    return 0;
-}
+/* What the agents are like. */
+static const struct farm PLAIN = {.slots = 1};
+static const struct farm IMPATIENT = {.stall_ms = 300, .lease_ms = 600};
+static const struct farm SILENT = {.patience_ms = 300};
+static const struct farm SECOND = {.second = true, .patience_ms = 300};
 
-static int start_impatient(void **state)
-{
-    struct farm *farm = calloc(1, sizeof(*farm));
-    farm->stall_ms = 300;
-    farm->lease_ms = 600;
-    farm_start(farm, 1);
-    *state = farm;
-    return 0;
-}
-
-static int start_silent(void **state)
-{
-    struct farm *farm = calloc(1, sizeof(*farm));
-    farm->patience_ms = 300;
-    farm_start(farm, 1);
-    *state = farm;
-    return 0;
-}
-
-static int start_second(void **state)
-{
-    struct farm *farm = calloc(1, sizeof(*farm));
-    farm->second = true;
-    farm->patience_ms = 300;
-    farm_start(farm, 1);
-    *state = farm;
-    return 0;
-}
-
-static int stop(void **state)
-{
-    farm_stop(*state);
-    free(*state);
-    return 0;
-}
+#define WITH(farm, test)                                                                           \
+    cmocka_unit_test_prestate_setup_teardown(test, farm_setup, farm_teardown,                      \
+                                             (void *)(uintptr_t) & (farm))
 
 static void hello_and_offer_tell_the_machine(void **state)
 {
@@ -524,38 +490,28 @@ int main(void)
 {
     fake_worker_main();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(hello_and_offer_tell_the_machine, start_one, stop),
-        cmocka_unit_test_setup_teardown(pieces_are_stored_and_told_in_order, start_one, stop),
-        cmocka_unit_test_setup_teardown(worker_waits_when_four_pieces_are_not_committed, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(source_inputs_feeds_and_results_reach_the_worker, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(changed_and_missing_objects_have_their_own_codes, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(wrong_size_of_an_object_fails_the_task, start_one, stop),
-        cmocka_unit_test_setup_teardown(encoded_pieces_are_verified_by_another_process, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(crash_costs_one_task_and_keeps_what_was_announced,
-                                        start_one, stop),
-        cmocka_unit_test_setup_teardown(task_failure_keeps_its_code_and_chunk, start_one, stop),
-        cmocka_unit_test_setup_teardown(memory_has_a_limit, start_one, stop),
-        cmocka_unit_test_setup_teardown(hung_worker_is_killed, start_impatient, stop),
-        cmocka_unit_test_setup_teardown(lying_workers_are_found_out, start_one, stop),
-        cmocka_unit_test_setup_teardown(cancelled_task_is_dropped_and_the_slot_is_free, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(lease_that_is_not_renewed_ends_the_work, start_impatient,
-                                        stop),
-        cmocka_unit_test_setup_teardown(new_term_ends_all_work, start_one, stop),
-        cmocka_unit_test_setup_teardown(unacknowledged_messages_come_again_after_hello, start_one,
-                                        stop),
-        cmocka_unit_test_setup_teardown(stale_answer_drops_the_task, start_one, stop),
-        cmocka_unit_test_setup_teardown(more_tasks_than_slots_are_refused, start_one, stop),
-        cmocka_unit_test_setup_teardown(refused_grants_are_asked_for_again_or_fail_the_task,
-                                        start_one, stop),
-        cmocka_unit_test_setup_teardown(silent_scheduler_is_greeted_again, start_silent, stop),
-        cmocka_unit_test_setup_teardown(next_endpoint_is_tried_when_one_is_dead, start_second,
-                                        stop),
-        cmocka_unit_test_setup_teardown(drained_node_offers_nothing, start_one, stop),
+        WITH(PLAIN, hello_and_offer_tell_the_machine),
+        WITH(PLAIN, pieces_are_stored_and_told_in_order),
+        WITH(PLAIN, worker_waits_when_four_pieces_are_not_committed),
+        WITH(PLAIN, source_inputs_feeds_and_results_reach_the_worker),
+        WITH(PLAIN, changed_and_missing_objects_have_their_own_codes),
+        WITH(PLAIN, wrong_size_of_an_object_fails_the_task),
+        WITH(PLAIN, encoded_pieces_are_verified_by_another_process),
+        WITH(PLAIN, crash_costs_one_task_and_keeps_what_was_announced),
+        WITH(PLAIN, task_failure_keeps_its_code_and_chunk),
+        WITH(PLAIN, memory_has_a_limit),
+        WITH(IMPATIENT, hung_worker_is_killed),
+        WITH(PLAIN, lying_workers_are_found_out),
+        WITH(PLAIN, cancelled_task_is_dropped_and_the_slot_is_free),
+        WITH(IMPATIENT, lease_that_is_not_renewed_ends_the_work),
+        WITH(PLAIN, new_term_ends_all_work),
+        WITH(PLAIN, unacknowledged_messages_come_again_after_hello),
+        WITH(PLAIN, stale_answer_drops_the_task),
+        WITH(PLAIN, more_tasks_than_slots_are_refused),
+        WITH(PLAIN, refused_grants_are_asked_for_again_or_fail_the_task),
+        WITH(SILENT, silent_scheduler_is_greeted_again),
+        WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
+        WITH(PLAIN, drained_node_offers_nothing),
     };
     return cmocka_run_group_tests_name("node/agent", tests, NULL, NULL);
 }

@@ -20,10 +20,10 @@ struct want {
     bool waits;
 };
 
-static struct farm *start(const struct want *want)
+static int start(void **state)
 {
     static const char *const environment[] = {"GM_TEST_GIVEN", "GM_TEST_UNSET", NULL};
-    struct farm *farm = calloc(1, sizeof(*farm));
+    const struct want *want = *state;
     struct gm_device_list list = {.versions = "libs 1"};
     struct gm_device *device = NULL;
     struct gm_err err;
@@ -31,7 +31,6 @@ static struct farm *start(const struct want *want)
         .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
     const struct gm_device_proof proof = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
-    assert_non_null(farm);
     assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
     assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &device, &err), 0);
     gm_device_set(device->name, "Test GPU");
@@ -44,60 +43,29 @@ static struct farm *start(const struct want *want)
     assert_true(gm_device_add_note(&list, NULL, GM_NOTE_WARN, "of no device"));
     assert_int_equal(setenv("GM_TEST_GIVEN", "given", 1), 0);
     assert_int_equal(setenv("GM_TEST_SECRET", "secret", 1), 0);
-    farm->devices = &list; /* the agent is forked: the list may go after */
-    farm->device_slots = want->slots;
-    farm->device_environment = environment;
-    farm->wait_for_proofs = want->waits;
-    farm->prove = want->proof != NULL;
-    farm->proof_at_start = want->proof;
-    farm_start(farm, 1);
-    farm->devices = NULL;
+    const struct farm wanted = {.devices = &list, /* the agent is forked: it may go after */
+                                .device_slots = want->slots,
+                                .device_environment = environment,
+                                .wait_for_proofs = want->waits,
+                                .prove = want->proof != NULL,
+                                .proof_at_start = want->proof};
+    *state = (void *)(uintptr_t)&wanted;
+    int rc = farm_setup(state);
+    ((struct farm *)*state)->devices = NULL;
     gm_device_list_fini(&list);
-    return farm;
+    return rc;
 }
 
-static int start_listed(void **state)
-{
-    *state = start(&(struct want){.slots = 0});
-    return 0;
-}
+static const struct want LISTED = {.slots = 0};
+static const struct want PROVED = {.proved = true, .slots = 2};
+static const struct want PASSING = {.proof = "pass", .slots = 2};
+static const struct want WAITING = {.proof = "pass", .slots = 2, .waits = true};
+static const struct want FAILING = {.proof = "fail", .slots = 2};
+static const struct want HANGING = {.proof = "hang", .slots = 2};
 
-static int start_proved(void **state)
-{
-    *state = start(&(struct want){.proved = true, .slots = 2});
-    return 0;
-}
-
-static int start_passing(void **state)
-{
-    *state = start(&(struct want){.proof = "pass", .slots = 2});
-    return 0;
-}
-
-static int start_waiting(void **state)
-{
-    *state = start(&(struct want){.proof = "pass", .slots = 2, .waits = true});
-    return 0;
-}
-
-static int start_failing(void **state)
-{
-    *state = start(&(struct want){.proof = "fail", .slots = 2});
-    return 0;
-}
-
-static int start_hanging(void **state)
-{
-    *state = start(&(struct want){.proof = "hang", .slots = 2});
-    return 0;
-}
-
-static int stop(void **state)
-{
-    farm_stop(*state);
-    free(*state);
-    return 0;
-}
+#define WITH(want, test)                                                                           \
+    cmocka_unit_test_prestate_setup_teardown(test, start, farm_teardown,                           \
+                                             (void *)(uintptr_t) & (want))
 
 static void until_gpu_offers(struct farm *farm, uint32_t slots)
 {
@@ -247,6 +215,7 @@ static void lost_device_is_quarantined_until_it_is_proved(void **state)
     until_gpu_offers(farm, 2);
     assert_int_equal(farm_count(farm, "proved"), 1);
     assert_int_equal(farm_count(farm, "forgotten"), 0);
+    assert_int_equal(farm_count(farm, "kept"), 1);
     farm_proof(farm, "fail");
     snprintf(code, sizeof(code), "%d", GM_E_DEVICE_LOST);
     farm->assign_to = GPU;
@@ -255,14 +224,38 @@ static void lost_device_is_quarantined_until_it_is_proved(void **state)
     assert_int_equal(farm->gpu->usable->slots, 0);
     assert_int_equal(farm->gpu->facts->n_chains, 0);
     assert_int_equal(farm->gpu->facts->n_proofs, 0);
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
     until_gpu_says(farm, "again: no pictures came");
     assert_int_equal(farm_count(farm, "forgotten"), 1);
+    assert_int_equal(farm_count(farm, "kept"), 0); /* else a node that begins now would trust it */
     assert_true(farm_count(farm, "proved") >= 2);
     farm_proof(farm, "pass");
     until_gpu_offers(farm, 2);
     assert_int_equal(farm->gpu->facts->n_chains, 1);
     assert_false(gpu_says(farm, "quarantined"));
     farm_expect_healthy(farm);
+}
+
+/* Its old proof is still kept, and is not believed. */
+static void device_whose_proofs_are_not_forgotten_is_tried(void **state)
+{
+    struct farm *farm = *state;
+    char code[8];
+    until_gpu_offers(farm, 2);
+    farm_proof(farm, "stuck");
+    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_DRIVER);
+    farm->assign_to = GPU;
+    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_DRIVER, 0);
+    until_gpu_says(farm, "again: device.driver");
+    for (uint32_t seen = farm->gpu_offers; farm->gpu_offers == seen;) {
+        farm_turn(farm);
+    }
+    assert_true(gpu_says(farm, "again: no pictures came"));
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    assert_int_equal(farm_count(farm, "forgotten"), 1);
+    assert_int_equal(farm_count(farm, "kept"), 1);
+    farm_proof(farm, "pass");
+    until_gpu_offers(farm, 2);
 }
 
 static void what_does_not_verify_is_the_device_s_fault(void **state)
@@ -316,23 +309,17 @@ int main(void)
 {
     fake_worker_main();
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(device_without_slots_is_listed, start_listed, stop),
-        cmocka_unit_test_setup_teardown(proven_device_has_slots_of_its_own, start_proved, stop),
-        cmocka_unit_test_setup_teardown(workers_of_a_device_have_its_environment, start_proved,
-                                        stop),
-        cmocka_unit_test_setup_teardown(refused_session_costs_a_slot_that_comes_back, start_proved,
-                                        stop),
-        cmocka_unit_test_setup_teardown(refused_session_without_ours_is_all_taken, start_proved,
-                                        stop),
-        cmocka_unit_test_setup_teardown(lost_device_is_quarantined_until_it_is_proved,
-                                        start_passing, stop),
-        cmocka_unit_test_setup_teardown(what_does_not_verify_is_the_device_s_fault, start_passing,
-                                        stop),
-        cmocka_unit_test_setup_teardown(device_that_fails_its_first_proof_is_tried_again,
-                                        start_failing, stop),
-        cmocka_unit_test_setup_teardown(node_that_waits_says_hello_with_its_chains, start_waiting,
-                                        stop),
-        cmocka_unit_test_setup_teardown(node_is_ready_before_proofs_end, start_hanging, stop),
+        WITH(LISTED, device_without_slots_is_listed),
+        WITH(PROVED, proven_device_has_slots_of_its_own),
+        WITH(PROVED, workers_of_a_device_have_its_environment),
+        WITH(PROVED, refused_session_costs_a_slot_that_comes_back),
+        WITH(PROVED, refused_session_without_ours_is_all_taken),
+        WITH(PASSING, lost_device_is_quarantined_until_it_is_proved),
+        WITH(PASSING, device_whose_proofs_are_not_forgotten_is_tried),
+        WITH(PASSING, what_does_not_verify_is_the_device_s_fault),
+        WITH(FAILING, device_that_fails_its_first_proof_is_tried_again),
+        WITH(WAITING, node_that_waits_says_hello_with_its_chains),
+        WITH(HANGING, node_is_ready_before_proofs_end),
     };
     return cmocka_run_group_tests_name("node/agent_device", tests, NULL, NULL);
 }
