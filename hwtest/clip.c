@@ -74,19 +74,15 @@ static void fill(AVFrame *f, uint32_t depth, int number)
 int gm_hwtest_pattern(uint32_t depth, struct gm_hwtest_pictures *out, struct gm_err *err)
 {
     for (int i = 0; i < GM_HWTEST_FRAMES; i++) {
-        AVFrame *f = out->frame[i] = av_frame_alloc();
+        AVFrame *f = gm_av_frame(depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE,
+                                 GM_HWTEST_WIDTH_PX, GM_HWTEST_HEIGHT_PX);
         if (f == NULL) {
             return gm_err_nomem(err);
         }
+        out->frame[i] = f;
         out->count = i + 1;
-        f->format = depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
-        f->width = GM_HWTEST_WIDTH_PX;
-        f->height = GM_HWTEST_HEIGHT_PX;
         f->pts = i;
         f->pict_type = gm_hwtest_is_key(i) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-        if (av_frame_get_buffer(f, 0) < 0) {
-            return gm_err_nomem(err);
-        }
         fill(f, depth, i);
     }
     return 0;
@@ -189,15 +185,8 @@ int gm_hwtest_parameters(const struct gm_hwtest_encoding *how, const uint8_t *he
     par->height = how->height_px > 0 ? (int)how->height_px : GM_HWTEST_HEIGHT_PX;
     par->format = how->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE;
     /* VP9's are of the container. */
-    if (size > 0 && par->codec_id != AV_CODEC_ID_VP9) {
-        par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-        if (par->extradata == NULL) {
-            return gm_err_nomem(err);
-        }
-        memcpy(par->extradata, headers, size);
-        par->extradata_size = (int)size;
-    }
-    return 0;
+    bool wants = par->codec_id != AV_CODEC_ID_VP9;
+    return wants ? gm_av_set_extradata(par, headers, size, err) : 0;
 }
 
 /* What the packets can't say themselves, and the hash of all. */
@@ -293,51 +282,13 @@ int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtes
     return rc;
 }
 
-static int take_pictures(AVCodecContext *ctx, uint32_t depth, AVFrame *frame,
-                         struct gm_hwtest_pictures *out, struct gm_err *err)
-{
-    for (;;) {
-        int av = avcodec_receive_frame(ctx, frame);
-        if (av == AVERROR(EAGAIN) || av == AVERROR_EOF) {
-            return 0;
-        }
-        if (av < 0) {
-            return gm_err_av(err, GM_E_MEDIA, av, "decoding failed");
-        }
-        if (out->count >= GM_HWTEST_FRAMES) {
-            av_frame_unref(frame);
-            return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "more than %d pictures came out",
-                              GM_HWTEST_FRAMES);
-        }
-        int rc = gm_prove_download(frame, depth, 0, &out->frame[out->count], err);
-        av_frame_unref(frame);
-        if (rc < 0) {
-            return rc;
-        }
-        out->count++;
-    }
-}
-
 int gm_hwtest_decode(AVCodecContext *ctx, const struct gm_hwtest_stream *stream, int from, int to,
                      uint32_t depth, struct gm_hwtest_pictures *out, struct gm_err *err)
 {
-    AVFrame *frame = av_frame_alloc();
-    int rc = frame == NULL ? gm_err_nomem(err) : 0;
-    for (int i = from; rc == 0 && i <= to; i++) {
-        const AVPacket *packet = i < to ? stream->packets[i] : NULL;
-        int av = avcodec_send_packet(ctx, packet);
-        if (av == AVERROR(EAGAIN)) { /* it wants to be emptied first */
-            rc = take_pictures(ctx, depth, frame, out, err);
-            av = rc < 0 ? 0 : avcodec_send_packet(ctx, packet);
-        }
-        if (av < 0) {
-            rc = gm_err_av(err, GM_E_MEDIA, av, "packet %d was not taken", i);
-        }
-        if (rc == 0) {
-            rc = take_pictures(ctx, depth, frame, out, err);
-        }
-    }
-    av_frame_free(&frame);
+    struct gm_prove_pictures pictures = {
+        .frame = out->frame, .count = out->count, .max = GM_HWTEST_FRAMES, .depth = depth};
+    int rc = gm_prove_decode(ctx, stream->packets + from, to - from, &pictures, err);
+    out->count = pictures.count;
     return rc;
 }
 

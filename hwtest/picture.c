@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/av.h"
+
 #define GUARD 64
 #define FILL 0xc7
 
@@ -92,15 +94,9 @@ static void copy(const struct gm_hwtest_picture *p, const AVFrame *f, bool to_pl
 
 int gm_hwtest_picture_planar(const struct gm_hwtest_picture *p, AVFrame **out, struct gm_err *err)
 {
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f = gm_av_frame(p->deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P,
+                             (int)p->width_px, (int)p->height_px);
     if (f == NULL) {
-        return gm_err_nomem(err);
-    }
-    f->format = p->deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
-    f->width = (int)p->width_px;
-    f->height = (int)p->height_px;
-    if (av_frame_get_buffer(f, 0) < 0) {
-        av_frame_free(&f);
         return gm_err_nomem(err);
     }
     copy(p, f, true);

@@ -20,15 +20,8 @@
 /* Large pictures made of the clip's. */
 static int enlarge(const AVFrame *from, int times, AVFrame **out, struct gm_err *err)
 {
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f = gm_av_frame(from->format, from->width * times, from->height * times);
     if (f == NULL) {
-        return gm_err_nomem(err);
-    }
-    f->format = from->format;
-    f->width = from->width * times;
-    f->height = from->height * times;
-    if (av_frame_get_buffer(f, 0) < 0) {
-        av_frame_free(&f);
         return gm_err_nomem(err);
     }
     f->color_range = AVCOL_RANGE_MPEG;

@@ -1,8 +1,10 @@
 #include "media/av.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <string.h>
 
 #include <libavutil/opt.h>
 
@@ -139,4 +141,23 @@ AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px)
         }
     }
     return f;
+}
+
+int gm_av_set_extradata(AVCodecParameters *par, const void *data, size_t size, struct gm_err *err)
+{
+    av_freep(&par->extradata);
+    par->extradata_size = 0;
+    if (size == 0) {
+        return 0;
+    }
+    if (size > INT_MAX - AV_INPUT_BUFFER_PADDING_SIZE) {
+        return gm_err_set(err, GM_E_LIMIT, 0, "Extradata of %zu bytes", size);
+    }
+    par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
+    if (par->extradata == NULL) {
+        return gm_err_nomem(err);
+    }
+    memcpy(par->extradata, data, size);
+    par->extradata_size = (int)size;
+    return 0;
 }

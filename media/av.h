@@ -28,6 +28,11 @@ int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
 /* An empty frame with memory of its own; owned. NULL: out of memory. */
 AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px);
 
+/* par's extradata becomes a copy of data, padded as libavcodec wants it; what was there goes.
+ * size 0: none. Errors: LIMIT, NOMEM; par has none then. */
+int gm_av_set_extradata(AVCodecParameters *par, const void *data, size_t size,
+                        struct gm_err *err) GM_MUST_CHECK;
+
 /* codecpar <-> ChunkHeader.codecpar: every field and all coded side data. *out owned by the
  * caller. */
 int gm_codecpar_encode(const AVCodecParameters *par, const AVStream *stream, uint8_t **out,

@@ -168,15 +168,8 @@ static int get_parameters(struct cursor *c, AVCodecParameters *par, struct gm_er
         c->bad = true;
         return 0;
     }
-    if (extra > 0) {
-        par->extradata = av_mallocz((size_t)extra + AV_INPUT_BUFFER_PADDING_SIZE);
-        if (par->extradata == NULL) {
-            return gm_err_nomem(err);
-        }
-        memcpy(par->extradata, bytes, extra);
-        par->extradata_size = (int)extra;
-    }
-    return get_layout(c, &par->ch_layout, err);
+    int rc = gm_av_set_extradata(par, bytes, extra, err);
+    return rc == 0 ? get_layout(c, &par->ch_layout, err) : rc;
 }
 
 /* The next side data; false at the end of the list. */

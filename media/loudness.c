@@ -138,22 +138,19 @@ static int take_packet(const AVPacket *packet, void *arg, struct gm_err *err)
 static int open_decoder(struct loudness_task *t, struct gm_err *err)
 {
     AVCodecParameters *par = avcodec_parameters_alloc();
-    size_t size = t->track->extradata.len;
-    uint8_t *extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (par == NULL || extradata == NULL) {
-        avcodec_parameters_free(&par);
-        av_free(extradata);
+    const ProtobufCBinaryData *extradata = &t->track->extradata;
+    if (par == NULL) {
         return gm_err_nomem(err);
     }
-    memcpy(extradata, t->track->extradata.data, size);
-    par->extradata = extradata;
-    par->extradata_size = (int)size;
-    par->codec_type = AVMEDIA_TYPE_AUDIO;
-    par->codec_id = gm_audio_codec_id(t->track->params);
-    par->sample_rate = (int)t->track->params->sample_rate;
-    gm_audio_layout(t->track->params, &par->ch_layout);
-    avcodec_free_context(&t->decoder);
-    int rc = gm_decoder_open(par, (AVRational){1, par->sample_rate}, &t->decoder, err);
+    int rc = gm_av_set_extradata(par, extradata->data, extradata->len, err);
+    if (rc == 0) {
+        par->codec_type = AVMEDIA_TYPE_AUDIO;
+        par->codec_id = gm_audio_codec_id(t->track->params);
+        par->sample_rate = (int)t->track->params->sample_rate;
+        gm_audio_layout(t->track->params, &par->ch_layout);
+        avcodec_free_context(&t->decoder);
+        rc = gm_decoder_open(par, (AVRational){1, par->sample_rate}, &t->decoder, err);
+    }
     avcodec_parameters_free(&par);
     return rc;
 }

@@ -184,12 +184,10 @@ static int add_stream(struct gm_mp4_writer *w, const uint8_t *config, size_t con
         return gm_err_nomem(err);
     }
     stream->time_base = (AVRational){1, timescale};
-    stream->codecpar->extradata = av_mallocz(config_size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (stream->codecpar->extradata == NULL) {
-        return gm_err_nomem(err);
+    int rc = gm_av_set_extradata(stream->codecpar, config, config_size, err);
+    if (rc < 0) {
+        return rc;
     }
-    memcpy(stream->codecpar->extradata, config, config_size);
-    stream->codecpar->extradata_size = (int)config_size;
     *out = stream;
     return 0;
 }

@@ -88,20 +88,6 @@ static int keep_packet(struct proof *p, AVPacket *packet, struct gm_err *err)
     return 0;
 }
 
-static int set_extradata(struct proof *p, const uint8_t *data, size_t size, struct gm_err *err)
-{
-    if (size == 0) {
-        return 0;
-    }
-    p->par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (p->par->extradata == NULL) {
-        return gm_err_nomem(err);
-    }
-    memcpy(p->par->extradata, data, size);
-    p->par->extradata_size = (int)size;
-    return 0;
-}
-
 /* Everything that the encoder has ready. */
 static int drain_software(struct proof *p, struct gm_encoder *encoder, AVPacket *packet,
                           struct gm_err *err)
@@ -148,7 +134,7 @@ static int encode_software(struct proof *p, struct gm_err *err)
     if (rc == 0 && (p->par->codec_id == AV_CODEC_ID_H264 || p->par->codec_id == AV_CODEC_ID_HEVC)) {
         size_t size = 0;
         const uint8_t *headers = gm_encoder_headers(encoder, &size);
-        rc = set_extradata(p, headers, size, err);
+        rc = gm_av_set_extradata(p->par, headers, size, err);
     }
     gm_encoder_close(&encoder);
     av_packet_free(&packet);
@@ -190,61 +176,21 @@ static int encode_device(struct proof *p, struct gm_err *err)
         }
     }
     if (rc == 0) {
-        rc = set_extradata(p, ctx->extradata, (size_t)ctx->extradata_size, err);
+        rc = gm_av_set_extradata(p->par, ctx->extradata, (size_t)ctx->extradata_size, err);
     }
     avcodec_free_context(&ctx);
     av_packet_free(&packet);
     return rc;
 }
 
-/* Pictures that the decoder has ready, into out; more than the pattern has are an error. */
-static int take_pictures(AVCodecContext *ctx, uint32_t depth, AVFrame **out, int *io_count,
-                         AVFrame *frame, struct gm_err *err)
-{
-    for (;;) {
-        int av = avcodec_receive_frame(ctx, frame);
-        if (av == AVERROR(EAGAIN) || av == AVERROR_EOF) {
-            return 0;
-        }
-        if (av < 0) {
-            return gm_err_av(err, GM_E_MEDIA, av, "decoding failed");
-        }
-        if (*io_count >= GM_PROVE_FRAMES) {
-            av_frame_unref(frame);
-            return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "more than %d pictures came out",
-                              GM_PROVE_FRAMES);
-        }
-        int rc = gm_prove_download(frame, depth, GM_PROVE_SIDE_PX, &out[*io_count], err);
-        av_frame_unref(frame);
-        if (rc < 0) {
-            return rc;
-        }
-        (*io_count)++;
-    }
-}
-
 static int decode(const struct proof *p, AVCodecContext *ctx, AVFrame **out, struct gm_err *err)
 {
-    AVFrame *frame = av_frame_alloc();
-    int count = 0;
-    int rc = frame == NULL ? gm_err_nomem(err) : 0;
-    for (int i = 0; rc == 0 && i <= p->packet_count; i++) {
-        int av = avcodec_send_packet(ctx, i < p->packet_count ? p->packets[i] : NULL);
-        if (av == AVERROR(EAGAIN)) { /* it wants to be emptied first */
-            rc = take_pictures(ctx, p->work->depth, out, &count, frame, err);
-            av = rc < 0 ? 0 : avcodec_send_packet(ctx, i < p->packet_count ? p->packets[i] : NULL);
-        }
-        if (av < 0) {
-            rc = gm_err_av(err, GM_E_MEDIA, av, "packet %d was not taken", i);
-        }
-        if (rc == 0) {
-            rc = take_pictures(ctx, p->work->depth, out, &count, frame, err);
-        }
-    }
-    av_frame_free(&frame);
-    if (rc == 0 && count != GM_PROVE_FRAMES) {
-        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, count, "%d pictures of %d came out", count,
-                        GM_PROVE_FRAMES);
+    struct gm_prove_pictures pictures = {
+        .frame = out, .max = GM_PROVE_FRAMES, .depth = p->work->depth, .side_px = GM_PROVE_SIDE_PX};
+    int rc = gm_prove_decode(ctx, p->packets, p->packet_count, &pictures, err);
+    if (rc == 0 && pictures.count != GM_PROVE_FRAMES) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, pictures.count, "%d pictures of %d came out",
+                        pictures.count, GM_PROVE_FRAMES);
     }
     return rc;
 }

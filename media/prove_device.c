@@ -269,6 +269,53 @@ int gm_prove_download(const AVFrame *frame, uint32_t depth, int side_px, AVFrame
     return 0;
 }
 
+/* Pictures that the decoder has ready. frame: scratch, empty. */
+static int take_pictures(AVCodecContext *ctx, AVFrame *frame, struct gm_prove_pictures *out,
+                         struct gm_err *err)
+{
+    for (;;) {
+        int av = avcodec_receive_frame(ctx, frame);
+        if (av == AVERROR(EAGAIN) || av == AVERROR_EOF) {
+            return 0;
+        }
+        if (av < 0) {
+            return gm_err_av(err, GM_E_MEDIA, av, "decoding failed");
+        }
+        int rc =
+            out->count < out->max
+                ? gm_prove_download(frame, out->depth, out->side_px, &out->frame[out->count], err)
+                : gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "more than %d pictures came out", out->max);
+        av_frame_unref(frame);
+        if (rc < 0) {
+            return rc;
+        }
+        out->count++;
+    }
+}
+
+int gm_prove_decode(AVCodecContext *ctx, AVPacket *const *packets, int count,
+                    struct gm_prove_pictures *out, struct gm_err *err)
+{
+    AVFrame *frame = av_frame_alloc();
+    int rc = frame == NULL ? gm_err_nomem(err) : 0;
+    for (int i = 0; rc == 0 && i <= count; i++) {
+        const AVPacket *packet = i < count ? packets[i] : NULL;
+        int av = avcodec_send_packet(ctx, packet);
+        if (av == AVERROR(EAGAIN)) { /* it wants to be emptied first */
+            rc = take_pictures(ctx, frame, out, err);
+            av = rc < 0 ? 0 : avcodec_send_packet(ctx, packet);
+        }
+        if (av < 0) {
+            rc = gm_err_av(err, GM_E_MEDIA, av, "packet %d was not taken", i);
+        }
+        if (rc == 0) {
+            rc = take_pictures(ctx, frame, out, err);
+        }
+    }
+    av_frame_free(&frame);
+    return rc;
+}
+
 bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth, bool encode)
 {
     const struct gm_prove_work work = {

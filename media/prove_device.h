@@ -23,6 +23,17 @@ int gm_prove_upload(const AVCodecContext *ctx, const AVFrame *frame, AVFrame **o
  * *out owned. Errors: MEDIA, MEDIA_VERIFY a format or size that was not asked for; NOMEM. */
 int gm_prove_download(const AVFrame *frame, uint32_t depth, int side_px, AVFrame **out,
                       struct gm_err *err) GM_MUST_CHECK;
+/* Decodes the packets and, at their end, what is held back: each picture by gm_prove_download. */
+struct gm_prove_pictures {
+    AVFrame **frame; /* [max]; the caller's; those that came are owned: also on failure */
+    int count, max;
+    uint32_t depth; /* 8 or 10 */
+    int side_px;    /* 0: any size */
+};
+/* Errors: MEDIA (native = AVERROR), NOMEM; MEDIA_VERIFY more than max, or what the download says.
+ */
+int gm_prove_decode(AVCodecContext *ctx, AVPacket *const *packets, int count,
+                    struct gm_prove_pictures *out, struct gm_err *err) GM_MUST_CHECK;
 enum AVCodecID gm_prove_codec_id(const char *codec); /* AV_CODEC_ID_NONE: unknown */
 /* An empty frame of the proof's size with memory of its own; NULL: out of memory. */
 AVFrame *gm_prove_frame(enum AVPixelFormat format);

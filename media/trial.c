@@ -63,13 +63,11 @@ static int open_decoder(struct gm_trial *t, struct gm_err *err)
     AVCodecParameters *par = avcodec_parameters_alloc();
     size_t size = 0;
     const uint8_t *headers = gm_encoder_headers(t->encoder, &size);
-    int rc = 0;
-    if (par == NULL || (par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE)) == NULL) {
-        rc = gm_err_nomem(err);
+    if (par == NULL) {
+        return gm_err_nomem(err);
     }
+    int rc = gm_av_set_extradata(par, headers, size, err);
     if (rc == 0) {
-        memcpy(par->extradata, headers, size);
-        par->extradata_size = (int)size;
         par->codec_type = AVMEDIA_TYPE_VIDEO;
         par->codec_id = desc->id;
         par->width = (int)r->width_px;

@@ -7,19 +7,6 @@
 #include "media/bitstream.h"
 #include "media/verify.h"
 
-/* Gives the decoder's bytes of extradata, padded as libavcodec wants it. */
-static int set_extradata(AVCodecParameters *par, const uint8_t *data, size_t size,
-                         struct gm_err *err)
-{
-    par->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-    if (par->extradata == NULL) {
-        return gm_err_nomem(err);
-    }
-    memcpy(par->extradata, data, size);
-    par->extradata_size = (int)size;
-    return 0;
-}
-
 struct decode {
     const struct gm_verify_segment *s;
     AVCodecContext *ctx; /* owned */
@@ -137,7 +124,7 @@ int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4
     par->codec_id = init->codec->id;
     par->width = d.width_px;
     par->height = d.height_px;
-    int rc = set_extradata(par, init->config, init->config_size, err);
+    int rc = gm_av_set_extradata(par, init->config, init->config_size, err);
     if (rc == 0) {
         rc = run(&d, par, (AVRational){1, (int)init->timescale}, count, err);
     }
@@ -159,7 +146,7 @@ int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTra
     par->codec_id = gm_audio_codec_id(track->params);
     par->sample_rate = d.sample_rate;
     gm_audio_layout(track->params, &par->ch_layout);
-    int rc = set_extradata(par, track->extradata.data, track->extradata.len, err);
+    int rc = gm_av_set_extradata(par, track->extradata.data, track->extradata.len, err);
     if (rc == 0) {
         rc = run(&d, par, (AVRational){1, d.sample_rate}, s->count, err);
     }

@@ -27,14 +27,9 @@ int gm_vui_set_rate(enum AVCodecID codec, const uint8_t *headers, size_t size, A
     if (rc == 0) {
         bsf->par_in->codec_type = AVMEDIA_TYPE_VIDEO;
         bsf->par_in->codec_id = codec;
-        bsf->par_in->extradata = av_mallocz(size + AV_INPUT_BUFFER_PADDING_SIZE);
-        if (bsf->par_in->extradata == NULL) {
-            rc = gm_err_nomem(err);
-        }
+        rc = gm_av_set_extradata(bsf->par_in, headers, size, err);
     }
     if (rc == 0) {
-        memcpy(bsf->par_in->extradata, headers, size);
-        bsf->par_in->extradata_size = (int)size;
         av = av_bsf_init(bsf);
         rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "Rewriting parameter sets") : 0;
     }

@@ -104,6 +104,41 @@ static void every_task_type_is_found_by_its_name(void **state)
     assert_null(gm_task_type_find(""));
 }
 
+static void extradata_is_copied_and_padded(void **state)
+{
+    static const uint8_t bytes[] = {1, 2, 3};
+    static const uint8_t zero[AV_INPUT_BUFFER_PADDING_SIZE];
+    (void)state;
+    struct gm_err err = {0};
+    AVCodecParameters *par = avcodec_parameters_alloc();
+    assert_non_null(par);
+    assert_int_equal(gm_av_set_extradata(par, bytes, sizeof bytes, &err), 0);
+    assert_int_equal(par->extradata_size, sizeof bytes);
+    assert_memory_equal(par->extradata, bytes, sizeof bytes);
+    assert_memory_equal(par->extradata + sizeof bytes, zero, sizeof zero);
+    assert_int_equal(gm_av_set_extradata(par, bytes, 1, &err), 0); /* in place of the other */
+    assert_int_equal(par->extradata_size, 1);
+    assert_int_equal(gm_av_set_extradata(par, bytes, SIZE_MAX, &err), -GM_E_LIMIT);
+    assert_null(par->extradata);
+    assert_int_equal(gm_av_set_extradata(par, NULL, 0, &err), 0);
+    assert_null(par->extradata);
+    assert_int_equal(par->extradata_size, 0);
+    avcodec_parameters_free(&par);
+}
+
+static void a_frame_has_memory_of_its_own(void **state)
+{
+    (void)state;
+    AVFrame *f = gm_av_frame(AV_PIX_FMT_YUV420P, 34, 18);
+    assert_non_null(f);
+    assert_int_equal(f->format, AV_PIX_FMT_YUV420P);
+    assert_int_equal(f->width, 34);
+    assert_int_equal(f->height, 18);
+    assert_true(av_frame_is_writable(f));
+    av_frame_free(&f);
+    assert_null(gm_av_frame(AV_PIX_FMT_YUV420P, 0, 18));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -112,6 +147,8 @@ int main(void)
         cmocka_unit_test(errors_keep_their_native_number),
         cmocka_unit_test(a_codec_without_decoder_is_named),
         cmocka_unit_test(only_the_word_none_asks_for_plain_c),
+        cmocka_unit_test(extradata_is_copied_and_padded),
+        cmocka_unit_test(a_frame_has_memory_of_its_own),
         cmocka_unit_test(every_task_type_is_found_by_its_name),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
