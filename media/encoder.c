@@ -1,8 +1,6 @@
 #include "media/encoder_backend.h"
 
 #include <dlfcn.h>
-#include <inttypes.h>
-#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,20 +249,14 @@ static int fail_work(const struct gm_encoder *e, int av, const char *what, struc
                : gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s %s", e->name, what);
 }
 
-/* The frame in e->packed as the encoder takes it, where that is another layout: its samples, time
- * and type. The memory is that of the picture before, once libavcodec has let go of it. */
+/* Copies the frame's samples, time and type into e->packed, in the layout that the encoder takes.
+ * The memory is that of the picture before, once libavcodec has let go of it. */
 static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
     if (e->packed == NULL || av_frame_is_writable(e->packed) <= 0) {
         av_frame_free(&e->packed);
-        AVFrame *f = e->packed = av_frame_alloc();
-        if (f == NULL) {
-            return gm_err_nomem(err);
-        }
-        f->format = e->ctx->pix_fmt;
-        f->width = frame->width;
-        f->height = frame->height;
-        if (av_frame_get_buffer(f, 0) < 0) {
+        e->packed = gm_av_frame(e->ctx->pix_fmt, frame->width, frame->height);
+        if (e->packed == NULL) {
             return gm_err_nomem(err);
         }
     }
@@ -289,23 +281,14 @@ static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 static int send_black(struct gm_encoder *e, int count, int64_t pts, int64_t ticks,
                       struct gm_err *err)
 {
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f = gm_av_frame(e->ctx->pix_fmt, e->ctx->width, e->ctx->height);
     if (f == NULL) {
         return gm_err_nomem(err);
     }
-    f->format = e->ctx->pix_fmt;
-    f->width = e->ctx->width;
-    f->height = e->ctx->height;
-    int rc = 0;
-    int av = av_frame_get_buffer(f, 0);
-    if (av >= 0) {
-        ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
-        av = av_image_fill_black(f->data, stride, e->ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
+    ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
+    int av = av_image_fill_black(f->data, stride, e->ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
                                  f->height);
-    }
-    if (av < 0) {
-        rc = gm_err_av(err, GM_E_MEDIA, av, "making a black picture");
-    }
+    int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "making a black picture") : 0;
     for (int i = 0; i < count && rc == 0; i++) {
         f->pts = pts + i * ticks;
         rc = feed(e, f, err);
