@@ -3,7 +3,8 @@
 
 #include "media/bitstream.h"
 
-/* What the files bitstream_*.c share. Private to them, the encoders and their tests. */
+/* What the files bitstream_*.c share. Private to them, nal.c, the encoders and their
+ * tests. */
 extern const struct gm_bitstream gm_bitstream_h264;
 extern const struct gm_bitstream gm_bitstream_hevc;
 extern const struct gm_bitstream gm_bitstream_av1;

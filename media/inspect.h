@@ -21,6 +21,7 @@ struct gm_scan_window {
     size_t shown, shows; /* scan.shown[shown, shown + shows): packets' ordinals in output order */
     size_t run_end;      /* packets up to here follow without a gap */
     bool drained;
+    bool begun; /* its first packet was shown */
 };
 #define GM_SCAN_WINDOWS 4
 #define GM_SCAN_NO_ID UINT64_MAX
@@ -105,6 +106,9 @@ void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
                       const char **out_reason);
 /* Frame rate: true and the rate when every time seen lies exactly on its grid. */
 bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational *out);
+/* How many frames so many packets show: as many, unless the decoded ones hold one field of two.
+ * Then packets' times are no frames' times either. */
+int64_t gm_scan_guess_frames(const struct gm_scan *scan, int64_t packets);
 /* Frames a second where they follow closest: at least `rate`, at most 1000. */
 AVRational gm_scan_peak_rate(const struct gm_scan *scan, AVRational rate);
 /* Longest distance of keyframes seen, µs. */

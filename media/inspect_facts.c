@@ -106,6 +106,7 @@ static int fill_times(const struct gm_scan *scan, const AVStream *st, Gm__Timeli
     for (size_t i = 0; i < scan->count; i++) {
         shown += (scan->packets[i].flags & AV_PKT_FLAG_DISCARD) == 0;
     }
+    shown = gm_scan_guess_frames(scan, shown);
     out->frames = shown;
     out->frames_exact = scan->complete && mode == GM__TIMELINE_MODE__TIMELINE_PACKETS;
     if (!scan->complete) {

@@ -17,6 +17,7 @@
  * ordinal as time stamp, so that the order in which frames come out names their packets. What it
  * means is decided in inspect_timeline.c. A packet is held only while it is decoded.
  */
+#define MAX_LEADING 16      /* pictures that are shown before their keyframe */
 #define HEAD_FRAMES 60      /* packets decoded at the head */
 #define WINDOW_FRAMES 40    /* and in each later window */
 #define PATIENCE 3000       /* packets that may show nothing before the head window gives up */
@@ -75,13 +76,16 @@ static int64_t packet_dts(const struct gm_scan *scan, int64_t id)
     return id >= 0 && (size_t)id < scan->count ? scan->packets[id].dts : AV_NOPTS_VALUE;
 }
 
-/* Shown before the keyframe that its window begins with: it refers to pictures that are not
- * there. */
+/* Shown before the keyframe that its window begins with, by its time or, where there are no times,
+ * by having come before it: it refers to pictures that are not there. */
 static bool is_leading(const struct gm_scan *scan, int64_t id)
 {
     const struct gm_scan_window *w = &scan->windows[scan->window_count - 1];
     int64_t start = packet_pts(scan, (int64_t)w->first), own = packet_pts(scan, id);
-    return w->first > 0 && start != AV_NOPTS_VALUE && own != AV_NOPTS_VALUE && own < start;
+    if (start == AV_NOPTS_VALUE || own == AV_NOPTS_VALUE) {
+        return w->first > 0 && !w->begun && w->shows < MAX_LEADING && id > (int64_t)w->first;
+    }
+    return w->first > 0 && own < start;
 }
 
 static int take_frames(struct scanner *s, struct gm_err *err)
@@ -106,6 +110,7 @@ static int take_frames(struct scanner *s, struct gm_err *err)
         scan->shown[scan->shown_count++] =
             f->reordered_opaque >= 0 ? (uint64_t)f->reordered_opaque : GM_SCAN_NO_ID;
         w->shows++;
+        w->begun = w->begun || f->reordered_opaque == (int64_t)w->first;
         scan->frames++;
         scan->captions |= gm_captions_look(f);
         scan->interlaced_frames += f->interlaced_frame != 0;

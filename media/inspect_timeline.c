@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "media/nal.h"
 
 /* What a scan says about time: whether packets name the frames, the rate, keyframe distances. Pure
  * over struct gm_scan. Doubt always ends in TIMELINE_DECODE, which is right for every source and
@@ -11,6 +12,7 @@
  */
 #define PEAK_RATE 1000 /* closer frames are jitter of the time stamps */
 #define MAX_RATE 120
+#define MAX_SPAN ((int64_t)1 << 52)
 #define MAX_REORDER 20 /* frames that a decoder may hold back; H.264 and HEVC allow 16 */
 
 /* One packet, one frame, no hidden ones, and sound time stamps, by experience with their muxers. */
@@ -123,6 +125,14 @@ static const char *check_windows(const struct gm_scan *scan)
     return doubt;
 }
 
+/* The scan sees but parts of a large source: what its parameter sets allow may come anywhere. */
+static bool may_have_fields(const struct gm_scan *scan)
+{
+    const AVCodecParameters *par = scan->format->streams[scan->video]->codecpar;
+    return par->codec_id == AV_CODEC_ID_H264 &&
+           gm_nal_has_fields(par->extradata, (size_t)par->extradata_size);
+}
+
 void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
                       const char **out_reason)
 {
@@ -139,6 +149,8 @@ void gm_scan_timeline(const struct gm_scan *scan, Gm__TimelineMode *out_mode,
         doubt = "the container's time stamps are often unsound";
     } else if (!codec) {
         doubt = "the codec may hide frames or pack several into a packet";
+    } else if (may_have_fields(scan)) {
+        doubt = "packets may hold single fields";
     } else if (scan->read_errors > 0 || scan->decode_errors > 0 || scan->corrupt_frames > 0) {
         doubt = "the source is damaged";
     } else {
@@ -202,25 +214,71 @@ static bool fits(const struct gm_scan *scan, AVRational rate)
     return used > 0 && used * 10 >= slots * 9;
 }
 
-/* The rate that the smallest distance of two packets means. */
-static AVRational smallest_step_rate(const struct gm_scan *scan)
+/* Packets of the windows up to the last that was shown, and how many of these were. */
+static void count_shown(const struct gm_scan *scan, size_t *out_packets, size_t *out_frames)
 {
-    AVRational tb = scan->format->streams[scan->video]->time_base;
-    AVRational rate = {0, 1};
-    size_t n = scan->window_count > 0 ? scan->windows[0].run_end : 0;
-    int64_t *ts = malloc((n + 1) * sizeof *ts);
-    int64_t step = 0;
-    if (ts == NULL) {
-        return rate;
+    *out_packets = *out_frames = 0;
+    for (size_t i = 0; i < scan->window_count; i++) {
+        const struct gm_scan_window *w = &scan->windows[i];
+        uint64_t end = w->first;
+        for (size_t k = w->shown; k < w->shown + w->shows; k++) {
+            bool later = scan->shown[k] != GM_SCAN_NO_ID && scan->shown[k] >= end;
+            end = later ? scan->shown[k] + 1 : end;
+            *out_frames += scan->shown[k] != GM_SCAN_NO_ID;
+        }
+        *out_packets += end - w->first;
     }
+}
+
+/* Some packets without a frame are lost or not shown yet; second fields are more. */
+static bool has_field_packets(const struct gm_scan *scan)
+{
+    size_t packets, frames;
+    count_shown(scan, &packets, &frames);
+    return scan->interlaced_frames > 0 && frames * 8 < packets * 7;
+}
+
+int64_t gm_scan_guess_frames(const struct gm_scan *scan, int64_t packets)
+{
+    size_t sampled, frames;
+    count_shown(scan, &sampled, &frames);
+    if (!has_field_packets(scan)) {
+        return packets;
+    }
+    return (int64_t)((__int128)packets * (int64_t)frames / (int64_t)sampled);
+}
+
+/* Times of the head's frames, rising; of its packets unless these are fields. ts: room
+ * for either. */
+static size_t head_times(const struct gm_scan *scan, int64_t *ts)
+{
+    const struct gm_scan_window *w = &scan->windows[0];
+    bool fields = has_field_packets(scan);
+    size_t n = fields ? w->shows : w->run_end;
     size_t count = 0;
     for (size_t i = 0; i < n; i++) {
-        int64_t t = rate_ts(scan, i);
+        uint64_t id = fields ? scan->shown[w->shown + i] : i;
+        int64_t t = id < scan->count ? rate_ts(scan, (size_t)id) : AV_NOPTS_VALUE;
         if (t != AV_NOPTS_VALUE) {
             ts[count++] = t;
         }
     }
     qsort(ts, count, sizeof *ts, gm_array_compare_int64);
+    return count;
+}
+
+/* The rate that the smallest distance of two frames means. */
+static AVRational smallest_step_rate(const struct gm_scan *scan)
+{
+    AVRational tb = scan->format->streams[scan->video]->time_base;
+    AVRational rate = {0, 1};
+    int64_t *ts = malloc((scan->count + scan->shown_count + 1) * sizeof *ts);
+    int64_t step = 0;
+    if (ts == NULL || scan->window_count == 0) {
+        free(ts);
+        return rate;
+    }
+    size_t count = head_times(scan, ts);
     for (size_t i = 1; i < count; i++) {
         int64_t d;
         if (!__builtin_sub_overflow(ts[i], ts[i - 1], &d) && d > 0 && (step == 0 || d < step)) {
@@ -239,6 +297,77 @@ static bool sane_rate(AVRational r)
     return r.num > 0 && r.den > 0 && r.num / r.den <= MAX_RATE && r.den / r.num < 60;
 }
 
+/* Time from first to last decoded frame of all windows, and steps of a frame therein. */
+static int64_t shown_span(const struct gm_scan *scan, int64_t *out_steps)
+{
+    int64_t span = 0, steps = 0;
+    for (size_t i = 0; i < scan->window_count; i++) {
+        const struct gm_scan_window *w = &scan->windows[i];
+        int64_t lowest = MAX_SPAN, highest = -MAX_SPAN, n = 0;
+        for (size_t k = w->shown; k < w->shown + w->shows; k++) {
+            uint64_t id = scan->shown[k];
+            int64_t t = id < scan->count ? rate_ts(scan, (size_t)id) : AV_NOPTS_VALUE;
+            if (t > -MAX_SPAN && t < MAX_SPAN) {
+                lowest = t < lowest ? t : lowest;
+                highest = t > highest ? t : highest;
+                n++;
+            }
+        }
+        span += n > 1 ? highest - lowest : 0;
+        steps += n > 1 ? n - 1 : 0;
+    }
+    *out_steps = steps;
+    return span;
+}
+
+/* The one of three rates, or of their halves, that the decoded frames have on average to a
+ * twentieth; the average itself where none has it and packets hold fields. */
+static bool shown_rate(const struct gm_scan *scan, const AVRational *rates, AVRational *out)
+{
+    AVRational tb = scan->format->streams[scan->video]->time_base;
+    AVRational mean = {0, 1};
+    int64_t steps;
+    __int128 span = shown_span(scan, &steps);
+    for (int i = 0; i < 6 && span > 0; i++) {
+        AVRational r = rates[i % 3];
+        r = i < 3 ? r : av_mul_q(r, (AVRational){1, 2});
+        __int128 seen = (__int128)steps * tb.den * r.den * 20, meant = span * tb.num * r.num;
+        if (sane_rate(r) && seen >= meant * 19 && seen <= meant * 21) { /* see is_near */
+            *out = r;
+            return true;
+        }
+    }
+    if (span > 0 && span * tb.num <= INT64_MAX) {
+        (void)av_reduce(&mean.num, &mean.den, steps * tb.den, (int64_t)span * tb.num, INT32_MAX);
+    }
+    if (!has_field_packets(scan) || !sane_rate(mean)) {
+        return false;
+    }
+    *out = mean;
+    return true;
+}
+
+/* To a twentieth. */
+static bool is_near(AVRational a, AVRational b)
+{
+    __int128 x = (__int128)a.num * b.den * 20, y = (__int128)b.num * a.den;
+    return x >= y * 19 && x <= y * 21;
+}
+
+/* The first of three rates that can be meant. libavformat's average counts a field without its
+ * second now and then: then the one beside it that the stream says. */
+static AVRational untimed_rate(const struct gm_scan *scan, const AVRational *rates)
+{
+    for (int i = 0; i < 3; i++) {
+        if (sane_rate(rates[i])) {
+            bool said =
+                has_field_packets(scan) && sane_rate(rates[2]) && is_near(rates[2], rates[i]);
+            return said ? rates[2] : rates[i];
+        }
+    }
+    return (AVRational){25, 1};
+}
+
 bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational *out)
 {
     const AVStream *st = scan->format->streams[scan->video];
@@ -249,32 +378,21 @@ bool gm_scan_rate(const struct gm_scan *scan, Gm__TimelineMode mode, AVRational 
         timed += rate_ts(scan, i) != AV_NOPTS_VALUE;
     }
     if (timed * 2 < scan->count) { /* no times: they follow from a rate */
-        for (size_t i = 0; i < 3; i++) {
-            if (sane_rate(candidates[i])) {
-                *out = candidates[i];
-                return true;
-            }
-        }
-        *out = (AVRational){25, 1};
+        *out = untimed_rate(scan, candidates);
         return true;
     }
-    /* Two packets a frame (field pairs): their times are no frames' times. */
-    if (mode == GM__TIMELINE_MODE__TIMELINE_DECODE && scan->interlaced_frames > 0) {
-        size_t fed = 0;
-        for (size_t i = 0; i < scan->window_count; i++) {
-            fed += scan->windows[i].fed;
-        }
-        if ((size_t)scan->frames * 5 < fed * 3 && sane_rate(candidates[1])) {
-            *out = av_div_q(candidates[1], (AVRational){2, 1});
-            return false;
-        }
-    }
     size_t count = mode == GM__TIMELINE_MODE__TIMELINE_PACKETS ? 4 : 3;
-    for (size_t i = 0; timed > 1 && i < count; i++) {
+    bool fields = has_field_packets(scan);
+    for (size_t i = 0; timed > 1 && !fields && i < count; i++) {
         if (sane_rate(candidates[i]) && fits(scan, candidates[i])) {
             *out = candidates[i];
             return true;
         }
+    }
+    if (mode == GM__TIMELINE_MODE__TIMELINE_DECODE &&
+        (scan->interlaced_frames > 0 || may_have_fields(scan)) &&
+        shown_rate(scan, candidates, out)) {
+        return false;
     }
     for (size_t i = 0; i < 3; i++) {
         if (sane_rate(candidates[i])) {

@@ -14,4 +14,9 @@
 bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
                       const uint8_t *data, size_t size);
 
+/* Whether H.264 pictures of these parameter sets may be single fields; true too where that can't be
+ * read. extradata: avcC or Annex B. Pure. Source: ITU-T H.264 7.3.2.1.1 (frame_mbs_only_flag),
+ * ISO/IEC 14496-15 5.3.3.1. */
+bool gm_nal_has_fields(const uint8_t *extradata, size_t extradata_size);
+
 #endif

@@ -6,6 +6,7 @@
 
 #include "media/burn_read.h"
 #include "media/claims.h"
+#include "media/nal.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/split_chunk.h"
@@ -342,6 +343,23 @@ static int read_all(struct splitter *s, struct gm_err *err)
     return check_unchanged(s, err);
 }
 
+/* Of the last frame, in the source's ticks; 0: unknown. libavformat says that of one field for a
+ * packet that ends in a field picture, also where it holds two. */
+static int64_t last_duration(const struct splitter *s)
+{
+    const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
+    const AVStream *st = s->video.stream;
+    const AVCodecParameters *par = st->codecpar;
+    AVRational rate = gm_av_rational(s->facts->video->frame_rate);
+    if (p == NULL || par->codec_id != AV_CODEC_ID_H264 || rate.num <= 0 ||
+        !gm_nal_has_fields(par->extradata, (size_t)par->extradata_size)) {
+        return p != NULL ? p->duration : 0;
+    }
+    int64_t frame = gm_av_rescale(1, av_inv_q(rate), st->time_base);
+    bool half = p->duration > frame / 4 && p->duration <= frame / 2 + 1;
+    return half ? frame : p->duration;
+}
+
 static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *err)
 {
     if (s->tracks.alone) {
@@ -355,8 +373,7 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
         return gm_err_set(err, GM_E_INPUT_DAMAGED, 0, "no frame of %s could be found",
                           s->io->spec->source_name);
     }
-    const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
-    *out_end = gm_timeline_end(&s->timeline, p != NULL ? p->duration : 0);
+    *out_end = gm_timeline_end(&s->timeline, last_duration(s));
     rc = close_chunk(s, true, *out_end, err);
     return rc == 0 ? gm_split_text_end(&s->text, *out_end, err) : rc;
 }

@@ -15,6 +15,7 @@
 #include "media/av.h"
 #include "media/folder_io.h"
 #include "media/movie_io.h"
+#include "media/paff_io.h"
 
 /* Inspects a file; *out owned, NULL when it was refused. */
 static int inspect(const char *path, uint64_t max_pixels, Gm__Inspection **out, struct gm_err *err)
@@ -359,6 +360,57 @@ static void real_clips_that_are_unusable_are_refused_by_kind(void **state)
     }
 }
 
+/* A packet may be one field: the rate is the frames', and no packet's time is believed. */
+static void packets_of_single_fields_are_no_frames(void **state)
+{
+    static const struct {
+        struct paff_params params;
+        const char *name;
+        int64_t least, most; /* frames guessed */
+    } rows[] = {
+        {{.frames = 200, .gop_frames = 25, .split = true}, "f.mp4", 190, 210},
+        {{.frames = 200, .gop_frames = 25, .split = true}, "f.mkv", 190, 210},
+        {{.frames = 200, .gop_frames = 25, .split = true}, "f.ts", 190, 210},
+        {{.frames = 200, .gop_frames = 25}, "f.ts", 190, 210},
+        {{.frames = 200, .gop_frames = 25}, "f.mp4", 200, 200},
+        {{.frames = 200, .gop_frames = 24, .frame_every = 3, .open = true, .split = true},
+         "f.mp4",
+         190,
+         210},
+        {{.frames = 200, .gop_frames = 24, .frame_every = 2, .open = true, .split = true},
+         "f.ts",
+         190,
+         210},
+        {{.frames = 200, .gop_frames = 24, .frame_every = 1, .mbaff = true}, "f.mkv", 200, 200},
+        {{.frames = 200, .gop_frames = 25, .split = true}, "f.h264", 190, 210},
+        {{.frames = 200, .gop_frames = 24, .frame_every = 5, .open = true}, "f.h264", 190, 210},
+        /* Nothing of the kind where pictures are looked at: packets are counted. */
+        {{.frames = 200, .gop_frames = 25, .first_field = 75, .end_fields = 95, .split = true},
+         "f.mp4",
+         220,
+         220},
+    };
+    char folder[] = "/tmp/gm-inspect-XXXXXX", path[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__Inspection *facts;
+        struct gm_err err;
+        (void)snprintf(path, sizeof path, "%s/%s", folder, rows[i].name);
+        paff_make(path, &rows[i].params);
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        assert_int_equal(facts->timeline, GM__TIMELINE_MODE__TIMELINE_DECODE);
+        assert_int_equal(facts->video->frame_rate->num, 25);
+        assert_int_equal(facts->video->frame_rate->den, 1);
+        assert_in_range(facts->video->frames, rows[i].least, rows[i].most);
+        assert_false(facts->video->frames_exact);
+        assert_false(warns(facts, "source.damaged"));
+        gm__inspection__free_unpacked(facts, NULL);
+        assert_int_equal(unlink(path), 0);
+    }
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -368,6 +420,7 @@ int main(void)
         cmocka_unit_test(the_fingerprint_follows_the_content),
         cmocka_unit_test(pictures_over_the_limit_are_refused_before_decoding),
         cmocka_unit_test(a_start_without_keyframe_is_decoded_to_find_the_frames),
+        cmocka_unit_test(packets_of_single_fields_are_no_frames),
         cmocka_unit_test(real_clips_have_the_known_facts),
         cmocka_unit_test(captions_are_seen_in_the_pictures),
         cmocka_unit_test(hdr_is_known_by_what_the_pictures_say),

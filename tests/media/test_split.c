@@ -11,10 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/hash.h"
 #include "media/av.h"
 #include "media/folder_io.h"
 #include "media/frames.h"
 #include "media/movie_io.h"
+#include "media/paff_io.h"
 #include "proto/chunk.h"
 
 #define STEP 512 /* 12800 ticks a second, 25 frames */
@@ -518,6 +520,45 @@ static void chunks_hold_the_frames_beside_them(void **state)
     }
 }
 
+/* Where a packet is one field: frames are those that were written, each chunk decoded alone. */
+static void single_fields_make_the_frames_that_were_written(void **state)
+{
+    static const struct paff_params rows[] = {
+        {.frames = 200, .gop_frames = 25, .frame_every = 3, .split = true},
+        {.frames = 200, .gop_frames = 24, .frame_every = 5, .open = true, .split = true},
+        {.frames = 200, .gop_frames = 24, .open = true, .bottom_first = true, .split = true},
+        {.frames = 200, .gop_frames = 24, .frame_every = 2, .mbaff = true, .open = true},
+        /* Nothing of the kind where the inspection looks. */
+        {.frames = 200, .gop_frames = 25, .first_field = 75, .end_fields = 95, .split = true},
+    };
+    static struct clip_frame frames[200];
+    struct clip clip = {.frames = frames, .frame_count = 200};
+    char folder[] = "/tmp/gm-split-XXXXXX", path[64];
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    (void)snprintf(path, sizeof path, "%s/fields.mp4", folder);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t picture[PAFF_BYTES];
+        struct farm farm;
+        for (int k = 0; k < rows[i].frames; k++) {
+            paff_picture(&rows[i], k, picture);
+            gm_sha256(picture, sizeof picture, frames[k].sha256);
+        }
+        paff_make(path, &rows[i]);
+
+        assert_int_equal(farm_run_fields(&farm, path, true, NULL, 0), 0);
+        int source = open(path, O_RDONLY | O_CLOEXEC);
+        assert_true(source >= 0);
+        assert_headers(&farm, 200, 0, true);
+        assert_pictures(&farm, &clip, source, 0);
+        assert_context(&farm, &clip, source);
+        (void)close(source);
+        farm_fini(&farm);
+    }
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 int main(void)
 {
     gm_av_init();
@@ -529,6 +570,7 @@ int main(void)
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
         cmocka_unit_test(a_source_that_changed_is_noticed),
+        cmocka_unit_test(single_fields_make_the_frames_that_were_written),
         cmocka_unit_test(real_clips_give_the_frames_that_a_decoder_shows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
