@@ -322,6 +322,19 @@ void gm_print_checked(FILE *file, const json_t *answer)
     fputc('\n', file);
 }
 
+/* What makes the renditions of another shape than the source. */
+static void print_shape(FILE *file, const json_t *video)
+{
+    const json_t *pixel = json_object_get(video, "sample_aspect");
+    double aspect = ratio(pixel);
+    if (aspect > 0 && aspect != 1) {
+        fprintf(file, ", pixels %" PRId64 ":%" PRId64, number(pixel, "num"), number(pixel, "den"));
+    }
+    if (number(video, "rotation") != 0) {
+        fprintf(file, ", turned by %" PRId64 " degrees", number(video, "rotation"));
+    }
+}
+
 static void print_source(FILE *file, const json_t *source)
 {
     const json_t *video = json_object_get(source, "video");
@@ -334,8 +347,9 @@ static void print_source(FILE *file, const json_t *source)
     if (json_is_object(video)) {
         fprintf(file, "%-13s", "video");
         put_text(file, gm_job_text(video, "codec"), 0);
-        fprintf(file, " %" PRId64 "x%" PRId64 ", %.6g fps%s\n", number(video, "width"),
-                number(video, "height"), ratio(json_object_get(video, "frame_rate")),
+        fprintf(file, " %" PRId64 "x%" PRId64, number(video, "width"), number(video, "height"));
+        print_shape(file, video);
+        fprintf(file, ", %.6g fps%s\n", ratio(json_object_get(video, "frame_rate")),
                 json_is_true(json_object_get(video, "constant_rate")) ? "" : " (variable)");
     }
     size_t i;

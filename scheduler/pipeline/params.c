@@ -198,11 +198,12 @@ static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml 
         return gm_yaml_fail(node, err, "%s is one of: %s", row->name, all);
     }
     const char *near = gm_suggest(text, row->choices);
+    const char *is_not = row->type == GM_PARAM_WORDS ? "is none of the" : "is not a";
     if (near != NULL) {
-        return gm_yaml_fail(node, err, "`%s` is not a %s; did you mean `%s`?", text, row->name,
+        return gm_yaml_fail(node, err, "`%s` %s %s; did you mean `%s`?", text, is_not, row->name,
                             near);
     }
-    return gm_yaml_fail(node, err, "`%s` is not a %s; it is one of: %s", text, row->name, all);
+    return gm_yaml_fail(node, err, "`%s` %s %s; it is one of: %s", text, is_not, row->name, all);
 }
 
 static int set_sides(const struct gm_pipeline_param *row, const struct gm_yaml *node,

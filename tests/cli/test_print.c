@@ -1,0 +1,114 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "cli/print.h"
+
+/* What `print` makes of the JSON; single quotes stand for double ones. */
+static char *printed(void (*print)(FILE *, const json_t *), const char *json)
+{
+    char *text = strdup(json), *out = NULL;
+    size_t size = 0;
+    FILE *file = open_memstream(&out, &size);
+    assert_non_null(text);
+    assert_non_null(file);
+    for (char *c = text; *c != '\0'; c++) {
+        *c = *c == '\'' ? '"' : *c;
+    }
+    json_error_t error;
+    json_t *j = json_loads(text, 0, &error);
+    if (j == NULL) {
+        fail_msg("%s at %d", error.text, error.position);
+    }
+    print(file, j);
+    assert_int_equal(fclose(file), 0);
+    json_decref(j);
+    free(text);
+    return out;
+}
+
+static void has(const char *text, const char *line)
+{
+    if (strstr(text, line) == NULL) {
+        fail_msg("`%s` is not in:\n%s", line, text);
+    }
+}
+
+static void a_plan_tells_why_shapes_differ(void **state)
+{
+    static const struct {
+        const char *video, *line;
+    } rows[] = {
+        {"'width': 640, 'height': 360, 'rotation': 0, 'sample_aspect': {'num': 2, 'den': 1}",
+         "video        h264 640x360, pixels 2:1, 25 fps\n"},
+        {"'width': 1280, 'height': 720, 'rotation': 90, 'sample_aspect': {'num': 1, 'den': 1}",
+         "video        h264 1280x720, turned by 90 degrees, 25 fps\n"},
+        {"'width': 640, 'height': 360, 'rotation': 0, 'sample_aspect': null",
+         "video        h264 640x360, 25 fps\n"},
+        {"'width': 640, 'height': 360, 'rotation': 0, 'sample_aspect': {'num': 0, 'den': 1}",
+         "video        h264 640x360, 25 fps\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char json[512];
+        (void)snprintf(json, sizeof(json),
+                       "{'source': {'name': 'a', 'video': {'codec': 'h264', 'constant_rate': true, "
+                       "'frame_rate': {'num': 25, 'den': 1}, %s}}, 'plan': {}}",
+                       rows[i].video);
+        char *text = printed(gm_print_plan, json);
+        has(text, rows[i].line);
+        free(text);
+    }
+}
+
+static void what_was_given_up_is_told(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_job,
+        "{'id': 'j', 'encoding': {'resolved': {'chain': 'cpu', 'fingerprint': null}, 'given_up': "
+        "[{'chain': 'nvenc', 'code': 'device.lost', 'text': 'it went'}]}}");
+    has(text, "encodes on   cpu\n");
+    has(text, "gave up      nvenc: device.lost: it went\n");
+    free(text);
+    text = printed(gm_print_job, "{'id': 'j', 'encoding': {'resolved': {'chain': 'nvenc', "
+                                 "'fingerprint': 'L4, 1'}, 'given_up': []}}");
+    has(text, "encodes on   nvenc: L4, 1\n");
+    assert_null(strstr(text, "gave up"));
+    free(text);
+}
+
+static void devices_have_lines_by_what_they_take(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_nodes,
+        "{'nodes': [{'id': 'box', 'state': 'connected', 'hostname': 'h', 'notes': ['no landlock'], "
+        "'leases': [{'device': 'cpu'}, {'device': '0000:3b:00.0'}, {'device': '0000:3b:00.0'}], "
+        "'devices': [{'id': 'cpu', 'kind': 'cpu', 'capacity': {'slots': 0}}, "
+        "{'id': '0000:3b:00.0', 'kind': 'nvidia', 'capacity': {'slots': 2}, 'notes': "
+        "[{'severity': 'warn', 'text': 'a slot less'}]}, "
+        "{'id': '0000:af:00.0', 'kind': 'nvidia', 'capacity': {'slots': 0}, 'description': 'old', "
+        "'proofs': [{'passed': true}, {'passed': false}]}]}]}");
+    has(text, "box                     connected   cpu      0.0/0.0    0 B        1      h\n");
+    has(text, "connected   nvidia   0.0/0.0    0 B        2      h\n  note: a slot less\n");
+    has(text, "  device: old (1 of 2 proofs passed)\n  note: no landlock\n");
+    free(text);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_plan_tells_why_shapes_differ),
+        cmocka_unit_test(what_was_given_up_is_told),
+        cmocka_unit_test(devices_have_lines_by_what_they_take),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
