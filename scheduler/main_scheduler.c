@@ -126,7 +126,7 @@ int main(int argc, char **argv)
         gm_log_init("scheduler", (enum gm_log_level)gm_log_parse_level(settings.log_level),
                     settings.log_json);
         if (args.check) {
-            (void)printf("%s is right\n", args.config);
+            (void)printf("%s: ok\n", args.config);
         } else {
             rc = serve(&settings, &err);
         }
