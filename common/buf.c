@@ -146,6 +146,23 @@ void gm_buf_xml(struct gm_buf *buf, const char *s, enum gm_xml_other other)
     }
 }
 
+void gm_buf_json(struct gm_buf *buf, const char *s)
+{
+    gm_buf_u8(buf, '"');
+    for (; *s != '\0'; s++) {
+        uint8_t c = (uint8_t)*s;
+        if (c == '"' || c == '\\') {
+            gm_buf_u8(buf, '\\');
+            gm_buf_u8(buf, c);
+        } else if (c < ' ' || c > '~') {
+            gm_buf_printf(buf, "\\u%04x", c);
+        } else {
+            gm_buf_u8(buf, c);
+        }
+    }
+    gm_buf_u8(buf, '"');
+}
+
 int gm_buf_check(const struct gm_buf *buf, struct gm_err *err)
 {
     return buf->failed ? gm_err_nomem(err) : 0;

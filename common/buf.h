@@ -31,6 +31,8 @@ enum gm_xml_other {
 };
 /* s as the text of an element or attribute, of XML as of HTML 5. Source: XML 1.0, 2.2 and 2.4. */
 void gm_buf_xml(struct gm_buf *buf, const char *s, enum gm_xml_other other);
+/* s, which is ASCII, as a JSON string with its quotes. Source: RFC 8259 section 7. */
+void gm_buf_json(struct gm_buf *buf, const char *s);
 /* 0, or -GM_E_NOMEM when an append failed. */
 int gm_buf_check(const struct gm_buf *buf, struct gm_err *err) GM_MUST_CHECK;
 

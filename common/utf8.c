@@ -56,3 +56,15 @@ void gm_utf8_clean(char *s)
         }
     }
 }
+
+void gm_ascii_copy(char *out, size_t size, const char *text)
+{
+    size_t n = 0;
+    for (; text != NULL && text[n] != '\0' && n + 1 < size; n++) {
+        out[n] = text[n];
+        if (text[n] < ' ' || text[n] > '~') {
+            out[n] = '?';
+        }
+    }
+    out[n] = '\0';
+}

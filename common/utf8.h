@@ -9,5 +9,8 @@
 size_t gm_utf8_length(const char *s);
 /* Replaces each control byte by a space and each byte outside UTF-8 by '?', in place. */
 void gm_utf8_clean(char *s);
+/* Copies text (NULL: "") to out, which has `size` bytes, at least 1; cut to fit, and each byte that
+ * is not printable ASCII as '?'. */
+void gm_ascii_copy(char *out, size_t size, const char *text);
 
 #endif

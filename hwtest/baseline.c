@@ -28,7 +28,7 @@ static const struct row *find_row(const char *unit)
     return r;
 }
 
-/* The id in `list` of a device of the other report; NULL: it is not there. */
+/* The same device in `list`, borrowed from it; NULL: it is not there. */
 static const struct gm_hwtest_device *match(const struct gm_hwtest_report *list,
                                             const struct gm_hwtest_device *d)
 {
@@ -42,13 +42,19 @@ static const struct gm_hwtest_device *match(const struct gm_hwtest_report *list,
     return NULL;
 }
 
+static struct gm_hwtest_check make(const struct gm_hwtest_report *report, const char *device,
+                                   const char *name)
+{
+    char full[96];
+    (void)snprintf(full, sizeof(full), "baseline.%s", name);
+    return gm_hwtest_check_make(device, full, report->level);
+}
+
 static int add(struct gm_hwtest_report *report, const char *device, const char *name,
                enum gm_hwtest_status status, const char *text, const char *remedy,
                struct gm_err *err)
 {
-    char full[96];
-    (void)snprintf(full, sizeof(full), "baseline.%s", name);
-    struct gm_hwtest_check c = gm_hwtest_check_make(device, full, report->level);
+    struct gm_hwtest_check c = make(report, device, name);
     c.status = status;
     gm_hwtest_set(c.text, text);
     gm_hwtest_set(c.remedy, remedy);
@@ -67,9 +73,8 @@ static int compare_values(struct gm_hwtest_report *report, const struct gm_hwtes
     if (worse <= row->warn) {
         return 0;
     }
-    char full[96], text[240];
-    (void)snprintf(full, sizeof(full), "baseline.%s", now->name);
-    struct gm_hwtest_check c = gm_hwtest_check_make(now->device, full, report->level);
+    char text[240];
+    struct gm_hwtest_check c = make(report, now->device, now->name);
     c.status = worse > row->fail ? GM_HWTEST_FAIL : GM_HWTEST_WARN;
     c.has_value = true;
     c.value = now->value;
@@ -114,6 +119,13 @@ static int compare_check(struct gm_hwtest_report *report, const struct gm_hwtest
     return rc;
 }
 
+/* Not what an earlier comparison said, and no note: notes come, go and change their numbers. */
+static bool is_compared(const struct gm_hwtest_check *c, uint32_t level)
+{
+    return c->level <= level && strncmp(c->name, "baseline.", 9) != 0 &&
+           strncmp(c->name, "note.", 5) != 0;
+}
+
 static int compare_device(struct gm_hwtest_report *report, const struct gm_hwtest_report *baseline,
                           const char *was_id, const char *now_id, size_t checks,
                           size_t *io_compared, struct gm_err *err)
@@ -122,8 +134,7 @@ static int compare_device(struct gm_hwtest_report *report, const struct gm_hwtes
     for (size_t i = 0; rc == 0 && i < baseline->check_count; i++) {
         const struct gm_hwtest_check *was = &baseline->checks[i];
         const struct gm_hwtest_check *found = NULL;
-        if (strcmp(was->device, was_id) != 0 || strncmp(was->name, "baseline", 8) == 0 ||
-            was->level > report->level) {
+        if (strcmp(was->device, was_id) != 0 || !is_compared(was, report->level)) {
             continue;
         }
         for (size_t k = 0; found == NULL && k < checks; k++) {
@@ -179,6 +190,9 @@ int gm_hwtest_compare(struct gm_hwtest_report *report, const struct gm_hwtest_re
                      "the device of the baseline is not there",
                      "look for it with `gopmill devices`, lspci and in the kernel log", err);
         }
+    }
+    if (rc == 0 && report->filter[0] == '\0') { /* what is of no device */
+        rc = compare_device(report, baseline, "machine", "machine", checks, &compared, err);
     }
     (void)snprintf(text, sizeof(text), "%zu checks were compared", compared);
     if (rc == 0) {

@@ -6,26 +6,10 @@
 
 #include "common/time.h"
 
-void gm_hwtest_quote_json(const char *text, struct gm_buf *out)
-{
-    gm_buf_str(out, "\"");
-    for (; *text != '\0'; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            gm_buf_printf(out, "\\%c", c);
-        } else if (c < ' ' || c > '~') {
-            gm_buf_printf(out, "\\u%04x", c);
-        } else {
-            gm_buf_u8(out, c);
-        }
-    }
-    gm_buf_str(out, "\"");
-}
-
 static void member(const char *name, const char *text, struct gm_buf *out)
 {
     gm_buf_printf(out, "\"%s\": ", name);
-    gm_hwtest_quote_json(text, out);
+    gm_buf_json(out, text);
     gm_buf_str(out, ", ");
 }
 

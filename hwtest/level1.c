@@ -6,7 +6,8 @@
 #include "media/prove.h"
 #include "node/devices/chains.h"
 
-void gm_hwtest_describe(const struct gm_device *device, struct gm_hwtest_device *out)
+/* The device as a report has it. */
+static void describe(const struct gm_device *device, struct gm_hwtest_device *out)
 {
     memset(out, 0, sizeof(*out));
     gm_hwtest_set(out->id, device->id);
@@ -125,7 +126,7 @@ static int add_device(const struct gm_device *d, struct gm_hwtest_report *report
 {
     struct gm_hwtest_device described;
     struct gm_hwtest_check c = gm_hwtest_check_make(d->id, "detection", 1);
-    gm_hwtest_describe(d, &described);
+    describe(d, &described);
     int rc = gm_hwtest_add_device(report, &described, err);
     gm_hwtest_measure(&c, (double)(d->decode_count + d->encode_count), "codecs", NULL, NULL);
     gm_hwtest_set(c.text, described.sentence);

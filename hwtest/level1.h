@@ -5,9 +5,6 @@
 #include "node/devices/device.h"
 
 /* Level 1: what detection and proof found, as checks. Pure. Thread: any. */
-
-/* The device as a report has it. */
-void gm_hwtest_describe(const struct gm_device *device, struct gm_hwtest_device *out);
 /* Checks of every device of the list, and of its notes. Errors: NOMEM, LIMIT. */
 int gm_hwtest_level1(const struct gm_device_list *list, struct gm_hwtest_report *report,
                      struct gm_err *err) GM_MUST_CHECK;

@@ -10,7 +10,9 @@
 int gm_hwtest_level3(const struct gm_device_list *list, struct gm_hwtest_report *report,
                      struct gm_err *err) GM_MUST_CHECK;
 
-/* storage.c: writes and reads a file of 256 MiB in TMPDIR (else /tmp). */
+/* storage.c: writes and reads a file of 256 MiB in TMPDIR (else /tmp), which is gone at the end:
+ * checks "storage.write", and where that went well "storage.read". Thread: one; blocks until the
+ * disk has it. Errors: NOMEM, LIMIT. */
 int gm_hwtest_storage(struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -50,8 +50,8 @@ static int print(const struct gm_hwtest_report *report, struct gm_err *err)
     struct gm_buf out = {0};
     gm_hwtest_table(report, &out);
     int rc = gm_buf_check(&out, err);
-    if (rc == 0 && (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)) {
-        rc = gm_err_set(err, GM_E_SYS, 0, "could not write to stdout");
+    if (rc == 0) {
+        rc = gm_fs_write_all(STDOUT_FILENO, out.data, out.size, err);
     }
     gm_buf_fini(&out);
     return rc;
@@ -99,7 +99,6 @@ int main(int argc, char **argv)
         int status = gm_hwtest_try_parse(argc - 1, argv + 1, &work);
         /* Exit handlers of drivers may crash after the answer is out. */
         status = status >= 0 ? status : gm_hwtest_try(&work);
-        fflush(stdout);
         _exit(status);
     }
     int status = gm_hwtest_options_parse(argc, argv, &options);

@@ -4,10 +4,8 @@
 #include "common/err.h"
 
 /* The command line of gopmill-hwtest. Thread: one (common/flags.h). */
-#define GM_HWTEST_LEVELS 3 /* that this version has */
-
 struct gm_hwtest_options { /* borrowed from argv; NULL: not given */
-    uint32_t level;        /* 1 .. GM_HWTEST_LEVELS */
+    uint32_t level;        /* 1 .. 3 */
     const char *device, *json, *html, *junit, *baseline;
 };
 /* -1: go on; else the exit status, after its words were printed. */

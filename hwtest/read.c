@@ -29,7 +29,7 @@ static void get_text(struct reader *r, const json_t *o, const char *name, char *
         refuse(r, name, "is no text");
         return;
     }
-    gm_hwtest_copy(out, size, json_string_value(v));
+    gm_ascii_copy(out, size, json_string_value(v));
 }
 
 static bool get_number(struct reader *r, const json_t *o, const char *name, double *out)

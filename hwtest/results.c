@@ -102,15 +102,6 @@ bool gm_hwtest_status_find(const char *name, enum gm_hwtest_status *out)
     return false;
 }
 
-void gm_hwtest_copy(char *out, size_t size, const char *text)
-{
-    size_t n = 0;
-    for (; text[n] != '\0' && n + 1 < size; n++) {
-        out[n] = text[n] >= ' ' && text[n] <= '~' ? text[n] : '?';
-    }
-    out[n] = '\0';
-}
-
 struct gm_hwtest_check gm_hwtest_check_make(const char *device, const char *name, uint32_t level)
 {
     struct gm_hwtest_check check = {.level = level};

@@ -2,6 +2,7 @@
 #define GM_HWTEST_RESULTS_H
 
 #include "common/buf.h"
+#include "common/utf8.h"
 
 /* What a hardware test found: plain data, and the words and files made of it. Pure: no clock, file
  * or device is touched in results.c, verdict.c, table.c, json.c, read.c, junit.c, html.c, plot.c
@@ -88,9 +89,8 @@ const struct gm_hwtest_device *gm_hwtest_find_device(const struct gm_hwtest_repo
 const char *gm_hwtest_status_name(enum gm_hwtest_status status); /* "PASS" */
 bool gm_hwtest_status_find(const char *name, enum gm_hwtest_status *out);
 
-/* Copies text, cut to size, what is not printable ASCII as '?'. */
-void gm_hwtest_copy(char *out, size_t size, const char *text);
-#define gm_hwtest_set(field, text) gm_hwtest_copy((field), sizeof(field), (text))
+/* text into an array of a report. */
+#define gm_hwtest_set(field, text) gm_ascii_copy((field), sizeof(field), (text))
 /* A check with its names set; all else is zero. */
 struct gm_hwtest_check gm_hwtest_check_make(const char *device, const char *name, uint32_t level);
 /* Sets value and its limits (NULL: none) and judges: outside is FAIL, else PASS. A value that is
@@ -114,8 +114,6 @@ void gm_hwtest_table(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_json(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_junit(const struct gm_hwtest_report *report, struct gm_buf *out);
 void gm_hwtest_html(const struct gm_hwtest_report *report, struct gm_buf *out);
-/* A string with its quotes. */
-void gm_hwtest_quote_json(const char *text, struct gm_buf *out);
 /* plot.c: inline SVG. Bars of all checks with that unit, with their limits; a line over a check's
  * series. */
 void gm_hwtest_plot_bars(const struct gm_hwtest_report *report, const char *unit,

@@ -12,6 +12,7 @@
 
 #define BLOCK ((size_t)1 << 20)
 #define BLOCKS 256
+#define REMEDY "free 256 MiB there, or set TMPDIR to the folder that the farm will use"
 
 static int write_blocks(int fd, uint8_t *block, gm_time *out, struct gm_err *err)
 {
@@ -56,25 +57,40 @@ static int add(const char *name, gm_time took, const char *folder, const struct 
                           "MB/s", NULL, NULL);
         c.better = GM_HWTEST_HIGHER;
         (void)snprintf(text, sizeof(text),
-                       "%zu MiB in %.120s, one file, one process; TMPDIR "
-                       "chooses the folder",
+                       "%zu MiB in %.120s, one file, one process; TMPDIR chooses the folder",
                        BLOCK * BLOCKS >> 20, folder);
     } else {
         c.status = GM_HWTEST_FAIL;
         (void)snprintf(text, sizeof(text), "%.80s: %.150s", folder, why->text);
-        gm_hwtest_set(c.remedy, "free 256 MiB there, or set TMPDIR to the folder that the farm "
-                                "will use");
+        gm_hwtest_set(c.remedy, REMEDY);
     }
     gm_hwtest_set(c.text, text);
     return gm_hwtest_add(report, &c, err);
+}
+
+/* *out_fd: owned; -1 where it failed. The file has no name any more. */
+static int open_file(const char *folder, int *out_fd, struct gm_err *err)
+{
+    char path[4096];
+    *out_fd = -1;
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/gopmill-hwtest-XXXXXX", folder);
+    if (rc < 0) {
+        return rc;
+    }
+    int fd = mkostemp(path, O_CLOEXEC);
+    if (fd < 0) {
+        return gm_err_sys(err, errno, "no file could be made there");
+    }
+    GM_IGNORE(unlink(path), "it goes with the folder's next cleaning");
+    *out_fd = fd;
+    return 0;
 }
 
 int gm_hwtest_storage(struct gm_hwtest_report *report, struct gm_err *err)
 {
     const char *folder = getenv("TMPDIR");
     struct gm_err why = {.code = GM_OK};
-    char path[4096];
-    gm_time wrote = 0, was_read = 0;
+    gm_time took = 0;
     folder = folder == NULL || folder[0] == '\0' ? "/tmp" : folder;
     uint8_t *block = malloc(BLOCK);
     if (block == NULL) {
@@ -84,20 +100,15 @@ int gm_hwtest_storage(struct gm_hwtest_report *report, struct gm_err *err)
         block[i] = (uint8_t)(i * 2654435761u >> 13);
     }
     int fd = -1;
-    int rc = gm_fs_path(path, sizeof(path), &why, "%s/gopmill-hwtest-XXXXXX", folder);
-    if (rc == 0) {
-        fd = mkostemp(path, O_CLOEXEC);
-        rc = fd < 0 ? gm_err_sys(&why, errno, "no file could be made there") : 0;
+    bool written = open_file(folder, &fd, &why) == 0 && write_blocks(fd, block, &took, &why) == 0;
+    int rc = add("storage.write", took, folder, &why, report, err);
+    if (rc == 0 && written) {
+        GM_IGNORE(read_blocks(fd, block, &took, &why), "then the check says so");
+        rc = add("storage.read", took, folder, &why, report, err);
     }
-    if (fd >= 0) {
-        GM_IGNORE(unlink(path), "it goes with the folder's next cleaning");
-        rc = write_blocks(fd, block, &wrote, &why);
-    }
-    bool good = rc == 0 && read_blocks(fd, block, &was_read, &why) == 0;
     if (fd >= 0) {
         close(fd);
     }
     free(block);
-    rc = add("storage.write", wrote, folder, &why, report, err);
-    return rc == 0 && good ? add("storage.read", was_read, folder, &why, report, err) : rc;
+    return rc;
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/flags.h"
 #include "common/fs.h"
@@ -45,10 +46,9 @@ static int answer(const struct gm_hwtest_try *work, const struct gm_hwtest_repor
         gm_hwtest_json(report, &out);
     }
     int rc = gm_buf_check(&out, &err);
-    if (rc == 0 && work->text) {
-        rc = fwrite(out.data, 1, out.size, stdout) == out.size ? 0 : -1;
-    } else if (rc == 0) {
-        rc = gm_fs_write_all(GM_HELPER_RESULT, out.data, out.size, &err);
+    if (rc == 0) {
+        rc = gm_fs_write_all(work->text ? STDOUT_FILENO : GM_HELPER_RESULT, out.data, out.size,
+                             &err);
     }
     gm_buf_fini(&out);
     return rc < 0 ? 1 : 0;

@@ -57,7 +57,7 @@ static bool is_near(int64_t bits)
 static int search(struct made *m, const struct gm_hwtest_pictures *in, struct gm_err *err)
 {
     const struct gm_video_codec *codec = gm_video_codec_find(m->how.codec);
-    int32_t crf, before_crf = 0, step = GM_BUDGET_STEP_CENTI, best_crf = 0;
+    int32_t crf, before_crf = -1, step = GM_BUDGET_STEP_CENTI, best_crf = -1;
     int64_t before_bits = 0, best_off = INT64_MAX;
     int rc = 0;
     if (codec == NULL) {
@@ -94,6 +94,7 @@ static int search(struct made *m, const struct gm_hwtest_pictures *in, struct gm
     if (rc == 0 && best_crf != m->how.crf_centi) {
         gm_hwtest_stream_fini(&m->stream);
         m->how.crf_centi = best_crf;
+        m->encodes++;
         rc = gm_hwtest_encode(&m->how, in, &m->stream, err);
     }
     return rc;

@@ -26,7 +26,7 @@ static bool has_fakes(const struct gm_hwtest_report *report)
     return false;
 }
 
-/* " first encode.h264 of cpu (what was seen): remedy" */
+/* "encode.h264 of cpu (what was seen): remedy" */
 static void tell(const struct gm_hwtest_check *c, char *out, size_t size)
 {
     (void)snprintf(out, size, "%s of %s (%.200s)%s%s", c->name, c->device,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "common/flags.h"
 #include "common/fs.h"
@@ -88,8 +89,8 @@ static int print(const struct gm_device_list *list, bool json, struct gm_err *er
         gm_device_list_text(list, &out);
     }
     int rc = gm_buf_check(&out, err);
-    if (rc == 0 && (fwrite(out.data, 1, out.size, stdout) != out.size || fflush(stdout) != 0)) {
-        rc = gm_err_set(err, GM_E_SYS, 0, "could not write to stdout");
+    if (rc == 0) {
+        rc = gm_fs_write_all(STDOUT_FILENO, out.data, out.size, err);
     }
     gm_buf_fini(&out);
     return rc;

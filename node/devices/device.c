@@ -12,18 +12,6 @@ void gm_device_list_fini(struct gm_device_list *list)
     memset(list, 0, sizeof(*list));
 }
 
-void gm_device_text(char *out, size_t size, const char *text)
-{
-    size_t n = 0;
-    for (; text != NULL && text[n] != '\0' && n + 1 < size; n++) {
-        out[n] = text[n];
-        if (text[n] < ' ' || text[n] > '~') {
-            out[n] = '?';
-        }
-    }
-    out[n] = '\0';
-}
-
 struct gm_device *gm_device_find(const struct gm_device_list *list, const char *id)
 {
     for (size_t i = 0; i < list->count; i++) {
@@ -162,7 +150,7 @@ bool gm_device_add_feature(struct gm_device *device, const char *feature)
 static void take_text(char *out, size_t size, const char *from)
 {
     if (out[0] == '\0') {
-        gm_device_text(out, size, from);
+        gm_ascii_copy(out, size, from);
     }
 }
 #define TAKE(field) take_text(to->field, sizeof(to->field), from->field)

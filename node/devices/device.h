@@ -2,6 +2,7 @@
 #define GM_NODE_DEVICES_DEVICE_H
 
 #include "common/buf.h"
+#include "common/utf8.h"
 #include "wire.pb-c.h"
 
 /* What a node knows of the devices of its machine. Plain data without pointers: texts are printable
@@ -90,9 +91,8 @@ struct gm_device *gm_device_find(const struct gm_device_list *list, const char *
  * Errors: NOMEM; LIMIT more than GM_DEVICES_MAX. */
 int gm_device_get(struct gm_device_list *list, const char *id, enum gm_device_kind kind,
                   struct gm_device **out, struct gm_err *err) GM_MUST_CHECK;
-/* Copies text, cut to size, everything that is not printable ASCII as '?'. */
-void gm_device_text(char *out, size_t size, const char *text);
-#define gm_device_set(field, text) gm_device_text((field), sizeof(field), (text))
+/* text into an array of the model. */
+#define gm_device_set(field, text) gm_ascii_copy((field), sizeof(field), (text))
 /* The same text is not added twice. device NULL: a note of the list. False: there is no room. */
 bool gm_device_add_note(struct gm_device_list *list, struct gm_device *device,
                         enum gm_severity severity, const char *fmt, ...) GM_PRINTF(4, 5);

@@ -147,23 +147,10 @@ void gm_device_list_text(const struct gm_device_list *list, struct gm_buf *out)
     text_notes(list->notes, list->note_count, "", out);
 }
 
-/* Texts of the model are printable ASCII. */
-static void json_text(struct gm_buf *out, const char *text)
-{
-    gm_buf_u8(out, '"');
-    for (; *text != '\0'; text++) {
-        if (*text == '"' || *text == '\\') {
-            gm_buf_u8(out, '\\');
-        }
-        gm_buf_u8(out, (uint8_t)*text);
-    }
-    gm_buf_u8(out, '"');
-}
-
 static void json_member(struct gm_buf *out, const char *name, const char *text)
 {
     gm_buf_printf(out, "\"%s\": ", name);
-    json_text(out, text);
+    gm_buf_json(out, text);
     gm_buf_str(out, ", ");
 }
 
@@ -194,7 +181,7 @@ static void json_notes(struct gm_buf *out, const struct gm_device_note *notes, s
         gm_buf_str(out, i == 0 ? "{" : ", {");
         json_member(out, "severity", gm_severity_name(notes[i].severity));
         gm_buf_str(out, "\"text\": ");
-        json_text(out, notes[i].text);
+        gm_buf_json(out, notes[i].text);
         gm_buf_u8(out, '}');
     }
     gm_buf_u8(out, ']');
@@ -239,7 +226,7 @@ static void json_device(struct gm_buf *out, const struct gm_device *d)
         d->cpu_milli / 1000, d->cpu_milli % 1000, d->memory_bytes);
     for (size_t i = 0; i < d->feature_count; i++) {
         gm_buf_str(out, i == 0 ? "" : ", ");
-        json_text(out, d->features[i]);
+        gm_buf_json(out, d->features[i]);
     }
     gm_buf_str(out, "], ");
     json_codecs(out, "decode", d->decode, d->decode_count);

@@ -260,11 +260,11 @@ static int print(const struct gm_device_list *list)
         gm_buf_printf(&out, "%s\n", list->versions);
     }
     int rc = gm_buf_check(&out, &err);
-    if (rc == 0 && out.size > 0 && fwrite(out.data, 1, out.size, stdout) != out.size) {
-        rc = -1;
+    if (rc == 0) {
+        rc = gm_fs_write_all(STDOUT_FILENO, out.data, out.size, &err);
     }
     gm_buf_fini(&out);
-    return rc < 0 || fflush(stdout) != 0 ? 1 : 0;
+    return rc < 0 ? 1 : 0;
 }
 
 bool gm_helper_can_answer(const char *program, bool text)

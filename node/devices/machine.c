@@ -83,7 +83,7 @@ static void read_link_name(const char *folder, const char *name, char *out, size
     if (n > 0) {
         target[n] = '\0';
         const char *slash = strrchr(target, '/');
-        gm_device_text(out, size, slash == NULL ? target : slash + 1);
+        gm_ascii_copy(out, size, slash == NULL ? target : slash + 1);
     }
 }
 
@@ -111,7 +111,7 @@ static void group_name(const char *root, gid_t gid, char *out, size_t size)
     struct group *found = NULL;
     while (fgetgrent_r(file, &group, line, sizeof(line), &found) == 0 && found != NULL) {
         if (found->gr_gid == gid) {
-            gm_device_text(out, size, found->gr_name);
+            gm_ascii_copy(out, size, found->gr_name);
             break;
         }
     }
@@ -274,7 +274,7 @@ static void find_render_name(const char *folder, char *out, size_t size)
     }
     for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
         if (is_render_name(e->d_name) && (out[0] == '\0' || strcmp(e->d_name, out) < 0)) {
-            gm_device_text(out, size, e->d_name);
+            gm_ascii_copy(out, size, e->d_name);
         }
     }
     (void)closedir(dir);

@@ -36,7 +36,7 @@ static void value_of(const char *text, const char *key, char *out, size_t size)
     n = n < sizeof(line) - 1 ? n : sizeof(line) - 1;
     memcpy(line, at, n);
     line[n] = '\0';
-    gm_device_text(out, size, line);
+    gm_ascii_copy(out, size, line);
 }
 
 /* The first word of text that looks like "580.65.06". */
@@ -47,7 +47,7 @@ static void find_version(char *text, char *out, size_t size)
          word = strtok_r(NULL, " \t\n", &save)) {
         if (word[0] >= '0' && word[0] <= '9' && strchr(word, '.') != NULL &&
             strspn(word, "0123456789.") == strlen(word)) {
-            gm_device_text(out, size, word);
+            gm_ascii_copy(out, size, word);
             return;
         }
     }

@@ -100,6 +100,18 @@ static void text_of_xml_is_escaped(void **state)
     }
 }
 
+static void text_of_json_is_quoted(void **state)
+{
+    (void)state;
+    struct gm_buf buf = {0};
+    gm_buf_json(&buf, "a \"b\" \\ \n\x7f~");
+    assert_string_equal((char *)buf.data, "\"a \\\"b\\\" \\\\ \\u000a\\u007f~\"");
+    gm_buf_fini(&buf);
+    gm_buf_json(&buf, "");
+    assert_string_equal((char *)buf.data, "\"\"");
+    gm_buf_fini(&buf);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -107,6 +119,7 @@ int main(void)
         cmocka_unit_test(grows_past_every_capacity),
         cmocka_unit_test(an_absurd_size_fails_once_for_all),
         cmocka_unit_test(text_of_xml_is_escaped),
+        cmocka_unit_test(text_of_json_is_quoted),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,11 +51,25 @@ static void clean_replaces_in_place(void **state)
     assert_string_equal(text, "a b \xc3\xa4? ??");
 }
 
+static void foreign_text_is_made_harmless(void **state)
+{
+    (void)state;
+    char text[8] = "before";
+    gm_ascii_copy(text, sizeof(text), "a\n\"\x01\xc3\xa4zzz");
+    assert_string_equal(text, "a?\"???z");
+    gm_ascii_copy(text, sizeof(text), NULL);
+    assert_string_equal(text, "");
+    text[1] = 'x';
+    gm_ascii_copy(text, 1, "abc");
+    assert_true(text[0] == '\0' && text[1] == 'x');
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sequences_have_their_length),
         cmocka_unit_test(clean_replaces_in_place),
+        cmocka_unit_test(foreign_text_is_made_harmless),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

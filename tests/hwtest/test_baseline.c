@@ -97,6 +97,32 @@ static void what_is_gone_is_told(void **state)
     assert_int_equal(outcome(&b, GPU, "x"), GM_HWTEST_STATUSES);
 }
 
+static void what_is_of_no_device_is_compared_too(void **state)
+{
+    (void)state;
+    struct both b;
+    both_init(&b);
+    (void)report_add(&b.was, "machine", "storage.write", GM_HWTEST_PASS, 1000, "MB/s");
+    (void)report_add(&b.now, "machine", "storage.write", GM_HWTEST_PASS, 800, "MB/s");
+    assert_int_equal(outcome(&b, "machine", "storage.write"), GM_HWTEST_FAIL);
+    both_init(&b); /* which a run over one device does not check */
+    (void)report_add(&b.was, "machine", "storage.write", GM_HWTEST_PASS, 1000, "MB/s");
+    strcpy(b.now.filter, GPU);
+    assert_int_equal(outcome(&b, "machine", "storage.write"), GM_HWTEST_STATUSES);
+}
+
+static void a_note_that_went_is_no_loss(void **state)
+{
+    (void)state;
+    static const char *const devices[] = {GPU, "machine"};
+    for (size_t i = 0; i < 2; i++) {
+        struct both b;
+        both_init(&b);
+        (void)report_add(&b.was, devices[i], "note.1", GM_HWTEST_WARN, NAN, "");
+        assert_int_equal(outcome(&b, devices[i], "note.1"), GM_HWTEST_STATUSES);
+    }
+}
+
 static void a_device_that_is_gone_fails(void **state)
 {
     (void)state;
@@ -171,6 +197,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(values_have_thresholds),
         cmocka_unit_test(what_is_gone_is_told),
+        cmocka_unit_test(what_is_of_no_device_is_compared_too),
+        cmocka_unit_test(a_note_that_went_is_no_loss),
         cmocka_unit_test(a_device_that_is_gone_fails),
         cmocka_unit_test(a_device_is_known_by_its_uuid),
         cmocka_unit_test(other_bytes_are_a_warning),

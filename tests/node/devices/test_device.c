@@ -118,16 +118,6 @@ static void features_are_found_by_their_beginning(void **state)
     gm_device_list_fini(&list);
 }
 
-static void foreign_text_is_made_harmless(void **state)
-{
-    char text[8];
-    (void)state;
-    gm_device_text(text, sizeof(text), "a\n\"\x01\xc3\xa4zzz");
-    assert_string_equal(text, "a?\"???z");
-    gm_device_text(text, sizeof(text), NULL);
-    assert_string_equal(text, "");
-}
-
 static void merging_keeps_what_is_known(void **state)
 {
     struct gm_device_list list = {0}, more = {0};
@@ -312,7 +302,6 @@ int main(void)
         cmocka_unit_test(sentences_say_what_to_expect),
         cmocka_unit_test(lists_have_limits),
         cmocka_unit_test(features_are_found_by_their_beginning),
-        cmocka_unit_test(foreign_text_is_made_harmless),
         cmocka_unit_test(merging_keeps_what_is_known),
         cmocka_unit_test(order_is_stable),
         cmocka_unit_test(messages_go_round),
