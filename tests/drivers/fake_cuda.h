@@ -55,9 +55,6 @@ CUresult fake_cuda_device(CUdevice device, const struct fake_gpu **out);
  * CUDA_ERROR_UNKNOWN: its device has been lost. */
 CUresult fake_cuda_current(struct CUctx_st **out);
 
-/* The same for a context that a caller names. */
-CUresult fake_cuda_check(const struct CUctx_st *context);
-
 /* The host's way to size bytes at a device address; NULL when they are not all inside one
  * allocation. */
 EXPORT void *fake_cuda_host(CUdeviceptr address, size_t size);
@@ -69,6 +66,7 @@ EXPORT CUdeviceptr fake_cuda_alloc(struct CUctx_st *context, size_t size);
 EXPORT enum fake_action fake_cuda_fault(enum fake_point point, const char *pci, int64_t number);
 EXPORT const struct fake_profile *fake_cuda_profile(void);
 EXPORT const struct fake_gpu *fake_cuda_gpu(const struct CUctx_st *context);
+/* As fake_cuda_current, for a context that a caller names. */
 EXPORT CUresult fake_cuda_context_state(const struct CUctx_st *context);
 EXPORT int fake_cuda_slot_take(const char *pci);
 EXPORT void fake_cuda_slot_release(int slot);

@@ -35,7 +35,7 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct CUctx_st *stack[STACK_DEPTH];
 static _Thread_local int depth;
 
-CUresult fake_cuda_check(const struct CUctx_st *context)
+CUresult fake_cuda_context_state(const struct CUctx_st *context)
 {
     if (fake_cuda_device_count() < 0) {
         return FAKE_CU_NOT_INITIALIZED;
@@ -49,15 +49,10 @@ CUresult fake_cuda_check(const struct CUctx_st *context)
     return CUDA_SUCCESS;
 }
 
-CUresult fake_cuda_context_state(const struct CUctx_st *context)
-{
-    return fake_cuda_check(context);
-}
-
 CUresult fake_cuda_current(struct CUctx_st **out)
 {
     struct CUctx_st *context = depth > 0 ? stack[depth - 1] : NULL;
-    CUresult rc = fake_cuda_check(context);
+    CUresult rc = fake_cuda_context_state(context);
     if (rc == CUDA_SUCCESS) {
         *out = context;
     }

@@ -1,18 +1,7 @@
 #!/usr/bin/env bash
 # libavcodec's *_cuvid decoders over the fake drivers give what the software decoders give.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-: "${GOPMILL_FAKE_LIB:?the folder of the built fake drivers}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-bad=0
-fail() { printf 'FAIL %s\n' "$*" >&2; bad=1; }
-quiet=(ffmpeg -nostdin -hide_banner -v error -y)
-over() { # profile, ffmpeg arguments...
-  local profile=$1
-  shift
-  timeout 15 "$here/with" "$profile" -- "${quiet[@]}" "$@"
-}
+. "$(dirname "$0")/over.sh"
 source=(-f lavfi -i testsrc2=s=254x190:r=25:d=1)
 "${quiet[@]}" "${source[@]}" -pix_fmt yuv420p -c:v libx264 -preset veryfast -bf 2 "$work/h264.mp4"
 "${quiet[@]}" "${source[@]}" -pix_fmt yuv420p10 -c:v libx265 -preset ultrafast -x265-params log-level=none "$work/hevc.mp4"

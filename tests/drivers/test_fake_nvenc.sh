@@ -2,19 +2,9 @@
 # libavcodec's h264_nvenc and hevc_nvenc over the fake drivers: frames, pictures, IDRs, limits, faults.
 # Proves how the interface is used; nothing about a real encoder.
 set -u
-here=$(cd "$(dirname "$0")" && pwd)
-: "${GOPMILL_FAKE_LIB:?the folder of the built fake drivers}"
-work=$(mktemp -d)
-trap 'rm -rf "$work"' EXIT
-bad=0
-fail() { printf 'FAIL %s\n' "$*" >&2; bad=1; }
+. "$(dirname "$0")/over.sh"
 source=(-f lavfi -i testsrc2=s=256x192:r=25:d=1)
 
-over() { # profile, ffmpeg arguments...
-  local profile=$1
-  shift
-  timeout 60 "$here/with" "$profile" -- ffmpeg -nostdin -hide_banner -v error -y "$@"
-}
 profile() { # base, lines... -> $work/p.txt with a fresh state
   rm -f "$work/p.txt.state"
   cp "$here/profiles/$1.txt" "$work/p.txt"
