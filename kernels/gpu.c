@@ -1,4 +1,4 @@
-/* Device, context and module; memory, streams and events are in gpu_work.c. */
+/* Device, context and module; memory, streams and launches are in gpu_work.c. */
 #include "kernels/gpu.h"
 
 #include <stdlib.h>
