@@ -38,7 +38,7 @@ int frames_run(struct frames_run *r, struct gm_err *err);
 
 struct frames_how {
     size_t chunk_frames, context;
-    int keys_back;
+    int keys_back; /* as clip_cut has it, and the others */
     bool reference, change;
     void (*edit)(Gm__ChunkHeader *header, void *arg);
     void *arg;

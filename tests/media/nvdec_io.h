@@ -28,7 +28,7 @@ struct made {
     const char *encoder, *options;
     int width, height;
     enum AVPixelFormat format;
-    int keys_back;
+    int keys_back; /* as clip_cut has it */
 };
 /* With the profile that a demuxer would tell. */
 struct clip *nvdec_make(const struct made *m, int frames);
