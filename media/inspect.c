@@ -328,6 +328,10 @@ static int fill_span(struct inspector *s, struct gm_err *err)
         s->facts->lost_us =
             gm_claims_lost_us(s->facts->lost_us, gm_claims_short_us(ctx, s->size, start, end));
     }
+    s->facts->gap_us = s->scan.gap_us;
+    if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {
+        s->facts->lost_us = INT64_MAX;
+    }
     s->facts->duration_us = end > start ? end - start : 0;
     if (!s->scan.complete && ctx->duration > s->facts->duration_us) {
         s->facts->duration_us = ctx->duration;
@@ -360,8 +364,10 @@ static int check_whole(const struct inspector *s, struct gm_err *err)
     for (size_t i = 0; s->facts->lost_us > 0 && p != NULL && i < p->n_tasks; i++) {
         if (p->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_SPLIT &&
             strcmp(p->tasks[i]->split->damage, "fail") == 0) {
-            return gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early", s->name,
-                              (double)s->facts->lost_us / 1e6);
+            return gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s %s %.3f s%s", s->name,
+                              s->facts->gap_us > 0 ? "lacks" : "ends",
+                              (double)s->facts->lost_us / 1e6,
+                              s->facts->gap_us > 0 ? "" : " early");
         }
     }
     return 0;
@@ -444,9 +450,14 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     WARN(!scan->complete, "source.duration_estimated", 1,
          "the source was read in parts: frames and duration are estimates")
     gm_claims_tell_streams(s->source.format, s->size, streams);
-    WARN(f->lost_us > 0, "input.truncated", 1,
+    WARN(
+        f->gap_us > 0, "input.truncated", 1,
+        "%.3f s are missing inside the source: parts of the file can't be read as what they should "
+        "be",
+        (double)f->gap_us / 1e6)
+    WARN(f->lost_us > f->gap_us, "input.truncated", 1,
          "the source ends %.3f s early: its index or header promises more than the file holds%s",
-         (double)f->lost_us / 1e6, streams)
+         (double)(f->lost_us - f->gap_us) / 1e6, streams)
     if (v == NULL) {
         return rc;
     }

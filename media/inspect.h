@@ -62,6 +62,7 @@ struct gm_scan {
     size_t count, cap;
     bool complete;       /* the file was read to its end */
     int64_t read_errors; /* demuxer errors other than the end */
+    int64_t gap_us;      /* missing inside of what was read whole (media/losses.h) */
     bool encrypted;
     bool in_place; /* packets seen lie verbatim in the file at their position */
     struct gm_scan_window windows[GM_SCAN_WINDOWS];

@@ -9,6 +9,7 @@
 
 #include "common/array.h"
 #include "media/captions.h"
+#include "media/losses.h"
 #include "media/steady.h"
 #include "media/timeline.h"
 
@@ -36,6 +37,7 @@ struct scanner {
     struct gm_sha256 *index;
     struct gm_time_guess guess;
     struct gm_steady steady;
+    struct gm_losses losses; /* of a source that is read whole */
     bool active;
     size_t budget;
     int64_t next_window_pos; /* a window begins at the first keyframe from here on; -1: none */
@@ -299,6 +301,7 @@ static int step(struct scanner *s, struct gm_err *err)
     }
     s->errors_in_row = 0;
     AVPacket *p = s->packet;
+    rc = gm_losses_packet(&s->losses, p, err);
     gm_steady_packet(&s->steady, scan->format->streams[p->stream_index], p);
     if (scan->format->streams[p->stream_index]->discard < AVDISCARD_ALL) {
         s->bytes += (uint64_t)p->size;
@@ -306,7 +309,7 @@ static int step(struct scanner *s, struct gm_err *err)
         gm_scan_note_time(scan, p);
         scan->encrypted = scan->encrypted ||
                           av_packet_get_side_data(p, AV_PKT_DATA_ENCRYPTION_INFO, NULL) != NULL;
-        if (p->stream_index == scan->video) {
+        if (rc == 0 && p->stream_index == scan->video) {
             rc = take_video(s, err);
         }
     }
@@ -375,10 +378,16 @@ static int scan_all(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
     bool whole = s->params->file_size <= s->params->whole_bytes;
+    int rc =
+        whole ? gm_losses_init(&s->losses, scan->format, s->params->fd, s->params->file_size, err)
+              : 0;
+    if (rc < 0) {
+        return rc;
+    }
     scan->complete = whole;
     begin_window(s, HEAD_FRAMES);
     s->next_window_pos = whole ? s->params->file_size / 2 : -1;
-    int rc = read_part(s, whole ? MAX_PACKETS : PART_PACKETS, whole ? UINT64_MAX : PART_BYTES, err);
+    rc = read_part(s, whole ? MAX_PACKETS : PART_PACKETS, whole ? UINT64_MAX : PART_BYTES, err);
     if (rc < 0 || scan->encrypted) {
         return rc;
     }
@@ -420,6 +429,7 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
     }
     rc = scan_all(&s, err);
     gm_sha256_final(s.index, scan.index_hash);
+    scan.gap_us = gm_losses_us(&s.losses);
     if (rc == 0) {
         *out = scan;
         scan = (struct gm_scan){0};
@@ -427,6 +437,7 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
 out:
     gm_scan_fini(&scan);
     gm_steady_fini(&s.steady);
+    gm_losses_fini(&s.losses);
     gm_sha256_destroy(&s.index);
     av_frame_free(&s.frame);
     av_packet_free(&s.packet);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/losses.h"
 #include "media/steady.h"
 
 /* The packet scan of a source whose sound alone is wanted: whole when the file is small, else its
@@ -18,6 +19,7 @@ struct sound_scanner {
     AVPacket *packet;        /* owned */
     struct gm_sha256 *index; /* owned */
     struct gm_steady steady;
+    struct gm_losses losses; /* of a source that is read whole */
     uint64_t read;
     bool at_end;
 };
@@ -40,6 +42,10 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
         }
         const AVPacket *p = s->packet;
         errors = 0;
+        int rc = gm_losses_packet(&s->losses, p, err);
+        if (rc < 0) {
+            return rc;
+        }
         gm_steady_packet(&s->steady, ctx->streams[p->stream_index], s->packet);
         if (ctx->streams[p->stream_index]->discard < AVDISCARD_ALL) {
             gm_scan_hash_packet(s->scan, s->index, p);
@@ -62,7 +68,10 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->scan->format;
     bool whole = s->params->file_size <= s->params->whole_bytes;
-    int rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS, err);
+    int rc = whole ? gm_losses_init(&s->losses, ctx, s->params->fd, s->params->file_size, err) : 0;
+    if (rc == 0) {
+        rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS, err);
+    }
     s->scan->complete = s->at_end;
     if (rc < 0 || s->at_end || ctx->duration <= 0) {
         return rc;
@@ -103,6 +112,7 @@ int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, stru
     }
     rc = scan_all(&s, err);
     gm_sha256_final(s.index, scan.index_hash);
+    scan.gap_us = gm_losses_us(&s.losses);
     if (rc == 0) {
         *out = scan;
         scan = (struct gm_scan){0};
@@ -110,6 +120,7 @@ int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, stru
 out:
     gm_scan_fini(&scan);
     gm_steady_fini(&s.steady);
+    gm_losses_fini(&s.losses);
     gm_sha256_destroy(&s.index);
     av_packet_free(&s.packet);
     return rc;

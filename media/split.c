@@ -6,6 +6,7 @@
 
 #include "media/burn_read.h"
 #include "media/claims.h"
+#include "media/losses.h"
 #include "media/nal.h"
 #include "media/pb.h"
 #include "media/results.h"
@@ -56,6 +57,7 @@ struct splitter {
     struct gm_burn_read *burn; /* owned; NULL: no subtitles are drawn */
     int64_t dropped, read_errors, corrupt;
     struct gm_steady steady;
+    struct gm_losses losses;
     bool truncated; /* reading broke off */
     int64_t end_us; /* latest end of a packet taken; source time */
 };
@@ -329,8 +331,11 @@ static int read_all(struct splitter *s, struct gm_err *err)
             continue;
         }
         errors = 0;
+        int rc = gm_losses_packet(&s->losses, s->packet, err);
         gm_steady_packet(&s->steady, s->source.format->streams[s->packet->stream_index], s->packet);
-        int rc = take_packet(s, err);
+        if (rc == 0) {
+            rc = take_packet(s, err);
+        }
         av_packet_unref(s->packet);
         if (rc < 0) {
             return rc;
@@ -383,10 +388,11 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
         rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
     }
 
-/* What of the programme is missing: inspection knows it where an index or a whole scan told; the
- * header's word counts too, if all that it speaks of was read. */
-static int64_t lost_us(const struct splitter *s)
+/* What of the programme is missing at its end: inspection knows it where an index or a whole scan
+ * told; the header's word counts too, if all that it speaks of was read. */
+static int64_t end_lost_us(const struct splitter *s)
 {
+    int64_t known = s->facts->lost_us - s->facts->gap_us;
     const AVFormatContext *ctx = s->source.format;
     bool all = true;
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
@@ -396,12 +402,11 @@ static int64_t lost_us(const struct splitter *s)
     }
     AVRational zero = gm_av_rational(s->facts->zero);
     if (!all || zero.den == 0) {
-        return s->facts->lost_us;
+        return known;
     }
-    return gm_claims_lost_us(s->facts->lost_us,
-                             gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
-                                                gm_av_rescale(1, zero, (AVRational){1, 1000000}),
-                                                s->end_us));
+    return gm_claims_lost_us(
+        known, gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
+                                  gm_av_rescale(1, zero, (AVRational){1, 1000000}), s->end_us));
 }
 
 static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, struct gm_err *err)
@@ -412,17 +417,20 @@ static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, stru
     if (!meta->truncated || !fails) {
         return 0;
     }
-    return meta->lost_us > 0 ? gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s ends %.3f s early",
-                                          s->io->spec->source_name, (double)meta->lost_us / 1e6)
-                             : gm_err_set(err, GM_E_INPUT_TRUNCATED, s->read_errors,
-                                          "%s could not be read to its end without errors",
-                                          s->io->spec->source_name);
+    return meta->lost_us > 0
+               ? gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s lacks %.3f s that it should have",
+                            s->io->spec->source_name, (double)meta->lost_us / 1e6)
+               : gm_err_set(err, GM_E_INPUT_TRUNCATED, s->read_errors,
+                            "%s could not be read to its end without errors",
+                            s->io->spec->source_name);
 }
 
 static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
     int rc = 0;
-    meta->lost_us = lost_us(s);
+    int64_t at_end = end_lost_us(s), inside = gm_losses_us(&s->losses);
+    inside = inside > s->facts->gap_us ? inside : s->facts->gap_us;
+    meta->lost_us = at_end > INT64_MAX - inside ? INT64_MAX : at_end + inside;
     meta->truncated = s->truncated || s->read_errors > 0 || meta->lost_us > 0;
     meta->items = calloc(GM_STREAMS, sizeof *meta->items);
     if (meta->items == NULL) {
@@ -457,8 +465,13 @@ static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
                                                       : 0),
          "input.truncated", "the source could not be read to its end without errors")
-    WARN((int64_t)(meta->lost_us > s->facts->lost_us), "input.truncated",
-         "the source ends %.3f s before its header says", (double)meta->lost_us / 1e6)
+    WARN((int64_t)(at_end > s->facts->lost_us - s->facts->gap_us), "input.truncated",
+         "the source ends %.3f s before its header says", (double)at_end / 1e6)
+    WARN(
+        (int64_t)(inside > s->facts->gap_us), "input.truncated",
+        "%.3f s are missing inside the source: parts of the file can't be read as what they should "
+        "be",
+        (double)inside / 1e6)
     return rc == 0 ? check_whole(s, meta, err) : rc;
 }
 
@@ -549,6 +562,10 @@ static int open_all(struct splitter *s, struct gm_err *err)
     if (rc == 0) {
         rc = gm_steady_init(&s->steady, s->source.format, err);
     }
+    if (rc == 0) {
+        rc =
+            gm_losses_init(&s->losses, s->source.format, s->fd, (int64_t)s->facts->size_bytes, err);
+    }
     return rc == 0 ? open_streams(s, err) : rc;
 }
 
@@ -561,6 +578,7 @@ static void close_all(struct splitter *s)
     gm_split_frames_fini(&s->frames);
     gm_split_chunk_fini(&s->chunk);
     gm_steady_fini(&s->steady);
+    gm_losses_fini(&s->losses);
     gm_source_close(&s->source);
     av_packet_free(&s->packet);
     gm_split_text_fini(&s->text);

@@ -43,8 +43,8 @@ static const struct gm_pipeline_param PARAMS[] = {
      "Short sides of the renditions in px, even, largest first; none is made larger than the "
      "source."},
     {"split", "damage", GM_PARAM_CHOICE, AT(SplitParams, damage), 0, 0, DAMAGE, "salvage", false,
-     "A source that is cut off or can't be read on: `salvage` makes what is there and says what is "
-     "lost, `fail` ends the job."},
+     "A source that is cut off, lacks parts or can't be read on: `salvage` makes what is there and "
+     "says what is lost, `fail` ends the job."},
     {"encode", "codec", GM_PARAM_CHOICE, AT(EncodeParams, codec), 0, 0, CODECS_VIDEO, "h264", false,
      "Video codec."},
     {"encode", "preset", GM_PARAM_CHOICE, AT(EncodeParams, preset), 0, 0, PRESETS, "veryfast",

@@ -36,6 +36,7 @@ static void add_stream(AVFormatContext *format, struct bytes *b)
         int size = (int)(take(b, 4) & 0x3fffffff);
         (void)av_add_index_entry(st, pos, ts, size, 0, AVINDEX_KEYFRAME);
     }
+    st->nb_frames = take(b, 8);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -54,6 +55,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     GM_ASSERT(gm_claims_outside_us(format, file_size) >= 0);
     GM_ASSERT(gm_claims_short_us(format, file_size, start, end) >= 0);
+    char text[GM_CLAIMS_TEXT];
+    gm_claims_tell_streams(format, file_size, text);
+    GM_ASSERT(strlen(text) < sizeof text);
+    format->iformat = av_find_input_format("avi");
+    GM_ASSERT(gm_claims_short_us(format, file_size, start, end) >= 0);
+    format->iformat = NULL;
     avformat_free_context(format);
     return 0;
 }

@@ -90,6 +90,19 @@ for kind in mp4 mkv flv avi; do
   check "$kind cut off: every picture is there" test "$(frames_of "$work/joined.mp4")" = "$(frames_of "$work/part.$kind" 2>/dev/null)"
 done
 
+# Broken in the middle: libavformat's demuxer of Matroska passes over it without a word.
+cp "$work/whole.mkv" "$work/torn.mkv"
+size=$(stat -c %s "$work/torn.mkv")
+head -c $((size / 10)) /dev/zero | dd of="$work/torn.mkv" bs=64k seek=$((size * 4 / 10)) oflag=seek_bytes conv=notrunc status=none
+check "torn mkv: is done" gopmill transcode "$work/torn.mkv" --out "$work/torn" --pipeline "$work/small.yaml" --quiet
+check "torn mkv: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s, .duration_s]' "$work/torn/report.json")" \
+  jq -e '.source.truncated and .source.lost_s > 0.5 and .source.duration_s > 7.9 and any(.warnings[]; .code == "input.truncated")' "$work/torn/report.json" >/dev/null
+sed 's/{ type: split,/{ type: split, damage: fail,/' "$work/small.yaml" >"$work/strict.yaml"
+rc=0
+gopmill transcode "$work/torn.mkv" --out "$work/strict" --pipeline "$work/strict.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+check "torn mkv, damage: fail: exit 3, got $rc" test "$rc" = 3
+check "torn mkv, damage: fail: says so ($(tail -n 1 "$work/stderr"))" grep -q 'input\.truncated' "$work/stderr"
+
 make_clip "$work/silent.mp4" 3 320x240 25 -an
 check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
 check "its HLS plays" plays "$work/silent/master.m3u8"
