@@ -124,12 +124,12 @@ static void note_warnings(struct run *r)
                      gm_job_text(warning, "text"), gm_print_times(warning, times, sizeof(times)));
     }
     const json_t *encoding = json_object_get(r->job, "encoding");
+    const char *chain = gm_job_text(json_object_get(encoding, "resolved"), "chain");
     json_array_foreach(json_object_get(encoding, "given_up"), i, warning)
     {
-        gm_term_warn(r->term, "%s was given up: %s: %s; all is encoded on %s",
-                     gm_job_text(warning, "chain"), gm_job_text(warning, "code"),
-                     gm_job_text(warning, "text"),
-                     gm_job_text(json_object_get(encoding, "resolved"), "chain"));
+        gm_term_warn(r->term, "%s was given up: %s: %s%s%s", gm_job_text(warning, "chain"),
+                     gm_job_text(warning, "code"), gm_job_text(warning, "text"),
+                     chain[0] != '\0' ? "; all is encoded on " : "", chain); /* "": not planned */
     }
 }
 
