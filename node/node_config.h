@@ -30,7 +30,8 @@ struct gm_node_config {
 
 extern const struct gm_option gm_node_options[]; /* ends with a row whose name is NULL */
 
-/* gm_config_load, then what a table can't check: a scheduler, a grant key, a known log level.
+/* gm_config_load, then what a table can't check: the node's id, a scheduler, a state folder,
+ * known words of log_level and devices, and what device_environment and device_paths name.
  * *out must be zeroed; gm_node_config_fini in any case. Errors: CONFIG, SYS, NOMEM. */
 int gm_node_config_load(const char *path, struct gm_node_config *out,
                         struct gm_err *err) GM_MUST_CHECK;

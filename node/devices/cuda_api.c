@@ -1,6 +1,5 @@
 /* libcuda.so.1 at run time. Prototypes as the CUDA driver API documents them: CUresult and CUdevice
  * are ints. See: https://docs.nvidia.com/cuda/cuda-driver-api/ */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,30 +14,21 @@ const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
         *out_missing = true;
         return "libcuda.so.1 is missing";
     }
-    const struct {
-        void *to;
-        const char *name;
-        bool needed;
-    } rows[] = {
-        {&api->init, "cuInit", true},
-        {&api->driver_version, "cuDriverGetVersion", false},
-        {&api->device_count, "cuDeviceGetCount", true},
-        {&api->device_get, "cuDeviceGet", true},
-        {&api->device_name, "cuDeviceGetName", true},
-        {&api->device_pci, "cuDeviceGetPCIBusId", true},
-        {&api->device_memory, "cuDeviceTotalMem_v2", false},
-        {&api->device_attribute, "cuDeviceGetAttribute", true},
-        {&api->device_uuid, "cuDeviceGetUuid", false},
-        {&api->context_create, "cuCtxCreate_v2", true},
-        {&api->context_destroy, "cuCtxDestroy_v2", true},
-        {&api->error_name, "cuGetErrorName", false},
+    const struct gm_probe_symbol rows[] = {
+        {&api->init, "cuInit", false},
+        {&api->device_count, "cuDeviceGetCount", false},
+        {&api->device_get, "cuDeviceGet", false},
+        {&api->device_name, "cuDeviceGetName", false},
+        {&api->device_pci, "cuDeviceGetPCIBusId", false},
+        {&api->device_memory, "cuDeviceTotalMem_v2", true},
+        {&api->device_attribute, "cuDeviceGetAttribute", false},
+        {&api->device_uuid, "cuDeviceGetUuid", true},
+        {&api->context_create, "cuCtxCreate_v2", false},
+        {&api->context_destroy, "cuCtxDestroy_v2", false},
+        {&api->error_name, "cuGetErrorName", true},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(library, rows[i].name);
-        if (found == NULL && rows[i].needed) {
-            return "libcuda.so.1 lacks functions of CUDA 4.1";
-        }
-        memcpy(rows[i].to, &found, sizeof(found));
+    if (!gm_probe_symbols(library, rows, sizeof(rows) / sizeof(rows[0]))) {
+        return "libcuda.so.1 lacks functions of CUDA 4.1";
     }
     return NULL;
 }

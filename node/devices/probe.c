@@ -8,6 +8,18 @@ void *gm_probe_load(const char *library)
     return dlopen(library, RTLD_NOW | RTLD_GLOBAL);
 }
 
+bool gm_probe_symbols(void *library, const struct gm_probe_symbol *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        void *found = dlsym(library, rows[i].name);
+        if (found == NULL && !rows[i].optional) {
+            return false;
+        }
+        memcpy(rows[i].to, &found, sizeof(found)); /* C has no cast from it to a function */
+    }
+    return true;
+}
+
 gm_probe_fn gm_probe_find(const char *name)
 {
     static const struct {

@@ -33,13 +33,19 @@ int gm_probe_vaapi(const struct gm_probe_params *params, struct gm_device_list *
 
 /* A library by its name, loaded until the process ends; NULL: it is missing. */
 void *gm_probe_load(const char *library);
+struct gm_probe_symbol {
+    void *to; /* a pointer to a function, set to what was found */
+    const char *name;
+    bool optional; /* where it lacks, NULL is put there */
+};
+/* False: one that is no optional one lacks; those before it are set. */
+bool gm_probe_symbols(void *library, const struct gm_probe_symbol *rows, size_t count);
 /* By the name that gopmill-probe takes: "nvml"; NULL: unknown. */
 gm_probe_fn gm_probe_find(const char *name);
 
 /* --- cuda_api.c: the few functions of libcuda.so.1 that probing needs. */
 struct gm_cuda_api {
     int (*init)(unsigned flags);
-    int (*driver_version)(int *out);
     int (*device_count)(int *out);
     int (*device_get)(int *out, int ordinal);
     int (*device_name)(char *out, int size, int device);

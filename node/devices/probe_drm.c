@@ -1,6 +1,5 @@
 /* DRM devices by libdrm: what the kernel's driver calls itself, and which render nodes it will
  * really open for us. */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -25,21 +24,11 @@ static bool load(struct drm *drm)
     if (library == NULL) {
         return false;
     }
-    const struct {
-        void *to;
-        const char *name;
-    } rows[] = {{&drm->get_devices, "drmGetDevices2"},
-                {&drm->free_devices, "drmFreeDevices"},
-                {&drm->get_version, "drmGetVersion"},
-                {&drm->free_version, "drmFreeVersion"}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(library, rows[i].name);
-        if (found == NULL) {
-            return false;
-        }
-        memcpy(rows[i].to, &found, sizeof(found));
-    }
-    return true;
+    const struct gm_probe_symbol rows[] = {{&drm->get_devices, "drmGetDevices2", false},
+                                           {&drm->free_devices, "drmFreeDevices", false},
+                                           {&drm->get_version, "drmGetVersion", false},
+                                           {&drm->free_version, "drmFreeVersion", false}};
+    return gm_probe_symbols(library, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static void open_node(const struct drm *drm, struct gm_device_list *out, struct gm_device *d)

@@ -1,7 +1,6 @@
 /* NVML knows GPUs that CUDA does not (gone, kept back), and the driver's version. Own prototypes:
  * no Debian package of the main archive has its header.
  * See: https://docs.nvidia.com/deploy/nvml-api/ */
-#include <dlfcn.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -43,28 +42,18 @@ static bool load(struct nvml *n)
     if (n->library == NULL) {
         return false;
     }
-    const struct {
-        void *to;
-        const char *name;
-    } rows[] = {
-        {&n->init, "nvmlInit_v2"},
-        {&n->driver_version, "nvmlSystemGetDriverVersion"},
-        {&n->count, "nvmlDeviceGetCount_v2"},
-        {&n->handle, "nvmlDeviceGetHandleByIndex_v2"},
-        {&n->name, "nvmlDeviceGetName"},
-        {&n->uuid, "nvmlDeviceGetUUID"},
-        {&n->pci, "nvmlDeviceGetPciInfo_v3"},
-        {&n->memory, "nvmlDeviceGetMemoryInfo"},
-        {&n->error, "nvmlErrorString"},
+    const struct gm_probe_symbol rows[] = {
+        {&n->init, "nvmlInit_v2", false},
+        {&n->driver_version, "nvmlSystemGetDriverVersion", false},
+        {&n->count, "nvmlDeviceGetCount_v2", false},
+        {&n->handle, "nvmlDeviceGetHandleByIndex_v2", false},
+        {&n->name, "nvmlDeviceGetName", false},
+        {&n->uuid, "nvmlDeviceGetUUID", false},
+        {&n->pci, "nvmlDeviceGetPciInfo_v3", false},
+        {&n->memory, "nvmlDeviceGetMemoryInfo", false},
+        {&n->error, "nvmlErrorString", false},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(n->library, rows[i].name);
-        if (found == NULL) {
-            return false;
-        }
-        memcpy(rows[i].to, &found, sizeof(found));
-    }
-    return true;
+    return gm_probe_symbols(n->library, rows, sizeof(rows) / sizeof(rows[0]));
 }
 
 static const char *remedy(int code)

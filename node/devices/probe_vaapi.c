@@ -1,6 +1,5 @@
 /* One render node through one VA driver: profiles, entry points, attributes.
  * See: https://intel.github.io/libva/ */
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -35,30 +34,20 @@ static bool load(struct va *va)
     if (drm == NULL) {
         return false;
     }
-    const struct {
-        void *library;
-        void *to;
-        const char *name;
-    } rows[] = {
-        {drm, &va->display_drm, "vaGetDisplayDRM"},
-        {core, &va->initialize, "vaInitialize"},
-        {core, &va->terminate, "vaTerminate"},
-        {core, &va->vendor, "vaQueryVendorString"},
-        {core, &va->error, "vaErrorStr"},
-        {core, &va->max_profiles, "vaMaxNumProfiles"},
-        {core, &va->max_entrypoints, "vaMaxNumEntrypoints"},
-        {core, &va->profiles, "vaQueryConfigProfiles"},
-        {core, &va->entrypoints, "vaQueryConfigEntrypoints"},
-        {core, &va->attributes, "vaGetConfigAttributes"},
+    const struct gm_probe_symbol of_drm[] = {{&va->display_drm, "vaGetDisplayDRM", false}};
+    const struct gm_probe_symbol of_core[] = {
+        {&va->initialize, "vaInitialize", false},
+        {&va->terminate, "vaTerminate", false},
+        {&va->vendor, "vaQueryVendorString", false},
+        {&va->error, "vaErrorStr", false},
+        {&va->max_profiles, "vaMaxNumProfiles", false},
+        {&va->max_entrypoints, "vaMaxNumEntrypoints", false},
+        {&va->profiles, "vaQueryConfigProfiles", false},
+        {&va->entrypoints, "vaQueryConfigEntrypoints", false},
+        {&va->attributes, "vaGetConfigAttributes", false},
     };
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(rows[i].library, rows[i].name);
-        if (found == NULL) {
-            return false;
-        }
-        memcpy(rows[i].to, &found, sizeof(found));
-    }
-    return true;
+    return gm_probe_symbols(drm, of_drm, sizeof(of_drm) / sizeof(of_drm[0])) &&
+           gm_probe_symbols(core, of_core, sizeof(of_core) / sizeof(of_core[0]));
 }
 
 static const char *codec_of(VAProfile profile)

@@ -44,6 +44,7 @@ static int load(const char *path, Gm__ProofFile **out, struct gm_err *err)
     }
     free(data);
     if (rc == 0) {
+        GM_ASSERT(msg != NULL);
         *out = (Gm__ProofFile *)msg;
     }
     return rc;
