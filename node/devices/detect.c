@@ -132,18 +132,20 @@ static int run_jobs(struct detection *t, struct gm_err *err)
 
 static void add_libraries(struct detection *t)
 {
-    static const struct {
+    bool nvidia = t->machine.has_nvidia;
+    const struct {
         const char *name;
         const char *remedy;
+        bool expected; /* to be missed where it is not there */
     } rows[] = {
-        {"drm", "a graphics driver hangs or is broken: look in the kernel log"},
-        {"nvml", NVIDIA_REMEDY},
-        {"cuda", NVIDIA_REMEDY},
+        {"drm", "a graphics driver hangs or is broken: look in the kernel log",
+         nvidia || t->machine.drm_count > 0},
+        {"nvml", NVIDIA_REMEDY, nvidia},
+        {"cuda", NVIDIA_REMEDY, nvidia},
     };
-    bool expected = t->machine.has_nvidia || t->machine.drm_count > 0;
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         const struct job *job = add_job(t, t->params->probe, rows[i].name, "", rows[i].remedy);
-        if (job != NULL && expected) {
+        if (job != NULL && rows[i].expected) {
             add_arg(t, "--expected", NULL);
         }
     }

@@ -191,6 +191,13 @@ bool gm_machine_has_va_driver(const char *root, const char *name)
     return false;
 }
 
+/* LIBVA_DRIVER_NAME names one that is there. */
+static bool has_chosen_driver(const char *root)
+{
+    const char *own = root[0] == '\0' ? getenv("LIBVA_DRIVER_NAME") : NULL;
+    return own != NULL && own[0] != '\0' && gm_machine_has_va_driver(root, own);
+}
+
 static void find_va_drivers(struct scan *s, struct gm_device *d, const struct vendor *vendor,
                             struct gm_machine_drm *drm)
 {
@@ -205,7 +212,8 @@ static void find_va_drivers(struct scan *s, struct gm_device *d, const struct ve
                                  "VAAPI: two drivers are installed for this card, %s and %s: %s is "
                                  "taken, LIBVA_DRIVER_NAME chooses otherwise",
                                  drm->drivers[0], drm->drivers[1], drm->drivers[0]);
-    } else if (drm->driver_count == 0 && vendor != NULL && vendor->package != NULL) {
+    } else if (drm->driver_count == 0 && vendor != NULL && vendor->package != NULL &&
+               !has_chosen_driver(s->root)) {
         (void)gm_device_add_note(s->list, d, GM_NOTE_WARN,
                                  "VAAPI: no VA driver for %s is installed: install the package %s",
                                  vendor->name, vendor->package);

@@ -2,8 +2,8 @@
 /* What the fake drivers share: the profile that says which devices there are, the faults, and the
  * state that all processes of one test have in common.
  *
- * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1 and libnvidia-ml.so.1. They are
- * loaded only by LD_LIBRARY_PATH, never installed, and call themselves fake in every name that they
+ * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1, libnvidia-ml.so.1 and the VA
+ * driver fake_drv_video.so. They are loaded only by LD_LIBRARY_PATH and LIBVA_DRIVERS_PATH, never installed, and call themselves fake in every name that they
  * report. Media work is done in software by libavcodec and libx265.
  *
  * A driver's interface has no context argument: the profile and the state are file-scope data here,
@@ -13,7 +13,8 @@
  * comment. Its lines:
  *
  *   driver 535.183.01            driver version; "-fake" is put behind it
- *   libraries cuda cuvid nvenc nvml    those that `with` lets be found; without the line: all
+ *   libraries cuda cuvid nvenc nvml va    those that `with` lets be found; without the line: all
+ *                                but va
  *   cuda 12.2                    what cuDriverGetVersion says
  *   nvenc-api 12.1               highest NVENC interface
  *   ptx 8.2                      highest PTX version that cuModuleLoadData takes
@@ -29,11 +30,17 @@
  *     sessions 3                 of this GPU alone; 0: no limit
  *     encode hevc 8,10 129x33 8192x8192 4      codec, depths, smallest, largest, most B pictures
  *     decode h264 8 420 48x16 4096x4096        codec, depths, chroma formats, smallest, largest
+ *     node renderD128          a GPU of a VA driver: its render node, which `with` makes; three at most
+ *     id 8086:56a0             of a VA driver: PCI vendor and device, for `with`
+ *     rate cqp,cbr,vbr,icq,qvbr    rate control of its encoder; without the line: all
+ *     packed yes|no            no: the VA driver writes all headers itself
+ *     low-power yes|no         yes: EncSliceLP besides EncSlice
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map.
+ *   decode-caps decode-open decode map va-init. Of a VA driver: encode-open is a configuration, encode-init
+ *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL).
@@ -59,6 +66,11 @@
 #define FAKE_DEPTH_8 1u
 #define FAKE_DEPTH_10 2u
 #define FAKE_DEPTH_12 4u
+#define FAKE_RATE_CQP 1u
+#define FAKE_RATE_CBR 2u
+#define FAKE_RATE_VBR 4u
+#define FAKE_RATE_ICQ 8u
+#define FAKE_RATE_QVBR 16u
 #define FAKE_CHROMA_400 1u
 #define FAKE_CHROMA_420 2u
 #define FAKE_CHROMA_422 4u
@@ -80,6 +92,7 @@ enum fake_point {
     FAKE_DECODE_OPEN,
     FAKE_DECODE,
     FAKE_MAP,
+    FAKE_VA_INIT,
     FAKE_POINTS
 };
 
@@ -122,7 +135,10 @@ struct fake_gpu {
     uint64_t memory_bytes;
     int multiprocessors;
     int sessions;
-    unsigned back; /* losses that are over */
+    unsigned back;  /* losses that are over */
+    char node[16];  /* a VA driver's render node; "": none */
+    unsigned rates; /* FAKE_RATE_ bits */
+    bool packed, low_power;
     struct fake_engine encode, decode;
 };
 

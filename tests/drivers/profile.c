@@ -15,9 +15,9 @@
 #define MAX_WORDS 12
 
 static const char *const POINTS[FAKE_POINTS] = {
-    "nvml-init", "cuda-init",   "context",     "alloc",       "copy",
-    "launch",    "module",      "encode-open", "encode-init", "encode",
-    "lock",      "decode-caps", "decode-open", "decode",      "map"};
+    "nvml-init",   "cuda-init",   "context",     "alloc",  "copy", "launch",
+    "module",      "encode-open", "encode-init", "encode", "lock", "decode-caps",
+    "decode-open", "decode",      "map",         "va-init"};
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {"ok",      "oom",      "no-device", "unsupported",
                                                   "error",   "mismatch", "lost",      "wrong",
@@ -149,6 +149,8 @@ static bool begin_gpu(struct reader *r, const char *address)
     gpu->minor = 5;
     gpu->memory_bytes = 1024ull << 20;
     gpu->multiprocessors = 20;
+    gpu->rates = FAKE_RATE_CQP | FAKE_RATE_CBR | FAKE_RATE_VBR | FAKE_RATE_ICQ | FAKE_RATE_QVBR;
+    gpu->packed = true;
     snprintf(gpu->name, sizeof(gpu->name), "gopmill fake GPU");
     snprintf((char *)gpu->uuid, 16, "fake%08x%x", hash(gpu->pci), gpu->bus & 7);
     r->out->gpu_count++;
@@ -218,6 +220,24 @@ static bool read_back(struct reader *r, char **words, int count)
     return true;
 }
 
+/* Lines of a GPU that a VA driver drives. */
+static bool read_va_line(struct fake_gpu *gpu, char **words)
+{
+    static const char *const RATES[] = {"cqp", "cbr", "vbr", "icq", "qvbr"};
+    const char *key = words[0];
+    unsigned vendor = 0, device = 0;
+    if (strcmp(key, "node") == 0) {
+        snprintf(gpu->node, sizeof(gpu->node), "%.15s", words[1]);
+        return strncmp(words[1], "renderD", 7) == 0 && strlen(words[1]) < sizeof(gpu->node);
+    }
+    if (strcmp(key, "id") == 0) { /* for tests/drivers/with */
+        return sscanf(words[1], "%4x:%4x", &vendor, &device) == 2;
+    }
+    return (strcmp(key, "rate") == 0 && read_list(words[1], RATES, 5, &gpu->rates)) ||
+           (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
+           (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
+}
+
 /* Lines of one GPU. */
 static bool read_device_line(struct reader *r, char **words, int count)
 {
@@ -252,7 +272,9 @@ static bool read_device_line(struct reader *r, char **words, int count)
             read_int(words[1], 1, 4096, &gpu->multiprocessors)) ||
            (strcmp(key, "encoders") == 0 && read_int(words[1], 0, 64, &gpu->encode.engines)) ||
            (strcmp(key, "decoders") == 0 && read_int(words[1], 0, 64, &gpu->decode.engines)) ||
-           (strcmp(key, "sessions") == 0 && read_int(words[1], 0, FAKE_MAX_SLOTS, &gpu->sessions));
+           (strcmp(key, "sessions") == 0 &&
+            read_int(words[1], 0, FAKE_MAX_SLOTS, &gpu->sessions)) ||
+           read_va_line(gpu, words);
 }
 
 static bool read_line(struct reader *r, char **words, int count)

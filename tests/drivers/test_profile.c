@@ -82,6 +82,26 @@ static void all_lines_are_understood(void **state)
     assert_int_not_equal(p.faults[0].id, p.faults[1].id);
 }
 
+static void lines_of_a_va_driver_are_understood(void **state)
+{
+    (void)state;
+    static const char TEXT[] = "libraries va\ngpu 0000:03:00.0\n node renderD129\n id 8086:56a0\n"
+                               " rate cqp,qvbr\n packed no\n low-power yes\n"
+                               "gpu 0000:04:00.0\nfault va-init error\n";
+    struct fake_profile p;
+    const char *why = "";
+    assert_int_equal(fake_profile_parse(TEXT, &p, &why), 0);
+    assert_string_equal(p.gpus[0].node, "renderD129");
+    assert_int_equal(p.gpus[0].rates, FAKE_RATE_CQP | FAKE_RATE_QVBR);
+    assert_false(p.gpus[0].packed);
+    assert_true(p.gpus[0].low_power);
+    assert_string_equal(p.gpus[1].node, ""); /* not of a VA driver */
+    assert_int_equal(p.gpus[1].rates, 31);
+    assert_true(p.gpus[1].packed);
+    assert_false(p.gpus[1].low_power);
+    assert_int_equal(p.faults[0].point, FAKE_VA_INIT);
+}
+
 static void wrong_lines_are_named(void **state)
 {
     (void)state;
@@ -114,6 +134,12 @@ static void wrong_lines_are_named(void **state)
         "fault encode oom gpu=1",
         "fault encode oom sometimes",
         "va a",
+        "node renderD128",
+        "gpu 0000:3b:00.0\nnode card0",
+        "gpu 0000:3b:00.0\nid 8086",
+        "gpu 0000:3b:00.0\nrate crf",
+        "gpu 0000:3b:00.0\npacked perhaps",
+        "gpu 0000:3b:00.0\nlow-power 1",
     };
     for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         struct fake_profile p;
@@ -157,6 +183,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_shipped_profile_is_read), cmocka_unit_test(all_lines_are_understood),
+        cmocka_unit_test(lines_of_a_va_driver_are_understood),
         cmocka_unit_test(wrong_lines_are_named), cmocka_unit_test(tables_do_not_overflow)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

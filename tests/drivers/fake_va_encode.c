@@ -1,0 +1,321 @@
+/* fake_drv_video.so: contexts, pictures. A picture is coded when it ends: nothing is left to wait
+ * for. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "fake_va.h"
+
+static void free_headers(struct fake_va_context *context)
+{
+    for (int i = 0; i < context->header_count; i++) {
+        free(context->headers[i].data);
+    }
+    context->header_count = 0;
+}
+
+void fake_va_free_context(struct fake_va_context *context)
+{
+    free_headers(context);
+    fake_va_close_coder(&context->reference);
+    fake_va_close_coder(&context->between);
+    free(context);
+}
+
+static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int width, int height,
+                               int flag, VASurfaceID *targets, int target_count, VAContextID *out)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    (void)flag;
+    (void)targets;
+    (void)target_count;
+    if (va == NULL) {
+        return status;
+    }
+    const struct fake_va_config *config = fake_va_find(va->configs, FAKE_VA_CONFIG, config_id);
+    const struct fake_gpu *gpu = fake_va_gpu(va);
+    const struct fake_codec *codec = gpu == NULL ? NULL : fake_codec_find(&gpu->encode, "h264");
+    if (config == NULL || codec == NULL) {
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONFIG);
+    }
+    if (width < codec->min_width || height < codec->min_height || width > codec->max_width ||
+        height > codec->max_height) {
+        return fake_va_leave(va, VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED);
+    }
+    status = fake_va_result(fake_fault_at(FAKE_ENCODE_INIT, va->pci, 0));
+    struct fake_va_context *context =
+        status == VA_STATUS_SUCCESS ? calloc(1, sizeof(*context)) : NULL;
+    *out = fake_va_add(va->contexts, FAKE_VA_CONTEXT, context);
+    if (*out == VA_INVALID_ID) {
+        free(context);
+        return fake_va_leave(va, status == VA_STATUS_SUCCESS ? VA_STATUS_ERROR_ALLOCATION_FAILED
+                                                             : status);
+    }
+    context->config = *config;
+    context->width = width;
+    context->height = height;
+    return fake_va_leave(va, status);
+}
+
+static VAStatus destroy_context(VADriverContextP ctx, VAContextID id)
+{
+    struct fake_va *va = ctx->pDriverData;
+    pthread_mutex_lock(&va->lock);
+    struct fake_va_context *context = fake_va_remove(va->contexts, FAKE_VA_CONTEXT, id);
+    if (context != NULL) {
+        fake_va_free_context(context);
+    }
+    return fake_va_leave(va, context == NULL ? VA_STATUS_ERROR_INVALID_CONTEXT : VA_STATUS_SUCCESS);
+}
+
+static VAStatus begin_picture(VADriverContextP ctx, VAContextID id, VASurfaceID target)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    if (va == NULL) {
+        return status;
+    }
+    struct fake_va_context *context = fake_va_find(va->contexts, FAKE_VA_CONTEXT, id);
+    if (context == NULL || fake_va_find(va->surfaces, FAKE_VA_SURFACE, target) == NULL) {
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONTEXT);
+    }
+    free_headers(context);
+    context->target = target;
+    context->begun = true;
+    return fake_va_leave(va, VA_STATUS_SUCCESS);
+}
+
+static void take(void *to, size_t size, const struct fake_va_buffer *from, size_t offset)
+{
+    if (from->size * from->count >= offset + size) {
+        memcpy(to, from->data + offset, size);
+    }
+}
+
+static void take_misc(struct fake_va_context *context, const struct fake_va_buffer *buffer)
+{
+    VAEncMiscParameterBuffer misc = {0};
+    const size_t head = offsetof(VAEncMiscParameterBuffer, data);
+    VAEncMiscParameterFrameRate rate = {0};
+    take(&misc, head, buffer, 0);
+    switch (misc.type) {
+    case VAEncMiscParameterTypeRateControl:
+        take(&context->rate, sizeof(context->rate), buffer, head);
+        break;
+    case VAEncMiscParameterTypeHRD:
+        take(&context->hrd, sizeof(context->hrd), buffer, head);
+        break;
+    case VAEncMiscParameterTypeFrameRate:
+        take(&rate, sizeof(rate), buffer, head);
+        context->frame_rate = rate.framerate;
+        break;
+    default:
+        break; /* quality level, regions of interest: no counterpart */
+    }
+}
+
+static VAStatus take_header(struct fake_va_context *context, const struct fake_va_buffer *buffer)
+{
+    VAEncPackedHeaderParameterBuffer packed = {0};
+    if (context->header_count == FAKE_VA_HEADERS) {
+        return VA_STATUS_ERROR_MAX_NUM_EXCEEDED;
+    }
+    take(&packed, sizeof(packed), buffer, 0);
+    context->headers[context->header_count++] = (struct fake_va_header){
+        .type = packed.type, .bits = packed.bit_length, .escaped = packed.has_emulation_bytes};
+    return VA_STATUS_SUCCESS;
+}
+
+static VAStatus take_header_data(struct fake_va_context *context,
+                                 const struct fake_va_buffer *buffer)
+{
+    struct fake_va_header *header =
+        context->header_count > 0 ? &context->headers[context->header_count - 1] : NULL;
+    size_t size = header == NULL ? 0 : (header->bits + 7) / 8;
+    if (header == NULL || header->data != NULL || !header->escaped ||
+        size > buffer->size * buffer->count) {
+        return VA_STATUS_ERROR_INVALID_PARAMETER;
+    }
+    header->data = malloc(size + 1);
+    if (header->data == NULL) {
+        return VA_STATUS_ERROR_ALLOCATION_FAILED;
+    }
+    memcpy(header->data, buffer->data, size);
+    return VA_STATUS_SUCCESS;
+}
+
+static VAStatus take_buffer(struct fake_va_context *context, const struct fake_va_buffer *buffer)
+{
+    switch (buffer->type) {
+    case VAEncSequenceParameterBufferType:
+        take(&context->sequence, sizeof(context->sequence), buffer, 0);
+        context->has_sequence = true;
+        return VA_STATUS_SUCCESS;
+    case VAEncPictureParameterBufferType:
+        take(&context->picture, sizeof(context->picture), buffer, 0);
+        return VA_STATUS_SUCCESS;
+    case VAEncSliceParameterBufferType:
+        take(&context->slice, sizeof(context->slice), buffer, 0);
+        return VA_STATUS_SUCCESS;
+    case VAEncMiscParameterBufferType:
+        take_misc(context, buffer);
+        return VA_STATUS_SUCCESS;
+    case VAEncPackedHeaderParameterBufferType:
+        return take_header(context, buffer);
+    case VAEncPackedHeaderDataBufferType:
+        return take_header_data(context, buffer);
+    default:
+        return VA_STATUS_ERROR_UNSUPPORTED_BUFFERTYPE;
+    }
+}
+
+static VAStatus render_picture(VADriverContextP ctx, VAContextID id, VABufferID *list, int count)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    if (va == NULL) {
+        return status;
+    }
+    struct fake_va_context *context = fake_va_find(va->contexts, FAKE_VA_CONTEXT, id);
+    if (context == NULL || !context->begun) {
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONTEXT);
+    }
+    for (int i = 0; status == VA_STATUS_SUCCESS && i < count; i++) {
+        const struct fake_va_buffer *buffer = fake_va_find(va->buffers, FAKE_VA_BUFFER, list[i]);
+        status = buffer == NULL ? VA_STATUS_ERROR_INVALID_BUFFER : take_buffer(context, buffer);
+    }
+    return fake_va_leave(va, status);
+}
+
+/* What the application's parameter sets say, as the parameter buffers repeat it. */
+static struct fake_va_syntax syntax_of(const struct fake_va_context *context)
+{
+    const VAEncSequenceParameterBufferH264 *s = &context->sequence;
+    const VAEncPictureParameterBufferH264 *p = &context->picture;
+    return (struct fake_va_syntax){
+        .frame_num_bits = s->seq_fields.bits.log2_max_frame_num_minus4 + 4u,
+        .poc_type = s->seq_fields.bits.pic_order_cnt_type,
+        .poc_bits = s->seq_fields.bits.log2_max_pic_order_cnt_lsb_minus4 + 4u,
+        .cabac = p->pic_fields.bits.entropy_coding_mode_flag,
+        .weighted = p->pic_fields.bits.weighted_pred_flag,
+        .weighted_bipred = p->pic_fields.bits.weighted_bipred_idc,
+        .bottom_order = p->pic_fields.bits.pic_order_present_flag,
+        .deblocking = p->pic_fields.bits.deblocking_filter_control_present_flag,
+        .references = {p->num_ref_idx_l0_active_minus1 + 1u, p->num_ref_idx_l1_active_minus1 + 1u},
+        .init_qp = p->pic_init_qp};
+}
+
+static bool append(struct fake_va_buffer *out, size_t *io_size, const void *data, size_t size)
+{
+    if (*io_size + size > out->size) {
+        return false;
+    }
+    memcpy(out->data + *io_size, data, size);
+    *io_size += size;
+    return true;
+}
+
+/* The application's headers in their order, the slice's with its data. */
+static VAStatus write_packed(const struct fake_va_context *context,
+                             const struct fake_va_coder *coder, const AVPacket *packet,
+                             struct fake_va_buffer *out, size_t *io_size)
+{
+    const struct fake_va_syntax syntax = syntax_of(context);
+    bool sliced = false, good = true;
+    for (int i = 0; good && i < context->header_count; i++) {
+        const struct fake_va_header *h = &context->headers[i];
+        if (h->data == NULL) {
+            good = false;
+        } else if (h->type == VAEncPackedHeaderSlice) {
+            good = !sliced && fake_va_join(&syntax, h, packet, coder->codec->extradata,
+                                           (size_t)coder->codec->extradata_size, out->data,
+                                           out->size, io_size);
+            sliced = true;
+        } else {
+            good = append(out, io_size, h->data, (h->bits + 7) / 8);
+        }
+    }
+    return good && sliced ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_ENCODING_ERROR;
+}
+
+/* A driver that writes its headers itself: x264's. */
+static VAStatus write_own(const struct fake_va_coder *coder, const AVPacket *packet,
+                          struct fake_va_buffer *out, size_t *io_size)
+{
+    bool good = (packet->flags & AV_PKT_FLAG_KEY) == 0 ||
+                append(out, io_size, coder->codec->extradata, (size_t)coder->codec->extradata_size);
+    return good && append(out, io_size, packet->data, (size_t)packet->size)
+               ? VA_STATUS_SUCCESS
+               : VA_STATUS_ERROR_ENCODING_ERROR;
+}
+
+static VAStatus code(struct fake_va_context *context, const struct fake_va_surface *surface,
+                     enum fake_action action, struct fake_va_buffer *out)
+{
+    const AVPacket *packet = NULL;
+    unsigned type = context->slice.slice_type % 5;
+    bool between = type == 1;
+    struct fake_va_coder *coder = between ? &context->between : &context->reference;
+    size_t size = 0;
+    VAStatus status = fake_va_code(context, coder, type == 2 || between, between, surface,
+                                   action == FAKE_WRONG, &packet);
+    if (status == VA_STATUS_SUCCESS) {
+        status = (context->config.packed & VA_ENC_PACKED_HEADER_SLICE) != 0
+                     ? write_packed(context, coder, packet, out, &size)
+                     : write_own(coder, packet, out, &size);
+    }
+    size_t from = size > 400 ? 200 : size * 2 / 3;
+    for (size_t i = from; action == FAKE_CORRUPT && i < size; i++) {
+        out->data[i] ^= (uint8_t)(i * 37 + 11);
+    }
+    out->segment = (VACodedBufferSegment){.size = (uint32_t)size, .buf = out->data, .next = NULL};
+    return status;
+}
+
+static VAStatus end_picture(VADriverContextP ctx, VAContextID id)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    if (va == NULL) {
+        return status;
+    }
+    struct fake_va_context *context = fake_va_find(va->contexts, FAKE_VA_CONTEXT, id);
+    if (context == NULL || !context->begun || !context->has_sequence) {
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONTEXT);
+    }
+    context->begun = false;
+    const struct fake_va_surface *surface =
+        fake_va_find(va->surfaces, FAKE_VA_SURFACE, context->target);
+    struct fake_va_buffer *out =
+        fake_va_find(va->buffers, FAKE_VA_BUFFER, context->picture.coded_buf);
+    if (surface == NULL || out == NULL || out->type != VAEncCodedBufferType) {
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_BUFFER);
+    }
+    enum fake_action action = fake_fault_at(FAKE_ENCODE, va->pci, ++context->frames);
+    status = fake_va_result(action);
+    if (status == VA_STATUS_SUCCESS) {
+        status = code(context, surface, action, out);
+    }
+    return fake_va_leave(va, status);
+}
+
+static VAStatus sync_surface(VADriverContextP ctx, VASurfaceID id)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    if (va == NULL) {
+        return status;
+    }
+    bool found = fake_va_find(va->surfaces, FAKE_VA_SURFACE, id) != NULL;
+    return fake_va_leave(va, found ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_INVALID_SURFACE);
+}
+
+void fake_va_set_encode(struct VADriverVTable *table)
+{
+    table->vaCreateContext = create_context;
+    table->vaDestroyContext = destroy_context;
+    table->vaBeginPicture = begin_picture;
+    table->vaRenderPicture = render_picture;
+    table->vaEndPicture = end_picture;
+    table->vaSyncSurface = sync_surface;
+}

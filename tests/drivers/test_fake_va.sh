@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# libavcodec's h264_vaapi, and our detection and proof, over the fake VA driver: frames, pictures, IDRs, rate control,
+# limits, faults. Proves how the interface is used; nothing about a real driver.
+set -u
+. "$(dirname "$0")/over.sh"
+: "${GOPMILL:?the program gopmill}"
+"$here/with" arc -- true || { echo "skipped: render nodes can't be made here"; exit 77; }
+quiet+=(-vaapi_device /dev/dri/renderD128)
+source=(-f lavfi -i testsrc2=s=320x180:r=25:d=1)
+
+profile() { # base, lines... -> $work/p.txt with a fresh state
+  rm -f "$work/p.txt.state"
+  cp "$here/profiles/$1.txt" "$work/p.txt"
+  shift
+  [ $# = 0 ] || printf '%s\n' "$@" >>"$work/p.txt"
+}
+shown() { ffprobe -v error -count_frames -select_streams v -show_entries "stream=$1" -of csv=p=0 "$work/o.mp4" | head -n 1; }
+psnr() { ffmpeg -nostdin -hide_banner -i "$work/o.mp4" "${source[@]}" -lavfi psnr -f null - 2>&1 | sed -n 's/.*average:\([0-9]*\).*/\1/p'; }
+upload=(-vf "format=nv12,hwupload" -c:v h264_vaapi)
+
+good() { # name, profile, has_b_frames, arguments before the output...
+  local name=$1 profile=$2 b=$3
+  shift 3
+  over "$profile" "${source[@]}" "${upload[@]}" "$@" "$work/o.mp4" 2>"$work/log" || { fail "$name: $(head -n 2 "$work/log")"; return; }
+  [ "$(shown nb_read_frames)" = 25 ] || fail "$name: $(shown nb_read_frames) frames"
+  [ "$(shown has_b_frames)" = "$b" ] || fail "$name: has_b_frames $(shown has_b_frames)"
+  [ "$(psnr)" -gt 30 ] || fail "$name: PSNR $(psnr) dB"
+}
+good "no B pictures" arc 0 -bf 0 -qp 24
+good "B pictures" arc 1 -bf 2 -qp 24
+good "B pictures that others refer to" arc 2 -bf 3 -b_depth 2 -qp 24
+good "low power" arc 0 -low_power 1 -bf 0 -qp 24
+good "baseline" arc 1 -bf 2 -profile:v constrained_baseline -qp 24
+good "CAVLC" arc 1 -bf 2 -coder cavlc -qp 24
+good "constant rate" arc 1 -bf 2 -rc_mode CBR -b:v 800k
+good "variable rate" arc 1 -bf 2 -rc_mode VBR -b:v 800k -maxrate 1M
+good "quality" arc 1 -bf 2 -rc_mode ICQ -global_quality 28
+good "quality below a cap" arc 1 -bf 2 -rc_mode QVBR -global_quality 28 -b:v 800k -maxrate 1M -bufsize 2M
+good "a chip without B pictures" igpu 0 -bf 2 -qp 24
+profile igpu "packed no"
+good "a driver that writes its own headers" "$work/p.txt" 0 -bf 0 -qp 24 -f mpegts
+good "forced IDRs" arc 1 -bf 2 -qp 24 -g 9999 -force_key_frames 0.2,0.6
+keys=$(ffprobe -v error -show_entries packet=pts_time,flags -of csv=p=0 "$work/o.mp4" | sed -n 's/0*,K.*//p' | tr '\n' ' ')
+[ "$keys" = "0. 0.2 0.6 " ] || fail "forced IDRs at $keys"
+
+# There and back: the same samples, by derived images and by copies.
+direct=$(ffmpeg -v error "${source[@]}" -vf format=nv12 -f md5 -)
+[ "$(over arc "${source[@]}" -vf format=nv12,hwupload,hwdownload,format=nv12 -f md5 -)" = "$direct" ] || fail "hwdownload gives other samples"
+
+refused() { # name, text to find, profile, arguments...
+  local name=$1 text=$2
+  shift 2
+  over "$@" >"$work/log" 2>&1 && fail "$name: no failure"
+  grep -qF "$text" "$work/log" || fail "$name: $(head -n 2 "$work/log")"
+}
+encode=("${source[@]}" "${upload[@]}" -bf 0 -qp 24 -f h264 "$work/o.264")
+refused "QVBR of a chip that has none" "Driver does not support QVBR RC mode" igpu "${source[@]}" "${upload[@]}" -rc_mode QVBR -global_quality 28 -b:v 1M -f null -
+fault() { # name, text, fault line
+  profile arc "fault $3"
+  refused "$1" "$2" "$work/p.txt" "${encode[@]}"
+}
+fault "a driver that does not start" "Failed to initialise VAAPI connection" "va-init error"
+fault "no configuration" "Failed to create encode pipeline configuration" "encode-open unsupported"
+fault "no context" "Failed to create encode pipeline context" "encode-init oom"
+fault "no memory for surfaces" "resource allocation failed" "alloc oom"
+fault "an error at frame 10" "Failed to end picture encode issue" "encode error at=10"
+fault "lost at frame 10" "operation failed" "encode lost at=10"
+refused "still lost" "Failed to initialise VAAPI connection" "$work/p.txt" "${encode[@]}"
+echo "back 0000:03:00.0 1" >>"$work/p.txt"
+over "$work/p.txt" "${encode[@]}" 2>"$work/log" || fail "back again: $(head -n 2 "$work/log")"
+sed '/encode h264/d' "$here/profiles/arc.txt" >"$work/none.txt"
+refused "no entry point" "No usable encoding profile found" "$work/none.txt" "${encode[@]}"
+profile arc "fault encode wrong"
+over "$work/p.txt" "${source[@]}" "${upload[@]}" -bf 0 -qp 24 "$work/o.mp4" 2>/dev/null || fail "wrong pixels: no output"
+[ "$(psnr)" -lt 20 ] || fail "wrong pixels look right"
+
+# Our own: found by the kernel's files, libdrm and libva; tried; refusals told.
+ask() { # profile, filter: true of the only GPU
+  timeout 60 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
+    fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
+}
+ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and .notes == []'
+jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power"))'
+ask arc '.proofs | length == 1 and .[0].passed and .[0].encode and .[0].psnr > 30'
+ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and .proofs[0].passed'
+profile arc "fault va-init error"
+ask "$work/p.txt" '.encode_state == "refused" and any(.notes[]; .text | test("does not start on /dev/dri/renderD128"))'
+profile arc "fault encode corrupt"
+ask "$work/p.txt" '.encode_state == "present" and .proofs[0].passed == false'
+profile arc "fault encode wrong"
+ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("PSNR"))'
+profile arc "fault encode lost at=3"
+ask "$work/p.txt" '.proofs[0].passed == false'
+exit $bad
