@@ -296,7 +296,7 @@ int gm_prove_forget(const char *file, const char *device, struct gm_err *err)
     Gm__ProofFile *all = NULL;
     struct gm_err own = {.code = GM_OK};
     int rc = load(file, &all, &own);
-    if (rc < 0) {
+    if (rc != 0) {
         if (is_absent(&own)) {
             return 0;
         }
