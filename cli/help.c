@@ -120,7 +120,8 @@ static const char DEVICES[] =
     "\n"
     "  --prove           try every encoder and decoder; exit 1 when one fails\n"
     "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
-    "  --state DIR       a node's state folder: use and keep its proofs\n" COMMON_HELP;
+    "  --state DIR       with --prove: a node's state folder, whose proofs are used and "
+    "kept\n" COMMON_HELP;
 
 static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
 

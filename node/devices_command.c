@@ -23,7 +23,7 @@ static const char HELP[] =
     "  --json            one JSON document\n"
     "  --prove           try every encoder and decoder; exit 1 when one fails\n"
     "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
-    "  --state DIR       a node's state folder: use and keep its proofs\n"
+    "  --state DIR       with --prove: a node's state folder, whose proofs are used and kept\n"
     "  --help            this text\n";
 
 static void find_or_note(const char *name, char **out, struct gm_device_list *list)
@@ -120,6 +120,11 @@ static int parse(int argc, char **argv, struct options *out)
     }
     if (out->root != NULL && out->prove) {
         fputs("gopmill-node devices: --prove needs the devices themselves, not --sysfs-root\n",
+              stderr);
+        return GM_EXIT_USAGE;
+    }
+    if (out->state != NULL && !out->prove) {
+        fputs("gopmill-node devices: --state is for the proofs of --prove, which is not given\n",
               stderr);
         return GM_EXIT_USAGE;
     }

@@ -28,5 +28,9 @@ int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out,
  * fixture; on this machine the probes try them). */
 int gm_machine_nvidia(const char *root, bool libraries, struct gm_device_list *list,
                       struct gm_machine *machine, struct gm_err *err) GM_MUST_CHECK;
+/* The library of the device's decoder (encode: encoder) is missing: its state, and a note. */
+void gm_nvidia_missing(struct gm_device_list *list, struct gm_device *device, bool encode);
+#define GM_NVDEC_LIBRARY "libnvcuvid.so.1"
+#define GM_NVENC_LIBRARY "libnvidia-encode.so.1"
 
 #endif

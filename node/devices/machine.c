@@ -14,8 +14,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/array.h"
 #include "common/fs.h"
 
+#define PCI_DEVICES "/sys/bus/pci/devices"
+#define DRM_CLASS "/sys/class/drm"
 #define VENDOR_NVIDIA 0x10de
 #define VENDOR_INTEL 0x8086
 #define VENDOR_AMD 0x1002
@@ -335,27 +338,24 @@ static int compare_names(const void *a, const void *b)
     return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* Names in a folder, sorted; *out owned, and so are they. A folder that is missing has none. */
-static int list_names(const char *path, char ***out, size_t *out_count, struct gm_err *err)
+/* Names in root's folder, sorted; *out owned, and so are they. A folder that is missing has none.
+ */
+static int list_names(const char *root, const char *folder, char ***out, size_t *out_count,
+                      struct gm_err *err)
 {
+    char path[4096];
     char **names = NULL;
     size_t count = 0, cap = 0;
-    int rc = 0;
-    DIR *dir = opendir(path);
+    int rc = gm_fs_path(path, sizeof(path), err, "%s%s", root, folder);
+    DIR *dir = rc == 0 ? opendir(path) : NULL;
     for (const struct dirent *e = dir == NULL ? NULL : readdir(dir); rc == 0 && e != NULL;
          e = readdir(dir)) {
         if (e->d_name[0] == '.') {
             continue;
         }
-        if (count == cap) {
-            size_t more = cap == 0 ? 64 : cap * 2;
-            char **grown = realloc(names, more * sizeof(*names));
-            if (grown == NULL) {
-                rc = gm_err_nomem(err);
-                break;
-            }
-            names = grown;
-            cap = more;
+        rc = gm_array_reserve(&names, count, 1, &cap, sizeof(*names), err);
+        if (rc < 0) {
+            break;
         }
         names[count] = strdup(e->d_name);
         rc = names[count] == NULL ? gm_err_nomem(err) : 0;
@@ -382,18 +382,13 @@ static void free_names(char **names, size_t count)
 
 static int scan_pci(struct scan *s, struct gm_err *err)
 {
-    char path[4096];
     char **names = NULL;
     size_t count = 0;
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/sys/bus/pci/devices", s->root);
-    if (rc == 0) {
-        rc = list_names(path, &names, &count, err);
-    }
+    int rc = list_names(s->root, PCI_DEVICES, &names, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         char folder[4096];
         char id[16];
-        rc =
-            gm_fs_path(folder, sizeof(folder), err, "%s/sys/bus/pci/devices/%s", s->root, names[i]);
+        rc = gm_fs_path(folder, sizeof(folder), err, "%s" PCI_DEVICES "/%s", s->root, names[i]);
         if (rc == 0 && gm_pci_normalize(names[i], id) &&
             read_number(folder, "class") >> 16 == 0x03) {
             rc = add_pci(s, folder, id, err);
@@ -406,20 +401,16 @@ static int scan_pci(struct scan *s, struct gm_err *err)
 /* Render nodes whose device is on another bus: a system on a chip, a virtual GPU. */
 static int scan_other(struct scan *s, struct gm_err *err)
 {
-    char path[4096];
     char **names = NULL;
     size_t count = 0;
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/sys/class/drm", s->root);
-    if (rc == 0) {
-        rc = list_names(path, &names, &count, err);
-    }
+    int rc = list_names(s->root, DRM_CLASS, &names, &count, err);
     for (size_t i = 0; rc == 0 && i < count; i++) {
         char folder[4096];
         char device[40];
         char id[64];
         char address[16];
         struct gm_device *d = NULL;
-        rc = gm_fs_path(folder, sizeof(folder), err, "%s/sys/class/drm/%s", s->root, names[i]);
+        rc = gm_fs_path(folder, sizeof(folder), err, "%s" DRM_CLASS "/%s", s->root, names[i]);
         if (rc < 0 || !is_render_name(names[i])) {
             continue;
         }

@@ -105,11 +105,20 @@ static bool has_library(const char *root, const char *name)
     return false;
 }
 
+void gm_nvidia_missing(struct gm_device_list *list, struct gm_device *device, bool encode)
+{
+    *(encode ? &device->encoding : &device->decoding) = GM_ENGINE_MISSING;
+    (void)gm_device_add_note(list, device, GM_NOTE_WARN,
+                             "%s is missing in this container: start it with the `video` driver "
+                             "capability",
+                             encode ? "NVENC: " GM_NVENC_LIBRARY : "NVDEC: " GM_NVDEC_LIBRARY);
+}
+
 static void look_for_libraries(const char *root, struct gm_device_list *list)
 {
     bool cuda = has_library(root, "libcuda.so.1");
-    bool decoder = has_library(root, "libnvcuvid.so.1");
-    bool encoder = has_library(root, "libnvidia-encode.so.1");
+    bool decoder = has_library(root, GM_NVDEC_LIBRARY);
+    bool encoder = has_library(root, GM_NVENC_LIBRARY);
     if (!cuda) {
         (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
                                  "CUDA: libcuda.so.1 is missing: install NVIDIA's driver, or start "
@@ -122,17 +131,10 @@ static void look_for_libraries(const char *root, struct gm_device_list *list)
             continue;
         }
         if (!decoder) {
-            d->decoding = GM_ENGINE_MISSING;
-            (void)gm_device_add_note(
-                list, d, GM_NOTE_WARN,
-                "NVDEC: libnvcuvid.so.1 is missing in this container: start it "
-                "with the `video` driver capability");
+            gm_nvidia_missing(list, d, false);
         }
         if (!encoder) {
-            d->encoding = GM_ENGINE_MISSING;
-            (void)gm_device_add_note(list, d, GM_NOTE_WARN,
-                                     "NVENC: libnvidia-encode.so.1 is missing in this container: "
-                                     "start it with the `video` driver capability");
+            gm_nvidia_missing(list, d, true);
         }
     }
 }

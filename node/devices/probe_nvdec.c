@@ -8,6 +8,7 @@
 
 #include <ffnvcodec/dynlink_cuviddec.h>
 
+#include "node/devices/detect.h"
 #include "node/devices/probe.h"
 
 static const struct {
@@ -74,13 +75,9 @@ int gm_probe_nvdec(const struct gm_probe_params *params, struct gm_device_list *
     if (rc < 0 || gm_cuda_load(&api, &missing) != NULL) {
         return rc; /* the probe `cuda` says it */
     }
-    void *library = gm_probe_load("libnvcuvid.so.1");
+    void *library = gm_probe_load(GM_NVDEC_LIBRARY);
     if (library == NULL) {
-        d->decoding = GM_ENGINE_MISSING;
-        (void)gm_device_add_note(
-            out, d, GM_NOTE_WARN,
-            "NVDEC: libnvcuvid.so.1 is missing in this container: start it with "
-            "the `video` driver capability");
+        gm_nvidia_missing(out, d, false);
         return 0;
     }
     void *found = dlsym(library, "cuvidGetDecoderCaps");

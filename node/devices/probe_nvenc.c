@@ -7,6 +7,7 @@
 
 #include <ffnvcodec/nvEncodeAPI.h>
 
+#include "node/devices/detect.h"
 #include "node/devices/probe.h"
 
 #define GUIDS_MAX 16
@@ -164,12 +165,9 @@ int gm_probe_nvenc(const struct gm_probe_params *params, struct gm_device_list *
     if (rc < 0 || gm_cuda_load(&api, &missing) != NULL) {
         return rc; /* the probe `cuda` says it */
     }
-    void *library = gm_probe_load("libnvidia-encode.so.1");
+    void *library = gm_probe_load(GM_NVENC_LIBRARY);
     if (library == NULL) {
-        d->encoding = GM_ENGINE_MISSING;
-        (void)gm_device_add_note(out, d, GM_NOTE_WARN,
-                                 "NVENC: libnvidia-encode.so.1 is missing in this container: start "
-                                 "it with the `video` driver capability");
+        gm_nvidia_missing(out, d, true);
         return 0;
     }
     int status = load(&n, library);

@@ -12,6 +12,7 @@ check "the processor is one" said "CPU "
 check "as JSON too" status 0 gopmill devices --json
 check "the cpu comes first and encodes" value '.version == 1 and .devices[0].id == "cpu" and .devices[0].cpus >= 1 and ([.devices[0].encode[].codec] | unique == ["av1","h264","hevc","vp9"])'
 check "--prove and --sysfs-root go not together" status 2 gopmill devices --prove --sysfs-root "$work"
+check "--state without --prove is refused" status 2 gopmill devices --state "$work"
 check "a folder that is none is refused" status 2 gopmill devices --sysfs-root "$work/none"
 check "an option of others is refused" status 2 gopmill devices --nodes 2
 
