@@ -92,6 +92,17 @@ static const AVCodec *find_decoder(const AVCodecParameters *par)
     return codec != NULL ? codec : avcodec_find_decoder(par->codec_id);
 }
 
+/* Decoders of codecs that know keyframes alone leave what is damaged of a picture unwritten, some
+ * without saying so (Motion JPEG): what an earlier picture left there would be shown. */
+static int clean_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
+{
+    int av = avcodec_default_get_buffer2(ctx, frame, flags);
+    for (int i = 0; av >= 0 && i < AV_NUM_DATA_POINTERS && frame->buf[i] != NULL; i++) {
+        memset(frame->buf[i]->data, 0, (size_t)frame->buf[i]->size);
+    }
+    return av;
+}
+
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err)
 {
@@ -117,6 +128,12 @@ int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, A
     /* bitexact: the MPEG family's transforms and interpolation else differ between processors;
      * unaligned: pictures cropped on the left are else wider than their stream says */
     ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_UNALIGNED;
+    const AVCodecDescriptor *desc = avcodec_descriptor_get(par->codec_id);
+    if (desc != NULL && par->codec_type == AVMEDIA_TYPE_VIDEO &&
+        (desc->props & AV_CODEC_PROP_INTRA_ONLY) != 0 &&
+        (codec->capabilities & AV_CODEC_CAP_DR1) != 0) {
+        ctx->get_buffer2 = clean_buffer;
+    }
     av = avcodec_open2(ctx, codec, NULL);
     if (av < 0) {
         rc = gm_err_av(err, GM_E_MEDIA, av, "decoder %s did not open", codec->name);

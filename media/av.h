@@ -77,9 +77,10 @@ int gm_source_holds(int fd, const AVPacket *packet, bool *out, struct gm_err *er
 int64_t gm_decoder_pixels(int64_t max_pixels);
 /* Opens a decoder exactly as every part of gopmill does: one thread, no hardware, no skipping,
  * errors concealed and shown (AV_CODEC_FLAG_OUTPUT_CORRUPT, which split clears: it lists what a
- * player would show of the whole stream, while encode begins at any keyframe). Pictures that grow
- * in mid-stream beyond both GM_DEFAULT_PIXELS and what par says are not decoded. Errors:
- * INPUT_CODEC, NOMEM, MEDIA. */
+ * player would show of the whole stream, while encode begins at any keyframe). Of codecs that have
+ * nothing but keyframes, what is not decoded of a picture is zero. Pictures that grow in mid-stream
+ * beyond both GM_DEFAULT_PIXELS and what par says are not decoded. Errors: INPUT_CODEC, NOMEM,
+ * MEDIA. */
 int gm_decoder_open(const AVCodecParameters *par, AVRational packet_time_base, AVCodecContext **out,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -296,15 +296,31 @@ static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
     static const struct {
         const char *encoder, *options, *format;
         size_t hurt[4];
+        enum AVPixelFormat pixels;
     } rows[] = {
-        {"libx264", "preset=ultrafast,bf=2,g=50,sc_threshold=0", "matroska", {150, 300, 0}},
-        {"libx264", "preset=ultrafast,bf=2,g=50,sc_threshold=0", "mov", {100, 150, 310, 0}},
-        {"mpeg2video", "g=50,sc_threshold=1000000000", "mpegts", {150, 300, 0}},
-        {"mpeg4", "g=50,sc_threshold=1000000000", "matroska", {150, 250, 300, 0}},
+        {"libx264",
+         "preset=ultrafast,bf=2,g=50,sc_threshold=0",
+         "matroska",
+         {150, 300, 0},
+         AV_PIX_FMT_YUV420P},
+        {"libx264",
+         "preset=ultrafast,bf=2,g=50,sc_threshold=0",
+         "mov",
+         {100, 150, 310, 0},
+         AV_PIX_FMT_YUV420P},
+        {"mpeg2video", "g=50,sc_threshold=1000000000", "mpegts", {150, 300, 0}, AV_PIX_FMT_YUV420P},
+        {"mpeg4",
+         "g=50,sc_threshold=1000000000",
+         "matroska",
+         {150, 250, 300, 0},
+         AV_PIX_FMT_YUV420P},
+        {"mjpeg", "", "matroska", {150, 300, 0}, AV_PIX_FMT_YUVJ420P},
+        {"prores_ks", "", "mov", {150, 300, 0}, AV_PIX_FMT_YUV422P10},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct clip *clip = clip_make(rows[i].encoder, rows[i].options, 320);
+        struct clip *clip =
+            clip_make_sized(rows[i].encoder, rows[i].options, 320, 96, 80, rows[i].pixels);
         struct movie movie = {.format = rows[i].format};
         struct farm farm;
         char path[4096];
