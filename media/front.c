@@ -57,6 +57,9 @@ int gm_front_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, struc
     if (shape.width <= 0 || shape.height <= 0) {
         return gm_err_set(err, GM_E_INVAL, 0, "The picture's size is not known");
     }
+    if (facts->crop != NULL && shape.crop.width == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "The picture's part lies outside of it");
+    }
     struct gm_front *f = calloc(1, sizeof *f);
     if (f == NULL) {
         return gm_err_nomem(err);
@@ -307,25 +310,31 @@ static bool is_aligned(const AVFrame *p)
     return aligned;
 }
 
-/* A reference to the picture; one that was cropped on the left is copied to where vector routines
- * find their samples as in any other. */
-static int refer(const AVFrame *picture, AVFrame **out, struct gm_err *err)
+/* Leaves of a picture of the size that the container speaks of what it shows. picture: a reference
+ * of our own. */
+static int crop(const struct gm_front *f, AVFrame *picture, struct gm_err *err)
 {
-    if (is_aligned(picture)) {
-        *out = av_frame_clone(picture);
-        return *out != NULL ? 0 : gm_err_nomem(err);
+    const struct gm_front_crop *c = &f->shape.crop;
+    if (c->width == 0 || picture->width != c->whole_width || picture->height != c->whole_height) {
+        return 0;
     }
-    AVFrame *copy = av_frame_alloc();
+    picture->crop_left = (size_t)c->x;
+    picture->crop_top = (size_t)c->y;
+    picture->crop_right = (size_t)(c->whole_width - c->x - c->width);
+    picture->crop_bottom = (size_t)(c->whole_height - c->y - c->height);
+    int av = av_frame_apply_cropping(picture, AV_FRAME_CROP_UNALIGNED);
+    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "A picture was not cropped") : 0;
+}
+
+/* A copy with planes of its own, where vector routines find their samples as in any other. */
+static int copy_aligned(const AVFrame *picture, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *copy =
+        gm_av_frame((enum AVPixelFormat)picture->format, picture->width, picture->height);
     if (copy == NULL) {
         return gm_err_nomem(err);
     }
-    copy->width = picture->width;
-    copy->height = picture->height;
-    copy->format = picture->format;
-    int av = av_frame_get_buffer(copy, 0);
-    if (av >= 0) {
-        av = av_frame_copy(copy, picture);
-    }
+    int av = av_frame_copy(copy, picture);
     if (av >= 0) {
         av = av_frame_copy_props(copy, picture);
     }
@@ -337,10 +346,29 @@ static int refer(const AVFrame *picture, AVFrame **out, struct gm_err *err)
     return 0;
 }
 
+/* A reference to what is shown of the picture, or a copy of it: where it was cropped on the left.
+ */
+static int refer(const struct gm_front *f, const AVFrame *whole, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *picture = av_frame_clone(whole);
+    if (picture == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = crop(f, picture, err);
+    if (rc == 0 && !is_aligned(picture)) {
+        rc = copy_aligned(picture, out, err);
+    } else if (rc == 0) {
+        *out = picture;
+        picture = NULL;
+    }
+    av_frame_free(&picture);
+    return rc;
+}
+
 int gm_front_push(struct gm_front *f, const AVFrame *picture, int64_t tag, struct gm_err *err)
 {
     AVFrame *copy = NULL;
-    int rc = refer(picture, &copy, err);
+    int rc = refer(f, picture, &copy, err);
     if (rc < 0) {
         return rc;
     }

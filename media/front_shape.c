@@ -1,11 +1,32 @@
 #include "media/front_shape.h"
 
+#include <limits.h>
+
 #include "media/av.h"
 #include "media/ladder.h"
 
 #define MAX_SIDE 16384
 #define MAX_CANVAS (8192 * 4320)
 #define ROUNDING 4 /* fewer columns or rows of bars are none */
+
+static struct gm_front_crop crop_of(const Gm__VideoFacts *v)
+{
+    const Gm__Crop *c = v->crop;
+    if (c == NULL || c->whole_width_px > INT_MAX || c->whole_height_px > INT_MAX ||
+        v->width_px == 0 || v->height_px == 0 || v->width_px > c->whole_width_px ||
+        c->x_px > c->whole_width_px - v->width_px || v->height_px > c->whole_height_px ||
+        c->y_px > c->whole_height_px - v->height_px) {
+        return (struct gm_front_crop){0};
+    }
+    return (struct gm_front_crop){
+        .whole_width = (int)c->whole_width_px,
+        .whole_height = (int)c->whole_height_px,
+        .x = (int)c->x_px,
+        .y = (int)c->y_px,
+        .width = (int)v->width_px,
+        .height = (int)v->height_px,
+    };
+}
 
 struct gm_front_shape gm_front_shape(const Gm__VideoFacts *facts)
 {
@@ -16,6 +37,7 @@ struct gm_front_shape gm_front_shape(const Gm__VideoFacts *facts)
         .turned = facts->rotation_deg % 180 != 0,
         .fixed_aspect = facts->fixed_aspect,
         .aspect = gm_av_aspect(gm_av_rational(facts->sample_aspect)),
+        .crop = crop_of(facts),
     };
 }
 

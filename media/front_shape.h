@@ -9,11 +9,17 @@
 
 /* The shape that all pictures of a programme are given (inside of media/front.c). Pure. */
 
+/* The part that is shown of pictures of the whole size; width 0: all of every picture. */
+struct gm_front_crop {
+    int whole_width, whole_height, x, y, width, height;
+};
+
 struct gm_front_shape {
     int64_t width, height; /* as shown: upright, square pixels; only their ratio matters */
     bool turned;           /* front_filters swap width and height */
     bool fixed_aspect;     /* `aspect` holds whatever pictures say */
     AVRational aspect;     /* sample aspect */
+    struct gm_front_crop crop;
 };
 
 /* Bars: the picture lies at x, y of a canvas; all 0: none. Upright px. */

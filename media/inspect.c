@@ -485,7 +485,10 @@ static int gather_video(struct inspector *s, struct gm_err *err)
     gm__video_facts__init(f->video);
     gm_scan_timeline(&s->scan, &f->timeline, &reason);
     int rc = gm_pb_string(&f->timeline_reason, reason, err);
-    return rc == 0 ? gm_facts_video(&s->scan, f->timeline, f->video, err) : rc;
+    if (rc == 0) {
+        rc = gm_facts_video(&s->scan, f->timeline, f->video, err);
+    }
+    return rc == 0 ? gm_facts_crop(s->fd, s->source.format, f->video, err) : rc;
 }
 
 static int gather(struct inspector *s, struct gm_err *err)

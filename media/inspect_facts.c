@@ -1,14 +1,17 @@
 #include "media/inspect.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <libavutil/channel_layout.h>
 #include <libavutil/display.h>
+#include <libavutil/pixdesc.h>
 
 #include "common/utf8.h"
 #include "media/captions.h"
 #include "media/pb.h"
+#include "media/window.h"
 
 /* Fills the facts of a source's streams from libavformat's parameters, the first decoded picture
  * and the packet scan. What nothing says stays "unknown". */
@@ -171,6 +174,39 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
     const AVDictionaryEntry *alpha = av_dict_get(st->metadata, "alpha_mode", NULL, 0);
     out->alpha = out->alpha || (alpha != NULL && strcmp(alpha->value, "1") == 0);
     return rc;
+}
+
+int gm_facts_crop(int fd, const AVFormatContext *format, Gm__VideoFacts *v, struct gm_err *err)
+{
+    struct gm_window w;
+    bool found;
+    int rc = gm_window_find(fd, format, (int)v->stream_index, &w, &found, err);
+    if (rc < 0 || !found || v->width_px != (uint32_t)w.whole_width ||
+        v->height_px != (uint32_t)w.whole_height) {
+        return rc;
+    }
+    v->crop = malloc(sizeof *v->crop);
+    if (v->crop == NULL) {
+        return gm_err_nomem(err);
+    }
+    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(av_get_pix_fmt(v->pixel_format));
+    int column = desc != NULL ? 1 << desc->log2_chroma_w : 1;
+    int row = desc != NULL && desc->log2_chroma_h > 1 ? 1 << desc->log2_chroma_h : 2;
+    gm__crop__init(v->crop);
+    v->crop->x_px = (uint32_t)(w.x / column * column);
+    v->crop->y_px = (uint32_t)(w.y / row * row);
+    v->crop->whole_width_px = v->width_px;
+    v->crop->whole_height_px = v->height_px;
+    v->width_px = (uint32_t)w.width;
+    v->height_px = (uint32_t)w.height;
+    if (w.shapes && v->fixed_aspect) {
+        AVRational a = gm_av_rational(v->sample_aspect);
+        a = av_mul_q(a, (AVRational){w.whole_width, w.width});
+        a = gm_av_aspect(av_mul_q(a, (AVRational){w.height, w.whole_height}));
+        v->sample_aspect->num = a.num;
+        v->sample_aspect->den = a.den;
+    }
+    return 0;
 }
 
 /* Tags are the author's text: control characters become spaces, what is no UTF-8 '?'. */

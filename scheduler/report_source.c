@@ -4,6 +4,14 @@
 #include "scheduler/report_colour.h"
 #include "scheduler/report_text.h"
 
+static json_t *crop_json(const Gm__Crop *c)
+{
+    return c == NULL ? json_null()
+                     : json_pack("{s:I, s:I, s:I, s:I}", "x", (json_int_t)c->x_px, "y",
+                                 (json_int_t)c->y_px, "whole_width", (json_int_t)c->whole_width_px,
+                                 "whole_height", (json_int_t)c->whole_height_px);
+}
+
 static json_t *video_json(const Gm__VideoFacts *v)
 {
     if (v == NULL) {
@@ -27,6 +35,7 @@ static json_t *video_json(const Gm__VideoFacts *v)
     if (video != NULL) {
         (void)json_object_set_new(video, "bit_depth", json_integer(v->bit_depth));
         (void)json_object_set_new(video, "hdr", gm_report_hdr(v));
+        (void)json_object_set_new(video, "crop", crop_json(v->crop));
     }
     return video;
 }

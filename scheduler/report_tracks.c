@@ -64,8 +64,10 @@ static void add_chain(struct gm_buf *text, const char *chain)
 
 /* All filters between the decoded picture and the encoder, as one chain. A parent comes before its
  * children in the plan. */
-static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
+static json_t *filters_json(const struct gm_metas *metas, const Gm__Rendition *v)
 {
+    const Gm__Policy *p = metas->policy;
+    const Gm__VideoFacts *facts = metas->inspection != NULL ? metas->inspection->video : NULL;
     struct gm_buf text = {0};
     const char *chain[MAX_PARENTS];
     size_t n = 0;
@@ -75,6 +77,10 @@ static json_t *filters_json(const Gm__Policy *p, const Gm__Rendition *v)
             break;
         }
         v = p->renditions[v->parent - 1];
+    }
+    if (facts != NULL && facts->crop != NULL) {
+        gm_buf_printf(&text, "crop=%u:%u:%u:%u:exact=1", facts->width_px, facts->height_px,
+                      facts->crop->x_px, facts->crop->y_px);
     }
     add_chain(&text, p->front_filters);
     while (n > 0) {
@@ -103,7 +109,7 @@ json_t *gm_report_renditions(const struct gm_core *core, const struct gm_job_vie
             "s:I, s:I}",
             "name", gm_json_string(v->name), "requested",
             encode_json(requested(job, v->short_side)), "resolved", "chain",
-            gm_json_string(p->chain_fingerprint), "filters", filters_json(p, v), "maxrate_bps",
+            gm_json_string(p->chain_fingerprint), "filters", filters_json(metas, v), "maxrate_bps",
             (json_int_t)v->maxrate_bps, "bufsize_bits", (json_int_t)v->bufsize_bits, "encode",
             encode_json(v->encode), "actual", "chain", gm_json_string(p->chain_fingerprint),
             "devices", gm_report_devices(core, job->id), "decoded", gm_report_decoded(metas),

@@ -407,6 +407,46 @@ static void filters_that_break_the_rule_fail(void **state)
     free_pictures(in, 4);
 }
 
+/* The container's part of pictures of the size that it speaks of; others are shown whole. */
+static void a_container_s_part_is_cut_out_first(void **state)
+{
+    static const int sizes[][2] = {{64, 40}, {64, 48}, {64, 40}};
+    struct setup s;
+    Gm__Crop crop = GM__CROP__INIT;
+    (void)state;
+    open_front(&s, "", 48, 30, 0);
+    gm_front_destroy(&s.front);
+    crop.x_px = 6;
+    crop.y_px = 4;
+    crop.whole_width_px = 64;
+    crop.whole_height_px = 40;
+    s.facts.crop = &crop;
+    assert_int_equal(gm_front_create(&s.policy, &s.facts, &s.front, NULL), 0);
+    for (int i = 0; i < 3; i++) {
+        AVFrame *in = clip_picture(sizes[i][0], sizes[i][1], AV_PIX_FMT_YUV420P, i);
+        int64_t tag;
+        assert_int_equal(gm_front_push(s.front, in, i, NULL), 0);
+        assert_int_equal(gm_front_end(s.front, NULL), 0);
+        const AVFrame *out = gm_front_next(s.front, &tag);
+        assert_non_null(out);
+        bool part = i != 1;
+        assert_true(part ? out->width == 48 && out->height == 30 : out->width >= 64);
+        for (int y = 0; part && y < 30; y++) {
+            assert_memory_equal(out->data[0] + y * out->linesize[0],
+                                in->data[0] + (y + 4) * in->linesize[0] + 6, 48);
+        }
+        for (int y = 0; part && y < 15; y++) {
+            assert_memory_equal(out->data[2] + y * out->linesize[2],
+                                in->data[2] + (y + 2) * in->linesize[2] + 3, 24);
+        }
+        assert_int_equal(in->width, 64); /* not touched */
+        av_frame_free(&in);
+    }
+    gm_front_destroy(&s.front);
+    crop.x_px = 17; /* beyond the right */
+    assert_int_equal(gm_front_create(&s.policy, &s.facts, &s.front, NULL), -GM_E_INVAL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -417,6 +457,7 @@ int main(void)
         cmocka_unit_test(captions_go_with_their_picture),
         cmocka_unit_test(another_shape_gets_bars),
         cmocka_unit_test(cropped_pictures_are_like_others),
+        cmocka_unit_test(a_container_s_part_is_cut_out_first),
         cmocka_unit_test(bars_follow_from_the_shapes),
         cmocka_unit_test(filters_that_break_the_rule_fail),
     };

@@ -86,6 +86,36 @@ for codec in h264 hevc; do
   done
 done
 
+# Cropping that the container alone states: clean apertures, with and without a sample aspect, and PixelCrop.
+framed() { # ending width height left top: $work/framed.* against all of the picture, cropped
+  pipeline crop "$3"
+  transcode "$work/framed.$1" crop || return
+  check "$1: $(size_of "$work/joined.mp4")" test "$(size_of "$work/joined.mp4")" = "$2x$3"
+  check "$1: reported" jq -e --argjson x "$4" --argjson y "$5" \
+    '.source.video.crop == {x: $x, y: $y, whole_width: 160, whole_height: 128}' "$work/out/report.json" >/dev/null
+  frames -i "$work/h264.mp4" -vf "crop=$2:$3:$4:$5:exact=1" >"$work/theirs"
+  same "$1: part of the picture"
+}
+make_window() { "$bin/../tests/make_window" "$@"; }
+make_window clap "$work/h264.mp4" "$work/framed.mp4" 120 1 90 1 -2 1 3 1
+framed mp4 120 90 18 22
+make_window bare "$work/h264.mp4" "$work/framed.mov" 120 1 90 1 -2 1 3 1
+at=$(($(grep -abo tkhd "$work/framed.mov" | head -n 1 | cut -d: -f1) + 4 + 76)) # shown as large as the part is
+printf '\x00\x78\x00\x00\x00\x5a\x00\x00' | dd of="$work/framed.mov" bs=1 seek=$at conv=notrunc status=none
+framed mov 120 90 18 22
+ffmpeg -v error -y -i "$work/h264.mp4" -c copy -live 1 -write_crc32 0 "$work/live.mkv"
+make_window crop "$work/live.mkv" "$work/framed.mkv" 7 13 33 25 # the corner goes to 6, 12
+framed mkv 120 90 6 12
+ffmpeg -v error -y -i "$work/h264.mp4" -c copy -aspect 4:3 -live 1 -write_crc32 0 "$work/live.mkv" # of the part
+make_window crop "$work/live.mkv" "$work/framed.mkv" 6 12 34 26
+framed mkv 120 90 6 12
+turned "$work/turned.mp4" 0 1 -1 0
+make_window clap "$work/turned.mp4" "$work/framed.mp4" 80 1 40 1 0 1 0 1
+pipeline crop 40
+transcode "$work/framed.mp4" crop
+frames -noautorotate -i "$work/plain.mp4" -vf "crop=80:40:8:12,transpose=clock" >"$work/theirs"
+same "cropped, then turned"
+
 # Changes in mid-stream, within a chunk and at its border: each part keeps its own aspect, with bars.
 part() { # name seconds size options...
   local name=$1 seconds=$2 size=$3
