@@ -308,8 +308,9 @@ static void failures_of_the_device_have_their_code(void **state)
 }
 
 /* In a program that finds libcuda.so.1 alone. */
-static int without_library(void)
+static void without_library(const void *arg)
 {
+    (void)arg;
     fake_gpu_profile("l4", "");
     AVBufferRef *device = nvdec_open_device();
     struct clip *c = nvdec_make(&made[0], 30);
@@ -317,7 +318,6 @@ static int without_library(void)
     CHECK(r->on_device == 0 && strcmp(r->why, "libnvcuvid.so.1 is not to be had") == 0);
     clip_free(&c);
     av_buffer_unref(&device);
-    return 0;
 }
 
 static void without_the_library_chunks_are_decoded_in_software(void **state)
@@ -388,7 +388,7 @@ int main(int argc, char **argv)
     fake_gpu_start(argv);
     gm_av_init();
     if (argc == 2 && strcmp(argv[1], "without-library") == 0) {
-        return without_library();
+        return fake_gpu_run(without_library, NULL);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_give_the_pictures_of_software),
