@@ -5,16 +5,13 @@
 #include <sys/stat.h>
 
 #include "media/burn_read.h"
-#include "media/claims.h"
 #include "media/losses.h"
 #include "media/nal.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/split_chunk.h"
-#include "media/split_frames.h"
+#include "media/split_meta.h"
 #include "media/split_start.h"
-#include "media/split_text.h"
-#include "media/split_tracks.h"
 #include "media/steady.h"
 #include "media/task_io.h"
 #include "media/text_decode.h"
@@ -35,34 +32,7 @@
  */
 #define MAX_ERRORS 1000 /* read errors in a row */
 
-struct splitter {
-    struct gm_task_io *io;
-    Gm__Inspection *facts; /* owned */
-    Gm__Policy *policy;    /* owned */
-    int fd;
-    struct gm_source source;
-    AVPacket *packet; /* owned */
-    bool decode;
-    struct gm_split_store video;
-    struct gm_split_frames frames;
-    struct gm_timeline timeline;
-    struct gm_split_chunk chunk;
-    uint32_t produced, skip;
-    uint64_t last_frame_id;
-    Gm__FrameEntry recent[GM_SPLIT_CONTEXT]; /* the last frames taken */
-    size_t recent_count;
-    bool keyframe_seen;
-    struct gm_split_tracks tracks;
-    struct gm_split_text text;
-    struct gm_burn_read *burn; /* owned; NULL: no subtitles are drawn */
-    int64_t dropped, read_errors, corrupt;
-    struct gm_steady steady;
-    struct gm_losses losses;
-    bool truncated; /* reading broke off */
-    int64_t end_us; /* latest end of a packet taken; source time */
-};
-
-static int add_border(struct splitter *s, int64_t ts, struct gm_err *err)
+static int add_border(struct gm_splitter *s, int64_t ts, struct gm_err *err)
 {
     int rc = gm_split_tracks_border(&s->tracks, ts, err);
     return rc == 0 ? gm_split_text_border(&s->text, ts, err) : rc;
@@ -96,7 +66,7 @@ static int fill_lists(struct gm_split_chunk *c, Gm__ChunkHeader *h, struct gm_er
 }
 
 /* The packets that the chunk's frames need: [*out_from, *out_to]. */
-static int packet_range(struct splitter *s, uint64_t *out_from, uint64_t *out_to,
+static int packet_range(struct gm_splitter *s, uint64_t *out_from, uint64_t *out_to,
                         struct gm_err *err)
 {
     const struct gm_split_chunk *c = &s->chunk;
@@ -110,7 +80,7 @@ static int packet_range(struct splitter *s, uint64_t *out_from, uint64_t *out_to
                : gm_split_start_clean(&s->video, c->min_id, c->first_ordinal, out_from, err);
 }
 
-static int write_video(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
+static int write_video(struct gm_splitter *s, bool last, int64_t end_ts, struct gm_err *err)
 {
     struct gm_split_chunk *c = &s->chunk;
     Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
@@ -154,7 +124,7 @@ out:
 }
 
 /* The chunk is complete: later frames begin another, or there are none. */
-static int close_chunk(struct splitter *s, bool last, int64_t end_ts, struct gm_err *err)
+static int close_chunk(struct gm_splitter *s, bool last, int64_t end_ts, struct gm_err *err)
 {
     int rc = write_video(s, last, end_ts, err);
     return rc == 0 ? gm_split_tracks_write(&s->tracks, last, end_ts, err) : rc;
@@ -162,14 +132,14 @@ static int close_chunk(struct splitter *s, bool last, int64_t end_ts, struct gm_
 
 /* Forgets packets that neither the frame whose decoding begins at `start` nor one after it needs:
  * later frames of the chunk may come from packets shortly before, so one more keyframe is kept. */
-static void forget(struct splitter *s, uint64_t start, int64_t ordinal)
+static void forget(struct gm_splitter *s, uint64_t start, int64_t ordinal)
 {
     if (start > gm_split_store_first(&s->video)) {
         gm_split_store_drop(&s->video, gm_split_start(&s->video, start - 1, ordinal));
     }
 }
 
-static void note_recent(struct splitter *s, const Gm__FrameEntry *entry)
+static void note_recent(struct gm_splitter *s, const Gm__FrameEntry *entry)
 {
     if (s->recent_count == GM_SPLIT_CONTEXT) {
         memmove(s->recent, s->recent + 1, (GM_SPLIT_CONTEXT - 1) * sizeof s->recent[0]);
@@ -181,7 +151,7 @@ static void note_recent(struct splitter *s, const Gm__FrameEntry *entry)
 /* How many of the recent frames are a new chunk's context: the last one. One packet may show
  * several frames; these come together, since a decoder's first picture of a packet stands for the
  * first that is listed. */
-static size_t context_before(const struct splitter *s)
+static size_t context_before(const struct gm_splitter *s)
 {
     size_t n = s->recent_count;
     size_t count = n > 0 && s->policy->context_frames > 0;
@@ -193,7 +163,7 @@ static size_t context_before(const struct splitter *s)
 }
 
 /* The frame begins a segment: a chunk too? Then the one before is closed. */
-static int change_chunk(struct splitter *s, const struct gm_split_frame *frame,
+static int change_chunk(struct gm_splitter *s, const struct gm_split_frame *frame,
                         const Gm__FrameEntry *entry, struct gm_err *err)
 {
     size_t context = context_before(s);
@@ -222,7 +192,7 @@ static int change_chunk(struct splitter *s, const struct gm_split_frame *frame,
 
 static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_err *err)
 {
-    struct splitter *s = arg;
+    struct gm_splitter *s = arg;
     struct gm_timeline_frame at;
     int64_t ordinal = (int64_t)s->timeline.frames;
     gm_timeline_next(&s->timeline, frame->ts, &at);
@@ -250,7 +220,7 @@ static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_e
     return rc;
 }
 
-static int take_video(struct splitter *s, struct gm_err *err)
+static int take_video(struct gm_splitter *s, struct gm_err *err)
 {
     const AVPacket *p = s->packet;
     s->corrupt += (p->flags & AV_PKT_FLAG_CORRUPT) != 0;
@@ -271,7 +241,7 @@ static int take_video(struct splitter *s, struct gm_err *err)
     return rc;
 }
 
-static void note_end(struct splitter *s)
+static void note_end(struct gm_splitter *s)
 {
     const AVPacket *p = s->packet;
     AVRational tb = s->source.format->streams[p->stream_index]->time_base;
@@ -282,7 +252,7 @@ static void note_end(struct splitter *s)
     }
 }
 
-static int take_packet(struct splitter *s, struct gm_err *err)
+static int take_packet(struct gm_splitter *s, struct gm_err *err)
 {
     if (s->source.format->streams[s->packet->stream_index]->codecpar->codec_type !=
         AVMEDIA_TYPE_SUBTITLE) {
@@ -298,7 +268,7 @@ static int take_packet(struct splitter *s, struct gm_err *err)
     return rc == 0 ? gm_split_text_packet(&s->text, s->packet, err) : rc;
 }
 
-static int check_unchanged(const struct splitter *s, struct gm_err *err)
+static int check_unchanged(const struct gm_splitter *s, struct gm_err *err)
 {
     struct stat st;
     if (fstat(s->fd, &st) < 0) {
@@ -311,7 +281,7 @@ static int check_unchanged(const struct splitter *s, struct gm_err *err)
     return 0;
 }
 
-static int read_all(struct splitter *s, struct gm_err *err)
+static int read_all(struct gm_splitter *s, struct gm_err *err)
 {
     int errors = 0;
     for (;;) {
@@ -350,7 +320,7 @@ static int read_all(struct splitter *s, struct gm_err *err)
 
 /* Of the last frame, in the source's ticks; 0: unknown. libavformat says that of one field for a
  * packet that ends in a field picture, also where it holds two. */
-static int64_t last_duration(const struct splitter *s)
+static int64_t last_duration(const struct gm_splitter *s)
 {
     const struct gm_split_packet *p = gm_split_store_find(&s->video, s->last_frame_id);
     const AVStream *st = s->video.stream;
@@ -365,7 +335,7 @@ static int64_t last_duration(const struct splitter *s)
     return half ? frame : p->duration;
 }
 
-static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *err)
+static int finish_chunks(struct gm_splitter *s, int64_t *out_end, struct gm_err *err)
 {
     if (s->tracks.alone) {
         return gm_split_tracks_end(&s->tracks, s->io->spec->source_name, err);
@@ -383,99 +353,7 @@ static int finish_chunks(struct splitter *s, int64_t *out_end, struct gm_err *er
     return rc == 0 ? gm_split_text_end(&s->text, *out_end, err) : rc;
 }
 
-#define WARN(n, code, ...)                                                                         \
-    if (rc == 0 && (n) > 0) {                                                                      \
-        rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
-    }
-
-/* What of the programme is missing at its end: inspection knows it where an index or a whole scan
- * told; the header's word counts too, if all that it speaks of was read. */
-static int64_t end_lost_us(const struct splitter *s)
-{
-    int64_t known = s->facts->lost_us - s->facts->gap_us;
-    const AVFormatContext *ctx = s->source.format;
-    bool all = true;
-    for (unsigned i = 0; i < ctx->nb_streams; i++) {
-        enum AVMediaType type = ctx->streams[i]->codecpar->codec_type;
-        all = all && ((type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO) ||
-                      ctx->streams[i]->discard < AVDISCARD_ALL);
-    }
-    AVRational zero = gm_av_rational(s->facts->zero);
-    if (!all || zero.den == 0) {
-        return known;
-    }
-    return gm_claims_lost_us(
-        known, gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
-                                  gm_av_rescale(1, zero, (AVRational){1, 1000000}), s->end_us));
-}
-
-static int check_whole(const struct splitter *s, const Gm__SplitMeta *meta, struct gm_err *err)
-{
-    const Gm__PipelineTask *own = gm_results_task(s->io->spec, s->io->spec->task);
-    bool fails = own != NULL && own->params_case == GM__PIPELINE_TASK__PARAMS_SPLIT &&
-                 strcmp(own->split->damage, "fail") == 0;
-    if (!meta->truncated || !fails) {
-        return 0;
-    }
-    return meta->lost_us > 0
-               ? gm_err_set(err, GM_E_INPUT_TRUNCATED, 0, "%s lacks %.3f s that it should have",
-                            s->io->spec->source_name, (double)meta->lost_us / 1e6)
-               : gm_err_set(err, GM_E_INPUT_TRUNCATED, s->read_errors,
-                            "%s could not be read to its end without errors",
-                            s->io->spec->source_name);
-}
-
-static int fill_meta(struct splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
-{
-    int rc = 0;
-    int64_t at_end = end_lost_us(s), inside = gm_losses_us(&s->losses);
-    inside = inside > s->facts->gap_us ? inside : s->facts->gap_us;
-    meta->lost_us = at_end > INT64_MAX - inside ? INT64_MAX : at_end + inside;
-    meta->truncated = s->truncated || s->read_errors > 0 || meta->lost_us > 0;
-    meta->items = calloc(GM_STREAMS, sizeof *meta->items);
-    if (meta->items == NULL) {
-        return gm_err_nomem(err);
-    }
-    meta->n_items =
-        s->text.count > 0 ? GM_STREAM_TEXT + s->text.count : GM_STREAM_SOUND + s->tracks.count;
-    meta->items[GM_STREAM_VIDEO] = s->produced;
-    for (size_t k = 0; k < s->tracks.count; k++) {
-        meta->items[GM_STREAM_SOUND + k] = s->tracks.list[k].produced;
-    }
-    for (size_t k = 0; k < s->text.count; k++) {
-        meta->items[GM_STREAM_TEXT + k] = s->text.tracks[k].produced;
-    }
-    meta->frames = (int64_t)s->timeline.frames;
-    int64_t damaged = s->corrupt + s->frames.decode_errors;
-    WARN(s->dropped, "source.packets_dropped",
-         "%lld packets before the first keyframe were left out", (long long)s->dropped)
-    WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
-    int64_t undrawn =
-        s->burn != NULL ? gm_burn_read_errors(s->burn) + gm_burn_read_left_out(s->burn) : 0;
-    WARN(undrawn, "source.subtitles_not_drawn",
-         "%lld subtitles could not be decoded, or are too many or too large to be drawn",
-         (long long)undrawn)
-    WARN(s->text.dropped, "source.text_dropped",
-         "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
-    WARN(s->steady.jumps, "source.clock_jumps",
-         "the clock of the source jumps %lld time(s): what follows was moved to where it belongs",
-         (long long)s->steady.jumps)
-    WARN(s->frames.untimed, "source.times_missing",
-         "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
-    WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
-                                                      : 0),
-         "input.truncated", "the source could not be read to its end without errors")
-    WARN((int64_t)(at_end > s->facts->lost_us - s->facts->gap_us), "input.truncated",
-         "the source ends %.3f s before its header says", (double)at_end / 1e6)
-    WARN(
-        (int64_t)(inside > s->facts->gap_us), "input.truncated",
-        "%.3f s are missing inside the source: parts of the file can't be read as what they should "
-        "be",
-        (double)inside / 1e6)
-    return rc == 0 ? check_whole(s, meta, err) : rc;
-}
-
-static int open_video(struct splitter *s, struct gm_err *err)
+static int open_video(struct gm_splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
     const Gm__VideoFacts *v = s->facts->video;
@@ -498,7 +376,7 @@ static int open_video(struct splitter *s, struct gm_err *err)
 }
 
 /* The subtitles that are drawn. */
-static int open_burn(struct splitter *s, struct gm_err *err)
+static int open_burn(struct gm_splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
     uint32_t k = s->policy->burn_text;
@@ -514,7 +392,7 @@ static int open_burn(struct splitter *s, struct gm_err *err)
                                err);
 }
 
-static int open_streams(struct splitter *s, struct gm_err *err)
+static int open_streams(struct gm_splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
@@ -530,7 +408,7 @@ static int open_streams(struct splitter *s, struct gm_err *err)
     return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
 
-static int open_all(struct splitter *s, struct gm_err *err)
+static int open_all(struct gm_splitter *s, struct gm_err *err)
 {
     const Gm__TaskSpec *spec = s->io->spec;
     int rc = gm_results_inspection(spec, &s->facts, err);
@@ -569,7 +447,7 @@ static int open_all(struct splitter *s, struct gm_err *err)
     return rc == 0 ? open_streams(s, err) : rc;
 }
 
-static void close_all(struct splitter *s)
+static void close_all(struct gm_splitter *s)
 {
     gm_split_tracks_fini(&s->tracks);
     if (s->video.io != NULL) {
@@ -592,7 +470,7 @@ int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     Gm__SplitMeta meta = GM__SPLIT_META__INIT;
     int64_t end_ts = 0;
     (void)out_chunk;
-    struct splitter *s = calloc(1, sizeof *s);
+    struct gm_splitter *s = calloc(1, sizeof *s);
     if (s == NULL) {
         return gm_err_nomem(err);
     }
@@ -606,7 +484,7 @@ int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         rc = finish_chunks(s, &end_ts, err);
     }
     if (rc == 0) {
-        rc = fill_meta(s, &meta, err);
+        rc = gm_split_meta_fill(s, &meta, err);
     }
     if (rc == 0) {
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
