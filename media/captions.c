@@ -64,25 +64,41 @@ static void add_escaped(struct gm_buf *out, const uint8_t *data, size_t size)
     }
 }
 
-void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out)
+/* head: the NAL unit header, head_size bytes of it. */
+static void add_message(const uint8_t *head, size_t head_size, const uint8_t *data, size_t size,
+                        struct gm_buf *out)
 {
-    /* NAL unit header (PREFIX_SEI_NUT), payload type 4 and its size, ITU-T T.35 country and
-     * provider, "GA94", cc_data; then the triplets; marker bits; rbsp_trailing_bits. */
-    uint8_t unit[4 + 10 + MAX_TRIPLETS * TRIPLET + 2] = {0x4e, 0x01, 4,   0,   0xb5, 0x00,
-                                                         0x31, 'G',  'A', '9', '4',  3};
+    /* Payload type 4 and its size, ITU-T T.35 country and provider, "GA94", cc_data; then the
+     * triplets; marker bits; rbsp_trailing_bits. */
+    uint8_t unit[2 + 12 + MAX_TRIPLETS * TRIPLET + 2];
+    static const uint8_t message[12] = {4, 0, 0xb5, 0x00, 0x31, 'G', 'A', '9', '4', 3, 0, 0xff};
     size_t triplets = size / TRIPLET;
     struct gm_buf nal = {0};
     if (size % TRIPLET != 0 || triplets == 0 || triplets > MAX_TRIPLETS) {
         return;
     }
-    unit[3] = (uint8_t)(11 + size);
-    unit[12] = (uint8_t)(0xc0 | triplets);
-    unit[13] = 0xff;
-    memcpy(unit + 14, data, size);
-    unit[14 + size] = 0xff;
-    unit[15 + size] = 0x80;
-    add_escaped(&nal, unit, 16 + size);
+    uint8_t *m = unit + head_size;
+    memcpy(unit, head, head_size);
+    memcpy(m, message, sizeof message);
+    m[1] = (uint8_t)(11 + size);
+    m[10] = (uint8_t)(0xc0 | triplets);
+    memcpy(m + 12, data, size);
+    m[12 + size] = 0xff;
+    m[13 + size] = 0x80;
+    add_escaped(&nal, unit, head_size + 14 + size);
     gm_buf_be32(out, (uint32_t)nal.size);
     gm_buf_add(out, nal.data, nal.size);
     gm_buf_fini(&nal);
+}
+
+void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out)
+{
+    static const uint8_t prefix_sei[] = {0x4e, 0x01};
+    add_message(prefix_sei, sizeof prefix_sei, data, size, out);
+}
+
+void gm_captions_add_h264(const uint8_t *data, size_t size, struct gm_buf *out)
+{
+    static const uint8_t sei[] = {0x06};
+    add_message(sei, sizeof sei, data, size, out);
 }

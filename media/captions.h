@@ -31,5 +31,7 @@ bool gm_captions_carries(const char *codec);
  * at the head of the picture's sample. Nothing where the data is no whole triplets or more than 31.
  * Source: ITU-T H.265 D.2.6, 7.3.2.4; ATSC A/72 part 1, 6.4.2. */
 void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out);
+/* The same as a NAL unit of H.264. Source: ITU-T H.264 D.1.6, 7.3.1; ATSC A/72 part 1, 6.4.2. */
+void gm_captions_add_h264(const uint8_t *data, size_t size, struct gm_buf *out);
 
 #endif

@@ -45,7 +45,7 @@ struct gm_encode_writer {
     struct gm_encoder *encoder; /* owned */
     AVPacket *packet;           /* owned */
     bool *seen;                 /* owned, one a frame: its packet came */
-    AVBufferRef **captions;     /* owned, one a frame; for HEVC, whose encoder takes none */
+    AVBufferRef **captions;     /* owned, one a frame; for encoders that take none */
     size_t frame_count;
     /* The GOP whose packets come now: frames first .. end - 1. */
     size_t gop_first, gop_end;
@@ -407,7 +407,8 @@ static int take_packet(struct gm_encode_writer *w, struct gm_err *err)
         gm_buf_add(&w->gop_bytes, w->prefix.data, w->prefix.size);
     }
     if (w->captions[index] != NULL) {
-        gm_captions_add_hevc(w->captions[index]->data, w->captions[index]->size, &w->gop_bytes);
+        (w->codec->id == AV_CODEC_ID_H264 ? gm_captions_add_h264 : gm_captions_add_hevc)(
+            w->captions[index]->data, w->captions[index]->size, &w->gop_bytes);
         av_buffer_unref(&w->captions[index]);
     }
     rc = w->codec->add_sample(p->data, (size_t)p->size, &w->gop_bytes, err);
@@ -439,7 +440,8 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, AVFrame *fr
 {
     const Gm__FrameEntry *entry = w->p.header->frames[index];
     const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
-    if (side != NULL && w->codec->id == AV_CODEC_ID_HEVC) {
+    if (side != NULL && gm_captions_carries(w->rendition->encode->codec) &&
+        !gm_encoder_takes_captions(w->encoder)) {
         w->captions[index] = av_buffer_ref(side->buf);
         if (w->captions[index] == NULL) {
             return gm_err_nomem(err);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <libavutil/hwcontext.h>
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
@@ -13,6 +14,7 @@
 #include "media/colour.h"
 #include "media/hw.h"
 #include "media/packed.h"
+#include "media/vaapi.h"
 #include "proto/video_codec.h"
 
 /* What all video encoders share: size, times and colour tags, packets in and out. The table of
@@ -29,6 +31,7 @@ struct gm_encoder {
     int64_t start_pts;       /* of the first picture; packets before it are not the caller's */
     AVFrame *last;           /* owned: the last picture, where lead_ticks > 0 */
     AVFrame *packed;         /* owned: the last one in the encoder's layout; NULL: none was made */
+    AVFrame *surface;        /* owned: where the encoder takes its device's; else NULL */
     uint64_t sent, received; /* pictures and packets of the caller's */
     int tail;                /* copies of the last picture sent after it; -1: not at the end */
     struct gm_buf headers;   /* what stands before the stream */
@@ -40,8 +43,16 @@ int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out, st
     if (strcmp(gm_encoder_chain(chain), "nvenc") == 0) {
         return gm_hw_open(device, out, err);
     }
-    *out = NULL;
+    *out = NULL; /* displays of VA drivers share nothing, and nothing here decodes with them */
     return 0;
+}
+
+static int open_device(const struct gm_encoder_params *params, AVBufferRef **out,
+                       struct gm_err *err)
+{
+    return strcmp(gm_encoder_chain(params->chain), "vaapi") == 0
+               ? gm_vaapi_open(params->device, out, err)
+               : gm_encoder_hold(params->chain, params->device, out, err);
 }
 
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
@@ -196,7 +207,7 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
 static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
                         struct gm_err *err)
 {
-    int rc = gm_encoder_hold(params->chain, params->device, &e->device, err);
+    int rc = open_device(params, &e->device, err);
     if (rc == 0) {
         rc = open_codec(e, params, err);
     }
@@ -249,13 +260,21 @@ static int fail_work(const struct gm_encoder *e, int av, const char *what, struc
                : gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s %s", e->name, what);
 }
 
+/* The layout in memory that the encoder takes, or its surfaces are filled from. */
+static enum AVPixelFormat memory_format(const AVCodecContext *ctx)
+{
+    return ctx->hw_frames_ctx == NULL
+               ? ctx->pix_fmt
+               : ((const AVHWFramesContext *)(const void *)ctx->hw_frames_ctx->data)->sw_format;
+}
+
 /* Copies the frame's samples, time and type into e->packed, in the layout that the encoder takes.
  * The memory is that of the picture before, once libavcodec has let go of it. */
 static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
     if (e->packed == NULL || av_frame_is_writable(e->packed) <= 0) {
         av_frame_free(&e->packed);
-        e->packed = gm_av_frame(e->ctx->pix_fmt, frame->width, frame->height);
+        e->packed = gm_av_frame(memory_format(e->ctx), frame->width, frame->height);
         if (e->packed == NULL) {
             return gm_err_nomem(err);
         }
@@ -265,15 +284,39 @@ static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
     return gm_packed_copy(frame, e->packed, err);
 }
 
+/* Puts the frame's samples, time and type into a surface of the device, e->surface. */
+static int upload(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
+{
+    if (e->surface == NULL && (e->surface = av_frame_alloc()) == NULL) {
+        return gm_err_nomem(err);
+    }
+    int av = av_hwframe_get_buffer(e->ctx->hw_frames_ctx, e->surface, 0);
+    av = av < 0 ? av : av_hwframe_transfer_data(e->surface, frame, 0);
+    if (av < 0) {
+        return fail_work(e, av, "has no room for a frame", err);
+    }
+    e->surface->pts = frame->pts;
+    e->surface->pict_type = frame->pict_type;
+    return 0;
+}
+
 static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
-    bool other = frame != NULL && frame->format != (int)e->ctx->pix_fmt;
+    bool other = frame != NULL && frame->format != (int)memory_format(e->ctx);
     int rc = other ? pack(e, frame, err) : 0;
+    const AVFrame *given = other ? e->packed : frame;
+    if (rc == 0 && given != NULL && e->ctx->hw_frames_ctx != NULL) {
+        rc = upload(e, given, err);
+        given = e->surface;
+    }
     if (rc < 0) {
         return rc;
     }
     e->fed = e->fed || frame != NULL;
-    int av = avcodec_send_frame(e->ctx, other ? e->packed : frame);
+    int av = avcodec_send_frame(e->ctx, given);
+    if (e->surface != NULL) {
+        av_frame_unref(e->surface); /* libavcodec has its own reference */
+    }
     return av < 0 ? fail_work(e, av, "refused a frame", err) : 0;
 }
 
@@ -281,12 +324,12 @@ static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 static int send_black(struct gm_encoder *e, int count, int64_t pts, int64_t ticks,
                       struct gm_err *err)
 {
-    AVFrame *f = gm_av_frame(e->ctx->pix_fmt, e->ctx->width, e->ctx->height);
+    AVFrame *f = gm_av_frame(memory_format(e->ctx), e->ctx->width, e->ctx->height);
     if (f == NULL) {
         return gm_err_nomem(err);
     }
     ptrdiff_t stride[4] = {f->linesize[0], f->linesize[1], f->linesize[2], f->linesize[3]};
-    int av = av_image_fill_black(f->data, stride, e->ctx->pix_fmt, AVCOL_RANGE_MPEG, f->width,
+    int av = av_image_fill_black(f->data, stride, memory_format(e->ctx), AVCOL_RANGE_MPEG, f->width,
                                  f->height);
     int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "making a black picture") : 0;
     for (int i = 0; i < count && rc == 0; i++) {
@@ -360,6 +403,7 @@ void gm_encoder_close(struct gm_encoder **encoder)
         gm_buf_fini(&(*encoder)->headers);
         av_frame_free(&(*encoder)->last);
         av_frame_free(&(*encoder)->packed);
+        av_frame_free(&(*encoder)->surface);
         free(*encoder);
         *encoder = NULL;
     }
@@ -394,6 +438,11 @@ const uint8_t *gm_encoder_headers(const struct gm_encoder *e, size_t *out_size)
 {
     *out_size = e->headers.size;
     return e->headers.data;
+}
+
+bool gm_encoder_takes_captions(const struct gm_encoder *e)
+{
+    return e->ctx->codec_id == AV_CODEC_ID_H264 && !e->backend->drops_captions;
 }
 
 const AVCodecContext *gm_encoder_context(const struct gm_encoder *e)

@@ -58,6 +58,9 @@ const uint8_t *gm_encoder_headers(const struct gm_encoder *encoder, size_t *out_
  * Errors: as open; MEDIA. */
 int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *headers,
                         int *out_reorder, struct gm_err *err) GM_MUST_CHECK;
+/* Whether captions that come with a picture (AV_FRAME_DATA_A53_CC) get into its packet; false: who
+ * wants them there adds them (media/captions.h). */
+bool gm_encoder_takes_captions(const struct gm_encoder *encoder);
 /* Places that a picture may move between presentation and decode order; 0: none moves. */
 int gm_encoder_reorder(const struct gm_encoder *encoder);
 /* Names the library and its build, where it can be told, for the chain's fingerprint:
@@ -73,7 +76,8 @@ const char *gm_encoder_chain(const char *chain);
  * and not the input. Returns rc as it is then. */
 int gm_encoder_blame(const char *chain, int rc, struct gm_err *err);
 /* Opens the chain's device and keeps it ready until *out goes (av_buffer_unref): encoders that are
- * opened meanwhile share it, which saves its start each time. *out NULL: the chain has none. */
+ * opened meanwhile share it, which saves its start each time. *out NULL: there is nothing to share.
+ */
 int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -18,6 +18,7 @@ struct gm_encoder_backend {
     /* The first picture of a stream is treated otherwise than later keyframes: black ones go before
      * it and are thrown away. NULL: never. */
     bool (*starts_cold)(const Gm__EncodeParams *p);
+    bool drops_captions;    /* of H.264: those that pictures carry do not get into the stream */
     bool waits_for_picture; /* closing an encoder that was never given one does not return */
     /* Appends what stands before the stream; both NULL: libavcodec's extradata. The second: it is
      * known only from the first packet, that of a black picture. */
@@ -44,6 +45,7 @@ extern const struct gm_encoder_backend gm_encoder_vpx;
 extern const struct gm_encoder_backend gm_encoder_nvenc_h264;
 extern const struct gm_encoder_backend gm_encoder_nvenc_hevc;
 extern const struct gm_encoder_backend gm_encoder_nvenc_av1;
+extern const struct gm_encoder_backend gm_encoder_vaapi_h264;
 
 /* packet_headers of AV1: the sequence header of a keyframe. */
 int gm_encoder_av1_headers(const AVPacket *packet, struct gm_buf *out, struct gm_err *err);

@@ -200,6 +200,7 @@ static int start_slot(struct gm_agent_slot *slot, struct gm_err *err)
         .device = gpu == NULL ? NULL
                   : cuda      ? gpu->uuid
                               : gpu->render_node,
+        .va_driver = gpu == NULL || cuda ? NULL : gm_device_find_feature(gpu, GM_FEATURE_VA_DRIVER),
         .environment = params->device_environment,
         .paths = params->device_paths,
     };

@@ -38,6 +38,7 @@ static const char HELP[] =
     "  --log-level LEVEL  error, warn, info, debug or trace\n"
     "  --profile NAME     none, or for a device's worker: cuda or dri (its render node)\n"
     "  --device ID        the device: a UUID, or the path of a render node\n"
+    "  --va-driver NAME   with dri: the VA driver that libva loads (LIBVA_DRIVER_NAME)\n"
     "  --environment NAME a variable that it gets, if it is set; may be given again\n"
     "  --path PATH        what it may read and write besides; may be given again\n"
     "  --version          print the version\n"
@@ -48,6 +49,7 @@ struct options {
     uint64_t parent;
     const char *cpu_flags;
     const char *log_level;
+    const char *va_driver; /* NULL: libva chooses */
     struct gm_sandbox_limits limits;
     struct gm_sandbox_device device;
     struct gm_flag_list environment, paths;
@@ -109,6 +111,7 @@ static int parse(int argc, char **argv, struct options *out, int *out_first, str
                                     {"log-level", GM_FLAG_TEXT, &out->log_level},
                                     {"profile", GM_FLAG_TEXT, &profile},
                                     {"device", GM_FLAG_TEXT, &out->device.device},
+                                    {"va-driver", GM_FLAG_TEXT, &out->va_driver},
                                     {"environment", GM_FLAG_LIST, &out->environment},
                                     {"path", GM_FLAG_LIST, &out->paths},
                                     {NULL, GM_FLAG_SET, NULL}};
@@ -130,6 +133,9 @@ static int parse(int argc, char **argv, struct options *out, int *out_first, str
     }
     if (rc == 0 && (out->device.profile == GM_SANDBOX_PLAIN) != (out->device.device == NULL)) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--profile and --device go together");
+    }
+    if (rc == 0 && out->va_driver != NULL && out->device.profile != GM_SANDBOX_DRI) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--va-driver is for the profile dri");
     }
     if (rc == 0) {
         rc = join_paths(out, err);
@@ -165,6 +171,9 @@ static int set_device(const struct options *options, const char *const values[GM
                setenv("GOPMILL_DEVICE_PATHS", options->device.paths, 1) == 0;
     if (set && cuda) {
         set = setenv("CUDA_CACHE_PATH", cache, 1) == 0;
+    }
+    if (set && options->va_driver != NULL) { /* one that the operator names goes before it */
+        set = setenv("LIBVA_DRIVER_NAME", options->va_driver, 1) == 0;
     }
     for (size_t i = 0; set && i < options->environment.count; i++) {
         set = values[i] == NULL || setenv(options->environment.items[i], values[i], 1) == 0;

@@ -272,6 +272,10 @@ static size_t add_device(const struct gm_slot_params *params, const char **args,
     args[n++] = params->profile;
     args[n++] = "--device";
     args[n++] = params->device;
+    if (params->va_driver != NULL) {
+        args[n++] = "--va-driver";
+        args[n++] = params->va_driver;
+    }
     n = add_list("--environment", params->environment, args, n);
     return add_list("--path", params->paths, args, n);
 }

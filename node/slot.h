@@ -35,6 +35,7 @@ struct gm_slot_params { /* strings are borrowed for the slot's life */
     /* Of a worker of a device (gopmill-launcher(8)). */
     const char *profile;            /* cuda, dri; NULL: none, and what follows is not looked at */
     const char *device;             /* UUID, render node */
+    const char *va_driver;          /* dri: that libva loads; NULL: libva chooses */
     const char *const *environment; /* variables that are given on; NULL-terminated; NULL: none */
     const char *const *paths;       /* what it may read and write; NULL-terminated; NULL: none */
 };

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* media/encoder.c has rows for these. */
-static const char *const USABLE[] = {"nvenc"};
+static const char *const USABLE[] = {"nvenc", "vaapi"};
 
 bool gm_chain_is_usable(const char *name)
 {
@@ -15,6 +15,16 @@ bool gm_chain_is_usable(const char *name)
         }
     }
     return false;
+}
+
+/* The chip: its name, or what the bus says where nobody names it (VA drivers do not). */
+static void name_chip(const struct gm_device *device, char *out, size_t size)
+{
+    const char *number = gm_device_find_feature(device, "device-");
+    bool named = device->name[0] != '\0' || number == NULL;
+    (void)snprintf(out, size, "%.100s%s%.16s",
+                   device->name[0] != '\0' ? device->name : device->vendor, named ? "" : " device-",
+                   named ? "" : number);
 }
 
 static struct gm_device_chain *chain_of(const struct gm_device *device, const char *versions,
@@ -32,9 +42,11 @@ static struct gm_device_chain *chain_of(const struct gm_device *device, const ch
     struct gm_device_chain *chain = &out[(*count)++];
     const char *va =
         strcmp(name, "vaapi") == 0 ? gm_device_find_feature(device, GM_FEATURE_VA_DRIVER) : NULL;
+    char chip[128];
     memset(chain, 0, sizeof(*chain));
+    name_chip(device, chip, sizeof(chip));
     gm_device_set(chain->name, name);
-    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s", device->name,
+    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s", chip,
                    device->driver, va == NULL ? "" : " " GM_FEATURE_VA_DRIVER, va == NULL ? "" : va,
                    versions);
     return chain;
@@ -71,7 +83,8 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
                       struct gm_device_chain out[GM_DEVICE_CHAINS])
 {
     size_t count = 0;
-    if (device->kind == GM_DEVICE_CPU || device->name[0] == '\0' || device->driver[0] == '\0') {
+    bool named = device->name[0] != '\0' || device->vendor[0] != '\0';
+    if (device->kind == GM_DEVICE_CPU || !named || device->driver[0] == '\0') {
         return 0;
     }
     for (size_t i = 0; i < device->proof_count; i++) {

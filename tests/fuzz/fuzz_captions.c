@@ -32,6 +32,10 @@ static void captions(const uint8_t *data, size_t size)
                       (size_t)sei.data[2] << 8 | sei.data[3];
         GM_ASSERT(said == sei.size - 4 && size % 3 == 0);
     }
+    struct gm_buf avc = {0};
+    gm_captions_add_h264(data, size, &avc); /* a byte of head less; escaping hangs on neither */
+    GM_ASSERT(avc.size == (sei.size > 0 ? sei.size - 1 : 0));
+    gm_buf_fini(&avc);
     gm_buf_fini(&sei);
     av_frame_free(&from);
     av_frame_free(&to);

@@ -25,5 +25,11 @@ struct nvenc_stream { /* owned */
 int nvenc_encode(struct gm_encoder *e, const struct nvenc_set *s, struct nvenc_stream *out,
                  struct gm_err *err);
 void nvenc_fini(struct nvenc_stream *s);
+/* Every picture comes out of a software decoder, in order, like what went in. */
+void nvenc_check_pictures(const struct gm_encoder *e, const struct nvenc_set *s,
+                          const struct nvenc_stream *m);
+/* Keyframes where they are forced alone; closed GOPs; no picture moves further than was said, and
+ * one moves so far where any does. */
+void nvenc_check_order(const struct nvenc_stream *m, int reorder, bool moves);
 
 #endif

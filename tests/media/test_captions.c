@@ -208,6 +208,21 @@ static void kinds_are_told_apart(void **state)
     assert_false(gm_captions_carries("vp9") || gm_captions_carries("av1"));
 }
 
+static void h264_units_have_a_shorter_head(void **state)
+{
+    static const uint8_t data[3] = {0xfc, 0x94, 0x2c};
+    static const uint8_t want[] = {0,   0,   0,   18, 0x06, 4,    14,   0xb5, 0,    0x31, 'G',
+                                   'A', '9', '4', 3,  0xc1, 0xff, 0xfc, 0x94, 0x2c, 0xff, 0x80};
+    struct gm_buf out = {0};
+    (void)state;
+    gm_captions_add_h264(data, sizeof data, &out);
+    assert_int_equal(out.size, sizeof want);
+    assert_memory_equal(out.data, want, sizeof want);
+    gm_captions_add_h264(data, 2, &out);
+    assert_int_equal(out.size, sizeof want);
+    gm_buf_fini(&out);
+}
+
 static void hevc_units_are_escaped_and_bounded(void **state)
 {
     static const uint8_t data[6] = {0xfc, 0, 0, 0xfc, 0, 0};
@@ -239,6 +254,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rendition_has_the_captions_of_the_source),
         cmocka_unit_test(kinds_are_told_apart),
+        cmocka_unit_test(h264_units_have_a_shorter_head),
         cmocka_unit_test(hevc_units_are_escaped_and_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -51,7 +51,7 @@ static void wrong_lists_are_refused(void **state)
     refuses(", devices: nvenc", "devices is a list such as [nvenc]");
     refuses(", devices: []", "devices is a list such as [nvenc]");
     refuses(", devices: [nvenk]", "`nvenk` is none of the devices; did you mean `nvenc`?");
-    refuses(", devices: [vaapi]", "it is one of: nvenc, cpu");
+    refuses(", devices: [qsv]", "it is one of: nvenc, vaapi, cpu");
     refuses(", devices: [cpu, cpu]", "devices names `cpu` twice");
     refuses(", devices: [[cpu]]", "f.yaml:6");
     refuses(", fallback: never", "it is one of: software, wait, fail");

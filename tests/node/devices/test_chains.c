@@ -90,8 +90,13 @@ static void each_api_is_a_chain(void **state)
     assert_string_equal(chains[1].name, "vaapi");
     assert_non_null(strstr(chains[1].fingerprint, "va-driver-iHD"));
     assert_null(strstr(chains[0].fingerprint, "iHD"));
+    gm_device_set(d->name, ""); /* VA drivers name no chip: the bus does */
+    gm_device_set(d->vendor, "Intel");
+    assert_true(gm_device_add_feature(d, "device-56a0"));
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 2);
+    assert_non_null(strstr(chains[1].fingerprint, "Intel device-56a0 | 550.54.15 va-driver-iHD"));
     assert_false(gm_chain_is_usable("qsv"));
-    assert_false(gm_chain_is_usable("vaapi"));
+    assert_true(gm_chain_is_usable("vaapi"));
     assert_false(gm_chain_is_usable(""));
     assert_true(gm_chain_is_usable("nvenc"));
     d->kind = GM_DEVICE_CPU;

@@ -1,0 +1,390 @@
+/* See vaapi.h. libavutil is given a display rather than asked to make one: its own way says EIO of
+ * everything. See: https://intel.github.io/libva/ */
+#include "media/vaapi.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <va/va.h>
+
+#include <libavutil/hwcontext.h>
+#include <libavutil/hwcontext_vaapi.h>
+
+#include "media/packed.h"
+
+#define ENTRYPOINTS_MAX 64
+#define TRY_SIDE_PX 256
+
+struct va {
+    VADisplay (*display_drm)(int fd);
+    VAStatus (*initialize)(VADisplay, int *major, int *minor);
+    VAStatus (*terminate)(VADisplay);
+    const char *(*vendor)(VADisplay);
+    const char *(*error)(VAStatus);
+    VAMessageCallback (*set_info)(VADisplay, VAMessageCallback, void *);
+    VAMessageCallback (*set_error)(VADisplay, VAMessageCallback, void *);
+    int (*max_entrypoints)(VADisplay);
+    VAStatus (*entrypoints)(VADisplay, VAProfile, VAEntrypoint *, int *count);
+    VAStatus (*attributes)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count);
+    VAStatus (*create_config)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count,
+                              VAConfigID *);
+    VAStatus (*destroy_config)(VADisplay, VAConfigID);
+    VAStatus (*create_surfaces)(VADisplay, unsigned format, unsigned width, unsigned height,
+                                VASurfaceID *, unsigned count, VASurfaceAttrib *, unsigned);
+    VAStatus (*destroy_surfaces)(VADisplay, VASurfaceID *, int count);
+    VAStatus (*sync)(VADisplay, VASurfaceID);
+    VAStatus (*create_context)(VADisplay, VAConfigID, int width, int height, int flag,
+                               VASurfaceID *, int count, VAContextID *);
+    VAStatus (*destroy_context)(VADisplay, VAContextID);
+};
+
+/* What the AVHWDeviceContext owns. */
+struct hold {
+    struct va va;
+    void *core, *drm; /* libraries */
+    int fd;
+    VADisplay display; /* NULL: none */
+    int major, minor;
+};
+
+static void hold_free(struct hold *h)
+{
+    if (h->display != NULL) {
+        (void)h->va.terminate(h->display);
+    }
+    if (h->fd >= 0) {
+        (void)close(h->fd);
+    }
+    if (h->drm != NULL) {
+        (void)dlclose(h->drm);
+    }
+    if (h->core != NULL) {
+        (void)dlclose(h->core);
+    }
+    free(h);
+}
+
+static void on_free(AVHWDeviceContext *ctx)
+{
+    hold_free(ctx->user_opaque);
+}
+
+static struct hold *hold_of(const AVBufferRef *device)
+{
+    const AVHWDeviceContext *ctx = (const AVHWDeviceContext *)(const void *)device->data;
+    return ctx->user_opaque;
+}
+
+static bool load(struct hold *h)
+{
+    struct va *va = &h->va;
+    h->core = dlopen("libva.so.2", RTLD_NOW | RTLD_LOCAL);
+    h->drm = h->core == NULL ? NULL : dlopen("libva-drm.so.2", RTLD_NOW | RTLD_LOCAL);
+    const struct {
+        void *library;
+        void *to;
+        const char *name;
+    } rows[] = {
+        {h->drm, &va->display_drm, "vaGetDisplayDRM"},
+        {h->core, &va->initialize, "vaInitialize"},
+        {h->core, &va->terminate, "vaTerminate"},
+        {h->core, &va->vendor, "vaQueryVendorString"},
+        {h->core, &va->error, "vaErrorStr"},
+        {h->core, &va->set_info, "vaSetInfoCallback"},
+        {h->core, &va->set_error, "vaSetErrorCallback"},
+        {h->core, &va->max_entrypoints, "vaMaxNumEntrypoints"},
+        {h->core, &va->entrypoints, "vaQueryConfigEntrypoints"},
+        {h->core, &va->attributes, "vaGetConfigAttributes"},
+        {h->core, &va->create_config, "vaCreateConfig"},
+        {h->core, &va->destroy_config, "vaDestroyConfig"},
+        {h->core, &va->create_surfaces, "vaCreateSurfaces"},
+        {h->core, &va->destroy_surfaces, "vaDestroySurfaces"},
+        {h->core, &va->sync, "vaSyncSurface"},
+        {h->core, &va->create_context, "vaCreateContext"},
+        {h->core, &va->destroy_context, "vaDestroyContext"},
+    };
+    for (size_t i = 0; h->drm != NULL && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        void *found = dlsym(rows[i].library, rows[i].name);
+        if (found == NULL) {
+            return false;
+        }
+        memcpy(rows[i].to, &found, sizeof(found));
+    }
+    return h->drm != NULL;
+}
+
+static int start(struct hold *h, const char *node, struct gm_err *err)
+{
+    if (!load(h)) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0,
+                          "libva.so.2 is missing: install the packages libva2 and libva-drm2");
+    }
+    h->fd = open(node, O_RDWR | O_CLOEXEC);
+    if (h->fd < 0) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, errno, "%.64s can't be opened: %s", node,
+                          strerror(errno));
+    }
+    VADisplay display = h->va.display_drm(h->fd);
+    if (display == NULL) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "%.64s is no device that libva knows", node);
+    }
+    h->display = display;
+    (void)h->va.set_info(display, NULL, NULL);
+    (void)h->va.set_error(display, NULL, NULL);
+    VAStatus status = h->va.initialize(display, &h->major, &h->minor);
+    return status == VA_STATUS_SUCCESS
+               ? 0
+               : gm_err_set(err, GM_E_DEVICE_DRIVER, status,
+                            "The VA driver does not start on %.64s: %s", node, h->va.error(status));
+}
+
+static int make(struct hold *h, AVBufferRef **out, struct gm_err *err)
+{
+    AVBufferRef *ref = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_VAAPI);
+    if (ref == NULL) {
+        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "This build of FFmpeg has no VAAPI");
+    }
+    AVHWDeviceContext *ctx = (AVHWDeviceContext *)(void *)ref->data;
+    AVVAAPIDeviceContext *vaapi = ctx->hwctx;
+    vaapi->display = h->display;
+    int av = av_hwdevice_ctx_init(ref);
+    if (av < 0) {
+        av_buffer_unref(&ref);
+        return gm_err_set(err, GM_E_DEVICE_DRIVER, av,
+                          "libavutil did not take the VA driver (%d): it has no image formats", av);
+    }
+    ctx->user_opaque = h;
+    ctx->free = on_free;
+    *out = ref;
+    return 0;
+}
+
+int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err)
+{
+    if (node == NULL || node[0] == '\0') {
+        return gm_err_set(err, GM_E_INVAL, 0, "VAAPI needs a render node");
+    }
+    struct hold *h = calloc(1, sizeof *h);
+    if (h == NULL) {
+        return gm_err_nomem(err);
+    }
+    h->fd = -1;
+    int rc = start(h, node, err);
+    if (rc == 0) {
+        rc = make(h, out, err);
+    }
+    if (rc < 0) {
+        hold_free(h);
+    }
+    return rc;
+}
+
+/* A call on the device gave status, though nothing was wrong with what was asked. */
+static int blame(const struct hold *h, VAStatus status, const char *what, struct gm_err *err)
+{
+    enum gm_code code = GM_E_DEVICE_DRIVER;
+    switch (status) {
+    case VA_STATUS_ERROR_ALLOCATION_FAILED:
+        code = GM_E_DEVICE_MEMORY;
+        break;
+    case VA_STATUS_ERROR_HW_BUSY:
+        code = GM_E_DEVICE_BUSY;
+        break;
+    case VA_STATUS_ERROR_OPERATION_FAILED: /* what drivers say of a GPU that hangs or has gone */
+        code = GM_E_DEVICE_LOST;
+        break;
+    default:
+        break;
+    }
+    return gm_err_set(err, code, status, "The VA driver did not give %s: %s", what,
+                      h->va.error(status));
+}
+
+/* Takes a surface, waits for it and gives it back: 0 when the device answers. */
+static int check(const struct hold *h, struct gm_err *err)
+{
+    VASurfaceID surface = VA_INVALID_SURFACE;
+    VAStatus status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, TRY_SIDE_PX,
+                                            TRY_SIDE_PX, &surface, 1, NULL, 0);
+    if (status != VA_STATUS_SUCCESS) {
+        return blame(h, status, "a surface", err);
+    }
+    status = h->va.sync(h->display, surface);
+    (void)h->va.destroy_surfaces(h->display, &surface, 1);
+    return status == VA_STATUS_SUCCESS ? 0 : blame(h, status, "an empty surface back", err);
+}
+
+static VAProfile profile_of(int avprofile)
+{
+    return avprofile == FF_PROFILE_H264_CONSTRAINED_BASELINE ? VAProfileH264ConstrainedBaseline
+           : avprofile == FF_PROFILE_H264_MAIN               ? VAProfileH264Main
+                                                             : VAProfileH264High;
+}
+
+/* The driver's first entry point that encodes slices, which is the one that libavcodec takes.
+ * False: none. */
+static bool find_entrypoint(const struct hold *h, VAProfile profile, VAEntrypoint *out)
+{
+    VAEntrypoint list[ENTRYPOINTS_MAX];
+    int count = 0;
+    if (h->va.max_entrypoints(h->display) > ENTRYPOINTS_MAX ||
+        h->va.entrypoints(h->display, profile, list, &count) != VA_STATUS_SUCCESS) {
+        return false;
+    }
+    for (int i = 0; i < count && i < ENTRYPOINTS_MAX; i++) {
+        if (list[i] == VAEntrypointEncSlice || list[i] == VAEntrypointEncSliceLP) {
+            *out = list[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint32_t value_of(const VAConfigAttrib *attribute)
+{
+    return attribute->value == VA_ATTRIB_NOT_SUPPORTED ? 0 : attribute->value;
+}
+
+int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limits *out,
+                 struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    VAProfile profile = profile_of(avprofile);
+    VAEntrypoint entry = VAEntrypointEncSlice;
+    struct gm_vaapi_limits limits = {.encodes = false};
+    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, 0},         {VAConfigAttribRateControl, 0},
+                          {VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribEncMaxRefFrames, 0},
+                          {VAConfigAttribEncQualityRange, 0},  {VAConfigAttribMaxPictureWidth, 0},
+                          {VAConfigAttribMaxPictureHeight, 0}};
+    if (!find_entrypoint(h, profile, &entry)) {
+        *out = limits;
+        return 0;
+    }
+    VAStatus status = h->va.attributes(h->display, profile, entry, a, sizeof(a) / sizeof(a[0]));
+    if (status != VA_STATUS_SUCCESS) {
+        return blame(h, status, "its encoder's attributes", err);
+    }
+    uint32_t rates = value_of(&a[1]);
+    *out = (struct gm_vaapi_limits){.encodes = (value_of(&a[0]) & VA_RT_FORMAT_YUV420) != 0,
+                                    .low_power = entry == VAEntrypointEncSliceLP,
+                                    .cqp = (rates & VA_RC_CQP) != 0,
+                                    .icq = (rates & VA_RC_ICQ) != 0,
+                                    .qvbr = (rates & VA_RC_QVBR) != 0,
+                                    .sequence_headers =
+                                        (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
+                                        (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
+                                    .b_frames = value_of(&a[3]) >> 16 != 0,
+                                    .quality_levels = value_of(&a[4]),
+                                    .max_width_px = value_of(&a[5]),
+                                    .max_height_px = value_of(&a[6])};
+    return 0;
+}
+
+int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
+                    struct gm_err *err)
+{
+    AVBufferRef *ref = av_hwframe_ctx_alloc(device);
+    if (ref == NULL) {
+        return gm_err_nomem(err);
+    }
+    AVHWFramesContext *frames = (AVHWFramesContext *)(void *)ref->data;
+    frames->format = AV_PIX_FMT_VAAPI;
+    frames->sw_format = gm_packed_format(8);
+    frames->width = width;
+    frames->height = height;
+    int av = av_hwframe_ctx_init(ref);
+    if (av < 0) {
+        av_buffer_unref(&ref);
+        int rc = check(hold_of(device), err);
+        return rc < 0 ? rc
+                      : gm_err_set(err, GM_E_PIPELINE_UNFIT, av,
+                                   "The VA driver has no surfaces of %dx%d", width, height);
+    }
+    *out = ref;
+    return 0;
+}
+
+void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size)
+{
+    const struct hold *h = hold_of(device);
+    const char *vendor = h->va.vendor(h->display);
+    (void)snprintf(out, size, "%d.%d-%s", h->major, h->minor, vendor == NULL ? "" : vendor);
+    for (char *c = out; *c != '\0'; c++) {
+        bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
+                     (*c >= '0' && *c <= '9') || strchr("-+._", *c) != NULL;
+        *c = plain ? *c : '-';
+    }
+}
+
+/* As libavcodec does it, but for what is encoded: the first call that fails says why. */
+static int try_context(const struct hold *h, const AVCodecContext *ctx, struct gm_err *err)
+{
+    VAProfile profile = profile_of(ctx->profile);
+    VAEntrypoint entry = VAEntrypointEncSlice;
+    VAConfigID config = VA_INVALID_ID;
+    VAContextID context = VA_INVALID_ID;
+    VASurfaceID surface = VA_INVALID_SURFACE;
+    if (!find_entrypoint(h, profile, &entry)) {
+        return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
+    }
+    const char *what = "a configuration";
+    VAStatus status = h->va.create_config(h->display, profile, entry, NULL, 0, &config);
+    if (status == VA_STATUS_SUCCESS) {
+        what = "a surface";
+        status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, (unsigned)ctx->width,
+                                       (unsigned)ctx->height, &surface, 1, NULL, 0);
+    }
+    if (status == VA_STATUS_SUCCESS) {
+        what = "a context";
+        status = h->va.create_context(h->display, config, ctx->width, ctx->height, VA_PROGRESSIVE,
+                                      &surface, 1, &context);
+    }
+    if (context != VA_INVALID_ID) {
+        (void)h->va.destroy_context(h->display, context);
+    }
+    if (surface != VA_INVALID_SURFACE) {
+        (void)h->va.destroy_surfaces(h->display, &surface, 1);
+    }
+    if (config != VA_INVALID_ID) {
+        (void)h->va.destroy_config(h->display, config);
+    }
+    if (status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED) {
+        return gm_err_set(err, GM_E_PIPELINE_UNFIT, status,
+                          "This VA driver does not make %s of %dx%d: leave vaapi out of `devices`",
+                          avcodec_get_name(ctx->codec_id), ctx->width, ctx->height);
+    }
+    return status == VA_STATUS_SUCCESS ? 0 : blame(h, status, what, err);
+}
+
+int gm_vaapi_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
+                          int *out_b_frames, struct gm_err *err)
+{
+    (void)out_b_frames;
+    int rc = try_context(hold_of(device), ctx, err);
+    return rc < 0 ? rc
+                  : gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
+                               "The VA driver's encoder for %s did not open, though a context "
+                               "did: %s",
+                               avcodec_get_name(ctx->codec_id), av_err2str(averror));
+}
+
+int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err *err)
+{
+    struct gm_err cause;
+    int rc = check(hold_of(ctx->hw_device_ctx), &cause);
+    if (rc == -GM_E_DEVICE_MEMORY) {
+        return gm_err_set(err, GM_E_DEVICE_MEMORY, cause.native, "%.160s", cause.text);
+    }
+    if (rc < 0) {
+        return gm_err_set(err, GM_E_DEVICE_LOST, cause.native,
+                          "The GPU was lost while it encoded: %.120s", cause.text);
+    }
+    return gm_err_set(err, averror == AVERROR(ENOMEM) ? GM_E_DEVICE_MEMORY : GM_E_DEVICE_LOST,
+                      averror, "The VA driver failed in its work, though the GPU answers: %s",
+                      av_err2str(averror));
+}

@@ -1,0 +1,48 @@
+#ifndef GM_MEDIA_VAAPI_H
+#define GM_MEDIA_VAAPI_H
+
+#include <libavcodec/avcodec.h>
+
+#include "common/err.h"
+
+/* A render node as libavcodec's VAAPI encoders take it, and why they fail: libavcodec's error
+ * numbers are the same for different causes, so the driver is asked again.
+ *
+ * Thread: any, one at a time a device. Errors of all: DEVICE_ABSENT (no libva, no such node, none
+ * that may be opened), DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST (native = VAStatus or
+ * errno). */
+
+/* node: path of a render node. *out: an AVHWDeviceContext, owned: av_buffer_unref. The driver is
+ * the one that LIBVA_DRIVER_NAME names, or libva's choice. Errors: INVAL no node; NOMEM besides. */
+int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
+
+/* What the driver does of one profile, by the entry point that libavcodec takes. */
+struct gm_vaapi_limits {
+    bool encodes;   /* false: there is no encoder for it, and nothing below is set */
+    bool low_power; /* the entry point is the one of low power */
+    bool cqp, icq, qvbr;
+    bool sequence_headers; /* it takes parameter sets, and does not write its own */
+    bool b_frames;
+    unsigned quality_levels;              /* 1 is the best; 0: it has none */
+    unsigned max_width_px, max_height_px; /* 0: not told */
+};
+/* avprofile: FF_PROFILE_H264_... */
+int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limits *out,
+                 struct gm_err *err) GM_MUST_CHECK;
+/* Surfaces for pictures of 8 bits, as many as are needed at once. *out owned. */
+int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* libva's version and what the driver calls itself: "1.17-Intel-iHD-...", of letters, digits and
+ * "-+._". */
+void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size);
+
+/* After avcodec_open2(ctx) gave averror. Makes a context of its own and takes it away.
+ * *out_b_frames stays: there is nothing to open again with. Errors besides: PIPELINE_UNFIT the size
+ * is not made. */
+int gm_vaapi_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
+                          int *out_b_frames, struct gm_err *err) GM_MUST_CHECK;
+/* After sending, receiving or filling a surface gave averror. Errors: DEVICE_LOST, DEVICE_MEMORY.
+ */
+int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

@@ -1,0 +1,12 @@
+#ifndef GM_TESTS_MEDIA_VAAPI_IO_H
+#define GM_TESTS_MEDIA_VAAPI_IO_H
+
+/* The chain vaapi over the fake VA driver of tests/drivers. Pictures and checks: nvenc_io.h, with
+ * the chain and the device of that. */
+#define VAAPI_NODE "/dev/dri/renderD128"
+
+/* The test program runs again over the fake driver, its render node there, once. Call first in
+ * main. Ends the program with status 77 where no render node can be made. */
+void vaapi_start(void);
+
+#endif
