@@ -93,6 +93,10 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
     if (proof.passed && farm_count(farm, "kept") == 0) {
         count(farm, "kept");
     }
+    if (farm->proves_decoding) {
+        gm_device_set(proof.api, "nvdec");
+        proof.encode = false;
+    }
     gm_device_set(list->versions, "libs 1");
     (void)gm_device_add_proof(&list->devices[0], &proof);
     (void)err;
@@ -155,6 +159,7 @@ static void run_agent(struct farm *farm, int ready)
         .patience_ms = farm->patience_ms,
         .devices = farm->devices,
         .device_slots = farm->device_slots,
+        .decode_slots = farm->decode_slots,
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
         .device_retry_ms = 100,
