@@ -162,7 +162,7 @@ static void run_agent(struct farm *farm, int ready)
         .decode_slots = farm->decode_slots,
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
-        .device_retry_ms = 100,
+        .device_retry_ms = farm->device_retry_ms == 0 ? 100 : farm->device_retry_ms,
         .proofs_first = farm->wait_for_proofs,
         .grant_key = farm->key,
         .on_ready = on_ready,

@@ -381,6 +381,9 @@ const struct gm_task_type *fake_task_find(const char *type)
 void fake_worker_main(void)
 {
     if (getenv("GOPMILL_MISSING") != NULL) {
+        if (getenv("GM_TEST_NO_START") != NULL) {
+            _exit(3);
+        }
         _exit(gm_worker_main(fake_task_find));
     }
 }

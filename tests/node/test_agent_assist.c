@@ -13,6 +13,7 @@
 #define GPU "0000:3b:00.0"
 #define UUID "GPU-00000000-1111-2222-3333-444444444444"
 #define ON_GPU "cuda;" UUID ";h264"
+#define WITHOUT_ITS_GPU "cuda;;" /* its worker might, and may not */
 #define IN_SOFTWARE "-;;"
 
 struct want {
@@ -24,10 +25,13 @@ struct want {
     bool no_uuid;
     bool encodes; /* and is proved to, beforehand, as its decoder is */
     uint32_t stall_ms;
+    uint32_t retry_ms;
+    bool starts_not; /* no worker with the GPU becomes ready */
 };
 
 static struct farm *start(const struct want *want)
 {
+    static const char *const environment[] = {"GM_TEST_NO_START", NULL};
     struct farm *farm = calloc(1, sizeof(*farm));
     struct gm_device_list list = {.versions = "libs 1"};
     struct gm_device *device = NULL;
@@ -60,6 +64,9 @@ static struct farm *start(const struct want *want)
     farm->prove = want->proof != NULL;
     farm->proof_at_start = want->proof;
     farm->stall_ms = want->stall_ms;
+    farm->device_retry_ms = want->retry_ms;
+    farm->device_environment = want->starts_not ? environment : NULL;
+    assert_int_equal(setenv("GM_TEST_NO_START", "1", 1), 0);
     farm_start(farm, want->slots);
     farm->devices = NULL;
     gm_device_list_fini(&list);
@@ -112,6 +119,20 @@ static int start_impatient(void **state)
 {
     *state = start(&(struct want){
         .slots = 1, .decode_slots = -1, .engines = 1, .proof = "pass", .stall_ms = 500});
+    return 0;
+}
+
+static int start_patient(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 2, .decode_slots = -1, .engines = 1, .proof = "pass", .retry_ms = 600000});
+    return 0;
+}
+
+static int start_unstartable(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 2, .decode_slots = -1, .engines = 1, .proof = "pass", .starts_not = true});
     return 0;
 }
 
@@ -279,6 +300,30 @@ static void full_gpu_decodes_for_as_many_as_it_does(void **state)
     expect_place(farm, "", ON_GPU);
 }
 
+static void full_gpu_takes_no_more(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    uint64_t busy = farm_assign(farm, "analyze", "busy");
+    while (strcmp(place_of(farm, "analyze", code_text(GM_E_DEVICE_BUSY)), ON_GPU) != 0) {
+        /* the other slot's worker is not started anew yet */
+    }
+    until_gpu_says(farm, "decodes for 1 slot of the processor: it is full for now");
+    expect_place(farm, "", WITHOUT_ITS_GPU);
+    cancel(farm, busy);
+    until_decoded(farm);
+}
+
+static void worker_that_does_not_start_goes_on_without(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    farm_proof(farm, "fail");
+    expect_place(farm, "", IN_SOFTWARE);
+    assert_int_equal(farm->offer->usable->slots, 2);
+}
+
 static void worker_that_dies_takes_the_gpu_away(void **state)
 {
     struct farm *farm = *state;
@@ -342,6 +387,8 @@ int main(void)
         CASE(failed_proof_is_tried_again, start_failing),
         CASE(lost_gpu_is_away_until_it_is_proved, start_usual),
         CASE(full_gpu_decodes_for_as_many_as_it_does, start_usual),
+        CASE(full_gpu_takes_no_more, start_patient),
+        CASE(worker_that_does_not_start_goes_on_without, start_unstartable),
         CASE(worker_that_dies_takes_the_gpu_away, start_usual),
         CASE(worker_that_hangs_takes_the_gpu_away, start_impatient),
         CASE(gpu_that_encodes_is_lost_for_both, start_encoding),
