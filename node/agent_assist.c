@@ -156,6 +156,17 @@ void gm_agent_assist_stop(struct gm_agent *agent, struct gm_agent_device *d)
     spread(agent);
 }
 
+void gm_agent_assist_drop_proofs(struct gm_agent_device *d)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < d->found->proof_count; i++) {
+        if (d->found->proofs[i].encode) {
+            d->found->proofs[kept++] = d->found->proofs[i];
+        }
+    }
+    d->found->proof_count = kept;
+}
+
 static void take_away(struct gm_agent *agent, struct gm_agent_device *d, const struct gm_err *why)
 {
     char text[sizeof(d->assist.why)];
@@ -164,7 +175,7 @@ static void take_away(struct gm_agent *agent, struct gm_agent_device *d, const s
     }
     (void)snprintf(text, sizeof(text), "%s: %.200s", gm_code_get((int)why->code)->id, why->text);
     d->assist.codec_count = 0;
-    d->found->proof_count = 0;
+    gm_agent_assist_drop_proofs(d);
     d->distrusted = true;
     d->forget_due = agent->params.prover.forget != NULL;
     prove_later(agent, d, text);

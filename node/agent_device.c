@@ -173,9 +173,17 @@ static void take_proofs(struct proof_job *job)
         gm_log(GM_LOG_WARN, "proof-note", "device=%s msg=%s", job->id,
                gm_log_quote(job->list.notes[i].text, quoted, sizeof(quoted)));
     }
-    d->found->proof_count = 0;
+    /* One that is offered was proved again for its decoder alone: its encoder may be busy. */
+    bool decoder = d->state == GM_AGENT_OFFERED;
+    if (decoder) {
+        gm_agent_assist_drop_proofs(d);
+    } else {
+        d->found->proof_count = 0;
+    }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
-        (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+        if (!decoder || !proved->proofs[i].encode) {
+            (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+        }
     }
     if (job->list.versions[0] != '\0') {
         gm_device_set(agent->found.versions, job->list.versions);
@@ -183,7 +191,11 @@ static void take_proofs(struct proof_job *job)
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "proof-failed", &job->err, "device=%s", job->id);
     }
-    judge(agent, d);
+    if (decoder) {
+        gm_agent_assist_judge(agent, d);
+    } else {
+        judge(agent, d);
+    }
     gm_link_offer(agent, false);
     if (agent->link == GM_LINK_DOWN) { /* it may have waited for this proof */
         gm_link_tick(agent, gm_time_now());

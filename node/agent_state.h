@@ -279,6 +279,7 @@ void gm_agent_assist_open(const struct gm_agent *agent, struct gm_agent_device *
 void gm_agent_assist_judge(struct gm_agent *agent, struct gm_agent_device *device);
 /* It is in quarantine for its own work. */
 void gm_agent_assist_stop(struct gm_agent *agent, struct gm_agent_device *device);
+void gm_agent_assist_drop_proofs(struct gm_agent_device *device); /* of its decoder */
 /* The task starts: sets task->gpu where one may decode for it. */
 void gm_agent_assist_take(struct gm_task *task);
 /* How fit a free slot is for the task: more is better. */

@@ -94,6 +94,11 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
         count(farm, "kept");
     }
     if (farm->proves_decoding) {
+        struct gm_device_proof encoder = proof;
+        encoder.passed = farm_count(farm, "proved") == 1;
+        if (farm->proves_both) {
+            (void)gm_device_add_proof(&list->devices[0], &encoder);
+        }
         gm_device_set(proof.api, "nvdec");
         proof.encode = false;
     }

@@ -54,13 +54,14 @@ static struct farm *start(const struct want *want)
     assert_true(gm_device_add_codec(device, false, &codec));
     if (want->encodes) {
         assert_true(gm_device_add_codec(device, true, &encoder));
-        assert_true(gm_device_add_proof(device, &encodes));
-        assert_true(gm_device_add_proof(device, &decodes));
+        assert_true(want->proof != NULL || gm_device_add_proof(device, &encodes));
+        assert_true(want->proof != NULL || gm_device_add_proof(device, &decodes));
     }
     farm->devices = &list; /* the agent is forked: the list may go after */
     farm->device_slots = 1;
     farm->decode_slots = want->decode_slots;
     farm->proves_decoding = true;
+    farm->proves_both = want->encodes;
     farm->prove = want->proof != NULL;
     farm->proof_at_start = want->proof;
     farm->stall_ms = want->stall_ms;
@@ -139,6 +140,13 @@ static int start_unstartable(void **state)
 static int start_encoding(void **state)
 {
     *state = start(&(struct want){.slots = 1, .decode_slots = -1, .encodes = true});
+    return 0;
+}
+
+static int start_encoding_proved(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 1, .decode_slots = -1, .engines = 1, .encodes = true, .proof = "pass"});
     return 0;
 }
 
@@ -324,12 +332,8 @@ static void worker_that_does_not_start_goes_on_without(void **state)
     assert_int_equal(farm->offer->usable->slots, 2);
 }
 
-static void worker_that_dies_takes_the_gpu_away(void **state)
+static void expect_crash(struct farm *farm)
 {
-    struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
-    farm_proof(farm, "fail");
     uint64_t id = farm_assign(farm, "analyze", "crash");
     Gm__Envelope *env = NULL;
     for (env = farm_next(farm); env->body_case == GM__ENVELOPE__BODY_PRODUCED;
@@ -342,6 +346,15 @@ static void worker_that_dies_takes_the_gpu_away(void **state)
     assert_int_equal(env->failed->error->code, GM_E_WORKER_DIED);
     farm_ack(farm, env->seq, false);
     gm__envelope__free_unpacked(env, NULL);
+}
+
+static void worker_that_dies_takes_the_gpu_away(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    farm_proof(farm, "fail");
+    expect_crash(farm);
     until_gpu_says(farm, "until its proof passes again: node.worker_died");
     expect_place(farm, "crash", IN_SOFTWARE);
 }
@@ -373,6 +386,27 @@ static void gpu_that_encodes_is_lost_for_both(void **state)
     }
 }
 
+/* Its encoder is not proved again: what runs there may hold its sessions. */
+static void gpu_that_encodes_goes_on_when_a_decoding_worker_dies(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot");
+    until_decoded(farm);
+    while (farm->gpu->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    expect_crash(farm);
+    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    assert_int_equal(farm->gpu->usable->slots, 1);
+    until_gpu_says(farm, "decodes for 1 slot");
+    assert_int_equal(farm_count(farm, "proved"), 2);
+    assert_int_equal(farm->gpu->usable->slots, 1);
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    assert_int_equal(farm->gpu->facts->n_proofs, 2);
+    assert_false(gpu_says(farm, "quarantined"));
+    until_decoded(farm);
+}
+
 #define CASE(test, setup) cmocka_unit_test_setup_teardown(test, setup, stop)
 
 int main(void)
@@ -392,6 +426,7 @@ int main(void)
         CASE(worker_that_dies_takes_the_gpu_away, start_usual),
         CASE(worker_that_hangs_takes_the_gpu_away, start_impatient),
         CASE(gpu_that_encodes_is_lost_for_both, start_encoding),
+        CASE(gpu_that_encodes_goes_on_when_a_decoding_worker_dies, start_encoding_proved),
     };
     return cmocka_run_group_tests_name("node/agent_assist", tests, NULL, NULL);
 }
