@@ -64,6 +64,17 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, 
     return 0;
 }
 
+int gm_encoder_device_option(AVCodecContext *ctx, const char *name, const char *value,
+                             struct gm_err *err)
+{
+    struct gm_err cause;
+    int rc = gm_encoder_option(ctx, name, value, &cause);
+    return rc == 0 ? 0
+                   : gm_err_set(err, GM_E_DEVICE_DRIVER, cause.native,
+                                "This build of FFmpeg does not know %s=%s of %s", name, value,
+                                ctx->codec->name);
+}
+
 void gm_encoder_version(const char *prefix, const char *symbol, bool call, char out[64])
 {
     const char *text = LIBAVCODEC_IDENT;

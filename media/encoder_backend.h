@@ -62,6 +62,9 @@ const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
 /* ctx->priv_data's option `name`. Errors: MEDIA. */
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
                       struct gm_err *err) GM_MUST_CHECK;
+/* The same of a device's encoder, whose options every job needs. Errors: DEVICE_DRIVER. */
+int gm_encoder_device_option(AVCodecContext *ctx, const char *name, const char *value,
+                             struct gm_err *err) GM_MUST_CHECK;
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
  * Returns the crf to encode with, in hundredths. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);

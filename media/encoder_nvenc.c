@@ -49,16 +49,6 @@ static const char *preset_of(const char *name)
     return NULL;
 }
 
-static int set(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
-{
-    struct gm_err cause;
-    int rc = gm_encoder_option(ctx, name, value, &cause);
-    return rc == 0 ? 0
-                   : gm_err_set(err, GM_E_DEVICE_DRIVER, cause.native,
-                                "This build of FFmpeg does not know %s=%s of %s", name, value,
-                                ctx->codec->name);
-}
-
 /* What no chip does. */
 static int check(const struct gm_encoder_params *params, struct gm_err *err)
 {
@@ -104,13 +94,13 @@ static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *para
         }
         ctx->i_quant_factor = ctx->b_quant_factor = 0; /* the same in all pictures */
         (void)snprintf(number, sizeof number, "%" PRId32, qp);
-        rc = set(ctx, "rc", "constqp", err);
-        return rc == 0 ? set(ctx, "qp", number, err) : rc;
+        rc = gm_encoder_device_option(ctx, "rc", "constqp", err);
+        return rc == 0 ? gm_encoder_device_option(ctx, "qp", number, err) : rc;
     }
     int32_t crf = gm_encoder_limit(ctx, params);
     (void)snprintf(number, sizeof number, "%" PRId32 ".%02" PRId32, crf / 100, crf % 100);
-    rc = set(ctx, "rc", "vbr", err);
-    return rc == 0 ? set(ctx, "cq", number, err) : rc;
+    rc = gm_encoder_device_option(ctx, "rc", "vbr", err);
+    return rc == 0 ? gm_encoder_device_option(ctx, "cq", number, err) : rc;
 }
 
 static int set_profile(AVCodecContext *ctx, const Gm__EncodeParams *p, struct gm_err *err)
@@ -124,7 +114,7 @@ static int set_profile(AVCodecContext *ctx, const Gm__EncodeParams *p, struct gm
                   : ctx->pix_fmt == AV_PIX_FMT_P010LE ? "main10"
                                                       : "main";
     }
-    return set(ctx, "profile", profile, err);
+    return gm_encoder_device_option(ctx, "profile", profile, err);
 }
 
 /* The one asked for, or the lowest that holds the pictures and the cap. */
@@ -143,8 +133,10 @@ static int set_level(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err 
                           codec->name, r->width_px, r->height_px, ctx->framerate.num,
                           ctx->framerate.den, r->maxrate_bps);
     }
-    int rc = ctx->codec_id == AV_CODEC_ID_H264 ? 0 : set(ctx, "tier", "0", err); /* Main */
-    return rc == 0 ? set(ctx, "level", level->name, err) : rc;
+    int rc = ctx->codec_id == AV_CODEC_ID_H264
+                 ? 0
+                 : gm_encoder_device_option(ctx, "tier", "0", err); /* Main */
+    return rc == 0 ? gm_encoder_device_option(ctx, "level", level->name, err) : rc;
 }
 
 /* Pictures between others: none in H.264's baseline, where frames come unevenly
@@ -170,13 +162,14 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         ctx->flags &= ~AV_CODEC_FLAG_GLOBAL_HEADER; /* every keyframe has its sequence header */
     }
     for (size_t i = 0; rc == 0 && i < sizeof COMMON / sizeof COMMON[0]; i++) {
-        rc = set(ctx, COMMON[i].name, COMMON[i].value, err);
+        rc = gm_encoder_device_option(ctx, COMMON[i].name, COMMON[i].value, err);
     }
     if (rc == 0) {
-        rc = set(ctx, "preset", preset_of(gm_encoder_preset(r->encode)), err);
+        rc = gm_encoder_device_option(ctx, "preset", preset_of(gm_encoder_preset(r->encode)), err);
     }
     if (rc == 0) {
-        rc = set(ctx, "extra_sei", ctx->codec_id == AV_CODEC_ID_H264 ? "1" : "0", err);
+        rc = gm_encoder_device_option(ctx, "extra_sei",
+                                      ctx->codec_id == AV_CODEC_ID_H264 ? "1" : "0", err);
     }
     if (rc == 0) {
         rc = set_profile(ctx, r->encode, err);

@@ -44,16 +44,6 @@ static int profile_number(const char *name)
                                          : FF_PROFILE_H264_HIGH;
 }
 
-static int set(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
-{
-    struct gm_err cause;
-    int rc = gm_encoder_option(ctx, name, value, &cause);
-    return rc == 0 ? 0
-                   : gm_err_set(err, GM_E_DEVICE_DRIVER, cause.native,
-                                "This build of FFmpeg does not know %s=%s of %s", name, value,
-                                ctx->codec->name);
-}
-
 /* What no driver does. */
 static int check(const struct gm_encoder_params *params, struct gm_err *err)
 {
@@ -129,13 +119,13 @@ static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *para
     if (p->qp >= 0) {
         ctx->i_quant_factor = ctx->b_quant_factor = 0; /* the same in all pictures */
         (void)snprintf(number, sizeof number, "%" PRId32, p->qp);
-        int rc = set(ctx, "rc_mode", "CQP", err);
-        return rc == 0 ? set(ctx, "qp", number, err) : rc;
+        int rc = gm_encoder_device_option(ctx, "rc_mode", "CQP", err);
+        return rc == 0 ? gm_encoder_device_option(ctx, "qp", number, err) : rc;
     }
     int32_t whole = (gm_encoder_limit(ctx, params) + 50) / 100; /* drivers take no fractions */
     ctx->global_quality = whole < 1 ? 1 : whole > MAX_QP ? MAX_QP : whole;
     ctx->bit_rate = ctx->rc_max_rate;
-    return set(ctx, "rc_mode", ctx->rc_max_rate > 0 ? "QVBR" : "ICQ", err);
+    return gm_encoder_device_option(ctx, "rc_mode", ctx->rc_max_rate > 0 ? "QVBR" : "ICQ", err);
 }
 
 /* The one asked for, or the lowest that holds the pictures and the cap. */
@@ -156,7 +146,7 @@ static int set_level(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err 
     }
     char number[16];
     (void)snprintf(number, sizeof number, "%d", gm_video_level_number(level));
-    return set(ctx, "level", number, err);
+    return gm_encoder_device_option(ctx, "level", number, err);
 }
 
 static int set_driver(AVCodecContext *ctx, const Gm__Rendition *r, const struct gm_vaapi_limits *l,
@@ -166,12 +156,12 @@ static int set_driver(AVCodecContext *ctx, const Gm__Rendition *r, const struct 
     if (l->quality_levels > 1) { /* 1 is the best */
         ctx->compression_level = 1 + (6 - place) * ((int)l->quality_levels - 1) / 6;
     }
-    int rc = set(ctx, "low_power", l->low_power ? "1" : "0", err);
+    int rc = gm_encoder_device_option(ctx, "low_power", l->low_power ? "1" : "0", err);
     if (rc == 0) {
-        rc = set(ctx, "sei", "0", err);
+        rc = gm_encoder_device_option(ctx, "sei", "0", err);
     }
     if (rc == 0) {
-        rc = set(ctx, "b_depth", "1", err);
+        rc = gm_encoder_device_option(ctx, "b_depth", "1", err);
     }
     return rc == 0 ? set_level(ctx, r, err) : rc;
 }

@@ -1,5 +1,6 @@
 #include "media/nvenc_io.h"
 
+#include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
 #include <string.h>
@@ -135,4 +136,14 @@ void nvenc_check_order(const struct nvenc_stream *m, int reorder, bool moves)
     }
     CHECK(furthest <= reorder);
     CHECK((furthest > 0) == moves && (reorder > 0) == moves);
+}
+
+void nvenc_check_option(const struct gm_encoder *e, const char *name, int64_t want)
+{
+    int64_t value = -1;
+    CHECK(av_opt_get_int(gm_encoder_context(e)->priv_data, name, 0, &value) >= 0);
+    if (value != want) {
+        (void)fprintf(stderr, "%s is %lld\n", name, (long long)value);
+        fake_gpu_fail("the option is set", __FILE__, __LINE__);
+    }
 }

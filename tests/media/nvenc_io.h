@@ -31,5 +31,7 @@ void nvenc_check_pictures(const struct gm_encoder *e, const struct nvenc_set *s,
 /* Keyframes where they are forced alone; closed GOPs; no picture moves further than was said, and
  * one moves so far where any does. */
 void nvenc_check_order(const struct nvenc_stream *m, int reorder, bool moves);
+/* An option of libavcodec's encoder is what was wanted. */
+void nvenc_check_option(const struct gm_encoder *e, const char *name, int64_t want);
 
 #endif

@@ -59,16 +59,6 @@ static void frames_and_keyframes_are_what_was_asked_for(void **state)
     }
 }
 
-static void check_option(const struct gm_encoder *e, const char *name, int64_t want)
-{
-    int64_t value = -1;
-    CHECK(av_opt_get_int(gm_encoder_context(e)->priv_data, name, 0, &value) >= 0);
-    if (value != want) {
-        (void)fprintf(stderr, "%s is %lld\n", name, (long long)value);
-        fake_gpu_fail("the option is set", __FILE__, __LINE__);
-    }
-}
-
 static void look_at_settings(const void *arg)
 {
     (void)arg;
@@ -84,15 +74,15 @@ static void look_at_settings(const void *arg)
         nvenc_init(&s, "h264", false, 23, -1);
         s.set.p.preset = (char *)(uintptr_t)presets[i].name;
         struct gm_encoder *e = nvenc_open(&s);
-        check_option(e, "preset", 11 + presets[i].p); /* libavcodec counts p1 as 12 */
+        nvenc_check_option(e, "preset", 11 + presets[i].p); /* libavcodec counts p1 as 12 */
         gm_encoder_close(&e);
     }
     nvenc_init(&s, "h264", false, 23, -1);
     s.params.crf_centi = 2750;
     struct gm_encoder *e = nvenc_open(&s);
-    check_option(e, "forced-idr", 1);
-    check_option(e, "rc", 1);     /* NV_ENC_PARAMS_RC_VBR */
-    check_option(e, "level", 13); /* 600 kbit/s: table A-1 */
+    nvenc_check_option(e, "forced-idr", 1);
+    nvenc_check_option(e, "rc", 1);     /* NV_ENC_PARAMS_RC_VBR */
+    nvenc_check_option(e, "level", 13); /* 600 kbit/s: table A-1 */
     CHECK(av_opt_get_double(gm_encoder_context(e)->priv_data, "cq", 0, &cq) >= 0);
     CHECK(cq > 27.49 && cq < 27.51);
     CHECK(gm_encoder_context(e)->rc_max_rate == 600000);
@@ -102,12 +92,12 @@ static void look_at_settings(const void *arg)
     nvenc_init(&s, "hevc", false, -1, 31);
     s.set.p.level = "4.1";
     e = nvenc_open(&s);
-    check_option(e, "rc", 0); /* NV_ENC_PARAMS_RC_CONSTQP */
-    check_option(e, "qp", 31);
+    nvenc_check_option(e, "rc", 0); /* NV_ENC_PARAMS_RC_CONSTQP */
+    nvenc_check_option(e, "qp", 31);
     CHECK(gm_encoder_context(e)->i_quant_factor == 0); /* the same for I, P and B pictures */
     CHECK(gm_encoder_context(e)->b_quant_factor == 0);
-    check_option(e, "level", 123);
-    check_option(e, "extra_sei", 0); /* the farm writes captions itself there */
+    nvenc_check_option(e, "level", 123);
+    nvenc_check_option(e, "extra_sei", 0); /* the farm writes captions itself there */
     gm_encoder_close(&e);
 }
 

@@ -69,16 +69,6 @@ static void frames_and_keyframes_are_what_was_asked_for(void **state)
     }
 }
 
-static void check_option(const struct gm_encoder *e, const char *name, int64_t want)
-{
-    int64_t value = -1;
-    CHECK(av_opt_get_int(gm_encoder_context(e)->priv_data, name, 0, &value) >= 0);
-    if (value != want) {
-        (void)fprintf(stderr, "%s is %lld\n", name, (long long)value);
-        fake_gpu_fail("the option is set", __FILE__, __LINE__);
-    }
-}
-
 static void look_at_settings(const void *arg)
 {
     (void)arg;
@@ -99,11 +89,11 @@ static void look_at_settings(const void *arg)
     init(&s, 23, -1);
     s.params.crf_centi = 2750;
     struct gm_encoder *e = nvenc_open(&s);
-    check_option(e, "rc_mode", 5); /* QVBR */
-    check_option(e, "sei", 0);
-    check_option(e, "b_depth", 1);
-    check_option(e, "low_power", 0);
-    check_option(e, "level", 13); /* 600 kbit/s: table A-1 */
+    nvenc_check_option(e, "rc_mode", 5); /* QVBR */
+    nvenc_check_option(e, "sei", 0);
+    nvenc_check_option(e, "b_depth", 1);
+    nvenc_check_option(e, "low_power", 0);
+    nvenc_check_option(e, "level", 13); /* 600 kbit/s: table A-1 */
     CHECK(gm_encoder_context(e)->global_quality == 28);
     CHECK(gm_encoder_context(e)->rc_max_rate == 600000);
     CHECK(gm_encoder_context(e)->bit_rate == 600000);
@@ -113,11 +103,11 @@ static void look_at_settings(const void *arg)
     init(&s, -1, 31);
     s.set.p.level = "4.1";
     e = nvenc_open(&s);
-    check_option(e, "rc_mode", 1); /* CQP */
-    check_option(e, "qp", 31);
+    nvenc_check_option(e, "rc_mode", 1); /* CQP */
+    nvenc_check_option(e, "qp", 31);
     CHECK(gm_encoder_context(e)->i_quant_factor == 0); /* the same for I, P and B pictures */
     CHECK(gm_encoder_context(e)->b_quant_factor == 0);
-    check_option(e, "level", 41);
+    nvenc_check_option(e, "level", 41);
     gm_encoder_close(&e);
 }
 
