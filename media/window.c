@@ -303,7 +303,7 @@ int gm_window_find(int fd, const AVFormatContext *format, int stream, struct gm_
     } else if (strncmp(format->iformat->name, "matroska", 8) == 0) {
         int nth = 0, count = 0;
         for (int i = 0; i < (int)format->nb_streams; i++) {
-            nth += is_video(format->streams[i]) && i < stream;
+            nth += i < stream && is_video(format->streams[i]);
             count += is_video(format->streams[i]);
         }
         found = find_crop(&r, file, nth, count, &w);
