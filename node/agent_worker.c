@@ -51,8 +51,6 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
         gm_verify_next(agent);
     } else if (slot->task != NULL && slot->task->state == GM_TASK_WAITING) {
         gm_task_start(slot->task);
-    } else {
-        gm_agent_assist_settle(slot);
     }
 }
 
@@ -88,7 +86,7 @@ static uint64_t peak_of(int pid)
  * failed after it came near its limit failed for that. */
 static void name_memory(const struct gm_task *task, struct gm_err *err)
 {
-    uint64_t limit = gm_slot_memory(task->slot->process);
+    uint64_t limit = task->slot->device->is_cpu ? task->agent->params.worker_memory_bytes : 0;
     if (err->code != GM_E_MEDIA || limit == 0 || !gm_sandbox_limits_memory() ||
         peak_of(gm_slot_pid(task->slot->process)) < limit - limit / 8) {
         return;
@@ -124,10 +122,6 @@ static void on_task_message(struct gm_task *task, const Gm__WorkerMessage *msg)
         if (gm_item_add(task, msg->produced, &err) < 0) {
             gm_task_fail(task, &err, -1);
         }
-        break;
-    case GM__WORKER_MESSAGE__BODY_DEVICE_FAILED:
-        gm_err_from_msg(msg->device_failed->error, &err);
-        gm_agent_assist_failed(task, &err);
         break;
     case GM__WORKER_MESSAGE__BODY_DONE:
         end_done(task, msg->done);
@@ -167,18 +161,11 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
         slot->leftover = NULL;
     }
     slot->seen = slot->seen || !ready;
-    if (!ready && !killed) {
-        gm_agent_assist_not_ready(slot, why);
-    }
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
         slot->broken = true;
         gm_link_offer(agent, false);
     }
     struct gm_task *task = slot->task;
-    if (task != NULL && task->state == GM_TASK_RUNNING) {
-        gm_agent_assist_failed(task, why);
-    }
-    slot->restart_due = false;
     /* A malformed packet or a full socket is the worker's failure, not the job's. */
     struct gm_err told = *why;
     if (gm_code_get((int)told.code)->retry == GM_RETRY_NEVER) {

@@ -93,15 +93,6 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
     if (proof.passed && farm_count(farm, "kept") == 0) {
         count(farm, "kept");
     }
-    if (farm->proves_decoding) {
-        struct gm_device_proof encoder = proof;
-        encoder.passed = farm_count(farm, "proved") == 1;
-        if (farm->proves_both) {
-            (void)gm_device_add_proof(&list->devices[0], &encoder);
-        }
-        gm_device_set(proof.api, "nvdec");
-        proof.encode = false;
-    }
     gm_device_set(list->versions, "libs 1");
     (void)gm_device_add_proof(&list->devices[0], &proof);
     (void)err;
@@ -164,10 +155,9 @@ static void run_agent(struct farm *farm, int ready)
         .patience_ms = farm->patience_ms,
         .devices = farm->devices,
         .device_slots = farm->device_slots,
-        .decode_slots = farm->decode_slots,
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
-        .device_retry_ms = farm->device_retry_ms == 0 ? 100 : farm->device_retry_ms,
+        .device_retry_ms = 100,
         .proofs_first = farm->wait_for_proofs,
         .grant_key = farm->key,
         .on_ready = on_ready,

@@ -29,10 +29,6 @@ struct farm {
     uint32_t patience_ms;                      /* of the agent; 0: its default */
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint32_t device_slots;
-    int32_t decode_slots;
-    uint32_t device_retry_ms; /* 0: 100 */
-    bool proves_decoding;     /* farm->prove: its proofs are those of a decoder... */
-    bool proves_both;         /* ...and of an encoder, the first time; then of a busy one */
     const char *const *device_environment, *const *device_paths; /* NULL-terminated */
     bool wait_for_proofs;
     bool prove; /* farm->folder/proof says how a proof of the GPU ends; one that passed is kept */
