@@ -85,9 +85,11 @@ int gm_packet_recv(int sock, bool wait, enum gm_packet_event *out_event,
     int rc = 0;
     int fd = -1;
     ssize_t got;
+    int resets =
+        0; /* comes once, where the peer left something unread, and before its last words */
     do {
         got = recvmsg(sock, &head, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
-    } while (got < 0 && errno == EINTR);
+    } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));
     if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
         *out_event = GM_PACKET_NONE;
         goto out;

@@ -1,6 +1,7 @@
 /* A slot is DOWN (waiting to start), STARTING (process runs, no WReady yet), UP or DYING (killed,
  * or its socket closed; the exit is awaited). The exit callback drains the socket first, so that a
- * worker's last words come before the news of its end. */
+ * worker's last words come before the news of its end. Writing to a worker that is gone is no error
+ * of its own: what it ended of is known when its exit comes, and is told then. */
 #include "node/slot.h"
 
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include "proto/envelope.h"
 
 #define READY_MS 30000
+#define HANGUP_MS 1000 /* from its socket's end to the process's */
 #define BACKOFF_MS 100
 #define BACKOFF_MAX_MS 10000
 #define QUEUE_MAX 4096
@@ -39,6 +41,7 @@ struct gm_slot {
     struct gm_slot_handler handler;
     enum state state;
     bool was_ready;
+    bool ended; /* the process is over: its id may be another's by now */
     bool destroyed;
     uint32_t failures;
     uv_timer_t timer; /* DOWN: next start; STARTING: time to become ready */
@@ -172,23 +175,36 @@ static bool read_packets(struct gm_slot *slot, int most)
     return true;
 }
 
+/* What the process ended of. Our own signal has our own reason; one that ended by itself before the
+ * signal reached it tells how, and then what it was to be killed for. */
+static void find_why(const struct gm_slot *slot, int64_t status, int term_signal,
+                     struct gm_err *out)
+{
+    const struct gm_err *told = &slot->why;
+    if (told->code != GM_OK && term_signal == SIGKILL) {
+        *out = *told;
+        return;
+    }
+    const char *and = told->code == GM_OK ? "" : "; the agent was about to end it: ";
+    if (term_signal != 0) {
+        gm_err_set(
+            out, GM_E_WORKER_DIED, term_signal, "the worker process ended by signal %d (%s)%s%s%s",
+            term_signal, strsignal(term_signal),
+            term_signal == SIGKILL ? "; the machine may be out of memory" : "", and, told->text);
+    } else {
+        gm_err_set(out, GM_E_WORKER_DIED, status,
+                   "the worker process ended with status %" PRId64 "%s%s", status, and, told->text);
+    }
+}
+
 static void on_exit_status(uv_process_t *process, int64_t status, int term_signal)
 {
     struct gm_slot *slot = process->data;
-    struct gm_err why = slot->why;
+    struct gm_err why = {.code = GM_OK};
+    slot->ended = true;
     if (!slot->destroyed) {
         (void)read_packets(slot, DRAIN_MAX); /* it is over either way */
-        if (slot->why.code != GM_OK) {
-            why = slot->why;
-        } else if (term_signal != 0) {
-            gm_err_set(&why, GM_E_WORKER_DIED, term_signal,
-                       "the worker process ended by signal %d (%s)%s", term_signal,
-                       strsignal(term_signal),
-                       term_signal == SIGKILL ? "; the machine may be out of memory" : "");
-        } else {
-            gm_err_set(&why, GM_E_WORKER_DIED, status,
-                       "the worker process ended with status %" PRId64, status);
-        }
+        find_why(slot, status, term_signal, &why);
     }
     bool ready = slot->was_ready;
     slot->state = DYING;
@@ -203,6 +219,14 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
 
 static void watch(struct gm_slot *slot);
 
+/* A send's error says that nobody holds the other end any more, or only a process that ends: what
+ * was not read then comes back as ECONNRESET. */
+static bool is_hangup(const struct gm_err *err)
+{
+    return err->code == GM_E_SYS && (err->native == EPIPE || err->native == ECONNRESET ||
+                                     err->native == ECONNREFUSED || err->native == ENOTCONN);
+}
+
 static void flush_queue(struct gm_slot *slot)
 {
     size_t done = 0;
@@ -214,8 +238,11 @@ static void flush_queue(struct gm_slot *slot)
             break;
         }
         if (rc < 0) {
-            gm_slot_kill(slot, &err);
-            return; /* the queue goes with the socket */
+            if (!is_hangup(&err)) { /* else its end is read next */
+                gm_slot_kill(slot, &err);
+            }
+            drop_queue(slot);
+            return;
         }
         gm__worker_message__free_unpacked(q->msg, NULL);
         if (q->fd >= 0) {
@@ -225,6 +252,14 @@ static void flush_queue(struct gm_slot *slot)
     }
     memmove(slot->queue, slot->queue + done, (slot->queue_count - done) * sizeof(*slot->queue));
     slot->queue_count -= done;
+}
+
+/* A process that ends closes its socket first: killing it at once would hide what killed it. */
+static void on_hangup_timer(uv_timer_t *timer)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
+    gm_slot_kill(timer->data, &why);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -241,7 +276,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         }
         if (slot->has_process && slot->state != DYING) {
             slot->state = DYING;
-            uv_process_kill(&slot->process, SIGKILL);
+            uv_timer_start(&slot->timer, on_hangup_timer, HANGUP_MS, 0);
         }
         return;
     }
@@ -365,6 +400,7 @@ static void start(struct gm_slot *slot)
     struct gm_err err = {.code = GM_OK};
     slot->state = STARTING;
     slot->was_ready = false;
+    slot->ended = false;
     memset(&slot->why, 0, sizeof(slot->why));
     if (try_start(slot, &err) < 0) {
         slot->failures++;
@@ -450,10 +486,13 @@ static int enqueue(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, s
 int gm_slot_send(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, struct gm_err *err)
 {
     int rc = -GM_E_BUSY;
-    if (slot->state != UP) {
+    if (slot->state == DYING && slot->sock >= 0) {
+        rc = 0; /* on_gone comes */
+    } else if (slot->state != UP) {
         rc = gm_err_set(err, GM_E_SYS, ESRCH, "the worker is not there");
     } else if (slot->queue_count == 0) {
         rc = gm_packet_send(slot->sock, msg, fd, false, err);
+        rc = rc < 0 && is_hangup(err) ? 0 : rc;
     }
     if (rc == -GM_E_BUSY && slot->state == UP) {
         rc = enqueue(slot, msg, fd, err);
@@ -476,5 +515,7 @@ void gm_slot_kill(struct gm_slot *slot, const struct gm_err *why)
         slot->why = *why;
     }
     slot->state = DYING;
-    uv_process_kill(&slot->process, SIGKILL);
+    if (!slot->ended) {
+        uv_process_kill(&slot->process, SIGKILL);
+    }
 }

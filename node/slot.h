@@ -17,8 +17,9 @@ struct gm_slot_handler {
     void (*on_ready)(struct gm_slot *slot, const Gm__WReady *ready, void *arg);
     /* msg: borrowed for the call. */
     void (*on_message)(struct gm_slot *slot, const Gm__WorkerMessage *msg, void *arg);
-    /* The process has ended; all that it sent was delivered. why: what gm_slot_kill was told, or
-     * WORKER_DIED (native = signal, or exit status without one). ready: it had become ready. */
+    /* The process has ended; all that it sent was delivered. why: what gm_slot_kill was told if
+     * that is what ended it; else WORKER_DIED (native = signal, or exit status without one; 0: it
+     * closed its socket and lived on). ready: it had become ready. */
     void (*on_gone)(struct gm_slot *slot, const struct gm_err *why, bool ready, void *arg);
     void *arg;
 };
@@ -50,8 +51,10 @@ bool gm_slot_is_ready(const struct gm_slot *slot);
 int gm_slot_pid(const struct gm_slot *slot);           /* 0: no process */
 uint32_t gm_slot_failures(const struct gm_slot *slot); /* starts in a row that did not get ready */
 
-/* Sends, or queues while the worker does not read. fd: taken in any case; -1: none.
- * Errors: BUSY too much is queued; SYS no worker is there; NOMEM. */
+/* Sends, or queues while the worker does not read. To one that is ending nothing is sent, which is
+ * no error: its on_gone comes. fd: taken in any case; -1: none.
+ * Errors: BUSY too much is queued; SYS no worker is there; LIMIT the message is too large; NOMEM.
+ */
 int gm_slot_send(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd,
                  struct gm_err *err) GM_MUST_CHECK;
 /* SIGKILL; on_gone tells `why` when the process has ended. No-op without a process. */

@@ -150,6 +150,30 @@ static void full_socket_is_busy(void **state)
     assert_true(sent > 0);
 }
 
+/* The kernel tells of what the peer left unread before it hands out what the peer had sent. */
+static void last_words_come_before_the_end(void **state)
+{
+    int *pair = *state;
+    struct gm_err err;
+    Gm__WorkerMessage msg;
+    Gm__WStored stored;
+    enum gm_packet_event event = GM_PACKET_NONE;
+    Gm__WorkerMessage *got = NULL;
+    make_stored(&msg, &stored, 3);
+    assert_int_equal(gm_packet_send(pair[0], &msg, -1, false, &err), 0);
+    assert_int_equal(gm_packet_send(pair[1], &msg, -1, false, &err), 0);
+    close(pair[1]);
+    pair[1] = -1;
+    assert_int_equal(gm_packet_recv(pair[0], false, &event, &got, NULL, &err), 0);
+    assert_int_equal(event, GM_PACKET_MESSAGE);
+    assert_int_equal(got->stored->index, 3);
+    gm__worker_message__free_unpacked(got, NULL);
+    assert_int_equal(gm_packet_recv(pair[0], false, &event, &got, NULL, &err), 0);
+    assert_int_equal(event, GM_PACKET_CLOSED);
+    assert_int_equal(gm_packet_send(pair[0], &msg, -1, false, &err), -GM_E_SYS);
+    assert_int_equal(err.native, EPIPE);
+}
+
 static void memory_file_is_sealed(void **state)
 {
     struct gm_err err;
@@ -181,6 +205,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(unwanted_descriptors_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(malformed_and_large_packets_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(full_socket_is_busy, setup, teardown),
+        cmocka_unit_test_setup_teardown(last_words_come_before_the_end, setup, teardown),
         cmocka_unit_test(memory_file_is_sealed),
     };
     return cmocka_run_group_tests_name("node/packet", tests, NULL, NULL);

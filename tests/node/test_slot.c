@@ -1,0 +1,444 @@
+/* What is told of a worker's end. The worker is this program, and does letter by letter what the
+ * test sends it over a socket of their own: so each order of events is the one meant. */
+#include "node/slot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "node/packet.h"
+#include "node/worker.h"
+
+#define STATUS 7
+
+struct fixture {
+    uv_loop_t loop;
+    struct gm_slot *slot;
+    char self[4096];
+    char worker[16]; /* the number of the worker's end of the line */
+    int line[2];
+    int ready, messages, gone; /* calls */
+    int sent;                  /* answers that gm_slot_send took */
+    struct gm_err why;
+    bool was_ready;
+    bool answer; /* sends where something comes */
+    int late_fd; /* on_gone sends it; -1: it sends nothing */
+    int late_rc;
+};
+
+/* --- the worker */
+
+static void say(Gm__WorkerMessage *msg)
+{
+    struct gm_err err;
+    if (gm_packet_send(GM_WORKER_SOCKET, msg, -1, true, &err) < 0) {
+        _exit(99);
+    }
+}
+
+static void say_ready(void)
+{
+    Gm__WReady ready = GM__WREADY__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
+    msg.ready = &ready;
+    say(&msg);
+}
+
+static void say_progress(void)
+{
+    Gm__WProgress progress = GM__WPROGRESS__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_PROGRESS;
+    msg.progress = &progress;
+    say(&msg);
+}
+
+static void end_by(int signal_number)
+{
+    (void)signal(signal_number, SIG_DFL); /* a sanitizer's handler would exit */
+    raise(signal_number);
+}
+
+static void obey(char letter)
+{
+    switch (letter) {
+    case 'r':
+        say_ready();
+        break;
+    case 'p':
+        say_progress();
+        break;
+    case 'c':
+        close(GM_WORKER_SOCKET);
+        break;
+    case 'd': /* reads all that is there */
+        while (recv(GM_WORKER_SOCKET, &letter, 1, MSG_DONTWAIT) >= 0) {
+        }
+        break;
+    case 'g':
+        (void)!send(GM_WORKER_SOCKET, "\xff\xff\xff\xff", 4, 0);
+        break;
+    case 'x':
+        _exit(STATUS);
+    case 'a':
+        end_by(SIGABRT);
+        break;
+    default:
+        _exit(98);
+    }
+}
+
+static void worker_main(int line)
+{
+    char letter = 0;
+    while (read(line, &letter, 1) == 1) {
+        obey(letter);
+        if (write(line, &letter, 1) != 1) {
+            break;
+        }
+    }
+    _exit(0);
+}
+
+/* --- the slot's side */
+
+static int send_stored(struct gm_slot *slot, int fd, struct gm_err *err)
+{
+    Gm__WStored stored = GM__WSTORED__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_STORED;
+    msg.stored = &stored;
+    return gm_slot_send(slot, &msg, fd, err);
+}
+
+static void answer(struct fixture *f)
+{
+    struct gm_err err;
+    if (send_stored(f->slot, -1, &err) < 0) {
+        fail_msg("send: %s", err.text);
+    }
+    f->sent++;
+}
+
+static void on_ready(struct gm_slot *slot, const Gm__WReady *ready, void *arg)
+{
+    struct fixture *f = arg;
+    (void)slot;
+    (void)ready;
+    f->ready++;
+    if (f->answer) {
+        answer(f);
+    }
+}
+
+static void on_message(struct gm_slot *slot, const Gm__WorkerMessage *msg, void *arg)
+{
+    struct fixture *f = arg;
+    (void)slot;
+    assert_int_equal(msg->body_case, GM__WORKER_MESSAGE__BODY_PROGRESS);
+    assert_int_equal(f->gone, 0);
+    f->messages++;
+    if (f->answer) {
+        answer(f);
+    }
+}
+
+static void on_gone(struct gm_slot *slot, const struct gm_err *why, bool ready, void *arg)
+{
+    struct fixture *f = arg;
+    struct gm_err err;
+    f->gone++;
+    f->why = *why;
+    f->was_ready = ready;
+    if (f->late_fd >= 0) {
+        f->late_rc = send_stored(slot, f->late_fd, &err);
+    }
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct gm_err err;
+    assert_non_null(f);
+    f->late_fd = -1;
+    assert_int_equal(uv_loop_init(&f->loop), 0);
+    ssize_t n = readlink("/proc/self/exe", f->self, sizeof(f->self) - 1);
+    assert_true(n > 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, f->line), 0);
+    assert_int_equal(fcntl(f->line[0], F_SETFD, FD_CLOEXEC), 0);
+    snprintf(f->worker, sizeof(f->worker), "%d", f->line[1]);
+    const struct gm_slot_params params = {
+        .launcher = f->self, .worker = f->worker, .scratch = "/tmp"};
+    const struct gm_slot_handler handler = {
+        .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone, .arg = f};
+    assert_int_equal(gm_slot_create(&f->loop, &params, &handler, &f->slot, &err), 0);
+    while (gm_slot_pid(f->slot) == 0) {
+        uv_run(&f->loop, UV_RUN_NOWAIT);
+    }
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    gm_slot_destroy(&f->slot);
+    uv_run(&f->loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->loop), 0);
+    close(f->line[0]);
+    close(f->line[1]);
+    free(f);
+    return 0;
+}
+
+/* The worker does it; this side's loop does not run meanwhile. The last letter may be its last. */
+static void tell(struct fixture *f, const char *letters)
+{
+    for (; *letters != '\0'; letters++) {
+        char done = 0;
+        assert_int_equal(write(f->line[0], letters, 1), 1);
+        if (strchr("xa", *letters) == NULL) {
+            assert_int_equal(read(f->line[0], &done, 1), 1);
+            assert_int_equal(done, *letters);
+        } else {
+            siginfo_t info;
+            assert_int_equal(waitid(P_PID, (id_t)gm_slot_pid(f->slot), &info, WEXITED | WNOWAIT),
+                             0);
+        }
+    }
+}
+
+static void become_ready(struct fixture *f)
+{
+    tell(f, "r");
+    while (f->ready == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+}
+
+static void expect_end(struct fixture *f, enum gm_code code, int64_t native, const char *text)
+{
+    while (f->gone == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(f->gone, 1);
+    if (f->why.code != code || f->why.native != native || strcmp(f->why.text, text) != 0) {
+        fail_msg("code %d, native %" PRId64 ": %s", (int)f->why.code, f->why.native, f->why.text);
+    }
+}
+
+#define ABORTED "the worker process ended by signal 6 (Aborted)"
+#define EXITED "the worker process ended with status 7"
+
+static void message_to_one_that_died_is_no_error(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    tell(f, "a");
+    answer(f); /* EPIPE */
+    answer(f);
+    expect_end(f, GM_E_WORKER_DIED, SIGABRT, ABORTED);
+    assert_true(f->was_ready);
+}
+
+static void one_that_died_with_messages_unread_tells_how(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    answer(f);
+    tell(f, "x");
+    answer(f); /* ECONNRESET */
+    answer(f); /* EPIPE */
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+}
+
+static void last_words_come_though_messages_were_unread(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    answer(f);
+    tell(f, "ppx");
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    assert_int_equal(f->messages, 2);
+}
+
+static void queue_goes_with_the_worker(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    for (int i = 0; i < 4000; i++) { /* far more than a socket holds */
+        answer(f);
+    }
+    tell(f, "a");
+    answer(f);
+    expect_end(f, GM_E_WORKER_DIED, SIGABRT, ABORTED);
+}
+
+static void queue_goes_with_one_that_had_read_all(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    for (int i = 0; i < 4000; i++) {
+        answer(f);
+    }
+    tell(f, "dx");
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+}
+
+static void one_that_announces_and_dies_tells_how(void **state)
+{
+    struct fixture *f = *state;
+    f->answer = true; /* as a task that waited is started */
+    tell(f, "rpa");
+    expect_end(f, GM_E_WORKER_DIED, SIGABRT, ABORTED);
+    assert_int_equal(f->ready, 1);
+    assert_int_equal(f->messages, 1);
+    assert_int_equal(f->sent, 2);
+    assert_true(f->was_ready);
+}
+
+/* More than a turn reads: its exit comes in between. */
+static void answers_to_last_words_are_no_error(void **state)
+{
+    struct fixture *f = *state;
+    char letters[160];
+    memset(letters, 'p', sizeof(letters));
+    letters[sizeof(letters) - 2] = 'x';
+    letters[sizeof(letters) - 1] = '\0';
+    f->answer = true;
+    become_ready(f);
+    tell(f, letters);
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    assert_int_equal(f->messages, (int)sizeof(letters) - 2);
+    assert_int_equal(f->sent, f->messages + 1);
+}
+
+static void one_that_closes_its_socket_and_lives_is_killed(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    tell(f, "pc");
+    answer(f);
+    expect_end(f, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
+    assert_int_equal(f->messages, 1);
+    assert_false(gm_slot_is_ready(f->slot));
+}
+
+static void one_that_closes_its_socket_and_ends_tells_how(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    tell(f, "c");
+    uv_run(&f->loop, UV_RUN_ONCE); /* that the socket is closed is known */
+    answer(f);
+    tell(f, "x");
+    answer(f);
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+}
+
+static void other_hand_that_kills_is_no_reason_of_ours(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    assert_int_equal(kill(gm_slot_pid(f->slot), SIGKILL), 0);
+    expect_end(f, GM_E_WORKER_DIED, SIGKILL,
+               "the worker process ended by signal 9 (Killed); the machine may be out of memory");
+}
+
+static void killed_one_tells_the_reason(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err why;
+    struct gm_err later;
+    become_ready(f);
+    gm_err_set(&why, GM_E_WORKER_HUNG, 3, "quiet");
+    gm_err_set(&later, GM_E_CANCELLED, 0, "not wanted");
+    gm_slot_kill(f->slot, &why);
+    gm_slot_kill(f->slot, &later);
+    answer(f); /* nothing is sent */
+    expect_end(f, GM_E_WORKER_HUNG, 3, "quiet");
+}
+
+static void one_that_died_before_it_was_killed_tells_how(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err why;
+    become_ready(f);
+    tell(f, "a");
+    gm_err_set(&why, GM_E_WORKER_HUNG, 3, "quiet");
+    gm_slot_kill(f->slot, &why);
+    expect_end(f, GM_E_WORKER_DIED, SIGABRT, ABORTED "; the agent was about to end it: quiet");
+}
+
+static void garbage_is_the_reason_it_is_killed_for(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    tell(f, "g");
+    while (f->gone == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(f->why.code, GM_E_PROTO);
+}
+
+static void one_that_dies_before_it_is_ready_tells_how(void **state)
+{
+    struct fixture *f = *state;
+    tell(f, "x");
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    assert_false(f->was_ready);
+    assert_int_equal(gm_slot_failures(f->slot), 1);
+}
+
+/* Else it would wait for an on_gone that came already. */
+static void nothing_is_sent_when_the_end_was_told(void **state)
+{
+    struct fixture *f = *state;
+    f->late_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(f->late_fd >= 0);
+    become_ready(f);
+    tell(f, "x");
+    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    assert_int_equal(f->late_rc, -GM_E_SYS);
+    assert_int_equal(fcntl(f->late_fd, F_GETFD), -1); /* taken all the same */
+    f->late_fd = -1;
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(int argc, char **argv)
+{
+    if (argc > 2 && strcmp(argv[argc - 2], "--") == 0) {
+        worker_main(atoi(argv[argc - 1]));
+    }
+    const struct CMUnitTest tests[] = {
+        CASE(message_to_one_that_died_is_no_error),
+        CASE(one_that_died_with_messages_unread_tells_how),
+        CASE(last_words_come_though_messages_were_unread),
+        CASE(queue_goes_with_the_worker),
+        CASE(queue_goes_with_one_that_had_read_all),
+        CASE(one_that_announces_and_dies_tells_how),
+        CASE(answers_to_last_words_are_no_error),
+        CASE(one_that_closes_its_socket_and_lives_is_killed),
+        CASE(one_that_closes_its_socket_and_ends_tells_how),
+        CASE(other_hand_that_kills_is_no_reason_of_ours),
+        CASE(killed_one_tells_the_reason),
+        CASE(one_that_died_before_it_was_killed_tells_how),
+        CASE(garbage_is_the_reason_it_is_killed_for),
+        CASE(one_that_dies_before_it_is_ready_tells_how),
+        CASE(nothing_is_sent_when_the_end_was_told),
+    };
+    return cmocka_run_group_tests_name("node/slot", tests, NULL, NULL);
+}
