@@ -12,9 +12,8 @@
 
 #include "media/av.h"
 #include "media/colour.h"
-#include "media/hw.h"
+#include "media/encoder_device.h"
 #include "media/packed.h"
-#include "media/vaapi.h"
 #include "proto/video_codec.h"
 
 /* What all video encoders share: size, times and colour tags, packets in and out. The table of
@@ -40,19 +39,12 @@ struct gm_encoder {
 
 int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out, struct gm_err *err)
 {
-    if (strcmp(gm_encoder_chain(chain), "nvenc") == 0) {
-        return gm_hw_open(device, out, err);
+    const struct gm_encoder_device *d = gm_encoder_find_device(chain);
+    if (d != NULL && d->is_shared) {
+        return d->open_device(device, out, err);
     }
-    *out = NULL; /* displays of VA drivers share nothing, and nothing here decodes with them */
+    *out = NULL;
     return 0;
-}
-
-static int open_device(const struct gm_encoder_params *params, AVBufferRef **out,
-                       struct gm_err *err)
-{
-    return strcmp(gm_encoder_chain(params->chain), "vaapi") == 0
-               ? gm_vaapi_open(params->device, out, err)
-               : gm_encoder_hold(params->chain, params->device, out, err);
 }
 
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, struct gm_err *err)
@@ -62,17 +54,6 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value, 
         return gm_err_av(err, GM_E_MEDIA, averror, "The encoder refused %s=%s", name, value);
     }
     return 0;
-}
-
-int gm_encoder_device_option(AVCodecContext *ctx, const char *name, const char *value,
-                             struct gm_err *err)
-{
-    struct gm_err cause;
-    int rc = gm_encoder_option(ctx, name, value, &cause);
-    return rc == 0 ? 0
-                   : gm_err_set(err, GM_E_DEVICE_DRIVER, cause.native,
-                                "This build of FFmpeg does not know %s=%s of %s", name, value,
-                                ctx->codec->name);
 }
 
 void gm_encoder_version(const char *prefix, const char *symbol, bool call, char out[64])
@@ -159,7 +140,7 @@ static int make_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     const Gm__Rendition *r = params->rendition;
     const AVCodec *codec = avcodec_find_encoder_by_name(e->backend->library);
     if (codec == NULL) {
-        return gm_err_set(err, e->backend->identify != NULL ? GM_E_PIPELINE_UNFIT : GM_E_MEDIA, 0,
+        return gm_err_set(err, e->backend->device != NULL ? GM_E_PIPELINE_UNFIT : GM_E_MEDIA, 0,
                           "libavcodec has no encoder %s", e->backend->library);
     }
     avcodec_free_context(&e->ctx);
@@ -200,10 +181,10 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
         if (averror >= 0) {
             return 0;
         }
-        if (e->backend->open_failed == NULL) {
+        if (e->backend->device == NULL) {
             return gm_err_av(err, GM_E_MEDIA, averror, "The encoder of %s did not open", e->name);
         }
-        rc = e->backend->open_failed(e->device, e->ctx, averror, &b_frames, err);
+        rc = e->backend->device->open_failed(e->device, e->ctx, averror, &b_frames, err);
         if (rc < 0) {
             return rc;
         }
@@ -218,7 +199,8 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
 static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
                         struct gm_err *err)
 {
-    int rc = open_device(params, &e->device, err);
+    const struct gm_encoder_device *d = e->backend->device;
+    int rc = d != NULL ? d->open_device(params->device, &e->device, err) : 0;
     if (rc == 0) {
         rc = open_codec(e, params, err);
     }
@@ -266,8 +248,8 @@ int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **
 
 static int fail_work(const struct gm_encoder *e, int av, const char *what, struct gm_err *err)
 {
-    return e->backend->work_failed != NULL
-               ? e->backend->work_failed(e->ctx, av, err)
+    return e->backend->device != NULL
+               ? e->backend->device->work_failed(e->ctx, av, err)
                : gm_err_av(err, GM_E_MEDIA, av, "The encoder of %s %s", e->name, what);
 }
 
@@ -493,8 +475,8 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64], struc
 {
     const struct gm_encoder_backend *backend = NULL;
     int rc = gm_encoder_check(params, &backend, err);
-    if (rc < 0 || backend->identify != NULL) {
-        return rc < 0 ? rc : backend->identify(params, out, err);
+    if (rc < 0 || backend->device != NULL) {
+        return rc < 0 ? rc : gm_encoder_device_build(backend->device, params->device, out, err);
     }
     if (backend->version != NULL) {
         backend->version(out);

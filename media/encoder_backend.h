@@ -3,11 +3,31 @@
 
 #include "media/encoder.h"
 
+/* A device's interface: what the rows of its chain share. Constant data. */
+struct gm_encoder_device {
+    const char *chain;      /* Policy.chain */
+    const char *name;       /* in messages */
+    const char *deep_codec; /* the codec that it makes in 10 bits; NULL: none */
+    /* id: gm_encoder_params.device. *out: an AVHWDeviceContext, owned. Errors: DEVICE_..., NOMEM.
+     */
+    int (*open_device)(const char *id, AVBufferRef **out, struct gm_err *err);
+    /* All encoders of a process share what is open already, and NVDEC decodes with it: worth
+     * keeping (gm_encoder_hold). */
+    bool is_shared;
+    /* The driver's version, of letters, digits and "-+._". */
+    void (*describe)(const AVBufferRef *device, char *out, size_t size);
+    /* What a failure of libavcodec means: after avcodec_open2 (0: open again with *out_b_frames),
+     * which leaves of ctx only its plain members; and after sending or receiving. */
+    int (*open_failed)(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
+                       int *out_b_frames, struct gm_err *err);
+    int (*work_failed)(const AVCodecContext *ctx, int averror, struct gm_err *err);
+};
+
 /* What encoder.c and encoder_<library>.c share: one row a chain and codec. Private to them. */
 struct gm_encoder_backend {
-    const char *chain;   /* Policy.chain; software: cpu */
-    const char *codec;   /* EncodeParams.codec */
-    const char *library; /* libavcodec's name of the encoder */
+    const struct gm_encoder_device *device; /* NULL: software, chain cpu */
+    const char *codec;                      /* EncodeParams.codec */
+    const char *library;                    /* libavcodec's name of the encoder */
     unsigned min_side_px;
     /* What the library never does, before anything is opened; NULL: nothing to say.
      * Errors: PIPELINE_UNFIT. */
@@ -25,17 +45,11 @@ struct gm_encoder_backend {
     int (*headers)(const AVCodecContext *ctx, const struct gm_encoder_params *params,
                    struct gm_buf *out, struct gm_err *err);
     int (*packet_headers)(const AVPacket *packet, struct gm_buf *out, struct gm_err *err);
-    /* Library and build from the first packet of a black picture, or (version) at once: one of the
-     * two. */
+    /* Of software alone: library and build from the first packet of a black picture, or (version)
+     * at once: one of the two. */
     void (*build)(const AVPacket *packet, char out[64]);
     void (*version)(char out[64]);
-    /* Of devices alone. The same, of library and driver. */
-    int (*identify)(const struct gm_encoder_params *params, char out[64], struct gm_err *err);
-    /* What a failure of libavcodec means: after avcodec_open2 (0: open again with *out_b_frames),
-     * which leaves of ctx only its plain members; and after sending or receiving. NULL: MEDIA. */
-    int (*open_failed)(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
-                       int *out_b_frames, struct gm_err *err);
-    int (*work_failed)(const AVCodecContext *ctx, int averror, struct gm_err *err);
+    int32_t min_qp, max_qp; /* of devices alone */
 };
 
 extern const struct gm_encoder_backend gm_encoder_x264;
@@ -55,6 +69,8 @@ int gm_encoder_av1_headers(const AVPacket *packet, struct gm_buf *out, struct gm
 int gm_encoder_check(const struct gm_encoder_params *params,
                      const struct gm_encoder_backend **out_backend,
                      struct gm_err *err) GM_MUST_CHECK;
+/* The device of that chain's rows; NULL: software, or no such chain. */
+const struct gm_encoder_device *gm_encoder_find_device(const char *chain);
 /* The frame rate to encode for: the constant one, or near the average. Above 0. */
 AVRational gm_encoder_nominal_rate(const struct gm_encoder_params *params);
 /* What libavcodec holds of it; borrowed until close. For backends and tests. */
@@ -62,9 +78,6 @@ const AVCodecContext *gm_encoder_context(const struct gm_encoder *encoder);
 /* ctx->priv_data's option `name`. Errors: MEDIA. */
 int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
                       struct gm_err *err) GM_MUST_CHECK;
-/* The same of a device's encoder, whose options every job needs. Errors: DEVICE_DRIVER. */
-int gm_encoder_device_option(AVCodecContext *ctx, const char *name, const char *value,
-                             struct gm_err *err) GM_MUST_CHECK;
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
  * Returns the crf to encode with, in hundredths. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);

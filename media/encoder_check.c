@@ -8,6 +8,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/av.h"
+#include "media/encoder_device.h"
 #include "proto/video_codec.h"
 
 #define SLOW_RATE 10
@@ -44,6 +45,21 @@ int gm_encoder_blame(const char *chain, int rc, struct gm_err *err)
     return -GM_E_MEDIA_VERIFY;
 }
 
+static const char *chain_of(const struct gm_encoder_backend *row)
+{
+    return row->device != NULL ? row->device->chain : "cpu";
+}
+
+const struct gm_encoder_device *gm_encoder_find_device(const char *chain)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(chain_of(backends[i]), gm_encoder_chain(chain)) == 0) {
+            return backends[i]->device;
+        }
+    }
+    return NULL;
+}
+
 /* out: untouched on failure. */
 static int find_backend(const struct gm_encoder_params *params,
                         const struct gm_encoder_backend **out, struct gm_err *err)
@@ -52,7 +68,7 @@ static int find_backend(const struct gm_encoder_params *params,
     const char *chain = gm_encoder_chain(params->chain);
     bool known = false;
     for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        bool same = strcmp(backends[i]->chain, chain) == 0;
+        bool same = strcmp(chain_of(backends[i]), chain) == 0;
         known = known || same;
         if (same && strcmp(backends[i]->codec, codec) == 0) {
             *out = backends[i];
@@ -146,6 +162,9 @@ static int check_codec(const struct gm_encoder_params *params,
         return gm_err_set(err, GM_E_INVAL, 0, "Pixel format `%s` is refused", r->pixel_format);
     }
     rc = check_fit(params, b, codec, err);
+    if (rc == 0 && b->device != NULL) {
+        rc = gm_encoder_device_check(b, params, err);
+    }
     if (rc == 0 && b->check != NULL) {
         rc = b->check(params, err);
     }

@@ -81,7 +81,6 @@ static void version(char out[64])
 }
 
 const struct gm_encoder_backend gm_encoder_svtav1 = {
-    .chain = "cpu",
     .codec = "av1",
     .library = "libsvtav1",
     .min_side_px = 64,

@@ -97,7 +97,6 @@ static void version(char out[64])
 }
 
 const struct gm_encoder_backend gm_encoder_vpx = {
-    .chain = "cpu",
     .codec = "vp9",
     .library = "libvpx-vp9",
     .min_side_px = 2,

@@ -112,7 +112,6 @@ static bool starts_cold(const Gm__EncodeParams *p)
 }
 
 const struct gm_encoder_backend gm_encoder_x264 = {
-    .chain = "cpu",
     .codec = "h264",
     .library = "libx264",
     .min_side_px = 2,

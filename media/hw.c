@@ -7,11 +7,11 @@
 
 #include <ffnvcodec/dynlink_cuda.h> /* hwcontext_cuda.h wants cuda.h otherwise */
 
-#include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_cuda.h>
 
 #include "kernels/cuda.h"
 #include "media/av.h"
+#include "media/hw_device.h"
 
 /* What the AVHWDeviceContext owns. */
 struct hold {
@@ -34,10 +34,20 @@ static void on_free(AVHWDeviceContext *ctx)
     hold_free(ctx->user_opaque);
 }
 
-static struct hold *hold_of(const AVBufferRef *device)
+static void fill(void *hwctx, const void *hold)
 {
-    const AVHWDeviceContext *ctx = (const AVHWDeviceContext *)(const void *)device->data;
-    return ctx->user_opaque;
+    AVCUDADeviceContext *cuda = hwctx;
+    cuda->cuda_ctx = ((const struct hold *)hold)->context;
+}
+
+static const struct gm_hw_device_kind CUDA = {.type = AV_HWDEVICE_TYPE_CUDA,
+                                              .fill = fill,
+                                              .free = on_free,
+                                              .refused = "the driver lacks functions"};
+
+static const struct hold *hold_of(const AVBufferRef *device)
+{
+    return gm_hw_device_hold(device);
 }
 
 static bool is_number(const char *s)
@@ -83,27 +93,6 @@ static int find(struct hold *h, const char *id, struct gm_err *err)
                                any ? "" : id, count);
 }
 
-static int make(struct hold *h, AVBufferRef **out, struct gm_err *err)
-{
-    AVBufferRef *ref = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_CUDA);
-    if (ref == NULL) {
-        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "This build of FFmpeg has no CUDA");
-    }
-    AVHWDeviceContext *ctx = (AVHWDeviceContext *)(void *)ref->data;
-    AVCUDADeviceContext *cuda = ctx->hwctx;
-    cuda->cuda_ctx = h->context;
-    int av = av_hwdevice_ctx_init(ref);
-    if (av < 0) {
-        av_buffer_unref(&ref);
-        return gm_err_set(err, GM_E_DEVICE_DRIVER, av,
-                          "libavutil did not take the GPU (%d): the driver lacks functions", av);
-    }
-    ctx->user_opaque = h;
-    ctx->free = on_free;
-    *out = ref;
-    return 0;
-}
-
 int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
 {
     struct hold *h = calloc(1, sizeof *h);
@@ -120,7 +109,7 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
         h->context = rc == 0 ? h->context : NULL;
     }
     if (rc == 0) {
-        rc = make(h, out, err);
+        rc = gm_hw_device_wrap(&CUDA, h, out, err);
     }
     if (rc < 0) {
         hold_free(h);

@@ -12,13 +12,14 @@
 
 #include <va/va.h>
 
-#include <libavutil/hwcontext.h>
 #include <libavutil/hwcontext_vaapi.h>
 
+#include "media/hw_device.h"
 #include "media/packed.h"
 
 #define ENTRYPOINTS_MAX 64
 #define TRY_SIDE_PX 256
+#define QUALITY_MAX 255 /* levels of speed; drivers have 7 or 8 */
 
 struct va {
     VADisplay (*display_drm)(int fd);
@@ -74,10 +75,20 @@ static void on_free(AVHWDeviceContext *ctx)
     hold_free(ctx->user_opaque);
 }
 
-static struct hold *hold_of(const AVBufferRef *device)
+static void fill(void *hwctx, const void *hold)
 {
-    const AVHWDeviceContext *ctx = (const AVHWDeviceContext *)(const void *)device->data;
-    return ctx->user_opaque;
+    AVVAAPIDeviceContext *vaapi = hwctx;
+    vaapi->display = ((const struct hold *)hold)->display;
+}
+
+static const struct gm_hw_device_kind VAAPI = {.type = AV_HWDEVICE_TYPE_VAAPI,
+                                               .fill = fill,
+                                               .free = on_free,
+                                               .refused = "the VA driver has no image formats"};
+
+static const struct hold *hold_of(const AVBufferRef *device)
+{
+    return gm_hw_device_hold(device);
 }
 
 static bool load(struct hold *h)
@@ -143,27 +154,6 @@ static int start(struct hold *h, const char *node, struct gm_err *err)
                             "The VA driver does not start on %.64s: %s", node, h->va.error(status));
 }
 
-static int make(struct hold *h, AVBufferRef **out, struct gm_err *err)
-{
-    AVBufferRef *ref = av_hwdevice_ctx_alloc(AV_HWDEVICE_TYPE_VAAPI);
-    if (ref == NULL) {
-        return gm_err_set(err, GM_E_DEVICE_ABSENT, 0, "This build of FFmpeg has no VAAPI");
-    }
-    AVHWDeviceContext *ctx = (AVHWDeviceContext *)(void *)ref->data;
-    AVVAAPIDeviceContext *vaapi = ctx->hwctx;
-    vaapi->display = h->display;
-    int av = av_hwdevice_ctx_init(ref);
-    if (av < 0) {
-        av_buffer_unref(&ref);
-        return gm_err_set(err, GM_E_DEVICE_DRIVER, av,
-                          "libavutil did not take the VA driver (%d): it has no image formats", av);
-    }
-    ctx->user_opaque = h;
-    ctx->free = on_free;
-    *out = ref;
-    return 0;
-}
-
 int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err)
 {
     if (node == NULL || node[0] == '\0') {
@@ -176,7 +166,7 @@ int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err)
     h->fd = -1;
     int rc = start(h, node, err);
     if (rc == 0) {
-        rc = make(h, out, err);
+        rc = gm_hw_device_wrap(&VAAPI, h, out, err);
     }
     if (rc < 0) {
         hold_free(h);
@@ -270,6 +260,7 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
         return blame(h, status, "its encoder's attributes", err);
     }
     uint32_t rates = value_of(&a[1]);
+    uint32_t quality = value_of(&a[4]);
     *out = (struct gm_vaapi_limits){.encodes = (value_of(&a[0]) & VA_RT_FORMAT_YUV420) != 0,
                                     .low_power = entry == VAEntrypointEncSliceLP,
                                     .cqp = (rates & VA_RC_CQP) != 0,
@@ -279,7 +270,7 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
                                         (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
                                         (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
                                     .b_frames = value_of(&a[3]) >> 16 != 0,
-                                    .quality_levels = value_of(&a[4]),
+                                    .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
                                     .max_width_px = value_of(&a[5]),
                                     .max_height_px = value_of(&a[6])};
     return 0;

@@ -235,7 +235,7 @@ static void refuse_all(const void *arg)
     nvenc_init(&s, "h264", false, 0, -1);
     refuse(&s, GM_E_PIPELINE_UNFIT, "`crf` from 1");
     nvenc_init(&s, "h264", false, -1, 52);
-    refuse(&s, GM_E_PIPELINE_UNFIT, "`qp` up to 51");
+    refuse(&s, GM_E_PIPELINE_UNFIT, "`qp` from 0 to 51");
     nvenc_init(&s, "h264", true, 23, -1);
     refuse(&s, GM_E_PIPELINE_UNFIT, "8 bits alone");
     nvenc_init(&s, "vp9", false, 33, -1);
