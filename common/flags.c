@@ -66,7 +66,14 @@ int gm_flags_parse(int argc, char **argv, const struct gm_flag *table, const cha
     struct gm_err err = {.code = GM_OK};
     switch (walk(argc, argv, "", table, version != NULL, &err)) {
     case 0:
-        *out_first = optind;
+        if (out_first == NULL && optind != argc) {
+            (void)fprintf(stderr, "%s: unexpected argument `%s`\n\n%s", argv[0], argv[optind],
+                          help);
+            return GM_EXIT_USAGE;
+        }
+        if (out_first != NULL) {
+            *out_first = optind;
+        }
         return -1;
     case HELP:
         return fputs(help, stdout) >= 0 && fflush(stdout) == 0 ? 0 : 1;

@@ -29,12 +29,12 @@ struct gm_flag {
 
 /* A whole command line, with --help, and --version where `version` is not NULL: both end the
  * reading, and are printed to the standard output. An option that is unknown or lacks its value
- * makes the help come on the standard error.
+ * makes the help come on the standard error, and so does a word where none may be.
  *
  * help:      ends with a line feed
  * version:   a line without its line feed; NULL: there is no such option
  * out_first: index in argv of the first word that is no option; those words stand together at the
- *            end of argv, which is put in that order
+ *            end of argv, which is put in that order; NULL: there may be none
  * Returns -1: go on; else the exit status: 0, GM_EXIT_USAGE, or 1 where it could not be printed. */
 int gm_flags_parse(int argc, char **argv, const struct gm_flag *table, const char *help,
                    const char *version, int *out_first) GM_MUST_CHECK;

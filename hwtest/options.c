@@ -53,7 +53,6 @@ static int parse_level(const char *text, uint32_t *out)
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out)
 {
     const char *level = "1";
-    int first = 0;
     *out = (struct gm_hwtest_options){.level = 1};
     const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
                                     {"device", GM_FLAG_TEXT, &out->device},
@@ -62,15 +61,8 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
                                     {"junit", GM_FLAG_TEXT, &out->junit},
                                     {"baseline", GM_FLAG_TEXT, &out->baseline},
                                     {NULL, GM_FLAG_SET, NULL}};
-    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, &first);
-    if (status >= 0) {
-        return status;
-    }
-    if (first != argc) {
-        fprintf(stderr, "gopmill-hwtest: unexpected argument `%s`\n\n%s", argv[first], HELP);
-        return GM_EXIT_USAGE;
-    }
-    return parse_level(level, &out->level);
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, NULL);
+    return status >= 0 ? status : parse_level(level, &out->level);
 }
 
 static bool is_complete(const struct gm_hwtest_try *t)

@@ -104,19 +104,14 @@ struct options {
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, struct options *out)
 {
-    int first = 0;
     const struct gm_flag table[] = {{"json", GM_FLAG_SET, &out->json},
                                     {"prove", GM_FLAG_SET, &out->prove},
                                     {"sysfs-root", GM_FLAG_TEXT, &out->root},
                                     {"state", GM_FLAG_TEXT, &out->state},
                                     {NULL, GM_FLAG_SET, NULL}};
-    int status = gm_flags_parse(argc, argv, table, HELP, NULL, &first);
+    int status = gm_flags_parse(argc, argv, table, HELP, NULL, NULL);
     if (status >= 0) {
         return status;
-    }
-    if (first != argc) {
-        fprintf(stderr, "gopmill-node devices: unexpected argument `%s`\n\n%s", argv[first], HELP);
-        return GM_EXIT_USAGE;
     }
     if (out->root != NULL && out->prove) {
         fputs("gopmill-node devices: --prove needs the devices themselves, not --sysfs-root\n",

@@ -240,23 +240,15 @@ static void fini(struct node *node)
 /* -1: go on; else the exit status. */
 static int parse(int argc, char **argv, const char **out_config, bool *out_check)
 {
-    int first = 0;
     const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, out_config},
                                     {"check", GM_FLAG_SET, out_check},
                                     {NULL, GM_FLAG_SET, NULL}};
-    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-node " BUILD, &first);
-    if (status >= 0) {
-        return status;
-    }
-    if (first != argc || *out_config == NULL) {
-        fprintf(stderr,
-                first != argc ? "gopmill-node: unexpected argument `%s`\n\n"
-                              : "gopmill-node: --config FILE is missing\n\n",
-                first != argc ? argv[first] : "");
-        fputs(HELP, stderr);
+    int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-node " BUILD, NULL);
+    if (status < 0 && *out_config == NULL) {
+        fprintf(stderr, "gopmill-node: --config FILE is missing\n\n%s", HELP);
         return GM_EXIT_USAGE;
     }
-    return -1;
+    return status;
 }
 
 int main(int argc, char **argv)

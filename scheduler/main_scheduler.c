@@ -1,16 +1,14 @@
 /* gopmill-scheduler: reads its configuration, serves until a signal. docs/operations.md. */
-#include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "common/flags.h"
 #include "common/log.h"
 #include "scheduler/daemon.h"
 
-#define EXIT_USAGE 2
-
-static const char USAGE[] =
-    "usage: gopmill-scheduler --config FILE [--check]\n"
+static const char HELP[] =
+    "Usage: gopmill-scheduler --config FILE [--check]\n"
     "       gopmill-scheduler --version | --help\n"
     "\n"
     "  --config FILE  configuration, as config/scheduler.yaml\n"
@@ -20,44 +18,19 @@ static const char USAGE[] =
     "\n"
     "Prints \"READY http=... listen=...\" on stdout when it serves. SIGTERM and SIGINT end it.\n";
 
-struct arguments {
-    const char *config;
-    bool check;
-};
-
-/* 0: go on; 1: done; negative: wrong usage. */
-static int parse(int argc, char **argv, struct arguments *out)
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, const char **out_config, bool *out_check)
 {
-    static const struct option options[] = {{"config", required_argument, NULL, 'c'},
-                                            {"check", no_argument, NULL, 'k'},
-                                            {"version", no_argument, NULL, 'v'},
-                                            {"help", no_argument, NULL, 'h'},
-                                            {0}};
-    int c = 0;
-    while ((c = getopt_long(argc, argv, "c:h", options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            out->config = optarg;
-            break;
-        case 'k':
-            out->check = true;
-            break;
-        case 'v':
-            (void)printf("gopmill-scheduler %s\n", GOPMILL_VERSION);
-            return 1;
-        case 'h':
-            (void)fputs(USAGE, stdout);
-            return 1;
-        default:
-            return -1;
-        }
+    const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, out_config},
+                                    {"check", GM_FLAG_SET, out_check},
+                                    {NULL, GM_FLAG_SET, NULL}};
+    int status =
+        gm_flags_parse(argc, argv, table, HELP, "gopmill-scheduler " GOPMILL_VERSION, NULL);
+    if (status < 0 && *out_config == NULL) {
+        (void)fprintf(stderr, "gopmill-scheduler: --config FILE is missing\n\n%s", HELP);
+        return GM_EXIT_USAGE;
     }
-    if (optind != argc || out->config == NULL) {
-        (void)fprintf(stderr, optind != argc ? "gopmill-scheduler: unexpected argument\n"
-                                             : "gopmill-scheduler: --config FILE is missing\n");
-        return -1;
-    }
-    return 0;
+    return status;
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -108,33 +81,31 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
 
 int main(int argc, char **argv)
 {
-    struct arguments args = {0};
+    const char *config = NULL;
+    bool check = false;
     struct gm_settings settings = {0};
     struct gm_err err = {0};
-    int parsed = parse(argc, argv, &args);
-    if (parsed != 0) {
-        if (parsed < 0) {
-            (void)fputs(USAGE, stderr);
-        }
-        return parsed < 0 ? EXIT_USAGE : 0;
+    int status = parse(argc, argv, &config, &check);
+    if (status >= 0) {
+        return status;
     }
     gm_log_init("scheduler", GM_LOG_INFO, false);
     (void)signal(SIGPIPE, SIG_IGN);
-    int rc = gm_settings_load(args.config, &settings, &err);
+    int rc = gm_settings_load(config, &settings, &err);
     bool loaded = rc == 0;
     if (loaded) {
         gm_log_init("scheduler", (enum gm_log_level)gm_log_parse_level(settings.log_level),
                     settings.log_json);
-        if (args.check) {
-            (void)printf("%s: ok\n", args.config);
+        if (check) {
+            (void)printf("%s: ok\n", config);
         } else {
             rc = serve(&settings, &err);
         }
     }
     gm_settings_fini(&settings);
     if (rc < 0) {
-        gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", args.config);
+        gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", config);
         (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
-    return rc == 0 ? 0 : !loaded || err.code == GM_E_CONFIG ? EXIT_USAGE : 1;
+    return rc == 0 ? 0 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;
 }

@@ -124,6 +124,21 @@ static void what_is_wrong_is_said_with_the_help(void **state)
     }
 }
 
+static void words_may_be_refused(void **state)
+{
+    struct options o;
+    struct capture c;
+    char text[256];
+    (void)state;
+    capture_begin(&c, 2);
+    int status = parse(&o, NULL, NULL, ARGS(W("--json"), W("word"), W("more")));
+    capture_end(&c, text, sizeof(text));
+    assert_int_equal(status, GM_EXIT_USAGE);
+    assert_string_equal(text, "prog: unexpected argument `word`\n\nthe help\n");
+    assert_int_equal(parse(&o, NULL, NULL, ARGS(W("--json"))), -1);
+    assert_true(o.json);
+}
+
 static void the_first_word_ends_what_is_taken(void **state)
 {
     struct gm_flag_list paths = {.count = 0};
@@ -159,6 +174,7 @@ int main(void)
         cmocka_unit_test(options_go_where_the_table_says),
         cmocka_unit_test(help_and_version_end_the_reading),
         cmocka_unit_test(what_is_wrong_is_said_with_the_help),
+        cmocka_unit_test(words_may_be_refused),
         cmocka_unit_test(the_first_word_ends_what_is_taken),
     };
     return cmocka_run_group_tests_name("common/flags", tests, NULL, NULL);
