@@ -17,6 +17,14 @@ static inline int parse(const char *text, Gm__Pipeline **out, struct gm_err *err
     return gm_pipeline_parse("f.yaml", text, strlen(text), out, err);
 }
 
+/* A pipeline whose encode task has these options besides, "crf: 20, level: 4"; "": none. */
+static inline void encode_text(const char *options, char out[1024])
+{
+    int n = snprintf(out, 1024, BASE "  v: {type: encode, needs: [s]%s%s}\n" PACK,
+                     options[0] == '\0' ? "" : ", ", options);
+    assert_true(n > 0 && n < 1024);
+}
+
 /* The encode task's parameters; NULL: there is none. */
 static inline const Gm__EncodeParams *encode_of(const Gm__Pipeline *p)
 {
