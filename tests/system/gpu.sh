@@ -2,58 +2,24 @@
 # A farm whose node has a GPU: the fake drivers of tests/drivers, with libx264 and libx265 behind them. It shows that proofs,
 # slots, sandbox, session limits, loss, quarantine and the way back to software work together, nothing about a real driver.
 . "$(dirname "$0")/lib.sh"
-has_fakes || skip "no fake drivers in $GOPMILL_FAKE_LIB"
-GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
+. "$here/gpu_lib.sh"
 gpu=0000:00:1e.0
-mkdir -p "$work/fakebin" "$work/fake"
-cat >"$work/fakebin/gopmill-node" <<SH
-#!/bin/sh
-exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
-SH
-chmod +x "$work/fakebin/gopmill-node"
-profile() { # name line...: the drivers from now on
-  cp "$top/tests/drivers/profiles/$1.txt" "$work/fake/next"
-  printf '%s\n' "${@:2}" >>"$work/fake/next"
-  mv "$work/fake/next" "$work/fake/profile"
-}
-gpu_node() { # name [devices]: a node over the profile; its workers may see the fake drivers' files
-  local node_program=$work/fakebin/gopmill-node node_options
-  node_options="device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
-device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
-device_retry_s: 1
-devices: ${2:-prove}"
-  node "$1"
-}
-gpu_is() { # filter: true of the GPU in the node list
-  gopmill node list --json >"$work/nodes" &&
-    jq -e --arg gpu "${id:-$gpu}" "[.nodes[].devices[] | select(.id == \$gpu)] | any($1)" "$work/nodes" >/dev/null
-}
-report() { # filter: true of the last job's report
-  jq -e "$1" "$out/report.json" >/dev/null || { echo "not so: $1"; jq -c '.encoding, (.tasks[] | [.task, .device, .outcome, .error])' "$out/report.json"; return 1; }
-}
-transcode() { # name clip [pipeline]: into $work/name
-  out=$work/$1
-  gopmill transcode "$2" --out "$out" --quiet ${3:+--pipeline "$3"} >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
-}
+node_starts
 logged() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
-on() { echo "[.tasks[] | select(.type == \"encode\" and .outcome == \"done\") | .device] | unique == [\"$1\"]"; }
 make_clip "$work/clip.mp4" 12
 make_clip "$work/long.mp4" 40
 
 # Proven, offered, used.
 profile l4
 farm gpu
-gpu_node box
+gpu_node box LD_LIBRARY_PATH
 check "the node is ready with its processors" test "$ready" = "READY node=box slots=2"
 until_true "its GPU is offered" gpu_is '.capacity.slots == 2'
 check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake"))'
 check "the cpu keeps its slots" sh -c "jq -e '.nodes[0].devices[0].capacity.slots == 2' '$work/nodes' >/dev/null"
 check "a job is done" transcode first "$work/clip.mp4"
-check "encoded on the GPU" report "$(on $gpu)"
+is_used nvenc 360
 check "planned there, the rest on the processors" report '[.tasks[] | select(.type != "encode" and .type != "plan") | .device] | unique == ["cpu"]'
-check "its report names the chain" report '.encoding.resolved.chain == "nvenc"'
-check "it plays" plays "$work/first/master.m3u8"
-check "every frame is there" test "$(frames_of "$work/first/master.m3u8")" = 360
 check "the GPU decoded too" report 'all(.renditions[]; [.actual.decoded[] | .by] == ["nvdec"])'
 
 # The same bytes, whatever decodes.
@@ -76,21 +42,7 @@ check "the bytes are those of the job with many sessions" test "$(tree_hash "$wo
 profile l4
 until_true "the slot comes back" gpu_is '.capacity.slots == 2'
 
-# Lost in the middle of a chunk: quarantine, software, and back.
-profile l4 "fault encode lost gpu=$gpu at=20"
-check "a job is done whose GPU is lost" transcode lost "$work/clip.mp4"
-check "in software" report "$(on cpu)"
-check "its report says that" report '.encoding | .resolved.chain == "cpu" and .given_up[0].chain == "nvenc"'
-check "and why" report 'any(.tasks[]; .error.code? == "device.lost")'
-check "every frame is there" test "$(frames_of "$work/lost/master.m3u8")" = 360
-check "the GPU is in quarantine" gpu_is '.capacity.slots == 0 and .chains == [] and any(.notes[]; .text | test("quarantined until its proof passes"))'
-check "the list says so to people" sh -c "'$bin/gopmill' node list | grep -q 'note: quarantined'"
-check "its proofs are forgotten" sh -c "! grep -q 'encode nvenc' '$at/box.d/proofs'"
-profile l4 "back $gpu 1"
-until_true "the GPU is back" gpu_is '.capacity.slots == 2'
-check "a job is done after it" transcode again "$work/clip.mp4"
-check "on the GPU again" report "$(on $gpu)"
-check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
+is_lost_and_back nvenc l4 360
 
 # Lost before anything is encoded: the processor plans, and the report does not forget the GPU.
 profile l4 "back $gpu 1" "fault encode-open lost gpu=$gpu times=1"
@@ -113,8 +65,8 @@ stop box
 # A chip without an encoder.
 profile h200
 rm -f "$work/fake/profile.state"
-gpu_node hopper
-id=0000:3b:00.0
+gpu_node hopper LD_LIBRARY_PATH
+gpu=0000:3b:00.0
 until_true "it is listed" gpu_is '.capacity.slots == 0 and (.proofs | length > 0) and any(.notes[]; .text | test("listed only"))'
 check "and says what it lacks" gpu_is '.description | test("no encoder in this chip: encodes on CPU")'
 check "a job is done" transcode hopper "$work/clip.mp4"
@@ -122,11 +74,11 @@ check "on the processor" report "$(on cpu)"
 check "its report says so" report '.encoding.resolved.chain == "cpu"'
 stop hopper
 # A node that waits for its proofs comes to the farm with its GPU.
-id=$gpu
+gpu=0000:00:1e.0
 profile l4
 rm -f "$work/fake/profile.state"
 farm waits
-gpu_node patient wait
+gpu_node patient LD_LIBRARY_PATH wait
 check "offered from the first" gpu_is '.capacity.slots == 2 and .chains[0].name == "nvenc"'
 stop patient
 

@@ -1,0 +1,57 @@
+# Shared by the tests of farms with a GPU: sourced after lib.sh. $gpu is the device; its driver is one of tests/drivers, which
+# does what the profile in $work/fake says at that moment.
+has_fakes || skip "no fake drivers in $GOPMILL_FAKE_LIB"
+GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
+mkdir -p "$work/fakebin" "$work/fake"
+profile() { # name line...: the drivers from now on
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/fake/next"
+  printf '%s\n' "${@:2}" >>"$work/fake/next"
+  mv "$work/fake/next" "$work/fake/profile"
+}
+node_starts() { # [command...]: what gpu_node starts: a node over the profile, by that command
+  printf '#!/bin/sh\nexec "%s/tests/drivers/with" "%s/fake/profile" -- %s "%s/gopmill-node" "$@"\n' \
+    "$top" "$work" "$*" "$bin" >"$work/fakebin/gopmill-node"
+  chmod +x "$work/fakebin/gopmill-node"
+}
+gpu_node() { # name variable [devices]: its workers get the variable and see the fake drivers' files
+  local node_program=$work/fakebin/gopmill-node node_options="device_environment: [$2, GOPMILL_FAKE_DRIVERS]
+device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
+device_retry_s: 1
+devices: ${3:-prove}"
+  node "$1"
+}
+gpu_is() { # filter: true of the GPU in the node list
+  gopmill node list --json >"$work/nodes" &&
+    jq -e --arg gpu "$gpu" "[.nodes[].devices[] | select(.id == \$gpu)] | any($1)" "$work/nodes" >/dev/null
+}
+report() { # filter: true of the last job's report
+  jq -e "$1" "$out/report.json" >/dev/null || { echo "not so: $1"; jq -c '.encoding, (.tasks[] | [.task, .device, .outcome, .error])' "$out/report.json"; return 1; }
+}
+transcode() { # name clip [pipeline]: into $work/name
+  out=$work/$1
+  gopmill transcode "$2" --out "$out" --quiet ${3:+--pipeline "$3"} >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+}
+on() { echo "[.tasks[] | select(.type == \"encode\" and .outcome == \"done\") | .device] | unique == [\"$1\"]"; } # device
+# What is the same of each kind of GPU; the first job went to $work/first, by the node box.
+is_used() { # chain frames: by the last job, as it should
+  check "encoded on the GPU" report "$(on $gpu)"
+  check "its report names the chain" report ".encoding.resolved.chain == \"$1\""
+  check "it plays" plays "$out/master.m3u8"
+  check "every frame is there" test "$(frames_of "$out/master.m3u8")" = "$2"
+}
+is_lost_and_back() { # chain profile frames: in the middle of a chunk: quarantine, software, and back
+  profile "$2" "fault encode lost gpu=$gpu at=20"
+  check "a job is done whose GPU is lost" transcode lost "$work/clip.mp4"
+  check "in software" report "$(on cpu)"
+  check "its report says that" report ".encoding | .resolved.chain == \"cpu\" and .given_up[0].chain == \"$1\""
+  check "and why" report 'any(.tasks[]; .error.code? == "device.lost")'
+  check "every frame is there" test "$(frames_of "$work/lost/master.m3u8")" = "$3"
+  check "the GPU is in quarantine" gpu_is '.capacity.slots == 0 and .chains == [] and any(.notes[]; .text | test("quarantined until its proof passes"))'
+  check "the list says so to people" sh -c "'$bin/gopmill' node list | grep -q 'note: quarantined'"
+  check "its proofs are forgotten" sh -c "! grep -q 'encode $1' '$at/box.d/proofs'"
+  profile "$2" "back $gpu 1"
+  until_true "the GPU is back" gpu_is '.capacity.slots == 2'
+  check "a job is done after it" transcode again "$work/clip.mp4"
+  check "on the GPU again" report "$(on $gpu)"
+  check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
+}
