@@ -140,15 +140,24 @@ static bool are_chains(size_t count, Gm__Chain *const *list)
     return true;
 }
 
+/* It stands in documents as it is. */
+static bool is_device_id(const char *s)
+{
+    size_t length = 0;
+    while (s[length] >= ' ' && s[length] <= '~') {
+        length++;
+    }
+    return length >= 1 && length <= 64 && s[length] == '\0';
+}
+
 static int check_device(const Gm__Device *d, struct gm_err *err)
 {
-    if (d->id[0] == '\0' || d->capacity == NULL) {
-        return fail(err, "Device", "lacks its id or capacity");
+    if (!is_device_id(d->id) || d->capacity == NULL) {
+        return fail(err, "Device", "lacks its capacity, or an id of printable ASCII");
     }
-    if (!is_short(d->id, 64) || !is_short(d->kind, 16) || !is_short(d->description, 1024) ||
-        !is_short(d->vendor, 64) || !is_short(d->name, 128) || !is_short(d->driver, 64) ||
-        !is_short(d->kernel_driver, 64) || !is_short(d->uuid, 64) ||
-        !is_short(d->render_node, 64) || !is_short(d->decode_state, 16) ||
+    if (!is_short(d->kind, 16) || !is_short(d->description, 1024) || !is_short(d->vendor, 64) ||
+        !is_short(d->name, 128) || !is_short(d->driver, 64) || !is_short(d->kernel_driver, 64) ||
+        !is_short(d->uuid, 64) || !is_short(d->render_node, 64) || !is_short(d->decode_state, 16) ||
         !is_short(d->encode_state, 16)) {
         return fail(err, "Device", "has too long a text");
     }

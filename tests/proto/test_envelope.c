@@ -203,6 +203,20 @@ static void devices_have_limits(void **state)
     }
 }
 
+static void device_ids_are_plain_text(void **state)
+{
+    static const char *const wrong[] = {"", "cpu\n", "\x7f", "gpu\xff", "gp\xc3\xa4"};
+    (void)state;
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        Gm__Envelope *env = sample_hello();
+        env->hello->devices[0]->id = (char *)(uintptr_t)wrong[i];
+        assert_int_equal(code_of(env), GM_E_PROTO);
+    }
+    Gm__Envelope *env = sample_hello();
+    env->hello->devices[0]->id = (char *)(uintptr_t) "platform:a gpu~!";
+    assert_int_equal(code_of(env), 0);
+}
+
 static void an_offers_facts_are_a_devices(void **state)
 {
     static char text[402];
@@ -439,6 +453,7 @@ int main(void)
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),
         cmocka_unit_test(devices_have_limits),
+        cmocka_unit_test(device_ids_are_plain_text),
         cmocka_unit_test(an_offers_facts_are_a_devices),
         cmocka_unit_test(keys_and_ids_have_their_form),
         cmocka_unit_test(strings_and_counts_have_limits),
