@@ -114,34 +114,36 @@ void gm_buf_be64(struct gm_buf *buf, uint64_t v)
     add_be(buf, v, 8);
 }
 
+/* NULL: c stands for itself. */
+static const char *xml_name(uint8_t c)
+{
+    switch (c) {
+    case '&':
+        return "&amp;";
+    case '<':
+        return "&lt;";
+    case '>':
+        return "&gt;";
+    case '"':
+        return "&quot;";
+    case '\'':
+        return "&apos;";
+    default:
+        return NULL;
+    }
+}
+
 void gm_buf_xml(struct gm_buf *buf, const char *s, enum gm_xml_other other)
 {
     for (; *s != '\0'; s++) {
         uint8_t c = (uint8_t)*s;
-        switch (c) {
-        case '&':
-            gm_buf_str(buf, "&amp;");
-            break;
-        case '<':
-            gm_buf_str(buf, "&lt;");
-            break;
-        case '>':
-            gm_buf_str(buf, "&gt;");
-            break;
-        case '"':
-            gm_buf_str(buf, "&quot;");
-            break;
-        case '\'':
-            gm_buf_str(buf, "&apos;");
-            break;
-        default:
-            if (other == GM_XML_UTF8) {
-                c = c < ' ' ? ' ' : c;
-            } else if (c < ' ' || c > '~') {
-                c = '?';
-            }
-            gm_buf_u8(buf, c);
-            break;
+        const char *name = xml_name(c);
+        if (name != NULL) {
+            gm_buf_str(buf, name);
+        } else if (other == GM_XML_UTF8) {
+            gm_buf_u8(buf, c < ' ' ? ' ' : c);
+        } else {
+            gm_buf_u8(buf, c < ' ' || c > '~' ? '?' : c);
         }
     }
 }
