@@ -77,7 +77,7 @@ static void find_chains(struct gm_agent *agent, struct gm_agent_device *d, const
         if (gm_chain_is_usable(all[i].name)) {
             d->chains[d->chain_count++] = all[i];
         } else {
-            *out_other = strcmp(all[i].name, "vaapi") == 0 ? "vaapi" : "qsv";
+            *out_other = "qsv"; /* the only one (chains.h) */
         }
     }
 }

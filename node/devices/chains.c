@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* media/encoder.c has rows for these. */
+/* media/encoder_check.c has rows for these. */
 static const char *const USABLE[] = {"nvenc", "vaapi"};
 
 bool gm_chain_is_usable(const char *name)
@@ -20,7 +20,7 @@ bool gm_chain_is_usable(const char *name)
 /* The chip: its name, or what the bus says where nobody names it (VA drivers do not). */
 static void name_chip(const struct gm_device *device, char *out, size_t size)
 {
-    const char *number = gm_device_find_feature(device, "device-");
+    const char *number = gm_device_find_feature(device, GM_FEATURE_PCI_DEVICE);
     bool named = device->name[0] != '\0' || number == NULL;
     (void)snprintf(out, size, "%.100s%s%.16s",
                    device->name[0] != '\0' ? device->name : device->vendor, named ? "" : " device-",

@@ -14,9 +14,9 @@ struct gm_device_chain {
     size_t codec_count;
 };
 
-/* The chains that passed encode proofs make, by name. A chip or driver without a name makes none:
- * nobody could tell it from another. versions: gm_device_list.versions of the proofs.
- * Returns how many. Thread: any. */
+/* The chains that passed encode proofs make, by name. A device that tells neither name nor vendor,
+ * or no driver, makes none: nobody could tell it from another. versions: gm_device_list.versions of
+ * the proofs. Returns how many. Thread: any. */
 size_t gm_chains_make(const struct gm_device *device, const char *versions,
                       struct gm_device_chain out[GM_DEVICE_CHAINS]);
 

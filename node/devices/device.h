@@ -110,6 +110,7 @@ bool gm_device_has_feature(const struct gm_device *device, const char *feature);
 const char *gm_device_find_feature(const struct gm_device *device, const char *prefix);
 #define GM_FEATURE_CUDA "cuda-"           /* and the compute capability */
 #define GM_FEATURE_VA_DRIVER "va-driver-" /* and its name: two may fit one chip */
+#define GM_FEATURE_PCI_DEVICE "device-"   /* and the chip's PCI device id, "2335" */
 /* Everything that `from` knows is put into `list`: texts and numbers that are set there already
  * stay. Errors: as gm_device_get. */
 int gm_device_merge(struct gm_device_list *list, const struct gm_device_list *from,

@@ -315,7 +315,8 @@ static int add_pci(struct scan *s, const char *folder, const char *id, struct gm
         (void)snprintf(d->vendor, sizeof(d->vendor), "vendor %04x", vendor_id & 0xffffu);
     }
     char name[32];
-    (void)snprintf(name, sizeof(name), "device-%04x", read_number(folder, "device") & 0xffffu);
+    (void)snprintf(name, sizeof(name), GM_FEATURE_PCI_DEVICE "%04x",
+                   read_number(folder, "device") & 0xffffu);
     (void)gm_device_add_feature(d, name);
     read_link_name(folder, "driver", d->kernel_driver, sizeof(d->kernel_driver));
     if (render[0] != '\0') {

@@ -1,5 +1,5 @@
 /* The file is one ProofFile message. An entry's key is what the proof depends on: the work, the
- * driver with its version, the libraries. */
+ * chip, the driver with its version, the libraries. */
 #include "node/devices/prove.h"
 
 #include <errno.h>
@@ -20,7 +20,7 @@ struct work {
     size_t device; /* index in the list */
     struct gm_device_proof proof;
     char depth[8];
-    char key[400];
+    char key[512];
     const char *driver; /* of VAAPI; borrowed from the device; NULL: libva chooses */
 };
 
@@ -64,6 +64,7 @@ static bool is_known(const char *codec)
 static int add_work(struct proving *p, size_t index, bool encode, struct gm_err *err)
 {
     const struct gm_device *d = &p->list->devices[index];
+    const char *number = gm_device_find_feature(d, GM_FEATURE_PCI_DEVICE);
     size_t count = encode ? d->encode_count : d->decode_count;
     for (size_t i = 0; i < count; i++) {
         const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
@@ -85,9 +86,10 @@ static int add_work(struct proving *p, size_t index, bool encode, struct gm_err 
         gm_device_set(w->proof.codec, c->codec);
         w->driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
         (void)snprintf(w->depth, sizeof(w->depth), "%u", c->depth);
-        (void)snprintf(w->key, sizeof(w->key), "%s|%s|%s|%s|%s %s %s %u", d->name, d->kernel_driver,
-                       d->driver, p->versions, encode ? "encode" : "decode", c->api, c->codec,
-                       c->depth);
+        (void)snprintf(w->key, sizeof(w->key), "%s %s|%s|%s %s|%s|%s %s %s %u", d->name,
+                       number == NULL ? "" : number, d->kernel_driver, d->driver,
+                       w->driver == NULL ? "" : w->driver, p->versions,
+                       encode ? "encode" : "decode", c->api, c->codec, c->depth);
     }
     return 0;
 }

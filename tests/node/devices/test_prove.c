@@ -121,14 +121,20 @@ static int count_tries(const struct fixture *f)
     return count;
 }
 
-static void prove(const struct fixture *f, const char *driver, bool software, bool again,
-                  struct gm_device_list *list)
+static void prove_list(const struct fixture *f, bool software, bool again,
+                       struct gm_device_list *list)
 {
     const struct gm_prove_params params = {
         .program = "/proc/self/exe", .file = f->file, .software = software, .again = again};
     struct gm_err err;
-    make_list(list, driver);
     assert_int_equal(gm_prove(list, &params, &err), 0);
+}
+
+static void prove(const struct fixture *f, const char *driver, bool software, bool again,
+                  struct gm_device_list *list)
+{
+    make_list(list, driver);
+    prove_list(f, software, again, list);
 }
 
 static void proofs_are_kept_and_failures_tried_again(void **state)
@@ -178,6 +184,29 @@ static void other_driver_or_library_is_proven_anew(void **state)
     prove(f, "1.1", true, false, &list);
     assert_int_equal(count_tries(f), 1); /* vp9 crashes each time */
     gm_device_list_fini(&list);
+}
+
+/* Another card in the same slot; drivers that give chips no name tell by the number alone. */
+static void other_chip_or_va_driver_is_proven_anew(void **state)
+{
+    static const struct {
+        const char *chip, *va_driver;
+        int tries;
+    } rows[] = {{"device-56a0", "va-driver-iHD", 3},
+                {"device-56a0", "va-driver-iHD", 1}, /* vp9 crashes each time */
+                {"device-56a5", "va-driver-iHD", 3},
+                {"device-56a5", "va-driver-i965", 3}};
+    const struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gm_device_list list;
+        make_list(&list, "1.0");
+        struct gm_device *d = gm_device_find(&list, "0000:3b:00.0");
+        assert_true(gm_device_add_feature(d, rows[i].chip));
+        assert_true(gm_device_add_feature(d, rows[i].va_driver));
+        prove_list(f, false, false, &list);
+        assert_int_equal(count_tries(f), rows[i].tries);
+        gm_device_list_fini(&list);
+    }
 }
 
 static void device_that_failed_at_work_is_forgotten(void **state)
@@ -261,6 +290,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(proofs_are_kept_and_failures_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(other_chip_or_va_driver_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(device_that_failed_at_work_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
