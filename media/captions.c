@@ -72,8 +72,7 @@ static void add_message(const uint8_t *head, size_t head_size, const uint8_t *da
      * triplets; marker bits; rbsp_trailing_bits. */
     uint8_t unit[2 + 12 + MAX_TRIPLETS * TRIPLET + 2];
     static const uint8_t message[12] = {4, 0, 0xb5, 0x00, 0x31, 'G', 'A', '9', '4', 3, 0, 0xff};
-    size_t triplets = size / TRIPLET;
-    struct gm_buf nal = {0};
+    size_t triplets = size / TRIPLET, begin = out->size;
     if (size % TRIPLET != 0 || triplets == 0 || triplets > MAX_TRIPLETS) {
         return;
     }
@@ -85,10 +84,11 @@ static void add_message(const uint8_t *head, size_t head_size, const uint8_t *da
     memcpy(m + 12, data, size);
     m[12 + size] = 0xff;
     m[13 + size] = 0x80;
-    add_escaped(&nal, unit, head_size + 14 + size);
-    gm_buf_be32(out, (uint32_t)nal.size);
-    gm_buf_add(out, nal.data, nal.size);
-    gm_buf_fini(&nal);
+    gm_buf_be32(out, 0); /* its size, below */
+    add_escaped(out, unit, head_size + 14 + size);
+    if (!out->failed) {
+        out->data[begin + 3] = (uint8_t)(out->size - begin - 4); /* fits: at most 163 */
+    }
 }
 
 void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out)

@@ -6,7 +6,6 @@
 
 /* Of the levels only clusters are followed, which nothing in them may reach out of. An element that
  * holds others is entered, all others are passed by their size. */
-#define MOST_BYTES 12 /* an identifier of 4 and a size of 8 */
 
 enum {
     ID_EBML = 0x1a45dfa3,
@@ -101,14 +100,17 @@ static size_t read_number(const uint8_t *p, size_t size, size_t most, bool keep,
     return length;
 }
 
-/* Bytes of the element's head, 0: it can't be one. *out_size -1: unknown. */
-static size_t read_head(const uint8_t *p, size_t have, uint32_t *out_id, int64_t *out_size)
+size_t gm_ebml_head(const uint8_t *p, size_t size, uint32_t *out_id, int64_t *out_size)
 {
-    int64_t id = 0;
-    size_t a = read_number(p, have, 4, true, &id);
-    size_t b = a > 0 ? read_number(p + a, have - a, 8, false, out_size) : 0;
+    int64_t id, body;
+    size_t a = read_number(p, size, 4, true, &id);
+    size_t b = a > 0 ? read_number(p + a, size - a, 8, false, &body) : 0;
+    if (b == 0) {
+        return 0;
+    }
     *out_id = (uint32_t)id;
-    return b > 0 ? a + b : 0;
+    *out_size = body;
+    return a + b;
 }
 
 /* To the next identifier of the highest level behind `from`, or to `until`. */
@@ -183,14 +185,14 @@ int gm_ebml_next(struct gm_ebml *e, int64_t until, struct gm_ebml_step *out, str
     while (e->pos < until) {
         const uint8_t *p;
         size_t have;
-        uint32_t id;
+        uint32_t id = 0;
         int64_t size = 0, at = e->pos;
-        rc = look(e, at, MOST_BYTES, &p, &have, err);
+        rc = look(e, at, GM_EBML_HEAD, &p, &have, err);
         if (rc < 0) {
             return rc;
         }
-        size_t head = read_head(p, have, &id, &size);
-        if (head == 0 && have < MOST_BYTES) { /* cut off */
+        size_t head = gm_ebml_head(p, have, &id, &size);
+        if (head == 0 && have < GM_EBML_HEAD) { /* cut off */
             e->pos = e->file_size;
             break;
         }

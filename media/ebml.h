@@ -36,4 +36,9 @@ void gm_ebml_init(struct gm_ebml *e, int fd, int64_t file_size);
 int gm_ebml_next(struct gm_ebml *e, int64_t until, struct gm_ebml_step *out,
                  struct gm_err *err) GM_MUST_CHECK;
 
+#define GM_EBML_HEAD 12 /* bytes of a head at most: an identifier of 4, a size of 8 */
+/* Reads an element's head: identifier, with its marker, and bytes of the body, -1: unknown. Returns
+ * bytes of the head; 0: p[0, size) begins with none. Pure. */
+size_t gm_ebml_head(const uint8_t *p, size_t size, uint32_t *out_id, int64_t *out_size);
+
 #endif

@@ -107,7 +107,7 @@ static void skip_scaling_list(struct gm_bits *b, int size)
 {
     int next = 8;
     for (int i = 0; i < size && next != 0 && !b->over; i++) {
-        next = (int)((uint32_t)(next + take_se(b)) & 255);
+        next = (next + (take_se(b) & 255)) & 255;
     }
 }
 

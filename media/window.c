@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "common/fs.h"
+#include "media/ebml.h"
 
 /* Elements and boxes are visited one after the other; only their heads and the few bodies that
  * matter are read. */
@@ -103,8 +104,8 @@ static bool is_track(struct reader *r, struct span trak, int id)
     return big_endian(b + (b[0] == 1 ? 20 : 12), 4) == (uint64_t)id;
 }
 
-/* N / D as far as it is a whole number after rounding; false: no number. */
-static bool ratio(const uint8_t *p, int64_t *out_num, int64_t *out_den)
+/* A number of clap: N / D, D above 0. */
+static bool read_ratio(const uint8_t *p, int64_t *out_num, int64_t *out_den)
 {
     *out_num = (int32_t)big_endian(p, 4);
     *out_den = (int32_t)big_endian(p + 4, 4);
@@ -115,7 +116,7 @@ static bool ratio(const uint8_t *p, int64_t *out_num, int64_t *out_den)
 static bool place(const uint8_t *size, const uint8_t *offset, int whole, int *out_at, int *out_size)
 {
     int64_t sn, sd, on, od;
-    if (!ratio(size, &sn, &sd) || !ratio(offset, &on, &od) || sn <= 0) {
+    if (!read_ratio(size, &sn, &sd) || !read_ratio(offset, &on, &od) || sn <= 0) {
         return false;
     }
     int64_t n = (2 * sn + sd) / (2 * sd);
@@ -175,30 +176,19 @@ static bool find_aperture(struct reader *r, struct span file, int id, struct gm_
 static bool next_element(struct reader *r, struct span *io_in, uint32_t *out_id,
                          struct span *out_body)
 {
-    uint8_t b[12] = {0};
+    uint8_t b[GM_EBML_HEAD];
     uint64_t left = io_in->end - io_in->at;
     size_t have = left < sizeof b ? (size_t)left : sizeof b;
-    if (have < 2 || r->steps++ >= MAX_STEPS || !read_bytes(r, io_in->at, b, have) || b[0] < 0x10) {
+    int64_t said = 0;
+    if (r->steps++ >= MAX_STEPS || !read_bytes(r, io_in->at, b, have)) {
         return false;
     }
-    size_t id_size = (size_t)__builtin_clz(b[0]) - 23;
-    if (b[id_size] == 0) {
+    size_t head = gm_ebml_head(b, have, out_id, &said);
+    uint64_t at = io_in->at + head;
+    uint64_t size = said < 0 ? io_in->end - at : (uint64_t)said;
+    if (head == 0 || size > io_in->end - at) {
         return false;
     }
-    size_t n = (size_t)__builtin_clz(b[id_size]) - 23;
-    uint64_t most = ((uint64_t)1 << (7 * n)) - 1;
-    uint64_t size = big_endian(b + id_size, n) & most;
-    uint64_t at = io_in->at + id_size + n;
-    if (id_size + n > have) {
-        return false;
-    }
-    if (size == most) {
-        size = io_in->end - at;
-    }
-    if (size > io_in->end - at) {
-        return false;
-    }
-    *out_id = (uint32_t)big_endian(b, id_size);
     *out_body = (struct span){at, at + size};
     io_in->at = at + size;
     return true;

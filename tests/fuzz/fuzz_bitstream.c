@@ -2,9 +2,11 @@
 
 #include "media/bitstream.h"
 #include "media/fmp4.h"
+#include "media/nal.h"
 
-/* What media/bitstream.h reads of each codec: encoders' headers and packets, samples of segments.
- * The first byte names the codec, and where the config ends and a sample begins. */
+/* What media/bitstream.h reads of each codec: encoders' headers and packets, samples of segments;
+ * and what media/nal.h reads of a source's. The first byte names the codec, and where the config
+ * ends and a sample begins. */
 
 static void make_init(const struct gm_bitstream *codec, const uint8_t *data, size_t size)
 {
@@ -56,5 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         (void)codec->fault(data, cut, sample.data, sample.size, true);
     }
     gm_buf_fini(&sample);
+    (void)gm_nal_has_fields(data, size);
+    (void)gm_nal_is_closed(codec->id, data, cut, data + cut, size - cut);
     return 0;
 }

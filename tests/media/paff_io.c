@@ -6,12 +6,12 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "media/av.h"
 
 #define MBS (PAFF_SIDE / 16)
 #define BOX 20
-#define CELL 6      /* columns and rows of one bit of the field's number */
-#define LOG2_NUM 8  /* bits of frame_num and of pic_order_cnt_lsb */
-#define MAX_SLICE 2 /* fields of a frame */
+#define CELL 6     /* columns and rows of one bit of the field's number */
+#define LOG2_NUM 8 /* bits of frame_num and of pic_order_cnt_lsb */
 
 enum nal_type { NAL_SLICE = 1, NAL_IDR = 5, NAL_SEI = 6, NAL_SPS = 7, NAL_PPS = 8, NAL_AUD = 9 };
 enum slice_type { SLICE_P = 5, SLICE_B = 6, SLICE_I = 7 }; /* all of the picture's slices */
@@ -454,10 +454,8 @@ static void describe(const struct paff_params *p, AVStream *stream)
     par->format = AV_PIX_FMT_YUV420P;
     par->width = par->height = PAFF_SIDE;
     par->field_order = p->bottom_first ? AV_FIELD_BB : AV_FIELD_TT;
-    par->extradata = av_mallocz(headers.size + AV_INPUT_BUFFER_PADDING_SIZE);
-    check(!headers.failed && par->extradata != NULL, "memory");
-    memcpy(par->extradata, headers.data, headers.size);
-    par->extradata_size = (int)headers.size;
+    check(!headers.failed && gm_av_set_extradata(par, headers.data, headers.size, NULL) == 0,
+          "memory");
     gm_buf_fini(&headers);
     stream->time_base = (AVRational){1, 50};
     stream->avg_frame_rate = (AVRational){25, 1};

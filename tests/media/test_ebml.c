@@ -64,16 +64,27 @@ static void assert_steps(const uint8_t *data, size_t size, const struct expected
     (void)close(fd);
 }
 
+/* What the sample holds. */
+static const struct expected whole[] = {
+    {GM_EBML_BLOCK, 35, 5, 1},
+    {GM_EBML_BLOCK, 47, 4, -1},
+    {GM_EBML_BLOCK, 58, 4, 2},
+    {GM_EBML_END, 0, 0, 0},
+};
+
 static void blocks_are_found_by_the_sizes(void **state)
 {
-    static const struct expected rows[] = {
-        {GM_EBML_BLOCK, 35, 5, 1},
-        {GM_EBML_BLOCK, 47, 4, -1},
-        {GM_EBML_BLOCK, 58, 4, 2},
-        {GM_EBML_END, 0, 0, 0},
-    };
     (void)state;
-    assert_steps(sample, sizeof sample, rows);
+    assert_steps(sample, sizeof sample, whole);
+}
+
+/* The sample with one byte changed. */
+static void assert_changed(size_t at, uint8_t value, const struct expected *rows)
+{
+    uint8_t data[sizeof sample];
+    memcpy(data, sample, sizeof data);
+    data[at] = value;
+    assert_steps(data, sizeof data, rows);
 }
 
 static void what_is_no_element_is_passed_over(void **state)
@@ -81,47 +92,59 @@ static void what_is_no_element_is_passed_over(void **state)
     static const struct {
         size_t at;
         uint8_t value;
-        struct expected rows[5];
-    } tries[] = {
-        /* an identifier that clusters don't hold; one of five bytes */
-        {33,
-         0xb3,
-         {{GM_EBML_DAMAGE, 33, 18, 0}, {GM_EBML_BLOCK, 58, 4, 2}, {GM_EBML_END, 0, 0, 0}}},
-        {33,
-         0x08,
-         {{GM_EBML_DAMAGE, 33, 18, 0}, {GM_EBML_BLOCK, 58, 4, 2}, {GM_EBML_END, 0, 0, 0}}},
-        /* a block that reaches out of its cluster, and one of unknown size */
-        {34,
-         0xa0,
-         {{GM_EBML_DAMAGE, 33, 18, 0}, {GM_EBML_BLOCK, 58, 4, 2}, {GM_EBML_END, 0, 0, 0}}},
-        {34,
-         0xff,
-         {{GM_EBML_DAMAGE, 33, 18, 0}, {GM_EBML_BLOCK, 58, 4, 2}, {GM_EBML_END, 0, 0, 0}}},
-        /* the first cluster's own identifier */
-        {27,
-         0x00,
-         {{GM_EBML_DAMAGE, 25, 26, 0}, {GM_EBML_BLOCK, 58, 4, 2}, {GM_EBML_END, 0, 0, 0}}},
-        /* its size: nothing is wrong with what comes then */
-        {29,
-         0x8a,
-         {{GM_EBML_BLOCK, 35, 5, 1},
-          {GM_EBML_BLOCK, 47, 4, -1},
-          {GM_EBML_BLOCK, 58, 4, 2},
-          {GM_EBML_END, 0, 0, 0}}},
-        /* the last: up to the end of the file */
-        {62,
-         0x00,
-         {{GM_EBML_BLOCK, 35, 5, 1},
-          {GM_EBML_BLOCK, 47, 4, -1},
-          {GM_EBML_BLOCK, 58, 4, 2},
-          {GM_EBML_END, 0, 0, 0}}},
+        int64_t from, size; /* of the damage */
+    } rows[] = {
+        {33, 0xb3, 33, 18}, /* an identifier that clusters don't hold */
+        {33, 0x08, 33, 18}, /* one of five bytes */
+        {34, 0xa0, 33, 18}, /* a block that reaches out of its cluster */
+        {34, 0xff, 33, 18}, /* one of unknown size */
+        {27, 0x00, 25, 26}, /* the first cluster's own identifier */
     };
     (void)state;
-    for (size_t i = 0; i < sizeof tries / sizeof tries[0]; i++) {
-        uint8_t data[sizeof sample];
-        memcpy(data, sample, sizeof data);
-        data[tries[i].at] = tries[i].value;
-        assert_steps(data, sizeof data, tries[i].rows);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct expected steps[] = {{GM_EBML_DAMAGE, rows[i].from, rows[i].size, 0},
+                                         {GM_EBML_BLOCK, 58, 4, 2},
+                                         {GM_EBML_END, 0, 0, 0}};
+        assert_changed(rows[i].at, rows[i].value, steps);
+    }
+}
+
+static void what_harms_no_block_says_nothing(void **state)
+{
+    (void)state;
+    assert_changed(29, 0x8a, whole); /* the first cluster's size */
+    assert_changed(62, 0x00, whole); /* the last identifier: up to the end of the file */
+}
+
+static void heads_are_read_whole_or_not_at_all(void **state)
+{
+    static const struct {
+        uint8_t bytes[GM_EBML_HEAD];
+        size_t size, head;
+        uint32_t id;
+        int64_t body;
+    } rows[] = {
+        {{0xa3, 0x85}, 2, 2, 0xa3, 5},
+        {{0xa3, 0x85}, 1, 0, 0, 0},
+        {{0xa3}, 0, 0, 0, 0},
+        {{0x54, 0xcc, 0x40, 0x06}, 4, 4, 0x54cc, 6},
+        {{0x54, 0xcc, 0x40, 0x06}, 3, 0, 0, 0},
+        {{0x1f, 0x43, 0xb6, 0x75, 0xff}, 5, 5, 0x1f43b675, -1},
+        {{0x1f, 0x43, 0xb6, 0x75, 0x01, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xfe},
+         12,
+         12,
+         0x1f43b675,
+         (INT64_C(1) << 56) - 2},
+        {{0x1f, 0x43, 0xb6, 0x75, 0x00, 0xff}, 6, 0, 0, 0}, /* a size of nine bytes */
+        {{0x0f, 0x43, 0xb6, 0x75, 0x81}, 5, 0, 0, 0},       /* an identifier of five */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint32_t id = 0;
+        int64_t body = 0;
+        assert_int_equal(gm_ebml_head(rows[i].bytes, rows[i].size, &id, &body), rows[i].head);
+        assert_int_equal(id, rows[i].id);
+        assert_int_equal(body, rows[i].body);
     }
 }
 
@@ -183,6 +206,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(blocks_are_found_by_the_sizes),
         cmocka_unit_test(what_is_no_element_is_passed_over),
+        cmocka_unit_test(what_harms_no_block_says_nothing),
+        cmocka_unit_test(heads_are_read_whole_or_not_at_all),
         cmocka_unit_test(the_walk_stops_where_it_is_told_to),
         cmocka_unit_test(any_bytes_come_to_an_end),
     };

@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "media/nal.h"
@@ -45,77 +46,51 @@ static void only_pictures_that_nothing_reaches_behind_are_closed(void **state)
     }
 }
 
+/* hex: digits; returns how many bytes they are. */
+static size_t read_hex(const char *hex, uint8_t *out)
+{
+    size_t n = 0;
+    for (; hex[2 * n] != '\0'; n++) {
+        assert_int_equal(sscanf(hex + 2 * n, "%2hhx", &out[n]), 1);
+    }
+    return n;
+}
+
 static void parameter_sets_say_whether_fields_may_come(void **state)
 {
-    /* As x264 writes them. */
     static const struct {
-        uint8_t set[40];
-        size_t size;
+        const char *set;
         bool fields;
     } rows[] = {
-        /* High */
-        {{0x67, 0x64, 0x00, 0x0a, 0xac, 0xd9, 0x46, 0x2e, 0xc0, 0x44, 0x00, 0x00,
-          0x03, 0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xc8, 0x3c, 0x48, 0x96, 0x58},
-         24,
-         false},
-        /* High, field macroblocks */
-        {{0x67, 0x64, 0x00, 0x15, 0xac, 0xd9, 0x46, 0x6f, 0xcb, 0x80, 0x88, 0x00, 0x00,
-          0x03, 0x00, 0x08, 0x00, 0x00, 0x03, 0x01, 0x90, 0xf8, 0xa1, 0x4c, 0xb0},
-         25,
-         true},
-        /* 4:4:4 */
-        {{0x67, 0xf4, 0x00, 0x0a, 0x91, 0x9b, 0x28, 0xc5, 0xd8, 0x08, 0x80, 0x00,
-          0x00, 0x03, 0x00, 0x80, 0x00, 0x00, 0x19, 0x07, 0x89, 0x12, 0xcb},
-         23,
-         false},
-        /* Main */
-        {{0x67, 0x4d, 0x40, 0x0a, 0xec, 0xa3, 0x17, 0x60, 0x22, 0x00, 0x00, 0x03,
-          0x00, 0x02, 0x00, 0x00, 0x03, 0x00, 0x64, 0x1e, 0x24, 0x4b, 0x2c},
-         23,
-         false},
-        /* Main, field macroblocks */
-        {{0x67, 0x4d, 0x40, 0x15, 0xec, 0xa3, 0x37, 0xe5, 0xc0, 0x44, 0x00, 0x00,
-          0x03, 0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xc8, 0x7c, 0x50, 0xa6, 0x58},
-         24,
-         true},
-        /* Baseline */
-        {{0x67, 0x42, 0xc0, 0x0a, 0xd9, 0x06, 0x2e, 0xc0, 0x44, 0x00, 0x00, 0x03,
-          0x00, 0x04, 0x00, 0x00, 0x03, 0x00, 0xc8, 0x3c, 0x48, 0x99, 0x20},
-         23,
-         false},
-        /* Written by hand. */
-        /* scaling lists, some cut short */
-        {{0x67, 0x64, 0x00, 0x1f, 0xad, 0xff, 0xff, 0xc2, 0x29, 0x52, 0x37, 0xff, 0x92, 0x05,
-          0x69, 0x24, 0x92, 0x5f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xe5, 0x95, 0x8c, 0xf2},
-         28,
-         false},
-        /* the same of fields */
-        {{0x67, 0x64, 0x00, 0x1f, 0xad, 0xff, 0xff, 0xc2, 0x29, 0x52, 0x37, 0xff, 0x92, 0x05,
-          0x69, 0x24, 0x92, 0x5f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xe5, 0x95, 0x8c, 0xd9},
-         28,
-         true},
-        /* 4:4:4 with the last of 12 lists, picture order of type 1 */
-        {{0x67, 0xf4, 0x00, 0x1f, 0x91, 0xa0, 0x02, 0x92, 0x49, 0x25, 0xff, 0xff,
-          0xff, 0xff, 0xff, 0xff, 0xfe, 0x54, 0x29, 0x88, 0x99, 0x18, 0xcf, 0x20},
-         24,
-         false},
-        /* the same of fields */
-        {{0x67, 0xf4, 0x00, 0x1f, 0x91, 0xa0, 0x02, 0x92, 0x49, 0x25, 0xff, 0xff,
-          0xff, 0xff, 0xff, 0xff, 0xfe, 0x54, 0x29, 0x88, 0x99, 0x18, 0xcd, 0x90},
-         24,
-         true},
-        /* picture order of type 2 */
-        {{0x67, 0x6e, 0x00, 0x1f, 0xac, 0x2b, 0x63, 0x3c, 0x80}, 9, false},
-        /* the same of fields */
-        {{0x67, 0x6e, 0x00, 0x1f, 0xac, 0x2b, 0x63, 0x36, 0x40}, 9, true},
+        /* As x264 writes them: High, the same with field macroblocks; */
+        {"6764000aacd9462ec044000003000400000300c83c489658", false},
+        {"67640015acd9466fcb808800000300080000030190f8a14cb0", true},
+        /* 4:4:4; */
+        {"67f4000a919b28c5d808800000030080000019078912cb", false},
+        /* Main, the same with field macroblocks; */
+        {"674d400aeca3176022000003000200000300641e244b2c", false},
+        {"674d4015eca337e5c044000003000400000300c87c50a658", true},
+        /* Baseline. */
+        {"6742c00ad9062ec044000003000400000300c83c489920", false},
+        /* Written by hand, then the same of fields: scaling lists, some cut short; */
+        {"6764001fadffffc2295237ff92056924925fffffffffffffe5958cf2", false},
+        {"6764001fadffffc2295237ff92056924925fffffffffffffe5958cd9", true},
+        /* 4:4:4 with the last of 12 lists, picture order of type 1; */
+        {"67f4001f91a002924925fffffffffffffe5429889918cf20", false},
+        {"67f4001f91a002924925fffffffffffffe5429889918cd90", true},
+        /* picture order of type 2. */
+        {"676e001fac2b633c80", false},
+        {"676e001fac2b633640", true},
+        /* A list whose first step is as large as can be written. */
+        {"6764001fad8000000300fffffffe1e02e39f", false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        uint8_t config[80] = {1, 100, 0, 31, 0xff, 0xe1, 0, (uint8_t)rows[i].size};
+        uint8_t config[80] = {1, 100, 0, 31, 0xff, 0xe1};
         uint8_t annexb[80] = {0, 0, 1, 0x68, 0xce, 0, 0, 0, 1};
-        size_t n = rows[i].size;
-        memcpy(config + 8, rows[i].set, n);
-        memcpy(annexb + 9, rows[i].set, n);
+        size_t n = read_hex(rows[i].set, config + 8);
+        config[7] = (uint8_t)n;
+        memcpy(annexb + 9, config + 8, n);
         assert_int_equal(gm_nal_has_fields(config, 8 + n), rows[i].fields);
         assert_int_equal(gm_nal_has_fields(annexb, 9 + n), rows[i].fields);
         assert_true(gm_nal_has_fields(config, 8 + n - 1)); /* cut off */
