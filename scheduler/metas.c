@@ -1,5 +1,6 @@
 #include "scheduler/metas.h"
 
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,6 +26,11 @@ json_t *gm_json_string(const char *s)
 json_t *gm_json_text_or_null(const char *s)
 {
     return s[0] != '\0' ? gm_json_string(s) : json_null();
+}
+
+json_t *gm_json_number(double v)
+{
+    return isfinite(v) ? json_real(v) : json_null();
 }
 
 json_t *gm_json_time(int64_t unix_ms)
@@ -176,6 +182,13 @@ static int read_results(struct gm_metas *m, const struct gm_core *core, const ch
     return rc;
 }
 
+/* What does not fit is as much as does. */
+static int64_t bits_a_second(uint64_t bytes, uint32_t timescale, int64_t duration_ts)
+{
+    double bps = (double)bytes * 8.0 * timescale / (double)duration_ts;
+    return bps < 9e18 ? (int64_t)bps : INT64_MAX;
+}
+
 static void add_segments(struct gm_media_sum *sum, Gm__SegmentMeta **segments, size_t count,
                          uint32_t timescale)
 {
@@ -183,11 +196,11 @@ static void add_segments(struct gm_media_sum *sum, Gm__SegmentMeta **segments, s
         const Gm__SegmentMeta *s = segments[i];
         sum->bytes += s->size;
         sum->segments++;
-        if (s->duration_ts <= 0) {
+        if (s->duration_ts <= 0 || s->duration_ts > INT64_MAX - sum->duration_ts) {
             continue;
         }
         sum->duration_ts += s->duration_ts;
-        int64_t bps = (int64_t)((double)s->size * 8.0 * timescale / (double)s->duration_ts);
+        int64_t bps = bits_a_second(s->size, timescale, s->duration_ts);
         sum->peak_bps = bps > sum->peak_bps ? bps : sum->peak_bps;
     }
 }
@@ -195,8 +208,7 @@ static void add_segments(struct gm_media_sum *sum, Gm__SegmentMeta **segments, s
 static void finish_sum(struct gm_media_sum *sum, size_t init_bytes, uint32_t timescale)
 {
     if (sum->duration_ts > 0) {
-        sum->average_bps =
-            (int64_t)((double)sum->bytes * 8.0 * timescale / (double)sum->duration_ts);
+        sum->average_bps = bits_a_second(sum->bytes, timescale, sum->duration_ts);
     }
     sum->bytes += sum->segments > 0 ? init_bytes : 0;
 }

@@ -57,6 +57,7 @@ void gm_metas_fini(struct gm_metas *metas);
 /* A JSON string of s, whose bytes outside UTF-8 become `?`. NULL: out of memory. */
 json_t *gm_json_string(const char *s);
 json_t *gm_json_text_or_null(const char *s); /* null where s is empty */
+json_t *gm_json_number(double v);            /* null where JSON has no such number */
 /* "2026-01-31T12:00:00.123Z", or null for 0. */
 json_t *gm_json_time(int64_t unix_ms);
 /* {"num","den"}; null where there is none. */

@@ -20,9 +20,10 @@ json_t *gm_report_tone_map(const Gm__ToneMap *t)
     if (t == NULL) {
         return json_null();
     }
-    return json_pack("{s:o, s:o, s:o, s:f, s:f}", "method", gm_json_string(t->method), "primaries",
+    return json_pack("{s:o, s:o, s:o, s:o, s:o}", "method", gm_json_string(t->method), "primaries",
                      gm_json_string(t->primaries), "transfer", gm_json_string(t->transfer),
-                     "source_peak", t->source_peak, "target_peak", t->target_peak);
+                     "source_peak", gm_json_number(t->source_peak), "target_peak",
+                     gm_json_number(t->target_peak));
 }
 
 json_t *gm_report_colour(const Gm__Rendition *v)

@@ -28,9 +28,9 @@ json_t *gm_report_buffer(const Gm__Rendition *v, const struct gm_media_sum *sum,
 json_t *gm_report_quality(const Gm__QualityTarget *q)
 {
     return q == NULL ? json_null()
-                     : json_pack("{s:s, s:f, s:i, s:i, s:i}", "metric", q->metric, "target",
-                                 q->target, "min_crf", (int)q->min_crf, "max_crf", (int)q->max_crf,
-                                 "samples", (int)q->samples);
+                     : json_pack("{s:o, s:o, s:i, s:i, s:i}", "metric", gm_json_string(q->metric),
+                                 "target", gm_json_number(q->target), "min_crf", (int)q->min_crf,
+                                 "max_crf", (int)q->max_crf, "samples", (int)q->samples);
 }
 
 json_t *gm_report_analyzed(const struct gm_media_sum *sum, bool whole)
@@ -40,5 +40,5 @@ json_t *gm_report_analyzed(const struct gm_media_sum *sum, bool whole)
     }
     return json_pack("{s:f, s:f, s:o}", "min_crf", sum->min_crf_centi / 100.0, "max_crf",
                      sum->max_crf_centi / 100.0, "expected_score",
-                     sum->expected_score > 0 ? json_real(sum->expected_score) : json_null());
+                     sum->expected_score > 0 ? gm_json_number(sum->expected_score) : json_null());
 }

@@ -14,15 +14,16 @@ static json_t *encode_json(const Gm__EncodeParams *e)
     if (e == NULL) {
         return json_null();
     }
-    json_t *j = json_pack(
-        "{s:o, s:o, s:o, s:o, s:f, s:o, s:f, s:o, s:o, s:o, s:b}", "codec",
-        gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
-        e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
-        e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale", e->maxrate_scale,
-        "maxrate_bps", e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(), "buffer_s",
-        e->buffer_s, "bitrate_bps", e->bitrate_bps > 0 ? json_integer(e->bitrate_bps) : json_null(),
-        "quality", gm_report_quality(e->quality), "deinterlace", gm_json_string(e->deinterlace),
-        "watermark", (int)(e->watermark != NULL));
+    json_t *j = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b}", "codec",
+                          gm_json_string(e->codec), "preset", gm_json_string(e->preset), "crf",
+                          e->crf >= 0 ? json_integer(e->crf) : json_null(), "qp",
+                          e->qp >= 0 ? json_integer(e->qp) : json_null(), "maxrate_scale",
+                          gm_json_number(e->maxrate_scale), "maxrate_bps",
+                          e->maxrate_bps > 0 ? json_integer(e->maxrate_bps) : json_null(),
+                          "buffer_s", gm_json_number(e->buffer_s), "bitrate_bps",
+                          e->bitrate_bps > 0 ? json_integer(e->bitrate_bps) : json_null(),
+                          "quality", gm_report_quality(e->quality), "deinterlace",
+                          gm_json_string(e->deinterlace), "watermark", (int)(e->watermark != NULL));
     if (j != NULL) {
         (void)json_object_set_new(j, "profile", gm_json_text_or_null(e->profile));
         (void)json_object_set_new(j, "burn_subtitles", gm_json_text_or_null(e->burn_subtitles));
@@ -138,13 +139,13 @@ static json_t *loudness_json(const Gm__AudioMeta *meta)
         return json_null();
     }
     const Gm__LoudnessMeta *l = meta->loudness;
-    return json_pack("{s:b, s:o, s:o, s:f, s:f, s:b, s:o, s:o}", "silent", (int)l->silent,
-                     "integrated_lufs", l->silent ? json_null() : json_real(l->integrated_lufs),
-                     "true_peak_db", l->silent ? json_null() : json_real(l->true_peak_db),
-                     "range_lu", l->range_lu, "gain_db", l->gain_db, "peak_limited",
-                     (int)l->peak_limited, "coded_lufs",
-                     l->silent ? json_null() : json_real(l->coded_lufs), "coded_peak_db",
-                     l->silent ? json_null() : json_real(l->coded_peak_db));
+    return json_pack(
+        "{s:b, s:o, s:o, s:o, s:o, s:b, s:o, s:o}", "silent", (int)l->silent, "integrated_lufs",
+        l->silent ? json_null() : gm_json_number(l->integrated_lufs), "true_peak_db",
+        l->silent ? json_null() : gm_json_number(l->true_peak_db), "range_lu",
+        gm_json_number(l->range_lu), "gain_db", gm_json_number(l->gain_db), "peak_limited",
+        (int)l->peak_limited, "coded_lufs", l->silent ? json_null() : gm_json_number(l->coded_lufs),
+        "coded_peak_db", l->silent ? json_null() : gm_json_number(l->coded_peak_db));
 }
 
 json_t *gm_report_audio(const struct gm_metas *metas)
