@@ -427,7 +427,7 @@ static void a_full_disk_is_said_and_leaves_nothing(void **state)
     assert_int_equal(gm_fs_mkdirs(scratch_path(&f->scratch, "small"), &err), 0);
     if (mount("tmpfs", scratch_path(&f->scratch, "small"), "tmpfs", 0, "size=256k") != 0) {
         free(big);
-        print_message("skipped: no file system can be mounted here\n");
+        print_message("SKIPPED here: a full disk (no right to mount)\n");
         skip();
         return;
     }

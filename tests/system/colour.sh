@@ -151,8 +151,7 @@ sited center
 
 # ---- real clips: brightness against ffmpeg's own conversion
 sed 's/ladder: .*\]/ladder: [120]/;s/heights: .*\]/heights: [120]/' "$work/p.yaml" >"$work/real.yaml"
-if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
-  need_media
+if has_media; then
   for clip in bt709-full-range.mp4 hevc-1080p-aac.mp4 chapters-444.mkv; do
     rm -rf "$work/out"
     check "$clip" gopmill transcode "$GOPMILL_TEST_MEDIA/$clip" --out "$work/out" --pipeline "$work/real.yaml" --quiet >/dev/null

@@ -28,7 +28,7 @@ times_differ() {
 # Pictures that ffmpeg's filters can't make alike: mapped by a colour table, or laid on a colour (colour.sh has these).
 pictures_differ() { jq -e '.plan.tone_map != null or .source.video.alpha' "$out/report.json" >/dev/null; }
 # ffmpeg alone takes a source that does not say its matrix for BT.601, gopmill by its size.
-said() { jq -r ".renditions[0].colour.matrix | \"setparams=colorspace=\(.)\"" "$out/report.json"; }
+their_matrix() { jq -r ".renditions[0].colour.matrix | \"setparams=colorspace=\(.)\"" "$out/report.json"; }
 hashes() { # timescale input filters... : "pts hash" a frame, pts counted from the first frame
   local scale=$1 input=$2
   shift 2
@@ -55,7 +55,7 @@ one() { # clip
   for r in $(jq -r ".renditions[].name" "$out/report.json"); do
     join_rendition "$(echo "$out"/v/*/video/"$r")" >"$work/joined.mp4"
     hashes "$scale" "$work/joined.mp4" >"$work/ours"
-    hashes "$scale" "$clip" -vf "$(said),$(jq -r ".renditions[] | select(.name == \"$r\") | .resolved.filters" "$out/report.json")" >"$work/theirs"
+    hashes "$scale" "$clip" -vf "$(their_matrix),$(jq -r ".renditions[] | select(.name == \"$r\") | .resolved.filters" "$out/report.json")" >"$work/theirs"
     pictures_differ && sed -i 's/ .*//' "$work/ours" "$work/theirs"
     times_differ "$(basename "$clip")" && sed -i 's/^[-0-9]* //' "$work/ours" "$work/theirs"
     case $clip in *fields-*) check "$(basename "$clip"): deinterlaced" grep -q bwdif "$out/report.json" ;; esac
@@ -153,8 +153,7 @@ woven "$work/fields-mbaff-fields.mp4" mbaff
 woven "$work/fields-late-fields.mp4" late
 ffmpeg -v error -y -i "$work/fields-open-pairs.ts" -c copy "$work/fields-copied.mp4"
 one "$work/fields-copied.mp4"
-if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
-  need_media
+if has_media; then
   while IFS=$'\t' read -r name size covers streams decoded; do
     case $decoded in ok*) ;; *) continue ;; esac
     case $streams in *"V "*) ;; *) continue ;; esac

@@ -145,7 +145,7 @@ drawn_like() { # source filter frame
     "[0:v]select=eq(n\\,$3)[a];$2,select=eq(n\\,$3)[b];[a][b]psnr=stats_file=-" -f null - | sed -n 's/.*psnr_avg:\([0-9]*\).*/\1/p' | head -n 1
 }
 # ---- real clips
-if [ -n "${GOPMILL_TEST_MEDIA:-}" ]; then
+if has_media; then
   make srt "$GOPMILL_TEST_MEDIA/srt-subtitle.mkv" && # its cue ends after the last picture
     check_track srt-subtitle.mkv "$GOPMILL_TEST_MEDIA/srt-subtitle.mkv" 0 0 no
   make ass "$GOPMILL_TEST_MEDIA/ass-subtitle.mkv" &&
