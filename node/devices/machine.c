@@ -33,8 +33,8 @@ struct scan {
 static const struct vendor {
     unsigned id;
     const char *name;
-    const char *va[2];   /* VA drivers, best first; NULL: no more */
-    const char *package; /* of Debian, with them */
+    const char *va[GM_VA_DRIVERS]; /* best first; NULL: no more */
+    const char *package;           /* of Debian, with them */
 } VENDORS[] = {
     {VENDOR_NVIDIA, "NVIDIA", {NULL, NULL}, NULL}, /* its own libraries drive it */
     {VENDOR_INTEL, "Intel", {"iHD", "i965"}, "intel-media-va-driver"},
@@ -204,7 +204,7 @@ static bool has_chosen_driver(const char *root)
 static void find_va_drivers(struct scan *s, struct gm_device *d, const struct vendor *vendor,
                             struct gm_machine_drm *drm)
 {
-    for (size_t i = 0; vendor != NULL && i < 2 && vendor->va[i] != NULL; i++) {
+    for (size_t i = 0; vendor != NULL && i < GM_VA_DRIVERS && vendor->va[i] != NULL; i++) {
         if (gm_machine_has_va_driver(s->root, vendor->va[i])) {
             gm_device_set(drm->drivers[drm->driver_count], vendor->va[i]);
             drm->driver_count++;

@@ -15,7 +15,7 @@ struct gm_machine_user {
     size_t group_count;
 };
 
-#define GM_VA_DRIVERS 8
+#define GM_VA_DRIVERS 2 /* of one vendor, at most */
 /* A DRM device beside its struct gm_device: what is needed to probe it. */
 struct gm_machine_drm {
     char id[64];
