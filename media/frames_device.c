@@ -237,6 +237,13 @@ static struct verdict look(struct gm_frames_device *d, const AVPacket *p)
     return unfit(GM_FRAMES_FIT, NULL);
 }
 
+/* A keyframe's picture should have been here long ago: no codec holds back so many. Without it
+ * no later keyframe would be compared. */
+static bool is_overdue(const struct gm_frames_device *d, uint64_t id)
+{
+    return d->pending != NULL && id - (uint64_t)d->pending->pts >= GM_FRAMES_CHECK;
+}
+
 /* What is to be done with a doubt. */
 static void settle(struct gm_frames_device *d, struct verdict v, enum gm_frames_doubt *out_doubt,
                    const char **out_why)
@@ -261,6 +268,9 @@ int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
     int rc = 0;
     if (packet != NULL) {
         v = look(d, packet);
+        if (v.doubt == GM_FRAMES_FIT && is_overdue(d, id)) {
+            v = unfit(GM_FRAMES_UNFIT_HERE, "the device does not give a keyframe's picture");
+        }
         bool key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
         if (v.doubt == GM_FRAMES_FIT && d->like == NULL && !key) {
             v = unfit(GM_FRAMES_UNFIT_HERE, "it does not begin with a keyframe");

@@ -9,7 +9,8 @@
 /* A device's decoder that gives what the software decoder gives, or says that it may not (inside of
  * media/frames.c). The device gives samples alone. What else a picture has - colours, aspect - is
  * taken from keyframes, which software decodes too, each alone: at least the first one, then those
- * GM_FRAMES_CHECK packets or more apart. Their pictures must be the device's, sample for sample.
+ * GM_FRAMES_CHECK packets or more apart. Their pictures must be the device's, sample for sample,
+ * and come before as many packets have gone in.
  * Streams and packets with more to them are refused: captions, fields, side data, corrupt packets.
  * All-zero has no device. */
 #define GM_FRAMES_CHECK 48

@@ -39,12 +39,13 @@
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map va-init. Of a VA driver: encode-open is a configuration, encode-init
+ *   decode-caps decode-open decode map va-init show. Of a VA driver: encode-open is a configuration, encode-init
  *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL).
- * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode and map;
+ *   Of show, the parser's call that gives a picture out: wrong leaves it out.
+ * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
  * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.
  *
@@ -93,6 +94,7 @@ enum fake_point {
     FAKE_DECODE,
     FAKE_MAP,
     FAKE_VA_INIT,
+    FAKE_SHOW,
     FAKE_POINTS
 };
 

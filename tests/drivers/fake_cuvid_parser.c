@@ -17,6 +17,7 @@ struct parser {
     AVPacket *packet;
     int width, height, format; /* that the client was told of; 0: none yet */
     unsigned next_picture;
+    int64_t shown;
 };
 
 static void free_parser(struct parser *parser)
@@ -152,8 +153,11 @@ static bool hand_on(struct parser *parser)
                                 .top_field_first = frame->top_field_first,
                                 .repeat_first_field = frame->repeat_pict,
                                 .timestamp = frame->pts};
-    return parser->params.pfnDecodePicture(parser->params.pUserData, &picture) > 0 &&
-           parser->params.pfnDisplayPicture(parser->params.pUserData, &show) > 0;
+    if (parser->params.pfnDecodePicture(parser->params.pUserData, &picture) <= 0) {
+        return false;
+    }
+    bool hidden = fake_cuda_fault(FAKE_SHOW, fake_cuvid_context()->pci, ++parser->shown) != FAKE_OK;
+    return hidden || parser->params.pfnDisplayPicture(parser->params.pUserData, &show) > 0;
 }
 
 static CUresult hand_on_all(struct parser *parser)

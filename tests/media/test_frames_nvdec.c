@@ -195,6 +195,30 @@ static void a_listed_picture_that_does_not_come_is_for_software(void **state)
     assert_int_equal(fake_gpu_run(not_there, &made[0]), 0);
 }
 
+/* The first keyframe's picture never comes, and the first chunks do not list it: nothing is
+ * compared, until it should have been there long ago. */
+static void hide_keyframe(const void *arg)
+{
+    fake_gpu_profile("l4", "fault show wrong at=1\n");
+    AVBufferRef *device = nvdec_open_device();
+    struct clip *c = nvdec_make(arg, 75);
+    const struct run *r = nvdec_both(c, 0, 0, false, device, 0);
+    if (r->why == NULL || strcmp(r->why, "the device does not give a keyframe's picture") != 0) {
+        (void)fprintf(stderr, "%zu on the device: %s\n", r->on_device, r->why);
+        CHECK(false);
+    }
+    CHECK(r->restarts > 1 && r->on_device > 0 &&
+          r->on_device < 4); /* and the first, which lists it */
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_keyframe_that_the_device_never_shows_is_noticed(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(hide_keyframe, &made[0]), 0);
+}
+
 static const struct left {
     struct made made;
     const char *why;
@@ -396,6 +420,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_damaged_chunk_is_decoded_in_software),
         cmocka_unit_test(packets_said_to_be_damaged_or_cut_off_are_for_software),
         cmocka_unit_test(a_listed_picture_that_does_not_come_is_for_software),
+        cmocka_unit_test(a_keyframe_that_the_device_never_shows_is_noticed),
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
         cmocka_unit_test(real_clips_give_the_pictures_of_software),
