@@ -19,10 +19,10 @@ static int check_depth(const struct gm_encoder_device *d, const Gm__Rendition *r
     if (strcmp(r->encode->codec, "h264") != 0 || strcmp(r->pixel_format, "yuv420p") == 0) {
         return 0;
     }
+    bool deep = d->deep_codec != NULL;
     return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
-                      "%s makes H.264 in 8 bits alone: set `bit_depth: 8`%s%s", d->name,
-                      d->deep_codec != NULL ? ", or `codec: " : "",
-                      d->deep_codec != NULL ? d->deep_codec : "");
+                      "%s makes H.264 in 8 bits alone: set `bit_depth: 8`%s%s%s", d->name,
+                      deep ? ", or `codec: " : "", deep ? d->deep_codec : "", deep ? "`" : "");
 }
 
 int gm_encoder_device_check(const struct gm_encoder_backend *row,

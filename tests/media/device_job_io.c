@@ -64,21 +64,26 @@ static void set_string(char **to, const char *value)
     *to = strdup(value);
 }
 
-void device_job_open(struct device_job *j, const char *chain, const char *device, const char *codec,
-                     int qp)
+void device_job_open(struct device_job *j, const struct device_job_on *on, const char *codec,
+                     int qp, const char *lines)
 {
     const struct folder_pipeline params = {.preset = "medium", .qp_plus_1 = qp + 1};
     struct gm_err err;
+    char profile[512];
+    fake_gpu_profile(on->base, on->gpu);
     j->pipeline = folder_pipeline(&params);
     set_string(&device_job_params(j->pipeline)->codec, codec);
     gm__chain__init(&j->chain);
-    j->chain.name = (char *)(uintptr_t)chain;
+    j->chain.name = (char *)(uintptr_t)on->chain;
     j->chain.fingerprint = "fake chip/1.0-fake";
     device_job_must(folder_io_create(source_path, j->pipeline, &j->f, &err), &err);
-    folder_io_set_chain(j->f, &j->chain, device);
+    folder_io_set_chain(j->f, &j->chain, on->device);
     device_job_must(device_job_run(j, "inspect", &err), &err);
     device_job_must(device_job_run(j, "plan", &err), &err);
     device_job_must(device_job_run(j, "split", &err), &err);
+    int size = snprintf(profile, sizeof profile, "%s%s", on->gpu, lines);
+    CHECK(size >= 0 && (size_t)size < sizeof profile);
+    fake_gpu_profile(on->base, profile);
 }
 
 void device_job_close(struct device_job *j)
@@ -228,4 +233,61 @@ void device_job_check(const struct device_job *j, const Gm__Policy *policy, doub
 {
     check_frames(j, policy, least);
     check_captions(j, policy);
+}
+
+void device_job_makes(const void *arg)
+{
+    const struct device_job_wish *w = arg;
+    struct device_job j;
+    struct gm_err err;
+    device_job_open(&j, w->on, w->codec, w->qp, w->lines);
+    Gm__Policy *policy = device_job_policy(&j);
+    char build[32];
+    int size = snprintf(build, sizeof build, "%s:lavc-", w->on->chain);
+    CHECK(strcmp(policy->chain, w->on->chain) == 0);
+    CHECK(strncmp(policy->chain_fingerprint, build, (size_t)size) == 0);
+    CHECK(strstr(policy->chain_fingerprint, w->driver) != NULL);
+    CHECK(strstr(policy->chain_fingerprint, ":fake chip/1.0-fake") != NULL);
+    CHECK(policy->n_renditions == 1 && (policy->renditions[0]->maxrate_bps > 0) == (w->qp < 0));
+    device_job_must(device_job_run(&j, "encode", &err), &err);
+    CHECK(folder_io_items(j.f, "encode", 0, 0) == DEVICE_JOB_CHUNKS);
+    folder_io_set_chain(j.f, NULL, NULL); /* verify runs anywhere */
+    for (uint32_t i = 0; i < DEVICE_JOB_CHUNKS; i++) {
+        device_job_must(folder_io_verify(j.f, "encode", 0, 0, i, &err), &err);
+    }
+    device_job_check(&j, policy, w->qp < 0 ? 0 : 30); /* the cap is too low to be seen through */
+    gm__policy__free_unpacked(policy, NULL);
+    device_job_close(&j);
+}
+
+void device_job_fails(const void *arg)
+{
+    const struct device_job_failure *f = arg;
+    struct device_job j;
+    struct gm_err err = {0};
+    device_job_open(&j, f->on, "h264", -1, f->lines);
+    int rc = device_job_run(&j, "encode", &err);
+    if (rc == 0 && f->code == GM_E_MEDIA_VERIFY) {
+        rc = folder_io_verify(j.f, "encode", 0, 0, 0, &err);
+    }
+    if (rc != -(int)f->code) {
+        (void)fprintf(stderr, "%s: %d: %s\n", f->lines, rc, err.text);
+        fake_gpu_fail("the task fails with this code", __FILE__, __LINE__);
+    }
+    device_job_close(&j);
+}
+
+void device_job_is_mixed(const void *arg)
+{
+    const struct device_job_mix *m = arg;
+    struct device_job j;
+    struct gm_err err = {0};
+    device_job_open(&j, m->on, m->codec, 17, "");
+    fake_gpu_profile("none", m->gpu);
+    int rc = device_job_run(&j, "encode", &err);
+    if (rc != -GM_E_MEDIA_VERIFY || strstr(err.text, "other parameter sets") == NULL) {
+        (void)fprintf(stderr, "%d: %s\n", rc, err.text);
+        fake_gpu_fail("it is found", __FILE__, __LINE__);
+    }
+    device_job_close(&j);
 }

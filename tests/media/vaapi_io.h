@@ -1,8 +1,8 @@
 #ifndef GM_TESTS_MEDIA_VAAPI_IO_H
 #define GM_TESTS_MEDIA_VAAPI_IO_H
 
-/* The chain vaapi over the fake VA driver of tests/drivers. Pictures and checks: nvenc_io.h, with
- * the chain and the device of that. */
+/* The chain vaapi over the fake VA driver of tests/drivers. Pictures and checks:
+ * device_encoder_io.h. */
 #define VAAPI_NODE "/dev/dri/renderD128"
 
 /* The test program runs again over the fake driver, its render node there, once. Call first in
