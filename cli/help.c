@@ -118,7 +118,7 @@ static const char DEVICES[] =
     "that\n"
     "could be of more use. Asks no farm.\n"
     "\n"
-    "  --prove           try every encoder and decoder; exit 1 when one fails\n"
+    "  --prove           try every encoder and decoder; exit 1 when one fails or none is tried\n"
     "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
     "  --state DIR       with --prove: a node's state folder, whose proofs are used and "
     "kept\n" COMMON_HELP;

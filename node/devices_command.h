@@ -17,8 +17,8 @@ struct gm_devices_params { /* borrowed */
 int gm_devices_find(const struct gm_devices_params *params, struct gm_device_list *out,
                     struct gm_err *err) GM_MUST_CHECK;
 
-/* argv[0] is "devices". Returns the exit status: 0, 1 it failed (also: a proof did not pass), 2
- * usage. */
+/* argv[0] is "devices". Returns the exit status: 0, 1 it failed (also: a proof did not pass, or
+ * none was made), 2 usage. */
 int gm_devices_command(int argc, char **argv);
 
 #endif

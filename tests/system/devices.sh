@@ -35,6 +35,11 @@ cp "$work/out" "$work/first"
 check "asked again" status 0 gopmill devices --prove --json --state "$work/state"
 check "the proofs are those of before" sh -c "[ \"\$(jq -c .devices[0].proofs '$work/first')\" = \"\$(jq -c .devices[0].proofs '$work/out')\" ]"
 
+mkdir "$work/alone"
+cp "$bin/gopmill-node" "$work/alone/"
+check "nothing is proven where the prover is missing" status 1 "$work/alone/gopmill-node" devices --prove
+check "it is said" said '`gopmill-prove` is not beside this program'
+
 # Over the fake drivers.
 has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }
 check "fake H200" status 0 fake h200 -- "$bin/gopmill" devices --json
