@@ -6,10 +6,12 @@
 
 #include "hwtest/level1.h"
 #include "hwtest/meter.h"
+#include "node/capacity.h"
 #include "node/devices/helper.h"
 #include "node/program.h"
 
 #define LIMIT_MS 120000
+#define LEAST (20 * GM_SEC) /* less time is not worth a start */
 #define PROCESSES_MAX 128
 #define PROCESS_BYTES (1u << 30) /* room for a 2160p ladder's */
 #define RATE 30.0
@@ -65,20 +67,24 @@ static void take(const struct job *job, const struct gm_helper *h, struct made *
     gm_hwtest_report_fini(&answer);
 }
 
-static int run(const char *program, const struct job *job, size_t count, struct made *out,
-               struct gm_err *err)
+static int run(const struct gm_hwtest_capacity_params *how, const struct job *job, size_t count,
+               struct made *out, struct gm_err *err)
 {
     struct gm_helper *helpers = calloc(count, sizeof(*helpers));
     int rc = helpers == NULL ? gm_err_nomem(err) : 0;
+    gm_time left_ms = (how->end - gm_time_now()) / GM_MS;
+    uint32_t limit_ms = left_ms < 1 ? 1 : left_ms < LIMIT_MS ? (uint32_t)left_ms : LIMIT_MS;
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        helpers[i].argv[0] = program;
+        size_t n = 2;
+        helpers[i].argv[0] = how->program;
         helpers[i].argv[1] = "try";
         for (size_t k = 0; job->argv[k] != NULL; k++) {
-            helpers[i].argv[k + 2] = job->argv[k];
+            helpers[i].argv[n++] = job->argv[k];
         }
+        helpers[i].argv[n] = how->quick ? "--short" : NULL;
         helpers[i].raw = true;
-        helpers[i].limit_ms = LIMIT_MS;
+        helpers[i].limit_ms = limit_ms;
     }
     if (rc == 0) {
         rc = gm_helpers_run(helpers, count, count, err);
@@ -140,28 +146,31 @@ static int add_scaling(const struct job *job, int which, const struct made *one,
     return gm_hwtest_add(report, &c, err);
 }
 
-static int add_failed(const struct job *job, const char *why, struct gm_hwtest_report *report,
-                      struct gm_err *err)
+static int add_failed(const struct job *job, enum gm_hwtest_status status, const char *why,
+                      struct gm_hwtest_report *report, struct gm_err *err)
 {
     char name[64];
     (void)snprintf(name, sizeof(name), "%s.%s", job->argv[0], job->name);
     struct gm_hwtest_check c = gm_hwtest_check_make("cpu", name, 3);
-    c.status = GM_HWTEST_FAIL;
+    c.status = status;
     gm_hwtest_set(c.text, why);
-    gm_hwtest_set(c.remedy, gm_hwtest_remedy("software"));
+    gm_hwtest_set(c.remedy, status == GM_HWTEST_FAIL ? gm_hwtest_remedy("software") : "");
     return gm_hwtest_add(report, &c, err);
 }
 
-static int measure(const char *program, const struct job *job, size_t threads,
-                   struct gm_hwtest_report *report, struct gm_err *err)
+static int measure(const struct gm_hwtest_capacity_params *how, const struct job *job,
+                   size_t threads, struct gm_hwtest_report *report, struct gm_err *err)
 {
     struct made one, all;
-    int rc = run(program, job, 1, &one, err);
+    if (how->end - gm_time_now() < LEAST) {
+        return add_failed(job, GM_HWTEST_SKIP, "the time of this level is over", report, err);
+    }
+    int rc = run(how, job, 1, &one, err);
     if (rc == 0) {
-        rc = run(program, job, threads, &all, err);
+        rc = run(how, job, threads, &all, err);
     }
     if (rc == 0 && (one.why[0] != '\0' || all.why[0] != '\0')) {
-        return add_failed(job, one.why[0] != '\0' ? one.why : all.why, report, err);
+        return add_failed(job, GM_HWTEST_FAIL, one.why[0] != '\0' ? one.why : all.why, report, err);
     }
     for (int i = 0; rc == 0 && i < 2 && job->made[i] != NULL; i++) {
         struct gm_hwtest_check c = rate_check(job, i, "one", &one, 1, "fps");
@@ -184,30 +193,39 @@ static int measure(const char *program, const struct job *job, size_t threads,
     return rc;
 }
 
-int gm_hwtest_level3(const struct gm_device_list *list, struct gm_hwtest_report *report,
+static int measure_processor(const struct gm_device *d, const struct gm_hwtest_capacity_params *how,
+                             struct gm_hwtest_report *report, struct gm_err *err)
+{
+    size_t threads = d->cpu_milli / 1000;
+    size_t fit = d->memory_bytes > 0 ? (size_t)(d->memory_bytes / PROCESS_BYTES) : threads;
+    int rc = 0;
+    threads = threads > fit ? fit : threads;
+    threads = threads < 1 ? 1 : threads > PROCESSES_MAX ? PROCESSES_MAX : threads;
+    for (size_t k = 0; rc == 0 && k < sizeof(JOBS) / sizeof(JOBS[0]); k++) {
+        rc = measure(how, &JOBS[k], threads, report, err);
+    }
+    return rc == 0 ? gm_hwtest_storage(how->quick, report, err) : rc;
+}
+
+int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hwtest_report *report,
                      struct gm_err *err)
 {
     char *program = NULL;
+    gm_time end = gm_time_now() + GM_HWTEST_LEVEL3_TIME;
+    struct gm_capacity machine = {.cpu_milli = 1000};
+    GM_IGNORE(gm_capacity_detect("", 0, &machine, NULL), "then its memory is not known");
     int rc = gm_program_find("gopmill-hwtest", &program, err);
-    for (size_t i = 0; rc == 0 && i < list->count; i++) {
+    struct gm_hwtest_capacity_params how = {
+        .program = program, .memory_bytes = machine.memory_bytes, .quick = quick};
+    for (size_t i = 0; rc == 0 && i < list->count; i++) { /* the processor comes first */
         const struct gm_device *d = &list->devices[i];
-        if (d->kind != GM_DEVICE_CPU) {
-            struct gm_hwtest_check c = gm_hwtest_check_make(d->id, "capacity", 3);
-            c.status = GM_HWTEST_SKIP;
-            gm_hwtest_set(c.text, "the capacity of GPUs is not measured in this version");
-            rc = gm_hwtest_add(report, &c, err);
-            continue;
+        gm_time now = gm_time_now();
+        how.end = now + (end - now) / (gm_time)(list->count - i);
+        if (d->kind == GM_DEVICE_CPU && list->count > 1) {
+            how.end = now + GM_HWTEST_LEVEL3_CPU_TIME;
         }
-        size_t threads = d->cpu_milli / 1000;
-        size_t fit = d->memory_bytes > 0 ? (size_t)(d->memory_bytes / PROCESS_BYTES) : threads;
-        threads = threads > fit ? fit : threads;
-        threads = threads < 1 ? 1 : threads > PROCESSES_MAX ? PROCESSES_MAX : threads;
-        for (size_t k = 0; rc == 0 && k < sizeof(JOBS) / sizeof(JOBS[0]); k++) {
-            rc = measure(program, &JOBS[k], threads, report, err);
-        }
-        if (rc == 0) {
-            rc = gm_hwtest_storage(report, err);
-        }
+        rc = d->kind == GM_DEVICE_CPU ? measure_processor(d, &how, report, err)
+                                      : gm_hwtest_level3_device(d, &how, report, err);
     }
     free(program);
     return rc;

@@ -1,18 +1,36 @@
 #ifndef GM_HWTEST_LEVEL3_H
 #define GM_HWTEST_LEVEL3_H
 
+#include "common/time.h"
 #include "hwtest/results.h"
 #include "node/devices/device.h"
 
-/* Level 3: what the processor makes a second, one process and as many as it has threads, and the
- * storage of the temporary folder. GPUs are skipped, in words. Thread: as helper.h.
+/* Level 3: what the processor makes a second, one process and as many as it has threads, the
+ * storage of the temporary folder, and what each device makes: within GM_HWTEST_LEVEL3_TIME.
+ * quick: small pictures and short windows; its figures say nothing. Thread: as helper.h.
  * Errors: NOMEM, LIMIT, SYS. */
-int gm_hwtest_level3(const struct gm_device_list *list, struct gm_hwtest_report *report,
+#define GM_HWTEST_LEVEL3_TIME (14 * 60 * GM_SEC)
+#define GM_HWTEST_LEVEL3_CPU_TIME (6 * 60 * GM_SEC) /* of it, where there are others */
+int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hwtest_report *report,
                      struct gm_err *err) GM_MUST_CHECK;
 
-/* storage.c: writes and reads a file of 256 MiB in TMPDIR (else /tmp), which is gone at the end:
- * checks "storage.write", and where that went well "storage.read". Thread: one; blocks until the
- * disk has it. Errors: NOMEM, LIMIT. */
-int gm_hwtest_storage(struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
+/* level3_device.c: one device, which has its proofs, until `end` at the latest. memory_bytes: of
+ * the machine, 0 not told. A failure of the device is a check, and work that is left of it then
+ * SKIP. Errors: likewise. */
+struct gm_hwtest_capacity_params {
+    const char *program; /* borrowed: this one's path */
+    gm_time end;
+    uint64_t memory_bytes;
+    bool quick;
+};
+int gm_hwtest_level3_device(const struct gm_device *device,
+                            const struct gm_hwtest_capacity_params *params,
+                            struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
+
+/* storage.c: writes and reads a file of 256 MiB (quick: 8) in TMPDIR (else /tmp), which is gone at
+ * the end: checks "storage.write", and where that went well "storage.read". Thread: one; blocks
+ * until the disk has it. Errors: NOMEM, LIMIT. */
+int gm_hwtest_storage(bool quick, struct gm_hwtest_report *report,
+                      struct gm_err *err) GM_MUST_CHECK;
 
 #endif

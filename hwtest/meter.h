@@ -10,6 +10,7 @@ struct gm_hwtest_meter {
     gm_time last;
     uint64_t count, at_mark;
     bool begun;
+    bool quick; /* the window is of GM_HWTEST_WINDOW_QUICK: set before the first picture */
     float series[GM_HWTEST_SERIES]; /* pictures a second, of each half second or a little more */
     size_t series_count;
 };
@@ -17,6 +18,7 @@ struct gm_hwtest_meter {
 #define GM_HWTEST_WINDOW (4 * GM_SEC)
 #define GM_HWTEST_WINDOW_PICTURES 96
 #define GM_HWTEST_WINDOW_MAX (16 * GM_SEC)
+#define GM_HWTEST_WINDOW_QUICK (GM_SEC / 8) /* whatever came in it: no rate to rely on */
 
 /* A picture came out. The first begins the window and is not counted. True: the window is over. */
 bool gm_hwtest_meter_tick(struct gm_hwtest_meter *meter, gm_time now);

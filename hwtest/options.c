@@ -4,24 +4,29 @@
 #include <string.h>
 
 #include "common/flags.h"
+#include "common/number.h"
+
+#define COUNT_MAX 10000000u
 
 static const char HELP[] =
     "Usage: gopmill-hwtest [--level 1|2|3] [--device ID] [--json FILE] [--html FILE]\n"
-    "                      [--junit FILE] [--baseline FILE]\n"
+    "                      [--junit FILE] [--baseline FILE] [--short]\n"
     "\n"
     "Tests the devices of this machine: whether it can be accepted for a farm. Needs no\n"
     "farm and no GPU; without one the processor alone is tested.\n"
     "\n"
     "  --level N        1 (default): what a node checks before it offers a device;\n"
     "                   seconds. 2: and exactness of decoders, kernels and encoders;\n"
-    "                   at most two minutes. 3: and what the processor makes a second,\n"
-    "                   minutes; GPUs are skipped in it\n"
+    "                   at most two minutes. 3: and capacity: what the processor and each\n"
+    "                   device make a second; at most 15 minutes\n"
     "  --device ID      this device alone: `cpu`, a PCI address or a UUID, as\n"
     "                   `gopmill devices` says them\n"
     "  --json FILE      the report for programs; also for --baseline\n"
     "  --html FILE      the report as one page with plots\n"
     "  --junit FILE     the report for CI systems\n"
     "  --baseline FILE  an earlier --json: what has become worse is a warning or a failure\n"
+    "  --short          level 3 in seconds: shows that everything runs; its figures are\n"
+    "                   worth nothing\n"
     "  --version        print the version\n"
     "  --help           print this\n"
     "\n"
@@ -31,8 +36,18 @@ static const char TRY_HELP[] =
     "Usage: gopmill-hwtest try decode|encode --device ID --api API --codec CODEC --depth N\n"
     "                          [--node FILE] [--driver NAME] [--text]\n"
     "       gopmill-hwtest try kernels --device ID [--text]\n"
-    "       gopmill-hwtest try rate --device cpu --codec CODEC [--text]\n"
-    "       gopmill-hwtest try ladder --device cpu --height 1080|2160 [--text]\n"
+    "       gopmill-hwtest try rate --device cpu --codec CODEC [--short] [--text]\n"
+    "       gopmill-hwtest try ladder --device cpu --height 1080|2160 [--short] [--text]\n"
+    "       gopmill-hwtest try decoders|encoders --device ID --api API --codec CODEC --depth N\n"
+    "                          [--streams N] [--node FILE] [--driver NAME] [--short] [--text]\n"
+    "       gopmill-hwtest try sessions --device ID --api API [--node FILE] [--driver NAME]\n"
+    "                          [--short] [--text]\n"
+    "       gopmill-hwtest try scale|copy --device ID [--short] [--text]\n"
+    "       gopmill-hwtest try together --device ID --codec CODEC [--api API] [--source API]\n"
+    "                          [--streams N] [--node FILE] [--driver NAME] [--short] [--text]\n"
+    "       gopmill-hwtest try density --device ID --api API --height 1080|2160 --budget MS\n"
+    "                          [--source API] [--streams N] [--node FILE] [--driver NAME]\n"
+    "                          [--short] [--text]\n"
     "\n"
     "One check in a process of its own. Started by gopmill-hwtest; not for people.\n";
 
@@ -54,35 +69,63 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
 {
     const char *level = "1";
     *out = (struct gm_hwtest_options){.level = 1};
-    const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
-                                    {"device", GM_FLAG_TEXT, &out->device},
-                                    {"json", GM_FLAG_TEXT, &out->json},
-                                    {"html", GM_FLAG_TEXT, &out->html},
-                                    {"junit", GM_FLAG_TEXT, &out->junit},
-                                    {"baseline", GM_FLAG_TEXT, &out->baseline},
-                                    {NULL, GM_FLAG_SET, NULL}};
+    const struct gm_flag table[] = {
+        {"level", GM_FLAG_TEXT, &level},      {"device", GM_FLAG_TEXT, &out->device},
+        {"json", GM_FLAG_TEXT, &out->json},   {"html", GM_FLAG_TEXT, &out->html},
+        {"junit", GM_FLAG_TEXT, &out->junit}, {"baseline", GM_FLAG_TEXT, &out->baseline},
+        {"short", GM_FLAG_SET, &out->quick},  {NULL, GM_FLAG_SET, NULL}};
     int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, NULL);
     return status >= 0 ? status : parse_level(level, &out->level);
 }
 
+/* What each kind must be told besides its device. */
+static const struct kind {
+    const char *name;
+    bool software, api, codec, depth, height, budget;
+} KINDS[] = {
+    {.name = "decode", .api = true, .codec = true, .depth = true},
+    {.name = "encode", .api = true, .codec = true, .depth = true},
+    {.name = "kernels"},
+    {.name = "rate", .software = true, .codec = true},
+    {.name = "ladder", .software = true, .height = true},
+    {.name = "decoders", .api = true, .codec = true, .depth = true},
+    {.name = "encoders", .api = true, .codec = true, .depth = true},
+    {.name = "sessions", .api = true},
+    {.name = "scale"},
+    {.name = "copy"},
+    {.name = "together", .codec = true},
+    {.name = "density", .api = true, .height = true, .budget = true},
+};
+
 static bool is_complete(const struct gm_hwtest_try *t)
 {
-    bool codec = strcmp(t->kind, "decode") == 0 || strcmp(t->kind, "encode") == 0;
-    bool software = t->device != NULL && strcmp(t->device, "cpu") == 0;
-    if (t->device == NULL) {
-        return false;
+    for (size_t i = 0; t->device != NULL && i < sizeof(KINDS) / sizeof(KINDS[0]); i++) {
+        const struct kind *k = &KINDS[i];
+        if (strcmp(k->name, t->kind) == 0) {
+            return (!k->software || strcmp(t->device, "cpu") == 0) &&
+                   (!k->api || t->api[0] != '\0') && (!k->codec || t->codec[0] != '\0') &&
+                   (!k->depth || t->depth > 0) && (!k->height || t->height_px > 0) &&
+                   (!k->budget || t->budget_ms > 0);
+        }
     }
-    if (codec) {
-        return t->api[0] != '\0' && t->codec[0] != '\0' && (t->depth == 8 || t->depth == 10);
+    return false;
+}
+
+/* text NULL: not given, 0. */
+static bool read_count(const char *text, uint32_t *out)
+{
+    int64_t value = 0;
+    if (text == NULL) {
+        return true;
     }
-    return strcmp(t->kind, "kernels") == 0 ||
-           (strcmp(t->kind, "rate") == 0 && software && t->codec[0] != '\0') ||
-           (strcmp(t->kind, "ladder") == 0 && software && t->height_px > 0);
+    bool good = gm_number_int(text, &value) && value > 0 && value <= COUNT_MAX;
+    *out = good ? (uint32_t)value : 0;
+    return good;
 }
 
 int gm_hwtest_try_parse(int argc, char **argv, struct gm_hwtest_try *out)
 {
-    const char *depth = "", *height = "";
+    const char *depth = "", *height = "", *streams = NULL, *budget = NULL;
     int first = 0;
     *out = (struct gm_hwtest_try){.kind = "", .api = "", .codec = ""};
     const struct gm_flag table[] = {{"device", GM_FLAG_TEXT, &out->device},
@@ -92,6 +135,10 @@ int gm_hwtest_try_parse(int argc, char **argv, struct gm_hwtest_try *out)
                                     {"node", GM_FLAG_TEXT, &out->node},
                                     {"driver", GM_FLAG_TEXT, &out->driver},
                                     {"height", GM_FLAG_TEXT, &height},
+                                    {"source", GM_FLAG_TEXT, &out->source},
+                                    {"streams", GM_FLAG_TEXT, &streams},
+                                    {"budget", GM_FLAG_TEXT, &budget},
+                                    {"short", GM_FLAG_SET, &out->quick},
                                     {"text", GM_FLAG_SET, &out->text},
                                     {NULL, GM_FLAG_SET, NULL}};
     int status = gm_flags_parse(argc, argv, table, TRY_HELP, NULL, &first);
@@ -101,7 +148,8 @@ int gm_hwtest_try_parse(int argc, char **argv, struct gm_hwtest_try *out)
     out->depth = strcmp(depth, "8") == 0 ? 8 : strcmp(depth, "10") == 0 ? 10 : 0;
     out->height_px = strcmp(height, "1080") == 0 ? 1080 : strcmp(height, "2160") == 0 ? 2160 : 0;
     out->kind = first + 1 == argc ? argv[first] : "";
-    if (!is_complete(out)) {
+    if (!read_count(streams, &out->streams) || !read_count(budget, &out->budget_ms) ||
+        !is_complete(out)) {
         fputs(TRY_HELP, stderr);
         return GM_EXIT_USAGE;
     }

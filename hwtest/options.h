@@ -7,17 +7,23 @@
 struct gm_hwtest_options { /* borrowed from argv; NULL: not given */
     uint32_t level;        /* 1 .. 3 */
     const char *device, *json, *html, *junit, *baseline;
+    bool quick; /* --short */
 };
 /* -1: go on; else the exit status, after its words were printed. */
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out);
 
 /* One piece of work in a process of its own: "gopmill-hwtest try KIND ...". */
 struct gm_hwtest_try {                /* borrowed from argv */
-    const char *kind;                 /* decode encode kernels rate ladder */
-    const char *device, *api, *codec; /* api, codec: "" for kernels */
+    const char *kind;                 /* decode encode kernels rate ladder; of devices: decoders
+                                         encoders sessions scale copy together density */
+    const char *device, *api, *codec; /* api, codec: "": none */
     const char *node, *driver;        /* of VAAPI; NULL: none */
+    const char *source;               /* together, density: api that decodes; NULL: none */
     uint32_t depth;
-    uint32_t height_px; /* of ladder's source: 1080 or 2160 */
+    uint32_t height_px; /* of ladder's and density's source: 1080 or 2160 */
+    uint32_t streams;   /* engines of decoders; the most streams of others; 0: not told */
+    uint32_t budget_ms; /* of density: no new try after it */
+    bool quick;         /* small pictures, short windows: no figure of it is worth anything */
     bool text;          /* to the standard output in place of descriptor 3 */
 };
 /* argv[0] is "try". */

@@ -76,6 +76,7 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     const struct gm_devices_params find = {.detect = true};
     gm_time started = gm_time_now();
     out->level = options->level;
+    out->quick = options->quick && options->level >= 3;
     out->started_unix_ms = gm_time_unix_ms();
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
@@ -93,7 +94,7 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
         rc = gm_hwtest_level2(&list, out, err);
     }
     if (rc == 0 && options->level >= 3) {
-        rc = gm_hwtest_level3(&list, out, err);
+        rc = gm_hwtest_level3(&list, options->quick, out, err);
     }
     out->took_ms = (gm_time_now() - started) / GM_MS;
     gm_device_list_fini(&list);

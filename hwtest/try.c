@@ -54,6 +54,25 @@ static int answer(const struct gm_hwtest_try *work, const struct gm_hwtest_repor
     return rc < 0 ? 1 : 0;
 }
 
+static int run(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+               struct gm_err *err)
+{
+    static const struct {
+        const char *kind;
+        int (*run)(const struct gm_hwtest_try *, struct gm_hwtest_report *, struct gm_err *);
+    } kinds[] = {{"decode", gm_hwtest_try_decode},
+                 {"encode", gm_hwtest_try_encode},
+                 {"kernels", gm_hwtest_try_kernels},
+                 {"rate", gm_hwtest_try_rate},
+                 {"ladder", gm_hwtest_try_ladder}};
+    for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (strcmp(kinds[i].kind, work->kind) == 0) {
+            return kinds[i].run(work, report, err);
+        }
+    }
+    return gm_hwtest_try_device(work, report, err);
+}
+
 int gm_hwtest_try(const struct gm_hwtest_try *work)
 {
     struct gm_hwtest_report report = {.level = 2};
@@ -66,11 +85,7 @@ int gm_hwtest_try(const struct gm_hwtest_try *work)
         return 1;
     }
     gm_av_init();
-    int rc = strcmp(work->kind, "decode") == 0   ? gm_hwtest_try_decode(work, &report, &err)
-             : strcmp(work->kind, "encode") == 0 ? gm_hwtest_try_encode(work, &report, &err)
-             : strcmp(work->kind, "rate") == 0   ? gm_hwtest_try_rate(work, &report, &err)
-             : strcmp(work->kind, "ladder") == 0 ? gm_hwtest_try_ladder(work, &report, &err)
-                                                 : gm_hwtest_try_kernels(work, &report, &err);
+    int rc = run(work, &report, &err);
     report.took_ms = (gm_time_now() - started) / GM_MS;
     for (size_t i = 0; i < report.check_count; i++) {
         struct gm_hwtest_check *c = &report.checks[i];

@@ -23,6 +23,9 @@ int gm_hwtest_try_rate(const struct gm_hwtest_try *work, struct gm_hwtest_report
                        struct gm_err *err) GM_MUST_CHECK;
 int gm_hwtest_try_ladder(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
                          struct gm_err *err) GM_MUST_CHECK;
+/* try_device.c: the kinds of level 3 that are of devices, with their final names. */
+int gm_hwtest_try_device(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                         struct gm_err *err) GM_MUST_CHECK;
 
 /* A check of work, "decode.nvdec.h264.8" and what; what: "" or ".ssim". */
 struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what);

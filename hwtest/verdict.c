@@ -29,9 +29,13 @@ static bool has_fakes(const struct gm_hwtest_report *report)
 /* "encode.h264 of cpu (what was seen): remedy" */
 static void tell(const struct gm_hwtest_check *c, char *out, size_t size)
 {
-    (void)snprintf(out, size, "%s of %s (%.200s)%s%s", c->name, c->device,
+    size_t remedy = strlen(c->remedy);
+    while (remedy > 0 && c->remedy[remedy - 1] == '.') { /* the sentence has its own */
+        remedy--;
+    }
+    (void)snprintf(out, size, "%s of %s (%.200s)%s%.*s", c->name, c->device,
                    c->text[0] == '\0' ? "see its row" : c->text, c->remedy[0] == '\0' ? "" : ": ",
-                   c->remedy);
+                   (int)remedy, c->remedy);
 }
 
 void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_verdict *out)
@@ -46,7 +50,12 @@ void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_ver
     const struct gm_hwtest_check *worst = fails > 0      ? first(report, GM_HWTEST_FAIL)
                                           : unstable > 0 ? first(report, GM_HWTEST_UNSTABLE)
                                                          : first(report, GM_HWTEST_WARN);
-    const char *fake = has_fakes(report) ? " (fake devices: nothing of this is hardware)" : "";
+    bool fakes = has_fakes(report);
+    const char *fake = fakes && report->quick
+                           ? " (fake devices: nothing of this is hardware; short: no figure counts)"
+                       : fakes         ? " (fake devices: nothing of this is hardware)"
+                       : report->quick ? " (short: the figures of level 3 say nothing)"
+                                       : "";
     out->good = fails + unstable == 0 && passes + warns > 0;
     if (worst != NULL) {
         tell(worst, what, sizeof(what));

@@ -44,6 +44,9 @@ static void options_are_taken(void **state)
     assert_string_equal(o.html, "b");
     assert_string_equal(o.junit, "c");
     assert_string_equal(o.baseline, "d");
+    assert_false(o.quick);
+    assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--short"), -1);
+    assert_true(o.quick && o.level == 3);
     assert_int_equal(PARSE(&o, (char *)"--help"), 0);
     assert_int_equal(PARSE(&o, (char *)"--version"), 0);
 }
@@ -89,12 +92,42 @@ static void a_childs_work_is_whole_or_refused(void **state)
     assert_true(t.depth == 10 && strcmp(t.kind, "decode") == 0 && !t.text);
 }
 
+static void a_device_works_kinds_too(void **state)
+{
+    (void)state;
+    struct gm_hwtest_try t;
+    char *const d = (char *)"--device=0000:3b:00.0", *const api = (char *)"--api=nvenc";
+    char *const codec = (char *)"--codec=h264", *const depth = (char *)"--depth=8";
+    assert_int_equal(TRY(&t, (char *)"decoders", d, api, codec, depth, (char *)"--streams=7"), -1);
+    assert_true(t.streams == 7 && !t.quick && t.source == NULL);
+    assert_int_equal(TRY(&t, (char *)"encoders", d, api, codec), 2);
+    assert_int_equal(TRY(&t, (char *)"sessions", d, api), -1);
+    assert_int_equal(TRY(&t, (char *)"sessions", d), 2);
+    assert_int_equal(TRY(&t, (char *)"scale", d, (char *)"--short"), -1);
+    assert_true(t.quick);
+    assert_int_equal(TRY(&t, (char *)"copy", d), -1);
+    assert_int_equal(TRY(&t, (char *)"together", d), 2);
+    assert_int_equal(TRY(&t, (char *)"together", d, codec, (char *)"--source=nvdec"), -1);
+    assert_string_equal(t.source, "nvdec");
+    assert_int_equal(TRY(&t, (char *)"density", d, api, (char *)"--height=2160"), 2);
+    assert_int_equal(
+        TRY(&t, (char *)"density", d, api, (char *)"--height=2160", (char *)"--budget=5000"), -1);
+    assert_true(t.budget_ms == 5000 && t.height_px == 2160);
+    static const char *const wrong[] = {"0", "-1", "x", "", "99999999999", "3x"};
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(
+            TRY(&t, (char *)"sessions", d, api, (char *)"--streams", (char *)(uintptr_t)wrong[i]),
+            2);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_taken),
         cmocka_unit_test(wrong_ones_are_refused),
         cmocka_unit_test(a_childs_work_is_whole_or_refused),
+        cmocka_unit_test(a_device_works_kinds_too),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -19,7 +19,7 @@ static void write_fails(const char *folder, const char *words)
     struct gm_hwtest_report r = {0};
     struct gm_err err;
     assert_int_equal(setenv("TMPDIR", folder, 1), 0);
-    assert_int_equal(gm_hwtest_storage(&r, &err), 0);
+    assert_int_equal(gm_hwtest_storage(false, &r, &err), 0);
     assert_int_equal(r.check_count, 1);
     const struct gm_hwtest_check *c = gm_hwtest_find(&r, "machine", "storage.write");
     assert_non_null(c);

@@ -86,9 +86,10 @@ static void json_reads_as_what_was_written(void **state)
     struct gm_err err = {0};
     report_init(&r);
     report_fill(&r);
-    r.devices[0].fake = true;
+    r.devices[0].fake = r.quick = true;
     gm_hwtest_json(&r, &out);
-    has(&out, "{\"hwtest\": 1, \"level\": 2, \"date\": \"2026-09-21T14:13:20.123Z\"");
+    has(&out,
+        "{\"hwtest\": 1, \"level\": 2, \"short\": true, \"date\": \"2026-09-21T14:13:20.123Z\"");
     has(&out, "\"verdict\": \"bad\"");
     assert_int_equal(gm_hwtest_read(out.data, out.size, &back, &err), 0);
     assert_int_equal(back.check_count, 5);

@@ -39,7 +39,7 @@ check "an unknown device" status 2 hwtest --device 0000:77:00.0
 check "those that are there are named" said "there is no device \`0000:77:00.0\` here: there is cpu"
 check "a level that is not built" status 2 hwtest --level 4
 check "is refused in words" said "level 4 is not in this version"
-check "what a process makes a second" status 0 hwtest try rate --device cpu --codec h264 --text
+check "what a process makes a second" status 0 hwtest try rate --device cpu --codec h264 --short --text
 check "is measured" grep -qE "PASS     encode  .* fps" "$work/out"
 check "a level that is none" status 2 hwtest --level x
 check "an unknown option" status 2 hwtest --levels 1

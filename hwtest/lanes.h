@@ -1,0 +1,64 @@
+#ifndef GM_HWTEST_LANES_H
+#define GM_HWTEST_LANES_H
+
+#include "hwtest/large.h"
+#include "hwtest/load.h"
+
+/* The work of lanes (load.h) on devices. What `how` points at lives as long as the lane, and is
+ * shared by as many as there are. */
+
+/* A stream decoded over and over. */
+enum gm_hwtest_decoder {
+    GM_HWTEST_BY_SOFTWARE,
+    GM_HWTEST_BY_ENGINE, /* through libavcodec; pictures stay on the device */
+    GM_HWTEST_BY_NVDEC   /* as the farm: media/nvdec.h, pictures in memory */
+};
+struct gm_hwtest_source_params {
+    enum gm_hwtest_decoder by;
+    const char *api, *codec; /* borrowed; of BY_ENGINE */
+    uint32_t depth;
+    const char *device;                    /* borrowed; as libavutil calls it */
+    const struct gm_hwtest_stream *stream; /* borrowed for the source's life */
+};
+struct gm_hwtest_source; /* opaque */
+/* Errors: those of media/prove_device.h, media/nvdec.h and gm_decoder_open; MEDIA the decoder says
+ * that it is none for the stream. */
+int gm_hwtest_source_open(const struct gm_hwtest_source_params *params,
+                          struct gm_hwtest_source **out, struct gm_err *err) GM_MUST_CHECK;
+void gm_hwtest_source_close(struct gm_hwtest_source **source);
+/* The next picture goes to frame; what it held goes. Errors: MEDIA, of devices; MEDIA_VERIFY
+ * packets go in and no picture comes. */
+int gm_hwtest_source_next(struct gm_hwtest_source *source, AVFrame *frame,
+                          struct gm_err *err) GM_MUST_CHECK;
+
+/* how: struct gm_hwtest_source_params */
+struct gm_hwtest_lane gm_hwtest_decode_lane(const struct gm_hwtest_source_params *how);
+
+struct gm_hwtest_encode_params {
+    struct gm_hwtest_encoding encoding;
+    const struct gm_hwtest_pictures *pictures; /* borrowed */
+};
+struct gm_hwtest_lane gm_hwtest_encode_lane(const struct gm_hwtest_encode_params *how);
+
+struct gm_hwtest_ladder_params {
+    struct gm_hwtest_source_params source; /* not BY_ENGINE */
+    struct gm_hwtest_recipe_params recipe;
+};
+struct gm_hwtest_lane gm_hwtest_ladder_lane(const struct gm_hwtest_ladder_params *how);
+
+/* scale.c: the kernel `ladder` on a GPU, pictures to four rungs, over more memory than caches
+ * hold where it is not quick. */
+struct gm_hwtest_scale_params {
+    const char *device; /* borrowed; PCI address or UUID */
+    uint32_t height_px; /* 1080 or 2160 */
+    bool quick;
+};
+struct gm_hwtest_lane gm_hwtest_scale_lane(const struct gm_hwtest_scale_params *how);
+/* The least bytes that a picture of it reads and writes. */
+uint64_t gm_hwtest_scale_bytes(uint32_t height_px, bool quick);
+/* Bytes a second from memory to the device (up) and back, a block at a time: what pageable memory
+ * allows, as the farm's copies. Errors: those of kernels/gpu.h; NOMEM. */
+int gm_hwtest_copy_rate(const char *device, bool up, bool quick, double *out,
+                        struct gm_err *err) GM_MUST_CHECK;
+
+#endif

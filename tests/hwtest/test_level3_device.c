@@ -1,0 +1,212 @@
+/* Level 3 of devices over the fake drivers of tests/drivers, which say nothing of real ones: that
+ * all is tried, told, and that faults are found. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "hwtest/level1.h"
+#include "hwtest/level3.h"
+#include "media/fake_gpu_io.h"
+
+#define GPU "0000:00:1e.0"
+#define PROGRAM GM_BUILD_DIR "/bin/gopmill-hwtest"
+
+static void add_codec(struct gm_device *d, bool encode, const char *api, const char *codec,
+                      bool passed)
+{
+    struct gm_device_codec c = {.chroma = 420, .depth = 8, .engines = encode ? 2 : 3};
+    struct gm_device_proof p = {.depth = 8, .encode = encode, .passed = passed};
+    gm_device_set(c.api, api);
+    gm_device_set(c.codec, codec);
+    gm_device_set(p.api, api);
+    gm_device_set(p.codec, codec);
+    CHECK(gm_device_add_codec(d, encode, &c) && gm_device_add_proof(d, &p));
+}
+
+/* The level over a GPU with those; proven: what passed its proof. */
+static void measure(bool encoder, bool decoder, bool proven, gm_time time,
+                    struct gm_hwtest_report *r)
+{
+    struct gm_device_list list = {0};
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    const struct gm_hwtest_capacity_params how = {
+        .program = PROGRAM, .end = gm_time_now() + time, .memory_bytes = 8ull << 30, .quick = true};
+    CHECK(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &d, &err) == 0);
+    gm_device_set(d->name, "NVIDIA gopmill fake GPU L4");
+    CHECK(gm_device_add_feature(d, GM_FEATURE_CUDA "8.9"));
+    d->encoding = encoder ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
+    if (encoder) {
+        add_codec(d, true, "nvenc", "h264", proven);
+    }
+    if (decoder) {
+        add_codec(d, false, "nvdec", "h264", proven);
+        add_codec(d, false, "nvdec", "av1", false);
+    }
+    CHECK(gm_hwtest_level1(&list, r, &err) == 0);
+    CHECK(gm_hwtest_level3_device(d, &how, r, &err) == 0);
+    gm_device_list_fini(&list);
+}
+
+static const struct gm_hwtest_check *get(const struct gm_hwtest_report *r, const char *name)
+{
+    const struct gm_hwtest_check *c = gm_hwtest_find(r, GPU, name);
+    if (c == NULL) {
+        (void)fprintf(stderr, "no check %s\n", name);
+    }
+    CHECK(c != NULL);
+    return c;
+}
+
+static void all_is_measured(const void *arg)
+{
+    (void)arg;
+    static const struct {
+        const char *name, *unit;
+    } rows[] = {
+        {"sessions.nvenc", "sessions"},
+        {"copy.cuda.up", "GB/s"},
+        {"copy.cuda.down", "GB/s"},
+        {"scale.cuda.1080", "fps"},
+        {"scale.cuda.2160", "fps"},
+        {"decode.nvdec.h264.8.1", "Mpix/s"},
+        {"decode.nvdec.h264.8.2", "Mpix/s"},
+        {"decode.nvdec.h264.8.3", "Mpix/s"},
+        {"decode.nvdec.h264.8.4", "Mpix/s"},
+        {"decode.nvdec.h264.8.peak", "Mpix/s"},
+        {"decode.nvdec.h264.8.memory", "Mpix/s"},
+        {"encode.nvenc.h264.8.1", "Mpix/s"},
+        {"encode.nvenc.h264.8.2", "Mpix/s"},
+        {"encode.nvenc.h264.8.4", "Mpix/s"},
+        {"encode.nvenc.h264.8.peak", "Mpix/s"},
+        {"together.decode", "Mpix/s"},
+        {"together.encode", "Mpix/s"},
+        {"together.scale", "fps"},
+        {"watts.idle", "W"},
+        {"watts.together", "W"},
+    };
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "");
+    measure(true, true, true, 600 * GM_SEC, &r);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct gm_hwtest_check *c = get(&r, rows[i].name);
+        CHECK(c->status == GM_HWTEST_PASS && c->has_value && c->value > 0 && c->level == 3);
+        CHECK(strcmp(c->unit, rows[i].unit) == 0 && strncmp(c->text, "fake driver", 11) == 0);
+    }
+    /* How many streams hold says nothing here. */
+    CHECK(get(&r, "density.nvenc.1080p30")->has_value);
+    CHECK(strstr(get(&r, "density.nvenc.2160p30")->text, "limited by") != NULL);
+    CHECK(strstr(get(&r, "decode.nvdec.h264.8.peak")->text, "limited by") != NULL);
+    CHECK(strstr(get(&r, "together.decode")->text, "of its peak alone") != NULL);
+    CHECK(gm_hwtest_find(&r, GPU, "decode.nvdec.av1.8.1") == NULL); /* it is not proven */
+    gm_hwtest_report_fini(&r);
+}
+
+/* Of the whole machine; a ladder takes four. */
+static void sessions_end_the_climb(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "sessions 3\n");
+    measure(true, false, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
+    CHECK(c->status == GM_HWTEST_PASS && (int)c->value == 3);
+    CHECK(strstr(c->text, "refused: device.busy") != NULL);
+    CHECK(get(&r, "encode.nvenc.h264.8.2")->status == GM_HWTEST_PASS);
+    CHECK(gm_hwtest_find(&r, GPU, "encode.nvenc.h264.8.4") == NULL);
+    CHECK(strstr(get(&r, "encode.nvenc.h264.8.peak")->text, "refused: device.busy") != NULL);
+    c = get(&r, "density.nvenc.1080p30");
+    CHECK(c->status == GM_HWTEST_WARN && (int)c->value == 0);
+    CHECK(strstr(c->text, "device.busy") != NULL);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_chip_without_an_encoder_says_so(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "");
+    measure(false, true, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "density");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "no encoder in this chip") != NULL);
+    CHECK(get(&r, "together.decode")->value > 0);
+    CHECK(gm_hwtest_find(&r, GPU, "together.encode") == NULL);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_lost_device_fails_and_is_left_alone(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault launch lost at=2\n");
+    measure(true, true, true, 600 * GM_SEC, &r);
+    CHECK(get(&r, "copy.cuda.up")->status == GM_HWTEST_PASS);
+    const struct gm_hwtest_check *c = get(&r, "scale.cuda.1080");
+    CHECK(c->status == GM_HWTEST_FAIL && strstr(c->text, "device.lost") != NULL);
+    CHECK(strcmp(c->remedy, gm_code_get(GM_E_DEVICE_LOST)->remedy) == 0);
+    c = get(&r, "decode.nvdec.h264.8");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "lost before this") != NULL);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_crash_fails_its_own_work(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault decode crash at=3\n");
+    measure(false, true, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "decode.nvdec.h264.8");
+    CHECK(c->status == GM_HWTEST_FAIL && strstr(c->text, "crashed") != NULL);
+    CHECK(get(&r, "scale.cuda.1080")->status == GM_HWTEST_PASS);
+    gm_hwtest_report_fini(&r);
+}
+
+static void without_time_or_proofs_nothing_is_tried(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0}, none = {0};
+    fake_gpu_profile("l4", "");
+    measure(true, true, true, 1 * GM_SEC, &r);
+    for (size_t i = 0; i < r.check_count; i++) {
+        CHECK(r.checks[i].level < 3 || r.checks[i].status == GM_HWTEST_SKIP);
+    }
+    CHECK(strstr(get(&r, "sessions.nvenc")->text, "time of this level is over") != NULL);
+    measure(true, true, false, 1 * GM_SEC, &none);
+    CHECK(gm_hwtest_find(&none, GPU, "sessions.nvenc") == NULL);
+    gm_hwtest_report_fini(&r);
+    gm_hwtest_report_fini(&none);
+}
+
+#define CASE(fn)                                                                                   \
+    static void test_##fn(void **state)                                                            \
+    {                                                                                              \
+        (void)state;                                                                               \
+        assert_int_equal(fake_gpu_run(fn, NULL), 0);                                               \
+    }
+CASE(all_is_measured)
+CASE(sessions_end_the_climb)
+CASE(a_chip_without_an_encoder_says_so)
+CASE(a_lost_device_fails_and_is_left_alone)
+CASE(a_crash_fails_its_own_work)
+CASE(without_time_or_proofs_nothing_is_tried)
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    fake_gpu_start(argv);
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_all_is_measured),
+        cmocka_unit_test(test_sessions_end_the_climb),
+        cmocka_unit_test(test_a_chip_without_an_encoder_says_so),
+        cmocka_unit_test(test_a_lost_device_fails_and_is_left_alone),
+        cmocka_unit_test(test_a_crash_fails_its_own_work),
+        cmocka_unit_test(test_without_time_or_proofs_nothing_is_tried),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
