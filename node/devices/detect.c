@@ -117,7 +117,9 @@ static int run_jobs(struct detection *t, struct gm_err *err)
             note_failure(t, job, helper->why);
         } else if (rc == 0 && !is_second_choice(t, job)) {
             struct gm_device *d = gm_device_find(&helper->list, job->device);
-            if (d != NULL && job->driver[0] != '\0' && gm_device_has_feature(d, "vaapi")) {
+            if (d != NULL && job->driver[0] != '\0' && d->decode_count + d->encode_count == 0) {
+                d->driver[0] = '\0'; /* the next one may do more: then it is that one's */
+            } else if (d != NULL && job->driver[0] != '\0' && gm_device_has_feature(d, "vaapi")) {
                 char feature[40];
                 (void)snprintf(feature, sizeof(feature), GM_FEATURE_VA_DRIVER "%s", job->driver);
                 (void)gm_device_add_feature(d, feature);

@@ -43,10 +43,6 @@ static void open_node(const struct drm *drm, struct gm_device_list *out, struct 
     drmVersionPtr version = fd < 0 ? NULL : drm->get_version(fd);
     if (version != NULL) {
         gm_device_set(d->kernel_driver, version->name);
-        if (d->kind != GM_DEVICE_NVIDIA) {
-            (void)snprintf(d->driver, sizeof(d->driver), "drm %d.%d.%d", version->version_major,
-                           version->version_minor, version->version_patchlevel);
-        }
         drm->free_version(version);
     }
     if (fd >= 0) {
