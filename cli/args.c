@@ -131,6 +131,12 @@ static int unknown_option(const char *word, size_t length, struct gm_err *err)
     for (size_t i = 0; i < OPTION_COUNT; i++) {
         names[i] = OPTIONS[i].name + 2; /* the dashes would make all of them alike */
     }
+    if (name[0] == '-' && name[1] != '-') { /* ffmpeg's habit, or a file's name */
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "unknown option `%s`: options have two dashes, INPUT stands without one; "
+                          "a file of this name is ./%s",
+                          name, name);
+    }
     const char *near = gm_suggest(name + strspn(name, "-"), names);
     return gm_err_set(err, GM_E_INVAL, 0, "unknown option `%s`%s%s%s", name,
                       near == NULL ? "" : ", did you mean `--", near == NULL ? "" : near,

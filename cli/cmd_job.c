@@ -191,11 +191,16 @@ static int make_out(struct run *r)
     if (r->args->scheduler != NULL || out == NULL) {
         return 0;
     }
-    if (strncmp(out, "file://", 7) != 0) {
+    if (strncmp(out, "file:", 5) != 0) {
         r->out = strdup(out);
         rc = r->out == NULL ? gm_err_nomem(&r->err) : 0;
-    } else if (gm_store_path(out, &r->out, &r->err) < 0) {
-        rc = gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
+    } else {
+        char *url = NULL;
+        rc = gm_url_from_path(out, &url, &r->err);
+        if (rc == 0 && gm_store_path(url, &r->out, &r->err) < 0) {
+            rc = gm_err_set(&r->err, GM_E_INVAL, 0, "--out %s is not a folder's URL", out);
+        }
+        free(url);
     }
     if (rc < 0) {
         return rc;

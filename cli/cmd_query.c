@@ -57,8 +57,10 @@ static int job_list_path(const struct gm_args *args, struct query *q, struct gm_
         }
     }
     const char *near = gm_suggest(args->state, states);
-    return gm_err_set(err, GM_E_INVAL, 0, "no job is ever `%s`%s%s%s", args->state,
-                      near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
+    return gm_err_set(err, GM_E_INVAL, 0,
+                      "no job is ever `%s`%s%s%s: jobs are queued, running, publishing, done, "
+                      "failed, cancelling or cancelled",
+                      args->state, near == NULL ? "" : ", did you mean `", near == NULL ? "" : near,
                       near == NULL ? "" : "`?");
 }
 

@@ -71,6 +71,7 @@ int gm_farm_start(const struct gm_farm_params *params, struct gm_term *term, str
     }
     farm->term = term;
     farm->files.lock_fd = -1;
+    farm->files.runtime_lock_fd = -1;
     int rc = gm_farm_files_make(params, &farm->files, err);
     if (rc < 0) {
         goto out;

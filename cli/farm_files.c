@@ -1,7 +1,8 @@
 /* What an embedded farm needs on disk before its programs start: folders, grant key, configuration.
  *
  * Layout of the state folder: lock, grant.key, scheduler.yaml, node-<i>.yaml, scheduler/ (its
- * state), node-<i>/ (theirs), work/ (work store), *.log, *.pid.
+ * state), node-<i>/ (theirs), work/ (work store), *.log, *.pid; temporary, where it goes at the
+ * end.
  */
 #include "cli/farm_files.h"
 
@@ -14,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/farm_sweep.h"
 #include "cli/url.h"
 #include "common/fs.h"
 #include "storage/store.h"
@@ -119,6 +121,14 @@ static int make_state(const struct gm_farm_params *params, struct gm_farm_files 
     char path[4096];
     if (params->state != NULL) {
         int rc = gm_fs_mkdirs(params->state, err);
+        if (rc == -GM_E_SYS && err != NULL && err->native != ENOSPC) {
+            return gm_err_set(err, GM_E_INVAL, err->native, "--state %s can't be made: %s",
+                              params->state, strerror((int)err->native));
+        }
+        if (rc == 0 && access(params->state, W_OK | X_OK) != 0) {
+            return gm_err_set(err, GM_E_INVAL, errno, "--state %s can't be written to: %s",
+                              params->state, strerror(errno));
+        }
         if (rc < 0) {
             return rc;
         }
@@ -127,13 +137,14 @@ static int make_state(const struct gm_farm_params *params, struct gm_farm_files 
         return f->state == NULL ? gm_err_sys(err, errno, "could not find %s", params->state) : 0;
     }
     const char *tmp = getenv("TMPDIR");
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/gopmill-state-XXXXXX",
-                        tmp == NULL || tmp[0] != '/' ? "/tmp" : tmp);
+    tmp = tmp == NULL || tmp[0] != '/' ? "/tmp" : tmp;
+    gm_farm_sweep(tmp);
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_FARM_STATE_PREFIX "XXXXXX", tmp);
     if (rc < 0) {
         return rc;
     }
     if (mkdtemp(path) == NULL) {
-        return gm_err_sys(err, errno, "could not make a folder like %s", path);
+        return gm_err_sys(err, errno, "could not make a folder like %s (TMPDIR says where)", path);
     }
     f->state = strdup(path);
     if (f->state == NULL) {
@@ -145,13 +156,16 @@ static int make_state(const struct gm_farm_params *params, struct gm_farm_files 
 
 static int make_runtime(struct gm_farm_files *f, struct gm_err *err)
 {
-    char path[sizeof(f->runtime)] = "/tmp/gopmill-XXXXXX";
+    char path[sizeof(f->runtime)] = "/tmp/" GM_FARM_RUNTIME_PREFIX "XXXXXX";
+    int lock = -1;
     if (mkdtemp(path) == NULL) { /* mode 0700 */
         return gm_err_sys(err, errno, "could not make a folder for sockets in /tmp");
     }
     memcpy(f->runtime, path, sizeof(path));
     snprintf(f->url, sizeof(f->url), "unix:%s/http.sock", f->runtime);
-    return 0;
+    int rc = gm_fs_lock(f->runtime, "farm", &lock, err);
+    f->runtime_lock_fd = lock;
+    return rc;
 }
 
 static void add_option(struct gm_buf *buf, const char *name, const char *value)
@@ -166,6 +180,17 @@ static void add_list(struct gm_buf *buf, const char *name, const char *value)
     gm_buf_printf(buf, "%s: [", name);
     gm_farm_yaml_quote(buf, value);
     gm_buf_str(buf, "]\n");
+}
+
+/* Says that the locked state folder is a temporary one. */
+static int mark_temporary(const struct gm_farm_files *f, struct gm_err *err)
+{
+    char path[4096];
+    if (f->state_kept) {
+        return 0;
+    }
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_FARM_TEMPORARY, f->state);
+    return rc < 0 ? rc : gm_fs_write_atomic(path, "", 0, err);
 }
 
 /* Writes buf to state/<name>.yaml and frees it. */
@@ -263,7 +288,7 @@ static int write_node(const struct gm_farm_files *f, const struct gm_farm_params
 int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files *out,
                        struct gm_err *err)
 {
-    struct gm_farm_files f = {.lock_fd = -1};
+    struct gm_farm_files f = {.lock_fd = -1, .runtime_lock_fd = -1};
     char key_path[4096];
     bool key_made;
     int lock = -1;
@@ -273,6 +298,10 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
         f.lock_fd = lock;
     }
     if (rc == 0) {
+        rc = mark_temporary(&f, err);
+    }
+    if (rc == 0) {
+        gm_farm_sweep("/tmp");
         rc = make_runtime(&f, err);
     }
     if (rc == 0) {
@@ -307,7 +336,11 @@ void gm_farm_files_remove(struct gm_farm_files *files)
     if (files->lock_fd >= 0) {
         close(files->lock_fd);
     }
+    if (files->runtime_lock_fd >= 0) {
+        close(files->runtime_lock_fd);
+    }
     free(files->state);
     memset(files, 0, sizeof(*files));
     files->lock_fd = -1;
+    files->runtime_lock_fd = -1;
 }

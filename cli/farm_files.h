@@ -6,11 +6,12 @@
 
 /* Folders and files of an embedded farm. */
 struct gm_farm_files {
-    char *state;      /* owned; absolute */
-    bool state_kept;  /* false: removed at the end */
-    char runtime[32]; /* "/tmp/gopmill-XXXXXX", removed at the end; "": not made */
-    char url[64];     /* "unix:/tmp/gopmill-XXXXXX/http.sock" */
-    int lock_fd;      /* -1, or holds state/lock */
+    char *state;         /* owned; absolute */
+    bool state_kept;     /* false: removed at the end */
+    char runtime[32];    /* "/tmp/gopmill-sockets-XXXXXX", removed at the end; "": not made */
+    char url[64];        /* "unix:/tmp/gopmill-sockets-XXXXXX/http.sock" */
+    int lock_fd;         /* -1, or holds state/lock */
+    int runtime_lock_fd; /* -1, or holds runtime/lock */
 };
 
 /* Makes folders, grant key and configuration files. On failure what was made is removed. Errors:

@@ -114,9 +114,14 @@ int gm_pipeline_load(const char *path, json_t **out, struct gm_err *err)
     }
     if (rc < 0) {
         if (rc == -GM_E_SYS && err != NULL && err->native == ENOENT) {
-            rc = gm_err_set(err, GM_E_NOTFOUND, ENOENT, "there is no pipeline file %s", path);
+            rc = gm_err_set(err, GM_E_NOTFOUND, ENOENT, "there is no pipeline file %s%s", path,
+                            gm_pipeline_is_file(path)
+                                ? ""
+                                : "; a pipeline's YAML by name: gopmill pipeline show");
         } else if (rc == -GM_E_SYS && err != NULL && err->native == EISDIR) {
             rc = gm_err_set(err, GM_E_INVAL, EISDIR, "%s is a folder, not a pipeline file", path);
+        } else if (rc == -GM_E_SYS && err != NULL && err->native == EACCES) {
+            rc = gm_err_set(err, GM_E_INVAL, EACCES, "the pipeline file %s may not be read", path);
         }
         goto out;
     }

@@ -65,6 +65,17 @@ int gm_url_from_path(const char *path, char **out, struct gm_err *err)
         gm_buf_str(&buf, path);
         return take_text(&buf, out, err);
     }
+    if (strncmp(path, "file:/", 6) == 0) { /* RFC 8089: the empty host may be left out */
+        gm_buf_str(&buf, "file://");
+        gm_buf_str(&buf, path + strlen("file:"));
+        return take_text(&buf, out, err);
+    }
+    if (strncmp(path, "file:", 5) == 0) {
+        return gm_err_set(err, GM_E_INVAL, 0,
+                          "`%.120s`: a file URL has the whole path, file:///folder/name; a file "
+                          "of this name is ./%.60s",
+                          path, path);
+    }
     if (has_scheme(path)) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "`%.120s`: this version takes paths and file:// URLs only", path);

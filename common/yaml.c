@@ -256,6 +256,10 @@ static int parser_error(const struct builder *b, const yaml_parser_t *parser, st
         return gm_err_set(err, GM_E_CONFIG, 0, "%.100s: at byte %zu: %s", b->name,
                           parser->problem_offset, problem);
     }
+    if (strcmp(problem, "found character that cannot start any token") == 0) {
+        problem = "a character that can't begin anything here (YAML is indented by spaces, never "
+                  "by tabs)";
+    }
     return fail_mark(b, &parser->problem_mark, err, problem);
 }
 

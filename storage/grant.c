@@ -123,6 +123,12 @@ int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err 
     size_t size;
     int rc = gm_fs_read(path, 4096, &text, &size, err);
 
+    if (rc == -GM_E_SYS && err != NULL) {
+        return gm_err_set(err, GM_E_SYS, err->native,
+                          "the grant key %.120s can't be read: %s (the scheduler makes it at its "
+                          "start, a node needs a copy that its user may read)",
+                          path, strerror((int)err->native));
+    }
     if (rc < 0) {
         return rc;
     }

@@ -176,6 +176,23 @@ static int set_string(char **field, const char *value, struct gm_err *err)
     return 0;
 }
 
+/* What other programs call some choices: text's meaning, or text itself. */
+static const char *usual_name(const char *text)
+{
+    static const char *const names[][2] = {
+        {"h265", "hevc"},      {"x265", "hevc"},    {"libx265", "hevc"},   {"avc", "h264"},
+        {"x264", "h264"},      {"libx264", "h264"}, {"libsvtav1", "av1"},  {"libaom-av1", "av1"},
+        {"libvpx-vp9", "vp9"}, {"libopus", "opus"}, {"libfdk_aac", "aac"}, {"jpg", "jpeg"},
+        {"centre", "center"},  {"software", "cpu"}, {"cuda", "nvenc"},
+    };
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        if (strcmp(names[i][0], text) == 0) {
+            return names[i][1];
+        }
+    }
+    return text;
+}
+
 static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml *node,
                       const char **out, struct gm_err *err)
 {
@@ -197,7 +214,7 @@ static int set_choice(const struct gm_pipeline_param *row, const struct gm_yaml 
         row->type != GM_PARAM_WORDS) { /* no number is meant for another by mistake */
         return gm_yaml_fail(node, err, "%s is one of: %s", row->name, all);
     }
-    const char *near = gm_suggest(text, row->choices);
+    const char *near = gm_suggest(usual_name(text), row->choices);
     const char *is_not = row->type == GM_PARAM_WORDS ? "is none of the" : "is not a";
     if (near != NULL) {
         return gm_yaml_fail(node, err, "`%s` %s %s; did you mean `%s`?", text, is_not, row->name,

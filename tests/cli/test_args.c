@@ -121,6 +121,7 @@ static void mistakes_are_named(void **state)
         {"node", "second word: list"},
         {"transcode", "INPUT is missing"},
         {"transcode in --bogus", "unknown option `--bogus`"},
+        {"transcode -i in", "unknown option `-i`: options have two dashes"},
         {"transcode in", "--out DIR is missing"},
         {"transcode --out o", "INPUT is missing"},
         {"transcode in more --out o", "`more` is one word too many"},

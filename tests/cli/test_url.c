@@ -27,6 +27,8 @@ static void paths_become_urls(void **state)
         {"/\xc3\xa9\n~-_.", "file:///%C3%A9%0A~-_."},
         {"/a:b@c", "file:///a%3Ab%40c"},
         {"file:///x%20y", "file:///x%20y"},
+        {"file:/x%20y", "file:///x%20y"},
+        {"/file:x", "file:///file%3Ax"},
         {"/http://x", "file:///http%3A/x"},
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -39,6 +41,8 @@ static void paths_become_urls(void **state)
     assert_int_equal(gm_url_from_path("", &none, &err), -GM_E_INVAL);
     assert_int_equal(gm_url_from_path("http://host/x.mp4", &none, &err), -GM_E_INVAL);
     assert_int_equal(gm_url_from_path("s3://bucket/x", &none, &err), -GM_E_INVAL);
+    assert_int_equal(gm_url_from_path("file:x.mp4", &none, &err), -GM_E_INVAL);
+    assert_non_null(strstr(err.text, "./file:x.mp4"));
     assert_null(none);
 }
 

@@ -105,7 +105,7 @@ static void wrong_documents_are_refused_with_their_place(void **state)
                 {"a: \"x\\0y\"\n", "zero byte"},
                 {"a: 1\n---\nb: 2\n", "second document"},
                 {"a: \xff\n", "f.yaml: at byte 3"},
-                {"a:\n\t- x\n", "f.yaml:2"},
+                {"a:\n\t- x\n", "f.yaml:2:1: a character that can't begin anything here"},
                 {"a: 'x\n", "f.yaml:"}};
 
     (void)state;

@@ -47,6 +47,7 @@ static const struct wrong files[] = {
 static const struct wrong options[] = {
     {"crf: 52", "38:", "0..51"},
     {"crf: -1", "38:", "0..63"},
+    {"codec: h265", "40:", "did you mean `hevc`?"},
     {"profile: high11", "42:", "baseline, main, high, high10"},
     {"level: 4.4", "40:", "not a level"},
     {"level: high", "40:", "not a level"},
