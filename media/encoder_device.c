@@ -124,7 +124,7 @@ int gm_encoder_device_build(const struct gm_encoder_device *device, const char *
     }
     device->describe(ref, driver, sizeof driver);
     av_buffer_unref(&ref);
-    (void)snprintf(out, 64, "lavc-%u.%u.%u-%s-%s", v >> 16, v >> 8 & 255, v & 255, device->chain,
-                   driver);
+    (void)snprintf(out, 64, "lavc-%u.%u.%u-%.8s-%.32s", v >> 16, v >> 8 & 255, v & 255,
+                   device->chain, driver);
     return 0;
 }
