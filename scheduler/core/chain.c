@@ -9,7 +9,7 @@
  * A chain is lost to a job when no open node offers it for some seconds, or when it fails in a way
  * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
  * software: the job forgets all that came after inspect and is planned again without it (replan.c).
- * A device that fails `plan` is offered no more, and the next one plans: its chain counts as lost
+ * A device that fails `plan` offers less or nothing then, and the next one plans: its chain is lost
  * too when that one is the processor.
  */
 #include <stdio.h>
