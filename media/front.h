@@ -22,7 +22,8 @@
  * Side data: captions (AV_FRAME_DATA_A53_CC) go along with their picture. */
 struct gm_front; /* opaque */
 
-/* policy: borrowed for its life; facts: for the call. Errors: NOMEM, INVAL (a size of 0). */
+/* policy: borrowed for its life; facts: for the call. Errors: NOMEM, INVAL (a size of 0,
+ * a part outside of the picture). */
 int gm_front_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, struct gm_front **out,
                     struct gm_err *err) GM_MUST_CHECK;
 void gm_front_destroy(struct gm_front **front);

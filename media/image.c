@@ -147,18 +147,12 @@ int gm_image_load(const Gm__Pipeline *pipeline, const char *name, AVFrame **out,
 static int flatten(const AVFrame *rgba, uint32_t background, AVFrame **out, struct gm_err *err)
 {
     const uint32_t under[3] = {background >> 16 & 255, background >> 8 & 255, background & 255};
-    AVFrame *f = av_frame_alloc();
-    if (f != NULL) {
-        f->width = rgba->width;
-        f->height = rgba->height;
-        f->format = AV_PIX_FMT_RGB24;
-        f->color_range = AVCOL_RANGE_JPEG;
-        f->colorspace = AVCOL_SPC_RGB;
-    }
-    if (f == NULL || av_frame_get_buffer(f, 0) < 0) {
-        av_frame_free(&f);
+    AVFrame *f = gm_av_frame(AV_PIX_FMT_RGB24, rgba->width, rgba->height);
+    if (f == NULL) {
         return gm_err_nomem(err);
     }
+    f->color_range = AVCOL_RANGE_JPEG;
+    f->colorspace = AVCOL_SPC_RGB;
     for (int y = 0; y < f->height; y++) {
         const uint8_t *from = rgba->data[0] + (ptrdiff_t)y * rgba->linesize[0];
         uint8_t *to = f->data[0] + (ptrdiff_t)y * f->linesize[0];

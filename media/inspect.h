@@ -121,7 +121,8 @@ int64_t gm_scan_first_ts(const struct gm_scan *scan, Gm__TimelineMode mode);
 int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoFacts *out,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Narrows its picture to the part that the container shows, where that is said of pictures of its
- * size: to whole chroma samples, and to an even row, so that fields keep their places. */
+ * size: to whole chroma samples, and to an even row, so that fields keep their places. Errors:
+ * NOMEM, SYS. */
 int gm_facts_crop(int fd, const AVFormatContext *format, Gm__VideoFacts *facts,
                   struct gm_err *err) GM_MUST_CHECK;
 /* The colour part of it. */

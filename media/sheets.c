@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/av.h"
+
 static int check_times(const int64_t *times, size_t count, int64_t end_ts, struct gm_err *err)
 {
     if (count == 0 || end_ts <= 0) {
@@ -85,19 +87,13 @@ void gm_sheets_name(const struct gm_sheets *s, size_t sheet, char out[GM_SHEETS_
 
 static AVFrame *make_sheet(const struct gm_sheets *s)
 {
-    AVFrame *sheet = av_frame_alloc();
+    AVFrame *sheet = gm_av_frame(s->still->format, (int)(s->columns * s->tile_width_px),
+                                 (int)(s->rows * s->tile_height_px));
     if (sheet == NULL) {
         return NULL;
     }
-    sheet->width = (int)(s->columns * s->tile_width_px);
-    sheet->height = (int)(s->rows * s->tile_height_px);
-    sheet->format = s->still->format;
     sheet->color_range = strcmp(s->still->range, "pc") == 0 ? AVCOL_RANGE_JPEG : AVCOL_RANGE_MPEG;
     sheet->colorspace = AVCOL_SPC_BT470BG;
-    if (av_frame_get_buffer(sheet, 0) < 0) {
-        av_frame_free(&sheet);
-        return NULL;
-    }
     for (int plane = 0; plane < 3; plane++) {
         size_t rows = (size_t)(plane == 0 ? sheet->height : sheet->height / 2);
         memset(sheet->data[plane], plane == 0 ? s->still->black : 128,

@@ -395,15 +395,8 @@ int gm_split_store_codecpar(const struct gm_split_store *s, uint64_t id, uint8_t
         avcodec_parameters_free(&par);
         return gm_err_nomem(err);
     }
-    av_freep(&par->extradata);
-    par->extradata_size = 0;
-    par->extradata = av_mallocz(s->extradata[at].size + AV_INPUT_BUFFER_PADDING_SIZE);
-    int rc = 0;
-    if (par->extradata == NULL) {
-        rc = gm_err_nomem(err);
-    } else {
-        memcpy(par->extradata, s->extradata[at].data, s->extradata[at].size);
-        par->extradata_size = (int)s->extradata[at].size;
+    int rc = gm_av_set_extradata(par, s->extradata[at].data, s->extradata[at].size, err);
+    if (rc == 0) {
         rc = gm_codecpar_encode(par, s->stream, out, out_size, err);
     }
     avcodec_parameters_free(&par);

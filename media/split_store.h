@@ -69,7 +69,7 @@ void gm_split_store_drop(struct gm_split_store *s, uint64_t before_id);
 int gm_split_store_write(struct gm_split_store *s, uint64_t from, uint64_t to,
                          struct gm_chunk_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* A packet that is kept, as libavcodec's; its id is its time stamp. out: allocated; what it held
- * goes, also on failure. */
+ * goes, also on failure. Errors: of gm_chunk_packet_fill; BUG: it is not kept. */
 int gm_split_store_packet(const struct gm_split_store *s, uint64_t id, AVPacket *out,
                           struct gm_err *err) GM_MUST_CHECK;
 /* Whether some of [from, to] are kept as places in the source. */

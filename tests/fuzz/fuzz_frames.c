@@ -7,6 +7,7 @@
 #include <libavutil/log.h>
 
 #include "common/fs.h"
+#include "media/av.h"
 #include "media/burn.h"
 #include "media/burn_pack.h"
 #include "media/chunk_packet.h"
@@ -36,12 +37,8 @@ static int memory_file(const uint8_t *data, size_t size)
 
 static AVFrame *grey_picture(void)
 {
-    AVFrame *p = av_frame_alloc();
+    AVFrame *p = gm_av_frame(AV_PIX_FMT_YUV420P, 36, 22);
     GM_ASSERT(p != NULL);
-    p->format = AV_PIX_FMT_YUV420P;
-    p->width = 36;
-    p->height = 22;
-    GM_ASSERT(av_frame_get_buffer(p, 0) == 0);
     for (int i = 0; i < 3; i++) {
         memset(p->data[i], 128, (size_t)p->linesize[i] * (i == 0 ? 22 : 11));
     }

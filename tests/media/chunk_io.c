@@ -23,12 +23,8 @@ static void must(bool ok, const char *what)
 
 AVFrame *clip_picture(int width, int height, enum AVPixelFormat format, int i)
 {
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f = gm_av_frame(format, width, height);
     must(f != NULL, "frame");
-    f->width = width;
-    f->height = height;
-    f->format = format;
-    must(av_frame_get_buffer(f, 0) >= 0, "buffer");
     const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get(format);
     bool deep = desc->comp[0].depth > 8;
     for (int p = 0; p < AV_NUM_DATA_POINTERS && f->data[p] != NULL; p++) {

@@ -30,6 +30,20 @@ int frames_list_next(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
     return 0;
 }
 
+void frames_list_cut(struct frames_list *l, const struct clip *c, size_t chunk_frames,
+                     size_t run_chunks, struct clip_cut *cut)
+{
+    l->count = l->next = 0;
+    while (cut->end < c->frame_count && (run_chunks == 0 || l->count < run_chunks)) {
+        cut->first = cut->end;
+        cut->end += chunk_frames;
+        cut->end = cut->end > c->frame_count ? c->frame_count : cut->end;
+        cut->last = cut->end == c->frame_count;
+        frames_list_add(l, clip_cut(c, cut));
+        cut->index++;
+    }
+}
+
 void frames_list_close(struct frames_list *l)
 {
     for (size_t i = l->next; i < l->count; i++) {
@@ -145,29 +159,17 @@ void frames_decode(const struct clip *c, const struct frames_how *how, size_t ru
                    struct frames_run *out)
 {
     struct gm_err err = {0};
-    size_t first = 0;
-    uint32_t index = 0;
     int source_fd = how->reference ? clip_write(c) : -1;
-    while (first < c->frame_count) {
+    struct clip_cut cut = {.context = how->context,
+                           .keys_back = how->keys_back,
+                           .change = how->change,
+                           .reference_fd = source_fd,
+                           .edit = how->edit,
+                           .arg = how->arg};
+    while (cut.end < c->frame_count) {
         struct frames_run r = *out;
-        r.list.count = r.list.next = 0;
         r.source_fd = source_fd;
-        while (first < c->frame_count && (run_chunks == 0 || r.list.count < run_chunks)) {
-            size_t end = first + how->chunk_frames;
-            end = end > c->frame_count ? c->frame_count : end;
-            struct clip_cut cut = {.first = first,
-                                   .end = end,
-                                   .context = how->context,
-                                   .index = index++,
-                                   .last = end == c->frame_count,
-                                   .keys_back = how->keys_back,
-                                   .change = how->change,
-                                   .reference_fd = source_fd,
-                                   .edit = how->edit,
-                                   .arg = how->arg};
-            frames_list_add(&r.list, clip_cut(c, &cut));
-            first = end;
-        }
+        frames_list_cut(&r.list, c, how->chunk_frames, run_chunks, &cut);
         if (frames_run(&r, &err) < 0) {
             (void)fprintf(stderr, "%s\n", err.text);
             abort();

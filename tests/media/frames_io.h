@@ -16,6 +16,10 @@ struct frames_list {
 void frames_list_add(struct frames_list *list, int fd);
 /* gm_frames_source.next_chunk; arg: struct frames_list. */
 int frames_list_next(void *arg, bool *out_more, int *out_fd, struct gm_err *err);
+/* Empties the list, which was run, and cuts the next run_chunks chunks (0: all that are left) of
+ * chunk_frames frames each, as cut says. cut: end and index 0 at the start; they go on. */
+void frames_list_cut(struct frames_list *list, const struct clip *c, size_t chunk_frames,
+                     size_t run_chunks, struct clip_cut *cut);
 /* Closes those that were not given out. */
 void frames_list_close(struct frames_list *list);
 

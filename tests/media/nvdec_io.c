@@ -109,24 +109,11 @@ int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, 
                         edit_fn edit, AVBufferRef *device, size_t repeats, struct run *out,
                         struct gm_err *err)
 {
-    uint32_t index = 0;
+    struct clip_cut cut = {.context = 1, .change = change, .edit = edit, .keys_back = keys_back};
     int rc = 0;
     memset(out, 0, sizeof *out);
-    for (size_t first = 0; rc == 0 && first < c->frame_count;) {
-        out->list.count = out->list.next = 0;
-        while (first < c->frame_count && (run_chunks == 0 || out->list.count < run_chunks)) {
-            size_t end = first + 15 < c->frame_count ? first + 15 : c->frame_count;
-            struct clip_cut cut = {.first = first,
-                                   .end = end,
-                                   .context = 1,
-                                   .index = index++,
-                                   .last = end == c->frame_count,
-                                   .change = change,
-                                   .edit = edit,
-                                   .keys_back = keys_back};
-            frames_list_add(&out->list, clip_cut(c, &cut));
-            first = end;
-        }
+    while (rc == 0 && cut.end < c->frame_count) {
+        frames_list_cut(&out->list, c, 15, run_chunks, &cut);
         rc = run(out, device, repeats, err);
     }
     return rc;

@@ -365,9 +365,7 @@ size_t sound_decode(const struct sound_run *run, int channel, float **out)
     par->codec_type = AVMEDIA_TYPE_AUDIO;
     par->codec_id = gm_audio_codec_id(&run->params);
     par->sample_rate = SOUND_RATE;
-    par->extradata = av_mallocz(run->config_size + AV_INPUT_BUFFER_PADDING_SIZE);
-    memcpy(par->extradata, run->config, run->config_size);
-    par->extradata_size = (int)run->config_size;
+    check(gm_av_set_extradata(par, run->config, run->config_size, &err) == 0, "memory");
     if (run->params.codec[0] == 'o') { /* libavcodec takes Opus' priming off by itself */
         l.out = calloc(run->priming, sizeof(float));
         l.count = run->priming;

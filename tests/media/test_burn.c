@@ -76,14 +76,10 @@ static void formats_are_chosen(void **state)
 
 static AVFrame *grey(enum AVPixelFormat format, int width, int height)
 {
-    AVFrame *f = av_frame_alloc();
+    AVFrame *f = gm_av_frame(format, width, height);
     assert_non_null(f);
-    f->format = format;
-    f->width = width;
-    f->height = height;
     f->colorspace = AVCOL_SPC_BT709;
     f->color_range = AVCOL_RANGE_MPEG;
-    assert_int_equal(av_frame_get_buffer(f, 0), 0);
     int wide = av_pix_fmt_desc_get(format)->comp[0].depth > 8;
     for (int p = 0; p < 3; p++) {
         int rows = p == 0 ? height : AV_CEIL_RSHIFT(height, 1);

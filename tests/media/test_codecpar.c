@@ -32,9 +32,7 @@ static AVCodecParameters *video_par(void)
     p->color_space = AVCOL_SPC_BT2020_NCL;
     p->chroma_location = AVCHROMA_LOC_LEFT;
     p->video_delay = 2;
-    p->extradata = av_mallocz(5 + AV_INPUT_BUFFER_PADDING_SIZE);
-    memcpy(p->extradata, "\1\2\0\3\4", 5);
-    p->extradata_size = 5;
+    assert_int_equal(gm_av_set_extradata(p, "\1\2\0\3\4", 5, NULL), 0);
     return p;
 }
 

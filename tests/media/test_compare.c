@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/compare.h"
 
@@ -95,11 +96,8 @@ static void numbers_are_those_of_ffmpeg(void **state)
         bool wide = rows[i].format == AV_PIX_FMT_YUV420P10;
         AVFrame *a = clip_picture(rows[i].width, rows[i].height, AV_PIX_FMT_YUV420P, 3);
         if (wide) { /* 10 bits in the same shape */
-            AVFrame *w = av_frame_alloc();
-            w->width = a->width;
-            w->height = a->height;
-            w->format = rows[i].format;
-            assert_true(av_frame_get_buffer(w, 0) >= 0);
+            AVFrame *w = gm_av_frame(rows[i].format, a->width, a->height);
+            assert_non_null(w);
             for (int p = 0; p < 3; p++) {
                 for (int y = 0; y < (p ? a->height / 2 : a->height); y++) {
                     for (int x = 0; x < (p ? a->width / 2 : a->width); x++) {

@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/fields.h"
 
@@ -170,12 +171,8 @@ static void formats_without_lines_are_passed_over(void **state)
     (void)state;
     for (size_t k = 0; k < 2; k++) {
         for (int i = 0; i < 5; i++) {
-            AVFrame *p = av_frame_alloc();
+            AVFrame *p = gm_av_frame(formats[k], WIDTH, HEIGHT);
             assert_non_null(p);
-            p->width = WIDTH;
-            p->height = HEIGHT;
-            p->format = formats[k];
-            assert_true(av_frame_get_buffer(p, 0) >= 0);
             assert_int_equal(gm_fields_push(&f, p, NULL), 0);
             av_frame_free(&p);
         }

@@ -11,6 +11,7 @@
 
 #include <libavutil/pixdesc.h>
 
+#include "media/av.h"
 #include "media/flatten.h"
 #include "media/graphics.h"
 
@@ -18,11 +19,8 @@
 
 static AVFrame *frame(enum AVPixelFormat format, int w, int h)
 {
-    AVFrame *f = av_frame_alloc();
-    f->format = format;
-    f->width = w;
-    f->height = h;
-    assert_true(av_frame_get_buffer(f, 0) >= 0);
+    AVFrame *f = gm_av_frame(format, w, h);
+    assert_non_null(f);
     for (int i = 0; i < 4 && f->buf[i] != NULL; i++) {
         memset(f->buf[i]->data, 0, f->buf[i]->size); /* av_write_image_line sets bits */
     }

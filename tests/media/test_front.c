@@ -307,11 +307,8 @@ static void cropped_pictures_are_like_others(void **state)
             in[i]->crop_left = 6;
             in[i]->crop_top = 2;
             assert_true(av_frame_apply_cropping(in[i], AV_FRAME_CROP_UNALIGNED) >= 0);
-            plain[i] = av_frame_alloc();
-            plain[i]->width = 58;
-            plain[i]->height = 38;
-            plain[i]->format = AV_PIX_FMT_YUV420P;
-            assert_true(av_frame_get_buffer(plain[i], 0) >= 0);
+            plain[i] = gm_av_frame(AV_PIX_FMT_YUV420P, 58, 38);
+            assert_non_null(plain[i]);
             assert_true(av_frame_copy(plain[i], in[i]) >= 0);
         }
         filter_whole(filters[k][0] != '\0' ? filters[k] : "null", plain, 4, whole);

@@ -313,14 +313,9 @@ static const enum AVPixelFormat formats[] = {
 
 static AVFrame *noise(int w, int h, enum AVPixelFormat format)
 {
-    AVFrame *f = clip_picture(w, h, AV_PIX_FMT_YUV420P, 0);
-    AVFrame *out = av_frame_alloc();
+    AVFrame *out = gm_av_frame(format, w, h);
     uint32_t seed = 1;
-    av_frame_free(&f);
-    out->width = w;
-    out->height = h;
-    out->format = format;
-    if (av_frame_get_buffer(out, 0) < 0) {
+    if (out == NULL) {
         abort();
     }
     const AVPixFmtDescriptor *d = av_pix_fmt_desc_get(format);

@@ -199,13 +199,10 @@ static int white_then_black(int i, int x, int y)
 
 static AVFrame *scene_picture(int (*at)(int i, int x, int y), int i)
 {
-    AVFrame *f = av_frame_alloc();
-    f->width = W;
-    f->height = H;
-    f->format = AV_PIX_FMT_YUV420P;
+    AVFrame *f = gm_av_frame(AV_PIX_FMT_YUV420P, W, H);
+    assert_non_null(f);
     f->colorspace = AVCOL_SPC_SMPTE170M;
     f->color_range = AVCOL_RANGE_MPEG;
-    assert_true(av_frame_get_buffer(f, 0) >= 0);
     for (int y = 0; y < H; y++) {
         for (int x = 0; x < W; x++) {
             f->data[0][y * f->linesize[0] + x] = (uint8_t)at(i, x, y);

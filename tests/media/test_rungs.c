@@ -10,6 +10,7 @@
 
 #include <libavcodec/avcodec.h>
 
+#include "media/av.h"
 #include "media/colour.h"
 #include "media/rungs.h"
 
@@ -64,11 +65,8 @@ static void teardown(struct fixture *f)
 static AVFrame *flat(enum AVPixelFormat format, int a, int b, int c)
 {
     const int code[3] = {a, b, c};
-    AVFrame *f = av_frame_alloc();
-    f->width = 64;
-    f->height = 48;
-    f->format = format;
-    assert_true(av_frame_get_buffer(f, 0) >= 0);
+    AVFrame *f = gm_av_frame(format, 64, 48);
+    assert_non_null(f);
     bool subsampled = format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_YUV420P10LE;
     bool deep = format != AV_PIX_FMT_YUV420P;
     for (int p = 0; p < 3; p++) {

@@ -293,29 +293,19 @@ static uint64_t count_sound(const struct farm *farm, uint32_t index, uint32_t it
  * begin with one begins where the whole file's decoder is known to have the same. */
 static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
 {
+    static const char x264[] = "preset=ultrafast,bf=2,g=50,sc_threshold=0";
+    static const char mpeg[] = "g=50,sc_threshold=1000000000";
     static const struct {
         const char *encoder, *options, *format;
         size_t hurt[4];
         enum AVPixelFormat pixels;
     } rows[] = {
-        {"libx264",
-         "preset=ultrafast,bf=2,g=50,sc_threshold=0",
-         "matroska",
-         {150, 300, 0},
-         AV_PIX_FMT_YUV420P},
-        {"libx264",
-         "preset=ultrafast,bf=2,g=50,sc_threshold=0",
-         "mov",
-         {100, 150, 310, 0},
-         AV_PIX_FMT_YUV420P},
-        {"mpeg2video", "g=50,sc_threshold=1000000000", "mpegts", {150, 300, 0}, AV_PIX_FMT_YUV420P},
-        {"mpeg4",
-         "g=50,sc_threshold=1000000000",
-         "matroska",
-         {150, 250, 300, 0},
-         AV_PIX_FMT_YUV420P},
-        {"mjpeg", "", "matroska", {150, 300, 0}, AV_PIX_FMT_YUVJ420P},
-        {"prores_ks", "", "mov", {150, 300, 0}, AV_PIX_FMT_YUV422P10},
+        {"libx264", x264, "matroska", {150, 300}, AV_PIX_FMT_YUV420P},
+        {"libx264", x264, "mov", {100, 150, 310}, AV_PIX_FMT_YUV420P},
+        {"mpeg2video", mpeg, "mpegts", {150, 300}, AV_PIX_FMT_YUV420P},
+        {"mpeg4", mpeg, "matroska", {150, 250, 300}, AV_PIX_FMT_YUV420P},
+        {"mjpeg", "", "matroska", {150, 300}, AV_PIX_FMT_YUVJ420P},
+        {"prores_ks", "", "mov", {150, 300}, AV_PIX_FMT_YUV422P10},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {

@@ -53,9 +53,7 @@ static void set_init(struct set *s, bool by_reference)
     s->stream = avformat_new_stream(s->format, NULL);
     s->stream->codecpar->codec_type = AVMEDIA_TYPE_VIDEO;
     s->stream->codecpar->codec_id = AV_CODEC_ID_MPEG4;
-    s->stream->codecpar->extradata = av_mallocz(4 + AV_INPUT_BUFFER_PADDING_SIZE);
-    memcpy(s->stream->codecpar->extradata, "base", 4);
-    s->stream->codecpar->extradata_size = 4;
+    assert_int_equal(gm_av_set_extradata(s->stream->codecpar, "base", 4, NULL), 0);
     s->stream->time_base = (AVRational){1, 25};
     assert_int_equal(gm_split_store_init(&s->store, &s->io, s->stream, s->source, by_reference,
                                          "spill.tmp", &err),

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/av.h"
 #include "media/tonemap.h"
 
 static const struct gm_colour pq = {AVCOL_PRI_BT2020, AVCOL_TRC_SMPTE2084, AVCOL_SPC_BT2020_NCL,
@@ -42,11 +43,8 @@ static struct gm_tonemap_curve *make_curve(struct gm_colour source, double peak)
 
 static AVFrame *frame(int width, int height, enum AVPixelFormat format)
 {
-    AVFrame *f = av_frame_alloc();
-    f->width = width;
-    f->height = height;
-    f->format = format;
-    assert_true(av_frame_get_buffer(f, 0) >= 0);
+    AVFrame *f = gm_av_frame(format, width, height);
+    assert_non_null(f);
     return f;
 }
 
