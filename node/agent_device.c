@@ -59,7 +59,8 @@ struct gm_agent_device *gm_agent_device_find(struct gm_agent *agent, const char 
 static bool may_encode(const struct gm_device *found)
 {
     for (size_t i = 0; i < found->encode_count; i++) {
-        if (gm_chain_is_usable(found->encode[i].api)) {
+        const struct gm_device_codec *c = &found->encode[i];
+        if (gm_chain_encodes(found, c->api, c->codec, c->depth)) {
             return true;
         }
     }
@@ -92,7 +93,7 @@ static const char *why_not_proven(const struct gm_device *found)
 {
     for (size_t i = 0; i < found->proof_count; i++) {
         const struct gm_device_proof *p = &found->proofs[i];
-        if (p->encode && !p->passed && gm_chain_is_usable(p->api)) {
+        if (p->encode && !p->passed && gm_chain_encodes(found, p->api, p->codec, p->depth)) {
             return p->text;
         }
     }

@@ -4,17 +4,37 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* media/encoder_check.c has rows for these. */
-static const char *const USABLE[] = {"nvenc", "vaapi"};
+/* What media/encoder_check.c has rows for. */
+static const struct {
+    const char *name;
+    const char *codecs; /* as in gm_device_chain, between blanks */
+    const char *needs;  /* a feature of the device; NULL: none */
+} USABLE[] = {{"nvenc", " av1 av110 h264 hevc hevc10 ", NULL},
+              {"vaapi", " h264 ", GM_FEATURE_VA_HEADERS}};
+
+static int find_usable(const char *name)
+{
+    for (int i = 0; i < (int)(sizeof(USABLE) / sizeof(USABLE[0])); i++) {
+        if (strcmp(name, USABLE[i].name) == 0) {
+            return i;
+        }
+    }
+    return -1;
+}
 
 bool gm_chain_is_usable(const char *name)
 {
-    for (size_t i = 0; i < sizeof(USABLE) / sizeof(USABLE[0]); i++) {
-        if (strcmp(name, USABLE[i]) == 0) {
-            return true;
-        }
-    }
-    return false;
+    return find_usable(name) >= 0;
+}
+
+bool gm_chain_encodes(const struct gm_device *device, const char *name, const char *codec,
+                      uint32_t depth)
+{
+    char word[24];
+    int i = find_usable(name);
+    (void)snprintf(word, sizeof(word), " %.12s%s ", codec, depth == 10 ? "10" : "");
+    return i >= 0 && (depth == 8 || depth == 10) && strstr(USABLE[i].codecs, word) != NULL &&
+           (USABLE[i].needs == NULL || gm_device_has_feature(device, USABLE[i].needs));
 }
 
 /* The chip: its name, or what the bus says where nobody names it (VA drivers do not). */
@@ -89,7 +109,9 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
     }
     for (size_t i = 0; i < device->proof_count; i++) {
         const struct gm_device_proof *proof = &device->proofs[i];
-        if (!proof->encode || !proof->passed || (proof->depth != 8 && proof->depth != 10)) {
+        if (!proof->encode || !proof->passed || (proof->depth != 8 && proof->depth != 10) ||
+            (gm_chain_is_usable(proof->api) &&
+             !gm_chain_encodes(device, proof->api, proof->codec, proof->depth))) {
             continue;
         }
         struct gm_device_chain *chain = chain_of(device, versions, proof->api, out, &count);

@@ -23,4 +23,11 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
 /* Whether media/ encodes with chains of that name; others are listed, and offered to nobody. */
 bool gm_chain_is_usable(const char *name);
 
+/* Whether tasks can use the device's chain of that name for that codec and depth: media/ encodes
+ * it, and the driver leaves H.264's parameter sets to the farm, which have to be the same in each
+ * chunk.
+ */
+bool gm_chain_encodes(const struct gm_device *device, const char *name, const char *codec,
+                      uint32_t depth);
+
 #endif

@@ -108,9 +108,10 @@ bool gm_device_has_feature(const struct gm_device *device, const char *feature);
 /* What stands behind the prefix in the first feature that has it, "9.0" of "cuda-": borrowed from
  * device; NULL: none has it. */
 const char *gm_device_find_feature(const struct gm_device *device, const char *prefix);
-#define GM_FEATURE_CUDA "cuda-"           /* and the compute capability */
-#define GM_FEATURE_VA_DRIVER "va-driver-" /* and its name: two may fit one chip */
-#define GM_FEATURE_PCI_DEVICE "device-"   /* and the chip's PCI device id, "2335" */
+#define GM_FEATURE_CUDA "cuda-"                      /* and the compute capability */
+#define GM_FEATURE_VA_DRIVER "va-driver-"            /* and its name: two may fit one chip */
+#define GM_FEATURE_VA_HEADERS "vaapi-packed-headers" /* it takes H.264's parameter sets from us */
+#define GM_FEATURE_PCI_DEVICE "device-"              /* and the chip's PCI device id, "2335" */
 /* Everything that `from` knows is put into `list`: texts and numbers that are set there already
  * stay. Errors: as gm_device_get. */
 int gm_device_merge(struct gm_device_list *list, const struct gm_device_list *from,

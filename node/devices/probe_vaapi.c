@@ -198,6 +198,55 @@ static void ask(const struct va *va, VADisplay display, struct gm_device *d)
     }
 }
 
+/* By which entry point libavcodec would encode H.264: the driver's first; false: there is none. */
+static bool find_h264(const struct va *va, VADisplay display, VAEntrypoint *out)
+{
+    VAEntrypoint entries[ENTRYPOINTS_MAX];
+    int count = 0;
+    if (va->max_entrypoints(display) > ENTRYPOINTS_MAX ||
+        va->entrypoints(display, VAProfileH264High, entries, &count) != VA_STATUS_SUCCESS) {
+        return false;
+    }
+    for (int i = 0; i < count && i < ENTRYPOINTS_MAX; i++) {
+        if (entries[i] == VAEntrypointEncSlice || entries[i] == VAEntrypointEncSliceLP) {
+            *out = entries[i];
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What tasks need of an encoder besides that it encodes (docs/adr/0023). */
+static void look_at_h264(const struct va *va, VADisplay display, struct gm_device_list *out,
+                         struct gm_device *d)
+{
+    VAEntrypoint entry = VAEntrypointEncSlice;
+    VAConfigAttrib a[] = {{VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribRateControl, 0}};
+    const uint32_t needed = VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE;
+    if (!find_h264(va, display, &entry) ||
+        va->attributes(display, VAProfileH264High, entry, a, 2) != VA_STATUS_SUCCESS) {
+        return;
+    }
+    uint32_t rates = value_of(&a[1]);
+    if ((value_of(&a[0]) & needed) != needed) {
+        (void)gm_device_add_note(out, d, GM_NOTE_WARN,
+                                 "VAAPI: this driver writes H.264's parameter sets itself, and "
+                                 "they may differ from chunk to chunk: no task is encoded with it; "
+                                 "another driver, or a newer one, may leave them to gopmill");
+        return;
+    }
+    (void)gm_device_add_feature(d, GM_FEATURE_VA_HEADERS);
+    if ((rates & VA_RC_QVBR) == 0) {
+        (void)gm_device_add_note(
+            out, d, GM_NOTE_INFO,
+            "VAAPI: this driver keeps no quality below a bit rate cap (no QVBR): jobs with `crf` "
+            "and a cap, as most pipelines have, are encoded on the processors; it takes %s",
+            (rates & VA_RC_ICQ) == 0   ? "`qp`"
+            : (rates & VA_RC_CQP) == 0 ? "`crf` without a cap"
+                                       : "`qp`, and `crf` without a cap");
+    }
+}
+
 static void use_display(const struct va *va, VADisplay display, const struct gm_probe_params *p,
                         struct gm_device_list *out, struct gm_device *d)
 {
@@ -216,6 +265,7 @@ static void use_display(const struct va *va, VADisplay display, const struct gm_
     gm_device_set(d->driver, vendor == NULL ? "" : vendor);
     (void)gm_device_add_feature(d, "vaapi");
     ask(va, display, d);
+    look_at_h264(va, display, out, d);
     d->decoding = d->decode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
     d->encoding = d->encode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
     (void)va->terminate(display);

@@ -82,9 +82,14 @@ ask() { # profile, filter: true of the only GPU
 }
 ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and .notes == []'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
-ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power"))'
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers"))'
 ask arc '.proofs | length == 1 and .[0].passed and .[0].encode and .[0].psnr > 30'
 ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and .proofs[0].passed'
+ask igpu '.notes | length == 1 and .[0].severity == "info" and (.[0].text | test("no QVBR.*are encoded on the processors; it takes `qp`$"))'
+profile arc "rate cqp,vbr,icq"
+ask "$work/p.txt" 'any(.notes[]; .text | test("it takes `qp`, and `crf` without a cap$"))'
+profile arc "packed no"
+ask "$work/p.txt" '(.notes | length == 1 and .[0].severity == "warn" and (.[0].text | test("no task is encoded with it"))) and (.features | index("vaapi-packed-headers") | not)'
 profile arc "fault va-init error"
 ask "$work/p.txt" '.encode_state == "refused" and any(.notes[]; .text | test("does not start on /dev/dri/renderD128"))'
 profile arc "fault encode corrupt"

@@ -83,6 +83,7 @@ static void each_api_is_a_chain(void **state)
     struct gm_device *d = device();
     d->kind = GM_DEVICE_DRM;
     assert_true(gm_device_add_feature(d, "va-driver-iHD"));
+    assert_true(gm_device_add_feature(d, GM_FEATURE_VA_HEADERS));
     add(d, "vaapi", "h264", 8, true, true);
     add(d, "qsv", "h264", 8, true, true);
     assert_int_equal(gm_chains_make(d, "libs 1", chains), 2);
@@ -101,6 +102,31 @@ static void each_api_is_a_chain(void **state)
     assert_true(gm_chain_is_usable("nvenc"));
     d->kind = GM_DEVICE_CPU;
     assert_int_equal(gm_chains_make(d, "libs 1", chains), 0);
+    free(d);
+}
+
+static void what_media_does_not_encode_is_not_offered(void **state)
+{
+    (void)state;
+    struct gm_device_chain chains[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    d->kind = GM_DEVICE_DRM;
+    add(d, "vaapi", "hevc", 8, true, true);
+    add(d, "vaapi", "vp9", 8, true, true);
+    add(d, "vaapi", "h264", 8, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 0); /* its headers are its own */
+    assert_false(gm_chain_encodes(d, "vaapi", "h264", 8));
+    assert_true(gm_device_add_feature(d, GM_FEATURE_VA_HEADERS));
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_int_equal(chains[0].codec_count, 1);
+    assert_string_equal(chains[0].codecs[0], "h264");
+    assert_true(gm_chain_encodes(d, "vaapi", "h264", 8));
+    assert_false(gm_chain_encodes(d, "vaapi", "h264", 10));
+    assert_false(gm_chain_encodes(d, "vaapi", "hevc", 8));
+    assert_false(gm_chain_encodes(d, "vaapi", "26", 8));
+    assert_true(gm_chain_encodes(d, "nvenc", "hevc", 10));
+    assert_false(gm_chain_encodes(d, "nvenc", "vp9", 8));
+    assert_false(gm_chain_encodes(d, "qsv", "h264", 8));
     free(d);
 }
 
@@ -128,6 +154,7 @@ int main(void)
         cmocka_unit_test(chain_has_what_passed_and_no_address),
         cmocka_unit_test(like_devices_match_and_others_do_not),
         cmocka_unit_test(each_api_is_a_chain),
+        cmocka_unit_test(what_media_does_not_encode_is_not_offered),
         cmocka_unit_test(more_apis_and_codecs_than_fit_are_left_out),
     };
     return cmocka_run_group_tests_name("node/devices/chains", tests, NULL, NULL);
