@@ -81,6 +81,8 @@ static const struct command {
     {GM_CMD_JOB_CANCEL, "job", "cancel", "JOB", OPT_COMMON, false, true},
     {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", OPT_COMMON, false, true},
     {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
+    {GM_CMD_NODE_DRAIN, "node", "drain", "NODE", OPT_COMMON, false, true},
+    {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON, false, true},
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
@@ -132,10 +134,11 @@ static int unknown_option(const char *word, size_t length, struct gm_err *err)
         names[i] = OPTIONS[i].name + 2; /* the dashes would make all of them alike */
     }
     if (name[0] == '-' && name[1] != '-') { /* ffmpeg's habit, or a file's name */
-        return gm_err_set(err, GM_E_INVAL, 0,
-                          "unknown option `%s`: options have two dashes, INPUT stands without one; "
-                          "a file of this name is ./%s",
-                          name, name);
+        bool file = length > 2;
+        return gm_err_set(
+            err, GM_E_INVAL, 0,
+            "unknown option `%s`: options have two dashes, INPUT stands without one%s%s", name,
+            file ? "; a file of this name is ./" : "", file ? name : "");
     }
     const char *near = gm_suggest(name + strspn(name, "-"), names);
     return gm_err_set(err, GM_E_INVAL, 0, "unknown option `%s`%s%s%s", name,

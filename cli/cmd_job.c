@@ -278,6 +278,17 @@ static int run_job(struct run *r, bool *out_watched)
     return rc;
 }
 
+/* Watching ended, the job did not. */
+static enum gm_exit leave(struct run *r)
+{
+    const char *id = r->job != NULL ? gm_job_text(r->job, "id") : r->args->operand;
+    gm_term_note(r->term, "%s; follow it again: gopmill watch %s", r->err.text, id);
+    if (r->args->json && gm_print_error(stdout, &r->err) != 0) {
+        gm_term_error(r->term, "could not write to stdout");
+    }
+    return GM_EXIT_KILLED;
+}
+
 enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
 {
     struct run r = {.args = args, .term = term};
@@ -286,9 +297,11 @@ enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
     bool interrupted = r.session != NULL && r.session->interrupts > 0;
     gm_session_close(&r.session);
     enum gm_exit code;
-    if (rc < 0) {
+    if (rc < 0 && interrupted && r.err.code == GM_E_CANCELLED &&
+        (args->command == GM_CMD_WATCH || (args->command == GM_CMD_SUBMIT && r.job != NULL))) {
+        code = leave(&r);
+    } else if (rc < 0) {
         code = gm_command_fail(args, term, &r.err);
-        /* Watching ended, the job did not. */
         if (interrupted && (args->command == GM_CMD_WATCH || args->command == GM_CMD_SUBMIT)) {
             code = GM_EXIT_KILLED;
         }

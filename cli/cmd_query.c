@@ -1,5 +1,5 @@
-/* The commands that ask the API once: job list|show|cancel|explain, node list, pipeline
- * list|show|check. */
+/* The commands that ask the API once: job list|show|cancel|explain, node list|drain|resume,
+ * pipeline list|show|check. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,6 +25,12 @@ static void print_yaml(FILE *file, const json_t *answer)
 static void print_cancelled(FILE *file, const json_t *answer)
 {
     fprintf(file, "%s %s\n", gm_job_text(answer, "id"), gm_job_text(answer, "state"));
+}
+
+static void print_drained(FILE *file, const json_t *answer)
+{
+    fprintf(file, "%s %s\n", gm_job_text(answer, "id"),
+            json_is_true(json_object_get(answer, "draining")) ? "draining" : "takes tasks");
 }
 
 /* "<prefix><operand, escaped><suffix>" */
@@ -85,6 +91,12 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
         q->print = gm_print_nodes;
         snprintf(q->path, sizeof(q->path), "/v1/nodes");
         return 0;
+    case GM_CMD_NODE_DRAIN:
+    case GM_CMD_NODE_RESUME:
+        q->method = "POST";
+        q->print = print_drained;
+        return set_path(q, "/v1/nodes/", args->operand,
+                        args->command == GM_CMD_NODE_DRAIN ? ":drain" : ":resume", err);
     case GM_CMD_PIPELINE_LIST:
         q->print = gm_print_pipelines;
         snprintf(q->path, sizeof(q->path), "/v1/pipelines");

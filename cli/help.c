@@ -17,7 +17,7 @@ static const char OVERVIEW[] =
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
-    "  gopmill node list\n"
+    "  gopmill node list|drain|resume\n"
     "  gopmill pipeline list|show|check\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
     "  gopmill version\n"
@@ -72,8 +72,11 @@ static const char JOB[] = "gopmill job list              jobs, newest first\n"
                           "gopmill job explain JOB       why its tasks wait, or where they run\n"
                           "\nEach takes --help.\n";
 
-static const char NODE[] = "gopmill node list             nodes, what they have and use\n"
-                           "\nIt takes --help.\n";
+static const char NODE[] =
+    "gopmill node list             nodes, what they have and use\n"
+    "gopmill node drain NODE       give it nothing new; it ends what it has\n"
+    "gopmill node resume NODE      give it tasks again\n"
+    "\nEach takes --help.\n";
 
 static const char PIPELINE[] = "gopmill pipeline list         pipelines by name\n"
                                "gopmill pipeline show NAME    one as YAML\n"
@@ -101,6 +104,15 @@ static const char JOB_EXPLAIN[] =
 
 static const char NODE_LIST[] = "gopmill node list [options]\n"
                                 "Lists the farm's nodes.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char NODE_DRAIN[] =
+    "gopmill node drain NODE [options]\n"
+    "Takes a node out of service without losing work: it ends the tasks that it has and gets no\n"
+    "new ones. `gopmill node list` shows when it has none.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char NODE_RESUME[] =
+    "gopmill node resume NODE [options]\n"
+    "Gives a drained node tasks again.\n\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char PIPELINE_LIST[] = "gopmill pipeline list [options]\n"
                                     "Lists the pipelines by name.\n\n" SCHEDULER_HELP COMMON_HELP;
@@ -152,6 +164,10 @@ const char *gm_args_help(enum gm_command command)
         return JOB_EXPLAIN;
     case GM_CMD_NODE_LIST:
         return NODE_LIST;
+    case GM_CMD_NODE_DRAIN:
+        return NODE_DRAIN;
+    case GM_CMD_NODE_RESUME:
+        return NODE_RESUME;
     case GM_CMD_PIPELINE_LIST:
         return PIPELINE_LIST;
     case GM_CMD_PIPELINE_SHOW:

@@ -81,6 +81,14 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
     if (out->scheduler == NULL || out->scheduler[0] == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "%s: scheduler: name at least one endpoint", name);
     }
+    for (char *const *e = out->scheduler; *e != NULL; e++) {
+        if (strncmp(*e, "tcp://", 6) != 0 && strncmp(*e, "ipc://", 6) != 0) {
+            return gm_err_set(err, GM_E_CONFIG, 0,
+                              "%s: scheduler: `%.100s` is neither tcp://address:port nor "
+                              "ipc:///path",
+                              name, *e);
+        }
+    }
     if (out->state[0] == '\0') {
         return gm_err_set(err, GM_E_CONFIG, 0, "%s: state: name a folder", name);
     }

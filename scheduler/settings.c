@@ -124,7 +124,14 @@ static int check(const struct gm_settings *s, struct gm_err *err)
     if (s->listen == NULL || s->listen[0] == NULL) {
         return gm_err_set(err, GM_E_CONFIG, 0, "listen: name an endpoint for nodes");
     }
-    if (strncmp(s->http, "unix:/", 6) != 0 && strchr(s->http, ':') == NULL) {
+    for (char *const *e = s->listen; *e != NULL; e++) {
+        if (strncmp(*e, "tcp://", 6) != 0 && strncmp(*e, "ipc://", 6) != 0) {
+            return gm_err_set(err, GM_E_CONFIG, 0,
+                              "listen: `%.100s` is neither tcp://address:port nor ipc:///path", *e);
+        }
+    }
+    if (strncmp(s->http, "unix:/", 6) != 0 &&
+        (strchr(s->http, ':') == NULL || strchr(s->http, '/') != NULL)) {
         return gm_err_set(err, GM_E_CONFIG, 0, "http: `%s` is neither address:port nor unix:/path",
                           s->http);
     }

@@ -42,6 +42,8 @@ static void each_command_is_found(void **state)
         {"job cancel j1 --scheduler http://h:1", GM_CMD_JOB_CANCEL, "j1"},
         {"job explain j1 --scheduler http://h:1", GM_CMD_JOB_EXPLAIN, "j1"},
         {"node list --scheduler http://h:1", GM_CMD_NODE_LIST, NULL},
+        {"node drain n1 --scheduler http://h:1", GM_CMD_NODE_DRAIN, "n1"},
+        {"--scheduler=http://h:1 node resume n1", GM_CMD_NODE_RESUME, "n1"},
         {"pipeline list", GM_CMD_PIPELINE_LIST, NULL},
         {"pipeline show vod-h264", GM_CMD_PIPELINE_SHOW, "vod-h264"},
         {"pipeline check p.yaml", GM_CMD_PIPELINE_CHECK, "p.yaml"},

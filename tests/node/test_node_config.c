@@ -80,12 +80,13 @@ static void values_are_read(void **state)
     struct gm_node_config c = {0};
     struct gm_err err;
     (void)state;
-    assert_int_equal(load("node_id: n1\nscheduler: [a, b]\nslots: 7\ncache_bytes: 3Ki\n"
-                          "log_json: true\ncpu_flags: none\n",
-                          &c, &err),
-                     0);
+    assert_int_equal(
+        load("node_id: n1\nscheduler: [tcp://a:1, ipc:///b]\nslots: 7\ncache_bytes: 3Ki\n"
+             "log_json: true\ncpu_flags: none\n",
+             &c, &err),
+        0);
     assert_string_equal(c.node_id, "n1");
-    assert_string_equal(c.scheduler[1], "b");
+    assert_string_equal(c.scheduler[1], "ipc:///b");
     assert_null(c.scheduler[2]);
     assert_int_equal(c.slots, 7);
     assert_int_equal(c.cache_bytes, 3072);
@@ -105,6 +106,7 @@ static void wrong_values_are_refused_with_their_name(void **state)
         {"node_id: Upper\n", "node_id"},
         {"node_id: a/b\n", "node_id"},
         {"scheduler: []\n", "scheduler"},
+        {"scheduler: [127.0.0.1:7800]\n", "scheduler"},
         {"log_level: loud\n", "log_level"},
         {"state: \"\"\n", "state"},
         {"cache_bytes: many\n", "cache_bytes"},

@@ -31,8 +31,13 @@ check "node list shows it" sh -c "'$bin/gopmill' node list | grep -q box"
 check "pipeline list shows the shipped ones" sh -c "'$bin/gopmill' pipeline list | grep -q vod-h264"
 check "pipeline show" sh -c "'$bin/gopmill' pipeline show vod-h264 | grep -q ladder"
 check "pipeline check" gopmill pipeline check "$top/config/pipelines/mp4-720p.yaml"
+check "node drain" gopmill node drain box
+check "node list shows that" sh -c "'$bin/gopmill' node list | grep -q 'box .*draining'"
 id=$(gopmill submit "$work/clip.mp4" --out "$work/out" --pipeline vod-h264) || fail "submit"
 check "submit prints an id" test -n "$id"
+check "the job waits for the drained node" sh -c "'$bin/gopmill' job explain '$id' | grep -q 'inspect .*drained'"
+check "node resume" gopmill node resume box
+check "node drain of none is refused" sh -c "! '$bin/gopmill' node drain nobody 2>/dev/null"
 check "watch ends with 0" gopmill watch "$id"
 check "it is done" sh -c "'$bin/gopmill' job show '$id' --json | jq -e '.state == \"done\"' >/dev/null"
 check "job list shows it" sh -c "'$bin/gopmill' job list | grep -q '$id'"
