@@ -10,6 +10,7 @@
 #include "media/hw.h"
 #include "media/nvenc.h"
 #include "media/packed.h"
+#include "media/vaapi.h"
 
 static const struct row {
     const char *api;
@@ -17,11 +18,16 @@ static const struct row {
     enum AVPixelFormat surface;
     const char *decoder; /* suffix of a decoder of its own: "h264_cuvid"; NULL: a hwaccel */
     bool uploads;        /* its encoders are given surfaces */
+    /* As media/encoder_backend.h has them; NULL: libavutil's way, and what it says. */
+    int (*open_device)(const char *id, AVBufferRef **out, struct gm_err *err);
+    int (*open_failed)(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
+                       int *out_b_frames, struct gm_err *err);
 } ROWS[] = {
-    {"nvenc", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, NULL, true},
-    {"nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, "cuvid", true},
-    {"vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI, NULL, true},
-    {"qsv", AV_HWDEVICE_TYPE_QSV, AV_PIX_FMT_QSV, "qsv", false},
+    {"nvenc", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, NULL, true, gm_hw_open,
+     gm_nvenc_explain_open},
+    {"nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, "cuvid", true, gm_hw_open, NULL},
+    {"vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI, NULL, true, gm_vaapi_open, NULL},
+    {"qsv", AV_HWDEVICE_TYPE_QSV, AV_PIX_FMT_QSV, "qsv", false, NULL, NULL},
 };
 
 static const struct row *find_row(const char *api)
@@ -61,8 +67,8 @@ static int open_device(const struct row *row, const struct gm_prove_work *work, 
 {
     AVDictionary *options = NULL;
     const char *name = work->device;
-    if (row->type == AV_HWDEVICE_TYPE_CUDA) {
-        return gm_hw_open(name, out, err);
+    if (row->open_device != NULL) {
+        return row->open_device(name, out, err);
     }
     if (row->type == AV_HWDEVICE_TYPE_QSV) {
         if (av_dict_set(&options, "child_device", name, 0) < 0) {
@@ -100,8 +106,7 @@ static int explain(const struct row *row, const AVBufferRef *device, const AVCod
                    int av, const char *name, struct gm_err *err)
 {
     int b_frames = 0;
-    int rc =
-        strcmp(row->api, "nvenc") == 0 ? gm_nvenc_explain_open(device, ctx, av, &b_frames, err) : 0;
+    int rc = row->open_failed != NULL ? row->open_failed(device, ctx, av, &b_frames, err) : 0;
     return rc < 0 ? rc : gm_err_av(err, GM_E_MEDIA, av, "the encoder %s did not open", name);
 }
 

@@ -8,8 +8,8 @@
 /* The hardware codecs of proofs, through libavcodec. For prove*.c and hwtest/. */
 
 /* An encoder of work's api, with its device, for frames of gm_prove_upload. *out owned:
- * avcodec_free_context. Errors: MEDIA, NOMEM; of NVIDIA's devices what media/hw.h and media/nvenc.h
- * say. */
+ * avcodec_free_context. Errors: MEDIA, NOMEM; of NVIDIA's devices and VA drivers what media/hw.h,
+ * media/nvenc.h and media/vaapi.h say. */
 int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out,
                           struct gm_err *err) GM_MUST_CHECK;
 /* A decoder of work's api for a stream with those parameters; *out and errors likewise, and INVAL:

@@ -195,7 +195,8 @@ static int blame(const struct hold *h, VAStatus status, const char *what, struct
                       h->va.error(status));
 }
 
-/* Takes a surface, waits for it and gives it back: 0 when the device answers. */
+/* Takes a surface, waits for it and gives it back: 0 when the driver answers. Nothing is drawn on
+ * it, so a GPU that hangs may go unnoticed. */
 static int check(const struct hold *h, struct gm_err *err)
 {
     VASurfaceID surface = VA_INVALID_SURFACE;
@@ -260,19 +261,20 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
         return blame(h, status, "its encoder's attributes", err);
     }
     uint32_t rates = value_of(&a[1]);
+    uint32_t references = value_of(&a[3]) & 0xffff; /* without any libavcodec opens nothing */
     uint32_t quality = value_of(&a[4]);
-    *out = (struct gm_vaapi_limits){.encodes = (value_of(&a[0]) & VA_RT_FORMAT_YUV420) != 0,
-                                    .low_power = entry == VAEntrypointEncSliceLP,
-                                    .cqp = (rates & VA_RC_CQP) != 0,
-                                    .icq = (rates & VA_RC_ICQ) != 0,
-                                    .qvbr = (rates & VA_RC_QVBR) != 0,
-                                    .sequence_headers =
-                                        (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
-                                        (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
-                                    .b_frames = value_of(&a[3]) >> 16 != 0,
-                                    .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
-                                    .max_width_px = value_of(&a[5]),
-                                    .max_height_px = value_of(&a[6])};
+    *out = (struct gm_vaapi_limits){
+        .encodes = (value_of(&a[0]) & VA_RT_FORMAT_YUV420) != 0 && references != 0,
+        .low_power = entry == VAEntrypointEncSliceLP,
+        .cqp = (rates & VA_RC_CQP) != 0,
+        .icq = (rates & VA_RC_ICQ) != 0,
+        .qvbr = (rates & VA_RC_QVBR) != 0,
+        .sequence_headers = (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
+                            (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
+        .b_frames = value_of(&a[3]) >> 16 != 0,
+        .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
+        .max_width_px = value_of(&a[5]),
+        .max_height_px = value_of(&a[6])};
     return 0;
 }
 
@@ -368,14 +370,15 @@ int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err 
 {
     struct gm_err cause;
     int rc = check(hold_of(ctx->hw_device_ctx), &cause);
-    if (rc == -GM_E_DEVICE_MEMORY) {
-        return gm_err_set(err, GM_E_DEVICE_MEMORY, cause.native, "%.160s", cause.text);
+    if (rc == -GM_E_DEVICE_MEMORY || rc == -GM_E_DEVICE_BUSY) {
+        *err = cause;
+        return rc;
     }
     if (rc < 0) {
         return gm_err_set(err, GM_E_DEVICE_LOST, cause.native,
                           "The GPU was lost while it encoded: %.120s", cause.text);
     }
     return gm_err_set(err, averror == AVERROR(ENOMEM) ? GM_E_DEVICE_MEMORY : GM_E_DEVICE_LOST,
-                      averror, "The VA driver failed in its work, though the GPU answers: %s",
+                      averror, "The VA driver failed in its work, though it gives surfaces: %s",
                       av_err2str(averror));
 }

@@ -41,8 +41,8 @@ void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size);
  * is not made. */
 int gm_vaapi_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
                           int *out_b_frames, struct gm_err *err) GM_MUST_CHECK;
-/* After sending, receiving or filling a surface gave averror. Errors: DEVICE_LOST, DEVICE_MEMORY.
- */
+/* After sending, receiving or filling a surface gave averror. Errors: DEVICE_LOST, DEVICE_MEMORY,
+ * DEVICE_BUSY. */
 int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -295,7 +295,7 @@ static const struct fake_gpu *find_gpu(const struct drm_state *drm)
     return NULL;
 }
 
-static void set_table(struct VADriverVTable *table)
+static void set_table(struct VADriverVTable *table, const struct fake_gpu *gpu)
 {
     table->vaTerminate = terminate;
     table->vaQueryConfigProfiles = query_profiles;
@@ -305,7 +305,7 @@ static void set_table(struct VADriverVTable *table)
     table->vaDestroyConfig = destroy_config;
     table->vaQueryConfigAttributes = query_attributes;
     fake_va_set_objects(table);
-    fake_va_set_encode(table);
+    fake_va_set_encode(table, gpu);
 }
 
 VAStatus __vaDriverInit_1_0(VADriverContextP ctx)
@@ -337,6 +337,6 @@ VAStatus __vaDriverInit_1_0(VADriverContextP ctx)
     ctx->max_subpic_formats = 1;
     ctx->max_display_attributes = 1;
     ctx->str_vendor = va->vendor;
-    set_table(ctx->vtable);
+    set_table(ctx->vtable, gpu);
     return VA_STATUS_SUCCESS;
 }

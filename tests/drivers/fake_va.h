@@ -114,7 +114,7 @@ void fake_va_free_objects(struct fake_va *va);
 void fake_va_free_buffer(struct fake_va_buffer *buffer);
 
 /* fake_va_encode.c: the same. */
-void fake_va_set_encode(struct VADriverVTable *table);
+void fake_va_set_encode(struct VADriverVTable *table, const struct fake_gpu *gpu);
 void fake_va_free_context(struct fake_va_context *context);
 
 /* fake_va_coder.c: codes one picture; *out is the coder's packet, borrowed until its next picture.

@@ -310,7 +310,19 @@ static VAStatus sync_surface(VADriverContextP ctx, VASurfaceID id)
     return fake_va_leave(va, found ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_INVALID_SURFACE);
 }
 
-void fake_va_set_encode(struct VADriverVTable *table)
+static VAStatus sync_buffer(VADriverContextP ctx, VABufferID id, uint64_t timeout_ns)
+{
+    VAStatus status;
+    struct fake_va *va = fake_va_enter(ctx, &status);
+    (void)timeout_ns;
+    if (va == NULL) {
+        return status;
+    }
+    bool found = fake_va_find(va->buffers, FAKE_VA_BUFFER, id) != NULL;
+    return fake_va_leave(va, found ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_INVALID_BUFFER);
+}
+
+void fake_va_set_encode(struct VADriverVTable *table, const struct fake_gpu *gpu)
 {
     table->vaCreateContext = create_context;
     table->vaDestroyContext = destroy_context;
@@ -318,4 +330,5 @@ void fake_va_set_encode(struct VADriverVTable *table)
     table->vaRenderPicture = render_picture;
     table->vaEndPicture = end_picture;
     table->vaSyncSurface = sync_surface;
+    table->vaSyncBuffer = gpu->sync_buffer ? sync_buffer : NULL;
 }

@@ -200,12 +200,13 @@ static VAStatus create_buffer(VADriverContextP ctx, VAContextID context, VABuffe
 static VAStatus set_elements(VADriverContextP ctx, VABufferID id, unsigned count)
 {
     struct fake_va *va = ctx->pDriverData;
+    pthread_mutex_lock(&va->lock);
     struct fake_va_buffer *buffer = fake_va_find(va->buffers, FAKE_VA_BUFFER, id);
     if (buffer == NULL || count > buffer->count) {
-        return VA_STATUS_ERROR_INVALID_BUFFER;
+        return fake_va_leave(va, VA_STATUS_ERROR_INVALID_BUFFER);
     }
     buffer->count = count;
-    return VA_STATUS_SUCCESS;
+    return fake_va_leave(va, VA_STATUS_SUCCESS);
 }
 
 static VAStatus map_buffer(VADriverContextP ctx, VABufferID id, void **out)
@@ -230,8 +231,9 @@ static VAStatus map_buffer(VADriverContextP ctx, VABufferID id, void **out)
 static VAStatus unmap_buffer(VADriverContextP ctx, VABufferID id)
 {
     struct fake_va *va = ctx->pDriverData;
-    return fake_va_find(va->buffers, FAKE_VA_BUFFER, id) == NULL ? VA_STATUS_ERROR_INVALID_BUFFER
-                                                                 : VA_STATUS_SUCCESS;
+    pthread_mutex_lock(&va->lock);
+    bool found = fake_va_find(va->buffers, FAKE_VA_BUFFER, id) != NULL;
+    return fake_va_leave(va, found ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_INVALID_BUFFER);
 }
 
 static VAStatus destroy_buffer(VADriverContextP ctx, VABufferID id)
@@ -346,7 +348,7 @@ static VAStatus transfer(VADriverContextP ctx, VASurfaceID surface_id, VAImageID
     bool planar = m->format.fourcc == VA_FOURCC_I420;
     for (int plane = 0; status == VA_STATUS_SUCCESS && plane < 2; plane++) {
         uint8_t *to = s->data + (plane == 0 ? 0 : (ptrdiff_t)s->pitch * s->rows);
-        for (unsigned y = 0; y < (height + 1) >> plane; y++, to += s->pitch) {
+        for (unsigned y = 0; y < (height + (unsigned)plane) >> plane; y++, to += s->pitch) {
             for (unsigned x = 0; x < ((width + 1) & ~1u); x++) {
                 unsigned of = plane == 1 && planar ? 1 + x % 2 : (unsigned)plane;
                 size_t at = m->offsets[of] + (size_t)y * m->pitches[of] +

@@ -151,6 +151,7 @@ static bool begin_gpu(struct reader *r, const char *address)
     gpu->multiprocessors = 20;
     gpu->rates = FAKE_RATE_CQP | FAKE_RATE_CBR | FAKE_RATE_VBR | FAKE_RATE_ICQ | FAKE_RATE_QVBR;
     gpu->packed = true;
+    gpu->sync_buffer = true;
     snprintf(gpu->name, sizeof(gpu->name), "gopmill fake GPU");
     snprintf((char *)gpu->uuid, 16, "fake%08x%x", hash(gpu->pci), gpu->bus & 7);
     r->out->gpu_count++;
@@ -235,6 +236,7 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
     }
     return (strcmp(key, "rate") == 0 && read_list(words[1], RATES, 5, &gpu->rates)) ||
            (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
+           (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
 }
 

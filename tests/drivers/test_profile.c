@@ -86,7 +86,7 @@ static void lines_of_a_va_driver_are_understood(void **state)
 {
     (void)state;
     static const char TEXT[] = "libraries va\ngpu 0000:03:00.0\n node renderD129\n id 8086:56a0\n"
-                               " rate cqp,qvbr\n packed no\n low-power yes\n"
+                               " rate cqp,qvbr\n packed no\n low-power yes\n sync-buffer no\n"
                                "gpu 0000:04:00.0\nfault va-init error\n";
     struct fake_profile p;
     const char *why = "";
@@ -95,10 +95,12 @@ static void lines_of_a_va_driver_are_understood(void **state)
     assert_int_equal(p.gpus[0].rates, FAKE_RATE_CQP | FAKE_RATE_QVBR);
     assert_false(p.gpus[0].packed);
     assert_true(p.gpus[0].low_power);
+    assert_false(p.gpus[0].sync_buffer);
     assert_string_equal(p.gpus[1].node, ""); /* not of a VA driver */
     assert_int_equal(p.gpus[1].rates, 31);
     assert_true(p.gpus[1].packed);
     assert_false(p.gpus[1].low_power);
+    assert_true(p.gpus[1].sync_buffer);
     assert_int_equal(p.faults[0].point, FAKE_VA_INIT);
 }
 
@@ -140,6 +142,7 @@ static void wrong_lines_are_named(void **state)
         "gpu 0000:3b:00.0\nrate crf",
         "gpu 0000:3b:00.0\npacked perhaps",
         "gpu 0000:3b:00.0\nlow-power 1",
+        "gpu 0000:3b:00.0\nsync-buffer maybe",
     };
     for (size_t i = 0; i < sizeof(WRONG) / sizeof(WRONG[0]); i++) {
         struct fake_profile p;

@@ -24,6 +24,8 @@ static const struct device_row rows[] = {
     {ON("arc"), false, -1, 30, "", 1, FF_PROFILE_H264_HIGH},
     {ON("arc"), true, 28, -1, "baseline", 0, FF_PROFILE_H264_CONSTRAINED_BASELINE},
     {ON("igpu"), false, -1, 26, "high", 0, FF_PROFILE_H264_HIGH},
+    {"arc", "sync-buffer no\n", "vaapi", VAAPI_NODE, "h264", false, true, 23, -1, "", 1,
+     FF_PROFILE_H264_HIGH},
 };
 
 static void frames_and_keyframes_are_what_was_asked_for(void **state)
