@@ -111,7 +111,10 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int
     }
     bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
     /* A programme that starts late is counted from zero by some containers. */
-    int64_t span = start_us > 0 ? end_us : end_us - start_us;
+    int64_t span = end_us;
+    if (start_us <= 0 && __builtin_sub_overflow(end_us, start_us, &span)) {
+        span = INT64_MAX;
+    }
     int64_t missing = claimed - span;
     return credible && missing > GM_CLAIMS_SLACK_US ? missing : 0;
 }

@@ -332,14 +332,20 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {
         s->facts->lost_us = INT64_MAX;
     }
-    s->facts->duration_us = end > start ? end - start : 0;
+    if (end <= start) {
+        s->facts->duration_us = 0;
+    } else if (__builtin_sub_overflow(end, start, &s->facts->duration_us)) {
+        s->facts->duration_us = INT64_MAX;
+    }
     if (!s->scan.complete && ctx->duration > s->facts->duration_us) {
         s->facts->duration_us = ctx->duration;
     }
     if (v != NULL && (s->facts->duration_us <= 0 || s->scan.packets == NULL)) {
         int64_t rate_us =
             v->frame_rate->num > 0 ? 1000000 * v->frame_rate->den / v->frame_rate->num : 40000;
-        s->facts->duration_us = v->frames * rate_us;
+        if (__builtin_mul_overflow(v->frames, rate_us, &s->facts->duration_us)) {
+            s->facts->duration_us = INT64_MAX;
+        }
     }
     Gm__Rational *z = malloc(sizeof *z);
     if (z == NULL) {

@@ -356,10 +356,12 @@ static int read_windows(struct scanner *s, struct gm_err *err)
             : gm_av_rescale(scan->format->duration, (AVRational){1, AV_TIME_BASE}, st->time_base);
     int64_t start = st->start_time != AV_NOPTS_VALUE ? st->start_time : 0;
     int64_t ten = gm_av_rescale(10, (AVRational){1, 1}, st->time_base);
-    if (scan->format->duration <= 0 || duration <= 0) {
+    int64_t end;
+    if (scan->format->duration <= 0 || duration <= 0 ||
+        __builtin_add_overflow(start, duration, &end)) {
         return 0;
     }
-    int64_t targets[2] = {start + duration / 2, start + (duration > ten ? duration - ten : 0)};
+    int64_t targets[2] = {start + duration / 2, duration > ten ? end - ten : start};
     for (int i = 0; i < 2; i++) {
         if (av_seek_frame(scan->format, scan->video, targets[i], AVSEEK_FLAG_BACKWARD) < 0) {
             continue;

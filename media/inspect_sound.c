@@ -80,7 +80,9 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
     int64_t back = ctx->duration > TAIL_S * (int64_t)AV_TIME_BASE
                        ? ctx->duration - TAIL_S * (int64_t)AV_TIME_BASE
                        : 0;
-    if (av_seek_frame(ctx, -1, start + back, AVSEEK_FLAG_BACKWARD) < 0) {
+    int64_t tail;
+    if (__builtin_add_overflow(start, back, &tail) ||
+        av_seek_frame(ctx, -1, tail, AVSEEK_FLAG_BACKWARD) < 0) {
         return 0; /* that part is left out */
     }
     gm_steady_seek(&s->steady);

@@ -417,7 +417,7 @@ AVRational gm_scan_peak_rate(const struct gm_scan *scan, AVRational rate)
 int64_t gm_scan_keyframe_interval(const struct gm_scan *scan)
 {
     AVRational tb = scan->format->streams[scan->video]->time_base;
-    int64_t longest = 0, last_key = AV_NOPTS_VALUE, latest = AV_NOPTS_VALUE;
+    int64_t longest = 0, last_key = AV_NOPTS_VALUE, since;
     size_t window = 0;
     for (size_t i = 0; i < scan->count; i++) {
         int64_t ts = rate_ts(scan, i);
@@ -428,13 +428,12 @@ int64_t gm_scan_keyframe_interval(const struct gm_scan *scan)
         if (ts == AV_NOPTS_VALUE) {
             continue;
         }
-        if (last_key != AV_NOPTS_VALUE && ts - last_key > longest) {
-            longest = ts - last_key;
+        if (last_key != AV_NOPTS_VALUE && !__builtin_sub_overflow(ts, last_key, &since)) {
+            longest = since > longest ? since : longest;
         }
         if ((scan->packets[i].flags & AV_PKT_FLAG_KEY) != 0 || last_key == AV_NOPTS_VALUE) {
             last_key = ts;
         }
-        latest = ts > latest ? ts : latest;
     }
     return gm_av_rescale(longest, tb, (AVRational){1, 1000000});
 }

@@ -47,8 +47,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t file_size = take(&b, 8) & (INT64_MAX >> 1); /* no file is longer */
     format->duration = take(&b, 8);
     format->duration_estimation_method = (enum AVDurationEstimationMethod)(take(&b, 1) % 3);
-    int64_t start = take(&b, 8) >> 2; /* of programmes that were read: times of at most 48 h, µs */
-    int64_t end = take(&b, 8) >> 2;
+    int64_t start = take(&b, 8);
+    int64_t end = take(&b, 8);
     int streams = 1 + (int)(take(&b, 1) & 3);
     for (int i = 0; i < streams; i++) {
         add_stream(format, &b);

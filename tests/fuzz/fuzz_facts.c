@@ -41,7 +41,6 @@ static void follow_times(const Gm__Inspection *facts, const Gm__Policy *policy)
 static int plan_pictures(const Gm__Inspection *facts, Gm__Policy *policy, uint8_t options,
                          struct gm_err *err)
 {
-    static const uint32_t ladder[] = {1080, 720, 480, 360, 240};
     Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
     Gm__ThumbnailsParams images = GM__THUMBNAILS_PARAMS__INIT;
     encode.codec = "h264";
@@ -51,7 +50,6 @@ static int plan_pictures(const Gm__Inspection *facts, Gm__Policy *policy, uint8_
     images.poster_width = 640;
     struct gm_ladder_shape shape = gm_ladder_shape(facts->video);
     GM_ASSERT(shape.den >= 0);
-    (void)ladder;
     int rc = gm_plan_grid(facts->video, policy, err);
     if (rc == 0) {
         follow_times(facts, policy);

@@ -106,6 +106,9 @@ static void headers_are_believed_within_reason(void **state)
         /* starts at 10 s of 14 */
         {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, 10000000, 14000000, 0},
         {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, -1000000, 11000000, 2000000},
+        /* further than a number reaches */
+        {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, -2, INT64_MAX - 1, 0},
+        {AVFMT_DURATION_FROM_STREAM, 14000000, 1000000, INT64_MIN, 0, 0},
         /* 40 hours in 106 kB */
         {AVFMT_DURATION_FROM_STREAM, 143165643233, 106093, 0, 1068000, 0},
         {AVFMT_DURATION_FROM_STREAM, 10000000, 1250, 0, 5000000, 5000000},
