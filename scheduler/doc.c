@@ -1,7 +1,4 @@
 /* The API's documents. docs/api.md describes each member. */
-#include <stdlib.h>
-#include <string.h>
-
 #include "scheduler/doc_device.h"
 #include "scheduler/metas.h"
 #include "scheduler/report.h"
@@ -10,31 +7,6 @@
 json_t *gm_doc_error(const struct gm_err *err)
 {
     return gm_json_error((int)err->code, err->text);
-}
-
-int gm_json_text(json_t *j, bool indent, struct gm_buf *out, struct gm_err *err)
-{
-    struct gm_buf b = {0};
-    char *text =
-        j != NULL
-            ? json_dumps(j, (indent ? JSON_INDENT(2) : JSON_COMPACT) | JSON_REAL_PRECISION(12))
-            : NULL;
-    json_decref(j);
-    if (text == NULL) {
-        return gm_err_nomem(err);
-    }
-    gm_buf_str(&b, text);
-    if (indent) {
-        gm_buf_u8(&b, '\n');
-    }
-    free(text);
-    int rc = gm_buf_check(&b, err);
-    if (rc < 0) {
-        gm_buf_fini(&b);
-        return rc;
-    }
-    *out = b;
-    return 0;
 }
 
 static json_t *progress_json(const struct gm_job_view *v)
@@ -64,10 +36,7 @@ static json_t *tasks_json(const struct gm_job_view *v)
                       "state", gm_task_state_name(t->state), "done", (json_int_t)t->done, "total",
                       (json_int_t)t->total, "total_known", (int)t->total_known, "attempts",
                       (json_int_t)t->attempts, "failures", (json_int_t)t->failures);
-        if (j == NULL || json_array_append_new(tasks, j) != 0) {
-            json_decref(tasks);
-            return NULL;
-        }
+        tasks = gm_json_add(tasks, j);
     }
     return tasks;
 }
@@ -138,16 +107,12 @@ int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, 
         return rc;
     }
     json_t *tasks = json_array();
-    for (size_t i = 0; i < rows.count; i++) {
+    for (size_t i = 0; tasks != NULL && i < rows.count; i++) {
         const struct gm_explain_row *r = &rows.rows[i];
         json_t *t =
             json_pack("{s:s, s:I, s:s, s:o}", "task", r->task, "instance", (json_int_t)r->instance,
                       "state", gm_task_state_name(r->state), "why", gm_json_string(r->why));
-        if (t == NULL || json_array_append_new(tasks, t) != 0) {
-            json_decref(tasks);
-            tasks = NULL;
-            break;
-        }
+        tasks = gm_json_add(tasks, t);
     }
     json_t *j = tasks == NULL ? NULL
                               : json_pack("{s:s, s:s, s:o}", "id", v.id, "state",
@@ -181,10 +146,7 @@ static json_t *devices_json(const struct gm_node_view *n)
             json_decref(j);
             j = NULL;
         }
-        if (j == NULL || json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -200,10 +162,7 @@ static json_t *leases_json(const struct gm_node_view *n)
             (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device", l->device,
             "attempt", (json_int_t)l->attempt, "started", gm_json_time(l->started_unix_ms),
             "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total);
-        if (j == NULL || json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -212,10 +171,7 @@ static json_t *node_json(const struct gm_node_view *n)
 {
     json_t *notes = json_array();
     for (size_t i = 0; notes != NULL && i < n->note_count; i++) {
-        if (json_array_append_new(notes, gm_json_string(n->notes[i])) != 0) {
-            json_decref(notes);
-            return NULL;
-        }
+        notes = gm_json_add(notes, gm_json_string(n->notes[i]));
     }
     return json_pack("{s:s, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "id", n->id,
                      "hostname", gm_json_string(n->hostname), "build", gm_json_string(n->build),

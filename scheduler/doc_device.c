@@ -1,11 +1,6 @@
 #include "scheduler/doc_device.h"
 
-#include "scheduler/metas.h"
-
-static int append(json_t *list, json_t *member)
-{
-    return member == NULL ? -1 : json_array_append_new(list, member);
-}
+#include "scheduler/json.h"
 
 static json_t *codecs_json(size_t count, Gm__DeviceCodec *const *codecs)
 {
@@ -19,10 +14,7 @@ static json_t *codecs_json(size_t count, Gm__DeviceCodec *const *codecs)
                               "max_width", (json_int_t)c->max_width, "max_height",
                               (json_int_t)c->max_height, "engines", (json_int_t)c->engines,
                               "sessions", (json_int_t)c->sessions, "b_frames", (int)c->b_frames);
-        if (append(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -37,10 +29,7 @@ static json_t *proofs_json(const Gm__Device *d)
             gm_json_string(p->codec), "depth", (json_int_t)p->depth, "encode", (int)p->encode,
             "passed", (int)p->passed, "psnr", p->psnr_centi / 100.0, "text",
             gm_json_string(p->text), "proved_at", gm_json_time(p->proved_unix_ms));
-        if (append(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -50,11 +39,8 @@ static json_t *notes_json(const Gm__Device *d)
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < d->n_notes; i++) {
         const Gm__DeviceNote *n = d->notes[i];
-        if (append(list, json_pack("{s:o, s:o}", "severity", gm_json_string(n->severity), "text",
-                                   gm_json_string(n->text))) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, json_pack("{s:o, s:o}", "severity", gm_json_string(n->severity),
+                                           "text", gm_json_string(n->text)));
     }
     return list;
 }
@@ -63,10 +49,7 @@ static json_t *chain_json(const Gm__Chain *c)
 {
     json_t *codecs = json_array();
     for (size_t i = 0; codecs != NULL && i < c->n_codecs; i++) {
-        if (append(codecs, gm_json_string(c->codecs[i])) != 0) {
-            json_decref(codecs);
-            return NULL;
-        }
+        codecs = gm_json_add(codecs, gm_json_string(c->codecs[i]));
     }
     return json_pack("{s:o, s:o, s:o}", "name", gm_json_string(c->name), "fingerprint",
                      gm_json_string(c->fingerprint), "codecs", codecs);
@@ -76,10 +59,7 @@ static json_t *chains_json(const Gm__Device *d)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < d->n_chains; i++) {
-        if (append(list, chain_json(d->chains[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, chain_json(d->chains[i]));
     }
     return list;
 }
@@ -88,10 +68,7 @@ static json_t *features_json(const Gm__Device *d)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < d->n_features; i++) {
-        if (append(list, gm_json_string(d->features[i])) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, gm_json_string(d->features[i]));
     }
     return list;
 }

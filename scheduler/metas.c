@@ -1,58 +1,11 @@
 #include "scheduler/metas.h"
 
-#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "common/utf8.h"
 #include "proto/envelope.h"
 
 #define META_MAX_BYTES ((size_t)64 << 20)
-
-json_t *gm_json_string(const char *s)
-{
-    json_t *j = json_string(s);
-    if (j == NULL) {
-        char *copy = strdup(s);
-        if (copy != NULL) {
-            gm_utf8_clean(copy);
-            j = json_string(copy);
-            free(copy);
-        }
-    }
-    return j;
-}
-
-json_t *gm_json_text_or_null(const char *s)
-{
-    return s[0] != '\0' ? gm_json_string(s) : json_null();
-}
-
-json_t *gm_json_number(double v)
-{
-    return isfinite(v) ? json_real(v) : json_null();
-}
-
-json_t *gm_json_time(int64_t unix_ms)
-{
-    char text[25];
-    return unix_ms == 0 ? json_null() : json_string(gm_time_format(unix_ms, text));
-}
-
-json_t *gm_json_rational(const Gm__Rational *r)
-{
-    return r == NULL || r->den == 0
-               ? json_null()
-               : json_pack("{s:I, s:I}", "num", (json_int_t)r->num, "den", (json_int_t)r->den);
-}
-
-json_t *gm_json_error(int code, const char *text)
-{
-    const struct gm_code_info *info = gm_code_get(code);
-    return json_pack("{s:s, s:o, s:s, s:s, s:s}", "code", info->id, "text", gm_json_string(text),
-                     "blame", gm_blame_name(info->blame), "retry", gm_retry_name(info->retry),
-                     "remedy", info->remedy);
-}
 
 static int warn(json_t *list, const char *code, const char *text, int64_t count, struct gm_err *err)
 {

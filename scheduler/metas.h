@@ -7,6 +7,7 @@
 #include "media.pb-c.h"
 #include "proto/streams.h"
 #include "scheduler/core/view.h"
+#include "scheduler/json.h"
 
 /* What a job's tasks said, decoded: for documents and the report. Thread: the core's. */
 
@@ -53,16 +54,5 @@ struct gm_metas {
 int gm_metas_read(const struct gm_core *core, const char *job_id, bool items, struct gm_metas *out,
                   struct gm_err *err) GM_MUST_CHECK;
 void gm_metas_fini(struct gm_metas *metas);
-
-/* A JSON string of s, whose bytes outside UTF-8 become `?`. NULL: out of memory. */
-json_t *gm_json_string(const char *s);
-json_t *gm_json_text_or_null(const char *s); /* null where s is empty */
-json_t *gm_json_number(double v);            /* null where JSON has no such number */
-/* "2026-01-31T12:00:00.123Z", or null for 0. */
-json_t *gm_json_time(int64_t unix_ms);
-/* {"num","den"}; null where there is none. */
-json_t *gm_json_rational(const Gm__Rational *r);
-/* {"code","text","blame","retry","remedy"} */
-json_t *gm_json_error(int code, const char *text);
 
 #endif

@@ -51,10 +51,7 @@ static json_t *ladder_json(const Gm__Policy *p)
             json_pack("{s:o, s:I, s:I, s:I, s:o}", "name", gm_json_string(r->name), "width",
                       (json_int_t)r->width_px, "height", (json_int_t)r->height_px, "maxrate_bps",
                       (json_int_t)r->maxrate_bps, "codecs", gm_json_string(r->codecs));
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }

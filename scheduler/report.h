@@ -6,6 +6,7 @@
 #include "common/buf.h"
 #include "common/time.h"
 #include "scheduler/core/view.h"
+#include "scheduler/json.h"
 
 /* JSON made from the core's views: the job document of the API (docs/api.md) and report.json
  * (docs/report.md). Thread: the core's. Errors: NOTFOUND, NOMEM, PROTO (a stored meta does not
@@ -36,8 +37,5 @@ struct gm_report_files {
 int gm_report_build(const struct gm_core *core, const char *job_id, struct gm_report_files *out,
                     struct gm_err *err) GM_MUST_CHECK;
 void gm_report_files_fini(struct gm_report_files *files);
-
-/* j (taken; NULL is out of memory) as text. */
-int gm_json_text(json_t *j, bool indent, struct gm_buf *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -22,7 +22,7 @@ static json_t *wanted(const Gm__EncodeParams *p)
     }
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < p->n_devices; i++) {
-        (void)json_array_append_new(list, gm_json_string(p->devices[i]));
+        list = gm_json_add(list, gm_json_string(p->devices[i]));
     }
     return list;
 }
@@ -32,9 +32,9 @@ static json_t *given_up(const struct gm_job_view *job)
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < job->lost_count; i++) {
         const struct gm_lost_view *l = &job->lost[i];
-        (void)json_array_append_new(list, json_pack("{s:s, s:s, s:o}", "chain", l->name, "code",
-                                                    gm_code_get((int)l->code)->id, "text",
-                                                    gm_json_string(l->text)));
+        list = gm_json_add(list, json_pack("{s:s, s:s, s:o}", "chain", l->name, "code",
+                                           gm_code_get((int)l->code)->id, "text",
+                                           gm_json_string(l->text)));
     }
     return list;
 }
@@ -91,7 +91,7 @@ json_t *gm_report_decoded(const struct gm_metas *metas)
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < metas->decoder_count; i++) {
         const struct gm_decoder_sum *d = &metas->decoders[i];
-        (void)json_array_append_new(
+        list = gm_json_add(
             list, json_pack("{s:o, s:I, s:o}", "by", gm_json_string(d->by), "chunks",
                             (json_int_t)d->chunks, "reason",
                             d->reason[0] != '\0' ? gm_json_string(d->reason) : json_null()));

@@ -35,10 +35,8 @@ static json_t *paths_json(const Gm__ThumbnailsMeta *meta)
     const Gm__SheetsReport *s = meta->sheets;
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < s->n_files; i++) {
-        if (s->files[i] >= meta->n_files ||
-            json_array_append_new(list, gm_json_string(meta->files[s->files[i]]->path)) != 0) {
-            json_decref(list);
-            return NULL;
+        if (s->files[i] < meta->n_files) {
+            list = gm_json_add(list, gm_json_string(meta->files[s->files[i]]->path));
         }
     }
     return list;

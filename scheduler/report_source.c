@@ -51,10 +51,7 @@ static json_t *audio_facts_json(const Gm__Inspection *in)
             "channels", (json_int_t)a->channels, "layout", gm_json_string(a->layout), "language",
             gm_json_string(a->language), "title", gm_json_string(a->title), "default",
             (int)a->is_default, "bitrate_bps", (json_int_t)a->bitrate_bps);
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -67,10 +64,7 @@ static json_t *dropped_json(const Gm__Inspection *in)
         json_t *j = json_pack("{s:I, s:o, s:o, s:o}", "stream", (json_int_t)o->stream_index, "type",
                               gm_json_string(o->type), "codec", gm_json_string(o->codec),
                               "language", gm_json_string(o->language));
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }

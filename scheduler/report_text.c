@@ -2,17 +2,6 @@
 
 /* See report_text.h. */
 
-/* Takes item; on failure the list goes too. */
-static bool append(json_t **list, json_t *item)
-{
-    if (json_array_append_new(*list, item) == 0) {
-        return true;
-    }
-    json_decref(*list);
-    *list = NULL;
-    return false;
-}
-
 json_t *gm_report_text_facts(const Gm__Inspection *in, uint32_t burnt)
 {
     json_t *list = json_array();
@@ -24,7 +13,7 @@ json_t *gm_report_text_facts(const Gm__Inspection *in, uint32_t burnt)
                               gm_json_string(t->language), "title", gm_json_string(t->title),
                               "default", (int)t->is_default, "forced", (int)t->forced,
                               "hearing_impaired", (int)t->hearing_impaired);
-        (void)append(&list, j);
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -36,7 +25,7 @@ json_t *gm_report_chapters(Gm__Chapter *const *chapters, size_t count)
         json_t *j = json_pack("{s:f, s:f, s:o}", "start_s", (double)chapters[i]->start_us / 1e6,
                               "end_s", (double)chapters[i]->end_us / 1e6, "title",
                               gm_json_string(chapters[i]->title));
-        (void)append(&list, j);
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -57,7 +46,7 @@ json_t *gm_report_text(const struct gm_metas *metas)
                       "language", gm_json_string(t->language), "title", gm_json_string(t->title),
                       "default", (int)t->is_default, "forced", (int)t->forced, "hearing_impaired",
                       (int)t->hearing_impaired, "cues", cues, "file", file);
-        (void)append(&list, j);
+        list = gm_json_add(list, j);
     }
     return list;
 }

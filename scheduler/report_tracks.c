@@ -124,10 +124,7 @@ json_t *gm_report_renditions(const struct gm_core *core, const struct gm_job_vie
             (void)json_object_set_new(j, "buffer", gm_report_buffer(v, &sum, whole));
             (void)json_object_set_new(j, "analyzed", gm_report_analyzed(&sum, whole));
         }
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }
@@ -170,10 +167,7 @@ json_t *gm_report_audio(const struct gm_metas *metas)
             (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
             (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps, "loudness",
             loudness_json(i < GM_MAX_SOUND_TRACKS ? metas->sound[i] : NULL));
-        if (json_array_append_new(list, j) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, j);
     }
     return list;
 }

@@ -223,14 +223,11 @@ static json_t *tasks_json(const Gm__Pipeline *p)
     for (size_t i = 0; list != NULL && i < p->n_tasks; i++) {
         json_t *needs = json_array();
         for (size_t k = 0; needs != NULL && k < p->tasks[i]->n_needs; k++) {
-            (void)json_array_append_new(needs, json_string(p->tasks[i]->needs[k]));
+            needs = gm_json_add(needs, json_string(p->tasks[i]->needs[k]));
         }
         json_t *t = json_pack("{s:s, s:s, s:o}", "name", p->tasks[i]->name, "type",
                               p->tasks[i]->type, "needs", needs);
-        if (json_array_append_new(list, t) != 0) {
-            json_decref(list);
-            return NULL;
-        }
+        list = gm_json_add(list, t);
     }
     return list;
 }

@@ -2,7 +2,7 @@
 
 #include <math.h>
 
-#include "scheduler/metas.h"
+#include "scheduler/json.h"
 
 /* What `j`, which it takes, is as text. */
 static void is_text(json_t *j, const char *want)
@@ -46,11 +46,22 @@ static void times_and_rates_have_their_form(void **state)
     is_text(gm_json_rational(&r), "{\"num\":30000,\"den\":1001}");
 }
 
+static void a_list_goes_with_what_it_lacks(void **state)
+{
+    (void)state;
+    json_t *list = gm_json_add(json_array(), json_integer(1));
+    is_text(gm_json_add(list, json_null()), "[1,null]");
+    assert_null(gm_json_add(json_array(), NULL));
+    assert_null(gm_json_add(NULL, json_integer(1)));
+    assert_null(gm_json_add(NULL, NULL));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(any_bytes_are_a_string),
         cmocka_unit_test(any_number_is_one_or_null),
+        cmocka_unit_test(a_list_goes_with_what_it_lacks),
         cmocka_unit_test(times_and_rates_have_their_form),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
