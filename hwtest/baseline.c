@@ -123,10 +123,10 @@ static int compare_check(struct gm_hwtest_report *report, const struct gm_hwtest
 }
 
 /* Not what an earlier comparison said, and no note: notes come, go and change their numbers. */
-static bool is_compared(const struct gm_hwtest_check *c, uint32_t level)
+static bool is_compared(const struct gm_hwtest_check *c, const struct gm_hwtest_report *now)
 {
-    return c->level <= level && strncmp(c->name, "baseline.", 9) != 0 &&
-           strncmp(c->name, "note.", 5) != 0;
+    bool ran = now->only ? c->level <= 1 || c->level == now->level : c->level <= now->level;
+    return ran && strncmp(c->name, "baseline.", 9) != 0 && strncmp(c->name, "note.", 5) != 0;
 }
 
 static int compare_device(struct gm_hwtest_report *report, const struct gm_hwtest_report *baseline,
@@ -137,7 +137,7 @@ static int compare_device(struct gm_hwtest_report *report, const struct gm_hwtes
     for (size_t i = 0; rc == 0 && i < baseline->check_count; i++) {
         const struct gm_hwtest_check *was = &baseline->checks[i];
         const struct gm_hwtest_check *found = NULL;
-        if (strcmp(was->device, was_id) != 0 || !is_compared(was, report->level)) {
+        if (strcmp(was->device, was_id) != 0 || !is_compared(was, report)) {
             continue;
         }
         for (size_t k = 0; found == NULL && k < checks; k++) {

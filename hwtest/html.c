@@ -131,6 +131,7 @@ void gm_hwtest_html(const struct gm_hwtest_report *r, struct gm_buf *out)
     gm_buf_str(out, "</p>\n<table>\n");
     fact("date", gm_time_format(r->started_unix_ms, date), out);
     gm_buf_printf(out, "<tr><th>level</th><td>%u</td></tr>\n", r->level);
+    fact("only", r->only ? "yes: no level between 1 and this one was run" : "", out);
     fact("short", r->quick ? "yes: the figures of level 3 say nothing" : "", out);
     fact("machine", r->machine, out);
     fact("libraries", r->libraries, out);

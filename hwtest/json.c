@@ -83,7 +83,8 @@ void gm_hwtest_json(const struct gm_hwtest_report *r, struct gm_buf *out)
     gm_hwtest_judge(r, &verdict);
     gm_buf_printf(out, "{\"hwtest\": %d, ", GM_HWTEST_VERSION);
     gm_buf_printf(out, "\"level\": %" PRIu32 ", ", r->level);
-    gm_buf_printf(out, "\"short\": %s, ", r->quick ? "true" : "false");
+    gm_buf_printf(out, "\"short\": %s, \"only\": %s, ", r->quick ? "true" : "false",
+                  r->only ? "true" : "false");
     member("date", gm_time_format(r->started_unix_ms, date), out);
     gm_buf_printf(out, "\"started_unix_ms\": %" PRId64 ", \"took_ms\": %" PRId64 ",\n",
                   r->started_unix_ms, r->took_ms);

@@ -7,10 +7,13 @@
 #include "common/number.h"
 
 #define COUNT_MAX 10000000u
+#define MINUTES 60
+#define MINUTES_MAX 10000
 
 static const char HELP[] =
-    "Usage: gopmill-hwtest [--level 1|2|3] [--device ID] [--json FILE] [--html FILE]\n"
+    "Usage: gopmill-hwtest [--level 1|2|3|4] [--device ID] [--json FILE] [--html FILE]\n"
     "                      [--junit FILE] [--baseline FILE] [--short]\n"
+    "                      [--minutes N] [--seed N] [--only]\n"
     "\n"
     "Tests the devices of this machine: whether it can be accepted for a farm. Needs no\n"
     "farm and no GPU; without one the processor alone is tested.\n"
@@ -18,15 +21,19 @@ static const char HELP[] =
     "  --level N        1 (default): what a node checks before it offers a device;\n"
     "                   seconds. 2: and exactness of decoders, kernels and encoders;\n"
     "                   at most two minutes. 3: and capacity: what the processor and each\n"
-    "                   device make a second; at most 15 minutes\n"
+    "                   device make a second; at most 15 minutes. 4: and endurance: jobs\n"
+    "                   for a long time while their workers are killed\n"
     "  --device ID      this device alone: `cpu`, a PCI address or a UUID, as\n"
     "                   `gopmill devices` says them\n"
     "  --json FILE      the report for programs; also for --baseline\n"
     "  --html FILE      the report as one page with plots\n"
     "  --junit FILE     the report for CI systems\n"
     "  --baseline FILE  an earlier --json: what has become worse is a warning or a failure\n"
-    "  --short          level 3 in seconds: shows that everything runs; its figures are\n"
+    "  --only           that level without those below it; level 1 is always run\n"
+    "  --short          levels 3 and 4 in seconds: shows that everything runs; figures are\n"
     "                   worth nothing\n"
+    "  --minutes N      of level 4: 1 to 10000 (default 60)\n"
+    "  --seed N         of level 4: chooses which workers are killed and when; printed\n"
     "  --version        print the version\n"
     "  --help           print this\n"
     "\n"
@@ -53,12 +60,8 @@ static const char TRY_HELP[] =
 
 static int parse_level(const char *text, uint32_t *out)
 {
-    if (strcmp(text, "4") == 0) {
-        fputs("gopmill-hwtest: level 4 is not in this version: it has 1, 2 and 3\n", stderr);
-        return GM_EXIT_USAGE;
-    }
-    if (strcmp(text, "1") != 0 && strcmp(text, "2") != 0 && strcmp(text, "3") != 0) {
-        fprintf(stderr, "gopmill-hwtest: `%s` is no level: it is 1, 2 or 3\n", text);
+    if (text[0] < '1' || text[0] > '4' || text[1] != '\0') {
+        fprintf(stderr, "gopmill-hwtest: `%s` is no level: it is 1, 2, 3 or 4\n", text);
         return GM_EXIT_USAGE;
     }
     *out = (uint32_t)(text[0] - '0');
@@ -67,15 +70,47 @@ static int parse_level(const char *text, uint32_t *out)
 
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out)
 {
-    const char *level = "1";
-    *out = (struct gm_hwtest_options){.level = 1};
-    const struct gm_flag table[] = {
-        {"level", GM_FLAG_TEXT, &level},      {"device", GM_FLAG_TEXT, &out->device},
-        {"json", GM_FLAG_TEXT, &out->json},   {"html", GM_FLAG_TEXT, &out->html},
-        {"junit", GM_FLAG_TEXT, &out->junit}, {"baseline", GM_FLAG_TEXT, &out->baseline},
-        {"short", GM_FLAG_SET, &out->quick},  {NULL, GM_FLAG_SET, NULL}};
+    const char *level = "1", *minutes = NULL, *seed = NULL;
+    int64_t number = 0;
+    *out = (struct gm_hwtest_options){.level = 1, .minutes = MINUTES};
+    const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
+                                    {"device", GM_FLAG_TEXT, &out->device},
+                                    {"json", GM_FLAG_TEXT, &out->json},
+                                    {"html", GM_FLAG_TEXT, &out->html},
+                                    {"junit", GM_FLAG_TEXT, &out->junit},
+                                    {"baseline", GM_FLAG_TEXT, &out->baseline},
+                                    {"short", GM_FLAG_SET, &out->quick},
+                                    {"minutes", GM_FLAG_TEXT, &minutes},
+                                    {"seed", GM_FLAG_TEXT, &seed},
+                                    {"only", GM_FLAG_SET, &out->only},
+                                    {NULL, GM_FLAG_SET, NULL}};
     int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, NULL);
-    return status >= 0 ? status : parse_level(level, &out->level);
+    status = status >= 0 ? status : parse_level(level, &out->level);
+    if (status >= 0) {
+        return status;
+    }
+    if (minutes != NULL) {
+        bool good = gm_number_int(minutes, &number) && number > 0 && number <= MINUTES_MAX;
+        out->minutes = good ? (uint32_t)number : 0;
+    }
+    if (seed != NULL) {
+        out->seed = gm_number_int(seed, &number) && number > 0 ? (uint64_t)number : 0;
+    }
+    if (out->minutes == 0 || (seed != NULL && out->seed == 0)) {
+        fprintf(stderr,
+                "gopmill-hwtest: --minutes is a number from 1 to %d, --seed one from 1 on\n",
+                MINUTES_MAX);
+        return GM_EXIT_USAGE;
+    }
+    if (out->level < 4 && (minutes != NULL || seed != NULL)) {
+        fputs("gopmill-hwtest: --minutes and --seed are of level 4\n", stderr);
+        return GM_EXIT_USAGE;
+    }
+    if (out->level < 3 && out->quick) {
+        fputs("gopmill-hwtest: --short is of levels 3 and 4\n", stderr);
+        return GM_EXIT_USAGE;
+    }
+    return -1;
 }
 
 /* What each kind must be told besides its device. */

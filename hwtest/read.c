@@ -195,6 +195,7 @@ int gm_hwtest_read(const void *data, size_t size, struct gm_hwtest_report *out, 
         get_text(&r, root, "filter", out->filter, sizeof(out->filter));
         get_text(&r, root, "baseline", out->baseline, sizeof(out->baseline));
         out->quick = json_is_true(json_object_get(root, "short"));
+        out->only = json_is_true(json_object_get(root, "only"));
         out->level = (uint32_t)get_whole(&r, root, "level", GM_HWTEST_LEVEL_MAX);
         out->started_unix_ms = (int64_t)get_whole(&r, root, "started_unix_ms", INT64_MAX);
         out->took_ms = (int64_t)get_whole(&r, root, "took_ms", INT64_MAX);

@@ -60,6 +60,7 @@ struct gm_hwtest_clip {
 struct gm_hwtest_report { /* all-zero: empty */
     uint32_t level;
     bool quick; /* --short: figures of level 3 say nothing */
+    bool only;  /* --only: levels between 1 and this one were not run */
     int64_t started_unix_ms, took_ms;
     char filter[64];                  /* --device; "": all */
     char libraries[256];              /* "libavcodec-59.37.100 gopmill-0.1.0 media-14 ..." */

@@ -1,5 +1,6 @@
 #include "hwtest/run.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,7 +10,9 @@
 #include "hwtest/level1.h"
 #include "hwtest/level2.h"
 #include "hwtest/level3.h"
+#include "hwtest/level4.h"
 #include "media/prove.h"
+#include "node/devices/chains.h"
 #include "node/devices/prove.h"
 #include "node/devices_command.h"
 #include "node/program.h"
@@ -69,6 +72,40 @@ static int prove(struct gm_device_list *list, struct gm_err *err)
     return rc;
 }
 
+/* Jobs can be encoded by one of them. */
+static bool has_chain(const struct gm_device_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct gm_device_chain chains[GM_DEVICE_CHAINS];
+        size_t count = gm_chains_make(&list->devices[i], list->versions, chains);
+        for (size_t k = 0; k < count; k++) {
+            if (gm_chain_is_usable(chains[k].name)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static int soak(const struct gm_hwtest_options *options, const struct gm_device_list *list,
+                struct gm_hwtest_report *out, struct gm_err *err)
+{
+    struct gm_hwtest_soak_params params = {.minutes = options->minutes,
+                                           .seed = options->seed,
+                                           .devices = has_chain(list),
+                                           .quick = options->quick};
+    if (params.seed == 0) {
+        params.seed = (uint64_t)gm_time_unix_ms();
+    }
+    (void)fprintf(stderr, "gopmill-hwtest: level 4, --seed %" PRIu64 "\n", params.seed);
+    return gm_hwtest_level4(&params, out, err);
+}
+
+static bool runs(const struct gm_hwtest_options *options, uint32_t level)
+{
+    return options->only ? options->level == level : options->level >= level;
+}
+
 int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
                   struct gm_err *err)
 {
@@ -76,7 +113,8 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     const struct gm_devices_params find = {.detect = true};
     gm_time started = gm_time_now();
     out->level = options->level;
-    out->quick = options->quick && options->level >= 3;
+    out->quick = options->quick;
+    out->only = options->only;
     out->started_unix_ms = gm_time_unix_ms();
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
@@ -90,11 +128,14 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     if (rc == 0) {
         rc = gm_hwtest_level1(&list, out, err);
     }
-    if (rc == 0 && options->level >= 2) {
+    if (rc == 0 && runs(options, 2)) {
         rc = gm_hwtest_level2(&list, out, err);
     }
-    if (rc == 0 && options->level >= 3) {
+    if (rc == 0 && runs(options, 3)) {
         rc = gm_hwtest_level3(&list, options->quick, out, err);
+    }
+    if (rc == 0 && runs(options, 4)) {
+        rc = soak(options, &list, out, err);
     }
     out->took_ms = (gm_time_now() - started) / GM_MS;
     gm_device_list_fini(&list);

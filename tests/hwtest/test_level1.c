@@ -87,11 +87,37 @@ static void notes_and_engines_become_checks(void **state)
     }
 }
 
+static void fakes_are_known_by_name_or_driver(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *driver;
+        bool fake;
+    } rows[] = {{"NVIDIA gopmill fake GPU L4", "550.54.15-fake", true},
+                {"", "gopmill fake GPU Arc VA driver 23.1.1-fake", true},
+                {"NVIDIA L4", "550.54.15", false},
+                {"", "Intel iHD driver 23.1.1", false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gm_device_list list = {0};
+        struct gm_hwtest_report r = {0};
+        struct gm_device *d = NULL;
+        struct gm_err err;
+        assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_DRM, &d, &err), 0);
+        gm_device_set(d->name, rows[i].name);
+        gm_device_set(d->driver, rows[i].driver);
+        assert_int_equal(gm_hwtest_level1(&list, &r, &err), 0);
+        assert_int_equal(r.devices[0].fake, rows[i].fake);
+        gm_hwtest_report_fini(&r);
+        gm_device_list_fini(&list);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(proofs_become_checks),
         cmocka_unit_test(notes_and_engines_become_checks),
+        cmocka_unit_test(fakes_are_known_by_name_or_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

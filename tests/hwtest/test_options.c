@@ -47,6 +47,12 @@ static void options_are_taken(void **state)
     assert_false(o.quick);
     assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--short"), -1);
     assert_true(o.quick && o.level == 3);
+    assert_int_equal(PARSE(&o, (char *)"--level=4"), -1);
+    assert_true(o.level == 4 && o.minutes == 60 && o.seed == 0);
+    assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--minutes=3", (char *)"--seed=9"), -1);
+    assert_true(o.minutes == 3 && o.seed == 9 && !o.only);
+    assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--only"), -1);
+    assert_true(o.only);
     assert_int_equal(PARSE(&o, (char *)"--help"), 0);
     assert_int_equal(PARSE(&o, (char *)"--version"), 0);
 }
@@ -55,10 +61,18 @@ static void wrong_ones_are_refused(void **state)
 {
     (void)state;
     struct gm_hwtest_options o;
-    static const char *const levels[] = {"0", "4", "5", "", "1x", "-1", "two"};
+    static const char *const levels[] = {"0", "5", "44", "", "1x", "-1", "two"};
     for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
         assert_int_equal(PARSE(&o, (char *)"--level", (char *)(uintptr_t)levels[i]), 2);
     }
+    static const char *const counts[] = {"0", "-1", "x", "", "10001"};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
+        assert_int_equal(
+            PARSE(&o, (char *)"--level=4", (char *)"--minutes", (char *)(uintptr_t)counts[i]), 2);
+    }
+    assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--seed=0"), 2);
+    assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--minutes=3"), 2);
+    assert_int_equal(PARSE(&o, (char *)"--level=2", (char *)"--short"), 2);
     assert_int_equal(PARSE(&o, (char *)"--nodes"), 2);
     assert_int_equal(PARSE(&o, (char *)"--json"), 2);
     assert_int_equal(PARSE(&o, (char *)"cpu"), 2);

@@ -88,8 +88,8 @@ static void json_reads_as_what_was_written(void **state)
     report_fill(&r);
     r.devices[0].fake = r.quick = true;
     gm_hwtest_json(&r, &out);
-    has(&out,
-        "{\"hwtest\": 1, \"level\": 2, \"short\": true, \"date\": \"2026-09-21T14:13:20.123Z\"");
+    has(&out, "{\"hwtest\": 1, \"level\": 2, \"short\": true, \"only\": false, \"date\": "
+              "\"2026-09-21T14:13:20.123Z\"");
     has(&out, "\"verdict\": \"bad\"");
     assert_int_equal(gm_hwtest_read(out.data, out.size, &back, &err), 0);
     assert_int_equal(back.check_count, 5);

@@ -1,0 +1,395 @@
+#include "hwtest/soak.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <fts.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "hwtest/daemon.h"
+#include "node/program.h"
+
+#define READY_MS 20000
+#define READY_DEVICES_MS 120000 /* proofs come before */
+#define PATIENCE_MS 15000
+#define GONE_MS 5000 /* for workers whose node has ended */
+#define WORKERS_MAX 256
+#define CLIP_TIMES 6 /* chunks enough for several workers */
+#define COMM "gopmill-worker"
+
+struct gm_hwtest_farm {
+    char folder[128];
+    char *programs[3]; /* owned: scheduler, node, CLI */
+    struct gm_hwtest_daemon daemon[GM_HWTEST_DAEMONS];
+    struct gm_hwtest_daemon job;
+};
+static const char *const PROGRAMS[] = {"gopmill-scheduler", "gopmill-node", "gopmill"};
+
+/* %s: the line `devices` of encode, or nothing. */
+static const char PIPELINE[] = "name: soak\n"
+                               "tasks:\n"
+                               "  inspect:\n    type: inspect\n"
+                               "  plan:\n    type: plan\n    needs: [inspect]\n"
+                               "    ladder: [216, 144]\n"
+                               "  split:\n    type: split\n    needs: [plan]\n"
+                               "  video:\n    type: encode\n    needs: [split]\n"
+                               "    preset: veryfast\n%s"
+                               "  images:\n    type: thumbnails\n    needs: [video]\n"
+                               "  package:\n    type: package\n    needs: [video, images]\n";
+
+static int write_text(const struct gm_hwtest_farm *f, const char *name, const char *text,
+                      struct gm_err *err)
+{
+    char path[256];
+    (void)snprintf(path, sizeof(path), "%s/%s", f->folder, name);
+    return gm_fs_write_atomic(path, text, strlen(text), err);
+}
+
+static int write_files(const struct gm_hwtest_farm *f, bool quick, struct gm_err *err)
+{
+    char text[1200], path[256];
+    static const char *const folders[] = {"s", "n", "w"};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < 3; i++) {
+        (void)snprintf(path, sizeof(path), "%s/%s", f->folder, folders[i]);
+        rc = gm_fs_mkdirs(path, err);
+    }
+    (void)snprintf(text, sizeof(text),
+                   "state: %s/s\nlisten: [\"tcp://127.0.0.1:*\"]\nhttp: \"unix:%s/http\"\n"
+                   "work_store: \"file://%s/w\"\ngrant_key_file: %s/key\nlog_level: warn\n",
+                   f->folder, f->folder, f->folder, f->folder);
+    rc = rc == 0 ? write_text(f, "scheduler.yaml", text, err) : rc;
+    (void)snprintf(text, sizeof(text), PIPELINE, "    devices: [cpu]\n");
+    rc = rc == 0 ? write_text(f, "cpu.yaml", text, err) : rc;
+    (void)snprintf(text, sizeof(text), PIPELINE, "    devices: [nvenc, vaapi, cpu]\n");
+    rc = rc == 0 ? write_text(f, "device.yaml", text, err) : rc;
+    (void)snprintf(path, sizeof(path), "%s/clip.mp4", f->folder);
+    return rc == 0 ? gm_hwtest_write_clip(path, quick ? 1 : CLIP_TIMES, err) : rc;
+}
+
+static int find_programs(struct gm_hwtest_farm *f, const char *folder, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < 3; i++) {
+        if (folder == NULL) {
+            rc = gm_program_find(PROGRAMS[i], &f->programs[i], err);
+        } else if (asprintf(&f->programs[i], "%s/%s", folder, PROGRAMS[i]) < 0) {
+            f->programs[i] = NULL;
+            rc = gm_err_nomem(err);
+        }
+    }
+    return rc;
+}
+
+static int start(struct gm_hwtest_farm *f, int which, int limit_ms, char *line, size_t size,
+                 struct gm_err *err)
+{
+    char config[256], log[256];
+    const char *name = which == GM_HWTEST_SCHEDULER ? "scheduler" : "node";
+    (void)snprintf(config, sizeof(config), "%s/%s.yaml", f->folder, name);
+    (void)snprintf(log, sizeof(log), "%s/%s.log", f->folder, name);
+    const char *const argv[GM_HWTEST_ARGS] = {f->programs[which == GM_HWTEST_SCHEDULER ? 0 : 1],
+                                              "--config", config, NULL};
+    int rc = gm_hwtest_daemon_start(&f->daemon[which], argv, log, err);
+    if (rc == 0) {
+        rc = gm_hwtest_daemon_wait_ready(&f->daemon[which], limit_ms, line, size, err);
+    }
+    return rc < 0 ? gm_err_wrap(err, rc, "gopmill-%s: ", name) : 0;
+}
+
+static int start_both(struct gm_hwtest_farm *f, bool devices, struct gm_err *err)
+{
+    char line[256], text[700];
+    int rc = start(f, GM_HWTEST_SCHEDULER, READY_MS, line, sizeof(line), err);
+    if (rc < 0) {
+        return rc;
+    }
+    char *wire = strstr(line, "listen=");
+    if (wire == NULL) {
+        return gm_err_set(err, GM_E_UNREACHABLE, 0, "the scheduler said nothing of its endpoint");
+    }
+    wire += strlen("listen=");
+    wire[strcspn(wire, " ")] = '\0';
+    (void)snprintf(text, sizeof(text),
+                   "node_id: soak\nscheduler: [\"%s\"]\nstate: %s/n\ngrant_key_file: %s/key\n"
+                   "devices: %s\nlog_level: warn\n",
+                   wire, f->folder, f->folder, devices ? "wait" : "off");
+    rc = write_text(f, "node.yaml", text, err);
+    return rc == 0 ? start(f, GM_HWTEST_AGENT, devices ? READY_DEVICES_MS : READY_MS, line,
+                           sizeof(line), err)
+                   : rc;
+}
+
+int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
+                         struct gm_err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    unsigned left = 0;
+    struct gm_hwtest_farm *f = calloc(1, sizeof(*f));
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
+    int rc = gm_fs_path(f->folder, sizeof(f->folder) - 48, err, "%s/gopmill-soak-XXXXXX", tmp);
+    if (rc == 0 && mkdtemp(f->folder) == NULL) { /* sockets lie in it: their paths are short */
+        rc = gm_err_sys(err, errno, "no folder could be made in %s", tmp);
+    }
+    if (rc < 0) {
+        free(f);
+        return rc;
+    }
+    rc = find_programs(f, params->programs, err);
+    if (rc == 0) {
+        rc = write_files(f, params->quick, err);
+    }
+    if (rc == 0) {
+        rc = start_both(f, params->devices, err);
+    }
+    if (rc < 0) {
+        gm_hwtest_farm_stop(&f, &left);
+        return rc;
+    }
+    *out = f;
+    return 0;
+}
+
+/* Whether the process is a worker; ppid: whose, 0: anybody's. */
+static bool is_worker(pid_t pid, pid_t ppid)
+{
+    char path[64], text[512];
+    (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0) {
+        close(fd);
+    }
+    text[n > 0 ? n : 0] = '\0';
+    const char *name = strchr(text, '(');
+    const char *rest = strrchr(text, ')');
+    if (name == NULL || rest == NULL || strncmp(name + 1, COMM, strlen(COMM)) != 0 ||
+        strlen(rest) < 4) {
+        return false;
+    }
+    return rest[2] != 'Z' && (ppid == 0 || strtol(rest + 3, NULL, 10) == (long)ppid);
+}
+
+static size_t list_workers(const struct gm_hwtest_farm *f, pid_t out[WORKERS_MAX])
+{
+    size_t count = 0;
+    pid_t parent = f->daemon[GM_HWTEST_AGENT].pid;
+    DIR *proc = parent == 0 ? NULL : opendir("/proc");
+    for (const struct dirent *e; proc != NULL && count < WORKERS_MAX && (e = readdir(proc));) {
+        long pid = strtol(e->d_name, NULL, 10);
+        if (pid > 0 && is_worker((pid_t)pid, parent)) {
+            out[count++] = (pid_t)pid;
+        }
+    }
+    if (proc != NULL) {
+        closedir(proc);
+    }
+    return count;
+}
+
+void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left)
+{
+    struct gm_hwtest_farm *f = *farm;
+    const struct timespec pause = {.tv_nsec = 20000000};
+    pid_t workers[WORKERS_MAX];
+    *out_left = 0;
+    if (f == NULL) {
+        return;
+    }
+    size_t count = list_workers(f, workers);
+    gm_hwtest_daemon_stop(&f->job, 0);
+    gm_hwtest_daemon_stop(&f->daemon[GM_HWTEST_AGENT], PATIENCE_MS);
+    gm_hwtest_daemon_stop(&f->daemon[GM_HWTEST_SCHEDULER], PATIENCE_MS);
+    for (int waited = 0; waited < GONE_MS; waited += 20) {
+        *out_left = 0;
+        for (size_t i = 0; i < count; i++) {
+            *out_left += is_worker(workers[i], 0) ? 1 : 0;
+        }
+        if (*out_left == 0) {
+            break;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+    GM_IGNORE(gm_fs_remove_tree(f->folder, NULL), "it goes with the folder's next cleaning");
+    for (size_t i = 0; i < 3; i++) {
+        free(f->programs[i]);
+    }
+    free(f);
+    *farm = NULL;
+}
+
+int gm_hwtest_farm_begin(struct gm_hwtest_farm *f, bool on_device, struct gm_err *err)
+{
+    char clip[256], out[256], pipeline[256], url[256], log[256];
+    (void)snprintf(clip, sizeof(clip), "%s/clip.mp4", f->folder);
+    (void)snprintf(out, sizeof(out), "%s/out", f->folder);
+    (void)snprintf(pipeline, sizeof(pipeline), "%s/%s.yaml", f->folder,
+                   on_device ? "device" : "cpu");
+    (void)snprintf(url, sizeof(url), "unix:%s/http", f->folder);
+    (void)snprintf(log, sizeof(log), "%s/job.log", f->folder);
+    (void)unlink(log);
+    const char *const argv[GM_HWTEST_ARGS] = {
+        f->programs[2], "transcode", clip,          "--out", out, "--pipeline",
+        pipeline,       "--quiet",   "--scheduler", url,     NULL};
+    return gm_hwtest_daemon_start(&f->job, argv, log, err);
+}
+
+void gm_hwtest_farm_abort(struct gm_hwtest_farm *f)
+{
+    if (f->job.pid != 0) {
+        (void)kill(f->job.pid, SIGKILL);
+    }
+}
+
+static int by_name(const FTSENT **a, const FTSENT **b)
+{
+    return strcmp((*a)->fts_name, (*b)->fts_name);
+}
+
+/* A file below the folder: its name there, then what it holds. */
+static int hash_file(const char *path, size_t folder_size, struct gm_sha256 *all,
+                     struct gm_err *err)
+{
+    uint8_t sum[GM_SHA256_SIZE];
+    uint64_t size = 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) {
+        return gm_err_sys(err, errno, "could not open %s", path);
+    }
+    int rc = gm_sha256_fd(fd, sum, &size, err);
+    close(fd);
+    if (rc == 0) {
+        gm_sha256_update(all, path + folder_size, strlen(path + folder_size) + 1);
+        gm_sha256_update(all, sum, sizeof(sum));
+    }
+    return rc;
+}
+
+static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_err *err)
+{
+    char *const roots[] = {folder, NULL};
+    uint8_t sum[GM_SHA256_SIZE];
+    struct gm_sha256 *all = gm_sha256_create();
+    FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
+    int rc = all == NULL    ? gm_err_nomem(err)
+             : walk == NULL ? gm_err_sys(err, errno, "could not look into %s", folder)
+                            : 0;
+    for (FTSENT *e; rc == 0 && (e = fts_read(walk)) != NULL;) {
+        if (e->fts_info == FTS_F && strcmp(e->fts_name, "report.json") != 0) {
+            rc = hash_file(e->fts_path, strlen(folder), all, err);
+        } else if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR) {
+            rc = gm_err_sys(err, e->fts_errno, "could not look into %s", folder);
+        }
+    }
+    if (walk != NULL) {
+        (void)fts_close(walk);
+    }
+    if (all != NULL) {
+        gm_sha256_final(all, sum);
+        gm_sha256_destroy(&all);
+    }
+    if (rc == 0) {
+        gm_hex(sum, sizeof(sum), out);
+    }
+    return rc;
+}
+
+/* The last line that the job's program wrote. */
+static void read_log(const struct gm_hwtest_farm *f, int status, char *why, size_t size)
+{
+    char path[256];
+    uint8_t *data = NULL;
+    size_t used = 0;
+    (void)snprintf(path, sizeof(path), "%s/job.log", f->folder);
+    if (gm_fs_read(path, 1u << 20, &data, &used, NULL) < 0) {
+        used = 0;
+    }
+    while (used > 0 && data[used - 1] == '\n') {
+        used--;
+    }
+    size_t from = used;
+    while (from > 0 && data[from - 1] != '\n') {
+        from--;
+    }
+    (void)snprintf(why, size, "%s %d: %.*s",
+                   WIFSIGNALED(status) ? "ended by signal" : "ended with status",
+                   WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (int)(used - from),
+                   data == NULL ? "" : (const char *)data + from);
+    free(data);
+}
+
+int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended,
+                        char out_hash[2 * GM_SHA256_SIZE + 1], char *why, size_t why_size,
+                        struct gm_err *err)
+{
+    char out[256];
+    int status = 0, rc = 0;
+    *out_ended = gm_hwtest_daemon_has_ended(&f->job, &status);
+    if (!*out_ended) {
+        return 0;
+    }
+    (void)snprintf(out, sizeof(out), "%s/out", f->folder);
+    out_hash[0] = '\0';
+    if (status != 0) {
+        read_log(f, status, why, why_size);
+    } else {
+        rc = hash_tree(out, out_hash, err);
+    }
+    if (rc == 0 && access(out, F_OK) == 0) {
+        rc = gm_fs_remove_tree(out, err);
+    }
+    return rc;
+}
+
+bool gm_hwtest_farm_kill(struct gm_hwtest_farm *f, uint32_t number)
+{
+    pid_t workers[WORKERS_MAX];
+    size_t count = list_workers(f, workers);
+    return count > 0 && kill(workers[number % count], SIGKILL) == 0;
+}
+
+static size_t count_descriptors(pid_t pid)
+{
+    char path[64];
+    size_t count = 0;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/fd", (long)pid);
+    DIR *fds = opendir(path);
+    for (const struct dirent *e; fds != NULL && (e = readdir(fds)) != NULL;) {
+        count += e->d_name[0] != '.' ? 1 : 0;
+    }
+    if (fds != NULL) {
+        closedir(fds);
+    }
+    return count;
+}
+
+bool gm_hwtest_farm_look(const struct gm_hwtest_farm *f, int which, double *out_kib,
+                         double *out_descriptors)
+{
+    char path[64];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    pid_t pid = f->daemon[which].pid;
+    (void)snprintf(path, sizeof(path), "/proc/%ld/status", (long)pid);
+    if (pid == 0 || gm_fs_read(path, 1u << 16, &data, &size, NULL) < 0) {
+        return false;
+    }
+    const char *anon = size == 0 ? NULL : memmem(data, size, "RssAnon:", 8);
+    bool good = anon != NULL && (const uint8_t *)anon + 24 < data + size;
+    if (good) {
+        *out_kib = (double)strtoull(anon + 8, NULL, 10);
+        *out_descriptors = (double)count_descriptors(pid);
+    }
+    free(data);
+    return good;
+}

@@ -1,0 +1,48 @@
+#ifndef GM_HWTEST_SOAK_H
+#define GM_HWTEST_SOAK_H
+
+#include <sys/types.h>
+
+#include "common/err.h"
+#include "common/hash.h"
+
+/* A farm of one scheduler and one node on this machine, which stays while jobs come and its workers
+ * are killed: the processes, their files, one job at a time. Thread: one. */
+struct gm_hwtest_farm; /* opaque */
+
+struct gm_hwtest_farm_params {
+    const char *programs; /* their folder; NULL: beside this one, or where they are installed */
+    bool devices;         /* the node proves and uses this machine's */
+    bool quick;           /* a clip of one chunk */
+};
+/* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
+ * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready; SYS,
+ * NOMEM, LIMIT; of media/encoder.h. */
+int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* Ends both, kills what does not end, counts the workers that are left, removes the folder. */
+void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left);
+
+/* Starts a job; on_device: encoded by this machine's devices where there are. Errors: SYS. */
+int gm_hwtest_farm_begin(struct gm_hwtest_farm *farm, bool on_device,
+                         struct gm_err *err) GM_MUST_CHECK;
+/* Whether the job has ended. Then out_hash is of all that it published but its report (text of 64
+ * hex digits), or "" where it failed: then why says what the program said. Errors: SYS, NOMEM. */
+int gm_hwtest_farm_poll(struct gm_hwtest_farm *farm, bool *out_ended,
+                        char out_hash[2 * GM_SHA256_SIZE + 1], char *why, size_t why_size,
+                        struct gm_err *err) GM_MUST_CHECK;
+/* Ends a job that takes too long: the next poll finds it failed. */
+void gm_hwtest_farm_abort(struct gm_hwtest_farm *farm);
+/* Kills one of the node's workers, which the number chooses. False: there is none now. */
+bool gm_hwtest_farm_kill(struct gm_hwtest_farm *farm, uint32_t number);
+
+enum { GM_HWTEST_AGENT, GM_HWTEST_SCHEDULER, GM_HWTEST_DAEMONS };
+/* Memory of its own and open descriptors now. False: the process has ended. */
+bool gm_hwtest_farm_look(const struct gm_hwtest_farm *farm, int which, double *out_kib,
+                         double *out_descriptors);
+
+/* soak_clip.c: writes the clip of clip.h, `times` over, as an MP4. Errors: MEDIA, NOMEM; of
+ * media/encoder.h. */
+int gm_hwtest_write_clip(const char *path, int times, struct gm_err *err) GM_MUST_CHECK;
+
+#endif
