@@ -182,7 +182,7 @@ static void add_list(struct gm_buf *buf, const char *name, const char *value)
     gm_buf_str(buf, "]\n");
 }
 
-/* Says that the locked state folder is a temporary one. */
+/* Says that the state folder is a temporary one, before it is locked. */
 static int mark_temporary(const struct gm_farm_files *f, struct gm_err *err)
 {
     char path[4096];
@@ -294,11 +294,11 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
     int lock = -1;
     int rc = make_state(params, &f, err);
     if (rc == 0) {
-        rc = gm_fs_lock(f.state, "farm", &lock, err);
-        f.lock_fd = lock;
+        rc = mark_temporary(&f, err);
     }
     if (rc == 0) {
-        rc = mark_temporary(&f, err);
+        rc = gm_fs_lock(f.state, "farm", &lock, err);
+        f.lock_fd = lock;
     }
     if (rc == 0) {
         gm_farm_sweep("/tmp");

@@ -66,20 +66,31 @@ static bool has_prefix(const char *text, const char *prefix)
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
+static bool is_old(time_t made)
+{
+    return time(NULL) - made >= LEAST_AGE_S;
+}
+
 static void sweep_one(const char *path, bool state)
 {
     struct stat st;
     time_t made = 0;
     int fd = -1;
+    char marker[4096];
     if (lstat(path, &st) != 0 || !S_ISDIR(st.st_mode) || st.st_uid != geteuid() ||
-        try_lock(path, &made, &fd) != LOCK_OURS) {
+        gm_fs_path(marker, sizeof(marker), NULL, "%s/" GM_FARM_TEMPORARY, path) < 0) {
         return;
     }
-    char marker[4096];
-    bool ours =
-        !state || (gm_fs_path(marker, sizeof(marker), NULL, "%s/" GM_FARM_TEMPORARY, path) == 0 &&
-                   access(marker, F_OK) == 0);
-    if (ours && time(NULL) - made >= LEAST_AGE_S && (!state || !is_in_use(path))) {
+    enum lock lock = try_lock(path, &made, &fd);
+    if (lock == LOCK_NONE && is_old(st.st_mtime)) {
+        unlink(marker);
+        rmdir(path); /* killed before its lock was made: nothing else is in it */
+    }
+    if (lock != LOCK_OURS) {
+        return;
+    }
+    bool ours = !state || access(marker, F_OK) == 0;
+    if (ours && is_old(made) && (!state || !is_in_use(path))) {
         GM_IGNORE(gm_fs_remove_tree(path, NULL), "a left-over folder harms none");
     }
     close(fd);

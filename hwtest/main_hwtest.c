@@ -9,6 +9,7 @@
 
 #include "common/fs.h"
 #include "hwtest/run.h"
+#include "hwtest/save.h"
 #include "hwtest/try.h"
 
 #define EXIT_BAD 1
@@ -39,7 +40,7 @@ static int save(const char *path, writer_fn write, const struct gm_hwtest_report
     write(report, &out);
     int rc = gm_buf_check(&out, err);
     if (rc == 0) {
-        rc = gm_fs_write_atomic(path, out.data, out.size, err);
+        rc = gm_hwtest_save(path, out.data, out.size, err);
     }
     gm_buf_fini(&out);
     return rc;
@@ -57,11 +58,24 @@ static int print(const struct gm_hwtest_report *report, struct gm_err *err)
     return rc;
 }
 
+static int check_places(const struct gm_hwtest_options *o, struct gm_err *err)
+{
+    const char *const paths[] = {o->json, o->html, o->junit};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
+        rc = paths[i] == NULL ? 0 : gm_hwtest_save_check(paths[i], err);
+    }
+    return rc;
+}
+
 static int test(const struct gm_hwtest_options *o, bool *out_good, struct gm_err *err)
 {
     struct gm_hwtest_report report = {0}, baseline = {0};
     struct gm_hwtest_verdict verdict;
-    int rc = o->baseline == NULL ? 0 : load(o->baseline, &baseline, err);
+    int rc = check_places(o, err);
+    if (rc == 0 && o->baseline != NULL) {
+        rc = load(o->baseline, &baseline, err);
+    }
     if (rc == 0) {
         rc = gm_hwtest_run(o, &report, err);
     }

@@ -54,7 +54,17 @@ static void what_a_killed_farm_left_goes(void **state)
     scratch_make(&s);
     make_farm(&s, "gopmill-state-aaaaaa", true);
     make_farm(&s, "gopmill-sockets-aaaaaa", false);
+    static const struct timespec old[2] = {{.tv_sec = 1000000}, {.tv_sec = 1000000}};
+    static const char *const bare[] = {"gopmill-state-bare", "gopmill-sockets-bare"};
+    assert_int_equal(gm_fs_mkdirs(scratch_path(&s, bare[0]), &err), 0);
+    make_file(&s, "gopmill-state-bare/temporary");
+    assert_int_equal(gm_fs_mkdirs(scratch_path(&s, bare[1]), &err), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(utimensat(AT_FDCWD, scratch_path(&s, bare[i]), old, 0), 0);
+    }
     gm_farm_sweep(s.path);
+    assert_false(is_there(&s, bare[0]));
+    assert_false(is_there(&s, bare[1]));
     assert_false(is_there(&s, "gopmill-state-aaaaaa"));
     assert_false(is_there(&s, "gopmill-sockets-aaaaaa"));
     gm_farm_sweep(scratch_path(&s, "nowhere"));
