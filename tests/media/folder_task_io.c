@@ -113,6 +113,9 @@ static Gm__Object *store_file(struct running *r, const Gm__WFile *file)
     int n = file->store == GM__OBJECT_STORE__STORE_OUT
                 ? asprintf(&object->key, "v/%s/%s", r->f->publication, file->path)
                 : asprintf(&object->key, "%s-%u/%s", r->spec->task, r->spec->instance, file->path);
+    if (n < 0) {
+        abort();
+    }
     object->url = copy("");
     object->sha256.len = GM_SHA256_SIZE;
     object->sha256.data = folder_must(malloc(GM_SHA256_SIZE));
@@ -120,7 +123,7 @@ static Gm__Object *store_file(struct running *r, const Gm__WFile *file)
     folder_io_path(r->f, object, to);
     char *slash = strrchr(to, '/');
     *slash = '\0';
-    if (n < 0 || gm_fs_mkdirs(to, &err) < 0) {
+    if (gm_fs_mkdirs(to, &err) < 0) {
         abort();
     }
     *slash = '/';

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "media/chunk_io.h"
+#include "media/inspect.h"
 #include "media/window.h"
 #include "media/window_io.h"
 
@@ -164,6 +165,70 @@ static void files_without_one_have_none(void **state)
     assert_false(look(f->mkv, &w));
 }
 
+/* What inspection says of a picture of that width, 80 rows and square samples. */
+static void narrow(const char *path, const char *format, uint32_t width, Gm__VideoFacts *out)
+{
+    struct gm_source source;
+    struct gm_err err;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    assert_int_equal(gm_source_open(fd, path, false, &source, &err), 0);
+    out->pixel_format = (char *)(uintptr_t)format;
+    out->width_px = width;
+    out->height_px = 80;
+    out->sample_aspect->num = out->sample_aspect->den = 1;
+    assert_int_equal(gm_facts_crop(fd, source.format, out, &err), 0);
+    gm_source_close(&source);
+    (void)close(fd);
+}
+
+static void the_part_begins_at_a_whole_chroma_sample_and_an_even_row(void **state)
+{
+    static const struct {
+        const char *format;
+        uint32_t width, x, y; /* x 96: nothing is cut off */
+        bool matroska, fixed;
+        int64_t num, den; /* sample aspect */
+    } rows[] = {
+        {"yuv420p", 96, 16, 20, false, true, 4, 5}, /* as if all of it had 1:1: 96/60 * 40/80 */
+        {"yuv444p", 96, 17, 20, false, false, 1, 1},
+        {"yuv411p", 96, 16, 20, false, false, 1, 1},
+        {"yuv410p", 96, 16, 20, false, false, 1, 1},
+        {"yuv420p", 98, 96, 0, false, true, 1, 1}, /* not what the container speaks of */
+        {"yuv420p", 96, 18, 20, true, true, 1, 1}, /* no shape is said */
+        {"yuv444p", 96, 19, 20, true, true, 1, 1},
+    };
+    const struct files *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__VideoFacts v = GM__VIDEO_FACTS__INIT;
+        Gm__Rational aspect = GM__RATIONAL__INIT;
+        v.sample_aspect = &aspect;
+        v.fixed_aspect = rows[i].fixed;
+        if (rows[i].matroska) { /* at 19, 21 */
+            window_put_crop(f->mkv, f->made, (const uint32_t[]){19, 21, 17, 19});
+        } else { /* at 16.5, 21 */
+            const uint32_t clap[] = {60, 1, 40, 1, (uint32_t)-3, 2, 1, 1};
+            window_put_clap(f->mp4, f->made, clap, 0);
+        }
+        narrow(f->made, rows[i].format, rows[i].width, &v);
+        assert_int_equal(aspect.num, rows[i].num);
+        assert_int_equal(aspect.den, rows[i].den);
+        if (rows[i].x == 96) {
+            assert_null(v.crop);
+            assert_int_equal(v.width_px, rows[i].width);
+            continue;
+        }
+        assert_non_null(v.crop);
+        assert_int_equal(v.width_px, 60);
+        assert_int_equal(v.height_px, 40);
+        assert_int_equal(v.crop->x_px, rows[i].x);
+        assert_int_equal(v.crop->y_px, rows[i].y);
+        assert_int_equal(v.crop->whole_width_px, 96);
+        assert_int_equal(v.crop->whole_height_px, 80);
+        free(v.crop);
+    }
+}
+
 /* Whatever byte is another, nothing but an answer comes, and none that lies outside. */
 static void damaged_descriptions_do_no_harm(void **state)
 {
@@ -210,6 +275,7 @@ int main(void)
         cmocka_unit_test(a_clean_aperture_is_where_its_middle_says),
         cmocka_unit_test(matroska_says_what_is_cut_off),
         cmocka_unit_test(files_without_one_have_none),
+        cmocka_unit_test(the_part_begins_at_a_whole_chroma_sample_and_an_even_row),
         cmocka_unit_test(damaged_descriptions_do_no_harm),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

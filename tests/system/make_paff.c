@@ -51,11 +51,14 @@ int main(int argc, char **argv)
         if (strcmp(kinds[i].kind, argv[1]) != 0) {
             continue;
         }
+        params.split = strcmp(argv[2], "fields") == 0;
+        if (!params.split && strcmp(argv[2], "pairs") != 0) {
+            break;
+        }
         size_t length = strlen(argv[3]);
         if (length > 4 && strcmp(argv[3] + length - 4, ".yuv") == 0) {
             return write_pictures(argv[3], &params);
         }
-        params.split = strcmp(argv[2], "fields") == 0;
         paff_make(argv[3], &params);
         return 0;
     }
