@@ -18,6 +18,7 @@
 #include "cli/farm_sweep.h"
 #include "cli/url.h"
 #include "common/fs.h"
+#include "common/utf8.h"
 #include "storage/store.h"
 
 #define LEASE_MS 6000
@@ -25,14 +26,19 @@
 
 void gm_farm_yaml_quote(struct gm_buf *buf, const char *text)
 {
-    gm_buf_u8(buf, '\'');
+    gm_buf_u8(buf, '"');
     for (; *text != '\0'; text++) {
-        if (*text == '\'') {
-            gm_buf_u8(buf, '\'');
+        unsigned char c = (unsigned char)*text;
+        if (c < ' ' || c == 0x7f) { /* single quotes would fold a line's end into a blank */
+            gm_buf_printf(buf, "\\x%02X", c);
+            continue;
         }
-        gm_buf_u8(buf, (uint8_t)*text);
+        if (c == '"' || c == '\\') {
+            gm_buf_u8(buf, '\\');
+        }
+        gm_buf_u8(buf, c);
     }
-    gm_buf_u8(buf, '\'');
+    gm_buf_u8(buf, '"');
 }
 
 static int find_in_path(const char *name, char **out, struct gm_err *err)
@@ -90,7 +96,9 @@ static int find_pipelines(char *out, size_t size, struct gm_err *err)
     const char *env = getenv("GOPMILL_PIPELINES");
     char *folder = NULL;
     if (env != NULL && env[0] != '\0') {
-        return gm_fs_path(out, size, err, "%s", env);
+        return is_folder(env) ? gm_fs_path(out, size, err, "%s", env)
+                              : gm_err_set(err, GM_E_INVAL, 0,
+                                           "GOPMILL_PIPELINES names %s, which is no folder", env);
     }
     int rc = gm_fs_program_dir(&folder, err);
     bool found = false;
@@ -115,6 +123,18 @@ static int find_pipelines(char *out, size_t size, struct gm_err *err)
     return rc;
 }
 
+/* The configuration files of the farm's programs name the folder. */
+static int check_text(const char *folder, const char *who, struct gm_err *err)
+{
+    for (const char *c = folder; *c != '\0'; c += gm_utf8_length(c)) {
+        if (gm_utf8_length(c) == 0) {
+            return gm_err_set(err, GM_E_INVAL, 0, "the path of %s is not UTF-8 text: %s", who,
+                              folder);
+        }
+    }
+    return 0;
+}
+
 static int make_state(const struct gm_farm_params *params, struct gm_farm_files *f,
                       struct gm_err *err)
 {
@@ -134,12 +154,16 @@ static int make_state(const struct gm_farm_params *params, struct gm_farm_files 
         }
         f->state_kept = true;
         f->state = realpath(params->state, NULL);
-        return f->state == NULL ? gm_err_sys(err, errno, "could not find %s", params->state) : 0;
+        return f->state == NULL ? gm_err_sys(err, errno, "could not find %s", params->state)
+                                : check_text(f->state, "--state", err);
     }
     const char *tmp = getenv("TMPDIR");
     tmp = tmp == NULL || tmp[0] != '/' ? "/tmp" : tmp;
     gm_farm_sweep(tmp);
     int rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_FARM_STATE_PREFIX "XXXXXX", tmp);
+    if (rc == 0) {
+        rc = check_text(tmp, "TMPDIR", err);
+    }
     if (rc < 0) {
         return rc;
     }

@@ -23,7 +23,7 @@ void gm_farm_files_remove(struct gm_farm_files *files);
 /* Path of a program beside the running one, else in PATH. *out is owned. Errors: NOTFOUND, SYS. */
 int gm_farm_find_program(const char *name, char **out, struct gm_err *err) GM_MUST_CHECK;
 
-/* text as a single-quoted YAML scalar. */
+/* text as a double-quoted YAML scalar. */
 void gm_farm_yaml_quote(struct gm_buf *buf, const char *text);
 
 #endif

@@ -107,7 +107,8 @@ static void files_that_cannot_be_are_refused(void **state)
 static void quoted_text_is_one_scalar(void **state)
 {
     (void)state;
-    static const char *const rows[] = {"plain", "it's", "'", "a: b # c", "-", "", "\\n\"{["};
+    static const char *const rows[] = {
+        "a\nb\tc \x7f \" \\n ", "plain", "it's", "'", "a: b # c", "-", "", "\\n\"{["};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct gm_buf buf = {0};
         struct gm_yaml *root = NULL;
