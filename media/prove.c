@@ -1,5 +1,6 @@
-/* Proofs: pattern -> encoder -> decoder -> comparison. Software's side of each is what the farm's
- * own tasks use (encoder.h, gm_decoder_open). */
+/* Proofs: pattern -> encoder -> decoder -> comparison. Encoders, and software's side of decoders,
+ * are what the farm's own tasks use (encoder.h, gm_decoder_open), where tasks can use the device.
+ */
 #include "media/prove.h"
 
 #include <stdio.h>
@@ -11,6 +12,8 @@
 #include "media/compare.h"
 #include "media/encoder.h"
 #include "media/prove_device.h"
+
+#define CAP_BPS 4000000 /* and bits of its buffer: far above what the pattern takes */
 
 struct proof {
     const struct gm_prove_work *work;
@@ -89,8 +92,8 @@ static int keep_packet(struct proof *p, AVPacket *packet, struct gm_err *err)
 }
 
 /* Everything that the encoder has ready. */
-static int drain_software(struct proof *p, struct gm_encoder *encoder, AVPacket *packet,
-                          struct gm_err *err)
+static int drain_task(struct proof *p, struct gm_encoder *encoder, AVPacket *packet,
+                      struct gm_err *err)
 {
     int rc = 0;
     bool got = true;
@@ -103,7 +106,9 @@ static int drain_software(struct proof *p, struct gm_encoder *encoder, AVPacket 
     return rc;
 }
 
-static int encode_software(struct proof *p, struct gm_err *err)
+/* As the farm's tasks encode: in software, or (device) on work's chain, with a quality below a cap.
+ */
+static int encode_as_task(struct proof *p, bool device, struct gm_err *err)
 {
     char codec[16];
     char format[16];
@@ -120,15 +125,21 @@ static int encode_software(struct proof *p, struct gm_err *err)
     rendition.name = name;
     rendition.pixel_format = format;
     rendition.width_px = rendition.height_px = GM_PROVE_SIDE_PX;
-    const struct gm_encoder_params open = {
-        .rendition = &rendition, .facts = &facts, .timescale = 30, .rate = {30, 1}};
+    rendition.maxrate_bps = device ? CAP_BPS : 0;
+    rendition.bufsize_bits = device ? CAP_BPS : 0;
+    const struct gm_encoder_params open = {.rendition = &rendition,
+                                           .facts = &facts,
+                                           .timescale = 30,
+                                           .rate = {30, 1},
+                                           .chain = device ? p->work->api : NULL,
+                                           .device = p->work->device};
     struct gm_encoder *encoder = NULL;
     AVPacket *packet = av_packet_alloc();
     int rc = packet == NULL ? gm_err_nomem(err) : gm_encoder_open(&open, &encoder, err);
     for (int i = 0; rc == 0 && i <= GM_PROVE_FRAMES; i++) {
         rc = gm_encoder_send(encoder, i < GM_PROVE_FRAMES ? p->pattern[i] : NULL, err);
         if (rc == 0) {
-            rc = drain_software(p, encoder, packet, err);
+            rc = drain_task(p, encoder, packet, err);
         }
     }
     if (rc == 0 && (p->par->codec_id == AV_CODEC_ID_H264 || p->par->codec_id == AV_CODEC_ID_HEVC)) {
@@ -156,7 +167,8 @@ static int drain_device(struct proof *p, AVCodecContext *ctx, AVPacket *packet, 
     }
 }
 
-static int encode_device(struct proof *p, struct gm_err *err)
+/* As libavcodec encodes by itself: an average rate. */
+static int encode_plain(struct proof *p, struct gm_err *err)
 {
     AVCodecContext *ctx = NULL;
     AVPacket *packet = av_packet_alloc();
@@ -181,6 +193,13 @@ static int encode_device(struct proof *p, struct gm_err *err)
     avcodec_free_context(&ctx);
     av_packet_free(&packet);
     return rc;
+}
+
+/* What no task asks of that device is proved all the same: it is listed. */
+static int encode_device(struct proof *p, struct gm_err *err)
+{
+    int rc = encode_as_task(p, true, err);
+    return rc == -GM_E_PIPELINE_UNFIT || rc == -GM_E_INVAL ? encode_plain(p, err) : rc;
 }
 
 static int decode(const struct proof *p, AVCodecContext *ctx, AVFrame **out, struct gm_err *err)
@@ -272,7 +291,7 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi, stru
         p.par->codec_id = id;
         p.par->width = p.par->height = GM_PROVE_SIDE_PX;
         p.par->format = p.pattern[0]->format;
-        rc = software || !work->encode ? encode_software(&p, err) : encode_device(&p, err);
+        rc = software || !work->encode ? encode_as_task(&p, false, err) : encode_device(&p, err);
     }
     if (rc == 0) {
         rc = decode_software(&p, err);

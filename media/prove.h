@@ -5,9 +5,11 @@
 
 /* The proof that one encoder or decoder of a device works: a moving pattern of 256x256 goes
  * through it, and what comes out is compared. An encoder's stream is decoded in software: every
- * frame must be there and the picture like what went in (PSNR above 30 dB). A decoder gets a stream
- * that software encoded and must give the same samples as software decoding. May hang or crash with
- * the device's driver: for a process of its own with a time limit. Thread: one. */
+ * frame must be there and the picture like what went in (PSNR above 30 dB). It is given the
+ * settings of a task, a quality below a cap, where it is one of media/encoder.h's and its driver
+ * can do so; else it is told an average rate. A decoder gets a stream that software encoded and
+ * must give the same samples as software decoding. May hang or crash with the device's driver: for
+ * a process of its own with a time limit. Thread: one. */
 struct gm_prove_work { /* borrowed */
     const char *api;   /* software nvenc nvdec vaapi qsv */
     const char *codec; /* h264 hevc av1 vp9 */
@@ -21,8 +23,10 @@ struct gm_prove_work { /* borrowed */
 #define GM_PROVE_PSNR_CENTI 3000
 
 /* *out_psnr_centi: hundredths of dB against the pattern. Errors: MEDIA_VERIFY what came out is
- * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed; of NVIDIA's
- * devices DEVICE_* and PIPELINE_UNFIT as media/hw.h and media/nvenc.h say. */
+ * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed; of
+ * NVIDIA's devices and VA drivers DEVICE_* and PIPELINE_UNFIT as media/encoder.h and media/hw.h
+ * say.
+ */
 int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
                  struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */

@@ -97,5 +97,5 @@ ask "$work/p.txt" '.encode_state == "present" and .proofs[0].passed == false'
 profile arc "fault encode wrong"
 ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("PSNR"))'
 profile arc "fault encode lost at=3"
-ask "$work/p.txt" '.proofs[0].passed == false'
+ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("lost while it encoded"))'
 exit $bad
