@@ -65,6 +65,7 @@ struct gm_frames_step {
     struct gm_frames_stats stats;  /* CHUNK_END */
 };
 
+/* source: copied; its arg borrowed for the life. Errors: NOMEM. */
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Before the first gm_frames_next: chunks are decoded on the device (of gm_hw_open; referenced)

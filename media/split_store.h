@@ -51,12 +51,13 @@ struct gm_split_store {
     size_t extradata_count;
 };
 
-/* name: of the scratch file, should one be needed. */
+/* name: of the scratch file, should one be needed. Errors: NOMEM. */
 int gm_split_store_init(struct gm_split_store *s, struct gm_task_io *io, const AVStream *stream,
                         int source_fd, bool by_reference, const char *name,
                         struct gm_err *err) GM_MUST_CHECK;
 void gm_split_store_fini(struct gm_split_store *s);
-/* Copies the packet under the next id; p is not changed. */
+/* Copies the packet under the next id; p is not changed. Errors: INPUT_TOO_LARGE  over 128 MiB;
+ * NOMEM, SYS, of io->create_file. */
 int gm_split_store_add(struct gm_split_store *s, const AVPacket *p,
                        struct gm_err *err) GM_MUST_CHECK;
 /* Counts an id for a packet that is not kept; only before the first is added. */
@@ -65,7 +66,8 @@ void gm_split_store_skip(struct gm_split_store *s);
 struct gm_split_packet *gm_split_store_find(const struct gm_split_store *s, uint64_t id);
 uint64_t gm_split_store_first(const struct gm_split_store *s); /* next_id when empty */
 void gm_split_store_drop(struct gm_split_store *s, uint64_t before_id);
-/* Writes packets [from, to]; bodies kept as places in the source are written by reference. */
+/* Writes packets [from, to]; bodies kept as places in the source are written by reference.
+ * Errors: BUG  one is not kept; NOMEM, SYS. */
 int gm_split_store_write(struct gm_split_store *s, uint64_t from, uint64_t to,
                          struct gm_chunk_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* A packet that is kept, as libavcodec's; its id is its time stamp. out: allocated; what it held
@@ -74,7 +76,8 @@ int gm_split_store_packet(const struct gm_split_store *s, uint64_t id, AVPacket 
                           struct gm_err *err) GM_MUST_CHECK;
 /* Whether some of [from, to] are kept as places in the source. */
 bool gm_split_store_refers(const struct gm_split_store *s, uint64_t from, uint64_t to);
-/* Codec parameters as they hold at packet id (or at the end, when it is not kept). */
+/* Codec parameters as they hold at packet id (or at the end, when it is not kept). *out: owned by
+ * the caller. Errors: NOMEM, of gm_codecpar_encode. */
 int gm_split_store_codecpar(const struct gm_split_store *s, uint64_t id, uint8_t **out,
                             size_t *out_size, struct gm_err *err) GM_MUST_CHECK;
 
