@@ -13,6 +13,7 @@
 #define LIMIT_MS 120000
 #define LEAST (20 * GM_SEC) /* less time is not worth a start */
 #define PROCESSES_MAX 128
+#define THREADS_QUICK 2
 #define PROCESS_BYTES (1u << 30) /* room for a 2160p ladder's */
 #define RATE 30.0
 #define SPREAD_WARN 0.15     /* halves of a window */
@@ -200,6 +201,7 @@ static int measure_processor(const struct gm_device *d, const struct gm_hwtest_c
     size_t fit = d->memory_bytes > 0 ? (size_t)(d->memory_bytes / PROCESS_BYTES) : threads;
     int rc = 0;
     threads = threads > fit ? fit : threads;
+    threads = how->quick && threads > THREADS_QUICK ? THREADS_QUICK : threads;
     threads = threads < 1 ? 1 : threads > PROCESSES_MAX ? PROCESSES_MAX : threads;
     for (size_t k = 0; rc == 0 && k < sizeof(JOBS) / sizeof(JOBS[0]); k++) {
         rc = measure(how, &JOBS[k], threads, report, err);

@@ -22,9 +22,6 @@ check "the JUnit file counts them" sh -c "[ \$(grep -c '<testcase' '$work/x') = 
 # A baseline: of itself; with better values; of others; none.
 check "no worse than itself" status 0 hwtest --device cpu --baseline "$work/j"
 check "and that was compared" said "baseline.compared"
-jq '(.checks[] | select(.name == "proof.encode.software.h264.8") | .value) += 1' "$work/j" >"$work/better"
-check "a little worse than before is a warning" status 0 hwtest --device cpu --baseline "$work/better"
-check "which is said" said "WARN     baseline.proof.encode.software.h264.8"
 jq '(.checks[] | select(.name == "proof.encode.software.h264.8") | .value) += 5' "$work/j" >"$work/best"
 check "much worse is bad" status 1 hwtest --device cpu --baseline "$work/best"
 check "a baseline that is not there" status 2 hwtest --baseline "$work/none"
@@ -44,22 +41,32 @@ check "is measured" grep -qE "PASS     encode  .* fps" "$work/out"
 check "a level that is none" status 2 hwtest --level x
 check "an unknown option" status 2 hwtest --levels 1
 check "an argument" status 2 hwtest cpu
-check "a file that can't be written" status 2 hwtest --device cpu --json "$work/none/j"
+check "a file that can't be written" status 2 hwtest --level 4 --device cpu --json "$work/none/j"
+check "is refused before the work" said "can't be written"
+check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --json "$work/j"
+check "which says that its figures are none" said "short: the figures of level 3 say nothing"
+check "rates, ladders and storage" value '.short and .only and ([.checks[] | select(.level == 3)] | length == 34 and all(.value > 0)) and all(.checks[]; .level != 2)'
 check "a child without a parent" status 2 hwtest try kernels --device cpu 3>&-
 
 has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }
 check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
 check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
-check "fake L4, level 2" status 0 fake l4 -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
-check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 7)'
+faulty l4 # with none; AV1's clips cost most, and h200 proved the others
+sed -i '/^ *fault *$/d; /decode av1/d' "$work/l4-faulty"
+check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
+check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 5)'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
+# Fewer codecs do for faults.
+few() { sed -i '/decode \(mpeg\|vc1\|mjpeg\|vp\|av1\)/d; /encode hevc/d' "$1"; } # profile
 faulty h200 "map wrong at=40" "launch error at=2"
+few "$work/h200-faulty"
 check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 3b:00.0 --json "$work/j"
-check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 5 and all'
+check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 3 and all'
 check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
 faulty l4 "decode crash at=30" "encode wrong at=20"
+few "$work/l4-faulty"
 check "a decoder that crashes, an encoder with a wrong picture" status 1 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "the encoder fails by its worst picture" value 'any(.checks[]; .name == "encode.nvenc.h264.8.worst" and .status == "FAIL")'
-check "the decoder fails its own checks only" value '([.checks[] | select((.name | startswith("decode.")) and .status == "FAIL" and (.text | test("crashed")))] | length == 7) and ([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5)'
+check "the decoder fails its own checks only" value '([.checks[] | select((.name | startswith("decode.")) and .status == "FAIL" and (.text | test("crashed")))] | length == 3) and ([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5)'
 finish
