@@ -135,6 +135,7 @@ static int start(struct hold *h, const char *node, struct gm_err *err)
         return gm_err_set(err, GM_E_DEVICE_ABSENT, 0,
                           "libva.so.2 is missing: install the packages libva2 and libva-drm2");
     }
+    /* Each display opens the node itself: buffers have their names within an open file. */
     h->fd = open(node, O_RDWR | O_CLOEXEC);
     if (h->fd < 0) {
         return gm_err_set(err, GM_E_DEVICE_ABSENT, errno, "%.64s can't be opened: %s", node,
@@ -314,6 +315,12 @@ void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size)
     }
 }
 
+/* The rate control that was asked for, of what avcodec_open2 leaves of a context. */
+static uint32_t rate_of(const AVCodecContext *ctx)
+{
+    return ctx->global_quality <= 0 ? VA_RC_CQP : ctx->rc_max_rate > 0 ? VA_RC_QVBR : VA_RC_ICQ;
+}
+
 /* As libavcodec does it, but for what is encoded: the first call that fails says why. */
 static int try_context(const struct hold *h, const AVCodecContext *ctx, struct gm_err *err)
 {
@@ -325,8 +332,12 @@ static int try_context(const struct hold *h, const AVCodecContext *ctx, struct g
     if (!find_entrypoint(h, profile, &entry)) {
         return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
     }
+    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, VA_RT_FORMAT_YUV420},
+                          {VAConfigAttribRateControl, rate_of(ctx)},
+                          {VAConfigAttribEncPackedHeaders,
+                           VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE}};
     const char *what = "a configuration";
-    VAStatus status = h->va.create_config(h->display, profile, entry, NULL, 0, &config);
+    VAStatus status = h->va.create_config(h->display, profile, entry, a, 3, &config);
     if (status == VA_STATUS_SUCCESS) {
         what = "a surface";
         status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, (unsigned)ctx->width,
