@@ -44,7 +44,8 @@
  *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
- *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL).
+ *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
+ *   busy (of a VA driver: HW_BUSY; elsewhere as error).
  *   Of show, the parser's call that gives a picture out: wrong leaves it out.
  * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
@@ -111,6 +112,7 @@ enum fake_action {
     FAKE_CORRUPT,
     FAKE_HANG,
     FAKE_CRASH,
+    FAKE_BUSY,
     FAKE_ACTIONS
 };
 

@@ -45,6 +45,8 @@ VAStatus fake_va_result(enum fake_action action)
         return VA_STATUS_ERROR_ALLOCATION_FAILED;
     case FAKE_UNSUPPORTED:
         return VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT;
+    case FAKE_BUSY:
+        return VA_STATUS_ERROR_HW_BUSY;
     case FAKE_NO_DEVICE:
         return VA_STATUS_ERROR_INVALID_DISPLAY;
     default:

@@ -21,7 +21,7 @@ static const char *const POINTS[FAKE_POINTS] = {
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {"ok",      "oom",      "no-device", "unsupported",
                                                   "error",   "mismatch", "lost",      "wrong",
-                                                  "corrupt", "hang",     "crash"};
+                                                  "corrupt", "hang",     "crash",     "busy"};
 
 /* One reading of the file; a list that only grows. */
 struct reading {

@@ -167,6 +167,8 @@ static const struct device_refusal faults[] = {
     {FAULT("alloc oom"), GM_E_DEVICE_MEMORY, "a surface"},
     {FAULT("encode-init oom"), GM_E_DEVICE_MEMORY, "a context"},
     {FAULT("encode-init lost"), GM_E_DEVICE_LOST, ""},
+    {FAULT("encode-init busy"), GM_E_DEVICE_BUSY, "a context"},
+    {FAULT("alloc busy"), GM_E_DEVICE_BUSY, "a surface"},
     {FAULT("encode-open unsupported"), GM_E_DEVICE_DRIVER, "a configuration"},
     {FAULT("encode lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .at_work = true},
     {FAULT("encode error at=7"), GM_E_DEVICE_LOST, "failed in its work", .at_work = true},
