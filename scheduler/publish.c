@@ -3,11 +3,14 @@
  * done again after a crash with the same end.
  *
  * Publishing writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
- * is not done writes its report alone.
+ * is not done writes its report alone, and not over that of a job that is done with the same
+ * publication.
  *
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
  * asks whether another job owns the same publication, and while a batch runs no write grant for
  * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
+ * Other farms' jobs are known by what they left: outputs of a publication that stands finished at
+ * the destination (scheduler/standing.h) are not deleted.
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
  * again.
  */
@@ -18,6 +21,7 @@
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/report.h"
+#include "scheduler/standing.h"
 
 #define DELETE_BATCH 64
 
@@ -32,6 +36,8 @@ struct gm_store_job {
     struct gm_daemon *d;          /* borrowed */
     char *job_id;                 /* owned */
     char *out_url;                /* owned: destination */
+    char *publication;            /* owned; "" before the plan */
+    bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
     struct key_list out;          /* cleanup */
     bool stale_alone;             /* out holds objects of earlier plans, which nobody shares */
@@ -68,6 +74,7 @@ static void job_destroy(struct gm_store_job *job)
     list_fini(&job->work);
     free(job->job_id);
     free(job->out_url);
+    free(job->publication);
     free(job);
 }
 
@@ -80,7 +87,9 @@ static struct gm_store_job *job_create(struct gm_daemon *d, const struct gm_job_
     job->d = d;
     job->job_id = strdup(view->id);
     job->out_url = strdup(view->destination_url);
-    if (job->job_id == NULL || job->out_url == NULL) {
+    job->publication = strdup(view->publication);
+    job->good = view->error.code == GM_OK;
+    if (job->job_id == NULL || job->out_url == NULL || job->publication == NULL) {
         job_destroy(job);
         return NULL;
     }
@@ -120,8 +129,12 @@ static void publish_work(void *arg)
 {
     struct gm_store_job *job = arg;
     struct gm_store *store = NULL;
+    bool stands = false;
     job->rc = gm_store_open(job->out_url, true, &store, &job->err);
-    if (job->rc == 0) {
+    if (job->rc == 0 && !job->good) {
+        job->rc = gm_standing_report(store, job->publication, &stands, &job->err);
+    }
+    if (job->rc == 0 && !stands) {
         job->rc = put(store, "report.json", &job->files.report, &job->err);
     }
     if (job->rc == 0) {
@@ -215,6 +228,13 @@ static void delete_work(void *arg)
         list->next = list->count;
         job->rc = 0;
         return;
+    }
+    bool stands = false;
+    if (job->rc == 0 && job->deleting_out && !job->stale_alone) {
+        job->rc = gm_standing_result(store, job->publication, &stands, &job->err);
+    }
+    if (stands) {
+        list->next = list->count;
     }
     for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);

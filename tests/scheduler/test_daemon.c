@@ -142,6 +142,42 @@ static void a_failed_job_does_not_delete_what_another_published(void **state)
     node_close(&n);
 }
 
+/* The same, where the first job was another farm's: what it left says so. */
+static void fail_beside(char *folder, const char *name, const char *content)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    farm_start(&f, folder);
+    path_in(path, folder, "out/a");
+    assert_int_equal(mkdir(path, 0755), 0);
+    write_file(folder, name, content, strlen(content));
+    node_open(&n, &f);
+    node_hello(&n);
+    n.fail_at = "package";
+    n.fail_code = GM_E_INPUT_NO_VIDEO;
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.failed");
+    farm_stop(&f);
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    expect_file(&f, name, content);
+    assert_true(work_store_is_empty(&f));
+    node_close(&n);
+}
+
+static void a_manifest_of_another_farm_keeps_its_outputs(void **state)
+{
+    fail_beside(*state, "out/a/master.m3u8", "#EXTM3U\nv/" PUBLICATION "/video/media.m3u8\n");
+}
+
+static void a_done_report_of_another_farm_stays_with_its_outputs(void **state)
+{
+    fail_beside(*state, "out/a/report.json",
+                "{\"job\": {\"state\": \"done\", \"publication\": \"" PUBLICATION "\"}}");
+}
+
 /* Killed with work committed: the next scheduler goes on where the last one was. */
 static void a_killed_scheduler_goes_on(void **state)
 {
@@ -237,6 +273,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_job_ends_published_and_clean, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_job_leaves_its_report_alone, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_manifest_of_another_farm_keeps_its_outputs, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_done_report_of_another_farm_stays_with_its_outputs,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_job_does_not_delete_what_another_published,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),

@@ -22,4 +22,33 @@ check "the report says cancelled" jq -e '.job.state == "cancelled"' "$work/out/r
 for p in $nodes; do
   check "process $p is gone" is_gone "$p"
 done
+
+# A second farm makes the same again into the same folder and is interrupted: the first one's result stays whole.
+cat >"$work/small.yaml" <<'YAML'
+name: small
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [120] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], preset: ultrafast }
+  hls:     { type: package, needs: [video] }
+YAML
+make_clip "$work/short.mp4" 20 640x360 25
+check "a first result" gopmill transcode "$work/short.mp4" --out "$work/twice" --pipeline "$work/small.yaml"
+sums() { find "$work/twice" -type f -exec sha256sum {} + | sort; }
+sums >"$work/before"
+"$bin/gopmill" transcode "$work/short.mp4" --out "$work/twice" --pipeline "$work/small.yaml" --state "$work/state2" >/dev/null 2>"$work/stderr" &
+pid=$!
+until grep -qs 'type.*encode\|task=video' "$work/state2/node-1.log"; do
+  kill -0 $pid 2>/dev/null || break
+  sleep 0.01
+done
+kill -INT $pid 2>/dev/null
+rc=0
+wait $pid || rc=$?
+check "the second was cancelled, or was faster: $rc" test "$rc" = 5 -o "$rc" = 0
+[ "$rc" = 0 ] || check "the first result is as it was: $(sums | diff "$work/before" - | head -n 3)" sh -c "cmp -s '$work/before' <<E
+$(sums)
+E"
+check "it plays" plays "$work/twice/master.m3u8"
 finish
