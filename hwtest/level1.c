@@ -47,9 +47,10 @@ const char *gm_hwtest_remedy(const char *api)
            "card replaced";
 }
 
-bool gm_hwtest_encodes(const char *api)
+bool gm_hwtest_encodes(const struct gm_device *device, const struct gm_device_codec *codec)
 {
-    return strcmp(api, "software") == 0 || gm_chain_is_usable(api);
+    return strcmp(codec->api, "software") == 0 ||
+           gm_chain_encodes(device, codec->api, codec->codec, codec->depth);
 }
 
 /* Notes of detection: warnings and errors say themselves what to do. */

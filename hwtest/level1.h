@@ -14,8 +14,8 @@ const struct gm_device_proof *gm_hwtest_find_proof(const struct gm_device *devic
 /* What to do about a device's work that fails: by interface. Static. */
 const char *gm_hwtest_remedy(const char *api);
 
-/* Whether gm_encoder_open encodes through that interface; else it must not be tried: another would
- * do the work in its place. */
-bool gm_hwtest_encodes(const char *api);
+/* Whether the farm encodes that with this device; else it must not be tried: another would do the
+ * work in its place, or its driver can't keep what a task needs. */
+bool gm_hwtest_encodes(const struct gm_device *device, const struct gm_device_codec *codec);
 
 #endif

@@ -84,8 +84,9 @@ static int plan_codec(struct level *l, const struct gm_device *d, bool encode,
     if (proof == NULL || !proof->passed) {
         return skip(l, d, name, "its proof did not pass: nothing more is tried", err);
     }
-    if (encode && !gm_hwtest_encodes(c->api)) {
-        return skip(l, d, name, "the farm does not encode through this interface in this version",
+    if (encode && !gm_hwtest_encodes(d, c)) {
+        return skip(l, d, name,
+                    "the farm does not encode this through this interface, or with this driver",
                     err);
     }
     return add_job(l, d, encode ? "encode" : "decode", c, err);

@@ -51,7 +51,7 @@ static const struct gm_device_codec *find(const struct gm_device *d, bool encode
         const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
         const struct gm_device_proof *proof = gm_hwtest_find_proof(d, encode, c);
         if (strcmp(c->codec, codec) == 0 && c->depth == depth && c->chroma == 420 &&
-            proof != NULL && proof->passed && (!encode || gm_hwtest_encodes(c->api))) {
+            proof != NULL && proof->passed && (!encode || gm_hwtest_encodes(d, c))) {
             return c;
         }
     }

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/utf8.h"
 #include "hwtest/daemon.h"
 #include "node/program.h"
 
@@ -328,25 +330,55 @@ static void read_log(const struct gm_hwtest_farm *f, int status, char *why, size
     free(data);
 }
 
-int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended,
-                        char out_hash[2 * GM_SHA256_SIZE + 1], char *why, size_t why_size,
+static const char *text_of(const json_t *object, const char *name)
+{
+    const json_t *v = json_object_get(object, name);
+    return json_is_string(v) ? json_string_value(v) : "";
+}
+
+/* What the report says that it was encoded with. */
+static void read_report(const char *folder, struct gm_hwtest_outcome *out)
+{
+    char path[300], text[400];
+    uint8_t *data = NULL;
+    size_t used = 0;
+    (void)snprintf(path, sizeof(path), "%s/report.json", folder);
+    if (gm_fs_read(path, 16u << 20, &data, &used, NULL) < 0) {
+        return;
+    }
+    json_t *root = json_loadb((const char *)data, used, 0, NULL);
+    const json_t *encoding = json_object_get(root, "encoding");
+    const json_t *left = json_array_get(json_object_get(encoding, "given_up"), 0);
+    gm_ascii_copy(out->chain, sizeof(out->chain),
+                  text_of(json_object_get(encoding, "resolved"), "chain"));
+    if (left != NULL) {
+        (void)snprintf(text, sizeof(text), "%.40s: %.300s", text_of(left, "code"),
+                       text_of(left, "text"));
+        gm_ascii_copy(out->given_up, sizeof(out->given_up), text);
+    }
+    json_decref(root);
+    free(data);
+}
+
+int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended, struct gm_hwtest_outcome *out,
                         struct gm_err *err)
 {
-    char out[256];
+    char folder[256];
     int status = 0, rc = 0;
     *out_ended = gm_hwtest_daemon_has_ended(&f->job, &status);
     if (!*out_ended) {
         return 0;
     }
-    (void)snprintf(out, sizeof(out), "%s/out", f->folder);
-    out_hash[0] = '\0';
+    memset(out, 0, sizeof(*out));
+    (void)snprintf(folder, sizeof(folder), "%s/out", f->folder);
     if (status != 0) {
-        read_log(f, status, why, why_size);
+        read_log(f, status, out->why, sizeof(out->why));
     } else {
-        rc = hash_tree(out, out_hash, err);
+        read_report(folder, out);
+        rc = hash_tree(folder, out->hash, err);
     }
-    if (rc == 0 && access(out, F_OK) == 0) {
-        rc = gm_fs_remove_tree(out, err);
+    if (rc == 0 && access(folder, F_OK) == 0) {
+        rc = gm_fs_remove_tree(folder, err);
     }
     return rc;
 }

@@ -26,10 +26,14 @@ void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left);
 /* Starts a job; on_device: encoded by this machine's devices where there are. Errors: SYS. */
 int gm_hwtest_farm_begin(struct gm_hwtest_farm *farm, bool on_device,
                          struct gm_err *err) GM_MUST_CHECK;
-/* Whether the job has ended. Then out_hash is of all that it published but its report (text of 64
- * hex digits), or "" where it failed: then why says what the program said. Errors: SYS, NOMEM. */
-int gm_hwtest_farm_poll(struct gm_hwtest_farm *farm, bool *out_ended,
-                        char out_hash[2 * GM_SHA256_SIZE + 1], char *why, size_t why_size,
+struct gm_hwtest_outcome {
+    char hash[2 * GM_SHA256_SIZE + 1]; /* of all that it published but its report; "": it failed */
+    char chain[16];                    /* what encoded it, by its report: "cpu", "nvenc" */
+    char given_up[160];                /* why it left a device, "device.absent: ..."; "" */
+    char why[240];                     /* failed: what the program said */
+};
+/* Whether the job has ended: then out says how. Errors: SYS, NOMEM. */
+int gm_hwtest_farm_poll(struct gm_hwtest_farm *farm, bool *out_ended, struct gm_hwtest_outcome *out,
                         struct gm_err *err) GM_MUST_CHECK;
 /* Ends a job that takes too long: the next poll finds it failed. */
 void gm_hwtest_farm_abort(struct gm_hwtest_farm *farm);

@@ -30,6 +30,10 @@ int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *
     struct gm_hwtest_check c = gm_hwtest_try_check(work, "");
     c.status = GM_HWTEST_FAIL;
     gm_hwtest_set(c.text, why->text);
+    if (why->code == GM_E_PIPELINE_UNFIT) { /* what its driver never does is no fault */
+        c.status = GM_HWTEST_SKIP;
+        return gm_hwtest_add(report, &c, err);
+    }
     gm_hwtest_set(c.remedy, why->code == GM_E_MEDIA_VERIFY || why->code == GM_E_MEDIA
                                 ? gm_hwtest_remedy(work->api[0] == '\0' ? "nvenc" : work->api)
                                 : gm_code_get((int)why->code)->remedy);

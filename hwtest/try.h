@@ -29,7 +29,8 @@ int gm_hwtest_try_device(const struct gm_hwtest_try *work, struct gm_hwtest_repo
 
 /* A check of work, "decode.nvdec.h264.8" and what; what: "" or ".ssim". */
 struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what);
-/* The work failed: adds a FAIL with the words of why. Errors: NOMEM, LIMIT. */
+/* The work failed: adds a FAIL with the words of why; SKIP where the device never does what is
+ * asked of it. Errors: NOMEM, LIMIT. */
 int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *why,
                          struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
 

@@ -112,11 +112,32 @@ static void fakes_are_known_by_name_or_driver(void **state)
     }
 }
 
+static void only_what_tasks_can_use_is_encoded(void **state)
+{
+    (void)state;
+    static const struct {
+        struct gm_device_codec codec;
+        bool headers, want; /* headers: the driver takes ours */
+    } rows[] = {{{.api = "software", .codec = "vp9", .depth = 10}, false, true},
+                {{.api = "nvenc", .codec = "hevc", .depth = 10}, false, true},
+                {{.api = "nvenc", .codec = "h264", .depth = 10}, false, false},
+                {{.api = "vaapi", .codec = "h264", .depth = 8}, true, true},
+                {{.api = "vaapi", .codec = "h264", .depth = 8}, false, false},
+                {{.api = "vaapi", .codec = "hevc", .depth = 8}, true, false},
+                {{.api = "qsv", .codec = "h264", .depth = 8}, true, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct gm_device d = {.kind = GM_DEVICE_DRM};
+        assert_true(!rows[i].headers || gm_device_add_feature(&d, GM_FEATURE_VA_HEADERS));
+        assert_int_equal(gm_hwtest_encodes(&d, &rows[i].codec), rows[i].want);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(proofs_become_checks),
         cmocka_unit_test(notes_and_engines_become_checks),
+        cmocka_unit_test(only_what_tasks_can_use_is_encoded),
         cmocka_unit_test(fakes_are_known_by_name_or_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
