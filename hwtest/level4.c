@@ -270,8 +270,10 @@ int gm_hwtest_level4(const struct gm_hwtest_soak_params *params, struct gm_hwtes
 {
     struct gm_err why = {.code = GM_OK};
     unsigned left = 0;
-    const struct gm_hwtest_farm_params farm = {
-        .programs = params->programs, .devices = params->devices, .quick = params->quick};
+    const struct gm_hwtest_farm_params farm = {.programs = params->programs,
+                                               .node_options = params->node_options,
+                                               .devices = params->devices,
+                                               .quick = params->quick};
     struct soak *s = calloc(1, sizeof(*s));
     if (s == NULL) {
         return gm_err_nomem(err);

@@ -6,7 +6,8 @@
 /* Level 4: a farm of this machine that works and loses its workers for a long time: whether every
  * job ends, with the same bytes, and whether its services grow. */
 struct gm_hwtest_soak_params {
-    const char *programs; /* folder of gopmill's programs; NULL: found */
+    const char *programs;     /* folder of gopmill's programs; NULL: found */
+    const char *node_options; /* more lines of the node's configuration; NULL: none */
     uint32_t minutes;
     uint64_t seed; /* chooses who is killed and when; 0: 1 */
     bool devices;  /* every second job on this machine's encoders */

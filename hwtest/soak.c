@@ -106,9 +106,10 @@ static int start(struct gm_hwtest_farm *f, int which, int limit_ms, char *line, 
     return rc < 0 ? gm_err_wrap(err, rc, "gopmill-%s: ", name) : 0;
 }
 
-static int start_both(struct gm_hwtest_farm *f, bool devices, struct gm_err *err)
+static int start_both(struct gm_hwtest_farm *f, const struct gm_hwtest_farm_params *p,
+                      struct gm_err *err)
 {
-    char line[256], text[700];
+    char line[256], text[2000];
     int rc = start(f, GM_HWTEST_SCHEDULER, READY_MS, line, sizeof(line), err);
     if (rc < 0) {
         return rc;
@@ -121,10 +122,11 @@ static int start_both(struct gm_hwtest_farm *f, bool devices, struct gm_err *err
     wire[strcspn(wire, " ")] = '\0';
     (void)snprintf(text, sizeof(text),
                    "node_id: soak\nscheduler: [\"%s\"]\nstate: %s/n\ngrant_key_file: %s/key\n"
-                   "devices: %s\nlog_level: warn\n",
-                   wire, f->folder, f->folder, devices ? "wait" : "off");
+                   "devices: %s\nlog_level: warn\n%s",
+                   wire, f->folder, f->folder, p->devices ? "wait" : "off",
+                   p->node_options == NULL ? "" : p->node_options);
     rc = write_text(f, "node.yaml", text, err);
-    return rc == 0 ? start(f, GM_HWTEST_AGENT, devices ? READY_DEVICES_MS : READY_MS, line,
+    return rc == 0 ? start(f, GM_HWTEST_AGENT, p->devices ? READY_DEVICES_MS : READY_MS, line,
                            sizeof(line), err)
                    : rc;
 }
@@ -152,7 +154,7 @@ int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_h
         rc = write_files(f, params->quick, err);
     }
     if (rc == 0) {
-        rc = start_both(f, params->devices, err);
+        rc = start_both(f, params, err);
     }
     if (rc < 0) {
         gm_hwtest_farm_stop(&f, &left);

@@ -11,9 +11,10 @@
 struct gm_hwtest_farm; /* opaque */
 
 struct gm_hwtest_farm_params {
-    const char *programs; /* their folder; NULL: beside this one, or where they are installed */
-    bool devices;         /* the node proves and uses this machine's */
-    bool quick;           /* a clip of one chunk */
+    const char *programs;     /* their folder; NULL: beside this one, or where they are installed */
+    const char *node_options; /* more lines of the node's configuration; NULL: none */
+    bool devices;             /* the node proves and uses this machine's */
+    bool quick;               /* a clip of one chunk */
 };
 /* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
  * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready; SYS,

@@ -4,11 +4,13 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
 #include "hwtest/level4.h"
+#include "media/fake_gpu_io.h"
 
 static const struct gm_hwtest_check *get(const struct gm_hwtest_report *r, const char *name)
 {
@@ -60,10 +62,52 @@ static void programs_that_are_missing_are_named(void **state)
     gm_hwtest_report_fini(&r);
 }
 
-int main(void)
+/* Over the fake drivers, which say nothing of real ones. */
+static void on_fakes(const void *arg)
 {
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    struct gm_err err;
+    char options[600], folder[256];
+    fake_gpu_profile("l4", "");
+    (void)snprintf(folder, sizeof folder, "%s", getenv("GOPMILL_FAKE_DRIVERS"));
+    *strrchr(folder, '/') = '\0';
+    (void)snprintf(options, sizeof options,
+                   "device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]\n"
+                   "device_paths: [\"%s\", \"" GM_BUILD_DIR "/tests/drivers/lib\"]\n",
+                   folder);
+    const struct gm_hwtest_soak_params params = {.programs = GM_BUILD_DIR "/bin",
+                                                 .node_options = options,
+                                                 .minutes = 1,
+                                                 .seed = 7,
+                                                 .devices = true,
+                                                 .quick = true};
+    CHECK(gm_hwtest_level4(&params, &r, &err) == 0);
+    for (size_t i = 0; i < r.check_count; i++) {
+        (void)fprintf(stderr, "%s: %s: %s\n", r.checks[i].name,
+                      gm_hwtest_status_name(r.checks[i].status), r.checks[i].text);
+    }
+    const struct gm_hwtest_check *c = gm_hwtest_find(&r, "machine", "soak.goldens.devices");
+    CHECK(c != NULL && c->value >= 1);
+    CHECK(gm_hwtest_find(&r, "machine", "soak.goldens.instead") == NULL);
+    c = gm_hwtest_find(&r, "machine", "soak.jobs");
+    CHECK(c != NULL && c->status == GM_HWTEST_PASS);
+    gm_hwtest_report_fini(&r);
+}
+
+static void every_second_job_is_a_devices(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(on_fakes, NULL), 0);
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    fake_gpu_start(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_end_with_the_same_bytes_while_workers_die),
+        cmocka_unit_test(every_second_job_is_a_devices),
         cmocka_unit_test(programs_that_are_missing_are_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
