@@ -1,6 +1,7 @@
 #include "hwtest/level4.h"
 
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,15 +46,18 @@ struct soak {
     char golden[KINDS][2 * GM_SHA256_SIZE + 1];
     struct gm_hwtest_leak memory[GM_HWTEST_DAEMONS], descriptors[GM_HWTEST_DAEMONS];
     struct gm_hwtest_leak full; /* the scheduler's memory behind KEPT_JOBS */
+    sigset_t signals;           /* that end it */
+    bool stopped;
     bool lost[GM_HWTEST_DAEMONS];
     char why[240];      /* of the first job that failed */
     char given_up[160]; /* of the first that the processors made in a device's place */
 };
 
-static void rest(int ms)
+/* A signal of a person, which is blocked while jobs run, ends it: what was found is told. */
+static void rest(struct soak *s, int ms)
 {
     const struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = ms % 1000 * 1000000L};
-    (void)nanosleep(&t, NULL);
+    s->stopped = sigtimedwait(&s->signals, NULL, &t) > 0 || s->stopped;
 }
 
 static void plan_kill(struct soak *s)
@@ -71,18 +75,18 @@ static int run_job(struct soak *s, int kind, struct gm_err *err)
     gm_time limit = gm_time_now() + JOB_LIMIT;
     int rc = gm_hwtest_farm_begin(s->farm, kind == DEVICE, err);
     while (rc == 0 && !ended) {
-        rest(LOOK_MS);
+        rest(s, LOOK_MS);
         if (gm_time_now() >= s->next_kill) {
             uint32_t number = gm_hwtest_random(&s->random);
             s->kills += gm_hwtest_farm_kill(s->farm, number) ? 1 : 0;
             plan_kill(s);
         }
-        if (gm_time_now() >= limit) {
+        if (gm_time_now() >= limit || s->stopped) {
             gm_hwtest_farm_abort(s->farm);
         }
         rc = gm_hwtest_farm_poll(s->farm, &ended, &o, err);
     }
-    if (rc < 0) {
+    if (rc < 0 || s->stopped) { /* the job that it ended is none */
         return rc;
     }
     s->jobs++;
@@ -124,7 +128,7 @@ static void look(struct soak *s)
 static bool is_over(const struct soak *s)
 {
     bool quick = s->params->quick && s->jobs >= QUICK_JOBS && s->kills > 0;
-    return quick || gm_time_now() >= s->end || s->lost[GM_HWTEST_AGENT] ||
+    return quick || s->stopped || gm_time_now() >= s->end || s->lost[GM_HWTEST_AGENT] ||
            s->lost[GM_HWTEST_SCHEDULER];
 }
 
@@ -143,9 +147,10 @@ static int add_jobs(const struct soak *s, struct gm_hwtest_report *report, struc
     struct gm_hwtest_check c = gm_hwtest_check_make("machine", "soak.jobs", 4);
     gm_hwtest_measure(&c, (double)(s->jobs - s->failed), "jobs", &all, NULL);
     c.status = s->jobs == 0 ? GM_HWTEST_FAIL : c.status;
-    (void)snprintf(text, sizeof(text), "seed %" PRIu64 ", %" PRIu32 " workers were killed%s%.240s",
-                   s->params->seed, s->kills, s->failed > 0 ? "; the first that failed: " : "",
-                   s->why);
+    (void)snprintf(text, sizeof(text),
+                   "seed %" PRIu64 ", %" PRIu32 " workers were killed%s%s%.240s", s->params->seed,
+                   s->kills, s->stopped ? "; ended early by a signal" : "",
+                   s->failed > 0 ? "; the first that failed: " : "", s->why);
     int rc = add(report, &c, text,
                  "see the job's error in docs/errors.md; if killed workers alone cause it, report "
                  "it with the seed",
@@ -283,14 +288,20 @@ int gm_hwtest_level4(const struct gm_hwtest_soak_params *params, struct gm_hwtes
     int rc = gm_hwtest_farm_start(&farm, &s->farm, &why);
     s->end = gm_time_now() + (params->quick ? QUICK_LIMIT : (gm_time)params->minutes * 60 * GM_SEC);
     plan_kill(s);
+    sigset_t before;
+    sigemptyset(&s->signals);
+    sigaddset(&s->signals, SIGINT);
+    sigaddset(&s->signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &s->signals, &before);
     while (rc == 0 && !is_over(s)) {
         rc = run_job(s, params->devices && s->jobs % 2 == 1 ? DEVICE : CPU, &why);
         if (rc == 0) {
-            rest(REST_MS);
+            rest(s, REST_MS);
             look(s);
         }
     }
     gm_hwtest_farm_stop(&s->farm, &left);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     rc = rc < 0 ? add_not_run(&why, report, err) : add_all(s, left, report, err);
     free(s);
     return rc;
