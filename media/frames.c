@@ -33,6 +33,19 @@ int gm_frames_use_device(struct gm_frames *f, AVBufferRef *device, struct gm_err
     return gm_frames_device_set(&f->device, device, err);
 }
 
+int gm_frames_assist(struct gm_frames *f, AVBufferRef *device, const char *why, struct gm_err *err)
+{
+    int rc = device != NULL ? gm_frames_device_set(&f->device, device, err) : 0;
+    f->device.assists = true;
+    f->device.why = why;
+    return rc;
+}
+
+const struct gm_err *gm_frames_failure(const struct gm_frames *f)
+{
+    return f->device.failure.code != GM_OK ? &f->device.failure : NULL;
+}
+
 static void drop_first(struct gm_frames *f)
 {
     struct gm_frames_chunk *c = f->first;

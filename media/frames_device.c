@@ -53,6 +53,8 @@ void gm_frames_device_fini(struct gm_frames_device *d)
     av_buffer_unref(&d->device);
     d->why = NULL;
     d->doubts = 0;
+    d->assists = false;
+    d->failure = (struct gm_err){.code = GM_OK};
 }
 
 /* A parser that tells fields, for the codecs that have some. */
@@ -77,6 +79,34 @@ static void give_up(struct gm_frames_device *d, const char *why)
     av_buffer_unref(&d->device);
 }
 
+const char *gm_frames_device_excuse(enum gm_code code)
+{
+    switch (code) {
+    case GM_E_DEVICE_ABSENT:
+        return "the device is not there";
+    case GM_E_DEVICE_BUSY:
+        return "the device takes no more decoders";
+    case GM_E_DEVICE_DRIVER:
+        return "the device's driver failed";
+    case GM_E_DEVICE_LOST:
+        return "the device was lost";
+    case GM_E_DEVICE_MEMORY:
+        return "the device is out of memory";
+    default:
+        return NULL;
+    }
+}
+
+/* An error that software makes good: why it decodes. NULL: none such. */
+static const char *forgive(struct gm_frames_device *d, int rc, const struct gm_err *err)
+{
+    const char *why = d->assists && rc < 0 ? gm_frames_device_excuse((enum gm_code) - rc) : NULL;
+    if (why != NULL) {
+        d->failure = *err;
+    }
+    return why;
+}
+
 int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *par,
                           struct gm_err *err)
 {
@@ -86,8 +116,9 @@ int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *p
         return 0;
     }
     int rc = gm_nvdec_open(d->device, par, &d->decoder, &why, err);
-    if (rc == 0 && d->decoder == NULL) {
-        give_up(d, why);
+    const char *excuse = forgive(d, rc, err);
+    if (excuse != NULL || (rc == 0 && d->decoder == NULL)) {
+        give_up(d, excuse != NULL ? excuse : why);
         return 0;
     }
     if (rc == 0) {
@@ -281,7 +312,11 @@ int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
     }
     if (rc == 0 && v.doubt == GM_FRAMES_FIT) {
         rc = gm_nvdec_send(d->decoder, packet, id, &why, err);
-        if (rc == 0 && why != NULL) {
+        const char *excuse = forgive(d, rc, err);
+        if (excuse != NULL) {
+            rc = 0;
+            v = unfit(GM_FRAMES_UNFIT, excuse);
+        } else if (rc == 0 && why != NULL) {
             v = unfit(GM_FRAMES_UNFIT_HERE, why);
         }
     }
@@ -303,6 +338,7 @@ AVFrame *gm_frames_device_take(struct gm_frames_device *d, enum gm_frames_doubt 
     if (d->pending != NULL && d->pending->pts == f->pts) {
         if ((f->flags & AV_FRAME_FLAG_CORRUPT) == 0 && !is_same_picture(d->pending, f)) {
             v = unfit(GM_FRAMES_UNFIT, "the device gives other pictures than software");
+            gm_err_set(&d->failure, GM_E_MEDIA_VERIFY, f->pts, "%s", v.why);
         }
         av_frame_free(&d->pending);
     }

@@ -27,6 +27,8 @@ struct gm_frames_device {
     AVFrame *pending; /* waits for the device's picture; NULL: none */
     uint64_t checked; /* the keyframe that `like` is of */
     unsigned doubts;
+    bool assists;          /* its failures are no errors: the device is given up */
+    struct gm_err failure; /* why it was, by its own fault; code GM_OK: it was not */
 };
 
 enum gm_frames_doubt {
@@ -39,8 +41,10 @@ enum gm_frames_doubt {
 int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_device_fini(struct gm_frames_device *d);
-/* Opens a decoder where the device has one for that stream: d->decoder. Errors: of gm_nvdec_open.
- */
+/* Why software decodes after an error of a device; static. NULL: no error of a device. */
+const char *gm_frames_device_excuse(enum gm_code code);
+/* Opens a decoder where the device has one for that stream: d->decoder. Errors: of gm_nvdec_open;
+ * where it assists, NOMEM alone, as gm_frames_device_send. */
 int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *par,
                           struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_device_close(struct gm_frames_device *d);

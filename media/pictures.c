@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "media/assist.h"
 #include "media/burn.h"
 #include "media/front.h"
 #include "media/results.h"
@@ -25,6 +26,7 @@ struct gm_pictures {
     bool ended;     /* END was given, and the chunk is not wanted again */
     int64_t chunk;  /* -1: none */
     int64_t opened; /* the last one asked for; -1: none */
+    bool told;      /* that the GPU which decoded has failed */
 };
 
 static void drop_header(struct gm_pictures *p)
@@ -97,6 +99,8 @@ int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictur
         rc = gm_frames_create(&source, &p->frames, err);
         if (rc == 0 && params->device != NULL) {
             rc = gm_frames_use_device(p->frames, params->device, err);
+        } else if (rc == 0) {
+            rc = gm_assist_open(params->io, params->facts, p->frames, err);
         }
     }
     if (rc < 0) {
@@ -155,6 +159,9 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
 {
     struct gm_frames_step s;
     int rc = gm_frames_next(p->frames, &s, err);
+    if (p->p.device == NULL) {
+        gm_assist_tell(p->p.io, p->frames, &p->told);
+    }
     *out_got = false;
     if (rc < 0) {
         return rc;

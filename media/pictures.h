@@ -33,7 +33,9 @@ struct gm_pictures_params {
     int (*wants)(void *arg, const struct gm_task_input *input, bool *out_take, struct gm_err *err);
     void (*tick)(void *arg); /* called for each packet; may be NULL */
     void *arg;
-    AVBufferRef *device; /* what decodes where it can (gm_frames_use_device); NULL: software */
+    /* What decodes where it can (gm_frames_use_device); NULL: io's decode_device (media/assist.h),
+     * or software. */
+    AVBufferRef *device;
 };
 /* Errors: CONFIG, INVAL, NOMEM. */
 int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictures **out,

@@ -20,6 +20,11 @@ struct gm_task_io {
     void *self;
     const Gm__TaskSpec *spec; /* borrowed for the task's life */
     const char *device;       /* WStart.device; borrowed likewise; NULL or "": the first */
+    /* A GPU that decodes for a task whose chain is cpu, and what it was proved to decode
+     * (WStart.decode_device and .decode_codecs); borrowed likewise; NULL or "": software. */
+    const char *decode_device;
+    const char *const *decode_codecs;
+    size_t decode_codec_count;
 
     /* Source's descriptor: readable, seekable, borrowed. */
     int (*source)(void *self, int *out_fd, struct gm_err *err);
@@ -48,6 +53,8 @@ struct gm_task_io {
                   struct gm_err *err);
     /* Cheap; call at least once a second of work: it is what the watchdog sees. */
     void (*progress)(void *self, uint64_t frames_done, uint64_t frames_total);
+    /* decode_device failed so, and the task goes on in software. NULL where there is none. */
+    void (*device_failed)(void *self, const struct gm_err *why);
 };
 
 /* One row a task type: media/tasks.c. `run` returns 0 after finish(); on failure *out_chunk is the

@@ -30,7 +30,7 @@ struct proof_job {
     struct gm_err err;
 };
 
-static gm_time pause_after(const struct gm_agent *agent, uint32_t times)
+gm_time gm_agent_device_pause(const struct gm_agent *agent, uint32_t times)
 {
     uint32_t ms = agent->params.device_retry_ms;
     gm_time pause = (ms == 0 ? RETRY_MS : (gm_time)ms) * GM_MS;
@@ -120,7 +120,7 @@ static void quarantine(struct gm_agent *agent, struct gm_agent_device *d, const 
     d->failures++;
     d->chain_count = 0;
     gm_device_set(d->why, why);
-    gm_time pause = pause_after(agent, d->failures);
+    gm_time pause = gm_agent_device_pause(agent, d->failures);
     d->prove_due = agent->params.prover.prove != NULL;
     d->prove_at = gm_time_now() + pause;
     gm_log(GM_LOG_WARN, "device-quarantined", "device=%s again_ms=%" PRId64 " why=%s",
@@ -152,6 +152,7 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
         gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
                d->found->id, d->chains[0].name, d->chains[0].codec_count, d->slot_count);
     }
+    gm_agent_assist_judge(agent, d);
 }
 
 static void run_proof(void *arg)
@@ -173,9 +174,20 @@ static void take_proofs(struct proof_job *job)
         gm_log(GM_LOG_WARN, "proof-note", "device=%s msg=%s", job->id,
                gm_log_quote(job->list.notes[i].text, quoted, sizeof(quoted)));
     }
-    d->found->proof_count = 0;
+    if (d->prove_due) { /* it failed meanwhile: what was proved before says nothing */
+        return;
+    }
+    /* One that is offered was proved again for its decoder alone: its encoder may be busy. */
+    bool decoder = d->state == GM_AGENT_OFFERED;
+    if (decoder) {
+        gm_agent_assist_drop_proofs(d);
+    } else {
+        d->found->proof_count = 0;
+    }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
-        (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+        if (!decoder || !proved->proofs[i].encode) {
+            (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+        }
     }
     if (job->list.versions[0] != '\0') {
         gm_device_set(agent->found.versions, job->list.versions);
@@ -183,7 +195,11 @@ static void take_proofs(struct proof_job *job)
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "proof-failed", &job->err, "device=%s", job->id);
     }
-    judge(agent, d);
+    if (decoder) {
+        gm_agent_assist_judge(agent, d);
+    } else {
+        judge(agent, d);
+    }
     gm_link_offer(agent, false);
     if (agent->link == GM_LINK_DOWN) { /* it may have waited for this proof */
         gm_link_tick(agent, gm_time_now());
@@ -258,7 +274,7 @@ static void next_proof(struct gm_agent *agent, gm_time now)
     if (start_job(agent, next, forget, &err) < 0) {
         gm_log_err(GM_LOG_WARN, "proof-not-started", &err, "device=%s", next->found->id);
         *due = true; /* once memory is there again: what is to be forgotten at the next tick */
-        next->prove_at = now + pause_after(agent, 1);
+        next->prove_at = now + gm_agent_device_pause(agent, 1);
     }
 }
 
@@ -275,6 +291,7 @@ static void restart_free_workers(struct gm_agent *agent, const struct gm_agent_d
 
 void gm_agent_device_released(struct gm_agent_slot *slot)
 {
+    gm_agent_assist_settle(slot);
     if (slot->device != NULL && slot->device->state == GM_AGENT_QUARANTINED &&
         slot->process != NULL) {
         struct gm_err why;
@@ -300,7 +317,7 @@ static void lower(struct gm_agent *agent, struct gm_agent_device *d)
     d->allowed -= d->allowed > 0 ? 1 : 0;
     d->allowed = others == 0 ? 0 : d->allowed == 0 ? 1 : d->allowed;
     d->full++;
-    gm_time pause = pause_after(agent, d->full);
+    gm_time pause = gm_agent_device_pause(agent, d->full);
     d->grow_at = gm_time_now() + pause;
     d->dirty = true;
     gm_log(GM_LOG_WARN, "device-full", "device=%s slots=%" PRIu32 " again_ms=%" PRId64,
@@ -329,6 +346,7 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
         d->found->proof_count = 0;
         d->distrusted = true;
         d->forget_due = agent->params.prover.forget != NULL;
+        gm_agent_assist_stop(agent, d);
         d->dirty = true;
         restart_free_workers(agent, d);
         next_proof(agent, gm_time_now());
@@ -349,12 +367,12 @@ void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *d)
 
 void gm_agent_devices_tick(struct gm_agent *agent, gm_time now)
 {
-    bool grown = false;
+    bool grown = gm_agent_assist_tick(agent, now);
     for (size_t i = 0; i < agent->device_count; i++) {
         struct gm_agent_device *d = &agent->devices[i];
         if (d->state == GM_AGENT_OFFERED && d->allowed < d->slot_count && now >= d->grow_at) {
             d->allowed++;
-            d->grow_at = now + pause_after(agent, d->full);
+            d->grow_at = now + gm_agent_device_pause(agent, d->full);
             d->dirty = grown = true;
             gm_log(GM_LOG_INFO, "device-grown", "device=%s slots=%" PRIu32, d->found->id,
                    d->allowed);
@@ -376,6 +394,7 @@ static void open_device(struct gm_agent *agent, struct gm_agent_device *d)
     } else {
         list_only(agent, d, NULL);
     }
+    gm_agent_assist_open(agent, d);
 }
 
 int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err)
@@ -425,7 +444,9 @@ void gm_agent_devices_start(struct gm_agent *agent)
 bool gm_agent_devices_proving(const struct gm_agent *agent)
 {
     for (size_t i = 0; i < agent->device_count; i++) {
-        if (agent->devices[i].state == GM_AGENT_PROVING) {
+        const struct gm_agent_device *d = &agent->devices[i];
+        bool assists = d->assist.most > 0 && !d->assist.judged;
+        if (d->state == GM_AGENT_PROVING || (assists && agent->params.prover.prove != NULL)) {
             return true;
         }
     }

@@ -65,12 +65,33 @@ static void set_capacity(const struct gm_agent *agent, const struct gm_agent_dev
     }
 }
 
+/* What it decodes for tasks of the processors. */
+static void add_decoding(const struct gm_agent *agent, const struct gm_agent_device *d,
+                         struct gm_device *to)
+{
+    const struct gm_agent_assist *a = &d->assist;
+    uint32_t slots = gm_agent_assist_slots(agent, d);
+    if (a->why[0] != '\0') {
+        (void)gm_device_add_note(
+            NULL, to, GM_NOTE_ERROR,
+            "does not decode for the processors until its proof passes again: %s", a->why);
+    } else if (a->codec_count > 0) {
+        bool less = a->allowed < a->most;
+        (void)gm_device_add_note(NULL, to, less ? GM_NOTE_WARN : GM_NOTE_INFO,
+                                 "decodes for %u slot%s of the processor%s", slots,
+                                 slots == 1 ? "" : "s", less ? ": it is full for now" : "");
+    }
+}
+
 static void add_notes(const struct gm_agent *agent, const struct gm_agent_device *d,
                       struct gm_device *to)
 {
+    add_decoding(agent, d, to);
     switch (d->state) {
     case GM_AGENT_LISTED:
-        (void)gm_device_add_note(NULL, to, GM_NOTE_INFO, "listed only: %s", d->why);
+        if (d->assist.codec_count == 0) {
+            (void)gm_device_add_note(NULL, to, GM_NOTE_INFO, "listed only: %s", d->why);
+        }
         break;
     case GM_AGENT_PROVING:
         (void)gm_device_add_note(

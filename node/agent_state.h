@@ -7,6 +7,7 @@
 #include "common/time.h"
 #include "node/agent.h"
 #include "node/devices/chains.h"
+#include "node/devices/decoding.h"
 #include "node/inputs.h"
 #include "node/outfile.h"
 #include "node/slot.h"
@@ -19,6 +20,7 @@
  *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
  *   agent_offer.c   what the scheduler is told of the devices: Hello's part, and Offer
  *   agent_device.c  devices: proofs, slots, quarantine
+ *   agent_assist.c  GPUs that decode for tasks of the processors
  *   agent_handle.c  messages of the scheduler
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
@@ -42,6 +44,21 @@ enum gm_agent_device_state {
     GM_AGENT_QUARANTINED, /* failed at a task or proof: takes none until its proof passes */
 };
 
+/* A GPU as the decoder of tasks that are the cpu's. */
+struct gm_agent_assist {
+    uint32_t most;    /* tasks at once; 0: it is not wanted for that */
+    uint32_t allowed; /* at present: it was full */
+    uint32_t full;    /* how often in a row */
+    gm_time grow_at;
+    bool judged;        /* its first proof is at its end */
+    size_t codec_count; /* proved; 0: it decodes for nobody */
+    size_t codecs_most; /* that it had at once */
+    uint32_t partial;   /* proofs in a row that passed for fewer */
+    char codecs[GM_DECODING_CODECS][16];
+    char why[256];     /* it decodes for nobody until its proof passes; "": it does, or may not */
+    uint32_t failures; /* in a row */
+};
+
 /* The first one is the cpu, which is always OFFERED. */
 struct gm_agent_device {
     struct gm_device *found; /* borrowed from agent->found; NULL: a cpu that nobody looked at */
@@ -59,6 +76,7 @@ struct gm_agent_device {
     uint32_t allowed; /* slots that it takes no more than at present: its sessions are limited */
     uint32_t full;    /* how often in a row it took no more */
     gm_time grow_at;
+    struct gm_agent_assist assist;
     bool dirty; /* the scheduler was not told how it is */
     uint32_t offered_slots;
     uint64_t offered_memory, offered_scratch;
@@ -69,6 +87,8 @@ struct gm_agent_slot {
     struct gm_agent_device *device; /* borrowed; NULL: the verifier */
     uint32_t index;                 /* agent->slot_count: the verifier */
     struct gm_slot *process;        /* owned; NULL: its device does not take tasks */
+    struct gm_agent_device *gpu;    /* of the cpu: what its next process may decode with; or NULL */
+    bool restart_due;               /* what runs was started before gpu was set */
     char *scratch;                  /* owned */
     char *leftover;                 /* owned: folder of a task whose worker was killed; or NULL */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
@@ -149,10 +169,11 @@ struct gm_task {
     Gm__TaskSpec *spec; /* borrowed from assign */
     struct gm_inputs inputs;
     bool inputs_complete;
-    struct gm_agent_slot *slot; /* NULL: none (refused, dropped) */
-    int folder;                 /* owned; -1 */
-    char *path;                 /* owned: the folder; NULL until made */
-    gm_time deadline;           /* of the lease; the pool reads it: atomic */
+    struct gm_agent_slot *slot;  /* NULL: none (refused, dropped) */
+    struct gm_agent_device *gpu; /* decodes for it; NULL: none, or none any more */
+    int folder;                  /* owned; -1 */
+    char *path;                  /* owned: the folder; NULL until made */
+    gm_time deadline;            /* of the lease; the pool reads it: atomic */
     gm_time assigned;
     gm_time life; /* last sign of life of its worker */
     uint64_t progress, frames_done, frames_total, told_done;
@@ -252,6 +273,29 @@ void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *devi
 /* A slot of it is free again. */
 void gm_agent_device_released(struct gm_agent_slot *slot);
 void gm_agent_devices_tick(struct gm_agent *agent, gm_time now);
+/* Of what failed so often in a row. */
+gm_time gm_agent_device_pause(const struct gm_agent *agent, uint32_t times);
+/* --- agent_assist.c */
+void gm_agent_assist_open(const struct gm_agent *agent, struct gm_agent_device *device);
+/* Its proofs are what they are. */
+void gm_agent_assist_judge(struct gm_agent *agent, struct gm_agent_device *device);
+/* It is in quarantine for its own work. */
+void gm_agent_assist_stop(struct gm_agent *agent, struct gm_agent_device *device);
+void gm_agent_assist_drop_proofs(struct gm_agent_device *device); /* of its decoder */
+/* The task starts: sets task->gpu where one may decode for it. */
+void gm_agent_assist_take(struct gm_task *task);
+/* How fit a free slot is for the task: more is better. */
+int gm_agent_assist_fits(const struct gm_agent_slot *slot, const Gm__TaskSpec *spec);
+/* task->gpu failed so, or its worker died or hung; no-op without. */
+void gm_agent_assist_failed(struct gm_task *task, const struct gm_err *why);
+void gm_agent_assist_worked(struct gm_task *task); /* it is done */
+/* The slot's process did not get ready. */
+void gm_agent_assist_not_ready(struct gm_agent_slot *slot, const struct gm_err *why);
+/* Starts the slot's process anew if that is due and it is free. */
+void gm_agent_assist_settle(struct gm_agent_slot *slot);
+/* Slots that it decodes for. */
+uint32_t gm_agent_assist_slots(const struct gm_agent *agent, const struct gm_agent_device *device);
+bool gm_agent_assist_tick(struct gm_agent *agent, gm_time now); /* true: something changed */
 /* --- agent_handle.c */
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */
 /* --- agent_worker.c */
@@ -263,6 +307,8 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
 int gm_agent_slots_start(struct gm_agent *agent, const struct gm_agent_device *device,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_check_ready(struct gm_agent *agent);
+/* The task is dropped: if its worker hangs, that is told to what decodes for it. */
+void gm_agent_blame_quiet(struct gm_task *task);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
 /* --- agent_task.c */
 struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch);

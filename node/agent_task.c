@@ -73,16 +73,21 @@ void gm_task_unref(struct gm_task *task)
     }
 }
 
+static int fitness(const struct gm_agent_slot *slot, const Gm__TaskSpec *spec)
+{
+    return (gm_slot_is_ready(slot->process) ? 2 : 0) + gm_agent_assist_fits(slot, spec);
+}
+
 static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
-                                            const struct gm_agent_device *device)
+                                            const struct gm_agent_device *device,
+                                            const Gm__TaskSpec *spec)
 {
     struct gm_agent_slot *found = NULL;
     bool takes = device != NULL && device->state == GM_AGENT_OFFERED;
     for (uint32_t i = 0; takes && i < device->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
         if (slot->task == NULL && slot->process != NULL &&
-            (found == NULL ||
-             (gm_slot_is_ready(slot->process) && !gm_slot_is_ready(found->process)))) {
+            (found == NULL || fitness(slot, spec) > fitness(found, spec))) {
             found = slot;
         }
     }
@@ -119,7 +124,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     log_task(GM_LOG_INFO, "assigned", task);
 
     const struct gm_agent_device *device = gm_agent_device_find(agent, assign->device);
-    struct gm_agent_slot *slot = find_free_slot(agent, device);
+    struct gm_agent_slot *slot = find_free_slot(agent, device, task->spec);
     if (gm_inputs_add(&task->inputs, task->spec->inputs, task->spec->n_inputs, &err) < 0) {
         gm_task_end_failed(task, &err, -1, NULL);
     } else if (slot == NULL) {
@@ -193,6 +198,16 @@ static int send_start(struct gm_task *task, struct gm_err *err)
     start.scratch = name;
     if (gpu != NULL && gpu->kind == GM_DEVICE_DRM) { /* of CUDA's its worker sees one */
         start.device = (char *)(uintptr_t)gpu->render_node;
+    }
+    gm_agent_assist_take(task);
+    char *codecs[GM_DECODING_CODECS];
+    if (task->gpu != NULL) {
+        for (size_t i = 0; i < task->gpu->assist.codec_count; i++) {
+            codecs[i] = task->gpu->assist.codecs[i];
+        }
+        start.decode_device = task->gpu->found->uuid;
+        start.decode_codecs = codecs;
+        start.n_decode_codecs = task->gpu->assist.codec_count;
     }
     rc = gm_packet_memfd("gopmill-task", &task->spec->base, &fd, &start.spec_size, err);
     if (rc < 0) {
@@ -320,6 +335,7 @@ static void release_slot(struct gm_task *task)
     if (task->slot != NULL) {
         gm_open_forget(task->agent, task->slot);
         task->slot->task = NULL;
+        task->gpu = NULL;
         gm_agent_device_released(task->slot);
         task->slot = NULL;
     }
@@ -351,6 +367,7 @@ void gm_task_drop(struct gm_task *task, const char *reason)
            task->spec->job_id, task->spec->task, task->id, task->epoch,
            gm_log_quote(reason, quoted, sizeof(quoted)));
     task->refs++;
+    gm_agent_blame_quiet(task);
     kill_worker(task, reason);
     task->state = GM_TASK_DROPPED;
     gm_link_drop_task(task->agent, task->id, task->epoch);
@@ -450,6 +467,7 @@ void gm_task_emit(struct gm_task *task)
             task->state = GM_TASK_ENDED;
             if (item->kind == GM_ITEM_DONE && task->slot != NULL) {
                 gm_agent_device_worked(task->agent, task->slot->device);
+                gm_agent_assist_worked(task);
             }
             release_slot(task);
         }

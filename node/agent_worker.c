@@ -51,6 +51,8 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
         gm_verify_next(agent);
     } else if (slot->task != NULL && slot->task->state == GM_TASK_WAITING) {
         gm_task_start(slot->task);
+    } else {
+        gm_agent_assist_settle(slot);
     }
 }
 
@@ -86,7 +88,7 @@ static uint64_t peak_of(int pid)
  * failed after it came near its limit failed for that. */
 static void name_memory(const struct gm_task *task, struct gm_err *err)
 {
-    uint64_t limit = task->slot->device->is_cpu ? task->agent->params.worker_memory_bytes : 0;
+    uint64_t limit = gm_slot_memory(task->slot->process);
     if (err->code != GM_E_MEDIA || limit == 0 || !gm_sandbox_limits_memory() ||
         peak_of(gm_slot_pid(task->slot->process)) < limit - limit / 8) {
         return;
@@ -122,6 +124,10 @@ static void on_task_message(struct gm_task *task, const Gm__WorkerMessage *msg)
         if (gm_item_add(task, msg->produced, &err) < 0) {
             gm_task_fail(task, &err, -1);
         }
+        break;
+    case GM__WORKER_MESSAGE__BODY_DEVICE_FAILED:
+        gm_err_from_msg(msg->device_failed->error, &err);
+        gm_agent_assist_failed(task, &err);
         break;
     case GM__WORKER_MESSAGE__BODY_DONE:
         end_done(task, msg->done);
@@ -161,11 +167,18 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
         slot->leftover = NULL;
     }
     slot->seen = slot->seen || !ready;
+    if (!ready && !killed) {
+        gm_agent_assist_not_ready(slot, why);
+    }
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
         slot->broken = true;
         gm_link_offer(agent, false);
     }
     struct gm_task *task = slot->task;
+    if (task != NULL && task->state == GM_TASK_RUNNING) {
+        gm_agent_assist_failed(task, why);
+    }
+    slot->restart_due = false;
     /* A malformed packet or a full socket is the worker's failure, not the job's. */
     struct gm_err told = *why;
     if (gm_code_get((int)told.code)->retry == GM_RETRY_NEVER) {
@@ -316,12 +329,29 @@ void gm_agent_check_ready(struct gm_agent *agent)
     }
 }
 
+static void say_hung(gm_time quiet, struct gm_err *out)
+{
+    gm_err_set(out, GM_E_WORKER_HUNG, 0, "the worker showed no sign of life for %.1f s",
+               (double)quiet / (double)GM_SEC);
+}
+
 static void kill_hung(struct gm_agent_slot *slot, gm_time quiet)
 {
     struct gm_err why;
-    gm_err_set(&why, GM_E_WORKER_HUNG, 0, "the worker showed no sign of life for %.1f s",
-               (double)quiet / (double)GM_SEC);
+    say_hung(quiet, &why);
     gm_slot_kill(slot->process, &why);
+}
+
+/* The scheduler watches as well, and may drop the task before its worker's end is known. */
+void gm_agent_blame_quiet(struct gm_task *task)
+{
+    gm_time stall = (gm_time)task->agent->stall_ms * GM_MS;
+    gm_time quiet = gm_time_now() - task->life;
+    struct gm_err why;
+    if (task->state == GM_TASK_RUNNING && stall > 0 && quiet > stall) {
+        say_hung(quiet, &why);
+        gm_agent_assist_failed(task, &why);
+    }
 }
 
 void gm_agent_watch(struct gm_agent *agent, gm_time now)

@@ -10,6 +10,7 @@
 #include "common/flags.h"
 #include "common/fs.h"
 #include "node/capacity.h"
+#include "node/devices/decoding.h"
 #include "node/devices/prove.h"
 #include "node/program.h"
 
@@ -81,6 +82,21 @@ static bool all_passed(const struct gm_device_list *list)
         }
     }
     return tried > 0;
+}
+
+static void add_decoding(struct gm_device_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        struct gm_device *d = &list->devices[i];
+        char codecs[GM_DECODING_CODECS][16];
+        const char *why = NULL;
+        uint32_t room = gm_decoding_room(d);
+        if (room > 0 && gm_decoding_codecs(d, codecs, &why) > 0) {
+            (void)gm_device_add_note(list, d, GM_NOTE_INFO,
+                                     "a node decodes with it for up to %u slots of the processor",
+                                     room);
+        }
+    }
 }
 
 static int print(const struct gm_device_list *list, bool json, struct gm_err *err)
@@ -156,6 +172,7 @@ int gm_devices_command(int argc, char **argv)
         rc = gm_devices_find(&params, &list, &err);
     }
     if (rc == 0) {
+        add_decoding(&list);
         rc = print(&list, options.json, &err);
     }
     if (rc < 0) {

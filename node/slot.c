@@ -41,7 +41,8 @@ struct gm_slot {
     struct gm_slot_handler handler;
     enum state state;
     bool was_ready;
-    bool ended; /* the process is over: its id may be another's by now */
+    bool ended;            /* the process is over: its id may be another's by now */
+    uint64_t memory_bytes; /* of the process */
     bool destroyed;
     uint32_t failures;
     uv_timer_t timer; /* DOWN: next start; STARTING: time to become ready */
@@ -401,6 +402,7 @@ static void start(struct gm_slot *slot)
     slot->state = STARTING;
     slot->was_ready = false;
     slot->ended = false;
+    slot->memory_bytes = slot->params.memory_bytes;
     memset(&slot->why, 0, sizeof(slot->why));
     if (try_start(slot, &err) < 0) {
         slot->failures++;
@@ -447,6 +449,19 @@ void gm_slot_destroy(struct gm_slot **slot)
     }
     uv_close((uv_handle_t *)&s->timer, on_closed);
     *slot = NULL;
+}
+
+void gm_slot_set_device(struct gm_slot *slot, const char *profile, const char *device,
+                        uint64_t memory_bytes)
+{
+    slot->params.profile = profile;
+    slot->params.device = device;
+    slot->params.memory_bytes = memory_bytes;
+}
+
+uint64_t gm_slot_memory(const struct gm_slot *slot)
+{
+    return slot->memory_bytes;
 }
 
 bool gm_slot_is_ready(const struct gm_slot *slot)

@@ -47,7 +47,14 @@ int gm_slot_create(uv_loop_t *loop, const struct gm_slot_params *params,
 /* Kills the process; memory goes after its handles closed in the loop. No callback comes after. */
 void gm_slot_destroy(struct gm_slot **slot);
 
+/* The processes that start from now on get these in place of what gm_slot_params said; strings are
+ * borrowed. One that runs stays as it is. */
+void gm_slot_set_device(struct gm_slot *slot, const char *profile, const char *device,
+                        uint64_t memory_bytes);
+
 bool gm_slot_is_ready(const struct gm_slot *slot);
+/* Address space that the process was started with; 0: no limit. */
+uint64_t gm_slot_memory(const struct gm_slot *slot);
 int gm_slot_pid(const struct gm_slot *slot);           /* 0: no process */
 uint32_t gm_slot_failures(const struct gm_slot *slot); /* starts in a row that did not get ready */
 

@@ -65,6 +65,9 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     int64_t chunk = -1;
     int rc = gm_worker_task_init(&task, sock, start->scratch, spec_fd, start->spec_size, &failure);
     task.io.device = start->device;
+    task.io.decode_device = start->decode_device;
+    task.io.decode_codecs = (const char *const *)start->decode_codecs;
+    task.io.decode_codec_count = start->n_decode_codecs;
     if (rc == 0) {
         rc = run_task(&task, find, &chunk, &failure);
     }

@@ -393,6 +393,19 @@ static void io_progress(void *self, uint64_t frames_done, uint64_t frames_total)
     }
 }
 
+/* That it is told at once lets the agent spare other tasks the same. */
+static void io_device_failed(void *self, const struct gm_err *why)
+{
+    Gm__Error error;
+    gm_err_to_msg(why, &error);
+    Gm__WDeviceFailed failed = GM__WDEVICE_FAILED__INIT;
+    failed.error = &error;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_DEVICE_FAILED;
+    msg.device_failed = &failed;
+    GM_IGNORE(send_message(self, &msg, true, NULL), "a closed socket ends the task soon enough");
+}
+
 int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scratch, int spec_fd,
                         uint64_t spec_size, struct gm_err *err)
 {
@@ -427,7 +440,8 @@ int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scrat
                                    .remove_file = io_remove_file,
                                    .produce = io_produce,
                                    .finish = io_finish,
-                                   .progress = io_progress};
+                                   .progress = io_progress,
+                                   .device_failed = io_device_failed};
     return 0;
 }
 

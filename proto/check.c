@@ -385,6 +385,9 @@ int gm_check_worker_message(const Gm__WorkerMessage *msg, struct gm_err *err)
         return check_worker_done(msg->done, err);
     case GM__WORKER_MESSAGE__BODY_FAILED:
         return msg->failed->error == NULL ? fail(err, "WFailed.error", "is missing") : 0;
+    case GM__WORKER_MESSAGE__BODY_DEVICE_FAILED:
+        return msg->device_failed->error == NULL ? fail(err, "WDeviceFailed.error", "is missing")
+                                                 : 0;
     case GM__WORKER_MESSAGE__BODY_OPEN:
         return (uint32_t)msg->open->kind <= GM__WOBJECT__WOBJECT_RESULT
                    ? 0

@@ -83,6 +83,20 @@ void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char
     f->device = device;
 }
 
+void folder_io_set_decoder(struct folder_io *f, const char *device, const char *const *codecs)
+{
+    f->decode_device = device;
+    f->decode_codecs = codecs;
+    f->device_failures = 0;
+    f->device_failure = (struct gm_err){.code = GM_OK};
+}
+
+struct gm_err folder_io_device_failure(const struct folder_io *f, size_t *out_times)
+{
+    *out_times = f->device_failures;
+    return f->device_failure;
+}
+
 const char *folder_io_dir(const struct folder_io *f)
 {
     return f->dir;

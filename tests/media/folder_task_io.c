@@ -246,12 +246,26 @@ static void io_progress(void *self, uint64_t done, uint64_t total)
     (void)total;
 }
 
+static void io_device_failed(void *self, const struct gm_err *why)
+{
+    struct folder_io *f = ((struct running *)self)->f;
+    f->device_failures++;
+    f->device_failure = *why;
+}
+
 struct gm_task_io folder_task_io(struct running *r)
 {
+    size_t codecs = 0;
+    while (r->f->decode_codecs != NULL && r->f->decode_codecs[codecs] != NULL) {
+        codecs++;
+    }
     return (struct gm_task_io){
         .self = r,
         .spec = r->spec,
         .device = r->f->device,
+        .decode_device = r->f->decode_device,
+        .decode_codecs = r->f->decode_codecs,
+        .decode_codec_count = codecs,
         .source = io_source,
         .next_input = io_next_input,
         .open_object = io_open_object,
@@ -261,5 +275,6 @@ struct gm_task_io folder_task_io(struct running *r)
         .produce = io_produce,
         .finish = io_finish,
         .progress = io_progress,
+        .device_failed = io_device_failed,
     };
 }

@@ -19,6 +19,10 @@ struct folder_io {
     const Gm__Pipeline *pipeline; /* borrowed */
     const Gm__Chain *chain;       /* borrowed; NULL: software */
     const char *device;           /* borrowed */
+    const char *decode_device;    /* borrowed */
+    const char *const *decode_codecs;
+    size_t device_failures;
+    struct gm_err device_failure; /* the last one */
     struct produced *items;
     size_t item_count;
     Gm__TaskResult **results; /* owned */

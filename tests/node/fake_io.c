@@ -84,8 +84,12 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
         read_how(farm, how);
         count(farm, "proved");
     }
-    while (strcmp(how, "hang") == 0 && __atomic_load_n(stop, __ATOMIC_RELAXED) == 0) {
+    while ((strcmp(how, "hang") == 0 || strcmp(how, "wait") == 0) &&
+           __atomic_load_n(stop, __ATOMIC_RELAXED) == 0) {
         poll(NULL, 0, 5);
+        if (strcmp(how, "wait") == 0) {
+            read_how(farm, how);
+        }
     }
     struct gm_device_proof proof = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .text = "no pictures came"};
@@ -93,8 +97,23 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
     if (proof.passed && farm_count(farm, "kept") == 0) {
         count(farm, "kept");
     }
+    struct gm_device_proof hevc = {
+        .api = "nvdec", .codec = "hevc", .depth = 8, .text = "no pictures came"};
+    hevc.passed = proof.passed || strcmp(how, "part") == 0;
+    if (farm->proves_decoding) {
+        struct gm_device_proof encoder = proof;
+        encoder.passed = farm_count(farm, "proved") == 1;
+        if (farm->proves_both) {
+            (void)gm_device_add_proof(&list->devices[0], &encoder);
+        }
+        gm_device_set(proof.api, "nvdec");
+        proof.encode = false;
+    }
     gm_device_set(list->versions, "libs 1");
     (void)gm_device_add_proof(&list->devices[0], &proof);
+    if (farm->proves_decoding) {
+        (void)gm_device_add_proof(&list->devices[0], &hevc);
+    }
     (void)err;
     return 0;
 }
@@ -155,9 +174,10 @@ static void run_agent(struct farm *farm, int ready)
         .patience_ms = farm->patience_ms,
         .devices = farm->devices,
         .device_slots = farm->device_slots,
+        .decode_slots = farm->decode_slots,
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
-        .device_retry_ms = 100,
+        .device_retry_ms = farm->device_retry_ms == 0 ? 100 : farm->device_retry_ms,
         .proofs_first = farm->wait_for_proofs,
         .grant_key = farm->key,
         .on_ready = on_ready,
@@ -275,6 +295,7 @@ void farm_stop(struct farm *farm)
     if (farm->gpu != NULL) {
         gm__offer__free_unpacked(farm->gpu, NULL);
     }
+    free(farm->noted);
     must(gm_fs_remove_tree(farm->folder, &err), &err);
 }
 
@@ -352,6 +373,17 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
     farm->grants++;
 }
 
+static void keep_notes(struct farm *farm, const Gm__Device *facts)
+{
+    for (size_t i = 0; facts != NULL && i < facts->n_notes; i++) {
+        const char *text = facts->notes[i]->text;
+        size_t used = farm->noted == NULL ? 0 : strlen(farm->noted);
+        farm->noted = realloc(farm->noted, used + strlen(text) + 2);
+        assert_non_null(farm->noted);
+        sprintf(farm->noted + used, "%s\n", text);
+    }
+}
+
 static void take_offer(struct farm *farm, const Gm__Offer *offer)
 {
     bool cpu = strcmp(offer->device, "cpu") == 0;
@@ -361,6 +393,9 @@ static void take_offer(struct farm *farm, const Gm__Offer *offer)
     }
     *kept = (Gm__Offer *)gm_message_dup(&offer->base);
     farm->gpu_offers += cpu ? 0 : 1;
+    if (!cpu) {
+        keep_notes(farm, offer->facts);
+    }
 }
 
 /* True: env was dealt with. */

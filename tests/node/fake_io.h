@@ -29,6 +29,10 @@ struct farm {
     uint32_t patience_ms;                      /* of the agent; 0: its default */
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint32_t device_slots;
+    int32_t decode_slots;
+    uint32_t device_retry_ms; /* 0: 100 */
+    bool proves_decoding;     /* farm->prove: its proofs are those of a decoder... */
+    bool proves_both;         /* ...and of an encoder, the first time; then of a busy one */
     const char *const *device_environment, *const *device_paths; /* NULL-terminated */
     bool wait_for_proofs;
     bool prove; /* farm->folder/proof says how a proof of the GPU ends; one that passed is kept */
@@ -41,6 +45,7 @@ struct farm {
     Gm__Offer *offer; /* owned: the last one of the cpu */
     Gm__Offer *gpu;   /* owned: the last one of another device; NULL: none came */
     uint32_t gpu_offers;
+    char *noted;          /* owned: all notes of that device so far, a line each; NULL: none */
     uint32_t progress;    /* Progress messages seen */
     uint32_t grants;      /* GrantRequests answered */
     uint32_t leases;      /* named in the last Renew */
@@ -81,7 +86,8 @@ void farm_expect_healthy(struct farm *farm);
 /* Puts bytes into the store; a read grant for them, owned. */
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
 /* What the next proofs say: "pass", "fail", "hang" (until the agent stops), "stuck" (fails, and
- * what was kept can't be forgotten). */
+ * what was kept can't be forgotten), "wait" (for another word: the next call ends it), "part" (of
+ * proves_decoding: of hevc alone). */
 void farm_proof(struct farm *farm, const char *how);
 /* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
 uint32_t farm_count(struct farm *farm, const char *what);

@@ -238,6 +238,36 @@ static int run_place(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *e
     return rc < 0 ? rc : finish(io, 1, err);
 }
 
+/* "analyze": says what decodes for it, as its only piece, and where it runs. source_name: "busy",
+ * "crash", "hang"; or a code with which what decodes fails first. */
+static int run_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    const char *how = io->spec->source_name;
+    const char *profile = getenv("GOPMILL_PROFILE");
+    const char *device = io->decode_device == NULL ? "" : io->decode_device;
+    char text[512];
+    int code = atoi(how);
+    struct gm_err why;
+    *out_chunk = -1;
+    if (strcmp(how, "busy") == 0) {
+        return run_busy(io, out_chunk, err);
+    }
+    if (strcmp(how, "hang") == 0 && device[0] != '\0') {
+        return run_hang(io, out_chunk, err);
+    }
+    if (strcmp(how, "crash") == 0 && device[0] != '\0') {
+        return run_crash(io, out_chunk, err);
+    }
+    if (code != 0 && device[0] != '\0') {
+        gm_err_set(&why, (enum gm_code)code, 7, "as it was told");
+        io->device_failed(io->self, &why);
+    }
+    snprintf(text, sizeof(text), "%s;%s;%s", profile == NULL ? "-" : profile, device,
+             io->decode_codec_count > 0 ? io->decode_codecs[0] : "");
+    int rc = produce(io, 0, true, text, err);
+    return rc < 0 ? rc : finish(io, 1, err);
+}
+
 /* Takes memory until there is none; that must be an error here, no death. */
 static int run_greedy(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
@@ -332,9 +362,10 @@ static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
 }
 
 static const struct gm_task_type FAKES[] = {
-    {"pieces", run_pieces}, {"encode", run_encode}, {"verify", run_verify}, {"read", run_read},
-    {"crash", run_crash},   {"hang", run_hang},     {"busy", run_busy},     {"fail", run_fail},
-    {"greedy", run_greedy}, {"lie", run_lie},       {"place", run_place},
+    {"pieces", run_pieces}, {"encode", run_encode}, {"verify", run_verify},
+    {"read", run_read},     {"crash", run_crash},   {"hang", run_hang},
+    {"busy", run_busy},     {"fail", run_fail},     {"greedy", run_greedy},
+    {"lie", run_lie},       {"place", run_place},   {"analyze", run_analyze},
 };
 
 const struct gm_task_type *fake_task_find(const char *type)
@@ -350,6 +381,9 @@ const struct gm_task_type *fake_task_find(const char *type)
 void fake_worker_main(void)
 {
     if (getenv("GOPMILL_MISSING") != NULL) {
+        if (getenv("GM_TEST_NO_START") != NULL) {
+            _exit(3);
+        }
         _exit(gm_worker_main(fake_task_find));
     }
 }

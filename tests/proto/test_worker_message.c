@@ -104,6 +104,13 @@ static void parts_that_must_be_there_are_asked_for(void **state)
     msg.body_case = GM__WORKER_MESSAGE__BODY_FAILED;
     msg.failed = &failed;
     assert_int_equal(code_of(&msg), GM_E_PROTO);
+    Gm__WDeviceFailed device = GM__WDEVICE_FAILED__INIT;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_DEVICE_FAILED;
+    msg.device_failed = &device;
+    assert_int_equal(code_of(&msg), GM_E_PROTO);
+    Gm__Error error = GM__ERROR__INIT;
+    device.error = &error;
+    assert_int_equal(code_of(&msg), 0);
     msg.body_case = GM__WORKER_MESSAGE__BODY_START;
     msg.start = &start;
     assert_int_equal(code_of(&msg), GM_E_PROTO);

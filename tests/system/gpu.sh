@@ -62,17 +62,52 @@ check "every frame is there" test "$(frames_of "$work/spoilt/master.m3u8")" = 36
 check "the GPU is in quarantine" gpu_is 'any(.notes[]; .text | test("quarantined"))'
 stop box
 
-# A chip without an encoder.
+# A chip without an encoder decodes for the processors, and no byte changes.
+by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; }
+assists='(.proofs | all(.passed)) and any(.notes[]; .text == "decodes for 2 slots of the processor")'
+make_clip "$work/short.mp4" 7
+gpu_node plain LD_LIBRARY_PATH off
+check "a job is done without devices" transcode plain "$work/short.mp4"
+check "in software" report "$(by software)"
+stop plain
+soft=$(tree_hash "$work/plain")
+same() { test "$soft" = "$(tree_hash "$out")"; }
 profile h200
 rm -f "$work/fake/profile.state"
 gpu_node hopper LD_LIBRARY_PATH
 gpu=0000:3b:00.0
-until_true "it is listed" gpu_is '.capacity.slots == 0 and (.proofs | length > 0) and any(.notes[]; .text | test("listed only"))'
+until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .chains == [] and (.proofs | length > 0) and $assists"
 check "and says what it lacks" gpu_is '.description | test("no encoder in this chip: encodes on CPU")'
-check "a job is done" transcode hopper "$work/clip.mp4"
+check "a job is done" transcode hopper "$work/short.mp4"
 check "on the processor" report "$(on cpu)"
 check "its report says so" report '.encoding.resolved.chain == "cpu"'
+check "the GPU decoded" report "$(by nvdec)"
+check "with the bytes of software" same
+
+profile h200 "fault decode lost gpu=$gpu at=20"
+check "a job is done whose decoder is lost in the middle of a chunk" transcode dlost "$work/short.mp4"
+check "no task failed for it" report 'all(.tasks[]; .outcome == "done")'
+check "software went on, which is said" report 'any(.renditions[0].actual.decoded[]; .by == "software" and .reason == "the device was lost")'
+check "with the bytes of software" same
+until_true "the node list says why the GPU decodes no more" gpu_is 'any(.notes[]; .text | test("does not decode for the processors until its proof passes again"))'
+check "for the loss at first" logged 'event=device-decodes-no-more.*device.lost' hopper
+profile h200 "back $gpu 1"
+until_true "the GPU decodes again" gpu_is "$assists"
+check "a job is done after it" transcode dagain "$work/short.mp4"
+check "decoded on the GPU" report "$(by nvdec)"
+
+profile h200 "back $gpu 1" "fault decode hang gpu=$gpu at=20 times=1"
+check "a job is done whose driver hangs in a worker" transcode dhung "$work/short.mp4"
+check "which costs an attempt" report 'any(.tasks[]; .error.code? == "node.worker_hung")'
+check "with the bytes of software" same
+check "the GPU was taken away" logged 'event=device-decodes-no-more.*node.worker_hung' hopper
+profile h200 "back $gpu 1" "fault decode-open oom gpu=$gpu"
+check "a job is done whose GPU is full" transcode dfull "$work/short.mp4"
+check "no task failed for it" report 'all(.tasks[]; .outcome == "done")'
+check "in software" report "$(by software)"
+check "with the bytes of software" same
 stop hopper
+
 # A node that waits for its proofs comes to the farm with its GPU.
 gpu=0000:00:1e.0
 profile l4

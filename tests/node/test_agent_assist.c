@@ -1,0 +1,501 @@
+/* GPUs that decode for tasks of the processors: which slots, how many tasks, and what comes of
+ * failures. The GPU is words in a list; the agent's workers are this program. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "node/fake_io.h"
+
+#define GPU "0000:3b:00.0"
+#define UUID "GPU-00000000-1111-2222-3333-444444444444"
+#define ON_GPU "cuda;" UUID ";h264"
+#define WITHOUT_ITS_GPU "cuda;;" /* its worker might, and may not */
+#define IN_SOFTWARE "-;;"
+
+struct want {
+    uint32_t slots;       /* of the processors */
+    int32_t decode_slots; /* -1: by the GPU */
+    uint32_t engines;
+    uint64_t memory_bytes;
+    const char *proof;
+    bool no_uuid;
+    bool encodes; /* and is proved to, beforehand, as its decoder is */
+    uint32_t stall_ms;
+    uint32_t retry_ms;
+    bool starts_not; /* no worker with the GPU becomes ready */
+};
+
+static struct farm *start(const struct want *want)
+{
+    static const char *const environment[] = {"GM_TEST_NO_START", NULL};
+    struct farm *farm = calloc(1, sizeof(*farm));
+    struct gm_device_list list = {.versions = "libs 1"};
+    struct gm_device *device = NULL;
+    struct gm_err err;
+    const struct gm_device_codec codec = {
+        .api = "nvdec", .codec = "h264", .chroma = 420, .depth = 8, .engines = want->engines};
+    const struct gm_device_codec encoder = {
+        .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
+    const struct gm_device_proof decodes = {
+        .api = "nvdec", .codec = "h264", .depth = 8, .passed = true};
+    const struct gm_device_proof encodes = {
+        .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
+    assert_non_null(farm);
+    assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
+    assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &device, &err), 0);
+    gm_device_set(device->name, "Test GPU");
+    gm_device_set(device->driver, "1.0");
+    gm_device_set(device->uuid, want->no_uuid ? "" : UUID);
+    device->memory_bytes = want->memory_bytes;
+    assert_true(gm_device_add_codec(device, false, &codec));
+    if (want->encodes) {
+        assert_true(gm_device_add_codec(device, true, &encoder));
+        assert_true(want->proof != NULL || gm_device_add_proof(device, &encodes));
+        assert_true(want->proof != NULL || gm_device_add_proof(device, &decodes));
+    }
+    farm->devices = &list; /* the agent is forked: the list may go after */
+    farm->device_slots = 1;
+    farm->decode_slots = want->decode_slots;
+    farm->proves_decoding = true;
+    farm->proves_both = want->encodes;
+    farm->prove = want->proof != NULL;
+    farm->proof_at_start = want->proof;
+    farm->stall_ms = want->stall_ms;
+    farm->device_retry_ms = want->retry_ms;
+    farm->device_environment = want->starts_not ? environment : NULL;
+    assert_int_equal(setenv("GM_TEST_NO_START", "1", 1), 0);
+    farm_start(farm, want->slots);
+    farm->devices = NULL;
+    gm_device_list_fini(&list);
+    return farm;
+}
+
+static int start_usual(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 2, .decode_slots = -1, .engines = 1, .memory_bytes = 1ull << 34, .proof = "pass"});
+    return 0;
+}
+
+static int start_for_one(void **state)
+{
+    *state = start(&(struct want){.slots = 2, .decode_slots = 1, .engines = 4, .proof = "pass"});
+    return 0;
+}
+
+static int start_small(void **state)
+{
+    *state = start(&(struct want){.slots = 3,
+                                  .decode_slots = -1,
+                                  .engines = 4,
+                                  .memory_bytes = (1ull << 30) + 12345,
+                                  .proof = "pass"});
+    return 0;
+}
+
+static int start_off(void **state)
+{
+    *state = start(&(struct want){.slots = 1, .engines = 4, .proof = "pass"});
+    return 0;
+}
+
+static int start_unnamed(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 1, .decode_slots = -1, .engines = 4, .proof = "pass", .no_uuid = true});
+    return 0;
+}
+
+static int start_failing(void **state)
+{
+    *state = start(&(struct want){.slots = 1, .decode_slots = -1, .engines = 1, .proof = "fail"});
+    return 0;
+}
+
+static int start_impatient(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 1, .decode_slots = -1, .engines = 1, .proof = "pass", .stall_ms = 500});
+    return 0;
+}
+
+static int start_patient(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 2, .decode_slots = -1, .engines = 1, .proof = "pass", .retry_ms = 600000});
+    return 0;
+}
+
+static int start_unstartable(void **state)
+{
+    *state = start(&(struct want){.slots = 2,
+                                  .decode_slots = -1,
+                                  .engines = 1,
+                                  .proof = "pass",
+                                  .retry_ms = 600000,
+                                  .starts_not = true});
+    return 0;
+}
+
+static int start_encoding(void **state)
+{
+    *state = start(&(struct want){.slots = 1, .decode_slots = -1, .encodes = true});
+    return 0;
+}
+
+static int start_encoding_proved(void **state)
+{
+    *state = start(&(struct want){
+        .slots = 1, .decode_slots = -1, .engines = 1, .encodes = true, .proof = "pass"});
+    return 0;
+}
+
+static int stop(void **state)
+{
+    farm_stop(*state);
+    free(*state);
+    return 0;
+}
+
+static bool gpu_says(const struct farm *farm, const char *word)
+{
+    const Gm__Device *facts = farm->gpu == NULL ? NULL : farm->gpu->facts;
+    for (size_t i = 0; facts != NULL && i < facts->n_notes; i++) {
+        if (strstr(facts->notes[i]->text, word) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void until_gpu_says(struct farm *farm, const char *word)
+{
+    while (!gpu_says(farm, word)) {
+        farm_turn(farm);
+    }
+}
+
+/* Runs a task to its end; what it said, static. */
+static const char *place_of(struct farm *farm, const char *type, const char *how)
+{
+    static char said[512];
+    uint64_t id = farm_assign(farm, type, how);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    char *text = farm_stored(farm, env->produced->item->objects[0]->key);
+    snprintf(said, sizeof(said), "%s", text);
+    free(text);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    return said;
+}
+
+static void expect_place(struct farm *farm, const char *how, const char *wanted)
+{
+    assert_string_equal(place_of(farm, "analyze", how), wanted);
+}
+
+/* Slots are started anew when they are free: a task may come before that. */
+static void until_decoded(struct farm *farm)
+{
+    while (strcmp(place_of(farm, "analyze", ""), ON_GPU) != 0) {
+    }
+}
+
+/* The slot that a task gets may still have the GPU's sandbox. */
+static void until_in_software(struct farm *farm, const char *how)
+{
+    const char *place = NULL;
+    while (strcmp(place = place_of(farm, "analyze", how), IN_SOFTWARE) != 0) {
+        assert_string_equal(place, WITHOUT_ITS_GPU);
+    }
+}
+
+static void cancel(struct farm *farm, uint64_t id)
+{
+    Gm__Cancel msg = GM__CANCEL__INIT;
+    msg.task_id = id;
+    msg.term = farm->term;
+    msg.epoch = id + 100;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_CANCEL;
+    env.cancel = &msg;
+    farm_send(farm, &env);
+}
+
+static const char *code_text(enum gm_code code)
+{
+    static char text[16];
+    snprintf(text, sizeof(text), "%d", (int)code);
+    return text;
+}
+
+static void tasks_that_decode_video_do_it_on_the_gpu(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots of the processor");
+    assert_false(gpu_says(farm, "listed only"));
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    assert_int_equal(farm->gpu->facts->n_chains, 0);
+    until_decoded(farm);
+    expect_place(farm, "", ON_GPU);
+    farm_expect_healthy(farm);
+}
+
+static void no_more_tasks_than_wanted(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot of the processor");
+    until_decoded(farm);
+    /* the other slot has no GPU, and takes what does not decode */
+    const char *other = place_of(farm, "place", "");
+    assert_true(strncmp(other, "-;", 2) == 0);
+    uint64_t busy = farm_assign(farm, "analyze", "busy");
+    expect_place(farm, "", IN_SOFTWARE);
+    cancel(farm, busy);
+    until_decoded(farm);
+}
+
+static void no_more_tasks_than_its_memory_holds(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot of the processor");
+}
+
+static void nothing_without_slots_or_name(void **state)
+{
+    struct farm *farm = *state;
+    while (farm_count(farm, "proved") == 0) {
+        farm_expect_healthy(farm);
+    }
+    expect_place(farm, "", IN_SOFTWARE);
+    assert_false(gpu_says(farm, "decodes"));
+}
+
+static void failed_proof_is_tried_again(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "does not decode for the processors until its proof passes again: "
+                         "no pictures came");
+    expect_place(farm, "", IN_SOFTWARE);
+    farm_proof(farm, "pass");
+    until_gpu_says(farm, "decodes for 1 slot of the processor");
+    until_decoded(farm);
+}
+
+static void lost_gpu_is_away_until_it_is_proved(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    farm_proof(farm, "wait");
+    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU); /* which is done all the same */
+    until_gpu_says(farm, "until its proof passes again: device.lost: as it was told");
+    assert_int_equal(farm->gpu->facts->n_proofs, 0);
+    while (farm_count(farm, "forgotten") == 0) {
+        farm_expect_healthy(farm);
+    }
+    until_in_software(farm, ""); /* its sandbox goes too */
+    farm_proof(farm, "fail");
+    until_gpu_says(farm, "until its proof passes again: no pictures came");
+    until_in_software(farm, "");
+    farm_proof(farm, "pass");
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+}
+
+/* It comes back while it is proved: what was proved too early is proved again. */
+static void gpu_that_passes_in_part_is_proved_again(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    farm_proof(farm, "part");
+    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU);
+    while (strcmp(place_of(farm, "analyze", ""), "cuda;" UUID ";hevc") != 0) {
+    }
+    farm_proof(farm, "pass");
+    until_decoded(farm);
+    until_gpu_says(farm, "decodes for 2 slots");
+}
+
+static void full_gpu_decodes_for_as_many_as_it_does(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    expect_place(farm, code_text(GM_E_DEVICE_MEMORY), ON_GPU);
+    until_gpu_says(farm, "decodes for 0 slots of the processor: it is full for now");
+    assert_int_equal(farm_count(farm, "forgotten"), 0);
+    expect_place(farm, "", WITHOUT_ITS_GPU);
+}
+
+static void full_gpu_grows_back(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    assert_null(strstr(farm->noted, "full"));
+    expect_place(farm, code_text(GM_E_DEVICE_MEMORY), ON_GPU);
+    until_gpu_says(farm, "decodes for 2 slots of the processor");
+    while (gpu_says(farm, "full")) {
+        farm_turn(farm);
+    }
+    const char *none = strstr(farm->noted, "decodes for 0 slots of the processor: it is full");
+    assert_non_null(none);
+    assert_non_null(strstr(none, "decodes for 1 slot of the processor: it is full"));
+    expect_place(farm, "", ON_GPU);
+}
+
+static void full_gpu_takes_no_more(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    uint64_t busy = farm_assign(farm, "analyze", "busy");
+    while (strcmp(place_of(farm, "analyze", code_text(GM_E_DEVICE_BUSY)), ON_GPU) != 0) {
+        /* the other slot's worker is not started anew yet */
+    }
+    until_gpu_says(farm, "decodes for 1 slot of the processor: it is full for now");
+    expect_place(farm, "", WITHOUT_ITS_GPU);
+    cancel(farm, busy);
+    until_decoded(farm);
+}
+
+static void worker_that_does_not_start_goes_on_without(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    until_in_software(farm, "");
+    assert_int_equal(farm->offer->usable->slots, 2);
+}
+
+static void expect_crash(struct farm *farm)
+{
+    uint64_t id = farm_assign(farm, "analyze", "crash");
+    Gm__Envelope *env = NULL;
+    for (env = farm_next(farm); env->body_case == GM__ENVELOPE__BODY_PRODUCED;
+         env = farm_next(farm)) { /* a piece before it died, perhaps */
+        farm_ack(farm, env->seq, false);
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    assert_int_equal(env->body_case, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->error->code, GM_E_WORKER_DIED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static void worker_that_dies_takes_the_gpu_away(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 2 slots");
+    until_decoded(farm);
+    farm_proof(farm, "wait");
+    expect_crash(farm);
+    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    until_in_software(farm, "crash");
+}
+
+static void worker_that_hangs_takes_the_gpu_away(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot");
+    until_decoded(farm);
+    farm_proof(farm, "wait");
+    farm_expect_failed(farm, farm_assign(farm, "analyze", "hang"), GM_E_WORKER_HUNG, 0);
+    until_gpu_says(farm, "until its proof passes again: node.worker_hung");
+    until_in_software(farm, "");
+}
+
+static void gpu_that_encodes_is_lost_for_both(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot");
+    while (farm->gpu->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    until_decoded(farm);
+    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU);
+    until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    assert_false(gpu_says(farm, "decodes for"));
+    until_in_software(farm, "");
+}
+
+/* Its encoder is not proved again: what runs there may hold its sessions. */
+static void gpu_that_encodes_goes_on_when_a_decoding_worker_dies(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot");
+    until_decoded(farm);
+    while (farm->gpu->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    farm_proof(farm, "wait");
+    expect_crash(farm);
+    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    assert_int_equal(farm->gpu->usable->slots, 1);
+    farm_proof(farm, "pass");
+    until_gpu_says(farm, "decodes for 1 slot");
+    assert_int_equal(farm_count(farm, "proved"), 2);
+    assert_int_equal(farm->gpu->usable->slots, 1);
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    assert_int_equal(farm->gpu->facts->n_proofs, 3);
+    assert_false(gpu_says(farm, "quarantined"));
+    until_decoded(farm);
+}
+
+/* What it passes then was begun before it failed. */
+static void proof_of_a_gpu_that_fails_meanwhile_is_not_taken(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_says(farm, "decodes for 1 slot");
+    until_decoded(farm);
+    while (farm->gpu->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    farm_proof(farm, "wait");
+    expect_crash(farm);
+    while (farm_count(farm, "proved") < 2) {
+        farm_turn(farm);
+    }
+    farm->assign_to = GPU;
+    farm_expect_failed(farm, farm_assign(farm, "fail", code_text(GM_E_DEVICE_LOST)),
+                       GM_E_DEVICE_LOST, 0);
+    until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    farm_proof(farm, "pass");
+    until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
+    assert_true(farm_count(farm, "proved") >= 3);
+}
+
+#define CASE(test, setup) cmocka_unit_test_setup_teardown(test, setup, stop)
+
+int main(void)
+{
+    fake_worker_main();
+    const struct CMUnitTest tests[] = {
+        CASE(tasks_that_decode_video_do_it_on_the_gpu, start_usual),
+        CASE(no_more_tasks_than_wanted, start_for_one),
+        CASE(no_more_tasks_than_its_memory_holds, start_small),
+        CASE(nothing_without_slots_or_name, start_off),
+        CASE(nothing_without_slots_or_name, start_unnamed),
+        CASE(failed_proof_is_tried_again, start_failing),
+        CASE(lost_gpu_is_away_until_it_is_proved, start_usual),
+        CASE(gpu_that_passes_in_part_is_proved_again, start_usual),
+        CASE(full_gpu_decodes_for_as_many_as_it_does, start_patient),
+        CASE(full_gpu_grows_back, start_usual),
+        CASE(full_gpu_takes_no_more, start_patient),
+        CASE(worker_that_does_not_start_goes_on_without, start_unstartable),
+        CASE(worker_that_dies_takes_the_gpu_away, start_usual),
+        CASE(worker_that_hangs_takes_the_gpu_away, start_impatient),
+        CASE(gpu_that_encodes_is_lost_for_both, start_encoding),
+        CASE(gpu_that_encodes_goes_on_when_a_decoding_worker_dies, start_encoding_proved),
+        CASE(proof_of_a_gpu_that_fails_meanwhile_is_not_taken, start_encoding_proved),
+    };
+    return cmocka_run_group_tests_name("node/agent_assist", tests, NULL, NULL);
+}
