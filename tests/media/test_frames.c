@@ -51,7 +51,7 @@ static void context_comes_in_its_place_whatever_the_run(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof made / sizeof made[0]; i++) {
-        struct clip *c = clip_make(made[i].encoder, made[i].options, 67);
+        struct clip *c = clip_make(made[i].encoder, made[i].options, 37);
         for (size_t context = 1; context <= 3; context += 2) {
             for (size_t chunk = 1; chunk <= 15; chunk += 7) {
                 for (size_t runs = 0; runs <= 2; runs++) {
@@ -60,7 +60,7 @@ static void context_comes_in_its_place_whatever_the_run(void **state)
                     struct frames_run r = {.clip = c};
                     frames_decode(c, &how, runs, &r);
                     frames_check_whole(c, &r);
-                    size_t borders = (67 - 1) / chunk;
+                    size_t borders = (37 - 1) / chunk;
                     assert_true(r.beside >= 2 * borders);
                     assert_int_equal(r.stats.replaced + r.stats.errors, 0);
                     assert_int_equal(r.restarts, 0);

@@ -308,7 +308,7 @@ static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
         {"mpeg2video", mpeg, "mpegts", {150, 300}, AV_PIX_FMT_YUV420P},
         {"mpeg4", mpeg, "matroska", {150, 250, 300}, AV_PIX_FMT_YUV420P},
         {"mjpeg", "", "matroska", {150, 300}, AV_PIX_FMT_YUVJ420P},
-        {"prores_ks", "", "mov", {150, 300}, AV_PIX_FMT_YUV422P10},
+        {"prores_aw", "", "mov", {150, 300}, AV_PIX_FMT_YUV422P10},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
