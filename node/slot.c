@@ -231,19 +231,13 @@ static bool is_hangup(const struct gm_err *err)
 static void flush_queue(struct gm_slot *slot)
 {
     size_t done = 0;
+    int rc = 0;
     struct gm_err err = {.code = GM_OK};
     while (done < slot->queue_count) {
         struct queued *q = &slot->queue[done];
-        int rc = gm_packet_send(slot->sock, q->msg, q->fd, false, &err);
-        if (rc == -GM_E_BUSY) {
-            break;
-        }
+        rc = gm_packet_send(slot->sock, q->msg, q->fd, false, &err);
         if (rc < 0) {
-            if (!is_hangup(&err)) { /* else its end is read next */
-                gm_slot_kill(slot, &err);
-            }
-            drop_queue(slot);
-            return;
+            break;
         }
         gm__worker_message__free_unpacked(q->msg, NULL);
         if (q->fd >= 0) {
@@ -253,6 +247,12 @@ static void flush_queue(struct gm_slot *slot)
     }
     memmove(slot->queue, slot->queue + done, (slot->queue_count - done) * sizeof(*slot->queue));
     slot->queue_count -= done;
+    if (rc < 0 && rc != -GM_E_BUSY) {
+        if (!is_hangup(&err)) { /* else its end is read next */
+            gm_slot_kill(slot, &err);
+        }
+        drop_queue(slot);
+    }
 }
 
 /* A process that ends closes its socket first: killing it at once would hide what killed it. */

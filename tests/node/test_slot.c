@@ -19,6 +19,7 @@
 
 #include "node/packet.h"
 #include "node/worker.h"
+#include "proto/envelope.h"
 
 #define STATUS 7
 
@@ -297,6 +298,69 @@ static void queue_goes_with_one_that_had_read_all(void **state)
     expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
 }
 
+/* How many messages a socket holds that nobody reads. */
+static int room_of_a_socket(void)
+{
+    Gm__WStored stored = GM__WSTORED__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    struct gm_err err = {.code = GM_OK};
+    int pair[2];
+    int count = 0;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_STORED;
+    msg.stored = &stored;
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
+    while (gm_packet_send(pair[0], &msg, -1, false, &err) == 0) {
+        count++;
+    }
+    assert_int_equal(err.code, GM_E_BUSY);
+    close(pair[0]);
+    close(pair[1]);
+    return count;
+}
+
+static bool is_open(int fd)
+{
+    return fcntl(fd, F_GETFD) >= 0;
+}
+
+/* Those before it were sent, and are done with. */
+static void queue_breaks_in_the_middle(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err err;
+    char *name = calloc(1, GM_WORKER_MESSAGE_MAX_BYTES + 1);
+    assert_non_null(name);
+    memset(name, 'n', GM_WORKER_MESSAGE_MAX_BYTES);
+    Gm__WProduced produced = GM__WPRODUCED__INIT;
+    Gm__WorkerMessage large = GM__WORKER_MESSAGE__INIT;
+    large.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
+    large.produced = &produced;
+    produced.meta_file = name;
+    become_ready(f);
+    int room = room_of_a_socket();
+    for (int i = 0; i < room; i++) {
+        answer(f);
+    }
+    answer(f); /* queued */
+    int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(before >= 0 && after >= 0);
+    assert_int_equal(send_stored(f->slot, before, &err), 0);
+    assert_int_equal(gm_slot_send(f->slot, &large, -1, &err), 0); /* too large, it turns out */
+    assert_int_equal(send_stored(f->slot, after, &err), 0);
+    free(name);
+    assert_true(is_open(before) && is_open(after));
+    tell(f, "d");
+    while (is_open(after)) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_false(is_open(before));
+    while (f->gone == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(f->why.code, GM_E_LIMIT);
+}
+
 static void one_that_announces_and_dies_tells_how(void **state)
 {
     struct fixture *f = *state;
@@ -429,6 +493,7 @@ int main(int argc, char **argv)
         CASE(last_words_come_though_messages_were_unread),
         CASE(queue_goes_with_the_worker),
         CASE(queue_goes_with_one_that_had_read_all),
+        CASE(queue_breaks_in_the_middle),
         CASE(one_that_announces_and_dies_tells_how),
         CASE(answers_to_last_words_are_no_error),
         CASE(one_that_closes_its_socket_and_lives_is_killed),
