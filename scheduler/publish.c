@@ -7,7 +7,7 @@
  * publication.
  *
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
- * asks whether another job owns the same publication, and while a batch runs no write grant for
+ * asks whether another job owns their publication, and while a batch runs no write grant for
  * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
  * Other farms' jobs are known by what they left: outputs of a publication that stands finished at
  * the destination (scheduler/standing.h) are not deleted.
@@ -24,6 +24,7 @@
 #include "scheduler/standing.h"
 
 #define DELETE_BATCH 64
+#define PUBLICATION_SIZE 65 /* the core takes no longer name */
 
 struct key_list {
     char **keys; /* owned */
@@ -40,7 +41,7 @@ struct gm_store_job {
     bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
     struct key_list out;          /* cleanup */
-    bool stale_alone;             /* out holds objects of earlier plans, which nobody shares */
+    char batch[PUBLICATION_SIZE]; /* cleanup: whose outputs go next; "": nobody's */
     struct key_list work;         /* cleanup */
     bool deleting_out;
     bool manifests; /* publish: one may stand */
@@ -132,7 +133,7 @@ static void publish_work(void *arg)
     bool stands = false;
     job->rc = gm_store_open(job->out_url, true, &store, &job->err);
     if (job->rc == 0 && !job->good) {
-        job->rc = gm_standing_report(store, job->publication, &stands, &job->err);
+        job->rc = gm_standing_report(store, job->publication, job->job_id, &stands, &job->err);
     }
     if (job->rc == 0 && !stands) {
         job->rc = put(store, "report.json", &job->files.report, &job->err);
@@ -186,6 +187,32 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
 
 /* ---- cleanup */
 
+/* "v/<publication>/...": the publication; "" for other keys. */
+static void publication_of(const char *key, char out[PUBLICATION_SIZE])
+{
+    size_t length = strncmp(key, "v/", 2) == 0 ? strcspn(key + 2, "/") : 0;
+    out[0] = '\0';
+    if (length > 0 && length < PUBLICATION_SIZE && key[2 + length] == '/') {
+        memcpy(out, key + 2, length);
+        out[length] = '\0';
+    }
+}
+
+static bool is_of(const char *key, const char *publication)
+{
+    char name[PUBLICATION_SIZE];
+    publication_of(key, name);
+    return strcmp(name, publication) == 0;
+}
+
+/* Keys are in order, so those of a publication stand together. */
+static void skip_batch(struct gm_store_job *job)
+{
+    while (job->out.next < job->out.count && is_of(job->out.keys[job->out.next], job->batch)) {
+        job->out.next++;
+    }
+}
+
 static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outputs,
                    struct gm_err *err)
 {
@@ -194,7 +221,6 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
     if (rc < 0) {
         return rc;
     }
-    job->stale_alone = !with_outputs;
     job->out.keys = calloc(objects.count + 1, sizeof *job->out.keys);
     job->work.keys = calloc(objects.count + 1, sizeof *job->work.keys);
     if (job->out.keys == NULL || job->work.keys == NULL) {
@@ -202,8 +228,9 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
     }
     for (size_t i = 0; rc == 0 && i < objects.count; i++) {
         bool out = objects.rows[i].store == GM__OBJECT_STORE__STORE_OUT;
-        if (out && !with_outputs && !objects.rows[i].stale) {
-            continue;
+        if (out && !objects.rows[i].stale &&
+            (!with_outputs || !is_of(objects.rows[i].key, job->publication))) {
+            continue; /* of an earlier plan, and another job's too */
         }
         struct key_list *list = out ? &job->out : &job->work;
         list->keys[list->count] = strdup(objects.rows[i].key);
@@ -230,13 +257,16 @@ static void delete_work(void *arg)
         return;
     }
     bool stands = false;
-    if (job->rc == 0 && job->deleting_out && !job->stale_alone) {
-        job->rc = gm_standing_result(store, job->publication, &stands, &job->err);
+    if (job->rc == 0 && job->deleting_out) {
+        job->rc = gm_standing_result(store, job->batch, job->job_id, &stands, &job->err);
     }
     if (stands) {
-        list->next = list->count;
+        skip_batch(job);
     }
     for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
+        if (job->deleting_out && (stands || !is_of(list->keys[list->next], job->batch))) {
+            break;
+        }
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
         list->next += job->rc == 0 ? 1 : 0;
     }
@@ -286,6 +316,20 @@ static void put_off_outputs(struct gm_store_job *job)
     job->rc = 0;
 }
 
+/* Names the next outputs to delete; those of publications that other jobs own are passed over.
+ * False: there are none. */
+static bool next_batch(struct gm_store_job *job)
+{
+    while (job->out.next < job->out.count) {
+        publication_of(job->out.keys[job->out.next], job->batch);
+        if (!gm_view_is_publication_shared(job->d->core, job->job_id, job->batch)) {
+            return true;
+        }
+        skip_batch(job);
+    }
+    return false;
+}
+
 /* The next batch, or the end. */
 static void delete_next(struct gm_store_job *job)
 {
@@ -293,8 +337,7 @@ static void delete_next(struct gm_store_job *job)
     if (job->rc < 0 && job->deleting_out) {
         put_off_outputs(job);
     }
-    job->deleting_out = job->rc == 0 && job->out.next < job->out.count &&
-                        (job->stale_alone || !gm_view_is_publication_shared(d->core, job->job_id));
+    job->deleting_out = job->rc == 0 && next_batch(job);
     if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
         struct gm_err error = {0};
         int queued = gm_daemon_work(d, delete_work, delete_done, job, &error);

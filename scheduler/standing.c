@@ -38,8 +38,8 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-int gm_standing_report(struct gm_store *store, const char *publication, bool *out,
-                       struct gm_err *err)
+int gm_standing_report(struct gm_store *store, const char *publication, const char *job_id,
+                       bool *out, struct gm_err *err)
 {
     char *data = NULL;
     size_t size = 0;
@@ -50,7 +50,8 @@ int gm_standing_report(struct gm_store *store, const char *publication, bool *ou
     json_t *report = data == NULL ? NULL : json_loadb(data, size, 0, NULL);
     const json_t *job = json_object_get(report, "job");
     *out = strcmp(text_of(job, "state"), "done") == 0 &&
-           strcmp(text_of(job, "publication"), publication) == 0;
+           strcmp(text_of(job, "publication"), publication) == 0 &&
+           strcmp(text_of(job, "id"), job_id) != 0;
     json_decref(report);
     free(data);
     return 0;
@@ -75,12 +76,12 @@ static int is_named(struct gm_store *store, const char *key, const char *publica
     return 0;
 }
 
-int gm_standing_result(struct gm_store *store, const char *publication, bool *out,
-                       struct gm_err *err)
+int gm_standing_result(struct gm_store *store, const char *publication, const char *job_id,
+                       bool *out, struct gm_err *err)
 {
     static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
     bool stands = false;
-    int rc = gm_standing_report(store, publication, &stands, err);
+    int rc = gm_standing_report(store, publication, job_id, &stands, err);
     for (size_t i = 0; rc == 0 && !stands && publication[0] != '\0' && i < 2; i++) {
         rc = is_named(store, manifests[i], publication, &stands, err);
     }

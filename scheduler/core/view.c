@@ -434,12 +434,13 @@ void gm_view_objects_fini(struct gm_objects_view *view)
     memset(view, 0, sizeof(*view));
 }
 
-bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id)
+bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
+                                   const char *publication)
 {
     const struct gm_cjob *job = NULL;
     HASH_FIND_STR(core->jobs, job_id, job);
-    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
-        if (o != job && lives(o) && strcmp(o->publication, job->publication) == 0 &&
+    for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
+        if (o != job && lives(o) && strcmp(o->publication, publication) == 0 &&
             strcmp(o->destination_url, job->destination_url) == 0) {
             return true;
         }

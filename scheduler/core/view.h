@@ -196,9 +196,11 @@ struct gm_objects_view {
 int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                     struct gm_err *err) GM_MUST_CHECK;
 void gm_view_objects_fini(struct gm_objects_view *view);
-/* True when a job other than job_id with the same destination_url and publication is unfinished,
- * or done: its objects lie at the same keys, so OUT objects of job_id must stay. */
-bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id);
+/* True when a job other than job_id with the same destination_url has that publication and is
+ * unfinished, or done: its objects lie at the same keys, so those OUT objects of job_id must stay.
+ * "" is nobody's. */
+bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
+                                   const char *publication);
 
 /* Why each unfinished task waits, or where it runs: one sentence each. */
 struct gm_explain_row {

@@ -26,6 +26,9 @@ static void what_is_finished_there_is_found(void **state)
     } rows[] = {
         {"report.json", "{\"job\": {\"state\": \"done\", \"publication\": \"" PUB "\"}}", true,
          true},
+        {"report.json",
+         "{\"job\": {\"id\": \"job\", \"state\": \"done\", \"publication\": \"" PUB "\"}}", false,
+         false},
         {"report.json", "{\"job\": {\"state\": \"failed\", \"publication\": \"" PUB "\"}}", false,
          false},
         {"report.json", "{\"job\": {\"state\": \"done\", \"publication\": \"0\"}}", false, false},
@@ -50,12 +53,12 @@ static void what_is_finished_there_is_found(void **state)
         assert_int_equal(
             gm_store_put_bytes(store, rows[i].key, rows[i].content, strlen(rows[i].content), &err),
             0);
-        assert_int_equal(gm_standing_report(store, PUB, &report, &err), 0);
-        assert_int_equal(gm_standing_result(store, PUB, &result, &err), 0);
+        assert_int_equal(gm_standing_report(store, PUB, "job", &report, &err), 0);
+        assert_int_equal(gm_standing_result(store, PUB, "job", &result, &err), 0);
         if (report != rows[i].report || result != rows[i].result) {
             fail_msg("%s: `%s`", rows[i].key, rows[i].content);
         }
-        assert_int_equal(gm_standing_result(store, "", &result, &err), 0);
+        assert_int_equal(gm_standing_result(store, "", "job", &result, &err), 0);
         assert_false(result);
         gm_store_close(&store);
         scratch_remove(&s);
@@ -72,11 +75,11 @@ static void an_empty_folder_has_nothing_and_an_odd_one_fails(void **state)
     scratch_make(&s);
     snprintf(url, sizeof(url), "file://%s", s.path);
     assert_int_equal(gm_store_open(url, false, &store, &err), 0);
-    assert_int_equal(gm_standing_result(store, PUB, &stands, &err), 0);
+    assert_int_equal(gm_standing_result(store, PUB, "job", &stands, &err), 0);
     assert_false(stands);
     stands = true;
     assert_int_equal(mkdir(scratch_path(&s, "manifest.mpd"), 0755), 0);
-    int rc = gm_standing_result(store, PUB, &stands, &err);
+    int rc = gm_standing_result(store, PUB, "job", &stands, &err);
     assert_true(rc < 0 ? stands : !stands);
     gm_store_close(&store);
     scratch_remove(&s);

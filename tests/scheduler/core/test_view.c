@@ -182,11 +182,17 @@ static void objects_are_listed_until_they_are_cleaned(void **arg)
     assert_int_equal(v.count, 11);
     assert_int_equal(v.rows[0].store, GM__OBJECT_STORE__STORE_OUT);
     gm_view_objects_fini(&v);
-    assert_false(gm_view_is_publication_shared(sim->core, "job"));
+    struct gm_job_view job;
+    char publication[65];
+    assert_int_equal(gm_view_job(sim->core, "job", &job, &err), 0);
+    (void)snprintf(publication, sizeof publication, "%s", job.publication);
+    gm_view_job_fini(&job);
+    assert_false(gm_view_is_publication_shared(sim->core, "job", publication));
     (void)sim_submit(sim, "again", 3, 1, 50);
     sim_until(sim, sim_all_final, 300);
-    assert_true(gm_view_is_publication_shared(sim->core, "job"));
-    assert_false(gm_view_is_publication_shared(sim->core, "nobody"));
+    assert_true(gm_view_is_publication_shared(sim->core, "job", publication));
+    assert_false(gm_view_is_publication_shared(sim->core, "job", "other"));
+    assert_false(gm_view_is_publication_shared(sim->core, "nobody", publication));
     sim_destroy(sim);
 }
 
