@@ -1,7 +1,8 @@
 /* A slot is DOWN (waiting to start), STARTING (process runs, no WReady yet), UP or DYING (killed,
  * or its socket closed; the exit is awaited). The exit callback drains the socket first, so that a
  * worker's last words come before the news of its end. Writing to a worker that is gone is no error
- * of its own: what it ended of is known when its exit comes, and is told then. */
+ * of its own: what it ended of is known when its exit comes, and is told then; one that lives on is
+ * killed soon. */
 #include "node/slot.h"
 
 #include <errno.h>
@@ -228,6 +229,23 @@ static bool is_hangup(const struct gm_err *err)
                                      err->native == ECONNREFUSED || err->native == ENOTCONN);
 }
 
+/* A process that ends closes its socket first: killing it at once would hide what killed it. */
+static void on_hangup_timer(uv_timer_t *timer)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
+    gm_slot_kill(timer->data, &why);
+}
+
+/* The other end is closed, for what is read or what is sent. */
+static void hang_up(struct gm_slot *slot)
+{
+    if (slot->has_process && slot->state != DYING) {
+        slot->state = DYING;
+        uv_timer_start(&slot->timer, on_hangup_timer, HANGUP_MS, 0);
+    }
+}
+
 static void flush_queue(struct gm_slot *slot)
 {
     size_t done = 0;
@@ -248,19 +266,13 @@ static void flush_queue(struct gm_slot *slot)
     memmove(slot->queue, slot->queue + done, (slot->queue_count - done) * sizeof(*slot->queue));
     slot->queue_count -= done;
     if (rc < 0 && rc != -GM_E_BUSY) {
-        if (!is_hangup(&err)) { /* else its end is read next */
+        if (is_hangup(&err)) {
+            hang_up(slot);
+        } else {
             gm_slot_kill(slot, &err);
         }
         drop_queue(slot);
     }
-}
-
-/* A process that ends closes its socket first: killing it at once would hide what killed it. */
-static void on_hangup_timer(uv_timer_t *timer)
-{
-    struct gm_err why;
-    gm_err_set(&why, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
-    gm_slot_kill(timer->data, &why);
 }
 
 static void on_poll(uv_poll_t *poll, int status, int events)
@@ -275,10 +287,7 @@ static void on_poll(uv_poll_t *poll, int status, int events)
         if (slot->has_poll) {
             uv_poll_stop(&slot->poll);
         }
-        if (slot->has_process && slot->state != DYING) {
-            slot->state = DYING;
-            uv_timer_start(&slot->timer, on_hangup_timer, HANGUP_MS, 0);
-        }
+        hang_up(slot);
         return;
     }
     watch(slot);
@@ -507,7 +516,10 @@ int gm_slot_send(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, str
         rc = gm_err_set(err, GM_E_SYS, ESRCH, "the worker is not there");
     } else if (slot->queue_count == 0) {
         rc = gm_packet_send(slot->sock, msg, fd, false, err);
-        rc = rc < 0 && is_hangup(err) ? 0 : rc;
+        if (rc < 0 && is_hangup(err)) {
+            hang_up(slot); /* what it still says is heard */
+            rc = 0;
+        }
     }
     if (rc == -GM_E_BUSY && slot->state == UP) {
         rc = enqueue(slot, msg, fd, err);

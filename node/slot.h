@@ -19,7 +19,7 @@ struct gm_slot_handler {
     void (*on_message)(struct gm_slot *slot, const Gm__WorkerMessage *msg, void *arg);
     /* The process has ended; all that it sent was delivered. why: what gm_slot_kill was told if
      * that is what ended it; else WORKER_DIED (native = signal, or exit status without one; 0: it
-     * closed its socket and lived on). ready: it had become ready. */
+     * closed its socket, or that for reading, and lived on). ready: it had become ready. */
     void (*on_gone)(struct gm_slot *slot, const struct gm_err *why, bool ready, void *arg);
     void *arg;
 };

@@ -84,6 +84,9 @@ static void obey(char letter)
     case 'c':
         close(GM_WORKER_SOCKET);
         break;
+    case 's':
+        (void)shutdown(GM_WORKER_SOCKET, SHUT_RD);
+        break;
     case 'd': /* reads all that is there */
         while (recv(GM_WORKER_SOCKET, &letter, 1, MSG_DONTWAIT) >= 0) {
         }
@@ -412,6 +415,37 @@ static void one_that_closes_its_socket_and_ends_tells_how(void **state)
     expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
 }
 
+/* What it says is heard until then. */
+static void one_that_reads_no_more_and_lives_is_killed(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    tell(f, "s");
+    answer(f); /* EPIPE */
+    assert_false(gm_slot_is_ready(f->slot));
+    tell(f, "p");
+    expect_end(f, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
+    assert_int_equal(f->messages, 1);
+    assert_true(f->was_ready);
+}
+
+static void one_that_reads_no_more_of_the_queue_is_killed(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    for (int i = room_of_a_socket() + 2; i > 0; i--) {
+        answer(f);
+    }
+    tell(f, "dsp");
+    while (f->messages == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_false(gm_slot_is_ready(f->slot));
+    answer(f); /* nothing is sent */
+    expect_end(f, GM_E_WORKER_DIED, 0, "the worker closed its socket and lived on");
+    assert_int_equal(f->messages, 1);
+}
+
 static void other_hand_that_kills_is_no_reason_of_ours(void **state)
 {
     struct fixture *f = *state;
@@ -498,6 +532,8 @@ int main(int argc, char **argv)
         CASE(answers_to_last_words_are_no_error),
         CASE(one_that_closes_its_socket_and_lives_is_killed),
         CASE(one_that_closes_its_socket_and_ends_tells_how),
+        CASE(one_that_reads_no_more_and_lives_is_killed),
+        CASE(one_that_reads_no_more_of_the_queue_is_killed),
         CASE(other_hand_that_kills_is_no_reason_of_ours),
         CASE(killed_one_tells_the_reason),
         CASE(one_that_died_before_it_was_killed_tells_how),
