@@ -250,7 +250,9 @@ void gm_agent_assist_failed(struct gm_task *task, const struct gm_err *why)
 
 void gm_agent_assist_not_ready(struct gm_agent_slot *slot, const struct gm_err *why)
 {
-    if (slot->gpu != NULL && !slot->restart_due) {
+    bool its = why->code == GM_E_WORKER_DIED || why->code == GM_E_WORKER_HUNG ||
+               why->code == GM_E_SANDBOX; /* else the agent failed to start it */
+    if (its && slot->gpu != NULL && !slot->restart_due) {
         take_away(slot->agent, slot->gpu, why);
     }
 }

@@ -13,8 +13,8 @@
 #include "node/slot.h"
 #include "wire.pb-c.h"
 
-/* What the agent_*.c files share; nobody else includes this. All of it belongs to the loop's
- * thread; thread-pool jobs see only their own struct.
+/* What the agent_*.c files share; nobody else but their tests includes this. All of it belongs to
+ * the loop's thread; thread-pool jobs see only their own struct.
  *
  *   agent.c         life, signals, the tick
  *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged

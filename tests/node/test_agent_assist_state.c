@@ -1,0 +1,150 @@
+/* GPUs that decode for tasks of the processors: what becomes of their state, without processes, as
+ * of several GPUs, and of failures that a farm can't be brought to. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "common/log.h"
+#include "node/agent_state.h"
+
+#define SLOTS 4
+#define GPUS 2
+
+struct fixture {
+    struct gm_agent agent;
+    struct gm_agent_slot slots[SLOTS + 1];
+    struct gm_agent_device devices[1 + GPUS];
+    struct gm_agent_device *first, *second; /* the GPUs */
+    struct gm_task tasks[SLOTS];
+};
+
+static void on_ready(struct gm_slot *slot, const Gm__WReady *ready, void *arg)
+{
+    (void)slot;
+    (void)ready;
+    (void)arg;
+}
+
+static void on_message(struct gm_slot *slot, const Gm__WorkerMessage *msg, void *arg)
+{
+    (void)slot;
+    (void)msg;
+    (void)arg;
+}
+
+static void on_gone(struct gm_slot *slot, const struct gm_err *why, bool ready, void *arg)
+{
+    (void)slot;
+    (void)why;
+    (void)ready;
+    (void)arg;
+}
+
+static void add_gpu(struct gm_device_list *list, const char *id, const char *uuid)
+{
+    const struct gm_device_codec codec = {
+        .api = "nvdec", .codec = "h264", .chroma = 420, .depth = 8, .engines = 4};
+    const struct gm_device_proof proof = {
+        .api = "nvdec", .codec = "h264", .depth = 8, .passed = true};
+    struct gm_device *device = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_device_get(list, id, GM_DEVICE_NVIDIA, &device, &err), 0);
+    gm_device_set(device->uuid, uuid);
+    assert_true(gm_device_add_codec(device, false, &codec));
+    assert_true(gm_device_add_proof(device, &proof));
+}
+
+/* The loop never runs: no process is started. */
+static int setup(void **state)
+{
+    static const struct gm_slot_params process = {
+        .launcher = "/nonexistent", .worker = "/nonexistent", .scratch = "/nonexistent"};
+    static const struct gm_slot_handler handler = {
+        .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone};
+    struct fixture *f = calloc(1, sizeof(*f));
+    struct gm_device *device = NULL;
+    struct gm_err err;
+    assert_non_null(f);
+    gm_log_init("node", GM_LOG_ERROR, false);
+    assert_int_equal(uv_loop_init(&f->agent.loop), 0);
+    assert_int_equal(gm_device_get(&f->agent.found, "cpu", GM_DEVICE_CPU, &device, &err), 0);
+    add_gpu(&f->agent.found, "0000:3b:00.0", "GPU-00000000-1111-2222-3333-444444444444");
+    add_gpu(&f->agent.found, "0000:af:00.0", "GPU-00000000-1111-2222-3333-555555555555");
+    f->agent.params.decode_slots = SLOTS;
+    f->agent.slots = f->slots;
+    f->agent.slot_count = SLOTS;
+    f->agent.devices = f->devices;
+    f->agent.device_count = 1 + GPUS;
+    f->devices[0].is_cpu = true;
+    f->devices[0].slot_count = SLOTS;
+    for (size_t i = 0; i <= GPUS; i++) {
+        f->devices[i].found = &f->agent.found.devices[i];
+    }
+    f->first = &f->devices[1];
+    f->second = &f->devices[2];
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        f->slots[i].agent = &f->agent;
+        f->slots[i].device = &f->devices[0];
+        f->slots[i].index = i;
+        assert_int_equal(
+            gm_slot_create(&f->agent.loop, &process, &handler, &f->slots[i].process, &err), 0);
+    }
+    gm_agent_assist_open(&f->agent, f->first);
+    gm_agent_assist_open(&f->agent, f->second);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        gm_slot_destroy(&f->slots[i].process);
+    }
+    uv_run(&f->agent.loop, UV_RUN_DEFAULT);
+    assert_int_equal(uv_loop_close(&f->agent.loop), 0);
+    gm_device_list_fini(&f->agent.found);
+    free(f);
+    return 0;
+}
+
+static void worker_that_the_agent_could_not_start_is_not_the_gpus(void **state)
+{
+    static const enum gm_code ours[] = {GM_E_SYS, GM_E_NOMEM, GM_E_CANCELLED, GM_E_BUSY};
+    static const enum gm_code its[] = {GM_E_WORKER_DIED, GM_E_WORKER_HUNG, GM_E_SANDBOX};
+    struct fixture *f = *state;
+    struct gm_err why;
+    gm_agent_assist_judge(&f->agent, f->first);
+    for (size_t i = 0; i < sizeof(ours) / sizeof(ours[0]); i++) {
+        gm_err_set(&why, ours[i], EMFILE, "could not make a socket pair");
+        gm_agent_assist_not_ready(&f->slots[0], &why);
+        assert_int_equal(gm_agent_assist_slots(&f->agent, f->first), SLOTS);
+        assert_false(f->first->distrusted);
+    }
+    for (size_t i = 0; i < sizeof(its) / sizeof(its[0]); i++) {
+        struct gm_device_proof proof = {
+            .api = "nvdec", .codec = "h264", .depth = 8, .passed = true};
+        gm_err_set(&why, its[i], 0, "as it was told");
+        gm_agent_assist_not_ready(&f->slots[0], &why);
+        assert_int_equal(gm_agent_assist_slots(&f->agent, f->first), 0);
+        assert_true(f->first->distrusted);
+        assert_true(gm_device_add_proof(f->first->found, &proof));
+        gm_agent_assist_judge(&f->agent, f->first);
+        assert_int_equal(gm_agent_assist_slots(&f->agent, f->first), SLOTS);
+    }
+}
+
+#define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        CASE(worker_that_the_agent_could_not_start_is_not_the_gpus),
+    };
+    return cmocka_run_group_tests_name("node/agent_assist, its state", tests, NULL, NULL);
+}
