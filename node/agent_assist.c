@@ -261,8 +261,10 @@ void gm_agent_assist_worked(struct gm_task *task)
 {
     struct gm_agent_device *d = task->gpu;
     if (d != NULL && assists(d)) {
+        uint32_t slots = slots_of(task->agent, d);
+        uint32_t whole = slots < d->assist.most ? slots : d->assist.most;
         d->assist.failures = 0;
-        d->assist.full = tasks_of(task->agent, d) < d->assist.most ? d->assist.full : 0;
+        d->assist.full = tasks_of(task->agent, d) < whole ? d->assist.full : 0;
     }
 }
 

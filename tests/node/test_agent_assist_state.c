@@ -139,12 +139,60 @@ static void worker_that_the_agent_could_not_start_is_not_the_gpus(void **state)
     }
 }
 
+/* Tasks on the first slots, which the first GPU decodes for. */
+static void run_tasks(struct fixture *f, uint32_t count)
+{
+    f->agent.tasks = NULL;
+    for (uint32_t i = 0; i < SLOTS; i++) {
+        f->tasks[i] = (struct gm_task){.agent = &f->agent};
+        f->slots[i].task = i < count ? &f->tasks[i] : NULL;
+        if (i < count) {
+            f->tasks[i].slot = &f->slots[i];
+            f->tasks[i].gpu = f->first;
+            f->tasks[i].next = f->agent.tasks;
+            f->agent.tasks = &f->tasks[i];
+        }
+    }
+}
+
+/* Fewer slots than it would decode for. */
+static void gpu_that_works_for_all_its_slots_is_not_full(void **state)
+{
+    struct fixture *f = *state;
+    f->first->assist.most = SLOTS + 2;
+    gm_agent_assist_judge(&f->agent, f->first);
+    f->first->assist.full = 3;
+    run_tasks(f, SLOTS - 1);
+    gm_agent_assist_worked(&f->tasks[0]);
+    assert_int_equal(f->first->assist.full, 3);
+    run_tasks(f, SLOTS);
+    gm_agent_assist_worked(&f->tasks[0]);
+    assert_int_equal(f->first->assist.full, 0);
+}
+
+/* More slots than it would decode for. */
+static void gpu_that_works_for_as_many_as_wanted_is_not_full(void **state)
+{
+    struct fixture *f = *state;
+    f->first->assist.most = 2;
+    gm_agent_assist_judge(&f->agent, f->first);
+    f->first->assist.full = 3;
+    run_tasks(f, 1);
+    gm_agent_assist_worked(&f->tasks[0]);
+    assert_int_equal(f->first->assist.full, 3);
+    run_tasks(f, 2);
+    gm_agent_assist_worked(&f->tasks[1]);
+    assert_int_equal(f->first->assist.full, 0);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CASE(worker_that_the_agent_could_not_start_is_not_the_gpus),
+        CASE(gpu_that_works_for_all_its_slots_is_not_full),
+        CASE(gpu_that_works_for_as_many_as_wanted_is_not_full),
     };
     return cmocka_run_group_tests_name("node/agent_assist, its state", tests, NULL, NULL);
 }
