@@ -186,7 +186,7 @@ static int make_runtime(struct gm_farm_files *f, struct gm_err *err)
         return gm_err_sys(err, errno, "could not make a folder for sockets in /tmp");
     }
     memcpy(f->runtime, path, sizeof(path));
-    snprintf(f->url, sizeof(f->url), "unix:%s/http.sock", f->runtime);
+    snprintf(f->url, sizeof(f->url), "unix:%s/" GM_FARM_HTTP_SOCKET, f->runtime);
     int rc = gm_fs_lock(f->runtime, "farm", &lock, err);
     f->runtime_lock_fd = lock;
     return rc;
@@ -206,15 +206,24 @@ static void add_list(struct gm_buf *buf, const char *name, const char *value)
     gm_buf_str(buf, "]\n");
 }
 
-/* Says that the state folder is a temporary one, before it is locked. */
-static int mark_temporary(const struct gm_farm_files *f, struct gm_err *err)
+/* Locks the state folder. A temporary one says so before; one that is kept says so no more, though
+ * a farm that was killed may have made it. */
+static int lock_state(struct gm_farm_files *f, struct gm_err *err)
 {
     char path[4096];
-    if (f->state_kept) {
-        return 0;
+    int lock = -1;
+    int rc = 0;
+    if (!f->state_kept) {
+        rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_FARM_TEMPORARY, f->state);
+        if (rc == 0) {
+            rc = gm_fs_write_atomic(path, "", 0, err);
+        }
     }
-    int rc = gm_fs_path(path, sizeof(path), err, "%s/" GM_FARM_TEMPORARY, f->state);
-    return rc < 0 ? rc : gm_fs_write_atomic(path, "", 0, err);
+    if (rc == 0) {
+        rc = gm_fs_lock(f->state, "farm", &lock, err);
+        f->lock_fd = lock;
+    }
+    return rc == 0 && f->state_kept ? gm_farm_keep(f->state, err) : rc;
 }
 
 /* Writes buf to state/<name>.yaml and frees it. */
@@ -256,7 +265,7 @@ static int write_scheduler(const struct gm_farm_files *f, const char *key_path, 
         return rc;
     }
     add_option(&buf, "state", path);
-    gm_buf_printf(&buf, "listen: ['ipc://%s/nodes.sock']\n", f->runtime);
+    gm_buf_printf(&buf, "listen: ['ipc://%s/" GM_FARM_NODES_SOCKET "']\n", f->runtime);
     add_option(&buf, "http", f->url);
     add_list(&buf, "pipelines", pipelines);
     add_option(&buf, "work_store", work);
@@ -298,7 +307,7 @@ static int write_node(const struct gm_farm_files *f, const struct gm_farm_params
         return rc;
     }
     add_option(&buf, "node_id", name);
-    gm_buf_printf(&buf, "scheduler: ['ipc://%s/nodes.sock']\n", f->runtime);
+    gm_buf_printf(&buf, "scheduler: ['ipc://%s/" GM_FARM_NODES_SOCKET "']\n", f->runtime);
     add_option(&buf, "state", path);
     add_option(&buf, "grant_key_file", key_path);
     if (cpu_flags != NULL && cpu_flags[0] != '\0') {
@@ -315,14 +324,9 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
     struct gm_farm_files f = {.lock_fd = -1, .runtime_lock_fd = -1};
     char key_path[4096];
     bool key_made;
-    int lock = -1;
     int rc = make_state(params, &f, err);
     if (rc == 0) {
-        rc = mark_temporary(&f, err);
-    }
-    if (rc == 0) {
-        rc = gm_fs_lock(f.state, "farm", &lock, err);
-        f.lock_fd = lock;
+        rc = lock_state(&f, err);
     }
     if (rc == 0) {
         gm_farm_sweep("/tmp");
@@ -352,10 +356,10 @@ int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files
 void gm_farm_files_remove(struct gm_farm_files *files)
 {
     if (files->runtime[0] != '\0') {
-        GM_IGNORE(gm_fs_remove_tree(files->runtime, NULL), "a left-over folder in /tmp harms none");
+        GM_IGNORE(gm_farm_remove_folder(files->runtime, NULL), "a later farm's sweep tries again");
     }
     if (files->state != NULL && !files->state_kept) {
-        GM_IGNORE(gm_fs_remove_tree(files->state, NULL), "a left-over folder in /tmp harms none");
+        GM_IGNORE(gm_farm_remove_folder(files->state, NULL), "a later farm's sweep tries again");
     }
     if (files->lock_fd >= 0) {
         close(files->lock_fd);
