@@ -69,6 +69,12 @@ void gm_agent_assist_settle(struct gm_agent_slot *slot)
 
 static void set_gpu(struct gm_agent_slot *slot, struct gm_agent_device *d)
 {
+    struct gm_agent_device *const both[] = {slot->gpu, d};
+    for (size_t i = 0; i < 2; i++) {
+        if (both[i] != NULL) {
+            both[i]->dirty = true; /* its notes say for how many it decodes */
+        }
+    }
     slot->gpu = d;
     gm_slot_set_device(slot->process, d == NULL ? NULL : "cuda", d == NULL ? NULL : d->found->uuid,
                        d == NULL ? slot->agent->params.worker_memory_bytes : 0);
@@ -92,6 +98,48 @@ static struct gm_agent_device *find_gpu(struct gm_agent *agent)
     return best;
 }
 
+static struct gm_agent_device *find_fullest(struct gm_agent *agent)
+{
+    struct gm_agent_device *best = NULL;
+    for (size_t i = 1; i < agent->device_count; i++) {
+        struct gm_agent_device *d = &agent->devices[i];
+        if (best == NULL || slots_of(agent, d) > slots_of(agent, best)) {
+            best = d;
+        }
+    }
+    return best;
+}
+
+/* A slot of the GPU, one that is free where there is one; NULL: it has none. */
+static struct gm_agent_slot *find_slot(struct gm_agent *agent, const struct gm_agent_device *d)
+{
+    const struct gm_agent_device *cpu = &agent->devices[0];
+    struct gm_agent_slot *best = NULL;
+    for (uint32_t i = 0; i < cpu->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[cpu->first_slot + i];
+        if (slot->gpu == d && (best == NULL || (best->task != NULL && slot->task == NULL))) {
+            best = slot;
+        }
+    }
+    return best;
+}
+
+/* GPUs that began to decode later get their part of those of the first. */
+static void even_out(struct gm_agent *agent)
+{
+    struct gm_agent_device *to = find_gpu(agent);
+    struct gm_agent_device *from = find_fullest(agent);
+    while (to != NULL && from != NULL && slots_of(agent, from) >= slots_of(agent, to) + 2) {
+        struct gm_agent_slot *slot = find_slot(agent, from);
+        if (slot == NULL) {
+            break;
+        }
+        set_gpu(slot, to);
+        to = find_gpu(agent);
+        from = find_fullest(agent);
+    }
+}
+
 /* Gives slots to GPUs that decode, and takes them from the others. */
 static void spread(struct gm_agent *agent)
 {
@@ -110,6 +158,7 @@ static void spread(struct gm_agent *agent)
             gpu = find_gpu(agent);
         }
     }
+    even_out(agent);
 }
 
 static void prove_later(struct gm_agent *agent, struct gm_agent_device *d, const char *why)

@@ -185,6 +185,66 @@ static void gpu_that_works_for_as_many_as_wanted_is_not_full(void **state)
     assert_int_equal(f->first->assist.full, 0);
 }
 
+static uint32_t count_of(const struct fixture *f, const struct gm_agent_device *d)
+{
+    return gm_agent_assist_slots(&f->agent, d);
+}
+
+static void gpu_that_comes_later_gets_its_part(void **state)
+{
+    struct fixture *f = *state;
+    gm_agent_assist_judge(&f->agent, f->first);
+    assert_int_equal(count_of(f, f->first), 4);
+    run_tasks(f, 2);
+    f->first->dirty = false;
+    gm_agent_assist_judge(&f->agent, f->second);
+    assert_int_equal(count_of(f, f->first), 2);
+    assert_int_equal(count_of(f, f->second), 2);
+    assert_ptr_equal(f->slots[0].gpu, f->first); /* those at work stay */
+    assert_ptr_equal(f->slots[1].gpu, f->first);
+    assert_true(f->first->dirty); /* it is told for how many it decodes now */
+    gm_agent_assist_judge(&f->agent, f->second);
+    assert_int_equal(count_of(f, f->first), 2);
+    gm_agent_assist_stop(&f->agent, f->first);
+    assert_int_equal(count_of(f, f->first), 0);
+    assert_int_equal(count_of(f, f->second), 4);
+    gm_agent_assist_judge(&f->agent, f->first);
+    assert_int_equal(count_of(f, f->first), 2);
+    assert_int_equal(count_of(f, f->second), 2);
+}
+
+static void slots_at_work_change_when_they_are_free(void **state)
+{
+    struct fixture *f = *state;
+    gm_agent_assist_judge(&f->agent, f->first);
+    run_tasks(f, 3);
+    gm_agent_assist_judge(&f->agent, f->second);
+    assert_int_equal(count_of(f, f->first), 2);
+    assert_int_equal(count_of(f, f->second), 2);
+    assert_ptr_equal(f->slots[3].gpu, f->second); /* the free one first */
+    assert_ptr_equal(f->tasks[0].gpu, f->first);
+}
+
+static void gpu_gets_no_more_than_it_takes(void **state)
+{
+    struct fixture *f = *state;
+    f->second->assist.most = 1;
+    gm_agent_assist_judge(&f->agent, f->first);
+    gm_agent_assist_judge(&f->agent, f->second);
+    assert_int_equal(count_of(f, f->first), 3);
+    assert_int_equal(count_of(f, f->second), 1);
+}
+
+static void one_slot_more_is_fair(void **state)
+{
+    struct fixture *f = *state;
+    f->devices[0].slot_count = 3;
+    gm_agent_assist_judge(&f->agent, f->first);
+    gm_agent_assist_judge(&f->agent, f->second);
+    assert_int_equal(count_of(f, f->first), 2);
+    assert_int_equal(count_of(f, f->second), 1);
+}
+
 #define CASE(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -193,6 +253,10 @@ int main(void)
         CASE(worker_that_the_agent_could_not_start_is_not_the_gpus),
         CASE(gpu_that_works_for_all_its_slots_is_not_full),
         CASE(gpu_that_works_for_as_many_as_wanted_is_not_full),
+        CASE(gpu_that_comes_later_gets_its_part),
+        CASE(slots_at_work_change_when_they_are_free),
+        CASE(gpu_gets_no_more_than_it_takes),
+        CASE(one_slot_more_is_fair),
     };
     return cmocka_run_group_tests_name("node/agent_assist, its state", tests, NULL, NULL);
 }
