@@ -14,6 +14,7 @@
 #include "common/time.h"
 
 #define LOOK_MS 10
+#define SIGNAL_MS 200
 
 /* In the new process, between fork and exec: only async-signal-safe calls. */
 static _Noreturn void become(const char *const *argv, pid_t parent, int out, int log)
@@ -65,6 +66,14 @@ out:
     return rc;
 }
 
+/* One that would end us, blocked by the caller. */
+static bool has_signal(void)
+{
+    sigset_t pending;
+    return sigpending(&pending) == 0 &&
+           (sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1);
+}
+
 /* A line of its output, READY; what comes before it is passed over. */
 int gm_hwtest_daemon_wait_ready(struct gm_hwtest_daemon *d, int limit_ms, char *line, size_t size,
                                 struct gm_err *err)
@@ -75,8 +84,11 @@ int gm_hwtest_daemon_wait_ready(struct gm_hwtest_daemon *d, int limit_ms, char *
         char c = '\0';
         struct pollfd fd = {.fd = d->out, .events = POLLIN};
         gm_time left = (end - gm_time_now()) / GM_MS;
-        int ready = left <= 0 ? 0 : poll(&fd, 1, (int)left);
-        if (ready < 0 && errno == EINTR) {
+        int ready = left <= 0 ? 0 : poll(&fd, 1, left < SIGNAL_MS ? (int)left : SIGNAL_MS);
+        if (has_signal()) {
+            return gm_err_set(err, GM_E_CANCELLED, 0, "a signal came before it was ready");
+        }
+        if ((ready < 0 && errno == EINTR) || (ready == 0 && left > 0)) {
             continue;
         }
         ssize_t n = ready > 0 ? read(d->out, &c, 1) : -1;

@@ -17,7 +17,7 @@ struct gm_hwtest_daemon { /* all-zero: not running */
 int gm_hwtest_daemon_start(struct gm_hwtest_daemon *d, const char *const argv[GM_HWTEST_ARGS],
                            const char *log, struct gm_err *err) GM_MUST_CHECK;
 /* Waits for its line READY, which goes to line. Errors: UNREACHABLE it ended or the time is over;
- * SYS. */
+ * CANCELLED: SIGINT or SIGTERM, which the caller has blocked, is pending; SYS. */
 int gm_hwtest_daemon_wait_ready(struct gm_hwtest_daemon *d, int limit_ms, char *line, size_t size,
                                 struct gm_err *err) GM_MUST_CHECK;
 /* It has ended by itself: *out_status is wait(2)'s, and it is not running any more. */

@@ -15,6 +15,7 @@
 #define JOB_LIMIT (10 * 60 * GM_SEC)
 #define LOOK_MS 20
 #define REST_MS 200 /* after a job: what it used goes back */
+#define REST_MS_QUICK 20
 #define QUICK_JOBS 3
 #define QUICK_LIMIT (60 * GM_SEC)
 /* Between kills, in milliseconds: from, and so much more at most. */
@@ -60,6 +61,14 @@ static void rest(struct soak *s, int ms)
     s->stopped = sigtimedwait(&s->signals, NULL, &t) > 0 || s->stopped;
 }
 
+/* Those that came since: a second Ctrl-C must not end the program before its report is out. */
+static void drain(const struct soak *s)
+{
+    const struct timespec none = {0};
+    while (sigtimedwait(&s->signals, NULL, &none) > 0) {
+    }
+}
+
 static void plan_kill(struct soak *s)
 {
     uint32_t from = s->params->quick ? KILL_MS_QUICK : KILL_MS;
@@ -97,6 +106,7 @@ static int run_job(struct soak *s, int kind, struct gm_err *err)
         }
         return 0;
     }
+    GM_ASSERT(o.chain[0] != '\0');
     kind = kind == DEVICE && strcmp(o.chain, "cpu") == 0 ? INSTEAD : kind;
     if (kind == INSTEAD && s->made[kind] == 0) {
         memcpy(s->given_up, o.given_up, sizeof(s->given_up));
@@ -192,7 +202,9 @@ static int add_goldens(const struct soak *s, int kind, struct gm_hwtest_report *
     } else if (kind == INSTEAD && c.status == GM_HWTEST_PASS) {
         c.status = GM_HWTEST_WARN;
     }
-    (void)snprintf(text, sizeof(text), "%s%s%s", rows[kind].text, kind == INSTEAD ? ": " : "",
+    (void)snprintf(text, sizeof(text), "%s%s%s%s",
+                   kind != CPU && s->params->fake ? "fake driver, no figure of hardware: " : "",
+                   rows[kind].text, kind == INSTEAD ? ": " : "",
                    kind == INSTEAD ? s->given_up : "");
     return add(report, &c, text, rows[kind].remedy, err);
 }
@@ -285,24 +297,28 @@ int gm_hwtest_level4(const struct gm_hwtest_soak_params *params, struct gm_hwtes
     }
     s->params = params;
     s->random = params->seed == 0 ? 1 : params->seed;
-    int rc = gm_hwtest_farm_start(&farm, &s->farm, &why);
-    s->end = gm_time_now() + (params->quick ? QUICK_LIMIT : (gm_time)params->minutes * 60 * GM_SEC);
-    plan_kill(s);
     sigset_t before;
     sigemptyset(&s->signals);
     sigaddset(&s->signals, SIGINT);
     sigaddset(&s->signals, SIGTERM);
     sigprocmask(SIG_BLOCK, &s->signals, &before);
+    int rc = gm_hwtest_farm_start(&farm, &s->farm, &why);
+    s->end = gm_time_now() + (params->quick ? QUICK_LIMIT : (gm_time)params->minutes * 60 * GM_SEC);
+    plan_kill(s);
+    rest(s, 0); /* a signal may have come while it was started */
     while (rc == 0 && !is_over(s)) {
         rc = run_job(s, params->devices && s->jobs % 2 == 1 ? DEVICE : CPU, &why);
         if (rc == 0) {
-            rest(s, REST_MS);
+            rest(s, params->quick ? REST_MS_QUICK : REST_MS);
             look(s);
         }
     }
     gm_hwtest_farm_stop(&s->farm, &left);
+    drain(s);
     sigprocmask(SIG_SETMASK, &before, NULL);
-    rc = rc < 0 ? add_not_run(&why, report, err) : add_all(s, left, report, err);
+    bool found = rc == 0 || s->jobs > 0; /* what it found before an error is told, too */
+    rc = rc < 0 ? add_not_run(&why, report, err) : 0;
+    rc = rc == 0 && found ? add_all(s, left, report, err) : rc;
     free(s);
     return rc;
 }

@@ -12,9 +12,11 @@ struct gm_hwtest_soak_params {
     uint64_t seed; /* chooses who is killed and when; 0: 1 */
     bool devices;  /* every second job on this machine's encoders */
     bool quick;    /* three jobs, whatever minutes says */
+    bool fake;     /* a device is a fake driver's: the rows of devices say it */
 };
-/* Thread: no other may wait for any child whatsoever. What fails is a check. Errors: NOMEM, LIMIT.
- */
+/* SIGINT and SIGTERM end it early, and are blocked until its farm has ended. Thread: no other may
+ * wait for any child whatsoever, or take those signals. What fails is a check. Errors: NOMEM,
+ * LIMIT. */
 int gm_hwtest_level4(const struct gm_hwtest_soak_params *params, struct gm_hwtest_report *report,
                      struct gm_err *err) GM_MUST_CHECK;
 

@@ -94,6 +94,9 @@ static int soak(const struct gm_hwtest_options *options, const struct gm_device_
                                            .seed = options->seed,
                                            .devices = has_chain(list),
                                            .quick = options->quick};
+    for (size_t i = 0; i < out->device_count; i++) {
+        params.fake = params.fake || out->devices[i].fake;
+    }
     if (params.seed == 0) {
         params.seed = (uint64_t)gm_time_unix_ms();
     }

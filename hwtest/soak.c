@@ -31,6 +31,7 @@ struct gm_hwtest_farm {
     char *programs[3]; /* owned: scheduler, node, CLI */
     struct gm_hwtest_daemon daemon[GM_HWTEST_DAEMONS];
     struct gm_hwtest_daemon job;
+    unsigned number; /* of the job: names its folder */
 };
 static const char *const PROGRAMS[] = {"gopmill-scheduler", "gopmill-node", "gopmill"};
 
@@ -201,6 +202,12 @@ static size_t list_workers(const struct gm_hwtest_farm *f, pid_t out[WORKERS_MAX
     return count;
 }
 
+/* Where the job publishes: of its own, since the scheduler may go on with one that was aborted. */
+static void name_folder(const struct gm_hwtest_farm *f, char out[256])
+{
+    (void)snprintf(out, 256, "%s/out-%u", f->folder, f->number);
+}
+
 void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left)
 {
     struct gm_hwtest_farm *f = *farm;
@@ -236,7 +243,8 @@ int gm_hwtest_farm_begin(struct gm_hwtest_farm *f, bool on_device, struct gm_err
 {
     char clip[256], out[256], pipeline[256], url[256], log[256];
     (void)snprintf(clip, sizeof(clip), "%s/clip.mp4", f->folder);
-    (void)snprintf(out, sizeof(out), "%s/out", f->folder);
+    f->number++;
+    name_folder(f, out);
     (void)snprintf(pipeline, sizeof(pipeline), "%s/%s.yaml", f->folder,
                    on_device ? "device" : "cpu");
     (void)snprintf(url, sizeof(url), "unix:%s/http", f->folder);
@@ -279,10 +287,12 @@ static int hash_file(const char *path, size_t folder_size, struct gm_sha256 *all
     return rc;
 }
 
+/* Of all files but the report. Errors: MEDIA_VERIFY there is none; SYS, NOMEM. */
 static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_err *err)
 {
     char *const roots[] = {folder, NULL};
     uint8_t sum[GM_SHA256_SIZE];
+    size_t files = 0;
     struct gm_sha256 *all = gm_sha256_create();
     FTS *walk = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
     int rc = all == NULL    ? gm_err_nomem(err)
@@ -291,9 +301,13 @@ static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_e
     for (FTSENT *e; rc == 0 && (e = fts_read(walk)) != NULL;) {
         if (e->fts_info == FTS_F && strcmp(e->fts_name, "report.json") != 0) {
             rc = hash_file(e->fts_path, strlen(folder), all, err);
-        } else if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR) {
+            files++;
+        } else if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR || e->fts_info == FTS_NS) {
             rc = gm_err_sys(err, e->fts_errno, "could not look into %s", folder);
         }
+    }
+    if (rc == 0 && files == 0) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "it published nothing");
     }
     if (walk != NULL) {
         (void)fts_close(walk);
@@ -338,7 +352,7 @@ static const char *text_of(const json_t *object, const char *name)
     return json_is_string(v) ? json_string_value(v) : "";
 }
 
-/* What the report says that it was encoded with. */
+/* What the report says that it was encoded with; chain "": it can't be read. */
 static void read_report(const char *folder, struct gm_hwtest_outcome *out)
 {
     char path[300], text[400];
@@ -362,6 +376,27 @@ static void read_report(const char *folder, struct gm_hwtest_outcome *out)
     free(data);
 }
 
+/* A job that ended well must have published something, with a report that says by what. */
+static int look_at(char *folder, struct gm_hwtest_outcome *out, struct gm_err *err)
+{
+    struct gm_err why = {.code = GM_OK};
+    int rc = hash_tree(folder, out->hash, &why);
+    if (rc == -GM_E_NOMEM) {
+        *err = why;
+        return rc;
+    }
+    if (rc < 0) {
+        gm_ascii_copy(out->why, sizeof(out->why), why.text);
+        return 0;
+    }
+    read_report(folder, out);
+    if (out->chain[0] == '\0') {
+        out->hash[0] = '\0';
+        gm_ascii_copy(out->why, sizeof(out->why), "its report can't be read");
+    }
+    return 0;
+}
+
 int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended, struct gm_hwtest_outcome *out,
                         struct gm_err *err)
 {
@@ -372,16 +407,13 @@ int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended, struct gm_hwt
         return 0;
     }
     memset(out, 0, sizeof(*out));
-    (void)snprintf(folder, sizeof(folder), "%s/out", f->folder);
+    name_folder(f, folder);
     if (status != 0) {
         read_log(f, status, out->why, sizeof(out->why));
     } else {
-        read_report(folder, out);
-        rc = hash_tree(folder, out->hash, err);
+        rc = look_at(folder, out, err);
     }
-    if (rc == 0 && access(folder, F_OK) == 0) {
-        rc = gm_fs_remove_tree(folder, err);
-    }
+    GM_IGNORE(gm_fs_remove_tree(folder, NULL), "it goes with the farm's folder");
     return rc;
 }
 

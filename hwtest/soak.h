@@ -17,8 +17,8 @@ struct gm_hwtest_farm_params {
     bool quick;               /* a clip of one chunk */
 };
 /* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
- * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready; SYS,
- * NOMEM, LIMIT; of media/encoder.h. */
+ * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready;
+ * CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of media/encoder.h. */
 int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
                          struct gm_err *err) GM_MUST_CHECK;
 /* Ends both, kills what does not end, counts the workers that are left, removes the folder. */
@@ -29,11 +29,13 @@ int gm_hwtest_farm_begin(struct gm_hwtest_farm *farm, bool on_device,
                          struct gm_err *err) GM_MUST_CHECK;
 struct gm_hwtest_outcome {
     char hash[2 * GM_SHA256_SIZE + 1]; /* of all that it published but its report; "": it failed */
-    char chain[16];                    /* what encoded it, by its report: "cpu", "nvenc" */
+    char chain[16];                    /* what encoded it, by its report: "cpu", "nvenc"; "":
+                                          it failed */
     char given_up[160];                /* why it left a device, "device.absent: ..."; "" */
-    char why[240];                     /* failed: what the program said */
+    char why[240];                     /* failed: what the program said, or what is missing */
 };
-/* Whether the job has ended: then out says how. Errors: SYS, NOMEM. */
+/* Whether the job has ended: then out says how. One that published nothing, or whose report does
+ * not say what encoded it, has failed. Errors: NOMEM. */
 int gm_hwtest_farm_poll(struct gm_hwtest_farm *farm, bool *out_ended, struct gm_hwtest_outcome *out,
                         struct gm_err *err) GM_MUST_CHECK;
 /* Ends a job that takes too long: the next poll finds it failed. */

@@ -1,14 +1,17 @@
 /* A farm of this build's programs, for seconds. */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
+#include "common/fs.h"
 #include "hwtest/level4.h"
 #include "media/fake_gpu_io.h"
 
@@ -81,7 +84,8 @@ static void on_fakes(const void *arg)
                                                  .minutes = 1,
                                                  .seed = 7,
                                                  .devices = true,
-                                                 .quick = true};
+                                                 .quick = true,
+                                                 .fake = true};
     CHECK(gm_hwtest_level4(&params, &r, &err) == 0);
     for (size_t i = 0; i < r.check_count; i++) {
         (void)fprintf(stderr, "%s: %s: %s\n", r.checks[i].name,
@@ -89,6 +93,8 @@ static void on_fakes(const void *arg)
     }
     const struct gm_hwtest_check *c = gm_hwtest_find(&r, "machine", "soak.goldens.devices");
     CHECK(c != NULL && c->value >= 1);
+    CHECK(strncmp(c->text, "fake driver", 11) == 0);
+    CHECK(strncmp(gm_hwtest_find(&r, "machine", "soak.goldens")->text, "fake", 4) != 0);
     CHECK(gm_hwtest_find(&r, "machine", "soak.goldens.instead") == NULL);
     c = gm_hwtest_find(&r, "machine", "soak.jobs");
     CHECK(c != NULL && c->status == GM_HWTEST_PASS);
@@ -101,6 +107,119 @@ static void every_second_job_is_a_devices(void **state)
     assert_int_equal(fake_gpu_run(on_fakes, NULL), 0);
 }
 
+/* ---- A farm of scripts, which do no work: what the level makes of programs that do it wrongly. */
+
+#define TOP "#!/bin/sh\n"
+/* What a job of scripts does: $n its number, $out its folder, $f the farm's. */
+#define JOB                                                                                        \
+    TOP "out=$4 f=${2%/*}\n"                                                                       \
+        "n=$(($(cat \"$f/count\" 2>/dev/null)+1)); echo $n >\"$f/count\"; mkdir \"$out\" || exit " \
+        "1\n"                                                                                      \
+        "say() { echo \"{\\\"encoding\\\": {\\\"resolved\\\": {$1}}}\" >\"$out/report.json\"; }\n" \
+        "good() { echo v >\"$out/v\"; say '\"chain\": \"'$1'\"'; }\n"
+
+static void write_script(const char *folder, const char *name, const char *text)
+{
+    char path[200];
+    (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+    assert_int_equal(gm_fs_write_atomic(path, text, strlen(text), NULL), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+}
+
+static void soak_scripts(const char *scheduler, const char *job, struct gm_hwtest_report *r)
+{
+    char folder[] = "/tmp/gopmill-fake-programs-XXXXXX";
+    struct gm_err err;
+    sigset_t before, after;
+    assert_non_null(mkdtemp(folder));
+    write_script(folder, "gopmill-scheduler", scheduler);
+    /* Somebody's second Ctrl-C comes while the farm ends. */
+    write_script(folder, "gopmill-node",
+                 TOP "trap 'kill -INT $PPID; exit' TERM\n"
+                     "echo READY; while :; do sleep 0.05; done\n");
+    write_script(folder, "gopmill", job);
+    const struct gm_hwtest_soak_params params = {
+        .programs = folder, .minutes = 1, .seed = 3, .devices = true, .quick = true, .fake = true};
+    sigprocmask(SIG_BLOCK, NULL, &before);
+    assert_int_equal(gm_hwtest_level4(&params, r, &err), 0);
+    sigprocmask(SIG_BLOCK, NULL, &after);
+    assert_true(sigismember(&before, SIGTERM) == sigismember(&after, SIGTERM));
+    assert_int_equal(gm_fs_remove_tree(folder, NULL), 0);
+}
+
+static const char SCHEDULER[] = TOP "echo READY listen=tcp://127.0.0.1:1; exec sleep 60\n";
+
+static void success_without_chain_or_files_is_a_failed_job(void **state)
+{
+    (void)state;
+    struct gm_hwtest_report r = {0};
+    soak_scripts(SCHEDULER,
+                 JOB "case $n in\n"
+                     "1) good cpu;;\n"
+                     "2) echo v >\"$out/v\"; say;;\n"
+                     "3) say '\"chain\": \"cpu\"';;\n"
+                     "4) echo v >\"$out/v\";;\n"
+                     "5) rmdir \"$out\";;\n"
+                     "6) good nvenc;;\n"
+                     "*) kill -TERM $PPID; kill -INT $PPID; exec sleep 60;;\n"
+                     "esac\n",
+                 &r);
+    const struct gm_hwtest_check *c = get(&r, "soak.jobs");
+    assert_true(c->status == GM_HWTEST_FAIL && (int)c->value == 2 && (int)c->low == 6);
+    assert_non_null(strstr(c->text, "ended early by a signal"));
+    assert_non_null(strstr(c->text, "its report can't be read"));
+    c = get(&r, "soak.goldens");
+    assert_true(c->status == GM_HWTEST_PASS && (int)c->value == 1);
+    c = get(&r, "soak.goldens.devices");
+    assert_true(c->status == GM_HWTEST_PASS && (int)c->value == 1);
+    assert_int_equal(strncmp(c->text, "fake driver", 11), 0);
+    assert_null(gm_hwtest_find(&r, "machine", "soak.goldens.instead"));
+    gm_hwtest_report_fini(&r);
+}
+
+static void nothing_published_is_said(void **state)
+{
+    (void)state;
+    struct gm_hwtest_report r = {0};
+    soak_scripts(SCHEDULER,
+                 JOB "[ $n -gt 1 ] && kill -TERM $PPID && exec sleep 60\n"
+                     "say '\"chain\": \"cpu\"'\n",
+                 &r);
+    const struct gm_hwtest_check *c = get(&r, "soak.jobs");
+    assert_true(c->status == GM_HWTEST_FAIL && (int)c->value == 0);
+    assert_non_null(strstr(c->text, "it published nothing"));
+    gm_hwtest_report_fini(&r);
+}
+
+/* The third can't be started, since its log can't be made. */
+static void what_was_found_before_an_error_is_told(void **state)
+{
+    (void)state;
+    struct gm_hwtest_report r = {0};
+    soak_scripts(SCHEDULER,
+                 JOB "[ $n = 2 ] && rm \"$f/job.log\" && mkdir \"$f/job.log\"\n"
+                     "good cpu\n",
+                 &r);
+    assert_int_equal(get(&r, "soak")->status, GM_HWTEST_FAIL);
+    const struct gm_hwtest_check *c = get(&r, "soak.jobs");
+    assert_true(c->status == GM_HWTEST_PASS && (int)c->value == 2);
+    c = get(&r, "soak.goldens.instead");
+    assert_true(c->status == GM_HWTEST_WARN && strncmp(c->text, "fake driver", 11) == 0);
+    (void)get(&r, "soak.left");
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_signal_while_it_starts_is_waited_for(void **state)
+{
+    (void)state;
+    struct gm_hwtest_report r = {0};
+    soak_scripts(TOP "kill -TERM $PPID; exec sleep 60\n", JOB, &r);
+    const struct gm_hwtest_check *c = get(&r, "soak");
+    assert_true(c->status == GM_HWTEST_FAIL && strstr(c->text, "a signal came") != NULL);
+    assert_int_equal(r.check_count, 1);
+    gm_hwtest_report_fini(&r);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -109,6 +228,10 @@ int main(int argc, char **argv)
         cmocka_unit_test(jobs_end_with_the_same_bytes_while_workers_die),
         cmocka_unit_test(every_second_job_is_a_devices),
         cmocka_unit_test(programs_that_are_missing_are_named),
+        cmocka_unit_test(success_without_chain_or_files_is_a_failed_job),
+        cmocka_unit_test(nothing_published_is_said),
+        cmocka_unit_test(what_was_found_before_an_error_is_told),
+        cmocka_unit_test(a_signal_while_it_starts_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
