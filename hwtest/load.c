@@ -7,6 +7,7 @@
 
 #define WARM (GM_SEC / 5) /* before the window */
 #define LOOK (GM_SEC / 10)
+#define LEAST 0.001 /* of any rate: less is nothing */
 
 const struct gm_hwtest_window gm_hwtest_window_usual = {
     .least = 2 * GM_SEC, .longest = 6 * GM_SEC, .pictures = 24};
@@ -99,6 +100,7 @@ static void measure(const struct runner *runners, size_t count, const struct gm_
                     struct gm_hwtest_watch *watch, struct gm_hwtest_load *out)
 {
     uint64_t first[GM_HWTEST_LANES_MAX], now[GM_HWTEST_LANES_MAX];
+    bool seen[GM_HWTEST_GROUPS] = {false};
     rest(w->least < WARM ? w->least : WARM);
     bool failed = read_counts(runners, count, first);
     gm_time started = gm_time_now(), mark = started, last = started;
@@ -123,6 +125,9 @@ static void measure(const struct runner *runners, size_t count, const struct gm_
         double rate = (double)(now[i] - first[i]) / seconds;
         out->rate[runners[i].lane->group] += rate;
         out->slowest = i == 0 || rate < out->slowest ? rate : out->slowest;
+        double *least = &out->least[runners[i].lane->group];
+        *least = !seen[runners[i].lane->group] || rate < *least ? rate : *least;
+        seen[runners[i].lane->group] = true;
     }
     gm_hwtest_watch_get(watch, &out->seen);
 }
@@ -162,4 +167,19 @@ int gm_hwtest_load_run(struct gm_hwtest_lane *lanes, size_t count,
         }
     }
     return rc;
+}
+
+void gm_hwtest_load_measure(struct gm_hwtest_check *check, double rate, const char *unit,
+                            double slowest)
+{
+    const double low = LEAST;
+    gm_hwtest_measure(check, rate, unit, &low, NULL);
+    check->better = GM_HWTEST_HIGHER;
+    if (!(slowest > 0.0)) {
+        check->status = GM_HWTEST_FAIL;
+    }
+    if (check->status == GM_HWTEST_FAIL) {
+        gm_hwtest_set(check->remedy, "the device stalls: look into the kernel's log, update its "
+                                     "driver, and test it alone");
+    }
 }

@@ -29,8 +29,9 @@ struct gm_hwtest_window { /* ends when both least are reached, or the longest */
 extern const struct gm_hwtest_window gm_hwtest_window_usual, gm_hwtest_window_quick;
 
 struct gm_hwtest_load {
-    double rate[GM_HWTEST_GROUPS]; /* a second, of all lanes of the group */
-    double slowest;                /* a second, of the slowest lane */
+    double rate[GM_HWTEST_GROUPS];  /* a second, of all lanes of the group */
+    double slowest;                 /* a second, of the slowest lane */
+    double least[GM_HWTEST_GROUPS]; /* of the group's slowest; 0 where it has none */
     struct gm_hwtest_seen seen;
     float series[GM_HWTEST_SERIES]; /* a second, of all lanes */
     size_t series_count;
@@ -45,5 +46,11 @@ void gm_hwtest_load_close(struct gm_hwtest_lane *lanes, size_t count);
 int gm_hwtest_load_run(struct gm_hwtest_lane *lanes, size_t count,
                        const struct gm_hwtest_window *window, struct gm_hwtest_watch *watch,
                        struct gm_hwtest_load *out, struct gm_err *err) GM_MUST_CHECK;
+
+/* Measures a rate, whose growth is good, of lanes the slowest of which made `slowest` (of it): FAIL
+ * with a text and a remedy where one made nothing, in its window, however much others made. Pure.
+ */
+void gm_hwtest_load_measure(struct gm_hwtest_check *check, double rate, const char *unit,
+                            double slowest);
 
 #endif

@@ -42,7 +42,12 @@ static struct gm_hwtest_check make(const struct bench *b, const char *name)
 
 static int add(struct bench *b, struct gm_hwtest_check *c, const char *text, struct gm_err *err)
 {
+    char dead[390];
     c->level = 3;
+    if (c->status == GM_HWTEST_FAIL && c->has_value) {
+        (void)snprintf(dead, sizeof(dead), "a stream gave no pictures; %.350s", text);
+        text = dead;
+    }
     gm_hwtest_set(c->text, text);
     return gm_hwtest_add(b->report, c, err);
 }
@@ -150,7 +155,7 @@ static int climb(struct bench *b, const char *name, size_t *out_best, struct gm_
     size_t counts[4], n = list_counts(b->work->streams, counts);
     struct gm_err why = {.code = GM_OK};
     struct gm_hwtest_load load = {0};
-    double best = -1.0;
+    double best = 0.0;
     char full[64], text[390], limit[160] = "";
     *out_best = 0;
     b->refused.code = GM_OK;
@@ -167,15 +172,14 @@ static int climb(struct bench *b, const char *name, size_t *out_best, struct gm_
         double rate = load.rate[0] * pixels(b, 1080);
         (void)snprintf(full, sizeof(full), "%.55s.%zu", name, counts[i]);
         struct gm_hwtest_check c = make(b, full);
-        gm_hwtest_measure(&c, rate, "Mpix/s", NULL, NULL);
-        c.better = GM_HWTEST_HIGHER;
+        gm_hwtest_load_measure(&c, rate, "Mpix/s", load.slowest);
         (void)snprintf(text, sizeof(text), "%zu streams at once, %.1f pictures a second together",
                        counts[i], load.rate[0]);
         int rc = add(b, &c, text, err);
         if (rc < 0) {
             return rc;
         }
-        if (rate > best) {
+        if (load.slowest > 0 && rate > best) {
             best = rate;
             *out_best = counts[i];
         }
@@ -183,8 +187,7 @@ static int climb(struct bench *b, const char *name, size_t *out_best, struct gm_
     }
     (void)snprintf(full, sizeof(full), "%.55s.peak", name);
     struct gm_hwtest_check c = make(b, full);
-    gm_hwtest_measure(&c, best, "Mpix/s", NULL, NULL);
-    c.better = GM_HWTEST_HIGHER;
+    gm_hwtest_load_measure(&c, best, "Mpix/s", best);
     (void)snprintf(text, sizeof(text), "with %zu streams; limited by %s", *out_best, limit);
     if (b->refused.code != GM_OK) {
         (void)snprintf(text, sizeof(text), "with %zu streams; another was refused: %.30s: %.200s",
@@ -226,8 +229,7 @@ static int run_decoders(struct bench *b, struct gm_err *err)
         return add_failed(b, full, &why, err);
     }
     struct gm_hwtest_check c = make(b, full);
-    gm_hwtest_measure(&c, load.rate[0] * pixels(b, 1080), "Mpix/s", NULL, NULL);
-    c.better = GM_HWTEST_HIGHER;
+    gm_hwtest_load_measure(&c, load.rate[0] * pixels(b, 1080), "Mpix/s", load.slowest);
     (void)snprintf(text, sizeof(text),
                    "%zu streams as the farm decodes them: each picture is copied to memory",
                    b->open);
@@ -310,8 +312,7 @@ static int run_scale(struct bench *b, struct gm_err *err)
             return add_failed(b, name, &why, err);
         }
         struct gm_hwtest_check c = make(b, name);
-        gm_hwtest_measure(&c, load.rate[0], "fps", NULL, NULL);
-        c.better = GM_HWTEST_HIGHER;
+        gm_hwtest_load_measure(&c, load.rate[0], "fps", load.slowest);
         (void)snprintf(text, sizeof(text),
                        "the kernel `ladder`, pictures to four rungs; %.1f GB/s of the least bytes",
                        load.rate[0] * (double)gm_hwtest_scale_bytes(heights[i], b->work->quick) /
@@ -356,16 +357,17 @@ static int add_watts(struct bench *b, const char *name, const struct gm_hwtest_s
     return add(b, &c, text, err);
 }
 
-static int add_together(struct bench *b, const char *name, double rate, const char *unit,
-                        const char *text, struct gm_err *err)
+enum { DECODE, ENCODE, SCALE };
+
+/* scale: of a picture in the unit. */
+static int add_together(struct bench *b, const char *name, const struct gm_hwtest_load *load,
+                        int group, double scale, const char *text, struct gm_err *err)
 {
     struct gm_hwtest_check c = make(b, name);
-    gm_hwtest_measure(&c, rate, unit, NULL, NULL);
-    c.better = GM_HWTEST_HIGHER;
+    gm_hwtest_load_measure(&c, load->rate[group] * scale, group == SCALE ? "fps" : "Mpix/s",
+                           load->least[group]);
     return add(b, &c, text, err);
 }
-
-enum { DECODE, ENCODE, SCALE };
 
 static int report_together(struct bench *b, const size_t lanes[3],
                            const struct gm_hwtest_seen *idle, const struct gm_hwtest_load *load,
@@ -378,17 +380,14 @@ static int report_together(struct bench *b, const size_t lanes[3],
     }
     if (rc == 0 && lanes[DECODE] > 0) {
         (void)snprintf(text, sizeof(text), "%zu streams", lanes[DECODE]);
-        rc = add_together(b, "together.decode", load->rate[DECODE] * pixels(b, 1080), "Mpix/s",
-                          text, err);
+        rc = add_together(b, "together.decode", load, DECODE, pixels(b, 1080), text, err);
     }
     if (rc == 0 && lanes[ENCODE] > 0) {
         (void)snprintf(text, sizeof(text), "%zu streams", lanes[ENCODE]);
-        rc = add_together(b, "together.encode", load->rate[ENCODE] * pixels(b, 1080), "Mpix/s",
-                          text, err);
+        rc = add_together(b, "together.encode", load, ENCODE, pixels(b, 1080), text, err);
     }
     if (rc == 0 && lanes[SCALE] > 0) {
-        rc =
-            add_together(b, "together.scale", load->rate[SCALE], "fps", "1080p to four rungs", err);
+        rc = add_together(b, "together.scale", load, SCALE, 1.0, "1080p to four rungs", err);
     }
     return rc;
 }
@@ -472,7 +471,8 @@ static int report_density(struct bench *b, const char *name, const struct gm_hwt
                    "%s%s",
                    RATE, slow, limit, watts);
     if (ramp->good == 0) {
-        c.status = GM_HWTEST_WARN;
+        bool dead = ramp->bad > 0 && !(broke->slowest > 0.0);
+        c.status = dead ? GM_HWTEST_FAIL : GM_HWTEST_WARN;
         gm_hwtest_set(c.remedy, "no stream is made in real time by this device alone; a farm makes "
                                 "its chunks side by side on several");
     }

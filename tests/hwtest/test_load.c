@@ -12,6 +12,7 @@
 struct work {
     int opens;       /* may be opened so often, then DEVICE_BUSY */
     uint64_t fails;  /* its step of that number fails; 0: never */
+    bool dead;       /* its steps make nothing */
     int *live, *all; /* lanes that are open; that ever were */
 };
 struct state {
@@ -37,7 +38,7 @@ static int step_lane(struct gm_hwtest_lane *lane, uint64_t *io_count, struct gm_
     if (++s->steps == w->fails) {
         return gm_err_set(err, GM_E_DEVICE_LOST, 7, "it fell off the bus");
     }
-    ++*io_count;
+    *io_count += w->dead ? 0 : 1;
     return 0;
 }
 
@@ -73,7 +74,9 @@ static void lanes_count_to_their_groups(void **state)
             0);
         assert_true(load.rate[0] > 0 && load.slowest > 0 && load.slowest <= load.rate[0]);
         assert_true(load.rate[1] == 0.0 && (load.rate[2] > 0) == (i == 0));
-        assert_true(load.seen.cpus >= 0.0 && !load.seen.has_watts);
+        assert_true(load.least[0] >= load.slowest && load.least[1] == 0.0);
+        assert_true((load.least[2] > 0) == (i == 0));
+        assert_true(load.seen.cpus > 0.0 && !load.seen.has_watts); /* they never rest */
     }
     gm_hwtest_load_close(lanes, 3);
     assert_int_equal(live, 0);
@@ -120,6 +123,36 @@ static void a_lane_that_fails_ends_all(void **state)
     gm_hwtest_watch_close(&watch);
 }
 
+static void a_lane_that_makes_nothing_is_a_failure(void **state)
+{
+    (void)state;
+    int live = 0, all = 0;
+    size_t opened = 0;
+    struct gm_err err;
+    struct gm_hwtest_watch *watch = NULL;
+    struct gm_hwtest_load load;
+    const struct gm_hwtest_window window = {
+        .least = GM_SEC / 100, .longest = GM_SEC / 50, .pictures = 2};
+    const struct work good = {.opens = 9, .live = &live, .all = &all};
+    const struct work dead = {.opens = 9, .dead = true, .live = &live, .all = &all};
+    struct gm_hwtest_lane lanes[] = {lane_of(&good, 1), lane_of(&good, 0), lane_of(&dead, 0)};
+    assert_int_equal(gm_hwtest_watch_open(NULL, &watch, &err), 0);
+    assert_int_equal(gm_hwtest_load_open(lanes, 0, 3, &opened, &err), 0);
+    assert_int_equal(gm_hwtest_load_run(lanes, 3, &window, watch, &load, &err), 0);
+    assert_true(load.slowest == 0.0 && load.least[0] == 0.0 && load.least[1] > 0);
+    assert_true(load.rate[0] > 0);
+    struct gm_hwtest_check c = gm_hwtest_check_make("gpu", "encode", 3);
+    gm_hwtest_load_measure(&c, load.rate[0], "fps", load.least[0]);
+    assert_true(c.status == GM_HWTEST_FAIL && c.has_value && c.remedy[0] != '\0');
+    gm_hwtest_load_measure(&c, 0.0, "fps", 0.0);
+    assert_true(c.status == GM_HWTEST_FAIL && c.has_low);
+    c = gm_hwtest_check_make("gpu", "encode", 3);
+    gm_hwtest_load_measure(&c, load.rate[1], "fps", load.least[1]);
+    assert_true(c.status == GM_HWTEST_PASS && c.better == GM_HWTEST_HIGHER && c.remedy[0] == '\0');
+    gm_hwtest_load_close(lanes, 3);
+    gm_hwtest_watch_close(&watch);
+}
+
 static void what_is_full_is_named(void **state)
 {
     (void)state;
@@ -147,6 +180,7 @@ int main(void)
         cmocka_unit_test(lanes_count_to_their_groups),
         cmocka_unit_test(those_that_opened_before_a_refusal_stay),
         cmocka_unit_test(a_lane_that_fails_ends_all),
+        cmocka_unit_test(a_lane_that_makes_nothing_is_a_failure),
         cmocka_unit_test(what_is_full_is_named),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
