@@ -12,6 +12,7 @@
 
 #define LIMIT_MS 120000
 #define LEAST (20 * GM_SEC) /* less time is not worth a start */
+#define LEAST_QUICK (GM_SEC / 5)
 #define PROCESSES_MAX 128
 #define THREADS_QUICK 2
 #define PROCESS_BYTES (1u << 30) /* room for a 2160p ladder's */
@@ -41,12 +42,22 @@ struct made {
     float series[2][GM_HWTEST_SERIES];
     size_t series_count[2];
     char why[240]; /* "": all answered */
+    bool cut;      /* why: there was too little time */
 };
+
+bool gm_hwtest_was_cut(const struct gm_helper *helper, uint32_t usual_ms)
+{
+    return !helper->ok && helper->limit_ms < usual_ms &&
+           strncmp(helper->why, "did not end", 11) == 0;
+}
 
 static void take(const struct job *job, const struct gm_helper *h, struct made *m)
 {
     struct gm_hwtest_report answer = {0};
     struct gm_err err = {.code = GM_OK};
+    if (gm_hwtest_was_cut(h, LIMIT_MS)) {
+        m->cut = true;
+    }
     if (!h->ok) {
         (void)snprintf(m->why, sizeof(m->why), "a process %s", h->why);
     } else if (gm_hwtest_read(h->answer.data, h->answer.size, &answer, &err) < 0) {
@@ -159,16 +170,28 @@ static int add_failed(const struct job *job, enum gm_hwtest_status status, const
     return gm_hwtest_add(report, &c, err);
 }
 
+static bool is_late(const struct gm_hwtest_capacity_params *how)
+{
+    return how->end - gm_time_now() < (how->quick ? LEAST_QUICK : LEAST);
+}
+
 static int measure(const struct gm_hwtest_capacity_params *how, const struct job *job,
                    size_t threads, struct gm_hwtest_report *report, struct gm_err *err)
 {
-    struct made one, all;
-    if (how->end - gm_time_now() < LEAST) {
-        return add_failed(job, GM_HWTEST_SKIP, "the time of this level is over", report, err);
+    struct made one = {.cut = false}, all = one;
+    int rc = 0;
+    bool late = is_late(how);
+    if (!late) {
+        rc = run(how, job, 1, &one, err);
+        late = one.cut;
     }
-    int rc = run(how, job, 1, &one, err);
-    if (rc == 0) {
-        rc = run(how, job, threads, &all, err);
+    if (rc == 0 && !late && one.why[0] == '\0') {
+        late = is_late(how);
+        rc = late ? 0 : run(how, job, threads, &all, err);
+        late = late || all.cut;
+    }
+    if (rc == 0 && late) {
+        return add_failed(job, GM_HWTEST_SKIP, "the time of this level is over", report, err);
     }
     if (rc == 0 && (one.why[0] != '\0' || all.why[0] != '\0')) {
         return add_failed(job, GM_HWTEST_FAIL, one.why[0] != '\0' ? one.why : all.why, report, err);
@@ -194,8 +217,9 @@ static int measure(const struct gm_hwtest_capacity_params *how, const struct job
     return rc;
 }
 
-static int measure_processor(const struct gm_device *d, const struct gm_hwtest_capacity_params *how,
-                             struct gm_hwtest_report *report, struct gm_err *err)
+int gm_hwtest_level3_processor(const struct gm_device *d,
+                               const struct gm_hwtest_capacity_params *how,
+                               struct gm_hwtest_report *report, struct gm_err *err)
 {
     size_t threads = d->cpu_milli / 1000;
     size_t fit = d->memory_bytes > 0 ? (size_t)(d->memory_bytes / PROCESS_BYTES) : threads;
@@ -226,7 +250,7 @@ int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hw
         if (d->kind == GM_DEVICE_CPU && list->count > 1) {
             how.end = now + GM_HWTEST_LEVEL3_CPU_TIME;
         }
-        rc = d->kind == GM_DEVICE_CPU ? measure_processor(d, &how, report, err)
+        rc = d->kind == GM_DEVICE_CPU ? gm_hwtest_level3_processor(d, &how, report, err)
                                       : gm_hwtest_level3_device(d, &how, report, err);
     }
     free(program);

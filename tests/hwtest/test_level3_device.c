@@ -172,15 +172,42 @@ static void without_time_or_proofs_nothing_is_tried(const void *arg)
     (void)arg;
     struct gm_hwtest_report r = {0}, none = {0};
     fake_gpu_profile("l4", "");
-    measure(true, true, true, 1 * GM_SEC, &r);
+    measure(true, true, true, 0, &r);
     for (size_t i = 0; i < r.check_count; i++) {
         CHECK(r.checks[i].level < 3 || r.checks[i].status == GM_HWTEST_SKIP);
     }
     CHECK(strstr(get(&r, "sessions.nvenc")->text, "time of this level is over") != NULL);
-    measure(true, true, false, 1 * GM_SEC, &none);
+    measure(true, true, false, 0, &none);
     CHECK(gm_hwtest_find(&none, GPU, "sessions.nvenc") == NULL);
     gm_hwtest_report_fini(&r);
     gm_hwtest_report_fini(&none);
+}
+
+/* Its time ends before anything could tell a device that hangs from one that is slow. */
+static void what_is_broken_off_for_want_of_time_is_no_fault(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    struct gm_err err;
+    fake_gpu_profile("l4", "fault encode-open hang\n");
+    measure(true, false, true, GM_SEC / 2, &r);
+    const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this level is over") != NULL);
+    c = get(&r, "encode.nvenc.h264.8");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this level is over") != NULL);
+    gm_hwtest_report_fini(&r);
+
+    struct gm_hwtest_report cpu = {0};
+    const struct gm_device processor = {.kind = GM_DEVICE_CPU, .id = "cpu", .cpu_milli = 1000};
+    struct gm_hwtest_capacity_params how = {
+        .program = PROGRAM, .end = gm_time_now() + GM_SEC * 22 / 100, .quick = true};
+    CHECK(gm_hwtest_level3_processor(&processor, &how, &cpu, &err) == 0);
+    c = gm_hwtest_find(&cpu, "cpu", "ladder.2160p30");
+    CHECK(c != NULL && c->status == GM_HWTEST_SKIP);
+    for (size_t i = 0; i < cpu.check_count; i++) {
+        CHECK(cpu.checks[i].status != GM_HWTEST_FAIL);
+    }
+    gm_hwtest_report_fini(&cpu);
 }
 
 #define CASE(fn)                                                                                   \
@@ -195,6 +222,7 @@ CASE(a_chip_without_an_encoder_says_so)
 CASE(a_lost_device_fails_and_is_left_alone)
 CASE(a_crash_fails_its_own_work)
 CASE(without_time_or_proofs_nothing_is_tried)
+CASE(what_is_broken_off_for_want_of_time_is_no_fault)
 
 int main(int argc, char **argv)
 {
@@ -207,6 +235,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_lost_device_fails_and_is_left_alone),
         cmocka_unit_test(test_a_crash_fails_its_own_work),
         cmocka_unit_test(test_without_time_or_proofs_nothing_is_tried),
+        cmocka_unit_test(test_what_is_broken_off_for_want_of_time_is_no_fault),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
