@@ -58,6 +58,25 @@ static int print(const struct gm_hwtest_report *report, struct gm_err *err)
     return rc;
 }
 
+/* All the files, then the table: one that can't be written takes nothing from the others, since it
+ * may have taken hours. Errors: the first. */
+static int deliver(const struct gm_hwtest_options *o, const struct gm_hwtest_report *report,
+                   struct gm_err *err)
+{
+    const struct {
+        const char *path;
+        writer_fn write;
+    } files[] = {{o->json, gm_hwtest_json}, {o->html, gm_hwtest_html}, {o->junit, gm_hwtest_junit}};
+    struct gm_err later = {.code = GM_OK};
+    int rc = 0, got = 0;
+    for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+        got = save(files[i].path, files[i].write, report, rc == 0 ? err : &later);
+        rc = rc == 0 ? got : rc;
+    }
+    got = print(report, rc == 0 ? err : &later);
+    return rc == 0 ? got : rc;
+}
+
 static int check_places(const struct gm_hwtest_options *o, struct gm_err *err)
 {
     const char *const paths[] = {o->json, o->html, o->junit};
@@ -84,16 +103,7 @@ static int test(const struct gm_hwtest_options *o, bool *out_good, struct gm_err
         rc = gm_hwtest_compare(&report, &baseline, err);
     }
     if (rc == 0) {
-        rc = print(&report, err);
-    }
-    if (rc == 0) {
-        rc = save(o->json, gm_hwtest_json, &report, err);
-    }
-    if (rc == 0) {
-        rc = save(o->html, gm_hwtest_html, &report, err);
-    }
-    if (rc == 0) {
-        rc = save(o->junit, gm_hwtest_junit, &report, err);
+        rc = deliver(o, &report, err);
     }
     gm_hwtest_judge(&report, &verdict);
     *out_good = verdict.good;

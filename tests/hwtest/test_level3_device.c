@@ -37,7 +37,7 @@ static void measure(bool encoder, bool decoder, bool proven, gm_time time,
     struct gm_device *d = NULL;
     struct gm_err err;
     const struct gm_hwtest_capacity_params how = {
-        .program = PROGRAM, .end = gm_time_now() + time, .memory_bytes = 8ull << 30, .quick = true};
+        .program = PROGRAM, .end = gm_time_now() + time, .memory_bytes = 2ull << 30, .quick = true};
     CHECK(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &d, &err) == 0);
     gm_device_set(d->name, "NVIDIA gopmill fake GPU L4");
     CHECK(gm_device_add_feature(d, GM_FEATURE_CUDA "8.9"));
@@ -190,7 +190,7 @@ static void what_is_broken_off_for_want_of_time_is_no_fault(const void *arg)
     struct gm_hwtest_report r = {0};
     struct gm_err err;
     fake_gpu_profile("l4", "fault encode-open hang\n");
-    measure(true, false, true, GM_SEC / 2, &r);
+    measure(true, false, true, GM_SEC * 3 / 10, &r);
     const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
     CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this level is over") != NULL);
     c = get(&r, "encode.nvenc.h264.8");

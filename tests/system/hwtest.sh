@@ -41,6 +41,8 @@ check "is measured" grep -qE "PASS     encode  .* fps" "$work/out"
 check "a level that is none" status 2 hwtest --level x
 check "an unknown option" status 2 hwtest --levels 1
 check "an argument" status 2 hwtest cpu
+check "a table that can't be printed" status 2 sh -c "'$bin/gopmill-hwtest' --device cpu --json '$work/full' --junit '$work/full-x' >/dev/full"
+check "takes nothing from the files" sh -c "jq -e '.verdict == \"good\"' '$work/full' && grep -q '</testsuites>' '$work/full-x'"
 check "a file that can't be written" status 2 hwtest --level 4 --device cpu --json "$work/none/j"
 check "is refused before the work" said "can't be written"
 check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --json "$work/j"
