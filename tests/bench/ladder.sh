@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# A ladder of 4 by `gopmill transcode` against one ffmpeg process with the same x264 settings, alternating in one run:
+# A ladder of 4 by `gopmill transcode` against one ffmpeg process with the same x264 settings, and against that ffmpeg on
+# pieces side by side, alternating in one run:
 # elapsed and CPU time with start-up included, SSIM and bytes of every rung, and the time to the first 6 s.
 #   tests/bench/ladder.sh [INPUT] [RUNS]     INPUT: default is joined from real clips, or generated
 . "$(dirname "$0")/../system/lib.sh"
@@ -58,19 +59,45 @@ theirs() { # input options... : all of it, or as much as the options say
   mkdir -p "$work/theirs"
   ffmpeg -nostdin -v error -y "$@" -i "$input" -filter_complex "$graph" "${args[@]}" 2>/dev/null
 }
+# The same work without a farm, manifests or verification: pieces of 10 s, encoded with one thread each, as many at a time
+# as there are CPUs; zscale scales as gopmill does. What chunked encoding could reach at best.
+piece() { # begin in seconds: its renditions
+  local graph="[0:v]split=$n$(for i in $(seq 0 $((n - 1))); do printf '[s%d]' "$i"; done)" args=() i
+  for i in $(seq 0 $((n - 1))); do
+    graph="$graph;[s$i]zscale=$(rung "$i" width):$(rung "$i" height),setsar=1,format=yuv420p[v$i]"
+    args+=(-map "[v$i]" -c:v libx264 -threads 1 -preset veryfast -crf 23
+      -maxrate "$(rung "$i" maxrate_bps)" -bufsize "$((2 * $(rung "$i" maxrate_bps)))"
+      -force_key_frames 'expr:gte(t,n_forced*2)' -x264-params scenecut=0:open-gop=0 "$work/pieces/$1-$i.mp4")
+  done
+  ffmpeg -nostdin -v error -y -threads 1 -filter_threads 1 -ss "$1" -t 10 -i "$input" -filter_complex_threads 1 -filter_complex "$graph" \
+    "${args[@]}" 2>/dev/null
+}
+sound() { ffmpeg -nostdin -v error -y -i "$input" -map '0:a:0?' -c:a aac -b:a 128k -ac 2 -ar 48000 "$work/pieces/sound.mp4" 2>/dev/null; }
+pieces() {
+  mkdir -p "$work/pieces"
+  local begin
+  sound &
+  for begin in $(seq 0 10 "$(($(ffprobe -v error -show_entries format=duration -of csv=p=0 "$input" | cut -d. -f1) - 1))"); do
+    while [ "$(jobs -rp | wc -l)" -ge "$(nproc)" ]; do wait -n; done
+    piece "$begin" &
+  done
+  wait
+}
 median() { # file, awk expression over its lines: the middle one
   awk "{print $2}" "$1" | sort -n | awk '{v[NR] = $1} END {printf "%.3f", v[int((NR + 1) / 2)]}'
 }
 
 echo "input $(basename "$input"): $(ffprobe -v error -show_entries format=duration -of csv=p=0 "$input") s, $n renditions, $(nproc) CPUs; seconds: elapsed user system"
 for i in $(seq "$runs"); do
-  rm -rf "$work/ours" "$work/theirs"
+  rm -rf "$work/ours" "$work/theirs" "$work/pieces"
   a=$({ time ours; } 2>&1) || exit 1
   b=$({ time theirs; } 2>&1) || exit 1
-  echo "run $i: gopmill $a   ffmpeg $b"
-  echo "$a $b" >>"$work/times"
+  c=$({ time pieces; } 2>&1) || exit 1
+  echo "run $i: gopmill $a   ffmpeg $b   ffmpeg by pieces $c"
+  echo "$a $b $c" >>"$work/times"
 done
 echo "median ratio gopmill/ffmpeg: elapsed $(median "$work/times" '$1 / $4'), CPU $(median "$work/times" '($2 + $3) / ($5 + $6)')"
+echo "median ratio of ffmpeg by pieces to ffmpeg: elapsed $(median "$work/times" '$7 / $4'), CPU $(median "$work/times" '($8 + $9) / ($5 + $6)')"
 
 ssim() { # manifest width height: mean SSIM against the source scaled to that size
   ffmpeg -nostdin -v info -i "$1" -i "$input" -filter_complex "[0:v:0]settb=1/90000,setpts=PTS-STARTPTS[a];[1:v:0]scale=$2:$3:flags=bicubic+accurate_rnd,setsar=1,format=yuv420p,settb=1/90000,setpts=PTS-STARTPTS[b];[a][b]ssim" \
