@@ -30,6 +30,17 @@ void gm_bucket_fill(struct gm_bucket *b, int64_t bits, int64_t size)
     b->gain = smaller(b->gain + bits, b->cap);
 }
 
+static bool is_plausible(int64_t bits)
+{
+    return bits >= -GM_BUCKET_MAX_BITS && bits <= GM_BUCKET_MAX_BITS;
+}
+
+bool gm_bucket_is_plausible(const struct gm_bucket *b)
+{
+    return is_plausible(b->need) && is_plausible(b->gain) && is_plausible(b->cap) &&
+           is_plausible(b->low);
+}
+
 void gm_bucket_join(struct gm_bucket *b, const struct gm_bucket *next)
 {
     b->need = larger(b->need, next->need - b->gain);

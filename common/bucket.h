@@ -13,10 +13,12 @@
  *   lowest fullness      = min(F - need, low)
  *
  * The buffer never underflows just if F >= need and low >= 0. All are whole bits; size is at most
- * 2^40, as are the bits of a picture and of a time between two. Pure. Thread: any.
+ * GM_BUCKET_MAX_BITS, as are the bits of a picture and of a time between two. Pure. Thread: any.
  *
  * Source: ISO/IEC 14496-10 annex C.1.2, variable bit rate (cbr_flag = 0).
  */
+#define GM_BUCKET_MAX_BITS (INT64_C(1) << 40)
+
 struct gm_bucket {
     int64_t need, gain, cap, low;
 };
@@ -27,6 +29,9 @@ void gm_bucket_init(struct gm_bucket *b, int64_t size);
 void gm_bucket_take(struct gm_bucket *b, int64_t bits);
 /* So many bits come in, as far as they find room. */
 void gm_bucket_fill(struct gm_bucket *b, int64_t bits, int64_t size);
+/* Numbers that somebody else made: no stretch that keeps to a buffer has larger ones, and a million
+ * such can be joined. */
+bool gm_bucket_is_plausible(const struct gm_bucket *b);
 /* next follows: both together. */
 void gm_bucket_join(struct gm_bucket *b, const struct gm_bucket *next);
 /* Fullness at the end and the lowest, entering with `fullness`; negative lowest: it underflows. */

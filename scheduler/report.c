@@ -38,6 +38,9 @@ static json_int_t divide_up(double a, double b)
     if (!(a > 0) || !(b > 0)) {
         return 0;
     }
+    if (!(a / b < 1e15)) { /* what workers said may be anything */
+        return 0;
+    }
     json_int_t n = (json_int_t)(a / b);
     return (double)n * b < a - 1e-6 ? n + 1 : n;
 }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/bucket.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
 #include "scheduler/core/state.h"
@@ -31,21 +32,40 @@ static void fail_proto(struct gm_core *core, struct gm_lease *lease, const struc
     gm_core_lease_fail(core, lease, &f);
 }
 
-/* The facts of an item that the scheduler itself reads; NULL: none. */
-static const ProtobufCMessageDescriptor *facts_of(const struct gm_core_task_type *type,
-                                                  const Gm__Item *item)
+/* Numbers that are joined with those of other chunks, for the report and by `package`. */
+static int check_walks(const Gm__EncodeItemMeta *m, struct gm_err *err)
 {
-    if (type->role == GM_ROLE_SPLIT && item->stream == GM_STREAM_VIDEO) {
-        return &gm__split_item_meta__descriptor;
+    for (size_t i = 0; i < m->n_renditions; i++) {
+        const Gm__BufferWalk *w = m->renditions[i]->buffer;
+        if (w && !gm_bucket_is_plausible(&(struct gm_bucket){
+                     .need = w->need, .gain = w->gain, .cap = w->cap, .low = w->low})) {
+            return gm_err_set(err, GM_E_PROTO, 0, "its walk through the buffer is out of range");
+        }
     }
-    return type->role == GM_ROLE_ANALYZE ? &gm__analyze_item_meta__descriptor : NULL;
+    return 0;
+}
+
+/* What a task says is read later, when nobody is left to blame: now it must decode. */
+static int check_facts(const ProtobufCMessageDescriptor *type, const ProtobufCBinaryData *meta,
+                       struct gm_err *err)
+{
+    ProtobufCMessage *m = NULL;
+    int rc = gm_message_decode(type, meta->data, meta->len, GM_CORE_MAX_META, &m, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (type == &gm__encode_item_meta__descriptor) {
+        rc = check_walks((const Gm__EncodeItemMeta *)m, err);
+    }
+    protobuf_c_message_free_unpacked(m, NULL);
+    return rc;
 }
 
 static int check_produced(const struct gm_lease *lease, const Gm__Produced *m, struct gm_err *err)
 {
     const struct gm_core_task_type *type = lease->inst->task->type;
     const Gm__Item *item = m->item;
-    if (!item || !type->produces) {
+    if (!item || !type->item_facts) {
         return gm_err_set(err, GM_E_PROTO, 0, "`%s` announced an item, which it can't",
                           lease->inst->task->name);
     }
@@ -53,15 +73,9 @@ static int check_produced(const struct gm_lease *lease, const Gm__Produced *m, s
                                    item->index - lease->first_chunk >= lease->chunk_count)) {
         return gm_err_set(err, GM_E_PROTO, item->index, "chunk %u is not in the run", item->index);
     }
-    const ProtobufCMessageDescriptor *facts = facts_of(type, item);
-    if (facts) {
-        ProtobufCMessage *meta = NULL;
-        int rc =
-            gm_message_decode(facts, item->meta.data, item->meta.len, GM_CORE_MAX_META, &meta, err);
-        if (rc < 0) {
-            return gm_err_wrap(err, rc, "chunk %u: ", item->index);
-        }
-        protobuf_c_message_free_unpacked(meta, NULL);
+    int rc = check_facts(type->item_facts, &item->meta, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "item %u of `%s`: ", item->index, lease->inst->task->name);
     }
     return gm_core_objects_check(lease->job, item->objects, item->n_objects, err);
 }
@@ -133,7 +147,7 @@ static int check_items(const struct gm_lease *lease, const Gm__Done *m, bool *ou
         const struct gm_unit *unit = &inst->chunks[lease->first_chunk + i].unit;
         *out_missing = *out_missing || unit->state != GM_TASK_DONE;
     }
-    if (inst->task->type->role == GM_ROLE_TRACK && inst->task->type->produces) {
+    if (inst->task->type->role == GM_ROLE_TRACK && inst->task->type->item_facts) {
         const struct gm_stream *s = gm_core_inst_stream(inst, 0);
         *out_missing =
             !s || s->last < 0 || s->committed != s->size || s->last != (int64_t)s->committed - 1;
@@ -161,7 +175,11 @@ static int check_done(struct gm_lease *lease, const Gm__Done *m, struct gm_err *
         return gm_err_set(err, GM_E_PROTO, 0, "the result of `%s` is too large",
                           lease->inst->task->name);
     }
-    int rc = gm_core_objects_check(lease->job, m->objects, m->n_objects, err);
+    int rc = check_facts(lease->inst->task->type->result_facts, &m->meta, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "the result of `%s`: ", lease->inst->task->name);
+    }
+    rc = gm_core_objects_check(lease->job, m->objects, m->n_objects, err);
     if (rc < 0 || lease->inst->task->type->role != GM_ROLE_PLAN) {
         return rc;
     }
@@ -199,8 +217,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     return 0;
 }
 
-/* What a run of encode says of its decoding goes to the attempt's usage; a result that does not
- * decode says nothing: it is only told. */
+/* What a run of encode says of its decoding goes to the attempt's usage: it is only told. */
 static void note_decoding(const struct gm_lease *lease, const Gm__Done *m, Gm__Usage *usage)
 {
     ProtobufCMessage *meta = NULL;

@@ -68,7 +68,7 @@ static void add_items_of_needs(struct spec *s, const struct gm_ctask *task)
 {
     for (uint32_t n = 0; n < task->need_count; n++) {
         const struct gm_ctask *need = &task->job->tasks[task->needs[n]];
-        if (need->type->feed == GM_FEED_NONE || !need->type->produces) {
+        if (need->type->feed == GM_FEED_NONE || !need->type->item_facts) {
             continue;
         }
         for (uint32_t i = 0; i < need->inst_count; i++) {

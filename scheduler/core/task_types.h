@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_CORE_TASK_TYPES_H
 #define GM_SCHEDULER_CORE_TASK_TYPES_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -36,10 +37,12 @@ struct gm_core_task_type {
     enum gm_fan fan;
     enum gm_feed feed;
     bool needs_source; /* TaskSpec.source */
-    bool produces;     /* announces items */
     bool writes_out;   /* may write below the publication */
     bool once;         /* at most one task of this type a pipeline */
     bool required;     /* exactly one a pipeline */
+    /* What its items (NULL: it has none) and its result say: messages of proto/media.proto. */
+    const ProtobufCMessageDescriptor *item_facts;
+    const ProtobufCMessageDescriptor *result_facts;
     uint32_t cpu_milli;
     uint64_t memory_bytes;  /* base estimate; encode adds its frames */
     uint64_t scratch_bytes; /* base estimate; mp4 adds the output */

@@ -172,6 +172,37 @@ static void limits(void **state)
                                                : INT64_C(1) << 40);
 }
 
+static void numbers_of_others_are_bounded(void **state)
+{
+    (void)state;
+    const int64_t most = GM_BUCKET_MAX_BITS;
+    static const struct {
+        int64_t value;
+        bool plausible;
+    } rows[] = {{0, true},
+                {GM_BUCKET_MAX_BITS, true},
+                {-GM_BUCKET_MAX_BITS, true},
+                {GM_BUCKET_MAX_BITS + 1, false},
+                {-GM_BUCKET_MAX_BITS - 1, false},
+                {INT64_MAX, false},
+                {INT64_MIN, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int64_t v = rows[i].value;
+        const struct gm_bucket each[] = {{v, 0, 0, 0}, {0, v, 0, 0}, {0, 0, v, 0}, {0, 0, 0, v}};
+        for (size_t k = 0; k < 4; k++) {
+            assert_int_equal(gm_bucket_is_plausible(&each[k]), rows[i].plausible);
+        }
+    }
+    /* the worst that passes, a million times: a sanitizer would see an overflow */
+    const struct gm_bucket worst = {most, -most, most, -most};
+    struct gm_bucket sum = worst;
+    for (int i = 1; i < 1000000; i++) {
+        gm_bucket_join(&sum, &worst);
+    }
+    assert_int_equal(sum.gain, -most * 1000000);
+    assert_int_equal(sum.need, most + most * 999999);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +210,7 @@ int main(void)
         cmocka_unit_test(joined_stretches_equal_the_whole),
         cmocka_unit_test(what_holds_alone_holds_at_every_join),
         cmocka_unit_test(limits),
+        cmocka_unit_test(numbers_of_others_are_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

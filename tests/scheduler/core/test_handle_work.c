@@ -2,6 +2,7 @@
  * stopped, and its messages are written by hand. */
 #include "sim_io.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 struct stage {
@@ -255,6 +256,20 @@ static void done_without_its_items_fails_in_the_end(void **arg)
     sim_destroy(s.sim);
 }
 
+static bool was_refused(const struct stage *s, const char *task)
+{
+    struct gm_attempts_view v;
+    struct gm_err err;
+    bool refused = false;
+    assert_int_equal(gm_view_attempts(s->sim->core, "job", &v, &err), 0);
+    for (size_t k = 0; k < v.count; k++) {
+        refused =
+            refused || (strcmp(v.rows[k].task, task) == 0 && v.rows[k].error_code == GM_E_PROTO);
+    }
+    gm_view_attempts_fini(&v);
+    return refused;
+}
+
 /* Analyze's facts are read by the scheduler itself; loudness has no items at all. */
 static void facts_of_barriers_are_checked(void **arg)
 {
@@ -271,16 +286,74 @@ static void facts_of_barriers_are_checked(void **arg)
         item.meta.data = garbage;
         item.meta.len = i == 0 ? sizeof(garbage) : 0;
         (void)say_produced(&s, &item, s.task->assign->epoch);
-        struct gm_attempts_view v;
-        struct gm_err err;
-        assert_int_equal(gm_view_attempts(s.sim->core, "job", &v, &err), 0);
-        bool refused = false;
-        for (size_t k = 0; k < v.count; k++) {
-            refused = refused ||
-                      (strcmp(v.rows[k].task, tasks[i]) == 0 && v.rows[k].error_code == GM_E_PROTO);
+        assert_true(was_refused(&s, tasks[i]));
+        sim_destroy(s.sim);
+    }
+}
+
+/* What the report alone reads is checked while there is somebody to blame. */
+static void facts_that_do_not_decode_fail_the_attempt(void **arg)
+{
+    static const struct {
+        const char *task;
+        bool done; /* the result; else an item */
+    } rows[] = {{"split", false}, {"video", false}, {"audio", false}, {"inspect", true},
+                {"plan", true},   {"split", true},  {"video", true},  {"audio", true},
+                {"images", true}, {"mp4", true},    {"hls", true}};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stage s = stage_open(rows[i].task);
+        uint8_t garbage[] = {0xff, 0xff, 0xff};
+        Gm__Envelope envelope = GM__ENVELOPE__INIT;
+        Gm__Item item = GM__ITEM__INIT;
+        Gm__Done done = GM__DONE__INIT;
+        item.index = s.task->input_count > 0 ? s.task->inputs[0]->item->index : 0;
+        item.meta.data = done.meta.data = garbage;
+        item.meta.len = done.meta.len = sizeof(garbage);
+        done.task_id = s.task->assign->task_id;
+        done.term = s.task->assign->term;
+        done.epoch = s.task->assign->epoch;
+        done.publication = (char *)"0123456789abcdef";
+        envelope.seq = 777;
+        envelope.body_case = GM__ENVELOPE__BODY_DONE;
+        envelope.done = &done;
+        if (rows[i].done) {
+            sim_send(s.sim, s.node, &envelope);
+        } else {
+            (void)say_produced(&s, &item, s.task->assign->epoch);
         }
-        assert_true(refused);
-        gm_view_attempts_fini(&v);
+        if (!was_refused(&s, rows[i].task)) {
+            fail_msg("%s %s", rows[i].task, rows[i].done ? "result" : "item");
+        }
+        sim_until(s.sim, sim_all_final, 60);
+        assert_int_equal(sim_error(s.sim, "job").code, GM_E_PROTO);
+        sim_destroy(s.sim);
+    }
+}
+
+static void a_walk_through_a_buffer_is_bounded(void **arg)
+{
+    (void)arg;
+    for (int over = 0; over < 2; over++) {
+        struct stage s = stage_open("video");
+        Gm__Item item = GM__ITEM__INIT;
+        Gm__EncodeItemMeta meta = GM__ENCODE_ITEM_META__INIT;
+        Gm__RenditionChunkMeta rung = GM__RENDITION_CHUNK_META__INIT;
+        Gm__RenditionChunkMeta *rungs[] = {&rung};
+        Gm__BufferWalk walk = GM__BUFFER_WALK__INIT;
+        walk.low = -(INT64_C(1) << 40) - over;
+        rung.buffer = &walk;
+        meta.renditions = rungs;
+        meta.n_renditions = 1;
+        item.index = s.task->inputs[0]->item->index;
+        assert_int_equal(gm_message_encode(&meta.base, &item.meta.data, &item.meta.len, NULL), 0);
+        const Gm__Envelope *answer = say_produced(&s, &item, s.task->assign->epoch);
+        if (over) {
+            assert_true(was_refused(&s, "video"));
+        } else {
+            assert_true(is_ack(answer, false));
+        }
+        free(item.meta.data);
         sim_destroy(s.sim);
     }
 }
@@ -343,6 +416,8 @@ int main(void)
         cmocka_unit_test(done_before_its_items_waits_for_them),
         cmocka_unit_test(done_without_its_items_fails_in_the_end),
         cmocka_unit_test(facts_of_barriers_are_checked),
+        cmocka_unit_test(facts_that_do_not_decode_fail_the_attempt),
+        cmocka_unit_test(a_walk_through_a_buffer_is_bounded),
         cmocka_unit_test(strangers_are_asked_to_say_hello),
         cmocka_unit_test(goodbye_ends_the_leases_at_once),
     };

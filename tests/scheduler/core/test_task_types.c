@@ -1,5 +1,7 @@
 #include "sim_io.h"
 
+#include <string.h>
+
 #include "scheduler/core/task_types.h"
 
 static void every_type_of_the_pipeline_language_is_there(void **arg)
@@ -13,6 +15,8 @@ static void every_type_of_the_pipeline_language_is_there(void **arg)
         assert_string_equal(t->name, names[n]);
         assert_ptr_equal(gm_core_task_type_find(t->name), t);
         assert_true(t->cpu_milli > 0 && t->memory_bytes > 0 && t->scratch_bytes > 0);
+        assert_non_null(t->result_facts);
+        assert_true(t->feed == GM_FEED_NONE || t->item_facts || strcmp(t->name, "loudness") == 0);
     }
     assert_int_equal(n, sizeof(names) / sizeof(names[0]));
     assert_null(gm_core_task_type_find("verify"));
