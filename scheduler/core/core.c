@@ -84,6 +84,36 @@ void gm_core_destroy(struct gm_core **pcore)
     *pcore = NULL;
 }
 
+static bool is_same_pipeline(const Gm__Pipeline *a, const Gm__Pipeline *b)
+{
+    size_t size = protobuf_c_message_get_packed_size(&a->base);
+    if (size != protobuf_c_message_get_packed_size(&b->base)) {
+        return false;
+    }
+    uint8_t *bytes = gm_mem_zalloc(2 * size);
+    protobuf_c_message_pack(&a->base, bytes);
+    protobuf_c_message_pack(&b->base, bytes + size);
+    bool same = memcmp(bytes, bytes + size, size) == 0;
+    free(bytes);
+    return same;
+}
+
+/* The unfinished job that makes something else in the same folder, or NULL: the manifests there
+ * would be of both. The same asked for twice is one result. */
+static const struct gm_cjob *find_rival(const struct gm_core *core, const struct gm_submit *s)
+{
+    for (const struct gm_cjob *job = core->jobs; job && !s->plan_only; job = job->hh.next) {
+        if (!gm_job_state_is_final(job->state) && !job->plan_only &&
+            strcmp(job->destination_url, s->destination_url) == 0 &&
+            (strcmp(job->source_url, s->source_url) != 0 || job->source_size != s->source_size ||
+             job->source_version != s->source_version ||
+             !is_same_pipeline(job->pipeline, s->pipeline))) {
+            return job;
+        }
+    }
+    return NULL;
+}
+
 static int check_submit(const struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
 {
     struct gm_cjob *job = NULL;
@@ -101,6 +131,13 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
     HASH_FIND_STR(core->jobs, s->job_id, job);
     if (job) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "job %s exists", s->job_id);
+    }
+    const struct gm_cjob *rival = find_rival(core, s);
+    if (rival) {
+        return gm_err_set(err, GM_E_CONFLICT, 0,
+                          "job %s makes something else in that destination: wait until it has "
+                          "ended, or choose another folder",
+                          rival->id);
     }
     if (core->unfinished >= core->params.max_jobs) {
         return gm_err_set(err, GM_E_BUSY, 0, "%u jobs are waiting or running already",

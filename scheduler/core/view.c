@@ -380,9 +380,11 @@ static bool is_below(const char *key, const char *publication)
            key[2 + n] == '/';
 }
 
+/* It writes outputs, or has. */
 static bool lives(const struct gm_cjob *job)
 {
-    return !gm_job_state_is_final(job->state) || job->state == GM_JOB_DONE || job->publish_tried;
+    bool failed = job->state == GM_JOB_FAILED || job->state == GM_JOB_CANCELLED;
+    return !job->plan_only && (!failed || job->publish_tried);
 }
 
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,

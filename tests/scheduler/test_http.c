@@ -206,6 +206,48 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     farm_stop(&f);
 }
 
+static void cancel(const struct farm *f, const char *id)
+{
+    char path[128];
+    char *all = NULL;
+    int fd = farm_events(f, id, NULL);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", id);
+    farm_expect(f, "POST", path, NULL, 202, NULL);
+    assert_true(farm_read_until(fd, "event: job.cancelled\n", &all));
+    (void)close(fd);
+    free(all);
+}
+
+/* Two that make different things in one folder would mix their manifests. */
+static void a_folder_that_is_being_written_is_refused(void **state)
+{
+    struct farm f;
+    char id[64];
+    char again[64];
+    char dry[64];
+    char other[1200];
+    farm_start(&f, *state);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    (void)snprintf(other, sizeof other,
+                   "{\"pipeline\":\"vod-hevc\",\"source\":\"%s\",\"destination\":\"%s\"}", f.source,
+                   f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", other, 409, "api.conflict");
+    farm_submit(&f, "\"vod-h264\"", ",\"priority\":70", again);  /* the same: one result */
+    farm_submit(&f, "\"vod-hevc\"", ",\"plan_only\":true", dry); /* writes nothing */
+    cancel(&f, again);
+    write_file(*state, "in/clip.mp4", "not the same film", 17);
+    json_t *j = NULL;
+    (void)snprintf(other, sizeof other,
+                   "{\"pipeline\":\"vod-h264\",\"source\":\"%s\",\"destination\":\"%s\"}", f.source,
+                   f.destination);
+    assert_int_equal(farm_call(&f, "POST", "/v1/jobs", other, &j), 409);
+    assert_non_null(strstr(json_string_value(json_object_get(j, "detail")), id));
+    json_decref(j);
+    cancel(&f, id);
+    farm_submit(&f, "\"vod-h264\"", "", id);
+    farm_stop(&f);
+}
+
 static void events_stream_to_the_end_and_can_be_resumed(void **state)
 {
     struct farm f;
@@ -284,6 +326,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_chunked_body_over_the_limit_is_refused, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(jobs_are_listed_in_pages_and_survive_a_kill, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_folder_that_is_being_written_is_refused, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(events_stream_to_the_end_and_can_be_resumed, make_folder,
                                         remove_folder),

@@ -403,12 +403,14 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
             tasks[i].encode = &encode;
         }
     }
+    char destination[32]; /* one for all that is asked for in the same words */
+    (void)snprintf(destination, sizeof(destination), "file:///out/%d", (int)kind);
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,
                                    .source_url = "file:///in.mp4",
                                    .source_size = 1000,
                                    .source_name = "in.mp4",
-                                   .destination_url = "file:///out",
+                                   .destination_url = destination,
                                    .priority = priority,
                                    .external_id = "",
                                    .plan_only = plan_only,
