@@ -77,7 +77,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
             gm_publish_start(d, fx->publishes[i].job_id);
         }
         for (size_t i = 0; i < fx->cleanup_count; i++) {
-            gm_cleanup_start(d, fx->cleanups[i].job_id);
+            gm_cleanup_start(d, fx->cleanups[i].job_id, fx->cleanups[i].last);
         }
     }
     if (entry->answer != NULL) {

@@ -77,7 +77,7 @@ void gm_urls_fini(struct gm_daemon *d);
 
 /* publish.c */
 void gm_publish_start(struct gm_daemon *d, const char *job_id);
-void gm_cleanup_start(struct gm_daemon *d, const char *job_id);
+void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last);
 /* A durable send: leaves now, or after the deletion that it could meet. May take the envelope. */
 void gm_publish_send(struct gm_daemon *d, struct gm_send *send);
 void gm_publish_fini(struct gm_daemon *d);

@@ -3,16 +3,15 @@
  * done again after a crash with the same end.
  *
  * Publishing writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
- * is not done writes its report alone, and not over that of a job that is done with the same
- * publication.
+ * is not done writes its report alone, and not over that of another job that is done.
  *
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
  * asks whether another job owns their publication, and while a batch runs no write grant for
  * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
  * Other farms' jobs are known by what they left: outputs of a publication that stands finished at
- * the destination (scheduler/standing.h) are not deleted.
+ * the destination (scheduler/standing.h), which is read before the first batch, are not deleted.
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
- * again.
+ * again, and the last time the log says what that is.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +43,12 @@ struct gm_store_job {
     char batch[PUBLICATION_SIZE]; /* cleanup: whose outputs go next; "": nobody's */
     struct key_list work;         /* cleanup */
     bool deleting_out;
+    bool looked;    /* cleanup: out holds nothing that stands finished */
+    bool last;      /* cleanup: it is not tried again */
     bool manifests; /* publish: one may stand */
     int rc;
     struct gm_err err;
-    int out_rc; /* cleanup: outputs could not be deleted */
+    int out_rc; /* cleanup: outputs could not be deleted, from out.next on */
     struct gm_err out_err;
 };
 
@@ -116,12 +117,12 @@ static int put(struct gm_store *store, const char *key, const struct gm_buf *bod
     return body->size == 0 ? 0 : gm_store_put_bytes(store, key, body->data, body->size, err);
 }
 
-/* Whatever failed before the store itself did was refused as a whole. */
+/* What failed before the store itself did was refused as a whole. */
 static int put_manifest(struct gm_store_job *job, struct gm_store *store, const char *key,
                         const struct gm_buf *body)
 {
     int rc = put(store, key, body, &job->err);
-    bool whole = rc == -GM_E_STORE_FULL || rc == -GM_E_STORE_DENIED;
+    bool whole = rc == -GM_E_STORE_FULL || rc == -GM_E_STORE_DENIED || rc == -GM_E_INVAL;
     job->manifests = job->manifests || (body->size != 0 && !whole);
     return rc;
 }
@@ -133,7 +134,7 @@ static void publish_work(void *arg)
     bool stands = false;
     job->rc = gm_store_open(job->out_url, true, &store, &job->err);
     if (job->rc == 0 && !job->good) {
-        job->rc = gm_standing_report(store, job->publication, job->job_id, &stands, &job->err);
+        job->rc = gm_standing_report(store, job->job_id, &stands, &job->err);
     }
     if (job->rc == 0 && !stands) {
         job->rc = put(store, "report.json", &job->files.report, &job->err);
@@ -244,6 +245,36 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
     return rc;
 }
 
+/* Strikes what stands finished off the list. */
+static int look(struct gm_store_job *job, struct gm_store *store)
+{
+    struct gm_standing standing;
+    char publication[PUBLICATION_SIZE] = "";
+    size_t kept = 0;
+    bool stands = false;
+    int rc = gm_standing_read(store, job->job_id, &standing, &job->err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; i < job->out.count; i++) {
+        char *key = job->out.keys[i];
+        if (i == 0 || !is_of(key, publication)) {
+            publication_of(key, publication);
+            stands = gm_standing_has(&standing, publication);
+        }
+        if (stands) {
+            free(key);
+        } else {
+            job->out.keys[kept++] = key;
+        }
+    }
+    job->out.count = kept;
+    job->out.next = 0;
+    job->looked = true;
+    gm_standing_fini(&standing);
+    return 0;
+}
+
 static void delete_work(void *arg)
 {
     struct gm_store_job *job = arg;
@@ -256,15 +287,11 @@ static void delete_work(void *arg)
         job->rc = 0;
         return;
     }
-    bool stands = false;
-    if (job->rc == 0 && job->deleting_out) {
-        job->rc = gm_standing_result(store, job->batch, job->job_id, &stands, &job->err);
-    }
-    if (stands) {
-        skip_batch(job);
+    if (job->rc == 0 && job->deleting_out && !job->looked) {
+        job->rc = look(job, store);
     }
     for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
-        if (job->deleting_out && (stands || !is_of(list->keys[list->next], job->batch))) {
+        if (job->deleting_out && !is_of(list->keys[list->next], job->batch)) {
             break;
         }
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
@@ -312,7 +339,6 @@ static void put_off_outputs(struct gm_store_job *job)
 {
     job->out_rc = job->rc;
     job->out_err = job->err;
-    job->out.next = job->out.count;
     job->rc = 0;
 }
 
@@ -320,7 +346,7 @@ static void put_off_outputs(struct gm_store_job *job)
  * False: there are none. */
 static bool next_batch(struct gm_store_job *job)
 {
-    while (job->out.next < job->out.count) {
+    while (job->out_rc == 0 && job->out.next < job->out.count) {
         publication_of(job->out.keys[job->out.next], job->batch);
         if (!gm_view_is_publication_shared(job->d->core, job->job_id, job->batch)) {
             return true;
@@ -328,6 +354,28 @@ static bool next_batch(struct gm_store_job *job)
         skip_batch(job);
     }
     return false;
+}
+
+/* For whoever deletes them by hand. */
+static void log_left(const struct gm_store_job *job, const char *store, const struct key_list *list)
+{
+    char first[512], last[512], where[512];
+    if (list->next < list->count) {
+        gm_log(GM_LOG_WARN, "objects_left", "job=%s store=%s objects=%zu first=%s last=%s",
+               job->job_id, gm_log_quote(store, where, sizeof where), list->count - list->next,
+               gm_log_quote(list->keys[list->next], first, sizeof first),
+               gm_log_quote(list->keys[list->count - 1], last, sizeof last));
+    }
+}
+
+static void log_failure(const struct gm_store_job *job, const struct gm_err *err)
+{
+    gm_log_err(GM_LOG_WARN, job->last ? "cleanup_given_up" : "cleanup_failed", err, "job=%s",
+               job->job_id);
+    if (job->last) {
+        log_left(job, job->out_url, &job->out);
+        log_left(job, job->d->settings->work_store, &job->work);
+    }
 }
 
 /* The next batch, or the end. */
@@ -352,7 +400,7 @@ static void delete_next(struct gm_store_job *job)
     const struct gm_err *err = job->rc < 0 ? &job->err : &job->out_err;
     int rc = job->rc < 0 ? job->rc : job->out_rc;
     if (rc < 0) {
-        gm_log_err(GM_LOG_WARN, "cleanup_failed", err, "job=%s", job->job_id);
+        log_failure(job, err);
     }
     tell(d, GM_EV_CLEANED, NULL, job->job_id, rc, err);
     job_destroy(job);
@@ -366,7 +414,7 @@ static void delete_done(void *arg)
     release_held(d);
 }
 
-void gm_cleanup_start(struct gm_daemon *d, const char *job_id)
+void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last)
 {
     struct gm_job_view view;
     struct gm_err err = {0};
@@ -385,6 +433,7 @@ void gm_cleanup_start(struct gm_daemon *d, const char *job_id)
         job_destroy(job);
         return;
     }
+    job->last = last;
     job->next = d->store_jobs;
     d->store_jobs = job;
     delete_next(job);

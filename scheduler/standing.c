@@ -7,7 +7,7 @@
 
 #define MAX_BYTES (64u << 20) /* no report or manifest of ours is larger */
 
-/* The object's bytes, owned; NULL: there is none that could be ours. */
+/* The object's bytes, owned; NULL: there are none. */
 static int read_object(struct gm_store *store, const char *key, char **out, size_t *out_size,
                        struct gm_err *err)
 {
@@ -15,7 +15,10 @@ static int read_object(struct gm_store *store, const char *key, char **out, size
     char *data = NULL;
     size_t size = 0;
     int rc = gm_store_head(store, key, &stat, err);
-    if (rc == 0 && stat.size > 0 && stat.size <= MAX_BYTES) {
+    if (rc == 0 && stat.size > MAX_BYTES) {
+        rc = gm_err_set(err, GM_E_LIMIT, (int64_t)stat.size, "%s is over %u bytes", key, MAX_BYTES);
+    }
+    if (rc == 0 && stat.size > 0) {
         data = malloc(stat.size);
         rc = data == NULL ? gm_err_nomem(err)
                           : gm_store_get(store, key, 0, data, stat.size, &size, err);
@@ -38,55 +41,77 @@ static const char *text_of(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
-int gm_standing_report(struct gm_store *store, const char *publication, const char *job_id,
-                       bool *out, struct gm_err *err)
+/* *out: owned; "" where the report names none. */
+static int read_report(struct gm_store *store, const char *job_id, char **out, struct gm_err *err)
 {
     char *data = NULL;
     size_t size = 0;
-    int rc = publication[0] == '\0' ? 0 : read_object(store, "report.json", &data, &size, err);
+    int rc = read_object(store, "report.json", &data, &size, err);
     if (rc < 0) {
         return rc;
     }
     json_t *report = data == NULL ? NULL : json_loadb(data, size, 0, NULL);
     const json_t *job = json_object_get(report, "job");
-    *out = strcmp(text_of(job, "state"), "done") == 0 &&
-           strcmp(text_of(job, "publication"), publication) == 0 &&
-           strcmp(text_of(job, "id"), job_id) != 0;
+    char *publication = NULL;
+    if (strcmp(text_of(job, "state"), "done") == 0 && strcmp(text_of(job, "id"), job_id) != 0) {
+        publication = strdup(text_of(job, "publication"));
+        rc = publication == NULL ? gm_err_nomem(err) : 0;
+    }
     json_decref(report);
     free(data);
-    return 0;
-}
-
-static int is_named(struct gm_store *store, const char *key, const char *publication, bool *out,
-                    struct gm_err *err)
-{
-    char folder[128];
-    char *data = NULL;
-    size_t size = 0;
-    int length = snprintf(folder, sizeof(folder), "v/%s/", publication);
-    if (length < 0 || (size_t)length >= sizeof(folder)) {
-        return gm_err_set(err, GM_E_BUG, 0, "a publication's name was too long");
-    }
-    int rc = read_object(store, key, &data, &size, err);
-    if (rc < 0) {
-        return rc;
-    }
-    *out = data != NULL && memmem(data, size, folder, (size_t)length) != NULL;
-    free(data);
-    return 0;
-}
-
-int gm_standing_result(struct gm_store *store, const char *publication, const char *job_id,
-                       bool *out, struct gm_err *err)
-{
-    static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
-    bool stands = false;
-    int rc = gm_standing_report(store, publication, job_id, &stands, err);
-    for (size_t i = 0; rc == 0 && !stands && publication[0] != '\0' && i < 2; i++) {
-        rc = is_named(store, manifests[i], publication, &stands, err);
-    }
     if (rc == 0) {
-        *out = stands;
+        *out = publication;
     }
     return rc;
+}
+
+int gm_standing_report(struct gm_store *store, const char *job_id, bool *out, struct gm_err *err)
+{
+    char *publication = NULL;
+    int rc = read_report(store, job_id, &publication, err);
+    if (rc == 0) {
+        *out = publication != NULL;
+    }
+    free(publication);
+    return rc;
+}
+
+int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_standing *out,
+                     struct gm_err *err)
+{
+    static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
+    struct gm_standing standing = {0};
+    int rc = read_report(store, job_id, &standing.publication, err);
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = read_object(store, manifests[i], &standing.manifests[i], &standing.sizes[i], err);
+    }
+    if (rc < 0) {
+        gm_standing_fini(&standing);
+        return rc;
+    }
+    *out = standing;
+    return 0;
+}
+
+bool gm_standing_has(const struct gm_standing *standing, const char *publication)
+{
+    char folder[128];
+    int length = snprintf(folder, sizeof(folder), "v/%s/", publication);
+    if (publication[0] == '\0' || length < 0 || (size_t)length >= sizeof(folder)) {
+        return false; /* nobody has that */
+    }
+    bool has = standing->publication != NULL && strcmp(standing->publication, publication) == 0;
+    for (size_t i = 0; i < 2; i++) {
+        has = has || (standing->manifests[i] != NULL &&
+                      memmem(standing->manifests[i], standing->sizes[i], folder, (size_t)length));
+    }
+    return has;
+}
+
+void gm_standing_fini(struct gm_standing *standing)
+{
+    free(standing->publication);
+    free(standing->manifests[0]);
+    free(standing->manifests[1]);
+    *standing = (struct gm_standing){0};
 }

@@ -4,19 +4,27 @@
 #include "storage/store.h"
 
 /* What stands at a destination already. A farm knows its own jobs alone; another one, gone or
- * running, may have finished the same publication there.
+ * running, may have finished a result there.
  *
- * store:       borrowed; the destination
- * publication: "": nothing has that
- * job_id:      who asks: its own report, written before its manifests, shows nothing
- * Thread:      any, one at a time per store
- * Errors:      those of gm_store_get but NOTFOUND; *out is untouched then */
+ * store:  borrowed; the destination
+ * job_id: who asks: its own report, written before its manifests, shows nothing
+ * Thread: any, one at a time per store
+ * Errors: those of gm_store_get but NOTFOUND, and LIMIT for what is too large to be looked at;
+ *         outputs are untouched then */
+struct gm_standing {
+    char *publication;  /* owned; of the job that is done by report.json; NULL: there is none */
+    char *manifests[2]; /* owned; NULL: there is none */
+    size_t sizes[2];    /* bytes */
+};
 
-/* Whether report.json is that of a job that is done with that publication. */
-int gm_standing_report(struct gm_store *store, const char *publication, const char *job_id,
-                       bool *out, struct gm_err *err) GM_MUST_CHECK;
-/* Whether it is, or a manifest names the publication. */
-int gm_standing_result(struct gm_store *store, const char *publication, const char *job_id,
-                       bool *out, struct gm_err *err) GM_MUST_CHECK;
+/* Whether report.json is that of a job that is done. */
+int gm_standing_report(struct gm_store *store, const char *job_id, bool *out,
+                       struct gm_err *err) GM_MUST_CHECK;
+/* Reads the report and both manifests. */
+int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_standing *out,
+                     struct gm_err *err) GM_MUST_CHECK;
+/* Whether they name the publication. */
+bool gm_standing_has(const struct gm_standing *standing, const char *publication);
+void gm_standing_fini(struct gm_standing *standing);
 
 #endif

@@ -60,6 +60,7 @@ struct gm_publish {
 /* The job ended: delete work objects (and, unless done, granted outputs); answer with CLEANED. */
 struct gm_cleanup {
     char *job_id; /* owned */
+    bool last;    /* it is not asked for again: what can't be deleted stays, say what that is */
 };
 
 struct gm_effects {
@@ -96,7 +97,8 @@ enum gm_event_type {
     GM_EV_SUBMIT,    /* submit */
     GM_EV_CANCEL,    /* job_id */
     GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
-    GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again */
+    GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
+                        day */
     GM_EV_DRAIN,     /* node_id, resume */
     GM_EV_TICK,      /* time went on; at least every 100 ms */
 };

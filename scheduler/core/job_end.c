@@ -281,13 +281,23 @@ void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
     gm_core_fx_cleanup(core, job);
 }
 
+static gm_time cleanup_pause(uint32_t failures)
+{
+    gm_time pause = GM_CORE_CLEANUP_PAUSE;
+    for (uint32_t i = 1; i < failures && pause < GM_CORE_CLEANUP_LONGEST; i++) {
+        pause *= 2;
+    }
+    return pause < GM_CORE_CLEANUP_LONGEST ? pause : GM_CORE_CLEANUP_LONGEST;
+}
+
+/* Given up is over too: whoever tried the last time says what is left. */
 void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
 {
     if (!job->cleanup_pending) {
         return;
     }
-    if (failure->code != GM_OK) {
-        job->cleanup_at = core->now + GM_CORE_CLEANUP_PAUSE;
+    if (failure->code != GM_OK && ++job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
+        job->cleanup_at = core->now + cleanup_pause(job->cleanup_failures);
         return;
     }
     job->cleanup_pending = false;

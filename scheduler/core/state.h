@@ -32,7 +32,9 @@
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 10u
 #define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC)
-#define GM_CORE_CLEANUP_PAUSE (60 * GM_SEC)
+#define GM_CORE_CLEANUP_PAUSE (60 * GM_SEC) /* the first; each is twice the one before, up to */
+#define GM_CORE_CLEANUP_LONGEST (3600 * GM_SEC)
+#define GM_CORE_CLEANUP_TRIES 30u /* in about a day */
 #define GM_CORE_POISON_NODES 3u
 #define GM_CORE_ENDED 256u
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
@@ -157,6 +159,7 @@ struct gm_cjob {
     bool manifests;     /* and do, or may, for what this term saw or could not see */
     bool cancel_wanted;
     uint32_t publish_failures;
+    uint32_t cleanup_failures;
     gm_time publish_at;     /* next try, 0: none is planned */
     gm_time cleanup_at;     /* the same */
     struct gm_ctask *tasks; /* owned */

@@ -17,6 +17,9 @@
 #define EARLY_MAX 64
 #define PUBLICATION "0123456789abcdef"
 #define SEGMENT "v/" PUBLICATION "/video/seg-1.m4s"
+/* What is planned for the fake GPU. */
+#define GPU_PUBLICATION "ffff456789abcdef"
+#define GPU_SEGMENT "v/" GPU_PUBLICATION "/video/seg-1.m4s"
 
 struct node {
     void *context;
@@ -27,6 +30,7 @@ struct node {
     const char *stop_at; /* task type at which it stops answering */
     const char *fail_at; /* task type that it fails */
     enum gm_code fail_code;
+    bool gpu;                 /* it offers a fake GPU, which fails what it encodes */
     const Gm__Assign *assign; /* being worked on */
     size_t source_reads;
     Gm__Envelope *early[EARLY_MAX]; /* owned: came before they were wanted */
@@ -95,13 +99,31 @@ static inline void node_open(struct node *n, const struct farm *f)
     assert_int_equal(zmq_connect(n->socket, f->wire), 0);
 }
 
+static inline bool node_is_on_gpu(const struct node *n)
+{
+    return strcmp(n->assign->device, "gpu") == 0;
+}
+
+static inline void node_offer(struct node *n, const Gm__Device *device)
+{
+    Gm__Offer offer = GM__OFFER__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    offer.device = device->id;
+    offer.usable = device->capacity;
+    env.body_case = GM__ENVELOPE__BODY_OFFER;
+    env.offer = &offer;
+    node_send(n, &env);
+}
+
 static inline void node_hello(struct node *n)
 {
     Gm__Capacity capacity = GM__CAPACITY__INIT;
-    Gm__Device device = GM__DEVICE__INIT;
-    Gm__Device *devices[] = {&device};
+    Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
+    Gm__Device *devices[] = {&device, &gpu};
+    Gm__Chain chain = GM__CHAIN__INIT;
+    Gm__Chain *chains[] = {&chain};
+    char *codecs[] = {(char *)(uintptr_t) "h264"};
     Gm__Hello hello = GM__HELLO__INIT;
-    Gm__Offer offer = GM__OFFER__INIT;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     capacity.cpu_milli = 4000;
     capacity.memory_bytes = (uint64_t)8 << 30;
@@ -109,22 +131,27 @@ static inline void node_hello(struct node *n)
     capacity.slots = 4;
     device.id = device.kind = (char *)(uintptr_t) "cpu";
     device.capacity = &capacity;
+    chain.name = (char *)(uintptr_t) "nvenc";
+    chain.fingerprint = gpu.kind = (char *)(uintptr_t) "fake";
+    chain.codecs = codecs;
+    chain.n_codecs = 1;
+    gpu.id = (char *)(uintptr_t) "gpu";
+    gpu.capacity = &capacity;
+    gpu.chains = chains;
+    gpu.n_chains = 1;
     hello.node_id = (char *)(uintptr_t) "node-1";
     hello.instance = (uint64_t)getpid();
     hello.protocol = GM_PROTOCOL_VERSION;
     hello.build = hello.hostname = (char *)(uintptr_t) "test";
     hello.devices = devices;
-    hello.n_devices = 1;
+    hello.n_devices = n->gpu ? 2 : 1;
     env.body_case = GM__ENVELOPE__BODY_HELLO;
     env.hello = &hello;
     node_send(n, &env);
     gm__envelope__free_unpacked(node_wait(n, GM__ENVELOPE__BODY_WELCOME), NULL);
-    gm__envelope__init(&env);
-    offer.device = device.id;
-    offer.usable = &capacity;
-    env.body_case = GM__ENVELOPE__BODY_OFFER;
-    env.offer = &offer;
-    node_send(n, &env);
+    for (size_t i = hello.n_devices; i > 0; i--) { /* the GPU before work can be given out */
+        node_offer(n, devices[i - 1]);
+    }
 }
 
 static inline void node_close(struct node *n)
@@ -246,7 +273,7 @@ static inline void node_done(struct node *n, const ProtobufCMessage *meta, bool 
     done.meta = pack(meta);
     done.usage = &usage;
     if (plan) {
-        done.publication = (char *)(uintptr_t)PUBLICATION;
+        done.publication = (char *)(uintptr_t)(node_is_on_gpu(n) ? GPU_PUBLICATION : PUBLICATION);
     }
     env.seq = ++n->seq;
     env.body_case = GM__ENVELOPE__BODY_DONE;
@@ -256,12 +283,12 @@ static inline void node_done(struct node *n, const ProtobufCMessage *meta, bool 
     free(done.meta.data);
 }
 
-static inline void node_fail(struct node *n)
+static inline void node_fail(struct node *n, enum gm_code code)
 {
     Gm__Error error = GM__ERROR__INIT;
     Gm__Failed failed = GM__FAILED__INIT;
     Gm__Envelope env = GM__ENVELOPE__INIT;
-    error.code = n->fail_code;
+    error.code = code;
     error.text = (char *)(uintptr_t) "made to fail";
     failed.task_id = n->assign->task_id;
     failed.term = n->assign->term;
@@ -350,7 +377,12 @@ static inline void do_encode(struct node *n)
     assert_int_equal(n->assign->spec->n_inputs, 1);
     node_read(n, n->assign->spec->inputs[0]->item->objects[0]->url, 7);
     node_store(n, GM__OBJECT_STORE__STORE_OUT, "video/seg-1.m4s", "a segment", &object, sha256);
-    assert_string_equal(object.key, SEGMENT);
+    assert_string_equal(object.key, node_is_on_gpu(n) ? GPU_SEGMENT : SEGMENT);
+    if (node_is_on_gpu(n)) {
+        free(object.key);
+        node_fail(n, GM_E_PIPELINE_UNFIT);
+        return;
+    }
     segment.number = 1;
     segment.size = 9;
     segment.duration_ts = 76800;
@@ -395,7 +427,7 @@ static inline void node_work(struct node *n, int tasks)
         bool stop = n->stop_at != NULL && strcmp(n->stop_at, type) == 0;
         n->assign = env->assign;
         if (n->fail_at != NULL && strcmp(n->fail_at, type) == 0) {
-            node_fail(n);
+            node_fail(n, n->fail_code);
         } else {
             for (size_t i = 0; !stop && i < sizeof table / sizeof table[0]; i++) {
                 if (strcmp(table[i].type, type) == 0) {

@@ -142,40 +142,154 @@ static void a_failed_job_does_not_delete_what_another_published(void **state)
     node_close(&n);
 }
 
-/* The same, where the first job was another farm's: what it left says so. */
-static void fail_beside(char *folder, const char *name, const char *content)
+/* A job that fails at its last task, on a node with or without a fake GPU: then the plan for that
+ * is given up first. The farm is stopped, what it deletes is deleted. */
+static void fail_last(struct farm *f, bool gpu)
 {
-    struct farm f;
     struct node n;
     char id[64];
+    node_open(&n, f);
+    n.gpu = gpu;
+    node_hello(&n);
+    n.fail_at = "package";
+    n.fail_code = GM_E_INPUT_NO_VIDEO;
+    farm_submit(f, PIPELINE, "", id);
+    node_work(&n, gpu ? 8 : 5);
+    wait_for(f, id, "job.failed");
+    farm_stop(f);
+    assert_true(work_store_is_empty(f));
+    node_close(&n);
+}
+
+/* The same, where the first job was another farm's: what it left says so. */
+static void fail_beside(char *folder, const char *name, const char *content, bool stays)
+{
+    struct farm f;
     char path[512];
     farm_start(&f, folder);
     path_in(path, folder, "out/a");
     assert_int_equal(mkdir(path, 0755), 0);
     write_file(folder, name, content, strlen(content));
-    node_open(&n, &f);
-    node_hello(&n);
-    n.fail_at = "package";
-    n.fail_code = GM_E_INPUT_NO_VIDEO;
-    farm_submit(&f, PIPELINE, "", id);
-    node_work(&n, 5);
-    wait_for(&f, id, "job.failed");
-    farm_stop(&f);
-    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    fail_last(&f, false);
+    assert_int_equal(farm_has(&f, "out/a/" SEGMENT), stays);
     expect_file(&f, name, content);
-    assert_true(work_store_is_empty(&f));
-    node_close(&n);
 }
 
 static void a_manifest_of_another_farm_keeps_its_outputs(void **state)
 {
-    fail_beside(*state, "out/a/master.m3u8", "#EXTM3U\nv/" PUBLICATION "/video/media.m3u8\n");
+    fail_beside(*state, "out/a/master.m3u8", "#EXTM3U\nv/" PUBLICATION "/video/media.m3u8\n", true);
 }
 
 static void a_done_report_of_another_farm_stays_with_its_outputs(void **state)
 {
     fail_beside(*state, "out/a/report.json",
-                "{\"job\": {\"state\": \"done\", \"publication\": \"" PUBLICATION "\"}}");
+                "{\"job\": {\"state\": \"done\", \"publication\": \"" PUBLICATION "\"}}", true);
+}
+
+/* A result without manifests, MP4 alone, is known by its report: it must not be lost. */
+static void a_done_report_of_another_result_stays(void **state)
+{
+    fail_beside(*state, "out/a/report.json",
+                "{\"job\": {\"state\": \"done\", \"publication\": \"another\"}}", false);
+}
+
+/* Nobody knows whose the outputs are: they stay, the work objects go. */
+static void outputs_stay_where_a_manifest_can_not_be_read(void **state)
+{
+    struct farm f;
+    char path[512];
+    farm_start(&f, *state);
+    path_in(path, *state, "out/a");
+    assert_int_equal(mkdir(path, 0755), 0);
+    path_in(path, *state, "out/a/manifest.mpd");
+    assert_int_equal(mkfifo(path, 0644), 0);
+    fail_last(&f, false);
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    json_t *j = report_of(&f);
+    assert_int_equal(json_array_size(json_object_get(j, "errors")), 1);
+    json_decref(j);
+}
+
+static void outputs_of_a_plan_that_was_given_up_go(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    farm_start(&f, *state);
+    node_open(&n, &f);
+    n.gpu = true;
+    node_hello(&n);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4); /* the GPU's encode fails */
+    assert_true(farm_has(&f, "out/a/" GPU_SEGMENT));
+    node_work(&n, 4);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    assert_false(farm_has(&f, "out/a/v/" GPU_PUBLICATION));
+    assert_true(work_store_is_empty(&f));
+    json_t *j = report_of(&f);
+    json_t *given_up = json_object_get(json_object_get(j, "encoding"), "given_up");
+    assert_int_equal(json_array_size(given_up), 1);
+    json_decref(j);
+    node_close(&n);
+}
+
+/* Of two plans' outputs those stay that another farm's manifest names. */
+static void after_a_replan_outputs_go_by_publication(void **state)
+{
+    static const struct {
+        const char *manifest;
+        bool gpu, cpu; /* whose outputs stay */
+    } rows[] = {{"v/" GPU_PUBLICATION "/x", true, false},
+                {"v/" PUBLICATION "/x", false, true},
+                {"v/another/x", false, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct farm f;
+        void *folder = NULL;
+        char path[512];
+        assert_int_equal(make_folder(&folder), 0);
+        farm_start(&f, folder);
+        path_in(path, folder, "out/a");
+        assert_int_equal(mkdir(path, 0755), 0);
+        write_file(folder, "out/a/manifest.mpd", rows[i].manifest, strlen(rows[i].manifest));
+        fail_last(&f, true);
+        assert_int_equal(farm_has(&f, "out/a/" GPU_SEGMENT), rows[i].gpu);
+        assert_int_equal(farm_has(&f, "out/a/" SEGMENT), rows[i].cpu);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
+/* The report, which comes first, says done; then no manifest can be written, and the job is
+ * cancelled. */
+static void an_own_report_keeps_nothing_when_manifests_fail(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    farm_start(&f, *state);
+    path_in(path, *state, "out/a");
+    assert_int_equal(mkdir(path, 0755), 0);
+    path_in(path, *state, "out/a/master.m3u8");
+    assert_int_equal(mkdir(path, 0755), 0); /* in the way */
+    node_open(&n, &f);
+    node_hello(&n);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s:cancel", id);
+    farm_expect(&f, "POST", path, NULL, 202, NULL);
+    wait_for(&f, id, "job.cancelled");
+    farm_stop(&f);
+    json_t *j = report_of(&f);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(j, "job"), "state")),
+                        "cancelled");
+    json_decref(j);
+    assert_false(farm_has(&f, "out/a/manifest.mpd"));
+    assert_false(farm_has(&f, "out/a/v"));
+    assert_true(work_store_is_empty(&f));
+    node_close(&n);
 }
 
 /* Killed with work committed: the next scheduler goes on where the last one was. */
@@ -276,6 +390,15 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_manifest_of_another_farm_keeps_its_outputs, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_done_report_of_another_farm_stays_with_its_outputs,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_done_report_of_another_result_stays, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(outputs_stay_where_a_manifest_can_not_be_read, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(outputs_of_a_plan_that_was_given_up_go, make_folder,
+                                        remove_folder),
+        cmocka_unit_test(after_a_replan_outputs_go_by_publication),
+        cmocka_unit_test_setup_teardown(an_own_report_keeps_nothing_when_manifests_fail,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_job_does_not_delete_what_another_published,
                                         make_folder, remove_folder),

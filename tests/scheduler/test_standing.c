@@ -8,7 +8,9 @@
 
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "scheduler/standing.h"
 #include "tests/common/scratch.h"
@@ -17,12 +19,22 @@
 
 static struct gm_err err;
 
+static struct gm_store *open_store(struct scratch *s)
+{
+    struct gm_store *store = NULL;
+    char url[128];
+    scratch_make(s);
+    snprintf(url, sizeof(url), "file://%s", s->path);
+    assert_int_equal(gm_store_open(url, false, &store, &err), 0);
+    return store;
+}
+
 static void what_is_finished_there_is_found(void **state)
 {
     (void)state;
     static const struct {
         const char *key, *content;
-        bool report, result;
+        bool report, result; /* of another job that is done; of that publication */
     } rows[] = {
         {"report.json", "{\"job\": {\"state\": \"done\", \"publication\": \"" PUB "\"}}", true,
          true},
@@ -31,7 +43,8 @@ static void what_is_finished_there_is_found(void **state)
          false},
         {"report.json", "{\"job\": {\"state\": \"failed\", \"publication\": \"" PUB "\"}}", false,
          false},
-        {"report.json", "{\"job\": {\"state\": \"done\", \"publication\": \"0\"}}", false, false},
+        {"report.json", "{\"job\": {\"state\": \"done\", \"publication\": \"0\"}}", true, false},
+        {"report.json", "{\"job\": {\"state\": \"done\"}}", true, false},
         {"report.json", "{\"job\": {\"state\": 3, \"publication\": []}}", false, false},
         {"report.json", "[\"done\", \"" PUB "\"]", false, false},
         {"report.json", "{\"job\": ", false, false},
@@ -44,52 +57,73 @@ static void what_is_finished_there_is_found(void **state)
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct scratch s;
-        struct gm_store *store = NULL;
-        char url[128];
-        bool report = !rows[i].report, result = !rows[i].result;
-        scratch_make(&s);
-        snprintf(url, sizeof(url), "file://%s", s.path);
-        assert_int_equal(gm_store_open(url, false, &store, &err), 0);
+        struct gm_standing standing;
+        struct gm_store *store = open_store(&s);
+        bool report = !rows[i].report;
         assert_int_equal(
             gm_store_put_bytes(store, rows[i].key, rows[i].content, strlen(rows[i].content), &err),
             0);
-        assert_int_equal(gm_standing_report(store, PUB, "job", &report, &err), 0);
-        assert_int_equal(gm_standing_result(store, PUB, "job", &result, &err), 0);
-        if (report != rows[i].report || result != rows[i].result) {
+        assert_int_equal(gm_standing_report(store, "job", &report, &err), 0);
+        assert_int_equal(gm_standing_read(store, "job", &standing, &err), 0);
+        if (report != rows[i].report || gm_standing_has(&standing, PUB) != rows[i].result) {
             fail_msg("%s: `%s`", rows[i].key, rows[i].content);
         }
-        assert_int_equal(gm_standing_result(store, "", "job", &result, &err), 0);
-        assert_false(result);
+        assert_false(gm_standing_has(&standing, ""));
+        gm_standing_fini(&standing);
         gm_store_close(&store);
         scratch_remove(&s);
     }
 }
 
-static void an_empty_folder_has_nothing_and_an_odd_one_fails(void **state)
+static void an_empty_folder_has_nothing(void **state)
 {
     (void)state;
     struct scratch s;
-    struct gm_store *store = NULL;
-    char url[128];
-    bool stands = true;
-    scratch_make(&s);
-    snprintf(url, sizeof(url), "file://%s", s.path);
-    assert_int_equal(gm_store_open(url, false, &store, &err), 0);
-    assert_int_equal(gm_standing_result(store, PUB, "job", &stands, &err), 0);
-    assert_false(stands);
-    stands = true;
-    assert_int_equal(mkdir(scratch_path(&s, "manifest.mpd"), 0755), 0);
-    int rc = gm_standing_result(store, PUB, "job", &stands, &err);
-    assert_true(rc < 0 ? stands : !stands);
+    struct gm_standing standing;
+    struct gm_store *store = open_store(&s);
+    bool report = true;
+    assert_int_equal(mkdir(scratch_path(&s, "manifest.mpd"), 0755), 0); /* no object */
+    assert_int_equal(gm_standing_report(store, "job", &report, &err), 0);
+    assert_false(report);
+    assert_int_equal(gm_standing_read(store, "job", &standing, &err), 0);
+    assert_false(gm_standing_has(&standing, PUB));
+    gm_standing_fini(&standing);
     gm_store_close(&store);
     scratch_remove(&s);
+}
+
+/* What can't be read, or is too large, may be anybody's. */
+static void what_can_not_be_looked_at_is_an_error(void **state)
+{
+    static const char *const keys[] = {"report.json", "master.m3u8", "manifest.mpd"};
+    (void)state;
+    for (size_t i = 0; i < 6; i++) {
+        struct scratch s;
+        struct gm_standing standing = {.sizes = {7, 7}};
+        struct gm_store *store = open_store(&s);
+        const char *path = scratch_path(&s, keys[i / 2]);
+        if (i % 2 == 0) {
+            assert_int_equal(mkfifo(path, 0644), 0);
+        } else {
+            int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+            assert_true(fd >= 0);
+            assert_int_equal(ftruncate(fd, (64 << 20) + 1), 0);
+            close(fd);
+        }
+        assert_int_equal(gm_standing_read(store, "job", &standing, &err),
+                         i % 2 == 0 ? -GM_E_STORE_DENIED : -GM_E_LIMIT);
+        assert_int_equal(standing.sizes[0], 7);
+        gm_store_close(&store);
+        scratch_remove(&s);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_finished_there_is_found),
-        cmocka_unit_test(an_empty_folder_has_nothing_and_an_odd_one_fails),
+        cmocka_unit_test(an_empty_folder_has_nothing),
+        cmocka_unit_test(what_can_not_be_looked_at_is_an_error),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -41,11 +41,13 @@ static int submit(struct sim *sim, const char *id, const char *text, int32_t pri
         list[pipeline.n_tasks++] = t;
     }
     pipeline.tasks = list;
+    char destination[128];
+    (void)snprintf(destination, sizeof(destination), "file:///out/%s", id);
     struct gm_submit s = {.job_id = id,
                           .pipeline = &pipeline,
                           .source_url = "file:///in.mp4",
                           .source_name = "in.mp4",
-                          .destination_url = "file:///out",
+                          .destination_url = destination,
                           .priority = priority};
     struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &s};
     return sim_event(sim, &event, NULL);
@@ -128,6 +130,59 @@ static void too_many_jobs_are_refused_at_the_door(void **arg)
     gm_core_destroy(&sim.core);
 }
 
+static size_t cleanups(const struct sim *sim)
+{
+    return sim->pending[sim->pending_count - 1].cleanup_count;
+}
+
+static void deleting_is_given_up_after_a_day(void **arg)
+{
+    (void)arg;
+    struct gm_core *core = NULL;
+    struct gm_err err;
+    struct gm_core_params params = {.term = 1};
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    struct sim sim = {.core = core, .now = GM_SEC};
+    const struct gm_event tick = {.type = GM_EV_TICK};
+    struct gm_event event = {.type = GM_EV_CANCEL, .job_id = "a"};
+    assert_int_equal(submit(&sim, "a", BASE, 50), 0);
+    assert_int_equal(sim_event(&sim, &event, &err), 0);
+    event.type = GM_EV_PUBLISHED;
+    assert_int_equal(sim_event(&sim, &event, &err), 0);
+    event.type = GM_EV_CLEANED;
+    event.failure.code = GM_E_STORE;
+    uint32_t tries = 1;
+    gm_time pause = 60 * GM_SEC;
+    for (;; tries++) {
+        assert_int_equal(cleanups(&sim), 1);
+        bool last = sim.pending[sim.pending_count - 1].cleanups[0].last;
+        assert_int_equal(sim_event(&sim, &event, &err), 0);
+        if (last) {
+            break;
+        }
+        sim.now += pause - 1;
+        assert_int_equal(sim_event(&sim, &tick, &err), 0);
+        assert_int_equal(cleanups(&sim), 0);
+        sim.now++;
+        assert_int_equal(sim_event(&sim, &tick, &err), 0);
+        pause = pause < 1800 * GM_SEC ? pause * 2 : 3600 * GM_SEC;
+    }
+    assert_int_equal(tries, 30);
+    assert_true(sim.now > 24 * 3600 * GM_SEC && sim.now < 25 * 3600 * GM_SEC);
+    struct gm_job_view view;
+    assert_int_equal(gm_view_job(core, "a", &view, &err), 0);
+    assert_false(view.cleanup_pending);
+    gm_view_job_fini(&view);
+    sim.now += 24 * 3600 * GM_SEC;
+    assert_int_equal(sim_event(&sim, &tick, &err), 0);
+    assert_int_equal(cleanups(&sim), 0);
+    for (size_t i = 0; i < sim.pending_count; i++) {
+        gm_effects_fini(&sim.pending[i]);
+    }
+    free(sim.pending);
+    gm_core_destroy(&sim.core);
+}
+
 static void bad_events_are_answered(void **arg)
 {
     (void)arg;
@@ -166,6 +221,7 @@ int main(void)
         cmocka_unit_test(pipelines_are_checked),
         cmocka_unit_test(ids_and_priorities_are_checked),
         cmocka_unit_test(too_many_jobs_are_refused_at_the_door),
+        cmocka_unit_test(deleting_is_given_up_after_a_day),
         cmocka_unit_test(bad_events_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -412,7 +412,7 @@ static void outputs_stay_where_a_manifest_may_stand(void **arg)
     sim_destroy(sim);
 }
 
-static void deleting_is_tried_each_minute(void **arg)
+static void deleting_is_tried_again(void **arg)
 {
     (void)arg;
     struct sim *sim = farm(2, 1);
@@ -587,7 +587,7 @@ int main(void)
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
         cmocka_unit_test(publishing_is_tried_ten_times),
         cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
-        cmocka_unit_test(deleting_is_tried_each_minute),
+        cmocka_unit_test(deleting_is_tried_again),
         cmocka_unit_test(a_plan_alone_runs_inspect_and_plan),
         cmocka_unit_test(higher_priority_goes_first_and_age_catches_up),
         cmocka_unit_test(a_drained_node_gets_nothing_new_even_after_a_restart),
