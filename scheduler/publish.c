@@ -409,9 +409,11 @@ static void delete_next(struct gm_store_job *job)
 static void delete_done(void *arg)
 {
     struct gm_store_job *job = arg;
-    struct gm_daemon *d = job->d;
+    bool out = job->deleting_out;
+    job->deleting_out = false;
+    release_held(job->d); /* the next batch asks again whose its outputs are */
+    job->deleting_out = out;
     delete_next(job);
-    release_held(d);
 }
 
 void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last)
