@@ -2,7 +2,6 @@
  * everything. See: https://intel.github.io/libva/ */
 #include "media/vaapi.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,44 +9,18 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <va/va.h>
-
 #include <libavutil/hwcontext_vaapi.h>
 
+#include "kernels/va.h"
 #include "media/hw_device.h"
 #include "media/packed.h"
 
-#define ENTRYPOINTS_MAX 64
 #define TRY_SIDE_PX 256
 #define QUALITY_MAX 255 /* levels of speed; drivers have 7 or 8 */
 
-struct va {
-    VADisplay (*display_drm)(int fd);
-    VAStatus (*initialize)(VADisplay, int *major, int *minor);
-    VAStatus (*terminate)(VADisplay);
-    const char *(*vendor)(VADisplay);
-    const char *(*error)(VAStatus);
-    VAMessageCallback (*set_info)(VADisplay, VAMessageCallback, void *);
-    VAMessageCallback (*set_error)(VADisplay, VAMessageCallback, void *);
-    int (*max_entrypoints)(VADisplay);
-    VAStatus (*entrypoints)(VADisplay, VAProfile, VAEntrypoint *, int *count);
-    VAStatus (*attributes)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count);
-    VAStatus (*create_config)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count,
-                              VAConfigID *);
-    VAStatus (*destroy_config)(VADisplay, VAConfigID);
-    VAStatus (*create_surfaces)(VADisplay, unsigned format, unsigned width, unsigned height,
-                                VASurfaceID *, unsigned count, VASurfaceAttrib *, unsigned);
-    VAStatus (*destroy_surfaces)(VADisplay, VASurfaceID *, int count);
-    VAStatus (*sync)(VADisplay, VASurfaceID);
-    VAStatus (*create_context)(VADisplay, VAConfigID, int width, int height, int flag,
-                               VASurfaceID *, int count, VAContextID *);
-    VAStatus (*destroy_context)(VADisplay, VAContextID);
-};
-
 /* What the AVHWDeviceContext owns. */
 struct hold {
-    struct va va;
-    void *core, *drm; /* libraries */
+    struct gm_va va;
     int fd;
     VADisplay display; /* NULL: none */
     int major, minor;
@@ -61,12 +34,7 @@ static void hold_free(struct hold *h)
     if (h->fd >= 0) {
         (void)close(h->fd);
     }
-    if (h->drm != NULL) {
-        (void)dlclose(h->drm);
-    }
-    if (h->core != NULL) {
-        (void)dlclose(h->core);
-    }
+    gm_va_close(&h->va);
     free(h);
 }
 
@@ -91,47 +59,9 @@ static const struct hold *hold_of(const AVBufferRef *device)
     return gm_hw_device_hold(device);
 }
 
-static bool load(struct hold *h)
-{
-    struct va *va = &h->va;
-    h->core = dlopen("libva.so.2", RTLD_NOW | RTLD_LOCAL);
-    h->drm = h->core == NULL ? NULL : dlopen("libva-drm.so.2", RTLD_NOW | RTLD_LOCAL);
-    const struct {
-        void *library;
-        void *to;
-        const char *name;
-    } rows[] = {
-        {h->drm, &va->display_drm, "vaGetDisplayDRM"},
-        {h->core, &va->initialize, "vaInitialize"},
-        {h->core, &va->terminate, "vaTerminate"},
-        {h->core, &va->vendor, "vaQueryVendorString"},
-        {h->core, &va->error, "vaErrorStr"},
-        {h->core, &va->set_info, "vaSetInfoCallback"},
-        {h->core, &va->set_error, "vaSetErrorCallback"},
-        {h->core, &va->max_entrypoints, "vaMaxNumEntrypoints"},
-        {h->core, &va->entrypoints, "vaQueryConfigEntrypoints"},
-        {h->core, &va->attributes, "vaGetConfigAttributes"},
-        {h->core, &va->create_config, "vaCreateConfig"},
-        {h->core, &va->destroy_config, "vaDestroyConfig"},
-        {h->core, &va->create_surfaces, "vaCreateSurfaces"},
-        {h->core, &va->destroy_surfaces, "vaDestroySurfaces"},
-        {h->core, &va->sync, "vaSyncSurface"},
-        {h->core, &va->create_context, "vaCreateContext"},
-        {h->core, &va->destroy_context, "vaDestroyContext"},
-    };
-    for (size_t i = 0; h->drm != NULL && i < sizeof(rows) / sizeof(rows[0]); i++) {
-        void *found = dlsym(rows[i].library, rows[i].name);
-        if (found == NULL) {
-            return false;
-        }
-        memcpy(rows[i].to, &found, sizeof(found));
-    }
-    return h->drm != NULL;
-}
-
 static int start(struct hold *h, const char *node, struct gm_err *err)
 {
-    if (!load(h)) {
+    if (!gm_va_open(&h->va)) {
         return gm_err_set(err, GM_E_DEVICE_ABSENT, 0,
                           "libva.so.2 is missing: install the packages libva2 and libva-drm2");
     }
@@ -218,30 +148,6 @@ static VAProfile profile_of(int avprofile)
                                                              : VAProfileH264High;
 }
 
-/* The driver's first entry point that encodes slices, which is the one that libavcodec takes.
- * False: none. */
-static bool find_entrypoint(const struct hold *h, VAProfile profile, VAEntrypoint *out)
-{
-    VAEntrypoint list[ENTRYPOINTS_MAX];
-    int count = 0;
-    if (h->va.max_entrypoints(h->display) > ENTRYPOINTS_MAX ||
-        h->va.entrypoints(h->display, profile, list, &count) != VA_STATUS_SUCCESS) {
-        return false;
-    }
-    for (int i = 0; i < count && i < ENTRYPOINTS_MAX; i++) {
-        if (list[i] == VAEntrypointEncSlice || list[i] == VAEntrypointEncSliceLP) {
-            *out = list[i];
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint32_t value_of(const VAConfigAttrib *attribute)
-{
-    return attribute->value == VA_ATTRIB_NOT_SUPPORTED ? 0 : attribute->value;
-}
-
 int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limits *out,
                  struct gm_err *err)
 {
@@ -253,7 +159,7 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
                           {VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribEncMaxRefFrames, 0},
                           {VAConfigAttribEncQualityRange, 0},  {VAConfigAttribMaxPictureWidth, 0},
                           {VAConfigAttribMaxPictureHeight, 0}};
-    if (!find_entrypoint(h, profile, &entry)) {
+    if (!gm_va_find_encoder(&h->va, h->display, profile, &entry)) {
         *out = limits;
         return 0;
     }
@@ -261,21 +167,21 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
     if (status != VA_STATUS_SUCCESS) {
         return blame(h, status, "its encoder's attributes", err);
     }
-    uint32_t rates = value_of(&a[1]);
-    uint32_t references = value_of(&a[3]) & 0xffff; /* without any libavcodec opens nothing */
-    uint32_t quality = value_of(&a[4]);
+    uint32_t rates = gm_va_value(&a[1]);
+    uint32_t references = gm_va_value(&a[3]) & 0xffff; /* without any libavcodec opens nothing */
+    uint32_t quality = gm_va_value(&a[4]);
     *out = (struct gm_vaapi_limits){
-        .encodes = (value_of(&a[0]) & VA_RT_FORMAT_YUV420) != 0 && references != 0,
+        .encodes = (gm_va_value(&a[0]) & VA_RT_FORMAT_YUV420) != 0 && references != 0,
         .low_power = entry == VAEntrypointEncSliceLP,
         .cqp = (rates & VA_RC_CQP) != 0,
         .icq = (rates & VA_RC_ICQ) != 0,
         .qvbr = (rates & VA_RC_QVBR) != 0,
-        .sequence_headers = (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
-                            (value_of(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
-        .b_frames = value_of(&a[3]) >> 16 != 0,
+        .sequence_headers = (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
+                            (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
+        .b_frames = gm_va_value(&a[3]) >> 16 != 0,
         .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
-        .max_width_px = value_of(&a[5]),
-        .max_height_px = value_of(&a[6])};
+        .max_width_px = gm_va_value(&a[5]),
+        .max_height_px = gm_va_value(&a[6])};
     return 0;
 }
 
@@ -329,7 +235,7 @@ static int try_context(const struct hold *h, const AVCodecContext *ctx, struct g
     VAConfigID config = VA_INVALID_ID;
     VAContextID context = VA_INVALID_ID;
     VASurfaceID surface = VA_INVALID_SURFACE;
-    if (!find_entrypoint(h, profile, &entry)) {
+    if (!gm_va_find_encoder(&h->va, h->display, profile, &entry)) {
         return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
     }
     VAConfigAttrib a[] = {{VAConfigAttribRTFormat, VA_RT_FORMAT_YUV420},

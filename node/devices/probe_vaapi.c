@@ -7,48 +7,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <va/va.h>
-
+#include "kernels/va.h"
 #include "node/devices/probe.h"
 
 #define PROFILES_MAX 128
-#define ENTRYPOINTS_MAX 64
-
-struct va {
-    VADisplay (*display_drm)(int fd);
-    VAStatus (*initialize)(VADisplay, int *major, int *minor);
-    VAStatus (*terminate)(VADisplay);
-    const char *(*vendor)(VADisplay);
-    const char *(*error)(VAStatus);
-    int (*max_profiles)(VADisplay);
-    int (*max_entrypoints)(VADisplay);
-    VAStatus (*profiles)(VADisplay, VAProfile *, int *count);
-    VAStatus (*entrypoints)(VADisplay, VAProfile, VAEntrypoint *, int *count);
-    VAStatus (*attributes)(VADisplay, VAProfile, VAEntrypoint, VAConfigAttrib *, int count);
-};
-
-static bool load(struct va *va)
-{
-    void *core = gm_probe_load("libva.so.2");
-    void *drm = core == NULL ? NULL : gm_probe_load("libva-drm.so.2");
-    if (drm == NULL) {
-        return false;
-    }
-    const struct gm_probe_symbol of_drm[] = {{&va->display_drm, "vaGetDisplayDRM", false}};
-    const struct gm_probe_symbol of_core[] = {
-        {&va->initialize, "vaInitialize", false},
-        {&va->terminate, "vaTerminate", false},
-        {&va->vendor, "vaQueryVendorString", false},
-        {&va->error, "vaErrorStr", false},
-        {&va->max_profiles, "vaMaxNumProfiles", false},
-        {&va->max_entrypoints, "vaMaxNumEntrypoints", false},
-        {&va->profiles, "vaQueryConfigProfiles", false},
-        {&va->entrypoints, "vaQueryConfigEntrypoints", false},
-        {&va->attributes, "vaGetConfigAttributes", false},
-    };
-    return gm_probe_symbols(drm, of_drm, sizeof(of_drm) / sizeof(of_drm[0])) &&
-           gm_probe_symbols(core, of_core, sizeof(of_core) / sizeof(of_core[0]));
-}
 
 static const char *codec_of(VAProfile profile)
 {
@@ -125,12 +87,7 @@ static bool holds(VAProfile profile, uint32_t chroma, uint32_t depth)
     }
 }
 
-static uint32_t value_of(const VAConfigAttrib *attribute)
-{
-    return attribute->value == VA_ATTRIB_NOT_SUPPORTED ? 0 : attribute->value;
-}
-
-static void add_entrypoint(const struct va *va, VADisplay display, VAProfile profile,
+static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile profile,
                            VAEntrypoint entry, struct gm_device *d)
 {
     bool encode = entry == VAEntrypointEncSlice || entry == VAEntrypointEncSliceLP ||
@@ -145,16 +102,16 @@ static void add_entrypoint(const struct va *va, VADisplay display, VAProfile pro
         return;
     }
     for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
-        if ((value_of(&a[0]) & FORMATS[i].bit) == 0 ||
+        if ((gm_va_value(&a[0]) & FORMATS[i].bit) == 0 ||
             !holds(profile, FORMATS[i].chroma, FORMATS[i].depth)) {
             continue;
         }
         struct gm_device_codec c = {.api = "vaapi",
                                     .chroma = FORMATS[i].chroma,
                                     .depth = FORMATS[i].depth,
-                                    .max_width_px = value_of(&a[1]),
-                                    .max_height_px = value_of(&a[2]),
-                                    .b_frames = encode && value_of(&a[3]) >> 16 != 0};
+                                    .max_width_px = gm_va_value(&a[1]),
+                                    .max_height_px = gm_va_value(&a[2]),
+                                    .b_frames = encode && gm_va_value(&a[3]) >> 16 != 0};
         gm_device_set(c.codec, codec_of(profile));
         (void)gm_device_add_codec(d, encode, &c);
     }
@@ -167,7 +124,7 @@ static void add_entrypoint(const struct va *va, VADisplay display, VAProfile pro
                  {VA_RC_ICQ, "vaapi-icq"},
                  {VA_RC_QVBR, "vaapi-qvbr"}};
     for (size_t i = 0; encode && i < sizeof(rates) / sizeof(rates[0]); i++) {
-        if ((value_of(&a[4]) & rates[i].bit) != 0) {
+        if ((gm_va_value(&a[4]) & rates[i].bit) != 0) {
             (void)gm_device_add_feature(d, rates[i].feature);
         }
     }
@@ -176,13 +133,13 @@ static void add_entrypoint(const struct va *va, VADisplay display, VAProfile pro
     }
 }
 
-static void ask(const struct va *va, VADisplay display, struct gm_device *d)
+static void ask(const struct gm_va *va, VADisplay display, struct gm_device *d)
 {
     VAProfile profiles[PROFILES_MAX];
-    VAEntrypoint entries[ENTRYPOINTS_MAX];
+    VAEntrypoint entries[GM_VA_ENTRYPOINTS];
     int count = 0;
     if (va->max_profiles(display) > PROFILES_MAX ||
-        va->max_entrypoints(display) > ENTRYPOINTS_MAX ||
+        va->max_entrypoints(display) > GM_VA_ENTRYPOINTS ||
         va->profiles(display, profiles, &count) != VA_STATUS_SUCCESS) {
         return;
     }
@@ -192,43 +149,25 @@ static void ask(const struct va *va, VADisplay display, struct gm_device *d)
             va->entrypoints(display, profiles[i], entries, &entry_count) != VA_STATUS_SUCCESS) {
             continue;
         }
-        for (int k = 0; k < entry_count && k < ENTRYPOINTS_MAX; k++) {
+        for (int k = 0; k < entry_count && k < GM_VA_ENTRYPOINTS; k++) {
             add_entrypoint(va, display, profiles[i], entries[k], d);
         }
     }
 }
 
-/* By which entry point libavcodec would encode H.264: the driver's first; false: there is none. */
-static bool find_h264(const struct va *va, VADisplay display, VAEntrypoint *out)
-{
-    VAEntrypoint entries[ENTRYPOINTS_MAX];
-    int count = 0;
-    if (va->max_entrypoints(display) > ENTRYPOINTS_MAX ||
-        va->entrypoints(display, VAProfileH264High, entries, &count) != VA_STATUS_SUCCESS) {
-        return false;
-    }
-    for (int i = 0; i < count && i < ENTRYPOINTS_MAX; i++) {
-        if (entries[i] == VAEntrypointEncSlice || entries[i] == VAEntrypointEncSliceLP) {
-            *out = entries[i];
-            return true;
-        }
-    }
-    return false;
-}
-
 /* What tasks need of an encoder besides that it encodes (docs/adr/0023). */
-static void look_at_h264(const struct va *va, VADisplay display, struct gm_device_list *out,
+static void look_at_h264(const struct gm_va *va, VADisplay display, struct gm_device_list *out,
                          struct gm_device *d)
 {
     VAEntrypoint entry = VAEntrypointEncSlice;
     VAConfigAttrib a[] = {{VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribRateControl, 0}};
     const uint32_t needed = VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE;
-    if (!find_h264(va, display, &entry) ||
+    if (!gm_va_find_encoder(va, display, VAProfileH264High, &entry) ||
         va->attributes(display, VAProfileH264High, entry, a, 2) != VA_STATUS_SUCCESS) {
         return;
     }
-    uint32_t rates = value_of(&a[1]);
-    if ((value_of(&a[0]) & needed) != needed) {
+    uint32_t rates = gm_va_value(&a[1]);
+    if ((gm_va_value(&a[0]) & needed) != needed) {
         (void)gm_device_add_note(out, d, GM_NOTE_WARN,
                                  "VAAPI: this driver writes H.264's parameter sets itself, and "
                                  "they may differ from chunk to chunk: no task is encoded with it; "
@@ -247,7 +186,7 @@ static void look_at_h264(const struct va *va, VADisplay display, struct gm_devic
     }
 }
 
-static void use_display(const struct va *va, VADisplay display, const struct gm_probe_params *p,
+static void use_display(const struct gm_va *va, VADisplay display, const struct gm_probe_params *p,
                         struct gm_device_list *out, struct gm_device *d)
 {
     int major = 0, minor = 0;
@@ -274,13 +213,13 @@ static void use_display(const struct va *va, VADisplay display, const struct gm_
 int gm_probe_vaapi(const struct gm_probe_params *params, struct gm_device_list *out,
                    struct gm_err *err)
 {
-    struct va va;
+    struct gm_va va;
     struct gm_device *d = NULL;
     int rc = gm_device_get(out, params->device, GM_DEVICE_DRM, &d, err);
     if (rc < 0) {
         return rc;
     }
-    if (!load(&va)) {
+    if (!gm_va_open(&va)) {
         d->encoding = d->decoding = GM_ENGINE_MISSING;
         (void)gm_device_add_note(out, d, GM_NOTE_WARN,
                                  "VAAPI: libva.so.2 is missing: install the packages libva2 and "
