@@ -187,25 +187,32 @@ void clip_free(struct clip **clip)
     *clip = NULL;
 }
 
-struct clip *clip_make_file(const char *encoder, const char *options, int frames,
-                            char out_path[CLIP_PATH_MAX])
+static struct clip_source source;
+
+void clip_source_make(const char *options, int frames)
 {
     char dir[] = "/tmp/test-clip-XXXXXX";
-    must(mkdtemp(dir) != NULL, "folder");
-    (void)snprintf(out_path, CLIP_PATH_MAX, "%s/clip.mp4", dir);
-    struct clip *c = clip_make(encoder, options, frames);
-    clip_mux(c, out_path);
-    return c;
+    must(source.clip == NULL && mkdtemp(dir) != NULL, "folder");
+    (void)snprintf(source.path, sizeof source.path, "%s/clip.mp4", dir);
+    source.clip = clip_make("libx264", options, frames);
+    clip_mux(source.clip, source.path);
 }
 
-void clip_free_file(struct clip **clip, const char *path)
+int clip_source_remove(void **state)
 {
     char dir[CLIP_PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    must(slash != NULL && unlink(path) == 0, path);
-    (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - path), path);
+    const char *slash = strrchr(source.path, '/');
+    (void)state;
+    must(slash != NULL && unlink(source.path) == 0, source.path);
+    (void)snprintf(dir, sizeof dir, "%.*s", (int)(slash - source.path), source.path);
     must(rmdir(dir) == 0, dir);
-    clip_free(clip);
+    clip_free(&source.clip);
+    return 0;
+}
+
+const struct clip_source *clip_source(void)
+{
+    return &source;
 }
 
 void clip_hash(const AVFrame *f, uint8_t out[32])

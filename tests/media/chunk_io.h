@@ -30,16 +30,23 @@ struct clip *clip_make(const char *encoder, const char *options, int frames);
 /* The same in another size and format; clip_make's are 96x80, yuv420p. */
 struct clip *clip_make_sized(const char *encoder, const char *options, int frames, int width,
                              int height, enum AVPixelFormat format);
-#define CLIP_PATH_MAX 64
 struct clip *clip_load(const char *path);
 /* Writes the clip as a file of the format that the path's ending names. */
 void clip_mux(const struct clip *clip, const char *path);
 void clip_free(struct clip **clip);
-/* clip_make, and its mp4 file in a folder of its own below /tmp. */
-struct clip *clip_make_file(const char *encoder, const char *options, int frames,
-                            char out_path[CLIP_PATH_MAX]);
-/* clip_free, and file and folder go. */
-void clip_free_file(struct clip **clip, const char *path);
+
+#define CLIP_PATH_MAX 64
+/* The source of a program's tests, made once. */
+struct clip_source {
+    struct clip *clip;
+    char path[CLIP_PATH_MAX]; /* an mp4 file in a folder of its own below /tmp */
+};
+/* By libx264. */
+void clip_source_make(const char *options, int frames);
+/* File and folder go too. As cmocka's group tear-down; state is not used. */
+int clip_source_remove(void **state);
+const struct clip_source *clip_source(void);
+
 /* Fills frames anew from the packets as they are. */
 void clip_decode(struct clip *clip);
 void clip_hash(const AVFrame *frame, uint8_t out[32]);

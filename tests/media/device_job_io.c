@@ -7,7 +7,6 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "media/av.h"
-#include "media/chunk_io.h"
 #include "media/compare.h"
 #include "media/fake_gpu_io.h"
 #include "media/graph.h"
@@ -16,20 +15,10 @@
 /* 9 s, 25 frames a second, keyframes every 40 frames: 2 chunks of 6 and 3 seconds. */
 #define FRAMES 225
 
-static char source_path[CLIP_PATH_MAX];
-static struct clip *source;
-
 int device_job_make_source(void **state)
 {
     (void)state;
-    source = clip_make_file("libx264", "preset=veryfast,bf=2,g=40,a53cc=1", FRAMES, source_path);
-    return 0;
-}
-
-int device_job_remove_source(void **state)
-{
-    (void)state;
-    clip_free_file(&source, source_path);
+    clip_source_make("preset=veryfast,bf=2,g=40,a53cc=1", FRAMES);
     return 0;
 }
 
@@ -76,7 +65,7 @@ void device_job_open(struct device_job *j, const struct device_job_on *on, const
     gm__chain__init(&j->chain);
     j->chain.name = (char *)(uintptr_t)on->chain;
     j->chain.fingerprint = "fake chip/1.0-fake";
-    device_job_must(folder_io_create(source_path, j->pipeline, &j->f, &err), &err);
+    device_job_must(folder_io_create(clip_source()->path, j->pipeline, &j->f, &err), &err);
     folder_io_set_chain(j->f, &j->chain, on->device);
     device_job_must(device_job_run(j, "inspect", &err), &err);
     device_job_must(device_job_run(j, "plan", &err), &err);
@@ -196,7 +185,7 @@ static void check_captions(const struct device_job *j, const Gm__Policy *policy)
     struct captions *want = calloc(2, sizeof *want);
     struct clip *made = join(j, policy);
     CHECK(want != NULL);
-    decode(source, see, &want[0]);
+    decode(clip_source()->clip, see, &want[0]);
     decode(made, see, &want[1]);
     CHECK(want[0].size[0] > 0 && want[0].size[FRAMES - 1] > 0);
     CHECK(memcmp(&want[0], &want[1], sizeof *want) == 0);
@@ -216,7 +205,7 @@ static void check_frames(const struct device_job *j, const Gm__Policy *policy, d
     struct gm_err err;
     struct clip *made = join(j, policy);
     device_job_must(gm_graph_create(&o, 1, 12800, &p.graph, &err), &err);
-    decode(source, filter, &p);
+    decode(clip_source()->clip, filter, &p);
     decode(made, compare, &p);
     if (p.worst <= least) {
         (void)fprintf(stderr, "worst PSNR %.1f\n", p.worst);

@@ -1,6 +1,7 @@
 #ifndef GM_TESTS_MEDIA_DEVICE_JOB_IO_H
 #define GM_TESTS_MEDIA_DEVICE_JOB_IO_H
 
+#include "media/chunk_io.h"
 #include "media/folder_io.h"
 
 /* inspect, plan, split, encode and verify on the chain of a device, over the fake drivers. In
@@ -13,9 +14,8 @@ struct device_job {
     Gm__Chain chain;
 };
 
-/* The source, for all cases of a program: group setup and teardown. */
+/* The source (clip_source), for all cases of a program: group setup; clip_source_remove ends it. */
 int device_job_make_source(void **state);
-int device_job_remove_source(void **state);
 /* Where, and over what: device as a node names it to its worker; base and gpu: the fake's profile
  * (fake_gpu_profile). */
 struct device_job_on {

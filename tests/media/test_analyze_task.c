@@ -19,28 +19,11 @@
 #define FRAMES 200
 #define SECONDS 8
 
-static char source_path[4096];
-
 static int make_source(void **state)
 {
-    static char dir[] = "/tmp/test-analyze-XXXXXX";
     (void)state;
-    if (mkdtemp(dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
-    struct clip *c = clip_make("libx264", "preset=veryfast,bf=2,g=40", FRAMES);
-    clip_mux(c, source_path);
-    clip_free(&c);
+    clip_source_make("preset=veryfast,bf=2,g=40", FRAMES);
     return 0;
-}
-
-static int remove_source(void **state)
-{
-    (void)state;
-    (void)unlink(source_path);
-    *strrchr(source_path, '/') = '\0';
-    return rmdir(source_path);
 }
 
 static void run(struct folder_io *f, const char *task, uint32_t first, uint32_t chunks)
@@ -57,7 +40,7 @@ static struct folder_io *prepare(const Gm__Pipeline *pipeline)
 {
     struct folder_io *f = NULL;
     struct gm_err err = {0};
-    assert_int_equal(folder_io_create(source_path, pipeline, &f, &err), 0);
+    assert_int_equal(folder_io_create(clip_source()->path, pipeline, &f, &err), 0);
     run(f, "inspect", 0, 0);
     run(f, "plan", 0, 0);
     run(f, "split", 0, 0);
@@ -264,5 +247,5 @@ int main(void)
         cmocka_unit_test(quality_is_searched),
         cmocka_unit_test(encode_without_its_analysis_is_refused),
     };
-    return cmocka_run_group_tests(tests, make_source, remove_source);
+    return cmocka_run_group_tests(tests, make_source, clip_source_remove);
 }

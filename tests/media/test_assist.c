@@ -24,20 +24,10 @@
 #define GPU "0000:3b:00.0"
 #define FILES 16
 
-static char source_path[CLIP_PATH_MAX];
-static struct clip *source;
-
 static int make_source(void **state)
 {
     (void)state;
-    source = clip_make_file("libx264", "preset=veryfast,bf=2,g=40", FRAMES, source_path);
-    return 0;
-}
-
-static int remove_source(void **state)
-{
-    (void)state;
-    clip_free_file(&source, source_path);
+    clip_source_make("preset=veryfast,bf=2,g=40", FRAMES);
     return 0;
 }
 
@@ -126,7 +116,7 @@ static void meet(const void *arg)
     struct gm_err err = {.code = GM_OK};
     size_t times = 0;
     fake_gpu_profile("h200", fate->lines);
-    must(folder_io_create(source_path, pipeline, &f, &err), &err);
+    must(folder_io_create(clip_source()->path, pipeline, &f, &err), &err);
     run(f, "inspect");
     run(f, "plan");
     run(f, "split");
@@ -167,7 +157,7 @@ static void bare(void)
         "", GPU, H264, GM_E_DEVICE_ABSENT, 0, "the device is not there"};
     (void)make_source(NULL);
     meet(&gone);
-    (void)remove_source(NULL);
+    (void)clip_source_remove(NULL);
 }
 
 /* A trial for a bit rate finds the same. */
@@ -182,7 +172,7 @@ static void try_rates(const void *arg)
     size_t size = 0;
     size_t times = 0;
     fake_gpu_profile("h200", "fault decode lost at=60\n");
-    must(folder_io_create(source_path, pipeline, &f, &err), &err);
+    must(folder_io_create(clip_source()->path, pipeline, &f, &err), &err);
     run(f, "inspect");
     run(f, "plan");
     run(f, "split");
@@ -221,5 +211,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(no_driver),
         cmocka_unit_test(trials_are_those_of_software),
     };
-    return cmocka_run_group_tests_name("media/assist", tests, make_source, remove_source);
+    return cmocka_run_group_tests_name("media/assist", tests, make_source, clip_source_remove);
 }

@@ -24,20 +24,10 @@
 #define FRAMES 400
 #define CHUNKS 3
 
-static char source_path[CLIP_PATH_MAX];
-static struct clip *source;
-
 static int make_source(void **state)
 {
     (void)state;
-    source = clip_make_file("libx264", "preset=veryfast,bf=2,g=40", FRAMES, source_path);
-    return 0;
-}
-
-static int remove_source(void **state)
-{
-    (void)state;
-    clip_free_file(&source, source_path);
+    clip_source_make("preset=veryfast,bf=2,g=40", FRAMES);
     return 0;
 }
 
@@ -47,7 +37,7 @@ static struct folder_io *prepare(const Gm__Pipeline *pipeline)
     struct folder_io *f = NULL;
     struct gm_err err = {0};
     int64_t chunk;
-    int rc = folder_io_create(source_path, pipeline, &f, &err);
+    int rc = folder_io_create(clip_source()->path, pipeline, &f, &err);
     for (size_t i = 0; i < 3 && rc == 0; i++) {
         struct folder_run r = {.task = tasks[i]};
         rc = folder_io_run(f, &r, &chunk, &err);
@@ -219,6 +209,7 @@ static void filter_source(const Gm__Rendition *r, uint8_t (*out)[32])
     AVFrame *frame = av_frame_alloc();
     size_t n = 0;
     assert_int_equal(gm_graph_create(&o, 1, 12800, &graph, &err), 0);
+    const struct clip *source = clip_source()->clip;
     assert_int_equal(gm_decoder_open(source->par, source->time_base, &ctx, &err), 0);
     for (size_t i = 0; i <= source->packet_count; i++) {
         (void)avcodec_send_packet(ctx, i < source->packet_count ? source->packets[i] : NULL);
@@ -422,5 +413,5 @@ int main(void)
         cmocka_unit_test(other_parameter_sets_than_planned_are_refused),
         cmocka_unit_test(a_chunk_cut_off_is_blamed),
     };
-    return cmocka_run_group_tests(tests, make_source, remove_source);
+    return cmocka_run_group_tests(tests, make_source, clip_source_remove);
 }

@@ -127,5 +127,5 @@ int main(int argc, char **argv)
         cmocka_unit_test(a_task_for_another_chain_than_the_plan_is_a_bug),
         cmocka_unit_test(what_nvenc_can_not_do_ends_the_plan),
     };
-    return cmocka_run_group_tests(tests, device_job_make_source, device_job_remove_source);
+    return cmocka_run_group_tests(tests, device_job_make_source, clip_source_remove);
 }

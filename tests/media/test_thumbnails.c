@@ -21,28 +21,11 @@
 /* inspect .. thumbnails over a clip of 17 s at 25 frames a second: tiles at 0, 5, 10 and 15 s. */
 #define FRAMES 425
 
-static char source_path[4096];
-
 static int make_source(void **state)
 {
-    static char dir[] = "/tmp/test-thumbnails-XXXXXX";
     (void)state;
-    if (mkdtemp(dir) == NULL) {
-        return -1;
-    }
-    (void)snprintf(source_path, sizeof source_path, "%s/clip.mp4", dir);
-    struct clip *c = clip_make("libx264", "preset=veryfast,bf=2,g=50", FRAMES);
-    clip_mux(c, source_path);
-    clip_free(&c);
+    clip_source_make("preset=veryfast,bf=2,g=50", FRAMES);
     return 0;
-}
-
-static int remove_source(void **state)
-{
-    (void)state;
-    (void)unlink(source_path);
-    *strrchr(source_path, '/') = '\0';
-    return rmdir(source_path);
 }
 
 /* Runs the chain; encode in runs of `run` chunks, the last run first when backwards. */
@@ -52,7 +35,7 @@ static struct folder_io *run_chain(Gm__Pipeline *pipeline, uint32_t run, bool ba
     struct folder_io *f = NULL;
     struct gm_err err = {0};
     int64_t chunk;
-    int rc = folder_io_create(source_path, pipeline, &f, &err);
+    int rc = folder_io_create(clip_source()->path, pipeline, &f, &err);
     for (size_t i = 0; i < 3 && rc == 0; i++) {
         struct folder_run r = {.task = tasks[i]};
         rc = folder_io_run(f, &r, &chunk, &err);
@@ -372,5 +355,5 @@ int main(void)
         cmocka_unit_test(everything_can_be_webp),
         cmocka_unit_test(the_user_can_bring_the_poster),
     };
-    return cmocka_run_group_tests(tests, make_source, remove_source);
+    return cmocka_run_group_tests(tests, make_source, clip_source_remove);
 }

@@ -60,5 +60,5 @@ int main(void)
         cmocka_unit_test(a_device_that_fails_ends_the_task_with_its_code),
         cmocka_unit_test(another_chip_is_found_by_its_parameter_sets),
     };
-    return cmocka_run_group_tests(tests, device_job_make_source, device_job_remove_source);
+    return cmocka_run_group_tests(tests, device_job_make_source, clip_source_remove);
 }

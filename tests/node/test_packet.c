@@ -34,27 +34,50 @@ static int teardown(void **state)
     return 0;
 }
 
-static void make_stored(Gm__WorkerMessage *msg, Gm__WStored *stored, uint32_t index)
+/* fd: of the message; -1: none. */
+static int send_stored(int to, uint32_t index, int fd, struct gm_err *err)
 {
-    gm__worker_message__init(msg);
-    gm__wstored__init(stored);
-    stored->index = index;
-    msg->body_case = GM__WORKER_MESSAGE__BODY_STORED;
-    msg->stored = stored;
+    Gm__WorkerMessage msg;
+    Gm__WStored stored;
+    gm__worker_message__init(&msg);
+    gm__wstored__init(&stored);
+    stored.index = index;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_STORED;
+    msg.stored = &stored;
+    return gm_packet_send(to, &msg, fd, false, err);
+}
+
+/* No message comes: want, and with 0 that event. */
+static void assert_none(int from, bool wait, int want, enum gm_packet_event want_event)
+{
+    struct gm_err err;
+    enum gm_packet_event event = GM_PACKET_MESSAGE;
+    Gm__WorkerMessage *got = NULL;
+    assert_int_equal(gm_packet_recv(from, wait, &event, &got, NULL, &err), want);
+    assert_int_equal(event, want_event);
+    assert_null(got);
+}
+
+static void assert_refused(int from)
+{
+    assert_none(from, false, -GM_E_PROTO, GM_PACKET_MESSAGE); /* the event stays */
+}
+
+static void assert_broken(int to)
+{
+    struct gm_err err;
+    assert_int_equal(send_stored(to, 1, -1, &err), -GM_E_SYS);
+    assert_int_equal(err.native, EPIPE);
 }
 
 static void message_and_descriptor_arrive(void **state)
 {
     int *pair = *state;
     struct gm_err err;
-    Gm__WorkerMessage msg;
-    Gm__WStored stored;
     int pipes[2];
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
-    make_stored(&msg, &stored, 5);
-    assert_int_equal(gm_packet_send(pair[0], &msg, pipes[1], false, &err), 0);
-    make_stored(&msg, &stored, 6);
-    assert_int_equal(gm_packet_send(pair[0], &msg, -1, false, &err), 0);
+    assert_int_equal(send_stored(pair[0], 5, pipes[1], &err), 0);
+    assert_int_equal(send_stored(pair[0], 6, -1, &err), 0);
     for (uint32_t i = 5; i <= 6; i++) {
         enum gm_packet_event event = GM_PACKET_NONE;
         Gm__WorkerMessage *got = NULL;
@@ -80,37 +103,21 @@ static void message_and_descriptor_arrive(void **state)
 static void empty_and_closed_are_told_apart(void **state)
 {
     int *pair = *state;
-    struct gm_err err;
-    enum gm_packet_event event = GM_PACKET_MESSAGE;
-    Gm__WorkerMessage *got = NULL;
-    assert_int_equal(gm_packet_recv(pair[1], false, &event, &got, NULL, &err), 0);
-    assert_int_equal(event, GM_PACKET_NONE);
+    assert_none(pair[1], false, 0, GM_PACKET_NONE);
     close(pair[0]);
     pair[0] = -1;
-    assert_int_equal(gm_packet_recv(pair[1], true, &event, &got, NULL, &err), 0);
-    assert_int_equal(event, GM_PACKET_CLOSED);
-    assert_null(got);
-    Gm__WorkerMessage msg;
-    Gm__WStored stored;
-    make_stored(&msg, &stored, 1);
-    assert_int_equal(gm_packet_send(pair[1], &msg, -1, true, &err), -GM_E_SYS);
-    assert_int_equal(err.native, EPIPE);
+    assert_none(pair[1], true, 0, GM_PACKET_CLOSED);
+    assert_broken(pair[1]);
 }
 
 static void unwanted_descriptors_are_refused(void **state)
 {
     int *pair = *state;
     struct gm_err err;
-    Gm__WorkerMessage msg;
-    Gm__WStored stored;
-    enum gm_packet_event event = GM_PACKET_NONE;
-    Gm__WorkerMessage *got = NULL;
-    make_stored(&msg, &stored, 5);
-    assert_int_equal(gm_packet_send(pair[0], &msg, 0, false, &err), 0);
+    assert_int_equal(send_stored(pair[0], 5, 0, &err), 0);
     int before = dup(0);
     close(before);
-    assert_int_equal(gm_packet_recv(pair[1], false, &event, &got, NULL, &err), -GM_E_PROTO);
-    assert_null(got);
+    assert_refused(pair[1]);
     int after = dup(0);
     close(after);
     assert_int_equal(before, after); /* none stayed open */
@@ -119,17 +126,13 @@ static void unwanted_descriptors_are_refused(void **state)
 static void malformed_and_large_packets_are_refused(void **state)
 {
     int *pair = *state;
-    struct gm_err err;
-    enum gm_packet_event event = GM_PACKET_NONE;
-    Gm__WorkerMessage *got = NULL;
     char *large = calloc(1, GM_WORKER_MESSAGE_MAX_BYTES + 1);
     assert_non_null(large);
     assert_int_equal(send(pair[0], "\xff", 1, 0), 1);
-    assert_int_equal(gm_packet_recv(pair[1], false, &event, &got, NULL, &err), -GM_E_PROTO);
+    assert_refused(pair[1]);
     assert_int_equal(send(pair[0], large, GM_WORKER_MESSAGE_MAX_BYTES + 1, 0),
                      GM_WORKER_MESSAGE_MAX_BYTES + 1);
-    assert_int_equal(gm_packet_recv(pair[1], false, &event, &got, NULL, &err), -GM_E_PROTO);
-    assert_null(got);
+    assert_refused(pair[1]);
     free(large);
 }
 
@@ -137,13 +140,10 @@ static void full_socket_is_busy(void **state)
 {
     int *pair = *state;
     struct gm_err err;
-    Gm__WorkerMessage msg;
-    Gm__WStored stored;
     int rc = 0;
     uint32_t sent = 0;
-    make_stored(&msg, &stored, 0);
     while (rc == 0 && sent < 100000) {
-        rc = gm_packet_send(pair[0], &msg, -1, false, &err);
+        rc = send_stored(pair[0], 0, -1, &err);
         sent += rc == 0 ? 1 : 0;
     }
     assert_int_equal(rc, -GM_E_BUSY);
@@ -155,23 +155,18 @@ static void last_words_come_before_the_end(void **state)
 {
     int *pair = *state;
     struct gm_err err;
-    Gm__WorkerMessage msg;
-    Gm__WStored stored;
     enum gm_packet_event event = GM_PACKET_NONE;
     Gm__WorkerMessage *got = NULL;
-    make_stored(&msg, &stored, 3);
-    assert_int_equal(gm_packet_send(pair[0], &msg, -1, false, &err), 0);
-    assert_int_equal(gm_packet_send(pair[1], &msg, -1, false, &err), 0);
+    assert_int_equal(send_stored(pair[0], 3, -1, &err), 0);
+    assert_int_equal(send_stored(pair[1], 3, -1, &err), 0);
     close(pair[1]);
     pair[1] = -1;
     assert_int_equal(gm_packet_recv(pair[0], false, &event, &got, NULL, &err), 0);
     assert_int_equal(event, GM_PACKET_MESSAGE);
     assert_int_equal(got->stored->index, 3);
     gm__worker_message__free_unpacked(got, NULL);
-    assert_int_equal(gm_packet_recv(pair[0], false, &event, &got, NULL, &err), 0);
-    assert_int_equal(event, GM_PACKET_CLOSED);
-    assert_int_equal(gm_packet_send(pair[0], &msg, -1, false, &err), -GM_E_SYS);
-    assert_int_equal(err.native, EPIPE);
+    assert_none(pair[0], false, 0, GM_PACKET_CLOSED);
+    assert_broken(pair[0]);
 }
 
 static void memory_file_is_sealed(void **state)

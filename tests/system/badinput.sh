@@ -63,16 +63,7 @@ rc=0
 check "no scheduler: exit 4, got $rc" test "$rc" = 4
 
 # Cut off in the middle: what is there is made, as many pictures as ffmpeg finds, and what is missing is said.
-cat >"$work/small.yaml" <<'YAML'
-name: small
-tasks:
-  inspect: { type: inspect }
-  plan:    { type: plan, needs: [inspect], ladder: [120] }
-  split:   { type: split, needs: [plan] }
-  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
-  audio:   { type: audio, needs: [split] }
-  hls:     { type: package, needs: [video, audio] }
-YAML
+small_pipeline "$work/small.yaml" 120
 make_clip "$work/whole.mp4" 8 160x120 25 -movflags +faststart
 for kind in mp4 mkv flv avi; do
   case $kind in

@@ -24,15 +24,7 @@ for p in $nodes; do
 done
 
 # A second farm makes the same again into the same folder and is interrupted: the first one's result stays whole.
-cat >"$work/small.yaml" <<'YAML'
-name: small
-tasks:
-  inspect: { type: inspect }
-  plan:    { type: plan, needs: [inspect], ladder: [120] }
-  split:   { type: split, needs: [plan] }
-  video:   { type: encode, needs: [split], preset: ultrafast }
-  hls:     { type: package, needs: [video] }
-YAML
+small_pipeline "$work/small.yaml" 120
 make_clip "$work/short.mp4" 20 640x360 25
 check "a first result" gopmill transcode "$work/short.mp4" --out "$work/twice" --pipeline "$work/small.yaml"
 sums() { find "$work/twice" -type f -exec sha256sum {} + | sort; }

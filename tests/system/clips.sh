@@ -7,17 +7,10 @@ set_name=${1:-short}
 pipeline=vod-h264
 if [ "$set_name" = short ]; then
   pipeline=$work/small.yaml
-  cat >"$pipeline" <<'YAML'
-name: small
-tasks:
-  inspect: { type: inspect }
-  plan:    { type: plan, needs: [inspect], ladder: [144] }
-  split:   { type: split, needs: [plan] }
-  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
-  audio:   { type: audio, needs: [split] }
+  small_pipeline "$pipeline" 144
+  cat >>"$pipeline" <<'YAML'
   images:  { type: thumbnails, needs: [video] }
   mp4:     { type: mp4, needs: [video, audio], heights: [144] }
-  hls:     { type: package, needs: [video, audio] }
 YAML
 fi
 wanted() { # name streams frames decode-status: done or refused

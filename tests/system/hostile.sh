@@ -4,16 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 make=$bin/../tests/make_hostile
 cd "$work" || exit 1
-cat >small.yaml <<'YAML'
-name: small
-tasks:
-  inspect: { type: inspect }
-  plan:    { type: plan, needs: [inspect], ladder: [64] }
-  split:   { type: split, needs: [plan] }
-  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
-  audio:   { type: audio, needs: [split] }
-  hls:     { type: package, needs: [video, audio] }
-YAML
+small_pipeline small.yaml 64
 stall_ms=60000 farm farm
 node n1
 jobs=()

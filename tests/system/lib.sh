@@ -37,6 +37,18 @@ make_clip() { # file seconds [size] [rate] [extra encoder options]: pattern and 
     -f lavfi -i "sine=f=440:b=4:r=48000:d=$seconds" -c:v libx264 -preset veryfast -bf 3 -g 150 \
     -pix_fmt yuv420p -c:a aac "$@" "$file"
 }
+small_pipeline() { # file height: H.264 and sound in HLS, one rung, made fast
+  cat >"$1" <<YAML
+name: small
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [$2] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
+  audio:   { type: audio, needs: [split] }
+  hls:     { type: package, needs: [video, audio] }
+YAML
+}
 tree_hash() { # folder: one line a published file, without the report
   (cd "$1" && find . -type f ! -name report.json | sort | xargs sha256sum)
 }
