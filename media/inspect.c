@@ -356,7 +356,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     if (__builtin_mul_overflow(zero.ts, zero.tb.num, &num)) {
         num = 0;
     }
-    int64_t divisor = av_gcd(num < 0 ? -num : num, zero.tb.den);
+    int64_t divisor = av_gcd(num, zero.tb.den);
     z->num = divisor > 0 ? num / divisor : num;
     z->den = divisor > 0 ? zero.tb.den / divisor : zero.tb.den;
     s->facts->zero = z;
