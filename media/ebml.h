@@ -8,7 +8,10 @@
 #include "common/err.h"
 
 /* A Matroska file's elements, from one to the next by their sizes. What can't be one is damage:
- * then the walk goes on at the next element of the highest level, as demuxers do.
+ * then the walk goes on at the next element of the highest level, as demuxers do. So is an
+ * identifier that clusters don't have, though EBML's readers pass over those: a block's own one
+ * looks like that when it was changed, and a file that has it and no gap in its times there loses
+ * nothing by it (media/losses.h).
  * Source: RFC 8794 (EBML), RFC 9559 (Matroska). */
 #define GM_EBML_TRACKS 128 /* numbers of tracks that are told apart */
 
