@@ -14,7 +14,7 @@
 #include "common/fs.h"
 #include "proto/envelope.h"
 
-/* Room for one descriptor; a sender of more gets MSG_CTRUNC and its packet refused. */
+/* Room for one descriptor. */
 union control {
     struct cmsghdr header;
     char room[CMSG_SPACE(sizeof(int))];
@@ -25,10 +25,17 @@ int gm_packet_send(int sock, const Gm__WorkerMessage *msg, int fd, bool wait, st
     uint8_t *data = NULL;
     size_t size = 0;
     int rc = gm_worker_message_encode(msg, &data, &size, err);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        rc = gm_packet_send_packed(sock, data, size, fd, wait, err);
     }
-    struct iovec part = {.iov_base = data, .iov_len = size};
+    free(data);
+    return rc;
+}
+
+int gm_packet_send_packed(int sock, const uint8_t *data, size_t size, int fd, bool wait,
+                          struct gm_err *err)
+{
+    struct iovec part = {.iov_base = (void *)(uintptr_t)data, .iov_len = size};
     struct msghdr head = {.msg_iov = &part, .msg_iovlen = 1};
     union control control;
     memset(&control, 0, sizeof(control));
@@ -46,12 +53,11 @@ int gm_packet_send(int sock, const Gm__WorkerMessage *msg, int fd, bool wait, st
         sent = sendmsg(sock, &head, MSG_NOSIGNAL | (wait ? 0 : MSG_DONTWAIT));
     } while (sent < 0 && errno == EINTR);
     if (sent < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-        rc = gm_err_set(err, GM_E_BUSY, errno, "the worker's socket was full");
-    } else if (sent < 0) {
-        rc = gm_err_sys(err, errno, "could not send to the other end of the worker's socket");
+        return gm_err_set(err, GM_E_BUSY, errno, "the worker's socket was full");
     }
-    free(data);
-    return rc;
+    return sent < 0
+               ? gm_err_sys(err, errno, "could not send to the other end of the worker's socket")
+               : 0;
 }
 
 /* Takes the descriptor out of the control data; -1 where there is none. */
@@ -80,13 +86,14 @@ int gm_packet_recv(int sock, bool wait, enum gm_packet_event *out_event,
     memset(&control, 0, sizeof(control));
     if (out_fd != NULL) {
         head.msg_control = control.room;
-        head.msg_controllen = sizeof(control.room);
+        /* Not its whole size, which holds two: a sender of more than one gets MSG_CTRUNC. */
+        head.msg_controllen = CMSG_LEN(sizeof(int));
     }
     int rc = 0;
     int fd = -1;
     ssize_t got;
-    int resets =
-        0; /* comes once, where the peer left something unread, and before its last words */
+    /* ECONNRESET comes once, where the peer left something unread, and before its last words */
+    int resets = 0;
     do {
         got = recvmsg(sock, &head, MSG_CMSG_CLOEXEC | (wait ? 0 : MSG_DONTWAIT));
     } while (got < 0 && (errno == EINTR || (errno == ECONNRESET && resets++ == 0)));

@@ -20,6 +20,9 @@ enum gm_packet_event {
  */
 int gm_packet_send(int sock, const Gm__WorkerMessage *msg, int fd, bool wait,
                    struct gm_err *err) GM_MUST_CHECK;
+/* The same of a message that gm_worker_message_encode packed. Errors: BUSY, SYS. */
+int gm_packet_send_packed(int sock, const uint8_t *data, size_t size, int fd, bool wait,
+                          struct gm_err *err) GM_MUST_CHECK;
 
 /* Receives and checks one packet.
  *

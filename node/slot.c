@@ -32,8 +32,9 @@
 enum state { DOWN, STARTING, UP, DYING };
 
 struct queued {
-    Gm__WorkerMessage *msg; /* owned */
-    int fd;                 /* owned; -1: none */
+    uint8_t *data; /* owned: the packed message */
+    size_t size;
+    int fd; /* owned; -1: none */
 };
 
 struct gm_slot {
@@ -42,6 +43,7 @@ struct gm_slot {
     struct gm_slot_handler handler;
     enum state state;
     bool was_ready;
+    bool spoke;            /* it said more than that it is ready */
     bool ended;            /* the process is over: its id may be another's by now */
     uint64_t memory_bytes; /* of the process */
     bool destroyed;
@@ -78,7 +80,7 @@ static void on_closed(uv_handle_t *handle)
 static void drop_queue(struct gm_slot *slot)
 {
     for (size_t i = 0; i < slot->queue_count; i++) {
-        gm__worker_message__free_unpacked(slot->queue[i].msg, NULL);
+        free(slot->queue[i].data);
         if (slot->queue[i].fd >= 0) {
             close(slot->queue[i].fd);
         }
@@ -146,13 +148,13 @@ static void deliver(struct gm_slot *slot, const Gm__WorkerMessage *msg)
         if (slot->state == STARTING) {
             slot->state = UP;
             slot->was_ready = true;
-            slot->failures = 0;
             uv_timer_stop(&slot->timer);
             slot->handler.on_ready(slot, msg->ready, slot->handler.arg);
         }
         return;
     }
     if (slot->was_ready) {
+        slot->spoke = true;
         slot->handler.on_message(slot, msg, slot->handler.arg);
     }
 }
@@ -209,8 +211,9 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
         find_why(slot, status, term_signal, &why);
     }
     bool ready = slot->was_ready;
+    bool well = ready && (slot->spoke || why.code == GM_E_CANCELLED);
     slot->state = DYING;
-    slot->failures += ready ? 0 : 1;
+    slot->failures = well ? 0 : slot->failures + 1;
     uv_timer_stop(&slot->timer);
     close_socket(slot);
     uv_close((uv_handle_t *)process, on_process_closed);
@@ -253,11 +256,11 @@ static void flush_queue(struct gm_slot *slot)
     struct gm_err err = {.code = GM_OK};
     while (done < slot->queue_count) {
         struct queued *q = &slot->queue[done];
-        rc = gm_packet_send(slot->sock, q->msg, q->fd, false, &err);
+        rc = gm_packet_send_packed(slot->sock, q->data, q->size, q->fd, false, &err);
         if (rc < 0) {
             break;
         }
-        gm__worker_message__free_unpacked(q->msg, NULL);
+        free(q->data);
         if (q->fd >= 0) {
             close(q->fd);
         }
@@ -410,6 +413,7 @@ static void start(struct gm_slot *slot)
     struct gm_err err = {.code = GM_OK};
     slot->state = STARTING;
     slot->was_ready = false;
+    slot->spoke = false;
     slot->ended = false;
     slot->memory_bytes = slot->params.memory_bytes;
     memset(&slot->why, 0, sizeof(slot->why));
@@ -488,45 +492,47 @@ uint32_t gm_slot_failures(const struct gm_slot *slot)
     return slot->failures;
 }
 
-static int enqueue(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, struct gm_err *err)
+/* Takes data and fd on success. */
+static int enqueue(struct gm_slot *slot, uint8_t *data, size_t size, int fd, struct gm_err *err)
 {
     if (slot->queue_count == QUEUE_MAX) {
         return gm_err_set(err, GM_E_BUSY, QUEUE_MAX, "the worker does not read its messages");
     }
     int rc = gm_array_reserve(&slot->queue, slot->queue_count, 1, &slot->queue_size,
                               sizeof(*slot->queue), err);
-    if (rc < 0) {
-        return rc;
+    if (rc == 0) {
+        slot->queue[slot->queue_count++] = (struct queued){.data = data, .size = size, .fd = fd};
+        watch(slot);
     }
-    Gm__WorkerMessage *copy = (Gm__WorkerMessage *)gm_message_dup(&msg->base);
-    if (copy == NULL) {
-        return gm_err_nomem(err);
-    }
-    slot->queue[slot->queue_count++] = (struct queued){.msg = copy, .fd = fd};
-    watch(slot);
-    return 0;
+    return rc;
 }
 
 int gm_slot_send(struct gm_slot *slot, const Gm__WorkerMessage *msg, int fd, struct gm_err *err)
 {
-    int rc = -GM_E_BUSY;
+    uint8_t *data = NULL;
+    size_t size = 0;
+    int rc = 0;
     if (slot->state == DYING && slot->sock >= 0) {
-        rc = 0; /* on_gone comes */
-    } else if (slot->state != UP) {
-        rc = gm_err_set(err, GM_E_SYS, ESRCH, "the worker is not there");
-    } else if (slot->queue_count == 0) {
-        rc = gm_packet_send(slot->sock, msg, fd, false, err);
-        if (rc < 0 && is_hangup(err)) {
-            hang_up(slot); /* what it still says is heard */
-            rc = 0;
-        }
+        goto out; /* on_gone comes */
     }
-    if (rc == -GM_E_BUSY && slot->state == UP) {
-        rc = enqueue(slot, msg, fd, err);
+    rc = slot->state == UP ? gm_worker_message_encode(msg, &data, &size, err)
+                           : gm_err_set(err, GM_E_SYS, ESRCH, "the worker is not there");
+    if (rc < 0) {
+        goto out;
+    }
+    rc = slot->queue_count > 0 ? -GM_E_BUSY
+                               : gm_packet_send_packed(slot->sock, data, size, fd, false, err);
+    if (rc == -GM_E_BUSY) {
+        rc = enqueue(slot, data, size, fd, err);
         if (rc == 0) {
-            return 0; /* fd is the queue's */
+            return 0; /* data and fd are the queue's */
         }
+    } else if (rc < 0 && is_hangup(err)) {
+        hang_up(slot); /* what it still says is heard */
+        rc = 0;
     }
+out:
+    free(data);
     if (fd >= 0) {
         close(fd);
     }

@@ -8,7 +8,7 @@
 #include "wire.pb-c.h"
 
 /* One worker process and its socket: started by the launcher, started again when it ends, with
- * growing pauses while it does not even become ready. Thread: the loop's. */
+ * growing pauses while what is started fails: see gm_slot_failures. Thread: the loop's. */
 struct gm_slot; /* opaque */
 
 /* Callbacks may call gm_slot_send and gm_slot_kill, never gm_slot_destroy. */
@@ -55,8 +55,10 @@ void gm_slot_set_device(struct gm_slot *slot, const char *profile, const char *d
 bool gm_slot_is_ready(const struct gm_slot *slot);
 /* Address space that the process was started with; 0: no limit. */
 uint64_t gm_slot_memory(const struct gm_slot *slot);
-int gm_slot_pid(const struct gm_slot *slot);           /* 0: no process */
-uint32_t gm_slot_failures(const struct gm_slot *slot); /* starts in a row that did not get ready */
+int gm_slot_pid(const struct gm_slot *slot); /* 0: no process */
+/* Starts in a row of which nothing came: what was started did not get ready, or ended before it
+ * said anything else, other than by a gm_slot_kill with CANCELLED. */
+uint32_t gm_slot_failures(const struct gm_slot *slot);
 
 /* Sends, or queues while the worker does not read. To one that is ending nothing is sent, which is
  * no error: its on_gone comes. fd: taken in any case; -1: none.

@@ -123,6 +123,43 @@ static void unwanted_descriptors_are_refused(void **state)
     assert_int_equal(before, after); /* none stayed open */
 }
 
+static void more_descriptors_than_one_are_refused(void **state)
+{
+    int *pair = *state;
+    struct gm_err err;
+    Gm__WStored stored = GM__WSTORED__INIT;
+    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+    union {
+        struct cmsghdr header;
+        char room[CMSG_SPACE(2 * sizeof(int))];
+    } control = {.room = {0}};
+    const int fds[2] = {0, 0};
+    uint8_t data[64];
+    enum gm_packet_event event = GM_PACKET_NONE;
+    Gm__WorkerMessage *got = NULL;
+    int fd = -7;
+    msg.body_case = GM__WORKER_MESSAGE__BODY_STORED;
+    msg.stored = &stored;
+    struct iovec part = {.iov_base = data, .iov_len = gm__worker_message__pack(&msg, data)};
+    struct msghdr head = {.msg_iov = &part,
+                          .msg_iovlen = 1,
+                          .msg_control = control.room,
+                          .msg_controllen = sizeof(control.room)};
+    control.header.cmsg_level = SOL_SOCKET;
+    control.header.cmsg_type = SCM_RIGHTS;
+    control.header.cmsg_len = CMSG_LEN(sizeof(fds));
+    memcpy(CMSG_DATA(&control.header), fds, sizeof(fds));
+    assert_true(sendmsg(pair[0], &head, 0) > 0);
+    int before = dup(0);
+    close(before);
+    assert_int_equal(gm_packet_recv(pair[1], false, &event, &got, &fd, &err), -GM_E_PROTO);
+    assert_null(got);
+    assert_int_equal(fd, -7);
+    int after = dup(0);
+    close(after);
+    assert_int_equal(before, after); /* none stayed open */
+}
+
 static void malformed_and_large_packets_are_refused(void **state)
 {
     int *pair = *state;
@@ -198,6 +235,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(message_and_descriptor_arrive, setup, teardown),
         cmocka_unit_test_setup_teardown(empty_and_closed_are_told_apart, setup, teardown),
         cmocka_unit_test_setup_teardown(unwanted_descriptors_are_refused, setup, teardown),
+        cmocka_unit_test_setup_teardown(more_descriptors_than_one_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(malformed_and_large_packets_are_refused, setup, teardown),
         cmocka_unit_test_setup_teardown(full_socket_is_busy, setup, teardown),
         cmocka_unit_test_setup_teardown(last_words_come_before_the_end, setup, teardown),

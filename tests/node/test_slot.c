@@ -17,11 +17,9 @@
 
 #include <cmocka.h>
 
+#include "node/letter_worker_io.h"
 #include "node/packet.h"
-#include "node/worker.h"
 #include "proto/envelope.h"
-
-#define STATUS 7
 
 struct fixture {
     uv_loop_t loop;
@@ -37,86 +35,6 @@ struct fixture {
     int late_fd; /* on_gone sends it; -1: it sends nothing */
     int late_rc;
 };
-
-/* --- the worker */
-
-static void say(Gm__WorkerMessage *msg)
-{
-    struct gm_err err;
-    if (gm_packet_send(GM_WORKER_SOCKET, msg, -1, true, &err) < 0) {
-        _exit(99);
-    }
-}
-
-static void say_ready(void)
-{
-    Gm__WReady ready = GM__WREADY__INIT;
-    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
-    msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
-    msg.ready = &ready;
-    say(&msg);
-}
-
-static void say_progress(void)
-{
-    Gm__WProgress progress = GM__WPROGRESS__INIT;
-    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
-    msg.body_case = GM__WORKER_MESSAGE__BODY_PROGRESS;
-    msg.progress = &progress;
-    say(&msg);
-}
-
-static void end_by(int signal_number)
-{
-    (void)signal(signal_number, SIG_DFL); /* a sanitizer's handler would exit */
-    raise(signal_number);
-}
-
-static void obey(char letter)
-{
-    switch (letter) {
-    case 'r':
-        say_ready();
-        break;
-    case 'p':
-        say_progress();
-        break;
-    case 'c':
-        close(GM_WORKER_SOCKET);
-        break;
-    case 's':
-        (void)shutdown(GM_WORKER_SOCKET, SHUT_RD);
-        break;
-    case 'd': /* reads all that is there */
-        while (recv(GM_WORKER_SOCKET, &letter, 1, MSG_DONTWAIT) >= 0) {
-        }
-        break;
-    case 'g':
-        (void)!send(GM_WORKER_SOCKET, "\xff\xff\xff\xff", 4, 0);
-        break;
-    case 'x':
-        _exit(STATUS);
-    case 'a':
-        end_by(SIGABRT);
-        break;
-    default:
-        _exit(98);
-    }
-}
-
-static void worker_main(int line)
-{
-    char letter = 0;
-    while (read(line, &letter, 1) == 1) {
-        obey(letter);
-        if (write(line, &letter, 1) != 1) {
-            break;
-        }
-    }
-    _exit(0);
-}
-
-/* --- the slot's side */
 
 static int send_stored(struct gm_slot *slot, int fd, struct gm_err *err)
 {
@@ -265,7 +183,7 @@ static void one_that_died_with_messages_unread_tells_how(void **state)
     tell(f, "x");
     answer(f); /* ECONNRESET */
     answer(f); /* EPIPE */
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
 }
 
 static void last_words_come_though_messages_were_unread(void **state)
@@ -274,7 +192,7 @@ static void last_words_come_though_messages_were_unread(void **state)
     become_ready(f);
     answer(f);
     tell(f, "ppx");
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
     assert_int_equal(f->messages, 2);
 }
 
@@ -298,7 +216,7 @@ static void queue_goes_with_one_that_had_read_all(void **state)
         answer(f);
     }
     tell(f, "dx");
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
 }
 
 /* How many messages a socket holds that nobody reads. */
@@ -326,33 +244,36 @@ static bool is_open(int fd)
     return fcntl(fd, F_GETFD) >= 0;
 }
 
+static int open_null(void)
+{
+    int fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(fd >= 0);
+    return fd;
+}
+
+/* More than a socket holds. */
+static void fill_queue(struct fixture *f)
+{
+    for (int i = room_of_a_socket() + 2; i > 0; i--) {
+        answer(f);
+    }
+}
+
 /* Those before it were sent, and are done with. */
 static void queue_breaks_in_the_middle(void **state)
 {
     struct fixture *f = *state;
     struct gm_err err;
-    char *name = calloc(1, GM_WORKER_MESSAGE_MAX_BYTES + 1);
-    assert_non_null(name);
-    memset(name, 'n', GM_WORKER_MESSAGE_MAX_BYTES);
-    Gm__WProduced produced = GM__WPRODUCED__INIT;
-    Gm__WorkerMessage large = GM__WORKER_MESSAGE__INIT;
-    large.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
-    large.produced = &produced;
-    produced.meta_file = name;
     become_ready(f);
-    int room = room_of_a_socket();
-    for (int i = 0; i < room; i++) {
-        answer(f);
-    }
-    answer(f); /* queued */
-    int before = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    int after = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    assert_true(before >= 0 && after >= 0);
+    fill_queue(f);
+    int before = open_null();
+    int broken = open_null();
+    int after = open_null();
     assert_int_equal(send_stored(f->slot, before, &err), 0);
-    assert_int_equal(gm_slot_send(f->slot, &large, -1, &err), 0); /* too large, it turns out */
+    assert_int_equal(send_stored(f->slot, broken, &err), 0);
     assert_int_equal(send_stored(f->slot, after, &err), 0);
-    free(name);
-    assert_true(is_open(before) && is_open(after));
+    assert_true(is_open(before) && is_open(broken) && is_open(after));
+    close(broken); /* there is nothing to send any more */
     tell(f, "d");
     while (is_open(after)) {
         uv_run(&f->loop, UV_RUN_ONCE);
@@ -361,7 +282,41 @@ static void queue_breaks_in_the_middle(void **state)
     while (f->gone == 0) {
         uv_run(&f->loop, UV_RUN_ONCE);
     }
-    assert_int_equal(f->why.code, GM_E_LIMIT);
+    assert_int_equal(f->why.code, GM_E_SYS);
+    assert_int_equal(f->why.native, EBADF);
+}
+
+static void expect_too_large(struct fixture *f)
+{
+    struct gm_err err;
+    char *name = calloc(1, GM_WORKER_MESSAGE_MAX_BYTES + 1);
+    int fd = open_null();
+    assert_non_null(name);
+    memset(name, 'n', GM_WORKER_MESSAGE_MAX_BYTES);
+    Gm__WProduced produced = GM__WPRODUCED__INIT;
+    Gm__WorkerMessage large = GM__WORKER_MESSAGE__INIT;
+    large.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
+    large.produced = &produced;
+    produced.meta_file = name;
+    assert_int_equal(gm_slot_send(f->slot, &large, fd, &err), -GM_E_LIMIT);
+    assert_false(is_open(fd));
+    free(name);
+}
+
+/* Whether it would be queued or not. */
+static void message_that_is_too_large_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    become_ready(f);
+    expect_too_large(f);
+    fill_queue(f);
+    expect_too_large(f);
+    tell(f, "dp");
+    while (f->messages == 0) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_true(gm_slot_is_ready(f->slot));
+    assert_int_equal(f->gone, 0);
 }
 
 static void one_that_announces_and_dies_tells_how(void **state)
@@ -387,7 +342,7 @@ static void answers_to_last_words_are_no_error(void **state)
     f->answer = true;
     become_ready(f);
     tell(f, letters);
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
     assert_int_equal(f->messages, (int)sizeof(letters) - 2);
     assert_int_equal(f->sent, f->messages + 1);
 }
@@ -412,7 +367,7 @@ static void one_that_closes_its_socket_and_ends_tells_how(void **state)
     answer(f);
     tell(f, "x");
     answer(f);
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
 }
 
 /* What it says is heard until then. */
@@ -433,9 +388,7 @@ static void one_that_reads_no_more_of_the_queue_is_killed(void **state)
 {
     struct fixture *f = *state;
     become_ready(f);
-    for (int i = room_of_a_socket() + 2; i > 0; i--) {
-        answer(f);
-    }
+    fill_queue(f);
     tell(f, "dsp");
     while (f->messages == 0) {
         uv_run(&f->loop, UV_RUN_ONCE);
@@ -495,9 +448,44 @@ static void one_that_dies_before_it_is_ready_tells_how(void **state)
 {
     struct fixture *f = *state;
     tell(f, "x");
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
     assert_false(f->was_ready);
     assert_int_equal(gm_slot_failures(f->slot), 1);
+}
+
+/* Ends this one as the letters say, or kills it for that; the next one is there then. */
+static void run_out(struct fixture *f, const char *letters, enum gm_code kill)
+{
+    int pid = gm_slot_pid(f->slot);
+    struct gm_err why;
+    become_ready(f);
+    tell(f, letters);
+    if (kill != GM_OK) {
+        gm_err_set(&why, kill, 0, "as it was told");
+        gm_slot_kill(f->slot, &why);
+    }
+    while (gm_slot_pid(f->slot) == 0 || gm_slot_pid(f->slot) == pid) {
+        uv_run(&f->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(f->gone, 1);
+    assert_true(f->was_ready);
+    f->ready = f->gone = 0;
+}
+
+/* Else it would be started without a pause for ever. */
+static void one_that_announces_itself_and_dies_idle_has_failed(void **state)
+{
+    struct fixture *f = *state;
+    run_out(f, "x", GM_OK);
+    assert_int_equal(gm_slot_failures(f->slot), 1);
+    run_out(f, "a", GM_OK);
+    assert_int_equal(gm_slot_failures(f->slot), 2);
+    run_out(f, "px", GM_OK); /* it worked */
+    assert_int_equal(gm_slot_failures(f->slot), 0);
+    run_out(f, "", GM_E_WORKER_HUNG);
+    assert_int_equal(gm_slot_failures(f->slot), 1);
+    run_out(f, "", GM_E_CANCELLED); /* of the agent's own will */
+    assert_int_equal(gm_slot_failures(f->slot), 0);
 }
 
 /* Else it would wait for an on_gone that came already. */
@@ -508,7 +496,7 @@ static void nothing_is_sent_when_the_end_was_told(void **state)
     assert_true(f->late_fd >= 0);
     become_ready(f);
     tell(f, "x");
-    expect_end(f, GM_E_WORKER_DIED, STATUS, EXITED);
+    expect_end(f, GM_E_WORKER_DIED, LETTER_STATUS, EXITED);
     assert_int_equal(f->late_rc, -GM_E_SYS);
     assert_int_equal(fcntl(f->late_fd, F_GETFD), -1); /* taken all the same */
     f->late_fd = -1;
@@ -519,7 +507,7 @@ static void nothing_is_sent_when_the_end_was_told(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 2 && strcmp(argv[argc - 2], "--") == 0) {
-        worker_main(atoi(argv[argc - 1]));
+        letter_worker_main(atoi(argv[argc - 1]));
     }
     const struct CMUnitTest tests[] = {
         CASE(message_to_one_that_died_is_no_error),
@@ -528,6 +516,7 @@ int main(int argc, char **argv)
         CASE(queue_goes_with_the_worker),
         CASE(queue_goes_with_one_that_had_read_all),
         CASE(queue_breaks_in_the_middle),
+        CASE(message_that_is_too_large_is_refused),
         CASE(one_that_announces_and_dies_tells_how),
         CASE(answers_to_last_words_are_no_error),
         CASE(one_that_closes_its_socket_and_lives_is_killed),
@@ -539,6 +528,7 @@ int main(int argc, char **argv)
         CASE(one_that_died_before_it_was_killed_tells_how),
         CASE(garbage_is_the_reason_it_is_killed_for),
         CASE(one_that_dies_before_it_is_ready_tells_how),
+        CASE(one_that_announces_itself_and_dies_idle_has_failed),
         CASE(nothing_is_sent_when_the_end_was_told),
     };
     return cmocka_run_group_tests_name("node/slot", tests, NULL, NULL);
