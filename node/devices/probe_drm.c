@@ -87,9 +87,10 @@ int gm_probe_drm(const struct gm_probe_params *params, struct gm_device_list *ou
         return 0;
     }
     memset(devices, 0, sizeof(devices));
-    int count = drm.get_devices(0, devices, GM_DEVICES_MAX);
+    int count = drm.get_devices(0, devices, GM_DEVICES_MAX); /* all, also those without room */
+    count = count < GM_DEVICES_MAX ? count : GM_DEVICES_MAX;
     int rc = 0;
-    for (int i = 0; rc == 0 && i < count && i < GM_DEVICES_MAX; i++) {
+    for (int i = 0; rc == 0 && i < count; i++) {
         rc = add_device(&drm, devices[i], out, err);
     }
     if (count > 0) {

@@ -33,6 +33,12 @@ static int be_helper(const char *what)
         signal(SIGSEGV, SIG_DFL); /* a sanitizer's handler would end it with a status */
         raise(SIGSEGV);
     }
+    if (strcmp(what, "stop-parent") == 0) {
+        (void)kill(getppid(), SIGUSR1);
+        for (;;) {
+            pause();
+        }
+    }
     if (strcmp(what, "rubbish") == 0) {
         return write(GM_HELPER_RESULT, "rubbish", 7) == 7 ? 0 : 1;
     }
@@ -144,6 +150,39 @@ static void failures_say_what_happened(void **state)
     assert_string_equal(h.why, "ended with status 127");
 }
 
+static int told_to_stop;
+
+static void on_stop(int signal_number)
+{
+    (void)signal_number;
+    __atomic_store_n(&told_to_stop, 1, __ATOMIC_RELAXED);
+}
+
+static void helpers_end_when_they_are_stopped(void **state)
+{
+    const char *self = "/proc/self/exe";
+    struct gm_helper h[2] = {helper(self, "stop-parent", 100000), helper(self, "answer", 100000)};
+    struct gm_err err;
+    (void)state;
+    assert_true(signal(SIGUSR1, on_stop) != SIG_ERR);
+    assert_int_equal(gm_helpers_run_until(h, 2, 1, &told_to_stop, &err), -GM_E_CANCELLED);
+    assert_string_equal(h[0].why, "was stopped");
+    assert_false(h[0].ok || h[1].ok);
+}
+
+static void raw_answer_is_left_as_it_came(void **state)
+{
+    struct gm_helper h = helper("/proc/self/exe", "rubbish", 20000);
+    struct gm_err err;
+    (void)state;
+    h.raw = true;
+    assert_int_equal(gm_helpers_run(&h, 1, 1, &err), 0);
+    assert_true(h.ok);
+    assert_int_equal(h.answer.size, 7);
+    assert_memory_equal(h.answer.data, "rubbish", 7);
+    gm_buf_fini(&h.answer);
+}
+
 static void hanging_helper_costs_its_own_result_only(void **state)
 {
     const char *self = "/proc/self/exe";
@@ -172,6 +211,8 @@ int main(int argc, char **argv)
         cmocka_unit_test(answer_comes_back),
         cmocka_unit_test(parent_without_streams_has_its_answer),
         cmocka_unit_test(failures_say_what_happened),
+        cmocka_unit_test(helpers_end_when_they_are_stopped),
+        cmocka_unit_test(raw_answer_is_left_as_it_came),
         cmocka_unit_test(hanging_helper_costs_its_own_result_only),
     };
     return cmocka_run_group_tests_name("node/devices/helper", tests, NULL, NULL);
