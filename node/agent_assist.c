@@ -167,29 +167,9 @@ static void prove_later(struct gm_agent *agent, struct gm_agent_device *d, const
     char quoted[320];
     a->failures++;
     gm_device_set(a->why, why);
-    gm_time pause = gm_agent_device_pause(agent, a->failures);
-    if (d->state != GM_AGENT_QUARANTINED) { /* else that is under way already */
-        d->prove_due = agent->params.prover.prove != NULL;
-        d->prove_at = gm_time_now() + pause;
-    }
+    gm_time pause = gm_agent_device_prove_later(agent, d, a->failures);
     gm_log(GM_LOG_WARN, "device-decodes-no-more", "device=%s again_ms=%" PRId64 " why=%s",
            d->found->id, pause / GM_MS, gm_log_quote(a->why, quoted, sizeof(quoted)));
-}
-
-/* A GPU that comes back while it is proved passes in part: what it did before is tried again. */
-static void prove_rest(struct gm_agent *agent, struct gm_agent_device *d)
-{
-    struct gm_agent_assist *a = &d->assist;
-    if (a->codec_count >= a->codecs_most) {
-        a->codecs_most = a->codec_count;
-        a->partial = 0;
-        return;
-    }
-    a->partial++;
-    if (d->state != GM_AGENT_QUARANTINED) {
-        d->prove_due = agent->params.prover.prove != NULL;
-        d->prove_at = gm_time_now() + gm_agent_device_pause(agent, a->partial);
-    }
 }
 
 void gm_agent_assist_judge(struct gm_agent *agent, struct gm_agent_device *d)
@@ -207,7 +187,7 @@ void gm_agent_assist_judge(struct gm_agent *agent, struct gm_agent_device *d)
         d->distrusted = d->distrusted && d->state == GM_AGENT_QUARANTINED;
         gm_log(GM_LOG_INFO, "device-decodes", "device=%s codecs=%zu tasks=%" PRIu32, d->found->id,
                a->codec_count, a->most);
-        prove_rest(agent, d);
+        gm_agent_device_prove_rest(agent, d, a->codec_count, &a->rest);
     } else if (agent->params.prover.prove != NULL) {
         prove_later(agent, d, why);
     }
@@ -239,13 +219,10 @@ static void take_away(struct gm_agent *agent, struct gm_agent_device *d, const s
     if (!assists(d)) {
         return;
     }
-    (void)snprintf(text, sizeof(text), "%s: %.200s", gm_code_get((int)why->code)->id, why->text);
+    gm_agent_device_distrust(agent, d, why, text);
     d->assist.codec_count = 0;
     gm_agent_assist_drop_proofs(d);
-    d->distrusted = true;
-    d->forget_due = agent->params.prover.forget != NULL;
     prove_later(agent, d, text);
-    d->dirty = true;
     spread(agent);
     gm_link_offer(agent, false);
 }

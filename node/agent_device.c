@@ -5,6 +5,10 @@
  *      └──────failed──────────────────────────────────────────────────▶ QUARANTINED
  *   QUARANTINED ──passed──▶ OFFERED           (tried after 30 s, then at doubling pauses)
  *
+ * One that passes for fewer codecs than it had is offered with those; the rest is proved at the
+ * same pauses. While it is offered a proof can only add to what it encodes: its encoder may be
+ * busy.
+ *
  * Proofs run on the thread pool, one device at a time, because they share a file. A device that
  * takes no more sessions, or is out of memory, keeps what it has: it is offered with a slot less,
  * with none when nothing of ours runs there, and grows back by one at the same pauses. */
@@ -38,6 +42,29 @@ gm_time gm_agent_device_pause(const struct gm_agent *agent, uint32_t times)
         pause *= 2;
     }
     return pause < RETRY_MOST ? pause : RETRY_MOST;
+}
+
+gm_time gm_agent_device_prove_later(struct gm_agent *agent, struct gm_agent_device *d,
+                                    uint32_t times)
+{
+    gm_time pause = gm_agent_device_pause(agent, times);
+    gm_time at = gm_time_now() + pause;
+    if (d->state != GM_AGENT_QUARANTINED && agent->params.prover.prove != NULL) {
+        d->prove_at = d->prove_due && d->prove_at < at ? d->prove_at : at;
+        d->prove_due = true;
+    }
+    return pause;
+}
+
+void gm_agent_device_prove_rest(struct gm_agent *agent, struct gm_agent_device *d, size_t codecs,
+                                struct gm_agent_rest *rest)
+{
+    if (codecs < rest->most) {
+        rest->times++;
+        (void)gm_agent_device_prove_later(agent, d, rest->times);
+    } else {
+        *rest = (struct gm_agent_rest){.most = codecs};
+    }
 }
 
 const char *gm_agent_device_id(const struct gm_agent_device *device)
@@ -81,6 +108,21 @@ static void find_chains(struct gm_agent *agent, struct gm_agent_device *d, const
             *out_other = "qsv"; /* the only one (chains.h) */
         }
     }
+}
+
+static size_t codecs_of(const struct gm_agent_device *d)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < d->chain_count; i++) {
+        count += d->chains[i].codec_count;
+    }
+    return count;
+}
+
+static void log_offered(const struct gm_agent_device *d)
+{
+    gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
+           d->found->id, d->chains[0].name, d->chains[0].codec_count, d->slot_count);
 }
 
 /* Tasks are to run on it, if it is proved. */
@@ -149,9 +191,23 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
         d->state = GM_AGENT_OFFERED;
         d->distrusted = false;
         d->allowed = d->slot_count;
-        gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
-               d->found->id, d->chains[0].name, d->chains[0].codec_count, d->slot_count);
+        log_offered(d);
+        gm_agent_device_prove_rest(agent, d, codecs_of(d), &d->rest);
     }
+    gm_agent_assist_judge(agent, d);
+}
+
+/* It is offered, and was proved again. */
+static void judge_offered(struct gm_agent *agent, struct gm_agent_device *d)
+{
+    const char *other = NULL;
+    size_t had = codecs_of(d);
+    find_chains(agent, d, &other);
+    if (codecs_of(d) > had) {
+        d->dirty = true;
+        log_offered(d);
+    }
+    gm_agent_device_prove_rest(agent, d, codecs_of(d), &d->rest);
     gm_agent_assist_judge(agent, d);
 }
 
@@ -177,16 +233,17 @@ static void take_proofs(struct proof_job *job)
     if (d->prove_due) { /* it failed meanwhile: what was proved before says nothing */
         return;
     }
-    /* One that is offered was proved again for its decoder alone: its encoder may be busy. */
-    bool decoder = d->state == GM_AGENT_OFFERED;
-    if (decoder) {
+    bool offered = d->state == GM_AGENT_OFFERED;
+    if (offered && job->rc == 0) {
         gm_agent_assist_drop_proofs(d);
-    } else {
+    } else if (!offered) {
         d->found->proof_count = 0;
     }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
-        if (!decoder || !proved->proofs[i].encode) {
-            (void)gm_device_add_proof(d->found, &proved->proofs[i]);
+        const struct gm_device_proof *p = &proved->proofs[i];
+        /* That the encoder of one that is offered fails now says nothing. */
+        if (!offered || !p->encode || p->passed) {
+            (void)gm_device_add_proof(d->found, p);
         }
     }
     if (job->list.versions[0] != '\0') {
@@ -195,8 +252,8 @@ static void take_proofs(struct proof_job *job)
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "proof-failed", &job->err, "device=%s", job->id);
     }
-    if (decoder) {
-        gm_agent_assist_judge(agent, d);
+    if (offered) {
+        judge_offered(agent, d);
     } else {
         judge(agent, d);
     }
@@ -324,6 +381,15 @@ static void lower(struct gm_agent *agent, struct gm_agent_device *d)
            d->found->id, d->allowed, pause / GM_MS);
 }
 
+void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *d,
+                              const struct gm_err *why, char text[256])
+{
+    (void)snprintf(text, 256, "%s: %.200s", gm_code_get((int)why->code)->id, why->text);
+    d->distrusted = true;
+    d->forget_due = agent->params.prover.forget != NULL;
+    d->dirty = true;
+}
+
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
                             const struct gm_err *why)
 {
@@ -340,14 +406,10 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
     case GM_E_DEVICE_DRIVER:
     case GM_E_DEVICE_LOST:
     case GM_E_MEDIA_VERIFY:
-        (void)snprintf(text, sizeof(text), "%s: %.200s", gm_code_get((int)why->code)->id,
-                       why->text);
+        gm_agent_device_distrust(agent, d, why, text);
         quarantine(agent, d, text);
         d->found->proof_count = 0;
-        d->distrusted = true;
-        d->forget_due = agent->params.prover.forget != NULL;
         gm_agent_assist_stop(agent, d);
-        d->dirty = true;
         restart_free_workers(agent, d);
         next_proof(agent, gm_time_now());
         break;

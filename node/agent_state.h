@@ -44,6 +44,13 @@ enum gm_agent_device_state {
     GM_AGENT_QUARANTINED, /* failed at a task or proof: takes none until its proof passes */
 };
 
+/* Of the codecs that it had proofs may pass in part, where it comes back while it is proved: the
+ * rest is proved again. */
+struct gm_agent_rest {
+    size_t most;    /* codecs that it had at once */
+    uint32_t times; /* proofs in a row that passed for fewer */
+};
+
 /* A GPU as the decoder of tasks that are the cpu's. */
 struct gm_agent_assist {
     uint32_t most;    /* tasks at once; 0: it is not wanted for that */
@@ -52,8 +59,7 @@ struct gm_agent_assist {
     gm_time grow_at;
     bool judged;        /* its first proof is at its end */
     size_t codec_count; /* proved; 0: it decodes for nobody */
-    size_t codecs_most; /* that it had at once */
-    uint32_t partial;   /* proofs in a row that passed for fewer */
+    struct gm_agent_rest rest;
     char codecs[GM_DECODING_CODECS][16];
     char why[256];     /* it decodes for nobody until its proof passes; "": it does, or may not */
     uint32_t failures; /* in a row */
@@ -67,10 +73,11 @@ struct gm_agent_device {
     uint32_t first_slot, slot_count;
     struct gm_device_chain chains[GM_DEVICE_CHAINS]; /* those that may be offered */
     size_t chain_count;
-    char why[256];     /* LISTED, QUARANTINED */
-    uint32_t failures; /* in a row, since a task of it was done */
-    bool distrusted;   /* it failed at work since: what was proved before counts for nothing */
-    bool forget_due;   /* its proofs in the file */
+    struct gm_agent_rest rest; /* of the chains' codecs */
+    char why[256];             /* LISTED, QUARANTINED */
+    uint32_t failures;         /* in a row, since a task of it was done */
+    bool distrusted; /* it failed at work since: what was proved before counts for nothing */
+    bool forget_due; /* its proofs in the file */
     bool prove_due;
     gm_time prove_at;
     uint32_t allowed; /* slots that it takes no more than at present: its sessions are limited */
@@ -275,6 +282,17 @@ void gm_agent_device_released(struct gm_agent_slot *slot);
 void gm_agent_devices_tick(struct gm_agent *agent, gm_time now);
 /* Of what failed so often in a row. */
 gm_time gm_agent_device_pause(const struct gm_agent *agent, uint32_t times);
+/* Its proof is due after that pause, which is returned, or before, where it was; one in quarantine
+ * has a pause of its own. */
+gm_time gm_agent_device_prove_later(struct gm_agent *agent, struct gm_agent_device *device,
+                                    uint32_t times);
+/* It passed for so many codecs. */
+void gm_agent_device_prove_rest(struct gm_agent *agent, struct gm_agent_device *device,
+                                size_t codecs, struct gm_agent_rest *rest);
+/* It failed so at work: what was proved counts for nothing, the file's proofs are to go. text: what
+ * is said of it. */
+void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *device,
+                              const struct gm_err *why, char text[256]);
 /* --- agent_assist.c */
 void gm_agent_assist_open(const struct gm_agent *agent, struct gm_agent_device *device);
 /* Its proofs are what they are. */

@@ -1,17 +1,13 @@
-/* The scheduler that tests are, and the agent that they start. */
+/* The scheduler that tests are: it starts the agent and answers it. */
 #include "node/fake_io.h"
 
-#include <errno.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -19,190 +15,10 @@
 #include <zmq.h>
 
 #include "common/fs.h"
-#include "common/log.h"
 #include "proto/envelope.h"
 #include "storage/store.h"
 
 #define WAIT_MS 20000
-#define NODE_ID "node-under-test"
-
-static void on_ready(uint32_t slots, void *arg)
-{
-    int fd = *(int *)arg;
-    if (write(fd, &slots, 1) != 1) {
-        abort();
-    }
-}
-
-/* A file that is one line longer. */
-static void count(const struct farm *farm, const char *what)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "%s/%s", farm->folder, what);
-    FILE *file = fopen(path, "a");
-    if (file == NULL || fputs(".", file) < 0 || fclose(file) != 0) {
-        abort();
-    }
-}
-
-uint32_t farm_count(struct farm *farm, const char *what)
-{
-    char path[128];
-    struct stat st;
-    snprintf(path, sizeof(path), "%s/%s", farm->folder, what);
-    return stat(path, &st) == 0 ? (uint32_t)st.st_size : 0;
-}
-
-void farm_proof(struct farm *farm, const char *how)
-{
-    char path[128];
-    struct gm_err err;
-    snprintf(path, sizeof(path), "%s/proof", farm->folder);
-    assert_int_equal(gm_fs_write_atomic(path, how, strlen(how), &err), 0);
-}
-
-static void read_how(const struct farm *farm, char how[16])
-{
-    char path[128];
-    snprintf(path, sizeof(path), "%s/proof", farm->folder);
-    FILE *file = fopen(path, "r");
-    if (file == NULL || fgets(how, 16, file) == NULL) {
-        how[0] = '\0';
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-}
-
-static int fake_prove(struct gm_device_list *list, bool again, const int *stop, void *arg,
-                      struct gm_err *err)
-{
-    struct farm *farm = arg;
-    char how[16] = "pass";
-    bool kept = !again && farm_count(farm, "kept") > 0;
-    if (!kept) {
-        read_how(farm, how);
-        count(farm, "proved");
-    }
-    while ((strcmp(how, "hang") == 0 || strcmp(how, "wait") == 0) &&
-           __atomic_load_n(stop, __ATOMIC_RELAXED) == 0) {
-        poll(NULL, 0, 5);
-        if (strcmp(how, "wait") == 0) {
-            read_how(farm, how);
-        }
-    }
-    struct gm_device_proof proof = {
-        .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .text = "no pictures came"};
-    proof.passed = strcmp(how, "pass") == 0;
-    if (proof.passed && farm_count(farm, "kept") == 0) {
-        count(farm, "kept");
-    }
-    struct gm_device_proof hevc = {
-        .api = "nvdec", .codec = "hevc", .depth = 8, .text = "no pictures came"};
-    hevc.passed = proof.passed || strcmp(how, "part") == 0;
-    if (farm->proves_decoding) {
-        struct gm_device_proof encoder = proof;
-        encoder.passed = farm_count(farm, "proved") == 1;
-        if (farm->proves_both) {
-            (void)gm_device_add_proof(&list->devices[0], &encoder);
-        }
-        gm_device_set(proof.api, "nvdec");
-        proof.encode = false;
-    }
-    gm_device_set(list->versions, "libs 1");
-    (void)gm_device_add_proof(&list->devices[0], &proof);
-    if (farm->proves_decoding) {
-        (void)gm_device_add_proof(&list->devices[0], &hevc);
-    }
-    (void)err;
-    return 0;
-}
-
-static int fake_forget(const char *device, void *arg, struct gm_err *err)
-{
-    struct farm *farm = arg;
-    char path[128];
-    char how[16];
-    read_how(farm, how);
-    count(farm, "forgotten");
-    if (strcmp(how, "stuck") == 0) {
-        return gm_err_set(err, GM_E_SYS, EIO, "as it was told");
-    }
-    for (size_t i = 0; i < farm->devices->count; i++) {
-        if (farm->devices->devices[i].kind != GM_DEVICE_CPU &&
-            strcmp(farm->devices->devices[i].id, device) == 0) {
-            snprintf(path, sizeof(path), "%s/kept", farm->folder);
-            (void)unlink(path);
-        }
-    }
-    return 0;
-}
-
-/* The agent, in a child of its own. */
-static void run_agent(struct farm *farm, int ready)
-{
-    char self[4096];
-    char scratch[128];
-    char cache[128];
-    char launcher[4200];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof(self) - 1);
-    self[n < 0 ? 0 : n] = '\0';
-    /* <build>/tests/<this program> */
-    snprintf(launcher, sizeof(launcher), "%.*s/../bin/gopmill-launcher",
-             (int)(strrchr(self, '/') - self), self);
-    snprintf(scratch, sizeof(scratch), "%s/scratch", farm->folder);
-    snprintf(cache, sizeof(cache), "%s/cache", farm->folder);
-    char dead[160];
-    snprintf(dead, sizeof(dead), "%s-dead", farm->endpoint);
-    const char *endpoints[] = {farm->second ? dead : farm->endpoint,
-                               farm->second ? farm->endpoint : NULL, NULL};
-    struct gm_err err = {.code = GM_OK};
-    struct gm_agent_params params = {
-        .node_id = NODE_ID,
-        .hostname = "host",
-        .build = "test",
-        .endpoints = endpoints,
-        .launcher = launcher,
-        .worker = self,
-        .scratch = scratch,
-        .log_level = "error",
-        .slots = farm->slots,
-        .cpu_milli = 2000,
-        .memory_bytes = 1ull << 30,
-        .scratch_bytes = 1ull << 30,
-        .worker_memory_bytes = 1ull << 30,
-        .patience_ms = farm->patience_ms,
-        .devices = farm->devices,
-        .device_slots = farm->device_slots,
-        .decode_slots = farm->decode_slots,
-        .device_environment = farm->device_environment,
-        .device_paths = farm->device_paths,
-        .device_retry_ms = farm->device_retry_ms == 0 ? 100 : farm->device_retry_ms,
-        .proofs_first = farm->wait_for_proofs,
-        .grant_key = farm->key,
-        .on_ready = on_ready,
-        .arg = &ready,
-    };
-    if (farm->prove) {
-        params.prover =
-            (struct gm_agent_prover){.prove = fake_prove, .forget = fake_forget, .arg = farm};
-    }
-    const char *level = getenv("GM_TEST_LOG");
-    gm_log_init("node", level == NULL ? GM_LOG_ERROR : (enum gm_log_level)gm_log_parse_level(level),
-                false);
-    int rc = gm_fs_mkdirs(scratch, &err);
-    if (rc == 0) {
-        rc = gm_cache_open(cache, 1 << 20, &params.cache, &err);
-    }
-    if (rc == 0) {
-        rc = gm_agent_run(&params, &err);
-    }
-    if (rc < 0) {
-        fprintf(stderr, "agent: %s\n", err.text);
-    }
-    gm_cache_close(&params.cache);
-    exit(rc < 0 ? 1 : 0);
-}
 
 static void must(int rc, const struct gm_err *err)
 {
@@ -238,7 +54,7 @@ void farm_start(struct farm *farm, uint32_t slots)
     assert_true(farm->agent >= 0);
     if (farm->agent == 0) {
         close(pipes[0]);
-        run_agent(farm, pipes[1]);
+        farm_run_agent(farm, pipes[1]);
     }
     close(pipes[1]);
     farm->ready = pipes[0];
@@ -305,7 +121,7 @@ void farm_send(struct farm *farm, Gm__Envelope *env)
     uint8_t *data = NULL;
     size_t size = 0;
     must(gm_envelope_encode(env, &data, &size, &err), &err);
-    assert_true(zmq_send(farm->router, NODE_ID, strlen(NODE_ID), ZMQ_SNDMORE) > 0);
+    assert_true(zmq_send(farm->router, FARM_NODE_ID, strlen(FARM_NODE_ID), ZMQ_SNDMORE) > 0);
     assert_true(zmq_send(farm->router, data, size, 0) >= 0);
     free(data);
 }
@@ -438,7 +254,7 @@ static Gm__Envelope *receive(struct farm *farm)
     }
     char id[64];
     int n = zmq_recv(farm->router, id, sizeof(id), 0);
-    assert_int_equal(n, (int)strlen(NODE_ID));
+    assert_int_equal(n, (int)strlen(FARM_NODE_ID));
     zmq_msg_t msg;
     zmq_msg_init(&msg);
     assert_true(zmq_msg_recv(&msg, farm->router, 0) >= 0);
@@ -532,6 +348,18 @@ uint64_t farm_assign(struct farm *farm, const char *type, const char *text)
     spec.source_name = (char *)(uintptr_t)text;
     spec.inputs_complete = true;
     return farm_assign_spec(farm, &spec);
+}
+
+void farm_cancel(struct farm *farm, uint64_t id)
+{
+    Gm__Cancel body = GM__CANCEL__INIT;
+    body.task_id = id;
+    body.term = farm->term;
+    body.epoch = id + 100;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_CANCEL;
+    env.cancel = &body;
+    farm_send(farm, &env);
 }
 
 void farm_expect_done(struct farm *farm, uint64_t id)

@@ -8,12 +8,15 @@
 #include "node/cache.h"
 #include "node/worker.h"
 
-/* A worker whose task types do what tests need, and a scheduler that is a ROUTER socket in the
- * test. A test program with these calls fake_worker_main first: it is its own worker. */
+/* A worker whose task types do what tests need (fake_worker_io.c), an agent that runs it
+ * (fake_agent_io.c), and a scheduler that is a ROUTER socket in the test (fake_io.c). A test
+ * program with these calls fake_worker_main first: it is its own worker. */
 
 /* Runs as worker and does not return when the launcher started this process. */
 void fake_worker_main(void);
 const struct gm_task_type *fake_task_find(const char *type);
+
+#define FARM_NODE_ID "node-under-test"
 
 struct farm {
     char folder[64]; /* mkdtemp; removed by farm_stop */
@@ -75,6 +78,7 @@ Gm__Envelope *farm_expect(struct farm *farm, int kind);
 void farm_send(struct farm *farm, Gm__Envelope *env);
 void farm_ack(struct farm *farm, uint64_t seq, bool stale);
 void farm_refuse(struct farm *farm, enum gm_code code);
+void farm_cancel(struct farm *farm, uint64_t id);
 /* Assigns a task of that type; its id. text: TaskSpec.source_name, which fake tasks read. */
 uint64_t farm_assign(struct farm *farm, const char *type, const char *text);
 uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec);
@@ -85,14 +89,35 @@ void farm_expect_failed(struct farm *farm, uint64_t id, enum gm_code code, int64
 void farm_expect_healthy(struct farm *farm);
 /* Puts bytes into the store; a read grant for them, owned. */
 char *farm_object(struct farm *farm, const char *key, const void *data, size_t size);
-/* What the next proofs say: "pass", "fail", "hang" (until the agent stops), "stuck" (fails, and
- * what was kept can't be forgotten), "wait" (for another word: the next call ends it), "part" (of
- * proves_decoding: of hevc alone). */
-void farm_proof(struct farm *farm, const char *how);
-/* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
-uint32_t farm_count(struct farm *farm, const char *what);
 void farm_remove_object(struct farm *farm, const char *key);
 /* The bytes stored under key, NUL-terminated, owned; fails the test where there are none. */
 char *farm_stored(struct farm *farm, const char *key);
+
+/* --- fake_agent_io.c */
+/* In a child: the agent; `ready` gets a byte when it is. */
+_Noreturn void farm_run_agent(struct farm *farm, int ready);
+/* What the next proofs of H.264 and HEVC say: "pass", "fail", "hang" (until the agent stops),
+ * "stuck" (fails, and what was kept can't be forgotten), "wait" (for another word: the next call
+ * ends it), "part" (of HEVC alone). */
+void farm_proof(struct farm *farm, const char *how);
+/* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
+uint32_t farm_count(struct farm *farm, const char *what);
+
+/* --- fake_gpu_io.c: a GPU that is words in a list. */
+#define FARM_GPU "0000:3b:00.0"
+#define FARM_UUID "GPU-00000000-1111-2222-3333-444444444444"
+/* The cpu, and that GPU: *out_gpu, borrowed, has no codecs yet. list: all-zero before,
+ * gm_device_list_fini after. */
+void farm_gpu_list(struct gm_device_list *list, struct gm_device **out_gpu);
+/* A note of the GPU's last Offer has these words. */
+bool farm_gpu_says(const struct farm *farm, const char *words);
+void farm_until_gpu_says(struct farm *farm, const char *words);
+void farm_until_gpu_offers(struct farm *farm, uint32_t slots);
+/* Runs a task of that type, with one piece, to its end; the piece's text, static. */
+const char *farm_place(struct farm *farm, const char *type, const char *text);
+/* What a task of type "fail" or "analyze" is told of that code; static. */
+const char *farm_code_text(enum gm_code code);
+/* A task fails with that code. */
+void farm_fail(struct farm *farm, enum gm_code code);
 
 #endif

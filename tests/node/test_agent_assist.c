@@ -10,9 +10,7 @@
 
 #include "node/fake_io.h"
 
-#define GPU "0000:3b:00.0"
-#define UUID "GPU-00000000-1111-2222-3333-444444444444"
-#define ON_GPU "cuda;" UUID ";h264"
+#define ON_GPU "cuda;" FARM_UUID ";h264"
 #define WITHOUT_ITS_GPU "cuda;;" /* its worker might, and may not */
 #define IN_SOFTWARE "-;;"
 
@@ -33,9 +31,8 @@ static struct farm *start(const struct want *want)
 {
     static const char *const environment[] = {"GM_TEST_NO_START", NULL};
     struct farm *farm = calloc(1, sizeof(*farm));
-    struct gm_device_list list = {.versions = "libs 1"};
+    struct gm_device_list list = {0};
     struct gm_device *device = NULL;
-    struct gm_err err;
     const struct gm_device_codec codec = {
         .api = "nvdec", .codec = "h264", .chroma = 420, .depth = 8, .engines = want->engines};
     const struct gm_device_codec encoder = {
@@ -45,11 +42,8 @@ static struct farm *start(const struct want *want)
     const struct gm_device_proof encodes = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
     assert_non_null(farm);
-    assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
-    assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &device, &err), 0);
-    gm_device_set(device->name, "Test GPU");
-    gm_device_set(device->driver, "1.0");
-    gm_device_set(device->uuid, want->no_uuid ? "" : UUID);
+    farm_gpu_list(&list, &device);
+    gm_device_set(device->uuid, want->no_uuid ? "" : FARM_UUID);
     device->memory_bytes = want->memory_bytes;
     assert_true(gm_device_add_codec(device, false, &codec));
     if (want->encodes) {
@@ -161,84 +155,47 @@ static int stop(void **state)
     return 0;
 }
 
-static bool gpu_says(const struct farm *farm, const char *word)
-{
-    const Gm__Device *facts = farm->gpu == NULL ? NULL : farm->gpu->facts;
-    for (size_t i = 0; facts != NULL && i < facts->n_notes; i++) {
-        if (strstr(facts->notes[i]->text, word) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void until_gpu_says(struct farm *farm, const char *word)
-{
-    while (!gpu_says(farm, word)) {
-        farm_turn(farm);
-    }
-}
-
-/* Runs a task to its end; what it said, static. */
-static const char *place_of(struct farm *farm, const char *type, const char *how)
-{
-    static char said[512];
-    uint64_t id = farm_assign(farm, type, how);
-    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
-    char *text = farm_stored(farm, env->produced->item->objects[0]->key);
-    snprintf(said, sizeof(said), "%s", text);
-    free(text);
-    farm_ack(farm, env->seq, false);
-    gm__envelope__free_unpacked(env, NULL);
-    farm_expect_done(farm, id);
-    return said;
-}
-
 static void expect_place(struct farm *farm, const char *how, const char *wanted)
 {
-    assert_string_equal(place_of(farm, "analyze", how), wanted);
+    assert_string_equal(farm_place(farm, "analyze", how), wanted);
 }
 
 /* Slots are started anew when they are free: a task may come before that. */
 static void until_decoded(struct farm *farm)
 {
-    while (strcmp(place_of(farm, "analyze", ""), ON_GPU) != 0) {
+    while (strcmp(farm_place(farm, "analyze", ""), ON_GPU) != 0) {
     }
+}
+
+static void until_decodes(struct farm *farm, unsigned slots)
+{
+    char words[64];
+    snprintf(words, sizeof(words), "decodes for %u slot", slots);
+    farm_until_gpu_says(farm, words);
+    until_decoded(farm);
+}
+
+/* Decodes for the processors' one slot, and encodes. */
+static void until_does_both(struct farm *farm)
+{
+    until_decodes(farm, 1);
+    farm_until_gpu_offers(farm, 1);
 }
 
 /* The slot that a task gets may still have the GPU's sandbox. */
 static void until_in_software(struct farm *farm, const char *how)
 {
     const char *place = NULL;
-    while (strcmp(place = place_of(farm, "analyze", how), IN_SOFTWARE) != 0) {
+    while (strcmp(place = farm_place(farm, "analyze", how), IN_SOFTWARE) != 0) {
         assert_string_equal(place, WITHOUT_ITS_GPU);
     }
-}
-
-static void cancel(struct farm *farm, uint64_t id)
-{
-    Gm__Cancel msg = GM__CANCEL__INIT;
-    msg.task_id = id;
-    msg.term = farm->term;
-    msg.epoch = id + 100;
-    Gm__Envelope env = GM__ENVELOPE__INIT;
-    env.body_case = GM__ENVELOPE__BODY_CANCEL;
-    env.cancel = &msg;
-    farm_send(farm, &env);
-}
-
-static const char *code_text(enum gm_code code)
-{
-    static char text[16];
-    snprintf(text, sizeof(text), "%d", (int)code);
-    return text;
 }
 
 static void tasks_that_decode_video_do_it_on_the_gpu(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots of the processor");
-    assert_false(gpu_says(farm, "listed only"));
+    farm_until_gpu_says(farm, "decodes for 2 slots of the processor");
+    assert_false(farm_gpu_says(farm, "listed only"));
     assert_int_equal(farm->gpu->usable->slots, 0);
     assert_int_equal(farm->gpu->facts->n_chains, 0);
     until_decoded(farm);
@@ -249,21 +206,21 @@ static void tasks_that_decode_video_do_it_on_the_gpu(void **state)
 static void no_more_tasks_than_wanted(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
     until_decoded(farm);
     /* the other slot has no GPU, and takes what does not decode */
-    const char *other = place_of(farm, "place", "");
+    const char *other = farm_place(farm, "place", "");
     assert_true(strncmp(other, "-;", 2) == 0);
     uint64_t busy = farm_assign(farm, "analyze", "busy");
     expect_place(farm, "", IN_SOFTWARE);
-    cancel(farm, busy);
+    farm_cancel(farm, busy);
     until_decoded(farm);
 }
 
 static void no_more_tasks_than_its_memory_holds(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
 }
 
 static void nothing_without_slots_or_name(void **state)
@@ -275,7 +232,7 @@ static void nothing_without_slots_or_name(void **state)
     while (farm->gpu == NULL || farm->gpu->facts->n_proofs == 0) {
         farm_turn(farm); /* what follows from its proof is told with it */
     }
-    assert_false(gpu_says(farm, "decodes"));
+    assert_false(farm_gpu_says(farm, "decodes"));
     expect_place(farm, "", IN_SOFTWARE);
     assert_null(strstr(farm->noted, "decodes"));
 }
@@ -283,57 +240,53 @@ static void nothing_without_slots_or_name(void **state)
 static void failed_proof_is_tried_again(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "does not decode for the processors until its proof passes again: "
-                         "no pictures came");
+    farm_until_gpu_says(farm, "does not decode for the processors until its proof passes again: "
+                              "no pictures came");
     expect_place(farm, "", IN_SOFTWARE);
     farm_proof(farm, "pass");
-    until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
     until_decoded(farm);
 }
 
 static void lost_gpu_is_away_until_it_is_proved(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
     farm_proof(farm, "wait");
-    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU); /* which is done all the same */
-    until_gpu_says(farm, "until its proof passes again: device.lost: as it was told");
+    expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), ON_GPU); /* which is done all the same */
+    farm_until_gpu_says(farm, "until its proof passes again: device.lost: as it was told");
     assert_int_equal(farm->gpu->facts->n_proofs, 0);
     while (farm_count(farm, "forgotten") == 0) {
         farm_expect_healthy(farm);
     }
     until_in_software(farm, ""); /* its sandbox goes too */
     farm_proof(farm, "fail");
-    until_gpu_says(farm, "until its proof passes again: no pictures came");
+    farm_until_gpu_says(farm, "until its proof passes again: no pictures came");
     until_in_software(farm, "");
     farm_proof(farm, "pass");
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
 }
 
 /* It comes back while it is proved: what was proved too early is proved again. */
 static void gpu_that_passes_in_part_is_proved_again(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
     farm_proof(farm, "part");
-    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU);
-    while (strcmp(place_of(farm, "analyze", ""), "cuda;" UUID ";hevc") != 0) {
+    expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), ON_GPU);
+    while (strcmp(farm_place(farm, "analyze", ""), "cuda;" FARM_UUID ";hevc") != 0) {
     }
     farm_proof(farm, "pass");
     until_decoded(farm);
-    until_gpu_says(farm, "decodes for 2 slots");
+    farm_until_gpu_says(farm, "decodes for 2 slots");
 }
 
 static void full_gpu_decodes_for_as_many_as_it_does(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
-    expect_place(farm, code_text(GM_E_DEVICE_MEMORY), ON_GPU);
-    until_gpu_says(farm, "decodes for 0 slots of the processor: it is full for now");
+    until_decodes(farm, 2);
+    expect_place(farm, farm_code_text(GM_E_DEVICE_MEMORY), ON_GPU);
+    farm_until_gpu_says(farm, "decodes for 0 slots of the processor: it is full for now");
     assert_int_equal(farm_count(farm, "forgotten"), 0);
     expect_place(farm, "", WITHOUT_ITS_GPU);
 }
@@ -341,12 +294,11 @@ static void full_gpu_decodes_for_as_many_as_it_does(void **state)
 static void full_gpu_grows_back(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
     assert_null(strstr(farm->noted, "full"));
-    expect_place(farm, code_text(GM_E_DEVICE_MEMORY), ON_GPU);
-    until_gpu_says(farm, "decodes for 2 slots of the processor");
-    while (gpu_says(farm, "full")) {
+    expect_place(farm, farm_code_text(GM_E_DEVICE_MEMORY), ON_GPU);
+    farm_until_gpu_says(farm, "decodes for 2 slots of the processor");
+    while (farm_gpu_says(farm, "full")) {
         farm_turn(farm);
     }
     const char *none = strstr(farm->noted, "decodes for 0 slots of the processor: it is full");
@@ -358,22 +310,21 @@ static void full_gpu_grows_back(void **state)
 static void full_gpu_takes_no_more(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
     uint64_t busy = farm_assign(farm, "analyze", "busy");
-    while (strcmp(place_of(farm, "analyze", code_text(GM_E_DEVICE_BUSY)), ON_GPU) != 0) {
+    while (strcmp(farm_place(farm, "analyze", farm_code_text(GM_E_DEVICE_BUSY)), ON_GPU) != 0) {
         /* the other slot's worker is not started anew yet */
     }
-    until_gpu_says(farm, "decodes for 1 slot of the processor: it is full for now");
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor: it is full for now");
     expect_place(farm, "", WITHOUT_ITS_GPU);
-    cancel(farm, busy);
+    farm_cancel(farm, busy);
     until_decoded(farm);
 }
 
 static void worker_that_does_not_start_goes_on_without(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    farm_until_gpu_says(farm, "until its proof passes again: node.worker_died");
     until_in_software(farm, "");
     assert_int_equal(farm->offer->usable->slots, 2);
 }
@@ -397,37 +348,31 @@ static void expect_crash(struct farm *farm)
 static void worker_that_dies_takes_the_gpu_away(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 2 slots");
-    until_decoded(farm);
+    until_decodes(farm, 2);
     farm_proof(farm, "wait");
     expect_crash(farm);
-    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    farm_until_gpu_says(farm, "until its proof passes again: node.worker_died");
     until_in_software(farm, "crash");
 }
 
 static void worker_that_hangs_takes_the_gpu_away(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot");
-    until_decoded(farm);
+    until_decodes(farm, 1);
     farm_proof(farm, "wait");
     farm_expect_failed(farm, farm_assign(farm, "analyze", "hang"), GM_E_WORKER_HUNG, 0);
-    until_gpu_says(farm, "until its proof passes again: node.worker_hung");
+    farm_until_gpu_says(farm, "until its proof passes again: node.worker_hung");
     until_in_software(farm, "");
 }
 
 static void gpu_that_encodes_is_lost_for_both(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot");
-    while (farm->gpu->usable->slots != 1) {
-        farm_turn(farm);
-    }
-    until_decoded(farm);
-    expect_place(farm, code_text(GM_E_DEVICE_LOST), ON_GPU);
-    until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    until_does_both(farm);
+    expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), ON_GPU);
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
     assert_int_equal(farm->gpu->usable->slots, 0);
-    assert_false(gpu_says(farm, "decodes for"));
+    assert_false(farm_gpu_says(farm, "decodes for"));
     until_in_software(farm, "");
 }
 
@@ -435,22 +380,18 @@ static void gpu_that_encodes_is_lost_for_both(void **state)
 static void gpu_that_encodes_goes_on_when_a_decoding_worker_dies(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot");
-    until_decoded(farm);
-    while (farm->gpu->usable->slots != 1) {
-        farm_turn(farm);
-    }
+    until_does_both(farm);
     farm_proof(farm, "wait");
     expect_crash(farm);
-    until_gpu_says(farm, "until its proof passes again: node.worker_died");
+    farm_until_gpu_says(farm, "until its proof passes again: node.worker_died");
     assert_int_equal(farm->gpu->usable->slots, 1);
     farm_proof(farm, "pass");
-    until_gpu_says(farm, "decodes for 1 slot");
+    farm_until_gpu_says(farm, "decodes for 1 slot");
     assert_int_equal(farm_count(farm, "proved"), 2);
     assert_int_equal(farm->gpu->usable->slots, 1);
     assert_int_equal(farm->gpu->facts->n_chains, 1);
     assert_int_equal(farm->gpu->facts->n_proofs, 3);
-    assert_false(gpu_says(farm, "quarantined"));
+    assert_false(farm_gpu_says(farm, "quarantined"));
     until_decoded(farm);
 }
 
@@ -458,22 +399,17 @@ static void gpu_that_encodes_goes_on_when_a_decoding_worker_dies(void **state)
 static void proof_of_a_gpu_that_fails_meanwhile_is_not_taken(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "decodes for 1 slot");
-    until_decoded(farm);
-    while (farm->gpu->usable->slots != 1) {
-        farm_turn(farm);
-    }
+    until_does_both(farm);
     farm_proof(farm, "wait");
     expect_crash(farm);
     while (farm_count(farm, "proved") < 2) {
         farm_turn(farm);
     }
-    farm->assign_to = GPU;
-    farm_expect_failed(farm, farm_assign(farm, "fail", code_text(GM_E_DEVICE_LOST)),
-                       GM_E_DEVICE_LOST, 0);
-    until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_LOST);
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
     farm_proof(farm, "pass");
-    until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
     assert_true(farm_count(farm, "proved") >= 3);
 }
 

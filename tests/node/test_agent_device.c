@@ -10,33 +10,25 @@
 
 #include "node/fake_io.h"
 
-#define GPU "0000:3b:00.0"
-#define UUID "GPU-00000000-1111-2222-3333-444444444444"
-
 struct want {
     bool proved; /* in the list already */
     const char *proof;
     uint32_t slots;
     bool waits;
+    uint32_t retry_ms;
 };
 
 static int start(void **state)
 {
     static const char *const environment[] = {"GM_TEST_GIVEN", "GM_TEST_UNSET", NULL};
     const struct want *want = *state;
-    struct gm_device_list list = {.versions = "libs 1"};
+    struct gm_device_list list = {0};
     struct gm_device *device = NULL;
-    struct gm_err err;
     const struct gm_device_codec codec = {
         .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
     const struct gm_device_proof proof = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
-    assert_int_equal(gm_device_get(&list, "cpu", GM_DEVICE_CPU, &device, &err), 0);
-    assert_int_equal(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &device, &err), 0);
-    gm_device_set(device->name, "Test GPU");
-    gm_device_set(device->driver, "1.0");
-    gm_device_set(device->uuid, UUID);
-    device->memory_bytes = 1ull << 34;
+    farm_gpu_list(&list, &device);
     assert_true(gm_device_add_codec(device, true, &codec));
     assert_true(!want->proved || gm_device_add_proof(device, &proof));
     assert_true(gm_device_add_note(&list, device, GM_NOTE_WARN, "of the device"));
@@ -46,6 +38,7 @@ static int start(void **state)
     const struct farm wanted = {.devices = &list, /* the agent is forked: it may go after */
                                 .device_slots = want->slots,
                                 .device_environment = environment,
+                                .device_retry_ms = want->retry_ms,
                                 .wait_for_proofs = want->waits,
                                 .prove = want->proof != NULL,
                                 .proof_at_start = want->proof};
@@ -61,36 +54,12 @@ static const struct want PROVED = {.proved = true, .slots = 2};
 static const struct want PASSING = {.proof = "pass", .slots = 2};
 static const struct want WAITING = {.proof = "pass", .slots = 2, .waits = true};
 static const struct want FAILING = {.proof = "fail", .slots = 2};
+static const struct want HASTY = {.proof = "pass", .slots = 2, .retry_ms = 20};
 static const struct want HANGING = {.proof = "hang", .slots = 2};
 
 #define WITH(want, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, start, farm_teardown,                           \
                                              (void *)(uintptr_t) & (want))
-
-static void until_gpu_offers(struct farm *farm, uint32_t slots)
-{
-    while (farm->gpu == NULL || farm->gpu->usable->slots != slots) {
-        farm_turn(farm);
-    }
-}
-
-static bool gpu_says(const struct farm *farm, const char *word)
-{
-    const Gm__Device *facts = farm->gpu->facts;
-    for (size_t i = 0; facts != NULL && i < facts->n_notes; i++) {
-        if (strstr(facts->notes[i]->text, word) != NULL) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void until_gpu_says(struct farm *farm, const char *word)
-{
-    while (farm->gpu == NULL || !gpu_says(farm, word)) {
-        farm_turn(farm);
-    }
-}
 
 static void device_without_slots_is_listed(void **state)
 {
@@ -101,7 +70,7 @@ static void device_without_slots_is_listed(void **state)
     assert_int_equal(hello->devices[0]->capacity->slots, 1);
     assert_int_equal(hello->devices[0]->capacity->memory_bytes, 1ull << 30);
     const Gm__Device *gpu = hello->devices[1];
-    assert_string_equal(gpu->id, GPU);
+    assert_string_equal(gpu->id, FARM_GPU);
     assert_string_equal(gpu->kind, "nvidia");
     assert_string_equal(gpu->name, "Test GPU");
     assert_int_equal(gpu->memory_bytes, 1ull << 34);
@@ -113,7 +82,7 @@ static void device_without_slots_is_listed(void **state)
     assert_non_null(strstr(gpu->notes[1]->text, "listed only"));
     assert_true(hello->n_notes >= 1); /* behind what the sandbox lacks */
     assert_string_equal(hello->notes[hello->n_notes - 1], "of no device");
-    farm->assign_to = GPU;
+    farm->assign_to = FARM_GPU;
     farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
     farm->assign_to = NULL;
     farm_expect_healthy(farm);
@@ -122,9 +91,9 @@ static void device_without_slots_is_listed(void **state)
 static void proven_device_has_slots_of_its_own(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     const Gm__Offer *offer = farm->gpu;
-    assert_string_equal(offer->device, GPU);
+    assert_string_equal(offer->device, FARM_GPU);
     assert_int_equal(offer->usable->cpu_milli, 2000);
     assert_int_equal(offer->usable->memory_bytes, (1ull << 30) / 3 * 2);
     assert_int_equal(offer->facts->n_chains, 1);
@@ -135,7 +104,7 @@ static void proven_device_has_slots_of_its_own(void **state)
     assert_int_equal(farm->offer->usable->slots, 1);
     assert_int_equal(farm->offer->usable->memory_bytes, (1ull << 30) / 3);
 
-    farm->assign_to = GPU;
+    farm->assign_to = FARM_GPU;
     uint64_t busy[2] = {farm_assign(farm, "busy", ""), farm_assign(farm, "busy", "")};
     farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
     farm->assign_to = NULL;
@@ -143,96 +112,72 @@ static void proven_device_has_slots_of_its_own(void **state)
     farm->assign_to = "0000:99:00.0";
     farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
     for (int i = 0; i < 2; i++) {
-        Gm__Cancel cancel = GM__CANCEL__INIT;
-        cancel.task_id = busy[i];
-        cancel.term = farm->term;
-        cancel.epoch = busy[i] + 100;
-        Gm__Envelope env = GM__ENVELOPE__INIT;
-        env.body_case = GM__ENVELOPE__BODY_CANCEL;
-        env.cancel = &cancel;
-        farm_send(farm, &env);
+        farm_cancel(farm, busy[i]);
     }
-    farm->assign_to = GPU;
+    farm->assign_to = FARM_GPU;
     farm_expect_healthy(farm);
-}
-
-static void expect_place(struct farm *farm, const char *wanted)
-{
-    uint64_t id = farm_assign(farm, "place", "");
-    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
-    char *text = farm_stored(farm, env->produced->item->objects[0]->key);
-    assert_string_equal(text, wanted);
-    free(text);
-    farm_ack(farm, env->seq, false);
-    gm__envelope__free_unpacked(env, NULL);
-    farm_expect_done(farm, id);
 }
 
 static void workers_of_a_device_have_its_environment(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_offers(farm, 2);
-    expect_place(farm, "-;-;-;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
-    farm->assign_to = GPU;
-    expect_place(farm, "cuda;" UUID ";given;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
+    farm_until_gpu_offers(farm, 2);
+    assert_string_equal(farm_place(farm, "place", ""), "-;-;-;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
+    farm->assign_to = FARM_GPU;
+    assert_string_equal(farm_place(farm, "place", ""),
+                        "cuda;" FARM_UUID ";given;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
 }
 
 static void refused_session_costs_a_slot_that_comes_back(void **state)
 {
     struct farm *farm = *state;
-    char code[8];
-    until_gpu_offers(farm, 2);
-    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_BUSY);
-    farm->assign_to = GPU;
+    farm_until_gpu_offers(farm, 2);
+    farm->assign_to = FARM_GPU;
     (void)farm_assign(farm, "busy", ""); /* keeps one */
-    uint64_t id = farm_assign(farm, "fail", code);
-    farm_expect_failed(farm, id, GM_E_DEVICE_BUSY, 0);
-    until_gpu_offers(farm, 1);
-    assert_true(gpu_says(farm, "1 of 2 slots"));
+    farm_fail(farm, GM_E_DEVICE_BUSY);
+    farm_until_gpu_offers(farm, 1);
+    assert_true(farm_gpu_says(farm, "1 of 2 slots"));
     assert_int_equal(farm->gpu->facts->n_chains, 1);
-    until_gpu_offers(farm, 2);
-    assert_false(gpu_says(farm, "slots are offered"));
+    farm_until_gpu_offers(farm, 2);
+    assert_false(farm_gpu_says(farm, "slots are offered"));
 }
 
 static void refused_session_without_ours_is_all_taken(void **state)
 {
     struct farm *farm = *state;
-    char code[8];
-    until_gpu_offers(farm, 2);
-    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_MEMORY);
-    farm->assign_to = GPU;
-    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_MEMORY, 0);
-    until_gpu_offers(farm, 0);
-    until_gpu_offers(farm, 1);
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_MEMORY);
+    farm_until_gpu_offers(farm, 0);
+    farm_until_gpu_offers(farm, 1);
+    farm_until_gpu_offers(farm, 2);
     farm_expect_healthy(farm);
 }
 
 static void lost_device_is_quarantined_until_it_is_proved(void **state)
 {
     struct farm *farm = *state;
-    char code[8];
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     assert_int_equal(farm_count(farm, "proved"), 1);
     assert_int_equal(farm_count(farm, "forgotten"), 0);
     assert_int_equal(farm_count(farm, "kept"), 1);
     farm_proof(farm, "fail");
-    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_LOST);
-    farm->assign_to = GPU;
-    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_LOST, 0);
-    until_gpu_says(farm, "quarantined until its proof passes again: device.lost: as it was told");
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_LOST);
+    farm_until_gpu_says(farm,
+                        "quarantined until its proof passes again: device.lost: as it was told");
     assert_int_equal(farm->gpu->usable->slots, 0);
     assert_int_equal(farm->gpu->facts->n_chains, 0);
     assert_int_equal(farm->gpu->facts->n_proofs, 0);
     farm_expect_failed(farm, farm_assign(farm, "pieces", "0"), GM_E_BUSY, 0);
-    until_gpu_says(farm, "again: no pictures came");
+    farm_until_gpu_says(farm, "again: no pictures came");
     assert_int_equal(farm_count(farm, "forgotten"), 1);
     assert_int_equal(farm_count(farm, "kept"), 0); /* else a node that begins now would trust it */
     assert_true(farm_count(farm, "proved") >= 2);
     farm_proof(farm, "pass");
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     assert_int_equal(farm->gpu->facts->n_chains, 1);
-    assert_false(gpu_says(farm, "quarantined"));
+    assert_false(farm_gpu_says(farm, "quarantined"));
     farm_expect_healthy(farm);
 }
 
@@ -240,37 +185,35 @@ static void lost_device_is_quarantined_until_it_is_proved(void **state)
 static void device_whose_proofs_are_not_forgotten_is_tried(void **state)
 {
     struct farm *farm = *state;
-    char code[8];
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     farm_proof(farm, "stuck");
-    snprintf(code, sizeof(code), "%d", GM_E_DEVICE_DRIVER);
-    farm->assign_to = GPU;
-    farm_expect_failed(farm, farm_assign(farm, "fail", code), GM_E_DEVICE_DRIVER, 0);
-    until_gpu_says(farm, "again: device.driver");
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_DRIVER);
+    farm_until_gpu_says(farm, "again: device.driver");
     for (uint32_t seen = farm->gpu_offers; farm->gpu_offers == seen;) {
         farm_turn(farm);
     }
-    assert_true(gpu_says(farm, "again: no pictures came"));
+    assert_true(farm_gpu_says(farm, "again: no pictures came"));
     assert_int_equal(farm->gpu->usable->slots, 0);
     assert_int_equal(farm_count(farm, "forgotten"), 1);
     assert_int_equal(farm_count(farm, "kept"), 1);
     farm_proof(farm, "pass");
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
 }
 
 static void what_does_not_verify_is_the_device_s_fault(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     farm_proof(farm, "fail");
     uint64_t id = farm_assign(farm, "encode", "bad bytes"); /* of the processor: no */
     farm_expect_failed(farm, id, GM_E_MEDIA_VERIFY, 0);
-    farm->assign_to = GPU;
+    farm->assign_to = FARM_GPU;
     farm_expect_healthy(farm);
     farm_expect_failed(farm, farm_assign(farm, "fail", ""), GM_E_MEDIA, 0); /* of the input: no */
     farm_expect_healthy(farm);
     farm_expect_failed(farm, farm_assign(farm, "encode", "bad bytes"), GM_E_MEDIA_VERIFY, 0);
-    until_gpu_says(farm, "media.verify_failed");
+    farm_until_gpu_says(farm, "media.verify_failed");
     assert_int_equal(farm->gpu->usable->slots, 0);
     farm->assign_to = NULL;
     farm_expect_healthy(farm);
@@ -279,11 +222,53 @@ static void what_does_not_verify_is_the_device_s_fault(void **state)
 static void device_that_fails_its_first_proof_is_tried_again(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: no pictures came");
     farm_expect_healthy(farm);
     farm_proof(farm, "pass");
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
     assert_int_equal(farm_count(farm, "forgotten"), 0);
+}
+
+static size_t codecs_of(const struct farm *farm)
+{
+    const Gm__Device *facts = farm->gpu == NULL ? NULL : farm->gpu->facts;
+    return facts == NULL || facts->n_chains == 0 ? 0 : facts->chains[0]->n_codecs;
+}
+
+static void until_gpu_encodes(struct farm *farm, size_t codecs)
+{
+    while (codecs_of(farm) != codecs) {
+        farm_turn(farm);
+    }
+}
+
+/* It comes back while it is proved. What it has then it keeps: its encoder may be busy. */
+static void device_that_passes_in_part_gets_the_rest_later(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_encodes(farm, 2);
+    farm_proof(farm, "part");
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_LOST);
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    until_gpu_encodes(farm, 1);
+    assert_string_equal(farm->gpu->facts->chains[0]->codecs[0], "hevc");
+    farm_until_gpu_offers(farm, 2);
+    farm_proof(farm, "fail");
+    for (uint32_t proved = farm_count(farm, "proved"); farm_count(farm, "proved") < proved + 2;) {
+        farm_turn(farm);
+        assert_int_equal(farm->gpu->usable->slots, 2);
+        assert_false(farm_gpu_says(farm, "quarantined"));
+    }
+    farm_fail(farm, GM_E_DEVICE_BUSY); /* tells all that it is */
+    farm_until_gpu_offers(farm, 0);
+    assert_int_equal(codecs_of(farm), 1);
+    farm_until_gpu_offers(farm, 2);
+    farm_expect_healthy(farm);
+    farm_proof(farm, "pass");
+    until_gpu_encodes(farm, 2);
+    assert_int_equal(farm->gpu->usable->slots, 2);
+    assert_int_equal(farm_count(farm, "forgotten"), 1);
 }
 
 static void node_that_waits_says_hello_with_its_chains(void **state)
@@ -292,14 +277,14 @@ static void node_that_waits_says_hello_with_its_chains(void **state)
     assert_int_equal(farm->hellos, 1);
     assert_int_equal(farm->hello->devices[1]->n_chains, 1);
     assert_int_equal(farm->hello->devices[1]->capacity->slots, 2);
-    until_gpu_offers(farm, 2);
+    farm_until_gpu_offers(farm, 2);
 }
 
 /* And the agent ends all the same: stop waits for it. */
 static void node_is_ready_before_proofs_end(void **state)
 {
     struct farm *farm = *state;
-    until_gpu_says(farm, "proofs are under way");
+    farm_until_gpu_says(farm, "proofs are under way");
     assert_int_equal(farm->gpu->usable->slots, 0);
     farm_expect_healthy(farm);
     assert_int_equal(farm_count(farm, "proved"), 1);
@@ -318,6 +303,7 @@ int main(void)
         WITH(PASSING, device_whose_proofs_are_not_forgotten_is_tried),
         WITH(PASSING, what_does_not_verify_is_the_device_s_fault),
         WITH(FAILING, device_that_fails_its_first_proof_is_tried_again),
+        WITH(HASTY, device_that_passes_in_part_gets_the_rest_later),
         WITH(WAITING, node_that_waits_says_hello_with_its_chains),
         WITH(HANGING, node_is_ready_before_proofs_end),
     };
