@@ -114,6 +114,7 @@ static int test_calls(struct gm_err *err)
 /* What must work, so that a task does not find out. */
 static int test_scratch(struct gm_err *err)
 {
+    unlink(PROBE_FILE); /* of one that was killed here; else none would start any more */
     int fd = open(PROBE_FILE, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 || write(fd, "x", 1) != 1 || ftruncate(fd, 0) < 0) {
         int saved = errno;

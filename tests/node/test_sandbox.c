@@ -128,6 +128,15 @@ static void exec_launcher(const struct run *run, int sock, int output, const cha
     _exit(99);
 }
 
+static void make_file(const struct run *run, const char *name)
+{
+    char path[128];
+    snprintf(path, sizeof(path), "%s/%s", run->folder, name);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    close(fd);
+}
+
 static void start_as(struct run *run, const char *profile, const char *role, pid_t parent)
 {
     int pair[2];
@@ -147,10 +156,8 @@ static void start_as(struct run *run, const char *profile, const char *role, pid
     assert_int_equal(mkdir(path, 0700), 0);
     snprintf(path, sizeof(path), "%s/libraries", run->folder);
     assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/libraries/libfake.so", run->folder);
-    int library = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
-    assert_true(library >= 0);
-    close(library);
+    make_file(run, "libraries/libfake.so");
+    make_file(run, "scratch/gm-probe-file"); /* left by one that was killed in its self-test */
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair), 0);
     assert_int_equal(pipe2(pipes, O_CLOEXEC), 0);
     fflush(NULL);
