@@ -1,36 +1,18 @@
 #include "cli/child.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/spawn.h"
 
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 2000
-
-/* In the new process, between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become(const struct gm_child *child, pid_t parent, int out, int log)
-{
-    sigset_t none;
-    sigemptyset(&none);
-    const char *const argv[] = {child->program, "--config", child->config, NULL};
-    int null = open("/dev/null", O_RDONLY);
-    if (null < 0 || setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGTERM) != 0 ||
-        getppid() != parent || dup2(null, STDIN_FILENO) < 0 || dup2(out, STDOUT_FILENO) < 0 ||
-        dup2(log, STDERR_FILENO) < 0 || close_range(3, ~0u, 0) != 0 ||
-        signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
-        _exit(126);
-    }
-    execv(child->program, (char *const *)(uintptr_t)argv);
-    _exit(127);
-}
 
 static int write_pid(const struct gm_child *child, struct gm_err *err)
 {
@@ -41,43 +23,14 @@ static int write_pid(const struct gm_child *child, struct gm_err *err)
 
 int gm_child_start(struct gm_child *child, struct gm_err *err)
 {
-    int rc = 0;
-    int pipe_fds[2] = {-1, -1};
-    int log = open(child->log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (log < 0) {
-        return gm_err_sys(err, errno, "could not open %s", child->log_path);
+    const char *const argv[] = {child->program, "--config", child->config, NULL};
+    int rc = gm_spawn_start(argv, child->log_path, &child->pid, &child->ready_fd, err);
+    if (rc < 0) {
+        return rc;
     }
-    if (pipe2(pipe_fds, O_CLOEXEC) != 0) {
-        rc = gm_err_sys(err, errno, "could not make a pipe");
-        goto out;
-    }
-    if (fcntl(pipe_fds[0], F_SETFL, O_NONBLOCK) != 0) {
-        rc = gm_err_sys(err, errno, "could not set up a pipe");
-        goto out;
-    }
-    pid_t parent = getpid();
-    pid_t pid = fork();
-    if (pid < 0) {
-        rc = gm_err_sys(err, errno, "could not start %s", child->program);
-        goto out;
-    }
-    if (pid == 0) {
-        become(child, parent, pipe_fds[1], log);
-    }
-    child->pid = pid;
-    child->ready_fd = pipe_fds[0];
     child->ready = false;
     child->line_size = 0;
-    pipe_fds[0] = -1;
-    rc = write_pid(child, err);
-out:
-    close(log);
-    for (int i = 0; i < 2; i++) {
-        if (pipe_fds[i] >= 0) {
-            close(pipe_fds[i]);
-        }
-    }
-    return rc;
+    return write_pid(child, err);
 }
 
 static void close_ready(struct gm_child *child)
@@ -161,14 +114,10 @@ void gm_child_signal(const struct gm_child *child, int number)
 
 void gm_child_kill(struct gm_child *child)
 {
-    int status = 0;
-    if (child->pid == 0) {
-        return;
+    if (child->pid != 0) {
+        gm_spawn_kill(child->pid);
+        forget(child);
     }
-    kill(child->pid, SIGKILL);
-    while (waitpid(child->pid, &status, 0) < 0 && errno == EINTR) {
-    }
-    forget(child);
 }
 
 void gm_child_fini(struct gm_child *child)

@@ -8,10 +8,7 @@
 
 #define GM_CHILD_GIVE_UP 20 /* deaths in a row without READY */
 
-/* One supervised program: `program --config config`, stdin /dev/null, stderr appended to a log,
- * stdout a pipe on which it says READY. It has its own process group, so that a terminal's Ctrl-C
- * reaches only us, and gets SIGTERM when we die.
- */
+/* One supervised program (common/spawn.h): `program --config config`, which says READY. */
 struct gm_child {
     char name[24];  /* "scheduler", "node-1" */
     char *program;  /* owned; path */

@@ -5,17 +5,11 @@
 
 #include "common/err.h"
 
-/* A program of ours that runs beside this one: in a process group of its own, without our
- * descriptors, standard error to a log, ended by the kernel when we die. Thread: one. */
+/* A program of ours that runs beside this one: gm_spawn_start fills it. Thread: one. */
 struct gm_hwtest_daemon { /* all-zero: not running */
     pid_t pid;
-    int out; /* read end of its standard output; valid while pid is not 0 */
+    int out; /* owned; read end of its standard output; valid while pid is not 0 */
 };
-#define GM_HWTEST_ARGS 12
-
-/* argv: argv[0] its path, NULL at the end. log: appended to. Errors: SYS. */
-int gm_hwtest_daemon_start(struct gm_hwtest_daemon *d, const char *const argv[GM_HWTEST_ARGS],
-                           const char *log, struct gm_err *err) GM_MUST_CHECK;
 /* Waits for its line READY, which goes to line. Errors: UNREACHABLE it ended or the time is over;
  * CANCELLED: SIGINT or SIGTERM, which the caller has blocked, is pending; SYS. */
 int gm_hwtest_daemon_wait_ready(struct gm_hwtest_daemon *d, int limit_ms, char *line, size_t size,

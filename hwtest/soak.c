@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/spawn.h"
 #include "common/utf8.h"
 #include "hwtest/daemon.h"
 #include "node/program.h"
@@ -98,9 +99,9 @@ static int start(struct gm_hwtest_farm *f, int which, int limit_ms, char *line, 
     const char *name = which == GM_HWTEST_SCHEDULER ? "scheduler" : "node";
     (void)snprintf(config, sizeof(config), "%s/%s.yaml", f->folder, name);
     (void)snprintf(log, sizeof(log), "%s/%s.log", f->folder, name);
-    const char *const argv[GM_HWTEST_ARGS] = {f->programs[which == GM_HWTEST_SCHEDULER ? 0 : 1],
-                                              "--config", config, NULL};
-    int rc = gm_hwtest_daemon_start(&f->daemon[which], argv, log, err);
+    const char *const argv[] = {f->programs[which == GM_HWTEST_SCHEDULER ? 0 : 1], "--config",
+                                config, NULL};
+    int rc = gm_spawn_start(argv, log, &f->daemon[which].pid, &f->daemon[which].out, err);
     if (rc == 0) {
         rc = gm_hwtest_daemon_wait_ready(&f->daemon[which], limit_ms, line, size, err);
     }
@@ -250,10 +251,10 @@ int gm_hwtest_farm_begin(struct gm_hwtest_farm *f, bool on_device, struct gm_err
     (void)snprintf(url, sizeof(url), "unix:%s/http", f->folder);
     (void)snprintf(log, sizeof(log), "%s/job.log", f->folder);
     (void)unlink(log);
-    const char *const argv[GM_HWTEST_ARGS] = {
+    const char *const argv[] = {
         f->programs[2], "transcode", clip,          "--out", out, "--pipeline",
         pipeline,       "--quiet",   "--scheduler", url,     NULL};
-    return gm_hwtest_daemon_start(&f->job, argv, log, err);
+    return gm_spawn_start(argv, log, &f->job.pid, &f->job.out, err);
 }
 
 void gm_hwtest_farm_abort(struct gm_hwtest_farm *f)
