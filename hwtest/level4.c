@@ -23,6 +23,8 @@
 #define KILL_MORE_MS 3500
 #define KILL_MS_QUICK 60
 #define KILL_MORE_MS_QUICK 240
+#define JOB_KILLS 3 /* each is a growing pause, and eight in a row fail a job, rightly */
+#define JOB_KILLS_QUICK 1
 /* Growth a job of the agent or the scheduler: docs/hwtest.md. */
 #define KIB_WARN 32.0
 #define KIB_FAIL 256.0
@@ -80,21 +82,23 @@ static void plan_kill(struct soak *s)
 static int run_job(struct soak *s, int kind, struct gm_err *err)
 {
     struct gm_hwtest_outcome o = {.hash = ""};
-    bool ended = false;
+    bool ended = false, late = false;
+    uint32_t kills = 0, most = s->params->quick ? JOB_KILLS_QUICK : JOB_KILLS;
     gm_time limit = gm_time_now() + JOB_LIMIT;
     int rc = gm_hwtest_farm_begin(s->farm, kind == DEVICE, err);
     while (rc == 0 && !ended) {
         rest(s, LOOK_MS);
-        if (gm_time_now() >= s->next_kill) {
-            uint32_t number = gm_hwtest_random(&s->random);
-            s->kills += gm_hwtest_farm_kill(s->farm, number) ? 1 : 0;
+        if (kills < most && gm_time_now() >= s->next_kill) {
+            kills += gm_hwtest_farm_kill(s->farm, gm_hwtest_random(&s->random)) ? 1 : 0;
             plan_kill(s);
         }
-        if (gm_time_now() >= limit || s->stopped) {
+        late = gm_time_now() >= limit;
+        if (late || s->stopped) {
             gm_hwtest_farm_abort(s->farm);
         }
         rc = gm_hwtest_farm_poll(s->farm, &ended, &o, err);
     }
+    s->kills += kills;
     if (rc < 0 || s->stopped) { /* the job that it ended is none */
         return rc;
     }
@@ -102,7 +106,8 @@ static int run_job(struct soak *s, int kind, struct gm_err *err)
     if (o.hash[0] == '\0') {
         s->failed++;
         if (s->why[0] == '\0') {
-            (void)snprintf(s->why, sizeof(s->why), "%s", o.why);
+            (void)snprintf(s->why, sizeof(s->why), "%s%.200s",
+                           late ? "it took more than ten minutes: " : "", o.why);
         }
         return 0;
     }
@@ -274,6 +279,26 @@ static int add_all(const struct soak *s, unsigned left, struct gm_hwtest_report 
                    : rc;
 }
 
+/* Where the logs are, if a row since `first` failed. */
+static int keep_logs(const struct soak *s, size_t first, bool *out_keep,
+                     struct gm_hwtest_report *report, struct gm_err *err)
+{
+    char text[200];
+    *out_keep = false;
+    for (size_t i = first; s->farm != NULL && i < report->check_count; i++) {
+        *out_keep = *out_keep || report->checks[i].status == GM_HWTEST_FAIL;
+    }
+    if (!*out_keep) {
+        return 0;
+    }
+    struct gm_hwtest_check c = gm_hwtest_check_make("machine", "soak.logs", 4);
+    c.status = GM_HWTEST_SKIP; /* it judges nothing */
+    (void)snprintf(text, sizeof(text),
+                   "the logs of scheduler, node and the first jobs that failed are in %s",
+                   gm_hwtest_farm_logs(s->farm));
+    return add(report, &c, text, "send them with a report of the failure; then remove them", err);
+}
+
 static int add_not_run(const struct gm_err *why, struct gm_hwtest_report *report,
                        struct gm_err *err)
 {
@@ -313,12 +338,16 @@ int gm_hwtest_level4(const struct gm_hwtest_soak_params *params, struct gm_hwtes
             look(s);
         }
     }
-    gm_hwtest_farm_stop(&s->farm, &left);
-    drain(s);
-    sigprocmask(SIG_SETMASK, &before, NULL);
+    gm_hwtest_farm_stop(s->farm, &left);
+    size_t first = report->check_count;
+    bool keep = false;
     bool found = rc == 0 || s->jobs > 0; /* what it found before an error is told, too */
     rc = rc < 0 ? add_not_run(&why, report, err) : 0;
     rc = rc == 0 && found ? add_all(s, left, report, err) : rc;
+    rc = rc == 0 ? keep_logs(s, first, &keep, report, err) : rc;
+    gm_hwtest_farm_destroy(&s->farm, keep);
+    drain(s);
+    sigprocmask(SIG_SETMASK, &before, NULL);
     free(s);
     return rc;
 }

@@ -23,16 +23,21 @@
 #define READY_DEVICES_MS 120000 /* proofs come before */
 #define PATIENCE_MS 15000
 #define GONE_MS 5000 /* for workers whose node has ended */
+#define GONE_LOOK_MS 20
 #define WORKERS_MAX 256
 #define CLIP_TIMES 6 /* chunks enough for several workers */
+#define JOB_LOGS 20  /* of the first jobs that failed */
+#define BUSY_MS 40   /* in which a worker that works uses the processor: the kernel counts 10 ms */
 #define COMM "gopmill-worker"
 
 struct gm_hwtest_farm {
-    char folder[128];
+    char home[80];     /* all of it; its logs lie here, all else in folder */
+    char folder[96];   /* sockets lie in it: their paths are short */
     char *programs[3]; /* owned: scheduler, node, CLI */
     struct gm_hwtest_daemon daemon[GM_HWTEST_DAEMONS];
     struct gm_hwtest_daemon job;
-    unsigned number; /* of the job: names its folder */
+    unsigned number;   /* of the job: names its folder and its log */
+    unsigned job_logs; /* of jobs that failed */
 };
 static const char *const PROGRAMS[] = {"gopmill-scheduler", "gopmill-node", "gopmill"};
 
@@ -98,12 +103,13 @@ static int start(struct gm_hwtest_farm *f, int which, int limit_ms, char *line, 
     char config[256], log[256];
     const char *name = which == GM_HWTEST_SCHEDULER ? "scheduler" : "node";
     (void)snprintf(config, sizeof(config), "%s/%s.yaml", f->folder, name);
-    (void)snprintf(log, sizeof(log), "%s/%s.log", f->folder, name);
+    (void)snprintf(log, sizeof(log), "%s/%s.log", f->home, name);
     const char *const argv[] = {f->programs[which == GM_HWTEST_SCHEDULER ? 0 : 1], "--config",
                                 config, NULL};
-    int rc = gm_spawn_start(argv, log, &f->daemon[which].pid, &f->daemon[which].out, err);
+    struct gm_hwtest_daemon *d = &f->daemon[which];
+    int rc = gm_spawn_start(argv, log, &d->pid, &d->out, err);
     if (rc == 0) {
-        rc = gm_hwtest_daemon_wait_ready(&f->daemon[which], limit_ms, line, size, err);
+        rc = gm_hwtest_daemon_wait_ready(d, limit_ms, line, size, err);
     }
     return rc < 0 ? gm_err_wrap(err, rc, "gopmill-%s: ", name) : 0;
 }
@@ -133,43 +139,69 @@ static int start_both(struct gm_hwtest_farm *f, const struct gm_hwtest_farm_para
                    : rc;
 }
 
+/* Its home, in TMPDIR, and the folder in it. Both stay empty where the home could not be made: what
+ * they name is removed at the end. */
+static int make_folders(struct gm_hwtest_farm *f, struct gm_err *err)
+{
+    const char *tmp = getenv("TMPDIR");
+    char home[sizeof(f->home)];
+    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
+    int rc = gm_fs_path(home, sizeof(home), err, "%s/gopmill-soak-XXXXXX", tmp);
+    if (rc == 0 && mkdtemp(home) == NULL) {
+        rc = gm_err_sys(err, errno, "no folder could be made in %s", tmp);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    memcpy(f->home, home, sizeof(home));
+    (void)snprintf(f->folder, sizeof(f->folder), "%s/farm", f->home);
+    return gm_fs_mkdirs(f->folder, err);
+}
+
 int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
                          struct gm_err *err)
 {
-    const char *tmp = getenv("TMPDIR");
     unsigned left = 0;
+    bool logs = false;
     struct gm_hwtest_farm *f = calloc(1, sizeof(*f));
     if (f == NULL) {
         return gm_err_nomem(err);
     }
-    tmp = tmp == NULL || tmp[0] == '\0' ? "/tmp" : tmp;
-    int rc = gm_fs_path(f->folder, sizeof(f->folder) - 48, err, "%s/gopmill-soak-XXXXXX", tmp);
-    if (rc == 0 && mkdtemp(f->folder) == NULL) { /* sockets lie in it: their paths are short */
-        rc = gm_err_sys(err, errno, "no folder could be made in %s", tmp);
+    int rc = make_folders(f, err);
+    if (rc == 0) {
+        rc = find_programs(f, params->programs, err);
     }
-    if (rc < 0) {
-        free(f);
-        return rc;
-    }
-    rc = find_programs(f, params->programs, err);
     if (rc == 0) {
         rc = write_files(f, params->quick, err);
     }
     if (rc == 0) {
         rc = start_both(f, params, err);
+        logs = rc < 0 && rc != -GM_E_CANCELLED;
+    }
+    if (logs) {
+        rc = gm_err_wrap(err, rc, "its logs are in %s: ", f->home);
     }
     if (rc < 0) {
-        gm_hwtest_farm_stop(&f, &left);
+        gm_hwtest_farm_stop(f, &left);
+        gm_hwtest_farm_destroy(&f, logs);
         return rc;
     }
     *out = f;
     return 0;
 }
 
+struct worker {
+    pid_t pid;
+    unsigned long long used; /* of the processor, in the kernel's ticks */
+};
+
 /* Whether the process is a worker; ppid: whose, 0: anybody's. */
-static bool is_worker(pid_t pid, pid_t ppid)
+static bool find_worker(pid_t pid, pid_t ppid, struct worker *out)
 {
     char path[64], text[512];
+    long parent = 0;
+    unsigned long long user = 0, kernel = 0;
+    char state = 'Z';
     (void)snprintf(path, sizeof(path), "/proc/%ld/stat", (long)pid);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     ssize_t n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
@@ -180,27 +212,33 @@ static bool is_worker(pid_t pid, pid_t ppid)
     const char *name = strchr(text, '(');
     const char *rest = strrchr(text, ')');
     if (name == NULL || rest == NULL || strncmp(name + 1, COMM, strlen(COMM)) != 0 ||
-        strlen(rest) < 4) {
+        sscanf(rest, ") %c %ld %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &state, &parent,
+               &user, &kernel) != 4) {
         return false;
     }
-    return rest[2] != 'Z' && (ppid == 0 || strtol(rest + 3, NULL, 10) == (long)ppid);
+    *out = (struct worker){.pid = pid, .used = user + kernel};
+    return state != 'Z' && (ppid == 0 || parent == (long)ppid);
 }
 
-static size_t list_workers(const struct gm_hwtest_farm *f, pid_t out[WORKERS_MAX])
+static size_t list_workers(const struct gm_hwtest_farm *f, struct worker out[WORKERS_MAX])
 {
     size_t count = 0;
     pid_t parent = f->daemon[GM_HWTEST_AGENT].pid;
     DIR *proc = parent == 0 ? NULL : opendir("/proc");
     for (const struct dirent *e; proc != NULL && count < WORKERS_MAX && (e = readdir(proc));) {
         long pid = strtol(e->d_name, NULL, 10);
-        if (pid > 0 && is_worker((pid_t)pid, parent)) {
-            out[count++] = (pid_t)pid;
-        }
+        count += pid > 0 && find_worker((pid_t)pid, parent, &out[count]) ? 1 : 0;
     }
     if (proc != NULL) {
         closedir(proc);
     }
     return count;
+}
+
+static void rest(int ms)
+{
+    const struct timespec t = {.tv_nsec = ms * 1000000L};
+    (void)nanosleep(&t, NULL);
 }
 
 /* Where the job publishes: of its own, since the scheduler may go on with one that was aborted. */
@@ -209,11 +247,14 @@ static void name_folder(const struct gm_hwtest_farm *f, char out[256])
     (void)snprintf(out, 256, "%s/out-%u", f->folder, f->number);
 }
 
-void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left)
+static void name_job_log(const struct gm_hwtest_farm *f, char out[256])
 {
-    struct gm_hwtest_farm *f = *farm;
-    const struct timespec pause = {.tv_nsec = 20000000};
-    pid_t workers[WORKERS_MAX];
+    (void)snprintf(out, 256, "%s/job-%u.log", f->home, f->number);
+}
+
+void gm_hwtest_farm_stop(struct gm_hwtest_farm *f, unsigned *out_left)
+{
+    struct worker workers[WORKERS_MAX], still;
     *out_left = 0;
     if (f == NULL) {
         return;
@@ -222,17 +263,33 @@ void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left)
     gm_hwtest_daemon_stop(&f->job, 0);
     gm_hwtest_daemon_stop(&f->daemon[GM_HWTEST_AGENT], PATIENCE_MS);
     gm_hwtest_daemon_stop(&f->daemon[GM_HWTEST_SCHEDULER], PATIENCE_MS);
-    for (int waited = 0; waited < GONE_MS; waited += 20) {
+    for (int waited = 0; waited < GONE_MS; waited += GONE_LOOK_MS) {
         *out_left = 0;
         for (size_t i = 0; i < count; i++) {
-            *out_left += is_worker(workers[i], 0) ? 1 : 0;
+            *out_left += find_worker(workers[i].pid, 0, &still) ? 1 : 0;
         }
         if (*out_left == 0) {
             break;
         }
-        (void)nanosleep(&pause, NULL);
+        rest(GONE_LOOK_MS);
     }
-    GM_IGNORE(gm_fs_remove_tree(f->folder, NULL), "it goes with the folder's next cleaning");
+}
+
+const char *gm_hwtest_farm_logs(const struct gm_hwtest_farm *f)
+{
+    return f->home;
+}
+
+void gm_hwtest_farm_destroy(struct gm_hwtest_farm **farm, bool keep_logs)
+{
+    struct gm_hwtest_farm *f = *farm;
+    if (f == NULL) {
+        return;
+    }
+    const char *all = keep_logs ? f->folder : f->home;
+    if (all[0] != '\0') {
+        GM_IGNORE(gm_fs_remove_tree(all, NULL), "it goes with TMPDIR's next cleaning");
+    }
     for (size_t i = 0; i < 3; i++) {
         free(f->programs[i]);
     }
@@ -249,8 +306,7 @@ int gm_hwtest_farm_begin(struct gm_hwtest_farm *f, bool on_device, struct gm_err
     (void)snprintf(pipeline, sizeof(pipeline), "%s/%s.yaml", f->folder,
                    on_device ? "device" : "cpu");
     (void)snprintf(url, sizeof(url), "unix:%s/http", f->folder);
-    (void)snprintf(log, sizeof(log), "%s/job.log", f->folder);
-    (void)unlink(log);
+    name_job_log(f, log);
     const char *const argv[] = {
         f->programs[2], "transcode", clip,          "--out", out, "--pipeline",
         pipeline,       "--quiet",   "--scheduler", url,     NULL};
@@ -323,23 +379,27 @@ static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_e
     return rc;
 }
 
-/* The last line that the job's program wrote. */
+/* The last line that the job's program wrote: indented ones only say what to do about it. */
 static void read_log(const struct gm_hwtest_farm *f, int status, char *why, size_t size)
 {
     char path[256];
     uint8_t *data = NULL;
     size_t used = 0;
-    (void)snprintf(path, sizeof(path), "%s/job.log", f->folder);
+    name_job_log(f, path);
     if (gm_fs_read(path, 1u << 20, &data, &used, NULL) < 0) {
         used = 0;
     }
-    while (used > 0 && data[used - 1] == '\n') {
-        used--;
-    }
     size_t from = used;
-    while (from > 0 && data[from - 1] != '\n') {
-        from--;
-    }
+    do {
+        used = from;
+        while (used > 0 && data[used - 1] == '\n') {
+            used--;
+        }
+        from = used;
+        while (from > 0 && data[from - 1] != '\n') {
+            from--;
+        }
+    } while (from > 0 && data[from] == ' ');
     (void)snprintf(why, size, "%s %d: %.*s",
                    WIFSIGNALED(status) ? "ended by signal" : "ended with status",
                    WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), (int)(used - from),
@@ -415,14 +475,30 @@ int gm_hwtest_farm_poll(struct gm_hwtest_farm *f, bool *out_ended, struct gm_hwt
         rc = look_at(folder, out, err);
     }
     GM_IGNORE(gm_fs_remove_tree(folder, NULL), "it goes with the farm's folder");
+    if (out->hash[0] == '\0' && f->job_logs < JOB_LOGS) {
+        f->job_logs++;
+    } else {
+        name_job_log(f, folder);
+        GM_IGNORE(unlink(folder), "it goes with the farm's home");
+    }
     return rc;
 }
 
 bool gm_hwtest_farm_kill(struct gm_hwtest_farm *f, uint32_t number)
 {
-    pid_t workers[WORKERS_MAX];
-    size_t count = list_workers(f, workers);
-    return count > 0 && kill(workers[number % count], SIGKILL) == 0;
+    struct worker before[WORKERS_MAX], now[WORKERS_MAX];
+    size_t was = list_workers(f, before);
+    size_t busy = 0;
+    rest(BUSY_MS);
+    size_t count = list_workers(f, now);
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < was; k++) {
+            if (before[k].pid == now[i].pid && before[k].used < now[i].used) {
+                now[busy++] = now[i];
+            }
+        }
+    }
+    return busy > 0 && kill(now[number % busy].pid, SIGKILL) == 0;
 }
 
 static size_t count_descriptors(pid_t pid)

@@ -17,12 +17,17 @@ struct gm_hwtest_farm_params {
     bool quick;               /* a clip of one chunk */
 };
 /* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
- * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready;
- * CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of media/encoder.h. */
+ * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready, its
+ * logs are kept and the text says where; CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of
+ * media/encoder.h. */
 int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
                          struct gm_err *err) GM_MUST_CHECK;
-/* Ends both, kills what does not end, counts the workers that are left, removes the folder. */
-void gm_hwtest_farm_stop(struct gm_hwtest_farm **farm, unsigned *out_left);
+/* Ends both, kills what does not end, counts the workers that are left. NULL is fine. */
+void gm_hwtest_farm_stop(struct gm_hwtest_farm *farm, unsigned *out_left);
+/* The folder of the logs: of both, and of the first jobs that failed. Borrowed. */
+const char *gm_hwtest_farm_logs(const struct gm_hwtest_farm *farm);
+/* It has stopped. Removes all files, or all but the logs. */
+void gm_hwtest_farm_destroy(struct gm_hwtest_farm **farm, bool keep_logs);
 
 /* Starts a job; on_device: encoded by this machine's devices where there are. Errors: SYS. */
 int gm_hwtest_farm_begin(struct gm_hwtest_farm *farm, bool on_device,
@@ -40,7 +45,8 @@ int gm_hwtest_farm_poll(struct gm_hwtest_farm *farm, bool *out_ended, struct gm_
                         struct gm_err *err) GM_MUST_CHECK;
 /* Ends a job that takes too long: the next poll finds it failed. */
 void gm_hwtest_farm_abort(struct gm_hwtest_farm *farm);
-/* Kills one of the node's workers, which the number chooses. False: there is none now. */
+/* Kills one of the node's workers that work, which the number chooses, after a look of 40 ms at
+ * them. False: none works now. */
 bool gm_hwtest_farm_kill(struct gm_hwtest_farm *farm, uint32_t number);
 
 enum { GM_HWTEST_AGENT, GM_HWTEST_SCHEDULER, GM_HWTEST_DAEMONS };
