@@ -159,8 +159,8 @@ static int keep_packet(struct gm_hwtest_stream *s, AVPacket *packet, struct gm_e
     return rc;
 }
 
-static int drain(struct gm_hwtest_stream *s, struct gm_encoder *encoder, AVPacket *packet,
-                 struct gm_err *err)
+int gm_hwtest_take_packets(struct gm_encoder *encoder, AVPacket *packet, struct gm_hwtest_stream *s,
+                           struct gm_err *err)
 {
     int rc = 0;
     bool got = true;
@@ -271,7 +271,7 @@ int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtes
     for (int i = 0; rc == 0 && i <= in->count; i++) {
         rc = gm_encoder_send(encoder, i < in->count ? in->frame[i] : NULL, err);
         if (rc == 0) {
-            rc = drain(out, encoder, packet, err);
+            rc = gm_hwtest_take_packets(encoder, packet, out, err);
         }
     }
     if (rc == 0) {

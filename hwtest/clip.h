@@ -59,6 +59,11 @@ int gm_hwtest_open_encoder(const struct gm_hwtest_encoding *how, struct gm_encod
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
 
+/* Takes what packets are ready to the end of out. packet: scratch, empty. Errors: MEDIA_VERIFY they
+ * come without end; those of media/encoder.h. */
+int gm_hwtest_take_packets(struct gm_encoder *encoder, AVPacket *packet,
+                           struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
+
 /* par (allocated): a decoder's parameters for what that encoder makes, with its headers. Errors:
  * NOMEM. */
 int gm_hwtest_parameters(const struct gm_hwtest_encoding *how, const uint8_t *headers, size_t size,

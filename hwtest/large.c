@@ -87,23 +87,6 @@ int gm_hwtest_large_drain(struct gm_encoder *encoder, AVPacket *packet, uint64_t
     return rc;
 }
 
-static int keep(struct gm_encoder *encoder, AVPacket *packet, struct gm_hwtest_stream *out,
-                struct gm_err *err)
-{
-    bool got = true;
-    int rc = 0;
-    while (rc == 0 && got) {
-        rc = gm_encoder_receive(encoder, packet, &got, err);
-        if (rc == 0 && got && out->count < GM_HWTEST_LARGE) {
-            out->packets[out->count] = av_packet_clone(packet);
-            rc = out->packets[out->count] == NULL ? gm_err_nomem(err) : 0;
-            out->count += rc == 0 ? 1 : 0;
-        }
-        av_packet_unref(packet);
-    }
-    return rc;
-}
-
 /* What only the stream itself tells, as a demuxer would find it: the profile. */
 static int find_profile(struct gm_hwtest_stream *s, AVFrame *frame, struct gm_err *err)
 {
@@ -136,16 +119,15 @@ int gm_hwtest_large_stream(const struct gm_hwtest_encoding *how,
     size_t size = 0;
     int rc = packet == NULL || frame == NULL ? gm_err_nomem(err)
                                              : gm_hwtest_open_encoder(how, &encoder, err);
-    out->packets = calloc(GM_HWTEST_LARGE, sizeof(AVPacket *));
     out->par = avcodec_parameters_alloc();
-    if (rc == 0 && (out->packets == NULL || out->par == NULL)) {
+    if (rc == 0 && out->par == NULL) {
         rc = gm_err_nomem(err);
     }
     for (int i = 0; rc == 0 && i <= in->count; i++) {
         rc = i < in->count ? gm_hwtest_large_send(encoder, in->frame[i], i, frame, err)
                            : gm_encoder_send(encoder, NULL, err);
         if (rc == 0) {
-            rc = keep(encoder, packet, out, err);
+            rc = gm_hwtest_take_packets(encoder, packet, out, err);
         }
     }
     if (rc == 0 && out->count != in->count) {

@@ -3,6 +3,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hwtest/meter.h"
+
 void gm_hwtest_leak_add(struct gm_hwtest_leak *l, double value)
 {
     size_t stride = l->stride == 0 ? 1 : l->stride;
@@ -18,12 +20,6 @@ void gm_hwtest_leak_add(struct gm_hwtest_leak *l, double value)
     }
     l->stride = stride;
     l->kept[l->count++] = value;
-}
-
-static int by_size(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y ? 1 : 0;
 }
 
 int gm_hwtest_leak_slope(const struct gm_hwtest_leak *l, bool *out_told, double *out,
@@ -43,8 +39,7 @@ int gm_hwtest_leak_slope(const struct gm_hwtest_leak *l, bool *out_told, double 
             slopes[k++] = (l->kept[j] - l->kept[i]) / (double)((j - i) * l->stride);
         }
     }
-    qsort(slopes, pairs, sizeof(*slopes), by_size);
-    *out = pairs % 2 == 1 ? slopes[pairs / 2] : (slopes[pairs / 2 - 1] + slopes[pairs / 2]) / 2;
+    *out = gm_hwtest_median(slopes, pairs);
     free(slopes);
     return 0;
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <time.h>
 
-#define WARM (GM_SEC / 5) /* before the window */
+#define WARM (GM_SEC / 5) /* before the window, at least */
 #define LOOK (GM_SEC / 10)
 #define LEAST 0.001 /* of any rate: less is nothing */
 
@@ -96,19 +96,40 @@ static bool is_over(const struct gm_hwtest_window *w, gm_time passed, const uint
     return enough || passed >= w->longest;
 }
 
+static void pause_in(const struct gm_hwtest_window *w)
+{
+    rest(w->least < LOOK ? w->least : LOOK);
+}
+
+/* Until each lane has made a picture: decoders and encoders keep some before the first comes out,
+ * and that wait is no rate. out: counts then. True: a lane has ended by itself. */
+static bool warm_up(const struct runner *runners, size_t count, const struct gm_hwtest_window *w,
+                    uint64_t *out)
+{
+    static const uint64_t none[GM_HWTEST_LANES_MAX];
+    const struct gm_hwtest_window warm = {
+        .least = w->least < WARM ? w->least : WARM, .longest = w->longest, .pictures = 1};
+    gm_time started = gm_time_now();
+    bool failed = false;
+    do {
+        pause_in(w);
+        failed = read_counts(runners, count, out);
+    } while (!failed && !is_over(&warm, gm_time_now() - started, none, out, count));
+    return failed;
+}
+
 static void measure(const struct runner *runners, size_t count, const struct gm_hwtest_window *w,
                     struct gm_hwtest_watch *watch, struct gm_hwtest_load *out)
 {
     uint64_t first[GM_HWTEST_LANES_MAX], now[GM_HWTEST_LANES_MAX];
     bool seen[GM_HWTEST_GROUPS] = {false};
-    rest(w->least < WARM ? w->least : WARM);
-    bool failed = read_counts(runners, count, first);
+    bool failed = warm_up(runners, count, w, first);
     gm_time started = gm_time_now(), mark = started, last = started;
     uint64_t marked = total(first, count);
     gm_hwtest_watch_start(watch);
     memcpy(now, first, count * sizeof(*now));
     while (!failed && !is_over(w, last - started, first, now, count)) {
-        rest(w->least < LOOK ? w->least : LOOK);
+        pause_in(w);
         failed = read_counts(runners, count, now);
         last = gm_time_now();
         gm_hwtest_watch_look(watch);

@@ -22,7 +22,8 @@ struct gm_hwtest_lane {
 };
 #define GM_HWTEST_GROUPS 3
 
-struct gm_hwtest_window { /* ends when both least are reached, or the longest */
+struct gm_hwtest_window { /* begins when each lane has made a picture, or after the longest; ends
+                             when both least are reached, or the longest */
     gm_time least, longest;
     uint64_t pictures; /* of each lane */
 };

@@ -1,6 +1,7 @@
 #include "hwtest/meter.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #define STEP (GM_SEC / 2)
 
@@ -43,4 +44,16 @@ double gm_hwtest_spread(const float *series, size_t count)
         two += (double)series[count - half + i];
     }
     return one + two > 0.0 ? fabs(one - two) / ((one + two) / 2) : 0.0;
+}
+
+static int by_size(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y ? 1 : 0;
+}
+
+double gm_hwtest_median(double *values, size_t count)
+{
+    qsort(values, count, sizeof(*values), by_size);
+    return count % 2 == 1 ? values[count / 2] : (values[count / 2 - 1] + values[count / 2]) / 2;
 }

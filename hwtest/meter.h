@@ -26,5 +26,7 @@ bool gm_hwtest_meter_tick(struct gm_hwtest_meter *meter, gm_time now);
 double gm_hwtest_meter_rate(const struct gm_hwtest_meter *meter);
 /* How far the halves of the series lie apart, in parts of their mean; 0: too few. */
 double gm_hwtest_spread(const float *series, size_t count);
+/* count above 0; sorts them. */
+double gm_hwtest_median(double *values, size_t count);
 
 #endif

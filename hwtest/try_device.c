@@ -1,18 +1,21 @@
 /* What one device makes a second: level 3's work on it, in a process of its own. */
 #include "hwtest/lanes.h"
-#include "hwtest/level1.h"
+#include "hwtest/meter.h"
 #include "hwtest/ramp.h"
 #include "hwtest/try.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "node/devices/probe.h"
 
 #define RATE 30.0 /* pictures a second of a stream in real time */
 #define SESSIONS_MAX GM_HWTEST_LANES_MAX
 #define SESSIONS_MAX_QUICK 16
-#define CRF 2600 /* hundredths */
+#define CRF 2600      /* hundredths */
+#define IDLE_LOOKS 15 /* the words of watts.idle say it */
+#define IDLE_PAUSE_MS 100
 
 /* What the kinds share. */
 struct bench {
@@ -167,6 +170,10 @@ static int climb(struct bench *b, const char *name, size_t *out_best, struct gm_
             break;
         }
         if (gm_hwtest_load_run(b->lanes, counts[i], b->window, b->watch, &load, &why) < 0) {
+            if (i > 0 && is_full(&why)) { /* the first pictures needed too much */
+                b->refused = why;
+                break;
+            }
             return add_failed(b, name, &why, err);
         }
         double rate = load.rate[0] * pixels(b, 1080);
@@ -344,52 +351,81 @@ static int run_copy(struct bench *b, struct gm_err *err)
 }
 
 static int add_watts(struct bench *b, const char *name, const struct gm_hwtest_seen *seen,
-                     struct gm_err *err)
+                     const char *how, struct gm_err *err)
 {
     char text[100] = "NVML does not tell it";
     struct gm_hwtest_check c = make(b, name);
     if (seen->has_watts) {
         gm_hwtest_measure(&c, seen->watts, "W", NULL, NULL);
-        (void)snprintf(text, sizeof(text), "mean, by NVML; its limit: %.0f W", seen->limit_watts);
+        (void)snprintf(text, sizeof(text), "%s, by NVML; its limit: %.0f W", how,
+                       seen->limit_watts);
     } else {
         c.status = GM_HWTEST_SKIP;
     }
     return add(b, &c, text, err);
 }
 
-enum { DECODE, ENCODE, SCALE };
-
-/* scale: of a picture in the unit. */
-static int add_together(struct bench *b, const char *name, const struct gm_hwtest_load *load,
-                        int group, double scale, const char *text, struct gm_err *err)
+/* The median of looks over more than a second: what ran before may still show in the first. */
+static void look_idle(struct bench *b, struct gm_hwtest_seen *out)
 {
-    struct gm_hwtest_check c = make(b, name);
-    gm_hwtest_load_measure(&c, load->rate[group] * scale, group == SCALE ? "fps" : "Mpix/s",
-                           load->least[group]);
-    return add(b, &c, text, err);
+    const struct timespec pause = {.tv_nsec = (b->work->quick ? 1 : IDLE_PAUSE_MS) * 1000000L};
+    double watts[IDLE_LOOKS];
+    for (int i = 0; i < IDLE_LOOKS; i++) {
+        (void)nanosleep(&pause, NULL);
+        gm_hwtest_watch_start(b->watch);
+        gm_hwtest_watch_look(b->watch);
+        gm_hwtest_watch_get(b->watch, out);
+        watts[i] = out->watts;
+    }
+    out->watts = gm_hwtest_median(watts, IDLE_LOOKS);
 }
 
-static int report_together(struct bench *b, const size_t lanes[3],
-                           const struct gm_hwtest_seen *idle, const struct gm_hwtest_load *load,
-                           struct gm_err *err)
+enum { DECODE, ENCODE, SCALE, ENGINES };
+
+/* Of an engine that works beside others. */
+struct part {
+    size_t asked, open;
+    struct gm_err refused; /* code OK: all are open */
+};
+
+static int open_part(struct bench *b, struct gm_hwtest_lane like, int engine, size_t asked,
+                     struct part *part, struct gm_err *why)
 {
-    char text[120];
-    int rc = add_watts(b, "watts.idle", idle, err);
-    if (rc == 0) {
-        rc = add_watts(b, "watts.together", &load->seen, err);
+    size_t before = b->open;
+    if (asked == 0) {
+        return 0;
     }
-    if (rc == 0 && lanes[DECODE] > 0) {
-        (void)snprintf(text, sizeof(text), "%zu streams", lanes[DECODE]);
-        rc = add_together(b, "together.decode", load, DECODE, pixels(b, 1080), text, err);
-    }
-    if (rc == 0 && lanes[ENCODE] > 0) {
-        (void)snprintf(text, sizeof(text), "%zu streams", lanes[ENCODE]);
-        rc = add_together(b, "together.encode", load, ENCODE, pixels(b, 1080), text, err);
-    }
-    if (rc == 0 && lanes[SCALE] > 0) {
-        rc = add_together(b, "together.scale", load, SCALE, 1.0, "1080p to four rungs", err);
-    }
+    make_lanes(b, like, (unsigned)engine, before, before + asked);
+    int rc = open_lanes(b, before + asked, why);
+    *part = (struct part){.asked = asked, .open = b->open - before, .refused = b->refused};
+    b->refused.code = GM_OK; /* the next engine may have room */
     return rc;
+}
+
+static int add_part(struct bench *b, int engine, const struct part *part,
+                    const struct gm_hwtest_load *load, struct gm_err *err)
+{
+    static const struct {
+        const char *name, *unit, *work;
+    } rows[ENGINES] = {{"together.decode", "Mpix/s", ""},
+                       {"together.encode", "Mpix/s", ""},
+                       {"together.scale", "fps", " of 1080p to four rungs"}};
+    char text[390];
+    struct gm_hwtest_check c = make(b, rows[engine].name);
+    double scale = engine == SCALE ? 1.0 : pixels(b, 1080);
+    int n = snprintf(text, sizeof(text), "%zu stream%s%s", part->open, part->open == 1 ? "" : "s",
+                     rows[engine].work);
+    if (part->refused.code != GM_OK) {
+        (void)snprintf(text + n, sizeof(text) - (size_t)n, "; another was refused: %.30s: %.200s",
+                       gm_code_get((int)part->refused.code)->id, part->refused.text);
+    }
+    if (part->open > 0) {
+        gm_hwtest_load_measure(&c, load->rate[engine] * scale, rows[engine].unit,
+                               load->least[engine]);
+    } else {
+        c.status = GM_HWTEST_SKIP;
+    }
+    return add(b, &c, text, err);
 }
 
 /* All engines at once, and watts. */
@@ -399,11 +435,12 @@ static int run_together(struct bench *b, struct gm_err *err)
     struct gm_err why = {.code = GM_OK};
     struct gm_hwtest_load load = {0};
     struct gm_hwtest_seen idle;
+    struct part parts[ENGINES] = {{.asked = 0}};
     bool decodes = w->source != NULL, encodes = w->api[0] != '\0';
+    const char *any = encodes ? w->api : decodes ? w->source : "";
     uint32_t height = gm_hwtest_large_height(1080, w->quick);
-    size_t lanes[3] = {0, 0, 0};
-    gm_hwtest_watch_look(b->watch);
-    gm_hwtest_watch_get(b->watch, &idle);
+    size_t decoders = w->streams < 4 ? 4 : w->streams > 16 ? 16 : w->streams;
+    look_idle(b, &idle);
     if (make_clip(b, w->codec, 8, 1080, decodes, encodes, &why) < 0) {
         return add_failed(b, "together", &why, err);
     }
@@ -424,23 +461,31 @@ static int run_together(struct bench *b, struct gm_err *err)
     const struct gm_hwtest_scale_params scale = {
         .device = w->device, .height_px = 1080, .quick = w->quick};
     /* What may be refused comes last. */
-    lanes[SCALE] = strncmp(encodes ? w->api : w->source == NULL ? "" : w->source, "nv", 2) == 0;
-    lanes[DECODE] = decodes ? (w->streams > 4 ? w->streams : 4) : 0;
-    lanes[DECODE] = lanes[DECODE] > 16 ? 16 : lanes[DECODE];
-    lanes[ENCODE] = encodes ? 4 : 0;
-    size_t all = lanes[SCALE] + lanes[DECODE] + lanes[ENCODE];
-    make_lanes(b, gm_hwtest_scale_lane(&scale), SCALE, 0, lanes[SCALE]);
-    make_lanes(b, gm_hwtest_decode_lane(&decode), DECODE, lanes[SCALE],
-               lanes[SCALE] + lanes[DECODE]);
-    make_lanes(b, gm_hwtest_encode_lane(&encode), ENCODE, lanes[SCALE] + lanes[DECODE], all);
-    int rc = open_lanes(b, all, &why);
+    int rc = open_part(b, gm_hwtest_scale_lane(&scale), SCALE, strncmp(any, "nv", 2) == 0 ? 1 : 0,
+                       &parts[SCALE], &why);
+    if (rc == 0) {
+        rc = open_part(b, gm_hwtest_decode_lane(&decode), DECODE, decodes ? decoders : 0,
+                       &parts[DECODE], &why);
+    }
+    if (rc == 0) {
+        rc = open_part(b, gm_hwtest_encode_lane(&encode), ENCODE, encodes ? 4 : 0, &parts[ENCODE],
+                       &why);
+    }
     if (rc == 0) {
         rc = gm_hwtest_load_run(b->lanes, b->open, b->window, b->watch, &load, &why);
     }
-    lanes[ENCODE] -= all - b->open < lanes[ENCODE] ? all - b->open : lanes[ENCODE];
     close_lanes(b);
-    return rc < 0 ? add_failed(b, "together", &why, err)
-                  : report_together(b, lanes, &idle, &load, err);
+    if (rc < 0) {
+        return add_failed(b, "together", &why, err);
+    }
+    rc = add_watts(b, "watts.idle", &idle, "median of 15 looks", err);
+    if (rc == 0) {
+        rc = add_watts(b, "watts.together", &load.seen, "mean", err);
+    }
+    for (int i = 0; rc == 0 && i < ENGINES; i++) {
+        rc = parts[i].asked > 0 ? add_part(b, i, &parts[i], &load, err) : 0;
+    }
+    return rc;
 }
 
 /* What the ramp found. broke: of the fewest that did not hold, else of the last try. */

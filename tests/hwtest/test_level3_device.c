@@ -121,6 +121,9 @@ static void sessions_end_the_climb(const void *arg)
     CHECK(get(&r, "encode.nvenc.h264.8.2")->status == GM_HWTEST_PASS);
     CHECK(gm_hwtest_find(&r, GPU, "encode.nvenc.h264.8.4") == NULL);
     CHECK(strstr(get(&r, "encode.nvenc.h264.8.peak")->text, "refused: device.busy") != NULL);
+    c = get(&r, "together.encode");
+    CHECK(c->status == GM_HWTEST_PASS);
+    CHECK(strstr(c->text, "3 streams; another was refused: device.busy") != NULL);
     c = get(&r, "density.nvenc.1080p30");
     CHECK(c->status == GM_HWTEST_WARN && (int)c->value == 0);
     CHECK(strstr(c->text, "device.busy") != NULL);

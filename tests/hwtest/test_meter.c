@@ -73,6 +73,15 @@ static void halves_that_differ_are_spread(void **state)
     assert_true(gm_hwtest_spread(values, 0) == 0.0);
 }
 
+static void the_median_leaves_spikes_out(void **state)
+{
+    (void)state;
+    double odd[] = {41, 300, 40, 42, 1}, even[] = {4, 1, 100, 2}, one[] = {7};
+    assert_true(gm_hwtest_median(odd, 5) == 41.0);
+    assert_true(gm_hwtest_median(even, 4) == 3.0);
+    assert_true(gm_hwtest_median(one, 1) == 7.0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -81,6 +90,7 @@ int main(void)
         cmocka_unit_test(a_slow_one_has_time_for_enough_pictures),
         cmocka_unit_test(one_instant_has_no_rate),
         cmocka_unit_test(halves_that_differ_are_spread),
+        cmocka_unit_test(the_median_leaves_spikes_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
