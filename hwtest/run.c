@@ -26,6 +26,25 @@ static bool is_meant(const struct gm_device *d, const char *id)
            (gm_pci_normalize(whole, pci) && strcmp(d->id, pci) == 0);
 }
 
+/* The node of level 4 uses every device that encodes: where that is more than the one that is
+ * meant, it can't be tested alone. */
+static int check_soak(const struct gm_device_list *list, const char *id, struct gm_err *err)
+{
+    const struct gm_device *meant = NULL, *other = NULL;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct gm_device *d = &list->devices[i];
+        if (d->kind != GM_DEVICE_CPU && d->encode_count > 0) {
+            *(is_meant(d, id) ? &meant : &other) = d;
+        }
+    }
+    return meant == NULL || other == NULL
+               ? 0
+               : gm_err_set(err, GM_E_INVAL, 0,
+                            "level 4 can't be of %.40s alone: its node uses %.40s, too; leave out "
+                            "--device, or hide the other one from this machine's programs",
+                            meant->id, other->id);
+}
+
 /* Leaves that device alone in the list; notes of no device go. */
 static int keep_only(struct gm_device_list *list, const char *id, struct gm_err *err)
 {
@@ -122,6 +141,9 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
     int rc = gm_devices_find(&find, &list, err);
+    if (rc == 0 && options->device != NULL && runs(options, 4)) {
+        rc = check_soak(&list, options->device, err);
+    }
     if (rc == 0 && options->device != NULL) {
         rc = keep_only(&list, options->device, err);
     }

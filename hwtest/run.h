@@ -8,6 +8,7 @@
  * processes of their own (node/devices/helper.h), which may hang or crash. Thread: the only one;
  * blocks until all is done. out: all-zero; fini in any case.
  * Errors: NOTFOUND  no such device; the words name those that are there
+ *         INVAL     level 4 of one of several devices that encode
  *         NOMEM, SYS, LIMIT. */
 int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
                   struct gm_err *err) GM_MUST_CHECK;

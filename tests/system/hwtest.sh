@@ -54,6 +54,10 @@ has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish
 check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
 check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
+cp "$top/tests/drivers/profiles/two-gpus.txt" "$work/two" # the second one encodes here, too
+printf '  encoders 1\n  encode h264 8 145x49 4096x4096 3\n' >>"$work/two"
+check "endurance of one of two GPUs that encode" status 2 fake "$work/two" -- "$bin/gopmill-hwtest" --level 4 --device 3b:00.0
+check "is refused with the other's name" said "its node uses 0000:af:00.0, too"
 faulty l4 # with none; AV1's clips cost most, and h200 proved the others
 sed -i '/^ *fault *$/d; /decode av1/d' "$work/l4-faulty"
 check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
