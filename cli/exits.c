@@ -15,6 +15,7 @@ enum gm_exit gm_exit_of_code(enum gm_code code)
     case GM_E_BAD_IMAGE:
         return GM_EXIT_USAGE;
     case GM_E_UNREACHABLE:
+    case GM_E_NO_FARM:
         return GM_EXIT_UNREACHABLE;
     case GM_E_CANCELLED:
         return GM_EXIT_CANCELLED;

@@ -28,7 +28,6 @@ struct gm_farm {
     struct gm_child *child; /* owned; [0] is the scheduler */
     int count;
     bool stopping;
-    bool given_up;
 };
 
 static int init_child(struct gm_farm *farm, int index, struct gm_err *err)
@@ -148,6 +147,20 @@ static void show_log(struct gm_farm *farm, const struct gm_child *child)
     gm_term_error(farm->term, "the last lines of %s's log:\n%s", child->name, line);
 }
 
+static int give_up(struct gm_farm *farm, const struct gm_child *child, const char *how,
+                   struct gm_err *err)
+{
+    bool kept = farm->files.state_kept;
+    show_log(farm, child);
+    return gm_err_set(err, GM_E_NO_FARM, 0, "the embedded %s %s%s%s", child->name, how,
+                      kept ? "; its log: " : "", kept ? child->log_path : "");
+}
+
+int gm_farm_give_up(struct gm_farm *farm, struct gm_err *err)
+{
+    return give_up(farm, &farm->child[0], "was not ready in time", err);
+}
+
 static void describe_end(int status, char *out, size_t size)
 {
     if (WIFSIGNALED(status)) {
@@ -160,17 +173,18 @@ static void describe_end(int status, char *out, size_t size)
 static int handle_end(struct gm_farm *farm, const struct gm_child *child, int status,
                       struct gm_err *err)
 {
-    char how[48];
+    char how[48], times[32] = "", text[128];
     if (farm->stopping) {
         return 0;
     }
     describe_end(status, how, sizeof(how));
     bool hopeless = WIFEXITED(status) && WEXITSTATUS(status) == EXIT_CONFIG;
     if (hopeless || child->failures >= GM_CHILD_GIVE_UP) {
-        show_log(farm, child);
-        return gm_err_set(err, GM_E_UNREACHABLE, status,
-                          "the embedded %s ended (%s) %d times in a row without getting ready",
-                          child->name, how, child->failures);
+        if (child->failures > 1) {
+            snprintf(times, sizeof(times), " %d times in a row", child->failures);
+        }
+        snprintf(text, sizeof(text), "ended (%s)%s before it was ready", how, times);
+        return give_up(farm, child, text, err);
     }
     gm_term_note(farm->term, "the embedded %s ended (%s); starting it again", child->name, how);
     return 0;
@@ -189,16 +203,10 @@ int gm_farm_pump(struct gm_farm *farm, gm_time now, struct gm_err *err)
             rc = gm_child_start(child, err);
         }
         if (rc < 0) {
-            farm->given_up = true;
             return rc;
         }
     }
     return 0;
-}
-
-bool gm_farm_is_given_up(const struct gm_farm *farm)
-{
-    return farm->given_up;
 }
 
 bool gm_farm_is_ready(const struct gm_farm *farm)

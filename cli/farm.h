@@ -31,12 +31,13 @@ int gm_farm_start(const struct gm_farm_params *params, struct gm_term *term, str
 unsigned gm_farm_fds(const struct gm_farm *farm, struct curl_waitfd *out);
 /* Milliseconds until gm_farm_pump has something to do by itself, at most max_ms. */
 int gm_farm_due_ms(const struct gm_farm *farm, gm_time now, int max_ms);
-/* Reads READY lines, reaps, restarts. Errors: UNREACHABLE when a child was given up, SYS. */
+/* Reads READY lines, reaps, restarts. Errors: NO_FARM when a child was given up: the end of its log
+ * was shown; SYS. */
 int gm_farm_pump(struct gm_farm *farm, gm_time now, struct gm_err *err) GM_MUST_CHECK;
 /* The scheduler is serving: its READY line came and it has not died since. */
 bool gm_farm_is_ready(const struct gm_farm *farm);
-/* gm_farm_pump has failed: nothing is started again. */
-bool gm_farm_is_given_up(const struct gm_farm *farm);
+/* The scheduler takes too long to serve: shows the end of its log. Returns -NO_FARM, err filled. */
+int gm_farm_give_up(struct gm_farm *farm, struct gm_err *err);
 const char *gm_farm_url(const struct gm_farm *farm); /* "unix:/..." for the API */
 /* Asks all children to end and starts none again; gm_farm_pump reaps them. */
 void gm_farm_terminate(struct gm_farm *farm);

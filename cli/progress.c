@@ -46,6 +46,12 @@ void gm_progress_from_json(const json_t *progress, struct gm_progress *out)
     out->chunks_waiting = get_int(chunks, "waiting");
 }
 
+void gm_progress_note(struct gm_progress *p, const char *why)
+{
+    size_t used = strlen(p->phase);
+    snprintf(p->phase + used, sizeof(p->phase) - used, ": %s", why);
+}
+
 int gm_progress_percent(const struct gm_progress *p)
 {
     if (p->frames_total <= 0) {

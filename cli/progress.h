@@ -7,7 +7,7 @@
 
 /* The "progress" member of a job document. */
 struct gm_progress {
-    char phase[64];
+    char phase[64];                    /* what goes on now */
     int64_t frames_done, frames_total; /* total 0: not known yet */
     double fps, speed;                 /* frames a second; programme seconds a second */
     double eta_s;                      /* negative: not known */
@@ -16,6 +16,8 @@ struct gm_progress {
 
 /* Missing or odd members read as 0, empty, not known. Outputs are always set. */
 void gm_progress_from_json(const json_t *progress, struct gm_progress *out);
+/* "queued" becomes "queued: why". */
+void gm_progress_note(struct gm_progress *p, const char *why);
 /* Percent of frames, 0..100; -1: not known. */
 int gm_progress_percent(const struct gm_progress *p);
 /* One row of at most width columns; what does not fit is left out, least useful first. Returns

@@ -129,8 +129,7 @@ static int wait_ready(struct gm_session *s, struct gm_err *err)
             return gm_err_set(err, GM_E_CANCELLED, 0, "interrupted before the job was submitted");
         }
         if (gm_time_now() > deadline) {
-            return gm_err_set(err, GM_E_UNREACHABLE, 0,
-                              "the embedded scheduler was not ready within 60 s");
+            return gm_farm_give_up(s->farm, err);
         }
         int rc = gm_session_turn(s, 1000, err);
         if (rc < 0) {

@@ -31,8 +31,8 @@ struct gm_answer {
 int gm_session_block_signals(struct gm_err *err) GM_MUST_CHECK;
 
 /* scheduler: "unix:/path" or "http://host[:port]"; NULL: starts the farm that `farm` describes and
- * waits until its scheduler is ready. *out is owned: gm_session_close(). Errors: INVAL, UNREACHABLE
- * (the farm did not come up), CANCELLED (interrupted meanwhile), SYS, NOMEM. */
+ * waits until its scheduler is ready. *out is owned: gm_session_close(). Errors: INVAL, NO_FARM (it
+ * did not come up), CANCELLED (interrupted meanwhile), SYS, NOMEM. */
 int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, struct gm_term *term,
                     struct gm_session **out, struct gm_err *err) GM_MUST_CHECK;
 /* Stops the farm (SIGTERM, after 5 s SIGKILL), waits for it, frees all. */
@@ -40,7 +40,7 @@ void gm_session_close(struct gm_session **session);
 
 /* Waits for something to happen, at most timeout_ms, and handles it: moves requests on, counts
  * interrupts (the second one kills the farm and ends the program with 130), starts dead children
- * again. Errors: UNREACHABLE when the farm was given up. */
+ * again. Errors: NO_FARM when the farm was given up. */
 int gm_session_turn(struct gm_session *session, int timeout_ms, struct gm_err *err) GM_MUST_CHECK;
 
 /* One request, with its answer: 2xx is success. body: borrowed, or NULL. While the scheduler can't

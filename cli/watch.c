@@ -10,6 +10,8 @@
 #include "cli/progress.h"
 
 #define RETRY_FOR (60 * GM_SEC)
+#define STILL (2 * GM_SEC) /* nothing has moved for so long: is there a node? */
+#define ASK_AGAIN (5 * GM_SEC)
 #define PAUSE_MIN_MS 100
 #define PAUSE_MAX_MS 2000
 
@@ -18,9 +20,13 @@ struct watch {
     const char *id;
     bool own;
     bool cancel_sent;
-    bool told;     /* of the lost connection */
-    gm_time alive; /* when the scheduler was last heard */
-    int pause_ms;  /* before the next stream */
+    bool told;                   /* of the lost connection */
+    gm_time alive;               /* when the scheduler was last heard */
+    int pause_ms;                /* before the next stream */
+    struct gm_progress progress; /* the last that came */
+    gm_time moved;               /* when it was another than the one before */
+    gm_time asked;               /* for nodes, last */
+    bool alone;                  /* no node is connected */
     struct gm_sse sse;
     json_t *doc; /* owned; the last whole document */
 };
@@ -39,18 +45,61 @@ static void note_retry(struct gm_term *term, const json_t *event)
                  gm_job_text(event, "text"));
 }
 
+static void show(const struct watch *w)
+{
+    struct gm_progress p = w->progress;
+    if (w->alone) {
+        gm_progress_note(&p, "no node is connected");
+    }
+    gm_progress_show(w->session->term, &p, gm_time_now());
+}
+
+static void take_progress(struct watch *w, const json_t *progress)
+{
+    struct gm_progress p;
+    gm_progress_from_json(progress, &p);
+    if (strcmp(p.phase, w->progress.phase) != 0 || p.frames_done != w->progress.frames_done) {
+        w->moved = gm_time_now();
+        w->alone = false;
+    }
+    w->progress = p;
+    show(w);
+}
+
+/* Says why nothing moves, where that is for want of a node. Errors: of the farm; what else fails,
+ * the stream tells. */
+static int look_for_nodes(struct watch *w, struct gm_err *err)
+{
+    struct gm_answer answer = {0};
+    gm_time now = gm_time_now();
+    if (w->moved == 0 || now - w->moved < STILL || now - w->asked < ASK_AGAIN ||
+        gm_job_is_final(w->doc)) {
+        return 0;
+    }
+    w->asked = now;
+    int rc = gm_session_call(w->session, "GET", "/readyz", NULL, false, &answer, err);
+    if (rc == 0) {
+        const json_t *nodes = json_object_get(answer.body, "nodes");
+        bool alone = json_is_integer(nodes) && json_integer_value(nodes) == 0;
+        if (alone != w->alone) {
+            w->alone = alone;
+            show(w);
+        }
+    }
+    json_decref(answer.body);
+    return rc == -GM_E_NO_FARM ? rc : 0;
+}
+
 static int on_event(const char *event, const char *data, size_t size, void *arg)
 {
     struct watch *w = arg;
-    struct gm_progress progress;
     json_t *json = json_loadb(data, size, 0, NULL);
     if (json == NULL) {
         return 0; /* an event of a newer scheduler; the next document says all */
     }
     const json_t *member = json_object_get(json, "progress");
     if (json_is_object(member) && !gm_job_is_final(json)) {
-        gm_progress_from_json(member, &progress);
-        gm_progress_show(w->session->term, &progress, gm_time_now());
+        take_progress(w, member);
     }
     if (strcmp(event, "progress") != 0 && strcmp(gm_job_text(json, "id"), w->id) == 0 &&
         json_object_get(json, "tasks") != NULL) {
@@ -104,6 +153,7 @@ static int follow(struct watch *w, const char *path, struct gm_err *err)
             w->session->reached = true;
             w->pause_ms = PAUSE_MIN_MS;
             w->told = false;
+            rc = look_for_nodes(w, err);
         }
         if (rc == 0 && gm_stream_is_over(stream, &how, err)) {
             rc = how;
@@ -138,8 +188,7 @@ int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **
     while (rc == 0 && !gm_job_is_final(w.doc)) {
         rc = follow(&w, path, err);
         bool lost = rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL);
-        if (lost && gm_time_now() - w.alive < RETRY_FOR &&
-            (session->farm == NULL || !gm_farm_is_given_up(session->farm))) {
+        if (lost && gm_time_now() - w.alive < RETRY_FOR) {
             rc = 0;
             if (!w.told) {
                 gm_term_note(session->term,

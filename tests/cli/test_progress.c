@@ -105,8 +105,14 @@ static void rows_fit_every_width(void **state)
     gm_progress_row(&SAMPLE, 120, text, sizeof(text));
     assert_int_equal(strncmp(text, "[#############-----------------]  45% ETA", 41), 0);
     assert_non_null(strstr(text, "chunks 3 done 2 running 1 waiting encoding"));
-    struct gm_progress p = {.phase = "plan"};
-    assert_string_equal(gm_progress_row(&p, 80, text, sizeof(text)), "plan");
+    struct gm_progress p = {.phase = "queued"};
+    gm_progress_note(&p, "no node is connected");
+    assert_string_equal(gm_progress_row(&p, 80, text, sizeof(text)),
+                        "queued: no node is connected");
+    for (int i = 0; i < 9; i++) {
+        gm_progress_note(&p, "no node is connected");
+    }
+    assert_int_equal(strlen(p.phase), sizeof(p.phase) - 1);
 }
 
 static void bytes_are_rounded_to_units(void **state)

@@ -62,6 +62,20 @@ rc=0
 "$bin/gopmill" job list --scheduler "unix:$work/nobody.sock" >/dev/null 2>"$work/stderr" || rc=$?
 check "no scheduler: exit 4, got $rc" test "$rc" = 4
 
+# A farm of its own whose scheduler does not start: why, and where its log is.
+mkdir "$work/alone"
+cp "$bin/gopmill" "$work/alone/"
+printf '#!/bin/sh\necho "no room in here" >&2\nexit 2\n' >"$work/alone/gopmill-scheduler"
+printf '#!/bin/sh\nexec sleep 60\n' >"$work/alone/gopmill-node"
+chmod +x "$work/alone/"*
+alone() { GOPMILL_PIPELINES=$top/config/pipelines "$work/alone/gopmill" transcode "$work/tail.mp4" --out "$work/o" "$@"; }
+check "a farm that does not start" status 4 alone
+check "says its code" said "farm.not_started: the embedded scheduler ended (exit status 2)"
+check "and why" said "no room in here"
+check "and nothing of other schedulers" sh -c "! grep -F -e --scheduler '$work/out'"
+check "a farm that does not start, with its state kept" status 4 alone --state "$work/kept"
+check "says where the log is" said "its log: $work/kept/scheduler.log"
+
 # Cut off in the middle: what is there is made, as many pictures as ffmpeg finds, and what is missing is said.
 small_pipeline "$work/small.yaml" 120
 make_clip "$work/whole.mp4" 8 160x120 25 -movflags +faststart

@@ -22,11 +22,17 @@ mkfifo "$work/ready.s" "$work/ready.n"
 spid=$!
 IFS= read -r line <"$work/ready.s" || fail "scheduler: $(tail -n 3 "$work/s.log")"
 check "scheduler says READY" test "${line%% *}" = READY
+export GOPMILL_SCHEDULER=unix:$work/run/http
+id=$(gopmill submit "$work/clip.mp4" --out "$work/early" --pipeline mp4-720p) || fail "submit without a node"
+"$bin/gopmill" watch "$id" >/dev/null 2>"$work/watch" &
+wpid=$!
+for _ in {1..200}; do grep -q connected "$work/watch" && break; sleep 0.05; done
+check "watch says why nothing moves" grep -qxF "queued: no node is connected" "$work/watch"
 "$bin/gopmill-node" --config "$work/node.yaml" >"$work/ready.n" 2>"$work/n.log" &
 npid=$!
 IFS= read -r line <"$work/ready.n" || fail "node: $(tail -n 3 "$work/n.log")"
 check "node says READY" test "${line%% *}" = READY
-export GOPMILL_SCHEDULER=unix:$work/run/http
+wait "$wpid"; check "watch ends with the job" test $? = 0
 check "node list shows it" sh -c "'$bin/gopmill' node list | grep -q box"
 check "pipeline list shows the shipped ones" sh -c "'$bin/gopmill' pipeline list | grep -q vod-h264"
 check "pipeline show" sh -c "'$bin/gopmill' pipeline show vod-h264 | grep -q ladder"
