@@ -48,15 +48,21 @@ static bool work_store_is_empty(const struct farm *f)
     return system(command) == 0;
 }
 
+/* A scheduler with its one node. */
+static void begin(struct farm *f, struct node *n, char *folder)
+{
+    farm_start(f, folder);
+    node_open(n, f);
+    node_hello(n);
+}
+
 static void a_job_ends_published_and_clean(void **state)
 {
     struct farm f;
     struct node n;
     char id[64];
     json_t *j = NULL;
-    farm_start(&f, *state);
-    node_open(&n, &f);
-    node_hello(&n);
+    begin(&f, &n, *state);
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 5);
     wait_for(&f, id, "job.done");
@@ -124,9 +130,7 @@ static void a_failed_job_does_not_delete_what_another_published(void **state)
     struct node n;
     char first[64];
     char second[64];
-    farm_start(&f, *state);
-    node_open(&n, &f);
-    node_hello(&n);
+    begin(&f, &n, *state);
     farm_submit(&f, PIPELINE, "", first);
     node_work(&n, 5);
     wait_for(&f, first, "job.done");
@@ -298,17 +302,13 @@ static void a_killed_scheduler_goes_on(void **state)
     struct farm f;
     struct node n;
     char id[64];
-    farm_start(&f, *state);
-    node_open(&n, &f);
-    node_hello(&n);
+    begin(&f, &n, *state);
     n.stop_at = "package";
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 5);
     farm_kill(&f);
     node_close(&n);
-    farm_start(&f, *state);
-    node_open(&n, &f);
-    node_hello(&n);
+    begin(&f, &n, *state);
     node_work(&n, 1); /* only package is left */
     wait_for(&f, id, "job.done");
     assert_int_equal(n.source_reads, 0);
@@ -326,9 +326,7 @@ static void publishing_goes_on_after_a_kill(void **state)
     char id[64];
     char path[512];
     char moved[512];
-    farm_start(&f, *state);
-    node_open(&n, &f);
-    node_hello(&n);
+    begin(&f, &n, *state);
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 4);
     path_in(path, *state, "out/a");
