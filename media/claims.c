@@ -89,8 +89,11 @@ static int64_t avi_us(const AVFormatContext *format)
 }
 
 /* What the headers say of the whole; 0: nothing that counts. */
-static int64_t claimed_us(const AVFormatContext *format)
+static int64_t claimed_us(const AVFormatContext *format, int64_t header_us)
 {
+    if (header_us > 0) {
+        return header_us;
+    }
     if (format->iformat != NULL && strcmp(format->iformat->name, "avi") == 0) {
         int64_t us = avi_us(format);
         if (us > 0) {
@@ -102,10 +105,10 @@ static int64_t claimed_us(const AVFormatContext *format)
                : 0;
 }
 
-int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
-                           int64_t end_us)
+int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
+                           int64_t start_us, int64_t end_us)
 {
-    int64_t claimed = claimed_us(format);
+    int64_t claimed = claimed_us(format, header_us);
     if (claimed <= 0 || end_us < start_us) {
         return 0;
     }
@@ -116,7 +119,9 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int
         span = INT64_MAX;
     }
     int64_t missing = claimed - span;
-    return credible && missing > GM_CLAIMS_SLACK_US ? missing : 0;
+    int64_t slack = claimed / GM_CLAIMS_SLACK_PART;
+    slack = slack < GM_CLAIMS_SLACK_US ? slack : GM_CLAIMS_SLACK_US;
+    return credible && missing > slack ? missing : 0;
 }
 
 int64_t gm_claims_lost_us(int64_t outside_us, int64_t short_us)

@@ -20,13 +20,15 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
 void gm_claims_tell_streams(AVFormatContext *format, int64_t file_size, char out[GM_CLAIMS_TEXT]);
 
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than
- * GM_CLAIMS_SLACK_US, or when nothing credible is said: durations that libavformat only estimated,
- * and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS. Of AVI the frames
- * count that the stream headers tell. start_us, end_us: the span of all video and sound that was
- * read. */
+ * GM_CLAIMS_SLACK_US or one part in GM_CLAIMS_SLACK_PART of what they say, or when nothing credible
+ * is said: durations that libavformat only estimated, and those at which the whole file would have
+ * less than GM_CLAIMS_LEAST_BPS. header_us: of media/claims_header.h; where it is above 0 it goes
+ * before libavformat's. Of AVI the frames count that the stream headers tell. start_us, end_us: the
+ * span of all video and sound that was read. */
 #define GM_CLAIMS_LEAST_BPS 1000
-int64_t gm_claims_short_us(const AVFormatContext *format, int64_t file_size, int64_t start_us,
-                           int64_t end_us);
+#define GM_CLAIMS_SLACK_PART 4
+int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
+                           int64_t start_us, int64_t end_us);
 /* Both together. An index that was made while the file was read, as of AVI and FLV, knows no more
  * than the packet that was cut, whatever the header says: below GM_CLAIMS_SLACK_US it gives way to
  * the header. */

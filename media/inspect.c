@@ -11,6 +11,7 @@
 #include "common/fs.h"
 #include "media/audio_mix.h"
 #include "media/claims.h"
+#include "media/claims_header.h"
 #include "media/colour.h"
 #include "media/pb.h"
 #include "media/task_io.h"
@@ -325,8 +326,13 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->scan.complete && end > start) {
-        s->facts->lost_us =
-            gm_claims_lost_us(s->facts->lost_us, gm_claims_short_us(ctx, s->size, start, end));
+        int64_t header_us;
+        int rc = gm_claims_header_us(s->fd, ctx, &header_us, err);
+        if (rc < 0) {
+            return rc;
+        }
+        s->facts->lost_us = gm_claims_lost_us(
+            s->facts->lost_us, gm_claims_short_us(ctx, header_us, s->size, start, end));
     }
     s->facts->gap_us = s->scan.gap_us;
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {

@@ -5,6 +5,7 @@
 
 #include "media/burn_read.h"
 #include "media/claims.h"
+#include "media/claims_header.h"
 #include "media/pb.h"
 #include "media/results.h"
 #include "media/task_io.h"
@@ -17,8 +18,9 @@
 
 /* What of the programme is missing at its end: inspection knows it where an index or a whole scan
  * told; the header's word counts too, if all that it speaks of was read. */
-static int64_t end_lost_us(const struct gm_splitter *s)
+static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_err *err)
 {
+    int64_t header_us;
     int64_t known = s->facts->lost_us - s->facts->gap_us;
     const AVFormatContext *ctx = s->source.format;
     bool all = true;
@@ -28,12 +30,18 @@ static int64_t end_lost_us(const struct gm_splitter *s)
                       ctx->streams[i]->discard < AVDISCARD_ALL);
     }
     AVRational zero = gm_av_rational(s->facts->zero);
+    *out_us = known;
     if (!all || zero.den == 0) {
-        return known;
+        return 0;
     }
-    return gm_claims_lost_us(
-        known, gm_claims_short_us(ctx, (int64_t)s->facts->size_bytes,
-                                  gm_av_rescale(1, zero, (AVRational){1, 1000000}), s->end_us));
+    int rc = gm_claims_header_us(s->fd, ctx, &header_us, err);
+    if (rc == 0) {
+        int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});
+        *out_us = gm_claims_lost_us(
+            known,
+            gm_claims_short_us(ctx, header_us, (int64_t)s->facts->size_bytes, start_us, s->end_us));
+    }
+    return rc;
 }
 
 static int check_whole(const struct gm_splitter *s, const Gm__SplitMeta *meta, struct gm_err *err)
@@ -54,8 +62,11 @@ static int check_whole(const struct gm_splitter *s, const Gm__SplitMeta *meta, s
 
 int gm_split_meta_fill(struct gm_splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
 {
-    int rc = 0;
-    int64_t at_end = end_lost_us(s), inside = gm_losses_us(&s->losses);
+    int64_t at_end = 0, inside = gm_losses_us(&s->losses);
+    int rc = end_lost_us(s, &at_end, err);
+    if (rc < 0) {
+        return rc;
+    }
     inside = inside > s->facts->gap_us ? inside : s->facts->gap_us;
     meta->lost_us = at_end > INT64_MAX - inside ? INT64_MAX : at_end + inside;
     meta->truncated = s->truncated || s->read_errors > 0 || meta->lost_us > 0;

@@ -3,9 +3,10 @@
 #include <string.h>
 
 #include "media/claims.h"
+#include "media/claims_header.h"
 
-/* Indexes and durations as a demuxer may leave them: whatever numbers stand there, an answer that
- * is not negative comes of it. */
+/* Indexes, durations and headers as a demuxer may leave them: whatever numbers stand there, an
+ * answer that is not negative comes of it. */
 
 struct bytes {
     const uint8_t *at;
@@ -54,12 +55,18 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         add_stream(format, &b);
     }
     GM_ASSERT(gm_claims_outside_us(format, file_size) >= 0);
-    GM_ASSERT(gm_claims_short_us(format, file_size, start, end) >= 0);
+    GM_ASSERT(gm_claims_short_us(format, 0, file_size, start, end) >= 0);
     char text[GM_CLAIMS_TEXT];
     gm_claims_tell_streams(format, file_size, text);
     GM_ASSERT(strlen(text) < sizeof text);
-    format->iformat = av_find_input_format("avi");
-    GM_ASSERT(gm_claims_short_us(format, file_size, start, end) >= 0);
+    static const char *const names[] = {"avi", "wav", "w64", "asf"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        format->iformat = av_find_input_format(names[i]);
+        format->streams[0]->codecpar->bit_rate = end;
+        int64_t header_us = gm_claims_header_parse(format, b.at, b.left);
+        GM_ASSERT(header_us >= 0);
+        GM_ASSERT(gm_claims_short_us(format, header_us, file_size, start, end) >= 0);
+    }
     format->iformat = NULL;
     avformat_free_context(format);
     return 0;

@@ -120,7 +120,7 @@ static void headers_are_believed_within_reason(void **state)
         assert_non_null(f);
         f->duration_estimation_method = rows[i].method;
         f->duration = rows[i].claimed;
-        assert_int_equal(gm_claims_short_us(f, rows[i].size, rows[i].start, rows[i].end),
+        assert_int_equal(gm_claims_short_us(f, 0, rows[i].size, rows[i].start, rows[i].end),
                          rows[i].lost);
         avformat_free_context(f);
     }
@@ -154,7 +154,7 @@ static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
         }
         f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
         f->duration = rows[i].estimated;
-        assert_int_equal(gm_claims_short_us(f, 10000000, 0, rows[i].end), rows[i].lost);
+        assert_int_equal(gm_claims_short_us(f, 0, 10000000, 0, rows[i].end), rows[i].lost);
         f->iformat = NULL;
         avformat_free_context(f);
     }

@@ -79,10 +79,11 @@ check "says where the log is" said "its log: $work/kept/scheduler.log"
 # Cut off in the middle: what is there is made, as many pictures as ffmpeg finds, and what is missing is said.
 small_pipeline "$work/small.yaml" 120
 make_clip "$work/whole.mp4" 8 160x120 25 -movflags +faststart
-for kind in mp4 mkv flv avi; do
+for kind in mp4 mkv flv avi wmv; do
   case $kind in
   mp4) ;;
   avi) ffmpeg -v error -y -i "$work/whole.mp4" -c:v mpeg4 -c:a libmp3lame "$work/whole.$kind" ;;
+  wmv) ffmpeg -v error -y -i "$work/whole.mp4" -c:v wmv2 -c:a wmav2 "$work/whole.$kind" ;;
   *) ffmpeg -v error -y -i "$work/whole.mp4" -c copy "$work/whole.$kind" ;;
   esac
   head -c $(($(stat -c %s "$work/whole.$kind") * 55 / 100)) "$work/whole.$kind" >"$work/part.$kind"
@@ -93,6 +94,15 @@ for kind in mp4 mkv flv avi; do
       .source.lost_s + .source.duration_s < 8.6 and any(.warnings[]; .code == "input.truncated")' "$work/part-$kind/report.json" >/dev/null
   join_rendition "$(echo "$work/part-$kind"/v/*/video/120p)" >"$work/joined.mp4"
   check "$kind cut off: every picture is there" test "$(frames_of "$work/joined.mp4")" = "$(frames_of "$work/part.$kind" 2>/dev/null)"
+done
+
+for kind in wav w64; do
+  ffmpeg -v error -y -i "$work/whole.mp4" -vn -c:a pcm_s16le "$work/whole.$kind"
+  head -c $(($(stat -c %s "$work/whole.$kind") * 55 / 100)) "$work/whole.$kind" >"$work/part.$kind"
+  check "$kind cut off: is done" gopmill transcode "$work/part.$kind" --out "$work/part-$kind" --pipeline audio-only --quiet
+  check "$kind cut off: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s, .duration_s]' "$work/part-$kind/report.json")" \
+    jq -e '.source.truncated and .source.lost_s > 3.5 and .source.lost_s < 3.7 and any(.warnings[]; .code == "input.truncated")' \
+    "$work/part-$kind/report.json" >/dev/null
 done
 
 # Broken in the middle: libavformat's demuxer of Matroska passes over it without a word.

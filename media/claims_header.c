@@ -1,0 +1,106 @@
+#include "media/claims_header.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/intreadwrite.h>
+
+#include "common/fs.h"
+
+#define GUID 16
+#define RIFF_OPEN 0x7ffff000u    /* what programs that write to a pipe say of their samples */
+#define RIFF_OPEN_HEADS 8192u    /* and of all, with what stands before them */
+#define ASF_HEAD 30              /* of the header object: identifier, size, count, two bytes */
+#define ASF_PROPERTIES 104       /* of the file properties object */
+#define ASF_BROADCAST 1u         /* its flag: times were not known when it was written */
+#define ASF_TICKS_PER_US 10      /* play duration */
+#define BITS_US INT64_C(8000000) /* bits of a byte, µs of a second */
+
+/* 64-bit sizes that no file has are taken for the largest that one can have. */
+static int64_t size_of(uint64_t v)
+{
+    return v > INT64_MAX ? INT64_MAX : (int64_t)v;
+}
+
+/* The whole file's length in bytes; 0: not told. */
+static int64_t riff_size(const uint8_t *p, size_t size)
+{
+    bool wide = size >= 28 && memcmp(p, "RF64", 4) == 0;
+    if (size < 28 || (!wide && memcmp(p, "RIFF", 4) != 0) || memcmp(p + 8, "WAVE", 4) != 0) {
+        return 0;
+    }
+    if (wide) {
+        return memcmp(p + 12, "ds64", 4) == 0 ? size_of(AV_RL64(p + 20)) : 0;
+    }
+    uint32_t body = AV_RL32(p + 4);
+    bool open = body == UINT32_MAX || (body >= RIFF_OPEN && body < RIFF_OPEN + RIFF_OPEN_HEADS);
+    return open ? 0 : body;
+}
+
+static int64_t w64_size(const uint8_t *p, size_t size)
+{
+    static const uint8_t riff[GUID] = {'r',  'i',  'f',  'f',  0x2e, 0x91, 0xcf, 0x11,
+                                       0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00};
+    return size >= GUID + 8 && memcmp(p, riff, GUID) == 0 ? size_of(AV_RL64(p + GUID)) : 0;
+}
+
+static int64_t sound_us(const AVFormatContext *format, int64_t bytes)
+{
+    int64_t bit_rate = format->nb_streams == 1 ? format->streams[0]->codecpar->bit_rate : 0;
+    return bytes > 0 && bit_rate > 0
+               ? av_rescale_rnd(bytes, BITS_US, bit_rate, AV_ROUND_DOWN | AV_ROUND_PASS_MINMAX)
+               : 0;
+}
+
+/* The file properties object stands among the header's objects. */
+static int64_t asf_us(const uint8_t *p, size_t size)
+{
+    static const uint8_t header[GUID] = {0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11,
+                                         0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c};
+    static const uint8_t properties[GUID] = {0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11,
+                                             0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65};
+    if (size < ASF_HEAD || memcmp(p, header, GUID) != 0) {
+        return 0;
+    }
+    for (size_t at = ASF_HEAD; size - at >= GUID + 8;) {
+        uint64_t object = AV_RL64(p + at + GUID);
+        if (object < GUID + 8 || object > size - at) {
+            return 0;
+        }
+        if (object >= ASF_PROPERTIES && memcmp(p + at, properties, GUID) == 0) {
+            int64_t play = size_of(AV_RL64(p + at + 64)) / ASF_TICKS_PER_US;
+            int64_t early = size_of(AV_RL64(p + at + 80)); /* ms that playing waits: part of it */
+            bool told = (AV_RL32(p + at + 88) & ASF_BROADCAST) == 0;
+            return told && early < play / 1000 ? play - early * 1000 : 0;
+        }
+        at += (size_t)object;
+    }
+    return 0;
+}
+
+int64_t gm_claims_header_parse(const AVFormatContext *format, const uint8_t *head, size_t size)
+{
+    const char *name = format->iformat != NULL ? format->iformat->name : "";
+    if (strcmp(name, "wav") == 0) {
+        return sound_us(format, riff_size(head, size));
+    }
+    if (strcmp(name, "w64") == 0) {
+        return sound_us(format, w64_size(head, size));
+    }
+    return strcmp(name, "asf") == 0 ? asf_us(head, size) : 0;
+}
+
+int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t *out_us, struct gm_err *err)
+{
+    size_t size;
+    uint8_t *head = malloc(GM_CLAIMS_HEADER);
+    if (head == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &size, err);
+    if (rc == 0) {
+        *out_us = gm_claims_header_parse(format, head, size);
+    }
+    free(head);
+    return rc;
+}

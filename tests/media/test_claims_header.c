@@ -1,0 +1,187 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <libavutil/intreadwrite.h>
+
+#include "media/claims_header.h"
+
+/* One stream of sound, 100000 bytes a second; streams: how many. */
+static AVFormatContext *format_of(const char *name, int streams)
+{
+    AVFormatContext *f = avformat_alloc_context();
+    assert_non_null(f);
+    f->iformat = av_find_input_format(name);
+    assert_non_null(f->iformat);
+    for (int i = 0; i < streams; i++) {
+        AVStream *st = avformat_new_stream(f, NULL);
+        assert_non_null(st);
+        st->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+        st->codecpar->bit_rate = 800000;
+    }
+    return f;
+}
+
+static void format_free(AVFormatContext *f)
+{
+    f->iformat = NULL;
+    avformat_free_context(f);
+}
+
+static void waves_say_how_long_the_file_is(void **state)
+{
+    static const struct {
+        const char *name, *mark, *form, *chunk;
+        uint32_t body;
+        uint64_t wide;
+        size_t size;
+        int streams;
+        int64_t us;
+    } rows[] = {
+        {"wav", "RIFF", "WAVE", "fmt ", 2000000, 0, 64, 1, 20000000},
+        {"wav", "RIFF", "WAVE", "fmt ", 0, 0, 64, 1, 0},
+        {"wav", "RIFF", "WAVE", "fmt ", UINT32_MAX, 0, 64, 1, 0}, /* never closed */
+        {"wav", "RIFF", "WAVE", "fmt ", 0x7ffff024, 0, 64, 1, 0}, /* to a pipe */
+        {"wav", "RIFF", "WAVE", "fmt ", 0x7fffefff, 0, 64, 1, 21474795510},
+        {"wav", "RIFF", "WAVE", "fmt ", 0x80001000, 0, 64, 1, 21474877440},
+        {"wav", "RIFF", "AVI ", "fmt ", 2000000, 0, 64, 1, 0},
+        {"wav", "RIFX", "WAVE", "fmt ", 2000000, 0, 64, 1, 0},
+        {"wav", "RIFF", "WAVE", "fmt ", 2000000, 0, 27, 1, 0}, /* too short */
+        {"wav", "RIFF", "WAVE", "fmt ", 2000000, 0, 28, 1, 20000000},
+        {"wav", "RIFF", "WAVE", "fmt ", 2000000, 0, 64, 2, 0}, /* no bit rate of all */
+        {"wav", "RF64", "WAVE", "ds64", UINT32_MAX, 6000000000, 64, 1, 60000000000},
+        {"wav", "RF64", "WAVE", "ds64", UINT32_MAX, UINT64_MAX, 64, 1, INT64_MAX},
+        {"wav", "RF64", "WAVE", "fmt ", UINT32_MAX, 6000000000, 64, 1, 0},
+        {"aiff", "RIFF", "WAVE", "fmt ", 2000000, 0, 64, 1, 0}, /* another demuxer's */
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t head[64] = {0};
+        AVFormatContext *f = format_of(rows[i].name, rows[i].streams);
+        memcpy(head, rows[i].mark, 4);
+        AV_WL32(head + 4, rows[i].body);
+        memcpy(head + 8, rows[i].form, 4);
+        memcpy(head + 12, rows[i].chunk, 4);
+        AV_WL64(head + 20, rows[i].wide);
+        int64_t us = gm_claims_header_parse(f, head, rows[i].size);
+        if (us > rows[i].us || us < rows[i].us - 10) {
+            fail_msg("row %zu: %lld", i, (long long)us);
+        }
+        format_free(f);
+    }
+}
+
+static void wave64_says_it_in_64_bits(void **state)
+{
+    uint8_t head[24] = {'r',  'i',  'f',  'f',  0x2e, 0x91, 0xcf, 0x11, 0xa5, 0xd6,
+                        0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00, 0x80, 0x84, 0x1e};
+    AVFormatContext *f = format_of("w64", 1);
+    (void)state;
+    assert_int_equal(gm_claims_header_parse(f, head, 24), 20000000); /* 2000000 bytes */
+    assert_int_equal(gm_claims_header_parse(f, head, 23), 0);
+    head[15] = 1;
+    assert_int_equal(gm_claims_header_parse(f, head, 24), 0);
+    format_free(f);
+}
+
+/* An ASF header whose first object has `before` bytes; then the file properties, of `object`. */
+static size_t make_asf(uint8_t head[512], uint64_t before, uint64_t object, uint64_t play,
+                       uint64_t early, uint32_t flags)
+{
+    static const uint8_t header[16] = {0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11,
+                                       0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c};
+    static const uint8_t properties[16] = {0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11,
+                                           0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65};
+    size_t at = 30;
+    memset(head, 0, 512);
+    memcpy(head, header, sizeof header);
+    if (before > 0) {
+        AV_WL64(head + at + 16, before);
+        at += before <= 100 ? (size_t)before : 24;
+    }
+    memcpy(head + at, properties, sizeof properties);
+    AV_WL64(head + at + 16, object);
+    AV_WL64(head + at + 64, play);
+    AV_WL64(head + at + 80, early);
+    AV_WL32(head + at + 88, flags);
+    return at + 104;
+}
+
+static void asf_says_how_long_it_plays(void **state)
+{
+    static const struct {
+        uint64_t before, object, play, early;
+        uint32_t flags;
+        int64_t us;
+    } rows[] = {
+        {0, 104, 351680000, 3000, 2, 32168000},
+        {46, 104, 351680000, 0, 2, 35168000},
+        {46, 120, 351680000, 3000, 2, 0}, /* goes beyond what is there */
+        {46, 103, 351680000, 3000, 2, 0},
+        {23, 104, 351680000, 3000, 2, 0}, /* no object is so short */
+        {0, 0, 351680000, 3000, 2, 0},
+        {UINT64_MAX, 104, 351680000, 3000, 2, 0},
+        {46, 104, 351680000, 3000, 3, 0}, /* written live */
+        {46, 104, 351680000, 35168, 2, 0},
+        {46, 104, 0, 0, 2, 0},
+        {46, 104, UINT64_MAX, 0, 2, INT64_MAX / 10},
+        {46, 104, UINT64_MAX, UINT64_MAX, 2, 0},
+    };
+    (void)state;
+    AVFormatContext *f = format_of("asf", 2);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t head[512];
+        size_t size = make_asf(head, rows[i].before, rows[i].object, rows[i].play, rows[i].early,
+                               rows[i].flags);
+        int64_t us = gm_claims_header_parse(f, head, size);
+        if (us != rows[i].us) {
+            fail_msg("row %zu: %lld", i, (long long)us);
+        }
+    }
+    uint8_t head[512];
+    size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
+    for (size_t i = 0; i < size; i++) {
+        assert_int_equal(gm_claims_header_parse(f, head, i), 0);
+    }
+    head[3] ^= 1;
+    assert_int_equal(gm_claims_header_parse(f, head, size), 0);
+    format_free(f);
+}
+
+static void a_file_is_read_from_its_begin(void **state)
+{
+    uint8_t head[512];
+    struct gm_err err = {0};
+    int64_t us = -1;
+    AVFormatContext *f = format_of("asf", 1);
+    FILE *file = tmpfile();
+    (void)state;
+    assert_non_null(file);
+    size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
+    assert_int_equal(fwrite(head, 1, size, file), size);
+    assert_int_equal(fflush(file), 0);
+    assert_int_equal(gm_claims_header_us(fileno(file), f, &us, &err), 0);
+    assert_int_equal(us, 32168000);
+    assert_true(gm_claims_header_us(-1, f, &us, &err) < 0);
+    assert_int_equal(us, 32168000);
+    assert_int_equal(fclose(file), 0);
+    format_free(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(waves_say_how_long_the_file_is),
+        cmocka_unit_test(wave64_says_it_in_64_bits),
+        cmocka_unit_test(asf_says_how_long_it_plays),
+        cmocka_unit_test(a_file_is_read_from_its_begin),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
