@@ -67,16 +67,23 @@ static void add_segments(struct gm_buf *out, const struct gm_manifest *m, const 
     gm_buf_str(out, "        </SegmentList>\n      </Representation>\n");
 }
 
+/* Renditions that a player goes to and fro between without another decoder or another light. */
+static bool is_alike(const struct gm_manifest_track *a, const struct gm_manifest_track *b)
+{
+    return strncmp(a->codecs, b->codecs, 4) == 0 &&
+           gm_colour_is_hdr(a->colour.transfer) == gm_colour_is_hdr(b->colour.transfer);
+}
+
 /* Captions within the pictures; in which language is not known. Source: ANSI/SCTE 214-1, 7.2 and
  * 7.3. */
-static void add_captions(struct gm_buf *out, const struct gm_manifest *m)
+static void add_captions(struct gm_buf *out, const struct gm_manifest *m, size_t first)
 {
     bool all = true;
     const char *before =
         "      <Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-608:2015\" value=\"";
     const char *after = "";
-    for (size_t i = 0; i < m->videos; i++) {
-        all = all && m->video[i].captions;
+    for (size_t i = first; i < m->videos; i++) {
+        all = all && (m->video[i].captions || !is_alike(&m->video[i], &m->video[first]));
     }
     for (size_t i = 0; all && i < m->captions_count; i++) {
         if (m->captions[i][0] == 'C') {
@@ -127,13 +134,6 @@ static void add_representation(struct gm_buf *out, const struct gm_manifest *m,
         gm_buf_printf(out, " frameRate=\"%" PRId64 "/%" PRId64 "\">\n", num / common, den / common);
     }
     add_segments(out, m, "video", t);
-}
-
-/* Renditions that a player goes to and fro between without another decoder or another light. */
-static bool is_alike(const struct gm_manifest_track *a, const struct gm_manifest_track *b)
-{
-    return strncmp(a->codecs, b->codecs, 4) == 0 &&
-           gm_colour_is_hdr(a->colour.transfer) == gm_colour_is_hdr(b->colour.transfer);
 }
 
 static bool is_first_of_set(const struct gm_manifest *m, size_t index)
@@ -188,7 +188,7 @@ static void add_video_set(struct gm_buf *out, const struct gm_manifest *m, size_
                   set_id(m, first), best->width_px / par, best->height_px / par);
     add_colour(out, best->colour);
     add_switching(out, m, first);
-    add_captions(out, m);
+    add_captions(out, m, first);
     gm_buf_str(out, "      <Role schemeIdUri=\"urn:mpeg:dash:role:2011\" value=\"main\"/>\n");
     for (size_t i = first; i < m->videos; i++) {
         if (is_alike(&m->video[i], best)) {

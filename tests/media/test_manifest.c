@@ -510,6 +510,18 @@ static void captions_are_named_where_renditions_carry_them(void **state)
                                  " value=\"CC1=und;CC3=und\"/>\n"));
     assert_non_null(strstr(text, "<Accessibility schemeIdUri=\"urn:scte:dash:cc:cea-708:2015\""
                                  " value=\"1=lang:und\"/>\n"));
+    /* Another codec's renditions are another set. */
+    struct gm_manifest_track *other = (struct gm_manifest_track *)(uintptr_t)&p.manifest.video[1];
+    other->codecs = "vp09.00.30.08";
+    other->captions = false;
+    dash.size = 0;
+    gm_dash_manifest(&p.manifest, &dash);
+    assert_int_equal(gm_buf_check(&dash, NULL), 0);
+    text = strstr((const char *)dash.data, "<Accessibility");
+    assert_non_null(text);
+    text = strstr(text, "</AdaptationSet>");
+    assert_non_null(text);
+    assert_null(strstr(text, "<Accessibility"));
     gm_buf_fini(&hls);
     gm_buf_fini(&dash);
 }
