@@ -194,6 +194,12 @@ bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
            (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
+static bool more_chunks_come(const struct gm_inst *inst)
+{
+    const struct gm_stream *in = gm_core_inst_inputs(inst);
+    return in && (in->last < 0 || inst->chunk_count <= (uint64_t)in->last);
+}
+
 static void place_inst(struct gm_core *core, struct gm_inst *inst)
 {
     struct gm_unit *unit;
@@ -210,7 +216,11 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
             return;
         }
         if (inst->task->type->fan == GM_FAN_RUNS) {
-            struct gm_run run = gm_core_run_next(inst, slots);
+            struct gm_run run = gm_core_run_next(inst, slots, gm_core_job_frames(inst->task->job),
+                                                 more_chunks_come(inst));
+            if (run.count == 0) {
+                return;
+            }
             a.first_chunk = run.first;
             a.chunk_count = run.count;
         }

@@ -423,12 +423,18 @@ void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_e
 bool gm_core_error_is_evidence(const struct gm_err *error);
 uint32_t gm_core_unit_evidence(const struct gm_unit *unit); /* distinct nodes */
 
+/* task.c: frames of the job's programme, as inspection and split say so far; 0: nothing is known.
+ */
+uint64_t gm_core_job_frames(const struct gm_cjob *job);
 /* run.c */
 struct gm_run {
     uint32_t first, count;
 };
-/* The next run of an instance with chunks; count 0: nothing is ready. slots: of the farm. */
-struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots);
+/* The next run of an instance with chunks; count 0: nothing is ready, or the chunk that comes may
+ * have to be part of it. slots: of the farm. total: frames of the whole programme, as far as is
+ * known. more: chunks are still to come. */
+struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots, uint64_t total,
+                               bool more);
 /* The device runs the first chunk of the job, whose encoders work side by side: its last free slot
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);

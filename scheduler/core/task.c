@@ -157,6 +157,19 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_
     return 0;
 }
 
+/* 74 years at 30 a second: what is counted with them stays far below 2^64. */
+#define MAX_FRAMES (INT64_C(1) << 36)
+
+uint64_t gm_core_job_frames(const struct gm_cjob *job)
+{
+    if (job->rate_den <= 0 || job->duration_us <= 0) {
+        return job->frames_known;
+    }
+    __int128 frames = (__int128)job->duration_us * job->rate_num / job->rate_den / 1000000;
+    frames = frames < MAX_FRAMES ? frames : MAX_FRAMES;
+    return (uint64_t)frames > job->frames_known ? (uint64_t)frames : job->frames_known;
+}
+
 static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *err)
 {
     struct gm_cjob *job = inst->task->job;

@@ -13,6 +13,27 @@ struct row {
     uint32_t first, count;
 };
 
+static void assert_run(const struct row *row, size_t number, uint64_t total, bool more)
+{
+    struct gm_core_chunk chunks[64];
+    struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(row->chunks)};
+    memset(chunks, 0, sizeof(chunks));
+    for (size_t c = 0; c < inst.chunk_count; c++) {
+        char k = row->chunks[c];
+        chunks[c].unit.state = k == 'r' || k == 'a' || k == 'L' ? GM_TASK_READY
+                               : k == 'x'                       ? GM_TASK_RUNNING
+                               : k == 'd'                       ? GM_TASK_DONE
+                                                                : GM_TASK_BACKOFF;
+        chunks[c].alone = k == 'a';
+        chunks[c].frames = k == 'L' ? 300 : 100;
+        chunks[c].preroll = row->preroll;
+    }
+    struct gm_run run = gm_core_run_next(&inst, row->slots, total, more);
+    if (run.first != row->first || run.count != row->count) {
+        fail_msg("row %zu: first %u, count %u", number, run.first, run.count);
+    }
+}
+
 static void runs_follow_the_table(void **arg)
 {
     static const struct row table[] = {
@@ -40,28 +61,47 @@ static void runs_follow_the_table(void **arg)
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        struct gm_core_chunk chunks[64];
-        struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(table[i].chunks)};
-        memset(chunks, 0, sizeof(chunks));
-        for (size_t c = 0; c < inst.chunk_count; c++) {
-            char k = table[i].chunks[c];
-            chunks[c].unit.state = k == 'r' || k == 'a' || k == 'L' ? GM_TASK_READY
-                                   : k == 'x'                       ? GM_TASK_RUNNING
-                                   : k == 'd'                       ? GM_TASK_DONE
-                                                                    : GM_TASK_BACKOFF;
-            chunks[c].alone = k == 'a';
-            chunks[c].frames = k == 'L' ? 300 : 100;
-            chunks[c].preroll = table[i].preroll;
-        }
-        struct gm_run run = gm_core_run_next(&inst, table[i].slots);
-        if (run.first != table[i].first || run.count != table[i].count) {
-            fail_msg("row %zu: first %u, count %u", i, run.first, run.count);
-        }
+        assert_run(&table[i], i, 0, false);
+    }
+}
+
+static void costly_chunks_share_the_run_of_the_one_before(void **arg)
+{
+    static const struct {
+        struct row row;
+        uint64_t total; /* frames of the programme; 0: not known */
+        bool more;      /* chunks are still to come */
+    } table[] = {
+        {{"rr", 31, 2, 0, 2}, 200, false}, /* more than 15 % of all */
+        {{"rr", 30, 2, 0, 1}, 200, false},
+        {{"rr", 31, 2, 0, 1}, 0, false},
+        {{"rrr", 100, 8, 0, 3}, 300, false},
+        {{"rrr", 100, 8, 0, 1}, 1000, false},
+        {{"xrrLrr", 100, 8, 1, 5}, 600, false}, /* with those before the largest */
+        {{"xrbLrr", 100, 8, 3, 3}, 600, false},
+        {{"xraLrr", 100, 8, 3, 3}, 600, false}, /* but not with one that is alone */
+        {{"rrrrrrrrrrrrrrrrrrrrL", 999, 8, 0, 16}, 2300, false},
+        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300, false},
+        /* the next chunk may have to share the run */
+        {{"r", 0, 2, 0, 0}, 300, true},
+        {{"r", 0, 2, 0, 1}, 300, false},
+        {{"r", 0, 2, 0, 1}, 700, true},
+        {{"r", 0, 2, 0, 1}, 0, true},
+        {{"a", 0, 2, 0, 1}, 300, true},
+        {{"rr", 0, 2, 0, 1}, 300, true},
+        {{"rr", 99, 2, 0, 0}, 300, true},
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_run(&table[i].row, i, table[i].total, table[i].more);
     }
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(runs_follow_the_table)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(runs_follow_the_table),
+        cmocka_unit_test(costly_chunks_share_the_run_of_the_one_before),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
