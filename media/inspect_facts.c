@@ -83,14 +83,24 @@ static int fill_captions(const struct gm_scan *scan, Gm__VideoFacts *out, struct
     return rc;
 }
 
+/* What is shown first by the flags of the decoded pictures, or else of the container: then by the
+ * first letter, since files say with the pair what is told by the first one alone, whatever
+ * libavcodec's comments on AV_FIELD_TB say. Source: FFmpeg 5.1 fftools/ffmpeg.c, which writes TB
+ * for pictures whose top field is first. */
+static bool is_flagged_top_first(const struct gm_scan *scan, const char *field_order)
+{
+    return scan->interlaced_frames * 2 > scan->frames
+               ? scan->top_first_frames * 2 > scan->interlaced_frames
+               : field_order[0] == 't';
+}
+
 /* By content; where that does not tell, by the flags. */
 static void fill_fields(const struct gm_scan *scan, Gm__VideoFacts *out)
 {
     bool interlaced, top_first;
     bool flagged =
         strcmp(out->field_order, "progressive") != 0 && strcmp(out->field_order, "unknown") != 0;
-    /* The second letter is the field that is shown first. */
-    out->top_first = !flagged || out->field_order[1] == 't';
+    out->top_first = !flagged || is_flagged_top_first(scan, out->field_order);
     out->interlaced = flagged;
     if (gm_fields_judge(&scan->fields, &interlaced, &top_first)) {
         out->interlaced = interlaced;

@@ -139,4 +139,15 @@ for how in whole:null wide:pad=320:240:0:30 large:null anamorphic:pad=320:320:0:
     >>"$work/theirs"
 done
 same "changes in mid-stream"
+
+# Which field comes first in pictures too small to judge: as the decoder says, not as QuickTime's pair of letters reads.
+pipeline small 120
+for order in top:tff:true bottom:bff:false; do
+  IFS=: read -r name flag top <<<"$order"
+  ffmpeg -v error -y -f lavfi -i testsrc2=s=160x120:r=50:d=1 -vf "tinterlace=interleave_$name,setfield=$flag" \
+    -c:v prores_ks -flags +ildct -pix_fmt yuv422p10le "$work/$name.mov"
+  transcode "$work/$name.mov" small
+  check "$name field first: $(jq -c '.source.video | [.field_order, .interlaced, .top_first]' "$work/out/report.json")" \
+    jq -e ".source.video | .interlaced and .top_first == $top" "$work/out/report.json" >/dev/null
+done
 finish
