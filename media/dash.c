@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "media/image_track.h"
+#include "media/language.h"
 
 #define TEXT_ID ((size_t)100)        /* of the first AdaptationSet for text */
 #define OTHER_VIDEO_ID ((size_t)200) /* of the second AdaptationSet for pictures */
@@ -212,7 +213,7 @@ static void add_audio(struct gm_buf *out, const struct gm_manifest *m, size_t in
                       int64_t target_s)
 {
     const struct gm_manifest_track *t = &m->audio[index];
-    const char *language = gm_manifest_language(t->language);
+    const char *language = gm_language_tag(t->language);
     gm_buf_printf(out,
                   "    <AdaptationSet id=\"%zu\" contentType=\"audio\" mimeType=\"audio/mp4\""
                   " segmentAlignment=\"true\" startWithSAP=\"1\"",
@@ -247,7 +248,7 @@ static void add_subtitles(struct gm_buf *out, const struct gm_manifest *m, size_
                           int64_t target_s)
 {
     const struct gm_manifest_track *t = &m->text[index];
-    const char *language = gm_manifest_language(t->language);
+    const char *language = gm_language_tag(t->language);
     const char *roles[2] = {t->is_default ? "main" : "alternate", t->forced ? "forced-subtitle"
                                                                   : t->hearing_impaired
                                                                       ? "caption"

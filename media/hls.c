@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "media/image_track.h"
+#include "media/language.h"
 
 static void add_head(struct gm_buf *out, int64_t target_s)
 {
@@ -122,7 +123,7 @@ static void name_tracks(const struct gm_manifest_track *tracks, size_t count, co
 /* LANGUAGE and NAME. */
 static void add_names(const struct gm_manifest_track *t, const char *name, struct gm_buf *out)
 {
-    const char *language = gm_manifest_language(t->language);
+    const char *language = gm_language_tag(t->language);
     if (language != NULL) {
         gm_buf_printf(out, ",LANGUAGE=\"%s\"", language);
     }

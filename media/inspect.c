@@ -285,7 +285,7 @@ static int add_streams(struct inspector *s, struct gm_err *err)
             rc = gm_pb_string(&o->codec, avcodec_get_name(st->codecpar->codec_id), err);
         }
         if (rc == 0) {
-            rc = gm_pb_string(&o->language, gm_facts_language(st), err);
+            rc = gm_facts_language(st, &o->language, err);
         }
         int appended = gm_pb_append(&s->facts->dropped, &s->facts->n_dropped, &o->base, err);
         rc = rc < 0 ? rc : appended;
@@ -467,9 +467,11 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
         "%.3f s are missing inside the source: parts of the file can't be read as what they should "
         "be",
         (double)f->gap_us / 1e6)
-    WARN(f->lost_us > f->gap_us, "input.truncated", 1,
+    WARN(f->lost_us - f->gap_us >= 1000, "input.truncated", 1,
          "the source ends %.3f s early: its index or header promises more than the file holds%s",
          (double)(f->lost_us - f->gap_us) / 1e6, streams)
+    WARN(f->lost_us > f->gap_us && f->lost_us - f->gap_us < 1000, "input.truncated", 1,
+         "the source's last packet is cut off: its index promises more than the file holds")
     if (v == NULL) {
         return rc;
     }

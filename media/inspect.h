@@ -140,8 +140,8 @@ bool gm_facts_is_chapters(const AVFormatContext *format, const AVStream *stream)
 #define GM_FACTS_CHAPTERS 1000
 int gm_facts_chapters(const AVFormatContext *format, Gm__Inspection *facts,
                       struct gm_err *err) GM_MUST_CHECK;
-/* ISO 639-2 code of the stream's language tag; "und". */
-const char *gm_facts_language(const AVStream *stream);
+/* The stream's language (media/language.h). Errors: NOMEM. */
+int gm_facts_language(const AVStream *stream, char **field, struct gm_err *err) GM_MUST_CHECK;
 /* A tag's text, cleaned and cut at 200 bytes; NULL: "". */
 int gm_facts_string(char **field, const char *value, struct gm_err *err) GM_MUST_CHECK;
 int gm_facts_audio(const AVStream *stream, const struct gm_scan *scan, Gm__AudioFacts *out,

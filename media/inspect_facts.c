@@ -10,6 +10,7 @@
 
 #include "common/utf8.h"
 #include "media/captions.h"
+#include "media/language.h"
 #include "media/pb.h"
 #include "media/window.h"
 
@@ -235,19 +236,12 @@ int gm_facts_string(char **field, const char *value, struct gm_err *err)
     return gm_pb_string(field, text, err);
 }
 
-/* ISO 639-2 is three letters. */
-const char *gm_facts_language(const AVStream *st)
+int gm_facts_language(const AVStream *st, char **field, struct gm_err *err)
 {
     const AVDictionaryEntry *e = av_dict_get(st->metadata, "language", NULL, 0);
-    if (e == NULL || strlen(e->value) != 3) {
-        return "und";
-    }
-    for (int i = 0; i < 3; i++) {
-        if (e->value[i] < 'a' || e->value[i] > 'z') {
-            return "und";
-        }
-    }
-    return e->value;
+    char code[GM_LANGUAGE_SIZE];
+    gm_language_code(e != NULL ? e->value : NULL, code);
+    return gm_pb_string(field, code, err);
 }
 
 int gm_facts_audio(const AVStream *st, const struct gm_scan *scan, Gm__AudioFacts *out,
@@ -271,7 +265,7 @@ int gm_facts_audio(const AVStream *st, const struct gm_scan *scan, Gm__AudioFact
         rc = gm_pb_string(&out->layout, layout, err);
     }
     if (rc == 0) {
-        rc = gm_pb_string(&out->language, gm_facts_language(st), err);
+        rc = gm_facts_language(st, &out->language, err);
     }
     if (rc == 0) {
         rc = gm_facts_string(&out->title, title != NULL ? title->value : NULL, err);

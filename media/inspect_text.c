@@ -27,7 +27,7 @@ int gm_facts_text(const AVStream *st, Gm__TextFacts *out, struct gm_err *err)
         (st->disposition & (AV_DISPOSITION_HEARING_IMPAIRED | AV_DISPOSITION_CAPTIONS)) != 0;
     int rc = gm_pb_string(&out->codec, avcodec_get_name(st->codecpar->codec_id), err);
     if (rc == 0) {
-        rc = gm_pb_string(&out->language, gm_facts_language(st), err);
+        rc = gm_facts_language(st, &out->language, err);
     }
     if (rc == 0) {
         rc = gm_facts_string(&out->title, title != NULL ? title->value : NULL, err);

@@ -144,32 +144,6 @@ void gm_manifest_frame_rate(const struct gm_manifest *m, int64_t *out_num, int64
     *out_den = den;
 }
 
-const char *gm_manifest_language(const char *code)
-{
-    static const char *const pairs[][2] = {
-        {"ara", "ar"}, {"bul", "bg"}, {"cat", "ca"}, {"ces", "cs"}, {"chi", "zh"}, {"cze", "cs"},
-        {"dan", "da"}, {"deu", "de"}, {"dut", "nl"}, {"ell", "el"}, {"eng", "en"}, {"est", "et"},
-        {"eus", "eu"}, {"fas", "fa"}, {"fin", "fi"}, {"fra", "fr"}, {"fre", "fr"}, {"ger", "de"},
-        {"gle", "ga"}, {"glg", "gl"}, {"gre", "el"}, {"heb", "he"}, {"hin", "hi"}, {"hrv", "hr"},
-        {"hun", "hu"}, {"ice", "is"}, {"ind", "id"}, {"isl", "is"}, {"ita", "it"}, {"jpn", "ja"},
-        {"kor", "ko"}, {"lat", "la"}, {"lav", "lv"}, {"lit", "lt"}, {"may", "ms"}, {"msa", "ms"},
-        {"nld", "nl"}, {"nor", "no"}, {"per", "fa"}, {"pol", "pl"}, {"por", "pt"}, {"ron", "ro"},
-        {"rum", "ro"}, {"rus", "ru"}, {"slk", "sk"}, {"slo", "sk"}, {"slv", "sl"}, {"spa", "es"},
-        {"srp", "sr"}, {"swe", "sv"}, {"tam", "ta"}, {"tel", "te"}, {"tha", "th"}, {"tur", "tr"},
-        {"ukr", "uk"}, {"urd", "ur"}, {"vie", "vi"}, {"zho", "zh"},
-    };
-    if (code == NULL || strlen(code) != 3 || strcmp(code, "und") == 0 ||
-        strspn(code, "abcdefghijklmnopqrstuvwxyz") != 3) {
-        return NULL;
-    }
-    for (size_t i = 0; i < sizeof(pairs) / sizeof(pairs[0]); i++) {
-        if (strcmp(pairs[i][0], code) == 0) {
-            return pairs[i][1];
-        }
-    }
-    return code;
-}
-
 size_t gm_manifest_default_audio(const struct gm_manifest *m)
 {
     for (size_t i = 0; i < m->audios; i++) {

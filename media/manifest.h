@@ -68,9 +68,6 @@ struct gm_manifest_rate gm_manifest_measure_iframes(const struct gm_manifest_tra
 void gm_manifest_frame_rate(const struct gm_manifest *m, int64_t *out_num, int64_t *out_den);
 /* ticks of `timescale` in microseconds, rounded to the nearest. */
 int64_t gm_manifest_us(int64_t ticks, uint32_t timescale);
-/* BCP 47 tag of an ISO 639-2 code: its two-letter code where there is one, else the code itself;
- * NULL for "und", empty or malformed. Source: loc.gov/standards/iso639-2. */
-const char *gm_manifest_language(const char *iso639_2);
 /* The track that plays unless the viewer chooses: the first that says so, else the first. */
 size_t gm_manifest_default_audio(const struct gm_manifest *m);
 

@@ -526,23 +526,6 @@ static void captions_are_named_where_renditions_carry_them(void **state)
     gm_buf_fini(&dash);
 }
 
-static void languages_become_bcp47(void **state)
-{
-    (void)state;
-    static const char *const rows[][2] = {{"eng", "en"},  {"deu", "de"},    {"ger", "de"},
-                                          {"tlh", "tlh"}, {"und", NULL},    {"", NULL},
-                                          {"e\"g", NULL}, {"english", NULL}};
-    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        const char *got = gm_manifest_language(rows[i][0]);
-        if (rows[i][1] == NULL) {
-            assert_null(got);
-        } else {
-            assert_string_equal(got, rows[i][1]);
-        }
-    }
-    assert_null(gm_manifest_language(NULL));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -559,7 +542,6 @@ int main(void)
         cmocka_unit_test(dash_manifest_names_all),
         cmocka_unit_test(dash_has_a_set_a_codec_and_light),
         cmocka_unit_test(captions_are_named_where_renditions_carry_them),
-        cmocka_unit_test(languages_become_bcp47),
     };
     return cmocka_run_group_tests_name("manifest", tests, NULL, NULL);
 }
