@@ -9,11 +9,17 @@
  * float samples out, whose sample 0 is programme zero.
  *
  * Samples are counted; time stamps correct the count. A late start or a stamp more than 40 ms ahead
- * of the count is filled with silence, one more than 40 ms behind is trimmed. A stamp that is off
- * by at least 1 ms (and two ticks of its time base) counts as well, to the sample, if it steps
- * there at once and the next eight frames follow it; what is less, wanders or jumps about is jitter
- * and ignored. What lies before zero is cut. A stamp more than 10 s away counts only if the next
- * frame agrees with it. Rate, format and layout may change at any frame.
+ * of the count is filled with silence, one more than 40 ms behind is trimmed, until the overlap is
+ * used up. A stamp that is off by at least 1 ms (and two ticks of its time base) counts as well, to
+ * the sample, if it steps there at once and the next eight frames follow it: within two ticks, or
+ * within a tenth of the step, at most 1 ms, as stamps do that were rounded to milliseconds once.
+ * What is less, or jumps about, is jitter and ignored.
+ * Stamps that wander off are followed: when the median of those of a second is off by more than
+ * 15 ms, and three quarters of them by more than 12 ms to that side, the sound is stretched or
+ * shortened by 1/500 until it has gone as far; when the median is more than 20 ms, it is moved
+ * there at once. So sound stays within 22 ms of stamps that drift by up to 1/1000. What lies before
+ * zero is cut. A stamp more than 10 s away counts only if the next frame agrees with it. Rate,
+ * format and layout may change at any frame.
  */
 struct gm_audio_line; /* opaque */
 

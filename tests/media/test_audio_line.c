@@ -140,6 +140,15 @@ static const struct row rows[] = {
      0,
      1,
      0},
+    {"overlap is used up, frame by frame",
+     0,
+     {{0, 4000}, {1000, 1000}, {2000, 1000}, {3000, 1500}},
+     0,
+     {{0, 1}, {4000, 4}},
+     4500,
+     0,
+     3,
+     0},
     {"no stamps: counted",
      0,
      {{0, 1000}, {NONE, 1000}, {NONE, 5}},
@@ -277,7 +286,7 @@ static void short_steps_count_when_what_follows_agrees(void **state)
         }
         check_steps(steps[k].name, off, N, steps[k].tb, starts, steps[k].gaps, steps[k].overlaps);
     }
-    int drift[N], jumps[N];
+    int drift[N], jumps[N], twice[N], rounded[N];
     size_t starts[N];
     for (int i = 0; i < N; i++) {
         drift[i] = 2 * i;
@@ -287,6 +296,131 @@ static void short_steps_count_when_what_follows_agrees(void **state)
     jumps[0] = 0;
     check_steps("drift", drift, N, (AVRational){1, RATE}, starts, 0, 0);
     check_steps("jumping about", jumps, N, (AVRational){1, RATE}, starts, 0, 0);
+    for (int i = 0; i < N; i++) { /* 4 and 5 are dropped, 6 is trimmed */
+        twice[i] = i < 4 ? 0 : -1400;
+        starts[i] = i < 4    ? (size_t)i * 480
+                    : i < 6  ? (size_t)N * 480 - 1400 /* not there */
+                    : i == 6 ? (size_t)4 * 480
+                             : (size_t)(i * 480 - 1400);
+    }
+    check_steps("more than a frame said twice", twice, N, (AVRational){1, RATE}, starts, 0, 3);
+    for (int i = 0; i < N; i++) { /* a third of a millisecond to both sides */
+        rounded[i] = (i < 4 ? 0 : -1040) + (i % 3 == 0 ? 0 : i % 3 == 1 ? 16 : -16);
+        starts[i] = i < 4    ? (size_t)i * 480
+                    : i < 6  ? (size_t)N * 480 - 1040
+                    : i == 6 ? (size_t)4 * 480
+                             : (size_t)(i * 480 - 1040);
+    }
+    check_steps("once in milliseconds", rounded, N, (AVRational){1, 90000}, starts, 0, 3);
+}
+
+struct marks {
+    int64_t at[512];
+    size_t count;
+    int64_t total;
+    float least, latest;
+};
+
+static int hear_marks(const float *const *planes, size_t count, void *arg, struct gm_err *err)
+{
+    struct marks *m = arg;
+    (void)err;
+    for (size_t i = 0; i < count; i++) {
+        float level = planes != NULL ? planes[0][i] : 0;
+        if (level > 0.625F && m->latest <= 0.625F) {
+            assert_true(m->count < 512);
+            m->at[m->count++] = m->total + (int64_t)i;
+        }
+        m->latest = level;
+        m->least = level < m->least ? level : m->least;
+    }
+    m->total += (int64_t)count;
+    return 0;
+}
+
+struct wander {
+    const char *name;
+    int rate;    /* of the frames */
+    int seconds; /* 1024 samples a frame, every 47th is louder */
+    int ppm;     /* by which stamps are further apart than the sound is long */
+    int jitter;  /* stamps, in output samples, to both sides */
+    int jump;    /* stamps from 2 s on */
+    int worst;   /* of the marks, but those of the two seconds after a jump, in samples */
+    int64_t gaps, overlaps;
+};
+
+static void check_wander(const struct wander *w)
+{
+    struct marks m = {.least = 1};
+    struct gm_audio_line_params params = {.sample_rate = RATE,
+                                          .channels = 2,
+                                          .time_base = {1, RATE},
+                                          .zero_den = 1,
+                                          .max_samples = 1000LL * RATE,
+                                          .sink = hear_marks,
+                                          .arg = &m};
+    struct gm_audio_line *line = NULL;
+    struct gm_err err;
+    assert_int_equal(gm_audio_line_create(&params, &line, &err), 0);
+    int64_t frames = (int64_t)w->seconds * w->rate / 1024, meant[512];
+    size_t marks = 0;
+    uint32_t x = 1;
+    for (int64_t i = 0; i < frames; i++) {
+        int64_t at = av_rescale(i * 1024, RATE * (1000000LL + w->ppm), w->rate * 1000000LL);
+        at += at >= (int64_t)2 * RATE ? w->jump : 0;
+        x = x * 1664525U + 1013904223U;
+        int jitter = w->jitter > 0 && i > 0 ? (int)(x >> 8) % (2 * w->jitter + 1) - w->jitter : 0;
+        if (i % 47 == 46) {
+            meant[marks++] = at;
+        }
+        give(line, w->rate, 1024, at + jitter, i % 47 == 46 ? 1.0F : 0.25F);
+    }
+    assert_int_equal(gm_audio_line_end(line, 0, &err), 0);
+    struct gm_audio_line_counts counts = gm_audio_line_counts(line);
+    assert_int_equal(m.count, marks);
+    for (size_t k = 0; k < marks; k++) {
+        int64_t off = m.at[k] - meant[k];
+        bool settling = w->jump != 0 && meant[k] < (int64_t)4 * RATE;
+        if (!settling && (off > w->worst || off < -w->worst)) {
+            fail_msg("%s: mark %zu is off by %lld", w->name, k, (long long)off);
+        }
+    }
+    if (counts.gaps != w->gaps || counts.overlaps != w->overlaps) {
+        fail_msg("%s: %lld gaps, %lld overlaps", w->name, (long long)counts.gaps,
+                 (long long)counts.overlaps);
+    }
+    if (w->gaps == 0 && m.least < 0.125F) { /* an edge rings by a tenth of 0.75 */
+        fail_msg("%s: a level of %f", w->name, (double)m.least);
+    }
+    if (w->ppm == 0 && w->jump == 0 && w->rate == RATE) {
+        assert_int_equal(m.total, frames * 1024);
+    }
+    gm_audio_line_destroy(&line);
+}
+
+/* 1056 samples are 22 ms. */
+static void stamps_that_wander_off_are_followed(void **state)
+{
+    (void)state;
+    static const struct wander wanders[] = {
+        {"steady", RATE, 10, 0, 0, 0, 0, 0, 0},
+        {"jitter of 8 ms", RATE, 60, 0, 384, 0, 0, 0, 0},
+        {"later", RATE, 62, 600, 0, 0, 1056, 0, 0},
+        {"earlier", RATE, 62, -600, 0, 0, 1056, 0, 0},
+        {"slowly later", RATE, 400, 50, 0, 0, 1056, 0, 0},
+        {"slowly earlier", 44100, 400, -50, 0, 0, 1056, 0, 0},
+        {"as 1001 to 1000", RATE, 60, 1000, 0, 0, 1056, 0, 0},
+        {"as 1000 to 1001", RATE, 60, -1000, 0, 0, 1056, 0, 0},
+        {"with jitter of 5 ms", RATE, 62, 600, 240, 0, 1056, 0, 0},
+        {"another rate", 44100, 62, -600, 0, 0, 1056, 0, 0},
+        {"a rate with few factors", 44101, 40, 600, 0, 0, 1056, 0, 0},
+        {"a lasting jump under jitter of 5 ms", RATE, 10, 0, 240, 1200, 480, 1, 0},
+        {"the same, back", RATE, 10, 0, 240, -1200, 480, 0, 2},
+        {"a lasting jump, stretched", RATE, 20, 0, 240, 864, 1056, 0, 0},
+    };
+    for (size_t k = 0; k < sizeof(wanders) / sizeof(wanders[0]); k++) {
+        check_wander(&wanders[k]);
+    }
 }
 
 static void a_far_jump_counts_when_the_next_frame_agrees(void **state)
@@ -447,6 +581,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(samples_land_where_their_stamps_say),
         cmocka_unit_test(short_steps_count_when_what_follows_agrees),
+        cmocka_unit_test(stamps_that_wander_off_are_followed),
         cmocka_unit_test(a_far_jump_counts_when_the_next_frame_agrees),
         cmocka_unit_test(another_rate_keeps_the_time),
         cmocka_unit_test(every_channel_count_is_taken),
