@@ -63,6 +63,10 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     ctx->gop_size = ctx->keyint_min = NEVER;
     ctx->bit_rate = 0;
     ctx->profile = ctx->pix_fmt == AV_PIX_FMT_YUV420P ? FF_PROFILE_VP9_0 : FF_PROFILE_VP9_2;
+    /* What libavcodec says of each picture's length; libvpx gives the first one bits by it. */
+    AVRational rate = gm_encoder_nominal_rate(params);
+    int64_t ticks = av_rescale(params->timescale, rate.den, rate.num);
+    ctx->ticks_per_frame = ticks > 1 ? (int)ticks : 1;
     int rc = gm_encoder_option(ctx, "cpu-used", preset, err);
     for (size_t i = 0; i < sizeof base / sizeof base[0] && rc == 0; i++) {
         rc = gm_encoder_option(ctx, base[i][0], base[i][1], err);
