@@ -20,6 +20,9 @@ struct gm_bitstream {
     const char *config; /* box in it, "avcC" */
     /* Appends the config's body. Errors: MEDIA when the headers can't be read, NOMEM. */
     int (*add_config)(const uint8_t *headers, size_t size, struct gm_buf *out, struct gm_err *err);
+    /* How many pictures are decoded before one that is shown earlier, at most. NULL: libavcodec's
+     * encoders of the codec say it. Errors: MEDIA. */
+    int (*reorder)(const uint8_t *headers, size_t size, int *out, struct gm_err *err);
     /* RFC 6381 name, "avc1.640020". out: untouched on failure. Errors: MEDIA. */
     int (*name)(const uint8_t *config, size_t size, char out[GM_CODECS_NAME], struct gm_err *err);
     /* Appends the sample that an encoder's packet makes: lengths instead of start codes; what

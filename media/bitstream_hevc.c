@@ -24,14 +24,17 @@ enum {
 };
 
 #define MAX_SETS 8
+#define MAX_REORDER 15  /* below MaxDpbSize: ITU-T H.265 A.4.2 */
 #define CONFIG_FIXED 23 /* bytes of hvcC before its arrays */
 
-/* What hvcC repeats of the first SPS. */
+/* What hvcC repeats of the first SPS, and how many pictures are decoded before one that is shown
+ * earlier, at most. */
 struct sps {
     uint8_t
         profile[12]; /* profile_tier_level: space, tier, idc; compatibility; constraints; level */
     uint8_t layers, nested;
     uint8_t chroma_format, depth_luma_minus8, depth_chroma_minus8;
+    uint8_t reorder;
 };
 struct sets {
     const uint8_t *nal[3][MAX_SETS]; /* VPS, SPS, PPS; borrowed */
@@ -77,13 +80,18 @@ static int read_sps(const uint8_t *nal, size_t size, struct sps *out, struct gm_
     }
     unsigned luma = gm_bits_take_ue(&b);
     unsigned chroma_depth = gm_bits_take_ue(&b);
+    (void)gm_bits_take_ue(&b); /* log2_max_pic_order_cnt_lsb_minus4 */
+    (void)gm_bits_take(&b, 1); /* sps_sub_layer_ordering_info_present_flag: of one sub-layer */
+    (void)gm_bits_take_ue(&b); /* sps_max_dec_pic_buffering_minus1 */
+    unsigned reorder = gm_bits_take_ue(&b);
     if (b.over || more_layers != 0 || chroma > 3 || width == 0 || height == 0 || luma > 8 ||
-        chroma_depth > 8) {
+        chroma_depth > 8 || reorder > MAX_REORDER) {
         return gm_err_set(err, GM_E_MEDIA, 0, "the sequence parameter set makes no sense");
     }
     s.chroma_format = (uint8_t)chroma;
     s.depth_luma_minus8 = (uint8_t)luma;
     s.depth_chroma_minus8 = (uint8_t)chroma_depth;
+    s.reorder = (uint8_t)reorder;
     *out = s;
     return 0;
 }
@@ -137,6 +145,16 @@ static int add_config(const uint8_t *headers, size_t size, struct gm_buf *out, s
         }
     }
     return gm_buf_check(out, err);
+}
+
+static int reorder(const uint8_t *headers, size_t size, int *out, struct gm_err *err)
+{
+    struct sets sets;
+    int rc = find_sets(headers, size, &sets, err);
+    if (rc == 0) {
+        *out = sets.sps.reorder;
+    }
+    return rc;
 }
 
 static int name(const uint8_t *config, size_t size, char out[GM_CODECS_NAME], struct gm_err *err)
@@ -224,6 +242,7 @@ const struct gm_bitstream gm_bitstream_hevc = {
     .entry = "hvc1",
     .config = "hvcC",
     .add_config = add_config,
+    .reorder = reorder,
     .name = name,
     .add_sample = add_sample,
     .fault = fault,

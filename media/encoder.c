@@ -11,6 +11,7 @@
 #include <libavutil/pixdesc.h>
 
 #include "media/av.h"
+#include "media/bitstream.h"
 #include "media/colour.h"
 #include "media/encoder_device.h"
 #include "media/packed.h"
@@ -520,5 +521,9 @@ int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *h
         rc = gm_buf_check(headers, err);
     }
     gm_encoder_close(&e);
+    const struct gm_bitstream *codec = gm_bitstream_find(params->rendition->encode->codec);
+    if (rc == 0 && codec != NULL && codec->reorder != NULL) {
+        rc = codec->reorder(headers->data, headers->size, out_reorder, err);
+    }
     return rc;
 }

@@ -149,6 +149,36 @@ static void plain_c_gives_the_same_bytes(void **state)
     assert_memory_equal(with, sse2, 32);
 }
 
+/* What the plan makes decode times from: no picture comes earlier in decoding order than that. */
+static void the_plan_knows_how_far_pictures_move(void **state)
+{
+    static const struct {
+        const char *codec, *preset;
+    } rows[] = {{"h264", "veryfast"}, {"hevc", "veryfast"}, {"hevc", "medium"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct set s;
+        struct packet packets[FRAMES];
+        struct gm_sha256 *h = gm_sha256_create();
+        struct gm_err err = {0};
+        struct gm_buf headers = {0};
+        int reorder = -1;
+        set_init(&s, rows[i].codec, false, 23, -1);
+        s.p.preset = (char *)(uintptr_t)rows[i].preset;
+        struct gm_encoder_params params = {
+            .rendition = &s.r, .facts = &s.f, .timescale = TIMESCALE, .rate = {30, 1}};
+        assert_int_equal(gm_encoder_describe(&params, &headers, &reorder, &err), 0);
+        assert_in_range(reorder, 1, 4);
+        assert_non_null(h);
+        assert_int_equal(encode(&s, h, packets), FRAMES);
+        for (int64_t k = 0; k < FRAMES; k++) {
+            assert_true(k - packets[k].pts / 512 <= reorder);
+        }
+        gm_sha256_destroy(&h);
+        gm_buf_fini(&headers);
+    }
+}
+
 static void colour_is_tagged_as_the_rendition_says(void **state)
 {
     (void)state;
@@ -411,6 +441,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_c_gives_the_same_bytes),
         cmocka_unit_test(idrs_come_where_they_are_forced_and_nowhere_else),
+        cmocka_unit_test(the_plan_knows_how_far_pictures_move),
         cmocka_unit_test(colour_is_tagged_as_the_rendition_says),
         cmocka_unit_test(uneven_rates_have_no_b_pictures),
         cmocka_unit_test(the_plan_opens_with_what_is_declared_and_chunks_with_their_limits),
