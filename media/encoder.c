@@ -520,10 +520,11 @@ int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *h
         gm_buf_add(headers, e->headers.data, e->headers.size);
         rc = gm_buf_check(headers, err);
     }
-    gm_encoder_close(&e);
-    const struct gm_bitstream *codec = gm_bitstream_find(params->rendition->encode->codec);
-    if (rc == 0 && codec != NULL && codec->reorder != NULL) {
+    if (rc == 0 && e->backend->hides_reorder) {
+        const struct gm_bitstream *codec = gm_bitstream_find(e->backend->codec);
+        GM_ASSERT(codec != NULL && codec->reorder != NULL);
         rc = codec->reorder(headers->data, headers->size, out_reorder, err);
     }
+    gm_encoder_close(&e);
     return rc;
 }

@@ -39,6 +39,7 @@ struct gm_encoder_backend {
      * it and are thrown away. NULL: never. */
     bool (*starts_cold)(const Gm__EncodeParams *p);
     bool drops_captions;    /* of H.264: those that pictures carry do not get into the stream */
+    bool hides_reorder;     /* libavcodec's wrapper says no reorder depth: the headers do */
     bool waits_for_picture; /* closing an encoder that was never given one does not return */
     /* Appends what stands before the stream; both NULL: libavcodec's extradata. The second: it is
      * known only from the first packet, that of a black picture. */

@@ -71,5 +71,6 @@ const struct gm_encoder_backend gm_encoder_x265 = {
     .library = "libx265",
     .min_side_px = 64, /* at 38x32 and 48x32 libx265 3.5 was seen to corrupt the heap */
     .setup = setup,
+    .hides_reorder = true,
     .version = version,
 };
