@@ -120,7 +120,8 @@ lossless() { # rendition: $work/lossless.mp4, what its encoder was given; made o
   case $(jq -r --arg r "$1" '.renditions[] | select(.name == $r) | .colour.pixel_format' "$work/out/report.json") in *10*) depth=10 ;; esac
   made=$work/clip/lossless$depth
   [ -e "$made/report.json" ] || gopmill transcode "$source" --out "$made" --pipeline "$work/lossless$depth.yaml" --quiet >/dev/null 2>&1 || return
-  join_rendition "$(echo "$made"/v/*/video/"$1")" >"$work/lossless.mp4"
+  : >"$work/lossless.mp4"
+  ! jq -e --arg r "$1" 'any(.renditions[]; .name == $r)' "$made/report.json" >/dev/null || join_rendition "$(echo "$made"/v/*/video/"$1")" >"$work/lossless.mp4"
 }
 ssim_losses() { # lossless chunked whole borders: "mean_loss worst_loss_at_borders"
   ffmpeg -nostdin -v error -i "$1" -i "$2" -i "$3" -filter_complex \
@@ -225,6 +226,7 @@ check_ssim() { # sets ssim_text: the worst of all renditions
   local r losses mean worst
   for r in $renditions; do
     lossless "$r" || { judge ssim "the lossless pipeline fails" false; continue; }
+    [ -s "$work/lossless.mp4" ] || continue # it has no such rung: a pipeline of fewer rungs gave its source's own size
     segment_borders "video/$r" "$work/idrs-$r" >"$work/borders"
     losses=""
     whole_encode "$r" "$work/lossless.mp4" "$work/idrs-$r" "$work/whole.mp4" &&
