@@ -44,10 +44,10 @@ static int64_t w64_size(const uint8_t *p, size_t size)
     return size >= GUID + 8 && memcmp(p, riff, GUID) == 0 ? size_of(AV_RL64(p + GUID)) : 0;
 }
 
-static int64_t sound_us(const AVFormatContext *format, int64_t bytes)
+static int64_t sound_us(const AVFormatContext *format, int64_t bytes, int64_t file_size)
 {
     int64_t bit_rate = format->nb_streams == 1 ? format->streams[0]->codecpar->bit_rate : 0;
-    return bytes > 0 && bit_rate > 0
+    return bytes > file_size && bit_rate > 0
                ? av_rescale_rnd(bytes, BITS_US, bit_rate, AV_ROUND_DOWN | AV_ROUND_PASS_MINMAX)
                : 0;
 }
@@ -78,19 +78,21 @@ static int64_t asf_us(const uint8_t *p, size_t size)
     return 0;
 }
 
-int64_t gm_claims_header_parse(const AVFormatContext *format, const uint8_t *head, size_t size)
+int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
+                               const uint8_t *head, size_t size)
 {
     const char *name = format->iformat != NULL ? format->iformat->name : "";
     if (strcmp(name, "wav") == 0) {
-        return sound_us(format, riff_size(head, size));
+        return sound_us(format, riff_size(head, size), file_size);
     }
     if (strcmp(name, "w64") == 0) {
-        return sound_us(format, w64_size(head, size));
+        return sound_us(format, w64_size(head, size), file_size);
     }
     return strcmp(name, "asf") == 0 ? asf_us(head, size) : 0;
 }
 
-int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t *out_us, struct gm_err *err)
+int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
+                        struct gm_err *err)
 {
     size_t size;
     uint8_t *head = malloc(GM_CLAIMS_HEADER);
@@ -99,7 +101,7 @@ int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t *out_us, 
     }
     int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &size, err);
     if (rc == 0) {
-        *out_us = gm_claims_header_parse(format, head, size);
+        *out_us = gm_claims_header_parse(format, file_size, head, size);
     }
     free(head);
     return rc;

@@ -6,15 +6,17 @@
 /* How long a programme is by its file's own header, where libavformat 59 shortens that to what the
  * file holds: WAVE (RIFF, RF64), Wave64 and ASF. µs; 0: another format, or nothing is said, as by
  * recorders that never came back to the header. Of the first two the length of the whole file is
- * told: with the bit rate of the sound that is a time.
+ * told: with the bit rate of the sound that is a time, with what else stands in the file; 0 where
+ * all of the file is there, since that may be much.
  * Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (RIFF, WAVE);
  * EBU Tech 3306 (RF64); Sonic Foundry, Wave64 specification; Microsoft, Advanced Systems Format
  * specification 01.20.03, 3.1 and 3.2. */
 #define GM_CLAIMS_HEADER 65536 /* bytes of the file that are looked at */
 /* head: the file's first size bytes, GM_CLAIMS_HEADER or all. Pure. */
-int64_t gm_claims_header_parse(const AVFormatContext *format, const uint8_t *head, size_t size);
+int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
+                               const uint8_t *head, size_t size);
 /* The same of a file. Errors: SYS, NOMEM; *out_us is untouched then. */
-int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t *out_us,
+int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
                         struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -327,7 +327,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->scan.complete && end > start) {
         int64_t header_us;
-        int rc = gm_claims_header_us(s->fd, ctx, &header_us, err);
+        int rc = gm_claims_header_us(s->fd, ctx, s->size, &header_us, err);
         if (rc < 0) {
             return rc;
         }

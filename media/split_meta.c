@@ -34,7 +34,7 @@ static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_e
     if (!all || zero.den == 0) {
         return 0;
     }
-    int rc = gm_claims_header_us(s->fd, ctx, &header_us, err);
+    int rc = gm_claims_header_us(s->fd, ctx, (int64_t)s->facts->size_bytes, &header_us, err);
     if (rc == 0) {
         int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});
         *out_us = gm_claims_lost_us(

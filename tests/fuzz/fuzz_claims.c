@@ -63,7 +63,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         format->iformat = av_find_input_format(names[i]);
         format->streams[0]->codecpar->bit_rate = end;
-        int64_t header_us = gm_claims_header_parse(format, b.at, b.left);
+        int64_t header_us = gm_claims_header_parse(format, file_size, b.at, b.left);
         GM_ASSERT(header_us >= 0);
         GM_ASSERT(gm_claims_short_us(format, header_us, file_size, start, end) >= 0);
     }

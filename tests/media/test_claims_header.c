@@ -47,6 +47,8 @@ static void waves_say_how_long_the_file_is(void **state)
     } rows[] = {
         {"wav", "RIFF", "WAVE", "fmt ", 2000000, 0, 64, 1, 20000000},
         {"wav", "RIFF", "WAVE", "fmt ", 0, 0, 64, 1, 0},
+        {"wav", "RIFF", "WAVE", "fmt ", 1000001, 0, 64, 1, 10000010},
+        {"wav", "RIFF", "WAVE", "fmt ", 1000000, 0, 64, 1, 0},    /* all is there */
         {"wav", "RIFF", "WAVE", "fmt ", UINT32_MAX, 0, 64, 1, 0}, /* never closed */
         {"wav", "RIFF", "WAVE", "fmt ", 0x7ffff024, 0, 64, 1, 0}, /* to a pipe */
         {"wav", "RIFF", "WAVE", "fmt ", 0x7fffefff, 0, 64, 1, 21474795510},
@@ -70,7 +72,7 @@ static void waves_say_how_long_the_file_is(void **state)
         memcpy(head + 8, rows[i].form, 4);
         memcpy(head + 12, rows[i].chunk, 4);
         AV_WL64(head + 20, rows[i].wide);
-        int64_t us = gm_claims_header_parse(f, head, rows[i].size);
+        int64_t us = gm_claims_header_parse(f, 1000000, head, rows[i].size);
         if (us > rows[i].us || us < rows[i].us - 10) {
             fail_msg("row %zu: %lld", i, (long long)us);
         }
@@ -84,10 +86,10 @@ static void wave64_says_it_in_64_bits(void **state)
                         0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00, 0x80, 0x84, 0x1e};
     AVFormatContext *f = format_of("w64", 1);
     (void)state;
-    assert_int_equal(gm_claims_header_parse(f, head, 24), 20000000); /* 2000000 bytes */
-    assert_int_equal(gm_claims_header_parse(f, head, 23), 0);
+    assert_int_equal(gm_claims_header_parse(f, 1000000, head, 24), 20000000); /* 2000000 bytes */
+    assert_int_equal(gm_claims_header_parse(f, 1000000, head, 23), 0);
     head[15] = 1;
-    assert_int_equal(gm_claims_header_parse(f, head, 24), 0);
+    assert_int_equal(gm_claims_header_parse(f, 1000000, head, 24), 0);
     format_free(f);
 }
 
@@ -140,7 +142,7 @@ static void asf_says_how_long_it_plays(void **state)
         uint8_t head[512];
         size_t size = make_asf(head, rows[i].before, rows[i].object, rows[i].play, rows[i].early,
                                rows[i].flags);
-        int64_t us = gm_claims_header_parse(f, head, size);
+        int64_t us = gm_claims_header_parse(f, 1000000, head, size);
         if (us != rows[i].us) {
             fail_msg("row %zu: %lld", i, (long long)us);
         }
@@ -148,10 +150,10 @@ static void asf_says_how_long_it_plays(void **state)
     uint8_t head[512];
     size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
     for (size_t i = 0; i < size; i++) {
-        assert_int_equal(gm_claims_header_parse(f, head, i), 0);
+        assert_int_equal(gm_claims_header_parse(f, 1000000, head, i), 0);
     }
     head[3] ^= 1;
-    assert_int_equal(gm_claims_header_parse(f, head, size), 0);
+    assert_int_equal(gm_claims_header_parse(f, 1000000, head, size), 0);
     format_free(f);
 }
 
@@ -167,9 +169,9 @@ static void a_file_is_read_from_its_begin(void **state)
     size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
     assert_int_equal(fwrite(head, 1, size, file), size);
     assert_int_equal(fflush(file), 0);
-    assert_int_equal(gm_claims_header_us(fileno(file), f, &us, &err), 0);
+    assert_int_equal(gm_claims_header_us(fileno(file), f, 1000000, &us, &err), 0);
     assert_int_equal(us, 32168000);
-    assert_true(gm_claims_header_us(-1, f, &us, &err) < 0);
+    assert_true(gm_claims_header_us(-1, f, 1000000, &us, &err) < 0);
     assert_int_equal(us, 32168000);
     assert_int_equal(fclose(file), 0);
     format_free(f);
