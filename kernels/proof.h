@@ -1,0 +1,13 @@
+#ifndef GM_KERNELS_PROOF_H
+#define GM_KERNELS_PROOF_H
+
+#include "kernels/gpu.h"
+
+/* Whether a GPU's `ladder` gives the bits of kernels/reference.h: noise in a few sizes - larger,
+ * smaller and as it was, cropped and turned, with a watermark - byte for byte, with what surrounds
+ * the pictures. Some milliseconds. What jobs depend on is tried before each; all sizes and all
+ * kernels: hwtest/battery.h. deep: of the source, 10 bits or 8.
+ * Errors: MEDIA_VERIFY (other bits), of kernels/gpu.h, NOMEM. Thread: one. */
+int gm_gpu_prove_ladder(struct gm_gpu *gpu, bool deep, struct gm_err *err) GM_MUST_CHECK;
+
+#endif
