@@ -33,6 +33,11 @@ int gm_frames_use_device(struct gm_frames *f, AVBufferRef *device, struct gm_err
     return gm_frames_device_set(&f->device, device, err);
 }
 
+void gm_frames_stay(struct gm_frames *f)
+{
+    f->device.stays = true;
+}
+
 int gm_frames_assist(struct gm_frames *f, AVBufferRef *device, const char *why, struct gm_err *err)
 {
     int rc = device != NULL ? gm_frames_device_set(&f->device, device, err) : 0;

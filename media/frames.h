@@ -74,9 +74,12 @@ int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **o
  * (GM_FRAMES_RESTART). The device's own failures are errors. Errors: NOMEM. */
 int gm_frames_use_device(struct gm_frames *frames, AVBufferRef *device,
                          struct gm_err *err) GM_MUST_CHECK;
-/* The same, but failures of the device are no errors: software decodes from then on, and
- * gm_frames_failure tells. device NULL: software decodes, and why (static; NULL: not told) is what
- * the chunks' stats say. Errors: NOMEM. */
+/* After gm_frames_use_device: pictures that the device decoded stay in its memory
+ * (media/cuda_picture.h), with the same properties; software's are in memory as ever. */
+void gm_frames_stay(struct gm_frames *frames);
+/* As gm_frames_use_device, but failures of the device are no errors: software decodes from then on,
+ * and gm_frames_failure tells. device NULL: software decodes, and why (static; NULL: not told) is
+ * what the chunks' stats say. Errors: NOMEM. */
 int gm_frames_assist(struct gm_frames *frames, AVBufferRef *device, const char *why,
                      struct gm_err *err) GM_MUST_CHECK;
 /* How the device failed; MEDIA_VERIFY: it gave other pictures than software. Borrowed until

@@ -122,8 +122,9 @@ static int decode_on_device(struct gm_frames *f, const AVPacket *packet, struct 
     const char *why = NULL;
     int rc = gm_frames_device_send(&f->device, packet, &doubt, &why, err);
     while (rc == 0 && doubt == GM_FRAMES_FIT) {
-        AVFrame *frame = gm_frames_device_take(&f->device, &doubt, &why);
-        if (frame == NULL) {
+        AVFrame *frame = NULL;
+        rc = gm_frames_device_take(&f->device, &frame, &doubt, &why, err);
+        if (rc < 0 || frame == NULL) {
             break;
         }
         rc = take_frame(f, frame, err);

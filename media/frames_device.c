@@ -5,6 +5,7 @@
 #include <libavutil/imgutils.h>
 
 #include "media/av.h"
+#include "media/cuda_picture.h"
 #include "media/frames.h"
 
 /* See frames_device.h. */
@@ -53,7 +54,7 @@ void gm_frames_device_fini(struct gm_frames_device *d)
     av_buffer_unref(&d->device);
     d->why = NULL;
     d->doubts = 0;
-    d->assists = false;
+    d->assists = d->stays = false;
     d->failure = (struct gm_err){.code = GM_OK};
 }
 
@@ -115,7 +116,7 @@ int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *p
     if (d->device == NULL) {
         return 0;
     }
-    int rc = gm_nvdec_open(d->device, par, &d->decoder, &why, err);
+    int rc = gm_nvdec_open(d->device, par, d->stays, &d->decoder, &why, err);
     const char *excuse = forgive(d, rc, err);
     if (excuse != NULL || (rc == 0 && d->decoder == NULL)) {
         give_up(d, excuse != NULL ? excuse : why);
@@ -326,23 +327,36 @@ int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
     return rc;
 }
 
-AVFrame *gm_frames_device_take(struct gm_frames_device *d, enum gm_frames_doubt *out_doubt,
-                               const char **out_why)
+/* Is the picture that has come the one that software made? *out_same. */
+static int compare(const struct gm_frames_device *d, const AVFrame *f, bool *out_same,
+                   struct gm_err *err)
 {
-    struct verdict v = {GM_FRAMES_FIT, NULL};
-    AVFrame *f = d->decoder != NULL ? gm_nvdec_take(d->decoder) : NULL;
-    if (f == NULL) {
-        settle(d, v, out_doubt, out_why);
-        return NULL;
+    AVFrame *here = NULL;
+    int rc = gm_cuda_picture_is(f) ? gm_cuda_picture_download(f, &here, err) : 0;
+    if (rc == 0) {
+        *out_same = is_same_picture(d->pending, here != NULL ? here : f);
     }
-    if (d->pending != NULL && d->pending->pts == f->pts) {
-        if ((f->flags & AV_FRAME_FLAG_CORRUPT) == 0 && !is_same_picture(d->pending, f)) {
-            v = unfit(GM_FRAMES_UNFIT, "the device gives other pictures than software");
-            gm_err_set(&d->failure, GM_E_MEDIA_VERIFY, f->pts, "%s", v.why);
+    av_frame_free(&here);
+    return rc;
+}
+
+/* What software would say of the picture. *f: replaced where its format can't be said of one that
+ * stays: yuvj420p is yuv420p with a range. */
+static int describe(const struct gm_frames_device *d, AVFrame **picture, struct gm_err *err)
+{
+    AVFrame *f = *picture;
+    if (gm_cuda_picture_is(f) && gm_cuda_picture_format(f) != d->like->format) {
+        AVFrame *here = NULL;
+        int rc = gm_cuda_picture_download(f, &here, err);
+        if (rc < 0) {
+            return rc;
         }
-        av_frame_free(&d->pending);
+        av_frame_free(picture);
+        *picture = f = here;
     }
-    f->format = d->like->format; /* yuvj420p is yuv420p with a range */
+    if (!gm_cuda_picture_is(f)) {
+        f->format = d->like->format;
+    }
     f->sample_aspect_ratio = d->like->sample_aspect_ratio;
     f->color_range = d->like->color_range;
     f->colorspace = d->like->colorspace;
@@ -351,9 +365,35 @@ AVFrame *gm_frames_device_take(struct gm_frames_device *d, enum gm_frames_doubt 
     f->chroma_location = d->like->chroma_location;
     f->top_field_first = d->like->top_field_first;
     f->reordered_opaque = f->best_effort_timestamp = f->pts;
-    if (v.doubt != GM_FRAMES_FIT) {
+    return 0;
+}
+
+int gm_frames_device_take(struct gm_frames_device *d, AVFrame **out,
+                          enum gm_frames_doubt *out_doubt, const char **out_why, struct gm_err *err)
+{
+    struct verdict v = {GM_FRAMES_FIT, NULL};
+    AVFrame *f = d->decoder != NULL ? gm_nvdec_take(d->decoder) : NULL;
+    int rc = 0;
+    if (f != NULL && d->pending != NULL && d->pending->pts == f->pts) {
+        bool same = true;
+        if ((f->flags & AV_FRAME_FLAG_CORRUPT) == 0) {
+            rc = compare(d, f, &same, err);
+        }
+        if (rc == 0 && !same) {
+            v = unfit(GM_FRAMES_UNFIT, "the device gives other pictures than software");
+            gm_err_set(&d->failure, GM_E_MEDIA_VERIFY, f->pts, "%s", v.why);
+        }
+        av_frame_free(&d->pending);
+    }
+    if (rc == 0 && f != NULL) {
+        rc = describe(d, &f, err);
+    }
+    if (rc < 0 || v.doubt != GM_FRAMES_FIT) {
         av_frame_free(&f);
     }
-    settle(d, v, out_doubt, out_why);
-    return f;
+    if (rc == 0) {
+        settle(d, v, out_doubt, out_why);
+        *out = f;
+    }
+    return rc;
 }

@@ -27,6 +27,7 @@ struct gm_frames_device {
     AVFrame *pending; /* waits for the device's picture; NULL: none */
     uint64_t checked; /* the keyframe that `like` is of */
     unsigned doubts;
+    bool stays;            /* pictures stay on the device */
     bool assists;          /* its failures are no errors: the device is given up */
     struct gm_err failure; /* why it was, by its own fault; code GM_OK: it was not */
 };
@@ -54,9 +55,11 @@ void gm_frames_device_close(struct gm_frames_device *d);
 int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
                           enum gm_frames_doubt *out_doubt, const char **out_why,
                           struct gm_err *err) GM_MUST_CHECK;
-/* The next picture, as the software decoder would give it; owned; NULL: none is ready. Side data
- * that no later stage reads is left out. */
-AVFrame *gm_frames_device_take(struct gm_frames_device *d, enum gm_frames_doubt *out_doubt,
-                               const char **out_why);
+/* The next picture, as the software decoder would give it, or the device's own with the same
+ * properties (stays); *out owned; NULL: none is ready. Side data that no later stage reads is left
+ * out. Errors: of gm_cuda_picture_download. */
+int gm_frames_device_take(struct gm_frames_device *d, AVFrame **out,
+                          enum gm_frames_doubt *out_doubt, const char **out_why,
+                          struct gm_err *err) GM_MUST_CHECK;
 
 #endif

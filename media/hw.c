@@ -146,6 +146,33 @@ int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *er
     return rc;
 }
 
+int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, size_t count,
+               struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    const struct gm_cuda *c = &h->cuda;
+    void *old = NULL;
+    int rc = gm_cuda_check(c, c->push(h->context), "cuCtxPushCurrent", err);
+    if (rc < 0) {
+        return rc;
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        rc = gm_cuda_check(c, c->copy_2d(&copies[i], NULL), "cuMemcpy2DAsync", err);
+    }
+    if (rc == 0) {
+        rc = gm_cuda_check(c, c->stream_sync(NULL), "cuStreamSynchronize", err);
+    }
+    (void)c->pop(&old); /* a context that was pushed can be popped */
+    return rc;
+}
+
+int gm_hw_uuid(const AVBufferRef *device, char out[GM_CUDA_UUID_SIZE], struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    char pci[GM_CUDA_PCI_SIZE];
+    return gm_cuda_device_names(&h->cuda, h->device, pci, out, err);
+}
+
 void *gm_hw_context(const AVBufferRef *device)
 {
     return hold_of(device)->context;

@@ -4,6 +4,7 @@
 #include <libavutil/buffer.h>
 
 #include "common/err.h"
+#include "kernels/cuda.h"
 
 /* An NVIDIA GPU as libavcodec's NVENC and NVDEC take it: an AVHWDeviceContext over the device's
  * primary context, which all that a process opens on the device shares. What fails is said by the
@@ -21,6 +22,13 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err) GM_MUST_CH
 int gm_hw_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
 /* Memory that the device has left. */
 int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *err) GM_MUST_CHECK;
+/* Copies, one after the other; when it returns they are done. libavutil's own way reports no
+ * failure of them. */
+int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, size_t count,
+               struct gm_err *err) GM_MUST_CHECK;
+/* Its UUID, as gm_gpu_open takes it. */
+int gm_hw_uuid(const AVBufferRef *device, char out[GM_CUDA_UUID_SIZE],
+               struct gm_err *err) GM_MUST_CHECK;
 /* The CUcontext; borrowed. */
 void *gm_hw_context(const AVBufferRef *device);
 /* Of the driver: 12040 is CUDA 12.4; 0: not told. */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "media/av.h"
+#include "media/cuda_picture.h"
 #include "media/hw.h"
 #include "media/packed.h"
 
@@ -162,8 +163,18 @@ static void start(struct gm_nvdec *n, const AVCodecParameters *par)
     }
 }
 
-int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_nvdec **out,
-                  const char **out_why, struct gm_err *err)
+/* Where pictures go. */
+static int open_place(struct gm_nvdec *n, bool stays, struct gm_err *err)
+{
+    if (stays) {
+        return gm_cuda_picture_pool(n->device, n->depth, n->width_px, n->height_px, &n->pool, err);
+    }
+    n->packed = gm_av_frame(gm_packed_format(n->depth), n->width_px, n->height_px);
+    return n->packed != NULL ? 0 : gm_err_nomem(err);
+}
+
+int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
+                  struct gm_nvdec **out, const char **out_why, struct gm_err *err)
 {
     const struct codec *codec = find_codec(par);
     unsigned depth = depth_of(par->format);
@@ -182,9 +193,11 @@ int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_n
     n->width_px = par->width;
     n->height_px = par->height;
     n->packet = av_packet_alloc();
-    n->packed = gm_av_frame(gm_packed_format(depth), par->width, par->height);
     n->device = av_buffer_ref(device);
-    int rc = n->packet == NULL || n->packed == NULL || n->device == NULL ? gm_err_nomem(err) : 0;
+    int rc = n->packet == NULL || n->device == NULL ? gm_err_nomem(err) : 0;
+    if (rc == 0) {
+        rc = open_place(n, stays, err);
+    }
     if (rc == 0) {
         rc = load(n, err);
     }
@@ -238,6 +251,7 @@ void gm_nvdec_close(struct gm_nvdec **nvdec)
     av_bsf_free(&n->bsf);
     av_packet_free(&n->packet);
     av_frame_free(&n->packed);
+    av_buffer_unref(&n->pool);
     if (n->library != NULL) {
         (void)dlclose(n->library);
     }

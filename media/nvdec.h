@@ -18,11 +18,11 @@
  */
 struct gm_nvdec; /* opaque */
 
-/* device: of gm_hw_open; referenced.
+/* device: of gm_hw_open; referenced. stays: pictures stay in its memory (media/cuda_picture.h).
  * *out: owned; NULL: this stream is none for it, and *out_why, a static half sentence, says why.
  * Errors: DEVICE_ABSENT (the device has gone), DEVICE_BUSY, DEVICE_MEMORY, DEVICE_LOST, NOMEM. */
-int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_nvdec **out,
-                  const char **out_why, struct gm_err *err) GM_MUST_CHECK;
+int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
+                  struct gm_nvdec **out, const char **out_why, struct gm_err *err) GM_MUST_CHECK;
 void gm_nvdec_close(struct gm_nvdec **nvdec);
 /* The next packet, as the stream's parameters say it is framed; NULL: the end, once, last. id:
  * below GM_NVDEC_IDS, rising. *out_why: NULL, or why what came and comes of this stream is not to
@@ -30,8 +30,9 @@ void gm_nvdec_close(struct gm_nvdec **nvdec);
 #define GM_NVDEC_IDS ((uint64_t)1 << 40)
 int gm_nvdec_send(struct gm_nvdec *nvdec, const AVPacket *packet, uint64_t id, const char **out_why,
                   struct gm_err *err) GM_MUST_CHECK;
-/* The next picture that is ready, in the stream's order; owned; NULL: none. Planar, 8 or 10 bit;
- * pts: its packet's id. AV_FRAME_FLAG_CORRUPT: the device says that its bits were damaged. */
+/* The next picture that is ready, in the stream's order; owned; NULL: none. Planar, 8 or 10 bit,
+ * or the device's; pts: its packet's id. AV_FRAME_FLAG_CORRUPT: the device says that its bits were
+ * damaged. */
 AVFrame *gm_nvdec_take(struct gm_nvdec *nvdec);
 
 #endif

@@ -1,5 +1,6 @@
 /* What the parser calls back: with the stream's format, each picture to be decoded, and each one to
- * be shown. A shown picture is copied into memory at once, so that no surface waits for anybody.
+ * be shown. A shown picture is copied at once, into memory or on the device, so that no surface of
+ * the decoder waits for anybody.
  *
  * A packet's number is its time stamp, spaced so that one which the parser makes up between two is
  * none of ours. See: nvdec.h. */
@@ -8,6 +9,7 @@
 #include <string.h>
 
 #include "media/av.h"
+#include "media/cuda_picture.h"
 #include "media/packed.h"
 
 #define ID_SHIFT 20
@@ -141,18 +143,21 @@ int CUDAAPI gm_nvdec_on_decode(void *arg, CUVIDPICPARAMS *p)
                : 1;
 }
 
-/* Rows of the surface into n->packed. */
-static CUresult download(struct gm_nvdec *n, unsigned long long surface, unsigned pitch)
+/* Rows of the surface into `to`, in memory or on the device. */
+static CUresult copy(struct gm_nvdec *n, unsigned long long surface, unsigned pitch,
+                     const AVFrame *to)
 {
+    bool stays = gm_cuda_picture_is(to);
     int result = 0;
     for (int plane = 0; plane < 2 && result == 0; plane++) {
         struct gm_cuda_copy_2d copy = {.src_type = GM_CUDA_DEVICE,
                                        .src_device = surface,
                                        .src_y = plane == 0 ? 0 : (size_t)n->height_px,
                                        .src_pitch = pitch,
-                                       .dst_type = GM_CUDA_HOST,
-                                       .dst_host = n->packed->data[plane],
-                                       .dst_pitch = (size_t)n->packed->linesize[plane],
+                                       .dst_type = stays ? GM_CUDA_DEVICE : GM_CUDA_HOST,
+                                       .dst_host = stays ? NULL : to->data[plane],
+                                       .dst_device = stays ? (uintptr_t)to->data[plane] : 0,
+                                       .dst_pitch = (size_t)to->linesize[plane],
                                        .width_bytes = (size_t)n->width_px * (n->depth > 8 ? 2 : 1),
                                        .height = (size_t)n->height_px / (plane == 0 ? 1 : 2)};
         result = n->cuda.copy_2d(&copy, NULL);
@@ -186,15 +191,36 @@ static bool find_packet(struct gm_nvdec *n, long long timestamp, uint64_t *out)
     return true;
 }
 
-/* n->packed as the next picture. */
-static int keep(struct gm_nvdec *n, uint64_t id, bool damaged)
+/* A picture that the surface is to be copied into; owned by the caller where they stay, else
+ * n->packed. NULL: n->rc says why. */
+static AVFrame *make_room(struct gm_nvdec *n)
 {
-    AVFrame *f = gm_av_frame(n->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE,
-                             n->width_px, n->height_px);
-    n->rc = f == NULL ? gm_err_nomem(&n->err) : gm_packed_copy(n->packed, f, &n->err);
-    if (n->rc < 0) {
-        av_frame_free(&f);
-        return 0;
+    AVFrame *f = n->packed;
+    if (n->pool != NULL) {
+        n->rc = gm_cuda_picture_get(n->pool, &f, &n->err);
+    }
+    return n->rc == 0 ? f : NULL;
+}
+
+static void forget(const struct gm_nvdec *n, AVFrame *room)
+{
+    if (n->pool != NULL) {
+        av_frame_free(&room);
+    }
+}
+
+/* room: with the samples of the next picture; taken where it stays, also on failure. */
+static int keep(struct gm_nvdec *n, AVFrame *room, uint64_t id, bool damaged)
+{
+    AVFrame *f = room;
+    if (n->pool == NULL) {
+        f = gm_av_frame(n->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE, n->width_px,
+                        n->height_px);
+        n->rc = f == NULL ? gm_err_nomem(&n->err) : gm_packed_copy(room, f, &n->err);
+        if (n->rc < 0) {
+            av_frame_free(&f);
+            return 0;
+        }
     }
     f->pts = (int64_t)id;
     f->flags |= damaged ? AV_FRAME_FLAG_CORRUPT : 0;
@@ -220,11 +246,16 @@ int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown)
     if (n->count == GM_NVDEC_READY) {
         return gm_nvdec_doubt(n, "the device showed too many pictures at once");
     }
+    AVFrame *room = make_room(n);
+    if (room == NULL) {
+        return 0;
+    }
     CUVIDPROCPARAMS params = {.progressive_frame = shown->progressive_frame,
                               .top_field_first = shown->top_field_first};
     CUresult result =
         n->cuvidMapVideoFrame64(n->decoder, shown->picture_index, &surface, &pitch, &params);
     if (gm_nvdec_failed(n, result, "cuvidMapVideoFrame", "the device refused to show a picture")) {
+        forget(n, room);
         return 0;
     }
     CUVIDGETDECODESTATUS status = {0};
@@ -233,10 +264,14 @@ int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown)
     bool damaged =
         result == CUDA_SUCCESS && (status.decodeStatus == cuvidDecodeStatus_Error ||
                                    status.decodeStatus == cuvidDecodeStatus_Error_Concealed);
-    bool bad = gm_nvdec_failed(n, download(n, surface, pitch), "cuMemcpy2DAsync",
-                               "a picture did not come back from the device");
+    bool bad = gm_nvdec_failed(n, copy(n, surface, pitch, room), "cuMemcpy2DAsync",
+                               "a picture did not come out of the decoder");
     bad = gm_nvdec_failed(n, n->cuvidUnmapVideoFrame64(n->decoder, surface), "cuvidUnmapVideoFrame",
                           "the device did not let go of a picture") ||
           bad;
-    return bad ? 0 : keep(n, id, damaged);
+    if (bad) {
+        forget(n, room);
+        return 0;
+    }
+    return keep(n, room, id, damaged);
 }

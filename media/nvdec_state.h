@@ -49,7 +49,8 @@ struct gm_nvdec {
     CUvideodecoder decoder;
     CUVIDEOFORMAT format; /* of the decoder */
     int surfaces;
-    AVFrame *packed;                /* owned: where a picture lands */
+    AVFrame *packed;                /* owned: where a picture lands; NULL: they stay */
+    AVBufferRef *pool;              /* owned: of those that stay; else NULL */
     AVFrame *ready[GM_NVDEC_READY]; /* owned */
     size_t first, count;
     struct { /* packets whose picture may still come, by their id modulo */

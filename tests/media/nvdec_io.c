@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "media/cuda_picture.h"
 #include "media/fake_gpu_io.h"
 #include "media/hw.h"
 
@@ -15,7 +16,15 @@ static int no_source(void *arg, int *out_fd, struct gm_err *err)
 
 static void keep(struct run *r, const AVFrame *f)
 {
+    AVFrame *here = NULL;
+    struct gm_err err;
     CHECK(r->pictures < MAX_PICTURES);
+    if (gm_cuda_picture_is(f)) {
+        CHECK(gm_cuda_picture_download(f, &here, &err) == 0);
+        here->reordered_opaque = f->reordered_opaque;
+        f = here;
+        r->stayed++;
+    }
     struct seen *s = &r->seen[r->pictures++];
     memset(s, 0, sizeof *s);
     clip_hash(f, s->sha256);
@@ -32,10 +41,11 @@ static void keep(struct run *r, const AVFrame *f)
     s->pts = f->pts;
     s->id = f->reordered_opaque;
     s->captions = av_frame_get_side_data(f, AV_FRAME_DATA_A53_CC) != NULL;
+    av_frame_free(&here);
 }
 
-/* repeats: how often each chunk is asked for again. */
-static int run(struct run *r, AVBufferRef *device, size_t repeats, struct gm_err *err)
+/* repeats: how often each chunk is asked for again. stays: pictures may stay on the device. */
+static int run(struct run *r, AVBufferRef *device, size_t repeats, bool stays, struct gm_err *err)
 {
     struct gm_frames_source s = {&r->list, frames_list_next, no_source, NULL};
     struct gm_frames *f = NULL;
@@ -44,6 +54,9 @@ static int run(struct run *r, AVBufferRef *device, size_t repeats, struct gm_err
     int rc = gm_frames_create(&s, &f, err);
     if (rc == 0 && device != NULL) {
         rc = gm_frames_use_device(f, device, err);
+    }
+    if (stays) {
+        gm_frames_stay(f);
     }
     CHECK(rc == 0);
     while ((rc = gm_frames_next(f, &step, err)) == 0 && step.event != GM_FRAMES_RUN_END) {
@@ -105,18 +118,37 @@ struct clip *nvdec_make(const struct made *m, int frames)
     return c;
 }
 
+static int decode(const struct clip *c, struct clip_cut cut, size_t run_chunks, AVBufferRef *device,
+                  size_t repeats, bool stays, struct run *out, struct gm_err *err)
+{
+    int rc = 0;
+    memset(out, 0, sizeof *out);
+    while (rc == 0 && cut.end < c->frame_count) {
+        frames_list_cut(&out->list, c, 15, run_chunks, &cut);
+        rc = run(out, device, repeats, stays, err);
+    }
+    return rc;
+}
+
 int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, bool change,
                         edit_fn edit, AVBufferRef *device, size_t repeats, struct run *out,
                         struct gm_err *err)
 {
     struct clip_cut cut = {.context = 1, .change = change, .edit = edit, .keys_back = keys_back};
-    int rc = 0;
-    memset(out, 0, sizeof *out);
-    while (rc == 0 && cut.end < c->frame_count) {
-        frames_list_cut(&out->list, c, 15, run_chunks, &cut);
-        rc = run(out, device, repeats, err);
-    }
-    return rc;
+    return decode(c, cut, run_chunks, device, repeats, false, out, err);
+}
+
+size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device)
+{
+    static struct run soft;
+    static struct run there;
+    struct gm_err err = {0};
+    const struct clip_cut cut = {.context = 1, .keys_back = keys_back};
+    CHECK(decode(c, cut, 0, NULL, 0, false, &soft, &err) == 0);
+    CHECK(decode(c, cut, 0, device, 0, true, &there, &err) == 0);
+    CHECK(there.on_device == soft.pictures / 15 + (soft.pictures % 15 != 0));
+    nvdec_check_same(&soft, &there);
+    return there.stayed;
 }
 
 int nvdec_decode(const struct clip *c, int keys_back, size_t run_chunks, bool change,

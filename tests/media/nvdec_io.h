@@ -21,6 +21,7 @@ struct run {
     struct frames_list list;
     struct seen seen[MAX_PICTURES];
     size_t pictures, beside, restarts, on_device, errors, replaced, again;
+    size_t stayed;   /* of pictures */
     const char *why; /* the last one */
 };
 /* A clip to be made. */
@@ -42,6 +43,9 @@ typedef void (*edit_fn)(Gm__ChunkHeader *header, void *arg);
 int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, bool change,
                         edit_fn edit, AVBufferRef *device, size_t repeats, struct run *out,
                         struct gm_err *err);
+/* Decoded in software, and on the device with pictures that stay there: the same samples and
+ * properties. Returns how many stayed. */
+size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device);
 void nvdec_check_same(const struct run *a, const struct run *b);
 /* Both ways; the same comes out. Returns the device's run; static. */
 const struct run *nvdec_both(const struct clip *c, int keys_back, size_t run_chunks, bool change,

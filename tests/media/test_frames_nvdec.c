@@ -53,6 +53,8 @@ static void same_pictures(const void *arg)
             CHECK(r->restarts == repeats * 4);
         }
     }
+    /* yuvj420p is no format of a surface. */
+    CHECK(nvdec_stays(c, m->keys_back, device) == (m->format == AV_PIX_FMT_YUVJ420P ? 0 : FRAMES));
     clip_free(&c);
     av_buffer_unref(&device);
 }

@@ -1,0 +1,112 @@
+#include "media/cuda_picture.h"
+
+#include <libavutil/hwcontext.h>
+
+#include "media/av.h"
+#include "media/hw.h"
+#include "media/packed.h"
+
+static const AVHWFramesContext *frames_of(const AVBufferRef *pool)
+{
+    return (const AVHWFramesContext *)(const void *)pool->data;
+}
+
+/* libavutil's numbers do not tell causes apart: the device is asked. */
+static int explain(const AVBufferRef *device, int av, const char *what, struct gm_err *err)
+{
+    int rc = gm_hw_check(device, err);
+    return rc < 0 ? rc
+                  : gm_err_set(err, av == AVERROR(ENOMEM) ? GM_E_DEVICE_MEMORY : GM_E_DEVICE_LOST,
+                               av, "%s, though the GPU answers: %s", what, av_err2str(av));
+}
+
+int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int height_px,
+                         AVBufferRef **out, struct gm_err *err)
+{
+    AVBufferRef *ref = av_hwframe_ctx_alloc(device);
+    if (ref == NULL) {
+        return gm_err_nomem(err);
+    }
+    AVHWFramesContext *frames = (AVHWFramesContext *)(void *)ref->data;
+    frames->format = AV_PIX_FMT_CUDA;
+    frames->sw_format = gm_packed_format(bits);
+    frames->width = width_px;
+    frames->height = height_px;
+    int av = av_hwframe_ctx_init(ref);
+    if (av < 0) {
+        av_buffer_unref(&ref);
+        return explain(device, av, "No pictures can be made on the GPU", err);
+    }
+    *out = ref;
+    return 0;
+}
+
+int gm_cuda_picture_get(AVBufferRef *pool, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *f = av_frame_alloc();
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    int av = av_hwframe_get_buffer(pool, f, 0);
+    if (av < 0) {
+        av_frame_free(&f);
+        return explain(frames_of(pool)->device_ref, av, "The GPU has no room for a picture", err);
+    }
+    *out = f;
+    return 0;
+}
+
+bool gm_cuda_picture_is(const AVFrame *p)
+{
+    return p->format == AV_PIX_FMT_CUDA && p->hw_frames_ctx != NULL;
+}
+
+enum AVPixelFormat gm_cuda_picture_format(const AVFrame *p)
+{
+    return frames_of(p->hw_frames_ctx)->sw_format == gm_packed_format(10) ? AV_PIX_FMT_YUV420P10LE
+                                                                          : AV_PIX_FMT_YUV420P;
+}
+
+struct gm_surface gm_cuda_picture_surface(const AVFrame *p)
+{
+    return (struct gm_surface){{(uintptr_t)p->data[0], (uintptr_t)p->data[1]},
+                               {(uint32_t)p->linesize[0], (uint32_t)p->linesize[1]}};
+}
+
+/* Both planes of p into packed, of the same layout. */
+static int fetch(const AVFrame *p, AVFrame *packed, struct gm_err *err)
+{
+    struct gm_cuda_copy_2d copies[2];
+    size_t sample = gm_cuda_picture_format(p) == AV_PIX_FMT_YUV420P10LE ? 2 : 1;
+    for (int i = 0; i < 2; i++) {
+        copies[i] = (struct gm_cuda_copy_2d){.src_type = GM_CUDA_DEVICE,
+                                             .src_device = (uintptr_t)p->data[i],
+                                             .src_pitch = (size_t)p->linesize[i],
+                                             .dst_type = GM_CUDA_HOST,
+                                             .dst_host = packed->data[i],
+                                             .dst_pitch = (size_t)packed->linesize[i],
+                                             .width_bytes = (size_t)p->width * sample,
+                                             .height = (size_t)p->height >> i};
+    }
+    return gm_hw_copy(frames_of(p->hw_frames_ctx)->device_ref, copies, 2, err);
+}
+
+int gm_cuda_picture_download(const AVFrame *p, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *packed = gm_av_frame(frames_of(p->hw_frames_ctx)->sw_format, p->width, p->height);
+    AVFrame *planar = gm_av_frame(gm_cuda_picture_format(p), p->width, p->height);
+    int rc = packed == NULL || planar == NULL ? gm_err_nomem(err) : fetch(p, packed, err);
+    if (rc == 0) {
+        rc = gm_packed_copy(packed, planar, err);
+    }
+    if (rc == 0 && av_frame_copy_props(planar, p) < 0) {
+        rc = gm_err_nomem(err);
+    }
+    av_frame_free(&packed);
+    if (rc < 0) {
+        av_frame_free(&planar);
+        return rc;
+    }
+    *out = planar;
+    return 0;
+}

@@ -1,0 +1,31 @@
+#ifndef GM_MEDIA_CUDA_PICTURE_H
+#define GM_MEDIA_CUDA_PICTURE_H
+
+#include <libavutil/frame.h>
+
+#include "common/err.h"
+#include "kernels/args.h"
+
+/* Pictures in an NVIDIA GPU's memory as libavutil and NVENC have them: AV_PIX_FMT_CUDA over NV12
+ * (8 bits) or P010 (10), out of pools that grow. References are passed as with any AVFrame; the
+ * last one gives a picture back, from any thread.
+ *
+ * Errors of all: NOMEM; DEVICE_LOST, DEVICE_MEMORY and what else gm_hw_check says. */
+
+/* device: of gm_hw_open; referenced. bits: 8 or 10. *out: an AVHWFramesContext, owned. Sides are
+ * even. */
+int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int height_px,
+                         AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
+/* A picture of the pool, its samples anything; owned. */
+int gm_cuda_picture_get(AVBufferRef *pool, AVFrame **out, struct gm_err *err) GM_MUST_CHECK;
+/* It is in a GPU's memory. The rest below is for such pictures alone. */
+bool gm_cuda_picture_is(const AVFrame *picture);
+/* The planar format of the same samples in memory: yuv420p or yuv420p10le. */
+enum AVPixelFormat gm_cuda_picture_format(const AVFrame *picture);
+/* As the kernels take it. Borrowed from the picture. */
+struct gm_surface gm_cuda_picture_surface(const AVFrame *picture);
+/* The same in memory, planar, with all properties; owned. What writes the picture has ended. */
+int gm_cuda_picture_download(const AVFrame *picture, AVFrame **out,
+                             struct gm_err *err) GM_MUST_CHECK;
+
+#endif
