@@ -174,7 +174,8 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
                                                  .facts = r->inspection->video,
                                                  .header = header,
                                                  .attempt = r->attempts[i].number,
-                                                 .crf_centi = r->attempts[i].aim.crf_centi};
+                                                 .crf_centi = r->attempts[i].aim.crf_centi,
+                                                 .surfaces = gm_pictures_surfaces(r->pictures, i)};
         rc = gm_encode_writer_open(&params, &r->writers[i], err);
     }
     if (rc == 0 && r->tiles != NULL) {
@@ -186,6 +187,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 static int encode_picture(struct run *r, const struct gm_pictures_step *step, struct gm_err *err)
 {
     const AVFrame *picture = step->front;
+    const AVFrame *rung = NULL;
     int rc = 0;
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
         if (r->attempts[i].kept) {
@@ -200,8 +202,10 @@ static int encode_picture(struct run *r, const struct gm_pictures_step *step, st
     if (rc == 0 && r->tiles != NULL && gm_tiles_wants(r->tiles, step->index)) {
         rc = gm_pictures_sdr(r->pictures, &picture, err);
         if (rc == 0) {
-            rc = gm_tiles_picture(r->tiles, step->index, picture,
-                                  gm_pictures_get(r->pictures, gm_poster_rung(r->policy)), err);
+            rc = gm_pictures_memory(r->pictures, gm_poster_rung(r->policy), &rung, err);
+        }
+        if (rc == 0) {
+            rc = gm_tiles_picture(r->tiles, step->index, picture, rung, err);
         }
     }
     r->chunk_frames++;
@@ -240,6 +244,7 @@ static int announce(struct run *r, const struct gm_pictures_step *step,
     meta.frames_discarded = step->stats.discarded;
     meta.decode_errors = step->stats.errors;
     gm_frames_tell(&step->stats, &meta);
+    gm_pictures_tell(&step->scaled, &meta);
     if (r->tiles != NULL) {
         size_t images = 0;
         rc = gm_tiles_finish(r->tiles, &meta, files + count, &images, err);

@@ -91,7 +91,8 @@ static int open_encoder(struct gm_encode_writer *w, struct gm_vbv_limits *limits
                                        .limits = w->capped ? limits : NULL,
                                        .crf_centi = w->p.crf_centi,
                                        .chain = policy->chain,
-                                       .device = w->p.io->device};
+                                       .device = w->p.io->device,
+                                       .surfaces = w->p.surfaces};
     int rc = gm_encoder_open(&params, &w->encoder, err);
     if (rc == 0 && w->capped && !has_planned_headers(w)) {
         gm_encoder_close(&w->encoder);

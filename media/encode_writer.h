@@ -3,6 +3,7 @@
 
 #include "media/task_io.h"
 
+struct AVBufferRef;
 struct AVFrame;
 
 /* One rendition of one chunk: filtered pictures in, finished segment files out. A new encoder
@@ -17,6 +18,7 @@ struct gm_encode_writer_params {
     const Gm__ChunkHeader *header; /* borrowed until finish; has frames */
     uint32_t attempt;              /* of this chunk at keeping its buffer: gm_vbv_limits */
     int32_t crf_centi;             /* instead of the plan's, hundredths; 0: the plan's */
+    struct AVBufferRef *surfaces;  /* as gm_encoder_params has it; borrowed until close */
 };
 
 /* Errors: MEDIA (encoder refused, or its parameter sets differ from the plan's), NOMEM; on a chain

@@ -133,6 +133,25 @@ static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *para
     }
 }
 
+static const AVHWFramesContext *surfaces_of(const AVBufferRef *ref)
+{
+    return (const AVHWFramesContext *)(const void *)ref->data;
+}
+
+/* The encoder takes the device's own pictures. */
+static int use_surfaces(AVCodecContext *ctx, AVBufferRef *surfaces, struct gm_err *err)
+{
+    const AVHWFramesContext *frames = surfaces_of(surfaces);
+    if (frames->width != ctx->width || frames->height != ctx->height) {
+        return gm_err_set(err, GM_E_BUG, 0, "pictures of %dx%d for an encoder of %dx%d",
+                          frames->width, frames->height, ctx->width, ctx->height);
+    }
+    ctx->pix_fmt = frames->format;
+    ctx->sw_pix_fmt = frames->sw_format;
+    ctx->hw_frames_ctx = av_buffer_ref(surfaces);
+    return ctx->hw_frames_ctx != NULL ? 0 : gm_err_nomem(err);
+}
+
 /* Everything before avcodec_open2. b_frames: at most so many B pictures; -1: as the backend has it.
  */
 static int make_context(struct gm_encoder *e, const struct gm_encoder_params *params, int b_frames,
@@ -162,6 +181,9 @@ static int make_context(struct gm_encoder *e, const struct gm_encoder_params *pa
         return gm_err_nomem(err);
     }
     int rc = e->backend->setup(ctx, params, err);
+    if (rc == 0 && params->surfaces != NULL) {
+        rc = use_surfaces(ctx, params->surfaces, err);
+    }
     if (b_frames >= 0 && ctx->max_b_frames > b_frames) {
         ctx->max_b_frames = b_frames;
     }
@@ -197,11 +219,25 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
     }
 }
 
+static int open_device(struct gm_encoder *e, const struct gm_encoder_params *params,
+                       struct gm_err *err)
+{
+    const struct gm_encoder_device *d = e->backend->device;
+    if (params->surfaces != NULL && (d == NULL || !d->is_shared)) {
+        return gm_err_set(err, GM_E_BUG, 0, "chain %s takes no pictures of a device's",
+                          gm_encoder_chain(params->chain));
+    }
+    if (params->surfaces != NULL) {
+        e->device = av_buffer_ref(surfaces_of(params->surfaces)->device_ref);
+        return e->device != NULL ? 0 : gm_err_nomem(err);
+    }
+    return d != NULL ? d->open_device(params->device, &e->device, err) : 0;
+}
+
 static int open_context(struct gm_encoder *e, const struct gm_encoder_params *params,
                         struct gm_err *err)
 {
-    const struct gm_encoder_device *d = e->backend->device;
-    int rc = d != NULL ? d->open_device(params->device, &e->device, err) : 0;
+    int rc = open_device(e, params, err);
     if (rc == 0) {
         rc = open_codec(e, params, err);
     }
@@ -257,9 +293,7 @@ static int fail_work(const struct gm_encoder *e, int av, const char *what, struc
 /* The layout in memory that the encoder takes, or its surfaces are filled from. */
 static enum AVPixelFormat memory_format(const AVCodecContext *ctx)
 {
-    return ctx->hw_frames_ctx == NULL
-               ? ctx->pix_fmt
-               : ((const AVHWFramesContext *)(const void *)ctx->hw_frames_ctx->data)->sw_format;
+    return ctx->hw_frames_ctx == NULL ? ctx->pix_fmt : surfaces_of(ctx->hw_frames_ctx)->sw_format;
 }
 
 /* Copies the frame's samples, time and type into e->packed, in the layout that the encoder takes.
@@ -296,10 +330,15 @@ static int upload(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err
 
 static int feed(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
 {
-    bool other = frame != NULL && frame->format != (int)memory_format(e->ctx);
+    bool there = frame != NULL && e->ctx->hw_frames_ctx != NULL && frame->format == e->ctx->pix_fmt;
+    bool other = frame != NULL && !there && frame->format != (int)memory_format(e->ctx);
+    if (frame != NULL && !there && e->ctx->pix_fmt == AV_PIX_FMT_CUDA) {
+        return gm_err_set(err, GM_E_BUG, 0, "the encoder of %s takes the device's pictures alone",
+                          e->name);
+    }
     int rc = other ? pack(e, frame, err) : 0;
     const AVFrame *given = other ? e->packed : frame;
-    if (rc == 0 && given != NULL && e->ctx->hw_frames_ctx != NULL) {
+    if (rc == 0 && given != NULL && !there && e->ctx->hw_frames_ctx != NULL) {
         rc = upload(e, given, err);
         given = e->surface;
     }

@@ -13,7 +13,8 @@
  * `encode` for each chunk and rendition. Which library makes which codec on which chain: the table
  * in encoder_check.c; its settings: encoder_<library>.c.
  *
- * On a chain of a device frames are given in memory all the same. Every call may fail with
+ * On a chain of a device frames are given in memory all the same, or as the device's own where
+ * gm_encoder_params.surfaces says so. Every call may fail with
  * DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY or DEVICE_LOST there, in place of MEDIA;
  * after DEVICE_LOST only close is left. An open encoder holds one of the device's sessions.
  */
@@ -30,6 +31,10 @@ struct gm_encoder_params {
     int32_t crf_centi;  /* hundredths, instead of the rendition's; 0: the rendition's */
     const char *chain;  /* Policy.chain; NULL or "": cpu; borrowed for the call */
     const char *device; /* gm_task_io.device, for chains of devices; borrowed for the call */
+    /* Chain nvenc: where pictures that lie on the device come from (an AVHWFramesContext of the
+     * rendition's size; media/cuda_picture.h): all frames are of it; the encoder opens there, and
+     * device is not looked at. Referenced. NULL: all frames are given in memory. */
+    AVBufferRef *surfaces;
 };
 
 /* Errors: INVAL  sizes, rates or qualities out of range, or a codec or chain without an encoder
@@ -39,9 +44,9 @@ struct gm_encoder_params {
 int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
                     struct gm_err *err) GM_MUST_CHECK;
 void gm_encoder_close(struct gm_encoder **encoder);
-/* frame: in the rendition's size and pixel format, pts rising; pict_type I: a keyframe (closed, an
- * IDR) begins here, else NONE. Borrowed for the call. NULL: no more; then receive until nothing is
- * left. Errors: MEDIA, NOMEM. */
+/* frame: in the rendition's size and pixel format, or of gm_encoder_params.surfaces, pts rising;
+ * pict_type I: a keyframe (closed, an IDR) begins here, else NONE. Borrowed for the call. NULL: no
+ * more; then receive until nothing is left. Errors: MEDIA, NOMEM. */
 int gm_encoder_send(struct gm_encoder *encoder, const AVFrame *frame,
                     struct gm_err *err) GM_MUST_CHECK;
 /* The next packet in decode order; *out_got false: none yet (after the end: none any more). One

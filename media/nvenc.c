@@ -198,6 +198,14 @@ static int ask_limits(const AVBufferRef *device, enum AVCodecID codec, struct li
     return rc;
 }
 
+/* Bits of a sample, wherever pictures lie. */
+static int depth_of(const AVCodecContext *ctx)
+{
+    const AVPixFmtDescriptor *format =
+        av_pix_fmt_desc_get(ctx->pix_fmt == AV_PIX_FMT_CUDA ? ctx->sw_pix_fmt : ctx->pix_fmt);
+    return format != NULL ? format->comp[0].depth : 8;
+}
+
 /* The picture against the chip's limits. */
 static int check_picture(const AVCodecContext *ctx, const struct limits *l, struct gm_err *err)
 {
@@ -215,8 +223,7 @@ static int check_picture(const AVCodecContext *ctx, const struct limits *l, stru
                           "`ladder`, or nvenc out of `devices`",
                           name, l->max_width_px, l->max_height_px, ctx->width, ctx->height);
     }
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(ctx->pix_fmt);
-    if (format != NULL && format->comp[0].depth > 8 && !l->ten_bits) {
+    if (depth_of(ctx) > 8 && !l->ten_bits) {
         return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
                           "This GPU's encoder makes %s in 8 bits alone: set `bit_depth: 8`, or "
                           "leave nvenc out of `devices`",
@@ -228,8 +235,7 @@ static int check_picture(const AVCodecContext *ctx, const struct limits *l, stru
 static uint64_t need_bytes(const AVCodecContext *ctx)
 {
     uint64_t picture = (uint64_t)ctx->width * (uint64_t)ctx->height * 3 / 2;
-    const AVPixFmtDescriptor *format = av_pix_fmt_desc_get(ctx->pix_fmt);
-    picture *= format != NULL && format->comp[0].depth > 8 ? 2 : 1;
+    picture *= depth_of(ctx) > 8 ? 2 : 1;
     return SESSION_BYTES + SESSION_PICTURES * picture;
 }
 

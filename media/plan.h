@@ -41,6 +41,11 @@ int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t ru
 /* After gm_plan_video: Policy.tone_map where the source needs one, with a warning that says so. */
 int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
+/* After all else that becomes of pictures: Policy.scaler and scaler_reason. device: the chain's (of
+ * gm_encoder_hold), where the kernels are tried; NULL: it has none. Errors: those of devices,
+ * NOMEM. */
+int gm_plan_scaler(const Gm__VideoFacts *video, const AVBufferRef *device, Gm__Policy *policy,
+                   struct gm_err *err) GM_MUST_CHECK;
 /* Tracks for the source's audio streams, at most GM_PLAN_TRACKS; one of silence where there is a
  * video, no sound, and it is asked for. Without a video also timescale and chunk rule.
  * loudness: the pipeline's task, NULL: none. */

@@ -428,6 +428,9 @@ int gm_plan_fingerprint(Gm__Policy *policy, const Gm__VideoFacts *video, const G
     }
     gm_buf_printf(&text, ":lavfi-%u.%u.%u:gm%d", lavfi >> 16, lavfi >> 8 & 255, lavfi & 255,
                   GM_MEDIA_VERSION);
+    if (policy->scaler[0] != '\0') {
+        gm_buf_printf(&text, ":%s", policy->scaler);
+    }
     if (chain != NULL && chain->fingerprint[0] != '\0') {
         gm_buf_printf(&text, ":%s", chain->fingerprint);
     }

@@ -10,6 +10,7 @@
 
 #include "media/av.h"
 #include "media/compare.h"
+#include "media/cuda_ladder.h"
 #include "media/encoder.h"
 #include "media/prove_device.h"
 
@@ -310,6 +311,6 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi, stru
 void gm_prove_versions(char *out, size_t size)
 {
     unsigned v = avcodec_version();
-    (void)snprintf(out, size, "libavcodec-%u.%u.%u gopmill-%s media-%d", v >> 16, v >> 8 & 255u,
-                   v & 255u, GOPMILL_VERSION, GM_MEDIA_VERSION);
+    (void)snprintf(out, size, "libavcodec-%u.%u.%u gopmill-%s media-%d " GM_CUDA_LADDER, v >> 16,
+                   v >> 8 & 255u, v & 255u, GOPMILL_VERSION, GM_MEDIA_VERSION);
 }

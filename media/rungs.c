@@ -162,12 +162,17 @@ int gm_rungs_sdr(struct gm_rungs *r, const AVFrame **out, struct gm_err *err)
                             : map(r, out, err);
 }
 
-int gm_rungs_push(struct gm_rungs *r, const AVFrame *picture, int64_t pts, struct gm_err *err)
+void gm_rungs_show(struct gm_rungs *r, const AVFrame *picture, int64_t pts)
 {
-    int rc = 0;
     r->picture = picture;
     r->mapped = NULL;
     r->pts = pts;
+}
+
+int gm_rungs_push(struct gm_rungs *r, const AVFrame *picture, int64_t pts, struct gm_err *err)
+{
+    int rc = 0;
+    gm_rungs_show(r, picture, pts);
     if (r->graphs[KEPT] != NULL) {
         rc = gm_graph_push(r->graphs[KEPT], picture, pts, err);
     }

@@ -20,6 +20,9 @@ void gm_rungs_destroy(struct gm_rungs **rungs);
  * next push. Errors: MEDIA, NOMEM. */
 int gm_rungs_push(struct gm_rungs *rungs, const AVFrame *picture, int64_t pts,
                   struct gm_err *err) GM_MUST_CHECK;
+/* The picture of the next gm_rungs_sdr, where no rendition is made of it here. Borrowed likewise.
+ */
+void gm_rungs_show(struct gm_rungs *rungs, const AVFrame *picture, int64_t pts);
 /* As gm_graph_get. rendition: position in the policy. */
 AVFrame *gm_rungs_get(struct gm_rungs *rungs, size_t rendition);
 /* The last picture in SDR, for tiles: made when it is first asked for; the same picture where

@@ -163,6 +163,12 @@ static int64_t first_tick(double seconds, uint32_t timescale)
     return (int64_t)((scaled + 999999) / 1000000);
 }
 
+bool gm_watermark_shows(const struct gm_watermark *w, uint32_t timescale, int64_t pts)
+{
+    int64_t end = first_tick(w->how->end_s, timescale);
+    return pts >= first_tick(w->how->start_s, timescale) && (end <= 0 || pts < end);
+}
+
 void gm_watermark_enable(const struct gm_watermark *w, uint32_t timescale,
                          char out[GM_WATERMARK_ENABLE_SIZE])
 {

@@ -40,6 +40,9 @@ void gm_watermark_filters(const struct gm_watermark *watermark,
                           const struct gm_watermark_place *place, enum AVColorSpace matrix,
                           uint32_t height_px, bool deep, char out[GM_WATERMARK_FILTERS_SIZE]);
 
+/* Whether it shows on a picture at pts (ticks of the timescale). */
+bool gm_watermark_shows(const struct gm_watermark *watermark, uint32_t timescale, int64_t pts);
+
 #define GM_WATERMARK_ENABLE_SIZE 128
 /* The option of the overlay filter that keeps it to its time window, ":enable='...'", or "" where
  * it always shows. Exact: it shows on ticks t of the timescale with start_s <= t < end_s. */

@@ -46,7 +46,7 @@
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
  *   busy (of a VA driver: HW_BUSY; elsewhere as error).
- *   Of show, the parser's call that gives a picture out: wrong leaves it out.
+ *   Of show, the parser's call that gives a picture out: wrong leaves it out. Of launch: the kernel does nothing.
  * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
  * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.
