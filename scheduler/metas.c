@@ -196,22 +196,22 @@ static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
     sum->chunks_retried += r->tries > 1;
 }
 
-static void count_decoder(struct gm_metas *m, const Gm__EncodeItemMeta *meta)
+static void count_way(struct gm_ways *ways, const char *by, const char *reason)
 {
-    struct gm_decoder_sum next = {.chunks = 0};
-    (void)snprintf(next.by, sizeof next.by, "%s", meta->decoder);
-    (void)snprintf(next.reason, sizeof next.reason, "%s", meta->decoder_reason);
-    for (size_t i = 0; i < m->decoder_count; i++) {
-        struct gm_decoder_sum *d = &m->decoders[i];
-        if (strcmp(d->by, next.by) == 0 && strcmp(d->reason, next.reason) == 0) {
-            d->chunks++;
+    struct gm_way_sum next = {.chunks = 0};
+    (void)snprintf(next.by, sizeof next.by, "%s", by);
+    (void)snprintf(next.reason, sizeof next.reason, "%s", reason);
+    for (size_t i = 0; i < ways->count; i++) {
+        struct gm_way_sum *w = &ways->sums[i];
+        if (strcmp(w->by, next.by) == 0 && strcmp(w->reason, next.reason) == 0) {
+            w->chunks++;
             return;
         }
     }
-    if (m->decoder_count < GM_METAS_DECODERS) {
-        m->decoders[m->decoder_count++] = next;
+    if (ways->count < GM_METAS_WAYS) {
+        ways->sums[ways->count++] = next;
     }
-    m->decoders[m->decoder_count - 1].chunks++;
+    ways->sums[ways->count - 1].chunks++;
 }
 
 static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct damage *damage,
@@ -228,7 +228,11 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
     damage->discarded += meta->frames_discarded;
     damage->errors += meta->decode_errors;
     if (meta->decoder[0] != '\0' && meta->frames > 0) {
-        count_decoder(m, meta);
+        count_way(&m->decoded, meta->decoder, meta->decoder_reason);
+    }
+    if (meta->frames > 0) {
+        count_way(&m->scaled, meta->scaler[0] != '\0' ? meta->scaler : "software",
+                  meta->scaler_reason);
     }
     for (size_t i = 0; m->policy != NULL && i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];

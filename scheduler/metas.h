@@ -26,12 +26,16 @@ struct gm_media_sum {
     double expected_score;
 };
 
-/* What decoded chunks for their encoding, in the order it was met. */
-#define GM_METAS_DECODERS 16 /* others are counted with the last one of these */
-struct gm_decoder_sum {
-    char by[16];     /* software, nvdec */
+/* What did a step of chunks' encoding, in the order it was met. */
+#define GM_METAS_WAYS 16 /* others are counted with the last one of these */
+struct gm_way_sum {
+    char by[16];     /* software, nvdec, cuda */
     char reason[96]; /* why software, where there was a device; else "" */
     uint32_t chunks;
+};
+struct gm_ways {
+    struct gm_way_sum sums[GM_METAS_WAYS];
+    size_t count;
 };
 
 struct gm_metas {
@@ -44,8 +48,7 @@ struct gm_metas {
     struct gm_media_sum *audio;                /* owned; policy->n_audio of them */
     Gm__AudioMeta *sound[GM_MAX_SOUND_TRACKS]; /* owned; by track, NULL: not made */
     Gm__TextMeta *text[GM_MAX_TEXT_TRACKS];    /* owned; by track, NULL: not made */
-    struct gm_decoder_sum decoders[GM_METAS_DECODERS];
-    size_t decoder_count;
+    struct gm_ways decoded, scaled;
     json_t *warnings; /* owned: [{"code","text","count"}] */
 };
 

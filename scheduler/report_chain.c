@@ -86,15 +86,22 @@ json_t *gm_report_devices(const struct gm_core *core, const char *job_id)
     return list;
 }
 
-json_t *gm_report_decoded(const struct gm_metas *metas)
+json_t *gm_report_scaler(const Gm__Policy *policy)
+{
+    return json_pack("{s:o, s:o}", "by",
+                     gm_json_string(policy->scaler[0] != '\0' ? policy->scaler : "libavfilter"),
+                     "reason", gm_json_text_or_null(policy->scaler_reason));
+}
+
+json_t *gm_report_ways(const struct gm_ways *ways)
 {
     json_t *list = json_array();
-    for (size_t i = 0; list != NULL && i < metas->decoder_count; i++) {
-        const struct gm_decoder_sum *d = &metas->decoders[i];
+    for (size_t i = 0; list != NULL && i < ways->count; i++) {
+        const struct gm_way_sum *w = &ways->sums[i];
         list = gm_json_add(
-            list, json_pack("{s:o, s:I, s:o}", "by", gm_json_string(d->by), "chunks",
-                            (json_int_t)d->chunks, "reason",
-                            d->reason[0] != '\0' ? gm_json_string(d->reason) : json_null()));
+            list, json_pack("{s:o, s:I, s:o}", "by", gm_json_string(w->by), "chunks",
+                            (json_int_t)w->chunks, "reason",
+                            w->reason[0] != '\0' ? gm_json_string(w->reason) : json_null()));
     }
     return list;
 }

@@ -16,7 +16,9 @@ const Gm__EncodeParams *gm_report_encode_params(const struct gm_job_view *job);
 json_t *gm_report_encoding(const struct gm_job_view *job);
 /* Which devices finished runs of the encode task: [{"node","device","runs"}]. */
 json_t *gm_report_devices(const struct gm_core *core, const char *job_id);
-/* What decoded how many chunks: [{"by","chunks","reason"}]. */
-json_t *gm_report_decoded(const struct gm_metas *metas);
+/* What the plan scales with: {"by","reason"}. */
+json_t *gm_report_scaler(const Gm__Policy *policy);
+/* What did a step of how many chunks: [{"by","chunks","reason"}]. */
+json_t *gm_report_ways(const struct gm_ways *ways);
 
 #endif

@@ -106,14 +106,15 @@ json_t *gm_report_renditions(const struct gm_core *core, const struct gm_job_vie
             take_package(package->renditions, package->n_renditions, v->name, &sum);
         }
         json_t *j = json_pack(
-            "{s:o, s:o, s:{s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o, s:o}, s:I, s:I, s:o, s:I, s:I, "
-            "s:I, s:I}",
+            "{s:o, s:o, s:{s:o, s:o, s:o, s:I, s:I, s:o}, s:{s:o, s:o, s:o, s:o}, s:I, s:I, s:o, "
+            "s:I, s:I, s:I, s:I}",
             "name", gm_json_string(v->name), "requested",
             encode_json(requested(job, v->short_side)), "resolved", "chain",
-            gm_json_string(p->chain_fingerprint), "filters", filters_json(metas, v), "maxrate_bps",
-            (json_int_t)v->maxrate_bps, "bufsize_bits", (json_int_t)v->bufsize_bits, "encode",
-            encode_json(v->encode), "actual", "chain", gm_json_string(p->chain_fingerprint),
-            "devices", gm_report_devices(core, job->id), "decoded", gm_report_decoded(metas),
+            gm_json_string(p->chain_fingerprint), "filters", filters_json(metas, v), "scaler",
+            gm_report_scaler(p), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
+            (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
+            gm_json_string(p->chain_fingerprint), "devices", gm_report_devices(core, job->id),
+            "decoded", gm_report_ways(&metas->decoded), "scaled", gm_report_ways(&metas->scaled),
             "width", (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
             gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
             (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
