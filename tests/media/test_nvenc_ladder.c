@@ -31,7 +31,8 @@ struct wish {
     enum AVPixelFormat format;
     int turn_deg;
     const char *codec;
-    bool deep, thumbnails, quality; /* quality: crf below a cap, whose chunks may come again */
+    bool deep, keep, thumbnails, quality; /* keep: HDR; quality: crf below a cap, whose chunks may
+                                             come again */
 };
 
 struct job {
@@ -79,6 +80,7 @@ static void open_job(struct job *j, const struct wish *w, const char *lines)
     j->pipeline = folder_pipeline(&params);
     set_string(&device_job_params(j->pipeline)->codec, w->codec);
     device_job_params(j->pipeline)->bit_depth = w->deep ? 10 : 8;
+    set_string(&device_job_params(j->pipeline)->hdr, w->keep ? "keep" : "sdr");
     gm__chain__init(&j->chain);
     j->chain.name = "nvenc";
     j->chain.fingerprint = "fake chip/1.0-fake";
@@ -213,6 +215,14 @@ static void bytes_do_not_depend_on_the_decoder(void **state)
          .format = AV_PIX_FMT_YUV420P10LE,
          .codec = "hevc",
          .deep = true},
+        {.encoder = "libx265",
+         .options = "preset=ultrafast,x265-params=log-level=none:keyint=40:colorprim=bt2020:"
+                    "transfer=smpte2084:colormatrix=bt2020nc",
+         .format = AV_PIX_FMT_YUV420P10LE,
+         .codec = "hevc",
+         .deep = true,
+         .keep = true,
+         .thumbnails = true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {

@@ -8,6 +8,8 @@ node_starts
 logged() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
 make_clip "$work/clip.mp4" 12
 make_clip "$work/long.mp4" 40
+make_clip "$work/short.mp4" 7
+scaled() { echo "all(.renditions[]; .resolved.scaler.by == \"$1\" and [.actual.scaled[] | .by] == [\"$2\"])"; } # plan's, what did
 
 # Proven, offered, used.
 profile l4
@@ -21,13 +23,22 @@ check "a job is done" transcode first "$work/clip.mp4"
 is_used nvenc 360
 check "planned there, the rest on the processors" report '[.tasks[] | select(.type != "encode" and .type != "plan") | .device] | unique == ["cpu"]'
 check "the GPU decoded too" report 'all(.renditions[]; [.actual.decoded[] | .by] == ["nvdec"])'
+check "and scaled, as the plan says" report "$(scaled cuda-ladder-1 cuda)"
 
 # The same bytes, whatever decodes.
 profile l4 "fault decode-caps unsupported"
 check "a job is done without the GPU's decoder" transcode soft "$work/clip.mp4"
 check "encoded on the GPU" report "$(on $gpu)"
 check "decoded in software, which is said" report 'all(.renditions[].actual.decoded[]; .by == "software" and (.reason | test("does not tell")))'
+check "scaled by the GPU all the same" report "$(scaled cuda-ladder-1 cuda)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/soft")"
+
+# A driver that does not load the kernel: through memory, which is planned so.
+profile l4 "fault module unsupported"
+check "a job is done without the kernel" transcode unscaled "$work/short.mp4"
+check "encoded on the GPU" report "$(on $gpu)"
+check "scaled in software, which is said" report "$(scaled libavfilter software)"
+check "and why" report 'all(.renditions[]; (.resolved.scaler.reason | test("does not load the kernel")) and (.actual.scaled[0].reason == .resolved.scaler.reason))'
 profile l4
 
 # Sessions for one run at a time: a slot less, no attempt charged, the same chain, the same bytes.
@@ -65,7 +76,6 @@ stop box
 # A chip without an encoder decodes for the processors, and no byte changes.
 by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; }
 assists='(.proofs | all(.passed)) and any(.notes[]; .text == "decodes for 2 slots of the processor")'
-make_clip "$work/short.mp4" 7
 gpu_node plain LD_LIBRARY_PATH off
 check "a job is done without devices" transcode plain "$work/short.mp4"
 check "in software" report "$(by software)"
