@@ -146,6 +146,11 @@ out:
     return rc;
 }
 
+const AVHWFramesContext *gm_av_pool(const AVBufferRef *pool)
+{
+    return (const AVHWFramesContext *)(const void *)pool->data;
+}
+
 AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px)
 {
     AVFrame *f = av_frame_alloc();

@@ -3,6 +3,7 @@
 
 #include <libavcodec/avcodec.h>
 #include <libavformat/avformat.h>
+#include <libavutil/hwcontext.h>
 
 #include "common/err.h"
 #include "media.pb-c.h"
@@ -27,6 +28,9 @@ int64_t gm_av_rescale(int64_t ticks, AVRational from, AVRational to);
 
 /* An empty frame with memory of its own; owned. NULL: out of memory. */
 AVFrame *gm_av_frame(enum AVPixelFormat format, int width_px, int height_px);
+
+/* What an AVHWFramesContext's reference holds; borrowed. */
+const AVHWFramesContext *gm_av_pool(const AVBufferRef *pool);
 
 /* par's extradata becomes a copy of data, padded as libavcodec wants it; what was there goes.
  * size 0: none. Errors: LIMIT, NOMEM; par has none then. */

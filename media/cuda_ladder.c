@@ -136,7 +136,7 @@ int gm_cuda_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts,
                           struct gm_cuda_ladder **out, struct gm_err *err)
 {
     if (strcmp(policy->scaler, GM_CUDA_LADDER) != 0) {
-        return gm_err_set(err, GM_E_INVAL, 0, "The plan's scaler `%.40s` is not one of this build",
+        return gm_err_set(err, GM_E_BUG, 0, "The plan's scaler `%.40s` is not one of this build",
                           policy->scaler);
     }
     struct gm_cuda_ladder *l = calloc(1, sizeof *l);

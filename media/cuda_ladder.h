@@ -29,7 +29,7 @@ int gm_cuda_ladder_prove(const AVBufferRef *device, bool deep, struct gm_err *er
 
 /* policy (whose scaler is this one), pipeline (for the images of watermarks): borrowed for its
  * life; facts: for the call; device: of gm_hw_open, referenced. Proves the kernels first.
- * Errors: MEDIA_VERIFY as above; INVAL, CONFIG, BAD_IMAGE, MEDIA. */
+ * Errors: MEDIA_VERIFY as above; BUG another build's scaler; INVAL, CONFIG, BAD_IMAGE, MEDIA. */
 int gm_cuda_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts,
                           const Gm__Pipeline *pipeline, AVBufferRef *device,
                           struct gm_cuda_ladder **out, struct gm_err *err) GM_MUST_CHECK;

@@ -6,18 +6,9 @@
 #include "media/hw.h"
 #include "media/packed.h"
 
-static const AVHWFramesContext *frames_of(const AVBufferRef *pool)
-{
-    return (const AVHWFramesContext *)(const void *)pool->data;
-}
-
-/* libavutil's numbers do not tell causes apart: the device is asked. */
 static int explain(const AVBufferRef *device, int av, const char *what, struct gm_err *err)
 {
-    int rc = gm_hw_check(device, err);
-    return rc < 0 ? rc
-                  : gm_err_set(err, av == AVERROR(ENOMEM) ? GM_E_DEVICE_MEMORY : GM_E_DEVICE_LOST,
-                               av, "%s, though the GPU answers: %s", what, av_err2str(av));
+    return gm_hw_explain(device, &(struct gm_hw_failure){what, av, 0, GM_E_DEVICE_DRIVER}, err);
 }
 
 int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int height_px,
@@ -50,7 +41,7 @@ int gm_cuda_picture_get(AVBufferRef *pool, AVFrame **out, struct gm_err *err)
     int av = av_hwframe_get_buffer(pool, f, 0);
     if (av < 0) {
         av_frame_free(&f);
-        return explain(frames_of(pool)->device_ref, av, "The GPU has no room for a picture", err);
+        return explain(gm_av_pool(pool)->device_ref, av, "The GPU gives no picture", err);
     }
     *out = f;
     return 0;
@@ -63,8 +54,8 @@ bool gm_cuda_picture_is(const AVFrame *p)
 
 enum AVPixelFormat gm_cuda_picture_format(const AVFrame *p)
 {
-    return frames_of(p->hw_frames_ctx)->sw_format == gm_packed_format(10) ? AV_PIX_FMT_YUV420P10LE
-                                                                          : AV_PIX_FMT_YUV420P;
+    return gm_av_pool(p->hw_frames_ctx)->sw_format == gm_packed_format(10) ? AV_PIX_FMT_YUV420P10LE
+                                                                           : AV_PIX_FMT_YUV420P;
 }
 
 struct gm_surface gm_cuda_picture_surface(const AVFrame *p)
@@ -88,12 +79,12 @@ static int fetch(const AVFrame *p, AVFrame *packed, struct gm_err *err)
                                              .width_bytes = (size_t)p->width * sample,
                                              .height = (size_t)p->height >> i};
     }
-    return gm_hw_copy(frames_of(p->hw_frames_ctx)->device_ref, copies, 2, err);
+    return gm_hw_copy(gm_av_pool(p->hw_frames_ctx)->device_ref, copies, 2, err);
 }
 
 int gm_cuda_picture_download(const AVFrame *p, AVFrame **out, struct gm_err *err)
 {
-    AVFrame *packed = gm_av_frame(frames_of(p->hw_frames_ctx)->sw_format, p->width, p->height);
+    AVFrame *packed = gm_av_frame(gm_av_pool(p->hw_frames_ctx)->sw_format, p->width, p->height);
     AVFrame *planar = gm_av_frame(gm_cuda_picture_format(p), p->width, p->height);
     int rc = packed == NULL || planar == NULL ? gm_err_nomem(err) : fetch(p, packed, err);
     if (rc == 0) {

@@ -10,7 +10,8 @@
  * (8 bits) or P010 (10), out of pools that grow. References are passed as with any AVFrame; the
  * last one gives a picture back, from any thread.
  *
- * Errors of all: NOMEM; DEVICE_LOST, DEVICE_MEMORY and what else gm_hw_check says. */
+ * Errors of all: NOMEM; DEVICE_LOST, DEVICE_MEMORY, DEVICE_DRIVER (the device answers and has
+ * room). */
 
 /* device: of gm_hw_open; referenced. bits: 8 or 10. *out: an AVHWFramesContext, owned. Sides are
  * even. */

@@ -133,15 +133,10 @@ static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *para
     }
 }
 
-static const AVHWFramesContext *surfaces_of(const AVBufferRef *ref)
-{
-    return (const AVHWFramesContext *)(const void *)ref->data;
-}
-
 /* The encoder takes the device's own pictures. */
 static int use_surfaces(AVCodecContext *ctx, AVBufferRef *surfaces, struct gm_err *err)
 {
-    const AVHWFramesContext *frames = surfaces_of(surfaces);
+    const AVHWFramesContext *frames = gm_av_pool(surfaces);
     if (frames->width != ctx->width || frames->height != ctx->height) {
         return gm_err_set(err, GM_E_BUG, 0, "pictures of %dx%d for an encoder of %dx%d",
                           frames->width, frames->height, ctx->width, ctx->height);
@@ -228,7 +223,7 @@ static int open_device(struct gm_encoder *e, const struct gm_encoder_params *par
                           gm_encoder_chain(params->chain));
     }
     if (params->surfaces != NULL) {
-        e->device = av_buffer_ref(surfaces_of(params->surfaces)->device_ref);
+        e->device = av_buffer_ref(gm_av_pool(params->surfaces)->device_ref);
         return e->device != NULL ? 0 : gm_err_nomem(err);
     }
     return d != NULL ? d->open_device(params->device, &e->device, err) : 0;
@@ -293,7 +288,7 @@ static int fail_work(const struct gm_encoder *e, int av, const char *what, struc
 /* The layout in memory that the encoder takes, or its surfaces are filled from. */
 static enum AVPixelFormat memory_format(const AVCodecContext *ctx)
 {
-    return ctx->hw_frames_ctx == NULL ? ctx->pix_fmt : surfaces_of(ctx->hw_frames_ctx)->sw_format;
+    return ctx->hw_frames_ctx == NULL ? ctx->pix_fmt : gm_av_pool(ctx->hw_frames_ctx)->sw_format;
 }
 
 /* Copies the frame's samples, time and type into e->packed, in the layout that the encoder takes.

@@ -146,6 +146,23 @@ int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *er
     return rc;
 }
 
+int gm_hw_explain(const AVBufferRef *device, const struct gm_hw_failure *f, struct gm_err *err)
+{
+    struct gm_err cause;
+    uint64_t left = 0;
+    if (gm_hw_check(device, &cause) < 0 || gm_hw_free_bytes(device, &left, &cause) < 0) {
+        return gm_err_set(err, GM_E_DEVICE_LOST, cause.native, "%s: the GPU was lost: %.120s",
+                          f->what, cause.text);
+    }
+    if (f->averror == AVERROR(ENOMEM) || left < f->need_bytes) {
+        return gm_err_set(err, GM_E_DEVICE_MEMORY, f->averror,
+                          "%s: the GPU has %llu MiB of memory left: %s", f->what,
+                          (unsigned long long)left >> 20, av_err2str(f->averror));
+    }
+    return gm_err_set(err, f->otherwise, f->averror, "%s, though the GPU answers: %s", f->what,
+                      av_err2str(f->averror));
+}
+
 int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, size_t count,
                struct gm_err *err)
 {

@@ -22,6 +22,18 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err) GM_MUST_CH
 int gm_hw_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
 /* Memory that the device has left. */
 int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *err) GM_MUST_CHECK;
+/* Why a library's work on the device failed, whose error numbers do not tell causes apart: the
+ * device is asked. what: a clause that begins a sentence. averror: as it was given; ENOMEM is the
+ * device's memory. need_bytes: with less of its memory left, that is why. otherwise: the code for a
+ * device that answers and has room. Always an error; DEVICE_LOST: it does not answer. */
+struct gm_hw_failure {
+    const char *what;
+    int averror;
+    uint64_t need_bytes;
+    enum gm_code otherwise;
+};
+int gm_hw_explain(const AVBufferRef *device, const struct gm_hw_failure *failure,
+                  struct gm_err *err) GM_MUST_CHECK;
 /* Copies, one after the other; when it returns they are done. libavutil's own way reports no
  * failure of them. */
 int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, size_t count,

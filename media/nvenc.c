@@ -265,13 +265,9 @@ int gm_nvenc_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, 
 
 int gm_nvenc_explain_work(const AVCodecContext *ctx, int averror, struct gm_err *err)
 {
-    struct gm_err cause;
-    int rc = gm_hw_check(ctx->hw_device_ctx, &cause);
-    if (rc < 0) {
-        return gm_err_set(err, GM_E_DEVICE_LOST, cause.native,
-                          "The GPU was lost while it encoded: %.120s", cause.text);
-    }
-    return gm_err_set(err, averror == AVERROR(ENOMEM) ? GM_E_DEVICE_MEMORY : GM_E_DEVICE_LOST,
-                      averror, "The GPU's encoder failed in its work, though the GPU answers: %s",
-                      av_err2str(averror));
+    /* A picture on the device that can't be registered is AVERROR_UNKNOWN, whatever the cause. */
+    return gm_hw_explain(ctx->hw_device_ctx,
+                         &(struct gm_hw_failure){"The GPU's encoder failed in its work", averror,
+                                                 SESSION_BYTES, GM_E_DEVICE_LOST},
+                         err);
 }

@@ -160,6 +160,10 @@ NVENCSTATUS fake_register(void *handle, NV_ENC_REGISTER_RESOURCE *params)
     if (session == NULL) {
         return rc;
     }
+    rc = fake_nvenc_result(fake_cuda_fault(FAKE_REGISTER, session->pci, 0));
+    if (rc != NV_ENC_SUCCESS) {
+        return fake_session_fail(session, rc, "resource to register");
+    }
     struct fake_input input = {.registered = true,
                                .address = (CUdeviceptr)(uintptr_t)params->resourceToRegister,
                                .width = params->width,

@@ -604,7 +604,7 @@ static void refuse(const void *arg)
     fake_gpu_profile("none", GPU);
     describe(&j, &plain);
     j.policy.scaler = "cuda-ladder-2";
-    CHECK(open_job(&j, &err) == -GM_E_INVAL && j.ladder == NULL);
+    CHECK(open_job(&j, &err) == -GM_E_BUG && j.ladder == NULL);
     CHECK(strstr(err.text, "cuda-ladder-2") != NULL);
     j.policy.n_renditions = 0;
     CHECK(gm_cuda_ladder_params(&j.facts, &j.policy, &params, &err) == -GM_E_INVAL);

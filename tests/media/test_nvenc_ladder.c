@@ -372,6 +372,8 @@ static void failures_of_the_kernel_are_the_devices(void **state)
         {"fault launch lost at=30\n", GM_E_DEVICE_LOST, false},
         {"fault launch error at=30\n", GM_E_DEVICE_LOST, false},
         {"fault alloc oom at=20\n", GM_E_DEVICE_MEMORY, false},
+        {"memory-mib 60\nfault register oom at=3\n", GM_E_DEVICE_MEMORY, false},
+        {"fault register error at=3\n", GM_E_DEVICE_LOST, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof failures / sizeof failures[0]; i++) {
