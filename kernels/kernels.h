@@ -75,6 +75,14 @@ struct gm_ladder_params {
 };
 #define GM_LADDER_RATIO_MAX 32u /* a source's side to a rung's */
 
+/* The number counts the arithmetic of `ladder`: it is raised when its bits change. Plans name it
+ * (Policy.scaler), and so do a device's proof that it gives these bits (codec of the api) and,
+ * where that passed in 8 and 10 bits, the fingerprint of its chain: behind GM_CUDA_LADDER_MARK, at
+ * the end. */
+#define GM_CUDA_LADDER "cuda-ladder-1"
+#define GM_CUDA_LADDER_API "cuda"
+#define GM_CUDA_LADDER_MARK " | " GM_CUDA_LADDER
+
 struct gm_ladder; /* opaque */
 /* Errors: INVAL (sizes, ratio, turn, marks, as above), NOMEM. */
 int gm_ladder_create(const struct gm_ladder_params *params, struct gm_ladder **out,

@@ -16,9 +16,6 @@
  * Errors of all: NOMEM; DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST. */
 struct gm_cuda_ladder; /* opaque */
 
-/* Policy.scaler. The number counts the kernel's arithmetic: it is raised when its bits change. */
-#define GM_CUDA_LADDER "cuda-ladder-1"
-
 /* What the kernel is asked for: everything but the watermarks. facts: 4:2:0 in 8 or 10 bits.
  * Errors: INVAL what it does not make. */
 int gm_cuda_ladder_params(const Gm__VideoFacts *facts, const Gm__Policy *policy,

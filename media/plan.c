@@ -199,7 +199,7 @@ static int plan_pictures(struct planner *p, const Gm__PipelineTask *encode, stru
         rc = gm_plan_light(p->facts->video, p->policy, err);
     }
     if (rc == 0) {
-        rc = gm_plan_scaler(p->facts->video, p->device, p->policy, err);
+        rc = gm_plan_scaler(p->facts->video, p->io->spec->chain, p->device, p->policy, err);
     }
     if (rc == 0) {
         rc = warn_captions(p, err);

@@ -44,51 +44,92 @@ static const char *unfit_source(const Gm__VideoFacts *v)
     return NULL;
 }
 
-/* NULL: so is what the plan makes of them. */
-static const char *unfit_plan(const Gm__VideoFacts *v, const Gm__Policy *policy)
+/* *out_why NULL: so is what the plan makes of them. */
+static int look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy, const char **out_why,
+                        struct gm_err *err)
 {
     struct gm_ladder_params params;
+    *out_why = NULL;
     if (policy->context_frames > 0) {
-        return "pictures are deinterlaced";
+        *out_why = "pictures are deinterlaced";
+        return 0;
     }
     if (policy->burn_text > 0) {
-        return "subtitles are drawn";
+        *out_why = "subtitles are drawn";
+        return 0;
     }
     for (size_t i = 0; i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
         if (!is_same(gm_colour_of_source(v), gm_colour_of_rendition(r))) {
-            return "the colour is converted";
+            *out_why = "the colour is converted";
+            return 0;
         }
         if (r->parent > 0) {
-            return "a rendition is made from another";
+            *out_why = "a rendition is made from another";
+            return 0;
         }
     }
-    return gm_cuda_ladder_params(v, policy, &params, NULL) < 0
-               ? "the kernel does not make these sizes"
-               : NULL;
+    int rc = gm_cuda_ladder_params(v, policy, &params, err);
+    if (rc == -GM_E_INVAL) {
+        *out_why = "the kernel does not make these sizes";
+        return 0;
+    }
+    return rc;
 }
 
-int gm_plan_scaler(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
-                   struct gm_err *err)
+/* The chain's device passed the kernel's proof, which ran in a process of its own. */
+static bool is_proved(const Gm__Chain *chain)
+{
+    size_t have = strlen(chain->fingerprint), want = strlen(GM_CUDA_LADDER_MARK);
+    return have >= want && strcmp(chain->fingerprint + have - want, GM_CUDA_LADDER_MARK) == 0;
+}
+
+/* Where the kernel does not work and the encoder may: *out_why, and a warning, for its proof did
+ * pass. */
+static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
+                      const char **out_why, struct gm_err *err)
 {
     struct gm_err cause;
-    if (strcmp(gm_encoder_chain(policy->chain), CHAIN) != 0 || device == NULL ||
+    int rc = gm_cuda_ladder_prove(device, av_get_pix_fmt(v->pixel_format) == AV_PIX_FMT_YUV420P10LE,
+                                  &cause);
+    switch (-rc) {
+    case GM_OK:
+        return 0;
+    case GM_E_DEVICE_ABSENT:
+    case GM_E_DEVICE_BUSY:
+    case GM_E_DEVICE_LOST:
+    case GM_E_DEVICE_MEMORY:
+    case GM_E_NOMEM:
+        *err = cause;
+        return rc;
+    case GM_E_MEDIA_VERIFY:
+        *out_why = "the kernel gives other bits on this device than it should";
+        break;
+    default:
+        *out_why = "the driver refuses the kernel";
+        break;
+    }
+    return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.scaler", 1, err,
+                      "Pictures are scaled in software: %s (%.120s)", *out_why, cause.text);
+}
+
+int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, const AVBufferRef *device,
+                   Gm__Policy *policy, struct gm_err *err)
+{
+    if (strcmp(gm_encoder_chain(policy->chain), CHAIN) != 0 || device == NULL || chain == NULL ||
         policy->n_renditions == 0) {
         return 0;
     }
     const char *why = unfit_source(v);
-    why = why != NULL ? why : unfit_plan(v, policy);
-    if (why == NULL) {
-        bool deep = av_get_pix_fmt(v->pixel_format) == AV_PIX_FMT_YUV420P10LE;
-        int rc = gm_cuda_ladder_prove(device, deep, &cause);
-        if (rc == -GM_E_DEVICE_DRIVER) {
-            why = "the driver does not load the kernel";
-        } else if (rc == -GM_E_MEDIA_VERIFY) {
-            why = "the kernel gives other bits on this device than it should";
-        } else if (rc < 0) {
-            *err = cause;
-            return rc;
-        }
+    int rc = why == NULL ? look_at_plan(v, policy, &why, err) : 0;
+    if (rc == 0 && why == NULL && !is_proved(chain)) {
+        why = "the kernel's proof did not pass on this device";
+    }
+    if (rc == 0 && why == NULL) {
+        rc = try_kernel(v, device, policy, &why, err);
+    }
+    if (rc < 0) {
+        return rc;
     }
     return why != NULL ? gm_pb_string(&policy->scaler_reason, why, err)
                        : gm_pb_string(&policy->scaler, GM_CUDA_LADDER, err);

@@ -12,6 +12,7 @@
 #include "media/compare.h"
 #include "media/cuda_ladder.h"
 #include "media/encoder.h"
+#include "media/hw.h"
 #include "media/prove_device.h"
 
 #define CAP_BPS 4000000 /* and bits of its buffer: far above what the pattern takes */
@@ -275,15 +276,35 @@ static int judge(const struct proof *p, bool device, int32_t *out, struct gm_err
     return rc;
 }
 
+/* The kernel that scales beside the device's encoder. */
+static int prove_ladder(const struct gm_prove_work *work, int32_t *out, struct gm_err *err)
+{
+    AVBufferRef *device = NULL;
+    int rc = gm_hw_open(work->device, &device, err);
+    if (rc == 0) {
+        rc = gm_cuda_ladder_prove(device, work->depth == 10, err);
+        av_buffer_unref(&device);
+    }
+    if (rc == 0) {
+        *out = 0;
+    }
+    return rc;
+}
+
 int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi, struct gm_err *err)
 {
     struct proof p = {.work = work};
     bool software = strcmp(work->api, "software") == 0;
+    bool ladder = strcmp(work->api, GM_CUDA_LADDER_API) == 0 &&
+                  strcmp(work->codec, GM_CUDA_LADDER) == 0 && work->encode;
     enum AVCodecID id = gm_prove_codec_id(work->codec);
-    if (id == AV_CODEC_ID_NONE || (work->depth != 8 && work->depth != 10) ||
+    if ((id == AV_CODEC_ID_NONE && !ladder) || (work->depth != 8 && work->depth != 10) ||
         (!software && work->device == NULL)) {
         return gm_err_set(err, GM_E_INVAL, 0, "no proof is known for %.16s at %u bit by %.16s",
                           work->codec, work->depth, work->api);
+    }
+    if (ladder) {
+        return prove_ladder(work, out_psnr_centi, err);
     }
     p.par = avcodec_parameters_alloc();
     int rc = p.par == NULL ? gm_err_nomem(err) : make_pattern(&p, err);
@@ -311,6 +332,6 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi, stru
 void gm_prove_versions(char *out, size_t size)
 {
     unsigned v = avcodec_version();
-    (void)snprintf(out, size, "libavcodec-%u.%u.%u gopmill-%s media-%d " GM_CUDA_LADDER, v >> 16,
-                   v >> 8 & 255u, v & 255u, GOPMILL_VERSION, GM_MEDIA_VERSION);
+    (void)snprintf(out, size, "libavcodec-%u.%u.%u gopmill-%s media-%d", v >> 16, v >> 8 & 255u,
+                   v & 255u, GOPMILL_VERSION, GM_MEDIA_VERSION);
 }

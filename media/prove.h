@@ -8,11 +8,13 @@
  * frame must be there and the picture like what went in (PSNR above 30 dB). It is given the
  * settings of a task, a quality below a cap, where it is one of media/encoder.h's and its driver
  * can do so; else it is told an average rate. A decoder gets a stream that software encoded and
- * must give the same samples as software decoding. May hang or crash with the device's driver: for
+ * must give the same samples as software decoding. The kernel that scales is given small pictures,
+ * and must give its reference's bits (kernels/proof.h), for a faulting one would take a worker's
+ * encoder along. May hang or crash with the device's driver: for
  * a process of its own with a time limit. Thread: one. */
 struct gm_prove_work { /* borrowed */
-    const char *api;   /* software nvenc nvdec vaapi qsv */
-    const char *codec; /* h264 hevc av1 vp9 */
+    const char *api;   /* software nvenc nvdec vaapi qsv; cuda: the kernel ladder */
+    const char *codec; /* h264 hevc av1 vp9; of cuda GM_CUDA_LADDER (kernels/kernels.h) */
     uint32_t depth;    /* 8 or 10 */
     bool encode;
     const char *device; /* of gm_hw_open, or a render node; NULL: software */
@@ -22,8 +24,8 @@ struct gm_prove_work { /* borrowed */
 #define GM_PROVE_SIDE_PX 256
 #define GM_PROVE_PSNR_CENTI 3000
 
-/* *out_psnr_centi: hundredths of dB against the pattern. Errors: MEDIA_VERIFY what came out is
- * wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed; of
+/* *out_psnr_centi: hundredths of dB against the pattern; of the kernel 0. Errors: MEDIA_VERIFY what
+ * came out is wrong; MEDIA, NOMEM, INVAL the device, encoder or decoder did not open or failed; of
  * NVIDIA's devices and VA drivers DEVICE_* and PIPELINE_UNFIT as media/encoder.h and media/hw.h
  * say.
  */

@@ -18,6 +18,7 @@
 #include <string.h>
 
 #include "common/log.h"
+#include "kernels/kernels.h"
 #include "node/agent_state.h"
 
 #define RETRY_MS 30000
@@ -241,8 +242,10 @@ static void take_proofs(struct proof_job *job)
     }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
         const struct gm_device_proof *p = &proved->proofs[i];
-        /* That the encoder of one that is offered fails now says nothing. */
-        if (!offered || !p->encode || p->passed) {
+        /* That the encoder of one that is offered fails now says nothing; and what scales is part
+         * of the chain's fingerprint, which jobs there have. */
+        bool scales = strcmp(p->api, GM_CUDA_LADDER_API) == 0;
+        if (!offered || !p->encode || (p->passed && !scales)) {
             (void)gm_device_add_proof(d->found, p);
         }
     }

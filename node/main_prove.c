@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/flags.h"
+#include "kernels/kernels.h"
 #include "media/av.h"
 #include "media/prove.h"
 #include "node/devices/helper.h"
@@ -21,8 +22,8 @@ static const char HELP[] =
     "libraries. The answer goes to descriptor 3, or with --text to the standard output.\n"
     "Started by gopmill-node; not for people: see `gopmill devices --prove`.\n"
     "\n"
-    "  --api API      software, nvenc, nvdec, vaapi or qsv\n"
-    "  --codec CODEC  h264, hevc, av1 or vp9\n"
+    "  --api API      software, nvenc, nvdec, vaapi or qsv; cuda: the kernel that scales\n"
+    "  --codec CODEC  h264, hevc, av1 or vp9; of cuda " GM_CUDA_LADDER "\n"
     "  --depth N      8 or 10\n"
     "  --text         for people\n"
     "  --version      print the version\n"
@@ -72,9 +73,9 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     struct gm_device *d = NULL;
     struct gm_device_proof proof = {.depth = a->work.depth, .encode = a->work.encode};
     struct gm_err why = {.code = GM_OK};
-    enum gm_device_kind kind = strcmp(a->device, "cpu") == 0        ? GM_DEVICE_CPU
-                               : strncmp(a->work.api, "nv", 2) == 0 ? GM_DEVICE_NVIDIA
-                                                                    : GM_DEVICE_DRM;
+    enum gm_device_kind kind = strcmp(a->device, "cpu") == 0     ? GM_DEVICE_CPU
+                               : gm_probe_is_nvidia(a->work.api) ? GM_DEVICE_NVIDIA
+                                                                 : GM_DEVICE_DRM;
     int rc = gm_device_get(list, a->device, kind, &d, err);
     if (rc < 0) {
         return rc;

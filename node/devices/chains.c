@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
+
 /* What media/encoder_check.c has rows for. */
 static const struct {
     const char *name;
@@ -47,6 +49,24 @@ static void name_chip(const struct gm_device *device, char *out, size_t size)
                    named ? "" : number);
 }
 
+/* Its proofs are no codec's. */
+static bool is_ladder(const struct gm_device_proof *proof)
+{
+    return strcmp(proof->api, GM_CUDA_LADDER_API) == 0;
+}
+
+static bool scales(const struct gm_device *device)
+{
+    uint32_t passed = 0;
+    for (size_t i = 0; i < device->proof_count; i++) {
+        const struct gm_device_proof *p = &device->proofs[i];
+        if (is_ladder(p) && p->passed && strcmp(p->codec, GM_CUDA_LADDER) == 0) {
+            passed |= p->depth == 8 ? 1u : p->depth == 10 ? 2u : 0u;
+        }
+    }
+    return passed == 3;
+}
+
 static struct gm_device_chain *chain_of(const struct gm_device *device, const char *versions,
                                         const char *name,
                                         struct gm_device_chain out[GM_DEVICE_CHAINS], size_t *count)
@@ -66,9 +86,10 @@ static struct gm_device_chain *chain_of(const struct gm_device *device, const ch
     memset(chain, 0, sizeof(*chain));
     name_chip(device, chip, sizeof(chip));
     gm_device_set(chain->name, name);
-    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s", chip,
+    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s%s", chip,
                    device->driver, va == NULL ? "" : " " GM_FEATURE_VA_DRIVER, va == NULL ? "" : va,
-                   versions);
+                   versions,
+                   strcmp(name, "nvenc") == 0 && scales(device) ? GM_CUDA_LADDER_MARK : "");
     return chain;
 }
 
@@ -109,7 +130,8 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
     }
     for (size_t i = 0; i < device->proof_count; i++) {
         const struct gm_device_proof *proof = &device->proofs[i];
-        if (!proof->encode || !proof->passed || (proof->depth != 8 && proof->depth != 10) ||
+        if (!proof->encode || !proof->passed || is_ladder(proof) ||
+            (proof->depth != 8 && proof->depth != 10) ||
             (gm_chain_is_usable(proof->api) &&
              !gm_chain_encodes(device, proof->api, proof->codec, proof->depth))) {
             continue;

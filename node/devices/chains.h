@@ -14,9 +14,11 @@ struct gm_device_chain {
     size_t codec_count;
 };
 
-/* The chains that passed encode proofs make, by name. A device that tells neither name nor vendor,
- * or no driver, makes none: nobody could tell it from another. versions: gm_device_list.versions of
- * the proofs. Returns how many. Thread: any. */
+/* The chains that passed encode proofs make, by name. The kernel that scales is no chain of its
+ * own: where its proofs passed the fingerprint of nvenc names it (GM_CUDA_LADDER_MARK), so that
+ * jobs which are planned with it meet no device without it. A device that tells neither name nor
+ * vendor, or no driver, makes none: nobody could tell it from another. versions:
+ * gm_device_list.versions of the proofs. Returns how many. Thread: any. */
 size_t gm_chains_make(const struct gm_device *device, const char *versions,
                       struct gm_device_chain out[GM_DEVICE_CHAINS]);
 

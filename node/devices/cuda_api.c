@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "node/devices/probe.h"
 
 const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
@@ -72,10 +73,16 @@ int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out)
     return api->context_create(out, 0, device);
 }
 
+bool gm_probe_is_nvidia(const char *api)
+{
+    return strcmp(api, "nvenc") == 0 || strcmp(api, "nvdec") == 0 ||
+           strcmp(api, GM_CUDA_LADDER_API) == 0;
+}
+
 int gm_probe_av_name(const char *api, const char *pci, const char *node, char number[16],
                      const char **out_name, struct gm_err *err)
 {
-    if (strcmp(api, "nvenc") != 0 && strcmp(api, "nvdec") != 0) {
+    if (!gm_probe_is_nvidia(api)) {
         *out_name = node;
         return 0;
     }

@@ -69,6 +69,8 @@ int gm_cuda_find(const struct gm_cuda_api *api, const char *pci, int *out_code);
 /* A context on the device of that PCI address; *out: api->context_destroy. 0, or the native error;
  * GM_CUDA_NO_DEVICE where CUDA works and does not see it. */
 int gm_cuda_enter(const struct gm_cuda_api *api, const char *pci, void **out);
+/* Whether that api of a proof works through CUDA. Pure. */
+bool gm_probe_is_nvidia(const char *api);
 /* How libavutil calls the device through which `api` works ("nvenc", "vaapi"): CUDA's number, which
  * goes to `number`, or node, which may be NULL. *out_name is one of the two.
  * Errors: DEVICE_ABSENT CUDA does not work or does not see it. */

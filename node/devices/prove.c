@@ -10,6 +10,7 @@
 #include "common/array.h"
 #include "common/fs.h"
 #include "common/time.h"
+#include "kernels/kernels.h"
 #include "node/devices/helper.h"
 #include "proto/envelope.h"
 
@@ -61,37 +62,60 @@ static bool is_known(const char *codec)
            strcmp(codec, "vp9") == 0;
 }
 
-static int add_work(struct proving *p, size_t index, bool encode, struct gm_err *err)
+static int add_work(struct proving *p, size_t index, bool encode, const char *api,
+                    const char *codec, uint32_t depth, struct gm_err *err)
 {
     const struct gm_device *d = &p->list->devices[index];
     const char *number = gm_device_find_feature(d, GM_FEATURE_PCI_DEVICE);
+    int rc = gm_array_reserve(&p->work, p->count, 1, &p->cap, sizeof(*p->work), err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct work *w = &p->work[p->count++];
+    memset(w, 0, sizeof(*w));
+    w->device = index;
+    w->proof.encode = encode;
+    w->proof.depth = depth;
+    gm_device_set(w->proof.api, api);
+    gm_device_set(w->proof.codec, codec);
+    w->driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
+    (void)snprintf(w->depth, sizeof(w->depth), "%u", depth);
+    (void)snprintf(w->key, sizeof(w->key), "%s %s|%s|%s %s|%s|%s %s %s %u", d->name,
+                   number == NULL ? "" : number, d->kernel_driver, d->driver,
+                   w->driver == NULL ? "" : w->driver, p->versions, encode ? "encode" : "decode",
+                   api, codec, depth);
+    return 0;
+}
+
+static int add_codecs(struct proving *p, size_t index, bool encode, struct gm_err *err)
+{
+    const struct gm_device *d = &p->list->devices[index];
     size_t count = encode ? d->encode_count : d->decode_count;
-    for (size_t i = 0; i < count; i++) {
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
         const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
         /* Software's decoder is tried with each encoder. */
         bool other = strcmp(c->api, "software") == 0 && !encode;
-        if (other || c->chroma != 420 || (c->depth != 8 && c->depth != 10) || !is_known(c->codec)) {
-            continue;
+        if (!other && c->chroma == 420 && (c->depth == 8 || c->depth == 10) && is_known(c->codec)) {
+            rc = add_work(p, index, encode, c->api, c->codec, c->depth, err);
         }
-        int rc = gm_array_reserve(&p->work, p->count, 1, &p->cap, sizeof(*p->work), err);
-        if (rc < 0) {
-            return rc;
-        }
-        struct work *w = &p->work[p->count++];
-        memset(w, 0, sizeof(*w));
-        w->device = index;
-        w->proof.encode = encode;
-        w->proof.depth = c->depth;
-        gm_device_set(w->proof.api, c->api);
-        gm_device_set(w->proof.codec, c->codec);
-        w->driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
-        (void)snprintf(w->depth, sizeof(w->depth), "%u", c->depth);
-        (void)snprintf(w->key, sizeof(w->key), "%s %s|%s|%s %s|%s|%s %s %s %u", d->name,
-                       number == NULL ? "" : number, d->kernel_driver, d->driver,
-                       w->driver == NULL ? "" : w->driver, p->versions,
-                       encode ? "encode" : "decode", c->api, c->codec, c->depth);
     }
-    return 0;
+    return rc;
+}
+
+/* The kernel that scales for an NVIDIA GPU's encoder. */
+static int add_ladder(struct proving *p, size_t index, struct gm_err *err)
+{
+    const struct gm_device *d = &p->list->devices[index];
+    bool encodes = false;
+    for (size_t i = 0; i < d->encode_count; i++) {
+        encodes = encodes || strcmp(d->encode[i].api, "nvenc") == 0;
+    }
+    int rc = 0;
+    for (uint32_t depth = 8; encodes && rc == 0 && depth <= 10; depth += 2) {
+        rc = add_work(p, index, true, GM_CUDA_LADDER_API, GM_CUDA_LADDER, depth, err);
+    }
+    return rc;
 }
 
 static bool find_proof(const struct proving *p, const struct work *w, struct gm_device_proof *out)
@@ -274,8 +298,9 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, 
     }
     for (size_t i = 0; works && rc == 0 && i < list->count; i++) {
         if (list->devices[i].kind != GM_DEVICE_CPU || params->software) {
-            rc = add_work(&p, i, true, err);
-            rc = rc == 0 ? add_work(&p, i, false, err) : rc;
+            rc = add_codecs(&p, i, true, err);
+            rc = rc == 0 ? add_codecs(&p, i, false, err) : rc;
+            rc = rc == 0 ? add_ladder(&p, i, err) : rc;
         }
     }
     if (works && rc == 0) {

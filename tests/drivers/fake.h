@@ -45,7 +45,7 @@
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
- *   busy (of a VA driver: HW_BUSY; elsewhere as error).
+ *   busy (of a VA driver: HW_BUSY; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
  *   Of register, an encoder's of device memory, oom is what a full device says.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out. Of launch: the kernel does nothing.
  * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
@@ -115,6 +115,7 @@ enum fake_action {
     FAKE_HANG,
     FAKE_CRASH,
     FAKE_BUSY,
+    FAKE_INVALID,
     FAKE_ACTIONS
 };
 

@@ -72,6 +72,8 @@ CUresult fake_cuda_result(enum fake_action action)
         return FAKE_CU_NOT_SUPPORTED;
     case FAKE_MISMATCH:
         return FAKE_CU_MISMATCH;
+    case FAKE_INVALID:
+        return FAKE_CU_INVALID_VALUE;
     default:
         return CUDA_ERROR_UNKNOWN;
     }

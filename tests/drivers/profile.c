@@ -17,11 +17,11 @@
 static const char *const POINTS[FAKE_POINTS] = {
     "nvml-init",   "cuda-init",   "context",     "alloc",   "copy", "launch",
     "module",      "encode-open", "encode-init", "encode",  "lock", "decode-caps",
-    "decode-open", "decode",      "map",         "va-init", "show",        "register"};
+    "decode-open", "decode",      "map",         "va-init", "show", "register"};
 
-static const char *const ACTIONS[FAKE_ACTIONS] = {"ok",      "oom",      "no-device", "unsupported",
-                                                  "error",   "mismatch", "lost",      "wrong",
-                                                  "corrupt", "hang",     "crash",     "busy"};
+static const char *const ACTIONS[FAKE_ACTIONS] = {
+    "ok",    "oom",     "no-device", "unsupported", "error", "mismatch", "lost",
+    "wrong", "corrupt", "hang",      "crash",       "busy",  "invalid"};
 
 /* One reading of the file; a list that only grows. */
 struct reading {

@@ -25,6 +25,7 @@
 #include "media/hw.h"
 #include "media/packed.h"
 #include "media/plan.h"
+#include "media/prove.h"
 
 /* The device's ladder over the fake libcuda, which runs the kernel's CPU build: that we ask for the
  * right pictures, and what comes of failures. Nothing here says anything about a real GPU. */
@@ -622,6 +623,42 @@ static void what_the_kernel_does_not_make_is_refused(void **state)
     assert_int_equal(fake_gpu_run(refuse, NULL), 0);
 }
 
+/* As gopmill-prove asks. */
+static void prove(const void *arg)
+{
+    struct gm_prove_work work = {
+        .api = GM_CUDA_LADDER_API, .codec = GM_CUDA_LADDER, .encode = true, .device = "0"};
+    static const struct {
+        const char *lines;
+        enum gm_code code;
+    } rows[] = {{"", GM_OK},
+                {"fault launch wrong\n", GM_E_MEDIA_VERIFY},
+                {"fault module unsupported\n", GM_E_DEVICE_DRIVER},
+                {"fault launch error\n", GM_E_DEVICE_LOST}};
+    struct gm_err err = {0};
+    char lines[256];
+    (void)arg;
+    for (size_t i = 0; i < 2 * sizeof rows / sizeof rows[0]; i++) {
+        int32_t psnr = -1;
+        (void)snprintf(lines, sizeof lines, GPU "%s", rows[i / 2].lines);
+        fake_gpu_profile("none", lines);
+        work.depth = i % 2 == 0 ? 8 : 10;
+        int rc = gm_prove_run(&work, &psnr, &err);
+        CHECK(rc == -(int)rows[i / 2].code && psnr == (rc == 0 ? 0 : -1));
+    }
+    work.encode = false;
+    CHECK(gm_prove_run(&work, &(int32_t){0}, &err) == -GM_E_INVAL);
+    work.encode = true;
+    work.codec = "cuda-ladder-0";
+    CHECK(gm_prove_run(&work, &(int32_t){0}, &err) == -GM_E_INVAL);
+}
+
+static void the_kernel_has_a_proof(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(prove, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
@@ -633,6 +670,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(other_pictures_than_the_plans_are_left_to_software),
         cmocka_unit_test(failures_have_their_codes),
         cmocka_unit_test(what_the_kernel_does_not_make_is_refused),
+        cmocka_unit_test(the_kernel_has_a_proof),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

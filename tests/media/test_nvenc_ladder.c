@@ -83,7 +83,7 @@ static void open_job(struct job *j, const struct wish *w, const char *lines)
     set_string(&device_job_params(j->pipeline)->hdr, w->keep ? "keep" : "sdr");
     gm__chain__init(&j->chain);
     j->chain.name = "nvenc";
-    j->chain.fingerprint = "fake chip/1.0-fake";
+    j->chain.fingerprint = "fake chip | 1.0-fake" GM_CUDA_LADDER_MARK;
     device_job_must(folder_io_create(j->source, j->pipeline, &j->f, &err), &err);
     folder_io_set_chain(j->f, &j->chain, "0000:05:00.0");
     device_job_must(run(j, "inspect", &err), &err);
@@ -295,6 +295,7 @@ struct refusal {
     const char *reason, *lines;
     const struct wish *wish;
     const char *deinterlace;
+    bool warns;
 };
 
 static void refuse(const void *arg)
@@ -310,7 +311,13 @@ static void refuse(const void *arg)
         (void)fprintf(stderr, "`%s`: `%s`\n", p->scaler, p->scaler_reason);
         fake_gpu_fail("the plan says so", __FILE__, __LINE__);
     }
-    CHECK(strstr(p->chain_fingerprint, GM_CUDA_LADDER) == NULL);
+    CHECK(strstr(p->chain_fingerprint, ":" GM_CUDA_LADDER) == NULL);
+    bool warned = false;
+    for (size_t i = 0; i < p->n_warnings; i++) {
+        warned = warned || (strcmp(p->warnings[i]->code, "plan.scaler") == 0 &&
+                            strstr(p->warnings[i]->text, want->reason) != NULL);
+    }
+    CHECK(warned == want->warns);
     gm__policy__free_unpacked(p, NULL);
     encode(&j, &m);
     check_scaled(&m, "software", want->reason, "nvdec");
@@ -324,10 +331,11 @@ static void what_the_kernel_does_not_do_is_planned_for_software(void **state)
                                      .format = AV_PIX_FMT_YUVJ420P,
                                      .codec = "h264"};
     static const struct refusal refusals[] = {
-        {"deinterlaced", "", &h264, "on"},
-        {"not 4:2:0", "", &full, "off"},
-        {"does not load the kernel", "fault module unsupported\n", &h264, "off"},
-        {"other bits", "fault launch wrong\n", &h264, "off"},
+        {"deinterlaced", "", &h264, "on", false},
+        {"not 4:2:0", "", &full, "off", false},
+        {"refuses the kernel", "fault module unsupported\n", &h264, "off", true},
+        {"refuses the kernel", "fault launch invalid\n", &h264, "off", true},
+        {"other bits", "fault launch wrong\n", &h264, "off", true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {

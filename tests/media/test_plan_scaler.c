@@ -108,6 +108,12 @@ static void tiny(struct source *s)
     s->policy->renditions[0]->height_px = 18;
 }
 
+/* Its chain's fingerprint has no mark at its end. */
+static void unproved(struct source *s)
+{
+    s->v.chroma_location = "left";
+}
+
 static void what_the_kernel_does_not_do_is_libavfilters(void **state)
 {
     static const struct {
@@ -125,16 +131,20 @@ static void what_the_kernel_does_not_do_is_libavfilters(void **state)
         {drawn, "subtitles"},
         {derived, "made from another"},
         {tiny, "these sizes"},
+        {unproved, "proof did not pass"},
     };
+    Gm__Chain chain = GM__CHAIN__INIT;
     AVBufferRef *device = av_buffer_alloc(1); /* none of them gets so far as to ask it */
     (void)state;
+    chain.name = "nvenc";
+    chain.fingerprint = "a chip | 1.0 | cuda-ladder-1 libs";
     assert_non_null(device);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct source s;
         struct gm_err err;
         source_init(&s);
         rows[i].to(&s);
-        assert_int_equal(gm_plan_scaler(&s.v, device, s.policy, &err), 0);
+        assert_int_equal(gm_plan_scaler(&s.v, &chain, device, s.policy, &err), 0);
         assert_string_equal(s.policy->scaler, "");
         if (strstr(s.policy->scaler_reason, rows[i].reason) == NULL) {
             fail_msg("%s: %s", rows[i].reason, s.policy->scaler_reason);
@@ -147,6 +157,7 @@ static void what_the_kernel_does_not_do_is_libavfilters(void **state)
 static void other_chains_have_no_other_scaler(void **state)
 {
     static const char *const chains[] = {"", "cpu", "vaapi"};
+    Gm__Chain chain = GM__CHAIN__INIT;
     AVBufferRef *device = av_buffer_alloc(1);
     (void)state;
     for (size_t i = 0; i <= sizeof chains / sizeof chains[0]; i++) {
@@ -157,7 +168,7 @@ static void other_chains_have_no_other_scaler(void **state)
         if (!software) {
             assert_int_equal(gm_pb_string(&s.policy->chain, chains[i], &err), 0);
         }
-        assert_int_equal(gm_plan_scaler(&s.v, software ? NULL : device, s.policy, &err), 0);
+        assert_int_equal(gm_plan_scaler(&s.v, &chain, software ? NULL : device, s.policy, &err), 0);
         assert_string_equal(s.policy->scaler, "");
         assert_string_equal(s.policy->scaler_reason, "");
         gm__policy__free_unpacked(s.policy, NULL);

@@ -17,7 +17,7 @@ farm gpu
 gpu_node box LD_LIBRARY_PATH
 check "the node is ready with its processors" test "$ready" = "READY node=box slots=2"
 until_true "its GPU is offered" gpu_is '.capacity.slots == 2'
-check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake"))'
+check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake.* \\| cuda-ladder-1$"))'
 check "the cpu keeps its slots" sh -c "jq -e '.nodes[0].devices[0].capacity.slots == 2' '$work/nodes' >/dev/null"
 check "a job is done" transcode first "$work/clip.mp4"
 is_used nvenc 360
@@ -33,12 +33,12 @@ check "decoded in software, which is said" report 'all(.renditions[].actual.deco
 check "scaled by the GPU all the same" report "$(scaled cuda-ladder-1 cuda)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/soft")"
 
-# A driver that does not load the kernel: through memory, which is planned so.
+# A driver that does not load the kernel since it was proved: through memory, which is planned so.
 profile l4 "fault module unsupported"
 check "a job is done without the kernel" transcode unscaled "$work/short.mp4"
 check "encoded on the GPU" report "$(on $gpu)"
 check "scaled in software, which is said" report "$(scaled libavfilter software)"
-check "and why" report 'all(.renditions[]; (.resolved.scaler.reason | test("does not load the kernel")) and (.actual.scaled[0].reason == .resolved.scaler.reason))'
+check "and why" report 'all(.renditions[]; (.resolved.scaler.reason | test("refuses the kernel")) and (.actual.scaled[0].reason == .resolved.scaler.reason))'
 profile l4
 
 # Sessions for one run at a time: a slot less, no attempt charged, the same chain, the same bytes.
@@ -120,11 +120,18 @@ stop hopper
 
 # A node that waits for its proofs comes to the farm with its GPU.
 gpu=0000:00:1e.0
-profile l4
+profile l4 "fault launch error"
 rm -f "$work/fake/profile.state"
 farm waits
 gpu_node patient LD_LIBRARY_PATH wait
 check "offered from the first" gpu_is '.capacity.slots == 2 and .chains[0].name == "nvenc"'
+
+# On that GPU the kernel faults, in a process of its own: the encoder is used without it.
+check "its chain does not name the kernel" gpu_is '.chains[0].fingerprint | test("ladder") | not'
+check "a job is done whose GPU does not run the kernel" transcode faulting "$work/short.mp4"
+check "encoded on the GPU" report "$(on $gpu)"
+check "scaled in software" report "$(scaled libavfilter software)"
+check "and why" report 'all(.renditions[]; .resolved.scaler.reason | test("proof did not pass"))'
 stop patient
 
 # One machine's farm, which gopmill starts and ends: the same programs, the node's configuration told of the fakes' files.

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 
+#include "kernels/kernels.h"
+
 static void add(struct gm_device *d, const char *api, const char *codec, uint32_t depth,
                 bool encode, bool passed)
 {
@@ -46,6 +48,31 @@ static void chain_has_what_passed_and_no_address(void **state)
     assert_string_equal(chains[0].codecs[0], "h264");
     assert_string_equal(chains[0].codecs[1], "hevc");
     assert_string_equal(chains[0].codecs[2], "hevc10");
+    free(d);
+}
+
+static void kernel_is_named_where_its_proofs_passed(void **state)
+{
+    (void)state;
+    static const char with[] = "NVIDIA L4 | 550.54.15 | libs 1" GM_CUDA_LADDER_MARK;
+    static const char without[] = "NVIDIA L4 | 550.54.15 | libs 1";
+    struct gm_device_chain chains[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    add(d, GM_CUDA_LADDER_API, GM_CUDA_LADDER, 8, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 0); /* no chain of its own */
+    add(d, "nvenc", "h264", 8, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_string_equal(chains[0].fingerprint, without); /* 8 bits alone */
+    add(d, GM_CUDA_LADDER_API, GM_CUDA_LADDER, 10, true, true);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_string_equal(chains[0].fingerprint, with);
+    assert_int_equal(chains[0].codec_count, 1);
+    add(d, GM_CUDA_LADDER_API, GM_CUDA_LADDER, 8, true, false);
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_string_equal(chains[0].fingerprint, without);
+    add(d, GM_CUDA_LADDER_API, "cuda-ladder-0", 8, true, true); /* another build's */
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_string_equal(chains[0].fingerprint, without);
     free(d);
 }
 
@@ -152,6 +179,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_has_what_passed_and_no_address),
+        cmocka_unit_test(kernel_is_named_where_its_proofs_passed),
         cmocka_unit_test(like_devices_match_and_others_do_not),
         cmocka_unit_test(each_api_is_a_chain),
         cmocka_unit_test(what_media_does_not_encode_is_not_offered),

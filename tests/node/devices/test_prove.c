@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "common/fs.h"
+#include "kernels/kernels.h"
 #include "node/devices/helper.h"
 #include "node/devices/prove.h"
 #include "proto/envelope.h"
@@ -270,6 +271,32 @@ static void proof_of_other_work_is_none(void **state)
     gm_device_list_fini(&list);
 }
 
+static void kernel_is_tried_beside_an_encoder(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_device_list list;
+    struct gm_device_codec c = {.api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
+    make_list(&list, "1.0");
+    struct gm_device *d = &list.devices[0];
+    d = strcmp(d->id, "cpu") == 0 ? &list.devices[1] : d;
+    d->decode_count = 0;
+    assert_true(gm_device_add_codec(d, true, &c));
+    setenv(BROKEN, GM_CUDA_LADDER, 1);
+    prove_list(f, false, false, &list);
+    assert_int_equal(count_tries(f), 3);
+    const struct gm_device *proved = gm_device_find(&list, "0000:3b:00.0");
+    assert_int_equal(proved->proof_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        const struct gm_device_proof *p = &proved->proofs[i];
+        bool ladder = strcmp(p->api, GM_CUDA_LADDER_API) == 0;
+        assert_true(p->encode);
+        assert_int_equal(p->passed, !ladder);
+        assert_string_equal(p->codec, ladder ? GM_CUDA_LADDER : "h264");
+    }
+    setenv(BROKEN, "", 1);
+    gm_device_list_fini(&list);
+}
+
 static void missing_prover_is_said(void **state)
 {
     struct gm_device_list list;
@@ -295,6 +322,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(device_that_failed_at_work_is_forgotten, setup, teardown),
         cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
         cmocka_unit_test_setup_teardown(proof_of_other_work_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(kernel_is_tried_beside_an_encoder, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_prover_is_said, setup, teardown),
     };
     return cmocka_run_group_tests_name("node/devices/prove", tests, NULL, NULL);
