@@ -5,13 +5,14 @@
 #include <string.h>
 
 #include "kernels/reference.h"
+#include "kernels/twin.h"
 
 #define WIDTH 70
 #define HEIGHT 46
 #define MARK_WIDTH 18
 #define MARK_HEIGHT 10
 #define RUNGS 3
-#define PICTURES (RUNGS + 1) /* and the source, the first */
+#define PICTURES (GM_LADDER_RUNGS + 1) /* and the source, the first */
 #define ALIGNMENT 64
 #define FILL 0xa5
 
@@ -22,12 +23,13 @@ struct picture {
 
 struct proof {
     struct gm_ladder_params params;
-    struct gm_ladder_mark mark;
-    uint16_t values[MARK_WIDTH * MARK_HEIGHT]; /* of all planes */
+    struct gm_ladder_mark marks[2];               /* of 8 bits and of 10 */
+    uint16_t values[2][MARK_WIDTH * MARK_HEIGHT]; /* of all planes */
     uint8_t alpha[MARK_WIDTH * MARK_HEIGHT];
     struct picture pictures[PICTURES];
     size_t size;           /* of the block */
-    uint8_t *want, *given; /* owned: the block by the reference, and as the device gave it */
+    uint8_t *want, *given; /* owned: the block as it should be, and as the device gave it */
+    bool large;            /* by the kernel's CPU build: the reference would take seconds */
     gm_addr memory;        /* owned: the block, the frame and the plan on the device */
 };
 
@@ -54,10 +56,21 @@ static struct gm_surface surface(const struct picture *p, gm_addr block)
 static struct gm_ladder_frame frame(const struct proof *p, gm_addr block)
 {
     struct gm_ladder_frame f = {.in = surface(&p->pictures[0], block)};
-    for (size_t i = 0; i < RUNGS; i++) {
+    for (size_t i = 0; i < p->params.rungs; i++) {
         f.out[i] = surface(&p->pictures[i + 1], block);
     }
     return f;
+}
+
+static void lay_out(struct proof *p)
+{
+    const struct gm_ladder_params *params = &p->params;
+    p->size = 0;
+    place(p, 0, params->width_px, params->height_px, params->deep);
+    for (uint32_t i = 0; i < params->rungs; i++) {
+        const struct gm_ladder_rung *r = &params->rung[i];
+        place(p, i + 1, r->width_px, r->height_px, r->deep);
+    }
 }
 
 /* turns, and with some a crop and a mirror: one of two cases. */
@@ -76,20 +89,21 @@ static void describe(struct proof *p, bool deep, uint32_t turns)
         p->params.crop_width_px = WIDTH - 6;
         p->params.crop_height_px = HEIGHT - 4;
     }
-    p->size = 0;
-    place(p, 0, WIDTH, HEIGHT, deep);
     for (uint32_t i = 0; i < RUNGS; i++) {
-        bool rung_deep = deep && i != 1; /* 10 bits to 8 as well */
-        p->params.rung[i] =
-            (struct gm_ladder_rung){sizes[i][0], sizes[i][1], rung_deep, i != 0 ? &p->mark : NULL};
-        place(p, i + 1, sizes[i][0], sizes[i][1], rung_deep);
+        bool rung_deep = deep == (i != 1); /* 10 bits to 8, and 8 to 10, as well */
+        p->params.rung[i] = (struct gm_ladder_rung){sizes[i][0], sizes[i][1], rung_deep,
+                                                    i != 0 ? &p->marks[rung_deep] : NULL};
     }
     for (size_t i = 0; i < sizeof p->alpha; i++) {
         p->alpha[i] = (uint8_t)(i * 37);
-        p->values[i] = (uint16_t)(i * 149 % (deep ? 1024 : 256));
+        p->values[0][i] = (uint16_t)(i * 149 % 256);
+        p->values[1][i] = (uint16_t)(i * 149 % 1024);
     }
-    p->mark = (struct gm_ladder_mark){4,         2,         MARK_WIDTH, MARK_HEIGHT,
-                                      p->values, p->values, p->values,  p->alpha};
+    for (size_t i = 0; i < 2; i++) {
+        p->marks[i] = (struct gm_ladder_mark){
+            4, 2, MARK_WIDTH, MARK_HEIGHT, p->values[i], p->values[i], p->values[i], p->alpha};
+    }
+    lay_out(p);
 }
 
 static void fill(struct proof *p)
@@ -128,34 +142,44 @@ static int run(struct proof *p, struct gm_gpu *gpu, struct gm_gpu_stream *stream
     return rc;
 }
 
-static int try_case(struct gm_gpu *gpu, struct gm_gpu_stream *stream, bool deep, uint32_t turns,
+/* Makes what the rungs should be of the source in `want`. */
+static int refer(struct proof *p, const struct gm_ladder *ladder, struct gm_err *err)
+{
+    size_t size = 0;
+    struct gm_ladder_frame here = frame(p, (uintptr_t)p->want);
+    struct gm_launch launch = gm_ladder_launch(ladder, 1);
+    struct gm_ladder_args args = {.plan = (uintptr_t)gm_ladder_plan(ladder, &size),
+                                  .frames = (uintptr_t)&here};
+    return p->large ? gm_twin_run(&launch, &args, err)
+                    : gm_reference_ladder(&p->params, &here, err);
+}
+
+/* p: laid out. */
+static int try_case(struct gm_gpu *gpu, struct gm_gpu_stream *stream, struct proof *p,
                     struct gm_err *err)
 {
-    struct proof p = {.size = 0};
     struct gm_ladder *ladder = NULL;
-    describe(&p, deep, turns);
-    int rc = gm_ladder_create(&p.params, &ladder, err);
-    p.want = malloc(p.size);
-    p.given = malloc(p.size);
-    if (rc == 0 && (p.want == NULL || p.given == NULL)) {
+    int rc = gm_ladder_create(&p->params, &ladder, err);
+    p->want = malloc(p->size);
+    p->given = malloc(p->size);
+    if (rc == 0 && (p->want == NULL || p->given == NULL)) {
         rc = gm_err_nomem(err);
     }
     if (rc < 0) {
         goto out;
     }
-    fill(&p);
-    rc = run(&p, gpu, stream, ladder, err);
+    fill(p);
+    rc = run(p, gpu, stream, ladder, err);
     if (rc == 0) {
-        struct gm_ladder_frame here = frame(&p, (uintptr_t)p.want);
-        rc = gm_reference_ladder(&p.params, &here, err);
+        rc = refer(p, ladder, err);
     }
-    if (rc == 0 && memcmp(p.want, p.given, p.size) != 0) {
-        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, (int64_t)turns,
+    if (rc == 0 && memcmp(p->want, p->given, p->size) != 0) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, p->large,
                         "The GPU's kernels give other bits than they should");
     }
 out:
-    free(p.want);
-    free(p.given);
+    free(p->want);
+    free(p->given);
     gm_ladder_destroy(&ladder);
     return rc;
 }
@@ -165,7 +189,23 @@ int gm_gpu_prove_ladder(struct gm_gpu *gpu, bool deep, struct gm_err *err)
     struct gm_gpu_stream *stream = NULL;
     int rc = gm_gpu_stream_create(gpu, &stream, err);
     for (uint32_t turns = 0; rc == 0 && turns < 2; turns++) {
-        rc = try_case(gpu, stream, deep, turns, err);
+        struct proof p = {.size = 0};
+        describe(&p, deep, turns);
+        rc = try_case(gpu, stream, &p, err);
+    }
+    gm_gpu_stream_destroy(&stream);
+    return rc;
+}
+
+int gm_gpu_prove_ladder_of(struct gm_gpu *gpu, const struct gm_ladder_params *params,
+                           struct gm_err *err)
+{
+    struct gm_gpu_stream *stream = NULL;
+    struct proof p = {.params = *params, .large = true};
+    int rc = gm_gpu_stream_create(gpu, &stream, err);
+    if (rc == 0) {
+        lay_out(&p);
+        rc = try_case(gpu, stream, &p, err);
     }
     gm_gpu_stream_destroy(&stream);
     return rc;

@@ -109,6 +109,18 @@ static int open_gpu(const AVBufferRef *device, bool deep, struct gm_gpu **out, s
     return 0;
 }
 
+int gm_cuda_ladder_try(const AVBufferRef *device, const struct gm_ladder_params *params,
+                       struct gm_err *err)
+{
+    struct gm_gpu *gpu = NULL;
+    int rc = open_gpu(device, params->deep, &gpu, err);
+    if (rc == 0) {
+        rc = gm_gpu_prove_ladder_of(gpu, params, err);
+    }
+    gm_gpu_close(&gpu);
+    return rc;
+}
+
 int gm_cuda_ladder_prove(const AVBufferRef *device, bool deep, struct gm_err *err)
 {
     struct gm_gpu *gpu = NULL;

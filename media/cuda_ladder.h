@@ -23,6 +23,9 @@ int gm_cuda_ladder_params(const Gm__VideoFacts *facts, const Gm__Policy *policy,
 /* Loads the kernels on a device (of gm_hw_open), and compares a few small pictures with the
  * reference (kernels/proof.h). Errors: MEDIA_VERIFY (other bits). */
 int gm_cuda_ladder_prove(const AVBufferRef *device, bool deep, struct gm_err *err) GM_MUST_CHECK;
+/* And a picture of noise through a job's own ladder (gm_cuda_ladder_params). Errors: the same. */
+int gm_cuda_ladder_try(const AVBufferRef *device, const struct gm_ladder_params *params,
+                       struct gm_err *err) GM_MUST_CHECK;
 
 /* policy (whose scaler is this one), pipeline (for the images of watermarks): borrowed for its
  * life; facts: for the call; device: of gm_hw_open, referenced. Proves the kernels first.

@@ -45,10 +45,9 @@ static const char *unfit_source(const Gm__VideoFacts *v)
 }
 
 /* *out_why NULL: so is what the plan makes of them. */
-static int look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy, const char **out_why,
-                        struct gm_err *err)
+static int look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy,
+                        struct gm_ladder_params *out, const char **out_why, struct gm_err *err)
 {
-    struct gm_ladder_params params;
     *out_why = NULL;
     if (policy->context_frames > 0) {
         *out_why = "pictures are deinterlaced";
@@ -69,7 +68,7 @@ static int look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy, const
             return 0;
         }
     }
-    int rc = gm_cuda_ladder_params(v, policy, &params, err);
+    int rc = gm_cuda_ladder_params(v, policy, out, err);
     if (rc == -GM_E_INVAL) {
         *out_why = "the kernel does not make these sizes";
         return 0;
@@ -86,12 +85,11 @@ static bool is_proved(const Gm__Chain *chain)
 
 /* Where the kernel does not work and the encoder may: *out_why, and a warning, for its proof did
  * pass. */
-static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
-                      const char **out_why, struct gm_err *err)
+static int try_kernel(const struct gm_ladder_params *params, const AVBufferRef *device,
+                      Gm__Policy *policy, const char **out_why, struct gm_err *err)
 {
     struct gm_err cause;
-    int rc = gm_cuda_ladder_prove(device, av_get_pix_fmt(v->pixel_format) == AV_PIX_FMT_YUV420P10LE,
-                                  &cause);
+    int rc = gm_cuda_ladder_try(device, params, &cause);
     switch (-rc) {
     case GM_OK:
         return 0;
@@ -121,12 +119,13 @@ int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, const AVBuff
         return 0;
     }
     const char *why = unfit_source(v);
-    int rc = why == NULL ? look_at_plan(v, policy, &why, err) : 0;
+    struct gm_ladder_params params;
+    int rc = why == NULL ? look_at_plan(v, policy, &params, &why, err) : 0;
     if (rc == 0 && why == NULL && !is_proved(chain)) {
         why = "the kernel's proof did not pass on this device";
     }
     if (rc == 0 && why == NULL) {
-        rc = try_kernel(v, device, policy, &why, err);
+        rc = try_kernel(&params, device, policy, &why, err);
     }
     if (rc < 0) {
         return rc;

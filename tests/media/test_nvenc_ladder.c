@@ -336,6 +336,7 @@ static void what_the_kernel_does_not_do_is_planned_for_software(void **state)
         {"refuses the kernel", "fault module unsupported\n", &h264, "off", true},
         {"refuses the kernel", "fault launch invalid\n", &h264, "off", true},
         {"other bits", "fault launch wrong\n", &h264, "off", true},
+        {"other bits", "fault launch wrong at=3\n", &h264, "off", true}, /* of the job's ladder */
     };
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
