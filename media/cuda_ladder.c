@@ -388,7 +388,7 @@ int gm_cuda_ladder_push(struct gm_cuda_ladder *l, const AVFrame *picture, int64_
     if (rc == 0) {
         rc = launch(l, there != NULL ? there : picture, err);
     }
-    /* Encoders read on a stream of their own, and what comes next writes to the same memory. */
+    /* Nothing orders encoders after this stream, and what comes next writes to the same memory. */
     int ended = gm_gpu_sync(l->stream, rc == 0 ? err : NULL);
     av_frame_free(&there);
     return rc < 0 ? rc : ended;
