@@ -3,7 +3,9 @@
  *
  * Device memory is shared memory mapped twice: the address given out can't be touched by the host
  * (a use of it ends with SIGSEGV, as on a machine with a GPU), the fake works through the other
- * one. All work is done before a call returns; streams and events only keep the rules.
+ * one. Asynchronous copies and launches are queued (fake_cuda_queue.c) and done where somebody
+ * waits for their stream, its events, or all; what they copy out of the host's memory is taken at
+ * the call. Faults show at the call.
  *
  * See: CUDA driver API, https://docs.nvidia.com/cuda/cuda-driver-api/ */
 #ifndef GM_TESTS_DRIVERS_FAKE_CUDA_H
@@ -73,6 +75,20 @@ EXPORT void fake_cuda_slot_release(int slot);
 
 EXPORT CUresult cuCtxGetCurrent(CUcontext *context);
 EXPORT tcuMemFree_v2 cuMemFree_v2;
+
+/* Work of a queue: a stream that does not wait for the default one, or NULL, all others. arg:
+ * owned, free(). A drain does what waits there, and gives its first error; of a lost device it is
+ * thrown away. Thread: any. */
+typedef CUresult (*fake_work_fn)(void *arg);
+CUresult fake_queue_add(const void *queue, fake_work_fn run, void *arg);
+CUresult fake_queue_drain(const void *queue);
+CUresult fake_queue_drain_all(void);
+/* The queue of a stream. */
+const void *fake_stream_queue(CUstream stream);
+/* Waits for the stream's work, as the encoder does that reads behind it. */
+EXPORT CUresult fake_cuda_wait(CUstream stream);
+/* Gives a surface of the decoder back, waiting for nothing. */
+EXPORT CUresult fake_cuda_release(CUdeviceptr address);
 
 /* What an action means to a CUDA call. */
 EXPORT CUresult fake_cuda_result(enum fake_action action);

@@ -105,6 +105,7 @@ CUresult cuCtxDestroy_v2(CUcontext context)
     if (depth > 0 && stack[depth - 1] == context) {
         depth--;
     }
+    (void)fake_queue_drain_all(); /* work has a context */
     context->magic = 0;
     free(context);
     return CUDA_SUCCESS;
@@ -160,7 +161,8 @@ CUresult cuCtxSetCurrent(CUcontext context)
 CUresult cuCtxSynchronize(void)
 {
     struct CUctx_st *context;
-    return fake_cuda_current(&context);
+    CUresult rc = fake_cuda_current(&context);
+    return rc == CUDA_SUCCESS ? fake_queue_drain_all() : rc;
 }
 
 CUresult cuCtxGetDevice(CUdevice *device)
@@ -219,6 +221,7 @@ CUresult cuDevicePrimaryCtxRelease(CUdevice device)
     if (primaries[device].users > 0) {
         rc = CUDA_SUCCESS;
         if (--primaries[device].users == 0) {
+            (void)fake_queue_drain_all(); /* work has a context */
             primaries[device].context->magic = 0;
             free(primaries[device].context);
             primaries[device].context = NULL;

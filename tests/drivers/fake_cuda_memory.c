@@ -181,7 +181,7 @@ CUresult cuMemAllocManaged(CUdeviceptr *out, size_t size, unsigned flags)
     return allocate_here(size, true, out);
 }
 
-CUresult cuMemFree_v2(CUdeviceptr address)
+CUresult fake_cuda_release(CUdeviceptr address)
 {
     struct CUctx_st *context;
     CUresult rc = fake_cuda_current(&context);
@@ -206,6 +206,13 @@ CUresult cuMemFree_v2(CUdeviceptr address)
     }
     pthread_mutex_unlock(&lock);
     return rc;
+}
+
+CUresult cuMemFree_v2(CUdeviceptr address)
+{
+    CUresult rc = fake_queue_drain_all(); /* it waits for the device */
+    CUresult freed = fake_cuda_release(address);
+    return rc == CUDA_SUCCESS ? freed : rc;
 }
 
 CUresult cuMemGetInfo_v2(size_t *free_bytes, size_t *total_bytes)
@@ -285,11 +292,18 @@ CUresult cuMemHostUnregister(void *memory)
 }
 
 /* Before every copy: the context, and the faults. */
-static CUresult begin_copy(void)
+static CUresult begin_queued(void)
 {
     struct CUctx_st *context;
     CUresult rc = fake_cuda_current(&context);
     return rc == CUDA_SUCCESS ? fake_cuda_result(fake_fault_at(FAKE_COPY, context->pci, 0)) : rc;
+}
+
+/* And, where the copy is done at once, what it comes after. */
+static CUresult begin_copy(void)
+{
+    CUresult rc = begin_queued();
+    return rc == CUDA_SUCCESS ? fake_queue_drain(NULL) : rc;
 }
 
 CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count)
@@ -299,8 +313,8 @@ CUresult cuMemsetD8_v2(CUdeviceptr to, unsigned char value, size_t count)
 
 CUresult cuMemsetD8Async(CUdeviceptr to, unsigned char value, size_t count, CUstream stream)
 {
-    (void)stream;
-    return cuMemsetD2D8_v2(to, count, value, count, 1);
+    CUresult rc = fake_cuda_wait(stream);
+    return rc == CUDA_SUCCESS ? cuMemsetD2D8_v2(to, count, value, count, 1) : rc;
 }
 
 CUresult cuMemsetD32_v2(CUdeviceptr to, unsigned value, size_t count)
@@ -324,8 +338,8 @@ CUresult cuMemsetD32_v2(CUdeviceptr to, unsigned value, size_t count)
 
 CUresult cuMemsetD32Async(CUdeviceptr to, unsigned value, size_t count, CUstream stream)
 {
-    (void)stream;
-    return cuMemsetD32_v2(to, value, count);
+    CUresult rc = fake_cuda_wait(stream);
+    return rc == CUDA_SUCCESS ? cuMemsetD32_v2(to, value, count) : rc;
 }
 
 CUresult cuMemsetD2D8_v2(CUdeviceptr to, size_t pitch, unsigned char value, size_t width,
@@ -348,8 +362,8 @@ CUresult cuMemsetD2D8_v2(CUdeviceptr to, size_t pitch, unsigned char value, size
 CUresult cuMemsetD2D8Async(CUdeviceptr to, size_t pitch, unsigned char value, size_t width,
                            size_t height, CUstream stream)
 {
-    (void)stream;
-    return cuMemsetD2D8_v2(to, pitch, value, width, height);
+    CUresult rc = fake_cuda_wait(stream);
+    return rc == CUDA_SUCCESS ? cuMemsetD2D8_v2(to, pitch, value, width, height) : rc;
 }
 
 /* A pointer of either kind, as unified addressing allows. */
@@ -378,8 +392,8 @@ CUresult cuMemcpy(CUdeviceptr to, CUdeviceptr from, size_t size)
 
 CUresult cuMemcpyAsync(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream)
 {
-    (void)stream;
-    return cuMemcpy(to, from, size);
+    CUresult rc = fake_cuda_wait(stream);
+    return rc == CUDA_SUCCESS ? cuMemcpy(to, from, size) : rc;
 }
 
 CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t size)
@@ -398,8 +412,13 @@ CUresult cuMemcpyHtoD_v2(CUdeviceptr to, const void *from, size_t size)
 
 CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t size, CUstream stream)
 {
-    (void)stream;
-    return cuMemcpyHtoD_v2(to, from, size);
+    const CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_HOST,
+                                .srcHost = from,
+                                .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .dstDevice = to,
+                                .WidthInBytes = size,
+                                .Height = 1};
+    return cuMemcpy2DAsync_v2(&copy, stream);
 }
 
 CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size)
@@ -418,8 +437,13 @@ CUresult cuMemcpyDtoH_v2(void *to, CUdeviceptr from, size_t size)
 
 CUresult cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t size, CUstream stream)
 {
-    (void)stream;
-    return cuMemcpyDtoH_v2(to, from, size);
+    const CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .srcDevice = from,
+                                .dstMemoryType = CU_MEMORYTYPE_HOST,
+                                .dstHost = to,
+                                .WidthInBytes = size,
+                                .Height = 1};
+    return cuMemcpy2DAsync_v2(&copy, stream);
 }
 
 CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t size)
@@ -433,8 +457,13 @@ CUresult cuMemcpyDtoD_v2(CUdeviceptr to, CUdeviceptr from, size_t size)
 
 CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr to, CUdeviceptr from, size_t size, CUstream stream)
 {
-    (void)stream;
-    return cuMemcpyDtoD_v2(to, from, size);
+    const CUDA_MEMCPY2D copy = {.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .srcDevice = from,
+                                .dstMemoryType = CU_MEMORYTYPE_DEVICE,
+                                .dstDevice = to,
+                                .WidthInBytes = size,
+                                .Height = 1};
+    return cuMemcpy2DAsync_v2(&copy, stream);
 }
 
 /* The first byte of one side of a 2D copy; NULL when its rows are not all inside one allocation. */
@@ -454,36 +483,72 @@ static uint8_t *side(CUmemorytype type, const void *host, CUdeviceptr device, si
     return NULL; /* arrays are not there */
 }
 
-CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy)
+/* A copy as it was asked for, and what was to be copied out of the host's memory, without gaps. */
+struct copy {
+    CUDA_MEMCPY2D how;
+    uint8_t taken[];
+};
+
+static CUresult run_copy(void *arg)
 {
-    CUresult rc = begin_copy();
-    size_t width = copy->WidthInBytes, height = copy->Height;
-    if (rc != CUDA_SUCCESS || width == 0 || height == 0) {
-        return rc;
-    }
-    size_t from_pitch = copy->srcPitch == 0 ? width : copy->srcPitch;
-    size_t to_pitch = copy->dstPitch == 0 ? width : copy->dstPitch;
-    const uint8_t *from = side(copy->srcMemoryType, copy->srcHost, copy->srcDevice, from_pitch,
-                               copy->srcXInBytes, copy->srcY, width, height);
-    uint8_t *to = side(copy->dstMemoryType, copy->dstHost, copy->dstDevice, to_pitch,
-                       copy->dstXInBytes, copy->dstY, width, height);
-    if (from == NULL || to == NULL) {
-        return FAKE_CU_INVALID_VALUE;
+    const struct copy *c = arg;
+    const CUDA_MEMCPY2D *how = &c->how;
+    size_t width = how->WidthInBytes, height = how->Height;
+    const uint8_t *from = side(how->srcMemoryType, how->srcHost, how->srcDevice, how->srcPitch,
+                               how->srcXInBytes, how->srcY, width, height);
+    uint8_t *to = side(how->dstMemoryType, how->dstHost, how->dstDevice, how->dstPitch,
+                       how->dstXInBytes, how->dstY, width, height);
+    if (from == NULL || to == NULL) { /* freed meanwhile */
+        return FAKE_CU_ILLEGAL_ADDRESS;
     }
     for (size_t y = 0; y < height; y++) {
-        memmove(to + y * to_pitch, from + y * from_pitch, width);
+        bool taken = how->srcMemoryType == CU_MEMORYTYPE_HOST;
+        memmove(to + y * how->dstPitch, taken ? c->taken + y * width : from + y * how->srcPitch,
+                width);
     }
     return CUDA_SUCCESS;
 }
 
-CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *copy)
+static CUresult queue_copy(const CUDA_MEMCPY2D *copy, CUstream stream)
 {
-    return cuMemcpy2D_v2(copy);
+    size_t width = copy->WidthInBytes, height = copy->Height;
+    bool takes = copy->srcMemoryType == CU_MEMORYTYPE_HOST;
+    struct copy *c = malloc(sizeof(*c) + (takes ? width * height : 0));
+    if (c == NULL) {
+        return FAKE_CU_OUT_OF_MEMORY;
+    }
+    c->how = *copy;
+    c->how.srcPitch = copy->srcPitch == 0 ? width : copy->srcPitch;
+    c->how.dstPitch = copy->dstPitch == 0 ? width : copy->dstPitch;
+    const uint8_t *from = side(copy->srcMemoryType, copy->srcHost, copy->srcDevice, c->how.srcPitch,
+                               copy->srcXInBytes, copy->srcY, width, height);
+    if (from == NULL || side(copy->dstMemoryType, copy->dstHost, copy->dstDevice, c->how.dstPitch,
+                             copy->dstXInBytes, copy->dstY, width, height) == NULL) {
+        free(c);
+        return FAKE_CU_INVALID_VALUE;
+    }
+    for (size_t y = 0; takes && y < height; y++) {
+        memcpy(c->taken + y * width, from + y * c->how.srcPitch, width);
+    }
+    return fake_queue_add(fake_stream_queue(stream), run_copy, c);
 }
 
 CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *copy, CUstream stream)
 {
-    (void)stream;
+    CUresult rc = begin_queued();
+    return rc != CUDA_SUCCESS || copy->WidthInBytes == 0 || copy->Height == 0
+               ? rc
+               : queue_copy(copy, stream);
+}
+
+CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *copy)
+{
+    CUresult rc = cuMemcpy2DAsync_v2(copy, NULL);
+    return rc == CUDA_SUCCESS ? fake_queue_drain(NULL) : rc;
+}
+
+CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *copy)
+{
     return cuMemcpy2D_v2(copy);
 }
 

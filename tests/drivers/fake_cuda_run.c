@@ -17,17 +17,20 @@
 
 struct CUstream_st {
     uint32_t magic;
+    bool alone; /* CU_STREAM_NON_BLOCKING */
 };
 
 struct CUevent_st {
     uint32_t magic;
     bool recorded;
     int64_t at_ns;
+    const void *queue;
 };
 
 struct CUfunc_st {
     char name[128];
     fake_twin_fn run; /* NULL: the CPU build has no such kernel */
+    size_t args_size;
 };
 
 struct CUmod_st {
@@ -79,9 +82,18 @@ static CUresult check_stream(CUstream stream)
     return rc == CUDA_SUCCESS && !is_stream(stream) ? FAKE_CU_INVALID_HANDLE : rc;
 }
 
+const void *fake_stream_queue(CUstream stream)
+{
+    return (uintptr_t)stream <= 2 || !stream->alone ? NULL : stream;
+}
+
+CUresult fake_cuda_wait(CUstream stream)
+{
+    return is_stream(stream) ? fake_queue_drain(fake_stream_queue(stream)) : FAKE_CU_INVALID_HANDLE;
+}
+
 CUresult cuStreamCreate(CUstream *out, unsigned flags)
 {
-    (void)flags;
     CUresult rc = check_here();
     if (rc != CUDA_SUCCESS) {
         return rc;
@@ -91,6 +103,7 @@ CUresult cuStreamCreate(CUstream *out, unsigned flags)
         return FAKE_CU_OUT_OF_MEMORY;
     }
     stream->magic = STREAM_MAGIC;
+    stream->alone = (flags & 1u) != 0;
     *out = stream;
     return CUDA_SUCCESS;
 }
@@ -103,12 +116,13 @@ CUresult cuStreamCreateWithPriority(CUstream *out, unsigned flags, int priority)
 
 CUresult cuStreamQuery(CUstream stream)
 {
-    return check_stream(stream);
+    return cuStreamSynchronize(stream);
 }
 
 CUresult cuStreamSynchronize(CUstream stream)
 {
-    return check_stream(stream);
+    CUresult rc = check_stream(stream);
+    return rc == CUDA_SUCCESS ? fake_cuda_wait(stream) : rc;
 }
 
 CUresult cuStreamDestroy_v2(CUstream stream)
@@ -116,6 +130,7 @@ CUresult cuStreamDestroy_v2(CUstream stream)
     if ((uintptr_t)stream <= 2 || stream->magic != STREAM_MAGIC) {
         return FAKE_CU_INVALID_HANDLE;
     }
+    (void)fake_cuda_wait(stream); /* what was queued is done all the same */
     stream->magic = 0;
     free(stream);
     return CUDA_SUCCESS;
@@ -127,20 +142,21 @@ CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
     CUresult rc = check_stream(stream);
     return rc == CUDA_SUCCESS && (event == NULL || event->magic != EVENT_MAGIC)
                ? FAKE_CU_INVALID_HANDLE
-               : rc;
+           : rc == CUDA_SUCCESS ? fake_queue_drain(event->queue)
+                                : rc;
 }
 
 CUresult cuStreamAddCallback(CUstream stream, CUstreamCallback *fn, void *arg, unsigned flags)
 {
     (void)flags;
-    CUresult rc = check_stream(stream);
+    CUresult rc = cuStreamSynchronize(stream);
     fn(stream, rc, arg);
     return rc;
 }
 
 CUresult cuLaunchHostFunc(CUstream stream, void (*fn)(void *), void *arg)
 {
-    CUresult rc = check_stream(stream);
+    CUresult rc = cuStreamSynchronize(stream);
     if (rc == CUDA_SUCCESS) {
         fn(arg);
     }
@@ -180,12 +196,13 @@ CUresult cuEventDestroy_v2(CUevent event)
 
 CUresult cuEventSynchronize(CUevent event)
 {
-    return check_event(event);
+    CUresult rc = check_event(event);
+    return rc == CUDA_SUCCESS ? fake_queue_drain(event->queue) : rc;
 }
 
 CUresult cuEventQuery(CUevent event)
 {
-    return check_event(event);
+    return cuEventSynchronize(event);
 }
 
 CUresult cuEventRecord(CUevent event, CUstream stream)
@@ -199,6 +216,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream)
         clock_gettime(CLOCK_MONOTONIC, &now);
         event->at_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
         event->recorded = true;
+        event->queue = fake_stream_queue(stream);
     }
     return rc;
 }
@@ -226,7 +244,7 @@ static void add_entry(CUmodule module, const char *name, size_t length)
     struct CUfunc_st *function = &module->functions[module->count++];
     memcpy(function->name, name, length);
     function->name[length] = '\0';
-    function->run = fake_twin_find(function->name);
+    function->run = fake_twin_find(function->name, &function->args_size);
 }
 
 /* PTX is text: its `.version` and the names behind `.entry`. */
@@ -364,6 +382,23 @@ CUresult cuFuncSetAttribute(CUfunction function, int attribute, int value)
     return CUDA_SUCCESS;
 }
 
+struct launch {
+    fake_twin_fn run;
+    struct fake_twin_launch how;
+    _Alignas(16) uint8_t args[];
+};
+
+static CUresult run_launch(void *arg)
+{
+    struct launch *l = arg;
+    void *parameters[] = {l->args};
+    l->how.parameters = parameters;
+    fake_cuda_open_memory();
+    int failed = l->run(&l->how);
+    fake_cuda_close_memory();
+    return failed != 0 ? FAKE_CU_LAUNCH_FAILED : CUDA_SUCCESS;
+}
+
 CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, unsigned grid_z,
                         unsigned block_x, unsigned block_y, unsigned block_z, unsigned shared,
                         CUstream stream, void **parameters, void **extra)
@@ -395,14 +430,16 @@ CUresult cuLaunchKernel(CUfunction function, unsigned grid_x, unsigned grid_y, u
     if (action == FAKE_WRONG) {
         return CUDA_SUCCESS;
     }
-    const struct fake_twin_launch launch = {.grid = {grid_x, grid_y, grid_z},
-                                            .block = {block_x, block_y, block_z},
-                                            .shared_bytes = shared,
-                                            .parameters = parameters};
-    fake_cuda_open_memory();
-    int failed = function->run(&launch);
-    fake_cuda_close_memory();
-    return failed != 0 ? FAKE_CU_LAUNCH_FAILED : CUDA_SUCCESS;
+    struct launch *l = malloc(sizeof(*l) + function->args_size);
+    if (l == NULL) {
+        return FAKE_CU_OUT_OF_MEMORY;
+    }
+    *l = (struct launch){.run = function->run,
+                         .how = {.grid = {grid_x, grid_y, grid_z},
+                                 .block = {block_x, block_y, block_z},
+                                 .shared_bytes = shared}};
+    memcpy(l->args, parameters[0], function->args_size);
+    return fake_queue_add(fake_stream_queue(stream), run_launch, l);
 }
 
 /* libavcodec's loader wants these names; nothing of this project calls them. */

@@ -217,7 +217,7 @@ CUresult cuvidUnmapVideoFrame64(CUvideodecoder handle, unsigned long long surfac
 {
     struct decoder *decoder = handle;
     decoder->open_maps--;
-    return cuMemFree_v2(surface);
+    return fake_cuda_release(surface);
 }
 
 CUresult cuvidCtxLockCreate(CUvideoctxlock *lock, CUcontext context)

@@ -374,9 +374,11 @@ static NVENCSTATUS caps(void *handle, GUID guid, NV_ENC_CAPS_PARAM *params, int 
 static NVENCSTATUS set_streams(void *handle, NV_ENC_CUSTREAM_PTR in, NV_ENC_CUSTREAM_PTR out)
 {
     NVENCSTATUS rc;
-    (void)in;
     (void)out;
-    (void)fake_session_get(handle, &rc);
+    struct fake_session *session = fake_session_get(handle, &rc);
+    if (session != NULL) {
+        session->stream = in == NULL ? NULL : *(CUstream *)in;
+    }
     return rc;
 }
 

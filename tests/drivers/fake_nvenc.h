@@ -44,6 +44,7 @@ struct fake_session {
     struct CUctx_st *context;
     char pci[16];
     int slot;
+    CUstream stream; /* what its pictures come after */
     char error[160];
     struct fake_input *inputs;
     struct fake_output *outputs;

@@ -276,6 +276,9 @@ bool fake_read_input(struct fake_session *session, const struct fake_input *give
         (input->registered && input->mapped == 0)) {
         return false;
     }
+    if (fake_cuda_wait(session->stream) != CUDA_SUCCESS) {
+        return false;
+    }
     bool deep = frame->format == AV_PIX_FMT_YUV420P10;
     if (deep != (input->format == NV_ENC_BUFFER_FORMAT_YUV420_10BIT)) {
         return false;

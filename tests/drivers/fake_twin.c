@@ -27,18 +27,20 @@ static int run(enum gm_kernel kernel, const struct fake_twin_launch *launch)
 static const struct {
     const char *name;
     fake_twin_fn run;
+    enum gm_kernel kernel;
 } ROWS[] = {
-#define GM_ENTRY(name, entry, args) {#entry, run_##entry},
+#define GM_ENTRY(name, entry, args) {#entry, run_##entry, GM_KERNEL_##name},
 #include "kernels/entries.def"
 #undef GM_ENTRY
 };
 
 #define ROW_COUNT ((int)(sizeof ROWS / sizeof *ROWS))
 
-fake_twin_fn fake_twin_find(const char *name)
+fake_twin_fn fake_twin_find(const char *name, size_t *args_size)
 {
     for (int i = 0; i < ROW_COUNT; i++) {
         if (strcmp(ROWS[i].name, name) == 0) {
+            *args_size = gm_kernel_args_size(ROWS[i].kernel);
             return ROWS[i].run;
         }
     }

@@ -190,6 +190,7 @@ static AVFrame *lift(const struct job *j, const AVFrame *f)
     must(gm_cuda_picture_get(pool, &there, &err), &err);
     must(gm_packed_copy(f, packed, &err), &err);
     CHECK(av_hwframe_transfer_data(there, packed, 0) >= 0);
+    must(gm_hw_check(j->device, &err), &err); /* it queues the copy */
     CHECK(av_frame_copy_props(there, f) >= 0);
     av_frame_free(&packed);
     av_buffer_unref(&pool);
