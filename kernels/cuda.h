@@ -9,6 +9,7 @@
 /* libcuda.so.1, opened at run time. Own prototypes of the few functions used: all are in drivers of
  * CUDA 11 and later; handles are pointers, CUresult and CUdevice ints, CUdeviceptr 64 bits.
  * Source: https://docs.nvidia.com/cuda/cuda-driver-api/ */
+#define GM_CUDA_NON_BLOCKING 1u /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
 enum { GM_CUDA_HOST = 1, GM_CUDA_DEVICE = 2 }; /* CUmemorytype */
 struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     size_t src_x_bytes, src_y;
@@ -42,6 +43,7 @@ struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     GM_CUDA_FN(primary_release, cuDevicePrimaryCtxRelease_v2, (int))                               \
     GM_CUDA_FN(push, cuCtxPushCurrent_v2, (void *))                                                \
     GM_CUDA_FN(pop, cuCtxPopCurrent_v2, (void **))                                                 \
+    GM_CUDA_FN(context_sync, cuCtxSynchronize, (void))                                             \
     GM_CUDA_FN(module_load, cuModuleLoadData, (void **, const void *))                             \
     GM_CUDA_FN(module_unload, cuModuleUnload, (void *))                                            \
     GM_CUDA_FN(module_function, cuModuleGetFunction, (void **, void *, const char *))              \

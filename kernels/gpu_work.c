@@ -4,8 +4,6 @@
 
 #include "kernels/gpu_state.h"
 
-#define NON_BLOCKING 1 /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
-
 struct gm_gpu_stream {
     struct gm_gpu *gpu; /* borrowed */
     void *handle;       /* owned */
@@ -49,7 +47,7 @@ int gm_gpu_stream_create(struct gm_gpu *g, struct gm_gpu_stream **out, struct gm
     }
     int rc = 0;
     s->gpu = g;
-    WITH(g, rc, stream_create(&s->handle, NON_BLOCKING), "cuStreamCreate", err);
+    WITH(g, rc, stream_create(&s->handle, GM_CUDA_NON_BLOCKING), "cuStreamCreate", err);
     if (rc < 0) {
         free(s);
         return rc;

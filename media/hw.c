@@ -18,10 +18,16 @@ struct hold {
     struct gm_cuda cuda;
     int device;
     void *context; /* the primary one, retained */
+    void *copies;  /* owned: a stream for ours, which do not wait for libavcodec's encoders */
 };
 
 static void hold_free(struct hold *h)
 {
+    void *old = NULL;
+    if (h->copies != NULL && h->cuda.push(h->context) == 0) {
+        (void)h->cuda.stream_destroy(h->copies);
+        (void)h->cuda.pop(&old); /* a context that was pushed can be popped */
+    }
     if (h->context != NULL) {
         (void)h->cuda.primary_release(h->device); /* of a lost device: nothing left to free */
     }
@@ -38,6 +44,7 @@ static void fill(void *hwctx, const void *hold)
 {
     AVCUDADeviceContext *cuda = hwctx;
     cuda->cuda_ctx = ((const struct hold *)hold)->context;
+    /* stream stays the default one: libavcodec's *_cuvid copy there behind the decoder's work */
 }
 
 static const struct gm_hw_device_kind CUDA = {.type = AV_HWDEVICE_TYPE_CUDA,
@@ -93,6 +100,20 @@ static int find(struct hold *h, const char *id, struct gm_err *err)
                                any ? "" : id, count);
 }
 
+static int make_stream(struct hold *h, struct gm_err *err)
+{
+    const struct gm_cuda *c = &h->cuda;
+    void *old = NULL;
+    int rc = gm_cuda_check(c, c->push(h->context), "cuCtxPushCurrent", err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc =
+        gm_cuda_check(c, c->stream_create(&h->copies, GM_CUDA_NON_BLOCKING), "cuStreamCreate", err);
+    (void)c->pop(&old); /* a context that was pushed can be popped */
+    return rc;
+}
+
 int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
 {
     struct hold *h = calloc(1, sizeof *h);
@@ -109,6 +130,9 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
         h->context = rc == 0 ? h->context : NULL;
     }
     if (rc == 0) {
+        rc = make_stream(h, err);
+    }
+    if (rc == 0) {
         rc = gm_hw_device_wrap(&CUDA, h, out, err);
     }
     if (rc < 0) {
@@ -123,7 +147,7 @@ int gm_hw_check(const AVBufferRef *device, struct gm_err *err)
     void *old = NULL;
     int rc = gm_cuda_check(&h->cuda, h->cuda.push(h->context), "cuCtxPushCurrent", err);
     if (rc == 0) {
-        rc = gm_cuda_check(&h->cuda, h->cuda.stream_sync(NULL), "cuStreamSynchronize", err);
+        rc = gm_cuda_check(&h->cuda, h->cuda.context_sync(), "cuCtxSynchronize", err);
         (void)h->cuda.pop(&old); /* a context that was pushed can be popped */
     }
     return rc;
@@ -174,10 +198,10 @@ int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, 
         return rc;
     }
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = gm_cuda_check(c, c->copy_2d(&copies[i], NULL), "cuMemcpy2DAsync", err);
+        rc = gm_cuda_check(c, c->copy_2d(&copies[i], h->copies), "cuMemcpy2DAsync", err);
     }
     if (rc == 0) {
-        rc = gm_cuda_check(c, c->stream_sync(NULL), "cuStreamSynchronize", err);
+        rc = gm_cuda_check(c, c->stream_sync(h->copies), "cuStreamSynchronize", err);
     }
     (void)c->pop(&old); /* a context that was pushed can be popped */
     return rc;

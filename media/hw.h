@@ -18,7 +18,8 @@
  * *out: owned: av_buffer_unref. The context lives until the last reference goes: who opens often
  * keeps one. Errors: NOMEM besides. */
 int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
-/* Waits for the device's work: 0 when it answers without an error. device: of gm_hw_open. */
+/* Waits for all that this process has queued on the device: 0 when it answers without an error.
+ * device: of gm_hw_open. */
 int gm_hw_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
 /* Memory that the device has left. */
 int gm_hw_free_bytes(const AVBufferRef *device, uint64_t *out, struct gm_err *err) GM_MUST_CHECK;

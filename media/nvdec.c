@@ -152,6 +152,11 @@ static void start(struct gm_nvdec *n, const AVCodecParameters *par)
         gm_nvdec_doubt(n, "the chip does not decode this codec, or not at this depth");
         return;
     }
+    if (gm_nvdec_failed(n, (CUresult)n->cuda.stream_create(&n->stream, GM_CUDA_NON_BLOCKING),
+                        "cuStreamCreate", "the driver gives no stream for it")) {
+        n->stream = NULL;
+        return;
+    }
     if (gm_nvdec_failed(n, n->cuvidCreateVideoParser(&n->parser, &params), "cuvidCreateVideoParser",
                         "the driver has no parser for it")) {
         n->parser = NULL;
@@ -233,7 +238,7 @@ void gm_nvdec_close(struct gm_nvdec **nvdec)
     if (n == NULL) {
         return;
     }
-    if (n->parser != NULL || n->decoder != NULL) {
+    if (n->stream != NULL) {               /* before it there is nothing */
         bool in = enter(n, &ignored) == 0; /* of a lost device there is nothing left to free */
         if (n->parser != NULL) {
             (void)n->cuvidDestroyVideoParser(n->parser);
@@ -241,6 +246,7 @@ void gm_nvdec_close(struct gm_nvdec **nvdec)
         if (n->decoder != NULL) {
             (void)n->cuvidDestroyDecoder(n->decoder);
         }
+        (void)n->cuda.stream_destroy(n->stream);
         if (in) {
             leave(n);
         }

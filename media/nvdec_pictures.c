@@ -160,10 +160,10 @@ static CUresult copy(struct gm_nvdec *n, unsigned long long surface, unsigned pi
                                        .dst_pitch = (size_t)to->linesize[plane],
                                        .width_bytes = (size_t)n->width_px * (n->depth > 8 ? 2 : 1),
                                        .height = (size_t)n->height_px / (plane == 0 ? 1 : 2)};
-        result = n->cuda.copy_2d(&copy, NULL);
+        result = n->cuda.copy_2d(&copy, n->stream);
     }
     if (result == 0) {
-        result = n->cuda.stream_sync(NULL);
+        result = n->cuda.stream_sync(n->stream);
     }
     return (CUresult)result;
 }
@@ -251,7 +251,8 @@ int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown)
         return 0;
     }
     CUVIDPROCPARAMS params = {.progressive_frame = shown->progressive_frame,
-                              .top_field_first = shown->top_field_first};
+                              .top_field_first = shown->top_field_first,
+                              .output_stream = n->stream};
     CUresult result =
         n->cuvidMapVideoFrame64(n->decoder, shown->picture_index, &surface, &pitch, &params);
     if (gm_nvdec_failed(n, result, "cuvidMapVideoFrame", "the device refused to show a picture")) {

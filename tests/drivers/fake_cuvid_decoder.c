@@ -217,6 +217,8 @@ CUresult cuvidUnmapVideoFrame64(CUvideodecoder handle, unsigned long long surfac
 {
     struct decoder *decoder = handle;
     decoder->open_maps--;
+    (void)fake_cuda_wait(
+        NULL); /* the next picture is put there behind what is queued, here alone */
     return fake_cuda_release(surface);
 }
 

@@ -304,6 +304,40 @@ static void every_rendition_has_the_kernels_bits(void **state)
     }
 }
 
+/* What was made in memory comes there as it is. */
+static void lift_rendition(const void *arg)
+{
+    struct job j;
+    struct gm_err err = {0};
+    uint8_t a[32], b[32];
+    fake_gpu_profile("none", GPU);
+    describe(&j, arg);
+    must(open_job(&j, &err), &err);
+    for (int i = 0; i < 3; i++) {
+        AVFrame *here = NULL;
+        AVFrame *f = clip_picture(48, 32, av_get_pix_fmt(j.renditions[1].pixel_format), i);
+        must(gm_cuda_ladder_lift(j.ladder, 1, f, &err), &err);
+        must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 1), &here, &err), &err);
+        clip_hash(f, a);
+        clip_hash(here, b);
+        CHECK(memcmp(a, b, sizeof a) == 0);
+        av_frame_free(&here);
+        av_frame_free(&f);
+    }
+    close_job(&j);
+}
+
+static void pictures_of_memory_come_to_the_device(void **state)
+{
+    static const struct way ways[] = {
+        {"yuv420p", {"yuv420p", "yuv420p", "yuv420p"}, 0, false, false, false},
+        {"yuv420p", {"yuv420p", "yuv420p10le", "yuv420p"}, 0, false, false, false},
+    };
+    (void)state;
+    assert_int_equal(fake_gpu_run(lift_rendition, &ways[0]), 0);
+    assert_int_equal(fake_gpu_run(lift_rendition, &ways[1]), 0);
+}
+
 /* Luma of a rendition of the upright picture's size is what the front makes. */
 static void turn_it(const void *arg)
 {
@@ -666,6 +700,7 @@ int main(int argc, char **argv)
     fake_gpu_start(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rendition_has_the_kernels_bits),
+        cmocka_unit_test(pictures_of_memory_come_to_the_device),
         cmocka_unit_test(pictures_are_turned_as_software_does),
         cmocka_unit_test(chroma_is_where_software_puts_it),
         cmocka_unit_test(other_pictures_than_the_plans_are_left_to_software),
