@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "media/hw.h"
 
 #define LIBRARIES GM_BUILD_DIR "/tests/drivers/lib"
 #define PROFILES GM_SOURCE_DIR "/tests/drivers/profiles"
@@ -127,6 +128,26 @@ int fake_gpu_run_cuda(const char *argument)
     (void)unlink(link);
     (void)rmdir(dir);
     return status;
+}
+
+void fake_gpu_memory_hold(struct fake_gpu_memory *m)
+{
+    struct gm_err err;
+    CHECK(gm_hw_open(NULL, &m->device, &err) == 0 &&
+          gm_hw_free_bytes(m->device, &m->bytes, &err) == 0);
+}
+
+void fake_gpu_memory_check(struct fake_gpu_memory *m)
+{
+    struct gm_err err;
+    uint64_t now = 0;
+    int rc = gm_hw_free_bytes(m->device, &now, &err);
+    if (rc != -GM_E_DEVICE_LOST && (rc < 0 || now != m->bytes)) {
+        (void)fprintf(stderr, "%llu bytes of the device's memory were free, now %llu\n",
+                      (unsigned long long)m->bytes, (unsigned long long)now);
+        fake_gpu_fail("all is given back", __FILE__, __LINE__);
+    }
+    av_buffer_unref(&m->device);
 }
 
 void fake_gpu_fail(const char *what, const char *file, int line)

@@ -1,6 +1,10 @@
 #ifndef GM_TESTS_MEDIA_FAKE_GPU_IO_H
 #define GM_TESTS_MEDIA_FAKE_GPU_IO_H
 
+#include <stdint.h>
+
+#include <libavutil/buffer.h>
+
 /* Tests over the fake drivers of tests/drivers, which prove nothing about real ones. Each case runs
  * in a process of its own: a driver keeps what it saw first. */
 
@@ -17,6 +21,14 @@ int fake_gpu_run(void (*fn)(const void *arg), const void *arg);
 int fake_gpu_run_bare(const char *argument);
 /* The same with libcuda.so.1 and no other one. */
 int fake_gpu_run_cuda(const char *argument);
+/* The first GPU's free memory, told to a later check that it is the same, a device that was lost
+ * excepted: the fake's memory is no sanitizer's. The device stays open in between. */
+struct fake_gpu_memory {
+    AVBufferRef *device;
+    uint64_t bytes;
+};
+void fake_gpu_memory_hold(struct fake_gpu_memory *memory);
+void fake_gpu_memory_check(struct fake_gpu_memory *memory);
 #define CHECK(x) ((x) ? (void)0 : fake_gpu_fail(#x, __FILE__, __LINE__))
 _Noreturn void fake_gpu_fail(const char *what, const char *file, int line);
 

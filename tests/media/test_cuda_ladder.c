@@ -581,10 +581,13 @@ struct failure {
 static void fail_so(const void *arg)
 {
     const struct failure *want = arg;
+    struct fake_gpu_memory memory;
     struct job j;
     struct gm_err err = {0};
     char lines[256];
     (void)snprintf(lines, sizeof lines, GPU "%s", want->lines);
+    fake_gpu_profile("none", GPU);
+    fake_gpu_memory_hold(&memory);
     fake_gpu_profile("none", want->opens ? GPU : lines);
     describe(&j, &plain);
     int rc = open_job(&j, &err);
@@ -609,6 +612,8 @@ static void fail_so(const void *arg)
         CHECK(false);
     }
     close_job(&j);
+    fake_gpu_profile("none", GPU);
+    fake_gpu_memory_check(&memory);
 }
 
 static void failures_have_their_codes(void **state)

@@ -116,7 +116,7 @@ static Gm__Policy *policy_of(const struct job *j)
 struct made {
     uint8_t sha256[32]; /* of all segments, tiles and candidates of the poster, by their hashes */
     char scaler[16], scaler_reason[96], decoder[16];
-    size_t files;
+    size_t files, in_software; /* in_software: chunks */
 };
 
 static void encode(const struct job *j, struct made *out)
@@ -144,6 +144,7 @@ static void encode(const struct job *j, struct made *out)
         (void)snprintf(out->scaler, sizeof out->scaler, "%s", m->scaler);
         (void)snprintf(out->scaler_reason, sizeof out->scaler_reason, "%s", m->scaler_reason);
         (void)snprintf(out->decoder, sizeof out->decoder, "%s", m->decoder);
+        out->in_software += strcmp(m->decoder, "software") == 0;
         gm__encode_item_meta__free_unpacked(m, NULL);
     }
     gm_sha256_final(h, out->sha256);
@@ -171,8 +172,10 @@ static void same_bytes(const void *arg)
     const struct wish *w = arg;
     struct job j;
     struct made there, here, again;
+    struct fake_gpu_memory memory;
     open_job(&j, w, "");
     plan_and_split(&j);
+    fake_gpu_memory_hold(&memory);
     Gm__Policy *p = policy_of(&j);
     CHECK(strcmp(p->scaler, GM_CUDA_LADDER) == 0 && p->scaler_reason[0] == '\0');
     CHECK(strstr(p->chain_fingerprint, ":" GM_CUDA_LADDER ":") != NULL);
@@ -186,6 +189,7 @@ static void same_bytes(const void *arg)
     profile("");
     encode(&j, &again);
     CHECK(memcmp(there.sha256, again.sha256, 32) == 0);
+    fake_gpu_memory_check(&memory);
     gm__policy__free_unpacked(p, NULL);
     close_job(&j);
 }
@@ -235,14 +239,17 @@ static void damaged(const void *arg)
 {
     struct job j;
     struct made there, here;
+    struct fake_gpu_memory memory;
     open_job(&j, arg, "");
     plan_and_split(&j);
+    fake_gpu_memory_hold(&memory);
     profile(SOFTWARE);
     encode(&j, &here);
     profile("fault show wrong at=7\n"); /* the parser leaves a picture out */
     encode(&j, &there);
-    CHECK(strcmp(there.scaler, "cuda") == 0);
+    CHECK(strcmp(there.scaler, "cuda") == 0 && there.in_software > 0);
     CHECK(memcmp(there.sha256, here.sha256, 32) == 0);
+    fake_gpu_memory_check(&memory);
     close_job(&j);
 }
 
@@ -355,10 +362,12 @@ struct failure {
 static void fail_so(const void *arg)
 {
     const struct failure *want = arg;
+    struct fake_gpu_memory memory;
     struct job j;
     struct gm_err err = {0};
     int rc = 0;
     open_job(&j, &h264, "");
+    fake_gpu_memory_hold(&memory);
     if (!want->at_plan) {
         plan_and_split(&j);
     }
@@ -368,6 +377,8 @@ static void fail_so(const void *arg)
         (void)fprintf(stderr, "%s: %d: %s\n", want->lines, rc, err.text);
         fake_gpu_fail("it fails with this code", __FILE__, __LINE__);
     }
+    profile("");
+    fake_gpu_memory_check(&memory);
     close_job(&j);
 }
 
