@@ -39,7 +39,7 @@ const char *gm_hwtest_remedy(const char *api)
     if (strcmp(api, "software") == 0) {
         return "install gopmill's packages anew; if it fails again, test the memory of the machine";
     }
-    if (strncmp(api, "nv", 2) == 0) {
+    if (strncmp(api, "nv", 2) == 0 || strcmp(api, "cuda") == 0) {
         return "look for NVRM and Xid lines in the kernel log, update the driver and restart; if "
                "it fails again, have the card replaced";
     }

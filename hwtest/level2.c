@@ -17,7 +17,7 @@
 
 struct job {
     const struct gm_device *device; /* borrowed */
-    char kind[8], api[16], codec[16], depth[8];
+    char kind[12], api[16], codec[16], depth[8];
     const char *driver; /* borrowed; NULL: none */
 };
 
@@ -92,6 +92,22 @@ static int plan_codec(struct level *l, const struct gm_device *d, bool encode,
     return add_job(l, d, encode ? "encode" : "decode", c, err);
 }
 
+/* Pictures that stay on the device: an 8 bit decoder's and a 10 bit one's. */
+static int plan_pictures(struct level *l, const struct gm_device *d,
+                         const struct gm_device_codec *c, struct gm_err *err)
+{
+    struct gm_device_codec way = *c;
+    const struct gm_device_proof *proof = gm_hwtest_find_proof(d, false, c);
+    bool wanted = (strcmp(c->codec, "h264") == 0 && c->depth == 8) ||
+                  (strcmp(c->codec, "hevc") == 0 && c->depth == 10);
+    if (strcmp(c->api, "nvdec") != 0 || c->chroma != 420 || !wanted || proof == NULL ||
+        !proof->passed || gm_device_find_feature(d, GM_FEATURE_CUDA) == NULL) {
+        return 0;
+    }
+    gm_hwtest_set(way.api, "cuda");
+    return add_job(l, d, "pictures", &way, err);
+}
+
 static int plan_device(struct level *l, const struct gm_device *d, struct gm_err *err)
 {
     int rc = 0;
@@ -107,6 +123,7 @@ static int plan_device(struct level *l, const struct gm_device *d, struct gm_err
     }
     for (size_t i = 0; rc == 0 && d->kind != GM_DEVICE_CPU && i < d->decode_count; i++) {
         rc = plan_codec(l, d, false, &d->decode[i], err);
+        rc = rc == 0 ? plan_pictures(l, d, &d->decode[i], err) : rc;
     }
     return rc;
 }

@@ -44,6 +44,7 @@ static const char TRY_HELP[] =
     "Usage: gopmill-hwtest try decode|encode --device ID --api API --codec CODEC --depth N\n"
     "                          [--node FILE] [--driver NAME] [--text]\n"
     "       gopmill-hwtest try kernels --device ID [--text]\n"
+    "       gopmill-hwtest try pictures --device ID --api cuda --codec CODEC --depth N [--text]\n"
     "       gopmill-hwtest try rate --device cpu --codec CODEC [--short] [--text]\n"
     "       gopmill-hwtest try ladder --device cpu --height 1080|2160 [--short] [--text]\n"
     "       gopmill-hwtest try decoders|encoders --device ID --api API --codec CODEC --depth N\n"
@@ -122,6 +123,7 @@ static const struct kind {
     {.name = "decode", .api = true, .codec = true, .depth = true},
     {.name = "encode", .api = true, .codec = true, .depth = true},
     {.name = "kernels"},
+    {.name = "pictures", .api = true, .codec = true, .depth = true},
     {.name = "rate", .software = true, .codec = true},
     {.name = "ladder", .software = true, .height = true},
     {.name = "decoders", .api = true, .codec = true, .depth = true},

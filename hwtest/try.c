@@ -64,11 +64,9 @@ static int run(const struct gm_hwtest_try *work, struct gm_hwtest_report *report
     static const struct {
         const char *kind;
         int (*run)(const struct gm_hwtest_try *, struct gm_hwtest_report *, struct gm_err *);
-    } kinds[] = {{"decode", gm_hwtest_try_decode},
-                 {"encode", gm_hwtest_try_encode},
-                 {"kernels", gm_hwtest_try_kernels},
-                 {"rate", gm_hwtest_try_rate},
-                 {"ladder", gm_hwtest_try_ladder}};
+    } kinds[] = {{"decode", gm_hwtest_try_decode},   {"encode", gm_hwtest_try_encode},
+                 {"kernels", gm_hwtest_try_kernels}, {"pictures", gm_hwtest_try_pictures},
+                 {"rate", gm_hwtest_try_rate},       {"ladder", gm_hwtest_try_ladder}};
     for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
         if (strcmp(kinds[i].kind, work->kind) == 0) {
             return kinds[i].run(work, report, err);

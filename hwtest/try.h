@@ -17,6 +17,8 @@ int gm_hwtest_try_encode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
                          struct gm_err *err) GM_MUST_CHECK;
 int gm_hwtest_try_kernels(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
                           struct gm_err *err) GM_MUST_CHECK;
+int gm_hwtest_try_pictures(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                           struct gm_err *err) GM_MUST_CHECK;
 /* Level 3: checks "encode", "decode" or "ladder" with the pictures that this process made a second;
  * what they mean for the machine is the parent's (level3.h). */
 int gm_hwtest_try_rate(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,

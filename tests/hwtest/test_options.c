@@ -84,6 +84,12 @@ static void a_childs_work_is_whole_or_refused(void **state)
     struct gm_hwtest_try t;
     assert_int_equal(TRY(&t, (char *)"kernels", (char *)"--device", (char *)"cpu"), -1);
     assert_int_equal(TRY(&t, (char *)"kernels"), 2);
+    assert_int_equal(TRY(&t, (char *)"pictures", (char *)"--device=0000:3b:00.0",
+                         (char *)"--api=cuda", (char *)"--codec=h264", (char *)"--depth=8"),
+                     -1);
+    assert_int_equal(TRY(&t, (char *)"pictures", (char *)"--device=0000:3b:00.0",
+                         (char *)"--api=cuda", (char *)"--codec=h264"),
+                     2);
     assert_int_equal(TRY(&t, (char *)"ladder", (char *)"--device=cpu", (char *)"--height=1080"),
                      -1);
     assert_int_equal(TRY(&t, (char *)"ladder", (char *)"--device=cpu", (char *)"--height=720"), 2);

@@ -62,6 +62,7 @@ faulty l4 # with none; AV1's clips cost most, and h200 proved the others
 sed -i '/^ *fault *$/d; /decode av1/d' "$work/l4-faulty"
 check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 5)'
+check "pictures that stay on the GPU are exact" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "PASS" and .value == 72)] | length == 2'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
 # Fewer codecs do for faults.
 few() { sed -i '/decode \(mpeg\|vc1\|mjpeg\|vp\|av1\)/d; /encode hevc/d' "$1"; } # profile
@@ -69,6 +70,7 @@ faulty h200 "map wrong at=40" "launch error at=2"
 few "$work/h200-faulty"
 check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 3b:00.0 --json "$work/j"
 check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 3 and all'
+check "pictures that stay there fail" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "FAIL")] | length == 2'
 check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
 faulty l4 "decode crash at=30" "encode wrong at=20"
 few "$work/l4-faulty"

@@ -1,0 +1,225 @@
+/* Pictures that stay on the device: NVDEC's through the device's ladder, against those of the
+ * software decoder through the kernel's CPU build. No encoder is needed. */
+#include "hwtest/clip.h"
+#include "hwtest/level1.h"
+#include "hwtest/try.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "kernels/twin.h"
+#include "media/av.h"
+#include "media/cuda_ladder.h"
+#include "media/cuda_picture.h"
+#include "media/hw.h"
+#include "media/nvdec.h"
+#include "media/packed.h"
+
+#define CRF 2600 /* hundredths */
+#define RUNGS 3
+
+/* What the ladder is made by. */
+struct asked {
+    char format[16], other[16];
+    Gm__Rational aspect;
+    Gm__VideoFacts facts;
+    Gm__EncodeParams encode;
+    Gm__Rendition renditions[RUNGS], *list[RUNGS];
+    Gm__Policy policy;
+    Gm__Pipeline pipeline;
+};
+
+struct scene {
+    struct asked asked;
+    struct gm_ladder_params params;
+    struct gm_ladder *ladder;          /* owned: of the CPU build */
+    AVBufferRef *device;               /* owned */
+    struct gm_cuda_ladder *cuda;       /* owned */
+    struct gm_nvdec *nvdec;            /* owned */
+    struct gm_hwtest_stream stream;    /* owned */
+    struct gm_hwtest_pictures decoded; /* owned: by software */
+    int count, good, first; /* came out; right in all rungs; the first wrong one, or -1 */
+};
+
+/* Turned, and one rung in the other depth. */
+static void ask(const struct gm_hwtest_try *work, struct asked *a)
+{
+    static const uint32_t sizes[RUNGS][2] = {
+        {GM_HWTEST_HEIGHT_PX, GM_HWTEST_WIDTH_PX}, {128, 222}, {72, 128}};
+    static char scaler[] = GM_CUDA_LADDER, range[] = "tv"; /* protobuf-c's are not const */
+    memset(a, 0, sizeof(*a));
+    (void)snprintf(a->format, sizeof(a->format), "%s",
+                   work->depth == 8 ? "yuv420p" : "yuv420p10le");
+    (void)snprintf(a->other, sizeof(a->other), "%s", work->depth == 8 ? "yuv420p10le" : "yuv420p");
+    gm__rational__init(&a->aspect);
+    gm__video_facts__init(&a->facts);
+    gm__encode_params__init(&a->encode);
+    gm__policy__init(&a->policy);
+    gm__pipeline__init(&a->pipeline);
+    a->aspect.num = a->aspect.den = 1;
+    a->facts.sample_aspect = &a->aspect;
+    a->facts.width_px = GM_HWTEST_WIDTH_PX;
+    a->facts.height_px = GM_HWTEST_HEIGHT_PX;
+    a->facts.pixel_format = a->format;
+    a->facts.range = range;
+    a->facts.rotation_deg = 90;
+    for (int i = 0; i < RUNGS; i++) {
+        Gm__Rendition *r = a->list[i] = &a->renditions[i];
+        gm__rendition__init(r);
+        r->width_px = sizes[i][0];
+        r->height_px = sizes[i][1];
+        r->pixel_format = i == 1 ? a->other : a->format;
+        r->range = range;
+        r->encode = &a->encode;
+    }
+    a->policy.timescale = GM_HWTEST_RATE;
+    a->policy.scaler = scaler;
+    a->policy.renditions = a->list;
+    a->policy.n_renditions = RUNGS;
+}
+
+static int open_scene(const struct gm_hwtest_try *work, struct scene *s, struct gm_err *err)
+{
+    struct gm_hwtest_pictures pattern = {0};
+    const struct gm_hwtest_encoding how = {
+        .codec = work->codec, .depth = work->depth, .crf_centi = CRF};
+    const char *why = NULL;
+    ask(work, &s->asked);
+    int rc = gm_hwtest_pattern(work->depth, &pattern, err);
+    rc = rc < 0 ? rc : gm_hwtest_encode(&how, &pattern, &s->stream, err);
+    gm_hwtest_pictures_fini(&pattern);
+    rc = rc < 0 ? rc
+                : gm_hwtest_decode_software(&s->stream, 0, s->stream.count, work->depth,
+                                            &s->decoded, err);
+    rc = rc < 0 ? rc : gm_cuda_ladder_params(&s->asked.facts, &s->asked.policy, &s->params, err);
+    rc = rc < 0 ? rc : gm_ladder_create(&s->params, &s->ladder, err);
+    rc = rc < 0 ? rc : gm_hw_open(work->device, &s->device, err);
+    rc = rc < 0 ? rc
+                : gm_cuda_ladder_create(&s->asked.policy, &s->asked.facts, &s->asked.pipeline,
+                                        s->device, &s->cuda, err);
+    if (rc < 0) {
+        return rc;
+    }
+    s->stream.par->profile = strcmp(work->codec, "h264") == 0 ? FF_PROFILE_H264_HIGH
+                             : work->depth == 8               ? FF_PROFILE_HEVC_MAIN
+                                                              : FF_PROFILE_HEVC_MAIN_10;
+    rc = gm_nvdec_open(s->device, s->stream.par, true, &s->nvdec, &why, err);
+    return rc == 0 && s->nvdec == NULL
+               ? gm_err_set(err, GM_E_MEDIA, 0, "NVDEC does not take the clip: %s", why)
+               : rc;
+}
+
+static void close_scene(struct scene *s)
+{
+    gm_nvdec_close(&s->nvdec);
+    gm_cuda_ladder_destroy(&s->cuda);
+    gm_ladder_destroy(&s->ladder);
+    av_buffer_unref(&s->device);
+    gm_hwtest_pictures_fini(&s->decoded);
+    gm_hwtest_stream_fini(&s->stream);
+}
+
+/* What the CPU build makes of f; out: owned, also on failure. */
+static int refer(const struct scene *s, const AVFrame *f, AVFrame *out[RUNGS], struct gm_err *err)
+{
+    size_t size = 0;
+    AVFrame *in = gm_av_frame(gm_packed_format(s->params.deep ? 10 : 8), f->width, f->height);
+    AVFrame *packed[RUNGS] = {NULL};
+    struct gm_ladder_frame frame = {0};
+    struct gm_launch launch = gm_ladder_launch(s->ladder, 1);
+    struct gm_ladder_args args = {.plan = (uintptr_t)gm_ladder_plan(s->ladder, &size),
+                                  .frames = (uintptr_t)&frame};
+    int rc = in == NULL ? gm_err_nomem(err) : gm_packed_copy(f, in, err);
+    for (int i = 0; rc == 0 && i < RUNGS; i++) {
+        const struct gm_ladder_rung *r = &s->params.rung[i];
+        int width = (int)r->width_px, height = (int)r->height_px;
+        packed[i] = gm_av_frame(gm_packed_format(r->deep ? 10 : 8), width, height);
+        out[i] = gm_av_frame(r->deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P, width, height);
+        rc = packed[i] == NULL || out[i] == NULL ? gm_err_nomem(err) : 0;
+        if (rc == 0) {
+            frame.out[i] = gm_cuda_picture_surface(packed[i]); /* the same of memory */
+        }
+    }
+    if (rc == 0) {
+        frame.in = gm_cuda_picture_surface(in);
+        rc = gm_twin_run(&launch, &args, err);
+    }
+    for (int i = 0; i < RUNGS; i++) {
+        rc = rc < 0 ? rc : gm_packed_copy(packed[i], out[i], err);
+        av_frame_free(&packed[i]);
+    }
+    av_frame_free(&in);
+    return rc;
+}
+
+/* A picture of NVDEC's, the next in order, through the ladder. */
+static int take(struct scene *s, const AVFrame *f, struct gm_err *err)
+{
+    struct gm_hwtest_pictures want = {0}, got = {0};
+    int index = s->count++;
+    if (index >= s->decoded.count) {
+        return 0;
+    }
+    int rc = gm_cuda_ladder_push(s->cuda, f, f->pts, err);
+    want.count = RUNGS;
+    rc = rc < 0 ? rc : refer(s, s->decoded.frame[index], want.frame, err);
+    for (size_t i = 0; rc == 0 && i < RUNGS; i++) {
+        rc = gm_cuda_picture_download(gm_cuda_ladder_get(s->cuda, i), &got.frame[i], err);
+        got.count += rc == 0;
+    }
+    if (rc == 0 && gm_hwtest_first_difference(&want, &got) < 0) {
+        s->good++;
+    } else if (rc == 0 && s->first < 0) {
+        s->first = index;
+    }
+    gm_hwtest_pictures_fini(&want);
+    gm_hwtest_pictures_fini(&got);
+    return rc;
+}
+
+static int run(struct scene *s, struct gm_err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i <= s->stream.count; i++) {
+        const char *why = NULL;
+        const AVPacket *packet = i < s->stream.count ? s->stream.packets[i] : NULL;
+        rc = gm_nvdec_send(s->nvdec, packet, (uint64_t)i, &why, err);
+        if (rc == 0 && why != NULL) {
+            rc = gm_err_set(err, GM_E_MEDIA_VERIFY, i, "NVDEC did not take packet %d: %s", i, why);
+        }
+        for (AVFrame *f = gm_nvdec_take(s->nvdec); f != NULL; f = gm_nvdec_take(s->nvdec)) {
+            rc = rc < 0 ? rc : take(s, f, err);
+            av_frame_free(&f);
+        }
+    }
+    return rc;
+}
+
+int gm_hwtest_try_pictures(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,
+                           struct gm_err *err)
+{
+    struct scene s = {.first = -1};
+    struct gm_err why = {.code = GM_OK};
+    const double all = GM_HWTEST_FRAMES;
+    char text[160];
+    int rc = open_scene(work, &s, &why);
+    rc = rc < 0 ? rc : run(&s, &why);
+    close_scene(&s);
+    if (rc < 0) {
+        return gm_hwtest_try_failed(work, &why, report, err);
+    }
+    struct gm_hwtest_check c = gm_hwtest_try_check(work, "");
+    gm_hwtest_measure(&c, s.good, "pictures", &all, &all);
+    if (s.count != GM_HWTEST_FRAMES || s.good != s.count) {
+        c.status = GM_HWTEST_FAIL;
+        (void)snprintf(text, sizeof(text),
+                       "%d pictures came out, the first wrong one is %d (-1: none)", s.count,
+                       s.first);
+        gm_hwtest_set(c.remedy, gm_hwtest_remedy(work->api));
+    } else {
+        (void)snprintf(text, sizeof(text),
+                       "decoded and scaled there, all are those of the processor to the bit");
+    }
+    gm_hwtest_set(c.text, text);
+    return gm_hwtest_add(report, &c, err);
+}
