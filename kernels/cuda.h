@@ -9,7 +9,8 @@
 /* libcuda.so.1, opened at run time. Own prototypes of the few functions used: all are in drivers of
  * CUDA 11 and later; handles are pointers, CUresult and CUdevice ints, CUdeviceptr 64 bits.
  * Source: https://docs.nvidia.com/cuda/cuda-driver-api/ */
-#define GM_CUDA_NON_BLOCKING 1u /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
+#define GM_CUDA_BLOCKING_SYNC 4u /* CU_CTX_SCHED_BLOCKING_SYNC: who waits sleeps */
+#define GM_CUDA_NON_BLOCKING 1u  /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
 enum { GM_CUDA_HOST = 1, GM_CUDA_DEVICE = 2 }; /* CUmemorytype */
 struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     size_t src_x_bytes, src_y;
@@ -39,6 +40,7 @@ struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     GM_CUDA_FN(device_pci, cuDeviceGetPCIBusId, (char *, int, int))                                \
     GM_CUDA_FN(device_memory, cuDeviceTotalMem_v2, (size_t *, int))                                \
     GM_CUDA_FN(device_attribute, cuDeviceGetAttribute, (int *, int, int))                          \
+    GM_CUDA_FN(primary_flags, cuDevicePrimaryCtxSetFlags_v2, (int, unsigned))                      \
     GM_CUDA_FN(primary_retain, cuDevicePrimaryCtxRetain, (void **, int))                           \
     GM_CUDA_FN(primary_release, cuDevicePrimaryCtxRelease_v2, (int))                               \
     GM_CUDA_FN(push, cuCtxPushCurrent_v2, (void *))                                                \

@@ -125,6 +125,8 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
         rc = find(h, id, err);
     }
     if (rc == 0) {
+        /* By default a wait spins, a core for each run. Another's context keeps its flags. */
+        (void)h->cuda.primary_flags(h->device, GM_CUDA_BLOCKING_SYNC);
         rc = gm_cuda_check(&h->cuda, h->cuda.primary_retain(&h->context, h->device),
                            "cuDevicePrimaryCtxRetain", err);
         h->context = rc == 0 ? h->context : NULL;

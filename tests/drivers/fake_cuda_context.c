@@ -30,6 +30,7 @@ EXPORT tcuDevicePrimaryCtxReset cuDevicePrimaryCtxReset_v2;
 static struct {
     struct CUctx_st *context;
     int users;
+    unsigned flags;
 } primaries[FAKE_MAX_GPUS];
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static _Thread_local struct CUctx_st *stack[STACK_DEPTH];
@@ -239,8 +240,13 @@ CUresult cuDevicePrimaryCtxRelease_v2(CUdevice device)
 CUresult cuDevicePrimaryCtxSetFlags(CUdevice device, unsigned flags)
 {
     const struct fake_gpu *gpu;
-    (void)flags;
-    return fake_cuda_device(device, &gpu);
+    CUresult rc = fake_cuda_device(device, &gpu);
+    if (rc == CUDA_SUCCESS) {
+        pthread_mutex_lock(&lock);
+        primaries[device].flags = flags;
+        pthread_mutex_unlock(&lock);
+    }
+    return rc;
 }
 
 CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice device, unsigned flags)
@@ -253,7 +259,7 @@ CUresult cuDevicePrimaryCtxGetState(CUdevice device, unsigned *flags, int *activ
     const struct fake_gpu *gpu;
     CUresult rc = fake_cuda_device(device, &gpu);
     if (rc == CUDA_SUCCESS) {
-        *flags = 0;
+        *flags = primaries[device].flags;
         *active = primaries[device].context != NULL;
     }
     return rc;

@@ -6,6 +6,9 @@
 
 #include <cmocka.h>
 
+#include <dlfcn.h>
+#include <string.h>
+
 #include "media/fake_gpu_io.h"
 #include "media/hw.h"
 
@@ -39,12 +42,40 @@ static void devices_are_found_by_any_name(void **state)
     assert_int_equal(fake_gpu_run(name_devices, NULL), 0);
 }
 
+/* Who waits for a device sleeps, rather than take a core. */
+static void wait_asleep(const void *arg)
+{
+    AVBufferRef *device = NULL;
+    struct gm_err err;
+    int (*state)(int, unsigned *, int *) = NULL;
+    unsigned flags = 0;
+    int active = 0;
+    (void)arg;
+    fake_gpu_profile("l4", "");
+    CHECK(gm_hw_open(NULL, &device, &err) == 0);
+    void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
+    CHECK(library != NULL);
+    void *found = dlsym(library, "cuDevicePrimaryCtxGetState");
+    memcpy(&state, &found, sizeof found);
+    CHECK(state != NULL && state(0, &flags, &active) == 0);
+    CHECK(active == 1 && flags == GM_CUDA_BLOCKING_SYNC);
+    (void)dlclose(library);
+    av_buffer_unref(&device);
+}
+
+static void waits_take_no_core(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(wait_asleep, NULL), 0);
+}
+
 int main(int argc, char **argv)
 {
     (void)argc;
     fake_gpu_start(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_found_by_any_name),
+        cmocka_unit_test(waits_take_no_core),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
