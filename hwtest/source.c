@@ -23,7 +23,7 @@ static int open_nvdec(struct gm_hwtest_source *s, struct gm_err *err)
     const char *why = NULL;
     int rc = gm_hw_open(s->how.device, &s->device, err);
     if (rc == 0) {
-        rc = gm_nvdec_open(s->device, s->how.stream->par, false, &s->nvdec, &why, err);
+        rc = gm_nvdec_open(s->device, s->how.stream->par, NULL, &s->nvdec, &why, err);
     }
     if (rc == 0 && s->nvdec == NULL) {
         rc = gm_err_set(err, GM_E_MEDIA, 0, "the device does not decode it: %s",

@@ -35,6 +35,7 @@ struct scene {
     struct gm_ladder *ladder;          /* owned: of the CPU build */
     AVBufferRef *device;               /* owned */
     struct gm_cuda_ladder *cuda;       /* owned */
+    AVBufferRef *pool;                 /* owned: of nvdec's pictures */
     struct gm_nvdec *nvdec;            /* owned */
     struct gm_hwtest_stream stream;    /* owned */
     struct gm_hwtest_pictures decoded; /* owned: by software */
@@ -103,7 +104,7 @@ static int open_scene(const struct gm_hwtest_try *work, struct scene *s, struct 
     s->stream.par->profile = strcmp(work->codec, "h264") == 0 ? FF_PROFILE_H264_HIGH
                              : work->depth == 8               ? FF_PROFILE_HEVC_MAIN
                                                               : FF_PROFILE_HEVC_MAIN_10;
-    rc = gm_nvdec_open(s->device, s->stream.par, true, &s->nvdec, &why, err);
+    rc = gm_nvdec_open(s->device, s->stream.par, &s->pool, &s->nvdec, &why, err);
     return rc == 0 && s->nvdec == NULL
                ? gm_err_set(err, GM_E_MEDIA, 0, "NVDEC does not take the clip: %s", why)
                : rc;
@@ -112,6 +113,7 @@ static int open_scene(const struct gm_hwtest_try *work, struct scene *s, struct 
 static void close_scene(struct scene *s)
 {
     gm_nvdec_close(&s->nvdec);
+    av_buffer_unref(&s->pool);
     gm_cuda_ladder_destroy(&s->cuda);
     gm_ladder_destroy(&s->ladder);
     av_buffer_unref(&s->device);

@@ -14,7 +14,12 @@
 #include "media/cuda_mark.h"
 #include "media/cuda_picture.h"
 #include "media/hw.h"
+#include "media/lanes.h"
 #include "media/packed.h"
+
+/* Of a rendition at once: queued, in work, held here, and libavcodec's, which are twelve with three
+ * B pictures. */
+#define PICTURES (GM_LANES_DEPTH + 1 + 1 + 12)
 
 struct rung {
     AVBufferRef *pool;         /* owned */
@@ -135,8 +140,9 @@ static int make_rung(struct gm_cuda_ladder *l, const Gm__Rendition *r, const Gm_
     const Gm__Watermark *how = r->encode != NULL ? r->encode->watermark : NULL;
     bool deep = is_deep(av_get_pix_fmt(r->pixel_format));
     rung->colour = gm_colour_of_rendition(r);
-    int rc = gm_cuda_picture_pool(l->device, deep ? 10 : 8, (int)r->width_px, (int)r->height_px,
-                                  &rung->pool, err);
+    const struct gm_cuda_pictures what = {deep ? 10 : 8, (int)r->width_px, (int)r->height_px,
+                                          PICTURES};
+    int rc = gm_cuda_picture_pool(l->device, &what, &rung->pool, err);
     if (rc == 0 && how != NULL) {
         rc = gm_cuda_mark_create(how, r, pipeline, &rung->mark, err);
     }
@@ -323,9 +329,8 @@ static int upload_source(struct gm_cuda_ladder *l, const AVFrame *p, AVFrame **o
                          struct gm_err *err)
 {
     struct way_up w = {.packed = &l->packed, .deep = is_deep(l->format)};
-    int rc = l->pool != NULL ? 0
-                             : gm_cuda_picture_pool(l->device, w.deep ? 10 : 8, p->width, p->height,
-                                                    &l->pool, err);
+    const struct gm_cuda_pictures what = {w.deep ? 10 : 8, p->width, p->height, 0};
+    int rc = gm_cuda_picture_repool(l->device, &what, &l->pool, err);
     w.pool = l->pool;
     return rc == 0 ? upload(l, &w, p, out, err) : rc;
 }

@@ -11,7 +11,7 @@ static int explain(const AVBufferRef *device, int av, const char *what, struct g
     return gm_hw_explain(device, &(struct gm_hw_failure){what, av, 0, GM_E_DEVICE_DRIVER}, err);
 }
 
-int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int height_px,
+int gm_cuda_picture_pool(AVBufferRef *device, const struct gm_cuda_pictures *what,
                          AVBufferRef **out, struct gm_err *err)
 {
     AVBufferRef *ref = av_hwframe_ctx_alloc(device);
@@ -20,9 +20,10 @@ int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int h
     }
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)ref->data;
     frames->format = AV_PIX_FMT_CUDA;
-    frames->sw_format = gm_packed_format(bits);
-    frames->width = width_px;
-    frames->height = height_px;
+    frames->sw_format = gm_packed_format(what->bits);
+    frames->width = what->width_px;
+    frames->height = what->height_px;
+    frames->initial_pool_size = what->taken;
     int av = av_hwframe_ctx_init(ref);
     if (av < 0) {
         av_buffer_unref(&ref);
@@ -30,6 +31,23 @@ int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int h
     }
     *out = ref;
     return 0;
+}
+
+int gm_cuda_picture_repool(AVBufferRef *device, const struct gm_cuda_pictures *what,
+                           AVBufferRef **pool, struct gm_err *err)
+{
+    const AVHWFramesContext *old = *pool != NULL ? gm_av_pool(*pool) : NULL;
+    AVBufferRef *made = NULL;
+    if (old != NULL && old->device_ref->data == device->data && old->width == what->width_px &&
+        old->height == what->height_px && old->sw_format == gm_packed_format(what->bits)) {
+        return 0;
+    }
+    int rc = gm_cuda_picture_pool(device, what, &made, err);
+    if (rc == 0) {
+        av_buffer_unref(pool);
+        *pool = made;
+    }
+    return rc;
 }
 
 int gm_cuda_picture_get(AVBufferRef *pool, AVFrame **out, struct gm_err *err)

@@ -13,10 +13,18 @@
  * Errors of all: NOMEM; DEVICE_LOST, DEVICE_MEMORY, DEVICE_DRIVER (the device answers and has
  * room). */
 
-/* device: of gm_hw_open; referenced. bits: 8 or 10. *out: an AVHWFramesContext, owned. Sides are
- * even. */
-int gm_cuda_picture_pool(AVBufferRef *device, unsigned bits, int width_px, int height_px,
+/* Sides are even. taken: pictures whose memory is taken at once, since a device that is full says
+ * so best before the work, and memory that is taken in its midst makes the whole device wait. */
+struct gm_cuda_pictures {
+    unsigned bits; /* 8 or 10 */
+    int width_px, height_px, taken;
+};
+/* device: of gm_hw_open; referenced. *out: an AVHWFramesContext, owned. */
+int gm_cuda_picture_pool(AVBufferRef *device, const struct gm_cuda_pictures *what,
                          AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
+/* The same, where *pool (owned; NULL: none) is none of that device, bits and size. */
+int gm_cuda_picture_repool(AVBufferRef *device, const struct gm_cuda_pictures *what,
+                           AVBufferRef **pool, struct gm_err *err) GM_MUST_CHECK;
 /* A picture of the pool, its samples anything; owned. */
 int gm_cuda_picture_get(AVBufferRef *pool, AVFrame **out, struct gm_err *err) GM_MUST_CHECK;
 /* It is in a GPU's memory. The rest below is for such pictures alone. */

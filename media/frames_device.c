@@ -51,6 +51,7 @@ void gm_frames_device_close(struct gm_frames_device *d)
 void gm_frames_device_fini(struct gm_frames_device *d)
 {
     gm_frames_device_close(d);
+    av_buffer_unref(&d->pool);
     av_buffer_unref(&d->device);
     d->why = NULL;
     d->doubts = 0;
@@ -77,6 +78,7 @@ static int open_parser(struct gm_frames_device *d, struct gm_err *err)
 static void give_up(struct gm_frames_device *d, const char *why)
 {
     d->why = why;
+    av_buffer_unref(&d->pool);
     av_buffer_unref(&d->device);
 }
 
@@ -116,7 +118,7 @@ int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *p
     if (d->device == NULL) {
         return 0;
     }
-    int rc = gm_nvdec_open(d->device, par, d->stays, &d->decoder, &why, err);
+    int rc = gm_nvdec_open(d->device, par, d->stays ? &d->pool : NULL, &d->decoder, &why, err);
     const char *excuse = forgive(d, rc, err);
     if (excuse != NULL || (rc == 0 && d->decoder == NULL)) {
         give_up(d, excuse != NULL ? excuse : why);

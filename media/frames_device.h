@@ -28,6 +28,7 @@ struct gm_frames_device {
     uint64_t checked; /* the keyframe that `like` is of */
     unsigned doubts;
     bool stays;            /* pictures stay on the device */
+    AVBufferRef *pool;     /* owned: of these, also from one decoder to the next; NULL: none */
     bool assists;          /* its failures are no errors: the device is given up */
     struct gm_err failure; /* why it was, by its own fault; code GM_OK: it was not */
 };

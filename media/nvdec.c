@@ -169,16 +169,19 @@ static void start(struct gm_nvdec *n, const AVCodecParameters *par)
 }
 
 /* Where pictures go. */
-static int open_place(struct gm_nvdec *n, bool stays, struct gm_err *err)
+static int open_place(struct gm_nvdec *n, AVBufferRef **pool, struct gm_err *err)
 {
-    if (stays) {
-        return gm_cuda_picture_pool(n->device, n->depth, n->width_px, n->height_px, &n->pool, err);
+    const struct gm_cuda_pictures what = {n->depth, n->width_px, n->height_px, 0};
+    if (pool != NULL) {
+        int rc = gm_cuda_picture_repool(n->device, &what, pool, err);
+        n->pool = rc == 0 ? av_buffer_ref(*pool) : NULL;
+        return rc < 0 || n->pool != NULL ? rc : gm_err_nomem(err);
     }
     n->packed = gm_av_frame(gm_packed_format(n->depth), n->width_px, n->height_px);
     return n->packed != NULL ? 0 : gm_err_nomem(err);
 }
 
-int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
+int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,
                   struct gm_nvdec **out, const char **out_why, struct gm_err *err)
 {
     const struct codec *codec = find_codec(par);
@@ -201,7 +204,7 @@ int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
     n->device = av_buffer_ref(device);
     int rc = n->packet == NULL || n->device == NULL ? gm_err_nomem(err) : 0;
     if (rc == 0) {
-        rc = open_place(n, stays, err);
+        rc = open_place(n, pool, err);
     }
     if (rc == 0) {
         rc = load(n, err);

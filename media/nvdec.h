@@ -18,10 +18,11 @@
  */
 struct gm_nvdec; /* opaque */
 
-/* device: of gm_hw_open; referenced. stays: pictures stay in its memory (media/cuda_picture.h).
+/* device: of gm_hw_open; referenced. pool: NULL: pictures come to memory; else they stay in the
+ * device's, out of *pool (media/cuda_picture.h), the caller's, which is made anew unless it fits.
  * *out: owned; NULL: this stream is none for it, and *out_why, a static half sentence, says why.
  * Errors: DEVICE_ABSENT (the device has gone), DEVICE_BUSY, DEVICE_MEMORY, DEVICE_LOST, NOMEM. */
-int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
+int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,
                   struct gm_nvdec **out, const char **out_why, struct gm_err *err) GM_MUST_CHECK;
 void gm_nvdec_close(struct gm_nvdec **nvdec);
 /* The next packet, as the stream's parameters say it is framed; NULL: the end, once, last. id:

@@ -86,6 +86,9 @@ struct way {
     bool flip, crop, mark;
 };
 
+static const struct way PLAIN = {"yuv420p", {"yuv420p", "yuv420p", "yuv420p"}, 0, false, false,
+                                 false};
+
 #define STRING(s) ((char *)(uintptr_t)(s))
 
 static void describe(struct job *j, const struct way *w)
@@ -186,7 +189,8 @@ static AVFrame *lift(const struct job *j, const AVFrame *f)
     AVBufferRef *pool = NULL;
     AVFrame *there = NULL;
     struct gm_err err;
-    must(gm_cuda_picture_pool(j->device, deep ? 10 : 8, f->width, f->height, &pool, &err), &err);
+    const struct gm_cuda_pictures what = {deep ? 10 : 8, f->width, f->height, 0};
+    must(gm_cuda_picture_pool(j->device, &what, &pool, &err), &err);
     must(gm_cuda_picture_get(pool, &there, &err), &err);
     must(gm_packed_copy(f, packed, &err), &err);
     CHECK(av_hwframe_transfer_data(there, packed, 0) >= 0);
@@ -302,6 +306,53 @@ static void every_rendition_has_the_kernels_bits(void **state)
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
         assert_int_equal(fake_gpu_run(make_ladder, &ways[i]), 0);
     }
+}
+
+/* The memory for renditions is taken when the ladder is made: what comes of it enough for the
+ * encoders, and pools that fit are kept. */
+static void take_memory(const void *arg)
+{
+    struct job j;
+    struct gm_err err = {0};
+    uint64_t made = 0, used = 0;
+    AVFrame *held[18];
+    AVBufferRef *pool = NULL;
+    (void)arg;
+    fake_gpu_profile("none", GPU);
+    describe(&j, &PLAIN);
+    must(open_job(&j, &err), &err);
+    AVFrame *f = picture(&j, 0);
+    must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err); /* the plan, the source's picture */
+    must(gm_hw_free_bytes(j.device, &made, &err), &err);
+    for (int i = 0; i < 17; i++) { /* as encoders hold them */
+        held[i] = av_frame_clone(gm_cuda_ladder_get(j.ladder, 0));
+        must(gm_cuda_ladder_push(j.ladder, f, i, &err), &err);
+    }
+    must(gm_hw_free_bytes(j.device, &used, &err), &err);
+    CHECK(used == made);
+    for (int i = 0; i < 17; i++) {
+        av_frame_free(&held[i]);
+    }
+    struct gm_cuda_pictures what = {8, WIDTH, HEIGHT, 0};
+    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    const void *first = pool->data;
+    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    CHECK(pool->data == first);
+    what.bits = 10;
+    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    CHECK(gm_av_pool(pool)->sw_format == AV_PIX_FMT_P010LE);
+    what.width_px += 2;
+    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    CHECK(gm_av_pool(pool)->width == WIDTH + 2);
+    av_buffer_unref(&pool);
+    av_frame_free(&f);
+    close_job(&j);
+}
+
+static void memory_is_taken_before_the_work(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(take_memory, NULL), 0);
 }
 
 /* What was made in memory comes there as it is. */
@@ -483,9 +534,6 @@ static void chroma_is_where_software_puts_it(void **state)
     }
 }
 
-static const struct way plain = {"yuv420p", {"yuv420p", "yuv420p", "yuv420p"}, 0, false, false,
-                                 false};
-
 static void narrow(AVFrame *f)
 {
     f->width -= 2;
@@ -536,7 +584,7 @@ static void look_at(const void *arg)
     const char *why = NULL;
     (void)arg;
     fake_gpu_profile("none", GPU);
-    describe(&j, &plain);
+    describe(&j, &PLAIN);
     must(open_job(&j, &err), &err);
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
         AVFrame *f = picture(&j, 0);
@@ -589,7 +637,7 @@ static void fail_so(const void *arg)
     fake_gpu_profile("none", GPU);
     fake_gpu_memory_hold(&memory);
     fake_gpu_profile("none", want->opens ? GPU : lines);
-    describe(&j, &plain);
+    describe(&j, &PLAIN);
     int rc = open_job(&j, &err);
     if (want->opens) {
         must(rc, &err);
@@ -643,7 +691,7 @@ static void refuse(const void *arg)
     struct gm_ladder_params params;
     (void)arg;
     fake_gpu_profile("none", GPU);
-    describe(&j, &plain);
+    describe(&j, &PLAIN);
     j.policy.scaler = "cuda-ladder-2";
     CHECK(open_job(&j, &err) == -GM_E_BUG && j.ladder == NULL);
     CHECK(strstr(err.text, "cuda-ladder-2") != NULL);
@@ -705,6 +753,7 @@ int main(int argc, char **argv)
     fake_gpu_start(argv);
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rendition_has_the_kernels_bits),
+        cmocka_unit_test(memory_is_taken_before_the_work),
         cmocka_unit_test(pictures_of_memory_come_to_the_device),
         cmocka_unit_test(pictures_are_turned_as_software_does),
         cmocka_unit_test(chroma_is_where_software_puts_it),
