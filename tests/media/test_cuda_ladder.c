@@ -16,170 +16,19 @@
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/colour.h"
-#include "media/cuda_ladder.h"
+#include "media/cuda_ladder_io.h"
 #include "media/cuda_mark.h"
 #include "media/cuda_picture.h"
 #include "media/fake_gpu_io.h"
-#include "media/front.h"
-#include "media/graph.h"
 #include "media/hw.h"
 #include "media/packed.h"
-#include "media/plan.h"
 #include "media/prove.h"
 
 /* The device's ladder over the fake libcuda, which runs the kernel's CPU build: that we ask for the
  * right pictures, and what comes of failures. Nothing here says anything about a real GPU. */
 
-#define GPU "gpu 0000:05:00.0\n name L4\n memory-mib 4096\n encoders 1\n"
-#define RUNGS 3
-#define TIMESCALE 1000
-#define WIDTH 96
-#define HEIGHT 64
-
-struct job {
-    Gm__VideoFacts facts;
-    Gm__Rational aspect;
-    Gm__Crop crop;
-    Gm__Policy policy;
-    Gm__Rendition renditions[RUNGS];
-    Gm__Rendition *list[RUNGS];
-    Gm__EncodeParams encode;
-    Gm__Watermark how;
-    Gm__Asset asset;
-    Gm__Asset *assets[1];
-    Gm__Pipeline pipeline;
-    AVBufferRef *device; /* owned, as ladder is */
-    struct gm_cuda_ladder *ladder;
-};
-
-/* A gradient of colours and alpha. */
-static void make_png(ProtobufCBinaryData *out)
-{
-    AVCodecContext *ctx = avcodec_alloc_context3(avcodec_find_encoder(AV_CODEC_ID_PNG));
-    AVPacket *packet = av_packet_alloc();
-    AVFrame *f = gm_av_frame(AV_PIX_FMT_RGBA, 20, 12);
-    CHECK(ctx != NULL && packet != NULL && f != NULL);
-    ctx->pix_fmt = AV_PIX_FMT_RGBA;
-    ctx->width = f->width;
-    ctx->height = f->height;
-    ctx->time_base = (AVRational){1, 25};
-    for (int y = 0; y < f->height; y++) {
-        for (int x = 0; x < 4 * f->width; x++) {
-            f->data[0][y * f->linesize[0] + x] = (uint8_t)(x * 3 + y * 11);
-        }
-    }
-    CHECK(avcodec_open2(ctx, ctx->codec, NULL) >= 0 && avcodec_send_frame(ctx, f) >= 0 &&
-          avcodec_receive_packet(ctx, packet) >= 0);
-    out->len = (size_t)packet->size;
-    out->data = malloc(out->len);
-    CHECK(out->data != NULL);
-    memcpy(out->data, packet->data, out->len);
-    av_frame_free(&f);
-    av_packet_free(&packet);
-    avcodec_free_context(&ctx);
-}
-
-struct way {
-    const char *format;         /* of the source */
-    const char *formats[RUNGS]; /* of the renditions */
-    int32_t turn;
-    bool flip, crop, mark;
-};
-
 static const struct way PLAIN = {"yuv420p", {"yuv420p", "yuv420p", "yuv420p"}, 0, false, false,
                                  false};
-
-#define STRING(s) ((char *)(uintptr_t)(s))
-
-static void describe(struct job *j, const struct way *w)
-{
-    static const uint32_t sizes[RUNGS][2] = {{WIDTH, HEIGHT}, {48, 32}, {36, 50}};
-    memset(j, 0, sizeof *j);
-    gm__video_facts__init(&j->facts);
-    gm__rational__init(&j->aspect);
-    gm__policy__init(&j->policy);
-    gm__encode_params__init(&j->encode);
-    gm__pipeline__init(&j->pipeline);
-    j->aspect.num = j->aspect.den = 1;
-    j->facts.sample_aspect = &j->aspect;
-    j->facts.width_px = WIDTH;
-    j->facts.height_px = HEIGHT;
-    j->facts.pixel_format = STRING(w->format);
-    j->facts.range = "tv";
-    j->facts.rotation_deg = w->turn;
-    j->facts.flip = w->flip;
-    if (w->crop) {
-        gm__crop__init(&j->crop);
-        j->crop.whole_width_px = WIDTH;
-        j->crop.whole_height_px = HEIGHT;
-        j->crop.x_px = 6;
-        j->crop.y_px = 2;
-        j->facts.width_px = WIDTH - 10;
-        j->facts.height_px = HEIGHT - 8;
-        j->facts.crop = &j->crop;
-    }
-    for (size_t i = 0; i < RUNGS; i++) {
-        Gm__Rendition *r = &j->renditions[i];
-        gm__rendition__init(r);
-        r->width_px = sizes[i][0];
-        r->height_px = sizes[i][1];
-        r->pixel_format = STRING(w->formats[i]);
-        r->primaries = r->transfer = r->matrix = "smpte170m";
-        r->range = "tv";
-        r->encode = &j->encode;
-        j->list[i] = r;
-    }
-    j->policy.timescale = TIMESCALE;
-    j->policy.scaler = GM_CUDA_LADDER;
-    j->policy.renditions = j->list;
-    j->policy.n_renditions = RUNGS;
-    if (w->mark) { /* from 1 s to 2 s */
-        gm__watermark__init(&j->how);
-        gm__asset__init(&j->asset);
-        j->asset.name = j->how.image = "w.png";
-        make_png(&j->asset.data);
-        j->assets[0] = &j->asset;
-        j->pipeline.assets = j->assets;
-        j->pipeline.n_assets = 1;
-        j->how.position = "bottom-right";
-        j->how.opacity = 0.8;
-        j->how.size = 0.4;
-        j->how.margin = 0.1;
-        j->how.start_s = 1;
-        j->how.end_s = 2;
-        j->encode.watermark = &j->how;
-    }
-}
-
-static int open_job(struct job *j, struct gm_err *err)
-{
-    int rc = gm_hw_open(NULL, &j->device, err);
-    CHECK(rc == 0);
-    return gm_cuda_ladder_create(&j->policy, &j->facts, &j->pipeline, j->device, &j->ladder, err);
-}
-
-static void close_job(struct job *j)
-{
-    gm_cuda_ladder_destroy(&j->ladder);
-    av_buffer_unref(&j->device);
-    free(j->asset.data.data);
-}
-
-static void must(int rc, const struct gm_err *err)
-{
-    if (rc < 0) {
-        (void)fprintf(stderr, "%d: %s\n", rc, err->text);
-        fake_gpu_fail("it succeeds", __FILE__, __LINE__);
-    }
-}
-
-/* A picture of the source, number i, with random bytes in it. */
-static AVFrame *picture(const struct job *j, int i)
-{
-    AVFrame *f = clip_picture(WIDTH, HEIGHT, av_get_pix_fmt(j->facts.pixel_format), i);
-    f->color_range = AVCOL_RANGE_MPEG;
-    return f;
-}
 
 /* The same on the device; owned. */
 static AVFrame *lift(const struct job *j, const AVFrame *f)
@@ -190,11 +39,11 @@ static AVFrame *lift(const struct job *j, const AVFrame *f)
     AVFrame *there = NULL;
     struct gm_err err;
     const struct gm_cuda_pictures what = {deep ? 10 : 8, f->width, f->height, 0};
-    must(gm_cuda_picture_pool(j->device, &what, &pool, &err), &err);
-    must(gm_cuda_picture_get(pool, &there, &err), &err);
-    must(gm_packed_copy(f, packed, &err), &err);
+    ladder_must(gm_cuda_picture_pool(j->device, &what, &pool, &err), &err);
+    ladder_must(gm_cuda_picture_get(pool, &there, &err), &err);
+    ladder_must(gm_packed_copy(f, packed, &err), &err);
     CHECK(av_hwframe_transfer_data(there, packed, 0) >= 0);
-    must(gm_hw_check(j->device, &err), &err); /* it queues the copy */
+    ladder_must(gm_hw_check(j->device, &err), &err); /* it queues the copy */
     CHECK(av_frame_copy_props(there, f) >= 0);
     av_frame_free(&packed);
     av_buffer_unref(&pool);
@@ -212,9 +61,9 @@ static void refer(const struct job *j, const AVFrame *f, bool marked, AVFrame *o
     struct gm_ladder_params params;
     struct gm_cuda_mark *marks[RUNGS] = {NULL};
     struct gm_err err;
-    must(gm_cuda_ladder_params(&j->facts, &j->policy, &params, &err), &err);
+    ladder_must(gm_cuda_ladder_params(&j->facts, &j->policy, &params, &err), &err);
     AVFrame *packed = gm_av_frame(gm_packed_format(params.deep ? 10 : 8), f->width, f->height);
-    must(gm_packed_copy(f, packed, &err), &err);
+    ladder_must(gm_packed_copy(f, packed, &err), &err);
     struct gm_ladder_frame frame = {.in = surface(packed)};
     for (size_t i = 0; i < RUNGS; i++) {
         const Gm__Rendition *r = &j->renditions[i];
@@ -222,11 +71,11 @@ static void refer(const struct job *j, const AVFrame *f, bool marked, AVFrame *o
                              (int)r->height_px);
         frame.out[i] = surface(out[i]);
         if (marked) {
-            must(gm_cuda_mark_create(&j->how, r, &j->pipeline, &marks[i], &err), &err);
+            ladder_must(gm_cuda_mark_create(&j->how, r, &j->pipeline, &marks[i], &err), &err);
             params.rung[i].mark = gm_cuda_mark_get(marks[i]);
         }
     }
-    must(gm_reference_ladder(&params, &frame, &err), &err);
+    ladder_must(gm_reference_ladder(&params, &frame, &err), &err);
     for (size_t i = 0; i < RUNGS; i++) {
         gm_cuda_mark_destroy(&marks[i]);
     }
@@ -240,7 +89,7 @@ static void check_same(const AVFrame *want, const AVFrame *got)
                     want->width, want->height);
     uint8_t a[32], b[32];
     struct gm_err err;
-    must(gm_packed_copy(want, planar, &err), &err);
+    ladder_must(gm_packed_copy(want, planar, &err), &err);
     CHECK(got->format == planar->format && got->width == want->width &&
           got->height == want->height);
     clip_hash(planar, a);
@@ -257,15 +106,15 @@ static void check_push(struct job *j, const AVFrame *f, int64_t pts, bool marked
     const char *why = "not asked";
     struct gm_err err = {0};
     refer(j, f, marked, want);
-    must(gm_cuda_ladder_look(j->ladder, lifted ? there : f, &why, &err), &err);
+    ladder_must(gm_cuda_ladder_look(j->ladder, lifted ? there : f, &why, &err), &err);
     CHECK(why == NULL);
-    must(gm_cuda_ladder_push(j->ladder, lifted ? there : f, pts, &err), &err);
+    ladder_must(gm_cuda_ladder_push(j->ladder, lifted ? there : f, pts, &err), &err);
     for (size_t i = 0; i < RUNGS; i++) {
         AVFrame *got = gm_cuda_ladder_get(j->ladder, i);
         AVFrame *here = NULL;
         CHECK(gm_cuda_picture_is(got) && got->pts == pts);
         CHECK(got->hw_frames_ctx->data == gm_cuda_ladder_pool(j->ladder, i)->data);
-        must(gm_cuda_picture_download(got, &here, &err), &err);
+        ladder_must(gm_cuda_picture_download(got, &here, &err), &err);
         CHECK(here->color_range == AVCOL_RANGE_MPEG && here->colorspace == AVCOL_SPC_SMPTE170M);
         check_same(want[i], here);
         av_frame_free(&here);
@@ -280,18 +129,18 @@ static void make_ladder(const void *arg)
     struct job j;
     struct gm_err err = {0};
     fake_gpu_profile("none", GPU);
-    describe(&j, w);
-    must(open_job(&j, &err), &err);
+    ladder_describe(&j, w);
+    ladder_must(ladder_open(&j, &err), &err);
     static const struct {
         int64_t pts;
         bool marked;
     } times[] = {{0, false}, {999, false}, {1000, true}, {1999, true}, {2000, false}};
     for (int i = 0; i < 5; i++) { /* the watermark comes and goes */
-        AVFrame *f = picture(&j, i);
+        AVFrame *f = ladder_picture(&j, i);
         check_push(&j, f, times[i].pts, w->mark && times[i].marked, i % 2 == 1);
         av_frame_free(&f);
     }
-    close_job(&j);
+    ladder_close(&j);
 }
 
 static void every_rendition_has_the_kernels_bits(void **state)
@@ -319,34 +168,35 @@ static void take_memory(const void *arg)
     AVBufferRef *pool = NULL;
     (void)arg;
     fake_gpu_profile("none", GPU);
-    describe(&j, &PLAIN);
-    must(open_job(&j, &err), &err);
-    AVFrame *f = picture(&j, 0);
-    must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err); /* the plan, the source's picture */
-    must(gm_hw_free_bytes(j.device, &made, &err), &err);
+    ladder_describe(&j, &PLAIN);
+    ladder_must(ladder_open(&j, &err), &err);
+    AVFrame *f = ladder_picture(&j, 0);
+    ladder_must(gm_cuda_ladder_push(j.ladder, f, 0, &err),
+                &err); /* the plan, the source's picture */
+    ladder_must(gm_hw_free_bytes(j.device, &made, &err), &err);
     for (int i = 0; i < 17; i++) { /* as encoders hold them */
         held[i] = av_frame_clone(gm_cuda_ladder_get(j.ladder, 0));
-        must(gm_cuda_ladder_push(j.ladder, f, i, &err), &err);
+        ladder_must(gm_cuda_ladder_push(j.ladder, f, i, &err), &err);
     }
-    must(gm_hw_free_bytes(j.device, &used, &err), &err);
+    ladder_must(gm_hw_free_bytes(j.device, &used, &err), &err);
     CHECK(used == made);
     for (int i = 0; i < 17; i++) {
         av_frame_free(&held[i]);
     }
     struct gm_cuda_pictures what = {8, WIDTH, HEIGHT, 0};
-    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    ladder_must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
     const void *first = pool->data;
-    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    ladder_must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
     CHECK(pool->data == first);
     what.bits = 10;
-    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    ladder_must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
     CHECK(gm_av_pool(pool)->sw_format == AV_PIX_FMT_P010LE);
     what.width_px += 2;
-    must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
+    ladder_must(gm_cuda_picture_repool(j.device, &what, &pool, &err), &err);
     CHECK(gm_av_pool(pool)->width == WIDTH + 2);
     av_buffer_unref(&pool);
     av_frame_free(&f);
-    close_job(&j);
+    ladder_close(&j);
 }
 
 static void memory_is_taken_before_the_work(void **state)
@@ -362,20 +212,20 @@ static void lift_rendition(const void *arg)
     struct gm_err err = {0};
     uint8_t a[32], b[32];
     fake_gpu_profile("none", GPU);
-    describe(&j, arg);
-    must(open_job(&j, &err), &err);
+    ladder_describe(&j, arg);
+    ladder_must(ladder_open(&j, &err), &err);
     for (int i = 0; i < 3; i++) {
         AVFrame *here = NULL;
         AVFrame *f = clip_picture(48, 32, av_get_pix_fmt(j.renditions[1].pixel_format), i);
-        must(gm_cuda_ladder_lift(j.ladder, 1, f, &err), &err);
-        must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 1), &here, &err), &err);
+        ladder_must(gm_cuda_ladder_lift(j.ladder, 1, f, &err), &err);
+        ladder_must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 1), &here, &err), &err);
         clip_hash(f, a);
         clip_hash(here, b);
         CHECK(memcmp(a, b, sizeof a) == 0);
         av_frame_free(&here);
         av_frame_free(&f);
     }
-    close_job(&j);
+    ladder_close(&j);
 }
 
 static void pictures_of_memory_come_to_the_device(void **state)
@@ -387,151 +237,6 @@ static void pictures_of_memory_come_to_the_device(void **state)
     (void)state;
     assert_int_equal(fake_gpu_run(lift_rendition, &ways[0]), 0);
     assert_int_equal(fake_gpu_run(lift_rendition, &ways[1]), 0);
-}
-
-/* Luma of a rendition of the upright picture's size is what the front makes. */
-static void turn_it(const void *arg)
-{
-    const struct way *w = arg;
-    struct job j;
-    struct gm_front *front = NULL;
-    struct gm_err err = {0};
-    Gm__EncodeParams how = GM__ENCODE_PARAMS__INIT;
-    Gm__Policy turned = GM__POLICY__INIT;
-    AVFrame *here = NULL;
-    int64_t tag = 0;
-    fake_gpu_profile("none", GPU);
-    describe(&j, w);
-    bool lies = w->turn % 180 != 0;
-    j.renditions[0].width_px = lies ? j.facts.height_px : j.facts.width_px;
-    j.renditions[0].height_px = lies ? j.facts.width_px : j.facts.height_px;
-    must(gm_plan_front(&j.facts, &how, &turned, &err), &err);
-    must(gm_front_create(&turned, &j.facts, &front, &err), &err);
-    must(open_job(&j, &err), &err);
-    AVFrame *f = picture(&j, 3);
-    gm_front_start(front);
-    must(gm_front_push(front, f, 5, &err), &err);
-    const AVFrame *want = gm_front_next(front, &tag);
-    CHECK(want != NULL && tag == 5);
-    must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err);
-    must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 0), &here, &err), &err);
-    CHECK(here->width == want->width && here->height == want->height);
-    for (int y = 0; y < here->height; y++) {
-        CHECK(memcmp(here->data[0] + (ptrdiff_t)y * here->linesize[0],
-                     want->data[0] + (ptrdiff_t)y * want->linesize[0], (size_t)here->width) == 0);
-    }
-    av_frame_free(&here);
-    av_frame_free(&f);
-    gm_front_destroy(&front);
-    free(turned.front_filters);
-    close_job(&j);
-}
-
-static void pictures_are_turned_as_software_does(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 16; i++) {
-        struct way w = {"yuv420p",  {"yuv420p", "yuv420p", "yuv420p"},
-                        i % 4 * 90, i / 4 % 2 == 1,
-                        i / 8 == 1, false};
-        if (fake_gpu_run(turn_it, &w) != 0) {
-            fail_msg("turned by %d, flip %d, crop %d", w.turn, w.flip, w.crop);
-        }
-    }
-}
-
-/* Ramps: along rows in one colour, down the columns in the other. */
-static AVFrame *ramps(void)
-{
-    AVFrame *f = gm_av_frame(AV_PIX_FMT_YUV420P, WIDTH, HEIGHT);
-    CHECK(f != NULL);
-    f->color_range = AVCOL_RANGE_MPEG;
-    for (int p = 0; p < 3; p++) {
-        for (int y = 0; y < HEIGHT >> (p > 0); y++) {
-            for (int x = 0; x < WIDTH >> (p > 0); x++) {
-                int v = p == 0 ? 20 + x + y : p == 1 ? 20 + 4 * x : 40 + 5 * y;
-                f->data[p][y * f->linesize[p] + x] = (uint8_t)v;
-            }
-        }
-    }
-    return f;
-}
-
-/* How much brighter a plane of a is than of b, away from the edges. */
-static double brighter(const AVFrame *a, const AVFrame *b, int plane)
-{
-    int w = a->width >> (plane > 0), h = a->height >> (plane > 0), count = 0, sum = 0;
-    for (int y = 4; y < h - 4; y++) {
-        for (int x = 4; x < w - 4; x++, count++) {
-            sum += a->data[plane][y * a->linesize[plane] + x] -
-                   b->data[plane][y * b->linesize[plane] + x];
-        }
-    }
-    CHECK(count > 0);
-    return (double)sum / count;
-}
-
-/* Half the size, chroma lies where the plan's filters put it: elsewhere ramps are brighter or
- * darker by 1. */
-static void place_chroma(const void *arg)
-{
-    const struct way *w = arg;
-    struct job j;
-    struct gm_front *front = NULL;
-    struct gm_graph *graph = NULL;
-    struct gm_err err = {0};
-    Gm__EncodeParams how = GM__ENCODE_PARAMS__INIT;
-    Gm__Policy turned = GM__POLICY__INIT;
-    AVFrame *here = NULL;
-    int64_t tag = 0;
-    char plain[512], filters[600];
-    fake_gpu_profile("none", GPU);
-    describe(&j, w);
-    bool lies = w->turn % 180 != 0;
-    Gm__Rendition *r = &j.renditions[0];
-    r->width_px = lies ? HEIGHT / 2 : WIDTH / 2;
-    r->height_px = lies ? WIDTH / 2 : HEIGHT / 2;
-    struct gm_colour colour = gm_colour_of_rendition(r);
-    must(gm_plan_front(&j.facts, &how, &turned, &err), &err);
-    must(gm_plan_filters(r->width_px, r->height_px, &colour, AV_PIX_FMT_YUV420P, plain,
-                         sizeof plain, &err),
-         &err);
-    must(gm_plan_add_siting(gm_plan_siting(&j.facts), plain, filters, sizeof filters, &err), &err);
-    struct gm_graph_output output = {.filters = filters, .format = AV_PIX_FMT_YUV420P};
-    must(gm_graph_create(&output, 1, 1, &graph, &err), &err);
-    must(gm_front_create(&turned, &j.facts, &front, &err), &err);
-    must(open_job(&j, &err), &err);
-    AVFrame *f = ramps();
-    gm_front_start(front);
-    must(gm_front_push(front, f, 0, &err), &err);
-    must(gm_graph_push(graph, gm_front_next(front, &tag), 0, &err), &err);
-    must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err);
-    must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 0), &here, &err), &err);
-    for (int p = 0; p < 3; p++) {
-        double d = brighter(here, gm_graph_get(graph, 0), p);
-        if (d < -0.4 || d > 0.4) {
-            (void)fprintf(stderr, "plane %d: %.2f\n", p, d);
-            CHECK(false);
-        }
-    }
-    av_frame_free(&here);
-    av_frame_free(&f);
-    gm_graph_destroy(&graph);
-    gm_front_destroy(&front);
-    free(turned.front_filters);
-    close_job(&j);
-}
-
-static void chroma_is_where_software_puts_it(void **state)
-{
-    (void)state;
-    for (int i = 0; i < 8; i++) {
-        struct way w = {"yuv420p", {"yuv420p", "yuv420p", "yuv420p"}, i % 4 * 90, i / 4 == 1, false,
-                        false};
-        if (fake_gpu_run(place_chroma, &w) != 0) {
-            fail_msg("turned by %d, flip %d", w.turn, w.flip);
-        }
-    }
 }
 
 static void narrow(AVFrame *f)
@@ -584,18 +289,18 @@ static void look_at(const void *arg)
     const char *why = NULL;
     (void)arg;
     fake_gpu_profile("none", GPU);
-    describe(&j, &PLAIN);
-    must(open_job(&j, &err), &err);
+    ladder_describe(&j, &PLAIN);
+    ladder_must(ladder_open(&j, &err), &err);
     for (size_t i = 0; i < sizeof CHANGES / sizeof CHANGES[0]; i++) {
-        AVFrame *f = picture(&j, 0);
-        must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
+        AVFrame *f = ladder_picture(&j, 0);
+        ladder_must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
         CHECK(why == NULL);
         f->chroma_location = AVCHROMA_LOC_LEFT;
         f->colorspace = AVCOL_SPC_SMPTE170M;
-        must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
+        ladder_must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
         CHECK(why == NULL);
         CHANGES[i].to(f);
-        must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
+        ladder_must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
         if (why == NULL || strstr(why, CHANGES[i].says) == NULL) {
             (void)fprintf(stderr, "change %zu: %s\n", i, why != NULL ? why : "taken");
             CHECK(false);
@@ -604,13 +309,14 @@ static void look_at(const void *arg)
     }
     j.facts.fixed_aspect = true; /* whatever pictures say */
     gm_cuda_ladder_destroy(&j.ladder);
-    must(gm_cuda_ladder_create(&j.policy, &j.facts, &j.pipeline, j.device, &j.ladder, &err), &err);
-    AVFrame *f = picture(&j, 0);
+    ladder_must(gm_cuda_ladder_create(&j.policy, &j.facts, &j.pipeline, j.device, &j.ladder, &err),
+                &err);
+    AVFrame *f = ladder_picture(&j, 0);
     stretch(f);
-    must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
+    ladder_must(gm_cuda_ladder_look(j.ladder, f, &why, &err), &err);
     CHECK(why == NULL);
     av_frame_free(&f);
-    close_job(&j);
+    ladder_close(&j);
 }
 
 static void other_pictures_than_the_plans_are_left_to_software(void **state)
@@ -637,12 +343,12 @@ static void fail_so(const void *arg)
     fake_gpu_profile("none", GPU);
     fake_gpu_memory_hold(&memory);
     fake_gpu_profile("none", want->opens ? GPU : lines);
-    describe(&j, &PLAIN);
-    int rc = open_job(&j, &err);
+    ladder_describe(&j, &PLAIN);
+    int rc = ladder_open(&j, &err);
     if (want->opens) {
-        must(rc, &err);
+        ladder_must(rc, &err);
         fake_gpu_profile("none", lines);
-        AVFrame *f = picture(&j, 0);
+        AVFrame *f = ladder_picture(&j, 0);
         AVFrame *here = NULL;
         if (want->fetches) {
             fake_gpu_profile("none", GPU);
@@ -659,7 +365,7 @@ static void fail_so(const void *arg)
         (void)fprintf(stderr, "%s: %d: %s\n", want->lines, rc, err.text);
         CHECK(false);
     }
-    close_job(&j);
+    ladder_close(&j);
     fake_gpu_profile("none", GPU);
     fake_gpu_memory_check(&memory);
 }
@@ -691,9 +397,9 @@ static void refuse(const void *arg)
     struct gm_ladder_params params;
     (void)arg;
     fake_gpu_profile("none", GPU);
-    describe(&j, &PLAIN);
+    ladder_describe(&j, &PLAIN);
     j.policy.scaler = "cuda-ladder-2";
-    CHECK(open_job(&j, &err) == -GM_E_BUG && j.ladder == NULL);
+    CHECK(ladder_open(&j, &err) == -GM_E_BUG && j.ladder == NULL);
     CHECK(strstr(err.text, "cuda-ladder-2") != NULL);
     j.policy.n_renditions = 0;
     CHECK(gm_cuda_ladder_params(&j.facts, &j.policy, &params, &err) == -GM_E_INVAL);
@@ -702,7 +408,7 @@ static void refuse(const void *arg)
     j.policy.n_renditions = 1;
     j.facts.width_px = 96 * GM_LADDER_RATIO_MAX + 2;
     CHECK(gm_cuda_ladder_params(&j.facts, &j.policy, &params, &err) == -GM_E_INVAL);
-    close_job(&j);
+    ladder_close(&j);
 }
 
 static void what_the_kernel_does_not_make_is_refused(void **state)
@@ -755,8 +461,6 @@ int main(int argc, char **argv)
         cmocka_unit_test(every_rendition_has_the_kernels_bits),
         cmocka_unit_test(memory_is_taken_before_the_work),
         cmocka_unit_test(pictures_of_memory_come_to_the_device),
-        cmocka_unit_test(pictures_are_turned_as_software_does),
-        cmocka_unit_test(chroma_is_where_software_puts_it),
         cmocka_unit_test(other_pictures_than_the_plans_are_left_to_software),
         cmocka_unit_test(failures_have_their_codes),
         cmocka_unit_test(what_the_kernel_does_not_make_is_refused),
