@@ -45,7 +45,7 @@ struct gm_nvdec {
     AVBSFContext *bsf;    /* owned; NULL: packets go in as they are */
     AVPacket *packet;     /* owned */
     CUVIDEOFORMATEX more; /* the parser's, as long as it lives */
-    void *stream;         /* owned: of what happens to decoded pictures; encoders use the default one */
+    void *stream;         /* owned: of decoded pictures; encoders use the default one */
     CUvideoparser parser;
     CUvideodecoder decoder;
     CUVIDEOFORMAT format; /* of the decoder */
