@@ -47,10 +47,8 @@ int gm_gpu_sync(struct gm_gpu_stream *stream, struct gm_err *err) GM_MUST_CHECK;
 /* Queued; host memory lives, unchanged, until a sync (pageable memory may be copied at once). */
 int gm_gpu_upload(struct gm_gpu_stream *stream, gm_addr to, const void *from, size_t size,
                   struct gm_err *err) GM_MUST_CHECK;
-/* rows of width bytes; the next row lies a stride further. */
-int gm_gpu_upload_rows(struct gm_gpu_stream *stream, gm_addr to, size_t to_stride, const void *from,
-                       size_t from_stride, size_t width, size_t rows,
-                       struct gm_err *err) GM_MUST_CHECK;
+int gm_gpu_copy(struct gm_gpu_stream *stream, const struct gm_cuda_copy_2d *copy,
+                struct gm_err *err) GM_MUST_CHECK;
 int gm_gpu_download(struct gm_gpu_stream *stream, void *to, gm_addr from, size_t size,
                     struct gm_err *err) GM_MUST_CHECK;
 /* Queues a kernel. args: copied before the return. */

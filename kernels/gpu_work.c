@@ -83,19 +83,10 @@ int gm_gpu_upload(struct gm_gpu_stream *s, gm_addr to, const void *from, size_t 
     return rc;
 }
 
-int gm_gpu_upload_rows(struct gm_gpu_stream *s, gm_addr to, size_t to_stride, const void *from,
-                       size_t from_stride, size_t width, size_t rows, struct gm_err *err)
+int gm_gpu_copy(struct gm_gpu_stream *s, const struct gm_cuda_copy_2d *copy, struct gm_err *err)
 {
     int rc = 0;
-    const struct gm_cuda_copy_2d copy = {.src_type = GM_CUDA_HOST,
-                                         .src_host = from,
-                                         .src_pitch = from_stride,
-                                         .dst_type = GM_CUDA_DEVICE,
-                                         .dst_device = to,
-                                         .dst_pitch = to_stride,
-                                         .width_bytes = width,
-                                         .height = rows};
-    WITH(s->gpu, rc, copy_2d(&copy, s->handle), "cuMemcpy2DAsync", err);
+    WITH(s->gpu, rc, copy_2d(copy, s->handle), "cuMemcpy2DAsync", err);
     return rc;
 }
 

@@ -310,11 +310,13 @@ static int upload(struct gm_cuda_ladder *l, const struct way_up *w, const AVFram
     }
     const AVFrame *packed = *w->packed;
     rc = packed != NULL ? gm_packed_copy(p, *w->packed, err) : gm_err_nomem(err);
-    struct gm_surface s = gm_cuda_picture_surface(there);
+    struct gm_cuda_copy_2d copies[2];
+    if (rc == 0) {
+        const struct gm_cuda_place from = gm_cuda_picture_place(packed);
+        gm_cuda_picture_copies(&from, there, copies);
+    }
     for (int i = 0; rc == 0 && i < 2; i++) {
-        rc = gm_gpu_upload_rows(l->stream, s.plane[i], s.stride[i], packed->data[i],
-                                (size_t)packed->linesize[i], (size_t)p->width << (w->deep ? 1 : 0),
-                                (size_t)p->height >> i, err);
+        rc = gm_gpu_copy(l->stream, &copies[i], err);
     }
     if (rc < 0) {
         av_frame_free(&there);

@@ -82,21 +82,43 @@ struct gm_surface gm_cuda_picture_surface(const AVFrame *p)
                                {(uint32_t)p->linesize[0], (uint32_t)p->linesize[1]}};
 }
 
+struct gm_cuda_place gm_cuda_picture_place(const AVFrame *p)
+{
+    return (struct gm_cuda_place){gm_cuda_picture_is(p), gm_cuda_picture_surface(p)};
+}
+
+static size_t sample_bytes(const AVFrame *p)
+{
+    enum AVPixelFormat format =
+        gm_cuda_picture_is(p) ? gm_av_pool(p->hw_frames_ctx)->sw_format : p->format;
+    return format == gm_packed_format(10) ? 2 : 1;
+}
+
+void gm_cuda_picture_copies(const struct gm_cuda_place *from, const AVFrame *to,
+                            struct gm_cuda_copy_2d out[2])
+{
+    const struct gm_cuda_place dst = gm_cuda_picture_place(to);
+    for (int i = 0; i < 2; i++) {
+        uintptr_t a = (uintptr_t)from->at.plane[i], b = (uintptr_t)dst.at.plane[i];
+        out[i] = (struct gm_cuda_copy_2d){.src_type = from->there ? GM_CUDA_DEVICE : GM_CUDA_HOST,
+                                          .src_device = from->there ? a : 0,
+                                          .src_host = from->there ? NULL : (const void *)a,
+                                          .src_pitch = from->at.stride[i],
+                                          .dst_type = dst.there ? GM_CUDA_DEVICE : GM_CUDA_HOST,
+                                          .dst_device = dst.there ? b : 0,
+                                          .dst_host = dst.there ? NULL : (void *)b,
+                                          .dst_pitch = dst.at.stride[i],
+                                          .width_bytes = (size_t)to->width * sample_bytes(to),
+                                          .height = (size_t)to->height >> i};
+    }
+}
+
 /* Both planes of p into packed, of the same layout. */
-static int fetch(const AVFrame *p, AVFrame *packed, struct gm_err *err)
+static int fetch(const AVFrame *p, const AVFrame *packed, struct gm_err *err)
 {
     struct gm_cuda_copy_2d copies[2];
-    size_t sample = gm_cuda_picture_format(p) == AV_PIX_FMT_YUV420P10LE ? 2 : 1;
-    for (int i = 0; i < 2; i++) {
-        copies[i] = (struct gm_cuda_copy_2d){.src_type = GM_CUDA_DEVICE,
-                                             .src_device = (uintptr_t)p->data[i],
-                                             .src_pitch = (size_t)p->linesize[i],
-                                             .dst_type = GM_CUDA_HOST,
-                                             .dst_host = packed->data[i],
-                                             .dst_pitch = (size_t)packed->linesize[i],
-                                             .width_bytes = (size_t)p->width * sample,
-                                             .height = (size_t)p->height >> i};
-    }
+    const struct gm_cuda_place from = gm_cuda_picture_place(p);
+    gm_cuda_picture_copies(&from, packed, copies);
     return gm_hw_copy(gm_av_pool(p->hw_frames_ctx)->device_ref, copies, 2, err);
 }
 

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "kernels/args.h"
+#include "kernels/cuda.h"
 
 /* Pictures in an NVIDIA GPU's memory as libavutil and NVENC have them: AV_PIX_FMT_CUDA over NV12
  * (8 bits) or P010 (10), out of pools that grow. References are passed as with any AVFrame; the
@@ -33,6 +34,15 @@ bool gm_cuda_picture_is(const AVFrame *picture);
 enum AVPixelFormat gm_cuda_picture_format(const AVFrame *picture);
 /* As the kernels take it. Borrowed from the picture. */
 struct gm_surface gm_cuda_picture_surface(const AVFrame *picture);
+/* Copies of both planes of a picture, NV12 or P010, from one place to another: each in memory or on
+ * the device. How: media/hw.h, kernels/gpu.h. */
+struct gm_cuda_place {
+    bool there; /* on the device */
+    struct gm_surface at;
+};
+struct gm_cuda_place gm_cuda_picture_place(const AVFrame *picture); /* packed, or the device's */
+void gm_cuda_picture_copies(const struct gm_cuda_place *from, const AVFrame *to,
+                            struct gm_cuda_copy_2d out[2]);
 /* The same in memory, planar, with all properties; owned. What writes the picture has ended. */
 int gm_cuda_picture_download(const AVFrame *picture, AVFrame **out,
                              struct gm_err *err) GM_MUST_CHECK;

@@ -147,20 +147,13 @@ int CUDAAPI gm_nvdec_on_decode(void *arg, CUVIDPICPARAMS *p)
 static CUresult copy(struct gm_nvdec *n, unsigned long long surface, unsigned pitch,
                      const AVFrame *to)
 {
-    bool stays = gm_cuda_picture_is(to);
+    const uint64_t chroma = surface + (uint64_t)pitch * (uint64_t)n->height_px;
+    const struct gm_cuda_place from = {true, {{surface, chroma}, {pitch, pitch}}};
+    struct gm_cuda_copy_2d copies[2];
     int result = 0;
+    gm_cuda_picture_copies(&from, to, copies);
     for (int plane = 0; plane < 2 && result == 0; plane++) {
-        struct gm_cuda_copy_2d copy = {.src_type = GM_CUDA_DEVICE,
-                                       .src_device = surface,
-                                       .src_y = plane == 0 ? 0 : (size_t)n->height_px,
-                                       .src_pitch = pitch,
-                                       .dst_type = stays ? GM_CUDA_DEVICE : GM_CUDA_HOST,
-                                       .dst_host = stays ? NULL : to->data[plane],
-                                       .dst_device = stays ? (uintptr_t)to->data[plane] : 0,
-                                       .dst_pitch = (size_t)to->linesize[plane],
-                                       .width_bytes = (size_t)n->width_px * (n->depth > 8 ? 2 : 1),
-                                       .height = (size_t)n->height_px / (plane == 0 ? 1 : 2)};
-        result = n->cuda.copy_2d(&copy, n->stream);
+        result = n->cuda.copy_2d(&copies[plane], n->stream);
     }
     if (result == 0) {
         result = n->cuda.stream_sync(n->stream);
