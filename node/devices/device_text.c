@@ -136,10 +136,12 @@ void gm_device_list_text(const struct gm_device_list *list, struct gm_buf *out)
             const struct gm_device_proof *p = &d->proofs[k];
             gm_buf_printf(out, "  %s: %s %s %" PRIu32 " bit by %s", p->passed ? "proven" : "FAILED",
                           p->encode ? "encode" : "decode", codec_name(p->codec), p->depth, p->api);
-            if (p->passed) {
+            if (!p->passed) {
+                gm_buf_printf(out, ": %s\n", p->text);
+            } else if (p->psnr_centi > 0) {
                 gm_buf_printf(out, ", %d.%d dB\n", p->psnr_centi / 100, p->psnr_centi / 10 % 10);
             } else {
-                gm_buf_printf(out, ": %s\n", p->text);
+                gm_buf_str(out, "\n");
             }
         }
         text_notes(d->notes, d->note_count, "  ", out);
