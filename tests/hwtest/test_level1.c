@@ -41,12 +41,18 @@ static void proofs_become_checks(void **state)
                                    .psnr_centi = 5660};
     struct gm_device_proof bad = {
         .api = "nvdec", .codec = "hevc", .depth = 10, .text = "crashed (signal 9)"};
-    assert_true(gm_device_add_proof(d, &good) && gm_device_add_proof(d, &bad));
+    struct gm_device_proof exact = {
+        .api = "cuda", .codec = "cuda-ladder-1", .depth = 8, .encode = true, .passed = true};
+    assert_true(gm_device_add_proof(d, &good) && gm_device_add_proof(d, &bad) &&
+                gm_device_add_proof(d, &exact));
     assert_int_equal(gm_hwtest_level1(&list, &r, &err), 0);
     assert_true(r.device_count == 1 && r.devices[0].fake);
     const struct gm_hwtest_check *c = gm_hwtest_find(&r, GPU, "proof.encode.nvenc.h264.8");
     assert_non_null(c);
     assert_true(c->status == GM_HWTEST_PASS && c->value > 56.59 && c->value < 56.61);
+    c = gm_hwtest_find(&r, GPU, "proof.encode.cuda.cuda-ladder-1.8");
+    assert_non_null(c);
+    assert_true(c->status == GM_HWTEST_PASS && !c->has_value);
     c = gm_hwtest_find(&r, GPU, "proof.decode.nvdec.hevc.10");
     assert_non_null(c);
     assert_true(c->status == GM_HWTEST_FAIL && !c->has_value);
