@@ -250,7 +250,13 @@ static int open_context(struct gm_encoder *e, const struct gm_encoder_params *pa
         return gm_err_set(err, GM_E_MEDIA, 0, "The encoder of %s gave no headers", e->name);
     }
     gm_buf_add(&e->headers, ctx->extradata, (size_t)ctx->extradata_size);
-    return gm_buf_check(&e->headers, err);
+    rc = gm_buf_check(&e->headers, err);
+    if (rc == 0 && e->backend->hides_reorder) {
+        const struct gm_bitstream *codec = gm_bitstream_find(e->backend->codec);
+        GM_ASSERT(codec != NULL && codec->reorder != NULL);
+        rc = codec->reorder(e->headers.data, e->headers.size, &e->ctx->has_b_frames, err);
+    }
+    return rc;
 }
 
 int gm_encoder_open(const struct gm_encoder_params *params, struct gm_encoder **out,
@@ -553,11 +559,6 @@ int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *h
     } else {
         gm_buf_add(headers, e->headers.data, e->headers.size);
         rc = gm_buf_check(headers, err);
-    }
-    if (rc == 0 && e->backend->hides_reorder) {
-        const struct gm_bitstream *codec = gm_bitstream_find(e->backend->codec);
-        GM_ASSERT(codec != NULL && codec->reorder != NULL);
-        rc = codec->reorder(headers->data, headers->size, out_reorder, err);
     }
     gm_encoder_close(&e);
     return rc;

@@ -59,9 +59,8 @@ int gm_encoder_receive(struct gm_encoder *encoder, AVPacket *packet, bool *out_g
  * then the first packet repeats what gm_encoder_describe gives. */
 const uint8_t *gm_encoder_headers(const struct gm_encoder *encoder, size_t *out_size);
 /* The same for the plan, never empty (AV1: the sequence header), and by how many pictures
- * some are decoded before those shown earlier, at most: gm_encoder_reorder's answer, or the
- * headers' where libavcodec says none (libx265). Opens an encoder, which may be given a black
- * picture. headers: appended to. Errors: as open; MEDIA. */
+ * some are decoded before those shown earlier, at most. Opens an encoder, which may be given a
+ * black picture. headers: appended to. Errors: as open; MEDIA. */
 int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *headers,
                         int *out_reorder, struct gm_err *err) GM_MUST_CHECK;
 /* Whether captions that come with a picture (AV_FRAME_DATA_A53_CC) get into its packet; false: who

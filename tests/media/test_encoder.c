@@ -167,8 +167,12 @@ static void the_plan_knows_how_far_pictures_move(void **state)
         s.p.preset = (char *)(uintptr_t)rows[i].preset;
         struct gm_encoder_params params = {
             .rendition = &s.r, .facts = &s.f, .timescale = TIMESCALE, .rate = {30, 1}};
+        struct gm_encoder *e = NULL;
         assert_int_equal(gm_encoder_describe(&params, &headers, &reorder, &err), 0);
         assert_in_range(reorder, 1, 4);
+        assert_int_equal(gm_encoder_open(&params, &e, &err), 0);
+        assert_int_equal(gm_encoder_reorder(e), reorder);
+        gm_encoder_close(&e);
         assert_non_null(h);
         assert_int_equal(encode(&s, h, packets), FRAMES);
         for (int64_t k = 0; k < FRAMES; k++) {
