@@ -484,7 +484,7 @@ int gm_task_split(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
         rc = finish_chunks(s, &end_ts, err);
     }
     if (rc == 0) {
-        rc = gm_split_meta_fill(s, &meta, err);
+        rc = gm_split_meta_fill(s, end_ts, &meta, err);
     }
     if (rc == 0) {
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);

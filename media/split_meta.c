@@ -62,20 +62,20 @@ static int check_whole(const struct gm_splitter *s, const Gm__SplitMeta *meta, s
 
 /* How long sound goes on after the last picture, in whole ms of at least a second; 0: it does not.
  */
-static int64_t sound_over_ms(const struct gm_splitter *s)
+static int64_t sound_over_ms(const struct gm_splitter *s, int64_t pictures_end_ts)
 {
-    AVRational zero = gm_av_rational(s->facts->zero), micro = {1, 1000000};
-    int64_t sound, over;
-    if (s->timeline.frames == 0 || s->tracks.count == 0 || zero.den == 0 ||
-        __builtin_sub_overflow(s->end_us, gm_av_rescale(1, zero, micro), &sound)) {
-        return 0;
-    }
-    int64_t pictures = gm_av_rescale(gm_timeline_end(&s->timeline, 0),
-                                     (AVRational){1, (int)s->timeline.timescale}, micro);
-    return !__builtin_sub_overflow(sound, pictures, &over) && over > 1000000 ? over / 1000 : 0;
+    int64_t over_ts;
+    bool outlasts =
+        s->timeline.frames > 0 &&
+        !__builtin_sub_overflow(gm_split_tracks_end_ts(&s->tracks), pictures_end_ts, &over_ts) &&
+        over_ts > (int64_t)s->timeline.timescale;
+    return outlasts ? gm_av_rescale(over_ts, (AVRational){1, (int)s->timeline.timescale},
+                                    (AVRational){1, 1000})
+                    : 0;
 }
 
-int gm_split_meta_fill(struct gm_splitter *s, Gm__SplitMeta *meta, struct gm_err *err)
+int gm_split_meta_fill(struct gm_splitter *s, int64_t end_ts, Gm__SplitMeta *meta,
+                       struct gm_err *err)
 {
     int64_t at_end = 0, inside = gm_losses_us(&s->losses);
     int rc = end_lost_us(s, &at_end, err);
@@ -103,7 +103,7 @@ int gm_split_meta_fill(struct gm_splitter *s, Gm__SplitMeta *meta, struct gm_err
     WARN(s->dropped, "source.packets_dropped",
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
     WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
-    int64_t over_ms = sound_over_ms(s);
+    int64_t over_ms = sound_over_ms(s, end_ts);
     WARN((int64_t)(over_ms > 0), "source.sound_outlasts",
          "the sound ends %lld.%03lld s after the last picture: all of it is kept",
          (long long)(over_ms / 1000), (long long)(over_ms % 1000))

@@ -37,9 +37,10 @@ struct gm_splitter {
     int64_t end_us; /* latest end of a packet taken; source time */
 };
 
-/* Items, frames, what is lost or damaged, warnings. out: initialised; its lists are the caller's to
- * free, also on failure. Errors: INPUT_TRUNCATED where the pipeline wants no source that is cut
- * off; NOMEM. */
-int gm_split_meta_fill(struct gm_splitter *s, Gm__SplitMeta *out, struct gm_err *err) GM_MUST_CHECK;
+/* Items, frames, what is lost or damaged, warnings. end_ts: of the last picture. out: initialised;
+ * its lists are the caller's to free, also on failure. Errors: INPUT_TRUNCATED where the pipeline
+ * wants no source that is cut off; NOMEM. */
+int gm_split_meta_fill(struct gm_splitter *s, int64_t end_ts, Gm__SplitMeta *out,
+                       struct gm_err *err) GM_MUST_CHECK;
 
 #endif

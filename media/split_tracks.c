@@ -9,7 +9,9 @@
 #include "proto/streams.h"
 
 #define MAX_BORDERS (48 * 3600 / GM_SPLIT_SOUND_S) /* stamps beyond two days are not believed */
-#define JUMP_S 10                                  /* nor is one that is so far off alone */
+#define JUMP_S 10 /* nor is one that is so far off, unless the next one follows it */
+#define AGREE_S 1 /* so near */
+#define MAX_TICKS (INT64_MAX / 4)
 
 uint32_t gm_split_skip(const Gm__TaskSpec *spec, uint32_t stream)
 {
@@ -74,7 +76,7 @@ static int open_track(struct gm_split_tracks *t, const Gm__Inspection *facts,
     if (rc == 0) {
         rc = gm_split_store_init(&own->store, t->io, st, source_fd, facts->by_reference, name, err);
     }
-    own->end = INT64_MIN;
+    own->end = own->doubt_end = INT64_MIN;
     return rc;
 }
 
@@ -174,7 +176,8 @@ static int64_t programme_ts(const struct gm_split_tracks *t, int64_t ts, AVRatio
         unit.den = (int)t->zero->den;
         zero = gm_av_rescale(t->zero->num, unit, scale);
     }
-    return gm_av_rescale(ts, tb, scale) - zero;
+    int64_t at = gm_av_rescale(ts, tb, scale);
+    return __builtin_sub_overflow(at, zero, &at) ? INT64_MAX : at;
 }
 
 /* Sound alone: begins what segments the packet's time lies behind, and a chunk with them. */
@@ -196,21 +199,37 @@ static int cut(struct gm_split_tracks *t, int64_t ts, AVRational tb, struct gm_e
     return rc;
 }
 
-/* Where the track ends if nothing follows. */
+/* Where the track ends if nothing follows: stamps are believed as audio_line does. */
 static void note_end(struct gm_split_track *own, const AVPacket *p, int64_t ts)
 {
-    AVRational tb = own->store.stream->time_base;
-    int64_t far = gm_av_rescale(JUMP_S, (AVRational){1, 1}, tb);
+    AVRational tb = own->store.stream->time_base, second = {1, 1};
+    int64_t far = gm_av_rescale(JUMP_S, second, tb);
+    int64_t near = gm_av_rescale(AGREE_S, second, tb);
     int64_t length = p->duration > 0 ? p->duration : 0;
     bool first = own->end == INT64_MIN;
-    bool believed = ts != AV_NOPTS_VALUE && ts > -INT64_MAX / 4 && ts < INT64_MAX / 4;
+    bool believed = ts != AV_NOPTS_VALUE && ts > -MAX_TICKS && ts < MAX_TICKS;
     if (first && !believed) {
         return;
     }
-    if (first || (believed && ts > own->end - far && ts < own->end + far)) {
-        own->end = ts;
+    bool follows =
+        own->doubt_end != INT64_MIN && ts >= own->doubt_end - near && ts <= own->doubt_end + near;
+    bool jumps = believed && !first && !follows && (ts < own->end - far || ts > own->end + far);
+    own->end = believed && !jumps ? ts : own->end;
+    own->end += length < MAX_TICKS - own->end ? length : 0;
+    own->doubt_end = jumps ? ts + (length < MAX_TICKS - ts ? length : 0) : INT64_MIN;
+}
+
+int64_t gm_split_tracks_end_ts(const struct gm_split_tracks *t)
+{
+    int64_t end_ts = 0;
+    for (size_t k = 0; k < t->count; k++) {
+        const struct gm_split_track *own = &t->list[k];
+        if (own->end != INT64_MIN) {
+            int64_t end = programme_ts(t, own->end, own->store.stream->time_base);
+            end_ts = end > end_ts ? end : end_ts;
+        }
     }
-    own->end += length;
+    return end_ts;
 }
 
 int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet, struct gm_err *err)
@@ -222,8 +241,8 @@ int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet, stru
         }
         int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
         int rc = 0;
+        note_end(own, packet, ts);
         if (t->alone) {
-            note_end(own, packet, ts);
             if (ts != AV_NOPTS_VALUE) {
                 rc = cut(t, ts, own->store.stream->time_base, err);
             }
@@ -238,15 +257,10 @@ int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet, stru
 
 int gm_split_tracks_end(struct gm_split_tracks *t, const char *source_name, struct gm_err *err)
 {
-    int64_t end_ts = 0;
+    int64_t end_ts = t->count > 1 ? gm_split_tracks_end_ts(t) : 0;
     uint64_t packets = 0;
     for (size_t k = 0; k < t->count; k++) {
-        const struct gm_split_track *own = &t->list[k];
-        packets += own->store.next_id;
-        if (own->end != INT64_MIN && t->count > 1) {
-            int64_t end = programme_ts(t, own->end, own->store.stream->time_base);
-            end_ts = end > end_ts ? end : end_ts;
-        }
+        packets += t->list[k].store.next_id;
     }
     if (packets == 0) {
         return gm_err_set(err, GM_E_INPUT_DAMAGED, 0, "no sound of %s could be read", source_name);

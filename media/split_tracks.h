@@ -14,8 +14,9 @@ struct gm_split_track {
     AVFormatContext *silence; /* owned: what stands for the source of a silent track; NULL */
     int stream;               /* in the source; -1: none */
     uint32_t produced, skip;
-    uint64_t next_id; /* first packet of the next chunk */
-    int64_t end;      /* by stamps and durations; the stream's time base */
+    uint64_t next_id;  /* first packet of the next chunk */
+    int64_t end;       /* by stamps and durations; the stream's time base; INT64_MIN: not known */
+    int64_t doubt_end; /* of the packet before, whose stamp was not believed; else INT64_MIN */
 };
 struct gm_split_tracks {
     struct gm_task_io *io;       /* borrowed */
@@ -41,6 +42,9 @@ void gm_split_tracks_fini(struct gm_split_tracks *t);
 /* Keeps a packet if it is of one of the tracks. */
 int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet,
                          struct gm_err *err) GM_MUST_CHECK;
+/* Where the longest track ends by what was taken so far, Policy.timescale; 0: at its begin, or no
+ * track has packets. */
+int64_t gm_split_tracks_end_ts(const struct gm_split_tracks *t);
 /* A video segment starts (Policy.timescale, rising). */
 int gm_split_tracks_border(struct gm_split_tracks *t, int64_t start_ts,
                            struct gm_err *err) GM_MUST_CHECK;

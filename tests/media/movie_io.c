@@ -47,6 +47,7 @@ static AVStream *add_sound(AVFormatContext *ctx)
     st->codecpar->format = AV_SAMPLE_FMT_S16;
     st->codecpar->bits_per_coded_sample = 16;
     st->codecpar->block_align = 2;
+    st->codecpar->bit_rate = SOUND_RATE * 16;
     av_channel_layout_default(&st->codecpar->ch_layout, 1);
     st->time_base = (AVRational){1, SOUND_RATE};
     return st;
@@ -58,7 +59,7 @@ static int write_packet(AVFormatContext *ctx, const struct movie *movie, AVPacke
 }
 
 static void write_sound(AVFormatContext *ctx, const struct movie *movie, const AVStream *st,
-                        int64_t from, int64_t samples)
+                        int64_t from, int64_t samples, int64_t later)
 {
     AVPacket *p = av_packet_alloc();
     must(p != NULL && av_new_packet(p, (int)samples * 2) >= 0, "sound packet");
@@ -66,7 +67,7 @@ static void write_sound(AVFormatContext *ctx, const struct movie *movie, const A
         p->data[i] = (uint8_t)(i * 7 + from);
     }
     p->stream_index = st->index;
-    p->pts = p->dts = from;
+    p->pts = p->dts = from + later;
     p->duration = samples;
     p->flags |= AV_PKT_FLAG_KEY;
     av_packet_rescale_ts(p, (AVRational){1, SOUND_RATE}, st->time_base);
@@ -90,6 +91,8 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
     must(avformat_write_header(ctx, &options) >= 0, "the header");
     av_dict_free(&options);
     int64_t step = av_rescale_q(1, clip->time_base, (AVRational){1, SOUND_RATE});
+    size_t gap_at = clip->packet_count / 2;
+    int64_t gap = (int64_t)movie->sound_gap_s * SOUND_RATE;
     for (size_t i = movie->skip; i < clip->packet_count; i++) {
         AVPacket *p = av_packet_clone(clip->packets[i]);
         must(p != NULL, "memory");
@@ -98,12 +101,13 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
         av_packet_rescale_ts(p, clip->time_base, video->time_base);
         must(write_packet(ctx, movie, p) >= 0, "writing video");
         av_packet_free(&p);
-        if (sound != NULL && !movie->apart) {
-            write_sound(ctx, movie, sound, (int64_t)i * step, step);
+        if (sound != NULL && !movie->apart && i + movie->sound_less < clip->packet_count) {
+            write_sound(ctx, movie, sound, (int64_t)i * step, step, i < gap_at ? 0 : gap);
         }
     }
-    for (size_t i = movie->skip; movie->apart && sound != NULL && i < clip->packet_count; i++) {
-        write_sound(ctx, movie, sound, (int64_t)i * step, step);
+    for (size_t i = movie->skip;
+         movie->apart && sound != NULL && i + movie->sound_less < clip->packet_count; i++) {
+        write_sound(ctx, movie, sound, (int64_t)i * step, step, i < gap_at ? 0 : gap);
     }
     must(av_write_trailer(ctx) >= 0, "the trailer");
     must(avio_closep(&ctx->pb) >= 0, "closing");

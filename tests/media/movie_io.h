@@ -10,6 +10,8 @@ struct movie {
     bool sound;         /* a PCM stream of the clip's length */
     int turn_deg;       /* clockwise turn by display matrix, where the format has one */
     size_t skip;        /* packets left out at the start */
+    size_t sound_less;  /* the sound ends so many frames before the pictures */
+    int sound_gap_s;    /* in the middle of the sound: what follows comes so much later */
     bool apart;         /* the pictures first, then all sound */
     bool index_first;   /* of mov and mp4 */
     AVRational aspect;  /* of a sample; 0/0: not said */

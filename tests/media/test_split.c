@@ -361,6 +361,49 @@ static void what_the_sound_lacks_takes_no_pictures_away(void **state)
     clip_free(&clip);
 }
 
+/* Pictures that do not decode are no sound: where both end is told of each by itself. */
+static void sound_outlasts_the_pictures_by_its_own_end(void **state)
+{
+    static const struct {
+        const char *format;
+        size_t hurt, sound_less;
+        int gap_s;
+        const char *said; /* NULL: nothing */
+    } rows[] = {{"avi", 0, 0, 0, NULL},      {"avi", 60, 0, 0, "2.4"},
+                {"avi", 60, 60, 0, NULL},    {"avi", 60, 36, 0, NULL},
+                {"avi", 60, 34, 0, "1.040"}, {"matroska", 0, 0, 12, "12.0"}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct clip *clip = clip_make("mpeg4", "g=20", 120);
+        struct movie movie = {.format = rows[i].format,
+                              .sound = true,
+                              .sound_less = rows[i].sound_less,
+                              .sound_gap_s = rows[i].gap_s};
+        struct farm farm;
+        char path[4096];
+        for (size_t k = clip->packet_count - rows[i].hurt; k < clip->packet_count; k++) {
+            memset(clip->packets[k]->data, 0, (size_t)clip->packets[k]->size);
+        }
+        movie_write(clip, &movie, path);
+        assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+        Gm__SplitMeta *meta = split_meta(&farm);
+        assert_int_equal(meta->frames, 120 - rows[i].hurt);
+        const char *said = NULL;
+        for (size_t k = 0; k < meta->n_warnings; k++) {
+            const Gm__Warning *w = meta->warnings[k];
+            said = strcmp(w->code, "source.sound_outlasts") == 0 ? w->text : said;
+        }
+        if ((said == NULL) != (rows[i].said == NULL) ||
+            (said != NULL && strstr(said, rows[i].said) == NULL)) {
+            fail_msg("row %zu: %s", i, said != NULL ? said : "nothing");
+        }
+        gm__split_meta__free_unpacked(meta, NULL);
+        farm_fini(&farm);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
 static void sound_comes_along_with_the_borders(void **state)
 {
     struct clip *clip = clip_make("libx264", "preset=ultrafast,g=40", 320);
@@ -578,6 +621,7 @@ int main(void)
         cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
         cmocka_unit_test(a_chunk_does_not_begin_with_a_damaged_keyframe),
         cmocka_unit_test(what_the_sound_lacks_takes_no_pictures_away),
+        cmocka_unit_test(sound_outlasts_the_pictures_by_its_own_end),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
         cmocka_unit_test(a_source_that_changed_is_noticed),
