@@ -42,21 +42,14 @@ struct made {
     float series[2][GM_HWTEST_SERIES];
     size_t series_count[2];
     char why[240]; /* "": all answered */
-    bool cut;      /* why: there was too little time */
 };
-
-bool gm_hwtest_was_cut(const struct gm_helper *helper, uint32_t usual_ms)
-{
-    return !helper->ok && helper->limit_ms < usual_ms &&
-           strncmp(helper->why, "did not end", 11) == 0;
-}
 
 static void take(const struct job *job, const struct gm_helper *h, struct made *m)
 {
     struct gm_hwtest_report answer = {0};
     struct gm_err err = {.code = GM_OK};
-    if (gm_hwtest_was_cut(h, LIMIT_MS)) {
-        m->cut = true;
+    if (m->why[0] != '\0') {
+        return; /* the first one's counts */
     }
     if (!h->ok) {
         (void)snprintf(m->why, sizeof(m->why), "a process %s", h->why);
@@ -84,8 +77,6 @@ static int run(const struct gm_hwtest_capacity_params *how, const struct job *jo
 {
     struct gm_helper *helpers = calloc(count, sizeof(*helpers));
     int rc = helpers == NULL ? gm_err_nomem(err) : 0;
-    gm_time left_ms = (how->end - gm_time_now()) / GM_MS;
-    uint32_t limit_ms = left_ms < 1 ? 1 : left_ms < LIMIT_MS ? (uint32_t)left_ms : LIMIT_MS;
     memset(out, 0, sizeof(*out));
     for (size_t i = 0; rc == 0 && i < count; i++) {
         size_t n = 2;
@@ -96,7 +87,7 @@ static int run(const struct gm_hwtest_capacity_params *how, const struct job *jo
         }
         helpers[i].argv[n] = how->quick ? "--short" : NULL;
         helpers[i].raw = true;
-        helpers[i].limit_ms = limit_ms;
+        helpers[i].limit_ms = how->limit_ms > 0 ? how->limit_ms : LIMIT_MS;
     }
     if (rc == 0) {
         rc = gm_helpers_run(helpers, count, count, err);
@@ -178,17 +169,15 @@ static bool is_late(const struct gm_hwtest_capacity_params *how)
 static int measure(const struct gm_hwtest_capacity_params *how, const struct job *job,
                    size_t threads, struct gm_hwtest_report *report, struct gm_err *err)
 {
-    struct made one = {.cut = false}, all = one;
+    struct made one = {.why = ""}, all = one;
     int rc = 0;
     bool late = is_late(how);
     if (!late) {
         rc = run(how, job, 1, &one, err);
-        late = one.cut;
     }
     if (rc == 0 && !late && one.why[0] == '\0') {
         late = is_late(how);
         rc = late ? 0 : run(how, job, threads, &all, err);
-        late = late || all.cut;
     }
     if (rc == 0 && late) {
         return add_failed(job, GM_HWTEST_SKIP, "the time of this level is over", report, err);

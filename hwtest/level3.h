@@ -3,10 +3,12 @@
 
 #include "common/time.h"
 #include "hwtest/results.h"
-#include "node/devices/helper.h"
+#include "node/devices/device.h"
 
 /* Level 3: what the processor makes a second, one process and as many as it has threads, the
- * storage of the temporary folder, and what each device makes: within GM_HWTEST_LEVEL3_TIME.
+ * storage of the temporary folder, and what each device makes: within GM_HWTEST_LEVEL3_TIME and
+ * what was begun by then, which has the time that it always has: else what hangs could not be told
+ * from what is broken off.
  * quick: small pictures and short windows; its figures say nothing. Thread: as helper.h.
  * Errors: NOMEM, LIMIT, SYS. */
 #define GM_HWTEST_LEVEL3_TIME (14 * 60 * GM_SEC)
@@ -14,24 +16,22 @@
 int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hwtest_report *report,
                      struct gm_err *err) GM_MUST_CHECK;
 
-/* The processor's part and the storage, until how->end: what finds no time is SKIP, as what was
- * broken off since little was left. Errors: likewise. */
+/* The processor's part and the storage. What finds no time before how->end is SKIP; what does not
+ * end is FAIL. Errors: likewise. */
 struct gm_hwtest_capacity_params;
 int gm_hwtest_level3_processor(const struct gm_device *device,
                                const struct gm_hwtest_capacity_params *params,
                                struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;
 
-/* level3_device.c: one device, which has its proofs, until `end` at the latest. memory_bytes: of
- * the machine, 0 not told. A failure of the device is a check, and work that is left of it then
- * SKIP, as what finds no time. Errors: likewise. */
+/* level3_device.c: one device, which has its proofs. A failure of the device is a check, and work
+ * that is left of it then SKIP, as what finds no time. Errors: likewise. */
 struct gm_hwtest_capacity_params {
-    const char *program; /* borrowed: this one's path */
-    gm_time end;
-    uint64_t memory_bytes;
+    const char *program;   /* borrowed: this one's path */
+    gm_time end;           /* nothing is begun after it */
+    uint64_t memory_bytes; /* of the machine; 0: not told */
+    uint32_t limit_ms;     /* of a process; 0: the usual */
     bool quick;
 };
-/* Whether the helper was ended because less than the usual limit was left for it: no fault. */
-bool gm_hwtest_was_cut(const struct gm_helper *helper, uint32_t usual_ms);
 int gm_hwtest_level3_device(const struct gm_device *device,
                             const struct gm_hwtest_capacity_params *params,
                             struct gm_hwtest_report *report, struct gm_err *err) GM_MUST_CHECK;

@@ -7,7 +7,7 @@
 #include "hwtest/level1.h"
 #include "node/devices/helper.h"
 
-#define LIMIT_MS 100000 /* of a piece of work, where so much time is left */
+#define LIMIT_MS 100000 /* of a piece of work */
 #define LEAST_MS 8000   /* less time is not worth a start: contexts and kernels take seconds */
 #define LEAST_MS_QUICK 200
 #define DENSITY_BYTES ((uint64_t)1 << 30) /* of the machine's memory, for a stream's pictures */
@@ -229,19 +229,12 @@ static int take_checks(struct device *p, const struct work *w,
     return rc;
 }
 
-static const char OVER[] =
-    "the time of this level is over: run it with --device for this one alone";
-
 static int take(struct device *p, const struct work *w, const struct gm_helper *h,
                 struct gm_err *err)
 {
     struct gm_hwtest_report answer = {0};
     struct gm_err own = {.code = GM_OK};
     char text[200];
-    if (gm_hwtest_was_cut(h, LIMIT_MS)) {
-        p->why = OVER;
-        return add_said(p, w->name, GM_HWTEST_SKIP, p->why, "", err);
-    }
     if (!h->ok) {
         (void)snprintf(text, sizeof(text), "the process that tried it %s", h->why);
         if (strstr(h->why, "did not end") != NULL || strstr(h->why, "hangs") != NULL) {
@@ -267,14 +260,15 @@ static int run_work(struct device *p, struct work *w, struct gm_err *err)
     struct gm_helper h;
     gm_time left = (p->params->end - gm_time_now()) / GM_MS;
     if (p->why == NULL && left < (p->params->quick ? LEAST_MS_QUICK : LEAST_MS)) {
-        p->why = OVER;
+        p->why = "the time of this level is over: run it with --device for this one alone";
     }
     if (p->why != NULL) {
         return add_said(p, w->name, GM_HWTEST_SKIP, p->why, "", err);
     }
-    uint32_t limit = left < LIMIT_MS ? (uint32_t)left : LIMIT_MS;
+    uint32_t limit = p->params->limit_ms > 0 ? p->params->limit_ms : LIMIT_MS;
     if (w->budget[0] != '\0') { /* its last try and its end need time, too */
-        (void)snprintf(w->budget, sizeof(w->budget), "%u", limit / 2);
+        uint32_t most = left < (gm_time)limit ? (uint32_t)left : limit;
+        (void)snprintf(w->budget, sizeof(w->budget), "%u", most / 2);
     }
     fill_helper(p, w, &h);
     h.limit_ms = limit;

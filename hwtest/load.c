@@ -200,7 +200,6 @@ void gm_hwtest_load_measure(struct gm_hwtest_check *check, double rate, const ch
         check->status = GM_HWTEST_FAIL;
     }
     if (check->status == GM_HWTEST_FAIL) {
-        gm_hwtest_set(check->remedy, "the device stalls: look into the kernel's log, update its "
-                                     "driver, and test it alone");
+        gm_hwtest_set(check->remedy, GM_HWTEST_STALLS);
     }
 }

@@ -51,6 +51,8 @@ int gm_hwtest_load_run(struct gm_hwtest_lane *lanes, size_t count,
 /* Measures a rate, whose growth is good, of lanes the slowest of which made `slowest` (of it): FAIL
  * with a text and a remedy where one made nothing, in its window, however much others made. Pure.
  */
+#define GM_HWTEST_STALLS                                                                           \
+    "the device stalls: look into the kernel's log, update its driver, and test it alone"
 void gm_hwtest_load_measure(struct gm_hwtest_check *check, double rate, const char *unit,
                             double slowest);
 

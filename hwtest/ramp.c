@@ -10,6 +10,12 @@ void gm_hwtest_ramp_add(struct gm_hwtest_ramp *r, size_t n, bool held, double ra
     r->fits = rate >= 1.0 && rate < 1e6 ? (size_t)rate : 0;
 }
 
+void gm_hwtest_ramp_refuse(struct gm_hwtest_ramp *r, size_t n)
+{
+    gm_hwtest_ramp_add(r, n, false, 0.0);
+    r->refused = r->refused == 0 || n < r->refused ? n : r->refused;
+}
+
 size_t gm_hwtest_ramp_next(const struct gm_hwtest_ramp *r)
 {
     size_t most = r->bad > 0 ? r->bad - 1 : r->most;

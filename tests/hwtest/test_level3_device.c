@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -29,15 +31,19 @@ static void add_codec(struct gm_device *d, bool encode, const char *api, const c
     CHECK(gm_device_add_codec(d, encode, &c) && gm_device_add_proof(d, &p));
 }
 
-/* The level over a GPU with those; proven: what passed its proof. */
-static void measure(bool encoder, bool decoder, bool proven, gm_time time,
-                    struct gm_hwtest_report *r)
+/* The level over a GPU with those; proven: what passed its proof; limit_ms: of a process; 0: the
+ * usual. */
+static void measure_within(bool encoder, bool decoder, bool proven, gm_time time, uint32_t limit_ms,
+                           struct gm_hwtest_report *r)
 {
     struct gm_device_list list = {0};
     struct gm_device *d = NULL;
     struct gm_err err;
-    const struct gm_hwtest_capacity_params how = {
-        .program = PROGRAM, .end = gm_time_now() + time, .memory_bytes = 2ull << 30, .quick = true};
+    const struct gm_hwtest_capacity_params how = {.program = PROGRAM,
+                                                  .end = gm_time_now() + time,
+                                                  .memory_bytes = 2ull << 30,
+                                                  .limit_ms = limit_ms,
+                                                  .quick = true};
     CHECK(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &d, &err) == 0);
     gm_device_set(d->name, "NVIDIA gopmill fake GPU L4");
     CHECK(gm_device_add_feature(d, GM_FEATURE_CUDA "8.9"));
@@ -52,6 +58,12 @@ static void measure(bool encoder, bool decoder, bool proven, gm_time time,
     CHECK(gm_hwtest_level1(&list, r, &err) == 0);
     CHECK(gm_hwtest_level3_device(d, &how, r, &err) == 0);
     gm_device_list_fini(&list);
+}
+
+static void measure(bool encoder, bool decoder, bool proven, gm_time time,
+                    struct gm_hwtest_report *r)
+{
+    measure_within(encoder, decoder, proven, time, 0, r);
 }
 
 static const struct gm_hwtest_check *get(const struct gm_hwtest_report *r, const char *name)
@@ -186,31 +198,86 @@ static void without_time_or_proofs_nothing_is_tried(const void *arg)
     gm_hwtest_report_fini(&none);
 }
 
-/* Its time ends before anything could tell a device that hangs from one that is slow. */
-static void what_is_broken_off_for_want_of_time_is_no_fault(const void *arg)
+/* Little time is left when it begins: it has its usual time all the same. */
+static void what_hangs_fails_though_little_time_is_left(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault encode-open hang\n");
+    measure_within(true, false, true, GM_SEC, 1200, &r);
+    const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
+    CHECK(c->status == GM_HWTEST_FAIL && strstr(c->text, "did not end within 1200 ms") != NULL);
+    c = get(&r, "encode.nvenc.h264.8");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "hung before this") != NULL);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_processor_that_hangs_fails_though_little_time_is_left(const void *arg)
 {
     (void)arg;
     struct gm_hwtest_report r = {0};
     struct gm_err err;
-    fake_gpu_profile("l4", "fault encode-open hang\n");
-    measure(true, false, true, GM_SEC * 3 / 10, &r);
-    const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
-    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this level is over") != NULL);
-    c = get(&r, "encode.nvenc.h264.8");
-    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this level is over") != NULL);
-    gm_hwtest_report_fini(&r);
-
-    struct gm_hwtest_report cpu = {0};
+    char program[] = "/tmp/gopmill-hangs-XXXXXX";
+    static const char script[] = "#!/bin/sh\nexec sleep 600\n";
+    int fd = mkstemp(program);
+    CHECK(fd >= 0 && write(fd, script, sizeof(script) - 1) == (ssize_t)sizeof(script) - 1);
+    CHECK(fchmod(fd, 0700) == 0 && close(fd) == 0);
     const struct gm_device processor = {.kind = GM_DEVICE_CPU, .id = "cpu", .cpu_milli = 1000};
-    struct gm_hwtest_capacity_params how = {
-        .program = PROGRAM, .end = gm_time_now() + GM_SEC * 22 / 100, .quick = true};
-    CHECK(gm_hwtest_level3_processor(&processor, &how, &cpu, &err) == 0);
-    c = gm_hwtest_find(&cpu, "cpu", "ladder.2160p30");
-    CHECK(c != NULL && c->status == GM_HWTEST_SKIP);
-    for (size_t i = 0; i < cpu.check_count; i++) {
-        CHECK(cpu.checks[i].status != GM_HWTEST_FAIL);
-    }
-    gm_hwtest_report_fini(&cpu);
+    const struct gm_hwtest_capacity_params how = {
+        .program = program, .end = gm_time_now() + GM_SEC, .limit_ms = 1200, .quick = true};
+    CHECK(gm_hwtest_level3_processor(&processor, &how, &r, &err) == 0);
+    const struct gm_hwtest_check *c = gm_hwtest_find(&r, "cpu", "rate.h264");
+    CHECK(c != NULL && c->status == GM_HWTEST_FAIL && strstr(c->text, "did not end") != NULL);
+    c = gm_hwtest_find(&r, "cpu", "ladder.2160p30");
+    CHECK(c != NULL && c->status == GM_HWTEST_SKIP && strstr(c->text, "time of this") != NULL);
+    (void)unlink(program);
+    gm_hwtest_report_fini(&r);
+}
+
+/* The encoders' climb meets it once, then one of the four beside the other engines. */
+static void a_device_that_has_no_room_for_all_does_less_at_once(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault encode oom at=2 times=2\n");
+    measure(true, true, true, 600 * GM_SEC, &r);
+    CHECK(get(&r, "encode.nvenc.h264.8")->status == GM_HWTEST_FAIL);
+    const struct gm_hwtest_check *c = get(&r, "together.encode");
+    CHECK(c->status == GM_HWTEST_PASS && c->value > 0);
+    CHECK(strstr(c->text, "2 streams; another was refused: device.memory") != NULL);
+    CHECK(get(&r, "together.decode")->status == GM_HWTEST_PASS);
+    CHECK(get(&r, "together.scale")->status == GM_HWTEST_PASS);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_full_device_is_said_to_be_full(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    const char *remedy = gm_code_get(GM_E_DEVICE_MEMORY)->remedy;
+    fake_gpu_profile("l4", "fault encode oom at=2\n");
+    measure(true, true, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "together");
+    CHECK(c->status == GM_HWTEST_WARN && strcmp(c->remedy, remedy) == 0);
+    CHECK(strstr(c->text, "the device is full: device.memory") != NULL);
+    c = get(&r, "density.nvenc.1080p30");
+    CHECK(c->status == GM_HWTEST_WARN && (int)c->value == 0 && strcmp(c->remedy, remedy) == 0);
+    CHECK(strstr(c->text, "refused another: device.memory") != NULL);
+    gm_hwtest_report_fini(&r);
+}
+
+/* Only the first that asks: the kernel's part. */
+static void an_engine_without_room_is_left_out(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault alloc oom at=1\n");
+    measure(true, true, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "together.scale");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "device.memory") != NULL);
+    CHECK(get(&r, "together.encode")->status == GM_HWTEST_PASS);
+    CHECK(get(&r, "together.decode")->status == GM_HWTEST_PASS);
+    gm_hwtest_report_fini(&r);
 }
 
 #define CASE(fn)                                                                                   \
@@ -225,7 +292,11 @@ CASE(a_chip_without_an_encoder_says_so)
 CASE(a_lost_device_fails_and_is_left_alone)
 CASE(a_crash_fails_its_own_work)
 CASE(without_time_or_proofs_nothing_is_tried)
-CASE(what_is_broken_off_for_want_of_time_is_no_fault)
+CASE(what_hangs_fails_though_little_time_is_left)
+CASE(a_processor_that_hangs_fails_though_little_time_is_left)
+CASE(a_device_that_has_no_room_for_all_does_less_at_once)
+CASE(a_full_device_is_said_to_be_full)
+CASE(an_engine_without_room_is_left_out)
 
 int main(int argc, char **argv)
 {
@@ -238,7 +309,11 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_a_lost_device_fails_and_is_left_alone),
         cmocka_unit_test(test_a_crash_fails_its_own_work),
         cmocka_unit_test(test_without_time_or_proofs_nothing_is_tried),
-        cmocka_unit_test(test_what_is_broken_off_for_want_of_time_is_no_fault),
+        cmocka_unit_test(test_what_hangs_fails_though_little_time_is_left),
+        cmocka_unit_test(test_a_processor_that_hangs_fails_though_little_time_is_left),
+        cmocka_unit_test(test_a_device_that_has_no_room_for_all_does_less_at_once),
+        cmocka_unit_test(test_a_full_device_is_said_to_be_full),
+        cmocka_unit_test(test_an_engine_without_room_is_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

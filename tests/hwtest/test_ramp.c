@@ -65,12 +65,30 @@ static void refused_streams_end_it(void **state)
     assert_int_equal(r.good, 5);
 }
 
+/* What had no room for a try lies between it and the last that held. */
+static void a_refused_try_is_halved(void **state)
+{
+    (void)state;
+    struct gm_hwtest_ramp r = {.most = 64};
+    gm_hwtest_ramp_add(&r, 8, true, 40.0);
+    assert_int_equal(gm_hwtest_ramp_next(&r), 16);
+    gm_hwtest_ramp_refuse(&r, 16);
+    assert_int_equal(gm_hwtest_ramp_next(&r), 12);
+    gm_hwtest_ramp_add(&r, 12, true, 1e9);
+    gm_hwtest_ramp_refuse(&r, 14);
+    assert_int_equal(gm_hwtest_ramp_next(&r), 13);
+    gm_hwtest_ramp_add(&r, 13, true, 40.0);
+    assert_int_equal(gm_hwtest_ramp_next(&r), 0);
+    assert_true(r.good == 13 && r.bad == 14 && r.refused == 14);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_number_is_found),
         cmocka_unit_test(a_rate_that_promises_too_much_is_not_believed),
         cmocka_unit_test(refused_streams_end_it),
+        cmocka_unit_test(a_refused_try_is_halved),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
