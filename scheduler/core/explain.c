@@ -81,6 +81,12 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
             inst->task->job->split->name);
     } else if (slot_is_kept(core, inst->task->job)) {
         SAY(row, "It is ready; the job's first chunk has the free slot too, to be done sooner.");
+    } else if (inst->task->type->fan == GM_FAN_RUNS &&
+               gm_core_inst_run(inst, slots, false).count == 0) {
+        SAY(row,
+            "It is ready, but the next chunk, which `%s` has yet to announce, may cost less "
+            "with it.",
+            inst->task->job->split->name);
     } else if (unit->avoid_count > 0) {
         SAY(row, "It is ready and waits for another node than the %u that failed it.",
             unit->avoid_count);

@@ -194,14 +194,10 @@ bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
            (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
-static bool more_chunks_come(const struct gm_inst *inst)
-{
-    const struct gm_stream *in = gm_core_inst_inputs(inst);
-    return in && (in->last < 0 || inst->chunk_count <= (uint64_t)in->last);
-}
-
 static void place_inst(struct gm_core *core, struct gm_inst *inst)
 {
+    bool runs = inst->task->type->fan == GM_FAN_RUNS;
+    bool untried = false;
     struct gm_unit *unit;
     while ((unit = gm_core_inst_ready_unit(inst)) != NULL) {
         uint64_t unused;
@@ -211,20 +207,25 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
-        if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
-            !find_device(core, unit, &wish, &a)) {
+        if (unused == 0 || !gm_core_inst_may_start(inst, unused)) {
             return;
         }
-        if (inst->task->type->fan == GM_FAN_RUNS) {
-            struct gm_run run = gm_core_run_next(inst, slots, gm_core_job_frames(inst->task->job),
-                                                 more_chunks_come(inst));
+        if (runs) {
+            struct gm_run run = gm_core_inst_run(inst, slots, untried);
             if (run.count == 0) {
                 return;
             }
             a.first_chunk = run.first;
             a.chunk_count = run.count;
+            unit = &inst->chunks[run.first].unit;
         }
-        gm_core_lease_start(core, &a);
+        if (find_device(core, unit, &wish, &a)) {
+            gm_core_lease_start(core, &a);
+        } else if (runs && !untried && unit->avoid_count > 0) {
+            untried = true; /* it waits for another node; the other chunks do not */
+        } else {
+            return;
+        }
     }
 }
 

@@ -177,6 +177,7 @@ struct gm_cjob {
     gm_time wake_at; /* earliest end of a pause, 0: none */
     /* From inspect, plan and split */
     int64_t rate_num, rate_den, duration_us;
+    int64_t keyframe_us; /* longest distance seen; 0: not known */
     uint64_t estimated_frames, estimated_bytes;
     uint64_t encode_memory_bytes;
     uint32_t renditions;
@@ -426,15 +427,24 @@ uint32_t gm_core_unit_evidence(const struct gm_unit *unit); /* distinct nodes */
 /* task.c: frames of the job's programme, as inspection and split say so far; 0: nothing is known.
  */
 uint64_t gm_core_job_frames(const struct gm_cjob *job);
+/* What the first frame of a chunk that is still to come may cost: frames that are decoded before it
+ * and thrown away, at most. 0: none comes, or nobody knows how long the programme is. */
+uint64_t gm_core_inst_lead(const struct gm_inst *inst);
 /* run.c */
 struct gm_run {
     uint32_t first, count;
 };
-/* The next run of an instance with chunks; count 0: nothing is ready, or the chunk that comes may
- * have to be part of it. slots: of the farm. total: frames of the whole programme, as far as is
- * known. more: chunks are still to come. */
-struct gm_run gm_core_run_next(const struct gm_inst *inst, uint64_t slots, uint64_t total,
-                               bool more);
+struct gm_run_ask {
+    uint64_t slots; /* of the farm */
+    uint64_t total; /* gm_core_job_frames */
+    uint64_t lead;  /* gm_core_inst_lead */
+    bool untried;   /* of chunks alone that no node has failed */
+};
+/* The next run of an instance with chunks; count 0: nothing is ready but what waits for the chunk
+ * that comes, which may have to be part of it. */
+struct gm_run gm_core_run_next(const struct gm_inst *inst, const struct gm_run_ask *ask);
+/* The same, with what its job knows. */
+struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried);
 /* The device runs the first chunk of the job, whose encoders work side by side: its last free slot
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);

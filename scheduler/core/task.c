@@ -160,14 +160,35 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_
 /* 74 years at 30 a second: what is counted with them stays far below 2^64. */
 #define MAX_FRAMES (INT64_C(1) << 36)
 
+/* Frames of so long a part of the programme, rounded up; 0: its rate is not known. */
+static uint64_t frames_in(const struct gm_cjob *job, int64_t us)
+{
+    if (job->rate_den <= 0 || job->rate_num <= 0 || us <= 0) {
+        return 0;
+    }
+    __int128 den = (__int128)job->rate_den * 1000000;
+    __int128 frames = ((__int128)us * job->rate_num + den - 1) / den;
+    return (uint64_t)(frames < MAX_FRAMES ? frames : MAX_FRAMES);
+}
+
 uint64_t gm_core_job_frames(const struct gm_cjob *job)
 {
-    if (job->rate_den <= 0 || job->duration_us <= 0) {
-        return job->frames_known;
+    uint64_t frames = frames_in(job, job->duration_us);
+    return frames > job->frames_known ? frames : job->frames_known;
+}
+
+uint64_t gm_core_inst_lead(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    const struct gm_stream *in = gm_core_inst_inputs(inst);
+    bool more = in && (in->last < 0 || inst->chunk_count <= (uint64_t)in->last);
+    if (!more || frames_in(job, job->duration_us) <= job->frames_known) {
+        return 0;
     }
-    __int128 frames = (__int128)job->duration_us * job->rate_num / job->rate_den / 1000000;
-    frames = frames < MAX_FRAMES ? frames : MAX_FRAMES;
-    return (uint64_t)frames > job->frames_known ? (uint64_t)frames : job->frames_known;
+    /* From the keyframe before the frame that is its context; where that one is open, from the one
+     * before. */
+    uint64_t between = frames_in(job, job->keyframe_us);
+    return between > 0 ? 2 * between + 1 : UINT64_MAX;
 }
 
 static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *err)
@@ -246,6 +267,7 @@ static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
             job->rate_den = rate->den;
         }
         job->source_pixels = (uint64_t)m->video->width_px * m->video->height_px;
+        job->keyframe_us = m->video->keyframe_interval_us;
     }
     return 0;
 }

@@ -48,7 +48,8 @@ enum sim_kind {
 struct sim_job {
     char id[32];
     enum sim_kind kind;
-    uint32_t chunks, tracks, texts, mp4s, preroll;
+    uint32_t chunks, tracks, texts, mp4s, preroll; /* a chunk lasts 6 s */
+    int64_t keyframe_us;                           /* as inspected; 0: not known */
     int64_t poison;                                /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */
     enum gm_code inspect_fails;                    /* this code, on every attempt */

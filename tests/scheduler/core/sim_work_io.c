@@ -170,7 +170,14 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
 {
     if (sim_task_is(task, "inspect")) {
         Gm__Inspection meta = GM__INSPECTION__INIT;
+        Gm__VideoFacts video = GM__VIDEO_FACTS__INIT;
+        Gm__Rational rate = GM__RATIONAL__INIT;
+        rate.num = FRAMES;
+        rate.den = 6;
+        video.frame_rate = &rate;
+        video.keyframe_interval_us = task->job->keyframe_us;
         meta.duration_us = (int64_t)task->job->chunks * 6000000;
+        meta.video = task->job->kind != SIM_SOUND ? &video : NULL;
         return pack(&meta.base, out);
     }
     if (sim_task_is(task, "plan")) {

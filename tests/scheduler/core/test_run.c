@@ -6,29 +6,31 @@
 #include "scheduler/core/state.h"
 
 struct row {
-    const char *chunks; /* r ready, L ready and three times as long, a ready but alone, x running, d
-                           done, b in a pause */
+    const char *chunks; /* r ready, L ready and three times as long, a ready but alone, f so, and a
+                           node failed it, x running, d done, b in a pause */
     uint32_t preroll;   /* of every chunk, of 100 frames */
     uint64_t slots;
     uint32_t first, count;
 };
 
-static void assert_run(const struct row *row, size_t number, uint64_t total, bool more)
+static void assert_run(const struct row *row, size_t number, struct gm_run_ask ask)
 {
     struct gm_core_chunk chunks[64];
     struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(row->chunks)};
     memset(chunks, 0, sizeof(chunks));
     for (size_t c = 0; c < inst.chunk_count; c++) {
         char k = row->chunks[c];
-        chunks[c].unit.state = k == 'r' || k == 'a' || k == 'L' ? GM_TASK_READY
-                               : k == 'x'                       ? GM_TASK_RUNNING
-                               : k == 'd'                       ? GM_TASK_DONE
-                                                                : GM_TASK_BACKOFF;
-        chunks[c].alone = k == 'a';
+        chunks[c].unit.state = strchr("raLf", k) ? GM_TASK_READY
+                               : k == 'x'        ? GM_TASK_RUNNING
+                               : k == 'd'        ? GM_TASK_DONE
+                                                 : GM_TASK_BACKOFF;
+        chunks[c].alone = k == 'a' || k == 'f';
+        chunks[c].unit.avoid_count = k == 'f' ? 1 : 0;
         chunks[c].frames = k == 'L' ? 300 : 100;
         chunks[c].preroll = row->preroll;
     }
-    struct gm_run run = gm_core_run_next(&inst, row->slots, total, more);
+    ask.slots = row->slots;
+    struct gm_run run = gm_core_run_next(&inst, &ask);
     if (run.first != row->first || run.count != row->count) {
         fail_msg("row %zu: first %u, count %u", number, run.first, run.count);
     }
@@ -61,7 +63,7 @@ static void runs_follow_the_table(void **arg)
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        assert_run(&table[i], i, 0, false);
+        assert_run(&table[i], i, (struct gm_run_ask){0});
     }
 }
 
@@ -70,30 +72,80 @@ static void costly_chunks_share_the_run_of_the_one_before(void **arg)
     static const struct {
         struct row row;
         uint64_t total; /* frames of the programme; 0: not known */
-        bool more;      /* chunks are still to come */
     } table[] = {
-        {{"rr", 31, 2, 0, 2}, 200, false}, /* more than 15 % of all */
-        {{"rr", 30, 2, 0, 1}, 200, false},
-        {{"rr", 31, 2, 0, 1}, 0, false},
-        {{"rrr", 100, 8, 0, 3}, 300, false},
-        {{"rrr", 100, 8, 0, 1}, 1000, false},
-        {{"xrrLrr", 100, 8, 1, 5}, 600, false}, /* with those before the largest */
-        {{"xrbLrr", 100, 8, 3, 3}, 600, false},
-        {{"xraLrr", 100, 8, 3, 3}, 600, false}, /* but not with one that is alone */
-        {{"rrrrrrrrrrrrrrrrrrrrL", 999, 8, 0, 16}, 2300, false},
-        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300, false},
-        /* the next chunk may have to share the run */
-        {{"r", 0, 2, 0, 0}, 300, true},
-        {{"r", 0, 2, 0, 1}, 300, false},
-        {{"r", 0, 2, 0, 1}, 700, true},
-        {{"r", 0, 2, 0, 1}, 0, true},
-        {{"a", 0, 2, 0, 1}, 300, true},
-        {{"rr", 0, 2, 0, 1}, 300, true},
-        {{"rr", 99, 2, 0, 0}, 300, true},
+        {{"rr", 31, 2, 0, 2}, 200}, /* more than 15 % of all */
+        {{"rr", 30, 2, 0, 1}, 200},
+        {{"rr", 31, 2, 0, 1}, 0},
+        {{"rrr", 100, 8, 0, 3}, 300},
+        {{"rrr", 100, 8, 0, 1}, 1000},
+        {{"xrrLrr", 100, 8, 1, 5}, 600}, /* with those before the largest */
+        {{"xrbLrr", 100, 8, 3, 3}, 600},
+        {{"xraLrr", 100, 8, 3, 3}, 600}, /* but not with one that is alone */
+        {{"rrrrrrrrrrrrrrrrrrrrL", 999, 8, 0, 16}, 2300},
+        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        assert_run(&table[i].row, i, table[i].total, table[i].more);
+        assert_run(&table[i].row, i, (struct gm_run_ask){.total = table[i].total});
+    }
+}
+
+#define ANY UINT64_MAX
+
+static void what_the_next_chunk_may_have_to_share_is_held_back(void **arg)
+{
+    static const struct {
+        struct row row;
+        uint64_t total, lead;
+    } table[] = {
+        {{"r", 0, 2, 0, 0}, 300, ANY},
+        {{"r", 0, 2, 0, 1}, 300, 0}, /* none comes */
+        {{"r", 0, 2, 0, 1}, 700, ANY},
+        {{"r", 0, 2, 0, 1}, 0, ANY}, /* of a programme of unknown length */
+        {{"a", 0, 2, 0, 1}, 300, ANY},
+        {{"rr", 0, 2, 0, 1}, 300, ANY},
+        {{"rr", 99, 2, 0, 0}, 300, ANY},
+        /* keyframes are near: a run of its own throws away no more than that */
+        {{"r", 0, 2, 0, 1}, 300, 3},
+        {{"r", 0, 2, 0, 1}, 300, 45},
+        {{"r", 0, 2, 0, 0}, 300, 46},
+        {{"rr", 99, 2, 0, 2}, 300, 45},
+        /* and no more than the last chunk decodes */
+        {{"xr", 4, 2, 1, 1}, 700, ANY},
+        {{"xr", 6, 2, 0, 0}, 700, ANY},
+        /* others go first */
+        {{"xrL", 0, 8, 1, 1}, 700, ANY},
+        {{"xrL", 0, 8, 2, 1}, 700, 105},
+        {{"xrrL", 0, 1, 1, 2}, 1000, ANY},
+        {{"xrrL", 200, 8, 0, 0}, 1000, ANY}, /* but these are tied to it */
+        {{"xrrL", 151, 8, 0, 0}, 1000, ANY},
+        {{"xrrL", 150, 8, 1, 1}, 1000, ANY},
+        {{"xLrbr", 0, 8, 1, 1}, 500, ANY},
+        {{"xbrxL", 0, 8, 2, 1}, 1000, ANY},
+        {{"xxL", 0, 8, 0, 0}, 1000, ANY},
+        {{"xxa", 0, 8, 2, 1}, 300, ANY},
+        /* the longest run has no place for the next one */
+        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300, ANY},
+        {{"xrrrrrrrrrrrrrrL", 999, 8, 0, 0}, 2300, ANY},
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_run(&table[i].row, i,
+                   (struct gm_run_ask){.total = table[i].total, .lead = table[i].lead});
+    }
+}
+
+static void chunks_that_failed_can_be_left_out(void **arg)
+{
+    static const struct row table[] = {
+        {"xfrr", 0, 8, 2, 1}, {"xrfr", 0, 8, 1, 1}, {"frrrr", 0, 1, 1, 2}, {"xfbx", 0, 1, 0, 0}};
+    static const struct row all[] = {{"xfrr", 0, 8, 1, 1}, {"xfbx", 0, 1, 1, 1}};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        assert_run(&table[i], i, (struct gm_run_ask){.untried = true});
+    }
+    for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+        assert_run(&all[i], i, (struct gm_run_ask){.untried = false});
     }
 }
 
@@ -102,6 +154,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_follow_the_table),
         cmocka_unit_test(costly_chunks_share_the_run_of_the_one_before),
+        cmocka_unit_test(what_the_next_chunk_may_have_to_share_is_held_back),
+        cmocka_unit_test(chunks_that_failed_can_be_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

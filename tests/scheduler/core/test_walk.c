@@ -78,6 +78,7 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
             kind == SIM_PLAIN ? sim_submit(sim, id, chunks, tracks, (int32_t)sim_random(sim, 101))
                               : sim_submit_kind(sim, id, kind, chunks, tracks, sim_random(sim, 3));
         job->preroll = sim_random(sim, 100);
+        job->keyframe_us = sim_random(sim, 3) * 4000000;
         job->mp4s = kind != SIM_SOUND ? sim_random(sim, 3) : 0;
         sim_run(sim, sim_random(sim, 30));
         if (sim_random(sim, 10) == 0) {
