@@ -6,6 +6,7 @@
 
 #include "common/fs.h"
 #include "media/burn.h"
+#include "media/language.h"
 #include "media/pb.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
@@ -17,8 +18,7 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Subt
                      bool is_default, Gm__Policy *policy, struct gm_err *err)
 {
     const Gm__TextFacts *from = facts->text[index];
-    const char *language = from->language;
-    char name[16];
+    char language[GM_LANGUAGE_SIZE], name[16];
     Gm__TextTrack *t = malloc(sizeof *t);
     if (t == NULL) {
         return gm_err_nomem(err);
@@ -28,8 +28,9 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Subt
     t->is_default = is_default;
     t->forced = from->forced;
     t->hearing_impaired = from->hearing_impaired;
-    if (strcmp(language, "und") == 0 && params->default_language[0] != '\0') {
-        language = params->default_language;
+    gm_language_code(from->language, language);
+    if (strcmp(language, "und") == 0) {
+        gm_language_code(params->default_language, language);
     }
     int rc = gm_fs_path(name, sizeof name, err, "t%zu", policy->n_text);
     if (rc == 0) {
@@ -96,9 +97,11 @@ static void name_languages(const Gm__Inspection *facts, const Gm__Policy *policy
 /* The bitmap track that `wanted` names: "auto", the first; or the first of that language. */
 static size_t find_bitmap(const Gm__Inspection *facts, const char *wanted, bool bitmap)
 {
+    char code[GM_LANGUAGE_SIZE];
+    gm_language_code(wanted, code);
     for (size_t i = 0; i < facts->n_text; i++) {
         if (facts->text[i]->bitmap == bitmap &&
-            (strcmp(wanted, "auto") == 0 || strcmp(wanted, facts->text[i]->language) == 0)) {
+            (strcmp(wanted, "auto") == 0 || strcmp(code, facts->text[i]->language) == 0)) {
             return i + 1;
         }
     }

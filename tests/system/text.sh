@@ -103,7 +103,7 @@ check "HLS: English" grep -q 'TYPE=SUBTITLES,GROUP-ID="text",LANGUAGE="en",NAME=
 check "HLS: German, forced" grep -q 'LANGUAGE="de",NAME="Subtitles 2",DEFAULT=NO,AUTOSELECT=YES,FORCED=YES,CHARACTERISTICS="public.acc' "$m"
 check "DASH: German, forced" grep -q 'mimeType="text/vtt" lang="de"' "$work/long-mkv/manifest.mpd"
 check "report: cues" test "$(jq -c '[.text[] | [.language, .cues, .forced]]' "$work/long-mkv/report.json")" = \
-  '[["eng",600,false],["ger",2,true]]'
+  '[["eng",600,false],["deu",2,true]]'
 check "nothing is warned of: $(warnings long-mkv)" test "$(warnings long-mkv)" = '[]'
 
 # ---- WebVTT with settings, overlapping cues, a language by default, pictures later than sound
