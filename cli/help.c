@@ -132,8 +132,9 @@ static const char DEVICES[] =
     "\n"
     "  --prove           try every encoder and decoder; exit 1 when one fails or none is tried\n"
     "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
-    "  --state DIR       with --prove: a node's state folder, whose proofs are used and "
-    "kept\n" COMMON_HELP;
+    "  --state DIR       with --prove: a node's state folder, whose proofs are used and kept; not "
+    "one of\n"
+    "                    a node that runs\n" COMMON_HELP;
 
 static const char VERSION[] = "gopmill version [--json]\nPrints the version.\n";
 

@@ -39,6 +39,7 @@ static void on_tick(uv_timer_t *timer)
         gm_task_tick(t, now);
     }
     gm_open_tick(agent, now);
+    gm_agent_slots_tick(agent, now);
     gm_agent_devices_tick(agent, now);
     gm_agent_watch(agent, now);
 }
@@ -132,7 +133,6 @@ static void free_agent(struct gm_agent *agent)
     }
     for (uint32_t i = 0; agent->slots != NULL && i <= agent->slot_count; i++) {
         free(agent->slots[i].scratch);
-        free(agent->slots[i].leftover);
     }
     free(agent->slots);
     gm_agent_devices_fini(agent);

@@ -202,9 +202,11 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
 static void judge_offered(struct gm_agent *agent, struct gm_agent_device *d)
 {
     const char *other = NULL;
-    size_t had = codecs_of(d);
+    struct gm_device_chain had[GM_DEVICE_CHAINS];
+    size_t count = d->chain_count;
+    memcpy(had, d->chains, sizeof(had));
     find_chains(agent, d, &other);
-    if (codecs_of(d) > had) {
+    if (!gm_chains_are_same(d->chains, d->chain_count, had, count)) {
         d->dirty = true;
         log_offered(d);
     }

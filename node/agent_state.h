@@ -27,6 +27,7 @@
  *   agent_item.c    what a worker announced: open, hash, verify, grant, store
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
+ *   agent_scratch.c folders of the slots
  *   agent_job.c     work on libuv's thread pool
  *
  * Memory: a task is freed when it is over and no job holds it (refs); an item likewise (busy).
@@ -97,10 +98,11 @@ struct gm_agent_slot {
     struct gm_agent_device *gpu;    /* of the cpu: what its next process may decode with; or NULL */
     bool restart_due;               /* what runs was started before gpu was set */
     char *scratch;                  /* owned */
-    char *leftover;                 /* owned: folder of a task whose worker was killed; or NULL */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
     bool seen;                      /* it was ready, or failed, once */
     bool broken;                    /* several starts failed in a row */
+    bool fell;                      /* the last that failed was ready: being so says nothing */
+    gm_time ready_at;
 };
 
 /* A message that is sent again until the scheduler acknowledges it. */
@@ -147,6 +149,7 @@ struct gm_agent {
     char *notes[8]; /* owned */
     size_t note_count;
     uint64_t scratch_whole;
+    uint64_t left_count; /* folders that were cleared away */
     gm_time offer_check;
 
     struct gm_task *tasks;
@@ -243,6 +246,9 @@ gm_time gm_agent_backoff(uint32_t tries); /* jittered: about 0.1 s doubling to 5
 int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
                  void *arg, struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_remove_folder(struct gm_agent *agent, const char *path); /* rm -rf on the pool */
+/* --- agent_scratch.c */
+/* The slot's process has ended: the next finds its folder as new. What its task stores stays. */
+void gm_agent_scratch_renew(struct gm_agent_slot *slot);
 /* --- agent_link.c */
 void gm_link_tick(struct gm_agent *agent, gm_time now);
 void gm_link_close(struct gm_agent *agent, int linger_ms);
@@ -325,6 +331,8 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
 int gm_agent_slots_start(struct gm_agent *agent, const struct gm_agent_device *device,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_check_ready(struct gm_agent *agent);
+/* Slots whose processes died idle are used again when one has lived for a while. */
+void gm_agent_slots_tick(struct gm_agent *agent, gm_time now);
 /* The task is dropped: if its worker hangs, that is told to what decodes for it. */
 void gm_agent_blame_quiet(struct gm_task *task);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */

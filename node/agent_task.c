@@ -323,10 +323,8 @@ static void kill_worker(struct gm_task *task, const char *reason)
         struct gm_err why;
         gm_err_set(&why, GM_E_CANCELLED, 0, "%s", reason);
         gm_slot_kill(task->slot->process, &why);
-        if (task->slot->leftover == NULL) { /* it may still write: removed when it is gone */
-            task->slot->leftover = task->path;
-            task->path = NULL;
-        }
+        free(task->path); /* it may still write: its folder goes when it is gone */
+        task->path = NULL;
     }
 }
 

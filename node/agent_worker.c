@@ -41,7 +41,8 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
            gm_slot_pid(process));
     note_missing(agent, ready);
     slot->seen = true;
-    slot->broken = false;
+    slot->ready_at = gm_time_now();
+    slot->broken = slot->broken && slot->fell;
     gm_link_offer(agent, false);
     gm_agent_check_ready(agent);
     if (agent->link == GM_LINK_DOWN) { /* it may have waited for this worker */
@@ -161,13 +162,10 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     gm_log_err(killed ? GM_LOG_DEBUG : GM_LOG_WARN, "worker-gone", why,
                "slot=%" PRIu32 " starts_failed=%" PRIu32, slot->index, gm_slot_failures(process));
     gm_open_forget(agent, slot);
-    if (slot->leftover != NULL) {
-        gm_agent_remove_folder(agent, slot->leftover);
-        free(slot->leftover);
-        slot->leftover = NULL;
-    }
-    slot->seen = slot->seen || !ready;
+    gm_agent_scratch_renew(slot);
+    slot->fell = killed ? slot->fell : ready;
     if (!ready && !killed) {
+        slot->seen = true;
         gm_agent_assist_not_ready(slot, why);
     }
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
@@ -311,6 +309,18 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
     return agent->slots[agent->slot_count].broken || device->state != GM_AGENT_OFFERED ? 0
            : usable < device->allowed                                                  ? usable
                                       : device->allowed;
+}
+
+void gm_agent_slots_tick(struct gm_agent *agent, gm_time now)
+{
+    for (uint32_t i = 0; i <= agent->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[i];
+        if (slot->broken && gm_slot_is_ready(slot->process) &&
+            now - slot->ready_at >= gm_agent_device_pause(agent, 1)) {
+            slot->broken = false;
+            gm_link_offer(agent, false);
+        }
+    }
 }
 
 void gm_agent_check_ready(struct gm_agent *agent)

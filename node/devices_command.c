@@ -24,7 +24,9 @@ static const char HELP[] =
     "  --json            one JSON document\n"
     "  --prove           try every encoder and decoder; exit 1 when one fails or none is tried\n"
     "  --sysfs-root DIR  look at the files of another machine, kept below DIR; no driver is asked\n"
-    "  --state DIR       with --prove: a node's state folder, whose proofs are used and kept\n"
+    "  --state DIR       with --prove: a node's state folder, whose proofs are used and kept; not "
+    "one of\n"
+    "                    a node that runs\n"
     "  --help            this text\n";
 
 static void find_or_note(const char *name, char **out, struct gm_device_list *list)
@@ -157,6 +159,7 @@ int gm_devices_command(int argc, char **argv)
     struct gm_device_list list = {0};
     struct gm_err err = {.code = GM_OK};
     char proofs[4096];
+    int lock = -1;
     int status = parse(argc, argv, &options);
     if (status >= 0) {
         return status;
@@ -168,6 +171,9 @@ int gm_devices_command(int argc, char **argv)
                                              .detect = true,
                                              .prove = options.prove,
                                              .proofs = options.state == NULL ? NULL : proofs};
+    if (rc == 0 && options.state != NULL) { /* both would write the file */
+        rc = gm_fs_lock(options.state, "gopmill-node", &lock, &err);
+    }
     if (rc == 0) {
         rc = gm_devices_find(&params, &list, &err);
     }
@@ -180,5 +186,8 @@ int gm_devices_command(int argc, char **argv)
     }
     status = rc < 0 || (options.prove && !all_passed(&list)) ? 1 : 0;
     gm_device_list_fini(&list);
+    if (lock >= 0) {
+        close(lock);
+    }
     return status;
 }

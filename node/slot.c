@@ -210,10 +210,13 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
         (void)read_packets(slot, DRAIN_MAX); /* it is over either way */
         find_why(slot, status, term_signal, &why);
     }
-    bool ready = slot->was_ready;
-    bool well = ready && (slot->spoke || why.code == GM_E_CANCELLED);
+    bool ready = slot->was_ready, ours = why.code == GM_E_CANCELLED;
     slot->state = DYING;
-    slot->failures = well ? 0 : slot->failures + 1;
+    if (ready && (slot->spoke || ours)) {
+        slot->failures = 0;
+    } else if (!ours) { /* of our own will while it starts: that says nothing */
+        slot->failures++;
+    }
     uv_timer_stop(&slot->timer);
     close_socket(slot);
     uv_close((uv_handle_t *)process, on_process_closed);

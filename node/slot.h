@@ -57,7 +57,8 @@ bool gm_slot_is_ready(const struct gm_slot *slot);
 uint64_t gm_slot_memory(const struct gm_slot *slot);
 int gm_slot_pid(const struct gm_slot *slot); /* 0: no process */
 /* Starts in a row of which nothing came: what was started did not get ready, or ended before it
- * said anything else, other than by a gm_slot_kill with CANCELLED. */
+ * said anything else. One that a gm_slot_kill with CANCELLED ended is none of them; where it was
+ * ready, they begin anew. */
 uint32_t gm_slot_failures(const struct gm_slot *slot);
 
 /* Sends, or queues while the worker does not read. To one that is ending nothing is sent, which is

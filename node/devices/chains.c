@@ -147,3 +147,18 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
     qsort(out, count, sizeof(out[0]), by_name);
     return count;
 }
+
+bool gm_chains_are_same(const struct gm_device_chain *a, size_t a_count,
+                        const struct gm_device_chain *b, size_t b_count)
+{
+    bool same = a_count == b_count;
+    for (size_t i = 0; same && i < a_count; i++) {
+        same = strcmp(a[i].name, b[i].name) == 0 &&
+               strcmp(a[i].fingerprint, b[i].fingerprint) == 0 &&
+               a[i].codec_count == b[i].codec_count;
+        for (size_t k = 0; same && k < a[i].codec_count; k++) {
+            same = strcmp(a[i].codecs[k], b[i].codecs[k]) == 0;
+        }
+    }
+    return same;
+}

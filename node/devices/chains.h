@@ -22,6 +22,10 @@ struct gm_device_chain {
 size_t gm_chains_make(const struct gm_device *device, const char *versions,
                       struct gm_device_chain out[GM_DEVICE_CHAINS]);
 
+/* Whether they have the same names, fingerprints and codecs. */
+bool gm_chains_are_same(const struct gm_device_chain *a, size_t a_count,
+                        const struct gm_device_chain *b, size_t b_count);
+
 /* Whether media/ encodes with chains of that name; others are listed, and offered to nobody. */
 bool gm_chain_is_usable(const char *name);
 

@@ -87,6 +87,25 @@ static bool holds(VAProfile profile, uint32_t chroma, uint32_t depth)
     }
 }
 
+/* Several profiles, and entry points of one, hold the same format: what any of them can is said, as
+ * the farm takes the highest. */
+static void add_codec(struct gm_device *d, bool encode, struct gm_device_codec *c)
+{
+    const struct gm_device_codec *had = encode ? d->encode : d->decode;
+    size_t count = encode ? d->encode_count : d->decode_count;
+    for (size_t i = 0; i < count; i++) {
+        const struct gm_device_codec *h = &had[i];
+        if (strcmp(h->api, c->api) == 0 && strcmp(h->codec, c->codec) == 0 &&
+            h->chroma == c->chroma && h->depth == c->depth) {
+            c->max_width_px = h->max_width_px > c->max_width_px ? h->max_width_px : c->max_width_px;
+            c->max_height_px =
+                h->max_height_px > c->max_height_px ? h->max_height_px : c->max_height_px;
+            c->b_frames = c->b_frames || h->b_frames;
+        }
+    }
+    (void)gm_device_add_codec(d, encode, c);
+}
+
 static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile profile,
                            VAEntrypoint entry, struct gm_device *d)
 {
@@ -113,7 +132,7 @@ static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile 
                                     .max_height_px = gm_va_value(&a[2]),
                                     .b_frames = encode && gm_va_value(&a[3]) >> 16 != 0};
         gm_device_set(c.codec, codec_of(profile));
-        (void)gm_device_add_codec(d, encode, &c);
+        add_codec(d, encode, &c);
     }
     static const struct {
         uint32_t bit;

@@ -13,8 +13,9 @@
 
 EXPORT VAStatus __vaDriverInit_1_0(VADriverContextP ctx);
 
-static const VAProfile PROFILES[] = {VAProfileH264ConstrainedBaseline, VAProfileH264Main,
-                                     VAProfileH264High};
+/* The least one last, as some drivers do. */
+static const VAProfile PROFILES[] = {VAProfileH264High, VAProfileH264Main,
+                                     VAProfileH264ConstrainedBaseline};
 
 struct fake_va *fake_va_enter(VADriverContextP ctx, VAStatus *status)
 {
@@ -143,8 +144,10 @@ static uint32_t rates_of(const struct fake_gpu *gpu)
 }
 
 static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *codec,
-                          VAConfigAttribType type)
+                          VAProfile profile, VAConfigAttribType type)
 {
+    bool between = codec->bframes > 0 && profile != VAProfileH264ConstrainedBaseline;
+
     switch (type) {
     case VAConfigAttribRTFormat:
         return VA_RT_FORMAT_YUV420;
@@ -156,7 +159,7 @@ static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *c
                                  VA_ENC_PACKED_HEADER_RAW_DATA
                            : VA_ENC_PACKED_HEADER_NONE;
     case VAConfigAttribEncMaxRefFrames:
-        return codec->bframes > 0 ? 1u << 16 | 1u : 1u;
+        return between ? 1u << 16 | 1u : 1u;
     case VAConfigAttribEncMaxSlices:
         return 1;
     case VAConfigAttribEncSliceStructure:
@@ -183,7 +186,7 @@ static VAStatus get_attributes(VADriverContextP ctx, VAProfile profile, VAEntryp
         return VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT;
     }
     for (int i = 0; i < count; i++) {
-        list[i].value = attribute(fake_va_gpu(va), codec_of(va), list[i].type);
+        list[i].value = attribute(fake_va_gpu(va), codec_of(va), profile, list[i].type);
     }
     return VA_STATUS_SUCCESS;
 }
@@ -213,7 +216,7 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     *config =
         (struct fake_va_config){.profile = profile, .entrypoint = entrypoint, .rate = VA_RC_CQP};
     for (int i = 0; i < count; i++) {
-        uint32_t can = attribute(fake_va_gpu(va), codec_of(va), list[i].type);
+        uint32_t can = attribute(fake_va_gpu(va), codec_of(va), profile, list[i].type);
         bool flags = list[i].type == VAConfigAttribRateControl ||
                      list[i].type == VAConfigAttribEncPackedHeaders ||
                      list[i].type == VAConfigAttribRTFormat;

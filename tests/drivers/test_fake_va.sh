@@ -30,7 +30,7 @@ good "no B pictures" arc 0 -bf 0 -qp 24
 good "B pictures" arc 1 -bf 2 -qp 24
 good "B pictures that others refer to" arc 2 -bf 3 -b_depth 2 -qp 24
 good "low power" arc 0 -low_power 1 -bf 0 -qp 24
-good "baseline" arc 1 -bf 2 -profile:v constrained_baseline -qp 24
+good "baseline" arc 0 -bf 2 -profile:v constrained_baseline -qp 24
 good "CAVLC" arc 1 -bf 2 -coder cavlc -qp 24
 good "constant rate" arc 1 -bf 2 -rc_mode CBR -b:v 800k
 good "variable rate" arc 1 -bf 2 -rc_mode VBR -b:v 800k -maxrate 1M

@@ -98,7 +98,7 @@ char *farm_stored(struct farm *farm, const char *key);
 _Noreturn void farm_run_agent(struct farm *farm, int ready);
 /* What the next proofs of H.264 and HEVC say: "pass", "fail", "hang" (until the agent stops),
  * "stuck" (fails, and what was kept can't be forgotten), "wait" (for another word: the next call
- * ends it), "part" (of HEVC alone). */
+ * ends it), "part" (of HEVC alone), "newer" (likewise, by other libraries). */
 void farm_proof(struct farm *farm, const char *how);
 /* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
 uint32_t farm_count(struct farm *farm, const char *what);

@@ -312,10 +312,35 @@ static void announce(const char *name, const char *meta_file)
     send_raw(&msg);
 }
 
+/* The process is there while the file is not. */
+static void die_idle(const char *file)
+{
+    if (file != NULL && access(file, F_OK) == 0) {
+        Gm__WReady ready = GM__WREADY__INIT;
+        Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
+        msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
+        msg.ready = &ready;
+        send_raw(&msg);
+        _exit(3);
+    }
+}
+
 /* The task's folder below the working directory: farm_assign_spec makes the job's id of it. */
 static void folder_of(const struct gm_task_io *io, char *out, size_t size)
 {
     snprintf(out, size, "t%s", io->spec->job_id);
+}
+
+static int squat(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    static const char *const names[] = {"gm-probe-file", "gm-probe-file/a", "gm-probe-file/a/b",
+                                        "gm-probe-link", "gm-probe-link/a"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (mkdir(names[i], i == 2 || i == 4 ? 0 : 0700) < 0) {
+            return gm_err_sys(err, errno, "mkdir `%s`", names[i]);
+        }
+    }
+    return run_crash(io, out_chunk, err);
 }
 
 /* "lie": source_name says how. */
@@ -325,8 +350,10 @@ static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
     char folder[64];
     char path[160];
     int fd = -1;
-    (void)out_chunk;
     folder_of(io, folder, sizeof(folder));
+    if (strcmp(how, "squat") == 0) {
+        return squat(io, out_chunk, err);
+    }
     if (strcmp(how, "climb") == 0) {
         announce("../../../secret", "");
     } else if (strcmp(how, "missing") == 0) {
@@ -384,6 +411,7 @@ void fake_worker_main(void)
         if (getenv("GM_TEST_NO_START") != NULL) {
             _exit(3);
         }
+        die_idle(getenv("GM_TEST_DIES_IDLE"));
         _exit(gm_worker_main(fake_task_find));
     }
 }

@@ -7,30 +7,22 @@
 #include "node/packet.h"
 #include "node/worker.h"
 
-static void say(Gm__WorkerMessage *msg)
+/* That it is ready, or progress. */
+static void say(Gm__WorkerMessage__BodyCase what)
 {
     struct gm_err err;
-    if (gm_packet_send(GM_WORKER_SOCKET, msg, -1, true, &err) < 0) {
-        _exit(99);
-    }
-}
-
-static void say_ready(void)
-{
     Gm__WReady ready = GM__WREADY__INIT;
-    Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
-    msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
-    msg.ready = &ready;
-    say(&msg);
-}
-
-static void say_progress(void)
-{
     Gm__WProgress progress = GM__WPROGRESS__INIT;
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
-    msg.body_case = GM__WORKER_MESSAGE__BODY_PROGRESS;
-    msg.progress = &progress;
-    say(&msg);
+    msg.body_case = what;
+    if (what == GM__WORKER_MESSAGE__BODY_READY) {
+        msg.ready = &ready;
+    } else {
+        msg.progress = &progress;
+    }
+    if (gm_packet_send(GM_WORKER_SOCKET, &msg, -1, true, &err) < 0) {
+        _exit(99);
+    }
 }
 
 static void end_by(int signal_number)
@@ -43,10 +35,10 @@ static void obey(char letter)
 {
     switch (letter) {
     case 'r':
-        say_ready();
+        say(GM__WORKER_MESSAGE__BODY_READY);
         break;
     case 'p':
-        say_progress();
+        say(GM__WORKER_MESSAGE__BODY_PROGRESS);
         break;
     case 'c':
         close(GM_WORKER_SOCKET);

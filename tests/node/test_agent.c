@@ -327,28 +327,30 @@ static void lying_workers_are_found_out(void **state)
     farm_expect_healthy(farm);
 }
 
+/* What no worker could start over: the self-test's own names, closed and deep. */
+static void folders_that_a_worker_leaves_go_with_it(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "lie", "squat");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    char *stored = farm_stored(farm, env->produced->item->objects[0]->key);
+    assert_string_equal(stored, "before the crash"); /* it was announced: it is stored */
+    free(stored);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_failed(farm, id, GM_E_WORKER_DIED, SIGABRT);
+    farm_expect_healthy(farm);
+}
+
 static void cancelled_task_is_dropped_and_the_slot_is_free(void **state)
 {
     struct farm *farm = *state;
     uint64_t id = farm_assign(farm, "busy", "");
-    while (farm->progress == 0) { /* it runs */
-        Gm__Cancel nothing = GM__CANCEL__INIT;
-        nothing.task_id = id + 1;
-        nothing.term = farm->term;
-        Gm__Envelope env = GM__ENVELOPE__INIT;
-        env.body_case = GM__ENVELOPE__BODY_CANCEL;
-        env.cancel = &nothing;
-        farm_send(farm, &env);
+    while (farm->progress == 0) {   /* it runs */
+        farm_cancel(farm, id + 10); /* of a task that is not there */
         farm_turn(farm);
     }
-    Gm__Cancel cancel = GM__CANCEL__INIT;
-    cancel.task_id = id;
-    cancel.term = farm->term;
-    cancel.epoch = id + 100;
-    Gm__Envelope env = GM__ENVELOPE__INIT;
-    env.body_case = GM__ENVELOPE__BODY_CANCEL;
-    env.cancel = &cancel;
-    farm_send(farm, &env);
+    farm_cancel(farm, id);
     farm_expect_healthy(farm);
 }
 
@@ -502,6 +504,7 @@ int main(void)
         WITH(PLAIN, memory_has_a_limit),
         WITH(IMPATIENT, hung_worker_is_killed),
         WITH(PLAIN, lying_workers_are_found_out),
+        WITH(PLAIN, folders_that_a_worker_leaves_go_with_it),
         WITH(PLAIN, cancelled_task_is_dropped_and_the_slot_is_free),
         WITH(IMPATIENT, lease_that_is_not_renewed_ends_the_work),
         WITH(PLAIN, new_term_ends_all_work),

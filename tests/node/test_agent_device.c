@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -16,11 +17,20 @@ struct want {
     uint32_t slots;
     bool waits;
     uint32_t retry_ms;
+    bool dies; /* its workers do, idle, while the file is there */
 };
+
+static const char *file_to_die_by(void)
+{
+    static char path[64];
+    (void)snprintf(path, sizeof(path), "/tmp/gm-node-dies-%d", (int)getpid());
+    return path;
+}
 
 static int start(void **state)
 {
-    static const char *const environment[] = {"GM_TEST_GIVEN", "GM_TEST_UNSET", NULL};
+    static const char *const environment[] = {"GM_TEST_GIVEN", "GM_TEST_UNSET", "GM_TEST_DIES_IDLE",
+                                              NULL};
     const struct want *want = *state;
     struct gm_device_list list = {0};
     struct gm_device *device = NULL;
@@ -35,6 +45,11 @@ static int start(void **state)
     assert_true(gm_device_add_note(&list, NULL, GM_NOTE_WARN, "of no device"));
     assert_int_equal(setenv("GM_TEST_GIVEN", "given", 1), 0);
     assert_int_equal(setenv("GM_TEST_SECRET", "secret", 1), 0);
+    if (want->dies) {
+        FILE *file = fopen(file_to_die_by(), "w");
+        assert_true(file != NULL && fclose(file) == 0);
+    }
+    assert_int_equal(setenv("GM_TEST_DIES_IDLE", file_to_die_by(), 1), 0);
     const struct farm wanted = {.devices = &list, /* the agent is forked: it may go after */
                                 .device_slots = want->slots,
                                 .device_environment = environment,
@@ -55,6 +70,8 @@ static const struct want PASSING = {.proof = "pass", .slots = 2};
 static const struct want WAITING = {.proof = "pass", .slots = 2, .waits = true};
 static const struct want FAILING = {.proof = "fail", .slots = 2};
 static const struct want HASTY = {.proof = "pass", .slots = 2, .retry_ms = 20};
+static const struct want DYING = {.proved = true, .slots = 2, .retry_ms = 600000, .dies = true};
+static const struct want MENDING = {.proved = true, .slots = 2, .retry_ms = 20, .dies = true};
 static const struct want HANGING = {.proof = "hang", .slots = 2};
 
 #define WITH(want, test)                                                                           \
@@ -271,6 +288,24 @@ static void device_that_passes_in_part_gets_the_rest_later(void **state)
     assert_int_equal(farm_count(farm, "forgotten"), 1);
 }
 
+/* Jobs know a chain by its fingerprint. */
+static void chain_that_changes_is_told_though_it_has_as_many_codecs(void **state)
+{
+    struct farm *farm = *state;
+    until_gpu_encodes(farm, 2);
+    farm_proof(farm, "part");
+    farm->assign_to = FARM_GPU;
+    farm_fail(farm, GM_E_DEVICE_LOST);
+    until_gpu_encodes(farm, 1);
+    assert_string_equal(farm->gpu->facts->chains[0]->fingerprint, "Test GPU | 1.0 | libs 1");
+    farm_proof(farm, "newer");
+    while (codecs_of(farm) != 1 ||
+           strcmp(farm->gpu->facts->chains[0]->fingerprint, "Test GPU | 1.0 | libs 2") != 0) {
+        farm_turn(farm);
+    }
+    assert_int_equal(farm->gpu->usable->slots, 2);
+}
+
 static void node_that_waits_says_hello_with_its_chains(void **state)
 {
     struct farm *farm = *state;
@@ -290,6 +325,30 @@ static void node_is_ready_before_proofs_end(void **state)
     assert_int_equal(farm_count(farm, "proved"), 1);
 }
 
+/* That each of its workers gets ready says nothing. */
+static void device_whose_workers_die_idle_is_left_alone(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_says(farm, "worker processes do not start");
+    farm_until_gpu_offers(farm, 0);
+    for (int i = 0; i < 25; i++) { /* heartbeats: longer than the pause before the next start */
+        farm_turn(farm);
+        assert_int_equal(farm->gpu->usable->slots, 0);
+    }
+    assert_int_equal(unlink(file_to_die_by()), 0);
+    farm_expect_healthy(farm);
+}
+
+static void device_whose_workers_live_again_is_used_again(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 0);
+    assert_int_equal(unlink(file_to_die_by()), 0);
+    farm_until_gpu_offers(farm, 2);
+    farm->assign_to = FARM_GPU;
+    farm_expect_healthy(farm);
+}
+
 int main(void)
 {
     fake_worker_main();
@@ -304,8 +363,11 @@ int main(void)
         WITH(PASSING, what_does_not_verify_is_the_device_s_fault),
         WITH(FAILING, device_that_fails_its_first_proof_is_tried_again),
         WITH(HASTY, device_that_passes_in_part_gets_the_rest_later),
+        WITH(HASTY, chain_that_changes_is_told_though_it_has_as_many_codecs),
         WITH(WAITING, node_that_waits_says_hello_with_its_chains),
         WITH(HANGING, node_is_ready_before_proofs_end),
+        WITH(DYING, device_whose_workers_die_idle_is_left_alone),
+        WITH(MENDING, device_whose_workers_live_again_is_used_again),
     };
     return cmocka_run_group_tests_name("node/agent_device", tests, NULL, NULL);
 }

@@ -488,6 +488,18 @@ static void one_that_announces_itself_and_dies_idle_has_failed(void **state)
     assert_int_equal(gm_slot_failures(f->slot), 0);
 }
 
+static void one_that_is_cancelled_while_it_starts_has_not_failed(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err why;
+    run_out(f, "x", GM_OK);
+    gm_err_set(&why, GM_E_CANCELLED, 0, "not wanted");
+    gm_slot_kill(f->slot, &why);
+    expect_end(f, GM_E_CANCELLED, 0, "not wanted");
+    assert_false(f->was_ready);
+    assert_int_equal(gm_slot_failures(f->slot), 1); /* those before count on */
+}
+
 /* Else it would wait for an on_gone that came already. */
 static void nothing_is_sent_when_the_end_was_told(void **state)
 {
@@ -529,6 +541,7 @@ int main(int argc, char **argv)
         CASE(garbage_is_the_reason_it_is_killed_for),
         CASE(one_that_dies_before_it_is_ready_tells_how),
         CASE(one_that_announces_itself_and_dies_idle_has_failed),
+        CASE(one_that_is_cancelled_while_it_starts_has_not_failed),
         CASE(nothing_is_sent_when_the_end_was_told),
     };
     return cmocka_run_group_tests_name("node/slot", tests, NULL, NULL);

@@ -34,6 +34,8 @@ check "8 proofs passed" value '.devices[0].proofs | length == 8 and all(.passed 
 cp "$work/out" "$work/first"
 check "asked again" status 0 gopmill devices --prove --json --state "$work/state"
 check "the proofs are those of before" sh -c "[ \"\$(jq -c .devices[0].proofs '$work/first')\" = \"\$(jq -c .devices[0].proofs '$work/out')\" ]"
+check "the folder of a node that runs is left alone" status 1 flock "$work/state/lock" "$bin/gopmill" devices --prove --state "$work/state"
+check "and that is said" said "another gopmill-node is using the state folder"
 
 mkdir "$work/alone"
 cp "$bin/gopmill-node" "$work/alone/"

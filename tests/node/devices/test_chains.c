@@ -175,6 +175,29 @@ static void more_apis_and_codecs_than_fit_are_left_out(void **state)
     free(d);
 }
 
+static void changes_without_another_number_are_seen(void **state)
+{
+    (void)state;
+    struct gm_device_chain a[GM_DEVICE_CHAINS], b[GM_DEVICE_CHAINS];
+    struct gm_device *d = device();
+    add(d, "nvenc", "h264", 8, true, true);
+    size_t count = gm_chains_make(d, "libs 1", a);
+    assert_int_equal(gm_chains_make(d, "libs 1", b), count);
+    assert_true(gm_chains_are_same(a, count, b, count));
+    assert_false(gm_chains_are_same(a, count, b, 0));
+    gm_device_set(b[0].codecs[0], "hevc");
+    assert_false(gm_chains_are_same(a, count, b, count));
+    assert_int_equal(gm_chains_make(d, "libs 2", b), count);
+    assert_false(gm_chains_are_same(a, count, b, count));
+    b[0] = a[0];
+    gm_device_set(b[0].name, "vaapi");
+    assert_false(gm_chains_are_same(a, count, b, count));
+    b[0] = a[0];
+    b[0].codec_count = 0;
+    assert_false(gm_chains_are_same(a, count, b, count));
+    free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -183,6 +206,7 @@ int main(void)
         cmocka_unit_test(like_devices_match_and_others_do_not),
         cmocka_unit_test(each_api_is_a_chain),
         cmocka_unit_test(what_media_does_not_encode_is_not_offered),
+        cmocka_unit_test(changes_without_another_number_are_seen),
         cmocka_unit_test(more_apis_and_codecs_than_fit_are_left_out),
     };
     return cmocka_run_group_tests_name("node/devices/chains", tests, NULL, NULL);
