@@ -61,5 +61,12 @@ int64_t gm_bucket_lowest(const struct gm_bucket *b, int64_t fullness)
 
 bool gm_bucket_holds(const struct gm_bucket *b, int64_t fullness, bool last)
 {
-    return gm_bucket_lowest(b, fullness) >= 0 && (last || gm_bucket_end(b, fullness) >= fullness);
+    return gm_bucket_excess(b, fullness, last) == 0;
+}
+
+int64_t gm_bucket_excess(const struct gm_bucket *b, int64_t fullness, bool last)
+{
+    int64_t under = -gm_bucket_lowest(b, fullness);
+    int64_t lost = last ? 0 : fullness - gm_bucket_end(b, fullness);
+    return larger(larger(under, lost), 0);
 }

@@ -40,5 +40,7 @@ int64_t gm_bucket_lowest(const struct gm_bucket *b, int64_t fullness);
 /* Entered with `fullness` or more it never underflows and, unless it is the last one, leaves with
  * as much again: any number of such stretches can be joined. */
 bool gm_bucket_holds(const struct gm_bucket *b, int64_t fullness, bool last);
+/* By how many bits it fails to; 0: it holds. */
+int64_t gm_bucket_excess(const struct gm_bucket *b, int64_t fullness, bool last);
 
 #endif

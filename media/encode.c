@@ -27,7 +27,9 @@
  * its budget (media/rate.h). */
 struct attempt {
     uint32_t number; /* for the buffer */
-    uint32_t round;  /* corrections of the crf */
+    int32_t alone_add;
+    struct gm_vbv_miss miss; /* of the one before */
+    uint32_t round;          /* corrections of the crf */
     struct gm_rate_aim aim;
     bool kept; /* the writer has finished and all holds */
 };
@@ -174,6 +176,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
                                                  .facts = r->inspection->video,
                                                  .header = header,
                                                  .attempt = r->attempts[i].number,
+                                                 .alone_add = r->attempts[i].alone_add,
                                                  .crf_centi = r->attempts[i].aim.crf_centi,
                                                  .surfaces = gm_pictures_surfaces(r->pictures, i)};
         rc = gm_encode_writer_open(&params, &r->writers[i], err);
@@ -262,8 +265,11 @@ static int announce(struct run *r, const struct gm_pictures_step *step,
 static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
 {
     struct attempt *a = &r->attempts[i];
+    struct gm_vbv_miss miss;
     *out_kept = false;
-    if (!gm_encode_writer_holds(r->writers[i])) {
+    if (!gm_encode_writer_holds(r->writers[i], &miss)) {
+        a->alone_add = gm_vbv_worse(a->number > 0 ? &a->miss : NULL, &miss, a->number);
+        a->miss = miss;
         if (++a->number == GM_VBV_ATTEMPTS) {
             return gm_err_set(err, GM_E_MEDIA_BUFFER, a->number,
                               "rendition %s does not fit into its buffer after %" PRIu32

@@ -15,6 +15,7 @@
 #include "media/fmp4.h"
 #include "media/results.h"
 #include "media/vbv.h"
+#include "proto/video_codec.h"
 
 /* Packets come in decode order; a GOP's packets are all there when the next IDR comes. Each packet
  * is found again among the chunk's frames by its time stamp: no frame may be missing, double or in
@@ -135,6 +136,7 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
         int64_t start = h->frames[0]->out_ts;
         int64_t duration = h->end_ts > start ? h->end_ts - start : 1;
         gm_vbv_limits(&vbv, duration, h->last, params->attempt, &limits);
+        limits.alone_add = params->alone_add;
         gm_vbv_walk_start(&w->walk, &vbv, start);
     }
     int rc = 0;
@@ -475,9 +477,16 @@ int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err)
     return gm_encoder_blame(w->p.policy->chain, rc, err);
 }
 
-bool gm_encode_writer_holds(const struct gm_encode_writer *w)
+bool gm_encode_writer_holds(const struct gm_encode_writer *w, struct gm_vbv_miss *out_miss)
 {
-    return !w->capped || gm_bucket_holds(&w->walk.bucket, gm_vbv_entry(&w->walk.vbv), w->last);
+    const Gm__EncodeParams *p = w->rendition->encode;
+    const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
+    if (!w->capped || !gm_vbv_walk_broke(&w->walk, w->last, out_miss)) {
+        return true;
+    }
+    out_miss->alone_add = w->p.alone_add;
+    out_miss->most_add = codec->max_crf - (w->p.crf_centi > 0 ? w->p.crf_centi / 100 : p->crf);
+    return false;
 }
 
 int64_t gm_encode_writer_bits(const struct gm_encode_writer *w)

@@ -2,6 +2,7 @@
 #define GM_MEDIA_ENCODE_WRITER_H
 
 #include "media/task_io.h"
+#include "media/vbv.h"
 
 struct AVBufferRef;
 struct AVFrame;
@@ -17,6 +18,7 @@ struct gm_encode_writer_params {
     const Gm__VideoFacts *facts;   /* borrowed */
     const Gm__ChunkHeader *header; /* borrowed until finish; has frames */
     uint32_t attempt;              /* of this chunk at keeping its buffer: gm_vbv_limits */
+    int32_t alone_add;             /* gm_vbv_limits.alone_add of this attempt */
     int32_t crf_centi;             /* instead of the plan's, hundredths; 0: the plan's */
     struct AVBufferRef *surfaces;  /* as gm_encoder_params has it; borrowed until close */
 };
@@ -34,8 +36,8 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, struct AVFr
  * Errors: MEDIA (a frame has no packet), and the above. */
 int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* After finish: does the chunk keep its promise to its neighbours (media/vbv.h)? True where there
- * is no cap. False: it must be encoded again with the next attempt. */
-bool gm_encode_writer_holds(const struct gm_encode_writer *w);
+ * is no cap. False: it must be encoded again with the next attempt, for which *out_miss counts. */
+bool gm_encode_writer_holds(const struct gm_encode_writer *w, struct gm_vbv_miss *out_miss);
 /* After finish: of all segments, boxes included. */
 int64_t gm_encode_writer_bits(const struct gm_encode_writer *w);
 /* After finish: the segments' metas, borrowed until close. */

@@ -82,23 +82,32 @@ const char *gm_encoder_preset(const Gm__EncodeParams *p)
     return p->preset[0] != '\0' ? p->preset : "veryfast";
 }
 
+static int32_t worse_crf(const struct gm_encoder_params *params, int32_t add)
+{
+    const Gm__EncodeParams *p = params->rendition->encode;
+    const struct gm_video_codec *codec = gm_video_codec_find(p->codec);
+    int32_t crf = (params->crf_centi > 0 ? params->crf_centi : p->crf * 100) + add * 100;
+    return codec != NULL && crf > codec->max_crf * 100 ? codec->max_crf * 100 : crf;
+}
+
+int gm_encoder_crf_alone(const struct gm_encoder_params *params)
+{
+    return (worse_crf(params, params->limits != NULL ? params->limits->alone_add : 0) + 50) / 100;
+}
+
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params)
 {
     const Gm__Rendition *r = params->rendition;
     const struct gm_vbv_limits *l = params->limits;
-    const struct gm_video_codec *codec = gm_video_codec_find(r->encode->codec);
-    int32_t crf = params->crf_centi > 0 ? params->crf_centi : r->encode->crf * 100;
     if (r->maxrate_bps <= 0) {
-        return crf;
+        return worse_crf(params, 0);
     }
     ctx->rc_max_rate = l != NULL ? l->rate_bps : r->maxrate_bps;
     ctx->rc_buffer_size = (int)(l != NULL ? l->buffer_bits : r->bufsize_bits);
     if (l != NULL) {
         ctx->rc_initial_buffer_occupancy = (int)l->init_bits;
-        crf += l->crf_add * 100;
-        crf = codec != NULL && crf > codec->max_crf * 100 ? codec->max_crf * 100 : crf;
     }
-    return crf;
+    return worse_crf(params, l != NULL ? l->crf_add : 0);
 }
 
 /* The rendition's tags, for the VUI. */

@@ -82,6 +82,9 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
  * Returns the crf to encode with, in hundredths. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);
+/* For backends that count bits badly, in its place: sets no cap; a chunk that breaks its promise
+ * comes again with a coarser crf (media/vbv.h). Returns the whole crf to encode with. */
+int gm_encoder_crf_alone(const struct gm_encoder_params *params);
 /* "<prefix>-<what the loaded library's version function or string says>", made of letters, digits,
  * '.', '-', '+' and '_'; where the symbol is not found, libavcodec's own version. call: the symbol
  * is a function that returns the text, else a pointer to it. */

@@ -48,8 +48,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     if (ctx->framerate.num / MAX_RATE >= ctx->framerate.den) {
         ctx->framerate = (AVRational){MAX_RATE, 1};
     }
-    (void)snprintf(number, sizeof number, "%" PRId32,
-                   p->qp >= 0 ? p->qp : (gm_encoder_limit(ctx, params) + 50) / 100);
+    (void)snprintf(number, sizeof number, "%d", p->qp >= 0 ? p->qp : gm_encoder_crf_alone(params));
     int rc = gm_encoder_option(ctx, "preset", preset, err);
     if (rc == 0) {
         rc = gm_encoder_option(ctx, p->qp >= 0 ? "qp" : "crf", number, err);

@@ -41,10 +41,7 @@ static int set_quality(AVCodecContext *ctx, const struct gm_encoder_params *para
     const Gm__EncodeParams *p = params->rendition->encode;
     char number[16];
     if (p->qp < 0) {
-        (void)snprintf(number, sizeof number, "%" PRId32,
-                       (gm_encoder_limit(ctx, params) + 50) / 100);
-        /* with a rate: the library's `constrained quality`, which keeps the average below it */
-        ctx->bit_rate = ctx->rc_max_rate;
+        (void)snprintf(number, sizeof number, "%d", gm_encoder_crf_alone(params));
         return gm_encoder_option(ctx, "crf", number, err);
     }
     (void)snprintf(number, sizeof number, "%" PRId32, p->qp);

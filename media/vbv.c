@@ -2,6 +2,8 @@
 
 #include <libavutil/mathematics.h>
 
+#include "media/budget.h"
+
 #define MIN_RATE 1000 /* bits a second: libx264 counts in thousands */
 
 bool gm_vbv_declared(const Gm__Rendition *r, uint32_t timescale, struct gm_vbv *out)
@@ -47,6 +49,42 @@ void gm_vbv_limits(const struct gm_vbv *vbv, int64_t duration_ts, bool last, uin
     *out = l;
 }
 
+#define USUAL_STEP_CENTI                                                                           \
+    1000 /* crf for twice the bits: SVT-AV1 14 to 7, libvpx 11, crf 35 to 60                       \
+          */
+#define USUAL_MOST 10
+#define RATIO_ONE 4096
+#define RATIO_AIM 4055 /* 1 % below what there is room for */
+#define RATIO_MOST 64
+
+/* What was taken over what there was room for. */
+static int64_t ratio_of(const struct gm_vbv_miss *m)
+{
+    int64_t room = m->bits - m->over_bits;
+    int64_t least = m->bits / RATIO_MOST > 0 ? m->bits / RATIO_MOST : 1;
+    return av_rescale(m->bits, RATIO_ONE, room > least ? room : least);
+}
+
+int32_t gm_vbv_worse(const struct gm_vbv_miss *before, const struct gm_vbv_miss *now,
+                     uint32_t attempt)
+{
+    int32_t step = USUAL_STEP_CENTI;
+    if (before != NULL) {
+        step = gm_budget_step(before->alone_add * 100, ratio_of(before), now->alone_add * 100,
+                              ratio_of(now));
+    }
+    int32_t add = (gm_budget_crf(now->alone_add * 100, ratio_of(now), RATIO_AIM, step) + 99) / 100;
+    if (before == NULL && add > now->alone_add + USUAL_MOST) {
+        add = now->alone_add + USUAL_MOST; /* the slope is a guess */
+    }
+    /* The last attempts hurry: what was seen misled. */
+    int32_t least = attempt + 4 < GM_VBV_ATTEMPTS   ? now->alone_add + 1
+                    : attempt + 2 < GM_VBV_ATTEMPTS ? (now->alone_add + now->most_add + 1) / 2
+                                                    : now->most_add;
+    add = add > least ? add : least;
+    return add < now->most_add ? add : now->most_add;
+}
+
 /* Bits that have come in until ts, so that no rounding adds up over the programme. */
 static int64_t arrived(const struct gm_vbv *vbv, int64_t ts)
 {
@@ -67,18 +105,34 @@ void gm_vbv_walk_start(struct gm_vbv_walk *w, const struct gm_vbv *vbv, int64_t 
 {
     w->vbv = *vbv;
     w->at_ts = start_ts;
+    w->bits = w->bits_at_need = 0;
     gm_bucket_init(&w->bucket, vbv->size_bits);
 }
 
 void gm_vbv_walk_sample(struct gm_vbv_walk *w, int64_t dts, size_t size)
 {
+    int64_t need = w->bucket.need;
     advance(w, dts);
     gm_bucket_take(&w->bucket, (int64_t)size * 8);
+    w->bits += (int64_t)size * 8;
+    w->bits_at_need = w->bucket.need > need ? w->bits : w->bits_at_need;
 }
 
 void gm_vbv_walk_end(struct gm_vbv_walk *w, int64_t end_ts)
 {
     advance(w, end_ts);
+}
+
+bool gm_vbv_walk_broke(const struct gm_vbv_walk *w, bool last, struct gm_vbv_miss *out)
+{
+    int64_t entry = gm_vbv_entry(&w->vbv);
+    int64_t over = gm_bucket_excess(&w->bucket, entry, last);
+    if (over == 0) {
+        return false;
+    }
+    out->over_bits = over;
+    out->bits = w->bucket.need - entry == over ? w->bits_at_need : w->bits;
+    return true;
 }
 
 void gm_vbv_walk_message(const struct gm_vbv_walk *w, Gm__BufferWalk *out)

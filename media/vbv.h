@@ -26,6 +26,7 @@ int64_t gm_vbv_entry(const struct gm_vbv *vbv);
 struct gm_vbv_limits {
     int64_t rate_bps, buffer_bits, init_bits; /* init: fullness at its start */
     int32_t crf_add;                          /* worse by so much, 0 at first */
+    int32_t alone_add; /* the same where an encoder gets nothing but the crf: gm_vbv_worse */
 };
 /* Encoders that count bits well keep the promise at the first try: with an own buffer of B/2 that
  * begins with f bits and a rate of R - f/duration a chunk takes at most R * duration bits. Where
@@ -35,16 +36,34 @@ struct gm_vbv_limits {
 void gm_vbv_limits(const struct gm_vbv *vbv, int64_t duration_ts, bool last, uint32_t attempt,
                    struct gm_vbv_limits *out);
 
+/* Encoders that count bits badly (libvpx, SVT-AV1) are given no limit but a crf: an attempt that
+ * broke the promise says what the next one's is to be. */
+struct gm_vbv_miss {
+    int32_t alone_add; /* of this attempt */
+    int32_t most_add;  /* that the codec allows */
+    /* Taken until the buffer was lowest, or by all that leave it too low; and how many of them were
+     * too many. Above 0. */
+    int64_t bits, over_bits;
+};
+/* The next attempt's alone_add, above that of `now` up to most_add: from the slope that both show,
+ * or a usual one. before: NULL for none. attempt: of `now`, from 0; the last one gets most_add. */
+int32_t gm_vbv_worse(const struct gm_vbv_miss *before, const struct gm_vbv_miss *now,
+                     uint32_t attempt);
+
 /* A chunk's way through the buffer, sample by sample in decode order. */
 struct gm_vbv_walk {
     struct gm_vbv vbv;
     struct gm_bucket bucket;
     int64_t at_ts;
+    int64_t bits, bits_at_need; /* taken: in all, and until bucket.need was reached */
 };
 void gm_vbv_walk_start(struct gm_vbv_walk *walk, const struct gm_vbv *vbv, int64_t start_ts);
 /* size: bytes of the sample in the file. dts: at least the one before's. */
 void gm_vbv_walk_sample(struct gm_vbv_walk *walk, int64_t dts, size_t size);
 void gm_vbv_walk_end(struct gm_vbv_walk *walk, int64_t end_ts);
+/* What a walk that has ended broke of the promise: sets out's bits and over_bits. False: nothing,
+ * out is untouched. */
+bool gm_vbv_walk_broke(const struct gm_vbv_walk *walk, bool last, struct gm_vbv_miss *out);
 void gm_vbv_walk_message(const struct gm_vbv_walk *walk, Gm__BufferWalk *out);
 
 #endif

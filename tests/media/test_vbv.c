@@ -5,6 +5,7 @@
 
 #include <cmocka.h>
 
+#include "common/fixed.h"
 #include "media/vbv.h"
 
 #define TICKS 30000
@@ -137,6 +138,82 @@ static void pieces_add_up_to_the_whole(void **state)
                 m.cap == whole.bucket.cap && m.low == whole.bucket.low);
 }
 
+/* Bits fall by half every `step` hundredths of crf, as with libvpx and SVT-AV1 from 700 to 1500. */
+static void a_crf_that_holds_is_found_from_the_misses(void **state)
+{
+    (void)state;
+    const int64_t room = 1000000;
+    for (int32_t step = 700; step <= 1500; step += 100) {
+        for (int64_t first = 1020000; first < 6000000; first += 90000) {
+            struct gm_vbv_miss before = {0}, now = {.most_add = 30};
+            int32_t add = 0;
+            uint32_t attempt = 0;
+            for (;; attempt++) {
+                assert_true(attempt < 5);
+                int64_t bits = gm_fixed_scale(first, -(int64_t)add * 100 * GM_Q16 / step);
+                if (bits <= room) {
+                    break;
+                }
+                now.alone_add = add;
+                now.bits = bits;
+                now.over_bits = bits - room;
+                int32_t next = gm_vbv_worse(attempt > 0 ? &before : NULL, &now, attempt);
+                assert_true(next > add && next <= 30);
+                before = now;
+                add = next;
+                if (add == 30) {
+                    break; /* nothing coarser is left */
+                }
+            }
+            /* not needlessly coarse: a half of the bits that there is room for is taken */
+            int64_t taken = gm_fixed_scale(first, -(int64_t)add * 100 * GM_Q16 / step);
+            assert_true(add == 30 || taken * 2 > room);
+
+        }
+    }
+}
+
+static void a_search_that_is_misled_ends_at_the_coarsest(void **state)
+{
+    (void)state;
+    struct gm_vbv_miss before = {0}, now = {.most_add = 28, .bits = 1000, .over_bits = 1};
+    for (uint32_t attempt = 0; attempt + 1 < GM_VBV_ATTEMPTS; attempt++) {
+        int32_t next = gm_vbv_worse(attempt > 0 ? &before : NULL, &now, attempt);
+        assert_true(next > now.alone_add || next == 28);
+        before = now;
+        now.alone_add = next;
+    }
+    assert_int_equal(now.alone_add, 28);
+    now = (struct gm_vbv_miss){.most_add = 0, .bits = 1, .over_bits = INT64_MAX / 2};
+    assert_int_equal(gm_vbv_worse(NULL, &now, 0), 0);
+}
+
+static void a_walk_tells_which_bits_were_too_many(void **state)
+{
+    (void)state;
+    struct gm_vbv vbv = declared(80000, 80000); /* entered with 40000 bits */
+    struct gm_vbv_miss m = {0};
+    struct gm_vbv_walk w;
+    gm_vbv_walk_start(&w, &vbv, 0); /* too much at first, much time after */
+    gm_vbv_walk_sample(&w, 0, 4000);
+    gm_vbv_walk_sample(&w, 3000, 3000); /* 8000 have come in */
+    gm_vbv_walk_sample(&w, 5 * TICKS, 1000);
+    gm_vbv_walk_end(&w, 6 * TICKS);
+    assert_true(gm_vbv_walk_broke(&w, false, &m));
+    assert_int_equal(m.bits, 56000);
+    assert_int_equal(m.over_bits, 8000);
+    gm_vbv_walk_start(&w, &vbv, 0); /* never empty, but emptier at the end */
+    gm_vbv_walk_sample(&w, 0, 1000);
+    gm_vbv_walk_sample(&w, 3000, 4000);
+    gm_vbv_walk_end(&w, 6000);
+    assert_true(gm_vbv_walk_broke(&w, false, &m));
+    assert_int_equal(m.bits, 40000);
+    assert_int_equal(m.over_bits, 24000);
+    m.bits = 7;
+    assert_false(gm_vbv_walk_broke(&w, true, &m)); /* nothing follows */
+    assert_int_equal(m.bits, 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -144,6 +221,9 @@ int main(void)
         cmocka_unit_test(a_greedy_encoder_keeps_the_promise),
         cmocka_unit_test(every_attempt_gives_less),
         cmocka_unit_test(pieces_add_up_to_the_whole),
+        cmocka_unit_test(a_crf_that_holds_is_found_from_the_misses),
+        cmocka_unit_test(a_search_that_is_misled_ends_at_the_coarsest),
+        cmocka_unit_test(a_walk_tells_which_bits_were_too_many),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
