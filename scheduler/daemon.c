@@ -76,7 +76,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
         for (size_t i = 0; i < fx->publish_count && !d->stopping; i++) {
             gm_publish_start(d, fx->publishes[i].job_id);
         }
-        for (size_t i = 0; i < fx->cleanup_count; i++) {
+        for (size_t i = 0; i < fx->cleanup_count && !d->closing; i++) {
             gm_cleanup_start(d, fx->cleanups[i].job_id, fx->cleanups[i].last);
         }
     }
@@ -373,9 +373,10 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
         return;
     }
     d->stopping = true;
+    d->closing = true;
     gm_commit_stop(&d->commit);
     gm_http_close(&d->http);
-    gm_publish_fini(d);
+    gm_hold_fini(&d->hold);
     gm_wire_close(d);
     if (d->handles > 0) {
         uv_close((uv_handle_t *)&d->tick, on_closed);

@@ -6,6 +6,7 @@
 #include "common/loop.h"
 #include "scheduler/commit.h"
 #include "scheduler/daemon.h"
+#include "scheduler/hold.h"
 #include "scheduler/http/http.h"
 #include "storage/store.h"
 
@@ -46,15 +47,15 @@ struct gm_daemon {
     uv_async_t stop;
     int handles; /* tick and stop that are open */
     bool stopping;
-    int failure; /* negative: why the loop was left */
+    bool closing; /* the loop was left: no work starts */
+    int failure;  /* negative: why the loop was left */
     struct gm_err error;
 
     struct gm_lease_ref **leases; /* owned; by epoch, rising */
     size_t lease_count, lease_cap;
-    struct gm_gone_node *gone;       /* owned; peers that a send did not reach */
-    struct gm_store_job *store_jobs; /* owned; cleanups that run */
-    struct gm_held_send *held;       /* owned; grants that wait for a deletion */
-    size_t works;                    /* on the pool */
+    struct gm_gone_node *gone; /* owned; peers that a send did not reach */
+    struct gm_hold hold;       /* grants that wait for deletions */
+    size_t works;              /* on the pool */
 };
 
 /* daemon.c */
@@ -80,6 +81,5 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id);
 void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last);
 /* A durable send: leaves now, or after the deletion that it could meet. May take the envelope. */
 void gm_publish_send(struct gm_daemon *d, struct gm_send *send);
-void gm_publish_fini(struct gm_daemon *d);
 
 #endif

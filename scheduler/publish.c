@@ -6,8 +6,9 @@
  * is not done writes its report alone, and not over that of another job that is done.
  *
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
- * asks whether another job owns their publication, and while a batch runs no write grant for
- * outputs leaves, so a deletion never hits an object that a newer job was just allowed to write.
+ * asks whether another job owns their publication, and while a batch runs no write grant for that
+ * publication leaves (scheduler/hold.h), so a deletion never hits an object that a newer job was
+ * just allowed to write.
  * Other farms' jobs are known by what they left: outputs of a publication that stands finished at
  * the destination (scheduler/standing.h), which is read before the first batch, are not deleted.
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
@@ -23,7 +24,6 @@
 #include "scheduler/standing.h"
 
 #define DELETE_BATCH 64
-#define PUBLICATION_SIZE 65 /* the core takes no longer name */
 
 struct key_list {
     char **keys; /* owned */
@@ -31,8 +31,7 @@ struct key_list {
     size_t next;
 };
 
-struct gm_store_job {
-    struct gm_store_job *next;
+struct store_job {
     struct gm_daemon *d;          /* borrowed */
     char *job_id;                 /* owned */
     char *out_url;                /* owned: destination */
@@ -40,7 +39,7 @@ struct gm_store_job {
     bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
     struct key_list out;          /* cleanup */
-    char batch[PUBLICATION_SIZE]; /* cleanup: whose outputs go next; "": nobody's */
+    struct gm_hold_batch batch;   /* cleanup: whose outputs go next */
     struct key_list work;         /* cleanup */
     bool deleting_out;
     bool looked;    /* cleanup: out holds nothing that stands finished */
@@ -52,12 +51,6 @@ struct gm_store_job {
     struct gm_err out_err;
 };
 
-struct gm_held_send {
-    struct gm_held_send *next;
-    char *node_id;
-    Gm__Envelope *envelope;
-};
-
 static void list_fini(struct key_list *l)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -66,7 +59,7 @@ static void list_fini(struct key_list *l)
     free(l->keys);
 }
 
-static void job_destroy(struct gm_store_job *job)
+static void job_destroy(struct store_job *job)
 {
     if (job == NULL) {
         return;
@@ -80,9 +73,9 @@ static void job_destroy(struct gm_store_job *job)
     free(job);
 }
 
-static struct gm_store_job *job_create(struct gm_daemon *d, const struct gm_job_view *view)
+static struct store_job *job_create(struct gm_daemon *d, const struct gm_job_view *view)
 {
-    struct gm_store_job *job = calloc(1, sizeof *job);
+    struct store_job *job = calloc(1, sizeof *job);
     if (job == NULL) {
         return NULL;
     }
@@ -98,7 +91,7 @@ static struct gm_store_job *job_create(struct gm_daemon *d, const struct gm_job_
     return job;
 }
 
-static void tell(struct gm_daemon *d, enum gm_event_type type, const struct gm_store_job *job,
+static void tell(struct gm_daemon *d, enum gm_event_type type, const struct store_job *job,
                  const char *job_id, int rc, const struct gm_err *err)
 {
     struct gm_event event = {
@@ -118,7 +111,7 @@ static int put(struct gm_store *store, const char *key, const struct gm_buf *bod
 }
 
 /* What failed before the store itself did was refused as a whole. */
-static int put_manifest(struct gm_store_job *job, struct gm_store *store, const char *key,
+static int put_manifest(struct store_job *job, struct gm_store *store, const char *key,
                         const struct gm_buf *body)
 {
     int rc = put(store, key, body, &job->err);
@@ -129,7 +122,7 @@ static int put_manifest(struct gm_store_job *job, struct gm_store *store, const 
 
 static void publish_work(void *arg)
 {
-    struct gm_store_job *job = arg;
+    struct store_job *job = arg;
     struct gm_store *store = NULL;
     bool stands = false;
     job->rc = gm_store_open(job->out_url, true, &store, &job->err);
@@ -150,7 +143,7 @@ static void publish_work(void *arg)
 
 static void publish_done(void *arg)
 {
-    struct gm_store_job *job = arg;
+    struct store_job *job = arg;
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
     }
@@ -161,16 +154,13 @@ static void publish_done(void *arg)
 void gm_publish_start(struct gm_daemon *d, const char *job_id)
 {
     struct gm_job_view view;
-    struct gm_store_job *job = NULL;
+    struct store_job *job = NULL;
     struct gm_err err = {0};
     int rc = gm_view_job(d->core, job_id, &view, &err);
-    if (rc < 0) {
-        gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
-        return;
-    }
-    job = job_create(d, &view);
-    if (job == NULL) {
-        rc = gm_err_nomem(&err);
+    if (rc == 0) {
+        job = job_create(d, &view);
+        rc = job == NULL ? gm_err_nomem(&err) : 0;
+        gm_view_job_fini(&view);
     }
     if (rc == 0) {
         rc = gm_report_build(d->core, job_id, &job->files, &err);
@@ -180,41 +170,30 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     }
     if (rc != 0) {
         gm_log_err(GM_LOG_ERROR, "publish_failed", &err, "job=%s", job_id);
-        tell(d, GM_EV_PUBLISHED, NULL, view.id, rc, &err);
+        tell(d, GM_EV_PUBLISHED, NULL, job_id, rc, &err);
         job_destroy(job);
     }
-    gm_view_job_fini(&view);
 }
 
 /* ---- cleanup */
 
-/* "v/<publication>/...": the publication; "" for other keys. */
-static void publication_of(const char *key, char out[PUBLICATION_SIZE])
-{
-    size_t length = strncmp(key, "v/", 2) == 0 ? strcspn(key + 2, "/") : 0;
-    out[0] = '\0';
-    if (length > 0 && length < PUBLICATION_SIZE && key[2 + length] == '/') {
-        memcpy(out, key + 2, length);
-        out[length] = '\0';
-    }
-}
-
 static bool is_of(const char *key, const char *publication)
 {
-    char name[PUBLICATION_SIZE];
-    publication_of(key, name);
+    char name[GM_HOLD_NAME];
+    gm_hold_publication(key, name);
     return strcmp(name, publication) == 0;
 }
 
 /* Keys are in order, so those of a publication stand together. */
-static void skip_batch(struct gm_store_job *job)
+static void skip_batch(struct store_job *job)
 {
-    while (job->out.next < job->out.count && is_of(job->out.keys[job->out.next], job->batch)) {
+    while (job->out.next < job->out.count &&
+           is_of(job->out.keys[job->out.next], job->batch.publication)) {
         job->out.next++;
     }
 }
 
-static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outputs,
+static int collect(struct gm_daemon *d, struct store_job *job, bool with_outputs,
                    struct gm_err *err)
 {
     struct gm_objects_view objects;
@@ -246,10 +225,10 @@ static int collect(struct gm_daemon *d, struct gm_store_job *job, bool with_outp
 }
 
 /* Strikes what stands finished off the list. */
-static int look(struct gm_store_job *job, struct gm_store *store)
+static int look(struct store_job *job, struct gm_store *store)
 {
     struct gm_standing standing;
-    char publication[PUBLICATION_SIZE] = "";
+    char publication[GM_HOLD_NAME] = "";
     size_t kept = 0;
     bool stands = false;
     int rc = gm_standing_read(store, job->job_id, &standing, &job->err);
@@ -259,7 +238,7 @@ static int look(struct gm_store_job *job, struct gm_store *store)
     for (size_t i = 0; i < job->out.count; i++) {
         char *key = job->out.keys[i];
         if (i == 0 || !is_of(key, publication)) {
-            publication_of(key, publication);
+            gm_hold_publication(key, publication);
             stands = gm_standing_has(&standing, publication);
         }
         if (stands) {
@@ -277,7 +256,7 @@ static int look(struct gm_store_job *job, struct gm_store *store)
 
 static void delete_work(void *arg)
 {
-    struct gm_store_job *job = arg;
+    struct store_job *job = arg;
     struct gm_store *store = NULL;
     struct key_list *list = job->deleting_out ? &job->out : &job->work;
     const char *url = job->deleting_out ? job->out_url : job->d->settings->work_store;
@@ -291,7 +270,7 @@ static void delete_work(void *arg)
         job->rc = look(job, store);
     }
     for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
-        if (job->deleting_out && !is_of(list->keys[list->next], job->batch)) {
+        if (job->deleting_out && !is_of(list->keys[list->next], job->batch.publication)) {
             break;
         }
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
@@ -300,42 +279,23 @@ static void delete_work(void *arg)
     gm_store_close(&store);
 }
 
-static void unlink_job(struct gm_store_job *job)
+/* The daemon's part of gm_hold_end. */
+static void leave(const char *node_id, Gm__Envelope *envelope, void *arg)
 {
-    for (struct gm_store_job **at = &job->d->store_jobs; *at != NULL; at = &(*at)->next) {
-        if (*at == job) {
-            *at = job->next;
-            return;
-        }
-    }
+    gm_wire_send(arg, node_id, envelope);
 }
 
-static bool is_deleting_outputs(const struct gm_daemon *d)
+static void end_batch(struct store_job *job)
 {
-    for (const struct gm_store_job *j = d->store_jobs; j != NULL; j = j->next) {
-        if (j->deleting_out) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void release_held(struct gm_daemon *d)
-{
-    while (d->held != NULL && !is_deleting_outputs(d)) {
-        struct gm_held_send *h = d->held;
-        d->held = h->next;
-        gm_wire_send(d, h->node_id, h->envelope);
-        gm__envelope__free_unpacked(h->envelope, NULL);
-        free(h->node_id);
-        free(h);
+    if (job->deleting_out) {
+        gm_hold_end(&job->d->hold, &job->batch, leave, job->d);
     }
 }
 
 static void delete_done(void *arg);
 
 /* A batch of outputs failed: the rest of them waits, the work objects do not. */
-static void put_off_outputs(struct gm_store_job *job)
+static void put_off_outputs(struct store_job *job)
 {
     job->out_rc = job->rc;
     job->out_err = job->err;
@@ -344,11 +304,11 @@ static void put_off_outputs(struct gm_store_job *job)
 
 /* Names the next outputs to delete; those of publications that other jobs own are passed over.
  * False: there are none. */
-static bool next_batch(struct gm_store_job *job)
+static bool next_batch(struct store_job *job)
 {
     while (job->out_rc == 0 && job->out.next < job->out.count) {
-        publication_of(job->out.keys[job->out.next], job->batch);
-        if (!gm_view_is_publication_shared(job->d->core, job->job_id, job->batch)) {
+        gm_hold_publication(job->out.keys[job->out.next], job->batch.publication);
+        if (!gm_view_is_publication_shared(job->d->core, job->job_id, job->batch.publication)) {
             return true;
         }
         skip_batch(job);
@@ -357,7 +317,7 @@ static bool next_batch(struct gm_store_job *job)
 }
 
 /* For whoever deletes them by hand. */
-static void log_left(const struct gm_store_job *job, const char *store, const struct key_list *list)
+static void log_left(const struct store_job *job, const char *store, const struct key_list *list)
 {
     char first[512], last[512], where[512];
     if (list->next < list->count) {
@@ -368,18 +328,13 @@ static void log_left(const struct gm_store_job *job, const char *store, const st
     }
 }
 
-static void log_failure(const struct gm_store_job *job, const struct gm_err *err)
+static void log_failure(const char *job_id, bool last, const struct gm_err *err)
 {
-    gm_log_err(GM_LOG_WARN, job->last ? "cleanup_given_up" : "cleanup_failed", err, "job=%s",
-               job->job_id);
-    if (job->last) {
-        log_left(job, job->out_url, &job->out);
-        log_left(job, job->d->settings->work_store, &job->work);
-    }
+    gm_log_err(GM_LOG_WARN, last ? "cleanup_given_up" : "cleanup_failed", err, "job=%s", job_id);
 }
 
 /* The next batch, or the end. */
-static void delete_next(struct gm_store_job *job)
+static void delete_next(struct store_job *job)
 {
     struct gm_daemon *d = job->d;
     if (job->rc < 0 && job->deleting_out) {
@@ -388,19 +343,25 @@ static void delete_next(struct gm_store_job *job)
     job->deleting_out = job->rc == 0 && next_batch(job);
     if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
         struct gm_err error = {0};
+        if (job->deleting_out) {
+            gm_hold_begin(&d->hold, &job->batch);
+        }
         int queued = gm_daemon_work(d, delete_work, delete_done, job, &error);
         if (queued == 0) {
             return; /* the job is the pool's now, its result too */
         }
+        end_batch(job);
         job->rc = queued;
         job->err = error;
     }
-    job->deleting_out = false;
-    unlink_job(job);
     const struct gm_err *err = job->rc < 0 ? &job->err : &job->out_err;
     int rc = job->rc < 0 ? job->rc : job->out_rc;
     if (rc < 0) {
-        log_failure(job, err);
+        log_failure(job->job_id, job->last, err);
+    }
+    if (rc < 0 && job->last) {
+        log_left(job, job->out_url, &job->out);
+        log_left(job, d->settings->work_store, &job->work);
     }
     tell(d, GM_EV_CLEANED, NULL, job->job_id, rc, err);
     job_destroy(job);
@@ -408,81 +369,36 @@ static void delete_next(struct gm_store_job *job)
 
 static void delete_done(void *arg)
 {
-    struct gm_store_job *job = arg;
-    bool out = job->deleting_out;
-    job->deleting_out = false;
-    release_held(job->d); /* the next batch asks again whose its outputs are */
-    job->deleting_out = out;
+    struct store_job *job = arg;
+    end_batch(job); /* the next one asks again whose its outputs are */
     delete_next(job);
 }
 
 void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last)
 {
     struct gm_job_view view;
+    struct store_job *job = NULL;
     struct gm_err err = {0};
     int rc = gm_view_job(d->core, job_id, &view, &err);
-    if (rc < 0) {
-        gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);
-        return;
+    if (rc == 0) {
+        bool outputs_go = view.state != GM_JOB_DONE && !view.keep_outputs;
+        job = job_create(d, &view);
+        rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, outputs_go, &err);
+        gm_view_job_fini(&view);
     }
-    struct gm_store_job *job = job_create(d, &view);
-    bool outputs_go = view.state != GM_JOB_DONE && !view.keep_outputs;
-    rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, outputs_go, &err);
-    gm_view_job_fini(&view);
-    if (rc < 0) {
-        gm_log_err(GM_LOG_ERROR, "cleanup_failed", &err, "job=%s", job_id);
+    if (rc < 0 || job == NULL) {
+        log_failure(job_id, last, &err);
         tell(d, GM_EV_CLEANED, NULL, job_id, rc, &err);
         job_destroy(job);
         return;
     }
     job->last = last;
-    job->next = d->store_jobs;
-    d->store_jobs = job;
     delete_next(job);
 }
 
 void gm_publish_send(struct gm_daemon *d, struct gm_send *send)
 {
-    const Gm__Envelope *env = send->envelope;
-    bool outputs = false;
-    if (env != NULL && env->body_case == GM__ENVELOPE__BODY_GRANT_ANSWER) {
-        for (size_t i = 0; i < env->grant_answer->n_grants; i++) {
-            outputs = outputs || strncmp(env->grant_answer->grants[i]->key, "v/", 2) == 0;
-        }
-    }
-    if (!outputs || !is_deleting_outputs(d)) {
+    if (!gm_hold_keep(&d->hold, send)) {
         gm_wire_send(d, send->node_id, send->envelope);
-        return;
-    }
-    struct gm_held_send *h = calloc(1, sizeof *h);
-    char *node_id = strdup(send->node_id);
-    if (h == NULL || node_id == NULL) { /* not sent: the node asks again */
-        free(h);
-        free(node_id);
-        return;
-    }
-    h->node_id = node_id;
-    h->envelope = send->envelope;
-    send->envelope = NULL;
-    struct gm_held_send **last = &d->held;
-    while (*last != NULL) {
-        last = &(*last)->next;
-    }
-    *last = h;
-}
-
-void gm_publish_fini(struct gm_daemon *d)
-{
-    while (d->store_jobs != NULL) {
-        struct gm_store_job *next = d->store_jobs->next;
-        job_destroy(d->store_jobs);
-        d->store_jobs = next;
-    }
-    while (d->held != NULL) {
-        struct gm_held_send *next = d->held->next;
-        gm__envelope__free_unpacked(d->held->envelope, NULL);
-        free(d->held->node_id);
-        free(d->held);
-        d->held = next;
     }
 }
