@@ -86,15 +86,12 @@ void gm_core_destroy(struct gm_core **pcore)
 
 static bool is_same_pipeline(const Gm__Pipeline *a, const Gm__Pipeline *b)
 {
-    size_t size = protobuf_c_message_get_packed_size(&a->base);
-    if (size != protobuf_c_message_get_packed_size(&b->base)) {
-        return false;
-    }
-    uint8_t *bytes = gm_mem_zalloc(2 * size);
-    protobuf_c_message_pack(&a->base, bytes);
-    protobuf_c_message_pack(&b->base, bytes + size);
-    bool same = memcmp(bytes, bytes + size, size) == 0;
+    size_t size, other_size;
+    uint8_t *bytes = gm_mem_encode(&a->base, &size);
+    uint8_t *other = gm_mem_encode(&b->base, &other_size);
+    bool same = size == other_size && memcmp(bytes, other, size) == 0;
     free(bytes);
+    free(other);
     return same;
 }
 

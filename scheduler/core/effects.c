@@ -53,10 +53,8 @@ void gm_core_fx_row(struct gm_core *core, enum gm_row_kind kind, char *key_taken
     struct gm_effects *fx = core->fx;
     fx->rows = grow(fx->rows, fx->row_count, sizeof(*fx->rows));
     struct gm_row *row = &fx->rows[fx->row_count++];
-    size_t size = protobuf_c_message_get_packed_size(message);
-    *row =
-        (struct gm_row){.kind = kind, .key = key_taken, .data = gm_mem_zalloc(size), .size = size};
-    protobuf_c_message_pack(message, row->data);
+    *row = (struct gm_row){.kind = kind, .key = key_taken};
+    row->data = gm_mem_encode(message, &row->size);
 }
 
 void gm_core_fx_delete(struct gm_core *core, enum gm_row_kind kind, char *key_taken)

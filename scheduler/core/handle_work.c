@@ -131,42 +131,43 @@ static bool stream_is_complete(const struct gm_inst *inst, uint32_t stream, size
 {
     const struct gm_stream *s = gm_core_inst_stream(inst, stream);
     if (count == 0) {
-        return !s || s->committed == s->size;
+        return !s || s->size == 0;
     }
     return s && s->committed == s->size && s->committed == count &&
            s->last == (int64_t)s->committed - 1;
 }
 
-/* *out_missing: items that Done presumes have not come. Errors: PROTO. */
-static int check_items(const struct gm_lease *lease, const Gm__Done *m, bool *out_missing,
-                       struct gm_err *err)
+static bool split_is_complete(const struct gm_inst *inst, const ProtobufCBinaryData *meta)
+{
+    ProtobufCMessage *m = NULL;
+    struct gm_err err;
+    if (gm_message_decode(&gm__split_meta__descriptor, meta->data, meta->len, GM_CORE_MAX_META, &m,
+                          &err) < 0) {
+        gm_mem_exhausted(); /* check_done decoded it */
+    }
+    const Gm__SplitMeta *split = (const Gm__SplitMeta *)m;
+    bool complete = split->n_items >= inst->stream_count;
+    for (size_t i = 0; complete && i < split->n_items && i < GM_STREAMS; i++) {
+        complete = stream_is_complete(inst, (uint32_t)i, split->items[i]);
+    }
+    protobuf_c_message_free_unpacked(m, NULL);
+    return complete;
+}
+
+/* Whether items that Done presumes have not come. m was checked. */
+static bool lacks_items(const struct gm_lease *lease, const Gm__Done *m)
 {
     const struct gm_inst *inst = lease->inst;
-    *out_missing = false;
     for (uint32_t i = 0; i < lease->chunk_count; i++) {
-        const struct gm_unit *unit = &inst->chunks[lease->first_chunk + i].unit;
-        *out_missing = *out_missing || unit->state != GM_TASK_DONE;
+        if (inst->chunks[lease->first_chunk + i].unit.state != GM_TASK_DONE) {
+            return true;
+        }
     }
     if (inst->task->type->role == GM_ROLE_TRACK && inst->task->type->item_facts) {
         const struct gm_stream *s = gm_core_inst_stream(inst, 0);
-        *out_missing =
-            !s || s->last < 0 || s->committed != s->size || s->last != (int64_t)s->committed - 1;
+        return !s || s->last < 0 || s->committed != s->size || s->last != (int64_t)s->committed - 1;
     }
-    if (inst->task->type->role == GM_ROLE_SPLIT) {
-        ProtobufCMessage *meta = NULL;
-        int rc = gm_message_decode(&gm__split_meta__descriptor, m->meta.data, m->meta.len,
-                                   GM_CORE_MAX_META, &meta, err);
-        if (rc < 0) {
-            return gm_err_wrap(err, rc, "result of `%s`: ", inst->task->name);
-        }
-        const Gm__SplitMeta *split = (const Gm__SplitMeta *)meta;
-        *out_missing = split->n_items < inst->stream_count;
-        for (size_t i = 0; i < split->n_items && i < GM_STREAMS; i++) {
-            *out_missing = *out_missing || !stream_is_complete(inst, (uint32_t)i, split->items[i]);
-        }
-        protobuf_c_message_free_unpacked(meta, NULL);
-    }
-    return 0;
+    return inst->task->type->role == GM_ROLE_SPLIT && !split_is_complete(inst, &m->meta);
 }
 
 static int check_done(struct gm_lease *lease, const Gm__Done *m, struct gm_err *err)
@@ -247,12 +248,8 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     }
     struct gm_err err = {.code = GM_OK};
     struct gm_cjob *job = lease->job;
-    bool missing = false;
     int rc = check_done(lease, m, &err);
-    if (rc == 0) {
-        rc = check_items(lease, m, &missing, &err);
-    }
-    if (rc == 0 && missing) {
+    if (rc == 0 && lacks_items(lease, m)) {
         if (lease->early_done_at == 0) {
             lease->early_done_at = core->now;
         }

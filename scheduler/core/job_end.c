@@ -83,9 +83,7 @@ static void complete_runs(struct gm_core *core, struct gm_inst *inst)
     } else {
         Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
         meta.frames = job->frames_committed;
-        size_t size = protobuf_c_message_get_packed_size(&meta.base);
-        inst->meta = gm_mem_zalloc(size);
-        inst->meta_size = protobuf_c_message_pack(&meta.base, inst->meta);
+        inst->meta = gm_mem_encode(&meta.base, &inst->meta_size);
     }
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
     gm_core_row_task(core, inst);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/err.h"
+#include "proto/envelope.h"
 
 void gm_mem_exhausted(void)
 {
@@ -66,4 +67,14 @@ void *gm_mem_grow(void *array, size_t count, size_t *cap, size_t size)
         return p;
     }
     gm_mem_exhausted();
+}
+
+uint8_t *gm_mem_encode(const ProtobufCMessage *message, size_t *out_size)
+{
+    uint8_t *data = NULL;
+    struct gm_err err;
+    if (gm_message_encode(message, &data, out_size, &err) < 0) {
+        gm_mem_exhausted();
+    }
+    return data;
 }

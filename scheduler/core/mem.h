@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_CORE_MEM_H
 #define GM_SCHEDULER_CORE_MEM_H
 
+#include <protobuf-c/protobuf-c.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@ char *gm_mem_printf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The array (owned, NULL: empty) with room for one more element of `size` bytes behind `count`;
  * takes it. New room is zeroed. */
 void *gm_mem_grow(void *array, size_t count, size_t *cap, size_t size);
+/* gm_message_encode; owned, never NULL. */
+uint8_t *gm_mem_encode(const ProtobufCMessage *message, size_t *out_size);
 _Noreturn void gm_mem_exhausted(void);
 
 #endif

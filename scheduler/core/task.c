@@ -364,14 +364,12 @@ int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_s
             sum.frames += sum.chunks[i]->frames;
         }
     }
-    size_t size = protobuf_c_message_get_packed_size(&sum.base);
-    if (rc == 0 && size > GM_CORE_MAX_META) {
+    if (rc == 0 && protobuf_c_message_get_packed_size(&sum.base) > GM_CORE_MAX_META) {
         rc = gm_err_set(err, GM_E_LIMIT, (int64_t)count,
                         "what `%s` found in %zu chunks is too large", inst->task->name, count);
     }
     if (rc == 0) {
-        *out = gm_mem_zalloc(size);
-        *out_size = protobuf_c_message_pack(&sum.base, *out);
+        *out = gm_mem_encode(&sum.base, out_size);
     }
     for (size_t i = 0; i < sum.n_chunks; i++) {
         gm__analyze_item_meta__free_unpacked(sum.chunks[i], NULL);

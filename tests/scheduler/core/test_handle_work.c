@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/streams.h"
+
 struct stage {
     struct sim *sim;
     struct sim_node *node;
@@ -270,6 +272,40 @@ static bool was_refused(const struct stage *s, const char *task)
     return refused;
 }
 
+/* It made chunks, and then says that there are none. */
+static void split_can_not_take_its_items_back(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("split");
+    s.task->hung = false;
+    while (s.task->position < 3) {
+        sim_step(s.sim);
+    }
+    s.task->hung = true;
+    sim_run(s.sim, 1);
+    Gm__SplitMeta meta = GM__SPLIT_META__INIT;
+    uint32_t items[GM_STREAMS] = {0};
+    uint8_t packed[256];
+    meta.items = items;
+    meta.n_items = GM_STREAMS;
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    done.task_id = s.task->assign->task_id;
+    done.term = s.task->assign->term;
+    done.epoch = s.task->assign->epoch;
+    done.meta.data = packed;
+    done.meta.len = protobuf_c_message_pack(&meta.base, packed);
+    envelope.seq = 777;
+    envelope.body_case = GM__ENVELOPE__BODY_DONE;
+    envelope.done = &done;
+    for (int i = 0; i < 6; i++) {
+        sim_send(s.sim, s.node, &envelope);
+        sim_run(s.sim, 2);
+    }
+    assert_true(was_refused(&s, "split"));
+    sim_destroy(s.sim);
+}
+
 /* Analyze's facts are read by the scheduler itself; loudness has no items at all. */
 static void facts_of_barriers_are_checked(void **arg)
 {
@@ -415,6 +451,7 @@ int main(void)
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(done_before_its_items_waits_for_them),
         cmocka_unit_test(done_without_its_items_fails_in_the_end),
+        cmocka_unit_test(split_can_not_take_its_items_back),
         cmocka_unit_test(facts_of_barriers_are_checked),
         cmocka_unit_test(facts_that_do_not_decode_fail_the_attempt),
         cmocka_unit_test(a_walk_through_a_buffer_is_bounded),
