@@ -294,12 +294,12 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     if (!job->cleanup_pending) {
         return;
     }
+    gm_core_job_touch(core, job);
     if (failure->code != GM_OK && ++job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
         job->cleanup_at = core->now + cleanup_pause(job->cleanup_failures);
         return;
     }
     job->cleanup_pending = false;
-    gm_core_job_touch(core, job);
     bool keep_out = job->state == GM_JOB_DONE || job->publish_tried;
     struct gm_granted *g, *next;
     HASH_ITER(hh, job->objects, g, next)

@@ -141,6 +141,7 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     job->manifests = row->publish_tried;
     job->cancel_wanted = row->cancel_wanted;
     job->planned = row->planned;
+    job->cleanup_failures = row->cleanup_failures;
     job->chain = row->chain ? gm_core_chain_dup(row->chain) : NULL;
     for (size_t i = 0; i < row->n_lost && i < GM_CORE_MAX_CHAINS; i++) {
         job->lost[i].name = gm_mem_strdup(row->lost[i]->name);

@@ -65,6 +65,7 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.cancel_wanted = job->cancel_wanted;
     row.chain = job->chain;
     row.planned = job->planned;
+    row.cleanup_failures = job->cleanup_failures;
     for (size_t i = 0; i < job->lost_count; i++) {
         gm__lost_chain__init(&parts->lost[i]);
         gm__error__init(&parts->why[i]);
