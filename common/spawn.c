@@ -4,27 +4,37 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* In the new process, between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become(const char *const *argv, pid_t parent, int out, int log)
+/* Only async-signal-safe calls: another thread may have held any lock when this process was made.
+ */
+_Noreturn void gm_spawn_become(const struct gm_spawn_child *c)
 {
-    int fds[] = {open("/dev/null", O_RDONLY), out, log};
+    int fds[GM_SPAWN_FDS] = {-1, -1, -1, -1};
+    const struct rlimit no_core = {0, 0};
     sigset_t none;
     sigemptyset(&none);
-    bool good = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, SIGTERM) == 0 && getppid() == parent;
-    for (int i = 0; i < 3; i++) { /* where ours are closed, they may lie on each other's places */
-        fds[i] = fcntl(fds[i], F_DUPFD, 3);
+    bool good = setpgid(0, 0) == 0 && prctl(PR_SET_PDEATHSIG, c->death_signal) == 0 &&
+                getppid() == c->parent &&
+                (!c->confined || (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 &&
+                                  setrlimit(RLIMIT_CORE, &no_core) == 0));
+    for (int i = 0; i < c->fd_count; i++) { /* they may lie on each other's places */
+        int fd = c->fds[i] < 0 ? open("/dev/null", O_RDWR) : c->fds[i];
+        fds[i] = fcntl(fd, F_DUPFD, c->fd_count);
     }
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < c->fd_count; i++) {
         good = good && dup2(fds[i], i) == i;
     }
-    if (!good || close_range(3, ~0u, 0) != 0 || signal(SIGPIPE, SIG_DFL) == SIG_ERR ||
+    for (int i = 1; i < NSIG; i++) {
+        (void)signal(i, SIG_DFL); /* some can't be set, and are not ignored */
+    }
+    if (!good || close_range((unsigned)c->fd_count, ~0u, 0) != 0 ||
         sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
         _exit(126);
     }
-    execv(argv[0], (char *const *)(uintptr_t)argv);
+    execv(c->argv[0], (char *const *)(uintptr_t)c->argv);
     _exit(127);
 }
 
@@ -48,7 +58,12 @@ int gm_spawn_start(const char *const *argv, const char *log, pid_t *out_pid, int
         goto out;
     }
     if (pid == 0) {
-        become(argv, parent, fds[1], log_fd);
+        const struct gm_spawn_child child = {.argv = argv,
+                                             .parent = parent,
+                                             .death_signal = SIGTERM,
+                                             .fds = {-1, fds[1], log_fd},
+                                             .fd_count = 3};
+        gm_spawn_become(&child);
     }
     *out_pid = pid;
     *out_fd = fds[0];
@@ -66,7 +81,8 @@ out:
 void gm_spawn_kill(pid_t pid)
 {
     int status = 0;
-    kill(pid, SIGKILL);
+    (void)kill(-pid, SIGKILL); /* it may not have made its group yet */
+    (void)kill(pid, SIGKILL);
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
     }
 }

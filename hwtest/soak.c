@@ -355,7 +355,13 @@ static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_e
     int rc = all == NULL    ? gm_err_nomem(err)
              : walk == NULL ? gm_err_sys(err, errno, "could not look into %s", folder)
                             : 0;
-    for (FTSENT *e; rc == 0 && (e = fts_read(walk)) != NULL;) {
+    while (rc == 0) {
+        errno = 0;
+        FTSENT *e = fts_read(walk);
+        if (e == NULL) {
+            rc = errno == 0 ? 0 : gm_err_sys(err, errno, "could not look into %s", folder);
+            break;
+        }
         if (e->fts_info == FTS_F && strcmp(e->fts_name, "report.json") != 0) {
             rc = hash_file(e->fts_path, strlen(folder), all, err);
             files++;

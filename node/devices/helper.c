@@ -7,12 +7,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/spawn.h"
 #include "common/time.h"
 
 #define PARALLEL_MAX 128
@@ -27,33 +26,6 @@ struct running {
     gm_time deadline;
     bool killed;
 };
-
-/* In the new process, between fork and exec: only async-signal-safe calls. */
-static _Noreturn void become(const struct gm_helper *helper, pid_t parent, int out)
-{
-    sigset_t none;
-    const struct rlimit no_core = {0, 0};
-    sigemptyset(&none);
-    if (setpgid(0, 0) != 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) != 0 || getppid() != parent ||
-        prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || setrlimit(RLIMIT_CORE, &no_core) != 0) {
-        _exit(126);
-    }
-    if (out == GM_HELPER_RESULT) {
-        if (fcntl(out, F_SETFD, 0) != 0) {
-            _exit(126);
-        }
-    } else if (dup2(out, GM_HELPER_RESULT) < 0) {
-        _exit(126);
-    }
-    int null = open("/dev/null", O_RDWR); /* not before: it might have been given number 3 */
-    if (null < 0 || dup2(null, STDIN_FILENO) < 0 || dup2(null, STDOUT_FILENO) < 0 ||
-        dup2(null, STDERR_FILENO) < 0 || close_range(GM_HELPER_RESULT + 1, ~0u, 0) != 0 ||
-        signal(SIGPIPE, SIG_DFL) == SIG_ERR || sigprocmask(SIG_SETMASK, &none, NULL) != 0) {
-        _exit(126);
-    }
-    execv(helper->argv[0], (char *const *)(uintptr_t)helper->argv);
-    _exit(127);
-}
 
 static int start(struct running *r, struct gm_helper *helper, struct gm_err *err)
 {
@@ -70,7 +42,13 @@ static int start(struct running *r, struct gm_helper *helper, struct gm_err *err
         return gm_err_sys(err, saved, "could not start %s", helper->argv[0]);
     }
     if (pid == 0) {
-        become(helper, parent, fds[1]);
+        const struct gm_spawn_child child = {.argv = helper->argv,
+                                             .parent = parent,
+                                             .death_signal = SIGKILL,
+                                             .fds = {-1, -1, -1, fds[1]},
+                                             .fd_count = GM_HELPER_RESULT + 1,
+                                             .confined = true};
+        gm_spawn_become(&child);
     }
     close(fds[1]);
     *r = (struct running){.helper = helper,

@@ -5,8 +5,8 @@
 #include "node/devices/device.h"
 
 /* Work in processes of their own, because drivers hang and crash: each is started with its argv,
- * writes an encoded device list to descriptor 3, and is killed at its time limit. Nothing of the
- * parent but its environment is given on. Thread: any that lives as long as they (they end with
+ * writes an encoded device list to descriptor 3, and is killed at its time limit. What is given on:
+ * as common/spawn.h says. Thread: any that lives as long as they (they end with
  * it); no other may wait for any child whatsoever. */
 #define GM_HELPER_ARGS 32
 #define GM_HELPER_RESULT 3 /* the descriptor */

@@ -63,6 +63,7 @@ static void nothing_of_ours_is_given_on(void **state)
     const char *log = scratch_path(&scratch, "log");
     pid_t pid = 0;
     int fd = -1;
+    void (*hang_up)(int) = signal(SIGHUP, SIG_IGN);
     sigset_t pipes, before;
     sigemptyset(&pipes);
     sigaddset(&pipes, SIGPIPE);
@@ -71,13 +72,15 @@ static void nothing_of_ours_is_given_on(void **state)
     int leak = fcntl(STDERR_FILENO, F_DUPFD, 57);
     assert_true(leak >= 57);
     assert_int_equal(gm_fs_write_atomic(log, "before\n", 7, NULL), 0);
-    assert_int_equal(start("cat; echo out; echo oops >&2; ls /proc/$$/fd | tr '\\n' ' '; "
+    assert_int_equal(start("grep SigIgn /proc/self/status; "
+                           "cat; echo out; echo oops >&2; ls /proc/$$/fd | tr '\\n' ' '; "
                            "kill -PIPE $$; echo alive",
                            log, &pid, &fd),
                      0);
     assert_true((fcntl(fd, F_GETFD) & FD_CLOEXEC) != 0 && (fcntl(fd, F_GETFL) & O_NONBLOCK) != 0);
     read_all(fd, text, sizeof text);
-    assert_string_equal(text, "out\n0 1 2 ");
+    assert_string_equal(text, "SigIgn:\t0000000000000000\nout\n0 1 2 ");
+    (void)signal(SIGHUP, hang_up);
     assert_int_equal(getpgid(pid), pid);
     int status = end_of(pid);
     assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGPIPE);
@@ -163,6 +166,22 @@ static void a_killed_one_is_waited_for(void **state)
     close(fd);
 }
 
+static void what_a_killed_one_started_goes_with_it(void **state)
+{
+    (void)state;
+    char text[32];
+    pid_t pid = 0;
+    int fd = -1;
+    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    assert_int_equal(
+        start("sleep 100 >&2 & echo $!; exec >&2; wait", scratch_path(&scratch, "log"), &pid, &fd),
+        0);
+    read_all(fd, text, sizeof text);
+    gm_spawn_kill(pid);
+    int status = end_of((pid_t)strtol(text, NULL, 10));
+    assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+}
+
 static int setup(void **state)
 {
     (void)state;
@@ -185,6 +204,7 @@ int main(void)
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
         cmocka_unit_test(it_ends_with_us),
         cmocka_unit_test(a_killed_one_is_waited_for),
+        cmocka_unit_test(what_a_killed_one_started_goes_with_it),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
