@@ -1,6 +1,7 @@
 #include "media/claims.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const AVRational micro = {1, 1000000};
@@ -105,11 +106,36 @@ static int64_t claimed_us(const AVFormatContext *format, int64_t header_us)
                : 0;
 }
 
-int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
-                           int64_t start_us, int64_t end_us)
+void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet)
 {
-    int64_t claimed = claimed_us(format, header_us);
-    if (claimed <= 0 || end_us < start_us) {
+    int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, end, step;
+    int i = stream->index;
+    if (i >= GM_CLAIMS_STREAMS || ts == AV_NOPTS_VALUE ||
+        (packet->flags & AV_PKT_FLAG_DISCARD) != 0 ||
+        stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+        return;
+    }
+    bool told = packet->duration > 0 && !__builtin_add_overflow(ts, packet->duration, &end);
+    int64_t end_us = gm_av_rescale(told ? end : ts, stream->time_base, micro);
+    bool known =
+        span->seen[i] && !__builtin_sub_overflow(ts, span->last_ts[i], &step) && step != INT64_MIN;
+    int64_t step_us = known ? llabs(gm_av_rescale(step, stream->time_base, micro)) : 0;
+    int64_t open_us = told ? 0 : known ? step_us : GM_CLAIMS_SLACK_US;
+    if (!span->any || end_us > span->end_us ||
+        (end_us == span->end_us && open_us > span->open_us)) {
+        span->any = true;
+        span->end_us = end_us;
+        span->open_us = open_us;
+    }
+    span->seen[i] = true;
+    span->last_ts[i] = ts;
+}
+
+int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
+                           int64_t start_us, const struct gm_claims_span *programme)
+{
+    int64_t claimed = claimed_us(format, header_us), end_us = programme->end_us;
+    if (claimed <= 0 || !programme->any || end_us < start_us) {
         return 0;
     }
     bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
@@ -121,6 +147,9 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int
     int64_t missing = claimed - span;
     int64_t slack = claimed / GM_CLAIMS_SLACK_PART;
     slack = slack < GM_CLAIMS_SLACK_US ? slack : GM_CLAIMS_SLACK_US;
+    int64_t open = programme->open_us; /* and the same part of it: times are rounded */
+    open = open < INT64_MAX / 2 ? open + open / GM_CLAIMS_SLACK_PART : open;
+    slack = slack > open ? slack : open;
     return credible && missing > slack ? missing : 0;
 }
 

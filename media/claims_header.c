@@ -8,6 +8,7 @@
 #include "common/fs.h"
 
 #define GUID 16
+#define W64_HEAD 40              /* its identifier, size, and that of WAVE */
 #define RIFF_OPEN 0x7ffff000u    /* what programs that write to a pipe say of their samples */
 #define RIFF_OPEN_HEADS 8192u    /* and of all, with what stands before them */
 #define ASF_HEAD 30              /* of the header object: identifier, size, count, two bytes */
@@ -22,34 +23,89 @@ static int64_t size_of(uint64_t v)
     return v > INT64_MAX ? INT64_MAX : (int64_t)v;
 }
 
-/* The whole file's length in bytes; 0: not told. */
-static int64_t riff_size(const uint8_t *p, size_t size)
+static int64_t sum(int64_t a, int64_t b)
 {
-    bool wide = size >= 28 && memcmp(p, "RF64", 4) == 0;
-    if (size < 28 || (!wide && memcmp(p, "RIFF", 4) != 0) || memcmp(p + 8, "WAVE", 4) != 0) {
-        return 0;
-    }
-    if (wide) {
-        return memcmp(p + 12, "ds64", 4) == 0 ? size_of(AV_RL64(p + 20)) : 0;
-    }
-    uint32_t body = AV_RL32(p + 4);
+    int64_t out;
+    return __builtin_add_overflow(a, b, &out) ? INT64_MAX : out;
+}
+
+/* The sound of a file by its header: its bytes, and where in the file it ends. bytes 0: not told.
+ */
+struct extent {
+    int64_t bytes, end;
+};
+
+/* Of a file with `whole` bytes, whose chunks are known up to `at`: there, or further on, the sound
+ * begins. */
+static struct extent rest(int64_t whole, size_t at)
+{
+    return whole > (int64_t)at ? (struct extent){whole - (int64_t)at, whole} : (struct extent){0};
+}
+
+/* A size of 32 bits; 0: a writer that could not come back to it. */
+static int64_t told(uint32_t body)
+{
     bool open = body == UINT32_MAX || (body >= RIFF_OPEN && body < RIFF_OPEN + RIFF_OPEN_HEADS);
     return open ? 0 : body;
 }
 
-static int64_t w64_size(const uint8_t *p, size_t size)
+static struct extent riff_sound(const uint8_t *p, size_t size)
+{
+    bool wide = size >= 36 && memcmp(p, "RF64", 4) == 0 && memcmp(p + 12, "ds64", 4) == 0;
+    if (size < 28 || (!wide && memcmp(p, "RIFF", 4) != 0) || memcmp(p + 8, "WAVE", 4) != 0) {
+        return (struct extent){0};
+    }
+    size_t at = 12;
+    while (size - at >= 8) {
+        uint32_t body = AV_RL32(p + at + 4);
+        if (memcmp(p + at, "data", 4) == 0) {
+            int64_t bytes = wide && body == UINT32_MAX ? size_of(AV_RL64(p + 28)) : told(body);
+            return (struct extent){bytes, sum(bytes, (int64_t)at + 8)};
+        }
+        uint64_t step = 8 + (uint64_t)body + (body & 1);
+        if (step > size - at) {
+            break;
+        }
+        at += (size_t)step;
+    }
+    return rest(wide ? size_of(AV_RL64(p + 20)) : told(AV_RL32(p + 4)), at);
+}
+
+static struct extent w64_sound(const uint8_t *p, size_t size)
 {
     static const uint8_t riff[GUID] = {'r',  'i',  'f',  'f',  0x2e, 0x91, 0xcf, 0x11,
                                        0xa5, 0xd6, 0x28, 0xdb, 0x04, 0xc1, 0x00, 0x00};
-    return size >= GUID + 8 && memcmp(p, riff, GUID) == 0 ? size_of(AV_RL64(p + GUID)) : 0;
+    static const uint8_t data[GUID] = {'d',  'a',  't',  'a',  0xf3, 0xac, 0xd3, 0x11,
+                                       0x8c, 0xd1, 0x00, 0xc0, 0x4f, 0x8e, 0xdb, 0x8a};
+    if (size < W64_HEAD || memcmp(p, riff, GUID) != 0) {
+        return (struct extent){0};
+    }
+    size_t at = W64_HEAD;
+    while (size - at >= GUID + 8) {
+        uint64_t chunk = AV_RL64(p + at + GUID); /* with its head, before it is filled up to 8 */
+        if (chunk < GUID + 8) {
+            break;
+        }
+        if (memcmp(p + at, data, GUID) == 0) {
+            int64_t bytes = size_of(chunk - (GUID + 8));
+            return (struct extent){bytes, sum(bytes, (int64_t)at + GUID + 8)};
+        }
+        if (chunk > size - at - 7) {
+            break;
+        }
+        at += (size_t)((chunk + 7) & ~UINT64_C(7));
+    }
+    return rest(size_of(AV_RL64(p + GUID)), at);
 }
 
-static int64_t sound_us(const AVFormatContext *format, int64_t bytes, int64_t file_size)
+static int64_t sound_us(const AVFormatContext *format, struct extent sound, int64_t file_size)
 {
     int64_t bit_rate = format->nb_streams == 1 ? format->streams[0]->codecpar->bit_rate : 0;
-    return bytes > file_size && bit_rate > 0
-               ? av_rescale_rnd(bytes, BITS_US, bit_rate, AV_ROUND_DOWN | AV_ROUND_PASS_MINMAX)
-               : 0;
+    if (sound.end <= file_size || sound.bytes <= 0 || bit_rate <= 0) {
+        return 0;
+    }
+    int64_t us = av_rescale_rnd(sound.bytes, BITS_US, bit_rate, AV_ROUND_DOWN);
+    return us >= 0 ? us : INT64_MAX; /* further than a number reaches */
 }
 
 /* The file properties object stands among the header's objects. */
@@ -83,10 +139,10 @@ int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
 {
     const char *name = format->iformat != NULL ? format->iformat->name : "";
     if (strcmp(name, "wav") == 0) {
-        return sound_us(format, riff_size(head, size), file_size);
+        return sound_us(format, riff_sound(head, size), file_size);
     }
     if (strcmp(name, "w64") == 0) {
-        return sound_us(format, w64_size(head, size), file_size);
+        return sound_us(format, w64_sound(head, size), file_size);
     }
     return strcmp(name, "asf") == 0 ? asf_us(head, size) : 0;
 }

@@ -5,9 +5,9 @@
 
 /* How long a programme is by its file's own header, where libavformat 59 shortens that to what the
  * file holds: WAVE (RIFF, RF64), Wave64 and ASF. µs; 0: another format, or nothing is said, as by
- * recorders that never came back to the header. Of the first two the length of the whole file is
- * told: with the bit rate of the sound that is a time, with what else stands in the file; 0 where
- * all of the file is there, since that may be much.
+ * recorders that never came back to the header. Of the first two the sound's bytes are told: with
+ * its bit rate that is a time; 0 where all of it is there. Where the sound begins behind what is
+ * looked at, all that stands there counts as sound.
  * Source: Microsoft, Multimedia Programming Interface and Data Specifications 1.0 (RIFF, WAVE);
  * EBU Tech 3306 (RF64); Sonic Foundry, Wave64 specification; Microsoft, Advanced Systems Format
  * specification 01.20.03, 3.1 and 3.2. */

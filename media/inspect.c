@@ -10,7 +10,6 @@
 
 #include "common/fs.h"
 #include "media/audio_mix.h"
-#include "media/claims.h"
 #include "media/claims_header.h"
 #include "media/colour.h"
 #include "media/pb.h"
@@ -311,16 +310,13 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     if (v != NULL) {
         zero = (struct gm_scan_time){v->start_ts, ctx->streams[s->video]->time_base};
     }
-    int64_t end = INT64_MIN;
+    int64_t end = s->scan.span.any ? s->scan.span.end_us : INT64_MIN;
     for (unsigned i = 0; i < ctx->nb_streams && i < GM_SCAN_STREAMS; i++) {
         if (ctx->streams[i]->discard >= AVDISCARD_ALL ||
             ctx->streams[i]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
             continue;
         }
         zero = earlier(zero, s->scan.first[i]);
-        struct gm_scan_time e = s->scan.end[i];
-        int64_t us = e.tb.den != 0 ? gm_av_rescale(e.ts, e.tb, micro) : INT64_MIN;
-        end = us > end ? us : end;
     }
     zero.tb = zero.tb.den != 0 ? zero.tb : micro; /* sound without any time stamp */
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
@@ -332,7 +328,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
             return rc;
         }
         s->facts->lost_us = gm_claims_lost_us(
-            s->facts->lost_us, gm_claims_short_us(ctx, header_us, s->size, start, end));
+            s->facts->lost_us, gm_claims_short_us(ctx, header_us, s->size, start, &s->scan.span));
     }
     s->facts->gap_us = s->scan.gap_us;
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {

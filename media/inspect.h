@@ -5,6 +5,7 @@
 
 #include "common/hash.h"
 #include "media/av.h"
+#include "media/claims.h"
 #include "media/fields.h"
 
 /* Inside of the inspect task: the packet scan with its decoded samples, and what is concluded from
@@ -53,7 +54,7 @@ struct gm_scan_time {
     int64_t ts;
     AVRational tb;
 };
-#define GM_SCAN_STREAMS 1024 /* streams that are looked at; libavformat stops at 1000 */
+#define GM_SCAN_STREAMS GM_CLAIMS_STREAMS
 
 struct gm_scan {
     AVFormatContext *format; /* borrowed */
@@ -77,7 +78,7 @@ struct gm_scan {
     struct gm_scan_colour colour;
     AVRational decoder_rate;    /* as the bit stream says; 0/1: unknown */
     struct gm_scan_time *first; /* an audio stream: its first presentation time */
-    struct gm_scan_time *end;   /* a stream: the latest end seen */
+    struct gm_claims_span span; /* of the packets that are not discarded */
     uint8_t index_hash[GM_SHA256_SIZE];
 };
 /* format: opened; streams with discard set are not read. Whole when the file is at most

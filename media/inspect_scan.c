@@ -230,17 +230,7 @@ void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
         return;
     }
     note_first_sound(scan, p, ts);
-    if ((p->flags & AV_PKT_FLAG_DISCARD) != 0) {
-        return;
-    }
-    struct gm_scan_time *end = &scan->end[p->stream_index];
-    int64_t until = ts;
-    if (p->duration > 0 && __builtin_add_overflow(ts, p->duration, &until)) {
-        until = ts;
-    }
-    if (end->tb.den == 0 || until > end->ts) {
-        *end = (struct gm_scan_time){until, st->time_base};
-    }
+    gm_claims_note(&scan->span, st, p);
 }
 
 static int take_video(struct scanner *s, struct gm_err *err)
@@ -419,9 +409,7 @@ int gm_scan_run(const struct gm_scan_params *params, struct gm_scan *out, struct
     s.index = gm_sha256_create();
     /* Streams may appear while reading (MPEG-TS): room for all. */
     scan.first = calloc(GM_SCAN_STREAMS, sizeof *scan.first);
-    scan.end = calloc(GM_SCAN_STREAMS, sizeof *scan.end);
-    if (s.packet == NULL || s.frame == NULL || s.index == NULL || scan.first == NULL ||
-        scan.end == NULL) {
+    if (s.packet == NULL || s.frame == NULL || s.index == NULL || scan.first == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
@@ -452,7 +440,6 @@ void gm_scan_fini(struct gm_scan *scan)
     free(scan->packets);
     free(scan->shown);
     free(scan->first);
-    free(scan->end);
     gm_fields_fini(&scan->fields);
     *scan = (struct gm_scan){0};
 }

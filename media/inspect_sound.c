@@ -103,8 +103,7 @@ int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out, stru
     s.packet = av_packet_alloc();
     s.index = gm_sha256_create();
     scan.first = calloc(GM_SCAN_STREAMS, sizeof *scan.first);
-    scan.end = calloc(GM_SCAN_STREAMS, sizeof *scan.end);
-    if (s.packet == NULL || s.index == NULL || scan.first == NULL || scan.end == NULL) {
+    if (s.packet == NULL || s.index == NULL || scan.first == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }

@@ -241,23 +241,9 @@ static int take_video(struct gm_splitter *s, struct gm_err *err)
     return rc;
 }
 
-static void note_end(struct gm_splitter *s)
-{
-    const AVPacket *p = s->packet;
-    AVRational tb = s->source.format->streams[p->stream_index]->time_base;
-    int64_t ts = p->pts != AV_NOPTS_VALUE ? p->pts : p->dts, end;
-    if (ts != AV_NOPTS_VALUE && !__builtin_add_overflow(ts, p->duration, &end)) {
-        end = gm_av_rescale(end, tb, (AVRational){1, 1000000});
-        s->end_us = end > s->end_us ? end : s->end_us;
-    }
-}
-
 static int take_packet(struct gm_splitter *s, struct gm_err *err)
 {
-    if (s->source.format->streams[s->packet->stream_index]->codecpar->codec_type !=
-        AVMEDIA_TYPE_SUBTITLE) {
-        note_end(s);
-    }
+    gm_claims_note(&s->span, s->source.format->streams[s->packet->stream_index], s->packet);
     if (s->facts->video != NULL && s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
     }

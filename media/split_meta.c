@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "media/burn_read.h"
-#include "media/claims.h"
 #include "media/claims_header.h"
 #include "media/pb.h"
 #include "media/results.h"
@@ -39,7 +38,7 @@ static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_e
         int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});
         *out_us = gm_claims_lost_us(
             known,
-            gm_claims_short_us(ctx, header_us, (int64_t)s->facts->size_bytes, start_us, s->end_us));
+            gm_claims_short_us(ctx, header_us, (int64_t)s->facts->size_bytes, start_us, &s->span));
     }
     return rc;
 }

@@ -1,6 +1,7 @@
 #ifndef GM_MEDIA_SPLIT_META_H
 #define GM_MEDIA_SPLIT_META_H
 
+#include "media/claims.h"
 #include "media/losses.h"
 #include "media/split_chunk.h"
 #include "media/split_frames.h"
@@ -33,8 +34,8 @@ struct gm_splitter {
     int64_t dropped, read_errors, corrupt;
     struct gm_steady steady;
     struct gm_losses losses;
-    bool truncated; /* reading broke off */
-    int64_t end_us; /* latest end of a packet taken; source time */
+    bool truncated;             /* reading broke off */
+    struct gm_claims_span span; /* of the packets taken */
 };
 
 /* Items, frames, what is lost or damaged, warnings. end_ts: of the last picture. out: initialised;

@@ -118,12 +118,86 @@ static void headers_are_believed_within_reason(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         AVFormatContext *f = avformat_alloc_context();
         assert_non_null(f);
+        struct gm_claims_span span = {.any = true, .end_us = rows[i].end};
         f->duration_estimation_method = rows[i].method;
         f->duration = rows[i].claimed;
-        assert_int_equal(gm_claims_short_us(f, 0, rows[i].size, rows[i].start, rows[i].end),
+        assert_int_equal(gm_claims_short_us(f, 0, rows[i].size, rows[i].start, &span),
                          rows[i].lost);
         avformat_free_context(f);
     }
+}
+
+/* Packets of 1/1000 s; of each its time and length. */
+static void a_last_packet_without_a_length_may_be_as_long_as_the_one_before(void **state)
+{
+    static const struct {
+        int64_t claimed;
+        int64_t at[4][2];
+        int count;
+        int64_t open, lost;
+    } rows[] = {
+        {100, {{0, 33}, {33, 33}, {66, 33}}, 3, 0, 0},
+        {100, {{0, 0}, {33, 0}, {66, 0}}, 3, 33000, 0}, /* 34 are missing: a picture */
+        {80, {{0, 0}, {33, 0}}, 2, 33000, 47000},
+        {67, {{0, 0}, {33, 0}}, 2, 33000, 0},
+        {66, {{33, 0}, {0, 0}}, 2, GM_CLAIMS_SLACK_US, 0}, /* the end is the first one read */
+        {2000, {{0, 0}, {1000, 0}}, 2, 1000000, 0},
+        {2200, {{0, 0}, {100, 900}, {1000, 0}}, 3, 900000, 1200000},
+        {5000, {{0, 0}, {500, 0}, {0, 500}}, 3, 500000, 4500000}, /* two that end together */
+        {900, {{0, 0}}, 1, GM_CLAIMS_SLACK_US, 0},                /* one alone */
+        {2100, {{0, 0}}, 1, GM_CLAIMS_SLACK_US, 2100000},
+        {60000, {{0, 0}, {20000, 0}, {40000, 0}}, 3, 20000000, 0},
+        {60000, {{0, 0}, {INT64_MIN, 7}, {10, 0}, {20, 0}}, 4, 10000, 59980000},
+    };
+    (void)state;
+    AVPacket *p = av_packet_alloc();
+    assert_non_null(p);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_claims_span span = {0};
+        AVFormatContext *f = indexed(AVMEDIA_TYPE_VIDEO, 0);
+        f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
+        f->duration = rows[i].claimed * 1000;
+        for (int k = 0; k < rows[i].count; k++) {
+            p->pts = rows[i].at[k][0];
+            p->duration = rows[i].at[k][1];
+            gm_claims_note(&span, f->streams[0], p);
+        }
+        int64_t lost = gm_claims_short_us(f, 0, 1000000, 0, &span);
+        if (span.open_us != rows[i].open || lost != rows[i].lost) {
+            fail_msg("row %zu: open %lld, lost %lld", i, (long long)span.open_us, (long long)lost);
+        }
+        avformat_free_context(f);
+    }
+    av_packet_free(&p);
+}
+
+static void what_is_not_shown_has_no_end(void **state)
+{
+    struct gm_claims_span span = {0};
+    AVFormatContext *f = indexed(AVMEDIA_TYPE_SUBTITLE, 0);
+    AVPacket *p = av_packet_alloc();
+    (void)state;
+    assert_non_null(p);
+    p->pts = 1000;
+    p->duration = INT64_MAX;
+    gm_claims_note(&span, f->streams[0], p);
+    assert_false(span.any);
+    f->streams[0]->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+    p->flags = AV_PKT_FLAG_DISCARD;
+    gm_claims_note(&span, f->streams[0], p);
+    assert_false(span.any);
+    assert_int_equal(gm_claims_short_us(f, 5000000, 1000000, 0, &span), 0);
+    p->flags = 0;
+    gm_claims_note(&span, f->streams[0], p);
+    assert_true(span.any);
+    assert_int_equal(span.end_us, 1000000); /* beyond all numbers: no length */
+    f->streams[0]->index = GM_CLAIMS_STREAMS;
+    p->pts = 2000;
+    gm_claims_note(&span, f->streams[0], p);
+    assert_int_equal(span.end_us, 1000000);
+    av_packet_free(&p);
+    f->streams[0]->index = 0;
+    avformat_free_context(f);
 }
 
 static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
@@ -154,7 +228,8 @@ static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
         }
         f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
         f->duration = rows[i].estimated;
-        assert_int_equal(gm_claims_short_us(f, 0, 10000000, 0, rows[i].end), rows[i].lost);
+        struct gm_claims_span span = {.any = true, .end_us = rows[i].end};
+        assert_int_equal(gm_claims_short_us(f, 0, 10000000, 0, &span), rows[i].lost);
         f->iformat = NULL;
         avformat_free_context(f);
     }
@@ -179,6 +254,8 @@ int main(void)
         cmocka_unit_test(streams_are_told_apart_where_they_differ),
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
+        cmocka_unit_test(a_last_packet_without_a_length_may_be_as_long_as_the_one_before),
+        cmocka_unit_test(what_is_not_shown_has_no_end),
         cmocka_unit_test(an_avi_file_is_as_long_as_its_stream_headers_say),
         cmocka_unit_test(an_index_of_what_was_read_gives_way_to_the_header),
     };
