@@ -56,6 +56,7 @@ struct gm_audio_line {
     int64_t stretch_end; /* where it is enough */
     bool started;        /* a frame was placed */
     bool dropped;        /* the latest frame was wholly before the end */
+    int64_t dropped_end; /* where it ends */
     int64_t tick;        /* of the stamps, in output samples, rounded up */
     int64_t lag;         /* the latest frame's stamp less its place, at its end */
     int64_t lags[LAGS];
@@ -353,11 +354,16 @@ static int stretch_run(struct gm_audio_line *line, const AVFrame *frame, int64_t
     if (line->stretch != 0 || line->in_rate > MAX_RATE) {
         return 0;
     }
-    int rc = next_run(line, frame, lag > 0 ? 1 : -1, err);
+    int rc = end_run(line, err);
+    if (rc < 0) {
+        return rc;
+    }
+    rc = begin_run(line, frame, lag > 0 ? 1 : -1, err);
     if (rc == -GM_E_MEDIA) {
         return begin_run(line, frame, 0, err); /* no converter for such odd rates */
     }
     line->stretch_end = line->run_start + distance(lag, 0) * STRETCH;
+    line->counts.stretches += rc == 0;
     return rc;
 }
 
@@ -372,20 +378,27 @@ static int add_frame(struct gm_audio_line *line, const AVFrame *frame, int in_sk
 {
     int64_t at = expected_at(line);
     int rc = add_samples(line, frame, in_skip, err);
-    if (line->stretch != 0 && in_skip == 0) {
-        line->lag -= expected_at(line) - at - length_of(line, frame);
+    if (line->stretch != 0) {
+        int64_t added = expected_at(line) - at;
+        line->counts.stretched += added;
+        line->lag -= in_skip == 0 ? added - length_of(line, frame) : 0;
     }
     return rc;
 }
 
-/* Puts a frame whose stamp is believed (has_at) or missing behind what is there. tolerance: stamps
- * nearer to their place are left alone, unless they lastingly are off. */
+/* Puts a frame whose stamp is believed (has_at) or missing behind what is there; missing after a
+ * frame that was dropped: where that one ends. tolerance: stamps nearer to their place are left
+ * alone, unless they lastingly are off. */
 static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, int64_t at,
                  int64_t tolerance, struct gm_err *err)
 {
     int rc = follow_run(line, frame, err);
     if (rc < 0) {
         return rc;
+    }
+    if (!has_at && line->dropped) {
+        has_at = true;
+        at = line->dropped_end;
     }
     int64_t ahead = has_at ? at - expected_at(line) : 0;
     int64_t in_skip = 0;
@@ -422,6 +435,7 @@ static int place(struct gm_audio_line *line, const AVFrame *frame, bool has_at, 
         in_skip = av_rescale(-ahead, line->in_rate, line->p.sample_rate);
         line->dropped = in_skip >= frame->nb_samples;
         if (line->dropped) {
+            line->dropped_end = at + length_of(line, frame);
             return 0;
         }
     }

@@ -18,8 +18,9 @@
  * 15 ms, and three quarters of them by more than 12 ms to that side, the sound is stretched or
  * shortened by 1/500 until it has gone as far; when the median is more than 20 ms, it is moved
  * there at once. So sound stays within 22 ms of stamps that drift by up to 1/1000. What lies before
- * zero is cut. A stamp more than 10 s away counts only if the next frame agrees with it. Rate,
- * format and layout may change at any frame.
+ * zero is cut. A frame without a stamp follows the one before, be that one kept or not. A stamp
+ * more than 10 s away counts only if the next frame agrees with it. Rate, format and layout may
+ * change at any frame.
  */
 struct gm_audio_line; /* opaque */
 
@@ -41,6 +42,8 @@ struct gm_audio_line_counts {
     int64_t gaps;      /* silences inserted after the start */
     int64_t overlaps;  /* frames trimmed or dropped after the start */
     int64_t bad_times; /* stamps not believed */
+    int64_t stretches; /* times that sound was stretched or shortened to follow its stamps */
+    int64_t stretched; /* samples of the output that came of it */
     int64_t frames;    /* decoded frames taken */
     int64_t samples;   /* given to sink so far */
 };

@@ -5,6 +5,7 @@
  *
  * Every stage works on counts, so bytes do not depend on how the chunks came. libav*'s vector code
  * is off while the task runs: see audio.h. */
+#include <stdio.h>
 #include <string.h>
 
 #include "media/audio.h"
@@ -137,33 +138,40 @@ static int open_task(struct audio_task *t, struct gm_err *err)
     return gm_audio_segments_create(&params, &t->segments, err);
 }
 
+#define ROWS 6
 static int finish(struct audio_task *t, struct gm_err *err)
 {
     struct gm_audio_source_counts source = gm_audio_source_counts(t->source);
     struct gm_audio_line_counts counts = source.line;
+    char drift[160];
+    (void)snprintf(drift, sizeof drift,
+                   "the sound's time stamps drift: %.1f s of it were made longer or shorter by "
+                   "1/500 to stay with them",
+                   (double)counts.stretched / t->track->params->sample_rate);
     const struct {
         const char *code;
         const char *text;
         int64_t count;
-    } rows[] = {
+    } rows[ROWS] = {
         {"audio.decode_errors", "sound packets could not be decoded; the gap is silent",
          source.decode_errors},
         {"audio.gaps", "gaps in the sound's time stamps were filled with silence", counts.gaps},
         {"audio.overlaps", "frames of sound overlapped what came before and were trimmed",
          counts.overlaps},
+        {"audio.drift", drift, counts.stretches},
         {"audio.arithmetic",
          "this machine's processor rounds otherwise than the planning one's: the Opus frames have "
          "other bytes than there",
          t->track->arithmetic != gm_audio_arithmetic(t->track->params)},
         {"audio.timestamps", "time stamps of the sound were not believed", counts.bad_times},
     };
-    Gm__Warning warnings[5];
-    Gm__Warning *list[5];
+    Gm__Warning warnings[ROWS];
+    Gm__Warning *list[ROWS];
     Gm__AudioMeta meta = GM__AUDIO_META__INIT;
     meta.samples = counts.samples;
     meta.loudness = t->loudness;
     meta.warnings = list;
-    for (size_t i = 0; i < 5; i++) {
+    for (size_t i = 0; i < ROWS; i++) {
         if (rows[i].count == 0) {
             continue;
         }

@@ -149,6 +149,24 @@ static const struct row rows[] = {
      0,
      3,
      0},
+    {"without a stamp after one that was dropped: follows that",
+     0,
+     {{0, 4000}, {1000, 1000}, {NONE, 1500}, {NONE, 1000}},
+     0,
+     {{0, 1}, {4000, 4}},
+     4500,
+     0,
+     3,
+     0},
+    {"the same before zero",
+     0,
+     {{-2000, 1000}, {NONE, 1500}, {NONE, 100}},
+     0,
+     {{0, 2}, {500, 3}},
+     600,
+     0,
+     0,
+     0},
     {"no stamps: counted",
      0,
      {{0, 1000}, {NONE, 1000}, {NONE, 5}},
@@ -389,6 +407,15 @@ static void check_wander(const struct wander *w)
         fail_msg("%s: %lld gaps, %lld overlaps", w->name, (long long)counts.gaps,
                  (long long)counts.overlaps);
     }
+    /* a lag of a sample takes 500 to make up for */
+    int64_t lag = (int64_t)w->seconds * abs(w->ppm) * RATE / 1000000;
+    int64_t least = w->gaps + w->overlaps > 0 ? 0 : lag > 1056 ? (lag - 1056) * 500 : 0;
+    bool wanders = w->ppm != 0 || (w->jump != 0 && least == 0 && w->gaps + w->overlaps == 0);
+    if (counts.stretched < least || (counts.stretches > 0) != wanders ||
+        (counts.stretched > 0) != wanders || counts.stretched > m.total) {
+        fail_msg("%s: %lld samples stretched in %lld times", w->name, (long long)counts.stretched,
+                 (long long)counts.stretches);
+    }
     if (w->gaps == 0 && m.least < 0.125F) { /* an edge rings by a tenth of 0.75 */
         fail_msg("%s: a level of %f", w->name, (double)m.least);
     }
@@ -420,6 +447,50 @@ static void stamps_that_wander_off_are_followed(void **state)
     };
     for (size_t k = 0; k < sizeof(wanders) / sizeof(wanders[0]); k++) {
         check_wander(&wanders[k]);
+    }
+}
+
+struct breaking {
+    int calls, broken; /* the call that fails */
+};
+
+static int hear_until(const float *const *planes, size_t count, void *arg, struct gm_err *err)
+{
+    struct breaking *b = arg;
+    (void)planes;
+    (void)count;
+    return b->calls++ == b->broken ? gm_err_set(err, GM_E_MEDIA, 0, "broken") : 0;
+}
+
+/* Wherever the sink fails, also as a run ends to be stretched from there on, the failure comes out
+ * at once. */
+static void no_failure_is_taken_for_rates_that_cannot_be(void **state)
+{
+    (void)state;
+    bool over = false;
+    for (int k = 0; !over; k++) {
+        struct breaking b = {.broken = k};
+        struct gm_audio_line_params params = {.sample_rate = RATE,
+                                              .channels = 2,
+                                              .time_base = {1, RATE},
+                                              .zero_den = 1,
+                                              .max_samples = 1000LL * RATE,
+                                              .sink = hear_until,
+                                              .arg = &b};
+        struct gm_audio_line *line = NULL;
+        struct gm_err err;
+        int rc = 0;
+        assert_int_equal(gm_audio_line_create(&params, &line, &err), 0);
+        for (int64_t i = 0; rc == 0 && i < 120; i++) { /* a drift of 1/500 */
+            AVFrame *f = make_frame(44100, 2, 4410, i * 4810, 0.25F);
+            rc = gm_audio_line_frame(line, f, &err);
+            av_frame_free(&f);
+        }
+        over = rc == 0;
+        assert_int_equal(rc, b.calls > k ? -GM_E_MEDIA : 0);
+        assert_int_equal(b.calls, over ? b.calls : k + 1);
+        assert_true(!over || gm_audio_line_counts(line).stretches > 0);
+        gm_audio_line_destroy(&line);
     }
 }
 
@@ -582,6 +653,7 @@ int main(void)
         cmocka_unit_test(samples_land_where_their_stamps_say),
         cmocka_unit_test(short_steps_count_when_what_follows_agrees),
         cmocka_unit_test(stamps_that_wander_off_are_followed),
+        cmocka_unit_test(no_failure_is_taken_for_rates_that_cannot_be),
         cmocka_unit_test(a_far_jump_counts_when_the_next_frame_agrees),
         cmocka_unit_test(another_rate_keeps_the_time),
         cmocka_unit_test(every_channel_count_is_taken),

@@ -162,22 +162,20 @@ done
 check "silence is transcoded" transcode "$work/silent.wav" loud
 check "silence is left alone" jq -e '.audio[0].loudness | .silent and .gain_db == 0' "$work/out/report.json" >/dev/null
 
-
 # Sound that goes on after the last picture is kept, and said.
 ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=160x120:r=25:d=2 -f lavfi -i sine=d=5 -c:v libx264 -preset ultrafast -c:a aac "$work/longer.mp4"
-cat >"$work/both.yaml" <<'YAML'
-name: both
-tasks:
-  inspect: { type: inspect }
-  plan:    { type: plan, needs: [inspect], ladder: [120] }
-  split:   { type: split, needs: [plan] }
-  video:   { type: encode, needs: [split], codec: h264, preset: ultrafast }
-  audio:   { type: audio, needs: [split] }
-  hls:     { type: package, needs: [video, audio] }
-YAML
+small_pipeline "$work/both.yaml" 120
 check "longer sound is transcoded" transcode "$work/longer.mp4" both
 check "longer sound is said: $(jq -c .warnings "$work/out/report.json")" \
   jq -e 'any(.warnings[]; .code == "source.sound_outlasts" and (.text | contains("3.0")))' "$work/out/report.json" >/dev/null
 check "longer sound is kept" awk -v s="$(ffprobe -v error -select_streams a -show_entries packet=pts_time -of csv=p=0 "$work/out/master.m3u8" | tail -n 1 | tr -d ,)" \
   'BEGIN {exit !(s > 4.9)}'
+
+# Stamps that are further apart than the sound is long: it is stretched to stay with them, and that is said.
+ffmpeg -nostdin -v error -y -f lavfi -i sine=d=20:r=48000 -af "asetpts=PTS*(1+1/800)" -c:a pcm_s16le "$work/drift.mkv"
+check "drifting sound is transcoded" transcode "$work/drift.mkv" loud
+check "drifting sound is said: $(jq -c .warnings "$work/out/report.json")" \
+  jq -e 'any(.warnings[]; .code == "audio.drift" and .count > 0)' "$work/out/report.json" >/dev/null
+check "sound that does not drift is none" transcode "$work/quiet.wav" loud
+check "and none is said: $(jq -c .warnings "$work/out/report.json")" jq -e '.warnings == []' "$work/out/report.json" >/dev/null
 finish
