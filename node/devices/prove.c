@@ -23,6 +23,7 @@ struct work {
     char depth[8];
     char key[512];
     const char *driver; /* of VAAPI; borrowed from the device; NULL: libva chooses */
+    bool due;           /* to be tried now */
 };
 
 struct proving {
@@ -163,10 +164,11 @@ static void fill_helper(const struct proving *p, const struct work *w, struct gm
     h->limit_ms = p->params->limit_ms == 0 ? LIMIT_MS : p->params->limit_ms;
 }
 
-/* What came of one try. */
+/* What came of one try. One of a device that failed in words is due again. */
 static void take(struct proving *p, struct work *w, const struct gm_helper *h)
 {
-    const struct gm_device *d = gm_device_find(&h->list, p->list->devices[w->device].id);
+    const struct gm_device *of = &p->list->devices[w->device];
+    const struct gm_device *d = gm_device_find(&h->list, of->id);
     struct gm_device_proof *proof = &w->proof;
     if (!h->ok) {
         gm_device_set(proof->text, h->why);
@@ -176,24 +178,24 @@ static void take(struct proving *p, struct work *w, const struct gm_helper *h)
         *proof = d->proofs[0];
     }
     proof->proved_unix_ms = gm_time_unix_ms();
+    w->due = h->ok && !proof->passed && of->kind != GM_DEVICE_CPU;
 }
 
-static int try_all(struct proving *p, struct gm_err *err)
+/* Those that are due, so many at a time. */
+static int try_due(struct proving *p, size_t parallel, struct gm_err *err)
 {
     struct gm_helper *helpers = calloc(p->count + 1, sizeof(*helpers));
     size_t *of = calloc(p->count + 1, sizeof(*of));
     size_t n = 0;
     int rc = helpers == NULL || of == NULL ? gm_err_nomem(err) : 0;
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
-        struct work *w = &p->work[i];
-        if (p->params->again || !find_proof(p, w, &w->proof)) {
-            fill_helper(p, w, &helpers[n]);
+        if (p->work[i].due) {
+            fill_helper(p, &p->work[i], &helpers[n]);
             of[n++] = i;
         }
     }
     if (rc == 0) {
-        rc = gm_helpers_run_until(helpers, n, p->params->parallel == 0 ? 2 : p->params->parallel,
-                                  p->params->stop, err);
+        rc = gm_helpers_run_until(helpers, n, parallel, p->params->stop, err);
     }
     for (size_t i = 0; i < n; i++) {
         if (rc == 0) {
@@ -201,11 +203,27 @@ static int try_all(struct proving *p, struct gm_err *err)
         }
         gm_device_list_fini(&helpers[i].list);
     }
+    free(helpers);
+    free(of);
+    return rc;
+}
+
+static int try_all(struct proving *p, struct gm_err *err)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < p->count; i++) {
+        p->work[i].due = p->params->again || !find_proof(p, &p->work[i], &p->work[i].proof);
+        count += p->work[i].due ? 1 : 0;
+    }
+    size_t parallel = p->params->parallel == 0 ? 2 : p->params->parallel;
+    int rc = try_due(p, parallel, err);
+    if (rc == 0 && parallel > 1 &&
+        count > 1) { /* the others may have had its sessions, or its memory */
+        rc = try_due(p, 1, err);
+    }
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         (void)gm_device_add_proof(&p->list->devices[p->work[i].device], &p->work[i].proof);
     }
-    free(helpers);
-    free(of);
     return rc;
 }
 

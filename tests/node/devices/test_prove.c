@@ -1,8 +1,11 @@
+#include <fcntl.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -16,6 +19,22 @@
 #define TRIES "GM_TEST_TRIES"       /* a file: a line a try */
 #define VERSIONS "GM_TEST_VERSIONS" /* what the prover's libraries are */
 #define BROKEN "GM_TEST_BROKEN"     /* a codec whose proof fails */
+#define BUSY "GM_TEST_BUSY"         /* a file: who locks it has the one session; "": any */
+
+/* Whoever has the session keeps it until somebody else was refused. */
+static bool has_session(const char *file)
+{
+    char refused[128];
+    int fd = file[0] == '\0' ? -1 : open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    (void)snprintf(refused, sizeof(refused), "%s-refused", file);
+    if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) != 0) {
+        return creat(refused, 0600) < 0;
+    }
+    while (fd >= 0 && access(refused, F_OK) != 0) {
+        (void)poll(NULL, 0, 5);
+    }
+    return true;
+}
 
 /* This program is its own prover. */
 static int be_prover(int argc, char **argv)
@@ -43,7 +62,7 @@ static int be_prover(int argc, char **argv)
     if (strcmp(argv[7], "vp9") == 0) { /* its driver crashes */
         abort();
     }
-    proof.passed = strcmp(argv[7], getenv(BROKEN)) != 0;
+    proof.passed = strcmp(argv[7], getenv(BROKEN)) != 0 && has_session(getenv(BUSY));
     gm_device_set(proof.text, proof.passed ? "" : "only 3 pictures of 10 came out");
     if (gm_device_get(&list, argv[3], GM_DEVICE_NVIDIA, &d, &err) < 0) {
         return 1;
@@ -69,6 +88,7 @@ static int setup(void **state)
     setenv(TRIES, f->tries, 1);
     setenv(VERSIONS, "lib-1", 1);
     setenv(BROKEN, "", 1);
+    setenv(BUSY, "", 1);
     *state = f;
     return 0;
 }
@@ -144,7 +164,7 @@ static void proofs_are_kept_and_failures_tried_again(void **state)
     struct gm_device_list list;
     setenv(BROKEN, "hevc", 1);
     prove(f, "1.0", false, false, &list);
-    assert_int_equal(count_tries(f), 3); /* h264, hevc, vp9 */
+    assert_int_equal(count_tries(f), 4); /* h264, hevc, vp9; hevc alone */
     const struct gm_device *d = gm_device_find(&list, "0000:3b:00.0");
     assert_int_equal(d->proof_count, 3);
     assert_true(d->proofs[0].passed);
@@ -283,7 +303,7 @@ static void kernel_is_tried_beside_an_encoder(void **state)
     assert_true(gm_device_add_codec(d, true, &c));
     setenv(BROKEN, GM_CUDA_LADDER, 1);
     prove_list(f, false, false, &list);
-    assert_int_equal(count_tries(f), 3);
+    assert_int_equal(count_tries(f), 5); /* the kernel again, alone */
     const struct gm_device *proved = gm_device_find(&list, "0000:3b:00.0");
     assert_int_equal(proved->proof_count, 3);
     for (size_t i = 0; i < 3; i++) {
@@ -310,6 +330,23 @@ static void missing_prover_is_said(void **state)
     gm_device_list_fini(&list);
 }
 
+static void what_fails_beside_others_is_tried_alone(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_device_list list;
+    char file[128];
+    snprintf(file, sizeof(file), "%s/session", f->folder);
+    setenv(BUSY, file, 1);
+    prove(f, "550.54.15", false, false, &list);
+    assert_int_equal(count_tries(f), 4); /* h264, hevc, vp9, and one of the first two again */
+    const struct gm_device *d = gm_device_find(&list, "0000:3b:00.0");
+    assert_int_equal(d->proof_count, 3);
+    for (size_t i = 0; i < d->proof_count; i++) {
+        assert_int_equal(d->proofs[i].passed, strcmp(d->proofs[i].codec, "vp9") != 0);
+    }
+    gm_device_list_fini(&list);
+}
+
 int main(int argc, char **argv)
 {
     if (argc > 1) {
@@ -317,6 +354,7 @@ int main(int argc, char **argv)
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(proofs_are_kept_and_failures_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_fails_beside_others_is_tried_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(other_chip_or_va_driver_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(device_that_failed_at_work_is_forgotten, setup, teardown),
