@@ -317,7 +317,6 @@ static void finish_step(struct gm_core *core)
     gm_core_place(core);
     gm_core_job_prune(core);
     gm_core_rows_flush(core);
-    core->fx = NULL;
 }
 
 int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now,
@@ -335,6 +334,9 @@ int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now
         stamp_lost(core);
     }
     int rc = dispatch(core, event, err);
-    finish_step(core);
+    if (rc == 0) { /* nobody takes the effects of a step that failed */
+        finish_step(core);
+    }
+    core->fx = NULL;
     return rc;
 }

@@ -12,7 +12,7 @@
  * node sends all again until they are acknowledged. Only after so long is it a broken promise. */
 #define EARLY_DONE_LIMIT (10 * GM_SEC)
 
-void gm_core_send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale)
+static void send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Ack ack = GM__ACK__INIT;
@@ -107,7 +107,7 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
     struct gm_lease *lease =
         node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
     if (!lease || lease->cancelling) {
-        gm_core_send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true);
         return;
     }
     struct gm_err err = {.code = GM_OK};
@@ -117,14 +117,14 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
         rc = gm_core_inst_add_item(lease->inst, m->item, &is_new, &err);
     }
     if (rc < 0) {
-        gm_core_send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true);
         fail_proto(core, lease, &err, NULL, true);
         return;
     }
     if (is_new) {
         item_committed(core, lease, m->item);
     }
-    gm_core_send_ack(core, node_id, seq, false);
+    send_ack(core, node_id, seq, false);
 }
 
 static bool stream_is_complete(const struct gm_inst *inst, uint32_t stream, size_t count)
@@ -243,7 +243,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
         if (lease) {
             gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, m->usage);
         }
-        gm_core_send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true);
         return;
     }
     struct gm_err err = {.code = GM_OK};
@@ -262,7 +262,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     if (rc == 0) {
         rc = take_result(core, lease, m, &err);
     }
-    gm_core_send_ack(core, node_id, seq, rc < 0);
+    send_ack(core, node_id, seq, rc < 0);
     if (rc < 0) {
         fail_proto(core, lease, &err, m->usage, false);
         return;
@@ -283,7 +283,7 @@ void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm
 {
     struct gm_lease *lease =
         node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
-    gm_core_send_ack(core, node_id, seq, lease == NULL || lease->cancelling);
+    send_ack(core, node_id, seq, lease == NULL || lease->cancelling);
     if (!lease) {
         return;
     }

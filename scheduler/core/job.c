@@ -11,7 +11,7 @@
 
 static void inst_fini(struct gm_inst *inst)
 {
-    gm_core_unit_fini(&inst->unit);
+    gm_core_unit_clear(&inst->unit);
     free(inst->meta);
     for (size_t i = 0; i < inst->object_count; i++) {
         gm__object__free_unpacked(inst->objects[i], NULL);
@@ -25,7 +25,7 @@ static void inst_fini(struct gm_inst *inst)
     }
     free(inst->streams);
     for (size_t i = 0; i < inst->chunk_count; i++) {
-        gm_core_unit_fini(&inst->chunks[i].unit);
+        gm_core_unit_clear(&inst->chunks[i].unit);
     }
     free(inst->chunks);
 }
@@ -90,7 +90,7 @@ struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uin
     return t && instance < t->inst_count ? &t->insts[instance] : NULL;
 }
 
-void gm_core_job_set_instances(struct gm_ctask *task, uint32_t count)
+static void set_instances(struct gm_ctask *task, uint32_t count)
 {
     task->known = true;
     task->inst_count = count;
@@ -214,7 +214,7 @@ int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_c
             job->encode = task;
         }
         if (task->type->required) {
-            gm_core_job_set_instances(task, 1);
+            set_instances(task, 1);
         }
     }
     *out = job;
@@ -265,7 +265,7 @@ int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_
     job->expand_count = count;
     for (uint32_t t = 0; t < job->task_count; t++) {
         if (!job->tasks[t].known) {
-            gm_core_job_set_instances(&job->tasks[t], instances[t]);
+            set_instances(&job->tasks[t], instances[t]);
         }
     }
     return 0;

@@ -63,8 +63,8 @@ struct gm_capacity gm_core_demand(const struct gm_inst *inst)
     return demand;
 }
 
-bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_capacity *used,
-                           const struct gm_capacity *demand)
+static bool fits(const struct gm_capacity *usable, const struct gm_capacity *used,
+                 const struct gm_capacity *demand)
 {
     return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
            used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
@@ -72,7 +72,7 @@ bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_cap
            used->slots + demand->slots <= usable->slots;
 }
 
-bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id)
+static bool avoids(const struct gm_unit *unit, const char *node_id)
 {
     for (uint32_t i = 0; i < unit->avoid_count; i++) {
         if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
@@ -96,8 +96,7 @@ bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wi
                             const struct gm_unit *unit)
 {
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        if (gm_core_node_is_open(n) && node_has_slots(n, wish) &&
-            !gm_core_unit_avoids(unit, n->id)) {
+        if (gm_core_node_is_open(n) && node_has_slots(n, wish) && !avoids(unit, n->id)) {
             return true;
         }
     }
@@ -136,7 +135,7 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit,
     struct gm_cdevice *best = NULL, *alone = NULL;
     uint64_t least = 0;
     for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        if (!gm_core_node_is_open(n) || (other && gm_core_unit_avoids(unit, n->id))) {
+        if (!gm_core_node_is_open(n) || (other && avoids(unit, n->id))) {
             continue;
         }
         for (size_t i = 0; i < n->device_count; i++) {
@@ -144,8 +143,8 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit,
             if (!gm_core_device_chain(d, wish)) {
                 continue;
             }
-            possible = possible || gm_core_capacity_fits(&d->usable, &none, &a->demand);
-            if (gm_core_capacity_fits(&d->usable, &d->used, &a->demand) &&
+            possible = possible || fits(&d->usable, &none, &a->demand);
+            if (fits(&d->usable, &d->used, &a->demand) &&
                 !gm_core_keeps_slot(a->inst->task->job, d)) {
                 uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - a->demand.cpu_milli;
                 if (!best || left < least) {
@@ -174,7 +173,7 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit,
     return best != NULL;
 }
 
-struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst)
+static struct gm_unit *first_ready(struct gm_inst *inst)
 {
     if (inst->task->type->fan != GM_FAN_RUNS) {
         return inst->unit.state == GM_TASK_READY ? &inst->unit : NULL;
@@ -199,7 +198,7 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
     bool runs = inst->task->type->fan == GM_FAN_RUNS;
     bool untried = false;
     struct gm_unit *unit;
-    while ((unit = gm_core_inst_ready_unit(inst)) != NULL) {
+    while ((unit = first_ready(inst)) != NULL) {
         uint64_t unused;
         struct gm_chain_wish wish;
         if (!gm_core_chain_wish(core, inst, &wish)) {
@@ -270,7 +269,7 @@ static bool oldest_ready(struct gm_cjob *job, gm_time *out)
     bool found = false;
     for (uint32_t t = 0; t < job->task_count; t++) {
         for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
-            const struct gm_unit *unit = gm_core_inst_ready_unit(&job->tasks[t].insts[i]);
+            const struct gm_unit *unit = first_ready(&job->tasks[t].insts[i]);
             if (unit && (!found || unit->ready_since < *out)) {
                 *out = unit->ready_since;
                 found = true;

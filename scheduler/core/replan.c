@@ -11,7 +11,7 @@ static void forget_units(struct gm_core *core, struct gm_inst *inst)
     struct gm_cjob *job = inst->task->job;
     for (size_t i = 0; i < inst->chunk_count; i++) {
         gm_core_unit_move(core, job, &inst->chunks[i].unit, GM_UNIT_RESET);
-        gm_core_unit_fini(&inst->chunks[i].unit);
+        gm_core_unit_clear(&inst->chunks[i].unit);
     }
     free(inst->chunks);
     inst->chunks = NULL;

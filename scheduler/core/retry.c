@@ -26,13 +26,14 @@
 #define REPEATS 3u
 #define REPEATS_FULL 5u
 
-bool gm_core_error_is_evidence(const struct gm_err *error)
+static bool is_evidence(const struct gm_err *error)
 {
     bool killed = error->code == GM_E_WORKER_DIED && error->native == SIGKILL;
     return error->code != GM_E_NODE_LOST && !killed;
 }
 
-uint32_t gm_core_unit_evidence(const struct gm_unit *unit)
+/* Distinct nodes. */
+static uint32_t count_evidence(const struct gm_unit *unit)
 {
     uint32_t n = 0;
     for (uint32_t i = 0; i < unit->avoid_count; i++) {
@@ -43,7 +44,7 @@ uint32_t gm_core_unit_evidence(const struct gm_unit *unit)
 
 void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error)
 {
-    bool evidence = gm_core_error_is_evidence(error);
+    bool evidence = is_evidence(error);
     unit->failures++;
     unit->streak = !evidence ? 0 : unit->streak_code == error->code ? unit->streak + 1 : 1;
     unit->streak_code = error->code;
@@ -195,7 +196,7 @@ static bool is_final(const struct gm_core *core, const struct gm_lease *lease,
     if (is_of_object(error->code) && is_repeated(core, lease, unit, error->code)) {
         return true;
     }
-    uint32_t nodes = gm_core_unit_evidence(unit);
+    uint32_t nodes = count_evidence(unit);
     if (chunk >= 0 && nodes >= GM_CORE_POISON_NODES) {
         struct gm_err last = *error;
         (void)gm_err_set(error, GM_E_MEDIA_POISON, last.native,

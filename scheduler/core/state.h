@@ -331,8 +331,6 @@ void gm_core_loading_fini(struct gm_core *core);
 int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_cjob **out,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_core_job_destroy(struct gm_cjob *job);
-/* First n of its tasks' instances that are known without plan; unblocks what needs nothing. */
-void gm_core_job_set_instances(struct gm_ctask *task, uint32_t count);
 int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_t count,
                            struct gm_err *err) GM_MUST_CHECK;
 void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event);
@@ -359,7 +357,6 @@ void gm_core_job_sample(struct gm_cjob *job, gm_time now);
 bool gm_core_task_is_done(const struct gm_ctask *task);
 void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
                        enum gm_unit_event event);
-void gm_core_unit_fini(struct gm_unit *unit);
 void gm_core_unit_clear(struct gm_unit *unit); /* progress: old failures count no more */
 const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream);
 /* Adds a committed item. *out_new false: it was there. Errors: PROTO. Takes nothing. */
@@ -421,8 +418,6 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
 void gm_core_lease_lost(struct gm_core *core, struct gm_lease *lease, const char *why);
 /* Recovery: counts a stored attempt against its unit. */
 void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error);
-bool gm_core_error_is_evidence(const struct gm_err *error);
-uint32_t gm_core_unit_evidence(const struct gm_unit *unit); /* distinct nodes */
 
 /* task.c: frames of the job's programme, as inspection and split say so far; 0: nothing is known.
  */
@@ -449,8 +444,6 @@ struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool 
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);
 
-void gm_core_place(struct gm_core *core);
-
 /* chain.c */
 void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m);
 void gm_core_chains_fini(struct gm_cdevice *device);
@@ -474,20 +467,16 @@ bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *j
 /* replan.c: leases end, inspect's result stays, plan is ready. */
 void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
 
+/* place.c */
 void gm_core_place(struct gm_core *core);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);
-bool gm_core_capacity_fits(const struct gm_capacity *usable, const struct gm_capacity *used,
-                           const struct gm_capacity *demand);
 /* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go. */
 uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
                        uint64_t *out_free);
 bool gm_core_node_is_open(const struct gm_cnode *node);
-bool gm_core_unit_avoids(const struct gm_unit *unit, const char *node_id);
 /* True when a node that has not failed the unit could take it, now or later. */
 bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
                             const struct gm_unit *unit);
-/* The unit that decides where the next piece of inst goes; NULL: none is ready. */
-struct gm_unit *gm_core_inst_ready_unit(struct gm_inst *inst);
 /* a track whose inputs still come takes no last slot */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 
@@ -512,14 +501,11 @@ void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm
                            uint64_t seq, const char *node_id);
 void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm__GrantRequest *m,
                           const char *node_id);
-void gm_core_send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale);
 /* Every object was granted to the job with this size and hash. Errors: PROTO. */
 int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects, size_t count,
                           struct gm_err *err) GM_MUST_CHECK;
 void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count);
 void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object);
 void gm_core_granted_remove(struct gm_cjob *job, struct gm_granted *granted);
-struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
-                                        const char *key);
 
 #endif

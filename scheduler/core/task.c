@@ -59,11 +59,6 @@ void gm_core_unit_clear(struct gm_unit *unit)
     unit->refusals = 0;
 }
 
-void gm_core_unit_fini(struct gm_unit *unit)
-{
-    gm_core_unit_clear(unit);
-}
-
 const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream)
 {
     return stream < inst->stream_count ? &inst->streams[stream] : NULL;
