@@ -84,14 +84,35 @@ preset_number() { # name map...: a word "name=number" of each preset, as in medi
   shift
   for word; do [ "${word%=*}" != "$name" ] || echo "${word#*=}"; done
 }
+over_buffer() { # file rate size: "bits_until_then bits_too_many" where a buffer that begins half full is lowest; nothing: it never is empty
+  ffprobe -v error -select_streams v:0 -show_entries packet=dts_time,size -of csv=p=0 "$1" | awk -F, -v rate="$2" -v size="$3" '
+    NR == 1 {at = $1; level = size / 2}
+    {level += rate * ($1 - at); if (level > size) level = size; at = $1; level -= $2 * 8; bits += $2 * 8}
+    level < low {low = level; then = bits}
+    END {if (low < 0) printf "%d %d\n", then, -low}'
+}
 whole_encode() { # rendition lossless idrs out: with the settings that the report names
-  local r=$1 input=$2 idrs=$3 out=$4 codec preset crf maxrate bufsize rate format base few=0 options=()
+  # libsvtav1 and libvpx do not keep to a cap (ADR-0006): theirs is the finest crf whose file does
+  local r=$1 out=$4 rate size codec add=0 tries=0 over
+  IFS=$'\t' read -r codec rate size < <(jq -r --arg r "$r" '.renditions[] | select(.name == $r) | .resolved | [.encode.codec, .maxrate_bps, .bufsize_bits] | @tsv' "$work/out/report.json")
+  while true; do
+    one_encode "$@" "$add" || return
+    case $codec in vp9 | av1) ;; *) return ;; esac
+    [ "$rate" != 0 ] && [ "$tries" -lt 10 ] || return 0
+    over=$(over_buffer "$out" "$rate" "$size")
+    [ -n "$over" ] || return 0
+    add=$(awk -v add="$add" '{n = ($1 - $2 > $1 / 2 ? int(5 * log($1 / ($1 - $2)) / log(2) + 0.5) : 5); print add + (n > 1 ? n : 1)}' <<<"$over") # half of what is likely
+    tries=$((tries + 1))
+  done
+}
+one_encode() { # rendition lossless idrs out coarser_by
+  local r=$1 input=$2 idrs=$3 out=$4 add=$5 codec preset crf maxrate bufsize rate format base few=0 options=()
   IFS=$'\t' read -r codec preset crf maxrate bufsize rate format < <(jq -r --arg r "$r" '(if .plan.frame_rate.num > 0 then .plan else .source.video end).frame_rate as $rate | .renditions[] | select(.name == $r) |
     [.resolved.encode.codec, .resolved.encode.preset, .analyzed.min_crf // .resolved.encode.crf, .resolved.maxrate_bps, .resolved.bufsize_bits,
      "\($rate.num)/\($rate.den)", .colour.pixel_format] | @tsv' "$work/out/report.json")
   base=1:$(jq -r .plan.timescale "$work/out/report.json")
   [ "$(jq .plan.frame_rate.num "$work/out/report.json")" != 0 ] || [ "$(wc -l <"$work/times")" -ge 24 ] || few=1
-  [ "$maxrate" = 0 ] || options=(-maxrate "$maxrate" -bufsize "$bufsize")
+  case $maxrate:$codec in 0:* | *:vp9 | *:av1) ;; *) options=(-maxrate "$maxrate" -bufsize "$bufsize") ;; esac
   case $codec in
   h264)
     [ "$few" = 0 ] || options+=(-bf 0)
@@ -104,14 +125,14 @@ whole_encode() { # rendition lossless idrs out: with the settings that the repor
   vp9) # libvpx takes a tick for the first picture's duration
     [ "$(jq .plan.frame_rate.num "$work/out/report.json")" = 0 ] || base=${rate#*/}:${rate%/*}
     preset=$(preset_number "$preset" ultrafast=6 superfast=5 veryfast=5 faster=4 fast=4 medium=3 slow=2 slower=1 veryslow=0)
-    options+=(-c:v libvpx-vp9 -deadline good -cpu-used "$preset" -b:v "$maxrate" -g 1000000 -keyint_min 1000000 -auto-alt-ref 1
+    options+=(-c:v libvpx-vp9 -deadline good -cpu-used "$preset" -b:v 0 -g 1000000 -keyint_min 1000000 -auto-alt-ref 1
       -lag-in-frames 25 -row-mt 0 -tile-columns 0 -tile-rows 0 -frame-parallel 0 -aq-mode 0 -threads 1) ;;
   av1)
     preset=$(preset_number "$preset" ultrafast=12 superfast=11 veryfast=10 faster=9 fast=8 medium=7 slow=6 slower=5 veryslow=4)
     options+=(-c:v libsvtav1 -preset "$preset"
       -svtav1-params "lp=1:enable-force-key-frames=1:keyint=1000000:scd=0:pred-struct=2:tune=1:film-grain=0") ;;
   esac
-  ffmpeg -nostdin -v error -y -i "$input" -map 0:v:0 "${options[@]}" -crf "$crf" -pix_fmt "$format" \
+  ffmpeg -nostdin -v error -y -i "$input" -map 0:v:0 "${options[@]}" -crf "$(awk -v crf="$crf" -v add="$add" 'BEGIN {print crf + add}')" -pix_fmt "$format" \
     -force_key_frames "$(awk 'NR == FNR {if (FNR == 1) z = $1; next} {printf "%s%.6f", (FNR > 1 ? "," : ""), $1}' "$work/times" "$idrs")" \
     -fps_mode passthrough -enc_time_base "$base" "$out" >"$work/whole.log" 2>&1
 }
