@@ -168,7 +168,6 @@ static void a_crf_that_holds_is_found_from_the_misses(void **state)
             /* not needlessly coarse: a half of the bits that there is room for is taken */
             int64_t taken = gm_fixed_scale(first, -(int64_t)add * 100 * GM_Q16 / step);
             assert_true(add == 30 || taken * 2 > room);
-
         }
     }
 }
