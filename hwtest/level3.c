@@ -48,8 +48,9 @@ static void take(const struct job *job, const struct gm_helper *h, struct made *
 {
     struct gm_hwtest_report answer = {0};
     struct gm_err err = {.code = GM_OK};
-    if (m->why[0] != '\0') {
-        return; /* the first one's counts */
+    bool hung = strncmp(h->why, "did not end", 11) == 0;
+    if (m->why[0] != '\0' && (h->ok || hung)) {
+        return; /* the first one's counts, a crash's before a hang's */
     }
     if (!h->ok) {
         (void)snprintf(m->why, sizeof(m->why), "a process %s", h->why);

@@ -501,9 +501,12 @@ bool gm_item_tick(struct gm_item *item, gm_time now)
         return true;
     }
     if (item->state == GM_ITEM_PUT && !item->busy && item->not_before != 0) {
+        task->refs++;
         start_put(item);
-        /* a failure drops every item of the task, this one too */
-        return task->first != NULL && task->first->kind != GM_ITEM_FAILED;
+        /* a failure drops every item of the task, this one too, and maybe the task */
+        bool there = task->first != NULL && task->first->kind != GM_ITEM_FAILED;
+        gm_task_unref(task);
+        return there;
     }
     return true;
 }
