@@ -61,6 +61,13 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     return rc;
 }
 
+/* As x264: a stream's first picture has crf itself for its quantiser, later keyframes that of the
+ * pictures before; and cu-tree, which every preset has, counts nothing after the last picture. */
+static bool starts_cold(const Gm__EncodeParams *p)
+{
+    return p->qp < 0;
+}
+
 static void version(char out[64])
 {
     gm_encoder_version("x265", "x265_version_str", false, out);
@@ -71,6 +78,7 @@ const struct gm_encoder_backend gm_encoder_x265 = {
     .library = "libx265",
     .min_side_px = 64, /* at 38x32 and 48x32 libx265 3.5 was seen to corrupt the heap */
     .setup = setup,
+    .starts_cold = starts_cold,
     .hides_reorder = true,
     .version = version,
 };

@@ -337,15 +337,15 @@ static void encode_part(const struct set *s, int first, int end, int sizes[])
 
 /* A chunk's first picture is no worse and its last ones are not starved, against one encoder that
  * went through. */
-static void a_chunk_begins_and_ends_as_in_mid_stream(void **state)
+static void compare_chunk(const char *codec)
 {
-    (void)state;
     struct set s;
     int whole[72];
     int alone[72];
     int whole_end = 0;
     int alone_end = 0;
-    set_h264(&s, "veryfast", 23, -1);
+    set_init(&s, codec, false, 23, -1);
+    s.p.preset = (char *)(uintptr_t) "veryfast";
     s.r.maxrate_bps = 0;
     encode_part(&s, 0, 72, whole);
     encode_part(&s, 24, 48, alone);
@@ -355,6 +355,13 @@ static void a_chunk_begins_and_ends_as_in_mid_stream(void **state)
         alone_end += alone[i];
     }
     assert_in_range(alone_end, whole_end * 9 / 10, whole_end * 13 / 10);
+}
+
+static void a_chunk_begins_and_ends_as_in_mid_stream(void **state)
+{
+    (void)state;
+    compare_chunk("h264");
+    compare_chunk("hevc");
 }
 
 static void bad_settings_are_refused_and_nothing_is_given(void **state)
