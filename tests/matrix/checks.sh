@@ -133,7 +133,7 @@ one_encode() { # rendition lossless idrs out coarser_by
       -svtav1-params "lp=1:enable-force-key-frames=1:keyint=1000000:scd=0:pred-struct=2:tune=1:film-grain=0") ;;
   esac
   ffmpeg -nostdin -v error -y -i "$input" -map 0:v:0 "${options[@]}" -crf "$(awk -v crf="$crf" -v add="$add" 'BEGIN {print crf + add}')" -pix_fmt "$format" \
-    -force_key_frames "$(awk 'NR == FNR {if (FNR == 1) z = $1; next} {printf "%s%.6f", (FNR > 1 ? "," : ""), $1}' "$work/times" "$idrs")" \
+    -force_key_frames "$(awk 'NR == FNR {if (FNR == 1) z = $1; next} {printf "%s%.6f", (FNR > 1 ? "," : ""), $1 - z}' "$work/times" "$idrs")" \
     -fps_mode passthrough -enc_time_base "$base" "$out" >"$work/whole.log" 2>&1
 }
 lossless() { # rendition: $work/lossless.mp4, what its encoder was given; made once a clip in 8 bits and once in 10
