@@ -4,7 +4,7 @@
  *   measure lag REF OURS RATE            "start_ms corr end_ms corr": how much later OURS is than
  * REF measure joins REF OURS THEIRS RATE S...  "join_db others_db": error of OURS over that of
  * THEIRS measure turn REF OURS SIDE           "orientation corr": which of 8 turns of OURS is most
- * like REF (0: as it is)
+ * like REF (0: as it is); "0 flat": both are, and as bright
  *
  * Prints "-" where nothing can be told (silence, too short). Exit 0, or 2 for bad arguments and
  * unreadable files.
@@ -247,6 +247,28 @@ static int joins_main(int argc, char **argv)
     return 0;
 }
 
+#define FLAT 1.0     /* variance below which a picture is like itself any way up */
+#define NEARLY 4.0   /* and of the other one, where noise or its loss is between them */
+#define AS_BRIGHT 16 /* of 255 */
+
+/* Whether one of two pictures is flat. *out_both: the other one too, and as bright. */
+static bool is_flat(const uint8_t *ref, const uint8_t *ours, size_t count, bool *out_both)
+{
+    const uint8_t *pictures[2] = {ref, ours};
+    double mean[2], variance[2];
+    for (int k = 0; k < 2; k++) {
+        double sum = 0, squares = 0;
+        for (size_t i = 0; i < count; i++) {
+            sum += pictures[k][i];
+            squares += (double)pictures[k][i] * pictures[k][i];
+        }
+        mean[k] = sum / (double)count;
+        variance[k] = squares / (double)count - mean[k] * mean[k];
+    }
+    *out_both = fabs(mean[0] - mean[1]) <= AS_BRIGHT && fmax(variance[0], variance[1]) <= NEARLY;
+    return fmin(variance[0], variance[1]) <= FLAT;
+}
+
 static int turn_main(char **argv)
 {
     size_t ref_size = 0;
@@ -258,8 +280,15 @@ static int turn_main(char **argv)
         fprintf(stderr, "measure: pictures of %zux%zu bytes are wanted\n", side, side);
         return 2;
     }
+    bool both = false;
     double best = -2;
     int best_turn = 0;
+    if (is_flat(ref, ours, side * side, &both)) {
+        printf("0 %s\n", both ? "flat" : "0.000");
+        free(ref);
+        free(ours);
+        return 0;
+    }
     for (int turn = 0; turn < 8; turn++) {
         double s[5] = {0, 0, 0, 0, 0}; /* x, y, xx, yy, xy */
         for (size_t v = 0; v < side; v++) {
@@ -280,8 +309,7 @@ static int turn_main(char **argv)
         double n = (double)(side * side);
         double vx = s[2] - s[0] * s[0] / n;
         double vy = s[3] - s[1] * s[1] / n;
-        /* a flat picture is like itself any way up */
-        double c = vx > n && vy > n ? (s[4] - s[0] * s[1] / n) / sqrt(vx * vy) : 0;
+        double c = (s[4] - s[0] * s[1] / n) / sqrt(vx * vy);
         if (c > best + 1e-3) {
             best = c;
             best_turn = turn;
