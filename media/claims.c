@@ -106,13 +106,34 @@ static int64_t claimed_us(const AVFormatContext *format, int64_t header_us)
                : 0;
 }
 
+bool gm_claims_is_unwritten(const AVStream *stream, const AVPacket *packet)
+{
+    static const enum AVCodecID codecs[] = {
+        AV_CODEC_ID_H264,  AV_CODEC_ID_HEVC,  AV_CODEC_ID_AV1,        AV_CODEC_ID_VP8,
+        AV_CODEC_ID_VP9,   AV_CODEC_ID_MPEG4, AV_CODEC_ID_MPEG1VIDEO, AV_CODEC_ID_MPEG2VIDEO,
+        AV_CODEC_ID_MJPEG, AV_CODEC_ID_H263,  AV_CODEC_ID_PRORES,     AV_CODEC_ID_DNXHD,
+        AV_CODEC_ID_AAC,   AV_CODEC_ID_MP2,   AV_CODEC_ID_MP3,        AV_CODEC_ID_AC3,
+        AV_CODEC_ID_EAC3,  AV_CODEC_ID_DTS,   AV_CODEC_ID_FLAC,       AV_CODEC_ID_VORBIS,
+    };
+    bool known = false;
+    for (size_t i = 0; i < sizeof codecs / sizeof codecs[0]; i++) {
+        known = known || codecs[i] == stream->codecpar->codec_id;
+    }
+    int at = 0;
+    while (at < packet->size && packet->data[at] == 0) {
+        at++;
+    }
+    return known && packet->size > 0 && at == packet->size;
+}
+
 void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet)
 {
     int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, end, step;
     int i = stream->index;
     if (i >= GM_CLAIMS_STREAMS || ts == AV_NOPTS_VALUE ||
         (packet->flags & AV_PKT_FLAG_DISCARD) != 0 ||
-        stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+        stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE ||
+        gm_claims_is_unwritten(stream, packet)) {
         return;
     }
     bool told = packet->duration > 0 && !__builtin_add_overflow(ts, packet->duration, &end);

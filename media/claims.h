@@ -29,8 +29,11 @@ struct gm_claims_span {
     bool seen[GM_CLAIMS_STREAMS];
     int64_t last_ts[GM_CLAIMS_STREAMS]; /* where seen */
 };
-/* The next packet of a stream. Those of subtitles, that have no time or are not to be shown don't
- * count. */
+/* Whether the packet is a place in the file that was never written, as in one that was made as long
+ * as it should be before it was filled: zeros alone, of a codec that has no such packets. */
+bool gm_claims_is_unwritten(const AVStream *stream, const AVPacket *packet);
+/* The next packet of a stream. Those of subtitles, that were never written, have no time or are not
+ * to be shown don't count. */
 void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet);
 
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than

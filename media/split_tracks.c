@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "common/array.h"
+#include "media/claims.h"
 #include "media/split_chunk.h"
 #include "proto/streams.h"
 
@@ -241,7 +242,9 @@ int gm_split_tracks_take(struct gm_split_tracks *t, const AVPacket *packet, stru
         }
         int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts;
         int rc = 0;
-        note_end(own, packet, ts);
+        if (!gm_claims_is_unwritten(own->store.stream, packet)) {
+            note_end(own, packet, ts);
+        }
         if (t->alone) {
             if (ts != AV_NOPTS_VALUE) {
                 rc = cut(t, ts, own->store.stream->time_base, err);

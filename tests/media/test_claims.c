@@ -200,6 +200,35 @@ static void what_is_not_shown_has_no_end(void **state)
     avformat_free_context(f);
 }
 
+static void what_was_never_written_has_no_end(void **state)
+{
+    static const struct {
+        enum AVCodecID codec;
+        int size, other; /* the byte that is not zero; -1: none */
+        bool counts;
+    } rows[] = {{AV_CODEC_ID_H264, 100, -1, false}, {AV_CODEC_ID_H264, 100, 0, true},
+                {AV_CODEC_ID_H264, 100, 99, true},  {AV_CODEC_ID_AAC, 1, -1, false},
+                {AV_CODEC_ID_AAC, 0, -1, true},     {AV_CODEC_ID_PCM_S16LE, 100, -1, true},
+                {AV_CODEC_ID_RAWVIDEO, 9, -1, true}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_claims_span span = {0};
+        AVFormatContext *f = indexed(AVMEDIA_TYPE_AUDIO, 0);
+        AVPacket *p = av_packet_alloc();
+        assert_true(p != NULL && av_new_packet(p, rows[i].size) == 0);
+        memset(p->data, 0, (size_t)rows[i].size);
+        if (rows[i].other >= 0) {
+            p->data[rows[i].other] = 1;
+        }
+        p->pts = 1000;
+        f->streams[0]->codecpar->codec_id = rows[i].codec;
+        gm_claims_note(&span, f->streams[0], p);
+        assert_int_equal(span.any, rows[i].counts);
+        av_packet_free(&p);
+        avformat_free_context(f);
+    }
+}
+
 static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
 {
     static const struct {
@@ -256,6 +285,7 @@ int main(void)
         cmocka_unit_test(headers_are_believed_within_reason),
         cmocka_unit_test(a_last_packet_without_a_length_may_be_as_long_as_the_one_before),
         cmocka_unit_test(what_is_not_shown_has_no_end),
+        cmocka_unit_test(what_was_never_written_has_no_end),
         cmocka_unit_test(an_avi_file_is_as_long_as_its_stream_headers_say),
         cmocka_unit_test(an_index_of_what_was_read_gives_way_to_the_header),
     };

@@ -105,6 +105,14 @@ for kind in wav w64; do
     "$work/part-$kind/report.json" >/dev/null
 done
 
+# Made as long as it should be, and filled in part.
+size=$(stat -c %s "$work/whole.mp4")
+{ head -c $((size * 55 / 100)) "$work/whole.mp4" && head -c $((size - size * 55 / 100)) /dev/zero; } >"$work/unfilled.mp4"
+check "unfilled mp4: is done" gopmill transcode "$work/unfilled.mp4" --out "$work/unfilled" --pipeline "$work/small.yaml" --quiet
+check "unfilled mp4: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s, .duration_s]' "$work/unfilled/report.json")" \
+  jq -e '.source.truncated and .source.lost_s > 3 and .source.lost_s + .source.duration_s > 7.9 and .source.lost_s + .source.duration_s < 8.6 and
+    any(.warnings[]; .code == "input.truncated") and all(.warnings[]; .code != "source.sound_outlasts")' "$work/unfilled/report.json" >/dev/null
+
 # Broken in the middle: libavformat's demuxer of Matroska passes over it without a word.
 cp "$work/whole.mkv" "$work/torn.mkv"
 size=$(stat -c %s "$work/torn.mkv")
