@@ -214,7 +214,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct gm_daemon *d = timer->data;
     struct gm_event event = {.type = GM_EV_TICK};
-    gm_wire_report_gone(d);
+    gm_wire_report(d);
     gm_daemon_tell(d, &event);
 }
 

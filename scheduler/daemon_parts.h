@@ -22,9 +22,13 @@ struct gm_lease_ref {
     char *source_key;      /* owned */
 };
 
-struct gm_gone_node {
-    struct gm_gone_node *next;
-    char id[65];
+/* A message that did not leave, of which the core is to hear. */
+struct gm_unsent {
+    struct gm_unsent *next;
+    char node_id[65];
+    struct gm_err
+        err; /* code 0: the node is not there; else why a task can't be told what it needs */
+    uint64_t task_id, term, epoch;
 };
 
 struct gm_daemon {
@@ -53,9 +57,9 @@ struct gm_daemon {
 
     struct gm_lease_ref **leases; /* owned; by epoch, rising */
     size_t lease_count, lease_cap;
-    struct gm_gone_node *gone; /* owned; peers that a send did not reach */
-    struct gm_hold hold;       /* grants that wait for deletions */
-    size_t works;              /* on the pool */
+    struct gm_unsent *unsent; /* owned */
+    struct gm_hold hold;      /* grants that wait for deletions */
+    size_t works;             /* on the pool */
 };
 
 /* daemon.c */
@@ -67,8 +71,12 @@ void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 void gm_wire_close(struct gm_daemon *d);
 void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);
-/* Peers that sends found missing: told to the core. */
-void gm_wire_report_gone(struct gm_daemon *d);
+/* The message can't be made: if it is an Assign or a Feed, its attempt failed with err, as
+ * gm_wire_report will say. */
+void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Envelope *envelope,
+                         const struct gm_err *err);
+/* What sends met, told to the core. */
+void gm_wire_report(struct gm_daemon *d);
 
 /* urls.c */
 /* Puts grants into what a step wants to send. event: the one that made the step. */

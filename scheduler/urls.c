@@ -261,8 +261,9 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
         struct gm_send *send = &effects->sends[i];
         struct gm_err err = {0};
         if (fill_envelope(&f, event, send->envelope, &err) < 0) {
-            /* Not sent: an assignment runs into its lease, a request is asked again. */
+            /* Not sent: a request is asked again. */
             gm_log_err(GM_LOG_ERROR, "grant_failed", &err, "node=%s", send->node_id);
+            gm_wire_note_failed(d, send->node_id, send->envelope, &err);
             gm__envelope__free_unpacked(send->envelope, NULL);
             send->envelope = NULL;
         }

@@ -2,7 +2,8 @@
  * the core sees nothing that proto/envelope.h has not taken.
  *
  * A peer's identity is its node id. A send that reaches nobody is remembered and told to the core
- * at the next tick, never from inside a step.
+ * at the next tick, never from inside a step; so is an assignment that does not fit into a
+ * message, which would otherwise look like a lost node.
  */
 #include <errno.h>
 #include <stdlib.h>
@@ -28,23 +29,62 @@ static int set_option(void *socket, int option, int value, struct gm_err *err)
                : gm_err_zmq(err, zmq_errno(), "could not set up the node socket");
 }
 
-static void note_gone(struct gm_daemon *d, const char *node_id)
+/* NULL without memory: the lease's end tells it. */
+static struct gm_unsent *note(struct gm_daemon *d, const char *node_id)
 {
-    struct gm_gone_node *n = calloc(1, sizeof *n);
-    if (n != NULL) { /* without memory the lease's end tells it */
-        (void)strncpy(n->id, node_id, sizeof n->id - 1);
-        n->next = d->gone;
-        d->gone = n;
+    struct gm_unsent *n = calloc(1, sizeof *n);
+    if (n != NULL) {
+        (void)strncpy(n->node_id, node_id, sizeof n->node_id - 1);
+        n->next = d->unsent;
+        d->unsent = n;
+    }
+    return n;
+}
+
+void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Envelope *envelope,
+                         const struct gm_err *err)
+{
+    const Gm__Assign *assign =
+        envelope->body_case == GM__ENVELOPE__BODY_ASSIGN ? envelope->assign : NULL;
+    const Gm__Feed *feed = envelope->body_case == GM__ENVELOPE__BODY_FEED ? envelope->feed : NULL;
+    struct gm_unsent *n = assign != NULL || feed != NULL ? note(d, node_id) : NULL;
+    if (n != NULL) {
+        n->err = *err;
+        n->task_id = assign != NULL ? assign->task_id : feed->task_id;
+        n->term = assign != NULL ? assign->term : feed->term;
+        n->epoch = assign != NULL ? assign->epoch : feed->epoch;
     }
 }
 
-void gm_wire_report_gone(struct gm_daemon *d)
+/* As the node itself would say it. */
+static void tell_failed(struct gm_daemon *d, const struct gm_unsent *n)
 {
-    while (d->gone != NULL) {
-        struct gm_gone_node *n = d->gone;
-        d->gone = n->next;
-        struct gm_event event = {.type = GM_EV_NODE_GONE, .node_id = n->id};
-        gm_daemon_tell(d, &event);
+    Gm__Error error = GM__ERROR__INIT;
+    Gm__Failed failed = GM__FAILED__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    gm_err_to_msg(&n->err, &error);
+    failed.task_id = n->task_id;
+    failed.term = n->term;
+    failed.epoch = n->epoch;
+    failed.chunk = -1;
+    failed.error = &error;
+    env.body_case = GM__ENVELOPE__BODY_FAILED;
+    env.failed = &failed;
+    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = n->node_id, .envelope = &env};
+    gm_daemon_tell(d, &event);
+}
+
+void gm_wire_report(struct gm_daemon *d)
+{
+    while (d->unsent != NULL) {
+        struct gm_unsent *n = d->unsent;
+        d->unsent = n->next;
+        if (n->err.code != GM_OK) {
+            tell_failed(d, n);
+        } else {
+            struct gm_event event = {.type = GM_EV_NODE_GONE, .node_id = n->node_id};
+            gm_daemon_tell(d, &event);
+        }
         free(n);
     }
 }
@@ -59,13 +99,14 @@ void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelo
     }
     if (gm_envelope_encode(envelope, &bytes, &size, &err) < 0) {
         gm_log_err(GM_LOG_ERROR, "send_failed", &err, "node=%s", node_id);
+        gm_wire_note_failed(d, node_id, envelope, &err);
         return;
     }
     if (zmq_send(d->router, node_id, strlen(node_id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
         zmq_send(d->router, bytes, size, ZMQ_DONTWAIT) < 0) {
         int code = zmq_errno();
         if (code == EHOSTUNREACH || code == EAGAIN) {
-            note_gone(d, node_id);
+            (void)note(d, node_id);
         }
         GM_IGNORE(gm_err_zmq(&err, code, "a message did not leave"), "logged below");
         gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s", node_id);
@@ -246,10 +287,10 @@ void gm_wire_close(struct gm_daemon *d)
         (void)zmq_ctx_term(d->zctx);
         d->zctx = NULL;
     }
-    while (d->gone != NULL) {
-        struct gm_gone_node *next = d->gone->next;
-        free(d->gone);
-        d->gone = next;
+    while (d->unsent != NULL) {
+        struct gm_unsent *next = d->unsent->next;
+        free(d->unsent);
+        d->unsent = next;
     }
     free(d->listen);
     d->listen = NULL;

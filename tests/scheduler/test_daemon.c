@@ -350,6 +350,31 @@ static void publishing_goes_on_after_a_kill(void **state)
     node_close(&n);
 }
 
+/* The results that split would be given fill more than a message: no node can be told, and the job
+ * says so at once. */
+static void an_assignment_that_fits_no_message_fails_the_job(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    json_t *j = NULL;
+    begin(&f, &n, *state);
+    n.ballast = calloc(1, BALLAST);
+    assert_non_null(n.ballast);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 2);
+    wait_for(&f, id, "job.failed");
+    (void)snprintf(path, sizeof path, "/v1/jobs/%s", id);
+    assert_int_equal(farm_call(&f, "GET", path, NULL, &j), 200);
+    assert_string_equal(json_string_value(json_object_get(json_object_get(j, "error"), "code")),
+                        "limit.exceeded");
+    json_decref(j);
+    farm_stop(&f);
+    node_close(&n);
+    free(n.ballast);
+}
+
 static void strangers_are_refused(void **state)
 {
     struct farm f;
@@ -403,6 +428,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(publishing_goes_on_after_a_kill, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(an_assignment_that_fits_no_message_fails_the_job,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(strangers_are_refused, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
