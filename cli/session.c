@@ -16,6 +16,7 @@
 #include "cli/exits.h"
 #include "cli/print.h"
 #include "cli/request.h"
+#include "common/spawn.h"
 
 #define READY_TIMEOUT (60 * GM_SEC)
 #define STOP_TIMEOUT (5 * GM_SEC)
@@ -34,6 +35,7 @@ int gm_session_block_signals(struct gm_err *err)
 {
     sigset_t set;
     fill_signals(&set);
+    gm_spawn_init();
     if (signal(SIGPIPE, SIG_IGN) == SIG_ERR || sigprocmask(SIG_BLOCK, &set, NULL) != 0) {
         return gm_err_sys(err, errno, "could not block signals");
     }

@@ -38,6 +38,11 @@ _Noreturn void gm_spawn_become(const struct gm_spawn_child *c)
     _exit(127);
 }
 
+void gm_spawn_init(void)
+{
+    (void)signal(SIGCHLD, SIG_DFL); /* can't fail */
+}
+
 int gm_spawn_start(const char *const *argv, const char *log, pid_t *out_pid, int *out_fd,
                    struct gm_err *err)
 {

@@ -11,6 +11,9 @@
  * its output a pipe, its error a log; no other descriptor is open, and no signal is blocked or
  * ignored. */
 
+/* For main: what is started can be waited for, also where whoever started us ignores SIGCHLD. */
+void gm_spawn_init(void);
+
 /* argv:    argv[0] is the program's path; NULL at the end
  * log:     path; appended to, made where it is missing
  * out_pid: the caller waits for it

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/spawn.h"
 #include "hwtest/run.h"
 #include "hwtest/save.h"
 #include "hwtest/try.h"
@@ -118,6 +119,7 @@ int main(int argc, char **argv)
     struct gm_err err = {.code = GM_OK};
     bool good = false;
     signal(SIGPIPE, SIG_IGN);
+    gm_spawn_init();
     if (argc > 1 && strcmp(argv[1], "try") == 0) {
         struct gm_hwtest_try work;
         int status = gm_hwtest_try_parse(argc - 1, argv + 1, &work);

@@ -17,6 +17,7 @@
 #include "common/flags.h"
 #include "common/fs.h"
 #include "common/log.h"
+#include "common/spawn.h"
 #include "common/time.h"
 #include "media/version.h"
 #include "node/agent.h"
@@ -258,6 +259,7 @@ int main(int argc, char **argv)
     bool check = false;
     struct node node = {.state.lock = -1};
     struct gm_err err = {.code = GM_OK};
+    gm_spawn_init();
     if (argc > 1 && strcmp(argv[1], "devices") == 0) {
         return gm_devices_command(argc - 1, argv + 1);
     }

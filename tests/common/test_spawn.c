@@ -90,6 +90,19 @@ static void nothing_of_ours_is_given_on(void **state)
     (void)signal(SIGPIPE, handler);
 }
 
+static void whoever_ignores_children_waits_for_them(void **state)
+{
+    (void)state;
+    void (*handler)(int) = signal(SIGCHLD, SIG_IGN);
+    pid_t pid = 0;
+    int fd = -1;
+    gm_spawn_init();
+    assert_int_equal(start("exit 3", scratch_path(&scratch, "log"), &pid, &fd), 0);
+    assert_int_equal(WEXITSTATUS(end_of(pid)), 3);
+    close(fd);
+    (void)signal(SIGCHLD, handler);
+}
+
 static void what_can_not_be_started_is_told(void **state)
 {
     (void)state;
@@ -200,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(nothing_of_ours_is_given_on),
+        cmocka_unit_test(whoever_ignores_children_waits_for_them),
         cmocka_unit_test(what_can_not_be_started_is_told),
         cmocka_unit_test(closed_standard_descriptors_do_no_harm),
         cmocka_unit_test(it_ends_with_us),

@@ -26,6 +26,8 @@ mkdir -p "$work/rack/proc/driver/nvidia/gpus/0000:e0:00.0"
 printf 'Model: \t\t NVIDIA H200\n' >"$work/rack/proc/driver/nvidia/gpus/0000:e0:00.0/information"
 check "a rack's files are looked at" status 0 gopmill devices --json --sysfs-root "$work/rack"
 check "8 GPUs, and one that is gone" value '[.devices[] | select(.kind == "nvidia")] | length == 9 and (.[8].notes[0].text | test("gone from the bus"))'
+check "also where SIGCHLD is ignored" status 0 env --ignore-signal=CHLD "$bin/gopmill" devices --json
+check "nothing hangs" value 'all(.notes[], .devices[].notes[]; .text | test("hangs") | not)'
 
 # Proofs of the processor's encoders, kept.
 mkdir "$work/state"
