@@ -131,13 +131,17 @@ void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const A
     int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, end, step;
     int i = stream->index;
     if (i >= GM_CLAIMS_STREAMS || ts == AV_NOPTS_VALUE ||
-        (packet->flags & AV_PKT_FLAG_DISCARD) != 0 ||
-        stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE ||
-        gm_claims_is_unwritten(stream, packet)) {
+        (packet->flags & AV_PKT_FLAG_DISCARD) != 0 || gm_claims_is_unwritten(stream, packet)) {
         return;
     }
     bool told = packet->duration > 0 && !__builtin_add_overflow(ts, packet->duration, &end);
     int64_t end_us = gm_av_rescale(told ? end : ts, stream->time_base, micro);
+    if (stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+        bool later = !span->has_text || end_us > span->text_end_us;
+        span->text_end_us = later ? end_us : span->text_end_us;
+        span->has_text = true;
+        return;
+    }
     bool known =
         span->seen[i] && !__builtin_sub_overflow(ts, span->last_ts[i], &step) && step != INT64_MIN;
     int64_t step_us = known ? llabs(gm_av_rescale(step, stream->time_base, micro)) : 0;
@@ -152,6 +156,16 @@ void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const A
     span->last_ts[i] = ts;
 }
 
+/* A programme that starts late is counted from zero by some containers. */
+static int64_t span_of(int64_t start_us, int64_t end_us)
+{
+    int64_t span = end_us;
+    if (start_us <= 0 && __builtin_sub_overflow(end_us, start_us, &span)) {
+        span = INT64_MAX;
+    }
+    return span;
+}
+
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
                            int64_t start_us, const struct gm_claims_span *programme)
 {
@@ -160,18 +174,17 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int
         return 0;
     }
     bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
-    /* A programme that starts late is counted from zero by some containers. */
-    int64_t span = end_us;
-    if (start_us <= 0 && __builtin_sub_overflow(end_us, start_us, &span)) {
-        span = INT64_MAX;
-    }
-    int64_t missing = claimed - span;
+    int64_t missing = claimed - span_of(start_us, end_us);
     int64_t slack = claimed / GM_CLAIMS_SLACK_PART;
     slack = slack < GM_CLAIMS_SLACK_US ? slack : GM_CLAIMS_SLACK_US;
     int64_t open = programme->open_us; /* and the same part of it: times are rounded */
     open = open < INT64_MAX / 2 ? open + open / GM_CLAIMS_SLACK_PART : open;
+    int64_t text_us = programme->has_text && programme->text_end_us > end_us
+                          ? span_of(start_us, programme->text_end_us)
+                          : 0;
+    bool of_text = text_us > 0 && llabs(claimed - text_us) <= slack;
     slack = slack > open ? slack : open;
-    return credible && missing > slack ? missing : 0;
+    return credible && !of_text && missing > slack ? missing : 0;
 }
 
 int64_t gm_claims_lost_us(int64_t outside_us, int64_t short_us)

@@ -19,27 +19,30 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
 #define GM_CLAIMS_TEXT 128
 void gm_claims_tell_streams(AVFormatContext *format, int64_t file_size, char out[GM_CLAIMS_TEXT]);
 
-/* The span of video and sound by the packets read. All-zero is valid. */
+/* The span of video and sound by the packets read, and the end of subtitles. All-zero is valid. */
 #define GM_CLAIMS_STREAMS 1024 /* that are looked at; libavformat stops at 1000 */
 struct gm_claims_span {
     bool any;
     int64_t end_us;  /* the latest end, source time; INT64_MIN..INT64_MAX */
     int64_t open_us; /* how much later it may be: its packet says no length, so as long as the one
                       * before; 0: it says one */
+    bool has_text;
+    int64_t text_end_us; /* of subtitles, that may go on after all else; where has_text */
     bool seen[GM_CLAIMS_STREAMS];
     int64_t last_ts[GM_CLAIMS_STREAMS]; /* where seen */
 };
 /* Whether the packet is a place in the file that was never written, as in one that was made as long
  * as it should be before it was filled: zeros alone, of a codec that has no such packets. */
 bool gm_claims_is_unwritten(const AVStream *stream, const AVPacket *packet);
-/* The next packet of a stream. Those of subtitles, that were never written, have no time or are not
- * to be shown don't count. */
+/* The next packet of a stream. Those that were never written, have no time or are not to be shown
+ * don't count. */
 void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet);
 
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than
  * GM_CLAIMS_SLACK_US or one part in GM_CLAIMS_SLACK_PART of what they say, or than its last packet
  * may be long; or when nothing credible is said: durations that libavformat only estimated, and
- * those at which the whole file would have less than GM_CLAIMS_LEAST_BPS. header_us: of
+ * those at which the whole file would have less than GM_CLAIMS_LEAST_BPS, and those that are where
+ * the subtitles end. header_us: of
  * media/claims_header.h; where it is above 0 it goes before libavformat's. Of AVI the frames count
  * that the stream headers tell. start_us: where the programme begins. */
 #define GM_CLAIMS_LEAST_BPS 1000

@@ -378,12 +378,28 @@ static int open_burn(struct gm_splitter *s, struct gm_err *err)
                                err);
 }
 
+/* All subtitles are read, as in the inspection: their end may be what the header tells. Where time
+ * stamps are all there is no header tells anything. */
+static void read_texts(struct gm_splitter *s)
+{
+    AVFormatContext *ctx = s->source.format;
+    bool told = (ctx->iformat->flags & AVFMT_TS_DISCONT) == 0;
+    for (size_t i = 0; told && i < s->facts->n_text; i++) {
+        uint32_t index = s->facts->text[i]->stream_index;
+        if (index < ctx->nb_streams &&
+            ctx->streams[index]->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
+            ctx->streams[index]->discard = AVDISCARD_DEFAULT;
+        }
+    }
+}
+
 static int open_streams(struct gm_splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
     for (unsigned i = 0; i < ctx->nb_streams; i++) {
         ctx->streams[i]->discard = AVDISCARD_ALL;
     }
+    read_texts(s);
     int rc = s->facts->video != NULL ? open_video(s, err) : 0;
     if (rc == 0) {
         rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->fd, err);

@@ -139,7 +139,9 @@ static int take_event(struct gm_text_decode *d, const char *event, int64_t start
     const uint8_t *given = av_packet_get_side_data(d->packet, AV_PKT_DATA_WEBVTT_SETTINGS, &size);
     if (given != NULL && size > 0) {
         gm_text_settings(given, size, own);
-        memcpy(settings, own[0] != '\0' ? own : settings, sizeof settings);
+        if (own[0] != '\0') {
+            memcpy(settings, own, sizeof settings);
+        }
     }
     d->counts.cut += cut;
     d->counts.encoding += !is_utf8(event);

@@ -37,7 +37,8 @@ void gm_webvtt_cue(struct gm_buf *out, const struct gm_cue *cue)
     gm_buf_str(out, "\n\n");
 }
 
-void gm_webvtt_text(struct gm_buf *out, const char *text)
+/* Plain text as a payload: escaped, on one line. */
+static void add_text(struct gm_buf *out, const char *text)
 {
     for (const char *c = text; *c != '\0';) {
         size_t n = gm_utf8_length(c);
@@ -72,7 +73,7 @@ void gm_webvtt_chapters(struct gm_buf *out, Gm__Chapter *const *chapters, size_t
         add_time(out, end_ms > start_ms ? end_ms : start_ms + 1);
         gm_buf_u8(out, '\n');
         if (strspn(chapters[i]->title, " ") < strlen(chapters[i]->title)) {
-            gm_webvtt_text(out, chapters[i]->title);
+            add_text(out, chapters[i]->title);
         } else {
             gm_buf_printf(out, "Chapter %zu", i + 1);
         }

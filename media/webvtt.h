@@ -11,9 +11,6 @@
 void gm_webvtt_head(struct gm_buf *out, bool segment);
 /* text and settings must be a WebVTT payload and settings. */
 void gm_webvtt_cue(struct gm_buf *out, const struct gm_cue *cue);
-/* Plain text as a payload: escaped, on one line. */
-void gm_webvtt_text(struct gm_buf *out, const char *text);
-
 /* A whole file of chapters, each a cue with its title ("Chapter 2" where it has none). */
 void gm_webvtt_chapters(struct gm_buf *out, Gm__Chapter *const *chapters, size_t count);
 

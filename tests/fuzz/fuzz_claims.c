@@ -50,7 +50,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     format->duration_estimation_method = (enum AVDurationEstimationMethod)(take(&b, 1) % 3);
     int64_t start = take(&b, 8);
     int64_t end = take(&b, 8);
-    struct gm_claims_span span = {.any = true, .end_us = end, .open_us = (start & INT64_MAX) >> 3};
+    struct gm_claims_span span = {.any = true,
+                                  .end_us = end,
+                                  .open_us = (start & INT64_MAX) >> 3,
+                                  .has_text = (start & 1) != 0,
+                                  .text_end_us = start ^ end};
     int streams = 1 + (int)(take(&b, 1) & 3);
     for (int i = 0; i < streams; i++) {
         add_stream(format, &b);

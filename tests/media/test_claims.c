@@ -174,15 +174,12 @@ static void a_last_packet_without_a_length_may_be_as_long_as_the_one_before(void
 static void what_is_not_shown_has_no_end(void **state)
 {
     struct gm_claims_span span = {0};
-    AVFormatContext *f = indexed(AVMEDIA_TYPE_SUBTITLE, 0);
+    AVFormatContext *f = indexed(AVMEDIA_TYPE_AUDIO, 0);
     AVPacket *p = av_packet_alloc();
     (void)state;
     assert_non_null(p);
     p->pts = 1000;
     p->duration = INT64_MAX;
-    gm_claims_note(&span, f->streams[0], p);
-    assert_false(span.any);
-    f->streams[0]->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
     p->flags = AV_PKT_FLAG_DISCARD;
     gm_claims_note(&span, f->streams[0], p);
     assert_false(span.any);
@@ -198,6 +195,35 @@ static void what_is_not_shown_has_no_end(void **state)
     av_packet_free(&p);
     f->streams[0]->index = 0;
     avformat_free_context(f);
+}
+
+static void subtitles_may_go_on_and_the_header_with_them(void **state)
+{
+    static const struct {
+        int64_t claimed, end, text, lost;
+    } rows[] = {
+        {10000, 4000, 10000, 0},    {10000, 4000, 9100, 0},    {10000, 4000, 10900, 0},
+        {10000, 4000, 5000, 6000},  {10000, 4000, 8900, 6000}, /* cut off within a subtitle */
+        {10000, 4000, 30000, 6000}, {10000, 10000, 30000, 0},  {10000, 4000, 0, 6000},
+    };
+    (void)state;
+    AVPacket *p = av_packet_alloc();
+    assert_non_null(p);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_claims_span span = {.any = true, .end_us = rows[i].end * 1000};
+        AVFormatContext *f = indexed(AVMEDIA_TYPE_SUBTITLE, 0);
+        f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
+        f->duration = rows[i].claimed * 1000;
+        p->pts = rows[i].text / 2;
+        p->duration = rows[i].text - p->pts;
+        gm_claims_note(&span, f->streams[0], p);
+        p->duration = 1; /* a later one that is over before */
+        gm_claims_note(&span, f->streams[0], p);
+        assert_int_equal(span.end_us, rows[i].end * 1000);
+        assert_int_equal(gm_claims_short_us(f, 0, 1000000, 0, &span), rows[i].lost * 1000);
+        avformat_free_context(f);
+    }
+    av_packet_free(&p);
 }
 
 static void what_was_never_written_has_no_end(void **state)
@@ -285,6 +311,7 @@ int main(void)
         cmocka_unit_test(headers_are_believed_within_reason),
         cmocka_unit_test(a_last_packet_without_a_length_may_be_as_long_as_the_one_before),
         cmocka_unit_test(what_is_not_shown_has_no_end),
+        cmocka_unit_test(subtitles_may_go_on_and_the_header_with_them),
         cmocka_unit_test(what_was_never_written_has_no_end),
         cmocka_unit_test(an_avi_file_is_as_long_as_its_stream_headers_say),
         cmocka_unit_test(an_index_of_what_was_read_gives_way_to_the_header),

@@ -126,6 +126,15 @@ gopmill transcode "$work/torn.mkv" --out "$work/strict" --pipeline "$work/strict
 check "torn mkv, damage: fail: exit 3, got $rc" test "$rc" = 3
 check "torn mkv, damage: fail: says so ($(tail -n 1 "$work/stderr"))" grep -q 'input\.truncated' "$work/stderr"
 
+# Whole, though its header tells more than pictures and sound have: subtitles go on.
+printf '1\n00:00:01,000 --> 00:00:20,000\nstill there\n' >"$work/long.srt"
+for kind in mkv mp4; do
+  ffmpeg -v error -y -i "$work/whole.mp4" -i "$work/long.srt" -map 0 -map 1 -c copy -c:s "$([ $kind = mkv ] && echo srt || echo mov_text)" "$work/titled.$kind"
+  check "$kind with longer subtitles, damage: fail: is done" gopmill transcode "$work/titled.$kind" --out "$work/titled-$kind" --pipeline "$work/strict.yaml" --quiet
+  check "$kind with longer subtitles is whole: $(jq -c '[.source.truncated, .warnings[].code]' "$work/titled-$kind/report.json")" \
+    jq -e '(.source.truncated | not) and all(.warnings[]; .code != "input.truncated")' "$work/titled-$kind/report.json" >/dev/null
+done
+
 make_clip "$work/silent.mp4" 3 320x240 25 -an
 check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
 check "its HLS plays" plays "$work/silent/master.m3u8"
