@@ -240,12 +240,11 @@ static void a_device_that_has_no_room_for_all_does_less_at_once(const void *arg)
     (void)arg;
     struct gm_hwtest_report r = {0};
     fake_gpu_profile("l4", "fault encode oom at=2 times=2\n");
-    measure(true, true, true, 600 * GM_SEC, &r);
+    measure(true, false, true, 600 * GM_SEC, &r);
     CHECK(get(&r, "encode.nvenc.h264.8")->status == GM_HWTEST_FAIL);
     const struct gm_hwtest_check *c = get(&r, "together.encode");
     CHECK(c->status == GM_HWTEST_PASS && c->value > 0);
     CHECK(strstr(c->text, "2 streams; another was refused: device.memory") != NULL);
-    CHECK(get(&r, "together.decode")->status == GM_HWTEST_PASS);
     CHECK(get(&r, "together.scale")->status == GM_HWTEST_PASS);
     gm_hwtest_report_fini(&r);
 }
@@ -256,7 +255,7 @@ static void a_full_device_is_said_to_be_full(const void *arg)
     struct gm_hwtest_report r = {0};
     const char *remedy = gm_code_get(GM_E_DEVICE_MEMORY)->remedy;
     fake_gpu_profile("l4", "fault encode oom at=2\n");
-    measure(true, true, true, 600 * GM_SEC, &r);
+    measure(true, false, true, 600 * GM_SEC, &r);
     const struct gm_hwtest_check *c = get(&r, "together");
     CHECK(c->status == GM_HWTEST_WARN && strcmp(c->remedy, remedy) == 0);
     CHECK(strstr(c->text, "the device is full: device.memory") != NULL);
@@ -272,10 +271,9 @@ static void an_engine_without_room_is_left_out(const void *arg)
     (void)arg;
     struct gm_hwtest_report r = {0};
     fake_gpu_profile("l4", "fault alloc oom at=1\n");
-    measure(true, true, true, 600 * GM_SEC, &r);
+    measure(false, true, true, 600 * GM_SEC, &r);
     const struct gm_hwtest_check *c = get(&r, "together.scale");
     CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "device.memory") != NULL);
-    CHECK(get(&r, "together.encode")->status == GM_HWTEST_PASS);
     CHECK(get(&r, "together.decode")->status == GM_HWTEST_PASS);
     gm_hwtest_report_fini(&r);
 }
