@@ -187,6 +187,16 @@ int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int
     return credible && !of_text && missing > slack ? missing : 0;
 }
 
+bool gm_claims_all_read(const AVFormatContext *format)
+{
+    bool all = true;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        const AVStream *st = format->streams[i];
+        all = all && (!is_media(st) || st->discard < AVDISCARD_ALL);
+    }
+    return all;
+}
+
 int64_t gm_claims_lost_us(int64_t outside_us, int64_t short_us)
 {
     return outside_us < GM_CLAIMS_SLACK_US && short_us > outside_us ? short_us : outside_us;

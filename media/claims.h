@@ -49,6 +49,9 @@ void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const A
 #define GM_CLAIMS_SLACK_PART 4
 int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
                            int64_t start_us, const struct gm_claims_span *span);
+/* Whether all video and sound is read (AVStream.discard): what headers say is of the longest, be it
+ * read or not, unless the file is cut (media/claims_header.h). */
+bool gm_claims_all_read(const AVFormatContext *format);
 /* Both together. An index that was made while the file was read, as of AVI and FLV, knows no more
  * than the packet that was cut, whatever the header says: below GM_CLAIMS_SLACK_US it gives way to
  * the header. */

@@ -108,30 +108,93 @@ static int64_t sound_us(const AVFormatContext *format, struct extent sound, int6
     return us >= 0 ? us : INT64_MAX; /* further than a number reaches */
 }
 
-/* The file properties object stands among the header's objects. */
-static int64_t asf_us(const uint8_t *p, size_t size)
+/* The file properties object, which stands among the header's objects; NULL: it is not there. */
+static const uint8_t *asf_properties(const uint8_t *p, size_t size)
 {
     static const uint8_t header[GUID] = {0x30, 0x26, 0xb2, 0x75, 0x8e, 0x66, 0xcf, 0x11,
                                          0xa6, 0xd9, 0x00, 0xaa, 0x00, 0x62, 0xce, 0x6c};
     static const uint8_t properties[GUID] = {0xa1, 0xdc, 0xab, 0x8c, 0x47, 0xa9, 0xcf, 0x11,
                                              0x8e, 0xe4, 0x00, 0xc0, 0x0c, 0x20, 0x53, 0x65};
     if (size < ASF_HEAD || memcmp(p, header, GUID) != 0) {
-        return 0;
+        return NULL;
     }
     for (size_t at = ASF_HEAD; size - at >= GUID + 8;) {
         uint64_t object = AV_RL64(p + at + GUID);
         if (object < GUID + 8 || object > size - at) {
-            return 0;
+            return NULL;
         }
         if (object >= ASF_PROPERTIES && memcmp(p + at, properties, GUID) == 0) {
-            int64_t play = size_of(AV_RL64(p + at + 64)) / ASF_TICKS_PER_US;
-            int64_t early = size_of(AV_RL64(p + at + 80)); /* ms that playing waits: part of it */
             bool told = (AV_RL32(p + at + 88) & ASF_BROADCAST) == 0;
-            return told && early < play / 1000 ? play - early * 1000 : 0;
+            return told ? p + at : NULL;
         }
         at += (size_t)object;
     }
-    return 0;
+    return NULL;
+}
+
+static int64_t asf_us(const uint8_t *p, size_t size)
+{
+    const uint8_t *o = asf_properties(p, size);
+    if (o == NULL) {
+        return 0;
+    }
+    int64_t play = size_of(AV_RL64(o + 64)) / ASF_TICKS_PER_US;
+    int64_t early = size_of(AV_RL64(o + 80)); /* ms that playing waits: part of it */
+    return early < play / 1000 ? play - early * 1000 : 0;
+}
+
+/* A size of EBML at *at, which moves behind it; -1: it is not there, or not known. */
+static int64_t ebml_size(const uint8_t *p, size_t size, size_t *at)
+{
+    int bytes = 1;
+    while (*at < size && bytes <= 8 && (p[*at] & (0x80 >> (bytes - 1))) == 0) {
+        bytes++;
+    }
+    if (*at >= size || bytes > 8 || size - *at < (size_t)bytes) {
+        return -1;
+    }
+    uint64_t most = (UINT64_C(1) << (7 * bytes)) - 1, v = 0;
+    for (int i = 0; i < bytes; i++) {
+        v = v << 8 | p[*at + (size_t)i];
+    }
+    v &= most;
+    *at += (size_t)bytes;
+    return v == most ? -1 : (int64_t)v;
+}
+
+/* Where the file's one segment ends; 0: not told. */
+static int64_t matroska_end(const uint8_t *p, size_t size)
+{
+    static const uint8_t head[4] = {0x1a, 0x45, 0xdf, 0xa3};
+    static const uint8_t segment[4] = {0x18, 0x53, 0x80, 0x67};
+    size_t at = sizeof head;
+    if (size < sizeof head || memcmp(p, head, sizeof head) != 0) {
+        return 0;
+    }
+    int64_t body = ebml_size(p, size, &at);
+    if (body < 0 || (uint64_t)body > size - at || size - at - (size_t)body < sizeof segment ||
+        memcmp(p + at + body, segment, sizeof segment) != 0) {
+        return 0;
+    }
+    at += (size_t)body + sizeof segment;
+    body = ebml_size(p, size, &at);
+    return body > 0 ? sum(body, (int64_t)at) : 0;
+}
+
+bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, const uint8_t *head,
+                             size_t size)
+{
+    const char *name = format->iformat != NULL ? format->iformat->name : "";
+    int64_t end = 0;
+    if (strcmp(name, "matroska,webm") == 0) {
+        end = matroska_end(head, size);
+    } else if (strcmp(name, "avi") == 0 && size >= 12 && memcmp(head, "RIFF", 4) == 0) {
+        end = sum(told(AV_RL32(head + 4)), 8);
+    } else if (strcmp(name, "asf") == 0) {
+        const uint8_t *o = asf_properties(head, size);
+        end = o != NULL ? size_of(AV_RL64(o + 40)) : 0;
+    }
+    return end > file_size;
 }
 
 int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
@@ -147,8 +210,8 @@ int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
     return strcmp(name, "asf") == 0 ? asf_us(head, size) : 0;
 }
 
-int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
-                        struct gm_err *err)
+int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
+                          bool *out_cut, struct gm_err *err)
 {
     size_t size;
     uint8_t *head = malloc(GM_CLAIMS_HEADER);
@@ -158,6 +221,7 @@ int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t file_size
     int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &size, err);
     if (rc == 0) {
         *out_us = gm_claims_header_parse(format, file_size, head, size);
+        *out_cut = gm_claims_header_is_cut(format, file_size, head, size);
     }
     free(head);
     return rc;

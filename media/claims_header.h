@@ -15,8 +15,12 @@
 /* head: the file's first size bytes, GM_CLAIMS_HEADER or all. Pure. */
 int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
                                const uint8_t *head, size_t size);
-/* The same of a file. Errors: SYS, NOMEM; *out_us is untouched then. */
-int gm_claims_header_us(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
-                        struct gm_err *err) GM_MUST_CHECK;
+/* Whether the header of a Matroska, AVI or ASF file says that the file is longer than it is. Pure.
+ */
+bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, const uint8_t *head,
+                             size_t size);
+/* Both of a file. Errors: SYS, NOMEM; the outputs are untouched then. */
+int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
+                          bool *out_cut, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -323,12 +323,14 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->scan.complete && end > start) {
         int64_t header_us;
-        int rc = gm_claims_header_us(s->fd, ctx, s->size, &header_us, err);
+        bool cut;
+        int rc = gm_claims_header_read(s->fd, ctx, s->size, &header_us, &cut, err);
         if (rc < 0) {
             return rc;
         }
-        s->facts->lost_us = gm_claims_lost_us(
-            s->facts->lost_us, gm_claims_short_us(ctx, header_us, s->size, start, &s->scan.span));
+        int64_t short_us = gm_claims_short_us(ctx, header_us, s->size, start, &s->scan.span);
+        bool counts = cut || gm_claims_all_read(ctx);
+        s->facts->lost_us = gm_claims_lost_us(s->facts->lost_us, counts ? short_us : 0);
     }
     s->facts->gap_us = s->scan.gap_us;
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {

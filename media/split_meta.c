@@ -20,25 +20,18 @@
 static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_err *err)
 {
     int64_t header_us;
+    bool cut;
     int64_t known = s->facts->lost_us - s->facts->gap_us;
+    int64_t size = (int64_t)s->facts->size_bytes;
     const AVFormatContext *ctx = s->source.format;
-    bool all = true;
-    for (unsigned i = 0; i < ctx->nb_streams; i++) {
-        enum AVMediaType type = ctx->streams[i]->codecpar->codec_type;
-        all = all && ((type != AVMEDIA_TYPE_VIDEO && type != AVMEDIA_TYPE_AUDIO) ||
-                      ctx->streams[i]->discard < AVDISCARD_ALL);
-    }
     AVRational zero = gm_av_rational(s->facts->zero);
-    *out_us = known;
-    if (!all || zero.den == 0) {
-        return 0;
-    }
-    int rc = gm_claims_header_us(s->fd, ctx, (int64_t)s->facts->size_bytes, &header_us, err);
+    int rc = gm_claims_header_read(s->fd, ctx, size, &header_us, &cut, err);
     if (rc == 0) {
+        bool counts = zero.den != 0 && (cut || gm_claims_all_read(ctx));
         int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});
-        *out_us = gm_claims_lost_us(
-            known,
-            gm_claims_short_us(ctx, header_us, (int64_t)s->facts->size_bytes, start_us, &s->span));
+        *out_us = counts ? gm_claims_lost_us(
+                               known, gm_claims_short_us(ctx, header_us, size, start_us, &s->span))
+                         : known;
     }
     return rc;
 }

@@ -64,12 +64,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     char text[GM_CLAIMS_TEXT];
     gm_claims_tell_streams(format, file_size, text);
     GM_ASSERT(strlen(text) < sizeof text);
-    static const char *const names[] = {"avi", "wav", "w64", "asf"};
+    static const char *const names[] = {"avi", "wav", "w64", "asf", "matroska"};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         format->iformat = av_find_input_format(names[i]);
         format->streams[0]->codecpar->bit_rate = end;
         int64_t header_us = gm_claims_header_parse(format, file_size, b.at, b.left);
         GM_ASSERT(header_us >= 0);
+        GM_ASSERT(!gm_claims_header_is_cut(format, INT64_MAX, b.at, b.left));
         GM_ASSERT(gm_claims_short_us(format, header_us, file_size, start, &span) >= 0);
     }
     format->iformat = NULL;

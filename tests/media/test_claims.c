@@ -64,7 +64,12 @@ static void streams_are_told_apart_where_they_differ(void **state)
     assert_string_equal(text, "");
     gm_claims_tell_streams(f, 2500, text);
     assert_string_equal(text, " (stream 0: 0.000 s, stream 1: 4.000 s)");
+    assert_true(gm_claims_all_read(f));
     st->discard = AVDISCARD_ALL;
+    assert_false(gm_claims_all_read(f));
+    st->disposition = AV_DISPOSITION_ATTACHED_PIC;
+    assert_true(gm_claims_all_read(f));
+    st->disposition = 0;
     gm_claims_tell_streams(f, 2500, text);
     assert_string_equal(text, "");
     st->discard = AVDISCARD_DEFAULT;

@@ -230,6 +230,7 @@ static void a_file_is_read_from_its_begin(void **state)
     uint8_t head[512];
     struct gm_err err = {0};
     int64_t us = -1;
+    bool cut = true;
     AVFormatContext *f = format_of("asf", 1);
     FILE *file = tmpfile();
     (void)state;
@@ -237,11 +238,86 @@ static void a_file_is_read_from_its_begin(void **state)
     size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
     assert_int_equal(fwrite(head, 1, size, file), size);
     assert_int_equal(fflush(file), 0);
-    assert_int_equal(gm_claims_header_us(fileno(file), f, 1000000, &us, &err), 0);
+    assert_int_equal(gm_claims_header_read(fileno(file), f, 1000000, &us, &cut, &err), 0);
     assert_int_equal(us, 32168000);
-    assert_true(gm_claims_header_us(-1, f, 1000000, &us, &err) < 0);
+    assert_false(cut);
+    assert_true(gm_claims_header_read(-1, f, 1000000, &us, &cut, &err) < 0);
     assert_int_equal(us, 32168000);
     assert_int_equal(fclose(file), 0);
+    format_free(f);
+}
+
+static void files_say_how_long_they_are(void **state)
+{
+    static const struct {
+        const char *name;
+        uint8_t head[24];
+        size_t size;
+        bool cut; /* of 1000000 bytes */
+    } rows[] = {
+        /* a segment from 13 on, of 999987 and of 999988 bytes */
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0x10, 0x0f, 0x42, 0x33},
+         13,
+         false},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0x10, 0x0f, 0x42, 0x34},
+         13,
+         true},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0x10, 0x0f, 0x42, 0x34},
+         12,
+         false},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x82, 1, 2, 0x18, 0x53, 0x80, 0x67, 0x10, 0xff, 0xff, 0xff},
+         15,
+         true},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0x1f, 0xff, 0xff, 0xff},
+         13,
+         false}, /* live */
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 1, 0xff, 0xff, 0xff, 0xff, 0xff,
+          0xff, 0xff},
+         17,
+         false},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 1, 0xff, 0xff, 0xff, 0xff, 0xff,
+          0xff, 0xfe},
+         17,
+         true},
+        {"matroska", {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x67, 0, 0xff}, 17, false},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0x80, 0x18, 0x53, 0x80, 0x68, 0x10, 0x0f, 0x42, 0x34},
+         13,
+         false},
+        {"matroska",
+         {0x1a, 0x45, 0xdf, 0xa3, 0xfe, 0x18, 0x53, 0x80, 0x67, 0x10, 0x0f, 0x42, 0x34},
+         13,
+         false},
+        {"matroska", {0x1a, 0x45, 0xdf}, 3, false},
+        {"avi", {'R', 'I', 'F', 'F', 0x38, 0x42, 0x0f, 0, 'A', 'V', 'I', ' '}, 12, false},
+        {"avi", {'R', 'I', 'F', 'F', 0x39, 0x42, 0x0f, 0, 'A', 'V', 'I', ' '}, 12, true},
+        {"avi", {'R', 'I', 'F', 'F', 0xff, 0xff, 0xff, 0xff, 'A', 'V', 'I', ' '}, 12, false},
+        {"avi", {'R', 'I', 'F', 'F', 0x39, 0x42, 0x0f, 0, 'A', 'V', 'I', ' '}, 11, false},
+        {"flv", {'R', 'I', 'F', 'F', 0x39, 0x42, 0x0f, 0, 'A', 'V', 'I', ' '}, 12, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFormatContext *f = format_of(rows[i].name, 2);
+        if (gm_claims_header_is_cut(f, 1000000, rows[i].head, rows[i].size) != rows[i].cut) {
+            fail_msg("row %zu", i);
+        }
+        format_free(f);
+    }
+    uint8_t head[512];
+    size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
+    AVFormatContext *f = format_of("asf", 2);
+    AV_WL64(head + 76 + 40, 1000000);
+    assert_false(gm_claims_header_is_cut(f, 1000000, head, size));
+    AV_WL64(head + 76 + 40, 1000001);
+    assert_true(gm_claims_header_is_cut(f, 1000000, head, size));
+    assert_false(gm_claims_header_is_cut(f, 1000000, head, size - 1));
     format_free(f);
 }
 
@@ -252,6 +328,7 @@ int main(void)
         cmocka_unit_test(only_the_sound_of_a_wave_counts),
         cmocka_unit_test(wave64_says_it_in_64_bits),
         cmocka_unit_test(asf_says_how_long_it_plays),
+        cmocka_unit_test(files_say_how_long_they_are),
         cmocka_unit_test(a_file_is_read_from_its_begin),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

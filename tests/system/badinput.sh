@@ -135,6 +135,19 @@ for kind in mkv mp4; do
     jq -e '(.source.truncated | not) and all(.warnings[]; .code != "input.truncated")' "$work/titled-$kind/report.json" >/dev/null
 done
 
+# What headers say is of the longest stream: where that is left out, it is told of files alone that say they are longer.
+for kind in mkv mp4; do
+  ffmpeg -v error -y -i "$work/whole.mp4" -t 4 -i "$work/whole.mp4" -map 0:v -map 1:a -c copy "$work/shorter.$kind"
+  check "$kind with shorter sound, for that alone: is done" gopmill transcode "$work/shorter.$kind" --out "$work/shorter-$kind" --pipeline audio-only --quiet
+  check "$kind with shorter sound is whole: $(jq -c '[.source.truncated, .warnings[].code]' "$work/shorter-$kind/report.json")" \
+    jq -e '.source.truncated | not' "$work/shorter-$kind/report.json" >/dev/null
+done
+for kind in mkv avi wmv; do
+  check "$kind cut off, for its sound alone: is done" gopmill transcode "$work/part.$kind" --out "$work/heard-$kind" --pipeline audio-only --quiet
+  check "$kind cut off, for its sound alone: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s]' "$work/heard-$kind/report.json")" \
+    jq -e '.source.truncated and .source.lost_s > 2' "$work/heard-$kind/report.json" >/dev/null
+done
+
 make_clip "$work/silent.mp4" 3 320x240 25 -an
 check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
 check "its HLS plays" plays "$work/silent/master.m3u8"
