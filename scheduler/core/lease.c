@@ -36,6 +36,7 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
         gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = t;
     a->inst->task->attempts++;
+    gm_core_run_note(a->inst, &(struct gm_run){a->first_chunk, a->chunk_count});
     gm_core_row_attempt(core, job, t);
     return t;
 }

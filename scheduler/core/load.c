@@ -300,6 +300,9 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
         gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = a;
     inst->task->attempts++;
+    if (a->chunks > 0 && (uint64_t)a->first_chunk < inst->chunk_count) {
+        gm_core_run_note(inst, &(struct gm_run){(uint32_t)a->first_chunk, a->chunks});
+    }
     charge_stored(inst, a);
     if (a->outcome == GM_ATTEMPT_RUNNING) {
         a->outcome = GM_ATTEMPT_LOST;

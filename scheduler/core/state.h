@@ -60,6 +60,7 @@ struct gm_core_chunk {
     uint32_t frames;
     uint32_t preroll;
     bool alone; /* it was in a failed run: next time in a run of 1 */
+    bool leads; /* it is the first of the run that it was last part of */
 };
 struct gm_stream {
     Gm__Item **items; /* owned, NULL: not committed */
@@ -438,7 +439,9 @@ struct gm_run_ask {
 /* The next run of an instance with chunks; count 0: nothing is ready but what waits for the chunk
  * that comes, which may have to be part of it. */
 struct gm_run gm_core_run_next(const struct gm_inst *inst, const struct gm_run_ask *ask);
-/* The same, with what its job knows. */
+/* The run is given out: what it costs is spent. */
+void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run);
+/* The same as gm_core_run_next, with what its job knows. */
 struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried);
 /* The device runs the first chunk of the job, whose encoders work side by side: its last free slot
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */

@@ -326,10 +326,14 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
     offer.usable = &usable;
     envelope.body_case = GM__ENVELOPE__BODY_OFFER;
     envelope.offer = &offer;
+    /* A node says again what its link did not take: no offer is lost for good. */
+    uint32_t loss = sim->params.loss;
+    sim->params.loss = 0;
     sim_send(sim, node, &envelope);
     if (node->number < sim->params.gpus) {
         sim_node_offer_gpu(sim, node, sim->params.slots);
     }
+    sim->params.loss = loss;
     node->resend_at = sim->now;
 }
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/state.h"
 #include "state.pb-c.h"
 
 static struct gm_core *core_create(void)
@@ -134,6 +135,42 @@ static void failures_are_remembered(void **arg)
     sim_destroy(sim);
 }
 
+/* Of chunks that are done, one bit each. */
+static uint64_t leading(const struct sim *sim, uint64_t *out_done)
+{
+    struct gm_cjob *job = NULL;
+    uint64_t leads = 0;
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    const struct gm_inst *inst = job->encode->insts; /* NULL until it is known */
+    *out_done = 0;
+    for (size_t i = 0; job->encode->inst_count > 0 && i < inst->chunk_count; i++) {
+        uint64_t done = inst->chunks[i].unit.state == GM_TASK_DONE ? 1 : 0;
+        *out_done |= done << i;
+        leads |= (inst->chunks[i].leads ? done : 0) << i;
+    }
+    return leads;
+}
+
+static void first_chunks_of_runs_are_remembered(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 1};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    uint64_t again, done = 0, leads = 0;
+    for (int i = 0; i < 1200 && (leads < 2 || leads == done); i++) {
+        sim_step(sim);
+        sim_commit(sim);
+        leads = leading(sim, &done);
+    }
+    assert_true(leads > 1 && leads != done);
+    sim_restart(sim);
+    assert_int_equal(leading(sim, &again), leads);
+    assert_int_equal(again, done);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +178,7 @@ int main(void)
         cmocka_unit_test(rows_without_their_job_are_refused),
         cmocka_unit_test(cut_rows_never_crash),
         cmocka_unit_test(failures_are_remembered),
+        cmocka_unit_test(first_chunks_of_runs_are_remembered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

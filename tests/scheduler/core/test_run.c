@@ -74,10 +74,17 @@ static void costly_chunks_share_the_run_of_the_one_before(void **arg)
         uint64_t total; /* frames of the programme; 0: not known */
     } table[] = {
         {{"rr", 31, 2, 0, 2}, 200}, /* more than 15 % of all */
-        {{"rr", 30, 2, 0, 1}, 200},
+        {{"rr", 30, 2, 0, 1}, 400},
+        {{"xr", 31, 2, 1, 1}, 200}, /* that one is not there any more */
+        {{"ra", 31, 2, 0, 1}, 200},
+        {{"dxrrrr", 10, 8, 2, 1}, 600}, /* 10 are spent, 80 are left for 30 */
+        {{"dxrrrr", 30, 8, 2, 2}, 600}, /* 30, 60, for 90: two of three pay for themselves */
+        {{"dxrrrr", 50, 8, 2, 4}, 600}, /* 50, 40: none does */
         {{"rr", 31, 2, 0, 1}, 0},
         {{"rrr", 100, 8, 0, 3}, 300},
-        {{"rrr", 100, 8, 0, 1}, 1000},
+        {{"rrr", 100, 8, 0, 3}, 1000}, /* the first one's are spent: 50 are left */
+        {{"rrr", 100, 8, 0, 2}, 1400}, /* 110, for one of two: the last */
+        {{"rrr", 100, 8, 0, 1}, 2000},
         {{"xrrLrr", 100, 8, 1, 5}, 600}, /* with those before the largest */
         {{"xrbLrr", 100, 8, 3, 3}, 600},
         {{"xraLrr", 100, 8, 3, 3}, 600}, /* but not with one that is alone */
@@ -110,16 +117,19 @@ static void what_the_next_chunk_may_have_to_share_is_held_back(void **arg)
         {{"r", 0, 2, 0, 1}, 300, 45},
         {{"r", 0, 2, 0, 0}, 300, 46},
         {{"rr", 99, 2, 0, 2}, 300, 45},
-        /* and no more than the last chunk decodes */
-        {{"xr", 4, 2, 1, 1}, 700, ANY},
-        {{"xr", 6, 2, 0, 0}, 700, ANY},
+        /* and no more than the last chunk decodes: 102 and its own 2 */
+        {{"xr", 2, 2, 1, 1}, 700, ANY},
+        {{"xr", 3, 2, 0, 0}, 700, ANY},
+        {{"xr", 3, 2, 1, 1}, 700, 102},
+        {{"xr", 3, 2, 0, 0}, 700, 103},
+        {{"xr", 106, 2, 1, 1}, 700, 0}, /* none comes, though all is spent */
         /* others go first */
         {{"xrL", 0, 8, 1, 1}, 700, ANY},
         {{"xrL", 0, 8, 2, 1}, 700, 105},
         {{"xrrL", 0, 1, 1, 2}, 1000, ANY},
-        {{"xrrL", 200, 8, 0, 0}, 1000, ANY}, /* but these are tied to it */
-        {{"xrrL", 151, 8, 0, 0}, 1000, ANY},
-        {{"xrrL", 150, 8, 1, 1}, 1000, ANY},
+        {{"xrrL", 50, 8, 1, 1}, 1000, ANY}, /* 50 are spent, 100 are left for both */
+        {{"xrrL", 51, 8, 1, 2}, 1000, ANY},
+        {{"xrrL", 100, 8, 0, 0}, 1000, ANY}, /* these are tied to it */
         {{"xLrbr", 0, 8, 1, 1}, 500, ANY},
         {{"xbrxL", 0, 8, 2, 1}, 1000, ANY},
         {{"xxL", 0, 8, 0, 0}, 1000, ANY},
@@ -132,6 +142,121 @@ static void what_the_next_chunk_may_have_to_share_is_held_back(void **arg)
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
         assert_run(&table[i].row, i,
                    (struct gm_run_ask){.total = table[i].total, .lead = table[i].lead});
+    }
+}
+
+/* A small farm: slots take runs whenever they are free, and a run takes as long as its frames and a
+ * quarter of those thrown away. */
+struct programme {
+    uint32_t frames[24], preroll[24];
+};
+struct farm {
+    uint64_t slots;
+    uint64_t until[8];     /* when the slot is free */
+    struct gm_run runs[8]; /* count 0: none */
+    uint32_t started;
+    uint64_t thrown_away;
+};
+
+static void start_runs(struct farm *farm, struct gm_inst *inst, uint64_t now,
+                       const struct gm_run_ask *ask)
+{
+    for (uint64_t s = 0; s < farm->slots; s++) {
+        struct gm_run *run = &farm->runs[s];
+        if (run->count > 0 && farm->until[s] > now) {
+            continue;
+        }
+        for (uint32_t i = 0; i < run->count; i++) {
+            inst->chunks[run->first + i].unit.state = GM_TASK_DONE;
+        }
+        *run = gm_core_run_next(inst, ask);
+        if (run->count == 0) {
+            continue;
+        }
+        uint32_t preroll = inst->chunks[run->first].preroll;
+        gm_core_run_note(inst, run);
+        farm->until[s] = now + preroll / 4;
+        for (uint32_t i = 0; i < run->count; i++) {
+            inst->chunks[run->first + i].unit.state = GM_TASK_RUNNING;
+            farm->until[s] += inst->chunks[run->first + i].frames;
+        }
+        farm->thrown_away += preroll;
+        farm->started++;
+    }
+}
+
+static bool is_done(const struct gm_inst *inst)
+{
+    for (size_t i = 0; i < inst->chunk_count; i++) {
+        if (inst->chunks[i].unit.state != GM_TASK_DONE) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* split cuts `speed` times as fast as a slot works; 0: all is there from the start. */
+static struct farm work_off(const struct programme *p, uint64_t slots, uint32_t keyframes,
+                            uint32_t speed)
+{
+    struct gm_core_chunk chunks[24] = {0};
+    struct gm_inst inst = {.chunks = chunks};
+    struct farm farm = {.slots = slots};
+    uint64_t total = 0, next = 0;
+    size_t count = 0;
+    for (; count < 24 && p->frames[count] > 0; count++) {
+        chunks[count].frames = p->frames[count];
+        chunks[count].preroll = p->preroll[count];
+        chunks[count].unit.state = GM_TASK_READY;
+        total += p->frames[count];
+    }
+    for (uint64_t now = 0; inst.chunk_count < count || !is_done(&inst); now++) {
+        assert_true(now < 100 * total);
+        for (; inst.chunk_count < count && now >= next; inst.chunk_count++) {
+            next += speed > 0 ? chunks[inst.chunk_count].frames / speed : 0;
+        }
+        struct gm_run_ask ask = {slots, total, inst.chunk_count < count ? 2 * keyframes + 1 : 0,
+                                 false};
+        start_runs(&farm, &inst, now, &ask);
+    }
+    return farm;
+}
+
+static void all_runs_together_throw_away_little(void **arg)
+{
+    /* as split cuts 40 s, 60 s and 120 s with a keyframe every 10 s, and 120 s with one every 8 s
+     */
+    static const struct programme ten_40 = {{150, 450, 150, 250}, {0, 150, 100, 0}};
+    static const struct programme ten_60 = {{150, 450, 150, 300, 450}, {0, 150, 100, 0, 50}};
+    static const struct programme ten_120 = {{150, 450, 150, 300, 450, 300, 450, 300, 450},
+                                             {0, 150, 100, 0, 50, 0, 50, 0, 50}};
+    static const struct programme even = {{100, 100, 100, 100, 100, 100, 100, 100, 100, 100},
+                                          {0, 25, 25, 25, 25, 25, 25, 25, 25, 25}};
+    static const struct programme one_keyframe = {
+        {150, 750, 750, 750, 750, 750, 750, 750, 750},
+        {0, 150, 900, 1650, 2400, 3150, 3900, 4650, 5400}};
+    static const struct {
+        const struct programme *p;
+        uint32_t keyframes, speed;
+        uint64_t slots;
+        uint32_t runs;
+        uint64_t thrown_away;
+    } table[] = {
+        {&ten_40, 250, 0, 1, 3, 100},        {&ten_40, 250, 0, 2, 3, 100},
+        {&ten_40, 250, 0, 8, 3, 100},        {&ten_40, 250, 8, 2, 3, 150},
+        {&ten_40, 250, 8, 8, 3, 150},        {&ten_60, 250, 0, 8, 4, 150},
+        {&ten_60, 250, 8, 8, 4, 200},        {&ten_120, 250, 0, 2, 7, 150},
+        {&ten_120, 250, 8, 2, 9, 400},       {&ten_120, 250, 0, 8, 9, 400},
+        {&ten_120, 250, 8, 8, 9, 400},       {&even, 25, 0, 8, 7, 150},
+        {&one_keyframe, 9999, 0, 8, 2, 900},
+    };
+    (void)arg;
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct farm farm = work_off(table[i].p, table[i].slots, table[i].keyframes, table[i].speed);
+        if (farm.started != table[i].runs || farm.thrown_away != table[i].thrown_away) {
+            fail_msg("row %zu: %u runs, %llu thrown away", i, farm.started,
+                     (unsigned long long)farm.thrown_away);
+        }
     }
 }
 
@@ -155,6 +280,7 @@ int main(void)
         cmocka_unit_test(runs_follow_the_table),
         cmocka_unit_test(costly_chunks_share_the_run_of_the_one_before),
         cmocka_unit_test(what_the_next_chunk_may_have_to_share_is_held_back),
+        cmocka_unit_test(all_runs_together_throw_away_little),
         cmocka_unit_test(chunks_that_failed_can_be_left_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
