@@ -111,7 +111,7 @@ whole_encode() { # rendition lossless idrs out: with the settings that the repor
   while true; do
     one_encode "$@" "$add" || return
     case $codec in vp9 | av1) ;; *) return ;; esac
-    [ "$rate" != 0 ] && [ "$tries" -lt 10 ] || return 0
+    [ "$rate" != 0 ] && [ "$tries" -lt 20 ] || return 0
     over=$(over_buffer "$out" "$rate" "$size")
     [ -n "$over" ] || return 0
     add=$(awk -v add="$add" '{n = ($1 - $2 > $1 / 2 ? int(5 * log($1 / ($1 - $2)) / log(2) + 0.5) : 5); print add + (n > 1 ? n : 1)}' <<<"$over") # half of what is likely
