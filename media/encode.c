@@ -266,8 +266,16 @@ static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
 {
     struct attempt *a = &r->attempts[i];
     struct gm_vbv_miss miss;
+    bool holds = gm_encode_writer_holds(r->writers[i], &miss);
+    int64_t bits = gm_encode_writer_bits(r->writers[i]);
     *out_kept = false;
-    if (!gm_encode_writer_holds(r->writers[i], &miss)) {
+    /* An encode above its budget may break the promise for that alone. */
+    if (a->number == 0 && (holds || bits > a->aim.budget_bits) &&
+        gm_rate_correct(r->rate, i, a->round, bits, &a->aim)) {
+        a->round++;
+        return 0;
+    }
+    if (!holds) {
         a->alone_add = gm_vbv_worse(a->number > 0 ? &a->miss : NULL, &miss, a->number);
         a->miss = miss;
         if (++a->number == GM_VBV_ATTEMPTS) {
@@ -276,11 +284,6 @@ static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
                               " attempts",
                               r->policy->renditions[i]->name, a->number);
         }
-        return 0;
-    }
-    int64_t bits = gm_encode_writer_bits(r->writers[i]);
-    if (a->number == 0 && gm_rate_correct(r->rate, i, a->round, bits, &a->aim)) {
-        a->round++;
         return 0;
     }
     *out_kept = true;

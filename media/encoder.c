@@ -19,6 +19,7 @@
 
 /* What all video encoders share: size, times and colour tags, packets in and out. The table of
  * encoders and the checks of the plan's numbers: encoder_check.c. */
+#define LEAST_INIT 1001 /* bits: libavcodec does not tell libx265 of up to 1000 */
 #define LEAD_PICTURES 8
 #define MAX_TAIL_PICTURES 300 /* more than any look-ahead */
 
@@ -138,7 +139,7 @@ static void plan_lead(struct gm_encoder *e, const struct gm_encoder_params *para
         int64_t filled =
             av_rescale(ctx->rc_max_rate, LEAD_PICTURES * e->lead_ticks, params->timescale);
         int64_t left = ctx->rc_initial_buffer_occupancy - filled;
-        ctx->rc_initial_buffer_occupancy = left > 1 ? (int)left : 1;
+        ctx->rc_initial_buffer_occupancy = left > LEAST_INIT ? (int)left : LEAST_INIT;
     }
 }
 
@@ -319,6 +320,7 @@ static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
     }
     e->packed->pts = frame->pts;
     e->packed->pict_type = frame->pict_type;
+    e->packed->reordered_opaque = frame->reordered_opaque;
     return gm_packed_copy(frame, e->packed, err);
 }
 
@@ -424,6 +426,7 @@ static int send_tail(struct gm_encoder *e, struct gm_err *err)
     }
     e->last->pts += e->lead_ticks;
     e->last->pict_type = e->tail == 0 ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
+    e->last->reordered_opaque = 0; /* libavcodec keeps others for libx265, and loses these */
     e->tail++;
     return feed(e, e->last, err);
 }

@@ -98,6 +98,9 @@ static void advance(struct gm_vbv_walk *w, int64_t ts)
         gm_bucket_fill(&w->bucket, bits < w->vbv.size_bits ? bits : w->vbv.size_bits,
                        w->vbv.size_bits);
     }
+    if (gm_bucket_end(&w->bucket, gm_vbv_entry(&w->vbv)) == w->vbv.size_bits) {
+        w->bits = 0;
+    }
     w->at_ts = ts;
 }
 
@@ -105,17 +108,18 @@ void gm_vbv_walk_start(struct gm_vbv_walk *w, const struct gm_vbv *vbv, int64_t 
 {
     w->vbv = *vbv;
     w->at_ts = start_ts;
-    w->bits = w->bits_at_need = 0;
+    w->bits = w->bits_at_need = w->bits_at_low = 0;
     gm_bucket_init(&w->bucket, vbv->size_bits);
 }
 
 void gm_vbv_walk_sample(struct gm_vbv_walk *w, int64_t dts, size_t size)
 {
-    int64_t need = w->bucket.need;
     advance(w, dts);
+    const struct gm_bucket before = w->bucket;
     gm_bucket_take(&w->bucket, (int64_t)size * 8);
     w->bits += (int64_t)size * 8;
-    w->bits_at_need = w->bucket.need > need ? w->bits : w->bits_at_need;
+    w->bits_at_need = w->bucket.need > before.need ? w->bits : w->bits_at_need;
+    w->bits_at_low = w->bucket.low < before.low ? w->bits : w->bits_at_low;
 }
 
 void gm_vbv_walk_end(struct gm_vbv_walk *w, int64_t end_ts)
@@ -131,7 +135,9 @@ bool gm_vbv_walk_broke(const struct gm_vbv_walk *w, bool last, struct gm_vbv_mis
         return false;
     }
     out->over_bits = over;
-    out->bits = w->bucket.need - entry == over ? w->bits_at_need : w->bits;
+    out->bits = w->bucket.need - entry == over ? w->bits_at_need
+                : -w->bucket.low == over       ? w->bits_at_low
+                                               : w->bits;
     return true;
 }
 

@@ -41,8 +41,8 @@ void gm_vbv_limits(const struct gm_vbv *vbv, int64_t duration_ts, bool last, uin
 struct gm_vbv_miss {
     int32_t alone_add; /* of this attempt */
     int32_t most_add;  /* that the codec allows */
-    /* Taken until the buffer was lowest, or by all that leave it too low; and how many of them were
-     * too many. Above 0. */
+    /* Taken, since the chunk's begin or since the buffer was full, until it was lowest or until the
+     * end; and how many of them were too many. Above 0. */
     int64_t bits, over_bits;
 };
 /* The next attempt's alone_add, above that of `now` up to most_add: from the slope that both show,
@@ -55,7 +55,9 @@ struct gm_vbv_walk {
     struct gm_vbv vbv;
     struct gm_bucket bucket;
     int64_t at_ts;
-    int64_t bits, bits_at_need; /* taken: in all, and until bucket.need was reached */
+    /* Taken since the buffer was last full, entered with half, or the begin: in all, until
+     * bucket.need was reached, and until bucket.low was. */
+    int64_t bits, bits_at_need, bits_at_low;
 };
 void gm_vbv_walk_start(struct gm_vbv_walk *walk, const struct gm_vbv *vbv, int64_t start_ts);
 /* size: bytes of the sample in the file. dts: at least the one before's. */

@@ -31,14 +31,25 @@ static int renew(struct gm_agent_slot *slot, struct gm_err *err)
     char left[4096];
     int rc = gm_fs_path(left, sizeof(left), err, "%s/left-%" PRIu64, agent->params.scratch,
                         ++agent->left_count);
-    if (rc == 0 && rename(slot->scratch, left) < 0) {
-        rc = gm_err_sys(err, errno, "could not clear away `%s`", slot->scratch);
-    }
     if (rc < 0) {
         return rc;
     }
-    if (mkdir(slot->scratch, 0755) < 0 || chmod(left, 0700) < 0) {
+    bool there = rename(slot->scratch, left) == 0;
+    if (!there && errno != ENOENT) {
+        return gm_err_sys(err, errno, "could not clear away `%s`", slot->scratch);
+    }
+    if (mkdir(slot->scratch, 0755) < 0) { /* the disk is full, perhaps of what lies there */
         rc = gm_err_sys(err, errno, "could not make `%s` anew", slot->scratch);
+        if (there) {
+            (void)rename(left, slot->scratch);
+        }
+        return rc;
+    }
+    if (!there) {
+        return 0;
+    }
+    if (chmod(left, 0700) < 0) {
+        rc = gm_err_sys(err, errno, "could not take back what a worker left");
     }
     for (const struct gm_task *t = agent->tasks; rc == 0 && t != NULL; t = t->next) {
         if (t->slot == slot && t->path != NULL) {

@@ -75,7 +75,8 @@ void gm_task_unref(struct gm_task *task)
 
 static int fitness(const struct gm_agent_slot *slot, const Gm__TaskSpec *spec)
 {
-    return (gm_slot_is_ready(slot->process) ? 2 : 0) + gm_agent_assist_fits(slot, spec);
+    return (slot->broken ? 0 : 4) + (gm_slot_is_ready(slot->process) ? 2 : 0) +
+           gm_agent_assist_fits(slot, spec);
 }
 
 static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,

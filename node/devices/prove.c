@@ -24,6 +24,8 @@ struct work {
     char key[512];
     const char *driver; /* of VAAPI; borrowed from the device; NULL: libva chooses */
     bool due;           /* to be tried now */
+    bool beside;        /* others of the device are tried at the same time */
+    bool alone;         /* its second try: what failed beside them */
 };
 
 struct proving {
@@ -164,21 +166,25 @@ static void fill_helper(const struct proving *p, const struct work *w, struct gm
     h->limit_ms = p->params->limit_ms == 0 ? LIMIT_MS : p->params->limit_ms;
 }
 
-/* What came of one try. One of a device that failed in words is due again. */
-static void take(struct proving *p, struct work *w, const struct gm_helper *h)
+/* What came of one try. What failed in words beside others of its device is due again, and keeps
+ * its words if it fails alone, too. */
+static void take(const struct proving *p, struct work *w, const struct gm_helper *h)
 {
-    const struct gm_device *of = &p->list->devices[w->device];
-    const struct gm_device *d = gm_device_find(&h->list, of->id);
-    struct gm_device_proof *proof = &w->proof;
+    const struct gm_device *d = gm_device_find(&h->list, p->list->devices[w->device].id);
+    struct gm_device_proof proof = w->proof;
     if (!h->ok) {
-        gm_device_set(proof->text, h->why);
-    } else if (d == NULL || d->proof_count != 1 || !gm_proof_is_same_work(&d->proofs[0], proof)) {
-        gm_device_set(proof->text, "the answer is about something else");
+        gm_device_set(proof.text, h->why);
+    } else if (d == NULL || d->proof_count != 1 || !gm_proof_is_same_work(&d->proofs[0], &proof)) {
+        gm_device_set(proof.text, "the answer is about something else");
     } else {
-        *proof = d->proofs[0];
+        proof = d->proofs[0];
     }
-    proof->proved_unix_ms = gm_time_unix_ms();
-    w->due = h->ok && !proof->passed && of->kind != GM_DEVICE_CPU;
+    proof.proved_unix_ms = gm_time_unix_ms();
+    if (!w->alone || proof.passed) {
+        w->proof = proof;
+    }
+    w->due = w->beside && !w->alone && h->ok && !proof.passed;
+    w->alone = w->due;
 }
 
 /* Those that are due, so many at a time. */
@@ -208,17 +214,28 @@ static int try_due(struct proving *p, size_t parallel, struct gm_err *err)
     return rc;
 }
 
+/* A GPU's: another of its works may have its sessions, or its memory. */
+static bool has_company(const struct proving *p, const struct work *w)
+{
+    bool found = false;
+    for (size_t i = 0; i < p->count && !found; i++) {
+        const struct work *other = &p->work[i];
+        found = other != w && other->due && other->device == w->device;
+    }
+    return found && w->due && p->list->devices[w->device].kind != GM_DEVICE_CPU;
+}
+
 static int try_all(struct proving *p, struct gm_err *err)
 {
-    size_t count = 0;
     for (size_t i = 0; i < p->count; i++) {
         p->work[i].due = p->params->again || !find_proof(p, &p->work[i], &p->work[i].proof);
-        count += p->work[i].due ? 1 : 0;
     }
     size_t parallel = p->params->parallel == 0 ? 2 : p->params->parallel;
+    for (size_t i = 0; i < p->count; i++) {
+        p->work[i].beside = parallel > 1 && has_company(p, &p->work[i]);
+    }
     int rc = try_due(p, parallel, err);
-    if (rc == 0 && parallel > 1 &&
-        count > 1) { /* the others may have had its sessions, or its memory */
+    if (rc == 0) {
         rc = try_due(p, 1, err);
     }
     for (size_t i = 0; rc == 0 && i < p->count; i++) {

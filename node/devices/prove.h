@@ -12,7 +12,8 @@ struct gm_prove_params { /* borrowed */
     bool again;          /* try also what the file has proven */
     bool software;       /* the cpu too */
     uint32_t limit_ms;   /* of one try; 0: 20000 */
-    size_t parallel;     /* 0: 2; what fails beside others is tried once more, alone */
+    size_t parallel;     /* 0: 2; what fails in words beside others of its device is
+                          tried once more, alone */
     const int *stop;     /* set by another thread: give up; NULL: nobody does */
 };
 

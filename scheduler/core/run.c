@@ -176,7 +176,7 @@ void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run)
 struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried)
 {
     return gm_core_run_next(inst, &(struct gm_run_ask){.slots = slots,
-                                                       .total = gm_core_job_frames(inst->task->job),
+                                                       .total = gm_core_inst_frames(inst),
                                                        .lead = gm_core_inst_lead(inst),
                                                        .untried = untried});
 }

@@ -420,9 +420,10 @@ void gm_core_lease_lost(struct gm_core *core, struct gm_lease *lease, const char
 /* Recovery: counts a stored attempt against its unit. */
 void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_err *error);
 
-/* task.c: frames of the job's programme, as inspection and split say so far; 0: nothing is known.
+/* task.c: frames of the job's programme, as inspection and split say, of split alone when it is
+ * done; 0: nothing is known.
  */
-uint64_t gm_core_job_frames(const struct gm_cjob *job);
+uint64_t gm_core_inst_frames(const struct gm_inst *inst);
 /* What the first frame of a chunk that is still to come may cost: frames that are decoded before it
  * and thrown away, at most. 0: none comes, or nobody knows how long the programme is. */
 uint64_t gm_core_inst_lead(const struct gm_inst *inst);
@@ -432,7 +433,7 @@ struct gm_run {
 };
 struct gm_run_ask {
     uint64_t slots; /* of the farm */
-    uint64_t total; /* gm_core_job_frames */
+    uint64_t total; /* gm_core_inst_frames */
     uint64_t lead;  /* gm_core_inst_lead */
     bool untried;   /* of chunks alone that no node has failed */
 };

@@ -166,18 +166,23 @@ static uint64_t frames_in(const struct gm_cjob *job, int64_t us)
     return (uint64_t)(frames < MAX_FRAMES ? frames : MAX_FRAMES);
 }
 
-uint64_t gm_core_job_frames(const struct gm_cjob *job)
+static bool more_to_come(const struct gm_inst *inst)
 {
-    uint64_t frames = frames_in(job, job->duration_us);
+    const struct gm_stream *in = gm_core_inst_inputs(inst);
+    return in && (in->last < 0 || inst->chunk_count <= (uint64_t)in->last);
+}
+
+uint64_t gm_core_inst_frames(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    uint64_t frames = more_to_come(inst) ? frames_in(job, job->duration_us) : 0;
     return frames > job->frames_known ? frames : job->frames_known;
 }
 
 uint64_t gm_core_inst_lead(const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
-    const struct gm_stream *in = gm_core_inst_inputs(inst);
-    bool more = in && (in->last < 0 || inst->chunk_count <= (uint64_t)in->last);
-    if (!more || frames_in(job, job->duration_us) <= job->frames_known) {
+    if (!more_to_come(inst) || frames_in(job, job->duration_us) <= job->frames_known) {
         return 0;
     }
     /* From the keyframe before the frame that is its context; where that one is open, from the one

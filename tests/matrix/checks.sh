@@ -111,9 +111,10 @@ whole_encode() { # rendition lossless idrs out: with the settings that the repor
   while true; do
     one_encode "$@" "$add" || return
     case $codec in vp9 | av1) ;; *) return ;; esac
-    [ "$rate" != 0 ] && [ "$tries" -lt 20 ] || return 0
+    [ "$rate" != 0 ] || return 0
     over=$(over_buffer "$out" "$rate" "$size")
     [ -n "$over" ] || return 0
+    [ "$tries" -lt 20 ] || { echo "no whole file was found that keeps the cap" >"$work/whole.log"; return 1; }
     add=$(awk -v add="$add" '{n = ($1 - $2 > $1 / 2 ? int(5 * log($1 / ($1 - $2)) / log(2) + 0.5) : 5); print add + (n > 1 ? n : 1)}' <<<"$over") # half of what is likely
     tries=$((tries + 1))
   done
@@ -156,6 +157,11 @@ lossless() { # rendition: $work/lossless.mp4, what its encoder was given; made o
   [ -e "$made/report.json" ] || gopmill transcode "$source" --out "$made" --pipeline "$work/lossless$depth.yaml" --quiet >/dev/null 2>&1 || return
   : >"$work/lossless.mp4"
   ! jq -e --arg r "$1" 'any(.renditions[]; .name == $r)' "$made/report.json" >/dev/null || join_rendition "$(echo "$made"/v/*/video/"$1")" >"$work/lossless.mp4"
+}
+has_all() { # file: as many pictures as ours; the ssim filter would repeat the last one
+  local n
+  n=$(ffprobe -v error -select_streams v:0 -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$1" | tr -d ',')
+  [ "$n" = "$(wc -l <"$work/times")" ] || { echo "$n pictures" >"$work/whole.log"; false; }
 }
 ssim_losses() { # lossless chunked whole borders: "mean_loss worst_loss_at_borders"
   ffmpeg -nostdin -v error -i "$1" -i "$2" -i "$3" -filter_complex \
@@ -258,7 +264,8 @@ check_sound() { # sets av_text, join_text
     sound_of "$work/clip/whole.m4a" 0 "$work/clip/sound-whole"
   fi
   # shellcheck disable=SC2086
-  join_text=$("$measure" joins "$work/clip/sound" "$work/sound" "$work/clip/sound-whole" 8000 $borders)
+  join_text=$("$measure" joins "$work/clip/sound" "$work/sound" "$work/clip/sound-whole" 8000 $borders) || join_text=""
+  [ -n "$join_text" ] || { judge join "sound at borders was not measured" false; return; }
   [ "$join_text" != - ] || return
   judge join "at a segment border the sound is off by $join_text dB" awk -v t="$join_text" 'BEGIN {split(t, a, " "); exit !(a[1] <= 3 || a[1] <= a[2] + 3)}'
 }
@@ -277,7 +284,7 @@ check_ssim() { # sets ssim_text: the worst of all renditions
     [ -s "$work/lossless.mp4" ] || continue # it has no such rung: a pipeline of fewer rungs gave its source's own size
     segment_borders "video/$r" "$work/idrs-$r" >"$work/borders"
     losses=""
-    whole_encode "$r" "$work/lossless.mp4" "$work/idrs-$r" "$work/whole.mp4" &&
+    whole_encode "$r" "$work/lossless.mp4" "$work/idrs-$r" "$work/whole.mp4" && has_all "$work/lossless.mp4" && has_all "$work/whole.mp4" &&
       losses=$(ssim_losses "$work/lossless.mp4" "$work/joined-$r.mp4" "$work/whole.mp4" "$work/borders")
     [ -n "$losses" ] || { judge ssim-none "$r: no SSIM: $(tail -n 1 "$work/whole.log")" false; continue; }
     mean=${losses% *} worst=${losses#* }

@@ -211,6 +211,23 @@ static void a_walk_tells_which_bits_were_too_many(void **state)
     m.bits = 7;
     assert_false(gm_vbv_walk_broke(&w, true, &m)); /* nothing follows */
     assert_int_equal(m.bits, 7);
+    gm_vbv_walk_start(&w, &vbv, 0); /* easy seconds fill it, then too much: only this counts */
+    for (int i = 0; i < 10; i++) {
+        gm_vbv_walk_sample(&w, (int64_t)i * TICKS, 2000);
+    }
+    gm_vbv_walk_sample(&w, 10 * TICKS, 9000); /* full: 80000; 8000 left */
+    gm_vbv_walk_sample(&w, 10 * TICKS + 3000, 3000);
+    gm_vbv_walk_end(&w, 20 * TICKS);
+    assert_true(gm_vbv_walk_broke(&w, true, &m));
+    assert_int_equal(m.bits, 96000);
+    assert_int_equal(m.over_bits, 8000);
+    gm_vbv_walk_start(&w, &vbv, 0); /* and at the end */
+    gm_vbv_walk_sample(&w, 0, 1000);
+    gm_vbv_walk_sample(&w, 10 * TICKS, 9000);
+    gm_vbv_walk_end(&w, 10 * TICKS + 3000);
+    assert_true(gm_vbv_walk_broke(&w, false, &m));
+    assert_int_equal(m.bits, 72000);
+    assert_int_equal(m.over_bits, 24000);
 }
 
 int main(void)

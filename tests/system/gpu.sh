@@ -6,9 +6,9 @@
 gpu=0000:00:1e.0
 node_starts
 logged() { grep -q "$1" "$at/$2.log" || { tail -n 5 "$at/$2.log"; return 1; } } # words node
-make_clip "$work/clip.mp4" 12
-make_clip "$work/long.mp4" 40
-make_clip "$work/short.mp4" 7
+make_clip "$work/clip.mp4" 12 640x360 15
+make_clip "$work/long.mp4" 30
+make_clip "$work/short.mp4" 7 640x360 15
 scaled() { echo "all(.renditions[]; .resolved.scaler.by == \"$1\" and [.actual.scaled[] | .by] == [\"$2\"])"; } # plan's, what did
 
 # Proven, offered, used.
@@ -20,7 +20,7 @@ until_true "its GPU is offered" gpu_is '.capacity.slots == 2'
 check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake.* \\| cuda-ladder-1$"))'
 check "the cpu keeps its slots" sh -c "jq -e '.nodes[0].devices[0].capacity.slots == 2' '$work/nodes' >/dev/null"
 check "a job is done" transcode first "$work/clip.mp4"
-is_used nvenc 360
+is_used nvenc 180
 check "planned there, the rest on the processors" report '[.tasks[] | select(.type != "encode" and .type != "plan") | .device] | unique == ["cpu"]'
 check "the GPU decoded too" report 'all(.renditions[]; [.actual.decoded[] | .by] == ["nvdec"])'
 check "and scaled, as the plan says" report "$(scaled cuda-ladder-1 cuda)"
@@ -53,7 +53,7 @@ check "the bytes are those of the job with many sessions" test "$(tree_hash "$wo
 profile l4
 until_true "the slot comes back" gpu_is '.capacity.slots == 2'
 
-is_lost_and_back nvenc l4 360
+is_lost_and_back nvenc l4 180
 
 # Lost before anything is encoded: the processor plans, and the report does not forget the GPU.
 profile l4 "back $gpu 1" "fault encode-open lost gpu=$gpu times=1"
@@ -69,7 +69,7 @@ profile l4 "back $gpu 2" "fault encode corrupt"
 check "a job is done whose GPU spoils bits" transcode spoilt "$work/clip.mp4"
 check "in software" report "$(on cpu)"
 check "that was found out" report 'any(.tasks[]; .error.code? == "media.verify_failed")'
-check "every frame is there" test "$(frames_of "$work/spoilt/master.m3u8")" = 360
+check "every frame is there" test "$(frames_of "$work/spoilt/master.m3u8")" = 180
 check "the GPU is in quarantine" gpu_is 'any(.notes[]; .text | test("quarantined"))'
 stop box
 
