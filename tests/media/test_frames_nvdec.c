@@ -380,7 +380,7 @@ static void real(const void *arg)
     CHECK(folder_clip(t->name, path));
     AVBufferRef *device = nvdec_open_device();
     struct clip *c = clip_load(path);
-    c->frame_count = c->frame_count > 90 ? 90 : c->frame_count;
+    c->frame_count = c->frame_count > 60 ? 60 : c->frame_count;
     const struct run *r = nvdec_both(c, t->keys_back, 1, false, device, 0);
     size_t chunks = (c->frame_count + 14) / 15;
     if ((r->on_device == chunks) != t->on_device) {
