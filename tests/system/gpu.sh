@@ -16,7 +16,7 @@ profile l4
 farm gpu
 gpu_node box LD_LIBRARY_PATH
 check "the node is ready with its processors" test "$ready" = "READY node=box slots=2"
-until_true "its GPU is offered" gpu_is '.capacity.slots == 2'
+until_true "its GPU is offered" is_offered
 check "with the chain nvenc" gpu_is '.chains[0] | .name == "nvenc" and (.codecs | index("h264") and index("hevc") and index("hevc10")) and (.fingerprint | test("fake GPU L4.*-fake.* \\| cuda-ladder-1$"))'
 check "the cpu keeps its slots" sh -c "jq -e '.nodes[0].devices[0].capacity.slots == 2' '$work/nodes' >/dev/null"
 check "a job is done" transcode first "$work/clip.mp4"
@@ -62,7 +62,7 @@ check "in software" report "$(on cpu)"
 check "its report says what was given up, and why" report '.encoding | .resolved.chain == "cpu" and (.given_up | length == 1) and .given_up[0].chain == "nvenc" and .given_up[0].code == "device.lost"'
 check "it was the plan that failed there" report '[.tasks[] | select(.type == "plan") | [.chain, .outcome]] == [["nvenc", "failed"], ["cpu", "done"]]'
 profile l4 "back $gpu 2"
-until_true "the GPU is back again" gpu_is '.capacity.slots == 2'
+until_true "the GPU is back again" is_back
 
 # What it makes is wrong: found out, and made in software.
 profile l4 "back $gpu 2" "fault encode corrupt"

@@ -24,6 +24,9 @@ gpu_is() { # filter: true of the GPU in the node list
   gopmill node list --json >"$work/nodes" &&
     jq -e --arg gpu "$gpu" "[.nodes[].devices[] | select(.id == \$gpu)] | any($1)" "$work/nodes" >/dev/null
 }
+its_chains='[.nodes[].devices[] | .chains[]]'
+is_offered() { gpu_is '.capacity.slots == 2' && chains=$(jq -c "$its_chains" "$work/nodes"); } # at first: with these chains
+is_back() { gpu_is '.capacity.slots == 2' && [ "$(jq -c "$its_chains" "$work/nodes")" = "$chains" ]; } # with all that it had
 report() { # filter: true of the last job's report
   jq -e "$1" "$out/report.json" >/dev/null || { echo "not so: $1"; jq -c '.encoding, (.tasks[] | [.task, .device, .outcome, .error])' "$out/report.json"; return 1; }
 }
@@ -50,7 +53,7 @@ is_lost_and_back() { # chain profile frames: in the middle of a chunk: quarantin
   check "the list says so to people" sh -c "'$bin/gopmill' node list | grep -q 'note: quarantined'"
   check "its proofs are forgotten" sh -c "! grep -q 'encode $1' '$at/box.d/proofs'"
   profile "$2" "back $gpu 1"
-  until_true "the GPU is back" gpu_is '.capacity.slots == 2'
+  until_true "the GPU is back" is_back
   check "a job is done after it" transcode again "$work/clip.mp4"
   check "on the GPU again" report "$(on $gpu)"
   check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
