@@ -13,142 +13,13 @@
 
 #include "common/hash.h"
 #include "media/av.h"
-#include "media/folder_io.h"
-#include "media/frames.h"
 #include "media/movie_io.h"
 #include "media/paff_io.h"
+#include "media/split_io.h"
 #include "proto/chunk.h"
 
 #define STEP 512          /* 12800 ticks a second, 25 frames */
 #define BYTES_MAX 1000000 /* of a real clip; tests/system has all of them */
-
-/* A source after inspect, plan and split. */
-struct farm {
-    struct folder_io *f;
-    Gm__Pipeline *pipeline;
-    struct gm_err err;
-};
-
-static int farm_run_fields(struct farm *farm, const char *path, bool fields,
-                           const Gm__SkipItems *skip, size_t skips)
-{
-    static const struct folder_pipeline params = {.audio = true};
-    static const char *const tasks[] = {"inspect", "plan", "split"};
-    int rc = 0;
-    *farm = (struct farm){.pipeline = folder_pipeline(&params)};
-    for (size_t i = 0; fields && i < farm->pipeline->n_tasks; i++) {
-        if (farm->pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
-            Gm__EncodeParams *encode = farm->pipeline->tasks[i]->encode;
-            if (encode->deinterlace != protobuf_c_empty_string) {
-                free(encode->deinterlace);
-            }
-            encode->deinterlace = strdup("on");
-        }
-    }
-    assert_int_equal(folder_io_create(path, farm->pipeline, &farm->f, &farm->err), 0);
-    for (int i = 0; rc == 0 && i < 3; i++) {
-        struct folder_run run = {.task = tasks[i]};
-        if (i == 2) {
-            run.skip = skip;
-            run.skips = skips;
-        }
-        rc = folder_io_run(farm->f, &run, NULL, &farm->err);
-    }
-    return rc;
-}
-
-static int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, size_t skips)
-{
-    return farm_run_fields(farm, path, false, skip, skips);
-}
-
-static void farm_fini(struct farm *farm)
-{
-    folder_io_destroy(&farm->f);
-    gm__pipeline__free_unpacked(farm->pipeline, NULL);
-}
-
-static Gm__SplitMeta *split_meta(const struct farm *farm)
-{
-    const Gm__TaskResult *r = folder_io_result(farm->f, "split", 0);
-    assert_non_null(r);
-    Gm__SplitMeta *meta = gm__split_meta__unpack(NULL, r->meta.len, r->meta.data);
-    assert_non_null(meta);
-    return meta;
-}
-
-static int open_chunk(const struct farm *farm, uint32_t stream, uint32_t index)
-{
-    char path[4096];
-    const Gm__Item *item = folder_io_item(farm->f, "split", 0, stream, index);
-    assert_non_null(item);
-    assert_int_equal(item->n_objects, 1);
-    folder_io_path(farm->f, item->objects[0], path);
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    assert_true(fd >= 0);
-    return fd;
-}
-
-struct run {
-    const struct farm *farm;
-    uint32_t next, end;
-    int source;
-};
-
-static int next_chunk(void *arg, bool *out_more, int *out_fd, struct gm_err *err)
-{
-    struct run *r = arg;
-    (void)err;
-    *out_more = r->next < r->end;
-    if (*out_more) {
-        *out_fd = open_chunk(r->farm, 0, r->next++);
-    }
-    return 0;
-}
-
-static int source_fd(void *arg, int *out_fd, struct gm_err *err)
-{
-    (void)err;
-    *out_fd = ((struct run *)arg)->source;
-    return 0;
-}
-
-/* The frames of the run's chunks. run: borrowed for their life. */
-static struct gm_frames *open_frames(struct run *run)
-{
-    struct gm_frames_source from = {run, next_chunk, source_fd, NULL};
-    struct gm_frames *frames = NULL;
-    struct gm_err err;
-    assert_int_equal(gm_frames_create(&from, &frames, &err), 0);
-    return frames;
-}
-
-/* Decodes chunk after chunk, each alone, and compares with the clip decoded in one go. */
-static void assert_pictures(const struct farm *farm, const struct clip *clip, int source,
-                            size_t first)
-{
-    size_t at = first;
-    for (uint32_t i = 0; i < folder_io_items(farm->f, "split", 0, 0); i++) {
-        struct run run = {farm, i, i + 1, source};
-        struct gm_frames *frames = open_frames(&run);
-        struct gm_frames_step step = {0};
-        struct gm_err err;
-        uint8_t hash[32];
-        while (step.event != GM_FRAMES_RUN_END) {
-            assert_int_equal(gm_frames_next(frames, &step, &err), 0);
-            if (step.event == GM_FRAMES_PICTURE) {
-                assert_true(at < clip->frame_count);
-                clip_hash(step.picture, hash);
-                assert_memory_equal(hash, clip->frames[at].sha256, 32);
-                at++;
-            } else if (step.event == GM_FRAMES_CHUNK_END) {
-                assert_int_equal(step.stats.replaced, 0);
-            }
-        }
-        gm_frames_destroy(&frames);
-    }
-    assert_int_equal(at, clip->frame_count);
-}
 
 /* Each chunk, decoded alone, gives the frame before its first and the one after its last. */
 static void assert_context(const struct farm *farm, const struct clip *clip, int source)
@@ -157,8 +28,8 @@ static void assert_context(const struct farm *farm, const struct clip *clip, int
     size_t at = 0;
     assert_true(items >= 2);
     for (uint32_t i = 0; i < items; i++) {
-        struct run run = {farm, i, i + 1, source};
-        struct gm_frames *frames = open_frames(&run);
+        struct farm_chunks run = {farm, i, i + 1, source};
+        struct gm_frames *frames = farm_open_frames(&run);
         struct gm_frames_step step = {0};
         struct gm_err err;
         uint8_t hash[32];
@@ -198,7 +69,7 @@ static void assert_headers(const struct farm *farm, size_t frames, int64_t first
     for (uint32_t i = 0; i < items; i++) {
         struct gm_chunk_reader *reader;
         struct gm_err err;
-        int fd = open_chunk(farm, 0, i);
+        int fd = farm_open_chunk(farm, 0, i);
         assert_int_equal(gm_chunk_reader_open(fd, &reader, &err), 0);
         const Gm__ChunkHeader *h = gm_chunk_reader_header(reader);
         assert_int_equal(h->index, i);
@@ -249,10 +120,10 @@ static void chunks_hold_every_frame_and_what_it_needs(void **state)
             print_message("%s in %s: %s\n", rows[i].encoder, rows[i].format, farm.err.text);
             fail();
         }
-        Gm__SplitMeta *meta = split_meta(&farm);
+        Gm__SplitMeta *meta = farm_split_meta(&farm);
         assert_int_equal(meta->frames, clip->frame_count);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_pictures(&farm, clip, fd, 0);
+        farm_assert_pictures(&farm, clip, fd, 0);
         if (i != 7) { /* Matroska's milliseconds are no grid of 25 a second: 40 ms are */
             assert_headers(&farm, clip->frame_count, 0, rows[i].by_reference);
         }
@@ -275,7 +146,7 @@ static uint64_t count_sound(const struct farm *farm, uint32_t index, uint32_t it
     struct gm_err err;
     enum gm_chunk_record record = GM_CHUNK_PACKET;
     uint64_t packets = 0;
-    int fd = open_chunk(farm, 1, index);
+    int fd = farm_open_chunk(farm, 1, index);
     assert_int_equal(gm_chunk_reader_open(fd, &reader, &err), 0);
     const Gm__ChunkHeader *h = gm_chunk_reader_header(reader);
     assert_int_equal(h->stream, 1);
@@ -329,75 +200,8 @@ static void a_chunk_does_not_begin_with_a_damaged_keyframe(void **state)
         clip_free(&clip);
         clip = clip_load(path);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_pictures(&farm, clip, fd, 0);
+        farm_assert_pictures(&farm, clip, fd, 0);
         (void)close(fd);
-        farm_fini(&farm);
-        movie_remove(path);
-        clip_free(&clip);
-    }
-}
-
-static void what_the_sound_lacks_takes_no_pictures_away(void **state)
-{
-    struct clip *clip = clip_make("mpeg4", "g=40", 320);
-    struct movie movie = {.format = "mov", .sound = true, .apart = true, .index_first = true};
-    struct farm farm;
-    char path[4096];
-    (void)state;
-    movie_write(clip, &movie, path);
-    int fd = open(path, O_RDWR | O_CLOEXEC);
-    off_t size = lseek(fd, 0, SEEK_END);
-    assert_int_equal(ftruncate(fd, size - (off_t)8 * 16000), 0); /* 8 s of the sound */
-    assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
-    Gm__SplitMeta *meta = split_meta(&farm);
-    assert_int_equal(meta->frames, 320);
-    assert_true(meta->truncated);
-    assert_in_range(meta->lost_us, 7800000, 8000000);
-    assert_pictures(&farm, clip, fd, 0);
-    gm__split_meta__free_unpacked(meta, NULL);
-    farm_fini(&farm);
-    (void)close(fd);
-    movie_remove(path);
-    clip_free(&clip);
-}
-
-/* Pictures that do not decode are no sound: where both end is told of each by itself. */
-static void sound_outlasts_the_pictures_by_its_own_end(void **state)
-{
-    static const struct {
-        const char *format;
-        size_t hurt, sound_less;
-        int gap_s;
-        const char *said; /* NULL: nothing */
-    } rows[] = {{"avi", 0, 0, 0, NULL},      {"avi", 60, 0, 0, "2.4"},
-                {"avi", 60, 60, 0, NULL},    {"avi", 60, 36, 0, NULL},
-                {"avi", 60, 34, 0, "1.040"}, {"matroska", 0, 0, 12, "12.0"}};
-    (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        struct clip *clip = clip_make("mpeg4", "g=20", 120);
-        struct movie movie = {.format = rows[i].format,
-                              .sound = true,
-                              .sound_less = rows[i].sound_less,
-                              .sound_gap_s = rows[i].gap_s};
-        struct farm farm;
-        char path[4096];
-        for (size_t k = clip->packet_count - rows[i].hurt; k < clip->packet_count; k++) {
-            memset(clip->packets[k]->data, 0, (size_t)clip->packets[k]->size);
-        }
-        movie_write(clip, &movie, path);
-        assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
-        Gm__SplitMeta *meta = split_meta(&farm);
-        assert_int_equal(meta->frames, 120 - rows[i].hurt);
-        const char *said = NULL;
-        for (size_t k = 0; k < meta->n_warnings; k++) {
-            const Gm__Warning *w = meta->warnings[k];
-            said = strcmp(w->code, "source.sound_outlasts") == 0 ? w->text : said;
-        }
-        if ((said == NULL) != (rows[i].said == NULL) ||
-            (said != NULL && strstr(said, rows[i].said) == NULL)) {
-            fail_msg("row %zu: %s", i, said != NULL ? said : "nothing");
-        }
-        gm__split_meta__free_unpacked(meta, NULL);
         farm_fini(&farm);
         movie_remove(path);
         clip_free(&clip);
@@ -463,7 +267,7 @@ static void a_second_run_gives_the_same_objects_and_skips_what_is_there(void **s
             }
         }
     }
-    Gm__SplitMeta *a = split_meta(&whole), *b = split_meta(&rest);
+    Gm__SplitMeta *a = farm_split_meta(&whole), *b = farm_split_meta(&rest);
     assert_int_equal(a->n_items, 2);
     assert_int_equal(b->items[0], 3);
     assert_int_equal(a->frames, b->frames);
@@ -531,7 +335,7 @@ static void real_clips_give_the_frames_that_a_decoder_shows(void **state)
         if (rc < 0) { /* sound alone or tiny: test_inspect.c has these */
             assert_true(rc == -GM_E_INPUT_NO_VIDEO || rc == -GM_E_INPUT_TOO_SMALL);
         } else {
-            Gm__SplitMeta *meta = split_meta(&farm);
+            Gm__SplitMeta *meta = farm_split_meta(&farm);
             if (meta->frames != expected) {
                 print_message("%s: %ld frames, not %ld\n", name, (long)meta->frames, expected);
             }
@@ -565,7 +369,7 @@ static void chunks_hold_the_frames_beside_them(void **state)
         movie_write(clip, &movie, path);
         assert_int_equal(farm_run_fields(&farm, path, true, NULL, 0), 0);
         int fd = open(path, O_RDONLY | O_CLOEXEC);
-        assert_pictures(&farm, clip, fd, 0);
+        farm_assert_pictures(&farm, clip, fd, 0);
         assert_context(&farm, clip, fd);
         (void)close(fd);
         farm_fini(&farm);
@@ -604,7 +408,7 @@ static void single_fields_make_the_frames_that_were_written(void **state)
         int source = open(path, O_RDONLY | O_CLOEXEC);
         assert_true(source >= 0);
         assert_headers(&farm, 200, 0, true);
-        assert_pictures(&farm, &clip, source, 0);
+        farm_assert_pictures(&farm, &clip, source, 0);
         assert_context(&farm, &clip, source);
         (void)close(source);
         farm_fini(&farm);
@@ -620,8 +424,6 @@ int main(void)
         cmocka_unit_test(chunks_hold_the_frames_beside_them),
         cmocka_unit_test(chunks_hold_every_frame_and_what_it_needs),
         cmocka_unit_test(a_chunk_does_not_begin_with_a_damaged_keyframe),
-        cmocka_unit_test(what_the_sound_lacks_takes_no_pictures_away),
-        cmocka_unit_test(sound_outlasts_the_pictures_by_its_own_end),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
         cmocka_unit_test(a_source_that_changed_is_noticed),
