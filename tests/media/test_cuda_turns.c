@@ -22,42 +22,69 @@
 /* Where the device's ladder puts pictures that are cropped and turned, and their chroma: as the
  * processors' filters do. Over the fake libcuda: nothing here says anything about a real GPU. */
 
+/* A picture on two ways: through the device's ladder, and what a test does with the front. */
+struct turning {
+    struct job j;
+    struct gm_front *front; /* owned */
+    AVFrame *picture;       /* owned: as decoded */
+    AVFrame *here;          /* owned: what the ladder made of it, in memory */
+    Gm__Policy turned;
+};
+
+/* The first rendition gets 1 / shrink of the upright picture's size. */
+static void begin_turn(struct turning *t, const struct way *w, uint32_t shrink)
+{
+    Gm__EncodeParams how = GM__ENCODE_PARAMS__INIT;
+    struct gm_err err = {0};
+    memset(t, 0, sizeof *t);
+    gm__policy__init(&t->turned);
+    fake_gpu_profile("none", GPU);
+    ladder_describe(&t->j, w);
+    bool lies = w->turn % 180 != 0;
+    uint32_t width = t->j.facts.width_px / shrink, height = t->j.facts.height_px / shrink;
+    t->j.renditions[0].width_px = lies ? height : width;
+    t->j.renditions[0].height_px = lies ? width : height;
+    ladder_must(gm_plan_front(&t->j.facts, &how, &t->turned, &err), &err);
+    ladder_must(gm_front_create(&t->turned, &t->j.facts, &t->front, &err), &err);
+}
+
+/* Takes the picture. Returns it as the front makes it: borrowed until end_turn. */
+static const AVFrame *push_turn(struct turning *t, AVFrame *picture)
+{
+    struct gm_err err = {0};
+    int64_t tag = 0;
+    t->picture = picture;
+    ladder_must(ladder_open(&t->j, &err), &err);
+    gm_front_start(t->front);
+    ladder_must(gm_front_push(t->front, picture, 5, &err), &err);
+    const AVFrame *upright = gm_front_next(t->front, &tag);
+    CHECK(upright != NULL && tag == 5);
+    ladder_must(gm_cuda_ladder_push(t->j.ladder, picture, 0, &err), &err);
+    ladder_must(gm_cuda_picture_download(gm_cuda_ladder_get(t->j.ladder, 0), &t->here, &err), &err);
+    return upright;
+}
+
+static void end_turn(struct turning *t)
+{
+    av_frame_free(&t->here);
+    av_frame_free(&t->picture);
+    gm_front_destroy(&t->front);
+    free(t->turned.front_filters);
+    ladder_close(&t->j);
+}
+
 /* Luma of a rendition of the upright picture's size is what the front makes. */
 static void turn_it(const void *arg)
 {
-    const struct way *w = arg;
-    struct job j;
-    struct gm_front *front = NULL;
-    struct gm_err err = {0};
-    Gm__EncodeParams how = GM__ENCODE_PARAMS__INIT;
-    Gm__Policy turned = GM__POLICY__INIT;
-    AVFrame *here = NULL;
-    int64_t tag = 0;
-    fake_gpu_profile("none", GPU);
-    ladder_describe(&j, w);
-    bool lies = w->turn % 180 != 0;
-    j.renditions[0].width_px = lies ? j.facts.height_px : j.facts.width_px;
-    j.renditions[0].height_px = lies ? j.facts.width_px : j.facts.height_px;
-    ladder_must(gm_plan_front(&j.facts, &how, &turned, &err), &err);
-    ladder_must(gm_front_create(&turned, &j.facts, &front, &err), &err);
-    ladder_must(ladder_open(&j, &err), &err);
-    AVFrame *f = ladder_picture(&j, 3);
-    gm_front_start(front);
-    ladder_must(gm_front_push(front, f, 5, &err), &err);
-    const AVFrame *want = gm_front_next(front, &tag);
-    CHECK(want != NULL && tag == 5);
-    ladder_must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err);
-    ladder_must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 0), &here, &err), &err);
-    CHECK(here->width == want->width && here->height == want->height);
-    for (int y = 0; y < here->height; y++) {
-        CHECK(memcmp(here->data[0] + (ptrdiff_t)y * here->linesize[0],
-                     want->data[0] + (ptrdiff_t)y * want->linesize[0], (size_t)here->width) == 0);
+    struct turning t;
+    begin_turn(&t, arg, 1);
+    const AVFrame *want = push_turn(&t, ladder_picture(&t.j, 3));
+    CHECK(t.here->width == want->width && t.here->height == want->height);
+    for (int y = 0; y < t.here->height; y++) {
+        CHECK(memcmp(t.here->data[0] + (ptrdiff_t)y * t.here->linesize[0],
+                     want->data[0] + (ptrdiff_t)y * want->linesize[0], (size_t)t.here->width) == 0);
     }
-    av_frame_free(&here);
-    av_frame_free(&f);
-    gm_front_destroy(&front);
-    free(turned.front_filters);
-    ladder_close(&j);
+    end_turn(&t);
 }
 
 static void pictures_are_turned_as_software_does(void **state)
@@ -108,52 +135,30 @@ static double brighter(const AVFrame *a, const AVFrame *b, int plane)
  * darker by 1. */
 static void place_chroma(const void *arg)
 {
-    const struct way *w = arg;
-    struct job j;
-    struct gm_front *front = NULL;
+    struct turning t;
     struct gm_graph *graph = NULL;
     struct gm_err err = {0};
-    Gm__EncodeParams how = GM__ENCODE_PARAMS__INIT;
-    Gm__Policy turned = GM__POLICY__INIT;
-    AVFrame *here = NULL;
-    int64_t tag = 0;
     char plain[512], filters[600];
-    fake_gpu_profile("none", GPU);
-    ladder_describe(&j, w);
-    bool lies = w->turn % 180 != 0;
-    Gm__Rendition *r = &j.renditions[0];
-    r->width_px = lies ? HEIGHT / 2 : WIDTH / 2;
-    r->height_px = lies ? WIDTH / 2 : HEIGHT / 2;
+    begin_turn(&t, arg, 2);
+    const Gm__Rendition *r = &t.j.renditions[0];
     struct gm_colour colour = gm_colour_of_rendition(r);
-    ladder_must(gm_plan_front(&j.facts, &how, &turned, &err), &err);
     ladder_must(gm_plan_filters(r->width_px, r->height_px, &colour, AV_PIX_FMT_YUV420P, plain,
                                 sizeof plain, &err),
                 &err);
-    ladder_must(gm_plan_add_siting(gm_plan_siting(&j.facts), plain, filters, sizeof filters, &err),
-                &err);
+    ladder_must(
+        gm_plan_add_siting(gm_plan_siting(&t.j.facts), plain, filters, sizeof filters, &err), &err);
     struct gm_graph_output output = {.filters = filters, .format = AV_PIX_FMT_YUV420P};
     ladder_must(gm_graph_create(&output, 1, 1, &graph, &err), &err);
-    ladder_must(gm_front_create(&turned, &j.facts, &front, &err), &err);
-    ladder_must(ladder_open(&j, &err), &err);
-    AVFrame *f = ramps();
-    gm_front_start(front);
-    ladder_must(gm_front_push(front, f, 0, &err), &err);
-    ladder_must(gm_graph_push(graph, gm_front_next(front, &tag), 0, &err), &err);
-    ladder_must(gm_cuda_ladder_push(j.ladder, f, 0, &err), &err);
-    ladder_must(gm_cuda_picture_download(gm_cuda_ladder_get(j.ladder, 0), &here, &err), &err);
+    ladder_must(gm_graph_push(graph, push_turn(&t, ramps()), 0, &err), &err);
     for (int p = 0; p < 3; p++) {
-        double d = brighter(here, gm_graph_get(graph, 0), p);
+        double d = brighter(t.here, gm_graph_get(graph, 0), p);
         if (d < -0.4 || d > 0.4) {
             (void)fprintf(stderr, "plane %d: %.2f\n", p, d);
             CHECK(false);
         }
     }
-    av_frame_free(&here);
-    av_frame_free(&f);
     gm_graph_destroy(&graph);
-    gm_front_destroy(&front);
-    free(turned.front_filters);
-    ladder_close(&j);
+    end_turn(&t);
 }
 
 static void chroma_is_where_software_puts_it(void **state)

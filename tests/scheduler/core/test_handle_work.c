@@ -51,6 +51,31 @@ static const Gm__Envelope *say_produced(struct stage *s, const Gm__Item *item, u
     return sim_last_send(s->sim);
 }
 
+/* meta, publication: as in Done. */
+static void say_done(struct stage *s, ProtobufCBinaryData meta, const char *publication)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Done done = GM__DONE__INIT;
+    done.task_id = s->task->assign->task_id;
+    done.term = s->task->assign->term;
+    done.epoch = s->task->assign->epoch;
+    done.meta = meta;
+    done.publication = (char *)publication;
+    envelope.seq = 777;
+    envelope.body_case = GM__ENVELOPE__BODY_DONE;
+    envelope.done = &done;
+    sim_send(s->sim, s->node, &envelope);
+}
+
+/* As often as a node says it that gets no Ack. */
+static void insist_on_done(struct stage *s, ProtobufCBinaryData meta)
+{
+    for (int i = 0; i < 6; i++) {
+        say_done(s, meta, "");
+        sim_run(s->sim, 2);
+    }
+}
+
 static const Gm__GrantAnswer *say_grant(struct stage *s, Gm__ObjectStore store, const char *name,
                                         uint64_t size, uint8_t fill, uint64_t epoch)
 {
@@ -216,22 +241,15 @@ static void done_before_its_items_waits_for_them(void **arg)
 {
     (void)arg;
     struct stage s = stage_open("video");
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Done done = GM__DONE__INIT;
-    done.task_id = s.task->assign->task_id;
-    done.term = s.task->assign->term;
-    done.epoch = s.task->assign->epoch;
-    envelope.seq = 777;
-    envelope.body_case = GM__ENVELOPE__BODY_DONE;
-    envelope.done = &done;
-    sim_send(s.sim, s.node, &envelope);
+    const ProtobufCBinaryData none = {0, NULL};
+    say_done(&s, none, "");
     assert_null(sim_last_send(s.sim)); /* no Ack */
     for (size_t i = 0; i < s.task->input_count; i++) {
         Gm__Item item = GM__ITEM__INIT;
         item.index = s.task->inputs[i]->item->index;
         assert_true(is_ack(say_produced(&s, &item, s.task->assign->epoch), false));
     }
-    sim_send(s.sim, s.node, &envelope);
+    say_done(&s, none, "");
     const struct gm_effects *fx = &s.sim->pending[s.sim->pending_count - 1];
     assert_true(fx->send_count > 0 && is_ack(fx->sends[0].envelope, false));
     sim_destroy(s.sim);
@@ -241,18 +259,7 @@ static void done_without_its_items_fails_in_the_end(void **arg)
 {
     (void)arg;
     struct stage s = stage_open("audio");
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Done done = GM__DONE__INIT;
-    done.task_id = s.task->assign->task_id;
-    done.term = s.task->assign->term;
-    done.epoch = s.task->assign->epoch;
-    envelope.seq = 777;
-    envelope.body_case = GM__ENVELOPE__BODY_DONE;
-    envelope.done = &done;
-    for (int i = 0; i < 6; i++) {
-        sim_send(s.sim, s.node, &envelope);
-        sim_run(s.sim, 2);
-    }
+    insist_on_done(&s, (ProtobufCBinaryData){0, NULL});
     sim_until(s.sim, sim_all_final, 60);
     assert_int_equal(sim_error(s.sim, "job").code, GM_E_PROTO);
     sim_destroy(s.sim);
@@ -288,20 +295,8 @@ static void split_can_not_take_its_items_back(void **arg)
     uint8_t packed[256];
     meta.items = items;
     meta.n_items = GM_STREAMS;
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Done done = GM__DONE__INIT;
-    done.task_id = s.task->assign->task_id;
-    done.term = s.task->assign->term;
-    done.epoch = s.task->assign->epoch;
-    done.meta.data = packed;
-    done.meta.len = protobuf_c_message_pack(&meta.base, packed);
-    envelope.seq = 777;
-    envelope.body_case = GM__ENVELOPE__BODY_DONE;
-    envelope.done = &done;
-    for (int i = 0; i < 6; i++) {
-        sim_send(s.sim, s.node, &envelope);
-        sim_run(s.sim, 2);
-    }
+    size_t size = protobuf_c_message_pack(&meta.base, packed);
+    insist_on_done(&s, (ProtobufCBinaryData){size, packed});
     assert_true(was_refused(&s, "split"));
     sim_destroy(s.sim);
 }
@@ -340,21 +335,12 @@ static void facts_that_do_not_decode_fail_the_attempt(void **arg)
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct stage s = stage_open(rows[i].task);
         uint8_t garbage[] = {0xff, 0xff, 0xff};
-        Gm__Envelope envelope = GM__ENVELOPE__INIT;
+        const ProtobufCBinaryData meta = {sizeof(garbage), garbage};
         Gm__Item item = GM__ITEM__INIT;
-        Gm__Done done = GM__DONE__INIT;
         item.index = s.task->input_count > 0 ? s.task->inputs[0]->item->index : 0;
-        item.meta.data = done.meta.data = garbage;
-        item.meta.len = done.meta.len = sizeof(garbage);
-        done.task_id = s.task->assign->task_id;
-        done.term = s.task->assign->term;
-        done.epoch = s.task->assign->epoch;
-        done.publication = (char *)"0123456789abcdef";
-        envelope.seq = 777;
-        envelope.body_case = GM__ENVELOPE__BODY_DONE;
-        envelope.done = &done;
+        item.meta = meta;
         if (rows[i].done) {
-            sim_send(s.sim, s.node, &envelope);
+            say_done(&s, meta, "0123456789abcdef");
         } else {
             (void)say_produced(&s, &item, s.task->assign->epoch);
         }
