@@ -26,9 +26,9 @@
 /* A rendition's attempts at a chunk: at keeping the promise to its neighbours (media/vbv.h), and at
  * its budget (media/rate.h). */
 struct attempt {
-    uint32_t number; /* for the buffer */
-    int32_t alone_add;
-    struct gm_vbv_miss miss; /* of the one before */
+    uint32_t number;         /* for the buffer */
+    int32_t crf_add;         /* of encoders that keep a cap by it alone */
+    struct gm_vbv_miss miss; /* of theirs, the one before */
     uint32_t round;          /* corrections of the crf */
     struct gm_rate_aim aim;
     bool kept; /* the writer has finished and all holds */
@@ -176,7 +176,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
                                                  .facts = r->inspection->video,
                                                  .header = header,
                                                  .attempt = r->attempts[i].number,
-                                                 .alone_add = r->attempts[i].alone_add,
+                                                 .crf_add = r->attempts[i].crf_add,
                                                  .crf_centi = r->attempts[i].aim.crf_centi,
                                                  .surfaces = gm_pictures_surfaces(r->pictures, i)};
         rc = gm_encode_writer_open(&params, &r->writers[i], err);
@@ -260,6 +260,19 @@ static int announce(struct run *r, const struct gm_pictures_step *step,
     return rc;
 }
 
+/* Whether another attempt at the buffer may give something else: the encoder's rate control gets
+ * less each time; where the crf alone counts, the coarsest is the last. */
+static bool try_again(struct attempt *a, bool by_crf, const struct gm_vbv_miss *miss)
+{
+    bool coarser = !by_crf || miss->crf_add < miss->most_add;
+    if (by_crf) {
+        a->crf_add = gm_vbv_worse(a->number > 0 ? &a->miss : NULL, miss, a->number);
+        a->miss = *miss;
+    }
+    a->number++;
+    return coarser && a->number < GM_VBV_ATTEMPTS;
+}
+
 /* What a rendition took does not fit into its buffer, or misses its budget: it is made again.
  * *out_kept: all holds. */
 static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
@@ -276,9 +289,7 @@ static int judge(struct run *r, size_t i, bool *out_kept, struct gm_err *err)
         return 0;
     }
     if (!holds) {
-        a->alone_add = gm_vbv_worse(a->number > 0 ? &a->miss : NULL, &miss, a->number);
-        a->miss = miss;
-        if (++a->number == GM_VBV_ATTEMPTS) {
+        if (!try_again(a, gm_encode_writer_caps_by_crf(r->writers[i]), &miss)) {
             return gm_err_set(err, GM_E_MEDIA_BUFFER, a->number,
                               "rendition %s does not fit into its buffer after %" PRIu32
                               " attempts",

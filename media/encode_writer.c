@@ -57,7 +57,7 @@ struct gm_encode_writer {
     struct gm_fmp4_sample *scratch; /* owned, cap of them */
     int64_t *times;                 /* owned, cap of them: decode times */
     /* The chunk's way through the declared buffer. */
-    bool capped, last;
+    bool capped, by_crf, last;
     struct gm_vbv_walk walk;
     Gm__BufferWalk buffer;
     /* Segments; the last one is open while fd >= 0. */
@@ -136,7 +136,8 @@ int gm_encode_writer_open(const struct gm_encode_writer_params *params,
         int64_t start = h->frames[0]->out_ts;
         int64_t duration = h->end_ts > start ? h->end_ts - start : 1;
         gm_vbv_limits(&vbv, duration, h->last, params->attempt, &limits);
-        limits.alone_add = params->alone_add;
+        w->by_crf = gm_encoder_caps_by_crf(params->policy->chain, w->rendition->encode->codec);
+        limits.crf_add = w->by_crf ? params->crf_add : limits.crf_add;
         gm_vbv_walk_start(&w->walk, &vbv, start);
     }
     int rc = 0;
@@ -484,9 +485,14 @@ bool gm_encode_writer_holds(const struct gm_encode_writer *w, struct gm_vbv_miss
     if (!w->capped || !gm_vbv_walk_broke(&w->walk, w->last, out_miss)) {
         return true;
     }
-    out_miss->alone_add = w->p.alone_add;
+    out_miss->crf_add = w->p.crf_add;
     out_miss->most_add = codec->max_crf - (w->p.crf_centi > 0 ? w->p.crf_centi / 100 : p->crf);
     return false;
+}
+
+bool gm_encode_writer_caps_by_crf(const struct gm_encode_writer *w)
+{
+    return w->by_crf;
 }
 
 int64_t gm_encode_writer_bits(const struct gm_encode_writer *w)

@@ -18,7 +18,7 @@ struct gm_encode_writer_params {
     const Gm__VideoFacts *facts;   /* borrowed */
     const Gm__ChunkHeader *header; /* borrowed until finish; has frames */
     uint32_t attempt;              /* of this chunk at keeping its buffer: gm_vbv_limits */
-    int32_t alone_add;             /* gm_vbv_limits.alone_add of this attempt */
+    int32_t crf_add;               /* of this attempt, where gm_encode_writer_caps_by_crf */
     int32_t crf_centi;             /* instead of the plan's, hundredths; 0: the plan's */
     struct AVBufferRef *surfaces;  /* as gm_encoder_params has it; borrowed until close */
 };
@@ -36,8 +36,11 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, struct AVFr
  * Errors: MEDIA (a frame has no packet), and the above. */
 int gm_encode_writer_finish(struct gm_encode_writer *w, struct gm_err *err) GM_MUST_CHECK;
 /* After finish: does the chunk keep its promise to its neighbours (media/vbv.h)? True where there
- * is no cap. False: it must be encoded again with the next attempt, for which *out_miss counts. */
+ * is no cap. False: it must be encoded again with the next attempt; *out_miss is set, and counts
+ * where gm_encode_writer_caps_by_crf. */
 bool gm_encode_writer_holds(const struct gm_encode_writer *w, struct gm_vbv_miss *out_miss);
+/* There is a cap, and gm_encoder_caps_by_crf. */
+bool gm_encode_writer_caps_by_crf(const struct gm_encode_writer *w);
 /* After finish: of all segments, boxes included. */
 int64_t gm_encode_writer_bits(const struct gm_encode_writer *w);
 /* After finish: the segments' metas, borrowed until close. */

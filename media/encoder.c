@@ -93,7 +93,7 @@ static int32_t worse_crf(const struct gm_encoder_params *params, int32_t add)
 
 int gm_encoder_crf_alone(const struct gm_encoder_params *params)
 {
-    return (worse_crf(params, params->limits != NULL ? params->limits->alone_add : 0) + 50) / 100;
+    return (worse_crf(params, params->limits != NULL ? params->limits->crf_add : 0) + 50) / 100;
 }
 
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params)

@@ -76,6 +76,10 @@ int gm_encoder_build(const struct gm_encoder_params *params, char out[64],
 
 /* "cpu" for NULL and "", else what it is given. */
 const char *gm_encoder_chain(const char *chain);
+/* Whether that chain's encoder of the codec takes no limits but their crf_add: a chunk that broke
+ * its promise says what the next attempt's is to be (gm_vbv_worse). Others keep a cap by their own
+ * rate control, and get less each time (gm_vbv_limits). */
+bool gm_encoder_caps_by_crf(const char *chain, const char *codec);
 /* Whose fault it is that an encoder gave something else than was promised, or nothing that can be
  * read: on a chain of a device MEDIA in rc and *err becomes MEDIA_VERIFY, which blames the device
  * and not the input. Returns rc as it is then. */

@@ -38,6 +38,8 @@ struct gm_encoder_backend {
     /* The first picture of a stream is treated otherwise than later keyframes: black ones go before
      * it and are thrown away. NULL: never. */
     bool (*starts_cold)(const Gm__EncodeParams *p);
+    bool caps_by_crf;       /* it counts bits badly: a cap is kept by gm_encoder_crf_alone, not by
+                             * its rate control with gm_encoder_limit */
     bool drops_captions;    /* of H.264: those that pictures carry do not get into the stream */
     bool hides_reorder;     /* libavcodec's wrapper says no reorder depth: the headers do */
     bool waits_for_picture; /* closing an encoder that was never given one does not return */
@@ -82,8 +84,8 @@ int gm_encoder_option(AVCodecContext *ctx, const char *name, const char *value,
 /* Sets the rate cap and buffer: what the plan declares, or for a chunk what it may take of it.
  * Returns the crf to encode with, in hundredths. */
 int32_t gm_encoder_limit(AVCodecContext *ctx, const struct gm_encoder_params *params);
-/* For backends that count bits badly, in its place: sets no cap; a chunk that breaks its promise
- * comes again with a coarser crf (media/vbv.h). Returns the whole crf to encode with. */
+/* For backends of caps_by_crf, in its place: sets no cap; a chunk that breaks its promise comes
+ * again with a coarser crf (media/vbv.h). Returns the whole crf to encode with. */
 int gm_encoder_crf_alone(const struct gm_encoder_params *params);
 /* "<prefix>-<what the loaded library's version function or string says>", made of letters, digits,
  * '.', '-', '+' and '_'; where the symbol is not found, libavcodec's own version. call: the symbol

@@ -60,22 +60,35 @@ const struct gm_encoder_device *gm_encoder_find_device(const char *chain)
     return NULL;
 }
 
+static const struct gm_encoder_backend *find_row(const char *chain, const char *codec)
+{
+    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
+        if (strcmp(chain_of(backends[i]), gm_encoder_chain(chain)) == 0 &&
+            strcmp(backends[i]->codec, codec) == 0) {
+            return backends[i];
+        }
+    }
+    return NULL;
+}
+
+bool gm_encoder_caps_by_crf(const char *chain, const char *codec)
+{
+    const struct gm_encoder_backend *row = find_row(chain, codec);
+    return row != NULL && row->caps_by_crf;
+}
+
 /* out: untouched on failure. */
 static int find_backend(const struct gm_encoder_params *params,
                         const struct gm_encoder_backend **out, struct gm_err *err)
 {
     const char *codec = params->rendition->encode->codec;
     const char *chain = gm_encoder_chain(params->chain);
-    bool known = false;
-    for (size_t i = 0; i < sizeof backends / sizeof backends[0]; i++) {
-        bool same = strcmp(chain_of(backends[i]), chain) == 0;
-        known = known || same;
-        if (same && strcmp(backends[i]->codec, codec) == 0) {
-            *out = backends[i];
-            return 0;
-        }
+    const struct gm_encoder_backend *row = find_row(chain, codec);
+    if (row != NULL) {
+        *out = row;
+        return 0;
     }
-    if (!known) {
+    if (!is_software(chain) && gm_encoder_find_device(chain) == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "Chain %s has no encoders here", chain);
     }
     return gm_err_set(err, is_software(chain) ? GM_E_INVAL : GM_E_PIPELINE_UNFIT, 0,

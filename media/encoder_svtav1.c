@@ -84,6 +84,7 @@ const struct gm_encoder_backend gm_encoder_svtav1 = {
     .library = "libsvtav1",
     .min_side_px = 64,
     .waits_for_picture = true,
+    .caps_by_crf = true,
     .setup = setup,
     .packet_headers = gm_encoder_av1_headers,
     .version = version,

@@ -101,6 +101,7 @@ const struct gm_encoder_backend gm_encoder_vpx = {
     .codec = "vp9",
     .library = "libvpx-vp9",
     .min_side_px = 2,
+    .caps_by_crf = true,
     .setup = setup,
     .headers = headers,
     .version = version,

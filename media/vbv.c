@@ -70,16 +70,16 @@ int32_t gm_vbv_worse(const struct gm_vbv_miss *before, const struct gm_vbv_miss 
 {
     int32_t step = USUAL_STEP_CENTI;
     if (before != NULL) {
-        step = gm_budget_step(before->alone_add * 100, ratio_of(before), now->alone_add * 100,
+        step = gm_budget_step(before->crf_add * 100, ratio_of(before), now->crf_add * 100,
                               ratio_of(now));
     }
-    int32_t add = (gm_budget_crf(now->alone_add * 100, ratio_of(now), RATIO_AIM, step) + 99) / 100;
-    if (before == NULL && add > now->alone_add + USUAL_MOST) {
-        add = now->alone_add + USUAL_MOST; /* the slope is a guess */
+    int32_t add = (gm_budget_crf(now->crf_add * 100, ratio_of(now), RATIO_AIM, step) + 99) / 100;
+    if (before == NULL && add > now->crf_add + USUAL_MOST) {
+        add = now->crf_add + USUAL_MOST; /* the slope is a guess */
     }
     /* The last attempts hurry: what was seen misled. */
-    int32_t least = attempt + 4 < GM_VBV_ATTEMPTS   ? now->alone_add + 1
-                    : attempt + 2 < GM_VBV_ATTEMPTS ? (now->alone_add + now->most_add + 1) / 2
+    int32_t least = attempt + 4 < GM_VBV_ATTEMPTS   ? now->crf_add + 1
+                    : attempt + 2 < GM_VBV_ATTEMPTS ? (now->crf_add + now->most_add + 1) / 2
                                                     : now->most_add;
     add = add > least ? add : least;
     return add < now->most_add ? add : now->most_add;

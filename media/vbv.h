@@ -26,7 +26,6 @@ int64_t gm_vbv_entry(const struct gm_vbv *vbv);
 struct gm_vbv_limits {
     int64_t rate_bps, buffer_bits, init_bits; /* init: fullness at its start */
     int32_t crf_add;                          /* worse by so much, 0 at first */
-    int32_t alone_add; /* the same where an encoder gets nothing but the crf: gm_vbv_worse */
 };
 /* Encoders that count bits well keep the promise at the first try: with an own buffer of B/2 that
  * begins with f bits and a rate of R - f/duration a chunk takes at most R * duration bits. Where
@@ -36,16 +35,16 @@ struct gm_vbv_limits {
 void gm_vbv_limits(const struct gm_vbv *vbv, int64_t duration_ts, bool last, uint32_t attempt,
                    struct gm_vbv_limits *out);
 
-/* Encoders that count bits badly (libvpx, SVT-AV1) are given no limit but a crf: an attempt that
- * broke the promise says what the next one's is to be. */
+/* Encoders that count bits badly (gm_encoder_caps_by_crf) are given nothing of it but crf_add: an
+ * attempt that broke the promise says what the next one's is to be. */
 struct gm_vbv_miss {
-    int32_t alone_add; /* of this attempt */
-    int32_t most_add;  /* that the codec allows */
+    int32_t crf_add;  /* of this attempt */
+    int32_t most_add; /* that the codec allows: there all further attempts would be the same */
     /* Taken, since the chunk's begin or since the buffer was full, until it was lowest or until the
      * end; and how many of them were too many. Above 0. */
     int64_t bits, over_bits;
 };
-/* The next attempt's alone_add, above that of `now` up to most_add: from the slope that both show,
+/* The next attempt's crf_add, above that of `now` up to most_add: from the slope that both show,
  * or a usual one. before: NULL for none. attempt: of `now`, from 0; the last one gets most_add. */
 int32_t gm_vbv_worse(const struct gm_vbv_miss *before, const struct gm_vbv_miss *now,
                      uint32_t attempt);

@@ -15,6 +15,7 @@ struct folder_pipeline {
     const uint32_t *ladder; /* short sides, largest first; NULL: 1080 720 480 360 240 */
     size_t rungs;
     int qp_plus_1;      /* 1: qp 0; 0: crf 23 with the ladder's caps */
+    const char *codec;  /* of encode; NULL: h264 */
     const char *preset; /* NULL: ultrafast */
     uint64_t max_pixels;
     bool audio, subtitles, thumbnails, mp4,

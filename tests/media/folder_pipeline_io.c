@@ -35,7 +35,7 @@ static void fill_sound(const struct folder_pipeline *p, Gm__AudioParams *audio,
 
 static void fill_encode(const struct folder_pipeline *p, Gm__EncodeParams *to)
 {
-    to->codec = "h264";
+    to->codec = (char *)(uintptr_t)(p->codec != NULL ? p->codec : "h264");
     to->preset = (char *)(uintptr_t)(p->preset != NULL ? p->preset : "ultrafast");
     to->burn_subtitles = (char *)(uintptr_t)(p->burn != NULL ? p->burn : "");
     to->crf = p->qp_plus_1 > 0 ? -1 : 23;

@@ -154,7 +154,7 @@ static void a_crf_that_holds_is_found_from_the_misses(void **state)
                 if (bits <= room) {
                     break;
                 }
-                now.alone_add = add;
+                now.crf_add = add;
                 now.bits = bits;
                 now.over_bits = bits - room;
                 int32_t next = gm_vbv_worse(attempt > 0 ? &before : NULL, &now, attempt);
@@ -178,11 +178,11 @@ static void a_search_that_is_misled_ends_at_the_coarsest(void **state)
     struct gm_vbv_miss before = {0}, now = {.most_add = 28, .bits = 1000, .over_bits = 1};
     for (uint32_t attempt = 0; attempt + 1 < GM_VBV_ATTEMPTS; attempt++) {
         int32_t next = gm_vbv_worse(attempt > 0 ? &before : NULL, &now, attempt);
-        assert_true(next > now.alone_add || next == 28);
+        assert_true(next > now.crf_add || next == 28);
         before = now;
-        now.alone_add = next;
+        now.crf_add = next;
     }
-    assert_int_equal(now.alone_add, 28);
+    assert_int_equal(now.crf_add, 28);
     now = (struct gm_vbv_miss){.most_add = 0, .bits = 1, .over_bits = INT64_MAX / 2};
     assert_int_equal(gm_vbv_worse(NULL, &now, 0), 0);
 }
