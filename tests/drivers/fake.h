@@ -40,14 +40,15 @@
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map va-init show register. Of a VA driver: encode-open is a configuration, encode-init
+ *   decode-caps decode-open decode map va-init show register pin copied. Of a VA driver: encode-open is a configuration, encode-init
  *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
  *   busy (of a VA driver: HW_BUSY; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
  *   Of register, an encoder's of device memory, oom is what a full device says.
- *   Of show, the parser's call that gives a picture out: wrong leaves it out. Of launch: the kernel does nothing.
+ *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same
+ *   surface. Of launch: the kernel does nothing. Pin is page-locked memory; copied: a copy that was queued, when it is done.
  * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
  * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.
@@ -99,6 +100,8 @@ enum fake_point {
     FAKE_VA_INIT,
     FAKE_SHOW,
     FAKE_REGISTER,
+    FAKE_PIN,
+    FAKE_COPIED,
     FAKE_POINTS
 };
 

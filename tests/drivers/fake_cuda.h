@@ -4,8 +4,9 @@
  * Device memory is shared memory mapped twice: the address given out can't be touched by the host
  * (a use of it ends with SIGSEGV, as on a machine with a GPU), the fake works through the other
  * one. Asynchronous copies and launches are queued (fake_cuda_queue.c) and done where somebody
- * waits for their stream, its events, or all; what they copy out of the host's memory is taken at
- * the call. Faults show at the call.
+ * waits for their stream, one of its events (what was queued before it), or all; what they copy out
+ * of the host's memory is taken at the call, what they copy there is spoilt until then. Faults show
+ * at the call; those of `copied` when the copy is done.
  *
  * See: CUDA driver API, https://docs.nvidia.com/cuda/cuda-driver-api/ */
 #ifndef GM_TESTS_DRIVERS_FAKE_CUDA_H
@@ -82,6 +83,9 @@ EXPORT tcuMemFree_v2 cuMemFree_v2;
 typedef CUresult (*fake_work_fn)(void *arg);
 CUresult fake_queue_add(const void *queue, fake_work_fn run, void *arg);
 CUresult fake_queue_drain(const void *queue);
+/* The last that was queued anywhere; what of a queue came no later than that. */
+uint64_t fake_queue_mark(void);
+CUresult fake_queue_drain_to(const void *queue, uint64_t mark);
 CUresult fake_queue_drain_all(void);
 /* The queue of a stream. */
 const void *fake_stream_queue(CUstream stream);

@@ -7,7 +7,8 @@
 
 #include "fake_cuda.h"
 
-#define PITCH 512 /* what cuMemAllocPitch aligns rows to */
+#define PITCH 512   /* what cuMemAllocPitch aligns rows to */
+#define SPOILT 0x5b /* what is in the host's memory until a copy there is done */
 
 struct allocation {
     struct allocation *next;
@@ -250,7 +251,7 @@ CUresult cuMemHostAlloc(void **out, size_t size, unsigned flags)
     (void)flags;
     CUresult rc = fake_cuda_current(&context);
     if (rc == CUDA_SUCCESS) {
-        rc = fake_cuda_result(fake_fault_at(FAKE_ALLOC, context->pci, 0));
+        rc = fake_cuda_result(fake_fault_at(FAKE_PIN, context->pci, 0));
     }
     if (rc != CUDA_SUCCESS) {
         return rc;
@@ -486,6 +487,7 @@ static uint8_t *side(CUmemorytype type, const void *host, CUdeviceptr device, si
 /* A copy as it was asked for, and what was to be copied out of the host's memory, without gaps. */
 struct copy {
     CUDA_MEMCPY2D how;
+    char pci[16];
     uint8_t taken[];
 };
 
@@ -498,6 +500,10 @@ static CUresult run_copy(void *arg)
                                how->srcXInBytes, how->srcY, width, height);
     uint8_t *to = side(how->dstMemoryType, how->dstHost, how->dstDevice, how->dstPitch,
                        how->dstXInBytes, how->dstY, width, height);
+    CUresult rc = fake_cuda_result(fake_fault_at(FAKE_COPIED, c->pci, 0));
+    if (rc != CUDA_SUCCESS) {
+        return rc;
+    }
     if (from == NULL || to == NULL) { /* freed meanwhile */
         return FAKE_CU_ILLEGAL_ADDRESS;
     }
@@ -511,6 +517,11 @@ static CUresult run_copy(void *arg)
 
 static CUresult queue_copy(const CUDA_MEMCPY2D *copy, CUstream stream)
 {
+    struct CUctx_st *context;
+    CUresult rc = fake_cuda_current(&context);
+    if (rc != CUDA_SUCCESS) {
+        return rc;
+    }
     size_t width = copy->WidthInBytes, height = copy->Height;
     bool takes = copy->srcMemoryType == CU_MEMORYTYPE_HOST;
     struct copy *c = malloc(sizeof(*c) + (takes ? width * height : 0));
@@ -518,17 +529,22 @@ static CUresult queue_copy(const CUDA_MEMCPY2D *copy, CUstream stream)
         return FAKE_CU_OUT_OF_MEMORY;
     }
     c->how = *copy;
+    memcpy(c->pci, context->pci, sizeof(c->pci));
     c->how.srcPitch = copy->srcPitch == 0 ? width : copy->srcPitch;
     c->how.dstPitch = copy->dstPitch == 0 ? width : copy->dstPitch;
     const uint8_t *from = side(copy->srcMemoryType, copy->srcHost, copy->srcDevice, c->how.srcPitch,
                                copy->srcXInBytes, copy->srcY, width, height);
-    if (from == NULL || side(copy->dstMemoryType, copy->dstHost, copy->dstDevice, c->how.dstPitch,
-                             copy->dstXInBytes, copy->dstY, width, height) == NULL) {
+    uint8_t *to = side(copy->dstMemoryType, copy->dstHost, copy->dstDevice, c->how.dstPitch,
+                       copy->dstXInBytes, copy->dstY, width, height);
+    if (from == NULL || to == NULL) {
         free(c);
         return FAKE_CU_INVALID_VALUE;
     }
     for (size_t y = 0; takes && y < height; y++) {
         memcpy(c->taken + y * width, from + y * c->how.srcPitch, width);
+    }
+    for (size_t y = 0; copy->dstMemoryType == CU_MEMORYTYPE_HOST && y < height; y++) {
+        memset(to + y * c->how.dstPitch, SPOILT, width);
     }
     return fake_queue_add(fake_stream_queue(stream), run_copy, c);
 }

@@ -7,6 +7,7 @@
 
 struct work {
     struct work *next;
+    uint64_t number;
     const struct CUctx_st *context;
     const void *queue;
     fake_work_fn run;
@@ -15,6 +16,7 @@ struct work {
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct work *first, **last = &first; /* in the order it came */
+static uint64_t newest;
 
 CUresult fake_queue_add(const void *queue, fake_work_fn run, void *arg)
 {
@@ -27,6 +29,7 @@ CUresult fake_queue_add(const void *queue, fake_work_fn run, void *arg)
     }
     *w = (struct work){.context = context, .queue = queue, .run = run, .arg = arg};
     pthread_mutex_lock(&lock);
+    w->number = ++newest;
     *last = w;
     last = &w->next;
     pthread_mutex_unlock(&lock);
@@ -34,13 +37,13 @@ CUresult fake_queue_add(const void *queue, fake_work_fn run, void *arg)
 }
 
 /* Another thread's wait for the same work ends after it too. */
-static CUresult drain(const void *queue, bool all)
+static CUresult drain(const void *queue, uint64_t mark, bool all)
 {
     CUresult rc = CUDA_SUCCESS;
     pthread_mutex_lock(&lock);
     for (struct work **at = &first; *at != NULL;) {
         struct work *w = *at;
-        if (!all && w->queue != queue) {
+        if (!all && (w->queue != queue || w->number > mark)) {
             at = &w->next;
             continue;
         }
@@ -58,10 +61,23 @@ static CUresult drain(const void *queue, bool all)
 
 CUresult fake_queue_drain(const void *queue)
 {
-    return drain(queue, false);
+    return drain(queue, UINT64_MAX, false);
+}
+
+CUresult fake_queue_drain_to(const void *queue, uint64_t mark)
+{
+    return drain(queue, mark, false);
+}
+
+uint64_t fake_queue_mark(void)
+{
+    pthread_mutex_lock(&lock);
+    uint64_t mark = newest;
+    pthread_mutex_unlock(&lock);
+    return mark;
 }
 
 CUresult fake_queue_drain_all(void)
 {
-    return drain(NULL, true);
+    return drain(NULL, UINT64_MAX, true);
 }

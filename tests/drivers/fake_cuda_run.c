@@ -25,6 +25,7 @@ struct CUevent_st {
     bool recorded;
     int64_t at_ns;
     const void *queue;
+    uint64_t mark; /* of the queue's work, what it is behind */
 };
 
 struct CUfunc_st {
@@ -142,7 +143,7 @@ CUresult cuStreamWaitEvent(CUstream stream, CUevent event, unsigned flags)
     CUresult rc = check_stream(stream);
     return rc == CUDA_SUCCESS && (event == NULL || event->magic != EVENT_MAGIC)
                ? FAKE_CU_INVALID_HANDLE
-           : rc == CUDA_SUCCESS ? fake_queue_drain(event->queue)
+           : rc == CUDA_SUCCESS ? fake_queue_drain_to(event->queue, event->mark)
                                 : rc;
 }
 
@@ -197,7 +198,7 @@ CUresult cuEventDestroy_v2(CUevent event)
 CUresult cuEventSynchronize(CUevent event)
 {
     CUresult rc = check_event(event);
-    return rc == CUDA_SUCCESS ? fake_queue_drain(event->queue) : rc;
+    return rc == CUDA_SUCCESS ? fake_queue_drain_to(event->queue, event->mark) : rc;
 }
 
 CUresult cuEventQuery(CUevent event)
@@ -217,6 +218,7 @@ CUresult cuEventRecord(CUevent event, CUstream stream)
         event->at_ns = (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
         event->recorded = true;
         event->queue = fake_stream_queue(stream);
+        event->mark = fake_queue_mark();
     }
     return rc;
 }

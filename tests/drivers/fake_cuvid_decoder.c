@@ -28,6 +28,7 @@ struct decoder {
     AVFrame *pictures[MAX_PICTURES];
     int64_t decoded, mapped;
     int open_maps;
+    unsigned long long maps[MAX_PICTURES]; /* the surface that shows it; 0: none */
 };
 
 unsigned fake_cuvid_depth(int format)
@@ -107,7 +108,8 @@ CUresult cuvidDecodePicture(CUvideodecoder handle, CUVIDPICPARAMS *picture)
         return rc;
     }
     if (picture->CurrPicIdx < 0 ||
-        (tcu_ulong)picture->CurrPicIdx >= decoder->info.ulNumDecodeSurfaces) {
+        (tcu_ulong)picture->CurrPicIdx >= decoder->info.ulNumDecodeSurfaces ||
+        decoder->maps[picture->CurrPicIdx] != 0) {
         return FAKE_CU_INVALID_VALUE;
     }
     if (picture->nBitstreamDataLen != sizeof(note)) {
@@ -196,7 +198,8 @@ CUresult cuvidMapVideoFrame64(CUvideodecoder handle, int index, unsigned long lo
         return rc;
     }
     const AVFrame *frame = index < 0 || index >= MAX_PICTURES ? NULL : decoder->pictures[index];
-    if (frame == NULL || decoder->open_maps >= (int)decoder->info.ulNumOutputSurfaces) {
+    if (frame == NULL || decoder->maps[index] != 0 ||
+        decoder->open_maps >= (int)decoder->info.ulNumOutputSurfaces) {
         return FAKE_CU_INVALID_VALUE;
     }
     size_t bytes = decoder->info.ulTargetWidth * (decoder->info.bitDepthMinus8 > 0 ? 2 : 1);
@@ -208,6 +211,7 @@ CUresult cuvidMapVideoFrame64(CUvideodecoder handle, int index, unsigned long lo
     }
     put_picture(decoder, frame, fake_cuda_host(surface, row * rows), row, action == FAKE_WRONG);
     decoder->open_maps++;
+    decoder->maps[index] = surface;
     *out = surface;
     *pitch = (unsigned)row;
     return CUDA_SUCCESS;
@@ -216,6 +220,9 @@ CUresult cuvidMapVideoFrame64(CUvideodecoder handle, int index, unsigned long lo
 CUresult cuvidUnmapVideoFrame64(CUvideodecoder handle, unsigned long long surface)
 {
     struct decoder *decoder = handle;
+    for (int i = 0; i < MAX_PICTURES; i++) {
+        decoder->maps[i] = decoder->maps[i] == surface ? 0 : decoder->maps[i];
+    }
     decoder->open_maps--;
     (void)fake_cuda_wait(
         NULL); /* the next picture is put there behind what is queued, here alone */

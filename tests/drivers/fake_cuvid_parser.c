@@ -156,7 +156,10 @@ static bool hand_on(struct parser *parser)
     if (parser->params.pfnDecodePicture(parser->params.pUserData, &picture) <= 0) {
         return false;
     }
-    bool hidden = fake_cuda_fault(FAKE_SHOW, fake_cuvid_context()->pci, ++parser->shown) != FAKE_OK;
+    enum fake_action action =
+        fake_cuda_fault(FAKE_SHOW, fake_cuvid_context()->pci, ++parser->shown);
+    parser->next_picture -= action == FAKE_BUSY ? 1 : 0; /* its surface is the next one's */
+    bool hidden = action != FAKE_OK && action != FAKE_BUSY;
     return hidden || parser->params.pfnDisplayPicture(parser->params.pUserData, &show) > 0;
 }
 

@@ -15,9 +15,9 @@
 #define MAX_WORDS 12
 
 static const char *const POINTS[FAKE_POINTS] = {
-    "nvml-init",   "cuda-init",   "context",     "alloc",   "copy", "launch",
-    "module",      "encode-open", "encode-init", "encode",  "lock", "decode-caps",
-    "decode-open", "decode",      "map",         "va-init", "show", "register"};
+    "nvml-init",   "cuda-init",   "context", "alloc",    "copy",        "launch",      "module",
+    "encode-open", "encode-init", "encode",  "lock",     "decode-caps", "decode-open", "decode",
+    "map",         "va-init",     "show",    "register", "pin",         "copied"};
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {
     "ok",    "oom",     "no-device", "unsupported", "error", "mismatch", "lost",

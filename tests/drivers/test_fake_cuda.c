@@ -178,6 +178,56 @@ static void copies_arrive(void **state)
     assert_int_equal(cuda->cuMemAlloc(&a, 1), 201); /* no context */
 }
 
+/* Copies into page-locked memory are done as late as somebody waits: for an event, those before it.
+ */
+static void queued_copies_are_late(void **state)
+{
+    (void)state;
+    CUcontext context = begin();
+    CUstream stream = NULL;
+    CUevent event = NULL;
+    CUdeviceptr memory = 0;
+    uint8_t *to[2] = {NULL, NULL};
+    int (*pin)(void **, size_t, unsigned) = NULL;
+    int (*unpin)(void *) = NULL;
+    void *lib = dlopen("libcuda.so.1", RTLD_NOW);
+    *(void **)&pin = dlsym(lib, "cuMemHostAlloc");
+    *(void **)&unpin = dlsym(lib, "cuMemFreeHost");
+    assert_int_equal(cuda->cuStreamCreate(&stream, CU_STREAM_NON_BLOCKING), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuEventCreate(&event, 0), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuMemAlloc(&memory, 64), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuMemsetD8Async(memory, 7, 64, stream), CUDA_SUCCESS);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(pin((void **)&to[i], 64, 0), CUDA_SUCCESS);
+        memset(to[i], 7, 64);
+        const CUDA_MEMCPY2D down = {.srcMemoryType = CU_MEMORYTYPE_DEVICE,
+                                    .srcDevice = memory,
+                                    .dstMemoryType = CU_MEMORYTYPE_HOST,
+                                    .dstHost = to[i],
+                                    .WidthInBytes = 64,
+                                    .Height = 1};
+        assert_int_equal(cuda->cuMemcpy2DAsync(&down, stream), CUDA_SUCCESS);
+        assert_int_equal(i == 0 ? cuda->cuEventRecord(event, stream) : CUDA_SUCCESS, CUDA_SUCCESS);
+    }
+    assert_true(to[0][0] != 7 && to[0][63] != 7 && to[1][0] != 7);
+    assert_int_equal(cuda->cuEventSynchronize(event), CUDA_SUCCESS);
+    assert_true(to[0][0] == 7 && to[0][63] == 7 && to[1][0] != 7);
+    use("fault copied error times=1\n");
+    assert_int_equal(cuda->cuStreamSynchronize(stream), LOST); /* where it is done, not asked for */
+    use("");
+    use("fault pin oom\n");
+    assert_int_equal(pin((void **)&to[1], 64, 0), 2);
+    use("");
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(unpin(to[i]), CUDA_SUCCESS);
+    }
+    assert_int_equal(cuda->cuMemFree(memory), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuEventDestroy(event), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuStreamDestroy(stream), CUDA_SUCCESS);
+    assert_int_equal(cuda->cuCtxDestroy(context), CUDA_SUCCESS);
+    assert_int_equal(dlclose(lib), 0);
+}
+
 static void the_host_can_not_touch_device_memory(void **state)
 {
     (void)state;
@@ -289,6 +339,7 @@ int main(void)
     const struct CMUnitTest tests[] = {cmocka_unit_test(order_is_the_files_and_names_say_fake),
                                        cmocka_unit_test(nvml_sorts_by_address),
                                        cmocka_unit_test(copies_arrive),
+                                       cmocka_unit_test(queued_copies_are_late),
                                        cmocka_unit_test(the_host_can_not_touch_device_memory),
                                        cmocka_unit_test(memory_ends),
 
