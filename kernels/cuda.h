@@ -11,6 +11,7 @@
  * Source: https://docs.nvidia.com/cuda/cuda-driver-api/ */
 #define GM_CUDA_BLOCKING_SYNC 4u /* CU_CTX_SCHED_BLOCKING_SYNC: who waits sleeps */
 #define GM_CUDA_NON_BLOCKING 1u  /* CU_STREAM_NON_BLOCKING: not held up by the default stream */
+#define GM_CUDA_EVENT 3u /* CU_EVENT_BLOCKING_SYNC: who waits sleeps; CU_EVENT_DISABLE_TIMING */
 enum { GM_CUDA_HOST = 1, GM_CUDA_DEVICE = 2 }; /* CUmemorytype */
 struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     size_t src_x_bytes, src_y;
@@ -51,6 +52,8 @@ struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     GM_CUDA_FN(module_function, cuModuleGetFunction, (void **, void *, const char *))              \
     GM_CUDA_FN(alloc, cuMemAlloc_v2, (uint64_t *, size_t))                                         \
     GM_CUDA_FN(release, cuMemFree_v2, (uint64_t))                                                  \
+    GM_CUDA_FN(host_alloc, cuMemHostAlloc, (void **, size_t, unsigned))                            \
+    GM_CUDA_FN(host_release, cuMemFreeHost, (void *))                                              \
     GM_CUDA_FN(memory_info, cuMemGetInfo_v2, (size_t *, size_t *))                                 \
     GM_CUDA_FN(upload, cuMemcpyHtoDAsync_v2, (uint64_t, const void *, size_t, void *))             \
     GM_CUDA_FN(download, cuMemcpyDtoHAsync_v2, (void *, uint64_t, size_t, void *))                 \
@@ -58,6 +61,10 @@ struct gm_cuda_copy_2d {                       /* CUDA_MEMCPY2D */
     GM_CUDA_FN(stream_create, cuStreamCreate, (void **, unsigned))                                 \
     GM_CUDA_FN(stream_destroy, cuStreamDestroy_v2, (void *))                                       \
     GM_CUDA_FN(stream_sync, cuStreamSynchronize, (void *))                                         \
+    GM_CUDA_FN(event_create, cuEventCreate, (void **, unsigned))                                   \
+    GM_CUDA_FN(event_destroy, cuEventDestroy_v2, (void *))                                         \
+    GM_CUDA_FN(event_record, cuEventRecord, (void *, void *))                                      \
+    GM_CUDA_FN(event_sync, cuEventSynchronize, (void *))                                           \
     GM_CUDA_FN(launch, cuLaunchKernel,                                                             \
                (void *, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned, unsigned,      \
                 void *, void **, void **))

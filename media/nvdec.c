@@ -6,10 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/av.h"
 #include "media/cuda_picture.h"
 #include "media/hw.h"
-#include "media/packed.h"
 
 static const struct codec {
     enum AVCodecID id;
@@ -168,17 +166,12 @@ static void start(struct gm_nvdec *n, const AVCodecParameters *par)
     }
 }
 
-/* Where pictures go. */
-static int open_place(struct gm_nvdec *n, AVBufferRef **pool, struct gm_err *err)
+static int open_pool(struct gm_nvdec *n, AVBufferRef **pool, struct gm_err *err)
 {
     const struct gm_cuda_pictures what = {n->depth, n->width_px, n->height_px, 0};
-    if (pool != NULL) {
-        int rc = gm_cuda_picture_repool(n->device, &what, pool, err);
-        n->pool = rc == 0 ? av_buffer_ref(*pool) : NULL;
-        return rc < 0 || n->pool != NULL ? rc : gm_err_nomem(err);
-    }
-    n->packed = gm_av_frame(gm_packed_format(n->depth), n->width_px, n->height_px);
-    return n->packed != NULL ? 0 : gm_err_nomem(err);
+    int rc = gm_cuda_picture_repool(n->device, &what, pool, err);
+    n->pool = rc == 0 ? av_buffer_ref(*pool) : NULL;
+    return rc < 0 || n->pool != NULL ? rc : gm_err_nomem(err);
 }
 
 int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,
@@ -203,8 +196,8 @@ int gm_nvdec_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef
     n->packet = av_packet_alloc();
     n->device = av_buffer_ref(device);
     int rc = n->packet == NULL || n->device == NULL ? gm_err_nomem(err) : 0;
-    if (rc == 0) {
-        rc = open_place(n, pool, err);
+    if (rc == 0 && pool != NULL) {
+        rc = open_pool(n, pool, err);
     }
     if (rc == 0) {
         rc = load(n, err);
@@ -243,6 +236,7 @@ void gm_nvdec_close(struct gm_nvdec **nvdec)
     }
     if (n->stream != NULL) {               /* before it there is nothing */
         bool in = enter(n, &ignored) == 0; /* of a lost device there is nothing left to free */
+        gm_nvdec_copies_close(n);
         if (n->parser != NULL) {
             (void)n->cuvidDestroyVideoParser(n->parser);
         }
@@ -259,7 +253,6 @@ void gm_nvdec_close(struct gm_nvdec **nvdec)
     }
     av_bsf_free(&n->bsf);
     av_packet_free(&n->packet);
-    av_frame_free(&n->packed);
     av_buffer_unref(&n->pool);
     if (n->library != NULL) {
         (void)dlclose(n->library);
@@ -315,6 +308,16 @@ static int feed_packet(struct gm_nvdec *n, const AVPacket *p, long long timestam
     return rc;
 }
 
+/* In the context, at the end. */
+static int end_copies(struct gm_nvdec *n, struct gm_err *err)
+{
+    gm_nvdec_copies_clear(n, -1);
+    if (n->rc < 0) {
+        *err = n->err;
+    }
+    return n->rc;
+}
+
 int gm_nvdec_send(struct gm_nvdec *n, const AVPacket *packet, uint64_t id, const char **out_why,
                   struct gm_err *err)
 {
@@ -334,6 +337,7 @@ int gm_nvdec_send(struct gm_nvdec *n, const AVPacket *packet, uint64_t id, const
             rc = feed_packet(n, packet, gm_nvdec_stamp(id), err);
         } else {
             rc = feed(n, NULL, 0, CUVID_PKT_ENDOFSTREAM, 0, err);
+            rc = rc == 0 ? end_copies(n, err) : rc;
         }
         leave(n);
     }

@@ -31,7 +31,9 @@ void gm_nvdec_close(struct gm_nvdec **nvdec);
 #define GM_NVDEC_IDS ((uint64_t)1 << 40)
 int gm_nvdec_send(struct gm_nvdec *nvdec, const AVPacket *packet, uint64_t id, const char **out_why,
                   struct gm_err *err) GM_MUST_CHECK;
-/* The next picture that is ready, in the stream's order; owned; NULL: none. Planar, 8 or 10 bit,
+/* The next picture that is ready, in the stream's order; owned; NULL: none: the newest that was
+ * decoded is still copied, in page-locked memory where the driver gives such, while the next one is
+ * decoded. Planar, 8 or 10 bit,
  * or the device's; pts: its packet's id. AV_FRAME_FLAG_CORRUPT: the device says that its bits were
  * damaged. */
 AVFrame *gm_nvdec_take(struct gm_nvdec *nvdec);

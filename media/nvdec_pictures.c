@@ -1,16 +1,12 @@
 /* What the parser calls back: with the stream's format, each picture to be decoded, and each one to
- * be shown. A shown picture is copied at once, into memory or on the device, so that no surface of
- * the decoder waits for anybody.
+ * be shown. A shown picture is copied out of the decoder (nvdec_copy.c), so that no surface waits
+ * for whoever uses pictures.
  *
  * A packet's number is its time stamp, spaced so that one which the parser makes up between two is
  * none of ours. See: nvdec.h. */
 #include "media/nvdec_state.h"
 
 #include <string.h>
-
-#include "media/av.h"
-#include "media/cuda_picture.h"
-#include "media/packed.h"
 
 #define ID_SHIFT 20
 
@@ -98,7 +94,7 @@ int CUDAAPI gm_nvdec_on_sequence(void *arg, CUVIDEOFORMAT *f)
         return gm_nvdec_doubt(n, why);
     }
     CUVIDDECODECREATEINFO info = {0};
-    n->surfaces = f->min_num_decode_surfaces + GM_NVDEC_DELAY + 1;
+    n->surfaces = f->min_num_decode_surfaces + GM_NVDEC_DELAY + GM_NVDEC_COPIES;
     info.ulWidth = f->coded_width;
     info.ulHeight = f->coded_height;
     info.ulNumDecodeSurfaces = (tcu_ulong)n->surfaces;
@@ -114,14 +110,15 @@ int CUDAAPI gm_nvdec_on_sequence(void *arg, CUVIDEOFORMAT *f)
     info.DeinterlaceMode = cudaVideoDeinterlaceMode_Weave;
     info.ulTargetWidth = (tcu_ulong)n->width_px; /* as displayed: nothing is scaled */
     info.ulTargetHeight = (tcu_ulong)n->height_px;
-    info.ulNumOutputSurfaces = 1;
+    info.ulNumOutputSurfaces = GM_NVDEC_COPIES;
     CUresult result = n->cuvidCreateDecoder(&n->decoder, &info);
     if (gm_nvdec_failed(n, result, "cuvidCreateDecoder", "the driver opens no decoder for it")) {
         n->decoder = NULL;
         return 0;
     }
     n->format = *f;
-    return n->surfaces;
+    gm_nvdec_copies_open(n);
+    return n->rc == 0 && n->why == NULL ? n->surfaces : 0;
 }
 
 int CUDAAPI gm_nvdec_on_decode(void *arg, CUVIDPICPARAMS *p)
@@ -137,28 +134,14 @@ int CUDAAPI gm_nvdec_on_decode(void *arg, CUVIDPICPARAMS *p)
     if (n->codec == cudaVideoCodec_AV1 && p->CodecSpecific.av1.apply_grain != 0) {
         return gm_nvdec_doubt(n, "the stream has film grain");
     }
+    gm_nvdec_copies_clear(n, p->CurrPicIdx); /* the parser thinks that it is free */
+    if (n->rc < 0 || n->why != NULL) {
+        return 0;
+    }
     return gm_nvdec_failed(n, n->cuvidDecodePicture(n->decoder, p), "cuvidDecodePicture",
                            "the device refused a picture")
                ? 0
                : 1;
-}
-
-/* Rows of the surface into `to`, in memory or on the device. */
-static CUresult copy(struct gm_nvdec *n, unsigned long long surface, unsigned pitch,
-                     const AVFrame *to)
-{
-    const uint64_t chroma = surface + (uint64_t)pitch * (uint64_t)n->height_px;
-    const struct gm_cuda_place from = {true, {{surface, chroma}, {pitch, pitch}}};
-    struct gm_cuda_copy_2d copies[2];
-    int result = 0;
-    gm_cuda_picture_copies(&from, to, copies);
-    for (int plane = 0; plane < 2 && result == 0; plane++) {
-        result = n->cuda.copy_2d(&copies[plane], n->stream);
-    }
-    if (result == 0) {
-        result = n->cuda.stream_sync(n->stream);
-    }
-    return (CUresult)result;
 }
 
 long long gm_nvdec_stamp(uint64_t id)
@@ -184,49 +167,10 @@ static bool find_packet(struct gm_nvdec *n, long long timestamp, uint64_t *out)
     return true;
 }
 
-/* A picture that the surface is to be copied into; owned by the caller where they stay, else
- * n->packed. NULL: n->rc says why. */
-static AVFrame *make_room(struct gm_nvdec *n)
-{
-    AVFrame *f = n->packed;
-    if (n->pool != NULL) {
-        n->rc = gm_cuda_picture_get(n->pool, &f, &n->err);
-    }
-    return n->rc == 0 ? f : NULL;
-}
-
-static void forget(const struct gm_nvdec *n, AVFrame *room)
-{
-    if (n->pool != NULL) {
-        av_frame_free(&room);
-    }
-}
-
-/* room: with the samples of the next picture; taken where it stays, also on failure. */
-static int keep(struct gm_nvdec *n, AVFrame *room, uint64_t id, bool damaged)
-{
-    AVFrame *f = room;
-    if (n->pool == NULL) {
-        f = gm_av_frame(n->depth == 8 ? AV_PIX_FMT_YUV420P : AV_PIX_FMT_YUV420P10LE, n->width_px,
-                        n->height_px);
-        n->rc = f == NULL ? gm_err_nomem(&n->err) : gm_packed_copy(room, f, &n->err);
-        if (n->rc < 0) {
-            av_frame_free(&f);
-            return 0;
-        }
-    }
-    f->pts = (int64_t)id;
-    f->flags |= damaged ? AV_FRAME_FLAG_CORRUPT : 0;
-    n->ready[(n->first + n->count++) % GM_NVDEC_READY] = f;
-    return 1;
-}
-
 int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown)
 {
     struct gm_nvdec *n = arg;
     uint64_t id = 0;
-    unsigned long long surface = 0;
-    unsigned pitch = 0;
     if (n->rc < 0 || n->why != NULL || n->decoder == NULL) {
         return 0;
     }
@@ -236,36 +180,9 @@ int CUDAAPI gm_nvdec_on_display(void *arg, CUVIDPARSERDISPINFO *shown)
     if (!find_packet(n, shown->timestamp, &id)) {
         return gm_nvdec_doubt(n, "the device showed a picture that no packet names");
     }
-    if (n->count == GM_NVDEC_READY) {
+    if (n->count + n->under_way >= GM_NVDEC_READY) {
         return gm_nvdec_doubt(n, "the device showed too many pictures at once");
     }
-    AVFrame *room = make_room(n);
-    if (room == NULL) {
-        return 0;
-    }
-    CUVIDPROCPARAMS params = {.progressive_frame = shown->progressive_frame,
-                              .top_field_first = shown->top_field_first,
-                              .output_stream = n->stream};
-    CUresult result =
-        n->cuvidMapVideoFrame64(n->decoder, shown->picture_index, &surface, &pitch, &params);
-    if (gm_nvdec_failed(n, result, "cuvidMapVideoFrame", "the device refused to show a picture")) {
-        forget(n, room);
-        return 0;
-    }
-    CUVIDGETDECODESTATUS status = {0};
-    result = n->cuvidGetDecodeStatus(n->decoder, shown->picture_index, &status);
-    /* Not told of every codec. */
-    bool damaged =
-        result == CUDA_SUCCESS && (status.decodeStatus == cuvidDecodeStatus_Error ||
-                                   status.decodeStatus == cuvidDecodeStatus_Error_Concealed);
-    bool bad = gm_nvdec_failed(n, copy(n, surface, pitch, room), "cuMemcpy2DAsync",
-                               "a picture did not come out of the decoder");
-    bad = gm_nvdec_failed(n, n->cuvidUnmapVideoFrame64(n->decoder, surface), "cuvidUnmapVideoFrame",
-                          "the device did not let go of a picture") ||
-          bad;
-    if (bad) {
-        forget(n, room);
-        return 0;
-    }
-    return keep(n, room, id, damaged);
+    gm_nvdec_copy(n, shown, id);
+    return n->rc == 0 && n->why == NULL ? 1 : 0;
 }

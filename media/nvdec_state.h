@@ -11,8 +11,8 @@
 #include "kernels/cuda.h"
 #include "media/nvdec.h"
 
-/* Between nvdec.c, which opens and feeds the parser, and nvdec_pictures.c, which the parser calls.
- */
+/* Between nvdec.c, which opens and feeds the parser, nvdec_pictures.c, which the parser calls, and
+ * nvdec_copy.c, by which pictures leave the decoder. */
 /* GM_CUVID_FN(name): of libnvcuvid.so.1, with the type t<name> of ffnvcodec's headers */
 #define GM_CUVID_FUNCTIONS                                                                         \
     GM_CUVID_FN(cuvidGetDecoderCaps)                                                               \
@@ -28,7 +28,19 @@
 
 #define GM_NVDEC_READY 64
 #define GM_NVDEC_RECENT 256
-#define GM_NVDEC_DELAY 2 /* pictures that are decoded while an older one is copied */
+#define GM_NVDEC_DELAY 2  /* pictures that are decoded before the oldest is shown */
+#define GM_NVDEC_COPIES 2 /* under way: one is waited for, the next goes on meanwhile */
+
+/* A picture on its way out of the decoder; its surface is mapped until it is there. */
+struct gm_nvdec_copy {
+    AVFrame *to;                /* owned: where it lands */
+    void *pinned;               /* owned: page-locked memory of `to`; NULL: it is not in such */
+    void *done;                 /* owned: the event behind it */
+    unsigned long long surface; /* mapped */
+    int index;                  /* of the surface that it was decoded to */
+    uint64_t id;
+    bool damaged;
+};
 
 struct gm_nvdec {
     AVBufferRef *device; /* owned reference */
@@ -50,8 +62,9 @@ struct gm_nvdec {
     CUvideodecoder decoder;
     CUVIDEOFORMAT format; /* of the decoder */
     int surfaces;
-    AVFrame *packed;                /* owned: where a picture lands; NULL: they stay */
-    AVBufferRef *pool;              /* owned: of those that stay; else NULL */
+    AVBufferRef *pool; /* owned: of pictures that stay; else NULL */
+    struct gm_nvdec_copy copies[GM_NVDEC_COPIES];
+    size_t oldest, under_way;       /* of copies */
     AVFrame *ready[GM_NVDEC_READY]; /* owned */
     size_t first, count;
     struct { /* packets whose picture may still come, by their id modulo */
@@ -70,6 +83,17 @@ bool gm_nvdec_failed(struct gm_nvdec *n, CUresult result, const char *function, 
 int gm_nvdec_doubt(struct gm_nvdec *n, const char *why);
 /* The time stamp of the packet of that id; above 0. */
 long long gm_nvdec_stamp(uint64_t id);
+
+/* In the context, all of these. What fails is in n->rc or n->why.
+ * Makes what copies need, when the decoder is there. */
+void gm_nvdec_copies_open(struct gm_nvdec *n);
+void gm_nvdec_copies_close(struct gm_nvdec *n);
+/* Maps the shown picture, of the packet `id`, and begins to copy it. The oldest is handed out where
+ * as many are under way then as may be. */
+void gm_nvdec_copy(struct gm_nvdec *n, const CUVIDPARSERDISPINFO *shown, uint64_t id);
+/* Waits for those under way, the oldest first, and hands them out (n->ready), until none is of that
+ * surface; of any, index -1: until there is none. */
+void gm_nvdec_copies_clear(struct gm_nvdec *n, int index);
 
 /* The parser's callbacks; arg: struct gm_nvdec, whose context is current. */
 int CUDAAPI gm_nvdec_on_sequence(void *arg, CUVIDEOFORMAT *format);
