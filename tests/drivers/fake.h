@@ -2,8 +2,8 @@
 /* What the fake drivers share: the profile that says which devices there are, the faults, and the
  * state that all processes of one test have in common.
  *
- * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1, libnvidia-ml.so.1 and the VA
- * driver fake_drv_video.so. They are loaded only by LD_LIBRARY_PATH and LIBVA_DRIVERS_PATH, never installed, and call themselves fake in every name that they
+ * The fakes are libcuda.so.1, libnvidia-encode.so.1, libnvcuvid.so.1, libnvidia-ml.so.1, the VA
+ * driver fake_drv_video.so and the Quick Sync runtime fake_mfx.so. They are loaded only by LD_LIBRARY_PATH and LIBVA_DRIVERS_PATH, never installed, and call themselves fake in every name that they
  * report. Media work is done in software by libavcodec and libx265.
  *
  * A driver's interface has no context argument: the profile and the state are file-scope data here,
@@ -13,8 +13,8 @@
  * comment. Its lines:
  *
  *   driver 535.183.01            driver version; "-fake" is put behind it
- *   libraries cuda cuvid nvenc nvml va    those that `with` lets be found; without the line: all
- *                                but va
+ *   libraries cuda cuvid nvenc nvml va mfx    those that `with` lets be found; without the line: all
+ *                                but va and mfx
  *   cuda 12.2                    what cuDriverGetVersion says
  *   nvenc-api 12.1               highest NVENC interface
  *   ptx 8.2                      highest PTX version that cuModuleLoadData takes
@@ -32,7 +32,7 @@
  *     decode h264 8 420 48x16 4096x4096        codec, depths, chroma formats, smallest, largest
  *     node renderD128          a GPU of a VA driver: its render node, which `with` makes; three at most
  *     id 8086:56a0             of a VA driver: PCI vendor and device, for `with`
- *     rate cqp,cbr,vbr,icq,qvbr    rate control of its encoder; without the line: all
+ *     rate cqp,cbr,vbr,icq,qvbr    rate control of its encoder, by VA and Quick Sync; without the line: all
  *     packed yes|no            no: the VA driver writes all headers itself
  *     low-power yes|no         yes: EncSliceLP besides EncSlice
  *     sync-buffer yes|no       no: the VA driver lacks vaSyncBuffer, as older ones
@@ -40,8 +40,9 @@
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map va-init show register pin copied. Of a VA driver: encode-open is a configuration, encode-init
- *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits.
+ *   decode-caps decode-open decode map va-init show register pin copied mfx-init. Of a VA driver: encode-open is a configuration, encode-init
+ *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits. Of the Quick Sync runtime: mfx-init is
+ *   a session, encode-open a query, encode-init the encoder's start, copy an upload, encode a picture given, lock the wait for its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
@@ -102,6 +103,7 @@ enum fake_point {
     FAKE_REGISTER,
     FAKE_PIN,
     FAKE_COPIED,
+    FAKE_MFX_INIT,
     FAKE_POINTS
 };
 

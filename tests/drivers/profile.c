@@ -17,7 +17,7 @@
 static const char *const POINTS[FAKE_POINTS] = {
     "nvml-init",   "cuda-init",   "context", "alloc",    "copy",        "launch",      "module",
     "encode-open", "encode-init", "encode",  "lock",     "decode-caps", "decode-open", "decode",
-    "map",         "va-init",     "show",    "register", "pin",         "copied"};
+    "map",         "va-init",     "show",    "register", "pin",         "copied",      "mfx-init"};
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {
     "ok",    "oom",     "no-device", "unsupported", "error", "mismatch", "lost",
