@@ -9,14 +9,19 @@
 #include "media/tonemap.h"
 
 #define HELD_MAX 32
-#define LADDERS 16
+#define LADDERS (16 + SIZES) /* the first: shapes and turns; then sizes, with a watermark */
+#define SIZES 8
+#define OTHERS 8 /* cases of the other kernels */
+#define MARK_WIDTH 7
+#define MARK_HEIGHT 5
 
 struct bench {
     struct gm_gpu *gpu; /* borrowed; NULL: this process */
     struct gm_gpu_stream *stream;
     gm_addr held[HELD_MAX]; /* of a case */
     size_t count;
-    struct gm_tonemap *tonemap; /* owned */
+    struct gm_tonemap *pq, *hlg;      /* owned */
+    const struct gm_tonemap *tonemap; /* of the case */
 };
 
 static int reserve(struct bench *b, size_t size, gm_addr *out, struct gm_err *err)
@@ -90,7 +95,7 @@ static int put_picture(struct bench *b, const struct gm_hwtest_picture *p, gm_ad
     return rc;
 }
 
-static struct gm_ladder_params ladder_case(uint32_t i)
+static struct gm_ladder_params ladder_of_shape(uint32_t i)
 {
     struct gm_ladder_params p = {.width_px = 200 + 7 * i, .height_px = 100 + 3 * i, .rungs = 3};
     p.deep = i % 2 == 1;
@@ -110,8 +115,51 @@ static struct gm_ladder_params ladder_case(uint32_t i)
     return p;
 }
 
+struct mark {
+    struct gm_ladder_mark mark;
+    uint16_t values[MARK_WIDTH * MARK_HEIGHT]; /* of all planes */
+    uint8_t alpha[MARK_WIDTH * MARK_HEIGHT];
+};
+
+static void fill_mark(struct mark *m, bool deep)
+{
+    for (uint32_t i = 0; i < MARK_WIDTH * MARK_HEIGHT; i++) {
+        m->values[i] = (uint16_t)(i * 149 % (deep ? 1024 : 256));
+        m->alpha[i] = (uint8_t)(i * 37);
+    }
+    m->mark = (struct gm_ladder_mark){0,         0,         MARK_WIDTH, MARK_HEIGHT,
+                                      m->values, m->values, m->values,  m->alpha};
+}
+
+static uint32_t at_least(uint32_t n, uint32_t least)
+{
+    return n > least ? n : least;
+}
+
+/* As it is, half, and as small as a ladder may make it; in both depths, and a watermark over all,
+ * which sticks out of small ones. */
+static struct gm_ladder_params ladder_of_size(uint32_t i, struct mark marks[2])
+{
+    static const uint32_t sizes[SIZES][2] = {{2, 2},   {3, 5},    {16, 16},   {33, 17},
+                                             {65, 63}, {129, 64}, {1923, 34}, {34, 1081}};
+    uint32_t w = sizes[i][0], h = sizes[i][1];
+    struct gm_ladder_params p = {.width_px = w, .height_px = h, .deep = i % 2 == 1, .rungs = 3};
+    fill_mark(&marks[0], false);
+    fill_mark(&marks[1], true);
+    p.rung[0] = (struct gm_ladder_rung){w, h, p.deep, NULL};
+    p.rung[1] = (struct gm_ladder_rung){at_least(w / 2, 2), at_least(h / 2, 2), !p.deep, NULL};
+    p.rung[2] = (struct gm_ladder_rung){
+        at_least((w + GM_LADDER_RATIO_MAX - 1) / GM_LADDER_RATIO_MAX, 2),
+        at_least((h + GM_LADDER_RATIO_MAX - 1) / GM_LADDER_RATIO_MAX, 2), p.deep, NULL};
+    for (int k = 0; k < 3; k++) {
+        p.rung[k].mark = &marks[p.rung[k].deep].mark;
+    }
+    return p;
+}
+
 struct ladder_run {
     struct gm_ladder_params params;
+    struct mark marks[2]; /* of 8 bits and of 10 */
     struct gm_hwtest_picture in, want[3], got[3];
     struct gm_ladder *ladder;
 };
@@ -152,7 +200,9 @@ static int ladder_launch(struct bench *b, struct ladder_run *r, struct gm_err *e
 /* 1: equal; 0: not; negative: an error. So with the others. */
 static int try_ladder(struct bench *b, uint32_t number, struct gm_err *err)
 {
-    struct ladder_run r = {.params = ladder_case(number)};
+    struct ladder_run r = {.ladder = NULL};
+    r.params = number < LADDERS - SIZES ? ladder_of_shape(number)
+                                        : ladder_of_size(number - (LADDERS - SIZES), r.marks);
     struct gm_ladder_frame here = {0};
     int rc = gm_hwtest_picture_init(&r.in, r.params.width_px, r.params.height_px, r.params.deep, 16,
                                     err);
@@ -191,8 +241,10 @@ static int try_score(struct bench *b, uint32_t number, struct gm_err *err)
     struct gm_launch l;
     struct gm_surface surface[2];
     gm_addr base[2] = {0}, sums = 0, frames = 0;
-    uint32_t w = 333 + number, h = 97;
-    bool deep = number % 2 == 1, first = number / 2 == 1;
+    static const uint32_t sizes[OTHERS][2] = {{333, 97}, {334, 97}, {335, 97}, {336, 97},
+                                              {2, 2},    {3, 2},    {1923, 9}, {9, 1081}};
+    uint32_t w = sizes[number][0], h = sizes[number][1];
+    bool deep = number % 2 == 1, first = number / 2 % 2 == 1;
     int rc = gm_hwtest_picture_init(&now, w, h, deep, 16, err);
     if (rc == 0) {
         rc = gm_hwtest_picture_init(&before, w, h, deep, 4, err);
@@ -242,7 +294,9 @@ static int try_compare(struct bench *b, uint32_t number, struct gm_err *err)
     struct gm_compare_frame there = {0};
     struct gm_launch l;
     gm_addr base[2] = {0}, frames = 0;
-    uint32_t w = 131 + number, h = 70 + number;
+    static const uint32_t sizes[OTHERS][2] = {{131, 70}, {132, 71}, {133, 72},  {134, 73},
+                                              {16, 16},  {17, 16},  {1923, 17}, {16, 1081}};
+    uint32_t w = sizes[number][0], h = sizes[number][1];
     bool deep = number % 2 == 1;
     int rc = gm_hwtest_picture_init(&one, w, h, deep, 8, err);
     if (rc == 0) {
@@ -288,7 +342,11 @@ static int try_sprite(struct bench *b, uint32_t number, struct gm_err *err)
     struct gm_sprite_frame there = {.x = 4, .y = 6};
     gm_addr base[2] = {0};
     bool deep = number % 2 == 1;
-    struct gm_sprite_args args = {0, 131 + number, 70 + number, deep, 32, 18, 0};
+    static const uint32_t sizes[OTHERS][4] = {
+        {131, 70, 32, 18}, {132, 71, 32, 18}, {133, 72, 32, 18},  {134, 73, 32, 18},
+        {2, 2, 2, 2},      {3, 5, 2, 4},      {1923, 17, 50, 16}, {16, 1081, 2, 34}};
+    const uint32_t *size = sizes[number];
+    struct gm_sprite_args args = {0, size[0], size[1], deep, size[2], size[3], 0};
     int rc = gm_hwtest_picture_init(&in, args.in_width, args.in_height, deep, 8, err);
     if (rc == 0) {
         rc = gm_hwtest_picture_init(&sheet, 60, 40, false, 6, err);
@@ -386,9 +444,12 @@ static int tone_launch(struct bench *b, const struct gm_hwtest_picture *in,
 static int try_tone(struct bench *b, uint32_t number, struct gm_err *err)
 {
     struct gm_hwtest_picture in = {0}, out = {0}, want = {0};
-    bool deep = number % 2 == 1, left = number / 2 == 0;
-    uint32_t w = 131 + number, h = 57;
+    static const uint32_t sizes[OTHERS][2] = {{131, 57}, {132, 57}, {133, 57}, {134, 57},
+                                              {2, 2},    {3, 5},    {1923, 5}, {5, 1081}};
+    bool deep = number % 2 == 1, left = number / 2 % 2 == 0;
+    uint32_t w = sizes[number][0], h = sizes[number][1];
     struct gm_tone_args args = {.width = w, .height = h, .deep = deep, .left = left};
+    b->tonemap = number < OTHERS / 2 ? b->pq : b->hlg;
     int rc = gm_hwtest_picture_init(&in, w, h, true, 8, err);
     if (rc == 0) {
         rc = gm_hwtest_picture_init(&out, w, h, deep, 6, err);
@@ -415,10 +476,10 @@ static const struct {
     uint32_t cases;
     int (*run)(struct bench *b, uint32_t number, struct gm_err *err);
 } KERNELS[GM_BATTERY_KERNELS] = {{"ladder", LADDERS, try_ladder},
-                                 {"score", 4, try_score},
-                                 {"compare", 4, try_compare},
-                                 {"sprite", 4, try_sprite},
-                                 {"tone", 4, try_tone}};
+                                 {"score", OTHERS, try_score},
+                                 {"compare", OTHERS, try_compare},
+                                 {"sprite", OTHERS, try_sprite},
+                                 {"tone", OTHERS, try_tone}};
 
 int gm_battery_run(struct gm_gpu *gpu, struct gm_battery_result out[GM_BATTERY_KERNELS],
                    struct gm_err *err)
@@ -430,7 +491,12 @@ int gm_battery_run(struct gm_gpu *gpu, struct gm_battery_result out[GM_BATTERY_K
                                                       .range = AVCOL_RANGE_MPEG},
                                            .source_peak = 1000,
                                            .target_peak = GM_TONEMAP_WHITE};
-    int rc = gm_tonemap_create(&tone, &b.tonemap, err);
+    struct gm_tonemap_params hlg = tone;
+    hlg.source.transfer = AVCOL_TRC_ARIB_STD_B67;
+    int rc = gm_tonemap_create(&tone, &b.pq, err);
+    if (rc == 0) {
+        rc = gm_tonemap_create(&hlg, &b.hlg, err);
+    }
     memset(out, 0, GM_BATTERY_KERNELS * sizeof(*out));
     if (rc == 0 && gpu != NULL) {
         rc = gm_gpu_stream_create(gpu, &b.stream, err);
@@ -453,6 +519,7 @@ int gm_battery_run(struct gm_gpu *gpu, struct gm_battery_result out[GM_BATTERY_K
     if (b.stream != NULL) {
         gm_gpu_stream_destroy(&b.stream);
     }
-    gm_tonemap_destroy(&b.tonemap);
+    gm_tonemap_destroy(&b.pq);
+    gm_tonemap_destroy(&b.hlg);
     return rc < 0 ? rc : 0;
 }

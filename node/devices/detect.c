@@ -10,7 +10,8 @@
 #include "node/devices/helper.h"
 
 #define LIMIT_MS 4000
-#define PARALLEL 8
+/* Two steps of processes: with 8 GPUs all of whose libraries hang, two limits together. */
+#define PARALLEL 16
 /* Of one step: the libraries, and two for each device at most. */
 #define JOBS_MAX (3 + 2 * GM_DEVICES_MAX)
 
