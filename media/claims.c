@@ -126,34 +126,43 @@ bool gm_claims_is_unwritten(const AVStream *stream, const AVPacket *packet)
     return known && packet->size > 0 && at == packet->size;
 }
 
+/* Packets come as they are decoded, not as they are shown. */
+static void note_track(struct gm_claims_track *t, int64_t ts, int64_t length, int64_t end)
+{
+    bool first = t->packets == 0, last = first || ts >= t->ts;
+    t->end = first || end > t->end ? end : t->end;
+    if (last) {
+        t->before_ts = t->ts;
+        t->before = t->length;
+        t->ts = ts;
+        t->length = length;
+    } else if (t->packets == 1 || ts > t->before_ts) {
+        t->before_ts = ts;
+        t->before = length;
+    }
+    t->packets = first ? 1 : 2;
+}
+
 void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet)
 {
-    int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, end, step;
+    int64_t ts = packet->pts != AV_NOPTS_VALUE ? packet->pts : packet->dts, end;
     int i = stream->index;
     if (i >= GM_CLAIMS_STREAMS || ts == AV_NOPTS_VALUE ||
         (packet->flags & AV_PKT_FLAG_DISCARD) != 0 || gm_claims_is_unwritten(stream, packet)) {
         return;
     }
     bool told = packet->duration > 0 && !__builtin_add_overflow(ts, packet->duration, &end);
-    int64_t end_us = gm_av_rescale(told ? end : ts, stream->time_base, micro);
+    end = told ? end : ts;
+    int64_t end_us = gm_av_rescale(end, stream->time_base, micro);
     if (stream->codecpar->codec_type == AVMEDIA_TYPE_SUBTITLE) {
         bool later = !span->has_text || end_us > span->text_end_us;
         span->text_end_us = later ? end_us : span->text_end_us;
         span->has_text = true;
         return;
     }
-    bool known =
-        span->seen[i] && !__builtin_sub_overflow(ts, span->last_ts[i], &step) && step != INT64_MIN;
-    int64_t step_us = known ? llabs(gm_av_rescale(step, stream->time_base, micro)) : 0;
-    int64_t open_us = told ? 0 : known ? step_us : GM_CLAIMS_SLACK_US;
-    if (!span->any || end_us > span->end_us ||
-        (end_us == span->end_us && open_us > span->open_us)) {
-        span->any = true;
-        span->end_us = end_us;
-        span->open_us = open_us;
-    }
-    span->seen[i] = true;
-    span->last_ts[i] = ts;
+    span->end_us = span->any && span->end_us > end_us ? span->end_us : end_us;
+    span->any = true;
+    note_track(&span->tracks[i], ts, told ? packet->duration : 0, end);
 }
 
 /* A programme that starts late is counted from zero by some containers. */
@@ -166,25 +175,58 @@ static int64_t span_of(int64_t start_us, int64_t end_us)
     return span;
 }
 
-int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
+static int64_t add(int64_t a, int64_t b)
+{
+    int64_t sum;
+    return __builtin_add_overflow(a, b, &sum) ? INT64_MAX : sum;
+}
+
+/* Until when the track may last, though it does not say so. */
+static int64_t reach_us(const struct gm_claims_track *t, AVRational tb)
+{
+    int64_t end_us = gm_av_rescale(t->end, tb, micro), step = 0, gap = 0;
+    bool steps = t->packets > 1 && !__builtin_sub_overflow(t->ts, t->before_ts, &step);
+    bool is_told = t->length > 0 && (!steps || __builtin_sub_overflow(step, t->before, &gap) ||
+                                     gap <= 0 || t->before == 0);
+    int64_t step_us = steps ? gm_av_rescale(step, tb, micro) : GM_CLAIMS_SLACK_US;
+    int64_t last_us = gm_av_rescale(t->ts, tb, micro);
+    int64_t until = add(last_us, add(step_us, step_us / GM_CLAIMS_SLACK_PART)); /* rounded times */
+    return is_told || until < end_us ? end_us : until;
+}
+
+/* Some track may last until the end that is claimed. */
+static bool may_be_whole(const AVFormatContext *format, const struct gm_claims_span *span, bool cut,
+                         int64_t start_us, int64_t claimed)
+{
+    bool whole = false;
+    for (unsigned i = 0; i < format->nb_streams && i < GM_CLAIMS_STREAMS; i++) {
+        const struct gm_claims_track *t = &span->tracks[i];
+        AVRational tb = format->streams[i]->time_base;
+        bool counts = t->packets > 0 && (!cut || gm_av_rescale(t->end, tb, micro) == span->end_us);
+        whole = whole || (counts && span_of(start_us, reach_us(t, tb)) >= claimed);
+    }
+    return whole;
+}
+
+int64_t gm_claims_short_us(const AVFormatContext *format, const struct gm_claims_file *file,
                            int64_t start_us, const struct gm_claims_span *programme)
 {
-    int64_t claimed = claimed_us(format, header_us), end_us = programme->end_us;
+    int64_t claimed = claimed_us(format, file->header_us), end_us = programme->end_us;
     if (claimed <= 0 || !programme->any || end_us < start_us) {
         return 0;
     }
-    bool credible = file_size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
+    bool credible = file->size / (GM_CLAIMS_LEAST_BPS / 8) >= claimed / micro.den;
     int64_t missing = claimed - span_of(start_us, end_us);
     int64_t slack = claimed / GM_CLAIMS_SLACK_PART;
     slack = slack < GM_CLAIMS_SLACK_US ? slack : GM_CLAIMS_SLACK_US;
-    int64_t open = programme->open_us; /* and the same part of it: times are rounded */
-    open = open < INT64_MAX / 2 ? open + open / GM_CLAIMS_SLACK_PART : open;
     int64_t text_us = programme->has_text && programme->text_end_us > end_us
                           ? span_of(start_us, programme->text_end_us)
                           : 0;
     bool of_text = text_us > 0 && llabs(claimed - text_us) <= slack;
-    slack = slack > open ? slack : open;
-    return credible && !of_text && missing > slack ? missing : 0;
+    return credible && !of_text && missing > slack &&
+                   !may_be_whole(format, programme, file->cut, start_us, claimed)
+               ? missing
+               : 0;
 }
 
 bool gm_claims_all_read(const AVFormatContext *format)

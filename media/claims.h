@@ -19,17 +19,21 @@ int64_t gm_claims_outside_us(AVFormatContext *format, int64_t file_size);
 #define GM_CLAIMS_TEXT 128
 void gm_claims_tell_streams(AVFormatContext *format, int64_t file_size, char out[GM_CLAIMS_TEXT]);
 
+/* A stream of video or sound by its packets, in ticks of its own. */
+struct gm_claims_track {
+    unsigned packets;          /* 0, 1, or 2 for more */
+    int64_t end;               /* the latest end told */
+    int64_t ts, length;        /* of the one shown last; length 0: it says none */
+    int64_t before_ts, before; /* the same of the one shown before it */
+};
 /* The span of video and sound by the packets read, and the end of subtitles. All-zero is valid. */
 #define GM_CLAIMS_STREAMS 1024 /* that are looked at; libavformat stops at 1000 */
 struct gm_claims_span {
     bool any;
-    int64_t end_us;  /* the latest end, source time; INT64_MIN..INT64_MAX */
-    int64_t open_us; /* how much later it may be: its packet says no length, so as long as the one
-                      * before; 0: it says one */
+    int64_t end_us; /* the latest end, source time; INT64_MIN..INT64_MAX */
     bool has_text;
     int64_t text_end_us; /* of subtitles, that may go on after all else; where has_text */
-    bool seen[GM_CLAIMS_STREAMS];
-    int64_t last_ts[GM_CLAIMS_STREAMS]; /* where seen */
+    struct gm_claims_track tracks[GM_CLAIMS_STREAMS];
 };
 /* Whether the packet is a place in the file that was never written, as in one that was made as long
  * as it should be before it was filled: zeros alone, of a codec that has no such packets. */
@@ -38,16 +42,25 @@ bool gm_claims_is_unwritten(const AVStream *stream, const AVPacket *packet);
  * don't count. */
 void gm_claims_note(struct gm_claims_span *span, const AVStream *stream, const AVPacket *packet);
 
+/* What the file itself tells (media/claims_header.h). */
+struct gm_claims_file {
+    int64_t size;      /* bytes that there are */
+    int64_t header_us; /* how long the header says that the programme is; 0: nothing */
+    bool cut;          /* the header says that the file is longer, by more than its index */
+};
+
 /* How much shorter the programme is than the headers say, µs; 0 when it is not, by more than
- * GM_CLAIMS_SLACK_US or one part in GM_CLAIMS_SLACK_PART of what they say, or than its last packet
- * may be long; or when nothing credible is said: durations that libavformat only estimated, and
- * those at which the whole file would have less than GM_CLAIMS_LEAST_BPS, and those that are where
- * the subtitles end. header_us: of
- * media/claims_header.h; where it is above 0 it goes before libavformat's. Of AVI the frames count
- * that the stream headers tell. start_us: where the programme begins. */
+ * GM_CLAIMS_SLACK_US or one part in GM_CLAIMS_SLACK_PART of what they say; or when a stream may
+ * last until then: its last packet says no length, or the one before it said less than it took, and
+ * lasts as long as that and one part in GM_CLAIMS_SLACK_PART (of a file that is cut this counts of
+ * the stream that ends last alone); or when nothing credible is said: durations that libavformat
+ * only estimated, and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS, and
+ * those that are where the subtitles end. file->header_us goes before libavformat's where it is
+ * above 0. Of AVI the frames count that the stream headers tell. start_us: where the programme
+ * begins. */
 #define GM_CLAIMS_LEAST_BPS 1000
 #define GM_CLAIMS_SLACK_PART 4
-int64_t gm_claims_short_us(const AVFormatContext *format, int64_t header_us, int64_t file_size,
+int64_t gm_claims_short_us(const AVFormatContext *format, const struct gm_claims_file *file,
                            int64_t start_us, const struct gm_claims_span *span);
 /* Whether all video and sound is read (AVStream.discard): what headers say is of the longest, be it
  * read or not, unless the file is cut (media/claims_header.h). */

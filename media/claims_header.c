@@ -6,15 +6,26 @@
 #include <libavutil/intreadwrite.h>
 
 #include "common/fs.h"
+#include "media/ebml.h"
 
 #define GUID 16
-#define W64_HEAD 40              /* its identifier, size, and that of WAVE */
-#define RIFF_OPEN 0x7ffff000u    /* what programs that write to a pipe say of their samples */
-#define RIFF_OPEN_HEADS 8192u    /* and of all, with what stands before them */
-#define ASF_HEAD 30              /* of the header object: identifier, size, count, two bytes */
-#define ASF_PROPERTIES 104       /* of the file properties object */
-#define ASF_BROADCAST 1u         /* its flag: times were not known when it was written */
-#define ASF_TICKS_PER_US 10      /* play duration */
+#define W64_HEAD 40           /* its identifier, size, and that of WAVE */
+#define RIFF_OPEN 0x7ffff000u /* what programs that write to a pipe say of their samples */
+#define RIFF_OPEN_HEADS 8192u /* and of all, with what stands before them */
+#define ASF_HEAD 30           /* of the header object: identifier, size, count, two bytes */
+#define ASF_PROPERTIES 104    /* of the file properties object */
+#define ASF_BROADCAST 1u      /* its flag: times were not known when it was written */
+#define ASF_TICKS_PER_US 10   /* play duration */
+enum {                        /* elements of Matroska, with their markers */
+       ID_EBML = 0x1a45dfa3,
+       ID_SEGMENT = 0x18538067,
+       ID_SEEK_HEAD = 0x114d9b74,
+       ID_SEEK = 0x4dbb,
+       ID_SEEK_ID = 0x53ab,
+       ID_SEEK_POSITION = 0x53ac,
+       ID_CUES = 0x1c53bb6b,
+       ID_CLUSTER = 0x1f43b675
+};
 #define BITS_US INT64_C(8000000) /* bits of a byte, µs of a second */
 
 /* 64-bit sizes that no file has are taken for the largest that one can have. */
@@ -143,42 +154,81 @@ static int64_t asf_us(const uint8_t *p, size_t size)
     return early < play / 1000 ? play - early * 1000 : 0;
 }
 
-/* A size of EBML at *at, which moves behind it; -1: it is not there, or not known. */
-static int64_t ebml_size(const uint8_t *p, size_t size, size_t *at)
+/* A Matroska file's one segment: where its body begins, 0: there is none, and its bytes, -1: not
+ * told. */
+static size_t matroska_segment(const uint8_t *p, size_t size, int64_t *out_size)
 {
-    int bytes = 1;
-    while (*at < size && bytes <= 8 && (p[*at] & (0x80 >> (bytes - 1))) == 0) {
-        bytes++;
+    uint32_t id = 0;
+    int64_t body = 0;
+    size_t at = gm_ebml_head(p, size, &id, &body);
+    if (at == 0 || id != ID_EBML || body < 0 || (uint64_t)body > size - at) {
+        return 0;
     }
-    if (*at >= size || bytes > 8 || size - *at < (size_t)bytes) {
-        return -1;
-    }
-    uint64_t most = (UINT64_C(1) << (7 * bytes)) - 1, v = 0;
-    for (int i = 0; i < bytes; i++) {
-        v = v << 8 | p[*at + (size_t)i];
-    }
-    v &= most;
-    *at += (size_t)bytes;
-    return v == most ? -1 : (int64_t)v;
+    at += (size_t)body;
+    size_t head = gm_ebml_head(p + at, size - at, &id, out_size);
+    return head > 0 && id == ID_SEGMENT ? at + head : 0;
 }
 
-/* Where the file's one segment ends; 0: not told. */
+/* Where it ends; 0: not told. */
 static int64_t matroska_end(const uint8_t *p, size_t size)
 {
-    static const uint8_t head[4] = {0x1a, 0x45, 0xdf, 0xa3};
-    static const uint8_t segment[4] = {0x18, 0x53, 0x80, 0x67};
-    size_t at = sizeof head;
-    if (size < sizeof head || memcmp(p, head, sizeof head) != 0) {
-        return 0;
+    int64_t body = 0;
+    size_t at = matroska_segment(p, size, &body);
+    return at > 0 && body > 0 ? sum(body, (int64_t)at) : 0;
+}
+
+/* The position that the entry p[0, size) of the list tells of an index; -1: it tells none. */
+static int64_t index_entry(const uint8_t *p, size_t size)
+{
+    uint64_t of = 0, position = 0;
+    bool told = false;
+    while (size > 0) {
+        uint32_t id = 0;
+        int64_t body = 0;
+        size_t head = gm_ebml_head(p, size, &id, &body);
+        if (head == 0 || body < 0 || body > 8 || (uint64_t)body > size - head) {
+            return -1;
+        }
+        uint64_t v = 0;
+        for (int64_t i = 0; i < body; i++) {
+            v = v << 8 | p[head + (size_t)i];
+        }
+        of = id == ID_SEEK_ID ? v : of;
+        position = id == ID_SEEK_POSITION ? v : position;
+        told = told || id == ID_SEEK_POSITION;
+        p += head + (size_t)body;
+        size -= head + (size_t)body;
     }
-    int64_t body = ebml_size(p, size, &at);
-    if (body < 0 || (uint64_t)body > size - at || size - at - (size_t)body < sizeof segment ||
-        memcmp(p + at + body, segment, sizeof segment) != 0) {
-        return 0;
+    return told && of == ID_CUES ? size_of(position) : -1;
+}
+
+int64_t gm_claims_header_index(const uint8_t *p, size_t size)
+{
+    int64_t whole = 0, found = -1;
+    const size_t segment = matroska_segment(p, size, &whole);
+    size_t at = segment, list_end = 0;
+    while (at > 0 && at < size && found < 0) {
+        uint32_t id = 0;
+        int64_t body = 0;
+        size_t head = gm_ebml_head(p + at, size - at, &id, &body);
+        if (head == 0 || id == ID_CLUSTER || body < 0 || (uint64_t)body > size - at - head) {
+            break;
+        }
+        bool in_list = at < list_end;
+        if (!in_list && id == ID_SEEK_HEAD) {
+            at += head; /* its entries follow */
+            list_end = at + (size_t)body;
+            continue;
+        }
+        found = in_list && id == ID_SEEK ? index_entry(p + at + head, (size_t)body) : -1;
+        at += head + (size_t)body;
     }
-    at += (size_t)body + sizeof segment;
-    body = ebml_size(p, size, &at);
-    return body > 0 ? sum(body, (int64_t)at) : 0;
+    return found >= 0 ? sum(found, (int64_t)segment) : 0;
+}
+
+static bool is_matroska(const AVFormatContext *format)
+{
+    return format->iformat != NULL && strcmp(format->iformat->name, "matroska,webm") == 0;
 }
 
 bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, const uint8_t *head,
@@ -186,7 +236,7 @@ bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, c
 {
     const char *name = format->iformat != NULL ? format->iformat->name : "";
     int64_t end = 0;
-    if (strcmp(name, "matroska,webm") == 0) {
+    if (is_matroska(format)) {
         end = matroska_end(head, size);
     } else if (strcmp(name, "avi") == 0 && size >= 12 && memcmp(head, "RIFF", 4) == 0) {
         end = sum(told(AV_RL32(head + 4)), 8);
@@ -210,18 +260,44 @@ int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
     return strcmp(name, "asf") == 0 ? asf_us(head, size) : 0;
 }
 
-int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
-                          bool *out_cut, struct gm_err *err)
+/* The index begins where the file ends, or goes beyond that: all before it is there. One that
+ * stands before the pictures is whole. */
+static int lacks_index_alone(int fd, int64_t size, int64_t at, bool *out, struct gm_err *err)
 {
-    size_t size;
+    uint8_t p[GM_EBML_HEAD];
+    size_t there = 0;
+    uint32_t id = 0;
+    int64_t body = 0;
+    int rc = at > 0 && at < size ? gm_fs_read_at(fd, p, sizeof p, (uint64_t)at, &there, err) : 0;
+    if (rc < 0) {
+        return rc;
+    }
+    size_t head = gm_ebml_head(p, there, &id, &body);
+    bool over = head > 0 ? id == ID_CUES && sum(at, (int64_t)head) > size - (body > 0 ? body : 0)
+                         : there < sizeof p;
+    *out = at > 0 && at <= size && over;
+    return 0;
+}
+
+int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t size,
+                          struct gm_claims_file *out, struct gm_err *err)
+{
+    size_t there;
+    bool index_alone = false;
     uint8_t *head = malloc(GM_CLAIMS_HEADER);
     if (head == NULL) {
         return gm_err_nomem(err);
     }
-    int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &size, err);
+    int rc = gm_fs_read_at(fd, head, GM_CLAIMS_HEADER, 0, &there, err);
+    bool cut = rc == 0 && gm_claims_header_is_cut(format, size, head, there);
+    if (cut && is_matroska(format)) {
+        rc = lacks_index_alone(fd, size, gm_claims_header_index(head, there), &index_alone, err);
+    }
     if (rc == 0) {
-        *out_us = gm_claims_header_parse(format, file_size, head, size);
-        *out_cut = gm_claims_header_is_cut(format, file_size, head, size);
+        *out =
+            (struct gm_claims_file){.size = size,
+                                    .header_us = gm_claims_header_parse(format, size, head, there),
+                                    .cut = cut && !index_alone};
     }
     free(head);
     return rc;

@@ -1,7 +1,7 @@
 #ifndef GM_MEDIA_CLAIMS_HEADER_H
 #define GM_MEDIA_CLAIMS_HEADER_H
 
-#include "media/av.h"
+#include "media/claims.h"
 
 /* How long a programme is by its file's own header, where libavformat 59 shortens that to what the
  * file holds: WAVE (RIFF, RF64), Wave64 and ASF. µs; 0: another format, or nothing is said, as by
@@ -19,8 +19,12 @@ int64_t gm_claims_header_parse(const AVFormatContext *format, int64_t file_size,
  */
 bool gm_claims_header_is_cut(const AVFormatContext *format, int64_t file_size, const uint8_t *head,
                              size_t size);
-/* Both of a file. Errors: SYS, NOMEM; the outputs are untouched then. */
-int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t file_size, int64_t *out_us,
-                          bool *out_cut, struct gm_err *err) GM_MUST_CHECK;
+/* Where a Matroska file's index begins, by the list at its head; 0: not told. Pure.
+ * Source: RFC 9559, 5.1.1. */
+int64_t gm_claims_header_index(const uint8_t *head, size_t size);
+/* All of a file of size bytes, where what lacks nothing but an index behind all else is not cut.
+ * Errors: SYS, NOMEM; out is untouched then. */
+int gm_claims_header_read(int fd, const AVFormatContext *format, int64_t size,
+                          struct gm_claims_file *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

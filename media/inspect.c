@@ -322,17 +322,17 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     int64_t start = gm_av_rescale(zero.ts, zero.tb, micro);
     s->facts->lost_us = gm_claims_outside_us(s->source.format, s->size);
     if (s->scan.complete && end > start) {
-        int64_t header_us;
-        bool cut;
-        int rc = gm_claims_header_read(s->fd, ctx, s->size, &header_us, &cut, err);
+        struct gm_claims_file file;
+        int rc = gm_claims_header_read(s->fd, ctx, s->size, &file, err);
         if (rc < 0) {
             return rc;
         }
-        int64_t short_us = gm_claims_short_us(ctx, header_us, s->size, start, &s->scan.span);
-        bool counts = cut || gm_claims_all_read(ctx);
+        int64_t short_us = gm_claims_short_us(ctx, &file, start, &s->scan.span);
+        bool counts = file.cut || gm_claims_all_read(ctx);
         s->facts->lost_us = gm_claims_lost_us(s->facts->lost_us, counts ? short_us : 0);
     }
     s->facts->gap_us = s->scan.gap_us;
+    s->facts->read_whole = s->scan.complete;
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {
         s->facts->lost_us = INT64_MAX;
     }

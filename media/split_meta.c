@@ -15,23 +15,25 @@
         rc = gm_pb_warn(&meta->warnings, &meta->n_warnings, code, n, err, __VA_ARGS__);            \
     }
 
-/* What of the programme is missing at its end: inspection knows it where an index or a whole scan
- * told; the header's word counts too, if all that it speaks of was read. */
+/* What of the programme is missing at its end: inspection knows it where it read all, which is more
+ * than is read here, or where an index told; else the header's word counts too, if all that it
+ * speaks of was read. */
 static int end_lost_us(const struct gm_splitter *s, int64_t *out_us, struct gm_err *err)
 {
-    int64_t header_us;
-    bool cut;
+    struct gm_claims_file file;
     int64_t known = s->facts->lost_us - s->facts->gap_us;
-    int64_t size = (int64_t)s->facts->size_bytes;
     const AVFormatContext *ctx = s->source.format;
     AVRational zero = gm_av_rational(s->facts->zero);
-    int rc = gm_claims_header_read(s->fd, ctx, size, &header_us, &cut, err);
+    if (s->facts->read_whole) {
+        *out_us = known;
+        return 0;
+    }
+    int rc = gm_claims_header_read(s->fd, ctx, (int64_t)s->facts->size_bytes, &file, err);
     if (rc == 0) {
-        bool counts = zero.den != 0 && (cut || gm_claims_all_read(ctx));
+        bool counts = zero.den != 0 && (file.cut || gm_claims_all_read(ctx));
         int64_t start_us = gm_av_rescale(1, zero, (AVRational){1, 1000000});
-        *out_us = counts ? gm_claims_lost_us(
-                               known, gm_claims_short_us(ctx, header_us, size, start_us, &s->span))
-                         : known;
+        int64_t short_us = gm_claims_short_us(ctx, &file, start_us, &s->span);
+        *out_us = counts ? gm_claims_lost_us(known, short_us) : known;
     }
     return rc;
 }

@@ -52,7 +52,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     int64_t end = take(&b, 8);
     struct gm_claims_span span = {.any = true,
                                   .end_us = end,
-                                  .open_us = (start & INT64_MAX) >> 3,
+                                  .tracks[0] = {.packets = 1 + (unsigned)(start & 1),
+                                                .end = end,
+                                                .ts = start,
+                                                .length = end ^ file_size,
+                                                .before_ts = end,
+                                                .before = start ^ file_size},
                                   .has_text = (start & 1) != 0,
                                   .text_end_us = start ^ end};
     int streams = 1 + (int)(take(&b, 1) & 3);
@@ -60,7 +65,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         add_stream(format, &b);
     }
     GM_ASSERT(gm_claims_outside_us(format, file_size) >= 0);
-    GM_ASSERT(gm_claims_short_us(format, 0, file_size, start, &span) >= 0);
+    struct gm_claims_file file = {.size = file_size, .cut = (end & 1) != 0};
+    GM_ASSERT(gm_claims_short_us(format, &file, start, &span) >= 0);
     char text[GM_CLAIMS_TEXT];
     gm_claims_tell_streams(format, file_size, text);
     GM_ASSERT(strlen(text) < sizeof text);
@@ -68,10 +74,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         format->iformat = av_find_input_format(names[i]);
         format->streams[0]->codecpar->bit_rate = end;
-        int64_t header_us = gm_claims_header_parse(format, file_size, b.at, b.left);
-        GM_ASSERT(header_us >= 0);
+        file.header_us = gm_claims_header_parse(format, file_size, b.at, b.left);
+        GM_ASSERT(file.header_us >= 0);
+        GM_ASSERT(gm_claims_header_index(b.at, b.left) >= 0);
         GM_ASSERT(!gm_claims_header_is_cut(format, INT64_MAX, b.at, b.left));
-        GM_ASSERT(gm_claims_short_us(format, header_us, file_size, start, &span) >= 0);
+        GM_ASSERT(gm_claims_short_us(format, &file, start, &span) >= 0);
     }
     format->iformat = NULL;
     avformat_free_context(format);

@@ -11,13 +11,14 @@
 
 #include "media/split_io.h"
 
-int farm_run_fields(struct farm *farm, const char *path, bool fields, const Gm__SkipItems *skip,
-                    size_t skips)
+static const struct folder_pipeline usual = {.audio = true};
+
+static int run_tasks(struct farm *farm, const char *path, const struct folder_pipeline *params,
+                     bool fields, const Gm__SkipItems *skip, size_t skips)
 {
-    static const struct folder_pipeline params = {.audio = true};
     static const char *const tasks[] = {"inspect", "plan", "split"};
     int rc = 0;
-    *farm = (struct farm){.pipeline = folder_pipeline(&params)};
+    *farm = (struct farm){.pipeline = folder_pipeline(params)};
     for (size_t i = 0; fields && i < farm->pipeline->n_tasks; i++) {
         if (farm->pipeline->tasks[i]->params_case == GM__PIPELINE_TASK__PARAMS_ENCODE) {
             Gm__EncodeParams *encode = farm->pipeline->tasks[i]->encode;
@@ -39,9 +40,20 @@ int farm_run_fields(struct farm *farm, const char *path, bool fields, const Gm__
     return rc;
 }
 
+int farm_run_fields(struct farm *farm, const char *path, bool fields, const Gm__SkipItems *skip,
+                    size_t skips)
+{
+    return run_tasks(farm, path, &usual, fields, skip, skips);
+}
+
+int farm_run_of(struct farm *farm, const char *path, const struct folder_pipeline *params)
+{
+    return run_tasks(farm, path, params, false, NULL, 0);
+}
+
 int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, size_t skips)
 {
-    return farm_run_fields(farm, path, false, skip, skips);
+    return run_tasks(farm, path, &usual, false, skip, skips);
 }
 
 void farm_fini(struct farm *farm)

@@ -16,6 +16,8 @@ int farm_run(struct farm *farm, const char *path, const Gm__SkipItems *skip, siz
 /* fields: deinterlaced, so that chunks have context. */
 int farm_run_fields(struct farm *farm, const char *path, bool fields, const Gm__SkipItems *skip,
                     size_t skips);
+/* Another pipeline than the usual one, which has sound. */
+int farm_run_of(struct farm *farm, const char *path, const struct folder_pipeline *params);
 void farm_fini(struct farm *farm);
 /* Owned. */
 Gm__SplitMeta *farm_split_meta(const struct farm *farm);

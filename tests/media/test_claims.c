@@ -95,6 +95,13 @@ static void an_index_of_all_time_is_a_long_one(void **state)
     avformat_free_context(f);
 }
 
+static int64_t short_us(const AVFormatContext *f, int64_t header_us, int64_t size, int64_t start_us,
+                        const struct gm_claims_span *span)
+{
+    struct gm_claims_file file = {.size = size, .header_us = header_us};
+    return gm_claims_short_us(f, &file, start_us, span);
+}
+
 static void headers_are_believed_within_reason(void **state)
 {
     static const struct {
@@ -126,8 +133,7 @@ static void headers_are_believed_within_reason(void **state)
         struct gm_claims_span span = {.any = true, .end_us = rows[i].end};
         f->duration_estimation_method = rows[i].method;
         f->duration = rows[i].claimed;
-        assert_int_equal(gm_claims_short_us(f, 0, rows[i].size, rows[i].start, &span),
-                         rows[i].lost);
+        assert_int_equal(short_us(f, 0, rows[i].size, rows[i].start, &span), rows[i].lost);
         avformat_free_context(f);
     }
 }
@@ -137,22 +143,31 @@ static void a_last_packet_without_a_length_may_be_as_long_as_the_one_before(void
 {
     static const struct {
         int64_t claimed;
-        int64_t at[4][2];
+        int64_t at[5][2];
         int count;
-        int64_t open, lost;
+        int64_t lost;
     } rows[] = {
-        {100, {{0, 33}, {33, 33}, {66, 33}}, 3, 0, 0},
-        {100, {{0, 0}, {33, 0}, {66, 0}}, 3, 33000, 0}, /* 34 are missing: a picture */
-        {80, {{0, 0}, {33, 0}}, 2, 33000, 47000},
-        {67, {{0, 0}, {33, 0}}, 2, 33000, 0},
-        {66, {{33, 0}, {0, 0}}, 2, GM_CLAIMS_SLACK_US, 0}, /* the end is the first one read */
-        {2000, {{0, 0}, {1000, 0}}, 2, 1000000, 0},
-        {2200, {{0, 0}, {100, 900}, {1000, 0}}, 3, 900000, 1200000},
-        {5000, {{0, 0}, {500, 0}, {0, 500}}, 3, 500000, 4500000}, /* two that end together */
-        {900, {{0, 0}}, 1, GM_CLAIMS_SLACK_US, 0},                /* one alone */
-        {2100, {{0, 0}}, 1, GM_CLAIMS_SLACK_US, 2100000},
-        {60000, {{0, 0}, {20000, 0}, {40000, 0}}, 3, 20000000, 0},
-        {60000, {{0, 0}, {INT64_MIN, 7}, {10, 0}, {20, 0}}, 4, 10000, 59980000},
+        {100, {{0, 33}, {33, 33}, {66, 33}}, 3, 0},
+        {100, {{0, 0}, {33, 0}, {66, 0}}, 3, 0}, /* 34 are missing: a picture */
+        {80, {{0, 0}, {33, 0}}, 2, 47000},
+        {67, {{0, 0}, {33, 0}}, 2, 0},
+        {66, {{33, 0}, {0, 0}}, 2, 0}, /* the end is the first one read */
+        {2000, {{0, 0}, {1000, 0}}, 2, 0},
+        {2200, {{0, 0}, {100, 900}, {1000, 0}}, 3, 1200000},
+        {5000, {{0, 0}, {500, 0}, {0, 500}}, 3, 4500000}, /* two that end together */
+        {900, {{0, 0}}, 1, 0},                            /* one alone */
+        {2100, {{0, 0}}, 1, 2100000},
+        {60000, {{0, 0}, {20000, 0}, {40000, 0}}, 3, 0},
+        {60000, {{0, 0}, {INT64_MIN, 7}, {10, 0}, {20, 0}}, 4, 59980000},
+        /* 40 ms that libavformat guessed, of pictures that stand for 20 s; one that is reordered */
+        {60000, {{0, 40}, {20000, 40}, {40000, 40}}, 3, 0},
+        {60000, {{0, 40}, {40000, 40}, {20000, 40}}, 3, 0},
+        {90000, {{0, 40}, {20000, 40}, {40000, 40}}, 3, 49960000},
+        /* these were as long as told */
+        {60000, {{0, 20000}, {20000, 20000}, {40000, 40}}, 3, 19960000},
+        {60000, {{0, 10000}, {30000, 10000}, {10000, 10000}, {20000, 10000}}, 4, 20000000},
+        {60000, {{0, 0}, {0, 0}, {40000, 40}}, 3, 19960000},
+        {60000, {{INT64_MIN + 1, 1}, {INT64_MAX, 0}}, 2, 0},
     };
     (void)state;
     AVPacket *p = av_packet_alloc();
@@ -167,9 +182,57 @@ static void a_last_packet_without_a_length_may_be_as_long_as_the_one_before(void
             p->duration = rows[i].at[k][1];
             gm_claims_note(&span, f->streams[0], p);
         }
-        int64_t lost = gm_claims_short_us(f, 0, 1000000, 0, &span);
-        if (span.open_us != rows[i].open || lost != rows[i].lost) {
-            fail_msg("row %zu: open %lld, lost %lld", i, (long long)span.open_us, (long long)lost);
+        int64_t lost = short_us(f, 0, 1000000, 0, &span);
+        if (lost != rows[i].lost) {
+            fail_msg("row %zu: lost %lld", i, (long long)lost);
+        }
+        avformat_free_context(f);
+    }
+    av_packet_free(&p);
+}
+
+/* Pictures of 5 s without a length, and sound that ends a little after the last one began. */
+static void sound_does_not_end_the_picture_before_it(void **state)
+{
+    static const struct {
+        int64_t sound_end, claimed;
+        bool cut;
+        int64_t lost;
+    } rows[] = {
+        {25600, 30000, false, 0},       {25600, 31250, false, 0}, {25600, 32000, false, 6400000},
+        {25600, 30000, true, 4400000},                           /* the file itself is too short */
+        {25600, 26500, true, 0},        {24600, 30000, true, 0}, /* the picture ends last */
+        {40000, 42000, false, 2000000},
+    };
+    (void)state;
+    AVPacket *p = av_packet_alloc();
+    assert_non_null(p);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct gm_claims_span span = {0};
+        struct gm_claims_file file = {.size = 1000000, .cut = rows[i].cut};
+        AVFormatContext *f = indexed(AVMEDIA_TYPE_VIDEO, 0);
+        AVStream *sound = avformat_new_stream(f, NULL);
+        assert_non_null(sound);
+        sound->codecpar->codec_type = AVMEDIA_TYPE_AUDIO;
+        sound->time_base = (AVRational){1, 1000};
+        f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
+        f->duration = rows[i].claimed * 1000;
+        for (int64_t at = 0; at < rows[i].sound_end; at += 20) {
+            p->pts = at;
+            p->duration = 20;
+            gm_claims_note(&span, sound, p);
+            p->duration = 0;
+            if (at % 5000 == 0 && at <= 25000) {
+                gm_claims_note(&span, f->streams[0], p);
+            }
+        }
+        if (rows[i].sound_end < 25000) {
+            p->pts = 25000;
+            gm_claims_note(&span, f->streams[0], p);
+        }
+        int64_t lost = gm_claims_short_us(f, &file, 0, &span);
+        if (lost != rows[i].lost) {
+            fail_msg("row %zu: lost %lld", i, (long long)lost);
         }
         avformat_free_context(f);
     }
@@ -188,7 +251,7 @@ static void what_is_not_shown_has_no_end(void **state)
     p->flags = AV_PKT_FLAG_DISCARD;
     gm_claims_note(&span, f->streams[0], p);
     assert_false(span.any);
-    assert_int_equal(gm_claims_short_us(f, 5000000, 1000000, 0, &span), 0);
+    assert_int_equal(short_us(f, 5000000, 1000000, 0, &span), 0);
     p->flags = 0;
     gm_claims_note(&span, f->streams[0], p);
     assert_true(span.any);
@@ -225,7 +288,7 @@ static void subtitles_may_go_on_and_the_header_with_them(void **state)
         p->duration = 1; /* a later one that is over before */
         gm_claims_note(&span, f->streams[0], p);
         assert_int_equal(span.end_us, rows[i].end * 1000);
-        assert_int_equal(gm_claims_short_us(f, 0, 1000000, 0, &span), rows[i].lost * 1000);
+        assert_int_equal(short_us(f, 0, 1000000, 0, &span), rows[i].lost * 1000);
         avformat_free_context(f);
     }
     av_packet_free(&p);
@@ -289,7 +352,7 @@ static void an_avi_file_is_as_long_as_its_stream_headers_say(void **state)
         f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
         f->duration = rows[i].estimated;
         struct gm_claims_span span = {.any = true, .end_us = rows[i].end};
-        assert_int_equal(gm_claims_short_us(f, 0, 10000000, 0, &span), rows[i].lost);
+        assert_int_equal(short_us(f, 0, 10000000, 0, &span), rows[i].lost);
         f->iformat = NULL;
         avformat_free_context(f);
     }
@@ -315,6 +378,7 @@ int main(void)
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
         cmocka_unit_test(a_last_packet_without_a_length_may_be_as_long_as_the_one_before),
+        cmocka_unit_test(sound_does_not_end_the_picture_before_it),
         cmocka_unit_test(what_is_not_shown_has_no_end),
         cmocka_unit_test(subtitles_may_go_on_and_the_header_with_them),
         cmocka_unit_test(what_was_never_written_has_no_end),

@@ -229,8 +229,7 @@ static void a_file_is_read_from_its_begin(void **state)
 {
     uint8_t head[512];
     struct gm_err err = {0};
-    int64_t us = -1;
-    bool cut = true;
+    struct gm_claims_file told = {.header_us = -1, .cut = true};
     AVFormatContext *f = format_of("asf", 1);
     FILE *file = tmpfile();
     (void)state;
@@ -238,11 +237,12 @@ static void a_file_is_read_from_its_begin(void **state)
     size_t size = make_asf(head, 46, 104, 351680000, 3000, 2);
     assert_int_equal(fwrite(head, 1, size, file), size);
     assert_int_equal(fflush(file), 0);
-    assert_int_equal(gm_claims_header_read(fileno(file), f, 1000000, &us, &cut, &err), 0);
-    assert_int_equal(us, 32168000);
-    assert_false(cut);
-    assert_true(gm_claims_header_read(-1, f, 1000000, &us, &cut, &err) < 0);
-    assert_int_equal(us, 32168000);
+    assert_int_equal(gm_claims_header_read(fileno(file), f, 1000000, &told, &err), 0);
+    assert_int_equal(told.header_us, 32168000);
+    assert_false(told.cut);
+    assert_int_equal(told.size, 1000000);
+    assert_true(gm_claims_header_read(-1, f, 1000000, &told, &err) < 0);
+    assert_int_equal(told.header_us, 32168000);
     assert_int_equal(fclose(file), 0);
     format_free(f);
 }
@@ -298,6 +298,103 @@ static void files_say_how_long_they_are(void **state)
     format_free(f);
 }
 
+#define LIST 0x11, 0x4d, 0x9b, 0x74
+#define ENTRY 0x4d, 0xbb
+#define OF 0x53, 0xab
+#define AT 0x53, 0xac
+#define CUES 0x1c, 0x53, 0xbb, 0x6b
+#define TAGS 0x12, 0x54, 0xc3, 0x67
+#define CLUSTER 0x1f, 0x43, 0xb6, 0x75
+
+static void matroska_lists_where_its_index_is(void **state)
+{
+    static const struct {
+        uint8_t head[64];
+        size_t size;
+        int64_t at;
+    } rows[] = {
+        /* the segment's body begins at 13 */
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84, CUES, AT, 0x81,
+          80},
+         32,
+         93},
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84, CUES, AT, 0x81,
+          80},
+         31,
+         0}, /* not all of it is there */
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84, TAGS, AT, 0x81,
+          80},
+         32,
+         0},
+        {{EBML, 0x80, SEGMENT, 0x1f, 0,    0, 0,     0xec, 0x82, 1,    2, LIST, 0x9d, ENTRY, 0x8b,
+          OF,   0x84, TAGS,    AT,   0x81, 7, ENTRY, 0x8c, AT,   0x82, 1, 0,    OF,   0x84,  CUES},
+         51,
+         269}, /* behind another element, the second entry, the position first */
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, CLUSTER, 0x80, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84,
+          CUES, AT, 0x81, 80},
+         37,
+         0},
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84, CUES, AT, 0x89,
+          80},
+         32,
+         0},
+        {{EBML, 0x80, SEGMENT, 0x1f, 0, 0, 0, LIST, 0x8a, ENTRY, 0x87, OF, 0x84, CUES}, 28, 0},
+        {{EBML, 0x80, SEGMENT, 0x1f, 0,    0,    0,    LIST, 0x95, ENTRY, 0x92, OF,
+          0x84, CUES, AT,      0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff,  0xff, 0xff},
+         39,
+         INT64_MAX},
+        {{EBML, 0x80, CLUSTER, 0x1f, 0, 0, 0, LIST, 0x8e, ENTRY, 0x8b, OF, 0x84, CUES, AT, 0x81,
+          80},
+         32,
+         0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        int64_t at = gm_claims_header_index(rows[i].head, rows[i].size);
+        if (at != rows[i].at) {
+            fail_msg("row %zu: %lld", i, (long long)at);
+        }
+    }
+}
+
+/* A segment of 200 bytes, 13 to 213, whose index of 20 begins at 93 or at 193. */
+static void a_file_that_lacks_its_index_alone_is_not_cut(void **state)
+{
+    static const struct {
+        uint8_t position;
+        int64_t size;
+        bool broken, cut;
+    } rows[] = {
+        {180, 213, false, false}, {180, 212, false, false}, {180, 200, false, false},
+        {180, 194, false, false}, {180, 193, false, false}, {180, 192, false, true},
+        {180, 205, true, true}, /* something else is there */
+        {80, 212, false, true}, /* the index is whole, what follows is not */
+        {80, 113, false, true},   {80, 112, false, false},
+    };
+    (void)state;
+    AVFormatContext *f = format_of("matroska", 2);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        uint8_t bytes[256] = {EBML, 0x80,  SEGMENT, 0x10, 0,    0,    200, LIST,
+                              0x8e, ENTRY, 0x8b,    OF,   0x84, CUES, AT,  0x81};
+        static const uint8_t cues[] = {CUES, 0x8f};
+        struct gm_claims_file told;
+        struct gm_err err = {0};
+        FILE *file = tmpfile();
+        assert_non_null(file);
+        bytes[31] = rows[i].position;
+        memcpy(bytes + 13 + rows[i].position, cues, sizeof cues);
+        bytes[13 + rows[i].position] ^= rows[i].broken ? 1 : 0;
+        assert_int_equal(fwrite(bytes, 1, (size_t)rows[i].size, file), rows[i].size);
+        assert_int_equal(fflush(file), 0);
+        assert_int_equal(gm_claims_header_read(fileno(file), f, rows[i].size, &told, &err), 0);
+        if (told.cut != rows[i].cut) {
+            fail_msg("row %zu", i);
+        }
+        assert_int_equal(fclose(file), 0);
+    }
+    format_free(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -307,6 +404,8 @@ int main(void)
         cmocka_unit_test(asf_says_how_long_it_plays),
         cmocka_unit_test(files_say_how_long_they_are),
         cmocka_unit_test(a_file_is_read_from_its_begin),
+        cmocka_unit_test(matroska_lists_where_its_index_is),
+        cmocka_unit_test(a_file_that_lacks_its_index_alone_is_not_cut),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -148,6 +148,29 @@ for kind in mkv avi wmv; do
     jq -e '.source.truncated and .source.lost_s > 2' "$work/heard-$kind/report.json" >/dev/null
 done
 
+# Only its index is missing: what the header says of pictures that are left out is not believed for that.
+index=$(LC_ALL=C grep -obUaP '\x1c\x53\xbb\x6b' "$work/shorter.mkv" | tail -n 1 | cut -d: -f1)
+for lost in 1 $(($(stat -c %s "$work/shorter.mkv") - index)); do
+  head -c -$lost "$work/shorter.mkv" >"$work/unindexed.mkv"
+  check "mkv without $lost bytes of its index, for its shorter sound: is done" gopmill transcode "$work/unindexed.mkv" --out "$work/unindexed-$lost" --pipeline audio-only --quiet
+  check "mkv without $lost bytes of its index is whole: $(jq -c '[.source.truncated, .source.lost_s]' "$work/unindexed-$lost/report.json")" \
+    jq -e '.source.truncated | not' "$work/unindexed-$lost/report.json" >/dev/null
+done
+
+# Slides of which nothing says how long they last, and sound that ends a little after the last one began.
+ffmpeg -v error -y -f lavfi -i "testsrc2=s=160x120:r=10:d=30,select='eq(n,0)+eq(n,47)+eq(n,103)+eq(n,151)+eq(n,198)+eq(n,249)+eq(n,299)'" \
+  -fps_mode vfr -c:v libx264 -preset ultrafast -g 1 "$work/slides.mp4"
+for kind in flv mkv; do
+  ffmpeg -v error -y -i "$work/slides.mp4" -f lavfi -i sine=r=48000:d=25.6 -t 29.8 -map 0:v -map 1:a -c:v copy -c:a aac "$work/slides.$kind"
+  check "slides in $kind, damage: fail: are done" gopmill transcode "$work/slides.$kind" --out "$work/slides-$kind" --pipeline "$work/strict.yaml" --quiet
+  check "slides in $kind are whole: $(jq -c '[.source.truncated, .source.lost_s]' "$work/slides-$kind/report.json")" \
+    jq -e '.source.truncated | not' "$work/slides-$kind/report.json" >/dev/null
+  head -c $(($(stat -c %s "$work/slides.$kind") * 55 / 100)) "$work/slides.$kind" >"$work/part.$kind"
+  check "slides in $kind cut off: are done" gopmill transcode "$work/part.$kind" --out "$work/cut-$kind" --pipeline "$work/small.yaml" --quiet
+  check "slides in $kind cut off: the report says what is lost: $(jq -c '[.source | .truncated, .lost_s]' "$work/cut-$kind/report.json")" \
+    jq -e '.source.truncated and .source.lost_s > 5' "$work/cut-$kind/report.json" >/dev/null
+done
+
 make_clip "$work/silent.mp4" 3 320x240 25 -an
 check "video without audio is done" gopmill transcode "$work/silent.mp4" --out "$work/silent" --quiet
 check "its HLS plays" plays "$work/silent/master.m3u8"
