@@ -6,6 +6,7 @@
 
 #include "hwtest/level1.h"
 #include "hwtest/meter.h"
+#include "hwtest/power.h"
 #include "node/capacity.h"
 #include "node/devices/helper.h"
 #include "node/program.h"
@@ -162,15 +163,45 @@ static int add_failed(const struct job *job, enum gm_hwtest_status status, const
     return gm_hwtest_add(report, &c, err);
 }
 
+static const char *sysfs_root(const struct gm_hwtest_capacity_params *how)
+{
+    return how->sysfs_root != NULL ? how->sysfs_root : "";
+}
+
 static bool is_late(const struct gm_hwtest_capacity_params *how)
 {
     return how->end - gm_time_now() < (how->quick ? LEAST_QUICK : LEAST);
+}
+
+/* Mean watts of the processors from the start of all processes of a job until their end. */
+static int add_watts(const struct gm_hwtest_capacity_params *how, const struct job *job,
+                     const struct gm_hwtest_energy *before, struct gm_hwtest_report *report,
+                     struct gm_err *err)
+{
+    struct gm_hwtest_energy after;
+    char name[64];
+    double watts = 0;
+    (void)snprintf(name, sizeof(name), "watts.%s", job->name);
+    struct gm_hwtest_check c = gm_hwtest_check_make("cpu", name, 3);
+    (void)gm_hwtest_energy_read(sysfs_root(how), NULL, gm_time_now(), &after);
+    if (gm_hwtest_energy_watts(before, &after, &watts)) {
+        gm_hwtest_measure(&c, watts, "W", NULL, NULL);
+        c.better = GM_HWTEST_LOWER;
+        gm_hwtest_set(c.text,
+                      "all packages, by the kernel's powercap, mean over all processes' time");
+    } else {
+        c.status = GM_HWTEST_SKIP;
+        gm_hwtest_set(c.text, "no energy counter of the processors can be read: there is none in "
+                              "/sys/class/powercap, or it is root's alone");
+    }
+    return gm_hwtest_add(report, &c, err);
 }
 
 static int measure(const struct gm_hwtest_capacity_params *how, const struct job *job,
                    size_t threads, struct gm_hwtest_report *report, struct gm_err *err)
 {
     struct made one = {.why = ""}, all = one;
+    struct gm_hwtest_energy energy = {.count = 0};
     int rc = 0;
     bool late = is_late(how);
     if (!late) {
@@ -178,6 +209,7 @@ static int measure(const struct gm_hwtest_capacity_params *how, const struct job
     }
     if (rc == 0 && !late && one.why[0] == '\0') {
         late = is_late(how);
+        (void)gm_hwtest_energy_read(sysfs_root(how), NULL, gm_time_now(), &energy);
         rc = late ? 0 : run(how, job, threads, &all, err);
     }
     if (rc == 0 && late) {
@@ -203,6 +235,9 @@ static int measure(const struct gm_hwtest_capacity_params *how, const struct job
                                   "stream are encoded side by side");
             rc = gm_hwtest_add(report, &c, err);
         }
+    }
+    if (rc == 0 && job->made[0] != NULL && strcmp(job->made[0], "ladder") == 0) {
+        rc = add_watts(how, job, &energy, report, err);
     }
     return rc;
 }

@@ -26,10 +26,11 @@ int gm_hwtest_level3_processor(const struct gm_device *device,
 /* level3_device.c: one device, which has its proofs. A failure of the device is a check, and work
  * that is left of it then SKIP, as what finds no time. Errors: likewise. */
 struct gm_hwtest_capacity_params {
-    const char *program;   /* borrowed: this one's path */
-    gm_time end;           /* nothing is begun after it */
-    uint64_t memory_bytes; /* of the machine; 0: not told */
-    uint32_t limit_ms;     /* of a process; 0: the usual */
+    const char *program;    /* borrowed: this one's path */
+    gm_time end;            /* nothing is begun after it */
+    uint64_t memory_bytes;  /* of the machine; 0: not told */
+    uint32_t limit_ms;      /* of a process; 0: the usual */
+    const char *sysfs_root; /* put before "/sys/class/powercap" (hwtest/power.h); NULL: nothing */
     bool quick;
 };
 int gm_hwtest_level3_device(const struct gm_device *device,

@@ -242,11 +242,11 @@ static int run_copy(struct gm_hwtest_bench *b, struct gm_err *err)
 static int add_watts(struct gm_hwtest_bench *b, const char *name, const struct gm_hwtest_seen *seen,
                      const char *how, struct gm_err *err)
 {
-    char text[100] = "NVML does not tell it";
+    char text[100] = "neither NVML nor the kernel's hwmon tells it";
     struct gm_hwtest_check c = gm_hwtest_bench_check(b, name);
     if (seen->has_watts) {
         gm_hwtest_measure(&c, seen->watts, "W", NULL, NULL);
-        (void)snprintf(text, sizeof(text), "%s, by NVML; its limit: %.0f W", how,
+        (void)snprintf(text, sizeof(text), "%s, by NVML or hwmon; its limit: %.0f W", how,
                        seen->limit_watts);
     } else {
         c.status = GM_HWTEST_SKIP;
@@ -260,8 +260,8 @@ static void look_idle(struct gm_hwtest_bench *b, struct gm_hwtest_seen *out)
     const struct timespec pause = {.tv_nsec = (b->work->quick ? 1 : IDLE_PAUSE_MS) * 1000000L};
     double watts[IDLE_LOOKS];
     for (int i = 0; i < IDLE_LOOKS; i++) {
-        (void)nanosleep(&pause, NULL);
         gm_hwtest_watch_start(b->watch);
+        (void)nanosleep(&pause, NULL);
         gm_hwtest_watch_look(b->watch);
         gm_hwtest_watch_get(b->watch, out);
         watts[i] = out->watts;

@@ -6,7 +6,10 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include <string.h>
+
 #include "common/time.h"
+#include "hwtest/power.h"
 #include "node/capacity.h"
 #include "node/devices/probe.h"
 
@@ -19,6 +22,8 @@ struct utilization { /* nvmlUtilization_t */
 
 struct gm_hwtest_watch {
     void *device; /* of NVML; NULL: none */
+    char pci[32]; /* of a device that NVML does not know; "": none */
+    struct gm_hwtest_energy first;
     int (*power)(void *device, unsigned *milliwatts);
     int (*limit)(void *device, unsigned *milliwatts);
     int (*use)(void *device, struct utilization *out);
@@ -63,6 +68,9 @@ int gm_hwtest_watch_open(const char *pci, struct gm_hwtest_watch **out, struct g
     if (pci != NULL) {
         find_device(w, pci);
     }
+    if (pci != NULL && w->device == NULL) {
+        (void)snprintf(w->pci, sizeof(w->pci), "%s", pci);
+    }
     gm_hwtest_watch_start(w);
     *out = w;
     return 0;
@@ -92,11 +100,35 @@ void gm_hwtest_watch_start(struct gm_hwtest_watch *w)
     w->watts = 0;
     w->started = gm_time_now();
     w->used = processor_time();
+    if (w->pci[0] != '\0') {
+        (void)gm_hwtest_energy_read("", w->pci, w->started, &w->first);
+    }
 }
 
 static void raise_to(double *high, unsigned value)
 {
     *high = (double)value > *high ? (double)value : *high;
+}
+
+static void add_watts(struct gm_hwtest_watch *w, double watts)
+{
+    w->seen.has_watts = true;
+    w->watts += watts;
+    w->seen.watts = w->watts / (double)++w->powers;
+}
+
+/* By the kernel's files. */
+static void look_at_files(struct gm_hwtest_watch *w)
+{
+    struct gm_hwtest_energy now;
+    double watts = 0;
+    if (gm_hwtest_power_read("", w->pci, &watts, &w->seen.limit_watts)) {
+        add_watts(w, watts);
+    } else if (gm_hwtest_energy_read("", w->pci, gm_time_now(), &now) &&
+               gm_hwtest_energy_watts(&w->first, &now, &watts)) {
+        w->seen.has_watts = true;
+        w->seen.watts = watts; /* the mean since the start already */
+    }
 }
 
 void gm_hwtest_watch_look(struct gm_hwtest_watch *w)
@@ -108,13 +140,14 @@ void gm_hwtest_watch_look(struct gm_hwtest_watch *w)
     if (passed > 0) {
         s->cpus = (double)(processor_time() - w->used) / (double)passed / w->cpus;
     }
+    if (w->pci[0] != '\0') {
+        look_at_files(w);
+    }
     if (w->device == NULL) {
         return;
     }
     if (w->power != NULL && w->power(w->device, &value) == 0) {
-        s->has_watts = true;
-        w->watts += value / 1000.0;
-        s->watts = w->watts / (double)++w->powers;
+        add_watts(w, value / 1000.0);
     }
     if (w->limit != NULL && w->limit(w->device, &value) == 0) {
         s->limit_watts = value / 1000.0;

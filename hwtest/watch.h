@@ -3,8 +3,9 @@
 
 #include "common/err.h"
 
-/* What NVML tells of a GPU while it works, and how busy this process keeps the processors. Thread:
- * one at a time an object. A driver's library may hang: for children alone. */
+/* What NVML, or for other devices the kernel (hwtest/power.h), tells of a GPU while it works, and
+ * how busy this process keeps the processors. Thread: one at a time an object. A driver's library
+ * may hang: for children alone. */
 struct gm_hwtest_watch; /* opaque */
 
 /* Of the looks since the start: the mean of watts, the highest of the rest. */
@@ -15,7 +16,7 @@ struct gm_hwtest_seen {
     double cpus;                        /* of those that the process may use, 0 .. 1 */
 };
 
-/* pci: NULL or a device that NVML does not know: only the processors. Errors: NOMEM. */
+/* pci: NULL: only the processors. Errors: NOMEM. */
 int gm_hwtest_watch_open(const char *pci, struct gm_hwtest_watch **out,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_hwtest_watch_close(struct gm_hwtest_watch **watch);
