@@ -6,7 +6,12 @@
  */
 #include <stdlib.h>
 
+#include "proto/envelope.h"
 #include "scheduler/core/state.h"
+
+#define URL_MAX_BYTES 4096 /* proto/envelope.h: strings */
+#define FEED_MAX_BYTES ((size_t)GM_ENVELOPE_MAX_BYTES / 2)
+#define FEED_MAX_INPUTS 1024
 
 /* Everything here borrows from the core until the envelope was copied. */
 struct spec {
@@ -192,22 +197,46 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     spec_fini(&s);
 }
 
+/* With the urls that the daemon adds. */
+static size_t size_of_input(const Gm__TaskInput *in)
+{
+    return gm__task_input__get_packed_size(in) + in->item->n_objects * URL_MAX_BYTES;
+}
+
+/* How many of the inputs from `at` on go into one message: one at least. */
+static size_t count_for_message(const struct spec *s, size_t at)
+{
+    size_t count = 0, size = 0;
+    while (at + count < s->input_count && count < FEED_MAX_INPUTS) {
+        size += size_of_input(s->input_list[at + count]);
+        if (count > 0 && size > FEED_MAX_BYTES) {
+            break;
+        }
+        count++;
+    }
+    return count;
+}
+
 void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
     struct spec s = {0};
+    size_t at = 0;
     add_stream(&s, &lease->job->split->insts[0], gm_core_inst_inputs(lease->inst), from);
     s.input_list = pointers(s.inputs, s.input_count, sizeof(*s.inputs));
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Feed feed = GM__FEED__INIT;
-    feed.task_id = lease->task_id;
-    feed.term = core->params.term;
-    feed.epoch = lease->epoch;
-    feed.first = from;
-    feed.inputs = s.input_list;
-    feed.n_inputs = s.input_count;
-    feed.inputs_complete = gm_core_split_is_done(lease->job);
-    envelope.body_case = GM__ENVELOPE__BODY_FEED;
-    envelope.feed = &feed;
-    gm_core_fx_send(core, lease->node->id, &envelope, true);
+    do {
+        Gm__Envelope envelope = GM__ENVELOPE__INIT;
+        Gm__Feed feed = GM__FEED__INIT;
+        feed.task_id = lease->task_id;
+        feed.term = core->params.term;
+        feed.epoch = lease->epoch;
+        feed.first = from + (uint32_t)at;
+        feed.inputs = s.input_list + at;
+        feed.n_inputs = count_for_message(&s, at);
+        at += feed.n_inputs;
+        feed.inputs_complete = at == s.input_count && gm_core_split_is_done(lease->job);
+        envelope.body_case = GM__ENVELOPE__BODY_FEED;
+        envelope.feed = &feed;
+        gm_core_fx_send(core, lease->node->id, &envelope, true);
+    } while (at < s.input_count);
     spec_fini(&s);
 }

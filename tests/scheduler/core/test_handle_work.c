@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/streams.h"
+#include "scheduler/core/state.h"
 
 struct stage {
     struct sim *sim;
@@ -279,6 +280,43 @@ static bool was_refused(const struct stage *s, const char *task)
     return refused;
 }
 
+/* Inputs that fill more than a message come in several. */
+static void what_a_track_lacks_may_fill_many_messages(void **arg)
+{
+    enum { EACH = 9 << 20 };
+    (void)arg;
+    struct stage s = stage_open("audio");
+    const struct gm_lease *lease = s.sim->core->leases;
+    while (lease != NULL && lease->task_id != s.task->assign->task_id) {
+        lease = lease->hh.next;
+    }
+    assert_non_null(lease);
+    while (lease->fed < 6) {
+        sim_step(s.sim);
+    }
+    const struct gm_stream *in = gm_core_inst_inputs(lease->inst);
+    for (size_t i = 0; i < in->committed; i++) {
+        free(in->items[i]->meta.data);
+        in->items[i]->meta.data = calloc(1, EACH);
+        in->items[i]->meta.len = EACH;
+        assert_non_null(in->items[i]->meta.data);
+    }
+    size_t known = s.task->input_count;
+    for (size_t i = 0; i < known; i++) {
+        gm__task_input__free_unpacked(s.task->inputs[i], NULL);
+    }
+    s.task->input_count = 0; /* it lost them, and its Renew says so */
+    uint64_t feeds = s.sim->sent_feeds;
+    sim_run(s.sim, 10);
+    assert_true(s.task->input_count >= known);
+    for (size_t i = 0; i < known; i++) {
+        assert_int_equal(s.task->inputs[i]->item->index, i);
+        assert_int_equal(s.task->inputs[i]->item->meta.len, EACH);
+    }
+    assert_true(s.sim->sent_feeds >= feeds + known);
+    sim_destroy(s.sim);
+}
+
 /* It made chunks, and then says that there are none. */
 static void split_can_not_take_its_items_back(void **arg)
 {
@@ -437,6 +475,7 @@ int main(void)
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(done_before_its_items_waits_for_them),
         cmocka_unit_test(done_without_its_items_fails_in_the_end),
+        cmocka_unit_test(what_a_track_lacks_may_fill_many_messages),
         cmocka_unit_test(split_can_not_take_its_items_back),
         cmocka_unit_test(facts_of_barriers_are_checked),
         cmocka_unit_test(facts_that_do_not_decode_fail_the_attempt),
