@@ -117,6 +117,27 @@ static void explain_running(const struct gm_lease *lease, gm_time now, struct gm
         lease->device->id, seconds(now - lease->assigned_at), lease->attempt->number, waits);
 }
 
+/* Of the chunks that are ready: what waits for a slot, and what for the chunk that comes. */
+static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
+                         uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
+{
+    uint64_t unused, held = 0;
+    struct gm_chain_wish wish;
+    char waits[128] = "";
+    if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
+        held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
+    }
+    if (held > 0) {
+        (void)snprintf(waits, sizeof(waits), " %" PRIu64 " for `%.32s` to announce the next,", held,
+                       inst->task->job->split->name);
+    }
+    row->state = GM_TASK_RUNNING;
+    SAY(row,
+        "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot,%s %" PRIu64
+        " pause after a failure.",
+        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff);
+}
+
 static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,
                            struct gm_explain_row *row)
 {
@@ -134,11 +155,7 @@ static void explain_chunks(const struct gm_core *core, const struct gm_inst *ins
         }
     }
     if (running > 0) {
-        row->state = GM_TASK_RUNNING;
-        SAY(row,
-            "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot, %" PRIu64
-            " pause after a failure.",
-            inst->chunk_done, inst->chunk_count, running, ready, backoff);
+        explain_some(core, inst, running, ready, backoff, row);
     } else if (ready > 0) {
         row->state = GM_TASK_READY;
         explain_ready(core, inst, &inst->chunks[first_ready].unit, row);

@@ -166,6 +166,13 @@ struct gm_run gm_core_run_next(const struct gm_inst *inst, const struct gm_run_a
     return is_held(inst, &run, ask, &purse) ? pick(inst, run.first, ask, &purse) : run;
 }
 
+uint64_t gm_core_run_held(const struct gm_inst *inst, const struct gm_run_ask *ask)
+{
+    struct purse purse = purse_of(inst, ask->total);
+    struct gm_run run = pick(inst, inst->chunk_count, ask, &purse);
+    return is_held(inst, &run, ask, &purse) ? run.count : 0;
+}
+
 void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run)
 {
     for (size_t i = 0; i < run->count && run->first + i < inst->chunk_count; i++) {
@@ -173,10 +180,22 @@ void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run)
     }
 }
 
+static struct gm_run_ask ask_of(const struct gm_inst *inst, uint64_t slots, bool untried)
+{
+    return (struct gm_run_ask){.slots = slots,
+                               .total = gm_core_inst_frames(inst),
+                               .lead = gm_core_inst_lead(inst),
+                               .untried = untried};
+}
+
 struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried)
 {
-    return gm_core_run_next(inst, &(struct gm_run_ask){.slots = slots,
-                                                       .total = gm_core_inst_frames(inst),
-                                                       .lead = gm_core_inst_lead(inst),
-                                                       .untried = untried});
+    struct gm_run_ask ask = ask_of(inst, slots, untried);
+    return gm_core_run_next(inst, &ask);
+}
+
+uint64_t gm_core_inst_held(const struct gm_inst *inst, uint64_t slots)
+{
+    struct gm_run_ask ask = ask_of(inst, slots, false);
+    return gm_core_run_held(inst, &ask);
 }

@@ -440,10 +440,13 @@ struct gm_run_ask {
 /* The next run of an instance with chunks; count 0: nothing is ready but what waits for the chunk
  * that comes, which may have to be part of it. */
 struct gm_run gm_core_run_next(const struct gm_inst *inst, const struct gm_run_ask *ask);
+/* How many of the chunks that are ready wait for the chunk that comes. */
+uint64_t gm_core_run_held(const struct gm_inst *inst, const struct gm_run_ask *ask);
 /* The run is given out: what it costs is spent. */
 void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run);
 /* The same as gm_core_run_next, with what its job knows. */
 struct gm_run gm_core_inst_run(const struct gm_inst *inst, uint64_t slots, bool untried);
+uint64_t gm_core_inst_held(const struct gm_inst *inst, uint64_t slots);
 /* The device runs the first chunk of the job, whose encoders work side by side: its last free slot
  * stays empty for them, so that there is soon something to play. Other jobs may take it. */
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device);

@@ -13,11 +13,10 @@ struct row {
     uint32_t first, count;
 };
 
-static void assert_run(const struct row *row, size_t number, struct gm_run_ask ask)
+static struct gm_inst make_inst(const struct row *row, struct gm_core_chunk chunks[64])
 {
-    struct gm_core_chunk chunks[64];
     struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(row->chunks)};
-    memset(chunks, 0, sizeof(chunks));
+    memset(chunks, 0, 64 * sizeof(chunks[0]));
     for (size_t c = 0; c < inst.chunk_count; c++) {
         char k = row->chunks[c];
         chunks[c].unit.state = strchr("raLf", k) ? GM_TASK_READY
@@ -29,10 +28,28 @@ static void assert_run(const struct row *row, size_t number, struct gm_run_ask a
         chunks[c].frames = k == 'L' ? 300 : 100;
         chunks[c].preroll = row->preroll;
     }
+    return inst;
+}
+
+static void assert_run(const struct row *row, size_t number, struct gm_run_ask ask)
+{
+    struct gm_core_chunk chunks[64];
+    struct gm_inst inst = make_inst(row, chunks);
     ask.slots = row->slots;
     struct gm_run run = gm_core_run_next(&inst, &ask);
     if (run.first != row->first || run.count != row->count) {
         fail_msg("row %zu: first %u, count %u", number, run.first, run.count);
+    }
+}
+
+static void assert_held(const struct row *row, size_t number, struct gm_run_ask ask, uint64_t held)
+{
+    struct gm_core_chunk chunks[64];
+    struct gm_inst inst = make_inst(row, chunks);
+    ask.slots = row->slots;
+    uint64_t count = gm_core_run_held(&inst, &ask);
+    if (count != held) {
+        fail_msg("row %zu: %u are held", number, (unsigned)count);
     }
 }
 
@@ -104,44 +121,46 @@ static void what_the_next_chunk_may_have_to_share_is_held_back(void **arg)
     static const struct {
         struct row row;
         uint64_t total, lead;
+        uint64_t held;
     } table[] = {
-        {{"r", 0, 2, 0, 0}, 300, ANY},
-        {{"r", 0, 2, 0, 1}, 300, 0}, /* none comes */
-        {{"r", 0, 2, 0, 1}, 700, ANY},
-        {{"r", 0, 2, 0, 1}, 0, ANY}, /* of a programme of unknown length */
-        {{"a", 0, 2, 0, 1}, 300, ANY},
-        {{"rr", 0, 2, 0, 1}, 300, ANY},
-        {{"rr", 99, 2, 0, 0}, 300, ANY},
+        {{"r", 0, 2, 0, 0}, 300, ANY, 1},
+        {{"r", 0, 2, 0, 1}, 300, 0, 0}, /* none comes */
+        {{"r", 0, 2, 0, 1}, 700, ANY, 0},
+        {{"r", 0, 2, 0, 1}, 0, ANY, 0}, /* of a programme of unknown length */
+        {{"a", 0, 2, 0, 1}, 300, ANY, 0},
+        {{"rr", 0, 2, 0, 1}, 300, ANY, 0},
+        {{"rr", 99, 2, 0, 0}, 300, ANY, 2},
         /* keyframes are near: a run of its own throws away no more than that */
-        {{"r", 0, 2, 0, 1}, 300, 3},
-        {{"r", 0, 2, 0, 1}, 300, 45},
-        {{"r", 0, 2, 0, 0}, 300, 46},
-        {{"rr", 99, 2, 0, 2}, 300, 45},
+        {{"r", 0, 2, 0, 1}, 300, 3, 0},
+        {{"r", 0, 2, 0, 1}, 300, 45, 0},
+        {{"r", 0, 2, 0, 0}, 300, 46, 1},
+        {{"rr", 99, 2, 0, 2}, 300, 45, 0},
         /* and no more than the last chunk decodes: 102 and its own 2 */
-        {{"xr", 2, 2, 1, 1}, 700, ANY},
-        {{"xr", 3, 2, 0, 0}, 700, ANY},
-        {{"xr", 3, 2, 1, 1}, 700, 102},
-        {{"xr", 3, 2, 0, 0}, 700, 103},
-        {{"xr", 106, 2, 1, 1}, 700, 0}, /* none comes, though all is spent */
+        {{"xr", 2, 2, 1, 1}, 700, ANY, 0},
+        {{"xr", 3, 2, 0, 0}, 700, ANY, 1},
+        {{"xr", 3, 2, 1, 1}, 700, 102, 0},
+        {{"xr", 3, 2, 0, 0}, 700, 103, 1},
+        {{"xr", 106, 2, 1, 1}, 700, 0, 0}, /* none comes, though all is spent */
         /* others go first */
-        {{"xrL", 0, 8, 1, 1}, 700, ANY},
-        {{"xrL", 0, 8, 2, 1}, 700, 105},
-        {{"xrrL", 0, 1, 1, 2}, 1000, ANY},
-        {{"xrrL", 50, 8, 1, 1}, 1000, ANY}, /* 50 are spent, 100 are left for both */
-        {{"xrrL", 51, 8, 1, 2}, 1000, ANY},
-        {{"xrrL", 100, 8, 0, 0}, 1000, ANY}, /* these are tied to it */
-        {{"xLrbr", 0, 8, 1, 1}, 500, ANY},
-        {{"xbrxL", 0, 8, 2, 1}, 1000, ANY},
-        {{"xxL", 0, 8, 0, 0}, 1000, ANY},
-        {{"xxa", 0, 8, 2, 1}, 300, ANY},
+        {{"xrL", 0, 8, 1, 1}, 700, ANY, 1},
+        {{"xrL", 0, 8, 2, 1}, 700, 105, 0},
+        {{"xrrL", 0, 1, 1, 2}, 1000, ANY, 1},
+        {{"xrrL", 50, 8, 1, 1}, 1000, ANY, 1}, /* 50 are spent, 100 are left for both */
+        {{"xrrL", 51, 8, 1, 2}, 1000, ANY, 1},
+        {{"xrrL", 100, 8, 0, 0}, 1000, ANY, 3}, /* these are tied to it */
+        {{"xLrbr", 0, 8, 1, 1}, 500, ANY, 0},
+        {{"xbrxL", 0, 8, 2, 1}, 1000, ANY, 1},
+        {{"xxL", 0, 8, 0, 0}, 1000, ANY, 1},
+        {{"xxa", 0, 8, 2, 1}, 300, ANY, 0},
         /* the longest run has no place for the next one */
-        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300, ANY},
-        {{"xrrrrrrrrrrrrrrL", 999, 8, 0, 0}, 2300, ANY},
+        {{"xrrrrrrrrrrrrrrrrrrrL", 999, 8, 5, 16}, 2300, ANY, 0},
+        {{"xrrrrrrrrrrrrrrL", 999, 8, 0, 0}, 2300, ANY, 15},
     };
     (void)arg;
     for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
-        assert_run(&table[i].row, i,
-                   (struct gm_run_ask){.total = table[i].total, .lead = table[i].lead});
+        struct gm_run_ask ask = {.total = table[i].total, .lead = table[i].lead};
+        assert_run(&table[i].row, i, ask);
+        assert_held(&table[i].row, i, ask, table[i].held);
     }
 }
 

@@ -88,6 +88,45 @@ static void the_first_chunk_has_the_last_free_slot(void **arg)
     sim_destroy(sim);
 }
 
+static bool explains(struct sim *sim, const char *task, const char *words)
+{
+    struct gm_explain_view v;
+    struct gm_err err;
+    bool said = false;
+    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, &err), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        said = said || (strcmp(v.rows[i].task, task) == 0 && strstr(v.rows[i].why, words) != NULL);
+    }
+    gm_view_explain_fini(&v);
+    return said;
+}
+
+/* The last chunk that split announced may have to share its run with the next. */
+static void a_chunk_that_is_held_waits_for_no_slot(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 2, .slots = 8};
+    struct sim *sim = sim_create(&params);
+    struct sim_job *job = sim_submit(sim, "job", 12, 0, 50);
+    job->preroll = 100;
+    struct sim_node *node;
+    struct sim_task *first = NULL;
+    while (first == NULL) {
+        sim_step(sim);
+        first = sim_find_running(sim, "video", &node);
+    }
+    first->hung = true; /* the second one comes meanwhile */
+    while (!explains(sim, "video", "of 2 chunks")) {
+        assert_false(sim_all_final(sim));
+        sim_step(sim);
+    }
+    explain_is(sim, "video",
+               "1 run, 0 wait for a slot, 1 for `split` to announce the next, 0 pause");
+    first->hung = false;
+    sim_until(sim, sim_all_final, 600);
+    sim_destroy(sim);
+}
+
 static void explain_names_the_barrier(void **arg)
 {
     (void)arg;
@@ -228,6 +267,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(explain_says_why),
         cmocka_unit_test(the_first_chunk_has_the_last_free_slot),
+        cmocka_unit_test(a_chunk_that_is_held_waits_for_no_slot),
         cmocka_unit_test(explain_names_the_barrier),
         cmocka_unit_test(progress_only_grows_and_ends_exact),
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
