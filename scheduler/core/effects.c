@@ -147,7 +147,7 @@ void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job)
 {
     struct gm_effects *fx = core->fx;
     fx->cleanups = grow(fx->cleanups, fx->cleanup_count, sizeof(*fx->cleanups));
-    fx->cleanups[fx->cleanup_count++] =
-        (struct gm_cleanup){.job_id = gm_mem_strdup(job->id),
-                            .last = job->cleanup_failures + 1 >= GM_CORE_CLEANUP_TRIES};
+    fx->cleanups[fx->cleanup_count++] = (struct gm_cleanup){
+        .job_id = gm_mem_strdup(job->id),
+        .last = !job->cleanup_extra && job->cleanup_failures + 1 >= GM_CORE_CLEANUP_TRIES};
 }

@@ -279,6 +279,12 @@ void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
     gm_core_fx_cleanup(core, job);
 }
 
+void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job)
+{
+    job->cleanup_extra = job->cleanup_failures > 0;
+    gm_core_fx_cleanup(core, job);
+}
+
 static gm_time cleanup_pause(uint32_t failures)
 {
     gm_time pause = GM_CORE_CLEANUP_PAUSE;
@@ -295,7 +301,10 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
         return;
     }
     gm_core_job_touch(core, job);
-    if (failure->code != GM_OK && ++job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
+    bool counts = !job->cleanup_extra;
+    job->cleanup_extra = false;
+    job->cleanup_failures += failure->code != GM_OK && counts ? 1 : 0;
+    if (failure->code != GM_OK && job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
         job->cleanup_at = core->now + cleanup_pause(job->cleanup_failures);
         return;
     }

@@ -367,7 +367,7 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
     if (!gm_job_state_is_final(job->state)) {
         gm_core_job_publish_again(core, job);
     } else if (job->cleanup_pending) {
-        gm_core_fx_cleanup(core, job);
+        gm_core_job_clean_resume(core, job);
     }
 }
 

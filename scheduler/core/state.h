@@ -161,6 +161,7 @@ struct gm_cjob {
     bool cancel_wanted;
     uint32_t publish_failures;
     uint32_t cleanup_failures;
+    bool cleanup_extra;     /* the try that runs is that of a restart, and does not count */
     gm_time publish_at;     /* next try, 0: none is planned */
     gm_time cleanup_at;     /* the same */
     struct gm_ctask *tasks; /* owned */
@@ -346,6 +347,8 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
                            bool manifests);
 void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure);
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
+/* After a restart: at once, and where it failed before beside the tries that are counted. */
+void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job);
 /* Forgets the oldest finished jobs beyond the limit. */
 void gm_core_job_prune(struct gm_core *core);

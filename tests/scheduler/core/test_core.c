@@ -193,23 +193,48 @@ static bool cleanup_is_pending(const struct sim *sim)
     return pending;
 }
 
-static void a_restart_does_not_forget_how_often_deleting_failed(void **arg)
+static void restarts_neither_forget_nor_use_up_tries_of_deleting(void **arg)
 {
     (void)arg;
     struct sim_params params = {.seed = 1, .clean_fails = 10000};
     struct sim *sim = sim_create(&params);
     (void)sim_submit(sim, "job", 1, 0, 50);
     assert_int_equal(sim_cancel(sim, "job"), 0);
-    uint32_t restarts = 0;
-    sim_run(sim, 2); /* a try, which fails */
-    for (; restarts < 100 && cleanup_is_pending(sim); restarts++) {
-        sim_restart(sim); /* and another one */
+    sim_run(sim, 2);
+    for (int tries = 1; tries <= 7; tries++) { /* the next one comes after an hour */
+        sim->now += 60 * GM_SEC << (tries - 1);
         sim_run(sim, 1);
     }
-    assert_int_equal(restarts, 29);
+    for (int i = 0; i < 100; i++) {
+        sim_restart(sim); /* tried at once, but as none of the thirty */
+        sim_run(sim, 1);
+    }
+    for (int tries = 9; tries <= 30; tries++) {
+        assert_true(cleanup_is_pending(sim));
+        sim->now += 3600 * GM_SEC;
+        sim_run(sim, 1);
+    }
+    assert_false(cleanup_is_pending(sim));
     assert_int_equal(sim->jobs[0].cleaned, 0);
     sim_restart(sim);
     assert_false(cleanup_is_pending(sim));
+    sim_destroy(sim);
+}
+
+static void a_restart_may_clean_at_once(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .clean_fails = 10000};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 1, 0, 50);
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    sim_run(sim, 2); /* a try, which fails */
+    assert_true(cleanup_is_pending(sim));
+    sim->params.clean_fails = 0;
+    sim_restart(sim);
+    sim_run(sim, 1);
+    assert_false(cleanup_is_pending(sim));
+    assert_int_equal(sim->jobs[0].cleaned, 1);
     sim_destroy(sim);
 }
 
@@ -252,7 +277,8 @@ int main(void)
         cmocka_unit_test(ids_and_priorities_are_checked),
         cmocka_unit_test(too_many_jobs_are_refused_at_the_door),
         cmocka_unit_test(deleting_is_given_up_after_a_day),
-        cmocka_unit_test(a_restart_does_not_forget_how_often_deleting_failed),
+        cmocka_unit_test(restarts_neither_forget_nor_use_up_tries_of_deleting),
+        cmocka_unit_test(a_restart_may_clean_at_once),
         cmocka_unit_test(bad_events_are_answered),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
