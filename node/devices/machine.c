@@ -270,25 +270,33 @@ static void note_nvidia(struct scan *s, struct gm_device *d)
     }
 }
 
-/* The first render node of folder/drm, by name. */
-static void find_render_name(const char *folder, char *out, size_t size)
+/* The folder's next entry; NULL: its end, *out_rc is 0, or it could not be read. */
+static const struct dirent *next_entry(DIR *dir, const char *path, int *out_rc, struct gm_err *err)
+{
+    errno = 0;
+    const struct dirent *e = readdir(dir);
+    *out_rc = e == NULL && errno != 0 ? gm_err_sys(err, errno, "Reading the folder %s", path) : 0;
+    return e;
+}
+
+/* The first render node of folder/drm, by name; "": there is none. */
+static int find_render_name(const char *folder, char *out, size_t size, struct gm_err *err)
 {
     char path[4096];
-    struct gm_err ignored;
     out[0] = '\0';
-    if (gm_fs_path(path, sizeof(path), &ignored, "%s/drm", folder) < 0) {
-        return;
-    }
-    DIR *dir = opendir(path);
+    int rc = gm_fs_path(path, sizeof(path), err, "%s/drm", folder);
+    DIR *dir = rc == 0 ? opendir(path) : NULL;
     if (dir == NULL) {
-        return;
+        return rc;
     }
-    for (const struct dirent *e = readdir(dir); e != NULL; e = readdir(dir)) {
+    for (const struct dirent *e = next_entry(dir, path, &rc, err); e != NULL;
+         e = next_entry(dir, path, &rc, err)) {
         if (is_render_name(e->d_name) && (out[0] == '\0' || strcmp(e->d_name, out) < 0)) {
             gm_ascii_copy(out, size, e->d_name);
         }
     }
     (void)closedir(dir);
+    return rc;
 }
 
 static int add_pci(struct scan *s, const char *folder, const char *id, struct gm_err *err)
@@ -298,14 +306,17 @@ static int add_pci(struct scan *s, const char *folder, const char *id, struct gm
     bool nvidia = vendor_id == VENDOR_NVIDIA;
     char render[16];
     struct gm_device *d = NULL;
-    find_render_name(folder, render, sizeof(render));
+    int rc = find_render_name(folder, render, sizeof(render), err);
+    if (rc < 0) {
+        return rc;
+    }
     /* A display device without a render node is a frame buffer (a server's console), or lacks its
      * driver: only those that could be of use are listed. */
     bool could = nvidia || vendor_id == VENDOR_INTEL || vendor_id == VENDOR_AMD;
     if (render[0] == '\0' && !could) {
         return 0;
     }
-    int rc = gm_device_get(s->list, id, nvidia ? GM_DEVICE_NVIDIA : GM_DEVICE_DRM, &d, err);
+    rc = gm_device_get(s->list, id, nvidia ? GM_DEVICE_NVIDIA : GM_DEVICE_DRM, &d, err);
     if (rc < 0) {
         return rc;
     }
@@ -349,8 +360,8 @@ static int list_names(const char *root, const char *folder, char ***out, size_t 
     size_t count = 0, cap = 0;
     int rc = gm_fs_path(path, sizeof(path), err, "%s%s", root, folder);
     DIR *dir = rc == 0 ? opendir(path) : NULL;
-    for (const struct dirent *e = dir == NULL ? NULL : readdir(dir); rc == 0 && e != NULL;
-         e = readdir(dir)) {
+    for (const struct dirent *e = dir == NULL ? NULL : next_entry(dir, path, &rc, err); e != NULL;
+         e = rc == 0 ? next_entry(dir, path, &rc, err) : NULL) {
         if (e->d_name[0] == '.') {
             continue;
         }

@@ -34,7 +34,7 @@ struct gm_machine {
 /* root: put before "/sys/bus/pci/devices", "/sys/class/drm", "/dev", "/etc/group", "/usr/lib/...":
  * "" for this machine. user: NULL: this process. Devices and notes are added to list.
  * Folders that are missing hold nothing. Errors: NOMEM, LIMIT, SYS (a group list that can't be
- * had). */
+ * had, a folder that can't be read to its end). */
 int gm_machine_scan(const char *root, const struct gm_machine_user *user,
                     struct gm_device_list *list, struct gm_machine *out,
                     struct gm_err *err) GM_MUST_CHECK;
