@@ -18,7 +18,8 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Subt
                      bool is_default, Gm__Policy *policy, struct gm_err *err)
 {
     const Gm__TextFacts *from = facts->text[index];
-    char language[GM_LANGUAGE_SIZE], name[16];
+    const char *language = from->language; /* a code, as inspection gives it */
+    char otherwise[GM_LANGUAGE_SIZE], name[16];
     Gm__TextTrack *t = malloc(sizeof *t);
     if (t == NULL) {
         return gm_err_nomem(err);
@@ -28,9 +29,9 @@ static int add_track(const Gm__Inspection *facts, uint32_t index, const Gm__Subt
     t->is_default = is_default;
     t->forced = from->forced;
     t->hearing_impaired = from->hearing_impaired;
-    gm_language_code(from->language, language);
     if (strcmp(language, "und") == 0) {
-        gm_language_code(params->default_language, language);
+        gm_language_code(params->default_language, otherwise);
+        language = otherwise;
     }
     int rc = gm_fs_path(name, sizeof name, err, "t%zu", policy->n_text);
     if (rc == 0) {
