@@ -212,9 +212,9 @@ static void find_va_drivers(struct scan *s, struct gm_device *d, const struct ve
     }
     if (drm->driver_count > 1) {
         (void)gm_device_add_note(s->list, d, GM_NOTE_INFO,
-                                 "VAAPI: two drivers are installed for this card, %s and %s: %s is "
-                                 "taken, LIBVA_DRIVER_NAME chooses otherwise",
-                                 drm->drivers[0], drm->drivers[1], drm->drivers[0]);
+                                 "VAAPI: two drivers are installed for this card, %s and %s: the "
+                                 "first that starts is taken, LIBVA_DRIVER_NAME chooses otherwise",
+                                 drm->drivers[0], drm->drivers[1]);
     } else if (drm->driver_count == 0 && vendor != NULL && vendor->package != NULL &&
                !has_chosen_driver(s->root)) {
         (void)gm_device_add_note(s->list, d, GM_NOTE_WARN,

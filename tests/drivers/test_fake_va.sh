@@ -98,4 +98,18 @@ profile arc "fault encode wrong"
 ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("PSNR"))'
 profile arc "fault encode lost at=3"
 ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("lost while it encoded"))'
+
+# Two drivers for one card: the first that starts speaks for it.
+two() { # filter
+  timeout 60 "$here/with" arc -- env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH="$work/two" "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $1)" "$work/devices" >/dev/null ||
+    fail "two drivers: not so: $1: $(jq -c '.devices[1:]' "$work/devices")"
+}
+mkdir "$work/two"
+ln -s "$GOPMILL_FAKE_LIB/fake_drv_video.so" "$work/two/i965_drv_video.so"
+echo "no library" >"$work/two/iHD_drv_video.so"
+two '(.features | index("va-driver-i965") and (index("va-driver-iHD") | not)) and (.proofs | length > 0 and all(.passed))'
+two 'any(.notes[]; .text | test("two drivers are installed for this card, iHD and i965: the first that starts is taken"))'
+ln -sf "$GOPMILL_FAKE_LIB/fake_drv_video.so" "$work/two/iHD_drv_video.so"
+two '(.features | index("va-driver-iHD") and (index("va-driver-i965") | not)) and (.proofs | length > 0 and all(.passed))'
 exit $bad

@@ -100,7 +100,7 @@ static void mixed_vendors_get_their_own_notes(void **state)
     assert_string_equal(gm_device_find(&list, "0000:00:02.0")->vendor, "Intel");
     assert_non_null(tree_note(&list, "0000:00:02.0",
                               "two drivers are installed for this card, iHD "
-                              "and i965: iHD is taken"));
+                              "and i965: the first that starts is taken"));
     assert_int_equal(gm_device_find(&list, "0000:03:00.0")->note_count, 0);
     assert_non_null(tree_note(&list, "0000:04:00.0", "driven by nouveau: install NVIDIA's driver"));
     assert_non_null(tree_note(&list, "0000:05:00.0", "has no kernel driver"));
