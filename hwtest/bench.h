@@ -55,6 +55,10 @@ double gm_hwtest_bench_pixels(const struct gm_hwtest_bench *bench, uint32_t heig
 
 /* try_density.c: how many streams hold at once. Errors: NOMEM, LIMIT. */
 int gm_hwtest_try_density(struct gm_hwtest_bench *bench, struct gm_err *err) GM_MUST_CHECK;
+/* The same where pictures stay on the device (stay.c). */
+int gm_hwtest_try_staying(struct gm_hwtest_bench *bench, struct gm_err *err) GM_MUST_CHECK;
+/* try_assist.c: ladders of the processors' that the device decodes for. Errors: likewise. */
+int gm_hwtest_try_assist(struct gm_hwtest_bench *bench, struct gm_err *err) GM_MUST_CHECK;
 
 #define GM_HWTEST_CRF 2600 /* of what is encoded; hundredths */
 

@@ -244,7 +244,8 @@ static void ask(const struct gm_hwtest_encoding *how, struct asked *a)
                                          .rate = {GM_HWTEST_RATE, 1},
                                          .crf_centi = how->crf_centi,
                                          .chain = how->chain,
-                                         .device = how->device};
+                                         .device = how->device,
+                                         .surfaces = how->surfaces};
 }
 
 int gm_hwtest_encoder_name(const struct gm_hwtest_encoding *how, char out[64], struct gm_err *err)

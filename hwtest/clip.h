@@ -49,6 +49,7 @@ struct gm_hwtest_encoding {
     uint32_t depth;
     int32_t crf_centi;
     uint32_t width_px, height_px; /* 0: the clip's */
+    AVBufferRef *surfaces;        /* gm_encoder_params.surfaces */
 };
 /* An encoder for pictures of that size, pts counting pictures. *out: gm_encoder_close. Errors:
  * those of media/encoder.h. */

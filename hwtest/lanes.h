@@ -11,7 +11,7 @@
 enum gm_hwtest_decoder {
     GM_HWTEST_BY_SOFTWARE,
     GM_HWTEST_BY_ENGINE, /* through libavcodec; pictures stay on the device */
-    GM_HWTEST_BY_NVDEC   /* as the farm: media/nvdec.h, pictures in memory */
+    GM_HWTEST_BY_NVDEC   /* as the farm: media/nvdec.h, pictures in memory unless they stay */
 };
 struct gm_hwtest_source_params {
     enum gm_hwtest_decoder by;
@@ -19,6 +19,7 @@ struct gm_hwtest_source_params {
     uint32_t depth;
     const char *device;                    /* borrowed; as libavutil calls it */
     const struct gm_hwtest_stream *stream; /* borrowed for the source's life */
+    bool stays;                            /* of BY_NVDEC: pictures stay on the device */
 };
 struct gm_hwtest_source; /* opaque */
 /* Errors: those of media/prove_device.h, media/nvdec.h and gm_decoder_open; MEDIA the decoder says
@@ -46,6 +47,17 @@ struct gm_hwtest_ladder_params {
 };
 struct gm_hwtest_lane gm_hwtest_ladder_lane(const struct gm_hwtest_ladder_params *how);
 
+/* stay.c: the same without a copy to memory: decoded by NVDEC, four rungs by the kernel `ladder`
+ * (media/cuda_ladder.h), encoded there. */
+struct gm_hwtest_stay_params {
+    const char *device;                    /* borrowed; as libavutil calls it */
+    const char *chain;                     /* borrowed; of the encoders; NULL: none encodes */
+    const struct gm_hwtest_stream *stream; /* borrowed */
+    uint32_t height_px;                    /* of the source: 1080 or 2160 */
+    bool quick;
+};
+struct gm_hwtest_lane gm_hwtest_stay_lane(const struct gm_hwtest_stay_params *how);
+
 /* scale.c: the kernel `ladder` on a GPU, pictures to four rungs, over more memory than caches
  * hold where it is not quick. */
 struct gm_hwtest_scale_params {
@@ -56,9 +68,14 @@ struct gm_hwtest_scale_params {
 struct gm_hwtest_lane gm_hwtest_scale_lane(const struct gm_hwtest_scale_params *how);
 /* The least bytes that a picture of it reads and writes. */
 uint64_t gm_hwtest_scale_bytes(uint32_t height_px, bool quick);
-/* Bytes a second from memory to the device (up) and back, a block at a time: what pageable memory
- * allows, as the farm's copies. Errors: those of kernels/gpu.h; NOMEM. */
-int gm_hwtest_copy_rate(const char *device, bool up, bool quick, double *out,
+/* Bytes a second from memory to the device (up) and back, a block at a time. Errors: those of
+ * kernels/gpu.h; NOMEM. */
+struct gm_hwtest_copy {
+    const char *device; /* borrowed; PCI address or UUID */
+    bool up, pinned;    /* pinned: the memory is page-locked, else pageable */
+    bool quick;
+};
+int gm_hwtest_copy_rate(const struct gm_hwtest_copy *how, double *out,
                         struct gm_err *err) GM_MUST_CHECK;
 
 #endif

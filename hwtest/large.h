@@ -30,6 +30,10 @@ int gm_hwtest_large_stream(const struct gm_hwtest_encoding *how,
 
 /* The recipe of a ladder, as the farm's: scale by zimg, encode four rungs in H.264, quality 23. */
 #define GM_HWTEST_RUNGS 4
+#define GM_HWTEST_RUNG_CRF 2300 /* hundredths */
+/* The rung's size; of 1080 or 2160, or their small stand-ins. */
+void gm_hwtest_recipe_size(uint32_t height_px, bool quick, uint32_t rung, uint32_t *out_width_px,
+                           uint32_t *out_height_px);
 struct gm_hwtest_recipe; /* opaque */
 struct gm_hwtest_recipe_params {
     uint32_t height_px;         /* of the source: 1080 or 2160 */

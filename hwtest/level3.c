@@ -266,8 +266,10 @@ int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hw
     struct gm_capacity machine = {.cpu_milli = 1000};
     GM_IGNORE(gm_capacity_detect("", 0, &machine, NULL), "then its memory is not known");
     int rc = gm_program_find("gopmill-hwtest", &program, err);
-    struct gm_hwtest_capacity_params how = {
-        .program = program, .memory_bytes = machine.memory_bytes, .quick = quick};
+    struct gm_hwtest_capacity_params how = {.program = program,
+                                            .memory_bytes = machine.memory_bytes,
+                                            .cpus = (uint32_t)(machine.cpu_milli / 1000),
+                                            .quick = quick};
     for (size_t i = 0; rc == 0 && i < list->count; i++) { /* the processor comes first */
         const struct gm_device *d = &list->devices[i];
         gm_time now = gm_time_now();

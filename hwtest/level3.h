@@ -29,6 +29,7 @@ struct gm_hwtest_capacity_params {
     const char *program;    /* borrowed: this one's path */
     gm_time end;            /* nothing is begun after it */
     uint64_t memory_bytes;  /* of the machine; 0: not told */
+    uint32_t cpus;          /* likewise */
     uint32_t limit_ms;      /* of a process; 0: the usual */
     const char *sysfs_root; /* put before "/sys/class/powercap" (hwtest/power.h); NULL: nothing */
     bool quick;

@@ -11,8 +11,10 @@
 #define LEAST_MS 8000   /* less time is not worth a start: contexts and kernels take seconds */
 #define LEAST_MS_QUICK 200
 #define DENSITY_BYTES ((uint64_t)1 << 30) /* of the machine's memory, for a stream's pictures */
+#define THREADS_QUICK 2
 #define WORK_MAX (16 + GM_DEVICE_PROOFS)
 
+static const char *const HEIGHTS[] = {"1080", "2160"}; /* of ladders' sources */
 static const char *const CODECS[] = {"h264", "hevc", "av1", "vp9"};
 
 struct work {
@@ -29,6 +31,7 @@ struct device {
     size_t count;
     const char *why; /* static: nothing more is tried; NULL: go on */
     bool fake;
+    bool kernel_fails; /* so nothing is tried with it */
 };
 
 static struct work *plan(struct device *p, const char *kind, const char *api, const char *codec)
@@ -90,6 +93,56 @@ static void plan_density(struct device *p, const struct gm_device_codec *encoder
     (void)snprintf(w->name, sizeof(w->name), "density.%s.%sp30", encoder->api, height);
 }
 
+/* The kernel that scales is known to be wrong here: the farm does without. */
+static bool fails_kernel(const struct gm_device *d)
+{
+    for (size_t i = 0; i < d->proof_count; i++) {
+        if (strcmp(d->proofs[i].api, "cuda") == 0 && !d->proofs[i].passed) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Ladders of the processors' that it decodes for, a thread each. */
+static void plan_assist(struct device *p)
+{
+    const struct gm_device_codec *decoder = find(p->d, false, "h264", 8);
+    uint64_t fit = p->params->memory_bytes / DENSITY_BYTES;
+    uint32_t threads = p->params->cpus > 0 ? p->params->cpus : 1;
+    if (decoder == NULL || strcmp(decoder->api, "nvdec") != 0) {
+        return;
+    }
+    threads = fit > 0 && fit < threads ? (uint32_t)fit : threads;
+    threads = p->params->quick && threads > THREADS_QUICK ? THREADS_QUICK : threads;
+    for (size_t i = 0; i < sizeof(HEIGHTS) / sizeof(HEIGHTS[0]); i++) {
+        struct work *w = plan(p, "assist", "", "");
+        w->source = decoder->api;
+        (void)snprintf(w->height, sizeof(w->height), "%s", HEIGHTS[i]);
+        (void)snprintf(w->streams, sizeof(w->streams), "%u", threads);
+        (void)snprintf(w->name, sizeof(w->name), "ladder.nvdec.%sp30.streams", HEIGHTS[i]);
+    }
+}
+
+/* Ladders whose pictures stay on the device; encoder NULL: they are not encoded. */
+static void plan_staying(struct device *p, const struct gm_device_codec *encoder)
+{
+    const struct gm_device_codec *decoder = find(p->d, false, "h264", 8);
+    if (decoder == NULL || strcmp(decoder->api, "nvdec") != 0 ||
+        gm_device_find_feature(p->d, GM_FEATURE_CUDA) == NULL ||
+        (encoder != NULL && strcmp(encoder->api, "nvenc") != 0)) {
+        return;
+    }
+    p->kernel_fails = fails_kernel(p->d);
+    for (size_t i = 0; !p->kernel_fails && i < sizeof(HEIGHTS) / sizeof(HEIGHTS[0]); i++) {
+        struct work *w = plan(p, "staying", encoder != NULL ? encoder->api : "", "");
+        (void)snprintf(w->height, sizeof(w->height), "%s", HEIGHTS[i]);
+        (void)snprintf(w->budget, sizeof(w->budget), "1");
+        (void)snprintf(w->name, sizeof(w->name), "density.%s.%sp30",
+                       encoder != NULL ? "cuda" : "unencoded", HEIGHTS[i]);
+    }
+}
+
 /* All engines at once, with the first codec that it has. */
 static void plan_together(struct device *p)
 {
@@ -127,9 +180,12 @@ static void plan_device(struct device *p)
         if (i == 0) {
             plan_together(p);
             if (h264 != NULL) {
-                plan_density(p, h264, "1080");
-                plan_density(p, h264, "2160");
+                plan_density(p, h264, HEIGHTS[0]);
+                plan_density(p, h264, HEIGHTS[1]);
+            } else {
+                plan_assist(p);
             }
+            plan_staying(p, h264);
         }
     }
 }
@@ -207,6 +263,19 @@ static void say_share(const struct device *p, const struct work *w, struct gm_hw
     }
 }
 
+/* What the processor makes without it. */
+static void say_alone(const struct device *p, struct gm_hwtest_check *c)
+{
+    char alone[64], text[400];
+    (void)snprintf(alone, sizeof(alone), "ladder.%.40s", c->name + strlen("ladder.nvdec."));
+    const struct gm_hwtest_check *other = gm_hwtest_find(p->report, "cpu", alone);
+    if (other != NULL && other->has_value) {
+        (void)snprintf(text, sizeof(text), "%.340s; the processor alone: %.2f", c->text,
+                       other->value);
+        gm_hwtest_set(c->text, text);
+    }
+}
+
 static int take_checks(struct device *p, const struct work *w,
                        const struct gm_hwtest_report *answer, struct gm_err *err)
 {
@@ -223,6 +292,8 @@ static int take_checks(struct device *p, const struct work *w,
         }
         if (strncmp(c.name, "together.", 9) == 0) {
             say_share(p, w, &c);
+        } else if (strncmp(c.name, "ladder.nvdec.", 13) == 0) {
+            say_alone(p, &c);
         }
         rc = add(p, &c, err);
     }
@@ -305,6 +376,11 @@ int gm_hwtest_level3_device(const struct gm_device *device,
                           ? "no encoder in this chip: its ladders are encoded by the processor"
                           : "no encoder of H.264 passed its proof: its ladders are encoded by the "
                             "processor",
+                      "", err);
+    }
+    if (rc == 0 && p->kernel_fails) {
+        rc = add_said(p, "density.cuda", GM_HWTEST_SKIP,
+                      "the kernel that scales did not pass its proof: pictures go through memory",
                       "", err);
     }
     for (size_t i = 0; rc == 0 && i < p->count; i++) {

@@ -8,7 +8,7 @@
 /* Streams of work side by side, a thread each, and what they make in a window of time that is the
  * same for all. Thread: one calls; each lane's step runs in a thread of its own, its open and close
  * in the caller's. */
-#define GM_HWTEST_LANES_MAX 64
+#define GM_HWTEST_LANES_MAX 256
 
 struct gm_hwtest_lane {
     /* Sets state. It may be NULL on failure, and is not closed then. */

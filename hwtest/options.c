@@ -57,6 +57,10 @@ static const char TRY_HELP[] =
     "       gopmill-hwtest try density --device ID --api API --height 1080|2160 --budget MS\n"
     "                          [--source API] [--streams N] [--node FILE] [--driver NAME]\n"
     "                          [--short] [--text]\n"
+    "       gopmill-hwtest try staying --device ID [--api API] --height 1080|2160 --budget MS\n"
+    "                          [--short] [--text]\n"
+    "       gopmill-hwtest try assist --device ID --source API --height 1080|2160\n"
+    "                          [--streams N] [--short] [--text]\n"
     "\n"
     "One check in a process of its own. Started by gopmill-hwtest; not for people.\n";
 
@@ -118,7 +122,7 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
 /* What each kind must be told besides its device. */
 static const struct kind {
     const char *name;
-    bool software, api, codec, depth, height, budget;
+    bool software, api, codec, depth, height, budget, source;
 } KINDS[] = {
     {.name = "decode", .api = true, .codec = true, .depth = true},
     {.name = "encode", .api = true, .codec = true, .depth = true},
@@ -133,6 +137,8 @@ static const struct kind {
     {.name = "copy"},
     {.name = "together", .codec = true},
     {.name = "density", .api = true, .height = true, .budget = true},
+    {.name = "staying", .height = true, .budget = true},
+    {.name = "assist", .source = true, .height = true},
 };
 
 static bool is_complete(const struct gm_hwtest_try *t)
@@ -143,7 +149,7 @@ static bool is_complete(const struct gm_hwtest_try *t)
             return (!k->software || strcmp(t->device, "cpu") == 0) &&
                    (!k->api || t->api[0] != '\0') && (!k->codec || t->codec[0] != '\0') &&
                    (!k->depth || t->depth > 0) && (!k->height || t->height_px > 0) &&
-                   (!k->budget || t->budget_ms > 0);
+                   (!k->budget || t->budget_ms > 0) && (!k->source || t->source != NULL);
         }
     }
     return false;

@@ -18,14 +18,15 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
 /* One piece of work in a process of its own: "gopmill-hwtest try KIND ...". */
 struct gm_hwtest_try {                /* borrowed from argv */
     const char *kind;                 /* decode encode kernels rate ladder; of devices: decoders
-                                         encoders sessions scale copy together density */
+                                         encoders sessions scale copy together density
+                                         staying assist */
     const char *device, *api, *codec; /* api, codec: "": none */
     const char *node, *driver;        /* of VAAPI; NULL: none */
-    const char *source;               /* together, density: api that decodes; NULL: none */
+    const char *source;               /* together, density, assist: api that decodes; NULL: none */
     uint32_t depth;
-    uint32_t height_px; /* of ladder's and density's source: 1080 or 2160 */
+    uint32_t height_px; /* of the source of kinds with ladders: 1080 or 2160 */
     uint32_t streams;   /* engines of decoders; the most streams of others; 0: not told */
-    uint32_t budget_ms; /* of density: no new try after it */
+    uint32_t budget_ms; /* of density and staying: no new try after it */
     bool quick;         /* small pictures, short windows: no figure of it is worth anything */
     bool text;          /* to the standard output in place of descriptor 3 */
 };

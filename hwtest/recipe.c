@@ -23,21 +23,27 @@ static const struct set {
      {{3840, 1920, 1280, 854}, {2160, 1080, 720, 480}}},
     {{{384, 320, 256, 192}, {216, 180, 144, 108}}, {{768, 384, 320, 256}, {432, 216, 180, 144}}}};
 
+void gm_hwtest_recipe_size(uint32_t height_px, bool quick, uint32_t rung, uint32_t *out_width_px,
+                           uint32_t *out_height_px)
+{
+    const struct set *set = &SETS[quick ? 1 : 0][height_px == 2160 ? 1 : 0];
+    *out_width_px = set->width_px[rung];
+    *out_height_px = set->height_px[rung];
+}
+
 static int open_rungs(struct gm_hwtest_recipe *r, const struct gm_hwtest_recipe_params *p,
                       struct gm_err *err)
 {
-    const struct set *set = &SETS[p->quick ? 1 : 0][p->height_px == 2160 ? 1 : 0];
     struct gm_graph_output outputs[GM_HWTEST_RUNGS] = {{0}};
     char filters[GM_HWTEST_RUNGS][80];
     int rc = 0;
     for (uint32_t k = 0; rc == 0 && k < GM_HWTEST_RUNGS; k++) {
-        const struct gm_hwtest_encoding how = {.chain = p->chain,
-                                               .device = p->device,
-                                               .codec = "h264",
-                                               .depth = 8,
-                                               .crf_centi = 2300,
-                                               .width_px = set->width_px[k],
-                                               .height_px = set->height_px[k]};
+        struct gm_hwtest_encoding how = {.chain = p->chain,
+                                         .device = p->device,
+                                         .codec = "h264",
+                                         .depth = 8,
+                                         .crf_centi = GM_HWTEST_RUNG_CRF};
+        gm_hwtest_recipe_size(p->height_px, p->quick, k, &how.width_px, &how.height_px);
         (void)snprintf(filters[k], sizeof(filters[k]),
                        k == 0 ? "null" : "zscale=w=%u:h=%u:filter=lanczos", how.width_px,
                        how.height_px);

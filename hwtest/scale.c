@@ -184,32 +184,38 @@ static int copy(struct gm_gpu_stream *stream, gm_addr device, void *memory, size
     return rc;
 }
 
-int gm_hwtest_copy_rate(const char *device, bool up, bool quick, double *out, struct gm_err *err)
+int gm_hwtest_copy_rate(const struct gm_hwtest_copy *how, double *out, struct gm_err *err)
 {
-    size_t size = quick ? COPY_BYTES_QUICK : COPY_BYTES;
+    size_t size = how->quick ? COPY_BYTES_QUICK : COPY_BYTES;
     struct gm_gpu *gpu = NULL;
     struct gm_gpu_stream *stream = NULL;
     gm_addr there = 0;
-    void *memory = malloc(size);
-    if (memory == NULL) {
-        return gm_err_nomem(err);
-    }
-    memset(memory, 0x5a, size); /* pages are there */
-    int rc = gm_gpu_open(device, GM_GPU_IMAGE_BEST, &gpu, err);
+    void *pageable = NULL, *pinned = NULL;
+    int rc = gm_gpu_open(how->device, GM_GPU_IMAGE_BEST, &gpu, err);
     if (rc == 0) {
         rc = gm_gpu_stream_create(gpu, &stream, err);
     }
     if (rc == 0) {
         rc = gm_gpu_alloc(gpu, size, &there, err);
     }
+    if (rc == 0 && how->pinned) {
+        rc = gm_gpu_host_alloc(gpu, size, &pinned, err);
+    } else if (rc == 0) {
+        pageable = malloc(size);
+        rc = pageable != NULL ? 0 : gm_err_nomem(err);
+    }
     if (rc == 0) {
-        rc = copy(stream, there, memory, size, up, quick ? COPY_TIME_QUICK : COPY_TIME, out, err);
+        void *memory = how->pinned ? pinned : pageable;
+        memset(memory, 0x5a, size); /* pages are there */
+        rc = copy(stream, there, memory, size, how->up, how->quick ? COPY_TIME_QUICK : COPY_TIME,
+                  out, err);
     }
     if (gpu != NULL) {
         gm_gpu_free(gpu, there);
         gm_gpu_stream_destroy(&stream);
+        gm_gpu_host_free(gpu, pinned);
         gm_gpu_close(&gpu);
     }
-    free(memory);
+    free(pageable);
     return rc;
 }

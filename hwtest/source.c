@@ -10,7 +10,8 @@
 struct gm_hwtest_source {
     struct gm_hwtest_source_params how;
     AVCodecContext *ctx; /* owned; NULL: nvdec is it */
-    AVBufferRef *device; /* owned; of nvdec */
+    AVBufferRef *device; /* owned; of nvdec, as the next */
+    AVBufferRef *pool;   /* owned: of pictures that stay; NULL: none do */
     struct gm_nvdec *nvdec;
     AVPacket *packet; /* owned; scratch */
     int next;         /* of the stream's packets */
@@ -23,7 +24,8 @@ static int open_nvdec(struct gm_hwtest_source *s, struct gm_err *err)
     const char *why = NULL;
     int rc = gm_hw_open(s->how.device, &s->device, err);
     if (rc == 0) {
-        rc = gm_nvdec_open(s->device, s->how.stream->par, NULL, &s->nvdec, &why, err);
+        rc = gm_nvdec_open(s->device, s->how.stream->par, s->how.stays ? &s->pool : NULL, &s->nvdec,
+                           &why, err);
     }
     if (rc == 0 && s->nvdec == NULL) {
         rc = gm_err_set(err, GM_E_MEDIA, 0, "the device does not decode it: %s",
@@ -73,6 +75,7 @@ void gm_hwtest_source_close(struct gm_hwtest_source **source)
     if (s->nvdec != NULL) {
         gm_nvdec_close(&s->nvdec);
     }
+    av_buffer_unref(&s->pool);
     av_buffer_unref(&s->device);
     av_packet_free(&s->packet);
     free(s);

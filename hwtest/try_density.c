@@ -5,39 +5,51 @@
 
 #include <stdio.h>
 
-#define RATE 30.0 /* pictures a second of a stream in real time */
+#define RATE 30.0    /* pictures a second of a stream in real time */
+#define MOST 64      /* through memory; the words say it, as of the next and GM_HWTEST_LANES_MAX */
+#define MOST_QUICK 8 /* where they stay */
 
-/* What the ramp found. broke: of the fewest that did not hold, else of the last try. */
-static int report_density(struct gm_hwtest_bench *b, const char *name,
-                          const struct gm_hwtest_ramp *ramp, const struct gm_hwtest_load *broke,
-                          bool late, struct gm_err *err)
+/* One density: what is asked of its streams, and what was found. */
+struct density {
+    char name[48];
+    const char *what; /* static: of what */
+    size_t most;
+    const char *why_most; /* static: of those that are not tried */
+    struct gm_hwtest_ramp ramp;
+    struct gm_hwtest_load held;  /* the most that did */
+    struct gm_hwtest_load broke; /* of the fewest that did not hold, else of the last try */
+    bool late;
+};
+
+static int report_density(struct gm_hwtest_bench *b, const struct density *d, struct gm_err *err)
 {
-    char text[390], refusal[256], limit[200], slow[80] = "", watts[40] = "";
+    char text[390], refusal[256], limit[200], slow[80] = "", made[48] = "", watts[40] = "";
     const struct gm_err *refused = &b->refused;
-    struct gm_hwtest_check c = gm_hwtest_bench_check(b, name);
+    const struct gm_hwtest_ramp *ramp = &d->ramp;
+    struct gm_hwtest_check c = gm_hwtest_bench_check(b, d->name);
     gm_hwtest_measure(&c, (double)ramp->good, "streams", NULL, NULL);
     c.better = GM_HWTEST_HIGHER;
-    gm_hwtest_limit(&broke->seen, limit, sizeof(limit));
-    if (broke->seen.has_watts) {
-        (void)snprintf(watts, sizeof(watts), "; %.0f W", broke->seen.watts);
+    gm_hwtest_limit(&d->broke.seen, limit, sizeof(limit));
+    if (d->broke.seen.has_watts) {
+        (void)snprintf(watts, sizeof(watts), "; %.0f W", d->broke.seen.watts);
+    }
+    if (ramp->good > 0) {
+        (void)snprintf(made, sizeof(made), ", %.1f together", d->held.rate[0]);
     }
     bool slower = ramp->bad > 0 && ramp->bad != ramp->refused;
     if (slower) {
         (void)snprintf(slow, sizeof(slow), "; with %zu the slowest made %.1f", ramp->bad,
-                       broke->slowest);
+                       d->broke.slowest);
     } else if (refused->code != GM_OK) {
         (void)snprintf(limit, sizeof(limit), "the device, which refused another: %.150s",
                        gm_hwtest_refusal(refused, refusal));
     } else {
         (void)snprintf(limit, sizeof(limit), "%s",
-                       late ? "the time of this test: it makes more"
-                            : "this test, which tries no more (one for each GiB of memory, 64)");
+                       d->late ? "the time of this test: it makes more" : d->why_most);
     }
-    (void)snprintf(text, sizeof(text),
-                   "ladders of four rungs at once, each of at least %.0f a second%s; limited by "
-                   "%s%s",
-                   RATE, slow, limit, watts);
-    if (slower && !(broke->slowest > 0.0)) {
+    (void)snprintf(text, sizeof(text), "%s, each of at least %.0f a second%s%s; limited by %s%s",
+                   d->what, RATE, made, slow, limit, watts);
+    if (slower && !(d->broke.slowest > 0.0)) {
         c.status = GM_HWTEST_FAIL;
         gm_hwtest_set(c.remedy, GM_HWTEST_STALLS);
     } else if (ramp->good == 0) {
@@ -49,35 +61,21 @@ static int report_density(struct gm_hwtest_bench *b, const char *name,
     return gm_hwtest_bench_add(b, &c, text, err);
 }
 
-int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
+/* As many of the lanes, which are set and not open, as hold. */
+static int climb(struct gm_hwtest_bench *b, struct density *d, struct gm_err *err)
 {
-    const struct gm_hwtest_try *w = b->work;
     struct gm_err why = {.code = GM_OK};
-    struct gm_hwtest_load load = {0}, broke = {0};
-    gm_time end = gm_time_now() + (gm_time)w->budget_ms * GM_MS;
-    char name[48];
-    struct gm_hwtest_ramp ramp = {.most = w->streams > 0 && w->streams < GM_HWTEST_LANES_MAX
-                                              ? w->streams
-                                              : GM_HWTEST_LANES_MAX};
-    (void)snprintf(name, sizeof(name), "density.%.12s.%up30", w->api, w->height_px);
-    if (gm_hwtest_bench_clip(b, "h264", 8, w->height_px, true, false, &why) < 0) {
-        return gm_hwtest_bench_failed(b, name, &why, err);
-    }
-    const struct gm_hwtest_ladder_params how = {
-        .source = {.by = w->source != NULL ? GM_HWTEST_BY_NVDEC : GM_HWTEST_BY_SOFTWARE,
-                   .device = b->av_name,
-                   .stream = &b->stream},
-        .recipe = {
-            .height_px = w->height_px, .quick = w->quick, .chain = w->api, .device = b->av_name}};
-    gm_hwtest_bench_lanes(b, gm_hwtest_ladder_lane(&how), 0, 0, GM_HWTEST_LANES_MAX);
+    struct gm_hwtest_load load = {0};
+    struct gm_hwtest_ramp *ramp = &d->ramp;
+    gm_time end = gm_time_now() + (gm_time)b->work->budget_ms * GM_MS;
     int rc = 0;
-    bool late = false;
-    for (size_t n; rc == 0 && !late && (n = gm_hwtest_ramp_next(&ramp)) > 0;) {
+    *ramp = (struct gm_hwtest_ramp){.most = d->most};
+    for (size_t n; rc == 0 && !d->late && (n = gm_hwtest_ramp_next(ramp)) > 0;) {
         struct gm_err full = b->refused;
         b->refused.code = GM_OK;
         rc = gm_hwtest_bench_open(b, n, &why);
         if (rc == 0 && b->open < n) {
-            ramp.most = b->open;
+            ramp->most = b->open;
             continue;
         }
         b->refused = full;
@@ -87,17 +85,72 @@ int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
         if (rc < 0 && gm_hwtest_is_full(&why)) { /* fewer may have room: the lanes begin anew */
             b->refused = why;
             gm_hwtest_bench_close(b);
-            gm_hwtest_ramp_refuse(&ramp, n);
+            gm_hwtest_ramp_refuse(ramp, n);
             rc = 0;
         } else if (rc == 0) {
-            gm_hwtest_ramp_add(&ramp, n, load.slowest >= RATE, load.rate[0] / RATE);
-            if (ramp.bad == 0 || ramp.bad == n) {
-                broke = load;
+            gm_hwtest_ramp_add(ramp, n, load.slowest >= RATE, load.rate[0] / RATE);
+            if (ramp->bad == 0 || ramp->bad == n) {
+                d->broke = load;
+            }
+            if (ramp->good == n) {
+                d->held = load;
             }
         }
-        late = gm_time_now() >= end;
+        d->late = gm_time_now() >= end;
     }
     gm_hwtest_bench_close(b);
-    return rc < 0 ? gm_hwtest_bench_failed(b, name, &why, err)
-                  : report_density(b, name, &ramp, &broke, late, err);
+    return rc < 0 ? gm_hwtest_bench_failed(b, d->name, &why, err) : report_density(b, d, err);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
+{
+    const struct gm_hwtest_try *w = b->work;
+    struct gm_err why = {.code = GM_OK};
+    struct density d = {.what = "ladders of four rungs at once",
+                        .most = w->streams > 0 ? least(w->streams, MOST) : MOST,
+                        .why_most = "this test, which tries no more (one for each GiB of memory, "
+                                    "64)"};
+    (void)snprintf(d.name, sizeof(d.name), "density.%.12s.%up30", w->api, w->height_px);
+    if (gm_hwtest_bench_clip(b, "h264", 8, w->height_px, true, false, &why) < 0) {
+        return gm_hwtest_bench_failed(b, d.name, &why, err);
+    }
+    const struct gm_hwtest_ladder_params how = {
+        .source = {.by = w->source != NULL ? GM_HWTEST_BY_NVDEC : GM_HWTEST_BY_SOFTWARE,
+                   .device = b->av_name,
+                   .stream = &b->stream},
+        .recipe = {
+            .height_px = w->height_px, .quick = w->quick, .chain = w->api, .device = b->av_name}};
+    gm_hwtest_bench_lanes(b, gm_hwtest_ladder_lane(&how), 0, 0, d.most);
+    return climb(b, &d, err);
+}
+
+int gm_hwtest_try_staying(struct gm_hwtest_bench *b, struct gm_err *err)
+{
+    const struct gm_hwtest_try *w = b->work;
+    const bool encodes = w->api[0] != '\0';
+    struct gm_err why = {.code = GM_OK};
+    struct density d = {
+        .what = encodes ? "ladders of four rungs at once, pictures stay on the device"
+                        : "ladders of four rungs at once, pictures stay on the device and are not "
+                          "encoded",
+        .most = w->quick ? MOST_QUICK : GM_HWTEST_LANES_MAX,
+        .why_most = w->quick ? "this test, which tries no more (8)"
+                             : "this test, which tries no more (256)"};
+    (void)snprintf(d.name, sizeof(d.name), "density.%s.%up30", encodes ? "cuda" : "unencoded",
+                   w->height_px);
+    if (gm_hwtest_bench_clip(b, "h264", 8, w->height_px, true, false, &why) < 0) {
+        return gm_hwtest_bench_failed(b, d.name, &why, err);
+    }
+    const struct gm_hwtest_stay_params how = {.device = w->device,
+                                              .chain = encodes ? w->api : NULL,
+                                              .stream = &b->stream,
+                                              .height_px = w->height_px,
+                                              .quick = w->quick};
+    gm_hwtest_bench_lanes(b, gm_hwtest_stay_lane(&how), 0, 0, d.most);
+    return climb(b, &d, err);
 }

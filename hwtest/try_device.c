@@ -10,7 +10,7 @@
 
 #include "node/devices/probe.h"
 
-#define SESSIONS_MAX GM_HWTEST_LANES_MAX
+#define SESSIONS_MAX 64
 #define SESSIONS_MAX_QUICK 16
 #define IDLE_LOOKS 15 /* the words of watts.idle say it */
 #define IDLE_PAUSE_MS 100
@@ -220,21 +220,33 @@ static int run_scale(struct gm_hwtest_bench *b, struct gm_err *err)
 
 static int run_copy(struct gm_hwtest_bench *b, struct gm_err *err)
 {
-    static const char *const names[] = {"copy.cuda.up", "copy.cuda.down"};
+    static const struct {
+        const char *name, *text;
+        bool up, pinned;
+    } rows[] = {
+        {"copy.cuda.up", "from pageable memory to the device, one copy at a time", true, false},
+        {"copy.cuda.down", "from the device to pageable memory, one copy at a time", false, false},
+        {"copy.cuda.up.pinned", "from page-locked memory to the device, one copy at a time", true,
+         true},
+        {"copy.cuda.down.pinned", "from the device to page-locked memory, one copy at a time",
+         false, true}};
     int rc = 0;
-    for (int i = 0; rc == 0 && i < 2; i++) {
+    for (size_t i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        const struct gm_hwtest_copy how = {.device = b->work->device,
+                                           .up = rows[i].up,
+                                           .pinned = rows[i].pinned,
+                                           .quick = b->work->quick};
         struct gm_err why = {.code = GM_OK};
         double rate = 0.0;
-        if (gm_hwtest_copy_rate(b->work->device, i == 0, b->work->quick, &rate, &why) < 0) {
-            return gm_hwtest_bench_failed(b, names[i], &why, err);
+        if (gm_hwtest_copy_rate(&how, &rate, &why) < 0) {
+            return how.pinned && gm_hwtest_is_full(&why)
+                       ? gm_hwtest_bench_full(b, rows[i].name, &why, err)
+                       : gm_hwtest_bench_failed(b, rows[i].name, &why, err);
         }
-        struct gm_hwtest_check c = gm_hwtest_bench_check(b, names[i]);
+        struct gm_hwtest_check c = gm_hwtest_bench_check(b, rows[i].name);
         gm_hwtest_measure(&c, rate / 1e9, "GB/s", NULL, NULL);
         c.better = GM_HWTEST_HIGHER;
-        rc = gm_hwtest_bench_add(b, &c,
-                                 i == 0 ? "from pageable memory to the device, one copy at a time"
-                                        : "from the device to pageable memory, one copy at a time",
-                                 err);
+        rc = gm_hwtest_bench_add(b, &c, rows[i].text, err);
     }
     return rc;
 }
@@ -421,7 +433,9 @@ int gm_hwtest_try_device(const struct gm_hwtest_try *work, struct gm_hwtest_repo
                  {"scale", run_scale},
                  {"copy", run_copy},
                  {"together", run_together},
-                 {"density", gm_hwtest_try_density}};
+                 {"density", gm_hwtest_try_density},
+                 {"staying", gm_hwtest_try_staying},
+                 {"assist", gm_hwtest_try_assist}};
     struct gm_hwtest_bench b = {.work = work, .report = report, .window = &gm_hwtest_window_usual};
     const char *api = work->api[0] != '\0' ? work->api : work->source != NULL ? work->source : "";
     struct gm_err why = {.code = GM_OK};

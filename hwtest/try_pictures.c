@@ -1,5 +1,6 @@
 /* Pictures that stay on the device: NVDEC's through the device's ladder, against those of the
  * software decoder through the kernel's CPU build. No encoder is needed. */
+#include "hwtest/asked.h"
 #include "hwtest/clip.h"
 #include "hwtest/level1.h"
 #include "hwtest/try.h"
@@ -18,19 +19,8 @@
 #define CRF 2600 /* hundredths */
 #define RUNGS 3
 
-/* What the ladder is made by. */
-struct asked {
-    char format[16], other[16];
-    Gm__Rational aspect;
-    Gm__VideoFacts facts;
-    Gm__EncodeParams encode;
-    Gm__Rendition renditions[RUNGS], *list[RUNGS];
-    Gm__Policy policy;
-    Gm__Pipeline pipeline;
-};
-
 struct scene {
-    struct asked asked;
+    struct gm_hwtest_asked asked;
     struct gm_ladder_params params;
     struct gm_ladder *ladder;          /* owned: of the CPU build */
     AVBufferRef *device;               /* owned */
@@ -43,40 +33,14 @@ struct scene {
 };
 
 /* Turned, and one rung in the other depth. */
-static void ask(const struct gm_hwtest_try *work, struct asked *a)
+static void ask(const struct gm_hwtest_try *work, struct gm_hwtest_asked *a)
 {
-    static const uint32_t sizes[RUNGS][2] = {
-        {GM_HWTEST_HEIGHT_PX, GM_HWTEST_WIDTH_PX}, {128, 222}, {72, 128}};
-    static char scaler[] = GM_CUDA_LADDER, range[] = "tv"; /* protobuf-c's are not const */
-    memset(a, 0, sizeof(*a));
-    (void)snprintf(a->format, sizeof(a->format), "%s",
-                   work->depth == 8 ? "yuv420p" : "yuv420p10le");
-    (void)snprintf(a->other, sizeof(a->other), "%s", work->depth == 8 ? "yuv420p10le" : "yuv420p");
-    gm__rational__init(&a->aspect);
-    gm__video_facts__init(&a->facts);
-    gm__encode_params__init(&a->encode);
-    gm__policy__init(&a->policy);
-    gm__pipeline__init(&a->pipeline);
-    a->aspect.num = a->aspect.den = 1;
-    a->facts.sample_aspect = &a->aspect;
-    a->facts.width_px = GM_HWTEST_WIDTH_PX;
-    a->facts.height_px = GM_HWTEST_HEIGHT_PX;
-    a->facts.pixel_format = a->format;
-    a->facts.range = range;
-    a->facts.rotation_deg = 90;
-    for (int i = 0; i < RUNGS; i++) {
-        Gm__Rendition *r = a->list[i] = &a->renditions[i];
-        gm__rendition__init(r);
-        r->width_px = sizes[i][0];
-        r->height_px = sizes[i][1];
-        r->pixel_format = i == 1 ? a->other : a->format;
-        r->range = range;
-        r->encode = &a->encode;
-    }
-    a->policy.timescale = GM_HWTEST_RATE;
-    a->policy.scaler = scaler;
-    a->policy.renditions = a->list;
-    a->policy.n_renditions = RUNGS;
+    const struct gm_hwtest_size rungs[RUNGS] = {
+        {GM_HWTEST_HEIGHT_PX, GM_HWTEST_WIDTH_PX, work->depth},
+        {128, 222, work->depth == 8 ? 10 : 8},
+        {72, 128, work->depth}};
+    gm_hwtest_ask((struct gm_hwtest_size){GM_HWTEST_WIDTH_PX, GM_HWTEST_HEIGHT_PX, work->depth}, 90,
+                  rungs, RUNGS, a);
 }
 
 static int open_scene(const struct gm_hwtest_try *work, struct scene *s, struct gm_err *err)

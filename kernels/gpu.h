@@ -37,6 +37,10 @@ const struct gm_gpu_facts *gm_gpu_facts(const struct gm_gpu *gpu);
 /* Device memory, aligned to 256 bytes. size: above 0. free of 0: nothing. */
 int gm_gpu_alloc(struct gm_gpu *gpu, size_t size, gm_addr *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_gpu_free(struct gm_gpu *gpu, gm_addr addr);
+/* The host's memory, page-locked: copies do not wait for who asks for them. NULL: nothing. */
+int gm_gpu_host_alloc(struct gm_gpu *gpu, size_t size, void **out,
+                      struct gm_err *err) GM_MUST_CHECK;
+void gm_gpu_host_free(struct gm_gpu *gpu, void *memory);
 
 int gm_gpu_stream_create(struct gm_gpu *gpu, struct gm_gpu_stream **out,
                          struct gm_err *err) GM_MUST_CHECK;

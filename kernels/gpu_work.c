@@ -39,6 +39,26 @@ void gm_gpu_free(struct gm_gpu *g, gm_addr addr)
     }
 }
 
+int gm_gpu_host_alloc(struct gm_gpu *g, size_t size, void **out, struct gm_err *err)
+{
+    int rc = 0;
+    void *memory = NULL;
+    WITH(g, rc, host_alloc(&memory, size, 0), "cuMemHostAlloc", err);
+    if (rc == 0) {
+        *out = memory;
+    }
+    return rc;
+}
+
+void gm_gpu_host_free(struct gm_gpu *g, void *memory)
+{
+    if (memory != NULL) {
+        int rc = 0;
+        WITH(g, rc, host_release(memory), "cuMemFreeHost", NULL);
+        (void)rc; /* of a lost device: it goes with its context */
+    }
+}
+
 int gm_gpu_stream_create(struct gm_gpu *g, struct gm_gpu_stream **out, struct gm_err *err)
 {
     struct gm_gpu_stream *s = calloc(1, sizeof *s);

@@ -31,6 +31,8 @@ static void add_codec(struct gm_device *d, bool encode, const char *api, const c
     CHECK(gm_device_add_codec(d, encode, &c) && gm_device_add_proof(d, &p));
 }
 
+static bool kernel_fails; /* in its proof; of a case's own process */
+
 /* The level over a GPU with those; proven: what passed its proof; limit_ms: of a process; 0: the
  * usual. */
 static void measure_within(bool encoder, bool decoder, bool proven, gm_time time, uint32_t limit_ms,
@@ -54,6 +56,12 @@ static void measure_within(bool encoder, bool decoder, bool proven, gm_time time
     if (decoder) {
         add_codec(d, false, "nvdec", "h264", proven);
         add_codec(d, false, "nvdec", "av1", false);
+    }
+    if (kernel_fails) {
+        struct gm_device_proof p = {.depth = 8, .encode = true};
+        gm_device_set(p.api, "cuda");
+        gm_device_set(p.codec, "cuda-ladder-1");
+        CHECK(gm_device_add_proof(d, &p));
     }
     CHECK(gm_hwtest_level1(&list, r, &err) == 0);
     CHECK(gm_hwtest_level3_device(d, &how, r, &err) == 0);
@@ -85,6 +93,8 @@ static void all_is_measured(const void *arg)
         {"sessions.nvenc", "sessions"},
         {"copy.cuda.up", "GB/s"},
         {"copy.cuda.down", "GB/s"},
+        {"copy.cuda.up.pinned", "GB/s"},
+        {"copy.cuda.down.pinned", "GB/s"},
         {"scale.cuda.1080", "fps"},
         {"scale.cuda.2160", "fps"},
         {"decode.nvdec.h264.8.1", "Mpix/s"},
@@ -114,6 +124,13 @@ static void all_is_measured(const void *arg)
     /* How many streams hold says nothing here. */
     CHECK(get(&r, "density.nvenc.1080p30")->has_value);
     CHECK(strstr(get(&r, "density.nvenc.2160p30")->text, "limited by") != NULL);
+    CHECK(get(&r, "density.cuda.1080p30")->has_value);
+    const struct gm_hwtest_check *stays = get(&r, "density.cuda.2160p30");
+    CHECK(stays->has_value && strcmp(stays->unit, "streams") == 0);
+    CHECK(strstr(stays->text, "pictures stay on the device, each") != NULL);
+    CHECK(strstr(stays->text, "limited by") != NULL);
+    CHECK(strstr(get(&r, "copy.cuda.down")->text, "pageable") != NULL);
+    CHECK(strstr(get(&r, "copy.cuda.down.pinned")->text, "page-locked") != NULL);
     CHECK(strstr(get(&r, "decode.nvdec.h264.8.peak")->text, "limited by") != NULL);
     CHECK(strstr(get(&r, "together.decode")->text, "of its peak alone") != NULL);
     CHECK(gm_hwtest_find(&r, GPU, "decode.nvdec.av1.8.1") == NULL); /* it is not proven */
@@ -126,7 +143,7 @@ static void sessions_end_the_climb(const void *arg)
     (void)arg;
     struct gm_hwtest_report r = {0};
     fake_gpu_profile("l4", "sessions 3\n");
-    measure(true, false, true, 600 * GM_SEC, &r);
+    measure(true, true, true, 600 * GM_SEC, &r);
     const struct gm_hwtest_check *c = get(&r, "sessions.nvenc");
     CHECK(c->status == GM_HWTEST_PASS && (int)c->value == 3);
     CHECK(strstr(c->text, "refused: device.busy") != NULL);
@@ -139,6 +156,41 @@ static void sessions_end_the_climb(const void *arg)
     c = get(&r, "density.nvenc.1080p30");
     CHECK(c->status == GM_HWTEST_WARN && (int)c->value == 0);
     CHECK(strstr(c->text, "device.busy") != NULL);
+    c = get(&r, "density.cuda.1080p30");
+    CHECK(c->status == GM_HWTEST_WARN && c->has_value && (int)c->value == 0);
+    CHECK(strstr(c->text, "limited by the device, which refused another: device.busy") != NULL);
+    CHECK(strcmp(c->remedy, gm_code_get(GM_E_DEVICE_BUSY)->remedy) == 0);
+    gm_hwtest_report_fini(&r);
+}
+
+/* Found by the run itself. */
+static void a_kernel_that_is_wrong_makes_no_ladders(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "fault launch wrong\nfault pin oom\n");
+    measure(false, true, true, 600 * GM_SEC, &r);
+    const struct gm_hwtest_check *c = get(&r, "density.unencoded.1080p30");
+    CHECK(c->status == GM_HWTEST_FAIL && strstr(c->text, "media.verify_failed") != NULL);
+    CHECK(get(&r, "ladder.nvdec.1080p30.streams")->status == GM_HWTEST_PASS);
+    CHECK(get(&r, "copy.cuda.down")->status == GM_HWTEST_PASS);
+    c = get(&r, "copy.cuda.up.pinned"); /* no page-locked memory */
+    CHECK(c->status == GM_HWTEST_WARN && strstr(c->text, "device.memory: cuMemHostAlloc") != NULL);
+    CHECK(get(&r, "decode.nvdec.h264.8.memory")->status == GM_HWTEST_PASS);
+    gm_hwtest_report_fini(&r);
+}
+
+static void a_kernel_that_failed_its_proof_is_not_tried(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    fake_gpu_profile("l4", "");
+    kernel_fails = true;
+    measure(true, true, true, 0, &r);
+    const struct gm_hwtest_check *c = get(&r, "density.cuda");
+    CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "did not pass its proof") != NULL);
+    CHECK(gm_hwtest_find(&r, GPU, "density.cuda.1080p30") == NULL);
+    (void)get(&r, "density.nvenc.1080p30");
     gm_hwtest_report_fini(&r);
 }
 
@@ -146,10 +198,22 @@ static void a_chip_without_an_encoder_says_so(const void *arg)
 {
     (void)arg;
     struct gm_hwtest_report r = {0};
+    struct gm_err err;
     fake_gpu_profile("l4", "");
+    struct gm_hwtest_check alone = gm_hwtest_check_make("cpu", "ladder.1080p30.streams", 3);
+    gm_hwtest_measure(&alone, 3.25, "streams", NULL, NULL);
+    CHECK(gm_hwtest_add(&r, &alone, &err) == 0);
     measure(false, true, true, 600 * GM_SEC, &r);
     const struct gm_hwtest_check *c = get(&r, "density");
     CHECK(c->status == GM_HWTEST_SKIP && strstr(c->text, "no encoder in this chip") != NULL);
+    CHECK(get(&r, "density.unencoded.1080p30")->has_value);
+    c = get(&r, "density.unencoded.2160p30");
+    CHECK(c->has_value && strstr(c->text, "not encoded, each of at least 30") != NULL);
+    CHECK(gm_hwtest_find(&r, GPU, "density.cuda.1080p30") == NULL);
+    c = get(&r, "ladder.nvdec.1080p30.streams");
+    CHECK(c->status == GM_HWTEST_PASS && c->value > 0 && strcmp(c->unit, "streams") == 0);
+    CHECK(strstr(c->text, "; the processor alone: 3.25") != NULL);
+    CHECK(get(&r, "ladder.nvdec.2160p30.streams")->value > 0);
     CHECK(get(&r, "together.decode")->value > 0);
     CHECK(gm_hwtest_find(&r, GPU, "together.encode") == NULL);
     gm_hwtest_report_fini(&r);
@@ -286,6 +350,8 @@ static void an_engine_without_room_is_left_out(const void *arg)
     }
 CASE(all_is_measured)
 CASE(sessions_end_the_climb)
+CASE(a_kernel_that_is_wrong_makes_no_ladders)
+CASE(a_kernel_that_failed_its_proof_is_not_tried)
 CASE(a_chip_without_an_encoder_says_so)
 CASE(a_lost_device_fails_and_is_left_alone)
 CASE(a_crash_fails_its_own_work)
@@ -303,6 +369,8 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_all_is_measured),
         cmocka_unit_test(test_sessions_end_the_climb),
+        cmocka_unit_test(test_a_kernel_that_is_wrong_makes_no_ladders),
+        cmocka_unit_test(test_a_kernel_that_failed_its_proof_is_not_tried),
         cmocka_unit_test(test_a_chip_without_an_encoder_says_so),
         cmocka_unit_test(test_a_lost_device_fails_and_is_left_alone),
         cmocka_unit_test(test_a_crash_fails_its_own_work),

@@ -133,6 +133,12 @@ static void a_device_works_kinds_too(void **state)
     assert_int_equal(
         TRY(&t, (char *)"density", d, api, (char *)"--height=2160", (char *)"--budget=5000"), -1);
     assert_true(t.budget_ms == 5000 && t.height_px == 2160);
+    assert_int_equal(TRY(&t, (char *)"staying", d, (char *)"--height=1080"), 2);
+    assert_int_equal(TRY(&t, (char *)"staying", d, (char *)"--height=1080", (char *)"--budget=5"),
+                     -1);
+    assert_int_equal(TRY(&t, (char *)"assist", d, (char *)"--height=1080"), 2);
+    assert_int_equal(
+        TRY(&t, (char *)"assist", d, (char *)"--height=1080", (char *)"--source=nvdec"), -1);
     static const char *const wrong[] = {"0", "-1", "x", "", "99999999999", "3x"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_int_equal(
