@@ -11,6 +11,9 @@
  * just allowed to write.
  * Other farms' jobs are known by what they left: outputs of a publication that stands finished at
  * the destination (scheduler/standing.h), which is read before the first batch, are not deleted.
+ * A job whose outputs stay loses those alone that attempts left which came to nothing. They lie
+ * beside what is published, so for these each object is asked for by itself: whether another job
+ * has it, and whether a manifest or playlist at the destination names it.
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
  * again, and the last time the log says what that is.
  */
@@ -41,6 +44,9 @@ struct store_job {
     struct key_list out;          /* cleanup */
     struct gm_hold_batch batch;   /* cleanup: whose outputs go next */
     struct key_list work;         /* cleanup */
+    struct key_list texts;        /* cleanup: what may name outputs of the publication */
+    size_t end;                   /* cleanup: where the batch ends in its list */
+    bool outputs_stay;            /* cleanup: but for what is loose */
     bool deleting_out;
     bool looked;    /* cleanup: out holds nothing that stands finished */
     bool last;      /* cleanup: it is not tried again */
@@ -67,6 +73,7 @@ static void job_destroy(struct store_job *job)
     gm_report_files_fini(&job->files);
     list_fini(&job->out);
     list_fini(&job->work);
+    list_fini(&job->texts);
     free(job->job_id);
     free(job->out_url);
     free(job->publication);
@@ -184,6 +191,12 @@ static bool is_of(const char *key, const char *publication)
     return strcmp(name, publication) == 0;
 }
 
+/* The publication's other outputs stay: an object of it goes by itself. */
+static bool goes_alone(const struct store_job *job, const char *publication)
+{
+    return job->outputs_stay && strcmp(publication, job->publication) == 0;
+}
+
 /* Keys are in order, so those of a publication stand together. */
 static void skip_batch(struct store_job *job)
 {
@@ -193,9 +206,38 @@ static void skip_batch(struct store_job *job)
     }
 }
 
-static int collect(struct gm_daemon *d, struct store_job *job, bool with_outputs,
-                   struct gm_err *err)
+static int add(struct key_list *list, const char *key, struct gm_err *err)
 {
+    list->keys[list->count] = strdup(key);
+    if (list->keys[list->count] == NULL) {
+        return gm_err_nomem(err);
+    }
+    list->count++;
+    return 0;
+}
+
+static bool is_playlist(const char *key)
+{
+    size_t length = strlen(key);
+    return length > 5 && strcmp(key + length - 5, ".m3u8") == 0;
+}
+
+static int collect_one(struct store_job *job, const struct gm_object_view *o, struct gm_err *err)
+{
+    if (o->store != GM__OBJECT_STORE__STORE_OUT) {
+        return add(&job->work, o->key, err);
+    }
+    bool own = is_of(o->key, job->publication);
+    if (o->stale || (own && (!job->outputs_stay || o->loose))) {
+        return add(&job->out, o->key, err);
+    }
+    /* else of an earlier plan, and another job's too; or published */
+    return own && is_playlist(o->key) ? add(&job->texts, o->key, err) : 0;
+}
+
+static int collect(struct gm_daemon *d, struct store_job *job, struct gm_err *err)
+{
+    static const char *const manifests[] = {"master.m3u8", "manifest.mpd"};
     struct gm_objects_view objects;
     int rc = gm_view_objects(d->core, job->job_id, &objects, err);
     if (rc < 0) {
@@ -203,28 +245,41 @@ static int collect(struct gm_daemon *d, struct store_job *job, bool with_outputs
     }
     job->out.keys = calloc(objects.count + 1, sizeof *job->out.keys);
     job->work.keys = calloc(objects.count + 1, sizeof *job->work.keys);
-    if (job->out.keys == NULL || job->work.keys == NULL) {
+    job->texts.keys = calloc(objects.count + 2, sizeof *job->texts.keys);
+    if (job->out.keys == NULL || job->work.keys == NULL || job->texts.keys == NULL) {
         rc = gm_err_nomem(err);
     }
+    for (size_t i = 0; rc == 0 && i < 2; i++) {
+        rc = add(&job->texts, manifests[i], err);
+    }
     for (size_t i = 0; rc == 0 && i < objects.count; i++) {
-        bool out = objects.rows[i].store == GM__OBJECT_STORE__STORE_OUT;
-        if (out && !objects.rows[i].stale &&
-            (!with_outputs || !is_of(objects.rows[i].key, job->publication))) {
-            continue; /* of an earlier plan, and another job's too */
-        }
-        struct key_list *list = out ? &job->out : &job->work;
-        list->keys[list->count] = strdup(objects.rows[i].key);
-        if (list->keys[list->count] == NULL) {
-            rc = gm_err_nomem(err);
-        } else {
-            list->count++;
-        }
+        rc = collect_one(job, &objects.rows[i], err);
     }
     gm_view_objects_fini(&objects);
     return rc;
 }
 
-/* Strikes what stands finished off the list. */
+/* Strikes what something at the destination names off the loose ones. The list is in order. */
+static int look_alone(struct store_job *job, struct gm_store *store)
+{
+    size_t first = 0;
+    while (first < job->out.count && !is_of(job->out.keys[first], job->publication)) {
+        first++;
+    }
+    size_t end = first;
+    while (end < job->out.count && is_of(job->out.keys[end], job->publication)) {
+        end++;
+    }
+    size_t count = end;
+    int rc = gm_standing_strike(store, job->texts.keys, job->texts.count, job->out.keys, first,
+                                &count, &job->err);
+    memmove(job->out.keys + count, job->out.keys + end,
+            (job->out.count - end) * sizeof *job->out.keys);
+    job->out.count -= end - count;
+    return rc;
+}
+
+/* Strikes what stands finished off the list, which begins anew then. */
 static int look(struct store_job *job, struct gm_store *store)
 {
     struct gm_standing standing;
@@ -239,7 +294,10 @@ static int look(struct store_job *job, struct gm_store *store)
         char *key = job->out.keys[i];
         if (i == 0 || !is_of(key, publication)) {
             gm_hold_publication(key, publication);
-            stands = gm_standing_has(&standing, publication);
+            stands =
+                goes_alone(job, publication)
+                    ? standing.publication != NULL && strcmp(standing.publication, publication) == 0
+                    : gm_standing_has(&standing, publication);
         }
         if (stands) {
             free(key);
@@ -248,10 +306,10 @@ static int look(struct store_job *job, struct gm_store *store)
         }
     }
     job->out.count = kept;
-    job->out.next = 0;
-    job->looked = true;
     gm_standing_fini(&standing);
-    return 0;
+    rc = job->outputs_stay ? look_alone(job, store) : 0;
+    job->looked = rc == 0;
+    return rc;
 }
 
 static void delete_work(void *arg)
@@ -268,11 +326,9 @@ static void delete_work(void *arg)
     }
     if (job->rc == 0 && job->deleting_out && !job->looked) {
         job->rc = look(job, store);
+        job->out.next = job->end = 0;
     }
-    for (size_t i = 0; job->rc == 0 && i < DELETE_BATCH && list->next < list->count; i++) {
-        if (job->deleting_out && !is_of(list->keys[list->next], job->batch.publication)) {
-            break;
-        }
+    while (job->rc == 0 && list->next < job->end) {
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
         list->next += job->rc == 0 ? 1 : 0;
     }
@@ -302,18 +358,45 @@ static void put_off_outputs(struct store_job *job)
     job->rc = 0;
 }
 
+/* Whether the output at `end` is of the batch too. */
+static bool may_join(const struct store_job *job, bool alone)
+{
+    if (job->end == job->out.count || job->end - job->out.next == DELETE_BATCH) {
+        return false;
+    }
+    const char *key = job->out.keys[job->end];
+    return is_of(key, job->batch.publication) &&
+           !(alone && gm_view_is_output_shared(job->d->core, job->job_id, key));
+}
+
 /* Names the next outputs to delete; those of publications that other jobs own are passed over.
  * False: there are none. */
 static bool next_batch(struct store_job *job)
 {
     while (job->out_rc == 0 && job->out.next < job->out.count) {
         gm_hold_publication(job->out.keys[job->out.next], job->batch.publication);
-        if (!gm_view_is_publication_shared(job->d->core, job->job_id, job->batch.publication)) {
+        bool alone = goes_alone(job, job->batch.publication);
+        if (!alone &&
+            gm_view_is_publication_shared(job->d->core, job->job_id, job->batch.publication)) {
+            skip_batch(job);
+            continue;
+        }
+        for (job->end = job->out.next; may_join(job, alone);) {
+            job->end++;
+        }
+        if (job->end > job->out.next) {
             return true;
         }
-        skip_batch(job);
+        job->out.next++; /* another job's */
     }
     return false;
+}
+
+static bool next_work(struct store_job *job)
+{
+    size_t left = job->work.count - job->work.next;
+    job->end = job->work.next + (left < DELETE_BATCH ? left : DELETE_BATCH);
+    return left > 0;
 }
 
 /* For whoever deletes them by hand. */
@@ -341,7 +424,7 @@ static void delete_next(struct store_job *job)
         put_off_outputs(job);
     }
     job->deleting_out = job->rc == 0 && next_batch(job);
-    if (job->rc == 0 && (job->deleting_out || job->work.next < job->work.count)) {
+    if (job->rc == 0 && (job->deleting_out || next_work(job))) {
         struct gm_err error = {0};
         if (job->deleting_out) {
             gm_hold_begin(&d->hold, &job->batch);
@@ -381,9 +464,12 @@ void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last)
     struct gm_err err = {0};
     int rc = gm_view_job(d->core, job_id, &view, &err);
     if (rc == 0) {
-        bool outputs_go = view.state != GM_JOB_DONE && !view.keep_outputs;
         job = job_create(d, &view);
-        rc = job == NULL ? gm_err_nomem(&err) : collect(d, job, outputs_go, &err);
+        rc = job == NULL ? gm_err_nomem(&err) : 0;
+        if (rc == 0) {
+            job->outputs_stay = view.state == GM_JOB_DONE || view.keep_outputs;
+            rc = collect(d, job, &err);
+        }
         gm_view_job_fini(&view);
     }
     if (rc < 0 || job == NULL) {

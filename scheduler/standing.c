@@ -115,3 +115,36 @@ void gm_standing_fini(struct gm_standing *standing)
     free(standing->manifests[1]);
     *standing = (struct gm_standing){0};
 }
+
+static void strike(const char *text, size_t size, char **keys, size_t first, size_t *count)
+{
+    size_t kept = first;
+    for (size_t i = first; i < *count; i++) {
+        const char *slash = strrchr(keys[i], '/');
+        const char *name = slash == NULL ? keys[i] : slash + 1;
+        if (memmem(text, size, name, strlen(name)) != NULL) {
+            free(keys[i]);
+        } else {
+            keys[kept++] = keys[i];
+        }
+    }
+    *count = kept;
+}
+
+int gm_standing_strike(struct gm_store *store, char *const *texts, size_t text_count, char **keys,
+                       size_t first, size_t *count, struct gm_err *err)
+{
+    for (size_t i = 0; i < text_count && first < *count; i++) {
+        char *data = NULL;
+        size_t size = 0;
+        int rc = read_object(store, texts[i], &data, &size, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (data != NULL) {
+            strike(data, size, keys, first, count);
+        }
+        free(data);
+    }
+    return 0;
+}

@@ -27,4 +27,13 @@ int gm_standing_read(struct gm_store *store, const char *job_id, struct gm_stand
 bool gm_standing_has(const struct gm_standing *standing, const char *publication);
 void gm_standing_fini(struct gm_standing *standing);
 
+/* Strikes keys off a list whose last part (a file's name) one of the texts has, wherever it has it.
+ * What is not there names nothing.
+ *
+ * texts:      keys of playlists and manifests, each read
+ * keys:       owned strings, *count of them; those struck off are freed, the rest moves up. Those
+ *             before `first` are not looked at. On failure some may be gone already */
+int gm_standing_strike(struct gm_store *store, char *const *texts, size_t text_count, char **keys,
+                       size_t first, size_t *count, struct gm_err *err) GM_MUST_CHECK;
+
 #endif

@@ -10,8 +10,8 @@
 
 #define KEY_SIZE 1025
 
-static struct gm_granted *find_granted(const struct gm_cjob *job, Gm__ObjectStore store,
-                                       const char *key)
+struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
+                                        const char *key)
 {
     char *id = gm_core_key_object(job->id, store, key);
     struct gm_granted *g = NULL;
@@ -30,7 +30,7 @@ void gm_core_granted_remove(struct gm_cjob *job, struct gm_granted *granted)
 
 void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object)
 {
-    struct gm_granted *g = find_granted(job, object->store, object->key);
+    struct gm_granted *g = gm_core_granted_find(job, object->store, object->key);
     if (g) {
         gm__object__free_unpacked(g->object, NULL);
     } else {
@@ -55,7 +55,7 @@ int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects,
 {
     for (size_t i = 0; i < count; i++) {
         const Gm__Object *o = objects[i];
-        const struct gm_granted *g = find_granted(job, o->store, o->key);
+        const struct gm_granted *g = gm_core_granted_find(job, o->store, o->key);
         if (!g || o->sha256.len != GM_SHA256_SIZE || !same_body(g->object, o->size, &o->sha256)) {
             return gm_err_set(err, GM_E_PROTO, 0, "object %.100s was not granted like that",
                               o->key);
@@ -67,7 +67,7 @@ int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects,
 void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
-        struct gm_granted *g = find_granted(job, objects[i]->store, objects[i]->key);
+        struct gm_granted *g = gm_core_granted_find(job, objects[i]->store, objects[i]->key);
         if (g) {
             g->committed = true;
         }
@@ -112,7 +112,7 @@ static int check_item(const struct gm_lease *lease, const Gm__GrantItem *item, s
     if (rc < 0) {
         return rc;
     }
-    const struct gm_granted *g = find_granted(job, item->store, key);
+    const struct gm_granted *g = gm_core_granted_find(job, item->store, key);
     if (g && g->committed && !same_body(g->object, item->size, &item->sha256)) {
         return gm_err_set(err, GM_E_GRANT_REFUSED, 0, "%.100s is committed with another content",
                           item->name);
@@ -153,7 +153,7 @@ static void grant_one(struct gm_core *core, struct gm_cjob *job, const Gm__Grant
     object.key = key;
     object.size = item->size;
     object.sha256 = item->sha256;
-    const struct gm_granted *g = find_granted(job, object.store, key);
+    const struct gm_granted *g = gm_core_granted_find(job, object.store, key);
     if (!g || !same_body(g->object, item->size, &item->sha256)) {
         gm_core_granted_set(job, &object);
         gm_core_row_object(core, job, &object);

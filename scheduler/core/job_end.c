@@ -314,7 +314,7 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     HASH_ITER(hh, job->objects, g, next)
     {
         if (g->object->store == GM__OBJECT_STORE__STORE_OUT && keep_out &&
-            !gm_core_object_is_stale(core, job, g->object)) {
+            !gm_core_object_is_stale(core, job, g->object) && !gm_core_object_is_loose(job, g)) {
             continue;
         }
         gm_core_fx_delete(core, GM_ROW_OBJECT,

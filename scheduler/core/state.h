@@ -474,6 +474,8 @@ void gm_core_chain_tick(struct gm_core *core);
 /* view.c: of an earlier plan of the job, and no other job's. */
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object);
+/* view.c: of the plan that holds, and no committed item or result names it. */
+bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted);
 /* replan.c: leases end, inspect's result stays, plan is ready. */
 void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
 
@@ -515,6 +517,8 @@ void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm_
 int gm_core_objects_check(const struct gm_cjob *job, Gm__Object *const *objects, size_t count,
                           struct gm_err *err) GM_MUST_CHECK;
 void gm_core_objects_commit(struct gm_cjob *job, Gm__Object *const *objects, size_t count);
+struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
+                                        const char *key); /* NULL: none */
 void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object);
 void gm_core_granted_remove(struct gm_cjob *job, struct gm_granted *granted);
 

@@ -402,6 +402,12 @@ bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *j
     return true;
 }
 
+bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted)
+{
+    return granted->object->store == GM__OBJECT_STORE__STORE_OUT && !granted->committed &&
+           is_below(granted->object->key, job->publication);
+}
+
 int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                     struct gm_err *err)
 {
@@ -421,7 +427,8 @@ int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_ob
                                     .key = g->object->key,
                                     .size = g->object->size,
                                     .sha256 = g->object->sha256.data,
-                                    .stale = gm_core_object_is_stale(core, job, g->object)};
+                                    .stale = gm_core_object_is_stale(core, job, g->object),
+                                    .loose = gm_core_object_is_loose(job, g)};
     }
     if (count > 1) {
         qsort(rows, count, sizeof(*rows), by_store_and_key);
@@ -444,6 +451,22 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
     for (const struct gm_cjob *o = core->jobs; job && publication[0] && o; o = o->hh.next) {
         if (o != job && lives(o) && strcmp(o->publication, publication) == 0 &&
             strcmp(o->destination_url, job->destination_url) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key)
+{
+    const struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, job_id, job);
+    for (const struct gm_cjob *o = core->jobs; job && o; o = o->hh.next) {
+        if (o == job || !lives(o) || strcmp(o->destination_url, job->destination_url) != 0) {
+            continue;
+        }
+        const struct gm_granted *g = gm_core_granted_find(o, GM__OBJECT_STORE__STORE_OUT, key);
+        if (g && (g->committed || !gm_job_state_is_final(o->state))) {
             return true;
         }
     }

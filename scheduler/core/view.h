@@ -180,7 +180,9 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
 void gm_view_attempts_fini(struct gm_attempts_view *view);
 
 /* Objects that were granted to the job: what cleanup deletes: WORK always; OUT unless the job is
- * done or keep_outputs is set, and then too what is stale: of an earlier plan, and no other job's.
+ * done or keep_outputs is set, and then too what is stale: of an earlier plan, and no other job's;
+ * and what is loose: of the plan that holds, but no committed item or result names it, so an
+ * attempt that came to nothing left it. While the job works a loose object may be committed yet.
  * What was deleted is gone from here after CLEANED. */
 struct gm_object_view {
     Gm__ObjectStore store;
@@ -188,6 +190,7 @@ struct gm_object_view {
     uint64_t size;
     const uint8_t *sha256; /* 32 bytes */
     bool stale;
+    bool loose;
 };
 struct gm_objects_view {
     struct gm_object_view *rows; /* owned; ordered by store, key */
@@ -201,6 +204,9 @@ void gm_view_objects_fini(struct gm_objects_view *view);
  * "" is nobody's. */
 bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_id,
                                    const char *publication);
+/* True when a job other than job_id with the same destination_url was granted the OUT object of
+ * that key, and is unfinished or has committed it: it must stay. */
+bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key);
 
 /* Why each unfinished task waits, or where it runs: one sentence each. */
 struct gm_explain_row {

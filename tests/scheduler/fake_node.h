@@ -29,6 +29,9 @@ struct node {
     uint64_t request;
     const char *stop_at; /* task type at which it stops answering */
     const char *fail_at; /* task type that it fails */
+    const char *lost;    /* its first try of a segment leaves a file of this name and is lost */
+    const char *segment; /* name of its segment; NULL: as in SEGMENT */
+    const char *master;  /* what is published as master.m3u8; NULL: "master" */
     enum gm_code fail_code;
     bool gpu;                 /* it offers a fake GPU, which fails what it encodes */
     uint8_t *ballast;         /* borrowed: 16 MiB that inspect and plan put into their results */
@@ -382,8 +385,18 @@ static inline void do_encode(struct node *n)
     Gm__EncodeMeta encode = GM__ENCODE_META__INIT;
     assert_int_equal(n->assign->spec->n_inputs, 1);
     node_read(n, n->assign->spec->inputs[0]->item->objects[0]->url, 7);
-    node_store(n, GM__OBJECT_STORE__STORE_OUT, "video/seg-1.m4s", "a segment", &object, sha256);
-    assert_string_equal(object.key, node_is_on_gpu(n) ? GPU_SEGMENT : SEGMENT);
+    if (n->lost != NULL) {
+        node_store(n, GM__OBJECT_STORE__STORE_OUT, n->lost, "another", &object, sha256);
+        free(object.key);
+        n->lost = NULL;
+        node_fail(n, GM_E_WORKER_DIED);
+        return;
+    }
+    node_store(n, GM__OBJECT_STORE__STORE_OUT, n->segment != NULL ? n->segment : "video/seg-1.m4s",
+               "a segment", &object, sha256);
+    if (n->segment == NULL) {
+        assert_string_equal(object.key, node_is_on_gpu(n) ? GPU_SEGMENT : SEGMENT);
+    }
     if (node_is_on_gpu(n)) {
         free(object.key);
         node_fail(n, GM_E_PIPELINE_UNFIT);
@@ -408,7 +421,9 @@ static inline void do_encode(struct node *n)
 static inline void do_package(struct node *n)
 {
     Gm__PackageMeta package = GM__PACKAGE_META__INIT;
-    package.master_m3u8 = (ProtobufCBinaryData){.len = 6, .data = (uint8_t *)(uintptr_t) "master"};
+    const char *master = n->master != NULL ? n->master : "master";
+    package.master_m3u8 =
+        (ProtobufCBinaryData){.len = strlen(master), .data = (uint8_t *)(uintptr_t)master};
     package.manifest_mpd =
         (ProtobufCBinaryData){.len = 8, .data = (uint8_t *)(uintptr_t) "manifest"};
     assert_int_equal(n->assign->spec->n_inputs, 1);

@@ -88,6 +88,59 @@ static void a_job_ends_published_and_clean(void **state)
     node_close(&n);
 }
 
+/* A first attempt, which is lost, stores a segment of other bytes, so of another name. */
+static void what_a_lost_attempt_left_goes_when_the_job_is_done(void **state)
+{
+    static const struct {
+        const char *master;
+        bool stays;
+    } rows[] = {{"master", false}, {"v/" PUBLICATION "/video/seg-other.m4s", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct farm f;
+        struct node n;
+        char id[64];
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        begin(&f, &n, folder);
+        n.lost = "video/seg-other.m4s";
+        n.master = rows[i].master;
+        farm_submit(&f, PIPELINE, "", id);
+        node_work(&n, 4);
+        assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-other.m4s"));
+        node_work(&n, 2);
+        wait_for(&f, id, "job.done");
+        farm_stop(&f);
+        expect_file(&f, "out/a/" SEGMENT, "a segment");
+        assert_int_equal(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-other.m4s"),
+                         rows[i].stays);
+        assert_true(work_store_is_empty(&f));
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
+/* What the second job lost is the first one's, which is done. */
+static void what_a_lost_attempt_left_stays_where_another_job_published_it(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    n.lost = "video/seg-1.m4s";
+    n.segment = "video/seg-2.m4s";
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 6);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    expect_file(&f, "out/a/" SEGMENT, "another");
+    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    node_close(&n);
+}
+
 static void a_failed_job_leaves_its_report_alone(void **state)
 {
     struct farm f;
@@ -408,6 +461,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_job_ends_published_and_clean, make_folder, remove_folder),
+        cmocka_unit_test(what_a_lost_attempt_left_goes_when_the_job_is_done),
+        cmocka_unit_test_setup_teardown(
+            what_a_lost_attempt_left_stays_where_another_job_published_it, make_folder,
+            remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_job_leaves_its_report_alone, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_manifest_of_another_farm_keeps_its_outputs, make_folder,

@@ -118,9 +118,43 @@ static void what_can_not_be_looked_at_is_an_error(void **state)
     }
 }
 
+static void files_that_a_text_names_are_struck_off(void **state)
+{
+    (void)state;
+    static char *const texts[] = {"master.m3u8", "v/" PUB "/video/media.m3u8", "v/" PUB "/none"};
+    static const char *const names[] = {"a/seg-1.m4s",         "v/" PUB "/seg-1.m4s",
+                                        "v/" PUB "/seg-2.m4s", "v/" PUB "/seg-3.m4s",
+                                        "seg-4.m4s",           "v/" PUB "/seg-5.m4s"};
+    static const char list[] = "#EXTM3U\n#EXTINF:6,\nseg-1.m4s\n../seg-3.m4s\n";
+    struct scratch s;
+    struct gm_store *store = open_store(&s);
+    char *keys[6];
+    size_t count = 6;
+    for (size_t i = 0; i < 6; i++) {
+        keys[i] = strdup(names[i]);
+    }
+    assert_int_equal(gm_store_put_bytes(store, texts[0], "seg-5.m4s", 9, &err), 0);
+    assert_int_equal(gm_store_put_bytes(store, texts[1], list, strlen(list), &err), 0);
+    assert_int_equal(gm_standing_strike(store, texts, 3, keys, 1, &count, &err), 0);
+    assert_int_equal(count, 3);
+    assert_string_equal(keys[0], "a/seg-1.m4s"); /* it was not to be looked at */
+    assert_string_equal(keys[1], "v/" PUB "/seg-2.m4s");
+    assert_string_equal(keys[2], "seg-4.m4s");
+    assert_int_equal(unlink(scratch_path(&s, "master.m3u8")), 0);
+    assert_int_equal(mkfifo(scratch_path(&s, "master.m3u8"), 0644), 0);
+    assert_int_equal(gm_standing_strike(store, texts, 3, keys, 0, &count, &err),
+                     -GM_E_STORE_DENIED);
+    for (size_t i = 0; i < count; i++) {
+        free(keys[i]);
+    }
+    gm_store_close(&store);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(files_that_a_text_names_are_struck_off),
         cmocka_unit_test(what_is_finished_there_is_found),
         cmocka_unit_test(an_empty_folder_has_nothing),
         cmocka_unit_test(what_can_not_be_looked_at_is_an_error),
