@@ -141,24 +141,42 @@ static int check(const struct hold *h, struct gm_err *err)
     return status == VA_STATUS_SUCCESS ? 0 : blame(h, status, "an empty surface back", err);
 }
 
-static VAProfile profile_of(int avprofile)
+static VAProfile profile_of(enum AVCodecID codec, int avprofile)
 {
+    if (codec == AV_CODEC_ID_HEVC) {
+        return avprofile == FF_PROFILE_HEVC_MAIN_10 ? VAProfileHEVCMain10 : VAProfileHEVCMain;
+    }
     return avprofile == FF_PROFILE_H264_CONSTRAINED_BASELINE ? VAProfileH264ConstrainedBaseline
            : avprofile == FF_PROFILE_H264_MAIN               ? VAProfileH264Main
                                                              : VAProfileH264High;
 }
 
-int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limits *out,
-                 struct gm_err *err)
+static uint32_t format_of(VAProfile profile)
+{
+    return profile == VAProfileHEVCMain10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
+}
+
+/* Whether libavcodec makes B pictures: where a driver says that it predicts from earlier ones
+ * alone, it makes none. */
+static bool reorders(const VAConfigAttrib *references, const VAConfigAttrib *direction)
+{
+    uint32_t from = gm_va_value(direction); /* 0: no limits */
+    return gm_va_value(references) >> 16 != 0 &&
+           (from == 0 || (from & VA_PREDICTION_DIRECTION_FUTURE) != 0);
+}
+
+int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
+                 struct gm_vaapi_limits *out, struct gm_err *err)
 {
     const struct hold *h = hold_of(device);
-    VAProfile profile = profile_of(avprofile);
+    VAProfile profile = profile_of(codec, avprofile);
     VAEntrypoint entry = VAEntrypointEncSlice;
     struct gm_vaapi_limits limits = {.encodes = false};
-    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, 0},         {VAConfigAttribRateControl, 0},
-                          {VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribEncMaxRefFrames, 0},
-                          {VAConfigAttribEncQualityRange, 0},  {VAConfigAttribMaxPictureWidth, 0},
-                          {VAConfigAttribMaxPictureHeight, 0}};
+    VAConfigAttrib a[] = {
+        {VAConfigAttribRTFormat, 0},         {VAConfigAttribRateControl, 0},
+        {VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribEncMaxRefFrames, 0},
+        {VAConfigAttribEncQualityRange, 0},  {VAConfigAttribMaxPictureWidth, 0},
+        {VAConfigAttribMaxPictureHeight, 0}, {VAConfigAttribPredictionDirection, 0}};
     if (!gm_va_find_encoder(&h->va, h->display, profile, &entry)) {
         *out = limits;
         return 0;
@@ -171,21 +189,21 @@ int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limit
     uint32_t references = gm_va_value(&a[3]) & 0xffff; /* without any libavcodec opens nothing */
     uint32_t quality = gm_va_value(&a[4]);
     *out = (struct gm_vaapi_limits){
-        .encodes = (gm_va_value(&a[0]) & VA_RT_FORMAT_YUV420) != 0 && references != 0,
+        .encodes = (gm_va_value(&a[0]) & format_of(profile)) != 0 && references != 0,
         .low_power = entry == VAEntrypointEncSliceLP,
         .cqp = (rates & VA_RC_CQP) != 0,
         .icq = (rates & VA_RC_ICQ) != 0,
         .qvbr = (rates & VA_RC_QVBR) != 0,
         .sequence_headers = (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
                             (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
-        .b_frames = gm_va_value(&a[3]) >> 16 != 0,
+        .b_frames = reorders(&a[3], &a[7]),
         .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
         .max_width_px = gm_va_value(&a[5]),
         .max_height_px = gm_va_value(&a[6])};
     return 0;
 }
 
-int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
+int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err)
 {
     AVBufferRef *ref = av_hwframe_ctx_alloc(device);
@@ -194,7 +212,7 @@ int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **ou
     }
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)ref->data;
     frames->format = AV_PIX_FMT_VAAPI;
-    frames->sw_format = gm_packed_format(8);
+    frames->sw_format = gm_packed_format(bits);
     frames->width = width;
     frames->height = height;
     int av = av_hwframe_ctx_init(ref);
@@ -203,7 +221,8 @@ int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **ou
         int rc = check(hold_of(device), err);
         return rc < 0 ? rc
                       : gm_err_set(err, GM_E_PIPELINE_UNFIT, av,
-                                   "The VA driver has no surfaces of %dx%d", width, height);
+                                   "The VA driver has no surfaces of %dx%d in %u bits", width,
+                                   height, bits);
     }
     *out = ref;
     return 0;
@@ -230,7 +249,8 @@ static uint32_t rate_of(const AVCodecContext *ctx)
 /* As libavcodec does it, but for what is encoded: the first call that fails says why. */
 static int try_context(const struct hold *h, const AVCodecContext *ctx, struct gm_err *err)
 {
-    VAProfile profile = profile_of(ctx->profile);
+    VAProfile profile = profile_of(ctx->codec_id, ctx->profile);
+    const uint32_t format = format_of(profile);
     VAEntrypoint entry = VAEntrypointEncSlice;
     VAConfigID config = VA_INVALID_ID;
     VAContextID context = VA_INVALID_ID;
@@ -238,7 +258,7 @@ static int try_context(const struct hold *h, const AVCodecContext *ctx, struct g
     if (!gm_va_find_encoder(&h->va, h->display, profile, &entry)) {
         return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
     }
-    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, VA_RT_FORMAT_YUV420},
+    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, format},
                           {VAConfigAttribRateControl, rate_of(ctx)},
                           {VAConfigAttribEncPackedHeaders,
                            VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE}};
@@ -246,7 +266,7 @@ static int try_context(const struct hold *h, const AVCodecContext *ctx, struct g
     VAStatus status = h->va.create_config(h->display, profile, entry, a, 3, &config);
     if (status == VA_STATUS_SUCCESS) {
         what = "a surface";
-        status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, (unsigned)ctx->width,
+        status = h->va.create_surfaces(h->display, format, (unsigned)ctx->width,
                                        (unsigned)ctx->height, &surface, 1, NULL, 0);
     }
     if (status == VA_STATUS_SUCCESS) {

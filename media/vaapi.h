@@ -21,16 +21,16 @@ struct gm_vaapi_limits {
     bool encodes;   /* false: there is no encoder for it, and nothing below is set */
     bool low_power; /* the entry point is the one of low power */
     bool cqp, icq, qvbr;
-    bool sequence_headers; /* it takes parameter sets, and does not write its own */
-    bool b_frames;
+    bool sequence_headers;                /* it takes parameter sets, and does not write its own */
+    bool b_frames;                        /* and libavcodec uses them */
     unsigned quality_levels;              /* 1 is the best; 0: it has none */
     unsigned max_width_px, max_height_px; /* 0: not told */
 };
-/* avprofile: FF_PROFILE_H264_... */
-int gm_vaapi_ask(const AVBufferRef *device, int avprofile, struct gm_vaapi_limits *out,
-                 struct gm_err *err) GM_MUST_CHECK;
-/* Surfaces for pictures of 8 bits, as many as are needed at once. *out owned. */
-int gm_vaapi_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
+/* codec: H.264 or HEVC; avprofile: its FF_PROFILE_... */
+int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
+                 struct gm_vaapi_limits *out, struct gm_err *err) GM_MUST_CHECK;
+/* Surfaces for 4:2:0 pictures of 8 or 10 bits, as many as are needed at once. *out owned. */
+int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
 /* libva's version and what the driver calls itself: "1.17-Intel-iHD-...", of letters, digits and
  * "-+._". */

@@ -6,37 +6,38 @@
 
 #include "kernels/kernels.h"
 
-/* What media/encoder_check.c has rows for. */
+/* What media/encoder_check.c has rows for; a chain may have several. */
 static const struct {
     const char *name;
     const char *codecs; /* as in gm_device_chain, between blanks */
     const char *needs;  /* a feature of the device; NULL: none */
 } USABLE[] = {{"nvenc", " av1 av110 h264 hevc hevc10 ", NULL},
-              {"vaapi", " h264 ", GM_FEATURE_VA_HEADERS}};
-
-static int find_usable(const char *name)
-{
-    for (int i = 0; i < (int)(sizeof(USABLE) / sizeof(USABLE[0])); i++) {
-        if (strcmp(name, USABLE[i].name) == 0) {
-            return i;
-        }
-    }
-    return -1;
-}
+              {"vaapi", " h264 ", GM_FEATURE_VA_HEADERS},
+              {"vaapi", " hevc hevc10 ", GM_FEATURE_VA_HEVC}};
+#define USABLE_COUNT (sizeof(USABLE) / sizeof(USABLE[0]))
 
 bool gm_chain_is_usable(const char *name)
 {
-    return find_usable(name) >= 0;
+    for (size_t i = 0; i < USABLE_COUNT; i++) {
+        if (strcmp(name, USABLE[i].name) == 0) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool gm_chain_encodes(const struct gm_device *device, const char *name, const char *codec,
                       uint32_t depth)
 {
     char word[24];
-    int i = find_usable(name);
     (void)snprintf(word, sizeof(word), " %.12s%s ", codec, depth == 10 ? "10" : "");
-    return i >= 0 && (depth == 8 || depth == 10) && strstr(USABLE[i].codecs, word) != NULL &&
-           (USABLE[i].needs == NULL || gm_device_has_feature(device, USABLE[i].needs));
+    for (size_t i = 0; i < USABLE_COUNT; i++) {
+        if (strcmp(name, USABLE[i].name) == 0 && (depth == 8 || depth == 10) &&
+            strstr(USABLE[i].codecs, word) != NULL) {
+            return USABLE[i].needs == NULL || gm_device_has_feature(device, USABLE[i].needs);
+        }
+    }
+    return false;
 }
 
 /* The chip: its name, or what the bus says where nobody names it (VA drivers do not). */

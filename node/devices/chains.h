@@ -30,8 +30,8 @@ bool gm_chains_are_same(const struct gm_device_chain *a, size_t a_count,
 bool gm_chain_is_usable(const char *name);
 
 /* Whether tasks can use the device's chain of that name for that codec and depth: media/ encodes
- * it, and the driver leaves H.264's parameter sets to the farm, which have to be the same in each
- * chunk.
+ * it, and the driver leaves the codec's parameter sets to the farm, which have to be the same in
+ * each chunk.
  */
 bool gm_chain_encodes(const struct gm_device *device, const char *name, const char *codec,
                       uint32_t depth);

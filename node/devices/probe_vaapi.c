@@ -174,34 +174,79 @@ static void ask(const struct gm_va *va, VADisplay display, struct gm_device *d)
     }
 }
 
-/* What tasks need of an encoder besides that it encodes (docs/adr/0023). */
-static void look_at_h264(const struct gm_va *va, VADisplay display, struct gm_device_list *out,
-                         struct gm_device *d)
+/* What tasks may use, with what they need of its encoder besides that it encodes (docs/adr/0023).
+ */
+static const struct codec {
+    const char *name;
+    const char *feature; /* the driver takes its parameter sets from us */
+    VAProfile profiles[2];
+    int count;
+} CODECS[] = {{"H.264", GM_FEATURE_VA_HEADERS, {VAProfileH264High}, 1},
+              {"HEVC", GM_FEATURE_VA_HEVC, {VAProfileHEVCMain, VAProfileHEVCMain10}, 2}};
+
+/* What the driver does for all of the codec's profiles that it encodes; false: for none. */
+static bool ask_codec(const struct gm_va *va, VADisplay display, const struct codec *codec,
+                      uint32_t *out_headers, uint32_t *out_rates)
 {
-    VAEntrypoint entry = VAEntrypointEncSlice;
-    VAConfigAttrib a[] = {{VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribRateControl, 0}};
+    bool encodes = false;
+    *out_headers = *out_rates = UINT32_MAX;
+    for (int i = 0; i < codec->count; i++) {
+        VAEntrypoint entry = VAEntrypointEncSlice;
+        VAConfigAttrib a[] = {{VAConfigAttribEncPackedHeaders, 0}, {VAConfigAttribRateControl, 0}};
+        if (gm_va_find_encoder(va, display, codec->profiles[i], &entry) &&
+            va->attributes(display, codec->profiles[i], entry, a, 2) == VA_STATUS_SUCCESS) {
+            *out_headers &= gm_va_value(&a[0]);
+            *out_rates &= gm_va_value(&a[1]);
+            encodes = true;
+        }
+    }
+    return encodes;
+}
+
+static const char *without_cap(uint32_t rates)
+{
+    return (rates & VA_RC_ICQ) == 0   ? "`qp`"
+           : (rates & VA_RC_CQP) == 0 ? "`crf` without a cap"
+                                      : "`qp`, and `crf` without a cap";
+}
+
+/* What holds for several codecs is said once. */
+static void look_at_encoders(const struct gm_va *va, VADisplay display, struct gm_device_list *out,
+                             struct gm_device *d)
+{
     const uint32_t needed = VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE;
-    if (!gm_va_find_encoder(va, display, VAProfileH264High, &entry) ||
-        va->attributes(display, VAProfileH264High, entry, a, 2) != VA_STATUS_SUCCESS) {
-        return;
+    char own[32] = "", uncapped[32] = "";
+    uint32_t told = 0;
+    for (size_t i = 0; i < sizeof(CODECS) / sizeof(CODECS[0]); i++) {
+        uint32_t headers = 0, rates = 0;
+        if (!ask_codec(va, display, &CODECS[i], &headers, &rates)) {
+            continue;
+        }
+        bool ours = (headers & needed) == needed;
+        char *list = !ours ? own : (rates & VA_RC_QVBR) == 0 ? uncapped : NULL;
+        if (ours) {
+            (void)gm_device_add_feature(d, CODECS[i].feature);
+        }
+        if (list != NULL) {
+            size_t used = strlen(list);
+            (void)snprintf(list + used, sizeof(own) - used, "%s%s", used > 0 ? " and " : "",
+                           CODECS[i].name);
+        }
+        told = list != uncapped ? told : told == 0 ? rates : told & rates;
     }
-    uint32_t rates = gm_va_value(&a[1]);
-    if ((gm_va_value(&a[0]) & needed) != needed) {
+    if (own[0] != '\0') {
         (void)gm_device_add_note(out, d, GM_NOTE_WARN,
-                                 "VAAPI: this driver writes H.264's parameter sets itself, and "
-                                 "they may differ from chunk to chunk: no task is encoded with it; "
-                                 "another driver, or a newer one, may leave them to gopmill");
-        return;
+                                 "VAAPI: this driver writes the parameter sets of %s itself, and "
+                                 "they may differ from chunk to chunk: no task is encoded so; "
+                                 "another driver, or a newer one, may leave them to gopmill",
+                                 own);
     }
-    (void)gm_device_add_feature(d, GM_FEATURE_VA_HEADERS);
-    if ((rates & VA_RC_QVBR) == 0) {
+    if (uncapped[0] != '\0') {
         (void)gm_device_add_note(
             out, d, GM_NOTE_INFO,
-            "VAAPI: this driver keeps no quality below a bit rate cap (no QVBR): jobs with `crf` "
-            "and a cap, as most pipelines have, are encoded on the processors; it takes %s",
-            (rates & VA_RC_ICQ) == 0   ? "`qp`"
-            : (rates & VA_RC_CQP) == 0 ? "`crf` without a cap"
-                                       : "`qp`, and `crf` without a cap");
+            "VAAPI: this driver keeps no quality of %s below a bit rate cap (no QVBR): jobs with "
+            "`crf` and a cap, as most pipelines have, are encoded on the processors; it takes %s",
+            uncapped, without_cap(told));
     }
 }
 
@@ -223,7 +268,7 @@ static void use_display(const struct gm_va *va, VADisplay display, const struct 
     gm_device_set(d->driver, vendor == NULL ? "" : vendor);
     (void)gm_device_add_feature(d, "vaapi");
     ask(va, display, d);
-    look_at_h264(va, display, out, d);
+    look_at_encoders(va, display, out, d);
     d->decoding = d->decode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
     d->encoding = d->encode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;
     (void)va->terminate(display);

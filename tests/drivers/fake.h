@@ -35,6 +35,7 @@
  *     rate cqp,cbr,vbr,icq,qvbr    rate control of its encoder, by VA and Quick Sync; without the line: all
  *     packed yes|no            no: the VA driver writes all headers itself
  *     low-power yes|no         yes: EncSliceLP besides EncSlice
+ *     low-delay yes|no         yes: HEVC's B slices refer to earlier pictures alone, and stand for P slices
  *     sync-buffer yes|no       no: the VA driver lacks vaSyncBuffer, as older ones
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
@@ -151,7 +152,7 @@ struct fake_gpu {
     unsigned back;  /* losses that are over */
     char node[16];  /* a VA driver's render node; "": none */
     unsigned rates; /* FAKE_RATE_ bits */
-    bool packed, low_power, sync_buffer;
+    bool packed, low_power, low_delay, sync_buffer;
     struct fake_engine encode, decode;
 };
 

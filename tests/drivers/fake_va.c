@@ -14,8 +14,16 @@
 EXPORT VAStatus __vaDriverInit_1_0(VADriverContextP ctx);
 
 /* The least one last, as some drivers do. */
-static const VAProfile PROFILES[] = {VAProfileH264High, VAProfileH264Main,
-                                     VAProfileH264ConstrainedBaseline};
+static const struct {
+    VAProfile profile;
+    const char *codec; /* of the profile's lines */
+    unsigned depth;
+} PROFILES[] = {{VAProfileH264High, "h264", FAKE_DEPTH_8},
+                {VAProfileH264Main, "h264", FAKE_DEPTH_8},
+                {VAProfileH264ConstrainedBaseline, "h264", FAKE_DEPTH_8},
+                {VAProfileHEVCMain, "hevc", FAKE_DEPTH_8},
+                {VAProfileHEVCMain10, "hevc", FAKE_DEPTH_10}};
+#define PROFILE_COUNT ((int)(sizeof(PROFILES) / sizeof(PROFILES[0])))
 
 struct fake_va *fake_va_enter(VADriverContextP ctx, VAStatus *status)
 {
@@ -88,27 +96,29 @@ void *fake_va_remove(void **table, unsigned mark, VAGenericID id)
     return found;
 }
 
-static const struct fake_codec *codec_of(const struct fake_va *va)
+const struct fake_codec *fake_va_codec(const struct fake_va *va, VAProfile profile)
 {
     const struct fake_gpu *gpu = fake_va_gpu(va);
-    return gpu == NULL ? NULL : fake_codec_find(&gpu->encode, "h264");
+    for (int i = 0; gpu != NULL && i < PROFILE_COUNT; i++) {
+        const struct fake_codec *codec = fake_codec_find(&gpu->encode, PROFILES[i].codec);
+        if (PROFILES[i].profile == profile && codec != NULL &&
+            (codec->depths & PROFILES[i].depth) != 0) {
+            return codec;
+        }
+    }
+    return NULL;
 }
 
 static VAStatus query_profiles(VADriverContextP ctx, VAProfile *list, int *count)
 {
     const struct fake_va *va = ctx->pDriverData;
-    *count = codec_of(va) == NULL ? 0 : 3;
-    memcpy(list, PROFILES, (size_t)*count * sizeof(*list));
-    return VA_STATUS_SUCCESS;
-}
-
-static bool has_profile(const struct fake_va *va, VAProfile profile)
-{
-    bool known = false;
-    for (size_t i = 0; i < sizeof(PROFILES) / sizeof(PROFILES[0]); i++) {
-        known = known || PROFILES[i] == profile;
+    *count = 0;
+    for (int i = 0; i < PROFILE_COUNT; i++) {
+        if (fake_va_codec(va, PROFILES[i].profile) != NULL) {
+            list[(*count)++] = PROFILES[i].profile;
+        }
     }
-    return known && codec_of(va) != NULL;
+    return VA_STATUS_SUCCESS;
 }
 
 static bool has_entrypoint(const struct fake_va *va, VAEntrypoint entrypoint)
@@ -123,7 +133,7 @@ static VAStatus query_entrypoints(VADriverContextP ctx, VAProfile profile, VAEnt
 {
     const struct fake_va *va = ctx->pDriverData;
     *count = 0;
-    if (!has_profile(va, profile)) {
+    if (fake_va_codec(va, profile) == NULL) {
         return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
     }
     list[(*count)++] = VAEntrypointEncSlice;
@@ -147,10 +157,11 @@ static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *c
                           VAProfile profile, VAConfigAttribType type)
 {
     bool between = codec->bframes > 0 && profile != VAProfileH264ConstrainedBaseline;
+    bool hevc = profile == VAProfileHEVCMain || profile == VAProfileHEVCMain10;
 
     switch (type) {
     case VAConfigAttribRTFormat:
-        return VA_RT_FORMAT_YUV420;
+        return profile == VAProfileHEVCMain10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
     case VAConfigAttribRateControl:
         return rates_of(gpu);
     case VAConfigAttribEncPackedHeaders:
@@ -160,6 +171,10 @@ static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *c
                            : VA_ENC_PACKED_HEADER_NONE;
     case VAConfigAttribEncMaxRefFrames:
         return between ? 1u << 16 | 1u : 1u;
+    case VAConfigAttribPredictionDirection: /* of HEVC: both lists are of earlier pictures */
+        return !hevc || !gpu->low_delay
+                   ? VA_ATTRIB_NOT_SUPPORTED
+                   : VA_PREDICTION_DIRECTION_PREVIOUS | VA_PREDICTION_DIRECTION_BI_NOT_EMPTY;
     case VAConfigAttribEncMaxSlices:
         return 1;
     case VAConfigAttribEncSliceStructure:
@@ -179,14 +194,15 @@ static VAStatus get_attributes(VADriverContextP ctx, VAProfile profile, VAEntryp
                                VAConfigAttrib *list, int count)
 {
     const struct fake_va *va = ctx->pDriverData;
-    if (!has_profile(va, profile)) {
+    if (fake_va_codec(va, profile) == NULL) {
         return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
     }
     if (!has_entrypoint(va, entrypoint)) {
         return VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT;
     }
     for (int i = 0; i < count; i++) {
-        list[i].value = attribute(fake_va_gpu(va), codec_of(va), profile, list[i].type);
+        list[i].value =
+            attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, list[i].type);
     }
     return VA_STATUS_SUCCESS;
 }
@@ -199,7 +215,7 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     if (va == NULL) {
         return status;
     }
-    if (!has_profile(va, profile)) {
+    if (fake_va_codec(va, profile) == NULL) {
         return fake_va_leave(va, VA_STATUS_ERROR_UNSUPPORTED_PROFILE);
     }
     if (!has_entrypoint(va, entrypoint)) {
@@ -216,7 +232,8 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     *config =
         (struct fake_va_config){.profile = profile, .entrypoint = entrypoint, .rate = VA_RC_CQP};
     for (int i = 0; i < count; i++) {
-        uint32_t can = attribute(fake_va_gpu(va), codec_of(va), profile, list[i].type);
+        uint32_t can =
+            attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, list[i].type);
         bool flags = list[i].type == VAConfigAttribRateControl ||
                      list[i].type == VAConfigAttribEncPackedHeaders ||
                      list[i].type == VAConfigAttribRTFormat;
@@ -335,10 +352,10 @@ VAStatus __vaDriverInit_1_0(VADriverContextP ctx)
     ctx->pDriverData = va;
     ctx->version_major = VA_MAJOR_VERSION;
     ctx->version_minor = 0;
-    ctx->max_profiles = 3;
+    ctx->max_profiles = PROFILE_COUNT;
     ctx->max_entrypoints = 2;
     ctx->max_attributes = 16;
-    ctx->max_image_formats = 2;
+    ctx->max_image_formats = 3;
     ctx->max_subpic_formats = 1;
     ctx->max_display_attributes = 1;
     ctx->str_vendor = va->vendor;

@@ -1,17 +1,18 @@
-/* What the files of the fake VA driver (fake_drv_video.so) share: a display, its objects, the H.264
- * coder.
+/* What the files of the fake VA driver (fake_drv_video.so) share: a display, its objects, the
+ * coders.
  *
- * The driver encodes 4:2:0 H.264 of 8 bits by the entry point EncSlice (and EncSliceLP, where the
- * profile says low-power). It does what a driver does that leaves headers to the application: it
- * takes the packed sequence, picture and slice headers, as libavcodec gives them, and adds slice
- * data. The slices are those of libavcodec's libx264 on one thread, put behind the application's
- * slice headers: see fake_va_slice.c. Pictures between others (B) are coded as intra pictures that
- * nothing refers to, which any slice header allows.
+ * The driver encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry point EncSlice
+ * (and EncSliceLP, where the profile says low-power). It does what a driver does that leaves
+ * headers to the application: it takes the packed sequence, picture and slice headers, as
+ * libavcodec gives them, and adds slice data. The slices are those of libavcodec's libx264, and of
+ * libx265, on one thread, put behind the application's slice headers: see fake_va_slice.c,
+ * fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures that nothing refers
+ * to, which any slice header allows.
  *
  * Which GPU a display is: the character devices that `with` puts in the place of render nodes are
  * null, zero and full, in the order of the profile's `node` lines.
  *
- * See: libva 2.17, va/va_backend.h, va/va.h, va/va_enc_h264.h. */
+ * See: libva 2.17, va/va_backend.h, va/va.h, va/va_enc_h264.h, va/va_enc_hevc.h. */
 #ifndef GM_TESTS_DRIVERS_FAKE_VA_H
 #define GM_TESTS_DRIVERS_FAKE_VA_H
 
@@ -21,6 +22,7 @@
 #include <libavcodec/avcodec.h>
 #include <va/va_backend.h>
 #include <va/va_enc_h264.h>
+#include <va/va_enc_hevc.h>
 
 #include "fake.h"
 
@@ -36,7 +38,8 @@ struct fake_va_config {
 
 struct fake_va_surface {
     int width, height; /* as asked for */
-    int pitch, rows;   /* of luma; chroma (NV12) follows with half the rows */
+    int bytes;         /* of a sample: 1 (NV12) or 2 (P010) */
+    int pitch, rows;   /* of luma, in bytes; chroma follows with half the rows */
     uint8_t *data;     /* owned */
 };
 
@@ -62,8 +65,11 @@ struct fake_va_coder { /* one libx264 */
     int64_t count;
 };
 
+struct fake_va_hevc; /* fake_va_hevc.c */
+
 struct fake_va_context {
     struct fake_va_config config;
+    struct fake_va_hevc *hevc; /* owned; NULL: H.264, as are the parameters below */
     int width, height;
     VASurfaceID target; /* of the picture at work */
     bool begun;
@@ -95,8 +101,10 @@ struct fake_va *fake_va_enter(VADriverContextP ctx, VAStatus *status);
 VAStatus fake_va_leave(struct fake_va *va, VAStatus status);
 /* What an action means to a call of VA. */
 VAStatus fake_va_result(enum fake_action action);
-/* The profile's codec of the display's GPU; NULL: none. */
+/* The display's GPU; NULL: none. */
 const struct fake_gpu *fake_va_gpu(const struct fake_va *va);
+/* What the GPU encodes with that profile; NULL: nothing. */
+const struct fake_codec *fake_va_codec(const struct fake_va *va, VAProfile profile);
 
 /* Object tables: an id is an index with the table's mark above it. */
 VAGenericID fake_va_add(void **table, unsigned mark, void *object); /* VA_INVALID_ID: full */
@@ -117,7 +125,10 @@ void fake_va_free_buffer(struct fake_va_buffer *buffer);
 void fake_va_set_encode(struct VADriverVTable *table, const struct fake_gpu *gpu);
 void fake_va_free_context(struct fake_va_context *context);
 
-/* fake_va_coder.c: codes one picture; *out is the coder's packet, borrowed until its next picture.
+/* fake_va_coder.c: frames a second that a coder sees which is given one of `period`, or (between)
+ * the others. */
+AVRational fake_va_coder_rate(const struct fake_va_context *context, int period, bool between);
+/* Codes one picture; *out is the coder's packet, borrowed until its next picture.
  * intra: nothing before is referred to. */
 VAStatus fake_va_code(struct fake_va_context *context, struct fake_va_coder *coder, bool intra,
                       bool between, const struct fake_va_surface *surface, bool spoil,
@@ -137,5 +148,16 @@ struct fake_va_syntax { /* the application's parameter sets, as far as slice hea
 bool fake_va_join(const struct fake_va_syntax *syntax, const struct fake_va_header *header,
                   const AVPacket *packet, const uint8_t *extradata, size_t extradata_size,
                   uint8_t *out, size_t room, size_t *io_size);
+
+/* fake_va_hevc.c: HEVC of a context. NULL: out of memory. */
+struct fake_va_hevc *fake_va_hevc_open(void);
+void fake_va_hevc_close(struct fake_va_hevc **hevc);
+/* A sequence, picture or slice parameter buffer. */
+void fake_va_hevc_take(struct fake_va_hevc *hevc, const struct fake_va_buffer *buffer);
+/* Where the picture at work goes. */
+VABufferID fake_va_hevc_output(const struct fake_va_hevc *hevc);
+/* The picture at work: its headers and slice, from the beginning of out (room bytes) on. */
+VAStatus fake_va_hevc_code(struct fake_va_context *context, const struct fake_va_surface *surface,
+                           bool spoil, uint8_t *out, size_t room, size_t *out_size);
 
 #endif

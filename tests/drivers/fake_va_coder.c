@@ -61,11 +61,10 @@ static void set_rate(AVCodecContext *codec, const struct fake_va_context *contex
     }
 }
 
-/* Frames a second that this coder sees of a group of `period`. */
-static AVRational rate_of(const struct fake_va_context *context, bool between)
+AVRational fake_va_coder_rate(const struct fake_va_context *context, int period, bool between)
 {
     int num = (int)(context->frame_rate & 0xffff), den = (int)(context->frame_rate >> 16);
-    int period = context->sequence.ip_period > 1 ? (int)context->sequence.ip_period : 1;
+    period = period > 1 ? period : 1;
     num = num > 0 ? num : 30;
     den = den > 0 ? den : 1;
     return av_mul_q((AVRational){num, den},
@@ -93,7 +92,7 @@ static VAStatus open_coder(struct fake_va_context *context, struct fake_va_coder
         s->picture_height_in_mbs * 16 - (own ? (int)s->frame_crop_bottom_offset * 2 : 0);
     coder->frame->width = codec->width;
     coder->frame->height = codec->height;
-    codec->framerate = rate_of(context, between);
+    codec->framerate = fake_va_coder_rate(context, (int)context->sequence.ip_period, between);
     codec->time_base = av_inv_q(codec->framerate);
     codec->thread_count = 1;
     codec->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;

@@ -18,6 +18,7 @@ void fake_va_free_context(struct fake_va_context *context)
     free_headers(context);
     fake_va_close_coder(&context->reference);
     fake_va_close_coder(&context->between);
+    fake_va_hevc_close(&context->hevc);
     free(context);
 }
 
@@ -33,8 +34,7 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
         return status;
     }
     const struct fake_va_config *config = fake_va_find(va->configs, FAKE_VA_CONFIG, config_id);
-    const struct fake_gpu *gpu = fake_va_gpu(va);
-    const struct fake_codec *codec = gpu == NULL ? NULL : fake_codec_find(&gpu->encode, "h264");
+    const struct fake_codec *codec = config == NULL ? NULL : fake_va_codec(va, config->profile);
     if (config == NULL || codec == NULL) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONFIG);
     }
@@ -45,9 +45,16 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
     status = fake_va_result(fake_fault_at(FAKE_ENCODE_INIT, va->pci, 0));
     struct fake_va_context *context =
         status == VA_STATUS_SUCCESS ? calloc(1, sizeof(*context)) : NULL;
+    if (context != NULL && strcmp(codec->name, "hevc") == 0 &&
+        (context->hevc = fake_va_hevc_open()) == NULL) {
+        free(context);
+        context = NULL;
+    }
     *out = fake_va_add(va->contexts, FAKE_VA_CONTEXT, context);
     if (*out == VA_INVALID_ID) {
-        free(context);
+        if (context != NULL) {
+            fake_va_free_context(context);
+        }
         return fake_va_leave(va, status == VA_STATUS_SUCCESS ? VA_STATUS_ERROR_ALLOCATION_FAILED
                                                              : status);
     }
@@ -146,6 +153,15 @@ static VAStatus take_header_data(struct fake_va_context *context,
 
 static VAStatus take_buffer(struct fake_va_context *context, const struct fake_va_buffer *buffer)
 {
+    bool parameters = buffer->type == VAEncSequenceParameterBufferType ||
+                      buffer->type == VAEncPictureParameterBufferType ||
+                      buffer->type == VAEncSliceParameterBufferType;
+    if (context->hevc != NULL && parameters) {
+        context->has_sequence =
+            context->has_sequence || buffer->type == VAEncSequenceParameterBufferType;
+        fake_va_hevc_take(context->hevc, buffer);
+        return VA_STATUS_SUCCESS;
+    }
     switch (buffer->type) {
     case VAEncSequenceParameterBufferType:
         take(&context->sequence, sizeof(context->sequence), buffer, 0);
@@ -249,21 +265,31 @@ static VAStatus write_own(const struct fake_va_coder *coder, const AVPacket *pac
                : VA_STATUS_ERROR_ENCODING_ERROR;
 }
 
-static VAStatus code(struct fake_va_context *context, const struct fake_va_surface *surface,
-                     enum fake_action action, struct fake_va_buffer *out)
+static VAStatus code_h264(struct fake_va_context *context, const struct fake_va_surface *surface,
+                          bool spoil, struct fake_va_buffer *out, size_t *io_size)
 {
     const AVPacket *packet = NULL;
     unsigned type = context->slice.slice_type % 5;
     bool between = type == 1;
     struct fake_va_coder *coder = between ? &context->between : &context->reference;
-    size_t size = 0;
-    VAStatus status = fake_va_code(context, coder, type == 2 || between, between, surface,
-                                   action == FAKE_WRONG, &packet);
-    if (status == VA_STATUS_SUCCESS) {
-        status = (context->config.packed & VA_ENC_PACKED_HEADER_SLICE) != 0
-                     ? write_packed(context, coder, packet, out, &size)
-                     : write_own(coder, packet, out, &size);
+    VAStatus status =
+        fake_va_code(context, coder, type == 2 || between, between, surface, spoil, &packet);
+    if (status != VA_STATUS_SUCCESS) {
+        return status;
     }
+    return (context->config.packed & VA_ENC_PACKED_HEADER_SLICE) != 0
+               ? write_packed(context, coder, packet, out, io_size)
+               : write_own(coder, packet, out, io_size);
+}
+
+static VAStatus code(struct fake_va_context *context, const struct fake_va_surface *surface,
+                     enum fake_action action, struct fake_va_buffer *out)
+{
+    size_t size = 0;
+    bool spoil = action == FAKE_WRONG;
+    VAStatus status = context->hevc != NULL
+                          ? fake_va_hevc_code(context, surface, spoil, out->data, out->size, &size)
+                          : code_h264(context, surface, spoil, out, &size);
     size_t from = size > 400 ? 200 : size * 2 / 3;
     for (size_t i = from; action == FAKE_CORRUPT && i < size; i++) {
         out->data[i] ^= (uint8_t)(i * 37 + 11);
@@ -286,8 +312,9 @@ static VAStatus end_picture(VADriverContextP ctx, VAContextID id)
     context->begun = false;
     const struct fake_va_surface *surface =
         fake_va_find(va->surfaces, FAKE_VA_SURFACE, context->target);
-    struct fake_va_buffer *out =
-        fake_va_find(va->buffers, FAKE_VA_BUFFER, context->picture.coded_buf);
+    struct fake_va_buffer *out = fake_va_find(
+        va->buffers, FAKE_VA_BUFFER,
+        context->hevc != NULL ? fake_va_hevc_output(context->hevc) : context->picture.coded_buf);
     if (surface == NULL || out == NULL || out->type != VAEncCodedBufferType) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_BUFFER);
     }

@@ -1,4 +1,4 @@
-/* fake_drv_video.so: surfaces (NV12), images, buffers. Memory of the device is memory. */
+/* fake_drv_video.so: surfaces (NV12, P010), images, buffers. Memory of the device is memory. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +8,15 @@
 
 static const VAImageFormat FORMATS[] = {
     {.fourcc = VA_FOURCC_NV12, .byte_order = VA_LSB_FIRST, .bits_per_pixel = 12},
-    {.fourcc = VA_FOURCC_I420, .byte_order = VA_LSB_FIRST, .bits_per_pixel = 12}};
+    {.fourcc = VA_FOURCC_I420, .byte_order = VA_LSB_FIRST, .bits_per_pixel = 12},
+    {.fourcc = VA_FOURCC_P010, .byte_order = VA_LSB_FIRST, .bits_per_pixel = 24}};
+#define NV12 (&FORMATS[0])
+#define P010 (&FORMATS[2])
+
+static int sample_bytes(const VAImageFormat *format)
+{
+    return format->fourcc == VA_FOURCC_P010 ? 2 : 1;
+}
 
 struct image { /* what its id stands for */
     VAImage image;
@@ -41,13 +49,15 @@ void fake_va_free_objects(struct fake_va *va)
     }
 }
 
-static struct fake_va_surface *make_surface(int width, int height)
+/* bytes: of a sample. */
+static struct fake_va_surface *make_surface(int width, int height, int bytes)
 {
     struct fake_va_surface *s = calloc(1, sizeof(*s));
     if (s != NULL) {
         s->width = width;
         s->height = height;
-        s->pitch = (width + ALIGN_PX - 1) / ALIGN_PX * ALIGN_PX;
+        s->bytes = bytes;
+        s->pitch = (width + ALIGN_PX - 1) / ALIGN_PX * ALIGN_PX * bytes;
         s->rows = (height + 15) / 16 * 16;
         s->data = calloc((size_t)s->pitch, (size_t)s->rows * 3 / 2);
         if (s->data == NULL) {
@@ -74,12 +84,13 @@ static VAStatus create_surfaces2(VADriverContextP ctx, unsigned format, unsigned
 {
     VAStatus status;
     unsigned made = 0;
-    if (format != VA_RT_FORMAT_YUV420) {
+    const bool deep = format == VA_RT_FORMAT_YUV420_10;
+    if (format != VA_RT_FORMAT_YUV420 && !deep) {
         return VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT;
     }
     for (unsigned i = 0; i < attribute_count; i++) {
         if (attributes[i].type == VASurfaceAttribPixelFormat &&
-            attributes[i].value.value.i != VA_FOURCC_NV12) {
+            attributes[i].value.value.i != (deep ? VA_FOURCC_P010 : VA_FOURCC_NV12)) {
             return VA_STATUS_ERROR_INVALID_IMAGE_FORMAT;
         }
     }
@@ -92,7 +103,7 @@ static VAStatus create_surfaces2(VADriverContextP ctx, unsigned format, unsigned
     }
     status = fake_va_result(fake_fault_at(FAKE_ALLOC, va->pci, 0));
     while (status == VA_STATUS_SUCCESS && made < count) {
-        struct fake_va_surface *surface = make_surface((int)width, (int)height);
+        struct fake_va_surface *surface = make_surface((int)width, (int)height, deep ? 2 : 1);
         out[made] = fake_va_add(va->surfaces, FAKE_VA_SURFACE, surface);
         if (out[made] == VA_INVALID_ID) {
             free_surface(surface);
@@ -119,19 +130,20 @@ static VAStatus query_surface_attributes(VADriverContextP ctx, VAConfigID config
                                          VASurfaceAttrib *list, unsigned *count)
 {
     const struct fake_va *va = ctx->pDriverData;
-    const struct fake_gpu *gpu = fake_va_gpu(va);
-    const struct fake_codec *codec = gpu == NULL ? NULL : fake_codec_find(&gpu->encode, "h264");
+    const struct fake_va_config *asked = fake_va_find(va->configs, FAKE_VA_CONFIG, config);
+    const VAProfile profile = asked == NULL ? VAProfileNone : asked->profile;
+    const struct fake_codec *codec = fake_va_codec(va, profile);
+    const int format = profile == VAProfileHEVCMain10 ? VA_FOURCC_P010 : VA_FOURCC_NV12;
     const struct {
         VASurfaceAttribType type;
         int value;
-    } rows[] = {{VASurfaceAttribPixelFormat, VA_FOURCC_NV12},
+    } rows[] = {{VASurfaceAttribPixelFormat, format},
                 {VASurfaceAttribMinWidth, codec == NULL ? 16 : codec->min_width},
                 {VASurfaceAttribMinHeight, codec == NULL ? 16 : codec->min_height},
                 {VASurfaceAttribMaxWidth, codec == NULL ? FAKE_VA_SIDE : codec->max_width},
                 {VASurfaceAttribMaxHeight, codec == NULL ? FAKE_VA_SIDE : codec->max_height},
                 {VASurfaceAttribMemoryType, VA_SURFACE_ATTRIB_MEM_TYPE_VA}};
     unsigned have = sizeof(rows) / sizeof(rows[0]);
-    (void)config;
     if (list == NULL) {
         *count = have;
         return VA_STATUS_SUCCESS;
@@ -249,7 +261,7 @@ static VAStatus query_image_formats(VADriverContextP ctx, VAImageFormat *list, i
 {
     (void)ctx;
     memcpy(list, FORMATS, sizeof(FORMATS));
-    *count = 2;
+    *count = sizeof(FORMATS) / sizeof(FORMATS[0]);
     return VA_STATUS_SUCCESS;
 }
 
@@ -289,14 +301,17 @@ static VAStatus create_image(VADriverContextP ctx, VAImageFormat *format, int wi
                              VAImage *out)
 {
     VAStatus status;
-    if ((format->fourcc != VA_FOURCC_NV12 && format->fourcc != VA_FOURCC_I420) || width <= 0 ||
-        height <= 0 || width > FAKE_VA_SIDE || height > FAKE_VA_SIDE) {
+    bool known = false;
+    for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
+        known = known || format->fourcc == FORMATS[i].fourcc;
+    }
+    if (!known || width <= 0 || height <= 0 || width > FAKE_VA_SIDE || height > FAKE_VA_SIDE) {
         return VA_STATUS_ERROR_INVALID_IMAGE_FORMAT;
     }
+    int pitch = (width + ALIGN_PX - 1) / ALIGN_PX * ALIGN_PX * sample_bytes(format);
     struct fake_va *va = fake_va_enter(ctx, &status);
     return va == NULL ? status
-                      : fake_va_leave(va, add_image(va, format, width, height,
-                                                    (width + ALIGN_PX - 1) / ALIGN_PX * ALIGN_PX,
+                      : fake_va_leave(va, add_image(va, format, width, height, pitch,
                                                     (height + 1) / 2 * 2, NULL, out));
 }
 
@@ -309,8 +324,8 @@ static VAStatus derive_image(VADriverContextP ctx, VASurfaceID id, VAImage *out)
     }
     struct fake_va_surface *s = fake_va_find(va->surfaces, FAKE_VA_SURFACE, id);
     return fake_va_leave(va, s == NULL ? VA_STATUS_ERROR_INVALID_SURFACE
-                                       : add_image(va, &FORMATS[0], s->width, s->height, s->pitch,
-                                                   s->rows, s->data, out));
+                                       : add_image(va, s->bytes == 2 ? P010 : NV12, s->width,
+                                                   s->height, s->pitch, s->rows, s->data, out));
 }
 
 static VAStatus destroy_image(VADriverContextP ctx, VAImageID id)
@@ -339,8 +354,9 @@ static VAStatus transfer(VADriverContextP ctx, VASurfaceID surface_id, VAImageID
     const struct image *image = fake_va_find(va->images, FAKE_VA_IMAGE, image_id);
     struct fake_va_buffer *b =
         image == NULL ? NULL : fake_va_find(va->buffers, FAKE_VA_BUFFER, image->image.buf);
-    if (s == NULL || b == NULL || width > image->image.width || height > image->image.height ||
-        (int)width > s->width || (int)height > s->height) {
+    if (s == NULL || b == NULL || s->bytes != sample_bytes(&image->image.format) ||
+        width > image->image.width || height > image->image.height || (int)width > s->width ||
+        (int)height > s->height) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_PARAMETER);
     }
     status = fake_va_result(fake_fault_at(FAKE_COPY, va->pci, 0));
@@ -349,7 +365,7 @@ static VAStatus transfer(VADriverContextP ctx, VASurfaceID surface_id, VAImageID
     for (int plane = 0; status == VA_STATUS_SUCCESS && plane < 2; plane++) {
         uint8_t *to = s->data + (plane == 0 ? 0 : (ptrdiff_t)s->pitch * s->rows);
         for (unsigned y = 0; y < (height + (unsigned)plane) >> plane; y++, to += s->pitch) {
-            for (unsigned x = 0; x < ((width + 1) & ~1u); x++) {
+            for (unsigned x = 0; x < ((width + 1) & ~1u) * (unsigned)s->bytes; x++) {
                 unsigned of = plane == 1 && planar ? 1 + x % 2 : (unsigned)plane;
                 size_t at = m->offsets[of] + (size_t)y * m->pitches[of] +
                             (plane == 1 && planar ? x / 2 : x);

@@ -237,6 +237,7 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
     return (strcmp(key, "rate") == 0 && read_list(words[1], RATES, 5, &gpu->rates)) ||
            (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
            (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
+           (strcmp(key, "low-delay") == 0 && read_yes(words[1], &gpu->low_delay)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
 }
 

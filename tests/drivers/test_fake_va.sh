@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# libavcodec's h264_vaapi, and our detection and proof, over the fake VA driver: frames, pictures, IDRs, rate control,
+# libavcodec's h264_vaapi and hevc_vaapi, and our detection and proof, over the fake VA driver: frames, pictures, IDRs, rate control,
 # limits, faults. Proves how the interface is used; nothing about a real driver.
 set -u
 . "$(dirname "$0")/over.sh"
@@ -17,35 +17,54 @@ profile() { # base, lines... -> $work/p.txt with a fresh state
 shown() { ffprobe -v error -count_frames -select_streams v -show_entries "stream=$1" -of csv=p=0 "$work/o.mp4" | head -n 1; }
 psnr() { ffmpeg -nostdin -hide_banner -i "$work/o.mp4" "${source[@]}" -lavfi psnr -f null - 2>&1 | sed -n 's/.*average:\([0-9]*\).*/\1/p'; }
 upload=(-vf "format=nv12,hwupload" -c:v h264_vaapi)
+same=("${upload[@]}") # what good() encodes with
 
 good() { # name, profile, has_b_frames, arguments before the output...
   local name=$1 profile=$2 b=$3
   shift 3
-  over "$profile" "${source[@]}" "${upload[@]}" "$@" "$work/o.mp4" 2>"$work/log" || { fail "$name: $(head -n 2 "$work/log")"; return; }
+  over "$profile" "${source[@]}" "${same[@]}" "$@" "$work/o.mp4" 2>"$work/log" || { fail "$name: $(head -n 2 "$work/log")"; return; }
   [ "$(shown nb_read_frames)" = 25 ] || fail "$name: $(shown nb_read_frames) frames"
   [ "$(shown has_b_frames)" = "$b" ] || fail "$name: has_b_frames $(shown has_b_frames)"
   [ "$(psnr)" -gt 30 ] || fail "$name: PSNR $(psnr) dB"
 }
-good "no B pictures" arc 0 -bf 0 -qp 24
-good "B pictures" arc 1 -bf 2 -qp 24
-good "B pictures that others refer to" arc 2 -bf 3 -b_depth 2 -qp 24
-good "low power" arc 0 -low_power 1 -bf 0 -qp 24
+of_both() { # name
+  good "$1, no B pictures" arc 0 -bf 0 -qp 24
+  good "$1, B pictures" arc 1 -bf 2 -qp 24
+  good "$1, B pictures that others refer to" arc 2 -bf 3 -b_depth 2 -qp 24
+  good "$1, low power" arc 0 -low_power 1 -bf 0 -qp 24
+  good "$1, constant rate" arc 1 -bf 2 -rc_mode CBR -b:v 800k
+  good "$1, variable rate" arc 1 -bf 2 -rc_mode VBR -b:v 800k -maxrate 1M
+  good "$1, quality" arc 1 -bf 2 -rc_mode ICQ -global_quality 28
+  good "$1, quality below a cap" arc 1 -bf 2 -rc_mode QVBR -global_quality 28 -b:v 800k -maxrate 1M -bufsize 2M
+  good "$1, forced IDRs" arc 1 -bf 2 -qp 24 -g 9999 -force_key_frames 0.2,0.6
+  local keys
+  keys=$(ffprobe -v error -show_entries packet=pts_time,flags -of csv=p=0 "$work/o.mp4" | sed -n 's/0*,K.*//p' | tr '\n' ' ')
+  [ "$keys" = "0. 0.2 0.6 " ] || fail "$1, forced IDRs at $keys"
+}
+of_both H.264
 good "baseline" arc 0 -bf 2 -profile:v constrained_baseline -qp 24
 good "CAVLC" arc 1 -bf 2 -coder cavlc -qp 24
-good "constant rate" arc 1 -bf 2 -rc_mode CBR -b:v 800k
-good "variable rate" arc 1 -bf 2 -rc_mode VBR -b:v 800k -maxrate 1M
-good "quality" arc 1 -bf 2 -rc_mode ICQ -global_quality 28
-good "quality below a cap" arc 1 -bf 2 -rc_mode QVBR -global_quality 28 -b:v 800k -maxrate 1M -bufsize 2M
 good "a chip without B pictures" igpu 0 -bf 2 -qp 24
 profile igpu "packed no"
 good "a driver that writes its own headers" "$work/p.txt" 0 -bf 0 -qp 24 -f mpegts
-good "forced IDRs" arc 1 -bf 2 -qp 24 -g 9999 -force_key_frames 0.2,0.6
-keys=$(ffprobe -v error -show_entries packet=pts_time,flags -of csv=p=0 "$work/o.mp4" | sed -n 's/0*,K.*//p' | tr '\n' ' ')
-[ "$keys" = "0. 0.2 0.6 " ] || fail "forced IDRs at $keys"
+same=(-vf "format=nv12,hwupload" -c:v hevc_vaapi)
+of_both HEVC
+good "HEVC of a chip without B pictures" igpu 0 -bf 2 -qp 24
+profile arc "low-delay yes"
+good "HEVC whose B slices refer to earlier pictures alone" "$work/p.txt" 0 -bf 2 -qp 24
+profile igpu "packed no"
+source=(-f lavfi -i testsrc2=s=320x192:r=25:d=1) # such a driver is not told what to crop
+good "HEVC of a driver that writes its own headers" "$work/p.txt" 0 -bf 0 -qp 24 -f mpegts
+source=(-f lavfi -i testsrc2=s=320x180:r=25:d=1)
+same=(-vf "format=p010,hwupload" -c:v hevc_vaapi)
+of_both "HEVC in 10 bits"
+[ "$(shown profile,pix_fmt)" = "Main 10,yuv420p10le" ] || fail "10 bits are $(shown profile,pix_fmt)"
 
 # There and back: the same samples, by derived images and by copies.
-direct=$(ffmpeg -v error "${source[@]}" -vf format=nv12 -f md5 -)
-[ "$(over arc "${source[@]}" -vf format=nv12,hwupload,hwdownload,format=nv12 -f md5 -)" = "$direct" ] || fail "hwdownload gives other samples"
+for format in nv12 p010le; do
+  direct=$(ffmpeg -v error "${source[@]}" -vf format=$format -f md5 -)
+  [ "$(over arc "${source[@]}" -vf format=$format,hwupload,hwdownload,format=$format -f md5 -)" = "$direct" ] || fail "hwdownload gives other samples of $format"
+done
 
 refused() { # name, text to find, profile, arguments...
   local name=$1 text=$2
@@ -69,6 +88,8 @@ refused "still lost" "Failed to initialise VAAPI connection" "$work/p.txt" "${en
 echo "back 0000:03:00.0 1" >>"$work/p.txt"
 over "$work/p.txt" "${encode[@]}" 2>"$work/log" || fail "back again: $(head -n 2 "$work/log")"
 sed '/encode h264/d' "$here/profiles/arc.txt" >"$work/none.txt"
+refused "10 bits of a chip that has 8" "No usable encoding profile found" igpu "${source[@]}" -vf format=p010,hwupload -c:v hevc_vaapi -qp 24 -f null -
+refused "HEVC too small for the chip" "does not support encoding at size 48x48" arc -f lavfi -i testsrc2=s=48x48:r=25:d=1 -vf format=nv12,hwupload -c:v hevc_vaapi -qp 24 -f null -
 refused "no entry point" "No usable encoding profile found" "$work/none.txt" "${encode[@]}"
 profile arc "fault encode wrong"
 over "$work/p.txt" "${source[@]}" "${upload[@]}" -bf 0 -qp 24 "$work/o.mp4" 2>/dev/null || fail "wrong pixels: no output"
@@ -82,21 +103,22 @@ ask() { # profile, filter: true of the only GPU
 }
 ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and .notes == []'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
-ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers"))'
-ask arc '.proofs | length == 1 and .[0].passed and .[0].encode and .[0].psnr > 30'
-ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and .proofs[0].passed'
-ask igpu '.notes | length == 1 and .[0].severity == "info" and (.[0].text | test("no QVBR.*are encoded on the processors; it takes `qp`$"))'
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
+ask arc '.proofs | length == 3 and all(.[]; .passed and .encode and .psnr > 30) and map([.codec, .depth]) == [["h264", 8], ["hevc", 8], ["hevc", 10]]'
+ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 2 and all(.[]; .passed))'
+ask igpu '.notes | length == 1 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
 profile arc "rate cqp,vbr,icq"
 ask "$work/p.txt" 'any(.notes[]; .text | test("it takes `qp`, and `crf` without a cap$"))'
 profile arc "packed no"
-ask "$work/p.txt" '(.notes | length == 1 and .[0].severity == "warn" and (.[0].text | test("no task is encoded with it"))) and (.features | index("vaapi-packed-headers") | not)'
+ask "$work/p.txt" '(.notes | length == 1 and .[0].severity == "warn" and (.[0].text | test("parameter sets of H.264 and HEVC itself.*no task is encoded so"))) and (.features | index("vaapi-packed-headers") or index("vaapi-packed-hevc") | not)'
 profile arc "fault va-init error"
 ask "$work/p.txt" '.encode_state == "refused" and any(.notes[]; .text | test("does not start on /dev/dri/renderD128"))'
 profile arc "fault encode corrupt"
-ask "$work/p.txt" '.encode_state == "present" and .proofs[0].passed == false'
+ask "$work/p.txt" '.encode_state == "present" and all(.proofs[]; .passed | not)'
 profile arc "fault encode wrong"
-ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("PSNR"))'
+ask "$work/p.txt" 'all(.proofs[]; .passed == false and (.text | test("PSNR")))'
 profile arc "fault encode lost at=3"
+sed -i '/encode hevc/d' "$work/p.txt" # one encoder, which is the one that loses the device
 ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("lost while it encoded"))'
 
 # Two drivers for one card: the first that starts speaks for it.

@@ -85,9 +85,10 @@ static void all_lines_are_understood(void **state)
 static void lines_of_a_va_driver_are_understood(void **state)
 {
     (void)state;
-    static const char TEXT[] = "libraries va\ngpu 0000:03:00.0\n node renderD129\n id 8086:56a0\n"
-                               " rate cqp,qvbr\n packed no\n low-power yes\n sync-buffer no\n"
-                               "gpu 0000:04:00.0\nfault va-init error\n";
+    static const char TEXT[] =
+        "libraries va\ngpu 0000:03:00.0\n node renderD129\n id 8086:56a0\n"
+        " rate cqp,qvbr\n packed no\n low-power yes\n low-delay yes\n sync-buffer no\n"
+        "gpu 0000:04:00.0\nfault va-init error\n";
     struct fake_profile p;
     const char *why = "";
     assert_int_equal(fake_profile_parse(TEXT, &p, &why), 0);
@@ -95,11 +96,13 @@ static void lines_of_a_va_driver_are_understood(void **state)
     assert_int_equal(p.gpus[0].rates, FAKE_RATE_CQP | FAKE_RATE_QVBR);
     assert_false(p.gpus[0].packed);
     assert_true(p.gpus[0].low_power);
+    assert_true(p.gpus[0].low_delay);
     assert_false(p.gpus[0].sync_buffer);
     assert_string_equal(p.gpus[1].node, ""); /* not of a VA driver */
     assert_int_equal(p.gpus[1].rates, 31);
     assert_true(p.gpus[1].packed);
     assert_false(p.gpus[1].low_power);
+    assert_false(p.gpus[1].low_delay);
     assert_true(p.gpus[1].sync_buffer);
     assert_int_equal(p.faults[0].point, FAKE_VA_INIT);
 }

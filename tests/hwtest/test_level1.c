@@ -123,17 +123,19 @@ static void only_what_tasks_can_use_is_encoded(void **state)
     (void)state;
     static const struct {
         struct gm_device_codec codec;
-        bool headers, want; /* headers: the driver takes ours */
-    } rows[] = {{{.api = "software", .codec = "vp9", .depth = 10}, false, true},
-                {{.api = "nvenc", .codec = "hevc", .depth = 10}, false, true},
-                {{.api = "nvenc", .codec = "h264", .depth = 10}, false, false},
-                {{.api = "vaapi", .codec = "h264", .depth = 8}, true, true},
-                {{.api = "vaapi", .codec = "h264", .depth = 8}, false, false},
-                {{.api = "vaapi", .codec = "hevc", .depth = 8}, true, false},
-                {{.api = "qsv", .codec = "h264", .depth = 8}, true, false}};
+        const char *headers; /* the driver takes ours; NULL: of no codec */
+        bool want;
+    } rows[] = {{{.api = "software", .codec = "vp9", .depth = 10}, NULL, true},
+                {{.api = "nvenc", .codec = "hevc", .depth = 10}, NULL, true},
+                {{.api = "nvenc", .codec = "h264", .depth = 10}, NULL, false},
+                {{.api = "vaapi", .codec = "h264", .depth = 8}, GM_FEATURE_VA_HEADERS, true},
+                {{.api = "vaapi", .codec = "h264", .depth = 8}, GM_FEATURE_VA_HEVC, false},
+                {{.api = "vaapi", .codec = "hevc", .depth = 8}, GM_FEATURE_VA_HEADERS, false},
+                {{.api = "vaapi", .codec = "hevc", .depth = 10}, GM_FEATURE_VA_HEVC, true},
+                {{.api = "qsv", .codec = "h264", .depth = 8}, GM_FEATURE_VA_HEADERS, false}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct gm_device d = {.kind = GM_DEVICE_DRM};
-        assert_true(!rows[i].headers || gm_device_add_feature(&d, GM_FEATURE_VA_HEADERS));
+        assert_true(rows[i].headers == NULL || gm_device_add_feature(&d, rows[i].headers));
         assert_int_equal(gm_hwtest_encodes(&d, &rows[i].codec), rows[i].want);
     }
 }

@@ -1,5 +1,5 @@
-/* libavcodec's VAAPI encoder behind gm_encoder, over the fake VA driver of tests/drivers: how it is
- * asked and what is made of its answers. Nothing here says anything about a real driver. */
+/* libavcodec's VAAPI encoders behind gm_encoder, over the fake VA driver of tests/drivers: how it
+ * is asked and what is made of its answers. Nothing here says anything about a real driver. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -16,7 +16,12 @@
 #include "media/encoder_backend.h"
 #include "media/vaapi_io.h"
 
-#define ON(base_name) (base_name), "", "vaapi", VAAPI_NODE, "h264", false
+#define OF(base_name, lines, codec, deep) (base_name), (lines), "vaapi", VAAPI_NODE, (codec), (deep)
+#define ON(base_name) OF(base_name, "", "h264", false)
+#define HEVC(base_name) OF(base_name, "", "hevc", false)
+#define HEVC10(base_name) OF(base_name, "", "hevc", true)
+/* B slices that refer to earlier pictures alone: libavcodec makes no B pictures. */
+#define LOW_DELAY "low-delay yes\n"
 
 static const struct device_row rows[] = {
     {ON("arc"), true, 23, -1, "", 1, FF_PROFILE_H264_HIGH},
@@ -24,8 +29,18 @@ static const struct device_row rows[] = {
     {ON("arc"), false, -1, 30, "", 1, FF_PROFILE_H264_HIGH},
     {ON("arc"), true, 28, -1, "baseline", 0, FF_PROFILE_H264_CONSTRAINED_BASELINE},
     {ON("igpu"), false, -1, 26, "high", 0, FF_PROFILE_H264_HIGH},
-    {"arc", "sync-buffer no\n", "vaapi", VAAPI_NODE, "h264", false, true, 23, -1, "", 1,
+    {OF("arc", "sync-buffer no\n", "h264", false), true, 23, -1, "", 1, FF_PROFILE_H264_HIGH},
+    {HEVC("arc"), true, 23, -1, "", 1, FF_PROFILE_HEVC_MAIN},
+    {HEVC("arc"), false, 23, -1, "main", 1, FF_PROFILE_HEVC_MAIN},
+    {HEVC("arc"), false, -1, 30, "", 1, FF_PROFILE_HEVC_MAIN},
+    {HEVC("igpu"), false, -1, 26, "", 0, FF_PROFILE_HEVC_MAIN},
+    {OF("arc", LOW_DELAY, "hevc", false), true, 23, -1, "", 0, FF_PROFILE_HEVC_MAIN},
+    {OF("arc", LOW_DELAY "low-power yes\n", "h264", false), true, 23, -1, "", 1,
      FF_PROFILE_H264_HIGH},
+    {HEVC10("arc"), true, 23, -1, "", 1, FF_PROFILE_HEVC_MAIN_10},
+    {HEVC10("arc"), false, 23, -1, "main10", 1, FF_PROFILE_HEVC_MAIN_10},
+    {HEVC10("arc"), false, -1, 30, "", 1, FF_PROFILE_HEVC_MAIN_10},
+    {OF("arc", LOW_DELAY, "hevc", true), true, 23, -1, "", 0, FF_PROFILE_HEVC_MAIN_10},
 };
 
 static void frames_and_keyframes_are_what_was_asked_for(void **state)
@@ -71,26 +86,60 @@ static void look_at_settings(const void *arg)
     gm_encoder_close(&e);
 }
 
+static void look_at_hevc(const void *arg)
+{
+    (void)arg;
+    struct device_set s;
+    fake_gpu_profile("arc", "");
+    for (int deep = 0; deep < 2; deep++) {
+        device_init(&s, "vaapi", VAAPI_NODE, "hevc", deep != 0, 23, -1);
+        s.params.crf_centi = 2750;
+        struct gm_encoder *e = device_open(&s);
+        device_check_option(e, "rc_mode", 5); /* QVBR */
+        device_check_option(e, "sei", 0);     /* HDR10's are the farm's */
+        device_check_option(e, "b_depth", 1);
+        device_check_option(e, "tier", 0);
+        device_check_option(e, "level", 60); /* 600 kbit/s are above level 1: table A.8 */
+        CHECK(gm_encoder_context(e)->global_quality == 28);
+        CHECK(gm_encoder_context(e)->bit_rate == 600000);
+        CHECK(gm_encoder_context(e)->max_b_frames == 2);
+        CHECK(!gm_encoder_takes_captions(e));
+        gm_encoder_close(&e);
+    }
+    s.set.p.level = "4.1";
+    struct gm_encoder *e = device_open(&s);
+    device_check_option(e, "level", 123);
+    gm_encoder_close(&e);
+}
+
 static void settings_reach_the_encoder(void **state)
 {
     (void)state;
     static const struct device_presets presets = {"arc", "vaapi", VAAPI_NODE, level_of};
     assert_int_equal(fake_gpu_run(device_has_presets, &presets), 0);
     assert_int_equal(fake_gpu_run(look_at_settings, NULL), 0);
+    assert_int_equal(fake_gpu_run(look_at_hevc, NULL), 0);
 }
 
-static const struct device_often often = {"arc", "", "vaapi", VAAPI_NODE, "h264", 1};
+static const struct device_often often[] = {{"arc", "", "vaapi", VAAPI_NODE, "h264", 1},
+                                            {"arc", "", "vaapi", VAAPI_NODE, "hevc", 1},
+                                            {"arc", LOW_DELAY, "vaapi", VAAPI_NODE, "hevc", 0}};
+#define OFTEN (sizeof often / sizeof often[0])
 
 static void each_open_gives_the_same_parameter_sets(void **state)
 {
     (void)state;
-    assert_int_equal(fake_gpu_run(device_opens_often, &often), 0);
+    for (size_t i = 0; i < OFTEN; i++) {
+        assert_int_equal(fake_gpu_run(device_opens_often, &often[i]), 0);
+    }
 }
 
 static void uneven_rates_have_no_b_pictures(void **state)
 {
     (void)state;
-    assert_int_equal(fake_gpu_run(device_is_even, &often), 0);
+    for (size_t i = 0; i < OFTEN; i++) {
+        assert_int_equal(fake_gpu_run(device_is_even, &often[i]), 0);
+    }
 }
 
 static void tell_build(const void *arg)
@@ -121,6 +170,7 @@ static void the_build_names_library_and_driver(void **state)
 #define UNFIT(base, lines) NODE(base, lines, VAAPI_NODE), GM_E_PIPELINE_UNFIT
 #define ARC UNFIT("arc", "")
 #define SMALL_HEVC "gpu 0000:03:00.0\n node renderD128\n encode hevc 8 32x32 64x64 0\n"
+#define DEEP_HEVC "gpu 0000:03:00.0\n node renderD128\n encode hevc 10 32x32 4096x4096 0\n"
 
 static const struct device_refusal refusals[] = {
     {ARC, "`bitrate` is reached by trials in software: VAAPI takes", .bitrate = true},
@@ -128,8 +178,13 @@ static const struct device_refusal refusals[] = {
     {ARC, "VAAPI takes `crf` from 1", .crf = 0, .qp = -1, .uncapped = true},
     {ARC, "VAAPI takes `qp` from 1 to 51", .crf = -1, .qp = 0},
     {ARC, "VAAPI takes `qp` from 1 to 51", .crf = -1, .qp = 52},
-    {ARC, "VAAPI makes H.264 in 8 bits alone: set `bit_depth: 8`", .deep = true},
-    {ARC, "hevc", .codec = "hevc"},
+    {ARC, "VAAPI makes H.264 in 8 bits alone: set `bit_depth: 8`, or `codec: hevc`", .deep = true},
+    {ARC, "Codec av1 has no encoder on chain vaapi", .codec = "av1"},
+    {ARC, "Codec vp9 has no encoder on chain vaapi", .codec = "vp9"},
+    {ARC, "VAAPI takes `qp` from 1 to 51", .codec = "hevc", .crf = -1, .qp = 0},
+    {ARC, "makes HEVC up to 4096x4096, not 4098x2160", .codec = "hevc", .wide = 4098, .high = 2160},
+    {ARC, "does not make hevc of 160x48", .codec = "hevc", .high = 48},
+    {ARC, "Level 1 of hevc", .codec = "hevc", .level = "1"},
     {ARC, "up to 4096x4096, not 4098x2160", .wide = 4098, .high = 2160},
     {ARC, "160x16", .high = 16},
     {ARC, "Level 1", .level = "1"},
@@ -142,6 +197,13 @@ static const struct device_refusal refusals[] = {
     {UNFIT("arc", "packed no\n"), "its own parameter sets"},
     {UNFIT("arc", "rate icq,qvbr\n"), "no constant quantiser", .crf = -1, .qp = 23},
     {UNFIT("none", SMALL_HEVC), "no encoder for H.264, profile high", .crf = -1, .qp = 23},
+    {UNFIT("igpu", ""), "no quality below a cap (QVBR)", .codec = "hevc"},
+    {UNFIT("igpu", ""), "no encoder for HEVC, profile main10", .codec = "hevc", .deep = true},
+    {UNFIT("none", DEEP_HEVC), "no encoder for HEVC, profile main", .codec = "hevc"},
+    {UNFIT("none", SMALL_HEVC), "makes HEVC up to 64x64, not 160x", .codec = "hevc"},
+    {UNFIT("arc", "packed no\n"), "its own parameter sets", .codec = "hevc"},
+    {UNFIT("arc", "rate icq,qvbr\n"), "no constant quantiser", .codec = "hevc", .crf = -1,
+     .qp = 23},
 };
 
 static void refuse_all(const struct device_refusal *all, size_t count)
@@ -174,6 +236,10 @@ static const struct device_refusal faults[] = {
     {FAULT("encode error at=7"), GM_E_DEVICE_LOST, "failed in its work", .at_work = true},
     {FAULT("lock lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .at_work = true},
     {FAULT("alloc oom at=6"), GM_E_DEVICE_MEMORY, "", .at_work = true},
+    {FAULT("encode-init busy"), GM_E_DEVICE_BUSY, "a context", .codec = "hevc", .deep = true},
+    {FAULT("alloc oom"), GM_E_DEVICE_MEMORY, "a surface", .codec = "hevc", .deep = true},
+    {FAULT("encode lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .codec = "hevc",
+     .at_work = true},
 };
 
 static void failures_have_their_codes(void **state)

@@ -21,7 +21,9 @@ static void a_job_on_vaapi_has_every_frame(void **state)
 {
     (void)state;
     static const struct device_job_wish wishes[] = {{&on, "h264", 17, "", "gopmill-fake"},
-                                                    {&on, "h264", -1, "", "gopmill-fake"}};
+                                                    {&on, "h264", -1, "", "gopmill-fake"},
+                                                    {&on, "hevc", 17, "", "gopmill-fake"},
+                                                    {&on, "hevc", -1, "", "gopmill-fake"}};
     for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
         assert_int_equal(fake_gpu_run(device_job_makes, &wishes[i]), 0);
     }
@@ -47,9 +49,14 @@ static void a_device_that_fails_ends_the_task_with_its_code(void **state)
 static void another_chip_is_found_by_its_parameter_sets(void **state)
 {
     (void)state;
-    static const struct device_job_mix mix = {
-        &on, "h264", "gpu 0000:03:00.0\n node renderD128\n encode h264 8 32x32 4096x4096 0\n"};
-    assert_int_equal(fake_gpu_run(device_job_is_mixed, &mix), 0);
+#define OTHER "gpu 0000:03:00.0\n node renderD128\n"
+    static const struct device_job_mix mixes[] = {
+        {&on, "h264", OTHER " encode h264 8 32x32 4096x4096 0\n"},
+        {&on, "hevc", OTHER " encode hevc 8 64x64 4096x4096 0\n"}};
+#undef OTHER
+    for (size_t i = 0; i < sizeof mixes / sizeof mixes[0]; i++) {
+        assert_int_equal(fake_gpu_run(device_job_is_mixed, &mixes[i]), 0);
+    }
 }
 
 int main(void)

@@ -149,7 +149,20 @@ static void what_media_does_not_encode_is_not_offered(void **state)
     assert_string_equal(chains[0].codecs[0], "h264");
     assert_true(gm_chain_encodes(d, "vaapi", "h264", 8));
     assert_false(gm_chain_encodes(d, "vaapi", "h264", 10));
-    assert_false(gm_chain_encodes(d, "vaapi", "hevc", 8));
+    assert_false(gm_chain_encodes(d, "vaapi", "hevc", 8)); /* HEVC's headers are its own */
+    add(d, "vaapi", "hevc", 10, true, true);
+    assert_true(gm_device_add_feature(d, GM_FEATURE_VA_HEVC));
+    assert_true(gm_chain_encodes(d, "vaapi", "hevc", 8));
+    assert_true(gm_chain_encodes(d, "vaapi", "hevc", 10));
+    assert_false(gm_chain_encodes(d, "vaapi", "vp9", 8));
+    assert_false(gm_chain_encodes(d, "vaapi", "av1", 8));
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_int_equal(chains[0].codec_count, 3);
+    assert_string_equal(chains[0].codecs[1], "hevc");
+    assert_string_equal(chains[0].codecs[2], "hevc10");
+    add(d, "vaapi", "hevc", 10, true, false); /* what is not proved is not offered */
+    assert_int_equal(gm_chains_make(d, "libs 1", chains), 1);
+    assert_int_equal(chains[0].codec_count, 2);
     assert_false(gm_chain_encodes(d, "vaapi", "26", 8));
     assert_true(gm_chain_encodes(d, "nvenc", "hevc", 10));
     assert_false(gm_chain_encodes(d, "nvenc", "vp9", 8));
