@@ -148,8 +148,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     ctx->pix_fmt = AV_PIX_FMT_VAAPI;
     ctx->gop_size = GM_ENCODER_DEVICE_GOP;
     ctx->max_b_frames = limits.b_frames ? gm_encoder_device_b_frames(params) : 0;
-    /* libavcodec's encoder does not say it; of HEVC the headers do */
-    ctx->has_b_frames = ctx->max_b_frames > 0 ? 1 : 0;
+    ctx->has_b_frames = ctx->max_b_frames > 0 ? 1 : 0; /* libavcodec's encoder does not say it */
     rc = set_driver(ctx, r, &limits, err);
     return rc == 0 ? set_quality(ctx, params, err) : rc;
 }
@@ -169,5 +168,4 @@ static const struct gm_encoder_device vaapi = {.chain = "vaapi",
 
 const struct gm_encoder_backend gm_encoder_vaapi_h264 = {VAAPI_ROW("h264", "h264_vaapi"),
                                                          .drops_captions = true};
-const struct gm_encoder_backend gm_encoder_vaapi_hevc = {VAAPI_ROW("hevc", "hevc_vaapi"),
-                                                         .hides_reorder = true};
+const struct gm_encoder_backend gm_encoder_vaapi_hevc = {VAAPI_ROW("hevc", "hevc_vaapi")};

@@ -35,7 +35,7 @@
  *     rate cqp,cbr,vbr,icq,qvbr    rate control of its encoder, by VA and Quick Sync; without the line: all
  *     packed yes|no            no: the VA driver writes all headers itself
  *     low-power yes|no         yes: EncSliceLP besides EncSlice
- *     low-delay yes|no         yes: HEVC's B slices refer to earlier pictures alone, and stand for P slices
+ *     low-delay yes|no         yes: slices refer to earlier pictures alone; of HEVC B slices stand for P slices
  *     sync-buffer yes|no       no: the VA driver lacks vaSyncBuffer, as older ones
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]

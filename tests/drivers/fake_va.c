@@ -171,10 +171,10 @@ static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *c
                            : VA_ENC_PACKED_HEADER_NONE;
     case VAConfigAttribEncMaxRefFrames:
         return between ? 1u << 16 | 1u : 1u;
-    case VAConfigAttribPredictionDirection: /* of HEVC: both lists are of earlier pictures */
-        return !hevc || !gpu->low_delay
-                   ? VA_ATTRIB_NOT_SUPPORTED
-                   : VA_PREDICTION_DIRECTION_PREVIOUS | VA_PREDICTION_DIRECTION_BI_NOT_EMPTY;
+    case VAConfigAttribPredictionDirection:
+        return !gpu->low_delay ? VA_ATTRIB_NOT_SUPPORTED
+               : hevc ? VA_PREDICTION_DIRECTION_PREVIOUS | VA_PREDICTION_DIRECTION_BI_NOT_EMPTY
+                      : VA_PREDICTION_DIRECTION_PREVIOUS;
     case VAConfigAttribEncMaxSlices:
         return 1;
     case VAConfigAttribEncSliceStructure:

@@ -57,7 +57,8 @@ source=(-f lavfi -i testsrc2=s=320x192:r=25:d=1) # such a driver is not told wha
 good "HEVC of a driver that writes its own headers" "$work/p.txt" 0 -bf 0 -qp 24 -f mpegts
 source=(-f lavfi -i testsrc2=s=320x180:r=25:d=1)
 same=(-vf "format=p010,hwupload" -c:v hevc_vaapi)
-of_both "HEVC in 10 bits"
+good "10 bits, no B pictures" arc 0 -bf 0 -qp 24
+good "10 bits, quality below a cap" arc 1 -bf 2 -rc_mode QVBR -global_quality 28 -b:v 800k -maxrate 1M -bufsize 2M
 [ "$(shown profile,pix_fmt)" = "Main 10,yuv420p10le" ] || fail "10 bits are $(shown profile,pix_fmt)"
 
 # There and back: the same samples, by derived images and by copies.

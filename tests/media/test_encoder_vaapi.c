@@ -20,7 +20,7 @@
 #define ON(base_name) OF(base_name, "", "h264", false)
 #define HEVC(base_name) OF(base_name, "", "hevc", false)
 #define HEVC10(base_name) OF(base_name, "", "hevc", true)
-/* B slices that refer to earlier pictures alone: libavcodec makes no B pictures. */
+/* Slices refer to earlier pictures alone: libavcodec makes no B pictures. */
 #define LOW_DELAY "low-delay yes\n"
 
 static const struct device_row rows[] = {
@@ -35,8 +35,7 @@ static const struct device_row rows[] = {
     {HEVC("arc"), false, -1, 30, "", 1, FF_PROFILE_HEVC_MAIN},
     {HEVC("igpu"), false, -1, 26, "", 0, FF_PROFILE_HEVC_MAIN},
     {OF("arc", LOW_DELAY, "hevc", false), true, 23, -1, "", 0, FF_PROFILE_HEVC_MAIN},
-    {OF("arc", LOW_DELAY "low-power yes\n", "h264", false), true, 23, -1, "", 1,
-     FF_PROFILE_H264_HIGH},
+    {OF("arc", LOW_DELAY, "h264", false), true, 23, -1, "", 0, FF_PROFILE_H264_HIGH},
     {HEVC10("arc"), true, 23, -1, "", 1, FF_PROFILE_HEVC_MAIN_10},
     {HEVC10("arc"), false, 23, -1, "main10", 1, FF_PROFILE_HEVC_MAIN_10},
     {HEVC10("arc"), false, -1, 30, "", 1, FF_PROFILE_HEVC_MAIN_10},

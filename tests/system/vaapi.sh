@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A farm whose node has a GPU of a VA driver: the fake one of tests/drivers, with libx264 behind it, under the name that
+# A farm whose node has a GPU of a VA driver: the fake one of tests/drivers, with libx264 and libx265 behind it, under the name that
 # Intel's has. It shows that detection, proof, sandbox, planning, loss, quarantine and the way back work together with
 # VAAPI, nothing about a real driver.
 . "$(dirname "$0")/lib.sh"
@@ -16,11 +16,28 @@ profile arc
 farm vaapi
 gpu_node box LIBVA_DRIVERS_PATH
 until_true "its GPU is offered" is_offered
-check "with the chain vaapi" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "vaapi" and .codecs == ["h264"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD")))'
+check "with the chain vaapi" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "vaapi" and .codecs == ["h264", "hevc", "hevc10"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD")))'
 check "a job is done" transcode first "$work/clip.mp4"
 is_used vaapi 240
 check "a second job is done" transcode second "$work/clip.mp4"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
+
+# HEVC in 8 bits; in 10 bits with HDR10's messages, beside H.264 in SDR.
+check "a job with HEVC is done" transcode hevc "$work/clip.mp4" vod-hevc
+is_used vaapi 240
+check "as HEVC, Main" sh -c "grep -q 'CODECS=\"hvc1\.1\.' '$out/master.m3u8'"
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=426x240:r=25:d=3,format=yuv420p10le -c:v libx265 -preset ultrafast -x265-params \
+  "log-level=none:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=smpte2084:hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)" "$work/hdr.mp4"
+small_pipeline "$work/hdr.yaml" "240, 120"
+sed -i 's/codec: h264.*/codec: hevc, hdr: keep, renditions: { 120: { codec: h264 } } }/;s/^  audio:.*//;s/, audio]/]/' "$work/hdr.yaml"
+check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
+is_used vaapi 75
+join_rendition "$(echo "$out"/v/*/video/240p)" >"$work/240.mp4"
+colours=$(ffprobe -v error -select_streams v -show_entries stream=profile,pix_fmt,color_range,color_space,color_transfer,color_primaries -of default=nw=1:nk=1 "$work/240.mp4" | tr "\n" " ")
+check "in ten bits, with its colours: $colours" test "$colours" = "Main 10 yuv420p10le tv bt2020nc smpte2084 bt2020 "
+ffprobe -v error -show_frames -read_intervals '%+#1' "$work/240.mp4" >"$work/frame"
+check "its light level and mastering display are there" sh -c "grep -q max_content=900 '$work/frame' && grep -q max_luminance=10000000/10000 '$work/frame'"
+check "HLS says so" grep -q 'RESOLUTION=426x240.*VIDEO-RANGE=PQ' "$out/master.m3u8"
 
 is_lost_and_back vaapi arc 240
 
