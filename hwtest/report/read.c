@@ -1,6 +1,6 @@
-/* Reads the JSON of json.c: an earlier run's, or a child's. Unknown members are passed over; those
- * that are known must have their type. */
-#include "hwtest/results.h"
+/* Reads the JSON of hwtest/json.c: an earlier run's, or a child's. Unknown members are passed over;
+ * those that are known must have their type. */
+#include "hwtest/report/report.h"
 
 #include <jansson.h>
 #include <math.h>
