@@ -248,6 +248,41 @@ static void print_listed(FILE *file, const json_t *device)
     fputc('\n', file);
 }
 
+/* What it makes a second, as hwtest measured it: encoders, and ladders in real time. */
+static void print_measured(FILE *file, const json_t *measured)
+{
+    size_t i;
+    const json_t *rate;
+    const char *pause = "";
+    if (!json_is_object(measured)) {
+        return;
+    }
+    char day[11];
+    snprintf(day, sizeof(day), "%s", gm_job_text(measured, "at"));
+    fputs("  measured ", file);
+    put_text(file, day, 0);
+    fputs(": ", file);
+    json_array_foreach(json_object_get(measured, "rates"), i, rate)
+    {
+        bool ladder = strcmp(gm_job_text(rate, "what"), "ladder") == 0;
+        double one = real(rate, "one") / 1e6, all = real(rate, "all") / 1e6;
+        double height = real(rate, "height");
+        if (!ladder && strcmp(gm_job_text(rate, "what"), "encode") != 0) {
+            continue;
+        }
+        fputs(pause, file);
+        pause = ", ";
+        if (ladder && height > 0) {
+            fprintf(file, "%.1f ladders of %.0fp30", all * 1e6 * 9 / 16 / height / height / 30,
+                    height);
+            continue;
+        }
+        put_text(file, gm_job_text(rate, "codec"), 0);
+        fprintf(file, "%s %.1f of %.1f", real(rate, "depth") > 8 ? " 10 bits" : "", one, all);
+    }
+    fputs(" (encoding: Mpix/s of one slot, of all)\n", file);
+}
+
 static size_t tasks_on(const json_t *node, const char *device)
 {
     size_t i, count = 0;
@@ -275,6 +310,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             char cpus[32];
             if (strcmp(gm_job_text(device, "kind"), "cpu") != 0 && real(capacity, "slots") == 0.0) {
                 print_listed(file, device);
+                print_measured(file, json_object_get(device, "measured"));
                 print_notes(file, json_object_get(device, "notes"));
                 continue;
             }
@@ -288,6 +324,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             fprintf(file, "%-7zu", tasks_on(node, gm_job_text(device, "id")));
             put_text(file, gm_job_text(node, "hostname"), 0);
             fputc('\n', file);
+            print_measured(file, json_object_get(device, "measured"));
             print_notes(file, json_object_get(device, "notes"));
         }
         print_notes(file, json_object_get(node, "notes"));

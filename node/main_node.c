@@ -25,6 +25,7 @@
 #include "node/capacity.h"
 #include "node/devices/prove.h"
 #include "node/devices_command.h"
+#include "node/measured.h"
 #include "node/node_config.h"
 #include "node/program.h"
 #include "node/state.h"
@@ -191,6 +192,48 @@ static int find_devices(struct node *node, struct gm_err *err)
     return 0;
 }
 
+static void log_notes(const struct gm_device_note *notes, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        char quoted[2 * sizeof(notes[i].text)];
+        if (strncmp(notes[i].text, GM_MEASURED_NOTE, strlen(GM_MEASURED_NOTE)) == 0) {
+            gm_log(GM_LOG_WARN, "not-measured", "msg=%s",
+                   gm_log_quote(notes[i].text, quoted, sizeof(quoted)));
+        }
+    }
+}
+
+/* What hwtest measured here. What can't be used is a note: a node works without figures. */
+static void take_measured(struct node *node)
+{
+    const char *path = node->config.measured;
+    struct gm_device_list *list = &node->devices;
+    struct gm_err err = {.code = GM_OK};
+    char libraries[128] = "", why[160] = "";
+    char *program = NULL;
+    int rc = gm_program_find("gopmill-prove", &program, &err);
+    if (rc == 0) {
+        rc = gm_prove_libraries(program, NULL, libraries, why, &err);
+    }
+    free(program);
+    if (rc < 0 || why[0] != '\0') {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
+                                 GM_MEASURED_NOTE "%.120s is not used: gopmill-prove could not say "
+                                                  "its libraries: %.120s",
+                                 path, rc < 0 ? err.text : why);
+    } else {
+        gm_measured_load(path, libraries, list);
+    }
+    log_notes(list->notes, list->note_count);
+    for (size_t i = 0; i < list->count; i++) {
+        const struct gm_device *d = &list->devices[i];
+        log_notes(d->notes, d->note_count);
+        if (d->rate_count > 0) {
+            gm_log(GM_LOG_INFO, "measured", "id=%s figures=%zu", d->id, d->rate_count);
+        }
+    }
+}
+
 static int run(struct node *node, struct gm_err *err)
 {
     const struct gm_node_config *config = &node->config;
@@ -202,6 +245,9 @@ static int run(struct node *node, struct gm_err *err)
     rc = find_devices(node, err);
     if (rc < 0) {
         return rc;
+    }
+    if (config->measured[0] != '\0') {
+        take_measured(node);
     }
     node->params.devices = &node->devices;
     node->params.device_slots = proves(config) ? (uint32_t)config->device_slots : 0;

@@ -10,6 +10,8 @@
 #include "proto/envelope.h"
 
 #define KEY_MAX_BYTES 1024
+#define RATE_MAX (UINT64_C(1) << 50)         /* pixels a second: 10^8 times a device of today */
+#define UNIX_MS_MAX INT64_C(253402300800000) /* the year 10000 */
 
 static int fail(struct gm_err *err, const char *what, const char *why)
 {
@@ -140,6 +142,19 @@ static bool are_chains(size_t count, Gm__Chain *const *list)
     return true;
 }
 
+/* Figures divide and are divided by: ranges in which nothing overflows. */
+static bool are_rates(const Gm__Measured *m)
+{
+    bool ok = m->n_rates <= 32 && m->unix_ms >= 0 && m->unix_ms < UNIX_MS_MAX;
+    for (size_t i = 0; ok && i < m->n_rates; i++) {
+        const Gm__Rate *r = m->rates[i];
+        ok = is_short(r->what, 15) && is_short(r->api, 15) && is_short(r->codec, 15) &&
+             r->depth >= 8 && r->depth <= 16 && r->height <= 1u << 16 && r->streams <= 1u << 16 &&
+             r->one <= RATE_MAX && r->all <= RATE_MAX && (r->one > 0 || r->all > 0);
+    }
+    return ok;
+}
+
 /* It stands in documents as it is. */
 static bool is_device_id(const char *s)
 {
@@ -166,6 +181,9 @@ static int check_device(const Gm__Device *d, struct gm_err *err)
     }
     if (!are_chains(d->n_chains, d->chains)) {
         return fail(err, "Chain", "has too long a text, or too many codecs");
+    }
+    if (d->measured != NULL && !are_rates(d->measured)) {
+        return fail(err, "Measured", "has figures that are none, or too many");
     }
     if (d->n_notes > 16 || d->n_proofs > 64 || d->n_features > 32) {
         return fail(err, "Device", "has too many notes, proofs or features");

@@ -73,6 +73,25 @@ static json_t *features_json(const Gm__Device *d)
     return list;
 }
 
+static json_t *measured_json(const Gm__Measured *m)
+{
+    json_t *rates = json_array();
+    for (size_t i = 0; m != NULL && rates != NULL && i < m->n_rates; i++) {
+        const Gm__Rate *r = m->rates[i];
+        rates = gm_json_add(rates, json_pack("{s:o, s:o, s:o, s:I, s:I, s:I, s:I, s:I}", "what",
+                                             gm_json_string(r->what), "api", gm_json_string(r->api),
+                                             "codec", gm_json_string(r->codec), "depth",
+                                             (json_int_t)r->depth, "height", (json_int_t)r->height,
+                                             "one", (json_int_t)r->one, "all", (json_int_t)r->all,
+                                             "streams", (json_int_t)r->streams));
+    }
+    if (m != NULL) {
+        return json_pack("{s:o, s:o}", "at", gm_json_time(m->unix_ms), "rates", rates);
+    }
+    json_decref(rates);
+    return json_null();
+}
+
 int gm_doc_add_device(json_t *object, const Gm__Device *d)
 {
     const struct {
@@ -97,5 +116,6 @@ int gm_doc_add_device(json_t *object, const Gm__Device *d)
     bad |= json_object_set_new(object, "proofs", proofs_json(d));
     bad |= json_object_set_new(object, "chains", chains_json(d));
     bad |= json_object_set_new(object, "notes", notes_json(d));
+    bad |= json_object_set_new(object, "measured", measured_json(d->measured));
     return bad == 0 ? 0 : -1;
 }

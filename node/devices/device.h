@@ -12,6 +12,7 @@
 #define GM_DEVICE_NOTES 16
 #define GM_DEVICE_PROOFS 64
 #define GM_DEVICE_FEATURES 32
+#define GM_DEVICE_RATES 32
 #define GM_DEVICES_MAX 64
 
 enum gm_device_kind { GM_DEVICE_CPU, GM_DEVICE_NVIDIA, GM_DEVICE_DRM };
@@ -52,6 +53,17 @@ struct gm_device_proof {
     int64_t proved_unix_ms;
 };
 
+/* What it makes a second, measured by gopmill-hwtest: as message Rate of proto/wire.proto. */
+struct gm_device_rate {
+    char what[16]; /* encode decode ladder */
+    char api[16];
+    char codec[16];
+    uint32_t depth;
+    uint32_t height_px;
+    uint64_t one, all; /* pixels a second; 0: not measured */
+    uint32_t streams;
+};
+
 struct gm_device {
     enum gm_device_kind kind;
     char id[64];            /* "cpu"; "0000:3b:00.0"; "platform:..." */
@@ -74,6 +86,9 @@ struct gm_device {
     size_t proof_count;
     char features[GM_DEVICE_FEATURES][24]; /* "avx2", "cuda-9.0" */
     size_t feature_count;
+    int64_t measured_unix_ms;
+    struct gm_device_rate rates[GM_DEVICE_RATES]; /* node/measured.h fills them, no probe does */
+    size_t rate_count;
 };
 
 /* All-zero is empty. */

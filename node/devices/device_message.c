@@ -16,6 +16,9 @@ struct packed {
     Gm__DeviceProof proofs[GM_DEVICE_PROOFS];
     Gm__DeviceProof *proof_list[GM_DEVICE_PROOFS];
     char *features[GM_DEVICE_FEATURES];
+    Gm__Measured measured;
+    Gm__Rate rates[GM_DEVICE_RATES];
+    Gm__Rate *rate_list[GM_DEVICE_RATES];
 };
 
 static char *text(const char *s)
@@ -57,6 +60,29 @@ static void note_to(const struct gm_device_note *note, Gm__DeviceNote *out)
     gm__device_note__init(out);
     out->severity = text(gm_severity_name(note->severity));
     out->text = text(note->text);
+}
+
+static void measured_to(const struct gm_device *d, struct packed *p)
+{
+    gm__measured__init(&p->measured);
+    p->measured.unix_ms = d->measured_unix_ms;
+    for (size_t i = 0; i < d->rate_count; i++) {
+        const struct gm_device_rate *from = &d->rates[i];
+        Gm__Rate *to = &p->rates[i];
+        gm__rate__init(to);
+        to->what = text(from->what);
+        to->api = text(from->api);
+        to->codec = text(from->codec);
+        to->depth = from->depth;
+        to->height = from->height_px;
+        to->one = from->one;
+        to->all = from->all;
+        to->streams = from->streams;
+        p->rate_list[i] = to;
+    }
+    p->measured.rates = p->rate_list;
+    p->measured.n_rates = d->rate_count;
+    p->device.measured = d->rate_count > 0 ? &p->measured : NULL;
 }
 
 static void fill(const struct gm_device *d, struct packed *p)
@@ -102,6 +128,7 @@ static void fill(const struct gm_device *d, struct packed *p)
     }
     m->features = p->features;
     m->n_features = d->feature_count;
+    measured_to(d, p);
 }
 
 int gm_device_to_message(const struct gm_device *device, Gm__Device **out, struct gm_err *err)

@@ -303,19 +303,32 @@ static int store(struct proving *p, struct gm_err *err)
     return rc;
 }
 
-/* The libraries that proofs are made with; "" with a note: they can't be asked. */
-static int ask_versions(struct proving *p, struct gm_err *err)
+int gm_prove_libraries(const char *program, const int *stop, char out[128], char why[160],
+                       struct gm_err *err)
 {
-    struct gm_helper h = {.argv = {p->params->program, "versions"}, .limit_ms = LIMIT_MS};
-    int rc = gm_helpers_run_until(&h, 1, 1, p->params->stop, err);
+    struct gm_helper h = {.argv = {program, "versions"}, .limit_ms = LIMIT_MS};
+    int rc = gm_helpers_run_until(&h, 1, 1, stop, err);
+    out[0] = why[0] = '\0';
     if (rc == 0 && h.ok) {
-        gm_device_set(p->versions, h.list.versions);
-        gm_device_set(p->list->versions, h.list.versions);
+        gm_ascii_copy(out, 128, h.list.versions);
     } else if (rc == 0) {
-        (void)gm_device_add_note(p->list, NULL, GM_NOTE_ERROR,
-                                 "gopmill-prove %s: is gopmill wholly installed?", h.why);
+        gm_ascii_copy(why, 160, h.why);
     }
     gm_device_list_fini(&h.list);
+    return rc;
+}
+
+/* "" with a note: they can't be asked. */
+static int ask_versions(struct proving *p, struct gm_err *err)
+{
+    char why[160];
+    int rc = gm_prove_libraries(p->params->program, p->params->stop, p->versions, why, err);
+    if (rc == 0 && why[0] == '\0') {
+        gm_device_set(p->list->versions, p->versions);
+    } else if (rc == 0) {
+        (void)gm_device_add_note(p->list, NULL, GM_NOTE_ERROR,
+                                 "gopmill-prove %s: is gopmill wholly installed?", why);
+    }
     return rc;
 }
 

@@ -24,6 +24,12 @@ struct gm_prove_params { /* borrowed */
 int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
              struct gm_err *err) GM_MUST_CHECK;
 
+/* The libraries that proofs are made with, "libavcodec-59.37.100 ...", as `program`, gopmill-prove,
+ * says them; *out "" and `why` has words: it can't be asked. stop: as above. Errors: NOMEM, SYS,
+ * CANCELLED. Thread: as helper.h. */
+int gm_prove_libraries(const char *program, const int *stop, char out[128], char why[160],
+                       struct gm_err *err) GM_MUST_CHECK;
+
 /* The device failed at work: its proofs in the file hold no longer. A file that is missing is fine.
  * Errors: NOMEM, SYS, PROTO. */
 int gm_prove_forget(const char *file, const char *device, struct gm_err *err) GM_MUST_CHECK;

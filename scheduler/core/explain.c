@@ -117,13 +117,31 @@ static void explain_running(const struct gm_lease *lease, gm_time now, struct gm
         lease->device->id, seconds(now - lease->assigned_at), lease->attempt->number, waits);
 }
 
+/* Where measured figures chose the devices of running chunks: what they promise. */
+static void say_measured(const struct gm_inst *inst, char *out, size_t size)
+{
+    const struct gm_cjob *job = inst->task->job;
+    const struct gm_lease *l;
+    double pictures = 0; /* a second */
+    DL_FOREACH2(job->leases, l, job_next)
+    {
+        pictures += l->inst == inst && !l->cancelling && l->picture_s > 0 ? 1 / l->picture_s : 0;
+    }
+    out[0] = '\0';
+    if (pictures > 0 && job->rate_num > 0) {
+        (void)snprintf(out, size,
+                       " Measured figures chose faster devices: %.1f times realtime there.",
+                       pictures * (double)job->rate_den / (double)job->rate_num);
+    }
+}
+
 /* Of the chunks that are ready: what waits for a slot, and what for the chunk that comes. */
 static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
                          uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
 {
     uint64_t unused, held = 0;
     struct gm_chain_wish wish;
-    char waits[128] = "";
+    char waits[128] = "", measured[96];
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
         held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
     }
@@ -131,11 +149,12 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
         (void)snprintf(waits, sizeof(waits), " %" PRIu64 " for `%.32s` to announce the next,", held,
                        inst->task->job->split->name);
     }
+    say_measured(inst, measured, sizeof(measured));
     row->state = GM_TASK_RUNNING;
     SAY(row,
         "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot,%s %" PRIu64
-        " pause after a failure.",
-        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff);
+        " pause after a failure.%s",
+        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff, measured);
 }
 
 static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,

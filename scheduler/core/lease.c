@@ -81,6 +81,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->job = job;
     lease->inst = a->inst;
     lease->demand = a->demand;
+    lease->picture_s = a->picture_s;
     lease->first_chunk = a->first_chunk;
     lease->chunk_count = a->chunk_count;
     lease->assigned_at = core->now;

@@ -1,7 +1,9 @@
 /* Placement: which waiting unit goes to which device.
  *
  * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
- * others wait for first. The device is the one that fits best: least processor left over.
+ * others wait for first. Of the devices with room those go out that measured figures say are
+ * slower than the fastest one (speed.c); of the others, and of those that nobody measured, the one
+ * is taken that fits best: least processor left over.
  *
  * Stream edges can't deadlock: split never waits for its consumers; a track whose inputs still come
  * starts only beside a running split and never takes the farm's last free slot; and when split
@@ -123,34 +125,76 @@ bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *devi
     return false;
 }
 
-/* Best fit. A demand that no device could ever hold (an estimate, after all) runs alone on the
- * device with most memory. */
+/* Where the devices of a unit are looked for. */
+struct search {
+    const struct gm_unit *unit;
+    const struct gm_chain_wish *wish;
+    const struct gm_assignment *a; /* instance and demand */
+    bool other;                    /* nodes that failed the unit are out */
+};
+
+static bool may_ask(const struct search *s, const struct gm_cnode *node)
+{
+    return gm_core_node_is_open(node) && !(s->other && avoids(s->unit, node->id));
+}
+
+static bool has_room(const struct search *s, const struct gm_cdevice *d)
+{
+    return fits(&d->usable, &d->used, &s->a->demand) &&
+           !gm_core_keeps_slot(s->a->inst->task->job, d);
+}
+
+/* Seconds a picture on the fastest device with room; 0: none is measured. */
+static double find_fastest(const struct gm_core *core, const struct search *s)
+{
+    double fastest = 0;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; may_ask(s, n) && i < n->device_count; i++) {
+            const struct gm_cdevice *d = &n->devices[i];
+            const Gm__Chain *chain = gm_core_device_chain(d, s->wish);
+            double own = chain && has_room(s, d) ? gm_core_picture_s(d, chain, s->a->inst) : 0;
+            if (own > 0 && (fastest <= 0 || own < fastest)) {
+                fastest = own;
+            }
+        }
+    }
+    return fastest;
+}
+
+/* A demand that no device could ever hold (an estimate, after all) runs alone on the device with
+ * most memory. */
 static bool find_device(struct gm_core *core, const struct gm_unit *unit,
                         const struct gm_chain_wish *wish, struct gm_assignment *a)
 {
     static const struct gm_capacity none;
-    bool other = unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit);
-    bool possible = false;
+    const struct search s = {.unit = unit,
+                             .wish = wish,
+                             .a = a,
+                             .other =
+                                 unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit)};
+    bool possible = false, slower = false;
     struct gm_cnode *best_node = NULL, *alone_node = NULL;
     struct gm_cdevice *best = NULL, *alone = NULL;
     uint64_t least = 0;
+    double fastest = find_fastest(core, &s), best_s = 0;
     for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        if (!gm_core_node_is_open(n) || (other && avoids(unit, n->id))) {
-            continue;
-        }
-        for (size_t i = 0; i < n->device_count; i++) {
+        for (size_t i = 0; may_ask(&s, n) && i < n->device_count; i++) {
             struct gm_cdevice *d = &n->devices[i];
-            if (!gm_core_device_chain(d, wish)) {
+            const Gm__Chain *chain = gm_core_device_chain(d, wish);
+            if (!chain) {
                 continue;
             }
             possible = possible || fits(&d->usable, &none, &a->demand);
-            if (fits(&d->usable, &d->used, &a->demand) &&
-                !gm_core_keeps_slot(a->inst->task->job, d)) {
+            if (has_room(&s, d)) {
                 uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - a->demand.cpu_milli;
-                if (!best || left < least) {
+                double own = gm_core_picture_s(d, chain, a->inst);
+                if (own > fastest * GM_CORE_FASTER) {
+                    slower = true;
+                } else if (!best || left < least) {
                     best = d;
                     best_node = n;
                     least = left;
+                    best_s = own;
                 }
             }
             if (d->used.slots == 0 && d->usable.slots > 0 &&
@@ -170,6 +214,7 @@ static bool find_device(struct gm_core *core, const struct gm_unit *unit,
     a->node = best_node;
     a->device = best;
     a->chain = best ? gm_core_device_chain(best, wish) : NULL;
+    a->picture_s = slower ? best_s : 0;
     return best != NULL;
 }
 

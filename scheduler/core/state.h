@@ -37,6 +37,8 @@
 #define GM_CORE_CLEANUP_TRIES 30u /* in about a day */
 #define GM_CORE_POISON_NODES 3u
 #define GM_CORE_ENDED 256u
+#define GM_CORE_WORKS 8u         /* four codecs in two depths */
+#define GM_CORE_FASTER 1.1       /* less is no difference: runs of hwtest differ by some percent */
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
 
 struct gm_avoid {
@@ -131,6 +133,12 @@ struct gm_lost_chain {
     char *name; /* owned */
     struct gm_err why;
 };
+/* What the renditions of one codec and depth are together. */
+struct gm_cwork {
+    char codec[16];
+    uint32_t depth;
+    double pixels; /* of one picture */
+};
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
     char *id; /* owned */
@@ -184,6 +192,8 @@ struct gm_cjob {
     uint64_t encode_memory_bytes;
     uint32_t renditions;
     uint64_t source_pixels;
+    struct gm_cwork works[GM_CORE_WORKS]; /* of the plan; work_count 0: not known */
+    uint32_t work_count;
     uint64_t frames_known;     /* of announced chunks of encode */
     uint64_t frames_committed; /* of its committed chunks */
     double fps;
@@ -206,7 +216,7 @@ struct gm_cdevice {
     char *description;
     Gm__Chain **chains; /* owned */
     size_t chain_count;
-    Gm__Device *facts; /* as the node told it: decides nothing, is shown */
+    Gm__Device *facts; /* as the node told it: is shown; `measured` decides, nothing else does */
     struct gm_capacity usable;
     struct gm_capacity used;
     struct gm_capacity floor; /* used when the offer shrank below it: no overcommitment of ours */
@@ -246,6 +256,7 @@ struct gm_lease {
     struct gm_attempt *attempt;
     Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
+    double picture_s;     /* as gm_assignment */
     uint32_t first_chunk; /* runs */
     uint32_t chunk_count; /* runs; others 0 */
     gm_time assigned_at;
@@ -395,6 +406,7 @@ struct gm_assignment {
     struct gm_cdevice *device;
     const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
+    double picture_s; /* gm_core_picture_s where it decided: others with room are slower; else 0 */
 };
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
 /* Its units were dealt with: closes the attempt, frees the capacity, forgets the lease. */
@@ -478,6 +490,14 @@ bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *j
 bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted);
 /* replan.c: leases end, inspect's result stays, plan is ready. */
 void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
+
+/* speed.c */
+/* Of the plan's renditions. */
+void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy);
+/* Seconds that a picture of the job takes in one more slot of the device, all renditions, by
+ * measured figures; 0: they are not known, or the instance encodes nothing. */
+double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain,
+                         const struct gm_inst *inst);
 
 /* place.c */
 void gm_core_place(struct gm_core *core);

@@ -297,6 +297,7 @@ static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
     }
     uint64_t source = job->source_pixels < (UINT64_C(1) << 40) ? job->source_pixels : 0;
     job->renditions = (uint32_t)m->n_renditions;
+    gm_core_works_take(job, m);
     job->encode_memory_bytes = encoders + source * DECODER_FRAMES * 3 / 2;
     job->estimated_frames = m->estimated_frames > 0 ? (uint64_t)m->estimated_frames : 0;
     job->estimated_bytes = m->estimated_bytes > 0 ? (uint64_t)m->estimated_bytes : 0;

@@ -103,12 +103,31 @@ static void devices_have_lines_by_what_they_take(void **state)
     free(text);
 }
 
+static void what_was_measured_is_told(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_nodes,
+        "{'nodes': [{'id': 'box', 'devices': [{'id': 'cpu', 'kind': 'cpu', 'measured': {'at': "
+        "'2026-11-20T12:00:00.000Z', 'rates': ["
+        "{'what': 'encode', 'codec': 'h264', 'depth': 8, 'one': 61200000, 'all': 118000000}, "
+        "{'what': 'decode', 'codec': 'h264', 'depth': 8, 'one': 1, 'all': 1}, "
+        "{'what': 'encode', 'codec': 'hevc', 'depth': 10, 'one': 17000000, 'all': 34000000}, "
+        "{'what': 'ladder', 'codec': 'h264', 'depth': 8, 'height': 1080, 'one': 62208000, "
+        "'all': 124416000}]}}, {'id': 'g', 'kind': 'drm', 'measured': null}]}]}");
+    has(text, "  measured 2026-11-20: h264 61.2 of 118.0, hevc 10 bits 17.0 of 34.0, "
+              "2.0 ladders of 1080p30 (encoding: Mpix/s of one slot, of all)\n");
+    assert_null(strstr(strstr(text, "measured") + 1, "measured"));
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_tells_why_shapes_differ),
         cmocka_unit_test(what_was_given_up_is_told),
         cmocka_unit_test(devices_have_lines_by_what_they_take),
+        cmocka_unit_test(what_was_measured_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

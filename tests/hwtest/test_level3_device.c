@@ -15,6 +15,7 @@
 #include "hwtest/level1.h"
 #include "hwtest/level3.h"
 #include "media/fake_gpu_io.h"
+#include "node/measured.h"
 
 #define GPU "0000:00:1e.0"
 #define PROGRAM GM_BUILD_DIR "/bin/gopmill-hwtest"
@@ -84,6 +85,28 @@ static const struct gm_hwtest_check *get(const struct gm_hwtest_report *r, const
     return c;
 }
 
+/* Of a node with that GPU, were the run not short: its checks are those that a node reads. */
+static void check_that_a_node_takes(struct gm_hwtest_report *r)
+{
+    struct gm_device_list list = {0};
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    CHECK(gm_device_get(&list, GPU, GM_DEVICE_NVIDIA, &d, &err) == 0);
+    gm_device_set(d->name, gm_hwtest_find_device(r, GPU)->name);
+    add_codec(d, true, "nvenc", "h264", true);
+    add_codec(d, false, "nvdec", "h264", true);
+    r->level = 3;
+    gm_measured_take(r, "report", "", &list);
+    CHECK(d->rate_count == 0 && list.note_count == 1); /* its libraries are not known */
+    gm_hwtest_set(r->libraries, "libavcodec-1");
+    gm_measured_take(r, "report", "libavcodec-1", &list);
+    CHECK(d->rate_count >= 2); /* 3 where a ladder held */
+    CHECK(strcmp(d->rates[0].what, "encode") == 0 && d->rates[0].one > 0 && d->rates[0].all > 0);
+    CHECK(strcmp(d->rates[d->rate_count - 1].what, "decode") == 0);
+    CHECK(d->rates[d->rate_count - 1].streams > 0);
+    gm_device_list_fini(&list);
+}
+
 static void all_is_measured(const void *arg)
 {
     (void)arg;
@@ -134,6 +157,7 @@ static void all_is_measured(const void *arg)
     CHECK(strstr(get(&r, "decode.nvdec.h264.8.peak")->text, "limited by") != NULL);
     CHECK(strstr(get(&r, "together.decode")->text, "of its peak alone") != NULL);
     CHECK(gm_hwtest_find(&r, GPU, "decode.nvdec.av1.8.1") == NULL); /* it is not proven */
+    check_that_a_node_takes(&r);
     gm_hwtest_report_fini(&r);
 }
 

@@ -203,6 +203,45 @@ static void devices_have_limits(void **state)
     }
 }
 
+/* What the scheduler divides by. */
+static void figures_have_their_ranges(void **state)
+{
+    static char text[17];
+    (void)state;
+    memset(text, 'x', sizeof(text) - 1);
+    for (size_t over = 0; over < 2; over++) {
+        for (int what = 0; what < 11; what++) {
+            Gm__Envelope *env = sample_hello();
+            Gm__Measured *m = env->hello->devices[0]->measured;
+            Gm__Rate rate = *m->rates[0], *rates[33];
+            char **const texts[] = {&rate.what, &rate.api, &rate.codec};
+            uint32_t *const numbers[] = {&rate.height, &rate.streams};
+            uint64_t *const speeds[] = {&rate.one, &rate.all};
+            for (size_t i = 0; i < 33; i++) {
+                rates[i] = &rate;
+            }
+            m->rates = rates;
+            if (what < 3) {
+                *texts[what] = text + 1 - over;
+            } else if (what < 5) {
+                *numbers[what - 3] = (1u << 16) + (uint32_t)over;
+            } else if (what < 7) {
+                *speeds[what - 5] = (UINT64_C(1) << 50) + over;
+            } else if (what == 7) {
+                rate.depth = over == 0 ? 16 : 17;
+            } else if (what == 8) {
+                rate.one = 0;
+                rate.all = over == 0 ? 1 : 0;
+            } else if (what == 9) {
+                m->unix_ms = over == 0 ? 253402300799999 : -1;
+            } else {
+                m->n_rates = 32 + over;
+            }
+            assert_int_equal(code_of(env), over == 0 ? 0 : GM_E_PROTO);
+        }
+    }
+}
+
 static void device_ids_are_plain_text(void **state)
 {
     static const char *const wrong[] = {"", "cpu\n", "\x7f", "gpu\xff", "gp\xc3\xa4"};
@@ -453,6 +492,7 @@ int main(void)
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),
         cmocka_unit_test(devices_have_limits),
+        cmocka_unit_test(figures_have_their_ranges),
         cmocka_unit_test(device_ids_are_plain_text),
         cmocka_unit_test(an_offers_facts_are_a_devices),
         cmocka_unit_test(keys_and_ids_have_their_form),

@@ -48,6 +48,15 @@ check "is refused before the work" said "can't be written"
 check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --json "$work/j"
 check "which says that its figures are none" said "short: the figures of level 3 say nothing"
 check "rates, ladders and storage" value '.short and .only and ([.checks[] | select(.level == 3)] | length == 34 and all(.value > 0)) and all(.checks[]; .level != 2)'
+# A node reads those very checks.
+jq '.short = false' "$work/j" >"$work/whole"
+farm measured
+node_options="measured: $work/whole" node n
+check "a node takes their figures" sh -c "'$bin/gopmill' node list --json | jq -e '.nodes[0].devices[0].measured.rates
+  | length == 10 and all(.one > 0 and .all > 0 and .streams > 0)' >/dev/null"
+stop n
+stop scheduler
+unset GOPMILL_SCHEDULER
 check "a child without a parent" status 2 hwtest try kernels --device cpu 3>&-
 
 has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }

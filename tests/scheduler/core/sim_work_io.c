@@ -184,6 +184,14 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
         Gm__Policy meta = GM__POLICY__INIT;
         Gm__Rendition rungs[2] = {GM__RENDITION__INIT, GM__RENDITION__INIT};
         Gm__Rendition *list[2] = {&rungs[0], &rungs[1]};
+        Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
+        encode.codec = (char *)"h264";
+        encode.bit_depth = 8;
+        for (uint32_t i = 0; i < 2; i++) {
+            rungs[i].encode = &encode;
+            rungs[i].width_px = 160 >> i;
+            rungs[i].height_px = 90 >> i;
+        }
         meta.renditions = list;
         meta.n_renditions = 2;
         meta.publication = (char *)PUBLICATION;

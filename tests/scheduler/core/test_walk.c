@@ -68,6 +68,10 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
                                 .publish_fails = 2000};
     /* Some farms have devices that come and go with their nodes, and fail as all does. */
     params.gpus = seed % 4 == 3 ? params.nodes / 2 + 1 : 0;
+    /* Of some all nodes are measured, of some a few, of most none. */
+    for (uint32_t n = 0; seed % 5 >= 3 && n < params.nodes; n++) {
+        params.rates[n] = seed % 5 == 3 || n % 2 ? 1000000 + n * 90000 : 0;
+    }
     struct sim *sim = sim_create(&params);
     for (uint32_t j = 0; j < 6; j++) {
         char id[32];
