@@ -43,6 +43,7 @@ struct made {
     float series[2][GM_HWTEST_SERIES];
     size_t series_count[2];
     char why[240]; /* "": all answered */
+    bool hung;     /* that is why */
 };
 
 static void take(const struct job *job, const struct gm_helper *h, struct made *m)
@@ -50,9 +51,10 @@ static void take(const struct job *job, const struct gm_helper *h, struct made *
     struct gm_hwtest_report answer = {0};
     struct gm_err err = {.code = GM_OK};
     bool hung = strncmp(h->why, "did not end", 11) == 0;
-    if (m->why[0] != '\0' && (h->ok || hung)) {
+    if (m->why[0] != '\0' && (h->ok || hung || !m->hung)) {
         return; /* the first one's counts, a crash's before a hang's */
     }
+    m->hung = hung;
     if (!h->ok) {
         (void)snprintf(m->why, sizeof(m->why), "a process %s", h->why);
     } else if (gm_hwtest_read(h->answer.data, h->answer.size, &answer, &err) < 0) {

@@ -323,6 +323,37 @@ static void a_processor_that_hangs_fails_though_little_time_is_left(const void *
 }
 
 /* The encoders' climb meets it once, then one of the four beside the other engines. */
+/* One process alone answers; of two at once the one that began first crashes in another way. */
+static void of_two_crashes_the_first_is_told(const void *arg)
+{
+    (void)arg;
+    struct gm_hwtest_report r = {0};
+    struct gm_err err;
+    char dir[] = "/tmp/gopmill-crashes-XXXXXX";
+    char program[64], command[128];
+    CHECK(mkdtemp(dir) != NULL);
+    (void)snprintf(program, sizeof(program), "%s/program", dir);
+    FILE *f = fopen(program, "w");
+    CHECK(f != NULL && fprintf(f,
+                               "#!/bin/sh\n"
+                               "mkdir %s/first 2>/dev/null && exec %s \"$@\"\n"
+                               ": >%s/$$\n"
+                               "until set -- %s/[0-9]* && [ $# -ge 2 ]; do sleep 0.02; done\n"
+                               "for other; do [ ${other##*/} -ge $$ ] || kill -ABRT $$; done\n"
+                               "kill -SEGV $$\n",
+                               dir, PROGRAM, dir, dir) > 0);
+    CHECK(fclose(f) == 0 && chmod(program, 0700) == 0);
+    const struct gm_device processor = {.kind = GM_DEVICE_CPU, .id = "cpu", .cpu_milli = 2000};
+    const struct gm_hwtest_capacity_params how = {
+        .program = program, .end = gm_time_now() + 60 * GM_SEC, .quick = true};
+    CHECK(gm_hwtest_level3_processor(&processor, &how, &r, &err) == 0);
+    const struct gm_hwtest_check *c = gm_hwtest_find(&r, "cpu", "rate.h264");
+    CHECK(c != NULL && c->status == GM_HWTEST_FAIL && strstr(c->text, "signal 11") != NULL);
+    gm_hwtest_report_fini(&r);
+    (void)snprintf(command, sizeof(command), "rm -r %s", dir);
+    CHECK(system(command) == 0);
+}
+
 static void a_device_that_has_no_room_for_all_does_less_at_once(const void *arg)
 {
     (void)arg;
@@ -382,6 +413,7 @@ CASE(a_crash_fails_its_own_work)
 CASE(without_time_or_proofs_nothing_is_tried)
 CASE(what_hangs_fails_though_little_time_is_left)
 CASE(a_processor_that_hangs_fails_though_little_time_is_left)
+CASE(of_two_crashes_the_first_is_told)
 CASE(a_device_that_has_no_room_for_all_does_less_at_once)
 CASE(a_full_device_is_said_to_be_full)
 CASE(an_engine_without_room_is_left_out)
@@ -401,6 +433,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_without_time_or_proofs_nothing_is_tried),
         cmocka_unit_test(test_what_hangs_fails_though_little_time_is_left),
         cmocka_unit_test(test_a_processor_that_hangs_fails_though_little_time_is_left),
+        cmocka_unit_test(test_of_two_crashes_the_first_is_told),
         cmocka_unit_test(test_a_device_that_has_no_room_for_all_does_less_at_once),
         cmocka_unit_test(test_a_full_device_is_said_to_be_full),
         cmocka_unit_test(test_an_engine_without_room_is_left_out),
