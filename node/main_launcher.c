@@ -156,7 +156,8 @@ static void look_up(const struct options *options, const char *values[GM_FLAG_LI
 }
 
 /* The device's variables. The one device of a CUDA worker is the first that it sees; kernels that
- * the driver compiles are kept in its scratch folder. */
+ * the driver compiles are kept in its scratch folder, which each worker finds empty: as long as
+ * this process lives. */
 static int set_device(const struct options *options, const char *const values[GM_FLAG_LIST_MAX],
                       struct gm_err *err)
 {
