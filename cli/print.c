@@ -259,7 +259,7 @@ static void print_measured(FILE *file, const json_t *measured)
     }
     char day[11];
     snprintf(day, sizeof(day), "%s", gm_job_text(measured, "at"));
-    fputs("  measured ", file);
+    fputs(day[0] == '\0' ? "  measured" : "  measured ", file);
     put_text(file, day, 0);
     fputs(": ", file);
     json_array_foreach(json_object_get(measured, "rates"), i, rate)

@@ -9,11 +9,12 @@
 
 #include "common/fs.h"
 
-#define LEVEL 3                /* of hwtest: capacity */
-#define RATE_MAX 0x1p50        /* pixels a second: what a Rate may have (proto/check.c) */
-#define STREAMS_MAX 64         /* that hwtest tries on a device at once */
-#define STREAMS_MOST (1 << 16) /* what a Rate may have */
-#define REALTIME 30.0          /* pictures a second of a ladder's stream */
+#define LEVEL 3         /* of hwtest: capacity */
+#define RATE_MAX 0x1p50 /* pixels a second: what a Rate may have (proto/check.c) */
+#define UNIX_MS_MAX INT64_C(253402300800000) /* likewise */
+#define STREAMS_MAX 64                       /* that hwtest tries on a device at once */
+#define STREAMS_MOST (1 << 16)               /* what a Rate may have */
+#define REALTIME 30.0                        /* pictures a second of a ladder's stream */
 
 /* Of one device of the report and of the list. */
 struct taking {
@@ -169,7 +170,8 @@ static void take_device(const struct gm_hwtest_report *report, const char *path,
         (d->kind == GM_DEVICE_CPU ? take_processor : take_gpu)(&t);
     }
     if (d->rate_count > 0) {
-        d->measured_unix_ms = report->started_unix_ms;
+        int64_t at = report->started_unix_ms;
+        d->measured_unix_ms = at < UNIX_MS_MAX ? at : 0; /* what is no date is not told */
     } else if (d->kind == GM_DEVICE_CPU || d->encode_count + d->decode_count > 0) {
         (void)gm_device_add_note(NULL, d, GM_NOTE_WARN,
                                  GM_MEASURED_NOTE "%.200s has no figures of this device", path);

@@ -10,7 +10,7 @@
 /* Each note begins so. */
 #define GM_MEASURED_NOTE "measured: "
 
-/* Sets the rates of the list's devices from a report. What can't be used stays away, and a note
+/* Sets the rates of the list's devices from a report, as a Hello may have them. What can't be used stays away, and a note
  * says why: of the list where it is the whole report (--short, a level below 3, another
  * libavcodec), of the device where it is one (another driver or chip than in the report, nothing
  * measured). path: for the notes. libraries: this node's, as gm_prove_libraries gives them. */

@@ -208,6 +208,17 @@ static void figures_reach_the_wire(void **state)
     free(m);
 }
 
+/* A Hello with it would be refused, and the node with it. */
+static void a_date_that_is_none_is_not_told(void **state)
+{
+    (void)state;
+    static const char text[] = REPORT(
+        "{\"hwtest\": 1, \"level\": 3, \"started_unix_ms\": 253402300800000, " OURS, CPU, ONE);
+    const struct gm_device_list *list = load(text, strlen(text));
+    assert_int_equal(list->devices[0].rate_count, 1);
+    assert_int_equal(list->devices[0].measured_unix_ms, 0);
+}
+
 static void only_checks_that_count_are_taken(void **state)
 {
     static const struct row rows[] = {
@@ -308,6 +319,7 @@ int main(void)
         cmocka_unit_test(a_processors_figures_are_taken),
         cmocka_unit_test(a_gpus_figures_are_taken_by_its_uuid),
         cmocka_unit_test(figures_reach_the_wire),
+        cmocka_unit_test(a_date_that_is_none_is_not_told),
         cmocka_unit_test(only_checks_that_count_are_taken),
         cmocka_unit_test(a_report_that_says_nothing_is_not_used),
         cmocka_unit_test(another_chip_or_driver_costs_the_devices_figures),
