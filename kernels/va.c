@@ -73,3 +73,10 @@ uint32_t gm_va_value(const VAConfigAttrib *attribute)
 {
     return attribute->value == VA_ATTRIB_NOT_SUPPORTED ? 0 : attribute->value;
 }
+
+bool gm_va_reorders(const VAConfigAttrib *references, const VAConfigAttrib *direction)
+{
+    uint32_t from = gm_va_value(direction); /* 0: no limits */
+    return gm_va_value(references) >> 16 != 0 &&
+           (from == 0 || (from & VA_PREDICTION_DIRECTION_FUTURE) != 0);
+}

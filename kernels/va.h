@@ -58,5 +58,8 @@ bool gm_va_find_encoder(const struct gm_va *va, VADisplay display, VAProfile pro
                         VAEntrypoint *out);
 /* 0: the driver does not know the attribute. */
 uint32_t gm_va_value(const VAConfigAttrib *attribute);
+/* Whether libavcodec makes B pictures with an encoder of those VAConfigAttribEncMaxRefFrames and
+ * VAConfigAttribPredictionDirection: none where the driver predicts from earlier pictures alone. */
+bool gm_va_reorders(const VAConfigAttrib *references, const VAConfigAttrib *direction);
 
 #endif

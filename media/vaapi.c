@@ -156,15 +156,6 @@ static uint32_t format_of(VAProfile profile)
     return profile == VAProfileHEVCMain10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
 }
 
-/* Whether libavcodec makes B pictures: where a driver says that it predicts from earlier ones
- * alone, it makes none. */
-static bool reorders(const VAConfigAttrib *references, const VAConfigAttrib *direction)
-{
-    uint32_t from = gm_va_value(direction); /* 0: no limits */
-    return gm_va_value(references) >> 16 != 0 &&
-           (from == 0 || (from & VA_PREDICTION_DIRECTION_FUTURE) != 0);
-}
-
 int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
                  struct gm_vaapi_limits *out, struct gm_err *err)
 {
@@ -196,7 +187,7 @@ int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
         .qvbr = (rates & VA_RC_QVBR) != 0,
         .sequence_headers = (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SEQUENCE) != 0 &&
                             (gm_va_value(&a[2]) & VA_ENC_PACKED_HEADER_SLICE) != 0,
-        .b_frames = reorders(&a[3], &a[7]),
+        .b_frames = gm_va_reorders(&a[3], &a[7]),
         .quality_levels = quality < QUALITY_MAX ? quality : QUALITY_MAX,
         .max_width_px = gm_va_value(&a[5]),
         .max_height_px = gm_va_value(&a[6])};

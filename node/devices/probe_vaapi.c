@@ -111,13 +111,12 @@ static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile 
 {
     bool encode = entry == VAEntrypointEncSlice || entry == VAEntrypointEncSliceLP ||
                   entry == VAEntrypointEncPicture;
-    VAConfigAttrib a[] = {{VAConfigAttribRTFormat, 0},
-                          {VAConfigAttribMaxPictureWidth, 0},
-                          {VAConfigAttribMaxPictureHeight, 0},
-                          {VAConfigAttribEncMaxRefFrames, 0},
-                          {VAConfigAttribRateControl, 0}};
+    VAConfigAttrib a[] = {
+        {VAConfigAttribRTFormat, 0},         {VAConfigAttribMaxPictureWidth, 0},
+        {VAConfigAttribMaxPictureHeight, 0}, {VAConfigAttribEncMaxRefFrames, 0},
+        {VAConfigAttribRateControl, 0},      {VAConfigAttribPredictionDirection, 0}};
     if ((!encode && entry != VAEntrypointVLD) ||
-        va->attributes(display, profile, entry, a, 5) != VA_STATUS_SUCCESS) {
+        va->attributes(display, profile, entry, a, 6) != VA_STATUS_SUCCESS) {
         return;
     }
     for (size_t i = 0; i < sizeof(FORMATS) / sizeof(FORMATS[0]); i++) {
@@ -130,7 +129,7 @@ static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile 
                                     .depth = FORMATS[i].depth,
                                     .max_width_px = gm_va_value(&a[1]),
                                     .max_height_px = gm_va_value(&a[2]),
-                                    .b_frames = encode && gm_va_value(&a[3]) >> 16 != 0};
+                                    .b_frames = encode && gm_va_reorders(&a[3], &a[5])};
         gm_device_set(c.codec, codec_of(profile));
         add_codec(d, encode, &c);
     }

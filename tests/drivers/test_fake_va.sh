@@ -108,6 +108,8 @@ ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264",
 ask arc '.proofs | length == 3 and all(.[]; .passed and .encode and .psnr > 30) and map([.codec, .depth]) == [["h264", 8], ["hevc", 8], ["hevc", 10]]'
 ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 2 and all(.[]; .passed))'
 ask igpu '.notes | length == 1 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
+profile arc "low-delay yes"
+ask "$work/p.txt" '(.encode | length == 3 and all(.[]; .b_frames == false)) and all(.proofs[]; .passed)'
 profile arc "rate cqp,vbr,icq"
 ask "$work/p.txt" 'any(.notes[]; .text | test("it takes `qp`, and `crf` without a cap$"))'
 profile arc "packed no"
