@@ -2,6 +2,12 @@
  *
  * One table of rows keyed by (kind, key), one of events, one of numbers (schema, term). A commit is
  * one IMMEDIATE transaction with synchronous=FULL: WAL frames are fsynced before COMMIT returns.
+ *
+ * Opening writes the WAL again, byte for byte, and syncs it, before anything is built on it: after
+ * a failed fsync the kernel may hold pages that the disk never got and that no later fsync writes.
+ * A process that found them there and committed behind them would lose its commits to a power cut,
+ * because recovery ends at the first frame that is missing. A checkpoint is no cure: cut short, it
+ * leaves new pages in the database behind old frames that hide some of them (ADR-0030).
  * See: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous
  */
 #include "scheduler/store/state.h"
@@ -18,6 +24,8 @@
 
 #define PATH_BYTES 4096
 #define BUSY_MS 5000
+
+#define WAL_PIECE 65536 /* bytes */
 
 enum statement { ST_PUT, ST_DELETE, ST_EVENT, ST_FORGET, ST_COUNT };
 
@@ -60,6 +68,13 @@ static int db_err(struct gm_err *err, sqlite3 *db, const char *what)
     return gm_err_set(err, as, code, "state database: could not %s: %s", what, text);
 }
 
+/* What a file's own methods answered: the connection does not know of it. */
+static int file_err(struct gm_err *err, int code)
+{
+    return gm_err_set(err, (code & 0xff) == SQLITE_FULL ? GM_E_NO_SCRATCH : GM_E_SYS, code,
+                      "state database: could not write its log again: %s", sqlite3_errstr(code));
+}
+
 static int exec(sqlite3 *db, const char *sql, const char *what, struct gm_err *err)
 {
     return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_err(err, db, what);
@@ -98,9 +113,56 @@ static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
     }
     (void)sqlite3_extended_result_codes(*out, 1);
     (void)sqlite3_busy_timeout(*out, BUSY_MS);
+    if (sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {
+        return db_err(err, *out, "set it up");
+    }
     return exec(*out,
                 "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;",
                 "set it up", err);
+}
+
+static int write_again(sqlite3_file *wal)
+{
+    static const sqlite3_int64 piece = WAL_PIECE;
+    sqlite3_int64 size = 0;
+    void *data = sqlite3_malloc(WAL_PIECE);
+    int code = data == NULL ? SQLITE_NOMEM : wal->pMethods->xFileSize(wal, &size);
+    for (sqlite3_int64 at = 0; code == SQLITE_OK && at < size; at += piece) {
+        int count = (int)(size - at < piece ? size - at : piece);
+        code = wal->pMethods->xRead(wal, data, count, at);
+        if (code == SQLITE_OK) {
+            code = wal->pMethods->xWrite(wal, data, count, at);
+        }
+    }
+    sqlite3_free(data);
+    return code == SQLITE_OK && size > 0 ? wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL) : code;
+}
+
+/* Puts the WAL on the disk as the cache has it. The transaction opens it, and keeps others from
+ * writing to it. Until that is done closing leaves the WAL alone: a checkpoint would be built on it
+ * (connect_to). */
+static int settle_wal(sqlite3 *db, struct gm_err *err)
+{
+    sqlite3_file *wal = NULL;
+    int rc = exec(db, "BEGIN IMMEDIATE", "begin", err);
+    if (rc < 0) {
+        return rc;
+    }
+    int code = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, (void *)&wal);
+    if (code == SQLITE_OK && (wal == NULL || wal->pMethods == NULL)) {
+        code = SQLITE_CANTOPEN; /* it keeps no WAL */
+    }
+    if (code == SQLITE_OK) {
+        code = write_again(wal);
+    }
+    if (code != SQLITE_OK) {
+        return file_err(err, code);
+    }
+    rc = exec(db, "COMMIT", "end", err);
+    if (rc == 0 && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK) {
+        rc = db_err(err, db, "set it up");
+    }
+    return rc;
 }
 
 static int check_schema(struct gm_state *s, struct gm_err *err)
@@ -177,6 +239,9 @@ int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
     }
     if (rc == 0) {
         rc = connect_to(folder, &s->db, err);
+    }
+    if (rc == 0) {
+        rc = settle_wal(s->db, err);
     }
     if (rc == 0) {
         rc = check_schema(s, err);
