@@ -61,9 +61,7 @@ static int add_job(struct level *l, const struct gm_device *d, const char *kind,
             gm_hwtest_set(j->api, codec->api);
             gm_hwtest_set(j->codec, codec->codec);
             (void)snprintf(j->depth, sizeof(j->depth), "%u", codec->depth);
-            j->driver = strcmp(codec->api, "vaapi") == 0
-                            ? gm_device_find_feature(d, GM_FEATURE_VA_DRIVER)
-                            : NULL;
+            j->driver = gm_device_va_driver(d, codec->api);
         }
     }
     return rc;

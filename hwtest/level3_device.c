@@ -202,8 +202,10 @@ static void add_option(struct gm_helper *h, size_t *io_n, const char *option, co
 static void fill_helper(const struct device *p, const struct work *w, struct gm_helper *h)
 {
     size_t n = 0;
-    bool va =
-        strcmp(w->api, "vaapi") == 0 || (w->source != NULL && strcmp(w->source, "vaapi") == 0);
+    const char *driver = gm_device_va_driver(p->d, w->api);
+    if (driver == NULL && w->source != NULL) {
+        driver = gm_device_va_driver(p->d, w->source);
+    }
     memset(h, 0, sizeof(*h));
     h->argv[n++] = p->params->program;
     h->argv[n++] = "try";
@@ -217,7 +219,7 @@ static void fill_helper(const struct device *p, const struct work *w, struct gm_
     add_option(h, &n, "--height", w->height);
     add_option(h, &n, "--budget", w->budget);
     add_option(h, &n, "--node", p->d->render_node);
-    add_option(h, &n, "--driver", va ? gm_device_find_feature(p->d, GM_FEATURE_VA_DRIVER) : NULL);
+    add_option(h, &n, "--driver", driver);
     if (p->params->quick) {
         h->argv[n++] = "--short";
     }

@@ -77,7 +77,7 @@ static int write_files(const struct gm_hwtest_farm *f, bool quick, struct gm_err
     rc = rc == 0 ? write_text(f, "scheduler.yaml", text, err) : rc;
     (void)snprintf(text, sizeof(text), PIPELINE, "    devices: [cpu]\n");
     rc = rc == 0 ? write_text(f, "cpu.yaml", text, err) : rc;
-    (void)snprintf(text, sizeof(text), PIPELINE, "    devices: [nvenc, vaapi, cpu]\n");
+    (void)snprintf(text, sizeof(text), PIPELINE, "    devices: [nvenc, vaapi, qsv, cpu]\n");
     rc = rc == 0 ? write_text(f, "device.yaml", text, err) : rc;
     (void)snprintf(path, sizeof(path), "%s/clip.mp4", f->folder);
     return rc == 0 ? gm_hwtest_write_clip(path, quick ? 1 : CLIP_TIMES, err) : rc;

@@ -317,6 +317,10 @@ static int pack(struct gm_encoder *e, const AVFrame *frame, struct gm_err *err)
         if (e->packed == NULL) {
             return gm_err_nomem(err);
         }
+        for (int i = 0; i < AV_NUM_DATA_POINTERS && e->packed->buf[i] != NULL; i++) {
+            memset(e->packed->buf[i]->data, 0,
+                   e->packed->buf[i]->size); /* devices read its edges */
+        }
     }
     e->packed->pts = frame->pts;
     e->packed->pict_type = frame->pict_type;
@@ -462,6 +466,10 @@ int gm_encoder_receive(struct gm_encoder *e, AVPacket *packet, bool *out_got, st
     bool got = false;
     while (rc == 0 && !got && (e->tail < 0 || e->received < e->sent)) {
         av = avcodec_receive_packet(e->ctx, packet);
+        if (av >= 0 && packet->size == 0 && e->backend->device != NULL) {
+            av_packet_unref(packet); /* of Quick Sync: libavcodec overlooks failures of waiting */
+            av = AVERROR(EIO);
+        }
         got = av >= 0 && packet->pts >= e->start_pts;
         if (av >= 0 && !got) {
             av_packet_unref(packet);

@@ -5,7 +5,8 @@
 
 #include "common/err.h"
 
-/* A device that our own code opened, as libavutil's. Inside of media/hw.c and media/vaapi.c. */
+/* A device that our own code opened, as libavutil's. Inside of media/hw.c, media/vaapi.c and
+ * media/qsv.c. */
 struct gm_hw_device_kind {
     enum AVHWDeviceType type;
     /* Puts what hold has into AVHWDeviceContext.hwctx, which is of the type's own structure. */

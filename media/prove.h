@@ -33,8 +33,12 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
                  struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */
 void gm_prove_versions(char *out, size_t size);
-/* Whether Quick Sync encodes (decodes) that on the device of a render node: opened and closed
- * again. There is no other way to ask through libavcodec. */
-bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth, bool encode);
+/* The file of the Quick Sync runtime that takes a render node; false: there is none. */
+#define GM_PROVE_RUNTIME 20 /* GM_QSV_RUNTIME */
+bool gm_prove_qsv_runtime(const char *node, char out[GM_PROVE_RUNTIME]);
+/* Whether Quick Sync encodes that on the device of a render node: opened and closed again. There is
+ * no other way to ask through libavcodec; its decoders open before they ask the runtime anything.
+ */
+bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth);
 
 #endif

@@ -10,24 +10,23 @@
 #include "media/hw.h"
 #include "media/nvenc.h"
 #include "media/packed.h"
+#include "media/qsv.h"
 #include "media/vaapi.h"
 
 static const struct row {
     const char *api;
-    enum AVHWDeviceType type;
     enum AVPixelFormat surface;
     const char *decoder; /* suffix of a decoder of its own: "h264_cuvid"; NULL: a hwaccel */
     bool uploads;        /* its encoders are given surfaces */
-    /* As media/encoder_backend.h has them; NULL: libavutil's way, and what it says. */
+    /* As media/encoder_backend.h has them; NULL: what libavutil says. */
     int (*open_device)(const char *id, AVBufferRef **out, struct gm_err *err);
     int (*open_failed)(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
                        int *out_b_frames, struct gm_err *err);
 } ROWS[] = {
-    {"nvenc", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, NULL, true, gm_hw_open,
-     gm_nvenc_explain_open},
-    {"nvdec", AV_HWDEVICE_TYPE_CUDA, AV_PIX_FMT_CUDA, "cuvid", true, gm_hw_open, NULL},
-    {"vaapi", AV_HWDEVICE_TYPE_VAAPI, AV_PIX_FMT_VAAPI, NULL, true, gm_vaapi_open, NULL},
-    {"qsv", AV_HWDEVICE_TYPE_QSV, AV_PIX_FMT_QSV, "qsv", false, NULL, NULL},
+    {"nvenc", AV_PIX_FMT_CUDA, NULL, true, gm_hw_open, gm_nvenc_explain_open},
+    {"nvdec", AV_PIX_FMT_CUDA, "cuvid", true, gm_hw_open, NULL},
+    {"vaapi", AV_PIX_FMT_VAAPI, NULL, true, gm_vaapi_open, NULL},
+    {"qsv", AV_PIX_FMT_QSV, "qsv", false, gm_qsv_open, NULL},
 };
 
 static const struct row *find_row(const char *api)
@@ -60,28 +59,6 @@ enum AVCodecID gm_prove_codec_id(const char *codec)
 AVFrame *gm_prove_frame(enum AVPixelFormat format)
 {
     return gm_av_frame(format, GM_PROVE_SIDE_PX, GM_PROVE_SIDE_PX);
-}
-
-static int open_device(const struct row *row, const struct gm_prove_work *work, AVBufferRef **out,
-                       struct gm_err *err)
-{
-    AVDictionary *options = NULL;
-    const char *name = work->device;
-    if (row->open_device != NULL) {
-        return row->open_device(name, out, err);
-    }
-    if (row->type == AV_HWDEVICE_TYPE_QSV) {
-        if (av_dict_set(&options, "child_device", name, 0) < 0) {
-            av_dict_free(&options);
-            return gm_err_nomem(err);
-        }
-        name = NULL;
-    }
-    int av = av_hwdevice_ctx_create(out, row->type, name, options, 0);
-    av_dict_free(&options);
-    return av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the device %s did not open for %s",
-                              work->device, work->api)
-                  : 0;
 }
 
 static int add_surfaces(AVCodecContext *ctx, const struct row *row, uint32_t depth,
@@ -131,7 +108,7 @@ int gm_prove_open_encoder(const struct gm_prove_work *work, AVCodecContext **out
     ctx->bit_rate = 4000000;
     ctx->pix_fmt = gm_packed_format(work->depth);
     AVBufferRef *device = NULL;
-    int rc = open_device(row, work, &device, err);
+    int rc = row->open_device(work->device, &device, err);
     if (rc == 0 && (ctx->hw_device_ctx = av_buffer_ref(device)) == NULL) {
         rc = gm_err_nomem(err);
     }
@@ -187,7 +164,7 @@ int gm_prove_open_decoder(const struct gm_prove_work *work, const AVCodecParamet
     ctx->opaque = (void *)(intptr_t)row->surface;
     ctx->get_format = choose;
     int rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the decoder %s refused its stream", name)
-                    : open_device(row, work, &ctx->hw_device_ctx, err);
+                    : row->open_device(work->device, &ctx->hw_device_ctx, err);
     if (rc == 0) {
         av = avcodec_open2(ctx, codec, NULL);
         rc = av < 0 ? gm_err_av(err, GM_E_MEDIA, av, "the decoder %s did not open", name) : 0;
@@ -321,22 +298,25 @@ int gm_prove_decode(AVCodecContext *ctx, AVPacket *const *packets, int count,
     return rc;
 }
 
-bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth, bool encode)
+bool gm_prove_qsv_runtime(const char *node, char out[GM_PROVE_RUNTIME])
 {
-    const struct gm_prove_work work = {
-        .api = "qsv", .codec = codec, .depth = depth, .encode = encode, .device = node};
-    AVCodecContext *ctx = NULL;
-    AVCodecParameters *par = avcodec_parameters_alloc();
+    AVBufferRef *device = NULL;
     struct gm_err ignored;
-    if (par == NULL) {
+    if (gm_qsv_open(node, &device, &ignored) < 0) {
         return false;
     }
-    par->codec_type = AVMEDIA_TYPE_VIDEO;
-    par->codec_id = gm_prove_codec_id(codec);
-    par->width = par->height = GM_PROVE_SIDE_PX;
-    int rc = encode ? gm_prove_open_encoder(&work, &ctx, &ignored)
-                    : gm_prove_open_decoder(&work, par, &ctx, &ignored);
-    avcodec_parameters_free(&par);
+    gm_qsv_runtime(out);
+    av_buffer_unref(&device);
+    return true;
+}
+
+bool gm_prove_qsv_opens(const char *node, const char *codec, uint32_t depth)
+{
+    const struct gm_prove_work work = {
+        .api = "qsv", .codec = codec, .depth = depth, .encode = true, .device = node};
+    AVCodecContext *ctx = NULL;
+    struct gm_err ignored;
+    int rc = gm_prove_open_encoder(&work, &ctx, &ignored);
     avcodec_free_context(&ctx);
     return rc == 0;
 }

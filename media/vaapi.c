@@ -126,8 +126,6 @@ static int blame(const struct hold *h, VAStatus status, const char *what, struct
                       h->va.error(status));
 }
 
-/* Takes a surface, waits for it and gives it back: 0 when the driver answers. Nothing is drawn on
- * it, so a GPU that hangs may go unnoticed. */
 static int check(const struct hold *h, struct gm_err *err)
 {
     VASurfaceID surface = VA_INVALID_SURFACE;
@@ -139,6 +137,11 @@ static int check(const struct hold *h, struct gm_err *err)
     status = h->va.sync(h->display, surface);
     (void)h->va.destroy_surfaces(h->display, &surface, 1);
     return status == VA_STATUS_SUCCESS ? 0 : blame(h, status, "an empty surface back", err);
+}
+
+int gm_vaapi_check(const AVBufferRef *device, struct gm_err *err)
+{
+    return check(hold_of(device), err);
 }
 
 static VAProfile profile_of(enum AVCodecID codec, int avprofile)

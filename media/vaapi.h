@@ -29,6 +29,9 @@ struct gm_vaapi_limits {
 /* codec: H.264 or HEVC; avprofile: its FF_PROFILE_... */
 int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
                  struct gm_vaapi_limits *out, struct gm_err *err) GM_MUST_CHECK;
+/* Takes a surface, waits for it and gives it back: 0 when the driver answers. Nothing is drawn on
+ * it, so a GPU that hangs may go unnoticed. */
+int gm_vaapi_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
 /* Surfaces for 4:2:0 pictures of 8 or 10 bits, as many as are needed at once. *out owned. */
 int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;

@@ -95,18 +95,15 @@ static bool may_encode(const struct gm_device *found)
     return false;
 }
 
-/* What of its work is proved and can be offered; *out_other: a chain that can't. */
-static void find_chains(struct gm_agent *agent, struct gm_agent_device *d, const char **out_other)
+/* What of its work is proved and can be offered. */
+static void find_chains(struct gm_agent *agent, struct gm_agent_device *d)
 {
     struct gm_device_chain all[GM_DEVICE_CHAINS];
     size_t count = gm_chains_make(d->found, agent->found.versions, all);
-    *out_other = NULL;
     d->chain_count = 0;
     for (size_t i = 0; i < count; i++) {
         if (gm_chain_is_usable(all[i].name)) {
             d->chains[d->chain_count++] = all[i];
-        } else {
-            *out_other = "qsv"; /* the only one (chains.h) */
         }
     }
 }
@@ -143,14 +140,12 @@ static const char *why_not_proven(const struct gm_device *found)
     return "nothing of it is proved";
 }
 
-static void list_only(struct gm_agent *agent, struct gm_agent_device *d, const char *other)
+static void list_only(struct gm_agent *agent, struct gm_agent_device *d)
 {
     d->state = GM_AGENT_LISTED;
     if (agent->params.device_slots == 0) {
         (void)snprintf(d->why, sizeof(d->why),
                        "the node's configuration (devices, device_slots) wants no tasks on it");
-    } else if (other != NULL) {
-        (void)snprintf(d->why, sizeof(d->why), "this version does not encode with %s", other);
     } else {
         (void)snprintf(d->why, sizeof(d->why), "tasks run on the processors");
     }
@@ -174,14 +169,13 @@ static void quarantine(struct gm_agent *agent, struct gm_agent_device *d, const 
 static void judge(struct gm_agent *agent, struct gm_agent_device *d)
 {
     struct gm_err err = {.code = GM_OK};
-    const char *other = NULL;
     bool cuda = d->found->kind == GM_DEVICE_NVIDIA;
-    find_chains(agent, d, &other);
+    find_chains(agent, d);
     d->dirty = true;
     if (!is_wanted(agent, d) || (d->chain_count == 0 && agent->params.prover.prove == NULL)) {
-        list_only(agent, d, other);
+        list_only(agent, d);
     } else if (cuda && d->found->uuid[0] == '\0') {
-        list_only(agent, d, NULL);
+        list_only(agent, d);
         (void)snprintf(d->why, sizeof(d->why),
                        "the driver does not tell its UUID, by which a worker is tied to it");
     } else if (d->chain_count == 0) {
@@ -201,11 +195,10 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
 /* It is offered, and was proved again. */
 static void judge_offered(struct gm_agent *agent, struct gm_agent_device *d)
 {
-    const char *other = NULL;
     struct gm_device_chain had[GM_DEVICE_CHAINS];
     size_t count = d->chain_count;
     memcpy(had, d->chains, sizeof(had));
-    find_chains(agent, d, &other);
+    find_chains(agent, d);
     if (!gm_chains_are_same(d->chains, d->chain_count, had, count)) {
         d->dirty = true;
         log_offered(d);
@@ -459,7 +452,7 @@ static void open_device(struct gm_agent *agent, struct gm_agent_device *d)
     if (is_wanted(agent, d) && d->prove_due) {
         d->state = GM_AGENT_PROVING;
     } else {
-        list_only(agent, d, NULL);
+        list_only(agent, d);
     }
     gm_agent_assist_open(agent, d);
 }

@@ -15,7 +15,7 @@
 static const char HELP[] =
     "Usage: gopmill-prove encode|decode --device ID --api API --codec CODEC --depth N\n"
     "                     [--node /dev/dri/renderDN] [--driver NAME]\n"
-    "       gopmill-prove qsv --device ID --node /dev/dri/renderDN\n"
+    "       gopmill-prove qsv --device ID --node /dev/dri/renderDN [--driver NAME]\n"
     "       gopmill-prove versions\n"
     "\n"
     "Tries one encoder or decoder of one device; asks what Quick Sync opens; or names the\n"
@@ -55,13 +55,19 @@ static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, stru
 {
     static const char *const codecs[] = {"h264", "hevc", "av1", "vp9"};
     struct gm_device *d = NULL;
+    char runtime[GM_PROVE_RUNTIME];
+    char feature[sizeof(d->features[0])];
     int rc = gm_device_get(list, a->device, GM_DEVICE_DRM, &d, err);
-    for (int i = 0; rc == 0 && i < 16; i++) {
+    if (rc < 0 || !gm_prove_qsv_runtime(a->node, runtime)) {
+        return rc;
+    }
+    (void)snprintf(feature, sizeof(feature), GM_FEATURE_MFX "%s", runtime);
+    (void)gm_device_add_feature(d, feature);
+    for (int i = 0; i < 8; i++) {
         struct gm_device_codec c = {.api = "qsv", .chroma = 420, .depth = (i & 1) != 0 ? 10 : 8};
-        bool encode = (i & 2) != 0;
-        gm_device_set(c.codec, codecs[i / 4]);
-        if (gm_prove_qsv_opens(a->node, c.codec, c.depth, encode)) {
-            (void)gm_device_add_codec(d, encode, &c);
+        gm_device_set(c.codec, codecs[i / 2]);
+        if (gm_prove_qsv_opens(a->node, c.codec, c.depth)) {
+            (void)gm_device_add_codec(d, true, &c);
         }
     }
     return rc;
@@ -79,9 +85,6 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     int rc = gm_device_get(list, a->device, kind, &d, err);
     if (rc < 0) {
         return rc;
-    }
-    if (a->driver != NULL && setenv("LIBVA_DRIVER_NAME", a->driver, 1) != 0) {
-        return gm_err_nomem(err);
     }
     gm_device_set(proof.api, a->work.api);
     gm_device_set(proof.codec, a->work.codec);
@@ -120,7 +123,10 @@ int main(int argc, char **argv)
         return GM_EXIT_USAGE;
     }
     gm_av_init();
-    int rc = versions ? 0 : qsv ? ask_qsv(&a, &list, &err) : prove(&a, &list, &err);
+    int rc = a.driver != NULL && setenv("LIBVA_DRIVER_NAME", a.driver, 1) != 0 ? gm_err_nomem(&err)
+             : versions                                                        ? 0
+             : qsv ? ask_qsv(&a, &list, &err)
+                   : prove(&a, &list, &err);
     gm_prove_versions(list.versions, sizeof(list.versions));
     gm_helper_end("gopmill-prove", &list, a.text, rc, &err);
 }

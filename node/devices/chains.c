@@ -13,7 +13,8 @@ static const struct {
     const char *needs;  /* a feature of the device; NULL: none */
 } USABLE[] = {{"nvenc", " av1 av110 h264 hevc hevc10 ", NULL},
               {"vaapi", " h264 ", GM_FEATURE_VA_HEADERS},
-              {"vaapi", " hevc hevc10 ", GM_FEATURE_VA_HEVC}};
+              {"vaapi", " hevc hevc10 ", GM_FEATURE_VA_HEVC},
+              {"qsv", " h264 ", NULL}};
 #define USABLE_COUNT (sizeof(USABLE) / sizeof(USABLE[0]))
 
 bool gm_chain_is_usable(const char *name)
@@ -81,15 +82,16 @@ static struct gm_device_chain *chain_of(const struct gm_device *device, const ch
         return NULL;
     }
     struct gm_device_chain *chain = &out[(*count)++];
-    const char *va =
-        strcmp(name, "vaapi") == 0 ? gm_device_find_feature(device, GM_FEATURE_VA_DRIVER) : NULL;
+    bool qsv = strcmp(name, "qsv") == 0;
+    const char *va = gm_device_va_driver(device, name);
+    const char *mfx = qsv ? gm_device_find_feature(device, GM_FEATURE_MFX) : NULL;
     char chip[128];
     memset(chain, 0, sizeof(*chain));
     name_chip(device, chip, sizeof(chip));
     gm_device_set(chain->name, name);
-    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s | %s%s", chip,
+    (void)snprintf(chain->fingerprint, sizeof(chain->fingerprint), "%s | %s%s%s%s%s | %s%s", chip,
                    device->driver, va == NULL ? "" : " " GM_FEATURE_VA_DRIVER, va == NULL ? "" : va,
-                   versions,
+                   mfx == NULL ? "" : " " GM_FEATURE_MFX, mfx == NULL ? "" : mfx, versions,
                    strcmp(name, "nvenc") == 0 && scales(device) ? GM_CUDA_LADDER_MARK : "");
     return chain;
 }

@@ -201,8 +201,14 @@ static void add_engines(struct detection *t)
                               ? add_job(t, t->params->prove, "qsv", drm->id,
                                         "Quick Sync is left alone, VAAPI does its work")
                               : NULL;
+        const struct gm_device *d = gm_device_find(t->list, drm->id);
+        const char *driver =
+            d == NULL ? NULL : gm_device_find_feature(d, GM_FEATURE_VA_DRIVER); /* that started */
         if (job != NULL) {
             add_node(t, job, drm, NULL);
+        }
+        if (job != NULL && driver != NULL) {
+            add_arg(t, "--driver", driver); /* not the job's: its answer is no second choice */
         }
     }
 }

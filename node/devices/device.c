@@ -134,6 +134,13 @@ const char *gm_device_find_feature(const struct gm_device *device, const char *p
     return NULL;
 }
 
+const char *gm_device_va_driver(const struct gm_device *device, const char *api)
+{
+    return strcmp(api, "vaapi") == 0 || strcmp(api, "qsv") == 0
+               ? gm_device_find_feature(device, GM_FEATURE_VA_DRIVER)
+               : NULL;
+}
+
 bool gm_device_add_feature(struct gm_device *device, const char *feature)
 {
     if (gm_device_has_feature(device, feature)) {

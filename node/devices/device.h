@@ -127,7 +127,11 @@ const char *gm_device_find_feature(const struct gm_device *device, const char *p
 #define GM_FEATURE_VA_DRIVER "va-driver-"            /* and its name: two may fit one chip */
 #define GM_FEATURE_VA_HEADERS "vaapi-packed-headers" /* it takes H.264's parameter sets from us */
 #define GM_FEATURE_VA_HEVC "vaapi-packed-hevc"       /* and HEVC's */
+#define GM_FEATURE_MFX "mfx-"                        /* and the Quick Sync runtime's file */
 #define GM_FEATURE_PCI_DEVICE "device-"              /* and the chip's PCI device id, "2335" */
+/* The VA driver through which the device works by that api (vaapi, qsv): borrowed from device;
+ * NULL: libva chooses, or none is needed. */
+const char *gm_device_va_driver(const struct gm_device *device, const char *api);
 /* Everything that `from` knows is put into `list`: texts and numbers that are set there already
  * stay. Errors: as gm_device_get. */
 int gm_device_merge(struct gm_device_list *list, const struct gm_device_list *from,

@@ -22,10 +22,9 @@ struct work {
     struct gm_device_proof proof;
     char depth[8];
     char key[512];
-    const char *driver; /* of VAAPI; borrowed from the device; NULL: libva chooses */
-    bool due;           /* to be tried now */
-    bool beside;        /* others of the device are tried at the same time */
-    bool alone;         /* its second try: what failed beside them */
+    bool due;    /* to be tried now */
+    bool beside; /* others of the device are tried at the same time */
+    bool alone;  /* its second try: what failed beside them */
 };
 
 struct proving {
@@ -81,12 +80,15 @@ static int add_work(struct proving *p, size_t index, bool encode, const char *ap
     w->proof.depth = depth;
     gm_device_set(w->proof.api, api);
     gm_device_set(w->proof.codec, codec);
-    w->driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
+    const char *driver = gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
     (void)snprintf(w->depth, sizeof(w->depth), "%u", depth);
-    (void)snprintf(w->key, sizeof(w->key), "%s %s|%s|%s %s|%s|%s %s %s %u", d->name,
+    const char *runtime =
+        strcmp(api, "qsv") == 0 ? gm_device_find_feature(d, GM_FEATURE_MFX) : NULL;
+    (void)snprintf(w->key, sizeof(w->key), "%s %s|%s|%s %s%s%s|%s|%s %s %s %u", d->name,
                    number == NULL ? "" : number, d->kernel_driver, d->driver,
-                   w->driver == NULL ? "" : w->driver, p->versions, encode ? "encode" : "decode",
-                   api, codec, depth);
+                   driver == NULL ? "" : driver, runtime == NULL ? "" : " ",
+                   runtime == NULL ? "" : runtime, p->versions, encode ? "encode" : "decode", api,
+                   codec, depth);
     return 0;
 }
 
@@ -159,9 +161,9 @@ static void fill_helper(const struct proving *p, const struct work *w, struct gm
         h->argv[n++] = "--node";
         h->argv[n++] = d->render_node;
     }
-    if (w->driver != NULL && strcmp(w->proof.api, "vaapi") == 0) {
+    if (gm_device_va_driver(d, w->proof.api) != NULL) {
         h->argv[n++] = "--driver";
-        h->argv[n++] = w->driver;
+        h->argv[n++] = gm_device_va_driver(d, w->proof.api);
     }
     h->limit_ms = p->params->limit_ms == 0 ? LIMIT_MS : p->params->limit_ms;
 }

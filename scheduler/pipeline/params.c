@@ -22,7 +22,7 @@ static const char *const POSITIONS[] = {"top-left",     "top-right", "bottom-lef
                                         "bottom-right", "center",    NULL};
 static const char *const BIT_DEPTHS[] = {"8", "10", NULL};
 static const char *const CHANNELS[] = {"1", "2", "6", NULL};
-static const char *const CHAINS[] = {"nvenc", "vaapi", "cpu", NULL};
+static const char *const CHAINS[] = {"nvenc", "vaapi", "qsv", "cpu", NULL};
 static const char *const FALLBACKS[] = {"software", "wait", "fail", NULL};
 static const char *const HDR[] = {"sdr", "keep", NULL};
 static const char *const AUTO_ON_OFF[] = {"auto", "on", "off", NULL};

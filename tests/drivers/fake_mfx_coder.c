@@ -8,7 +8,7 @@
 
 #define BASE                                                                                       \
     "ref=1:weightp=0:weightb=0:b-adapt=0:psy=0:mbtree=0:rc-lookahead=0:sync-lookahead=0:"          \
-    "sliced-threads=0:threads=1:cpu-independent=1:aud=0:force-cfr=1"
+    "sliced-threads=0:threads=1:stitchable=1:cpu-independent=1:aud=0:force-cfr=1"
 
 void fake_mfx_close_coder(struct fake_mfx_encoder *e)
 {

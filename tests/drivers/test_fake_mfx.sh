@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# libavcodec's h264_qsv over the fake Quick Sync runtime: frames, pictures, IDRs, rate control, what is corrected and what
+# libavcodec's h264_qsv, and our detection and proof, over the fake Quick Sync runtime: frames, pictures, IDRs, rate control, what is corrected and what
 # is refused, faults. Proves how the interface is used; nothing about a real runtime.
 set -u
 . "$(dirname "$0")/over.sh"
+: "${GOPMILL:?the program gopmill}"
 "$here/with" arc-qsv -- true || { echo "skipped: render nodes can't be made here"; exit 77; }
 quiet+=(-init_hw_device vaapi=va:/dev/dri/renderD128 -init_hw_device qsv=q@va -filter_hw_device q)
 source=(-f lavfi -i testsrc2=s=328x180:r=25:d=1)
@@ -72,4 +73,21 @@ over "$work/p.txt" "${encode[@]}" 2>"$work/log" || fail "back again: $(head -n 2
 profile "fault encode wrong"
 over "$work/p.txt" "${source[@]}" "${surfaces[@]}" -bf 0 -q:v 24 "$work/o.mp4" 2>/dev/null || fail "wrong pixels: no output"
 [ "$(psnr)" -lt 20 ] || fail "wrong pixels look right"
+
+# Our own: the runtime is found beside the VA driver, tried, and not missed where it is not.
+ask() { # profile, filter: true of the only GPU
+  timeout 60 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
+    fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
+}
+ask arc-qsv '(.encode | map([.api, .codec, .depth]) == [["qsv", "h264", 8], ["vaapi", "h264", 8]]) and .decode == [] and (.features | index("mfx-fake_mfx.so"))'
+ask arc-qsv '(.proofs | length == 2 and all(.passed and .encode and .psnr > 30)) and .notes == []'
+ask qsv '[.proofs[] | select(.passed) | .api] == ["qsv"]'
+ask arc '(.encode | map(.api) | unique == ["vaapi"]) and (.features | any(startswith("mfx-")) | not) and .notes == []'
+profile "rate cqp,cbr,vbr"
+ask "$work/p.txt" 'any(.proofs[]; .api == "qsv" and .passed)'
+profile "fault mfx-init error"
+ask "$work/p.txt" '.encode | map(.api) == ["vaapi"]'
+profile "fault encode corrupt"
+ask "$work/p.txt" 'any(.proofs[]; .api == "qsv" and (.passed | not))'
 exit $bad

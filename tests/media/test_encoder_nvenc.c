@@ -152,7 +152,7 @@ static const struct device_refusal refusals[] = {
     {GEFORCE, "not 160x48", .wide = 160, .high = 48},
     {GEFORCE, "", .wide = 4098, .high = 48},
     {GEFORCE, "Level 1", .level = "1"},
-    {ON_CHAIN("geforce", "", "qsv"), GM_E_INVAL, "qsv"},
+    {ON_CHAIN("geforce", "", "amf"), GM_E_INVAL, "amf"},
     {GEFORCE, "up to 4096x4096", .wide = 4098, .high = 2160},
     {ON_CHAIN("none", FIVE, "nvenc"), GM_E_PIPELINE_UNFIT, "8 bits alone", .codec = "hevc",
      .deep = true},

@@ -45,8 +45,9 @@ static void absent_devices_are_not_proven(void **state)
         assert_int_equal(psnr, -1);
         assert_true(strlen(err.text) > 10);
     }
-    assert_false(gm_prove_qsv_opens("/no/such/device", "h264", 8, true));
-    assert_false(gm_prove_qsv_opens("/no/such/device", "h264", 8, false));
+    char runtime[GM_PROVE_RUNTIME];
+    assert_false(gm_prove_qsv_opens("/no/such/device", "h264", 8));
+    assert_false(gm_prove_qsv_runtime("/no/such/device", runtime));
 }
 
 static void nonsense_is_refused(void **state)

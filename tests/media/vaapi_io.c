@@ -17,6 +17,6 @@ void vaapi_start(void)
         abort();
     }
     self[size] = '\0';
-    (void)execl(GM_SOURCE_DIR "/tests/drivers/with", "with", "arc", "--", self, (char *)NULL);
+    (void)execl(GM_SOURCE_DIR "/tests/drivers/with", "with", "arc-qsv", "--", self, (char *)NULL);
     abort();
 }

@@ -5,8 +5,8 @@
  * device_encoder_io.h. */
 #define VAAPI_NODE "/dev/dri/renderD128"
 
-/* The test program runs again over the fake driver, its render node there, once. Call first in
- * main. Ends the program with status 77 where no render node can be made. */
+/* The test program runs again over the fake driver, its render node and a Quick Sync runtime there,
+ * once. Call first in main. Ends the program with status 77 where no render node can be made. */
 void vaapi_start(void);
 
 #endif

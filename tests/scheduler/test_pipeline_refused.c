@@ -103,7 +103,7 @@ static const struct wrong options[] = {
     {"devices: nvenc", "", "devices is a list such as [nvenc]"},
     {"devices: []", "", "devices is a list such as [nvenc]"},
     {"devices: [nvenk]", "", "`nvenk` is none of the devices; did you mean `nvenc`?"},
-    {"devices: [qsv]", "", "it is one of: nvenc, vaapi, cpu"},
+    {"devices: [cuvid]", "", "it is one of: nvenc, vaapi, qsv, cpu"},
     {"devices: [cpu, cpu]", "", "devices names `cpu` twice"},
     {"devices: [[cpu]]", "43:", "expected a text"},
     {"fallback: never", "", "it is one of: software, wait, fail"},

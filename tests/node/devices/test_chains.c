@@ -111,19 +111,22 @@ static void each_api_is_a_chain(void **state)
     d->kind = GM_DEVICE_DRM;
     assert_true(gm_device_add_feature(d, "va-driver-iHD"));
     assert_true(gm_device_add_feature(d, GM_FEATURE_VA_HEADERS));
+    assert_true(gm_device_add_feature(d, "mfx-gen.so.1.2.8"));
     add(d, "vaapi", "h264", 8, true, true);
     add(d, "qsv", "h264", 8, true, true);
     assert_int_equal(gm_chains_make(d, "libs 1", chains), 2);
     assert_string_equal(chains[0].name, "qsv");
     assert_string_equal(chains[1].name, "vaapi");
     assert_non_null(strstr(chains[1].fingerprint, "va-driver-iHD"));
-    assert_null(strstr(chains[0].fingerprint, "iHD"));
+    assert_null(strstr(chains[1].fingerprint, "mfx"));
+    assert_non_null(strstr(chains[0].fingerprint, "va-driver-iHD mfx-gen.so.1.2.8"));
     gm_device_set(d->name, ""); /* VA drivers name no chip: the bus does */
     gm_device_set(d->vendor, "Intel");
     assert_true(gm_device_add_feature(d, "device-56a0"));
     assert_int_equal(gm_chains_make(d, "libs 1", chains), 2);
     assert_non_null(strstr(chains[1].fingerprint, "Intel device-56a0 | 550.54.15 va-driver-iHD"));
-    assert_false(gm_chain_is_usable("qsv"));
+    assert_true(gm_chain_is_usable("qsv"));
+    assert_false(gm_chain_is_usable("nvdec"));
     assert_true(gm_chain_is_usable("vaapi"));
     assert_false(gm_chain_is_usable(""));
     assert_true(gm_chain_is_usable("nvenc"));
@@ -166,7 +169,9 @@ static void what_media_does_not_encode_is_not_offered(void **state)
     assert_false(gm_chain_encodes(d, "vaapi", "26", 8));
     assert_true(gm_chain_encodes(d, "nvenc", "hevc", 10));
     assert_false(gm_chain_encodes(d, "nvenc", "vp9", 8));
-    assert_false(gm_chain_encodes(d, "qsv", "h264", 8));
+    assert_true(gm_chain_encodes(d, "qsv", "h264", 8));
+    assert_false(gm_chain_encodes(d, "qsv", "h264", 10));
+    assert_false(gm_chain_encodes(d, "qsv", "hevc", 8));
     free(d);
 }
 
