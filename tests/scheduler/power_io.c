@@ -21,7 +21,7 @@ struct disk { /* a file of the disk */
     bool exists;
     bool deleted; /* the deletion is not on the disk */
     uint8_t *bytes;
-    size_t size;
+    size_t size, cap;
     struct change *first, **last; /* of the cache alone, in order */
     unsigned fail_sync;
 };
@@ -78,8 +78,11 @@ static struct disk *disk_of(const char *path)
 
 static void resize(struct disk *d, size_t size)
 {
+    if (size > d->cap) {
+        d->cap = size * 2;
+        d->bytes = need(realloc(d->bytes, d->cap));
+    }
     if (size > d->size) {
-        d->bytes = need(realloc(d->bytes, size));
         memset(d->bytes + d->size, 0, size - d->size);
     }
     d->size = size;
