@@ -13,8 +13,8 @@ struct gm_state; /* opaque */
 
 #define GM_STATE_SCHEMA 1
 
-/* Makes the folder where it is missing, takes its lock, checks the schema and raises the term
- * durably. */
+/* Makes the folder where it is missing, takes its lock, puts what the cache has of the log on the
+ * disk (ADR-0030), checks the schema and raises the term durably. */
 int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_state_close(struct gm_state **state);
 uint64_t gm_state_term(const struct gm_state *state);
