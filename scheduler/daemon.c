@@ -251,6 +251,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .lease_ms = (uint32_t)d->settings->lease_ms,
                                     .heartbeat_ms = (uint32_t)d->settings->heartbeat_ms,
                                     .stall_ms = (uint32_t)d->settings->stall_ms,
+                                    .device_wait_ms = (uint32_t)d->settings->device_wait_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .max_attempts = MAX_ATTEMPTS};
     rc = gm_core_create(&params, &d->core, err);

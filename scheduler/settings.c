@@ -35,6 +35,8 @@ static const struct gm_option OPTIONS[] = {
      "How often nodes renew their leases."},
     {"stall_ms", GM_OPT_INT, OPT(stall_ms), "120000", 1000, 86400000,
      "A task without progress for so long is ended and tried again."},
+    {"device_wait_ms", GM_OPT_INT, OPT(device_wait_ms), "10000", 1000, 86400000,
+     "A job whose device no node offers any more waits so long before its `fallback`."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
      "Accepted and unfinished jobs; more are refused."},
     {"log_level", GM_OPT_STRING, OPT(log_level), "info", 0, 0,

@@ -17,6 +17,7 @@ struct gm_settings {
     int64_t lease_ms;
     int64_t heartbeat_ms;
     int64_t stall_ms;
+    int64_t device_wait_ms;
     int64_t max_jobs;
     char *log_level;
     bool log_json;

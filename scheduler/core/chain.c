@@ -20,7 +20,6 @@
 #include "scheduler/core/state.h"
 
 #define CPU "cpu"
-#define PATIENCE (10 * GM_SEC) /* a node that is started anew is back by then */
 
 static const char *const usual_order[] = {"nvenc", "vaapi", "qsv", CPU};
 
@@ -303,7 +302,7 @@ void gm_core_chain_tick(struct gm_core *core)
             job->chain_absent_since = 0;
         } else if (job->chain_absent_since == 0) {
             job->chain_absent_since = core->now;
-        } else if (core->now - job->chain_absent_since >= PATIENCE) {
+        } else if (core->now - job->chain_absent_since >= core->device_wait) {
             give_up(core, job, &wish);
         }
     }

@@ -32,11 +32,13 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->params.lease_ms = or_default(params->lease_ms, 15000);
     core->params.heartbeat_ms = or_default(params->heartbeat_ms, 1000);
     core->params.stall_ms = or_default(params->stall_ms, 120000);
+    core->params.device_wait_ms = or_default(params->device_wait_ms, 10000);
     core->params.max_jobs = or_default(params->max_jobs, 10000);
     core->params.max_attempts = or_default(params->max_attempts, 8);
     core->lease_time = core->params.lease_ms * GM_MS;
     core->heartbeat_time = core->params.heartbeat_ms * GM_MS;
     core->stall_time = core->params.stall_ms * GM_MS;
+    core->device_wait = core->params.device_wait_ms * GM_MS;
     core->next_seq = 1;
     *out = core;
     return 0;

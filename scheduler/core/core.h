@@ -17,12 +17,13 @@
 struct gm_core; /* opaque; see view.h for read-only views */
 
 struct gm_core_params {
-    uint64_t term;         /* raised durably by the caller before each start */
-    uint32_t lease_ms;     /* default 15000 */
-    uint32_t heartbeat_ms; /* default 1000 */
-    uint32_t stall_ms;     /* no progress for so long: watchdog, default 120000 */
-    uint32_t max_jobs;     /* accepted and unfinished; default 10000; more: BUSY */
-    uint32_t max_attempts; /* of a task or chunk, whatever nodes; default 8 */
+    uint64_t term;           /* raised durably by the caller before each start */
+    uint32_t lease_ms;       /* default 15000 */
+    uint32_t heartbeat_ms;   /* default 1000 */
+    uint32_t stall_ms;       /* no progress for so long: watchdog, default 120000 */
+    uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */
+    uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
+    uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
 };
 
 enum gm_row_kind {

@@ -281,7 +281,7 @@ struct gm_loading {
 };
 struct gm_core {
     struct gm_core_params params;
-    gm_time lease_time, stall_time, heartbeat_time;
+    gm_time lease_time, stall_time, heartbeat_time, device_wait;
     struct gm_cjob *jobs;
     struct gm_cnode *nodes;
     struct gm_lease *leases;

@@ -3,6 +3,7 @@
 has_fakes || skip "no fake drivers in $GOPMILL_FAKE_LIB"
 GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
 mkdir -p "$work/fakebin" "$work/fake"
+device_wait_ms=1500 # no node is started anew here while a job waits for its GPU
 profile() { # name line...: the drivers from now on
   cp "$top/tests/drivers/profiles/$1.txt" "$work/fake/next"
   printf '%s\n' "${@:2}" >>"$work/fake/next"

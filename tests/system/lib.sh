@@ -101,6 +101,7 @@ grant_key_file: $at/grant.key
 lease_ms: 2000
 heartbeat_ms: 200
 stall_ms: ${stall_ms:-2500}
+device_wait_ms: ${device_wait_ms:-10000}
 YAML
   mkdir "$at/work"
   export GOPMILL_SCHEDULER=unix:$at/http
@@ -139,9 +140,9 @@ stop() { kill -TERM "$(pid "$1")" && wait "$(pid "$1")" 2>/dev/null; }
 until_true() { # what command...: within 20 s
   local what=$1 i
   shift
-  for i in $(seq 1000); do
+  for i in $(seq 400); do
     "$@" && return
-    sleep 0.02
+    sleep 0.05
   done
   fail "never: $what"
 }

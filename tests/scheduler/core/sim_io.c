@@ -262,6 +262,7 @@ static void load(struct sim *sim)
     struct gm_effects fx = {0};
     struct gm_core_params params = {.term = ++sim->term,
                                     .lease_ms = sim->params.lease_ms,
+                                    .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
     for (size_t i = sim->row_count; i > 1; i--) { /* any order */

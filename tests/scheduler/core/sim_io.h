@@ -22,8 +22,9 @@
 struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a message) */
     uint32_t seed;
     uint32_t nodes;
-    uint32_t slots;    /* a node; 0: 1 */
-    uint32_t lease_ms; /* 0: the core's default */
+    uint32_t slots;          /* a node; 0: 1 */
+    uint32_t lease_ms;       /* 0: the core's default */
+    uint32_t device_wait_ms; /* the same */
     uint32_t max_attempts;
     uint32_t loss;       /* a message vanishes */
     uint32_t twice;      /* a message to the scheduler comes twice */

@@ -129,6 +129,30 @@ static void a_device_that_is_back_soon_is_waited_for(void **arg)
     sim_destroy(sim);
 }
 
+static void how_long_a_device_is_waited_for_is_said(void **arg)
+{
+    static const uint32_t waits_s[] = {3, 10, 60};
+    (void)arg;
+    for (size_t i = 0; i < 3; i++) {
+        struct sim_params params = {.seed = 1,
+                                    .nodes = 2,
+                                    .slots = 2,
+                                    .gpus = 1,
+                                    .device_wait_ms = i == 1 ? 0 : waits_s[i] * 1000};
+        struct sim *sim = sim_create(&params);
+        sim_run(sim, 2);
+        (void)sim_submit(sim, "job", 20, 1, 50);
+        sim_until(sim, encode_runs, 60);
+        sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+        sim_run(sim, waits_s[i] - 1);
+        assert_false(chain_is_lost(sim));
+        sim_run(sim, 3);
+        assert_true(chain_is_lost(sim));
+        sim_until(sim, sim_all_final, 300);
+        sim_destroy(sim);
+    }
+}
+
 static void fallback_wait_waits(void **arg)
 {
     (void)arg;
@@ -379,6 +403,7 @@ int main(void)
         cmocka_unit_test(a_lost_device_leads_to_software),
         cmocka_unit_test(why_a_device_went_is_kept),
         cmocka_unit_test(a_device_that_is_back_soon_is_waited_for),
+        cmocka_unit_test(how_long_a_device_is_waited_for_is_said),
         cmocka_unit_test(fallback_wait_waits),
         cmocka_unit_test(fallback_fail_fails),
         cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
