@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "media/device_decoder.h"
 #include "media/frames_device.h"
-#include "media/hw.h"
 
 /* Proofs name codecs as chains do: "hevc", and in 10 bits "hevc10". */
 static bool is_proved(const struct gm_task_io *io, const Gm__VideoFacts *facts)
@@ -29,7 +29,7 @@ int gm_assist_open(const struct gm_task_io *io, const Gm__VideoFacts *facts,
     if (!is_proved(io, facts)) {
         return gm_frames_assist(frames, NULL, "the GPU is not proved to decode this", err);
     }
-    int rc = gm_hw_open(io->decode_device, &device, err);
+    int rc = gm_device_decoder_hold(io->decode_api, io->decode_device, &device, err);
     const char *excuse = rc < 0 ? gm_frames_device_excuse((enum gm_code) - rc) : NULL;
     if (rc < 0 && excuse == NULL) {
         return rc;

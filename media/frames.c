@@ -373,6 +373,7 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
         out->stats = c->stats;
         out->stats.decoded = f->decoded;
         out->stats.on_device = c->on_device;
+        out->stats.by = f->device.api;
         out->stats.why = c->on_device ? NULL : c->why != NULL ? c->why : f->device.why;
         f->decoded = 0;
         f->pop = true;

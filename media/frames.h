@@ -51,6 +51,7 @@ struct gm_frames_stats {
     uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
     uint32_t decoded;   /* pictures that the decoder gave since the end of the chunk before */
     bool on_device;     /* all its pictures are the device's */
+    const char *by;     /* static: then: nvdec, vaapi */
     const char *why;    /* static: why not, where there was one; else NULL */
 };
 
@@ -68,10 +69,10 @@ struct gm_frames_step {
 /* source: copied; its arg borrowed for the life. Errors: NOMEM. */
 int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **out,
                      struct gm_err *err) GM_MUST_CHECK;
-/* Before the first gm_frames_next: chunks are decoded on the device (of gm_hw_open; referenced)
- * where it has a decoder for them. The pictures are the same: where a stream has more than its
- * decoder gives, or is damaged in any way that shows, the chunk begins again in software
- * (GM_FRAMES_RESTART). The device's own failures are errors. Errors: NOMEM. */
+/* Before the first gm_frames_next: chunks are decoded on the device (of gm_hw_open or
+ * gm_vaapi_open; referenced) where it has a decoder for them. The pictures are the same: where a
+ * stream has more than its decoder gives, or is damaged in any way that shows, the chunk begins
+ * again in software (GM_FRAMES_RESTART). The device's own failures are errors. Errors: NOMEM. */
 int gm_frames_use_device(struct gm_frames *frames, AVBufferRef *device,
                          struct gm_err *err) GM_MUST_CHECK;
 /* After gm_frames_use_device: pictures that the device decoded stay in its memory

@@ -16,9 +16,8 @@ static const uint8_t CAPTIONS[] = {0x00, 0x31, 'G', 'A', '9', '4'};
 
 void gm_frames_tell(const struct gm_frames_stats *stats, Gm__EncodeItemMeta *meta)
 {
-    static char nvdec[] = "nvdec"; /* protobuf-c's strings are not const; it does not write them */
-    static char software[] = "software";
-    meta->decoder = stats->on_device ? nvdec : software;
+    /* protobuf-c's strings are not const; it does not write them */
+    meta->decoder = (char *)(stats->on_device ? stats->by : "software");
     if (stats->why != NULL) {
         meta->decoder_reason = (char *)stats->why;
     }
@@ -32,12 +31,13 @@ int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device, struct
     }
     gm_frames_device_fini(d);
     d->device = ref;
+    d->api = gm_device_decoder_api(ref);
     return 0;
 }
 
 void gm_frames_device_close(struct gm_frames_device *d)
 {
-    gm_nvdec_close(&d->decoder);
+    gm_device_decoder_close(&d->decoder);
     avcodec_parameters_free(&d->par);
     if (d->parser != NULL) {
         av_parser_close(d->parser);
@@ -118,7 +118,8 @@ int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *p
     if (d->device == NULL) {
         return 0;
     }
-    int rc = gm_nvdec_open(d->device, par, d->stays ? &d->pool : NULL, &d->decoder, &why, err);
+    int rc =
+        gm_device_decoder_open(d->device, par, d->stays ? &d->pool : NULL, &d->decoder, &why, err);
     const char *excuse = forgive(d, rc, err);
     if (excuse != NULL || (rc == 0 && d->decoder == NULL)) {
         give_up(d, excuse != NULL ? excuse : why);
@@ -314,7 +315,7 @@ int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
         }
     }
     if (rc == 0 && v.doubt == GM_FRAMES_FIT) {
-        rc = gm_nvdec_send(d->decoder, packet, id, &why, err);
+        rc = gm_device_decoder_send(d->decoder, packet, &why, err);
         const char *excuse = forgive(d, rc, err);
         if (excuse != NULL) {
             rc = 0;
@@ -374,7 +375,7 @@ int gm_frames_device_take(struct gm_frames_device *d, AVFrame **out,
                           enum gm_frames_doubt *out_doubt, const char **out_why, struct gm_err *err)
 {
     struct verdict v = {GM_FRAMES_FIT, NULL};
-    AVFrame *f = d->decoder != NULL ? gm_nvdec_take(d->decoder) : NULL;
+    AVFrame *f = d->decoder != NULL ? gm_device_decoder_take(d->decoder) : NULL;
     int rc = 0;
     if (f != NULL && d->pending != NULL && d->pending->pts == f->pts) {
         bool same = true;

@@ -4,7 +4,7 @@
 #include <libavcodec/avcodec.h>
 
 #include "common/err.h"
-#include "media/nvdec.h"
+#include "media/device_decoder.h"
 
 /* A device's decoder that gives what the software decoder gives, or says that it may not (inside of
  * media/frames.c). The device gives samples alone. What else a picture has - colours, aspect - is
@@ -17,10 +17,11 @@
 #define GM_FRAMES_DOUBTS 8 /* then the device is given up */
 
 struct gm_frames_device {
-    AVBufferRef *device;      /* owned reference; NULL: none, or none any more */
-    const char *why;          /* static: why it is not used any more; NULL: it is, or never was */
-    struct gm_nvdec *decoder; /* owned; NULL: none is open */
-    AVCodecParameters *par;   /* owned, of the decoder, as the others */
+    AVBufferRef *device; /* owned reference; NULL: none, or none any more */
+    const char *api;     /* static: of the one that it is or was, as gm_device_decoder_api */
+    const char *why;     /* static: why it is not used any more; NULL: it is, or never was */
+    struct gm_device_decoder *decoder; /* owned; NULL: none is open */
+    AVCodecParameters *par;            /* owned, of the decoder, as the others */
     AVCodecParserContext *parser;
     AVCodecContext *parsing;
     AVFrame *like;    /* the newest keyframe by software */
@@ -39,20 +40,20 @@ enum gm_frames_doubt {
     GM_FRAMES_UNFIT       /* the stream: the device is given up */
 };
 
-/* device: of gm_hw_open; referenced. Errors: NOMEM. */
+/* device: of gm_hw_open or gm_vaapi_open; referenced. Errors: NOMEM. */
 int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_device_fini(struct gm_frames_device *d);
 /* Why software decodes after an error of a device; static. NULL: no error of a device. */
 const char *gm_frames_device_excuse(enum gm_code code);
-/* Opens a decoder where the device has one for that stream: d->decoder. Errors: of gm_nvdec_open;
- * where it assists, NOMEM alone, as gm_frames_device_send. */
+/* Opens a decoder where the device has one for that stream: d->decoder. Errors: of
+ * gm_device_decoder_open; where it assists, NOMEM alone, as gm_frames_device_send. */
 int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *par,
                           struct gm_err *err) GM_MUST_CHECK;
 void gm_frames_device_close(struct gm_frames_device *d);
 /* The decoder is open. packet: its pts is its id; NULL: the end, once. Unless *out_doubt is FIT
  * nothing that came of the decoder may be used, *out_why (static) says why, and the decoder is
- * closed. Errors: of gm_nvdec_send. */
+ * closed. Errors: of gm_device_decoder_send. */
 int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
                           enum gm_frames_doubt *out_doubt, const char **out_why,
                           struct gm_err *err) GM_MUST_CHECK;

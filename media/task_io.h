@@ -21,8 +21,10 @@ struct gm_task_io {
     const Gm__TaskSpec *spec; /* borrowed for the task's life */
     const char *device;       /* WStart.device; borrowed likewise; NULL or "": the first */
     /* A GPU that decodes for a task whose chain is cpu, and what it was proved to decode
-     * (WStart.decode_device and .decode_codecs); borrowed likewise; NULL or "": software. */
+     * (WStart.decode_device and .decode_codecs); borrowed likewise; NULL or "": software. By:
+     * nvdec, vaapi (WStart.decode_api), not NULL where there is one. */
     const char *decode_device;
+    const char *decode_api;
     const char *const *decode_codecs;
     size_t decode_codec_count;
 

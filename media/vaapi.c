@@ -313,3 +313,15 @@ int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err 
                       averror, "The VA driver failed in its work, though it gives surfaces: %s",
                       av_err2str(averror));
 }
+
+const struct gm_va *gm_vaapi_library(const AVBufferRef *device, void **out_display)
+{
+    const struct hold *h = hold_of(device);
+    *out_display = h->display;
+    return &h->va;
+}
+
+int gm_vaapi_blame(const AVBufferRef *device, int status, const char *what, struct gm_err *err)
+{
+    return blame(hold_of(device), status, what, err);
+}

@@ -5,8 +5,10 @@
 
 #include "common/err.h"
 
-/* A render node as libavcodec's VAAPI encoders take it, and why they fail: libavcodec's error
- * numbers are the same for different causes, so the driver is asked again.
+struct gm_va; /* kernels/va.h */
+
+/* A render node as libavcodec's VAAPI encoders and decoders take it, and why they fail:
+ * libavcodec's error numbers are the same for different causes, so the driver is asked again.
  *
  * Thread: any, one at a time a device. Errors of all: DEVICE_ABSENT (no libva, no such node, none
  * that may be opened), DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST (native = VAStatus or
@@ -47,5 +49,11 @@ int gm_vaapi_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, 
 /* After sending, receiving or filling a surface gave averror. Errors: DEVICE_LOST, DEVICE_MEMORY,
  * DEVICE_BUSY. */
 int gm_vaapi_explain_work(const AVCodecContext *ctx, int averror, struct gm_err *err) GM_MUST_CHECK;
+
+/* libva and, in *out_display, the VADisplay, for what libavcodec leaves out; borrowed. */
+const struct gm_va *gm_vaapi_library(const AVBufferRef *device, void **out_display);
+/* The error of a call on the device that gave status (a VAStatus), though nothing was wrong with
+ * what was asked. what: what the driver did not give. Always an error. */
+int gm_vaapi_blame(const AVBufferRef *device, int status, const char *what, struct gm_err *err);
 
 #endif

@@ -66,6 +66,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     int rc = gm_worker_task_init(&task, sock, start->scratch, spec_fd, start->spec_size, &failure);
     task.io.device = start->device;
     task.io.decode_device = start->decode_device;
+    task.io.decode_api = start->decode_api;
     task.io.decode_codecs = (const char *const *)start->decode_codecs;
     task.io.decode_codec_count = start->n_decode_codecs;
     if (rc == 0) {

@@ -29,7 +29,7 @@ struct gm_media_sum {
 /* What did a step of chunks' encoding, in the order it was met. */
 #define GM_METAS_WAYS 16 /* others are counted with the last one of these */
 struct gm_way_sum {
-    char by[16];     /* software, nvdec, cuda */
+    char by[16];     /* software, nvdec, vaapi, cuda */
     char reason[96]; /* why software, where there was a device; else "" */
     uint32_t chunks;
 };

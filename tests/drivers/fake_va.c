@@ -109,23 +109,32 @@ const struct fake_codec *fake_va_codec(const struct fake_va *va, VAProfile profi
     return NULL;
 }
 
+static bool has_profile(const struct fake_va *va, VAProfile profile)
+{
+    return fake_va_codec(va, profile) != NULL || fake_va_decoder_of(va, profile) != NULL;
+}
+
 static VAStatus query_profiles(VADriverContextP ctx, VAProfile *list, int *count)
 {
     const struct fake_va *va = ctx->pDriverData;
     *count = 0;
     for (int i = 0; i < PROFILE_COUNT; i++) {
-        if (fake_va_codec(va, PROFILES[i].profile) != NULL) {
+        if (has_profile(va, PROFILES[i].profile)) {
             list[(*count)++] = PROFILES[i].profile;
         }
     }
     return VA_STATUS_SUCCESS;
 }
 
-static bool has_entrypoint(const struct fake_va *va, VAEntrypoint entrypoint)
+static bool has_entrypoint(const struct fake_va *va, VAProfile profile, VAEntrypoint entrypoint)
 {
     const struct fake_gpu *gpu = fake_va_gpu(va);
-    return gpu != NULL && (entrypoint == VAEntrypointEncSlice ||
-                           (entrypoint == VAEntrypointEncSliceLP && gpu->low_power));
+    if (entrypoint == VAEntrypointVLD) {
+        return fake_va_decoder_of(va, profile) != NULL;
+    }
+    return gpu != NULL && fake_va_codec(va, profile) != NULL &&
+           (entrypoint == VAEntrypointEncSlice ||
+            (entrypoint == VAEntrypointEncSliceLP && gpu->low_power));
 }
 
 static VAStatus query_entrypoints(VADriverContextP ctx, VAProfile profile, VAEntrypoint *list,
@@ -133,11 +142,16 @@ static VAStatus query_entrypoints(VADriverContextP ctx, VAProfile profile, VAEnt
 {
     const struct fake_va *va = ctx->pDriverData;
     *count = 0;
-    if (fake_va_codec(va, profile) == NULL) {
+    if (!has_profile(va, profile)) {
         return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
     }
-    list[(*count)++] = VAEntrypointEncSlice;
-    if (has_entrypoint(va, VAEntrypointEncSliceLP)) {
+    if (has_entrypoint(va, profile, VAEntrypointVLD)) {
+        list[(*count)++] = VAEntrypointVLD;
+    }
+    if (has_entrypoint(va, profile, VAEntrypointEncSlice)) {
+        list[(*count)++] = VAEntrypointEncSlice;
+    }
+    if (has_entrypoint(va, profile, VAEntrypointEncSliceLP)) {
         list[(*count)++] = VAEntrypointEncSliceLP;
     }
     return VA_STATUS_SUCCESS;
@@ -153,8 +167,8 @@ static uint32_t rates_of(const struct fake_gpu *gpu)
     return value;
 }
 
-static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *codec,
-                          VAProfile profile, VAConfigAttribType type)
+static uint32_t encode_attribute(const struct fake_gpu *gpu, const struct fake_codec *codec,
+                                 VAProfile profile, VAConfigAttribType type)
 {
     bool between = codec->bframes > 0 && profile != VAProfileH264ConstrainedBaseline;
     bool hevc = profile == VAProfileHEVCMain || profile == VAProfileHEVCMain10;
@@ -190,19 +204,26 @@ static uint32_t attribute(const struct fake_gpu *gpu, const struct fake_codec *c
     }
 }
 
+static uint32_t attribute(const struct fake_va *va, VAProfile profile, VAEntrypoint entrypoint,
+                          VAConfigAttribType type)
+{
+    return entrypoint == VAEntrypointVLD
+               ? fake_va_decode_attribute(fake_va_decoder_of(va, profile), type)
+               : encode_attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, type);
+}
+
 static VAStatus get_attributes(VADriverContextP ctx, VAProfile profile, VAEntrypoint entrypoint,
                                VAConfigAttrib *list, int count)
 {
     const struct fake_va *va = ctx->pDriverData;
-    if (fake_va_codec(va, profile) == NULL) {
+    if (!has_profile(va, profile)) {
         return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
     }
-    if (!has_entrypoint(va, entrypoint)) {
+    if (!has_entrypoint(va, profile, entrypoint)) {
         return VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT;
     }
     for (int i = 0; i < count; i++) {
-        list[i].value =
-            attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, list[i].type);
+        list[i].value = attribute(va, profile, entrypoint, list[i].type);
     }
     return VA_STATUS_SUCCESS;
 }
@@ -215,13 +236,15 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     if (va == NULL) {
         return status;
     }
-    if (fake_va_codec(va, profile) == NULL) {
+    if (!has_profile(va, profile)) {
         return fake_va_leave(va, VA_STATUS_ERROR_UNSUPPORTED_PROFILE);
     }
-    if (!has_entrypoint(va, entrypoint)) {
+    if (!has_entrypoint(va, profile, entrypoint)) {
         return fake_va_leave(va, VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT);
     }
-    status = fake_va_result(fake_fault_at(FAKE_ENCODE_OPEN, va->pci, 0));
+    bool decodes = entrypoint == VAEntrypointVLD;
+    status =
+        fake_va_result(fake_fault_at(decodes ? FAKE_DECODE_OPEN : FAKE_ENCODE_OPEN, va->pci, 0));
     if (status != VA_STATUS_SUCCESS) {
         return fake_va_leave(va, status);
     }
@@ -232,8 +255,7 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     *config =
         (struct fake_va_config){.profile = profile, .entrypoint = entrypoint, .rate = VA_RC_CQP};
     for (int i = 0; i < count; i++) {
-        uint32_t can =
-            attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, list[i].type);
+        uint32_t can = attribute(va, profile, entrypoint, list[i].type);
         bool flags = list[i].type == VAConfigAttribRateControl ||
                      list[i].type == VAConfigAttribEncPackedHeaders ||
                      list[i].type == VAConfigAttribRTFormat;
@@ -353,7 +375,7 @@ VAStatus __vaDriverInit_1_0(VADriverContextP ctx)
     ctx->version_major = VA_MAJOR_VERSION;
     ctx->version_minor = 0;
     ctx->max_profiles = PROFILE_COUNT;
-    ctx->max_entrypoints = 2;
+    ctx->max_entrypoints = 3;
     ctx->max_attributes = 16;
     ctx->max_image_formats = 3;
     ctx->max_subpic_formats = 1;

@@ -1,9 +1,10 @@
 /* What the files of the fake VA driver (fake_drv_video.so) share: a display, its objects, the
  * coders.
  *
- * The driver encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry point EncSlice
- * (and EncSliceLP, where the profile says low-power). It does what a driver does that leaves
- * headers to the application: it takes the packed sequence, picture and slice headers, as
+ * The driver decodes H.264 by the entry point VLD where the profile has a line for it (see
+ * fake_va_decode.c). It encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry point
+ * EncSlice (and EncSliceLP, where the profile says low-power). It does what a driver does that
+ * leaves headers to the application: it takes the packed sequence, picture and slice headers, as
  * libavcodec gives them, and adds slice data. The slices are those of libavcodec's libx264, and of
  * libx265, on one thread, put behind the application's slice headers: see fake_va_slice.c,
  * fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures that nothing refers
@@ -41,6 +42,8 @@ struct fake_va_surface {
     int bytes;         /* of a sample: 1 (NV12) or 2 (P010) */
     int pitch, rows;   /* of luma, in bytes; chroma follows with half the rows */
     uint8_t *data;     /* owned */
+    int64_t decoded;   /* which picture of its decoder it holds, from 1; 0: none */
+    bool damaged;      /* what it was decoded from was */
 };
 
 struct fake_va_buffer {
@@ -84,6 +87,7 @@ struct fake_va_context {
     int header_count;
     struct fake_va_coder reference, between; /* pictures that are referred to, and B pictures */
     int64_t frames, mapped;
+    struct fake_va_decode *decode; /* owned; NULL: it encodes */
 };
 
 struct fake_va {
@@ -124,6 +128,17 @@ void fake_va_free_buffer(struct fake_va_buffer *buffer);
 /* fake_va_encode.c: the same. */
 void fake_va_set_encode(struct VADriverVTable *table, const struct fake_gpu *gpu);
 void fake_va_free_context(struct fake_va_context *context);
+
+/* fake_va_decode.c: what decodes that profile; NULL: nothing. */
+const struct fake_codec *fake_va_decoder_of(const struct fake_va *va, VAProfile profile);
+uint32_t fake_va_decode_attribute(const struct fake_codec *codec, VAConfigAttribType type);
+/* One decoder; open: NULL: out of memory. begin, take, end: a picture. */
+struct fake_va_decode *fake_va_decode_open(void);
+void fake_va_decode_close(struct fake_va_decode *decode); /* NULL is fine */
+void fake_va_decode_begin(struct fake_va_decode *decode);
+VAStatus fake_va_decode_take(struct fake_va_decode *decode, const struct fake_va_buffer *buffer);
+VAStatus fake_va_decode_end(struct fake_va_decode *decode, struct fake_va_surface *surface,
+                            const char *pci);
 
 /* fake_va_coder.c: frames a second that a coder sees which is given one of `period`, or (between)
  * the others. */

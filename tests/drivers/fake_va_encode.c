@@ -19,6 +19,7 @@ void fake_va_free_context(struct fake_va_context *context)
     fake_va_close_coder(&context->reference);
     fake_va_close_coder(&context->between);
     fake_va_hevc_close(&context->hevc);
+    fake_va_decode_close(context->decode);
     free(context);
 }
 
@@ -34,7 +35,10 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
         return status;
     }
     const struct fake_va_config *config = fake_va_find(va->configs, FAKE_VA_CONFIG, config_id);
-    const struct fake_codec *codec = config == NULL ? NULL : fake_va_codec(va, config->profile);
+    bool decodes = config != NULL && config->entrypoint == VAEntrypointVLD;
+    const struct fake_codec *codec = config == NULL ? NULL
+                                     : decodes      ? fake_va_decoder_of(va, config->profile)
+                                                    : fake_va_codec(va, config->profile);
     if (config == NULL || codec == NULL) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONFIG);
     }
@@ -42,7 +46,7 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
         height > codec->max_height) {
         return fake_va_leave(va, VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED);
     }
-    status = fake_va_result(fake_fault_at(FAKE_ENCODE_INIT, va->pci, 0));
+    status = decodes ? status : fake_va_result(fake_fault_at(FAKE_ENCODE_INIT, va->pci, 0));
     struct fake_va_context *context =
         status == VA_STATUS_SUCCESS ? calloc(1, sizeof(*context)) : NULL;
     if (context != NULL && strcmp(codec->name, "hevc") == 0 &&
@@ -61,6 +65,11 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
     context->config = *config;
     context->width = width;
     context->height = height;
+    context->decode = decodes ? fake_va_decode_open() : NULL;
+    if (decodes && context->decode == NULL) {
+        free(fake_va_remove(va->contexts, FAKE_VA_CONTEXT, *out));
+        status = VA_STATUS_ERROR_ALLOCATION_FAILED;
+    }
     return fake_va_leave(va, status);
 }
 
@@ -89,6 +98,9 @@ static VAStatus begin_picture(VADriverContextP ctx, VAContextID id, VASurfaceID 
     free_headers(context);
     context->target = target;
     context->begun = true;
+    if (context->decode != NULL) {
+        fake_va_decode_begin(context->decode);
+    }
     return fake_va_leave(va, VA_STATUS_SUCCESS);
 }
 
@@ -198,7 +210,9 @@ static VAStatus render_picture(VADriverContextP ctx, VAContextID id, VABufferID 
     }
     for (int i = 0; status == VA_STATUS_SUCCESS && i < count; i++) {
         const struct fake_va_buffer *buffer = fake_va_find(va->buffers, FAKE_VA_BUFFER, list[i]);
-        status = buffer == NULL ? VA_STATUS_ERROR_INVALID_BUFFER : take_buffer(context, buffer);
+        status = buffer == NULL            ? VA_STATUS_ERROR_INVALID_BUFFER
+                 : context->decode != NULL ? fake_va_decode_take(context->decode, buffer)
+                                           : take_buffer(context, buffer);
     }
     return fake_va_leave(va, status);
 }
@@ -306,12 +320,16 @@ static VAStatus end_picture(VADriverContextP ctx, VAContextID id)
         return status;
     }
     struct fake_va_context *context = fake_va_find(va->contexts, FAKE_VA_CONTEXT, id);
-    if (context == NULL || !context->begun || !context->has_sequence) {
+    if (context == NULL || !context->begun || (!context->has_sequence && !context->decode)) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONTEXT);
     }
     context->begun = false;
-    const struct fake_va_surface *surface =
-        fake_va_find(va->surfaces, FAKE_VA_SURFACE, context->target);
+    struct fake_va_surface *surface = fake_va_find(va->surfaces, FAKE_VA_SURFACE, context->target);
+    if (context->decode != NULL) {
+        return fake_va_leave(va, surface == NULL
+                                     ? VA_STATUS_ERROR_INVALID_SURFACE
+                                     : fake_va_decode_end(context->decode, surface, va->pci));
+    }
     struct fake_va_buffer *out = fake_va_find(
         va->buffers, FAKE_VA_BUFFER,
         context->hevc != NULL ? fake_va_hevc_output(context->hevc) : context->picture.coded_buf);
@@ -333,8 +351,15 @@ static VAStatus sync_surface(VADriverContextP ctx, VASurfaceID id)
     if (va == NULL) {
         return status;
     }
-    bool found = fake_va_find(va->surfaces, FAKE_VA_SURFACE, id) != NULL;
-    return fake_va_leave(va, found ? VA_STATUS_SUCCESS : VA_STATUS_ERROR_INVALID_SURFACE);
+    const struct fake_va_surface *surface = fake_va_find(va->surfaces, FAKE_VA_SURFACE, id);
+    status = surface == NULL ? VA_STATUS_ERROR_INVALID_SURFACE : VA_STATUS_SUCCESS;
+    if (surface != NULL && surface->decoded > 0) {
+        status = fake_va_result(fake_fault_at(FAKE_MAP, va->pci, surface->decoded));
+    }
+    if (status == VA_STATUS_SUCCESS && surface->damaged) {
+        status = VA_STATUS_ERROR_DECODING_ERROR;
+    }
+    return fake_va_leave(va, status);
 }
 
 static VAStatus sync_buffer(VADriverContextP ctx, VABufferID id, uint64_t timeout_ns)

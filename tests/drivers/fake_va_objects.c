@@ -132,7 +132,9 @@ static VAStatus query_surface_attributes(VADriverContextP ctx, VAConfigID config
     const struct fake_va *va = ctx->pDriverData;
     const struct fake_va_config *asked = fake_va_find(va->configs, FAKE_VA_CONFIG, config);
     const VAProfile profile = asked == NULL ? VAProfileNone : asked->profile;
-    const struct fake_codec *codec = fake_va_codec(va, profile);
+    const struct fake_codec *codec = asked != NULL && asked->entrypoint == VAEntrypointVLD
+                                         ? fake_va_decoder_of(va, profile)
+                                         : fake_va_codec(va, profile);
     const int format = profile == VAProfileHEVCMain10 ? VA_FOURCC_P010 : VA_FOURCC_NV12;
     const struct {
         VASurfaceAttribType type;

@@ -83,8 +83,10 @@ void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char
     f->device = device;
 }
 
-void folder_io_set_decoder(struct folder_io *f, const char *device, const char *const *codecs)
+void folder_io_set_decoder(struct folder_io *f, const char *api, const char *device,
+                           const char *const *codecs)
 {
+    f->decode_api = api;
     f->decode_device = device;
     f->decode_codecs = codecs;
     f->device_failures = 0;

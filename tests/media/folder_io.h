@@ -41,9 +41,10 @@ void folder_io_destroy(struct folder_io **f);
 /* TaskSpec.chain and gm_task_io.device of the tasks that run from now on; both borrowed. NULL:
  * none, in software. */
 void folder_io_set_chain(struct folder_io *f, const Gm__Chain *chain, const char *device);
-/* gm_task_io.decode_device and .decode_codecs (NULL-terminated) of the tasks that run from now on;
- * both borrowed. */
-void folder_io_set_decoder(struct folder_io *f, const char *device, const char *const *codecs);
+/* gm_task_io.decode_api, .decode_device and .decode_codecs (NULL-terminated) of the tasks that run
+ * from now on; borrowed. */
+void folder_io_set_decoder(struct folder_io *f, const char *api, const char *device,
+                           const char *const *codecs);
 /* How often tasks told of the decoder's failure since then, and the last one; code GM_OK: none. */
 struct gm_err folder_io_device_failure(const struct folder_io *f, size_t *out_times);
 const char *folder_io_dir(const struct folder_io *f);

@@ -263,6 +263,7 @@ struct gm_task_io folder_task_io(struct running *r)
         .self = r,
         .spec = r->spec,
         .device = r->f->device,
+        .decode_api = r->f->decode_api,
         .decode_device = r->f->decode_device,
         .decode_codecs = r->f->decode_codecs,
         .decode_codec_count = codecs,

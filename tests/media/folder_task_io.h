@@ -19,7 +19,8 @@ struct folder_io {
     const Gm__Pipeline *pipeline; /* borrowed */
     const Gm__Chain *chain;       /* borrowed; NULL: software */
     const char *device;           /* borrowed */
-    const char *decode_device;    /* borrowed */
+    const char *decode_api;       /* borrowed, as the next two */
+    const char *decode_device;
     const char *const *decode_codecs;
     size_t device_failures;
     struct gm_err device_failure; /* the last one */

@@ -3,7 +3,7 @@
 
 #include "media/frames_io.h"
 
-/* Chunks decoded over the fake NVDEC of tests/drivers and in software, and compared. In children of
+/* Chunks decoded on a fake device of tests/drivers and in software, and compared. In children of
  * fake_gpu_run: what is wrong ends them. */
 
 #define MAX_PICTURES 200
