@@ -76,7 +76,8 @@ static void set_gpu(struct gm_agent_slot *slot, struct gm_agent_device *d)
         }
     }
     slot->gpu = d;
-    gm_slot_set_device(slot->process, d == NULL ? NULL : "cuda", d == NULL ? NULL : d->found->uuid,
+    const struct gm_slot_device tie = gm_agent_tie(d == NULL ? NULL : d->found);
+    gm_slot_set_device(slot->process, &tie,
                        d == NULL ? slot->agent->params.worker_memory_bytes : 0);
     slot->restart_due = slot->restart_due || gm_slot_pid(slot->process) != 0;
     gm_agent_assist_settle(slot);

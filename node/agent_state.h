@@ -323,6 +323,8 @@ bool gm_agent_assist_tick(struct gm_agent *agent, gm_time now); /* true: somethi
 /* --- agent_handle.c */
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */
 /* --- agent_worker.c */
+/* What ties a worker to the GPU; NULL: to none. Borrowed from gpu. */
+struct gm_slot_device gm_agent_tie(const struct gm_device *gpu);
 int gm_agent_slots_open(struct gm_agent *agent, struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_slots_close(struct gm_agent *agent);
 bool gm_agent_slots_seen(const struct gm_agent *agent);

@@ -206,7 +206,8 @@ static int send_start(struct gm_task *task, struct gm_err *err)
         for (size_t i = 0; i < task->gpu->assist.codec_count; i++) {
             codecs[i] = task->gpu->assist.codecs[i];
         }
-        start.decode_device = task->gpu->found->uuid;
+        start.decode_device = (char *)(uintptr_t)gm_decoding_device(task->gpu->found);
+        start.decode_api = (char *)(uintptr_t)gm_decoding_api(task->gpu->found);
         start.decode_codecs = codecs;
         start.n_decode_codecs = task->gpu->assist.codec_count;
     }

@@ -190,12 +190,24 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     }
 }
 
+struct gm_slot_device gm_agent_tie(const struct gm_device *gpu)
+{
+    if (gpu == NULL) {
+        return (struct gm_slot_device){.profile = NULL};
+    }
+    return gpu->kind == GM_DEVICE_NVIDIA
+               ? (struct gm_slot_device){.profile = "cuda", .device = gpu->uuid}
+               : (struct gm_slot_device){.profile = "dri",
+                                         .device = gpu->render_node,
+                                         .va_driver =
+                                             gm_device_find_feature(gpu, GM_FEATURE_VA_DRIVER)};
+}
+
 static int start_slot(struct gm_agent_slot *slot, struct gm_err *err)
 {
     const struct gm_agent_params *params = &slot->agent->params;
     const struct gm_agent_device *device = slot->device;
     const struct gm_device *gpu = device == NULL || device->is_cpu ? NULL : device->found;
-    bool cuda = gpu != NULL && gpu->kind == GM_DEVICE_NVIDIA;
     const struct gm_slot_params process = {
         .launcher = params->launcher,
         .worker = params->worker,
@@ -205,13 +217,7 @@ static int start_slot(struct gm_agent_slot *slot, struct gm_err *err)
         .file_bytes = slot->agent->scratch_whole,
         .cpu_flags = params->cpu_flags,
         .log_level = params->log_level,
-        .profile = gpu == NULL ? NULL
-                   : cuda      ? "cuda"
-                               : "dri",
-        .device = gpu == NULL ? NULL
-                  : cuda      ? gpu->uuid
-                              : gpu->render_node,
-        .va_driver = gpu == NULL || cuda ? NULL : gm_device_find_feature(gpu, GM_FEATURE_VA_DRIVER),
+        .device = gm_agent_tie(gpu),
         .environment = params->device_environment,
         .paths = params->device_paths,
     };

@@ -320,12 +320,12 @@ static size_t add_list(const char *option, const char *const *list, const char *
 static size_t add_device(const struct gm_slot_params *params, const char **args, size_t n)
 {
     args[n++] = "--profile";
-    args[n++] = params->profile;
+    args[n++] = params->device.profile;
     args[n++] = "--device";
-    args[n++] = params->device;
-    if (params->va_driver != NULL) {
+    args[n++] = params->device.device;
+    if (params->device.va_driver != NULL) {
         args[n++] = "--va-driver";
-        args[n++] = params->va_driver;
+        args[n++] = params->device.va_driver;
     }
     n = add_list("--environment", params->environment, args, n);
     return add_list("--path", params->paths, args, n);
@@ -357,7 +357,7 @@ static int spawn(struct gm_slot *slot, int child_sock, struct gm_err *err)
     size_t n = sizeof(common) / sizeof(common[0]);
     const char *args[ARGS_MAX];
     memcpy(args, common, sizeof(common));
-    if (slot->params.profile != NULL) {
+    if (slot->params.device.profile != NULL) {
         n = add_device(&slot->params, args, n);
     }
     args[n++] = "--";
@@ -467,11 +467,10 @@ void gm_slot_destroy(struct gm_slot **slot)
     *slot = NULL;
 }
 
-void gm_slot_set_device(struct gm_slot *slot, const char *profile, const char *device,
+void gm_slot_set_device(struct gm_slot *slot, const struct gm_slot_device *device,
                         uint64_t memory_bytes)
 {
-    slot->params.profile = profile;
-    slot->params.device = device;
+    slot->params.device = *device;
     slot->params.memory_bytes = memory_bytes;
 }
 

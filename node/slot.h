@@ -24,19 +24,23 @@ struct gm_slot_handler {
     void *arg;
 };
 
+/* The device that a worker is tied to (gopmill-launcher(8)); all-zero: none. Borrowed strings. */
+struct gm_slot_device {
+    const char *profile;   /* cuda, dri; NULL: none */
+    const char *device;    /* UUID, render node */
+    const char *va_driver; /* dri: that libva loads; NULL: libva chooses */
+};
+
 struct gm_slot_params { /* strings are borrowed for the slot's life */
     const char *launcher;
     const char *worker;
-    const char *scratch;   /* absolute; exists; the worker's own */
-    uint64_t memory_bytes; /* 0: no limit */
-    uint64_t file_bytes;   /* largest file; 0: no limit */
-    const char *cpu_flags; /* NULL or "": all */
-    const char *log_level; /* NULL: warn */
-    uint32_t ready_ms;     /* time to become ready; 0: 30000 */
-    /* Of a worker of a device (gopmill-launcher(8)). */
-    const char *profile;            /* cuda, dri; NULL: none, and what follows is not looked at */
-    const char *device;             /* UUID, render node */
-    const char *va_driver;          /* dri: that libva loads; NULL: libva chooses */
+    const char *scratch;            /* absolute; exists; the worker's own */
+    uint64_t memory_bytes;          /* 0: no limit */
+    uint64_t file_bytes;            /* largest file; 0: no limit */
+    const char *cpu_flags;          /* NULL or "": all */
+    const char *log_level;          /* NULL: warn */
+    uint32_t ready_ms;              /* time to become ready; 0: 30000 */
+    struct gm_slot_device device;   /* none: what follows is not looked at */
     const char *const *environment; /* variables that are given on; NULL-terminated; NULL: none */
     const char *const *paths;       /* what it may read and write; NULL-terminated; NULL: none */
 };
@@ -49,7 +53,7 @@ void gm_slot_destroy(struct gm_slot **slot);
 
 /* The processes that start from now on get these in place of what gm_slot_params said; strings are
  * borrowed. One that runs stays as it is. */
-void gm_slot_set_device(struct gm_slot *slot, const char *profile, const char *device,
+void gm_slot_set_device(struct gm_slot *slot, const struct gm_slot_device *device,
                         uint64_t memory_bytes);
 
 bool gm_slot_is_ready(const struct gm_slot *slot);

@@ -67,6 +67,20 @@ for format in nv12 p010le; do
   [ "$(over arc "${source[@]}" -vf format=$format,hwupload,hwdownload,format=$format -f md5 -)" = "$direct" ] || fail "hwdownload gives other samples of $format"
 done
 
+# Decoding: software's pictures, in its order.
+decode=(-hwaccel vaapi -hwaccel_device /dev/dri/renderD128 -hwaccel_output_format vaapi)
+decoded() { # name, profile, x264's arguments...
+  local name=$1 profile=$2
+  shift 2
+  ffmpeg -v error -y "${source[@]}" -c:v libx264 -preset fast "$@" "$work/i.mp4"
+  [ "$(over "$profile" "${decode[@]}" -i "$work/i.mp4" -vf hwdownload,format=nv12,format=yuv420p -f md5 - 2>"$work/log")" = \
+    "$(ffmpeg -v error -i "$work/i.mp4" -pix_fmt yuv420p -f md5 -)" ] || fail "decoding $name: $(head -n 2 "$work/log")"
+}
+decoded "B pictures that others refer to, weights" arc -bf 3 -g 30 -x264-params b-pyramid=normal:weightp=2
+decoded "open GOPs, slices" arc -bf 3 -g 7 -x264-params open-gop=1 -slices 3
+decoded "CAVLC, no B pictures" igpu -profile:v baseline
+decoded "a size of no whole macroblocks, cropped" igpu -vf crop=314:170:0:0
+
 refused() { # name, text to find, profile, arguments...
   local name=$1 text=$2
   shift 2
@@ -91,7 +105,9 @@ over "$work/p.txt" "${encode[@]}" 2>"$work/log" || fail "back again: $(head -n 2
 sed '/encode h264/d' "$here/profiles/arc.txt" >"$work/none.txt"
 refused "10 bits of a chip that has 8" "No usable encoding profile found" igpu "${source[@]}" -vf format=p010,hwupload -c:v hevc_vaapi -qp 24 -f null -
 refused "HEVC too small for the chip" "does not support encoding at size 48x48" arc -f lavfi -i testsrc2=s=48x48:r=25:d=1 -vf format=nv12,hwupload -c:v hevc_vaapi -qp 24 -f null -
-refused "no entry point" "No usable encoding profile found" "$work/none.txt" "${encode[@]}"
+refused "no entry point" "No usable encoding entrypoint found" "$work/none.txt" "${encode[@]}"
+sed -i '/decode h264/d' "$work/none.txt"
+refused "no profile" "No usable encoding profile found" "$work/none.txt" "${encode[@]}"
 profile arc "fault encode wrong"
 over "$work/p.txt" "${source[@]}" "${upload[@]}" -bf 0 -qp 24 "$work/o.mp4" 2>/dev/null || fail "wrong pixels: no output"
 [ "$(psnr)" -lt 20 ] || fail "wrong pixels look right"
@@ -102,24 +118,26 @@ ask() { # profile, filter: true of the only GPU
   jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
     fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
 }
-ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and .notes == []'
+ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and [.notes[].text] == ["a node decodes with it for up to 2 slots of the processor"]'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
-ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and .decode == [] and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
-ask arc '.proofs | length == 3 and all(.[]; .passed and .encode and .psnr > 30) and map([.codec, .depth]) == [["h264", 8], ["hevc", 8], ["hevc", 10]]'
-ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 2 and all(.[]; .passed))'
-ask igpu '.notes | length == 1 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "h264", 8]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
+ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "h264", 8]]'
+ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 3 and all(.[]; .passed))'
+ask igpu '.notes | length == 2 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
 profile arc "low-delay yes"
 ask "$work/p.txt" '(.encode | length == 3 and all(.[]; .b_frames == false)) and all(.proofs[]; .passed)'
 profile arc "rate cqp,vbr,icq"
 ask "$work/p.txt" 'any(.notes[]; .text | test("it takes `qp`, and `crf` without a cap$"))'
 profile arc "packed no"
-ask "$work/p.txt" '(.notes | length == 1 and .[0].severity == "warn" and (.[0].text | test("parameter sets of H.264 and HEVC itself.*no task is encoded so"))) and (.features | index("vaapi-packed-headers") or index("vaapi-packed-hevc") | not)'
+ask "$work/p.txt" '(.notes | length == 2 and .[0].severity == "warn" and (.[0].text | test("parameter sets of H.264 and HEVC itself.*no task is encoded so"))) and (.features | index("vaapi-packed-headers") or index("vaapi-packed-hevc") | not)'
 profile arc "fault va-init error"
 ask "$work/p.txt" '.encode_state == "refused" and any(.notes[]; .text | test("does not start on /dev/dri/renderD128"))'
 profile arc "fault encode corrupt"
-ask "$work/p.txt" '.encode_state == "present" and all(.proofs[]; .passed | not)'
+ask "$work/p.txt" '.encode_state == "present" and all(.proofs[]; .passed != .encode)'
 profile arc "fault encode wrong"
-ask "$work/p.txt" 'all(.proofs[]; .passed == false and (.text | test("PSNR")))'
+ask "$work/p.txt" 'all(.proofs[] | select(.encode); .passed == false and (.text | test("PSNR")))'
+profile arc "fault decode wrong at=3"
+ask "$work/p.txt" 'all(.proofs[]; .passed == .encode) and (.proofs[-1].text | test("differ from software"))'
 profile arc "fault encode lost at=3"
 sed -i '/encode hevc/d' "$work/p.txt" # one encoder, which is the one that loses the device
 ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("lost while it encoded"))'

@@ -91,7 +91,8 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
         (void)gm_device_add_proof(&list->devices[0], &encoder);
     }
     if (farm->proves_decoding) {
-        gm_device_set(h264.api, "nvdec");
+        bool va = list->devices[0].kind == GM_DEVICE_DRM;
+        gm_device_set(h264.api, va ? "vaapi" : "nvdec");
         h264.encode = false;
     }
     struct gm_device_proof hevc = h264;

@@ -245,6 +245,7 @@ static int run_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err 
     const char *how = io->spec->source_name;
     const char *profile = getenv("GOPMILL_PROFILE");
     const char *device = io->decode_device == NULL ? "" : io->decode_device;
+    bool va = device[0] == '/';
     char text[512];
     int code = atoi(how);
     struct gm_err why;
@@ -261,6 +262,9 @@ static int run_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err 
     if (code != 0 && device[0] != '\0') {
         gm_err_set(&why, (enum gm_code)code, 7, "as it was told");
         io->device_failed(io->self, &why);
+    }
+    if (device[0] != '\0' && strcmp(io->decode_api, va ? "vaapi" : "nvdec") != 0) {
+        return gm_err_set(err, GM_E_BUG, 0, "decodes by %s", io->decode_api);
     }
     snprintf(text, sizeof(text), "%s;%s;%s", profile == NULL ? "-" : profile, device,
              io->decode_codec_count > 0 ? io->decode_codecs[0] : "");

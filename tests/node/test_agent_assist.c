@@ -11,6 +11,7 @@
 #include "node/fake_io.h"
 
 #define ON_GPU "cuda;" FARM_UUID ";h264"
+#define VA_NODE "/dev/dri/renderD128"
 #define WITHOUT_ITS_GPU "cuda;;" /* its worker might, and may not */
 #define IN_SOFTWARE "-;;"
 
@@ -21,6 +22,7 @@ struct want {
     uint64_t memory_bytes;
     const char *proof;
     bool no_uuid;
+    bool va;      /* by a VA driver, which tells neither engines nor memory */
     bool encodes; /* and is proved to, beforehand, as its decoder is */
     uint32_t stall_ms;
     uint32_t retry_ms;
@@ -33,7 +35,7 @@ static struct farm *start(const struct want *want)
     struct farm *farm = calloc(1, sizeof(*farm));
     struct gm_device_list list = {0};
     struct gm_device *device = NULL;
-    const struct gm_device_codec codec = {
+    struct gm_device_codec codec = {
         .api = "nvdec", .codec = "h264", .chroma = 420, .depth = 8, .engines = want->engines};
     const struct gm_device_codec encoder = {
         .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
@@ -45,6 +47,12 @@ static struct farm *start(const struct want *want)
     farm_gpu_list(&list, &device);
     gm_device_set(device->uuid, want->no_uuid ? "" : FARM_UUID);
     device->memory_bytes = want->memory_bytes;
+    if (want->va) {
+        gm_device_set(codec.api, "vaapi");
+        gm_device_set(device->render_node, VA_NODE);
+        device->kind = GM_DEVICE_DRM;
+        device->uuid[0] = '\0';
+    }
     assert_true(gm_device_add_codec(device, false, &codec));
     if (want->encodes) {
         assert_true(gm_device_add_codec(device, true, &encoder));
@@ -101,6 +109,12 @@ static int start_unnamed(void **state)
 {
     *state = start(&(struct want){
         .slots = 1, .decode_slots = -1, .engines = 4, .proof = "pass", .no_uuid = true});
+    return 0;
+}
+
+static int start_va(void **state)
+{
+    *state = start(&(struct want){.slots = 3, .decode_slots = -1, .proof = "pass", .va = true});
     return 0;
 }
 
@@ -201,6 +215,18 @@ static void tasks_that_decode_video_do_it_on_the_gpu(void **state)
     until_decoded(farm);
     expect_place(farm, "", ON_GPU);
     farm_expect_healthy(farm);
+}
+
+/* hevc passed too, and no task decodes it so. */
+static void va_driver_decodes_h264_for_two(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_says(farm, "decodes for 2 slots of the processor");
+    while (strcmp(farm_place(farm, "analyze", ""), "dri;" VA_NODE ";h264") != 0) {
+    }
+    farm_expect_healthy(farm);
+    expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), "dri;" VA_NODE ";h264");
+    farm_until_gpu_says(farm, "does not decode for the processors until its proof passes again");
 }
 
 static void no_more_tasks_than_wanted(void **state)
@@ -420,6 +446,7 @@ int main(void)
     fake_worker_main();
     const struct CMUnitTest tests[] = {
         CASE(tasks_that_decode_video_do_it_on_the_gpu, start_usual),
+        CASE(va_driver_decodes_h264_for_two, start_va),
         CASE(no_more_tasks_than_wanted, start_for_one),
         CASE(no_more_tasks_than_its_memory_holds, start_small),
         CASE(nothing_without_slots_or_name, start_off),

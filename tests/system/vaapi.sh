@@ -47,4 +47,41 @@ check "a job is done that its driver can't make" transcode unfit "$work/clip.mp4
 check "in software" report "$(on cpu)"
 check "its report says why" report '.encoding.given_up | length == 1 and .[0].chain == "vaapi" and .[0].code == "pipeline.does_not_fit"'
 stop box
+
+# A driver that encodes nothing decodes for the processors, and no byte changes.
+by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; }
+make_clip "$work/short.mp4" 7 640x360 15
+assists='(.proofs | map([.encode, .passed]) == [[false, true]]) and any(.notes[]; .text == "decodes for 2 slots of the processor")'
+gpu_node plain LIBVA_DRIVERS_PATH off
+check "a job is done without devices" transcode plain "$work/short.mp4"
+check "in software" report "$(by software)"
+stop plain
+soft=$(tree_hash "$work/plain")
+same() { test "$soft" = "$(tree_hash "$out")"; }
+profile decode-only
+rm -f "$work/fake/profile.state"
+gpu_node reader LIBVA_DRIVERS_PATH
+until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .chains == [] and $assists"
+check "a job is done" transcode reader "$work/short.mp4"
+check "on the processor" report "$(on cpu)"
+check "the GPU decoded" report "$(by vaapi)"
+check "with the bytes of software" same
+
+profile decode-only "fault decode lost gpu=$gpu at=20"
+check "a job is done whose decoder is lost in the middle of a chunk" transcode dlost "$work/short.mp4"
+check "no task failed for it" report 'all(.tasks[]; .outcome == "done")'
+check "software went on, which is said" report 'any(.renditions[0].actual.decoded[]; .by == "software" and .reason == "the device was lost")'
+check "with the bytes of software" same
+until_true "the node list says why the GPU decodes no more" gpu_is 'any(.notes[]; .text | test("does not decode for the processors until its proof passes again"))'
+profile decode-only "back $gpu 1"
+until_true "the GPU decodes again" gpu_is "$assists"
+check "a job is done after it" transcode dagain "$work/short.mp4"
+check "decoded on the GPU" report "$(by vaapi)"
+check "with the bytes of software" same
+
+profile decode-only "back $gpu 1" "fault decode wrong gpu=$gpu at=1"
+check "a job is done whose GPU gives other pictures" transcode dwrong "$work/short.mp4"
+check "in software, which is said" report 'all(.renditions[].actual.decoded[]; .by == "software") and any(.renditions[0].actual.decoded[]; .reason == "the device gives other pictures than software")'
+check "with the bytes of software" same
+stop reader
 finish

@@ -59,6 +59,37 @@ static void a_worker_must_be_tied_to_it(void **state)
     free(d);
 }
 
+static struct gm_device *va_device(const char *codec, uint32_t depth)
+{
+    struct gm_device *d = calloc(1, sizeof(*d));
+    struct gm_device_codec c = {.api = "vaapi", .chroma = 420, .depth = depth};
+    assert_non_null(d);
+    gm_device_set(c.codec, codec);
+    d->kind = GM_DEVICE_DRM;
+    gm_device_set(d->render_node, "/dev/dri/renderD129");
+    assert_true(gm_device_add_codec(d, false, &c));
+    return d;
+}
+
+/* A VA driver tells neither engines nor memory. */
+static void va_drivers_have_room_for_two(void **state)
+{
+    (void)state;
+    struct gm_device *d = va_device("h264", 8);
+    assert_int_equal(gm_decoding_room(d), 2);
+    assert_string_equal(gm_decoding_api(d), "vaapi");
+    assert_string_equal(gm_decoding_device(d), "/dev/dri/renderD129");
+    d->render_node[0] = '\0'; /* nothing ties a worker to it */
+    assert_int_equal(gm_decoding_room(d), 0);
+    free(d);
+    d = va_device("hevc", 8); /* media/vadec.h has no other codec */
+    assert_int_equal(gm_decoding_room(d), 0);
+    free(d);
+    d = va_device("h264", 10);
+    assert_int_equal(gm_decoding_room(d), 0);
+    free(d);
+}
+
 static void add(struct gm_device *d, const char *api, const char *codec, uint32_t depth,
                 bool encode, bool passed)
 {
@@ -95,11 +126,31 @@ static void only_what_passed_is_proved(void **state)
     free(d);
 }
 
+static void only_h264_counts_of_a_va_driver(void **state)
+{
+    (void)state;
+    char codecs[GM_DECODING_CODECS][16];
+    const char *why = NULL;
+    struct gm_device *d = va_device("h264", 8);
+    add(d, "vaapi", "hevc", 8, false, true);
+    add(d, "vaapi", "h264", 10, false, true);
+    add(d, "vaapi", "h264", 8, true, true);
+    add(d, "nvdec", "h264", 8, false, true);
+    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 0);
+    assert_string_equal(why, "no decoder of it is proved");
+    add(d, "vaapi", "h264", 8, false, true);
+    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 1);
+    assert_string_equal(codecs[0], "h264");
+    free(d);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(engines_and_memory_make_room),
         cmocka_unit_test(a_worker_must_be_tied_to_it),
+        cmocka_unit_test(va_drivers_have_room_for_two),
+        cmocka_unit_test(only_h264_counts_of_a_va_driver),
         cmocka_unit_test(only_what_passed_is_proved),
     };
     return cmocka_run_group_tests_name("node/devices/decoding", tests, NULL, NULL);
