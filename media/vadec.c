@@ -149,7 +149,8 @@ static int judge(struct gm_vadec *v, int av, struct gm_err *err)
     if (av == AVERROR(ENOMEM)) {
         return gm_err_set(err, GM_E_DEVICE_MEMORY, av, "The VA driver has no memory to decode");
     }
-    v->why = av == AVERROR(EIO) ? "the driver refused a picture" : "a packet is malformed";
+    v->why = av == AVERROR(EIO) ? "the driver refused a picture"
+                                : "a packet is malformed, or the driver refused it";
     return 0;
 }
 

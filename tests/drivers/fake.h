@@ -49,6 +49,7 @@
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
  *   busy (of a VA driver: HW_BUSY; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
  *   Of register, an encoder's of device memory, oom is what a full device says.
+ *   Of a VA driver register is a buffer for a slice to be decoded, map what waits for its picture.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same
  *   surface. Of launch: the kernel does nothing. Pin is page-locked memory; copied: a copy that was queued, when it is done.
  * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;

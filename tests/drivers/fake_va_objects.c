@@ -199,6 +199,12 @@ static VAStatus create_buffer(VADriverContextP ctx, VAContextID context, VABuffe
     if (va == NULL) {
         return status;
     }
+    if (type == VASliceDataBufferType) {
+        status = fake_va_result(fake_fault_at(FAKE_REGISTER, va->pci, 0));
+        if (status != VA_STATUS_SUCCESS) {
+            return fake_va_leave(va, status);
+        }
+    }
     struct fake_va_buffer *buffer = make_buffer(type, size, count, NULL);
     *out = fake_va_add(va->buffers, FAKE_VA_BUFFER, buffer);
     if (*out == VA_INVALID_ID) {

@@ -313,6 +313,25 @@ static void odd_and_large_sizes_are_for_software(void **state)
     assert_int_equal(fake_gpu_run(odd_size, NULL), 0);
 }
 
+/* libavcodec would go on without that slice. */
+static void lose_slice(const void *arg)
+{
+    fake_gpu_profile("arc", "fault register error at=40\n");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(arg, FRAMES);
+    const struct run *r = nvdec_both(c, 0, 1, false, device, 0);
+    CHECK(r->on_device == 3 && r->restarts == 1);
+    CHECK(strcmp(r->why, "a packet is malformed, or the driver refused it") == 0);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_slice_that_the_driver_refuses_is_noticed(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(lose_slice, &made[3]), 0);
+}
+
 static void no_decoder(const void *arg)
 {
     (void)arg;
@@ -398,6 +417,7 @@ int main(void)
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
         cmocka_unit_test(odd_and_large_sizes_are_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
+        cmocka_unit_test(a_slice_that_the_driver_refuses_is_noticed),
         cmocka_unit_test(a_driver_without_a_decoder_leaves_all_to_software),
         cmocka_unit_test(real_clips_give_the_pictures_of_software),
     };
