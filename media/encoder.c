@@ -574,12 +574,14 @@ int gm_encoder_describe(const struct gm_encoder_params *params, struct gm_buf *h
         return rc;
     }
     *out_reorder = gm_encoder_reorder(e);
-    if (e->backend->packet_headers != NULL) {
-        rc = describe_packet(params, e->backend, headers, err);
-    } else {
+    const struct gm_encoder_backend *backend = e->backend;
+    if (backend->packet_headers == NULL) {
         gm_buf_add(headers, e->headers.data, e->headers.size);
         rc = gm_buf_check(headers, err);
     }
-    gm_encoder_close(&e);
+    gm_encoder_close(&e); /* before another one: a device counts its sessions */
+    if (backend->packet_headers != NULL) {
+        rc = describe_packet(params, backend, headers, err);
+    }
     return rc;
 }

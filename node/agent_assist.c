@@ -260,7 +260,7 @@ void gm_agent_assist_failed(struct gm_task *task, const struct gm_err *why)
     case GM_E_DEVICE_DRIVER:
     case GM_E_DEVICE_LOST:
         if (d->state == GM_AGENT_OFFERED) { /* for its own work too */
-            gm_agent_device_failed(agent, d, why);
+            gm_agent_device_failed(agent, d, task, why);
         } else {
             take_away(agent, d, why);
         }

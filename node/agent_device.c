@@ -10,8 +10,7 @@
  * busy.
  *
  * Proofs run on the thread pool, one device at a time, because they share a file. A device that
- * takes no more sessions, or is out of memory, keeps what it has: it is offered with a slot less,
- * with none when nothing of ours runs there, and grows back by one at the same pauses. */
+ * takes no more sessions, or is out of memory, keeps what it has: agent_room.c. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,7 +184,7 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
     } else {
         d->state = GM_AGENT_OFFERED;
         d->distrusted = false;
-        d->allowed = d->slot_count;
+        gm_agent_room_reset(d);
         log_offered(d);
         gm_agent_device_prove_rest(agent, d, codecs_of(d), &d->rest);
     }
@@ -355,30 +354,6 @@ void gm_agent_device_released(struct gm_agent_slot *slot)
     }
 }
 
-static uint32_t tasks_on(const struct gm_agent *agent, const struct gm_agent_device *d)
-{
-    uint32_t count = 0;
-    for (uint32_t i = 0; i < d->slot_count; i++) {
-        count += agent->slots[d->first_slot + i].task != NULL ? 1 : 0;
-    }
-    return count;
-}
-
-/* It takes no more than it has; the task that was refused is one of tasks_on. */
-static void lower(struct gm_agent *agent, struct gm_agent_device *d)
-{
-    uint32_t others = tasks_on(agent, d);
-    others -= others > 0 ? 1 : 0;
-    d->allowed -= d->allowed > 0 ? 1 : 0;
-    d->allowed = others == 0 ? 0 : d->allowed == 0 ? 1 : d->allowed;
-    d->full++;
-    gm_time pause = gm_agent_device_pause(agent, d->full);
-    d->grow_at = gm_time_now() + pause;
-    d->dirty = true;
-    gm_log(GM_LOG_WARN, "device-full", "device=%s slots=%" PRIu32 " again_ms=%" PRId64,
-           d->found->id, d->allowed, pause / GM_MS);
-}
-
 void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *d,
                               const struct gm_err *why, char text[256])
 {
@@ -389,7 +364,7 @@ void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *d,
 }
 
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
-                            const struct gm_err *why)
+                            const struct gm_task *task, const struct gm_err *why)
 {
     char text[sizeof(d->why)];
     if (d == NULL || d->is_cpu || d->state != GM_AGENT_OFFERED) {
@@ -397,8 +372,10 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
     }
     switch (why->code) {
     case GM_E_DEVICE_BUSY:
+        gm_agent_room_busy(agent, d, task);
+        break;
     case GM_E_DEVICE_MEMORY:
-        lower(agent, d);
+        gm_agent_room_memory(agent, d);
         break;
     case GM_E_DEVICE_ABSENT:
     case GM_E_DEVICE_DRIVER:
@@ -421,7 +398,7 @@ void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *d)
 {
     if (d != NULL && !d->is_cpu && d->state == GM_AGENT_OFFERED) {
         d->failures = 0;
-        d->full = tasks_on(agent, d) < d->slot_count ? d->full : 0; /* all slots at once work */
+        gm_agent_room_worked(agent, d);
     }
 }
 
@@ -430,12 +407,8 @@ void gm_agent_devices_tick(struct gm_agent *agent, gm_time now)
     bool grown = gm_agent_assist_tick(agent, now);
     for (size_t i = 0; i < agent->device_count; i++) {
         struct gm_agent_device *d = &agent->devices[i];
-        if (d->state == GM_AGENT_OFFERED && d->allowed < d->slot_count && now >= d->grow_at) {
-            d->allowed++;
-            d->grow_at = now + gm_agent_device_pause(agent, d->full);
-            d->dirty = grown = true;
-            gm_log(GM_LOG_INFO, "device-grown", "device=%s slots=%" PRIu32, d->found->id,
-                   d->allowed);
+        if (d->state == GM_AGENT_OFFERED) {
+            grown = gm_agent_room_tick(agent, d, now) || grown;
         }
     }
     if (grown) {
@@ -447,7 +420,7 @@ void gm_agent_devices_tick(struct gm_agent *agent, gm_time now)
 static void open_device(struct gm_agent *agent, struct gm_agent_device *d)
 {
     d->slot_count = agent->params.device_slots;
-    d->allowed = d->slot_count;
+    gm_agent_room_reset(d);
     d->prove_due = agent->params.prover.prove != NULL;
     if (is_wanted(agent, d) && d->prove_due) {
         d->state = GM_AGENT_PROVING;
@@ -480,7 +453,8 @@ int gm_agent_devices_open(struct gm_agent *agent, struct gm_err *err)
                                                  .found = has_cpu ? agent->found.devices : NULL,
                                                  .state = GM_AGENT_OFFERED,
                                                  .slot_count = agent->params.slots,
-                                                 .allowed = agent->params.slots};
+                                                 .allowed = agent->params.slots,
+                                                 .sessions = GM_AGENT_SESSIONS_ANY};
     agent->device_count = 1;
     for (size_t i = has_cpu ? 1 : 0; i < count; i++) {
         struct gm_agent_device *d = &agent->devices[agent->device_count++];

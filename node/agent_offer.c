@@ -62,6 +62,7 @@ static void set_capacity(const struct gm_agent *agent, const struct gm_agent_dev
         out->memory_bytes = part_of(agent, device, agent->params.memory_bytes);
         out->scratch_bytes = part_of(agent, device, scratch);
         out->slots = device->slot_count;
+        out->sessions = device->sessions == GM_AGENT_SESSIONS_ANY ? 0 : device->sessions;
     }
 }
 
@@ -104,12 +105,17 @@ static void add_notes(const struct gm_agent *agent, const struct gm_agent_device
         break;
     case GM_AGENT_OFFERED:
     default:
+        if (d->sessions < GM_AGENT_SESSIONS_ANY) {
+            (void)gm_device_add_note(NULL, to, GM_NOTE_WARN,
+                                     "it refused an encoder session: %u at once are offered for "
+                                     "now",
+                                     d->sessions);
+        }
         if (d->allowed < d->slot_count) {
-            (void)gm_device_add_note(
-                NULL, to, GM_NOTE_WARN,
-                "it takes no more sessions: %u of %u slots are offered for now", d->allowed,
-                d->slot_count);
-        } else if (gm_agent_slots_usable(agent, d) < d->slot_count) {
+            (void)gm_device_add_note(NULL, to, GM_NOTE_WARN,
+                                     "its memory is full: %u of %u slots are offered for now",
+                                     d->allowed, d->slot_count);
+        } else if (gm_agent_slots_usable(agent, d) < gm_agent_room_slots(d)) {
             (void)gm_device_add_note(NULL, to, GM_NOTE_ERROR,
                                      "worker processes do not start: the node's log says why");
         }
@@ -237,7 +243,7 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
     uint64_t change = usable.scratch_bytes > d->offered_scratch
                           ? usable.scratch_bytes - d->offered_scratch
                           : d->offered_scratch - usable.scratch_bytes;
-    bool slots = usable.slots != d->offered_slots;
+    bool slots = usable.slots != d->offered_slots || usable.sessions != d->offered_sessions;
     /* Notes tell why a device offers less. */
     bool facts = !d->is_cpu && (always || d->dirty || slots);
     if (!always && !facts && !slots && usable.memory_bytes == d->offered_memory &&
@@ -246,6 +252,7 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
     }
     if (send_offer(agent, d, &usable, facts)) {
         d->offered_slots = usable.slots;
+        d->offered_sessions = usable.sessions;
         d->offered_memory = usable.memory_bytes;
         d->offered_scratch = usable.scratch_bytes;
         d->dirty = false;

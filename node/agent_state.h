@@ -66,6 +66,8 @@ struct gm_agent_assist {
     uint32_t failures; /* in a row */
 };
 
+#define GM_AGENT_SESSIONS_ANY UINT32_MAX /* no limit is known */
+
 /* The first one is the cpu, which is always OFFERED. */
 struct gm_agent_device {
     struct gm_device *found; /* borrowed from agent->found; NULL: a cpu that nobody looked at */
@@ -81,12 +83,17 @@ struct gm_agent_device {
     bool forget_due; /* its proofs in the file */
     bool prove_due;
     gm_time prove_at;
-    uint32_t allowed; /* slots that it takes no more than at present: its sessions are limited */
-    uint32_t full;    /* how often in a row it took no more */
+    uint32_t allowed; /* slots that it takes no more than at present: its memory was full */
+    uint32_t full;    /* how often in a row */
     gm_time grow_at;
+    uint32_t sessions;       /* of encoders at once, at present; GM_AGENT_SESSIONS_ANY */
+    uint32_t sessions_full;  /* how often in a row one was refused */
+    uint64_t sessions_asked; /* so many were too many when that was last */
+    uint64_t sessions_most;  /* all slots can't take more, for all that was refused */
+    gm_time sessions_grow_at;
     struct gm_agent_assist assist;
     bool dirty; /* the scheduler was not told how it is */
-    uint32_t offered_slots;
+    uint32_t offered_slots, offered_sessions;
     uint64_t offered_memory, offered_scratch;
 };
 
@@ -279,9 +286,9 @@ void gm_agent_devices_fini(struct gm_agent *agent);
 /* NULL: there is none. */
 struct gm_agent_device *gm_agent_device_find(struct gm_agent *agent, const char *id);
 const char *gm_agent_device_id(const struct gm_agent_device *device);
-/* A task on a slot of a device ended so. */
+/* The task, which had a slot of the device or was decoded for there, ended so. */
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *device,
-                            const struct gm_err *why);
+                            const struct gm_task *task, const struct gm_err *why);
 void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *device);
 /* A slot of it is free again. */
 void gm_agent_device_released(struct gm_agent_slot *slot);
@@ -299,6 +306,16 @@ void gm_agent_device_prove_rest(struct gm_agent *agent, struct gm_agent_device *
  * is said of it. */
 void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *device,
                               const struct gm_err *why, char text[256]);
+/* --- agent_room.c */
+void gm_agent_room_reset(struct gm_agent_device *device); /* it takes all */
+void gm_agent_room_memory(struct gm_agent *agent, struct gm_agent_device *device);
+/* The task, on a slot of it, was refused an encoder session. */
+void gm_agent_room_busy(struct gm_agent *agent, struct gm_agent_device *device,
+                        const struct gm_task *task);
+void gm_agent_room_worked(const struct gm_agent *agent, struct gm_agent_device *device);
+bool gm_agent_room_tick(const struct gm_agent *agent, struct gm_agent_device *device,
+                        gm_time now);                               /* true: it takes more */
+uint32_t gm_agent_room_slots(const struct gm_agent_device *device); /* at most */
 /* --- agent_assist.c */
 void gm_agent_assist_open(const struct gm_agent *agent, struct gm_agent_device *device);
 /* Its proofs are what they are. */

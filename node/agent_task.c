@@ -300,7 +300,7 @@ void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t 
                task->spec->job_id, task->spec->task, task->spec->instance, task->id, chunk);
     task->state = GM_TASK_STORING;
     if (task->slot != NULL) {
-        gm_agent_device_failed(task->agent, task->slot->device, why);
+        gm_agent_device_failed(task->agent, task->slot->device, task, why);
     }
     if (gm_item_add_failed(task, why, chunk, usage, &err) < 0) {
         gm_task_drop(task, "its failure could not be told"); /* the lease will end by itself */

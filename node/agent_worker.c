@@ -308,13 +308,14 @@ bool gm_agent_slots_seen(const struct gm_agent *agent)
 uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_agent_device *device)
 {
     uint32_t usable = 0;
+    uint32_t allowed = gm_agent_room_slots(device);
     for (uint32_t i = 0; i < device->slot_count; i++) {
         const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
         usable += slot->process == NULL || slot->broken ? 0 : 1;
     }
     return agent->slots[agent->slot_count].broken || device->state != GM_AGENT_OFFERED ? 0
-           : usable < device->allowed                                                  ? usable
-                                      : device->allowed;
+           : usable < allowed                                                          ? usable
+                                                                                       : allowed;
 }
 
 void gm_agent_slots_tick(struct gm_agent *agent, gm_time now)

@@ -128,9 +128,10 @@ int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, 
 
 static json_t *capacity_json(const struct gm_capacity *c)
 {
-    return json_pack("{s:f, s:I, s:I, s:I}", "cpus", (double)c->cpu_milli / 1000.0, "memory_bytes",
-                     (json_int_t)c->memory_bytes, "scratch_bytes", (json_int_t)c->scratch_bytes,
-                     "slots", (json_int_t)c->slots);
+    return json_pack("{s:f, s:I, s:I, s:I, s:I}", "cpus", (double)c->cpu_milli / 1000.0,
+                     "memory_bytes", (json_int_t)c->memory_bytes, "scratch_bytes",
+                     (json_int_t)c->scratch_bytes, "slots", (json_int_t)c->slots, "sessions",
+                     (json_int_t)c->sessions);
 }
 
 static json_t *devices_json(const struct gm_node_view *n)

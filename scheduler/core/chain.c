@@ -6,12 +6,14 @@
  * the same fingerprint: the parts of a rendition come from one kind of encoder, or it is made anew
  * as a whole.
  *
- * A chain is lost to a job when no open node offers it for some seconds, or when it fails in a way
+ * A chain is lost to a job when no open node offers it for some seconds, with as many encoder
+ * sessions as a run of the job takes at once, or when it fails in a way
  * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
  * software: the job forgets all that came after inspect and is planned again without it (replan.c).
  * A device that fails `plan` offers less or nothing then, and the next one plans: its chain is lost
  * too when that one is the processor.
  */
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,6 +22,7 @@
 #include "scheduler/core/state.h"
 
 #define CPU "cpu"
+#define PLAN_SESSIONS 1 /* it opens its encoders one after the other (media/plan_video.c) */
 
 static const char *const usual_order[] = {"nvenc", "vaapi", "qsv", CPU};
 
@@ -95,8 +98,9 @@ static bool can_encode(const Gm__Chain *chain, const Gm__EncodeParams *p)
     return can;
 }
 
-const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
-                                      const struct gm_chain_wish *wish)
+/* Whatever its sessions are. */
+static const Gm__Chain *find_chain(const struct gm_cdevice *device,
+                                   const struct gm_chain_wish *wish)
 {
     for (size_t i = 0; i < device->chain_count; i++) {
         const Gm__Chain *c = device->chains[i];
@@ -107,6 +111,43 @@ const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
         }
     }
     return NULL;
+}
+
+/* Alone there, at least. */
+static bool has_sessions(const struct gm_cdevice *device, const struct gm_chain_wish *wish)
+{
+    return device->usable.sessions == 0 || wish->sessions <= device->usable.sessions;
+}
+
+const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
+                                      const struct gm_chain_wish *wish)
+{
+    return has_sessions(device, wish) ? find_chain(device, wish) : NULL;
+}
+
+bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wish *wish,
+                            char out[160])
+{
+    const struct gm_cdevice *most = NULL;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; gm_core_node_is_open(n) && i < n->device_count; i++) {
+            const struct gm_cdevice *d = &n->devices[i];
+            if (d->usable.slots == 0 || !find_chain(d, wish)) {
+                continue;
+            }
+            if (has_sessions(d, wish)) {
+                return false;
+            }
+            most = !most || d->usable.sessions > most->usable.sessions ? d : most;
+        }
+    }
+    if (most) {
+        (void)snprintf(out, 160,
+                       "%" PRIu64 " renditions need %" PRIu64
+                       " encoder sessions; GPU %.64s gives %" PRIu64,
+                       wish->sessions, wish->sessions, most->id, most->usable.sessions);
+    }
+    return most != NULL;
 }
 
 static bool is_offered(const struct gm_core *core, const struct gm_chain_wish *wish)
@@ -151,14 +192,24 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
     bool hardware = p && !needs_software(job);
     for (size_t i = 0; i < count; i++) {
         const char *name = listed ? p->devices[i] : usual_order[i];
-        struct gm_chain_wish wish = {.name = name, .params = p};
+        struct gm_chain_wish wish = {.name = name, .params = p, .sessions = PLAN_SESSIONS};
         if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
+            wish.sessions = is_cpu(name) ? 0 : wish.sessions;
             *out = wish;
             return true;
         }
     }
     *out = (struct gm_chain_wish){.name = CPU, .params = p};
     return !p || falls_back_to_software(job);
+}
+
+/* The encoders of a run, one a rendition, work side by side (media/encode.c). */
+static struct gm_chain_wish wish_of(const struct gm_cjob *job)
+{
+    const Gm__Chain *c = job->chain;
+    return (struct gm_chain_wish){.name = c->name,
+                                  .fingerprint = c->fingerprint,
+                                  .sessions = is_cpu(c->name) ? 0 : job->renditions};
 }
 
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
@@ -171,8 +222,7 @@ bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         if (job->chain) {
-            *out = (struct gm_chain_wish){.name = job->chain->name,
-                                          .fingerprint = job->chain->fingerprint};
+            *out = wish_of(job);
             return true;
         }
         break;
@@ -231,7 +281,7 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
     if (!job->chain) {
         return job->plan->insts[0].unit.state == GM_TASK_READY && !pick(core, job, out);
     }
-    *out = (struct gm_chain_wish){.name = job->chain->name, .fingerprint = job->chain->fingerprint};
+    *out = wish_of(job);
     return !is_cpu(out->name) && !is_offered(core, out);
 }
 
@@ -269,8 +319,11 @@ void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Cha
 static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
 {
     struct gm_err err = {.code = GM_OK};
+    char why[160];
     const struct gm_err *cause = job->chain ? last_device_error(job, wish->name) : NULL;
-    if (cause) {
+    if (job->chain && gm_core_chain_is_short(core, wish, why)) {
+        (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "%s", why);
+    } else if (cause) {
         (void)gm_err_set(&err, cause->code, cause->native, "%.300s; no node offers `%s` any more",
                          cause->text, wish->name);
     } else if (job->chain) {

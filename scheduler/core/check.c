@@ -180,6 +180,7 @@ static int check_node(const struct gm_cnode *node, struct gm_err *err)
                 sum.memory_bytes += lease->demand.memory_bytes;
                 sum.scratch_bytes += lease->demand.scratch_bytes;
                 sum.slots += lease->demand.slots;
+                sum.sessions += lease->demand.sessions;
                 leases++;
             }
         }
@@ -188,7 +189,8 @@ static int check_node(const struct gm_cnode *node, struct gm_err *err)
         }
         if (sum.cpu_milli > dev->floor.cpu_milli || sum.slots > dev->floor.slots ||
             sum.memory_bytes > dev->floor.memory_bytes ||
-            sum.scratch_bytes > dev->floor.scratch_bytes) {
+            sum.scratch_bytes > dev->floor.scratch_bytes ||
+            (dev->floor.sessions > 0 && sum.sessions > dev->floor.sessions)) {
             return BROKEN("node %s: device %s is overcommitted", node->id, dev->id);
         }
     }

@@ -53,19 +53,32 @@ static bool slot_is_kept(const struct gm_core *core, const struct gm_cjob *job)
     return false;
 }
 
+/* Slots are free where they lack. */
+static bool waits_for_sessions(const struct gm_core *core, const struct gm_chain_wish *wish)
+{
+    struct gm_chain_wish any = *wish;
+    uint64_t unused;
+    any.sessions = 0;
+    (void)gm_core_slots(core, &any, &unused);
+    return unused > 0;
+}
+
 /* Why no device took a unit that is ready. */
 static void explain_ready(const struct gm_core *core, const struct gm_inst *inst,
                           const struct gm_unit *unit, struct gm_explain_row *row)
 {
     uint64_t unused;
     struct gm_chain_wish wish;
+    char few[160];
     bool there = gm_core_chain_wish(core, inst, &wish);
     uint64_t slots = gm_core_slots(core, &wish, &unused);
     uint32_t connected = 0;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         connected += n->connected ? 1 : 0;
     }
-    if (connected > 0 && (!there || (slots == 0 && strcmp(wish.name, "cpu") != 0))) {
+    if (connected > 0 && there && gm_core_chain_is_short(core, &wish, few)) {
+        SAY(row, "It is ready and waits for a device: %s.", few);
+    } else if (connected > 0 && (!there || (slots == 0 && strcmp(wish.name, "cpu") != 0))) {
         SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.",
             there ? wish.name : "one of the pipeline's devices", wish.fingerprint ? " " : "",
             wish.fingerprint ? wish.fingerprint : "");
@@ -73,6 +86,11 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         SAY(row, connected == 0
                      ? "It is ready, but no node is connected."
                      : "It is ready, but the connected nodes are drained or offer no slot.");
+    } else if (unused == 0 && waits_for_sessions(core, &wish)) {
+        SAY(row,
+            "It is ready and waits for encoder sessions: it takes %" PRIu64
+            " at once, others have them.",
+            wish.sessions);
     } else if (unused == 0) {
         SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use.", slots);
     } else if (!gm_core_inst_may_start(inst, unused)) {

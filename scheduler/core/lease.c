@@ -1,4 +1,5 @@
-/* Leases: who holds which units until when. A lease holds a slot of a device; while it is live it
+/* Leases: who holds which units until when. A lease holds a slot of a device, and
+ * encoder sessions; while it is live it
  * holds its units too. A cancelled lease has lost its units and keeps the slot until the node says
  * that it stopped (Failed, or a Renew without it) or until it expires.
  */
@@ -56,16 +57,19 @@ static void add(struct gm_capacity *to, const struct gm_capacity *d)
     to->memory_bytes += d->memory_bytes;
     to->scratch_bytes += d->scratch_bytes;
     to->slots += d->slots;
+    to->sessions += d->sessions;
 }
 
 static void subtract(struct gm_capacity *from, const struct gm_capacity *d)
 {
     GM_ASSERT(from->slots >= d->slots && from->cpu_milli >= d->cpu_milli);
     GM_ASSERT(from->memory_bytes >= d->memory_bytes && from->scratch_bytes >= d->scratch_bytes);
+    GM_ASSERT(from->sessions >= d->sessions);
     from->cpu_milli -= d->cpu_milli;
     from->memory_bytes -= d->memory_bytes;
     from->scratch_bytes -= d->scratch_bytes;
     from->slots -= d->slots;
+    from->sessions -= d->sessions;
 }
 
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)

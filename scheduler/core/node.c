@@ -214,12 +214,14 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
         d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
                                          .memory_bytes = bounded(m->usable->memory_bytes),
                                          .scratch_bytes = bounded(m->usable->scratch_bytes),
-                                         .slots = m->usable->slots};
+                                         .slots = m->usable->slots,
+                                         .sessions = m->usable->sessions};
         d->floor = (struct gm_capacity){
             .cpu_milli = larger(d->usable.cpu_milli, d->used.cpu_milli),
             .memory_bytes = larger(d->usable.memory_bytes, d->used.memory_bytes),
             .scratch_bytes = larger(d->usable.scratch_bytes, d->used.scratch_bytes),
-            .slots = larger(d->usable.slots, d->used.slots)};
+            .slots = larger(d->usable.slots, d->used.slots),
+            .sessions = d->usable.sessions == 0 ? 0 : larger(d->usable.sessions, d->used.sessions)};
         core->place_dirty = true;
     }
 }

@@ -27,6 +27,18 @@ bool gm_core_node_is_open(const struct gm_cnode *node)
     return node->connected && !node->draining;
 }
 
+/* How many units of the wish go into so many slots and encoder sessions. */
+static uint64_t room_for(const struct gm_chain_wish *wish, uint64_t slots, uint64_t sessions)
+{
+    uint64_t by_sessions = sessions / wish->sessions;
+    return by_sessions < slots ? by_sessions : slots;
+}
+
+static uint64_t rest_of(uint64_t usable, uint64_t used)
+{
+    return usable > used ? usable - used : 0;
+}
+
 uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
                        uint64_t *out_free)
 {
@@ -38,10 +50,14 @@ uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *w
             if (wish && !gm_core_device_chain(dev, wish)) {
                 continue;
             }
-            slots += dev->usable.slots;
-            if (dev->usable.slots > dev->used.slots) {
-                unused += dev->usable.slots - dev->used.slots;
+            uint64_t whole = dev->usable.slots;
+            uint64_t rest = rest_of(whole, dev->used.slots);
+            if (wish && wish->sessions > 0 && dev->usable.sessions > 0) {
+                whole = room_for(wish, whole, dev->usable.sessions);
+                rest = room_for(wish, rest, rest_of(dev->usable.sessions, dev->used.sessions));
             }
+            slots += whole;
+            unused += rest;
         }
     }
     *out_free = unused;
@@ -71,7 +87,9 @@ static bool fits(const struct gm_capacity *usable, const struct gm_capacity *use
     return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
            used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
            used->scratch_bytes + demand->scratch_bytes <= usable->scratch_bytes &&
-           used->slots + demand->slots <= usable->slots;
+           used->slots + demand->slots <= usable->slots &&
+           (demand->sessions == 0 || usable->sessions == 0 ||
+            used->sessions + demand->sessions <= usable->sessions);
 }
 
 static bool avoids(const struct gm_unit *unit, const char *node_id)
@@ -251,6 +269,7 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
+        a.demand.sessions = wish.sessions;
         if (unused == 0 || !gm_core_inst_may_start(inst, unused)) {
             return;
         }

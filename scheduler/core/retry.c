@@ -173,7 +173,8 @@ static bool has_other_node(const struct gm_core *core, const struct gm_lease *le
                            const struct gm_unit *unit)
 {
     struct gm_chain_wish wish = {.name = lease->chain->name,
-                                 .fingerprint = lease->chain->fingerprint};
+                                 .fingerprint = lease->chain->fingerprint,
+                                 .sessions = lease->demand.sessions};
     return gm_core_has_other_node(core, &wish, unit);
 }
 

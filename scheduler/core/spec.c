@@ -181,6 +181,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     demand.memory_bytes = lease->demand.memory_bytes;
     demand.scratch_bytes = lease->demand.scratch_bytes;
     demand.slots = (uint32_t)lease->demand.slots;
+    demand.sessions = (uint32_t)lease->demand.sessions;
     assign.task_id = lease->task_id;
     assign.term = core->params.term;
     assign.epoch = lease->epoch;

@@ -209,6 +209,7 @@ struct gm_chain_wish {
     const char *name;               /* borrowed, and so are these */
     const char *fingerprint;        /* NULL: any */
     const Gm__EncodeParams *params; /* what it must be able to encode; NULL: not asked */
+    uint64_t sessions;              /* encoders of the device that the unit opens at once */
 };
 struct gm_cdevice {
     char *id; /* owned, and so are these */
@@ -472,6 +473,10 @@ void gm_core_chains_fini(struct gm_cdevice *device);
 Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain);
 const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
                                       const struct gm_chain_wish *wish); /* NULL: none */
+/* True, and the sentence, when devices offer the chain and none gives as many encoder sessions as
+ * the wish takes: "4 renditions need 4 encoder sessions; GPU 0000:01:00.0 gives 3". */
+bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wish *wish,
+                            char out[160]);
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);
@@ -502,7 +507,8 @@ double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain
 /* place.c */
 void gm_core_place(struct gm_core *core);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);
-/* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go. */
+/* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go, no more of a device
+ * than its encoder sessions are enough for. */
 uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
                        uint64_t *out_free);
 bool gm_core_node_is_open(const struct gm_cnode *node);

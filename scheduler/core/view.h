@@ -228,6 +228,7 @@ struct gm_capacity {
     uint64_t memory_bytes;
     uint64_t scratch_bytes;
     uint64_t slots;
+    uint64_t sessions; /* of encoders; of a device, 0: no limit is known */
 };
 struct gm_device_view {
     const char *id;

@@ -326,6 +326,7 @@ uint64_t farm_assign_spec(struct farm *farm, Gm__TaskSpec *spec)
     spec->task = (char *)(uintptr_t) "task";
     Gm__Capacity demand = GM__CAPACITY__INIT;
     demand.slots = 1;
+    demand.sessions = farm->sessions;
     Gm__Assign body = GM__ASSIGN__INIT;
     body.task_id = id;
     body.term = farm->term;

@@ -41,6 +41,7 @@ struct farm {
     bool prove; /* farm->folder/proof says how a proof of the GPU ends; one that passed is kept */
     const char *proof_at_start; /* farm_proof before the agent starts; NULL: none */
     const char *assign_to;      /* the device of what is assigned; NULL: cpu */
+    uint32_t sessions;          /* that it takes there */
     uint64_t term;
     uint64_t next_task;
     bool renew;       /* answer Renew with everything kept */

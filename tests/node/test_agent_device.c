@@ -145,21 +145,72 @@ static void workers_of_a_device_have_its_environment(void **state)
                         "cuda;" FARM_UUID ";given;-;glibc.cpu.hwcaps=-FMA,-FMA4;");
 }
 
-static void refused_session_costs_a_slot_that_comes_back(void **state)
+static void until_gpu_gives(struct farm *farm, uint32_t sessions)
+{
+    while (farm->gpu->usable->sessions != sessions) {
+        farm_turn(farm);
+    }
+}
+
+/* What the other task holds and one less than was asked for, then more until all slots have enough:
+ * 2 times 4. */
+static void refused_session_costs_sessions_that_come_back(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->usable->sessions, 0); /* no limit is known */
+    farm->assign_to = FARM_GPU;
+    farm->sessions = 2;
+    (void)farm_assign(farm, "busy", ""); /* keeps them */
+    farm->sessions = 4;
+    farm_fail(farm, GM_E_DEVICE_BUSY);
+    until_gpu_gives(farm, 5);
+    assert_int_equal(farm->gpu->usable->slots, 2);
+    assert_true(farm_gpu_says(farm, "refused an encoder session: 5 at once are offered"));
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    until_gpu_gives(farm, 0);
+    assert_int_equal(farm->gpu->usable->slots, 2);
+    assert_false(farm_gpu_says(farm, "at once"));
+    assert_non_null(strstr(farm->noted, ": 6 at once"));
+    assert_non_null(strstr(farm->noted, ": 7 at once"));
+    assert_null(strstr(farm->noted, ": 8 at once"));
+    assert_null(strstr(farm->noted, "slots are offered"));
+}
+
+static void not_one_session_is_no_slot(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 2);
+    farm->assign_to = FARM_GPU;
+    farm->sessions = 2;
+    farm_fail(farm, GM_E_DEVICE_BUSY);
+    until_gpu_gives(farm, 1);
+    assert_int_equal(farm->gpu->usable->slots, 2);
+    farm->sessions = 1;
+    farm_fail(farm, GM_E_DEVICE_BUSY);
+    farm_until_gpu_offers(farm, 0);
+    assert_true(farm_gpu_says(farm, "refused an encoder session: 0 at once are offered"));
+    farm_until_gpu_offers(farm, 2);
+    until_gpu_gives(farm, 0);
+    farm_expect_healthy(farm);
+}
+
+static void full_memory_costs_a_slot_that_comes_back(void **state)
 {
     struct farm *farm = *state;
     farm_until_gpu_offers(farm, 2);
     farm->assign_to = FARM_GPU;
     (void)farm_assign(farm, "busy", ""); /* keeps one */
-    farm_fail(farm, GM_E_DEVICE_BUSY);
+    farm_fail(farm, GM_E_DEVICE_MEMORY);
     farm_until_gpu_offers(farm, 1);
+    assert_int_equal(farm->gpu->usable->sessions, 0);
     assert_true(farm_gpu_says(farm, "1 of 2 slots"));
     assert_int_equal(farm->gpu->facts->n_chains, 1);
     farm_until_gpu_offers(farm, 2);
     assert_false(farm_gpu_says(farm, "slots are offered"));
 }
 
-static void refused_session_without_ours_is_all_taken(void **state)
+static void full_memory_without_ours_is_all_taken(void **state)
 {
     struct farm *farm = *state;
     farm_until_gpu_offers(farm, 2);
@@ -356,8 +407,10 @@ int main(void)
         WITH(LISTED, device_without_slots_is_listed),
         WITH(PROVED, proven_device_has_slots_of_its_own),
         WITH(PROVED, workers_of_a_device_have_its_environment),
-        WITH(PROVED, refused_session_costs_a_slot_that_comes_back),
-        WITH(PROVED, refused_session_without_ours_is_all_taken),
+        WITH(PROVED, refused_session_costs_sessions_that_come_back),
+        WITH(PROVED, not_one_session_is_no_slot),
+        WITH(PROVED, full_memory_costs_a_slot_that_comes_back),
+        WITH(PROVED, full_memory_without_ours_is_all_taken),
         WITH(PASSING, lost_device_is_quarantined_until_it_is_proved),
         WITH(PASSING, device_whose_proofs_are_not_forgotten_is_tried),
         WITH(PASSING, what_does_not_verify_is_the_device_s_fault),

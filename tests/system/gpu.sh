@@ -41,17 +41,18 @@ check "scaled in software, which is said" report "$(scaled libavfilter software)
 check "and why" report 'all(.renditions[]; (.resolved.scaler.reason | test("refuses the kernel")) and (.actual.scaled[0].reason == .resolved.scaler.reason))'
 profile l4
 
-# Sessions for one run at a time: a slot less, no attempt charged, the same chain, the same bytes.
+# Sessions for one run at a time: fewer are offered, no attempt charged, the same chain, the same bytes.
 sessions=$(jq '.renditions | length' "$work/first/report.json")
 check "with a few sessions" transcode many "$work/long.mp4"
 profile l4 "sessions $sessions"
 check "a job is done with sessions for one run" transcode few "$work/long.mp4"
 check "on the GPU" report "$(on $gpu)"
 check "a run was refused" report 'any(.tasks[]; .error.code? == "device.busy")'
-check "the node gave a slot up" logged event=device-full box
+check "no attempt is charged" uncharged
+check "the node gave sessions up" logged "event=device-full.*sessions=$((2 * sessions - 1))" box
 check "the bytes are those of the job with many sessions" test "$(tree_hash "$work/many")" = "$(tree_hash "$work/few")"
 profile l4
-until_true "the slot comes back" gpu_is '.capacity.slots == 2'
+until_true "no limit is known any more" gpu_is '.capacity.slots == 2 and .capacity.sessions == 0'
 
 is_lost_and_back nvenc l4 180
 

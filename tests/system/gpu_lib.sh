@@ -17,7 +17,7 @@ node_starts() { # [command...]: what gpu_node starts: a node over the profile, b
 gpu_node() { # name variable [devices]: its workers get the variable and see the fake drivers' files
   local node_program=$work/fakebin/gopmill-node node_options="device_environment: [$2, GOPMILL_FAKE_DRIVERS]
 device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
-device_retry_s: 1
+device_retry_s: ${retry_s:-1}
 devices: ${3:-prove}"
   node "$1"
 }
@@ -34,6 +34,10 @@ report() { # filter: true of the last job's report
 transcode() { # name clip [pipeline]: into $work/name
   out=$work/$1
   gopmill transcode "$2" --out "$out" --quiet ${3:+--pipeline "$3"} >"$work/said" 2>&1 || { cat "$work/said"; return 1; }
+}
+uncharged() { # no attempt of the last job was charged
+  gopmill job show "$(jq -r .job.id "$out/report.json")" --json >"$work/shown" &&
+    jq -e '[.tasks[].failures] | add == 0' "$work/shown" >/dev/null
 }
 on() { echo "[.tasks[] | select(.type == \"encode\" and .outcome == \"done\") | .device] | unique == [\"$1\"]"; } # device
 # What is the same of each kind of GPU; the first job went to $work/first, by the node box.

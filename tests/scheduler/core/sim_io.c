@@ -147,6 +147,7 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
         gm_effects_fini(&fx);
         return rc;
     }
+    sim_sessions_check(sim, &fx);
     keep_effects(sim, &fx);
     for (size_t i = 0; i < fx.send_count; i++) {
         if (!fx.sends[i].durable) {

@@ -39,6 +39,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
         rates[SIM_NODES]; /* of each node's cpu: pixels a second of one slot; 0: not measured */
+    uint32_t sessions;    /* encoders at once that a gpu's driver really gives; 0: any number */
     const char *fallback; /* of pipelines; NULL: none is said */
     const char *device;   /* the one that pipelines list; NULL: none is listed */
 };
@@ -52,6 +53,7 @@ struct sim_job {
     char id[32];
     enum sim_kind kind;
     uint32_t chunks, tracks, texts, mp4s, preroll; /* a chunk lasts 6 s */
+    uint32_t renditions;                           /* 1..8; 0: 2 */
     int64_t keyframe_us;                           /* as inspected; 0: not known */
     int64_t poison;                                /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */
@@ -71,6 +73,7 @@ struct sim_task {
     bool complete;
     uint32_t position; /* of the next item */
     bool grant_asked, granted, finished, hung;
+    bool opened; /* its encoders */
     uint64_t request;
     gm_time asked_at, renewed_at;
     uint64_t progress;
@@ -86,6 +89,9 @@ struct sim_node {
     Gm__Envelope **outbox; /* owned; until acknowledged */
     size_t outbox_count, outbox_cap;
     uint32_t assigned; /* assignments taken, ever */
+    uint32_t slots;    /* of its gpu, as it was last offered */
+    uint32_t limit;    /* sessions of its gpu that it offers; 0: no limit is known */
+    gm_time grow_at;   /* the limit; 0: it stays */
 };
 struct sim_row {
     enum gm_row_kind kind;
@@ -163,6 +169,13 @@ bool sim_is_track(const struct sim_task *task);
 uint32_t sim_stream(const struct sim_task *task); /* of split, that a track is fed with */
 void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task, enum gm_code code,
                    int64_t native, int64_t chunk);
+/* sim_sessions_io.c */
+/* Opens the task's encoders; true: its device refuses one, the task failed, the node offers less.
+ */
+bool sim_sessions_refuse(struct sim *sim, struct sim_node *node, struct sim_task *task);
+void sim_sessions_step(struct sim *sim, struct sim_node *node);
+/* What is assigned goes into the sessions that its device offers. */
+void sim_sessions_check(struct sim *sim, const struct gm_effects *fx);
 /* sim_work_io.c: one step of the task's work. */
 void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task);
 

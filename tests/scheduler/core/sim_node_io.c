@@ -63,6 +63,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
     node->welcomed = false;
     node->instance++;
     node->term = 0;
+    node->limit = 0;
+    node->grow_at = 0;
     node->hello_at = sim->now;
 }
 
@@ -291,6 +293,8 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
     usable.memory_bytes = (uint64_t)slots << 30;
     usable.scratch_bytes = (uint64_t)slots << 30;
     usable.slots = slots;
+    usable.sessions = node->limit;
+    node->slots = slots;
     offer.device = (char *)"gpu";
     offer.usable = &usable;
     nvenc.name = (char *)"nvenc";
@@ -554,6 +558,7 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
     if (sim->now >= node->resend_at) {
         resend(sim, node);
     }
+    sim_sessions_step(sim, node);
     for (size_t i = 0; i < SIM_TASKS && node->welcomed; i++) {
         if (node->tasks[i].assign) {
             sim_task_work(sim, node, &node->tasks[i]);

@@ -182,18 +182,20 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
     }
     if (sim_task_is(task, "plan")) {
         Gm__Policy meta = GM__POLICY__INIT;
-        Gm__Rendition rungs[2] = {GM__RENDITION__INIT, GM__RENDITION__INIT};
-        Gm__Rendition *list[2] = {&rungs[0], &rungs[1]};
+        Gm__Rendition rungs[8];
+        Gm__Rendition *list[8];
         Gm__EncodeParams encode = GM__ENCODE_PARAMS__INIT;
         encode.codec = (char *)"h264";
         encode.bit_depth = 8;
-        for (uint32_t i = 0; i < 2; i++) {
+        for (uint32_t i = 0; i < 8; i++) {
+            gm__rendition__init(&rungs[i]);
             rungs[i].encode = &encode;
             rungs[i].width_px = 160 >> i;
             rungs[i].height_px = 90 >> i;
+            list[i] = &rungs[i];
         }
         meta.renditions = list;
-        meta.n_renditions = 2;
+        meta.n_renditions = task->job->renditions > 0 ? task->job->renditions : 2;
         meta.publication = (char *)PUBLICATION;
         meta.estimated_frames = (int64_t)task->job->chunks * FRAMES + 7;
         return pack(&meta.base, out);
@@ -321,6 +323,9 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
     bool bad_node = job->poison_nodes == 0 || node->number < job->poison_nodes;
     if (sim_task_is(task, "encode") && p->item && (int64_t)p->index == job->poison && bad_node) {
         sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
+        return true;
+    }
+    if (on_gpu && sim_sessions_refuse(sim, node, task)) {
         return true;
     }
     if (sim->params.task_fails == 0 || sim_random(sim, 10000) >= sim->params.task_fails) {

@@ -395,6 +395,129 @@ static void a_device_that_plans_at_last_is_kept(void **arg)
     sim_destroy(sim);
 }
 
+static uint64_t used_sessions(struct sim *sim)
+{
+    struct gm_nodes_view nodes;
+    uint64_t used = 0;
+    assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
+    for (size_t i = 0; i < nodes.count; i++) {
+        for (size_t k = 0; k < nodes.rows[i].device_count; k++) {
+            used += nodes.rows[i].devices[k].used.sessions;
+        }
+    }
+    gm_view_nodes_fini(&nodes);
+    return used;
+}
+
+/* sim_sessions_check looks at every assignment. */
+static void jobs_share_a_device_s_sessions(void **arg)
+{
+    (void)arg;
+    static const struct {
+        uint32_t limit, a, b;
+        uint64_t most; /* at once */
+    } rows[] = {{3, 2, 1, 3}, {3, 2, 2, 2}, {4, 2, 2, 4}, {0, 4, 4, 8}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim *sim = farm(2, 1, "fail", "nvenc");
+        sim->nodes[0].limit = rows[i].limit;
+        sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+        struct sim_job *a = sim_submit(sim, "job", 20, 1, 50);
+        struct sim_job *b = sim_submit(sim, "other", 20, 1, 50);
+        a->renditions = rows[i].a;
+        b->renditions = rows[i].b;
+        uint64_t most = 0;
+        for (int step = 0; step < 6000 && !sim_all_final(sim); step++) {
+            uint64_t used = used_sessions(sim);
+            most = used > most ? used : most;
+            sim_step(sim);
+        }
+        assert_int_equal(most, rows[i].most);
+        sim_check_done(sim, a);
+        sim_check_done(sim, b);
+        assert_string_equal(a->chain, "nvenc");
+        assert_string_equal(b->chain, "nvenc");
+        assert_int_equal(failures(sim), 0);
+        sim_destroy(sim);
+    }
+}
+
+#define FEW "4 renditions need 4 encoder sessions; GPU gpu gives 3"
+
+static bool is_told(struct sim *sim, const char *words)
+{
+    struct gm_explain_view v;
+    bool said = false;
+    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        said = said || strstr(v.rows[i].why, words) != NULL;
+    }
+    gm_view_explain_fini(&v);
+    return said;
+}
+
+static bool is_planned(struct sim *sim)
+{
+    return view(sim)->chain != NULL && view(sim)->chain[0] != '\0';
+}
+
+static void too_few_sessions_lead_to_the_fallback(void **arg)
+{
+    (void)arg;
+    static const char *const fallbacks[] = {"software", "fail", "wait"};
+    for (size_t i = 0; i < 3; i++) {
+        struct sim *sim = farm(2, 1, fallbacks[i], "nvenc");
+        sim->nodes[0].limit = 3;
+        sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+        struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+        job->renditions = 4;
+        sim_until(sim, is_planned, 60);
+        sim_run(sim, 5);
+        assert_true(is_told(sim, FEW));
+        assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+        assert_int_equal(view(sim)->lost_count, 0);
+        sim_run(sim, 60);
+        if (i == 2) {
+            assert_true(is_told(sim, FEW));
+            sim->nodes[0].limit = 4;
+            sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+        }
+        sim_until(sim, sim_all_final, 600);
+        assert_int_equal(failures(sim), 0);
+        if (i == 1) {
+            assert_int_equal(sim_error(sim, "job").code, GM_E_NO_DEVICE);
+            assert_string_equal(sim_error(sim, "job").text, FEW);
+        } else {
+            sim_check_done(sim, job);
+            assert_string_equal(job->chain, i == 0 ? "cpu" : "nvenc");
+            assert_int_equal(view(sim)->lost_count, i == 0 ? 1 : 0);
+        }
+        if (i == 0) {
+            assert_int_equal(view(sim)->lost[0].code, GM_E_NO_DEVICE);
+            assert_string_equal(view(sim)->lost[0].text, FEW);
+        }
+        sim_destroy(sim);
+    }
+}
+
+/* Nobody knows the limit: the device refuses, and its node offers less. */
+static void a_limit_is_found_out(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    sim->params.sessions = 3;
+    struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+    struct sim_job *small = sim_submit(sim, "small", 8, 1, 50);
+    job->renditions = 4;
+    sim_until(sim, sim_all_final, 900);
+    sim_check_done(sim, job);
+    sim_check_done(sim, small);
+    assert_string_equal(job->chain, "cpu");
+    assert_string_equal(small->chain, "nvenc");
+    assert_int_equal(failures(sim), 0);
+    assert_string_equal(view(sim)->lost[0].text, FEW);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +535,9 @@ int main(void)
         cmocka_unit_test(a_device_that_plans_at_last_is_kept),
         cmocka_unit_test(a_device_may_change_what_it_offers),
         cmocka_unit_test(a_busy_device_charges_no_attempt),
+        cmocka_unit_test(jobs_share_a_device_s_sessions),
+        cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
+        cmocka_unit_test(a_limit_is_found_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
