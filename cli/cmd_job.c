@@ -125,6 +125,9 @@ static void note_warnings(struct run *r)
     }
     const json_t *encoding = json_object_get(r->job, "encoding");
     const char *chain = gm_job_text(json_object_get(encoding, "resolved"), "chain");
+    if (chain[0] != '\0' && gm_job_text(encoding, "reason")[0] != '\0') {
+        gm_term_note(r->term, "encoded on %s, because %s", chain, gm_job_text(encoding, "reason"));
+    }
     json_array_foreach(json_object_get(encoding, "given_up"), i, warning)
     {
         gm_term_warn(r->term, "%s was given up: %s: %s%s%s", gm_job_text(warning, "chain"),

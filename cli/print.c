@@ -23,6 +23,11 @@ static void put_text(FILE *file, const char *text, int width)
     }
 }
 
+static const char *words(const json_t *string)
+{
+    return json_is_string(string) ? json_string_value(string) : "";
+}
+
 static const char *plural(int64_t n)
 {
     return n == 1 ? "" : "s";
@@ -145,12 +150,48 @@ static void print_warnings(FILE *file, const json_t *warnings)
     }
 }
 
-/* What encodes, and what the job gave up. */
+/* What the pipeline lists. */
+static void print_requested(FILE *file, const json_t *requested)
+{
+    const json_t *devices = json_object_get(requested, "devices");
+    size_t i;
+    const json_t *name;
+    if (json_array_size(devices) == 0) {
+        return;
+    }
+    fputs("wants        ", file);
+    json_array_foreach(devices, i, name)
+    {
+        fputs(i > 0 ? ", " : "", file);
+        put_text(file, words(name), 0);
+    }
+    fputs(" (fallback ", file);
+    put_text(file, gm_job_text(requested, "fallback"), 0);
+    fputs(")\n", file);
+}
+
+static void print_encoders(FILE *file, const json_t *devices)
+{
+    size_t i;
+    const json_t *device;
+    json_array_foreach(devices, i, device)
+    {
+        fputs("encoded on   ", file);
+        put_text(file, gm_job_text(device, "device"), 0);
+        fputs(" of node ", file);
+        put_text(file, gm_job_text(device, "node"), 0);
+        fprintf(file, ": %" PRId64 " run%s\n", number(device, "runs"),
+                plural(number(device, "runs")));
+    }
+}
+
+/* What was wanted, what encodes and why, what did, and what the job gave up. */
 static void print_encoding(FILE *file, const json_t *encoding)
 {
     const json_t *resolved = json_object_get(encoding, "resolved");
     size_t i;
     const json_t *lost;
+    print_requested(file, json_object_get(encoding, "requested"));
     if (gm_job_text(resolved, "chain")[0] != '\0') {
         fputs("encodes on   ", file);
         put_text(file, gm_job_text(resolved, "chain"), 0);
@@ -160,6 +201,10 @@ static void print_encoding(FILE *file, const json_t *encoding)
         }
         fputc('\n', file);
     }
+    if (gm_job_text(encoding, "reason")[0] != '\0') {
+        put_row(file, "because", gm_job_text(encoding, "reason"));
+    }
+    print_encoders(file, json_object_get(json_object_get(encoding, "actual"), "devices"));
     json_array_foreach(json_object_get(encoding, "given_up"), i, lost)
     {
         fputs("gave up      ", file);
@@ -231,8 +276,8 @@ static void print_notes(FILE *file, const json_t *notes)
     }
 }
 
-/* A device that takes no tasks has a line of its own below its node. */
-static void print_listed(FILE *file, const json_t *device)
+/* The sentence has its address and name: two GPUs of a node are told apart by it. */
+static void print_device(FILE *file, const json_t *device)
 {
     size_t i, failed = 0, passed = 0;
     const json_t *proof;
@@ -283,6 +328,25 @@ static void print_measured(FILE *file, const json_t *measured)
     fputs(" (encoding: Mpix/s of one slot, of all)\n", file);
 }
 
+static void print_chains(FILE *file, const json_t *chains)
+{
+    size_t i, k;
+    const json_t *chain, *codec;
+    json_array_foreach(chains, i, chain)
+    {
+        fputs("  chain: ", file);
+        put_text(file, gm_job_text(chain, "name"), 0);
+        json_array_foreach(json_object_get(chain, "codecs"), k, codec)
+        {
+            fputs(k == 0 ? " (" : ", ", file);
+            put_text(file, words(codec), 0);
+        }
+        fputs(k > 0 ? "): " : ": ", file);
+        put_text(file, gm_job_text(chain, "fingerprint"), 0);
+        fputc('\n', file);
+    }
+}
+
 static size_t tasks_on(const json_t *node, const char *device)
 {
     size_t i, count = 0;
@@ -308,8 +372,9 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             const json_t *capacity = json_object_get(device, "capacity");
             const json_t *used = json_object_get(device, "used");
             char cpus[32];
-            if (strcmp(gm_job_text(device, "kind"), "cpu") != 0 && real(capacity, "slots") == 0.0) {
-                print_listed(file, device);
+            bool is_cpu = strcmp(gm_job_text(device, "kind"), "cpu") == 0;
+            if (!is_cpu && real(capacity, "slots") == 0.0) {
+                print_device(file, device);
                 print_measured(file, json_object_get(device, "measured"));
                 print_notes(file, json_object_get(device, "notes"));
                 continue;
@@ -324,6 +389,10 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             fprintf(file, "%-7zu", tasks_on(node, gm_job_text(device, "id")));
             put_text(file, gm_job_text(node, "hostname"), 0);
             fputc('\n', file);
+            if (!is_cpu) {
+                print_device(file, device);
+                print_chains(file, json_object_get(device, "chains"));
+            }
             print_measured(file, json_object_get(device, "measured"));
             print_notes(file, json_object_get(device, "notes"));
         }

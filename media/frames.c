@@ -374,6 +374,7 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
         out->stats.decoded = f->decoded;
         out->stats.on_device = c->on_device;
         out->stats.by = f->device.api;
+        out->stats.device = c->on_device ? f->device.label : NULL;
         out->stats.why = c->on_device ? NULL : c->why != NULL ? c->why : f->device.why;
         f->decoded = 0;
         f->pop = true;

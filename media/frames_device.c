@@ -18,6 +18,9 @@ void gm_frames_tell(const struct gm_frames_stats *stats, Gm__EncodeItemMeta *met
 {
     /* protobuf-c's strings are not const; it does not write them */
     meta->decoder = (char *)(stats->on_device ? stats->by : "software");
+    if (stats->device != NULL) {
+        meta->decoder_device = (char *)stats->device;
+    }
     if (stats->why != NULL) {
         meta->decoder_reason = (char *)stats->why;
     }
@@ -32,6 +35,7 @@ int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device, struct
     gm_frames_device_fini(d);
     d->device = ref;
     d->api = gm_device_decoder_api(ref);
+    gm_hw_label(ref, d->label);
     return 0;
 }
 

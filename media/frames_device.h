@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "media/device_decoder.h"
+#include "media/hw.h"
 
 /* A device's decoder that gives what the software decoder gives, or says that it may not (inside of
  * media/frames.c). The device gives samples alone. What else a picture has - colours, aspect - is
@@ -17,9 +18,10 @@
 #define GM_FRAMES_DOUBTS 8 /* then the device is given up */
 
 struct gm_frames_device {
-    AVBufferRef *device; /* owned reference; NULL: none, or none any more */
-    const char *api;     /* static: of the one that it is or was, as gm_device_decoder_api */
-    const char *why;     /* static: why it is not used any more; NULL: it is, or never was */
+    AVBufferRef *device;          /* owned reference; NULL: none, or none any more */
+    char label[GM_HW_LABEL_SIZE]; /* of the device, also when it is given up */
+    const char *api; /* static: of the one that it is or was, as gm_device_decoder_api */
+    const char *why; /* static: why it is not used any more; NULL: it is, or never was */
     struct gm_device_decoder *decoder; /* owned; NULL: none is open */
     AVCodecParameters *par;            /* owned, of the decoder, as the others */
     AVCodecParserContext *parser;

@@ -216,6 +216,22 @@ int gm_hw_uuid(const AVBufferRef *device, char out[GM_CUDA_UUID_SIZE], struct gm
     return gm_cuda_device_names(&h->cuda, h->device, pci, out, err);
 }
 
+void gm_hw_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE])
+{
+    const AVHWDeviceContext *context = (const AVHWDeviceContext *)device->data;
+    char pci[GM_CUDA_PCI_SIZE], uuid[GM_CUDA_UUID_SIZE], name[GM_HW_LABEL_SIZE] = "";
+    out[0] = '\0';
+    if (context->type != AV_HWDEVICE_TYPE_CUDA) {
+        return;
+    }
+    const struct hold *h = hold_of(device);
+    struct gm_err err;
+    if (gm_cuda_device_names(&h->cuda, h->device, pci, uuid, &err) == 0 &&
+        h->cuda.device_name(name, GM_HW_LABEL_SIZE - 1, h->device) == 0) {
+        (void)snprintf(out, GM_HW_LABEL_SIZE, "%s %.80s", pci, name);
+    }
+}
+
 void *gm_hw_context(const AVBufferRef *device)
 {
     return hold_of(device)->context;

@@ -63,8 +63,8 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",
         gm_json_time(v.finished_unix_ms), "plan_only", (int)v.plan_only, "publication",
         v.publication, "progress", progress_json(&v), "tasks", tasks_json(&v), "encoding",
-        gm_report_encoding(&v), "error", v.error.code != 0 ? gm_doc_error(&v.error) : json_null(),
-        "warnings", metas.warnings);
+        gm_report_encoding(core, &v), "error",
+        v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings);
     gm_metas_fini(&metas);
     gm_view_job_fini(&v);
     if (j == NULL) {

@@ -196,14 +196,16 @@ static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
     sum->chunks_retried += r->tries > 1;
 }
 
-static void count_way(struct gm_ways *ways, const char *by, const char *reason)
+static void count_way(struct gm_ways *ways, const char *by, const char *device, const char *reason)
 {
     struct gm_way_sum next = {.chunks = 0};
     (void)snprintf(next.by, sizeof next.by, "%s", by);
+    (void)snprintf(next.device, sizeof next.device, "%s", device);
     (void)snprintf(next.reason, sizeof next.reason, "%s", reason);
     for (size_t i = 0; i < ways->count; i++) {
         struct gm_way_sum *w = &ways->sums[i];
-        if (strcmp(w->by, next.by) == 0 && strcmp(w->reason, next.reason) == 0) {
+        if (strcmp(w->by, next.by) == 0 && strcmp(w->device, next.device) == 0 &&
+            strcmp(w->reason, next.reason) == 0) {
             w->chunks++;
             return;
         }
@@ -228,10 +230,10 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
     damage->discarded += meta->frames_discarded;
     damage->errors += meta->decode_errors;
     if (meta->decoder[0] != '\0' && meta->frames > 0) {
-        count_way(&m->decoded, meta->decoder, meta->decoder_reason);
+        count_way(&m->decoded, meta->decoder, meta->decoder_device, meta->decoder_reason);
     }
     if (meta->frames > 0) {
-        count_way(&m->scaled, meta->scaler[0] != '\0' ? meta->scaler : "software",
+        count_way(&m->scaled, meta->scaler[0] != '\0' ? meta->scaler : "software", "",
                   meta->scaler_reason);
     }
     for (size_t i = 0; m->policy != NULL && i < meta->n_renditions; i++) {

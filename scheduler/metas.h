@@ -30,6 +30,7 @@ struct gm_media_sum {
 #define GM_METAS_WAYS 16 /* others are counted with the last one of these */
 struct gm_way_sum {
     char by[16];     /* software, nvdec, vaapi, cuda */
+    char device[96]; /* which one, of what decoded on one; else "" */
     char reason[96]; /* why software, where there was a device; else "" */
     uint32_t chunks;
 };

@@ -39,16 +39,18 @@ static json_t *given_up(const struct gm_job_view *job)
     return list;
 }
 
-json_t *gm_report_encoding(const struct gm_job_view *job)
+json_t *gm_report_encoding(const struct gm_core *core, const struct gm_job_view *job)
 {
     const Gm__EncodeParams *p = gm_report_encode_params(job);
     if (p == NULL) {
         return json_null();
     }
-    return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o}", "requested", "devices", wanted(p),
-                     "fallback", p->fallback[0] != '\0' ? p->fallback : "software", "resolved",
-                     "chain", gm_json_text_or_null(job->chain), "fingerprint",
-                     gm_json_text_or_null(job->chain_fingerprint), "given_up", given_up(job));
+    return json_pack("{s:{s:o, s:s}, s:{s:o, s:o}, s:o, s:o, s:{s:o}}", "requested", "devices",
+                     wanted(p), "fallback", p->fallback[0] != '\0' ? p->fallback : "software",
+                     "resolved", "chain", gm_json_text_or_null(job->chain), "fingerprint",
+                     gm_json_text_or_null(job->chain_fingerprint), "reason",
+                     gm_json_text_or_null(job->chain_reason), "given_up", given_up(job), "actual",
+                     "devices", gm_report_devices(core, job->id));
 }
 
 static void count_run(json_t *list, const struct gm_attempt_view *a)
@@ -93,15 +95,19 @@ json_t *gm_report_scaler(const Gm__Policy *policy)
                      "reason", gm_json_text_or_null(policy->scaler_reason));
 }
 
-json_t *gm_report_ways(const struct gm_ways *ways)
+json_t *gm_report_ways(const struct gm_ways *ways, bool with_device)
 {
     json_t *list = json_array();
     for (size_t i = 0; list != NULL && i < ways->count; i++) {
         const struct gm_way_sum *w = &ways->sums[i];
-        list = gm_json_add(
-            list, json_pack("{s:o, s:I, s:o}", "by", gm_json_string(w->by), "chunks",
-                            (json_int_t)w->chunks, "reason",
-                            w->reason[0] != '\0' ? gm_json_string(w->reason) : json_null()));
+        json_t *j = json_pack("{s:o, s:I, s:o}", "by", gm_json_string(w->by), "chunks",
+                              (json_int_t)w->chunks, "reason", gm_json_text_or_null(w->reason));
+        if (j != NULL && with_device &&
+            json_object_set_new(j, "device", gm_json_text_or_null(w->device)) < 0) {
+            json_decref(j);
+            j = NULL;
+        }
+        list = gm_json_add(list, j);
     }
     return list;
 }

@@ -114,11 +114,11 @@ json_t *gm_report_renditions(const struct gm_core *core, const struct gm_job_vie
             gm_report_scaler(p), "maxrate_bps", (json_int_t)v->maxrate_bps, "bufsize_bits",
             (json_int_t)v->bufsize_bits, "encode", encode_json(v->encode), "actual", "chain",
             gm_json_string(p->chain_fingerprint), "devices", gm_report_devices(core, job->id),
-            "decoded", gm_report_ways(&metas->decoded), "scaled", gm_report_ways(&metas->scaled),
-            "width", (json_int_t)v->width_px, "height", (json_int_t)v->height_px, "codecs",
-            gm_json_string(v->codecs), "segments", (json_int_t)sum.segments, "bytes",
-            (json_int_t)sum.bytes, "average_bps", (json_int_t)sum.average_bps, "peak_bps",
-            (json_int_t)sum.peak_bps);
+            "decoded", gm_report_ways(&metas->decoded, true), "scaled",
+            gm_report_ways(&metas->scaled, false), "width", (json_int_t)v->width_px, "height",
+            (json_int_t)v->height_px, "codecs", gm_json_string(v->codecs), "segments",
+            (json_int_t)sum.segments, "bytes", (json_int_t)sum.bytes, "average_bps",
+            (json_int_t)sum.average_bps, "peak_bps", (json_int_t)sum.peak_bps);
         if (j != NULL) {
             (void)json_object_set_new(j, "colour", gm_report_colour(v));
             bool whole = gm_report_encode_is_done(job);

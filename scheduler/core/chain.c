@@ -212,6 +212,57 @@ static struct gm_chain_wish wish_of(const struct gm_cjob *job)
                                   .sessions = is_cpu(c->name) ? 0 : job->renditions};
 }
 
+/* Why nobody was asked for that chain; NULL: somebody could be, or the job gave it up. *out_there:
+ * there is such a device, though it may take no tasks. */
+static const char *why_not(const struct gm_core *core, const struct gm_cjob *job, const char *name,
+                           bool *out_there)
+{
+    struct gm_chain_wish any = {.name = name};
+    struct gm_chain_wish fit = {.name = name, .params = params_of(job)};
+    bool there = false, open = false, fits = false;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; n->connected && i < n->device_count; i++) {
+            const struct gm_cdevice *d = &n->devices[i];
+            bool takes = gm_core_node_is_open(n) && d->usable.slots > 0;
+            there = there || find_chain(d, &any);
+            open = open || (takes && find_chain(d, &any));
+            fits = fits || (takes && find_chain(d, &fit));
+        }
+    }
+    *out_there = there;
+    if (is_lost(job, name)) {
+        return NULL;
+    }
+    return needs_software(job) ? "the job has `analyze`, which software alone can do"
+           : !there            ? "no node offers it"
+           : !open             ? "its devices take no tasks now"
+           : !fits             ? "none of its devices encodes all that the pipeline asks for"
+                               : NULL;
+}
+
+/* Of a pipeline that lists no devices only what there is on the farm is told. */
+void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
+{
+    const Gm__EncodeParams *p = params_of(job);
+    bool listed = p && p->n_devices > 0;
+    size_t count = listed ? p->n_devices : sizeof usual_order / sizeof usual_order[0];
+    size_t used = 0;
+    job->chain_reason[0] = '\0';
+    for (size_t i = 0; p && i < count && used < sizeof job->chain_reason; i++) {
+        const char *name = listed ? p->devices[i] : usual_order[i];
+        bool there = false;
+        if (strcmp(name, chain->name) == 0) {
+            break;
+        }
+        const char *why = why_not(core, job, name, &there);
+        if (why && (listed || there)) {
+            used += (size_t)snprintf(job->chain_reason + used, sizeof job->chain_reason - used,
+                                     "%s%.20s: %s", used > 0 ? "; " : "", name, why);
+        }
+    }
+    gm_core_job_touch(core, job);
+}
+
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out)
 {

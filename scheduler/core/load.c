@@ -2,6 +2,7 @@
  * nothing that was leased is leased any more, and what an attempt was charged with is counted from
  * the attempts' rows. Rows that contradict each other are refused (PROTO): a store that mixes two
  * histories must not be worked on. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -142,6 +143,7 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     job->cancel_wanted = row->cancel_wanted;
     job->planned = row->planned;
     job->cleanup_failures = row->cleanup_failures;
+    (void)snprintf(job->chain_reason, sizeof job->chain_reason, "%s", row->chain_reason);
     job->chain = row->chain ? gm_core_chain_dup(row->chain) : NULL;
     for (size_t i = 0; i < row->n_lost && i < GM_CORE_MAX_CHAINS; i++) {
         job->lost[i].name = gm_mem_strdup(row->lost[i]->name);

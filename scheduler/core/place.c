@@ -283,6 +283,9 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
             unit = &inst->chunks[run.first].unit;
         }
         if (find_device(core, unit, &wish, &a)) {
+            if (inst->task->type->role == GM_ROLE_PLAN) {
+                gm_core_chain_chosen(core, inst->task->job, a.chain);
+            }
             gm_core_lease_start(core, &a);
         } else if (runs && !untried && unit->avoid_count > 0) {
             untried = true; /* it waits for another node; the other chunks do not */

@@ -66,6 +66,7 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.chain = job->chain;
     row.planned = job->planned;
     row.cleanup_failures = job->cleanup_failures;
+    row.chain_reason = (char *)(uintptr_t)job->chain_reason;
     for (size_t i = 0; i < job->lost_count; i++) {
         gm__lost_chain__init(&parts->lost[i]);
         gm__error__init(&parts->why[i]);

@@ -152,6 +152,7 @@ struct gm_cjob {
     Gm__Chain *chain; /* owned; NULL until plan is done */
     struct gm_lost_chain lost[GM_CORE_MAX_CHAINS];
     size_t lost_count;
+    char chain_reason[240];     /* why plan did not get a chain that comes before its own */
     gm_time chain_absent_since; /* 0: it is there */
     bool planned;               /* before: expand holds, though there may be no plan */
     bool expanded;              /* instances were made of expand */
@@ -480,6 +481,8 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);
+/* Plan was given out to the chain: notes why it is none before it. */
+void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* Plan is done with `chain`: the job keeps it. Devices that failed at it before are lost to the job
  * where the processor took over. */
 void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);

@@ -178,6 +178,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .publication = job->publication,
                             .chain = job->chain ? job->chain->name : "",
                             .chain_fingerprint = job->chain ? job->chain->fingerprint : "",
+                            .chain_reason = job->chain_reason,
                             .lost_count = job->lost_count,
                             .priority = job->priority,
                             .plan_only = job->plan_only,

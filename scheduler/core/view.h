@@ -73,6 +73,8 @@ struct gm_job_view {
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */
     const char *chain;
     const char *chain_fingerprint;
+    const char
+        *chain_reason; /* why none that comes before it was planned for; "": nothing to say */
     struct gm_lost_view *lost; /* owned */
     size_t lost_count;
     int32_t priority;

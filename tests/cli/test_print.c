@@ -82,6 +82,23 @@ static void what_was_given_up_is_told(void **state)
                                  "'fingerprint': 'L4, 1'}, 'given_up': []}}");
     has(text, "encodes on   nvenc: L4, 1\n");
     assert_null(strstr(text, "gave up"));
+    assert_null(strstr(text, "because"));
+    assert_null(strstr(text, "wants"));
+    free(text);
+}
+
+static void what_was_wanted_and_why_it_is_not_is_told(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_job,
+        "{'id': 'j', 'encoding': {'requested': {'devices': ['nvenc', 'cpu', 7], 'fallback': "
+        "'wait'}, 'resolved': {'chain': 'cpu'}, 'reason': 'nvenc: no node offers it', 'actual': "
+        "{'devices': [{'node': 'box', 'device': 'cpu', 'runs': 1}, {'node': 'box', 'device': "
+        "'0000:3b:00.0', 'runs': 2}]}}}");
+    has(text, "wants        nvenc, cpu,  (fallback wait)\nencodes on   cpu\nbecause      nvenc: no "
+              "node offers it\nencoded on   cpu of node box: 1 run\nencoded on   0000:3b:00.0 of "
+              "node box: 2 runs\n");
     free(text);
 }
 
@@ -94,11 +111,13 @@ static void devices_have_lines_by_what_they_take(void **state)
         "'leases': [{'device': 'cpu'}, {'device': '0000:3b:00.0'}, {'device': '0000:3b:00.0'}], "
         "'devices': [{'id': 'cpu', 'kind': 'cpu', 'capacity': {'slots': 0}}, "
         "{'id': '0000:3b:00.0', 'kind': 'nvidia', 'capacity': {'slots': 2}, 'notes': "
-        "[{'severity': 'warn', 'text': 'a slot less'}]}, "
+        "[{'severity': 'warn', 'text': 'a slot less'}], 'description': 'GPU 0000:3b:00.0 L4', "
+        "'chains': [{'name': 'nvenc', 'fingerprint': 'L4, 1', 'codecs': ['h264', 'hevc10']}]}, "
         "{'id': '0000:af:00.0', 'kind': 'nvidia', 'capacity': {'slots': 0}, 'description': 'old', "
         "'proofs': [{'passed': true}, {'passed': false}]}]}]}");
     has(text, "box                     connected   cpu      0.0/0.0    0 B        1      h\n");
-    has(text, "connected   nvidia   0.0/0.0    0 B        2      h\n  note: a slot less\n");
+    has(text, "connected   nvidia   0.0/0.0    0 B        2      h\n  device: GPU 0000:3b:00.0 L4\n"
+              "  chain: nvenc (h264, hevc10): L4, 1\n  note: a slot less\n");
     has(text, "  device: old (1 of 2 proofs passed)\n  note: no landlock\n");
     free(text);
 }
@@ -126,6 +145,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_tells_why_shapes_differ),
         cmocka_unit_test(what_was_given_up_is_told),
+        cmocka_unit_test(what_was_wanted_and_why_it_is_not_is_told),
         cmocka_unit_test(devices_have_lines_by_what_they_take),
         cmocka_unit_test(what_was_measured_is_told),
     };

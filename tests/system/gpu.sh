@@ -91,8 +91,9 @@ until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .cha
 check "and says what it lacks" gpu_is '.description | test("no encoder in this chip: encodes on CPU")'
 check "a job is done" transcode hopper "$work/short.mp4"
 check "on the processor" report "$(on cpu)"
-check "its report says so" report '.encoding.resolved.chain == "cpu"'
+check "its report says so" report '.encoding | .resolved.chain == "cpu" and .reason == null'
 check "the GPU decoded" report "$(by nvdec)"
+check "which one is said, and that it is fake" report 'all(.renditions[].actual.decoded[]; .device | test("^0000:3b:00.0 .*fake"))'
 check "with the bytes of software" same
 
 profile h200 "fault decode lost gpu=$gpu at=20"

@@ -42,5 +42,16 @@ done
 check "another one of more renditions is done" transcode again "$work/clip.mp4" "$work/four.yaml"
 check "in software" report "$(on cpu)"
 check "nothing of it was refused" report '(.encoding.given_up | length == 1) and all(.tasks[]; .outcome == "done")'
+
+# What no node offers is passed over, with its name; what must not is the job's end.
+sed 's/devices: \[nvenc\]/devices: [vaapi, cpu]/' "$work/one.yaml" >"$work/other.yaml"
+check "a job that wants another device is done" transcode other "$work/clip.mp4" "$work/other.yaml"
+check "in software" report "$(on cpu)"
+check "its report says why" report '.encoding | .reason == "vaapi: no node offers it" and .given_up == [] and (.actual.devices | map(.device)) == ["cpu"]'
+check "people are told, too" sh -c "'$bin/gopmill' job show $(jq -r .job.id "$out/report.json") | grep -q '^because      vaapi: no node offers it'"
+check "the list tells the card's address, name and chain" sh -c "'$bin/gopmill' node list | grep -A1 'device: GPU 0000:01:00.0 .*fake.*GeForce' | grep -q 'chain: nvenc (.*h264.*): .*fake GPU GeForce'"
+sed 's/devices: \[nvenc\]/devices: [nvenc], fallback: fail/' "$work/four.yaml" >"$work/fail.yaml"
+check "a job that must not leave the card fails" status 1 gopmill transcode "$work/clip.mp4" --out "$work/fail" --quiet --pipeline "$work/fail.yaml"
+check "and says what it lacks" said "4 renditions need 4 encoder sessions; GPU 0000:01:00.0 gives 3"
 stop card
 finish

@@ -518,6 +518,106 @@ static void a_limit_is_found_out(void **arg)
     sim_destroy(sim);
 }
 
+/* A chain that comes first and was not even asked leaves no attempt behind. */
+static void why_a_chain_was_passed_over_is_kept(void **arg)
+{
+    (void)arg;
+    static const struct {
+        uint32_t gpus, slots;
+        enum sim_kind kind;
+        const char *device; /* listed */
+        const char *offers; /* by the gpu, in place of its chain; NULL: that */
+        const char *reason;
+    } rows[] = {
+        {1, 2, SIM_PLAIN, NULL, NULL, ""},
+        {1, 2, SIM_PLAIN, "nvenc", NULL, ""},
+        {1, 2, SIM_PLAIN, "cpu", NULL, ""},
+        {0, 0, SIM_PLAIN, NULL, NULL, ""}, /* nobody asked for one */
+        {0, 0, SIM_PLAIN, "nvenc", NULL, "nvenc: no node offers it"},
+        {1, 2, SIM_PLAIN, "nvenc", "", "nvenc: no node offers it"},
+        {1, 0, SIM_PLAIN, NULL, NULL, "nvenc: its devices take no tasks now"},
+        {1, 2, SIM_PLAIN, "vaapi", NULL, "vaapi: no node offers it"},
+        {1, 2, SIM_BARRIERS, NULL, NULL,
+         "nvenc: the job has `analyze`, which software alone can do"},
+        {0, 0, SIM_BARRIERS, NULL, NULL, ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim *sim = farm(2, rows[i].gpus, "software", rows[i].device);
+        if (rows[i].gpus > 0) {
+            sim_node_tell_gpu(sim, &sim->nodes[0], rows[i].slots, rows[i].offers);
+        }
+        struct sim_job *job = sim_submit_kind(sim, "job", rows[i].kind, 4, 1, 0);
+        sim_until(sim, is_planned, 60);
+        assert_string_equal(view(sim)->chain_reason, rows[i].reason);
+        sim_commit(sim);
+        sim_restart(sim);
+        assert_string_equal(view(sim)->chain_reason, rows[i].reason);
+        sim_until(sim, sim_all_final, 300);
+        sim_check_done(sim, job);
+        sim_destroy(sim);
+    }
+}
+
+/* What was given up is said there, not twice. */
+static void what_is_given_up_is_no_reason(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, "software", "nvenc");
+    (void)sim_submit(sim, "job", 20, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(view(sim)->lost_count, 1);
+    assert_string_equal(view(sim)->chain_reason, "");
+    sim_destroy(sim);
+}
+
+/* And is at it again. */
+static bool second_has_worked(struct sim *sim)
+{
+    struct gm_attempts_view attempts;
+    bool done = false, runs = false;
+    assert_int_equal(gm_view_attempts(sim->core, "job", &attempts, NULL), 0);
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct gm_attempt_view *a = &attempts.rows[i];
+        bool its = strcmp(a->type, "encode") == 0 && strcmp(a->node_id, sim->nodes[1].id) == 0;
+        done = done || (its && a->outcome == GM_ATTEMPT_DONE);
+        runs = runs || (its && a->outcome == GM_ATTEMPT_RUNNING);
+    }
+    gm_view_attempts_fini(&attempts);
+    return done && runs;
+}
+
+/* Two of one fingerprint: what one has begun the other one goes on with. */
+static void a_like_device_goes_on(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2, "fail", "nvenc");
+    struct sim_job *job = sim_submit(sim, "job", 60, 1, 50);
+    sim_until(sim, second_has_worked, 300);
+    sim_node_kill(sim, &sim->nodes[1]);
+    sim_until(sim, sim_all_final, 900);
+    sim_check_done(sim, job);
+    assert_string_equal(job->chain, "nvenc");
+    assert_int_equal(job->plans, 1);
+    assert_int_equal(view(sim)->lost_count, 0);
+    struct gm_attempts_view attempts;
+    uint32_t done[2] = {0, 0}, lost = 0;
+    assert_int_equal(gm_view_attempts(sim->core, "job", &attempts, NULL), 0);
+    for (size_t i = 0; i < attempts.count; i++) {
+        const struct gm_attempt_view *a = &attempts.rows[i];
+        uint32_t node = strcmp(a->node_id, sim->nodes[1].id) == 0;
+        if (strcmp(a->type, "encode") == 0) {
+            assert_string_equal(a->chain, "nvenc");
+            done[node] += a->outcome == GM_ATTEMPT_DONE;
+            lost += node == 1 && a->outcome == GM_ATTEMPT_LOST;
+        }
+    }
+    gm_view_attempts_fini(&attempts);
+    assert_true(done[0] > 0 && done[1] > 0 && lost > 0);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -538,6 +638,9 @@ int main(void)
         cmocka_unit_test(jobs_share_a_device_s_sessions),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
         cmocka_unit_test(a_limit_is_found_out),
+        cmocka_unit_test(why_a_chain_was_passed_over_is_kept),
+        cmocka_unit_test(what_is_given_up_is_no_reason),
+        cmocka_unit_test(a_like_device_goes_on),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
