@@ -6,14 +6,11 @@
 #include <cmocka.h>
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "media/av.h"
+#include "media/device_frames_io.h"
 #include "media/fake_gpu_io.h"
-#include "media/folder_io.h"
-#include "media/nvdec_io.h"
 
 /* Chunks decoded over the fake NVDEC, whose pictures are libavcodec's: what is shown here is what
  * gopmill makes of a device's answers, nothing of any real one. */
@@ -33,135 +30,38 @@ static const struct made made[] = {
     {"libsvtav1", "preset=12,g=20", 160, 144, AV_PIX_FMT_YUV420P10LE, 0},
 };
 #define MADE (sizeof made / sizeof made[0])
-#define FRAMES 46
 
-static void same_pictures(const void *arg)
-{
-    const struct made *m = arg;
-    fake_gpu_profile("l4", "");
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(m, FRAMES);
-    CHECK(c->frame_count == FRAMES);
-    for (size_t runs = 0; runs <= 2; runs++) {
-        for (size_t repeats = 0; repeats <= (runs == 0); repeats++) {
-            const struct run *r = nvdec_both(c, m->keys_back, runs, false, device, repeats);
-            if (r->why != NULL || r->on_device != 4) {
-                (void)fprintf(stderr, "%s: %zu chunks on the device: %s\n", m->encoder,
-                              r->on_device, r->why != NULL ? r->why : "no reason");
-                CHECK(false);
-            }
-            CHECK(r->restarts == repeats * 4);
-        }
-    }
-    /* yuvj420p is no format of a surface. */
-    CHECK(nvdec_stays(c, m->keys_back, device) == (m->format == AV_PIX_FMT_YUVJ420P ? 0 : FRAMES));
-    clip_free(&c);
-    av_buffer_unref(&device);
-}
+static const struct device_frames ON = {"l4", nvdec_open_device, true};
 
 static void chunks_give_the_pictures_of_software(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MADE; i++) {
-        assert_int_equal(fake_gpu_run(same_pictures, &made[i]), 0);
+        assert_int_equal(device_frames_same(&ON, &made[i]), 0);
     }
-}
-
-/* From a file: with its framing, and what a demuxer says of the stream. */
-static void demuxed(const void *arg)
-{
-    const struct made *m = arg;
-    static const char *const endings[] = {"mp4", "mkv", "ts"};
-    char dir[] = "/tmp/test-nvdec-XXXXXX";
-    char path[64];
-    fake_gpu_profile("l4", "");
-    CHECK(mkdtemp(dir) != NULL);
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(m, 20);
-    bool ts = c->par->codec_id == AV_CODEC_ID_H264 || c->par->codec_id == AV_CODEC_ID_HEVC;
-    for (size_t i = 0; i < (ts ? 3 : 2); i++) {
-        (void)snprintf(path, sizeof path, "%s/clip.%s", dir, endings[i]);
-        clip_mux(c, path);
-        struct clip *loaded = clip_load(path);
-        (void)unlink(path);
-        CHECK(loaded->frame_count == 20);
-        const struct run *r = nvdec_both(loaded, m->keys_back, 0, false, device, 0);
-        if (r->why != NULL || r->on_device != 2) {
-            (void)fprintf(stderr, "%s in %s: %s\n", m->encoder, endings[i],
-                          r->why != NULL ? r->why : "no reason");
-            CHECK(false);
-        }
-        clip_free(&loaded);
-    }
-    (void)rmdir(dir);
-    clip_free(&c);
-    av_buffer_unref(&device);
 }
 
 static void chunks_of_files_give_the_pictures_of_software(void **state)
 {
     (void)state;
     for (size_t i = 0; i < MADE; i++) {
-        assert_int_equal(fake_gpu_run(demuxed, &made[i]), 0);
+        assert_int_equal(device_frames_demuxed(&ON, &made[i]), 0);
     }
 }
 
-static void damaged(const void *arg)
-{
-    const struct made *m = arg;
-    fake_gpu_profile("l4", "");
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(m, FRAMES);
-    for (size_t i = 17; i < 28; i += 3) {
-        AVPacket *p = c->packets[i];
-        for (int b = p->size / 3; b < p->size; b += 5) {
-            p->data[b] ^= 0x55;
-        }
-    }
-    for (size_t runs = 0; runs <= 2; runs++) {
-        const struct run *r = nvdec_both(c, m->keys_back, runs, false, device, 0);
-        if (r->restarts == 0 || r->why == NULL || r->errors + r->replaced == 0) {
-            (void)fprintf(stderr, "restarts %zu, on the device %zu, errors %zu: %s\n", r->restarts,
-                          r->on_device, r->errors, r->why != NULL ? r->why : "no reason");
-            CHECK(false);
-        }
-        CHECK(r->on_device > 0 && r->on_device < 4); /* the rest is sound */
-    }
-    clip_free(&c);
-    av_buffer_unref(&device);
-}
+static const struct made short_gop = {
+    "libx264", "preset=fast,bf=2,g=15,x264-params=scenecut=0", 160, 144, AV_PIX_FMT_YUV420P, 0};
 
 static void a_damaged_chunk_is_decoded_in_software(void **state)
 {
     (void)state;
-    static const struct made short_gop = {
-        "libx264", "preset=fast,bf=2,g=15,x264-params=scenecut=0", 160, 144, AV_PIX_FMT_YUV420P, 0};
-    assert_int_equal(fake_gpu_run(damaged, &short_gop), 0);
-}
-
-static void missing(const void *arg)
-{
-    const struct made *m = arg;
-    fake_gpu_profile("l4", "");
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(m, FRAMES);
-    c->packets[20]->flags |= AV_PKT_FLAG_CORRUPT;
-    const struct run *r = nvdec_both(c, m->keys_back, 1, false, device, 0);
-    CHECK(r->on_device < 4 && strcmp(r->why, "a packet is damaged") == 0);
-    c->packets[20]->flags = 0;
-    c->packets[20]->size = 5; /* its picture is gone */
-    r = nvdec_both(c, m->keys_back, 1, false, device, 0);
-    CHECK(r->on_device < 4 && r->restarts > 0 && r->why != NULL);
-    clip_free(&c);
-    av_buffer_unref(&device);
+    assert_int_equal(device_frames_damaged(&ON, &short_gop), 0);
 }
 
 static void packets_said_to_be_damaged_or_cut_off_are_for_software(void **state)
 {
     (void)state;
-    static const struct made short_gop = {
-        "libx264", "preset=fast,bf=2,g=15,x264-params=scenecut=0", 160, 144, AV_PIX_FMT_YUV420P, 0};
-    assert_int_equal(fake_gpu_run(missing, &short_gop), 0);
+    assert_int_equal(device_frames_missing(&ON, &short_gop), 0);
 }
 
 /* The last picture of each chunk is listed by another one's packet: it does not come. */
@@ -180,7 +80,7 @@ static void not_there(const void *arg)
     struct gm_err err = {0};
     fake_gpu_profile("l4", "");
     AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(arg, FRAMES);
+    struct clip *c = nvdec_make(arg, DEVICE_FRAMES);
     for (size_t runs = 0; runs <= 1; runs++) {
         CHECK(nvdec_decode_edited(c, 0, runs, false, edit_last, NULL, 0, &soft, &err) == 0);
         CHECK(nvdec_decode_edited(c, 0, runs, false, edit_last, device, 0, &hard, &err) == 0);
@@ -221,11 +121,7 @@ static void a_keyframe_that_the_device_never_shows_is_noticed(void **state)
     assert_int_equal(fake_gpu_run(hide_keyframe, &made[0]), 0);
 }
 
-static const struct left {
-    struct made made;
-    const char *why;
-    bool change;
-} left[] = {
+static const struct device_left left[] = {
     {{"libx264", "preset=fast,g=20,a53cc=1", 160, 144, AV_PIX_FMT_YUV420P, 0},
      "the stream has captions",
      false},
@@ -254,82 +150,32 @@ static const struct left {
      true},
 };
 
-static void for_software(const void *arg)
-{
-    const struct left *l = arg;
-    fake_gpu_profile("l4", "");
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(&l->made, 40);
-    for (size_t runs = 0; runs <= 1; runs++) {
-        const struct run *r = nvdec_both(c, l->made.keys_back, runs, l->change, device, 0);
-        if (r->why == NULL || strcmp(r->why, l->why) != 0) {
-            (void)fprintf(stderr, "%s %s: %s\n", l->made.encoder, l->made.options,
-                          r->why != NULL ? r->why : "on the device");
-            CHECK(false);
-        }
-        CHECK(l->change || r->on_device == 0);
-    }
-    clip_free(&c);
-    av_buffer_unref(&device);
-}
-
 static void what_the_device_does_not_give_whole_is_for_software(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof left / sizeof left[0]; i++) {
-        assert_int_equal(fake_gpu_run(for_software, &left[i]), 0);
+        assert_int_equal(device_frames_left(&ON, &left[i]), 0);
     }
 }
 
-/* A device that fails, or lacks something. */
-static const struct fault {
-    const char *base, *lines;
-    int rc;
-    const char *why; /* NULL: on the device */
-} faults[] = {
-    {"l4", "fault decode lost at=5\n", -GM_E_DEVICE_LOST, NULL},
-    {"l4", "fault map lost at=20\n", -GM_E_DEVICE_LOST, NULL},
-    {"l4", "fault copy lost at=7\n", -GM_E_DEVICE_LOST, NULL},
-    {"l4", "fault decode-open oom\n", -GM_E_DEVICE_MEMORY, NULL},
-    {"l4", "fault map oom at=3\n", -GM_E_DEVICE_MEMORY, NULL},
-    {"l4", "fault decode-open unsupported\n", 0, "the driver opens no decoder for it"},
-    {"l4", "fault decode-caps unsupported\n", 0, "the driver does not tell what the chip decodes"},
-    {"l4", "fault map wrong at=1\n", 0, "the device gives other pictures than software"},
-    {"h200", "", 0, NULL},
+static const struct device_fault faults[] = {
+    {"l4", "fault decode lost at=5\n", -GM_E_DEVICE_LOST, NULL, 0},
+    {"l4", "fault map lost at=20\n", -GM_E_DEVICE_LOST, NULL, 0},
+    {"l4", "fault copy lost at=7\n", -GM_E_DEVICE_LOST, NULL, 0},
+    {"l4", "fault decode-open oom\n", -GM_E_DEVICE_MEMORY, NULL, 0},
+    {"l4", "fault map oom at=3\n", -GM_E_DEVICE_MEMORY, NULL, 0},
+    {"l4", "fault decode-open unsupported\n", 0, "the driver opens no decoder for it", 0},
+    {"l4", "fault decode-caps unsupported\n", 0, "the driver does not tell what the chip decodes",
+     0},
+    {"l4", "fault map wrong at=1\n", 0, "the device gives other pictures than software", 0},
+    {"h200", "", 0, NULL, 4},
 };
-
-static void with_fault(const void *arg)
-{
-    const struct fault *f = arg;
-    static struct run soft;
-    static struct run hard;
-    struct gm_err err = {0};
-    fake_gpu_profile(f->base, f->lines);
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = nvdec_make(&made[0], FRAMES);
-    int rc = nvdec_decode(c, 0, 0, false, device, 0, &hard, &err);
-    bool right = rc == f->rc &&
-                 (rc < 0 || (f->why != NULL && hard.why != NULL ? strcmp(f->why, hard.why) == 0
-                                                                : f->why == hard.why));
-    if (!right) {
-        (void)fprintf(stderr, "%s%s: %d %s, %s\n", f->base, f->lines, rc, err.text,
-                      hard.why != NULL ? hard.why : "on the device");
-    }
-    CHECK(right);
-    if (rc == 0) {
-        CHECK(nvdec_decode(c, 0, 0, false, NULL, 0, &soft, &err) == 0);
-        nvdec_check_same(&soft, &hard);
-        CHECK(hard.on_device == (f->why == NULL ? 4 : 0));
-    }
-    clip_free(&c);
-    av_buffer_unref(&device);
-}
 
 static void failures_of_the_device_have_their_code(void **state)
 {
     (void)state;
     for (size_t i = 0; i < sizeof faults / sizeof faults[0]; i++) {
-        assert_int_equal(fake_gpu_run(with_fault, &faults[i]), 0);
+        assert_int_equal(device_frames_fault(&ON, &made[0], &faults[i]), 0);
     }
 }
 
@@ -352,11 +198,7 @@ static void without_the_library_chunks_are_decoded_in_software(void **state)
     assert_int_equal(fake_gpu_run_cuda("without-library"), 0);
 }
 
-static const struct real {
-    const char *name;
-    int keys_back;
-    bool on_device; /* all of it */
-} reals[] = {
+static const struct device_real reals[] = {
     {"bpyramid-h264.mp4", 1, true},
     {"hevc-hdr10-mastering-cll.mkv", 1, true},
     {"vp9-10bit-profile2.webm", 0, true},
@@ -372,41 +214,10 @@ static const struct real {
     {"broken-sps.flv", -1, false},
 };
 
-static void real(const void *arg)
-{
-    const struct real *t = arg;
-    char path[4096];
-    fake_gpu_profile("l4", "");
-    CHECK(folder_clip(t->name, path));
-    AVBufferRef *device = nvdec_open_device();
-    struct clip *c = clip_load(path);
-    c->frame_count = c->frame_count > 60 ? 60 : c->frame_count;
-    const struct run *r = nvdec_both(c, t->keys_back, 1, false, device, 0);
-    size_t chunks = (c->frame_count + 14) / 15;
-    if ((r->on_device == chunks) != t->on_device) {
-        (void)fprintf(stderr, "%s: %zu of %zu chunks on the device: %s\n", t->name, r->on_device,
-                      chunks, r->why != NULL ? r->why : "no reason");
-        CHECK(false);
-    }
-    clip_free(&c);
-    av_buffer_unref(&device);
-}
-
 static void real_clips_give_the_pictures_of_software(void **state)
 {
-    char path[4096];
-    int bad = 0;
     (void)state;
-    if (!folder_clip(reals[0].name, path)) {
-        skip();
-    }
-    for (size_t i = 0; i < sizeof reals / sizeof reals[0]; i++) {
-        if (fake_gpu_run(real, &reals[i]) != 0) {
-            print_message("%s\n", reals[i].name);
-            bad++;
-        }
-    }
-    assert_int_equal(bad, 0);
+    device_frames_reals(&ON, reals, sizeof reals / sizeof reals[0]);
 }
 
 int main(int argc, char **argv)
