@@ -5,7 +5,6 @@
 
 #include <libavutil/hwcontext.h>
 
-#include "media/hw.h"
 #include "media/nvdec.h"
 #include "media/vaapi.h"
 #include "media/vadec.h"
@@ -17,7 +16,7 @@ struct gm_device_decoder { /* one of the two; owned */
 
 int gm_device_decoder_hold(const char *api, const char *id, AVBufferRef **out, struct gm_err *err)
 {
-    if (strcmp(api, "nvdec") == 0) {
+    if (api[0] == '\0' || strcmp(api, "nvdec") == 0) { /* older agents do not say which */
         return gm_hw_open(id, out, err);
     }
     if (strcmp(api, "vaapi") == 0) {
@@ -35,6 +34,15 @@ static bool is_va(const AVBufferRef *device)
 const char *gm_device_decoder_api(const AVBufferRef *device)
 {
     return is_va(device) ? "vaapi" : "nvdec";
+}
+
+void gm_device_decoder_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE])
+{
+    if (is_va(device)) {
+        gm_vaapi_label(device, out, GM_HW_LABEL_SIZE);
+    } else {
+        gm_hw_label(device, out);
+    }
 }
 
 int gm_device_decoder_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,

@@ -4,6 +4,7 @@
 #include <libavcodec/avcodec.h>
 
 #include "common/err.h"
+#include "media/hw.h"
 
 /* The decoder of a device, whichever it is: an NVIDIA GPU's (media/nvdec.h) or a VA driver's
  * (media/vadec.h), whose words on streams, pictures, errors and threads hold. */
@@ -16,6 +17,8 @@ int gm_device_decoder_hold(const char *api, const char *id, AVBufferRef **out,
                            struct gm_err *err) GM_MUST_CHECK;
 /* "nvdec" or "vaapi"; static. device: of gm_hw_open or gm_vaapi_open, as everywhere here. */
 const char *gm_device_decoder_api(const AVBufferRef *device);
+/* gm_hw_label or gm_vaapi_label of it: which device, for the report. */
+void gm_device_decoder_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE]);
 /* pool: as gm_nvdec_open has it; of VA drivers all pictures come to memory. */
 int gm_device_decoder_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,
                            struct gm_device_decoder **out, const char **out_why,

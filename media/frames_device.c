@@ -35,7 +35,7 @@ int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device, struct
     gm_frames_device_fini(d);
     d->device = ref;
     d->api = gm_device_decoder_api(ref);
-    gm_hw_label(ref, d->label);
+    gm_device_decoder_label(ref, d->label);
     return 0;
 }
 

@@ -218,12 +218,8 @@ int gm_hw_uuid(const AVBufferRef *device, char out[GM_CUDA_UUID_SIZE], struct gm
 
 void gm_hw_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE])
 {
-    const AVHWDeviceContext *context = (const AVHWDeviceContext *)device->data;
     char pci[GM_CUDA_PCI_SIZE], uuid[GM_CUDA_UUID_SIZE], name[GM_HW_LABEL_SIZE] = "";
     out[0] = '\0';
-    if (context->type != AV_HWDEVICE_TYPE_CUDA) {
-        return;
-    }
     const struct hold *h = hold_of(device);
     struct gm_err err;
     if (gm_cuda_device_names(&h->cuda, h->device, pci, uuid, &err) == 0 &&

@@ -43,8 +43,8 @@ int gm_hw_copy(const AVBufferRef *device, const struct gm_cuda_copy_2d *copies, 
 int gm_hw_uuid(const AVBufferRef *device, char out[GM_CUDA_UUID_SIZE],
                struct gm_err *err) GM_MUST_CHECK;
 #define GM_HW_LABEL_SIZE 128
-/* "0000:3b:00.0 NVIDIA L4": its address, and its name as the driver tells it; "" where the device
- * is no GPU of CUDA or the driver tells neither. */
+/* "0000:3b:00.0 NVIDIA L4": its address, and its name as the driver tells it; "" where the driver
+ * tells neither. */
 void gm_hw_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE]);
 /* The CUcontext; borrowed. */
 void *gm_hw_context(const AVBufferRef *device);

@@ -24,6 +24,7 @@ struct hold {
     int fd;
     VADisplay display; /* NULL: none */
     int major, minor;
+    char node[32];
 };
 
 static void hold_free(struct hold *h)
@@ -95,6 +96,7 @@ int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err)
         return gm_err_nomem(err);
     }
     h->fd = -1;
+    (void)snprintf(h->node, sizeof h->node, "%s", node);
     int rc = start(h, node, err);
     if (rc == 0) {
         rc = gm_hw_device_wrap(&VAAPI, h, out, err);
@@ -222,11 +224,22 @@ int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, A
     return 0;
 }
 
+static const char *vendor_of(const struct hold *h)
+{
+    const char *vendor = h->va.vendor(h->display);
+    return vendor == NULL ? "" : vendor;
+}
+
+void gm_vaapi_label(const AVBufferRef *device, char *out, size_t size)
+{
+    const struct hold *h = hold_of(device);
+    (void)snprintf(out, size, "%.24s %.64s", h->node, vendor_of(h));
+}
+
 void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size)
 {
     const struct hold *h = hold_of(device);
-    const char *vendor = h->va.vendor(h->display);
-    (void)snprintf(out, size, "%d.%d-%s", h->major, h->minor, vendor == NULL ? "" : vendor);
+    (void)snprintf(out, size, "%d.%d-%s", h->major, h->minor, vendor_of(h));
     for (char *c = out; *c != '\0'; c++) {
         bool plain = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') ||
                      (*c >= '0' && *c <= '9') || strchr("-+._", *c) != NULL;

@@ -40,6 +40,8 @@ int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, A
 /* libva's version and what the driver calls itself: "1.17-Intel-iHD-...", of letters, digits and
  * "-+._". */
 void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size);
+/* "/dev/dri/renderD128 Intel iHD driver ...": the node, and what the driver calls itself. */
+void gm_vaapi_label(const AVBufferRef *device, char *out, size_t size);
 
 /* After avcodec_open2(ctx) gave averror. Makes a context of its own and takes it away.
  * *out_b_frames stays: there is nothing to open again with. Errors besides: PIPELINE_UNFIT the size

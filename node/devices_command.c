@@ -94,9 +94,10 @@ static void add_decoding(struct gm_device_list *list)
         const char *why = NULL;
         uint32_t room = gm_decoding_room(d);
         if (room > 0 && gm_decoding_codecs(d, codecs, &why) > 0) {
-            (void)gm_device_add_note(list, d, GM_NOTE_INFO,
-                                     "a node decodes with it for up to %u slots of the processor",
-                                     room);
+            (void)gm_device_add_note(
+                list, d, GM_NOTE_INFO,
+                "a node decodes with it for up to %u slots of the processor%s", room,
+                gm_decoding_usual(d) > 0 ? "" : ", where `decode_slots` says so");
         }
     }
 }

@@ -12,7 +12,8 @@ static const struct way {
     enum gm_device_kind kind;
     const char *api;
     const char *codecs; /* between blanks, in 10 bits "hevc10"; NULL: all that is proved */
-} WAYS[] = {{GM_DEVICE_NVIDIA, "nvdec", NULL}, {GM_DEVICE_DRM, "vaapi", " h264 "}};
+    bool conceals;      /* nobody may learn that a picture was damaged */
+} WAYS[] = {{GM_DEVICE_NVIDIA, "nvdec", NULL, false}, {GM_DEVICE_DRM, "vaapi", " h264 ", true}};
 
 static const struct way *find_way(const struct gm_device *device)
 {
@@ -62,6 +63,12 @@ uint32_t gm_decoding_room(const struct gm_device *device)
     uint64_t tasks = (uint64_t)(engines == 0 ? UNKNOWN_ENGINES : engines) * TASKS_PER_ENGINE;
     uint64_t memory = device->memory_bytes / MEMORY_OF_TASK;
     return (uint32_t)(device->memory_bytes > 0 && memory < tasks ? memory : tasks);
+}
+
+uint32_t gm_decoding_usual(const struct gm_device *device)
+{
+    const struct way *way = find_way(device);
+    return way != NULL && way->conceals ? 0 : gm_decoding_room(device);
 }
 
 size_t gm_decoding_codecs(const struct gm_device *device, char out[GM_DECODING_CODECS][16],

@@ -114,6 +114,12 @@ static int start_unnamed(void **state)
 
 static int start_va(void **state)
 {
+    *state = start(&(struct want){.slots = 3, .decode_slots = 2, .proof = "pass", .va = true});
+    return 0;
+}
+
+static int start_va_unasked(void **state)
+{
     *state = start(&(struct want){.slots = 3, .decode_slots = -1, .proof = "pass", .va = true});
     return 0;
 }
@@ -447,6 +453,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(tasks_that_decode_video_do_it_on_the_gpu, start_usual),
         CASE(va_driver_decodes_h264_for_two, start_va),
+        CASE(nothing_without_slots_or_name, start_va_unasked),
         CASE(no_more_tasks_than_wanted, start_for_one),
         CASE(no_more_tasks_than_its_memory_holds, start_small),
         CASE(nothing_without_slots_or_name, start_off),

@@ -60,11 +60,13 @@ soft=$(tree_hash "$work/plain")
 same() { test "$soft" = "$(tree_hash "$out")"; }
 profile decode-only
 rm -f "$work/fake/profile.state"
+decode_slots=2
 gpu_node reader LIBVA_DRIVERS_PATH
 until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .chains == [] and $assists"
 check "a job is done" transcode reader "$work/short.mp4"
 check "on the processor" report "$(on cpu)"
 check "the GPU decoded" report "$(by vaapi)"
+check "the report says which" report '[.renditions[].actual.decoded[].device] | unique | length == 1 and (.[0] | test("^/dev/dri/renderD128 gopmill fake GPU"))'
 check "with the bytes of software" same
 
 profile decode-only "fault decode lost gpu=$gpu at=20"
