@@ -210,6 +210,9 @@ static void count_way(struct gm_ways *ways, const char *by, const char *device, 
             return;
         }
     }
+    if (ways->count == GM_METAS_WAYS - 1) {
+        next = (struct gm_way_sum){.by = "other"};
+    }
     if (ways->count < GM_METAS_WAYS) {
         ways->sums[ways->count++] = next;
     }

@@ -27,7 +27,7 @@ struct gm_media_sum {
 };
 
 /* What did a step of chunks' encoding, in the order it was met. */
-#define GM_METAS_WAYS 16 /* others are counted with the last one of these */
+#define GM_METAS_WAYS 16 /* the last one is "other": all that come when there are so many */
 struct gm_way_sum {
     char by[16];     /* software, nvdec, vaapi, cuda */
     char device[96]; /* which one, of what decoded on one; else "" */

@@ -160,44 +160,6 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
     s->spec.n_skip = s->skip_count;
 }
 
-static void spec_fini(struct spec *s)
-{
-    free(s->results);
-    free(s->result_list);
-    free(s->inputs);
-    free(s->input_list);
-    free(s->skips);
-    free(s->skip_list);
-}
-
-void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
-{
-    struct spec s = {0};
-    spec_make(&s, lease);
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Assign assign = GM__ASSIGN__INIT;
-    Gm__Capacity demand = GM__CAPACITY__INIT;
-    demand.cpu_milli = (uint32_t)lease->demand.cpu_milli;
-    demand.memory_bytes = lease->demand.memory_bytes;
-    demand.scratch_bytes = lease->demand.scratch_bytes;
-    demand.slots = (uint32_t)lease->demand.slots;
-    demand.sessions = (uint32_t)lease->demand.sessions;
-    assign.task_id = lease->task_id;
-    assign.term = core->params.term;
-    assign.epoch = lease->epoch;
-    assign.device = lease->device->id;
-    assign.demand = &demand;
-    assign.lease_ms = core->params.lease_ms;
-    assign.spec = &s.spec;
-    envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
-    envelope.assign = &assign;
-    gm_core_fx_send(core, lease->node->id, &envelope, true);
-    lease->fed = (uint32_t)s.input_count;
-    lease->fed_complete = s.spec.inputs_complete;
-    lease->fed_at = core->now;
-    spec_fini(&s);
-}
-
 /* With the urls that the daemon adds. */
 static size_t size_of_input(const Gm__TaskInput *in)
 {
@@ -216,6 +178,53 @@ static size_t count_for_message(const struct spec *s, size_t at)
         count++;
     }
     return count;
+}
+
+static void spec_fini(struct spec *s)
+{
+    free(s->results);
+    free(s->result_list);
+    free(s->inputs);
+    free(s->input_list);
+    free(s->skips);
+    free(s->skip_list);
+}
+
+void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
+{
+    struct spec s = {0};
+    spec_make(&s, lease);
+    bool more = false;
+    if (gm_core_task_type_is_track(lease->inst->task->type)) { /* the rest is fed */
+        s.spec.n_inputs = count_for_message(&s, 0);
+        more = s.spec.n_inputs < s.input_count;
+        s.spec.inputs_complete = s.spec.inputs_complete && !more;
+    }
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Assign assign = GM__ASSIGN__INIT;
+    Gm__Capacity demand = GM__CAPACITY__INIT;
+    demand.cpu_milli = (uint32_t)lease->demand.cpu_milli;
+    demand.memory_bytes = lease->demand.memory_bytes;
+    demand.scratch_bytes = lease->demand.scratch_bytes;
+    demand.slots = (uint32_t)lease->demand.slots;
+    demand.sessions = (uint32_t)lease->demand.sessions;
+    assign.task_id = lease->task_id;
+    assign.term = core->params.term;
+    assign.epoch = lease->epoch;
+    assign.device = lease->device->id;
+    assign.demand = &demand;
+    assign.lease_ms = core->params.lease_ms;
+    assign.spec = &s.spec;
+    envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
+    envelope.assign = &assign;
+    gm_core_fx_send(core, lease->node->id, &envelope, true);
+    lease->fed = (uint32_t)s.spec.n_inputs;
+    lease->fed_complete = s.spec.inputs_complete;
+    lease->fed_at = core->now;
+    spec_fini(&s);
+    if (more) {
+        gm_core_lease_feed(core, lease, lease->fed);
+    }
 }
 
 void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)

@@ -1,10 +1,11 @@
 /* What measured figures say of a device's speed at a job's pictures.
  *
- * Of each codec and depth of the renditions: its pixels a picture over the rate of one slot. A slot
- * has what one stream alone makes, but no more than its part of what all streams together make,
- * among the tasks that the device has and this one: so a device that is full, or whose threads
- * share cores, is as slow as it is. Software was measured with 8 bits alone: those figures stand
- * for its 10 bits too, on each node alike.
+ * Of each codec and depth of the renditions: its pixels a picture over the rate of one slot. A run
+ * makes its renditions side by side: as many streams as its pixels are those of the largest one. A
+ * slot has what so many streams alone make, but no more than its part of what all streams together
+ * make, among the tasks that the device has and this one: so a device that is full, or whose
+ * threads share cores, is as slow as it is. Software was measured with 8 bits alone: those figures
+ * stand for its 10 bits too, on each node alike.
  *
  * Only figures of encoding count, for they are what nodes of one chain differ in most, and sums in
  * which one node lacks a part could not be compared.
@@ -29,11 +30,12 @@ static const Gm__Rate *find_rate(const struct gm_cdevice *device, const char *ap
 }
 
 /* Pixels a second of one slot, this task's among those of the device. */
-static double slot_rate(const struct gm_cdevice *device, const Gm__Rate *rate)
+static double slot_rate(const struct gm_cdevice *device, const Gm__Rate *rate,
+                        const struct gm_cwork *work)
 {
     double part = (double)rate->all / (double)(device->used.slots + 1);
-    bool alone = rate->all == 0 || (rate->one > 0 && (double)rate->one < part);
-    return alone ? (double)rate->one : part;
+    double alone = (double)rate->one * (work->largest > 0 ? work->pixels / work->largest : 1);
+    return rate->all == 0 || (rate->one > 0 && alone < part) ? alone : part;
 }
 
 void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy)
@@ -58,7 +60,9 @@ void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy)
             memcpy(work->codec, codec, strlen(codec) + 1);
             job->work_count++;
         }
-        work->pixels += (double)r->width_px * r->height_px;
+        double pixels = (double)r->width_px * r->height_px;
+        work->pixels += pixels;
+        work->largest = pixels > work->largest ? pixels : work->largest;
     }
 }
 
@@ -73,7 +77,7 @@ double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain
         if (!rate) {
             return 0;
         }
-        sum += job->works[i].pixels / slot_rate(device, rate);
+        sum += job->works[i].pixels / slot_rate(device, rate, &job->works[i]);
     }
     return sum;
 }

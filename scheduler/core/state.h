@@ -137,7 +137,8 @@ struct gm_lost_chain {
 struct gm_cwork {
     char codec[16];
     uint32_t depth;
-    double pixels; /* of one picture */
+    double pixels;  /* of one picture of each rendition, together */
+    double largest; /* of one rendition's */
 };
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {

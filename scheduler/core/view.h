@@ -215,7 +215,7 @@ struct gm_explain_row {
     const char *task;
     uint32_t instance;
     enum gm_task_state state;
-    char why[240];
+    char why[400];
 };
 struct gm_explain_view {
     struct gm_explain_row *rows; /* owned; one a task instance (encode: one), done ones too */

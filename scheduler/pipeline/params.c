@@ -97,9 +97,9 @@ static const struct gm_pipeline_param PARAMS[] = {
      "What may encode, preferred first; unset: devices that the farm has, else `cpu`."},
     {"encode", "fallback", GM_PARAM_CHOICE, AT(EncodeParams, fallback), 0, 0, FALLBACKS, "software",
      false,
-     "When none of `devices` is there, or the one in use goes: all in `software`, `wait` for it, "
-     "or "
-     "`fail`."},
+     "When none of `devices` is there, the one in use goes, or it gives fewer encoder sessions "
+     "than "
+     "the job has renditions: all in `software`, `wait` for it, or `fail`."},
     {"encode", "renditions", GM_PARAM_RUNGS, 0, 16, 4320, NULL, NULL, false,
      "What single rungs of the ladder have otherwise, see below."},
     {"watermark", "image", GM_PARAM_FILE, AT(Watermark, image), 0, 0, NULL, NULL, true,

@@ -459,7 +459,7 @@ static void hello(struct sim *sim, struct sim_node *node)
     rate.codec = (char *)"h264";
     rate.depth = 8;
     rate.one = sim->params.rates[node->number];
-    rate.all = rate.one * sim->params.slots;
+    rate.all = rate.one * sim->params.slots * 2; /* a run's renditions are more than one stream */
     device.measured = rate.one > 0 ? &measured : NULL;
     measured.rates = rates;
     measured.n_rates = 1;

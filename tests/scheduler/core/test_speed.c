@@ -19,6 +19,8 @@ static Gm__Rate rate_of(const char *what, const char *api, const char *codec, ui
     return r;
 }
 
+static double largest_px; /* of the job's renditions; 0: there is one */
+
 /* Seconds a picture, on a device of chain `chain` with `used` slots taken, of a job in 1000 pixels
  * of H.264 and, if `hevc10`, 500 of HEVC with 10 bits. */
 static double picture_s(const char *type, const char *chain, uint64_t used, bool hevc10)
@@ -32,7 +34,7 @@ static double picture_s(const char *type, const char *chain, uint64_t used, bool
     Gm__Measured measured = GM__MEASURED__INIT;
     Gm__Device facts = GM__DEVICE__INIT;
     Gm__Chain of = GM__CHAIN__INIT;
-    struct gm_cjob job = {.works = {{"h264", 8, 1000}, {"hevc", 10, 500}},
+    struct gm_cjob job = {.works = {{"h264", 8, 1000, largest_px}, {"hevc", 10, 500, 500}},
                           .work_count = hevc10 ? 2 : 1};
     struct gm_ctask task = {.job = &job, .type = gm_core_task_type_find(type)};
     struct gm_inst inst = {.task = &task};
@@ -62,6 +64,22 @@ static void a_slot_has_its_part_of_what_all_make(void **arg)
     assert_s(picture_s("encode", "nvenc", 2, false), 1000.0 / 30000);
 }
 
+/* Renditions are made side by side: two of a size are two streams. */
+static void a_run_has_as_many_streams_as_its_largest_rendition_fits_into_it(void **arg)
+{
+    (void)arg;
+    static const struct {
+        double largest;
+        uint64_t used;
+        double want;
+    } rows[] = {{1000, 0, 0.1}, {500, 0, 0.05}, {250, 0, 0.025}, {100, 0, 0.025}, {250, 3, 0.1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        largest_px = rows[i].largest;
+        assert_s(picture_s("encode", "cpu", rows[i].used, false), rows[i].want);
+    }
+    largest_px = 0;
+}
+
 static void codecs_add_up_and_software_counts_in_any_depth(void **arg)
 {
     (void)arg;
@@ -77,7 +95,7 @@ static void what_is_not_known_is_zero(void **arg)
     assert_true(picture_s("audio", "cpu", 0, false) <= 0);
     assert_true(picture_s("package", "cpu", 0, false) <= 0);
     struct gm_cdevice bare = {.id = NULL};
-    struct gm_cjob job = {.works = {{"h264", 8, 1000}}, .work_count = 1};
+    struct gm_cjob job = {.works = {{"h264", 8, 1000, 1000}}, .work_count = 1};
     struct gm_ctask task = {.job = &job, .type = gm_core_task_type_find("encode")};
     struct gm_inst inst = {.task = &task};
     Gm__Chain cpu = GM__CHAIN__INIT;
@@ -109,7 +127,7 @@ static void a_plan_is_summed_by_codec_and_depth(void **arg)
     assert_int_equal(job.work_count, 8);
     assert_string_equal(job.works[7].codec, "vp9");
     assert_int_equal(job.works[7].depth, 10);
-    assert_true(job.works[7].pixels == 170);
+    assert_true(job.works[7].pixels == 17 * 10 && job.works[7].largest == 17 * 10);
     policy.n_renditions = 9; /* more kinds than there are */
     gm_core_works_take(&job, &policy);
     assert_int_equal(job.work_count, 0);
@@ -118,7 +136,7 @@ static void a_plan_is_summed_by_codec_and_depth(void **arg)
     policy.n_renditions = 3;
     gm_core_works_take(&job, &policy);
     assert_int_equal(job.work_count, 1);
-    assert_true(job.works[0].pixels == 330);
+    assert_true(job.works[0].pixels == 330 && job.works[0].largest == 120);
     r[1].encode = NULL;
     gm_core_works_take(&job, &policy);
     assert_int_equal(job.work_count, 0);
@@ -181,10 +199,10 @@ static void explained(struct sim *sim, char *out, size_t size)
 static void explain_says_what_figures_chose(void **arg)
 {
     (void)arg;
-    char why[256];
+    char why[512];
     struct sim_params params = {.seed = 3, .nodes = 2, .slots = 2};
     params.rates[0] = 50000;
-    params.rates[1] = 450000; /* a picture has 160 * 90 + 80 * 45 = 18000 pixels */
+    params.rates[1] = 450000; /* a picture has 160 * 90 + 80 * 45 = 18000 pixels, 1.25 streams */
     struct sim *sim = sim_create(&params);
     sim_run(sim, 2);
     (void)sim_submit(sim, "job", 1, 0, 50);
@@ -192,7 +210,7 @@ static void explain_says_what_figures_chose(void **arg)
     explained(sim, why, sizeof(why));
     struct gm_job_view v;
     assert_int_equal(gm_view_job(sim->core, "job", &v, NULL), 0);
-    double times = 25.0 * (double)v.rate_den / (double)v.rate_num;
+    double times = 31.25 * (double)v.rate_den / (double)v.rate_num;
     gm_view_job_fini(&v);
     char want[80];
     (void)snprintf(want, sizeof(want), "chose faster devices: %.1f times realtime", times);
@@ -214,6 +232,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_slot_has_its_part_of_what_all_make),
+        cmocka_unit_test(a_run_has_as_many_streams_as_its_largest_rendition_fits_into_it),
         cmocka_unit_test(codecs_add_up_and_software_counts_in_any_depth),
         cmocka_unit_test(what_is_not_known_is_zero),
         cmocka_unit_test(a_plan_is_summed_by_codec_and_depth),
