@@ -59,10 +59,27 @@ static void add(struct gm_hwtest_energy *e, uint64_t uj, uint64_t range_uj)
     }
 }
 
+/* The platform's counter (psys), which stands beside the packages' on some machines, has them in
+ * it.
+ */
+static bool is_package(const char *path)
+{
+    char name[PATH_BYTES];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    if (gm_fs_path(name, sizeof(name), NULL, "%s/name", path) < 0 ||
+        gm_fs_read(name, FILE_BYTES, &data, &size, NULL) < 0) {
+        return false;
+    }
+    bool is = strncmp((const char *)data, "package-", 8) == 0;
+    free(data);
+    return is;
+}
+
 static void add_package(const char *path, void *arg)
 {
     uint64_t uj = 0, range = 0;
-    if (read_number(path, "energy_uj", &uj)) {
+    if (is_package(path) && read_number(path, "energy_uj", &uj)) {
         (void)read_number(path, "max_energy_range_uj", &range);
         add(arg, uj, range);
     }

@@ -8,8 +8,8 @@
 #include "common/time.h"
 
 /* Watts by the kernel's files, where NVML is not asked: processors by powercap, devices by hwmon.
- * See: https://docs.kernel.org/power/powercap/powercap.html (energy_uj, max_energy_range_uj) and
- * https://docs.kernel.org/hwmon/sysfs-interface.html (power1_*, energy1_input: millionths).
+ * See: https://docs.kernel.org/power/powercap/powercap.html (name, energy_uj, max_energy_range_uj)
+ * and https://docs.kernel.org/hwmon/sysfs-interface.html (power1_*, energy1_input: millionths).
  * root: put before "/sys/...": "" for this machine, a folder in tests. pci: "0000:03:00.0". Thread:
  * any. Files that are missing, closed to us (powercap is root's) or hold no number are not there.
  */

@@ -93,7 +93,7 @@ static int step_stay(struct gm_hwtest_lane *lane, uint64_t *io_count, struct gm_
     int rc = gm_hwtest_source_next(s->source, s->picture, err);
     GM_ASSERT(rc < 0 || gm_cuda_picture_is(s->picture)); /* the ladder takes others, too */
     rc = rc < 0 ? rc : gm_cuda_ladder_push(s->ladder, s->picture, s->number, err);
-    for (size_t k = 0; rc == 0 && s->encoder[k] != NULL && k < GM_HWTEST_RUNGS; k++) {
+    for (size_t k = 0; rc == 0 && k < GM_HWTEST_RUNGS && s->encoder[k] != NULL; k++) {
         uint64_t others = 0;
         rc = gm_hwtest_large_send(s->encoder[k], gm_cuda_ladder_get(s->ladder, k), s->number,
                                   s->frame, err);

@@ -15,7 +15,7 @@ int gm_hwtest_try_assist(struct gm_hwtest_bench *b, struct gm_err *err)
                                                             : GM_HWTEST_LANES_MAX;
     struct gm_err why = {.code = GM_OK};
     struct gm_hwtest_load load = {0};
-    char name[48], text[390], limit[200], refusal[256], refused[200] = "";
+    char name[48], text[640], limit[200], refusal[256], refused[200] = "";
     (void)snprintf(name, sizeof(name), "ladder.nvdec.%up30.streams", w->height_px);
     if (gm_hwtest_bench_clip(b, "h264", 8, w->height_px, true, false, &why) < 0) {
         return gm_hwtest_bench_failed(b, name, &why, err);

@@ -13,6 +13,7 @@
 struct density {
     char name[48];
     const char *what; /* static: of what */
+    gm_time end;      /* no try is begun behind it */
     size_t most;
     const char *why_most; /* static: of those that are not tried */
     struct gm_hwtest_ramp ramp;
@@ -23,7 +24,7 @@ struct density {
 
 static int report_density(struct gm_hwtest_bench *b, const struct density *d, struct gm_err *err)
 {
-    char text[390], refusal[256], limit[200], slow[80] = "", made[48] = "", watts[40] = "";
+    char text[640], refusal[256], limit[200], slow[80] = "", made[48] = "", watts[40] = "";
     const struct gm_err *refused = &b->refused;
     const struct gm_hwtest_ramp *ramp = &d->ramp;
     struct gm_hwtest_check c = gm_hwtest_bench_check(b, d->name);
@@ -67,7 +68,6 @@ static int climb(struct gm_hwtest_bench *b, struct density *d, struct gm_err *er
     struct gm_err why = {.code = GM_OK};
     struct gm_hwtest_load load = {0};
     struct gm_hwtest_ramp *ramp = &d->ramp;
-    gm_time end = gm_time_now() + (gm_time)b->work->budget_ms * GM_MS;
     int rc = 0;
     *ramp = (struct gm_hwtest_ramp){.most = d->most};
     for (size_t n; rc == 0 && !d->late && (n = gm_hwtest_ramp_next(ramp)) > 0;) {
@@ -96,10 +96,16 @@ static int climb(struct gm_hwtest_bench *b, struct density *d, struct gm_err *er
                 d->held = load;
             }
         }
-        d->late = gm_time_now() >= end;
+        d->late = gm_time_now() >= d->end;
     }
     gm_hwtest_bench_close(b);
     return rc < 0 ? gm_hwtest_bench_failed(b, d->name, &why, err) : report_density(b, d, err);
+}
+
+/* The clip's making counts, as it does for the process's own limit. */
+static gm_time end_of(const struct gm_hwtest_try *work)
+{
+    return gm_time_now() + (gm_time)work->budget_ms * GM_MS;
 }
 
 static size_t least(size_t a, size_t b)
@@ -112,6 +118,7 @@ int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
     const struct gm_hwtest_try *w = b->work;
     struct gm_err why = {.code = GM_OK};
     struct density d = {.what = "ladders of four rungs at once",
+                        .end = end_of(w),
                         .most = w->streams > 0 ? least(w->streams, MOST) : MOST,
                         .why_most = "this test, which tries no more (one for each GiB of memory, "
                                     "64)"};
@@ -135,6 +142,7 @@ int gm_hwtest_try_staying(struct gm_hwtest_bench *b, struct gm_err *err)
     const bool encodes = w->api[0] != '\0';
     struct gm_err why = {.code = GM_OK};
     struct density d = {
+        .end = end_of(w),
         .what = encodes ? "ladders of four rungs at once, pictures stay on the device"
                         : "ladders of four rungs at once, pictures stay on the device and are not "
                           "encoded",

@@ -4,9 +4,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/time.h"
 #include "hwtest/power.h"

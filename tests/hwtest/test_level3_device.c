@@ -322,7 +322,6 @@ static void a_processor_that_hangs_fails_though_little_time_is_left(const void *
     gm_hwtest_report_fini(&r);
 }
 
-/* The encoders' climb meets it once, then one of the four beside the other engines. */
 /* One process alone answers; of two at once the one that began first crashes in another way. */
 static void of_two_crashes_the_first_is_told(const void *arg)
 {

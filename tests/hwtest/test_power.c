@@ -48,8 +48,12 @@ static struct gm_hwtest_energy now(const char *pci, gm_time at)
 static void packages_are_added_and_what_is_in_them_is_not_counted_twice(void **state)
 {
     (void)state;
+    put(RAPL "0", "name", "package-0\n");
+    put(RAPL "1", "name", "package-1\n");
+    put(RAPL "2", "name", "psys\n"); /* all of the machine */
     put(RAPL "0", "energy_uj", "1000000\n");
     put(RAPL "1", "energy_uj", "5000000\n");
+    put(RAPL "2", "energy_uj", "9000000\n");
     put(RAPL "0:0", "energy_uj", "900000\n"); /* its cores */
     put("sys/class/powercap/intel-rapl", "enabled", "1\n");
     struct gm_hwtest_energy before = now(NULL, GM_SEC);
@@ -66,6 +70,7 @@ static void a_counter_that_wraps_is_followed_where_its_range_is_told(void **stat
 {
     (void)state;
     double watts = -1;
+    put(RAPL "0", "name", "package-0\n");
     put(RAPL "0", "energy_uj", "262000000\n");
     struct gm_hwtest_energy before = now(NULL, GM_SEC);
     put(RAPL "0", "energy_uj", "1000000\n");
@@ -88,6 +93,7 @@ static void what_is_no_number_is_not_there(void **state)
     static const char *const bad[] = {
         "", "-5\n", "12x\n", "99999999999999999999999\n",
         "1111111111111111111111111111111111111111111111111111111111111111111"};
+    put(RAPL "0", "name", "package-0\n");
     for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
         put(RAPL "0", "energy_uj", bad[i]);
         assert_false(gm_hwtest_energy_read(root.path, NULL, 0, &e));
