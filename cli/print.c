@@ -303,6 +303,14 @@ static void print_measured(FILE *file, const json_t *measured)
         return;
     }
     char day[11];
+    bool any = false;
+    json_array_foreach(json_object_get(measured, "rates"), i, rate)
+    {
+        any = any || strcmp(gm_job_text(rate, "what"), "decode") != 0;
+    }
+    if (!any) {
+        return; /* decoders' figures decide nothing: --json has them */
+    }
     snprintf(day, sizeof(day), "%s", gm_job_text(measured, "at"));
     fputs(day[0] == '\0' ? "  measured" : "  measured ", file);
     put_text(file, day, 0);
@@ -312,7 +320,7 @@ static void print_measured(FILE *file, const json_t *measured)
         bool ladder = strcmp(gm_job_text(rate, "what"), "ladder") == 0;
         double one = real(rate, "one") / 1e6, all = real(rate, "all") / 1e6;
         double height = real(rate, "height");
-        if (!ladder && strcmp(gm_job_text(rate, "what"), "encode") != 0) {
+        if (strcmp(gm_job_text(rate, "what"), "decode") == 0) {
             continue;
         }
         fputs(pause, file);

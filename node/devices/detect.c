@@ -197,10 +197,11 @@ static void add_engines(struct detection *t)
     }
     for (size_t i = 0; i < t->machine.drm_count; i++) {
         const struct gm_machine_drm *drm = &t->machine.drm[i];
-        struct job *job = drm->usable && drm->intel
-                              ? add_job(t, t->params->prove, "qsv", drm->id,
-                                        "Quick Sync is left alone, VAAPI does its work")
-                              : NULL;
+        struct job *job =
+            drm->usable && drm->intel
+                ? add_job(t, t->params->prove, "qsv", drm->id,
+                          "Quick Sync is left alone; VAAPI, where it works, does the same")
+                : NULL;
         const struct gm_device *d = gm_device_find(t->list, drm->id);
         const char *driver =
             d == NULL ? NULL : gm_device_find_feature(d, GM_FEATURE_VA_DRIVER); /* that started */

@@ -270,12 +270,15 @@ static void note_nvidia(struct scan *s, struct gm_device *d)
     }
 }
 
-/* The folder's next entry; NULL: its end, *out_rc is 0, or it could not be read. */
+/* The folder's next entry; NULL: its end, or it is gone (a card that was unplugged), *out_rc is 0,
+ * or it could not be read. */
 static const struct dirent *next_entry(DIR *dir, const char *path, int *out_rc, struct gm_err *err)
 {
     errno = 0;
     const struct dirent *e = readdir(dir);
-    *out_rc = e == NULL && errno != 0 ? gm_err_sys(err, errno, "Reading the folder %s", path) : 0;
+    *out_rc = e == NULL && errno != 0 && errno != ENOENT
+                  ? gm_err_sys(err, errno, "Reading the folder %s", path)
+                  : 0;
     return e;
 }
 
