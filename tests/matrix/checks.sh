@@ -185,7 +185,7 @@ ssim_losses() { # lossless chunked whole borders: "mean_loss worst_loss_at_borde
 }
 
 # --- one check a column ---
-check_frames() { # wanted status: sets frames_text, dt
+check_frames() { # wanted status: sets frames_text, and dt; a damaged clip's times are not compared, its pictures by count alone
   local wanted=$1 status=$2 made
   made=$(wc -l <"$work/times")
   frames_text=$made/$wanted
@@ -378,7 +378,7 @@ write_table() { # file
     echo
     echo "- Ladders are 360 and 240, of \`vod-hevc\`, \`vod-vp9\` and \`vod-av1\` 240 alone, of \`mp4-720p\` 360; \`tests/system/clips.sh all\` runs the full ones."
     echo "- A clip that is refused is so by \`inspect\`, with which every pipeline begins: it runs with \`vod-h264\` alone. So does the long clip, which is"
-    echo "  as good as black. Of damaged clips only pictures, times and IDRs are compared."
+    echo "  as good as black. Of damaged clips only the number of pictures, the IDRs and the colour tags are compared, no times."
     echo "- \`uncapped-...\` is \`vod-...\`, \`per-title\` or \`mp4-720p\` without bit rate caps, run where a capped encode misses a limit of SSIM: without"
     echo "  them the limits must hold. What the whole file's encode does to the declared buffer, begun half full, stands in the notes then: a chunk"
     echo "  counts on half of it at its begin and leaves as much (ADR-0006); below 0 % the whole file breaks the cap."
