@@ -293,6 +293,12 @@ static void print_device(FILE *file, const json_t *device)
     fputc('\n', file);
 }
 
+static bool is_shown(const json_t *rate)
+{
+    const char *what = gm_job_text(rate, "what");
+    return strcmp(what, "encode") == 0 || strcmp(what, "ladder") == 0;
+}
+
 /* What it makes a second, as hwtest measured it: encoders, and ladders in real time. */
 static void print_measured(FILE *file, const json_t *measured)
 {
@@ -306,7 +312,7 @@ static void print_measured(FILE *file, const json_t *measured)
     bool any = false;
     json_array_foreach(json_object_get(measured, "rates"), i, rate)
     {
-        any = any || strcmp(gm_job_text(rate, "what"), "decode") != 0;
+        any = any || is_shown(rate);
     }
     if (!any) {
         return; /* decoders' figures decide nothing: --json has them */
@@ -320,7 +326,7 @@ static void print_measured(FILE *file, const json_t *measured)
         bool ladder = strcmp(gm_job_text(rate, "what"), "ladder") == 0;
         double one = real(rate, "one") / 1e6, all = real(rate, "all") / 1e6;
         double height = real(rate, "height");
-        if (strcmp(gm_job_text(rate, "what"), "decode") == 0) {
+        if (!is_shown(rate)) {
             continue;
         }
         fputs(pause, file);

@@ -13,7 +13,7 @@
 struct density {
     char name[48];
     const char *what; /* static: of what */
-    gm_time end;      /* no try is begun behind it */
+    gm_time end;      /* no other try is begun behind it */
     size_t most;
     const char *why_most; /* static: of those that are not tried */
     struct gm_hwtest_ramp ramp;

@@ -52,8 +52,9 @@ struct gm_frames_stats {
     uint32_t decoded;   /* pictures that the decoder gave since the end of the chunk before */
     bool on_device;     /* all its pictures are the device's */
     const char *by;     /* static: then: nvdec, vaapi */
-    const char *device; /* then: which (gm_hw_label), borrowed from the frames; else NULL */
-    const char *why;    /* static: why not, where there was one; else NULL */
+    const char
+        *device; /* then: which (gm_device_decoder_label), borrowed from the frames; else NULL */
+    const char *why; /* static: why not, where there was one; else NULL */
 };
 
 /* Says in meta what decoded a chunk; borrowed from stats and static strings. */

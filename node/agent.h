@@ -38,8 +38,9 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     struct gm_cache *cache;
     const struct gm_device_list *devices; /* copied; NULL: the cpu alone */
     uint32_t device_slots;                /* of each device that is proved to encode; 0: none */
-    int32_t decode_slots; /* tasks that each GPU decodes for the cpu at once; 0: none; below: as
-                           * many as its engines and memory allow */
+    int32_t decode_slots;     /* tasks that each GPU decodes for the cpu at once; 0: none; below: as
+                               * many as its engines and memory allow */
+    uint32_t va_decode_slots; /* the same of those with VA drivers (gm_decoding_conceals) */
     const char *const *device_environment; /* variables that device workers get; NULL: none */
     const char *const *device_paths;       /* what they may read and write besides; NULL: none */
     bool proofs_first; /* the scheduler is not spoken to before each device was proved or failed */

@@ -28,8 +28,9 @@ static bool assists(const struct gm_agent_device *d)
 void gm_agent_assist_open(const struct gm_agent *agent, struct gm_agent_device *d)
 {
     uint32_t room = gm_decoding_room(d->found);
-    int32_t wanted = agent->params.decode_slots;
-    d->assist.most = room == 0 ? 0 : wanted < 0 ? gm_decoding_usual(d->found) : (uint32_t)wanted;
+    int32_t wanted = gm_decoding_conceals(d->found) ? (int32_t)agent->params.va_decode_slots
+                                                    : agent->params.decode_slots;
+    d->assist.most = room == 0 || wanted < 0 ? room : (uint32_t)wanted;
     d->assist.allowed = d->assist.most;
 }
 

@@ -97,7 +97,7 @@ static void add_decoding(struct gm_device_list *list)
             (void)gm_device_add_note(
                 list, d, GM_NOTE_INFO,
                 "a node decodes with it for up to %u slots of the processor%s", room,
-                gm_decoding_usual(d) > 0 ? "" : ", where `decode_slots` says so");
+                gm_decoding_conceals(d) ? ", where `va_decode_slots` says so" : "");
         }
     }
 }

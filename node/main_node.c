@@ -252,6 +252,7 @@ static int run(struct node *node, struct gm_err *err)
     node->params.devices = &node->devices;
     node->params.device_slots = proves(config) ? (uint32_t)config->device_slots : 0;
     node->params.decode_slots = proves(config) ? (int32_t)config->decode_slots : 0;
+    node->params.va_decode_slots = proves(config) ? (uint32_t)config->va_decode_slots : 0;
     node->params.proofs_first = strcmp(config->devices, "wait") == 0;
     node->params.device_environment = (const char *const *)config->device_environment;
     node->params.device_paths = (const char *const *)config->device_paths;

@@ -38,10 +38,11 @@ const struct gm_option gm_node_options[] = {
     {"device_slots", GM_OPT_INT, AT(device_slots), "2", 0, 64,
      "Worker processes of each device that is proved to encode; 0: devices are listed only."},
     {"decode_slots", GM_OPT_INT, AT(decode_slots), "-1", -1, GM_NODE_SLOTS_MAX,
-     "Tasks of the processors that each GPU whose decoder is proved decodes for at once; 0: none; "
-     "-1: two for each of its decoding engines, as its memory allows, and none by a VA driver, "
-     "which "
-     "may conceal damage in silence."},
+     "Tasks of the processors that each GPU with NVDEC, whose decoder is proved, decodes for at "
+     "once; 0: none; -1: two for each of its decoding engines, as its memory allows."},
+    {"va_decode_slots", GM_OPT_INT, AT(va_decode_slots), "0", 0, GM_NODE_SLOTS_MAX,
+     "The same of GPUs with VA drivers, which may conceal damage in silence: of a damaged file the "
+     "bytes then depend on the machine. 2 is what to begin with."},
     {"device_environment", GM_OPT_LIST, AT(device_environment),
      "LD_LIBRARY_PATH, NVIDIA_VISIBLE_DEVICES, NVIDIA_DRIVER_CAPABILITIES, CUDA_DEVICE_ORDER, "
      "CUDA_MODULE_LOADING, LIBVA_DRIVER_NAME, LIBVA_DRIVERS_PATH",

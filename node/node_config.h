@@ -19,7 +19,8 @@ struct gm_node_config {
     char *cpu_flags; /* owned */
     char *devices;   /* owned: prove, wait, detect, off */
     int64_t device_slots;
-    int64_t decode_slots;      /* -1: by the GPU */
+    int64_t decode_slots; /* -1: by the GPU */
+    int64_t va_decode_slots;
     char **device_environment; /* owned list of names */
     char **device_paths;       /* owned list of absolute paths */
     int64_t device_retry_s;

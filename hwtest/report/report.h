@@ -35,7 +35,7 @@ struct gm_hwtest_check {
     double low, high; /* what value must lie between */
     enum gm_hwtest_better better;
     char hash[65];    /* SHA-256 of what came out, hex; "" */
-    char text[400];   /* what was seen */
+    char text[640];   /* what was seen */
     char remedy[240]; /* what to do about it; "" where nothing is */
     uint32_t took_ms;
     size_t series_count;

@@ -65,10 +65,10 @@ uint32_t gm_decoding_room(const struct gm_device *device)
     return (uint32_t)(device->memory_bytes > 0 && memory < tasks ? memory : tasks);
 }
 
-uint32_t gm_decoding_usual(const struct gm_device *device)
+bool gm_decoding_conceals(const struct gm_device *device)
 {
     const struct way *way = find_way(device);
-    return way != NULL && way->conceals ? 0 : gm_decoding_room(device);
+    return way != NULL && way->conceals;
 }
 
 size_t gm_decoding_codecs(const struct gm_device *device, char out[GM_DECODING_CODECS][16],

@@ -12,9 +12,9 @@
  * of one engine. 0: nothing that media/ decodes with, or nothing that ties a worker to it (a UUID,
  * a render node). */
 uint32_t gm_decoding_room(const struct gm_device *device);
-/* Of it, for how many unless the operator says a number: none behind a VA driver, which may conceal
- * damage in silence (docs/adr/0026). */
-uint32_t gm_decoding_usual(const struct gm_device *device);
+/* Nobody may learn that a picture was damaged (VA drivers, docs/adr/0026): it decodes only where
+ * the operator says so. */
+bool gm_decoding_conceals(const struct gm_device *device);
 /* Where it has room: nvdec, vaapi (static), and the device as that names it: its UUID, or its
  * render node (borrowed from device). */
 const char *gm_decoding_api(const struct gm_device *device);

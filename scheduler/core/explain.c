@@ -143,7 +143,12 @@ static void say_measured(const struct gm_inst *inst, char *out, size_t size)
     double pictures = 0; /* a second */
     DL_FOREACH2(job->leases, l, job_next)
     {
-        pictures += l->inst == inst && !l->cancelling && l->picture_s > 0 ? 1 / l->picture_s : 0;
+        if (l->inst == inst && !l->cancelling && l->picture_s > 0) { /* as full as it is now */
+            struct gm_cdevice device = *l->device;
+            device.used.slots -= device.used.slots > 0 ? 1 : 0;
+            double picture_s = gm_core_picture_s(&device, l->chain, inst);
+            pictures += picture_s > 0 ? 1 / picture_s : 0;
+        }
     }
     out[0] = '\0';
     if (pictures > 0 && job->rate_num > 0) {

@@ -195,8 +195,11 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     struct spec s = {0};
     spec_make(&s, lease);
     bool more = false;
-    if (gm_core_task_type_is_track(lease->inst->task->type)) { /* the rest is fed */
-        s.spec.n_inputs = count_for_message(&s, 0);
+    if (gm_core_task_type_is_track(lease->inst->task->type)) { /* what has no room is fed */
+        s.spec.n_inputs = 0;
+        bool room =
+            gm__task_spec__get_packed_size(&s.spec) <= GM_ENVELOPE_MAX_BYTES - FEED_MAX_BYTES;
+        s.spec.n_inputs = room ? count_for_message(&s, 0) : 0;
         more = s.spec.n_inputs < s.input_count;
         s.spec.inputs_complete = s.spec.inputs_complete && !more;
     }

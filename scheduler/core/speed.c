@@ -1,7 +1,7 @@
 /* What measured figures say of a device's speed at a job's pictures.
  *
  * Of each codec and depth of the renditions: its pixels a picture over the rate of one slot. A run
- * makes its renditions side by side: as many streams as its pixels are those of the largest one. A
+ * makes those side by side: as many streams as their pixels are those of the largest one. A
  * slot has what so many streams alone make, but no more than its part of what all streams together
  * make, among the tasks that the device has and this one: so a device that is full, or whose
  * threads share cores, is as slow as it is. Software was measured with 8 bits alone: those figures
@@ -35,7 +35,10 @@ static double slot_rate(const struct gm_cdevice *device, const Gm__Rate *rate,
 {
     double part = (double)rate->all / (double)(device->used.slots + 1);
     double alone = (double)rate->one * (work->largest > 0 ? work->pixels / work->largest : 1);
-    return rate->all == 0 || (rate->one > 0 && alone < part) ? alone : part;
+    if (rate->all == 0) {
+        return (double)rate->one; /* nobody knows that it takes more at once */
+    }
+    return rate->one > 0 && alone < part ? alone : part;
 }
 
 void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy)

@@ -162,6 +162,7 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
         .devices = farm->devices,
         .device_slots = farm->device_slots,
         .decode_slots = farm->decode_slots,
+        .va_decode_slots = farm->va_decode_slots,
         .device_environment = farm->device_environment,
         .device_paths = farm->device_paths,
         .device_retry_ms = farm->device_retry_ms == 0 ? 100 : farm->device_retry_ms,

@@ -33,6 +33,7 @@ struct farm {
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
     uint32_t device_slots;
     int32_t decode_slots;
+    uint32_t va_decode_slots;
     uint32_t device_retry_ms; /* 0: 100 */
     bool proves_decoding;     /* farm->prove: its proofs are those of a decoder... */
     bool proves_both;         /* ...and of an encoder, the first time; then of a busy one */

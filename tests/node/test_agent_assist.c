@@ -61,7 +61,8 @@ static struct farm *start(const struct want *want)
     }
     farm->devices = &list; /* the agent is forked: the list may go after */
     farm->device_slots = 1;
-    farm->decode_slots = want->decode_slots;
+    farm->decode_slots = want->va ? -1 : want->decode_slots;
+    farm->va_decode_slots = want->va && want->decode_slots > 0 ? (uint32_t)want->decode_slots : 0;
     farm->proves_decoding = true;
     farm->proves_both = want->encodes;
     farm->prove = want->proof != NULL;

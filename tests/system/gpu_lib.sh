@@ -18,7 +18,7 @@ gpu_node() { # name variable [devices]: its workers get the variable and see the
   local node_program=$work/fakebin/gopmill-node node_options="device_environment: [$2, GOPMILL_FAKE_DRIVERS]
 device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
 device_retry_s: ${retry_s:-1}
-decode_slots: ${decode_slots:--1}
+va_decode_slots: ${va_decode_slots:-0}
 devices: ${3:-prove}"
   node "$1"
 }

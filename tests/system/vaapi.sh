@@ -60,7 +60,7 @@ soft=$(tree_hash "$work/plain")
 same() { test "$soft" = "$(tree_hash "$out")"; }
 profile decode-only
 rm -f "$work/fake/profile.state"
-decode_slots=2
+va_decode_slots=2
 gpu_node reader LIBVA_DRIVERS_PATH
 until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .chains == [] and $assists"
 check "a job is done" transcode reader "$work/short.mp4"

@@ -393,6 +393,24 @@ static bool was_refused(const struct stage *s, const char *task)
     return refused;
 }
 
+/* Another attempt is given one input, and the others by Feed. */
+static void check_assigned_in_parts(struct stage *s)
+{
+    size_t known = s->task->input_count;
+    uint64_t epoch = s->task->assign->epoch;
+    sim_task_fail(s->sim, s->node, s->task, GM_E_WORKER_DIED, 0, -1);
+    sim_run(s->sim, 1);
+    assert_true(find(s, "audio"));
+    assert_true(s->task->assign->epoch > epoch);
+    assert_int_equal(s->task->assign->spec->n_inputs, 1);
+    assert_false(s->task->assign->spec->inputs_complete);
+    sim_run(s->sim, 10);
+    assert_true(s->task->input_count >= known);
+    for (size_t i = 0; i < known; i++) {
+        assert_int_equal(s->task->inputs[i]->item->index, i);
+    }
+}
+
 /* Inputs that fill more than a message come in several. */
 static void what_a_track_lacks_may_fill_many_messages(void **arg)
 {
@@ -427,6 +445,7 @@ static void what_a_track_lacks_may_fill_many_messages(void **arg)
         assert_int_equal(s.task->inputs[i]->item->meta.len, EACH);
     }
     assert_true(s.sim->sent_feeds >= feeds + known);
+    check_assigned_in_parts(&s);
     sim_destroy(s.sim);
 }
 
