@@ -118,7 +118,7 @@ ask() { # profile, filter: true of the only GPU
   jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
     fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
 }
-ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and [.notes[].text] == ["a node decodes with it for up to 2 slots of the processor"]'
+ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and [.notes[].text] == ["a node decodes with it for up to 2 slots of the processor, where `va_decode_slots` says so"]'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
 ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "h264", 8]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
 ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "h264", 8]]'
