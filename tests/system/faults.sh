@@ -70,6 +70,30 @@ check "half a document is 400" test "$(api -d '{"source":' http://x/v1/jobs)" = 
 check "a strange path is 404" test "$(api --path-as-is http://x/v1/jobs/../../etc)" = 404
 check "17 MiB are 413" test "$(head -c 17825792 /dev/zero | api --data-binary @- http://x/v1/jobs)" = 413
 
+# A chunk's bits are spoilt after they were written and before they are checked: that chunk alone is made again.
+worker_in() { # folder under scratch: the process that works there
+  local p
+  for p in $(pgrep -P "$(pid n1)"); do
+    [ "$(readlink "/proc/$p/cwd")" != "$at/n1.d/scratch/$1" ] || echo "$p"
+  done
+}
+encoded() { # [find options...]: the second chunk's file, as long as it is not committed
+  bad=$(find "$at/n1.d/scratch" -name r0-00002.m4s "$@" 2>/dev/null)
+  [ -n "$bad" ]
+}
+submit "$work/clip.mp4" bad now
+until_true "the second chunk is begun" encoded
+verifier=$(worker_in verify)
+kill -STOP "$verifier"
+until_true "its first pictures are written" encoded -size +20k
+printf 'spoilt bits %.0s' {1..100} | dd of="$bad" bs=4096 seek=2 conv=notrunc,nocreat status=none
+kill -CONT "$verifier"
+ends "a bad chunk" 0
+attempts=$(jq -c '[.tasks[] | select(.type == "encode") | range(.chunks.first; .chunks.first + .chunks.count)] | group_by(.) | map(length)' "$out/report.json")
+check "a bad chunk: it is made twice, the other once: $attempts" test "$attempts" = "[1,2]"
+found=$(jq -c '[.tasks[] | select(.outcome != "done") | [.type, .error.code]]' "$out/report.json")
+check "a bad chunk: that was found out: $found" test "$found" = '[["encode","media.verify_failed"]]'
+
 submit "$work/clip.mp4" hung
 kill -STOP $(pgrep -P "$(pid n1)")
 ends "stopped workers" 0
