@@ -192,6 +192,64 @@ static int check_text(const char *name, const struct gm_segments *text,
     return alike ? 0 : gm_err_set(err, GM_E_BUG, 0, "%s has other segments than the video", name);
 }
 
+/* Decoded from what `audio` said at its end: the length of the track without priming and padding.
+ */
+static int read_samples(const Gm__TaskSpec *spec, uint32_t track, int64_t *out, struct gm_err *err)
+{
+    ProtobufCMessage *msg = NULL;
+    const Gm__TaskResult *result = gm_results_instance(spec, "audio", track);
+    if (result == NULL) {
+        return gm_err_set(err, GM_E_PROTO, 0, "sound track %u has no result", track);
+    }
+    int rc = gm_message_decode(&gm__audio_meta__descriptor, result->meta.data, result->meta.len,
+                               GM_META_MAX_BYTES, &msg, err);
+    if (rc == 0) {
+        *out = ((Gm__AudioMeta *)msg)->samples;
+        protobuf_c_message_free_unpacked(msg, NULL);
+    }
+    return rc;
+}
+
+static int64_t end_of(const struct gm_segments *s)
+{
+    const Gm__SegmentMeta *last = s->list[s->count - 1];
+    return last->start_ts + last->duration_ts;
+}
+
+/* Sound begins with the programme, is as long as its task counted, and lasts as long as the
+ * pictures: to one of them (the mean of the last segment) and one sample. It may outlast them. */
+static int check_sound(const Gm__TaskSpec *spec, const Gm__Policy *policy,
+                       const struct gm_collection *c, uint32_t track, struct gm_err *err)
+{
+    const struct gm_segments *sound = &c->audio[track];
+    const char *name = policy->audio[track]->name;
+    const Gm__AudioParams *params = policy->audio[track]->params;
+    int64_t end = end_of(sound);
+    int64_t wanted = 0;
+    int rc = params == NULL ? gm_err_set(err, GM_E_PROTO, 0, "%s has no parameters", name)
+                            : read_samples(spec, track, &wanted, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (sound->list[0]->start_ts != 0 || end != wanted) {
+        return gm_err_set(err, GM_E_BUG, 0, "%s has samples %lld to %lld, not 0 to %lld", name,
+                          (long long)sound->list[0]->start_ts, (long long)end, (long long)wanted);
+    }
+    if (c->videos == 0) {
+        return 0;
+    }
+    const struct gm_segments *video = &c->video[0];
+    const Gm__SegmentMeta *last = video->list[video->count - 1];
+    uint32_t rate = params->sample_rate;
+    int64_t frame = last->samples > 0 ? last->duration_ts / last->samples : 0;
+    __int128 short_of = (__int128)(end_of(video) - frame) * rate;
+    if ((__int128)(end + 1) * policy->timescale < short_of) {
+        return gm_err_set(err, GM_E_BUG, 0, "%s ends after %lld/%u s, the pictures after %lld/%u s",
+                          name, (long long)end, rate, (long long)end_of(video), policy->timescale);
+    }
+    return 0;
+}
+
 static int check_alike(const Gm__Policy *policy, const struct gm_collection *c, struct gm_err *err)
 {
     const struct gm_segments *first = &c->video[0];
@@ -272,6 +330,9 @@ static int check_all(const Gm__TaskSpec *spec, const Gm__Policy *policy, struct 
         if (rc == 0) {
             rc = check_text(policy->text[i]->name, &c->text[i], &c->video[0], err);
         }
+    }
+    for (size_t i = 0; i < c->audios && rc == 0; i++) {
+        rc = check_sound(spec, policy, c, (uint32_t)i, err);
     }
     if (rc < 0 || c->videos == 0) {
         return rc;

@@ -29,8 +29,10 @@ struct gm_collection {
 };
 
 /* Reads all inputs of io and checks that every rendition and track is whole: segments 1 to n
- * without a hole, each starting where the last one ended, renditions alike, and no rendition with a
- * cap underflows its declared buffer anywhere in the programme. all zero before.
+ * without a hole, each starting where the last one ended, renditions alike, sound from the
+ * programme's begin to the sample that its task counted and no shorter than the pictures by more
+ * than one of them and a sample, and no rendition with a cap underflows its declared buffer
+ * anywhere in the programme. all zero before.
  * Errors: BUG (something is missing or does not fit), PROTO, NOMEM, the io's. */
 int gm_collect(struct gm_task_io *io, const Gm__Policy *policy, struct gm_collection *out,
                struct gm_err *err) GM_MUST_CHECK;

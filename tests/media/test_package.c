@@ -291,6 +291,61 @@ static void package_refuses_holes(void **state)
     gm__encode_item_meta__free_unpacked(m, NULL);
 }
 
+/* The last segment shorter by less[0] samples, and what the task counted by less[1]. */
+static int package_sound(struct world *w, const int64_t less[2], int64_t start)
+{
+    struct folder_run run = {.task = "package"};
+    struct gm_err err;
+    int64_t chunk = 0;
+    uint32_t groups = folder_io_items(w->io, "audio", 0, 0);
+    Gm__Item *item = (Gm__Item *)(uintptr_t)folder_io_item(w->io, "audio", 0, 0, groups - 1);
+    Gm__TaskResult *result = (Gm__TaskResult *)(uintptr_t)folder_io_result(w->io, "audio", 0);
+    Gm__AudioItemMeta *m = gm__audio_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+    Gm__AudioMeta *all = gm__audio_meta__unpack(NULL, result->meta.len, result->meta.data);
+    assert_true(groups == 1 && m != NULL && all != NULL);
+    assert_int_equal(all->samples, 13 * 48000);
+    m->segments[m->n_segments - 1]->duration_ts -= less[0];
+    all->samples -= less[1];
+    for (size_t i = 0; i < m->n_segments; i++) {
+        m->segments[i]->start_ts += start;
+    }
+    ProtobufCBinaryData old = exchange_meta(item, &m->base);
+    Gm__Item as_item = {.meta = result->meta};
+    ProtobufCBinaryData old_all = exchange_meta(&as_item, &all->base);
+    result->meta = as_item.meta;
+    int rc = folder_io_run(w->io, &run, &chunk, &err);
+    free(item->meta.data);
+    free(result->meta.data);
+    item->meta = old;
+    result->meta = old_all;
+    gm__audio_item_meta__free_unpacked(m, NULL);
+    gm__audio_meta__free_unpacked(all, NULL);
+    return rc;
+}
+
+static void package_refuses_sound_of_another_length(void **state)
+{
+    static const struct {
+        int64_t less[2], start;
+        int rc;
+    } rows[] = {
+        {{1, 0}, 0, -GM_E_BUG}, /* another length than was counted */
+        {{-1, 0}, 0, -GM_E_BUG},
+        {{0, 1}, 0, -GM_E_BUG},
+        {{1, 0}, 1, -GM_E_BUG},       /* not from zero on */
+        {{1921, 1921}, 0, 0},         /* a picture of 1920 samples, and one more */
+        {{1922, 1922}, 0, -GM_E_BUG}, /* before the pictures end */
+        {{-96000, -96000}, 0, 0},     /* sound may outlast them */
+        {{0, 0}, 0, 0},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        int rc = package_sound(*state, rows[i].less, rows[i].start);
+        if (rc != rows[i].rc) {
+            fail_msg("row %zu: %d", i, rc);
+        }
+    }
+}
+
 /* ---- what a player sees */
 
 struct played {
@@ -412,6 +467,7 @@ int main(void)
         cmocka_unit_test(metas_that_lie_are_refused),
         cmocka_unit_test(sound_metas_that_lie_are_refused),
         cmocka_unit_test(package_refuses_holes),
+        cmocka_unit_test(package_refuses_sound_of_another_length),
         cmocka_unit_test(manifests_play_whole),
         cmocka_unit_test(mp4_plays_whole_with_its_index_first),
     };
