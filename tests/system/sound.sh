@@ -105,6 +105,26 @@ ffmpeg -nostdin -v error -y -i "$work/film.mov" -itsoffset 0.6 -ss 0.6 -i "$work
 in_sync "$work/late.mp4" 3 aac
 ffmpeg -nostdin -v error -y -ss 0.5 -i "$work/pal.mp4" -c copy "$work/edits.mp4"
 in_sync "$work/edits.mp4" 3 aac
+flash_clip "$work/wrap.ts" 14 25 48000 -bf 2 -g 50 -c:a aac -output_ts_offset 95437.7 -mpegts_copyts 1 # wraps at 6 s, where the second chunk begins
+in_sync "$work/wrap.ts" 3 aac
+
+# ---- two languages: both manifests have both tracks, each of its own pitch and as long as the pictures
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=160x90:r=25:d=8 -f lavfi -i sine=f=440:r=48000:d=8 -f lavfi -i sine=f=880:r=48000:d=8 -map 0 -map 1 -map 2 \
+  -c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a aac -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra "$work/languages.mp4"
+small_pipeline "$work/small.yaml" 90
+check "two languages are transcoded" transcode "$work/languages.mp4" small
+said=$(sed -n 's/.*TYPE=AUDIO,GROUP-ID="\([^"]*\)",LANGUAGE="\([^"]*\)".*DEFAULT=\([A-Z]*\).*/\1 \2 \3/p' "$work/out/master.m3u8" | tr '\n' ' ')
+check "HLS: one group with both, the first by default: $said" test "$said" = "audio en YES audio fr NO "
+said=$(sed -n 's/.*<AdaptationSet .*contentType="audio".* lang="\([^"]*\)".*/\1/p' "$work/out/manifest.mpd" | tr '\n' ' ')
+check "DASH: an AdaptationSet each: $said" test "$said" = "en fr "
+for manifest in master.m3u8 manifest.mpd; do
+  for language in en:440 fr:880; do
+    said=$(ffmpeg -nostdin -hide_banner -nostats -xerror -i "$work/out/$manifest" -map "0:a:m:language:${language%:*}" -af astats -f null - 2>&1 |
+      awk '/Number of samples:/ {n = $NF} /Zero crossings:/ {z = $NF} END {if (n > 0) printf "%d Hz for %d ms", z * 24000 / n + 0.5, n / 48}')
+    check "$manifest: ${language%:*} at ${language#*:} Hz for 8 s: $said" \
+      awk -v said="$said" -v hz="${language#*:}" 'BEGIN {split(said, v, " "); exit !(v[1] > hz - 20 && v[1] < hz + 20 && v[4] >= 7978 && v[4] <= 8022)}'
+  done
+done
 
 # ---- joins: the joined segments decode to what one encode of the same samples decodes to
 flash_clip "$work/joins.mov" 14 25 48000

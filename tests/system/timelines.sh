@@ -51,6 +51,23 @@ same "$work/rate.mkv" "23.976 in milliseconds" 60
 clip "$work/rate.ts" 60000/1001 60
 same "$work/rate.ts" "59.94 in a transport stream" 60
 
+# Fast ones over joins of chunks; a clock that wraps where the second chunk begins, in a stream with sound.
+chunks() { # what: at least two were made
+  local n
+  n=$(jq '[.tasks[] | select(.type == "encode") | .chunks.first + .chunks.count] | max' "$work/out/report.json")
+  check "$1: two chunks or more, $n" test "$n" -ge 2
+}
+for rate in 60000/1001 120; do
+  count=$((14 * $rate))
+  clip "$work/fast.mp4" "$rate" $count -preset ultrafast -g 240
+  same "$work/fast.mp4" "14 s at $rate" $count
+  chunks "14 s at $rate"
+done
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=96x64:r=25 -f lavfi -i "sine=b=4:r=48000" -t 14 -c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p \
+  -c:a aac -output_ts_offset 95437.7 -mpegts_copyts 1 "$work/wrap.ts" # 2^33 ticks of 90 kHz are 95443.72 s
+same "$work/wrap.ts" "a clock that wraps after 6 s" 350
+chunks "a clock that wraps after 6 s"
+
 # Single pictures.
 for count in 1 2; do
   clip "$work/few.mp4" 25 $count
