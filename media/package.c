@@ -13,6 +13,7 @@
 #include "media/dash.h"
 #include "media/hls.h"
 #include "media/image_track.h"
+#include "media/manifest_check.h"
 #include "media/package_collect.h"
 #include "media/results.h"
 #include "media/still.h"
@@ -42,8 +43,38 @@ struct package_task {
     char prefix[64];
     struct package_file *files; /* owned */
     size_t file_count;
-    struct gm_buf master, mpd; /* owned */
+    struct gm_manifest_objects objects; /* all that the publication holds, files included */
+    struct gm_buf master, mpd;          /* owned */
 };
+
+/* What earlier tasks stored below the publication's folder. */
+static int add_objects(struct package_task *t, Gm__Object **list, size_t count, struct gm_err *err)
+{
+    size_t prefix = strlen(t->prefix);
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        const Gm__Object *o = list[i];
+        if (o->store == GM__OBJECT_STORE__STORE_OUT && strncmp(o->key, t->prefix, prefix) == 0) {
+            rc = gm_manifest_objects_add(&t->objects, o->key + prefix, o->size, err);
+        }
+    }
+    return rc;
+}
+
+static int find_objects(struct package_task *t, struct gm_err *err)
+{
+    const Gm__TaskSpec *spec = t->io->spec;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < t->segments.item_count; i++) {
+        const Gm__Item *item = t->segments.items[i];
+        rc = add_objects(t, item->objects, item->n_objects, err);
+    }
+    for (size_t i = 0; rc == 0 && i < spec->n_results; i++) {
+        rc = add_objects(t, spec->results[i]->objects, spec->results[i]->n_objects, err);
+    }
+    gm_manifest_objects_sort(&t->objects);
+    return rc;
+}
 
 static int open_task(struct package_task *t, struct gm_err *err)
 {
@@ -227,6 +258,7 @@ static int write_file(struct package_task *t, const char *kind, const char *trac
         gm_sha256(data, size, f->sha256);
         f->size = size;
         t->file_count++;
+        rc = gm_manifest_objects_add(&t->objects, f->path, size, err);
     }
     return rc;
 }
@@ -240,6 +272,38 @@ static int write_text(struct package_task *t, const char *kind, const char *trac
     }
     gm_buf_fini(text);
     return rc;
+}
+
+/* Writes a playlist whose durations sum up to duration_us, once it was read back. */
+static int write_playlist(struct package_task *t, const char *kind,
+                          const struct gm_manifest_track *track, const char *name,
+                          int64_t duration_us, struct gm_buf *text, struct gm_err *err)
+{
+    char folder[300];
+    const struct gm_manifest_playlist wanted = {folder, track != NULL ? track->init_name : NULL,
+                                                duration_us};
+    int rc = gm_buf_check(text, err);
+    if (rc == 0) {
+        rc = gm_fs_path(folder, sizeof(folder), err, "%s/%s%s", kind,
+                        track != NULL ? track->name : "", track != NULL ? "/" : "");
+    }
+    if (rc == 0) {
+        rc = gm_manifest_check_playlist(text, &wanted, &t->objects, err);
+    }
+    if (rc < 0) {
+        gm_buf_fini(text);
+        return rc;
+    }
+    return write_text(t, kind, track != NULL ? track->name : "", name, text, err);
+}
+
+/* Of all segments and the priming, which EXTINF counts too. */
+static int64_t duration_us(const struct gm_manifest_track *t)
+{
+    const Gm__SegmentMeta *last = t->segments[t->count - 1];
+    return gm_manifest_us(last->start_ts + last->duration_ts - t->segments[0]->start_ts +
+                              t->priming_samples,
+                          t->timescale);
 }
 
 static int write_track(struct package_task *t, size_t index, int64_t target_s, struct gm_err *err)
@@ -256,12 +320,12 @@ static int write_track(struct package_task *t, size_t index, int64_t target_s, s
         return rc;
     }
     gm_hls_media(track, target_s, &text);
-    rc = write_text(t, kind, track->name, "media.m3u8", &text, err);
+    rc = write_playlist(t, kind, track, "media.m3u8", duration_us(track), &text, err);
     if (rc < 0 || !video) {
         return rc;
     }
     gm_hls_iframes(track, &text);
-    return write_text(t, kind, track->name, "iframes.m3u8", &text, err);
+    return write_playlist(t, kind, track, "iframes.m3u8", duration_us(track), &text, err);
 }
 
 /* Text needs a playlist alone: its files were made by subtitles. */
@@ -273,7 +337,7 @@ static int write_subtitles(struct package_task *t, const struct gm_manifest_trac
         return 0;
     }
     gm_hls_media(track, target_s, &text);
-    return write_text(t, "text", track->name, "media.m3u8", &text, err);
+    return write_playlist(t, "text", track, "media.m3u8", duration_us(track), &text, err);
 }
 
 /* The chapters as WebVTT: text/chapters/chapters.vtt. */
@@ -295,7 +359,48 @@ static int write_tiles(struct package_task *t, struct gm_err *err)
         return 0;
     }
     gm_image_track_hls(&t->manifest, &text);
-    return write_text(t, "images", "", GM_IMAGE_TRACK_PLAYLIST, &text, err);
+    return write_playlist(t, "images", NULL, GM_IMAGE_TRACK_PLAYLIST, t->images.sheets->duration_us,
+                          &text, err);
+}
+
+static int check_sizes(const struct package_task *t, struct gm_err *err)
+{
+    const struct gm_manifest *m = &t->manifest;
+    const struct gm_manifest_track *lists[] = {m->video, m->audio, m->text};
+    const size_t counts[] = {m->videos, m->audios, m->texts};
+    const char *const kinds[] = {"video", "audio", "text"};
+    int rc = 0;
+    for (size_t k = 0; k < 3; k++) {
+        for (size_t i = 0; rc == 0 && i < counts[k]; i++) {
+            char folder[300];
+            rc = gm_fs_path(folder, sizeof(folder), err, "%s/%s/", kinds[k], lists[k][i].name);
+            if (rc == 0) {
+                rc = gm_manifest_check_sizes(folder, &lists[k][i], &t->objects, err);
+            }
+        }
+    }
+    return rc;
+}
+
+/* Both are read back before the task's end lets them out. */
+static int write_manifests(struct package_task *t, struct gm_err *err)
+{
+    int rc = 0;
+    if (t->params->hls) {
+        gm_hls_master(&t->manifest, &t->master);
+        rc = gm_buf_check(&t->master, err);
+        if (rc == 0) {
+            rc = gm_manifest_check_master(&t->master, &t->manifest, &t->objects, err);
+        }
+    }
+    if (rc == 0 && t->params->dash) {
+        gm_dash_manifest(&t->manifest, &t->mpd);
+        rc = gm_buf_check(&t->mpd, err);
+        if (rc == 0) {
+            rc = gm_manifest_check_mpd(&t->mpd, &t->manifest, &t->objects, err);
+        }
+    }
+    return rc;
 }
 
 static int write_all(struct package_task *t, struct gm_err *err)
@@ -322,14 +427,7 @@ static int write_all(struct package_task *t, struct gm_err *err)
         }
         t->io->progress(t->io->self, i + 1, tracks);
     }
-    if (t->params->hls) {
-        gm_hls_master(&t->manifest, &t->master);
-    }
-    if (t->params->dash) {
-        gm_dash_manifest(&t->manifest, &t->mpd);
-    }
-    int rc = gm_buf_check(&t->master, err);
-    return rc < 0 ? rc : gm_buf_check(&t->mpd, err);
+    return write_manifests(t, err);
 }
 
 static void report_track(const struct gm_manifest_track *track, int64_t target_s,
@@ -410,12 +508,19 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
         rc = read_images(&t, err);
     }
     if (rc == 0) {
+        rc = find_objects(&t, err);
+    }
+    if (rc == 0) {
         describe(&t);
+        rc = check_sizes(&t, err);
+    }
+    if (rc == 0) {
         rc = write_all(&t, err);
     }
     if (rc == 0) {
         rc = finish(&t, err);
     }
+    gm_manifest_objects_fini(&t.objects);
     gm_collection_fini(&t.segments);
     gm_buf_fini(&t.master);
     gm_buf_fini(&t.mpd);

@@ -28,6 +28,7 @@ void gm_collection_fini(struct gm_collection *c)
         free(c->text[i].entries);
     }
     free(c->metas);
+    free(c->items);
     free(c->video);
     free(c->audio);
     free(c->text);
@@ -126,10 +127,15 @@ static int add_item(struct gm_collection *c, const Gm__TaskSpec *spec, const Gm_
         return 0; /* another task's items: nothing that manifests name */
     }
     ProtobufCMessage *msg = NULL;
-    int rc = gm_results_item_meta(video   ? &gm__encode_item_meta__descriptor
-                                  : audio ? &gm__audio_item_meta__descriptor
-                                          : &gm__text_item_meta__descriptor,
-                                  input->item, &msg, err);
+    int rc = gm_array_reserve(&c->items, c->item_count, 1, &c->item_cap, sizeof(*c->items), err);
+    if (rc < 0) {
+        return rc;
+    }
+    c->items[c->item_count++] = input->item;
+    rc = gm_results_item_meta(video   ? &gm__encode_item_meta__descriptor
+                              : audio ? &gm__audio_item_meta__descriptor
+                                      : &gm__text_item_meta__descriptor,
+                              input->item, &msg, err);
     if (rc < 0 || (rc = keep_meta(c, msg, err)) < 0) {
         return rc;
     }

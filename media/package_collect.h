@@ -25,7 +25,9 @@ struct gm_collection {
     size_t audios;
     struct gm_segments *text; /* owned array, one a track */
     size_t texts;
-    uint32_t chunks; /* of encode */
+    uint32_t chunks;        /* of encode */
+    const Gm__Item **items; /* owned array of the inputs, which are borrowed from the io */
+    size_t item_count, item_cap;
 };
 
 /* Reads all inputs of io and checks that every rendition and track is whole: segments 1 to n

@@ -291,6 +291,27 @@ static void package_refuses_holes(void **state)
     gm__encode_item_meta__free_unpacked(m, NULL);
 }
 
+/* The objects that items announced, not what their metas say of them. */
+static void package_refuses_objects_that_are_not_there(void **state)
+{
+    struct world *w = *state;
+    static const char *const tasks[] = {"encode", "audio"};
+    struct folder_run run = {.task = "package"};
+    struct gm_err err;
+    int64_t chunk = 0;
+    for (size_t t = 0; t < 2; t++) {
+        Gm__Object *o = folder_io_item(w->io, tasks[t], 0, 0, 0)->objects[0];
+        char *last = strrchr(o->key, '.') - 1;
+        o->size++;
+        assert_int_equal(folder_io_run(w->io, &run, &chunk, &err), -GM_E_BUG);
+        o->size--;
+        (*last)++;
+        assert_int_equal(folder_io_run(w->io, &run, &chunk, &err), -GM_E_BUG);
+        (*last)--;
+    }
+    assert_int_equal(folder_io_run(w->io, &run, &chunk, &err), 0);
+}
+
 /* The last segment shorter by less[0] samples, and what the task counted by less[1]. */
 static int package_sound(struct world *w, const int64_t less[2], int64_t start)
 {
@@ -467,6 +488,7 @@ int main(void)
         cmocka_unit_test(metas_that_lie_are_refused),
         cmocka_unit_test(sound_metas_that_lie_are_refused),
         cmocka_unit_test(package_refuses_holes),
+        cmocka_unit_test(package_refuses_objects_that_are_not_there),
         cmocka_unit_test(package_refuses_sound_of_another_length),
         cmocka_unit_test(manifests_play_whole),
         cmocka_unit_test(mp4_plays_whole_with_its_index_first),
