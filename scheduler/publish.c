@@ -2,7 +2,9 @@
  * deleting what an ended job leaves behind. Both run on the pool, a step at a time; both can be
  * done again after a crash with the same end.
  *
- * Publishing writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
+ * Publishing looks whether each output is in the destination with its size (scheduler/outputs.h),
+ * in batches, so that a long programme neither holds a thread of the pool nor the daemon's end.
+ * Then it writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
  * is not done writes its report alone, and not over that of another job that is done.
  *
  * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
@@ -23,10 +25,12 @@
 #include "common/buf.h"
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/outputs.h"
 #include "scheduler/report.h"
 #include "scheduler/standing.h"
 
 #define DELETE_BATCH 64
+#define CHECK_BATCH 1024
 
 struct key_list {
     char **keys; /* owned */
@@ -41,6 +45,7 @@ struct store_job {
     char *publication;            /* owned; "" before the plan */
     bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
+    struct gm_outputs outputs;    /* owned: publish; none where the job is not done */
     struct key_list out;          /* cleanup */
     struct gm_hold_batch batch;   /* cleanup: whose outputs go next */
     struct key_list work;         /* cleanup */
@@ -71,6 +76,7 @@ static void job_destroy(struct store_job *job)
         return;
     }
     gm_report_files_fini(&job->files);
+    gm_outputs_fini(&job->outputs);
     list_fini(&job->out);
     list_fini(&job->work);
     list_fini(&job->texts);
@@ -127,23 +133,37 @@ static int put_manifest(struct store_job *job, struct gm_store *store, const cha
     return rc;
 }
 
+static bool is_checked(const struct store_job *job)
+{
+    return job->outputs.next == job->outputs.count;
+}
+
+static int publish(struct store_job *job, struct gm_store *store)
+{
+    bool stands = false;
+    int rc = job->good ? 0 : gm_standing_report(store, job->job_id, &stands, &job->err);
+    if (rc == 0 && !stands) {
+        rc = put(store, "report.json", &job->files.report, &job->err);
+    }
+    if (rc == 0) {
+        rc = put_manifest(job, store, "master.m3u8", &job->files.master_m3u8);
+    }
+    if (rc == 0) {
+        rc = put_manifest(job, store, "manifest.mpd", &job->files.manifest_mpd);
+    }
+    return rc;
+}
+
 static void publish_work(void *arg)
 {
     struct store_job *job = arg;
     struct gm_store *store = NULL;
-    bool stands = false;
     job->rc = gm_store_open(job->out_url, true, &store, &job->err);
-    if (job->rc == 0 && !job->good) {
-        job->rc = gm_standing_report(store, job->job_id, &stands, &job->err);
-    }
-    if (job->rc == 0 && !stands) {
-        job->rc = put(store, "report.json", &job->files.report, &job->err);
-    }
     if (job->rc == 0) {
-        job->rc = put_manifest(job, store, "master.m3u8", &job->files.master_m3u8);
+        job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
     }
-    if (job->rc == 0) {
-        job->rc = put_manifest(job, store, "manifest.mpd", &job->files.manifest_mpd);
+    if (job->rc == 0 && is_checked(job)) {
+        job->rc = publish(job, store);
     }
     gm_store_close(&store);
 }
@@ -151,6 +171,16 @@ static void publish_work(void *arg)
 static void publish_done(void *arg)
 {
     struct store_job *job = arg;
+    if (job->rc == 0 && !is_checked(job)) {
+        if (job->d->stopping) { /* the next start publishes */
+            job_destroy(job);
+            return;
+        }
+        job->rc = gm_daemon_work(job->d, publish_work, publish_done, job, &job->err);
+        if (job->rc == 0) {
+            return;
+        }
+    }
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
     }
@@ -171,6 +201,9 @@ void gm_publish_start(struct gm_daemon *d, const char *job_id)
     }
     if (rc == 0) {
         rc = gm_report_build(d->core, job_id, &job->files, &err);
+    }
+    if (rc == 0 && job->good) {
+        rc = gm_outputs_read(d->core, job_id, &job->outputs, &err);
     }
     if (rc == 0) {
         rc = gm_daemon_work(d, publish_work, publish_done, job, &err);

@@ -231,9 +231,17 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
 /* Publishing is given up. Where no manifest can stand, the outputs need not either. */
 static void forget_publishing(struct gm_core *core, struct gm_cjob *job)
 {
-    job->publish_failures = 0;
+    job->publish_failures = job->publish_broken = 0;
     job->publish_tried = job->manifests;
     gm_core_job_touch(core, job);
+}
+
+/* A destination that fails may mend itself; an output that is lost rarely comes back, but a folder
+ * of the network may be mounted again. */
+static void count_failure(struct gm_cjob *job, const struct gm_err *failure)
+{
+    job->publish_failures++;
+    job->publish_broken = failure->code == GM_E_STORE_CORRUPT ? job->publish_broken + 1 : 0;
 }
 
 void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
@@ -245,9 +253,10 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     job->publish_pending = false;
     bool over = failure->code == GM_OK;
     if (!over) {
-        job->publish_failures++;
         job->manifests = job->manifests || manifests;
-        bool tired = job->publish_failures >= GM_CORE_PUBLISH_TRIES;
+        count_failure(job, failure);
+        bool tired = job->publish_failures >= GM_CORE_PUBLISH_TRIES ||
+                     job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
         if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
             forget_publishing(core, job);
             set_cancelled(job);

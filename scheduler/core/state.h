@@ -31,6 +31,7 @@
 #define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 10u
+#define GM_CORE_PUBLISH_BROKEN 3u /* tries in a row that find an output gone or of another size */
 #define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC)
 #define GM_CORE_CLEANUP_PAUSE (60 * GM_SEC) /* the first; each is twice the one before, up to */
 #define GM_CORE_CLEANUP_LONGEST (3600 * GM_SEC)
@@ -170,6 +171,7 @@ struct gm_cjob {
     bool manifests;     /* and do, or may, for what this term saw or could not see */
     bool cancel_wanted;
     uint32_t publish_failures;
+    uint32_t publish_broken; /* of these the last ones: an output was not as it was written */
     uint32_t cleanup_failures;
     bool cleanup_extra;     /* the try that runs is that of a restart, and does not count */
     gm_time publish_at;     /* next try, 0: none is planned */

@@ -438,6 +438,67 @@ int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_ob
     return 0;
 }
 
+/* It wrote below the same keys while the job was there, or may write yet. */
+static bool wrote_beside(const struct gm_cjob *job, const struct gm_cjob *other)
+{
+    bool before = other->finished_unix_ms != 0 && other->finished_unix_ms < job->created_unix_ms;
+    return other != job && !before && strcmp(other->publication, job->publication) == 0 &&
+           strcmp(other->destination_url, job->destination_url) == 0;
+}
+
+/* rows NULL: counts only. */
+static size_t list_committed(const struct gm_core *core, const struct gm_cjob *job,
+                             struct gm_object_view *rows)
+{
+    size_t n = 0;
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (o != job && !wrote_beside(job, o)) {
+            continue;
+        }
+        for (const struct gm_granted *g = job->objects; g; g = g->hh.next) {
+            const Gm__Object *own = g->object;
+            if (own->store != GM__OBJECT_STORE__STORE_OUT || !g->committed) {
+                continue;
+            }
+            const struct gm_granted *theirs =
+                o == job ? NULL : gm_core_granted_find(o, own->store, own->key);
+            if (o != job && (!theirs || theirs->object->size == own->size)) {
+                continue;
+            }
+            if (rows) {
+                const Gm__Object *object = theirs ? theirs->object : own;
+                rows[n] = (struct gm_object_view){.store = object->store,
+                                                  .key = object->key,
+                                                  .size = object->size,
+                                                  .sha256 = object->sha256.data};
+            }
+            n++;
+        }
+    }
+    return n;
+}
+
+int gm_view_committed(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
+                      struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    size_t count = list_committed(core, job, NULL);
+    struct gm_object_view *rows = array(count, sizeof(*rows));
+    if (!rows) {
+        return gm_err_nomem(err);
+    }
+    (void)list_committed(core, job, rows);
+    if (count > 1) {
+        qsort(rows, count, sizeof(*rows), by_store_and_key);
+    }
+    *out = (struct gm_objects_view){.rows = rows, .count = count};
+    return 0;
+}
+
 void gm_view_objects_fini(struct gm_objects_view *view)
 {
     free(view->rows);

@@ -200,6 +200,11 @@ struct gm_objects_view {
 };
 int gm_view_objects(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
                     struct gm_err *err) GM_MUST_CHECK;
+/* What the job publishes: OUT objects that committed items and results name. An object that other
+ * jobs of the same publication and destination may have written anew, with another size, while this
+ * one worked (ADR-0002) has a row for each such size. stale and loose are false. */
+int gm_view_committed(const struct gm_core *core, const char *job_id, struct gm_objects_view *out,
+                      struct gm_err *err) GM_MUST_CHECK;
 void gm_view_objects_fini(struct gm_objects_view *view);
 /* True when a job other than job_id with the same destination_url has that publication and is
  * unfinished, or done: its objects lie at the same keys, so those OUT objects of job_id must stay.

@@ -403,6 +403,58 @@ static void publishing_goes_on_after_a_kill(void **state)
     node_close(&n);
 }
 
+/* What encode committed is lost or cut before package is done. */
+static void finish_without(struct farm *f, struct node *n, const char *left, char id[64])
+{
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    char path[512];
+    farm_submit(f, PIPELINE, "", id);
+    node_work(n, 4);
+    Gm__Envelope *env = node_wait(n, GM__ENVELOPE__BODY_ASSIGN);
+    path_in(path, f->folder, "out/a/" SEGMENT);
+    assert_int_equal(left != NULL ? truncate(path, (off_t)strlen(left)) : unlink(path), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    package.manifest_mpd = (ProtobufCBinaryData){8, (uint8_t *)(uintptr_t) "manifest"};
+    n->assign = env->assign;
+    node_done(n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static void nothing_is_published_without_its_outputs(void **state)
+{
+    static const struct {
+        const char *left; /* of "a segment"; NULL: nothing */
+        const char *text;
+    } rows[] = {
+        {NULL, SEGMENT " was no longer in the destination, with 9 bytes"},
+        {"a seg", SEGMENT " had 5 bytes in the destination instead of 9"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct farm f;
+        struct node n;
+        char id[64];
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        begin(&f, &n, folder);
+        finish_without(&f, &n, rows[i].left, id);
+        wait_for(&f, id, "job.failed");
+        farm_stop(&f);
+        assert_false(farm_has(&f, "out/a/master.m3u8"));
+        assert_false(farm_has(&f, "out/a/manifest.mpd"));
+        assert_false(farm_has(&f, "out/a/v"));
+        json_t *j = report_of(&f);
+        json_t *error = json_array_get(json_object_get(j, "errors"), 0);
+        assert_string_equal(json_string_value(json_object_get(error, "code")), "storage.corrupt");
+        assert_string_equal(json_string_value(json_object_get(error, "blame")), "storage");
+        assert_string_equal(json_string_value(json_object_get(error, "text")), rows[i].text);
+        json_decref(j);
+        assert_true(work_store_is_empty(&f));
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
 /* The results that split would be given fill more than a message: no node can be told, and the job
  * says so at once. */
 static void an_assignment_that_fits_no_message_fails_the_job(void **state)
@@ -483,6 +535,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_job_does_not_delete_what_another_published,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),
+        cmocka_unit_test(nothing_is_published_without_its_outputs),
         cmocka_unit_test_setup_teardown(publishing_goes_on_after_a_kill, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(an_assignment_that_fits_no_message_fails_the_job,

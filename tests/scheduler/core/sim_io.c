@@ -234,7 +234,7 @@ static void publish(struct sim *sim)
     for (uint32_t i = 0; i < count; i++) {
         struct gm_event event = {.type = GM_EV_PUBLISHED, .job_id = list[i]};
         if (happens(sim, sim->params.publish_fails)) {
-            event.failure.code = GM_E_STORE;
+            event.failure.code = sim->params.publish_code ? sim->params.publish_code : GM_E_STORE;
             event.manifests = sim->params.manifests;
         } else {
             find_job(sim, list[i])->published++;

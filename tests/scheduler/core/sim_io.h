@@ -34,8 +34,9 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t node_parted; /* unreachable for a while */
     uint32_t restart;     /* the scheduler loses what is not committed */
     uint32_t publish_fails;
-    uint32_t clean_fails; /* the same for deleting */
-    bool manifests;       /* a failed publishing may have left one */
+    enum gm_code publish_code; /* with which; 0: STORE */
+    uint32_t clean_fails;      /* the same for deleting */
+    bool manifests;            /* a failed publishing may have left one */
     uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
         rates[SIM_NODES]; /* of each node's cpu: pixels a second of one slot; 0: not measured */

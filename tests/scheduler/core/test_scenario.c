@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/state.h"
+
 static struct sim *farm(uint32_t nodes, uint32_t slots)
 {
     struct sim_params params = {.seed = 1, .nodes = nodes, .slots = slots};
@@ -396,6 +398,45 @@ static void publishing_is_tried_ten_times(void **arg)
     sim_destroy(sim);
 }
 
+/* On to that many failures of publishing, with this code from now on. */
+static void fail_publishing(struct sim *sim, uint32_t failures, enum gm_code code)
+{
+    struct gm_cjob *job = NULL;
+    sim->params.publish_code = code;
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    for (int i = 0; i < 3000 && job->publish_failures < failures; i++) {
+        sim_step(sim);
+    }
+    assert_int_equal(job->publish_failures, failures);
+}
+
+static void an_output_that_is_lost_ends_the_job_at_the_third_look(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    fail_publishing(sim, 2, GM_E_STORE_CORRUPT);
+    fail_publishing(sim, 3, GM_E_STORE);
+    fail_publishing(sim, 5, GM_E_STORE_CORRUPT); /* two in a row, twice: it goes on */
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_PUBLISHING);
+    sim_run(sim, 3);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILING);
+    assert_int_equal(job->published, 0);
+    sim->params.publish_fails = 0; /* the report */
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_STORE_CORRUPT);
+    assert_int_equal(job->published, 1);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_false(v.keep_outputs);
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
 static void outputs_stay_where_a_manifest_may_stand(void **arg)
 {
     (void)arg;
@@ -586,6 +627,7 @@ int main(void)
         cmocka_unit_test(cancel_works_in_every_state),
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
         cmocka_unit_test(publishing_is_tried_ten_times),
+        cmocka_unit_test(an_output_that_is_lost_ends_the_job_at_the_third_look),
         cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
         cmocka_unit_test(deleting_is_tried_again),
         cmocka_unit_test(a_plan_alone_runs_inspect_and_plan),

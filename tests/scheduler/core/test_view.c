@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/state.h"
+
 static void explain_is(struct sim *sim, const char *task, const char *words)
 {
     struct gm_explain_view v;
@@ -235,6 +237,78 @@ static void objects_are_listed_until_they_are_cleaned(void **arg)
     sim_destroy(sim);
 }
 
+/* How many rows; *out_doubled of them are further sizes of the key before them. */
+static size_t count_committed(struct sim *sim, const char *job, size_t *out_doubled)
+{
+    struct gm_objects_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_committed(sim->core, job, &v, &err), 0);
+    *out_doubled = 0;
+    for (size_t i = 0; i < v.count; i++) {
+        assert_int_equal(v.rows[i].store, GM__OBJECT_STORE__STORE_OUT);
+        int order = i == 0 ? -1 : strcmp(v.rows[i - 1].key, v.rows[i].key);
+        assert_true(order <= 0);
+        assert_true(order < 0 || v.rows[i - 1].size != v.rows[i].size);
+        *out_doubled += order == 0;
+    }
+    size_t count = v.count;
+    gm_view_objects_fini(&v);
+    return count;
+}
+
+/* `as` has the last output of `job` too, and now with more bytes. */
+static void make_longer(struct sim *sim, const char *job, const char *as)
+{
+    struct gm_objects_view v;
+    struct gm_err err;
+    struct gm_cjob *other = NULL;
+    assert_int_equal(gm_view_committed(sim->core, job, &v, &err), 0);
+    HASH_FIND_STR(sim->core->jobs, as, other);
+    assert_non_null(other);
+    struct gm_granted *g =
+        gm_core_granted_find(other, GM__OBJECT_STORE__STORE_OUT, v.rows[v.count - 1].key);
+    assert_non_null(g);
+    g->object->size += 5;
+    gm_view_objects_fini(&v);
+}
+
+static void what_is_published_is_what_was_committed(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    struct gm_objects_view v;
+    struct gm_err err;
+    size_t doubled;
+    (void)sim_submit(sim, "job", 3, 1, 50);
+    assert_int_equal(gm_view_committed(sim->core, "nobody", &v, &err), -GM_E_NOTFOUND);
+    assert_int_equal(count_committed(sim, "job", &doubled), 0);
+    sim->hold_publish = true;
+    while (sim_state(sim, "job") != GM_JOB_PUBLISHING) {
+        sim_step(sim);
+    }
+    /* out: 3 + 3 items, audio images mp4 hls; not that of runs */
+    assert_int_equal(count_committed(sim, "job", &doubled), 10);
+    sim_commit(sim);
+    sim_restart(sim);
+    assert_int_equal(count_committed(sim, "job", &doubled), 10);
+    (void)sim_submit(sim, "same", 3, 1, 50);
+    while (sim_state(sim, "same") != GM_JOB_PUBLISHING) {
+        sim_step(sim);
+    }
+    assert_int_equal(count_committed(sim, "job", &doubled), 10); /* the same bytes */
+    make_longer(sim, "job", "same");
+    assert_int_equal(count_committed(sim, "job", &doubled), 11);
+    assert_int_equal(doubled, 1);
+    assert_int_equal(count_committed(sim, "same", &doubled), 11);
+    sim->hold_publish = false;
+    sim_run(sim, 10);
+    (void)sim_submit(sim, "later", 3, 1, 50);
+    sim_until(sim, sim_all_final, 300);
+    assert_int_equal(count_committed(sim, "later", &doubled), 10); /* it wrote all of it last */
+    sim_destroy(sim);
+}
+
 static void jobs_are_walked_in_both_directions(void **arg)
 {
     (void)arg;
@@ -271,6 +345,7 @@ int main(void)
         cmocka_unit_test(explain_names_the_barrier),
         cmocka_unit_test(progress_only_grows_and_ends_exact),
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
+        cmocka_unit_test(what_is_published_is_what_was_committed),
         cmocka_unit_test(jobs_are_walked_in_both_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,32 @@
+#ifndef GM_SCHEDULER_OUTPUTS_H
+#define GM_SCHEDULER_OUTPUTS_H
+
+#include "scheduler/core/view.h"
+#include "storage/store.h"
+
+/* The outputs that a job's manifests will lead to, and the look whether each lies in the
+ * destination with its size. Bodies were hashed when they were stored and are not read again. */
+struct gm_output {
+    char *key; /* owned; below the destination */
+    uint64_t size;
+};
+/* Rows that follow each other with one key are the sizes that it may have. */
+struct gm_outputs {
+    struct gm_output *rows; /* owned */
+    size_t count;
+    size_t next; /* the first that was not looked at */
+};
+
+/* Thread: that of the core. Errors: NOTFOUND (no such job), NOMEM */
+int gm_outputs_read(const struct gm_core *core, const char *job_id, struct gm_outputs *out,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* Looks at the next `most` keys, or at those that are left. All were as they should be once `next`
+ * is `count`; on failure `next` is the key that was not.
+ *
+ * Thread: any, one at a time per list. Blocks: a question to the store for each key
+ * Errors: STORE_CORRUPT (it is gone, or of another size), those of gm_store_head but NOTFOUND */
+int gm_outputs_check(struct gm_outputs *outputs, struct gm_store *store, size_t most,
+                     struct gm_err *err) GM_MUST_CHECK;
+void gm_outputs_fini(struct gm_outputs *outputs);
+
+#endif
