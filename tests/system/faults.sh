@@ -138,6 +138,12 @@ for _ in $(seq 50); do # as they come: the last ones are not read before the fir
 done
 ends "flipped bytes in chunks" 1 storage.corrupt
 
+submit "$work/clip.mp4" cut
+cut=$(find "$out/v" -name 'seg-*.m4s' | head -n 1)
+truncate -s 100 "$cut"
+ends "a segment cut after it was stored" 1 storage.corrupt
+check "the cut segment is named" sh -c "'$bin/gopmill' job show $id --json | jq -r .error.text | grep -qF '${cut#"$out/"}'"
+
 node n3 "$work/other.key"
 submit "$work/clip.mp4" key
 ends "a node with another key beside a good one" 0
