@@ -138,11 +138,23 @@ for _ in $(seq 50); do # as they come: the last ones are not read before the fir
 done
 ends "flipped bytes in chunks" 1 storage.corrupt
 
+cut_segment() { # output: the first of its segments, in $cut
+  cut=$(find "$1/v" -name 'seg-*.m4s' | sort | head -n 1)
+  truncate -s 100 "$cut"
+}
+is_named() { "$bin/gopmill" job show "$id" --json | jq -r .error.text | grep -qF "${cut#"$out/"}"; }
 submit "$work/clip.mp4" cut
-cut=$(find "$out/v" -name 'seg-*.m4s' | head -n 1)
-truncate -s 100 "$cut"
+cut_segment "$out"
 ends "a segment cut after it was stored" 1 storage.corrupt
-check "the cut segment is named" sh -c "'$bin/gopmill' job show $id --json | jq -r .error.text | grep -qF '${cut#"$out/"}'"
+check "the cut segment is named" is_named
+
+submit "$work/clip.mp4" late
+mkdir "$out/report.json" # in the way: what is packaged is not published yet
+until_true "publishing failed" grep -q "publish_failed.*$id" "$at/scheduler.log"
+cut_segment "$out"
+rmdir "$out/report.json"
+ends "a segment cut before it is published" 1 storage.corrupt
+check "that segment is named" is_named
 
 node n3 "$work/other.key"
 submit "$work/clip.mp4" key
