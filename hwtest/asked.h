@@ -3,8 +3,8 @@
 
 #include "media.pb-c.h"
 
-/* What a plan says to the kernel `ladder` (media/cuda_ladder.h) of generated pictures: 4:2:0,
- * square, limited range. Pure. */
+/* What a plan says to the kernel `ladder` (media/picture/cuda_ladder.h) of generated pictures:
+ * 4:2:0, square, limited range. Pure. */
 #define GM_HWTEST_ASKED_RUNGS 4
 
 struct gm_hwtest_size {

@@ -6,7 +6,7 @@
 
 #include "kernels/reference.h"
 #include "kernels/twin.h"
-#include "media/tonemap.h"
+#include "media/picture/tonemap.h"
 
 #define HELD_MAX 32
 #define LADDERS (16 + SIZES) /* the first: shapes and turns; then sizes, with a watermark */

@@ -5,7 +5,8 @@
 #include "kernels/gpu.h"
 
 /* Each kernel over generated pictures, against what stands for it in plain C (kernels/reference.h;
- * tone: media/tonemap.h), byte for byte with all that surrounds the pictures. Thread: one. */
+ * tone: media/picture/tonemap.h), byte for byte with all that surrounds the pictures. Thread: one.
+ */
 #define GM_BATTERY_KERNELS 5 /* ladder score compare sprite tone */
 struct gm_battery_result {
     const char *name; /* static */

@@ -6,8 +6,8 @@
 
 #include "common/array.h"
 #include "media/av.h"
-#include "media/encoder.h"
-#include "media/prove_device.h"
+#include "media/encode/encoder.h"
+#include "media/prove/prove_device.h"
 
 void gm_hwtest_pictures_fini(struct gm_hwtest_pictures *pictures)
 {

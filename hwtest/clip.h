@@ -4,8 +4,8 @@
 #include <libavcodec/avcodec.h>
 
 #include "common/hash.h"
-#include "media/compare.h"
-#include "media/encoder.h"
+#include "media/encode/encoder.h"
+#include "media/picture/compare.h"
 
 /* Generated pictures, streams made of them, and what comes out of decoders. Made of integers alone:
  * the same on every machine. Thread: one at a time an object; may hang or crash with a device's
@@ -52,16 +52,16 @@ struct gm_hwtest_encoding {
     AVBufferRef *surfaces;        /* gm_encoder_params.surfaces */
 };
 /* An encoder for pictures of that size, pts counting pictures. *out: gm_encoder_close. Errors:
- * those of media/encoder.h. */
+ * those of media/encode/encoder.h. */
 int gm_hwtest_open_encoder(const struct gm_hwtest_encoding *how, struct gm_encoder **out,
                            struct gm_err *err) GM_MUST_CHECK;
 /* The pictures through gm_encoder, keyframes where gm_hwtest_is_key says. out: all-zero; fini in
- * any case. Errors: those of media/encoder.h. */
+ * any case. Errors: those of media/encode/encoder.h. */
 int gm_hwtest_encode(const struct gm_hwtest_encoding *how, const struct gm_hwtest_pictures *in,
                      struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
 
 /* Takes what packets are ready to the end of out. packet: scratch, empty. Errors: MEDIA_VERIFY they
- * come without end; those of media/encoder.h. */
+ * come without end; those of media/encode/encoder.h. */
 int gm_hwtest_take_packets(struct gm_encoder *encoder, AVPacket *packet,
                            struct gm_hwtest_stream *out, struct gm_err *err) GM_MUST_CHECK;
 

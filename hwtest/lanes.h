@@ -11,7 +11,7 @@
 enum gm_hwtest_decoder {
     GM_HWTEST_BY_SOFTWARE,
     GM_HWTEST_BY_ENGINE, /* through libavcodec; pictures stay on the device */
-    GM_HWTEST_BY_NVDEC   /* as the farm: media/nvdec.h, pictures in memory unless they stay */
+    GM_HWTEST_BY_NVDEC /* as the farm: media/decode/nvdec.h, pictures in memory unless they stay */
 };
 struct gm_hwtest_source_params {
     enum gm_hwtest_decoder by;
@@ -22,8 +22,8 @@ struct gm_hwtest_source_params {
     bool stays;                            /* of BY_NVDEC: pictures stay on the device */
 };
 struct gm_hwtest_source; /* opaque */
-/* Errors: those of media/prove_device.h, media/nvdec.h and gm_decoder_open; MEDIA the decoder says
- * that it is none for the stream. */
+/* Errors: those of media/prove/prove_device.h, media/decode/nvdec.h and gm_decoder_open; MEDIA the
+ * decoder says that it is none for the stream. */
 int gm_hwtest_source_open(const struct gm_hwtest_source_params *params,
                           struct gm_hwtest_source **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_hwtest_source_close(struct gm_hwtest_source **source);
@@ -48,7 +48,7 @@ struct gm_hwtest_ladder_params {
 struct gm_hwtest_lane gm_hwtest_ladder_lane(const struct gm_hwtest_ladder_params *how);
 
 /* stay.c: the same without a copy to memory: decoded by NVDEC, four rungs by the kernel `ladder`
- * (media/cuda_ladder.h), encoded there. */
+ * (media/picture/cuda_ladder.h), encoded there. */
 struct gm_hwtest_stay_params {
     const char *device;                    /* borrowed; as libavutil calls it */
     const char *chain;                     /* borrowed; of the encoders; NULL: none encodes */

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "media/av.h"
-#include "media/graph.h"
+#include "media/picture/graph.h"
 
 uint32_t gm_hwtest_large_height(uint32_t height_px, bool quick)
 {

@@ -16,14 +16,14 @@ uint32_t gm_hwtest_large_height(uint32_t height_px, bool quick);
 int gm_hwtest_large(uint32_t depth, uint32_t height_px, struct gm_hwtest_pictures *out,
                     struct gm_err *err) GM_MUST_CHECK;
 /* picture as number `number` of an encoder's stream, its time and a keyframe where one is due.
- * frame: the caller's, made a reference to it. Errors: those of media/encoder.h. */
+ * frame: the caller's, made a reference to it. Errors: those of media/encode/encoder.h. */
 int gm_hwtest_large_send(struct gm_encoder *encoder, const AVFrame *picture, int64_t number,
                          AVFrame *frame, struct gm_err *err) GM_MUST_CHECK;
 /* Takes what packets are ready and counts them. packet: scratch, empty. */
 int gm_hwtest_large_drain(struct gm_encoder *encoder, AVPacket *packet, uint64_t *io_count,
                           struct gm_err *err) GM_MUST_CHECK;
 /* A stream of the pictures, which may be repeated: its only keyframe is the first packet.
- * out: all-zero; fini in any case. Errors: those of media/encoder.h. */
+ * out: all-zero; fini in any case. Errors: those of media/encode/encoder.h. */
 int gm_hwtest_large_stream(const struct gm_hwtest_encoding *how,
                            const struct gm_hwtest_pictures *in, struct gm_hwtest_stream *out,
                            struct gm_err *err) GM_MUST_CHECK;
@@ -40,7 +40,7 @@ struct gm_hwtest_recipe_params {
     bool quick;                 /* its small stand-in */
     const char *chain, *device; /* of the encoders: as struct gm_hwtest_encoding's */
 };
-/* Errors: those of media/encoder.h and media/graph.h. */
+/* Errors: those of media/encode/encoder.h and media/picture/graph.h. */
 int gm_hwtest_recipe_open(const struct gm_hwtest_recipe_params *params,
                           struct gm_hwtest_recipe **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_hwtest_recipe_close(struct gm_hwtest_recipe **recipe);

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "kernels/kernels.h"
-#include "media/prove.h"
+#include "media/prove/prove.h"
 #include "node/devices/chains.h"
 
 /* The device as a report has it. */

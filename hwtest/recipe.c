@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/graph.h"
+#include "media/picture/graph.h"
 
 struct gm_hwtest_recipe {
     struct gm_graph *graph;

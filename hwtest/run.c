@@ -11,7 +11,7 @@
 #include "hwtest/level2.h"
 #include "hwtest/level3.h"
 #include "hwtest/level4.h"
-#include "media/prove.h"
+#include "media/prove/prove.h"
 #include "node/devices/chains.h"
 #include "node/devices/prove.h"
 #include "node/devices_command.h"

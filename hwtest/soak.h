@@ -19,7 +19,7 @@ struct gm_hwtest_farm_params {
 /* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
  * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready, its
  * logs are kept and the text says where; CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of
- * media/encoder.h. */
+ * media/encode/encoder.h. */
 int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
                          struct gm_err *err) GM_MUST_CHECK;
 /* Ends both, kills what does not end, counts the workers that are left. NULL is fine. */
@@ -55,7 +55,7 @@ bool gm_hwtest_farm_look(const struct gm_hwtest_farm *farm, int which, double *o
                          double *out_descriptors);
 
 /* soak_clip.c: writes the clip of clip.h, `times` over, as an MP4. Errors: MEDIA, NOMEM; of
- * media/encoder.h. */
+ * media/encode/encoder.h. */
 int gm_hwtest_write_clip(const char *path, int times, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

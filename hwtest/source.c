@@ -3,9 +3,9 @@
 #include <stdlib.h>
 
 #include "media/av.h"
-#include "media/hw.h"
-#include "media/nvdec.h"
-#include "media/prove_device.h"
+#include "media/decode/nvdec.h"
+#include "media/device/hw.h"
+#include "media/prove/prove_device.h"
 
 struct gm_hwtest_source {
     struct gm_hwtest_source_params how;

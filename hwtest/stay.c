@@ -5,9 +5,9 @@
 #include <stdlib.h>
 
 #include "hwtest/asked.h"
-#include "media/cuda_ladder.h"
-#include "media/cuda_picture.h"
-#include "media/hw.h"
+#include "media/device/cuda_picture.h"
+#include "media/device/hw.h"
+#include "media/picture/cuda_ladder.h"
 
 struct state {
     struct gm_hwtest_asked asked;

@@ -11,7 +11,7 @@
 #include <libavutil/cpu.h>
 
 #include "media/av.h"
-#include "media/prove_device.h"
+#include "media/prove/prove_device.h"
 #include "node/devices/probe.h"
 
 #define CRF 2600 /* hundredths */

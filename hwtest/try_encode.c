@@ -1,6 +1,6 @@
 /* An encoder's exactness: an average bit rate is asked for, as the farm asks for it (a quality is
- * searched, media/budget.h), and what comes out is looked at: pictures, keyframes, rate, likeness;
- * then the same again. */
+ * searched, media/encode/budget.h), and what comes out is looked at: pictures, keyframes, rate,
+ * likeness; then the same again. */
 #include "hwtest/clip.h"
 #include "hwtest/level1.h"
 #include "hwtest/try.h"
@@ -10,8 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "media/budget.h"
-#include "media/encoder.h"
+#include "media/encode/budget.h"
+#include "media/encode/encoder.h"
 #include "node/devices/probe.h"
 #include "proto/video_codec.h"
 

@@ -10,11 +10,11 @@
 
 #include "kernels/twin.h"
 #include "media/av.h"
-#include "media/cuda_ladder.h"
-#include "media/cuda_picture.h"
-#include "media/hw.h"
-#include "media/nvdec.h"
-#include "media/packed.h"
+#include "media/decode/nvdec.h"
+#include "media/device/cuda_picture.h"
+#include "media/device/hw.h"
+#include "media/device/packed.h"
+#include "media/picture/cuda_ladder.h"
 
 #define CRF 2600 /* hundredths */
 #define RUNGS 3

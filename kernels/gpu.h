@@ -5,7 +5,7 @@
 #include "kernels/kernels.h"
 
 /* An NVIDIA GPU with our kernels loaded, through the driver API. Uses the device's primary context,
- * as media/hw.h does; every call here makes it current and puts back what was.
+ * as media/device/hw.h does; every call here makes it current and puts back what was.
  *
  * Thread: any for one gm_gpu; a stream by one thread at a time.
  * Errors of all: DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY; DEVICE_LOST: nothing of

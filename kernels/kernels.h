@@ -130,7 +130,7 @@ int gm_score_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr f
 int gm_score_check(const struct gm_score_args *args, const struct gm_score_frame *frame,
                    struct gm_err *err) GM_MUST_CHECK;
 
-/* ---- tone: HDR to SDR, the same bits as media/tonemap.h on the same picture */
+/* ---- tone: HDR to SDR, the same bits as media/picture/tonemap.h on the same picture */
 
 /* Fills launch, and checks args: frames, tables and sizes. P010 comes in. Errors: INVAL. */
 int gm_tone_prepare(const struct gm_tone_args *args, uint32_t pictures, struct gm_launch *launch,

@@ -12,7 +12,7 @@ int gm_reference_ladder(const struct gm_ladder_params *params, const struct gm_l
                         struct gm_err *err) GM_MUST_CHECK;
 void gm_reference_score(const struct gm_score_args *args, const struct gm_score_frame *frame,
                         struct gm_score_sums *out);
-/* tone's reference is media/tonemap.h itself. */
+/* tone's reference is media/picture/tonemap.h itself. */
 void gm_reference_compare(const struct gm_compare_args *args, const struct gm_compare_frame *frame,
                           struct gm_likeness *out);
 void gm_reference_sprite(const struct gm_sprite_args *args, const struct gm_sprite_frame *frame);

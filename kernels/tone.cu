@@ -1,4 +1,4 @@
-/* HDR to SDR by the table, as media/tonemap.c: a thread makes a pair of chroma samples and the four
+/* HDR to SDR by the table, as media/picture/tonemap.c: a thread makes a pair of chroma samples and the four
  * pixels around it. */
 #include "kernels/device.h"
 

@@ -8,7 +8,7 @@
 #include "common/flags.h"
 #include "kernels/kernels.h"
 #include "media/av.h"
-#include "media/prove.h"
+#include "media/prove/prove.h"
 #include "node/devices/helper.h"
 #include "node/devices/probe.h"
 

@@ -6,7 +6,7 @@
 
 #include "kernels/kernels.h"
 
-/* What media/encoder_check.c has rows for; a chain may have several. */
+/* What media/encode/encoder_check.c has rows for; a chain may have several. */
 static const struct {
     const char *name;
     const char *codecs; /* as in gm_device_chain, between blanks */

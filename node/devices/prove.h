@@ -3,9 +3,10 @@
 
 #include "node/devices/device.h"
 
-/* Proofs: what a device says it encodes and decodes, tried (media/prove.h), each try in a process
- * of its own with a time limit. A proof that passed holds as long as device, driver and libraries
- * are the same, and is kept in a file; a failed one is always tried again. Thread: as helper.h. */
+/* Proofs: what a device says it encodes and decodes, tried (media/prove/prove.h), each try in a
+ * process of its own with a time limit. A proof that passed holds as long as device, driver and
+ * libraries are the same, and is kept in a file; a failed one is always tried again. Thread: as
+ * helper.h. */
 struct gm_prove_params { /* borrowed */
     const char *program; /* path of gopmill-prove */
     const char *file;    /* of proofs, made when missing; NULL: none is kept */

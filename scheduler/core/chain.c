@@ -22,7 +22,7 @@
 #include "scheduler/core/state.h"
 
 #define CPU "cpu"
-#define PLAN_SESSIONS 1 /* it opens its encoders one after the other (media/plan_video.c) */
+#define PLAN_SESSIONS 1 /* it opens its encoders one after the other (media/plan/plan_video.c) */
 
 static const char *const usual_order[] = {"nvenc", "vaapi", "qsv", CPU};
 
@@ -203,7 +203,7 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
     return !p || falls_back_to_software(job);
 }
 
-/* The encoders of a run, one a rendition, work side by side (media/encode.c). */
+/* The encoders of a run, one a rendition, work side by side (media/encode/encode.c). */
 static struct gm_chain_wish wish_of(const struct gm_cjob *job)
 {
     const Gm__Chain *c = job->chain;

@@ -1,12 +1,12 @@
 #include "fuzz.h"
 
-#include "media/bitstream.h"
-#include "media/fmp4.h"
-#include "media/nal.h"
+#include "media/format/bitstream.h"
+#include "media/format/fmp4.h"
+#include "media/format/nal.h"
 
-/* What media/bitstream.h reads of each codec: encoders' headers and packets, samples of segments;
- * and what media/nal.h reads of a source's. The first byte names the codec, and where the config
- * ends and a sample begins. */
+/* What media/format/bitstream.h reads of each codec: encoders' headers and packets, samples of
+ * segments; and what media/format/nal.h reads of a source's. The first byte names the codec, and
+ * where the config ends and a sample begins. */
 
 static void make_init(const struct gm_bitstream *codec, const uint8_t *data, size_t size)
 {

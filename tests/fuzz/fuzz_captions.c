@@ -5,11 +5,12 @@
 #include <libavutil/log.h>
 
 #include "media/captions.h"
-#include "media/nal.h"
-#include "media/vui.h"
+#include "media/format/nal.h"
+#include "media/format/vui.h"
 
-/* What is read and written of a source's or an encoder's bit stream besides media/bitstream.h:
- * captions, parameter sets' timing, and whether a keyframe is closed. The first byte chooses. */
+/* What is read and written of a source's or an encoder's bit stream besides
+ * media/format/bitstream.h: captions, parameter sets' timing, and whether a keyframe is closed. The
+ * first byte chooses. */
 
 static void captions(const uint8_t *data, size_t size)
 {

@@ -2,8 +2,8 @@
 
 #include <string.h>
 
-#include "media/claims.h"
-#include "media/claims_header.h"
+#include "media/source/claims.h"
+#include "media/source/claims_header.h"
 
 /* Indexes, durations and headers as a demuxer may leave them: whatever numbers stand there, an
  * answer that is not negative comes of it. */

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "media/ebml.h"
+#include "media/format/ebml.h"
 
 /* Any bytes as a Matroska file: each step goes on, and the walk comes to an end. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -4,11 +4,11 @@
 
 #include <libavutil/log.h>
 
-#include "media/claims.h"
-#include "media/front.h"
-#include "media/front_shape.h"
-#include "media/ladder.h"
-#include "media/plan.h"
+#include "media/picture/front.h"
+#include "media/picture/front_shape.h"
+#include "media/picture/ladder.h"
+#include "media/plan/plan.h"
+#include "media/source/claims.h"
 #include "media/timeline.h"
 #include "proto/envelope.h"
 

@@ -1,6 +1,6 @@
 #include "fuzz.h"
 
-#include "media/fmp4.h"
+#include "media/format/fmp4.h"
 
 /* Our own MP4 reading: segments and init segments. Every byte that a reader lends is touched. */
 

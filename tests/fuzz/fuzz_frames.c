@@ -8,11 +8,11 @@
 
 #include "common/fs.h"
 #include "media/av.h"
-#include "media/burn.h"
-#include "media/burn_pack.h"
 #include "media/chunk_packet.h"
-#include "media/frames_chunk.h"
-#include "media/text_decode.h"
+#include "media/decode/frames_chunk.h"
+#include "media/picture/burn.h"
+#include "media/picture/burn_pack.h"
+#include "media/text/text_decode.h"
 
 /* A chunk object as media/ takes it: its header's lists of frames and the slots that come of them,
  * its packets as libavcodec's, subtitles that are drawn, and the same bytes as a chunk of text. */

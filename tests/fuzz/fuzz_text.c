@@ -3,9 +3,9 @@
 
 #include "fuzz.h"
 
-#include "media/text_markup.h"
-#include "media/tx3g.h"
-#include "media/webvtt.h"
+#include "media/text/text_markup.h"
+#include "media/text/tx3g.h"
+#include "media/text/webvtt.h"
 
 /* What a source's subtitles go through in our own code: the styles of a script's head, an event's
  * markup, cue settings; what comes of them must be WebVTT that our strict reader takes. The bytes

@@ -3,7 +3,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "media/window.h"
+#include "media/source/window.h"
 
 /* Any bytes as an MP4 or a Matroska file, as the first one says: a part that is found lies within
  * the picture. */

@@ -13,8 +13,8 @@
 #include "kernels/fibers_io.h"
 #include "kernels/reference.h"
 #include "kernels/twin.h"
-#include "media/compare.h"
-#include "media/tonemap.h"
+#include "media/picture/compare.h"
+#include "media/picture/tonemap.h"
 
 enum mode { ONE_THREAD, FORWARD, BACKWARD };
 

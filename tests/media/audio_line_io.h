@@ -1,7 +1,7 @@
 #ifndef GM_TESTS_MEDIA_AUDIO_LINE_IO_H
 #define GM_TESTS_MEDIA_AUDIO_LINE_IO_H
 
-#include "media/audio_line.h"
+#include "media/audio/audio_line.h"
 
 /* Frames of a constant level into a line, so that every output sample says which frame it came
  * from. Everything fails the running test where it fails. */

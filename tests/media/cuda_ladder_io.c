@@ -9,8 +9,8 @@
 
 #include "media/av.h"
 #include "media/chunk_io.h"
+#include "media/device/hw.h"
 #include "media/fake_gpu_io.h"
-#include "media/hw.h"
 
 /* A gradient of colours and alpha. */
 static void make_png(ProtobufCBinaryData *out)

@@ -4,7 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "media.pb-c.h"
-#include "media/cuda_ladder.h"
+#include "media/picture/cuda_ladder.h"
 
 /* The device's ladder over the fake libcuda, in children of fake_gpu_run: what is wrong ends them.
  */

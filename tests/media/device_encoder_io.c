@@ -6,8 +6,8 @@
 #include <string.h>
 
 #include "media/chunk_io.h"
-#include "media/compare.h"
-#include "media/encoder_backend.h"
+#include "media/encode/encoder_backend.h"
+#include "media/picture/compare.h"
 
 void device_init(struct device_set *s, const char *chain, const char *device, const char *codec,
                  bool deep, int crf, int qp)

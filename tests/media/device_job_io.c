@@ -7,9 +7,9 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "media/av.h"
-#include "media/compare.h"
 #include "media/fake_gpu_io.h"
-#include "media/graph.h"
+#include "media/picture/compare.h"
+#include "media/picture/graph.h"
 #include "proto/envelope.h"
 
 /* 9 s, 25 frames a second, keyframes every 40 frames: 2 chunks of 6 and 3 seconds. */

@@ -1,7 +1,7 @@
 #ifndef GM_TESTS_MEDIA_ENCODER_IO_H
 #define GM_TESTS_MEDIA_ENCODER_IO_H
 
-#include "media/encoder.h"
+#include "media/encode/encoder.h"
 
 /* What the tests of encoders give them: pictures of 160x96 (clip_picture), 30 a second. */
 #define WIDTH 160

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
-#include "media/hw.h"
+#include "media/device/hw.h"
 
 #define LIBRARIES GM_BUILD_DIR "/tests/drivers/lib"
 #define PROFILES GM_SOURCE_DIR "/tests/drivers/profiles"

@@ -2,7 +2,7 @@
 #define GM_TESTS_MEDIA_FRAMES_IO_H
 
 #include "media/chunk_io.h"
-#include "media/frames.h"
+#include "media/decode/frames.h"
 
 /* Chunks of a clip through gm_frames. What is wrong ends the program, but for errors of gm_frames,
  * which frames_run gives. */

@@ -3,9 +3,9 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "media/cuda_picture.h"
+#include "media/device/cuda_picture.h"
+#include "media/device/hw.h"
 #include "media/fake_gpu_io.h"
-#include "media/hw.h"
 
 static int no_source(void *arg, int *out_fd, struct gm_err *err)
 {

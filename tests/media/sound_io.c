@@ -9,9 +9,9 @@
 #include <unistd.h>
 
 #include "common/fs.h"
-#include "media/audio.h"
+#include "media/audio/audio.h"
 #include "media/av.h"
-#include "media/fmp4.h"
+#include "media/format/fmp4.h"
 #include "proto/chunk.h"
 #include "proto/envelope.h"
 

@@ -2,8 +2,8 @@
 #define GM_TESTS_MEDIA_SPLIT_IO_H
 
 #include "media/chunk_io.h"
+#include "media/decode/frames.h"
 #include "media/folder_io.h"
-#include "media/frames.h"
 
 /* A source after inspect, plan and split, and what its chunks hold. */
 struct farm {

@@ -83,7 +83,7 @@ static void va_drivers_have_room_for_two(void **state)
     d->render_node[0] = '\0'; /* nothing ties a worker to it */
     assert_int_equal(gm_decoding_room(d), 0);
     free(d);
-    d = va_device("hevc", 8); /* media/vadec.h has no other codec */
+    d = va_device("hevc", 8); /* media/decode/vadec.h has no other codec */
     assert_int_equal(gm_decoding_room(d), 0);
     free(d);
     d = va_device("h264", 10);

@@ -1,0 +1,249 @@
+/* libavcodec's decoder with the driver as its hwaccel. A picture is copied to memory as soon as it
+ * comes, so that no surface waits for anybody.
+ *
+ * libavcodec takes what a hwaccel refuses for damage like any other, and goes on: it is told to
+ * stop at the first error, and the driver is asked what it was. See: vadec.h. */
+#include "media/decode/vadec.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <libavutil/hwcontext.h>
+
+#include "media/av.h"
+#include "media/decode/vaapi_decode.h"
+#include "media/device/packed.h"
+#include "media/device/vaapi.h"
+
+#define READY 64 /* pictures at once: none holds back more than 16 */
+
+struct gm_vadec {
+    AVBufferRef *device;    /* owned reference */
+    AVCodecParameters *par; /* owned */
+    AVCodecContext *ctx;    /* owned */
+    AVFrame *surface;       /* owned: the driver's picture */
+    AVFrame *packed;        /* owned: where it lands */
+    AVFrame *ready[READY];  /* owned */
+    size_t first, count;
+    bool refused;    /* libavcodec did not open the driver's decoder */
+    const char *why; /* static; NULL: all is well */
+};
+
+static bool is_taken(const AVCodecParameters *par)
+{
+    bool profile = par->profile == FF_PROFILE_H264_CONSTRAINED_BASELINE ||
+                   par->profile == FF_PROFILE_H264_MAIN || par->profile == FF_PROFILE_H264_HIGH;
+    bool format = par->format == AV_PIX_FMT_YUV420P || par->format == AV_PIX_FMT_YUVJ420P;
+    return par->codec_id == AV_CODEC_ID_H264 && profile && format && par->width > 0 &&
+           par->height > 0 && par->width % 2 == 0 && par->height % 2 == 0 &&
+           par->width <= INT16_MAX && par->height <= INT16_MAX;
+}
+
+/* The driver's surfaces, never silently software. */
+static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *formats)
+{
+    struct gm_vadec *v = ctx->opaque;
+    for (const enum AVPixelFormat *f = formats; *f != AV_PIX_FMT_NONE; f++) {
+        if (*f == AV_PIX_FMT_VAAPI) {
+            return *f;
+        }
+    }
+    v->refused = true; /* it was offered before, and did not open */
+    return AV_PIX_FMT_NONE;
+}
+
+static int open_codec(struct gm_vadec *v, struct gm_err *err)
+{
+    const AVCodec *codec = avcodec_find_decoder_by_name("h264");
+    AVCodecContext *ctx = codec == NULL ? NULL : avcodec_alloc_context3(codec);
+    if (codec == NULL) {
+        v->why = "this build of FFmpeg has no decoder that takes the driver";
+        return 0;
+    }
+    v->ctx = ctx;
+    if (ctx == NULL || (ctx->hw_device_ctx = av_buffer_ref(v->device)) == NULL) {
+        return gm_err_nomem(err);
+    }
+    int av = avcodec_parameters_to_context(ctx, v->par);
+    ctx->thread_count = 1;
+    ctx->opaque = v;
+    ctx->get_format = choose;
+    ctx->max_pixels = gm_decoder_pixels((int64_t)v->par->width * v->par->height);
+    ctx->err_recognition = AV_EF_EXPLODE;
+    /* as gm_decoder_open: software's pictures are its reference */
+    ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_UNALIGNED;
+    av = av < 0 ? av : avcodec_open2(ctx, codec, NULL);
+    if (av == AVERROR(ENOMEM)) {
+        return gm_err_nomem(err);
+    }
+    v->why = av < 0 ? "its parameter sets are malformed" : NULL;
+    return 0;
+}
+
+int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_vadec **out,
+                  const char **out_why, struct gm_err *err)
+{
+    const char *why = NULL;
+    if (!is_taken(par)) {
+        *out = NULL;
+        *out_why = "a codec, profile or size that is left to software";
+        return 0;
+    }
+    int rc = gm_vaapi_ask_decoder(device, par, &why, err);
+    if (rc < 0 || why != NULL) {
+        *out = NULL;
+        *out_why = why;
+        return rc;
+    }
+    struct gm_vadec *v = calloc(1, sizeof *v);
+    if (v == NULL) {
+        return gm_err_nomem(err);
+    }
+    v->device = av_buffer_ref(device);
+    v->par = avcodec_parameters_alloc();
+    v->surface = av_frame_alloc();
+    v->packed = gm_av_frame(gm_packed_format(8), par->width, par->height);
+    bool good = v->device != NULL && v->par != NULL && v->surface != NULL && v->packed != NULL &&
+                avcodec_parameters_copy(v->par, par) >= 0;
+    rc = good ? open_codec(v, err) : gm_err_nomem(err);
+    why = v->why;
+    if (rc < 0 || why != NULL) {
+        gm_vadec_close(&v);
+    }
+    if (rc == 0) {
+        *out = v;
+        *out_why = why;
+    }
+    return rc;
+}
+
+void gm_vadec_close(struct gm_vadec **vadec)
+{
+    struct gm_vadec *v = *vadec;
+    if (v == NULL) {
+        return;
+    }
+    for (AVFrame *f = gm_vadec_take(v); f != NULL; f = gm_vadec_take(v)) {
+        av_frame_free(&f);
+    }
+    av_frame_free(&v->surface);
+    av_frame_free(&v->packed);
+    avcodec_free_context(&v->ctx);
+    avcodec_parameters_free(&v->par);
+    av_buffer_unref(&v->device);
+    free(v);
+    *vadec = NULL;
+}
+
+/* libavcodec or libavutil gave av: the device's own errors are errors, all else is what the stream
+ * does to it. */
+static int judge(struct gm_vadec *v, int av, struct gm_err *err)
+{
+    if (v->refused) {
+        return gm_vaapi_explain_decoder(v->device, v->par, &v->why, err);
+    }
+    int rc = gm_vaapi_check(v->device, err);
+    if (rc < 0) {
+        return rc;
+    }
+    if (av == AVERROR(ENOMEM)) {
+        return gm_err_set(err, GM_E_DEVICE_MEMORY, av, "The VA driver has no memory to decode");
+    }
+    v->why = av == AVERROR(EIO) ? "the driver refused a picture"
+                                : "a packet is malformed, or the driver refused it";
+    return 0;
+}
+
+/* What keeps a picture from being what software gives; NULL: nothing. */
+static const char *misfit(const struct gm_vadec *v)
+{
+    const AVFrame *s = v->surface;
+    if (s->format != AV_PIX_FMT_VAAPI || s->hw_frames_ctx == NULL ||
+        gm_av_pool(s->hw_frames_ctx)->sw_format != gm_packed_format(8)) {
+        return "the stream is not what its container says";
+    }
+    if (s->width != v->par->width || s->height != v->par->height) {
+        return "the stream's size is not what its container says";
+    }
+    if (s->crop_left != 0 || s->crop_top != 0) { /* libavcodec leaves these to others */
+        return "the stream is cropped at its left or top";
+    }
+    if (s->interlaced_frame != 0) {
+        return "the stream is interlaced";
+    }
+    return s->pts < 0 ? "the device showed a picture that no packet names" : NULL;
+}
+
+/* The surface's samples, planar; those of a damaged one are zeros. */
+static int download(struct gm_vadec *v, bool damaged, AVFrame *to, struct gm_err *err)
+{
+    if (damaged) {
+        for (size_t i = 0; i < AV_NUM_DATA_POINTERS && to->buf[i] != NULL; i++) {
+            memset(to->buf[i]->data, 0, to->buf[i]->size);
+        }
+        return 0;
+    }
+    int av = av_hwframe_transfer_data(v->packed, v->surface, 0);
+    return av < 0 ? judge(v, av, err) : gm_packed_copy(v->packed, to, err);
+}
+
+static int keep(struct gm_vadec *v, struct gm_err *err)
+{
+    bool damaged = false;
+    v->why = v->count == READY ? "the device showed too many pictures at once" : misfit(v);
+    if (v->why != NULL) {
+        return 0;
+    }
+    int rc = gm_vaapi_wait(v->device, v->surface, &damaged, err);
+    if (rc < 0) {
+        return rc;
+    }
+    AVFrame *f = gm_av_frame(AV_PIX_FMT_YUV420P, v->par->width, v->par->height);
+    rc = f == NULL ? gm_err_nomem(err) : download(v, damaged, f, err);
+    if (rc < 0 || v->why != NULL) {
+        av_frame_free(&f);
+        return rc;
+    }
+    damaged = damaged || (v->surface->flags & AV_FRAME_FLAG_CORRUPT) != 0 ||
+              v->surface->decode_error_flags != 0;
+    f->pts = v->surface->pts;
+    f->flags |= damaged ? AV_FRAME_FLAG_CORRUPT : 0;
+    v->ready[(v->first + v->count++) % READY] = f;
+    return 0;
+}
+
+int gm_vadec_send(struct gm_vadec *v, const AVPacket *packet, const char **out_why,
+                  struct gm_err *err)
+{
+    int rc = 0;
+    int av = 0;
+    if (packet != NULL && (packet->pts < 0 || packet->size <= 0)) {
+        v->why = "a packet is empty, or its number out of range";
+    }
+    av = v->why == NULL ? avcodec_send_packet(v->ctx, packet) : 0;
+    while (rc == 0 && v->why == NULL && av >= 0) {
+        av = avcodec_receive_frame(v->ctx, v->surface);
+        if (av >= 0) {
+            rc = keep(v, err);
+            av_frame_unref(v->surface);
+        }
+    }
+    if (rc == 0 && v->why == NULL && av != AVERROR(EAGAIN) && av != AVERROR_EOF) {
+        rc = judge(v, av, err);
+    }
+    if (rc == 0) {
+        *out_why = v->why;
+    }
+    return rc;
+}
+
+AVFrame *gm_vadec_take(struct gm_vadec *v)
+{
+    if (v->count == 0) {
+        return NULL;
+    }
+    AVFrame *f = v->ready[v->first];
+    v->first = (v->first + 1) % READY;
+    v->count--;
+    return f;
+}

@@ -1,0 +1,141 @@
+/* H.264 by Intel's Quick Sync, through libavcodec's h264_qsv.
+ * See: libavcodec/qsvenc.c, qsvenc_h264.c; Media SDK 22.5; ADR-0028. */
+#include "media/encode/encoder_device.h"
+
+#include <string.h>
+
+#include "media/device/qsv.h"
+#include "media/device/vaapi.h"
+
+/* Settings that give what software's encoders promise, besides those of encoder_device.h:
+ * - forced_idr=1, no pictures of the runtime's own choice (adaptive_i, adaptive_b), closed GOPs:
+ *   IDRs come where they are forced and nowhere else;
+ * - no B pictures that others refer to (b_strategy): the reorder depth is constant;
+ * - no model's buffer in the parameter sets (NalHrdConformance off, by strict_std_compliance),
+ *   which would be a chunk's own, and no SEI messages;
+ * - with a cap, the rate to aim at is the cap: the quality decides below it. libavcodec takes two
+ *   rates that are the same for a constant rate, so it is one bit less;
+ * - pictures get to the runtime in surfaces: libavcodec copies those in memory into buffers whose
+ *   edges nobody has written, and the runtime encodes what lies there.
+ */
+#define MAX_QP 51
+#define CLOCK 90000                       /* Hz, of the runtime's times */
+#define CONSTRAINED_BASELINE (66 | 0x200) /* mfxstructures.h: the profile, constraint_set1 */
+
+static const struct option {
+    const char *name, *value;
+} OPTIONS[] = {{"forced_idr", "1"}, {"adaptive_i", "0"},        {"adaptive_b", "0"},
+               {"b_strategy", "0"}, {"look_ahead", "0"},        {"pic_timing_sei", "0"},
+               {"a53cc", "0"},      {"recovery_point_sei", "0"}};
+
+static int set_number(AVCodecContext *ctx, const char *name, int value, struct gm_err *err)
+{
+    char number[16];
+    (void)snprintf(number, sizeof number, "%d", value);
+    return gm_encoder_device_option(ctx, name, number, err);
+}
+
+static int set_profile(AVCodecContext *ctx, const char *name, struct gm_err *err)
+{
+    bool base = strcmp(name, "baseline") == 0;
+    ctx->profile = base                        ? FF_PROFILE_H264_CONSTRAINED_BASELINE
+                   : strcmp(name, "main") == 0 ? FF_PROFILE_H264_MAIN
+                                               : FF_PROFILE_H264_HIGH;
+    return set_number(ctx, "profile", base ? CONSTRAINED_BASELINE : ctx->profile, err);
+}
+
+static void set_quality(AVCodecContext *ctx, const struct gm_encoder_params *params)
+{
+    const Gm__EncodeParams *p = params->rendition->encode;
+    ctx->i_quant_factor = ctx->b_quant_factor = 1; /* of P's */
+    ctx->i_quant_offset = ctx->b_quant_offset = 0;
+    if (p->qp >= 0) {
+        ctx->flags |= AV_CODEC_FLAG_QSCALE;
+        ctx->global_quality = p->qp * FF_QP2LAMBDA;
+        return;
+    }
+    int32_t whole = (gm_encoder_limit(ctx, params) + 50) / 100; /* the runtime has no fractions */
+    ctx->global_quality = whole < 1 ? 1 : whole > MAX_QP ? MAX_QP : whole;
+    ctx->bit_rate = ctx->rc_max_rate > 0 ? ctx->rc_max_rate - 1 : 0;
+}
+
+static int set_options(AVCodecContext *ctx, const struct gm_encoder_params *params,
+                       struct gm_err *err)
+{
+    const Gm__EncodeParams *p = params->rendition->encode;
+    const struct gm_video_level *level = NULL;
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
+        rc = gm_encoder_device_option(ctx, OPTIONS[i].name, OPTIONS[i].value, err);
+    }
+    if (rc == 0) {
+        rc = set_number(ctx, "async_depth", GM_QSV_ASYNC, err);
+    }
+    if (rc == 0) {
+        rc = set_profile(ctx, p->profile, err);
+    }
+    if (rc == 0) {
+        rc = gm_encoder_device_level(ctx, params->rendition, &level, err);
+    }
+    if (rc == 0) {
+        ctx->level = gm_video_level_number(level);
+        /* TargetUsage: 1 is the best of seven */
+        ctx->compression_level = GM_ENCODER_DEVICE_LEVELS + 1 - gm_encoder_device_preset(p);
+    }
+    return rc;
+}
+
+/* The runtime corrects what the chip has not, and libavcodec does not tell: the VA driver is asked.
+ */
+static int set_b_frames(AVCodecContext *ctx, const struct gm_encoder_params *params,
+                        struct gm_err *err)
+{
+    struct gm_vaapi_limits limits;
+    int rc =
+        gm_vaapi_ask(gm_qsv_display(ctx->hw_device_ctx), ctx->codec_id, ctx->profile, &limits, err);
+    if (rc == 0) {
+        bool has_none = limits.encodes && !limits.b_frames;
+        ctx->max_b_frames = has_none ? 0 : gm_encoder_device_b_frames(params);
+        ctx->has_b_frames = ctx->max_b_frames > 0 ? 1 : 0; /* libavcodec's encoder does not say */
+    }
+    return rc;
+}
+
+static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, struct gm_err *err)
+{
+    int rc = set_options(ctx, params, err);
+    if (rc == 0) {
+        rc = set_b_frames(ctx, params, err);
+    }
+    if (rc == 0) {
+        rc = gm_qsv_frames(ctx->hw_device_ctx, ctx->width, ctx->height, &ctx->hw_frames_ctx, err);
+    }
+    if (rc == 0) {
+        ctx->pix_fmt = AV_PIX_FMT_QSV;
+        ctx->sw_pix_fmt = ((const AVHWFramesContext *)(void *)ctx->hw_frames_ctx->data)->sw_format;
+        ctx->gop_size = GM_ENCODER_DEVICE_GOP;
+        ctx->strict_std_compliance = FF_COMPLIANCE_UNOFFICIAL;
+        /* Its times go through the runtime's clock and are rounded there, unless they are its. */
+        ctx->time_base = (AVRational){1, CLOCK};
+        set_quality(ctx, params);
+    }
+    return rc;
+}
+
+static const struct gm_encoder_device qsv = {.chain = "qsv",
+                                             .name = "Quick Sync",
+                                             .open_device = gm_qsv_open,
+                                             .describe = gm_qsv_name,
+                                             .open_failed = gm_qsv_explain_open,
+                                             .work_failed = gm_qsv_explain_work};
+
+const struct gm_encoder_backend gm_encoder_qsv_h264 = {
+    .device = &qsv,
+    .codec = "h264",
+    .library = "h264_qsv",
+    .min_side_px = 2,
+    .setup = setup,
+    .drops_captions = true,
+    .min_qp = 1, /* the runtime takes 0 for its own choice */
+    .max_qp = MAX_QP,
+};

@@ -1,0 +1,151 @@
+#include "media/package/manifest.h"
+#include "media/timeline.h"
+
+#include <string.h>
+
+static int64_t start_us(const struct gm_manifest_track *t)
+{
+    return gm_timeline_us(t->segments[0]->start_ts, t->timescale);
+}
+
+bool gm_manifest_begins_apart(const struct gm_manifest *m)
+{
+    const struct gm_manifest_track *lists[] = {m->video, m->audio, m->text};
+    const size_t counts[] = {m->videos, m->audios, m->texts};
+    int64_t first = INT64_MAX;
+    int64_t last = INT64_MIN;
+    for (size_t k = 0; k < sizeof lists / sizeof lists[0]; k++) {
+        for (size_t i = 0; i < counts[k]; i++) {
+            int64_t us = lists[k][i].count > 0 ? start_us(&lists[k][i]) : first;
+            first = us < first ? us : first;
+            last = us > last && us != INT64_MAX ? us : last;
+        }
+    }
+    return last >= first && last - first >= 1000;
+}
+
+static int64_t longest_s(const struct gm_manifest_track *t)
+{
+    int64_t longest = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        int64_t duration = t->segments[i]->duration_ts + (i == 0 ? t->priming_samples : 0);
+        longest = duration > longest ? duration : longest;
+    }
+    /* of what the playlist will say, which is rounded to microseconds first */
+    return (gm_timeline_us(longest, t->timescale) + 1 + 500000) / 1000000;
+}
+
+int64_t gm_manifest_target_s(const struct gm_manifest *m)
+{
+    int64_t target = 1;
+    for (size_t i = 0; i < m->videos; i++) {
+        int64_t s = longest_s(&m->video[i]);
+        target = s > target ? s : target;
+    }
+    for (size_t i = 0; i < m->audios; i++) {
+        int64_t s = longest_s(&m->audio[i]);
+        target = s > target ? s : target;
+    }
+    return target;
+}
+
+/* One piece of a track: a segment, or an I-frame with the time to the next one. */
+struct piece {
+    uint64_t size;
+    int64_t duration_ts;
+};
+
+static struct piece segment_piece(const struct gm_manifest_track *t, size_t i)
+{
+    return (struct piece){t->segments[i]->size, t->segments[i]->duration_ts};
+}
+
+/* A segment's I-frames together: they are as evenly spread as the GOPs. */
+static struct piece iframes_piece(const struct gm_manifest_track *t, size_t i)
+{
+    struct piece p = {0, t->segments[i]->duration_ts};
+    for (size_t g = 0; g < t->segments[i]->n_gops; g++) {
+        p.size += t->segments[i]->gops[g]->idr_size;
+    }
+    return p;
+}
+
+static int64_t rate_of(uint64_t bytes, int64_t duration_ts, uint32_t timescale)
+{
+    if (duration_ts <= 0) {
+        return 0;
+    }
+    __int128 bits = (__int128)bytes * 8 * timescale;
+    return (int64_t)((bits + duration_ts - 1) / duration_ts);
+}
+
+static struct gm_manifest_rate measure(const struct gm_manifest_track *t, int64_t target_s,
+                                       struct piece (*get)(const struct gm_manifest_track *t,
+                                                           size_t i))
+{
+    struct gm_manifest_rate rate = {0, 0, 0};
+    int64_t total_ts = 0;
+    int64_t low = target_s * t->timescale / 2;
+    int64_t high = target_s * t->timescale * 3 / 2;
+    for (size_t i = 0; i < t->count; i++) {
+        struct piece sum = {0, 0};
+        rate.bytes += get(t, i).size;
+        total_ts += get(t, i).duration_ts;
+        for (size_t j = i; j < t->count && sum.duration_ts <= high; j++) {
+            struct piece p = get(t, j);
+            sum.size += p.size;
+            sum.duration_ts += p.duration_ts;
+            if (sum.duration_ts >= low && sum.duration_ts <= high) {
+                int64_t bps = rate_of(sum.size, sum.duration_ts, t->timescale);
+                rate.peak_bps = bps > rate.peak_bps ? bps : rate.peak_bps;
+            }
+        }
+    }
+    rate.average_bps = rate_of(rate.bytes, total_ts, t->timescale);
+    if (rate.peak_bps < rate.average_bps) {
+        rate.peak_bps = rate.average_bps;
+    }
+    return rate;
+}
+
+struct gm_manifest_rate gm_manifest_measure(const struct gm_manifest_track *t, int64_t target_s)
+{
+    return measure(t, target_s, segment_piece);
+}
+
+struct gm_manifest_rate gm_manifest_measure_iframes(const struct gm_manifest_track *t,
+                                                    int64_t target_s)
+{
+    return measure(t, target_s, iframes_piece);
+}
+
+void gm_manifest_frame_rate(const struct gm_manifest *m, int64_t *out_num, int64_t *out_den)
+{
+    int64_t num = m->rate_num;
+    int64_t den = m->rate_den;
+    const struct gm_manifest_track *t = &m->video[0];
+    if (num <= 0 || den <= 0) {
+        num = 1;
+        den = 1;
+        for (size_t i = 0; i < t->count; i++) {
+            int64_t frames = (int64_t)t->segments[i]->samples * t->timescale;
+            int64_t ticks = t->segments[i]->duration_ts;
+            if (ticks > 0 && (i == 0 || (__int128)frames * den > (__int128)num * ticks)) {
+                num = frames;
+                den = ticks;
+            }
+        }
+    }
+    *out_num = num;
+    *out_den = den;
+}
+
+size_t gm_manifest_default_audio(const struct gm_manifest *m)
+{
+    for (size_t i = 0; i < m->audios; i++) {
+        if (m->audio[i].is_default) {
+            return i;
+        }
+    }
+    return 0;
+}

@@ -1,0 +1,30 @@
+#ifndef GM_MEDIA_SOURCE_STEADY_H
+#define GM_MEDIA_SOURCE_STEADY_H
+
+#include "media/av.h"
+
+/* Time stamps that jump. In formats whose clock may start anew (MPEG-TS: splices, a restarted
+ * recorder, the wrap of 33 bits), a packet of video or sound whose decoding time lies more than
+ * GM_STEADY_JUMP_NS away from where the stream's last packet ended is moved there, and all packets
+ * after it by as much. In all other formats a distance is a distance: nothing is changed.
+ * Source: the behaviour of ffmpeg 5.1 (dts_delta_threshold, AVFMT_TS_DISCONT). */
+#define GM_STEADY_JUMP_NS INT64_C(10000000000)
+#define GM_STEADY_STREAMS 1024 /* libavformat stops at 1000 */
+
+struct gm_steady {
+    bool on;
+    int64_t *next; /* owned; ns; AV_NOPTS_VALUE: no packet yet */
+    size_t count;
+    int64_t offset_ns;
+    int64_t jumps;
+};
+/* all-zero does nothing to packets. Errors: NOMEM. */
+int gm_steady_init(struct gm_steady *s, const AVFormatContext *format,
+                   struct gm_err *err) GM_MUST_CHECK;
+void gm_steady_fini(struct gm_steady *s);
+/* Reading goes on elsewhere: where streams were is forgotten, and so are jumps. */
+void gm_steady_seek(struct gm_steady *s);
+/* Moves pts and dts of the next packet read. */
+void gm_steady_packet(struct gm_steady *s, const AVStream *stream, AVPacket *packet);
+
+#endif

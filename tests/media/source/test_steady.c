@@ -1,0 +1,130 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <stdlib.h>
+
+#include "media/source/steady.h"
+
+#define HOUR (90000 * INT64_C(3600))
+
+/* A transport stream of video (0), sound (1), subtitles (2), or an mp4. */
+static AVFormatContext *streams(const char *format)
+{
+    static const enum AVMediaType types[] = {AVMEDIA_TYPE_VIDEO, AVMEDIA_TYPE_AUDIO,
+                                             AVMEDIA_TYPE_SUBTITLE};
+    AVFormatContext *f = avformat_alloc_context();
+    assert_non_null(f);
+    f->iformat = av_find_input_format(format);
+    assert_non_null(f->iformat);
+    for (int i = 0; i < 3; i++) {
+        AVStream *st = avformat_new_stream(f, NULL);
+        assert_non_null(st);
+        st->codecpar->codec_type = types[i];
+        st->time_base = (AVRational){1, 90000};
+    }
+    return f;
+}
+
+struct row {
+    int stream;
+    int64_t dts, pts, duration;
+    int64_t want_dts, want_pts;
+};
+
+static void run(const char *format, const struct row *rows, size_t count, int64_t jumps)
+{
+    struct gm_steady s;
+    struct gm_err err;
+    AVFormatContext *f = streams(format);
+    AVPacket *p = av_packet_alloc();
+    assert_non_null(p);
+    assert_int_equal(gm_steady_init(&s, f, &err), 0);
+    for (size_t i = 0; i < count; i++) {
+        p->dts = rows[i].dts;
+        p->pts = rows[i].pts;
+        p->duration = rows[i].duration;
+        gm_steady_packet(&s, f->streams[rows[i].stream], p);
+        assert_int_equal(p->dts, rows[i].want_dts);
+        assert_int_equal(p->pts, rows[i].want_pts);
+    }
+    assert_int_equal(s.jumps, jumps);
+    gm_steady_fini(&s);
+    av_packet_free(&p);
+    avformat_free_context(f);
+}
+
+#define NONE AV_NOPTS_VALUE
+
+static void jumps_are_taken_out(void **state)
+{
+    static const struct row rows[] = {
+        {0, 0, 3600, 3600, 0, 3600},
+        {1, 0, 0, 1800, 0, 0},
+        {0, 3600, 7200, 3600, 3600, 7200},
+        /* an hour on */
+        {0, HOUR, HOUR + 3600, 3600, 7200, 10800},
+        {1, HOUR, HOUR, 1800, 7200, 7200},
+        {2, HOUR + 90, HOUR + 90, 90, 7290, 7290}, /* goes along, tells nothing */
+        {0, NONE, NONE, 3600, NONE, NONE},
+        {0, NONE, HOUR + 7200, 3600, NONE, 14400},
+        /* and back */
+        {0, 5, 3605, 3600, 18000, 21600},
+        {1, 5, 5, 1800, 18000, 18000},
+    };
+    (void)state;
+    run("mpegts", rows, sizeof rows / sizeof rows[0], 2);
+}
+
+static void distances_stay(void **state)
+{
+    static const struct row near[] = {
+        {0, 0, 0, 3600, 0, 0},
+        {0, 3600 + 900000, 3600 + 900000, 3600, 903600, 903600}, /* ten seconds */
+        {0, 7200, 7200, 3600, 7200, 7200},                       /* and back */
+        {2, HOUR, HOUR, 0, HOUR, HOUR},
+    };
+    static const struct row exact[] = {
+        {0, 0, 0, 3600, 0, 0},
+        {0, HOUR, HOUR, 3600, HOUR, HOUR},
+    };
+    (void)state;
+    run("mpegts", near, sizeof near / sizeof near[0], 0);
+    run("mp4", exact, sizeof exact / sizeof exact[0], 0);
+}
+
+static void after_a_seek_all_is_new(void **state)
+{
+    struct gm_steady s;
+    struct gm_err err;
+    AVFormatContext *f = streams("mpegts");
+    AVPacket *p = av_packet_alloc();
+    (void)state;
+    assert_non_null(p);
+    assert_int_equal(gm_steady_init(&s, f, &err), 0);
+    for (int i = 0; i < 3; i++) {
+        p->dts = p->pts = i * HOUR;
+        p->duration = 3600;
+        gm_steady_packet(&s, f->streams[0], p);
+        assert_int_equal(p->pts, i < 2 ? i * 3600 : 2 * HOUR);
+        if (i == 1) {
+            gm_steady_seek(&s);
+        }
+    }
+    gm_steady_fini(&s);
+    av_packet_free(&p);
+    avformat_free_context(f);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(jumps_are_taken_out),
+        cmocka_unit_test(distances_stay),
+        cmocka_unit_test(after_a_seek_all_is_new),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
