@@ -21,8 +21,9 @@ struct hold {
     void *copies;  /* owned: a stream for ours, which do not wait for libavcodec's encoders */
 };
 
-static void hold_free(struct hold *h)
+static void stop(void *hold)
 {
+    struct hold *h = hold;
     void *old = NULL;
     if (h->copies != NULL && h->cuda.push(h->context) == 0) {
         (void)h->cuda.stream_destroy(h->copies);
@@ -32,12 +33,6 @@ static void hold_free(struct hold *h)
         (void)h->cuda.primary_release(h->device); /* of a lost device: nothing left to free */
     }
     gm_cuda_close(&h->cuda);
-    free(h);
-}
-
-static void on_free(AVHWDeviceContext *ctx)
-{
-    hold_free(ctx->user_opaque);
 }
 
 static void fill(void *hwctx, const void *hold)
@@ -46,11 +41,6 @@ static void fill(void *hwctx, const void *hold)
     cuda->cuda_ctx = ((const struct hold *)hold)->context;
     /* stream stays the default one: libavcodec's *_cuvid copy there behind the decoder's work */
 }
-
-static const struct gm_hw_device_kind CUDA = {.type = AV_HWDEVICE_TYPE_CUDA,
-                                              .fill = fill,
-                                              .free = on_free,
-                                              .refused = "the driver lacks functions"};
 
 static const struct hold *hold_of(const AVBufferRef *device)
 {
@@ -114,12 +104,9 @@ static int make_stream(struct hold *h, struct gm_err *err)
     return rc;
 }
 
-int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
+static int start(void *hold, const char *id, struct gm_err *err)
 {
-    struct hold *h = calloc(1, sizeof *h);
-    if (h == NULL) {
-        return gm_err_nomem(err);
-    }
+    struct hold *h = hold;
     int rc = gm_cuda_open(&h->cuda, err);
     if (rc == 0) {
         rc = find(h, id, err);
@@ -131,16 +118,19 @@ int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
                            "cuDevicePrimaryCtxRetain", err);
         h->context = rc == 0 ? h->context : NULL;
     }
-    if (rc == 0) {
-        rc = make_stream(h, err);
-    }
-    if (rc == 0) {
-        rc = gm_hw_device_wrap(&CUDA, h, out, err);
-    }
-    if (rc < 0) {
-        hold_free(h);
-    }
-    return rc;
+    return rc == 0 ? make_stream(h, err) : rc;
+}
+
+static const struct gm_hw_device_kind CUDA = {.type = AV_HWDEVICE_TYPE_CUDA,
+                                              .hold_bytes = sizeof(struct hold),
+                                              .start = start,
+                                              .stop = stop,
+                                              .fill = fill,
+                                              .refused = "the driver lacks functions"};
+
+int gm_hw_open(const char *id, AVBufferRef **out, struct gm_err *err)
+{
+    return gm_hw_device_open(&CUDA, id, out, err);
 }
 
 int gm_hw_check(const AVBufferRef *device, struct gm_err *err)

@@ -30,19 +30,14 @@ struct session_first {
     void *session;
 };
 
-static void hold_free(struct hold *h)
+static void stop(void *hold)
 {
+    struct hold *h = hold;
     if (h->session != NULL) {
         (void)h->mfx.close(h->session);
     }
     av_buffer_unref(&h->display);
     gm_mfx_close(&h->mfx);
-    free(h);
-}
-
-static void on_free(AVHWDeviceContext *ctx)
-{
-    hold_free(ctx->user_opaque);
 }
 
 static void fill(void *hwctx, const void *hold)
@@ -50,11 +45,6 @@ static void fill(void *hwctx, const void *hold)
     struct session_first *qsv = hwctx;
     qsv->session = ((const struct hold *)hold)->session;
 }
-
-static const struct gm_hw_device_kind QSV = {.type = AV_HWDEVICE_TYPE_QSV,
-                                             .fill = fill,
-                                             .free = on_free,
-                                             .refused = "the runtime does not tell its version"};
 
 static const struct hold *hold_of(const AVBufferRef *device)
 {
@@ -90,8 +80,9 @@ static int blame(int status, const char *node, struct gm_err *err)
                       "The Quick Sync runtime does not start on %.64s: mfxStatus %d", node, status);
 }
 
-static int start(struct hold *h, const char *node, struct gm_err *err)
+static int start(void *hold, const char *node, struct gm_err *err)
 {
+    struct hold *h = hold;
     struct gm_mfx_version least = {.minor = 1, .major = 1}; /* what libavcodec asks for */
     if (!gm_mfx_open(&h->mfx)) {
         return gm_err_set(err, GM_E_DEVICE_ABSENT, 0,
@@ -112,23 +103,18 @@ static int start(struct hold *h, const char *node, struct gm_err *err)
     return status < 0 ? blame(status, node, err) : 0;
 }
 
+static const struct gm_hw_device_kind QSV = {.type = AV_HWDEVICE_TYPE_QSV,
+                                             .hold_bytes = sizeof(struct hold),
+                                             .start = start,
+                                             .stop = stop,
+                                             .fill = fill,
+                                             .refused = "the runtime does not tell its version"};
+
 int gm_qsv_open(const char *node, AVBufferRef **out, struct gm_err *err)
 {
-    if (node == NULL || node[0] == '\0') {
-        return gm_err_set(err, GM_E_INVAL, 0, "Quick Sync needs a render node");
-    }
-    struct hold *h = calloc(1, sizeof *h);
-    if (h == NULL) {
-        return gm_err_nomem(err);
-    }
-    int rc = start(h, node, err);
-    if (rc == 0) {
-        rc = gm_hw_device_wrap(&QSV, h, out, err);
-    }
-    if (rc < 0) {
-        hold_free(h);
-    }
-    return rc;
+    return node == NULL || node[0] == '\0'
+               ? gm_err_set(err, GM_E_INVAL, 0, "Quick Sync needs a render node")
+               : gm_hw_device_open(&QSV, node, out, err);
 }
 
 int gm_qsv_frames(AVBufferRef *device, int width, int height, AVBufferRef **out, struct gm_err *err)

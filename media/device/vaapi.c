@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -27,8 +26,9 @@ struct hold {
     char node[32];
 };
 
-static void hold_free(struct hold *h)
+static void stop(void *hold)
 {
+    struct hold *h = hold;
     if (h->display != NULL) {
         (void)h->va.terminate(h->display);
     }
@@ -36,12 +36,6 @@ static void hold_free(struct hold *h)
         (void)close(h->fd);
     }
     gm_va_close(&h->va);
-    free(h);
-}
-
-static void on_free(AVHWDeviceContext *ctx)
-{
-    hold_free(ctx->user_opaque);
 }
 
 static void fill(void *hwctx, const void *hold)
@@ -50,18 +44,16 @@ static void fill(void *hwctx, const void *hold)
     vaapi->display = ((const struct hold *)hold)->display;
 }
 
-static const struct gm_hw_device_kind VAAPI = {.type = AV_HWDEVICE_TYPE_VAAPI,
-                                               .fill = fill,
-                                               .free = on_free,
-                                               .refused = "the VA driver has no image formats"};
-
 static const struct hold *hold_of(const AVBufferRef *device)
 {
     return gm_hw_device_hold(device);
 }
 
-static int start(struct hold *h, const char *node, struct gm_err *err)
+static int start(void *hold, const char *node, struct gm_err *err)
 {
+    struct hold *h = hold;
+    h->fd = -1;
+    (void)snprintf(h->node, sizeof h->node, "%s", node);
     if (!gm_va_open(&h->va)) {
         return gm_err_set(err, GM_E_DEVICE_ABSENT, 0,
                           "libva.so.2 is missing: install the packages libva2 and libva-drm2");
@@ -86,25 +78,18 @@ static int start(struct hold *h, const char *node, struct gm_err *err)
                             "The VA driver does not start on %.64s: %s", node, h->va.error(status));
 }
 
+static const struct gm_hw_device_kind VAAPI = {.type = AV_HWDEVICE_TYPE_VAAPI,
+                                               .hold_bytes = sizeof(struct hold),
+                                               .start = start,
+                                               .stop = stop,
+                                               .fill = fill,
+                                               .refused = "the VA driver has no image formats"};
+
 int gm_vaapi_open(const char *node, AVBufferRef **out, struct gm_err *err)
 {
-    if (node == NULL || node[0] == '\0') {
-        return gm_err_set(err, GM_E_INVAL, 0, "VAAPI needs a render node");
-    }
-    struct hold *h = calloc(1, sizeof *h);
-    if (h == NULL) {
-        return gm_err_nomem(err);
-    }
-    h->fd = -1;
-    (void)snprintf(h->node, sizeof h->node, "%s", node);
-    int rc = start(h, node, err);
-    if (rc == 0) {
-        rc = gm_hw_device_wrap(&VAAPI, h, out, err);
-    }
-    if (rc < 0) {
-        hold_free(h);
-    }
-    return rc;
+    return node == NULL || node[0] == '\0'
+               ? gm_err_set(err, GM_E_INVAL, 0, "VAAPI needs a render node")
+               : gm_hw_device_open(&VAAPI, node, out, err);
 }
 
 /* A call on the device gave status, though nothing was wrong with what was asked. */
