@@ -15,6 +15,8 @@
 #include <ffnvcodec/nvEncodeAPI.h>
 #include <libavcodec/avcodec.h>
 
+#include "fake_x265.h"
+
 #define FAKE_SESSION_MAGIC 0x6e76656eu
 #define FAKE_HELD 256 /* pictures between input and output at most */
 
@@ -53,9 +55,9 @@ struct fake_session {
     /* set by nvEncInitializeEncoder */
     bool hevc, deep, ready, repeat_headers, eos;
     uint32_t width, height;
-    AVCodecContext *codec;  /* H.264 */
-    struct fake_x265 *x265; /* HEVC */
-    AVPacket *headers;      /* parameter sets */
+    AVCodecContext *codec; /* H.264 */
+    struct fake_x265 x265; /* HEVC */
+    AVPacket *headers;     /* parameter sets */
     AVFrame *frame;
     AVPacket *packet;
     int64_t frames_in, locked;
@@ -107,13 +109,8 @@ void fake_close_codec(struct fake_session *session);
  * do. */
 AVCodecContext *fake_open_codec(const NV_ENC_INITIALIZE_PARAMS *params, const char **why);
 
-/* fake_nvenc_hevc.c: the same for HEVC. A NULL frame takes what is held back: a packet of size 0 is
- * the end; else it means that more input is needed. 0 or an AVERROR. */
-struct fake_x265 *fake_x265_open(const NV_ENC_INITIALIZE_PARAMS *params, bool deep,
-                                 const char **why);
-void fake_x265_close(struct fake_x265 **x265);
-int fake_x265_headers(struct fake_x265 *x265, AVPacket *packet);
-int fake_x265_encode(struct fake_x265 *x265, const AVFrame *frame, AVPacket *packet,
-                     NV_ENC_PIC_TYPE *type);
+/* fake_nvenc_hevc.c: the same for HEVC; to be ended also on failure. */
+bool fake_open_x265(struct fake_x265 *x265, const NV_ENC_INITIALIZE_PARAMS *params, bool deep,
+                    const char **why);
 
 #endif

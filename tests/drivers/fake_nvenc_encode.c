@@ -7,7 +7,7 @@
 void fake_close_codec(struct fake_session *session)
 {
     avcodec_free_context(&session->codec);
-    fake_x265_close(&session->x265);
+    fake_x265_fini(&session->x265);
     av_packet_free(&session->headers);
     av_frame_free(&session->frame);
     av_packet_free(&session->packet);
@@ -58,24 +58,26 @@ static NVENCSTATUS open_coder(struct fake_session *session, const NV_ENC_INITIAL
     if (session->frame == NULL || session->packet == NULL || session->headers == NULL) {
         return NV_ENC_ERR_OUT_OF_MEMORY;
     }
-    int rc = 0;
+    const uint8_t *headers = NULL;
+    size_t size = 0;
+    bool open = false;
     if (session->hevc) {
-        session->x265 = fake_x265_open(params, deep, &why);
-        rc = session->x265 == NULL ? 0 : fake_x265_headers(session->x265, session->headers);
+        open = fake_open_x265(&session->x265, params, deep, &why) &&
+               fake_x265_headers(&session->x265, &headers, &size);
     } else {
         session->codec = fake_open_codec(params, &why);
-        if (session->codec != NULL) {
-            rc = av_new_packet(session->headers, session->codec->extradata_size);
-        }
-        if (session->codec != NULL && rc == 0) {
-            memcpy(session->headers->data, session->codec->extradata,
-                   (size_t)session->codec->extradata_size);
-        }
+        open = session->codec != NULL;
+        headers = open ? session->codec->extradata : NULL;
+        size = open ? (size_t)session->codec->extradata_size : 0;
     }
-    if (session->codec == NULL && session->x265 == NULL) {
+    if (!open) {
         return fake_session_fail(session, NV_ENC_ERR_INVALID_PARAM, "%s", why);
     }
-    return rc < 0 ? NV_ENC_ERR_OUT_OF_MEMORY : NV_ENC_SUCCESS;
+    if (av_new_packet(session->headers, (int)size) < 0) {
+        return NV_ENC_ERR_OUT_OF_MEMORY;
+    }
+    memcpy(session->headers->data, headers, size);
+    return NV_ENC_SUCCESS;
 }
 
 NVENCSTATUS fake_initialize(void *handle, NV_ENC_INITIALIZE_PARAMS *params)
@@ -194,16 +196,21 @@ static NVENCSTATUS receive(struct fake_session *session, int *out_count)
 static NVENCSTATUS code_hevc(struct fake_session *session, const AVFrame *frame, int *out_count)
 {
     NVENCSTATUS status = NV_ENC_SUCCESS;
-    bool more = true;
-    while (status == NV_ENC_SUCCESS && more) {
-        NV_ENC_PIC_TYPE type = NV_ENC_PIC_TYPE_P;
-        if (fake_x265_encode(session->x265, frame, session->packet, &type) < 0) {
+    struct fake_x265_coded coded;
+    int got = 1;
+    for (bool more = true; status == NV_ENC_SUCCESS && more; more = frame == NULL && got > 0) {
+        got = fake_x265_code(&session->x265, frame, &coded);
+        if (got < 0) {
             return fake_session_fail(session, NV_ENC_ERR_GENERIC, "the coder failed");
         }
-        more = frame == NULL && session->packet->size > 0;
-        if (session->packet->size > 0) {
-            status = fill_output(session, session->packet, type);
-            av_packet_unref(session->packet);
+        if (got > 0) {
+            const AVPacket packet = {.data = (uint8_t *)(uintptr_t)coded.data,
+                                     .size = (int)coded.size,
+                                     .pts = coded.pts};
+            status = fill_output(session, &packet,
+                                 coded.type == AV_PICTURE_TYPE_I   ? NV_ENC_PIC_TYPE_IDR
+                                 : coded.type == AV_PICTURE_TYPE_B ? NV_ENC_PIC_TYPE_B
+                                                                   : NV_ENC_PIC_TYPE_P);
             ++*out_count;
         }
     }

@@ -3,11 +3,7 @@
 #define GM_TESTS_DRIVERS_FAKE_VA_HEVC_H
 
 #include "fake_va.h"
-
-struct x265_api;
-struct x265_encoder;
-struct x265_param;
-struct x265_picture;
+#include "fake_x265.h"
 
 /* What SPS and PPS say, as far as the fake needs it. */
 struct fake_va_hevc_sets {
@@ -23,11 +19,8 @@ struct fake_va_hevc_sets {
 };
 
 struct fake_va_hevc_coder { /* one libx265 */
-    const struct x265_api *api;
-    struct x265_param *param;
-    struct x265_encoder *encoder;
-    struct x265_picture *picture;
-    uint8_t *planes;  /* owned */
+    struct fake_x265 x265;
+    AVFrame *frame;   /* owned: the picture at work, planar */
     uint8_t *headers; /* owned: VPS, SPS, PPS */
     size_t header_size;
     struct fake_va_hevc_sets sets;
