@@ -1,9 +1,6 @@
 #include "media/picture/ladder.h"
 
-#include <stdlib.h>
-
-#define MAX_SIDE 16384 /* of an output, px */
-#define FAST_FPS 30    /* above: 1.5 times the bits */
+#define FAST_FPS 30 /* above: 1.5 times the bits */
 #define MIN_RATE 64000
 
 /* Caps of 16:9 pictures up to 30 fps; between rows linear in pixels. From the lower middle of the
@@ -48,29 +45,10 @@ static int64_t rung_rate(uint32_t side, uint64_t pixels, AVRational fps)
     return gm_ladder_rate(pixels, fps);
 }
 
-struct gm_ladder_shape gm_ladder_shape(const Gm__VideoFacts *v)
-{
-    int64_t num = 1, den = 1;
-    if (v->sample_aspect != NULL && v->sample_aspect->num > 0 && v->sample_aspect->den > 0 &&
-        v->sample_aspect->num <= INT32_MAX && v->sample_aspect->den <= INT32_MAX) {
-        num = v->sample_aspect->num;
-        den = v->sample_aspect->den;
-    }
-    /* Pixels are made square by widening one side, never by losing lines. */
-    int64_t low = num < den ? num : den;
-    struct gm_ladder_shape s = {(int64_t)v->width_px * num, (int64_t)v->height_px * den, low};
-    if (v->rotation_deg % 180 != 0) {
-        int64_t w = s.width;
-        s.width = s.height;
-        s.height = w;
-    }
-    return s;
-}
-
 static uint32_t nearest_even(int64_t num, int64_t den)
 {
     int64_t half = (num + den) / (2 * den); /* round(num / den / 2) */
-    return half < 1 ? 2 : (uint32_t)(half * 2 > MAX_SIDE ? MAX_SIDE : half * 2);
+    return half < 1 ? 2 : (uint32_t)(half * 2 > GM_LADDER_MAX_SIDE ? GM_LADDER_MAX_SIDE : half * 2);
 }
 
 uint32_t gm_ladder_height_for(const Gm__VideoFacts *video, uint32_t width)
@@ -94,24 +72,17 @@ static void set_rung(const struct gm_ladder_shape *s, uint32_t side, AVRational 
     };
 }
 
-static int descending(const void *a, const void *b)
-{
-    const uint32_t *x = a, *y = b;
-    return (*x < *y) - (*x > *y);
-}
-
 static uint32_t even_below(int64_t num, int64_t den)
 {
     int64_t v = num / den / 2 * 2;
-    return v < 2 ? 2 : (uint32_t)(v > MAX_SIDE ? MAX_SIDE : v);
+    return v < 2 ? 2 : (uint32_t)(v > GM_LADDER_MAX_SIDE ? GM_LADDER_MAX_SIDE : v);
 }
 
 int gm_ladder_make(const Gm__VideoFacts *video, const uint32_t *sides, size_t count, AVRational fps,
                    struct gm_rung *out, size_t *out_count, struct gm_err *err)
 {
     struct gm_ladder_shape s = gm_ladder_shape(video);
-    uint32_t sorted[GM_LADDER_MAX];
-    size_t n = 0;
+    uint32_t fitting[GM_LADDER_MAX];
     if (s.width <= 0 || s.height <= 0) {
         return gm_err_set(err, GM_E_INVAL, 0, "a picture of %ux%u has no ladder", video->width_px,
                           video->height_px);
@@ -120,19 +91,9 @@ int gm_ladder_make(const Gm__VideoFacts *video, const uint32_t *sides, size_t co
         return gm_err_set(err, GM_E_LIMIT, 0, "a ladder of %zu rungs: at most %d", count,
                           GM_LADDER_MAX);
     }
-    for (size_t i = 0; i < count; i++) {
-        sorted[i] = sides[i] / 2 * 2;
-    }
-    qsort(sorted, count, sizeof sorted[0], descending);
-    int64_t shorter = s.width < s.height ? s.width : s.height;
-    int64_t longer = s.width < s.height ? s.height : s.width;
-    for (size_t i = 0; i < count; i++) {
-        uint32_t side = sorted[i];
-        bool fits =
-            side >= 2 && (int64_t)side * s.den <= shorter && longer / shorter * side <= MAX_SIDE;
-        if (fits && (n == 0 || out[n - 1].short_side != side)) {
-            set_rung(&s, side, fps, &out[n++]);
-        }
+    size_t n = gm_ladder_sides(video, sides, count, fitting);
+    for (size_t i = 0; i < n; i++) {
+        set_rung(&s, fitting[i], fps, &out[i]);
     }
     if (n == 0) {
         out[0].width_px = even_below(s.width, s.den);

@@ -2,6 +2,7 @@
 #define GM_MEDIA_PICTURE_LADDER_H
 
 #include "media/av.h"
+#include "proto/ladder.h"
 
 /* Which sizes a source is made in, and how many bits they may take. Pure.
  *
@@ -9,8 +10,6 @@
  * larger than the source's; a source below all rungs gets one of its own size. The long side
  * follows from the source's exact ratio, rounded to the nearest even number.
  */
-#define GM_LADDER_MAX 16
-
 struct gm_rung {
     uint32_t width_px, height_px; /* even */
     uint32_t short_side;
@@ -21,11 +20,6 @@ struct gm_rung {
  * LIMIT (more than GM_LADDER_MAX sides). */
 int gm_ladder_make(const Gm__VideoFacts *video, const uint32_t *sides, size_t count, AVRational fps,
                    struct gm_rung *out, size_t *out_count, struct gm_err *err) GM_MUST_CHECK;
-/* The picture as shown, in exact parts: width num / den, height likewise (den is shared). */
-struct gm_ladder_shape {
-    int64_t width, height, den;
-};
-struct gm_ladder_shape gm_ladder_shape(const Gm__VideoFacts *video);
 /* Height (even, at least 2) of a picture of that width in the source's shape. */
 uint32_t gm_ladder_height_for(const Gm__VideoFacts *video, uint32_t width);
 /* Cap in bit/s for that many pixels a frame. */

@@ -116,7 +116,7 @@ static const Gm__Chain *find_chain(const struct gm_cdevice *device,
 /* Alone there, at least. */
 static bool has_sessions(const struct gm_cdevice *device, const struct gm_chain_wish *wish)
 {
-    return device->usable.sessions == 0 || wish->sessions <= device->usable.sessions;
+    return device->usable.sessions == 0 || wish->least <= device->usable.sessions;
 }
 
 const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
@@ -145,7 +145,7 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
         (void)snprintf(out, 160,
                        "%" PRIu64 " renditions need %" PRIu64
                        " encoder sessions; GPU %.64s gives %" PRIu64,
-                       wish->sessions, wish->sessions, most->id, most->usable.sessions);
+                       wish->least, wish->least, most->id, most->usable.sessions);
     }
     return most != NULL;
 }
@@ -183,6 +183,17 @@ static bool needs_software(const struct gm_cjob *job)
     return false;
 }
 
+/* A device that can plan for that chain, and make the runs then. */
+static struct gm_chain_wish to_plan(const struct gm_cjob *job, const char *name)
+{
+    struct gm_chain_wish wish = {.name = name, .params = params_of(job)};
+    if (!is_cpu(name)) {
+        wish.sessions = PLAN_SESSIONS;
+        wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
+    }
+    return wish;
+}
+
 /* Which chain to plan for; false: none is there. The processor is always worth waiting for. */
 static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct gm_chain_wish *out)
 {
@@ -192,9 +203,8 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
     bool hardware = p && !needs_software(job);
     for (size_t i = 0; i < count; i++) {
         const char *name = listed ? p->devices[i] : usual_order[i];
-        struct gm_chain_wish wish = {.name = name, .params = p, .sessions = PLAN_SESSIONS};
+        struct gm_chain_wish wish = to_plan(job, name);
         if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
-            wish.sessions = is_cpu(name) ? 0 : wish.sessions;
             *out = wish;
             return true;
         }
@@ -207,18 +217,18 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
 static struct gm_chain_wish wish_of(const struct gm_cjob *job)
 {
     const Gm__Chain *c = job->chain;
-    return (struct gm_chain_wish){.name = c->name,
-                                  .fingerprint = c->fingerprint,
-                                  .sessions = is_cpu(c->name) ? 0 : job->renditions};
+    uint64_t sessions = is_cpu(c->name) ? 0 : job->renditions;
+    return (struct gm_chain_wish){
+        .name = c->name, .fingerprint = c->fingerprint, .sessions = sessions, .least = sessions};
 }
 
-/* Why nobody was asked for that chain; NULL: somebody could be, or the job gave it up. *out_there:
- * there is such a device, though it may take no tasks. */
-static const char *why_not(const struct gm_core *core, const struct gm_cjob *job, const char *name,
-                           bool *out_there)
+/* Why nobody was asked for that chain, into out; "": somebody could be, or the job gave it up.
+ * False: there is no such device, not even one that takes no tasks. */
+static bool why_not(const struct gm_core *core, const struct gm_cjob *job, const char *name,
+                    char out[160])
 {
     struct gm_chain_wish any = {.name = name};
-    struct gm_chain_wish fit = {.name = name, .params = params_of(job)};
+    struct gm_chain_wish fit = to_plan(job, name);
     bool there = false, open = false, fits = false;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t i = 0; n->connected && i < n->device_count; i++) {
@@ -229,37 +239,44 @@ static const char *why_not(const struct gm_core *core, const struct gm_cjob *job
             fits = fits || (takes && find_chain(d, &fit));
         }
     }
-    *out_there = there;
-    if (is_lost(job, name)) {
-        return NULL;
+    const char *why = needs_software(job) ? "the job has `analyze`, which software alone can do"
+                      : !there            ? "no node offers it"
+                      : !open             ? "its devices take no tasks now"
+                      : !fits ? "none of its devices encodes all that the pipeline asks for"
+                              : "";
+    (void)snprintf(out, 160, "%s", is_lost(job, name) ? "" : why);
+    if (out[0] == '\0' && fits && !is_lost(job, name)) {
+        (void)gm_core_chain_is_short(core, &fit, out);
     }
-    return needs_software(job) ? "the job has `analyze`, which software alone can do"
-           : !there            ? "no node offers it"
-           : !open             ? "its devices take no tasks now"
-           : !fits             ? "none of its devices encodes all that the pipeline asks for"
-                               : NULL;
+    return there;
 }
 
 /* Of a pipeline that lists no devices only what there is on the farm is told. */
-void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
+void gm_core_chain_passed(const struct gm_core *core, const struct gm_cjob *job, const char *before,
+                          char *out, size_t size)
 {
     const Gm__EncodeParams *p = params_of(job);
     bool listed = p && p->n_devices > 0;
     size_t count = listed ? p->n_devices : sizeof usual_order / sizeof usual_order[0];
     size_t used = 0;
-    job->chain_reason[0] = '\0';
-    for (size_t i = 0; p && i < count && used < sizeof job->chain_reason; i++) {
+    out[0] = '\0';
+    for (size_t i = 0; p && i < count && used < size; i++) {
         const char *name = listed ? p->devices[i] : usual_order[i];
-        bool there = false;
-        if (strcmp(name, chain->name) == 0) {
+        char why[160];
+        if (before && strcmp(name, before) == 0) {
             break;
         }
-        const char *why = why_not(core, job, name, &there);
-        if (why && (listed || there)) {
-            used += (size_t)snprintf(job->chain_reason + used, sizeof job->chain_reason - used,
-                                     "%s%.20s: %s", used > 0 ? "; " : "", name, why);
+        bool there = why_not(core, job, name, why);
+        if (why[0] != '\0' && (listed || there)) {
+            used += (size_t)snprintf(out + used, size - used, "%s%.20s: %s", used > 0 ? "; " : "",
+                                     name, why);
         }
     }
+}
+
+void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain)
+{
+    gm_core_chain_passed(core, job, chain->name, job->chain_reason, sizeof job->chain_reason);
     gm_core_job_touch(core, job);
 }
 
@@ -381,11 +398,10 @@ static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_c
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "no node offers `%s` (%.100s) any more",
                          wish->name, wish->fingerprint);
     } else {
+        char all[240];
+        gm_core_chain_passed(core, job, NULL, all, sizeof all);
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
-                         needs_software(job)
-                             ? "the pipeline's `devices` are not there for a job with `analyze`, "
-                               "which software alone can do"
-                             : "no node offers one of the pipeline's `devices`");
+                         "none of the pipeline's `devices` can be had: %.170s", all);
     }
     if (job->chain && falls_back_to_software(job)) {
         gm_core_chain_failed(core, job, wish->name, &err);

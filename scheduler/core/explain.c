@@ -69,7 +69,7 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
 {
     uint64_t unused;
     struct gm_chain_wish wish;
-    char few[160];
+    char few[160], none[240];
     bool there = gm_core_chain_wish(core, inst, &wish);
     uint64_t slots = gm_core_slots(core, &wish, &unused);
     uint32_t connected = 0;
@@ -78,10 +78,12 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
     }
     if (connected > 0 && there && gm_core_chain_is_short(core, &wish, few)) {
         SAY(row, "It is ready and waits for a device: %s.", few);
-    } else if (connected > 0 && (!there || (slots == 0 && strcmp(wish.name, "cpu") != 0))) {
-        SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.",
-            there ? wish.name : "one of the pipeline's devices", wish.fingerprint ? " " : "",
-            wish.fingerprint ? wish.fingerprint : "");
+    } else if (connected > 0 && !there) {
+        gm_core_chain_passed(core, inst->task->job, NULL, none, sizeof(none));
+        SAY(row, "It is ready and waits for one of the pipeline's devices: %.180s.", none);
+    } else if (connected > 0 && slots == 0 && strcmp(wish.name, "cpu") != 0) {
+        SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.", wish.name,
+            wish.fingerprint ? " " : "", wish.fingerprint ? wish.fingerprint : "");
     } else if (slots == 0) {
         SAY(row, connected == 0
                      ? "It is ready, but no node is connected."

@@ -174,7 +174,8 @@ static bool has_other_node(const struct gm_core *core, const struct gm_lease *le
 {
     struct gm_chain_wish wish = {.name = lease->chain->name,
                                  .fingerprint = lease->chain->fingerprint,
-                                 .sessions = lease->demand.sessions};
+                                 .sessions = lease->demand.sessions,
+                                 .least = lease->demand.sessions};
     return gm_core_has_other_node(core, &wish, unit);
 }
 

@@ -194,7 +194,8 @@ struct gm_cjob {
     int64_t keyframe_us; /* longest distance seen; 0: not known */
     uint64_t estimated_frames, estimated_bytes;
     uint64_t encode_memory_bytes;
-    uint32_t renditions;
+    uint32_t renditions; /* of the plan */
+    uint32_t rungs;      /* renditions that plan will make, by inspect's facts; 0: not known */
     uint64_t source_pixels;
     struct gm_cwork works[GM_CORE_WORKS]; /* of the plan; work_count 0: not known */
     uint32_t work_count;
@@ -214,6 +215,7 @@ struct gm_chain_wish {
     const char *fingerprint;        /* NULL: any */
     const Gm__EncodeParams *params; /* what it must be able to encode; NULL: not asked */
     uint64_t sessions;              /* encoders of the device that the unit opens at once */
+    uint64_t least; /* and that the device must give: as many as a run of the job opens */
 };
 struct gm_cdevice {
     char *id; /* owned, and so are these */
@@ -484,6 +486,10 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);
+/* Why it is none of the pipeline's chains before that one (NULL: none at all), "" where there is
+ * nothing to say: "nvenc: no node offers it; vaapi: its devices take no tasks now". */
+void gm_core_chain_passed(const struct gm_core *core, const struct gm_cjob *job, const char *before,
+                          char *out, size_t size);
 /* Plan was given out to the chain: notes why it is none before it. */
 void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* Plan is done with `chain`: the job keeps it. Devices that failed at it before are lost to the job

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "proto/ladder.h"
 #include "proto/streams.h"
 #include "proto/video_codec.h"
 
@@ -257,6 +258,18 @@ void gm_core_chunk_commit(struct gm_core *core, struct gm_inst *inst, uint32_t i
     }
 }
 
+/* As the plan will (media/picture/ladder.h). */
+static uint32_t count_rungs(const struct gm_cjob *job, const Gm__VideoFacts *video)
+{
+    const Gm__PipelineTask *def = job->pipeline->tasks[job->plan->position];
+    uint32_t sides[GM_LADDER_MAX];
+    if (def->params_case != GM__PIPELINE_TASK__PARAMS_PLAN || def->plan->n_ladder == 0) {
+        return 0;
+    }
+    size_t count = gm_ladder_sides(video, def->plan->ladder, def->plan->n_ladder, sides);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
 static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
 {
     job->duration_us = m->duration_us > 0 ? m->duration_us : 0;
@@ -268,6 +281,7 @@ static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
         }
         job->source_pixels = (uint64_t)m->video->width_px * m->video->height_px;
         job->keyframe_us = m->video->keyframe_interval_us;
+        job->rungs = count_rungs(job, m->video);
     }
     return 0;
 }

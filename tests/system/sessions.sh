@@ -41,7 +41,12 @@ for out in "$work/two-a" "$work/two-b" "$work/one"; do
 done
 check "another one of more renditions is done" transcode again "$work/clip.mp4" "$work/four.yaml"
 check "in software" report "$(on cpu)"
-check "nothing of it was refused" report '(.encoding.given_up | length == 1) and all(.tasks[]; .outcome == "done")'
+check "planned once, and the report says why" report '.encoding | .given_up == [] and .reason == "nvenc: 4 renditions need 4 encoder sessions; GPU 0000:01:00.0 gives 3"'
+check "nothing of it was refused" report '[.tasks[] | select(.type == "plan")] as $p | ($p | length == 1) and all(.tasks[]; .outcome == "done")'
+# The source decides how many there are: of a small one the same ladder has three.
+ffmpeg -nostdin -v error -y -i "$work/clip.mp4" -vf scale=426:240 -c:v libx264 -preset ultrafast -c:a copy -t 3 "$work/low.mp4"
+check "the same ladder of a lower source is done" transcode low "$work/low.mp4" "$work/four.yaml"
+check "on the card" report "$(on $gpu)"
 
 # What no node offers is passed over, with its name; what must not is the job's end.
 sed 's/devices: \[nvenc\]/devices: [vaapi, cpu]/' "$work/one.yaml" >"$work/other.yaml"

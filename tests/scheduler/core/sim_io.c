@@ -396,6 +396,10 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     if (sim->params.fallback) {
         encode.fallback = (char *)sim->params.fallback;
     }
+    uint32_t sides[] = {90, 80, 70, 60}; /* of 160x90 */
+    Gm__PlanParams plan = GM__PLAN_PARAMS__INIT;
+    plan.ladder = sides;
+    plan.n_ladder = sim->params.ladder;
     encode.devices = devices;
     encode.n_devices = sim->params.device ? 1 : 0;
     for (size_t i = 0; i < pipeline.n_tasks; i++) {
@@ -403,6 +407,9 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
         if (strcmp(tasks[i].type, "encode") == 0) {
             tasks[i].params_case = GM__PIPELINE_TASK__PARAMS_ENCODE;
             tasks[i].encode = &encode;
+        } else if (strcmp(tasks[i].type, "plan") == 0) {
+            tasks[i].params_case = GM__PIPELINE_TASK__PARAMS_PLAN;
+            tasks[i].plan = &plan;
         }
     }
     char destination[32]; /* one for all that is asked for in the same words */
@@ -420,7 +427,11 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &submission};
     assert_true(sim->job_count < SIM_JOBS);
     struct sim_job *job = &sim->jobs[sim->job_count++];
-    *job = (struct sim_job){.kind = kind, .mp4s = kind != SIM_SOUND, .poison = -1};
+    *job = (struct sim_job){.kind = kind,
+                            .mp4s = kind != SIM_SOUND,
+                            .poison = -1,
+                            .renditions = sim->params.ladder,
+                            .sized = sim->params.ladder > 0};
     (void)snprintf(job->id, sizeof(job->id), "%s", id);
     assert_int_equal(sim_event(sim, &event, NULL), 0);
     sim_commit(sim); /* the client has its answer */

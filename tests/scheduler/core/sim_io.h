@@ -41,6 +41,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint64_t
         rates[SIM_NODES]; /* of each node's cpu: pixels a second of one slot; 0: not measured */
     uint32_t sessions;    /* encoders at once that a gpu's driver really gives; 0: any number */
+    uint32_t ladder;      /* rungs of pipelines, up to 4, which all sources fill; 0: not told */
     const char *fallback; /* of pipelines; NULL: none is said */
     const char *device;   /* the one that pipelines list; NULL: none is listed */
 };
@@ -55,6 +56,7 @@ struct sim_job {
     enum sim_kind kind;
     uint32_t chunks, tracks, texts, mp4s, preroll; /* a chunk lasts 6 s */
     uint32_t renditions;                           /* 1..8; 0: 2 */
+    bool sized;                                    /* inspect tells how large pictures are */
     int64_t keyframe_us;                           /* as inspected; 0: not known */
     int64_t poison;                                /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */

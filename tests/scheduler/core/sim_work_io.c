@@ -175,6 +175,8 @@ static size_t result_meta(const struct sim_task *task, uint8_t out[1024])
         rate.num = FRAMES;
         rate.den = 6;
         video.frame_rate = &rate;
+        video.width_px = task->job->sized ? 160 : 0;
+        video.height_px = task->job->sized ? 90 : 0;
         video.keyframe_interval_us = task->job->keyframe_us;
         meta.duration_us = (int64_t)task->job->chunks * 6000000;
         meta.video = task->job->kind != SIM_SOUND ? &video : NULL;

@@ -518,6 +518,81 @@ static void a_limit_is_found_out(void **arg)
     sim_destroy(sim);
 }
 
+static struct sim *ladders(const char *fallback, uint32_t limit, uint32_t rungs)
+{
+    struct sim_params params = {.seed = 1,
+                                .nodes = 2,
+                                .slots = 2,
+                                .gpus = 1,
+                                .ladder = rungs,
+                                .fallback = fallback,
+                                .device = "nvenc"};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    sim->nodes[0].limit = limit;
+    sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+    return sim;
+}
+
+/* Inspect has told how many there will be: nothing is planned for a device that can't make them. */
+static void a_ladder_that_is_too_long_is_planned_once(void **arg)
+{
+    (void)arg;
+    static const struct {
+        const char *fallback;
+        uint32_t limit;
+        uint32_t rungs;
+        const char *chain, *reason;
+    } rows[] = {
+        {NULL, 3, 4, "cpu", "nvenc: " FEW}, {"software", 3, 4, "cpu", "nvenc: " FEW},
+        {"software", 3, 3, "nvenc", ""},    {"fail", 4, 4, "nvenc", ""},
+        {"fail", 0, 4, "nvenc", ""},        {"software", 0, 0, "nvenc", ""},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim *sim = ladders(rows[i].fallback, rows[i].limit, rows[i].rungs);
+        struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+        sim_until(sim, is_planned, 60);
+        assert_string_equal(view(sim)->chain, rows[i].chain);
+        assert_string_equal(view(sim)->chain_reason, rows[i].reason);
+        sim_commit(sim);
+        sim_restart(sim);
+        sim_until(sim, sim_all_final, 600);
+        sim_check_done(sim, job);
+        assert_string_equal(job->chain, rows[i].chain);
+        assert_int_equal(job->plans, 1);
+        assert_int_equal(view(sim)->lost_count, 0);
+        sim_destroy(sim);
+    }
+}
+
+/* Where the job may not leave the device: it waits unplanned, and is told for what. */
+static void a_ladder_that_is_too_long_waits_unplanned(void **arg)
+{
+    (void)arg;
+    for (int waits = 0; waits < 2; waits++) {
+        struct sim *sim = ladders(waits ? "wait" : "fail", 3, 4);
+        struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+        sim_run(sim, 8);
+        assert_true(is_told(sim, "waits for one of the pipeline's devices: nvenc: " FEW));
+        assert_int_equal(job->plans, 0);
+        sim_run(sim, 60);
+        if (waits) {
+            assert_int_equal(job->plans, 0);
+            sim->nodes[0].limit = 4;
+            sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+            sim_until(sim, sim_all_final, 600);
+            sim_check_done(sim, job);
+            assert_string_equal(job->chain, "nvenc");
+            assert_int_equal(job->plans, 1);
+        } else {
+            assert_int_equal(sim_error(sim, "job").code, GM_E_NO_DEVICE);
+            assert_string_equal(sim_error(sim, "job").text,
+                                "none of the pipeline's `devices` can be had: nvenc: " FEW);
+        }
+        sim_destroy(sim);
+    }
+}
+
 /* A chain that comes first and was not even asked leaves no attempt behind. */
 static void why_a_chain_was_passed_over_is_kept(void **arg)
 {
@@ -638,6 +713,8 @@ int main(void)
         cmocka_unit_test(jobs_share_a_device_s_sessions),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
         cmocka_unit_test(a_limit_is_found_out),
+        cmocka_unit_test(a_ladder_that_is_too_long_is_planned_once),
+        cmocka_unit_test(a_ladder_that_is_too_long_waits_unplanned),
         cmocka_unit_test(why_a_chain_was_passed_over_is_kept),
         cmocka_unit_test(what_is_given_up_is_no_reason),
         cmocka_unit_test(a_like_device_goes_on),

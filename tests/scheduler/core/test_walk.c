@@ -73,6 +73,7 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
         params.rates[n] = seed % 5 == 3 || n % 2 ? 1000000 + n * 90000 : 0;
     }
     params.sessions = seed % 8 == 7 ? 3 : 0;
+    params.ladder = seed % 16 == 15 ? 4 : 0;
     struct sim *sim = sim_create(&params);
     for (uint32_t j = 0; j < 6; j++) {
         char id[32];
@@ -83,7 +84,8 @@ static uint64_t walk(uint32_t seed, uint32_t *out_done, uint32_t *out_failed)
             kind == SIM_PLAIN ? sim_submit(sim, id, chunks, tracks, (int32_t)sim_random(sim, 101))
                               : sim_submit_kind(sim, id, kind, chunks, tracks, sim_random(sim, 3));
         job->preroll = sim_random(sim, 100);
-        job->renditions = params.sessions > 0 ? 1 + sim_random(sim, 4) : 0;
+        uint32_t renditions = 1 + sim_random(sim, 4);
+        job->renditions = params.ladder > 0 ? params.ladder : params.sessions > 0 ? renditions : 0;
         job->keyframe_us = sim_random(sim, 3) * 4000000;
         job->mp4s = kind != SIM_SOUND ? sim_random(sim, 3) : 0;
         sim_run(sim, sim_random(sim, 30));
