@@ -34,23 +34,24 @@ int gm_manifest_check_sizes(const char *folder, const struct gm_manifest_track *
                             struct gm_err *err) GM_MUST_CHECK;
 
 struct gm_manifest_playlist {
-    const char *folder;    /* "video/720p/": what its names are relative to */
-    const char *init_name; /* that EXT-X-MAP has to name; NULL: none */
-    int64_t duration_us;   /* that the durations have to sum up to */
+    const char *folder; /* "video/720p/": what its names are relative to */
+    enum { GM_PLAYLIST_SEGMENTS, GM_PLAYLIST_IFRAMES, GM_PLAYLIST_SHEETS } of;
+    const struct gm_manifest_track *track;   /* of SEGMENTS and IFRAMES */
+    const struct gm_manifest_images *images; /* of SHEETS */
 };
-/* A media playlist: all head tags and the end once, each EXTINF more than zero and, rounded, no
- * more than the target duration, their sum right to the microsecond, each name and byte range
- * within an object. Source: RFC 8216 4.3. */
+/* A media playlist: all head tags and the end once; the track's names in order, each EXTINF right
+ * to the microsecond, as their sum, and no more than the target duration; of I-frames the byte
+ * ranges of the GOPs' first pictures. Source: RFC 8216 4.3. */
 int gm_manifest_check_playlist(const struct gm_buf *text, const struct gm_manifest_playlist *wanted,
                                const struct gm_manifest_objects *objects,
                                struct gm_err *err) GM_MUST_CHECK;
-/* master.m3u8 of m: as many variants as m has, each with its bandwidths, codecs and size, groups
- * that exist, playlists that are there. */
+/* master.m3u8 of m: a variant a rendition, each with its bandwidths, codecs and size and the groups
+ * that m's sound and text are; every playlist of m once, and none that is not there. */
 int gm_manifest_check_master(const struct gm_buf *text, const struct gm_manifest *m,
                              const struct gm_manifest_objects *objects,
                              struct gm_err *err) GM_MUST_CHECK;
-/* manifest.mpd of m: well-formed, a Representation for each track once, with the track's times and
- * names that are there; the longest one ends with the presentation. */
+/* manifest.mpd of m: well-formed, a Representation for each track once, with the track's names and
+ * times in order, all there; the longest one ends with the presentation. */
 int gm_manifest_check_mpd(const struct gm_buf *text, const struct gm_manifest *m,
                           const struct gm_manifest_objects *objects,
                           struct gm_err *err) GM_MUST_CHECK;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "media/package/manifest_check.h"
+#include "media/package/manifest_span.h"
 #include "media/timeline.h"
 
 #define MAX_DEPTH 16
@@ -10,36 +11,15 @@
 
 /* ---- XML: a balanced tree of elements with attributes and text; no comments, no CDATA */
 
-struct span {
-    const char *at;
-    size_t size;
-};
-
 struct xml {
-    struct span rest;
-    struct span open[MAX_DEPTH]; /* names of the elements that are open */
+    struct gm_span rest;
+    struct gm_span open[MAX_DEPTH]; /* names of the elements that are open */
     size_t depth;
-    struct span name, attributes; /* of the tag that was read last */
-    struct span text;             /* before it */
-    bool opens, closes;           /* both: an empty element */
-    bool is_over;                 /* the root is closed */
+    struct gm_span name, attributes; /* of the tag that was read last */
+    struct gm_span text;             /* before it */
+    bool opens, closes;              /* both: an empty element */
+    bool is_over;                    /* the root is closed */
 };
-
-static bool is(struct span s, const char *text)
-{
-    return s.size == strlen(text) && memcmp(s.at, text, s.size) == 0;
-}
-
-static bool skip(struct span *s, const char *text)
-{
-    size_t size = strlen(text);
-    if (s->size < size || memcmp(s->at, text, size) != 0) {
-        return false;
-    }
-    s->at += size;
-    s->size -= size;
-    return true;
-}
 
 static bool is_name_char(char c)
 {
@@ -47,9 +27,9 @@ static bool is_name_char(char c)
            c == '-';
 }
 
-static struct span take_name(struct span *s)
+static struct gm_span take_name(struct gm_span *s)
 {
-    struct span name = {s->at, 0};
+    struct gm_span name = {s->at, 0};
     while (name.size < s->size && is_name_char(s->at[name.size])) {
         name.size++;
     }
@@ -59,7 +39,7 @@ static struct span take_name(struct span *s)
 }
 
 /* Character data without its entities into out; false: it is none, or too long for a name. */
-static bool decode(struct span s, char *out, size_t cap)
+static bool decode(struct gm_span s, char *out, size_t cap)
 {
     static const struct {
         const char *entity;
@@ -71,7 +51,7 @@ static bool decode(struct span s, char *out, size_t cap)
         if (c == '&') {
             bool known = false;
             for (size_t i = 0; !known && i < sizeof table / sizeof table[0]; i++) {
-                known = skip(&s, table[i].entity);
+                known = gm_span_skip(&s, table[i].entity);
                 c = table[i].c;
             }
             if (!known) {
@@ -98,20 +78,20 @@ static bool decode(struct span s, char *out, size_t cap)
 }
 
 /* Takes ` name="value"`. */
-static bool take_attribute(struct span *s, struct span *out_name, struct span *out_value)
+static bool take_attribute(struct gm_span *s, struct gm_span *out_name, struct gm_span *out_value)
 {
-    if (!skip(s, " ")) {
+    if (!gm_span_skip(s, " ")) {
         return false;
     }
     *out_name = take_name(s);
-    if (out_name->size == 0 || !skip(s, "=\"")) {
+    if (out_name->size == 0 || !gm_span_skip(s, "=\"")) {
         return false;
     }
     const char *end = memchr(s->at, '"', s->size);
     if (end == NULL) {
         return false;
     }
-    *out_value = (struct span){s->at, (size_t)(end - s->at)};
+    *out_value = (struct gm_span){s->at, (size_t)(end - s->at)};
     s->at = end + 1;
     s->size -= out_value->size + 1;
     return decode(*out_value, NULL, 0);
@@ -120,20 +100,20 @@ static bool take_attribute(struct span *s, struct span *out_name, struct span *o
 /* All attributes up to the tag's end, each name once. */
 static bool take_attributes(struct xml *x)
 {
-    struct span name, value, earlier, unused;
+    struct gm_span name, value, earlier, unused;
     const char *from = x->rest.at;
     while (x->rest.size > 0 && *x->rest.at == ' ') {
-        struct span before = {from, (size_t)(x->rest.at - from)};
+        struct gm_span before = {from, (size_t)(x->rest.at - from)};
         if (!take_attribute(&x->rest, &name, &value)) {
             return false;
         }
         while (before.size > 0 && take_attribute(&before, &earlier, &unused)) {
-            if (earlier.size == name.size && memcmp(earlier.at, name.at, name.size) == 0) {
+            if (gm_span_same(earlier, name)) {
                 return false;
             }
         }
     }
-    x->attributes = (struct span){from, (size_t)(x->rest.at - from)};
+    x->attributes = (struct gm_span){from, (size_t)(x->rest.at - from)};
     return true;
 }
 
@@ -141,10 +121,9 @@ static bool take_end(struct xml *x)
 {
     x->name = take_name(&x->rest);
     x->closes = true;
-    bool good = x->depth > 0 && x->name.size == x->open[x->depth - 1].size &&
-                memcmp(x->name.at, x->open[x->depth - 1].at, x->name.size) == 0;
+    bool good = x->depth > 0 && gm_span_same(x->name, x->open[x->depth - 1]);
     x->depth -= good;
-    return good && skip(&x->rest, ">");
+    return good && gm_span_skip(&x->rest, ">");
 }
 
 /* Reads up to the next tag and the tag; false: this is no XML. */
@@ -154,20 +133,20 @@ static bool next_tag(struct xml *x)
     if (tag == NULL || x->is_over) {
         return false;
     }
-    x->text = (struct span){x->rest.at, (size_t)(tag - x->rest.at)};
+    x->text = (struct gm_span){x->rest.at, (size_t)(tag - x->rest.at)};
     x->rest.size -= x->text.size + 1;
     x->rest.at = tag + 1;
     x->opens = x->closes = false;
     x->attributes.size = 0;
     bool good = decode(x->text, NULL, 0);
-    if (good && skip(&x->rest, "/")) {
+    if (good && gm_span_skip(&x->rest, "/")) {
         good = take_end(x);
     } else if (good) {
         x->name = take_name(&x->rest);
         x->opens = true;
         good = x->name.size > 0 && take_attributes(x) && x->depth < MAX_DEPTH;
-        x->closes = good && skip(&x->rest, "/");
-        good = good && skip(&x->rest, ">");
+        x->closes = good && gm_span_skip(&x->rest, "/");
+        good = good && gm_span_skip(&x->rest, ">");
         if (good && !x->closes) {
             x->open[x->depth++] = x->name;
         }
@@ -178,9 +157,9 @@ static bool next_tag(struct xml *x)
 
 static bool find_attribute(const struct xml *x, const char *wanted, char *out, size_t cap)
 {
-    struct span rest = x->attributes, name, value;
+    struct gm_span rest = x->attributes, name, value;
     while (rest.size > 0 && take_attribute(&rest, &name, &value)) {
-        if (is(name, wanted)) {
+        if (gm_span_is(name, wanted)) {
             return decode(value, out, cap) && out[0] != '\0';
         }
     }
@@ -211,10 +190,11 @@ struct mpd {
     const struct gm_manifest *m;
     const struct gm_manifest_objects *objects;
     char base[VALUE_SIZE];                 /* the Representation's BaseURL below the prefix */
+    char folder[2 * VALUE_SIZE];           /* what base has to be */
     const struct gm_manifest_track *track; /* of the Representation; NULL: the sheets */
     bool is_text, is_listed; /* the Representation's; is_listed: its names were all seen */
     int64_t start_ts, end_ts;
-    size_t times, names;          /* of the SegmentList */
+    size_t inits, times, names;   /* of the SegmentList */
     size_t representations;       /* so far */
     bool seen[256];               /* video, sound, text, sheets; plans have far fewer tracks */
     int64_t duration_us, last_us; /* of the presentation; where the longest track ends */
@@ -232,15 +212,14 @@ static bool is_there(const struct mpd *p, const char *name)
 static bool take_presentation(struct mpd *p)
 {
     char text[40];
-    long long s = 0;
-    long long us = 0;
-    int end = 0;
-    if (!find_attribute(&p->x, "mediaPresentationDuration", text, sizeof text) ||
-        sscanf(text, "PT%9lld.%6lldS%n", &s, &us, &end) != 2 || end == 0 || text[end] != '\0' ||
-        s < 0 || us < 0) {
+    if (!find_attribute(&p->x, "mediaPresentationDuration", text, sizeof text)) {
         return false;
     }
-    p->duration_us = (int64_t)(s * 1000000 + us);
+    struct gm_span rest = {text, strlen(text)};
+    if (!gm_span_skip(&rest, "PT") || !gm_span_seconds(&rest, &p->duration_us) ||
+        !gm_span_is(rest, "S")) {
+        return false;
+    }
     return find_attribute(&p->x, "type", text, sizeof text) && strcmp(text, "static") == 0;
 }
 
@@ -250,6 +229,7 @@ static bool take_representation(struct mpd *p)
     const struct gm_manifest *m = p->m;
     const struct gm_manifest_track *lists[] = {m->video, m->audio, m->text};
     const size_t counts[] = {m->videos, m->audios, m->texts};
+    static const char *const kinds[] = {"video", "audio", "text"};
     char id[VALUE_SIZE];
     int64_t bandwidth = 0;
     size_t index = 0;
@@ -257,6 +237,7 @@ static bool take_representation(struct mpd *p)
     p->track = NULL;
     p->is_text = p->is_listed = false;
     p->base[0] = '\0';
+    strcpy(p->folder, "images/");
     if (!find_attribute(&p->x, "id", id, sizeof id) ||
         !find_number(&p->x, "bandwidth", &bandwidth) || bandwidth == 0) {
         return false;
@@ -264,8 +245,12 @@ static bool take_representation(struct mpd *p)
     for (size_t k = 0; k < 3; k++) {
         for (size_t i = 0; i < counts[k] && !found; i++, index += !found) {
             found = strcmp(lists[k][i].name, id) == 0;
-            p->track = found ? &lists[k][i] : NULL;
-            p->is_text = found && k == 2;
+            if (found) {
+                p->track = &lists[k][i];
+                p->is_text = k == 2;
+                (void)snprintf(p->folder, sizeof p->folder, "%s/%s/%s", kinds[k], id,
+                               p->is_text ? p->track->whole_name : "");
+            }
         }
     }
     if (!found && (m->images == NULL || strcmp(id, "tiles") != 0)) {
@@ -281,15 +266,16 @@ static bool take_representation(struct mpd *p)
 
 static bool take_base(struct mpd *p)
 {
-    struct span text = p->x.text;
-    return skip(&text, p->m->prefix) && decode(text, p->base, sizeof p->base);
+    struct gm_span text = p->x.text;
+    return gm_span_skip(&text, p->m->prefix) && decode(text, p->base, sizeof p->base) &&
+           strcmp(p->base, p->folder) == 0;
 }
 
 static bool take_list(struct mpd *p)
 {
     int64_t timescale = 0;
     p->start_ts = p->end_ts = 0;
-    p->times = p->names = 0;
+    p->inits = p->times = p->names = 0;
     return p->track != NULL && !p->is_text && find_number(&p->x, "timescale", &timescale) &&
            timescale == p->track->timescale;
 }
@@ -300,7 +286,8 @@ static bool take_time(struct mpd *p)
     int64_t t = 0;
     int64_t d = 0;
     bool has_t = find_number(&p->x, "t", &t);
-    if (!find_number(&p->x, "d", &d) || d == 0 || has_t != (p->times == 0) ||
+    if (p->track == NULL || p->times == p->track->count || !find_number(&p->x, "d", &d) ||
+        d != p->track->segments[p->times]->duration_ts || has_t != (p->times == 0) ||
         find_attribute(&p->x, "r", unused, sizeof unused)) {
         return false;
     }
@@ -310,10 +297,18 @@ static bool take_time(struct mpd *p)
     return !__builtin_add_overflow(p->end_ts, d, &p->end_ts);
 }
 
-static bool take_file(struct mpd *p, const char *attribute)
+/* The attribute's file, which has to be this one. */
+static bool take_file(struct mpd *p, const char *attribute, const char *wanted)
 {
     char name[VALUE_SIZE];
-    return find_attribute(&p->x, attribute, name, sizeof name) && is_there(p, name);
+    return find_attribute(&p->x, attribute, name, sizeof name) && wanted != NULL &&
+           strcmp(name, wanted) == 0 && is_there(p, name);
+}
+
+static bool take_segment(struct mpd *p)
+{
+    const struct gm_manifest_track *t = p->track;
+    return t != NULL && p->names < t->count && take_file(p, "media", t->segments[p->names++]->name);
 }
 
 /* The list is whole and has the track's times. */
@@ -324,9 +319,14 @@ static bool end_list(struct mpd *p)
     int64_t us = gm_timeline_us(p->end_ts, t->timescale);
     p->last_us = us > p->last_us ? us : p->last_us;
     p->is_listed = true;
-    return p->times == t->count && p->names == t->count &&
+    return p->inits == 1 && p->times == t->count && p->names == t->count &&
            p->start_ts == t->segments[0]->start_ts &&
            p->end_ts == last->start_ts + last->duration_ts;
+}
+
+static uint64_t sheet_s(const Gm__SheetsReport *s)
+{
+    return (uint64_t)s->columns * s->rows * s->interval_s;
 }
 
 /* Every sheet by "sprite-$Number%03d$.jpg". */
@@ -336,10 +336,13 @@ static bool take_template(struct mpd *p)
     char media[VALUE_SIZE], name[VALUE_SIZE + 16];
     int64_t first = 0;
     int64_t duration = 0;
+    int64_t timescale = 0;
     if (p->m->images == NULL || p->track != NULL ||
         !find_attribute(&p->x, "media", media, sizeof media) ||
         !find_number(&p->x, "startNumber", &first) || first != 1 ||
-        !find_number(&p->x, "duration", &duration) || duration == 0) {
+        !find_number(&p->x, "timescale", &timescale) || timescale != 1 ||
+        !find_number(&p->x, "duration", &duration) ||
+        (uint64_t)duration != sheet_s(p->m->images->sheets)) {
         return false;
     }
     char *at = strstr(media, number);
@@ -358,42 +361,42 @@ static bool take_template(struct mpd *p)
 
 static bool take_open(struct mpd *p)
 {
-    struct span n = p->x.name;
-    if (is(n, "MPD")) {
+    struct gm_span n = p->x.name;
+    if (gm_span_is(n, "MPD")) {
         return p->x.depth == 1 && take_presentation(p);
     }
-    if (is(n, "Representation")) {
+    if (gm_span_is(n, "Representation")) {
         return take_representation(p);
     }
-    if (is(n, "SegmentList")) {
+    if (gm_span_is(n, "SegmentList")) {
         return take_list(p);
     }
-    if (is(n, "Initialization")) {
-        return p->track != NULL && take_file(p, "sourceURL");
+    if (gm_span_is(n, "Initialization")) {
+        p->inits++;
+        return p->track != NULL && take_file(p, "sourceURL", p->track->init_name);
     }
-    if (is(n, "S")) {
+    if (gm_span_is(n, "S")) {
         return take_time(p);
     }
-    if (is(n, "SegmentURL")) {
-        p->names++;
-        return take_file(p, "media");
+    if (gm_span_is(n, "SegmentURL")) {
+        return take_segment(p);
     }
-    return is(n, "SegmentTemplate") ? take_template(p) : true;
+    return gm_span_is(n, "SegmentTemplate") ? take_template(p) : true;
 }
 
 static bool take_close(struct mpd *p)
 {
-    struct span n = p->x.name;
-    if (is(n, "BaseURL")) {
+    struct gm_span n = p->x.name;
+    if (gm_span_is(n, "BaseURL")) {
         return take_base(p);
     }
-    if (is(n, "SegmentList")) {
+    if (gm_span_is(n, "SegmentList")) {
         return end_list(p);
     }
-    if (is(n, "Representation")) {
+    if (gm_span_is(n, "Representation")) {
         return p->is_text ? is_there(p, "") : p->is_listed;
     }
-    if (is(n, "MPD")) {
+    if (gm_span_is(n, "MPD")) {
         const struct gm_manifest *m = p->m;
         return p->representations == m->videos + m->audios + m->texts + (m->images != NULL) &&
                p->last_us == p->duration_us;
@@ -406,12 +409,12 @@ int gm_manifest_check_mpd(const struct gm_buf *text, const struct gm_manifest *m
 {
     struct mpd p = {
         .x = {.rest = {(const char *)text->data, text->size}}, .m = m, .objects = objects};
-    bool good = skip(&p.x.rest, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    bool good = gm_span_skip(&p.x.rest, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
     while (good && !p.x.is_over) {
-        good = next_tag(&p.x) && (p.x.depth > 0 || is(p.x.name, "MPD")) &&
+        good = next_tag(&p.x) && (p.x.depth > 0 || gm_span_is(p.x.name, "MPD")) &&
                (!p.x.opens || take_open(&p)) && (!p.x.closes || take_close(&p));
     }
-    if (!good || !is(p.x.rest, "\n")) {
+    if (!good || !gm_span_is(p.x.rest, "\n")) {
         return gm_err_set(err, GM_E_BUG, 0, "manifest.mpd does not hold at byte %zu, in %.*s",
                           text->size - p.x.rest.size, (int)(p.x.name.size & 63),
                           p.x.name.size > 0 ? p.x.name.at : "");

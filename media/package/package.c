@@ -275,36 +275,28 @@ static int write_text(struct package_task *t, const char *kind, const char *trac
     return rc;
 }
 
-/* Writes a playlist whose durations sum up to duration_us, once it was read back. */
-static int write_playlist(struct package_task *t, const char *kind,
-                          const struct gm_manifest_track *track, const char *name,
-                          int64_t duration_us, struct gm_buf *text, struct gm_err *err)
+/* Writes a playlist, once it was read back. kind: the folder that the track's lies in, or that the
+ * sheets are in. */
+static int write_playlist(struct package_task *t, const char *kind, const char *name,
+                          struct gm_manifest_playlist wanted, struct gm_buf *text,
+                          struct gm_err *err)
 {
     char folder[300];
-    const struct gm_manifest_playlist wanted = {folder, track != NULL ? track->init_name : NULL,
-                                                duration_us};
+    const char *track = wanted.track != NULL ? wanted.track->name : "";
     int rc = gm_buf_check(text, err);
     if (rc == 0) {
-        rc = gm_fs_path(folder, sizeof(folder), err, "%s/%s%s", kind,
-                        track != NULL ? track->name : "", track != NULL ? "/" : "");
+        rc = gm_fs_path(folder, sizeof(folder), err, "%s/%s%s", kind, track,
+                        wanted.track != NULL ? "/" : "");
     }
     if (rc == 0) {
+        wanted.folder = folder;
         rc = gm_manifest_check_playlist(text, &wanted, &t->objects, err);
     }
     if (rc < 0) {
         gm_buf_fini(text);
         return rc;
     }
-    return write_text(t, kind, track != NULL ? track->name : "", name, text, err);
-}
-
-/* Of all segments and the priming, which EXTINF counts too. */
-static int64_t duration_us(const struct gm_manifest_track *t)
-{
-    const Gm__SegmentMeta *last = t->segments[t->count - 1];
-    return gm_timeline_us(last->start_ts + last->duration_ts - t->segments[0]->start_ts +
-                              t->priming_samples,
-                          t->timescale);
+    return write_text(t, kind, track, name, text, err);
 }
 
 static int write_track(struct package_task *t, size_t index, int64_t target_s, struct gm_err *err)
@@ -321,12 +313,14 @@ static int write_track(struct package_task *t, size_t index, int64_t target_s, s
         return rc;
     }
     gm_hls_media(track, target_s, &text);
-    rc = write_playlist(t, kind, track, "media.m3u8", duration_us(track), &text, err);
+    struct gm_manifest_playlist wanted = {.of = GM_PLAYLIST_SEGMENTS, .track = track};
+    rc = write_playlist(t, kind, "media.m3u8", wanted, &text, err);
     if (rc < 0 || !video) {
         return rc;
     }
     gm_hls_iframes(track, &text);
-    return write_playlist(t, kind, track, "iframes.m3u8", duration_us(track), &text, err);
+    wanted.of = GM_PLAYLIST_IFRAMES;
+    return write_playlist(t, kind, "iframes.m3u8", wanted, &text, err);
 }
 
 /* Text needs a playlist alone: its files were made by subtitles. */
@@ -338,7 +332,9 @@ static int write_subtitles(struct package_task *t, const struct gm_manifest_trac
         return 0;
     }
     gm_hls_media(track, target_s, &text);
-    return write_playlist(t, "text", track, "media.m3u8", duration_us(track), &text, err);
+    return write_playlist(t, "text", "media.m3u8",
+                          (struct gm_manifest_playlist){.of = GM_PLAYLIST_SEGMENTS, .track = track},
+                          &text, err);
 }
 
 /* The chapters as WebVTT: text/chapters/chapters.vtt. */
@@ -360,8 +356,10 @@ static int write_tiles(struct package_task *t, struct gm_err *err)
         return 0;
     }
     gm_image_track_hls(&t->manifest, &text);
-    return write_playlist(t, "images", NULL, GM_IMAGE_TRACK_PLAYLIST, t->images.sheets->duration_us,
-                          &text, err);
+    return write_playlist(
+        t, "images", GM_IMAGE_TRACK_PLAYLIST,
+        (struct gm_manifest_playlist){.of = GM_PLAYLIST_SHEETS, .images = t->manifest.images},
+        &text, err);
 }
 
 static int check_sizes(const struct package_task *t, struct gm_err *err)

@@ -84,6 +84,7 @@ encoded() { # [find options...]: the second chunk's file, as long as it is not c
 submit "$work/clip.mp4" bad now
 until_true "the second chunk is begun" encoded
 verifier=$(worker_in verify)
+check "one process verifies: $verifier" test "$(wc -w <<<"$verifier")" = 1
 kill -STOP "$verifier"
 until_true "its first pictures are written" encoded -size +20k
 printf 'spoilt bits %.0s' {1..100} | dd of="$bad" bs=4096 seek=2 conv=notrunc,nocreat status=none
