@@ -128,13 +128,24 @@ static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *un
         a ? a->error.text : "capacity was short");
 }
 
+/* The lease's attempt is the last of its instance: attempts are numbered within the job. */
+static unsigned count_attempts(const struct gm_inst *inst)
+{
+    const struct gm_cjob *job = inst->task->job;
+    unsigned count = 0;
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        count += job->attempts[i]->inst == inst ? 1 : 0;
+    }
+    return count;
+}
+
 static void explain_running(const struct gm_lease *lease, gm_time now, struct gm_explain_row *row)
 {
     const char *waits = gm_core_task_type_is_track(lease->inst->task->type) && !lease->fed_complete
                             ? ", fed while its input is made"
                             : "";
-    SAY(row, "It runs on node %.64s (%.32s) for %d s, attempt %" PRIu64 "%s.", lease->node->id,
-        lease->device->id, seconds(now - lease->assigned_at), lease->attempt->number, waits);
+    SAY(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s.", lease->node->id,
+        lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst), waits);
 }
 
 /* Where measured figures chose the devices of running chunks: what they promise. */

@@ -41,10 +41,15 @@ static void explain_says_why(void **arg)
     explain_is(sim, "inspect", "is tried again in");
     job->inspect_fails = GM_OK;
     struct sim_node *node;
+    while (!sim_find_running(sim, "inspect", &node)) {
+        sim_step(sim);
+    }
+    explain_is(sim, "inspect", "its attempt 3");
     while (!sim_find_running(sim, "split", &node)) {
         sim_step(sim);
     }
     explain_is(sim, "split", "runs on node node-0");
+    explain_is(sim, "split", "its attempt 1");
     explain_is(sim, "inspect", "It is done.");
     while (sim_find_running(sim, "split", &node)) {
         explain_is(sim, "hls", "until `video` is done");
