@@ -171,11 +171,20 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
     return gm_store_url(real, out_url, err);
 }
 
-int gm_access_writable(const char *url, struct gm_err *err)
+int gm_access_make_destination(const char *url, struct gm_err *err)
 {
+    struct gm_store *store = NULL;
     char *path = NULL;
     int rc = gm_store_path(url, &path, err);
-    if (rc == 0 && access(path, W_OK | X_OK) != 0) {
+    if (rc < 0) {
+        return rc;
+    }
+    rc = gm_store_open(url, true, &store, err);
+    gm_store_close(&store);
+    if (rc == -GM_E_NOTFOUND) { /* such as /proc: everything above it is there */
+        rc = gm_err_set(err, GM_E_INVAL, ENOENT, "no folder can be made at the destination, %.120s",
+                        path);
+    } else if (rc == 0 && access(path, W_OK | X_OK) != 0) {
         rc = gm_err_set(err, GM_E_STORE_DENIED, errno,
                         "the scheduler may not write to the destination: %s", strerror(errno));
     }

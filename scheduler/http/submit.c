@@ -103,10 +103,7 @@ static int read_places(struct submit *s, struct gm_err *err)
         return rc;
     }
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
-    struct gm_store *store = NULL;
-    rc = gm_store_open(s->destination, true, &store, err);
-    gm_store_close(&store);
-    return rc < 0 ? rc : gm_access_writable(s->destination, err);
+    return gm_access_make_destination(s->destination, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)

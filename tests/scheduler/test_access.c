@@ -136,6 +136,22 @@ static void destinations_are_canonical(void **state)
     assert_int_equal(gm_access_destination(url, slash, &out, &err), -GM_E_INVAL);
 }
 
+static void destinations_are_made(void **state)
+{
+    char url[512];
+    char path[512];
+    struct gm_err err = {0};
+    struct stat st;
+    url_of(*state, "new/deep", url);
+    ASSERT_OK(gm_access_make_destination(url, &err));
+    path_in(path, *state, "new/deep");
+    assert_int_equal(stat(path, &st), 0);
+    ASSERT_OK(gm_access_make_destination(url, &err));
+    assert_int_equal(gm_access_make_destination("file:///proc/nosuch", &err), -GM_E_INVAL);
+    assert_non_null(strstr(err.text, "destination"));
+    assert_non_null(strstr(err.text, "/proc/nosuch"));
+}
+
 static void grant_key_is_made_once(void **state)
 {
     char path[512];
@@ -163,6 +179,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(sources_are_looked_at, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(roots_are_kept, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(destinations_are_canonical, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(destinations_are_made, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(grant_key_is_made_once, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
