@@ -32,7 +32,8 @@ struct gm_store {
 
 struct gm_dir_store {
     struct gm_store base;
-    int root; /* owned descriptor of the folder */
+    int root;   /* owned descriptor of the folder */
+    char *path; /* owned; the folder, for messages */
 };
 
 int gm_dir_open(const char *path, bool create, struct gm_store **out,

@@ -239,6 +239,7 @@ static void dir_close(struct gm_store *store)
     struct gm_dir_store *d = (struct gm_dir_store *)store;
 
     close(d->root);
+    free(d->path);
     free(d);
 }
 
@@ -285,7 +286,8 @@ int gm_dir_open(const char *path, bool create, struct gm_store **out, struct gm_
         return gm_dir_error(err, errno, "opening the store", path);
     }
     d = calloc(1, sizeof(*d));
-    if (d == NULL) {
+    if (d == NULL || (d->path = strdup(path)) == NULL) {
+        free(d);
         close(fd);
         return gm_err_nomem(err);
     }

@@ -280,6 +280,16 @@ static int place(int lock, struct body *body, const struct gm_store_put *put, st
     return rc;
 }
 
+/* Who has to make room must know where. */
+static int name_full(const struct gm_dir_store *d, const char *key, struct gm_err *err)
+{
+    int errnum = err != NULL ? (int)err->native : ENOSPC;
+    char reason[64];
+
+    return gm_err_set(err, GM_E_STORE_FULL, errnum, "no room in %.110s for %.60s: %s", d->path, key,
+                      strerror_r(errnum, reason, sizeof(reason)));
+}
+
 int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const void *data,
                struct gm_err *err)
 {
@@ -310,5 +320,5 @@ int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const voi
     }
 out:
     close(lock);
-    return rc;
+    return rc == -GM_E_STORE_FULL ? name_full(d, put->key, err) : rc;
 }

@@ -435,6 +435,8 @@ static void a_full_disk_is_said_and_leaves_nothing(void **state)
     assert_int_equal(gm_store_open(url, true, &store, &err), 0);
     rc = gm_store_put_bytes(store, "a/k", big, 1 << 20, &err);
     assert_int_equal(rc, -GM_E_STORE_FULL);
+    assert_non_null(strstr(err.text, scratch_path(&f->scratch, "small")));
+    assert_non_null(strstr(err.text, "a/k"));
     assert_int_equal(gm_store_put_bytes(store, "a/k", big, 100 << 10, &err), 0); /* room again */
     gm_store_close(&store);
     assert_int_equal(umount(scratch_path(&f->scratch, "small")), 0);
