@@ -16,6 +16,7 @@ enum gm_exit gm_exit_of_code(enum gm_code code)
         return GM_EXIT_USAGE;
     case GM_E_UNREACHABLE:
     case GM_E_NO_FARM:
+    case GM_E_NOT_INSTALLED:
         return GM_EXIT_UNREACHABLE;
     case GM_E_CANCELLED:
         return GM_EXIT_CANCELLED;

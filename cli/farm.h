@@ -23,8 +23,8 @@ struct gm_farm_params {
 struct gm_farm; /* opaque */
 
 /* Makes the folders and files and starts the children. term: borrowed, for notes on restarts.
- * Errors: CONFLICT (another farm runs on that state folder), NOTFOUND (a program is missing), SYS,
- * LIMIT, NOMEM. */
+ * Errors: CONFLICT (another farm runs on that state folder), NOT_INSTALLED (a program is missing),
+ * SYS, LIMIT, NOMEM. */
 int gm_farm_start(const struct gm_farm_params *params, struct gm_term *term, struct gm_farm **out,
                   struct gm_err *err) GM_MUST_CHECK;
 /* Descriptors to wait on for reading; returns how many, at most 1 + GM_FARM_MAX_NODES. */

@@ -56,7 +56,7 @@ static int find_in_path(const char *name, char **out, struct gm_err *err)
         }
         path += length + (path[length] == ':' ? 1 : 0);
     }
-    return gm_err_set(err, GM_E_NOTFOUND, 0,
+    return gm_err_set(err, GM_E_NOT_INSTALLED, 0,
                       "%s is neither beside this program nor in PATH: is gopmill wholly installed?",
                       name);
 }
@@ -117,7 +117,7 @@ static int find_pipelines(char *out, size_t size, struct gm_err *err)
     rc = gm_fs_path(out, size, err, "/usr/share/gopmill/pipelines");
     if (rc == 0 && !is_folder(out)) {
         rc = gm_err_set(
-            err, GM_E_NOTFOUND, 0,
+            err, GM_E_NOT_INSTALLED, 0,
             "the shipped pipelines are not found; set GOPMILL_PIPELINES to their folder");
     }
     return rc;

@@ -15,12 +15,13 @@ struct gm_farm_files {
 };
 
 /* Makes folders, grant key and configuration files. On failure what was made is removed. Errors:
- * CONFLICT, NOTFOUND (no pipelines folder), SYS, LIMIT, NOMEM. */
+ * CONFLICT, NOT_INSTALLED (no pipelines folder), SYS, LIMIT, NOMEM. */
 int gm_farm_files_make(const struct gm_farm_params *params, struct gm_farm_files *out,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_farm_files_remove(struct gm_farm_files *files);
 
-/* Path of a program beside the running one, else in PATH. *out is owned. Errors: NOTFOUND, SYS. */
+/* Path of a program beside the running one, else in PATH. *out is owned. Errors: NOT_INSTALLED,
+ * SYS. */
 int gm_farm_find_program(const char *name, char **out, struct gm_err *err) GM_MUST_CHECK;
 
 /* text as a double-quoted YAML scalar. */

@@ -115,7 +115,7 @@ int gm_pipeline_load(const char *path, json_t **out, struct gm_err *err)
     if (rc < 0) {
         if (rc == -GM_E_SYS && err != NULL && err->native == ENOENT) {
             bool name = !gm_pipeline_is_file(path);
-            rc = gm_err_set(err, GM_E_NOTFOUND, ENOENT, "there is no pipeline file %s%s%s", path,
+            rc = gm_err_set(err, GM_E_INVAL, ENOENT, "there is no pipeline file %s%s%s", path,
                             name ? "; one by name: gopmill pipeline show " : "", name ? path : "");
         } else if (rc == -GM_E_SYS && err != NULL && err->native == EISDIR) {
             rc = gm_err_set(err, GM_E_INVAL, EISDIR, "%s is a folder, not a pipeline file", path);

@@ -16,7 +16,7 @@ int gm_pipeline_scan_images(const struct gm_yaml *root,
                             void *arg, struct gm_err *err) GM_MUST_CHECK;
 /* The file with its images as the API takes it: {"yaml","name","assets":{name:base64}}; owned.
  * Images lie relative to the file, are at most 4 MiB each, 64 in all. Errors: CONFIG with
- * file:line, NOTFOUND, SYS, LIMIT, NOMEM. */
+ * file:line, INVAL (there is no such file, or it is none), SYS, LIMIT, NOMEM. */
 int gm_pipeline_load(const char *path, json_t **out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -62,7 +62,7 @@ static int keep_only(struct gm_device_list *list, const char *id, struct gm_err 
                                      list->devices[i].id);
         }
     }
-    return gm_err_set(err, GM_E_NOTFOUND, 0, "there is no device `%.40s` here: there is %s", id,
+    return gm_err_set(err, GM_E_INVAL, 0, "there is no device `%.40s` here: there is %s", id,
                       known);
 }
 

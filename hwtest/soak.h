@@ -17,8 +17,8 @@ struct gm_hwtest_farm_params {
     bool quick;               /* a clip of one chunk */
 };
 /* Makes a folder in TMPDIR (else /tmp), the clip and the configurations, starts both and waits
- * until they serve. Errors: NOTFOUND a program is missing; UNREACHABLE one did not get ready, its
- * logs are kept and the text says where; CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of
+ * until they serve. Errors: NOT_INSTALLED a program is missing; UNREACHABLE one did not get ready,
+ * its logs are kept and the text says where; CANCELLED (daemon.h); SYS, NOMEM, LIMIT; of
  * media/encode/encoder.h. */
 int gm_hwtest_farm_start(const struct gm_hwtest_farm_params *params, struct gm_hwtest_farm **out,
                          struct gm_err *err) GM_MUST_CHECK;

@@ -27,7 +27,7 @@ int gm_program_find(const char *name, char **out, struct gm_err *err)
         free(path);
     }
     if (rc == 0 && found == NULL) {
-        rc = gm_err_set(err, GM_E_NOTFOUND, 0, "`%s` is not beside this program in `%s`", name,
+        rc = gm_err_set(err, GM_E_NOT_INSTALLED, 0, "`%s` is not beside this program in `%s`", name,
                         folder);
     }
     free(folder);

@@ -4,7 +4,7 @@
 #include "common/err.h"
 
 /* Path of one of our programs: beside the running one, or where an installation has it. *out owned.
- * Errors: NOTFOUND, SYS, NOMEM. Thread: any. */
+ * Errors: NOT_INSTALLED, SYS, NOMEM. Thread: any. */
 int gm_program_find(const char *name, char **out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -11,10 +11,10 @@
 
 /* ---- helpers */
 
-static void not_found(struct gm_request *r)
+static void not_found(struct gm_request *r, enum gm_code code)
 {
     struct gm_err err;
-    GM_IGNORE(gm_err_set(&err, GM_E_NOTFOUND, 0, "there is nothing at that path"), "answered");
+    GM_IGNORE(gm_err_set(&err, code, 0, "there is nothing at %.100s", r->path), "answered");
     gm_request_fail(r, &err);
 }
 
@@ -305,6 +305,12 @@ static const struct route ROUTES[] = {
     {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},
 };
 
+/* Up to where a name begins: what follows may be one that can't be. */
+static bool is_of(const struct route *route, const struct gm_request *r)
+{
+    return route->after != NULL && strncmp(r->path, route->before, strlen(route->before)) == 0;
+}
+
 static bool matches(const struct route *route, struct gm_request *r)
 {
     size_t n = strlen(route->before);
@@ -328,7 +334,9 @@ void gm_route(struct gm_request *r)
 {
     const char *method = strcmp(r->method, "HEAD") == 0 ? "GET" : r->method;
     const char *other = NULL;
+    enum gm_code missing = GM_E_NO_ROUTE;
     for (size_t i = 0; i < sizeof ROUTES / sizeof ROUTES[0]; i++) {
+        missing = is_of(&ROUTES[i], r) ? GM_E_NOTFOUND : missing;
         if (!matches(&ROUTES[i], r)) {
             continue;
         }
@@ -339,7 +347,7 @@ void gm_route(struct gm_request *r)
         other = other == NULL ? ROUTES[i].method : "GET, POST";
     }
     if (other == NULL) {
-        not_found(r);
+        not_found(r, missing);
         return;
     }
     struct gm_err err;

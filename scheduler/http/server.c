@@ -57,13 +57,12 @@ void gm_request_fail_status(struct gm_request *r, unsigned status, const struct 
     const struct gm_code_info *info = gm_code_get((int)err->code);
     char type[96];
     (void)snprintf(type, sizeof type, "urn:gopmill:error:%s", info->id);
-    json_t *detail = json_string(err->text);
     gm_request_json(r, status,
                     json_pack("{s:s, s:s, s:i, s:o, s:s, s:s, s:s, s:s}", "type", type, "title",
                               info->meaning, "status", (int)status, "detail",
-                              detail != NULL ? detail : json_string("(not text)"), "code", info->id,
-                              "blame", gm_blame_name(info->blame), "retry",
-                              gm_retry_name(info->retry), "remedy", info->remedy));
+                              gm_json_string(err->text), "code", info->id, "blame",
+                              gm_blame_name(info->blame), "retry", gm_retry_name(info->retry),
+                              "remedy", info->remedy));
 }
 
 void gm_request_fail(struct gm_request *r, const struct gm_err *err)

@@ -22,6 +22,7 @@ static void codes_map_to_the_documented_exits(void **state)
         {GM_E_NOTFOUND, GM_EXIT_USAGE},
         {GM_E_UNREACHABLE, GM_EXIT_UNREACHABLE},
         {GM_E_NO_FARM, GM_EXIT_UNREACHABLE},
+        {GM_E_NOT_INSTALLED, GM_EXIT_UNREACHABLE},
         {GM_E_CANCELLED, GM_EXIT_CANCELLED},
         {GM_E_INPUT_MISSING, GM_EXIT_INPUT},
         {GM_E_INPUT_NO_VIDEO, GM_EXIT_INPUT},

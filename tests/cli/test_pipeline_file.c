@@ -93,7 +93,7 @@ static void files_that_cannot_be_are_refused(void **state)
 {
     (void)state;
     json_t *doc = NULL;
-    assert_int_equal(gm_pipeline_load("/nonexistent/p.yaml", &doc, &err), -GM_E_NOTFOUND);
+    assert_int_equal(gm_pipeline_load("/nonexistent/p.yaml", &doc, &err), -GM_E_INVAL);
     assert_int_equal(gm_pipeline_load("/", &doc, &err), -GM_E_INVAL);
     char path[] = "/tmp/gm-cli-XXXXXX";
     int fd = mkstemp(path);
