@@ -27,12 +27,6 @@ void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err)
     gm_daemon_stop(d);
 }
 
-static bool is_final(const char *type)
-{
-    return strcmp(type, "job.done") == 0 || strcmp(type, "job.failed") == 0 ||
-           strcmp(type, "job.cancelled") == 0;
-}
-
 static void log_event(const struct gm_job_event *e)
 {
     char quoted[512];
@@ -47,9 +41,6 @@ static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_
         log_event(e);
     }
     gm_http_event(d->http, e->job_id, e->type, e->json, seq);
-    if (is_final(e->type)) {
-        gm_urls_forget_job(d, e->job_id);
-    }
 }
 
 /* What waited for the disk leaves. */

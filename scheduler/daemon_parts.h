@@ -16,7 +16,6 @@
 /* What an assignment's later messages need: which job's stores its names mean. */
 struct gm_lease_ref {
     uint64_t epoch;
-    char *job_id;          /* owned */
     char *destination_url; /* owned */
     char *source_root_url; /* owned */
     char *source_key;      /* owned */
@@ -29,6 +28,7 @@ struct gm_unsent {
     struct gm_err
         err; /* code 0: the node is not there; else why a task can't be told what it needs */
     uint64_t task_id, term, epoch;
+    bool told; /* the node knows of the task */
 };
 
 struct gm_daemon {
@@ -79,9 +79,9 @@ void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Env
 void gm_wire_report(struct gm_daemon *d);
 
 /* urls.c */
-/* Puts grants into what a step wants to send. event: the one that made the step. */
+/* Puts grants into what a step wants to send, and forgets the leases that it ended. event: the one
+ * that made the step. */
 void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects);
-void gm_urls_forget_job(struct gm_daemon *d, const char *job_id);
 void gm_urls_fini(struct gm_daemon *d);
 
 /* publish.c */

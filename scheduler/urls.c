@@ -1,6 +1,7 @@
 /* Grants: the core names objects by store and key, nodes get URLs that are good for an hour.
  *
- * Which job an answer is about follows from the assignment's epoch, remembered when it left.
+ * Which job an answer is about follows from the assignment's epoch, remembered from when it left
+ * until its lease ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -21,7 +22,6 @@ struct filler {
 static void ref_destroy(struct gm_lease_ref *ref)
 {
     if (ref != NULL) {
-        free(ref->job_id);
         free(ref->destination_url);
         free(ref->source_root_url);
         free(ref->source_key);
@@ -83,9 +83,8 @@ static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_leas
         goto out;
     }
     ref->epoch = assign->epoch;
-    ref->job_id = strdup(job.id);
     ref->destination_url = strdup(job.destination_url);
-    if (ref->job_id == NULL || ref->destination_url == NULL) {
+    if (ref->destination_url == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
@@ -106,17 +105,14 @@ out:
     return rc;
 }
 
-void gm_urls_forget_job(struct gm_daemon *d, const char *job_id)
+static void ref_remove(struct gm_daemon *d, uint64_t epoch)
 {
-    size_t kept = 0;
-    for (size_t i = 0; i < d->lease_count; i++) {
-        if (strcmp(d->leases[i]->job_id, job_id) == 0) {
-            ref_destroy(d->leases[i]);
-        } else {
-            d->leases[kept++] = d->leases[i];
-        }
+    size_t at = ref_position(d, epoch);
+    if (at < d->lease_count && d->leases[at]->epoch == epoch) {
+        ref_destroy(d->leases[at]);
+        d->lease_count--;
+        memmove(d->leases + at, d->leases + at + 1, (d->lease_count - at) * sizeof *d->leases);
     }
-    d->lease_count = kept;
 }
 
 void gm_urls_fini(struct gm_daemon *d)
@@ -267,5 +263,8 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
             gm__envelope__free_unpacked(send->envelope, NULL);
             send->envelope = NULL;
         }
+    }
+    for (size_t i = 0; i < effects->ended_count; i++) {
+        ref_remove(d, effects->ended[i]);
     }
 }

@@ -53,11 +53,11 @@ void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Env
         n->task_id = assign != NULL ? assign->task_id : feed->task_id;
         n->term = assign != NULL ? assign->term : feed->term;
         n->epoch = assign != NULL ? assign->epoch : feed->epoch;
+        n->told = feed != NULL;
     }
 }
 
-/* As the node itself would say it. */
-static void tell_failed(struct gm_daemon *d, const struct gm_unsent *n)
+static void tell_unsent(struct gm_daemon *d, const struct gm_unsent *n)
 {
     Gm__Error error = GM__ERROR__INIT;
     Gm__Failed failed = GM__FAILED__INIT;
@@ -70,7 +70,8 @@ static void tell_failed(struct gm_daemon *d, const struct gm_unsent *n)
     failed.error = &error;
     env.body_case = GM__ENVELOPE__BODY_FAILED;
     env.failed = &failed;
-    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = n->node_id, .envelope = &env};
+    struct gm_event event = {
+        .type = GM_EV_UNSENT, .node_id = n->node_id, .envelope = &env, .told = n->told};
     gm_daemon_tell(d, &event);
 }
 
@@ -80,7 +81,7 @@ void gm_wire_report(struct gm_daemon *d)
         struct gm_unsent *n = d->unsent;
         d->unsent = n->next;
         if (n->err.code != GM_OK) {
-            tell_failed(d, n);
+            tell_unsent(d, n);
         } else {
             struct gm_event event = {.type = GM_EV_NODE_GONE, .node_id = n->node_id};
             gm_daemon_tell(d, &event);

@@ -272,6 +272,14 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         }
         gm_core_node_message(core, event->node_id, event->envelope);
         return 0;
+    case GM_EV_UNSENT:
+        if (!event->node_id || !event->envelope ||
+            event->envelope->body_case != GM__ENVELOPE__BODY_FAILED ||
+            !event->envelope->failed->error) {
+            return gm_err_set(err, GM_E_INVAL, 0, "the event names no node, lease or error");
+        }
+        gm_core_handle_unsent(core, event->node_id, event->envelope->failed, event->told);
+        return 0;
     case GM_EV_NODE_GONE:
     case GM_EV_DRAIN:
         if (!event->node_id) {

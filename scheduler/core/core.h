@@ -75,6 +75,8 @@ struct gm_effects {
     size_t publish_count;
     struct gm_cleanup *cleanups;
     size_t cleanup_count;
+    uint64_t *ended; /* epochs of leases that ended: no send is about them any more */
+    size_t ended_count;
 };
 void gm_effects_fini(struct gm_effects *effects);
 
@@ -101,7 +103,9 @@ enum gm_event_type {
     GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
                         day */
     GM_EV_DRAIN,     /* node_id, resume */
-    GM_EV_TICK,      /* time went on; at least every 100 ms */
+    GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
+                     be made; told: the node knows of the task, and is to stop it */
+    GM_EV_TICK,   /* time went on; at least every 100 ms */
 };
 struct gm_event {
     enum gm_event_type type;
@@ -113,6 +117,7 @@ struct gm_event {
     struct gm_err failure;
     bool manifests; /* PUBLISHED with a failure: one may stand */
     bool resume;
+    bool told;
 };
 
 int gm_core_create(const struct gm_core_params *params, struct gm_core **out,

@@ -31,6 +31,7 @@ void gm_effects_fini(struct gm_effects *fx)
     free(fx->events);
     free(fx->publishes);
     free(fx->cleanups);
+    free(fx->ended);
     memset(fx, 0, sizeof(*fx));
 }
 
@@ -150,4 +151,11 @@ void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job)
     fx->cleanups[fx->cleanup_count++] = (struct gm_cleanup){
         .job_id = gm_mem_strdup(job->id),
         .last = !job->cleanup_extra && job->cleanup_failures + 1 >= GM_CORE_CLEANUP_TRIES};
+}
+
+void gm_core_fx_ended(struct gm_core *core, uint64_t epoch)
+{
+    struct gm_effects *fx = core->fx;
+    fx->ended = grow(fx->ended, fx->ended_count, sizeof(*fx->ended));
+    fx->ended[fx->ended_count++] = epoch;
 }

@@ -1,5 +1,6 @@
 /* Produced, Done, Failed: what comes of a lease. Each is answered by an Ack that leaves after its
- * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing. */
+ * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing.
+ * What the scheduler itself could not send ends a lease too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -299,5 +300,20 @@ void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm
     if (f.error.code == GM_OK) {
         (void)gm_err_set(&f.error, GM_E_BUG, 0, "node %s gave no reason", node_id);
     }
+    gm_core_lease_fail(core, lease, &f);
+}
+
+void gm_core_handle_unsent(struct gm_core *core, const char *node_id, const Gm__Failed *m,
+                           bool told)
+{
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    struct gm_lease *lease =
+        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    if (!lease || lease->cancelling) {
+        return;
+    }
+    struct gm_lease_failure f = {.chunk = -1, .outcome = GM_ATTEMPT_FAILED, .keep = told};
+    gm_err_from_msg(m->error, &f.error);
     gm_core_lease_fail(core, lease, &f);
 }

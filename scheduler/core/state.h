@@ -323,6 +323,7 @@ void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const cha
                       const char *node, const struct gm_err *error);
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
+void gm_core_fx_ended(struct gm_core *core, uint64_t epoch);
 
 /* rows.c: write the row as it is now. */
 void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job);
@@ -547,6 +548,8 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
                              uint64_t seq, const char *node_id);
 void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__Done *m,
                          uint64_t seq, const char *node_id);
+void gm_core_handle_unsent(struct gm_core *core, const char *node_id, const Gm__Failed *m,
+                           bool told);
 void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm__Failed *m,
                            uint64_t seq, const char *node_id);
 void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm__GrantRequest *m,

@@ -110,6 +110,7 @@ static void deliver(struct sim *sim, const struct gm_send *send)
 
 static void keep_effects(struct sim *sim, struct gm_effects *fx)
 {
+    sim_leases_check(sim, fx);
     for (size_t i = 0; i < fx->publish_count; i++) {
         assert_true(sim->queued_publish < SIM_JOBS * 4);
     }
@@ -280,6 +281,7 @@ static void load(struct sim *sim)
         fail_msg("seed %u: recovery: %s", sim->params.seed, err.text);
     }
     check(sim);
+    sim->leases = 0;
     keep_effects(sim, &fx);
 }
 

@@ -110,6 +110,7 @@ struct sim {
     uint64_t term;
     gm_time now;
     uint64_t events;
+    uint64_t leases; /* that began and were not told to have ended */
     struct sim_node nodes[SIM_NODES];
     struct sim_job jobs[SIM_JOBS];
     uint32_t job_count;
@@ -177,6 +178,8 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
  */
 bool sim_sessions_refuse(struct sim *sim, struct sim_node *node, struct sim_task *task);
 void sim_sessions_step(struct sim *sim, struct sim_node *node);
+/* The end of each lease is told once. */
+void sim_leases_check(struct sim *sim, const struct gm_effects *fx);
 /* What is assigned goes into the sessions that its device offers. */
 void sim_sessions_check(struct sim *sim, const struct gm_effects *fx);
 /* sim_work_io.c: one step of the task's work. */

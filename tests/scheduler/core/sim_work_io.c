@@ -364,3 +364,15 @@ void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task
         ask_grant(sim, node, task, &p);
     }
 }
+
+void sim_leases_check(struct sim *sim, const struct gm_effects *fx)
+{
+    struct gm_core_totals totals;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        sim->leases += fx->sends[i].envelope->body_case == GM__ENVELOPE__BODY_ASSIGN;
+    }
+    assert_true(sim->leases >= fx->ended_count);
+    sim->leases -= fx->ended_count;
+    gm_view_totals(sim->core, &totals);
+    assert_int_equal(totals.leases, sim->leases);
+}

@@ -254,6 +254,7 @@ static void bad_events_are_answered(void **arg)
         {{.type = GM_EV_DRAIN}, -GM_E_INVAL},
         {{.type = GM_EV_SUBMIT}, -GM_E_INVAL},
         {{.type = GM_EV_MESSAGE}, -GM_E_INVAL},
+        {{.type = GM_EV_UNSENT, .node_id = "nobody"}, -GM_E_INVAL},
         {{.type = (enum gm_event_type)99}, -GM_E_INVAL},
         {{.type = GM_EV_NODE_GONE, .node_id = "nobody"}, 0},
         {{.type = GM_EV_TICK}, 0},

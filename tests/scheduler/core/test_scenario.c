@@ -214,6 +214,53 @@ static void a_hung_worker_is_cancelled_by_the_watchdog(void **arg)
     sim_destroy(sim);
 }
 
+/* The scheduler can't make a Feed or an Assign for the job's audio. */
+static void say_unsent(struct sim *sim, bool told)
+{
+    struct sim_node *node;
+    const struct sim_task *task = sim_find_running(sim, "audio", &node);
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Failed failed = GM__FAILED__INIT;
+    Gm__Error error = GM__ERROR__INIT;
+    assert_non_null(task);
+    error.code = GM_E_STORE;
+    failed.task_id = task->assign->task_id;
+    failed.term = task->assign->term;
+    failed.epoch = task->assign->epoch;
+    failed.error = &error;
+    envelope.body_case = GM__ENVELOPE__BODY_FAILED;
+    envelope.failed = &failed;
+    struct gm_event event = {
+        .type = GM_EV_UNSENT, .node_id = node->id, .envelope = &envelope, .told = told};
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    assert_int_equal(sim_event(sim, &event, NULL), 0); /* the lease is not there any more */
+}
+
+static void what_can_not_be_fed_is_cancelled(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2);
+    struct sim_job *job = sim_submit(sim, "job", 50, 1, 50);
+    sim_until(sim, audio_runs, 60);
+    uint64_t leases = sim->leases;
+    say_unsent(sim, true);
+    assert_int_equal(sim->leases, leases); /* until the node let go */
+    sim_commit(sim);
+    assert_int_equal(sim->sent_cancels, 1);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 0);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_FAILED, GM_E_STORE), 1);
+    sim_run(sim, 3); /* the node let go, and one has it again */
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 1);
+    say_unsent(sim, false); /* an Assign: no node has it */
+    sim_commit(sim);
+    assert_int_equal(sim->sent_cancels, 1);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 0);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_FAILED, GM_E_STORE), 2);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 static bool split_is_done(struct sim *sim)
 {
     struct gm_job_view v;
@@ -619,6 +666,7 @@ int main(void)
         cmocka_unit_test(an_unusable_input_ends_the_job_at_once),
         cmocka_unit_test(a_store_that_fails_is_tried_with_growing_pauses),
         cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
+        cmocka_unit_test(what_can_not_be_fed_is_cancelled),
         cmocka_unit_test(audio_that_waits_for_input_is_not_hung),
         cmocka_unit_test(barriers_hold_back_what_needs_the_whole),
         cmocka_unit_test(barriers_survive_restarts),
