@@ -6,8 +6,9 @@ bin=${GOPMILL_BIN:-$top/build/bin}
 work=$(mktemp -d "${TMPDIR:-/tmp}/gm-test-XXXXXX")
 trap 'jobs -p | xargs -r kill -9 2>/dev/null; rm -rf "$work"' EXIT
 checks=0 failures=0
+exec 9>&1 # a result is told there, though `check ... >/dev/null` silences its command
 
-fail() { echo "FAILED: $*"; failures=$((failures + 1)); }
+fail() { echo "FAILED: $*" >&9; failures=$((failures + 1)); }
 check() { # sentence command... : the command must succeed
   local what=$1
   shift
@@ -112,7 +113,7 @@ program() { # name or path, pid-file, args...: starts it and waits for READY, wh
   shift 2
   case $path in */*) ;; *) path=$bin/$path ;; esac
   rm -f "$at/ready" && mkfifo "$at/ready"
-  "$path" "$@" >"$at/ready" 2>>"$pid.log" &
+  "$path" "$@" >"$at/ready" 2>>"$pid.log" 9>&- &
   echo $! >"$pid"
   IFS= read -r ready <"$at/ready" || fail "$name: $(tail -n 2 "$pid.log")"
 }
