@@ -8,6 +8,7 @@
 #include "scheduler/metas.h"
 #include "scheduler/report_chain.h"
 #include "scheduler/report_colour.h"
+#include "scheduler/report_cost.h"
 #include "scheduler/report_images.h"
 #include "scheduler/report_source.h"
 #include "scheduler/report_text.h"
@@ -177,34 +178,19 @@ static int attempts_json(const struct report *r, json_t *tasks, json_t **out_cos
                          struct gm_err *err)
 {
     struct gm_attempts_view attempts;
-    double cpu_s = 0;
-    uint64_t in = 0;
-    uint64_t out = 0;
-    uint64_t frames = 0;
-    uint64_t decoded = 0;
     int rc = gm_view_attempts(r->core, r->job.id, &attempts, err);
     if (rc < 0) {
         return rc;
     }
     for (size_t i = 0; rc == 0 && i < attempts.count; i++) {
-        const struct gm_attempt_view *a = &attempts.rows[i];
-        cpu_s += (double)a->usage.cpu_us / 1e6;
-        in += a->usage.bytes_in;
-        out += a->usage.bytes_out;
-        frames += a->usage.frames;
-        decoded += a->usage.frames_decoded;
-        rc = json_array_append_new(tasks, attempt_json(a)) == 0 ? 0 : gm_err_nomem(err);
+        rc = json_array_append_new(tasks, attempt_json(&attempts.rows[i])) == 0 ? 0
+                                                                                : gm_err_nomem(err);
     }
-    gm_view_attempts_fini(&attempts);
     if (rc == 0) {
-        uint64_t discarded = decoded > frames ? decoded - frames : 0;
-        *out_cost =
-            json_pack("{s:f, s:I, s:I, s:I, s:I, s:f}", "cpu_s", cpu_s, "bytes_in", (json_int_t)in,
-                      "bytes_out", (json_int_t)out, "frames_decoded", (json_int_t)decoded,
-                      "frames_discarded", (json_int_t)discarded, "discarded_share",
-                      decoded > 0 ? (double)discarded / (double)decoded : 0.0);
+        *out_cost = gm_report_cost(&attempts);
         rc = *out_cost != NULL ? 0 : gm_err_nomem(err);
     }
+    gm_view_attempts_fini(&attempts);
     return rc;
 }
 

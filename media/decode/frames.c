@@ -267,6 +267,7 @@ static int restart(struct gm_frames *f, struct gm_err *err)
     }
     gm_frames_decoder_close(f);
     f->can_go_on = false;
+    f->anew = true;
     f->first->alone = true;
     av_frame_unref(f->picture);
     for (struct gm_frames_chunk *c = f->first; c != NULL && rc == 0; c = c->after) {
@@ -372,11 +373,13 @@ static int step(struct gm_frames *f, struct gm_frames_step *out, bool *out_done,
         out->event = GM_FRAMES_CHUNK_END;
         out->stats = c->stats;
         out->stats.decoded = f->decoded;
+        out->stats.spare = f->spare;
         out->stats.on_device = c->on_device;
         out->stats.by = f->device.api;
         out->stats.device = c->on_device ? f->device.label : NULL;
         out->stats.why = c->on_device ? NULL : c->why != NULL ? c->why : f->device.why;
-        f->decoded = 0;
+        f->decoded = f->spare = 0;
+        f->anew = f->anew && c->alone;
         f->pop = true;
         return 0;
     }

@@ -95,6 +95,7 @@ static int take_frame(struct gm_frames *f, AVFrame *frame, struct gm_err *err)
         last = c;
     }
     GM_ASSERT(last != NULL); /* a chunk is being fed */
+    f->spare += !own && !f->anew;
     if (rc < 0 || own) {
         av_frame_free(&frame);
         return rc;

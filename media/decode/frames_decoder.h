@@ -21,6 +21,8 @@ struct gm_frames {
     AVFrame *before;  /* owned: the last one decoded ahead of the first listed one; may be NULL */
     struct gm_frames_keep keep;
     uint32_t decoded; /* pictures since the end of a chunk */
+    uint32_t spare;   /* as gm_frames_stats */
+    bool anew;        /* a chunk began again, and since then none was decoded as it should be */
     uint64_t last_id; /* of the last packet decoded */
     bool any;         /* last_id holds */
     bool can_go_on;   /* the chunk given out last was clean and the decoder was not flushed */

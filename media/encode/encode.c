@@ -49,7 +49,7 @@ struct run {
     bool again;                        /* the chunk comes again for those that are not kept */
     uint64_t chunk_frames;
     /* Whole run. */
-    uint64_t done, total, decoded;
+    uint64_t done, total, decoded, spare;
 };
 
 static void tick(void *arg)
@@ -333,6 +333,8 @@ static int end_chunk(struct run *r, const struct gm_pictures_step *step, struct 
     if (rc < 0) {
         return rc;
     }
+    r->decoded += step->stats.decoded;
+    r->spare += step->stats.spare;
     if (r->again) {
         gm_pictures_repeat(r->pictures);
         return 0;
@@ -350,7 +352,6 @@ static int end_chunk(struct run *r, const struct gm_pictures_step *step, struct 
     free(files);
     close_writers(r, rc < 0);
     r->done += r->chunk_frames;
-    r->decoded += step->stats.decoded;
     r->chunk_frames = 0;
     return rc;
 }
@@ -394,6 +395,7 @@ int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
         Gm__EncodeMeta meta = GM__ENCODE_META__INIT;
         meta.frames = r.done;
         meta.decoded = r.decoded;
+        meta.spare = r.spare;
         rc = io->finish(io->self, NULL, 0, &meta.base, NULL, 0, NULL, err);
     }
     *out_chunk = rc < 0 && r.pictures != NULL ? gm_pictures_chunk(r.pictures) : -1;

@@ -232,6 +232,7 @@ static void note_decoding(const struct gm_lease *lease, const Gm__Done *m, Gm__U
     const Gm__EncodeMeta *encode = (const Gm__EncodeMeta *)meta;
     usage->frames = encode->frames;
     usage->frames_decoded = encode->decoded;
+    usage->frames_spare = encode->spare;
     protobuf_c_message_free_unpacked(meta, NULL);
 }
 
@@ -272,7 +273,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     if (m->usage != NULL) {
         usage = *m->usage;
     }
-    usage.frames = usage.frames_decoded = 0;
+    usage.frames = usage.frames_decoded = usage.frames_spare = 0;
     note_decoding(lease, m, &usage);
     gm_core_lease_end(core, lease, GM_ATTEMPT_DONE, &usage);
     gm_core_job_feed(core, job);

@@ -129,6 +129,7 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
         a->usage.bytes_out = usage->bytes_out;
         a->usage.frames = usage->frames;
         a->usage.frames_decoded = usage->frames_decoded;
+        a->usage.frames_spare = usage->frames_spare;
     }
     gm_core_row_attempt(core, lease->job, a);
 }

@@ -267,7 +267,8 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
     struct gm_cjob *job = find_job(core, row->job_id);
     struct gm_inst *inst = job ? gm_core_job_find_inst(job, row->task, row->instance) : NULL;
     if (!inst || row->outcome >= GM_ATTEMPT_OUTCOMES || row->first_chunk < -1 ||
-        (row->chunks > 0 && row->first_chunk < 0)) {
+        (row->chunks > 0 && row->first_chunk < 0) || row->first_chunk >= GM_CORE_MAX_ITEMS ||
+        row->chunks > GM_CORE_MAX_ITEMS) {
         return orphan(err, "attempt", row->job_id);
     }
     struct gm_attempt *a = gm_mem_zalloc(sizeof(*a));
@@ -294,6 +295,7 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
         a->usage.bytes_out = row->usage->bytes_out;
         a->usage.frames = row->usage->frames;
         a->usage.frames_decoded = row->usage->frames_decoded;
+        a->usage.frames_spare = row->usage->frames_spare;
     }
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;

@@ -134,6 +134,8 @@ int frames_run(struct frames_run *r, struct gm_err *err)
             break;
         case GM_FRAMES_CHUNK_END:
             CHECK(expect == step.header->n_frames);
+            r->stats.decoded += step.stats.decoded;
+            r->stats.spare += step.stats.spare;
             if (again < r->repeats) {
                 again++;
                 gm_frames_repeat(f);
@@ -143,7 +145,6 @@ int frames_run(struct frames_run *r, struct gm_err *err)
             r->stats.replaced += step.stats.replaced;
             r->stats.discarded += step.stats.discarded;
             r->stats.errors += step.stats.errors;
-            r->stats.decoded += step.stats.decoded;
             open = false;
             break;
         case GM_FRAMES_RUN_END:

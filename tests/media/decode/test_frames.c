@@ -122,10 +122,17 @@ static void a_chunk_that_is_repeated_is_the_same(void **state)
     struct clip *c = clip_make("libx264", "preset=fast,bf=3,g=250", 60);
     for (size_t chunks = 0; chunks <= 2; chunks++) {
         struct frames_how how = {.chunk_frames = 17, .reference = chunks == 2};
+        struct frames_run once = {0};
         struct frames_run r = {.repeats = 2};
+        frames_decode(c, &how, chunks, &once);
         frames_decode(c, &how, chunks, &r);
         frames_check_whole(c, &r);
         assert_int_equal(r.restarts, 2 * 4);
+        assert_int_equal(once.stats.spare, once.stats.decoded - 60);
+        assert_int_equal(r.stats.spare, once.stats.spare); /* what is decoded again counts apart */
+        assert_true(r.stats.decoded >= 3 * 60 + once.stats.spare);
+        assert_int_equal(once.stats.spare > 0, chunks > 0);
+        free(once.hashes);
         free(r.hashes);
     }
     clip_free(&c);

@@ -301,6 +301,13 @@ static void what_does_not_fit_the_buffer_is_made_again(void **state)
             gm__encode_item_meta__free_unpacked(m, NULL);
         }
         assert_true(retried > 0);
+        const Gm__TaskResult *result = folder_io_result(f, "encode", 0);
+        Gm__EncodeMeta *sum = gm__encode_meta__unpack(NULL, result->meta.len,
+                                                      result->meta.data); /* of the last run */
+        assert_non_null(sum);
+        assert_int_equal(sum->spare, 0); /* from the programme's start: nothing is led in */
+        assert_true(sum->decoded > sum->frames);
+        gm__encode_meta__free_unpacked(sum, NULL);
         struct gm_sha256 *h = gm_sha256_create();
         hash_items(f, h);
         gm_sha256_final(h, sums[runs - 1]);
