@@ -41,18 +41,32 @@ static struct gm_unsent *note(struct gm_daemon *d, const char *node_id)
     return n;
 }
 
+/* Of one lease the first failure counts: a Feed behind an Assign that failed fails for that. */
+static bool is_noted(const struct gm_daemon *d, uint64_t epoch)
+{
+    const struct gm_unsent *n = d->unsent;
+    while (n != NULL && (n->err.code == GM_OK || n->epoch != epoch)) {
+        n = n->next;
+    }
+    return n != NULL;
+}
+
 void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Envelope *envelope,
                          const struct gm_err *err)
 {
     const Gm__Assign *assign =
         envelope->body_case == GM__ENVELOPE__BODY_ASSIGN ? envelope->assign : NULL;
     const Gm__Feed *feed = envelope->body_case == GM__ENVELOPE__BODY_FEED ? envelope->feed : NULL;
-    struct gm_unsent *n = assign != NULL || feed != NULL ? note(d, node_id) : NULL;
+    if (assign == NULL && feed == NULL) {
+        return;
+    }
+    uint64_t epoch = assign != NULL ? assign->epoch : feed->epoch;
+    struct gm_unsent *n = is_noted(d, epoch) ? NULL : note(d, node_id);
     if (n != NULL) {
         n->err = *err;
         n->task_id = assign != NULL ? assign->task_id : feed->task_id;
         n->term = assign != NULL ? assign->term : feed->term;
-        n->epoch = assign != NULL ? assign->epoch : feed->epoch;
+        n->epoch = epoch;
         n->told = feed != NULL;
     }
 }
