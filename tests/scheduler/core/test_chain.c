@@ -1,5 +1,5 @@
 /* Which devices encode a job, and what becomes of it when they go. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
 /* Submission: what is refused, and that a refusal changes nothing. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Every state and every event of the two machines. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include "scheduler/core/fsm.h"
 

@@ -1,6 +1,6 @@
 /* Messages about work: stale ones, wrong ones, grants. A running task of the simulated farm is
  * stopped, and its messages are written by hand. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdlib.h>
 #include <string.h>

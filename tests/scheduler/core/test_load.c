@@ -1,5 +1,5 @@
 /* Recovery from rows that are not as they were written. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdlib.h>
 #include <string.h>

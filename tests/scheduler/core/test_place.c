@@ -1,5 +1,5 @@
 /* Which chunks of a job go, and which wait. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <string.h>
 

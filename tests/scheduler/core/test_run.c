@@ -1,5 +1,5 @@
 /* How long a run is. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <string.h>
 

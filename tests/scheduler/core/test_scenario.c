@@ -1,5 +1,5 @@
 /* Farms in virtual time, one story each. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* Measured figures, and the devices that they choose. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,4 +1,4 @@
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <string.h>
 

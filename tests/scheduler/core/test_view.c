@@ -1,5 +1,5 @@
 /* Views and explain, along the life of a job. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <string.h>

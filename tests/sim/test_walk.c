@@ -1,5 +1,5 @@
 /* The random walk: farms that lose messages, tasks, nodes and schedulers, until every job ended. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,5 +1,5 @@
 /* The nodes of the simulated farm: what an agent promises (docs/protocol.md), with made-up work. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* What the simulated nodes' tasks make: items, results and failures, one step at a time. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* Encoder sessions of the simulated nodes' devices: how many the driver gives is found out. */
-#include "sim_io.h"
+#include "sim/sim_io.h"
 
 #include <string.h>
 

@@ -1,5 +1,5 @@
-#ifndef GM_TESTS_SCHEDULER_CORE_SIM_IO_H
-#define GM_TESTS_SCHEDULER_CORE_SIM_IO_H
+#ifndef GM_TESTS_SIM_SIM_IO_H
+#define GM_TESTS_SIM_SIM_IO_H
 
 #include <setjmp.h>
 #include <stdarg.h>
