@@ -306,6 +306,6 @@ void gm_dash_manifest(const struct gm_manifest *m, struct gm_buf *out)
     for (size_t i = 0; i < m->texts; i++) {
         add_subtitles(out, m, i, target_s);
     }
-    gm_image_track_dash(m, IMAGES_ID, out);
+    gm_image_track_dash(m, IMAGES_ID, duration_us, out);
     gm_buf_str(out, "  </Period>\n</MPD>\n");
 }

@@ -82,7 +82,32 @@ void gm_image_track_hls_master(const struct gm_manifest *m, struct gm_buf *out)
                   gm_still_find(s->format)->codec, m->prefix);
 }
 
-void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, struct gm_buf *out)
+/* A @duration alone has players count on to the period's end. Where that lies behind the last
+ * sheet, because sound goes on after the pictures, the sheets are counted out. */
+static void add_template(const struct gm_manifest_images *images, int64_t period_us,
+                         struct gm_buf *out)
+{
+    const Gm__SheetsReport *s = images->sheets;
+    uint64_t whole_s = (uint64_t)s->columns * s->rows * s->interval_s;
+    bool outlasted = period_us > (int64_t)(whole_s * s->n_files * 1000000);
+    gm_buf_printf(out, "        <SegmentTemplate media=\"sprite-$Number%%03d$.%s\" timescale=\"1\"",
+                  gm_still_find(s->format)->ext);
+    if (!outlasted) {
+        gm_buf_printf(out, " duration=\"%" PRIu64 "\" startNumber=\"1\"/>\n", whole_s);
+        return;
+    }
+    gm_buf_printf(out,
+                  " startNumber=\"1\">\n          <SegmentTimeline>\n"
+                  "            <S t=\"0\" d=\"%" PRIu64 "\"",
+                  whole_s);
+    if (s->n_files > 1) {
+        gm_buf_printf(out, " r=\"%zu\"", s->n_files - 1);
+    }
+    gm_buf_str(out, "/>\n          </SegmentTimeline>\n        </SegmentTemplate>\n");
+}
+
+void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, int64_t period_us,
+                         struct gm_buf *out)
 {
     if (m->images == NULL) {
         return;
@@ -100,9 +125,6 @@ void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, struct gm_buf
                   "\"http://dashif.org/guidelines/thumbnail_tile\" value=\"%ux%u\"/>\n"
                   "        <BaseURL>%simages/</BaseURL>\n",
                   s->columns, s->rows, m->prefix);
-    gm_buf_printf(out,
-                  "        <SegmentTemplate media=\"sprite-$Number%%03d$.%s\" timescale=\"1\""
-                  " duration=\"%" PRIu64 "\" startNumber=\"1\"/>\n"
-                  "      </Representation>\n    </AdaptationSet>\n",
-                  still->ext, (uint64_t)s->columns * s->rows * s->interval_s);
+    add_template(m->images, period_us, out);
+    gm_buf_str(out, "      </Representation>\n    </AdaptationSet>\n");
 }

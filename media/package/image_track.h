@@ -13,7 +13,9 @@
 void gm_image_track_hls(const struct gm_manifest *m, struct gm_buf *out);
 /* The line of the master playlist, EXT-X-IMAGE-STREAM-INF. */
 void gm_image_track_hls_master(const struct gm_manifest *m, struct gm_buf *out);
-/* The AdaptationSet. Source: DASH-IF IOP 4.3, 6.2.6. */
-void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, struct gm_buf *out);
+/* The AdaptationSet of a period that lasts so long. Source: DASH-IF IOP 4.3, 6.2.6; ISO/IEC
+ * 23009-1, 5.3.9.6, for the times of sheets that end before the period. */
+void gm_image_track_dash(const struct gm_manifest *m, uint32_t id, int64_t period_us,
+                         struct gm_buf *out);
 
 #endif

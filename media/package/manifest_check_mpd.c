@@ -193,6 +193,7 @@ struct mpd {
     char folder[2 * VALUE_SIZE];           /* what base has to be */
     const struct gm_manifest_track *track; /* of the Representation; NULL: the sheets */
     bool is_text, is_listed; /* the Representation's; is_listed: its names were all seen */
+    bool wants_times;        /* of the sheets: their template left them to a SegmentTimeline */
     int64_t start_ts, end_ts;
     size_t inits, times, names;   /* of the SegmentList */
     size_t representations;       /* so far */
@@ -235,7 +236,7 @@ static bool take_representation(struct mpd *p)
     size_t index = 0;
     bool found = false;
     p->track = NULL;
-    p->is_text = p->is_listed = false;
+    p->is_text = p->is_listed = p->wants_times = false;
     p->base[0] = '\0';
     strcpy(p->folder, "images/");
     if (!find_attribute(&p->x, "id", id, sizeof id) ||
@@ -337,12 +338,17 @@ static bool take_template(struct mpd *p)
     int64_t first = 0;
     int64_t duration = 0;
     int64_t timescale = 0;
-    if (p->m->images == NULL || p->track != NULL ||
+    if (p->m->images == NULL || p->track != NULL || p->is_listed || p->wants_times ||
         !find_attribute(&p->x, "media", media, sizeof media) ||
         !find_number(&p->x, "startNumber", &first) || first != 1 ||
-        !find_number(&p->x, "timescale", &timescale) || timescale != 1 ||
-        !find_number(&p->x, "duration", &duration) ||
-        (uint64_t)duration != sheet_s(p->m->images->sheets)) {
+        !find_number(&p->x, "timescale", &timescale) || timescale != 1) {
+        return false;
+    }
+    /* Players count sheets of a duration up to the presentation's end. */
+    const Gm__SheetsReport *s = p->m->images->sheets;
+    bool outlasted = p->duration_us > (int64_t)(sheet_s(s) * s->n_files * 1000000);
+    if (find_number(&p->x, "duration", &duration) ? outlasted || (uint64_t)duration != sheet_s(s)
+                                                  : !outlasted) {
         return false;
     }
     char *at = strstr(media, number);
@@ -350,13 +356,31 @@ static bool take_template(struct mpd *p)
         return false;
     }
     bool good = true;
-    for (size_t i = 0; good && i < p->m->images->sheets->n_files; i++) {
+    for (size_t i = 0; good && i < s->n_files; i++) {
         int n = snprintf(name, sizeof name, "%.*s%03zu%s", (int)(at - media), media, i + 1,
                          at + sizeof number - 1);
         good = n > 0 && (size_t)n < sizeof name && is_there(p, name);
     }
-    p->is_listed = good;
+    p->is_listed = good && !outlasted;
+    p->wants_times = good && outlasted;
     return good;
+}
+
+/* All sheets, one after the other, by one S. */
+static bool take_sheet_times(struct mpd *p)
+{
+    int64_t t = 0;
+    int64_t d = 0;
+    int64_t r = 0;
+    char unused[VALUE_SIZE];
+    if (!p->wants_times || !find_number(&p->x, "t", &t) || t != 0 || !find_number(&p->x, "d", &d) ||
+        (!find_number(&p->x, "r", &r) && find_attribute(&p->x, "r", unused, sizeof unused))) {
+        return false;
+    }
+    const Gm__SheetsReport *s = p->m->images->sheets;
+    p->wants_times = false;
+    p->is_listed = (uint64_t)d == sheet_s(s) && (uint64_t)r == s->n_files - 1;
+    return p->is_listed;
 }
 
 static bool take_open(struct mpd *p)
@@ -376,7 +400,7 @@ static bool take_open(struct mpd *p)
         return p->track != NULL && take_file(p, "sourceURL", p->track->init_name);
     }
     if (gm_span_is(n, "S")) {
-        return take_time(p);
+        return p->track != NULL ? take_time(p) : take_sheet_times(p);
     }
     if (gm_span_is(n, "SegmentURL")) {
         return take_segment(p);

@@ -95,7 +95,7 @@ static void dash_has_a_template(void **state)
     struct gm_buf out = {0};
     make(&m);
     m.sheets.format = "webp";
-    gm_image_track_dash(&m.manifest, 200, &out);
+    gm_image_track_dash(&m.manifest, 200, 90000000, &out);
     check_text(
         &out,
         "    <AdaptationSet id=\"200\" contentType=\"image\" mimeType=\"image/webp\">\n"
@@ -108,6 +108,33 @@ static void dash_has_a_template(void **state)
         "      </Representation>\n    </AdaptationSet>\n");
 }
 
+static void dash_counts_sheets_out_that_sound_outlasts(void **state)
+{
+    static const struct {
+        size_t files;
+        int64_t period_us;
+        const char *words;
+    } rows[] = {
+        {3, 64500000, "timescale=\"1\" duration=\"30\" startNumber=\"1\"/>"},
+        {3, 90000001,
+         "timescale=\"1\" startNumber=\"1\">\n          <SegmentTimeline>\n"
+         "            <S t=\"0\" d=\"30\" r=\"2\"/>\n"
+         "          </SegmentTimeline>\n        </SegmentTemplate>\n"},
+        {1, 30005000, "<S t=\"0\" d=\"30\"/>\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct made m;
+        struct gm_buf out = {0};
+        make(&m);
+        m.sheets.n_files = rows[i].files;
+        gm_image_track_dash(&m.manifest, 200, rows[i].period_us, &out);
+        gm_buf_u8(&out, 0);
+        assert_non_null(strstr((const char *)out.data, rows[i].words));
+        gm_buf_fini(&out);
+    }
+}
+
 static void without_sheets_there_is_nothing(void **state)
 {
     (void)state;
@@ -117,7 +144,7 @@ static void without_sheets_there_is_nothing(void **state)
     m.manifest.images = NULL;
     gm_image_track_hls(&m.manifest, &out);
     gm_image_track_hls_master(&m.manifest, &out);
-    gm_image_track_dash(&m.manifest, 200, &out);
+    gm_image_track_dash(&m.manifest, 200, 90000000, &out);
     assert_int_equal(out.size, 0);
 }
 
@@ -127,6 +154,7 @@ int main(void)
         cmocka_unit_test(the_playlist_is_exact),
         cmocka_unit_test(the_master_names_it),
         cmocka_unit_test(dash_has_a_template),
+        cmocka_unit_test(dash_counts_sheets_out_that_sound_outlasts),
         cmocka_unit_test(without_sheets_there_is_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -339,6 +339,20 @@ static const struct {
     {MPD, "$Number%03d$", "$Time$", "in SegmentTemplate"},
     {MPD, "timescale=\"1\" duration=\"8\"", "timescale=\"1\" duration=\"1\"", "in SegmentTemplate"},
     {MPD, "timescale=\"1\" duration=\"8\"", "timescale=\"2\" duration=\"8\"", "in SegmentTemplate"},
+    {MPD, "timescale=\"1\" duration=\"8\"", "timescale=\"1\"", "in SegmentTemplate"},
+};
+/* Of a programme whose sound outlasts its sheets. */
+static const struct {
+    const char *from, *to;
+} outlasted[] = {
+    {"d=\"4\" r=\"1\"", "d=\"4\" r=\"2\""},
+    {"d=\"4\" r=\"1\"", "d=\"4\""},
+    {"d=\"4\" r=\"1\"", "d=\"5\" r=\"1\""},
+    {"d=\"4\" r=\"1\"", "d=\"4\" r=\"-1\""},
+    {"<S t=\"0\" d=\"4\"", "<S t=\"1\" d=\"4\""},
+    {"<S t=\"0\" d=\"4\" r=\"1\"/>", ""},
+    {"r=\"1\"/>", "r=\"1\"/><S t=\"0\" d=\"4\" r=\"1\"/>"},
+    {"timescale=\"1\" startNumber", "timescale=\"1\" duration=\"4\" startNumber"},
 };
 
 static void one_change_is_refused(void **state)
@@ -354,6 +368,29 @@ static void one_change_is_refused(void **state)
         int rc = check_text(&p, changes[i].which, &text, &err);
         if (rc != -GM_E_BUG || strstr(err.text, changes[i].said) == NULL) {
             fail_msg("row %zu, %s: %d: %s", i, changes[i].to, rc, rc < 0 ? err.text : "");
+        }
+        gm_buf_fini(&text);
+        gm_manifest_objects_fini(&p.objects);
+    }
+}
+
+static void sheets_are_counted(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i <= sizeof outlasted / sizeof outlasted[0]; i++) {
+        struct publication p;
+        struct gm_buf text = {0};
+        struct gm_err err = {0};
+        bool changed = i < sizeof outlasted / sizeof outlasted[0];
+        make(&p);
+        p.sheets.interval_s = 1; /* two sheets of 4 s, of 13 */
+        write_text(&p, MPD, &text);
+        if (changed) {
+            change(&text, outlasted[i].from, outlasted[i].to);
+        }
+        int rc = check_text(&p, MPD, &text, &err);
+        if (rc != (changed ? -GM_E_BUG : 0)) {
+            fail_msg("row %zu: %d: %s", i, rc, err.text);
         }
         gm_buf_fini(&text);
         gm_manifest_objects_fini(&p.objects);
@@ -410,6 +447,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_written_is_taken),
         cmocka_unit_test(one_change_is_refused),
+        cmocka_unit_test(sheets_are_counted),
         cmocka_unit_test(a_text_that_was_cut_is_refused),
         cmocka_unit_test(objects_have_their_sizes),
     };
