@@ -1,22 +1,23 @@
 # Shared by the tests of farms with a GPU: sourced after lib.sh. $gpu is the device; its driver is one of tests/drivers, which
-# does what the profile in $work/fake says at that moment.
+# does what the profile in $fakes says at that moment: a folder, another one for a node with a GPU of its own.
 has_fakes || skip "no fake drivers in $GOPMILL_FAKE_LIB"
 GOPMILL_FAKE_LIB=$(realpath "$GOPMILL_FAKE_LIB")
-mkdir -p "$work/fakebin" "$work/fake"
+fakes=$work/fake
+mkdir -p "$work/fakebin" "$fakes"
 device_wait_ms=1500 # no node is started anew here while a job waits for its GPU
 profile() { # name line...: the drivers from now on
-  cp "$top/tests/drivers/profiles/$1.txt" "$work/fake/next"
-  printf '%s\n' "${@:2}" >>"$work/fake/next"
-  mv "$work/fake/next" "$work/fake/profile"
+  cp "$top/tests/drivers/profiles/$1.txt" "$fakes/next"
+  printf '%s\n' "${@:2}" >>"$fakes/next"
+  mv "$fakes/next" "$fakes/profile"
 }
 node_starts() { # [command...]: what gpu_node starts: a node over the profile, by that command
-  printf '#!/bin/sh\nexec "%s/tests/drivers/with" "%s/fake/profile" -- %s "%s/gopmill-node" "$@"\n' \
-    "$top" "$work" "$*" "$bin" >"$work/fakebin/gopmill-node"
+  printf '#!/bin/sh\nexec "%s/tests/drivers/with" "%s/profile" -- %s "%s/gopmill-node" "$@"\n' \
+    "$top" "$fakes" "$*" "$bin" >"$work/fakebin/gopmill-node"
   chmod +x "$work/fakebin/gopmill-node"
 }
 gpu_node() { # name variable [devices]: its workers get the variable and see the fake drivers' files
   local node_program=$work/fakebin/gopmill-node node_options="device_environment: [$2, GOPMILL_FAKE_DRIVERS]
-device_paths: [\"$work/fake\", \"$GOPMILL_FAKE_LIB\"]
+device_paths: [\"$fakes\", \"$GOPMILL_FAKE_LIB\"]
 device_retry_s: ${retry_s:-1}
 va_decode_slots: ${va_decode_slots:-0}
 devices: ${3:-prove}"
