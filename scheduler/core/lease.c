@@ -183,10 +183,8 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
 
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
-    const struct gm_stream *in = gm_core_inst_inputs(lease->inst);
     bool complete = gm_core_split_is_done(lease->job);
-    gm_core_send_feed(core, lease, from);
-    lease->fed = in ? (uint32_t)in->committed : 0;
+    lease->fed = gm_core_send_feed(core, lease, from);
     lease->fed_at = core->now;
     if (complete && !lease->fed_complete) {
         lease->fed_complete = true;

@@ -226,15 +226,18 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
     }
 }
 
-/* Resends what a worker lacks: inputs that were lost, or the word that no more will come. */
+/* Resends what a worker lacks: inputs that were lost, or the word that no more will come. A
+ * finishing task's comes with the last of them. */
 static void check_feed(struct gm_core *core, struct gm_lease *lease, const Gm__LeaseState *s)
 {
-    if (!gm_core_task_type_is_track(lease->inst->task->type) || lease->cancelling) {
+    const struct gm_core_task_type *type = lease->inst->task->type;
+    if (!gm_core_task_type_is_fed(type) || lease->cancelling) {
         return;
     }
     if (s->inputs_received < lease->fed && core->now - lease->fed_at >= FEED_AGAIN) {
         gm_core_lease_feed(core, lease, s->inputs_received);
-    } else if (lease->fed_complete && core->now - lease->fed_at >= END_AGAIN) {
+    } else if (type->role == GM_ROLE_TRACK && lease->fed_complete &&
+               core->now - lease->fed_at >= END_AGAIN) {
         gm_core_lease_feed(core, lease, lease->fed);
     }
 }

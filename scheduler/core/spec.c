@@ -68,8 +68,9 @@ static void add_stream(struct spec *s, const struct gm_inst *inst, const struct 
     }
 }
 
-/* Items of the tasks that a finishing task needs, ordered by task, instance, index. */
-static void add_items_of_needs(struct spec *s, const struct gm_ctask *task)
+/* Items of the tasks that a finishing task needs, ordered by task, instance, index; the first
+ * `from` of them are passed over. */
+static void add_items_of_needs(struct spec *s, const struct gm_ctask *task, size_t from)
 {
     for (uint32_t n = 0; n < task->need_count; n++) {
         const struct gm_ctask *need = &task->job->tasks[task->needs[n]];
@@ -77,8 +78,21 @@ static void add_items_of_needs(struct spec *s, const struct gm_ctask *task)
             continue;
         }
         for (uint32_t i = 0; i < need->inst_count; i++) {
-            add_stream(s, &need->insts[i], gm_core_inst_stream(&need->insts[i], 0), 0);
+            const struct gm_stream *stream = gm_core_inst_stream(&need->insts[i], 0);
+            size_t count = stream ? stream->committed : 0;
+            add_stream(s, &need->insts[i], stream, from);
+            from -= from < count ? from : count;
         }
+    }
+}
+
+/* What may come in several messages, from position `from` on. */
+static void add_fed(struct spec *s, const struct gm_lease *lease, size_t from)
+{
+    if (lease->inst->task->type->role == GM_ROLE_FINISH) {
+        add_items_of_needs(s, lease->inst->task, from);
+    } else {
+        add_stream(s, &lease->job->split->insts[0], gm_core_inst_inputs(lease->inst), from);
     }
 }
 
@@ -91,11 +105,9 @@ static void add_inputs(struct spec *s, const struct gm_lease *lease)
         for (uint32_t i = 0; i < lease->chunk_count; i++) {
             add_input(s, split, in->items[lease->first_chunk + i]);
         }
-    } else if (gm_core_task_type_is_track(lease->inst->task->type)) {
-        add_stream(s, split, gm_core_inst_inputs(lease->inst), 0);
+    } else if (gm_core_task_type_is_fed(lease->inst->task->type)) {
+        add_fed(s, lease, 0);
         s->spec.inputs_complete = gm_core_split_is_done(lease->job);
-    } else if (lease->inst->task->type->role == GM_ROLE_FINISH) {
-        add_items_of_needs(s, lease->inst->task);
     }
 }
 
@@ -195,7 +207,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     struct spec s = {0};
     spec_make(&s, lease);
     bool more = false;
-    if (gm_core_task_type_is_track(lease->inst->task->type)) { /* what has no room is fed */
+    if (gm_core_task_type_is_fed(lease->inst->task->type)) { /* what has no room comes by Feed */
         s.spec.n_inputs = 0;
         bool room =
             gm__task_spec__get_packed_size(&s.spec) <= GM_ENVELOPE_MAX_BYTES - FEED_MAX_BYTES;
@@ -230,11 +242,11 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     }
 }
 
-void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
+uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
     struct spec s = {0};
     size_t at = 0;
-    add_stream(&s, &lease->job->split->insts[0], gm_core_inst_inputs(lease->inst), from);
+    add_fed(&s, lease, from);
     s.input_list = pointers(s.inputs, s.input_count, sizeof(*s.inputs));
     do {
         Gm__Envelope envelope = GM__ENVELOPE__INIT;
@@ -252,4 +264,5 @@ void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t fr
         gm_core_fx_send(core, lease->node->id, &envelope, true);
     } while (at < s.input_count);
     spec_fini(&s);
+    return from + (uint32_t)at;
 }

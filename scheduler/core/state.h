@@ -533,7 +533,8 @@ bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 
 /* spec.c */
 void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease);
-void gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
+/* Returns how many inputs the node was sent with these, from the first one on. */
+uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
 
 /* node.c */
 void gm_core_node_message(struct gm_core *core, const char *node_id, const Gm__Envelope *envelope);

@@ -138,6 +138,11 @@ bool gm_core_task_type_is_track(const struct gm_core_task_type *type)
     return type->feed == GM_FEED_SOUND || type->feed == GM_FEED_TEXT;
 }
 
+bool gm_core_task_type_is_fed(const struct gm_core_task_type *type)
+{
+    return gm_core_task_type_is_track(type) || type->role == GM_ROLE_FINISH;
+}
+
 uint32_t gm_core_task_type_stream(const struct gm_core_task_type *type, uint32_t instance)
 {
     switch (type->feed) {

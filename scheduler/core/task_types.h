@@ -51,6 +51,9 @@ struct gm_core_task_type {
 const struct gm_core_task_type *gm_core_task_type_find(const char *name); /* NULL: unknown */
 /* Its inputs are one of split's tracks, given while split makes them. */
 bool gm_core_task_type_is_track(const struct gm_core_task_type *type);
+/* Its inputs may come in several messages: those of tracks as they are made, those of finishing
+ * tasks where they do not fit into one. */
+bool gm_core_task_type_is_fed(const struct gm_core_task_type *type);
 /* Number of split's stream that instance `instance` is fed with; GM_STREAMS: none. */
 uint32_t gm_core_task_type_stream(const struct gm_core_task_type *type, uint32_t instance);
 /* Most instances that plan may ask for. */

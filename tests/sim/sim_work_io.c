@@ -80,6 +80,8 @@ static struct piece next_piece(struct sim_task *task)
         p.wait = !task->complete;
     } else if (sim_task_is(task, "inspect") || sim_task_is(task, "plan")) {
         p.store = GM__OBJECT_STORE__STORE_WORK;
+    } else {
+        p.wait = !task->complete;
     }
     p.done = !p.wait;
     return p;
