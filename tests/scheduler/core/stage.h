@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "scheduler/core/state.h"
-#include "tests/sim/sim_io.h"
+#include "sim/sim_io.h"
 
 /* Messages about work: a running task of the simulated farm is stopped, and its messages are
  * written by hand. */

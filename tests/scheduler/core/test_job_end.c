@@ -1,0 +1,188 @@
+/* How jobs end: cancelled, published, cleaned and forgotten; one story each. */
+#include "tests/scheduler/core/story.h"
+
+static void cancel_works_in_every_state(void **arg)
+{
+    (void)arg;
+    for (uint32_t step = 0; step < 200; step += 3) {
+        struct sim *sim = farm(2, 1);
+        struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+        for (uint32_t i = 0; i < step; i++) {
+            sim_step(sim);
+        }
+        enum gm_job_state before = sim_state(sim, "job");
+        bool over = gm_job_state_is_final(before);
+        assert_int_equal(sim_cancel(sim, "job"), over ? -GM_E_CONFLICT : 0);
+        sim_until(sim, sim_all_final, 60);
+        enum gm_job_state after = sim_state(sim, "job");
+        bool late = over || before == GM_JOB_PUBLISHING;
+        assert_int_equal(after, late ? GM_JOB_DONE : GM_JOB_CANCELLED);
+        assert_int_equal(sim_error(sim, "job").code, late ? GM_OK : GM_E_CANCELLED);
+        assert_true(job->published == 1 && job->cleaned == 1);
+        sim_destroy(sim);
+    }
+}
+
+static void cancel_while_publishing_counts_when_publishing_fails(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->hold_publish = true;
+    while (sim_state(sim, "job") != GM_JOB_PUBLISHING) {
+        sim_step(sim);
+    }
+    sim->params.publish_fails = 10000;
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    assert_int_equal(sim_cancel(sim, "job"), 0); /* twice is once */
+    sim_restart(sim);                            /* and it is remembered */
+    sim->hold_publish = false;
+    sim_run(sim, 1);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_CANCELLING);
+    sim->params.publish_fails = 0;
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_CANCELLED);
+    assert_int_equal(job->published, 1);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_true(v.keep_outputs); /* manifests may stand */
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void publishing_is_tried_ten_times(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    sim_until(sim, sim_all_final, 300);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_STORE);
+    assert_int_equal(job->published, 0);
+    assert_int_equal(job->cleaned, 1);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_false(v.keep_outputs); /* no manifest was written */
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+/* On to that many failures of publishing, with this code from now on. */
+static void fail_publishing(struct sim *sim, uint32_t failures, enum gm_code code)
+{
+    struct gm_cjob *job = NULL;
+    sim->params.publish_code = code;
+    HASH_FIND_STR(sim->core->jobs, "job", job);
+    assert_non_null(job);
+    for (int i = 0; i < 3000 && job->publish_failures < failures; i++) {
+        sim_step(sim);
+    }
+    assert_int_equal(job->publish_failures, failures);
+}
+
+static void an_output_that_is_lost_ends_the_job_at_the_third_look(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    fail_publishing(sim, 2, GM_E_STORE_CORRUPT);
+    fail_publishing(sim, 3, GM_E_STORE);
+    fail_publishing(sim, 5, GM_E_STORE_CORRUPT); /* two in a row, twice: it goes on */
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_PUBLISHING);
+    sim_run(sim, 3);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILING);
+    assert_int_equal(job->published, 0);
+    sim->params.publish_fails = 0; /* the report */
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_STORE_CORRUPT);
+    assert_int_equal(job->published, 1);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_false(v.keep_outputs);
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void outputs_stay_where_a_manifest_may_stand(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    sim->params.manifests = true;
+    sim_until(sim, sim_all_final, 300);
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_true(v.keep_outputs);
+    gm_view_job_fini(&v);
+    sim_destroy(sim);
+}
+
+static void deleting_is_tried_again(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.clean_fails = 10000;
+    while (sim_state(sim, "job") != GM_JOB_DONE) {
+        sim_step(sim);
+    }
+    sim_run(sim, 130);
+    assert_int_equal(job->cleaned, 0);
+    sim->params.clean_fails = 0;
+    sim_run(sim, 61);
+    assert_int_equal(job->cleaned, 1);
+    sim_run(sim, 130);
+    assert_int_equal(job->cleaned, 1); /* and no more */
+    sim_destroy(sim);
+}
+
+static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(4, 8);
+    for (uint32_t round = 0; round < 17; round++) {
+        sim->job_count = 0;
+        for (uint32_t i = 0; i < 60; i++) {
+            char id[32];
+            (void)snprintf(id, sizeof(id), "job-%u-%u", round, i);
+            struct sim_job *job = sim_submit_plan_only(sim, id);
+            job->chunks = 1;
+        }
+        sim_until(sim, sim_all_final, 300);
+    }
+    sim_commit(sim);
+    struct gm_job_view v;
+    struct gm_err err;
+    struct gm_core_totals totals;
+    gm_view_totals(sim->core, &totals);
+    assert_int_equal(totals.jobs[GM_JOB_DONE], 1000);
+    assert_int_equal(gm_view_job(sim->core, "job-0-19", &v, &err), -GM_E_NOTFOUND);
+    assert_int_equal(gm_view_job(sim->core, "job-0-20", &v, &err), 0);
+    gm_view_job_fini(&v);
+    for (size_t i = 0; i < sim->row_count; i++) {
+        assert_null(strstr(sim->rows[i].key, "job-0-19"));
+    }
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(cancel_works_in_every_state),
+        cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
+        cmocka_unit_test(publishing_is_tried_ten_times),
+        cmocka_unit_test(an_output_that_is_lost_ends_the_job_at_the_third_look),
+        cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
+        cmocka_unit_test(deleting_is_tried_again),
+        cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,244 @@
+/* What follows when nodes, workers, inputs and stores fail, one story each. */
+#include "tests/scheduler/core/story.h"
+
+static void a_dead_node_s_run_is_done_by_others(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1);
+    struct sim_job *job = sim_submit(sim, "job", 30, 1, 50);
+    struct sim_node *node;
+    sim_until(sim, encode_runs, 60);
+    assert_non_null(sim_find_running(sim, "video", &node));
+    sim_node_kill(sim, node);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_LOST, GM_E_NODE_LOST), 1);
+    sim_destroy(sim);
+}
+
+static void a_node_that_comes_back_anew_loses_its_leases_at_once(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 10, 0, 50);
+    struct sim_node *node;
+    sim_until(sim, encode_runs, 60);
+    assert_non_null(sim_find_running(sim, "video", &node));
+    gm_time before = sim->now;
+    sim_node_kill(sim, node);
+    sim_node_start(sim, node);
+    while (count_attempts(sim, "job", "video", GM_ATTEMPT_LOST, GM_E_NODE_LOST) == 0) {
+        sim_step(sim);
+    }
+    assert_true(sim->now - before < 5 * GM_SEC); /* not the 15 s of a lease */
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+static void a_chunk_that_fails_on_three_nodes_is_poison(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(5, 2);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    job->poison = 7;
+    sim_until(sim, sim_all_final, 300);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_MEDIA_POISON);
+    assert_int_equal(job->published, 1); /* the report */
+    sim_destroy(sim);
+}
+
+static void a_chunk_that_fails_on_two_nodes_is_not(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(5, 2);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    job->poison = 7;
+    job->poison_nodes = 2;
+    sim_until(sim, sim_all_final, 600);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+static void what_fails_alike_on_the_only_node_fails_the_job_soon(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 2);
+    struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+    job->poison = 2;
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_FAILED);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_WORKER_DIED);
+    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, GM_E_WORKER_DIED), 3);
+    sim_destroy(sim);
+}
+
+/* On a farm of five, with a code that five tries of a full disk or three of a broken object get. */
+static void repeated_failures_end_with_their_own_code(void **arg)
+{
+    (void)arg;
+    static const struct {
+        enum gm_code code;
+        uint32_t attempts;
+        uint32_t seconds;
+    } cases[] = {{GM_E_STORE_FULL, 5, 20},
+                 {GM_E_STORE_CORRUPT, 3, 5},
+                 {GM_E_MEDIA_CHUNK, 3, 5},
+                 {GM_E_MEDIA, 5, 20}}; /* once on each node */
+    for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        struct sim *sim = farm(5, 1);
+        struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+        job->inspect_fails = cases[i].code;
+        gm_time before = sim->now;
+        sim_until(sim, sim_all_final, 600);
+        assert_int_equal(sim_error(sim, "job").code, cases[i].code);
+        assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, cases[i].code),
+                         cases[i].attempts);
+        assert_int_equal(sim->retries, cases[i].attempts - 1); /* watchers are told of each */
+        assert_true(sim->now - before < cases[i].seconds * GM_SEC);
+        sim_destroy(sim);
+    }
+}
+
+static void an_unusable_input_ends_the_job_at_once(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1);
+    struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+    job->inspect_fails = GM_E_INPUT_NO_VIDEO;
+    sim_until(sim, sim_all_final, 20);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_INPUT_NO_VIDEO);
+    assert_int_equal(count_attempts(sim, "job", "inspect", GM_ATTEMPT_FAILED, GM_E_INPUT_NO_VIDEO),
+                     1);
+    assert_int_equal(sim->retries, 0);
+    sim_destroy(sim);
+}
+
+static void a_store_that_fails_is_tried_with_growing_pauses(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 1);
+    struct sim_job *job = sim_submit(sim, "job", 5, 0, 50);
+    job->inspect_fails = GM_E_STORE;
+    gm_time before = sim->now;
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_STORE);
+    /* 1 + 2 + 4 + 8 + 16 + 30 + 30 s between 8 attempts */
+    assert_true(sim->now - before >= 91 * GM_SEC && sim->now - before < 110 * GM_SEC);
+    sim_destroy(sim);
+}
+
+static void a_hung_worker_is_cancelled_by_the_watchdog(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 6, 0, 50);
+    struct sim_node *node;
+    sim_until(sim, encode_runs, 60);
+    sim_find_running(sim, "video", &node)->hung = true;
+    gm_time before = sim->now;
+    sim_until(sim, sim_all_final, 600);
+    assert_true(sim->now - before >= 120 * GM_SEC);
+    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, GM_E_WORKER_HUNG), 1);
+    assert_int_equal(sim->sent_cancels, 1);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+/* The scheduler can't make a Feed or an Assign for the job's audio. */
+static void say_unsent(struct sim *sim, bool told)
+{
+    struct sim_node *node;
+    const struct sim_task *task = sim_find_running(sim, "audio", &node);
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Failed failed = GM__FAILED__INIT;
+    Gm__Error error = GM__ERROR__INIT;
+    assert_non_null(task);
+    error.code = GM_E_STORE;
+    failed.task_id = task->assign->task_id;
+    failed.term = task->assign->term;
+    failed.epoch = task->assign->epoch;
+    failed.error = &error;
+    envelope.body_case = GM__ENVELOPE__BODY_FAILED;
+    envelope.failed = &failed;
+    struct gm_event event = {
+        .type = GM_EV_UNSENT, .node_id = node->id, .envelope = &envelope, .told = told};
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+    assert_int_equal(sim_event(sim, &event, NULL), 0); /* the lease is not there any more */
+}
+
+static void what_can_not_be_fed_is_cancelled(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2);
+    struct sim_job *job = sim_submit(sim, "job", 50, 1, 50);
+    sim_until(sim, audio_runs, 60);
+    uint64_t leases = sim->leases;
+    say_unsent(sim, true);
+    assert_int_equal(sim->leases, leases); /* until the node let go */
+    sim_commit(sim);
+    assert_int_equal(sim->sent_cancels, 1);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 0);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_FAILED, GM_E_STORE), 1);
+    sim_run(sim, 3); /* the node let go, and one has it again */
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 1);
+    say_unsent(sim, false); /* an Assign: no node has it */
+    sim_commit(sim);
+    assert_int_equal(sim->sent_cancels, 1);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 0);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_FAILED, GM_E_STORE), 2);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+static bool split_is_done(struct sim *sim)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, sim->jobs[0].id, &v, &err), 0);
+    bool done = v.tasks[2].state == GM_TASK_DONE;
+    gm_view_job_fini(&v);
+    return done;
+}
+
+static void audio_that_waits_for_input_is_not_hung(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1);
+    struct sim_job *job = sim_submit(sim, "job", 50, 1, 50);
+    struct sim_node *node;
+    sim_until(sim, audio_runs, 60);
+    struct sim_task *split = sim_find_running(sim, "split", &node);
+    assert_non_null(split);
+    for (uint32_t s = 0; s < 300; s++) { /* split makes slow progress and no item */
+        split->hung = true;
+        split->progress++;
+        sim_run(sim, 1);
+    }
+    split->hung = false;
+    sim_until(sim, split_is_done, 300);
+    assert_int_equal(sim->sent_cancels, 0);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_dead_node_s_run_is_done_by_others),
+        cmocka_unit_test(a_node_that_comes_back_anew_loses_its_leases_at_once),
+        cmocka_unit_test(a_chunk_that_fails_on_three_nodes_is_poison),
+        cmocka_unit_test(a_chunk_that_fails_on_two_nodes_is_not),
+        cmocka_unit_test(repeated_failures_end_with_their_own_code),
+        cmocka_unit_test(what_fails_alike_on_the_only_node_fails_the_job_soon),
+        cmocka_unit_test(an_unusable_input_ends_the_job_at_once),
+        cmocka_unit_test(a_store_that_fails_is_tried_with_growing_pauses),
+        cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
+        cmocka_unit_test(what_can_not_be_fed_is_cancelled),
+        cmocka_unit_test(audio_that_waits_for_input_is_not_hung),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
