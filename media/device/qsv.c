@@ -117,7 +117,8 @@ int gm_qsv_open(const char *node, AVBufferRef **out, struct gm_err *err)
                : gm_hw_device_open(&QSV, node, out, err);
 }
 
-int gm_qsv_frames(AVBufferRef *device, int width, int height, AVBufferRef **out, struct gm_err *err)
+int gm_qsv_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
+                  struct gm_err *err)
 {
     AVBufferRef *ref = av_hwframe_ctx_alloc(device);
     if (ref == NULL) {
@@ -125,7 +126,7 @@ int gm_qsv_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
     }
     AVHWFramesContext *frames = (AVHWFramesContext *)(void *)ref->data;
     frames->format = AV_PIX_FMT_QSV;
-    frames->sw_format = gm_packed_format(8);
+    frames->sw_format = gm_packed_format(bits);
     frames->width = width;
     frames->height = height;
     frames->initial_pool_size = GM_QSV_SURFACES;
@@ -135,8 +136,8 @@ int gm_qsv_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
         int rc = gm_vaapi_check(hold_of(device)->display, err);
         return rc < 0 ? rc
                       : gm_err_set(err, GM_E_PIPELINE_UNFIT, av,
-                                   "The VA driver has no %d surfaces of %dx%d", GM_QSV_SURFACES,
-                                   width, height);
+                                   "The VA driver has no %d surfaces of %dx%d in %u bits",
+                                   GM_QSV_SURFACES, width, height, bits);
     }
     *out = ref;
     return 0;
@@ -182,9 +183,10 @@ void gm_qsv_name(const AVBufferRef *device, char *out, size_t size)
     (void)snprintf(out, size, "%s-%s", runtime, display);
 }
 
-/* Whether the same encoder opens for pictures of that size with a constant quantiser, or (rate) an
- * average rate. */
-static bool opens(const AVBufferRef *device, enum AVCodecID id, int width, int height, bool rate)
+/* Whether an encoder opens for pictures of that size, in format, with a constant quantiser, or
+ * (rate) an average rate. */
+static bool opens(const AVBufferRef *device, enum AVCodecID id, enum AVPixelFormat format,
+                  int width, int height, bool rate)
 {
     char name[32];
     (void)snprintf(name, sizeof name, "%.16s_qsv", avcodec_get_name(id));
@@ -195,7 +197,7 @@ static bool opens(const AVBufferRef *device, enum AVCodecID id, int width, int h
     }
     ctx->width = width;
     ctx->height = height;
-    ctx->pix_fmt = gm_packed_format(8);
+    ctx->pix_fmt = format;
     ctx->time_base = (AVRational){1, 30};
     ctx->framerate = (AVRational){30, 1};
     ctx->bit_rate = 1000000;
@@ -209,13 +211,20 @@ static bool opens(const AVBufferRef *device, enum AVCodecID id, int width, int h
     return good;
 }
 
+static bool opens_small(const AVBufferRef *device, enum AVCodecID id, enum AVPixelFormat format)
+{
+    return opens(device, id, format, TRY_SIDE_PX, TRY_SIDE_PX, false) ||
+           opens(device, id, format, TRY_SIDE_PX, TRY_SIDE_PX, true);
+}
+
 /* The runtime said that it does not do what it was asked for. */
 static int find_unfit(const AVBufferRef *device, const AVCodecContext *ctx, int averror,
                       struct gm_err *err)
 {
     const char *codec = avcodec_get_name(ctx->codec_id);
+    const enum AVPixelFormat format = ctx->sw_pix_fmt, plain = gm_packed_format(8);
     bool constant = (ctx->flags & AV_CODEC_FLAG_QSCALE) != 0;
-    if (opens(device, ctx->codec_id, ctx->width, ctx->height, constant)) {
+    if (opens(device, ctx->codec_id, format, ctx->width, ctx->height, constant)) {
         return gm_err_set(err, GM_E_PIPELINE_UNFIT, averror,
                           constant ? "This Quick Sync runtime has no constant "
                                      "quantiser: set `crf`"
@@ -226,12 +235,25 @@ static int find_unfit(const AVBufferRef *device, const AVCodecContext *ctx, int 
                               : "This Quick Sync runtime keeps no quality "
                                 "(ICQ): set `qp`, or leave qsv out of `devices`");
     }
-    if (opens(device, ctx->codec_id, TRY_SIDE_PX, TRY_SIDE_PX, false) ||
-        opens(device, ctx->codec_id, TRY_SIDE_PX, TRY_SIDE_PX, true)) {
+    if (opens_small(device, ctx->codec_id, format)) {
         return gm_err_set(err, GM_E_PIPELINE_UNFIT, averror,
                           "This Quick Sync runtime does not make %s of %dx%d: leave qsv out of "
                           "`devices`",
                           codec, ctx->width, ctx->height);
+    }
+    if (format != plain && opens_small(device, ctx->codec_id, plain)) {
+        return gm_err_set(
+            err, GM_E_PIPELINE_UNFIT, averror,
+            "This Quick Sync runtime makes %s in 8 bits alone: set `bit_depth: 8`, or "
+            "leave qsv out of `devices`",
+            codec);
+    }
+    if (ctx->codec_id != AV_CODEC_ID_H264 && opens_small(device, AV_CODEC_ID_H264, plain)) {
+        return gm_err_set(
+            err, GM_E_PIPELINE_UNFIT, averror,
+            "This Quick Sync runtime makes no %s: choose another `codec`, or `devices` "
+            "without qsv",
+            codec);
     }
     return gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
                       "The Quick Sync runtime opens no encoder for %s: %s", codec,

@@ -17,13 +17,13 @@
 int gm_qsv_open(const char *node, AVBufferRef **out, struct gm_err *err) GM_MUST_CHECK;
 /* The VA display of it, of gm_vaapi_open. Borrowed from device. */
 const AVBufferRef *gm_qsv_display(const AVBufferRef *device);
-/* Surfaces for pictures of 8 bits: GM_QSV_SURFACES, all of them at once. *out owned. Errors
- * besides: PIPELINE_UNFIT the size. */
+/* Surfaces for 4:2:0 pictures of 8 or 10 bits: GM_QSV_SURFACES, all of them at once. *out owned.
+ * Errors besides: PIPELINE_UNFIT the size. */
 #define GM_QSV_ASYNC 4 /* pictures that the runtime is given before the first is waited for */
 /* Those, with as many that wait for others between which they are shown, what the runtime holds of
  * its own (MSDK suggests up to 8), and one that is being filled. */
 #define GM_QSV_SURFACES 20
-int gm_qsv_frames(AVBufferRef *device, int width, int height, AVBufferRef **out,
+int gm_qsv_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                   struct gm_err *err) GM_MUST_CHECK;
 /* The runtime's file, without "libmfx", and what gm_vaapi_name says: "gen.so.1.2.8-1.17-...", of
  * letters, digits and "-+._". */

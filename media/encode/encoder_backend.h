@@ -65,6 +65,7 @@ extern const struct gm_encoder_backend gm_encoder_nvenc_av1;
 extern const struct gm_encoder_backend gm_encoder_vaapi_h264;
 extern const struct gm_encoder_backend gm_encoder_vaapi_hevc;
 extern const struct gm_encoder_backend gm_encoder_qsv_h264;
+extern const struct gm_encoder_backend gm_encoder_qsv_hevc;
 
 /* packet_headers of AV1: the sequence header of a keyframe. */
 int gm_encoder_av1_headers(const AVPacket *packet, struct gm_buf *out, struct gm_err *err);

@@ -23,7 +23,7 @@
 static const struct gm_encoder_backend *const backends[] = {
     &gm_encoder_x264,       &gm_encoder_x265,       &gm_encoder_svtav1,    &gm_encoder_vpx,
     &gm_encoder_nvenc_h264, &gm_encoder_nvenc_hevc, &gm_encoder_nvenc_av1, &gm_encoder_vaapi_h264,
-    &gm_encoder_vaapi_hevc, &gm_encoder_qsv_h264};
+    &gm_encoder_vaapi_hevc, &gm_encoder_qsv_h264,   &gm_encoder_qsv_hevc};
 
 const char *gm_encoder_chain(const char *chain)
 {

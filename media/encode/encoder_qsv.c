@@ -1,5 +1,5 @@
-/* H.264 by Intel's Quick Sync, through libavcodec's h264_qsv.
- * See: libavcodec/qsvenc.c, qsvenc_h264.c; Media SDK 22.5; ADR-0028. */
+/* H.264 and HEVC by Intel's Quick Sync, through libavcodec's h264_qsv and hevc_qsv.
+ * See: libavcodec/qsvenc.c, qsvenc_h264.c, qsvenc_hevc.c; Media SDK 22.5; ADR-0028. */
 #include "media/encode/encoder_device.h"
 
 #include <string.h>
@@ -8,11 +8,12 @@
 #include "media/device/vaapi.h"
 
 /* Settings that give what software's encoders promise, besides those of encoder_device.h:
- * - forced_idr=1, no pictures of the runtime's own choice (adaptive_i, adaptive_b), closed GOPs:
- *   IDRs come where they are forced and nowhere else;
+ * - forced_idr=1, no pictures of the runtime's own choice (adaptive_i, adaptive_b; of HEVC
+ *   libavcodec leaves both at the runtime's default), closed GOPs: IDRs come where they are
+ *   forced and nowhere else;
  * - no B pictures that others refer to (b_strategy): the reorder depth is constant;
  * - no model's buffer in the parameter sets (NalHrdConformance off, by strict_std_compliance),
- *   which would be a chunk's own, and no SEI messages;
+ *   which would be a chunk's own, and no SEI messages: HDR10's are the farm's (encode_writer.c);
  * - with a cap, the rate to aim at is the cap: the quality decides below it. libavcodec takes two
  *   rates that are the same for a constant rate, so it is one bit less;
  * - pictures get to the runtime in surfaces: libavcodec copies those in memory into buffers whose
@@ -24,9 +25,21 @@
 
 static const struct option {
     const char *name, *value;
-} OPTIONS[] = {{"forced_idr", "1"}, {"adaptive_i", "0"},        {"adaptive_b", "0"},
-               {"b_strategy", "0"}, {"look_ahead", "0"},        {"pic_timing_sei", "0"},
-               {"a53cc", "0"},      {"recovery_point_sei", "0"}};
+    bool is_h264; /* of that alone */
+} OPTIONS[] = {{"forced_idr", "1", false},     {"b_strategy", "0", false},
+               {"pic_timing_sei", "0", false}, {"recovery_point_sei", "0", false},
+               {"adaptive_i", "0", true},      {"adaptive_b", "0", true},
+               {"look_ahead", "0", true},      {"a53cc", "0", true}};
+
+static bool is_hevc(const AVCodecContext *ctx)
+{
+    return ctx->codec_id == AV_CODEC_ID_HEVC;
+}
+
+static bool is_deep(const Gm__Rendition *r)
+{
+    return strcmp(r->pixel_format, "yuv420p10le") == 0;
+}
 
 static int set_number(AVCodecContext *ctx, const char *name, int value, struct gm_err *err)
 {
@@ -35,9 +48,14 @@ static int set_number(AVCodecContext *ctx, const char *name, int value, struct g
     return gm_encoder_device_option(ctx, name, number, err);
 }
 
-static int set_profile(AVCodecContext *ctx, const char *name, struct gm_err *err)
+static int set_profile(AVCodecContext *ctx, const Gm__Rendition *r, struct gm_err *err)
 {
+    const char *name = r->encode->profile;
     bool base = strcmp(name, "baseline") == 0;
+    if (is_hevc(ctx)) { /* the depth decides: encoder_check.c; mfxstructures.h has these numbers */
+        ctx->profile = is_deep(r) ? FF_PROFILE_HEVC_MAIN_10 : FF_PROFILE_HEVC_MAIN;
+        return set_number(ctx, "profile", ctx->profile, err);
+    }
     ctx->profile = base                        ? FF_PROFILE_H264_CONSTRAINED_BASELINE
                    : strcmp(name, "main") == 0 ? FF_PROFILE_H264_MAIN
                                                : FF_PROFILE_H264_HIGH;
@@ -66,19 +84,21 @@ static int set_options(AVCodecContext *ctx, const struct gm_encoder_params *para
     const struct gm_video_level *level = NULL;
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof OPTIONS / sizeof OPTIONS[0]; i++) {
-        rc = gm_encoder_device_option(ctx, OPTIONS[i].name, OPTIONS[i].value, err);
+        if (!OPTIONS[i].is_h264 || !is_hevc(ctx)) {
+            rc = gm_encoder_device_option(ctx, OPTIONS[i].name, OPTIONS[i].value, err);
+        }
     }
     if (rc == 0) {
         rc = set_number(ctx, "async_depth", GM_QSV_ASYNC, err);
     }
     if (rc == 0) {
-        rc = set_profile(ctx, p->profile, err);
+        rc = set_profile(ctx, params->rendition, err);
     }
     if (rc == 0) {
         rc = gm_encoder_device_level(ctx, params->rendition, &level, err);
     }
     if (rc == 0) {
-        ctx->level = gm_video_level_number(level);
+        ctx->level = gm_video_level_number(level); /* and of HEVC the Main tier, which is 0 */
         /* TargetUsage: 1 is the best of seven */
         ctx->compression_level = GM_ENCODER_DEVICE_LEVELS + 1 - gm_encoder_device_preset(p);
     }
@@ -108,7 +128,8 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
         rc = set_b_frames(ctx, params, err);
     }
     if (rc == 0) {
-        rc = gm_qsv_frames(ctx->hw_device_ctx, ctx->width, ctx->height, &ctx->hw_frames_ctx, err);
+        rc = gm_qsv_frames(ctx->hw_device_ctx, is_deep(params->rendition) ? 10 : 8, ctx->width,
+                           ctx->height, &ctx->hw_frames_ctx, err);
     }
     if (rc == 0) {
         ctx->pix_fmt = AV_PIX_FMT_QSV;
@@ -124,18 +145,17 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
 
 static const struct gm_encoder_device qsv = {.chain = "qsv",
                                              .name = "Quick Sync",
+                                             .deep_codec = "hevc",
                                              .open_device = gm_qsv_open,
                                              .describe = gm_qsv_name,
                                              .open_failed = gm_qsv_explain_open,
                                              .work_failed = gm_qsv_explain_work};
 
-const struct gm_encoder_backend gm_encoder_qsv_h264 = {
-    .device = &qsv,
-    .codec = "h264",
-    .library = "h264_qsv",
-    .min_side_px = 2,
-    .setup = setup,
-    .drops_captions = true,
-    .min_qp = 1, /* the runtime takes 0 for its own choice */
-    .max_qp = MAX_QP,
-};
+/* The runtime takes a quantiser of 0 for its own choice. */
+#define QSV_ROW(codec_name, library_name)                                                          \
+    .device = &qsv, .codec = (codec_name), .library = (library_name), .min_side_px = 2,            \
+    .min_qp = 1, .max_qp = MAX_QP, .setup = setup
+
+const struct gm_encoder_backend gm_encoder_qsv_h264 = {QSV_ROW("h264", "h264_qsv"),
+                                                       .drops_captions = true};
+const struct gm_encoder_backend gm_encoder_qsv_hevc = {QSV_ROW("hevc", "hevc_qsv")};

@@ -14,7 +14,7 @@ static const struct {
 } USABLE[] = {{"nvenc", " av1 av110 h264 hevc hevc10 ", NULL},
               {"vaapi", " h264 ", GM_FEATURE_VA_HEADERS},
               {"vaapi", " hevc hevc10 ", GM_FEATURE_VA_HEVC},
-              {"qsv", " h264 ", NULL}};
+              {"qsv", " h264 hevc hevc10 ", NULL}};
 #define USABLE_COUNT (sizeof(USABLE) / sizeof(USABLE[0]))
 
 bool gm_chain_is_usable(const char *name)

@@ -5,8 +5,9 @@
 
 #include "fake_mfx.h"
 
-#define SPS 7
-#define PPS 8
+/* nal_unit_type of VPS, SPS and PPS: ITU-T H.264 table 7-1, H.265 table 7-1. */
+enum { VPS, SPS, PPS, SETS };
+static const int AVC_SETS[SETS] = {-1, 7, 8}, HEVC_SETS[SETS] = {32, 33, 34};
 
 static const struct {
     mfxU16 method;
@@ -31,15 +32,22 @@ static bool has_rate(const struct fake_gpu *gpu, mfxU16 method)
 static mfxStatus correct(const struct fake_mfx *s, mfxVideoParam *io)
 {
     const struct fake_gpu *gpu = fake_mfx_gpu(s);
-    const struct fake_codec *codec = gpu == NULL ? NULL : fake_codec_find(&gpu->encode, "h264");
     mfxInfoMFX *m = &io->mfx;
     mfxFrameInfo *f = &m->FrameInfo;
-    if (codec == NULL || m->CodecId != MFX_CODEC_AVC) {
+    const char *name = m->CodecId == MFX_CODEC_AVC    ? "h264"
+                       : m->CodecId == MFX_CODEC_HEVC ? "hevc"
+                                                      : "";
+    const struct fake_codec *codec = gpu == NULL ? NULL : fake_codec_find(&gpu->encode, name);
+    if (codec == NULL) {
         m->CodecId = 0;
         return MFX_ERR_UNSUPPORTED;
     }
     mfxStatus status = MFX_ERR_NONE;
-    if (f->FourCC != MFX_FOURCC_NV12 || f->ChromaFormat != MFX_CHROMAFORMAT_YUV420) {
+    const unsigned depth = f->FourCC == MFX_FOURCC_NV12   ? FAKE_DEPTH_8
+                           : f->FourCC == MFX_FOURCC_P010 ? FAKE_DEPTH_10
+                                                          : 0;
+    if ((codec->depths & depth) == 0 || f->ChromaFormat != MFX_CHROMAFORMAT_YUV420 ||
+        f->Shift != (depth == FAKE_DEPTH_10 ? 1 : 0)) {
         f->FourCC = 0;
         status = MFX_ERR_UNSUPPORTED;
     }
@@ -109,7 +117,7 @@ static mfxStatus take_options(struct fake_mfx_encoder *e, const mfxVideoParam *p
             e->cavlc = co->CAVLC == MFX_CODINGOPTION_ON;
             break;
         case MFX_EXTBUFF_CODING_OPTION2:
-            e->adaptive_i = co2->AdaptiveI != MFX_CODINGOPTION_OFF;
+            e->adaptive_i = co2->AdaptiveI != MFX_CODINGOPTION_OFF; /* libavcodec asks for H.264 */
             e->pyramid = co2->BRefType != MFX_B_REF_OFF;
             break;
         case MFX_EXTBUFF_CODING_OPTION3:
@@ -119,6 +127,7 @@ static mfxStatus take_options(struct fake_mfx_encoder *e, const mfxVideoParam *p
             memcpy(&e->signal, b, sizeof(e->signal));
             break;
         case MFX_EXTBUFF_MULTI_FRAME_PARAM:
+        case MFX_EXTBUFF_HEVC_TILES:
             break;
         default:
             return MFX_ERR_UNSUPPORTED;
@@ -174,10 +183,15 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoENCODE_Close(mfxSession session)
     return fake_mfx_leave(s, open ? MFX_ERR_NONE : MFX_ERR_NOT_INITIALIZED);
 }
 
-static mfxStatus give_header(const struct fake_mfx_encoder *e, int type, mfxU8 *to, mfxU16 *io_size)
+static const uint8_t *find_set(const struct fake_mfx_encoder *e, int set, size_t *out_size)
+{
+    return fake_mfx_header(e, (e->hevc ? HEVC_SETS : AVC_SETS)[set], out_size);
+}
+
+static mfxStatus give_header(const struct fake_mfx_encoder *e, int set, mfxU8 *to, mfxU16 *io_size)
 {
     size_t size = 0;
-    const uint8_t *found = fake_mfx_header(e, type, &size);
+    const uint8_t *found = find_set(e, set, &size);
     if (found == NULL || size > *io_size) {
         return MFX_ERR_NOT_ENOUGH_BUFFER;
     }
@@ -214,6 +228,10 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoENCODE_GetVideoParam(mfxSession session, mfxVi
     }
     *par = p;
     for (int i = 0; status == MFX_ERR_NONE && i < p.NumExtParam; i++) {
+        if (p.ExtParam[i]->BufferId == MFX_EXTBUFF_CODING_OPTION_VPS) {
+            mfxExtCodingOptionVPS *h = (void *)p.ExtParam[i];
+            status = give_header(e, VPS, h->VPSBuffer, &h->VPSBufSize);
+        }
         if (p.ExtParam[i]->BufferId == MFX_EXTBUFF_CODING_OPTION_SPSPPS) {
             mfxExtCodingOptionSPSPPS *h = (void *)p.ExtParam[i];
             status = give_header(e, SPS, h->SPSBuffer, &h->SPSBufSize);
@@ -224,54 +242,29 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoENCODE_GetVideoParam(mfxSession session, mfxVi
     return fake_mfx_leave(s, status);
 }
 
-/* Takes the samples; *surface is the application's again. */
-static mfxStatus fill(struct fake_mfx *s, const mfxFrameSurface1 *surface, bool spoil)
-{
-    struct fake_mfx_encoder *e = &s->encoder;
-    struct fake_mfx_view view;
-    AVFrame *f = e->frame;
-    if (av_frame_make_writable(f) < 0) {
-        return MFX_ERR_MEMORY_ALLOC;
-    }
-    mfxStatus status = fake_mfx_map(s, surface, &view);
-    for (int plane = 0; status == MFX_ERR_NONE && plane < 2; plane++) {
-        for (int y = 0; y < f->height >> plane; y++) {
-            uint8_t *to = f->data[plane] + (ptrdiff_t)y * f->linesize[plane];
-            memcpy(to, view.plane[plane] + (ptrdiff_t)y * view.pitch, (size_t)f->width);
-            for (int x = 0; spoil && x < f->width; x++) {
-                to[x] = (uint8_t)(255 - to[x]);
-            }
-        }
-    }
-    if (status == MFX_ERR_NONE) {
-        fake_mfx_unmap(s, &view);
-    }
-    return status;
-}
-
-static mfxStatus feed(struct fake_mfx *s, const mfxEncodeCtrl *ctrl,
+/* Takes the samples, time and kind; *surface is the application's again. */
+static mfxStatus take(struct fake_mfx *s, const mfxEncodeCtrl *ctrl,
                       const mfxFrameSurface1 *surface, enum fake_action action)
 {
     struct fake_mfx_encoder *e = &s->encoder;
-    if (surface == NULL) {
-        if (!e->draining) {
-            e->draining = true;
-            (void)avcodec_send_frame(e->codec, NULL);
-        }
-        return MFX_ERR_NONE;
+    struct fake_mfx_view view;
+    mfxStatus status = fake_mfx_map(s, surface, &view);
+    if (status == MFX_ERR_NONE) {
+        status = fake_mfx_read(e, &view, action == FAKE_WRONG);
+        fake_mfx_unmap(s, &view);
     }
-    mfxStatus status = fill(s, surface, action == FAKE_WRONG);
     bool idr = ctrl != NULL && (ctrl->FrameType & MFX_FRAMETYPE_IDR) != 0;
     bool intra = ctrl != NULL && (ctrl->FrameType & MFX_FRAMETYPE_I) != 0;
     if (status != MFX_ERR_NONE) {
         return status;
     }
-    /* In display order only IDRs can be forced: an I picture is one where IdrInterval is 0. */
-    idr = idr || (intra && e->param.mfx.IdrInterval == 0);
+    /* In display order only IDRs can be forced: an I picture is one where IdrInterval says so of
+     * each. */
+    idr = idr || (intra && e->param.mfx.IdrInterval == (e->hevc ? 1 : 0));
     e->times[e->count % FAKE_MFX_PENDING] = (int64_t)surface->Data.TimeStamp;
     e->frame->pts = e->count++;
     e->frame->pict_type = idr ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
-    return avcodec_send_frame(e->codec, e->frame) < 0 ? MFX_ERR_DEVICE_FAILED : MFX_ERR_NONE;
+    return MFX_ERR_NONE;
 }
 
 FAKE_MFX_EXPORT mfxStatus MFXVideoENCODE_EncodeFrameAsync(mfxSession session, mfxEncodeCtrl *ctrl,
@@ -294,15 +287,20 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoENCODE_EncodeFrameAsync(mfxSession session, mf
     enum fake_action action =
         surface == NULL ? FAKE_OK : fake_fault_at(FAKE_ENCODE, s->pci, e->count + 1);
     status = fake_mfx_result(action);
-    if (status == MFX_ERR_NONE) {
-        status = feed(s, ctrl, surface, action);
+    if (status == MFX_ERR_NONE && surface != NULL) {
+        status = take(s, ctrl, surface, action);
     }
+    mfxU16 type = 0;
     AVPacket *packet = status == MFX_ERR_NONE ? av_packet_alloc() : NULL;
-    if (packet == NULL || avcodec_receive_packet(e->codec, packet) < 0) {
-        av_packet_free(&packet);
-        return fake_mfx_leave(s, status == MFX_ERR_NONE ? MFX_ERR_MORE_DATA : status);
+    if (status == MFX_ERR_NONE) {
+        status = packet == NULL ? MFX_ERR_MEMORY_ALLOC
+                                : fake_mfx_code(e, surface != NULL, packet, &type);
     }
-    *p = (struct fake_mfx_pending){bs, packet, action == FAKE_CORRUPT};
+    if (status != MFX_ERR_NONE) {
+        av_packet_free(&packet);
+        return fake_mfx_leave(s, status);
+    }
+    *p = (struct fake_mfx_pending){bs, packet, type, action == FAKE_CORRUPT};
     *sync = (mfxSyncPoint)p;
     return fake_mfx_leave(s, MFX_ERR_NONE);
 }
@@ -317,18 +315,6 @@ static bool append(mfxBitstream *bs, const void *data, size_t size)
     return true;
 }
 
-static mfxU16 type_of(const AVPacket *packet)
-{
-    size_t size = 0;
-    const uint8_t *stats = av_packet_get_side_data(packet, AV_PKT_DATA_QUALITY_STATS, &size);
-    if ((packet->flags & AV_PKT_FLAG_KEY) != 0) {
-        return MFX_FRAMETYPE_I | MFX_FRAMETYPE_REF | MFX_FRAMETYPE_IDR;
-    }
-    return stats != NULL && size > 4 && stats[4] == AV_PICTURE_TYPE_B
-               ? MFX_FRAMETYPE_B
-               : MFX_FRAMETYPE_P | MFX_FRAMETYPE_REF;
-}
-
 static int64_t time_of(const struct fake_mfx_encoder *e, int64_t number)
 {
     const mfxFrameInfo *f = &e->param.mfx.FrameInfo;
@@ -340,12 +326,14 @@ static mfxStatus hand_out(struct fake_mfx_encoder *e, struct fake_mfx_pending *p
 {
     mfxBitstream *bs = p->bitstream;
     const AVPacket *packet = p->packet;
-    size_t sps = 0, pps = 0;
-    const uint8_t *first = fake_mfx_header(e, SPS, &sps), *second = fake_mfx_header(e, PPS, &pps);
-    bool key = (packet->flags & AV_PKT_FLAG_KEY) != 0;
+    bool good = true;
     bs->DataOffset = bs->DataLength = 0;
-    if ((key && (!append(bs, first, sps) || !append(bs, second, pps))) ||
-        !append(bs, packet->data, (size_t)packet->size)) {
+    for (int set = e->hevc ? VPS : SPS; (p->type & MFX_FRAMETYPE_IDR) != 0 && set < SETS; set++) {
+        size_t size = 0;
+        const uint8_t *found = find_set(e, set, &size);
+        good = good && append(bs, found, size);
+    }
+    if (!good || !append(bs, packet->data, (size_t)packet->size)) {
         return MFX_ERR_NOT_ENOUGH_BUFFER;
     }
     size_t from = bs->DataLength > 400 ? 200 : bs->DataLength * 2 / 3;
@@ -354,7 +342,7 @@ static mfxStatus hand_out(struct fake_mfx_encoder *e, struct fake_mfx_pending *p
     }
     bs->TimeStamp = (mfxU64)time_of(e, packet->pts);
     bs->DecodeTimeStamp = time_of(e, packet->dts);
-    bs->FrameType = type_of(packet);
+    bs->FrameType = p->type;
     bs->PicStruct = MFX_PICSTRUCT_PROGRESSIVE;
     return MFX_ERR_NONE;
 }

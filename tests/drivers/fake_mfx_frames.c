@@ -22,7 +22,7 @@ mfxStatus fake_mfx_map(struct fake_mfx *s, const mfxFrameSurface1 *surface,
             VA_STATUS_SUCCESS) {
         return MFX_ERR_LOCK_MEMORY;
     }
-    if (out->image.format.fourcc != VA_FOURCC_NV12 ||
+    if (out->image.format.fourcc != surface->Info.FourCC || /* the same letters */
         vaMapBuffer(s->display, out->image.buf, &data) != VA_STATUS_SUCCESS) {
         vaDestroyImage(s->display, out->image.image_id);
         return MFX_ERR_LOCK_MEMORY;
@@ -46,9 +46,10 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoVPP_Init(mfxSession session, mfxVideoParam *pa
     bool upload =
         par->IOPattern == (MFX_IOPATTERN_IN_SYSTEM_MEMORY | MFX_IOPATTERN_OUT_VIDEO_MEMORY);
     bool same = memcmp(&par->vpp.In, &par->vpp.Out, sizeof(par->vpp.In)) == 0;
-    return session == NULL                                           ? MFX_ERR_INVALID_HANDLE
-           : upload && same && par->vpp.In.FourCC == MFX_FOURCC_NV12 ? MFX_ERR_NONE
-                                                                     : MFX_ERR_UNSUPPORTED;
+    bool known = par->vpp.In.FourCC == MFX_FOURCC_NV12 || par->vpp.In.FourCC == MFX_FOURCC_P010;
+    return session == NULL           ? MFX_ERR_INVALID_HANDLE
+           : upload && same && known ? MFX_ERR_NONE
+                                     : MFX_ERR_UNSUPPORTED;
 }
 
 FAKE_MFX_EXPORT mfxStatus MFXVideoVPP_Close(mfxSession session)
@@ -79,7 +80,8 @@ FAKE_MFX_EXPORT mfxStatus MFXVideoVPP_RunFrameVPPAsync(mfxSession session, mfxFr
     for (int plane = 0; status == MFX_ERR_NONE && plane < 2; plane++) {
         for (int y = 0; y < in->Info.CropH >> plane; y++) {
             memcpy(to.plane[plane] + (ptrdiff_t)y * to.pitch,
-                   from.plane[plane] + (ptrdiff_t)y * from.pitch, in->Info.CropW);
+                   from.plane[plane] + (ptrdiff_t)y * from.pitch,
+                   in->Info.CropW * (in->Info.FourCC == MFX_FOURCC_P010 ? 2u : 1u));
         }
     }
     if (status == MFX_ERR_NONE) {

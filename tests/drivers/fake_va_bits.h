@@ -1,5 +1,5 @@
-/* Bits and NAL units, for the fake VA driver: what H.264 and HEVC have in common.
- * See: ISO/IEC 14496-10 7.2, 7.3.1, 9.1; ITU-T H.265 7.2, 7.3.1, 9.2. */
+/* Bits and NAL units, for the fake VA driver and the fake Quick Sync runtime: what H.264 and HEVC
+ * have in common. See: ISO/IEC 14496-10 7.2, 7.3.1, 9.1; ITU-T H.265 7.2, 7.3.1, 9.2. */
 #ifndef GM_TESTS_DRIVERS_FAKE_VA_BITS_H
 #define GM_TESTS_DRIVERS_FAKE_VA_BITS_H
 

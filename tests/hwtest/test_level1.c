@@ -133,7 +133,8 @@ static void only_what_tasks_can_use_is_encoded(void **state)
                 {{.api = "vaapi", .codec = "hevc", .depth = 8}, GM_FEATURE_VA_HEADERS, false},
                 {{.api = "vaapi", .codec = "hevc", .depth = 10}, GM_FEATURE_VA_HEVC, true},
                 {{.api = "qsv", .codec = "h264", .depth = 8}, NULL, true},
-                {{.api = "qsv", .codec = "hevc", .depth = 8}, GM_FEATURE_VA_HEVC, false}};
+                {{.api = "qsv", .codec = "h264", .depth = 10}, NULL, false},
+                {{.api = "qsv", .codec = "hevc", .depth = 10}, NULL, true}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct gm_device d = {.kind = GM_DEVICE_DRM};
         assert_true(rows[i].headers == NULL || gm_device_add_feature(&d, rows[i].headers));

@@ -1,5 +1,12 @@
 #include "media/device_encoder_io.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
 #include <stdio.h>
@@ -45,8 +52,8 @@ int device_encode(struct gm_encoder *e, const struct device_set *s, struct devic
     for (int i = 0; i <= FRAMES && rc == 0; i++) {
         AVFrame *f = NULL;
         if (i < FRAMES) {
-            f = out->pictures[i] =
-                clip_picture(WIDTH, HEIGHT, av_get_pix_fmt(s->set.r.pixel_format), i);
+            f = out->pictures[i] = clip_picture((int)s->set.r.width_px, (int)s->set.r.height_px,
+                                                av_get_pix_fmt(s->set.r.pixel_format), i);
             f->pts = i * TICKS;
             f->pict_type = encoder_io_is_key(i) ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;
         }
@@ -273,5 +280,108 @@ void device_refuses(const void *arg)
         (void)fprintf(stderr, "%s %s: %d: %s (not: %s)\n", d->base, d->lines, rc, err.text,
                       d->says);
         fake_gpu_fail("the error is this one", __FILE__, __LINE__);
+    }
+}
+
+void device_encode_all(const struct device_row *rows, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fake_gpu_run(device_encodes, &rows[i]) != 0) {
+            fail_msg("row %zu: %s %s %s, qp %d", i, rows[i].base, rows[i].lines, rows[i].codec,
+                     rows[i].qp);
+        }
+    }
+}
+
+void device_refuse_all(const struct device_refusal *all, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (fake_gpu_run(device_refuses, &all[i]) != 0) {
+            fail_msg("%s %s", all[i].lines, all[i].says);
+        }
+    }
+}
+
+#define UNFIT .lines = "", .code = GM_E_PIPELINE_UNFIT
+/* says: % stands for the chain's name in messages, & for its own. */
+static const struct device_refusal REFUSED[] = {
+    {UNFIT, .says = "`bitrate` is reached by trials in software: % takes", .bitrate = true},
+    {UNFIT, .says = "`quality` is reached by trials in software: % takes", .quality = true},
+    {UNFIT, .says = "% takes `crf` from 1", .crf = 0, .qp = -1, .uncapped = true},
+    {UNFIT, .says = "% takes `qp` from 1 to 51", .crf = -1, .qp = 0},
+    {UNFIT, .says = "% takes `qp` from 1 to 51", .crf = -1, .qp = 52},
+    {UNFIT, .says = "% takes `qp` from 1 to 51", .codec = "hevc", .crf = -1, .qp = 0},
+    {UNFIT, .says = "% makes H.264 in 8 bits alone: set `bit_depth: 8`, or `codec: hevc`",
+     .deep = true},
+    {UNFIT, .says = "Codec av1 has no encoder on chain &", .codec = "av1"},
+    {UNFIT, .says = "Codec vp9 has no encoder on chain &", .codec = "vp9"},
+    {UNFIT, .says = "Level 1 of h264", .level = "1"},
+    {UNFIT, .says = "Level 1 of hevc", .codec = "hevc", .level = "1"},
+};
+
+#define FAULT(line, gives, text) .lines = "fault " line "\n", .code = (gives), .says = (text)
+static const struct device_refusal FAULTS[] = {
+    {FAULT("va-init error", GM_E_DEVICE_DRIVER, "does not start on /dev/dri/renderD128")},
+    {FAULT("alloc oom", GM_E_DEVICE_MEMORY, "a surface")},
+    {FAULT("alloc busy", GM_E_DEVICE_BUSY, "a surface")},
+    {FAULT("encode-init lost", GM_E_DEVICE_LOST, "")},
+    {FAULT("encode lost at=7", GM_E_DEVICE_LOST, "lost while it encoded"), .at_work = true},
+    {FAULT("encode error at=7", GM_E_DEVICE_LOST, "failed in its work"), .at_work = true},
+    {FAULT("lock lost at=7", GM_E_DEVICE_LOST, "lost while it encoded"), .at_work = true},
+};
+
+static struct device_refusal of_chain(const struct device_refusal *row,
+                                      const struct device_chain *chain, char says[160])
+{
+    struct device_refusal r = *row;
+    size_t n = 0;
+    for (const char *c = row->says; *c != '\0' && n < 150; c++) {
+        const char *name = *c == '%' ? chain->name : *c == '&' ? chain->chain : NULL;
+        n += (size_t)(name != NULL ? snprintf(says + n, 160 - n, "%.20s", name)
+                                   : snprintf(says + n, 160 - n, "%c", *c));
+    }
+    says[n] = '\0';
+    r.base = chain->base;
+    r.chain = chain->chain;
+    r.device = chain->device;
+    r.says = says;
+    return r;
+}
+
+void device_refuse_common(const struct device_chain *chain)
+{
+    char says[160];
+    for (size_t i = 0; i < sizeof REFUSED / sizeof REFUSED[0]; i++) {
+        const struct device_refusal r = of_chain(&REFUSED[i], chain, says);
+        device_refuse_all(&r, 1);
+    }
+    static const struct {
+        const char *node;
+        enum gm_code code;
+        const char *says;
+    } nodes[] = {
+        {NULL, GM_E_INVAL, "needs a render node"},
+        {"/dev/dri/renderD200", GM_E_DEVICE_ABSENT, "/dev/dri/renderD200 can't be opened"},
+        {"/dev/zero", GM_E_DEVICE_ABSENT, "no device that libva knows"},
+    };
+    for (size_t i = 0; i < sizeof nodes / sizeof nodes[0]; i++) {
+        const struct device_refusal r = {.base = chain->base,
+                                         .lines = "",
+                                         .chain = chain->chain,
+                                         .device = nodes[i].node,
+                                         .code = nodes[i].code,
+                                         .says = nodes[i].says};
+        device_refuse_all(&r, 1);
+    }
+}
+
+void device_fail_common(const struct device_chain *chain)
+{
+    char says[160];
+    for (size_t i = 0; i < 2 * (sizeof FAULTS / sizeof FAULTS[0]); i++) {
+        struct device_refusal r = of_chain(&FAULTS[i / 2], chain, says);
+        r.codec = i % 2 != 0 ? "hevc" : "h264";
+        r.deep = i % 2 != 0;
+        device_refuse_all(&r, 1);
     }
 }

@@ -80,4 +80,18 @@ struct device_refusal {
 /* Opening, or encoding, fails like that. */
 void device_refuses(const void *refusal);
 
+/* Each row in a child of its own; the first that is wrong fails the test, and is named. */
+void device_encode_all(const struct device_row *rows, size_t count);
+void device_refuse_all(const struct device_refusal *all, size_t count);
+
+/* What a chain of a VA display has as the others: of H.264 and HEVC. */
+struct device_chain {
+    const char *base, *chain, *device;
+    const char *name; /* in messages */
+};
+/* What none of them does; no node. */
+void device_refuse_common(const struct device_chain *chain);
+/* Faults of the VA driver and of the encoder. */
+void device_fail_common(const struct device_chain *chain);
+
 #endif

@@ -17,11 +17,19 @@ profile qsv
 farm qsv
 gpu_node box "LIBVA_DRIVERS_PATH, LD_LIBRARY_PATH"
 until_true "its GPU is offered" is_offered
-check "with the chain qsv alone" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "qsv" and .codecs == ["h264"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD mfx-fake_mfx.so")))'
+check "with the chain qsv alone" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "qsv" and .codecs == ["h264", "hevc", "hevc10"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD mfx-fake_mfx.so")))'
 check "a job is done" transcode first "$work/clip.mp4"
 is_used qsv 240
 check "a second job is done" transcode second "$work/clip.mp4"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
+
+# HEVC in 10 bits with HDR10's messages, beside H.264 in SDR, on one job.
+make_hdr10 "$work/hdr.mp4"
+small_pipeline "$work/hdr.yaml" "240, 120"
+sed -i 's/codec: h264.*/codec: hevc, hdr: keep, renditions: { 120: { codec: h264 } } }/;s/^  audio:.*//;s/, audio]/]/' "$work/hdr.yaml"
+check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
+is_used qsv 75
+is_hdr10
 
 is_lost_and_back qsv qsv 240
 

@@ -26,18 +26,12 @@ check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$w
 check "a job with HEVC is done" transcode hevc "$work/clip.mp4" vod-hevc
 is_used vaapi 240
 check "as HEVC, Main" sh -c "grep -q 'CODECS=\"hvc1\.1\.' '$out/master.m3u8'"
-ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=426x240:r=25:d=3,format=yuv420p10le -c:v libx265 -preset ultrafast -x265-params \
-  "log-level=none:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=smpte2084:hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)" "$work/hdr.mp4"
+make_hdr10 "$work/hdr.mp4"
 small_pipeline "$work/hdr.yaml" "240, 120"
 sed -i 's/codec: h264.*/codec: hevc, hdr: keep, renditions: { 120: { codec: h264 } } }/;s/^  audio:.*//;s/, audio]/]/' "$work/hdr.yaml"
 check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used vaapi 75
-join_rendition "$(echo "$out"/v/*/video/240p)" >"$work/240.mp4"
-colours=$(ffprobe -v error -select_streams v -show_entries stream=profile,pix_fmt,color_range,color_space,color_transfer,color_primaries -of default=nw=1:nk=1 "$work/240.mp4" | tr "\n" " ")
-check "in ten bits, with its colours: $colours" test "$colours" = "Main 10 yuv420p10le tv bt2020nc smpte2084 bt2020 "
-ffprobe -v error -show_frames -read_intervals '%+#1' "$work/240.mp4" >"$work/frame"
-check "its light level and mastering display are there" sh -c "grep -q max_content=900 '$work/frame' && grep -q max_luminance=10000000/10000 '$work/frame'"
-check "HLS says so" grep -q 'RESOLUTION=426x240.*VIDEO-RANGE=PQ' "$out/master.m3u8"
+is_hdr10
 
 is_lost_and_back vaapi arc 240
 

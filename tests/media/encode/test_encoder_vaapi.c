@@ -45,9 +45,7 @@ static const struct device_row rows[] = {
 static void frames_and_keyframes_are_what_was_asked_for(void **state)
 {
     (void)state;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_int_equal(fake_gpu_run(device_encodes, &rows[i]), 0);
-    }
+    device_encode_all(rows, sizeof rows / sizeof rows[0]);
 }
 
 static int level_of(const struct gm_encoder *e)
@@ -168,29 +166,15 @@ static void the_build_names_library_and_driver(void **state)
     .base = (base_name), .lines = (text), .chain = "vaapi", .device = (node)
 #define UNFIT(base, lines) NODE(base, lines, VAAPI_NODE), GM_E_PIPELINE_UNFIT
 #define ARC UNFIT("arc", "")
+static const struct device_chain chain = {"arc", "vaapi", VAAPI_NODE, "VAAPI"};
 #define SMALL_HEVC "gpu 0000:03:00.0\n node renderD128\n encode hevc 8 32x32 64x64 0\n"
 #define DEEP_HEVC "gpu 0000:03:00.0\n node renderD128\n encode hevc 10 32x32 4096x4096 0\n"
 
 static const struct device_refusal refusals[] = {
-    {ARC, "`bitrate` is reached by trials in software: VAAPI takes", .bitrate = true},
-    {ARC, "`quality` is reached by trials in software: VAAPI takes", .quality = true},
-    {ARC, "VAAPI takes `crf` from 1", .crf = 0, .qp = -1, .uncapped = true},
-    {ARC, "VAAPI takes `qp` from 1 to 51", .crf = -1, .qp = 0},
-    {ARC, "VAAPI takes `qp` from 1 to 51", .crf = -1, .qp = 52},
-    {ARC, "VAAPI makes H.264 in 8 bits alone: set `bit_depth: 8`, or `codec: hevc`", .deep = true},
-    {ARC, "Codec av1 has no encoder on chain vaapi", .codec = "av1"},
-    {ARC, "Codec vp9 has no encoder on chain vaapi", .codec = "vp9"},
-    {ARC, "VAAPI takes `qp` from 1 to 51", .codec = "hevc", .crf = -1, .qp = 0},
     {ARC, "makes HEVC up to 4096x4096, not 4098x2160", .codec = "hevc", .wide = 4098, .high = 2160},
     {ARC, "does not make hevc of 160x48", .codec = "hevc", .high = 48},
-    {ARC, "Level 1 of hevc", .codec = "hevc", .level = "1"},
     {ARC, "up to 4096x4096, not 4098x2160", .wide = 4098, .high = 2160},
     {ARC, "160x16", .high = 16},
-    {ARC, "Level 1", .level = "1"},
-    {NODE("arc", "", NULL), GM_E_INVAL, "needs a render node"},
-    {NODE("arc", "", "/dev/dri/renderD200"), GM_E_DEVICE_ABSENT,
-     "/dev/dri/renderD200 can't be opened"},
-    {NODE("arc", "", "/dev/zero"), GM_E_DEVICE_ABSENT, "no device that libva knows"},
     {UNFIT("igpu", ""), "no quality below a cap (QVBR)"},
     {UNFIT("igpu", ""), "no quality (ICQ)", .uncapped = true},
     {UNFIT("arc", "packed no\n"), "its own parameter sets"},
@@ -205,46 +189,29 @@ static const struct device_refusal refusals[] = {
      .qp = 23},
 };
 
-static void refuse_all(const struct device_refusal *all, size_t count)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (fake_gpu_run(device_refuses, &all[i]) != 0) {
-            fail_msg("%s %s", all[i].lines, all[i].says);
-        }
-    }
-}
-
 static void what_it_can_not_do_is_refused_at_planning(void **state)
 {
     (void)state;
-    refuse_all(refusals, sizeof refusals / sizeof refusals[0]);
+    device_refuse_common(&chain);
+    device_refuse_all(refusals, sizeof refusals / sizeof refusals[0]);
 }
 
 #define FAULT(line) NODE("arc", "fault " line "\n", VAAPI_NODE)
 
 static const struct device_refusal faults[] = {
-    {FAULT("va-init error"), GM_E_DEVICE_DRIVER, "does not start on /dev/dri/renderD128"},
     {FAULT("va-init lost"), GM_E_DEVICE_DRIVER, "does not start"},
-    {FAULT("alloc oom"), GM_E_DEVICE_MEMORY, "a surface"},
     {FAULT("encode-init oom"), GM_E_DEVICE_MEMORY, "a context"},
-    {FAULT("encode-init lost"), GM_E_DEVICE_LOST, ""},
     {FAULT("encode-init busy"), GM_E_DEVICE_BUSY, "a context"},
-    {FAULT("alloc busy"), GM_E_DEVICE_BUSY, "a surface"},
     {FAULT("encode-open unsupported"), GM_E_DEVICE_DRIVER, "a configuration"},
-    {FAULT("encode lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .at_work = true},
-    {FAULT("encode error at=7"), GM_E_DEVICE_LOST, "failed in its work", .at_work = true},
-    {FAULT("lock lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .at_work = true},
     {FAULT("alloc oom at=6"), GM_E_DEVICE_MEMORY, "", .at_work = true},
     {FAULT("encode-init busy"), GM_E_DEVICE_BUSY, "a context", .codec = "hevc", .deep = true},
-    {FAULT("alloc oom"), GM_E_DEVICE_MEMORY, "a surface", .codec = "hevc", .deep = true},
-    {FAULT("encode lost at=7"), GM_E_DEVICE_LOST, "lost while it encoded", .codec = "hevc",
-     .at_work = true},
 };
 
 static void failures_have_their_codes(void **state)
 {
     (void)state;
-    refuse_all(faults, sizeof faults / sizeof faults[0]);
+    device_fail_common(&chain);
+    device_refuse_all(faults, sizeof faults / sizeof faults[0]);
 }
 
 int main(void)
