@@ -1,8 +1,5 @@
-/* Pipeline files: shape, names and edges. Parameters: params.c. Files and assets: assets.c.
- *
- * Checks go from the text outwards (keys, types, parameters), then over the graph: names, cycles,
- * which type needs which, and how many of each there are.
- */
+/* Pipeline files: keys, names, types and needs. Parameters: params.c. What holds between tasks:
+ * graph.c. Files and assets: assets.c. Checks go from the text outwards. */
 #include "scheduler/pipeline/pipeline.h"
 
 #include <stdio.h>
@@ -11,6 +8,7 @@
 
 #include "proto/envelope.h"
 #include "scheduler/pipeline/encode.h"
+#include "scheduler/pipeline/graph.h"
 #include "scheduler/pipeline/params.h"
 
 #define NAME_MAX_BYTES 64
@@ -18,98 +16,11 @@
 #define WEBP_MAX_SIDE 16383 /* px */
 #define JPEG_MAX_SIDE 65500
 
-#define T_INSPECT 1u
-#define T_PLAN 2u
-#define T_SPLIT 4u
-#define T_ENCODE 8u
-#define T_AUDIO 16u
-#define T_THUMBNAILS 32u
-#define T_MP4 64u
-#define T_PACKAGE 128u
-#define T_ANALYZE 256u
-#define T_LOUDNESS 512u
-#define T_SUBTITLES 1024u
-
-/* One row a task type: which types it needs, what it is for, and how many there are. */
-struct shape {
-    const char *type;
-    unsigned bit;
-    unsigned must;     /* types it needs */
-    unsigned if_there; /* types it needs where the pipeline has them */
-    unsigned serves;   /* one of these types is there, else it would be for nothing */
-    bool exactly_one;  /* else at most one */
-    bool offered;      /* workers know it */
-};
-
-static const struct shape SHAPES[] = {
-    {"inspect", T_INSPECT, 0, 0, 0, true, true},
-    {"plan", T_PLAN, T_INSPECT, 0, 0, true, true},
-    {"split", T_SPLIT, T_PLAN, 0, 0, true, true},
-    {"analyze", T_ANALYZE, T_SPLIT, 0, T_ENCODE, false, true},
-    {"encode", T_ENCODE, T_SPLIT, T_ANALYZE, 0, false, true},
-    {"loudness", T_LOUDNESS, T_SPLIT, 0, T_AUDIO, false, true},
-    {"audio", T_AUDIO, T_SPLIT, T_LOUDNESS, 0, false, true},
-    {"subtitles", T_SUBTITLES, T_SPLIT, 0, T_MP4 | T_PACKAGE, false, true},
-    {"thumbnails", T_THUMBNAILS, T_ENCODE, 0, 0, false, true},
-    {"mp4", T_MP4, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},
-    {"package", T_PACKAGE, 0, T_ENCODE | T_AUDIO | T_SUBTITLES, 0, false, true},
-};
-#define SHAPE_COUNT (sizeof SHAPES / sizeof SHAPES[0])
-
-/* Types that a task may need, or not. */
-static unsigned may_need(const struct shape *shape)
-{
-    return shape->bit == T_PACKAGE ? T_THUMBNAILS : 0;
-}
-
-static const struct shape *shape_find(const char *type)
-{
-    for (size_t i = 0; i < SHAPE_COUNT; i++) {
-        if (SHAPES[i].offered && strcmp(SHAPES[i].type, type) == 0) {
-            return &SHAPES[i];
-        }
-    }
-    return NULL;
-}
-
-static int fail_type(const struct gm_yaml *node, const char *text, struct gm_err *err)
-{
-    const char *names[SHAPE_COUNT + 1] = {NULL};
-    char all[160] = "";
-    for (size_t i = 0, n = 0; i < SHAPE_COUNT; i++) {
-        if (SHAPES[i].offered) {
-            size_t used = strlen(all);
-            (void)snprintf(all + used, sizeof all - used, "%s%s", n != 0 ? ", " : "",
-                           SHAPES[i].type);
-            names[n++] = SHAPES[i].type;
-        }
-    }
-    const char *near = gm_suggest(text, names);
-    return near != NULL
-               ? gm_yaml_fail(node, err, "unknown task type `%s`; did you mean `%s`?", text, near)
-               : gm_yaml_fail(node, err, "unknown task type `%s`; there are %s", text, all);
-}
-
 bool gm_pipeline_is_name(const char *s)
 {
     size_t n = strspn(s, "abcdefghijklmnopqrstuvwxyz0123456789-");
     return n >= 1 && n <= NAME_MAX_BYTES && s[n] == '\0';
 }
-
-/* What the graph checks see of a task: its message, its YAML, and its needs as positions. */
-struct node {
-    Gm__PipelineTask *task;
-    const struct gm_yaml *yaml;
-    const struct shape *shape;
-    unsigned needs; /* bit i: needs tasks[i] */
-};
-
-struct parse {
-    const struct gm_yaml *root;
-    Gm__Pipeline *pipeline;
-    struct node nodes[GM_PIPELINE_MAX_TASKS];
-    size_t count;
-};
 
 static int dup_text(const struct gm_yaml *node, size_t max, char **out, struct gm_err *err)
 {
@@ -129,7 +40,7 @@ static int dup_text(const struct gm_yaml *node, size_t max, char **out, struct g
     return 0;
 }
 
-static int parse_head(struct parse *p, struct gm_err *err)
+static int parse_head(struct gm_pipeline_graph *p, struct gm_err *err)
 {
     static const char *const known[] = {"name", "description", "tasks", NULL};
     if (p->root->kind != GM_YAML_MAP) {
@@ -210,37 +121,37 @@ static int new_params(Gm__PipelineTask *task, unsigned bit, void **out, struct g
 {
     void *params = NULL;
     switch (bit) {
-    case T_INSPECT:
+    case GM_SHAPE_INSPECT:
         NEW_PARAMS(inspect, InspectParams, inspect_params, INSPECT);
         break;
-    case T_PLAN:
+    case GM_SHAPE_PLAN:
         NEW_PARAMS(plan, PlanParams, plan_params, PLAN);
         break;
-    case T_SPLIT:
+    case GM_SHAPE_SPLIT:
         NEW_PARAMS(split, SplitParams, split_params, SPLIT);
         break;
-    case T_ENCODE:
+    case GM_SHAPE_ENCODE:
         NEW_PARAMS(encode, EncodeParams, encode_params, ENCODE);
         task->encode->qp = -1;
         task->encode->crf = -1;
         break;
-    case T_AUDIO:
+    case GM_SHAPE_AUDIO:
         NEW_PARAMS(audio, AudioParams, audio_params, AUDIO);
         break;
-    case T_THUMBNAILS:
+    case GM_SHAPE_THUMBNAILS:
         NEW_PARAMS(thumbnails, ThumbnailsParams, thumbnails_params, THUMBNAILS);
         task->thumbnails->poster_at_s = -1;
         break;
-    case T_ANALYZE:
+    case GM_SHAPE_ANALYZE:
         NEW_PARAMS(analyze, AnalyzeParams, analyze_params, ANALYZE);
         break;
-    case T_LOUDNESS:
+    case GM_SHAPE_LOUDNESS:
         NEW_PARAMS(loudness, LoudnessParams, loudness_params, LOUDNESS);
         break;
-    case T_SUBTITLES:
+    case GM_SHAPE_SUBTITLES:
         NEW_PARAMS(subtitles, SubtitlesParams, subtitles_params, SUBTITLES);
         break;
-    case T_MP4:
+    case GM_SHAPE_MP4:
         NEW_PARAMS(mp4, Mp4Params, mp4_params, MP4);
         break;
     default:
@@ -251,7 +162,7 @@ static int new_params(Gm__PipelineTask *task, unsigned bit, void **out, struct g
     return 0;
 }
 
-static int parse_params(struct node *n, struct gm_err *err)
+static int parse_params(struct gm_pipeline_node *n, struct gm_err *err)
 {
     static const char *const common[] = {"type", "needs", NULL};
     void *params = NULL;
@@ -263,20 +174,20 @@ static int parse_params(struct node *n, struct gm_err *err)
         return rc;
     }
     switch (n->shape->bit) {
-    case T_ENCODE:
+    case GM_SHAPE_ENCODE:
         return gm_encode_settle(n->yaml, n->task->encode, err);
-    case T_AUDIO:
+    case GM_SHAPE_AUDIO:
         return check_audio(n->yaml, n->task->audio, err);
-    case T_THUMBNAILS:
+    case GM_SHAPE_THUMBNAILS:
         return check_thumbnails(n->yaml, n->task->thumbnails, err);
-    case T_PACKAGE:
+    case GM_SHAPE_PACKAGE:
         return check_package(n->yaml, n->task->package, err);
     default:
         return 0;
     }
 }
 
-static int parse_type(struct node *n, struct gm_err *err)
+static int parse_type(struct gm_pipeline_node *n, struct gm_err *err)
 {
     const struct gm_yaml *type = gm_yaml_find(n->yaml, "type");
     if (type == NULL) {
@@ -287,14 +198,14 @@ static int parse_type(struct node *n, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    n->shape = shape_find(text);
+    n->shape = gm_pipeline_shape_find(text);
     if (n->shape == NULL) {
-        return fail_type(type, text, err);
+        return gm_pipeline_shape_fail(type, text, err);
     }
     return dup_text(type, NAME_MAX_BYTES, &n->task->type, err);
 }
 
-static int parse_task(struct parse *p, const struct gm_yaml *yaml, struct gm_err *err)
+static int parse_task(struct gm_pipeline_graph *p, const struct gm_yaml *yaml, struct gm_err *err)
 {
     if (p->count == GM_PIPELINE_MAX_TASKS) {
         return gm_yaml_fail(yaml, err, "more than %d tasks", GM_PIPELINE_MAX_TASKS);
@@ -313,7 +224,7 @@ static int parse_task(struct parse *p, const struct gm_yaml *yaml, struct gm_err
     }
     gm__pipeline_task__init(task);
     p->pipeline->tasks[p->pipeline->n_tasks++] = task;
-    struct node *n = &p->nodes[p->count++];
+    struct gm_pipeline_node *n = &p->nodes[p->count++];
     n->task = task;
     n->yaml = yaml;
     task->name = strdup(yaml->key);
@@ -325,8 +236,8 @@ static int parse_task(struct parse *p, const struct gm_yaml *yaml, struct gm_err
     return rc < 0 ? rc : parse_params(n, err);
 }
 
-static int parse_need(struct parse *p, struct node *n, const struct gm_yaml *yaml,
-                      struct gm_err *err)
+static int parse_need(struct gm_pipeline_graph *p, struct gm_pipeline_node *n,
+                      const struct gm_yaml *yaml, struct gm_err *err)
 {
     const char *text = NULL;
     int rc = gm_yaml_string(yaml, &text, err);
@@ -356,7 +267,7 @@ static int parse_need(struct parse *p, struct node *n, const struct gm_yaml *yam
                : gm_yaml_fail(yaml, err, "there is no task `%s`", text);
 }
 
-static int parse_needs(struct parse *p, struct node *n, struct gm_err *err)
+static int parse_needs(struct gm_pipeline_graph *p, struct gm_pipeline_node *n, struct gm_err *err)
 {
     const struct gm_yaml *needs = gm_yaml_find(n->yaml, "needs");
     if (needs == NULL) {
@@ -376,159 +287,7 @@ static int parse_needs(struct parse *p, struct node *n, struct gm_err *err)
     return rc;
 }
 
-/* Takes away tasks whose needs are all gone until none is left; what stays is in or behind a
- * cycle. */
-static int check_cycles(const struct parse *p, struct gm_err *err)
-{
-    unsigned left = p->count == GM_PIPELINE_MAX_TASKS ? ~0u : (1u << p->count) - 1;
-    bool moved = true;
-    while (moved) {
-        moved = false;
-        for (size_t i = 0; i < p->count; i++) {
-            if ((left & (1u << i)) != 0 && (p->nodes[i].needs & left) == 0) {
-                left &= ~(1u << i);
-                moved = true;
-            }
-        }
-    }
-    if (left == 0) {
-        return 0;
-    }
-    /* Every task left needs a task left: following the first such need must meet a task again. */
-    size_t at = 0;
-    unsigned seen = 0;
-    while ((left & (1u << at)) == 0) {
-        at++;
-    }
-    char path[160] = "";
-    for (int pass = 0; pass < 2; pass++) {
-        seen = 0;
-        path[0] = '\0';
-        while ((seen & (1u << at)) == 0) {
-            seen |= 1u << at;
-            size_t used = strlen(path);
-            (void)snprintf(path + used, sizeof path - used, "%s -> ", p->nodes[at].task->name);
-            unsigned next = p->nodes[at].needs & left;
-            at = 0;
-            while ((next & (1u << at)) == 0) {
-                at++;
-            }
-        }
-    }
-    return gm_yaml_fail(p->nodes[at].yaml, err, "tasks need each other in a circle: %s%s", path,
-                        p->nodes[at].task->name);
-}
-
-static int check_edges(const struct parse *p, const struct node *n, unsigned there,
-                       struct gm_err *err)
-{
-    unsigned want = n->shape->must | (n->shape->if_there & there);
-    unsigned have = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        if ((n->needs & (1u << i)) == 0) {
-            continue;
-        }
-        const struct node *need = &p->nodes[i];
-        if (((want | may_need(n->shape)) & need->shape->bit) == 0) {
-            return gm_yaml_fail(gm_yaml_find(n->yaml, "needs"), err,
-                                "task `%s` (%s) can't need `%s` (%s)", n->task->name,
-                                n->shape->type, need->task->name, need->shape->type);
-        }
-        have |= need->shape->bit;
-    }
-    for (size_t i = 0; i < SHAPE_COUNT; i++) {
-        if ((want & ~have & SHAPES[i].bit) != 0) {
-            return gm_yaml_fail(n->yaml, err, "task `%s` (%s) must need the %s task", n->task->name,
-                                n->shape->type, SHAPES[i].type);
-        }
-    }
-    return 0;
-}
-
-static const char *type_name(unsigned bit)
-{
-    size_t i = 0;
-    while (i + 1 < SHAPE_COUNT && SHAPES[i].bit != bit) {
-        i++;
-    }
-    return SHAPES[i].type;
-}
-
-static int check_counts(const struct parse *p, const struct gm_yaml *tasks, unsigned *out_there,
-                        struct gm_err *err)
-{
-    unsigned there = 0;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct node *n = &p->nodes[i];
-        if ((there & n->shape->bit) != 0) {
-            return gm_yaml_fail(n->yaml, err, "a second %s task; there is at most one",
-                                n->shape->type);
-        }
-        there |= n->shape->bit;
-    }
-    for (size_t i = 0; i < SHAPE_COUNT; i++) {
-        if (SHAPES[i].exactly_one && (there & SHAPES[i].bit) == 0) {
-            return gm_yaml_fail(tasks, err, "the pipeline has no task of type %s", SHAPES[i].type);
-        }
-    }
-    if ((there & (T_ENCODE | T_AUDIO)) == 0) {
-        return gm_yaml_fail(tasks, err, "the pipeline has no task of type encode or audio");
-    }
-    for (size_t i = 0; i < p->count; i++) {
-        const struct shape *s = p->nodes[i].shape;
-        if (s->serves != 0 && (there & s->serves) == 0) {
-            return gm_yaml_fail(p->nodes[i].yaml, err,
-                                "task `%s` (%s) is for nothing: there is no %s task",
-                                p->nodes[i].task->name, s->type, type_name(s->serves));
-        }
-    }
-    if ((there & (T_THUMBNAILS | T_MP4 | T_PACKAGE)) == 0) {
-        return gm_yaml_fail(tasks, err,
-                            "the pipeline makes nothing: add a package, mp4 or thumbnails task");
-    }
-    *out_there = there;
-    return 0;
-}
-
-/* Without an encode task there are no pictures to choose a size of, nor to show text under. */
-static int check_sound_alone(const struct parse *p, struct gm_err *err)
-{
-    for (size_t i = 0; i < p->count; i++) {
-        const struct node *n = &p->nodes[i];
-        const struct gm_yaml *heights = gm_yaml_find(n->yaml, "heights");
-        if (n->shape->bit == T_SUBTITLES) {
-            return gm_yaml_fail(n->yaml, err,
-                                "task `%s` (subtitles) needs an encode task beside it",
-                                n->task->name);
-        }
-        if (n->shape->bit == T_MP4 && heights != NULL) {
-            return gm_yaml_fail(heights, err,
-                                "`heights` are of pictures, and the pipeline makes sound alone");
-        }
-    }
-    return 0;
-}
-
-/* What encode says of other tasks. */
-static int check_encode(const struct parse *p, struct gm_err *err)
-{
-    const struct node *encode = NULL;
-    const struct gm_yaml *analyze = NULL;
-    const Gm__PlanParams *plan = NULL;
-    for (size_t i = 0; i < p->count; i++) {
-        const struct node *n = &p->nodes[i];
-        encode = n->shape->bit == T_ENCODE ? n : encode;
-        analyze = n->shape->bit == T_ANALYZE ? n->yaml : analyze;
-        plan = n->shape->bit == T_PLAN ? n->task->plan : plan;
-    }
-    if (encode == NULL || plan == NULL) {
-        return 0;
-    }
-    int rc = gm_encode_check_ladder(encode->yaml, plan, err);
-    return rc < 0 ? rc : gm_encode_check_analyze(encode->yaml, encode->task->encode, analyze, err);
-}
-
-static int parse_tasks(struct parse *p, struct gm_err *err)
+static int parse_tasks(struct gm_pipeline_graph *p, struct gm_err *err)
 {
     const struct gm_yaml *tasks = gm_yaml_find(p->root, "tasks");
     if (tasks == NULL) {
@@ -548,20 +307,7 @@ static int parse_tasks(struct parse *p, struct gm_err *err)
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         rc = parse_needs(p, &p->nodes[i], err);
     }
-    unsigned there = 0;
-    if (rc == 0) {
-        rc = check_cycles(p, err);
-    }
-    if (rc == 0) {
-        rc = check_counts(p, tasks, &there, err);
-    }
-    for (size_t i = 0; rc == 0 && i < p->count; i++) {
-        rc = check_edges(p, &p->nodes[i], there, err);
-    }
-    if (rc == 0 && (there & T_ENCODE) == 0) {
-        rc = check_sound_alone(p, err);
-    }
-    return rc == 0 ? check_encode(p, err) : rc;
+    return rc < 0 ? rc : gm_pipeline_graph_check(p, tasks, err);
 }
 
 int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipeline **out,
@@ -578,7 +324,7 @@ int gm_pipeline_parse(const char *name, const void *data, size_t size, Gm__Pipel
         gm_yaml_destroy(&root);
         return gm_err_nomem(err);
     }
-    struct parse p = {.root = root, .pipeline = pipeline};
+    struct gm_pipeline_graph p = {.root = root, .pipeline = pipeline};
     rc = parse_head(&p, err);
     if (rc == 0) {
         rc = parse_tasks(&p, err);
