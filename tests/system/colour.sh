@@ -115,14 +115,26 @@ row "HLG 4:2:2" yuv422p10le "$(ffv1 yuv422p10le "$(tagged tv bt2020nc bt2020 ari
 # ---- HDR kept, with SDR beside it
 sed -e 's/ladder: .*\]/ladder: [96, 64]/' -e 's/codec: h264.*background.*/codec: hevc, preset: ultrafast, crf: 10, hdr: keep, renditions: { 64: { codec: h264 } } }/' \
   -e 's/^  mp4:.*/  hls: { type: package, needs: [video] }/' "$work/p.yaml" >"$work/keep.yaml"
-keep() { # source-transfer range-in-hls
-  prepare bt2020 10 0 bt2020 sdr >"$work/geq"
-  ffmpeg -nostdin -v error -y -f lavfi -i "nullsrc=s=96x96:r=25:d=0.48,format=yuv420p10le,geq=$(cat "$work/geq")" -c:v libx265 -preset ultrafast \
-    -x265-params "log-level=none:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=$1:hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)" "$work/hdr.mp4"
+hdr_clip() { # source-transfer seconds geq: hdr.mp4
+  ffmpeg -nostdin -v error -y -f lavfi -i "nullsrc=s=96x96:r=25:d=$2,format=yuv420p10le,geq=$3,setsar=1" -c:v libx265 -preset ultrafast -tag:v hvc1 \
+    -x265-params "log-level=none:keyint=50:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=$1:hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)" "$work/hdr.mp4"
+}
+kept() { # source-transfer: hdr.mp4 to 96.mp4 in HDR and 64.mp4 in SDR
   rm -rf "$work/out"
   check "$1: kept" gopmill transcode "$work/hdr.mp4" --out "$work/out" --pipeline "$work/keep.yaml" --quiet >/dev/null
   join_rendition "$(echo "$work"/out/v/*/video/96p)" >"$work/96.mp4"
   join_rendition "$(echo "$work"/out/v/*/video/64p)" >"$work/64.mp4"
+}
+keep() { # source-transfer range-in-hls [dolby]: as Dolby Vision of profile 8 with that compatibility
+  local box
+  prepare bt2020 10 0 bt2020 sdr >"$work/geq"
+  hdr_clip "$1" 0.48 "$(cat "$work/geq")"
+  if [ -n "${3:-}" ]; then # the boxes pasp and btrt, 36 bytes side by side, become one of Dolby Vision
+    box=$(($(grep -abo pasp "$work/hdr.mp4" | head -n 1 | cut -d: -f1) - 4))
+    check "pasp and btrt lie side by side" test "$(tail -c +$((box + 21)) "$work/hdr.mp4" | head -c 4)" = btrt
+    { printf '\0\0\0\44dvvC\1\0\20\15\x'"${3}0" && head -c 23 /dev/zero; } | dd of="$work/hdr.mp4" bs=1 seek=$box conv=notrunc status=none
+  fi
+  kept "$1"
   check "$1: tags of what is kept: $(tags "$work/96.mp4")" test "$(tags "$work/96.mp4")" = "bt2020 $1 bt2020nc tv yuv420p10le"
   check "$1: tags of SDR beside it: $(tags "$work/64.mp4")" test "$(tags "$work/64.mp4")" = "$t709"
   check "$1: content light in the pictures" sh -c "ffprobe -v error -show_frames -read_intervals %+#1 '$work/96.mp4' | grep -q max_content=900"
@@ -131,6 +143,31 @@ keep() { # source-transfer range-in-hls
 }
 keep smpte2084 PQ
 keep arib-std-b67 HLG
+# Dolby Vision 8.1 is HDR10 for those who do not know it, and so is what is made of it.
+keep smpte2084 PQ 1
+check "Dolby Vision 8.1: reported: $(jq -c .source.video.hdr "$work/out/report.json")" jq -e \
+  '(.source.video.hdr | .kind == "hdr10" and .dolby_profile == 8 and .max_cll == 900) and any(.warnings[]; .code == "source.dolby_vision")' "$work/out/report.json" >/dev/null
+check "Dolby Vision 8.1: nothing of it is left" sh -c "! cat '$work'/out/v/*/video/*/* '$work/out/master.m3u8' | grep -qaE 'dv[vc]C|dvh1'"
+
+# Three chunks, the left half still, the right one dark, bright and dark again: what each chunk is by itself does not show.
+still_half() { # file size: least and most of its mean luma, 8 bits
+  ffprobe -v error -f lavfi "movie=$1,format=yuv420p10le,crop=$(($2 / 4)):$2:$(($2 / 16 * 2)):0,signalstats" -show_entries frame_tags=lavfi.signalstats.YAVG -of csv=p=0 |
+    awk '{v = $1 / 4} NR == 1 || v < least {least = v} v > most {most = v} END {printf "%.2f %.2f %d", least, most, NR}'
+}
+over_joins() { # source-transfer
+  local said side
+  hdr_clip "$1" 14 "lum='if(lt(X,48),450,if(between(T,6,12),800,120))':cb=512:cr=512"
+  kept "$1 over joins"
+  check "$1 over joins: three chunks" jq -e '[.tasks[] | select(.type == "encode") | .chunks.first + .chunks.count] | max == 3' "$work/out/report.json" >/dev/null
+  said=$(ffprobe -v error -show_frames -of json "$work/96.mp4" | jq -c '[.frames[] | select(.key_frame == 1) | [.side_data_list[]? | .max_content // .max_luminance | values]] | group_by(.) | map([length, .[0]])')
+  check "$1 over joins: mastering display and content light at each keyframe: $said" test "$said" = '[[7,["10000000/10000",900]]]'
+  for side in 96 64; do
+    said=$(still_half "$work/$side.mp4" $side)
+    check "$1 over joins: the still half of ${side}p stays: $said" awk -v s="$said" 'BEGIN {split(s, v, " "); exit !(v[1] > 20 && v[2] - v[1] < 1.5 && v[3] == 350)}'
+  done
+}
+over_joins smpte2084
+over_joins arib-std-b67
 sed 's/codec: hevc/codec: h264/' "$work/keep.yaml" >"$work/bad.yaml"
 check "HDR in h264 is refused" sh -c "! '$bin/gopmill' pipeline check '$work/bad.yaml' 2>'$work/err' && grep -q 'not for h264' '$work/err'"
 
