@@ -155,6 +155,15 @@ if has_media; then
     check "pgs-subtitle.mkv: pictures are named as left out" test \
       "$(jq -c '[.warnings[] | select(.code == "plan.subtitles_bitmap") | .text]' "$work/pgs/report.json")" = \
       '["subtitles that are pictures are left out: eng"]'
+  # The same as DVB and DVD subtitles; in a transport stream they stay to the end.
+  ffmpeg -v error -y -i "$GOPMILL_TEST_MEDIA/pgs-subtitle.mkv" -map 0 -c copy -c:s dvbsub "$work/dvb.mkv"
+  ffmpeg -v error -y -i "$work/dvb.mkv" -map 0 -c copy -bsf:s "noise=drop='gt(n,0)'" "$work/dvb.ts"
+  ffmpeg -v error -y -i "$GOPMILL_TEST_MEDIA/pgs-subtitle.mkv" -map 0 -c copy -c:s dvdsub "$work/dvd.mkv"
+  for f in dvb.ts dvd.mkv; do
+    make "left-$f" "$work/$f" && check "$f: named as left out" test \
+      "$(jq -c '[(.warnings[] | select(.code == "plan.subtitles_bitmap") | .text), (.source.text[] | .codec, .burnt)]' "$work/left-$f/report.json")" = \
+      "[\"subtitles that are pictures are left out: eng\",\"${f%.*}_subtitle\",false]"
+  done
   sed -e 's/ladder: \[32\]/ladder: [720]/' -e 's/heights: \[32\]/heights: [720]/' \
     -e 's/preset: ultrafast/preset: ultrafast, qp: 1, burn_subtitles: auto/' "$pipeline" >"$work/burn.yaml"
   pipeline=$work/burn.yaml
@@ -164,6 +173,15 @@ if has_media; then
     check "pgs-subtitle.mkv: drawn, and said" test "$(jq -c '[.source.text[].burnt]' "$work/burn/report.json")" = '[true]'
     check "pgs-subtitle.mkv: not left out" test -z "$(jq -r .warnings[].code "$work/burn/report.json" | grep subtitles)"
   }
+  for f in dvb.ts dvd.mkv; do
+    make "burn-$f" "$work/$f" && {
+      db=$(drawn_like "$work/$f" '[1:v][1:s]overlay=x=-100' 10)
+      check "$f: drawn as ffmpeg does ($db dB)" test "${db:-0}" -ge 40
+      db=$(drawn_like "$work/$f" '[1:v]null' 10)
+      check "$f: not as without them ($db dB)" test "${db:-99}" -lt 35
+      check "$f: drawn, and said" test "$(jq -c '[[.source.text[].burnt], [.warnings[].code | select(test("subtitles"))]]' "$work/burn-$f/report.json")" = '[[true],[]]'
+    }
+  done
   make text-only "$GOPMILL_TEST_MEDIA/srt-subtitle.mkv" &&
     check "srt-subtitle.mkv: text is not drawn, and said" grep -q plan.burn_text "$work/text-only/report.json"
   make ch "$GOPMILL_TEST_MEDIA/chapters-444.mkv" && # its sound begins 23 ms before 0
