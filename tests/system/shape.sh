@@ -40,11 +40,11 @@ scaling=flags=bicubic+accurate_rnd+full_chroma_int+bitexact
 ffmpeg -v error -y -f lavfi -i testsrc2=s=96x64:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p "$work/plain.mp4"
 
 # All eight orientations, as the matrix of the track header says: a b 0 c d 0 x y 1.
-turned() { # file a b c d
-  cp "$work/plain.mp4" "$1"
+turned() { # file of a b c d
+  cp "$2" "$1"
   local at i=0 v
   at=$(($(grep -abo tkhd "$1" | head -n 1 | cut -d: -f1) + 4 + 40))
-  for v in "$2" "$3" 0 "$4" "$5"; do
+  for v in "$3" "$4" 0 "$5" "$6"; do
     case $v in 1) v='\x00\x01\x00\x00' ;; -1) v='\xff\xff\x00\x00' ;; 0) v='\0\0\0\0' ;; esac
     printf "$v" | dd of="$1" bs=1 seek=$((at + i * 4)) conv=notrunc status=none
     i=$((i + 1))
@@ -52,7 +52,7 @@ turned() { # file a b c d
 }
 pipeline turn 64
 for matrix in "1 0 0 1" "0 1 -1 0" "-1 0 0 -1" "0 -1 1 0" "-1 0 0 1" "1 0 0 -1" "0 1 1 0" "0 -1 -1 0"; do
-  turned "$work/turned.mp4" $matrix
+  turned "$work/turned.mp4" "$work/plain.mp4" $matrix
   transcode "$work/turned.mp4" turn || continue
   frames -i "$work/turned.mp4" >"$work/theirs"
   same "matrix $matrix"
@@ -69,6 +69,14 @@ for matrix in "1 0 0 1" "0 1 -1 0" "-1 0 0 -1" "0 -1 1 0" "-1 0 0 1" "1 0 0 -1" 
   best=$(sed 's/.*psnr_y:\([0-9.]*\|inf\).*/\1/' "$work/psnr" | sort -g | tail -n 1)
   check "matrix $matrix: the poster shows a frame ($best dB)" test "${best%.*}" -ge 30
 done
+
+# Turned, in several chunks.
+ffmpeg -v error -y -f lavfi -i testsrc2=s=96x64:r=25:d=14 -c:v libx264 -preset ultrafast -bf 2 -g 50 -pix_fmt yuv420p "$work/long.mp4"
+turned "$work/turned.mp4" "$work/long.mp4" 0 1 -1 0
+transcode "$work/turned.mp4" turn
+check "turned over joins: three chunks" jq -e '[.tasks[] | select(.type == "encode") | .chunks.first + .chunks.count] | max == 3' "$work/out/report.json" >"$work/said"
+frames -i "$work/turned.mp4" >"$work/theirs"
+same "turned over joins"
 
 # Cropping by the stream's own window.
 ffmpeg -v error -y -f lavfi -i testsrc2=s=160x128:r=25:d=1 -c:v libx264 -preset ultrafast -pix_fmt yuv420p "$work/h264.mp4"
@@ -109,7 +117,7 @@ framed mkv 120 90 6 12
 ffmpeg -v error -y -i "$work/h264.mp4" -c copy -aspect 4:3 -live 1 -write_crc32 0 "$work/live.mkv" # of the part
 make_window crop "$work/live.mkv" "$work/framed.mkv" 6 12 34 26
 framed mkv 120 90 6 12
-turned "$work/turned.mp4" 0 1 -1 0
+turned "$work/turned.mp4" "$work/plain.mp4" 0 1 -1 0
 make_window clap "$work/turned.mp4" "$work/framed.mp4" 80 1 40 1 0 1 0 1
 pipeline crop 40
 transcode "$work/framed.mp4" crop

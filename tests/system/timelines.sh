@@ -22,10 +22,10 @@ compare() { # ours theirs: the first thing that differs; times by more than 0.12
     {m = FNR; d = $1 - t[FNR]; if (d < 0) d = -d; if (!bad && (FNR > n || $2 != h[FNR] || d > 0.12)) bad = FNR ": " $1 " ms " substr($2, 1, 6) ", not " t[FNR] " ms " substr(h[FNR], 1, 6)}
     END {if (m != n) print m " pictures, not " n; else if (bad) print bad}' "$2" "$1"
 }
-same() { # clip name [count]
+same() { # clip name [count [pipeline]]
   local rc=0
   rm -rf "$work/out"
-  gopmill transcode "$1" --out "$work/out" --pipeline "$work/exact.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+  gopmill transcode "$1" --out "$work/out" --pipeline "$work/${4:-exact}.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
   check "$2: exit 0, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 0
   [ "$rc" = 0 ] || return
   join_rendition "$(echo "$work"/out/v/*/video/*)" >"$work/joined.mp4"
@@ -106,6 +106,40 @@ ffmpeg -nostdin -v error -y -itsoffset 0.7 -i "$work/whole.mp4" -f lavfi -i sine
 same "$work/empty.mp4" "an empty edit" 90
 ffmpeg -nostdin -v error -y -itsoffset 0.7 -ss 1.1 -i "$work/whole.mp4" -f lavfi -i sine=d=4 -map 0:v -map 1:a -c:v copy -c:a aac "$work/both.mp4"
 same "$work/both.mp4" "an empty edit and one within a GOP"
+
+# Edits that show parts of the programme in another order, one of them twice, without sound and with it; over joins of chunks.
+put() { # file at words...: 32 bits each
+  printf "$(printf '%08x' "${@:3}" | sed 's/../\\x&/g')" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+place() { grep -abo "$2" "$1" | sed -n "${3:-1}p" | cut -d: -f1; } # file box which
+edit() { # file track media-timescale delay from_ms ms from_ms ms: the two entries of its list become these, and it is as long
+  put "$1" $(($(place "$1" elst "$2") + 12)) "$6" $(($4 + $3 * $5 / 1000)) 65536 "$8" $(($4 + $3 * $7 / 1000)) 65536
+  put "$1" $(($(place "$1" tkhd "$2") + 24)) $(($6 + $8))
+  put "$1" $(($(place "$1" mvhd) + 20)) $(($6 + $8))
+}
+sed -e 's/needs: \[video\], dash/needs: [video, audio], dash/; s/^  hls:.*/  audio:   { type: audio, needs: [split] }\n  mp4:     { type: mp4, needs: [video, audio], heights: [64] }\n&/' "$work/exact.yaml" >"$work/heard.yaml"
+beeps() { # file: when each begins, s
+  ffmpeg -nostdin -hide_banner -nostats -v info -i "$1" -map 0:a:0 -af silencedetect=n=-30dB:d=0.2 -f null - 2>&1 | sed -n 's/.*silence_end: \([0-9.]*\).*/\1/p'
+}
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=96x64:r=25:d=15 -f lavfi -i "aevalsrc='0.5*sin(2*PI*1000*t)*lt(mod(t,1),0.1)':s=48000:d=15" \
+  -c:v libx264 -preset veryfast -bf 2 -g 50 -pix_fmt yuv420p -c:a pcm_s16le "$work/long.mov"
+ffmpeg -nostdin -v error -y -itsoffset 0.7 -i "$work/long.mov" -an -c:v copy "$work/long.mp4" # an empty edit and one
+ffmpeg -nostdin -v error -y -itsoffset 0.7 -i "$work/long.mov" -c:v copy -c:a aac "$work/sound.mp4"
+for parts in "6500 7000 0 6500" "5500 7000 5500 7000"; do
+  cp "$work/long.mp4" "$work/parts.mp4"
+  edit "$work/parts.mp4" 1 12800 1024 $parts
+  same "$work/parts.mp4" "parts of $parts ms"
+  chunks "parts of $parts ms"
+done
+cp "$work/sound.mp4" "$work/parts.mp4"
+edit "$work/parts.mp4" 1 12800 1024 6500 7000 0 6500
+edit "$work/parts.mp4" 2 48000 0 6500 7000 0 6500
+same "$work/parts.mp4" "parts with sound" "" heard
+check "parts with sound: nothing is missing: $(jq -c '[.warnings[].code]' "$work/out/report.json")" jq -e 'all(.warnings[]; .code != "input.truncated")' "$work/out/report.json" >"$work/said"
+beeps "$work/parts.mp4" >"$work/theirs"
+beeps "$(echo "$work"/out/v/*/mp4/*.mp4)" >"$work/ours"
+differs=$(paste "$work/ours" "$work/theirs" | awk 'NR <= 14 {d = $1 - $2; if (d * d > 0.002 ^ 2) print NR ": " $0} END {if (NR < 14) print NR " of them"}')
+check "parts with sound: each beep is in its place: $differs" test -z "$differs"
 
 # Two pictures at one time: the second comes a tick later.
 clip "$work/even.mkv" 25 60 -bf 0 -c:v mjpeg -strict -1
