@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # Bombs and hostile files end with a code (or done), soon, without a core, and the farm still works afterwards.
-# Prints how each one ended.
+# No worker comes near its memory. Prints how each one ended, and the most memory that one of its workers had by then.
 . "$(dirname "$0")/lib.sh"
 make=$bin/../tests/make_hostile
 cd "$work" || exit 1
 small_pipeline small.yaml 64
 stall_ms=60000 farm farm
-node n1
+limit=$((2 << 30)) # half of what a node gives a worker at least
+node_options="worker_memory_bytes: $limit" node n1
+for p in $(pgrep -P "$(pid n1)"); do
+  check "a worker's address space is limited" test "$(awk '/Max address space/ {print $4}' "/proc/$p/limits")" = $limit
+done
 jobs=()
 hostile() { # wanted file [pipeline]: done, or a pattern of codes
   local id
@@ -17,11 +21,14 @@ hostile() { # wanted file [pipeline]: done, or a pattern of codes
   jobs+=("$1 $2 $id")
 }
 ended() { # wanted file id
-  local rc=0 doc code=done start=$SECONDS
+  local rc=0 doc code=done start=$SECONDS peak
   timeout 60 "$bin/gopmill" watch "$3" >/dev/null 2>stderr || rc=$?
   doc=$(gopmill job show "$3" --json)
   [ "$rc" = 0 ] || code=$(jq -r .error.code <<<"$doc")
-  printf '%-22s %-3s %-24s %3ds %s\n' "$2" "$rc" "$code" $((SECONDS - start)) "$(jq -r '.error.text // ""' <<<"$doc")"
+  until_true "$2: a report is there" test -e "$work/out-$2/report.json"
+  peak=$(jq '[.tasks[].usage.max_rss_bytes] | max' "$work/out-$2/report.json")
+  printf '%-22s %-3s %-24s %3ds %5d MiB %s\n' "$2" "$rc" "$code" $((SECONDS - start)) $((peak >> 20)) "$(jq -r '.error.text // ""' <<<"$doc")"
+  check "$2: its workers had $peak bytes" test "$peak" -gt 0 -a "$peak" -lt $limit
   check "$2: ends in time" test "$rc" != 124
   check "$2: $code is one of $1" grep -qxE "$1" <<<"$code"
   [ "${code%%.*}" != input ] || check "$2: exit 3, got $rc" test "$rc" = 3
@@ -33,8 +40,8 @@ make_clip clip.mp4 2 160x120 25 -movflags +faststart
 ffmpeg -v error -f lavfi -i color=s=8192x8192:r=1:d=1 -pix_fmt yuv420p -c:v libx264 -preset ultrafast wide.mp4
 hostile 'input\.too_large' wide.mp4
 ffmpeg -v error -f lavfi -i testsrc=s=64x64:r=5:d=1 -c:v png png.mov
-for at in $(grep -abo IHDR png.mov | cut -d: -f1); do
-  printf '\0\0\100\0\0\0\100\0' | dd of=png.mov bs=1 seek=$((at + 4)) conv=notrunc status=none
+for box in $(grep -abo IHDR png.mov | cut -d: -f1); do
+  printf '\0\0\100\0\0\0\100\0' | dd of=png.mov bs=1 seek=$((box + 4)) conv=notrunc status=none
 done
 hostile 'input\.(damaged|too_large)' png.mov
 ffmpeg -v error -i clip.mp4 -map 0:v -c copy -f mpegts - >grows.ts
@@ -102,6 +109,11 @@ hostile 'pipeline\.does_not_fit' low.mkv "$work/hevc.yaml"
 for job in "${jobs[@]}"; do
   # shellcheck disable=SC2086
   ended $job
+done
+for p in n1 scheduler; do
+  peak=$(awk '/VmHWM/ {print $2}' "/proc/$(pid $p)/status")
+  echo "$p $((peak >> 10)) MiB"
+  check "$p itself had $peak KiB" test "$peak" -lt $((256 << 10))
 done
 check "no core is left" test -z "$(find "$work" -name 'core*' -type f)"
 hostile 'done' clip.mp4

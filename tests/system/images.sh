@@ -14,7 +14,7 @@ still "split[a][b];[a]palettegen[p];[b][p]paletteuse" palette.png
 still format=yuvj444p photo.jpg
 ffmpeg -v error -y -i "$work/mark.png" -lossless 1 "$work/clear.webp"
 
-pipeline() { # name image window...: two lossless rungs under a watermark
+pipeline() { # name image [window]: two lossless rungs under a watermark; place, codec, bits: other ones
   cat >"$work/$1.yaml" <<YAML
 name: $1
 tasks:
@@ -26,24 +26,30 @@ tasks:
     needs: [split]
     preset: ultrafast
     qp: 0
-    watermark: { image: $2, position: top-right, opacity: 0.7, margin: 0.05, size: 0.2${3:+, $3} }
+    codec: ${codec:-h264}
+    bit_depth: ${bits:-8}
+    watermark: { image: $2, position: ${place:-top-right}, opacity: 0.7, margin: 0.05, size: 0.2${3:+, $3} }
   hls:     { type: package, needs: [video] }
 YAML
 }
 even() { awk -v v="$1" 'BEGIN {printf "%d", int(v / 2 + 0.5) * 2}'; }
 frames() { ffmpeg -nostdin -v error -threads 1 -flags bitexact "$@" -an -fps_mode passthrough -f framemd5 - | awk -F', *' '!/^#/ {print $6}'; }
 same_as_overlay() { # clip pipeline image [enable]
-  local out=$work/out r w h wide tall margin filters matrix
+  local out=$work/out r w h wide tall margin filters matrix format x y
   rm -rf "$out"
   gopmill transcode "$work/$1" --out "$out" --pipeline "$work/$2.yaml" --quiet >/dev/null 2>"$work/stderr" || fail "$2 over $1: $(cat "$work/stderr")"
   for r in 240p 120p; do
-    read -r w h matrix filters < <(jq -r ".renditions[] | select(.name == \"$r\") | \"\(.width) \(.height) \(.colour.matrix) \(.resolved.filters)\"" "$out/report.json")
+    read -r w h matrix format filters < <(jq -r ".renditions[] | select(.name == \"$r\") | \"\(.width) \(.height) \(.colour.matrix) \(.colour.pixel_format) \(.resolved.filters)\"" "$out/report.json")
     case $matrix in bt709) ;; *) matrix=bt601 ;; esac
     wide=$(even "$(awk "BEGIN {print $w * 0.2}")") tall=$(even "$(awk "BEGIN {print $w * 0.2 * 150 / 300}")")
     margin=$(even "$(awk "BEGIN {print ($w < $h ? $w : $h) * 0.05}")")
+    x=$((w - wide - margin)) y=$margin
+    case ${place:-} in *left) x=$margin ;; center) x=$(((w - wide) / 4 * 2)) ;; esac
+    case ${place:-} in bottom*) y=$((h - tall - margin)) ;; center) y=$(((h - tall) / 4 * 2)) ;; esac
+    format=${format%le}
     join_rendition "$(echo "$out"/v/*/video/$r)" >"$work/joined.mp4"
     frames -i "$work/joined.mp4" -map 0:v >"$work/ours"
-    frames -noautorotate -i "$work/$1" -i "$work/$3" -filter_complex "[0:v]$filters[m];[1:v]format=rgba,colorchannelmixer=aa=0.7,scale=$wide:$tall:$flags:out_color_matrix=$matrix:out_range=tv,setsar=1,format=yuva420p[v];[m][v]overlay=x=$((w - wide - margin)):y=$margin:format=yuv420${4:+:enable='$4'}" -sws_flags ${flags#flags=} >"$work/theirs"
+    frames -noautorotate -i "$work/$1" -i "$work/$3" -filter_complex "[0:v]$filters[m];[1:v]format=rgba,colorchannelmixer=aa=0.7,scale=$wide:$tall:$flags:out_color_matrix=$matrix:out_range=tv,setsar=1,format=${format/yuv/yuva}[v];[m][v]overlay=x=$x:y=$y:format=${format%p}${4:+:enable='$4'}" -sws_flags ${flags#flags=} >"$work/theirs"
     check "$2 over $1, $r: $(wc -l <"$work/ours") frames as overlaid at once, first difference: $(diff "$work/ours" "$work/theirs" | sed -n 1,3p | tr '\n' ' ')" cmp -s "$work/ours" "$work/theirs"
     check "$2 over $1, $r: frames" test -s "$work/theirs"
   done
@@ -58,10 +64,17 @@ same_as_overlay clip.mp4 all mark.png
 frames -i "$work/joined.mp4" -map 0:v >"$work/always"
 check "the window is 126..299 of 325 frames" test "$(diff --unchanged-line-format='=' --old-line-format='' --new-line-format='' "$work/window" "$work/always" | wc -c)" = 174
 same_as_overlay turned.mp4 all mark.png
-for image in deep.png gray.png palette.png photo.jpg clear.webp; do
-  pipeline "kind-${image##*.}" $image
-  same_as_overlay turned.mp4 "kind-${image##*.}" $image
-done
+while read -r image place codec bits; do # every place once, and 10 bits
+  pipeline "${image%.*}-$place" $image
+  same_as_overlay turned.mp4 "${image%.*}-$place" $image
+done <<'END'
+deep.png top-left
+gray.png bottom-left
+palette.png bottom-right
+photo.jpg center
+clear.webp bottom-left vp9 10
+END
+place="" codec="" bits=""
 
 # images that are none
 head -c 700 "$work/mark.png" >"$work/cut.png"
