@@ -3,15 +3,43 @@
 #include "kernels/va.h"
 #include "media/device/vaapi.h"
 
-static VAProfile profile_of(int avprofile)
+static const struct gm_vaapi_way WAYS[] = {
+    {AV_CODEC_ID_H264, FF_PROFILE_H264_CONSTRAINED_BASELINE, 8, VAProfileH264ConstrainedBaseline,
+     "h264"},
+    {AV_CODEC_ID_H264, FF_PROFILE_H264_MAIN, 8, VAProfileH264Main, "h264"},
+    {AV_CODEC_ID_H264, FF_PROFILE_H264_HIGH, 8, VAProfileH264High, "h264"},
+    {AV_CODEC_ID_HEVC, FF_PROFILE_HEVC_MAIN, 8, VAProfileHEVCMain, "hevc"},
+    {AV_CODEC_ID_HEVC, FF_PROFILE_HEVC_MAIN_10, 10, VAProfileHEVCMain10, "hevc"},
+    {AV_CODEC_ID_VP9, FF_PROFILE_VP9_0, 8, VAProfileVP9Profile0, "vp9"},
+    {AV_CODEC_ID_VP9, FF_PROFILE_VP9_2, 10, VAProfileVP9Profile2, "vp9"},
+};
+
+static unsigned bits_of(int format)
 {
-    return avprofile == FF_PROFILE_H264_CONSTRAINED_BASELINE ? VAProfileH264ConstrainedBaseline
-           : avprofile == FF_PROFILE_H264_MAIN               ? VAProfileH264Main
-                                                             : VAProfileH264High;
+    return format == AV_PIX_FMT_YUV420P || format == AV_PIX_FMT_YUVJ420P ? 8
+           : format == AV_PIX_FMT_YUV420P10LE                            ? 10
+                                                                         : 0;
 }
 
-int gm_vaapi_ask_decoder(const AVBufferRef *device, const AVCodecParameters *par,
-                         const char **out_why, struct gm_err *err)
+const struct gm_vaapi_way *gm_vaapi_find_way(const AVCodecParameters *par)
+{
+    for (size_t i = 0; i < sizeof WAYS / sizeof WAYS[0]; i++) {
+        const struct gm_vaapi_way *w = &WAYS[i];
+        if (w->codec == par->codec_id && w->avprofile == par->profile &&
+            w->bits == bits_of(par->format)) {
+            return w;
+        }
+    }
+    return NULL;
+}
+
+static uint32_t format_of(const struct gm_vaapi_way *way)
+{
+    return way->bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
+}
+
+int gm_vaapi_ask_decoder(const AVBufferRef *device, const struct gm_vaapi_way *way,
+                         const AVCodecParameters *par, const char **out_why, struct gm_err *err)
 {
     void *display = NULL;
     const struct gm_va *va = gm_vaapi_library(device, &display);
@@ -19,10 +47,10 @@ int gm_vaapi_ask_decoder(const AVBufferRef *device, const AVCodecParameters *par
                           {VAConfigAttribMaxPictureWidth, 0},
                           {VAConfigAttribMaxPictureHeight, 0}};
     VAStatus status =
-        va->attributes(display, profile_of(par->profile), VAEntrypointVLD, a, sizeof a / sizeof *a);
+        va->attributes(display, (VAProfile)way->profile, VAEntrypointVLD, a, sizeof a / sizeof *a);
     if (status == VA_STATUS_ERROR_UNSUPPORTED_PROFILE ||
         status == VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT ||
-        (status == VA_STATUS_SUCCESS && (gm_va_value(&a[0]) & VA_RT_FORMAT_YUV420) == 0)) {
+        (status == VA_STATUS_SUCCESS && (gm_va_value(&a[0]) & format_of(way)) == 0)) {
         *out_why = "the driver does not decode this codec, or not its profile";
         return 0;
     }
@@ -38,19 +66,20 @@ int gm_vaapi_ask_decoder(const AVBufferRef *device, const AVCodecParameters *par
 }
 
 /* As libavcodec does it: the first call that fails says why. */
-static VAStatus try_context(const struct gm_va *va, VADisplay display, const AVCodecParameters *par,
+static VAStatus try_context(const struct gm_va *va, VADisplay display,
+                            const struct gm_vaapi_way *way, const AVCodecParameters *par,
                             const char **out_what)
 {
-    VAConfigAttrib format = {VAConfigAttribRTFormat, VA_RT_FORMAT_YUV420};
+    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(way)};
     VAConfigID config = VA_INVALID_ID;
     VAContextID context = VA_INVALID_ID;
     VASurfaceID surface = VA_INVALID_SURFACE;
     *out_what = "a configuration";
     VAStatus status =
-        va->create_config(display, profile_of(par->profile), VAEntrypointVLD, &format, 1, &config);
+        va->create_config(display, (VAProfile)way->profile, VAEntrypointVLD, &format, 1, &config);
     if (status == VA_STATUS_SUCCESS) {
         *out_what = "a surface";
-        status = va->create_surfaces(display, VA_RT_FORMAT_YUV420, (unsigned)par->width,
+        status = va->create_surfaces(display, format_of(way), (unsigned)par->width,
                                      (unsigned)par->height, &surface, 1, NULL, 0);
     }
     if (status == VA_STATUS_SUCCESS) {
@@ -70,18 +99,18 @@ static VAStatus try_context(const struct gm_va *va, VADisplay display, const AVC
     return status;
 }
 
-int gm_vaapi_explain_decoder(const AVBufferRef *device, const AVCodecParameters *par,
-                             const char **out_why, struct gm_err *err)
+int gm_vaapi_explain_decoder(const AVBufferRef *device, const struct gm_vaapi_way *way,
+                             const AVCodecParameters *par, const char **out_why, struct gm_err *err)
 {
     void *display = NULL;
     const struct gm_va *va = gm_vaapi_library(device, &display);
     const char *what = NULL;
     const char *why = NULL;
-    int rc = gm_vaapi_ask_decoder(device, par, &why, err);
+    int rc = gm_vaapi_ask_decoder(device, way, par, &why, err);
     if (rc < 0) {
         return rc;
     }
-    VAStatus status = why == NULL ? try_context(va, display, par, &what) : VA_STATUS_SUCCESS;
+    VAStatus status = why == NULL ? try_context(va, display, way, par, &what) : VA_STATUS_SUCCESS;
     switch (status) {
     case VA_STATUS_SUCCESS:
         *out_why = why != NULL ? why : "libavcodec opens no decoder for it over this driver";
@@ -99,12 +128,12 @@ int gm_vaapi_explain_decoder(const AVBufferRef *device, const AVCodecParameters 
     }
 }
 
-int gm_vaapi_wait(const AVBufferRef *device, const AVFrame *picture, bool *out_damaged,
+int gm_vaapi_wait(const AVBufferRef *device, uintptr_t surface, bool *out_damaged,
                   struct gm_err *err)
 {
     void *display = NULL;
     const struct gm_va *va = gm_vaapi_library(device, &display);
-    VAStatus status = va->sync(display, (VASurfaceID)(uintptr_t)picture->data[3]);
+    VAStatus status = va->sync(display, (VASurfaceID)surface);
     if (status != VA_STATUS_SUCCESS && status != VA_STATUS_ERROR_DECODING_ERROR) {
         return gm_vaapi_blame(device, status, "a decoded picture", err);
     }

@@ -16,8 +16,10 @@
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
+#define BEGUN 16 /* pictures of a packet: VP9 has eight at most */
 
 struct gm_vadec {
+    const struct gm_vaapi_way *way;
     AVBufferRef *device;    /* owned reference */
     AVCodecParameters *par; /* owned */
     AVCodecContext *ctx;    /* owned */
@@ -25,17 +27,15 @@ struct gm_vadec {
     AVFrame *packed;        /* owned: where it lands */
     AVFrame *ready[READY];  /* owned */
     size_t first, count;
+    uintptr_t begun[BEGUN]; /* VP9: surfaces of the packet's pictures, as far as none was shown */
+    size_t begun_count;
     bool refused;    /* libavcodec did not open the driver's decoder */
     const char *why; /* static; NULL: all is well */
 };
 
 static bool is_taken(const AVCodecParameters *par)
 {
-    bool profile = par->profile == FF_PROFILE_H264_CONSTRAINED_BASELINE ||
-                   par->profile == FF_PROFILE_H264_MAIN || par->profile == FF_PROFILE_H264_HIGH;
-    bool format = par->format == AV_PIX_FMT_YUV420P || par->format == AV_PIX_FMT_YUVJ420P;
-    return par->codec_id == AV_CODEC_ID_H264 && profile && format && par->width > 0 &&
-           par->height > 0 && par->width % 2 == 0 && par->height % 2 == 0 &&
+    return par->width > 0 && par->height > 0 && par->width % 2 == 0 && par->height % 2 == 0 &&
            par->width <= INT16_MAX && par->height <= INT16_MAX;
 }
 
@@ -52,9 +52,24 @@ static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *
     return AV_PIX_FMT_NONE;
 }
 
+/* Remembers what is decoded: VP9 has pictures that are not shown, and nobody would wait for them.
+ */
+static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
+{
+    struct gm_vadec *v = ctx->opaque;
+    if (v->begun_count == BEGUN) {
+        return AVERROR_INVALIDDATA;
+    }
+    int av = avcodec_default_get_buffer2(ctx, frame, flags);
+    if (av >= 0) {
+        v->begun[v->begun_count++] = (uintptr_t)frame->data[3];
+    }
+    return av;
+}
+
 static int open_codec(struct gm_vadec *v, struct gm_err *err)
 {
-    const AVCodec *codec = avcodec_find_decoder_by_name("h264");
+    const AVCodec *codec = avcodec_find_decoder_by_name(v->way->decoder);
     AVCodecContext *ctx = codec == NULL ? NULL : avcodec_alloc_context3(codec);
     if (codec == NULL) {
         v->why = "this build of FFmpeg has no decoder that takes the driver";
@@ -68,6 +83,9 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
     ctx->thread_count = 1;
     ctx->opaque = v;
     ctx->get_format = choose;
+    if (v->way->codec == AV_CODEC_ID_VP9) {
+        ctx->get_buffer2 = get_buffer;
+    }
     ctx->max_pixels = gm_decoder_pixels((int64_t)v->par->width * v->par->height);
     ctx->err_recognition = AV_EF_EXPLODE;
     /* as gm_decoder_open: software's pictures are its reference */
@@ -83,13 +101,14 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
 int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_vadec **out,
                   const char **out_why, struct gm_err *err)
 {
+    const struct gm_vaapi_way *way = gm_vaapi_find_way(par);
     const char *why = NULL;
-    if (!is_taken(par)) {
+    if (way == NULL || !is_taken(par)) {
         *out = NULL;
         *out_why = "a codec, profile or size that is left to software";
         return 0;
     }
-    int rc = gm_vaapi_ask_decoder(device, par, &why, err);
+    int rc = gm_vaapi_ask_decoder(device, way, par, &why, err);
     if (rc < 0 || why != NULL) {
         *out = NULL;
         *out_why = why;
@@ -99,10 +118,11 @@ int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_v
     if (v == NULL) {
         return gm_err_nomem(err);
     }
+    v->way = way;
     v->device = av_buffer_ref(device);
     v->par = avcodec_parameters_alloc();
     v->surface = av_frame_alloc();
-    v->packed = gm_av_frame(gm_packed_format(8), par->width, par->height);
+    v->packed = gm_av_frame(gm_packed_format(way->bits), par->width, par->height);
     bool good = v->device != NULL && v->par != NULL && v->surface != NULL && v->packed != NULL &&
                 avcodec_parameters_copy(v->par, par) >= 0;
     rc = good ? open_codec(v, err) : gm_err_nomem(err);
@@ -140,7 +160,7 @@ void gm_vadec_close(struct gm_vadec **vadec)
 static int judge(struct gm_vadec *v, int av, struct gm_err *err)
 {
     if (v->refused) {
-        return gm_vaapi_explain_decoder(v->device, v->par, &v->why, err);
+        return gm_vaapi_explain_decoder(v->device, v->way, v->par, &v->why, err);
     }
     int rc = gm_vaapi_check(v->device, err);
     if (rc < 0) {
@@ -159,7 +179,7 @@ static const char *misfit(const struct gm_vadec *v)
 {
     const AVFrame *s = v->surface;
     if (s->format != AV_PIX_FMT_VAAPI || s->hw_frames_ctx == NULL ||
-        gm_av_pool(s->hw_frames_ctx)->sw_format != gm_packed_format(8)) {
+        gm_av_pool(s->hw_frames_ctx)->sw_format != gm_packed_format(v->way->bits)) {
         return "the stream is not what its container says";
     }
     if (s->width != v->par->width || s->height != v->par->height) {
@@ -187,18 +207,53 @@ static int download(struct gm_vadec *v, bool damaged, AVFrame *to, struct gm_err
     return av < 0 ? judge(v, av, err) : gm_packed_copy(v->packed, to, err);
 }
 
+/* Damage counts in pictures that no chunk lists, too, for others refer to them. Not so in H.264:
+ * the first pictures behind an open GOP's keyframe miss what they refer to, and nobody says which
+ * they are. libavcodec leaves out HEVC's, and VP9 has none. */
+static int wait_for(struct gm_vadec *v, uintptr_t surface, bool *out_damaged, struct gm_err *err)
+{
+    int rc = gm_vaapi_wait(v->device, surface, out_damaged, err);
+    if (rc == 0 && *out_damaged && v->way->codec != AV_CODEC_ID_H264) {
+        v->why = "the driver says that a picture is damaged";
+    }
+    return rc;
+}
+
+static void forget_begun(struct gm_vadec *v, uintptr_t surface)
+{
+    for (size_t i = v->begun_count; i-- > 0;) {
+        if (v->begun[i] == surface) {
+            v->begun[i] = v->begun[--v->begun_count];
+        }
+    }
+}
+
+/* A packet has gone in, and what it shows has come out. */
+static int wait_hidden(struct gm_vadec *v, struct gm_err *err)
+{
+    int rc = 0;
+    bool damaged = false;
+    while (rc == 0 && v->begun_count > 0) {
+        rc = wait_for(v, v->begun[--v->begun_count], &damaged, err);
+    }
+    return rc;
+}
+
 static int keep(struct gm_vadec *v, struct gm_err *err)
 {
+    uintptr_t surface = (uintptr_t)v->surface->data[3];
     bool damaged = false;
     v->why = v->count == READY ? "the device showed too many pictures at once" : misfit(v);
     if (v->why != NULL) {
         return 0;
     }
-    int rc = gm_vaapi_wait(v->device, v->surface, &damaged, err);
-    if (rc < 0) {
+    forget_begun(v, surface);
+    int rc = wait_for(v, surface, &damaged, err);
+    if (rc < 0 || v->why != NULL) {
         return rc;
     }
-    AVFrame *f = gm_av_frame(AV_PIX_FMT_YUV420P, v->par->width, v->par->height);
+    AVFrame *f = gm_av_frame(v->way->bits == 10 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P,
+                             v->par->width, v->par->height);
     rc = f == NULL ? gm_err_nomem(err) : download(v, damaged, f, err);
     if (rc < 0 || v->why != NULL) {
         av_frame_free(&f);
@@ -230,6 +285,9 @@ int gm_vadec_send(struct gm_vadec *v, const AVPacket *packet, const char **out_w
     }
     if (rc == 0 && v->why == NULL && av != AVERROR(EAGAIN) && av != AVERROR_EOF) {
         rc = judge(v, av, err);
+    }
+    if (rc == 0 && v->why == NULL) {
+        rc = wait_hidden(v, err);
     }
     if (rc == 0) {
         *out_why = v->why;

@@ -8,11 +8,10 @@
 /* Decoding by a VA driver, through libavcodec's own decoders, which parse and order the stream and
  * leave the samples to the driver. The interface and its promises are media/decode/nvdec.h's.
  *
- * H.264 alone (8 bit, progressive, 4:2:0, of even width and height), as far as the driver has it:
- * of other codecs nothing was ever run. A picture is its samples and its packet's number. Damage
- * shows where libavcodec finds it, or where the driver says so when it is waited for; a driver need
- * not. Thread: one at a time.
- * Source: libva's va.h; ITU-T H.264. */
+ * H.264 in 8 bits, HEVC and VP9 in 8 and 10 (progressive, 4:2:0, of even width and height), as far
+ * as the driver has them; of AV1 nothing was ever run. A picture is its samples and its packet's
+ * number. Damage shows where libavcodec finds it, or where the driver says so when it is waited
+ * for; a driver need not. Thread: one at a time. Source: libva's va.h; ITU-T H.264. */
 struct gm_vadec; /* opaque */
 
 /* device: of gm_vaapi_open; referenced. *out: owned; NULL: this stream is none for it, and
@@ -26,7 +25,7 @@ void gm_vadec_close(struct gm_vadec **vadec);
  * Errors: as gm_vadec_open. */
 int gm_vadec_send(struct gm_vadec *vadec, const AVPacket *packet, const char **out_why,
                   struct gm_err *err) GM_MUST_CHECK;
-/* The next picture that is ready, in the stream's order; owned; NULL: none. Planar, 8 bit; pts: its
+/* The next picture that is ready, in the stream's order; owned; NULL: none. Planar; pts: its
  * packet's id. AV_FRAME_FLAG_CORRUPT: its bits were damaged, or what it refers to is not there. */
 AVFrame *gm_vadec_take(struct gm_vadec *vadec);
 

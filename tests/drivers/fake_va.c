@@ -22,7 +22,9 @@ static const struct {
                 {VAProfileH264Main, "h264", FAKE_DEPTH_8},
                 {VAProfileH264ConstrainedBaseline, "h264", FAKE_DEPTH_8},
                 {VAProfileHEVCMain, "hevc", FAKE_DEPTH_8},
-                {VAProfileHEVCMain10, "hevc", FAKE_DEPTH_10}};
+                {VAProfileHEVCMain10, "hevc", FAKE_DEPTH_10},
+                {VAProfileVP9Profile0, "vp9", FAKE_DEPTH_8},
+                {VAProfileVP9Profile2, "vp9", FAKE_DEPTH_10}};
 #define PROFILE_COUNT ((int)(sizeof(PROFILES) / sizeof(PROFILES[0])))
 
 struct fake_va *fake_va_enter(VADriverContextP ctx, VAStatus *status)
@@ -109,6 +111,11 @@ const struct fake_codec *fake_va_codec(const struct fake_va *va, VAProfile profi
     return NULL;
 }
 
+bool fake_va_is_deep(VAProfile profile)
+{
+    return profile == VAProfileHEVCMain10 || profile == VAProfileVP9Profile2;
+}
+
 static bool has_profile(const struct fake_va *va, VAProfile profile)
 {
     return fake_va_codec(va, profile) != NULL || fake_va_decoder_of(va, profile) != NULL;
@@ -175,7 +182,7 @@ static uint32_t encode_attribute(const struct fake_gpu *gpu, const struct fake_c
 
     switch (type) {
     case VAConfigAttribRTFormat:
-        return profile == VAProfileHEVCMain10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
+        return fake_va_is_deep(profile) ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
     case VAConfigAttribRateControl:
         return rates_of(gpu);
     case VAConfigAttribEncPackedHeaders:
@@ -208,7 +215,7 @@ static uint32_t attribute(const struct fake_va *va, VAProfile profile, VAEntrypo
                           VAConfigAttribType type)
 {
     return entrypoint == VAEntrypointVLD
-               ? fake_va_decode_attribute(fake_va_decoder_of(va, profile), type)
+               ? fake_va_decode_attribute(fake_va_decoder_of(va, profile), profile, type)
                : encode_attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, type);
 }
 
@@ -293,7 +300,9 @@ static VAStatus query_attributes(VADriverContextP ctx, VAConfigID id, VAProfile 
     if (config != NULL) {
         *profile = config->profile;
         *entrypoint = config->entrypoint;
-        list[0] = (VAConfigAttrib){VAConfigAttribRTFormat, VA_RT_FORMAT_YUV420};
+        list[0] = (VAConfigAttrib){VAConfigAttribRTFormat, fake_va_is_deep(config->profile)
+                                                               ? VA_RT_FORMAT_YUV420_10
+                                                               : VA_RT_FORMAT_YUV420};
         list[1] = (VAConfigAttrib){VAConfigAttribRateControl, config->rate};
         *count = 2;
     }

@@ -1,12 +1,12 @@
 /* What the files of the fake VA driver (fake_drv_video.so) share: a display, its objects, the
  * coders.
  *
- * The driver decodes H.264 by the entry point VLD where the profile has a line for it (see
- * fake_va_decode.c). It encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry point
- * EncSlice (and EncSliceLP, where the profile says low-power). It does what a driver does that
- * leaves headers to the application: it takes the packed sequence, picture and slice headers, as
- * libavcodec gives them, and adds slice data. The slices are those of libavcodec's libx264, and of
- * libx265, on one thread, put behind the application's slice headers: see fake_va_slice.c,
+ * The driver decodes H.264, HEVC and VP9 by the entry point VLD where the profile has a line for it
+ * (see fake_va_decode.c). It encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry
+ * point EncSlice (and EncSliceLP, where the profile says low-power). It does what a driver does
+ * that leaves headers to the application: it takes the packed sequence, picture and slice headers,
+ * as libavcodec gives them, and adds slice data. The slices are those of libavcodec's libx264, and
+ * of libx265, on one thread, put behind the application's slice headers: see fake_va_slice.c,
  * fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures that nothing refers
  * to, which any slice header allows.
  *
@@ -110,6 +110,9 @@ const struct fake_gpu *fake_va_gpu(const struct fake_va *va);
 /* What the GPU encodes with that profile; NULL: nothing. */
 const struct fake_codec *fake_va_codec(const struct fake_va *va, VAProfile profile);
 
+/* Whether its pictures have 10 bits. */
+bool fake_va_is_deep(VAProfile profile);
+
 /* Object tables: an id is an index with the table's mark above it. */
 VAGenericID fake_va_add(void **table, unsigned mark, void *object); /* VA_INVALID_ID: full */
 void *fake_va_find(void *const *table, unsigned mark, VAGenericID id);
@@ -131,9 +134,10 @@ void fake_va_free_context(struct fake_va_context *context);
 
 /* fake_va_decode.c: what decodes that profile; NULL: nothing. */
 const struct fake_codec *fake_va_decoder_of(const struct fake_va *va, VAProfile profile);
-uint32_t fake_va_decode_attribute(const struct fake_codec *codec, VAConfigAttribType type);
-/* One decoder; open: NULL: out of memory. begin, take, end: a picture. */
-struct fake_va_decode *fake_va_decode_open(void);
+uint32_t fake_va_decode_attribute(const struct fake_codec *codec, VAProfile profile,
+                                  VAConfigAttribType type);
+/* One decoder; open: NULL: out of memory, or no decoder of that. begin, take, end: a picture. */
+struct fake_va_decode *fake_va_decode_open(VAProfile profile);
 void fake_va_decode_close(struct fake_va_decode *decode); /* NULL is fine */
 void fake_va_decode_begin(struct fake_va_decode *decode);
 VAStatus fake_va_decode_take(struct fake_va_decode *decode, const struct fake_va_buffer *buffer);

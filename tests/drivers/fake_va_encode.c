@@ -49,7 +49,7 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
     status = decodes ? status : fake_va_result(fake_fault_at(FAKE_ENCODE_INIT, va->pci, 0));
     struct fake_va_context *context =
         status == VA_STATUS_SUCCESS ? calloc(1, sizeof(*context)) : NULL;
-    if (context != NULL && strcmp(codec->name, "hevc") == 0 &&
+    if (context != NULL && !decodes && strcmp(codec->name, "hevc") == 0 &&
         (context->hevc = fake_va_hevc_open()) == NULL) {
         free(context);
         context = NULL;
@@ -65,7 +65,7 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
     context->config = *config;
     context->width = width;
     context->height = height;
-    context->decode = decodes ? fake_va_decode_open() : NULL;
+    context->decode = decodes ? fake_va_decode_open(config->profile) : NULL;
     if (decodes && context->decode == NULL) {
         free(fake_va_remove(va->contexts, FAKE_VA_CONTEXT, *out));
         status = VA_STATUS_ERROR_ALLOCATION_FAILED;

@@ -135,7 +135,7 @@ static VAStatus query_surface_attributes(VADriverContextP ctx, VAConfigID config
     const struct fake_codec *codec = asked != NULL && asked->entrypoint == VAEntrypointVLD
                                          ? fake_va_decoder_of(va, profile)
                                          : fake_va_codec(va, profile);
-    const int format = profile == VAProfileHEVCMain10 ? VA_FOURCC_P010 : VA_FOURCC_NV12;
+    const int format = fake_va_is_deep(profile) ? VA_FOURCC_P010 : VA_FOURCC_NV12;
     const struct {
         VASurfaceAttribType type;
         int value;

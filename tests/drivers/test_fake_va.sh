@@ -69,17 +69,29 @@ done
 
 # Decoding: software's pictures, in its order.
 decode=(-hwaccel vaapi -hwaccel_device /dev/dri/renderD128 -hwaccel_output_format vaapi)
-decoded() { # name, profile, x264's arguments...
+coder=(-c:v libx264 -preset fast)
+packed=nv12 planar=yuv420p
+decoded() { # name, profile, the coder's arguments...
   local name=$1 profile=$2
   shift 2
-  ffmpeg -v error -y "${source[@]}" -c:v libx264 -preset fast "$@" "$work/i.mp4"
-  [ "$(over "$profile" "${decode[@]}" -i "$work/i.mp4" -vf hwdownload,format=nv12,format=yuv420p -f md5 - 2>"$work/log")" = \
-    "$(ffmpeg -v error -i "$work/i.mp4" -pix_fmt yuv420p -f md5 -)" ] || fail "decoding $name: $(head -n 2 "$work/log")"
+  ffmpeg -v error -y "${source[@]}" -pix_fmt "$planar" "${coder[@]}" "$@" "$work/i.mkv"
+  [ "$(over "$profile" "${decode[@]}" -i "$work/i.mkv" -vf "hwdownload,format=$packed,format=$planar" -f md5 - 2>"$work/log")" = \
+    "$(ffmpeg -v error -i "$work/i.mkv" -f md5 -)" ] || fail "decoding $name: $(head -n 2 "$work/log")"
 }
 decoded "B pictures that others refer to, weights" arc -bf 3 -g 30 -x264-params b-pyramid=normal:weightp=2
 decoded "open GOPs, slices" arc -bf 3 -g 7 -x264-params open-gop=1 -slices 3
 decoded "CAVLC, no B pictures" igpu -profile:v baseline
 decoded "a size of no whole macroblocks, cropped" igpu -vf crop=314:170:0:0
+coder=(-c:v libx265 -preset fast)
+decoded "HEVC: slices, weights, an odd number of blocks" arc -vf crop=314:170:0:0 -x265-params log-level=none:slices=2:weightb=1:bframes=4
+decoded "HEVC: sets of reference pictures in the sequence" arc -x265-params log-level=none:opt-rps=1:keyint=60
+decoded "HEVC: tools" arc -x265-params log-level=none:amp=1:rect=1:tskip=1:wpp=1:cu-lossless=1:rd=5
+planar=yuv420p10le packed=p010le
+decoded "HEVC in 10 bits, open GOPs" arc -x265-params log-level=none:keyint=10:open-gop=1
+coder=(-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 10 -lag-in-frames 12)
+decoded "VP9 in 10 bits" arc -profile:v 2
+planar=yuv420p packed=nv12
+decoded "VP9, pictures that are not shown, tiles" arc -auto-alt-ref 1 -tile-columns 1
 
 refused() { # name, text to find, profile, arguments...
   local name=$1 text=$2
@@ -120,8 +132,8 @@ ask() { # profile, filter: true of the only GPU
 }
 ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and [.notes[].text] == ["a node decodes with it for up to 2 slots of the processor, where `va_decode_slots` says so"]'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
-ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "h264", 8]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
-ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "h264", 8]]'
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "h264", 8], ["vaapi", "hevc", 8], ["vaapi", "hevc", 10], ["vaapi", "vp9", 8], ["vaapi", "vp9", 10]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
+ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "h264", 8], [false, "hevc", 8], [false, "hevc", 10], [false, "vp9", 8], [false, "vp9", 10]]'
 ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 3 and all(.[]; .passed))'
 ask igpu '.notes | length == 2 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
 profile arc "low-delay yes"

@@ -15,6 +15,57 @@
 #include "media/fake_gpu_io.h"
 #include "media/folder_io.h"
 
+const struct made device_clips[DEVICE_CLIPS] = {
+    {"libx264",
+     "preset=fast,bf=3,g=250,x264-params=b-pyramid=normal:colorprim=bt709:transfer=bt709:"
+     "colormatrix=bt709",
+     160, 144, AV_PIX_FMT_YUV420P, 0},
+    {"libx264", "preset=fast,bf=3,g=14,x264-params=open-gop=1:scenecut=0:bframes=3", 160, 144,
+     AV_PIX_FMT_YUV420P, 1},
+    {"libx264", "preset=fast,g=20,x264-params=fullrange=on", 160, 144, AV_PIX_FMT_YUVJ420P, 0},
+    {"libx265", "preset=ultrafast,x265-params=log-level=none:keyint=20:bframes=2:open-gop=1", 160,
+     144, AV_PIX_FMT_YUV420P10LE, 1},
+    {"libvpx-vp9", "deadline=realtime,cpu-used=8,g=20,lag-in-frames=12,auto-alt-ref=1", 160, 144,
+     AV_PIX_FMT_YUV420P, 0},
+};
+
+const struct made device_short_gop = {
+    "libx264", "preset=fast,bf=2,g=15,x264-params=scenecut=0", 160, 144, AV_PIX_FMT_YUV420P, 0};
+
+#define LEFT "a codec, profile or size that is left to software"
+const struct device_left device_lefts[DEVICE_LEFTS] = {
+    {{"libx264", "preset=fast,g=20,a53cc=1", 160, 144, AV_PIX_FMT_YUV420P, 0},
+     "the stream has captions",
+     false},
+    {{"libx264", "preset=fast,g=20,flags=+ildct,x264-params=tff=1", 160, 144, AV_PIX_FMT_YUV420P,
+      0},
+     "the stream is interlaced",
+     false},
+    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV422P, 0}, LEFT, false},
+    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV420P10LE, 0}, LEFT, false},
+    {{"libvpx-vp9", "deadline=realtime,cpu-used=8,g=20", 161, 144, AV_PIX_FMT_YUV420P, 0},
+     LEFT,
+     false},
+    {{"libx264", "preset=fast,g=10,bf=0", 160, 144, AV_PIX_FMT_YUV420P, 0},
+     "the stream changes its parameters",
+     true},
+};
+
+const struct device_real device_reals[DEVICE_REALS] = {
+    {"bpyramid-h264.mp4", 1, true},
+    {"hevc-hdr10-mastering-cll.mkv", 1, true},
+    {"vp9-10bit-profile2.webm", 0, true},
+    {"first-pts-10s.mp4", 1, true},
+    {"pgs-subtitle.mkv", 1, true},
+    {"h264-aac.flv", 1, true},
+    {"interlaced-open-gop-h264.mp4", 1, false},
+    {"res-change-midstream.mp4", 1, false},
+    {"vp9-odd-161x121.webm", 0, false},
+    {"broken-invalid-nalu.mp4", -1, false},
+    {"broken-corrupted-nal.mp4", -1, false},
+    {"broken-sps.flv", -1, false},
+};
+
 struct job {
     const struct device_frames *on;
     const struct made *made;
@@ -135,11 +186,12 @@ static void missing(const void *arg)
     struct clip *c = nvdec_make(j->made, DEVICE_FRAMES);
     c->packets[20]->flags |= AV_PKT_FLAG_CORRUPT;
     const struct run *r = nvdec_both(c, j->made->keys_back, 1, false, device, 0);
-    CHECK(r->on_device < 4 && strcmp(r->why, "a packet is damaged") == 0);
+    expect(r->on_device < 4 && r->why != NULL && strcmp(r->why, "a packet is damaged") == 0,
+           "marked", r);
     c->packets[20]->flags = 0;
     c->packets[20]->size = 5; /* its picture is gone */
     r = nvdec_both(c, j->made->keys_back, 1, false, device, 0);
-    CHECK(r->on_device < 4 && r->restarts > 0 && r->why != NULL);
+    expect(r->on_device < 4 && r->restarts > 0 && r->why != NULL, "cut off", r);
     end(c, device);
 }
 
@@ -219,7 +271,7 @@ void device_frames_reals(const struct device_frames *on, const struct device_rea
 {
     char path[4096];
     int bad = 0;
-    if (!folder_clip(reals[0].name, path)) {
+    if (!folder_clip(device_reals[0].name, path)) {
         skip();
     }
     for (size_t i = 0; i < count; i++) {

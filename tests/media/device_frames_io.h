@@ -12,6 +12,14 @@ struct device_frames {
 };
 #define DEVICE_FRAMES 46 /* of the clips; four chunks */
 
+/* Clips that every one of them decodes: H.264 with B pictures, with open GOPs, in full range; HEVC
+ * in 10 bits with open GOPs; VP9 with pictures that are not shown. */
+#define DEVICE_CLIPS 5
+#define DEVICE_VP9 4
+extern const struct made device_clips[DEVICE_CLIPS];
+/* H.264 with keyframes 15 apart. */
+extern const struct made device_short_gop;
+
 /* The clip's chunks alone, in pairs and all in one run, and again: all on the device. */
 int device_frames_same(const struct device_frames *on, const struct made *clip);
 /* The same from files, with their framing and what a demuxer says of the stream. */
@@ -28,6 +36,9 @@ struct device_left {
     bool change; /* its parameters change in mid-stream: from there on */
 };
 int device_frames_left(const struct device_frames *on, const struct device_left *left);
+/* Clips that every one of them leaves. */
+#define DEVICE_LEFTS 6
+extern const struct device_left device_lefts[DEVICE_LEFTS];
 
 /* A device that fails, or lacks something. */
 struct device_fault {
@@ -45,6 +56,9 @@ struct device_real {
     int keys_back;
     bool on_device; /* all of it */
 };
+/* Clips of H.264, HEVC and VP9 for every one of them. */
+#define DEVICE_REALS 12
+extern const struct device_real device_reals[DEVICE_REALS];
 /* Skips the test where there are no real clips. */
 void device_frames_reals(const struct device_frames *on, const struct device_real *reals,
                          size_t count);

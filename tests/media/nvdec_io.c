@@ -111,8 +111,11 @@ struct clip *nvdec_make(const struct made *m, int frames)
     case AV_CODEC_ID_HEVC:
         c->par->profile = deep ? FF_PROFILE_HEVC_MAIN_10 : FF_PROFILE_HEVC_MAIN;
         break;
+    case AV_CODEC_ID_VP9:
+        c->par->profile = deep ? FF_PROFILE_VP9_2 : FF_PROFILE_VP9_0;
+        break;
     default:
-        c->par->profile = 0; /* of VP9 and AV1: theirs for 4:2:0 */
+        c->par->profile = 0; /* of AV1: its own for 4:2:0 */
         break;
     }
     return c;

@@ -224,7 +224,7 @@ static void tasks_that_decode_video_do_it_on_the_gpu(void **state)
     farm_expect_healthy(farm);
 }
 
-/* hevc passed too, and no task decodes it so. */
+/* The first codec that passed is told. */
 static void va_driver_decodes_h264_for_two(void **state)
 {
     struct farm *farm = *state;

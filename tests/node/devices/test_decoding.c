@@ -83,7 +83,10 @@ static void va_drivers_have_room_for_two(void **state)
     d->render_node[0] = '\0'; /* nothing ties a worker to it */
     assert_int_equal(gm_decoding_room(d), 0);
     free(d);
-    d = va_device("hevc", 8); /* media/decode/vadec.h has no other codec */
+    d = va_device("hevc", 10);
+    assert_int_equal(gm_decoding_room(d), 2);
+    free(d);
+    d = va_device("av1", 8); /* media/decode/vadec.h has it not */
     assert_int_equal(gm_decoding_room(d), 0);
     free(d);
     d = va_device("h264", 10);
@@ -127,21 +130,26 @@ static void only_what_passed_is_proved(void **state)
     free(d);
 }
 
-static void only_h264_counts_of_a_va_driver(void **state)
+static void what_vadec_has_counts_of_a_va_driver(void **state)
 {
     (void)state;
     char codecs[GM_DECODING_CODECS][16];
     const char *why = NULL;
     struct gm_device *d = va_device("h264", 8);
-    add(d, "vaapi", "hevc", 8, false, true);
+    add(d, "vaapi", "av1", 8, false, true);
+    add(d, "vaapi", "hevc", 12, false, true);
     add(d, "vaapi", "h264", 10, false, true);
     add(d, "vaapi", "h264", 8, true, true);
     add(d, "nvdec", "h264", 8, false, true);
     assert_int_equal(gm_decoding_codecs(d, codecs, &why), 0);
     assert_string_equal(why, "no decoder of it is proved");
     add(d, "vaapi", "h264", 8, false, true);
-    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 1);
+    add(d, "vaapi", "hevc", 10, false, true);
+    add(d, "vaapi", "vp9", 10, false, true);
+    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 3);
     assert_string_equal(codecs[0], "h264");
+    assert_string_equal(codecs[1], "hevc10");
+    assert_string_equal(codecs[2], "vp910");
     free(d);
 }
 
@@ -151,7 +159,7 @@ int main(void)
         cmocka_unit_test(engines_and_memory_make_room),
         cmocka_unit_test(a_worker_must_be_tied_to_it),
         cmocka_unit_test(va_drivers_have_room_for_two),
-        cmocka_unit_test(only_h264_counts_of_a_va_driver),
+        cmocka_unit_test(what_vadec_has_counts_of_a_va_driver),
         cmocka_unit_test(only_what_passed_is_proved),
     };
     return cmocka_run_group_tests_name("node/devices/decoding", tests, NULL, NULL);
