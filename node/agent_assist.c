@@ -7,7 +7,10 @@
  *
  * Away is apart from a device's own quarantine: a worker that dies says less of the GPU's encoder.
  * A GPU without memory for one more decodes for as many as it does, and grows back by one. Slots
- * change when they are free; what runs meanwhile is not waited for. */
+ * change when they are free; what runs meanwhile is not waited for.
+ *
+ * Tasks that are encoded by a VA driver or Quick Sync may decode with their own device in the same
+ * way, and count among those that it decodes for. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -302,10 +305,21 @@ int gm_agent_assist_fits(const struct gm_agent_slot *slot, const Gm__TaskSpec *s
     return has == decodes(spec) ? 1 : 0;
 }
 
+/* What its slot's tasks may decode with. NVIDIA's devices decode for their own tasks without being
+ * asked: what encodes there is open already (media/encode/encoder.h, gm_encoder_hold). */
+static struct gm_agent_device *decoder_of(const struct gm_agent_slot *slot)
+{
+    struct gm_agent_device *own = slot->device;
+    if (!own->is_cpu) {
+        return own->found->kind == GM_DEVICE_DRM ? own : NULL;
+    }
+    return slot->restart_due ? NULL : slot->gpu;
+}
+
 void gm_agent_assist_take(struct gm_task *task)
 {
-    struct gm_agent_device *d = task->slot->gpu;
-    if (d != NULL && !task->slot->restart_due && decodes(task->spec) && assists(d) &&
+    struct gm_agent_device *d = decoder_of(task->slot);
+    if (d != NULL && decodes(task->spec) && assists(d) &&
         tasks_of(task->agent, d) < d->assist.allowed) {
         task->gpu = d;
     }

@@ -37,11 +37,9 @@ static struct farm *start(const struct want *want)
     struct gm_device *device = NULL;
     struct gm_device_codec codec = {
         .api = "nvdec", .codec = "h264", .chroma = 420, .depth = 8, .engines = want->engines};
-    const struct gm_device_codec encoder = {
-        .api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
-    const struct gm_device_proof decodes = {
-        .api = "nvdec", .codec = "h264", .depth = 8, .passed = true};
-    const struct gm_device_proof encodes = {
+    struct gm_device_codec encoder = {.api = "nvenc", .codec = "h264", .chroma = 420, .depth = 8};
+    struct gm_device_proof decodes = {.api = "nvdec", .codec = "h264", .depth = 8, .passed = true};
+    struct gm_device_proof encodes = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .passed = true};
     assert_non_null(farm);
     farm_gpu_list(&list, &device);
@@ -49,6 +47,10 @@ static struct farm *start(const struct want *want)
     device->memory_bytes = want->memory_bytes;
     if (want->va) {
         gm_device_set(codec.api, "vaapi");
+        gm_device_set(encoder.api, "vaapi");
+        gm_device_set(decodes.api, "vaapi");
+        gm_device_set(encodes.api, "vaapi");
+        assert_true(gm_device_add_feature(device, GM_FEATURE_VA_HEADERS));
         gm_device_set(device->render_node, VA_NODE);
         device->kind = GM_DEVICE_DRM;
         device->uuid[0] = '\0';
@@ -125,6 +127,18 @@ static int start_va_unasked(void **state)
     return 0;
 }
 
+static int start_va_encoding(void **state)
+{
+    *state = start(&(struct want){.slots = 1, .decode_slots = 1, .va = true, .encodes = true});
+    return 0;
+}
+
+static int start_va_encoding_unasked(void **state)
+{
+    *state = start(&(struct want){.slots = 1, .decode_slots = -1, .va = true, .encodes = true});
+    return 0;
+}
+
 static int start_failing(void **state)
 {
     *state = start(&(struct want){.slots = 1, .decode_slots = -1, .engines = 1, .proof = "fail"});
@@ -188,6 +202,13 @@ static void until_decoded(struct farm *farm)
     }
 }
 
+/* The same of one task after the other, wherever they run. */
+static void until_place(struct farm *farm, const char *wanted)
+{
+    while (strcmp(farm_place(farm, "analyze", ""), wanted) != 0) {
+    }
+}
+
 static void until_decodes(struct farm *farm, unsigned slots)
 {
     char words[64];
@@ -234,6 +255,32 @@ static void va_driver_decodes_h264_for_two(void **state)
     farm_expect_healthy(farm);
     expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), "dri;" VA_NODE ";h264");
     farm_until_gpu_says(farm, "does not decode for the processors until its proof passes again");
+}
+
+/* They count among those that it decodes for. */
+static void va_driver_decodes_for_its_own_tasks(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_offers(farm, 1);
+    farm->assign_to = FARM_GPU;
+    expect_place(farm, "", "dri;" VA_NODE ";h264");
+    uint64_t busy = farm_assign(farm, "analyze", "busy");
+    farm->assign_to = NULL;
+    until_place(farm, "dri;;");
+    farm_cancel(farm, busy);
+    until_place(farm, "dri;" VA_NODE ";h264");
+    farm->assign_to = FARM_GPU;
+    expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), "dri;" VA_NODE ";h264");
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+}
+
+static void va_driver_decodes_for_nobody_unasked(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 1);
+    farm->assign_to = FARM_GPU;
+    expect_place(farm, "", "dri;;");
 }
 
 static void no_more_tasks_than_wanted(void **state)
@@ -455,6 +502,8 @@ int main(void)
         CASE(tasks_that_decode_video_do_it_on_the_gpu, start_usual),
         CASE(va_driver_decodes_h264_for_two, start_va),
         CASE(nothing_without_slots_or_name, start_va_unasked),
+        CASE(va_driver_decodes_for_its_own_tasks, start_va_encoding),
+        CASE(va_driver_decodes_for_nobody_unasked, start_va_encoding_unasked),
         CASE(no_more_tasks_than_wanted, start_for_one),
         CASE(no_more_tasks_than_its_memory_holds, start_small),
         CASE(nothing_without_slots_or_name, start_off),

@@ -11,15 +11,23 @@ ln -s "$GOPMILL_FAKE_LIB/fake_drv_video.so" "$work/fake/dri/iHD_drv_video.so"
 node_starts "env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH='$work/fake/dri'"
 make_clip "$work/clip.mp4" 8
 
-# Found by the kernel's files, proven, offered, used.
+by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; } # what decoded the last job
+
+# Found by the kernel's files, proven, offered, used, its decoder with it.
 profile arc
 farm vaapi
+va_decode_slots=2
 gpu_node box LIBVA_DRIVERS_PATH
 until_true "its GPU is offered" is_offered
 check "with the chain vaapi" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "vaapi" and .codecs == ["h264", "hevc", "hevc10"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD")))'
 check "a job is done" transcode first "$work/clip.mp4"
 is_used vaapi 240
-check "a second job is done" transcode second "$work/clip.mp4"
+check "the GPU decoded for itself" report "$(by vaapi)"
+profile arc "fault decode wrong gpu=$gpu at=1"
+check "a second job is done, for which it gives other pictures" transcode second "$work/clip.mp4"
+is_used vaapi 240
+check "decoded in software" report "$(by software)"
+profile arc
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
 
 # HEVC in 8 bits; in 10 bits with HDR10's messages, beside H.264 in SDR.
@@ -33,6 +41,8 @@ check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used vaapi 75
 is_hdr10
 
+# Where its decoder is the first to notice, the chunk begins again in software, with an encoder that does not open.
+lost_codes='device.lost|device.driver'
 is_lost_and_back vaapi arc 240
 
 # A driver that keeps no quality below a cap: refused when the job is planned, made in software.
@@ -43,7 +53,6 @@ check "its report says why" report '.encoding.given_up | length == 1 and .[0].ch
 stop box
 
 # A driver that encodes nothing decodes for the processors, and no byte changes.
-by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; }
 make_clip "$work/short.mp4" 7 640x360 15
 assists='(.proofs | map([.encode, .passed]) == [[false, true]]) and any(.notes[]; .text == "decodes for 2 slots of the processor")'
 gpu_node plain LIBVA_DRIVERS_PATH off
@@ -54,7 +63,6 @@ soft=$(tree_hash "$work/plain")
 same() { test "$soft" = "$(tree_hash "$out")"; }
 profile decode-only
 rm -f "$work/fake/profile.state"
-va_decode_slots=2
 gpu_node reader LIBVA_DRIVERS_PATH
 until_true "a GPU without encoder decodes" gpu_is ".capacity.slots == 0 and .chains == [] and $assists"
 check "a job is done" transcode reader "$work/short.mp4"
