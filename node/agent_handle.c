@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "node/agent_state.h"
 #include "proto/envelope.h"
@@ -40,6 +41,7 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     gm_link_flush(agent, true);
     gm_item_resend(agent);
     gm_agent_check_ready(agent);
+    GM_CRASH("agent.welcomed");
 }
 
 static void handle_refuse(struct gm_agent *agent, const Gm__Refuse *refuse)
@@ -69,6 +71,7 @@ static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
     /* The answer is to the oldest question at least: leases run from when that was sent. */
     gm_time from = agent->renew_asked;
     agent->renew_asked = 0;
+    GM_CRASH("agent.renewed");
     for (size_t i = 0; i < renewed->n_kept && from != 0; i++) {
         const Gm__LeaseState *lease = renewed->kept[i];
         struct gm_task *task = find_current(agent, lease->task_id, lease->term, lease->epoch);
@@ -97,9 +100,12 @@ static void handle_ack(struct gm_agent *agent, const Gm__Ack *ack)
         if (ack->stale) {
             gm_task_drop(task, "the scheduler has no use for its result");
         } else if (out->is_item) {
+            GM_CRASH("agent.item_acked");
             gm_task_acked(task, out);
         } else {
+            GM_CRASH("agent.end_acked");
             gm_task_finished(task);
+            GM_CRASH("agent.end_settled");
         }
     }
     gm_outgoing_free(out);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "node/agent_state.h"
 #include "proto/envelope.h"
@@ -181,6 +182,7 @@ static void after_read(void *arg)
         gm_item_failed(item, &item->err);
         return;
     }
+    GM_CRASH("agent.read");
     for (size_t i = 0; i < item->file_count; i++) {
         item->task->bytes_out += item->files[i].file.size;
     }
@@ -329,8 +331,10 @@ static void ask_grant(struct gm_item *item)
 void gm_item_verified(struct gm_item *item)
 {
     struct gm_task *task = item->task;
+    GM_CRASH("agent.verified");
     if (item->file_count > 0) {
         ask_grant(item);
+        GM_CRASH("agent.grant_asked");
         return;
     }
     item->state = GM_ITEM_READY;
@@ -395,7 +399,9 @@ static void run_put(void *arg)
             return;
         }
         item->stored++;
+        GM_CRASH("agent.put_one");
     }
+    GM_CRASH("agent.put_all");
     /* stored: the worker's copies only cost space now */
     for (size_t i = 0; i < item->file_count; i++) {
         unlinkat(item->task->folder, item->files[i].name, 0);
@@ -482,6 +488,7 @@ void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer)
         return;
     }
     item->tries = 0;
+    GM_CRASH("agent.granted");
     start_put(item);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "node/agent_state.h"
 #include "node/packet.h"
@@ -123,6 +124,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->next = agent->tasks;
     agent->tasks = task;
     log_task(GM_LOG_INFO, "assigned", task);
+    GM_CRASH("agent.assigned");
 
     const struct gm_agent_device *device = gm_agent_device_find(agent, assign->device);
     struct gm_agent_slot *slot = find_free_slot(agent, device, task->spec);
@@ -239,6 +241,7 @@ void gm_task_start(struct gm_task *task)
         gm_slot_kill(task->slot->process, &err);
         gm_task_end_failed(task, &err, -1, NULL);
     }
+    GM_CRASH("agent.started");
 }
 
 void gm_task_alive(struct gm_task *task)
@@ -257,6 +260,7 @@ static int take_feed(struct gm_task *task, Gm__Feed *feed, struct gm_err *err)
     memmove(feed->inputs, feed->inputs + known, (feed->n_inputs - known) * sizeof(*feed->inputs));
     feed->n_inputs -= known;
     size_t first = task->inputs.count;
+    GM_CRASH("agent.fed");
     int rc = gm_inputs_feed(&task->inputs, feed, err);
     if (rc < 0) {
         return rc;
@@ -463,7 +467,10 @@ void gm_task_emit(struct gm_task *task)
         task->first = item->next;
         task->last = task->first == NULL ? NULL : task->last;
         task->unacked += end ? 0 : 1;
-        if (end) { /* the scheduler may use the slot again as soon as it reads this */
+        if (!end) {
+            GM_CRASH("agent.item_told");
+        } else { /* the scheduler may use the slot again as soon as it reads this */
+            GM_CRASH("agent.end_told");
             task->state = GM_TASK_ENDED;
             if (item->kind == GM_ITEM_DONE && task->slot != NULL) {
                 gm_agent_device_worked(task->agent, task->slot->device);

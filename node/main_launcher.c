@@ -16,6 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/flags.h"
 #include "common/fs.h"
 #include "common/log.h"
@@ -227,6 +228,7 @@ static int launch(int argc, char **argv, struct gm_err *err)
     if (close_range(4, ~0u, 0) < 0) {
         return gm_err_sys(err, errno, "could not close foreign descriptors");
     }
+    int crash = gm_crash_keep();
     if (chdir(options.scratch) < 0) {
         return gm_err_sys(err, errno, "could not enter the scratch folder `%s`", options.scratch);
     }
@@ -243,6 +245,7 @@ static int launch(int argc, char **argv, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    gm_crash_pass(crash);
     /* An interrupt at a terminal is the agent's affair; a file over its limit is an error, no
      * death. Ignored signals stay so through exec. */
     signal(SIGINT, SIG_IGN);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "node/packet.h"
 #include "node/sandbox.h"
@@ -69,9 +70,11 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     task.io.decode_api = start->decode_api;
     task.io.decode_codecs = (const char *const *)start->decode_codecs;
     task.io.decode_codec_count = start->n_decode_codecs;
+    GM_CRASH("worker.started");
     if (rc == 0) {
         rc = run_task(&task, find, &chunk, &failure);
     }
+    GM_CRASH("worker.ran");
     Gm__Usage usage;
     gm_worker_task_usage(&task, &usage);
     Gm__WFailed failed = GM__WFAILED__INIT;
@@ -93,6 +96,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
         msg.failed = &failed;
     }
     rc = gm_packet_send(sock, &msg, -1, true, err);
+    GM_CRASH("worker.end_told");
     if (task.done != NULL) {
         task.done->usage = NULL; /* it is not the message's to free */
     }
@@ -117,6 +121,7 @@ int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
     if (rc == 0) {
         add_launcher_missing(list, &missing);
         rc = say_ready(sock, &missing, err);
+        GM_CRASH("worker.ready");
     }
     while (rc == 0) {
         enum gm_packet_event event = GM_PACKET_NONE;

@@ -12,6 +12,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/fs.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
@@ -173,6 +174,7 @@ static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, ui
     if (rc < 0) {
         return rc;
     }
+    GM_CRASH("worker.opened");
     const Gm__WInput *input = task->reply->input;
     if (input->error != NULL) {
         struct gm_err told;
@@ -258,6 +260,7 @@ static int io_create_file(void *self, const char *name, int *out_fd, struct gm_e
     if (fd < 0) {
         return gm_err_sys(err, errno, "could not make `%s` in scratch", name);
     }
+    GM_CRASH("worker.file_made");
     *out_fd = fd;
     return 0;
 }
@@ -337,7 +340,9 @@ static int io_produce(void *self, uint32_t stream, uint32_t index, bool last,
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
     msg.body_case = GM__WORKER_MESSAGE__BODY_PRODUCED;
     msg.produced = &produced;
+    GM_CRASH("worker.item_made");
     rc = send_message(task, &msg, true, err);
+    GM_CRASH("worker.item_told");
     if (rc == 0) {
         task->unstored++;
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "common/crash.h"
 #include "common/loop.h"
 
 struct batch {
@@ -115,7 +116,9 @@ static void thread_main(void *arg)
                                        .row_count = c->writing.row_count,
                                        .events = c->writing.events,
                                        .event_count = c->writing.event_count};
+        GM_CRASH("commit.before");
         c->rc = gm_state_commit(c->state, &batch, &c->err);
+        GM_CRASH("commit.after");
         if (gm_post(c->post, on_written, c, NULL) < 0) {
             abort(); /* an acknowledged commit that nobody hears of can't be undone */
         }

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/log.h"
 #include "scheduler/access.h"
 #include "scheduler/daemon_parts.h"
@@ -54,11 +55,13 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
             gm_daemon_fail(d, err);
         }
     } else {
+        GM_CRASH("answer.before");
         for (size_t i = 0; i < fx->send_count; i++) {
             if (fx->sends[i].durable) {
                 gm_publish_send(d, &fx->sends[i]);
             }
         }
+        GM_CRASH("answer.sent");
         for (size_t i = 0; i < fx->event_count; i++) {
             if (fx->events[i].durable) {
                 tell_event(d, &fx->events[i], seq++);
@@ -73,6 +76,7 @@ static void on_durable(struct gm_commit_entry *entry, int rc, const struct gm_er
     }
     if (entry->answer != NULL) {
         entry->answer(rc, err, entry->answer_arg);
+        GM_CRASH("answer.given");
     }
 }
 
@@ -96,6 +100,7 @@ static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_ef
     for (size_t i = 0; i < fx->send_count; i++) {
         if (!fx->sends[i].durable) {
             gm_wire_send(d, fx->sends[i].node_id, fx->sends[i].envelope);
+            GM_CRASH("step.sent");
         }
     }
     for (size_t i = 0; i < fx->event_count; i++) {
@@ -293,6 +298,7 @@ static int open_stores(struct gm_daemon *d, struct gm_err *err)
 static int start_core(struct gm_daemon *d, struct gm_err *err)
 {
     struct gm_effects fx = {0};
+    GM_CRASH("start.loaded");
     int rc = gm_core_loaded(d->core, gm_time_now(), &fx, err);
     if (rc < 0) {
         gm_effects_fini(&fx);

@@ -23,6 +23,7 @@
 #include <string.h>
 
 #include "common/buf.h"
+#include "common/crash.h"
 #include "common/log.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/outputs.h"
@@ -143,14 +144,18 @@ static int publish(struct store_job *job, struct gm_store *store)
     bool stands = false;
     int rc = job->good ? 0 : gm_standing_report(store, job->job_id, &stands, &job->err);
     if (rc == 0 && !stands) {
+        GM_CRASH("publish.begun");
         rc = put(store, "report.json", &job->files.report, &job->err);
     }
+    GM_CRASH("publish.report");
     if (rc == 0) {
         rc = put_manifest(job, store, "master.m3u8", &job->files.master_m3u8);
     }
+    GM_CRASH("publish.master");
     if (rc == 0) {
         rc = put_manifest(job, store, "manifest.mpd", &job->files.manifest_mpd);
     }
+    GM_CRASH("publish.manifests");
     return rc;
 }
 
@@ -184,6 +189,7 @@ static void publish_done(void *arg)
     if (job->rc < 0) {
         gm_log_err(GM_LOG_WARN, "publish_failed", &job->err, "job=%s", job->job_id);
     }
+    GM_CRASH("publish.done");
     tell(job->d, GM_EV_PUBLISHED, job, job->job_id, job->rc, &job->err);
     job_destroy(job);
 }
@@ -364,6 +370,7 @@ static void delete_work(void *arg)
     while (job->rc == 0 && list->next < job->end) {
         job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
         list->next += job->rc == 0 ? 1 : 0;
+        GM_CRASH("cleanup.deleted");
     }
     gm_store_close(&store);
 }
@@ -479,6 +486,7 @@ static void delete_next(struct store_job *job)
         log_left(job, job->out_url, &job->out);
         log_left(job, d->settings->work_store, &job->work);
     }
+    GM_CRASH("cleanup.done");
     tell(d, GM_EV_CLEANED, NULL, job->job_id, rc, err);
     job_destroy(job);
 }
@@ -512,6 +520,7 @@ void gm_cleanup_start(struct gm_daemon *d, const char *job_id, bool last)
         return;
     }
     job->last = last;
+    GM_CRASH("cleanup.begun");
     delete_next(job);
 }
 

@@ -11,6 +11,7 @@
 #include <zmq.h>
 
 #include "common/buf.h"
+#include "common/crash.h"
 #include "common/log.h"
 #include "proto/envelope.h"
 #include "scheduler/daemon_parts.h"
@@ -181,6 +182,7 @@ static void on_message(struct gm_daemon *d, const char *node_id, const void *dat
     } else {
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
         log_message(node_id, env);
+        GM_CRASH("wire.received");
         gm_daemon_tell(d, &event);
     }
     gm__envelope__free_unpacked(env, NULL);

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "common/crash.h"
 #include "common/fs.h"
 #include "storage/backend.h"
 
@@ -114,8 +115,11 @@ static int enter_folder(int dir, const char *name, bool make)
         if (errno != EEXIST) {
             return -1;
         }
-    } else if (fsync(dir) < 0) {
-        return -1;
+    } else {
+        GM_CRASH("store.folder_made");
+        if (fsync(dir) < 0) {
+            return -1;
+        }
     }
     return gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
 }
@@ -226,6 +230,7 @@ static int dir_delete(struct gm_store *store, const char *key, struct gm_err *er
     } else if (unlinkat(dir, name, 0) < 0 && errno != ENOENT) {
         rc = gm_dir_error(err, errno, "deleting", key);
     }
+    GM_CRASH("store.deleted");
     if (rc == 0) {
         remove_empty_folders(d->root, key);
     }

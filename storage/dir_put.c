@@ -16,6 +16,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
+#include "common/crash.h"
 #include "common/hash.h"
 #include "common/id.h"
 #include "storage/backend.h"
@@ -119,6 +120,7 @@ static int write_body(int to, const struct gm_store_put *put, const void *data, 
             goto out;
         }
     }
+    GM_CRASH("store.written");
     if (fsync(to) < 0) {
         rc = gm_dir_error(err, errno, "fsync of", put->key);
     }
@@ -273,6 +275,7 @@ static int place(int lock, struct body *body, const struct gm_store_put *put, st
             return fail_place(err, errno, put->key);
         }
     }
+    GM_CRASH("store.placed");
     if (fsync(dir) < 0) {
         rc = gm_dir_error(err, errno, "fsync of the folder of", put->key);
     }
@@ -311,9 +314,11 @@ int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const voi
         goto out;
     }
     rc = write_body(body.fd, put, data, err);
+    GM_CRASH("store.synced");
     if (rc == 0) {
         rc = place(lock, &body, put, err);
     }
+    GM_CRASH("store.put");
     close(body.fd);
     if (rc < 0 && body.named) {
         unlinkat(lock, body.temp, 0); /* gone already when only the last sync failed */

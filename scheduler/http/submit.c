@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/crash.h"
 #include "common/id.h"
 #include "scheduler/access.h"
 #include "scheduler/http/request.h"
@@ -123,6 +124,7 @@ static int prepare(struct submit *s, struct gm_err *err)
     if (rc == 0) {
         rc = read_places(s, err);
     }
+    GM_CRASH("submit.prepared");
     return rc < 0 ? rc : gm_id_make(s->job_id, err);
 }
 

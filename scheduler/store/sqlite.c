@@ -20,6 +20,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/crash.h"
 #include "common/fs.h"
 
 #define PATH_BYTES 4096
@@ -244,11 +245,13 @@ int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
         rc = settle_wal(s->db, err);
     }
     if (rc == 0) {
+        GM_CRASH("state.settled");
         rc = check_schema(s, err);
     }
     if (rc == 0) {
         rc = raise_term(s, err);
     }
+    GM_CRASH("state.term_raised");
     if (rc == 0) {
         rc = connect_to(folder, &s->reader, err);
     }
@@ -392,6 +395,7 @@ int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, 
     for (size_t i = 0; rc == 0 && i < batch->event_count; i++) {
         rc = store_event(state, &batch->events[i], err);
     }
+    GM_CRASH("commit.written");
     if (rc == 0) {
         rc = exec(state->db, "COMMIT", "commit", err);
     }
