@@ -233,56 +233,62 @@ static int try_ladder(struct bench *b, uint32_t number, struct gm_err *err)
     return rc < 0 ? rc : same;
 }
 
+#define LOOKS 3 /* the picture, the one before, the one after */
+
 static int try_score(struct bench *b, uint32_t number, struct gm_err *err)
 {
-    struct gm_hwtest_picture now = {0}, before = {0};
+    struct gm_hwtest_picture looks[LOOKS] = {0};
     struct gm_score_sums want = {0}, got = {0};
+    struct gm_score_frame there = {0}, here = {.sums = (uintptr_t)&want};
     struct gm_score_args args = {0};
     struct gm_launch l;
-    struct gm_surface surface[2];
-    gm_addr base[2] = {0}, sums = 0, frames = 0;
+    gm_addr frames = 0;
     static const uint32_t sizes[OTHERS][2] = {{333, 97}, {334, 97}, {335, 97}, {336, 97},
                                               {2, 2},    {3, 2},    {1923, 9}, {9, 1081}};
     uint32_t w = sizes[number][0], h = sizes[number][1];
-    bool deep = number % 2 == 1, first = number / 2 % 2 == 1;
-    int rc = gm_hwtest_picture_init(&now, w, h, deep, 16, err);
-    if (rc == 0) {
-        rc = gm_hwtest_picture_init(&before, w, h, deep, 4, err);
+    gm_addr *at[LOOKS][2] = {
+        {&there.luma, &here.luma}, {&there.before, &here.before}, {&there.after, &here.after}};
+    uint32_t *stride[LOOKS][2] = {{&there.stride, &here.stride},
+                                  {&there.before_stride, &here.before_stride},
+                                  {&there.after_stride, &here.after_stride}};
+    int rc = put(b, &got, sizeof(got), &there.sums, err);
+    for (uint32_t i = 0; rc == 0 && i < LOOKS; i++) {
+        struct gm_surface surface;
+        gm_addr base = 0;
+        if (i > 0 && (number >> (i - 1) & 1) != 0) {
+            continue; /* without it */
+        }
+        rc = gm_hwtest_picture_init(&looks[i], w, h, false, 16 - 4 * i, err);
+        if (rc == 0) {
+            gm_hwtest_picture_noise(&looks[i], 4 + number + 40 * i);
+            rc = put_picture(b, &looks[i], &base, &surface, err);
+        }
+        if (rc == 0) {
+            *at[i][0] = surface.plane[0];
+            *stride[i][0] = surface.stride[0];
+            *at[i][1] = looks[i].surface.plane[0];
+            *stride[i][1] = looks[i].surface.stride[0];
+        }
     }
     if (rc == 0) {
-        gm_hwtest_picture_noise(&now, 4 + number);
-        gm_hwtest_picture_noise(&before, 40 + number);
-        rc = put_picture(b, &now, &base[0], &surface[0], err);
-    }
-    if (rc == 0) {
-        rc = put_picture(b, &before, &base[1], &surface[1], err);
-    }
-    if (rc == 0) {
-        rc = put(b, &got, sizeof(got), &sums, err);
-    }
-    if (rc == 0) {
-        const struct gm_score_frame there = {surface[0].plane[0], first ? 0 : surface[1].plane[0],
-                                             sums, surface[0].stride[0], surface[1].stride[0]};
         rc = put(b, &there, sizeof(there), &frames, err);
     }
     if (rc == 0) {
-        rc = gm_score_prepare(w, h, deep, frames, 1, &args, &l, err);
+        rc = gm_score_prepare(w, h, frames, 1, &args, &l, err);
     }
     if (rc == 0) {
         rc = launch(b, &l, &args, err);
     }
     if (rc == 0) {
-        rc = get(b, &got, sums, sizeof(got), err);
+        rc = get(b, &got, there.sums, sizeof(got), err);
     }
     if (rc == 0) {
-        const struct gm_score_frame here = {now.surface.plane[0],
-                                            first ? 0 : before.surface.plane[0], (uintptr_t)&want,
-                                            now.surface.stride[0], before.surface.stride[0]};
         gm_reference_score(&args, &here, &want);
     }
     int same = rc == 0 && memcmp(&got, &want, sizeof(got)) == 0;
-    gm_hwtest_picture_fini(&now);
-    gm_hwtest_picture_fini(&before);
+    for (uint32_t i = 0; i < LOOKS; i++) {
+        gm_hwtest_picture_fini(&looks[i]);
+    }
     return rc < 0 ? rc : same;
 }
 
@@ -346,13 +352,21 @@ static int try_sprite(struct bench *b, uint32_t number, struct gm_err *err)
         {131, 70, 32, 18}, {132, 71, 32, 18}, {133, 72, 32, 18},  {134, 73, 32, 18},
         {2, 2, 2, 2},      {3, 5, 2, 4},      {1923, 17, 50, 16}, {16, 1081, 2, 34}};
     const uint32_t *size = sizes[number];
-    struct gm_sprite_args args = {0, size[0], size[1], deep, size[2], size[3], 0};
+    bool lies = number % 4 / 2 == 1, out_deep = number / 2 % 2 == 1;
+    struct gm_sprite_args args = {.in_width = size[0],
+                                  .in_height = size[1],
+                                  .deep = deep,
+                                  .out_deep = out_deep,
+                                  .width = size[lies ? 3 : 2],
+                                  .height = size[lies ? 2 : 3],
+                                  .turns = number % 4 / 2 + 2 * (number / 4 % 2),
+                                  .mirror = number / 3 % 2};
     int rc = gm_hwtest_picture_init(&in, args.in_width, args.in_height, deep, 8, err);
     if (rc == 0) {
-        rc = gm_hwtest_picture_init(&sheet, 60, 40, false, 6, err);
+        rc = gm_hwtest_picture_init(&sheet, 60, 60, out_deep, 6, err);
     }
     if (rc == 0) {
-        rc = gm_hwtest_picture_init(&want, 60, 40, false, 6, err);
+        rc = gm_hwtest_picture_init(&want, 60, 60, out_deep, 6, err);
     }
     if (rc == 0) {
         gm_hwtest_picture_noise(&in, 10 + number);

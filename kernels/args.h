@@ -60,31 +60,32 @@ struct gm_ladder_args {
     gm_addr frames; /* of struct gm_ladder_frame[], one a picture of the launch */
 };
 
-#define GM_SCORE_SHARED_BYTES 8208 /* struct gm_score_shared */
+#define GM_SCORE_SHARED_BYTES 12304 /* struct gm_score_shared */
 
-/* What `score` counts; all zero before the launch. */
+/* What `score` counts of a picture's luma of 8 bits, and of the ones before and after it; all zero
+ * before the launch. */
 #define GM_SCORE_BINS 256
-#define GM_SCORE_BLACK 32  /* 8-bit luma below it is black: limited range's black and some noise */
-#define GM_SCORE_CHANGE 12 /* an 8-bit sample that differs by more has changed */
+#define GM_SCORE_BLOCK 16   /* side of a block */
+#define GM_SCORE_ENOUGH 400 /* mean squared gradient of a block that gives half of what one can */
 struct gm_score_sums {
-    uint64_t sharpness;  /* sum of |right - here| + |below - here|, 8-bit levels */
-    uint64_t difference; /* sum of |now - before|; 0 without a picture before */
-    uint32_t changed;    /* samples that differ by more than GM_SCORE_CHANGE */
-    uint32_t black;      /* samples below GM_SCORE_BLACK */
-    uint32_t histogram[GM_SCORE_BINS];
+    uint64_t
+        detail; /* of blocks with a mean squared gradient of e, cut: e ENOUGH 256 / (e + ENOUGH) */
+    uint64_t in, out; /* sum of |now - before|, of |now - after|; 0 without that picture */
+    uint64_t across;  /* of |after - before|; 0 without both, as bend is */
+    uint64_t bend;    /* of |2 now - before - after| */
+    uint32_t histogram[GM_SCORE_BINS]; /* without the last row and column: they have no gradient */
 };
 
 struct gm_score_frame {
-    gm_addr luma, before; /* before: the previous picture's luma, or 0 */
-    gm_addr sums;         /* of struct gm_score_sums */
-    uint32_t stride, before_stride;
+    gm_addr luma, before, after; /* before, after: 0: there is none */
+    gm_addr sums;                /* of struct gm_score_sums */
+    uint32_t stride, before_stride, after_stride;
+    uint32_t reserved;
 };
 
 struct gm_score_args {
     gm_addr frames; /* of struct gm_score_frame[] */
     uint32_t width, height;
-    uint32_t deep;
-    uint32_t rows; /* of a block's share */
 };
 
 /* From HDR to SDR by the table of ADR-0008: nodes [blue][red][luma] of 14 bits. */
@@ -140,9 +141,10 @@ struct gm_sprite_frame {
 struct gm_sprite_args {
     gm_addr frames; /* of struct gm_sprite_frame[] */
     uint32_t in_width, in_height;
-    uint32_t deep; /* 10 bits come in; the sheet has 8 */
-    uint32_t width, height;
-    uint32_t reserved;
+    uint32_t deep;          /* 10 bits come in */
+    uint32_t out_deep;      /* 10 bits come out: the sheet is P010 */
+    uint32_t width, height; /* of the small picture, after the turn */
+    uint32_t turns, mirror; /* quarter turns clockwise, then left to right */
 };
 
 #endif

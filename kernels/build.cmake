@@ -36,5 +36,6 @@ if(NOT GOPMILL_NVCC STREQUAL OFF)
 endif()
 set_source_files_properties(kernels/image.c PROPERTIES OBJECT_DEPENDS "${GM_IMAGE_FILES}"
   COMPILE_DEFINITIONS "${GM_IMAGE_DEFINITIONS}")
+set_source_files_properties(kernels/mean.c PROPERTIES COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O3>)
 set_source_files_properties(kernels/twin.c PROPERTIES OBJECT_DEPENDS "${GM_CU}"
   COMPILE_OPTIONS $<$<NOT:$<CONFIG:Debug>>:-O3>)

@@ -119,12 +119,12 @@ int gm_axis_make(const struct gm_axis_params *params, struct gm_axis *out,
                  struct gm_err *err) GM_MUST_CHECK;
 void gm_axis_fini(struct gm_axis *axis);
 
-/* ---- score: what a picture's luma says */
+/* ---- score: what a picture's luma of 8 bits says, and the pictures around it: media/score.h */
 
 /* Fills args for pictures of that size; frames: address of struct gm_score_frame[pictures].
  * Errors: INVAL. */
-int gm_score_prepare(uint32_t width_px, uint32_t height_px, bool deep, gm_addr frames,
-                     uint32_t pictures, struct gm_score_args *args, struct gm_launch *launch,
+int gm_score_prepare(uint32_t width_px, uint32_t height_px, gm_addr frames, uint32_t pictures,
+                     struct gm_score_args *args, struct gm_launch *launch,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Errors: INVAL. */
 int gm_score_check(const struct gm_score_args *args, const struct gm_score_frame *frame,
@@ -153,7 +153,8 @@ int gm_compare_check(const struct gm_compare_args *args, const struct gm_compare
 /* Of all planes, weighted by their samples, as FFmpeg's `All`: at most 1. */
 double gm_likeness_ssim(const struct gm_likeness *likeness, uint32_t width_px, uint32_t height_px);
 
-/* ---- sprite: a picture's mean over each sample's area, into a place of a sheet (NV12) */
+/* ---- sprite: a picture's mean over each sample's area, turned, into a place of a sheet. On the
+ * CPU: kernels/mean.h */
 
 /* width, height: even, at most GM_SIDE_MAX. Errors: INVAL. */
 int gm_sprite_prepare(const struct gm_sprite_args *args, uint32_t pictures,

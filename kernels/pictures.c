@@ -92,7 +92,7 @@ int gm_sprite_prepare(const struct gm_sprite_args *a, uint32_t pictures, struct 
 {
     if (!is_side(a->in_width) || !is_side(a->in_height) || !is_side(a->width) ||
         !is_side(a->height) || a->width % 2 != 0 || a->height % 2 != 0 || a->frames == 0 ||
-        !is_count(pictures) || a->deep > 1) {
+        !is_count(pictures) || a->deep > 1 || a->out_deep > 1 || a->turns > 3 || a->mirror > 1) {
         return gm_err_set(err, GM_E_INVAL, 0, "%u pictures of %ux%u can't become sprites of %ux%u",
                           pictures, a->in_width, a->in_height, a->width, a->height);
     }
@@ -107,7 +107,8 @@ int gm_sprite_check(const struct gm_sprite_args *a, const struct gm_sprite_frame
 {
     int rc = gm_surface_check(&f->in, a->in_width, a->in_height, a->deep != 0, "picture", err);
     if (rc == 0) {
-        rc = gm_surface_check(&f->sheet, sheet_width_px, sheet_height_px, false, "sheet", err);
+        rc = gm_surface_check(&f->sheet, sheet_width_px, sheet_height_px, a->out_deep != 0, "sheet",
+                              err);
     }
     if (rc == 0 &&
         (f->x % 2 != 0 || f->y % 2 != 0 || f->x > sheet_width_px || f->y > sheet_height_px ||

@@ -181,10 +181,26 @@ int gm_reference_ladder(const struct gm_ladder_params *params, const struct gm_l
     return rc;
 }
 
-static int luma_at(gm_addr plane, uint32_t stride, bool deep, uint32_t x, uint32_t y)
+static int luma_at(gm_addr plane, uint32_t stride, uint32_t x, uint32_t y)
 {
-    const uint8_t *row = (const uint8_t *)(uintptr_t)plane + (size_t)y * stride;
-    return deep ? row[2 * (size_t)x + 1] : row[x];
+    return ((const uint8_t *)(uintptr_t)plane + (size_t)y * stride)[x];
+}
+
+static uint64_t block_detail(const struct gm_score_args *args, const struct gm_score_frame *f,
+                             uint32_t x0, uint32_t y0)
+{
+    uint64_t energy = 0, count = 0;
+    for (uint32_t y = y0; y < y0 + GM_SCORE_BLOCK && y + 1 < args->height; y++) {
+        for (uint32_t x = x0; x < x0 + GM_SCORE_BLOCK && x + 1 < args->width; x++) {
+            int v = luma_at(f->luma, f->stride, x, y);
+            int right = luma_at(f->luma, f->stride, x + 1, y) - v;
+            int down = luma_at(f->luma, f->stride, x, y + 1) - v;
+            energy += (uint64_t)(right * right + down * down);
+            count++;
+        }
+    }
+    uint64_t mean = count > 0 ? energy / count : 0;
+    return mean * GM_SCORE_ENOUGH * 256 / (mean + GM_SCORE_ENOUGH);
 }
 
 void gm_reference_score(const struct gm_score_args *args, const struct gm_score_frame *f,
@@ -193,19 +209,17 @@ void gm_reference_score(const struct gm_score_args *args, const struct gm_score_
     struct gm_score_sums s = {0};
     for (uint32_t y = 0; y < args->height; y++) {
         for (uint32_t x = 0; x < args->width; x++) {
-            int v = luma_at(f->luma, f->stride, args->deep, x, y);
-            s.histogram[v]++;
-            s.black += v < GM_SCORE_BLACK ? 1 : 0;
-            if (x + 1 < args->width) {
-                s.sharpness += (uint64_t)abs(luma_at(f->luma, f->stride, args->deep, x + 1, y) - v);
-            }
-            if (y + 1 < args->height) {
-                s.sharpness += (uint64_t)abs(luma_at(f->luma, f->stride, args->deep, x, y + 1) - v);
-            }
-            if (f->before != 0) {
-                int d = abs(luma_at(f->before, f->before_stride, args->deep, x, y) - v);
-                s.difference += (uint64_t)d;
-                s.changed += d > GM_SCORE_CHANGE ? 1 : 0;
+            int v = luma_at(f->luma, f->stride, x, y);
+            int b = f->before != 0 ? luma_at(f->before, f->before_stride, x, y) : 0;
+            int a = f->after != 0 ? luma_at(f->after, f->after_stride, x, y) : 0;
+            bool both = f->before != 0 && f->after != 0;
+            s.in += f->before != 0 ? (uint64_t)abs(v - b) : 0;
+            s.out += f->after != 0 ? (uint64_t)abs(v - a) : 0;
+            s.across += both ? (uint64_t)abs(a - b) : 0;
+            s.bend += both ? (uint64_t)abs(2 * v - a - b) : 0;
+            s.histogram[v] += x + 1 < args->width && y + 1 < args->height ? 1 : 0;
+            if (x % GM_SCORE_BLOCK == 0 && y % GM_SCORE_BLOCK == 0) {
+                s.detail += block_detail(args, f, x, y);
             }
         }
     }

@@ -70,30 +70,60 @@ void gm_reference_compare(const struct gm_compare_args *args, const struct gm_co
     *out = l;
 }
 
+/* The mean of what sample x, y of w x h covers of a plane. Every small piece: a source sample is
+ * w x h of them, a result in_w x in_h. */
+static int64_t mean_of(const struct gm_sprite_args *args, const struct gm_sprite_frame *f,
+                       int plane, const int64_t size[2], int64_t x, int64_t y)
+{
+    int half = plane > 0 ? 2 : 1;
+    int64_t in_w = (args->in_width + half - 1) / half, in_h = (args->in_height + half - 1) / half;
+    int64_t sum = 0, area = in_w * in_h, peak = args->out_deep != 0 ? 1023 : 255;
+    GM_ASSERT(area > 0 && size[0] > 0 && size[1] > 0);
+    for (int64_t v = y * in_h; v < (y + 1) * in_h; v++) {
+        for (int64_t u = x * in_w; u < (x + 1) * in_w; u++) {
+            sum += of_plane(&f->in, args->deep != 0, plane, u / size[0], v / size[1]);
+        }
+    }
+    sum *= args->out_deep != 0 ? 4 : 1;
+    area *= args->deep != 0 ? 4 : 1;
+    int64_t mean = (2 * sum + area) / (2 * area);
+    return mean < peak ? mean : peak;
+}
+
+/* Turns a place of a w x h picture clockwise once. */
+static void turn_once(int64_t size[2], int64_t at[2])
+{
+    int64_t w = size[0], x = at[0];
+    at[0] = size[1] - 1 - at[1];
+    at[1] = x;
+    size[0] = size[1];
+    size[1] = w;
+}
+
 void gm_reference_sprite(const struct gm_sprite_args *args, const struct gm_sprite_frame *f)
 {
-    bool deep = args->deep != 0;
-    GM_ASSERT(args->in_width > 0 && args->in_height > 0);
     for (int plane = 0; plane < 3; plane++) {
         int half = plane > 0 ? 2 : 1;
-        int64_t w = args->width / half, h = args->height / half;
-        int64_t in_w = (args->in_width + half - 1) / half,
-                in_h = (args->in_height + half - 1) / half;
-        for (int64_t y = 0; y < h; y++) {
-            for (int64_t x = 0; x < w; x++) {
-                /* Every small piece: a source sample is w x h of them, a result in_w x in_h. */
-                int64_t sum = 0, area = in_w * in_h * (deep ? 4 : 1);
-                for (int64_t v = y * in_h; v < (y + 1) * in_h; v++) {
-                    for (int64_t u = x * in_w; u < (x + 1) * in_w; u++) {
-                        sum += of_plane(&f->in, deep, plane, u / w, v / h);
-                    }
-                }
-                GM_ASSERT(area > 0);
-                int64_t mean = (sum + area / 2) / area;
-                uint8_t *row = (uint8_t *)(uintptr_t)f->sheet.plane[half - 1] +
-                               (f->y / half + y) * (int64_t)f->sheet.stride[half - 1];
-                row[(f->x / half + x) * half + (plane == 2 ? 1 : 0)] =
-                    (uint8_t)(mean < 255 ? mean : 255);
+        bool lies = args->turns % 2 == 1;
+        const int64_t size[2] = {(lies ? args->height : args->width) / half,
+                                 (lies ? args->width : args->height) / half};
+        for (int64_t i = 0; i < size[0] * size[1]; i++) {
+            int64_t at[2] = {i % size[0], i / size[0]}, turned[2] = {size[0], size[1]};
+            int64_t mean = mean_of(args, f, plane, size, at[0], at[1]);
+            for (uint32_t k = 0; k < args->turns; k++) {
+                turn_once(turned, at);
+            }
+            if (args->mirror != 0) {
+                at[0] = turned[0] - 1 - at[0];
+            }
+            uint8_t *row = (uint8_t *)(uintptr_t)f->sheet.plane[half - 1] +
+                           (f->y / half + at[1]) * (int64_t)f->sheet.stride[half - 1];
+            int64_t to = (f->x / half + at[0]) * half + (plane == 2 ? 1 : 0);
+            if (args->out_deep != 0) {
+                uint16_t wide = (uint16_t)(mean * 64);
+                memcpy(row + 2 * to, &wide, sizeof wide);
+            } else {
+                row[to] = (uint8_t)mean;
             }
         }
     }

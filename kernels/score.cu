@@ -1,68 +1,82 @@
-/* What a picture's luma says: counts and sums of struct gm_score_sums. Block: some rows of a
- * picture, counted in shared memory first, a histogram for each of some groups of threads. */
+/* What a small picture's luma says, and what happens around it: struct gm_score_sums. Block: a row
+ * of blocks of the picture; a thread takes whole columns of it. Counted in shared memory first, a
+ * histogram for each of some groups of threads. */
 #include "kernels/device.h"
 
 #define COPIES 8 /* of the histogram */
 
 struct gm_score_shared {
     uint32_t histogram[COPIES][GM_SCORE_BINS];
-    uint32_t sharpness, difference, changed, black;
+    uint32_t energy[1024]; /* of a block: squared gradients. 1024: of the widest picture */
+    uint32_t in, out, across, bend;
 };
 
 struct gm_score_tally {
-    uint32_t sharpness, difference, changed, black;
+    uint32_t in, out, across, bend; /* 16 rows of 16384 samples fit */
 };
 
-/* Up to four samples from x on, as bytes, the first lowest; 0 beyond the row. */
-GM_DEVICE uint32_t gm_score_word(const uint8_t *row, uint32_t x, uint32_t width, uint32_t deep)
+GM_DEVICE uint32_t gm_score_apart(int32_t a, int32_t b)
 {
-    uint32_t word = 0;
-    if (x + 4 <= width && ((uintptr_t)row & 3) == 0) {
-        if (!deep) {
-            return gm_load_32(row + x);
-        }
-        uint32_t a = gm_load_32(row + 2 * x), b = gm_load_32(row + 2 * x + 4);
-        return (a >> 8 & 0xff) | (a >> 16 & 0xff00) | (b << 8 & 0xff0000) | (b & 0xff000000);
-    }
-    for (uint32_t i = 0; i < 4 && x + i < width; i++) {
-        word |= (uint32_t)row[deep ? 2 * (x + i) + 1 : x + i] << 8 * i;
-    }
-    return word;
+    return (uint32_t)(a > b ? a - b : b - a);
 }
 
-GM_DEVICE uint32_t gm_score_apart(uint32_t a, uint32_t b)
+/* Of one sample. */
+GM_DEVICE void gm_score_around(const struct gm_score_frame *f, uint32_t x, uint32_t y, int32_t now,
+                               struct gm_score_tally *t)
 {
-    return a > b ? a - b : b - a;
-}
-
-/* Four samples of row y from x on. */
-GM_DEVICE void gm_score_four(const struct gm_score_args *args, const struct gm_score_frame *f,
-                             uint32_t x, uint32_t y, uint32_t *histogram, struct gm_score_tally *t)
-{
-    const uint8_t *row = (const uint8_t *)(uintptr_t)f->luma + (uint64_t)y * f->stride;
-    uint32_t count = args->width - x < 4 ? args->width - x : 4;
-    uint32_t here = gm_score_word(row, x, args->width, args->deep), below = here, before = here;
-    uint32_t next = here >> 24;
-    if (y + 1 < args->height) {
-        below = gm_score_word(row + f->stride, x, args->width, args->deep);
-    }
-    if (x + 4 < args->width) {
-        next = row[args->deep ? 2 * (x + 4) + 1 : x + 4];
-    }
+    int32_t before = 0, after = 0;
     if (f->before != 0) {
-        const uint8_t *old = (const uint8_t *)(uintptr_t)f->before + (uint64_t)y * f->before_stride;
-        before = gm_score_word(old, x, args->width, args->deep);
+        before = ((const uint8_t *)(uintptr_t)f->before + (uint64_t)y * f->before_stride)[x];
+        t->in += gm_score_apart(now, before);
     }
-    for (uint32_t i = 0; i < count; i++) {
-        uint32_t v = here >> 8 * i & 255;
-        uint32_t right = i == 3 ? next : i + 1 < count ? here >> (8 * i + 8) & 255 : v;
-        uint32_t apart = gm_score_apart(v, before >> 8 * i & 255);
-        t->sharpness += gm_score_apart(v, right) + gm_score_apart(v, below >> 8 * i & 255);
-        t->difference += apart;
-        t->changed += apart > GM_SCORE_CHANGE;
-        t->black += v < GM_SCORE_BLACK;
-        GM_ADD_32(&histogram[v], 1);
+    if (f->after != 0) {
+        after = ((const uint8_t *)(uintptr_t)f->after + (uint64_t)y * f->after_stride)[x];
+        t->out += gm_score_apart(now, after);
     }
+    if (f->before != 0 && f->after != 0) {
+        t->across += gm_score_apart(before, after);
+        t->bend += gm_score_apart(2 * now, before + after);
+    }
+}
+
+/* Column x of rows first to last. */
+GM_DEVICE void gm_score_column(const struct gm_score_args *args, const struct gm_score_frame *f,
+                               uint32_t x, uint32_t first, uint32_t last, struct gm_score_shared *s,
+                               uint32_t *histogram)
+{
+    const uint8_t *at = (const uint8_t *)(uintptr_t)f->luma + (uint64_t)first * f->stride + x;
+    struct gm_score_tally t;
+    uint32_t energy = 0;
+    t.in = t.out = t.across = t.bend = 0;
+    for (uint32_t y = first; y <= last; y++, at += f->stride) {
+        int32_t now = at[0];
+        gm_score_around(f, x, y, now, &t);
+        if (x + 1 < args->width && y + 1 < args->height) {
+            int32_t dx = at[1] - now, dy = at[f->stride] - now;
+            energy += (uint32_t)(dx * dx + dy * dy);
+            GM_ADD_32(&histogram[now], 1);
+        }
+    }
+    GM_ADD_32(&s->energy[x / GM_SCORE_BLOCK], energy);
+    GM_ADD_32(&s->in, t.in);
+    GM_ADD_32(&s->out, t.out);
+    GM_ADD_32(&s->across, t.across);
+    GM_ADD_32(&s->bend, t.bend);
+}
+
+/* rows: of these blocks, that have a gradient. */
+GM_DEVICE uint64_t gm_score_detail(const struct gm_lane *lane, const struct gm_score_args *args,
+                                   const struct gm_score_shared *s, uint32_t rows)
+{
+    uint64_t detail = 0;
+    uint32_t width = args->width - 1;
+    for (uint32_t b = lane->tid; b * GM_SCORE_BLOCK < width; b += lane->threads) {
+        uint32_t columns = width - b * GM_SCORE_BLOCK;
+        columns = columns < GM_SCORE_BLOCK ? columns : GM_SCORE_BLOCK;
+        uint64_t e = s->energy[b] / (columns * rows);
+        detail += e * GM_SCORE_ENOUGH * 256 / (e + GM_SCORE_ENOUGH);
+    }
+    return detail;
 }
 
 GM_DEVICE void gm_score_flush(const struct gm_lane *lane, const struct gm_score_shared *s,
@@ -78,10 +92,10 @@ GM_DEVICE void gm_score_flush(const struct gm_lane *lane, const struct gm_score_
         }
     }
     if (lane->tid == 0) {
-        GM_ADD_64(&sums->sharpness, s->sharpness);
-        GM_ADD_64(&sums->difference, s->difference);
-        GM_ADD_32(&sums->changed, s->changed);
-        GM_ADD_32(&sums->black, s->black);
+        GM_ADD_64(&sums->in, s->in);
+        GM_ADD_64(&sums->out, s->out);
+        GM_ADD_64(&sums->across, s->across);
+        GM_ADD_64(&sums->bend, s->bend);
     }
 }
 
@@ -89,27 +103,25 @@ GM_DEVICE void gm_score_run(const struct gm_lane *lane, const struct gm_score_ar
 {
     const struct gm_score_frame *f =
         (const struct gm_score_frame *)(uintptr_t)args->frames + lane->block_y;
+    struct gm_score_sums *sums = (struct gm_score_sums *)(uintptr_t)f->sums;
     struct gm_score_shared *s = (struct gm_score_shared *)(void *)lane->shared;
     uint32_t *all = (uint32_t *)(void *)lane->shared;
     for (uint32_t i = lane->tid; i < sizeof *s / sizeof *all; i += lane->threads) {
         all[i] = 0;
     }
     gm_barrier(lane, 2);
-    uint32_t fours = (args->width + 3) / 4, first = lane->block_x * args->rows;
-    uint32_t rows = args->height - first < args->rows ? args->height - first : args->rows;
-    struct gm_score_tally t;
-    t.sharpness = t.difference = t.changed = t.black = 0;
+    uint32_t first = lane->block_x * GM_SCORE_BLOCK, last = first + GM_SCORE_BLOCK - 1;
+    last = last < args->height ? last : args->height - 1;
     uint32_t *histogram = s->histogram[lane->tid / 32 % COPIES];
-    for (uint32_t i = lane->tid; i < fours * rows; i += lane->threads) {
-        uint32_t y = i / fours;
-        gm_score_four(args, f, (i - y * fours) * 4, first + y, histogram, &t);
+    for (uint32_t x = lane->tid; x < args->width; x += lane->threads) {
+        gm_score_column(args, f, x, first, last, s, histogram);
     }
-    GM_ADD_32(&s->sharpness, t.sharpness);
-    GM_ADD_32(&s->difference, t.difference);
-    GM_ADD_32(&s->changed, t.changed);
-    GM_ADD_32(&s->black, t.black);
     gm_barrier(lane, 3);
-    gm_score_flush(lane, s, (struct gm_score_sums *)(uintptr_t)f->sums);
+    uint32_t rows = last + 1 < args->height ? last + 1 - first : last - first;
+    if (rows > 0) {
+        GM_ADD_64(&sums->detail, gm_score_detail(lane, args, s, rows));
+    }
+    gm_score_flush(lane, s, sums);
 }
 
 GM_KERNEL(gm_score, gm_score_args, gm_score_run(&lane, &args))

@@ -177,8 +177,7 @@ static void score(struct bench *b, const char *name, uint32_t width, uint32_t he
     for (; w.sets < SETS_MAX && at + one * (BATCH + 1) <= b->memory + b->size; w.sets++) {
         struct gm_score_frame frames[BATCH];
         struct gm_score_args args;
-        must(gm_score_prepare(width, height, false, frames_at, BATCH, &args, &w.launch, &err),
-             &err);
+        must(gm_score_prepare(width, height, frames_at, BATCH, &args, &w.launch, &err), &err);
         for (unsigned k = 0; k < BATCH; k++, at += one) {
             frames[k] =
                 (struct gm_score_frame){.luma = at + one,
@@ -225,8 +224,8 @@ int main(int argc, char **argv)
         ladder(&b, "ladder 1080p 10 bits", 1920, 1080, true, hd);
         ladder(&b, "ladder 2160p", 3840, 2160, false, uhd);
         ladder(&b, "ladder 2160p to 1080p", 3840, 2160, false, hd);
+        score(&b, "score 360p", 640, 360);
         score(&b, "score 1080p", 1920, 1080);
-        score(&b, "score 2160p", 3840, 2160);
     }
     gm_gpu_free(b.gpu, b.tables);
     gm_gpu_free(b.gpu, b.memory);

@@ -152,22 +152,23 @@ static void comparing_says_what_media_says(void **state)
 
 /* ---- sprite */
 
-static void a_sprite_is_exact(uint32_t in_w, uint32_t in_h, bool deep, uint32_t w, uint32_t h,
-                              enum mode mode)
+static void a_sprite_is_exact(const struct gm_sprite_args *what, enum mode mode)
 {
-    uint64_t random = 8 + in_w;
+    uint64_t random = 8 + what->in_width;
+    struct gm_sprite_args args = *what;
     struct card in, want, got;
-    card_init(&in, in_w, in_h, deep, 2, 0);
+    uint32_t w = args.width + 10, h = args.height + 6;
+    card_init(&in, args.in_width, args.in_height, args.deep, 2, 0);
     card_noise(&in, &random);
-    card_init(&want, w + 10, h + 6, false, 3, 1);
-    card_init(&got, w + 10, h + 6, false, 3, 1);
+    card_init(&want, w, h, args.out_deep, 4, 2);
+    card_init(&got, w, h, args.out_deep, 4, 2);
     struct gm_sprite_frame f = {in.surface, got.surface, 4, 2};
     struct gm_sprite_frame g = {in.surface, want.surface, 4, 2};
-    struct gm_sprite_args args = {(uintptr_t)&f, in_w, in_h, deep, w, h, 0};
     struct gm_launch l;
     struct gm_err err;
+    args.frames = (uintptr_t)&f;
     assert_int_equal(gm_sprite_prepare(&args, 1, &l, &err), 0);
-    assert_int_equal(gm_sprite_check(&args, &f, w + 10, h + 6, &err), 0);
+    assert_int_equal(gm_sprite_check(&args, &f, w, h, &err), 0);
     launch(&l, &args, mode, 0);
     gm_reference_sprite(&args, &g);
     assert_true(card_equal(&got, &want));
@@ -179,14 +180,23 @@ static void a_sprite_is_exact(uint32_t in_w, uint32_t in_h, bool deep, uint32_t 
 static void sprites_are_exact(void **state)
 {
     (void)state;
-    a_sprite_is_exact(2, 2, false, 2, 2, ONE_THREAD);
-    a_sprite_is_exact(97, 53, false, 24, 14, ONE_THREAD);
-    a_sprite_is_exact(97, 53, true, 24, 14, ONE_THREAD);
-    a_sprite_is_exact(31, 9, true, 40, 20, ONE_THREAD);
-    a_sprite_is_exact(64, 36, false, 16, 10, ONE_THREAD);
-    if (FIBERS_WORK) {
-        a_sprite_is_exact(97, 53, false, 24, 14, FORWARD);
-        a_sprite_is_exact(97, 53, true, 24, 14, BACKWARD);
+    static const uint32_t sizes[][4] = {
+        {2, 2, 2, 2}, {97, 53, 24, 14}, {31, 9, 40, 20}, {64, 36, 16, 10}};
+    for (uint32_t i = 0; i < 4; i++) {
+        for (uint32_t how = 0; how < 32; how++) { /* depths, turns, mirror */
+            struct gm_sprite_args a = {.in_width = sizes[i][0],
+                                       .in_height = sizes[i][1],
+                                       .deep = how & 1,
+                                       .out_deep = how >> 1 & 1,
+                                       .width = sizes[i][2],
+                                       .height = sizes[i][3],
+                                       .turns = how >> 2 & 3,
+                                       .mirror = how >> 4};
+            a_sprite_is_exact(&a, ONE_THREAD);
+            if (FIBERS_WORK && i == 1) {
+                a_sprite_is_exact(&a, how % 2 == 0 ? FORWARD : BACKWARD);
+            }
+        }
     }
 }
 
@@ -283,7 +293,8 @@ static void what_is_out_of_range_is_refused(void **state)
     assert_int_equal(gm_compare_prepare(64, 16385, false, 8, 1, &c, &l, &err), -GM_E_INVAL);
     assert_int_equal(gm_compare_prepare(64, 64, false, 8, GM_PICTURES_MAX + 1, &c, &l, &err),
                      -GM_E_INVAL);
-    struct gm_sprite_args s = {8, 64, 64, 0, 16, 16, 0};
+    struct gm_sprite_args s = {
+        .frames = 8, .in_width = 64, .in_height = 64, .width = 16, .height = 16};
     assert_int_equal(gm_sprite_prepare(&s, 1, &l, &err), 0);
     struct gm_sprite_frame f = {{{16, 16}, {64, 64}}, {{16, 16}, {64, 64}}, 48, 48};
     assert_int_equal(gm_sprite_check(&s, &f, 64, 64, &err), 0);
