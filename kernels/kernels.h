@@ -119,7 +119,8 @@ int gm_axis_make(const struct gm_axis_params *params, struct gm_axis *out,
                  struct gm_err *err) GM_MUST_CHECK;
 void gm_axis_fini(struct gm_axis *axis);
 
-/* ---- score: what a picture's luma of 8 bits says, and the pictures around it: media/score.h */
+/* ---- score: what a picture's luma of 8 bits says, and the pictures around it:
+ * media/picture/score.h */
 
 /* Fills args for pictures of that size; frames: address of struct gm_score_frame[pictures].
  * Errors: INVAL. */

@@ -239,6 +239,9 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
         count_way(&m->scaled, meta->scaler[0] != '\0' ? meta->scaler : "software", "",
                   meta->scaler_reason);
     }
+    if (meta->images_by[0] != '\0') {
+        count_way(&m->images_by, meta->images_by, "", "");
+    }
     for (size_t i = 0; m->policy != NULL && i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];
         if (r->rendition < m->policy->n_renditions) {

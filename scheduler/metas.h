@@ -49,7 +49,7 @@ struct gm_metas {
     struct gm_media_sum *audio;                /* owned; policy->n_audio of them */
     Gm__AudioMeta *sound[GM_MAX_SOUND_TRACKS]; /* owned; by track, NULL: not made */
     Gm__TextMeta *text[GM_MAX_TEXT_TRACKS];    /* owned; by track, NULL: not made */
-    struct gm_ways decoded, scaled;
+    struct gm_ways decoded, scaled, images_by;
     json_t *warnings; /* owned: [{"code","text","count"}] */
 };
 

@@ -235,7 +235,7 @@ static int build(const struct report *r, json_t **out, struct gm_err *err)
                           "warnings", r->metas.warnings, "errors", errors);
     if (j != NULL &&
         (json_object_set_new(j, "text", gm_report_text(&r->metas)) < 0 ||
-         json_object_set_new(j, "images", gm_report_images(r->metas.images)) < 0 ||
+         json_object_set_new(j, "images", gm_report_images(&r->metas)) < 0 ||
          json_object_set_new(j, "encoding", gm_report_encoding(r->core, &r->job)) < 0)) {
         json_decref(j);
         j = NULL;

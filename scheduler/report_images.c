@@ -55,10 +55,23 @@ static json_t *sheets_json(const Gm__ThumbnailsMeta *meta)
                      "tiles", (json_int_t)s->tiles);
 }
 
-json_t *gm_report_images(const Gm__ThumbnailsMeta *meta)
+/* What made the small pictures of how many chunks. */
+static json_t *by_json(const struct gm_ways *ways)
 {
+    json_t *list = json_array();
+    for (size_t i = 0; list != NULL && i < ways->count; i++) {
+        list = gm_json_add(list, json_pack("{s:o, s:I}", "by", gm_json_string(ways->sums[i].by),
+                                           "chunks", (json_int_t)ways->sums[i].chunks));
+    }
+    return list;
+}
+
+json_t *gm_report_images(const struct gm_metas *metas)
+{
+    const Gm__ThumbnailsMeta *meta = metas->images;
     if (meta == NULL) {
         return json_null();
     }
-    return json_pack("{s:o, s:o}", "poster", poster_json(meta), "sheets", sheets_json(meta));
+    return json_pack("{s:o, s:o, s:o}", "poster", poster_json(meta), "sheets", sheets_json(meta),
+                     "seen", by_json(&metas->images_by));
 }

@@ -3,10 +3,10 @@
 
 #include <jansson.h>
 
-#include "media.pb-c.h"
+#include "scheduler/metas.h"
 
 /* What report.json says of posters and sprite sheets (docs/report.md, images): null for a job that
- * makes none, or has not made them yet. meta: may be NULL. Owned; NULL: out of memory. */
-json_t *gm_report_images(const Gm__ThumbnailsMeta *meta);
+ * makes none, or has not made them yet. metas: read with items. Owned; NULL: out of memory. */
+json_t *gm_report_images(const struct gm_metas *metas);
 
 #endif

@@ -189,26 +189,22 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 
 static int encode_picture(struct run *r, const struct gm_pictures_step *step, struct gm_err *err)
 {
-    const AVFrame *picture = step->front;
-    const AVFrame *rung = NULL;
+    struct gm_sight sight;
     int rc = 0;
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0; i++) {
         if (r->attempts[i].kept) {
             continue;
         }
         AVFrame *frame = gm_pictures_get(r->pictures, i);
-        rc = gm_captions_copy(picture, frame, err);
+        rc = gm_captions_copy(step->front, frame, err);
         if (rc == 0) {
             rc = gm_lanes_push(r->lanes, i, step->index, frame, err);
         }
     }
     if (rc == 0 && r->tiles != NULL && gm_tiles_wants(r->tiles, step->index)) {
-        rc = gm_pictures_sdr(r->pictures, &picture, err);
+        rc = gm_pictures_sight(r->pictures, &sight, err);
         if (rc == 0) {
-            rc = gm_pictures_memory(r->pictures, gm_poster_rung(r->policy), &rung, err);
-        }
-        if (rc == 0) {
-            rc = gm_tiles_picture(r->tiles, step->index, picture, rung, err);
+            rc = gm_tiles_picture(r->tiles, step->index, &sight, err);
         }
     }
     r->chunk_frames++;

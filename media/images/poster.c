@@ -4,13 +4,9 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include <libavutil/pixdesc.h>
-
-#include "media/images/score.h"
 #include "media/picture/graph.h"
 
 #define MAX_SPOTS 4096 /* of a chunk */
-#define RUNG_SIDE 360
 
 struct gm_poster {
     const Gm__Policy *policy; /* borrowed */
@@ -19,9 +15,8 @@ struct gm_poster {
     const Gm__ChunkHeader *header; /* borrowed */
     struct gm_poster_spot *spots;  /* owned */
     size_t count, next;
-    struct gm_luma before, now, after; /* owned: of spots[next] */
-    AVFrame *held;                     /* owned: front picture of spots[next].now */
-    AVFrame *best;                     /* owned: poster; NULL: none yet */
+    AVFrame *held; /* owned: front picture of spots[next].now in SDR, where it may win */
+    AVFrame *best; /* owned: poster; NULL: none yet */
     uint32_t score;
     int64_t ts;
     struct gm_buf file;
@@ -98,19 +93,6 @@ size_t gm_poster_frame_at(const Gm__ChunkHeader *h, uint32_t timescale, int64_t 
     return i;
 }
 
-size_t gm_poster_rung(const Gm__Policy *policy)
-{
-    size_t best = 0;
-    for (size_t i = 1; i < policy->n_renditions; i++) {
-        uint32_t side = policy->renditions[i]->short_side;
-        uint32_t have = policy->renditions[best]->short_side;
-        if (have < RUNG_SIDE ? side > have : side >= RUNG_SIDE && side < have) {
-            best = i;
-        }
-    }
-    return best;
-}
-
 int gm_poster_create(const Gm__Policy *policy, struct gm_poster **out, struct gm_err *err)
 {
     struct gm_poster *p = calloc(1, sizeof *p);
@@ -165,9 +147,6 @@ void gm_poster_destroy(struct gm_poster **poster)
     }
     reset(p);
     av_frame_free(&p->held);
-    gm_luma_fini(&p->before);
-    gm_luma_fini(&p->now);
-    gm_luma_fini(&p->after);
     gm_graph_destroy(&p->graph);
     free(p);
     *poster = NULL;
@@ -194,30 +173,43 @@ int gm_poster_start(struct gm_poster *p, const Gm__ChunkHeader *header, struct g
     return 0;
 }
 
-static int look(struct gm_luma *out, const AVFrame *rung, struct gm_err *err)
+/* The picture that is judged. It may become the poster where it wins by itself: what is around it
+ * only makes it worse. */
+static int consider(struct gm_poster *p, const struct gm_sight *sight, struct gm_err *err)
 {
-    const AVPixFmtDescriptor *desc = av_pix_fmt_desc_get((enum AVPixelFormat)rung->format);
-    if (desc == NULL || (desc->flags & (AV_PIX_FMT_FLAG_RGB | AV_PIX_FMT_FLAG_BE)) != 0 ||
-        desc->comp[0].step > 2 || rung->linesize[0] < 0) {
-        return gm_err_set(err, GM_E_MEDIA, 0, "A picture of format %d can't be judged",
-                          rung->format);
+    const struct gm_score_around alone = {false, false};
+    const AVFrame *front = NULL;
+    uint32_t score = 0;
+    av_frame_unref(p->held);
+    int rc = gm_eyes_look(sight->eyes, GM_EYES_NOW, err);
+    if (rc == 0) {
+        rc = gm_eyes_score(sight->eyes, alone, &score, err);
     }
-    return gm_luma_take(out, rung->data[0], (size_t)rung->linesize[0], (uint32_t)rung->width,
-                        (uint32_t)rung->height, (unsigned)desc->comp[0].depth)
-               ? 0
-               : gm_err_nomem(err);
+    if (rc < 0 || (p->best != NULL && score <= p->score)) {
+        return rc;
+    }
+    rc = sight->sdr(sight->arg, &front, err);
+    if (rc == 0 && av_frame_ref(p->held, front) < 0) {
+        rc = gm_err_nomem(err);
+    }
+    return rc;
 }
 
 /* The spot is complete: its picture becomes the poster if it is the best so far. */
-static int judge(struct gm_poster *p, const struct gm_poster_spot *s, struct gm_err *err)
+static int judge(struct gm_poster *p, const struct gm_poster_spot *s, const struct gm_sight *sight,
+                 struct gm_err *err)
 {
-    uint32_t score = gm_score_settle(gm_score(&p->now), s->before < s->now ? &p->before : NULL,
-                                     &p->now, s->after > s->now ? &p->after : NULL);
-    if (p->best != NULL && score <= p->score) {
+    const struct gm_score_around around = {s->before<s->now, s->after> s->now};
+    uint32_t score = 0;
+    if (p->held->data[0] == NULL) {
         return 0;
     }
+    int rc = gm_eyes_score(sight->eyes, around, &score, err);
+    if (rc < 0 || (p->best != NULL && score <= p->score)) {
+        return rc;
+    }
     int64_t ts = time_of(p->header, s->now);
-    int rc = gm_graph_push(p->graph, p->held, ts, err);
+    rc = gm_graph_push(p->graph, p->held, ts, err);
     if (rc < 0) {
         return rc;
     }
@@ -234,7 +226,7 @@ bool gm_poster_wants(const struct gm_poster *p, size_t index)
     return p->next < p->count && (index == s->before || index == s->now || index == s->after);
 }
 
-int gm_poster_picture(struct gm_poster *p, size_t index, const AVFrame *front, const AVFrame *rung,
+int gm_poster_picture(struct gm_poster *p, size_t index, const struct gm_sight *sight,
                       struct gm_err *err)
 {
     if (p->next == p->count || index < p->spots[p->next].before) {
@@ -243,18 +235,15 @@ int gm_poster_picture(struct gm_poster *p, size_t index, const AVFrame *front, c
     const struct gm_poster_spot *s = &p->spots[p->next];
     int rc = 0;
     if (index == s->before && s->before < s->now) {
-        rc = look(&p->before, rung, err);
+        rc = gm_eyes_look(sight->eyes, GM_EYES_BEFORE, err);
     }
-    if (index == s->now) {
-        rc = look(&p->now, rung, err);
-        av_frame_unref(p->held);
-        if (rc == 0 && av_frame_ref(p->held, front) < 0) {
-            rc = gm_err_nomem(err);
-        }
+    if (rc == 0 && index == s->now) {
+        rc = consider(p, sight, err);
     }
     if (rc == 0 && index == s->after) {
-        rc = s->after > s->now ? look(&p->after, rung, err) : 0;
-        rc = rc == 0 ? judge(p, s, err) : rc;
+        bool held = p->held->data[0] != NULL;
+        rc = held && s->after > s->now ? gm_eyes_look(sight->eyes, GM_EYES_AFTER, err) : 0;
+        rc = rc == 0 ? judge(p, s, sight, err) : rc;
         av_frame_unref(p->held);
         p->next++;
     }

@@ -4,6 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "media.pb-c.h"
+#include "media/picture/eyes.h"
 #include "media/picture/still.h"
 
 /* A chunk's candidate for the poster: the best scored of about one picture a second, or the one at
@@ -24,9 +25,6 @@ size_t gm_poster_select(const Gm__ChunkHeader *header, uint32_t timescale,
 /* The frame on screen at us microseconds of the programme. Times before the programme or at or
  * after its end are the first and the last frame's. SIZE_MAX: not in this chunk. Pure. */
 size_t gm_poster_frame_at(const Gm__ChunkHeader *header, uint32_t timescale, int64_t us);
-/* Index of the rendition whose pictures are looked at: the smallest with a short side of at least
- * 360 px, else the largest. */
-size_t gm_poster_rung(const Gm__Policy *policy);
 
 /* policy: borrowed; has thumbnails and renditions. Errors: MEDIA, NOMEM. */
 int gm_poster_create(const Gm__Policy *policy, struct gm_poster **out,
@@ -37,16 +35,16 @@ int gm_poster_start(struct gm_poster *p, const Gm__ChunkHeader *header,
                     struct gm_err *err) GM_MUST_CHECK;
 /* Whether the chunk's frame `index` is looked at. */
 bool gm_poster_wants(const struct gm_poster *p, size_t index);
-/* The chunk's frame `index`, in order; those that are not wanted may be left out. front: what the
- * poster is scaled from; rung: the picture of rendition gm_poster_rung(). Both borrowed for the
- * call. Errors: MEDIA, NOMEM. */
-int gm_poster_picture(struct gm_poster *p, size_t index, const AVFrame *front, const AVFrame *rung,
+/* The chunk's frame `index`, in order; those that are not wanted may be left out. sight: of it,
+ * borrowed for the call; of one pair of eyes for all of a chunk. Errors: MEDIA, NOMEM, of the
+ * device. */
+int gm_poster_picture(struct gm_poster *p, size_t index, const struct gm_sight *sight,
                       struct gm_err *err) GM_MUST_CHECK;
 
 struct gm_poster_best {
     const struct gm_buf *file; /* borrowed until the next start; NULL: the chunk has no candidate */
     int64_t ts;                /* Policy.timescale */
-    uint32_t score;            /* media/images/score.h, before gm_score_place */
+    uint32_t score;            /* media/picture/score.h, before gm_score_place */
 };
 /* After the last frame. Errors: MEDIA, NOMEM. */
 int gm_poster_finish(struct gm_poster *p, struct gm_poster_best *out,

@@ -9,10 +9,10 @@
 #include "common/buf.h"
 #include "common/fs.h"
 #include "common/hash.h"
-#include "media/images/score.h"
 #include "media/images/sheets.h"
 #include "media/pb.h"
 #include "media/picture/image.h"
+#include "media/picture/score.h"
 #include "media/results.h"
 #include "media/timeline.h"
 

@@ -23,7 +23,7 @@ struct gm_tiles {
     const Gm__Policy *policy; /* borrowed */
     const struct gm_still *still;
     int64_t interval_ts;
-    struct gm_graph *graph;        /* owned: front picture -> tile */
+    struct gm_graph *graph;        /* owned: small picture -> tile */
     struct gm_poster *poster;      /* owned; NULL: the user brings one */
     const Gm__ChunkHeader *header; /* borrowed */
     size_t *frames;                /* owned: which frames become tiles */
@@ -154,9 +154,14 @@ bool gm_tiles_wants(const struct gm_tiles *t, size_t index)
     return tile_is_due(t, index) || (t->poster != NULL && gm_poster_wants(t->poster, index));
 }
 
-static int add_tile(struct gm_tiles *t, const AVFrame *front, struct gm_err *err)
+static int add_tile(struct gm_tiles *t, const struct gm_sight *sight, struct gm_err *err)
 {
-    int rc = gm_graph_push(t->graph, front, t->times[t->done], err);
+    const AVFrame *small = NULL;
+    int rc = gm_eyes_small(sight->eyes, t->policy->thumbnails->width, t->policy->tile_height_px,
+                           &small, err);
+    if (rc == 0) {
+        rc = gm_graph_push(t->graph, small, t->times[t->done], err);
+    }
     if (rc < 0) {
         return rc;
     }
@@ -168,15 +173,15 @@ static int add_tile(struct gm_tiles *t, const AVFrame *front, struct gm_err *err
     return gm_buf_check(&t->bytes, err);
 }
 
-int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *front, const AVFrame *rung,
+int gm_tiles_picture(struct gm_tiles *t, size_t index, const struct gm_sight *sight,
                      struct gm_err *err)
 {
     int rc = 0;
     if (tile_is_due(t, index)) {
-        rc = add_tile(t, front, err);
+        rc = add_tile(t, sight, err);
     }
     if (rc == 0 && t->poster != NULL) {
-        rc = gm_poster_picture(t->poster, index, front, rung, err);
+        rc = gm_poster_picture(t->poster, index, sight, err);
     }
     return rc;
 }

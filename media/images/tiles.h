@@ -3,6 +3,7 @@
 
 #include <libavutil/frame.h>
 
+#include "media/picture/eyes.h"
 #include "media/task_io.h"
 
 /* What `encode` keeps of each chunk for `thumbnails`: the small pictures on screen at multiples of
@@ -28,9 +29,8 @@ int gm_tiles_start(struct gm_tiles *t, const Gm__ChunkHeader *header,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Whether the chunk's frame `index` is looked at. */
 bool gm_tiles_wants(const struct gm_tiles *t, size_t index);
-/* The chunk's frame `index`; no matter when it is not wanted. front: the front's picture, in SDR;
- * rung: that of the rendition gm_poster_rung(). */
-int gm_tiles_picture(struct gm_tiles *t, size_t index, const AVFrame *front, const AVFrame *rung,
+/* The chunk's frame `index`; no matter when it is not wanted. sight: as gm_poster_picture. */
+int gm_tiles_picture(struct gm_tiles *t, size_t index, const struct gm_sight *sight,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Writes the files; fills tiles_*, tile_ts and poster_* of meta, and at most two files. What they
  * point at is borrowed until the next start or destroy. */

@@ -106,6 +106,9 @@ static int open_gpu(const AVBufferRef *device, bool deep, struct gm_gpu **out, s
     if (rc == 0) {
         rc = gm_gpu_prove_ladder(gpu, deep, err);
     }
+    if (rc == 0) {
+        rc = gm_gpu_prove_small(gpu, deep, err);
+    }
     if (rc < 0) {
         gm_gpu_close(&gpu);
         return rc;
@@ -428,4 +431,14 @@ AVBufferRef *gm_cuda_ladder_pool(struct gm_cuda_ladder *l, size_t rendition)
 {
     GM_ASSERT(rendition < l->params.rungs);
     return l->rungs[rendition].pool;
+}
+
+const struct gm_ladder_params *gm_cuda_ladder_what(const struct gm_cuda_ladder *l)
+{
+    return &l->params;
+}
+
+struct gm_gpu *gm_cuda_ladder_gpu(struct gm_cuda_ladder *l)
+{
+    return l->gpu;
 }

@@ -4,6 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "common/err.h"
+#include "kernels/gpu.h"
 #include "kernels/kernels.h"
 #include "media.pb-c.h"
 
@@ -50,6 +51,9 @@ int gm_cuda_ladder_lift(struct gm_cuda_ladder *ladder, size_t rendition, const A
 /* A rendition's (media/device/cuda_picture.h), with its colour tags; borrowed until the next push
  * or lift, its samples as long as a reference to it lives. */
 AVFrame *gm_cuda_ladder_get(struct gm_cuda_ladder *ladder, size_t rendition);
+/* What it takes of the source's pictures, and where; borrowed. */
+const struct gm_ladder_params *gm_cuda_ladder_what(const struct gm_cuda_ladder *ladder);
+struct gm_gpu *gm_cuda_ladder_gpu(struct gm_cuda_ladder *ladder);
 /* Where a rendition's pictures come from (an AVHWFramesContext), for its encoder; borrowed. */
 AVBufferRef *gm_cuda_ladder_pool(struct gm_cuda_ladder *ladder, size_t rendition);
 

@@ -25,9 +25,10 @@ struct gm_pictures {
     struct gm_cuda_ladder *cuda; /* owned; NULL: it does not */
     AVFrame *direct;             /* owned: one of these, as decoded; NULL: none came */
     int64_t direct_tag;
-    AVFrame *there;     /* owned: the picture that was given, as decoded; NULL: it is the front's */
-    AVFrame *memory;    /* owned: what gm_pictures_memory gave; NULL: nothing */
-    const char *scaled; /* why pictures of the chunk were scaled in software; NULL: none was */
+    AVFrame *there; /* owned: the picture that was given, as decoded; NULL: it is the front's */
+    const AVFrame *upright;  /* that picture as the front makes it, borrowed; NULL: not made */
+    struct gm_eyes *eyes;    /* owned; NULL: no images */
+    const char *scaled;      /* why pictures of the chunk were scaled in software; NULL: none was */
     Gm__ChunkHeader *header; /* owned: one and the same however often the chunk comes */
     struct gm_frames_stats stats;
     size_t given;   /* pictures of the chunk */
@@ -134,6 +135,9 @@ int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictur
     if (rc == 0) {
         rc = open_scaler(p, err);
     }
+    if (rc == 0 && params->policy->thumbnails != NULL) {
+        rc = gm_eyes_create(params->policy, params->facts, p->cuda, &p->eyes, err);
+    }
     if (rc == 0) {
         rc = open_decoder(p, err);
     }
@@ -151,8 +155,8 @@ void gm_pictures_destroy(struct gm_pictures **pictures)
     if (p != NULL) {
         av_frame_free(&p->direct);
         av_frame_free(&p->there);
-        av_frame_free(&p->memory);
         gm_frames_destroy(&p->frames);
+        gm_eyes_destroy(&p->eyes);
         gm_cuda_ladder_destroy(&p->cuda);
         gm_rungs_destroy(&p->rungs);
         gm_burn_destroy(&p->burn);
@@ -179,6 +183,7 @@ static int give_direct(struct gm_pictures *p, struct gm_pictures_step *out, stru
     av_frame_free(&p->there);
     p->there = p->direct;
     p->direct = NULL;
+    p->upright = NULL;
     int rc = gm_cuda_ladder_push(p->cuda, p->there, ts, err);
     if (rc == 0) {
         give(p, p->there, p->direct_tag, out);
@@ -212,6 +217,7 @@ static int give_ready(struct gm_pictures *p, struct gm_pictures_step *out, bool 
         rc = gm_cuda_ladder_lift(p->cuda, i, gm_rungs_get(p->rungs, i), err);
     }
     if (rc == 0) {
+        p->upright = picture;
         give(p, picture, tag, out);
         *out_got = true;
     }
@@ -256,11 +262,15 @@ static int take_picture(struct gm_pictures *p, const AVFrame *picture, int64_t t
 static struct gm_pictures_scaled scaled(const struct gm_pictures *p)
 {
     const char *why = p->p.policy->scaler_reason;
+    struct gm_pictures_scaled s = {.images = p->eyes != NULL ? gm_eyes_by(p->eyes) : NULL};
     if (p->cuda != NULL) {
-        return (struct gm_pictures_scaled){p->scaled == NULL ? "cuda" : "software", p->scaled};
+        s.by = p->scaled == NULL ? "cuda" : "software";
+        s.why = p->scaled;
+    } else if (why[0] != '\0') {
+        s.by = "software";
+        s.why = why;
     }
-    return why[0] != '\0' ? (struct gm_pictures_scaled){"software", why}
-                          : (struct gm_pictures_scaled){NULL, NULL};
+    return s;
 }
 
 /* Takes the frames' next step. *out_got: it is one of ours too. */
@@ -289,6 +299,9 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
         av_frame_free(&p->direct);
         p->scaled = NULL;
         p->given = 0;
+        if (p->eyes != NULL) {
+            gm_eyes_start(p->eyes);
+        }
         p->chunk = s.header->index;
         out->event = s.event == GM_FRAMES_CHUNK ? GM_PICTURES_CHUNK : GM_PICTURES_AGAIN;
         *out_got = true;
@@ -355,25 +368,13 @@ AVFrame *gm_pictures_get(struct gm_pictures *p, size_t rendition)
                            : gm_rungs_get(p->rungs, rendition);
 }
 
-int gm_pictures_memory(struct gm_pictures *p, size_t rendition, const AVFrame **out,
-                       struct gm_err *err)
-{
-    if (p->there == NULL) {
-        *out = gm_rungs_get(p->rungs, rendition);
-        return 0;
-    }
-    av_frame_free(&p->memory);
-    int rc = gm_cuda_picture_download(gm_cuda_ladder_get(p->cuda, rendition), &p->memory, err);
-    if (rc == 0) {
-        *out = p->memory;
-    }
-    return rc;
-}
-
 /* The front's of a picture that went past it: its filters hold none back. */
 static int show_front(struct gm_pictures *p, struct gm_err *err)
 {
     int64_t tag = 0;
+    if (p->upright != NULL) {
+        return 0;
+    }
     int rc = push_front(p, p->there, p->direct_tag, err);
     if (rc < 0) {
         return rc;
@@ -383,13 +384,27 @@ static int show_front(struct gm_pictures *p, struct gm_err *err)
         return gm_err_set(err, GM_E_BUG, 0, "the front holds a picture back");
     }
     gm_rungs_show(p->rungs, picture, p->header->frames[tag]->out_ts);
+    p->upright = picture;
     return 0;
 }
 
-int gm_pictures_sdr(struct gm_pictures *p, const AVFrame **out, struct gm_err *err)
+static int see_sdr(void *arg, const AVFrame **out, struct gm_err *err)
 {
-    int rc = p->there != NULL ? show_front(p, err) : 0;
+    struct gm_pictures *p = arg;
+    int rc = show_front(p, err);
     return rc == 0 ? gm_rungs_sdr(p->rungs, out, err) : rc;
+}
+
+int gm_pictures_sight(struct gm_pictures *p, struct gm_sight *out, struct gm_err *err)
+{
+    bool stays = p->there != NULL && gm_cuda_picture_is(p->there);
+    int rc = stays ? 0 : show_front(p, err);
+    GM_ASSERT(p->eyes != NULL);
+    if (rc == 0) {
+        gm_eyes_show(p->eyes, stays ? p->there : p->upright);
+        *out = (struct gm_sight){p->eyes, see_sdr, p};
+    }
+    return rc;
 }
 
 AVBufferRef *gm_pictures_surfaces(struct gm_pictures *p, size_t rendition)
@@ -404,6 +419,9 @@ void gm_pictures_tell(const struct gm_pictures_scaled *scaled, Gm__EncodeItemMet
     }
     if (scaled->why != NULL) {
         meta->scaler_reason = (char *)(uintptr_t)scaled->why;
+    }
+    if (scaled->images != NULL) {
+        meta->images_by = (char *)(uintptr_t)scaled->images;
     }
 }
 

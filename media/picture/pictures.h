@@ -2,6 +2,7 @@
 #define GM_MEDIA_PICTURE_PICTURES_H
 
 #include "media/decode/frames.h"
+#include "media/picture/eyes.h"
 #include "media/task_io.h"
 
 /* A task's chunks as pictures of every rendition: chunk objects are decoded
@@ -23,6 +24,7 @@ enum gm_pictures_event {
 struct gm_pictures_scaled {
     const char *by;  /* static: "cuda", "software"; NULL: software, on a chain that has no other */
     const char *why; /* why software; NULL: nothing to say; borrowed until the next call */
+    const char *images; /* gm_eyes_by: what made small pictures of it; NULL: there were none */
 };
 struct gm_pictures_step {
     enum gm_pictures_event event;
@@ -57,12 +59,12 @@ int gm_pictures_next(struct gm_pictures *p, struct gm_pictures_step *out,
 /* After END: the same chunk comes again, with AGAIN. */
 void gm_pictures_repeat(struct gm_pictures *p);
 /* After PICTURE: it in a rendition's size and format, as gm_rungs_get, or on the device, as
- * gm_cuda_ladder_get; the same in memory, borrowed until the next call of either; and the front's
- * in SDR for tiles, as gm_rungs_sdr. */
+ * gm_cuda_ladder_get. */
 AVFrame *gm_pictures_get(struct gm_pictures *p, size_t rendition);
-int gm_pictures_memory(struct gm_pictures *p, size_t rendition, const AVFrame **out,
-                       struct gm_err *err) GM_MUST_CHECK;
-int gm_pictures_sdr(struct gm_pictures *p, const AVFrame **out, struct gm_err *err) GM_MUST_CHECK;
+/* After PICTURE, of a policy with thumbnails: it for tiles and posters, until the next call of
+ * next. *out borrows. Errors: as next. */
+int gm_pictures_sight(struct gm_pictures *p, struct gm_sight *out,
+                      struct gm_err *err) GM_MUST_CHECK;
 /* gm_encoder_params.surfaces of a rendition; NULL: all its pictures are in memory. Borrowed. */
 AVBufferRef *gm_pictures_surfaces(struct gm_pictures *p, size_t rendition);
 /* What a chunk's meta says of it. meta borrows. */

@@ -45,10 +45,7 @@ int gm_plan_images(const Gm__VideoFacts *video, const Gm__ThumbnailsParams *para
     policy->poster_height_px = gm_ladder_height_for(video, policy->poster_width_px);
     int rc = gm_still_filters(still, t->width, policy->tile_height_px, plain, err);
     if (rc == 0) {
-        rc = gm_siting_add(siting, plain, filters, sizeof filters, err);
-    }
-    if (rc == 0) {
-        rc = gm_pb_string(&policy->tile_filters, filters, err);
+        rc = gm_pb_string(&policy->tile_filters, plain, err);
     }
     if (rc == 0) {
         rc = gm_still_filters(still, policy->poster_width_px, policy->poster_height_px, plain, err);

@@ -24,6 +24,7 @@ is_used nvenc 180
 check "planned there, the rest on the processors" report '[.tasks[] | select(.type != "encode" and .type != "plan") | .device] | unique == ["cpu"]'
 check "the GPU decoded too" report 'all(.renditions[]; [.actual.decoded[] | .by] == ["nvdec"])'
 check "and scaled, as the plan says" report "$(scaled cuda-ladder-1 cuda)"
+check "and made what images are chosen by" report '.images | (.poster.score > 0) and [.seen[].by] == ["cuda"]'
 
 # The same bytes, whatever decodes.
 profile l4 "fault decode-caps unsupported"
@@ -38,6 +39,7 @@ profile l4 "fault module unsupported"
 check "a job is done without the kernel" transcode unscaled "$work/short.mp4"
 check "encoded on the GPU" report "$(on $gpu)"
 check "scaled in software, which is said" report "$(scaled libavfilter software)"
+check "as images are" report '[.images.seen[].by] == ["software"]'
 check "and why" report 'all(.renditions[]; (.resolved.scaler.reason | test("refuses the kernel")) and (.actual.scaled[0].reason == .resolved.scaler.reason))'
 profile l4
 

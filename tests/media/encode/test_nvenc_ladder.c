@@ -115,14 +115,15 @@ static Gm__Policy *policy_of(const struct job *j)
 /* What encode made of all chunks, and what it said of them. */
 struct made {
     uint8_t sha256[32]; /* of all segments, tiles and candidates of the poster, by their hashes */
-    char scaler[16], scaler_reason[96], decoder[16];
+    uint8_t images[32]; /* of the latter alone, with scores */
+    char scaler[16], scaler_reason[96], decoder[16], images_by[16];
     size_t files, in_software; /* in_software: chunks */
 };
 
 static void encode(const struct job *j, struct made *out)
 {
     struct gm_err err;
-    struct gm_sha256 *h = gm_sha256_create();
+    struct gm_sha256 *h = gm_sha256_create(), *images = gm_sha256_create();
     memset(out, 0, sizeof *out);
     device_job_must(run(j, "encode", &err), &err);
     uint32_t chunks = folder_io_items(j->f, "encode", 0, 0);
@@ -138,8 +139,14 @@ static void encode(const struct job *j, struct made *out)
                 out->files++;
             }
         }
-        gm_sha256_update(h, m->tiles_name, strlen(m->tiles_name));
-        gm_sha256_update(h, m->poster_name, strlen(m->poster_name));
+        struct gm_sha256 *both[] = {h, images};
+        for (int k = 0; k < 2; k++) {
+            gm_sha256_update(both[k], m->tiles_name, strlen(m->tiles_name));
+            gm_sha256_update(both[k], m->poster_name, strlen(m->poster_name));
+            gm_sha256_update(both[k], &m->poster_score, sizeof m->poster_score);
+        }
+        CHECK(i == 0 || strcmp(out->images_by, m->images_by) == 0);
+        (void)snprintf(out->images_by, sizeof out->images_by, "%s", m->images_by);
         CHECK(i == 0 || strcmp(out->scaler, m->scaler) == 0);
         (void)snprintf(out->scaler, sizeof out->scaler, "%s", m->scaler);
         (void)snprintf(out->scaler_reason, sizeof out->scaler_reason, "%s", m->scaler_reason);
@@ -148,7 +155,9 @@ static void encode(const struct job *j, struct made *out)
         gm__encode_item_meta__free_unpacked(m, NULL);
     }
     gm_sha256_final(h, out->sha256);
+    gm_sha256_final(images, out->images);
     gm_sha256_destroy(&h);
+    gm_sha256_destroy(&images);
     folder_io_set_chain(j->f, NULL, NULL); /* verify runs anywhere */
     for (uint32_t i = 0; i < chunks; i++) {
         device_job_must(folder_io_verify(j->f, "encode", 0, 0, i, &err), &err);
@@ -165,6 +174,22 @@ static void check_scaled(const struct made *m, const char *scaler, const char *r
                       m->decoder);
         fake_gpu_fail("it is made as it should be", __FILE__, __LINE__);
     }
+}
+
+/* What the processors' own chain makes for images: made is the device's, of the same source. In
+ * H.264: what is encoded does not matter, and libx265 takes no such small pictures. */
+static void check_images(const struct job *j, const struct made *made)
+{
+    struct made here;
+    set_string(&device_job_params(j->pipeline)->codec, "h264");
+    device_job_params(j->pipeline)->bit_depth = 8;
+    set_string(&device_job_params(j->pipeline)->hdr, "sdr");
+    folder_io_set_chain(j->f, NULL, NULL);
+    plan_and_split(j);
+    encode(j, &here);
+    CHECK(strcmp(made->images_by, "cuda") == 0 && strcmp(here.images_by, "software") == 0);
+    CHECK(memcmp(made->images, here.images, 32) == 0);
+    CHECK(memcmp(made->sha256, here.sha256, 32) != 0);
 }
 
 static void same_bytes(const void *arg)
@@ -191,6 +216,10 @@ static void same_bytes(const void *arg)
     CHECK(memcmp(there.sha256, again.sha256, 32) == 0);
     fake_gpu_memory_check(&memory);
     gm__policy__free_unpacked(p, NULL);
+    if (w->thumbnails) {
+        CHECK(strcmp(here.images_by, "software") == 0);
+        check_images(&j, &there);
+    }
     close_job(&j);
 }
 
@@ -343,7 +372,9 @@ static void what_the_kernel_does_not_do_is_planned_for_software(void **state)
         {"refuses the kernel", "fault module unsupported\n", &h264, "off", true},
         {"refuses the kernel", "fault launch invalid\n", &h264, "off", true},
         {"other bits", "fault launch wrong\n", &h264, "off", true},
-        {"other bits", "fault launch wrong at=3\n", &h264, "off", true}, /* of the job's ladder */
+        {"other bits", "fault launch wrong at=4\n", &h264, "off", true}, /* of small pictures */
+        {"other bits", "fault launch wrong at=5\n", &h264, "off", true}, /* of their score */
+        {"other bits", "fault launch wrong at=6\n", &h264, "off", true}, /* of the job's ladder */
     };
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {

@@ -15,8 +15,8 @@
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
-#include "media/images/score.h"
 #include "media/picture/image.h"
+#include "media/picture/score.h"
 
 /* inspect .. thumbnails over a clip of 17 s at 25 frames a second: tiles at 0, 5, 10 and 15 s. */
 #define FRAMES 425
