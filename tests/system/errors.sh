@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Every input code of the catalogue is met by a user: a file that brings it, exit 3, the same words in the job, its
-# report, the API's problem and docs/errors.md. A code without a case fails the test.
+# report, the API's problem and docs/errors.md. A code without a case fails the test. Beside them what a chunk ends with that
+# no node gets through, and a buffer that is too small.
 . "$(dirname "$0")/lib.sh"
 
 catalogue=$top/common/catalogue.def
@@ -121,6 +122,42 @@ check "input.denied: exit 3, got $rc: $(tail -n 2 "$work/stderr")" test "$rc" = 
 error=$(jq -c 'select(.error != null) | .error' "$work/stdout" | tail -n 1)
 check "input.denied: is named: $error" holds "$error" '.code == "input.denied"'
 same_words input.denied "$error"
+
+# Others than of the input, with exit 1.
+ends() { # code id folder outcomes: of the last task's attempts
+  local rc=0 error
+  timeout 60 "$bin/gopmill" watch "$2" >/dev/null 2>"$work/stderr" || rc=$?
+  check "$1: exit 1, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 1
+  error=$("$bin/gopmill" job show "$2" --json | jq -c .error)
+  check "$1: the job says so: $error" holds "$error" --arg c "$1" '.code == $c and .text != ""'
+  same_words "$1" "$error"
+  until_true "$1: nothing but the report is left" only_report "$3"
+  check "$1: its attempts: $(jq -c '[.tasks[] | select(.outcome != "done") | [.node, .error.code]]' "$3/report.json")" \
+    holds "$(cat "$3/report.json")" --argjson w "$4" '[.tasks[] | select(.outcome != "done") | [.node, .error.code]] == $w'
+}
+small_pipeline "$work/slow.yaml" 240
+sed -i 's/preset: ultrafast/preset: veryslow/; /audio:/d; s/, audio//' "$work/slow.yaml"
+make_clip "$work/long.mp4" 3 640x360 25 -an
+# The worker dies of the chunk wherever it is encoded.
+node n2
+node n3
+agents=$(pid n1),$(pid n2),$(pid n3)
+id=$("$bin/gopmill" submit "$work/long.mp4" --out "$work/poison" --pipeline "$work/slow.yaml" 2>/dev/null)
+encodes() { "$bin/gopmill" job show "$id" --json | jq -e "any(.tasks[]; .type == \"encode\" and .state != \"failed\" and .state != \"done\" ${1:-})" >/dev/null; }
+until_true "it is encoded" encodes "and .attempts > 0"
+for _ in $(seq 100); do
+  encodes || break
+  ! encodes "and .attempts > .failures" || kill -SEGV $(pgrep -P "$agents") 2>/dev/null
+  sleep 0.2
+done
+ends media.poison_chunk "$id" "$work/poison" '[["n1","node.worker_died"],["n2","node.worker_died"],["n3","node.worker_died"]]'
+stop n2
+stop n3
+# Noise that no quantiser makes small enough.
+ffmpeg -v error -f lavfi -i "nullsrc=s=640x360:r=25:d=1,geq='random(1)*255':128:128" -c:v libx264 -preset ultrafast "$work/noise.mp4"
+sed 's/preset: veryslow/preset: ultrafast, maxrate: 16k, buffer_s: 0.5/; s/240/360/' "$work/slow.yaml" >"$work/tight.yaml"
+id=$("$bin/gopmill" submit "$work/noise.mp4" --out "$work/tight" --pipeline "$work/tight.yaml" 2>/dev/null)
+ends media.buffer "$id" "$work/tight" '[["n1","media.buffer"]]'
 
 for code in $(grep -oE '"input\.[a-z0-9_]+"' "$catalogue" | tr -d '"'); do
   check "$code has a case here" test "${driven#*"$code"}" != "$driven"
