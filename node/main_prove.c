@@ -16,10 +16,12 @@ static const char HELP[] =
     "Usage: gopmill-prove encode|decode --device ID --api API --codec CODEC --depth N\n"
     "                     [--node /dev/dri/renderDN] [--driver NAME]\n"
     "       gopmill-prove qsv --device ID --node /dev/dri/renderDN [--driver NAME]\n"
+    "       gopmill-prove library --device ID --api API --codec CODEC\n"
     "       gopmill-prove versions\n"
     "\n"
-    "Tries one encoder or decoder of one device; asks what Quick Sync opens; or names the\n"
-    "libraries. The answer goes to descriptor 3, or with --text to the standard output.\n"
+    "Tries one encoder or decoder of one device; asks what Quick Sync opens; looks whether\n"
+    "libavcodec has that encoder; or names the libraries. The answer goes to descriptor 3, or with "
+    "--text to the standard output.\n"
     "Started by gopmill-node; not for people: see `gopmill devices --prove`.\n"
     "\n"
     "  --api API      software, nvenc, nvdec, vaapi or qsv; cuda: the kernel that scales\n"
@@ -73,16 +75,39 @@ static int ask_qsv(const struct prove_args *a, struct gm_device_list *list, stru
     return rc;
 }
 
+static enum gm_device_kind kind_of(const struct prove_args *a)
+{
+    return strcmp(a->device, "cpu") == 0     ? GM_DEVICE_CPU
+           : gm_probe_is_nvidia(a->work.api) ? GM_DEVICE_NVIDIA
+                                             : GM_DEVICE_DRM;
+}
+
+/* What the chip encodes and this libavcodec does not. */
+static int ask_library(const struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
+{
+    struct gm_device *d = NULL;
+    char why[160];
+    char feature[sizeof(d->features[0])];
+    int rc = gm_device_get(list, a->device, kind_of(a), &d, err);
+    if (rc < 0 || gm_prove_has_encoder(a->work.api, a->work.codec, why, sizeof(why))) {
+        return rc;
+    }
+    (void)snprintf(feature, sizeof(feature), GM_FEATURE_LACKS "%.9s_%.9s", a->work.codec,
+                   a->work.api);
+    (void)gm_device_add_feature(d, feature);
+    (void)gm_device_add_note(list, d, GM_NOTE_INFO,
+                             "this chip encodes %s, but %s: the processor does it",
+                             strcmp(a->work.codec, "av1") == 0 ? "AV1" : a->work.codec, why);
+    return 0;
+}
+
 /* A proof that fails is an answer, not an error. */
 static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
 {
     struct gm_device *d = NULL;
     struct gm_device_proof proof = {.depth = a->work.depth, .encode = a->work.encode};
     struct gm_err why = {.code = GM_OK};
-    enum gm_device_kind kind = strcmp(a->device, "cpu") == 0     ? GM_DEVICE_CPU
-                               : gm_probe_is_nvidia(a->work.api) ? GM_DEVICE_NVIDIA
-                                                                 : GM_DEVICE_DRM;
-    int rc = gm_device_get(list, a->device, kind, &d, err);
+    int rc = gm_device_get(list, a->device, kind_of(a), &d, err);
     if (rc < 0) {
         return rc;
     }
@@ -112,10 +137,13 @@ int main(int argc, char **argv)
     }
     bool versions = strcmp(a.what, "versions") == 0;
     bool qsv = strcmp(a.what, "qsv") == 0;
+    bool library = strcmp(a.what, "library") == 0;
     a.work.encode = strcmp(a.what, "encode") == 0;
     bool run = a.work.encode || strcmp(a.what, "decode") == 0;
-    if ((!versions && a.device == NULL) || (qsv && a.node == NULL) || (!versions && !qsv && !run) ||
-        (run && (a.work.codec[0] == '\0' || a.work.api[0] == '\0' || a.work.depth == 0))) {
+    bool named = a.work.codec[0] != '\0' && a.work.api[0] != '\0';
+    if ((!versions && a.device == NULL) || (qsv && a.node == NULL) ||
+        (!versions && !qsv && !library && !run) || (library && !named) ||
+        (run && (!named || a.work.depth == 0))) {
         fputs(HELP, stderr);
         return GM_EXIT_USAGE;
     }
@@ -125,8 +153,9 @@ int main(int argc, char **argv)
     gm_av_init();
     int rc = a.driver != NULL && setenv("LIBVA_DRIVER_NAME", a.driver, 1) != 0 ? gm_err_nomem(&err)
              : versions                                                        ? 0
-             : qsv ? ask_qsv(&a, &list, &err)
-                   : prove(&a, &list, &err);
+             : library ? ask_library(&a, &list, &err)
+             : qsv     ? ask_qsv(&a, &list, &err)
+                       : prove(&a, &list, &err);
     gm_prove_versions(list.versions, sizeof(list.versions));
     gm_helper_end("gopmill-prove", &list, a.text, rc, &err);
 }

@@ -165,8 +165,11 @@ static int make_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     const Gm__Rendition *r = params->rendition;
     const AVCodec *codec = avcodec_find_encoder_by_name(e->backend->library);
     if (codec == NULL) {
+        unsigned v = avcodec_version();
         return gm_err_set(err, e->backend->device != NULL ? GM_E_PIPELINE_UNFIT : GM_E_MEDIA, 0,
-                          "libavcodec has no encoder %s", e->backend->library);
+                          "libavcodec %u.%u.%u has no encoder %s: choose another `codec` or other "
+                          "`devices`, or a newer FFmpeg",
+                          v >> 16, v >> 8 & 255, v & 255, e->backend->library);
     }
     avcodec_free_context(&e->ctx);
     AVCodecContext *ctx = e->ctx = avcodec_alloc_context3(codec);

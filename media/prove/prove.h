@@ -33,6 +33,9 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
                  struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */
 void gm_prove_versions(char *out, size_t size);
+/* False: out says why this libavcodec has no encoder of that api for that codec, and which release
+ * of FFmpeg brought one: "libavcodec 59.37.100 has no av1_nvenc, ...". */
+bool gm_prove_has_encoder(const char *api, const char *codec, char *out, size_t size);
 /* The file of the Quick Sync runtime that takes a render node; false: there is none. */
 #define GM_PROVE_RUNTIME 20 /* GM_QSV_RUNTIME */
 bool gm_prove_qsv_runtime(const char *node, char out[GM_PROVE_RUNTIME]);

@@ -298,6 +298,29 @@ int gm_prove_decode(AVCodecContext *ctx, AVPacket *const *packets, int count,
     return rc;
 }
 
+/* Of AV1, since the others have been there for long. See: FFmpeg's Changelog. */
+static const char *brought_by(const char *api)
+{
+    return strcmp(api, "vaapi") == 0 ? "6.1" : "6.0";
+}
+
+bool gm_prove_has_encoder(const char *api, const char *codec, char *out, size_t size)
+{
+    char name[40];
+    unsigned v = avcodec_version();
+    (void)snprintf(name, sizeof(name), "%.12s_%.12s", codec, api);
+    if (avcodec_find_encoder_by_name(name) != NULL) {
+        return true;
+    }
+    (void)snprintf(out, size, "libavcodec %u.%u.%u has no %s%s%s%s", v >> 16, v >> 8 & 255, v & 255,
+                   name, strcmp(codec, "av1") == 0 ? ", which came with FFmpeg " : "",
+                   strcmp(codec, "av1") == 0 ? brought_by(api) : "",
+                   strcmp(codec, "av1") == 0 && strcmp(api, "nvenc") == 0
+                       ? " (built with NVENC's headers of 12.0 or later)"
+                       : "");
+    return false;
+}
+
 bool gm_prove_qsv_runtime(const char *node, char out[GM_PROVE_RUNTIME])
 {
     AVBufferRef *device = NULL;

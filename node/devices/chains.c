@@ -32,6 +32,9 @@ bool gm_chain_encodes(const struct gm_device *device, const char *name, const ch
 {
     char word[24];
     (void)snprintf(word, sizeof(word), " %.12s%s ", codec, depth == 10 ? "10" : "");
+    if (gm_device_lacks_encoder(device, name, codec)) {
+        return false;
+    }
     for (size_t i = 0; i < USABLE_COUNT; i++) {
         if (strcmp(name, USABLE[i].name) == 0 && (depth == 8 || depth == 10) &&
             strstr(USABLE[i].codecs, word) != NULL) {

@@ -1,6 +1,7 @@
 /* Detection in three steps: files; then libdrm, NVML, CUDA and VA drivers side by side; then, for
- * each GPU that CUDA knows, its decoder and encoder, and for each Intel GPU Quick Sync. What is
- * known at the end of a step says which processes the next one starts. */
+ * each GPU that CUDA knows, its decoder and encoder, and for each Intel GPU Quick Sync; and for
+ * each chip that encodes AV1, whether libavcodec does. What is known at the end of a step says
+ * which processes the next one starts. */
 #include "node/devices/detect.h"
 
 #include <stdio.h>
@@ -214,6 +215,31 @@ static void add_engines(struct detection *t)
     }
 }
 
+static bool encodes_av1(const struct gm_device *d, const char *api)
+{
+    for (size_t i = 0; i < d->encode_count; i++) {
+        if (strcmp(d->encode[i].api, api) == 0 && strcmp(d->encode[i].codec, "av1") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* libavcodec had encoders of chips long before it had AV1's. */
+static void add_library(struct detection *t)
+{
+    static const char *const apis[] = {"nvenc", "vaapi"};
+    for (size_t i = 0; i < 2 * t->list->count; i++) {
+        const struct gm_device *d = &t->list->devices[i / 2];
+        const char *api = apis[i % 2];
+        if (encodes_av1(d, api) &&
+            add_job(t, t->params->prove, "library", d->id, "AV1 is tried all the same") != NULL) {
+            add_arg(t, "--api", api);
+            add_arg(t, "--codec", "av1");
+        }
+    }
+}
+
 /* What several probes together say. */
 static void conclude(struct detection *t)
 {
@@ -266,6 +292,10 @@ int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out,
         rc = run_jobs(&t, err);
         if (rc == 0) {
             add_engines(&t);
+            rc = run_jobs(&t, err);
+        }
+        if (rc == 0) {
+            add_library(&t);
             rc = run_jobs(&t, err);
         }
     }

@@ -134,6 +134,13 @@ const char *gm_device_find_feature(const struct gm_device *device, const char *p
     return NULL;
 }
 
+bool gm_device_lacks_encoder(const struct gm_device *device, const char *api, const char *codec)
+{
+    char feature[40];
+    (void)snprintf(feature, sizeof(feature), GM_FEATURE_LACKS "%.12s_%.12s", codec, api);
+    return gm_device_has_feature(device, feature);
+}
+
 const char *gm_device_va_driver(const struct gm_device *device, const char *api)
 {
     return strcmp(api, "vaapi") == 0 || strcmp(api, "qsv") == 0

@@ -128,7 +128,10 @@ const char *gm_device_find_feature(const struct gm_device *device, const char *p
 #define GM_FEATURE_VA_HEADERS "vaapi-packed-headers" /* it takes H.264's parameter sets from us */
 #define GM_FEATURE_VA_HEVC "vaapi-packed-hevc"       /* and HEVC's */
 #define GM_FEATURE_MFX "mfx-"                        /* and the Quick Sync runtime's file */
+#define GM_FEATURE_LACKS "no-"                       /* and libavcodec's name of an encoder */
 #define GM_FEATURE_PCI_DEVICE "device-"              /* and the chip's PCI device id, "2335" */
+/* What the chip encodes by that api and this machine's libavcodec does not: nothing to be tried. */
+bool gm_device_lacks_encoder(const struct gm_device *device, const char *api, const char *codec);
 /* The VA driver through which the device works by that api (vaapi, qsv): borrowed from device;
  * NULL: libva chooses, or none is needed. */
 const char *gm_device_va_driver(const struct gm_device *device, const char *api);

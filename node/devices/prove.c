@@ -101,6 +101,7 @@ static int add_codecs(struct proving *p, size_t index, bool encode, struct gm_er
         const struct gm_device_codec *c = encode ? &d->encode[i] : &d->decode[i];
         /* Software's decoder is tried with each encoder. */
         bool other = strcmp(c->api, "software") == 0 && !encode;
+        other = other || (encode && gm_device_lacks_encoder(d, c->api, c->codec));
         if (!other && c->chroma == 420 && (c->depth == 8 || c->depth == 10) && is_known(c->codec)) {
             rc = add_work(p, index, encode, c->api, c->codec, c->depth, err);
         }

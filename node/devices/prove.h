@@ -19,9 +19,10 @@ struct gm_prove_params { /* borrowed */
 };
 
 /* Adds a proof to each device of the list for each codec it says it has (4:2:0, 8 and 10 bits,
- * H.264, HEVC, AV1, VP9), and for the kernel that scales where it has NVENC, from the file or by
- * trying. What failed is a proof that did not pass. A file that can't be read or written costs its
- * use, and a note. Errors: NOMEM, SYS, CANCELLED. */
+ * H.264, HEVC, AV1, VP9) and libavcodec is not known to lack (GM_FEATURE_LACKS), and for the kernel
+ * that scales where it has NVENC, from the file or by trying. What failed is a proof that did not
+ * pass. A file that can't be read or written costs its use, and a note. Errors: NOMEM, SYS,
+ * CANCELLED. */
 int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
              struct gm_err *err) GM_MUST_CHECK;
 

@@ -135,6 +135,10 @@ static const char *last_error(void *handle)
     return session == NULL || session->magic != FAKE_SESSION_MAGIC ? "" : session->error;
 }
 
+/* Newer than the header: NV_ENC_CODEC_AV1_GUID. */
+static const GUID AV1 = {
+    0x0a352289, 0x0aa7, 0x4759, {0x86, 0x2d, 0x5d, 0x15, 0xcd, 0x16, 0xd2, 0x54}};
+
 const struct fake_codec *fake_nvenc_codec(const struct fake_session *session, GUID codec)
 {
     const struct fake_gpu *gpu = fake_cuda_gpu(session->context);
@@ -145,6 +149,7 @@ const struct fake_codec *fake_nvenc_codec(const struct fake_session *session, GU
         return fake_codec_find(&gpu->encode, "h264");
     }
     return fake_same_guid(codec, NV_ENC_CODEC_HEVC_GUID) ? fake_codec_find(&gpu->encode, "hevc")
+           : fake_same_guid(codec, AV1)                  ? fake_codec_find(&gpu->encode, "av1")
                                                          : NULL;
 }
 
@@ -159,14 +164,14 @@ static NVENCSTATUS hand_out(const GUID *from, uint32_t have, GUID *to, uint32_t 
     return NV_ENC_SUCCESS;
 }
 
-static uint32_t list_codecs(const struct fake_session *session, GUID out[2])
+static uint32_t list_codecs(const struct fake_session *session, GUID out[3])
 {
+    const GUID all[] = {NV_ENC_CODEC_H264_GUID, NV_ENC_CODEC_HEVC_GUID, AV1};
     uint32_t count = 0;
-    if (fake_nvenc_codec(session, NV_ENC_CODEC_H264_GUID) != NULL) {
-        out[count++] = NV_ENC_CODEC_H264_GUID;
-    }
-    if (fake_nvenc_codec(session, NV_ENC_CODEC_HEVC_GUID) != NULL) {
-        out[count++] = NV_ENC_CODEC_HEVC_GUID;
+    for (int i = 0; i < 3; i++) {
+        if (fake_nvenc_codec(session, all[i]) != NULL) {
+            out[count++] = all[i];
+        }
     }
     return count;
 }
@@ -174,7 +179,7 @@ static uint32_t list_codecs(const struct fake_session *session, GUID out[2])
 static NVENCSTATUS codec_count(void *handle, uint32_t *count)
 {
     NVENCSTATUS rc;
-    GUID codecs[2];
+    GUID codecs[3];
     struct fake_session *session = fake_session_get(handle, &rc);
     if (session != NULL) {
         *count = list_codecs(session, codecs);
@@ -185,7 +190,7 @@ static NVENCSTATUS codec_count(void *handle, uint32_t *count)
 static NVENCSTATUS codec_guids(void *handle, GUID *out, uint32_t room, uint32_t *count)
 {
     NVENCSTATUS rc;
-    GUID codecs[2];
+    GUID codecs[3];
     struct fake_session *session = fake_session_get(handle, &rc);
     return session == NULL ? rc : hand_out(codecs, list_codecs(session, codecs), out, room, count);
 }

@@ -1,7 +1,8 @@
 /* What the files of the fake libnvidia-encode.so.1 share: a session, its buffers, the coder behind
  * it.
  *
- * The coder is libavcodec's libx264, or libx265, on one thread. What the real one does and this one
+ * The coder is libavcodec's libx264, or libx265, on one thread; of AV1 there are the GUID and the
+ * capabilities alone, since no libavcodec here asks for more. What the real one does and this one
  * too: outputs in coding order into the bitstream buffers in the order they were given; more input
  * needed while pictures are held back; IDR only where the GOP or NV_ENC_PIC_FLAG_FORCEIDR says so.
  * A picture with NV_ENC_PIC_FLAG_FORCEINTRA alone gets no IDR: it is coded as any other.

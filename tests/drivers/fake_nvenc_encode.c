@@ -19,7 +19,7 @@ static NVENCSTATUS check(struct fake_session *session, const NV_ENC_INITIALIZE_P
 {
     const struct fake_codec *codec = fake_nvenc_codec(session, params->encodeGUID);
     const NV_ENC_CONFIG *config = params->encodeConfig;
-    if (codec == NULL || config == NULL) {
+    if (codec == NULL || config == NULL || strcmp(codec->name, "av1") == 0) {
         return fake_session_fail(session, NV_ENC_ERR_UNSUPPORTED_PARAM,
                                  "no such codec, or no configuration");
     }

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # libavcodec's h264_nvenc and hevc_nvenc over the fake drivers: frames, pictures, IDRs, limits, faults.
-# Proves how the interface is used; nothing about a real encoder.
+# And our detection and proof of a chip with AV1. Proves how the interface is used; nothing about a real encoder.
 set -u
 . "$(dirname "$0")/over.sh"
+: "${GOPMILL:?the program gopmill}"
 source=(-f lavfi -i testsrc2=s=256x192:r=25:d=1)
 
 profile() { # base, lines... -> $work/p.txt with a fresh state
@@ -63,6 +64,21 @@ over "$work/p.txt" "${gpu[@]}" 2>"$work/log" || fail "back again: $(head -n 2 "$
 profile l4 "fault encode wrong"
 over "$work/p.txt" "${source[@]}" -c:v h264_nvenc -bf 0 -b:v 2M "$work/o.mp4" 2>/dev/null || fail "wrong pixels: no output"
 [ "$(psnr "$work/o.mp4")" -lt 20 ] || fail "wrong pixels look right"
+
+# Our own: a chip that encodes AV1, which libavcodec may not: told, and tried where it does.
+profile l4 "encode av1 8,10 145x49 8192x8192 0"
+timeout 60 "$here/with" "$work/p.txt" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+av1() { # filter: true of the only GPU
+  jq -e ".devices[] | select(.kind == \"nvidia\") | $1" "$work/devices" >/dev/null || fail "AV1: not so: $1: $(jq -c '.devices[1:]' "$work/devices")"
+}
+av1 '[.encode[] | select(.codec == "av1") | [.api, .depth]] == [["nvenc", 8], ["nvenc", 10]]'
+av1 '[.proofs[] | select(.api == "nvenc" and .codec == "hevc") | .passed] == [true, true]'
+if ffmpeg -hide_banner -encoders 2>/dev/null | grep -q av1_nvenc; then
+  av1 'any(.proofs[]; .api == "nvenc" and .codec == "av1")'
+else
+  av1 'all(.proofs[]; .api != "nvenc" or .codec != "av1") and (.features | index("no-av1_nvenc"))'
+  av1 'any(.notes[]; .severity == "info" and (.text | test("^this chip encodes AV1, but libavcodec [0-9.]+ has no av1_nvenc, which came with FFmpeg 6.0")))'
+fi
 
 # Three sessions on the machine: two held by a process that hangs, so that two more are one too many; a kill frees them.
 profile geforce "fault encode hang at=5 times=1"

@@ -161,7 +161,13 @@ static const struct device_refusal refusals[] = {
 
 static void what_it_can_not_do_is_refused_at_planning(void **state)
 {
+    static const struct device_refusal lacking = {
+        ON_CHAIN("l4", "encode av1 8,10 145x49 8192x8192 0\n", "nvenc"), GM_E_PIPELINE_UNFIT,
+        "has no encoder av1_nvenc: choose another `codec`", .codec = "av1"};
     (void)state;
+    if (avcodec_find_encoder_by_name("av1_nvenc") == NULL) { /* the chip could */
+        assert_int_equal(fake_gpu_run(device_refuses, &lacking), 0);
+    }
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
         assert_int_equal(fake_gpu_run(device_refuses, &refusals[i]), 0);
     }

@@ -50,6 +50,20 @@ static void absent_devices_are_not_proven(void **state)
     assert_false(gm_prove_qsv_runtime("/no/such/device", runtime));
 }
 
+static void encoders_of_libavcodec_are_told(void **state)
+{
+    (void)state;
+    char why[160] = "";
+    assert_true(gm_prove_has_encoder("nvenc", "hevc", why, sizeof why));
+    assert_string_equal(why, "");
+    assert_false(gm_prove_has_encoder("nvenc", "vp9", why, sizeof why));
+    assert_int_equal(strncmp(why, "libavcodec ", 11), 0);
+    assert_non_null(strstr(why, " has no vp9_nvenc"));
+    if (!gm_prove_has_encoder("vaapi", "av1", why, sizeof why)) {
+        assert_non_null(strstr(why, " has no av1_vaapi, which came with FFmpeg 6.1"));
+    }
+}
+
 static void nonsense_is_refused(void **state)
 {
     struct gm_err err;
@@ -76,6 +90,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(software_encoders_are_proven),
         cmocka_unit_test(absent_devices_are_not_proven),
+        cmocka_unit_test(encoders_of_libavcodec_are_told),
         cmocka_unit_test(nonsense_is_refused),
     };
     return cmocka_run_group_tests_name("media/prove", tests, NULL, NULL);

@@ -169,6 +169,9 @@ static void what_media_does_not_encode_is_not_offered(void **state)
     assert_false(gm_chain_encodes(d, "vaapi", "26", 8));
     assert_true(gm_chain_encodes(d, "nvenc", "hevc", 10));
     assert_false(gm_chain_encodes(d, "nvenc", "vp9", 8));
+    assert_true(gm_chain_encodes(d, "nvenc", "av1", 10));
+    assert_true(gm_device_add_feature(d, "no-av1_nvenc")); /* of this libavcodec */
+    assert_false(gm_chain_encodes(d, "nvenc", "av1", 10));
     assert_true(gm_chain_encodes(d, "qsv", "h264", 8));
     assert_false(gm_chain_encodes(d, "qsv", "h264", 10));
     assert_true(gm_chain_encodes(d, "qsv", "hevc", 8)); /* whoever writes the headers */

@@ -317,6 +317,29 @@ static void kernel_is_tried_beside_an_encoder(void **state)
     gm_device_list_fini(&list);
 }
 
+static void what_libavcodec_lacks_is_not_tried(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_device_list list = {0};
+    struct gm_device *d = NULL;
+    struct gm_err err;
+    struct gm_device_codec c = {.api = "vaapi", .codec = "av1", .chroma = 420, .depth = 8};
+    assert_int_equal(gm_device_get(&list, "0000:03:00.0", GM_DEVICE_DRM, &d, &err), 0);
+    assert_true(gm_device_add_codec(d, true, &c));
+    assert_true(gm_device_add_codec(d, false, &c)); /* its decoder is another matter */
+    gm_device_set(c.codec, "h264");
+    assert_true(gm_device_add_codec(d, true, &c));
+    assert_true(gm_device_add_feature(d, GM_FEATURE_LACKS "av1_vaapi"));
+    prove_list(f, false, false, &list);
+    d = gm_device_find(&list, "0000:03:00.0");
+    assert_int_equal(count_tries(f), 2);
+    assert_int_equal(d->proof_count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(d->proofs[i].encode, strcmp(d->proofs[i].codec, "h264") == 0);
+    }
+    gm_device_list_fini(&list);
+}
+
 static void missing_prover_is_said(void **state)
 {
     struct gm_device_list list;
@@ -361,6 +384,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
         cmocka_unit_test_setup_teardown(proof_of_other_work_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(kernel_is_tried_beside_an_encoder, setup, teardown),
+        cmocka_unit_test_setup_teardown(what_libavcodec_lacks_is_not_tried, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_prover_is_said, setup, teardown),
     };
     return cmocka_run_group_tests_name("node/devices/prove", tests, NULL, NULL);
