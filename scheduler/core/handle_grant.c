@@ -126,6 +126,9 @@ static int check_request(const struct gm_lease *lease, const Gm__GrantRequest *m
     if (!lease || lease->cancelling) {
         return gm_err_set(err, GM_E_STALE, 0, "the lease has ended");
     }
+    if (lease->job->state != GM_JOB_RUNNING) { /* all chunks of its run are committed */
+        return gm_err_set(err, GM_E_STALE, 0, "the job has all that it publishes");
+    }
     if (m->n_items > GM_CORE_MAX_GRANTS) {
         return gm_err_set(err, GM_E_GRANT_REFUSED, (int64_t)m->n_items,
                           "%zu objects in a request, the limit is %u", m->n_items,

@@ -303,6 +303,23 @@ static gm_time cleanup_pause(uint32_t failures)
     return pause < GM_CORE_CLEANUP_LONGEST ? pause : GM_CORE_CLEANUP_LONGEST;
 }
 
+/* Another job that works below the same publication was why the object stayed: from now on it is
+ * that job's to delete, should it come to nothing too. One that is done names all that lies there.
+ */
+static void leave_to_heir(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)
+{
+    for (struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        bool heir = o != job && !o->plan_only && !gm_job_state_is_final(o->state) &&
+                    strcmp(o->destination_url, job->destination_url) == 0 &&
+                    gm_core_object_is_below(object, o->publication);
+        if (heir && !gm_core_granted_find(o, object->store, object->key)) {
+            gm_core_granted_set(o, object);
+            gm_core_row_object(core, o, object);
+            return;
+        }
+    }
+}
+
 /* Given up is over too: whoever tried the last time says what is left. */
 void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
 {
@@ -326,6 +343,7 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
             !gm_core_object_is_stale(core, job, g->object) && !gm_core_object_is_loose(job, g)) {
             continue;
         }
+        leave_to_heir(core, job, g->object);
         gm_core_fx_delete(core, GM_ROW_OBJECT,
                           gm_core_key_object(job->id, g->object->store, g->object->key));
         gm_core_granted_remove(job, g);

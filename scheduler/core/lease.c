@@ -183,7 +183,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
 
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)
 {
-    bool complete = gm_core_split_is_done(lease->job);
+    bool complete = gm_core_inst_inputs_end(lease->inst);
     lease->fed = gm_core_send_feed(core, lease, from);
     lease->fed_at = core->now;
     if (complete && !lease->fed_complete) {

@@ -172,7 +172,28 @@ static int load_object(struct gm_core *core, const Gm__ObjectRow *row, struct gm
     return 0;
 }
 
-static int load_task(struct gm_core *core, const Gm__TaskRow *row, bool required,
+/* What a row needs must be there: jobs, objects, inspect, plan and split, instances, split's items,
+ * the rest. */
+enum pass {
+    PASS_BASE,
+    PASS_INSPECT,
+    PASS_REQUIRED,
+    PASS_EXPAND,
+    PASS_REST,
+    PASS_SPLIT,
+    PASS_ITEMS,
+    PASSES
+};
+
+/* What plan's result means depends on inspect's. */
+static enum pass pass_of(const struct gm_core_task_type *type)
+{
+    return type->role == GM_ROLE_INSPECT ? PASS_INSPECT
+           : type->required              ? PASS_REQUIRED
+                                         : PASS_REST;
+}
+
+static int load_task(struct gm_core *core, const Gm__TaskRow *row, enum pass pass,
                      struct gm_err *err)
 {
     struct gm_cjob *job = find_job(core, row->job_id);
@@ -180,7 +201,7 @@ static int load_task(struct gm_core *core, const Gm__TaskRow *row, bool required
     if (!task) {
         return orphan(err, "result", row->job_id);
     }
-    if (task->type->required != required) {
+    if (pass_of(task->type) != pass) {
         return 0;
     }
     struct gm_inst *inst = gm_core_job_find_inst(job, row->task, row->instance);
@@ -244,18 +265,19 @@ static void charge_stored(struct gm_inst *inst, const struct gm_attempt *a)
             inst->chunks[chunk].alone = true;
         }
     }
+    struct gm_unit *unit = &inst->unit;
+    if (failed && a->chunks == 0 && a->progressed) { /* charged or not, as gm_core_lease_fail */
+        gm_core_unit_clear(unit);
+    }
     if (!a->charged) {
         return;
     }
     inst->task->failures++;
-    struct gm_unit *unit = &inst->unit;
     if (a->chunks > 0) {
         if (a->charged_chunk < 0 || (uint64_t)a->charged_chunk >= inst->chunk_count) {
             return;
         }
         unit = &inst->chunks[a->charged_chunk].unit;
-    } else if (a->progressed) {
-        gm_core_unit_clear(unit);
     }
     if (unit->state != GM_TASK_DONE) {
         gm_core_charge(unit, a->node_id, &a->error);
@@ -328,10 +350,6 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
     HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
 }
 
-/* What a row needs must be there: jobs, objects, inspect/plan/split, instances, split's items, the
- * rest. */
-enum pass { PASS_BASE, PASS_REQUIRED, PASS_EXPAND, PASS_REST, PASS_SPLIT, PASS_ITEMS, PASSES };
-
 static int load_row(struct gm_core *core, const struct gm_loading *row, enum pass pass,
                     struct gm_err *err)
 {
@@ -346,8 +364,8 @@ static int load_row(struct gm_core *core, const struct gm_loading *row, enum pas
     if (row->kind == GM_ROW_OBJECT && pass == PASS_BASE) {
         return load_object(core, (const Gm__ObjectRow *)m, err);
     }
-    if (row->kind == GM_ROW_TASK && (pass == PASS_REQUIRED || pass == PASS_REST)) {
-        return load_task(core, (const Gm__TaskRow *)m, pass == PASS_REQUIRED, err);
+    if (row->kind == GM_ROW_TASK) {
+        return pass == PASS_BASE ? 0 : load_task(core, (const Gm__TaskRow *)m, pass, err);
     }
     if (row->kind == GM_ROW_JOB && pass == PASS_EXPAND) {
         return load_expand(core, (const Gm__JobRow *)m, err);

@@ -107,7 +107,7 @@ static void add_inputs(struct spec *s, const struct gm_lease *lease)
         }
     } else if (gm_core_task_type_is_fed(lease->inst->task->type)) {
         add_fed(s, lease, 0);
-        s->spec.inputs_complete = gm_core_split_is_done(lease->job);
+        s->spec.inputs_complete = gm_core_inst_inputs_end(lease->inst);
     }
 }
 
@@ -258,7 +258,7 @@ uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_
         feed.inputs = s.input_list + at;
         feed.n_inputs = count_for_message(&s, at);
         at += feed.n_inputs;
-        feed.inputs_complete = at == s.input_count && gm_core_split_is_done(lease->job);
+        feed.inputs_complete = at == s.input_count && gm_core_inst_inputs_end(lease->inst);
         envelope.body_case = GM__ENVELOPE__BODY_FEED;
         envelope.feed = &feed;
         gm_core_fx_send(core, lease->node->id, &envelope, true);

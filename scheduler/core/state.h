@@ -403,6 +403,9 @@ const struct gm_stream *gm_core_inst_inputs(const struct gm_inst *inst);
 int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_size,
                         struct gm_err *err) GM_MUST_CHECK;
 bool gm_core_split_is_done(const struct gm_cjob *job);
+/* No input will follow those that are committed. A finishing task starts when all is there that it
+ * needs, and that may be nothing, while split is still at work. */
+bool gm_core_inst_inputs_end(const struct gm_inst *inst);
 
 /* lease.c */
 struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode *node,
@@ -501,6 +504,8 @@ bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code);
 void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
                           const struct gm_err *why);
 void gm_core_chain_tick(struct gm_core *core);
+/* view.c: an output of that publication; "" has none. */
+bool gm_core_object_is_below(const Gm__Object *object, const char *publication);
 /* view.c: of an earlier plan of the job, and no other job's. */
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object);

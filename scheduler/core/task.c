@@ -28,6 +28,11 @@ bool gm_core_split_is_done(const struct gm_cjob *job)
     return job->split->insts[0].unit.state == GM_TASK_DONE;
 }
 
+bool gm_core_inst_inputs_end(const struct gm_inst *inst)
+{
+    return inst->task->type->role == GM_ROLE_FINISH || gm_core_split_is_done(inst->task->job);
+}
+
 void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit *unit,
                        enum gm_unit_event event)
 {

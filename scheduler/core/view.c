@@ -388,6 +388,11 @@ static bool lives(const struct gm_cjob *job)
     return !job->plan_only && (!failed || job->publish_tried);
 }
 
+bool gm_core_object_is_below(const Gm__Object *object, const char *publication)
+{
+    return object->store == GM__OBJECT_STORE__STORE_OUT && is_below(object->key, publication);
+}
+
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object)
 {
