@@ -14,115 +14,23 @@ uint32_t sim_random(struct sim *sim, uint32_t below)
     return below > 0 ? (uint32_t)((sim->random >> 11) % below) : 0;
 }
 
-static bool happens(struct sim *sim, uint32_t chance)
+bool sim_happens(struct sim *sim, uint32_t chance)
 {
     return chance > 0 && sim_random(sim, 10000) < chance;
 }
 
-static struct sim_row *find_row(struct sim *sim, enum gm_row_kind kind, const char *key)
-{
-    for (size_t i = sim->row_count; i > 0; i--) {
-        struct sim_row *r = &sim->rows[i - 1];
-        if (r->kind == kind && strcmp(r->key, key) == 0) {
-            return r;
-        }
-    }
-    return NULL;
-}
-
-static void commit_row(struct sim *sim, const struct gm_row *row)
-{
-    struct sim_row *r = find_row(sim, row->kind, row->key);
-    if (!row->data) {
-        if (r) {
-            free(r->key);
-            free(r->data);
-            *r = sim->rows[--sim->row_count];
-        }
-        return;
-    }
-    if (r) {
-        /* an item or a result is committed once */
-        assert_true(row->kind != GM_ROW_ITEM && row->kind != GM_ROW_TASK);
-        free(r->data);
-    } else {
-        if (sim->row_count == sim->row_cap) {
-            sim->row_cap = sim->row_cap ? sim->row_cap * 2 : 256;
-            sim->rows = realloc(sim->rows, sim->row_cap * sizeof(*sim->rows));
-            assert_non_null(sim->rows);
-        }
-        r = &sim->rows[sim->row_count++];
-        r->kind = row->kind;
-        r->key = strdup(row->key);
-    }
-    r->size = row->size;
-    r->data = malloc(row->size + 1);
-    assert_non_null(r->data);
-    memcpy(r->data, row->data, row->size);
-}
-
-static struct sim_node *find_node(struct sim *sim, const char *id)
-{
-    for (uint32_t i = 0; i < sim->params.nodes; i++) {
-        if (strcmp(sim->nodes[i].id, id) == 0) {
-            return &sim->nodes[i];
-        }
-    }
-    return NULL;
-}
-
-/* To a node: over the real encoding, so that what the core sends is what a node may read. */
-static void deliver(struct sim *sim, const struct gm_send *send)
-{
-    struct sim_node *node = find_node(sim, send->node_id);
-    struct gm_err err;
-    uint8_t *data = NULL;
-    size_t size = 0;
-    Gm__Envelope *copy = NULL;
-    assert_non_null(node);
-    if (send->envelope->body_case == GM__ENVELOPE__BODY_ASSIGN) {
-        sim->sent_assigns++;
-        sim->order_size += (size_t)snprintf(
-            sim->order + sim->order_size, sizeof(sim->order) - sim->order_size, "%s.%s@%u ",
-            send->envelope->assign->spec->job_id, send->envelope->assign->spec->task, node->number);
-        sim->order_size = sim->order_size < sizeof(sim->order) ? sim->order_size : 0;
-    }
-    sim->sent_feeds += send->envelope->body_case == GM__ENVELOPE__BODY_FEED ? 1 : 0;
-    sim->sent_cancels += send->envelope->body_case == GM__ENVELOPE__BODY_CANCEL ? 1 : 0;
-    if (!node->alive || node->parted || happens(sim, sim->params.loss)) {
-        return;
-    }
-    Gm__GrantAnswer *answer = send->envelope->body_case == GM__ENVELOPE__BODY_GRANT_ANSWER
-                                  ? send->envelope->grant_answer
-                                  : NULL;
-    for (size_t i = 0; answer && i < answer->n_grants; i++) { /* the daemon's part */
-        answer->grants[i]->url = strdup("file:///x");
-    }
-    assert_int_equal(gm_envelope_encode(send->envelope, &data, &size, &err), 0);
-    int rc = gm_envelope_decode(data, size, &copy, &err);
-    if (rc < 0) {
-        fail_msg("a node can't read this: %s", err.text);
-    }
-    free(data);
-    sim_node_receive(sim, node, copy);
-    gm__envelope__free_unpacked(copy, NULL);
-}
-
+/* What a step made is looked at, and waits for the disk. */
 static void keep_effects(struct sim *sim, struct gm_effects *fx)
 {
-    sim_leases_check(sim, fx);
-    for (size_t i = 0; i < fx->publish_count; i++) {
-        assert_true(sim->queued_publish < SIM_JOBS * 4);
-    }
+    sim_ledger_check(sim, fx);
+    sim_trace_effects(sim, fx);
     for (size_t i = 0; i < fx->event_count; i++) {
         sim->retries += strcmp(fx->events[i].type, "task.retry") == 0;
+        if (strcmp(fx->events[i].type, "job.replanned") == 0) {
+            sim_find_job(sim, fx->events[i].job_id)->replanned = true;
+        }
     }
-    if (sim->pending_count == sim->pending_cap) {
-        sim->pending_cap = sim->pending_cap ? sim->pending_cap * 2 : 16;
-        sim->pending = realloc(sim->pending, sim->pending_cap * sizeof(*sim->pending));
-        assert_non_null(sim->pending);
-    }
-    sim->pending[sim->pending_count++] = *fx;
+    sim_store_keep(sim, fx);
 }
 
 static void check(struct sim *sim)
@@ -140,9 +48,10 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
     struct gm_event copy = *event;
     struct gm_effects fx = {0};
     struct gm_err ignored;
-    copy.unix_ms = UNIX_BASE + sim->now / GM_MS;
+    copy.unix_ms = UNIX_BASE + sim->now / GM_MS + sim->wall_ms;
     int rc = gm_core_step(sim->core, &copy, sim->now, &fx, err ? err : &ignored);
     check(sim);
+    sim_trace_event(sim, event, rc);
     if (rc < 0) {
         assert_int_equal(fx.row_count + fx.send_count + fx.publish_count, 0);
         gm_effects_fini(&fx);
@@ -152,63 +61,16 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
     keep_effects(sim, &fx);
     for (size_t i = 0; i < fx.send_count; i++) {
         if (!fx.sends[i].durable) {
-            deliver(sim, &fx.sends[i]);
+            sim_deliver(sim, &fx.sends[i]);
         }
+    }
+    if (sim_happens(sim, sim->params.reload)) {
+        sim_reload_check(sim);
     }
     return 0;
 }
 
-void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope)
-{
-    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node->id, .envelope = envelope};
-    if (node->parted || happens(sim, sim->params.loss)) {
-        return;
-    }
-    assert_int_equal(sim_event(sim, &event, NULL), 0);
-    if (happens(sim, sim->params.twice)) {
-        assert_int_equal(sim_event(sim, &event, NULL), 0);
-    }
-}
-
-static void queue_job(char **queue, uint32_t *count, const char *id)
-{
-    for (uint32_t i = 0; i < *count; i++) {
-        if (strcmp(queue[i], id) == 0) {
-            return;
-        }
-    }
-    queue[(*count)++] = strdup(id);
-}
-
-void sim_commit(struct sim *sim)
-{
-    size_t count = sim->pending_count;
-    struct gm_effects *batch = sim->pending;
-    sim->pending = NULL;
-    sim->pending_count = sim->pending_cap = 0;
-    for (size_t i = 0; i < count; i++) {
-        for (size_t r = 0; r < batch[i].row_count; r++) {
-            commit_row(sim, &batch[i].rows[r]);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        for (size_t s = 0; s < batch[i].send_count; s++) {
-            if (batch[i].sends[s].durable) {
-                deliver(sim, &batch[i].sends[s]);
-            }
-        }
-        for (size_t p = 0; p < batch[i].publish_count; p++) {
-            queue_job(sim->publish_queue, &sim->queued_publish, batch[i].publishes[p].job_id);
-        }
-        for (size_t c = 0; c < batch[i].cleanup_count; c++) {
-            queue_job(sim->cleanup_queue, &sim->queued_cleanup, batch[i].cleanups[c].job_id);
-        }
-        gm_effects_fini(&batch[i]);
-    }
-    free(batch);
-}
-
-static struct sim_job *find_job(struct sim *sim, const char *id)
+struct sim_job *sim_find_job(struct sim *sim, const char *id)
 {
     for (uint32_t i = 0; i < sim->job_count; i++) {
         if (strcmp(sim->jobs[i].id, id) == 0) {
@@ -226,7 +88,7 @@ static void drop_queue(char **queue, uint32_t *count)
     *count = 0;
 }
 
-static void publish(struct sim *sim)
+void sim_publish(struct sim *sim)
 {
     char *list[SIM_JOBS * 4];
     uint32_t count = sim->queued_publish;
@@ -234,11 +96,11 @@ static void publish(struct sim *sim)
     sim->queued_publish = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct gm_event event = {.type = GM_EV_PUBLISHED, .job_id = list[i]};
-        if (happens(sim, sim->params.publish_fails)) {
+        if (sim_happens(sim, sim->params.publish_fails)) {
             event.failure.code = sim->params.publish_code ? sim->params.publish_code : GM_E_STORE;
             event.manifests = sim->params.manifests;
         } else {
-            find_job(sim, list[i])->published++;
+            sim_find_job(sim, list[i])->published++;
         }
         assert_int_equal(sim_event(sim, &event, NULL), 0);
         free(list[i]);
@@ -248,14 +110,39 @@ static void publish(struct sim *sim)
     sim->queued_cleanup = 0;
     for (uint32_t i = 0; i < count; i++) {
         struct gm_event event = {.type = GM_EV_CLEANED, .job_id = list[i]};
-        if (happens(sim, sim->params.clean_fails)) {
+        if (sim_happens(sim, sim->params.clean_fails)) {
             event.failure.code = GM_E_STORE_DENIED;
         } else {
-            find_job(sim, list[i])->cleaned++;
+            struct sim_job *job = sim_find_job(sim, list[i]);
+            sim_objects_clean(sim, job);
+            job->cleaned++;
         }
         assert_int_equal(sim_event(sim, &event, NULL), 0);
         free(list[i]);
     }
+}
+
+/* In any order. */
+static void load_rows(struct sim *sim)
+{
+    size_t count = 0, all = HASH_COUNT(sim->rows);
+    struct gm_err err = {.code = GM_OK};
+    struct sim_row **list = calloc(all + 1, sizeof(*list));
+    assert_non_null(list);
+    for (struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        list[count++] = r;
+    }
+    for (size_t i = all; i > 1; i--) {
+        size_t j = sim_random(sim, (uint32_t)i);
+        struct sim_row *swap = list[i - 1];
+        list[i - 1] = list[j];
+        list[j] = swap;
+    }
+    for (size_t i = 0; i < all; i++) {
+        const struct sim_row *r = list[i];
+        assert_int_equal(gm_core_load(sim->core, r->kind, r->key, r->data, r->size, &err), 0);
+    }
+    free(list);
 }
 
 static void load(struct sim *sim)
@@ -267,34 +154,31 @@ static void load(struct sim *sim)
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
-    for (size_t i = sim->row_count; i > 1; i--) { /* any order */
-        size_t j = sim_random(sim, (uint32_t)i);
-        struct sim_row swap = sim->rows[i - 1];
-        sim->rows[i - 1] = sim->rows[j];
-        sim->rows[j] = swap;
-    }
-    for (size_t i = 0; i < sim->row_count; i++) {
-        const struct sim_row *r = &sim->rows[i];
-        assert_int_equal(gm_core_load(sim->core, r->kind, r->key, r->data, r->size, &err), 0);
-    }
+    load_rows(sim);
     if (gm_core_loaded(sim->core, sim->now, &fx, &err) < 0) {
         fail_msg("seed %u: recovery: %s", sim->params.seed, err.text);
     }
     check(sim);
-    sim->leases = 0;
+    sim_ledger_restart(sim);
     keep_effects(sim, &fx);
+    sim_trace(sim, "scheduler: term %llu begins", (unsigned long long)sim->term);
+}
+
+bool sim_is_up(struct sim *sim)
+{
+    return sim->core && sim->scheduler_paused_until == 0;
 }
 
 void sim_restart(struct sim *sim)
 {
-    for (size_t i = 0; i < sim->pending_count; i++) {
-        gm_effects_fini(&sim->pending[i]);
-    }
-    sim->pending_count = 0;
+    sim_store_crash(sim);
     drop_queue(sim->publish_queue, &sim->queued_publish);
     drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
     gm_core_destroy(&sim->core);
-    load(sim);
+    sim->up_at = sim->now + sim_random(sim, sim->params.down_s) * GM_SEC;
+    if (sim->up_at <= sim->now) {
+        load(sim);
+    }
 }
 
 struct sim *sim_create(const struct sim_params *params)
@@ -303,12 +187,15 @@ struct sim *sim_create(const struct sim_params *params)
     assert_non_null(sim);
     sim->params = *params;
     sim->params.slots = params->slots > 0 ? params->slots : 1;
-    sim->lossy = params->loss > 0 || params->node_parted > 0;
+    sim->lossy = params->loss > 0 || params->node_parted > 0 || params->delay_ms > 0;
     sim->random = UINT64_C(0x9e3779b97f4a7c15) * (params->seed + 1);
     load(sim);
     for (uint32_t i = 0; i < sim->params.nodes; i++) {
         struct sim_node *node = &sim->nodes[i];
         node->number = i;
+        node->drift_ppm = params->drift_ppm == 0 ? 0
+                                                 : (int64_t)sim_random(sim, 2 * params->drift_ppm) -
+                                                       (int64_t)params->drift_ppm;
         (void)snprintf(node->id, sizeof(node->id), "node-%u", i);
         sim_node_start(sim, node);
     }
@@ -321,17 +208,13 @@ void sim_destroy(struct sim *sim)
         sim_node_kill(sim, &sim->nodes[i]);
         free(sim->nodes[i].outbox);
     }
-    for (size_t i = 0; i < sim->pending_count; i++) {
-        gm_effects_fini(&sim->pending[i]);
-    }
-    free(sim->pending);
     drop_queue(sim->publish_queue, &sim->queued_publish);
     drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
-    for (size_t i = 0; i < sim->row_count; i++) {
-        free(sim->rows[i].key);
-        free(sim->rows[i].data);
-    }
-    free(sim->rows);
+    sim_store_free(sim);
+    sim_net_free(sim);
+    sim_objects_free(sim);
+    free(sim->leases);
+    free(sim->promises);
     gm_core_destroy(&sim->core);
     free(sim);
 }
@@ -467,39 +350,75 @@ struct sim_job *sim_submit_plan_only(struct sim *sim, const char *id)
 int sim_cancel(struct sim *sim, const char *id)
 {
     struct gm_event event = {.type = GM_EV_CANCEL, .job_id = id};
+    enum gm_job_state state = sim_state(sim, id);
     int rc = sim_event(sim, &event, NULL);
     if (rc == 0) {
-        find_job(sim, id)->cancelled = true;
+        sim_find_job(sim, id)->cancelled = true;
+        sim_find_job(sim, id)->cancelled_as = state;
         sim_commit(sim);
     }
     return rc;
 }
 
-void sim_step(struct sim *sim)
+/* The scheduler's turn: it may be down, or stand still. */
+static void scheduler_step(struct sim *sim)
 {
     struct gm_event tick = {.type = GM_EV_TICK};
+    if (!sim->core && sim->now >= sim->up_at) {
+        load(sim);
+    }
+    if (sim->scheduler_paused_until > 0 && sim->now >= sim->scheduler_paused_until) {
+        sim->scheduler_paused_until = 0;
+    } else if (sim_is_up(sim) && sim_happens(sim, sim->params.scheduler_paused)) {
+        sim->scheduler_paused_until = sim->now + (1 + sim_random(sim, 25)) * GM_SEC;
+        sim_trace(sim, "scheduler: stands still");
+    }
+    if (sim_happens(sim, sim->params.wall_jumps)) {
+        sim->wall_ms = ((int64_t)sim_random(sim, 49) - 24) * 3600000;
+        sim_trace(sim, "scheduler: its wall clock is off by %lld s",
+                  (long long)sim->wall_ms / 1000);
+    }
+    if (sim_is_up(sim)) {
+        assert_int_equal(sim_event(sim, &tick, NULL), 0);
+    }
+}
+
+void sim_step(struct sim *sim)
+{
     sim->now += 100 * GM_MS;
-    assert_int_equal(sim_event(sim, &tick, NULL), 0);
+    scheduler_step(sim);
     for (uint32_t i = 0; i < sim->params.nodes; i++) {
-        struct sim_node *node = &sim->nodes[i];
-        if (node->alive && happens(sim, sim->params.node_dies)) {
-            sim_node_kill(sim, node);
-            node->back_at = sim->now + sim_random(sim, 30) * GM_SEC;
-        } else if (node->alive && !node->parted && happens(sim, sim->params.node_parted)) {
-            node->parted = true;
-            node->back_at = sim->now + sim_random(sim, 40) * GM_SEC;
-        }
-        sim_node_step(sim, node);
+        sim_node_faults(sim, &sim->nodes[i]);
+        sim_node_step(sim, &sim->nodes[i]);
+    }
+    sim_net_step(sim);
+    if (!sim_is_up(sim)) {
+        return;
     }
     if (!sim->hold_publish) {
-        publish(sim);
+        sim_publish(sim);
     }
-    if (!sim->hold_commits && sim_random(sim, 3) > 0) {
-        sim_commit(sim);
+    if (!sim->hold_commits) {
+        sim_store_step(sim);
     }
-    if (happens(sim, sim->params.restart)) {
+    if (sim->core && sim_happens(sim, sim->params.restart)) {
+        sim_trace(sim, "scheduler: killed");
         sim_restart(sim);
     }
+}
+
+void sim_calm(struct sim *sim)
+{
+    struct sim_params *p = &sim->params;
+    p->loss = p->twice = p->twice_down = p->late = p->task_fails = p->task_hangs = 0;
+    p->task_lies = p->node_dies = p->node_parted = p->node_paused = p->node_gone = p->drains = 0;
+    p->restart = p->commit_fails = p->scheduler_paused = p->wall_jumps = p->publish_fails = 0;
+    p->clean_fails = 0;
+    for (uint32_t i = 0; i < p->nodes; i++) {
+        struct gm_event resume = {.type = GM_EV_DRAIN, .node_id = sim->nodes[i].id, .resume = true};
+        (void)sim_event(sim, &resume, NULL); /* it may not be known */
+    }
+    sim_trace(sim, "calm from here on");
 }
 
 void sim_run(struct sim *sim, uint32_t seconds)
@@ -517,7 +436,7 @@ void sim_until(struct sim *sim, bool (*fn)(struct sim *sim), uint32_t seconds)
         }
         sim_step(sim);
     }
-    for (uint32_t j = 0; j < sim->job_count; j++) {
+    for (uint32_t j = 0; sim->core && j < sim->job_count; j++) {
         struct gm_explain_view v;
         struct gm_err err;
         if (gm_view_explain(sim->core, sim->jobs[j].id, sim->now, &v, &err) < 0) {
@@ -555,6 +474,9 @@ struct gm_err sim_error(struct sim *sim, const char *id)
 
 bool sim_all_final(struct sim *sim)
 {
+    if (!sim_is_up(sim)) {
+        return false;
+    }
     for (uint32_t i = 0; i < sim->job_count; i++) {
         struct gm_job_view view;
         struct gm_err err;

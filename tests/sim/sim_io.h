@@ -9,11 +9,18 @@
 #include <cmocka.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/mem.h"
 #include "scheduler/core/view.h"
 
-/* A farm in virtual time: the real core, a store of rows with delayed commits, a lossy network and
- * nodes that do made-up work and check what they are told. Everything follows from the seed.
- * gm_core_check runs after every event; a broken rule fails the cmocka test.
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+
+/* A farm in virtual time: the real core, a store of rows, a network, object stores, and nodes that
+ * do made-up work and check what they are told. Everything follows from the seed. The invariants
+ * (gm_core_check, sim_ledger_io.c, sim_objects_io.c, sim_reload_io.c) are looked at after every
+ * event; a broken rule fails the cmocka test. Thread: one.
+ *
+ * What params leave out does not happen: then messages take no time and steps are committed whole.
  */
 #define SIM_NODES 8
 #define SIM_TASKS 8 /* a node */
@@ -30,9 +37,23 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t twice;      /* a message to the scheduler comes twice */
     uint32_t task_fails; /* with a random code that is worth another try */
     uint32_t task_hangs;
-    uint32_t node_dies;   /* comes back later as a new instance */
-    uint32_t node_parted; /* unreachable for a while */
-    uint32_t restart;     /* the scheduler loses what is not committed */
+    uint32_t node_dies;    /* comes back later as a new instance */
+    uint32_t node_parted;  /* unreachable for a while */
+    uint32_t restart;      /* the scheduler loses what is not committed */
+    uint32_t down_s;       /* and is away for up to so long */
+    uint32_t delay_ms;     /* a message takes up to so long; the order of a link holds */
+    uint32_t late;         /* but not for this one: it takes up to LATE times as long */
+    uint32_t twice_down;   /* a message to a node comes twice */
+    uint32_t commit_ms;    /* a batch takes up to so long */
+    uint32_t commit_fails; /* a batch: the scheduler ends */
+    uint32_t node_paused;  /* its process stands still for a while, and so does the scheduler's */
+    uint32_t scheduler_paused;
+    uint32_t drift_ppm;  /* nodes' clocks are faster or slower by up to so much */
+    uint32_t wall_jumps; /* the scheduler's wall clock, by hours */
+    uint32_t node_gone;  /* the socket says so of a node that is there */
+    uint32_t drains;     /* a node, for a while */
+    uint32_t task_lies;  /* results that were never granted, or are not whole, or of an old lease */
+    uint32_t reload;     /* the rows are loaded into a second core, which must be the same */
     uint32_t publish_fails;
     enum gm_code publish_code; /* with which; 0: STORE */
     uint32_t clean_fails;      /* the same for deleting */
@@ -64,8 +85,12 @@ struct sim_job {
     enum gm_code gpu_plan_fails, gpu_encode_fails; /* the same, of what runs on a gpu */
     char chain[16];                                /* that the last plan was made for */
     uint32_t plans;
+    bool lifelike;  /* each shape has its publication, and the end of a run no object */
+    bool lied;      /* a node said of it what the core has to refuse */
+    bool replanned; /* what was acknowledged of an earlier plan need not stay */
     bool cancelled;
-    uint32_t published, cleaned; /* times */
+    enum gm_job_state cancelled_as; /* its state then */
+    uint32_t published, cleaned;    /* times */
 };
 
 struct sim_task {
@@ -78,8 +103,9 @@ struct sim_task {
     bool grant_asked, granted, finished, hung;
     bool opened; /* its encoders */
     uint64_t request;
-    gm_time asked_at, renewed_at;
+    gm_time asked_at, deadline; /* of its node's clock */
     uint64_t progress;
+    char key[160]; /* granted */
 };
 struct sim_node {
     char id[16];
@@ -87,39 +113,90 @@ struct sim_node {
     uint64_t instance, term;
     bool alive, parted, welcomed, drained;
     gm_time back_at, hello_at, renew_at, resend_at;
+    gm_time renew_asked;  /* the oldest without an answer, by its clock; 0: none */
+    gm_time paused_until; /* 0: it runs */
+    int64_t drift_ppm;
+    gm_time sent_until, heard_until; /* when the last message of its links arrives */
     uint64_t seq, request;
     struct sim_task tasks[SIM_TASKS];
     Gm__Envelope **outbox; /* owned; until acknowledged */
     size_t outbox_count, outbox_cap;
     uint32_t assigned; /* assignments taken, ever */
+    bool lies;         /* in what it sends now */
     uint32_t slots;    /* of its gpu, as it was last offered */
     uint32_t limit;    /* sessions of its gpu that it offers; 0: no limit is known */
     gm_time grow_at;   /* the limit; 0: it stays */
 };
-struct sim_row {
+struct sim_row { /* owned */
+    char *id;    /* "kind key" */
     enum gm_row_kind kind;
     char *key;
     uint8_t *data;
     size_t size;
+    UT_hash_handle hh;
+};
+struct sim_packet {
+    gm_time due;
+    uint64_t number;
+    bool to_node;
+    uint32_t node;
+    uint64_t instance; /* of the node: a message to an older one is lost */
+    uint8_t *data;     /* owned */
+    size_t size;
+};
+struct sim_lease { /* what Assigns and `ended` say of leases: the books that the core's are held to
+                    */
+    uint64_t epoch;
+    char unit[96]; /* "job/task/instance" */
+    uint32_t first, count;
+    char device[96]; /* "node/device" */
+    struct gm_capacity demand;
+    bool cancelled;
+};
+struct sim_promise { /* of a message with seq: what an Ack of it says is on disk */
+    uint32_t node;
+    uint64_t seq;
+    bool lie; /* it is never acknowledged but as stale */
+    enum gm_row_kind kind;
+    char unit[96];
+    uint32_t stream, first, count; /* items */
+};
+struct sim_object {
+    char *id; /* owned: "store/key" */
+    uint64_t size;
+    UT_hash_handle hh;
 };
 struct sim {
     struct sim_params params;
     uint64_t random;
-    bool lossy; /* messages or nodes may vanish: the two sides can disagree for a while */
-    struct gm_core *core;
+    bool lossy;           /* messages or nodes may vanish: the two sides can disagree for a while */
+    struct gm_core *core; /* NULL: the scheduler is down */
+    gm_time up_at, scheduler_paused_until;
+    int64_t wall_ms; /* how far the wall clock is off */
+    bool trace;      /* each event is written to stdout */
+    uint64_t digest; /* of all events and effects */
     uint64_t term;
     gm_time now;
     uint64_t events;
-    uint64_t leases; /* that began and were not told to have ended */
+    struct sim_lease *leases; /* that began and were not told to have ended */
+    size_t lease_count, lease_cap;
+    struct sim_promise *promises;
+    size_t promise_count, promise_cap;
+    struct sim_object *objects; /* in stores */
+    struct sim_packet *packets;
+    size_t packet_count, packet_cap;
+    uint64_t packets_sent;
     struct sim_node nodes[SIM_NODES];
     struct sim_job jobs[SIM_JOBS];
     uint32_t job_count;
-    struct sim_row *rows; /* committed */
-    size_t row_count, row_cap;
+    struct sim_row *rows;       /* committed */
     struct gm_effects *pending; /* steps not committed yet */
     size_t pending_count, pending_cap;
-    bool hold_commits; /* nothing is committed: a slow disk */
-    bool hold_publish; /* publish effects are not answered */
+    size_t writing; /* of these the first so many are being committed, until then */
+    gm_time written_at;
+    uint64_t acked, published, reloads; /* how often each invariant was looked at */
+    bool hold_commits;                  /* nothing is committed: a slow disk */
+    bool hold_publish;                  /* publish effects are not answered */
     uint32_t queued_publish, queued_cleanup;
     char *publish_queue[SIM_JOBS * 4];
     char *cleanup_queue[SIM_JOBS * 4];
@@ -147,7 +224,12 @@ void sim_run(struct sim *sim, uint32_t seconds);
 void sim_until(struct sim *sim, bool (*fn)(struct sim *sim), uint32_t seconds);
 bool sim_all_final(struct sim *sim);
 void sim_restart(struct sim *sim);
-void sim_commit(struct sim *sim);
+bool sim_is_up(struct sim *sim);
+/* Breaks nothing from now on, and repairs what is broken. */
+void sim_calm(struct sim *sim);
+bool sim_happens(struct sim *sim, uint32_t chance);
+struct sim_job *sim_find_job(struct sim *sim, const char *id);
+void sim_publish(struct sim *sim); /* publishes and cleans what was asked for */
 enum gm_job_state sim_state(struct sim *sim, const char *id);
 struct gm_err sim_error(struct sim *sim, const char *id);
 /* Fails the test unless a done job has all items, in place, and its package. */
@@ -156,6 +238,52 @@ void sim_check_done(struct sim *sim, const struct sim_job *job);
 /* The last message that the last event made, or NULL; borrowed until the next commit. */
 const Gm__Envelope *sim_last_send(const struct sim *sim);
 
+/* sim_store_io.c */
+/* All steps at once; their messages leave. */
+void sim_commit(struct sim *sim);
+/* The disk's turn: batches begin, end or fail. */
+void sim_store_step(struct sim *sim);
+/* Steps that are not committed are lost; the batch that is being written may be there. */
+void sim_store_crash(struct sim *sim);
+void sim_store_keep(struct sim *sim, struct gm_effects *fx); /* takes */
+void sim_store_free(struct sim *sim);
+struct sim_row *sim_row_find(struct sim *sim, enum gm_row_kind kind, const char *key);
+
+/* sim_net_io.c */
+/* To the node where it is not NULL, else to the scheduler. */
+void sim_net_send(struct sim *sim, struct sim_node *node, bool to_node,
+                  const Gm__Envelope *envelope);
+void sim_net_step(struct sim *sim);
+void sim_net_free(struct sim *sim);
+void sim_deliver(struct sim *sim, const struct gm_send *send);
+
+/* sim_ledger_io.c: books of what the core says, beside its own. */
+void sim_ledger_check(struct sim *sim, const struct gm_effects *fx);
+void sim_ledger_restart(struct sim *sim);
+void sim_ledger_promise(struct sim *sim, const struct sim_node *node, const struct sim_task *task,
+                        const Gm__Envelope *envelope, bool lie);
+/* The Ack leaves: what it speaks of is on disk. */
+void sim_ledger_acked(struct sim *sim, const char *node_id, const Gm__Ack *ack);
+/* What the job publishes is on disk, whole. */
+void sim_ledger_publish(struct sim *sim, const char *job_id);
+
+/* sim_objects_io.c: the object stores. */
+void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object);
+void sim_objects_publish(struct sim *sim, const struct sim_job *job);
+void sim_objects_clean(struct sim *sim, const struct sim_job *job);
+/* At the end: each object is of a job that keeps it. */
+void sim_objects_check(struct sim *sim);
+void sim_objects_free(struct sim *sim);
+
+/* sim_reload_io.c: the rows, those too that are not on disk yet, make the same core again. */
+void sim_reload_check(struct sim *sim);
+
+/* sim_trace_io.c: a line an event, where sim->trace is set; and the digest. */
+void sim_trace(struct sim *sim, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc);
+void sim_trace_effects(struct sim *sim, const struct gm_effects *fx);
+const char *sim_message_name(const Gm__Envelope *envelope);
+
 /* sim_node_io.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);
@@ -163,6 +291,9 @@ void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 /* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
 void sim_node_step(struct sim *sim, struct sim_node *node);
+gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node);
+/* Faults of its machine: it dies, is parted, stands still, is drained. */
+void sim_node_faults(struct sim *sim, struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
@@ -178,8 +309,6 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
  */
 bool sim_sessions_refuse(struct sim *sim, struct sim_node *node, struct sim_task *task);
 void sim_sessions_step(struct sim *sim, struct sim_node *node);
-/* The end of each lease is told once. */
-void sim_leases_check(struct sim *sim, const struct gm_effects *fx);
 /* What is assigned goes into the sessions that its device offers. */
 void sim_sessions_check(struct sim *sim, const struct gm_effects *fx);
 /* sim_work_io.c: one step of the task's work. */

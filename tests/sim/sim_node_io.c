@@ -56,8 +56,21 @@ static void drop_all(struct sim_node *node)
     }
 }
 
+gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node)
+{
+    return sim->now + sim->now / 1000000 * node->drift_ppm;
+}
+
+static gm_time lease_time(const struct sim *sim)
+{
+    return (sim->params.lease_ms > 0 ? sim->params.lease_ms : 15000) * GM_MS;
+}
+
 void sim_node_start(struct sim *sim, struct sim_node *node)
 {
+    sim_trace(sim, "%s: starts", node->id);
+    node->paused_until = 0;
+    node->renew_asked = 0;
     node->alive = true;
     node->parted = false;
     node->welcomed = false;
@@ -70,7 +83,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 
 void sim_node_kill(struct sim *sim, struct sim_node *node)
 {
-    (void)sim;
+    sim_trace(sim, "%s: ends", node->id);
     drop_all(node);
     node->alive = false;
 }
@@ -78,7 +91,15 @@ void sim_node_kill(struct sim *sim, struct sim_node *node)
 /* Sends now and again until it is acknowledged. */
 void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope)
 {
+    struct sim_task *task = NULL;
     envelope->seq = ++node->seq;
+    for (size_t i = 0; i < SIM_TASKS && !task; i++) {
+        task = node->tasks[i].assign && envelope_is_of(envelope, &node->tasks[i]) ? &node->tasks[i]
+                                                                                  : NULL;
+    }
+    if (task) {
+        sim_ledger_promise(sim, node, task, envelope, node->lies);
+    }
     if (node->outbox_count == node->outbox_cap) {
         node->outbox_cap = node->outbox_cap ? node->outbox_cap * 2 : 16;
         node->outbox = realloc(node->outbox, node->outbox_cap * sizeof(node->outbox[0]));
@@ -213,14 +234,13 @@ static void check_whole(const struct sim_task *task)
 }
 
 /* What encodes is on a device of the chain, what does not on the processor. */
-static void check_chain(const Gm__Assign *m, const struct sim_job *job)
+static void check_chain(const Gm__Assign *m)
 {
     const char *type = m->spec->type;
     bool encodes = strcmp(type, "encode") == 0 || strcmp(type, "analyze") == 0;
     bool gpu = strcmp(m->device, "gpu") == 0;
     assert_true((m->spec->chain != NULL) == (encodes || strcmp(type, "plan") == 0));
     assert_true(m->spec->chain ? (strcmp(m->spec->chain->name, "nvenc") == 0) == gpu : !gpu);
-    assert_true(!encodes || strcmp(m->spec->chain->name, job->chain) == 0);
 }
 
 static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign *m)
@@ -238,7 +258,7 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     if (!task) {
         return; /* lost: the lease expires */
     }
-    *task = (struct sim_task){.renewed_at = sim->now};
+    *task = (struct sim_task){.deadline = sim_node_clock(sim, node) + lease_time(sim)};
     task->assign = (Gm__Assign *)gm_message_dup(&m->base);
     assert_non_null(task->assign);
     for (uint32_t j = 0; j < sim->job_count; j++) {
@@ -252,7 +272,7 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     }
     task->complete = m->spec->inputs_complete;
     node->assigned++;
-    check_chain(m, task->job);
+    check_chain(m);
     check_assign(task);
     check_whole(task);
 }
@@ -334,6 +354,7 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
 static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welcome *m)
 {
     node->welcomed = true;
+    node->renew_asked = 0;
     if (m->term != node->term) {
         drop_all(node);
         node->term = m->term;
@@ -384,11 +405,13 @@ static void take_ack(struct sim_node *node, const Gm__Ack *m)
 
 static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renewed *m)
 {
-    for (size_t i = 0; i < m->n_kept; i++) {
+    gm_time from = node->renew_asked;
+    node->renew_asked = 0;
+    for (size_t i = 0; i < m->n_kept && from > 0; i++) {
         struct sim_task *task =
             find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);
-        if (task) {
-            task->renewed_at = sim->now;
+        if (task && from + lease_time(sim) > task->deadline) {
+            task->deadline = from + lease_time(sim);
         }
     }
     for (size_t i = 0; i < m->n_lost; i++) {
@@ -412,6 +435,8 @@ static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
             drop_task(node, task);
         } else {
             task->granted = true;
+            assert_int_equal(m->n_grants, 1);
+            (void)snprintf(task->key, sizeof(task->key), "%s", m->grants[0]->key);
         }
     }
 }
@@ -527,6 +552,7 @@ static void heartbeat(struct sim *sim, struct sim_node *node)
     envelope.body_case = GM__ENVELOPE__BODY_RENEW;
     envelope.renew = &renew;
     node->renew_at = sim->now + GM_SEC;
+    node->renew_asked = node->renew_asked > 0 ? node->renew_asked : sim_node_clock(sim, node);
     sim_send(sim, node, &envelope);
 }
 
@@ -546,6 +572,69 @@ static void resend(struct sim *sim, struct sim_node *node)
     free(copies);
 }
 
+/* The socket may or may not say so; a clean end says Goodbye. */
+static void die(struct sim *sim, struct sim_node *node)
+{
+    struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = node->id};
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
+    envelope.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    envelope.goodbye = &goodbye;
+    uint32_t way = sim->params.node_gone > 0 ? sim_random(sim, 4) : 3;
+    if (way == 0) {
+        drop_all(node);
+        sim_send(sim, node, &envelope);
+    }
+    sim_node_kill(sim, node);
+    if (way == 1 && sim_is_up(sim)) {
+        assert_int_equal(sim_event(sim, &gone, NULL), 0);
+    }
+}
+
+static void drain(struct sim *sim, struct sim_node *node)
+{
+    struct gm_event event = {
+        .type = GM_EV_DRAIN, .node_id = node->id, .resume = sim_random(sim, 2) == 0};
+    if (sim_event(sim, &event, NULL) == 0) {
+        sim_commit(sim); /* the operator has the answer */
+    }
+}
+
+void sim_node_faults(struct sim *sim, struct sim_node *node)
+{
+    struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = node->id};
+    if (node->alive && sim_happens(sim, sim->params.node_dies)) {
+        die(sim, node);
+        node->back_at = sim->now + sim_random(sim, 30) * GM_SEC;
+    } else if (node->alive && !node->parted && sim_happens(sim, sim->params.node_parted)) {
+        node->parted = true;
+        node->back_at = sim->now + sim_random(sim, 40) * GM_SEC;
+        sim_trace(sim, "%s: parted", node->id);
+    } else if (node->alive && sim_happens(sim, sim->params.node_paused)) {
+        node->paused_until = sim->now + (1 + sim_random(sim, 40)) * GM_SEC;
+        sim_trace(sim, "%s: stands still", node->id);
+    }
+    if (sim_is_up(sim) && sim_happens(sim, sim->params.node_gone)) {
+        assert_int_equal(sim_event(sim, &gone, NULL), 0);
+    }
+    if (sim_is_up(sim) && sim_happens(sim, sim->params.drains)) {
+        drain(sim, node);
+    }
+}
+
+/* False: it stands still, or wakes and finds its messages before it looks at its clock. */
+static bool runs(struct sim *sim, struct sim_node *node)
+{
+    if (node->paused_until == 0) {
+        return true;
+    }
+    if (sim->now < node->paused_until) {
+        return false;
+    }
+    node->paused_until = 0;
+    return sim_random(sim, 2) == 0;
+}
+
 void sim_node_step(struct sim *sim, struct sim_node *node)
 {
     if ((!node->alive || node->parted) && node->back_at > 0 && sim->now >= node->back_at) {
@@ -555,13 +644,12 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
             sim_node_start(sim, node);
         }
     }
-    if (!node->alive) {
+    if (!node->alive || !runs(sim, node)) {
         return;
     }
-    uint32_t lease_ms = sim->params.lease_ms > 0 ? sim->params.lease_ms : 15000;
     for (size_t i = 0; i < SIM_TASKS; i++) {
         struct sim_task *task = &node->tasks[i];
-        if (task->assign && sim->now - task->renewed_at > lease_ms * GM_MS) {
+        if (task->assign && sim_node_clock(sim, node) > task->deadline) {
             drop_task(node, task);
         }
     }

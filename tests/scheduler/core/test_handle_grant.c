@@ -177,6 +177,63 @@ static void grants_follow_the_rules(void **arg)
     }
 }
 
+/* A run whose chunks are all committed has nothing more to write, though its Done is to come. */
+static void nothing_is_granted_once_the_job_has_all(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    uint64_t epoch = s.task->assign->epoch;
+    s.sim->hold_publish = true;
+    for (size_t i = 0; i < s.task->input_count; i++) {
+        Gm__Item item = GM__ITEM__INIT;
+        item.index = s.task->inputs[i]->item->index;
+        assert_true(is_ack(say_produced(&s, &item, epoch), false));
+    }
+    assert_null(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "x", 1, 1, epoch)->error);
+    sim_until(s.sim, is_publishing, 100);
+    assert_int_equal(say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "y", 1, 1, epoch)->error->code,
+                     GM_E_STALE);
+    sim_destroy(s.sim);
+}
+
+static bool both_have_plans(struct sim *sim)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, "same", &v, &err), 0);
+    bool planned = v.publication[0] != '\0';
+    gm_view_job_fini(&v);
+    return planned;
+}
+
+static bool first_is_cleaned(struct sim *sim)
+{
+    return sim->jobs[0].cleaned > 0;
+}
+
+/* What stays because another job works below the same publication is left to that one. */
+static void a_shared_output_has_an_heir(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    struct sim *sim = s.sim;
+    bool loose = false;
+    assert_null(
+        say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/lost.m4s", 9, 1, s.task->assign->epoch)
+            ->error);
+    (void)sim_submit(sim, "same", 12, 1, 50);
+    sim_until(sim, both_have_plans, 100);
+    assert_false(has_output(sim, "same", "video/lost.m4s", &loose));
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    sim_until(sim, first_is_cleaned, 100);
+    assert_false(has_output(sim, "job", "video/lost.m4s", &loose));
+    assert_true(has_output(sim, "same", "video/lost.m4s", &loose) && loose);
+    sim_commit(sim);
+    sim_restart(sim);
+    assert_true(has_output(sim, "same", "video/lost.m4s", &loose) && loose);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -184,6 +241,8 @@ int main(void)
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(what_no_item_names_is_loose_and_forgotten_with_the_clean_up),
         cmocka_unit_test(an_output_is_shared_with_who_may_need_it),
+        cmocka_unit_test(nothing_is_granted_once_the_job_has_all),
+        cmocka_unit_test(a_shared_output_has_an_heir),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

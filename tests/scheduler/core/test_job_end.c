@@ -167,8 +167,8 @@ static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
     assert_int_equal(gm_view_job(sim->core, "job-0-19", &v, &err), -GM_E_NOTFOUND);
     assert_int_equal(gm_view_job(sim->core, "job-0-20", &v, &err), 0);
     gm_view_job_fini(&v);
-    for (size_t i = 0; i < sim->row_count; i++) {
-        assert_null(strstr(sim->rows[i].key, "job-0-19"));
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        assert_null(strstr(r->key, "job-0-19"));
     }
     sim_destroy(sim);
 }

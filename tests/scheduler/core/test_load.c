@@ -49,8 +49,8 @@ static int load_all(const struct sim *sim, enum gm_row_kind without, size_t cut,
     struct gm_effects fx = {0};
     struct gm_err err;
     int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sim->row_count; i++) {
-        const struct sim_row *r = &sim->rows[i];
+    size_t i = 0;
+    for (const struct sim_row *r = sim->rows; rc == 0 && r; r = r->hh.next, i++) {
         size_t size = i == at && r->size > cut ? r->size - cut : r->size;
         if (r->kind != without) {
             rc = gm_core_load(core, r->kind, r->key, r->data, size, &err);
@@ -83,8 +83,9 @@ static void cut_rows_never_crash(void **arg)
 {
     (void)arg;
     struct sim *sim = half_done();
-    for (size_t i = 0; i < sim->row_count; i++) {
-        for (size_t cut = 1; cut < sim->rows[i].size; cut += 7) {
+    size_t i = 0;
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next, i++) {
+        for (size_t cut = 1; cut < r->size; cut += 7) {
             int rc = load_all(sim, (enum gm_row_kind)0, cut, i);
             assert_true(rc <= 0);
         }
@@ -171,6 +172,80 @@ static void first_chunks_of_runs_are_remembered(void **arg)
     sim_destroy(sim);
 }
 
+static const struct gm_cjob *only_job(const struct gm_core *core)
+{
+    assert_non_null(core->jobs);
+    return core->jobs;
+}
+
+static bool split_has_items(struct sim *sim)
+{
+    const struct gm_inst *inst = only_job(sim->core)->split->insts;
+    return inst && inst->stream_count > 0 && inst->unit.lease != NULL;
+}
+
+static bool split_runs(struct sim *sim)
+{
+    struct sim_node *node;
+    return sim_find_running(sim, "split", &node) != NULL;
+}
+
+static void progress_clears_failures_also_when_it_ends_uncharged(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    sim_until(sim, split_runs, 60);
+    struct sim_task *task = sim_find_running(sim, "split", &node);
+    sim_task_fail(sim, node, task, GM_E_WORKER_DIED, 0, -1);
+    assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 1);
+    sim_until(sim, split_has_items, 60);
+    task = sim_find_running(sim, "split", &node);
+    assert_non_null(task);
+    sim_task_fail(sim, node, task, GM_E_DEVICE_BUSY, 0, -1); /* nobody's failure */
+    assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 0);
+    sim_commit(sim);
+    sim_restart(sim);
+    assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 0);
+    sim_destroy(sim);
+}
+
+static uint64_t memory_of_loaded(const struct sim *sim, bool backwards)
+{
+    struct gm_core *core = core_create();
+    struct gm_effects fx = {0};
+    struct gm_err err;
+    const struct sim_row *r = sim->rows, *last = r;
+    for (; r; r = r->hh.next) {
+        last = r;
+    }
+    for (r = backwards ? last : sim->rows; r; r = backwards ? r->hh.prev : r->hh.next) {
+        assert_int_equal(gm_core_load(core, r->kind, r->key, r->data, r->size, &err), 0);
+    }
+    assert_int_equal(gm_core_loaded(core, 0, &fx, &err), 0);
+    uint64_t bytes = only_job(core)->encode_memory_bytes;
+    gm_effects_fini(&fx);
+    gm_core_destroy(&core);
+    return bytes;
+}
+
+static void the_order_of_rows_is_no_matter(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 1, .ladder = 2};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    sim_until(sim, split_runs, 60);
+    sim_commit(sim);
+    uint64_t bytes = only_job(sim->core)->encode_memory_bytes;
+    assert_true(bytes > 0);
+    assert_int_equal(memory_of_loaded(sim, false), bytes);
+    assert_int_equal(memory_of_loaded(sim, true), bytes);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -179,6 +254,8 @@ int main(void)
         cmocka_unit_test(cut_rows_never_crash),
         cmocka_unit_test(failures_are_remembered),
         cmocka_unit_test(first_chunks_of_runs_are_remembered),
+        cmocka_unit_test(progress_clears_failures_also_when_it_ends_uncharged),
+        cmocka_unit_test(the_order_of_rows_is_no_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,5 @@
 /* What becomes of a job when the device that encodes it goes, or fails. */
+#include "scheduler/core/state.h"
 #include "tests/scheduler/core/chain.h"
 
 static bool chain_is_lost(struct sim *sim)
@@ -150,6 +151,24 @@ static void what_fails_on_a_device_is_tried_in_software(void **arg)
         }
         sim_destroy(sim);
     }
+}
+
+static bool is_replanned(struct sim *sim)
+{
+    return sim->jobs[0].replanned;
+}
+
+static void a_new_plan_knows_nothing_of_the_old_one(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1, NULL, NULL);
+    struct sim_job *job = sim_submit(sim, "job", 12, 1, 50);
+    job->gpu_encode_fails = GM_E_MEDIA;
+    sim_until(sim, is_replanned, 100);
+    assert_int_equal(sim->core->jobs->renditions, 0);
+    assert_int_equal(sim->core->jobs->encode_memory_bytes, 0);
+    sim_reload_check(sim); /* as after a restart */
+    sim_destroy(sim);
 }
 
 /* Outputs below the first plan's publication are deleted with the job's end, the second's stay. */
@@ -348,6 +367,7 @@ int main(void)
         cmocka_unit_test(fallback_wait_waits),
         cmocka_unit_test(fallback_fail_fails),
         cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
+        cmocka_unit_test(a_new_plan_knows_nothing_of_the_old_one),
         cmocka_unit_test(the_first_publication_is_stale),
         cmocka_unit_test(a_device_that_fails_the_plan_is_told),
         cmocka_unit_test(a_device_that_plans_at_last_is_kept),

@@ -174,9 +174,9 @@ static void what_can_not_be_fed_is_cancelled(void **arg)
     struct sim *sim = farm(2, 2);
     struct sim_job *job = sim_submit(sim, "job", 50, 1, 50);
     sim_until(sim, audio_runs, 60);
-    uint64_t leases = sim->leases;
+    uint64_t leases = sim->lease_count;
     say_unsent(sim, true);
-    assert_int_equal(sim->leases, leases); /* until the node let go */
+    assert_int_equal(sim->lease_count, leases); /* until the node let go */
     sim_commit(sim);
     assert_int_equal(sim->sent_cancels, 1);
     assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_RUNNING, GM_OK), 0);

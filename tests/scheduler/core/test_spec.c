@@ -113,11 +113,24 @@ static void what_a_finishing_task_needs_may_fill_many_messages(void **arg)
     sim_destroy(s.sim);
 }
 
+static void who_needs_nothing_waits_for_nothing(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 1, .slots = 2};
+    struct sim *sim = sim_create(&params);
+    /* no track: the package starts beside split, which is its need of a need */
+    (void)sim_submit_kind(sim, "job", SIM_SOUND, 12, 0, 0);
+    sim_until(sim, sim_all_final, 60);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_track_lacks_may_fill_many_messages),
         cmocka_unit_test(what_a_finishing_task_needs_may_fill_many_messages),
+        cmocka_unit_test(who_needs_nothing_waits_for_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

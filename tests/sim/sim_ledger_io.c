@@ -1,0 +1,273 @@
+/* Books beside the core's own, kept from nothing but what it sends: leases and what they hold, and
+ * what was acknowledged. Where both disagree, one of them is wrong. */
+#include "sim/sim_io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "state.pb-c.h"
+
+#define BROKEN(...) fail_msg(__VA_ARGS__)
+
+static void *grow(void *array, size_t count, size_t *cap, size_t size)
+{
+    if (count < *cap) {
+        return array;
+    }
+    *cap = *cap > 0 ? *cap * 2 : 32;
+    array = realloc(array, *cap * size);
+    assert_non_null(array);
+    return array;
+}
+
+static bool is_of_chunks(const Gm__TaskSpec *spec)
+{
+    return strcmp(spec->type, "encode") == 0 || strcmp(spec->type, "analyze") == 0;
+}
+
+/* What is made by one chain is given to no other. */
+static void check_chain(struct sim *sim, const Gm__Assign *m)
+{
+    struct gm_job_view job;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, m->spec->job_id, &job, &err), 0);
+    if (is_of_chunks(m->spec)) {
+        assert_string_equal(m->spec->chain->name, job.chain);
+    }
+    assert_true(job.state == GM_JOB_RUNNING);
+    gm_view_job_fini(&job);
+}
+
+/* No epoch twice, and no unit to two leases that live. */
+static void lease_began(struct sim *sim, const char *node_id, const Gm__Assign *m)
+{
+    struct sim_lease lease = {.epoch = m->epoch, .count = 1};
+    (void)snprintf(lease.unit, sizeof(lease.unit), "%s/%s/%u", m->spec->job_id, m->spec->task,
+                   m->spec->instance);
+    (void)snprintf(lease.device, sizeof(lease.device), "%s/%s", node_id, m->device);
+    lease.demand = (struct gm_capacity){.cpu_milli = m->demand->cpu_milli,
+                                        .memory_bytes = m->demand->memory_bytes,
+                                        .scratch_bytes = m->demand->scratch_bytes,
+                                        .slots = m->demand->slots,
+                                        .sessions = m->demand->sessions};
+    if (is_of_chunks(m->spec)) {
+        lease.first = m->spec->inputs[0]->item->index;
+        lease.count = (uint32_t)m->spec->n_inputs;
+    }
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        const struct sim_lease *l = &sim->leases[i];
+        bool apart = lease.first + lease.count <= l->first || l->first + l->count <= lease.first;
+        if (l->epoch >= lease.epoch) {
+            BROKEN("seed %u: epoch %llu after %llu", sim->params.seed,
+                   (unsigned long long)lease.epoch, (unsigned long long)l->epoch);
+        }
+        if (!l->cancelled && !apart && strcmp(l->unit, lease.unit) == 0) {
+            BROKEN("seed %u: %s is leased twice, as %llu and %llu", sim->params.seed, l->unit,
+                   (unsigned long long)l->epoch, (unsigned long long)lease.epoch);
+        }
+    }
+    check_chain(sim, m);
+    sim->leases = grow(sim->leases, sim->lease_count, &sim->lease_cap, sizeof(*sim->leases));
+    sim->leases[sim->lease_count++] = lease;
+}
+
+static struct sim_lease *find_lease(struct sim *sim, uint64_t epoch)
+{
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        if (sim->leases[i].epoch == epoch) {
+            return &sim->leases[i];
+        }
+    }
+    return NULL;
+}
+
+static struct gm_capacity sum_of(const struct sim *sim, const char *node, const char *device)
+{
+    struct gm_capacity sum = {0};
+    char name[96];
+    (void)snprintf(name, sizeof(name), "%s/%s", node, device);
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        const struct sim_lease *l = &sim->leases[i];
+        if (strcmp(l->device, name) == 0) {
+            sum.cpu_milli += l->demand.cpu_milli;
+            sum.memory_bytes += l->demand.memory_bytes;
+            sum.scratch_bytes += l->demand.scratch_bytes;
+            sum.slots += l->demand.slots;
+            sum.sessions += l->demand.sessions;
+        }
+    }
+    return sum;
+}
+
+static void check_books(struct sim *sim)
+{
+    struct gm_core_totals totals;
+    struct gm_nodes_view nodes;
+    gm_view_totals(sim->core, &totals);
+    if (totals.leases != sim->lease_count) {
+        BROKEN("seed %u: %llu leases, %zu were given out and not told to have ended",
+               sim->params.seed, (unsigned long long)totals.leases, sim->lease_count);
+    }
+    assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
+    for (size_t n = 0; n < nodes.count; n++) {
+        for (size_t d = 0; d < nodes.rows[n].device_count; d++) {
+            const struct gm_device_view *dev = &nodes.rows[n].devices[d];
+            struct gm_capacity sum = sum_of(sim, nodes.rows[n].id, dev->id);
+            if (memcmp(&sum, &dev->used, sizeof(sum)) != 0) {
+                BROKEN("seed %u: %s/%s has %llu slots and %llu sessions in use, its leases hold "
+                       "%llu and %llu",
+                       sim->params.seed, nodes.rows[n].id, dev->id,
+                       (unsigned long long)dev->used.slots, (unsigned long long)dev->used.sessions,
+                       (unsigned long long)sum.slots, (unsigned long long)sum.sessions);
+            }
+        }
+    }
+    gm_view_nodes_fini(&nodes);
+}
+
+void sim_ledger_check(struct sim *sim, const struct gm_effects *fx)
+{
+    bool changed = fx->ended_count > 0;
+    for (size_t i = 0; i < fx->ended_count; i++) {
+        struct sim_lease *l = find_lease(sim, fx->ended[i]);
+        if (!l) {
+            BROKEN("seed %u: lease %llu ended twice, or never began", sim->params.seed,
+                   (unsigned long long)fx->ended[i]);
+        }
+        assert_non_null(l);
+        *l = sim->leases[--sim->lease_count];
+    }
+    for (size_t i = 0; i < fx->send_count; i++) {
+        const Gm__Envelope *e = fx->sends[i].envelope;
+        if (e->body_case == GM__ENVELOPE__BODY_CANCEL) {
+            struct sim_lease *l = find_lease(sim, e->cancel->epoch);
+            if (l) {
+                l->cancelled = true;
+            }
+        } else if (e->body_case == GM__ENVELOPE__BODY_ASSIGN) {
+            lease_began(sim, fx->sends[i].node_id, e->assign);
+            changed = true;
+        }
+    }
+    if (changed) {
+        check_books(sim);
+    }
+}
+
+void sim_ledger_restart(struct sim *sim)
+{
+    sim->lease_count = 0;
+}
+
+void sim_ledger_promise(struct sim *sim, const struct sim_node *node, const struct sim_task *task,
+                        const Gm__Envelope *e, bool lie)
+{
+    const Gm__TaskSpec *spec = task->assign->spec;
+    struct sim_promise p = {.node = node->number, .seq = e->seq, .lie = lie};
+    if (e->body_case == GM__ENVELOPE__BODY_FAILED) {
+        return;
+    }
+    (void)snprintf(p.unit, sizeof(p.unit), "%s/%s/%u", spec->job_id, spec->task, spec->instance);
+    p.kind = GM_ROW_TASK;
+    if (e->body_case == GM__ENVELOPE__BODY_PRODUCED) {
+        p.kind = GM_ROW_ITEM;
+        p.stream = e->produced->item->stream;
+        p.first = e->produced->item->index;
+        p.count = 1;
+    } else if (is_of_chunks(spec)) { /* its result is its chunks */
+        p.kind = GM_ROW_ITEM;
+        p.first = spec->inputs[0]->item->index;
+        p.count = (uint32_t)spec->n_inputs;
+    }
+    sim->promises =
+        grow(sim->promises, sim->promise_count, &sim->promise_cap, sizeof(*sim->promises));
+    sim->promises[sim->promise_count++] = p;
+}
+
+static bool is_replanned(struct sim *sim, const char *unit)
+{
+    char id[32];
+    (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(unit, "/"), unit);
+    return sim_find_job(sim, id)->replanned;
+}
+
+static void check_kept(struct sim *sim, const struct sim_promise *p)
+{
+    char key[128];
+    uint32_t count = p->kind == GM_ROW_ITEM ? p->count : 1;
+    for (uint32_t i = 0; i < count; i++) {
+        (void)snprintf(key, sizeof(key), "%s", p->unit);
+        if (p->kind == GM_ROW_ITEM) {
+            (void)snprintf(key, sizeof(key), "%s/%u/%u", p->unit, p->stream, p->first + i);
+        }
+        bool gone = !sim_row_find(sim, p->kind, key) && !is_replanned(sim, p->unit);
+        if (p->lie || gone) {
+            BROKEN("seed %u: %s was acknowledged and is %s", sim->params.seed, key,
+                   p->lie ? "a lie" : "not on disk");
+        }
+    }
+    sim->acked++;
+}
+
+void sim_ledger_acked(struct sim *sim, const char *node_id, const Gm__Ack *ack)
+{
+    for (size_t i = sim->promise_count; i > 0 && !ack->stale; i--) {
+        const struct sim_promise *p = &sim->promises[i - 1];
+        if (p->seq == ack->seq && strcmp(sim->nodes[p->node].id, node_id) == 0) {
+            check_kept(sim, p);
+            return;
+        }
+    }
+}
+
+static uint32_t count_rows(const struct sim *sim, enum gm_row_kind kind, const char *job,
+                           const char *task)
+{
+    char prefix[96];
+    uint32_t n = 0;
+    (void)snprintf(prefix, sizeof(prefix), "%s/%s/", job, task);
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        n += r->kind == kind && strncmp(r->key, prefix, strlen(prefix)) == 0;
+    }
+    return n;
+}
+
+void sim_ledger_publish(struct sim *sim, const char *job_id)
+{
+    const struct sim_job *job = sim_find_job(sim, job_id);
+    const struct sim_row *row = sim_row_find(sim, GM_ROW_JOB, job_id);
+    assert_non_null(row);
+    Gm__JobRow *m = gm__job_row__unpack(NULL, row->size, row->data);
+    assert_non_null(m);
+    bool whole = m->state == GM_JOB_PUBLISHING;
+    gm__job_row__free_unpacked(m, NULL);
+    if (!whole) {
+        return; /* a report alone */
+    }
+    uint32_t pictures = job->kind != SIM_SOUND;
+    const struct {
+        const char *task;
+        uint32_t items, results;
+    } rows[] = {{"inspect", 0, 1},
+                {"plan", 0, 1},
+                {"split", job->chunks * (pictures + job->tracks + job->texts), 1},
+                {"video", job->chunks * pictures, pictures},
+                {"audio", job->chunks * job->tracks, job->tracks},
+                {"subs", job->chunks * job->texts, job->texts},
+                {"images", 0, pictures},
+                {"mp4", 0, job->mp4s},
+                {"hls", 0, 1}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t items = count_rows(sim, GM_ROW_ITEM, job_id, rows[i].task);
+        uint32_t results = count_rows(sim, GM_ROW_TASK, job_id, rows[i].task);
+        if (items != rows[i].items || results != rows[i].results) {
+            BROKEN(
+                "seed %u: %s publishes, and `%s` has %u of %u items and %u of %u results on disk",
+                sim->params.seed, job_id, rows[i].task, items, rows[i].items, results,
+                rows[i].results);
+        }
+    }
+    sim_objects_publish(sim, job);
+    sim->published++;
+}

@@ -1,0 +1,238 @@
+/* Rows are the state: what they say, those too that wait for the disk, is loaded into a second
+ * core, and both are written down as text and compared. What runs is in memory alone and left out.
+ */
+#include "sim/sim_io.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+struct overlay { /* borrowed from rows or effects */
+    char *id;    /* owned */
+    enum gm_row_kind kind;
+    const char *key;
+    const uint8_t *data;
+    size_t size;
+    UT_hash_handle hh;
+};
+
+static void put(struct overlay **rows, enum gm_row_kind kind, const char *key, const uint8_t *data,
+                size_t size)
+{
+    char *id = malloc(strlen(key) + 16);
+    struct overlay *o = NULL;
+    assert_non_null(id);
+    (void)snprintf(id, strlen(key) + 16, "%d %s", (int)kind, key);
+    HASH_FIND_STR(*rows, id, o);
+    if (o) {
+        free(id);
+    } else {
+        o = calloc(1, sizeof(*o));
+        assert_non_null(o);
+        o->id = id;
+        HASH_ADD_KEYPTR(hh, *rows, o->id, strlen(o->id), o);
+    }
+    o->kind = kind;
+    o->key = key;
+    o->data = data;
+    o->size = size;
+}
+
+static struct gm_core *load(struct sim *sim)
+{
+    struct gm_core_params params = {.term = sim->term + 1,
+                                    .lease_ms = sim->params.lease_ms,
+                                    .device_wait_ms = sim->params.device_wait_ms,
+                                    .max_attempts = sim->params.max_attempts};
+    struct overlay *rows = NULL, *o, *next;
+    struct gm_core *core = NULL;
+    struct gm_effects fx = {0};
+    struct gm_err err = {.code = GM_OK};
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        put(&rows, r->kind, r->key, r->data, r->size);
+    }
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        for (size_t k = 0; k < sim->pending[i].row_count; k++) {
+            const struct gm_row *r = &sim->pending[i].rows[k];
+            put(&rows, r->kind, r->key, r->data, r->size);
+        }
+    }
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    HASH_ITER(hh, rows, o, next)
+    {
+        if (o->data) {
+            assert_int_equal(gm_core_load(core, o->kind, o->key, o->data, o->size, &err), 0);
+        }
+        HASH_DEL(rows, o);
+        free(o->id);
+        free(o);
+    }
+    if (gm_core_loaded(core, sim->now, &fx, &err) < 0) {
+        fail_msg("seed %u: the rows can't be loaded: %s", sim->params.seed, err.text);
+    }
+    gm_effects_fini(&fx);
+    return core;
+}
+
+static void write_unit(FILE *f, const char *what, size_t number, const struct gm_unit *u)
+{
+    bool final = gm_task_state_is_final(u->state);
+    const char *state = u->state == GM_TASK_DONE      ? "done"
+                        : final                       ? "over"
+                        : u->state == GM_TASK_BLOCKED ? "blocked"
+                                                      : "open";
+    (void)fprintf(f, "  %s %zu %s", what, number, state);
+    if (!final) {
+        (void)fprintf(f, " failures %u streak %u avoids %u", u->failures, u->streak,
+                      u->avoid_count);
+    }
+    (void)fprintf(f, "\n");
+}
+
+static void write_objects(FILE *f, Gm__Object *const *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(f, "      %d %s %" PRIu64 "\n", (int)objects[i]->store, objects[i]->key,
+                      objects[i]->size);
+    }
+}
+
+static void write_inst(FILE *f, const struct gm_inst *inst)
+{
+    write_unit(f, inst->task->name, inst->number, &inst->unit);
+    (void)fprintf(f, "    result of %zu bytes\n", inst->meta_size);
+    write_objects(f, inst->objects, inst->object_count);
+    for (size_t c = 0; c < inst->chunk_count; c++) {
+        write_unit(f, "  chunk", c, &inst->chunks[c].unit);
+        (void)fprintf(f, "    %u + %u\n", inst->chunks[c].preroll, inst->chunks[c].frames);
+    }
+    for (size_t s = 0; s < inst->stream_count; s++) {
+        const struct gm_stream *st = &inst->streams[s];
+        (void)fprintf(f, "    stream %zu: %zu of %zu, last %" PRId64 "\n", s, st->committed,
+                      st->size, st->last);
+        for (size_t i = 0; i < st->size; i++) {
+            if (st->items[i]) {
+                (void)fprintf(f, "     item %zu, %zu bytes\n", i, st->items[i]->meta.len);
+                write_objects(f, st->items[i]->objects, st->items[i]->n_objects);
+            }
+        }
+    }
+}
+
+static void write_attempts(FILE *f, const struct gm_cjob *job)
+{
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        enum gm_attempt_outcome outcome =
+            a->outcome == GM_ATTEMPT_RUNNING ? GM_ATTEMPT_LOST : a->outcome;
+        (void)fprintf(
+            f, "  attempt %" PRIu64 " %s/%u %" PRId64 "+%u %s/%s %s %s code %d chunk %" PRId64,
+            a->number, a->inst->task->name, a->inst->number, a->first_chunk, a->chunks, a->node_id,
+            a->device, a->chain, gm_attempt_outcome_name(outcome), (int)a->error.code,
+            a->blamed_chunk);
+        (void)fprintf(f, " charged %d %" PRId64 "\n", (int)a->charged, a->charged_chunk);
+    }
+}
+
+static int by_id(const void *pa, const void *pb)
+{
+    return strcmp((*(struct gm_granted *const *)pa)->id, (*(struct gm_granted *const *)pb)->id);
+}
+
+static void write_granted(FILE *f, const struct gm_cjob *job)
+{
+    size_t count = 0;
+    struct gm_granted **list = calloc(HASH_COUNT(job->objects) + 1, sizeof(struct gm_granted *));
+    assert_non_null(list);
+    for (struct gm_granted *g = job->objects; g; g = g->hh.next) {
+        list[count++] = g;
+    }
+    qsort(list, count, sizeof(struct gm_granted *), by_id);
+    for (size_t i = 0; i < count; i++) {
+        (void)fprintf(f, "  granted %s %" PRIu64 " %s\n", list[i]->id, list[i]->object->size,
+                      list[i]->committed ? "committed" : "loose");
+    }
+    free(list);
+}
+
+static void write_job(FILE *f, const struct gm_cjob *job)
+{
+    (void)fprintf(f, "job %s %" PRIu64 " %s, error %d, publication %s, chain %s, %s\n", job->id,
+                  job->seq, gm_job_state_name(job->state), (int)job->error.code, job->publication,
+                  job->chain ? job->chain->fingerprint : "-", job->chain_reason);
+    (void)fprintf(f,
+                  "  cleanup %d, tried %d, cancel %d, planned %d, expanded %d, %" PRId64 " %" PRId64
+                  " %" PRId64 "\n",
+                  job->cleanup_pending, job->publish_tried, job->cancel_wanted,
+                  (int)(job->planned || job->expanded), (int)job->expanded, job->created_unix_ms,
+                  job->started_unix_ms, job->finished_unix_ms);
+    (void)fprintf(f,
+                  "  frames %" PRIu64 " %" PRIu64 " of %" PRIu64
+                  ", rungs %u, renditions %u, works %u, memory %" PRIu64 "\n",
+                  job->frames_known, job->frames_committed, job->estimated_frames, job->rungs,
+                  job->renditions, job->work_count, job->encode_memory_bytes);
+    for (size_t i = 0; i < job->lost_count; i++) {
+        (void)fprintf(f, "  lost %s: %d\n", job->lost[i].name, (int)job->lost[i].why.code);
+    }
+    for (uint32_t t = 0; t < job->task_count; t++) {
+        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+            write_inst(f, &job->tasks[t].insts[i]);
+        }
+    }
+    write_attempts(f, job);
+    write_granted(f, job);
+}
+
+static char *write_core(const struct gm_core *core)
+{
+    char *text = NULL;
+    size_t size = 0;
+    FILE *f = open_memstream(&text, &size);
+    assert_non_null(f);
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        write_job(f, job);
+    }
+    (void)fprintf(f, "unfinished %" PRIu64 ", finished %" PRIu64 ", next %" PRIu64 "\n",
+                  core->unfinished, core->finished, core->next_seq);
+    assert_int_equal(fclose(f), 0);
+    return text;
+}
+
+/* The first line that differs. */
+static void compare(struct sim *sim, const char *live, const char *loaded)
+{
+    const char *a = live, *b = loaded, *job = live;
+    while (*a && *a == *b) {
+        size_t n = strcspn(a, "\n");
+        if (strncmp(a, b, n + 1) != 0) {
+            break;
+        }
+        job = strncmp(a, "job ", 4) == 0 ? a : job;
+        a += n + 1;
+        b += n + 1;
+    }
+    if (*a != *b || strcmp(a, b) != 0) {
+        fail_msg("seed %u, event %llu: the rows make another state, in %.*s:\n is     %.*s\n "
+                 "loaded %.*s",
+                 sim->params.seed, (unsigned long long)sim->events, (int)strcspn(job, ","), job,
+                 (int)strcspn(a, "\n"), a, (int)strcspn(b, "\n"), b);
+    }
+}
+
+void sim_reload_check(struct sim *sim)
+{
+    struct gm_core *again = load(sim);
+    struct gm_err err = {.code = GM_OK};
+    char *live = write_core(sim->core), *loaded = write_core(again);
+    if (gm_core_check(again, &err) < 0) {
+        fail_msg("seed %u: the rows make a broken state: %s", sim->params.seed, err.text);
+    }
+    compare(sim, live, loaded);
+    free(live);
+    free(loaded);
+    gm_core_destroy(&again);
+    sim->reloads++;
+}

@@ -1,0 +1,214 @@
+/* The scheduler's store: rows, and steps on their way into it. A batch is there whole or not at
+ * all, as SQLite promises (tests/scheduler/test_sqlite_power.c holds it to that); a crash loses
+ * what was not committed, and may come between a commit and the messages that it lets go. */
+#include "sim/sim_io.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char *make_id(enum gm_row_kind kind, const char *key)
+{
+    char *id = malloc(strlen(key) + 16);
+    assert_non_null(id);
+    (void)snprintf(id, strlen(key) + 16, "%d %s", (int)kind, key);
+    return id;
+}
+
+struct sim_row *sim_row_find(struct sim *sim, enum gm_row_kind kind, const char *key)
+{
+    struct sim_row *row = NULL;
+    char *id = make_id(kind, key);
+    HASH_FIND_STR(sim->rows, id, row);
+    free(id);
+    return row;
+}
+
+static void free_row(struct sim_row *row)
+{
+    free(row->id);
+    free(row->key);
+    free(row->data);
+    free(row);
+}
+
+static bool is_result(enum gm_row_kind kind)
+{
+    return kind == GM_ROW_ITEM || kind == GM_ROW_TASK;
+}
+
+/* What was acknowledged goes only with its plan, or its job. */
+static bool may_go(const struct gm_effects *fx)
+{
+    for (size_t i = 0; i < fx->event_count; i++) {
+        if (strcmp(fx->events[i].type, "job.replanned") == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < fx->row_count; i++) {
+        if (fx->rows[i].kind == GM_ROW_JOB && !fx->rows[i].data) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void delete_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
+{
+    struct sim_row *old = sim_row_find(sim, row->kind, row->key);
+    if (!old) {
+        return;
+    }
+    if (is_result(row->kind) && !may_go(fx)) {
+        fail_msg("seed %u: row %s was committed and is deleted", sim->params.seed, old->id);
+    }
+    HASH_DEL(sim->rows, old);
+    free_row(old);
+}
+
+static void commit_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
+{
+    if (!row->data) {
+        delete_row(sim, row, fx);
+        return;
+    }
+    struct sim_row *r = sim_row_find(sim, row->kind, row->key);
+    if (r && is_result(row->kind)) {
+        fail_msg("seed %u: row %s is committed twice", sim->params.seed, r->id);
+    }
+    if (!r) {
+        r = calloc(1, sizeof(*r));
+        assert_non_null(r);
+        r->kind = row->kind;
+        r->key = strdup(row->key);
+        r->id = make_id(row->kind, row->key);
+        HASH_ADD_KEYPTR(hh, sim->rows, r->id, strlen(r->id), r);
+    }
+    free(r->data);
+    r->size = row->size;
+    r->data = malloc(row->size + 1);
+    assert_non_null(r->data);
+    memcpy(r->data, row->data, row->size);
+}
+
+void sim_store_keep(struct sim *sim, struct gm_effects *fx)
+{
+    if (sim->pending_count == sim->pending_cap) {
+        sim->pending_cap = sim->pending_cap ? sim->pending_cap * 2 : 16;
+        sim->pending = realloc(sim->pending, sim->pending_cap * sizeof(*sim->pending));
+        assert_non_null(sim->pending);
+    }
+    sim->pending[sim->pending_count++] = *fx;
+}
+
+static void queue_job(char **queue, uint32_t *count, const char *id)
+{
+    for (uint32_t i = 0; i < *count; i++) {
+        if (strcmp(queue[i], id) == 0) {
+            return;
+        }
+    }
+    assert_true(*count < SIM_JOBS * 4);
+    queue[(*count)++] = strdup(id);
+}
+
+/* What waited for the disk leaves. */
+static void release(struct sim *sim, struct gm_effects *fx)
+{
+    for (size_t s = 0; s < fx->send_count; s++) {
+        const Gm__Envelope *e = fx->sends[s].envelope;
+        if (fx->sends[s].durable && e->body_case == GM__ENVELOPE__BODY_ACK) {
+            sim_ledger_acked(sim, fx->sends[s].node_id, e->ack);
+        }
+        if (fx->sends[s].durable) {
+            sim_deliver(sim, &fx->sends[s]);
+        }
+    }
+    for (size_t p = 0; p < fx->publish_count; p++) {
+        sim_ledger_publish(sim, fx->publishes[p].job_id);
+        queue_job(sim->publish_queue, &sim->queued_publish, fx->publishes[p].job_id);
+    }
+    for (size_t c = 0; c < fx->cleanup_count; c++) {
+        queue_job(sim->cleanup_queue, &sim->queued_cleanup, fx->cleanups[c].job_id);
+    }
+}
+
+static void write_steps(struct sim *sim, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        for (size_t r = 0; r < sim->pending[i].row_count; r++) {
+            commit_row(sim, &sim->pending[i].rows[r], &sim->pending[i]);
+        }
+    }
+}
+
+static void commit_steps(struct sim *sim, size_t count)
+{
+    write_steps(sim, count);
+    struct gm_effects *batch = sim->pending; /* what leaves makes new steps */
+    size_t all = sim->pending_count;
+    sim->pending = NULL;
+    sim->pending_count = sim->pending_cap = 0;
+    for (size_t i = count; i < all; i++) {
+        sim_store_keep(sim, &batch[i]);
+    }
+    sim->writing = 0;
+    for (size_t i = 0; i < count; i++) {
+        release(sim, &batch[i]);
+        gm_effects_fini(&batch[i]);
+    }
+    free(batch);
+}
+
+void sim_commit(struct sim *sim)
+{
+    commit_steps(sim, sim->pending_count);
+}
+
+void sim_store_crash(struct sim *sim)
+{
+    if (sim->writing > 0 && sim_random(sim, 2) == 0) {
+        sim_trace(sim, "store: the batch of %zu steps is there, and nobody was told", sim->writing);
+        write_steps(sim, sim->writing);
+    }
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        gm_effects_fini(&sim->pending[i]);
+    }
+    sim->pending_count = sim->writing = 0;
+}
+
+void sim_store_step(struct sim *sim)
+{
+    if (sim->params.commit_ms == 0) {
+        if (sim_random(sim, 3) > 0) {
+            sim_commit(sim);
+        }
+        return;
+    }
+    if (sim->writing > 0 && sim->now >= sim->written_at) {
+        if (sim_happens(sim, sim->params.commit_fails)) {
+            sim_trace(sim, "store: a commit fails");
+            sim_restart(sim);
+            return;
+        }
+        commit_steps(sim, sim->writing);
+    }
+    if (sim->writing == 0 && sim->pending_count > 0) {
+        sim->writing = sim->pending_count;
+        sim->written_at = sim->now + sim_random(sim, sim->params.commit_ms) * GM_MS;
+    }
+}
+
+void sim_store_free(struct sim *sim)
+{
+    struct sim_row *row, *next;
+    HASH_ITER(hh, sim->rows, row, next)
+    {
+        HASH_DEL(sim->rows, row);
+        free_row(row);
+    }
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        gm_effects_fini(&sim->pending[i]);
+    }
+    free(sim->pending);
+}
