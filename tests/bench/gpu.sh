@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Figures of a GPU, each beside its alternative in the same run; docs/hardware/README.md says what is asked of them.
 #   tests/bench/gpu.sh DEVICE OUTDIR [--input FILE] [--quick] [PART...]
-#   PART: facts kernels decode chain jobs slots hwtest2 hwtest3 (all of them, in this order)
+#   PART: facts kernels sanitizer decode chain jobs slots hwtest2 hwtest3 (all of them, in this order)
 # DEVICE: PCI address or UUID. FILE: H.264, 1080p, two minutes at least; generated if not given. Raw output goes to OUTDIR/PART.txt.
 # GOPMILL_BIN and GOPMILL_BENCH name the folders of the programs and of bench_gpu_kernels, FFMPEG the ffmpeg program.
 # --quick: seconds instead of minutes: shows that it runs; its figures are worth nothing. A part that can't run says why.
@@ -16,26 +16,27 @@ device=$1 out=$2 input="" quick=""
 shift 2
 while [[ ${1:-} == --* ]]; do
   case $1 in
-  --input) [ $# -ge 2 ] || usage; input=$(realpath "$2"); shift 2 ;;
+  --input) [ $# -ge 2 ] || usage; input=$(realpath -e "$2") || exit 2; shift 2 ;;
   --quick) quick=1; shift ;;
   *) usage ;;
   esac
 done
 parts=("$@")
-[ $# -gt 0 ] || parts=(facts kernels decode chain jobs slots hwtest2 hwtest3)
+[ $# -gt 0 ] || parts=(facts kernels sanitizer decode chain jobs slots hwtest2 hwtest3)
 mkdir -p "$out" || exit 2
 out=$(realpath "$out")
 work=$(mktemp -d "${TMPDIR:-/tmp}/gm-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export TIMEFORMAT='%R s elapsed, %U s user, %S s system'
 
-if [ -z "$input" ]; then
-  input=$work/in.mp4
-  size=1920x1080 seconds=120
+input=${input:-$work/in.mp4}
+need_input() {
+  [ ! -e "$input" ] || return 0
+  local size=1920x1080 seconds=120
   [ -z "$quick" ] || size=640x360 seconds=4
   "$ff" -nostdin -v error -f lavfi -i "testsrc2=s=$size:r=30:d=$seconds,noise=alls=8:allf=t" -f lavfi -i "sine=f=440:r=48000:d=$seconds" \
-    -c:v libx264 -preset veryfast -crf 20 -g 60 -pix_fmt yuv420p -c:a aac "$input" || exit 2
-fi
+    -c:v libx264 -preset veryfast -crf 20 -g 60 -pix_fmt yuv420p -c:a aac "$input"
+}
 heights=(1080 720 480 360)
 [ -z "$quick" ] || heights=(180 120 90 60)
 cat >"$work/ladder.yaml" <<YAML
@@ -50,10 +51,11 @@ tasks:
 YAML
 width_of() { echo $((($1 * 16 / 9 + 1) / 2 * 2)); }
 
-timed() { # name command... : its time, its exit status, and its last words if it failed
+timed() { # name command... : its time, its exit status (also in $timed_rc), and its last words if it failed
   local name=$1 rc=0 took
   shift
   took=$({ time "$@" >"$work/said" 2>&1; } 2>&1) || rc=$?
+  timed_rc=$rc
   echo "$name: $took, exit $rc"
   [ "$rc" = 0 ] || tail -n 5 "$work/said"
 }
@@ -78,17 +80,24 @@ part_facts() {
   command -v nvidia-smi >/dev/null && nvidia-smi
   "$bin/gopmill" devices --prove --json
 }
-part_kernels() {
-  "$bench/bench_gpu_kernels" "$device" ${quick:+--quick} || return
-  command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here: not run"; return; }
-  local tool
+part_kernels() { "$bench/bench_gpu_kernels" "$device" ${quick:+--quick}; }
+part_sanitizer() { # all kernels under CUDA's compute-sanitizer: what `ladder` is proved with, and the whole battery; 1: one is not clean
+  command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here (CUDA's toolkit has it): not run, nothing is shown"; return; }
+  local tool bad=0 command
+  compute-sanitizer --version
   for tool in memcheck racecheck initcheck synccheck; do
-    timed "compute-sanitizer $tool, the kernel's proof" compute-sanitizer --error-exitcode 1 --tool "$tool" \
-      "$bin/gopmill-prove" encode --device "$device" --api cuda --codec cuda-ladder-1 --depth 8 --text
+    command=(compute-sanitizer --error-exitcode 9 --tool "$tool")
+    timed "$tool, the proof of ladder" "${command[@]}" "$bin/gopmill-prove" encode --device "$device" --api cuda --codec cuda-ladder-1 --depth 8 --text
+    [ "$timed_rc" = 0 ] || bad=1
+    [ -z "$quick" ] || continue
+    timed "$tool, the battery" "${command[@]}" "$bin/gopmill-hwtest" try kernels --device "$device" --text
+    [ "$timed_rc" = 0 ] || bad=1
   done
+  return $bad
 }
 part_decode() { # one title by 1, 2, 4, 7, 14 processes, each its share of the seconds, against one process
   local n i length
+  need_input || return
   length=$("$ff" -nostdin -hide_banner -i "$input" 2>&1 | sed -n 's/.*Duration: \([0-9:]*\).*/\1/p' | awk -F: '{print $1 * 3600 + $2 * 60 + $3}')
   timed "ffmpeg, all of it by software, one thread" "$ff" -nostdin -v error -threads 1 -i "$input" -an -f null -
   timed "ffmpeg, all of it by NVDEC" "$ff" -nostdin -v error -hwaccel cuda -hwaccel_output_format cuda -i "$input" -an -f null -
@@ -100,6 +109,7 @@ part_decode() { # one title by 1, 2, 4, 7, 14 processes, each its share of the s
 }
 part_chain() { # what the kernel ladder does, by FFmpeg's own CUDA filters: 16 decoded pictures, again and again
   local i pictures=8016 names=(a b c d) graph
+  need_input || return
   [ -z "$quick" ] || pictures=32
   graph="[0:v]loop=loop=$((pictures / 16 - 1)):size=16,split=4[a][b][c][d];color=gray:s=64x64:r=30,format=nv12,hwupload_cuda,split=4[w0][w1][w2][w3]"
   for i in 0 1 2 3; do
@@ -111,6 +121,7 @@ part_chain() { # what the kernel ladder does, by FFmpeg's own CUDA filters: 16 d
 }
 part_jobs() { # whole jobs, three alternating runs
   local run args
+  need_input || return
   mapfile -t args < <(h264)
   for run in 1 2 3; do
     timed "run $run: gopmill, processors alone" ours
@@ -123,6 +134,7 @@ part_jobs() { # whole jobs, three alternating runs
 }
 part_slots() { # processors alone, on 1, 2, 4, 8, 16 of them
   local n cpus args
+  need_input || return
   cpus=$(nproc)
   mapfile -t args < <(h264)
   for n in 1 2 4 8 16; do
