@@ -96,12 +96,28 @@ static int add_proof(const struct gm_device *d, const struct gm_device_proof *p,
     return gm_hwtest_add(report, &c, err);
 }
 
+/* What detection said of the decoder or encoder, which is more than can be said here; NULL: nothing
+ * but that it is so. Borrowed. */
+static const char *find_note(const struct gm_device *d, bool encode)
+{
+    const char *const of_engine = encode ? "NVENC:" : "NVDEC:";
+    for (size_t i = 0; i < d->note_count; i++) {
+        const struct gm_device_note *n = &d->notes[i];
+        if (n->severity != GM_NOTE_INFO &&
+            (strncmp(n->text, of_engine, 6) == 0 || strncmp(n->text, "VAAPI:", 6) == 0)) {
+            return n->text;
+        }
+    }
+    return NULL;
+}
+
 /* A decoder or encoder that is not there as a whole. */
 static int add_engine(const struct gm_device *d, bool encode, struct gm_hwtest_report *report,
                       struct gm_err *err)
 {
     const char *what = encode ? "encoder" : "decoder";
     struct gm_hwtest_check c = gm_hwtest_check_make(d->id, what, 1);
+    const char *note = find_note(d, encode);
     char text[160];
     switch (encode ? d->encoding : d->decoding) {
     case GM_ENGINE_ABSENT:
@@ -112,14 +128,16 @@ static int add_engine(const struct gm_device *d, bool encode, struct gm_hwtest_r
     case GM_ENGINE_MISSING:
         c.status = GM_HWTEST_WARN;
         (void)snprintf(text, sizeof(text), "the library of its %s is not on this machine", what);
-        gm_hwtest_set(c.remedy,
-                      "install the driver wholly; a container needs the `video` capability");
+        gm_hwtest_set(c.remedy, note != NULL ? note
+                                             : "install the driver wholly; a container needs the "
+                                               "`video` capability");
         break;
     case GM_ENGINE_REFUSED:
         c.status = GM_HWTEST_FAIL;
         (void)snprintf(text, sizeof(text), "its %s is there and did not let us in", what);
-        gm_hwtest_set(c.remedy,
-                      "see the device's notes; end other programs that use it and run again");
+        gm_hwtest_set(c.remedy, note != NULL ? note
+                                             : "see the device's notes; end other programs that "
+                                               "use it and run again");
         break;
     default:
         return 0;

@@ -93,6 +93,38 @@ static void notes_and_engines_become_checks(void **state)
     }
 }
 
+/* The remedy of an engine that is not to be had is what detection said of it. */
+static void a_refusal_has_its_note_s_remedy(void **state)
+{
+    (void)state;
+    static const struct {
+        bool encode;
+        const char *note, *remedy;
+    } rows[] = {
+        {true, "NVENC: too old", "NVENC: too old"},
+        {false, "NVDEC: too old", "NVDEC: too old"},
+        {true, "VAAPI: too old", "VAAPI: too old"},
+        {true, "NVDEC: of the other one",
+         "see the device's notes; end other programs that use it and run again"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gm_device_list list = {0};
+        struct gm_hwtest_report r = {0};
+        struct gm_err err;
+        struct gm_device *d = gpu(&list);
+        *(rows[i].encode ? &d->encoding : &d->decoding) = GM_ENGINE_REFUSED;
+        assert_true(gm_device_add_note(&list, d, GM_NOTE_INFO, "NVENC: only said"));
+        assert_true(gm_device_add_note(&list, d, GM_NOTE_WARN, "%s", rows[i].note));
+        assert_int_equal(gm_hwtest_level1(&list, &r, &err), 0);
+        const struct gm_hwtest_check *c =
+            gm_hwtest_find(&r, GPU, rows[i].encode ? "encoder" : "decoder");
+        assert_non_null(c);
+        assert_string_equal(c->remedy, rows[i].remedy);
+        gm_hwtest_report_fini(&r);
+        gm_device_list_fini(&list);
+    }
+}
+
 static void fakes_are_known_by_name_or_driver(void **state)
 {
     (void)state;
@@ -148,6 +180,7 @@ int main(void)
         cmocka_unit_test(proofs_become_checks),
         cmocka_unit_test(notes_and_engines_become_checks),
         cmocka_unit_test(only_what_tasks_can_use_is_encoded),
+        cmocka_unit_test(a_refusal_has_its_note_s_remedy),
         cmocka_unit_test(fakes_are_known_by_name_or_driver),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
