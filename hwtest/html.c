@@ -102,6 +102,23 @@ static void add_series(const struct gm_hwtest_report *r, struct gm_buf *out)
     }
 }
 
+static void add_versions(const struct gm_hwtest_report *r, struct gm_buf *out)
+{
+    if (r->version_count == 0) {
+        return;
+    }
+    gm_buf_str(out,
+               "<h2>Versions</h2>\n<table><tr><th>device</th><th>of</th><th>version</th></tr>\n");
+    for (size_t i = 0; i < r->version_count; i++) {
+        gm_buf_str(out, "<tr>");
+        cell("td", r->versions[i].device, out);
+        cell("td", r->versions[i].name, out);
+        cell("td", r->versions[i].version, out);
+        gm_buf_str(out, "</tr>\n");
+    }
+    gm_buf_str(out, "</table>\n");
+}
+
 static void add_clips(const struct gm_hwtest_report *r, struct gm_buf *out)
 {
     if (r->clip_count == 0) {
@@ -150,5 +167,6 @@ void gm_hwtest_html(const struct gm_hwtest_report *r, struct gm_buf *out)
     add_bars(r, out);
     add_series(r, out);
     add_clips(r, out);
+    add_versions(r, out);
     gm_buf_str(out, "</body></html>\n");
 }

@@ -37,6 +37,21 @@ static void add_devices(const struct gm_hwtest_report *r, struct gm_buf *out)
     gm_buf_str(out, "],\n");
 }
 
+static void add_versions(const struct gm_hwtest_report *r, struct gm_buf *out)
+{
+    gm_buf_str(out, "\"versions\": [");
+    for (size_t i = 0; i < r->version_count; i++) {
+        const struct gm_hwtest_version *v = &r->versions[i];
+        gm_buf_str(out, i == 0 ? "\n  {" : ",\n  {");
+        member("device", v->device, out);
+        member("name", v->name, out);
+        gm_buf_str(out, "\"version\": ");
+        gm_buf_json(out, v->version);
+        gm_buf_str(out, "}");
+    }
+    gm_buf_str(out, "],\n");
+}
+
 static void add_clips(const struct gm_hwtest_report *r, struct gm_buf *out)
 {
     gm_buf_str(out, "\"clips\": [");
@@ -102,6 +117,7 @@ void gm_hwtest_json(const struct gm_hwtest_report *r, struct gm_buf *out)
     member("baseline", r->baseline, out);
     gm_buf_str(out, "\n");
     add_devices(r, out);
+    add_versions(r, out);
     add_clips(r, out);
     gm_buf_str(out, "\"checks\": [");
     for (size_t i = 0; i < r->check_count; i++) {

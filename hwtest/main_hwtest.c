@@ -12,6 +12,7 @@
 #include "hwtest/run.h"
 #include "hwtest/save.h"
 #include "hwtest/try.h"
+#include "media/av.h"
 
 #define EXIT_BAD 1
 #define EXIT_NO_RUN 2
@@ -84,6 +85,13 @@ static int check_places(const struct gm_hwtest_options *o, struct gm_err *err)
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         rc = paths[i] == NULL ? 0 : gm_hwtest_save_check(paths[i], err);
+        for (size_t k = 0; rc == 0 && paths[i] != NULL && k < i; k++) {
+            if (paths[k] != NULL && strcmp(paths[i], paths[k]) == 0 &&
+                strncmp(paths[i], "/dev/", 5) != 0) {
+                rc = gm_err_set(err, GM_E_INVAL, 0, "%.120s is named for two files of the report",
+                                paths[i]);
+            }
+        }
     }
     return rc;
 }
@@ -131,6 +139,7 @@ int main(int argc, char **argv)
     if (status >= 0) {
         return status;
     }
+    gm_av_init();
     if (test(&options, &good, &err) < 0) {
         fprintf(stderr, "gopmill-hwtest: %s\n", err.text);
         return EXIT_NO_RUN;

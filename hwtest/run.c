@@ -11,6 +11,7 @@
 #include "hwtest/level2.h"
 #include "hwtest/level3.h"
 #include "hwtest/level4.h"
+#include "hwtest/versions.h"
 #include "media/prove/prove.h"
 #include "node/devices/chains.h"
 #include "node/devices/prove.h"
@@ -146,6 +147,9 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     }
     if (rc == 0 && options->device != NULL) {
         rc = keep_only(&list, options->device, err);
+    }
+    if (rc == 0) {
+        rc = gm_hwtest_versions(&list, out, err);
     }
     if (rc == 0) {
         rc = prove(&list, err);

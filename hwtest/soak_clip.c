@@ -68,7 +68,6 @@ int gm_hwtest_write_clip(const char *path, int times, struct gm_err *err)
     struct gm_hwtest_pictures pictures = {0};
     struct gm_hwtest_stream stream = {0};
     const struct gm_hwtest_encoding how = {.codec = "h264", .depth = 8, .crf_centi = 2300};
-    gm_av_init();
     int rc = gm_hwtest_pattern(8, &pictures, err);
     if (rc == 0) {
         rc = gm_hwtest_encode(&how, &pictures, &stream, err);

@@ -138,6 +138,15 @@ static void read_clip(struct reader *r, const json_t *o, struct gm_hwtest_clip *
     c->size_bytes = get_whole(r, o, "bytes", INT64_MAX);
 }
 
+static void read_version(struct reader *r, const json_t *o, struct gm_hwtest_version *v)
+{
+    r->where = "a version";
+    memset(v, 0, sizeof(*v));
+    get_text(r, o, "device", v->device, sizeof(v->device));
+    get_text(r, o, "name", v->name, sizeof(v->name));
+    get_text(r, o, "version", v->version, sizeof(v->version));
+}
+
 /* The list of that name; an absent one is empty. */
 static const json_t *get_list(struct reader *r, const json_t *root, const char *name)
 {
@@ -154,11 +163,17 @@ static void read_lists(struct reader *r, const json_t *root, struct gm_hwtest_re
 {
     struct gm_hwtest_check check;
     struct gm_hwtest_device device;
+    struct gm_hwtest_version version;
     struct gm_hwtest_clip clip;
     const json_t *list = get_list(r, root, "devices");
     for (size_t i = 0; r->rc == 0 && i < json_array_size(list); i++) {
         read_device(r, json_array_get(list, i), &device);
         r->rc = r->rc == 0 ? gm_hwtest_add_device(out, &device, r->err) : r->rc;
+    }
+    list = get_list(r, root, "versions");
+    for (size_t i = 0; r->rc == 0 && i < json_array_size(list); i++) {
+        read_version(r, json_array_get(list, i), &version);
+        r->rc = r->rc == 0 ? gm_hwtest_add_version(out, &version, r->err) : r->rc;
     }
     list = get_list(r, root, "clips");
     for (size_t i = 0; r->rc == 0 && i < json_array_size(list); i++) {

@@ -10,6 +10,7 @@ static const char *const NAMES[GM_HWTEST_STATUSES] = {"PASS", "WARN", "FAIL", "S
 void gm_hwtest_report_fini(struct gm_hwtest_report *report)
 {
     free(report->devices);
+    free(report->versions);
     free(report->clips);
     free(report->checks);
     memset(report, 0, sizeof(*report));
@@ -18,7 +19,8 @@ void gm_hwtest_report_fini(struct gm_hwtest_report *report)
 static int reserve(void *array, size_t count, size_t *io_cap, size_t size, struct gm_err *err)
 {
     if (count >= GM_HWTEST_CHECKS_MAX) {
-        return gm_err_set(err, GM_E_LIMIT, 0, "a report holds at most %d checks, devices or clips",
+        return gm_err_set(err, GM_E_LIMIT, 0,
+                          "a report holds at most %d checks, devices, versions or clips",
                           GM_HWTEST_CHECKS_MAX);
     }
     return gm_array_reserve(array, count, 1, io_cap, size, err);
@@ -41,6 +43,17 @@ int gm_hwtest_add_device(struct gm_hwtest_report *report, const struct gm_hwtest
         reserve(&report->devices, report->device_count, &report->device_cap, sizeof(*device), err);
     if (rc == 0) {
         report->devices[report->device_count++] = *device;
+    }
+    return rc;
+}
+
+int gm_hwtest_add_version(struct gm_hwtest_report *report, const struct gm_hwtest_version *version,
+                          struct gm_err *err)
+{
+    int rc = reserve(&report->versions, report->version_count, &report->version_cap,
+                     sizeof(*version), err);
+    if (rc == 0) {
+        report->versions[report->version_count++] = *version;
     }
     return rc;
 }

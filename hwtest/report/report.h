@@ -56,6 +56,13 @@ struct gm_hwtest_clip {
     uint64_t size_bytes;
 };
 
+/* Of a driver or library that the report was made with. */
+struct gm_hwtest_version {
+    char device[64]; /* as a check's */
+    char name[32];   /* "NVIDIA driver", "libavcodec" */
+    char version[160];
+};
+
 struct gm_hwtest_report { /* all-zero: empty */
     uint32_t level;
     bool quick; /* --short: figures of level 3 say nothing */
@@ -67,6 +74,8 @@ struct gm_hwtest_report { /* all-zero: empty */
     char baseline[160];               /* which one it was compared with; "" */
     struct gm_hwtest_device *devices; /* owned */
     size_t device_count, device_cap;
+    struct gm_hwtest_version *versions; /* owned */
+    size_t version_count, version_cap;
     struct gm_hwtest_clip *clips; /* owned */
     size_t clip_count, clip_cap;
     struct gm_hwtest_check *checks; /* owned */
@@ -79,6 +88,8 @@ int gm_hwtest_add(struct gm_hwtest_report *report, const struct gm_hwtest_check 
                   struct gm_err *err) GM_MUST_CHECK;
 int gm_hwtest_add_device(struct gm_hwtest_report *report, const struct gm_hwtest_device *device,
                          struct gm_err *err) GM_MUST_CHECK;
+int gm_hwtest_add_version(struct gm_hwtest_report *report, const struct gm_hwtest_version *version,
+                          struct gm_err *err) GM_MUST_CHECK;
 /* One that is there with the same name and hash is not added again. */
 int gm_hwtest_add_clip(struct gm_hwtest_report *report, const struct gm_hwtest_clip *clip,
                        struct gm_err *err) GM_MUST_CHECK;

@@ -17,6 +17,7 @@ const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing)
     }
     const struct gm_probe_symbol rows[] = {
         {&api->init, "cuInit", false},
+        {&api->driver_version, "cuDriverGetVersion", true},
         {&api->device_count, "cuDeviceGetCount", false},
         {&api->device_get, "cuDeviceGet", false},
         {&api->device_name, "cuDeviceGetName", false},

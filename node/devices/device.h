@@ -123,8 +123,11 @@ bool gm_device_has_feature(const struct gm_device *device, const char *feature);
 /* What stands behind the prefix in the first feature that has it, "9.0" of "cuda-": borrowed from
  * device; NULL: none has it. */
 const char *gm_device_find_feature(const struct gm_device *device, const char *prefix);
-#define GM_FEATURE_CUDA "cuda-"                      /* and the compute capability */
-#define GM_FEATURE_VA_DRIVER "va-driver-"            /* and its name: two may fit one chip */
+#define GM_FEATURE_CUDA "cuda-"               /* and the compute capability */
+#define GM_FEATURE_CUDA_DRIVER "driver-cuda-" /* and the CUDA version of the driver, "12.4" */
+#define GM_FEATURE_NVENC "driver-nvenc-"      /* and the latest NVENC interface of the driver */
+#define GM_FEATURE_VA_API "va-api-"           /* and the version that libva started with */
+#define GM_FEATURE_VA_DRIVER "va-driver-"     /* and its name: two may fit one chip */
 #define GM_FEATURE_VA_HEADERS "vaapi-packed-headers" /* it takes H.264's parameter sets from us */
 #define GM_FEATURE_VA_HEVC "vaapi-packed-hevc"       /* and HEVC's */
 #define GM_FEATURE_MFX "mfx-"                        /* and the Quick Sync runtime's file */

@@ -46,6 +46,7 @@ gm_probe_fn gm_probe_find(const char *name);
 /* --- cuda_api.c: the few functions of libcuda.so.1 that probing needs. */
 struct gm_cuda_api {
     int (*init)(unsigned flags);
+    int (*driver_version)(int *out); /* NULL: an old driver */
     int (*device_count)(int *out);
     int (*device_get)(int *out, int ordinal);
     int (*device_name)(char *out, int size, int device);

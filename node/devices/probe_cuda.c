@@ -37,6 +37,19 @@ static void add_uuid(const struct gm_cuda_api *api, int device, struct gm_device
                    u[14], u[15]);
 }
 
+/* 12040 is 12.4. */
+static void add_driver(const struct gm_cuda_api *api, struct gm_device *d)
+{
+    int version = 0;
+    if (api->driver_version != NULL && api->driver_version(&version) == 0 && version > 0 &&
+        version < 1000000) {
+        char feature[40];
+        (void)snprintf(feature, sizeof(feature), GM_FEATURE_CUDA_DRIVER "%d.%d", version / 1000,
+                       version % 1000 / 10);
+        (void)gm_device_add_feature(d, feature);
+    }
+}
+
 static int add_device(const struct gm_cuda_api *api, int device, struct gm_device_list *out,
                       struct gm_err *err)
 {
@@ -69,6 +82,7 @@ static int add_device(const struct gm_cuda_api *api, int device, struct gm_devic
         (void)snprintf(feature, sizeof(feature), GM_FEATURE_CUDA "%d.%d", major, minor);
         (void)gm_device_add_feature(d, feature);
     }
+    add_driver(api, d);
     add_uuid(api, device, d);
     return 0;
 }
@@ -92,9 +106,11 @@ int gm_probe_cuda(const struct gm_probe_params *params, struct gm_device_list *o
     int code = api.init(0);
     code = code == 0 ? api.device_count(&count) : code;
     if (code != 0) {
-        if (code != GM_CUDA_NO_DEVICE || params->expected) {
-            (void)gm_device_add_note(out, NULL, GM_NOTE_WARN, "CUDA does not start: %s (%d): %s",
-                                     gm_cuda_error(&api, code), code, init_remedy(code));
+        bool broken = code != GM_CUDA_NO_DEVICE;
+        if (broken || params->expected) {
+            (void)gm_device_add_note(out, NULL, broken ? GM_NOTE_ERROR : GM_NOTE_WARN,
+                                     "CUDA does not start: %s (%d): %s", gm_cuda_error(&api, code),
+                                     code, init_remedy(code));
         }
         return 0;
     }

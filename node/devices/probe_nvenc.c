@@ -117,7 +117,7 @@ static void note_refusal(struct gm_device_list *out, struct gm_device *d, int st
 }
 
 /* 0, or NVENCSTATUS. */
-static int load(struct nvenc *n, void *library)
+static int load(struct nvenc *n, void *library, struct gm_device *d)
 {
     NVENCSTATUS (*max_version)(uint32_t *) = NULL;
     NVENCSTATUS (*create)(NV_ENCODE_API_FUNCTION_LIST *) = NULL;
@@ -126,8 +126,14 @@ static int load(struct nvenc *n, void *library)
     memcpy(&max_version, &found, sizeof(found));
     found = dlsym(library, "NvEncodeAPICreateInstance");
     memcpy(&create, &found, sizeof(found));
-    if (max_version == NULL || create == NULL || max_version(&version) != NV_ENC_SUCCESS ||
-        version < ((NVENCAPI_MAJOR_VERSION << 4) | NVENCAPI_MINOR_VERSION)) {
+    if (max_version == NULL || create == NULL || max_version(&version) != NV_ENC_SUCCESS) {
+        return NV_ENC_ERR_INVALID_VERSION;
+    }
+    char feature[24];
+    (void)snprintf(feature, sizeof(feature), GM_FEATURE_NVENC "%u.%u", version >> 4 & 255u,
+                   version & 15u);
+    (void)gm_device_add_feature(d, feature);
+    if (version < ((NVENCAPI_MAJOR_VERSION << 4) | NVENCAPI_MINOR_VERSION)) {
         return NV_ENC_ERR_INVALID_VERSION;
     }
     n->api.version = NV_ENCODE_API_FUNCTION_LIST_VER;
@@ -170,7 +176,7 @@ int gm_probe_nvenc(const struct gm_probe_params *params, struct gm_device_list *
         gm_nvidia_missing(out, d, true);
         return 0;
     }
-    int status = load(&n, library);
+    int status = load(&n, library, d);
     if (status != 0) {
         note_refusal(out, d, status);
         return 0;

@@ -266,6 +266,9 @@ static void use_display(const struct gm_va *va, VADisplay display, const struct 
     const char *vendor = va->vendor(display);
     gm_device_set(d->driver, vendor == NULL ? "" : vendor);
     (void)gm_device_add_feature(d, "vaapi");
+    char api[24];
+    (void)snprintf(api, sizeof(api), GM_FEATURE_VA_API "%d.%d", major & 255, minor & 255);
+    (void)gm_device_add_feature(d, api);
     ask(va, display, d);
     look_at_encoders(va, display, out, d);
     d->decoding = d->decode_count > 0 ? GM_ENGINE_PRESENT : GM_ENGINE_ABSENT;

@@ -18,6 +18,8 @@ void report_init(struct gm_hwtest_report *report)
                                .height_px = 216,
                                .frames = 72,
                                .size_bytes = 123456};
+    struct gm_hwtest_version v = {
+        .device = "0000:3b:00.0", .name = "NVIDIA driver", .version = "580.1 <b>"};
     memset(report, 0, sizeof(*report));
     report->level = 2;
     report->started_unix_ms = 1790000000123;
@@ -26,6 +28,7 @@ void report_init(struct gm_hwtest_report *report)
     gm_hwtest_set(report->machine, "Linux 6.1 x86_64");
     GM_ASSERT(gm_hwtest_add_device(report, &d, &err) == 0);
     GM_ASSERT(gm_hwtest_add_clip(report, &c, &err) == 0);
+    GM_ASSERT(gm_hwtest_add_version(report, &v, &err) == 0);
 }
 
 struct gm_hwtest_check *report_add(struct gm_hwtest_report *report, const char *device,

@@ -156,14 +156,24 @@ static void other_bytes_are_a_warning(void **state)
 {
     (void)state;
     struct both b;
-    for (int i = 0; i < 2; i++) {
+    for (int i = 0; i < 5; i++) {
         both_init(&b);
         strcpy(report_add(&b.was, GPU, "x", GM_HWTEST_PASS, NAN, "")->hash, "aa");
         strcpy(report_add(&b.now, GPU, "x", GM_HWTEST_PASS, NAN, "")->hash, "bb");
         if (i == 1) { /* no wonder */
             strcpy(b.now.libraries, "others");
+        } else if (i == 2) {
+            strcpy(b.now.versions[0].version, "590.1");
+        } else if (i == 3) { /* of another device */
+            strcpy(b.now.versions[0].version, "590.1");
+            strcpy(b.now.versions[0].device, "0000:af:00.0");
+        } else if (i == 4) { /* a library of the machine */
+            strcpy(b.was.versions[0].device, "machine");
+            strcpy(b.now.versions[0].device, "machine");
+            strcpy(b.now.versions[0].version, "590.1");
         }
-        assert_int_equal(outcome(&b, GPU, "x"), i == 0 ? GM_HWTEST_WARN : GM_HWTEST_STATUSES);
+        bool wonder = i == 0 || i == 3;
+        assert_int_equal(outcome(&b, GPU, "x"), wonder ? GM_HWTEST_WARN : GM_HWTEST_STATUSES);
     }
     both_init(&b);
     strcpy(b.now.clips[0].hash, "ff00");

@@ -42,6 +42,8 @@ static void members_must_have_their_types(void **state)
     reads("{\"hwtest\": 1, \"checks\": {}}", -GM_E_INVAL, "`checks`");
     reads("{\"hwtest\": 1, \"checks\": [7]}", -GM_E_INVAL, "`name`");
     reads("{\"hwtest\": 1, \"devices\": [{}]}", -GM_E_INVAL, "`id`");
+    reads("{\"hwtest\": 1, \"versions\": 7}", -GM_E_INVAL, "`versions`");
+    reads("{\"hwtest\": 1, \"versions\": [{\"name\": 7}]}", -GM_E_INVAL, "`name` of a version");
     reads(C(""), -GM_E_INVAL, "`status`");
     reads(C(", \"status\": \"FINE\""), -GM_E_INVAL, "`status`");
     reads(C(", \"status\": \"PASS\", \"value\": \"7\""), -GM_E_INVAL, "`value`");

@@ -91,7 +91,11 @@ static void json_reads_as_what_was_written(void **state)
     has(&out, "{\"hwtest\": 1, \"level\": 2, \"short\": true, \"only\": false, \"date\": "
               "\"2026-09-21T14:13:20.123Z\"");
     has(&out, "\"verdict\": \"bad\"");
+    has(&out, "\"versions\": [\n  {\"device\": \"0000:3b:00.0\", \"name\": \"NVIDIA driver\", "
+              "\"version\": \"580.1 <b>\"}],");
     assert_int_equal(gm_hwtest_read(out.data, out.size, &back, &err), 0);
+    assert_int_equal(back.version_count, 1);
+    assert_string_equal(back.versions[0].version, "580.1 <b>");
     assert_int_equal(back.check_count, 5);
     assert_int_equal(back.checks[0].series_count, 72);
     assert_string_equal(back.checks[1].text, r.checks[1].text);

@@ -12,6 +12,8 @@ check "the processor passes level 2" status 0 hwtest --level 2 --device cpu --js
 check "the last sentence says so" said "GOOD: all"
 check "no line is wider than 80 columns" narrow
 check "the report is of version 1" value '.hwtest == 1 and .verdict == "good" and .level == 2 and (.date | test("^20.*Z$")) and (.libraries | test("libavcodec-"))'
+check "it names the versions of the libraries" value '["gopmill", "FFmpeg", "libavcodec", "libavutil", "libavfilter", "libswscale", "x264", "x265", "SVT-AV1", "libvpx", "zimg"] - [.versions[] | select(.device == "machine" and .version != "") | .name] == []'
+check "nothing but the table is said" sh -c "! grep -q 'libx264 @' '$work/out'"
 check "five kernels" value '[.checks[] | select(.name | startswith("kernels."))] | length == 5'
 check "8 decoders, 8 encoders, six checks each" value '([.checks[] | select(.name | startswith("decode."))] | length == 8) and ([.checks[] | select(.name | startswith("encode."))] | length == 48)'
 check "8 clips with their hashes" value '.clips | length == 8 and all(.sha256 | length == 64)'
@@ -43,6 +45,8 @@ check "an unknown option" status 2 hwtest --levels 1
 check "an argument" status 2 hwtest cpu
 check "a table that can't be printed" status 2 sh -c "'$bin/gopmill-hwtest' --device cpu --json '$work/full' --junit '$work/full-x' >/dev/full"
 check "takes nothing from the files" sh -c "jq -e '.verdict == \"good\"' '$work/full' && grep -q '</testsuites>' '$work/full-x'"
+check "one file for two reports" status 2 hwtest --device cpu --json "$work/same" --html "$work/same"
+check "is refused before it is lost" said "is named for two files of the report"
 check "a file that can't be written" status 2 hwtest --level 4 --device cpu --json "$work/none/j"
 check "is refused before the work" said "can't be written"
 check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --json "$work/j"
@@ -64,6 +68,10 @@ has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish
 check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
 check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
+check "an old driver is bad" status 1 fake old-driver -- "$bin/gopmill-hwtest"
+check "the verdict says what to do" sh -c "tr '\n' ' ' <'$work/out' | grep -q 'did not let us in): NVENC: the driver is too old for NVENC .*: install version 470 or newer'"
+check "a driver that does not start is bad" status 1 fake mismatch -- "$bin/gopmill-hwtest"
+check "and so is its verdict" sh -c "tr '\n' ' ' <'$work/out' | grep -q 'BAD.*restart the machine after a driver update'"
 cp "$top/tests/drivers/profiles/two-gpus.txt" "$work/two" # the second one encodes here, too
 printf '  encoders 1\n  encode h264 8 145x49 4096x4096 3\n' >>"$work/two"
 check "endurance of one of two GPUs that encode" status 2 fake "$work/two" -- "$bin/gopmill-hwtest" --level 4 --device 3b:00.0
@@ -74,6 +82,7 @@ check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest
 check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 5)'
 check "pictures that stay on the GPU are exact" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "PASS" and .value == 72)] | length == 2'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
+check "it names the versions of the driver" value '[.versions[] | select(.device == "0000:00:1e.0") | [.name, .version]] == [["NVIDIA driver", "550.54.15-fake"], ["CUDA driver", "12.4"], ["NVENC interface", "12.2"]]'
 # Fewer codecs do for faults.
 few() { sed -i '/decode \(mpeg\|vc1\|mjpeg\|vp\|av1\)/d; /encode hevc/d' "$1"; } # profile
 faulty h200 "map wrong at=40" "launch error at=2"
