@@ -174,7 +174,9 @@ const players = {
 };
 
 // Manifests read by each player's own parser without playing: what a codec that the browser lacks allows. Gives a
-// list of {kind, id, codecs, width, height, segments: [[start, end]...]}; segments only where the parser lists them.
+// list of {kind, id, codecs, width, height, range, language, segments: [[start, end]...]}; segments only where the parser
+// lists them; range: of the picture's brightness, where anything is said.
+const rangeOf = { 1: 'SDR', 16: 'PQ', 18: 'HLG' }; // ISO/IEC 23091-2 transfer characteristics
 const parsers = {
   async shaka(url) {
     await loadScript('/lib/shaka-player/dist/shaka-player.compiled.debug.js');
@@ -206,7 +208,8 @@ const parsers = {
       await stream.createSegmentIndex();
       const segments = [];
       stream.segmentIndex.forEachTopLevelReference((r) => segments.push([r.startTime, r.endTime]));
-      list.push({ kind, id: stream.originalId, codecs: stream.codecs, width: stream.width, height: stream.height, segments });
+      const { originalId: id, codecs, width, height, hdr: range, language } = stream;
+      list.push({ kind, id, codecs, width, height, range, language, segments });
     }
     if (problems.length) {
       throw new Error(problems.join('; '));
@@ -224,6 +227,10 @@ const parsers = {
     });
     const list = [];
     for (const set of manifest.Period[0].AdaptationSet) {
+      const transfer = [...(set.SupplementalProperty ?? []), ...(set.EssentialProperty ?? [])].find((p) =>
+        p.schemeIdUri.endsWith('cicp:TransferCharacteristics'),
+      );
+      const range = rangeOf[transfer?.value];
       for (const r of set.Representation) {
         const base = r.SegmentList ?? r.SegmentTemplate;
         let at = 0;
@@ -232,7 +239,7 @@ const parsers = {
           at = start + s.d;
           return [start / base.timescale, at / base.timescale];
         });
-        list.push({ kind: set.contentType, id: r.id, codecs: r.codecs, width: r.width, height: r.height, segments });
+        list.push({ kind: set.contentType, id: r.id, codecs: r.codecs, width: r.width, height: r.height, range, language: set.lang, segments });
       }
     }
     return list;
@@ -259,14 +266,22 @@ const parsers = {
         codecs: entry.videoCodec ?? entry.audioCodec,
         width: entry.width,
         height: entry.height,
+        range: entry.attrs?.['VIDEO-RANGE'],
+        language: entry.lang,
         segments,
       });
     };
+    const sound = media.AUDIO ?? [];
     for (const [i, level] of master.levels.entries()) {
-      await add('video', 'main', i, level, level.url);
+      // sound alone: the level is the track that has no address of its own, or the only one
+      const isSound = !level.videoCodec && !level.width;
+      const track = isSound ? sound.find((t) => !t.url) : undefined;
+      await add(isSound ? 'audio' : 'video', 'main', i, track ?? level, level.url);
     }
-    for (const [i, track] of (media.AUDIO ?? []).entries()) {
-      await add('audio', 'audio', i, track, track.url);
+    for (const [i, track] of sound.entries()) {
+      if (track.url) {
+        await add('audio', 'audio', i, track, track.url);
+      }
     }
     for (const [i, track] of (media.SUBTITLES ?? []).entries()) {
       await add('text', 'subtitle', i, track, track.url);

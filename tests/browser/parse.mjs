@@ -1,5 +1,5 @@
 // Reads the manifests of a published folder with the parsers of hls.js, shaka-player and dash.js, and compares what
-// they found with report.json: tracks, sizes, codecs, segments without gaps, durations. Nothing is played, so that
+// they found with report.json: tracks, sizes, codecs, ranges of brightness, languages, segments without gaps, durations. Nothing is played, so that
 // codecs the browser lacks (HEVC) are read too.
 //   parse.mjs FOLDER...
 // Prints one line a check that failed, then a line of totals. Exit 1: a check failed.
@@ -18,6 +18,9 @@ function check(what, ok) {
     console.log(`FAILED: ${what}`);
   }
 }
+
+const ranges = { smpte2084: 'PQ', 'arib-std-b67': 'HLG' };
+const short = (language) => (language && language !== 'und' ? Intl.getCanonicalLocales(language)[0] : 'und');
 
 function checkSegments(what, track, wanted, duration) {
   if (wanted !== undefined) {
@@ -48,10 +51,14 @@ async function parse(page, url, player, manifest, report) {
     check(`${what}: ${r.name} of ${r.width}x${r.height} is found`, track !== undefined);
     if (track) {
       check(`${what} ${r.name}: codecs ${track.codecs}, not ${r.codecs}`, (track.codecs ?? '').split(',')[0] === r.codecs);
+      const range = ranges[r.colour.transfer] ?? 'SDR';
+      check(`${what} ${r.name}: range ${track.range}, not ${range}`, (track.range ?? 'SDR') === range);
       checkSegments(`${what} ${r.name}`, track, r.segments, duration);
     }
   }
   for (const [i, track] of of('audio').entries()) {
+    const wanted = short(report.audio[i]?.language);
+    check(`${what} audio ${i}: language ${track.language}, not ${wanted}`, short(track.language) === wanted);
     checkSegments(`${what} audio ${i}`, track, report.audio[i]?.segments, duration);
   }
   for (const [i, track] of of('text').entries()) {

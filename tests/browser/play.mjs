@@ -1,13 +1,14 @@
 // Plays a published folder as a viewer would and says whether all was well.
-//   play.mjs FOLDER MANIFEST PLAYER [--short] [--duration S] [--audio N] [--text N] [--images N]
-// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start and the end.
+//   play.mjs FOLDER MANIFEST PLAYER [--short] [--sound] [--duration S] [--audio N] [--text N] [--images N]
+// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start and the end. --sound: there
+// are no pictures.
 // Prints one line a check that failed, then one line of figures. Exit 1: a check failed.
 import { sleep, until, withPage } from './chromium.mjs';
 
 const [folder, manifest, player, ...rest] = process.argv.slice(2);
 const options = {};
 for (let i = 0; i < rest.length; i++) {
-  options[rest[i].replace(/^--/, '')] = rest[i] === '--short' ? true : rest[++i];
+  options[rest[i].replace(/^--/, '')] = ['--short', '--sound'].includes(rest[i]) ? true : rest[++i];
 }
 const failures = [];
 let checks = 0;
@@ -60,7 +61,8 @@ async function seekTo(page, status, to) {
   const before = await status();
   const after = await watch(status, Math.min(1.5, before.duration - to - 0.3));
   check(`plays on after the seek to ${to}: ${after.time}`, after.time > to);
-  check(`frames are shown after the seek to ${to}`, after.frames > before.frames || after.isEnded);
+  const grows = options.sound ? 'audioBytes' : 'frames';
+  check(`more is decoded after the seek to ${to}`, after[grows] > before[grows] || after.isEnded);
 }
 
 // A viewer's change of quality; the picture's height says when it is there.
@@ -87,12 +89,16 @@ async function play(page, url) {
     const d = Number(options.duration);
     check(`duration ${duration} s, not ${d}`, Math.abs(duration - d) <= 0.05);
   }
-  check('frames are decoded', s.frames > 0);
+  check(options.sound ? 'sound is decoded' : 'frames are decoded', (options.sound ? s.audioBytes : s.frames) > 0);
   if (!options.short) {
     const top = found.qualities.length - 1;
     if (top > 0) {
       const first = s.height === found.qualities[top] ? 0 : top;
       for (const i of [first, top - first, first]) {
+        const now = await status();
+        if (now.isEnded || duration - now.time < 13) { // the change comes with the next segment
+          await seekTo(page, status, 0.5);
+        }
         await switchTo(page, status, found.qualities, i);
       }
     }
