@@ -23,7 +23,7 @@ rungs four "360, 240, 180, 144"
 check "a job of more renditions is done" transcode four "$work/clip.mp4" "$work/four.yaml"
 check "in software" report "$(on cpu)"
 check "its report says why" report '.encoding.given_up == [{chain: "nvenc", code: "farm.no_device", text: "4 renditions need 4 encoder sessions; GPU 0000:01:00.0 gives 3"}]'
-check "its runs were refused there" report 'any(.tasks[]; .error.code? == "device.busy") and all(.tasks[] | select(.outcome != "done"); .error.code == "device.busy")'
+check "its runs were refused there" report 'any(.tasks[]; .error.code? == "device.busy") and all(.tasks[] | select(.outcome == "failed"); .error.code == "device.busy")'
 check "without a charged attempt" uncharged
 check "the limit is known" gpu_is '.capacity.slots == 2 and .capacity.sessions == 3'
 check "the list says so to people" sh -c "'$bin/gopmill' node list | grep -q 'note: it refused an encoder session: 3 at once'"
