@@ -80,6 +80,9 @@ struct gm_ladder_params {
  * where that passed in 8 and 10 bits, the fingerprint of its chain: behind GM_CUDA_LADDER_MARK, at
  * the end. */
 #define GM_CUDA_LADDER "cuda-ladder-1"
+/* Policy.scaler where `tone` maps the light before: its number and ladder's. Proved with ladder's
+ * of 10 bits. */
+#define GM_CUDA_TONED "cuda-tone-1+" GM_CUDA_LADDER
 #define GM_CUDA_LADDER_API "cuda"
 #define GM_CUDA_LADDER_MARK " | " GM_CUDA_LADDER
 

@@ -16,6 +16,8 @@
 #include "media/lanes.h"
 #include "media/picture/colour.h"
 #include "media/picture/cuda_mark.h"
+#include "media/picture/cuda_tone.h"
+#include "media/picture/sdr.h"
 
 /* Of a rendition at once: queued, in work, held here, and libavcodec's, which are twelve with three
  * B pictures. */
@@ -39,10 +41,12 @@ struct gm_cuda_ladder {
 
     struct gm_gpu *gpu;           /* owned */
     struct gm_gpu_stream *stream; /* owned */
+    struct gm_cuda_tone *tone;    /* owned; NULL: the light stays as it is */
     struct gm_ladder_params params;
-    struct gm_ladder *ladder; /* owned; NULL: not made yet */
-    uint32_t marks;           /* that it holds: a bit a rung */
-    gm_addr plan, frame;      /* owned: of ladder; of `here` */
+    struct gm_ladder_params source; /* the same, of pictures as decoded */
+    struct gm_ladder *ladder;       /* owned; NULL: not made yet */
+    uint32_t marks;                 /* that it holds: a bit a rung */
+    gm_addr plan, frame;            /* owned: of ladder; of `here` */
     struct gm_ladder_frame here;
     AVBufferRef *pool;   /* owned: of pictures that software decoded; NULL: none yet */
     AVFrame *packed;     /* owned: one of these on its way; NULL: none yet */
@@ -55,13 +59,27 @@ static bool is_deep(enum AVPixelFormat format)
     return format == AV_PIX_FMT_YUV420P10LE;
 }
 
+bool gm_cuda_ladder_is_toned(const Gm__Policy *policy)
+{
+    return strcmp(policy->scaler, GM_CUDA_TONED) == 0;
+}
+
+/* Of what the ladder takes: mapped pictures are as deep as the deepest rendition. */
+static bool is_fed_deep(const Gm__VideoFacts *v, const Gm__Policy *policy)
+{
+    bool deep = false;
+    for (size_t i = 0; i < policy->n_renditions; i++) {
+        deep = deep || is_deep(av_get_pix_fmt(policy->renditions[i]->pixel_format));
+    }
+    return gm_cuda_ladder_is_toned(policy) ? deep : is_deep(av_get_pix_fmt(v->pixel_format));
+}
+
 int gm_cuda_ladder_params(const Gm__VideoFacts *v, const Gm__Policy *policy,
                           struct gm_ladder_params *out, struct gm_err *err)
 {
     struct gm_ladder_params p = {
         .width_px = v->width_px,
         .height_px = v->height_px,
-        .deep = is_deep(av_get_pix_fmt(v->pixel_format)),
         .turns = (uint32_t)((v->rotation_deg / 90 % 4 + 4) % 4),
         .mirror = v->flip,
         .chroma_x2 = 0, /* left, as every rendition has it */
@@ -73,6 +91,7 @@ int gm_cuda_ladder_params(const Gm__VideoFacts *v, const Gm__Policy *policy,
         return gm_err_set(err, GM_E_INVAL, 0, "The kernel makes 1 to %d renditions, not %zu",
                           GM_LADDER_RUNGS, policy->n_renditions);
     }
+    p.deep = is_fed_deep(v, policy);
     if (v->crop != NULL) {
         p.width_px = v->crop->whole_width_px;
         p.height_px = v->crop->whole_height_px;
@@ -95,7 +114,10 @@ int gm_cuda_ladder_params(const Gm__VideoFacts *v, const Gm__Policy *policy,
     return rc;
 }
 
-static int open_gpu(const AVBufferRef *device, bool deep, struct gm_gpu **out, struct gm_err *err)
+/* With the kernels proved: deep, of what the ladder takes; source_deep, of what sprites are made
+ * of. */
+static int open_gpu(const AVBufferRef *device, bool deep, bool source_deep, struct gm_gpu **out,
+                    struct gm_err *err)
 {
     char uuid[GM_CUDA_UUID_SIZE];
     struct gm_gpu *gpu = NULL;
@@ -107,7 +129,7 @@ static int open_gpu(const AVBufferRef *device, bool deep, struct gm_gpu **out, s
         rc = gm_gpu_prove_ladder(gpu, deep, err);
     }
     if (rc == 0) {
-        rc = gm_gpu_prove_small(gpu, deep, err);
+        rc = gm_gpu_prove_small(gpu, source_deep, err);
     }
     if (rc < 0) {
         gm_gpu_close(&gpu);
@@ -117,14 +139,36 @@ static int open_gpu(const AVBufferRef *device, bool deep, struct gm_gpu **out, s
     return 0;
 }
 
-int gm_cuda_ladder_try(const AVBufferRef *device, const struct gm_ladder_params *params,
-                       struct gm_err *err)
+/* *out NULL: the light stays as it is. */
+static int open_tone(const Gm__Policy *policy, const Gm__VideoFacts *facts,
+                     const struct gm_ladder_params *params, struct gm_gpu *gpu,
+                     struct gm_cuda_tone **out, struct gm_err *err)
 {
+    const struct gm_cuda_tone_params tone = {
+        .map = gm_sdr_table(policy->tone_map, gm_colour_of_source(facts)),
+        .width_px = params->width_px,
+        .height_px = params->height_px,
+        .deep = params->deep};
+    return gm_cuda_ladder_is_toned(policy) ? gm_cuda_tone_create(gpu, &tone, out, err) : 0;
+}
+
+int gm_cuda_ladder_try(const AVBufferRef *device, const Gm__VideoFacts *facts,
+                       const Gm__Policy *policy, struct gm_err *err)
+{
+    struct gm_ladder_params params;
+    struct gm_cuda_tone *tone = NULL;
     struct gm_gpu *gpu = NULL;
-    int rc = open_gpu(device, params->deep, &gpu, err);
+    int rc = gm_cuda_ladder_params(facts, policy, &params, err);
     if (rc == 0) {
-        rc = gm_gpu_prove_ladder_of(gpu, params, err);
+        rc = open_gpu(device, params.deep, is_deep(av_get_pix_fmt(facts->pixel_format)), &gpu, err);
     }
+    if (rc == 0) {
+        rc = open_tone(policy, facts, &params, gpu, &tone, err);
+    }
+    if (rc == 0) {
+        rc = gm_gpu_prove_ladder_of(gpu, &params, err);
+    }
+    gm_cuda_tone_destroy(&tone);
     gm_gpu_close(&gpu);
     return rc;
 }
@@ -132,7 +176,10 @@ int gm_cuda_ladder_try(const AVBufferRef *device, const struct gm_ladder_params 
 int gm_cuda_ladder_prove(const AVBufferRef *device, bool deep, struct gm_err *err)
 {
     struct gm_gpu *gpu = NULL;
-    int rc = open_gpu(device, deep, &gpu, err);
+    int rc = open_gpu(device, deep, deep, &gpu, err);
+    if (rc == 0 && deep) {
+        rc = gm_cuda_tone_prove(gpu, err);
+    }
     gm_gpu_close(&gpu);
     return rc;
 }
@@ -156,7 +203,7 @@ int gm_cuda_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts,
                           const Gm__Pipeline *pipeline, AVBufferRef *device,
                           struct gm_cuda_ladder **out, struct gm_err *err)
 {
-    if (strcmp(policy->scaler, GM_CUDA_LADDER) != 0) {
+    if (strcmp(policy->scaler, GM_CUDA_LADDER) != 0 && !gm_cuda_ladder_is_toned(policy)) {
         return gm_err_set(err, GM_E_BUG, 0, "The plan's scaler `%.40s` is not one of this build",
                           policy->scaler);
     }
@@ -173,7 +220,12 @@ int gm_cuda_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts,
     int rc = l->device != NULL ? gm_cuda_ladder_params(facts, policy, &l->params, err)
                                : gm_err_nomem(err);
     if (rc == 0) {
-        rc = open_gpu(device, is_deep(l->format), &l->gpu, err);
+        l->source = l->params;
+        l->source.deep = is_deep(l->format);
+        rc = open_gpu(device, l->params.deep, l->source.deep, &l->gpu, err);
+    }
+    if (rc == 0) {
+        rc = open_tone(policy, facts, &l->params, l->gpu, &l->tone, err);
     }
     if (rc == 0) {
         rc = gm_gpu_stream_create(l->gpu, &l->stream, err);
@@ -207,6 +259,7 @@ void gm_cuda_ladder_destroy(struct gm_cuda_ladder **ladder)
     av_frame_free(&l->packed);
     av_buffer_unref(&l->pool);
     gm_ladder_destroy(&l->ladder);
+    gm_cuda_tone_destroy(&l->tone);
     if (l->gpu != NULL) {
         gm_gpu_free(l->gpu, l->plan);
         gm_gpu_free(l->gpu, l->frame);
@@ -370,11 +423,18 @@ static int launch(struct gm_cuda_ladder *l, const AVFrame *in, struct gm_err *er
 {
     struct gm_ladder_args args = {.plan = l->plan, .frames = l->frame};
     struct gm_launch how = gm_ladder_launch(l->ladder, 1);
-    l->here = (struct gm_ladder_frame){.in = gm_cuda_picture_surface(in)};
+    struct gm_surface source = gm_cuda_picture_surface(in);
+    l->here = (struct gm_ladder_frame){.in = source};
+    int rc = 0;
+    if (l->tone != NULL) {
+        rc = gm_cuda_tone_push(l->tone, l->stream, &source, &l->here.in, err);
+    }
     for (uint32_t i = 0; i < l->params.rungs; i++) {
         l->here.out[i] = gm_cuda_picture_surface(l->rungs[i].picture);
     }
-    int rc = gm_ladder_check(l->ladder, &l->here, err);
+    if (rc == 0) {
+        rc = gm_ladder_check(l->ladder, &l->here, err);
+    }
     if (rc == 0) {
         rc = gm_gpu_upload(l->stream, l->frame, &l->here, sizeof l->here, err);
     }
@@ -435,7 +495,7 @@ AVBufferRef *gm_cuda_ladder_pool(struct gm_cuda_ladder *l, size_t rendition)
 
 const struct gm_ladder_params *gm_cuda_ladder_what(const struct gm_cuda_ladder *l)
 {
-    return &l->params;
+    return &l->source;
 }
 
 struct gm_gpu *gm_cuda_ladder_gpu(struct gm_cuda_ladder *l)

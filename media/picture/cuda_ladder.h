@@ -17,16 +17,21 @@
  * Errors of all: NOMEM; DEVICE_ABSENT, DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST. */
 struct gm_cuda_ladder; /* opaque */
 
-/* What the kernel is asked for: everything but the watermarks. facts: 4:2:0 in 8 or 10 bits.
- * Errors: INVAL what it does not make. */
+/* The plan maps the light before (GM_CUDA_TONED). */
+bool gm_cuda_ladder_is_toned(const Gm__Policy *policy);
+/* What the kernel is asked for: everything but the watermarks. facts: 4:2:0 in 8 or 10 bits; where
+ * the policy's scaler maps the light the depth is that of mapped pictures. Errors: INVAL what it
+ * does not make. */
 int gm_cuda_ladder_params(const Gm__VideoFacts *facts, const Gm__Policy *policy,
                           struct gm_ladder_params *out, struct gm_err *err) GM_MUST_CHECK;
 /* Loads the kernels on a device (of gm_hw_open), and compares a few small pictures with the
- * reference (kernels/proof.h). Errors: MEDIA_VERIFY (other bits). */
+ * reference (kernels/proof.h; of 10 bits also media/picture/cuda_tone.h). Errors: MEDIA_VERIFY
+ * (other bits). */
 int gm_cuda_ladder_prove(const AVBufferRef *device, bool deep, struct gm_err *err) GM_MUST_CHECK;
-/* And a picture of noise through a job's own ladder (gm_cuda_ladder_params). Errors: the same. */
-int gm_cuda_ladder_try(const AVBufferRef *device, const struct gm_ladder_params *params,
-                       struct gm_err *err) GM_MUST_CHECK;
+/* And a picture of noise through a job's own ladder, whose policy has a scaler. Errors: the same,
+ * those of params. */
+int gm_cuda_ladder_try(const AVBufferRef *device, const Gm__VideoFacts *facts,
+                       const Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
 
 /* policy (whose scaler is this one), pipeline (for the images of watermarks): borrowed for its
  * life; facts: for the call; device: of gm_hw_open, referenced. Proves the kernels first.

@@ -12,7 +12,7 @@
 
 struct gm_sdr {
     uint32_t timescale;
-    double source_peak;
+    double source_peak;        /* of the programme; HLG has its own */
     enum AVPixelFormat format; /* of mapped pictures */
     int chroma_h, chroma_v;    /* of what comes; GM_SITING_NONE: as fine as luma */
     uint32_t width, height;    /* at most; 0: any */
@@ -24,6 +24,25 @@ struct gm_sdr {
     AVFrame *mapped; /* owned */
 };
 
+static double peak_of(const Gm__ToneMap *map)
+{
+    return map != NULL && map->source_peak > 0 ? map->source_peak : GM_TONEMAP_PEAK;
+}
+
+static struct gm_tonemap_params table_of(double peak, struct gm_colour colour)
+{
+    return (struct gm_tonemap_params){
+        .source = colour,
+        .source_peak = colour.transfer == AVCOL_TRC_ARIB_STD_B67 ? GM_TONEMAP_PEAK : peak,
+        .target_peak = GM_TONEMAP_WHITE,
+    };
+}
+
+struct gm_tonemap_params gm_sdr_table(const Gm__ToneMap *map, struct gm_colour colour)
+{
+    return table_of(peak_of(map), colour);
+}
+
 int gm_sdr_create(const struct gm_sdr_params *p, struct gm_sdr **out, struct gm_err *err)
 {
     struct gm_sdr *s = calloc(1, sizeof *s);
@@ -31,8 +50,7 @@ int gm_sdr_create(const struct gm_sdr_params *p, struct gm_sdr **out, struct gm_
         return gm_err_nomem(err);
     }
     s->timescale = p->timescale;
-    s->source_peak =
-        p->map != NULL && p->map->source_peak > 0 ? p->map->source_peak : GM_TONEMAP_PEAK;
+    s->source_peak = peak_of(p->map);
     s->format = p->deep ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P;
     s->chroma_h = p->map != NULL ? p->map->chroma_h : 0;
     s->chroma_v = p->map != NULL ? p->map->chroma_v : 128;
@@ -147,11 +165,7 @@ static int make_table(struct gm_sdr *s, struct gm_colour colour, struct gm_err *
         return 0;
     }
     gm_tonemap_destroy(&s->table);
-    struct gm_tonemap_params params = {
-        .source = colour,
-        .source_peak = colour.transfer == AVCOL_TRC_ARIB_STD_B67 ? GM_TONEMAP_PEAK : s->source_peak,
-        .target_peak = GM_TONEMAP_WHITE,
-    };
+    struct gm_tonemap_params params = table_of(s->source_peak, colour);
     s->made_for = colour;
     return gm_tonemap_create(&params, &s->table, err);
 }

@@ -5,6 +5,7 @@
 
 #include "common/err.h"
 #include "media.pb-c.h"
+#include "media/picture/tonemap.h"
 
 /* Pictures in SDR: those that are HDR, of wide gamut or of a matrix that players don't know go
  * through a colour table (media/picture/tonemap.h), all others pass as they are. A table is made
@@ -20,6 +21,8 @@ struct gm_sdr_params {
     uint32_t width_px, height_px; /* what has more pixels is scaled to this first; 0: nothing is */
     uint32_t timescale;           /* ticks a second */
 };
+/* The table for pictures of a colour. map: as above. Pure. */
+struct gm_tonemap_params gm_sdr_table(const Gm__ToneMap *map, struct gm_colour colour);
 /* Errors: NOMEM. */
 int gm_sdr_create(const struct gm_sdr_params *params, struct gm_sdr **out,
                   struct gm_err *err) GM_MUST_CHECK;

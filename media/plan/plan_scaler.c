@@ -44,31 +44,51 @@ static const char *unfit_source(const Gm__VideoFacts *v)
     return NULL;
 }
 
-/* *out_why NULL: so is what the plan makes of them. */
-static int look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy,
-                        struct gm_ladder_params *out, const char **out_why, struct gm_err *err)
+/* What leads from the source's colour to a rendition's. */
+enum light { KEPT, MAPPED, OTHER };
+
+static enum light light_of(const Gm__VideoFacts *v, const Gm__Rendition *r)
 {
+    struct gm_colour source = gm_colour_of_source(v), made = gm_colour_of_rendition(r);
+    struct gm_colour sdr = gm_colour_target(source, false);
+    if (is_same(source, made)) {
+        return KEPT;
+    }
+    /* The kernel takes ten bits, as the table does; fewer would be made ten first. */
+    bool table = gm_colour_needs_table(source, sdr) && source.matrix != AVCOL_SPC_RGB &&
+                 av_get_pix_fmt(v->pixel_format) == AV_PIX_FMT_YUV420P10LE;
+    return table && is_same(sdr, made) ? MAPPED : OTHER;
+}
+
+/* *out_why NULL: so is what the plan makes of them, by *out_scaler. */
+static void look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy, const char **out_scaler,
+                         const char **out_why)
+{
+    enum light light = light_of(v, policy->renditions[0]);
+    *out_scaler = light == MAPPED ? GM_CUDA_TONED : GM_CUDA_LADDER;
     *out_why = NULL;
     if (policy->context_frames > 0) {
         *out_why = "pictures are deinterlaced";
-        return 0;
-    }
-    if (policy->burn_text > 0) {
+    } else if (policy->burn_text > 0) {
         *out_why = "subtitles are drawn";
-        return 0;
     }
-    for (size_t i = 0; i < policy->n_renditions; i++) {
+    for (size_t i = 0; *out_why == NULL && i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
-        if (!is_same(gm_colour_of_source(v), gm_colour_of_rendition(r))) {
+        enum light its = light_of(v, r);
+        if (its == OTHER || its != light) {
             *out_why = "the colour is converted";
-            return 0;
-        }
-        if (r->parent > 0) {
+        } else if (r->parent > 0) {
             *out_why = "a rendition is made from another";
-            return 0;
         }
     }
-    int rc = gm_cuda_ladder_params(v, policy, out, err);
+}
+
+/* The kernel makes the plan's sizes, by the policy's scaler. */
+static int look_at_sizes(const Gm__VideoFacts *v, const Gm__Policy *policy, const char **out_why,
+                         struct gm_err *err)
+{
+    struct gm_ladder_params params;
+    int rc = gm_cuda_ladder_params(v, policy, &params, err);
     if (rc == -GM_E_INVAL) {
         *out_why = "the kernel does not make these sizes";
         return 0;
@@ -85,11 +105,11 @@ static bool is_proved(const Gm__Chain *chain)
 
 /* Where the kernel does not work and the encoder may: *out_why, and a warning, for its proof did
  * pass. */
-static int try_kernel(const struct gm_ladder_params *params, const AVBufferRef *device,
-                      Gm__Policy *policy, const char **out_why, struct gm_err *err)
+static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
+                      const char **out_why, struct gm_err *err)
 {
     struct gm_err cause;
-    int rc = gm_cuda_ladder_try(device, params, &cause);
+    int rc = gm_cuda_ladder_try(device, v, policy, &cause);
     switch (-rc) {
     case GM_OK:
         return 0;
@@ -118,18 +138,24 @@ int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, const AVBuff
         policy->n_renditions == 0) {
         return 0;
     }
-    const char *why = unfit_source(v);
-    struct gm_ladder_params params;
-    int rc = why == NULL ? look_at_plan(v, policy, &params, &why, err) : 0;
+    const char *scaler = "", *why = unfit_source(v);
+    int rc = 0;
+    if (why == NULL) {
+        look_at_plan(v, policy, &scaler, &why);
+    }
+    if (why == NULL) {
+        rc = gm_pb_string(&policy->scaler, scaler, err);
+        rc = rc == 0 ? look_at_sizes(v, policy, &why, err) : rc;
+    }
     if (rc == 0 && why == NULL && !is_proved(chain)) {
         why = "the kernel's proof did not pass on this device";
     }
     if (rc == 0 && why == NULL) {
-        rc = try_kernel(&params, device, policy, &why, err);
+        rc = try_kernel(v, device, policy, &why, err);
     }
-    if (rc < 0) {
+    if (rc < 0 || why == NULL) {
         return rc;
     }
-    return why != NULL ? gm_pb_string(&policy->scaler_reason, why, err)
-                       : gm_pb_string(&policy->scaler, GM_CUDA_LADDER, err);
+    rc = gm_pb_string(&policy->scaler, "", err);
+    return rc == 0 ? gm_pb_string(&policy->scaler_reason, why, err) : rc;
 }

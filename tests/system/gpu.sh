@@ -34,6 +34,13 @@ check "decoded in software, which is said" report 'all(.renditions[].actual.deco
 check "scaled by the GPU all the same" report "$(scaled cuda-ladder-1 cuda)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/soft")"
 
+# HDR for SDR: its light is mapped where the pictures are.
+make_hdr10 "$work/hdr.mp4"
+check "a job in SDR is done of HDR" transcode toned "$work/hdr.mp4"
+check "encoded on the GPU" report "$(on $gpu)"
+check "mapped and scaled there, as the plan says" report "$(scaled cuda-tone-1+cuda-ladder-1 cuda)"
+check "the renditions say SDR" report 'all(.renditions[]; .colour.transfer == "bt709")'
+
 # A driver that does not load the kernel since it was proved: through memory, which is planned so.
 profile l4 "fault module unsupported"
 check "a job is done without the kernel" transcode unscaled "$work/short.mp4"

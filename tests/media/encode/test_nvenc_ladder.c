@@ -33,6 +33,7 @@ struct wish {
     const char *codec;
     bool deep, keep, thumbnails, quality; /* keep: HDR; quality: crf below a cap, whose chunks may
                                              come again */
+    bool toned;                           /* HDR becomes SDR */
 };
 
 struct job {
@@ -202,8 +203,10 @@ static void same_bytes(const void *arg)
     plan_and_split(&j);
     fake_gpu_memory_hold(&memory);
     Gm__Policy *p = policy_of(&j);
-    CHECK(strcmp(p->scaler, GM_CUDA_LADDER) == 0 && p->scaler_reason[0] == '\0');
-    CHECK(strstr(p->chain_fingerprint, ":" GM_CUDA_LADDER ":") != NULL);
+    CHECK(strcmp(p->scaler, w->toned ? GM_CUDA_TONED : GM_CUDA_LADDER) == 0);
+    CHECK(p->scaler_reason[0] == '\0');
+    CHECK(strstr(p->chain_fingerprint, w->toned ? ":" GM_CUDA_TONED ":" : ":" GM_CUDA_LADDER ":") !=
+          NULL);
     CHECK(p->n_renditions == 2);
     encode(&j, &there);
     check_scaled(&there, "cuda", "", "nvdec");
@@ -256,6 +259,21 @@ static void bytes_do_not_depend_on_the_decoder(void **state)
          .deep = true,
          .keep = true,
          .thumbnails = true},
+        {.encoder = "libx265",
+         .options = "preset=ultrafast,x265-params=log-level=none:keyint=40:colorprim=bt2020:"
+                    "transfer=smpte2084:colormatrix=bt2020nc",
+         .format = AV_PIX_FMT_YUV420P10LE,
+         .turn_deg = 270,
+         .codec = "h264",
+         .thumbnails = true,
+         .toned = true},
+        {.encoder = "libx265",
+         .options = "preset=ultrafast,x265-params=log-level=none:keyint=40:colorprim=bt2020:"
+                    "transfer=arib-std-b67:colormatrix=bt2020nc",
+         .format = AV_PIX_FMT_YUV420P10LE,
+         .codec = "hevc",
+         .deep = true,
+         .toned = true},
     };
     (void)state;
     for (size_t i = 0; i < sizeof wishes / sizeof wishes[0]; i++) {
@@ -366,6 +384,12 @@ static void what_the_kernel_does_not_do_is_planned_for_software(void **state)
                                      .options = "preset=veryfast,g=40",
                                      .format = AV_PIX_FMT_YUVJ420P,
                                      .codec = "h264"};
+    static const struct wish hdr = {
+        .encoder = "libx265",
+        .options = "preset=ultrafast,x265-params=log-level=none:keyint=40:colorprim=bt2020:"
+                   "transfer=smpte2084:colormatrix=bt2020nc",
+        .format = AV_PIX_FMT_YUV420P10LE,
+        .codec = "h264"};
     static const struct refusal refusals[] = {
         {"deinterlaced", "", &h264, "on", false},
         {"not 4:2:0", "", &full, "off", false},
@@ -375,6 +399,7 @@ static void what_the_kernel_does_not_do_is_planned_for_software(void **state)
         {"other bits", "fault launch wrong at=4\n", &h264, "off", true}, /* of small pictures */
         {"other bits", "fault launch wrong at=5\n", &h264, "off", true}, /* of their score */
         {"other bits", "fault launch wrong at=6\n", &h264, "off", true}, /* of the job's ladder */
+        {"other bits", "fault launch wrong at=6\n", &hdr, "off", true},  /* of its light */
     };
     (void)state;
     for (size_t i = 0; i < sizeof refusals / sizeof refusals[0]; i++) {
