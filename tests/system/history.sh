@@ -1,0 +1,125 @@
+# A farm under two clients that keep what they were told: sourced by crash.sh and power.sh, after lib.sh.
+# $preload: variables of the environment in which its programs are started again. $later: folders of jobs that
+# are done are named in the file `due` and looked at by the script itself.
+preload=()
+later=""
+
+# Started again until it serves: it may die at a point of its start.
+revive_scheduler() {
+  local i line
+  wait "$(pid scheduler)" 2>/dev/null
+  for i in 1 2 3; do
+    rm -f "$at/ready" && mkfifo "$at/ready"
+    env "${preload[@]}" "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" >"$at/ready" 2>>"$at/scheduler.log" 9>&- &
+    echo $! >"$at/scheduler"
+    line=""
+    IFS= read -r line <"$at/ready"
+    [ -z "$line" ] || return 0
+    wait "$(pid scheduler)" 2>/dev/null
+  done
+  fail "the scheduler does not start: $(tail -n 2 "$at/scheduler.log")"
+}
+revive_node() { # it need not be ready: the scheduler may be away too
+  wait "$(pid n1)" 2>/dev/null
+  env "${preload[@]}" "$bin/gopmill-node" --config "$at/n1.yaml" >/dev/null 2>>"$at/n1.log" 9>&- &
+  echo $! >"$at/n1"
+}
+
+# One folder a submission. acked: "ID FOLDER", what the scheduler said it has.
+submit() { # folder
+  local reply
+  reply=$(curl -s -m 10 --unix-socket "$at/http" -d "${request//@OUT@/$1}" http://x/v1/jobs)
+  [[ $reply =~ \"id\":\ *\"([0-9a-z]+)\" ]] || return 1
+  job=${BASH_REMATCH[1]}
+  echo "$job $1" >>"$at/acked"
+}
+state_of() { curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs/$1" | jq -r .state; } # job
+is_done() { [ "$(state_of "$job")" = done ]; }
+look() { # folder of a job that is done: what is wrong with it, or "ok"
+  local twice
+  tree_hash "$1" >"$1.sha"
+  cmp -s "$work/calm.sha" "$1.sha" || { echo "other bytes"; return; }
+  twice=$(jq -c '[.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])' "$1/report.json")
+  [ "$twice" = "[]" ] || { echo "done twice: $twice"; return; }
+  twice=$(jq '[.tasks[].attempt] | (length - (unique | length))' "$1/report.json")
+  [ "$twice" = 0 ] || { echo "$twice attempts with the number of another"; return; }
+  echo ok
+}
+judge() { # folder: looked at once, then it makes room
+  echo "$1 $(look "$1")" >>"$at/judged"
+  rm -rf "$1" "$1.sha"
+}
+client() { # name
+  local n=0 out i state
+  while [ ! -e "$at/stop" ]; do
+    n=$((n + 1)) out=$at/out/$1-$n
+    submit "$out" || { sleep 0.02; continue; }
+    for i in $(seq 300); do
+      [ -e "$out/master.m3u8" ] || [ $((i % 20)) = 0 ] || { sleep 0.1; continue; }
+      state=$(state_of "$job")
+      [ "$state" != done ] || if [ -n "$later" ]; then echo "$out" >>"$at/due"; else judge "$out"; fi
+      case $state in done | failed | cancelled) break ;; esac
+      sleep 0.1
+    done
+    echo "$out" >>"$at/ended"
+  done
+}
+ended() { wc -l <"$at/ended"; }
+
+begin_farm() { # folder: with an undisturbed job in $work/calm.sha
+  make_clip "$work/clip.mp4" 12 160x90 10 -g 20
+  small_pipeline "$work/small.yaml" 90
+  request=$(jq -n --rawfile yaml "$work/small.yaml" --arg source "file://$work/clip.mp4" \
+    '{pipeline: {yaml: $yaml, name: "small"}, source: $source, destination: "file://@OUT@"}')
+  farm "$1"
+  mkdir "$at/out"
+  touch "$at/acked" "$at/ended" "$at/judged" "$at/due"
+  node_options="devices: off"
+  node n1
+  submit "$at/out/calm" || fail "the first job was not taken"
+  until_true "undisturbed run" is_done
+  tree_hash "$at/out/calm" >"$work/calm.sha"
+  exec 8>&2 2>"$work/stderr" # the shell tells of each death
+  client a &
+  clients=$!
+  client b &
+  clients="$clients $!"
+}
+
+# The history: what was acknowledged is there and done; what was not may be there, and is done then.
+jobs_json() { # all pages, one line a job
+  local cursor="" page # an empty cursor is one
+  while :; do
+    page=$(curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs?limit=500${cursor:+&cursor=$cursor}") || return 1
+    jq -c '.jobs[] | [.id, .state, .destination]' <<<"$page" || return 1
+    cursor=$(jq -r '.next // empty' <<<"$page")
+    [ -n "$cursor" ] || return 0
+  done
+}
+settled() { jobs_json >"$work/jobs" && ! grep -qvE '"(done|failed|cancelled)"' "$work/jobs"; }
+no_files() { [ -z "$(find "$1" -type f 2>/dev/null | head -n 1)" ]; } # folder
+end_farm() { # clients end their jobs, then all is looked at
+  local id out wrong folder
+  touch "$at/stop"
+  wait $clients
+  exec 2>&8 8>&-
+  until_true "all jobs have ended" settled
+  check "no job failed: $(grep -v '"done"' "$work/jobs" | head -n 3)" test -z "$(grep -v '"done"' "$work/jobs")"
+  while read -r id out; do
+    check "job $id was acknowledged and is there once" test "$(grep -cF "[\"$id\",\"done\",\"file://$out\"]" "$work/jobs")" = 1
+  done <"$at/acked"
+  jq -r '.[2] | ltrimstr("file://")' "$work/jobs" >"$work/folders"
+  while read -r out; do # of jobs that no client knows of
+    grep -qF "$out " "$at/judged" || judge "$out"
+  done <"$work/folders"
+  wrong=$(grep -v ' ok$' "$at/judged")
+  check "each job is as the undisturbed one: $wrong" test -z "$wrong"
+  check "each job was looked at" test "$(wc -l <"$at/judged")" = "$(wc -l <"$work/jobs")"
+  until_true "the work store is empty" no_files "$at/work"
+  find "$at/work" -type f | head -n 5
+  until_true "the node's scratch is empty" no_files "$at/n1.d/scratch"
+  for folder in "$at/out"/*; do # of submissions that nobody has
+    check "nothing is in $folder, of which no job is" no_files "$folder"
+  done
+  exec 2>/dev/null # of those that the end kills
+}
