@@ -231,6 +231,9 @@ static int dir_delete(struct gm_store *store, const char *key, struct gm_err *er
         rc = gm_dir_error(err, errno, "deleting", key);
     }
     GM_CRASH("store.deleted");
+    if (rc == 0 && fsync(dir) < 0) { /* or a power cut brings back what nobody knows any more */
+        rc = gm_dir_error(err, errno, "fsync of the folder of", key);
+    }
     if (rc == 0) {
         remove_empty_folders(d->root, key);
     }
