@@ -164,6 +164,9 @@ void sim_deliver(struct sim *sim, const struct gm_send *send)
             send->envelope->assign->spec->job_id, send->envelope->assign->spec->task, node->number);
         sim->order_size = sim->order_size < sizeof(sim->order) ? sim->order_size : 0;
     }
+    if (send->envelope->body_case == GM__ENVELOPE__BODY_ACK) {
+        sim_ledger_acked(sim, send->node_id, send->envelope->ack);
+    }
     sim->sent_feeds += send->envelope->body_case == GM__ENVELOPE__BODY_FEED ? 1 : 0;
     sim->sent_cancels += send->envelope->body_case == GM__ENVELOPE__BODY_CANCEL ? 1 : 0;
     sim_net_send(sim, node, true, send->envelope);

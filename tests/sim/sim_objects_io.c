@@ -118,11 +118,10 @@ static bool keeps(struct sim *sim, const struct sim_job *job, const char *id)
     if (!stay) {
         return false;
     }
-    assert_int_equal(gm_view_objects(sim->core, job->id, &objects, &err), 0);
+    assert_int_equal(gm_view_committed(sim->core, job->id, &objects, &err), 0);
     for (size_t i = 0; i < objects.count && !found; i++) {
-        const struct gm_object_view *o = &objects.rows[i];
-        make_id(job, o->store, o->key, own);
-        found = o->store == GM__OBJECT_STORE__STORE_OUT && !o->loose && strcmp(own, id) == 0;
+        make_id(job, objects.rows[i].store, objects.rows[i].key, own);
+        found = strcmp(own, id) == 0;
     }
     gm_view_objects_fini(&objects);
     return found;

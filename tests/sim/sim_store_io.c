@@ -116,10 +116,6 @@ static void queue_job(char **queue, uint32_t *count, const char *id)
 static void release(struct sim *sim, struct gm_effects *fx)
 {
     for (size_t s = 0; s < fx->send_count; s++) {
-        const Gm__Envelope *e = fx->sends[s].envelope;
-        if (fx->sends[s].durable && e->body_case == GM__ENVELOPE__BODY_ACK) {
-            sim_ledger_acked(sim, fx->sends[s].node_id, e->ack);
-        }
         if (fx->sends[s].durable) {
             sim_deliver(sim, &fx->sends[s]);
         }

@@ -95,8 +95,9 @@ static struct piece next_piece(struct sim_task *task)
 static void object_name(const struct sim_task *task, const struct piece *p, char name[64])
 {
     const Gm__TaskSpec *spec = task->assign->spec;
-    (void)snprintf(name, 64, "%s/%u/%u-%u%s", spec->task, spec->instance, p->stream, p->index,
-                   p->done ? "-done" : "");
+    bool stray = task->job->strays && spec->attempt % 3 == 2;
+    (void)snprintf(name, 64, "%s/%u/%u-%u%s%s", spec->task, spec->instance, p->stream, p->index,
+                   p->done ? "-done" : "", stray ? "-other" : "");
 }
 
 static void object_hash(const char *name, uint8_t hash[32])
@@ -404,7 +405,8 @@ static void tell_lie(struct sim *sim, struct sim_node *node, struct sim_task *ta
         task->finished = task->job->lied = true;
         sim_send_reliably(sim, node, &envelope);
     } else {
-        produced.epoch--;
+        produced.epoch -= sim->term % 2;
+        produced.term += 1 - sim->term % 2;
         envelope.seq = ++node->seq;
         sim_ledger_promise(sim, node, task, &envelope, true);
         sim_send(sim, node, &envelope);
