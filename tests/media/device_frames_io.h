@@ -13,7 +13,7 @@ struct device_frames {
 #define DEVICE_FRAMES 46 /* of the clips; four chunks */
 
 /* Clips that every one of them decodes: H.264 with B pictures, with open GOPs, in full range; HEVC
- * in 10 bits with open GOPs; VP9 with pictures that are not shown. */
+ * in 10 bits with open GOPs; VP9. */
 #define DEVICE_CLIPS 5
 #define DEVICE_VP9 4
 extern const struct made device_clips[DEVICE_CLIPS];

@@ -13,6 +13,7 @@
 #include "media/device/vaapi.h"
 #include "media/device_frames_io.h"
 #include "media/fake_gpu_io.h"
+#include "media/folder_io.h"
 #include "media/vaapi_io.h"
 
 /* Chunks decoded over the fake VA driver, whose pictures are libavcodec's: what is shown here is
@@ -118,11 +119,11 @@ static const struct device_fault hevc_faults[] = {
     {"arc", "fault decode wrong at=1\n", 0, "the device gives other pictures than software", 0},
 };
 
-/* Of VP9: pictures that are not shown, too. */
+/* Of VP9: in pictures before a chunk's first one, too. */
 static const struct device_fault vp9_faults[] = {
     {"arc", "", 0, NULL, 4},
     {"arc", "fault decode corrupt at=20\n", 0, "the driver says that a picture is damaged", 2},
-    {"arc", "fault decode corrupt at=2\n", 0, "the driver says that a picture is damaged", 0},
+    {"arc", "fault decode corrupt at=10\n", 0, "the driver says that a picture is damaged", 1},
     {"arc", "fault decode wrong at=1\n", 0, "the device gives other pictures than software", 0},
 };
 
@@ -236,6 +237,30 @@ static void real_clips_give_the_pictures_of_software(void **state)
     device_frames_reals(&ON, &phone, 1);
 }
 
+/* The second picture of this clip is not shown. */
+static void damage_hidden(const void *path)
+{
+    fake_gpu_profile("arc", "fault decode corrupt at=2\n");
+    AVBufferRef *device = open_device();
+    struct clip *c = clip_load(path);
+    c->frame_count = c->frame_count > 30 ? 30 : c->frame_count;
+    const struct run *r = nvdec_both(c, 0, 1, false, device, 0);
+    CHECK(r->on_device == 0 && r->why != NULL &&
+          strcmp(r->why, "the driver says that a picture is damaged") == 0);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void damage_of_pictures_that_are_not_shown_is_noticed(void **state)
+{
+    char path[4096];
+    (void)state;
+    if (!folder_clip("vp9-10bit-profile2.webm", path)) {
+        skip();
+    }
+    assert_int_equal(fake_gpu_run(damage_hidden, path), 0);
+}
+
 int main(void)
 {
     vaapi_start();
@@ -251,6 +276,7 @@ int main(void)
         cmocka_unit_test(a_slice_that_the_driver_refuses_is_noticed),
         cmocka_unit_test(a_driver_without_a_decoder_leaves_all_to_software),
         cmocka_unit_test(real_clips_give_the_pictures_of_software),
+        cmocka_unit_test(damage_of_pictures_that_are_not_shown_is_noticed),
     };
     return cmocka_run_group_tests_name("media/frames_vadec", tests, NULL, NULL);
 }
