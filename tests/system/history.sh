@@ -58,7 +58,7 @@ client() { # name
       [ -e "$out/master.m3u8" ] || [ $((i % 20)) = 0 ] || { sleep 0.1; continue; }
       state=$(state_of "$job")
       [ "$state" != done ] || if [ -n "$later" ]; then echo "$out" >>"$at/due"; else judge "$out"; fi
-      case $state in done | failed | cancelled) break ;; esac
+      case $state in done | failed | cancelled | null) break ;; esac # null: it is not known any more
       sleep 0.1
     done
     echo "$out" >>"$at/ended"
