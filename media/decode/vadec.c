@@ -16,7 +16,9 @@
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
-#define BEGUN 16 /* pictures of a packet: VP9 has eight at most */
+#define BEGUN                                                                                      \
+    20 /* pictures of a packet: VP9 has eight at most, HEVC one and what libavcodec puts in        \
+          place of the 16 that it may refer to */
 
 struct gm_vadec {
     const struct gm_vaapi_way *way;
@@ -27,7 +29,7 @@ struct gm_vadec {
     AVFrame *packed;        /* owned: where it lands */
     AVFrame *ready[READY];  /* owned */
     size_t first, count;
-    uintptr_t begun[BEGUN]; /* VP9: surfaces of the packet's pictures, as far as none was shown */
+    uintptr_t begun[BEGUN]; /* surfaces of the packet's pictures that nobody waited for */
     size_t begun_count;
     bool refused;    /* libavcodec did not open the driver's decoder */
     const char *why; /* static; NULL: all is well */
@@ -52,8 +54,8 @@ static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *
     return AV_PIX_FMT_NONE;
 }
 
-/* Remembers what is decoded: VP9 has pictures that are not shown, and nobody would wait for them.
- */
+/* Remembers what is decoded: VP9 and HEVC have pictures that are not shown, and nobody would wait
+ * for them. */
 static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
 {
     struct gm_vadec *v = ctx->opaque;
@@ -83,7 +85,7 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
     ctx->thread_count = 1;
     ctx->opaque = v;
     ctx->get_format = choose;
-    if (v->way->codec == AV_CODEC_ID_VP9) {
+    if (v->way->codec != AV_CODEC_ID_H264) { /* wait_for: there they count if shown alone */
         ctx->get_buffer2 = get_buffer;
     }
     ctx->max_pixels = gm_decoder_pixels((int64_t)v->par->width * v->par->height);

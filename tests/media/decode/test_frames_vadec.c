@@ -261,6 +261,54 @@ static void damage_of_pictures_that_are_not_shown_is_noticed(void **state)
     assert_int_equal(fake_gpu_run(damage_hidden, path), 0);
 }
 
+/* Sets no_output_of_prior_pics_flag: pictures that wait to be shown there never are. */
+static void drop_prior(AVPacket *packet)
+{
+    CHECK(av_packet_make_writable(packet) == 0);
+    for (int i = 0; i + 5 < packet->size; i++) {
+        uint8_t *at = packet->data + i;
+        unsigned type = at[3] >> 1 & 63u;
+        if (at[0] == 0 && at[1] == 0 && at[2] == 1 && (type == 19 || type == 20)) { /* IDR */
+            at[5] |= 0x40;
+            return;
+        }
+    }
+}
+
+/* Pictures of HEVC that an IDR takes back: decoded, and never shown. */
+static void damage_taken_back(const void *arg)
+{
+    struct clip *c = nvdec_make(&hevc_short_gop, 45);
+    size_t chunks = 0, all = 0, noticed = 0;
+    (void)arg;
+    for (size_t i = 1; i < c->packet_count; i++) {
+        drop_prior(c->packets[i]);
+    }
+    clip_decode(c);
+    CHECK(c->frame_count > 30 && c->frame_count < 45);
+    chunks = (c->frame_count + 14) / 15;
+    for (int at = 0; at <= 15; at++) {
+        char fault[64];
+        (void)snprintf(fault, sizeof fault, "fault decode corrupt at=%d\n", at);
+        fake_gpu_profile("arc", at == 0 ? "" : fault);
+        AVBufferRef *device = open_device();
+        const struct run *r = nvdec_both(c, 0, 0, false, device, 0);
+        all += at == 0 ? r->on_device : 0;
+        noticed += at > 0 && r->on_device < chunks && r->why != NULL &&
+                   strcmp(r->why, "the driver says that a picture is damaged") == 0;
+        av_buffer_unref(&device);
+    }
+    CHECK(all == chunks);
+    CHECK(noticed == 15);
+    clip_free(&c);
+}
+
+static void damage_of_pictures_that_are_taken_back_is_noticed(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(damage_taken_back, NULL), 0);
+}
+
 int main(void)
 {
     vaapi_start();
@@ -277,6 +325,7 @@ int main(void)
         cmocka_unit_test(a_driver_without_a_decoder_leaves_all_to_software),
         cmocka_unit_test(real_clips_give_the_pictures_of_software),
         cmocka_unit_test(damage_of_pictures_that_are_not_shown_is_noticed),
+        cmocka_unit_test(damage_of_pictures_that_are_taken_back_is_noticed),
     };
     return cmocka_run_group_tests_name("media/frames_vadec", tests, NULL, NULL);
 }
