@@ -68,9 +68,11 @@ static struct gm_task *find_current(struct gm_agent *agent, uint64_t id, uint64_
 
 static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
 {
-    /* The answer is to the oldest question at least: leases run from when that was sent. */
-    gm_time from = agent->renew_asked;
-    agent->renew_asked = 0;
+    /* Leases run from when the oldest question was sent, if this answers that one or a later one;
+     * an older one was answered before. Schedulers of earlier versions do not tell which. */
+    bool late = renewed->number != 0 && renewed->number < agent->renew_number;
+    gm_time from = late ? 0 : agent->renew_asked;
+    agent->renew_asked = late ? agent->renew_asked : 0;
     GM_CRASH("agent.renewed");
     for (size_t i = 0; i < renewed->n_kept && from != 0; i++) {
         const Gm__LeaseState *lease = renewed->kept[i];

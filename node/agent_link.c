@@ -221,12 +221,14 @@ static void send_renew(struct gm_agent *agent, gm_time now)
         Gm__Renew renew = GM__RENEW__INIT;
         renew.leases = list;
         renew.n_leases = n;
+        renew.number = ++agent->renews;
         Gm__Envelope env;
         init_envelope(&env);
         env.body_case = GM__ENVELOPE__BODY_RENEW;
         env.renew = &renew;
         if (gm_link_send(agent, &env) && agent->renew_asked == 0) {
             agent->renew_asked = now;
+            agent->renew_number = renew.number;
         }
     }
     free(leases);

@@ -140,7 +140,8 @@ struct gm_agent {
     gm_time link_at;        /* DOWN: try again; HELLO: give up */
     gm_time heard;          /* last message of the scheduler */
     gm_time renew_due;
-    gm_time renew_asked; /* oldest Renew without an answer; 0: none */
+    gm_time renew_asked;           /* oldest Renew without an answer; 0: none */
+    uint64_t renew_number, renews; /* of that one; of the last one */
     uint64_t instance, term;
     uint32_t lease_ms, heartbeat_ms, stall_ms;
     bool draining;

@@ -309,6 +309,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
             renewed.lost[renewed.n_lost++] = m->leases[i];
         }
     }
+    renewed.number = m->number;
     envelope.body_case = GM__ENVELOPE__BODY_RENEWED;
     envelope.renewed = &renewed;
     gm_core_fx_send(core, node->id, &envelope, false);

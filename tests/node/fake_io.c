@@ -146,6 +146,7 @@ static void answer_renew(struct farm *farm, const Gm__Renew *renew)
         Gm__Renewed body = GM__RENEWED__INIT;
         body.kept = renew->leases;
         body.n_kept = renew->n_leases;
+        body.number = farm->renew_number != 0 ? farm->renew_number : renew->number;
         Gm__Envelope env = GM__ENVELOPE__INIT;
         env.body_case = GM__ENVELOPE__BODY_RENEWED;
         env.renewed = &body;

@@ -45,10 +45,11 @@ struct farm {
     uint32_t sessions;          /* that it takes there */
     uint64_t term;
     uint64_t next_task;
-    bool renew;       /* answer Renew with everything kept */
-    Gm__Hello *hello; /* owned: the last one */
-    Gm__Offer *offer; /* owned: the last one of the cpu */
-    Gm__Offer *gpu;   /* owned: the last one of another device; NULL: none came */
+    bool renew;            /* answer Renew with everything kept */
+    uint64_t renew_number; /* as if it were that one; 0: as it is */
+    Gm__Hello *hello;      /* owned: the last one */
+    Gm__Offer *offer;      /* owned: the last one of the cpu */
+    Gm__Offer *gpu;        /* owned: the last one of another device; NULL: none came */
     uint32_t gpu_offers;
     char *noted;          /* owned: all notes of that device so far, a line each; NULL: none */
     uint32_t progress;    /* Progress messages seen */

@@ -370,6 +370,23 @@ static void lease_that_is_not_renewed_ends_the_work(void **state)
     farm_expect_healthy(farm);
 }
 
+/* Answers to a Renew of long ago. */
+static void late_answers_do_not_renew_leases(void **state)
+{
+    struct farm *farm = *state;
+    farm_expect_healthy(farm);
+    farm->renew_number = 1;
+    farm_assign(farm, "busy", "");
+    do {
+        farm_turn(farm);
+    } while (farm->leases == 0);
+    while (farm->leases > 0) {
+        farm_turn(farm);
+    }
+    farm->renew_number = 0;
+    farm_expect_healthy(farm);
+}
+
 static void new_term_ends_all_work(void **state)
 {
     struct farm *farm = *state;
@@ -507,6 +524,7 @@ int main(void)
         WITH(PLAIN, folders_that_a_worker_leaves_go_with_it),
         WITH(PLAIN, cancelled_task_is_dropped_and_the_slot_is_free),
         WITH(IMPATIENT, lease_that_is_not_renewed_ends_the_work),
+        WITH(IMPATIENT, late_answers_do_not_renew_leases),
         WITH(PLAIN, new_term_ends_all_work),
         WITH(PLAIN, unacknowledged_messages_come_again_after_hello),
         WITH(PLAIN, stale_answer_drops_the_task),

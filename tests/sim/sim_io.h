@@ -114,8 +114,9 @@ struct sim_node {
     uint64_t instance, term;
     bool alive, parted, welcomed, drained;
     gm_time back_at, hello_at, renew_at, resend_at;
-    gm_time renew_asked;  /* the oldest without an answer, by its clock; 0: none */
-    gm_time paused_until; /* 0: it runs */
+    gm_time renew_asked;           /* the oldest without an answer, by its clock; 0: none */
+    uint64_t renew_number, renews; /* of that one; of the last one */
+    gm_time paused_until;          /* 0: it runs */
     int64_t drift_ppm;
     gm_time sent_until, heard_until; /* when the last message of its links arrives */
     uint64_t seq, request;

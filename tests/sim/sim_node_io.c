@@ -405,8 +405,9 @@ static void take_ack(struct sim_node *node, const Gm__Ack *m)
 
 static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renewed *m)
 {
-    gm_time from = node->renew_asked;
-    node->renew_asked = 0;
+    bool late = m->number < node->renew_number;
+    gm_time from = late ? 0 : node->renew_asked;
+    node->renew_asked = late ? node->renew_asked : 0;
     for (size_t i = 0; i < m->n_kept && from > 0; i++) {
         struct sim_task *task =
             find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);
@@ -552,7 +553,11 @@ static void heartbeat(struct sim *sim, struct sim_node *node)
     envelope.body_case = GM__ENVELOPE__BODY_RENEW;
     envelope.renew = &renew;
     node->renew_at = sim->now + GM_SEC;
-    node->renew_asked = node->renew_asked > 0 ? node->renew_asked : sim_node_clock(sim, node);
+    renew.number = ++node->renews;
+    if (node->renew_asked == 0) {
+        node->renew_asked = sim_node_clock(sim, node);
+        node->renew_number = renew.number;
+    }
     sim_send(sim, node, &envelope);
 }
 
