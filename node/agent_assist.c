@@ -288,11 +288,23 @@ void gm_agent_assist_not_ready(struct gm_agent_slot *slot, const struct gm_err *
     }
 }
 
+/* NVIDIA's devices decode for their own tasks without being asked: what encodes there is open
+ * already (media/encode/encoder.h, gm_encoder_hold). */
+static bool decodes_own(const struct gm_agent_device *d)
+{
+    return !d->is_cpu && d->found->kind == GM_DEVICE_DRM;
+}
+
+uint32_t gm_agent_assist_own(const struct gm_agent_device *d)
+{
+    return decodes_own(d) && d->state == GM_AGENT_OFFERED ? d->slot_count : 0;
+}
+
 void gm_agent_assist_worked(struct gm_task *task)
 {
     struct gm_agent_device *d = task->gpu;
     if (d != NULL && assists(d)) {
-        uint32_t slots = slots_of(task->agent, d);
+        uint32_t slots = slots_of(task->agent, d) + gm_agent_assist_own(d);
         uint32_t whole = slots < d->assist.most ? slots : d->assist.most;
         d->assist.failures = 0;
         d->assist.full = tasks_of(task->agent, d) < whole ? d->assist.full : 0;
@@ -305,13 +317,12 @@ int gm_agent_assist_fits(const struct gm_agent_slot *slot, const Gm__TaskSpec *s
     return has == decodes(spec) ? 1 : 0;
 }
 
-/* What its slot's tasks may decode with. NVIDIA's devices decode for their own tasks without being
- * asked: what encodes there is open already (media/encode/encoder.h, gm_encoder_hold). */
+/* What its slot's tasks may decode with. */
 static struct gm_agent_device *decoder_of(const struct gm_agent_slot *slot)
 {
     struct gm_agent_device *own = slot->device;
     if (!own->is_cpu) {
-        return own->found->kind == GM_DEVICE_DRM ? own : NULL;
+        return decodes_own(own) ? own : NULL;
     }
     return slot->restart_due ? NULL : slot->gpu;
 }

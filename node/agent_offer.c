@@ -78,9 +78,13 @@ static void add_decoding(const struct gm_agent *agent, const struct gm_agent_dev
             "does not decode for the processors until its proof passes again: %s", a->why);
     } else if (a->codec_count > 0) {
         bool less = a->allowed < a->most;
+        char both[48] = "";
+        if (gm_agent_assist_own(d) > 0) {
+            (void)snprintf(both, sizeof(both), " and its own tasks, %u at once", a->allowed);
+        }
         (void)gm_device_add_note(NULL, to, less ? GM_NOTE_WARN : GM_NOTE_INFO,
-                                 "decodes for %u slot%s of the processor%s", slots,
-                                 slots == 1 ? "" : "s", less ? ": it is full for now" : "");
+                                 "decodes for %u slot%s of the processor%s%s", slots,
+                                 slots == 1 ? "" : "s", both, less ? ": it is full for now" : "");
     }
 }
 

@@ -335,8 +335,10 @@ void gm_agent_assist_worked(struct gm_task *task); /* it is done */
 void gm_agent_assist_not_ready(struct gm_agent_slot *slot, const struct gm_err *why);
 /* Starts the slot's process anew if that is due and it is free. */
 void gm_agent_assist_settle(struct gm_agent_slot *slot);
-/* Slots that it decodes for. */
+/* Slots of the processors that it decodes for. */
 uint32_t gm_agent_assist_slots(const struct gm_agent *agent, const struct gm_agent_device *device);
+/* Slots of its own whose tasks may decode with it, too. */
+uint32_t gm_agent_assist_own(const struct gm_agent_device *d);
 bool gm_agent_assist_tick(struct gm_agent *agent, gm_time now); /* true: something changed */
 /* --- agent_handle.c */
 void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env); /* takes env */

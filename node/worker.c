@@ -88,6 +88,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
         if (failure.code == GM_OK) {
             gm_err_set(&failure, GM_E_BUG, rc, "a task failed with %d and no reason", rc);
         }
+        gm_worker_task_explain(&task, &failure);
         gm_err_to_msg(&failure, &error);
         failed.error = &error;
         failed.chunk = chunk;

@@ -231,7 +231,7 @@ static int io_open_object(void *self, const struct gm_task_input *input, size_t 
 {
     struct gm_worker_task *task = self;
     if (input->item == NULL || object >= input->item->n_objects) {
-        return gm_err_set(err, GM_E_NOTFOUND, (int64_t)object, "input %u has no object %zu",
+        return gm_err_set(err, GM_E_PROTO, (int64_t)object, "input %u has no object %zu",
                           input->index, object);
     }
     return ask(task, GM__WOBJECT__WOBJECT_INPUT, input->index, (uint32_t)object, out_fd, err);
@@ -247,7 +247,7 @@ static int io_open_result(void *self, const Gm__TaskResult *result, size_t objec
                        err);
         }
     }
-    return gm_err_set(err, GM_E_NOTFOUND, (int64_t)object, "that result has no object %zu", object);
+    return gm_err_set(err, GM_E_PROTO, (int64_t)object, "that result has no object %zu", object);
 }
 
 static int io_create_file(void *self, const char *name, int *out_fd, struct gm_err *err)
@@ -398,9 +398,23 @@ static void io_progress(void *self, uint64_t frames_done, uint64_t frames_total)
     }
 }
 
+void gm_worker_task_explain(const struct gm_worker_task *task, struct gm_err *failure)
+{
+    const char *encodes = task->io.device, *decodes = task->io.decode_device;
+    bool same = encodes != NULL && decodes != NULL && strcmp(encodes, decodes) == 0;
+    bool shut = failure->code == GM_E_DEVICE_DRIVER || failure->code == GM_E_DEVICE_ABSENT;
+    if (task->lost.code != GM_OK && same && shut) {
+        *failure = task->lost;
+    }
+}
+
 /* That it is told at once lets the agent spare other tasks the same. */
 static void io_device_failed(void *self, const struct gm_err *why)
 {
+    struct gm_worker_task *task = self;
+    if (why->code == GM_E_DEVICE_LOST) {
+        task->lost = *why;
+    }
     Gm__Error error;
     gm_err_to_msg(why, &error);
     Gm__WDeviceFailed failed = GM__WDEVICE_FAILED__INIT;

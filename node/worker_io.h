@@ -26,6 +26,8 @@ struct gm_worker_task {
     struct rusage usage; /* at the start */
     uint64_t frames_done, frames_total;
 
+    struct gm_err lost; /* how what decodes was lost; GM_OK: it was not */
+
     Gm__WorkerMessage *reply; /* owned; the answer to WOpen, while one is awaited */
     int reply_fd;             /* owned; -1: none */
 };
@@ -36,6 +38,8 @@ struct gm_worker_task {
 int gm_worker_task_init(struct gm_worker_task *task, int sock, const char *scratch, int spec_fd,
                         uint64_t spec_size, struct gm_err *err) GM_MUST_CHECK;
 void gm_worker_task_fini(struct gm_worker_task *task);
+/* Why the task failed: an encoder that does not open on a device that its decoder lost was lost. */
+void gm_worker_task_explain(const struct gm_worker_task *task, struct gm_err *failure);
 void gm_worker_task_usage(const struct gm_worker_task *task, Gm__Usage *out);
 
 #endif

@@ -239,7 +239,8 @@ static int run_place(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *e
 }
 
 /* "analyze": says what decodes for it, as its only piece, and where it runs. source_name: "busy",
- * "crash", "hang"; or a code with which what decodes fails first. */
+ * "crash", "hang"; or a code with which what decodes fails first, with "shut" so that nothing opens
+ * then. */
 static int run_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     const char *how = io->spec->source_name;
@@ -262,6 +263,9 @@ static int run_analyze(struct gm_task_io *io, int64_t *out_chunk, struct gm_err 
     if (code != 0 && device[0] != '\0') {
         gm_err_set(&why, (enum gm_code)code, 7, "as it was told");
         io->device_failed(io->self, &why);
+    }
+    if (strstr(how, "shut") != NULL) {
+        return gm_err_set(err, GM_E_DEVICE_DRIVER, 8, "the encoder did not open");
     }
     if (device[0] != '\0' && strcmp(io->decode_api, va ? "vaapi" : "nvdec") != 0) {
         return gm_err_set(err, GM_E_BUG, 0, "decodes by %s", io->decode_api);

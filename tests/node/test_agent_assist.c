@@ -261,7 +261,7 @@ static void va_driver_decodes_h264_for_two(void **state)
 static void va_driver_decodes_for_its_own_tasks(void **state)
 {
     struct farm *farm = *state;
-    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor and its own tasks, 1 at once");
     farm_until_gpu_offers(farm, 1);
     farm->assign_to = FARM_GPU;
     expect_place(farm, "", "dri;" VA_NODE ";h264");
@@ -272,6 +272,19 @@ static void va_driver_decodes_for_its_own_tasks(void **state)
     until_place(farm, "dri;" VA_NODE ";h264");
     farm->assign_to = FARM_GPU;
     expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), "dri;" VA_NODE ";h264");
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+}
+
+/* Its decoder saw it go, and then its encoder did not open. */
+static void device_that_was_lost_is_what_the_task_fails_of(void **state)
+{
+    struct farm *farm = *state;
+    char lost[32];
+    snprintf(lost, sizeof(lost), "%d shut", GM_E_DEVICE_LOST);
+    farm_until_gpu_says(farm, "decodes for 1 slot of the processor");
+    farm_until_gpu_offers(farm, 1);
+    farm->assign_to = FARM_GPU;
+    farm_expect_failed(farm, farm_assign(farm, "analyze", lost), GM_E_DEVICE_LOST, 7);
     farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
 }
 
@@ -503,6 +516,7 @@ int main(void)
         CASE(va_driver_decodes_h264_for_two, start_va),
         CASE(nothing_without_slots_or_name, start_va_unasked),
         CASE(va_driver_decodes_for_its_own_tasks, start_va_encoding),
+        CASE(device_that_was_lost_is_what_the_task_fails_of, start_va_encoding),
         CASE(va_driver_decodes_for_nobody_unasked, start_va_encoding_unasked),
         CASE(no_more_tasks_than_wanted, start_for_one),
         CASE(no_more_tasks_than_its_memory_holds, start_small),

@@ -185,6 +185,25 @@ static void gpu_that_works_for_as_many_as_wanted_is_not_full(void **state)
     assert_int_equal(f->first->assist.full, 0);
 }
 
+/* One decoder of two was refused: a task of the device's own that works alone says nothing. */
+static void gpu_that_decodes_for_itself_too_is_full_until_both_work(void **state)
+{
+    struct fixture *f = *state;
+    f->devices[0].slot_count = 1;
+    f->first->slot_count = 2;
+    f->first->assist.most = 2;
+    gm_agent_assist_judge(&f->agent, f->first);
+    f->first->found->kind = GM_DEVICE_DRM;
+    f->first->state = GM_AGENT_OFFERED;
+    f->first->assist.full = 3;
+    run_tasks(f, 1);
+    gm_agent_assist_worked(&f->tasks[0]);
+    assert_int_equal(f->first->assist.full, 3);
+    run_tasks(f, 2);
+    gm_agent_assist_worked(&f->tasks[1]);
+    assert_int_equal(f->first->assist.full, 0);
+}
+
 static uint32_t count_of(const struct fixture *f, const struct gm_agent_device *d)
 {
     return gm_agent_assist_slots(&f->agent, d);
@@ -253,6 +272,7 @@ int main(void)
         CASE(worker_that_the_agent_could_not_start_is_not_the_gpus),
         CASE(gpu_that_works_for_all_its_slots_is_not_full),
         CASE(gpu_that_works_for_as_many_as_wanted_is_not_full),
+        CASE(gpu_that_decodes_for_itself_too_is_full_until_both_work),
         CASE(gpu_that_comes_later_gets_its_part),
         CASE(slots_at_work_change_when_they_are_free),
         CASE(gpu_gets_no_more_than_it_takes),

@@ -41,8 +41,7 @@ check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used vaapi 75
 is_hdr10
 
-# Where its decoder is the first to notice, the chunk begins again in software, with an encoder that does not open.
-lost_codes='device.lost|device.driver'
+# Where its decoder is the first to notice, the chunk begins again in software, with an encoder that does not open: lost, too.
 is_lost_and_back vaapi arc 240
 
 # A driver that keeps no quality below a cap: refused when the job is planned, made in software.
