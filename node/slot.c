@@ -22,6 +22,7 @@
 
 #define READY_MS 30000
 #define HANGUP_MS 1000 /* from its socket's end to the process's */
+#define NOT_LOADED 127 /* ld.so ends so where a library does not fit, or is not there */
 #define BACKOFF_MS 100
 #define BACKOFF_MAX_MS 10000
 #define QUEUE_MAX 4096
@@ -196,8 +197,11 @@ static void find_why(const struct gm_slot *slot, int64_t status, int term_signal
             term_signal, strsignal(term_signal),
             term_signal == SIGKILL ? "; the machine may be out of memory" : "", and, told->text);
     } else {
+        bool unloaded = status == NOT_LOADED && !slot->was_ready && slot->memory_bytes > 0;
         gm_err_set(out, GM_E_WORKER_DIED, status,
-                   "the worker process ended with status %" PRId64 "%s%s", status, and, told->text);
+                   "the worker process ended with status %" PRId64 "%s%s%s", status,
+                   unloaded ? "; it could not be loaded: worker_memory_bytes may be too small" : "",
+                   and, told->text);
     }
 }
 

@@ -89,7 +89,7 @@ static void on_gone(struct gm_slot *slot, const struct gm_err *why, bool ready, 
     }
 }
 
-static int setup(void **state)
+static int start(void **state, uint64_t memory_bytes)
 {
     struct fixture *f = calloc(1, sizeof(*f));
     struct gm_err err;
@@ -102,7 +102,7 @@ static int setup(void **state)
     assert_int_equal(fcntl(f->line[0], F_SETFD, FD_CLOEXEC), 0);
     snprintf(f->worker, sizeof(f->worker), "%d", f->line[1]);
     const struct gm_slot_params params = {
-        .launcher = f->self, .worker = f->worker, .scratch = "/tmp"};
+        .launcher = f->self, .worker = f->worker, .scratch = "/tmp", .memory_bytes = memory_bytes};
     const struct gm_slot_handler handler = {
         .on_ready = on_ready, .on_message = on_message, .on_gone = on_gone, .arg = f};
     assert_int_equal(gm_slot_create(&f->loop, &params, &handler, &f->slot, &err), 0);
@@ -111,6 +111,16 @@ static int setup(void **state)
     }
     *state = f;
     return 0;
+}
+
+static int setup(void **state)
+{
+    return start(state, 0);
+}
+
+static int setup_limited(void **state)
+{
+    return start(state, 200u << 20);
 }
 
 static int teardown(void **state)
@@ -131,7 +141,7 @@ static void tell(struct fixture *f, const char *letters)
     for (; *letters != '\0'; letters++) {
         char done = 0;
         assert_int_equal(write(f->line[0], letters, 1), 1);
-        if (strchr("xa", *letters) == NULL) {
+        if (strchr("xal", *letters) == NULL) {
             assert_int_equal(read(f->line[0], &done, 1), 1);
             assert_int_equal(done, *letters);
         } else {
@@ -163,6 +173,28 @@ static void expect_end(struct fixture *f, enum gm_code code, int64_t native, con
 
 #define ABORTED "the worker process ended by signal 6 (Aborted)"
 #define EXITED "the worker process ended with status 7"
+
+#define NOT_LOADED "the worker process ended with status 127"
+
+static void one_that_is_not_loaded_names_the_limit(void **state)
+{
+    tell(*state, "l");
+    expect_end(*state, GM_E_WORKER_DIED, 127,
+               NOT_LOADED "; it could not be loaded: worker_memory_bytes may be too small");
+}
+
+static void one_that_was_loaded_does_not(void **state)
+{
+    become_ready(*state);
+    tell(*state, "l");
+    expect_end(*state, GM_E_WORKER_DIED, 127, NOT_LOADED);
+}
+
+static void one_without_a_limit_does_not(void **state)
+{
+    tell(*state, "l");
+    expect_end(*state, GM_E_WORKER_DIED, 127, NOT_LOADED);
+}
 
 static void message_to_one_that_died_is_no_error(void **state)
 {
@@ -540,6 +572,10 @@ int main(int argc, char **argv)
         CASE(one_that_died_before_it_was_killed_tells_how),
         CASE(garbage_is_the_reason_it_is_killed_for),
         CASE(one_that_dies_before_it_is_ready_tells_how),
+        cmocka_unit_test_setup_teardown(one_that_is_not_loaded_names_the_limit, setup_limited,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(one_that_was_loaded_does_not, setup_limited, teardown),
+        CASE(one_without_a_limit_does_not),
         CASE(one_that_announces_itself_and_dies_idle_has_failed),
         CASE(one_that_is_cancelled_while_it_starts_has_not_failed),
         CASE(nothing_is_sent_when_the_end_was_told),
