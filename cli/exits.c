@@ -10,6 +10,7 @@ enum gm_exit gm_exit_of_code(enum gm_code code)
     case GM_E_INVAL:
     case GM_E_LIMIT:
     case GM_E_NOTFOUND:
+    case GM_E_NO_ROUTE:
     case GM_E_CONFLICT:
     case GM_E_CONFIG:
     case GM_E_BAD_IMAGE:

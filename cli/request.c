@@ -150,7 +150,7 @@ int gm_problem_to_err(const json_t *problem, long status, struct gm_err *err)
     if (info != NULL) {
         return gm_err_set(err, info->code, status, "%s", text == NULL ? info->meaning : text);
     }
-    enum gm_code code = status == 404   ? GM_E_NOTFOUND
+    enum gm_code code = status == 404   ? GM_E_NO_ROUTE
                         : status == 409 ? GM_E_CONFLICT
                         : status == 429 ? GM_E_BUSY
                         : status < 500  ? GM_E_INVAL

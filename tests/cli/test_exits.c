@@ -20,6 +20,7 @@ static void codes_map_to_the_documented_exits(void **state)
         {GM_E_INVAL, GM_EXIT_USAGE},
         {GM_E_CONFIG, GM_EXIT_USAGE},
         {GM_E_NOTFOUND, GM_EXIT_USAGE},
+        {GM_E_NO_ROUTE, GM_EXIT_USAGE},
         {GM_E_UNREACHABLE, GM_EXIT_UNREACHABLE},
         {GM_E_NO_FARM, GM_EXIT_UNREACHABLE},
         {GM_E_NOT_INSTALLED, GM_EXIT_UNREACHABLE},

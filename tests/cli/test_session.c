@@ -214,6 +214,22 @@ static void watching_an_unknown_job_ends(void **state)
     stop_server(&server);
 }
 
+/* By something else than a scheduler. */
+static void what_is_no_answer_of_ours_says_nothing_of_names(void **state)
+{
+    (void)state;
+    static const char *const answers[] = {
+        "HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n<html>no such page</html>", NULL};
+    struct server server;
+    json_t *job = NULL;
+    start_server(&server, answers);
+    struct gm_session *session = open_session(&server);
+    assert_int_equal(gm_job_watch(session, "nix", false, &job, &err), -GM_E_NO_ROUTE);
+    assert_null(job);
+    gm_session_close(&session);
+    stop_server(&server);
+}
+
 static void odd_urls_are_refused(void **state)
 {
     (void)state;
@@ -249,6 +265,7 @@ int main(void)
         cmocka_unit_test(a_submission_whose_answer_was_lost_is_found_again),
         cmocka_unit_test(a_job_is_followed_over_lost_connections),
         cmocka_unit_test(watching_an_unknown_job_ends),
+        cmocka_unit_test(what_is_no_answer_of_ours_says_nothing_of_names),
         cmocka_unit_test(odd_urls_are_refused),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
