@@ -172,11 +172,9 @@ static bool is_of_object(enum gm_code code)
 static bool has_other_node(const struct gm_core *core, const struct gm_lease *lease,
                            const struct gm_unit *unit)
 {
-    struct gm_chain_wish wish = {.name = lease->chain->name,
-                                 .fingerprint = lease->chain->fingerprint,
-                                 .sessions = lease->demand.sessions,
-                                 .least = lease->demand.sessions};
-    return gm_core_has_other_node(core, &wish, unit);
+    struct gm_chain_wish wish;
+    return gm_core_chain_wish(core, lease->inst, &wish) &&
+           gm_core_has_other_node(core, &wish, unit);
 }
 
 /* The same failure again and again, and nobody left who might do better. */

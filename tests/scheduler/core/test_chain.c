@@ -188,6 +188,38 @@ static void a_limit_is_found_out(void **arg)
     sim_destroy(sim);
 }
 
+/* The other node's device has too few sessions for the plan's ladder: nobody else might do better.
+ */
+static void a_plan_that_fails_where_alone_it_fits_is_not_tried_to_the_end(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1,
+                                .nodes = 2,
+                                .slots = 2,
+                                .gpus = 2,
+                                .ladder = 4,
+                                .fallback = "fail",
+                                .device = "nvenc"};
+    for (uint32_t limit = 3; limit <= 4; limit++) {
+        struct sim *sim = sim_create(&params);
+        sim_run(sim, 2);
+        sim->nodes[0].limit = 4;
+        sim->nodes[1].limit = limit;
+        sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+        sim_node_offer_gpu(sim, &sim->nodes[1], 2);
+        struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+        job->gpu_plan_fails = GM_E_DEVICE_DRIVER;
+        sim_until(sim, sim_all_final, 900);
+        assert_int_equal(sim_error(sim, "job").code, GM_E_DEVICE_DRIVER);
+        if (limit == 3) {
+            assert_int_equal(failures(sim), 3);
+        } else {
+            assert_true(failures(sim) >= 3);
+        }
+        sim_destroy(sim);
+    }
+}
+
 static struct sim *ladders(const char *fallback, uint32_t limit, uint32_t rungs)
 {
     struct sim_params params = {.seed = 1,
@@ -325,6 +357,7 @@ int main(void)
         cmocka_unit_test(a_busy_device_charges_no_attempt),
         cmocka_unit_test(jobs_share_a_device_s_sessions),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
+        cmocka_unit_test(a_plan_that_fails_where_alone_it_fits_is_not_tried_to_the_end),
         cmocka_unit_test(a_limit_is_found_out),
         cmocka_unit_test(a_ladder_that_is_too_long_is_planned_once),
         cmocka_unit_test(a_ladder_that_is_too_long_waits_unplanned),
