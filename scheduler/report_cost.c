@@ -13,8 +13,12 @@ static bool is_run(const struct gm_attempt_view *a)
     return strcmp(a->type, "encode") == 0 && a->first_chunk >= 0;
 }
 
-/* Zeros, one a chunk. Owned; NULL: out of memory. */
-static uint8_t *make_chunks(const struct gm_attempts_view *attempts)
+static bool is_plan(const struct gm_attempt_view *a)
+{
+    return strcmp(a->type, "plan") == 0 && a->outcome == GM_ATTEMPT_DONE;
+}
+
+static uint64_t count_chunks(const struct gm_attempts_view *attempts)
 {
     uint64_t count = 0;
     for (size_t i = 0; i < attempts->count; i++) {
@@ -22,7 +26,7 @@ static uint8_t *make_chunks(const struct gm_attempts_view *attempts)
         uint64_t end = is_run(a) ? (uint64_t)a->first_chunk + a->chunks : 0;
         count = end > count ? end : count;
     }
-    return calloc(count + 1, 1);
+    return count;
 }
 
 /* Whether the run begins where one of the plan does. In the order they started. */
@@ -38,7 +42,8 @@ static bool begins_as_planned(uint8_t *chunks, const struct gm_attempt_view *a)
 
 json_t *gm_report_cost(const struct gm_attempts_view *attempts)
 {
-    uint8_t *chunks = make_chunks(attempts);
+    uint64_t chunk_count = count_chunks(attempts);
+    uint8_t *chunks = calloc(chunk_count + 1, 1);
     double cpu_s = 0;
     uint64_t in = 0, out = 0, frames = 0, decoded = 0, discarded = 0;
     if (chunks == NULL) {
@@ -46,6 +51,9 @@ json_t *gm_report_cost(const struct gm_attempts_view *attempts)
     }
     for (size_t i = 0; i < attempts->count; i++) {
         const struct gm_attempt_view *a = &attempts->rows[i];
+        if (is_plan(a)) { /* the runs of another one before it are nothing to this one's */
+            memset(chunks, MET_NOT, chunk_count);
+        }
         cpu_s += (double)a->usage.cpu_us / 1e6;
         in += a->usage.bytes_in;
         out += a->usage.bytes_out;

@@ -62,6 +62,22 @@ static void runs_inside_of_one_that_failed_are_repeated(void **state)
     cost_is(rows, 4, 10, 50, 10.0 / 410);
 }
 
+static void runs_of_another_plan_are_its_own(void **state)
+{
+    (void)state;
+    struct gm_attempt_view rows[] = {
+        run(0, 4, 0, 0, 0), /* its device was lost */
+        run(-1, 0, 0, 0, 0),
+        run(0, 2, 200, 210, 10),
+        run(2, 2, 200, 220, 20),
+    };
+    rows[1].type = "plan";
+    rows[1].outcome = GM_ATTEMPT_FAILED;
+    cost_is(rows, 4, 10, 20, 10.0 / 410);
+    rows[1].outcome = GM_ATTEMPT_DONE;
+    cost_is(rows, 4, 30, 0, 30.0 / 430);
+}
+
 static void tasks_without_chunks_cost_time_alone(void **state)
 {
     (void)state;
@@ -83,6 +99,7 @@ int main(void)
         cmocka_unit_test(nothing_costs_nothing),
         cmocka_unit_test(what_a_plan_throws_away_is_told_from_what_is_decoded_again),
         cmocka_unit_test(runs_inside_of_one_that_failed_are_repeated),
+        cmocka_unit_test(runs_of_another_plan_are_its_own),
         cmocka_unit_test(tasks_without_chunks_cost_time_alone),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
