@@ -50,10 +50,10 @@ struct gm_frames_stats {
     uint32_t discarded; /* decoded between listed ones, not listed */
     uint32_t errors;    /* packets or pictures with decode errors, lead-in left out */
     uint32_t decoded;   /* pictures that the decoder gave since the end of the chunk before */
-    uint32_t spare;     /* of them: no chunk's own. None count of a chunk that begins again, and of
-                           the one behind it, which then does not go on */
-    bool on_device;     /* all its pictures are the device's */
-    const char *by;     /* static: then: nvdec, vaapi */
+    uint32_t spare; /* of them: no chunk's own. Where a chunk begins again none count from then on
+                       to the end of the one behind it, which does not go on */
+    bool on_device; /* all its pictures are the device's */
+    const char *by; /* static: then: nvdec, vaapi */
     const char
         *device; /* then: which (gm_device_decoder_label), borrowed from the frames; else NULL */
     const char *why; /* static: why not, where there was one; else NULL */
