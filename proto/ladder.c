@@ -32,7 +32,7 @@ size_t gm_ladder_sides(const Gm__VideoFacts *video, const uint32_t *sides, size_
                        uint32_t out[GM_LADDER_MAX])
 {
     struct gm_ladder_shape s = gm_ladder_shape(video);
-    uint32_t sorted[GM_LADDER_MAX];
+    uint32_t sorted[GM_LADDER_MAX] = {0};
     size_t n = 0;
     count = count < GM_LADDER_MAX ? count : GM_LADDER_MAX;
     if (s.width <= 0 || s.height <= 0) {

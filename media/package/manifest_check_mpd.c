@@ -247,7 +247,7 @@ static bool take_representation(struct mpd *p)
         for (size_t i = 0; i < counts[k] && !found; i++, index += !found) {
             found = strcmp(lists[k][i].name, id) == 0;
             if (found) {
-                p->track = &lists[k][i];
+                p->track = lists[k] + i;
                 p->is_text = k == 2;
                 (void)snprintf(p->folder, sizeof p->folder, "%s/%s/%s", kinds[k], id,
                                p->is_text ? p->track->whole_name : "");

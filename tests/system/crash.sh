@@ -113,7 +113,7 @@ look_at() { # slot program: false when there is nothing more for it to die of
     echo "$p ${armed[$p]}" >>"$at/deaths"
     case ${armed[$p]} in state.* | start.*) ;; *) revive "$p" ;; esac
     armed[$p]=""
-  elif [ $((SECONDS - since[$p])) -gt 20 ]; then
+  elif [ $((SECONDS - since[$p])) -gt 60 ]; then # of a busy machine
     [ "$deaths" != 0 ] || fail "$p never came to ${armed[$p]}"
     armed[$p]=""
   fi
