@@ -156,8 +156,8 @@ static int dir_get(struct gm_store *store, const char *key, uint64_t offset, voi
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
     struct gm_err cause;
-    uint64_t size;
-    int fd;
+    uint64_t size = 0;
+    int fd = -1;
     int rc = gm_dir_open_object(d->root, key, &fd, &size, err);
 
     if (rc < 0) {
@@ -172,8 +172,8 @@ static int dir_head(struct gm_store *store, const char *key, struct gm_store_sta
                     struct gm_err *err)
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
-    uint64_t size;
-    int fd;
+    uint64_t size = 0;
+    int fd = -1;
     int rc = gm_dir_open_object(d->root, key, &fd, &size, err);
 
     if (rc == 0) {
