@@ -37,11 +37,12 @@
  *     low-power yes|no         yes: EncSliceLP besides EncSlice
  *     low-delay yes|no         yes: slices refer to earlier pictures alone; of HEVC B slices stand for P slices
  *     sync-buffer yes|no       no: the VA driver lacks vaSyncBuffer, as older ones
+ *     scale yes|no             yes: the VA driver has VideoProc, which scales
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
  * Points: nvml-init cuda-init context alloc copy launch module encode-open encode-init encode lock
- *   decode-caps decode-open decode map va-init show register pin copied mfx-init. Of a VA driver: encode-open is a configuration, encode-init
+ *   decode-caps decode-open decode map va-init show register pin copied mfx-init scale-open scale. Of a VA driver: encode-open is a configuration, encode-init
  *   a context, alloc surfaces, copy an image, encode the end of a picture, lock the mapping of its bits. Of the Quick Sync runtime: mfx-init is
  *   a session, encode-open a query, encode-init the encoder's start, copy an upload, encode a picture given, lock the wait for its bits.
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
@@ -52,7 +53,8 @@
  *   Of a VA driver register is a buffer for a slice to be decoded, map what waits for its picture.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same
  *   surface. Of launch: the kernel does nothing. Pin is page-locked memory; copied: a copy that was queued, when it is done.
- * at=N: only in the N-th picture (from 1) of a session or decoder for encode, lock, decode, map and show;
+ *   Of a VA driver scale-open is the configuration of its scaler, scale a picture of it: wrong moves it to the right.
+ * at=N: only in the N-th picture (from 1) of a session, decoder or scaler for encode, lock, decode, map, show and scale;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
  * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.
  *
@@ -106,6 +108,8 @@ enum fake_point {
     FAKE_PIN,
     FAKE_COPIED,
     FAKE_MFX_INIT,
+    FAKE_SCALE_OPEN,
+    FAKE_SCALE,
     FAKE_POINTS
 };
 
@@ -153,7 +157,7 @@ struct fake_gpu {
     unsigned back;  /* losses that are over */
     char node[16];  /* a VA driver's render node; "": none */
     unsigned rates; /* FAKE_RATE_ bits */
-    bool packed, low_power, low_delay, sync_buffer;
+    bool packed, low_power, low_delay, sync_buffer, scale;
     struct fake_engine encode, decode;
 };
 

@@ -118,6 +118,9 @@ bool fake_va_is_deep(VAProfile profile)
 
 static bool has_profile(const struct fake_va *va, VAProfile profile)
 {
+    if (profile == VAProfileNone) {
+        return fake_va_scales(va);
+    }
     return fake_va_codec(va, profile) != NULL || fake_va_decoder_of(va, profile) != NULL;
 }
 
@@ -130,12 +133,19 @@ static VAStatus query_profiles(VADriverContextP ctx, VAProfile *list, int *count
             list[(*count)++] = PROFILES[i].profile;
         }
     }
+    if (fake_va_scales(va)) {
+        list[(*count)++] = VAProfileNone;
+    }
     return VA_STATUS_SUCCESS;
 }
 
 static bool has_entrypoint(const struct fake_va *va, VAProfile profile, VAEntrypoint entrypoint)
 {
     const struct fake_gpu *gpu = fake_va_gpu(va);
+    if (entrypoint == VAEntrypointVideoProc || profile == VAProfileNone) {
+        return entrypoint == VAEntrypointVideoProc && profile == VAProfileNone &&
+               fake_va_scales(va);
+    }
     if (entrypoint == VAEntrypointVLD) {
         return fake_va_decoder_of(va, profile) != NULL;
     }
@@ -151,6 +161,9 @@ static VAStatus query_entrypoints(VADriverContextP ctx, VAProfile profile, VAEnt
     *count = 0;
     if (!has_profile(va, profile)) {
         return VA_STATUS_ERROR_UNSUPPORTED_PROFILE;
+    }
+    if (has_entrypoint(va, profile, VAEntrypointVideoProc)) {
+        list[(*count)++] = VAEntrypointVideoProc;
     }
     if (has_entrypoint(va, profile, VAEntrypointVLD)) {
         list[(*count)++] = VAEntrypointVLD;
@@ -214,6 +227,10 @@ static uint32_t encode_attribute(const struct fake_gpu *gpu, const struct fake_c
 static uint32_t attribute(const struct fake_va *va, VAProfile profile, VAEntrypoint entrypoint,
                           VAConfigAttribType type)
 {
+    if (entrypoint == VAEntrypointVideoProc) {
+        return type == VAConfigAttribRTFormat ? VA_RT_FORMAT_YUV420 | VA_RT_FORMAT_YUV420_10
+                                              : VA_ATTRIB_NOT_SUPPORTED;
+    }
     return entrypoint == VAEntrypointVLD
                ? fake_va_decode_attribute(fake_va_decoder_of(va, profile), profile, type)
                : encode_attribute(fake_va_gpu(va), fake_va_codec(va, profile), profile, type);
@@ -249,9 +266,10 @@ static VAStatus create_config(VADriverContextP ctx, VAProfile profile, VAEntrypo
     if (!has_entrypoint(va, profile, entrypoint)) {
         return fake_va_leave(va, VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT);
     }
-    bool decodes = entrypoint == VAEntrypointVLD;
-    status =
-        fake_va_result(fake_fault_at(decodes ? FAKE_DECODE_OPEN : FAKE_ENCODE_OPEN, va->pci, 0));
+    status = fake_va_result(fake_fault_at(entrypoint == VAEntrypointVLD         ? FAKE_DECODE_OPEN
+                                          : entrypoint == VAEntrypointVideoProc ? FAKE_SCALE_OPEN
+                                                                                : FAKE_ENCODE_OPEN,
+                                          va->pci, 0));
     if (status != VA_STATUS_SUCCESS) {
         return fake_va_leave(va, status);
     }
@@ -383,7 +401,7 @@ VAStatus __vaDriverInit_1_0(VADriverContextP ctx)
     ctx->pDriverData = va;
     ctx->version_major = VA_MAJOR_VERSION;
     ctx->version_minor = 0;
-    ctx->max_profiles = PROFILE_COUNT;
+    ctx->max_profiles = PROFILE_COUNT + 1;
     ctx->max_entrypoints = 3;
     ctx->max_attributes = 16;
     ctx->max_image_formats = 3;

@@ -10,6 +10,8 @@
  * fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures that nothing refers
  * to, which any slice header allows.
  *
+ * It scales by the entry point VideoProc, where the profile says so: see fake_va_scale.c.
+ *
  * Which GPU a display is: the character devices that `with` puts in the place of render nodes are
  * null, zero and full, in the order of the profile's `node` lines.
  *
@@ -70,6 +72,11 @@ struct fake_va_coder { /* one libx264 */
 
 struct fake_va_hevc; /* fake_va_hevc.c */
 
+struct fake_va_scale { /* what VideoProc was asked for, of the picture at work */
+    VASurfaceID from;  /* VA_INVALID_SURFACE: nothing yet */
+    VARectangle region;
+};
+
 struct fake_va_context {
     struct fake_va_config config;
     struct fake_va_hevc *hevc; /* owned; NULL: H.264, as are the parameters below */
@@ -87,7 +94,8 @@ struct fake_va_context {
     int header_count;
     struct fake_va_coder reference, between; /* pictures that are referred to, and B pictures */
     int64_t frames, mapped;
-    struct fake_va_decode *decode; /* owned; NULL: it encodes */
+    struct fake_va_decode *decode; /* owned; NULL: it encodes, or scales */
+    struct fake_va_scale scale;    /* where the configuration's entry point is VideoProc */
 };
 
 struct fake_va {
@@ -143,6 +151,14 @@ void fake_va_decode_begin(struct fake_va_decode *decode);
 VAStatus fake_va_decode_take(struct fake_va_decode *decode, const struct fake_va_buffer *buffer);
 VAStatus fake_va_decode_end(struct fake_va_decode *decode, struct fake_va_surface *surface,
                             const char *pci);
+
+/* fake_va_scale.c: whether the GPU scales. take: a buffer of a picture; end: the picture, into
+ * target. */
+bool fake_va_scales(const struct fake_va *va);
+VAStatus fake_va_scale_take(struct fake_va *va, struct fake_va_scale *scale,
+                            const struct fake_va_buffer *buffer);
+VAStatus fake_va_scale_end(struct fake_va *va, struct fake_va_context *context,
+                           struct fake_va_surface *target);
 
 /* fake_va_coder.c: frames a second that a coder sees which is given one of `period`, or (between)
  * the others. */

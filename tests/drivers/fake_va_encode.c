@@ -23,6 +23,29 @@ void fake_va_free_context(struct fake_va_context *context)
     free(context);
 }
 
+static VAStatus add_scaler(struct fake_va *va, const struct fake_va_config *config, int width,
+                           int height, VAContextID *out)
+{
+    if (width < 1 || height < 1 || width > FAKE_VA_SIDE || height > FAKE_VA_SIDE) {
+        return VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED;
+    }
+    struct fake_va_context *context = calloc(1, sizeof(*context));
+    *out = fake_va_add(va->contexts, FAKE_VA_CONTEXT, context);
+    if (*out == VA_INVALID_ID) {
+        free(context);
+        return VA_STATUS_ERROR_ALLOCATION_FAILED;
+    }
+    context->config = *config;
+    context->width = width;
+    context->height = height;
+    return VA_STATUS_SUCCESS;
+}
+
+static bool is_scaler(const struct fake_va_context *context)
+{
+    return context->config.entrypoint == VAEntrypointVideoProc;
+}
+
 static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int width, int height,
                                int flag, VASurfaceID *targets, int target_count, VAContextID *out)
 {
@@ -35,6 +58,9 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
         return status;
     }
     const struct fake_va_config *config = fake_va_find(va->configs, FAKE_VA_CONFIG, config_id);
+    if (config != NULL && config->entrypoint == VAEntrypointVideoProc) {
+        return fake_va_leave(va, add_scaler(va, config, width, height, out));
+    }
     bool decodes = config != NULL && config->entrypoint == VAEntrypointVLD;
     const struct fake_codec *codec = config == NULL ? NULL
                                      : decodes      ? fake_va_decoder_of(va, config->profile)
@@ -98,6 +124,7 @@ static VAStatus begin_picture(VADriverContextP ctx, VAContextID id, VASurfaceID 
     free_headers(context);
     context->target = target;
     context->begun = true;
+    context->scale.from = VA_INVALID_SURFACE;
     if (context->decode != NULL) {
         fake_va_decode_begin(context->decode);
     }
@@ -212,6 +239,7 @@ static VAStatus render_picture(VADriverContextP ctx, VAContextID id, VABufferID 
         const struct fake_va_buffer *buffer = fake_va_find(va->buffers, FAKE_VA_BUFFER, list[i]);
         status = buffer == NULL            ? VA_STATUS_ERROR_INVALID_BUFFER
                  : context->decode != NULL ? fake_va_decode_take(context->decode, buffer)
+                 : is_scaler(context)      ? fake_va_scale_take(va, &context->scale, buffer)
                                            : take_buffer(context, buffer);
     }
     return fake_va_leave(va, status);
@@ -320,7 +348,8 @@ static VAStatus end_picture(VADriverContextP ctx, VAContextID id)
         return status;
     }
     struct fake_va_context *context = fake_va_find(va->contexts, FAKE_VA_CONTEXT, id);
-    if (context == NULL || !context->begun || (!context->has_sequence && !context->decode)) {
+    bool other = context != NULL && (context->decode != NULL || is_scaler(context));
+    if (context == NULL || !context->begun || (!context->has_sequence && !other)) {
         return fake_va_leave(va, VA_STATUS_ERROR_INVALID_CONTEXT);
     }
     context->begun = false;
@@ -329,6 +358,10 @@ static VAStatus end_picture(VADriverContextP ctx, VAContextID id)
         return fake_va_leave(va, surface == NULL
                                      ? VA_STATUS_ERROR_INVALID_SURFACE
                                      : fake_va_decode_end(context->decode, surface, va->pci));
+    }
+    if (is_scaler(context)) {
+        return fake_va_leave(va, surface == NULL ? VA_STATUS_ERROR_INVALID_SURFACE
+                                                 : fake_va_scale_end(va, context, surface));
     }
     struct fake_va_buffer *out = fake_va_find(
         va->buffers, FAKE_VA_BUFFER,

@@ -15,9 +15,10 @@
 #define MAX_WORDS 12
 
 static const char *const POINTS[FAKE_POINTS] = {
-    "nvml-init",   "cuda-init",   "context", "alloc",    "copy",        "launch",      "module",
-    "encode-open", "encode-init", "encode",  "lock",     "decode-caps", "decode-open", "decode",
-    "map",         "va-init",     "show",    "register", "pin",         "copied",      "mfx-init"};
+    "nvml-init",   "cuda-init",   "context",     "alloc",      "copy", "launch",
+    "module",      "encode-open", "encode-init", "encode",     "lock", "decode-caps",
+    "decode-open", "decode",      "map",         "va-init",    "show", "register",
+    "pin",         "copied",      "mfx-init",    "scale-open", "scale"};
 
 static const char *const ACTIONS[FAKE_ACTIONS] = {
     "ok",    "oom",     "no-device", "unsupported", "error", "mismatch", "lost",
@@ -237,6 +238,7 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
     return (strcmp(key, "rate") == 0 && read_list(words[1], RATES, 5, &gpu->rates)) ||
            (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
            (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
+           (strcmp(key, "scale") == 0 && read_yes(words[1], &gpu->scale)) ||
            (strcmp(key, "low-delay") == 0 && read_yes(words[1], &gpu->low_delay)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
 }
