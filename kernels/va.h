@@ -6,7 +6,7 @@
 #include <va/va.h>
 
 /* libva.so.2 and libva-drm.so.2, opened at run time: who asks drivers (node/devices) and who
- * encodes with them (media) open them alike. Thread: as libva's functions are.
+ * works with them (media) open them alike. Thread: as libva's functions are.
  * See: https://intel.github.io/libva/ */
 
 /* GM_VA_FN(library, member, symbol, result, parameters) */
@@ -37,7 +37,13 @@
     GM_VA_FN(core, sync, vaSyncSurface, VAStatus, (VADisplay, VASurfaceID))                        \
     GM_VA_FN(core, create_context, vaCreateContext, VAStatus,                                      \
              (VADisplay, VAConfigID, int, int, int, VASurfaceID *, int, VAContextID *))            \
-    GM_VA_FN(core, destroy_context, vaDestroyContext, VAStatus, (VADisplay, VAContextID))
+    GM_VA_FN(core, destroy_context, vaDestroyContext, VAStatus, (VADisplay, VAContextID))          \
+    GM_VA_FN(core, create_buffer, vaCreateBuffer, VAStatus,                                        \
+             (VADisplay, VAContextID, VABufferType, unsigned, unsigned, void *, VABufferID *))     \
+    GM_VA_FN(core, destroy_buffer, vaDestroyBuffer, VAStatus, (VADisplay, VABufferID))             \
+    GM_VA_FN(core, begin, vaBeginPicture, VAStatus, (VADisplay, VAContextID, VASurfaceID))         \
+    GM_VA_FN(core, render, vaRenderPicture, VAStatus, (VADisplay, VAContextID, VABufferID *, int)) \
+    GM_VA_FN(core, end, vaEndPicture, VAStatus, (VADisplay, VAContextID))
 
 struct gm_va {        /* all-zero has none */
     void *core, *drm; /* libraries */

@@ -10,9 +10,10 @@ struct gm_va; /* kernels/va.h */
 /* A render node as libavcodec's VAAPI encoders and decoders take it, and why they fail:
  * libavcodec's error numbers are the same for different causes, so the driver is asked again.
  *
- * Thread: any, one at a time a device. Errors of all: DEVICE_ABSENT (no libva, no such node, none
- * that may be opened), DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST (native = VAStatus or
- * errno). */
+ * Thread: any, several at once: libva and drivers take care of themselves (va.h, Multithreading
+ * Guide), but for what one of their contexts does. Errors of all: DEVICE_ABSENT (no libva, no such
+ * node, none that may be opened), DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST (native =
+ * VAStatus or errno). */
 
 /* node: path of a render node. *out: an AVHWDeviceContext, owned: av_buffer_unref. The driver is
  * the one that LIBVA_DRIVER_NAME names, or libva's choice. Errors: INVAL no node; NOMEM besides. */

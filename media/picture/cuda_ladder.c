@@ -14,9 +14,9 @@
 #include "media/device/hw.h"
 #include "media/device/packed.h"
 #include "media/lanes.h"
-#include "media/picture/colour.h"
 #include "media/picture/cuda_mark.h"
 #include "media/picture/cuda_tone.h"
+#include "media/picture/planned.h"
 #include "media/picture/sdr.h"
 
 /* Of a rendition at once: queued, in work, held here, and libavcodec's, which are twelve with three
@@ -33,11 +33,7 @@ struct rung {
 
 struct gm_cuda_ladder {
     uint32_t timescale;
-    /* What pictures it takes. */
-    enum AVPixelFormat format;
-    struct gm_colour colour;
-    AVRational aspect;
-    bool fixed_aspect; /* whatever pictures say */
+    struct gm_planned planned; /* what pictures it takes */
 
     struct gm_gpu *gpu;           /* owned */
     struct gm_gpu_stream *stream; /* owned */
@@ -212,16 +208,13 @@ int gm_cuda_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts,
         return gm_err_nomem(err);
     }
     l->timescale = policy->timescale;
-    l->format = av_get_pix_fmt(facts->pixel_format);
-    l->colour = gm_colour_of_source(facts);
-    l->aspect = gm_av_aspect(gm_av_rational(facts->sample_aspect));
-    l->fixed_aspect = facts->fixed_aspect;
+    l->planned = gm_planned_of(facts);
     l->device = av_buffer_ref(device);
     int rc = l->device != NULL ? gm_cuda_ladder_params(facts, policy, &l->params, err)
                                : gm_err_nomem(err);
     if (rc == 0) {
         l->source = l->params;
-        l->source.deep = is_deep(l->format);
+        l->source.deep = is_deep(l->planned.format);
         rc = open_gpu(device, l->params.deep, l->source.deep, &l->gpu, err);
     }
     if (rc == 0) {
@@ -271,35 +264,10 @@ void gm_cuda_ladder_destroy(struct gm_cuda_ladder **ladder)
     *ladder = NULL;
 }
 
-static bool is_colour(const AVFrame *p, struct gm_colour c)
-{
-    return p->color_primaries == c.primaries && p->color_trc == c.transfer &&
-           p->colorspace == c.matrix && p->color_range == c.range;
-}
-
 int gm_cuda_ladder_look(const struct gm_cuda_ladder *l, const AVFrame *p, const char **out_why,
                         struct gm_err *err)
 {
-    enum AVPixelFormat format =
-        gm_cuda_picture_is(p) ? gm_cuda_picture_format(p) : (enum AVPixelFormat)p->format;
-    bool sized = p->width == (int)l->params.width_px && p->height == (int)l->params.height_px;
-    bool shaped = l->fixed_aspect || av_cmp_q(gm_av_aspect(p->sample_aspect_ratio), l->aspect) == 0;
-    bool sited =
-        p->chroma_location == AVCHROMA_LOC_UNSPECIFIED || p->chroma_location == AVCHROMA_LOC_LEFT;
-    if (format != l->format || !sized || !shaped || !sited) {
-        *out_why = "pictures are not of the size, shape or format that the source began with";
-        return 0;
-    }
-    AVFrame *tagged = av_frame_clone(p);
-    if (tagged == NULL) {
-        return gm_err_nomem(err);
-    }
-    gm_colour_tag(l->colour, tagged);
-    *out_why = is_colour(tagged, l->colour) ? NULL
-                                            : "pictures are not of the colour that the source "
-                                              "began with";
-    av_frame_free(&tagged);
-    return 0;
+    return gm_planned_look(&l->planned, p, out_why, err);
 }
 
 /* The kernel's plan with the watermarks that show at pts. */
@@ -386,7 +354,7 @@ static int upload(struct gm_cuda_ladder *l, const struct way_up *w, const AVFram
 static int upload_source(struct gm_cuda_ladder *l, const AVFrame *p, AVFrame **out,
                          struct gm_err *err)
 {
-    struct way_up w = {.packed = &l->packed, .deep = is_deep(l->format)};
+    struct way_up w = {.packed = &l->packed, .deep = is_deep(l->planned.format)};
     const struct gm_cuda_pictures what = {w.deep ? 10 : 8, p->width, p->height, 0};
     int rc = gm_cuda_picture_repool(l->device, &what, &l->pool, err);
     w.pool = l->pool;
@@ -396,14 +364,7 @@ static int upload_source(struct gm_cuda_ladder *l, const AVFrame *p, AVFrame **o
 /* f: taken. */
 static void take(struct rung *r, AVFrame *f, int64_t pts)
 {
-    f->pts = pts;
-    f->pict_type = AV_PICTURE_TYPE_NONE;
-    f->sample_aspect_ratio = (AVRational){1, 1};
-    f->color_primaries = r->colour.primaries;
-    f->color_trc = r->colour.transfer;
-    f->colorspace = r->colour.matrix;
-    f->color_range = r->colour.range;
-    f->chroma_location = AVCHROMA_LOC_LEFT;
+    gm_planned_tell(r->colour, pts, f);
     av_frame_free(&r->picture);
     r->picture = f;
 }

@@ -1,0 +1,123 @@
+#include "media/device/vaapi_scaler.h"
+
+#include <stdlib.h>
+
+#include "kernels/va.h"
+#include "media/device/vaapi.h"
+
+struct gm_vaapi_scaler {
+    AVBufferRef *device; /* owned reference */
+    const struct gm_va *va;
+    VADisplay display;
+    VAConfigID config;   /* VA_INVALID_ID: none */
+    VAContextID context; /* the same */
+};
+
+static bool is_unfit(VAStatus status)
+{
+    return status == VA_STATUS_ERROR_UNSUPPORTED_PROFILE ||
+           status == VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT ||
+           status == VA_STATUS_ERROR_UNSUPPORTED_RT_FORMAT ||
+           status == VA_STATUS_ERROR_ATTR_NOT_SUPPORTED ||
+           status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED;
+}
+
+int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int height,
+                           struct gm_vaapi_scaler **out, struct gm_err *err)
+{
+    struct gm_vaapi_scaler *s = calloc(1, sizeof *s);
+    VAConfigAttrib format = {VAConfigAttribRTFormat,
+                             bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420};
+    if (s == NULL || (s->device = av_buffer_ref(device)) == NULL) {
+        free(s);
+        return gm_err_nomem(err);
+    }
+    s->va = gm_vaapi_library(s->device, &s->display);
+    s->config = s->context = VA_INVALID_ID;
+    const char *what = "a video processor";
+    VAStatus status = s->va->create_config(s->display, VAProfileNone, VAEntrypointVideoProc,
+                                           &format, 1, &s->config);
+    if (status == VA_STATUS_SUCCESS) {
+        what = "a context of its video processor";
+        status = s->va->create_context(s->display, s->config, width, height, VA_PROGRESSIVE, NULL,
+                                       0, &s->context);
+    }
+    if (status != VA_STATUS_SUCCESS) {
+        int rc = is_unfit(status)
+                     ? gm_err_set(err, GM_E_PIPELINE_UNFIT, status,
+                                  "The VA driver does not scale to %dx%d in %u bits: %s", width,
+                                  height, bits, s->va->error(status))
+                     : gm_vaapi_blame(device, status, what, err);
+        gm_vaapi_scaler_destroy(&s);
+        return rc;
+    }
+    *out = s;
+    return 0;
+}
+
+void gm_vaapi_scaler_destroy(struct gm_vaapi_scaler **scaler)
+{
+    struct gm_vaapi_scaler *s = *scaler;
+    if (s == NULL) {
+        return;
+    }
+    if (s->context != VA_INVALID_ID) {
+        (void)s->va->destroy_context(s->display, s->context);
+    }
+    if (s->config != VA_INVALID_ID) {
+        (void)s->va->destroy_config(s->display, s->config);
+    }
+    av_buffer_unref(&s->device);
+    free(s);
+    *scaler = NULL;
+}
+
+static VASurfaceID surface_of(const AVFrame *f)
+{
+    return (VASurfaceID)(uintptr_t)f->data[3]; /* as AV_PIX_FMT_VAAPI has it */
+}
+
+/* One picture, not waited for. region: what of the surface is the picture. */
+static VAStatus draw(const struct gm_vaapi_scaler *s, const VARectangle *region,
+                     const AVFrame *from, const AVFrame *to)
+{
+    /* The same of both sides, so that nothing is converted. */
+    const VAProcColorProperties colour = {.chroma_sample_location =
+                                              VA_CHROMA_SITING_VERTICAL_CENTER |
+                                              VA_CHROMA_SITING_HORIZONTAL_LEFT,
+                                          .color_range = VA_SOURCE_RANGE_REDUCED};
+    VAProcPipelineParameterBuffer p = {.surface = surface_of(from),
+                                       .surface_region = region,
+                                       .surface_color_standard = VAProcColorStandardBT709,
+                                       .output_color_standard = VAProcColorStandardBT709,
+                                       .filter_flags = VA_FILTER_SCALING_HQ,
+                                       .input_color_properties = colour,
+                                       .output_color_properties = colour};
+    VABufferID buffer = VA_INVALID_ID;
+    VAStatus status = s->va->create_buffer(
+        s->display, s->context, VAProcPipelineParameterBufferType, sizeof p, 1, &p, &buffer);
+    if (status != VA_STATUS_SUCCESS) {
+        return status;
+    }
+    status = s->va->begin(s->display, s->context, surface_of(to));
+    if (status == VA_STATUS_SUCCESS) {
+        VAStatus given = s->va->render(s->display, s->context, &buffer, 1);
+        VAStatus ended = s->va->end(s->display, s->context); /* what began is ended */
+        status = given != VA_STATUS_SUCCESS ? given : ended;
+    }
+    (void)s->va->destroy_buffer(s->display, buffer);
+    return status;
+}
+
+int gm_vaapi_scaler_run(struct gm_vaapi_scaler *s, const AVFrame *from, const AVFrame *to,
+                        struct gm_err *err)
+{
+    const VARectangle region = {0, 0, (uint16_t)from->width, (uint16_t)from->height};
+    VAStatus status = draw(s, &region, from, to);
+    if (status == VA_STATUS_SUCCESS) {
+        status = s->va->sync(s->display, surface_of(to));
+    }
+    return status == VA_STATUS_SUCCESS
+               ? 0
+               : gm_vaapi_blame(s->device, status, "a picture of another size", err);
+}

@@ -1,0 +1,200 @@
+#include "media/picture/va_proof.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "media/av.h"
+#include "media/device/va_picture.h"
+#include "media/device/vaapi.h"
+
+#define SLOPE 16.0 /* samples of the smaller picture from an edge to the next */
+#define AWAY 5.0   /* of them beside an edge where filters round it: they reach four, as Intel's */
+#define EDGE_PX 32 /* by which the larger surface is larger: more than a macroblock */
+/* Of 8 bits, as all levels here: BT.601's range of luma and of chroma. */
+#define LOW 16.0
+#define LUMA 219.0
+#define CHROMA 224.0
+/* Levels: rounding twice, and a quarter of a step in luma; in chroma a quarter of a sample besides,
+ * which drivers may be off that do not know where chroma lies. */
+#define LUMA_OFF 2.0
+#define CHROMA_OFF 5.0
+
+/* One side of a plane. */
+struct side {
+    int from, made; /* samples */
+    double shift;   /* of its samples, in those of the smaller picture: chroma on the left */
+};
+
+static double step_of(const struct side *s)
+{
+    return s->from > s->made ? (double)s->from / s->made : 1;
+}
+
+/* 0 to 1 and back. at: a place among the source's samples. */
+static double light(const struct side *s, double at)
+{
+    double t = fmod(at / (SLOPE * step_of(s)), 2);
+    return t < 1 ? t : 2 - t;
+}
+
+/* What sample `at` of the made ones shows; false: an edge is near. */
+static bool find(const struct side *s, int at, double *out)
+{
+    double ratio = (double)s->from / s->made, away = AWAY * step_of(s);
+    double place = (at + 0.5) * ratio - 0.5 + s->shift * (ratio - 1);
+    double behind = fmod(place, SLOPE * step_of(s));
+    *out = light(s, place);
+    return place >= away && place <= s->from - 1 - away && behind >= away &&
+           behind <= SLOPE * step_of(s) - away;
+}
+
+struct plane {
+    struct side x, y;
+    double by_x, by_y; /* levels from the darkest to the lightest, along each side */
+    double off;        /* that a sample may be wrong */
+};
+
+static struct plane plane_of(const struct gm_va_proof *p, int plane)
+{
+    if (plane == 0) {
+        return (struct plane){{p->from_width_px, p->width_px, 0},
+                              {p->from_height_px, p->height_px, 0},
+                              LUMA / 2,
+                              LUMA / 2,
+                              LUMA_OFF};
+    }
+    return (struct plane){{p->from_width_px / 2, p->width_px / 2, -0.25},
+                          {p->from_height_px / 2, p->height_px / 2, 0},
+                          plane == 1 ? CHROMA : 0,
+                          plane == 2 ? CHROMA : 0,
+                          CHROMA_OFF};
+}
+
+static void put(AVFrame *f, int plane, int x, int y, double level)
+{
+    uint8_t *row = f->data[plane] + (ptrdiff_t)y * f->linesize[plane];
+    if (f->format == AV_PIX_FMT_YUV420P10LE) {
+        ((uint16_t *)(void *)row)[x] = (uint16_t)(level * 4 + 0.5);
+    } else {
+        row[x] = (uint8_t)(level + 0.5);
+    }
+}
+
+static double get(const AVFrame *f, int plane, int x, int y)
+{
+    const uint8_t *row = f->data[plane] + (ptrdiff_t)y * f->linesize[plane];
+    return f->format == AV_PIX_FMT_YUV420P10LE ? ((const uint16_t *)(const void *)row)[x] / 4.0
+                                               : row[x];
+}
+
+/* The picture at the left and top of f; what is more of f is black and white. */
+static void draw(const struct gm_va_proof *p, AVFrame *f)
+{
+    for (int i = 0; i < 3; i++) {
+        const struct plane plane = plane_of(p, i);
+        int width = i == 0 ? f->width : f->width / 2, height = i == 0 ? f->height : f->height / 2;
+        for (int y = 0; y < height; y++) {
+            for (int x = 0; x < width; x++) {
+                bool inside = x < plane.x.from && y < plane.y.from;
+                double edge = (x + y) % 2 == 0 ? LOW : LOW + LUMA;
+                double level =
+                    LOW + plane.by_x * light(&plane.x, x) + plane.by_y * light(&plane.y, y);
+                put(f, i, x, y, inside ? level : edge);
+            }
+        }
+    }
+}
+
+/* The picture by way of a surface of `from`, edge_px larger; *out owned, in memory. */
+static int make(const struct gm_va_proof *p, int edge_px, struct gm_vaapi_scaler *scaler,
+                AVBufferRef *from, AVBufferRef *to, AVFrame **out, struct gm_err *err)
+{
+    AVFrame *f = gm_av_frame(p->bits == 10 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P,
+                             p->from_width_px + edge_px, p->from_height_px + edge_px);
+    AVFrame *packed = NULL, *there = NULL, *made = NULL;
+    if (f == NULL) {
+        return gm_err_nomem(err);
+    }
+    draw(p, f);
+    int rc = gm_va_picture_upload(f, from, &packed, &there, err);
+    if (rc == 0) {
+        there->width = p->from_width_px;
+        there->height = p->from_height_px;
+        rc = gm_va_picture_get(to, &made, err);
+    }
+    if (rc == 0) {
+        rc = gm_vaapi_scaler_run(scaler, there, made, err);
+    }
+    if (rc == 0) {
+        rc = gm_va_picture_download(made, out, err);
+    }
+    av_frame_free(&f);
+    av_frame_free(&packed);
+    av_frame_free(&there);
+    av_frame_free(&made);
+    return rc;
+}
+
+static int check_places(const struct gm_va_proof *p, const AVFrame *f, struct gm_err *err)
+{
+    for (int i = 0; i < 3; i++) {
+        const struct plane plane = plane_of(p, i);
+        for (int y = 0; y < plane.y.made; y++) {
+            for (int x = 0; x < plane.x.made; x++) {
+                double a = 0, b = 0;
+                bool known_x = find(&plane.x, x, &a) || plane.by_x == 0;
+                bool known_y = find(&plane.y, y, &b) || plane.by_y == 0;
+                double want = LOW + plane.by_x * a + plane.by_y * b, got = get(f, i, x, y);
+                if (known_x && known_y && fabs(got - want) > plane.off) {
+                    return gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
+                                      "The VA driver scales wrongly: of %dx%d sample %d,%d of "
+                                      "plane %d is %.1f, not %.1f",
+                                      p->width_px, p->height_px, x, y, i, got, want);
+                }
+            }
+        }
+    }
+    return 0;
+}
+
+static bool is_same(const AVFrame *a, const AVFrame *b)
+{
+    for (int i = 0; i < 3; i++) {
+        int width = i == 0 ? a->width : a->width / 2, height = i == 0 ? a->height : a->height / 2;
+        size_t bytes = (size_t)width * (a->format == AV_PIX_FMT_YUV420P10LE ? 2 : 1);
+        for (int y = 0; y < height; y++) {
+            if (memcmp(a->data[i] + (ptrdiff_t)y * a->linesize[i],
+                       b->data[i] + (ptrdiff_t)y * b->linesize[i], bytes) != 0) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+int gm_va_proof_run(const struct gm_va_proof *p, struct gm_vaapi_scaler *scaler, AVBufferRef *from,
+                    AVBufferRef *to, struct gm_err *err)
+{
+    AVBufferRef *larger = NULL, *device = gm_av_pool(from)->device_ref;
+    AVFrame *first = NULL, *second = NULL;
+    int rc = gm_vaapi_frames(device, p->bits, p->from_width_px + EDGE_PX,
+                             p->from_height_px + EDGE_PX, &larger, err);
+    if (rc == 0) {
+        rc = make(p, 0, scaler, from, to, &first, err);
+    }
+    if (rc == 0) {
+        rc = make(p, EDGE_PX, scaler, larger, to, &second, err);
+    }
+    if (rc == 0) {
+        rc = check_places(p, first, err);
+    }
+    if (rc == 0 && !is_same(first, second)) {
+        rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
+                        "The VA driver gives other bits of the same picture in a larger surface, "
+                        "or a second time");
+    }
+    av_frame_free(&first);
+    av_frame_free(&second);
+    av_buffer_unref(&larger);
+    return rc;
+}
