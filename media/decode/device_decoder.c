@@ -25,7 +25,7 @@ int gm_device_decoder_hold(const char *api, const char *id, AVBufferRef **out, s
     return gm_err_set(err, GM_E_INVAL, 0, "`%.16s` is no interface to decode with", api);
 }
 
-static bool is_va(const AVBufferRef *device)
+bool gm_device_decoder_is_va(const AVBufferRef *device)
 {
     const AVHWDeviceContext *ctx = (const AVHWDeviceContext *)(const void *)device->data;
     return ctx->type == AV_HWDEVICE_TYPE_VAAPI;
@@ -33,12 +33,12 @@ static bool is_va(const AVBufferRef *device)
 
 const char *gm_device_decoder_api(const AVBufferRef *device)
 {
-    return is_va(device) ? "vaapi" : "nvdec";
+    return gm_device_decoder_is_va(device) ? "vaapi" : "nvdec";
 }
 
 void gm_device_decoder_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE])
 {
-    if (is_va(device)) {
+    if (gm_device_decoder_is_va(device)) {
         gm_vaapi_label(device, out, GM_HW_LABEL_SIZE);
     } else {
         gm_hw_label(device, out);
@@ -52,8 +52,9 @@ int gm_device_decoder_open(AVBufferRef *device, const AVCodecParameters *par, AV
     if (d == NULL) {
         return gm_err_nomem(err);
     }
-    int rc = is_va(device) ? gm_vadec_open(device, par, &d->vadec, out_why, err)
-                           : gm_nvdec_open(device, par, pool, &d->nvdec, out_why, err);
+    int rc = gm_device_decoder_is_va(device)
+                 ? gm_vadec_open(device, par, pool != NULL, &d->vadec, out_why, err)
+                 : gm_nvdec_open(device, par, pool, &d->nvdec, out_why, err);
     if (rc < 0 || (d->nvdec == NULL && d->vadec == NULL)) {
         free(d);
         d = NULL;

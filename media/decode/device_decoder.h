@@ -15,11 +15,13 @@ struct gm_device_decoder; /* opaque */
  * gm_vaapi_open. */
 int gm_device_decoder_hold(const char *api, const char *id, AVBufferRef **out,
                            struct gm_err *err) GM_MUST_CHECK;
+/* A VA driver's; else an NVIDIA GPU. */
+bool gm_device_decoder_is_va(const AVBufferRef *device);
 /* "nvdec" or "vaapi"; static. device: of gm_hw_open or gm_vaapi_open, as everywhere here. */
 const char *gm_device_decoder_api(const AVBufferRef *device);
 /* gm_hw_label or gm_vaapi_label of it: which device, for the report. */
 void gm_device_decoder_label(const AVBufferRef *device, char out[GM_HW_LABEL_SIZE]);
-/* pool: as gm_nvdec_open has it; of VA drivers all pictures come to memory. */
+/* pool: as gm_nvdec_open has it; of VA drivers: not NULL: pictures stay (media/decode/vadec.h). */
 int gm_device_decoder_open(AVBufferRef *device, const AVCodecParameters *par, AVBufferRef **pool,
                            struct gm_device_decoder **out, const char **out_why,
                            struct gm_err *err) GM_MUST_CHECK;

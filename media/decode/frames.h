@@ -79,8 +79,9 @@ int gm_frames_create(const struct gm_frames_source *source, struct gm_frames **o
  * again in software (GM_FRAMES_RESTART). The device's own failures are errors. Errors: NOMEM. */
 int gm_frames_use_device(struct gm_frames *frames, AVBufferRef *device,
                          struct gm_err *err) GM_MUST_CHECK;
-/* After gm_frames_use_device: pictures that the device decoded stay in its memory
- * (media/device/cuda_picture.h), with the same properties; software's are in memory as ever. */
+/* After gm_frames_use_device or gm_frames_assist: pictures that the device decoded stay in its
+ * memory (media/device/device_picture.h), with the same properties; software's are in memory as
+ * ever. */
 void gm_frames_stay(struct gm_frames *frames);
 /* As gm_frames_use_device, but failures of the device are no errors: software decodes from then on,
  * and gm_frames_failure tells. device NULL: software decodes, and why (static; NULL: not told) is

@@ -6,7 +6,7 @@
 
 #include "media/av.h"
 #include "media/decode/frames.h"
-#include "media/device/cuda_picture.h"
+#include "media/device/device_picture.h"
 
 /* See frames_device.h. */
 
@@ -339,7 +339,7 @@ static int compare(const struct gm_frames_device *d, const AVFrame *f, bool *out
                    struct gm_err *err)
 {
     AVFrame *here = NULL;
-    int rc = gm_cuda_picture_is(f) ? gm_cuda_picture_download(f, &here, err) : 0;
+    int rc = gm_device_picture_is(f) ? gm_device_picture_download(f, &here, err) : 0;
     if (rc == 0) {
         *out_same = is_same_picture(d->pending, here != NULL ? here : f);
     }
@@ -352,16 +352,16 @@ static int compare(const struct gm_frames_device *d, const AVFrame *f, bool *out
 static int describe(const struct gm_frames_device *d, AVFrame **picture, struct gm_err *err)
 {
     AVFrame *f = *picture;
-    if (gm_cuda_picture_is(f) && gm_cuda_picture_format(f) != d->like->format) {
+    if (gm_device_picture_is(f) && gm_device_picture_format(f) != d->like->format) {
         AVFrame *here = NULL;
-        int rc = gm_cuda_picture_download(f, &here, err);
+        int rc = gm_device_picture_download(f, &here, err);
         if (rc < 0) {
             return rc;
         }
         av_frame_free(picture);
         *picture = f = here;
     }
-    if (!gm_cuda_picture_is(f)) {
+    if (!gm_device_picture_is(f)) {
         f->format = d->like->format;
     }
     f->sample_aspect_ratio = d->like->sample_aspect_ratio;

@@ -1,5 +1,5 @@
 /* libavcodec's decoder with the driver as its hwaccel. A picture is copied to memory as soon as it
- * comes, so that no surface waits for anybody.
+ * comes, so that no surface waits for anybody; those that stay wait, and there are more of them.
  *
  * libavcodec takes what a hwaccel refuses for damage like any other, and goes on: it is told to
  * stop at the first error, and the driver is asked what it was. See: vadec.h. */
@@ -13,6 +13,7 @@
 #include "media/av.h"
 #include "media/decode/vaapi_decode.h"
 #include "media/device/packed.h"
+#include "media/device/va_picture.h"
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
@@ -31,6 +32,7 @@ struct gm_vadec {
     size_t first, count;
     uintptr_t begun[BEGUN]; /* surfaces of the packet's pictures that nobody waited for */
     size_t begun_count;
+    bool stays;
     bool refused;    /* libavcodec did not open the driver's decoder */
     const char *why; /* static; NULL: all is well */
 };
@@ -90,6 +92,7 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
     }
     ctx->max_pixels = gm_decoder_pixels((int64_t)v->par->width * v->par->height);
     ctx->err_recognition = AV_EF_EXPLODE;
+    ctx->extra_hw_frames = v->stays ? GM_VADEC_WAITING : 0;
     /* as gm_decoder_open: software's pictures are its reference */
     ctx->flags |= AV_CODEC_FLAG_OUTPUT_CORRUPT | AV_CODEC_FLAG_BITEXACT | AV_CODEC_FLAG_UNALIGNED;
     av = av < 0 ? av : avcodec_open2(ctx, codec, NULL);
@@ -100,8 +103,8 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
     return 0;
 }
 
-int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_vadec **out,
-                  const char **out_why, struct gm_err *err)
+int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,
+                  struct gm_vadec **out, const char **out_why, struct gm_err *err)
 {
     const struct gm_vaapi_way *way = gm_vaapi_find_way(par);
     const char *why = NULL;
@@ -121,6 +124,7 @@ int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, struct gm_v
         return gm_err_nomem(err);
     }
     v->way = way;
+    v->stays = stays;
     v->device = av_buffer_ref(device);
     v->par = avcodec_parameters_alloc();
     v->surface = av_frame_alloc();
@@ -157,6 +161,16 @@ void gm_vadec_close(struct gm_vadec **vadec)
     *vadec = NULL;
 }
 
+/* The decoder has no surface left: libavcodec says that in more than one way. */
+static bool is_used_up(const struct gm_vadec *v)
+{
+    AVFrame *f = av_frame_alloc();
+    bool used_up = f != NULL && v->ctx->hw_frames_ctx != NULL &&
+                   av_hwframe_get_buffer(v->ctx->hw_frames_ctx, f, 0) == AVERROR(ENOMEM);
+    av_frame_free(&f);
+    return used_up;
+}
+
 /* libavcodec or libavutil gave av: the device's own errors are errors, all else is what the stream
  * does to it. */
 static int judge(struct gm_vadec *v, int av, struct gm_err *err)
@@ -167,6 +181,10 @@ static int judge(struct gm_vadec *v, int av, struct gm_err *err)
     int rc = gm_vaapi_check(v->device, err);
     if (rc < 0) {
         return rc;
+    }
+    if (v->stays && is_used_up(v)) {
+        v->why = "too many of the device's pictures wait";
+        return 0;
     }
     if (av == AVERROR(ENOMEM)) {
         return gm_err_set(err, GM_E_DEVICE_MEMORY, av, "The VA driver has no memory to decode");
@@ -241,6 +259,22 @@ static int wait_hidden(struct gm_vadec *v, struct gm_err *err)
     return rc;
 }
 
+/* *out owned; NULL where v->why says why. */
+static int give(struct gm_vadec *v, bool damaged, AVFrame **out, struct gm_err *err)
+{
+    if (v->stays) {
+        return gm_va_picture_strip(v->surface, out, err);
+    }
+    AVFrame *f = gm_av_frame(v->way->bits == 10 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P,
+                             v->par->width, v->par->height);
+    int rc = f == NULL ? gm_err_nomem(err) : download(v, damaged, f, err);
+    if (rc < 0 || v->why != NULL) {
+        av_frame_free(&f);
+    }
+    *out = f;
+    return rc;
+}
+
 static int keep(struct gm_vadec *v, struct gm_err *err)
 {
     uintptr_t surface = (uintptr_t)v->surface->data[3];
@@ -254,11 +288,9 @@ static int keep(struct gm_vadec *v, struct gm_err *err)
     if (rc < 0 || v->why != NULL) {
         return rc;
     }
-    AVFrame *f = gm_av_frame(v->way->bits == 10 ? AV_PIX_FMT_YUV420P10LE : AV_PIX_FMT_YUV420P,
-                             v->par->width, v->par->height);
-    rc = f == NULL ? gm_err_nomem(err) : download(v, damaged, f, err);
+    AVFrame *f = NULL;
+    rc = give(v, damaged, &f, err);
     if (rc < 0 || v->why != NULL) {
-        av_frame_free(&f);
         return rc;
     }
     damaged = damaged || (v->surface->flags & AV_FRAME_FLAG_CORRUPT) != 0 ||

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "media/device/cuda_picture.h"
+#include "media/device/device_picture.h"
 #include "media/device/hw.h"
 #include "media/fake_gpu_io.h"
 
@@ -19,8 +19,8 @@ static void keep(struct run *r, const AVFrame *f)
     AVFrame *here = NULL;
     struct gm_err err;
     CHECK(r->pictures < MAX_PICTURES);
-    if (gm_cuda_picture_is(f)) {
-        CHECK(gm_cuda_picture_download(f, &here, &err) == 0);
+    if (gm_device_picture_is(f)) {
+        CHECK(gm_device_picture_download(f, &here, &err) == 0);
         here->reordered_opaque = f->reordered_opaque;
         f = here;
         r->stayed++;

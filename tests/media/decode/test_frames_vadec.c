@@ -10,6 +10,7 @@
 
 #include "media/av.h"
 #include "media/decode/vadec.h"
+#include "media/device/va_picture.h"
 #include "media/device/vaapi.h"
 #include "media/device_frames_io.h"
 #include "media/fake_gpu_io.h"
@@ -41,7 +42,7 @@ static AVBufferRef *open_device(void)
     return device;
 }
 
-static const struct device_frames ON = {"arc", open_device, false};
+static const struct device_frames ON = {"arc", open_device, true};
 
 static void chunks_give_the_pictures_of_software(void **state)
 {
@@ -170,16 +171,56 @@ static void odd_size(const void *arg)
     fake_gpu_profile("arc", "");
     AVBufferRef *device = open_device();
     struct clip *c = nvdec_make(&device_short_gop, 5);
-    CHECK(gm_vadec_open(device, c->par, &decoder, &why, &err) == 0 && decoder != NULL);
+    CHECK(gm_vadec_open(device, c->par, false, &decoder, &why, &err) == 0 && decoder != NULL);
     gm_vadec_close(&decoder);
     c->par->width = 159;
-    CHECK(gm_vadec_open(device, c->par, &decoder, &why, &err) == 0 && decoder == NULL);
+    CHECK(gm_vadec_open(device, c->par, false, &decoder, &why, &err) == 0 && decoder == NULL);
     CHECK(strcmp(why, LEFT) == 0);
     c->par->width = 4098;
-    CHECK(gm_vadec_open(device, c->par, &decoder, &why, &err) == 0 && decoder == NULL);
+    CHECK(gm_vadec_open(device, c->par, false, &decoder, &why, &err) == 0 && decoder == NULL);
     CHECK(strcmp(why, "the chip does not decode this size") == 0);
     clip_free(&c);
     av_buffer_unref(&device);
+}
+
+/* A decoder's surfaces are as many as it took when it opened: who keeps them all is told, and that
+ * is no failure of the device. */
+static void keep_all(const void *arg)
+{
+    static AVFrame *held[256];
+    struct gm_vadec *decoder = NULL;
+    struct gm_err err;
+    const char *why = NULL;
+    size_t count = 0;
+    fake_gpu_profile("arc", "");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(arg, 120);
+    CHECK(gm_vadec_open(device, c->par, true, &decoder, &why, &err) == 0 && decoder != NULL);
+    for (size_t i = 0; why == NULL && i < c->packet_count; i++) {
+        c->packets[i]->pts = (int64_t)i;
+        CHECK(gm_vadec_send(decoder, c->packets[i], &why, &err) == 0);
+        for (AVFrame *f = gm_vadec_take(decoder); f != NULL; f = gm_vadec_take(decoder)) {
+            CHECK(gm_va_picture_is(f) && f->width == c->par->width && f->nb_side_data == 0);
+            held[count++] = f;
+        }
+    }
+    CHECK(why != NULL && strcmp(why, "too many of the device's pictures wait") == 0);
+    CHECK(count >= GM_VADEC_WAITING);
+    gm_vadec_close(&decoder);
+    for (size_t i = 0; i < count; i++) { /* they outlive their decoder */
+        AVFrame *here = NULL;
+        CHECK(gm_va_picture_download(held[i], &here, &err) == 0);
+        av_frame_free(&here);
+        av_frame_free(&held[i]);
+    }
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void who_keeps_all_surfaces_is_told(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(keep_all, &device_short_gop), 0);
 }
 
 static void odd_and_large_sizes_are_for_software(void **state)
@@ -319,6 +360,7 @@ int main(void)
         cmocka_unit_test(a_damaged_chunk_is_decoded_in_software),
         cmocka_unit_test(packets_said_to_be_damaged_or_cut_off_are_for_software),
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
+        cmocka_unit_test(who_keeps_all_surfaces_is_told),
         cmocka_unit_test(odd_and_large_sizes_are_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
         cmocka_unit_test(a_slice_that_the_driver_refuses_is_noticed),
