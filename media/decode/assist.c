@@ -19,7 +19,14 @@ static bool is_proved(const struct gm_task_io *io, const Gm__VideoFacts *facts)
     return false;
 }
 
-int gm_assist_open(const struct gm_task_io *io, const Gm__VideoFacts *facts,
+/* What works for the task decodes for it, too. */
+static bool is_own(const struct gm_task_io *io, const AVBufferRef *own)
+{
+    return own != NULL && io->device != NULL && strcmp(io->device, io->decode_device) == 0 &&
+           strcmp(io->decode_api, gm_device_decoder_api(own)) == 0;
+}
+
+int gm_assist_open(const struct gm_task_io *io, const Gm__VideoFacts *facts, AVBufferRef *own,
                    struct gm_frames *frames, struct gm_err *err)
 {
     AVBufferRef *device = NULL;
@@ -28,6 +35,13 @@ int gm_assist_open(const struct gm_task_io *io, const Gm__VideoFacts *facts,
     }
     if (!is_proved(io, facts)) {
         return gm_frames_assist(frames, NULL, "the GPU is not proved to decode this", err);
+    }
+    if (is_own(io, own)) {
+        int rc = gm_frames_assist(frames, own, NULL, err);
+        if (rc == 0) {
+            gm_frames_stay(frames);
+        }
+        return rc;
     }
     int rc = gm_device_decoder_hold(io->decode_api, io->decode_device, &device, err);
     const char *excuse = rc < 0 ? gm_frames_device_excuse((enum gm_code) - rc) : NULL;

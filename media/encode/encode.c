@@ -103,7 +103,7 @@ static int open_chain(struct run *r, struct gm_err *err)
         return gm_err_set(err, GM_E_BUG, 0, "the plan is for chain %.40s, the task for %.40s",
                           planned, given);
     }
-    return gm_encoder_hold(planned, r->io->device, &r->device, err);
+    return gm_encoder_hold(planned, r->io->device, r->policy->scaler[0] != '\0', &r->device, err);
 }
 
 static int prepare(struct run *r, struct gm_err *err)

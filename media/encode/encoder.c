@@ -39,10 +39,11 @@ struct gm_encoder {
     char name[64];           /* of the rendition, for messages */
 };
 
-int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out, struct gm_err *err)
+int gm_encoder_hold(const char *chain, const char *device, bool scales, AVBufferRef **out,
+                    struct gm_err *err)
 {
     const struct gm_encoder_device *d = gm_encoder_find_device(chain);
-    if (d != NULL && d->is_shared) {
+    if (d != NULL && (d->is_shared || (scales && d->takes_surfaces))) {
         return d->open_device(device, out, err);
     }
     *out = NULL;
@@ -231,7 +232,7 @@ static int open_device(struct gm_encoder *e, const struct gm_encoder_params *par
                        struct gm_err *err)
 {
     const struct gm_encoder_device *d = e->backend->device;
-    if (params->surfaces != NULL && (d == NULL || !d->is_shared)) {
+    if (params->surfaces != NULL && (d == NULL || !d->takes_surfaces)) {
         return gm_err_set(err, GM_E_BUG, 0, "chain %s takes no pictures of a device's",
                           gm_encoder_chain(params->chain));
     }

@@ -31,9 +31,10 @@ struct gm_encoder_params {
     int32_t crf_centi;  /* hundredths, instead of the rendition's; 0: the rendition's */
     const char *chain;  /* Policy.chain; NULL or "": cpu; borrowed for the call */
     const char *device; /* gm_task_io.device, for chains of devices; borrowed for the call */
-    /* Chain nvenc: where pictures that lie on the device come from (an AVHWFramesContext of the
-     * rendition's size; media/device/cuda_picture.h): all frames are of it; the encoder opens
-     * there, and device is not looked at. Referenced. NULL: all frames are given in memory. */
+    /* Chains nvenc and vaapi: where pictures that lie on the device come from (an AVHWFramesContext
+     * of the rendition's size; media/device/device_picture.h): all frames are of it; the encoder
+     * opens there, and device is not looked at. Referenced. NULL: all frames are given in memory.
+     */
     AVBufferRef *surfaces;
 };
 
@@ -85,9 +86,9 @@ bool gm_encoder_caps_by_crf(const char *chain, const char *codec);
  * and not the input. Returns rc as it is then. */
 int gm_encoder_blame(const char *chain, int rc, struct gm_err *err);
 /* Opens the chain's device and keeps it ready until *out goes (av_buffer_unref): encoders that are
- * opened meanwhile share it, which saves its start each time. *out NULL: there is nothing to share.
- */
-int gm_encoder_hold(const char *chain, const char *device, AVBufferRef **out,
+ * opened meanwhile share it, which saves its start each time. scales: pictures are to be scaled
+ * there, for gm_encoder_params.surfaces. *out NULL: there is nothing to share, nor what scales. */
+int gm_encoder_hold(const char *chain, const char *device, bool scales, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -14,6 +14,7 @@ struct gm_encoder_device {
     /* All encoders of a process share what is open already, and NVDEC decodes with it: worth
      * keeping (gm_encoder_hold). */
     bool is_shared;
+    bool takes_surfaces; /* gm_encoder_params.surfaces */
     /* The driver's version, of letters, digits and "-+._". */
     void (*describe)(const AVBufferRef *device, char *out, size_t size);
     /* What a failure of libavcodec means: after avcodec_open2 (0: open again with *out_b_frames),

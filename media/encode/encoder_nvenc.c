@@ -117,6 +117,7 @@ static const struct gm_encoder_device nvenc = {.chain = "nvenc",
                                                .deep_codec = "hevc",
                                                .open_device = gm_hw_open,
                                                .is_shared = true,
+                                               .takes_surfaces = true,
                                                .describe = describe,
                                                .open_failed = gm_nvenc_explain_open,
                                                .work_failed = gm_nvenc_explain_work};

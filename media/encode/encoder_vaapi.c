@@ -138,7 +138,7 @@ static int setup(AVCodecContext *ctx, const struct gm_encoder_params *params, st
     if (rc == 0) {
         rc = check_limits(ctx, r, &limits, err);
     }
-    if (rc == 0) {
+    if (rc == 0 && params->surfaces == NULL) {
         rc = gm_vaapi_frames(ctx->hw_device_ctx, is_deep(r) ? 10 : 8, ctx->width, ctx->height,
                              &ctx->hw_frames_ctx, err);
     }
@@ -157,6 +157,7 @@ static const struct gm_encoder_device vaapi = {.chain = "vaapi",
                                                .name = "VAAPI",
                                                .deep_codec = "hevc",
                                                .open_device = gm_vaapi_open,
+                                               .takes_surfaces = true,
                                                .describe = gm_vaapi_name,
                                                .open_failed = gm_vaapi_explain_open,
                                                .work_failed = gm_vaapi_explain_work};

@@ -4,9 +4,11 @@
 #include <stdlib.h>
 
 #include "media/decode/assist.h"
+#include "media/decode/device_decoder.h"
 #include "media/device/cuda_picture.h"
+#include "media/device/device_picture.h"
 #include "media/picture/burn.h"
-#include "media/picture/cuda_ladder.h"
+#include "media/picture/device_ladder.h"
 #include "media/picture/front.h"
 #include "media/picture/rungs.h"
 #include "media/results.h"
@@ -22,8 +24,8 @@ struct gm_pictures {
     struct gm_rungs *rungs;   /* owned */
     struct gm_frames *frames; /* owned */
     /* Where the plan scales on the device: pictures as planned go past front and rungs. */
-    struct gm_cuda_ladder *cuda; /* owned; NULL: it does not */
-    AVFrame *direct;             /* owned: one of these, as decoded; NULL: none came */
+    struct gm_device_ladder *ladder; /* owned; NULL: it does not */
+    AVFrame *direct;                 /* owned: one of these, as decoded; NULL: none came */
     int64_t direct_tag;
     AVFrame *there; /* owned: the picture that was given, as decoded; NULL: it is the front's */
     const AVFrame *upright;  /* that picture as the front makes it, borrowed; NULL: not made */
@@ -36,6 +38,7 @@ struct gm_pictures {
     bool ended;     /* END was given, and the chunk is not wanted again */
     int64_t chunk;  /* -1: none */
     int64_t opened; /* the last one asked for; -1: none */
+    bool assisted;  /* what decodes, if anything does, may fail */
     bool told;      /* that the GPU which decoded has failed */
 };
 
@@ -92,11 +95,14 @@ static int open_decoder(struct gm_pictures *p, struct gm_err *err)
 {
     struct gm_frames_source source = {p, next_chunk, open_source, tick};
     int rc = gm_frames_create(&source, &p->frames, err);
-    if (rc < 0 || p->p.device == NULL) {
-        return rc < 0 ? rc : gm_assist_open(p->p.io, p->p.facts, p->frames, err);
+    p->assisted = p->p.device == NULL || gm_device_decoder_is_va(p->p.device);
+    if (rc < 0 || p->assisted) {
+        return rc < 0 ? rc
+                      : gm_assist_open(p->p.io, p->p.facts, p->ladder != NULL ? p->p.device : NULL,
+                                       p->frames, err);
     }
     rc = gm_frames_use_device(p->frames, p->p.device, err);
-    if (rc == 0 && p->cuda != NULL) {
+    if (rc == 0 && p->ladder != NULL) {
         gm_frames_stay(p->frames);
     }
     return rc;
@@ -112,8 +118,8 @@ static int open_scaler(struct gm_pictures *p, struct gm_err *err)
         return gm_err_set(err, GM_E_BUG, 0, "the plan scales by %.40s, and there is no device",
                           policy->scaler);
     }
-    return gm_cuda_ladder_create(policy, p->p.facts, p->p.io->spec->pipeline, p->p.device, &p->cuda,
-                                 err);
+    return gm_device_ladder_create(policy, p->p.facts, p->p.io->spec->pipeline, p->p.device,
+                                   &p->ladder, err);
 }
 
 int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictures **out,
@@ -136,7 +142,8 @@ int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictur
         rc = open_scaler(p, err);
     }
     if (rc == 0 && params->policy->thumbnails != NULL) {
-        rc = gm_eyes_create(params->policy, params->facts, p->cuda, &p->eyes, err);
+        struct gm_cuda_ladder *cuda = p->ladder != NULL ? gm_device_ladder_cuda(p->ladder) : NULL;
+        rc = gm_eyes_create(params->policy, params->facts, cuda, &p->eyes, err);
     }
     if (rc == 0) {
         rc = open_decoder(p, err);
@@ -157,7 +164,7 @@ void gm_pictures_destroy(struct gm_pictures **pictures)
         av_frame_free(&p->there);
         gm_frames_destroy(&p->frames);
         gm_eyes_destroy(&p->eyes);
-        gm_cuda_ladder_destroy(&p->cuda);
+        gm_device_ladder_destroy(&p->ladder);
         gm_rungs_destroy(&p->rungs);
         gm_burn_destroy(&p->burn);
         gm_front_destroy(&p->front);
@@ -184,7 +191,7 @@ static int give_direct(struct gm_pictures *p, struct gm_pictures_step *out, stru
     p->there = p->direct;
     p->direct = NULL;
     p->upright = NULL;
-    int rc = gm_cuda_ladder_push(p->cuda, p->there, ts, err);
+    int rc = gm_device_ladder_push(p->ladder, p->there, ts, err);
     if (rc == 0) {
         give(p, p->there, p->direct_tag, out);
     }
@@ -213,8 +220,8 @@ static int give_ready(struct gm_pictures *p, struct gm_pictures_step *out, bool 
     if (rc == 0) {
         rc = gm_rungs_push(p->rungs, picture, ts, err);
     }
-    for (size_t i = 0; rc == 0 && p->cuda != NULL && i < p->p.policy->n_renditions; i++) {
-        rc = gm_cuda_ladder_lift(p->cuda, i, gm_rungs_get(p->rungs, i), err);
+    for (size_t i = 0; rc == 0 && p->ladder != NULL && i < p->p.policy->n_renditions; i++) {
+        rc = gm_device_ladder_lift(p->ladder, i, gm_rungs_get(p->rungs, i), err);
     }
     if (rc == 0) {
         p->upright = picture;
@@ -229,7 +236,7 @@ static int push_front(struct gm_pictures *p, const AVFrame *picture, int64_t tag
                       struct gm_err *err)
 {
     AVFrame *here = NULL;
-    int rc = gm_cuda_picture_is(picture) ? gm_cuda_picture_download(picture, &here, err) : 0;
+    int rc = gm_device_picture_is(picture) ? gm_device_picture_download(picture, &here, err) : 0;
     if (rc == 0) {
         rc = gm_front_push(p->front, here != NULL ? here : picture, tag, err);
     }
@@ -243,10 +250,10 @@ static int take_picture(struct gm_pictures *p, const AVFrame *picture, int64_t t
                         struct gm_err *err)
 {
     const char *why = NULL;
-    if (p->cuda == NULL) {
+    if (p->ladder == NULL) {
         return gm_front_push(p->front, picture, tag, err);
     }
-    int rc = tag == BESIDE ? 0 : gm_cuda_ladder_look(p->cuda, picture, &why, err);
+    int rc = tag == BESIDE ? 0 : gm_device_ladder_look(p->ladder, picture, &why, err);
     if (rc < 0 || tag == BESIDE) {
         return rc;
     }
@@ -263,8 +270,8 @@ static struct gm_pictures_scaled scaled(const struct gm_pictures *p)
 {
     const char *why = p->p.policy->scaler_reason;
     struct gm_pictures_scaled s = {.images = p->eyes != NULL ? gm_eyes_by(p->eyes) : NULL};
-    if (p->cuda != NULL) {
-        s.by = p->scaled == NULL ? "cuda" : "software";
+    if (p->ladder != NULL) {
+        s.by = p->scaled == NULL ? gm_device_ladder_by(p->ladder) : "software";
         s.why = p->scaled;
     } else if (why[0] != '\0') {
         s.by = "software";
@@ -279,7 +286,7 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
 {
     struct gm_frames_step s;
     int rc = gm_frames_next(p->frames, &s, err);
-    if (p->p.device == NULL) {
+    if (p->assisted) {
         gm_assist_tell(p->p.io, p->frames, &p->told);
     }
     *out_got = false;
@@ -364,8 +371,8 @@ void gm_pictures_repeat(struct gm_pictures *p)
 
 AVFrame *gm_pictures_get(struct gm_pictures *p, size_t rendition)
 {
-    return p->cuda != NULL ? gm_cuda_ladder_get(p->cuda, rendition)
-                           : gm_rungs_get(p->rungs, rendition);
+    return p->ladder != NULL ? gm_device_ladder_get(p->ladder, rendition)
+                             : gm_rungs_get(p->rungs, rendition);
 }
 
 /* The front's of a picture that went past it: its filters hold none back. */
@@ -409,7 +416,7 @@ int gm_pictures_sight(struct gm_pictures *p, struct gm_sight *out, struct gm_err
 
 AVBufferRef *gm_pictures_surfaces(struct gm_pictures *p, size_t rendition)
 {
-    return p->cuda != NULL ? gm_cuda_ladder_pool(p->cuda, rendition) : NULL;
+    return p->ladder != NULL ? gm_device_ladder_pool(p->ladder, rendition) : NULL;
 }
 
 void gm_pictures_tell(const struct gm_pictures_scaled *scaled, Gm__EncodeItemMeta *meta)

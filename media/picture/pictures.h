@@ -8,7 +8,7 @@
 /* A task's chunks as pictures of every rendition: chunk objects are decoded
  * (media/decode/frames.h), go through the front (media/picture/front.h), with the subtitles that
  * are drawn (media/picture/burn.h), and the ladder: libavfilter's (media/picture/rungs.h), or the
- * device's where the plan says so (media/picture/cuda_ladder.h), which replaces front and ladder
+ * device's where the plan says so (media/picture/device_ladder.h), which replaces front and ladder
  * both. For tasks that run over chunks. Which pictures come depends on the chunk alone. Thread: one
  * at a time. */
 struct gm_pictures; /* opaque */
@@ -22,8 +22,9 @@ enum gm_pictures_event {
 };
 /* What scaled a chunk's pictures. */
 struct gm_pictures_scaled {
-    const char *by;  /* static: "cuda", "software"; NULL: software, on a chain that has no other */
-    const char *why; /* why software; NULL: nothing to say; borrowed until the next call */
+    const char
+        *by; /* static: "cuda", "vaapi", "software"; NULL: software, on a chain that has no other */
+    const char *why;    /* why software; NULL: nothing to say; borrowed until the next call */
     const char *images; /* gm_eyes_by: what made small pictures of it; NULL: there were none */
 };
 struct gm_pictures_step {
@@ -44,12 +45,13 @@ struct gm_pictures_params {
     int (*wants)(void *arg, const struct gm_task_input *input, bool *out_take, struct gm_err *err);
     void (*tick)(void *arg); /* called for each packet; may be NULL */
     void *arg;
-    /* What decodes where it can (gm_frames_use_device), and scales where the plan says so; NULL:
-     * io's decode_device (media/decode/assist.h), or software. */
+    /* What scales where the plan says so. An NVIDIA GPU decodes where it can
+     * (gm_frames_use_device); with others, and NULL, io's decode_device (media/decode/assist.h)
+     * does, or software. */
     AVBufferRef *device;
 };
 /* Errors: CONFIG, INVAL, NOMEM; BUG (a plan for a device's scaler, and no device); where the plan
- * is for it those of gm_cuda_ladder_create. */
+ * is for it those of gm_device_ladder_create. */
 int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictures **out,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_pictures_destroy(struct gm_pictures **pictures);
@@ -59,7 +61,7 @@ int gm_pictures_next(struct gm_pictures *p, struct gm_pictures_step *out,
 /* After END: the same chunk comes again, with AGAIN. */
 void gm_pictures_repeat(struct gm_pictures *p);
 /* After PICTURE: it in a rendition's size and format, as gm_rungs_get, or on the device, as
- * gm_cuda_ladder_get. */
+ * gm_device_ladder_get. */
 AVFrame *gm_pictures_get(struct gm_pictures *p, size_t rendition);
 /* After PICTURE, of a policy with thumbnails: it for tiles and posters, until the next call of
  * next. *out borrows. Errors: as next. */

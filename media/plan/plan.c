@@ -289,7 +289,7 @@ int gm_task_plan(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
     p.policy->media_version = GM_MEDIA_VERSION;
     rc = gm_pb_string(&p.policy->chain, gm_results_chain(io->spec), err);
     if (rc == 0) {
-        rc = gm_encoder_hold(p.policy->chain, io->device, &p.device, err);
+        rc = gm_encoder_hold(p.policy->chain, io->device, pictures, &p.device, err);
     }
     if (rc == 0) {
         rc = gm_plan_check_images(p.pipeline, err);

@@ -30,9 +30,9 @@ int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
 /* After all else that becomes of pictures: Policy.scaler and scaler_reason. device: the chain's (of
  * gm_encoder_hold), where the kernel is tried if the chain's fingerprint says that it was proved
- * (kernels/kernels.h); NULL: it has none. A kernel that fails by itself is no error: a warning, and
- * libavfilter. Errors: those of devices, NOMEM. */
-int gm_plan_scaler(const Gm__VideoFacts *video, const Gm__Chain *chain, const AVBufferRef *device,
+ * (kernels/kernels.h), or a VA driver's scaler; NULL: it has none. One that fails by itself is no
+ * error: a warning, and libavfilter. Errors: those of devices, NOMEM. */
+int gm_plan_scaler(const Gm__VideoFacts *video, const Gm__Chain *chain, AVBufferRef *device,
                    Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;
 /* Tracks for the source's audio streams, at most GM_PLAN_TRACKS; one of silence where there is a
  * video, no sound, and it is asked for. Without a video also timescale and chunk rule.

@@ -7,11 +7,13 @@
 #include "media/encode/encoder.h"
 #include "media/pb.h"
 #include "media/picture/cuda_ladder.h"
+#include "media/picture/va_ladder.h"
 
-/* What scales: Policy.scaler. The chain's kernel where it does all that is asked for, since its
- * bits are not libavfilter's and a rendition has one kind of them. */
+/* What scales: Policy.scaler. The chain's kernel, or its driver's scaler, where it does all that is
+ * asked for, since its bits are not libavfilter's and a rendition has one kind of them. */
 
-#define CHAIN "nvenc" /* whose encoders take the kernel's pictures */
+#define KERNELS "nvenc" /* the chain whose encoders take the kernel's pictures */
+#define DRIVERS "vaapi" /* and those of a VA driver's scaler */
 
 static bool is_same(struct gm_colour a, struct gm_colour b)
 {
@@ -60,18 +62,21 @@ static enum light light_of(const Gm__VideoFacts *v, const Gm__Rendition *r)
     return table && is_same(sdr, made) ? MAPPED : OTHER;
 }
 
+/* Neither does more than one picture at a time, nor text. */
+static const char *unfit_work(const Gm__Policy *policy)
+{
+    return policy->context_frames > 0 ? "pictures are deinterlaced"
+           : policy->burn_text > 0    ? "subtitles are drawn"
+                                      : NULL;
+}
+
 /* *out_why NULL: so is what the plan makes of them, by *out_scaler. */
 static void look_at_plan(const Gm__VideoFacts *v, const Gm__Policy *policy, const char **out_scaler,
                          const char **out_why)
 {
     enum light light = light_of(v, policy->renditions[0]);
     *out_scaler = light == MAPPED ? GM_CUDA_TONED : GM_CUDA_LADDER;
-    *out_why = NULL;
-    if (policy->context_frames > 0) {
-        *out_why = "pictures are deinterlaced";
-    } else if (policy->burn_text > 0) {
-        *out_why = "subtitles are drawn";
-    }
+    *out_why = unfit_work(policy);
     for (size_t i = 0; *out_why == NULL && i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
         enum light its = light_of(v, r);
@@ -103,13 +108,11 @@ static bool is_proved(const Gm__Chain *chain)
     return have >= want && strcmp(chain->fingerprint + have - want, GM_CUDA_LADDER_MARK) == 0;
 }
 
-/* Where the kernel does not work and the encoder may: *out_why, and a warning, for its proof did
- * pass. */
-static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
-                      const char **out_why, struct gm_err *err)
+/* Where a scaler gave rc and the encoder may work: *out_why, and a warning. wrong, refused: static.
+ */
+static int judge(int rc, const struct gm_err *cause, const char *wrong, const char *refused,
+                 Gm__Policy *policy, const char **out_why, struct gm_err *err)
 {
-    struct gm_err cause;
-    int rc = gm_cuda_ladder_try(device, v, policy, &cause);
     switch (-rc) {
     case GM_OK:
         return 0;
@@ -118,24 +121,99 @@ static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Po
     case GM_E_DEVICE_LOST:
     case GM_E_DEVICE_MEMORY:
     case GM_E_NOMEM:
-        *err = cause;
+        *err = *cause;
         return rc;
     case GM_E_MEDIA_VERIFY:
-        *out_why = "the kernel gives other bits on this device than it should";
+        *out_why = wrong;
         break;
     default:
-        *out_why = "the driver refuses the kernel";
+        *out_why = refused;
         break;
     }
     return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.scaler", 1, err,
-                      "Pictures are scaled in software: %s (%.120s)", *out_why, cause.text);
+                      "Pictures are scaled in software: %s (%.120s)", *out_why, cause->text);
 }
 
-int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, const AVBufferRef *device,
+/* A kernel whose proof did pass. */
+static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Policy *policy,
+                      const char **out_why, struct gm_err *err)
+{
+    struct gm_err cause;
+    int rc = gm_cuda_ladder_try(device, v, policy, &cause);
+    return judge(rc, &cause, "the kernel gives other bits on this device than it should",
+                 "the driver refuses the kernel", policy, out_why, err);
+}
+
+/* What a VA driver's scaler is not asked for: it makes sizes, and nothing else. */
+static const char *unfit_driver(const Gm__VideoFacts *v, const Gm__Policy *policy)
+{
+    const char *why = unfit_work(policy);
+    if (why == NULL && v->crop != NULL) {
+        why = "the source is cropped";
+    } else if (why == NULL && (v->rotation_deg % 360 != 0 || v->flip)) {
+        why = "the source is turned";
+    }
+    for (size_t i = 0; why == NULL && i < policy->n_renditions; i++) {
+        const Gm__Rendition *r = policy->renditions[i];
+        if (light_of(v, r) != KEPT) {
+            why = "the colour is converted";
+        } else if (strcmp(r->pixel_format, v->pixel_format) != 0) {
+            why = "the depth changes";
+        } else if (r->parent > 0) {
+            why = "a rendition is made from another";
+        } else if (r->encode != NULL && r->encode->watermark != NULL) {
+            why = "a watermark is drawn";
+        }
+    }
+    return why;
+}
+
+/* By the policy's scaler. A driver that has none is as it is, and no cause for a warning. */
+static int try_driver(const Gm__VideoFacts *v, AVBufferRef *device, Gm__Policy *policy,
+                      const char **out_why, struct gm_err *err)
+{
+    struct gm_va_ladder *ladder = NULL;
+    struct gm_err cause;
+    int rc = gm_va_ladder_create(policy, v, device, &ladder, &cause);
+    gm_va_ladder_destroy(&ladder);
+    if (rc == -GM_E_PIPELINE_UNFIT) {
+        *out_why = "the VA driver does not scale, or not to these sizes";
+        return 0;
+    }
+    return judge(rc, &cause, "the VA driver scales otherwise than it should",
+                 "the VA driver fails to scale", policy, out_why, err);
+}
+
+static int settle(Gm__Policy *policy, const char *why, struct gm_err *err)
+{
+    int rc = gm_pb_string(&policy->scaler, "", err);
+    return rc == 0 ? gm_pb_string(&policy->scaler_reason, why, err) : rc;
+}
+
+static int plan_driver(const Gm__VideoFacts *v, AVBufferRef *device, Gm__Policy *policy,
+                       struct gm_err *err)
+{
+    const char *why = unfit_source(v);
+    int rc = 0;
+    why = why == NULL ? unfit_driver(v, policy) : why;
+    if (why == NULL) {
+        rc = gm_pb_string(&policy->scaler, GM_VA_LADDER, err);
+        rc = rc == 0 ? try_driver(v, device, policy, &why, err) : rc;
+    }
+    return rc == 0 && why != NULL ? settle(policy, why, err) : rc;
+}
+
+int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, AVBufferRef *device,
                    Gm__Policy *policy, struct gm_err *err)
 {
-    if (strcmp(gm_encoder_chain(policy->chain), CHAIN) != 0 || device == NULL || chain == NULL ||
-        policy->n_renditions == 0) {
+    const char *name = gm_encoder_chain(policy->chain);
+    if (device == NULL || policy->n_renditions == 0) {
+        return 0;
+    }
+    if (strcmp(name, DRIVERS) == 0) {
+        return plan_driver(v, device, policy, err);
+    }
+    if (strcmp(name, KERNELS) != 0 || chain == NULL) {
         return 0;
     }
     const char *scaler = "", *why = unfit_source(v);
@@ -153,9 +231,5 @@ int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, const AVBuff
     if (rc == 0 && why == NULL) {
         rc = try_kernel(v, device, policy, &why, err);
     }
-    if (rc < 0 || why == NULL) {
-        return rc;
-    }
-    rc = gm_pb_string(&policy->scaler, "", err);
-    return rc == 0 ? gm_pb_string(&policy->scaler_reason, why, err) : rc;
+    return rc == 0 && why != NULL ? settle(policy, why, err) : rc;
 }

@@ -13,6 +13,8 @@ make_clip "$work/clip.mp4" 8
 
 by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; } # what decoded the last job
 
+scaled() { echo "all(.renditions[]; .resolved.scaler.by == \"$1\" and [.actual.scaled[] | .by] == [\"$2\"])"; } # plan's, what did
+
 # Found by the kernel's files, proven, offered, used, its decoder with it.
 profile arc
 farm vaapi
@@ -23,12 +25,21 @@ check "with the chain vaapi" gpu_is '.chains == [.chains[0]] and (.chains[0] | .
 check "a job is done" transcode first "$work/clip.mp4"
 is_used vaapi 240
 check "the GPU decoded for itself" report "$(by vaapi)"
+check "and did not scale, whose driver does not" report "$(scaled libavfilter software)"
+profile arc "scale yes"
+check "a job is done by a driver that scales" transcode scaled "$work/clip.mp4"
+is_used vaapi 240
+check "its pictures stayed there" report "($(by vaapi)) and $(scaled va-vpp-1 vaapi)"
 profile arc "fault decode wrong gpu=$gpu at=1"
 check "a second job is done, for which it gives other pictures" transcode second "$work/clip.mp4"
 is_used vaapi 240
 check "decoded in software" report "$(by software)"
-profile arc
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
+profile arc "scale yes" "fault decode wrong gpu=$gpu at=1"
+check "the driver scales for software, too" transcode rescaled "$work/clip.mp4"
+check "which decoded" report "($(by software)) and $(scaled va-vpp-1 vaapi)"
+check "with the bytes of pictures that stayed" test "$(tree_hash "$work/scaled")" = "$(tree_hash "$work/rescaled")"
+profile arc
 
 # HEVC in 8 bits; in 10 bits with HDR10's messages, beside H.264 in SDR.
 check "a job with HEVC is done" transcode hevc "$work/clip.mp4" vod-hevc

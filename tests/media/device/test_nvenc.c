@@ -56,8 +56,8 @@ static int no_driver(void)
     device_init(&s, "nvenc", NULL, "h264", false, 23, -1);
     int rc = gm_encoder_open(&s.params, &e, &err);
     bool right = rc == -GM_E_DEVICE_ABSENT && strstr(err.text, "libcuda.so.1") != NULL &&
-                 gm_encoder_hold("nvenc", "", &device, &err) == -GM_E_DEVICE_ABSENT &&
-                 device == NULL && gm_encoder_hold("cpu", "", &device, &err) == 0 &&
+                 gm_encoder_hold("nvenc", "", false, &device, &err) == -GM_E_DEVICE_ABSENT &&
+                 device == NULL && gm_encoder_hold("cpu", "", true, &device, &err) == 0 &&
                  device == NULL && gm_nvenc_version() == 0;
     return right ? 0 : 1;
 }

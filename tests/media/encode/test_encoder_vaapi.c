@@ -151,7 +151,8 @@ static void tell_build(const void *arg)
     device_init(&s, "vaapi", VAAPI_NODE, "h264", false, 23, -1);
     AVBufferRef *held = NULL;
     CHECK(gm_encoder_build(&s.params, build, &err) == 0);
-    CHECK(gm_encoder_hold("vaapi", VAAPI_NODE, &held, &err) == 0 && held == NULL); /* not shared */
+    CHECK(gm_encoder_hold("vaapi", VAAPI_NODE, false, &held, &err) == 0 &&
+          held == NULL); /* not shared */
     (void)snprintf(want, sizeof want, "lavc-%u.%u.%u-vaapi-1.", v >> 16, v >> 8 & 255, v & 255);
     CHECK(strncmp(build, want, strlen(want)) == 0 && strstr(build, "-gopmill-fake-GPU") != NULL);
 }

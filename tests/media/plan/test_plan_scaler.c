@@ -10,9 +10,10 @@
 
 #include "media/pb.h"
 #include "media/plan/plan.h"
+#include "proto/envelope.h"
 
-/* What plans for the chain nvenc leave to libavfilter. That the kernel is planned for needs a
- * device: tests/media/encode/test_nvenc_ladder.c. */
+/* What plans for the chains nvenc and vaapi leave to libavfilter. That the kernel or the driver is
+ * planned for needs a device: tests/media/encode/test_nvenc_ladder.c, test_vaapi_ladder.c. */
 
 struct source {
     Gm__VideoFacts v;
@@ -154,9 +155,73 @@ static void what_the_kernel_does_not_do_is_libavfilters(void **state)
     av_buffer_unref(&device);
 }
 
+static void cropped(struct source *s)
+{
+    s->v.crop = &s->crop;
+}
+
+static void turned(struct source *s)
+{
+    s->v.rotation_deg = -90;
+}
+
+static void flipped(struct source *s)
+{
+    s->v.flip = true;
+}
+
+static void deeper(struct source *s)
+{
+    s->v.pixel_format = "yuv420p10le";
+}
+
+static void marked(struct source *s)
+{
+    const Gm__Watermark mark = GM__WATERMARK__INIT;
+    const Gm__EncodeParams none = GM__ENCODE_PARAMS__INIT;
+    s->policy->renditions[0]->encode = (Gm__EncodeParams *)gm_message_dup(&none.base);
+    assert_non_null(s->policy->renditions[0]->encode);
+    s->policy->renditions[0]->encode->watermark = (Gm__Watermark *)gm_message_dup(&mark.base);
+    assert_non_null(s->policy->renditions[0]->encode->watermark);
+}
+
+static void what_a_driver_is_not_asked_for_is_libavfilters(void **state)
+{
+    static const struct {
+        void (*to)(struct source *s);
+        const char *reason;
+    } rows[] = {
+        {four_two_two, "not 4:2:0"}, {odd, "odd side"},
+        {center, "on the left"},     {full_range, "full range"},
+        {cropped, "is cropped"},     {turned, "is turned"},
+        {flipped, "is turned"},      {wide_gamut, "colour is converted"},
+        {deeper, "depth changes"},   {deinterlaced, "deinterlaced"},
+        {drawn, "subtitles"},        {derived, "made from another"},
+        {marked, "a watermark"},
+    };
+    AVBufferRef *device = av_buffer_alloc(1); /* none of them gets so far as to ask it */
+    (void)state;
+    assert_non_null(device);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct source s;
+        struct gm_err err;
+        source_init(&s);
+        assert_int_equal(gm_pb_string(&s.policy->chain, "vaapi", &err), 0);
+        rows[i].to(&s);
+        assert_int_equal(gm_plan_scaler(&s.v, NULL, device, s.policy, &err), 0);
+        assert_string_equal(s.policy->scaler, "");
+        assert_int_equal(s.policy->n_warnings, 0);
+        if (strstr(s.policy->scaler_reason, rows[i].reason) == NULL) {
+            fail_msg("%s: %s", rows[i].reason, s.policy->scaler_reason);
+        }
+        gm__policy__free_unpacked(s.policy, NULL);
+    }
+    av_buffer_unref(&device);
+}
+
 static void other_chains_have_no_other_scaler(void **state)
 {
-    static const char *const chains[] = {"", "cpu", "vaapi"};
+    static const char *const chains[] = {"", "cpu", "qsv"};
     Gm__Chain chain = GM__CHAIN__INIT;
     AVBufferRef *device = av_buffer_alloc(1);
     (void)state;
@@ -180,6 +245,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_the_kernel_does_not_do_is_libavfilters),
+        cmocka_unit_test(what_a_driver_is_not_asked_for_is_libavfilters),
         cmocka_unit_test(other_chains_have_no_other_scaler),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
