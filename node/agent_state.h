@@ -106,6 +106,7 @@ struct gm_agent_slot {
     bool restart_due;               /* what runs was started before gpu was set */
     char *scratch;                  /* owned */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
+    bool hung;                      /* it was killed for that, and is not gone yet */
     bool seen;                      /* it was ready, or failed, once */
     bool broken;                    /* several starts failed in a row */
     bool fell;                      /* the last that failed was ready: being so says nothing */

@@ -176,7 +176,7 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
     if (task != NULL && task->state == GM_TASK_RUNNING) {
         gm_agent_assist_failed(task, why);
     }
-    slot->restart_due = false;
+    slot->restart_due = slot->hung = false;
     /* A malformed packet or a full socket is the worker's failure, not the job's. */
     struct gm_err told = *why;
     if (gm_code_get((int)told.code)->retry == GM_RETRY_NEVER) {
@@ -352,11 +352,31 @@ static void say_hung(gm_time quiet, struct gm_err *out)
                (double)quiet / (double)GM_SEC);
 }
 
+/* What held one worker may hold those that wait for work too: each would cost a chunk an attempt.
+ */
+static void replace_idle(struct gm_agent *agent)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_CANCELLED, 0, "another worker showed no sign of life");
+    for (uint32_t i = 0; i <= agent->slot_count; i++) {
+        struct gm_agent_slot *slot = &agent->slots[i];
+        bool works = i < agent->slot_count ? slot->task != NULL : agent->verifying != NULL;
+        if (slot->process != NULL && !works && gm_slot_is_ready(slot->process)) {
+            gm_slot_kill(slot->process, &why);
+        }
+    }
+}
+
 static void kill_hung(struct gm_agent_slot *slot, gm_time quiet)
 {
     struct gm_err why;
+    if (slot->hung) {
+        return;
+    }
+    slot->hung = true;
     say_hung(quiet, &why);
     gm_slot_kill(slot->process, &why);
+    replace_idle(slot->agent);
 }
 
 /* The scheduler watches as well, and may drop the task before its worker's end is known. */
