@@ -11,6 +11,8 @@ struct gm_vaapi_scaler {
     VADisplay display;
     VAConfigID config;   /* VA_INVALID_ID: none */
     VAContextID context; /* the same */
+    unsigned bits;
+    int width, height; /* of what is made */
 };
 
 static bool is_unfit(VAStatus status)
@@ -22,18 +24,56 @@ static bool is_unfit(VAStatus status)
            status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED;
 }
 
+static uint32_t format_of(unsigned bits)
+{
+    return bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
+}
+
+static int try_surface(const struct gm_vaapi_scaler *s, struct gm_err *err)
+{
+    VASurfaceID surface = VA_INVALID_SURFACE;
+    VAStatus status = s->va->create_surfaces(s->display, format_of(s->bits), (unsigned)s->width,
+                                             (unsigned)s->height, &surface, 1, NULL, 0);
+    if (status != VA_STATUS_SUCCESS) {
+        return gm_vaapi_blame(s->device, status, "a surface", err);
+    }
+    (void)s->va->destroy_surfaces(s->display, &surface, 1);
+    return 0;
+}
+
+/* The video processor gave status. Drivers say that it failed, or has no memory, of one that does
+ * not work, too: where the rest of the device answers, it is no failure of the device (answers). */
+static int explain(const struct gm_vaapi_scaler *s, VAStatus status, enum gm_code answers,
+                   const char *what, struct gm_err *err)
+{
+    struct gm_err cause;
+    if (status != VA_STATUS_ERROR_OPERATION_FAILED && status != VA_STATUS_ERROR_ALLOCATION_FAILED) {
+        return gm_vaapi_blame(s->device, status, what, err);
+    }
+    int rc = status == VA_STATUS_ERROR_ALLOCATION_FAILED ? try_surface(s, &cause) : 0;
+    rc = rc == 0 ? gm_vaapi_check(s->device, &cause) : rc;
+    return rc < 0 ? gm_err_set(err, (enum gm_code) - rc, status,
+                               "The VA driver did not give %s: %.120s", what, cause.text)
+                  : gm_err_set(err, answers, status,
+                               "The VA driver did not give %s of %dx%d in %u bits, though it "
+                               "answers: %s",
+                               what, s->width, s->height, s->bits, s->va->error(status));
+}
+
 int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int height,
                            struct gm_vaapi_scaler **out, struct gm_err *err)
 {
     struct gm_vaapi_scaler *s = calloc(1, sizeof *s);
-    VAConfigAttrib format = {VAConfigAttribRTFormat,
-                             bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420};
+    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(bits)};
     if (s == NULL || (s->device = av_buffer_ref(device)) == NULL) {
         free(s);
         return gm_err_nomem(err);
     }
     s->va = gm_vaapi_library(s->device, &s->display);
     s->config = s->context = VA_INVALID_ID;
+    s->bits = bits;
+    s->width = width;
+    s->height = height;
     const char *what = "a video processor";
     VAStatus status = s->va->create_config(s->display, VAProfileNone, VAEntrypointVideoProc,
                                            &format, 1, &s->config);
@@ -47,7 +87,7 @@ int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int he
                      ? gm_err_set(err, GM_E_PIPELINE_UNFIT, status,
                                   "The VA driver does not scale to %dx%d in %u bits: %s", width,
                                   height, bits, s->va->error(status))
-                     : gm_vaapi_blame(device, status, what, err);
+                     : explain(s, status, GM_E_PIPELINE_UNFIT, what, err);
         gm_vaapi_scaler_destroy(&s);
         return rc;
     }
@@ -119,5 +159,5 @@ int gm_vaapi_scaler_run(struct gm_vaapi_scaler *s, const AVFrame *from, const AV
     }
     return status == VA_STATUS_SUCCESS
                ? 0
-               : gm_vaapi_blame(s->device, status, "a picture of another size", err);
+               : explain(s, status, GM_E_DEVICE_DRIVER, "a picture of another size", err);
 }

@@ -14,12 +14,12 @@
 struct gm_vaapi_scaler; /* opaque */
 
 /* device: of gm_vaapi_open; referenced. bits: 8 or 10. Errors: PIPELINE_UNFIT the driver has no
- * video processor, or none for that size or depth. */
+ * video processor, or none for that size or depth, or that fails though the device answers. */
 int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int height,
                            struct gm_vaapi_scaler **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_vaapi_scaler_destroy(struct gm_vaapi_scaler **scaler);
 /* Both in surfaces of the device (media/device/va_picture.h); to: of the size made. When this
- * returns it is done. */
+ * returns it is done. Errors: DEVICE_DRIVER also where it fails and the device answers. */
 int gm_vaapi_scaler_run(struct gm_vaapi_scaler *scaler, const AVFrame *from, const AVFrame *to,
                         struct gm_err *err) GM_MUST_CHECK;
 

@@ -118,8 +118,17 @@ static int open_scaler(struct gm_pictures *p, struct gm_err *err)
         return gm_err_set(err, GM_E_BUG, 0, "the plan scales by %.40s, and there is no device",
                           policy->scaler);
     }
-    return gm_device_ladder_create(policy, p->p.facts, p->p.io->spec->pipeline, p->p.device,
-                                   &p->ladder, err);
+    struct gm_err cause;
+    int rc = gm_device_ladder_create(policy, p->p.facts, p->p.io->spec->pipeline, p->p.device,
+                                     &p->ladder, &cause);
+    if (rc == -GM_E_PIPELINE_UNFIT) { /* it was fit at the plan: no fault of the pipeline's */
+        return gm_err_set(err, GM_E_DEVICE_DRIVER, cause.native,
+                          "The driver no longer scales as at the plan: %.120s", cause.text);
+    }
+    if (rc < 0) {
+        *err = cause;
+    }
+    return rc;
 }
 
 int gm_pictures_create(const struct gm_pictures_params *params, struct gm_pictures **out,
@@ -304,6 +313,8 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
     case GM_FRAMES_RESTART:
         gm_front_start(p->front);
         av_frame_free(&p->direct);
+        av_frame_free(&p->there); /* else its decoder's surfaces live beside the next one's */
+        p->upright = NULL;
         p->scaled = NULL;
         p->given = 0;
         if (p->eyes != NULL) {
