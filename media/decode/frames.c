@@ -254,6 +254,7 @@ static int start_chunk(struct gm_frames *f, struct gm_frames_chunk *c, struct gm
     }
     c->started = true;
     av_frame_free(&f->before);
+    av_frame_unref(f->picture); /* of the decoder before, whose surfaces go with it */
     return gm_frames_decoder_open(f, c, c->header->codecpar.data, c->header->codecpar.len, err);
 }
 

@@ -395,6 +395,11 @@ int gm_frames_device_take(struct gm_frames_device *d, AVFrame **out,
     if (rc == 0 && f != NULL) {
         rc = describe(d, &f, err);
     }
+    const char *excuse = forgive(d, rc, err); /* a picture that stays did not come to memory */
+    if (excuse != NULL) {
+        rc = 0;
+        v = unfit(GM_FRAMES_UNFIT, excuse);
+    }
     if (rc < 0 || v.doubt != GM_FRAMES_FIT) {
         av_frame_free(&f);
     }

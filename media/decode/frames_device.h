@@ -60,7 +60,7 @@ int gm_frames_device_send(struct gm_frames_device *d, const AVPacket *packet,
                           struct gm_err *err) GM_MUST_CHECK;
 /* The next picture, as the software decoder would give it, or the device's own with the same
  * properties (stays); *out owned; NULL: none is ready. Side data that no later stage reads is left
- * out. Errors: of gm_device_picture_download. */
+ * out. Errors: of gm_device_picture_download; where it assists, NOMEM alone. */
 int gm_frames_device_take(struct gm_frames_device *d, AVFrame **out,
                           enum gm_frames_doubt *out_doubt, const char **out_why,
                           struct gm_err *err) GM_MUST_CHECK;

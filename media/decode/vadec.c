@@ -33,6 +33,7 @@ struct gm_vadec {
     uintptr_t begun[BEGUN]; /* surfaces of the packet's pictures that nobody waited for */
     size_t begun_count;
     bool stays;
+    bool fed;        /* a packet went in */
     bool refused;    /* libavcodec did not open the driver's decoder */
     const char *why; /* static; NULL: all is well */
 };
@@ -301,15 +302,11 @@ static int keep(struct gm_vadec *v, struct gm_err *err)
     return 0;
 }
 
-int gm_vadec_send(struct gm_vadec *v, const AVPacket *packet, const char **out_why,
-                  struct gm_err *err)
+/* *out_av: what libavcodec gave last. */
+static int feed(struct gm_vadec *v, const AVPacket *packet, int *out_av, struct gm_err *err)
 {
     int rc = 0;
-    int av = 0;
-    if (packet != NULL && (packet->pts < 0 || packet->size <= 0)) {
-        v->why = "a packet is empty, or its number out of range";
-    }
-    av = v->why == NULL ? avcodec_send_packet(v->ctx, packet) : 0;
+    int av = v->why == NULL ? avcodec_send_packet(v->ctx, packet) : 0;
     while (rc == 0 && v->why == NULL && av >= 0) {
         av = avcodec_receive_frame(v->ctx, v->surface);
         if (av >= 0) {
@@ -317,6 +314,33 @@ int gm_vadec_send(struct gm_vadec *v, const AVPacket *packet, const char **out_w
             av_frame_unref(v->surface);
         }
     }
+    *out_av = av;
+    return rc;
+}
+
+/* The driver may lack memory for the surfaces of pictures that wait, and have it for the rest: then
+ * pictures come to memory. */
+static int open_smaller(struct gm_vadec *v, struct gm_err *err)
+{
+    avcodec_free_context(&v->ctx);
+    v->stays = v->refused = false;
+    v->begun_count = 0;
+    return open_codec(v, err);
+}
+
+int gm_vadec_send(struct gm_vadec *v, const AVPacket *packet, const char **out_why,
+                  struct gm_err *err)
+{
+    int av = 0;
+    if (packet != NULL && (packet->pts < 0 || packet->size <= 0)) {
+        v->why = "a packet is empty, or its number out of range";
+    }
+    int rc = feed(v, packet, &av, err);
+    if (rc == 0 && v->why == NULL && v->refused && v->stays && !v->fed) {
+        rc = open_smaller(v, err);
+        rc = rc == 0 ? feed(v, packet, &av, err) : rc;
+    }
+    v->fed = true;
     if (rc == 0 && v->why == NULL && av != AVERROR(EAGAIN) && av != AVERROR_EOF) {
         rc = judge(v, av, err);
     }

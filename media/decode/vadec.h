@@ -18,7 +18,8 @@ struct gm_vadec; /* opaque */
 #define GM_VADEC_WAITING 48
 
 /* device: of gm_vaapi_open; referenced. stays: pictures stay in the driver's surfaces
- * (media/device/va_picture.h), of which GM_VADEC_WAITING may wait at once. *out: owned; NULL: this
+ * (media/device/va_picture.h), of which GM_VADEC_WAITING may wait at once; they come to memory
+ * where the driver has not as many surfaces. *out: owned; NULL: this
  * stream is none for it, and *out_why, a static half sentence, says why. Errors: DEVICE_ABSENT,
  * DEVICE_DRIVER, DEVICE_MEMORY, DEVICE_BUSY, DEVICE_LOST, NOMEM. */
 int gm_vadec_open(AVBufferRef *device, const AVCodecParameters *par, bool stays,

@@ -115,7 +115,7 @@ static void same(const void *arg)
         }
     }
     if (j->on->stays) { /* yuvj420p is no format of a surface */
-        CHECK(nvdec_stays(c, m->keys_back, device) ==
+        CHECK(nvdec_stays(c, m->keys_back, device, 0) ==
               (m->format == AV_PIX_FMT_YUVJ420P ? 0 : DEVICE_FRAMES));
     }
     end(c, device);

@@ -141,14 +141,14 @@ int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, 
     return decode(c, cut, run_chunks, device, repeats, false, out, err);
 }
 
-size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device)
+size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device, size_t repeats)
 {
     static struct run soft;
     static struct run there;
     struct gm_err err = {0};
     const struct clip_cut cut = {.context = 1, .keys_back = keys_back};
     CHECK(decode(c, cut, 0, NULL, 0, false, &soft, &err) == 0);
-    CHECK(decode(c, cut, 0, device, 0, true, &there, &err) == 0);
+    CHECK(decode(c, cut, 0, device, repeats, true, &there, &err) == 0);
     CHECK(there.on_device == soft.pictures / 15 + (soft.pictures % 15 != 0));
     nvdec_check_same(&soft, &there);
     return there.stayed;

@@ -45,7 +45,7 @@ int nvdec_decode_edited(const struct clip *c, int keys_back, size_t run_chunks, 
                         struct gm_err *err);
 /* Decoded in software, and on the device with pictures that stay there: the same samples and
  * properties. Returns how many stayed. */
-size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device);
+size_t nvdec_stays(const struct clip *c, int keys_back, AVBufferRef *device, size_t repeats);
 void nvdec_check_same(const struct run *a, const struct run *b);
 /* Both ways; the same comes out. Returns the device's run; static. */
 const struct run *nvdec_both(const struct clip *c, int keys_back, size_t run_chunks, bool change,

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernels/va.h"
 #include "media/av.h"
+#include "media/decode/frames_device.h"
 #include "media/decode/vadec.h"
 #include "media/device/va_picture.h"
 #include "media/device/vaapi.h"
@@ -223,6 +225,108 @@ static void who_keeps_all_surfaces_is_told(void **state)
     assert_int_equal(fake_gpu_run(keep_all, &device_short_gop), 0);
 }
 
+/* Leaves the display that many surfaces. */
+static void leave_surfaces(const AVBufferRef *device, size_t count)
+{
+    static VASurfaceID all[4096];
+    void *display = NULL;
+    size_t made = 0;
+    const struct gm_va *va = gm_vaapi_library(device, &display);
+    while (made < 4096 && va->create_surfaces(display, VA_RT_FORMAT_YUV420, 16, 16, &all[made], 1,
+                                              NULL, 0) == VA_STATUS_SUCCESS) {
+        made++;
+    }
+    CHECK(made > count && made < 4096);
+    CHECK(va->destroy_surfaces(display, &all[made - count], (int)count) == VA_STATUS_SUCCESS);
+}
+
+/* Enough for the decoder, and not for those that wait: pictures come to memory, all of them. */
+static void open_smaller(const void *arg)
+{
+    struct gm_vadec *decoder = NULL;
+    struct gm_err err;
+    const char *why = NULL;
+    int count = 0;
+    fake_gpu_profile("arc", "");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(arg, 40);
+    leave_surfaces(device, GM_VADEC_WAITING - 1);
+    CHECK(gm_vadec_open(device, c->par, true, &decoder, &why, &err) == 0 && decoder != NULL);
+    for (size_t i = 0; i <= c->packet_count; i++) {
+        AVPacket *p = i < c->packet_count ? c->packets[i] : NULL;
+        if (p != NULL) {
+            p->pts = (int64_t)i;
+        }
+        CHECK(gm_vadec_send(decoder, p, &why, &err) == 0 && why == NULL);
+        for (AVFrame *f = gm_vadec_take(decoder); f != NULL; f = gm_vadec_take(decoder)) {
+            CHECK(f->format == AV_PIX_FMT_YUV420P && !gm_va_picture_is(f));
+            count++;
+            av_frame_free(&f);
+        }
+    }
+    CHECK(count == 40);
+    gm_vadec_close(&decoder);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void with_few_surfaces_pictures_come_to_memory(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(open_smaller, &device_short_gop), 0);
+}
+
+/* Each chunk has two decoders, one after the other, and there are surfaces for one at a time. */
+static void stay_by_turns(const void *arg)
+{
+    fake_gpu_profile("arc", "");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(arg, DEVICE_FRAMES);
+    leave_surfaces(device, GM_VADEC_WAITING + 36);
+    CHECK(nvdec_stays(c, 0, device, 1) == 2 * (size_t)DEVICE_FRAMES);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_decoders_surfaces_go_before_the_next_ones_come(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(stay_by_turns, &device_short_gop), 0);
+}
+
+/* The first keyframe stays, and does not come to memory to be compared. */
+static void fail_download(const void *arg)
+{
+    struct gm_frames_device d = {.stays = false};
+    struct gm_err err;
+    const char *why = NULL;
+    enum gm_frames_doubt doubt = GM_FRAMES_FIT;
+    fake_gpu_profile("arc", "fault copy error\n");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(arg, 30);
+    CHECK(gm_frames_device_set(&d, device, &err) == 0);
+    d.assists = d.stays = true;
+    CHECK(gm_frames_device_open(&d, c->par, &err) == 0 && d.decoder != NULL);
+    for (size_t i = 0; doubt == GM_FRAMES_FIT && i < c->packet_count; i++) {
+        AVFrame *f = NULL;
+        c->packets[i]->pts = (int64_t)i;
+        CHECK(gm_frames_device_send(&d, c->packets[i], &doubt, &why, &err) == 0);
+        CHECK(doubt == GM_FRAMES_FIT);
+        CHECK(gm_frames_device_take(&d, &f, &doubt, &why, &err) == 0 && f == NULL);
+    }
+    CHECK(doubt == GM_FRAMES_UNFIT && strcmp(why, "the device's driver failed") == 0);
+    CHECK(d.failure.code == GM_E_DEVICE_DRIVER && d.device == NULL && d.decoder == NULL);
+    gm_frames_device_fini(&d);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_download_that_fails_is_made_good_by_software(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(fail_download, &device_short_gop), 0);
+}
+
 static void odd_and_large_sizes_are_for_software(void **state)
 {
     (void)state;
@@ -361,6 +465,9 @@ int main(void)
         cmocka_unit_test(packets_said_to_be_damaged_or_cut_off_are_for_software),
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
         cmocka_unit_test(who_keeps_all_surfaces_is_told),
+        cmocka_unit_test(with_few_surfaces_pictures_come_to_memory),
+        cmocka_unit_test(a_decoders_surfaces_go_before_the_next_ones_come),
+        cmocka_unit_test(a_download_that_fails_is_made_good_by_software),
         cmocka_unit_test(odd_and_large_sizes_are_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
         cmocka_unit_test(a_slice_that_the_driver_refuses_is_noticed),
