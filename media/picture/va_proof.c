@@ -1,6 +1,7 @@
 #include "media/picture/va_proof.h"
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "media/av.h"
@@ -37,15 +38,32 @@ static double light(const struct side *s, double at)
     return t < 1 ? t : 2 - t;
 }
 
-/* What sample `at` of the made ones shows; false: an edge is near. */
-static bool find(const struct side *s, int at, double *out)
+/* What a sample shows of one side's light. */
+struct spot {
+    double light;
+    bool known; /* false: an edge is near */
+};
+
+/* Of sample `at` of the made ones. */
+static struct spot find(const struct side *s, int at)
 {
     double ratio = (double)s->from / s->made, away = AWAY * step_of(s);
     double place = (at + 0.5) * ratio - 0.5 + s->shift * (ratio - 1);
     double behind = fmod(place, SLOPE * step_of(s));
-    *out = light(s, place);
-    return place >= away && place <= s->from - 1 - away && behind >= away &&
-           behind <= SLOPE * step_of(s) - away;
+    return (struct spot){light(s, place), place >= away && place <= s->from - 1 - away &&
+                                              behind >= away &&
+                                              behind <= SLOPE * step_of(s) - away};
+}
+
+/* The made samples of a side, or the source's; owned; NULL: no memory. */
+static struct spot *spots_of(const struct side *s, bool made)
+{
+    int count = made ? s->made : s->from;
+    struct spot *spots = calloc((size_t)count, sizeof *spots);
+    for (int i = 0; spots != NULL && i < count; i++) {
+        spots[i] = made ? find(s, i) : (struct spot){light(s, i), true};
+    }
+    return spots;
 }
 
 struct plane {
@@ -87,22 +105,51 @@ static double get(const AVFrame *f, int plane, int x, int y)
                                                : row[x];
 }
 
-/* The picture at the left and top of f; what is more of f is black and white. */
-static void draw(const struct gm_va_proof *p, AVFrame *f)
+/* The light along both sides of a plane, reckoned once: of 4K it is seconds otherwise. */
+struct lights {
+    struct spot *x, *y; /* owned */
+};
+
+static int open_lights(const struct plane *plane, bool made, struct lights *out, struct gm_err *err)
 {
-    for (int i = 0; i < 3; i++) {
-        const struct plane plane = plane_of(p, i);
-        int width = i == 0 ? f->width : f->width / 2, height = i == 0 ? f->height : f->height / 2;
-        for (int y = 0; y < height; y++) {
-            for (int x = 0; x < width; x++) {
-                bool inside = x < plane.x.from && y < plane.y.from;
-                double edge = (x + y) % 2 == 0 ? LOW : LOW + LUMA;
-                double level =
-                    LOW + plane.by_x * light(&plane.x, x) + plane.by_y * light(&plane.y, y);
-                put(f, i, x, y, inside ? level : edge);
+    *out = (struct lights){spots_of(&plane->x, made), spots_of(&plane->y, made)};
+    return out->x != NULL && out->y != NULL ? 0 : gm_err_nomem(err);
+}
+
+static void close_lights(struct lights *l)
+{
+    free(l->x);
+    free(l->y);
+}
+
+static void draw_plane(const struct plane *plane, const struct lights *l, AVFrame *f, int i)
+{
+    int width = i == 0 ? f->width : f->width / 2, height = i == 0 ? f->height : f->height / 2;
+    for (int y = 0; y < height; y++) {
+        for (int x = 0; x < width; x++) {
+            double level = (x + y) % 2 == 0 ? LOW : LOW + LUMA;
+            if (x < plane->x.from && y < plane->y.from) {
+                level = LOW + plane->by_x * l->x[x].light + plane->by_y * l->y[y].light;
             }
+            put(f, i, x, y, level);
         }
     }
+}
+
+/* The picture at the left and top of f; what is more of f is black and white. */
+static int draw(const struct gm_va_proof *p, AVFrame *f, struct gm_err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        const struct plane plane = plane_of(p, i);
+        struct lights lights;
+        rc = open_lights(&plane, false, &lights, err);
+        if (rc == 0) {
+            draw_plane(&plane, &lights, f, i);
+        }
+        close_lights(&lights);
+    }
+    return rc;
 }
 
 /* The picture by way of a surface of `from`, edge_px larger; *out owned, in memory. */
@@ -115,8 +162,10 @@ static int make(const struct gm_va_proof *p, int edge_px, struct gm_vaapi_scaler
     if (f == NULL) {
         return gm_err_nomem(err);
     }
-    draw(p, f);
-    int rc = gm_va_picture_upload(f, from, &packed, &there, err);
+    int rc = draw(p, f, err);
+    if (rc == 0) {
+        rc = gm_va_picture_upload(f, from, &packed, &there, err);
+    }
     if (rc == 0) {
         there->width = p->from_width_px;
         there->height = p->from_height_px;
@@ -135,26 +184,57 @@ static int make(const struct gm_va_proof *p, int edge_px, struct gm_vaapi_scaler
     return rc;
 }
 
-static int check_places(const struct gm_va_proof *p, const AVFrame *f, struct gm_err *err)
+/* Of 10 bits three of four levels lie between those of 8. */
+static int check_depth(const struct gm_va_proof *p, size_t checked, size_t between,
+                       struct gm_err *err)
 {
-    for (int i = 0; i < 3; i++) {
-        const struct plane plane = plane_of(p, i);
-        for (int y = 0; y < plane.y.made; y++) {
-            for (int x = 0; x < plane.x.made; x++) {
-                double a = 0, b = 0;
-                bool known_x = find(&plane.x, x, &a) || plane.by_x == 0;
-                bool known_y = find(&plane.y, y, &b) || plane.by_y == 0;
-                double want = LOW + plane.by_x * a + plane.by_y * b, got = get(f, i, x, y);
-                if (known_x && known_y && fabs(got - want) > plane.off) {
-                    return gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
-                                      "The VA driver scales wrongly: of %dx%d sample %d,%d of "
-                                      "plane %d is %.1f, not %.1f",
-                                      p->width_px, p->height_px, x, y, i, got, want);
-                }
+    if (checked == 0) {
+        return gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
+                          "%dx%d is too small for a proof of how the VA driver scales", p->width_px,
+                          p->height_px);
+    }
+    return p->bits == 8 || between >= checked / 4
+               ? 0
+               : gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
+                            "The VA driver scales pictures of 10 bits by way of 8");
+}
+
+/* Depth is looked at in luma: the levels of chroma may be of 8 bits as they are drawn. */
+static int check_plane(const struct gm_va_proof *p, const struct plane *plane,
+                       const struct lights *l, const AVFrame *f, int i, struct gm_err *err)
+{
+    size_t checked = 0, between = 0;
+    for (int y = 0; y < plane->y.made; y++) {
+        for (int x = 0; x < plane->x.made; x++) {
+            bool known = (l->x[x].known || plane->by_x == 0) && (l->y[y].known || plane->by_y == 0);
+            double want = LOW + plane->by_x * l->x[x].light + plane->by_y * l->y[y].light;
+            double got = get(f, i, x, y);
+            checked += known;
+            between += known && got != floor(got);
+            if (known && fabs(got - want) > plane->off) {
+                return gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
+                                  "The VA driver scales wrongly: of %dx%d sample %d,%d of "
+                                  "plane %d is %.1f, not %.1f",
+                                  p->width_px, p->height_px, x, y, i, got, want);
             }
         }
     }
-    return 0;
+    return i == 0 ? check_depth(p, checked, between, err) : 0;
+}
+
+static int check_places(const struct gm_va_proof *p, const AVFrame *f, struct gm_err *err)
+{
+    int rc = 0;
+    for (int i = 0; rc == 0 && i < 3; i++) {
+        const struct plane plane = plane_of(p, i);
+        struct lights lights;
+        rc = open_lights(&plane, true, &lights, err);
+        if (rc == 0) {
+            rc = check_plane(p, &plane, &lights, f, i, err);
+        }
+        close_lights(&lights);
+    }
+    return rc;
 }
 
 static bool is_same(const AVFrame *a, const AVFrame *b)

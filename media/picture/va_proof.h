@@ -11,6 +11,7 @@
  *
  * - Each sample lies where it belongs, along both sides and in all three planes, within about a
  *   third of one: no colour is converted, and nothing moved.
+ * - Pictures of 10 bits do not go through 8.
  * - The same picture gives the same bits a second time, in a surface that is larger than it, whose
  *   rest holds something else: a decoder's surfaces have whole blocks. */
 struct gm_va_proof {
@@ -19,7 +20,8 @@ struct gm_va_proof {
     int width_px, height_px;
 };
 
-/* scaler: makes that size; from, to: pools of both sizes. Errors: MEDIA_VERIFY; of
+/* scaler: makes that size; from, to: pools of both sizes. Errors: MEDIA_VERIFY; PIPELINE_UNFIT a
+ * size too small for any sample to lie between two edges; of
  * media/device/va_picture.h, media/device/vaapi_scaler.h and gm_vaapi_frames. */
 int gm_va_proof_run(const struct gm_va_proof *proof, struct gm_vaapi_scaler *scaler,
                     AVBufferRef *from, AVBufferRef *to, struct gm_err *err) GM_MUST_CHECK;

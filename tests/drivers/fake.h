@@ -53,7 +53,7 @@
  *   Of a VA driver register is a buffer for a slice to be decoded, map what waits for its picture.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same
  *   surface. Of launch: the kernel does nothing. Pin is page-locked memory; copied: a copy that was queued, when it is done.
- *   Of a VA driver scale-open is the configuration of its scaler, scale a picture of it: wrong moves it to the right.
+ *   Of a VA driver scale-open is the configuration of its scaler, scale a picture of it: wrong moves it to the right, corrupt takes ten bits through eight.
  * at=N: only in the N-th picture (from 1) of a session, decoder or scaler for encode, lock, decode, map, show and scale;
  *   elsewhere the N-th call of that kind in the process. Without it: always.
  * times=T: only T times in all processes together. `lost` with at= happens once if times= is not given.

@@ -49,6 +49,7 @@ struct plane { /* samples of one kind; those of 10 bits lie in the upper ones of
     int pitch, width, height;
     int step; /* samples from one to the next: 2 where two kinds lie interleaved */
     int bytes;
+    bool shallow; /* ten bits go through eight */
 };
 
 static double get(const struct plane *p, int x, int y)
@@ -62,7 +63,7 @@ static double get(const struct plane *p, int x, int y)
 static void put(const struct plane *p, int x, int y, double value)
 {
     uint8_t *at = p->data + (ptrdiff_t)y * p->pitch + (ptrdiff_t)x * p->step * p->bytes;
-    uint16_t deep = (uint16_t)((unsigned)(value + 0.5) << 6);
+    uint16_t deep = (uint16_t)(((unsigned)(value + 0.5) & (p->shallow ? ~3u : ~0u)) << 6);
     if (p->bytes == 2) {
         memcpy(at, &deep, 2);
     } else {
@@ -159,7 +160,8 @@ VAStatus fake_va_scale_end(struct fake_va *va, struct fake_va_context *context,
     }
     for (int kind = 0; status == VA_STATUS_SUCCESS && kind < 3; kind++) {
         const struct plane in = plane_of(from, scale->region.width, scale->region.height, kind);
-        const struct plane out = plane_of(target, target->width, target->height, kind);
+        struct plane out = plane_of(target, target->width, target->height, kind);
+        out.shallow = action == FAKE_CORRUPT;
         status = scale_plane(&in, &out, kind == 0 ? 0 : -0.25, action == FAKE_WRONG);
     }
     target->decoded = 0;

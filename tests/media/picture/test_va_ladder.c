@@ -199,6 +199,7 @@ struct failure {
     enum gm_code code;
     bool opens; /* it fails at work */
     const char *says;
+    bool deep;
 };
 
 static void fail_so(const void *arg)
@@ -210,7 +211,7 @@ static void fail_so(const void *arg)
     char lines[256];
     (void)snprintf(lines, sizeof lines, SCALES "%s", want->lines);
     fake_gpu_profile("arc", want->opens ? SCALES : lines);
-    int rc = open_ladder(&j, &SHALLOW, &ladder, &err);
+    int rc = open_ladder(&j, want->deep ? &DEEP : &SHALLOW, &ladder, &err);
     if (want->opens) {
         ladder_must(rc, &err);
         fake_gpu_profile("arc", lines);
@@ -229,20 +230,26 @@ static void fail_so(const void *arg)
 static void failures_have_their_codes(void **state)
 {
     static const struct failure failures[] = {
-        {"fault scale-open unsupported\n", GM_E_PIPELINE_UNFIT, false, "96x64 in 8 bits"},
-        {"fault scale-open oom\n", GM_E_DEVICE_MEMORY, false, "a video processor"},
-        {"fault scale-open busy\n", GM_E_DEVICE_BUSY, false, ""},
-        {"fault alloc oom\n", GM_E_DEVICE_MEMORY, false, ""},
-        {"fault scale wrong\n", GM_E_MEDIA_VERIFY, false, "sample"},
-        {"fault scale wrong at=1\n", GM_E_MEDIA_VERIFY, false, "sample"},
-        {"fault scale wrong at=2\n", GM_E_MEDIA_VERIFY, false, "larger surface"},
-        {"fault scale lost at=2\n", GM_E_DEVICE_LOST, false, ""},
-        {"fault scale lost at=3\n", GM_E_DEVICE_LOST, true, "another size"},
-        {"fault scale error at=3\n", GM_E_DEVICE_LOST, true, ""},
-        {"fault scale oom at=3\n", GM_E_DEVICE_MEMORY, true, ""},
-        {"fault scale busy at=3\n", GM_E_DEVICE_BUSY, true, ""},
-        {"fault copy lost\n", GM_E_DEVICE_LOST, true, ""},
-        {"fault copy error\n", GM_E_DEVICE_DRIVER, true, "takes no picture"},
+        {"fault scale-open unsupported\n", GM_E_PIPELINE_UNFIT, false, "96x64 in 8 bits", false},
+        {"fault scale-open error\n", GM_E_PIPELINE_UNFIT, false, "though it answers", false},
+        {"fault scale-open oom\n", GM_E_PIPELINE_UNFIT, false, "though it answers", false},
+        {"fault scale-open oom\nfault alloc oom at=2\n", GM_E_DEVICE_MEMORY, false,
+         "a video processor", false},
+        {"fault scale-open lost\n", GM_E_DEVICE_LOST, false, "a video processor", false},
+        {"fault scale-open busy\n", GM_E_DEVICE_BUSY, false, "", false},
+        {"fault alloc oom\n", GM_E_DEVICE_MEMORY, false, "", false},
+        {"fault scale wrong\n", GM_E_MEDIA_VERIFY, false, "sample", false},
+        {"fault scale wrong at=1\n", GM_E_MEDIA_VERIFY, false, "sample", false},
+        {"fault scale wrong at=2\n", GM_E_MEDIA_VERIFY, false, "larger surface", false},
+        {"fault scale wrong\n", GM_E_MEDIA_VERIFY, false, "sample", true},
+        {"fault scale corrupt\n", GM_E_MEDIA_VERIFY, false, "by way of 8", true},
+        {"fault scale lost at=2\n", GM_E_DEVICE_LOST, false, "", false},
+        {"fault scale lost at=3\n", GM_E_DEVICE_LOST, true, "another size", false},
+        {"fault scale error at=3\n", GM_E_DEVICE_DRIVER, true, "though it answers", false},
+        {"fault scale oom at=3\n", GM_E_DEVICE_DRIVER, true, "though it answers", false},
+        {"fault scale busy at=3\n", GM_E_DEVICE_BUSY, true, "", false},
+        {"fault copy lost\n", GM_E_DEVICE_LOST, true, "", false},
+        {"fault copy error\n", GM_E_DEVICE_DRIVER, true, "takes no picture", false},
     };
     int bad = 0;
     (void)state;
