@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/hash.h"
 #include "media/av.h"
 #include "media/device/va_picture.h"
 #include "media/device/vaapi.h"
@@ -26,10 +27,11 @@ struct gm_va_ladder {
     AVFrame *packed;           /* owned: one of these on its way; NULL: none came so far */
     size_t count;
     struct rung *rungs; /* owned */
+    uint8_t bits[GM_SHA256_SIZE];
 };
 
 static int make_rung(struct gm_va_ladder *l, const Gm__Rendition *r, struct rung *rung,
-                     struct gm_err *err)
+                     struct gm_sha256 *bits, struct gm_err *err)
 {
     const struct gm_va_proof proof = {.bits = l->planned.format == AV_PIX_FMT_YUV420P10LE ? 10 : 8,
                                       .from_width_px = l->planned.width_px,
@@ -43,7 +45,42 @@ static int make_rung(struct gm_va_ladder *l, const Gm__Rendition *r, struct rung
         rc = gm_vaapi_frames(l->device, proof.bits, proof.width_px, proof.height_px, &rung->pool,
                              err);
     }
-    return rc == 0 ? gm_va_proof_run(&proof, rung->scaler, l->pool, rung->pool, err) : rc;
+    uint8_t made[GM_SHA256_SIZE];
+    if (rc == 0) {
+        rc = gm_va_proof_run(&proof, rung->scaler, l->pool, rung->pool, made, err);
+    }
+    if (rc == 0) {
+        gm_sha256_update(bits, made, sizeof made);
+    }
+    return rc;
+}
+
+/* Two builds of a driver may call themselves the same and scale otherwise. */
+static int check_bits(const struct gm_va_ladder *l, const Gm__Policy *policy, struct gm_err *err)
+{
+    const ProtobufCBinaryData *want = &policy->scaler_bits;
+    if (want->len == 0 ||
+        (want->len == sizeof l->bits && memcmp(want->data, l->bits, sizeof l->bits) == 0)) {
+        return 0;
+    }
+    return gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
+                      "The VA driver gives other bits than the one that the job was planned with");
+}
+
+static int make_rungs(struct gm_va_ladder *l, const Gm__Policy *policy, struct gm_err *err)
+{
+    struct gm_sha256 *bits = gm_sha256_create();
+    int rc = bits != NULL ? 0 : gm_err_nomem(err);
+    for (size_t i = 0; rc == 0 && i < policy->n_renditions; i++) {
+        l->count++;
+        rc = make_rung(l, policy->renditions[i], &l->rungs[i], bits, err);
+    }
+    if (rc == 0) {
+        gm_sha256_final(bits, l->bits);
+        rc = check_bits(l, policy, err);
+    }
+    gm_sha256_destroy(&bits);
+    return rc;
 }
 
 int gm_va_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, AVBufferRef *device,
@@ -64,9 +101,8 @@ int gm_va_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, A
                  ? gm_vaapi_frames(device, l->planned.format == AV_PIX_FMT_YUV420P10LE ? 10 : 8,
                                    l->planned.width_px, l->planned.height_px, &l->pool, err)
                  : gm_err_nomem(err);
-    for (size_t i = 0; rc == 0 && i < policy->n_renditions; i++) {
-        l->count++;
-        rc = make_rung(l, policy->renditions[i], &l->rungs[i], err);
+    if (rc == 0) {
+        rc = make_rungs(l, policy, err);
     }
     if (rc < 0) {
         gm_va_ladder_destroy(&l);
@@ -94,6 +130,11 @@ void gm_va_ladder_destroy(struct gm_va_ladder **ladder)
     av_buffer_unref(&l->device);
     free(l);
     *ladder = NULL;
+}
+
+const uint8_t *gm_va_ladder_bits(const struct gm_va_ladder *l)
+{
+    return l->bits;
 }
 
 int gm_va_ladder_look(const struct gm_va_ladder *l, const AVFrame *p, const char **out_why,

@@ -20,11 +20,14 @@ struct gm_va_ladder; /* opaque */
 /* policy (whose scaler is this one): its renditions have the source's depth and colour, no
  * watermark and no parent; facts: 4:2:0 in 8 or 10 bits, even sides, no crop and no turn; both for
  * the call. device: of gm_vaapi_open, referenced. Proves each rendition's scaler first
- * (media/picture/va_proof.h). Errors: MEDIA_VERIFY as there; PIPELINE_UNFIT the driver has no video
+ * (media/picture/va_proof.h), and that they give Policy.scaler_bits where it has some. Errors:
+ * MEDIA_VERIFY as there, or other bits; PIPELINE_UNFIT the driver has no video
  * processor, or none for a size; BUG another build's scaler. */
 int gm_va_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, AVBufferRef *device,
                         struct gm_va_ladder **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_va_ladder_destroy(struct gm_va_ladder **ladder);
+/* For Policy.scaler_bits: GM_SHA256_SIZE bytes; borrowed. */
+const uint8_t *gm_va_ladder_bits(const struct gm_va_ladder *ladder);
 /* As gm_cuda_ladder_look. */
 int gm_va_ladder_look(const struct gm_va_ladder *ladder, const AVFrame *picture,
                       const char **out_why, struct gm_err *err) GM_MUST_CHECK;

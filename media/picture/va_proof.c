@@ -252,8 +252,26 @@ static bool is_same(const AVFrame *a, const AVFrame *b)
     return true;
 }
 
+static int hash(const AVFrame *f, uint8_t out[GM_SHA256_SIZE], struct gm_err *err)
+{
+    struct gm_sha256 *h = gm_sha256_create();
+    if (h == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (int i = 0; i < 3; i++) {
+        int width = i == 0 ? f->width : f->width / 2, height = i == 0 ? f->height : f->height / 2;
+        size_t bytes = (size_t)width * (f->format == AV_PIX_FMT_YUV420P10LE ? 2 : 1);
+        for (int y = 0; y < height; y++) {
+            gm_sha256_update(h, f->data[i] + (ptrdiff_t)y * f->linesize[i], bytes);
+        }
+    }
+    gm_sha256_final(h, out);
+    gm_sha256_destroy(&h);
+    return 0;
+}
+
 int gm_va_proof_run(const struct gm_va_proof *p, struct gm_vaapi_scaler *scaler, AVBufferRef *from,
-                    AVBufferRef *to, struct gm_err *err)
+                    AVBufferRef *to, uint8_t out_sha256[GM_SHA256_SIZE], struct gm_err *err)
 {
     AVBufferRef *larger = NULL, *device = gm_av_pool(from)->device_ref;
     AVFrame *first = NULL, *second = NULL;
@@ -272,6 +290,9 @@ int gm_va_proof_run(const struct gm_va_proof *p, struct gm_vaapi_scaler *scaler,
         rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
                         "The VA driver gives other bits of the same picture in a larger surface, "
                         "or a second time");
+    }
+    if (rc == 0) {
+        rc = hash(first, out_sha256, err);
     }
     av_frame_free(&first);
     av_frame_free(&second);

@@ -4,6 +4,7 @@
 #include <libavutil/frame.h>
 
 #include "common/err.h"
+#include "common/hash.h"
 #include "media/device/vaapi_scaler.h"
 
 /* What a plan relies on of a VA driver's scaler, tried with a picture whose light rises and falls
@@ -20,10 +21,12 @@ struct gm_va_proof {
     int width_px, height_px;
 };
 
-/* scaler: makes that size; from, to: pools of both sizes. Errors: MEDIA_VERIFY; PIPELINE_UNFIT a
- * size too small for any sample to lie between two edges; of
- * media/device/va_picture.h, media/device/vaapi_scaler.h and gm_vaapi_frames. */
+/* *out_sha256: of the samples that it made, where it passed. scaler: makes that size; from, to:
+ * pools of both sizes. Errors: MEDIA_VERIFY; PIPELINE_UNFIT a size too small for any sample to lie
+ * between two edges; of media/device/va_picture.h, media/device/vaapi_scaler.h and gm_vaapi_frames.
+ */
 int gm_va_proof_run(const struct gm_va_proof *proof, struct gm_vaapi_scaler *scaler,
-                    AVBufferRef *from, AVBufferRef *to, struct gm_err *err) GM_MUST_CHECK;
+                    AVBufferRef *from, AVBufferRef *to, uint8_t out_sha256[GM_SHA256_SIZE],
+                    struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <libavutil/pixdesc.h>
 
+#include "common/hash.h"
 #include "media/encode/encoder.h"
 #include "media/pb.h"
 #include "media/picture/cuda_ladder.h"
@@ -175,7 +176,13 @@ static int try_driver(const Gm__VideoFacts *v, AVBufferRef *device, Gm__Policy *
     struct gm_va_ladder *ladder = NULL;
     struct gm_err cause;
     int rc = gm_va_ladder_create(policy, v, device, &ladder, &cause);
+    int told =
+        rc == 0 ? gm_pb_bytes(&policy->scaler_bits, gm_va_ladder_bits(ladder), GM_SHA256_SIZE, err)
+                : 0;
     gm_va_ladder_destroy(&ladder);
+    if (told < 0) {
+        return told;
+    }
     if (rc == -GM_E_PIPELINE_UNFIT) {
         *out_why = "the VA driver does not scale, or not to these sizes";
         return 0;

@@ -174,6 +174,7 @@ static void same_bytes(const void *arg)
     Gm__Policy *p = policy_of(&j);
     CHECK(strcmp(p->scaler, GM_VA_LADDER) == 0 && p->scaler_reason[0] == '\0');
     CHECK(strstr(p->chain_fingerprint, ":" GM_VA_LADDER ":") != NULL && p->n_renditions == 2);
+    CHECK(p->scaler_bits.len == GM_SHA256_SIZE);
     gm__policy__free_unpacked(p, NULL);
     encode(&j, VAAPI_NODE, &there);
     check_scaled(&there, "vaapi", "", "vaapi");
@@ -302,7 +303,7 @@ static void refuse(const void *arg)
         (void)fprintf(stderr, "`%s`: `%s`\n", p->scaler, p->scaler_reason);
         fake_gpu_fail("the plan says so", __FILE__, __LINE__);
     }
-    CHECK(strstr(p->chain_fingerprint, GM_VA_LADDER) == NULL);
+    CHECK(strstr(p->chain_fingerprint, GM_VA_LADDER) == NULL && p->scaler_bits.len == 0);
     bool warned = false;
     for (size_t i = 0; i < p->n_warnings; i++) {
         warned = warned || (strcmp(p->warnings[i]->code, "plan.scaler") == 0 &&

@@ -14,6 +14,7 @@
 #include <libavutil/log.h>
 #include <libavutil/pixdesc.h>
 
+#include "common/hash.h"
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/cuda_ladder_io.h"
@@ -271,6 +272,15 @@ static void refuse(const void *arg)
     av_buffer_unref(&j.device);
     fake_gpu_profile("arc", SCALES);
     ladder_must(open_ladder(&j, &SHALLOW, &ladder, &err), &err);
+    uint8_t bits[GM_SHA256_SIZE];
+    memcpy(bits, gm_va_ladder_bits(ladder), sizeof bits);
+    gm_va_ladder_destroy(&ladder);
+    j.policy.scaler_bits = (ProtobufCBinaryData){sizeof bits, bits};
+    bits[7] ^= 1; /* as of a driver that scales otherwise */
+    CHECK(gm_va_ladder_create(&j.policy, &j.facts, j.device, &ladder, &err) == -GM_E_MEDIA_VERIFY);
+    CHECK(ladder == NULL && strstr(err.text, "other bits than the one") != NULL);
+    bits[7] ^= 1;
+    ladder_must(gm_va_ladder_create(&j.policy, &j.facts, j.device, &ladder, &err), &err);
     AVFrame *f = ladder_picture(&j, 0);
     f->colorspace = AVCOL_SPC_BT709;
     ladder_must(gm_va_ladder_look(ladder, f, &why, &err), &err);
