@@ -19,6 +19,7 @@
 #include "storage/store.h"
 
 #define WAIT_MS 20000
+#define WAIT_WHOLE (120 * GM_SEC) /* for what a test waits for with messages coming */
 
 static void must(int rc, const struct gm_err *err)
 {
@@ -42,6 +43,7 @@ void farm_start(struct farm *farm, uint32_t slots)
     farm->stall_ms = farm->stall_ms == 0 ? 60000 : farm->stall_ms;
     farm->term = 1;
     farm->renew = true;
+    farm->began = gm_time_now();
     struct gm_store *store = NULL;
     must(gm_store_open(farm->store_url, true, &store, &err), &err);
     gm_store_close(&store);
@@ -252,6 +254,9 @@ static Gm__Envelope *receive(struct farm *farm)
     zmq_pollitem_t item = {.socket = farm->router, .events = ZMQ_POLLIN};
     if (zmq_poll(&item, 1, WAIT_MS) <= 0) {
         fail_msg("nothing came from the agent");
+    }
+    if (gm_time_now() - farm->began > WAIT_WHOLE) {
+        fail_msg("the agent goes on, and does not do what the test waits for");
     }
     char id[64];
     int n = zmq_recv(farm->router, id, sizeof(id), 0);

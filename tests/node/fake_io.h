@@ -4,6 +4,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "common/time.h"
 #include "node/agent.h"
 #include "node/cache.h"
 #include "node/worker.h"
@@ -27,6 +28,7 @@ struct farm {
     void *router;
     pid_t agent;
     int ready; /* pipe: a byte when the agent is ready */
+    gm_time began;
     uint32_t slots;
     uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
     uint32_t patience_ms;                      /* of the agent; 0: its default */
@@ -71,7 +73,7 @@ void farm_stop(struct farm *farm);
 int farm_setup(void **state);
 int farm_teardown(void **state);
 /* The next message that is not dealt with by itself (Hello, Offer, Renew, Progress, GrantRequest
- * are). Fails the test after 20 s. Owned. */
+ * are). Fails the test after 20 s without a message, or 120 s after farm_start. Owned. */
 Gm__Envelope *farm_next(struct farm *farm);
 /* Takes one message and deals with it; a message that farm_next would return fails the
  * test. */

@@ -253,6 +253,7 @@ static void va_driver_decodes_h264_for_two(void **state)
     while (strcmp(farm_place(farm, "analyze", ""), "dri;" VA_NODE ";h264") != 0) {
     }
     farm_expect_healthy(farm);
+    farm_proof(farm, "wait"); /* or it is back before the task ends */
     expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), "dri;" VA_NODE ";h264");
     farm_until_gpu_says(farm, "does not decode for the processors until its proof passes again");
 }
