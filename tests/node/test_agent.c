@@ -17,6 +17,7 @@
 /* What the agents are like. */
 static const struct farm PLAIN = {.slots = 1};
 static const struct farm IMPATIENT = {.stall_ms = 300, .lease_ms = 600};
+static const struct farm WATCHFUL = {.stall_ms = 1000};
 static const struct farm SILENT = {.patience_ms = 300};
 static const struct farm SECOND = {.second = true, .patience_ms = 300};
 
@@ -519,7 +520,7 @@ int main(void)
         WITH(PLAIN, crash_costs_one_task_and_keeps_what_was_announced),
         WITH(PLAIN, task_failure_keeps_its_code_and_chunk),
         WITH(PLAIN, memory_has_a_limit),
-        WITH(IMPATIENT, hung_worker_is_killed),
+        WITH(WATCHFUL, hung_worker_is_killed),
         WITH(PLAIN, lying_workers_are_found_out),
         WITH(PLAIN, folders_that_a_worker_leaves_go_with_it),
         WITH(PLAIN, cancelled_task_is_dropped_and_the_slot_is_free),
