@@ -17,9 +17,7 @@
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
-#define BEGUN                                                                                      \
-    20 /* pictures of a packet: VP9 has eight at most, HEVC one and what libavcodec puts in        \
-          place of the 16 that it may refer to */
+#define BEGUN 8 /* pictures of a packet: those of a superframe of VP9, where the others have one */
 
 struct gm_vadec {
     const struct gm_vaapi_way *way;
@@ -32,6 +30,7 @@ struct gm_vadec {
     size_t first, count;
     uintptr_t begun[BEGUN]; /* surfaces of the packet's pictures that nobody waited for */
     size_t begun_count;
+    size_t pictures; /* that the packet began */
     bool stays;
     bool fed;        /* a packet went in */
     bool refused;    /* libavcodec did not open the driver's decoder */
@@ -57,16 +56,31 @@ static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *
     return AV_PIX_FMT_NONE;
 }
 
+/* How many pictures a packet may begin. More than those in it are libavcodec's, in the place of
+ * missing ones, which it fills for its own decoder alone. At the first packet they are those before
+ * an open GOP, and what refers to them is not shown. */
+static size_t most_pictures(const struct gm_vadec *v)
+{
+    if (v->way->codec == AV_CODEC_ID_VP9) {
+        return BEGUN;
+    }
+    return v->fed ? 1 : SIZE_MAX;
+}
+
 /* Remembers what is decoded: VP9 and HEVC have pictures that are not shown, and nobody would wait
- * for them. */
+ * for them. (H.264's: see wait_for.) HEVC's own picture comes before those in the place of others,
+ * and nothing is ever done for these. */
 static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
 {
     struct gm_vadec *v = ctx->opaque;
-    if (v->begun_count == BEGUN) {
+    if (++v->pictures > most_pictures(v)) {
+        v->why = "pictures that others may refer to are missing";
         return AVERROR_INVALIDDATA;
     }
     int av = avcodec_default_get_buffer2(ctx, frame, flags);
-    if (av >= 0) {
+    bool own = v->way->codec == AV_CODEC_ID_VP9 ||
+               (v->way->codec == AV_CODEC_ID_HEVC && v->pictures == 1);
+    if (av >= 0 && own) {
         v->begun[v->begun_count++] = (uintptr_t)frame->data[3];
     }
     return av;
@@ -88,9 +102,7 @@ static int open_codec(struct gm_vadec *v, struct gm_err *err)
     ctx->thread_count = 1;
     ctx->opaque = v;
     ctx->get_format = choose;
-    if (v->way->codec != AV_CODEC_ID_H264) { /* wait_for: there they count if shown alone */
-        ctx->get_buffer2 = get_buffer;
-    }
+    ctx->get_buffer2 = get_buffer;
     ctx->max_pixels = gm_decoder_pixels((int64_t)v->par->width * v->par->height);
     ctx->err_recognition = AV_EF_EXPLODE;
     ctx->extra_hw_frames = v->stays ? GM_VADEC_WAITING : 0;
@@ -306,6 +318,7 @@ static int keep(struct gm_vadec *v, struct gm_err *err)
 static int feed(struct gm_vadec *v, const AVPacket *packet, int *out_av, struct gm_err *err)
 {
     int rc = 0;
+    v->pictures = 0;
     int av = v->why == NULL ? avcodec_send_packet(v->ctx, packet) : 0;
     while (rc == 0 && v->why == NULL && av >= 0) {
         av = avcodec_receive_frame(v->ctx, v->surface);

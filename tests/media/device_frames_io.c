@@ -195,6 +195,28 @@ static void missing(const void *arg)
     end(c, device);
 }
 
+/* A packet is not there, and those behind it are. */
+static void unreferenced(const void *arg)
+{
+    const struct job *j = arg;
+    AVBufferRef *device = start(j->on, j->on->profile, "");
+    struct clip *c = nvdec_make(j->made, DEVICE_FRAMES);
+    av_packet_free(&c->packets[16]);
+    c->packet_count--;
+    for (size_t i = 16; i < c->packet_count; i++) {
+        c->packets[i] = c->packets[i + 1];
+    }
+    clip_decode(c);
+    const struct run *r = nvdec_both(c, j->made->keys_back, 1, false, device, 0);
+    expect(r->on_device > 0 && r->on_device < 4 && r->why != NULL, "unreferenced", r);
+    end(c, device);
+}
+
+int device_frames_unreferenced(const struct device_frames *on, const struct made *clip)
+{
+    return run(unreferenced, on, clip, NULL);
+}
+
 int device_frames_missing(const struct device_frames *on, const struct made *clip)
 {
     return run(missing, on, clip, NULL);

@@ -28,6 +28,8 @@ int device_frames_demuxed(const struct device_frames *on, const struct made *cli
  * that is cut off: those chunks are decoded in software, and the others are not. */
 int device_frames_damaged(const struct device_frames *on, const struct made *clip);
 int device_frames_missing(const struct device_frames *on, const struct made *clip);
+/* The same of one whose packet is not there at all, which software makes up for. */
+int device_frames_unreferenced(const struct device_frames *on, const struct made *clip);
 
 /* A clip that is left to software, and what is said of it. */
 struct device_left {

@@ -93,6 +93,13 @@ static void packets_said_to_be_damaged_or_cut_off_are_for_software(void **state)
     assert_int_equal(device_frames_missing(&ON, &hevc_short_gop), 0);
 }
 
+static void pictures_whose_references_are_missing_are_for_software(void **state)
+{
+    (void)state;
+    assert_int_equal(device_frames_unreferenced(&ON, &device_short_gop), 0);
+    assert_int_equal(device_frames_unreferenced(&ON, &hevc_short_gop), 0);
+}
+
 #define LEFT "a codec, profile or size that is left to software"
 static const struct device_left left[] = {
     {{"libsvtav1", "preset=12,g=20", 160, 144, AV_PIX_FMT_YUV420P, 0}, LEFT, false},
@@ -463,6 +470,7 @@ int main(void)
         cmocka_unit_test(chunks_of_files_give_the_pictures_of_software),
         cmocka_unit_test(a_damaged_chunk_is_decoded_in_software),
         cmocka_unit_test(packets_said_to_be_damaged_or_cut_off_are_for_software),
+        cmocka_unit_test(pictures_whose_references_are_missing_are_for_software),
         cmocka_unit_test(what_the_device_does_not_give_whole_is_for_software),
         cmocka_unit_test(who_keeps_all_surfaces_is_told),
         cmocka_unit_test(with_few_surfaces_pictures_come_to_memory),
