@@ -17,7 +17,7 @@
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
-#define BEGUN 8 /* pictures of a packet: those of a superframe of VP9, where the others have one */
+#define BEGUN 8  /* pictures of a superframe of VP9; other packets have one */
 
 struct gm_vadec {
     const struct gm_vaapi_way *way;
@@ -78,8 +78,8 @@ static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
         return AVERROR_INVALIDDATA;
     }
     int av = avcodec_default_get_buffer2(ctx, frame, flags);
-    bool own = v->way->codec == AV_CODEC_ID_VP9 ||
-               (v->way->codec == AV_CODEC_ID_HEVC && v->pictures == 1);
+    bool own =
+        v->way->codec == AV_CODEC_ID_VP9 || (v->way->codec == AV_CODEC_ID_HEVC && v->pictures == 1);
     if (av >= 0 && own) {
         v->begun[v->begun_count++] = (uintptr_t)frame->data[3];
     }
