@@ -55,7 +55,12 @@ static int answer(const struct gm_hwtest_try *work, const struct gm_hwtest_repor
                              &err);
     }
     gm_buf_fini(&out);
-    return rc < 0 ? 1 : 0;
+    bool bad = false;
+    for (size_t i = 0; work->text && i < report->check_count; i++) {
+        enum gm_hwtest_status s = report->checks[i].status;
+        bad = bad || s == GM_HWTEST_FAIL || s == GM_HWTEST_UNSTABLE;
+    }
+    return rc < 0 || bad ? 1 : 0;
 }
 
 static int run(const struct gm_hwtest_try *work, struct gm_hwtest_report *report,

@@ -7,7 +7,8 @@
 /* The child's side of levels 2 and 3: one piece of work, its checks written as JSON to
  * descriptor 3. */
 
-/* Returns the exit status: 0 an answer is out, also one that says FAIL; 1 none is; 2 usage. */
+/* Returns the exit status: 0 an answer is out, also one that says FAIL, but not as text for people;
+ * 1 none is, or that text says FAIL or UNSTABLE; 2 usage. */
 int gm_hwtest_try(const struct gm_hwtest_try *work);
 
 /* Each adds its checks and clips to report. What fails is a check; errors: NOMEM, LIMIT. */

@@ -27,7 +27,7 @@ static const char HELP[] =
     "  --api API      software, nvenc, nvdec, vaapi or qsv; cuda: the kernel that scales\n"
     "  --codec CODEC  h264, hevc, av1 or vp9; of cuda " GM_CUDA_LADDER "\n"
     "  --depth N      8 or 10\n"
-    "  --text         for people\n"
+    "  --text         for people; the exit status is 1 where a proof failed\n"
     "  --version      print the version\n"
     "  --help         print this\n";
 

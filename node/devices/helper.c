@@ -254,10 +254,23 @@ bool gm_helper_can_answer(const char *program, bool text)
     return can;
 }
 
+static bool has_failed(const struct gm_device_list *list)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        for (size_t k = 0; k < list->devices[i].proof_count; k++) {
+            if (!list->devices[i].proofs[k].passed) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void gm_helper_end(const char *program, struct gm_device_list *list, bool text, int rc,
                    const struct gm_err *err)
 {
     int status = rc < 0 ? 1 : text ? print(list) : gm_helper_answer(list);
+    status = text && status == 0 && has_failed(list) ? 1 : status;
     if (rc < 0) {
         fprintf(stderr, "%s: %s\n", program, err->text);
     }

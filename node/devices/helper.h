@@ -38,7 +38,8 @@ int gm_helper_answer(const struct gm_device_list *list);
  * for; said on the standard error. */
 bool gm_helper_can_answer(const char *program, bool text);
 /* Writes the list to descriptor 3, or as text to the standard output; rc < 0: err to the standard
- * error instead. Then the process ends at once: exit handlers of drivers may crash. */
+ * error instead. Then the process ends at once: exit handlers of drivers may crash. Its status: 0
+ * the list is out, and where it is text no proof of it failed; else 1. */
 _Noreturn void gm_helper_end(const char *program, struct gm_device_list *list, bool text, int rc,
                              const struct gm_err *err);
 

@@ -91,6 +91,10 @@ check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work
 check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 3 and all'
 check "pictures that stay there fail" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "FAIL")] | length == 2'
 check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
+check "tried alone, for people, they are a failure" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" try kernels --device 0000:3b:00.0 --text
+check "and so is the kernel's proof" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-prove" encode --device 0000:3b:00.0 --api cuda --codec cuda-ladder-1 --depth 8 --text
+check "which is none of a device that is not there" status 1 fake h200 -- "$bin/gopmill-prove" encode --device 0000:77:00.0 --api cuda --codec cuda-ladder-1 --depth 8 --text
+check "and good where it scales rightly" status 0 fake h200 -- "$bin/gopmill-prove" encode --device 0000:3b:00.0 --api cuda --codec cuda-ladder-1 --depth 8 --text
 faulty l4 "decode crash at=30" "encode wrong at=20"
 few "$work/l4-faulty"
 check "a decoder that crashes, an encoder with a wrong picture" status 1 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
