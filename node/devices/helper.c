@@ -15,8 +15,8 @@
 #include "common/time.h"
 
 #define PARALLEL_MAX 128
-#define PATIENCE_MS 300 /* for a killed process to go */
-#define LOOK_MS 100     /* at most so long between looks at the stop flag */
+#define PATIENCE_MS 2000 /* for a killed process to go */
+#define LOOK_MS 100      /* at most so long between looks at the stop flag */
 
 struct running {
     struct gm_helper *helper; /* borrowed; NULL: free */

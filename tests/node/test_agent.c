@@ -16,8 +16,8 @@
 
 /* What the agents are like. */
 static const struct farm PLAIN = {.slots = 1};
-static const struct farm IMPATIENT = {.stall_ms = 300, .lease_ms = 600};
-static const struct farm WATCHFUL = {.stall_ms = 1000};
+static const struct farm IMPATIENT = {.lease_ms = 2000};
+static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 300};
 static const struct farm SECOND = {.second = true, .patience_ms = 300};
 
@@ -77,15 +77,17 @@ static void worker_waits_when_four_pieces_are_not_committed(void **state)
     struct farm *farm = *state;
     uint64_t seqs[4];
     uint64_t id = farm_assign(farm, "pieces", "5");
-    for (uint32_t i = 0; i < 4; i++) {
+    for (uint32_t i = 0; i < 4;) {
         Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
-        assert_int_equal(env->produced->item->index, i);
-        seqs[i] = env->seq;
+        if (env->produced->item->index >= i) { /* not one that comes again */
+            assert_int_equal(env->produced->item->index, i);
+            seqs[i++] = env->seq;
+        }
         gm__envelope__free_unpacked(env, NULL);
     }
-    /* the next thing that comes is the first one again, not a fifth */
+    /* the next thing that comes is one of them again, not a fifth */
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
-    assert_int_equal(env->seq, seqs[0]);
+    assert_int_equal(env->seq, seqs[env->produced->item->index % 4]);
     gm__envelope__free_unpacked(env, NULL);
     for (uint32_t i = 0; i < 4; i++) {
         farm_ack(farm, seqs[i], false);

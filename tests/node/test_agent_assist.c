@@ -148,7 +148,7 @@ static int start_failing(void **state)
 static int start_impatient(void **state)
 {
     *state = start(&(struct want){
-        .slots = 1, .decode_slots = -1, .engines = 1, .proof = "pass", .stall_ms = 500});
+        .slots = 1, .decode_slots = -1, .engines = 1, .proof = "pass", .stall_ms = 2000});
     return 0;
 }
 

@@ -4,7 +4,7 @@
 
 refused() { # name code-regex input
   local name=$1 code=$2 input=$3 rc=0 out=$work/out-$checks
-  timeout 60 "$bin/gopmill" transcode "$input" --out "$out" >"$work/stdout" 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" transcode "$input" --out "$out" >"$work/stdout" 2>"$work/stderr" || rc=$?
   check "$name: exit 3, got $rc ($(tail -n 1 "$work/stderr"))" test "$rc" = 3
   check "$name: says $code ($(tail -n 2 "$work/stderr" | tr '\n' ' '))" grep -qE "$code" "$work/stderr"
   check "$name: leaves nothing but the report ($(find "$out" -type f 2>/dev/null | head -n 3 | tr '\n' ' '))" \
@@ -36,7 +36,7 @@ refused "encrypted" 'input\.encrypted' "$work/locked.mp4"
 usage() { # name args...
   local name=$1 rc=0
   shift
-  timeout 60 "$bin/gopmill" "$@" >"$work/stdout" 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" "$@" >"$work/stdout" 2>"$work/stderr" || rc=$?
   check "$name: exit 2, got $rc" test "$rc" = 2
   check "$name: says why" test -s "$work/stderr"
   check "$name: nothing on stdout" test ! -s "$work/stdout"

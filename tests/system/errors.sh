@@ -46,7 +46,7 @@ later() { # code input [pipeline]: refused by a worker; looked at by `refused`
 refused() { # code id folder
   local rc=0 error
   driven="$driven $1"
-  timeout 60 "$bin/gopmill" watch "$2" >/dev/null 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" watch "$2" >/dev/null 2>"$work/stderr" || rc=$?
   check "$1: exit 3, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 3
   error=$("$bin/gopmill" job show "$2" --json | jq -c .error)
   check "$1: the job says so: $error" holds "$error" --arg c "$1" '.code == $c and .text != ""'
@@ -117,7 +117,7 @@ chmod 0 "$work/denied.mp4"
 humble=()
 [ "$(id -u)" != 0 ] || humble=(setpriv --inh-caps=-all --bounding-set=-dac_override,-dac_read_search)
 rc=0
-timeout 60 env -u GOPMILL_SCHEDULER "${humble[@]}" "$bin/gopmill" transcode "$work/denied.mp4" --out "$work/denied" --json >"$work/stdout" 2>"$work/stderr" || rc=$?
+timeout 180 env -u GOPMILL_SCHEDULER "${humble[@]}" "$bin/gopmill" transcode "$work/denied.mp4" --out "$work/denied" --json >"$work/stdout" 2>"$work/stderr" || rc=$?
 check "input.denied: exit 3, got $rc: $(tail -n 2 "$work/stderr")" test "$rc" = 3
 error=$(jq -c 'select(.error != null) | .error' "$work/stdout" | tail -n 1)
 check "input.denied: is named: $error" holds "$error" '.code == "input.denied"'
@@ -126,7 +126,7 @@ same_words input.denied "$error"
 # Others than of the input, with exit 1.
 ends() { # code id folder outcomes: of the last task's attempts
   local rc=0 error
-  timeout 60 "$bin/gopmill" watch "$2" >/dev/null 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" watch "$2" >/dev/null 2>"$work/stderr" || rc=$?
   check "$1: exit 1, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 1
   error=$("$bin/gopmill" job show "$2" --json | jq -c .error)
   check "$1: the job says so: $error" holds "$error" --arg c "$1" '.code == $c and .text != ""'

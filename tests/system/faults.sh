@@ -16,7 +16,7 @@ submit() { # source name: id in $id, output in $out; returns when it encodes
 }
 ends() { # name exit-code [error-code]
   local rc=0 code
-  timeout 60 "$bin/gopmill" watch "$id" >/dev/null 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" watch "$id" >/dev/null 2>"$work/stderr" || rc=$?
   check "$1: exit $2, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = "$2"
   if [ "$2" = 0 ]; then
     tree_hash "$out" >"$work/out.sha"
@@ -55,7 +55,7 @@ fi
 farm main
 node n1
 submit "$work/clip.mp4" calm now
-timeout 60 "$bin/gopmill" watch "$id" >/dev/null 2>&1
+timeout 180 "$bin/gopmill" watch "$id" >/dev/null 2>&1
 check "undisturbed run" test -e "$out/master.m3u8"
 tree_hash "$out" >"$work/calm.sha"
 
@@ -131,13 +131,20 @@ scheduler
 ends "source written to" 3 input.changed
 
 submit "$work/clip.mp4" flipped now
-for _ in $(seq 50); do # as they come: the last ones are not read before the first are encoded
-  for f in $(find "$at/work" -name '*.gmck'); do
-    [ -e "$f" ] && printf XX | dd of="$f" bs=1 seek=2000 conv=notrunc,nocreat status=none 2>/dev/null
+flip() { # as they come: the last ones are not read before the first are encoded
+  local f
+  while [ ! -e "$work/flipped" ]; do
+    for f in $(find "$at/work" -name '*.gmck'); do
+      [ -e "$f" ] && printf XX | dd of="$f" bs=1 seek=2000 conv=notrunc,nocreat status=none 2>/dev/null
+    done
+    sleep 0.02
   done
-  sleep 0.02
-done
+}
+flip &
+flipper=$!
 ends "flipped bytes in chunks" 1 storage.corrupt
+touch "$work/flipped"
+wait "$flipper"
 
 cut_segment() { # output: the first of its segments, in $cut
   cut=$(find "$1/v" -name 'seg-*.m4s' | sort | head -n 1)

@@ -22,7 +22,7 @@ hostile() { # wanted file [pipeline]: done, or a pattern of codes
 }
 ended() { # wanted file id
   local rc=0 doc code=done start=$SECONDS peak
-  timeout 60 "$bin/gopmill" watch "$3" >/dev/null 2>stderr || rc=$?
+  timeout 180 "$bin/gopmill" watch "$3" >/dev/null 2>stderr || rc=$?
   doc=$(gopmill job show "$3" --json)
   [ "$rc" = 0 ] || code=$(jq -r .error.code <<<"$doc")
   until_true "$2: a report is there" test -e "$work/out-$2/report.json"

@@ -99,9 +99,9 @@ http: "unix:$at/http"
 pipelines: ["$top/config/pipelines"]
 work_store: "file://$at/work"
 grant_key_file: $at/grant.key
-lease_ms: 2000
+lease_ms: ${lease_ms:-6000}
 heartbeat_ms: 200
-stall_ms: ${stall_ms:-2500}
+stall_ms: ${stall_ms:-10000}
 device_wait_ms: ${device_wait_ms:-10000}
 YAML
   mkdir "$at/work"

@@ -6,7 +6,7 @@
 proxy=$bin/../tests/tcp_fault
 make_clip "$work/clip.mp4" 24 320x240 24
 small_pipeline "$work/small.yaml" 240
-farm main
+lease_ms=2000 farm main
 link() { echo "$*" >"$at/fault"; }
 link pass
 rm -f "$at/port" && mkfifo "$at/port"
@@ -29,7 +29,7 @@ is_empty() { [ -z "$(find "$at/work" "$at/n1.d/scratch" -type f 2>/dev/null | he
 outcomes() { jq -r '[.tasks[].outcome] | unique | join(" ")' "$out/report.json"; }
 ends() { # name
   local rc=0
-  timeout 60 "$bin/gopmill" watch "$id" >/dev/null 2>"$work/stderr" || rc=$?
+  timeout 180 "$bin/gopmill" watch "$id" >/dev/null 2>"$work/stderr" || rc=$?
   check "$1: exit 0, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 0
   tree_hash "$out" >"$work/out.sha"
   check "$1: same bytes" cmp -s "$work/calm.sha" "$work/out.sha"
@@ -37,13 +37,13 @@ ends() { # name
 }
 
 submit calm
-timeout 60 "$bin/gopmill" watch "$id" >/dev/null 2>&1
+timeout 180 "$bin/gopmill" watch "$id" >/dev/null 2>&1
 tree_hash "$out" >"$work/calm.sha"
 check "undisturbed run" test -e "$out/master.m3u8"
 
 begin short
 link stall
-sleep 1 # half of the lease
+sleep 0.5 # a quarter of the lease
 link pass
 ends "a partition shorter than the lease"
 check "it costs no attempt: $(outcomes)" test "$(outcomes)" = "done"
