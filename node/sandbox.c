@@ -270,8 +270,16 @@ static int allow_nvidia(int ruleset, uint64_t use, uint64_t read, struct gm_err 
         (void)snprintf(path, sizeof(path), "/dev/nvidia%d", i);
         rc = allow_either(ruleset, path, use, use, err);
     }
-    return rc == 0 ? allow_either(ruleset, "/proc/driver/nvidia", read | FS_READ_DIR, read, err)
-                   : rc;
+    if (rc == 0) {
+        rc = allow_either(ruleset, "/proc/driver/nvidia", read | FS_READ_DIR, read, err);
+    }
+    if (rc == 0) {
+        rc = allow_either(ruleset, "/proc/driver/nvidia-uvm", read | FS_READ_DIR, read, err);
+    }
+    /* cuInit of drivers from 570 on names its threads there (task/TID/comm) and fails where it
+     * can't. What else can be written there is this process's own. */
+    uint64_t own = use & (FS_WRITE_FILE | FS_TRUNCATE);
+    return rc == 0 ? allow_either(ruleset, "/proc/self/task", own, own, err) : rc;
 }
 
 /* Of no use to whom has no such device; one that came after the worker started is not seen. */

@@ -12,7 +12,8 @@
  *             processes, links and mounts; then a self-test that tries to get out
  *
  * A worker of a device has a few doors more (struct gm_sandbox_device), in both layers: its
- * driver's device files, libraries and facts of the kernel, and the system calls that drivers make.
+ * driver's device files, libraries and facts of the kernel, and the system calls that drivers make;
+ * one of CUDA a socket that nothing comes or goes through, and the names of its own threads.
  *
  * A piece that the kernel does not have is named in struct gm_sandbox_missing; a piece that it has
  * and that does not hold is an error. All of it is for ever for the calling process.
@@ -69,8 +70,9 @@ int gm_sandbox_seccomp(int sock, enum gm_sandbox_profile profile, struct gm_err 
 
 /* The self-test: tries sockets, files outside, links, processes, other processes' memory and
  * signals. missing: pieces named here are not tested. Errors: SANDBOX, naming the hole. */
-int gm_sandbox_test(const struct gm_sandbox_missing *missing, struct gm_err *err) GM_MUST_CHECK;
-/* Layer 2, seccomp, the self-test, and that the scratch folder can be used. */
+int gm_sandbox_test(enum gm_sandbox_profile profile, const struct gm_sandbox_missing *missing,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* Layer 2, seccomp, the self-test, and that the scratch folder, and CUDA's socket, can be used. */
 int gm_sandbox_enter(int sock, const struct gm_sandbox_device *device,
                      struct gm_sandbox_missing *missing, struct gm_err *err) GM_MUST_CHECK;
 

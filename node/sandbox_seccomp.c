@@ -2,14 +2,16 @@
  * descriptors or names that landlock judges. Everything else fails with EPERM, so that a library
  * that merely tries something goes on. Workers of devices have the calls of DEVICE_ALLOWED too, and
  * ioctl by its type byte: no type of terminals ('T'), through which another process could be typed
- * at. clone3 answers ENOSYS: its flags lie in memory that a filter
- * can't read, and the C library then uses clone, whose flags are checked. */
+ * at; those of CUDA may have a socket that leads nowhere (add_cuda). clone3 answers ENOSYS: its
+ * flags lie in memory that a filter can't read, and the C library then uses clone, whose flags are
+ * checked. */
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "node/sandbox.h"
@@ -131,6 +133,24 @@ static int add_device(scmp_filter_ctx filter)
     return rc;
 }
 
+/* cuInit binds a socket of packets to the abstract name `cuda-uvmfd-NAMESPACE-PID` and listens on
+ * it, for other processes to fetch its descriptor of the unified memory, and fails where it can't
+ * (CUDA_ERROR_OPERATING_SYSTEM). Nothing comes through one: connect, accept and sendto stay
+ * refused, sendmsg and recvmsg are for sock alone, and a name in a folder is landlock's to refuse.
+ */
+static int add_cuda(scmp_filter_ctx filter, int sock)
+{
+    const scmp_datum_t type = 0xffffffffu & ~(scmp_datum_t)(SOCK_CLOEXEC | SOCK_NONBLOCK);
+    const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)sock);
+    const int calls[] = {SCMP_SYS(bind), SCMP_SYS(listen), SCMP_SYS(getsockname)};
+    int rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(socket), 3, equals(0, AF_UNIX),
+                              SCMP_A1(SCMP_CMP_MASKED_EQ, type, SOCK_SEQPACKET), equals(2, 0));
+    for (size_t i = 0; rc == 0 && i < sizeof(calls) / sizeof(calls[0]); i++) {
+        rc = seccomp_rule_add(filter, SCMP_ACT_ALLOW, calls[i], 1, other);
+    }
+    return rc;
+}
+
 int gm_sandbox_seccomp(int sock, enum gm_sandbox_profile profile, struct gm_err *err)
 {
     scmp_filter_ctx filter = seccomp_init(SCMP_ACT_ERRNO(EPERM));
@@ -146,6 +166,9 @@ int gm_sandbox_seccomp(int sock, enum gm_sandbox_profile profile, struct gm_err 
     }
     if (rc == 0 && profile != GM_SANDBOX_PLAIN) {
         rc = add_device(filter);
+    }
+    if (rc == 0 && profile == GM_SANDBOX_CUDA) {
+        rc = add_cuda(filter, sock);
     }
     if (rc == 0) {
         rc = seccomp_load(filter);

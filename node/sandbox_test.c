@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "node/sandbox.h"
@@ -35,13 +36,65 @@ static bool can_open(const char *path, int flags)
     return fd >= 0;
 }
 
-static bool can_socket(int domain)
+static bool can_socket(int domain, int type)
 {
-    int fd = socket(domain, SOCK_STREAM, 0);
+    int fd = socket(domain, type | SOCK_CLOEXEC, 0);
     if (fd >= 0) {
         close(fd);
     }
     return fd >= 0;
+}
+
+static int test_sockets(bool cuda, struct gm_err *err)
+{
+    const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
+    const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET};
+    for (size_t i = 0; i < 12; i++) {
+        bool own = cuda && domains[i / 3] == AF_UNIX && types[i % 3] == SOCK_SEQPACKET;
+        if (!own && can_socket(domains[i / 3], types[i % 3])) {
+            return hole(err, "a socket can be opened");
+        }
+    }
+    return 0;
+}
+
+static const char *use_socket(int fd, bool landlock)
+{
+    const struct sockaddr_un none = {.sun_family = AF_UNIX};
+    const struct sockaddr_un file = {.sun_family = AF_UNIX, .sun_path = PROBE_FILE};
+    const struct sockaddr *name = (const struct sockaddr *)&none;
+    const socklen_t nameless = sizeof(sa_family_t); /* the kernel finds an abstract name */
+    if (landlock && bind(fd, (const struct sockaddr *)&file, sizeof(file)) == 0) {
+        unlink(PROBE_FILE);
+        return "a socket can be named in a folder";
+    }
+    if (bind(fd, name, nameless) < 0 || listen(fd, 1) < 0) {
+        return "";
+    }
+    if (connect(fd, name, sizeof(none)) == 0 || errno != EPERM) {
+        return "a socket can be connected";
+    }
+    if (accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC) >= 0 || errno != EPERM) {
+        return "a socket can be connected to";
+    }
+    return NULL;
+}
+
+/* CUDA's: must be had, and lead nowhere. */
+static int test_cuda(bool landlock, struct gm_err *err)
+{
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    const char *what = fd < 0 ? "" : use_socket(fd, landlock);
+    int saved = errno;
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (what != NULL && what[0] == '\0') {
+        return gm_err_set(err, GM_E_SANDBOX, saved,
+                          "the socket that CUDA needs at its start can't be had: %s",
+                          strerror(saved));
+    }
+    return what == NULL ? 0 : hole(err, what);
 }
 
 static int test_files(struct gm_err *err)
@@ -67,12 +120,6 @@ static int test_files(struct gm_err *err)
 
 static int test_calls(struct gm_err *err)
 {
-    const int domains[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK};
-    for (size_t i = 0; i < sizeof(domains) / sizeof(domains[0]); i++) {
-        if (can_socket(domains[i])) {
-            return hole(err, "a socket can be opened");
-        }
-    }
     struct winsize size;
     if (ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 || errno != EPERM) {
         return hole(err, "a terminal can be asked");
@@ -132,11 +179,20 @@ static int test_scratch(struct gm_err *err)
     return 0;
 }
 
-int gm_sandbox_test(const struct gm_sandbox_missing *missing, struct gm_err *err)
+int gm_sandbox_test(enum gm_sandbox_profile profile, const struct gm_sandbox_missing *missing,
+                    struct gm_err *err)
 {
     int rc = 0;
-    if (!gm_sandbox_is_missing(missing, "landlock")) {
+    bool cuda = profile == GM_SANDBOX_CUDA;
+    bool landlock = !gm_sandbox_is_missing(missing, "landlock");
+    if (landlock) {
         rc = test_files(err);
+    }
+    if (rc == 0) {
+        rc = test_sockets(cuda, err);
+    }
+    if (rc == 0 && cuda) {
+        rc = test_cuda(landlock, err);
     }
     if (rc == 0) {
         rc = test_calls(err);
@@ -157,7 +213,7 @@ int gm_sandbox_enter(int sock, const struct gm_sandbox_device *device,
         rc = gm_sandbox_seccomp(sock, device->profile, err);
     }
     if (rc == 0) {
-        rc = gm_sandbox_test(missing, err);
+        rc = gm_sandbox_test(device->profile, missing, err);
     }
     unlink(PROBE_LINK);
     if (rc == 0) {

@@ -151,9 +151,9 @@ CUresult cuInit(unsigned flags)
     pthread_mutex_lock(&lock);
     if (!driver.done) {
         list_devices(fake_profile_get());
-        driver.done = driver.count > 0;
+        rc = driver.count == 0 ? FAKE_CU_NO_DEVICE : fake_cuda_start();
+        driver.done = rc == CUDA_SUCCESS;
     }
-    rc = driver.done ? CUDA_SUCCESS : FAKE_CU_NO_DEVICE;
     pthread_mutex_unlock(&lock);
     return rc;
 }
@@ -354,6 +354,8 @@ static const struct {
                "no kernel image is available for execution on the device"},
               {FAKE_CU_UNSUPPORTED_PTX, "CUDA_ERROR_UNSUPPORTED_PTX_VERSION",
                "the provided PTX was compiled with an unsupported toolchain."},
+              {FAKE_CU_OPERATING_SYSTEM, "CUDA_ERROR_OPERATING_SYSTEM",
+               "OS call failed or operation not supported on this OS"},
               {FAKE_CU_INVALID_HANDLE, "CUDA_ERROR_INVALID_HANDLE", "invalid resource handle"},
               {FAKE_CU_NOT_FOUND, "CUDA_ERROR_NOT_FOUND", "named symbol not found"},
               {CUDA_ERROR_NOT_READY, "CUDA_ERROR_NOT_READY", "device not ready"},

@@ -32,6 +32,7 @@
 #define FAKE_CU_INVALID_CONTEXT ((CUresult)201)
 #define FAKE_CU_NO_BINARY ((CUresult)209)
 #define FAKE_CU_UNSUPPORTED_PTX ((CUresult)222)
+#define FAKE_CU_OPERATING_SYSTEM ((CUresult)304)
 #define FAKE_CU_INVALID_HANDLE ((CUresult)400)
 #define FAKE_CU_NOT_FOUND ((CUresult)500)
 #define FAKE_CU_ILLEGAL_ADDRESS ((CUresult)700)
@@ -48,6 +49,9 @@ struct CUctx_st {
     unsigned lost_count; /* the device's when the context was made: a lost one stays useless */
     bool primary;
 };
+
+/* What the first cuInit asks of the system; under cuInit's lock. OPERATING_SYSTEM: refused. */
+CUresult fake_cuda_start(void);
 
 /* How many devices this process sees; -1 before cuInit. */
 int fake_cuda_device_count(void);

@@ -89,11 +89,49 @@ static bool try_sockets(void)
            opened(socket(AF_PACKET, SOCK_RAW, 0)) || socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0;
 }
 
+static bool try_packets(void)
+{
+    return opened(socket(AF_UNIX, SOCK_SEQPACKET, 0));
+}
+
+/* Other sockets than CUDA's; and nothing that leads out of that one. */
+static bool try_cuda_socket(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "name"};
+    struct iovec part = {.iov_base = &name, .iov_len = 1};
+    const struct msghdr head = {
+        .msg_name = &name, .msg_namelen = sizeof(name), .msg_iov = &part, .msg_iovlen = 1};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0) {
+        return false; /* none of CUDA's */
+    }
+    bool out = connect(fd, (const struct sockaddr *)&name, sizeof(name)) == 0 || errno != EPERM ||
+               accept4(fd, NULL, NULL, SOCK_NONBLOCK) >= 0 || errno != EPERM ||
+               sendto(fd, "x", 1, 0, (const struct sockaddr *)&name, sizeof(name)) >= 0 ||
+               errno != EPERM || sendmsg(fd, &head, 0) >= 0 || errno != EPERM ||
+               opened(socket(AF_UNIX, SOCK_SEQPACKET, 1)) || errno != EPERM ||
+               opened(socket(AF_UNIX, SOCK_DGRAM, 0)) || opened(socket(AF_INET, 5, 0)) ||
+               opened((int)syscall(SYS_socket, AF_UNIX | (1ul << 33), SOCK_SEQPACKET, 0));
+    close(fd);
+    return out;
+}
+
+static bool try_socket_in_folder(void)
+{
+    const struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "made-socket"};
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    bool made = fd >= 0 && bind(fd, (const struct sockaddr *)&name, sizeof(name)) == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return made;
+}
+
 /* The pair that it has must not lead elsewhere. */
 static bool try_reuse_socket(void)
 {
     const struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
-    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "name"};
+    struct sockaddr_un name = {.sun_family = AF_UNIX, .sun_path = "\0name"};
     return connect(3, (const struct sockaddr *)&to, sizeof(to)) == 0 ||
            bind(3, (const struct sockaddr *)&name, sizeof(name)) == 0 || listen(3, 1) == 0 ||
            sendto(3, "x", 1, 0, (const struct sockaddr *)&name, sizeof(name)) >= 0;
@@ -164,26 +202,30 @@ static const struct {
     const char *name;
     bool by_landlock; /* not tried where the kernel has none */
     bool of_devices;  /* workers of devices may */
+    bool of_cuda;     /* workers of CUDA may */
     bool (*run)(void);
 } ATTEMPTS[] = {
-    {"read /etc/passwd", true, false, try_read_passwd},
-    {"read by a way round", true, false, try_read_relative},
-    {"read a program", true, false, try_read_library},
-    {"read through a link", true, false, try_planted_link},
-    {"read through a linked folder", true, false, try_planted_folder_link},
-    {"write outside", true, false, try_write_outside},
-    {"rename out", true, false, try_rename_out},
-    {"make links", false, false, try_links},
-    {"make nodes", false, false, try_nodes},
-    {"open sockets", false, false, try_sockets},
-    {"use its socket otherwise", false, false, try_reuse_socket},
-    {"start processes", false, false, try_processes},
-    {"touch other processes", false, false, try_others},
-    {"ask the kernel for more", false, false, try_kernel},
-    {"loosen its limits", false, false, try_loosen},
-    {"make memory files", false, true, try_memfd},
-    {"type at a terminal", false, false, try_terminal},
-    {"look at devices", true, false, try_devices},
+    {"read /etc/passwd", true, false, false, try_read_passwd},
+    {"read by a way round", true, false, false, try_read_relative},
+    {"read a program", true, false, false, try_read_library},
+    {"read through a link", true, false, false, try_planted_link},
+    {"read through a linked folder", true, false, false, try_planted_folder_link},
+    {"write outside", true, false, false, try_write_outside},
+    {"rename out", true, false, false, try_rename_out},
+    {"make links", false, false, false, try_links},
+    {"make nodes", false, false, false, try_nodes},
+    {"open sockets", false, false, false, try_sockets},
+    {"open sockets of packets", false, false, true, try_packets},
+    {"get out by CUDA's socket", false, false, false, try_cuda_socket},
+    {"name a socket in a folder", true, false, false, try_socket_in_folder},
+    {"use its socket otherwise", false, false, false, try_reuse_socket},
+    {"start processes", false, false, false, try_processes},
+    {"touch other processes", false, false, false, try_others},
+    {"ask the kernel for more", false, false, false, try_kernel},
+    {"loosen its limits", false, false, false, try_loosen},
+    {"make memory files", false, true, false, try_memfd},
+    {"type at a terminal", false, false, false, try_terminal},
+    {"look at devices", true, false, false, try_devices},
 };
 
 static void *thread_main(void *arg)
@@ -215,6 +257,48 @@ static const char *do_honest_work(void)
     }
     struct timespec now;
     return clock_gettime(CLOCK_MONOTONIC, &now) < 0 ? "clock" : NULL;
+}
+
+/* Writes the name of a thread as CUDA's do: what is read back. */
+static bool name_thread(void)
+{
+    char path[64];
+    char name[16] = "";
+    snprintf(path, sizeof(path), "/proc/self/task/%ld/comm", (long)syscall(SYS_gettid));
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    bool named = fd >= 0 && write(fd, "gm-named", 8) == 8 &&
+                 prctl(PR_GET_NAME, name, 0, 0, 0) == 0 && strcmp(name, "gm-named") == 0;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return named;
+}
+
+static void *named_thread(void *arg)
+{
+    *(bool *)arg = name_thread();
+    return NULL;
+}
+
+/* What cuInit does besides. */
+static const char *start_cuda(void)
+{
+    struct sockaddr_un name = {.sun_family = AF_UNIX};
+    socklen_t size = sizeof(name);
+    pthread_t thread;
+    bool named = false;
+    snprintf(name.sun_path + 1, sizeof(name.sun_path) - 1, "gm-uvmfd-%d", (int)getpid());
+    int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (const struct sockaddr *)&name, sizeof(name)) < 0 ||
+        listen(fd, 16) < 0 || getsockname(fd, (struct sockaddr *)&name, &size) < 0) {
+        return "CUDA's socket";
+    }
+    close(fd);
+    if (pthread_create(&thread, NULL, named_thread, &named) != 0 ||
+        pthread_join(thread, NULL) != 0 || !named) {
+        return "names of threads";
+    }
+    return NULL;
 }
 
 /* What a driver's library does. */
@@ -250,15 +334,19 @@ static const char *use_device(const struct gm_sandbox_device *device)
 void escape_io_run(const struct gm_sandbox_device *device, bool landlock)
 {
     bool plain = device->profile == GM_SANDBOX_PLAIN;
+    bool cuda = device->profile == GM_SANDBOX_CUDA;
     for (size_t i = 0; i < sizeof(ATTEMPTS) / sizeof(ATTEMPTS[0]); i++) {
         if ((landlock || !ATTEMPTS[i].by_landlock) && (plain || !ATTEMPTS[i].of_devices) &&
-            ATTEMPTS[i].run()) {
+            !(cuda && ATTEMPTS[i].of_cuda) && ATTEMPTS[i].run()) {
             printf("escaped=%s\n", ATTEMPTS[i].name);
         }
     }
     const char *broken = do_honest_work();
     if (broken == NULL && !plain) {
         broken = use_device(device);
+    }
+    if (broken == NULL && cuda) {
+        broken = start_cuda();
     }
     if (broken != NULL) {
         printf("broken=%s\n", broken);

@@ -374,7 +374,7 @@ static int without_landlock(void)
         gm_sandbox_inner(&device, &missing, &err) < 0) {
         return 1;
     }
-    if (gm_sandbox_test(&missing, &err) < 0) {
+    if (gm_sandbox_test(GM_SANDBOX_PLAIN, &missing, &err) < 0) {
         return 2; /* what is left holds */
     }
     return gm_sandbox_is_missing(&missing, "landlock") && missing.count == 1 ? 0 : 3;
@@ -390,7 +390,7 @@ static int open_files(void)
 {
     const struct gm_sandbox_missing missing = {.count = 0};
     struct gm_err err;
-    return gm_sandbox_test(&missing, &err) == -GM_E_SANDBOX &&
+    return gm_sandbox_test(GM_SANDBOX_PLAIN, &missing, &err) == -GM_E_SANDBOX &&
                    strstr(err.text, "can be read") != NULL
                ? 0
                : 1;
@@ -400,9 +400,40 @@ static int open_calls(void)
 {
     const struct gm_sandbox_missing missing = {.names = {"landlock"}, .count = 1};
     struct gm_err err;
-    return gm_sandbox_test(&missing, &err) == -GM_E_SANDBOX && strstr(err.text, "socket") != NULL
+    return gm_sandbox_test(GM_SANDBOX_PLAIN, &missing, &err) == -GM_E_SANDBOX &&
+                   strstr(err.text, "socket") != NULL
                ? 0
                : 1;
+}
+
+/* A worker of CUDA whose filter has no door for CUDA's socket would fail at its first task. */
+static int closed_socket(void)
+{
+    const struct gm_sandbox_missing missing = {.names = {"landlock"}, .count = 1};
+    struct gm_err err;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        gm_sandbox_seccomp(3, GM_SANDBOX_DRI, &err) < 0) {
+        return 1;
+    }
+    return gm_sandbox_test(GM_SANDBOX_CUDA, &missing, &err) == -GM_E_SANDBOX &&
+                   strstr(err.text, "CUDA needs") != NULL
+               ? 0
+               : 2;
+}
+
+/* One that may have CUDA's socket and is none of CUDA's has a hole. */
+static int foreign_socket(void)
+{
+    const struct gm_sandbox_missing missing = {.names = {"landlock"}, .count = 1};
+    struct gm_err err;
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ||
+        gm_sandbox_seccomp(3, GM_SANDBOX_CUDA, &err) < 0) {
+        return 1;
+    }
+    return gm_sandbox_test(GM_SANDBOX_DRI, &missing, &err) == -GM_E_SANDBOX &&
+                   strstr(err.text, "socket") != NULL
+               ? 0
+               : 2;
 }
 
 static void self_test_finds_holes(void **state)
@@ -410,6 +441,8 @@ static void self_test_finds_holes(void **state)
     (void)state;
     assert_int_equal(in_child(open_files), 0);
     assert_int_equal(in_child(open_calls), 0);
+    assert_int_equal(in_child(closed_socket), 0);
+    assert_int_equal(in_child(foreign_socket), 0);
 }
 
 int main(int argc, char **argv)
