@@ -22,8 +22,9 @@ struct job {
 };
 
 struct level {
-    struct gm_hwtest_report *report; /* borrowed */
-    struct job *jobs;                /* owned */
+    const struct gm_hwtest_until *until; /* borrowed */
+    struct gm_hwtest_report *report;     /* borrowed */
+    struct job *jobs;                    /* owned */
     size_t count, cap;
     char *program; /* owned: this one's path */
 };
@@ -149,13 +150,18 @@ static void fill_helper(const struct level *l, const struct job *j, struct gm_he
     h->limit_ms = LIMIT_MS;
 }
 
+static void name_job(const struct job *j, char out[64])
+{
+    (void)snprintf(out, 64, "%s%s%s%s%s%s%s", j->kind, j->api[0] == '\0' ? "" : ".", j->api,
+                   j->codec[0] == '\0' ? "" : ".", j->codec, j->depth[0] == '\0' ? "" : ".",
+                   j->depth);
+}
+
 /* The child gave no answer: its check failed. */
 static int take_failure(struct level *l, const struct job *j, const char *why, struct gm_err *err)
 {
     char name[64], text[240];
-    (void)snprintf(name, sizeof(name), "%s%s%s%s%s%s%s", j->kind, j->api[0] == '\0' ? "" : ".",
-                   j->api, j->codec[0] == '\0' ? "" : ".", j->codec, j->depth[0] == '\0' ? "" : ".",
-                   j->depth);
+    name_job(j, name);
     struct gm_hwtest_check c = gm_hwtest_check_make(j->device->id, name, 2);
     c.status = GM_HWTEST_FAIL;
     (void)snprintf(text, sizeof(text), "the process that tried it %s", why);
@@ -188,6 +194,14 @@ static int take(struct level *l, const struct job *j, const struct gm_helper *h,
     return rc;
 }
 
+/* What works when the run ends is killed, and what is behind it not begun. */
+static int skip_left(struct level *l, const struct job *j, struct gm_err *err)
+{
+    char name[64];
+    name_job(j, name);
+    return skip(l, j->device, name, gm_hwtest_until_why(l->until), err);
+}
+
 static bool needs_sessions(const struct level *l)
 {
     for (size_t i = 0; i < l->count; i++) {
@@ -206,11 +220,14 @@ static int run_jobs(struct level *l, size_t parallel, struct gm_err *err)
         fill_helper(l, &l->jobs[i], &helpers[i]);
     }
     if (rc == 0) {
-        rc = gm_helpers_run(helpers, l->count, parallel, err);
+        rc = gm_helpers_run_until(helpers, l->count, parallel, gm_hwtest_until_flag(l->until), err);
     }
+    bool ended = rc == -GM_E_CANCELLED;
+    rc = ended ? 0 : rc;
     for (size_t i = 0; helpers != NULL && i < l->count; i++) {
         if (rc == 0) {
-            rc = take(l, &l->jobs[i], &helpers[i], err);
+            rc = ended && !helpers[i].ok ? skip_left(l, &l->jobs[i], err)
+                                         : take(l, &l->jobs[i], &helpers[i], err);
         }
         gm_device_list_fini(&helpers[i].list);
         gm_buf_fini(&helpers[i].answer);
@@ -219,10 +236,10 @@ static int run_jobs(struct level *l, size_t parallel, struct gm_err *err)
     return rc;
 }
 
-int gm_hwtest_level2(const struct gm_device_list *list, struct gm_hwtest_report *report,
-                     struct gm_err *err)
+int gm_hwtest_level2(const struct gm_device_list *list, const struct gm_hwtest_until *until,
+                     struct gm_hwtest_report *report, struct gm_err *err)
 {
-    struct level l = {.report = report};
+    struct level l = {.until = until, .report = report};
     size_t parallel = 1;
     int rc = gm_program_find("gopmill-hwtest", &l.program, err);
     for (size_t i = 0; rc == 0 && i < list->count; i++) {

@@ -94,7 +94,7 @@ static int run(const struct gm_hwtest_capacity_params *how, const struct job *jo
         helpers[i].limit_ms = how->limit_ms > 0 ? how->limit_ms : LIMIT_MS;
     }
     if (rc == 0) {
-        rc = gm_helpers_run(helpers, count, count, err);
+        rc = gm_helpers_run_until(helpers, count, count, gm_hwtest_until_flag(how->until), err);
     }
     for (size_t i = 0; helpers != NULL && i < count; i++) {
         if (rc == 0) {
@@ -172,7 +172,16 @@ static const char *sysfs_root(const struct gm_hwtest_capacity_params *how)
 
 static bool is_late(const struct gm_hwtest_capacity_params *how)
 {
-    return how->end - gm_time_now() < (how->quick ? LEAST_QUICK : LEAST);
+    return gm_hwtest_until_why(how->until) != NULL ||
+           how->end - gm_time_now() < (how->quick ? LEAST_QUICK : LEAST);
+}
+
+static const char *why_late(const struct gm_hwtest_capacity_params *how)
+{
+    const char *why = gm_hwtest_until_why(how->until);
+    return why != NULL                                   ? why
+           : how->end == gm_hwtest_until_end(how->until) ? "too little of --time-limit is left"
+                                                         : "the time of this level is over";
 }
 
 /* Mean watts of the processors from the start of all processes of a job until their end. */
@@ -214,8 +223,9 @@ static int measure(const struct gm_hwtest_capacity_params *how, const struct job
         (void)gm_hwtest_energy_read(sysfs_root(how), NULL, gm_time_now(), &energy);
         rc = late ? 0 : run(how, job, threads, &all, err);
     }
-    if (rc == 0 && late) {
-        return add_failed(job, GM_HWTEST_SKIP, "the time of this level is over", report, err);
+    late = late || rc == -GM_E_CANCELLED;
+    if ((rc == 0 || rc == -GM_E_CANCELLED) && late) {
+        return add_failed(job, GM_HWTEST_SKIP, why_late(how), report, err);
     }
     if (rc == 0 && (one.why[0] != '\0' || all.why[0] != '\0')) {
         return add_failed(job, GM_HWTEST_FAIL, one.why[0] != '\0' ? one.why : all.why, report, err);
@@ -257,27 +267,37 @@ int gm_hwtest_level3_processor(const struct gm_device *d,
     for (size_t k = 0; rc == 0 && k < sizeof(JOBS) / sizeof(JOBS[0]); k++) {
         rc = measure(how, &JOBS[k], threads, report, err);
     }
+    if (rc == 0 && gm_hwtest_until_why(how->until) != NULL) {
+        struct gm_hwtest_check c = gm_hwtest_check_make("machine", "storage", 3);
+        c.status = GM_HWTEST_SKIP;
+        gm_hwtest_set(c.text, why_late(how));
+        return gm_hwtest_add(report, &c, err);
+    }
     return rc == 0 ? gm_hwtest_storage(how->quick, report, err) : rc;
 }
 
-int gm_hwtest_level3(const struct gm_device_list *list, bool quick, struct gm_hwtest_report *report,
+int gm_hwtest_level3(const struct gm_device_list *list, bool quick,
+                     const struct gm_hwtest_until *until, struct gm_hwtest_report *report,
                      struct gm_err *err)
 {
     char *program = NULL;
-    gm_time end = gm_time_now() + GM_HWTEST_LEVEL3_TIME;
+    gm_time started = gm_time_now(), end = started + GM_HWTEST_LEVEL3_TIME;
+    end = gm_hwtest_until_end(until) < end ? gm_hwtest_until_end(until) : end;
     struct gm_capacity machine = {.cpu_milli = 1000};
     GM_IGNORE(gm_capacity_detect("", 0, &machine, NULL), "then its memory is not known");
     int rc = gm_program_find("gopmill-hwtest", &program, err);
     struct gm_hwtest_capacity_params how = {.program = program,
                                             .memory_bytes = machine.memory_bytes,
                                             .cpus = (uint32_t)(machine.cpu_milli / 1000),
+                                            .until = until,
                                             .quick = quick};
     for (size_t i = 0; rc == 0 && i < list->count; i++) { /* the processor comes first */
         const struct gm_device *d = &list->devices[i];
         gm_time now = gm_time_now();
         how.end = now + (end - now) / (gm_time)(list->count - i);
         if (d->kind == GM_DEVICE_CPU && list->count > 1) {
-            how.end = now + GM_HWTEST_LEVEL3_CPU_TIME;
+            how.end = now + (end - now) / (GM_HWTEST_LEVEL3_TIME / GM_SEC) *
+                                (GM_HWTEST_LEVEL3_CPU_TIME / GM_SEC);
         }
         rc = d->kind == GM_DEVICE_CPU ? gm_hwtest_level3_processor(d, &how, report, err)
                                       : gm_hwtest_level3_device(d, &how, report, err);

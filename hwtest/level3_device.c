@@ -332,8 +332,13 @@ static int run_work(struct device *p, struct work *w, struct gm_err *err)
 {
     struct gm_helper h;
     gm_time left = (p->params->end - gm_time_now()) / GM_MS;
+    if (gm_hwtest_until_why(p->params->until) != NULL) {
+        p->why = gm_hwtest_until_why(p->params->until);
+    }
     if (p->why == NULL && left < (p->params->quick ? LEAST_MS_QUICK : LEAST_MS)) {
-        p->why = "the time of this level is over: run it with --device for this one alone";
+        p->why = p->params->end == gm_hwtest_until_end(p->params->until)
+                     ? "too little of --time-limit is left"
+                     : "the time of this level is over: run it with --device for this one alone";
     }
     if (p->why != NULL) {
         return add_said(p, w->name, GM_HWTEST_SKIP, p->why, "", err);
@@ -345,8 +350,11 @@ static int run_work(struct device *p, struct work *w, struct gm_err *err)
     }
     fill_helper(p, w, &h);
     h.limit_ms = limit;
-    int rc = gm_helpers_run(&h, 1, 1, err);
-    if (rc == 0) {
+    int rc = gm_helpers_run_until(&h, 1, 1, gm_hwtest_until_flag(p->params->until), err);
+    if (rc == -GM_E_CANCELLED) {
+        p->why = gm_hwtest_until_why(p->params->until);
+        rc = add_said(p, w->name, GM_HWTEST_SKIP, p->why, "", err);
+    } else if (rc == 0) {
         rc = take(p, w, &h, err);
     }
     gm_device_list_fini(&h.list);

@@ -9,11 +9,12 @@
 #define COUNT_MAX 10000000u
 #define MINUTES 60
 #define MINUTES_MAX 10000
+#define LIMIT_MAX 86400
 
 static const char HELP[] =
     "Usage: gopmill-hwtest [--level 1|2|3|4] [--device ID] [--json FILE] [--html FILE]\n"
     "                      [--junit FILE] [--baseline FILE] [--short]\n"
-    "                      [--minutes N] [--seed N] [--only]\n"
+    "                      [--time-limit S] [--minutes N] [--seed N] [--only]\n"
     "\n"
     "Tests the devices of this machine: whether it can be accepted for a farm. Needs no\n"
     "farm and no GPU; without one the processor alone is tested.\n"
@@ -33,6 +34,8 @@ static const char HELP[] =
     "  --only           that level without those below it; level 1 is always run\n"
     "  --short          levels 3 and 4 in seconds: shows that everything runs; figures are\n"
     "                   worth nothing\n"
+    "  --time-limit S   of levels 1 to 3: all ends after S seconds, 1 to 86400, and what is\n"
+    "                   left is SKIP (SIGINT and SIGTERM do the same at once)\n"
     "  --minutes N      of level 4: 1 to 10000 (default 60)\n"
     "  --seed N         of level 4: chooses which workers are killed and when; printed\n"
     "  --version        print the version\n"
@@ -76,20 +79,16 @@ static int parse_level(const char *text, uint32_t *out)
 
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out)
 {
-    const char *level = "1", *minutes = NULL, *seed = NULL;
+    const char *level = "1", *minutes = NULL, *seed = NULL, *limit = NULL;
     int64_t number = 0;
     *out = (struct gm_hwtest_options){.level = 1, .minutes = MINUTES};
-    const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
-                                    {"device", GM_FLAG_TEXT, &out->device},
-                                    {"json", GM_FLAG_TEXT, &out->json},
-                                    {"html", GM_FLAG_TEXT, &out->html},
-                                    {"junit", GM_FLAG_TEXT, &out->junit},
-                                    {"baseline", GM_FLAG_TEXT, &out->baseline},
-                                    {"short", GM_FLAG_SET, &out->quick},
-                                    {"minutes", GM_FLAG_TEXT, &minutes},
-                                    {"seed", GM_FLAG_TEXT, &seed},
-                                    {"only", GM_FLAG_SET, &out->only},
-                                    {NULL, GM_FLAG_SET, NULL}};
+    const struct gm_flag table[] = {
+        {"level", GM_FLAG_TEXT, &level},      {"device", GM_FLAG_TEXT, &out->device},
+        {"json", GM_FLAG_TEXT, &out->json},   {"html", GM_FLAG_TEXT, &out->html},
+        {"junit", GM_FLAG_TEXT, &out->junit}, {"baseline", GM_FLAG_TEXT, &out->baseline},
+        {"short", GM_FLAG_SET, &out->quick},  {"time-limit", GM_FLAG_TEXT, &limit},
+        {"minutes", GM_FLAG_TEXT, &minutes},  {"seed", GM_FLAG_TEXT, &seed},
+        {"only", GM_FLAG_SET, &out->only},    {NULL, GM_FLAG_SET, NULL}};
     int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, NULL);
     status = status >= 0 ? status : parse_level(level, &out->level);
     if (status >= 0) {
@@ -106,6 +105,17 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
         fprintf(stderr,
                 "gopmill-hwtest: --minutes is a number from 1 to %d, --seed one from 1 on\n",
                 MINUTES_MAX);
+        return GM_EXIT_USAGE;
+    }
+    if (limit != NULL) {
+        bool good = gm_number_int(limit, &number) && number > 0 && number <= LIMIT_MAX;
+        out->limit_s = good ? (uint32_t)number : 0;
+    }
+    if (limit != NULL && (out->limit_s == 0 || out->level == 4)) {
+        fprintf(stderr,
+                "gopmill-hwtest: --time-limit is a number from 1 to %d, of levels 1 to 3: level 4 "
+                "has --minutes\n",
+                LIMIT_MAX);
         return GM_EXIT_USAGE;
     }
     if (out->level < 4 && (minutes != NULL || seed != NULL)) {

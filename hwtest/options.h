@@ -9,6 +9,7 @@ struct gm_hwtest_options { /* borrowed from argv; NULL: not given */
     const char *device, *json, *html, *junit, *baseline;
     bool quick;       /* --short */
     bool only;        /* the level alone, behind level 1 */
+    uint32_t limit_s; /* --time-limit of levels 1 to 3; 0: none */
     uint32_t minutes; /* of level 4 */
     uint64_t seed;    /* likewise; 0: not given */
 };

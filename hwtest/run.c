@@ -11,6 +11,7 @@
 #include "hwtest/level2.h"
 #include "hwtest/level3.h"
 #include "hwtest/level4.h"
+#include "hwtest/until.h"
 #include "hwtest/versions.h"
 #include "media/prove/prove.h"
 #include "node/devices/chains.h"
@@ -80,12 +81,14 @@ static void describe_machine(struct gm_hwtest_report *out)
     }
 }
 
-static int prove(struct gm_device_list *list, struct gm_err *err)
+/* Errors: CANCELLED too. */
+static int prove(struct gm_device_list *list, const int *stop, struct gm_err *err)
 {
     char *program = NULL;
     int rc = gm_program_find("gopmill-prove", &program, err);
     if (rc == 0) {
-        const struct gm_prove_params params = {.program = program, .again = true, .software = true};
+        const struct gm_prove_params params = {
+            .program = program, .again = true, .software = true, .stop = stop};
         rc = gm_prove(list, &params, err);
     }
     free(program);
@@ -129,9 +132,60 @@ static bool runs(const struct gm_hwtest_options *options, uint32_t level)
     return options->only ? options->level == level : options->level >= level;
 }
 
+static int add_skip(const char *name, uint32_t level, const char *text,
+                    enum gm_hwtest_status status, struct gm_hwtest_report *out, struct gm_err *err)
+{
+    struct gm_hwtest_check c = gm_hwtest_check_make("machine", name, level);
+    c.status = status;
+    gm_hwtest_set(c.text, text);
+    if (status == GM_HWTEST_WARN) {
+        gm_hwtest_set(c.remedy, "run it again to its end: what is SKIP now was not tried");
+    }
+    return gm_hwtest_add(out, &c, err);
+}
+
+/* What was proved is known, or nothing is; then it is not for want of codecs. */
+static int prove_and_tell(struct gm_device_list *list, const struct gm_hwtest_until *until,
+                          struct gm_hwtest_report *out, struct gm_err *err)
+{
+    int proved = prove(list, gm_hwtest_until_flag(until), err);
+    int rc = proved == -GM_E_CANCELLED || proved == 0 ? gm_hwtest_level1(list, out, err) : proved;
+    for (size_t i = 0; proved < 0 && i < out->check_count; i++) {
+        if (strcmp(out->checks[i].name, "proof") == 0) {
+            gm_hwtest_set(out->checks[i].text, gm_hwtest_until_why(until));
+        }
+    }
+    return rc;
+}
+
+/* Levels 1 to 3, as far as `until` lets them. */
+static int run_levels(const struct gm_hwtest_options *options, struct gm_device_list *list,
+                      const struct gm_hwtest_until *until, struct gm_hwtest_report *out,
+                      struct gm_err *err)
+{
+    int rc = prove_and_tell(list, until, out, err);
+    bool ended = gm_hwtest_until_why(until) != NULL;
+    for (uint32_t level = 2; rc == 0 && level <= 3; level++) {
+        char name[16];
+        (void)snprintf(name, sizeof(name), "level%u", level);
+        if (!runs(options, level)) {
+            continue;
+        }
+        rc = ended ? add_skip(name, level, gm_hwtest_until_why(until), GM_HWTEST_SKIP, out, err)
+             : level == 2 ? gm_hwtest_level2(list, until, out, err)
+                          : gm_hwtest_level3(list, options->quick, until, out, err);
+        ended = gm_hwtest_until_why(until) != NULL;
+    }
+    if (rc == 0 && gm_hwtest_until_is_signal(until)) {
+        rc = add_skip("ended", 1, gm_hwtest_until_why(until), GM_HWTEST_WARN, out, err);
+    }
+    return rc;
+}
+
 int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
                   struct gm_err *err)
 {
+    struct gm_hwtest_until *until = NULL;
     struct gm_device_list list = {0};
     const struct gm_devices_params find = {.detect = true};
     gm_time started = gm_time_now();
@@ -141,7 +195,8 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     out->started_unix_ms = gm_time_unix_ms();
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
-    int rc = gm_devices_find(&find, &list, err);
+    int rc = gm_hwtest_until_start(options->limit_s, &until, err);
+    rc = rc == 0 ? gm_devices_find(&find, &list, err) : rc;
     if (rc == 0 && options->device != NULL && runs(options, 4)) {
         rc = check_soak(&list, options->device, err);
     }
@@ -152,19 +207,14 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
         rc = gm_hwtest_versions(&list, out, err);
     }
     if (rc == 0) {
-        rc = prove(&list, err);
+        rc = run_levels(options, &list, until, out, err);
     }
-    if (rc == 0) {
-        rc = gm_hwtest_level1(&list, out, err);
-    }
-    if (rc == 0 && runs(options, 2)) {
-        rc = gm_hwtest_level2(&list, out, err);
-    }
-    if (rc == 0 && runs(options, 3)) {
-        rc = gm_hwtest_level3(&list, options->quick, out, err);
-    }
+    bool ended = gm_hwtest_until_is_signal(until);
+    gm_hwtest_until_stop(&until); /* level 4 takes the signals itself */
     if (rc == 0 && runs(options, 4)) {
-        rc = soak(options, &list, out, err);
+        rc = ended ? add_skip("soak", 4, "the run was ended early by a signal", GM_HWTEST_SKIP, out,
+                              err)
+                   : soak(options, &list, out, err);
     }
     out->took_ms = (gm_time_now() - started) / GM_MS;
     gm_device_list_fini(&list);

@@ -6,7 +6,8 @@
 
 /* Runs all checks of a level on this machine: detection and proofs here, everything else in
  * processes of their own (node/devices/helper.h), which may hang or crash. Thread: the only one;
- * blocks until all is done. out: all-zero; fini in any case.
+ * blocks until all is done, --time-limit is over, or SIGINT or SIGTERM comes (until.h, level4.h).
+ * out: all-zero; fini in any case.
  * Errors: INVAL  no such device; the words name those that are there
  *         INVAL     level 4 of one of several devices that encode
  *         NOMEM, SYS, LIMIT. */

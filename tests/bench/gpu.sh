@@ -5,7 +5,7 @@
 # DEVICE: PCI address or UUID, as gopmill or nvidia-smi writes it. Raw output goes to OUTDIR/PART.txt.
 # --input FILE: H.264, 1080p, two minutes; generated there where it is missing, and kept (else generated each time).
 # --slots: how many processors `slots` takes in turn (1 2 4 8 16). --seconds: of its input (15 for each processor).
-# --limit: seconds after which a single command is ended (280).
+# --limit: seconds after which a single command is ended (280), and the --time-limit of hwtest2, hwtest3 and hwtest3-cpu (540).
 # GOPMILL_BIN and GOPMILL_BENCH name the folders of the programs and of bench_gpu_kernels, FFMPEG the ffmpeg program.
 # --quick: seconds instead of minutes: shows that it runs; its figures are worth nothing. A part that can't run says why.
 set -uo pipefail
@@ -225,9 +225,9 @@ part_slots() { # processors alone, on some of them
     echo "  $pictures pictures, $(rate "$pictures" "$elapsed") a second"
   done
 }
-part_hwtest2() { "$bin/gopmill-hwtest" --level 2 --device "$device" --json "$out/hwtest2.json"; }
+part_hwtest2() { "$bin/gopmill-hwtest" --level 2 --device "$device" --time-limit "${limit:-540}" --json "$out/hwtest2.json"; }
 level3() { # name device
-  "$bin/gopmill-hwtest" --level 3 --only --device "$2" ${quick:+--short} --json "$out/$1.json" --html "$out/$1.html"
+  "$bin/gopmill-hwtest" --level 3 --only --device "$2" --time-limit "${limit:-540}" ${quick:+--short} --json "$out/$1.json" --html "$out/$1.html"
 }
 part_hwtest3() { level3 hwtest3 "$device"; }
 part_hwtest3-cpu() { level3 hwtest3-cpu cpu; }

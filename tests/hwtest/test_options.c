@@ -50,9 +50,13 @@ static void options_are_taken(void **state)
     assert_int_equal(PARSE(&o, (char *)"--level=4"), -1);
     assert_true(o.level == 4 && o.minutes == 60 && o.seed == 0);
     assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--minutes=3", (char *)"--seed=9"), -1);
-    assert_true(o.minutes == 3 && o.seed == 9 && !o.only);
+    assert_true(o.minutes == 3 && o.seed == 9 && !o.only && o.limit_s == 0);
     assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--only"), -1);
     assert_true(o.only);
+    assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--time-limit=540"), -1);
+    assert_true(o.limit_s == 540);
+    assert_int_equal(PARSE(&o, (char *)"--time-limit", (char *)"86400"), -1);
+    assert_true(o.limit_s == 86400 && o.level == 1);
     assert_int_equal(PARSE(&o, (char *)"--help"), 0);
     assert_int_equal(PARSE(&o, (char *)"--version"), 0);
 }
@@ -73,6 +77,13 @@ static void wrong_ones_are_refused(void **state)
     assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--seed=0"), 2);
     assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--minutes=3"), 2);
     assert_int_equal(PARSE(&o, (char *)"--level=2", (char *)"--short"), 2);
+    static const char *const limits[] = {"0", "-1", "x", "", "86401"};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        assert_int_equal(
+            PARSE(&o, (char *)"--level=3", (char *)"--time-limit", (char *)(uintptr_t)limits[i]),
+            2);
+    }
+    assert_int_equal(PARSE(&o, (char *)"--level=4", (char *)"--time-limit=9"), 2);
     assert_int_equal(PARSE(&o, (char *)"--nodes"), 2);
     assert_int_equal(PARSE(&o, (char *)"--json"), 2);
     assert_int_equal(PARSE(&o, (char *)"cpu"), 2);

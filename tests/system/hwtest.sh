@@ -53,6 +53,20 @@ check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --
 check "which says that its figures are none" said "short: the figures of level 3 say nothing"
 check "rates, ladders and storage" value '.short and .only and ([.checks[] | select(.level == 3 and (.name | startswith("watts.") | not))] | length == 34 and all(.value > 0)) and all(.checks[]; .level != 2)'
 check "watts of each ladder, or that nothing tells them" value '[.checks[] | select(.name | startswith("watts.")) | .status == "SKIP" or .value > 0] | length == 2 and all'
+# A run that is not let to its end.
+check "level 2 within a second" status 0 hwtest --level 2 --device cpu --time-limit 1 --json "$work/late"
+check "tells what it left out, and why" sh -c "jq -e '[.checks[] | select(.status == \"SKIP\" and (.text == \"the time of --time-limit is over\"))] | length > 0' '$work/late'"
+ended_early() { # its report, which SIGTERM did not take away
+  local pid rc=0
+  "$bin/gopmill-hwtest" --level 2 --device cpu --json "$work/early" >"$work/out" 2>&1 &
+  pid=$!
+  until_true "it has begun" pgrep -P "$pid" || return
+  kill -TERM "$pid"
+  wait "$pid" || rc=$?
+  [ "$rc" = 0 ] && jq -e 'any(.checks[]; .name == "ended" and .status == "WARN") and any(.checks[]; .status == "SKIP" and .text == "the run was ended early by a signal")' "$work/early" >/dev/null ||
+    { echo "exit $rc"; cat "$work/out"; return 1; }
+}
+check "SIGTERM ends it with what was found" ended_early
 # A node reads those very checks.
 jq '.short = false' "$work/j" >"$work/whole"
 farm measured
