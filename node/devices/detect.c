@@ -11,6 +11,7 @@
 #include "node/devices/helper.h"
 
 #define LIMIT_MS 4000
+#define GPU_LIMIT_MS 3000 /* for each GPU of NVIDIA's, besides */
 /* Two steps of processes: with 8 GPUs all of whose libraries hang, two limits together. */
 #define PARALLEL 16
 /* Of one step: the libraries, and two for each device at most. */
@@ -27,6 +28,7 @@ struct job {
     const char *name;   /* static: what is asked, "nvdec" */
     const char *remedy; /* static */
     bool is_decode, is_encode;
+    bool is_nvidia; /* it starts NVIDIA's driver */
 };
 
 struct detection {
@@ -50,6 +52,26 @@ static void add_arg(struct detection *t, const char *option, const char *value)
     helper->argv[n + 1] = value;
 }
 
+uint32_t gm_detect_limit_ms(const struct gm_device_list *list, bool nvidia)
+{
+    uint32_t limit = LIMIT_MS;
+    for (size_t i = 0; nvidia && i < list->count; i++) {
+        limit += list->devices[i].kind == GM_DEVICE_NVIDIA ? GPU_LIMIT_MS : 0;
+    }
+    return limit;
+}
+
+void gm_detect_note_slow(struct gm_device_list *list, uint32_t took_ms)
+{
+    if (took_ms >= LIMIT_MS) {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
+                                 "NVIDIA's driver took %u s to start: where nvidia-persistenced "
+                                 "does not run, it initialises each GPU anew for each program: "
+                                 "start that service",
+                                 (took_ms + 500) / 1000);
+    }
+}
+
 /* NULL: there is no such program. name: static. */
 static struct job *add_job(struct detection *t, const char *program, const char *name,
                            const char *device, const char *remedy)
@@ -66,7 +88,9 @@ static struct job *add_job(struct detection *t, const char *program, const char 
     job->name = name;
     job->remedy = remedy;
     add_arg(t, program, name);
-    helper->limit_ms = t->params->limit_ms == 0 ? LIMIT_MS : t->params->limit_ms;
+    job->is_nvidia = remedy == NVIDIA_REMEDY;
+    helper->limit_ms = t->params->limit_ms == 0 ? gm_detect_limit_ms(t->list, job->is_nvidia)
+                                                : t->params->limit_ms;
     if (device[0] != '\0') {
         add_arg(t, "--device", job->device);
     }
@@ -112,6 +136,14 @@ static bool is_second_choice(const struct detection *t, const struct job *job)
 static int run_jobs(struct detection *t, struct gm_err *err)
 {
     int rc = gm_helpers_run(t->helpers, t->count, PARALLEL, err);
+    uint32_t slowest = 0;
+    for (size_t i = 0; i < t->count; i++) {
+        bool is_slower = t->jobs[i].is_nvidia && t->helpers[i].took_ms > slowest;
+        slowest = is_slower ? t->helpers[i].took_ms : slowest;
+    }
+    if (rc == 0) {
+        gm_detect_note_slow(t->list, slowest);
+    }
     for (size_t i = 0; i < t->count; i++) {
         const struct job *job = &t->jobs[i];
         struct gm_helper *helper = &t->helpers[i];

@@ -23,7 +23,7 @@ struct running {
     pid_t pid;
     int fd; /* -1: its end was read */
     struct gm_buf in;
-    gm_time deadline;
+    gm_time begun, deadline;
     bool killed;
 };
 
@@ -51,10 +51,12 @@ static int start(struct running *r, struct gm_helper *helper, struct gm_err *err
         gm_spawn_become(&child);
     }
     close(fds[1]);
+    gm_time now = gm_time_now();
     *r = (struct running){.helper = helper,
                           .pid = pid,
                           .fd = fds[0],
-                          .deadline = gm_time_now() + (gm_time)helper->limit_ms * GM_MS};
+                          .begun = now,
+                          .deadline = now + (gm_time)helper->limit_ms * GM_MS};
     return 0;
 }
 
@@ -92,11 +94,17 @@ static void read_some(struct running *r)
     }
 }
 
+static uint32_t took_ms(const struct running *r)
+{
+    return (uint32_t)((gm_time_now() - r->begun) / GM_MS);
+}
+
 /* It has ended: status is wait(2)'s. */
 static void conclude(struct running *r, int status)
 {
     struct gm_helper *h = r->helper;
     struct gm_err err = {.code = GM_OK};
+    h->took_ms = took_ms(r);
     if (r->killed) {
         /* why is said */
     } else if (WIFSIGNALED(status)) {
@@ -133,6 +141,7 @@ static void turn(struct running *r)
     } else if (now >= r->deadline) { /* it sits in the kernel: it is left behind */
         (void)snprintf(r->helper->why, sizeof(r->helper->why),
                        "hangs in the kernel and can't be killed (process %ld)", (long)r->pid);
+        r->helper->took_ms = took_ms(r);
         gm_buf_fini(&r->in);
         r->helper = NULL;
     }

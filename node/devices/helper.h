@@ -17,6 +17,7 @@ struct gm_helper {
     bool raw; /* the answer is no device list: it is left in `answer` as it came */
     /* Set by gm_helpers_run: */
     bool ok;
+    uint32_t took_ms;
     char why[160];              /* not ok: "crashed (signal 11)" */
     struct gm_device_list list; /* ok: what it found; gm_device_list_fini */
     struct gm_buf answer;       /* ok and raw: at most GM_PROBE_RESULT_MAX bytes; gm_buf_fini */

@@ -29,9 +29,19 @@ static const struct {
 
 typedef int (*caps_fn)(CUVIDDECODECAPS *caps);
 
-/* All combinations; the first error ends it. */
+/* CUDA's INVALID_VALUE and NOT_SUPPORTED: how a driver may say that it does not know this
+ * combination. Source: the driver API's enum cudaError_enum, cuvidGetDecoderCaps' description. */
+static bool is_of_combination(int code)
+{
+    return code == 1 || code == 801;
+}
+
+/* All combinations; the first error that is more than one combination's ends it, and where there
+ * is no other answer, the last that is. */
 static int ask(caps_fn get_caps, struct gm_device *d)
 {
+    int last = 0;
+    bool answered = false;
     for (size_t i = 0; i < sizeof(CODECS) / sizeof(CODECS[0]); i++) {
         for (size_t k = 0; k < sizeof(CHROMAS) / sizeof(CHROMAS[0]); k++) {
             for (unsigned depth = 8; depth <= 12; depth += 2) {
@@ -41,10 +51,12 @@ static int ask(caps_fn get_caps, struct gm_device *d)
                 caps.eChromaFormat = (cudaVideoChromaFormat)CHROMAS[k].code;
                 caps.nBitDepthMinus8 = depth - 8;
                 int code = get_caps(&caps);
-                if (code != 0) {
+                if (code != 0 && !is_of_combination(code)) {
                     return code;
                 }
-                if (!caps.bIsSupported) {
+                last = code != 0 ? code : last;
+                answered = answered || code == 0;
+                if (code != 0 || !caps.bIsSupported) {
                     continue;
                 }
                 struct gm_device_codec c = {.api = "nvdec",
@@ -60,7 +72,7 @@ static int ask(caps_fn get_caps, struct gm_device *d)
             }
         }
     }
-    return 0;
+    return answered ? 0 : last;
 }
 
 int gm_probe_nvdec(const struct gm_probe_params *params, struct gm_device_list *out,

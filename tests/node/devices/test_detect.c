@@ -77,8 +77,23 @@ static void rack_of_eight_is_listed_by_address(void **state)
         assert_int_equal(strncmp(d->uuid, "GPU-11111111-", 13), 0);
         assert_int_equal(d->note_count, 0);
     }
+    assert_int_equal(gm_detect_limit_ms(&list, true), 28000); /* 3 s for each, besides */
+    assert_int_equal(gm_detect_limit_ms(&list, false), 4000);
     gm_device_list_fini(&list);
     tree_fini(&tree);
+}
+
+static void slow_start_of_nvidias_driver_names_its_service(void **state)
+{
+    struct gm_device_list list = {0};
+    (void)state;
+    assert_int_equal(gm_detect_limit_ms(&list, true), 4000);
+    gm_detect_note_slow(&list, 3999);
+    assert_int_equal(list.note_count, 0);
+    gm_detect_note_slow(&list, 16700);
+    assert_int_equal(list.note_count, 1);
+    assert_non_null(tree_note(&list, NULL, "took 17 s to start: where nvidia-persistenced"));
+    gm_device_list_fini(&list);
 }
 
 static void mixed_vendors_get_their_own_notes(void **state)
@@ -260,6 +275,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(machine_without_devices_has_its_processor),
         cmocka_unit_test(rack_of_eight_is_listed_by_address),
+        cmocka_unit_test(slow_start_of_nvidias_driver_names_its_service),
         cmocka_unit_test(mixed_vendors_get_their_own_notes),
         cmocka_unit_test(gpu_that_is_gone_is_named),
         cmocka_unit_test(container_without_video_capability_is_told_so),
