@@ -64,7 +64,8 @@ unsigned gm_nvenc_version(void)
     return version;
 }
 
-/* NVENC says "out of memory" of memory and of sessions alike. */
+/* NVENC says "out of memory" of memory and of sessions alike; newer drivers "incompatible client
+ * key" of sessions (https://github.com/obsproject/obs-studio/pull/11259). */
 static int no_room(const AVBufferRef *device, uint64_t need, int64_t native, struct gm_err *err)
 {
     uint64_t left = 0;
@@ -93,7 +94,7 @@ static int refused(const AVBufferRef *device, int status, struct gm_err *err)
                           "The driver is too old: it lacks NVENC %d.%d", NVENCAPI_MAJOR_VERSION,
                           NVENCAPI_MINOR_VERSION);
     case NV_ENC_ERR_OUT_OF_MEMORY:
-    case NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY: /* how older drivers say that none is free */
+    case NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY:
         return no_room(device, SESSION_BYTES, status, err);
     default:
         break;
@@ -256,6 +257,10 @@ int gm_nvenc_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, 
     }
     if (rc == 0 && averror == AVERROR(ENOMEM)) {
         rc = no_room(device, need_bytes(ctx), averror, err);
+    }
+    if (rc == 0 && averror == AVERROR(EINVAL)) { /* also libavcodec's for the client key */
+        *out_b_frames = ctx->max_b_frames;
+        return 0;
     }
     return rc < 0 ? rc
                   : gm_err_set(err, GM_E_DEVICE_DRIVER, averror,

@@ -11,7 +11,8 @@
 
 /* After avcodec_open2(ctx) gave averror on that device (of gm_hw_open; it takes ctx's own away).
  * Opens a session there and closes it again. Returns 0 where fewer B pictures would do,
- * *out_b_frames of them; else an error: DEVICE_ABSENT (no library, no encoder in the chip),
+ * *out_b_frames of them, or where another try may (as many: the driver may have had no session
+ * free, and now has); else an error: DEVICE_ABSENT (no library, no encoder in the chip),
  * DEVICE_DRIVER (too old, broken), DEVICE_BUSY (no session free), DEVICE_MEMORY, DEVICE_LOST;
  * PIPELINE_UNFIT (the chip has no encoder for that codec, size or depth). */
 int gm_nvenc_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, int averror,

@@ -222,8 +222,9 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
         }
         if (tries > 0) {
             return gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
-                              "The encoder of %s did not open with %d B pictures either", e->name,
-                              b_frames);
+                              "The encoder of %s did not open at another try, with %d B pictures,"
+                              " either",
+                              e->name, b_frames);
         }
     }
 }

@@ -93,6 +93,7 @@ static void note_refusal(struct gm_device_list *out, struct gm_device *d, int st
                                  "NVENC: this GPU has no encoder: its work is encoded on the CPU");
         return;
     case NV_ENC_ERR_OUT_OF_MEMORY:
+    case NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY: /* newer drivers, of their limit of sessions */
         (void)gm_device_add_note(
             out, d, GM_NOTE_WARN,
             "NVENC: no session is to be had: all that the driver allows are in "

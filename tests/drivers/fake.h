@@ -28,6 +28,7 @@
  *     encoders 2                 NVENC engines; 0: OpenEncodeSessionEx says unsupported device
  *     decoders 4                 NVDEC engines
  *     sessions 3                 of this GPU alone; 0: no limit
+ *     full memory|key          what an encoder says at the limit of sessions: out of memory, or incompatible client key as newer drivers
  *     encode hevc 8,10 129x33 8192x8192 4      codec, depths, smallest, largest, most B pictures
  *     decode h264 8 420 48x16 4096x4096        codec, depths, chroma formats, smallest, largest
  *     node renderD128          a GPU of a VA driver: its render node, which `with` makes; three at most
@@ -48,7 +49,7 @@
  * Actions: oom, no-device, unsupported, error (the interface's general error), mismatch (driver and
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
- *   busy (of a VA driver: HW_BUSY; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
+ *   busy (of a VA driver: HW_BUSY; of an encoder of NVIDIA's: no session free, as newer drivers say it; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
  *   Of register, an encoder's of device memory, oom is what a full device says.
  *   Of a VA driver register is a buffer for a slice to be decoded, map what waits for its picture.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same
@@ -154,9 +155,10 @@ struct fake_gpu {
     uint64_t memory_bytes;
     int multiprocessors;
     int sessions;
-    unsigned back;  /* losses that are over */
-    char node[16];  /* a VA driver's render node; "": none */
-    unsigned rates; /* FAKE_RATE_ bits */
+    bool full_is_key; /* at the limit of sessions: NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY */
+    unsigned back;    /* losses that are over */
+    char node[16];    /* a VA driver's render node; "": none */
+    unsigned rates;   /* FAKE_RATE_ bits */
     bool packed, low_power, low_delay, sync_buffer, scale;
     struct fake_engine encode, decode;
 };

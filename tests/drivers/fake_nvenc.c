@@ -29,6 +29,8 @@ NVENCSTATUS fake_nvenc_result(enum fake_action action)
         return NV_ENC_ERR_UNSUPPORTED_DEVICE;
     case FAKE_MISMATCH:
         return NV_ENC_ERR_INVALID_VERSION;
+    case FAKE_BUSY:
+        return NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY;
     default:
         return NV_ENC_ERR_GENERIC;
     }
@@ -99,7 +101,7 @@ static NVENCSTATUS open_session(NV_ENC_OPEN_ENCODE_SESSION_EX_PARAMS *params, vo
     session->slot = fake_cuda_slot_take(gpu->pci);
     if (session->slot < 0) { /* the limit of sessions has no code of its own */
         free(session);
-        return NV_ENC_ERR_OUT_OF_MEMORY;
+        return gpu->full_is_key ? NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY : NV_ENC_ERR_OUT_OF_MEMORY;
     }
     session->magic = FAKE_SESSION_MAGIC;
     session->context = context;

@@ -243,6 +243,13 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
 }
 
+/* memory|key */
+static bool read_full(const char *word, bool *out)
+{
+    *out = strcmp(word, "key") == 0;
+    return *out || strcmp(word, "memory") == 0;
+}
+
 /* Lines of one GPU. */
 static bool read_device_line(struct reader *r, char **words, int count)
 {
@@ -279,6 +286,7 @@ static bool read_device_line(struct reader *r, char **words, int count)
            (strcmp(key, "decoders") == 0 && read_int(words[1], 0, 64, &gpu->decode.engines)) ||
            (strcmp(key, "sessions") == 0 &&
             read_int(words[1], 0, FAKE_MAX_SLOTS, &gpu->sessions)) ||
+           (strcmp(key, "full") == 0 && read_full(words[1], &gpu->full_is_key)) ||
            read_va_line(gpu, words);
 }
 

@@ -124,6 +124,7 @@ static void wrong_lines_are_named(void **state)
         "name L4",
         "gpu 0000:3b:00.0\ngpu 0000:3B:00.0",
         "gpu 0000:3b:00.0\nencoders x",
+        "gpu 0000:3b:00.0\nfull stop",
         "gpu 0000:3b:00.0\nencode h264 9 1x1 2x2 0",
         "gpu 0000:3b:00.0\nencode h264 8 1x1 2x2",
         "gpu 0000:3b:00.0\nencode h264 8 1 2x2 0",

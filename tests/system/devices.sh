@@ -57,6 +57,15 @@ check "is told to be one" said "the driver is too old for NVENC"
 faulty l4 "encode-open oom"
 check "no session is free" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
 check "that is refusal, not absence" value '.devices[1] | .encode_state == "refused" and any(.notes[]; .text | test("no session is to be had"))'
+faulty l4 "encode-open busy"
+check "nor for a newer driver" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
+check "which says so in its own way" value '.devices[1] | .encode_state == "refused" and any(.notes[]; .text | test("no session is to be had.*end other encoders"))'
+faulty l4 "decode-caps invalid at=5" "decode-caps unsupported at=6"
+check "a driver that does not know a combination" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
+check "decodes the others" value '.devices[1] | .decode_state == "present" and ([.decode[].codec] | index("h264") != null and index("vp9") != null)'
+faulty l4 "decode-caps unsupported"
+check "one that knows none" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" devices --json
+check "does not tell what it decodes" value '.devices[1] | .decode_state == "refused" and any(.notes[]; .text | test("does not tell what it decodes"))'
 check "two fake GPUs" status 0 fake two-gpus -- "$bin/gopmill" devices --json
 check "in the order of their addresses" value '[.devices[].id] == ["cpu","0000:3b:00.0","0000:af:00.0"]'
 check "no video capability" status 0 fake no-video -- "$bin/gopmill" devices

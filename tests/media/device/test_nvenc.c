@@ -32,6 +32,8 @@ static const struct device_refusal failures[] = {
     {ON("l4", "fault encode-init error\n", ""), GM_E_DEVICE_DRIVER, "did not open"},
     {ON("l4", "fault encode-open oom\n", ""), GM_E_DEVICE_BUSY, "no further encoder session"},
     {ON("l4", "fault encode-init oom\n", ""), GM_E_DEVICE_BUSY, "no further encoder session"},
+    {ON("l4", "fault encode-open busy\n", ""), GM_E_DEVICE_BUSY, "no further encoder session"},
+    {ON("none", MIB("32") "fault encode-open busy\n", ""), GM_E_DEVICE_MEMORY, "32 MiB"},
     {ON("l4", "fault context oom\n", ""), GM_E_DEVICE_MEMORY, "OUT_OF_MEMORY"},
     {ON("l4", "fault encode-open lost\n", ""), GM_E_DEVICE_LOST, ""},
     {ON("none", MIB("32") "fault encode-open oom\n", ""), GM_E_DEVICE_MEMORY, "32 MiB"},
@@ -80,12 +82,11 @@ static void without_a_driver_the_device_is_absent(void **state)
 
 static void use_all_sessions(const void *arg)
 {
-    (void)arg;
     struct device_set s;
     struct gm_encoder *all[3];
     struct gm_encoder *more = NULL;
     struct gm_err err = {0};
-    fake_gpu_profile("geforce", "");
+    fake_gpu_profile("geforce", arg);
     device_init(&s, "nvenc", NULL, "h264", false, 23, -1);
     for (size_t i = 0; i < 3; i++) {
         all[i] = device_open(&s);
@@ -101,7 +102,25 @@ static void use_all_sessions(const void *arg)
 static void sessions_that_are_all_taken_are_busy(void **state)
 {
     (void)state;
-    assert_int_equal(fake_gpu_run(use_all_sessions, NULL), 0);
+    assert_int_equal(fake_gpu_run(use_all_sessions, " full memory\n"), 0);
+    assert_int_equal(fake_gpu_run(use_all_sessions, " full key\n"), 0);
+}
+
+/* libavcodec finds none, and then there is one: what it says may mean anything. */
+static void find_one_late(const void *arg)
+{
+    struct device_set s;
+    (void)arg;
+    fake_gpu_profile("l4", "fault encode-open busy times=1\n");
+    device_init(&s, "nvenc", NULL, "h264", false, 23, -1);
+    struct gm_encoder *e = device_open(&s);
+    gm_encoder_close(&e);
+}
+
+static void session_that_comes_free_is_taken(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(find_one_late, NULL), 0);
 }
 
 #define LOSS(line) ON("l4", "fault " line "\n", NULL)
@@ -132,6 +151,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(each_refusal_has_its_code),
         cmocka_unit_test(without_a_driver_the_device_is_absent),
         cmocka_unit_test(sessions_that_are_all_taken_are_busy),
+        cmocka_unit_test(session_that_comes_free_is_taken),
         cmocka_unit_test(a_failure_in_mid_stream_has_its_code),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
