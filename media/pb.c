@@ -85,7 +85,7 @@ int gm_pb_add_string(char ***list, size_t *count, const char *value, struct gm_e
     return 0;
 }
 
-int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_t count,
+int gm_pb_warn(Gm__Warning ***list, size_t *list_count, enum gm_warning warning, int64_t count,
                struct gm_err *err, const char *fmt, ...)
 {
     char text[240];
@@ -99,7 +99,7 @@ int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_
     }
     gm__warning__init(w);
     w->count = count;
-    int rc = gm_pb_string(&w->code, code, err);
+    int rc = gm_pb_string(&w->code, gm_warning_get(warning)->code, err);
     if (rc == 0) {
         rc = gm_pb_string(&w->text, text, err);
     }

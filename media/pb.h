@@ -1,6 +1,7 @@
 #ifndef GM_MEDIA_PB_H
 #define GM_MEDIA_PB_H
 
+#include "common/warnings.h"
 #include "media/av.h"
 
 /* Filling protobuf messages that own their memory (freed by *__free_unpacked). */
@@ -18,7 +19,7 @@ int gm_pb_append(void *list, size_t *count, ProtobufCMessage *msg,
 int gm_pb_add_string(char ***list, size_t *count, const char *value,
                      struct gm_err *err) GM_MUST_CHECK;
 /* Appends a warning; count: how often. The text is a sentence of at most 239 bytes. */
-int gm_pb_warn(Gm__Warning ***list, size_t *list_count, const char *code, int64_t count,
+int gm_pb_warn(Gm__Warning ***list, size_t *list_count, enum gm_warning warning, int64_t count,
                struct gm_err *err, const char *fmt, ...) GM_PRINTF(6, 7) GM_MUST_CHECK;
 
 #endif

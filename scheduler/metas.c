@@ -3,22 +3,29 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/warnings.h"
 #include "proto/envelope.h"
 
 #define META_MAX_BYTES ((size_t)64 << 20)
 
-static int warn(json_t *list, const char *code, const char *text, int64_t count, struct gm_err *err)
+static int add(json_t *list, const char *code, const char *text, int64_t count, struct gm_err *err)
 {
     json_t *w = json_pack("{s:o, s:o, s:I}", "code", gm_json_string(code), "text",
                           gm_json_string(text), "count", (json_int_t)count);
     return w != NULL && json_array_append_new(list, w) == 0 ? 0 : gm_err_nomem(err);
 }
 
+static int warn(json_t *list, enum gm_warning warning, const char *text, int64_t count,
+                struct gm_err *err)
+{
+    return add(list, gm_warning_get(warning)->code, text, count, err);
+}
+
 static int warn_all(json_t *list, Gm__Warning **warnings, size_t count, struct gm_err *err)
 {
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < count; i++) {
-        rc = warn(list, warnings[i]->code, warnings[i]->text, warnings[i]->count, err);
+        rc = add(list, warnings[i]->code, warnings[i]->text, warnings[i]->count, err);
     }
     return rc;
 }
@@ -170,6 +177,7 @@ struct damage {
     int64_t replaced;
     int64_t discarded;
     int64_t errors;
+    int64_t captions; /* dropped */
 };
 
 static void add_chunk(struct gm_media_sum *sum, const Gm__RenditionChunkMeta *r)
@@ -232,6 +240,7 @@ static int read_encode_item(struct gm_metas *m, const Gm__Item *item, struct dam
     damage->replaced += meta->frames_replaced;
     damage->discarded += meta->frames_discarded;
     damage->errors += meta->decode_errors;
+    damage->captions += meta->captions_dropped;
     if (meta->decoder[0] != '\0' && meta->frames > 0) {
         count_way(&m->decoded, meta->decoder, meta->decoder_device, meta->decoder_reason);
     }
@@ -276,12 +285,17 @@ static int warn_damage(struct gm_metas *m, const struct damage *d, struct gm_err
 {
     int rc = 0;
     if (d->errors > 0) {
-        rc =
-            warn(m->warnings, "input.decode_errors", "the decoder reported errors", d->errors, err);
+        rc = warn(m->warnings, GM_W_INPUT_DECODE_ERRORS, "the decoder reported errors", d->errors,
+                  err);
     }
     if (rc == 0 && d->replaced > 0) {
-        rc = warn(m->warnings, "input.frames_replaced",
+        rc = warn(m->warnings, GM_W_INPUT_FRAMES_REPLACED,
                   "frames that did not decode show the frame before them", d->replaced, err);
+    }
+    if (rc == 0 && d->captions > 0) {
+        rc = warn(m->warnings, GM_W_ENCODE_CAPTIONS_DROPPED,
+                  "pictures have captions, which renditions of some codecs do not carry",
+                  d->captions, err);
     }
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "common/warnings.h"
 #include "media/audio/audio.h"
 #include "media/audio/audio_encode.h"
 #include "media/audio/audio_segments.h"
@@ -149,21 +150,21 @@ static int finish(struct audio_task *t, struct gm_err *err)
                    "1/500 to stay with them",
                    (double)counts.stretched / t->track->params->sample_rate);
     const struct {
-        const char *code;
+        enum gm_warning code;
         const char *text;
         int64_t count;
     } rows[ROWS] = {
-        {"audio.decode_errors", "sound packets could not be decoded; the gap is silent",
+        {GM_W_AUDIO_DECODE_ERRORS, "sound packets could not be decoded; the gap is silent",
          source.decode_errors},
-        {"audio.gaps", "gaps in the sound's time stamps were filled with silence", counts.gaps},
-        {"audio.overlaps", "frames of sound overlapped what came before and were trimmed",
+        {GM_W_AUDIO_GAPS, "gaps in the sound's time stamps were filled with silence", counts.gaps},
+        {GM_W_AUDIO_OVERLAPS, "frames of sound overlapped what came before and were trimmed",
          counts.overlaps},
-        {"audio.drift", drift, counts.stretches},
-        {"audio.arithmetic",
+        {GM_W_AUDIO_DRIFT, drift, counts.stretches},
+        {GM_W_AUDIO_ARITHMETIC,
          "this machine's processor rounds otherwise than the planning one's: the Opus frames have "
          "other bytes than there",
          t->track->arithmetic != gm_audio_arithmetic(t->track->params)},
-        {"audio.timestamps", "time stamps of the sound were not believed", counts.bad_times},
+        {GM_W_AUDIO_TIMESTAMPS, "time stamps of the sound were not believed", counts.bad_times},
     };
     Gm__Warning warnings[ROWS];
     Gm__Warning *list[ROWS];
@@ -177,7 +178,7 @@ static int finish(struct audio_task *t, struct gm_err *err)
         }
         Gm__Warning *w = &warnings[meta.n_warnings];
         *w = (Gm__Warning)GM__WARNING__INIT;
-        w->code = (char *)(uintptr_t)rows[i].code;
+        w->code = (char *)(uintptr_t)gm_warning_get(rows[i].code)->code;
         w->text = (char *)(uintptr_t)rows[i].text;
         w->count = rows[i].count;
         list[meta.n_warnings++] = w;

@@ -314,7 +314,7 @@ static int warn_clamped(struct work *w, struct gm_err *err)
     if (asked < 0 || llround(asked * 1e6) < end_us) {
         return 0;
     }
-    return gm_pb_warn(&w->meta.warnings, &w->meta.n_warnings, "images.poster_after_end", 1, err,
+    return gm_pb_warn(&w->meta.warnings, &w->meta.n_warnings, GM_W_IMAGES_POSTER_AFTER_END, 1, err,
                       "the poster was asked for at %.3f s, the programme ends at %.3f s: its last "
                       "picture was taken",
                       asked, (double)end_us / 1e6);

@@ -14,6 +14,7 @@
 
 #include "common/fs.h"
 #include "common/hash.h"
+#include "common/warnings.h"
 #include "media/av.h"
 #include "media/package/mp4_text.h"
 #include "media/package/package_collect.h"
@@ -269,7 +270,7 @@ static int finish(struct mp4_task *t, int fd, struct gm_err *err)
     Gm__Warning warning = GM__WARNING__INIT;
     Gm__Warning *warnings[1] = {&warning};
     if (t->text_left_out > 0) {
-        warning.code = (char *)(uintptr_t) "mp4.text_left_out";
+        warning.code = (char *)(uintptr_t)gm_warning_get(GM_W_MP4_TEXT_LEFT_OUT)->code;
         warning.text = (char *)(uintptr_t) "subtitles are too many at once for the MP4 file";
         warning.count = t->text_left_out;
         meta.warnings = warnings;

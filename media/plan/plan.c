@@ -172,7 +172,7 @@ static int warn_captions(struct planner *p, struct gm_err *err)
     }
     return without == 0 ? 0
                         : gm_pb_warn(&policy->warnings, &policy->n_warnings,
-                                     "plan.captions_dropped", without, err,
+                                     GM_W_PLAN_CAPTIONS_DROPPED, without, err,
                                      "%lld rendition(s) are of a codec that carries no captions",
                                      (long long)without);
 }

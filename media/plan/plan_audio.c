@@ -151,7 +151,7 @@ static int add_silence(const Gm__AudioParams *params, Gm__Policy *policy, struct
     int rc = add_track(&facts, 0, params, policy, err);
     if (rc == 0) {
         policy->audio[policy->n_audio - 1]->silent = true;
-        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.silence", 1, err,
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SILENCE, 1, err,
                         "the source has no sound; a track of silence is made");
     }
     return rc;
@@ -195,7 +195,7 @@ int gm_plan_audio(const Gm__Inspection *facts, const Gm__AudioParams *params,
         rc = plan_loudness(loudness, policy, err);
     }
     if (rc == 0 && facts->n_audio > GM_PLAN_TRACKS) {
-        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.audio_tracks_dropped",
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_AUDIO_TRACKS_DROPPED,
                         (int64_t)(facts->n_audio - GM_PLAN_TRACKS), err,
                         "the source has %zu audio streams; the first %d are kept", facts->n_audio,
                         GM_PLAN_TRACKS);

@@ -22,13 +22,13 @@ static int warn(const Gm__VideoFacts *v, Gm__Policy *policy, struct gm_err *err)
 {
     const Gm__ToneMap *t = policy->tone_map;
     if (strcmp(t->method, GM_TONEMAP_BT2390) == 0) {
-        return gm_pb_warn(&policy->warnings, &policy->n_warnings, "colour.tone_mapped", 1, err,
+        return gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_COLOUR_TONE_MAPPED, 1, err,
                           "the source is HDR (%s): outputs%s are tone-mapped to SDR from a peak of "
                           "%.0f cd/m2",
                           v->transfer, is_any(policy, true) ? " that do not keep it" : "",
                           t->source_peak);
     }
-    return gm_pb_warn(&policy->warnings, &policy->n_warnings, "colour.converted", 1, err,
+    return gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_COLOUR_CONVERTED, 1, err,
                       "the source's colour (primaries %s, transfer %s, matrix %s) is not one that "
                       "every player knows: outputs are converted to BT.709",
                       v->primaries, v->transfer, v->matrix);

@@ -131,7 +131,7 @@ static int judge(int rc, const struct gm_err *cause, const char *wrong, const ch
         *out_why = refused;
         break;
     }
-    return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.scaler", 1, err,
+    return gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SCALER, 1, err,
                       "Pictures are scaled in software: %s (%.120s)", *out_why, cause->text);
 }
 

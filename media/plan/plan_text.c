@@ -67,8 +67,8 @@ int gm_plan_text(const Gm__Inspection *facts, const Gm__SubtitlesParams *params,
         rc = add_track(facts, (uint32_t)i, params, is_default, policy, err);
     }
     if (rc == 0 && dropped > 0) {
-        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.text_tracks_dropped", dropped,
-                        err, "the source has more text tracks than %u; the first are kept",
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_TEXT_TRACKS_DROPPED,
+                        dropped, err, "the source has more text tracks than %u; the first are kept",
                         GM_MAX_TEXT_TRACKS);
     }
     return rc;
@@ -121,18 +121,18 @@ int gm_plan_burn(const Gm__Inspection *facts, const char *wanted, Gm__Policy *po
         return 0;
     }
     if (found > 0) {
-        return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_format", 1, err,
+        return gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_BURN_FORMAT, 1, err,
                           "subtitles can't be drawn on pictures of format %s",
                           facts->video->pixel_format);
     }
     if (find_bitmap(facts, wanted, false) > 0) {
-        return gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_text", 1, err,
+        return gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_BURN_TEXT, 1, err,
                           "burn_subtitles: %s: the source has these as text, which is not drawn",
                           wanted);
     }
     return strcmp(wanted, "auto") == 0
                ? 0
-               : gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.burn_missing", 1, err,
+               : gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_BURN_MISSING, 1, err,
                             "burn_subtitles: %s: the source has no such subtitles", wanted);
 }
 
@@ -148,12 +148,12 @@ int gm_plan_text_dropped(const Gm__Inspection *facts, bool subtitles, Gm__Policy
     }
     if (bitmaps > 0) {
         name_languages(facts, policy, true, languages, sizeof languages);
-        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.subtitles_bitmap", bitmaps,
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SUBTITLES_BITMAP, bitmaps,
                         err, "subtitles that are pictures are left out: %s", languages);
     }
     if (rc == 0 && texts > 0 && !subtitles) {
         name_languages(facts, policy, false, languages, sizeof languages);
-        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, "plan.subtitles_dropped", texts,
+        rc = gm_pb_warn(&policy->warnings, &policy->n_warnings, GM_W_PLAN_SUBTITLES_DROPPED, texts,
                         err, "without a subtitles task or pictures, text tracks are left out: %s",
                         languages);
     }

@@ -417,6 +417,16 @@ out:
         rc = gm_pb_warn(&f->warnings, &f->n_warnings, code, count, err, __VA_ARGS__);              \
     }
 
+/* QuickTime's c608, which is neither text nor part of the pictures. */
+static int64_t count_caption_tracks(const Gm__Inspection *f)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < f->n_dropped; i++) {
+        count += strcmp(f->dropped[i]->codec, avcodec_get_name(AV_CODEC_ID_EIA_608)) == 0;
+    }
+    return count;
+}
+
 static int add_colour_warnings(Gm__Inspection *f, struct gm_err *err)
 {
     const Gm__VideoFacts *v = f->video;
@@ -424,18 +434,18 @@ static int add_colour_warnings(Gm__Inspection *f, struct gm_err *err)
     bool guessed = said.primaries != taken.primaries || said.transfer != taken.transfer ||
                    said.matrix != taken.matrix;
     int rc = 0;
-    WARN(strcmp(v->range, "pc") == 0 && taken.matrix != AVCOL_SPC_RGB, "source.full_range", 1,
+    WARN(strcmp(v->range, "pc") == 0 && taken.matrix != AVCOL_SPC_RGB, GM_W_SOURCE_FULL_RANGE, 1,
          "the source has full-range levels; outputs have limited range")
     WARN(
-        guessed && taken.matrix != AVCOL_SPC_RGB, "source.colour_guessed", 1,
+        guessed && taken.matrix != AVCOL_SPC_RGB, GM_W_SOURCE_COLOUR_GUESSED, 1,
         "the source does not say all of its colour: taken for primaries %s, transfer %s, matrix %s",
         av_color_primaries_name(taken.primaries), av_color_transfer_name(taken.transfer),
         av_color_space_name(taken.matrix))
-    WARN(v->dolby_profile != 0, "source.dolby_vision", 1,
+    WARN(v->dolby_profile != 0, GM_W_SOURCE_DOLBY_VISION, 1,
          "the source has Dolby Vision metadata (profile %u), which is dropped: outputs are made "
          "from its base layer",
          v->dolby_profile)
-    WARN(strcmp(v->hdr, "hdr10plus") == 0, "source.hdr10plus", 1,
+    WARN(strcmp(v->hdr, "hdr10plus") == 0, GM_W_SOURCE_HDR10PLUS, 1,
          "the source has HDR10+ metadata, which is dropped: outputs are made from its HDR10 "
          "pictures")
     return rc;
@@ -450,38 +460,41 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
         scan->decode_errors + scan->corrupt_frames + scan->corrupt_packets + scan->read_errors;
     char streams[GM_CLAIMS_TEXT];
     int rc = 0;
-    WARN(damage > 0, "source.damaged", damage,
+    WARN(damage > 0, GM_W_SOURCE_DAMAGED, damage,
          "the source is damaged: %lld error(s) were seen while sampling it", (long long)damage)
-    WARN(f->n_dropped > 0, "source.streams_dropped", (int64_t)f->n_dropped,
+    WARN(f->n_dropped > 0, GM_W_SOURCE_STREAMS_DROPPED, (int64_t)f->n_dropped,
          v != NULL ? "left out, as neither the chosen video, decodable sound nor subtitles: %zu "
                      "stream(s)"
                    : "left out, as neither decodable sound nor subtitles: %zu stream(s)",
          f->n_dropped)
-    WARN(!scan->complete, "source.duration_estimated", 1,
+    int64_t captions = count_caption_tracks(f);
+    WARN(captions > 0, GM_W_SOURCE_CAPTION_TRACKS, captions,
+         "closed captions in tracks of their own are left out: %lld", (long long)captions)
+    WARN(!scan->complete, GM_W_SOURCE_DURATION_ESTIMATED, 1,
          "the source was read in parts: frames and duration are estimates")
     gm_claims_tell_streams(s->source.format, s->size, streams);
     WARN(
-        f->gap_us > 0, "input.truncated", 1,
+        f->gap_us > 0, GM_W_INPUT_TRUNCATED, 1,
         "%.3f s are missing inside the source: parts of the file can't be read as what they should "
         "be",
         (double)f->gap_us / 1e6)
-    WARN(f->lost_us - f->gap_us >= 1000, "input.truncated", 1,
+    WARN(f->lost_us - f->gap_us >= 1000, GM_W_INPUT_TRUNCATED, 1,
          "the source ends %.3f s early: its index or header promises more than the file holds%s",
          (double)(f->lost_us - f->gap_us) / 1e6, streams)
-    WARN(f->lost_us > f->gap_us && f->lost_us - f->gap_us < 1000, "input.truncated", 1,
+    WARN(f->lost_us > f->gap_us && f->lost_us - f->gap_us < 1000, GM_W_INPUT_TRUNCATED, 1,
          "the source's last packet is cut off: its index promises more than the file holds")
     if (v == NULL) {
         return rc;
     }
     bool flagged =
         strcmp(v->field_order, "progressive") != 0 && strcmp(v->field_order, "unknown") != 0;
-    WARN(v->interlaced, "source.interlaced", 1, "the source is interlaced, %s field first%s",
+    WARN(v->interlaced, GM_W_SOURCE_INTERLACED, 1, "the source is interlaced, %s field first%s",
          v->top_first ? "top" : "bottom", flagged ? "" : ", though it does not say so")
-    WARN(!v->interlaced && flagged, "source.progressive", 1,
+    WARN(!v->interlaced && flagged, GM_W_SOURCE_PROGRESSIVE, 1,
          "the source says that it is interlaced (%s), but its pictures are progressive",
          v->field_order)
     rc = rc == 0 ? add_colour_warnings(f, err) : rc;
-    WARN(v->alpha, "source.alpha", 1,
+    WARN(v->alpha, GM_W_SOURCE_ALPHA, 1,
          "the source is transparent: outputs lay it on the pipeline's `background`")
     return rc;
 }

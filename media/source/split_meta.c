@@ -94,32 +94,32 @@ int gm_split_meta_fill(struct gm_splitter *s, int64_t end_ts, Gm__SplitMeta *met
     }
     meta->frames = (int64_t)s->timeline.frames;
     int64_t damaged = s->corrupt + s->frames.decode_errors;
-    WARN(s->dropped, "source.packets_dropped",
+    WARN(s->dropped, GM_W_SOURCE_PACKETS_DROPPED,
          "%lld packets before the first keyframe were left out", (long long)s->dropped)
-    WARN(damaged, "source.damaged", "%lld packets are damaged", (long long)damaged)
+    WARN(damaged, GM_W_SOURCE_DAMAGED, "%lld packets are damaged", (long long)damaged)
     int64_t over_ms = sound_over_ms(s, end_ts);
-    WARN((int64_t)(over_ms > 0), "source.sound_outlasts",
+    WARN((int64_t)(over_ms > 0), GM_W_SOURCE_SOUND_OUTLASTS,
          "the sound ends %lld.%03lld s after the last picture: all of it is kept",
          (long long)(over_ms / 1000), (long long)(over_ms % 1000))
     int64_t undrawn =
         s->burn != NULL ? gm_burn_read_errors(s->burn) + gm_burn_read_left_out(s->burn) : 0;
-    WARN(undrawn, "source.subtitles_not_drawn",
+    WARN(undrawn, GM_W_SOURCE_SUBTITLES_NOT_DRAWN,
          "%lld subtitles could not be decoded, or are too many or too large to be drawn",
          (long long)undrawn)
-    WARN(s->text.dropped, "source.text_dropped",
+    WARN(s->text.dropped, GM_W_SOURCE_TEXT_DROPPED,
          "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
-    WARN(s->steady.jumps, "source.clock_jumps",
+    WARN(s->steady.jumps, GM_W_SOURCE_CLOCK_JUMPS,
          "the clock of the source jumps %lld time(s): what follows was moved to where it belongs",
          (long long)s->steady.jumps)
-    WARN(s->frames.untimed, "source.times_missing",
+    WARN(s->frames.untimed, GM_W_SOURCE_TIMES_MISSING,
          "%lld frames had no time stamp and follow the frame rate", (long long)s->frames.untimed)
     WARN((int64_t)(s->truncated || s->read_errors > 0 ? (s->read_errors > 0 ? s->read_errors : 1)
                                                       : 0),
-         "input.truncated", "the source could not be read to its end without errors")
-    WARN((int64_t)(at_end > s->facts->lost_us - s->facts->gap_us), "input.truncated",
+         GM_W_INPUT_TRUNCATED, "the source could not be read to its end without errors")
+    WARN((int64_t)(at_end > s->facts->lost_us - s->facts->gap_us), GM_W_INPUT_TRUNCATED,
          "the source ends %.3f s before its header says", (double)at_end / 1e6)
     WARN(
-        (int64_t)(inside > s->facts->gap_us), "input.truncated",
+        (int64_t)(inside > s->facts->gap_us), GM_W_INPUT_TRUNCATED,
         "%.3f s are missing inside the source: parts of the file can't be read as what they should "
         "be",
         (double)inside / 1e6)

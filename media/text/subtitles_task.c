@@ -13,6 +13,7 @@
 #include "common/array.h"
 #include "common/fs.h"
 #include "common/hash.h"
+#include "common/warnings.h"
 #include "media/results.h"
 #include "media/task_io.h"
 #include "media/text/text_decode.h"
@@ -177,16 +178,16 @@ static int finish(struct subtitles_task *t, struct gm_err *err)
 {
     struct gm_text_counts counts = gm_text_decode_counts(t->decode);
     const struct {
-        const char *code;
+        enum gm_warning code;
         const char *text;
         int64_t count;
     } rows[] = {
-        {"text.decode_errors", "packets of subtitles could not be decoded", counts.errors},
-        {"text.encoding", "subtitles hold bytes that are no UTF-8; U+FFFD stands for them",
+        {GM_W_TEXT_DECODE_ERRORS, "packets of subtitles could not be decoded", counts.errors},
+        {GM_W_TEXT_ENCODING, "subtitles hold bytes that are no UTF-8; U+FFFD stands for them",
          counts.encoding},
-        {"text.cut", "subtitles are longer than 16 KiB and were cut off", counts.cut},
-        {"text.late", "subtitles begin after the programme's end", t->late},
-        {"text.left_out", "subtitles are too many or too long to be kept",
+        {GM_W_TEXT_CUT, "subtitles are longer than 16 KiB and were cut off", counts.cut},
+        {GM_W_TEXT_LATE, "subtitles begin after the programme's end", t->late},
+        {GM_W_TEXT_LEFT_OUT, "subtitles are too many or too long to be kept",
          t->cues.left_out + t->left_out},
     };
     Gm__Warning warnings[5];
@@ -201,7 +202,7 @@ static int finish(struct subtitles_task *t, struct gm_err *err)
         if (rows[i].count > 0) {
             Gm__Warning *w = &warnings[meta.n_warnings];
             *w = (Gm__Warning)GM__WARNING__INIT;
-            w->code = (char *)(uintptr_t)rows[i].code;
+            w->code = (char *)(uintptr_t)gm_warning_get(rows[i].code)->code;
             w->text = (char *)(uintptr_t)rows[i].text;
             w->count = rows[i].count;
             list[meta.n_warnings++] = w;

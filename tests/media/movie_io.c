@@ -53,6 +53,17 @@ static AVStream *add_sound(AVFormatContext *ctx)
     return st;
 }
 
+static AVStream *add_text(AVFormatContext *ctx, const struct movie *movie)
+{
+    AVStream *st = avformat_new_stream(ctx, NULL);
+    must(st != NULL, "text stream");
+    st->codecpar->codec_type = AVMEDIA_TYPE_SUBTITLE;
+    st->codecpar->codec_id = movie->text_codec;
+    st->time_base = (AVRational){1, 1000};
+    must(av_dict_set(&st->metadata, "language", "eng", 0) >= 0, "language");
+    return st;
+}
+
 static int write_packet(AVFormatContext *ctx, const struct movie *movie, AVPacket *p)
 {
     return movie->apart ? av_write_frame(ctx, p) : av_interleaved_write_frame(ctx, p);
@@ -75,6 +86,23 @@ static void write_sound(AVFormatContext *ctx, const struct movie *movie, const A
     av_packet_free(&p);
 }
 
+static void write_texts(AVFormatContext *ctx, const struct movie *movie, const AVStream *st)
+{
+    for (size_t i = 0; i < movie->text_count; i++) {
+        const struct movie_text *text = &movie->texts[i];
+        AVPacket *p = av_packet_alloc();
+        must(p != NULL && av_new_packet(p, text->size) >= 0, "text packet");
+        memcpy(p->data, text->data, (size_t)text->size);
+        p->stream_index = st->index;
+        p->pts = p->dts = text->at_ms;
+        p->duration = text->duration_ms;
+        p->flags |= AV_PKT_FLAG_KEY;
+        av_packet_rescale_ts(p, (AVRational){1, 1000}, st->time_base);
+        must(av_write_frame(ctx, p) >= 0, "writing text");
+        av_packet_free(&p);
+    }
+}
+
 void movie_write(const struct clip *clip, const struct movie *movie, char out[4096])
 {
     char dir[] = "/tmp/gopmill-movie-XXXXXX";
@@ -85,11 +113,13 @@ void movie_write(const struct clip *clip, const struct movie *movie, char out[40
     ctx->flags |= AVFMT_FLAG_BITEXACT;
     AVStream *video = add_video(ctx, clip, movie);
     AVStream *sound = movie->sound ? add_sound(ctx) : NULL;
+    AVStream *text = movie->text_codec != AV_CODEC_ID_NONE ? add_text(ctx, movie) : NULL;
     must(avio_open(&ctx->pb, out, AVIO_FLAG_WRITE) >= 0, "opening");
     AVDictionary *options = NULL;
     must(!movie->index_first || av_dict_set(&options, "movflags", "faststart", 0) >= 0, "memory");
     must(avformat_write_header(ctx, &options) >= 0, "the header");
     av_dict_free(&options);
+    write_texts(ctx, movie, text);
     int64_t step = av_rescale_q(1, clip->time_base, (AVRational){1, SOUND_RATE});
     size_t gap_at = clip->packet_count / 2;
     int64_t gap = (int64_t)movie->sound_gap_s * SOUND_RATE;

@@ -5,6 +5,11 @@
 
 /* Puts a generated clip into a container file, so that tests have sources without any downloads.
  * Everything aborts on failure. */
+struct movie_text { /* a packet */
+    int64_t at_ms, duration_ms;
+    const void *data;
+    int size;
+};
 struct movie {
     const char *format; /* libavformat's name: mp4, matroska, mpegts, avi */
     bool sound;         /* a PCM stream of the clip's length */
@@ -15,6 +20,10 @@ struct movie {
     bool apart;         /* the pictures first, then all sound */
     bool index_first;   /* of mov and mp4 */
     AVRational aspect;  /* of a sample; 0/0: not said */
+    /* A stream of text or captions; its packets come before all others. */
+    enum AVCodecID text_codec; /* AV_CODEC_ID_NONE: there is none */
+    const struct movie_text *texts;
+    size_t text_count;
 };
 /* Writes below a temporary folder; out: its path. */
 void movie_write(const struct clip *clip, const struct movie *movie, char out[4096]);

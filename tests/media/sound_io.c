@@ -190,7 +190,9 @@ static void write_packet(struct gm_chunk_writer *writer, const struct sound_pack
                                      .dts = p->pts,
                                      .duration = p->count,
                                      .flags = AV_PKT_FLAG_KEY,
-                                     .size = (uint32_t)p->count * 2 * (uint32_t)channels,
+                                     .size = p->level == SOUND_BROKEN
+                                                 ? 1 /* less than a sample */
+                                                 : (uint32_t)p->count * 2 * (uint32_t)channels,
                                      .data = (const uint8_t *)pcm};
     check(gm_chunk_write_packet(writer, &packet, &err) == 0, "packet");
     free(pcm);

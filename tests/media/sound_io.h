@@ -8,11 +8,12 @@
 #define SOUND_RATE 48000
 #define SOUND_TIMESCALE 12800
 #define SOUND_MAX_SEGMENTS 64
+#define SOUND_BROKEN INT16_MIN
 
 struct sound_packet {
     int64_t pts;   /* samples of source time */
     int count;     /* samples */
-    int16_t level; /* all of them; 0x7fff: a 1 kHz sine instead */
+    int16_t level; /* all of them; 0x7fff: a 1 kHz sine instead; SOUND_BROKEN: does not decode */
 };
 struct sound_params {
     const struct sound_packet *packets;

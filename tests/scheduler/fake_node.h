@@ -409,6 +409,8 @@ static inline void do_encode(struct node *n)
     chunk.n_segments = 1;
     item.frames = 150;
     item.frames_replaced = 3;
+    item.decode_errors = 5;
+    item.captions_dropped = 7;
     item.renditions = chunks;
     item.n_renditions = 1;
     node_produce(n, 0, 0, &object, &item.base);

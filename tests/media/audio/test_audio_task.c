@@ -171,6 +171,37 @@ static void sound_is_heard_when_its_stamps_say(void **state)
     sound_run_fini(&run);
 }
 
+static void stamps_that_are_not_followed_are_told(void **state)
+{
+    (void)state;
+    static const int64_t border = 0;
+    static const struct {
+        struct sound_packet packets[3];
+        const char *said;
+    } rows[] = {
+        {{{0, 24000, SINE}, {24000, 24000, SINE}, {48000, 24000, SINE}}, ""},
+        /* half of the second one again */
+        {{{0, 24000, SINE}, {12000, 24000, SINE}, {36000, 24000, SINE}}, "audio.overlaps=1 "},
+        /* a stamp that says 100 s, and one that goes on from before */
+        {{{0, 24000, SINE}, {4800000, 24000, SINE}, {48000, 24000, SINE}}, "audio.timestamps=1 "},
+        {{{0, 24000, SINE}, {24000, 24000, SOUND_BROKEN}, {48000, 24000, SINE}},
+         "audio.decode_errors=1 audio.gaps=1 "},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sound_params params = {.packets = rows[i].packets,
+                                      .packet_count = 3,
+                                      .borders = &border,
+                                      .border_count = 1,
+                                      .end_ts = 2 * SOUND_TIMESCALE,
+                                      .chunks = 1};
+        struct sound_run run;
+        assert_int_equal(sound_run(&params, &run), 0);
+        assert_string_equal(run.warnings, rows[i].said);
+        assert_int_equal(run.samples, 96000);
+        sound_run_fini(&run);
+    }
+}
+
 static void sound_may_go_on_after_the_video(void **state)
 {
     (void)state;
@@ -363,6 +394,7 @@ int main(void)
         cmocka_unit_test(bytes_do_not_depend_on_the_chunks),
         cmocka_unit_test(committed_items_are_not_made_again),
         cmocka_unit_test(sound_is_heard_when_its_stamps_say),
+        cmocka_unit_test(stamps_that_are_not_followed_are_told),
         cmocka_unit_test(sound_may_go_on_after_the_video),
         cmocka_unit_test(no_sound_at_all_is_silence),
         cmocka_unit_test(borders_too_near_for_sound_are_passed_over),
