@@ -44,16 +44,28 @@ static void on_tick(uv_timer_t *timer)
     gm_agent_watch(agent, now);
 }
 
-static void say_goodbye(struct gm_agent *agent, const char *reason)
+static void say_goodbye(struct gm_agent *agent)
 {
     Gm__Goodbye goodbye = GM__GOODBYE__INIT;
-    goodbye.reason = (char *)(uintptr_t)reason;
+    goodbye.reason = (char *)(uintptr_t)agent->farewell;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_GOODBYE;
     env.goodbye = &goodbye;
-    if (agent->link == GM_LINK_UP && !gm_link_send(agent, &env)) {
-        gm_log(GM_LOG_DEBUG, "goodbye-not-sent", "reason=%s", reason);
+    if (!gm_link_send(agent, &env)) {
+        gm_log(GM_LOG_DEBUG, "goodbye-not-sent", "reason=%s", agent->farewell);
     }
+}
+
+void gm_agent_leave(struct gm_agent *agent)
+{
+    if (!agent->stopping || agent->puts != NULL) {
+        return;
+    }
+    if (agent->farewell != NULL) {
+        say_goodbye(agent);
+        agent->farewell = NULL;
+    }
+    gm_link_close(agent, GOODBYE_LINGER_MS);
 }
 
 /* From here on nothing is started; the loop ends when the last handle and job are done. */
@@ -65,8 +77,8 @@ static void stop(struct gm_agent *agent, const char *reason)
     agent->stopping = true;
     __atomic_store_n(&agent->prove_stop, 1, __ATOMIC_RELAXED);
     gm_log(GM_LOG_INFO, "stopping", "reason=%s", reason);
-    say_goodbye(agent, reason);
-    gm_link_close(agent, GOODBYE_LINGER_MS);
+    agent->farewell = agent->link == GM_LINK_UP ? reason : NULL;
+    gm_link_mute(agent);
     if (agent->verifying != NULL) {
         struct gm_err why;
         gm_err_set(&why, GM_E_CANCELLED, 0, "the agent stops");
@@ -77,6 +89,7 @@ static void stop(struct gm_agent *agent, const char *reason)
         next = t->next;
         gm_task_drop(t, "the agent stops");
     }
+    gm_agent_leave(agent);
     gm_agent_slots_close(agent);
     uv_close((uv_handle_t *)&agent->tick, NULL);
     uv_close((uv_handle_t *)&agent->sigterm, NULL);

@@ -56,7 +56,7 @@ static void free_item(struct gm_item *item)
 
 void gm_item_drop(struct gm_item *item)
 {
-    item->dropped = true;
+    __atomic_store_n(&item->dropped, true, __ATOMIC_RELAXED);
     if (item->state == GM_ITEM_VERIFY) {
         gm_verify_forget(item);
     }
@@ -378,44 +378,18 @@ static bool try_later(struct gm_item *item, const struct gm_err *why)
 
 /* --- putting */
 
-struct put {
-    struct gm_item *item;
-    struct gm_grant_key key;
-};
-
-static void run_put(void *arg)
+static void start_put(struct gm_item *item)
 {
-    struct put *put = arg;
-    struct gm_item *item = put->item;
-    memset(&item->err, 0, sizeof(item->err));
-    while (item->stored < item->file_count) {
-        const struct gm_item_file *file = &item->files[item->stored];
-        /* An agent that was stopped for a while must not write what nobody owns any more. */
-        if (gm_time_now() >= __atomic_load_n(&item->task->deadline, __ATOMIC_RELAXED)) {
-            (void)gm_err_set(&item->err, GM_E_STALE, 0, "the lease ended before it was stored");
-            return;
-        }
-        if (gm_grant_put(file->url, &put->key, gm_time_unix_ms(), file->file.fd, &item->err) < 0) {
-            return;
-        }
-        item->stored++;
-        GM_CRASH("agent.put_one");
-    }
-    GM_CRASH("agent.put_all");
-    /* stored: the worker's copies only cost space now */
-    for (size_t i = 0; i < item->file_count; i++) {
-        unlinkat(item->task->folder, item->files[i].name, 0);
-    }
-    if (item->meta_file[0] != '\0') {
-        unlinkat(item->task->folder, item->meta_file, 0);
+    struct gm_err err = {0};
+    item->state = GM_ITEM_PUT;
+    item->not_before = 0;
+    if (gm_put_start(item, &err) < 0) {
+        gm_item_failed(item, &err);
     }
 }
 
-static void after_put(void *arg)
+void gm_item_put_ended(struct gm_item *item)
 {
-    struct put *put = arg;
-    struct gm_item *item = put->item;
-    free(put);
     if (!settle(item)) {
         return;
     }
@@ -425,26 +399,6 @@ static void after_put(void *arg)
         gm_task_emit(item->task);
     } else if (!try_later(item, &item->err)) {
         gm_item_failed(item, &item->err);
-    }
-}
-
-static void start_put(struct gm_item *item)
-{
-    struct gm_err err = {0};
-    struct put *put = calloc(1, sizeof(*put));
-    int rc = put == NULL ? gm_err_nomem(&err) : 0;
-    item->state = GM_ITEM_PUT;
-    item->not_before = 0;
-    if (rc == 0) {
-        put->item = item;
-        put->key = item->task->agent->params.grant_key;
-        item->busy = true;
-        rc = gm_agent_job(item->task->agent, run_put, after_put, put, &err);
-    }
-    if (rc < 0) {
-        item->busy = false;
-        free(put);
-        gm_item_failed(item, &err);
     }
 }
 

@@ -58,6 +58,12 @@ void gm_link_close(struct gm_agent *agent, int linger_ms)
     agent->link = GM_LINK_DOWN;
 }
 
+void gm_link_mute(struct gm_agent *agent)
+{
+    gm_zwatch_stop(&agent->watch);
+    agent->link = GM_LINK_DOWN;
+}
+
 void gm_link_retry(struct gm_agent *agent, gm_time pause)
 {
     gm_link_close(agent, 0);
@@ -195,18 +201,24 @@ static void try_endpoint(struct gm_agent *agent)
     send_hello(agent);
 }
 
+/* Its lease is in use. Nothing extends that of a dropped task. */
+static bool holds_lease(const struct gm_task *task, gm_time now)
+{
+    return task->state != GM_TASK_DROPPED || (now <= task->deadline && gm_put_is_busy(task));
+}
+
 static void send_renew(struct gm_agent *agent, gm_time now)
 {
     size_t count = 0;
     for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
-        count += t->state != GM_TASK_DROPPED ? 1 : 0;
+        count += holds_lease(t, now) ? 1 : 0;
     }
     Gm__LeaseState *leases = calloc(count + 1, sizeof(*leases));
     Gm__LeaseState **list = calloc(count + 1, sizeof(*list));
     if (leases != NULL && list != NULL) {
         size_t n = 0;
         for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
-            if (t->state == GM_TASK_DROPPED) {
+            if (!holds_lease(t, now)) {
                 continue;
             }
             gm__lease_state__init(&leases[n]);

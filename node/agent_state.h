@@ -25,6 +25,7 @@
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
  *   agent_item.c    what a worker announced: open, hash, verify, grant, store
+ *   agent_put.c     its files on their way into the store
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
  *   agent_scratch.c folders of the slots
@@ -35,6 +36,7 @@
 struct gm_task;
 struct gm_item;
 struct gm_open;
+struct gm_put;
 
 enum gm_link_state { GM_LINK_DOWN, GM_LINK_HELLO, GM_LINK_UP };
 
@@ -130,6 +132,7 @@ struct gm_agent {
     uv_timer_t tick;
     uv_signal_t sigterm, sigint;
     bool stopping;
+    const char *farewell; /* Goodbye's reason, to be said when nothing is put; NULL: none */
 
     void *zmq;
     void *sock;
@@ -168,6 +171,7 @@ struct gm_agent {
     struct gm_item *verifying;                  /* at the verifier; NULL: idle */
     gm_time verify_life;
     struct gm_open *opens; /* all, waiting or running */
+    struct gm_put *puts;   /* all, running */
     uint64_t verify_scratch;
 };
 
@@ -176,7 +180,8 @@ enum gm_task_state {
     GM_TASK_RUNNING, /* the worker is at it */
     GM_TASK_STORING, /* the worker has ended with it; outputs are being stored */
     GM_TASK_ENDED,   /* Done or Failed is on its way */
-    GM_TASK_DROPPED, /* nobody wants it any more; jobs still hold it */
+    GM_TASK_DROPPED, /* nobody wants it any more; jobs still hold it, and the lease while it is put
+                      */
 };
 
 struct gm_task {
@@ -229,7 +234,7 @@ struct gm_item {
     enum gm_item_kind kind;
     enum gm_item_state state;
     bool busy;    /* a job or the verifier has it */
-    bool dropped; /* to be freed when no longer busy */
+    bool dropped; /* to be freed when no longer busy; the pool reads it: atomic */
     uint32_t stream, index;
     bool is_last;
     struct gm_item_file *files; /* owned */
@@ -249,7 +254,8 @@ struct gm_item {
 };
 
 /* --- agent.c */
-gm_time gm_agent_backoff(uint32_t tries); /* jittered: about 0.1 s doubling to 5 s */
+gm_time gm_agent_backoff(uint32_t tries);    /* jittered: about 0.1 s doubling to 5 s */
+void gm_agent_leave(struct gm_agent *agent); /* one that stops says Goodbye if nothing is put */
 /* --- agent_job.c */
 /* run(arg) on the pool, then after(arg) in the loop. The only failure is out of memory. */
 int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
@@ -261,6 +267,7 @@ void gm_agent_scratch_renew(struct gm_agent_slot *slot);
 /* --- agent_link.c */
 void gm_link_tick(struct gm_agent *agent, gm_time now);
 void gm_link_close(struct gm_agent *agent, int linger_ms);
+void gm_link_mute(struct gm_agent *agent); /* nothing is taken any more; Goodbye may be sent */
 bool gm_link_send(struct gm_agent *agent, Gm__Envelope *env); /* false: not sent */
 void gm_link_retry(struct gm_agent *agent, gm_time pause);    /* to the next endpoint */
 void gm_link_hello_again(struct gm_agent *agent);
@@ -398,7 +405,12 @@ void gm_item_verified(struct gm_item *item);
 void gm_item_failed(struct gm_item *item, const struct gm_err *why);
 bool gm_item_tick(struct gm_item *item, gm_time now); /* false: it failed its task, and is gone */
 void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
-void gm_item_resend(struct gm_agent *agent); /* grant requests, after a Welcome */
+void gm_item_resend(struct gm_agent *agent);  /* grant requests, after a Welcome */
+void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it */
+/* --- agent_put.c */
+/* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
+int gm_put_start(struct gm_item *item, struct gm_err *err) GM_MUST_CHECK;
+bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
 /* --- agent_verify.c */
 void gm_verify_add(struct gm_item *item);
 void gm_verify_next(struct gm_agent *agent);

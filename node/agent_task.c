@@ -5,7 +5,7 @@
  *
  * What the worker announces is queued in task->first .. last in its order, the end of the task
  * (done or failed) as the last of them, and told to the scheduler in that order; the end only when
- * every piece before it was acknowledged. */
+ * every piece before it was acknowledged and nothing of it is being put. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -375,7 +375,7 @@ void gm_task_drop(struct gm_task *task, const char *reason)
     kill_worker(task, reason);
     task->state = GM_TASK_DROPPED;
     gm_link_drop_task(task->agent, task->id, task->epoch);
-    task->agent->renew_due = 0; /* the next heartbeat, which no longer names it, goes at once */
+    task->agent->renew_due = 0; /* the next heartbeat goes at once: if nothing is put, without it */
     drop_items(task);
     release_slot(task);
     gm_task_unref(task);
@@ -453,7 +453,7 @@ void gm_task_emit(struct gm_task *task)
         struct gm_item *item = task->first;
         struct gm_err err;
         bool end = item->kind != GM_ITEM_PIECE;
-        if (end && task->unacked > 0) {
+        if (end && (task->unacked > 0 || gm_put_is_busy(task))) {
             return;
         }
         if (post(task, item, &err) < 0) {

@@ -52,15 +52,24 @@ static int write_part(struct copy *c, const uint8_t *part, size_t size, struct g
     return 0;
 }
 
+static int check_guard(const struct gm_store_put *put, struct gm_err *err)
+{
+    return put->guard == NULL ? 0 : put->guard->check(put->guard->arg, err);
+}
+
 /* Reads to the end of the file, so that too long a body shows. */
 static int copy_fd(struct copy *c, struct gm_err *err)
 {
     uint64_t at = 0;
 
     for (;;) {
-        ssize_t n = pread(c->put->fd, c->part, COPY_BYTES, (off_t)at);
-        int rc;
+        int rc = check_guard(c->put, err);
+        ssize_t n;
 
+        if (rc < 0) {
+            return rc;
+        }
+        n = pread(c->put->fd, c->part, COPY_BYTES, (off_t)at);
         if (n < 0 && errno == EINTR) {
             continue;
         }
@@ -264,6 +273,11 @@ static int place(int lock, struct body *body, const struct gm_store_put *put, st
 
         dir = make_folder(lock, put->key);
         if (dir >= 0) {
+            rc = check_guard(put, err); /* the lock may have been long in coming */
+            if (rc < 0) {
+                close(dir);
+                return rc;
+            }
             if (move_into(lock, body, dir, name, put->if_absent) == 0) {
                 break;
             }

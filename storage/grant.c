@@ -403,11 +403,11 @@ out:
 }
 
 int gm_grant_put(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms, int fd,
-                 struct gm_err *err)
+                 const struct gm_put_guard *guard, struct gm_err *err)
 {
     struct grant grant;
     struct gm_store *store = NULL;
-    struct gm_store_put put = {.fd = fd};
+    struct gm_store_put put = {.fd = fd, .guard = guard};
     int rc = grant_parse(url, secret, now_unix_ms, true, &grant, err);
 
     if (rc < 0) {

@@ -30,6 +30,14 @@ bool gm_store_is_key(const char *key);
 int gm_store_url(const char *path, char **out_url, struct gm_err *err) GM_MUST_CHECK;
 int gm_store_path(const char *url, char **out_path, struct gm_err *err) GM_MUST_CHECK;
 
+/* Whether a put is still wanted: asked before each part of the body and, the last time, right
+ * before it gets its name. Below 0, with *err, the put ends with that and nothing of it stays (but
+ * perhaps folders that it made). Called on the thread that puts. */
+struct gm_put_guard {
+    int (*check)(void *arg, struct gm_err *err);
+    void *arg;
+};
+
 /* Puts the whole content of fd (from offset 0). size and sha256 are what the content must be: a
  * body that differs leaves nothing and gives STORE_CORRUPT. sha256 NULL: not checked. if_absent:
  * STORE_EXISTS when the key is taken. Atomic and durable: no name or a temporary one, fsync, link
@@ -40,6 +48,7 @@ struct gm_store_put {
     uint64_t size;
     const uint8_t *sha256; /* 32 bytes or NULL */
     bool if_absent;
+    const struct gm_put_guard *guard; /* borrowed; NULL: none */
 };
 int gm_store_put(struct gm_store *store, const struct gm_store_put *put,
                  struct gm_err *err) GM_MUST_CHECK;
@@ -88,8 +97,9 @@ int gm_grant_write(const char *store_url, const char *key, uint64_t size, const 
 int gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                   int *out_fd, uint64_t *out_size, struct gm_err *err) GM_MUST_CHECK;
 /* Stores fd's content as the write grant says; its size and hash are checked against the grant. The
- * store's folder must exist: a node whose shared folder is not mounted must not make one. */
+ * store's folder must exist: a node whose shared folder is not mounted must not make one. guard:
+ * as of gm_store_put. */
 int gm_grant_put(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms, int fd,
-                 struct gm_err *err) GM_MUST_CHECK;
+                 const struct gm_put_guard *guard, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

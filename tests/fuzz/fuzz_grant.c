@@ -24,7 +24,7 @@ static void open_grant(const char *url)
     int fd = -1;
     GM_ASSERT(gm_grant_open(url, &secret, 1000, &fd, &size, &err) < 0 && err.text[0] != '\0');
     GM_ASSERT(fd == -1);
-    GM_ASSERT(gm_grant_put(url, &secret, 1000, -1, &err) < 0 && err.text[0] != '\0');
+    GM_ASSERT(gm_grant_put(url, &secret, 1000, -1, NULL, &err) < 0 && err.text[0] != '\0');
 }
 
 static void open_signed(const char *text)

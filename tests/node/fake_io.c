@@ -297,6 +297,13 @@ Gm__Envelope *farm_next(struct farm *farm)
     }
 }
 
+Gm__Envelope *farm_any(struct farm *farm)
+{
+    Gm__Envelope *env = receive(farm);
+    (void)deal_with(farm, env);
+    return env;
+}
+
 void farm_turn(struct farm *farm)
 {
     Gm__Envelope *env = receive(farm);

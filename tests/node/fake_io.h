@@ -78,6 +78,8 @@ Gm__Envelope *farm_next(struct farm *farm);
 /* Takes one message and deals with it; a message that farm_next would return fails the
  * test. */
 void farm_turn(struct farm *farm);
+/* Takes one message, and deals with it if that goes by itself. Owned. */
+Gm__Envelope *farm_any(struct farm *farm);
 /* farm_next, which must be of that kind. */
 Gm__Envelope *farm_expect(struct farm *farm, int kind);
 void farm_send(struct farm *farm, Gm__Envelope *env);

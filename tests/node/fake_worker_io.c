@@ -364,6 +364,14 @@ static int run_lie(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err
     }
     if (strcmp(how, "climb") == 0) {
         announce("../../../secret", "");
+    } else if (strcmp(how, "late") == 0) { /* after a piece, and the end of its inputs */
+        struct gm_task_input input;
+        bool more = true;
+        int rc = produce(io, 0, false, "a good piece", err);
+        while (rc == 0 && more) {
+            rc = io->next_input(io->self, &more, &input, err);
+        }
+        announce("nothing", "");
     } else if (strcmp(how, "missing") == 0) {
         announce("nothing", "");
     } else if (strcmp(how, "folder") == 0) {

@@ -211,8 +211,8 @@ static inline void node_store(struct node *n, Gm__ObjectStore store, const char 
     int fd = memfd_create("body", MFD_CLOEXEC);
     assert_true(fd >= 0);
     ASSERT_OK(gm_fs_write_all(fd, text, size, &err));
-    ASSERT_OK(
-        gm_grant_put(answer->grant_answer->grants[0]->url, &n->key, gm_time_unix_ms(), fd, &err));
+    ASSERT_OK(gm_grant_put(answer->grant_answer->grants[0]->url, &n->key, gm_time_unix_ms(), fd,
+                           NULL, &err));
     (void)close(fd);
     gm__object__init(object);
     object->store = store;

@@ -155,6 +155,44 @@ static void a_failed_put_keeps_the_old_object(void **state)
     close(fd);
 }
 
+static int allow_some(void *arg, struct gm_err *err)
+{
+    int *left = arg;
+
+    return (*left)-- > 0 ? 0 : gm_err_set(err, GM_E_STALE, 0, "as it was told");
+}
+
+static void a_put_that_is_given_up_leaves_nothing(void **state)
+{
+    enum { SIZE = 600 << 10 };
+    struct fixture *f = *state;
+    uint8_t *data = calloc(1, SIZE);
+    int left = 0;
+    const struct gm_put_guard guard = {.check = allow_some, .arg = &left};
+    struct gm_err err;
+    int rc = -GM_E_STALE;
+    int times;
+
+    assert_non_null(data);
+    int fd = body((const char *)data, SIZE);
+    const struct gm_store_put put = {.key = "k", .fd = fd, .size = SIZE, .guard = &guard};
+    for (times = 0; rc != 0; times++) {
+        assert_int_equal(rc, -GM_E_STALE);
+        assert_int_equal(count_names(f), 0);
+        left = times;
+        rc = gm_store_put(f->store, &put, &err);
+    }
+    assert_true(times > 5); /* three parts, the end, and its name */
+    assert_int_equal(count_names(f), 1);
+    left = times - 2;
+    assert_int_equal(gm_store_put_bytes(f->store, "k", "old", 3, &err), 0);
+    assert_int_equal(gm_store_put(f->store, &put, &err), -GM_E_STALE);
+    assert_true(holds(f, "k", "old"));
+    assert_int_equal(count_names(f), 1);
+    close(fd);
+    free(data);
+}
+
 /* Larger than the copy's buffer, and not a multiple of it. */
 static void large_bodies_arrive_whole(void **state)
 {
@@ -454,6 +492,7 @@ int main(void)
         WITH_STORE(what_is_absent_is_not_found),
         WITH_STORE(a_body_that_differs_leaves_nothing),
         WITH_STORE(a_failed_put_keeps_the_old_object),
+        WITH_STORE(a_put_that_is_given_up_leaves_nothing),
         WITH_STORE(large_bodies_arrive_whole),
         WITH_STORE(a_conditional_put_never_replaces),
         WITH_STORE(a_key_is_no_folder_of_another),

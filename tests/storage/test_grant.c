@@ -38,7 +38,7 @@ static char *write_grant(struct fixture *f, const char *key, const char *text)
 static int put_with(const char *url, const char *text, int64_t now, struct gm_err *err)
 {
     int fd = body(text, strlen(text));
-    int rc = gm_grant_put(url, &SECRET, now, fd, err);
+    int rc = gm_grant_put(url, &SECRET, now, fd, NULL, err);
 
     close(fd);
     return rc;
