@@ -4,7 +4,7 @@
 #include "kernels/cuda.h"
 #include "kernels/gpu.h"
 
-/* Between gpu.c and gpu_work.c. */
+/* Between gpu.c, gpu_work.c and tests/bench. */
 struct gm_gpu {
     struct gm_cuda cuda;
     struct gm_gpu_facts facts;
@@ -12,6 +12,11 @@ struct gm_gpu {
     void *context;               /* retained */
     void *module;                /* owned */
     void *functions[GM_KERNELS]; /* of the module */
+};
+
+struct gm_gpu_stream {
+    struct gm_gpu *gpu; /* borrowed */
+    void *handle;       /* owned */
 };
 
 /* The device's context is current between the two. */

@@ -4,11 +4,6 @@
 
 #include "kernels/gpu_state.h"
 
-struct gm_gpu_stream {
-    struct gm_gpu *gpu; /* borrowed */
-    void *handle;       /* owned */
-};
-
 /* rc of `call` with the context current. */
 #define WITH(g, rc, call, name, err)                                                               \
     do {                                                                                           \
