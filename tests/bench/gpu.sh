@@ -52,8 +52,8 @@ need_input() { # of sources of libavfilter alone: a packed ffmpeg may lack the d
   [ ! -e "$input" ] || return 0
   local size=1920x1080 seconds=120
   [ -z "$quick" ] || size=640x360 seconds=4
-  "$ff" -nostdin -v error -y -filter_complex "testsrc2=s=$size:r=30:d=$seconds,noise=alls=8:allf=t[v];sine=f=440:r=48000:d=$seconds[a]" -map '[v]' -map '[a]' \
-    -c:v libx264 -preset veryfast -crf 20 -g 60 -pix_fmt yuv420p -c:a aac "$input.part.mp4" && mv "$input.part.mp4" "$input"
+  "$ff" -nostdin -v error -y -filter_complex "testsrc2=s=$size:r=30:d=$seconds,noise=alls=4:allf=t[v];sine=f=440:r=48000:d=$seconds[a]" -map '[v]' -map '[a]' \
+    -c:v libx264 -preset veryfast -crf 22 -g 60 -pix_fmt yuv420p -c:a aac "$input.part.mp4" && mv "$input.part.mp4" "$input"
 }
 need_long() { # seconds: $long is so much of the input, again and again, not encoded anew
   long=$work/long-$1.mp4
