@@ -58,7 +58,7 @@ static void say_goodbye(struct gm_agent *agent)
 
 void gm_agent_leave(struct gm_agent *agent)
 {
-    if (!agent->stopping || agent->puts != NULL) {
+    if (!agent->stopping || gm_put_any(agent)) {
         return;
     }
     if (agent->farewell != NULL) {

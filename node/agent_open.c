@@ -31,6 +31,7 @@ struct gm_open {
     bool busy;
     uint32_t tries;
     gm_time not_before;
+    gm_time asked;
     int fd; /* owned; what run_open found */
     uint64_t size;
     uint64_t changed; /* ns since 1970; of a file */
@@ -278,6 +279,7 @@ void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__W
     open->object = object;
     open->source = ask->kind == GM__WOBJECT__WOBJECT_SOURCE;
     open->fd = -1;
+    open->asked = gm_time_now();
     open->next = agent->opens;
     agent->opens = open;
     start_job(open);
@@ -297,11 +299,29 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
     }
 }
 
+/* The worker waits, and says every second that it lives. The verifier's end fails its item. */
+static void give_up(struct gm_open *open, gm_time waited)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_STORE, 0, "the store did not give `%.100s` within %.1f s",
+               open->object->key, (double)waited / (double)GM_SEC);
+    if (open->slot->task == open->task) {
+        gm_task_fail(open->task, &why, -1);
+    } else {
+        gm_slot_kill(open->slot->process, &why);
+        gm_open_forget(open->agent, open->slot);
+    }
+}
+
 void gm_open_tick(struct gm_agent *agent, gm_time now)
 {
     struct gm_open *next = NULL;
     for (struct gm_open *open = agent->opens; open != NULL; open = next) {
         next = open->next;
+        if (open->busy && open->slot != NULL && now - open->asked > gm_agent_store_stall(agent)) {
+            give_up(open, now - open->asked);
+            return; /* the rest with the next tick: what it ended may be in the list */
+        }
         if (!open->busy && open->not_before != 0 && now >= open->not_before) {
             start_job(open);
         }

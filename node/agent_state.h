@@ -366,6 +366,7 @@ void gm_agent_slots_tick(struct gm_agent *agent, gm_time now);
 /* The task is dropped: if its worker hangs, that is told to what decodes for it. */
 void gm_agent_blame_quiet(struct gm_task *task);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
+gm_time gm_agent_store_stall(const struct gm_agent *agent);
 /* --- agent_task.c */
 struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch);
 void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign); /* takes assign */
@@ -411,6 +412,9 @@ void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it
 /* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
 int gm_put_start(struct gm_item *item, struct gm_err *err) GM_MUST_CHECK;
 bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
+bool gm_put_any(const struct gm_agent *agent);   /* of whatever task */
+/* Gives puts up that do not move, and fails their tasks. */
+void gm_put_watch(struct gm_agent *agent, gm_time now);
 /* --- agent_verify.c */
 void gm_verify_add(struct gm_item *item);
 void gm_verify_next(struct gm_agent *agent);

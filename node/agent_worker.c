@@ -12,7 +12,7 @@
 #include "proto/envelope.h"
 
 #define BROKEN_AFTER 3 /* starts in a row that failed */
-#define STORE_STALL (15 * 60 * GM_SEC)
+#define STORE_STALL_MS (15 * 60 * 1000)
 
 static void note_missing(struct gm_agent *agent, const Gm__WReady *ready)
 {
@@ -391,9 +391,17 @@ void gm_agent_blame_quiet(struct gm_task *task)
     }
 }
 
+gm_time gm_agent_store_stall(const struct gm_agent *agent)
+{
+    uint32_t ms = agent->params.store_stall_ms;
+    return (ms == 0 ? STORE_STALL_MS : (gm_time)ms) * GM_MS;
+}
+
 void gm_agent_watch(struct gm_agent *agent, gm_time now)
 {
     gm_time stall = (gm_time)agent->stall_ms * GM_MS;
+    gm_time patience = gm_agent_store_stall(agent);
+    gm_put_watch(agent, now);
     if (stall == 0) {
         return;
     }
@@ -402,7 +410,7 @@ void gm_agent_watch(struct gm_agent *agent, gm_time now)
             kill_hung(t->slot, now - t->life);
         }
         /* While a store is slow the lease is kept by showing progress, but not for ever. */
-        if (t->state == GM_TASK_STORING && t->first != NULL && now - t->life < STORE_STALL) {
+        if (t->state == GM_TASK_STORING && t->first != NULL && now - t->life < patience) {
             t->progress++;
         }
     }

@@ -20,7 +20,10 @@
 #include "node/fake_io.h"
 
 static const struct farm PLAIN = {.slots = 1};
+static const struct farm STALLED = {.store_stall_ms = 1000};
 static const struct farm SHORT = {.lease_ms = 4000};
+
+#define POOL 4 /* threads of libuv's pool */
 
 #define WITH(farm, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, teardown,                           \
@@ -215,11 +218,52 @@ static void failure_is_told_when_nothing_is_put_any_more(void **state)
     until_agent_ends(farm);
 }
 
+/* A worker that waits for its pieces' end says that it lives, for ever. */
+static void store_that_takes_nothing_fails_the_task(void **state)
+{
+    struct farm *farm = *state;
+    hold_store(farm);
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "9"), GM_E_STORE, 0);
+    release_store();
+    farm_expect_healthy(farm);
+    stop_agent(farm);
+    until_agent_ends(farm);
+    assert_false(is_stored(farm, "video/piece-0"));
+}
+
+/* All threads that could open it are held, as by a mount that hangs. */
+static void store_that_gives_nothing_fails_the_task(void **state)
+{
+    struct farm *farm = *state;
+    char *url = farm_object(farm, "source.mp4", "SOURCE", 6);
+    Gm__Object source = GM__OBJECT__INIT;
+    source.url = url;
+    source.key = (char *)(uintptr_t) "source.mp4";
+    source.size = 6;
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = &source;
+    spec.inputs_complete = true;
+    hold_store(farm);
+    if (count_locks(false) == 0) {
+        skip(); /* this kernel does not list locks */
+    }
+    while (count_locks(true) < POOL) {
+        farm_expect_failed(farm, farm_assign(farm, "pieces", "4"), GM_E_STORE, 0);
+    }
+    farm_expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE, 0);
+    release_store();
+    farm_expect_done(farm, farm_assign_spec(farm, &spec));
+    free(url);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH(PLAIN, cancelled_task_keeps_its_lease_while_it_is_put),
         WITH(SHORT, put_ends_with_its_lease),
+        WITH(STALLED, store_that_takes_nothing_fails_the_task),
+        WITH(STALLED, store_that_gives_nothing_fails_the_task),
         WITH(PLAIN, goodbye_is_said_when_nothing_is_put_any_more),
         WITH(PLAIN, failure_is_told_when_nothing_is_put_any_more),
     };
