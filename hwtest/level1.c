@@ -82,6 +82,8 @@ static int add_proof(const struct gm_device *d, const struct gm_device_proof *p,
     struct gm_hwtest_check c = gm_hwtest_check_make(d->id, name, 1);
     if (strcmp(p->api, GM_CUDA_LADDER_API) == 0) {
         gm_hwtest_set(c.text, "small pictures were scaled, and are its reference's to the bit");
+    } else if (gm_proof_is_of_scaler(p)) {
+        gm_hwtest_set(c.text, "small pictures were scaled, and lie where they should");
     } else {
         gm_hwtest_measure(&c, p->psnr_centi / 100.0, "dB", &low, NULL);
         c.better = GM_HWTEST_HIGHER;

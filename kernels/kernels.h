@@ -86,6 +86,16 @@ struct gm_ladder_params {
 #define GM_CUDA_LADDER_API "cuda"
 #define GM_CUDA_LADDER_MARK " | " GM_CUDA_LADDER
 
+/* What a VA driver's scaler does for plans (media/picture/va_ladder.h): Policy.scaler, and the
+ * codec of the proof of it, by the api vaapi, for each depth. The bits are the driver's: the text
+ * of a proof that passed is a hash of its samples, GM_VA_LADDER_DIGITS of it in hex, and the
+ * fingerprint of the chain vaapi has these at its end, behind GM_VA_LADDER_MARK, as
+ * " 8:0123456789abcdef" and " 10:0123456789abcdef", so that drivers which scale otherwise are no
+ * like chains whatever they call themselves. */
+#define GM_VA_LADDER "va-vpp-1"
+#define GM_VA_LADDER_MARK " | " GM_VA_LADDER
+#define GM_VA_LADDER_DIGITS 16
+
 struct gm_ladder; /* opaque */
 /* Errors: INVAL (sizes, ratio, turn, marks, as above), NOMEM. */
 int gm_ladder_create(const struct gm_ladder_params *params, struct gm_ladder **out,

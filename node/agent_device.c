@@ -17,7 +17,6 @@
 #include <string.h>
 
 #include "common/log.h"
-#include "kernels/kernels.h"
 #include "node/agent_state.h"
 
 #define RETRY_MS 30000
@@ -238,8 +237,7 @@ static void take_proofs(struct proof_job *job)
         const struct gm_device_proof *p = &proved->proofs[i];
         /* That the encoder of one that is offered fails now says nothing; and what scales is part
          * of the chain's fingerprint, which jobs there have. */
-        bool scales = strcmp(p->api, GM_CUDA_LADDER_API) == 0;
-        if (!offered || !p->encode || (p->passed && !scales)) {
+        if (!offered || !p->encode || (p->passed && !gm_proof_is_of_scaler(p))) {
             (void)gm_device_add_proof(d->found, p);
         }
     }

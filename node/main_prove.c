@@ -25,7 +25,8 @@ static const char HELP[] =
     "Started by gopmill-node; not for people: see `gopmill devices --prove`.\n"
     "\n"
     "  --api API      software, nvenc, nvdec, vaapi or qsv; cuda: the kernel that scales\n"
-    "  --codec CODEC  h264, hevc, av1 or vp9; of cuda " GM_CUDA_LADDER "\n"
+    "  --codec CODEC  h264, hevc, av1 or vp9; of cuda " GM_CUDA_LADDER "; of vaapi also\n"
+    "                 " GM_VA_LADDER ": the driver's scaler\n"
     "  --depth N      8 or 10\n"
     "  --text         for people; the exit status is 1 where a proof failed\n"
     "  --version      print the version\n"
@@ -115,13 +116,14 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     gm_device_set(proof.codec, a->work.codec);
     char number[16];
     int proven = gm_probe_av_name(a->work.api, a->device, a->node, number, &a->work.device, &why);
-    if (proven == 0) {
+    char bits[GM_PROVE_BITS] = "";
+    if (proven == 0 && gm_prove_is_scaler(&a->work)) {
+        proven = gm_prove_scaler(&a->work, bits, &why);
+    } else if (proven == 0) {
         proven = gm_prove_run(&a->work, &proof.psnr_centi, &why);
     }
     proof.passed = proven == 0;
-    if (proven < 0) {
-        gm_device_set(proof.text, why.text);
-    }
+    gm_device_set(proof.text, proven < 0 ? why.text : bits);
     (void)gm_device_add_proof(d, &proof);
     return 0;
 }

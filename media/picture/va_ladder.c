@@ -12,6 +12,8 @@
 #include "media/picture/planned.h"
 #include "media/picture/va_proof.h"
 
+#define PROOF_SIZES 3 /* of gm_va_ladder_prove */
+
 struct rung {
     AVBufferRef *pool;              /* owned */
     struct gm_vaapi_scaler *scaler; /* owned */
@@ -55,7 +57,8 @@ static int make_rung(struct gm_va_ladder *l, const Gm__Rendition *r, struct rung
     return rc;
 }
 
-/* Two builds of a driver may call themselves the same and scale otherwise. */
+/* Two builds of a driver may call themselves the same and scale otherwise, beyond what their
+ * chain's fingerprint tells. No failure of the device, whose proof would pass again. */
 static int check_bits(const struct gm_va_ladder *l, const Gm__Policy *policy, struct gm_err *err)
 {
     const ProtobufCBinaryData *want = &policy->scaler_bits;
@@ -63,8 +66,9 @@ static int check_bits(const struct gm_va_ladder *l, const Gm__Policy *policy, st
         (want->len == sizeof l->bits && memcmp(want->data, l->bits, sizeof l->bits) == 0)) {
         return 0;
     }
-    return gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
-                      "The VA driver gives other bits than the one that the job was planned with");
+    return gm_err_set(err, GM_E_MEDIA, 0,
+                      "The VA driver gives other bits than the one that the job was planned with: "
+                      "their nodes have different builds of it");
 }
 
 static int make_rungs(struct gm_va_ladder *l, const Gm__Policy *policy, struct gm_err *err)
@@ -110,6 +114,38 @@ int gm_va_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, A
     }
     *out = l;
     return 0;
+}
+
+/* Sizes: the source's own, a half, and one that it is no multiple of. */
+int gm_va_ladder_prove(AVBufferRef *device, unsigned bits, uint8_t out[GM_SHA256_SIZE],
+                       struct gm_err *err)
+{
+    static const uint32_t sizes[PROOF_SIZES][2] = {{640, 360}, {426, 240}, {320, 180}};
+    Gm__Rational square = GM__RATIONAL__INIT;
+    Gm__VideoFacts facts = GM__VIDEO_FACTS__INIT;
+    Gm__Policy policy = GM__POLICY__INIT;
+    Gm__Rendition renditions[PROOF_SIZES], *list[PROOF_SIZES];
+    square.num = square.den = 1;
+    facts.sample_aspect = &square;
+    facts.width_px = sizes[0][0];
+    facts.height_px = sizes[0][1];
+    facts.pixel_format = bits == 10 ? "yuv420p10le" : "yuv420p";
+    for (size_t i = 0; i < PROOF_SIZES; i++) {
+        gm__rendition__init(&renditions[i]);
+        renditions[i].width_px = sizes[i][0];
+        renditions[i].height_px = sizes[i][1];
+        list[i] = &renditions[i];
+    }
+    policy.scaler = GM_VA_LADDER;
+    policy.renditions = list;
+    policy.n_renditions = PROOF_SIZES;
+    struct gm_va_ladder *l = NULL;
+    int rc = gm_va_ladder_create(&policy, &facts, device, &l, err);
+    if (rc == 0) {
+        memcpy(out, l->bits, sizeof l->bits);
+    }
+    gm_va_ladder_destroy(&l);
+    return rc;
 }
 
 void gm_va_ladder_destroy(struct gm_va_ladder **ladder)

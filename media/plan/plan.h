@@ -29,8 +29,8 @@ int gm_plan_video(const Gm__VideoFacts *video, const uint32_t *ladder, size_t ru
 int gm_plan_light(const Gm__VideoFacts *video, Gm__Policy *policy,
                   struct gm_err *err) GM_MUST_CHECK;
 /* After all else that becomes of pictures: Policy.scaler and scaler_reason. device: the chain's (of
- * gm_encoder_hold), where the kernel is tried if the chain's fingerprint says that it was proved
- * (kernels/kernels.h), or a VA driver's scaler; NULL: it has none. One that fails by itself is no
+ * gm_encoder_hold), where the kernel, or a VA driver's scaler, is tried if the chain's fingerprint
+ * says that it was proved (kernels/kernels.h); NULL: it has none. One that fails by itself is no
  * error: a warning, and libavfilter. Errors: those of devices, NOMEM. */
 int gm_plan_scaler(const Gm__VideoFacts *video, const Gm__Chain *chain, AVBufferRef *device,
                    Gm__Policy *policy, struct gm_err *err) GM_MUST_CHECK;

@@ -145,6 +145,14 @@ static int try_kernel(const Gm__VideoFacts *v, const AVBufferRef *device, Gm__Po
                  "the driver refuses the kernel", policy, out_why, err);
 }
 
+/* So did the driver's scaler, in that depth. */
+static bool is_driver_proved(const Gm__Chain *chain, const Gm__VideoFacts *v)
+{
+    const char *mark = chain == NULL ? NULL : strstr(chain->fingerprint, GM_VA_LADDER_MARK " ");
+    bool deep = av_get_pix_fmt(v->pixel_format) == AV_PIX_FMT_YUV420P10LE;
+    return mark != NULL && strstr(mark, deep ? " 10:" : " 8:") != NULL;
+}
+
 /* What a VA driver's scaler is not asked for: it makes sizes, and nothing else. */
 static const char *unfit_driver(const Gm__VideoFacts *v, const Gm__Policy *policy)
 {
@@ -197,12 +205,15 @@ static int settle(Gm__Policy *policy, const char *why, struct gm_err *err)
     return rc == 0 ? gm_pb_string(&policy->scaler_reason, why, err) : rc;
 }
 
-static int plan_driver(const Gm__VideoFacts *v, AVBufferRef *device, Gm__Policy *policy,
-                       struct gm_err *err)
+static int plan_driver(const Gm__VideoFacts *v, const Gm__Chain *chain, AVBufferRef *device,
+                       Gm__Policy *policy, struct gm_err *err)
 {
     const char *why = unfit_source(v);
     int rc = 0;
     why = why == NULL ? unfit_driver(v, policy) : why;
+    if (why == NULL && !is_driver_proved(chain, v)) {
+        why = "the VA driver does not scale, or its proof did not pass";
+    }
     if (why == NULL) {
         rc = gm_pb_string(&policy->scaler, GM_VA_LADDER, err);
         rc = rc == 0 ? try_driver(v, device, policy, &why, err) : rc;
@@ -218,7 +229,7 @@ int gm_plan_scaler(const Gm__VideoFacts *v, const Gm__Chain *chain, AVBufferRef 
         return 0;
     }
     if (strcmp(name, DRIVERS) == 0) {
-        return plan_driver(v, device, policy, err);
+        return plan_driver(v, chain, device, policy, err);
     }
     if (strcmp(name, KERNELS) != 0 || chain == NULL) {
         return 0;

@@ -8,11 +8,14 @@
 
 #include <libavutil/opt.h>
 
+#include "common/hash.h"
 #include "media/av.h"
 #include "media/device/hw.h"
+#include "media/device/vaapi.h"
 #include "media/encode/encoder.h"
 #include "media/picture/compare.h"
 #include "media/picture/cuda_ladder.h"
+#include "media/picture/va_ladder.h"
 #include "media/prove/prove_device.h"
 
 #define CAP_BPS 4000000 /* and bits of its buffer: far above what the pattern takes */
@@ -326,6 +329,32 @@ int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi, stru
         rc = judge(&p, device, out_psnr_centi, err);
     }
     proof_fini(&p);
+    return rc;
+}
+
+bool gm_prove_is_scaler(const struct gm_prove_work *work)
+{
+    return work->encode && strcmp(work->api, "vaapi") == 0 &&
+           strcmp(work->codec, GM_VA_LADDER) == 0;
+}
+
+int gm_prove_scaler(const struct gm_prove_work *work, char out[GM_PROVE_BITS], struct gm_err *err)
+{
+    AVBufferRef *device = NULL;
+    uint8_t bits[GM_SHA256_SIZE];
+    _Static_assert(GM_PROVE_BITS == GM_VA_LADDER_DIGITS + 1, "hex digits and an end");
+    if (!gm_prove_is_scaler(work) || (work->depth != 8 && work->depth != 10)) {
+        return gm_err_set(err, GM_E_INVAL, 0, "no proof is known for %.16s at %u bit by %.16s",
+                          work->codec, work->depth, work->api);
+    }
+    int rc = gm_vaapi_open(work->device, &device, err);
+    if (rc == 0) {
+        rc = gm_va_ladder_prove(device, work->depth, bits, err);
+        av_buffer_unref(&device);
+    }
+    if (rc == 0) {
+        (void)gm_hex(bits, GM_VA_LADDER_DIGITS / 2, out);
+    }
     return rc;
 }
 

@@ -14,7 +14,8 @@
  * a time limit. Thread: one. */
 struct gm_prove_work { /* borrowed */
     const char *api;   /* software nvenc nvdec vaapi qsv; cuda: the kernel ladder */
-    const char *codec; /* h264 hevc av1 vp9; of cuda GM_CUDA_LADDER (kernels/kernels.h) */
+    const char *codec; /* h264 hevc av1 vp9; of cuda GM_CUDA_LADDER, and of vaapi GM_VA_LADDER, what
+                          scales (kernels/kernels.h) */
     uint32_t depth;    /* 8 or 10 */
     bool encode;
     const char *device; /* of gm_hw_open, or a render node; NULL: software */
@@ -31,6 +32,14 @@ struct gm_prove_work { /* borrowed */
  */
 int gm_prove_run(const struct gm_prove_work *work, int32_t *out_psnr_centi,
                  struct gm_err *err) GM_MUST_CHECK;
+/* Whether the work is GM_VA_LADDER, which is gm_prove_scaler's. */
+bool gm_prove_is_scaler(const struct gm_prove_work *work);
+/* That a VA driver scales as plans rely on (media/picture/va_proof.h), at a few sizes. out: its
+ * bits, as GM_VA_LADDER_DIGITS hex digits of a hash. Errors: as gm_va_ladder_prove, gm_vaapi_open;
+ * INVAL. */
+#define GM_PROVE_BITS 17
+int gm_prove_scaler(const struct gm_prove_work *work, char out[GM_PROVE_BITS],
+                    struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */
 void gm_prove_versions(char *out, size_t size);
 /* False: out says why this libavcodec has no encoder of that api for that codec, and which release

@@ -54,10 +54,20 @@ static void name_chip(const struct gm_device *device, char *out, size_t size)
                    named ? "" : number);
 }
 
-/* Its proofs are no codec's. */
-static bool is_ladder(const struct gm_device_proof *proof)
+static bool is_kernel(const struct gm_device_proof *proof)
 {
     return strcmp(proof->api, GM_CUDA_LADDER_API) == 0;
+}
+
+static bool is_driver(const struct gm_device_proof *proof)
+{
+    return strcmp(proof->api, "vaapi") == 0 && proof->encode &&
+           strcmp(proof->codec, GM_VA_LADDER) == 0;
+}
+
+bool gm_proof_is_of_scaler(const struct gm_device_proof *proof)
+{
+    return is_kernel(proof) || is_driver(proof);
 }
 
 static bool scales(const struct gm_device *device)
@@ -65,11 +75,36 @@ static bool scales(const struct gm_device *device)
     uint32_t passed = 0;
     for (size_t i = 0; i < device->proof_count; i++) {
         const struct gm_device_proof *p = &device->proofs[i];
-        if (is_ladder(p) && p->passed && strcmp(p->codec, GM_CUDA_LADDER) == 0) {
+        if (is_kernel(p) && p->passed && strcmp(p->codec, GM_CUDA_LADDER) == 0) {
             passed |= p->depth == 8 ? 1u : p->depth == 10 ? 2u : 0u;
         }
     }
     return passed == 3;
+}
+
+static bool is_hex(const char *text, size_t digits)
+{
+    return strlen(text) == digits && strspn(text, "0123456789abcdef") == digits;
+}
+
+/* How the driver scales in each depth that it was proved for; "": in none. */
+static void add_driver_bits(const struct gm_device *device, char *out, size_t size)
+{
+    size_t used = strlen(out);
+    bool marked = false;
+    for (uint32_t depth = 8; depth <= 10; depth += 2) {
+        for (size_t i = 0; i < device->proof_count; i++) {
+            const struct gm_device_proof *p = &device->proofs[i];
+            if (!is_driver(p) || !p->passed || p->depth != depth ||
+                !is_hex(p->text, GM_VA_LADDER_DIGITS)) {
+                continue;
+            }
+            (void)snprintf(out + used, size - used, "%s %u:%s", marked ? "" : GM_VA_LADDER_MARK,
+                           depth, p->text);
+            used = strlen(out);
+            marked = true;
+        }
+    }
 }
 
 static struct gm_device_chain *chain_of(const struct gm_device *device, const char *versions,
@@ -96,6 +131,9 @@ static struct gm_device_chain *chain_of(const struct gm_device *device, const ch
                    device->driver, va == NULL ? "" : " " GM_FEATURE_VA_DRIVER, va == NULL ? "" : va,
                    mfx == NULL ? "" : " " GM_FEATURE_MFX, mfx == NULL ? "" : mfx, versions,
                    strcmp(name, "nvenc") == 0 && scales(device) ? GM_CUDA_LADDER_MARK : "");
+    if (strcmp(name, "vaapi") == 0) {
+        add_driver_bits(device, chain->fingerprint, sizeof(chain->fingerprint));
+    }
     return chain;
 }
 
@@ -136,7 +174,7 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
     }
     for (size_t i = 0; i < device->proof_count; i++) {
         const struct gm_device_proof *proof = &device->proofs[i];
-        if (!proof->encode || !proof->passed || is_ladder(proof) ||
+        if (!proof->encode || !proof->passed || gm_proof_is_of_scaler(proof) ||
             (proof->depth != 8 && proof->depth != 10) ||
             (gm_chain_is_usable(proof->api) &&
              !gm_chain_encodes(device, proof->api, proof->codec, proof->depth))) {

@@ -49,7 +49,7 @@ struct gm_device_proof {
     bool encode;
     bool passed;
     int32_t psnr_centi; /* hundredths of dB; 0: none was taken */
-    char text[256];     /* why it failed; "" */
+    char text[256];     /* why it failed; of a VA driver's scaler that passed its bits; "" */
     int64_t proved_unix_ms;
 };
 
@@ -130,6 +130,7 @@ const char *gm_device_find_feature(const struct gm_device *device, const char *p
 #define GM_FEATURE_VA_DRIVER "va-driver-"     /* and its name: two may fit one chip */
 #define GM_FEATURE_VA_HEADERS "vaapi-packed-headers" /* it takes H.264's parameter sets from us */
 #define GM_FEATURE_VA_HEVC "vaapi-packed-hevc"       /* and HEVC's */
+#define GM_FEATURE_VA_SCALES "vaapi-scales-"         /* and a depth, "8": it has a scaler for it */
 #define GM_FEATURE_MFX "mfx-"                        /* and the Quick Sync runtime's file */
 #define GM_FEATURE_LACKS "no-"                       /* and libavcodec's name of an encoder */
 #define GM_FEATURE_PCI_DEVICE "device-"              /* and the chip's PCI device id, "2335" */

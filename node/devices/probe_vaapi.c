@@ -151,6 +151,31 @@ static void add_entrypoint(const struct gm_va *va, VADisplay display, VAProfile 
     }
 }
 
+/* Its video processor, and the depths that it says it takes. */
+static void ask_scaler(const struct gm_va *va, VADisplay display, struct gm_device *d)
+{
+    VAEntrypoint entries[GM_VA_ENTRYPOINTS];
+    VAConfigAttrib format = {VAConfigAttribRTFormat, 0};
+    int count = 0;
+    bool has = false;
+    if (va->entrypoints(display, VAProfileNone, entries, &count) != VA_STATUS_SUCCESS) {
+        return;
+    }
+    for (int i = 0; i < count && i < GM_VA_ENTRYPOINTS; i++) {
+        has = has || entries[i] == VAEntrypointVideoProc;
+    }
+    if (!has || va->attributes(display, VAProfileNone, VAEntrypointVideoProc, &format, 1) !=
+                    VA_STATUS_SUCCESS) {
+        return;
+    }
+    if ((gm_va_value(&format) & VA_RT_FORMAT_YUV420) != 0) {
+        (void)gm_device_add_feature(d, GM_FEATURE_VA_SCALES "8");
+    }
+    if ((gm_va_value(&format) & VA_RT_FORMAT_YUV420_10) != 0) {
+        (void)gm_device_add_feature(d, GM_FEATURE_VA_SCALES "10");
+    }
+}
+
 static void ask(const struct gm_va *va, VADisplay display, struct gm_device *d)
 {
     VAProfile profiles[PROFILES_MAX];
@@ -163,6 +188,9 @@ static void ask(const struct gm_va *va, VADisplay display, struct gm_device *d)
     }
     for (int i = 0; i < count && i < PROFILES_MAX; i++) {
         int entry_count = 0;
+        if (profiles[i] == VAProfileNone) {
+            ask_scaler(va, display, d);
+        }
         if (codec_of(profiles[i]) == NULL ||
             va->entrypoints(display, profiles[i], entries, &entry_count) != VA_STATUS_SUCCESS) {
             continue;

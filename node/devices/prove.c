@@ -109,24 +109,42 @@ static int add_codecs(struct proving *p, size_t index, bool encode, struct gm_er
     return rc;
 }
 
-/* The kernel that scales for an NVIDIA GPU's encoder. */
+static bool encodes_by(const struct gm_device *d, const char *api)
+{
+    for (size_t i = 0; i < d->encode_count; i++) {
+        if (strcmp(d->encode[i].api, api) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What scales for the device's encoder: the kernel for an NVIDIA GPU's, a VA driver's own. */
 static int add_ladder(struct proving *p, size_t index, struct gm_err *err)
 {
     const struct gm_device *d = &p->list->devices[index];
-    bool encodes = false;
-    for (size_t i = 0; i < d->encode_count; i++) {
-        encodes = encodes || strcmp(d->encode[i].api, "nvenc") == 0;
-    }
+    bool kernel = encodes_by(d, "nvenc"), driver = encodes_by(d, "vaapi");
     int rc = 0;
-    for (uint32_t depth = 8; encodes && rc == 0 && depth <= 10; depth += 2) {
-        rc = add_work(p, index, true, GM_CUDA_LADDER_API, GM_CUDA_LADDER, depth, err);
+    for (uint32_t depth = 8; rc == 0 && depth <= 10; depth += 2) {
+        const char *feature = depth == 8 ? GM_FEATURE_VA_SCALES "8" : GM_FEATURE_VA_SCALES "10";
+        if (kernel) {
+            rc = add_work(p, index, true, GM_CUDA_LADDER_API, GM_CUDA_LADDER, depth, err);
+        }
+        if (rc == 0 && driver && gm_device_has_feature(d, feature)) {
+            rc = add_work(p, index, true, "vaapi", GM_VA_LADDER, depth, err);
+        }
     }
     return rc;
 }
 
+/* An earlier run's. A VA driver's scaler is tried at each, as the proof is what the driver's bits
+ * are, and another build of it may have the same version. */
 static bool find_proof(const struct proving *p, const struct work *w, struct gm_device_proof *out)
 {
     const char *id = p->list->devices[w->device].id;
+    if (strcmp(w->proof.codec, GM_VA_LADDER) == 0) {
+        return false;
+    }
     for (size_t i = 0; p->file != NULL && i < p->file->n_entries; i++) {
         const Gm__ProofEntry *e = p->file->entries[i];
         if (e->proof != NULL && e->proof->passed && strcmp(e->device, id) == 0 &&

@@ -39,6 +39,7 @@
  *     low-delay yes|no         yes: slices refer to earlier pictures alone; of HEVC B slices stand for P slices
  *     sync-buffer yes|no       no: the VA driver lacks vaSyncBuffer, as older ones
  *     scale yes|no             yes: the VA driver has VideoProc, which scales
+ *     scale-soft yes|no        yes: by a wider filter, as another build of the driver may
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
@@ -159,7 +160,7 @@ struct fake_gpu {
     unsigned back;    /* losses that are over */
     char node[16];    /* a VA driver's render node; "": none */
     unsigned rates;   /* FAKE_RATE_ bits */
-    bool packed, low_power, low_delay, sync_buffer, scale;
+    bool packed, low_power, low_delay, sync_buffer, scale, scale_soft;
     struct fake_engine encode, decode;
 };
 

@@ -1,6 +1,7 @@
 /* fake_drv_video.so: the entry point VideoProc, which scales 4:2:0 pictures of 8 or 10 bits between
- * surfaces: a triangle as wide as two samples of the smaller picture, along x and along y, with
- * chroma on the left. Any other wish is refused. No colour is converted. */
+ * surfaces: a triangle as wide as two samples of the smaller picture, or somewhat wider
+ * (scale-soft), along x and along y, with chroma on the left. Any other wish is refused. No colour
+ * is converted. */
 #include "fake_va.h"
 
 #include <stdlib.h>
@@ -71,16 +72,22 @@ static void put(const struct plane *p, int x, int y, double value)
     }
 }
 
+struct way {
+    double shift; /* of samples along x */
+    double reach; /* in samples of the smaller picture */
+    int moved;    /* samples to the right */
+};
+
 /* What lies around a place along one side of count samples. */
 struct around {
     int first, last;
     double centre, reach;
 };
 
-static struct around around(int at, int count, int made, double shift)
+static struct around around(int at, int count, int made, const struct way *way)
 {
     double ratio = (double)count / made;
-    double reach = ratio > 1 ? ratio : 1;
+    double reach = (ratio > 1 ? ratio : 1) * way->reach, shift = way->shift;
     double centre = (at + 0.5) * ratio - 0.5 + shift * (ratio - 1);
     int first = (int)(centre - reach + count) + 1 - count; /* rounded up */
     return (struct around){first, (int)(centre + reach), centre, reach};
@@ -97,16 +104,16 @@ static int within(int at, int count)
     return at < 0 ? 0 : at >= count ? count - 1 : at;
 }
 
-/* moved: samples to the right. */
-static VAStatus scale_plane(const struct plane *from, const struct plane *to, double shift,
-                            int moved)
+static VAStatus scale_plane(const struct plane *from, const struct plane *to, const struct way *way)
 {
+    const struct way down = {.reach = way->reach};
     double *rows = calloc((size_t)from->height, (size_t)to->width * sizeof(double));
     if (rows == NULL) {
         return VA_STATUS_ERROR_ALLOCATION_FAILED;
     }
     for (int x = 0; x < to->width; x++) {
-        const struct around a = around(within(x - moved, to->width), from->width, to->width, shift);
+        const struct around a =
+            around(within(x - way->moved, to->width), from->width, to->width, way);
         for (int y = 0; y < from->height; y++) {
             double sum = 0, weights = 0;
             for (int k = a.first; k <= a.last; k++) {
@@ -117,7 +124,7 @@ static VAStatus scale_plane(const struct plane *from, const struct plane *to, do
         }
     }
     for (int y = 0; y < to->height; y++) {
-        const struct around a = around(y, from->height, to->height, 0);
+        const struct around a = around(y, from->height, to->height, &down);
         for (int x = 0; x < to->width; x++) {
             double sum = 0, weights = 0;
             for (int k = a.first; k <= a.last; k++) {
@@ -162,7 +169,10 @@ VAStatus fake_va_scale_end(struct fake_va *va, struct fake_va_context *context,
         const struct plane in = plane_of(from, scale->region.width, scale->region.height, kind);
         struct plane out = plane_of(target, target->width, target->height, kind);
         out.shallow = action == FAKE_CORRUPT;
-        status = scale_plane(&in, &out, kind == 0 ? 0 : -0.25, action == FAKE_WRONG);
+        const struct way way = {.shift = kind == 0 ? 0 : -0.25,
+                                .reach = fake_va_gpu(va)->scale_soft ? 1.25 : 1,
+                                .moved = action == FAKE_WRONG};
+        status = scale_plane(&in, &out, &way);
     }
     target->decoded = 0;
     target->damaged = false;

@@ -239,6 +239,7 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
            (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
            (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
            (strcmp(key, "scale") == 0 && read_yes(words[1], &gpu->scale)) ||
+           (strcmp(key, "scale-soft") == 0 && read_yes(words[1], &gpu->scale_soft)) ||
            (strcmp(key, "low-delay") == 0 && read_yes(words[1], &gpu->low_delay)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));
 }

@@ -15,6 +15,8 @@ by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; } # w
 
 scaled() { echo "all(.renditions[]; .resolved.scaler.by == \"$1\" and [.actual.scaled[] | .by] == [\"$2\"])"; } # plan's, what did
 
+has_fingerprint() { is_offered && gpu_is "(.chains[0].fingerprint // \"\") | $1"; } # filter of it
+
 # Found by the kernel's files, proven, offered, used, its decoder with it.
 profile arc
 farm vaapi
@@ -26,20 +28,33 @@ check "a job is done" transcode first "$work/clip.mp4"
 is_used vaapi 240
 check "the GPU decoded for itself" report "$(by vaapi)"
 check "and did not scale, whose driver does not" report "$(scaled libavfilter software)"
-profile arc "scale yes"
-check "a job is done by a driver that scales" transcode scaled "$work/clip.mp4"
-is_used vaapi 240
-check "its pictures stayed there" report "($(by vaapi)) and $(scaled va-vpp-1 vaapi)"
 profile arc "fault decode wrong gpu=$gpu at=1"
 check "a second job is done, for which it gives other pictures" transcode second "$work/clip.mp4"
 is_used vaapi 240
 check "decoded in software" report "$(by software)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
+stop box
+
+# One that scales is another chain, and so is another build of it that scales otherwise, by the same name.
+profile arc "scale yes"
+gpu_node box LIBVA_DRIVERS_PATH
+until_true "its GPU is offered as a chain with the driver's bits" has_fingerprint 'test(" [|] va-vpp-1 8:[0-9a-f]{16} 10:[0-9a-f]{16}$")'
+check "a job is done by a driver that scales" transcode scaled "$work/clip.mp4"
+is_used vaapi 240
+check "its pictures stayed there" report "($(by vaapi)) and $(scaled va-vpp-1 vaapi)"
 profile arc "scale yes" "fault decode wrong gpu=$gpu at=1"
 check "the driver scales for software, too" transcode rescaled "$work/clip.mp4"
 check "which decoded" report "($(by software)) and $(scaled va-vpp-1 vaapi)"
 check "with the bytes of pictures that stayed" test "$(tree_hash "$work/scaled")" = "$(tree_hash "$work/rescaled")"
+stop box
+scales=$(jq -r '.[0].fingerprint' <<<"$chains")
+profile arc "scale yes" "scale-soft yes"
+gpu_node box LIBVA_DRIVERS_PATH
+until_true "its GPU is offered as a chain with other bits" has_fingerprint "test(\"va-vpp-1 8:\") and . != \"$scales\""
+stop box
 profile arc
+gpu_node box LIBVA_DRIVERS_PATH
+until_true "its GPU is offered with the first driver" has_fingerprint '. != "" and (test("va-vpp") | not)'
 
 # HEVC in 8 bits; in 10 bits with HDR10's messages, beside H.264 in SDR.
 check "a job with HEVC is done" transcode hevc "$work/clip.mp4" vod-hevc

@@ -75,7 +75,8 @@ static void open_job(struct job *j, const struct wish *w, const char *lines)
     device_job_params(j->pipeline)->bit_depth = w->deep ? 10 : 8;
     gm__chain__init(&j->chain);
     j->chain.name = "vaapi";
-    j->chain.fingerprint = "fake chip | 1.0-fake";
+    j->chain.fingerprint =
+        "fake chip | 1.0-fake" GM_VA_LADDER_MARK " 8:0123456789abcdef 10:0123456789abcdef";
     device_job_must(folder_io_create(j->source, j->pipeline, &j->f, &err), &err);
     folder_io_set_chain(j->f, &j->chain, VAAPI_NODE);
     device_job_must(run(j, "inspect", &err), &err);
@@ -303,7 +304,7 @@ static void refuse(const void *arg)
         (void)fprintf(stderr, "`%s`: `%s`\n", p->scaler, p->scaler_reason);
         fake_gpu_fail("the plan says so", __FILE__, __LINE__);
     }
-    CHECK(strstr(p->chain_fingerprint, GM_VA_LADDER) == NULL && p->scaler_bits.len == 0);
+    CHECK(strstr(p->chain_fingerprint, ":" GM_VA_LADDER ":") == NULL && p->scaler_bits.len == 0);
     bool warned = false;
     for (size_t i = 0; i < p->n_warnings; i++) {
         warned = warned || (strcmp(p->warnings[i]->code, "plan.scaler") == 0 &&

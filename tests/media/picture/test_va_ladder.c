@@ -22,6 +22,7 @@
 #include "media/device/vaapi.h"
 #include "media/fake_gpu_io.h"
 #include "media/picture/va_ladder.h"
+#include "media/prove/prove.h"
 #include "media/vaapi_io.h"
 
 #define SCALES "scale yes\n"
@@ -277,7 +278,7 @@ static void refuse(const void *arg)
     gm_va_ladder_destroy(&ladder);
     j.policy.scaler_bits = (ProtobufCBinaryData){sizeof bits, bits};
     bits[7] ^= 1; /* as of a driver that scales otherwise */
-    CHECK(gm_va_ladder_create(&j.policy, &j.facts, j.device, &ladder, &err) == -GM_E_MEDIA_VERIFY);
+    CHECK(gm_va_ladder_create(&j.policy, &j.facts, j.device, &ladder, &err) == -GM_E_MEDIA);
     CHECK(ladder == NULL && strstr(err.text, "other bits than the one") != NULL);
     bits[7] ^= 1;
     ladder_must(gm_va_ladder_create(&j.policy, &j.facts, j.device, &ladder, &err), &err);
@@ -311,6 +312,49 @@ static void what_is_not_its_own_is_refused(void **state)
     assert_int_equal(fake_gpu_run(refuse, NULL), 0);
 }
 
+static void bits_of(const char *lines, uint32_t depth, char out[GM_PROVE_BITS])
+{
+    const struct gm_prove_work work = {.api = "vaapi",
+                                       .codec = GM_VA_LADDER,
+                                       .depth = depth,
+                                       .encode = true,
+                                       .device = VAAPI_NODE};
+    struct gm_err err = {0};
+    fake_gpu_profile("arc", lines);
+    CHECK(gm_prove_is_scaler(&work));
+    ladder_must(gm_prove_scaler(&work, out, &err), &err);
+    CHECK(strlen(out) == GM_VA_LADDER_DIGITS);
+}
+
+static void prove(const void *arg)
+{
+    char one[GM_PROVE_BITS], same[GM_PROVE_BITS], other[GM_PROVE_BITS], deep[GM_PROVE_BITS];
+    struct gm_prove_work work = {
+        .api = "vaapi", .codec = GM_VA_LADDER, .depth = 8, .encode = true, .device = VAAPI_NODE};
+    struct gm_err err = {0};
+    (void)arg;
+    bits_of(SCALES, 8, one);
+    bits_of(SCALES, 8, same);
+    bits_of(SCALES "scale-soft yes\n", 8, other); /* another build of it */
+    bits_of(SCALES, 10, deep);
+    CHECK(strcmp(one, same) == 0 && strcmp(one, other) != 0 && strcmp(one, deep) != 0);
+    fake_gpu_profile("arc", SCALES "fault scale wrong\n");
+    CHECK(gm_prove_scaler(&work, one, &err) == -GM_E_MEDIA_VERIFY);
+    fake_gpu_profile("arc", "");
+    CHECK(gm_prove_scaler(&work, one, &err) == -GM_E_PIPELINE_UNFIT);
+    work.depth = 12;
+    CHECK(gm_prove_scaler(&work, one, &err) == -GM_E_INVAL);
+    work.depth = 8;
+    work.encode = false;
+    CHECK(!gm_prove_is_scaler(&work) && gm_prove_scaler(&work, one, &err) == -GM_E_INVAL);
+}
+
+static void builds_that_scale_otherwise_prove_other_bits(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(prove, NULL), 0);
+}
+
 int main(void)
 {
     vaapi_start();
@@ -321,6 +365,7 @@ int main(void)
         cmocka_unit_test(pictures_of_memory_come_to_the_device),
         cmocka_unit_test(failures_have_their_codes),
         cmocka_unit_test(what_is_not_its_own_is_refused),
+        cmocka_unit_test(builds_that_scale_otherwise_prove_other_bits),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

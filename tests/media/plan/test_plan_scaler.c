@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernels/kernels.h"
 #include "media/pb.h"
 #include "media/plan/plan.h"
 #include "proto/envelope.h"
@@ -170,6 +171,12 @@ static void flipped(struct source *s)
     s->v.flip = true;
 }
 
+/* Its chain's driver was proved in 10 bits alone. */
+static void shallow(struct source *s)
+{
+    s->v.chroma_location = "left";
+}
+
 static void deeper(struct source *s)
 {
     s->v.pixel_format = "yuv420p10le";
@@ -197,10 +204,13 @@ static void what_a_driver_is_not_asked_for_is_libavfilters(void **state)
         {flipped, "is turned"},      {wide_gamut, "colour is converted"},
         {deeper, "depth changes"},   {deinterlaced, "deinterlaced"},
         {drawn, "subtitles"},        {derived, "made from another"},
-        {marked, "a watermark"},
+        {marked, "a watermark"},     {shallow, "proof did not pass"},
     };
+    Gm__Chain chain = GM__CHAIN__INIT;
     AVBufferRef *device = av_buffer_alloc(1); /* none of them gets so far as to ask it */
     (void)state;
+    chain.name = "vaapi";
+    chain.fingerprint = "a chip | 1.0" GM_VA_LADDER_MARK " 10:0123456789abcdef";
     assert_non_null(device);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct source s;
@@ -208,7 +218,7 @@ static void what_a_driver_is_not_asked_for_is_libavfilters(void **state)
         source_init(&s);
         assert_int_equal(gm_pb_string(&s.policy->chain, "vaapi", &err), 0);
         rows[i].to(&s);
-        assert_int_equal(gm_plan_scaler(&s.v, NULL, device, s.policy, &err), 0);
+        assert_int_equal(gm_plan_scaler(&s.v, &chain, device, s.policy, &err), 0);
         assert_string_equal(s.policy->scaler, "");
         assert_int_equal(s.policy->n_warnings, 0);
         if (strstr(s.policy->scaler_reason, rows[i].reason) == NULL) {

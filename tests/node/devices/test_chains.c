@@ -76,6 +76,49 @@ static void kernel_is_named_where_its_proofs_passed(void **state)
     free(d);
 }
 
+static void add_scaler(struct gm_device *d, uint32_t depth, bool passed, const char *bits)
+{
+    struct gm_device_proof proof = {.depth = depth, .encode = true, .passed = passed};
+    gm_device_set(proof.api, "vaapi");
+    gm_device_set(proof.codec, GM_VA_LADDER);
+    gm_device_set(proof.text, bits);
+    assert_true(gm_device_add_proof(d, &proof));
+    assert_true(gm_proof_is_of_scaler(&proof));
+}
+
+/* Two builds of one driver, by the same name, are two chains where they scale otherwise. */
+static void va_drivers_that_scale_otherwise_are_other_chains(void **state)
+{
+    (void)state;
+    struct gm_device_chain a[GM_DEVICE_CHAINS], b[GM_DEVICE_CHAINS];
+    struct gm_device *one = device(), *two = device();
+    struct gm_device *both[] = {one, two};
+    for (size_t i = 0; i < 2; i++) {
+        assert_true(gm_device_add_feature(both[i], GM_FEATURE_VA_HEADERS));
+        add(both[i], "vaapi", "h264", 8, true, true);
+        add_scaler(both[i], 10, true, "fedcba9876543210");
+        add_scaler(both[i], 8, true, "0123456789abcdef");
+    }
+    assert_int_equal(gm_chains_make(one, "libs 1", a), 1);
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_string_equal(a[0].fingerprint, "NVIDIA L4 | 550.54.15 | libs 1" GM_VA_LADDER_MARK
+                                          " 8:0123456789abcdef 10:fedcba9876543210");
+    assert_int_equal(a[0].codec_count, 1);
+    assert_true(gm_chains_are_same(a, 1, b, 1));
+    add_scaler(two, 8, true, "0123456789abcdee");
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_false(gm_chains_are_same(a, 1, b, 1));
+    add_scaler(two, 8, false, "The VA driver scales wrongly");
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_string_equal(b[0].fingerprint,
+                        "NVIDIA L4 | 550.54.15 | libs 1" GM_VA_LADDER_MARK " 10:fedcba9876543210");
+    add_scaler(two, 10, true, "fedcba987654321 "); /* no hash, and so no bits */
+    assert_int_equal(gm_chains_make(two, "libs 1", b), 1);
+    assert_string_equal(b[0].fingerprint, "NVIDIA L4 | 550.54.15 | libs 1");
+    free(one);
+    free(two);
+}
+
 static void like_devices_match_and_others_do_not(void **state)
 {
     (void)state;
@@ -226,6 +269,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chain_has_what_passed_and_no_address),
         cmocka_unit_test(kernel_is_named_where_its_proofs_passed),
+        cmocka_unit_test(va_drivers_that_scale_otherwise_are_other_chains),
         cmocka_unit_test(like_devices_match_and_others_do_not),
         cmocka_unit_test(each_api_is_a_chain),
         cmocka_unit_test(what_media_does_not_encode_is_not_offered),

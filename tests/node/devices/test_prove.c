@@ -317,6 +317,33 @@ static void kernel_is_tried_beside_an_encoder(void **state)
     gm_device_list_fini(&list);
 }
 
+/* In the depths that its driver says, and each time anew. */
+static void va_drivers_scaler_is_tried_each_time(void **state)
+{
+    const struct fixture *f = *state;
+    for (int run = 0; run < 2; run++) {
+        struct gm_device_list list = {0};
+        struct gm_device *d = NULL;
+        struct gm_err err;
+        struct gm_device_codec c = {.api = "vaapi", .codec = "h264", .chroma = 420, .depth = 8};
+        assert_int_equal(gm_device_get(&list, "0000:03:00.0", GM_DEVICE_DRM, &d, &err), 0);
+        assert_true(gm_device_add_codec(d, true, &c));
+        assert_true(gm_device_add_feature(d, GM_FEATURE_VA_SCALES "10"));
+        prove_list(f, false, false, &list);
+        assert_int_equal(count_tries(f), run == 0 ? 2 : 1);
+        d = gm_device_find(&list, "0000:03:00.0");
+        assert_int_equal(d->proof_count, 2);
+        size_t scalers = 0;
+        for (size_t i = 0; i < 2; i++) {
+            const struct gm_device_proof *p = &d->proofs[i];
+            assert_true(p->passed && p->encode);
+            scalers += strcmp(p->codec, GM_VA_LADDER) == 0 && p->depth == 10;
+        }
+        assert_int_equal(scalers, 1);
+        gm_device_list_fini(&list);
+    }
+}
+
 static void what_libavcodec_lacks_is_not_tried(void **state)
 {
     struct fixture *f = *state;
@@ -384,6 +411,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(broken_file_costs_its_use, setup, teardown),
         cmocka_unit_test_setup_teardown(proof_of_other_work_is_none, setup, teardown),
         cmocka_unit_test_setup_teardown(kernel_is_tried_beside_an_encoder, setup, teardown),
+        cmocka_unit_test_setup_teardown(va_drivers_scaler_is_tried_each_time, setup, teardown),
         cmocka_unit_test_setup_teardown(what_libavcodec_lacks_is_not_tried, setup, teardown),
         cmocka_unit_test_setup_teardown(missing_prover_is_said, setup, teardown),
     };
