@@ -184,6 +184,32 @@ int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
     return 0;
 }
 
+/* libavutil made no pool, for av: full devices refuse large surfaces while a small one is had. */
+static int explain_frames(const struct hold *h, unsigned bits, int width, int height, int av,
+                          struct gm_err *err)
+{
+    VASurfaceID surface = VA_INVALID_SURFACE;
+    int rc = check(h, err);
+    if (rc < 0) {
+        return rc;
+    }
+    VAStatus status =
+        h->va.create_surfaces(h->display, bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420,
+                              (unsigned)width, (unsigned)height, &surface, 1, NULL, 0);
+    if (status == VA_STATUS_SUCCESS) {
+        (void)h->va.destroy_surfaces(h->display, &surface, 1);
+    }
+    if (status == VA_STATUS_ERROR_ALLOCATION_FAILED || status == VA_STATUS_ERROR_HW_BUSY) {
+        return blame(h, status, "a surface", err);
+    }
+    return status == VA_STATUS_SUCCESS && av == AVERROR(ENOMEM)
+               ? gm_err_set(err, GM_E_DEVICE_MEMORY, av,
+                            "The VA driver had no memory for a surface of %dx%d", width, height)
+               : gm_err_set(err, GM_E_PIPELINE_UNFIT, av,
+                            "The VA driver has no surfaces of %dx%d in %u bits", width, height,
+                            bits);
+}
+
 int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err)
 {
@@ -199,11 +225,7 @@ int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, A
     int av = av_hwframe_ctx_init(ref);
     if (av < 0) {
         av_buffer_unref(&ref);
-        int rc = check(hold_of(device), err);
-        return rc < 0 ? rc
-                      : gm_err_set(err, GM_E_PIPELINE_UNFIT, av,
-                                   "The VA driver has no surfaces of %dx%d in %u bits", width,
-                                   height, bits);
+        return explain_frames(hold_of(device), bits, width, height, av, err);
     }
     *out = ref;
     return 0;

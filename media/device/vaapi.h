@@ -35,7 +35,8 @@ int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
 /* Takes a surface, waits for it and gives it back: 0 when the driver answers. Nothing is drawn on
  * it, so a GPU that hangs may go unnoticed. */
 int gm_vaapi_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
-/* Surfaces for 4:2:0 pictures of 8 or 10 bits, as many as are needed at once. *out owned. */
+/* Surfaces for 4:2:0 pictures of 8 or 10 bits, as many as are needed at once. *out owned. Errors
+ * besides: PIPELINE_UNFIT none of that size or depth. */
 int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
 /* libva's version and what the driver calls itself: "1.17-Intel-iHD-...", of letters, digits and

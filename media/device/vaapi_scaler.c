@@ -5,6 +5,8 @@
 #include "kernels/va.h"
 #include "media/device/vaapi.h"
 
+#define SMALL_PX 256 /* a side that any video processor takes */
+
 struct gm_vaapi_scaler {
     AVBufferRef *device; /* owned reference */
     const struct gm_va *va;
@@ -41,53 +43,85 @@ static int try_surface(const struct gm_vaapi_scaler *s, struct gm_err *err)
     return 0;
 }
 
-/* The video processor gave status. Drivers say that it failed, or has no memory, of one that does
- * not work, too: where the rest of the device answers, it is no failure of the device (answers). */
-static int explain(const struct gm_vaapi_scaler *s, VAStatus status, enum gm_code answers,
-                   const char *what, struct gm_err *err)
+static VAStatus open_context(const struct gm_vaapi_scaler *s, int width, int height,
+                             VAConfigID *config, VAContextID *context, const char **out_what)
+{
+    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(s->bits)};
+    *config = *context = VA_INVALID_ID;
+    *out_what = "a video processor";
+    VAStatus status =
+        s->va->create_config(s->display, VAProfileNone, VAEntrypointVideoProc, &format, 1, config);
+    if (status == VA_STATUS_SUCCESS) {
+        *out_what = "a context of its video processor";
+        status = s->va->create_context(s->display, *config, width, height, VA_PROGRESSIVE, NULL, 0,
+                                       context);
+    }
+    return status;
+}
+
+static void close_context(const struct gm_vaapi_scaler *s, VAConfigID config, VAContextID context)
+{
+    if (context != VA_INVALID_ID) {
+        (void)s->va->destroy_context(s->display, context);
+    }
+    if (config != VA_INVALID_ID) {
+        (void)s->va->destroy_config(s->display, config);
+    }
+}
+
+static bool opens_small(const struct gm_vaapi_scaler *s)
+{
+    const char *what;
+    VAConfigID config;
+    VAContextID context;
+    VAStatus status = open_context(s, SMALL_PX, SMALL_PX, &config, &context, &what);
+    close_context(s, config, context);
+    return status == VA_STATUS_SUCCESS;
+}
+
+/* Drivers say that they failed, or have no memory, of a video processor that does not work, too:
+ * where the rest of the device answers, and small pictures are not scaled either, it is no failure
+ * of the device. */
+static int explain_open(const struct gm_vaapi_scaler *s, VAStatus status, const char *what,
+                        struct gm_err *err)
 {
     struct gm_err cause;
-    if (status != VA_STATUS_ERROR_OPERATION_FAILED && status != VA_STATUS_ERROR_ALLOCATION_FAILED) {
+    bool full = status == VA_STATUS_ERROR_ALLOCATION_FAILED;
+    if (status != VA_STATUS_ERROR_OPERATION_FAILED && !full) {
         return gm_vaapi_blame(s->device, status, what, err);
     }
-    int rc = status == VA_STATUS_ERROR_ALLOCATION_FAILED ? try_surface(s, &cause) : 0;
+    int rc = full ? try_surface(s, &cause) : 0;
     rc = rc == 0 ? gm_vaapi_check(s->device, &cause) : rc;
-    return rc < 0 ? gm_err_set(err, (enum gm_code) - rc, status,
-                               "The VA driver did not give %s: %.120s", what, cause.text)
-                  : gm_err_set(err, answers, status,
-                               "The VA driver did not give %s of %dx%d in %u bits, though it "
-                               "answers: %s",
-                               what, s->width, s->height, s->bits, s->va->error(status));
+    if (rc < 0) {
+        return gm_err_set(err, (enum gm_code) - rc, status, "The VA driver did not give %s: %.120s",
+                          what, cause.text);
+    }
+    return gm_err_set(err, full && opens_small(s) ? GM_E_DEVICE_MEMORY : GM_E_PIPELINE_UNFIT,
+                      status,
+                      "The VA driver did not give %s of %dx%d in %u bits, though it answers: %s",
+                      what, s->width, s->height, s->bits, s->va->error(status));
 }
 
 int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int height,
                            struct gm_vaapi_scaler **out, struct gm_err *err)
 {
     struct gm_vaapi_scaler *s = calloc(1, sizeof *s);
-    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(bits)};
     if (s == NULL || (s->device = av_buffer_ref(device)) == NULL) {
         free(s);
         return gm_err_nomem(err);
     }
     s->va = gm_vaapi_library(s->device, &s->display);
-    s->config = s->context = VA_INVALID_ID;
     s->bits = bits;
     s->width = width;
     s->height = height;
-    const char *what = "a video processor";
-    VAStatus status = s->va->create_config(s->display, VAProfileNone, VAEntrypointVideoProc,
-                                           &format, 1, &s->config);
-    if (status == VA_STATUS_SUCCESS) {
-        what = "a context of its video processor";
-        status = s->va->create_context(s->display, s->config, width, height, VA_PROGRESSIVE, NULL,
-                                       0, &s->context);
-    }
+    const char *what;
+    VAStatus status = open_context(s, width, height, &s->config, &s->context, &what);
     if (status != VA_STATUS_SUCCESS) {
         int rc = is_unfit(status)
                      ? gm_err_set(err, GM_E_PIPELINE_UNFIT, status,
                                   "The VA driver does not scale to %dx%d in %u bits: %s", width,
                                   height, bits, s->va->error(status))
-                     : explain(s, status, GM_E_PIPELINE_UNFIT, what, err);
+                     : explain_open(s, status, what, err);
         gm_vaapi_scaler_destroy(&s);
         return rc;
     }
@@ -101,12 +135,7 @@ void gm_vaapi_scaler_destroy(struct gm_vaapi_scaler **scaler)
     if (s == NULL) {
         return;
     }
-    if (s->context != VA_INVALID_ID) {
-        (void)s->va->destroy_context(s->display, s->context);
-    }
-    if (s->config != VA_INVALID_ID) {
-        (void)s->va->destroy_config(s->display, s->config);
-    }
+    close_context(s, s->config, s->context);
     av_buffer_unref(&s->device);
     free(s);
     *scaler = NULL;
@@ -149,6 +178,23 @@ static VAStatus draw(const struct gm_vaapi_scaler *s, const VARectangle *region,
     return status;
 }
 
+/* Of one that was proved: a driver that answers failed by itself. */
+static int explain_run(const struct gm_vaapi_scaler *s, VAStatus status, struct gm_err *err)
+{
+    static const char what[] = "a picture of another size";
+    struct gm_err cause;
+    if (status != VA_STATUS_ERROR_OPERATION_FAILED) {
+        return gm_vaapi_blame(s->device, status, what, err);
+    }
+    int rc = gm_vaapi_check(s->device, &cause);
+    return rc < 0 ? gm_err_set(err, (enum gm_code) - rc, status,
+                               "The VA driver did not give %s: %.120s", what, cause.text)
+                  : gm_err_set(err, GM_E_DEVICE_DRIVER, status,
+                               "The VA driver did not give %s, %dx%d in %u bits, though it "
+                               "answers: %s",
+                               what, s->width, s->height, s->bits, s->va->error(status));
+}
+
 int gm_vaapi_scaler_run(struct gm_vaapi_scaler *s, const AVFrame *from, const AVFrame *to,
                         struct gm_err *err)
 {
@@ -157,7 +203,5 @@ int gm_vaapi_scaler_run(struct gm_vaapi_scaler *s, const AVFrame *from, const AV
     if (status == VA_STATUS_SUCCESS) {
         status = s->va->sync(s->display, surface_of(to));
     }
-    return status == VA_STATUS_SUCCESS
-               ? 0
-               : explain(s, status, GM_E_DEVICE_DRIVER, "a picture of another size", err);
+    return status == VA_STATUS_SUCCESS ? 0 : explain_run(s, status, err);
 }

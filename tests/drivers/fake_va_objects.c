@@ -49,8 +49,24 @@ void fake_va_free_objects(struct fake_va *va)
     }
 }
 
-/* bytes: of a sample. */
-static struct fake_va_surface *make_surface(int width, int height, int bytes)
+static uint64_t size_of(const struct fake_va_surface *s)
+{
+    return (uint64_t)s->pitch * (uint64_t)s->rows * 3 / 2;
+}
+
+static bool has_room(const struct fake_va *va, const struct fake_va_surface *s)
+{
+    const struct fake_gpu *gpu = fake_va_gpu(va);
+    uint64_t used = size_of(s);
+    for (unsigned i = 0; i < FAKE_VA_OBJECTS; i++) {
+        used += va->surfaces[i] != NULL ? size_of(va->surfaces[i]) : 0;
+    }
+    return gpu == NULL || gpu->surface_bytes == 0 || used <= gpu->surface_bytes;
+}
+
+/* bytes: of a sample. NULL: no memory. */
+static struct fake_va_surface *make_surface(const struct fake_va *va, int width, int height,
+                                            int bytes)
 {
     struct fake_va_surface *s = calloc(1, sizeof(*s));
     if (s != NULL) {
@@ -59,7 +75,7 @@ static struct fake_va_surface *make_surface(int width, int height, int bytes)
         s->bytes = bytes;
         s->pitch = (width + ALIGN_PX - 1) / ALIGN_PX * ALIGN_PX * bytes;
         s->rows = (height + 15) / 16 * 16;
-        s->data = calloc((size_t)s->pitch, (size_t)s->rows * 3 / 2);
+        s->data = has_room(va, s) ? calloc((size_t)s->pitch, (size_t)s->rows * 3 / 2) : NULL;
         if (s->data == NULL) {
             free(s);
             s = NULL;
@@ -103,8 +119,9 @@ static VAStatus create_surfaces2(VADriverContextP ctx, unsigned format, unsigned
     }
     status = fake_va_result(fake_fault_at(FAKE_ALLOC, va->pci, 0));
     while (status == VA_STATUS_SUCCESS && made < count) {
-        struct fake_va_surface *surface = make_surface((int)width, (int)height, deep ? 2 : 1);
-        out[made] = fake_va_add(va->surfaces, FAKE_VA_SURFACE, surface);
+        struct fake_va_surface *surface = make_surface(va, (int)width, (int)height, deep ? 2 : 1);
+        out[made] =
+            surface == NULL ? VA_INVALID_ID : fake_va_add(va->surfaces, FAKE_VA_SURFACE, surface);
         if (out[made] == VA_INVALID_ID) {
             free_surface(surface);
             status = VA_STATUS_ERROR_ALLOCATION_FAILED;

@@ -222,6 +222,14 @@ static bool read_back(struct reader *r, char **words, int count)
     return true;
 }
 
+static bool read_kib(const char *word, uint64_t *out)
+{
+    int number = 0;
+    bool good = read_int(word, 1, 1 << 30, &number);
+    *out = (uint64_t)number << 10;
+    return good;
+}
+
 /* Lines of a GPU that a VA driver drives. */
 static bool read_va_line(struct fake_gpu *gpu, char **words)
 {
@@ -239,6 +247,7 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
            (strcmp(key, "packed") == 0 && read_yes(words[1], &gpu->packed)) ||
            (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
            (strcmp(key, "scale") == 0 && read_yes(words[1], &gpu->scale)) ||
+           (strcmp(key, "surface-kib") == 0 && read_kib(words[1], &gpu->surface_bytes)) ||
            (strcmp(key, "scale-soft") == 0 && read_yes(words[1], &gpu->scale_soft)) ||
            (strcmp(key, "low-delay") == 0 && read_yes(words[1], &gpu->low_delay)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));

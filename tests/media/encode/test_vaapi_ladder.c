@@ -338,7 +338,6 @@ static void what_the_driver_is_not_asked_for_is_planned_for_software(void **stat
         {"does not scale", SCALES "fault scale-open error\n", &h264, "off", false},
         {"does not scale", SCALES "fault scale-open oom\n", &h264, "off", false},
         {"fails to scale", SCALES "fault scale error\n", &h264, "off", true},
-        {"fails to scale", SCALES "fault scale oom\n", &h264, "off", true},
         {"otherwise than it should", SCALES "fault scale wrong\n", &h264, "off", true},
         {"otherwise than it should", SCALES "fault scale wrong at=2\n", &h264, "off", true},
         {"fails to scale", SCALES "fault scale no-device at=1\n", &h264, "off", true},
@@ -381,10 +380,13 @@ static void failures_of_the_scaler_are_the_devices(void **state)
     static const struct failure failures[] = {
         {SCALES "fault scale lost\n", GM_E_DEVICE_LOST, true},
         {SCALES "fault scale-open lost\n", GM_E_DEVICE_LOST, true},
+        {SCALES "fault scale oom\n", GM_E_DEVICE_MEMORY, true}, /* it may be there the next time */
+        {SCALES "fault scale-open oom at=1\n", GM_E_DEVICE_MEMORY, true},
+        {SCALES "surface-kib 100\n", GM_E_DEVICE_MEMORY, true},
         {SCALES "fault scale wrong\n", GM_E_MEDIA_VERIFY, false},
         {"", GM_E_DEVICE_DRIVER, false}, /* another driver than the plan's */
         {SCALES "fault scale lost at=30\n", GM_E_DEVICE_LOST, false},
-        {SCALES "fault scale oom at=30\n", GM_E_DEVICE_DRIVER, false},
+        {SCALES "fault scale oom at=30\n", GM_E_DEVICE_MEMORY, false},
         {SCALES "fault scale error at=30\n", GM_E_DEVICE_DRIVER, false},
         {SCALES "fault decode lost at=30\n", GM_E_DEVICE_LOST, false}, /* one device, one loss */
         {SCALES "fault encode lost at=30\n", GM_E_DEVICE_LOST, false},

@@ -237,6 +237,7 @@ static void failures_have_their_codes(void **state)
         {"fault scale-open oom\n", GM_E_PIPELINE_UNFIT, false, "though it answers", false},
         {"fault scale-open oom\nfault alloc oom at=2\n", GM_E_DEVICE_MEMORY, false,
          "a video processor", false},
+        {"fault scale-open oom at=1\n", GM_E_DEVICE_MEMORY, false, "of 96x64", false},
         {"fault scale-open lost\n", GM_E_DEVICE_LOST, false, "a video processor", false},
         {"fault scale-open busy\n", GM_E_DEVICE_BUSY, false, "", false},
         {"fault alloc oom\n", GM_E_DEVICE_MEMORY, false, "", false},
@@ -248,7 +249,8 @@ static void failures_have_their_codes(void **state)
         {"fault scale lost at=2\n", GM_E_DEVICE_LOST, false, "", false},
         {"fault scale lost at=3\n", GM_E_DEVICE_LOST, true, "another size", false},
         {"fault scale error at=3\n", GM_E_DEVICE_DRIVER, true, "though it answers", false},
-        {"fault scale oom at=3\n", GM_E_DEVICE_DRIVER, true, "though it answers", false},
+        {"fault scale oom at=3\n", GM_E_DEVICE_MEMORY, true, "another size", false},
+        {"fault scale oom at=1\n", GM_E_DEVICE_MEMORY, false, "another size", false},
         {"fault scale busy at=3\n", GM_E_DEVICE_BUSY, true, "", false},
         {"fault copy lost\n", GM_E_DEVICE_LOST, true, "", false},
         {"fault copy error\n", GM_E_DEVICE_DRIVER, true, "takes no picture", false},
@@ -259,6 +261,38 @@ static void failures_have_their_codes(void **state)
         bad += fake_gpu_run(fail_so, &failures[i]) != 0;
     }
     assert_int_equal(bad, 0);
+}
+
+/* A pool of one side; those of 256x256 take 96 KiB. */
+static int open_pool(const char *lines, unsigned bits, int side, struct gm_err *err)
+{
+    AVBufferRef *pool = NULL, *device;
+    fake_gpu_profile("arc", lines);
+    device = open_display();
+    int rc = gm_vaapi_frames(device, bits, side, side, &pool, err);
+    CHECK((pool != NULL) == (rc == 0));
+    av_buffer_unref(&pool);
+    av_buffer_unref(&device);
+    return rc;
+}
+
+static void fill(const void *arg)
+{
+    struct gm_err err = {0};
+    (void)arg;
+    CHECK(open_pool("surface-kib 4000\n", 8, 1024, &err) == 0);
+    CHECK(open_pool("surface-kib 1000\n", 8, 1024, &err) == -GM_E_DEVICE_MEMORY);
+    CHECK(open_pool("surface-kib 1000\n", 10, 1024, &err) == -GM_E_DEVICE_MEMORY);
+    CHECK(open_pool("surface-kib 90\n", 8, 64, &err) == 0);
+    CHECK(open_pool("fault alloc oom times=1\n", 8, 64, &err) == -GM_E_DEVICE_MEMORY);
+    CHECK(open_pool("surface-kib 1000\n", 8, 32768, &err) == -GM_E_PIPELINE_UNFIT);
+    CHECK(strstr(err.text, "32768x32768") != NULL);
+}
+
+static void want_of_memory_is_no_want_of_size(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(fill, NULL), 0);
 }
 
 static void refuse(const void *arg)
@@ -364,6 +398,7 @@ int main(void)
         cmocka_unit_test(levels_stay_as_they_are),
         cmocka_unit_test(pictures_of_memory_come_to_the_device),
         cmocka_unit_test(failures_have_their_codes),
+        cmocka_unit_test(want_of_memory_is_no_want_of_size),
         cmocka_unit_test(what_is_not_its_own_is_refused),
         cmocka_unit_test(builds_that_scale_otherwise_prove_other_bits),
     };
