@@ -292,6 +292,29 @@ static void add_share(struct gm_buf *buf, int nodes)
     }
 }
 
+/* What the driver needs besides: the node's file is ours to write, so it is told in a variable. */
+static int add_paths(struct gm_buf *buf, struct gm_err *err)
+{
+    const char *at = getenv("GOPMILL_DEVICE_PATHS");
+    char path[4096];
+    size_t count = 0;
+    while (at != NULL && *at != '\0') {
+        size_t size = strcspn(at, ":");
+        if (size >= sizeof(path)) {
+            return gm_err_set(err, GM_E_INVAL, 0, "a path in GOPMILL_DEVICE_PATHS is too long");
+        }
+        if (size > 0) {
+            memcpy(path, at, size);
+            path[size] = '\0';
+            gm_buf_str(buf, count++ == 0 ? "device_paths: [" : ", ");
+            gm_farm_yaml_quote(buf, path);
+        }
+        at += size + (at[size] == ':' ? 1 : 0);
+    }
+    gm_buf_str(buf, count > 0 ? "]\n" : "");
+    return 0;
+}
+
 static int write_node(const struct gm_farm_files *f, const struct gm_farm_params *params, int index,
                       const char *key_path, struct gm_err *err)
 {
@@ -314,6 +337,11 @@ static int write_node(const struct gm_farm_files *f, const struct gm_farm_params
         add_option(&buf, "cpu_flags", cpu_flags);
     }
     add_option(&buf, "devices", params->devices && index == 1 ? "wait" : "off");
+    rc = params->devices && index == 1 ? add_paths(&buf, err) : 0;
+    if (rc < 0) {
+        gm_buf_fini(&buf);
+        return rc;
+    }
     add_share(&buf, params->nodes);
     return write_config(f, name, &buf, err);
 }

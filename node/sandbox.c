@@ -289,8 +289,10 @@ static int allow_device(int ruleset, const struct gm_sandbox_device *device, uin
     static const char *const facts[] = {"/sys",          "/proc/self",    "/proc/cpuinfo",
                                         "/proc/meminfo", "/proc/devices", "/proc/modules",
                                         "/proc/version", "/proc/sys/vm",  "/etc/ld.so.cache"};
-    static const char *const libraries[] = {"/usr/lib",   "/usr/lib64", "/usr/local/lib",
-                                            "/usr/share", "/lib",       "/lib64"};
+    /* the last: where NVIDIA's images of containers and Kubernetes' have the driver's */
+    static const char *const libraries[] = {"/usr/lib",         "/usr/lib64", "/usr/local/lib",
+                                            "/usr/share",       "/lib",       "/lib64",
+                                            "/usr/local/nvidia"};
     const uint64_t read = FS_READ_FILE;
     const uint64_t use = handled & (FS_READ_FILE | FS_WRITE_FILE | FS_TRUNCATE | FS_IOCTL_DEV);
     int rc = 0;

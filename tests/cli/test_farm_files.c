@@ -113,6 +113,53 @@ static void a_temporary_state_is_marked_and_goes(void **state)
     scratch_remove(&s);
 }
 
+/* What is said of a node's device_paths, or no such line. */
+static void paths_of_node(const struct gm_farm_files *files, int node, const char *wanted)
+{
+    char path[600];
+    uint8_t *data = NULL;
+    size_t size = 0;
+    snprintf(path, sizeof(path), "%s/node-%d.yaml", files->state, node);
+    assert_int_equal(gm_fs_read(path, 1u << 16, &data, &size, &err), 0);
+    const char *line = strstr((const char *)data, "device_paths");
+    if (wanted == NULL) {
+        assert_null(line);
+    } else {
+        assert_non_null(line);
+        assert_int_equal(strncmp(line, wanted, strlen(wanted)), 0);
+    }
+    free(data);
+}
+
+static void first_node_with_devices_gets_their_paths(void **state)
+{
+    (void)state;
+    struct scratch s;
+    struct gm_farm_files files;
+    struct gm_farm_params params = {.nodes = 2, .devices = true};
+    scratch_make(&s);
+    assert_int_equal(setenv("TMPDIR", s.path, 1), 0);
+    assert_int_equal(setenv("GOPMILL_DEVICE_PATHS", ":/opt/a \"b\"::/dev/x:", 1), 0);
+    assert_int_equal(gm_farm_files_make(&params, &files, &err), 0);
+    paths_of_node(&files, 1, "device_paths: [\"/opt/a \\\"b\\\"\", \"/dev/x\"]\n");
+    paths_of_node(&files, 2, NULL);
+    gm_farm_files_remove(&files);
+    params.devices = false;
+    assert_int_equal(gm_farm_files_make(&params, &files, &err), 0);
+    paths_of_node(&files, 1, NULL);
+    gm_farm_files_remove(&files);
+    char *longest = calloc(1, 5000);
+    assert_non_null(longest);
+    memset(longest, '/', 4999);
+    assert_int_equal(setenv("GOPMILL_DEVICE_PATHS", longest, 1), 0);
+    free(longest);
+    params.devices = true;
+    assert_int_equal(gm_farm_files_make(&params, &files, &err), -GM_E_INVAL);
+    assert_int_equal(unsetenv("GOPMILL_DEVICE_PATHS"), 0);
+    assert_int_equal(unsetenv("TMPDIR"), 0);
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -120,6 +167,7 @@ int main(void)
         cmocka_unit_test(a_marker_stays_where_the_lock_is_anothers),
         cmocka_unit_test(a_users_file_named_like_the_marker_stays),
         cmocka_unit_test(a_temporary_state_is_marked_and_goes),
+        cmocka_unit_test(first_node_with_devices_gets_their_paths),
     };
     if (setenv("GOPMILL_PIPELINES", GM_SOURCE_DIR "/config/pipelines", 1) != 0) {
         return 1;

@@ -148,10 +148,7 @@ stop patient
 # One machine's farm, which gopmill starts and ends: the same programs, the node's configuration told of the fakes' files.
 cat >"$work/fakebin/gopmill-node" <<SH
 #!/bin/sh
-grep -q device_paths "\$2" || cat >>"\$2" <<YAML
-device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]
-device_paths: ["$work/fake", "$GOPMILL_FAKE_LIB"]
-YAML
+grep -q device_environment "\$2" || echo 'device_environment: [LD_LIBRARY_PATH, GOPMILL_FAKE_DRIVERS]' >>"\$2"
 exec "$top/tests/drivers/with" "$work/fake/profile" -- "$bin/gopmill-node" "\$@"
 SH
 cp "$bin/gopmill" "$work/fakebin/" # it looks for the others beside itself
@@ -166,6 +163,7 @@ embedded() { # name option...
 }
 check "one command alone uses the processors" embedded alone
 check "looking for no devices" report "$(on cpu)"
+export GOPMILL_DEVICE_PATHS=$work/fake:$GOPMILL_FAKE_LIB # what the fakes need besides
 check "with --devices" embedded devices --devices
 check "it uses the GPU" report "$(on $gpu)"
 check "with the farm's bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/devices")"
