@@ -52,11 +52,11 @@ for count in 1000000 100000000; do
   "$make" samples $count samples-$count.mp4
   hostile 'input\.[a-z_]+' samples-$count.mp4
 done
-"$make" tracks 5000 tracks.mp4
+"$make" tracks 100000 tracks.mp4 # 38 MB
 hostile 'input\.too_large' tracks.mp4
 "$make" nested 100000 nested.mp4
 hostile 'input\.[a-z_]+' nested.mp4
-"$make" entries 50000 entries.mkv
+"$make" entries 1000000 entries.mkv # 51 MB
 hostile 'input\.too_large' entries.mkv
 "$make" programs 3000 programs.ts
 hostile 'input\.too_large' programs.ts

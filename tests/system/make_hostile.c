@@ -103,7 +103,7 @@ static void nested(struct gm_buf *out, uint32_t depth)
     }
 }
 
-/* An EBML element: id of 1 to 4 bytes as written, size in 8 bytes. */
+/* An EBML element: id of 1 to 4 bytes as written, size in 1 byte or 8. */
 static void element(struct gm_buf *out, uint32_t id, const void *data, size_t size)
 {
     for (int shift = 24; shift >= 0; shift -= 8) {
@@ -111,7 +111,11 @@ static void element(struct gm_buf *out, uint32_t id, const void *data, size_t si
             gm_buf_u8(out, (uint8_t)(id >> shift));
         }
     }
-    gm_buf_be64(out, (uint64_t)1 << 56 | size);
+    if (size < 127) {
+        gm_buf_u8(out, (uint8_t)(0x80 | size));
+    } else {
+        gm_buf_be64(out, (uint64_t)1 << 56 | size);
+    }
     gm_buf_add(out, data, size);
 }
 
