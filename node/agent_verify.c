@@ -12,6 +12,7 @@
 #include "node/agent_state.h"
 #include "node/packet.h"
 #include "proto/envelope.h"
+#include "proto/streams.h"
 
 static struct gm_agent_slot *verifier(struct gm_agent *agent)
 {
@@ -43,7 +44,22 @@ void gm_verify_forget(struct gm_item *item)
     agent->verify_last = last;
 }
 
-/* The task that checks `item`: the same results, the item as its only input. */
+/* What the item was made of: its chunk as split announced it, so that the verifier does not have to
+ * believe the worker that made the item. NULL: its task has no such input (sound, text). */
+static Gm__TaskInput *find_chunk(const struct gm_item *item)
+{
+    const struct gm_inputs *inputs = &item->task->inputs;
+    for (size_t i = 0; i < inputs->count; i++) {
+        const Gm__Item *chunk = inputs->list[i]->item;
+        if (chunk->stream == GM_STREAM_VIDEO && chunk->index == item->index) {
+            return inputs->list[i];
+        }
+    }
+    return NULL;
+}
+
+/* The task that checks `item`: the same results, the item and its chunk as its only inputs. Of the
+ * chunk it may read what was announced, no object. */
 static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size,
                      struct gm_err *err)
 {
@@ -57,7 +73,7 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
     input.task = from->task;
     input.instance = from->instance;
     input.item = &message.piece;
-    Gm__TaskInput *inputs[] = {&input};
+    Gm__TaskInput *inputs[] = {&input, find_chunk(item)};
     Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
     spec.type = (char *)(uintptr_t) "verify";
     spec.job_id = from->job_id;
@@ -68,7 +84,7 @@ static int pack_spec(const struct gm_item *item, int *out_fd, uint64_t *out_size
     spec.results = from->results;
     spec.n_results = from->n_results;
     spec.inputs = inputs;
-    spec.n_inputs = 1;
+    spec.n_inputs = inputs[1] != NULL ? 2 : 1;
     spec.inputs_complete = true;
     spec.attempt = from->attempt;
     rc = gm_packet_memfd("gopmill-verify", &spec.base, out_fd, out_size, err);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "media/chunk_times.h"
 #include "media/format/nal.h"
 #include "media/pb.h"
 #include "media/picture/burn_read.h"
@@ -85,14 +86,19 @@ static int write_video(struct gm_splitter *s, bool last, int64_t end_ts, struct 
     struct gm_split_chunk *c = &s->chunk;
     Gm__ChunkHeader header = GM__CHUNK_HEADER__INIT;
     Gm__SplitItemMeta meta = GM__SPLIT_ITEM_META__INIT;
+    uint8_t times[GM_SHA256_SIZE];
     int rc = fill_lists(c, &header, err);
-    if (rc < 0) {
-        goto out;
-    }
     header.index = c->index;
     header.last = last;
     header.end_ts = end_ts;
+    if (rc == 0) {
+        rc = gm_chunk_times(&header, times, err);
+    }
+    if (rc < 0) {
+        goto out;
+    }
     meta.frames = (uint32_t)c->frame_count;
+    meta.times_sha256 = (ProtobufCBinaryData){sizeof times, times};
     struct gm_split_write w = {
         .io = s->io,
         .store = &s->video,

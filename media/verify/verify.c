@@ -1,6 +1,7 @@
 /* The verify task: one announced item of encode, audio or subtitles, checked in another process
  * than the one that made it, before it is committed. Everything is read back with our own strict
- * reader; one rendition's first GOP, chosen by the chunk's number, and all sound are decoded. */
+ * reader; pictures are at the times that split planned for their chunk; one rendition's first GOP,
+ * chosen by the chunk's number, and all sound are decoded. */
 #include "media/verify/verify.h"
 
 #include <string.h>
@@ -52,6 +53,15 @@ static int check_numbers(Gm__SegmentMeta *const *segments, size_t count, bool sp
     return 0;
 }
 
+/* An item of encode and what it is held against. */
+struct chunk {
+    struct gm_task_io *io;
+    const struct gm_task_input *input;
+    const Gm__Policy *policy;
+    const Gm__EncodeItemMeta *meta;
+    const Gm__SplitItemMeta *plan;
+};
+
 /* The chunk's way through the declared buffer, from the sizes and times in its files. walk NULL:
  * no cap. */
 static int check_buffer(const struct gm_task_input *input, const Gm__RenditionChunkMeta *r,
@@ -78,69 +88,117 @@ static int check_buffer(const struct gm_task_input *input, const Gm__RenditionCh
     return 0;
 }
 
-static int verify_rendition(struct gm_task_io *io, const struct gm_task_input *input,
-                            const Gm__Policy *policy, const Gm__RenditionChunkMeta *r, bool decode,
-                            uint64_t *out_frames, struct gm_err *err)
+/* One segment; its times are added to `times`, its samples to walk (NULL: no cap). */
+static int verify_segment(const struct chunk *c, const Gm__Rendition *rendition,
+                          const struct gm_verify_segment *s, bool decode, struct gm_sha256 *times,
+                          struct gm_vbv_walk *walk, struct gm_err *err)
 {
-    const Gm__Rendition *rendition = policy->renditions[r->rendition];
+    struct gm_fmp4_init init;
+    int rc = gm_verify_init(s, rendition, c->policy->timescale, &init, err);
+    if (rc == 0) {
+        rc = gm_verify_video(s, &init, rendition->delay_ts, err);
+    }
+    if (rc == 0) {
+        rc = gm_verify_times(s, times, err);
+    }
+    if (rc == 0 && decode) {
+        rc = gm_verify_decode_gop(s, &init, rendition, err);
+    }
+    for (size_t k = 0; walk != NULL && rc == 0 && k < s->count; k++) {
+        gm_vbv_walk_sample(walk, s->samples[k].dts, s->samples[k].size);
+    }
+    return rc;
+}
+
+static int verify_segments(const struct chunk *c, const Gm__RenditionChunkMeta *r, bool decode,
+                           struct gm_sha256 *times, struct gm_err *err)
+{
+    const Gm__Rendition *rendition = c->policy->renditions[r->rendition];
+    const Gm__SegmentMeta *end = r->segments[r->n_segments - 1];
+    uint64_t frames = 0;
     struct gm_vbv vbv;
     struct gm_vbv_walk walk;
-    int rc = check_numbers(r->segments, r->n_segments, false, input->item->index, err);
-    bool capped = gm_vbv_declared(rendition, policy->timescale, &vbv);
-    *out_frames = 0;
-    if (rc == 0 && capped) {
+    bool capped = gm_vbv_declared(rendition, c->policy->timescale, &vbv);
+    int rc = 0;
+    if (capped) {
         gm_vbv_walk_start(&walk, &vbv, r->segments[0]->start_ts);
     }
     for (size_t i = 0; i < r->n_segments && rc == 0; i++) {
         struct gm_verify_segment s;
-        rc = gm_verify_read(io, input, rendition->name, r->segments[i], &s, err);
+        rc = gm_verify_read(c->io, c->input, rendition->name, r->segments[i], &s, err);
         if (rc < 0) {
             return rc;
         }
-        struct gm_fmp4_init init;
-        rc = gm_verify_init(&s, rendition, policy->timescale, &init, err);
-        if (rc == 0) {
-            rc = gm_verify_video(&s, &init, rendition->delay_ts, err);
-        }
-        if (rc == 0 && decode && i == 0) {
-            rc = gm_verify_decode_gop(&s, &init, rendition, err);
-        }
-        for (size_t k = 0; capped && rc == 0 && k < s.count; k++) {
-            gm_vbv_walk_sample(&walk, s.samples[k].dts, s.samples[k].size);
-        }
-        *out_frames += s.count;
+        rc = verify_segment(c, rendition, &s, decode && i == 0, times, capped ? &walk : NULL, err);
+        frames += s.count;
         gm_verify_segment_fini(&s);
-        io->progress(io->self, *out_frames, *out_frames);
+        c->io->progress(c->io->self, frames, frames);
     }
-    return rc == 0 ? check_buffer(input, r, capped ? &walk : NULL, err) : rc;
+    if (rc == 0) {
+        rc = check_buffer(c->input, r, capped ? &walk : NULL, err);
+    }
+    if (rc == 0 && frames != c->meta->frames) {
+        rc = fail(err, "its segments hold another number of frames than announced", c->meta->chunk);
+    }
+    return rc < 0 ? rc
+                  : gm_verify_planned(c->plan, times, end->start_ts + end->duration_ts,
+                                      rendition->name, c->meta->chunk, err);
 }
 
-static int verify_encode(struct gm_task_io *io, const struct gm_task_input *input,
-                         const Gm__Policy *policy, const Gm__EncodeItemMeta *meta,
-                         struct gm_err *err)
+static int verify_rendition(const struct chunk *c, const Gm__RenditionChunkMeta *r, bool decode,
+                            struct gm_err *err)
 {
-    uint32_t index = input->item->index;
-    if (meta->chunk != index || meta->n_renditions != policy->n_renditions) {
+    int rc = check_numbers(r->segments, r->n_segments, false, c->meta->chunk, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct gm_sha256 *times = gm_sha256_create();
+    if (times == NULL) {
+        return gm_err_nomem(err);
+    }
+    rc = verify_segments(c, r, decode, times, err);
+    gm_sha256_destroy(&times);
+    return rc;
+}
+
+static int verify_chunk(const struct chunk *c, struct gm_err *err)
+{
+    const Gm__EncodeItemMeta *meta = c->meta;
+    uint32_t index = c->input->item->index;
+    if (meta->chunk != index || meta->n_renditions != c->policy->n_renditions) {
         return fail(err, "it is another chunk, or renditions are missing", index);
     }
+    if (meta->frames != c->plan->frames) {
+        return fail(err, "it has another number of frames than planned", index);
+    }
     for (size_t i = 0; i < meta->n_renditions; i++) {
-        uint64_t frames = 0;
         if (meta->renditions[i]->rendition != i) {
             return fail(err, "its renditions are in another order than the plan's", index);
         }
         int rc = check_alike(meta->renditions[0], meta->renditions[i], index, err);
         if (rc == 0) {
-            rc = verify_rendition(io, input, policy, meta->renditions[i],
-                                  index % meta->n_renditions == i, &frames, err);
-        }
-        if (rc == 0 && frames != meta->frames) {
-            rc = fail(err, "its segments hold another number of frames than announced", index);
+            rc = verify_rendition(c, meta->renditions[i], index % meta->n_renditions == i, err);
         }
         if (rc < 0) {
             return rc;
         }
     }
     return 0;
+}
+
+static int verify_encode(struct gm_task_io *io, const struct gm_task_input *input,
+                         const Gm__Policy *policy, const Gm__EncodeItemMeta *meta,
+                         struct gm_err *err)
+{
+    Gm__SplitItemMeta *plan = NULL;
+    int rc = gm_verify_plan(io, input->item, &plan, err);
+    if (rc < 0) {
+        return rc;
+    }
+    struct chunk c = {.io = io, .input = input, .policy = policy, .meta = meta, .plan = plan};
+    rc = verify_chunk(&c, err);
+    gm__split_item_meta__free_unpacked(plan, NULL);
+    return rc;
 }
 
 static int verify_audio(struct gm_task_io *io, const struct gm_task_input *input,

@@ -1,6 +1,7 @@
 #ifndef GM_MEDIA_VERIFY_VERIFY_H
 #define GM_MEDIA_VERIFY_VERIFY_H
 
+#include "common/hash.h"
 #include "media/format/fmp4.h"
 #include "media/task_io.h"
 
@@ -30,6 +31,19 @@ int gm_verify_read(struct gm_task_io *io, const struct gm_task_input *input, con
 void gm_verify_segment_fini(struct gm_verify_segment *s);
 int gm_verify_fail(struct gm_err *err, const struct gm_verify_segment *s, const char *fmt, ...)
     GM_PRINTF(3, 4);
+
+/* What split told of the chunk that `item` was made of: the task's next input. *out owned:
+ * gm__split_item_meta__free_unpacked. Errors: MEDIA_VERIFY where one of them alone is the last;
+ * PROTO where the input is missing, of another chunk or malformed; NOMEM; the io's. */
+int gm_verify_plan(struct gm_task_io *io, const Gm__Item *item, Gm__SplitItemMeta **out,
+                   struct gm_err *err) GM_MUST_CHECK;
+/* Adds when the segment's pictures are shown (media/chunk_times.h). Errors: NOMEM. */
+int gm_verify_times(const struct gm_verify_segment *s, struct gm_sha256 *times,
+                    struct gm_err *err) GM_MUST_CHECK;
+/* The chunk's times in one rendition, all segments added, are those of the plan. end_ts: of the
+ * last segment. A split before media/chunk_times.h told none: any will do then. */
+int gm_verify_planned(const Gm__SplitItemMeta *plan, struct gm_sha256 *times, int64_t end_ts,
+                      const char *where, uint32_t index, struct gm_err *err) GM_MUST_CHECK;
 
 /* The init segment of the segment's rendition, checked against the plan; borrowed from it. */
 int gm_verify_init(const struct gm_verify_segment *s, const Gm__Rendition *rendition,

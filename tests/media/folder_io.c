@@ -314,8 +314,14 @@ int folder_io_verify(struct folder_io *f, const char *task, uint32_t instance, u
     spec.task = (char *)(uintptr_t)task;
     spec.instance = instance;
     add_input(&r, p);
+    const Gm__PipelineTask *made_by = find_task(f, task);
+    for (size_t t = 0; t < f->pipeline->n_tasks && strcmp(made_by->type, "encode") == 0; t++) {
+        if (strcmp(f->pipeline->tasks[t]->type, "split") == 0) {
+            add_stream(&r, f->pipeline->tasks[t]->name, 0, GM_STREAM_VIDEO, index, 1);
+        }
+    }
     spec.inputs = r.inputs;
-    spec.n_inputs = 1;
+    spec.n_inputs = r.input_count;
     spec.inputs_complete = true;
     int rc = run_spec(&r, "verify", &ignored, err);
     free_inputs(&r);

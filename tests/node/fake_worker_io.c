@@ -81,7 +81,29 @@ static int run_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *
     return rc < 0 ? rc : finish(io, 1, err);
 }
 
-/* "verify": content that begins with "bad" is refused, "crash" crashes. */
+/* The piece's own chunk comes next, and nothing else. */
+static int check_chunk(struct gm_task_io *io, uint32_t index, struct gm_err *err)
+{
+    struct gm_task_input chunk;
+    bool more = false;
+    int rc = io->next_input(io->self, &more, &chunk, err);
+    if (rc == 0 && (!more || strcmp(chunk.task, "split") != 0 || chunk.item->stream != 0 ||
+                    chunk.item->index != index || chunk.item->meta.len != 4 ||
+                    memcmp(chunk.item->meta.data, "mine", 4) != 0)) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the chunk of piece %u did not come", index);
+    }
+    int fd = -1;
+    struct gm_err refused;
+    if (rc == 0 && io->open_object(io->self, &chunk, 0, &fd, &refused) != -GM_E_NOTFOUND) {
+        return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the chunk's object may be read");
+    }
+    if (rc == 0) {
+        rc = io->next_input(io->self, &more, &chunk, err);
+    }
+    return rc == 0 && more ? gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "another input came") : rc;
+}
+
+/* "verify": content that begins with "bad" is refused, "crash" crashes, "chunk" needs its chunk. */
 static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     struct gm_task_input input;
@@ -106,7 +128,10 @@ static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *
     if (strncmp(text, "bad", 3) == 0) {
         return gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the piece is bad");
     }
-    return finish(io, 1, err);
+    if (strncmp(text, "chunk", 5) == 0) {
+        rc = check_chunk(io, input.item->index, err);
+    }
+    return rc < 0 ? rc : finish(io, 1, err);
 }
 
 /* "read": the whole of the source, inputs as they come, and results; their bytes joined become

@@ -263,6 +263,46 @@ static void encoded_pieces_are_verified_by_another_process(void **state)
     farm_expect_done(farm, id);
 }
 
+/* Of the task's inputs the one that the piece was made of, as split announced it. */
+static void the_verifier_is_told_of_the_piece_s_chunk(void **state)
+{
+    static const struct {
+        uint32_t stream, index;
+        const char *meta;
+    } rows[] = {{0, 6, "next"}, {1, 7, "sound"}, {0, 7, "mine"}, {0, 8, "last"}};
+    enum { INPUTS = sizeof(rows) / sizeof(rows[0]) };
+    struct farm *farm = *state;
+    Gm__Object object = GM__OBJECT__INIT;
+    Gm__Object *objects[] = {&object};
+    Gm__Item items[INPUTS];
+    Gm__TaskInput inputs[INPUTS];
+    Gm__TaskInput *list[INPUTS];
+    for (size_t i = 0; i < INPUTS; i++) {
+        gm__item__init(&items[i]);
+        items[i].stream = rows[i].stream;
+        items[i].index = rows[i].index;
+        items[i].objects = objects;
+        items[i].n_objects = 1;
+        items[i].meta.data = (uint8_t *)(uintptr_t)rows[i].meta;
+        items[i].meta.len = strlen(rows[i].meta);
+        gm__task_input__init(&inputs[i]);
+        inputs[i].task = (char *)(uintptr_t) "split";
+        inputs[i].item = &items[i];
+        list[i] = &inputs[i];
+    }
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "encode";
+    spec.source_name = (char *)(uintptr_t) "chunk";
+    spec.inputs = list;
+    spec.n_inputs = INPUTS;
+    spec.inputs_complete = true;
+    uint64_t id = farm_assign_spec(farm, &spec);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+}
+
 static void crash_costs_one_task_and_keeps_what_was_announced(void **state)
 {
     struct farm *farm = *state;
@@ -519,6 +559,7 @@ int main(void)
         WITH(PLAIN, changed_and_missing_objects_have_their_own_codes),
         WITH(PLAIN, wrong_size_of_an_object_fails_the_task),
         WITH(PLAIN, encoded_pieces_are_verified_by_another_process),
+        WITH(PLAIN, the_verifier_is_told_of_the_piece_s_chunk),
         WITH(PLAIN, crash_costs_one_task_and_keeps_what_was_announced),
         WITH(PLAIN, task_failure_keeps_its_code_and_chunk),
         WITH(PLAIN, memory_has_a_limit),
