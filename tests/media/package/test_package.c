@@ -291,6 +291,49 @@ static void package_refuses_holes(void **state)
     gm__encode_item_meta__free_unpacked(m, NULL);
 }
 
+/* Every chunk is right by itself; together they are not what split counted, or leave a buffer
+ * emptier than the next one needs. */
+static void package_refuses_programmes_that_do_not_add_up(void **state)
+{
+    struct world *w = *state;
+    struct folder_run run = {.task = "package"};
+    struct gm_err err;
+    Gm__TaskResult *split = (Gm__TaskResult *)(uintptr_t)folder_io_result(w->io, "split", 0);
+    for (int more = -1; more <= 1; more++) {
+        Gm__SplitMeta *m = gm__split_meta__unpack(NULL, split->meta.len, split->meta.data);
+        assert_true(m != NULL && m->frames == FRAMES);
+        m->frames += more;
+        Gm__Item as_item = {.meta = split->meta};
+        ProtobufCBinaryData old = exchange_meta(&as_item, &m->base);
+        split->meta = as_item.meta;
+        int rc = folder_io_run(w->io, &run, NULL, &err);
+        free(split->meta.data);
+        split->meta = old;
+        gm__split_meta__free_unpacked(m, NULL);
+        assert_int_equal(rc, more == 0 ? 0 : -GM_E_BUG);
+        assert_true(more == 0 || strstr(err.text, "frames of") != NULL);
+    }
+    Gm__Item *item = (Gm__Item *)(uintptr_t)folder_io_item(w->io, "encode", 0, 0, 1);
+    static const char *const said[] = {NULL, "underflows", "underflows", "no walk"};
+    for (size_t i = 0; i < 4; i++) {
+        Gm__EncodeItemMeta *m = gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+        assert_true(m != NULL && m->n_renditions == 2);
+        Gm__BufferWalk *walk = m->renditions[1]->buffer;
+        assert_non_null(walk);
+        walk->need += i == 1 ? INT64_C(1) << 40 : 0;
+        walk->low = i == 2 ? -1 : walk->low;
+        m->renditions[1]->buffer = i == 3 ? NULL : walk;
+        ProtobufCBinaryData old = exchange_meta(item, &m->base);
+        m->renditions[1]->buffer = walk;
+        gm__encode_item_meta__free_unpacked(m, NULL);
+        int rc = folder_io_run(w->io, &run, NULL, &err);
+        free(item->meta.data);
+        item->meta = old;
+        assert_int_equal(rc, said[i] == NULL ? 0 : -GM_E_BUG);
+        assert_true(said[i] == NULL || strstr(err.text, said[i]) != NULL);
+    }
+}
+
 /* The objects that items announced, not what their metas say of them. */
 static void package_refuses_objects_that_are_not_there(void **state)
 {
@@ -488,6 +531,7 @@ int main(void)
         cmocka_unit_test(metas_that_lie_are_refused),
         cmocka_unit_test(sound_metas_that_lie_are_refused),
         cmocka_unit_test(package_refuses_holes),
+        cmocka_unit_test(package_refuses_programmes_that_do_not_add_up),
         cmocka_unit_test(package_refuses_objects_that_are_not_there),
         cmocka_unit_test(package_refuses_sound_of_another_length),
         cmocka_unit_test(manifests_play_whole),
