@@ -18,8 +18,8 @@ int gm_verify_plan(struct gm_task_io *io, const Gm__Item *item, Gm__SplitItemMet
         return rc;
     }
     const Gm__PipelineTask *task = more ? gm_results_task(io->spec, chunk.task) : NULL;
-    if (task == NULL || strcmp(task->type, "split") != 0 ||
-        chunk.item->stream != GM_STREAM_VIDEO || chunk.item->index != item->index) {
+    if (task == NULL || strcmp(task->type, "split") != 0 || chunk.item->stream != GM_STREAM_VIDEO ||
+        chunk.item->index != item->index) {
         return gm_err_set(err, GM_E_PROTO, item->index, "the chunk of item %u was not given",
                           item->index);
     }
@@ -68,9 +68,9 @@ int gm_verify_planned(const Gm__SplitItemMeta *plan, struct gm_sha256 *times, in
 {
     uint8_t made[GM_SHA256_SIZE];
     gm_chunk_times_end(times, end_ts, made);
-    bool alike = plan->times_sha256.len == 0 ||
-                 (plan->times_sha256.len == sizeof(made) &&
-                  memcmp(plan->times_sha256.data, made, sizeof(made)) == 0);
+    bool alike =
+        plan->times_sha256.len == 0 || (plan->times_sha256.len == sizeof(made) &&
+                                        memcmp(plan->times_sha256.data, made, sizeof(made)) == 0);
     return alike ? 0
                  : gm_err_set(err, GM_E_MEDIA_VERIFY, 0,
                               "item %u: frames, GOPs or segments of %s are at other times than "

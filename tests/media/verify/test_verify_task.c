@@ -219,10 +219,10 @@ static void what_split_told_is_what_counts(void **state)
         assert_true(gm__split_item_meta__get_packed_size(m) <= sizeof(packed));
         chunk->meta = (ProtobufCBinaryData){gm__split_item_meta__pack(m, packed), packed};
         chunk->index += i == 4 ? 7 : 0;
-        assert_int_equal(folder_io_verify(w->f, "encode", 0, 0, 0, &err),
-                         i == 2   ? 0
-                         : i == 4 ? -GM_E_PROTO
-                                  : -GM_E_MEDIA_VERIFY);
+        assert_int_equal(folder_io_verify(w->f, "encode", 0, 0, 0, &err), i == 2 ? 0
+                                                                          : i == 4
+                                                                              ? -GM_E_PROTO
+                                                                              : -GM_E_MEDIA_VERIFY);
         chunk->index -= i == 4 ? 7 : 0;
         chunk->meta = told;
         m->times_sha256.len = len;
