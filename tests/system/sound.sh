@@ -17,13 +17,13 @@ flash_clip() {
     -f lavfi -i "aevalsrc='st(0,$k);st(1,$at);0.7*sin(2*PI*1000*(t-ld(1)))*gte(t,ld(1))*lt(t,ld(1)+0.1)':s=$audio:d=$seconds,aformat=channel_layouts=stereo" \
     -c:v libx264 -preset ultrafast -bf 3 -g 100 -pix_fmt yuv420p -c:a pcm_s16le "$@" "$file"
 }
-# offsets file [from]: seconds from each flash to its beep, one a line, of 30 s. from: where they begin;
-# times are counted from there, as ffmpeg prints six digits.
+# offsets file [from] [sound]: seconds from each flash to its beep, one a line, of 30 s. from: where they begin;
+# times are counted from there, as ffmpeg prints six digits. sound: a stream specifier.
 offsets() {
-  local from=${2:-0} end=$((${2:-0} + 30))
+  local from=${2:-0} sound=${3:-a:0} end=$((${2:-0} + 30))
   ffmpeg -nostdin -hide_banner -nostats -v info -t "$end" -i "$1" \
     -map 0:v:0 -vf "trim=start=$from,setpts=PTS-$from/TB,scale=16:16,signalstats,metadata=print:key=lavfi.signalstats.YAVG:file=$work/flash.txt" -f null - \
-    -map 0:a:0 -af "atrim=start=$from,asetpts=PTS-$from/TB,silencedetect=n=-22dB:d=0.5" -f null - 2>"$work/beep.txt"
+    -map "0:$sound" -af "atrim=start=$from,asetpts=PTS-$from/TB,silencedetect=n=-22dB:d=0.5" -f null - 2>"$work/beep.txt"
   awk '/pts_time/ {sub(/.*pts_time:/, ""); t = $1} /YAVG/ {sub(/.*=/, ""); if ($1 > 120 && !on) print t; on = $1 > 120}' \
     "$work/flash.txt" >"$work/flashes"
   awk '/silence_end/ {sub(/.*silence_end: /, ""); print $1}' "$work/beep.txt" >"$work/beeps"
@@ -124,6 +124,25 @@ for manifest in master.m3u8 manifest.mpd; do
     check "$manifest: ${language%:*} at ${language#*:} Hz for 8 s: $said" \
       awk -v said="$said" -v hz="${language#*:}" 'BEGIN {split(said, v, " "); exit !(v[1] > hz - 20 && v[1] < hz + 20 && v[4] >= 7978 && v[4] <= 8022)}'
   done
+done
+
+# ---- a second sound that comes 0.3 s later than the first, and stays so
+ffmpeg -nostdin -v error -y -i "$work/pal.mp4" -itsoffset 0.3 -i "$work/pal.mp4" -map 0:v -map 0:a -map 1:a -c copy \
+  -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra "$work/two.mkv"
+offsets "$work/two.mkv" 0 a:1 >"$work/source.off"
+check "the second sound is 0.3 s late: $(worst "$work/source.off")" awk '$1 < 0.28 || $1 > 0.32 {bad = 1} END {exit bad || NR != 3}' "$work/source.off"
+check "two sounds are transcoded" transcode "$work/two.mkv" aac
+for what in hls dash mp4; do
+  case $what in
+  hls) file=$work/out/master.m3u8 sound=a:m:language:fr ;;
+  dash) file=$work/out/manifest.mpd sound=a:m:language:fr ;;
+  *) file=$(echo "$work"/out/v/*/mp4/*.mp4) sound=a:1 ;;
+  esac
+  offsets "$file" 0 "$sound" >"$work/$what.off"
+  check "the second sound, $what: as in the source ($(worst "$work/source.off")): $(worst "$work/$what.off")" \
+    within "$aim" 3 "$work/$what.off" "$work/source.off"
+  offsets "$file" >"$work/$what.off"
+  check "the first beside it, $what: within $limit s: $(worst "$work/$what.off")" within "$limit" 3 "$work/$what.off"
 done
 
 # ---- joins: the joined segments decode to what one encode of the same samples decodes to
