@@ -34,7 +34,8 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     uint64_t scratch_bytes;       /* for tasks; 0: what is free */
     uint64_t worker_memory_bytes; /* address space of one worker; those of devices have no limit */
     uint32_t patience_ms;         /* silence after which another endpoint is tried; 0: 3000 */
-    uint32_t store_stall_ms;      /* a store that holds a task up for so long failed; 0: 900000 */
+    uint32_t dying_ms; /* a worker that was killed and has not ended is out of use then; 0: 10000 */
+    uint32_t store_stall_ms; /* a store that holds a task up for so long failed; 0: 900000 */
     struct gm_grant_key grant_key;
     struct gm_cache *cache;
     const struct gm_device_list *devices; /* copied; NULL: the cpu alone */

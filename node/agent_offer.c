@@ -121,7 +121,8 @@ static void add_notes(const struct gm_agent *agent, const struct gm_agent_device
                                      d->allowed, d->slot_count);
         } else if (gm_agent_slots_usable(agent, d) < gm_agent_room_slots(d)) {
             (void)gm_device_add_note(NULL, to, GM_NOTE_ERROR,
-                                     "worker processes do not start: the node's log says why");
+                                     "worker processes do not start, or do not end: the node's log "
+                                     "says why");
         }
         break;
     }

@@ -109,6 +109,7 @@ struct gm_agent_slot {
     char *scratch;                  /* owned */
     struct gm_task *task;           /* borrowed; NULL: free. Never set for the verifier */
     bool hung;                      /* it was killed for that, and is not gone yet */
+    bool stuck;                     /* it was killed, and does not end: takes nothing */
     bool seen;                      /* it was ready, or failed, once */
     bool broken;                    /* several starts failed in a row */
     bool fell;                      /* the last that failed was ready: being so says nothing */
@@ -361,7 +362,8 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
 int gm_agent_slots_start(struct gm_agent *agent, const struct gm_agent_device *device,
                          struct gm_err *err) GM_MUST_CHECK;
 void gm_agent_check_ready(struct gm_agent *agent);
-/* Slots whose processes died idle are used again when one has lived for a while. */
+/* Slots whose processes died idle are used again when one has lived for a while; those whose
+ * processes do not end, when they do. */
 void gm_agent_slots_tick(struct gm_agent *agent, gm_time now);
 /* The task is dropped: if its worker hangs, that is told to what decodes for it. */
 void gm_agent_blame_quiet(struct gm_task *task);
@@ -421,6 +423,8 @@ void gm_verify_next(struct gm_agent *agent);
 void gm_verify_message(struct gm_agent *agent, const Gm__WorkerMessage *msg);
 void gm_verify_gone(struct gm_agent *agent, const struct gm_err *why);
 void gm_verify_forget(struct gm_item *item); /* out of the queue */
+/* Nothing is verified before it comes back: all that waits for it fails so. */
+void gm_verify_stuck(struct gm_agent *agent, const struct gm_err *why);
 /* --- agent_open.c */
 /* Opens what the worker of `slot` asked for, on behalf of task, and answers it. */
 void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask);

@@ -88,7 +88,7 @@ static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
     bool takes = device != NULL && device->state == GM_AGENT_OFFERED;
     for (uint32_t i = 0; takes && i < device->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        if (slot->task == NULL && slot->process != NULL &&
+        if (slot->task == NULL && slot->process != NULL && !slot->stuck &&
             (found == NULL || fitness(slot, spec) > fitness(found, spec))) {
             found = slot;
         }

@@ -226,3 +226,13 @@ void gm_verify_gone(struct gm_agent *agent, const struct gm_err *why)
         fail_item(agent, &err);
     }
 }
+
+void gm_verify_stuck(struct gm_agent *agent, const struct gm_err *why)
+{
+    gm_verify_gone(agent, why);
+    while (agent->verify_first != NULL) {
+        struct gm_item *item = agent->verify_first;
+        gm_verify_forget(item);
+        gm_item_failed(item, why);
+    }
+}

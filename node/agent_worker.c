@@ -12,6 +12,7 @@
 #include "proto/envelope.h"
 
 #define BROKEN_AFTER 3 /* starts in a row that failed */
+#define DYING_MS 10000 /* long enough to give back what a device holds */
 #define STORE_STALL_MS (15 * 60 * 1000)
 
 static void note_missing(struct gm_agent *agent, const Gm__WReady *ready)
@@ -168,15 +169,18 @@ static void on_gone(struct gm_slot *process, const struct gm_err *why, bool read
         slot->seen = true;
         gm_agent_assist_not_ready(slot, why);
     }
+    bool changed = slot->stuck;
+    slot->restart_due = slot->hung = slot->stuck = false;
     if (gm_slot_failures(process) >= BROKEN_AFTER) {
-        slot->broken = true;
+        slot->broken = changed = true;
+    }
+    if (changed) {
         gm_link_offer(agent, false);
     }
     struct gm_task *task = slot->task;
     if (task != NULL && task->state == GM_TASK_RUNNING) {
         gm_agent_assist_failed(task, why);
     }
-    slot->restart_due = slot->hung = false;
     /* A malformed packet or a full socket is the worker's failure, not the job's. */
     struct gm_err told = *why;
     if (gm_code_get((int)told.code)->retry == GM_RETRY_NEVER) {
@@ -311,17 +315,48 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
     uint32_t allowed = gm_agent_room_slots(device);
     for (uint32_t i = 0; i < device->slot_count; i++) {
         const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        usable += slot->process == NULL || slot->broken ? 0 : 1;
+        usable += slot->process == NULL || slot->broken || slot->stuck ? 0 : 1;
     }
-    return agent->slots[agent->slot_count].broken || device->state != GM_AGENT_OFFERED ? 0
-           : usable < allowed                                                          ? usable
-                                                                                       : allowed;
+    const struct gm_agent_slot *verifier = &agent->slots[agent->slot_count];
+    if (verifier->broken || verifier->stuck || device->state != GM_AGENT_OFFERED) {
+        return 0;
+    }
+    return usable < allowed ? usable : allowed;
+}
+
+/* What it had to do is done elsewhere. */
+static void fail_stuck(struct gm_agent_slot *slot, gm_time dying)
+{
+    struct gm_agent *agent = slot->agent;
+    struct gm_task *task = slot->task;
+    struct gm_err why;
+    gm_err_set(&why, GM_E_WORKER_HUNG, 0, "the worker was killed and has not ended for %.1f s",
+               (double)dying / (double)GM_SEC);
+    if (!slot->stuck) {
+        gm_log_err(GM_LOG_ERROR, "worker-stuck", &why, "slot=%" PRIu32 " pid=%d", slot->index,
+                   gm_slot_pid(slot->process));
+        slot->stuck = true;
+        gm_link_offer(agent, false);
+    }
+    if (slot->index == agent->slot_count) {
+        gm_verify_stuck(agent, &why);
+    } else if (task != NULL && task->state == GM_TASK_RUNNING) {
+        gm_agent_assist_failed(task, &why);
+        gm_task_fail(task, &why, -1);
+    } else if (task != NULL && task->state == GM_TASK_WAITING) {
+        gm_task_end_failed(task, &why, -1, NULL);
+    }
 }
 
 void gm_agent_slots_tick(struct gm_agent *agent, gm_time now)
 {
     for (uint32_t i = 0; i <= agent->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[i];
+        gm_time since = slot->process == NULL ? 0 : gm_slot_dying(slot->process);
+        uint32_t patience = agent->params.dying_ms == 0 ? DYING_MS : agent->params.dying_ms;
+        if (since != 0 && now - since >= (gm_time)patience * GM_MS) {
+            fail_stuck(slot, now - since);
+        }
         if (slot->broken && gm_slot_is_ready(slot->process) &&
             now - slot->ready_at >= gm_agent_device_pause(agent, 1)) {
             slot->broken = false;

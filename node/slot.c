@@ -47,6 +47,7 @@ struct gm_slot {
     bool spoke;            /* it said more than that it is ready */
     bool ended;            /* the process is over: its id may be another's by now */
     uint64_t memory_bytes; /* of the process */
+    gm_time dying;         /* since when its end is awaited; 0: it is not */
     bool destroyed;
     uint32_t failures;
     uv_timer_t timer; /* DOWN: next start; STARTING: time to become ready */
@@ -210,6 +211,7 @@ static void on_exit_status(uv_process_t *process, int64_t status, int term_signa
     struct gm_slot *slot = process->data;
     struct gm_err why = {.code = GM_OK};
     slot->ended = true;
+    slot->dying = 0;
     if (!slot->destroyed) {
         (void)read_packets(slot, DRAIN_MAX); /* it is over either way */
         find_why(slot, status, term_signal, &why);
@@ -252,6 +254,7 @@ static void hang_up(struct gm_slot *slot)
 {
     if (slot->has_process && slot->state != DYING) {
         slot->state = DYING;
+        slot->dying = gm_time_now();
         uv_timer_start(&slot->timer, on_hangup_timer, HANGUP_MS, 0);
     }
 }
@@ -488,6 +491,11 @@ bool gm_slot_is_ready(const struct gm_slot *slot)
     return slot->state == UP;
 }
 
+gm_time gm_slot_dying(const struct gm_slot *slot)
+{
+    return slot->dying;
+}
+
 int gm_slot_pid(const struct gm_slot *slot)
 {
     return slot->has_process ? uv_process_get_pid(&slot->process) : 0;
@@ -555,6 +563,7 @@ void gm_slot_kill(struct gm_slot *slot, const struct gm_err *why)
     }
     slot->state = DYING;
     if (!slot->ended) {
+        slot->dying = slot->dying == 0 ? gm_time_now() : slot->dying;
         uv_process_kill(&slot->process, SIGKILL);
     }
 }

@@ -59,6 +59,9 @@ void gm_slot_set_device(struct gm_slot *slot, const struct gm_slot_device *devic
 bool gm_slot_is_ready(const struct gm_slot *slot);
 /* Address space that the process was started with; 0: no limit. */
 uint64_t gm_slot_memory(const struct gm_slot *slot);
+/* Since when the process is to end and has not: it was killed, or hung up. 0: it is not. SIGKILL
+ * does not end one that the kernel holds, in a driver or a dead mount. */
+gm_time gm_slot_dying(const struct gm_slot *slot);
 int gm_slot_pid(const struct gm_slot *slot); /* 0: no process */
 /* Starts in a row of which nothing came: what was started did not get ready, or ended before it
  * said anything else. One that a gm_slot_kill with CANCELLED ended is none of them; where it was

@@ -159,6 +159,7 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
         .scratch_bytes = 1ull << 30,
         .worker_memory_bytes = 1ull << 30,
         .patience_ms = farm->patience_ms,
+        .dying_ms = farm->dying_ms,
         .store_stall_ms = farm->store_stall_ms,
         .devices = farm->devices,
         .device_slots = farm->device_slots,

@@ -454,6 +454,23 @@ static void killed_one_tells_the_reason(void **state)
     expect_end(f, GM_E_WORKER_HUNG, 3, "quiet");
 }
 
+static void one_that_was_killed_is_dying_until_it_is_gone(void **state)
+{
+    struct fixture *f = *state;
+    struct gm_err why;
+    become_ready(f);
+    assert_true(gm_slot_dying(f->slot) == 0);
+    gm_time before = gm_time_now();
+    gm_err_set(&why, GM_E_WORKER_HUNG, 3, "quiet");
+    gm_slot_kill(f->slot, &why);
+    gm_time dying = gm_slot_dying(f->slot);
+    assert_true(dying >= before && dying <= gm_time_now());
+    gm_slot_kill(f->slot, &why);
+    assert_true(gm_slot_dying(f->slot) == dying); /* since the first time */
+    expect_end(f, GM_E_WORKER_HUNG, 3, "quiet");
+    assert_true(gm_slot_dying(f->slot) == 0);
+}
+
 static void one_that_died_before_it_was_killed_tells_how(void **state)
 {
     struct fixture *f = *state;
@@ -569,6 +586,7 @@ int main(int argc, char **argv)
         CASE(one_that_reads_no_more_of_the_queue_is_killed),
         CASE(other_hand_that_kills_is_no_reason_of_ours),
         CASE(killed_one_tells_the_reason),
+        CASE(one_that_was_killed_is_dying_until_it_is_gone),
         CASE(one_that_died_before_it_was_killed_tells_how),
         CASE(garbage_is_the_reason_it_is_killed_for),
         CASE(one_that_dies_before_it_is_ready_tells_how),
