@@ -1,6 +1,7 @@
 /* gopmill-scheduler: reads its configuration, serves until a signal. docs/operations.md. */
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "common/flags.h"
@@ -79,6 +80,9 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
     return rc;
 }
 
+/* They wait for stores: a slow destination holds up others only where all of them wait for it. */
+#define POOL_THREADS "16"
+
 int main(int argc, char **argv)
 {
     const char *config = NULL;
@@ -98,6 +102,8 @@ int main(int argc, char **argv)
                     settings.log_json);
         if (check) {
             (void)printf("%s: ok\n", config);
+        } else if (setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) != 0) {
+            rc = gm_err_nomem(&err);
         } else {
             rc = serve(&settings, &err);
         }

@@ -159,13 +159,45 @@ static int publish(struct store_job *job, struct gm_store *store)
     return rc;
 }
 
+static int one_is_there(const char *key, uint64_t size, void *arg)
+{
+    (void)key;
+    (void)size;
+    *(bool *)arg = true;
+    return 1;
+}
+
+static bool has_any(const struct store_job *job, struct gm_store *store)
+{
+    char prefix[GM_HOLD_NAME + 4];
+    struct gm_err err;
+    bool any = false;
+    (void)snprintf(prefix, sizeof prefix, "v/%.*s/", GM_HOLD_NAME - 1, job->publication);
+    int rc = gm_store_list(store, prefix, one_is_there, &any, &err);
+    return any || rc < 0;
+}
+
+/* All outputs were stored: where none is, what holds them is away, and may come back. */
+static int not_there(struct store_job *job)
+{
+    return gm_err_set(&job->err, GM_E_STORE, 0,
+                      "Nothing of the job's outputs is in %.150s: is its file system mounted?",
+                      job->out_url);
+}
+
 static void publish_work(void *arg)
 {
     struct store_job *job = arg;
     struct gm_store *store = NULL;
-    job->rc = gm_store_open(job->out_url, true, &store, &job->err);
+    job->rc = gm_store_open(job->out_url, !job->good, &store, &job->err);
+    if (job->rc == -GM_E_NOTFOUND) {
+        job->rc = not_there(job);
+    }
     if (job->rc == 0) {
         job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
+    }
+    if (job->rc == -GM_E_STORE_CORRUPT && !has_any(job, store)) {
+        job->rc = not_there(job);
     }
     if (job->rc == 0 && is_checked(job)) {
         job->rc = publish(job, store);

@@ -244,6 +244,15 @@ static void count_failure(struct gm_cjob *job, const struct gm_err *failure)
     job->publish_broken = failure->code == GM_E_STORE_CORRUPT ? job->publish_broken + 1 : 0;
 }
 
+static gm_time pause_after(uint32_t failures, gm_time first, gm_time longest)
+{
+    gm_time pause = first;
+    for (uint32_t i = 1; i < failures && pause < longest; i++) {
+        pause *= 2;
+    }
+    return pause < longest ? pause : longest;
+}
+
 void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                            bool manifests)
 {
@@ -268,7 +277,8 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
         } else if (tired) {
             over = true;
         } else {
-            job->publish_at = core->now + GM_CORE_PUBLISH_PAUSE;
+            job->publish_at = core->now + pause_after(job->publish_failures, GM_CORE_PUBLISH_PAUSE,
+                                                      GM_CORE_PUBLISH_LONGEST);
         }
     }
     if (over) {
@@ -292,15 +302,6 @@ void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_extra = job->cleanup_failures > 0;
     gm_core_fx_cleanup(core, job);
-}
-
-static gm_time cleanup_pause(uint32_t failures)
-{
-    gm_time pause = GM_CORE_CLEANUP_PAUSE;
-    for (uint32_t i = 1; i < failures && pause < GM_CORE_CLEANUP_LONGEST; i++) {
-        pause *= 2;
-    }
-    return pause < GM_CORE_CLEANUP_LONGEST ? pause : GM_CORE_CLEANUP_LONGEST;
 }
 
 /* Another job that works below the same publication was why the object stayed: from now on it is
@@ -331,7 +332,8 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
     job->cleanup_extra = false;
     job->cleanup_failures += failure->code != GM_OK && counts ? 1 : 0;
     if (failure->code != GM_OK && job->cleanup_failures < GM_CORE_CLEANUP_TRIES) {
-        job->cleanup_at = core->now + cleanup_pause(job->cleanup_failures);
+        job->cleanup_at = core->now + pause_after(job->cleanup_failures, GM_CORE_CLEANUP_PAUSE,
+                                                  GM_CORE_CLEANUP_LONGEST);
         return;
     }
     job->cleanup_pending = false;

@@ -6,6 +6,7 @@
 #include "tests/scheduler/farm.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sys/mman.h>
 #include <zmq.h>
 

@@ -5,6 +5,7 @@
  * are bounded by socket timeouts; nothing sleeps. */
 #include "tests/scheduler/helper.h"
 
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -26,10 +27,12 @@ struct farm {
     char destination[512]; /* URL */
 };
 
+/* What it logs is in the folder's `log`. */
 static inline void farm_start(struct farm *f, char *folder)
 {
     char config[4096];
     char path[512];
+    char log[512];
     char line[256] = "";
     int fds[2];
     *f = (struct farm){.folder = folder};
@@ -42,7 +45,7 @@ static inline void farm_start(struct farm *f, char *folder)
                    "pipelines: [\"" GM_SOURCE_DIR "/config/pipelines\"]\n"
                    "grant_key_file: %s/grant.key\nallow_sources: [%s/in]\n"
                    "allow_destinations: [%s/out]\nlease_ms: 30000\nheartbeat_ms: 100\n"
-                   "log_level: error\n",
+                   "log_level: warn\n",
                    folder, f->wire, f->socket, folder, folder, folder);
     write_file(folder, "c.yaml", config, strlen(config));
     path_in(path, folder, "in");
@@ -57,6 +60,8 @@ static inline void farm_start(struct farm *f, char *folder)
     if (f->pid == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         (void)dup2(fds[1], STDOUT_FILENO);
+        path_in(log, folder, "log");
+        (void)dup2(open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
         (void)close(fds[0]);
         (void)close(fds[1]);
         (void)execl(GM_BUILD_DIR "/bin/gopmill-scheduler", "gopmill-scheduler", "--config", path,

@@ -421,6 +421,8 @@ static void publishing_goes_on_after_a_kill(void **state)
 }
 
 /* What encode committed is lost or cut before package is done. */
+#define OTHER "out/a/v/" PUBLICATION "/other"
+
 static void finish_without(struct farm *f, struct node *n, const char *left, char id[64])
 {
     Gm__PackageMeta package = GM__PACKAGE_META__INIT;
@@ -429,12 +431,62 @@ static void finish_without(struct farm *f, struct node *n, const char *left, cha
     node_work(n, 4);
     Gm__Envelope *env = node_wait(n, GM__ENVELOPE__BODY_ASSIGN);
     path_in(path, f->folder, "out/a/" SEGMENT);
+    if (left == NULL) { /* what holds it is there */
+        write_file(f->folder, OTHER, "other", 5);
+    }
     assert_int_equal(left != NULL ? truncate(path, (off_t)strlen(left)) : unlink(path), 0);
     package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
     package.manifest_mpd = (ProtobufCBinaryData){8, (uint8_t *)(uintptr_t) "manifest"};
     n->assign = env->assign;
     node_done(n, &package.base, false);
     gm__envelope__free_unpacked(env, NULL);
+}
+
+static bool log_says(const struct farm *f, const char *words)
+{
+    char path[512];
+    uint8_t *text = NULL;
+    size_t size = 0;
+    struct gm_err err = {0};
+    path_in(path, f->folder, "log");
+    ASSERT_OK(gm_fs_read(path, 1 << 20, &text, &size, &err));
+    bool says = strstr((const char *)text, words) != NULL;
+    free(text);
+    return says;
+}
+
+/* As a mount point without its file system is. */
+static void a_destination_that_is_away_is_waited_for(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    char moved[512];
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    path_in(path, *state, "out/a");
+    path_in(moved, *state, "out/aside");
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    n.assign = env->assign;
+    node_done(&n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+    for (int i = 0; i < 400 && !log_says(&f, "is its file system mounted?"); i++) {
+        (void)poll(NULL, 0, 50);
+    }
+    assert_true(log_says(&f, "is its file system mounted?"));
+    assert_false(farm_has(&f, "out/a/report.json"));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+    wait_for(&f, id, "job.done");
+    assert_true(farm_has(&f, "out/a/master.m3u8"));
+    farm_stop(&f);
+    node_close(&n);
 }
 
 static void nothing_is_published_without_its_outputs(void **state)
@@ -458,7 +510,8 @@ static void nothing_is_published_without_its_outputs(void **state)
         farm_stop(&f);
         assert_false(farm_has(&f, "out/a/master.m3u8"));
         assert_false(farm_has(&f, "out/a/manifest.mpd"));
-        assert_false(farm_has(&f, "out/a/v"));
+        assert_int_equal(farm_has(&f, OTHER), rows[i].left == NULL);
+        assert_false(farm_has(&f, "out/a/" SEGMENT));
         json_t *j = report_of(&f);
         json_t *error = json_array_get(json_object_get(j, "errors"), 0);
         assert_string_equal(json_string_value(json_object_get(error, "code")), "storage.corrupt");
@@ -552,6 +605,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_failed_job_does_not_delete_what_another_published,
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_destination_that_is_away_is_waited_for, make_folder,
+                                        remove_folder),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
         cmocka_unit_test_setup_teardown(publishing_goes_on_after_a_kill, make_folder,
                                         remove_folder),
