@@ -62,6 +62,7 @@ struct gm_cuda_api {
  * old. */
 const char *gm_cuda_load(struct gm_cuda_api *api, bool *out_missing);
 #define GM_CUDA_NO_DEVICE 100 /* CUDA_ERROR_NO_DEVICE of cuda.h */
+#define GM_CUDA_STUB 34       /* CUDA_ERROR_STUB_LIBRARY: the toolkit's, to link against */
 /* The name of an error, "CUDA_ERROR_NO_DEVICE"; static or the library's. */
 const char *gm_cuda_error(const struct gm_cuda_api *api, int code);
 /* CUDA's device of that PCI address; -1: it has none (native error in *out_code, 0 where CUDA works

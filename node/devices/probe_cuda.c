@@ -20,6 +20,9 @@ static const char *init_remedy(int code)
                "driver update";
     case INIT_SYSTEM_NOT_READY:
         return "start nvidia-fabricmanager of the same version as the driver";
+    case GM_CUDA_STUB:
+        return "libcuda.so.1 is the one of CUDA's toolkit to link against: take its folder `stubs` "
+               "out of LD_LIBRARY_PATH and install NVIDIA's driver";
     default:
         return "look in the kernel log for NVRM and Xid lines";
     }
@@ -106,7 +109,7 @@ int gm_probe_cuda(const struct gm_probe_params *params, struct gm_device_list *o
     int code = api.init(0);
     code = code == 0 ? api.device_count(&count) : code;
     if (code != 0) {
-        bool broken = code != GM_CUDA_NO_DEVICE;
+        bool broken = code != GM_CUDA_NO_DEVICE && code != GM_CUDA_STUB; /* else it is absent */
         if (broken || params->expected) {
             (void)gm_device_add_note(out, NULL, broken ? GM_NOTE_ERROR : GM_NOTE_WARN,
                                      "CUDA does not start: %s (%d): %s", gm_cuda_error(&api, code),

@@ -52,6 +52,7 @@
  *   library differ), lost (the device is gone for every process until a `back` line), wrong (pixels
  *   are spoilt), corrupt (the bits are spoilt), hang (the call never returns), crash (SIGKILL),
  *   busy (of a VA driver: HW_BUSY; of an encoder of NVIDIA's: no session free, as newer drivers say it; elsewhere as error), invalid (of CUDA: an invalid value; elsewhere as error).
+ *   Of cuda-init, unsupported is what the toolkit's stub of libcuda says.
  *   Of register, an encoder's of device memory, oom is what a full device says.
  *   Of a VA driver register is a buffer for a slice to be decoded, map what waits for its picture.
  *   Of show, the parser's call that gives a picture out: wrong leaves it out, busy decodes the next one to the same

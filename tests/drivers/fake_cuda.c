@@ -144,7 +144,8 @@ CUresult cuInit(unsigned flags)
     if (flags != 0) {
         return FAKE_CU_INVALID_VALUE;
     }
-    CUresult rc = fake_cuda_result(fake_fault_at(FAKE_CUDA_INIT, NULL, 0));
+    enum fake_action fault = fake_fault_at(FAKE_CUDA_INIT, NULL, 0);
+    CUresult rc = fault == FAKE_UNSUPPORTED ? FAKE_CU_STUB : fake_cuda_result(fault);
     if (rc != CUDA_SUCCESS) {
         return rc;
     }
@@ -363,6 +364,7 @@ static const struct {
                "an illegal memory access was encountered"},
               {FAKE_CU_LAUNCH_FAILED, "CUDA_ERROR_LAUNCH_FAILED", "unspecified launch failure"},
               {FAKE_CU_NOT_SUPPORTED, "CUDA_ERROR_NOT_SUPPORTED", "operation not supported"},
+              {FAKE_CU_STUB, "CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"},
               {FAKE_CU_MISMATCH, "CUDA_ERROR_SYSTEM_DRIVER_MISMATCH",
                "system has unsupported display driver / cuda driver combination"},
               {CUDA_ERROR_UNKNOWN, "CUDA_ERROR_UNKNOWN", "unknown error"}};

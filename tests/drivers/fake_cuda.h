@@ -38,6 +38,7 @@
 #define FAKE_CU_ILLEGAL_ADDRESS ((CUresult)700)
 #define FAKE_CU_LAUNCH_FAILED ((CUresult)719)
 #define FAKE_CU_NOT_SUPPORTED ((CUresult)801)
+#define FAKE_CU_STUB ((CUresult)34)
 #define FAKE_CU_MISMATCH ((CUresult)803)
 
 #define FAKE_CONTEXT_MAGIC 0x63747866u

@@ -72,6 +72,9 @@ check "no video capability" status 0 fake no-video -- "$bin/gopmill" devices
 check "the remedy is said" said 'NVENC: libnvidia-encode.so.1 is missing in this container: start it with the `video` driver capability'
 check "versions that do not match" status 0 fake mismatch -- "$bin/gopmill" devices
 check "ask for a restart" said "restart the machine after a driver update"
+faulty none "cuda-init unsupported"
+check "the toolkit's stub of CUDA" status 0 fake "$work/none-faulty" -- "$bin/gopmill" devices --json
+check "is no driver, so nothing is broken" value '(.devices | length == 1) and ([.notes[], .devices[].notes[] | select(.severity == "error")] == []) and all(.notes[]; .severity != "warn" or (.text | test("LD_LIBRARY_PATH")))'
 faulty h200 "decode-caps crash" "nvml-init hang"
 check "drivers that crash and hang" status 0 fake "$work/h200-faulty" -- "$bin/gopmill" devices --json
 check "cost their own answer only" value '(.devices[1] | .id == "0000:3b:00.0" and .decode_state == "refused" and any(.notes[]; .text | test("nvdec.*crashed \\(signal 9\\)"))) and any(.notes[]; .text | test("nvml.*did not end within 4000 ms and was killed"))'
