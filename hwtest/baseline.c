@@ -61,21 +61,35 @@ static int add(struct gm_hwtest_report *report, const char *device, const char *
     return gm_hwtest_add(report, &c, err);
 }
 
-/* Neither has a version of the device in common that is not the other's. */
-static bool same_versions(const struct gm_hwtest_report *a, const char *a_id,
-                          const struct gm_hwtest_report *b, const char *b_id)
+/* How many versions of the device both have; -1: one of them is not the other's. */
+static int same_versions(const struct gm_hwtest_report *a, const char *a_id,
+                         const struct gm_hwtest_report *b, const char *b_id)
 {
+    int same = 0;
     for (size_t i = 0; i < a->version_count; i++) {
         const struct gm_hwtest_version *v = &a->versions[i];
         for (size_t k = 0; strcmp(v->device, a_id) == 0 && k < b->version_count; k++) {
             const struct gm_hwtest_version *o = &b->versions[k];
-            if (strcmp(o->device, b_id) == 0 && strcmp(v->name, o->name) == 0 &&
-                strcmp(v->version, o->version) != 0) {
-                return false;
+            if (strcmp(o->device, b_id) == 0 && strcmp(v->name, o->name) == 0) {
+                if (strcmp(v->version, o->version) != 0) {
+                    return -1;
+                }
+                same++;
             }
         }
     }
-    return true;
+    return same;
+}
+
+/* The same driver and libraries made both: what tells no version of a device is not known to be. */
+static bool is_same_code(const struct gm_hwtest_report *a, const struct gm_hwtest_check *was,
+                         const struct gm_hwtest_report *b, const struct gm_hwtest_check *now)
+{
+    int machine = same_versions(a, "machine", b, "machine");
+    int device = same_versions(a, was->device, b, now->device);
+    return strcmp(a->libraries, b->libraries) == 0 && machine >= 0 &&
+           (strcmp(was->device, "cpu") == 0 || strcmp(was->device, "machine") == 0 ? machine > 0
+                                                                                   : device > 0);
 }
 
 static int compare_values(struct gm_hwtest_report *report, const struct gm_hwtest_check *was,
@@ -127,11 +141,8 @@ static int compare_check(struct gm_hwtest_report *report, const struct gm_hwtest
         strcmp(was->unit, now->unit) == 0) {
         rc = compare_values(report, was, now, err);
     }
-    bool same_code = strcmp(baseline->libraries, report->libraries) == 0 &&
-                     same_versions(baseline, "machine", report, "machine") &&
-                     same_versions(baseline, was->device, report, now->device);
-    if (rc == 0 && same_code && was->hash[0] != '\0' && now->hash[0] != '\0' &&
-        strcmp(was->hash, now->hash) != 0) {
+    if (rc == 0 && is_same_code(baseline, was, report, now) && was->hash[0] != '\0' &&
+        now->hash[0] != '\0' && strcmp(was->hash, now->hash) != 0) {
         rc = add(report, now->device, now->name, GM_HWTEST_WARN,
                  "other bytes than in the baseline, from the same driver and libraries",
                  "run it again: memory or the device may be faulty; if it is not, take a new "

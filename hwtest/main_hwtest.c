@@ -86,8 +86,7 @@ static int check_places(const struct gm_hwtest_options *o, struct gm_err *err)
     for (size_t i = 0; rc == 0 && i < sizeof(paths) / sizeof(paths[0]); i++) {
         rc = paths[i] == NULL ? 0 : gm_hwtest_save_check(paths[i], err);
         for (size_t k = 0; rc == 0 && paths[i] != NULL && k < i; k++) {
-            if (paths[k] != NULL && strcmp(paths[i], paths[k]) == 0 &&
-                strncmp(paths[i], "/dev/", 5) != 0) {
+            if (paths[k] != NULL && gm_hwtest_save_is_same(paths[i], paths[k])) {
                 rc = gm_err_set(err, GM_E_INVAL, 0, "%.120s is named for two files of the report",
                                 paths[i]);
             }

@@ -45,6 +45,27 @@ int gm_hwtest_save_check(const char *path, struct gm_err *err)
                : gm_err_sys(err, errno, "%.120s can't be written", path);
 }
 
+/* The folder of a path that is no link any more: its real name, and the file's in it. */
+static bool find_real(const char *path, char out[PATH_MAX], bool *out_special)
+{
+    char target[PATH_MAX], copy[PATH_MAX], folder[PATH_MAX];
+    struct gm_err err;
+    if (find_target(path, target, out_special, &err) < 0) {
+        return false;
+    }
+    memcpy(copy, target, sizeof(copy));
+    return realpath(dirname(copy), folder) != NULL &&
+           gm_fs_path(out, PATH_MAX, &err, "%s/%s", folder, basename(target)) == 0;
+}
+
+bool gm_hwtest_save_is_same(const char *a, const char *b)
+{
+    char real_a[PATH_MAX], real_b[PATH_MAX];
+    bool special_a = false, special_b = false;
+    return find_real(a, real_a, &special_a) && find_real(b, real_b, &special_b) && !special_a &&
+           !special_b && strcmp(real_a, real_b) == 0;
+}
+
 int gm_hwtest_save(const char *path, const void *data, size_t size, struct gm_err *err)
 {
     char target[PATH_MAX];

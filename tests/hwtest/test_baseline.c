@@ -156,7 +156,7 @@ static void other_bytes_are_a_warning(void **state)
 {
     (void)state;
     struct both b;
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         both_init(&b);
         strcpy(report_add(&b.was, GPU, "x", GM_HWTEST_PASS, NAN, "")->hash, "aa");
         strcpy(report_add(&b.now, GPU, "x", GM_HWTEST_PASS, NAN, "")->hash, "bb");
@@ -165,12 +165,20 @@ static void other_bytes_are_a_warning(void **state)
         } else if (i == 2) {
             strcpy(b.now.versions[0].version, "590.1");
         } else if (i == 3) { /* of another device */
-            strcpy(b.now.versions[0].version, "590.1");
-            strcpy(b.now.versions[0].device, "0000:af:00.0");
+            struct gm_hwtest_version v = b.now.versions[0];
+            struct gm_err err;
+            strcpy(v.version, "590.1");
+            strcpy(v.device, "0000:af:00.0");
+            assert_int_equal(gm_hwtest_add_version(&b.now, &v, &err), 0);
         } else if (i == 4) { /* a library of the machine */
             strcpy(b.was.versions[0].device, "machine");
             strcpy(b.now.versions[0].device, "machine");
             strcpy(b.now.versions[0].version, "590.1");
+        } else if (i == 5) { /* a baseline that knows no versions: another driver, maybe */
+            b.was.version_count = 0;
+        } else if (i == 6) { /* or none of this device */
+            strcpy(b.was.versions[0].device, "machine");
+            strcpy(b.now.versions[0].device, "machine");
         }
         bool wonder = i == 0 || i == 3;
         assert_int_equal(outcome(&b, GPU, "x"), wonder ? GM_HWTEST_WARN : GM_HWTEST_STATUSES);

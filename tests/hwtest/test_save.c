@@ -84,12 +84,34 @@ static void what_cannot_be_written_is_known_before(void **state)
     scratch_remove(&s);
 }
 
+static void two_names_of_a_file_are_one(void **state)
+{
+    (void)state;
+    struct scratch s;
+    char other[4096];
+    scratch_make(&s);
+    const char *file = scratch_path(&s, "file"), *link = scratch_path(&s, "link");
+    (void)snprintf(other, sizeof other, "%s/./file", s.path);
+    for (int there = 0; there < 2; there++) { /* to be made, and made */
+        assert_true(gm_hwtest_save_is_same(file, file));
+        assert_true(gm_hwtest_save_is_same(file, other));
+        assert_false(gm_hwtest_save_is_same(file, link));
+        assert_int_equal(gm_hwtest_save(file, "x", 1, &err), 0);
+    }
+    assert_int_equal(symlink("file", link), 0);
+    assert_true(gm_hwtest_save_is_same(link, file));
+    assert_false(gm_hwtest_save_is_same("/dev/null", "/dev/null"));
+    assert_false(gm_hwtest_save_is_same(scratch_path(&s, "none/file"), file));
+    scratch_remove(&s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_file_is_made_and_replaced_and_a_link_followed),
         cmocka_unit_test(what_is_no_file_is_written_to_and_never_replaced),
         cmocka_unit_test(what_cannot_be_written_is_known_before),
+        cmocka_unit_test(two_names_of_a_file_are_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

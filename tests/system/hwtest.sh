@@ -47,6 +47,8 @@ check "a table that can't be printed" status 2 sh -c "'$bin/gopmill-hwtest' --de
 check "takes nothing from the files" sh -c "jq -e '.verdict == \"good\"' '$work/full' && grep -q '</testsuites>' '$work/full-x'"
 check "one file for two reports" status 2 hwtest --device cpu --json "$work/same" --html "$work/same"
 check "is refused before it is lost" said "is named for two files of the report"
+check "also by another name" status 2 hwtest --device cpu --json "$work/same" --html "$work/./same"
+check "that is to be made" said "is named for two files of the report"
 check "a file that can't be written" status 2 hwtest --level 4 --device cpu --json "$work/none/j"
 check "is refused before the work" said "can't be written"
 check "capacity, short" status 0 hwtest --level 3 --only --short --device cpu --json "$work/j"
