@@ -1,7 +1,7 @@
 // Plays a published folder as a viewer would and says whether all was well.
 //   play.mjs FOLDER MANIFEST PLAYER [--short] [--sound] [--duration S] [--audio N] [--text N] [--images N]
-// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start and the end. --sound: there
-// are no pictures.
+// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start, one change of quality, one
+// seek into the middle, and the end. --sound: there are no pictures.
 // Prints one line a check that failed, then one line of figures. Exit 1: a check failed.
 import { sleep, until, withPage } from './chromium.mjs';
 
@@ -90,21 +90,19 @@ async function play(page, url) {
     check(`duration ${duration} s, not ${d}`, Math.abs(duration - d) <= 0.05);
   }
   check(options.sound ? 'sound is decoded' : 'frames are decoded', (options.sound ? s.audioBytes : s.frames) > 0);
-  if (!options.short) {
-    const top = found.qualities.length - 1;
-    if (top > 0) {
-      const first = s.height === found.qualities[top] ? 0 : top;
-      for (const i of [first, top - first, first]) {
-        const now = await status();
-        if (now.isEnded || duration - now.time < 13) { // the change comes with the next segment
-          await seekTo(page, status, 0.5);
-        }
-        await switchTo(page, status, found.qualities, i);
+  const top = found.qualities.length - 1;
+  if (top > 0) {
+    const first = s.height === found.qualities[top] ? 0 : top;
+    for (const i of options.short ? [first] : [first, top - first, first]) {
+      const now = await status();
+      if (now.isEnded || duration - now.time < (options.short ? 8 : 13)) { // the change comes with the next segment
+        await seekTo(page, status, 0.5);
       }
+      await switchTo(page, status, found.qualities, i);
     }
-    for (const to of [duration * 0.75 + 0.013, 0.5, duration / 2 - 0.2]) {
-      await seekTo(page, status, to);
-    }
+  }
+  for (const to of options.short ? [duration / 2 - 0.2] : [duration * 0.75 + 0.013, 0.5, duration / 2 - 0.2]) {
+    await seekTo(page, status, to);
   }
   await page.evaluate((t) => gm.seek(t), Math.max(0, duration - 1));
   s = await until('the end', 20, async () => {
