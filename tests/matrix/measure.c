@@ -1,10 +1,14 @@
 /* Small measures for tests/matrix/run on raw samples that ffmpeg made: 32-bit float mono sound,
  * 8-bit grey pictures.
  *
- *   measure lag REF OURS RATE            "start_ms corr end_ms corr": how much later OURS is than
- * REF measure joins REF OURS THEIRS RATE S...  "join_db others_db": error of OURS over that of
- * THEIRS measure turn REF OURS SIDE           "orientation corr": which of 8 turns of OURS is most
- * like REF (0: as it is); "0 flat": both are, and as bright
+ *   measure lag REF OURS RATE
+ *       "start_ms corr end_ms corr": how much later OURS is than REF
+ *   measure joins REF OURS THEIRS RATE S...
+ *       "join_db others_db": error of OURS over that of THEIRS near seconds S and elsewhere, both
+ *       laid over REF second by second, to a 16th of a sample
+ *   measure turn REF OURS SIDE
+ *       "orientation corr": which of 8 turns of OURS is most like REF (0: as it is); "0 flat":
+ *       both are, and as bright
  *
  * Prints "-" where nothing can be told (silence, too short). Exit 0, or 2 for bad arguments and
  * unreadable files.
@@ -23,6 +27,10 @@
 #define BLOCK_S 0.02 /* of the join measure */
 #define NEAR_S 0.05  /* a block this near to a join belongs to it */
 #define FLOOR_DB (-30.0)
+#define PI 3.14159265358979323846
+#define MAX_ALIGN_S 0.025 /* more than run lets sound be late */
+#define FRACTIONS 16      /* of a sample, when sound is aligned */
+#define TAPS 16           /* each side, of the sinc that moves sound by a fraction */
 
 struct samples {
     float *at; /* owned */
@@ -164,6 +172,92 @@ static int lag_main(char **argv)
     return 0;
 }
 
+/* Samples from .. to of `x`, earlier by `lag` samples, which need not be whole, into `out`. */
+static void move(const struct samples *x, double lag, size_t from, size_t to, float *out)
+{
+    long whole = (long)floor(lag);
+    double fraction = lag - (double)whole;
+    double tap[2 * TAPS];
+    for (int k = 0; k < 2 * TAPS; k++) {
+        double t = k - TAPS + 1 - fraction;
+        double window = 0.5 + 0.5 * cos(PI * t / TAPS);
+        tap[k] = fabs(t) < 1e-9 ? 1 : fabs(t) < TAPS ? window * sin(PI * t) / (PI * t) : 0;
+    }
+    for (size_t i = from; i < to; i++) {
+        double sum = 0;
+        for (int k = 0; k < 2 * TAPS; k++) {
+            long j = (long)i + whole + k - TAPS + 1;
+            sum += j >= 0 && j < (long)x->count ? tap[k] * x->at[j] : 0;
+        }
+        out[i] = (float)sum;
+    }
+}
+
+/* The lag at which `x` is most like `ref` in from .. to. */
+static double lag_in(const struct samples *ref, const struct samples *x, size_t from, size_t to,
+                     double rate)
+{
+    long most = (long)(MAX_ALIGN_S * rate);
+    double best = -2;
+    long whole = 0;
+    for (long lag = 0; lag <= 2 * most; lag++) {
+        long tried = lag % 2 == 0 ? lag / 2 : -(lag + 1) / 2; /* of equals the one nearest to 0 */
+        double c = correlate(ref, x, from, to - from, tried);
+        if (c > best + 1e-9) {
+            best = c;
+            whole = tried;
+        }
+    }
+    struct samples out = {calloc(to + 1, sizeof(float)), to};
+    double best_lag = (double)whole;
+    if (out.at == NULL) {
+        fprintf(stderr, "measure: no memory\n");
+        exit(2);
+    }
+    best = -2;
+    for (int k = -FRACTIONS + 1; k < FRACTIONS; k++) {
+        double lag = (double)whole + (double)k / FRACTIONS;
+        move(x, lag, from, to, out.at);
+        double c = correlate(ref, &out, from, to - from, 0);
+        if (c > best + 1e-9) {
+            best = c;
+            best_lag = lag;
+        }
+    }
+    free(out.at);
+    return best_lag;
+}
+
+/* Lays `x` over `ref`, a second at a time; near a border by the lag of the quarter second round it,
+ * so that sound which is moved from there on fits on one side alone. */
+static void align(const struct samples *ref, struct samples *x, double rate, char **borders,
+                  int border_count)
+{
+    size_t n = ref->count < x->count ? ref->count : x->count;
+    size_t second = (size_t)rate;
+    float *out = calloc(x->count + 1, sizeof(float));
+    if (out == NULL) {
+        fprintf(stderr, "measure: no memory\n");
+        exit(2);
+    }
+    for (size_t at = 0; at < n; at += second) {
+        size_t end = at + second < n ? at + second : n;
+        size_t from = end >= second ? end - second : 0;
+        move(x, lag_in(ref, x, from, end, rate), at, end, out);
+    }
+    for (int i = 0; i < border_count; i++) {
+        size_t at = (size_t)(number(borders[i]) * rate);
+        size_t near = (size_t)((NEAR_S + BLOCK_S) * rate);
+        size_t from = at > second / 8 ? at - second / 8 : 0;
+        size_t end = at + second / 8 < n ? at + second / 8 : n;
+        if (from + near < at && at + near < end) {
+            move(x, lag_in(ref, x, from, end, rate), at - near, at + near, out);
+        }
+    }
+    free(x->at);
+    x->at = out;
+}
+
 /* The factor that brings `x` nearest to `ref`. */
 static double gain(const struct samples *ref, const struct samples *x, size_t count)
 {
@@ -205,6 +299,8 @@ static int joins_main(int argc, char **argv)
     struct samples ours = read_samples(argv[1]);
     struct samples theirs = read_samples(argv[2]);
     double rate = number(argv[3]);
+    align(&ref, &ours, rate, argv + 4, argc - 4);
+    align(&ref, &theirs, rate, argv + 4, argc - 4);
     size_t count = ref.count < ours.count ? ref.count : ours.count;
     count = theirs.count < count ? theirs.count : count;
     size_t n = (size_t)(BLOCK_S * rate);
