@@ -117,6 +117,8 @@ static int start(struct gm_agent *agent, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    /* Of its own: an answer to what an earlier agent sent here meets nothing. */
+    agent->seq = agent->request = (agent->instance | 1) << 32;
     agent->scratch_whole = agent->params.scratch_bytes;
     if (agent->scratch_whole == 0) {
         rc = gm_capacity_scratch(agent->params.scratch, &agent->scratch_whole, err);

@@ -206,6 +206,7 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
         free(grants[i].url);
     }
     farm->grants++;
+    farm->request = request->request;
 }
 
 static void keep_notes(struct farm *farm, const Gm__Device *facts)

@@ -57,6 +57,7 @@ struct farm {
     char *noted;          /* owned: all notes of that device so far, a line each; NULL: none */
     uint32_t progress;    /* Progress messages seen */
     uint32_t grants;      /* GrantRequests answered */
+    uint64_t request;     /* number of the last one */
     uint32_t leases;      /* named in the last Renew */
     uint32_t hellos;      /* Hellos answered */
     bool deaf;            /* answer no Hello and no Renew */

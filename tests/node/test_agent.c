@@ -459,6 +459,21 @@ static void unacknowledged_messages_come_again_after_hello(void **state)
     farm_expect_done(farm, id);
 }
 
+/* The scheduler may still answer what an agent before this one sent: its first messages, say. */
+static void answers_to_an_earlier_agent_mean_nothing(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_true(env->seq > UINT32_MAX);
+    assert_true(farm->request > UINT32_MAX);
+    farm_ack(farm, 1, true);
+    farm_ack(farm, 2, true);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+}
+
 static void stale_answer_drops_the_task(void **state)
 {
     struct farm *farm = *state;
@@ -571,6 +586,7 @@ int main(void)
         WITH(IMPATIENT, late_answers_do_not_renew_leases),
         WITH(PLAIN, new_term_ends_all_work),
         WITH(PLAIN, unacknowledged_messages_come_again_after_hello),
+        WITH(PLAIN, answers_to_an_earlier_agent_mean_nothing),
         WITH(PLAIN, stale_answer_drops_the_task),
         WITH(PLAIN, more_tasks_than_slots_are_refused),
         WITH(PLAIN, refused_grants_are_asked_for_again_or_fail_the_task),

@@ -75,6 +75,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
     node->parted = false;
     node->welcomed = false;
     node->instance++;
+    node->seq = node->request = node->instance << 32; /* as an agent's begin anew */
     node->term = 0;
     node->limit = 0;
     node->grow_at = 0;
