@@ -1,7 +1,7 @@
 // Plays a published folder as a viewer would and says whether all was well.
 //   play.mjs FOLDER MANIFEST PLAYER [--short] [--sound] [--duration S] [--audio N] [--text N] [--images N]
-// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start, one change of quality, one
-// seek into the middle, and the end. --sound: there are no pictures.
+// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start, two changes of quality (one
+// is what a player does by itself), one seek into the middle, and the end. --sound: there are no pictures.
 // Prints one line a check that failed, then one line of figures. Exit 1: a check failed.
 import { sleep, until, withPage } from './chromium.mjs';
 
@@ -93,7 +93,7 @@ async function play(page, url) {
   const top = found.qualities.length - 1;
   if (top > 0) {
     const first = s.height === found.qualities[top] ? 0 : top;
-    for (const i of options.short ? [first] : [first, top - first, first]) {
+    for (const i of options.short ? [first, top - first] : [first, top - first, first]) {
       const now = await status();
       if (now.isEnded || duration - now.time < (options.short ? 8 : 13)) { // the change comes with the next segment
         await seekTo(page, status, 0.5);
