@@ -1,7 +1,7 @@
 /* The verify task: one announced item of encode, audio or subtitles, checked in another process
  * than the one that made it, before it is committed. Everything is read back with our own strict
- * reader; pictures are at the times that split planned for their chunk; one rendition's first GOP,
- * chosen by the chunk's number, and all sound are decoded. */
+ * reader; pictures are at the times that split planned for their chunk; a sample of the GOPs
+ * (gm_verify_pick) and all sound are decoded. */
 #include "media/verify/verify.h"
 
 #include <string.h>
@@ -88,9 +88,10 @@ static int check_buffer(const struct gm_task_input *input, const Gm__RenditionCh
     return 0;
 }
 
-/* One segment; its times are added to `times`, its samples to walk (NULL: no cap). */
+/* One segment; its times are added to `times`, its samples to walk (NULL: no cap). gop: what is
+ * decoded; -1, or behind its last: nothing. */
 static int verify_segment(const struct chunk *c, const Gm__Rendition *rendition,
-                          const struct gm_verify_segment *s, bool decode, struct gm_sha256 *times,
+                          const struct gm_verify_segment *s, ptrdiff_t gop, struct gm_sha256 *times,
                           struct gm_vbv_walk *walk, struct gm_err *err)
 {
     struct gm_fmp4_init init;
@@ -101,8 +102,8 @@ static int verify_segment(const struct chunk *c, const Gm__Rendition *rendition,
     if (rc == 0) {
         rc = gm_verify_times(s, times, err);
     }
-    if (rc == 0 && decode) {
-        rc = gm_verify_decode_gop(s, &init, rendition, err);
+    if (rc == 0 && gop >= 0 && (size_t)gop < s->meta->n_gops) {
+        rc = gm_verify_decode_gop(s, (size_t)gop, &init, rendition, err);
     }
     for (size_t k = 0; walk != NULL && rc == 0 && k < s->count; k++) {
         gm_vbv_walk_sample(walk, s->samples[k].dts, s->samples[k].size);
@@ -110,11 +111,22 @@ static int verify_segment(const struct chunk *c, const Gm__Rendition *rendition,
     return rc;
 }
 
-static int verify_segments(const struct chunk *c, const Gm__RenditionChunkMeta *r, bool decode,
+/* The GOP of the chunk's rendition that is decoded, counted from its first; -1: none. */
+static ptrdiff_t pick_gop(const struct chunk *c, const Gm__RenditionChunkMeta *r)
+{
+    size_t gops = 0;
+    for (size_t i = 0; i < r->n_segments; i++) {
+        gops += r->segments[i]->n_gops;
+    }
+    return gm_verify_pick(c->meta->chunk, r->rendition, c->meta->n_renditions, gops);
+}
+
+static int verify_segments(const struct chunk *c, const Gm__RenditionChunkMeta *r,
                            struct gm_sha256 *times, struct gm_err *err)
 {
     const Gm__Rendition *rendition = c->policy->renditions[r->rendition];
     const Gm__SegmentMeta *end = r->segments[r->n_segments - 1];
+    ptrdiff_t gop = pick_gop(c, r);
     uint64_t frames = 0;
     struct gm_vbv vbv;
     struct gm_vbv_walk walk;
@@ -129,7 +141,8 @@ static int verify_segments(const struct chunk *c, const Gm__RenditionChunkMeta *
         if (rc < 0) {
             return rc;
         }
-        rc = verify_segment(c, rendition, &s, decode && i == 0, times, capped ? &walk : NULL, err);
+        rc = verify_segment(c, rendition, &s, gop, times, capped ? &walk : NULL, err);
+        gop -= (ptrdiff_t)r->segments[i]->n_gops;
         frames += s.count;
         gm_verify_segment_fini(&s);
         c->io->progress(c->io->self, frames, frames);
@@ -145,7 +158,7 @@ static int verify_segments(const struct chunk *c, const Gm__RenditionChunkMeta *
                                       rendition->name, c->meta->chunk, err);
 }
 
-static int verify_rendition(const struct chunk *c, const Gm__RenditionChunkMeta *r, bool decode,
+static int verify_rendition(const struct chunk *c, const Gm__RenditionChunkMeta *r,
                             struct gm_err *err)
 {
     int rc = check_numbers(r->segments, r->n_segments, false, c->meta->chunk, err);
@@ -156,7 +169,7 @@ static int verify_rendition(const struct chunk *c, const Gm__RenditionChunkMeta 
     if (times == NULL) {
         return gm_err_nomem(err);
     }
-    rc = verify_segments(c, r, decode, times, err);
+    rc = verify_segments(c, r, times, err);
     gm_sha256_destroy(&times);
     return rc;
 }
@@ -177,7 +190,7 @@ static int verify_chunk(const struct chunk *c, struct gm_err *err)
         }
         int rc = check_alike(meta->renditions[0], meta->renditions[i], index, err);
         if (rc == 0) {
-            rc = verify_rendition(c, meta->renditions[i], index % meta->n_renditions == i, err);
+            rc = verify_rendition(c, meta->renditions[i], err);
         }
         if (rc < 0) {
             return rc;

@@ -58,10 +58,16 @@ int gm_verify_video(const struct gm_verify_segment *s, const struct gm_fmp4_init
 int gm_verify_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track, bool last,
                     int64_t *io_next_frame, struct gm_err *err) GM_MUST_CHECK;
 
-/* Decodes the first GOP; every frame must come, undamaged, in the rendition's size and pixel
- * format. */
-int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
-                         const Gm__Rendition *rendition, struct gm_err *err) GM_MUST_CHECK;
+/* Which GOP of a chunk's rendition is decoded, of `gops`; -1: none. Of the first chunk one of every
+ * rendition, so that a short programme has none that was never looked at; then of one rendition a
+ * chunk, in turn. The place of the GOP moves on with each turn: after renditions * gops chunks of
+ * one length every GOP of a chunk was looked at in every rendition. */
+ptrdiff_t gm_verify_pick(uint32_t chunk, size_t rendition, size_t renditions, size_t gops);
+/* Decodes GOP `gop` of the segment; every frame must come, undamaged, in the rendition's size and
+ * pixel format. */
+int gm_verify_decode_gop(const struct gm_verify_segment *s, size_t gop,
+                         const struct gm_fmp4_init *init, const Gm__Rendition *rendition,
+                         struct gm_err *err) GM_MUST_CHECK;
 /* Decodes all frames. */
 int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTrack *track,
                            struct gm_err *err) GM_MUST_CHECK;

@@ -65,9 +65,9 @@ static int decode_packet(struct decode *d, AVPacket *packet, struct gm_err *err)
     return gm_verify_fail(err, d->s, "it does not decode (%s)", av_err2str(got));
 }
 
-static int decode_samples(struct decode *d, size_t count, struct gm_err *err)
+static int decode_samples(struct decode *d, size_t first, size_t count, struct gm_err *err)
 {
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = first; i < first + count; i++) {
         const struct gm_fmp4_read_sample *sample = &d->s->samples[i];
         av_packet_unref(d->packet);
         if (av_new_packet(d->packet, (int)sample->size) < 0) {
@@ -88,8 +88,8 @@ static int decode_samples(struct decode *d, size_t count, struct gm_err *err)
     return rc;
 }
 
-static int run(struct decode *d, const AVCodecParameters *par, AVRational time_base, size_t count,
-               struct gm_err *err)
+static int run(struct decode *d, const AVCodecParameters *par, AVRational time_base, size_t first,
+               size_t count, struct gm_err *err)
 {
     int rc = gm_decoder_open(par, time_base, &d->ctx, err);
     if (rc < 0) {
@@ -98,22 +98,35 @@ static int run(struct decode *d, const AVCodecParameters *par, AVRational time_b
     d->ctx->err_recognition |= AV_EF_EXPLODE;
     d->packet = av_packet_alloc();
     d->frame = av_frame_alloc();
-    rc = d->packet == NULL || d->frame == NULL ? gm_err_nomem(err) : decode_samples(d, count, err);
+    rc = d->packet == NULL || d->frame == NULL ? gm_err_nomem(err)
+                                               : decode_samples(d, first, count, err);
     avcodec_free_context(&d->ctx);
     av_packet_free(&d->packet);
     av_frame_free(&d->frame);
     return rc;
 }
 
-int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4_init *init,
-                         const Gm__Rendition *rendition, struct gm_err *err)
+ptrdiff_t gm_verify_pick(uint32_t chunk, size_t rendition, size_t renditions, size_t gops)
+{
+    if (gops == 0 || (chunk > 0 && chunk % renditions != rendition)) {
+        return -1;
+    }
+    return (ptrdiff_t)((chunk / renditions + rendition) % gops);
+}
+
+int gm_verify_decode_gop(const struct gm_verify_segment *s, size_t gop,
+                         const struct gm_fmp4_init *init, const Gm__Rendition *rendition,
+                         struct gm_err *err)
 {
     struct decode d = {.s = s,
                        .width_px = (int)rendition->width_px,
                        .height_px = (int)rendition->height_px,
                        .format = av_get_pix_fmt(rendition->pixel_format)};
-    size_t count = 0;
-    while (count < s->count && s->samples[count].fragment == 0) {
+    size_t first = 0, count = 0;
+    while (first < s->count && s->samples[first].fragment < gop) {
+        first++;
+    }
+    while (first + count < s->count && s->samples[first + count].fragment == gop) {
         count++;
     }
     AVCodecParameters *par = avcodec_parameters_alloc();
@@ -126,7 +139,7 @@ int gm_verify_decode_gop(const struct gm_verify_segment *s, const struct gm_fmp4
     par->height = d.height_px;
     int rc = gm_av_set_extradata(par, init->config, init->config_size, err);
     if (rc == 0) {
-        rc = run(&d, par, (AVRational){1, (int)init->timescale}, count, err);
+        rc = run(&d, par, (AVRational){1, (int)init->timescale}, first, count, err);
     }
     avcodec_parameters_free(&par);
     return rc;
@@ -148,7 +161,7 @@ int gm_verify_decode_audio(const struct gm_verify_segment *s, const Gm__AudioTra
     gm_audio_layout(track->params, &par->ch_layout);
     int rc = gm_av_set_extradata(par, track->extradata.data, track->extradata.len, err);
     if (rc == 0) {
-        rc = run(&d, par, (AVRational){1, d.sample_rate}, s->count, err);
+        rc = run(&d, par, (AVRational){1, d.sample_rate}, 0, s->count, err);
     }
     avcodec_parameters_free(&par);
     return rc;

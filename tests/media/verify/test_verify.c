@@ -195,11 +195,46 @@ static void lies_in_sound_are_found(void **state)
     }
 }
 
+/* The first chunk of every rendition, then a rendition a chunk, the GOP moving on. */
+static void every_rendition_and_every_gop_is_picked(void **state)
+{
+    static const struct {
+        size_t renditions, gops;
+    } rows[] = {{1, 1}, {1, 9}, {2, 3}, {5, 1}, {5, 3}, {5, 9}, {6, 7}, {8, 9}};
+    (void)state;
+    for (size_t k = 0; k < sizeof(rows) / sizeof(rows[0]); k++) {
+        size_t n = rows[k].renditions, gops = rows[k].gops;
+        bool seen[8][9] = {{false}};
+        for (uint32_t chunk = 0; chunk < n * gops; chunk++) {
+            size_t picked = 0;
+            for (size_t r = 0; r < n; r++) {
+                ptrdiff_t gop = gm_verify_pick(chunk, r, n, gops);
+                assert_true(gop >= -1 && gop < (ptrdiff_t)gops);
+                picked += gop >= 0;
+                if (gop >= 0) {
+                    seen[r][gop] = true;
+                }
+            }
+            assert_int_equal(picked, chunk == 0 ? n : 1);
+        }
+        for (size_t r = 0; r < n; r++) {
+            for (size_t g = 0; g < gops; g++) {
+                assert_true(seen[r][g]);
+            }
+        }
+    }
+    assert_int_equal(gm_verify_pick(0, 0, 5, 0), -1);
+    for (ptrdiff_t r = 0; r < 5; r++) { /* of a short programme not the same place everywhere */
+        assert_int_equal(gm_verify_pick(0, (size_t)r, 5, 3), r % 3);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(lies_in_video_are_found),
         cmocka_unit_test(lies_in_sound_are_found),
+        cmocka_unit_test(every_rendition_and_every_gop_is_picked),
     };
     return cmocka_run_group_tests_name("verify", tests, NULL, NULL);
 }

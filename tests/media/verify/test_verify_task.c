@@ -11,9 +11,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "common/fs.h"
+#include "common/hash.h"
 #include "media/av.h"
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
+#include "media/results.h"
 #include "proto/chunk.h"
 #include "proto/envelope.h"
 
@@ -231,12 +234,75 @@ static void what_split_told_is_what_counts(void **state)
     assert_int_equal(folder_io_verify(w->f, "encode", 0, 0, 0, &err), 0);
 }
 
+/* ---- pictures that do not decode */
+
+/* Garbage at the end of the keyframe of one GOP of the chunk's first segment, in a file whose size,
+ * hash and name are as announced. */
+static void spoil(struct world *w, uint32_t chunk, size_t rendition, size_t gop)
+{
+    struct gm_err err;
+    char path[4096], name[32];
+    uint8_t *data = NULL, sha256[GM_SHA256_SIZE];
+    size_t size = 0;
+    Gm__Item *item = (Gm__Item *)(uintptr_t)folder_io_item(w->f, "encode", 0, 0, chunk);
+    Gm__EncodeItemMeta *m = gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+    assert_non_null(m);
+    Gm__SegmentMeta *s = m->renditions[rendition]->segments[0];
+    const Gm__GopMeta *g = s->gops[gop];
+    size_t object = 0;
+    while (strstr(item->objects[object]->key, s->name) == NULL) {
+        assert_true(++object < item->n_objects);
+    }
+    Gm__Object *o = item->objects[object];
+    folder_io_path(w->f, o, path);
+    must(gm_fs_read(path, 1u << 24, &data, &size, &err), &err);
+    for (size_t at = g->offset + g->idr_size - 100; at < g->offset + g->idr_size; at++) {
+        data[at] = 0x10;
+    }
+    gm_sha256(data, size, sha256);
+    gm_segment_name(s->number, sha256, name);
+    (void)snprintf(strstr(o->key, s->name), strlen(s->name) + 1, "%s", name);
+    (void)snprintf(s->name, strlen(s->name) + 1, "%s", name);
+    memcpy(s->sha256.data, sha256, sizeof(sha256));
+    memcpy(o->sha256.data, sha256, sizeof(sha256));
+    folder_io_path(w->f, o, path);
+    must(gm_fs_write_atomic(path, data, size, &err), &err);
+    assert_int_equal(gm__encode_item_meta__get_packed_size(m), item->meta.len);
+    gm__encode_item_meta__pack(m, item->meta.data);
+    gm__encode_item_meta__free_unpacked(m, NULL);
+    free(data);
+}
+
+/* Two renditions and three GOPs a chunk: of the first chunk GOP 0 of the larger and GOP 1 of the
+ * smaller rendition are decoded, of the second GOP 1 of the smaller. */
+static void what_is_looked_at_must_decode(void **state)
+{
+    static const struct {
+        uint32_t chunk;
+        size_t rendition, gop;
+        bool found;
+    } rows[] = {{0, 0, 0, true},  {0, 0, 1, false}, {0, 1, 0, false}, {0, 1, 1, true},
+                {0, 1, 2, false}, {1, 0, 0, false}, {1, 1, 0, false}, {1, 1, 1, true}};
+    struct world *w = *state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct gm_err err = {0};
+        encode(w, rows[i].chunk);
+        spoil(w, rows[i].chunk, rows[i].rendition, rows[i].gop);
+        int rc = folder_io_verify(w->f, "encode", 0, 0, rows[i].chunk, &err);
+        if (rc != (rows[i].found ? -GM_E_MEDIA_VERIFY : 0) ||
+            (rc < 0 && strstr(err.text, "decode") == NULL)) {
+            fail_msg("row %zu: %d: %s", i, rc, err.text);
+        }
+    }
+}
+
 int main(void)
 {
     gm_av_init();
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_encoder_that_leaves_the_plan_is_refused),
         cmocka_unit_test(what_split_told_is_what_counts),
+        cmocka_unit_test(what_is_looked_at_must_decode),
     };
     return cmocka_run_group_tests_name("verify_task", tests, set_up, tear_down);
 }
