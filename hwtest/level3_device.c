@@ -84,7 +84,7 @@ static void plan_density(struct device *p, const struct gm_device_codec *encoder
     uint64_t fit = p->params->memory_bytes / DENSITY_BYTES;
     struct work *w = plan(p, "density", encoder->api, "");
     (void)snprintf(w->height, sizeof(w->height), "%s", height);
-    /* The farm decodes on NVIDIA's devices alone. */
+    /* VA drivers decode for their tasks where va_decode_slots says so, and it is 0 by itself. */
     w->source = decoder != NULL && strcmp(decoder->api, "nvdec") == 0 ? "nvdec" : NULL;
     if (fit > 0 && fit < 1000) {
         (void)snprintf(w->streams, sizeof(w->streams), "%u", (unsigned)fit);
