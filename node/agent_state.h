@@ -365,7 +365,8 @@ void gm_agent_check_ready(struct gm_agent *agent);
 /* Slots whose processes died idle are used again when one has lived for a while; those whose
  * processes do not end, when they do. */
 void gm_agent_slots_tick(struct gm_agent *agent, gm_time now);
-/* The task is dropped: if its worker hangs, that is told to what decodes for it. */
+/* The task is dropped: if its worker hangs, that is told to what decodes for it, and idle workers
+ * are replaced as when the agent itself finds it. */
 void gm_agent_blame_quiet(struct gm_task *task);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
 gm_time gm_agent_store_stall(const struct gm_agent *agent);

@@ -395,7 +395,10 @@ static void replace_idle(struct gm_agent *agent)
     gm_err_set(&why, GM_E_CANCELLED, 0, "another worker showed no sign of life");
     for (uint32_t i = 0; i <= agent->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[i];
-        bool works = i < agent->slot_count ? slot->task != NULL : agent->verifying != NULL;
+        /* one that has said the end of its task waits for work, while the task is being stored */
+        bool works = i < agent->slot_count
+                         ? slot->task != NULL && slot->task->state == GM_TASK_RUNNING
+                         : agent->verifying != NULL;
         if (slot->process != NULL && !works && gm_slot_is_ready(slot->process)) {
             gm_slot_kill(slot->process, &why);
         }
@@ -423,6 +426,10 @@ void gm_agent_blame_quiet(struct gm_task *task)
     if (task->state == GM_TASK_RUNNING && stall > 0 && quiet > stall) {
         say_hung(quiet, &why);
         gm_agent_assist_failed(task, &why);
+        if (!task->slot->hung) {
+            task->slot->hung = true;
+            replace_idle(task->agent);
+        }
     }
 }
 

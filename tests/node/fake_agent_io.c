@@ -1,6 +1,7 @@
 /* The agent that tests start, and its prover, which says what a file says. */
 #include "node/fake_io.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
@@ -124,6 +125,44 @@ static int fake_forget(const char *device, void *arg, struct gm_err *err)
         }
     }
     return 0;
+}
+
+/* A child of the agent that works in that folder. */
+static bool is_worker(const struct farm *farm, pid_t pid, const char *scratch)
+{
+    char path[64];
+    char line[512] = "";
+    char cwd[4096] = "";
+    int parent = 0;
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "re");
+    if (file == NULL) {
+        return false;
+    }
+    const char *name_end =
+        fgets(line, sizeof(line), file) == NULL ? NULL : strrchr(line, ')'); /* ") S ppid" */
+    fclose(file);
+    if (name_end == NULL || sscanf(name_end, ") %*c %d", &parent) != 1 || parent != farm->agent) {
+        return false;
+    }
+    snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
+    return readlink(path, cwd, sizeof(cwd) - 1) > 0 && strrchr(cwd, '/') != NULL &&
+           strcmp(strrchr(cwd, '/') + 1, scratch) == 0;
+}
+
+pid_t farm_worker(const struct farm *farm, const char *scratch)
+{
+    DIR *dir = opendir("/proc");
+    const struct dirent *entry;
+    pid_t found = 0;
+    while (dir != NULL && found == 0 && (entry = readdir(dir)) != NULL) {
+        pid_t pid = (pid_t)atoi(entry->d_name);
+        found = pid > 0 && is_worker(farm, pid, scratch) ? pid : 0;
+    }
+    if (dir != NULL) {
+        closedir(dir);
+    }
+    return found;
 }
 
 _Noreturn void farm_run_agent(struct farm *farm, int ready)

@@ -109,6 +109,8 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready);
  * "stuck" (fails, and what was kept can't be forgotten), "wait" (for another word: the next call
  * ends it), "part" (of HEVC alone), "newer" (likewise, by other libraries). */
 void farm_proof(struct farm *farm, const char *how);
+/* The process of the slot whose folder in scratch has that name: "0", "verify". 0: none. */
+pid_t farm_worker(const struct farm *farm, const char *scratch);
 /* How many proofs were "proved" (tried), "kept" (0 or 1), and "forgotten". */
 uint32_t farm_count(struct farm *farm, const char *what);
 

@@ -1,8 +1,7 @@
-/* Workers that SIGKILL does not end, as where a driver holds them: the test traces them, and while
- * it does not look at their end the agent hears nothing of it. */
+/* Workers that hang, and those that SIGKILL does not end, as where a driver holds them: the test
+ * traces those, and while it does not look at their end the agent hears nothing of it. */
 #include "node/agent.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -12,6 +11,7 @@
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,6 +19,8 @@
 #include "node/fake_io.h"
 
 static const struct farm SOON = {.dying_ms = 1000};
+static const struct farm QUIET = {.stall_ms = 2000};
+static const struct farm LEASED = {.stall_ms = 2000, .lease_ms = 2000};
 
 #define WITH(farm, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, teardown,                           \
@@ -26,39 +28,10 @@ static const struct farm SOON = {.dying_ms = 1000};
 
 static pid_t held; /* 0: none */
 
-static bool is_worker(const struct farm *farm, pid_t pid, const char *scratch)
-{
-    char path[64];
-    char line[512] = "";
-    char cwd[4096] = "";
-    int parent = 0;
-    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "re");
-    if (file == NULL) {
-        return false;
-    }
-    const char *name_end =
-        fgets(line, sizeof(line), file) == NULL ? NULL : strrchr(line, ')'); /* ") S ppid" */
-    fclose(file);
-    if (name_end == NULL || sscanf(name_end, ") %*c %d", &parent) != 1 || parent != farm->agent) {
-        return false;
-    }
-    snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
-    return readlink(path, cwd, sizeof(cwd) - 1) > 0 && strrchr(cwd, '/') != NULL &&
-           strcmp(strrchr(cwd, '/') + 1, scratch) == 0;
-}
-
 /* Kills the worker in that folder below scratch, and holds its end back. */
 static void hold_dead(const struct farm *farm, const char *scratch)
 {
-    DIR *dir = opendir("/proc");
-    const struct dirent *entry;
-    assert_non_null(dir);
-    while (held == 0 && (entry = readdir(dir)) != NULL) {
-        pid_t pid = (pid_t)atoi(entry->d_name);
-        held = pid > 0 && is_worker(farm, pid, scratch) ? pid : 0;
-    }
-    closedir(dir);
+    held = farm_worker(farm, scratch);
     if (held == 0 || ptrace(PTRACE_SEIZE, held, NULL, NULL) < 0) {
         print_message("no worker could be traced: %s\n", strerror(errno));
         held = 0;
@@ -116,10 +89,88 @@ static void nothing_is_offered_without_a_verifier_that_ends(void **state)
     farm_expect_healthy(farm);
 }
 
+static int setup_two(void **state)
+{
+    struct farm *farm = calloc(1, sizeof(*farm));
+    assert_non_null(farm);
+    *farm = *(const struct farm *)*state;
+    farm_start(farm, 2);
+    *state = farm;
+    return 0;
+}
+
+static void until_replaced(struct farm *farm, const char *scratch, pid_t pid)
+{
+    while (farm_worker(farm, scratch) == pid) {
+        farm_turn(farm);
+    }
+}
+
+/* Its task is not at its end: the piece is not acknowledged. */
+static void one_that_hangs_has_those_replaced_that_have_said_their_end(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    uint64_t seq = env->seq;
+    gm__envelope__free_unpacked(env, NULL);
+    pid_t idle = farm_worker(farm, "0");
+    assert_true(idle > 0);
+    uint64_t hung = farm_assign(farm, "hang", "");
+    for (bool told = false; !told;) {
+        env = farm_next(farm);
+        told = env->body_case == GM__ENVELOPE__BODY_FAILED;
+        if (told) {
+            assert_int_equal(env->failed->task_id, hung);
+            farm_ack(farm, env->seq, false);
+        } else {
+            assert_int_equal(env->body_case, GM__ENVELOPE__BODY_PRODUCED);
+        }
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    farm->ignored = GM__ENVELOPE__BODY_PRODUCED;
+    until_replaced(farm, "0", idle);
+    farm_ack(farm, seq, false);
+    do { /* the piece may have been said again before */
+        env = farm_next(farm);
+        seq = env->body_case == GM__ENVELOPE__BODY_PRODUCED ? 0 : env->seq;
+        if (seq != 0) {
+            assert_int_equal(env->body_case, GM__ENVELOPE__BODY_DONE);
+            assert_int_equal(env->done->task_id, id);
+            farm_ack(farm, seq, false);
+        }
+        gm__envelope__free_unpacked(env, NULL);
+    } while (seq == 0);
+}
+
+/* The agent, stopped for so long, finds the lease's end first, as it would a Cancel. */
+static void one_that_hangs_has_idle_ones_replaced_though_its_task_is_dropped(void **state)
+{
+    struct farm *farm = *state;
+    pid_t idle = farm_worker(farm, "1");
+    assert_true(idle > 0);
+    farm_assign(farm, "hang", "");
+    while (farm->leases == 0) {
+        farm_turn(farm);
+    }
+    const struct timespec pause = {.tv_sec = 3};
+    assert_int_equal(kill(farm->agent, SIGSTOP), 0);
+    nanosleep(&pause, NULL);
+    assert_int_equal(kill(farm->agent, SIGCONT), 0);
+    farm->ignored = GM__ENVELOPE__BODY_FAILED; /* where this test was too slow to stop it in time */
+    until_replaced(farm, "1", idle);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         WITH(SOON, slot_whose_worker_does_not_end_is_not_offered),
+        cmocka_unit_test_prestate_setup_teardown(
+            one_that_hangs_has_those_replaced_that_have_said_their_end, setup_two, teardown,
+            (void *)(uintptr_t)&QUIET),
+        cmocka_unit_test_prestate_setup_teardown(
+            one_that_hangs_has_idle_ones_replaced_though_its_task_is_dropped, setup_two, teardown,
+            (void *)(uintptr_t)&LEASED),
         WITH(SOON, nothing_is_offered_without_a_verifier_that_ends),
     };
     fake_worker_main();
