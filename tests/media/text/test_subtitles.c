@@ -12,6 +12,7 @@
 
 #include "common/fs.h"
 #include "media/folder_io.h"
+#include "media/movie_io.h"
 #include "media/results.h"
 #include "media/source_io.h"
 #include "proto/streams.h"
@@ -274,6 +275,41 @@ static void false_items_are_found_out(void **state)
     end(&w);
 }
 
+/* A sample of tx3g that is too short for what it promises. */
+static void packets_that_do_not_decode_are_told(void **state)
+{
+    static const struct movie_text texts[] = {
+        {0, 500, "\0\1a", 3}, {500, 500, "\0\5", 2}, {1000, 500, "\0\1b", 3}};
+    static const struct folder_pipeline how = {.ladder = ladder, .rungs = 1, .subtitles = true};
+    static const char *const tasks[] = {"inspect", "plan", "split", "subtitles"};
+    const struct movie movie = {
+        .format = "mp4", .text_codec = AV_CODEC_ID_MOV_TEXT, .texts = texts, .text_count = 3};
+    struct clip *clip = clip_make("libx264", "preset=ultrafast,g=15", 50);
+    Gm__Pipeline *pipeline = folder_pipeline(&how);
+    struct folder_io *f = NULL;
+    struct gm_err err = {0};
+    char path[4096];
+    (void)state;
+    movie_write(clip, &movie, path);
+    ASSERT_OK(folder_io_create(path, pipeline, &f, &err));
+    for (size_t i = 0; i < sizeof tasks / sizeof tasks[0]; i++) {
+        struct folder_run run = {.task = tasks[i]};
+        ASSERT_OK(folder_io_run(f, &run, NULL, &err));
+    }
+    const Gm__TaskResult *r = folder_io_result(f, "subtitles", 0);
+    Gm__TextMeta *meta = gm__text_meta__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(meta);
+    assert_int_equal(meta->cues, 2);
+    assert_int_equal(meta->n_warnings, 1);
+    assert_string_equal(meta->warnings[0]->code, "text.decode_errors");
+    assert_int_equal(meta->warnings[0]->count, 1);
+    gm__text_meta__free_unpacked(meta, NULL);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+    movie_remove(path);
+    clip_free(&clip);
+}
+
 int main(void)
 {
     av_log_set_level(AV_LOG_QUIET);
@@ -282,6 +318,7 @@ int main(void)
         cmocka_unit_test(manifests_name_the_tracks),
         cmocka_unit_test(many_cues_come_in_several_chunks_and_again),
         cmocka_unit_test(false_items_are_found_out),
+        cmocka_unit_test(packets_that_do_not_decode_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
