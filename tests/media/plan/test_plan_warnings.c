@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "media/pb.h"
 #include "media/plan/plan.h"
 #include "proto/streams.h"
 
@@ -184,6 +185,42 @@ static void sound_that_is_left_out_or_made_up_is_told(void **state)
     }
 }
 
+static void colour_that_is_changed_is_told(void **state)
+{
+    static const struct {
+        const char *primaries, *transfer, *matrix;
+        const char *code; /* NULL: nothing is said */
+    } rows[] = {
+        {"bt709", "bt709", "bt709", NULL},
+        {"bt2020", "smpte2084", "bt2020nc", "colour.tone_mapped"},
+        {"bt2020", "arib-std-b67", "bt2020nc", "colour.tone_mapped"},
+        {"smpte432", "bt709", "bt709", "colour.converted"},
+    };
+    struct gm_err err;
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        Gm__VideoFacts v = GM__VIDEO_FACTS__INIT;
+        Gm__Rendition *r = malloc(sizeof *r);
+        Gm__Policy *p = new_policy();
+        assert_non_null(r);
+        gm__rendition__init(r);
+        assert_int_equal(gm_pb_append(&p->renditions, &p->n_renditions, &r->base, &err), 0);
+        v.primaries = (char *)(uintptr_t)rows[i].primaries;
+        v.transfer = (char *)(uintptr_t)rows[i].transfer;
+        v.matrix = (char *)(uintptr_t)rows[i].matrix;
+        v.range = "tv";
+        v.pixel_format = "yuv420p10le";
+        v.width_px = 1280;
+        v.height_px = 720;
+        assert_int_equal(gm_plan_light(&v, p, &err), 0);
+        assert_int_equal(p->n_warnings, rows[i].code != NULL);
+        if (rows[i].code != NULL) {
+            assert_string_equal(p->warnings[0]->code, rows[i].code);
+        }
+        gm__policy__free_unpacked(p, NULL);
+    }
+}
+
 int main(void)
 {
     gm_av_init();
@@ -192,6 +229,7 @@ int main(void)
         cmocka_unit_test(subtitles_that_nothing_is_made_of_are_told),
         cmocka_unit_test(subtitles_that_can_not_be_drawn_are_told),
         cmocka_unit_test(sound_that_is_left_out_or_made_up_is_told),
+        cmocka_unit_test(colour_that_is_changed_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
