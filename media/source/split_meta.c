@@ -54,15 +54,17 @@ static int check_whole(const struct gm_splitter *s, const Gm__SplitMeta *meta, s
                             s->io->spec->source_name);
 }
 
-/* How long sound goes on after the last picture, in whole ms of at least a second; 0: it does not.
- */
+/* How long sound goes on after the last picture, in whole ms, where that is longer than it is shown
+ * or than a second; 0: it does not. */
 static int64_t sound_over_ms(const struct gm_splitter *s, int64_t pictures_end_ts)
 {
     int64_t over_ts;
+    int64_t shown_ts = pictures_end_ts - s->timeline.last_out;
+    int64_t most_ts = (int64_t)s->timeline.timescale;
     bool outlasts =
         s->timeline.frames > 0 &&
         !__builtin_sub_overflow(gm_split_tracks_end_ts(&s->tracks), pictures_end_ts, &over_ts) &&
-        over_ts > (int64_t)s->timeline.timescale;
+        over_ts > (shown_ts < most_ts ? shown_ts : most_ts);
     return outlasts ? gm_av_rescale(over_ts, (AVRational){1, (int)s->timeline.timescale},
                                     (AVRational){1, 1000})
                     : 0;

@@ -49,7 +49,8 @@ static void sound_outlasts_the_pictures_by_its_own_end(void **state)
         int gap_s;
         const char *said; /* NULL: nothing */
     } rows[] = {{"avi", 0, 0, 0, NULL},      {"avi", 60, 0, 0, "2.4"},
-                {"avi", 60, 60, 0, NULL},    {"avi", 60, 36, 0, NULL},
+                {"avi", 60, 60, 0, NULL},    {"avi", 60, 59, 0, NULL}, /* one picture longer */
+                {"avi", 60, 58, 0, "0.080"}, {"avi", 60, 36, 0, "0.960"},
                 {"avi", 60, 34, 0, "1.040"}, {"matroska", 0, 0, 12, "12.0"}};
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
