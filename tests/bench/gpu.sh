@@ -52,13 +52,13 @@ need_input() { # of sources of libavfilter alone: a packed ffmpeg may lack the d
   [ ! -e "$input" ] || return 0
   local size=1920x1080 seconds=120
   [ -z "$quick" ] || size=640x360 seconds=4
-  "$ff" -nostdin -v error -y -filter_complex "testsrc2=s=$size:r=30:d=$seconds,noise=alls=4:allf=t[v];sine=f=440:r=48000:d=$seconds[a]" -map '[v]' -map '[a]' \
+  "$ff" -hide_banner -nostdin -v error -y -filter_complex "testsrc2=s=$size:r=30:d=$seconds,noise=alls=4:allf=t[v];sine=f=440:r=48000:d=$seconds[a]" -map '[v]' -map '[a]' \
     -c:v libx264 -preset veryfast -crf 22 -g 60 -pix_fmt yuv420p -c:a aac "$input.part.mp4" && mv "$input.part.mp4" "$input"
 }
 need_long() { # seconds: $long is so much of the input, again and again, not encoded anew
   long=$work/long-$1.mp4
   need_input || return
-  [ -e "$long" ] || "$ff" -nostdin -v error -stream_loop -1 -i "$input" -map 0:v:0 -map '0:a:0?' -t "$1" -c copy "$long"
+  [ -e "$long" ] || "$ff" -hide_banner -nostdin -v error -stream_loop -1 -i "$input" -map 0:v:0 -map '0:a:0?' -t "$1" -c copy "$long"
 }
 heights=(1080 720 480 360)
 [ -z "$quick" ] || heights=(180 120 90 60)
@@ -102,7 +102,7 @@ by_filters() { # scaler: a graph of one decoder and four rungs by it
 }
 nvdec=(-hwaccel cuda -hwaccel_output_format cuda)
 need_nvdec() { # file: ffmpeg turns to software without a word of failure; then the picture is none that can be taken down
-  timed "ffmpeg decodes a picture by NVDEC, to see that it does" "$ff" -nostdin -v error "${nvdec[@]}" -i "$1" -an -frames:v 1 -vf hwdownload,format=nv12 -f null -
+  timed "ffmpeg decodes a picture by NVDEC, to see that it does" "$ff" -hide_banner -nostdin -v error "${nvdec[@]}" -i "$1" -an -frames:v 1 -vf hwdownload,format=nv12 -f null -
   [ "$timed_rc" = 0 ] || { echo "it does not: nothing of this part is shown"; return 1; }
 }
 
@@ -133,30 +133,33 @@ part_sanitizer() { # all kernels under CUDA's compute-sanitizer: what `ladder` i
   return $bad
 }
 part_decode() { # one title by 1, 2, 4, 7, 14 processes, each its share of the seconds, against one process
-  local n length=1200 short=60 start pictures
+  local n length=1200 short=60 start pictures bad=0
   [ -z "$quick" ] || length=14 short=2
   need_long "$length" || return
-  timed "ffmpeg, the first $short s by software, one thread" "$ff" -nostdin -v error -threads 1 -t "$short" -i "$long" -an -f null -
+  timed "ffmpeg, the first $short s by software, one thread" "$ff" -hide_banner -nostdin -v error -threads 1 -t "$short" -i "$long" -an -f null -
   need_nvdec "$long" || return
   shares='n=$1 len=$2 dir=$3 ff=$4 in=$5 rc=0 pids=(); shift 5
     for ((i = 0; i < n; i++)); do
       where=(); [ "$n" = 1 ] || where=(-ss $((len * i / n)) -t $((len * (i + 1) / n - len * i / n)))
-      "$ff" -nostdin -v error -progress "$dir/progress-$i" -stats_period 5 -hwaccel cuda -hwaccel_output_format cuda "${where[@]}" -i "$in" -an "$@" -f null - & pids+=($!)
+      "$ff" -hide_banner -nostdin -v error -progress "$dir/progress-$i" -stats_period 5 -hwaccel cuda -hwaccel_output_format cuda "${where[@]}" -i "$in" -an "$@" -f null - & pids+=($!)
     done
     for p in "${pids[@]}"; do wait "$p" || rc=1; done; exit $rc'
   for n in 1 2 4 7 14; do
     rm -f "$work"/progress-*
     timed "$n processes, the first picture of each share: their start, context and way to it" bash -c "$shares" share "$n" "$length" "$work" "$ff" "$long" -frames:v 1
     start=$elapsed
+    [ "$timed_rc" = 0 ] || { bad=1; continue; }
     rm -f "$work"/progress-*
     timed "$n processes by NVDEC, ${length} s in shares" bash -c "$shares" share "$n" "$length" "$work" "$ff" "$long"
+    [ "$timed_rc" = 0 ] || { bad=1; continue; }
     pictures=$(for f in "$work"/progress-*; do sed -n 's/^frame=//p' "$f" | tail -n 1; done | awk '{ n += $1 } END { print n + 0 }')
     echo "  $pictures pictures; a second: $(rate "$pictures" "$elapsed") of all, $(rate "$pictures" "$(awk "BEGIN { print $elapsed - $start }")") without that start"
   done
+  return $bad
 }
 part_chain() { # what bench_gpu_kernels' row `chain` does, by FFmpeg's own CUDA filters: 16 decoded pictures, again and again
   local i pictures=8016 names=(a b c d) graph again base
-  local theirs=("$ff" -nostdin -v error -init_hw_device cuda=gpu -filter_hw_device gpu "${nvdec[@]}" -hwaccel_device gpu -threads 1 -extra_hw_frames 24 -i "$input" -filter_complex)
+  local theirs=("$ff" -hide_banner -nostdin -v error -init_hw_device cuda=gpu -filter_hw_device gpu "${nvdec[@]}" -hwaccel_device gpu -threads 1 -extra_hw_frames 24 -i "$input" -filter_complex)
   need_input || return
   [ -z "$quick" ] || pictures=32
   need_nvdec "$input" || return
@@ -168,8 +171,10 @@ part_chain() { # what bench_gpu_kernels' row `chain` does, by FFmpeg's own CUDA 
   timed "ffmpeg: $pictures pictures, decoded once, split, not touched: start, decoding and its outputs" "${theirs[@]}" "$again,split=3[r1][r2][r3]" \
     -map '[r1]' -f null - -map '[r2]' -f null - -map '[r3]' -f null -
   base=$elapsed
+  [ "$timed_rc" = 0 ] || return 1
   timed "ffmpeg: the same with four scale_cuda, four overlay_cuda, thumbnail_cuda" "${theirs[@]}" "$graph;[r0]thumbnail_cuda=n=100[t]" \
     -map '[t]' -f null - -map '[r1]' -f null - -map '[r2]' -f null - -map '[r3]' -f null -
+  [ "$timed_rc" = 0 ] || return 1
   echo "  microseconds a picture: $(awk "BEGIN { printf \"%.1f of all, %.1f without what the first took\", $elapsed * 1e6 / $pictures, ($elapsed - $base) * 1e6 / $pictures }")"
 }
 above() { # width height: rms, in code values, of what lies above 1.25 times the limit of that rung of 960x540; luma on its input
@@ -186,7 +191,7 @@ part_aliasing() { # a zone plate, the one of kernels.md's figures of the kernel 
     [[ $way != *cuda* ]] || hw=(-init_hw_device cuda=gpu -filter_hw_device gpu)
     for size in 640:360 480:270 320:180; do
       rm -f "$work/plate"
-      timed "${way/W:H/$size}" "$ff" -nostdin -v error -y "${hw[@]}" -filter_complex "$plate,${way/W:H/$size},format=nv12[v]" \
+      timed "${way/W:H/$size}" "$ff" -hide_banner -nostdin -v error -y "${hw[@]}" -filter_complex "$plate,${way/W:H/$size},format=nv12[v]" \
         -map '[v]' -frames:v 1 -f rawvideo "$work/plate"
       [ "$timed_rc" = 0 ] && echo "  rms $(above "${size%:*}" "${size#*:}" <"$work/plate")" || bad=1
     done
@@ -202,13 +207,13 @@ part_jobs() { # whole jobs, three alternating runs
     ours "run $run: gopmill, processors alone"
     ours "run $run: gopmill, with devices, proved before" --devices --state "$work/state"
     echo "  decoded: $(sed -n '/"decoded": \[/,/\]/p' "$work/ours/report.json" 2>/dev/null | tr -d ' \n')"
-    timed "run $run: ffmpeg, processors alone" "$ff" -nostdin -v error -y -i "$input" -filter_complex "$(by_filters 'scale=W:H:flags=lanczos')" "${args[@]}"
-    timed "run $run: ffmpeg, NVDEC and scale_cuda, then libx264" "$ff" -nostdin -v error -y "${nvdec[@]}" -i "$input" \
+    timed "run $run: ffmpeg, processors alone" "$ff" -hide_banner -nostdin -v error -y -i "$input" -filter_complex "$(by_filters 'scale=W:H:flags=lanczos')" "${args[@]}"
+    timed "run $run: ffmpeg, NVDEC and scale_cuda, then libx264" "$ff" -hide_banner -nostdin -v error -y "${nvdec[@]}" -i "$input" \
       -filter_complex "$(by_filters 'scale_cuda=W:H:interp_algo=lanczos,hwdownload,format=nv12,format=yuv420p')" "${args[@]}"
   done
 }
 part_slots() { # processors alone, on some of them
-  local n cpus args pictures of some
+  local n cpus args pictures of some bad=0
   cpus=$(nproc)
   mapfile -t args < <(h264)
   for n in $slots; do
@@ -216,14 +221,15 @@ part_slots() { # processors alone, on some of them
     of=${seconds:-$((15 * n))}
     [ -z "$quick" ] || of=4
     need_long "$of" || return
-    pictures=$("$ff" -nostdin -v error -progress - -i "$long" -map 0:v -c copy -f null - | sed -n 's/^frame=//p' | tail -n 1)
+    pictures=$("$ff" -hide_banner -nostdin -v error -progress - -i "$long" -map 0:v -c copy -f null - | sed -n 's/^frame=//p' | tail -n 1)
     some=(taskset -c "0-$((n - 1))")
     rm -rf "$work/ours"
     timed "gopmill on $n, $of s" "${some[@]}" "$bin/gopmill" transcode "$long" --out "$work/ours" --pipeline "$work/ladder.yaml" --quiet
-    echo "  $pictures pictures, $(rate "$pictures" "$elapsed") a second"
-    timed "ffmpeg on $n, $of s" "${some[@]}" "$ff" -nostdin -v error -y -i "$long" -filter_complex "$(by_filters 'scale=W:H:flags=lanczos')" "${args[@]}"
-    echo "  $pictures pictures, $(rate "$pictures" "$elapsed") a second"
+    [ "$timed_rc" = 0 ] && echo "  $pictures pictures, $(rate "$pictures" "$elapsed") a second" || bad=1
+    timed "ffmpeg on $n, $of s" "${some[@]}" "$ff" -hide_banner -nostdin -v error -y -i "$long" -filter_complex "$(by_filters 'scale=W:H:flags=lanczos')" "${args[@]}"
+    [ "$timed_rc" = 0 ] && echo "  $pictures pictures, $(rate "$pictures" "$elapsed") a second" || bad=1
   done
+  return $bad
 }
 part_hwtest2() { "$bin/gopmill-hwtest" --level 2 --device "$device" --time-limit "${limit:-540}" --json "$out/hwtest2.json"; }
 level3() { # name device
