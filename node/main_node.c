@@ -140,11 +140,16 @@ static int prove(struct gm_device_list *list, bool again, const int *stop, void 
                  struct gm_err *err)
 {
     const struct node *node = arg;
-    const struct gm_prove_params params = {.program = node->prove,
-                                           .file = node->proofs,
-                                           .again = again,
-                                           .parallel = node->params.cpu_milli / 1000,
-                                           .stop = stop};
+    const struct gm_prove_params params = {
+        .program = node->prove,
+        .file = node->proofs,
+        .again = again,
+        .parallel = node->params.cpu_milli / 1000,
+        .stop = stop,
+        .sandbox = {.launcher = node->launcher,
+                    .scratch = node->state.scratch,
+                    .environment = node->params.device_environment,
+                    .paths = node->params.device_paths}};
     return gm_prove(list, &params, err);
 }
 

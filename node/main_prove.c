@@ -11,16 +11,21 @@
 #include "media/prove/prove.h"
 #include "node/devices/helper.h"
 #include "node/devices/probe.h"
+#include "node/devices/prove.h"
+#include "node/sandbox.h"
 
 static const char HELP[] =
     "Usage: gopmill-prove encode|decode --device ID --api API --codec CODEC --depth N\n"
     "                     [--node /dev/dri/renderDN] [--driver NAME]\n"
     "       gopmill-prove qsv --device ID --node /dev/dri/renderDN [--driver NAME]\n"
+    "       gopmill-prove start --device ID --api API [--node /dev/dri/renderDN]\n"
     "       gopmill-prove library --device ID --api API --codec CODEC\n"
     "       gopmill-prove versions\n"
     "\n"
-    "Tries one encoder or decoder of one device; asks what Quick Sync opens; looks whether\n"
-    "libavcodec has that encoder; or names the libraries. The answer goes to descriptor 3, or with "
+    "Tries one encoder or decoder of one device; asks what Quick Sync opens; opens the device in "
+    "the\n"
+    "sandbox that gopmill-launcher began; looks whether libavcodec has that encoder; or names the\n"
+    "libraries. The answer goes to descriptor 3, or with "
     "--text to the standard output.\n"
     "Started by gopmill-node; not for people: see `gopmill devices --prove`.\n"
     "\n"
@@ -128,6 +133,36 @@ static int prove(struct prove_args *a, struct gm_device_list *list, struct gm_er
     return 0;
 }
 
+/* Through gopmill-launcher, as a worker is started: enters the sandbox and opens the device. */
+static int start(struct prove_args *a, struct gm_device_list *list, struct gm_err *err)
+{
+    struct gm_device *d = NULL;
+    struct gm_sandbox_device device;
+    struct gm_sandbox_missing missing = {.count = 0};
+    struct gm_device_proof proof = {.depth = 8};
+    struct gm_err why = {.code = GM_OK};
+    int rc = gm_device_get(list, a->device, kind_of(a), &d, err);
+    if (rc < 0) {
+        return rc;
+    }
+    gm_device_set(proof.api, a->work.api);
+    gm_device_set(proof.codec, GM_PROVE_START);
+    int started = gm_sandbox_device_from_env(&device, &why);
+    if (started == 0) {
+        started = gm_sandbox_enter(GM_HELPER_RESULT, &device, &missing, &why);
+    }
+    if (started == 0) { /* CUDA sees the one device alone */
+        a->work.device = a->node == NULL ? "" : a->node;
+        started = gm_prove_start(&a->work, &why);
+    }
+    proof.passed = started == 0;
+    if (started < 0) {
+        gm_device_set(proof.text, why.text);
+    }
+    (void)gm_device_add_proof(d, &proof);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct prove_args a = {.work = {.api = "", .codec = ""}};
@@ -140,12 +175,13 @@ int main(int argc, char **argv)
     bool versions = strcmp(a.what, "versions") == 0;
     bool qsv = strcmp(a.what, "qsv") == 0;
     bool library = strcmp(a.what, "library") == 0;
+    bool starts = strcmp(a.what, GM_PROVE_START) == 0;
     a.work.encode = strcmp(a.what, "encode") == 0;
     bool run = a.work.encode || strcmp(a.what, "decode") == 0;
     bool named = a.work.codec[0] != '\0' && a.work.api[0] != '\0';
     if ((!versions && a.device == NULL) || (qsv && a.node == NULL) ||
-        (!versions && !qsv && !library && !run) || (library && !named) ||
-        (run && (!named || a.work.depth == 0))) {
+        (!versions && !qsv && !library && !run && !starts) || (library && !named) ||
+        (starts && a.work.api[0] == '\0') || (run && (!named || a.work.depth == 0))) {
         fputs(HELP, stderr);
         return GM_EXIT_USAGE;
     }
@@ -157,6 +193,7 @@ int main(int argc, char **argv)
              : versions                                                        ? 0
              : library ? ask_library(&a, &list, &err)
              : qsv     ? ask_qsv(&a, &list, &err)
+             : starts  ? start(&a, &list, &err)
                        : prove(&a, &list, &err);
     gm_prove_versions(list.versions, sizeof(list.versions));
     gm_helper_end("gopmill-prove", &list, a.text, rc, &err);

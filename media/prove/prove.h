@@ -40,6 +40,8 @@ bool gm_prove_is_scaler(const struct gm_prove_work *work);
 #define GM_PROVE_BITS 17
 int gm_prove_scaler(const struct gm_prove_work *work, char out[GM_PROVE_BITS],
                     struct gm_err *err) GM_MUST_CHECK;
+/* Opens the device of work's api, as each task does, and closes it again. Errors: as above. */
+int gm_prove_start(const struct gm_prove_work *work, struct gm_err *err) GM_MUST_CHECK;
 /* Of libavcodec and this build: a proof with others is no proof. */
 void gm_prove_versions(char *out, size_t size);
 /* False: out says why this libavcodec has no encoder of that api for that codec, and which release

@@ -39,6 +39,18 @@ static const struct row *find_row(const char *api)
     return NULL;
 }
 
+int gm_prove_start(const struct gm_prove_work *work, struct gm_err *err)
+{
+    const struct row *row = find_row(work->api);
+    AVBufferRef *device = NULL;
+    if (row == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "there is no API %.20s", work->api);
+    }
+    int rc = row->open_device(work->device, &device, err);
+    av_buffer_unref(&device);
+    return rc;
+}
+
 enum AVCodecID gm_prove_codec_id(const char *codec)
 {
     static const struct {

@@ -8,7 +8,7 @@
  * writes an encoded device list to descriptor 3, and is killed at its time limit. What is given on:
  * as common/spawn.h says. Thread: any that lives as long as they (they end with
  * it); no other may wait for any child whatsoever. */
-#define GM_HELPER_ARGS 32
+#define GM_HELPER_ARGS 256
 #define GM_HELPER_RESULT 3 /* the descriptor */
 
 struct gm_helper {

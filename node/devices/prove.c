@@ -383,6 +383,9 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, 
         gm__proof_file__free_unpacked(p.file, NULL);
     }
     free(p.work);
+    if (rc == 0) {
+        rc = gm_prove_starts(list, params, err);
+    }
     gm_device_sort(list);
     return rc;
 }

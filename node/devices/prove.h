@@ -7,6 +7,14 @@
  * process of its own with a time limit. A proof that passed holds as long as device, driver and
  * libraries are the same, and is kept in a file; a failed one is always tried again. Thread: as
  * helper.h. */
+/* How workers are started: what each device is opened in beside its proofs. */
+struct gm_prove_sandbox { /* borrowed */
+    const char *launcher; /* path of gopmill-launcher */
+    const char *scratch;  /* absolute; a folder each is made there and removed; NULL: no sandbox */
+    const char *const *environment; /* as of struct gm_slot_params; NULL: none */
+    const char *const *paths;
+};
+#define GM_PROVE_START "start"
 struct gm_prove_params { /* borrowed */
     const char *program; /* path of gopmill-prove */
     const char *file;    /* of proofs, made when missing; NULL: none is kept */
@@ -16,6 +24,7 @@ struct gm_prove_params { /* borrowed */
     size_t parallel;     /* 0: 2; what fails in words beside others of its device is
                           tried once more, alone */
     const int *stop;     /* set by another thread: give up; NULL: nobody does */
+    struct gm_prove_sandbox sandbox;
 };
 
 /* Adds a proof to each device of the list for each codec it says it has (4:2:0, 8 and 10 bits,
@@ -25,6 +34,12 @@ struct gm_prove_params { /* borrowed */
  * CANCELLED. */
 int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
              struct gm_err *err) GM_MUST_CHECK;
+
+/* Opens each device some proof of which passed in the sandbox of its workers: proofs are made
+ * outside. Where it does not open, none of its proofs passed, and their texts say so; what the file
+ * of proofs has stays. Nothing without a sandbox. Errors: as gm_prove. */
+int gm_prove_starts(struct gm_device_list *list, const struct gm_prove_params *params,
+                    struct gm_err *err) GM_MUST_CHECK;
 
 /* The libraries that proofs are made with, "libavcodec-59.37.100 ...", as `program`, gopmill-prove,
  * says them; *out "" and `why` has words: it can't be asked. stop: as above. Errors: NOMEM, SYS,

@@ -92,5 +92,11 @@ check "the node list answers" status 0 gopmill node list --json
 check "it has the GPU, which takes no tasks" sh -c "jq -e '.nodes[0].devices | length == 2 and .[0].id == \"cpu\" and (.[1] | .kind == \"nvidia\" and .capacity.slots == 0 and (.name | test(\"fake\")) and any(.notes[]; .text | test(\"listed only\")))' '$work/out' >/dev/null"
 check "for people too" status 0 gopmill node list
 check "with the GPU's sentence" said "device: GPU 0000:3b:00.0 NVIDIA gopmill fake GPU H200"
+# Its workers' sandbox knows nothing of the fakes' files: proofs, which are made outside, would pass.
+kept_out() {
+  gopmill node list --json >"$work/nodes" &&
+    jq -e '[.nodes[].devices[1].proofs[]] | length > 3 and all(.passed | not) and any(.text | test("does not open in a worker.s sandbox: .*libcuda"))' "$work/nodes" >/dev/null
+}
+check "a driver that the sandbox keeps out has proved nothing" until_true "it is said" kept_out
 stop box
 finish

@@ -19,6 +19,7 @@
 #define TRIES "GM_TEST_TRIES"       /* a file: a line a try */
 #define VERSIONS "GM_TEST_VERSIONS" /* what the prover's libraries are */
 #define BROKEN "GM_TEST_BROKEN"     /* a codec whose proof fails */
+#define START "GM_TEST_START"       /* why the device does not open in the sandbox */
 #define BUSY "GM_TEST_BUSY"         /* a file: who locks it has the one session; "": any */
 
 /* Whoever has the session keeps it until somebody else was refused. */
@@ -34,6 +35,37 @@ static bool has_session(const char *file)
         (void)poll(NULL, 0, 5);
     }
     return true;
+}
+
+/* And its own launcher: the start that it is asked for must be a worker's. */
+static int be_launcher(int argc, char **argv)
+{
+    static const char *const wanted[] = {
+        "--profile",    "cuda",   "--device", "GPU-1", "--environment",  "A",     "--path",
+        "/x",           "--path", "/y",       "--",    "/proc/self/exe", "start", "--device",
+        "0000:3b:00.0", "--api",  "nvenc"};
+    size_t count = sizeof(wanted) / sizeof(wanted[0]);
+    struct gm_device_list list = {0};
+    struct gm_device *d = NULL;
+    struct gm_device_proof proof = {.api = "nvenc", .codec = GM_PROVE_START, .depth = 8};
+    struct gm_err err;
+    bool right = (size_t)argc == 5 + count && access(argv[2], W_OK) == 0 &&
+                 strcmp(argv[3], "--parent") == 0 && atoi(argv[4]) == (int)getppid();
+    for (size_t i = 0; right && i < count; i++) {
+        right = strcmp(argv[5 + i], wanted[i]) == 0;
+    }
+    if (!right || strcmp(getenv(START), "crash") == 0) {
+        abort();
+    }
+    proof.passed = getenv(START)[0] == '\0';
+    gm_device_set(proof.text, getenv(START));
+    if (gm_device_get(&list, "0000:3b:00.0", GM_DEVICE_NVIDIA, &d, &err) < 0) {
+        return 1;
+    }
+    (void)gm_device_add_proof(d, &proof);
+    int status = gm_helper_answer(&list);
+    gm_device_list_fini(&list);
+    return status;
 }
 
 /* This program is its own prover. */
@@ -89,6 +121,7 @@ static int setup(void **state)
     setenv(VERSIONS, "lib-1", 1);
     setenv(BROKEN, "", 1);
     setenv(BUSY, "", 1);
+    setenv(START, "", 1);
     *state = f;
     return 0;
 }
@@ -380,6 +413,49 @@ static void missing_prover_is_said(void **state)
     gm_device_list_fini(&list);
 }
 
+/* Proves with a sandbox; all that passed is to have that text. */
+static void prove_inside(const struct fixture *f, const char *why, const char *text)
+{
+    static const char *const environment[] = {"A", NULL};
+    static const char *const paths[] = {"/x", "/y", NULL};
+    const struct gm_prove_params params = {.program = "/proc/self/exe",
+                                           .file = f->file,
+                                           .software = true,
+                                           .sandbox = {.launcher = "/proc/self/exe",
+                                                       .scratch = f->folder,
+                                                       .environment = environment,
+                                                       .paths = paths}};
+    struct gm_device_list list;
+    struct gm_err err;
+    setenv(START, why, 1);
+    make_list(&list, "1.0");
+    gm_device_set(list.devices[1].uuid, "GPU-1");
+    assert_int_equal(gm_prove(&list, &params, &err), 0);
+    assert_true(list.devices[0].proof_count == 1 && list.devices[0].proofs[0].passed);
+    const struct gm_device *d = &list.devices[1];
+    assert_int_equal(d->proof_count, 3);
+    for (size_t i = 0; i < 3; i++) {
+        bool crashes = strcmp(d->proofs[i].codec, "vp9") == 0;
+        assert_int_equal(d->proofs[i].passed, !crashes && text == NULL);
+        if (!crashes && text != NULL) {
+            assert_string_equal(d->proofs[i].text, text);
+        }
+    }
+    gm_device_list_fini(&list);
+}
+
+static void device_that_does_not_open_in_the_sandbox_has_passed_nothing(void **state)
+{
+    struct fixture *f = *state;
+    prove_inside(f, "", NULL);
+    assert_int_equal(count_tries(f), 4); /* the processor's, h264, hevc, vp9 */
+    prove_inside(f, "cuInit gave 304", "it does not open in a worker's sandbox: cuInit gave 304");
+    assert_int_equal(count_tries(f), 1); /* vp9: what passed outside holds */
+    prove_inside(f, "crash", "it does not open in a worker's sandbox: crashed (signal 6)");
+    prove_inside(f, "", NULL);
+    assert_int_equal(count_tries(f), 2);
+}
+
 static void what_fails_beside_others_is_tried_alone(void **state)
 {
     struct fixture *f = *state;
@@ -400,10 +476,12 @@ static void what_fails_beside_others_is_tried_alone(void **state)
 int main(int argc, char **argv)
 {
     if (argc > 1) {
-        return be_prover(argc, argv);
+        return strcmp(argv[1], "--scratch") == 0 ? be_launcher(argc, argv) : be_prover(argc, argv);
     }
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(proofs_are_kept_and_failures_tried_again, setup, teardown),
+        cmocka_unit_test_setup_teardown(device_that_does_not_open_in_the_sandbox_has_passed_nothing,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(what_fails_beside_others_is_tried_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(other_chip_or_va_driver_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),

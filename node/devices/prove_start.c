@@ -1,0 +1,131 @@
+/* What a worker's sandbox keeps from a driver shows in no proof, for those are made outside: a
+ * device would pass there and fail at each task, for ever. So each is opened inside, too. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "common/log.h"
+#include "node/devices/helper.h"
+#include "node/devices/prove.h"
+
+#define LIMIT_MS 60000 /* as long as a cold rack takes, and more */
+
+static void add(struct gm_helper *h, size_t *n, const char *word)
+{
+    GM_ASSERT(*n + 1 < GM_HELPER_ARGS);
+    h->argv[(*n)++] = word;
+}
+
+static void add_each(struct gm_helper *h, size_t *n, const char *option, const char *const *words)
+{
+    for (; words != NULL && *words != NULL; words++) {
+        add(h, n, option);
+        add(h, n, *words);
+    }
+}
+
+/* As agent_worker.c starts workers of that device. */
+static void fill(const struct gm_device *d, const struct gm_prove_params *params,
+                 const char *parent, const char *folder, struct gm_helper *h)
+{
+    const struct gm_prove_sandbox *s = &params->sandbox;
+    bool cuda = d->kind == GM_DEVICE_NVIDIA;
+    const char *driver = cuda ? NULL : gm_device_find_feature(d, GM_FEATURE_VA_DRIVER);
+    size_t n = 0;
+    const char *const begin[] = {s->launcher,
+                                 "--scratch",
+                                 folder,
+                                 "--parent",
+                                 parent,
+                                 "--profile",
+                                 cuda ? "cuda" : "dri",
+                                 "--device",
+                                 cuda ? d->uuid : d->render_node};
+    const char *const rest[] = {"--",  params->program, GM_PROVE_START,          "--device",
+                                d->id, "--api",         cuda ? "nvenc" : "vaapi"};
+    memset(h, 0, sizeof(*h));
+    for (size_t i = 0; i < sizeof(begin) / sizeof(begin[0]); i++) {
+        add(h, &n, begin[i]);
+    }
+    if (driver != NULL) {
+        add(h, &n, "--va-driver");
+        add(h, &n, driver);
+    }
+    add_each(h, &n, "--environment", s->environment);
+    add_each(h, &n, "--path", s->paths);
+    for (size_t i = 0; i < sizeof(rest) / sizeof(rest[0]); i++) {
+        add(h, &n, rest[i]);
+    }
+    if (!cuda) {
+        add(h, &n, "--node");
+        add(h, &n, d->render_node);
+    }
+    h->limit_ms = params->limit_ms == 0 ? LIMIT_MS : params->limit_ms;
+}
+
+static bool any_passed(const struct gm_device *d)
+{
+    bool passed = false;
+    for (size_t i = 0; i < d->proof_count; i++) {
+        passed = passed || d->proofs[i].passed;
+    }
+    return passed && d->kind != GM_DEVICE_CPU;
+}
+
+static void fail(struct gm_device *d, const char *why)
+{
+    char text[sizeof(d->proofs[0].text)];
+    (void)snprintf(text, sizeof(text), "it does not open in a worker's sandbox: %.*s",
+                   (int)sizeof(text) - 48, why);
+    for (size_t i = 0; i < d->proof_count; i++) {
+        if (d->proofs[i].passed) {
+            d->proofs[i].passed = false;
+            gm_device_set(d->proofs[i].text, text);
+        }
+    }
+}
+
+static int try_one(struct gm_device *d, const struct gm_prove_params *params, struct gm_err *err)
+{
+    char folder[4096], parent[24];
+    struct gm_helper h;
+    (void)snprintf(parent, sizeof(parent), "%ld", (long)getpid());
+    int rc = gm_fs_path(folder, sizeof(folder), err, "%s/start-XXXXXX", params->sandbox.scratch);
+    if (rc == 0 && mkdtemp(folder) == NULL) {
+        rc = gm_err_sys(err, errno, "could not make `%s`", folder);
+    }
+    if (rc < 0) {
+        return rc;
+    }
+    fill(d, params, parent, folder, &h);
+    rc = gm_helpers_run_until(&h, 1, 1, params->stop, err);
+    const struct gm_device *answer = rc == 0 && h.ok ? gm_device_find(&h.list, d->id) : NULL;
+    if (rc == 0 && !h.ok) {
+        fail(d, h.why);
+    } else if (rc == 0 && (answer == NULL || answer->proof_count != 1)) {
+        fail(d, "the answer is about something else");
+    } else if (rc == 0 && !answer->proofs[0].passed) {
+        fail(d, answer->proofs[0].text);
+    }
+    gm_device_list_fini(&h.list);
+    struct gm_err own;
+    if (gm_fs_remove_tree(folder, &own) < 0) {
+        gm_log_err(GM_LOG_WARN, "scratch-left", &own, "device=%s", d->id);
+    }
+    return rc;
+}
+
+int gm_prove_starts(struct gm_device_list *list, const struct gm_prove_params *params,
+                    struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && params->sandbox.scratch != NULL && i < list->count; i++) {
+        if (any_passed(&list->devices[i])) {
+            rc = try_one(&list->devices[i], params, err);
+        }
+    }
+    return rc;
+}
