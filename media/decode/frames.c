@@ -51,6 +51,17 @@ const struct gm_err *gm_frames_failure(const struct gm_frames *f)
     return f->device.failure.code != GM_OK ? &f->device.failure : NULL;
 }
 
+bool gm_frames_yield(struct gm_frames *f, const struct gm_err *cause)
+{
+    if (f->first == NULL || !gm_frames_device_yield(&f->device, cause)) {
+        return false;
+    }
+    f->pop = false;
+    f->doubt = f->device.why;
+    av_frame_free(&f->before);
+    return true;
+}
+
 static void drop_first(struct gm_frames *f)
 {
     struct gm_frames_chunk *c = f->first;

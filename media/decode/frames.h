@@ -91,6 +91,10 @@ int gm_frames_assist(struct gm_frames *frames, AVBufferRef *device, const char *
 /* How the device failed; MEDIA_VERIFY: it gave other pictures than software. Borrowed until
  * destroy. NULL: it did not. */
 const struct gm_err *gm_frames_failure(const struct gm_frames *frames);
+/* After any step but RUN_END: the assisting device (gm_frames_assist) has not what `cause` says and
+ * others need: it is given up, as if its decoder had failed so, and the chunk of that step comes
+ * again, with GM_FRAMES_RESTART. False: nothing is decoded on such a device. */
+bool gm_frames_yield(struct gm_frames *frames, const struct gm_err *cause);
 void gm_frames_destroy(struct gm_frames **frames);
 /* After CHUNK_END, before the next call of gm_frames_next: the same chunk comes again, with
  * GM_FRAMES_RESTART and the same pictures. */

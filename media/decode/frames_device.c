@@ -114,6 +114,16 @@ static const char *forgive(struct gm_frames_device *d, int rc, const struct gm_e
     return why;
 }
 
+bool gm_frames_device_yield(struct gm_frames_device *d, const struct gm_err *cause)
+{
+    const char *why = d->device != NULL ? forgive(d, -(int)cause->code, cause) : NULL;
+    if (why != NULL) {
+        gm_frames_device_close(d);
+        give_up(d, why);
+    }
+    return why != NULL;
+}
+
 int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *par,
                           struct gm_err *err)
 {
@@ -348,11 +358,13 @@ static int compare(const struct gm_frames_device *d, const AVFrame *f, bool *out
 }
 
 /* What software would say of the picture. *f: replaced where its format can't be said of one that
- * stays: yuvj420p is yuv420p with a range. */
+ * stays: yuvj420p is yuv420p with a range. A damaged one is looked at by nobody, and drivers do not
+ * give it to memory. */
 static int describe(const struct gm_frames_device *d, AVFrame **picture, struct gm_err *err)
 {
     AVFrame *f = *picture;
-    if (gm_device_picture_is(f) && gm_device_picture_format(f) != d->like->format) {
+    bool damaged = (f->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+    if (!damaged && gm_device_picture_is(f) && gm_device_picture_format(f) != d->like->format) {
         AVFrame *here = NULL;
         int rc = gm_device_picture_download(f, &here, err);
         if (rc < 0) {

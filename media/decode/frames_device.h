@@ -47,6 +47,9 @@ int gm_frames_device_set(struct gm_frames_device *d, AVBufferRef *device,
 void gm_frames_device_fini(struct gm_frames_device *d);
 /* Why software decodes after an error of a device; static. NULL: no error of a device. */
 const char *gm_frames_device_excuse(enum gm_code code);
+/* An assisting device lacks what is needed beside its decoder: closed, and given up. False: there
+ * is none, or it does not assist. */
+bool gm_frames_device_yield(struct gm_frames_device *d, const struct gm_err *cause);
 /* Opens a decoder where the device has one for that stream: d->decoder. Errors: of
  * gm_device_decoder_open; where it assists, NOMEM alone, as gm_frames_device_send. */
 int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *par,

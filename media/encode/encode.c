@@ -366,32 +366,37 @@ static int end_chunk(struct run *r, const struct gm_pictures_step *step, struct 
     return rc;
 }
 
+static int take_step(struct run *r, const struct gm_pictures_step *step, struct gm_err *err)
+{
+    switch (step->event) {
+    case GM_PICTURES_CHUNK:
+    case GM_PICTURES_AGAIN:
+        return start_chunk(r, step->header, err);
+    case GM_PICTURES_PICTURE:
+        return encode_picture(r, step, err);
+    case GM_PICTURES_END:
+        return end_chunk(r, step, err);
+    case GM_PICTURES_DONE:
+        break;
+    }
+    return 0;
+}
+
 static int run_all(struct run *r, struct gm_err *err)
 {
-    for (;;) {
-        struct gm_pictures_step step;
-        int rc = gm_pictures_next(r->pictures, &step, err);
+    struct gm_pictures_step step = {.event = GM_PICTURES_CHUNK};
+    int rc = 0;
+    while (rc == 0 && step.event != GM_PICTURES_DONE) {
+        rc = gm_pictures_next(r->pictures, &step, err);
         if (rc < 0) {
             return rc;
         }
-        switch (step.event) {
-        case GM_PICTURES_CHUNK:
-        case GM_PICTURES_AGAIN:
-            rc = start_chunk(r, step.header, err);
-            break;
-        case GM_PICTURES_PICTURE:
-            rc = encode_picture(r, &step, err);
-            break;
-        case GM_PICTURES_END:
-            rc = end_chunk(r, &step, err);
-            break;
-        case GM_PICTURES_DONE:
-            return 0;
-        }
-        if (rc < 0) {
-            return rc;
+        rc = take_step(r, &step, err);
+        if (rc < 0 && gm_pictures_yield(r->pictures, err)) {
+            rc = 0; /* the chunk comes again */
         }
     }
+    return rc;
 }
 
 int gm_task_encode(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)

@@ -21,8 +21,11 @@ int gm_device_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *fact
     int rc = gm_device_decoder_is_va(device)
                  ? gm_va_ladder_create(policy, facts, device, &l->va, err)
                  : gm_cuda_ladder_create(policy, facts, pipeline, device, &l->cuda, err);
+    if (rc == 0 && l->va != NULL) {
+        rc = gm_va_ladder_fill(l->va, err);
+    }
     if (rc < 0) {
-        free(l);
+        gm_device_ladder_destroy(&l);
         return rc;
     }
     *out = l;

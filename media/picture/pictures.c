@@ -342,6 +342,18 @@ static int take_step(struct gm_pictures *p, struct gm_pictures_step *out, bool *
     return gm_err_set(err, GM_E_BUG, s.event, "an unknown step of frames");
 }
 
+bool gm_pictures_yield(struct gm_pictures *p, const struct gm_err *cause)
+{
+    if (cause->code != GM_E_DEVICE_MEMORY || p->header == NULL ||
+        !gm_frames_yield(p->frames, cause)) {
+        return false;
+    }
+    p->ended = p->ending = false;
+    av_frame_free(&p->direct);
+    av_frame_free(&p->there);
+    return true;
+}
+
 int gm_pictures_next(struct gm_pictures *p, struct gm_pictures_step *out, struct gm_err *err)
 {
     struct gm_pictures_step step = {0};
@@ -353,6 +365,10 @@ int gm_pictures_next(struct gm_pictures *p, struct gm_pictures_step *out, struct
     }
     while (rc == 0 && !got) {
         rc = p->header != NULL ? give_ready(p, &step, &got, err) : 0;
+        if (rc < 0 && gm_pictures_yield(p, err)) {
+            got = false;
+            rc = 0;
+        }
         if (rc < 0 || got) {
             break;
         }

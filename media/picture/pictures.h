@@ -60,6 +60,10 @@ int gm_pictures_next(struct gm_pictures *p, struct gm_pictures_step *out,
                      struct gm_err *err) GM_MUST_CHECK;
 /* After END: the same chunk comes again, with AGAIN. */
 void gm_pictures_repeat(struct gm_pictures *p);
+/* After what was done with a step failed with `cause`: true where that is want of memory on a GPU
+ * which decodes beside (media/decode/assist.h). It decodes no more, and the chunk comes again, with
+ * AGAIN, from software: the same pictures. */
+bool gm_pictures_yield(struct gm_pictures *p, const struct gm_err *cause);
 /* After PICTURE: it in a rendition's size and format, as gm_rungs_get, or on the device, as
  * gm_device_ladder_get. */
 AVFrame *gm_pictures_get(struct gm_pictures *p, size_t rendition);

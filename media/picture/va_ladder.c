@@ -1,4 +1,5 @@
-/* See va_ladder.h. Pools of surfaces grow: encoders hold as many as they want. */
+/* See va_ladder.h. Pools of surfaces grow beyond what a run fills them with: encoders hold as many
+ * as they want. */
 #include "media/picture/va_ladder.h"
 
 #include <stdlib.h>
@@ -9,10 +10,14 @@
 #include "media/device/va_picture.h"
 #include "media/device/vaapi.h"
 #include "media/device/vaapi_scaler.h"
+#include "media/lanes.h"
 #include "media/picture/planned.h"
 #include "media/picture/va_proof.h"
 
 #define PROOF_SIZES 3 /* of gm_va_ladder_prove */
+/* Of a rendition at once: queued, in work, held here, and libavcodec's, which are twelve with three
+ * B pictures. */
+#define PICTURES (GM_LANES_DEPTH + 1 + 1 + 12)
 
 struct rung {
     AVBufferRef *pool;              /* owned */
@@ -145,6 +150,28 @@ int gm_va_ladder_prove(AVBufferRef *device, unsigned bits, uint8_t out[GM_SHA256
         memcpy(out, l->bits, sizeof l->bits);
     }
     gm_va_ladder_destroy(&l);
+    return rc;
+}
+
+static int fill_pool(AVBufferRef *pool, struct gm_err *err)
+{
+    AVFrame *taken[PICTURES] = {NULL};
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < PICTURES; i++) {
+        rc = gm_va_picture_get(pool, &taken[i], err);
+    }
+    for (size_t i = 0; i < PICTURES; i++) {
+        av_frame_free(&taken[i]);
+    }
+    return rc;
+}
+
+int gm_va_ladder_fill(struct gm_va_ladder *l, struct gm_err *err)
+{
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < l->count; i++) {
+        rc = fill_pool(l->rungs[i].pool, err);
+    }
     return rc;
 }
 

@@ -27,8 +27,11 @@ struct gm_va_ladder; /* opaque */
 int gm_va_ladder_create(const Gm__Policy *policy, const Gm__VideoFacts *facts, AVBufferRef *device,
                         struct gm_va_ladder **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_va_ladder_destroy(struct gm_va_ladder **ladder);
-/* The same for three sizes of 640x360, which stand for all: *out is how this driver scales, the
- * same for each that gives the same bits of them. bits: 8 or 10. Errors: as
+/* Takes the surfaces that the renditions of a run have at once, which stay in their pools: before
+ * its decoder opens, which takes what is left and can do with less. */
+int gm_va_ladder_fill(struct gm_va_ladder *ladder, struct gm_err *err) GM_MUST_CHECK;
+/* The same proof for three sizes of 640x360, which stand for all: *out is how this driver scales,
+ * the same for each that gives the same bits of them. bits: 8 or 10. Errors: as
  * gm_va_ladder_create. */
 int gm_va_ladder_prove(AVBufferRef *device, unsigned bits, uint8_t out[GM_SHA256_SIZE],
                        struct gm_err *err) GM_MUST_CHECK;

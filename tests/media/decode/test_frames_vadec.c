@@ -334,6 +334,55 @@ static void a_download_that_fails_is_made_good_by_software(void **state)
     assert_int_equal(fake_gpu_run(fail_download, &device_short_gop), 0);
 }
 
+/* Pictures that stay come to memory where their range is full; the damaged one can't. */
+static void damage_in_full_range(const void *arg)
+{
+    static const struct made full = {"libx264",
+                                     "preset=ultrafast,bf=0,g=20,x264-params=fullrange=on",
+                                     160,
+                                     144,
+                                     AV_PIX_FMT_YUVJ420P,
+                                     0};
+    struct gm_frames_device d = {.stays = false};
+    struct gm_err err;
+    const char *why = NULL;
+    enum gm_frames_doubt doubt = GM_FRAMES_FIT;
+    size_t damaged = 0, whole = 0;
+    (void)arg;
+    fake_gpu_profile("arc", "fault decode corrupt at=5\n");
+    AVBufferRef *device = open_device();
+    struct clip *c = nvdec_make(&full, 10);
+    CHECK(gm_frames_device_set(&d, device, &err) == 0);
+    d.assists = d.stays = true;
+    CHECK(gm_frames_device_open(&d, c->par, &err) == 0 && d.decoder != NULL);
+    for (size_t i = 0; i <= c->packet_count; i++) {
+        AVFrame *f = NULL;
+        AVPacket *packet = i < c->packet_count ? c->packets[i] : NULL;
+        if (packet != NULL) {
+            packet->pts = (int64_t)i;
+        }
+        CHECK(gm_frames_device_send(&d, packet, &doubt, &why, &err) == 0);
+        CHECK(doubt == GM_FRAMES_FIT);
+        while (gm_frames_device_take(&d, &f, &doubt, &why, &err) == 0 && f != NULL) {
+            bool corrupt = (f->flags & AV_FRAME_FLAG_CORRUPT) != 0;
+            CHECK(f->format == (corrupt ? AV_PIX_FMT_VAAPI : AV_PIX_FMT_YUVJ420P));
+            *(corrupt ? &damaged : &whole) += 1;
+            av_frame_free(&f);
+        }
+        CHECK(doubt == GM_FRAMES_FIT && d.failure.code == GM_OK);
+    }
+    CHECK(damaged == 1 && whole == 9);
+    gm_frames_device_fini(&d);
+    clip_free(&c);
+    av_buffer_unref(&device);
+}
+
+static void a_damaged_picture_is_no_failure_of_the_driver(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(damage_in_full_range, NULL), 0);
+}
+
 static void odd_and_large_sizes_are_for_software(void **state)
 {
     (void)state;
@@ -476,6 +525,7 @@ int main(void)
         cmocka_unit_test(with_few_surfaces_pictures_come_to_memory),
         cmocka_unit_test(a_decoders_surfaces_go_before_the_next_ones_come),
         cmocka_unit_test(a_download_that_fails_is_made_good_by_software),
+        cmocka_unit_test(a_damaged_picture_is_no_failure_of_the_driver),
         cmocka_unit_test(odd_and_large_sizes_are_for_software),
         cmocka_unit_test(failures_of_the_device_have_their_code),
         cmocka_unit_test(a_slice_that_the_driver_refuses_is_noticed),

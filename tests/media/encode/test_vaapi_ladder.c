@@ -108,7 +108,7 @@ static Gm__Policy *policy_of(const struct job *j)
 /* What encode made of all chunks, and what it said of the last one. */
 struct made {
     uint8_t sha256[32]; /* of all segments, tiles and candidates of the poster, by their hashes */
-    char scaler[16], scaler_reason[96], decoder[16];
+    char scaler[16], scaler_reason[96], decoder[16], decoder_reason[96];
     size_t files;
 };
 
@@ -138,6 +138,7 @@ static void encode(const struct job *j, const char *decoder, struct made *out)
         (void)snprintf(out->scaler, sizeof out->scaler, "%s", m->scaler);
         (void)snprintf(out->scaler_reason, sizeof out->scaler_reason, "%s", m->scaler_reason);
         (void)snprintf(out->decoder, sizeof out->decoder, "%s", m->decoder);
+        (void)snprintf(out->decoder_reason, sizeof out->decoder_reason, "%s", m->decoder_reason);
         gm__encode_item_meta__free_unpacked(m, NULL);
     }
     gm_sha256_final(h, out->sha256);
@@ -399,6 +400,37 @@ static void failures_of_the_scaler_are_the_devices(void **state)
     }
 }
 
+/* The surfaces that a display may have: of the first alone there are none for a decoder, of the
+ * last there are for all pictures that wait; between them some come when others have what is left.
+ */
+static void squeeze(const void *arg)
+{
+    static const int kib[] = {1100, 1300, 1700, 1900, 2100, 2400, 3500};
+    struct job j;
+    struct made want, got;
+    size_t yielded = 0;
+    open_job(&j, arg, SCALES);
+    plan_and_split(&j);
+    encode(&j, NULL, &want);
+    for (size_t i = 0; i < sizeof kib / sizeof kib[0]; i++) {
+        char lines[64];
+        (void)snprintf(lines, sizeof lines, SCALES "surface-kib %d\n", kib[i]);
+        fake_gpu_profile("arc", lines);
+        encode(&j, VAAPI_NODE, &got);
+        check_same(&want, &got);
+        CHECK(strcmp(got.scaler, "vaapi") == 0);
+        yielded += strcmp(got.decoder_reason, "the device is out of memory") == 0;
+    }
+    CHECK(strcmp(got.decoder, "vaapi") == 0 && yielded > 0);
+    close_job(&j);
+}
+
+static void decoder_leaves_memory_to_encoders(void **state)
+{
+    (void)state;
+    assert_int_equal(fake_gpu_run(squeeze, &h264), 0);
+}
+
 int main(void)
 {
     vaapi_start();
@@ -409,6 +441,7 @@ int main(void)
         cmocka_unit_test(pictures_that_are_not_the_plans_go_through_memory),
         cmocka_unit_test(what_the_driver_is_not_asked_for_is_planned_for_software),
         cmocka_unit_test(failures_of_the_scaler_are_the_devices),
+        cmocka_unit_test(decoder_leaves_memory_to_encoders),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
