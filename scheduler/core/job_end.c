@@ -264,8 +264,9 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     if (!over) {
         job->manifests = job->manifests || manifests;
         count_failure(job, failure);
-        bool tired = job->publish_failures >= GM_CORE_PUBLISH_TRIES ||
-                     job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
+        uint32_t most =
+            job->state == GM_JOB_PUBLISHING ? GM_CORE_PUBLISH_TRIES : GM_CORE_REPORT_TRIES;
+        bool tired = job->publish_failures >= most || job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
         if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
             forget_publishing(core, job);
             set_cancelled(job);
