@@ -397,6 +397,8 @@ void gm_item_put_ended(struct gm_item *item)
         close_files(item);
         item->state = GM_ITEM_READY;
         gm_task_emit(item->task);
+    } else if (item->err.code == GM_E_STALE) { /* of the task, not of what it makes */
+        gm_task_drop(item->task, "its lease ended while it was stored");
     } else if (!try_later(item, &item->err)) {
         gm_item_failed(item, &item->err);
     }

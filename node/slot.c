@@ -252,7 +252,7 @@ static void on_hangup_timer(uv_timer_t *timer)
 /* The other end is closed, for what is read or what is sent. */
 static void hang_up(struct gm_slot *slot)
 {
-    if (slot->has_process && slot->state != DYING) {
+    if (slot->has_process && !slot->ended && slot->state != DYING) {
         slot->state = DYING;
         slot->dying = gm_time_now();
         uv_timer_start(&slot->timer, on_hangup_timer, HANGUP_MS, 0);
@@ -425,6 +425,7 @@ static void start(struct gm_slot *slot)
     slot->was_ready = false;
     slot->spoke = false;
     slot->ended = false;
+    slot->dying = 0;
     slot->memory_bytes = slot->params.memory_bytes;
     memset(&slot->why, 0, sizeof(slot->why));
     if (try_start(slot, &err) < 0) {

@@ -55,16 +55,19 @@ static int check_whole(const struct gm_splitter *s, const Gm__SplitMeta *meta, s
 }
 
 /* How long sound goes on after the last picture, in whole ms, where that is longer than it is shown
- * or than a second; 0: it does not. */
+ * (or than a frame of HE-AAC at 44.1 kHz, 46 ms, since files end with whole frames) or than a
+ * second; 0: it does not. */
 static int64_t sound_over_ms(const struct gm_splitter *s, int64_t pictures_end_ts)
 {
     int64_t over_ts;
     int64_t shown_ts = pictures_end_ts - s->timeline.last_out;
     int64_t most_ts = (int64_t)s->timeline.timescale;
+    int64_t least_ts = most_ts / 20;
+    int64_t limit_ts = shown_ts < least_ts ? least_ts : shown_ts < most_ts ? shown_ts : most_ts;
     bool outlasts =
         s->timeline.frames > 0 &&
         !__builtin_sub_overflow(gm_split_tracks_end_ts(&s->tracks), pictures_end_ts, &over_ts) &&
-        over_ts > (shown_ts < most_ts ? shown_ts : most_ts);
+        over_ts > limit_ts;
     return outlasts ? gm_av_rescale(over_ts, (AVRational){1, (int)s->timeline.timescale},
                                     (AVRational){1, 1000})
                     : 0;

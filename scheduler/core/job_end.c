@@ -214,6 +214,7 @@ int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err 
     }
     if (job->state == GM_JOB_PUBLISHING) {
         job->cancel_wanted = true;
+        job->publish_at = job->publish_at > core->now ? core->now + 1 : job->publish_at;
         gm_core_job_touch(core, job);
         return 0;
     }
@@ -264,8 +265,9 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
     if (!over) {
         job->manifests = job->manifests || manifests;
         count_failure(job, failure);
-        uint32_t most =
-            job->state == GM_JOB_PUBLISHING ? GM_CORE_PUBLISH_TRIES : GM_CORE_REPORT_TRIES;
+        bool passes = gm_code_get((int)failure->code)->retry != GM_RETRY_NEVER;
+        uint32_t most = job->state == GM_JOB_PUBLISHING && passes ? GM_CORE_PUBLISH_TRIES
+                                                                  : GM_CORE_REPORT_TRIES;
         bool tired = job->publish_failures >= most || job->publish_broken >= GM_CORE_PUBLISH_BROKEN;
         if (job->state == GM_JOB_PUBLISHING && job->cancel_wanted) {
             forget_publishing(core, job);

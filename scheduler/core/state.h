@@ -31,7 +31,8 @@
 #define GM_CORE_MAX_AVOID 16u       /* nodes remembered as having failed a unit */
 #define GM_CORE_KEEP_FINISHED 1000u /* finished jobs whose rows stay */
 #define GM_CORE_PUBLISH_TRIES 12u   /* in about half an hour: a file server may start anew */
-/* The report of a job that came to nothing, which waits to be cleaned up. */
+/* What does not pass; and the report of a job that came to nothing, which waits to be cleaned up.
+ */
 #define GM_CORE_REPORT_TRIES 5u
 #define GM_CORE_PUBLISH_BROKEN 3u /* tries in a row that find an output gone or of another size */
 #define GM_CORE_PUBLISH_PAUSE (2 * GM_SEC) /* the first; each is twice the one before, up to */

@@ -20,7 +20,7 @@
 #include "node/fake_io.h"
 
 static const struct farm PLAIN = {.slots = 1};
-static const struct farm STALLED = {.store_stall_ms = 1000};
+static const struct farm STALLED = {.store_stall_ms = 3000};
 static const struct farm SHORT = {.lease_ms = 4000};
 
 #define POOL 4 /* threads of libuv's pool */
@@ -268,5 +268,6 @@ int main(void)
         WITH(PLAIN, failure_is_told_when_nothing_is_put_any_more),
     };
     fake_worker_main();
+    assert_int_equal(setenv("UV_THREADPOOL_SIZE", "4", 1), 0); /* POOL */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -72,6 +72,33 @@ static void publishing_is_tried_for_half_an_hour(void **arg)
     sim_destroy(sim);
 }
 
+/* Pauses have grown long by then. */
+static void cancel_while_publishing_waits_is_heard_at_once(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    sim_run(sim, 1200);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_PUBLISHING);
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    sim_run(sim, 5);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_CANCELLING);
+    sim_destroy(sim);
+}
+
+static void what_does_not_pass_is_not_tried_for_long(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 4, 1, 50);
+    sim->params.publish_fails = 10000;
+    sim->params.publish_code = GM_E_STORE_DENIED;
+    sim_until(sim, sim_all_final, 200);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_STORE_DENIED);
+    sim_destroy(sim);
+}
+
 /* On to that many failures of publishing, with this code from now on. */
 static void fail_publishing(struct sim *sim, uint32_t failures, enum gm_code code)
 {
@@ -183,6 +210,8 @@ int main(void)
         cmocka_unit_test(cancel_works_in_every_state),
         cmocka_unit_test(cancel_while_publishing_counts_when_publishing_fails),
         cmocka_unit_test(publishing_is_tried_for_half_an_hour),
+        cmocka_unit_test(cancel_while_publishing_waits_is_heard_at_once),
+        cmocka_unit_test(what_does_not_pass_is_not_tried_for_long),
         cmocka_unit_test(an_output_that_is_lost_ends_the_job_at_the_third_look),
         cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
         cmocka_unit_test(deleting_is_tried_again),
