@@ -289,16 +289,15 @@ const char *sim_message_name(const Gm__Envelope *envelope);
 /* sim_node_io.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);
+/* Without a word: its messages go too. */
+void sim_task_drop(struct sim_node *node, struct sim_task *task);
+void sim_node_drop_all(struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 /* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
-void sim_node_step(struct sim *sim, struct sim_node *node);
 gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node);
-/* Faults of its machine: it dies, is parted, stands still, is drained. */
-void sim_node_faults(struct sim *sim, struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
-struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
 /* Sends envelope, and again until it is acknowledged. */
 void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 bool sim_task_is(const struct sim_task *task, const char *type);
@@ -306,6 +305,11 @@ bool sim_is_track(const struct sim_task *task);
 uint32_t sim_stream(const struct sim_task *task); /* of split, that a track is fed with */
 void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task, enum gm_code code,
                    int64_t native, int64_t chunk);
+/* sim_node_step_io.c */
+void sim_node_step(struct sim *sim, struct sim_node *node);
+/* Faults of its machine: it dies, is parted, stands still, is drained. */
+void sim_node_faults(struct sim *sim, struct sim_node *node);
+struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
 /* sim_sessions_io.c */
 /* Opens the task's encoders; true: its device refuses one, the task failed, the node offers less.
  */

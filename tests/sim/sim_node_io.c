@@ -1,4 +1,5 @@
-/* The nodes of the simulated farm: what an agent promises (docs/protocol.md), with made-up work. */
+/* The nodes of the simulated farm: what an agent promises (docs/protocol.md), with made-up work;
+ * here their tasks, and what they do with what they are told. */
 #include "sim/sim_io.h"
 
 #include <signal.h>
@@ -34,7 +35,7 @@ static void outbox_remove(struct sim_node *node, size_t i)
     node->outbox_count--;
 }
 
-static void drop_task(struct sim_node *node, struct sim_task *task)
+void sim_task_drop(struct sim_node *node, struct sim_task *task)
 {
     for (size_t i = node->outbox_count; i > 0; i--) {
         if (envelope_is_of(node->outbox[i - 1], task)) {
@@ -44,11 +45,11 @@ static void drop_task(struct sim_node *node, struct sim_task *task)
     task_fini(task);
 }
 
-static void drop_all(struct sim_node *node)
+void sim_node_drop_all(struct sim_node *node)
 {
     for (size_t i = 0; i < SIM_TASKS; i++) {
         if (node->tasks[i].assign) {
-            drop_task(node, &node->tasks[i]);
+            sim_task_drop(node, &node->tasks[i]);
         }
     }
     while (node->outbox_count > 0) {
@@ -85,7 +86,7 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 void sim_node_kill(struct sim *sim, struct sim_node *node)
 {
     sim_trace(sim, "%s: ends", node->id);
-    drop_all(node);
+    sim_node_drop_all(node);
     node->alive = false;
 }
 
@@ -357,7 +358,7 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
     node->welcomed = true;
     node->renew_asked = 0;
     if (m->term != node->term) {
-        drop_all(node);
+        sim_node_drop_all(node);
         node->term = m->term;
     }
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
@@ -398,7 +399,7 @@ static void take_ack(struct sim_node *node, const Gm__Ack *m)
         bool last = e->body_case != GM__ENVELOPE__BODY_PRODUCED;
         outbox_remove(node, i);
         if (of && (m->stale || last)) {
-            drop_task(node, of);
+            sim_task_drop(node, of);
         }
         return;
     }
@@ -420,7 +421,7 @@ static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renew
         struct sim_task *task =
             find_task(node, m->lost[i]->task_id, m->lost[i]->term, m->lost[i]->epoch);
         if (task) {
-            drop_task(node, task);
+            sim_task_drop(node, task);
         }
     }
 }
@@ -434,7 +435,7 @@ static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
         }
         if (m->error) {
             assert_int_equal(m->error->code, GM_E_STALE);
-            drop_task(node, task);
+            sim_task_drop(node, task);
         } else {
             task->granted = true;
             assert_int_equal(m->n_grants, 1);
@@ -472,7 +473,7 @@ void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope
     case GM__ENVELOPE__BODY_CANCEL:
         task = find_task(node, e->cancel->task_id, e->cancel->term, e->cancel->epoch);
         if (task && sim_random(sim, 2) == 0) {
-            drop_task(node, task); /* the next Renew says so */
+            sim_task_drop(node, task); /* the next Renew says so */
         } else if (task && !task->finished) {
             sim_task_fail(sim, node, task, GM_E_CANCELLED, 0, -1);
         }
@@ -483,212 +484,4 @@ void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope
     default:
         fail_msg("a node got message %d", (int)e->body_case);
     }
-}
-
-static void hello(struct sim *sim, struct sim_node *node)
-{
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Hello m = GM__HELLO__INIT;
-    Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
-    Gm__Device *devices[] = {&device, &gpu};
-    Gm__Chain nvenc = GM__CHAIN__INIT;
-    Gm__Chain *chains[] = {&nvenc};
-    char *codecs[] = {(char *)"h264", (char *)"hevc10"};
-    Gm__Capacity capacity = GM__CAPACITY__INIT;
-    Gm__Measured measured = GM__MEASURED__INIT;
-    Gm__Rate rate = GM__RATE__INIT, *rates[] = {&rate};
-    device.id = (char *)"cpu";
-    device.kind = (char *)"cpu";
-    device.capacity = &capacity;
-    rate.what = (char *)"encode";
-    rate.api = (char *)"software";
-    rate.codec = (char *)"h264";
-    rate.depth = 8;
-    rate.one = sim->params.rates[node->number];
-    rate.all = rate.one * sim->params.slots * 2; /* a run's renditions are more than one stream */
-    device.measured = rate.one > 0 ? &measured : NULL;
-    measured.rates = rates;
-    measured.n_rates = 1;
-    m.node_id = node->id;
-    m.instance = node->instance;
-    m.protocol = GM_PROTOCOL_VERSION;
-    m.hostname = (char *)"host";
-    m.devices = devices;
-    m.n_devices = node->number < sim->params.gpus ? 2 : 1;
-    nvenc.name = (char *)"nvenc";
-    nvenc.fingerprint = (char *)"fake 1";
-    nvenc.codecs = codecs;
-    nvenc.n_codecs = 2;
-    gpu.id = (char *)"gpu";
-    gpu.kind = (char *)"fake";
-    gpu.capacity = &capacity;
-    gpu.chains = chains;
-    gpu.n_chains = 1;
-    envelope.body_case = GM__ENVELOPE__BODY_HELLO;
-    envelope.hello = &m;
-    node->hello_at = sim->now + GM_SEC;
-    sim_send(sim, node, &envelope);
-}
-
-static void heartbeat(struct sim *sim, struct sim_node *node)
-{
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Renew renew = GM__RENEW__INIT;
-    Gm__LeaseState states[SIM_TASKS];
-    Gm__LeaseState *list[SIM_TASKS];
-    renew.leases = list;
-    for (size_t i = 0; i < SIM_TASKS; i++) {
-        const struct sim_task *task = &node->tasks[i];
-        if (!task->assign) {
-            continue;
-        }
-        Gm__LeaseState *s = &states[renew.n_leases];
-        gm__lease_state__init(s);
-        s->task_id = task->assign->task_id;
-        s->term = task->assign->term;
-        s->epoch = task->assign->epoch;
-        s->progress = task->progress;
-        s->inputs_received = (uint32_t)task->input_count;
-        list[renew.n_leases++] = s;
-    }
-    envelope.body_case = GM__ENVELOPE__BODY_RENEW;
-    envelope.renew = &renew;
-    node->renew_at = sim->now + GM_SEC;
-    renew.number = ++node->renews;
-    if (node->renew_asked == 0) {
-        node->renew_asked = sim_node_clock(sim, node);
-        node->renew_number = renew.number;
-    }
-    sim_send(sim, node, &envelope);
-}
-
-static void resend(struct sim *sim, struct sim_node *node)
-{
-    node->resend_at = sim->now + 2 * GM_SEC;
-    size_t count = node->outbox_count;
-    Gm__Envelope **copies = calloc(count + 1, sizeof(*copies));
-    assert_non_null(copies);
-    for (size_t i = 0; i < count; i++) {
-        copies[i] = (Gm__Envelope *)gm_message_dup(&node->outbox[i]->base);
-    }
-    for (size_t i = 0; i < count; i++) {
-        sim_send(sim, node, copies[i]);
-        gm__envelope__free_unpacked(copies[i], NULL);
-    }
-    free(copies);
-}
-
-/* The socket may or may not say so; a clean end says Goodbye. */
-static void die(struct sim *sim, struct sim_node *node)
-{
-    struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = node->id};
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
-    envelope.body_case = GM__ENVELOPE__BODY_GOODBYE;
-    envelope.goodbye = &goodbye;
-    uint32_t way = sim->params.node_gone > 0 ? sim_random(sim, 4) : 3;
-    if (way == 0) {
-        drop_all(node);
-        sim_send(sim, node, &envelope);
-    }
-    sim_node_kill(sim, node);
-    if (way == 1 && sim_is_up(sim)) {
-        assert_int_equal(sim_event(sim, &gone, NULL), 0);
-    }
-}
-
-static void drain(struct sim *sim, struct sim_node *node)
-{
-    struct gm_event event = {
-        .type = GM_EV_DRAIN, .node_id = node->id, .resume = sim_random(sim, 2) == 0};
-    if (sim_event(sim, &event, NULL) == 0) {
-        sim_commit(sim); /* the operator has the answer */
-    }
-}
-
-void sim_node_faults(struct sim *sim, struct sim_node *node)
-{
-    struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = node->id};
-    if (node->alive && sim_happens(sim, sim->params.node_dies)) {
-        die(sim, node);
-        node->back_at = sim->now + sim_random(sim, 30) * GM_SEC;
-    } else if (node->alive && !node->parted && sim_happens(sim, sim->params.node_parted)) {
-        node->parted = true;
-        node->back_at = sim->now + sim_random(sim, 40) * GM_SEC;
-        sim_trace(sim, "%s: parted", node->id);
-    } else if (node->alive && sim_happens(sim, sim->params.node_paused)) {
-        node->paused_until = sim->now + (1 + sim_random(sim, 40)) * GM_SEC;
-        sim_trace(sim, "%s: stands still", node->id);
-    }
-    if (sim_is_up(sim) && sim_happens(sim, sim->params.node_gone)) {
-        assert_int_equal(sim_event(sim, &gone, NULL), 0);
-    }
-    if (sim_is_up(sim) && sim_happens(sim, sim->params.drains)) {
-        drain(sim, node);
-    }
-}
-
-/* False: it stands still, or wakes and finds its messages before it looks at its clock. */
-static bool runs(struct sim *sim, struct sim_node *node)
-{
-    if (node->paused_until == 0) {
-        return true;
-    }
-    if (sim->now < node->paused_until) {
-        return false;
-    }
-    node->paused_until = 0;
-    return sim_random(sim, 2) == 0;
-}
-
-void sim_node_step(struct sim *sim, struct sim_node *node)
-{
-    if ((!node->alive || node->parted) && node->back_at > 0 && sim->now >= node->back_at) {
-        node->parted = false;
-        node->back_at = 0;
-        if (!node->alive) {
-            sim_node_start(sim, node);
-        }
-    }
-    if (!node->alive || !runs(sim, node)) {
-        return;
-    }
-    for (size_t i = 0; i < SIM_TASKS; i++) {
-        struct sim_task *task = &node->tasks[i];
-        if (task->assign && sim_node_clock(sim, node) > task->deadline) {
-            drop_task(node, task);
-        }
-    }
-    if (!node->welcomed) {
-        if (sim->now >= node->hello_at) {
-            hello(sim, node);
-        }
-        return;
-    }
-    if (sim->now >= node->renew_at) {
-        heartbeat(sim, node);
-    }
-    if (sim->now >= node->resend_at) {
-        resend(sim, node);
-    }
-    sim_sessions_step(sim, node);
-    for (size_t i = 0; i < SIM_TASKS && node->welcomed; i++) {
-        if (node->tasks[i].assign) {
-            sim_task_work(sim, node, &node->tasks[i]);
-        }
-    }
-}
-
-struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node)
-{
-    for (uint32_t n = 0; n < sim->params.nodes; n++) {
-        for (size_t i = 0; i < SIM_TASKS; i++) {
-            struct sim_task *t = &sim->nodes[n].tasks[i];
-            if (t->assign && strcmp(t->assign->spec->task, task) == 0) {
-                *out_node = &sim->nodes[n];
-                return t;
-            }
-        }
-    }
-    return NULL;
 }
