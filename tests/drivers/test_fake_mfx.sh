@@ -97,7 +97,7 @@ ask() { # profile, filter: true of the only GPU
 }
 ask arc-qsv '(.encode | map([.api, .codec, .depth]) == (["qsv", "vaapi"] | map([., "h264", 8], [., "hevc", 8], [., "hevc", 10]))) and .decode == [] and (.features | index("mfx-fake_mfx.so"))'
 ask arc-qsv '(.proofs | length == 6 and all(.passed and .encode and .psnr > 30)) and all(.notes[]; .severity == "info")'
-ask qsv '[.proofs[] | select(.passed) | [.api, .codec, .depth]] == [["qsv", "h264", 8], ["qsv", "hevc", 8], ["qsv", "hevc", 10]]'
+ask qsv '[.proofs[] | select(.passed and .encode) | [.api, .codec, .depth]] == [["qsv", "h264", 8], ["qsv", "hevc", 8], ["qsv", "hevc", 10]]'
 ask arc '(.encode | map(.api) | unique == ["vaapi"]) and (.features | any(startswith("mfx-")) | not) and all(.notes[]; .severity == "info")'
 profile "rate cqp,cbr,vbr"
 ask "$work/p.txt" 'any(.proofs[]; .api == "qsv" and .passed)'

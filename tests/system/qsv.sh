@@ -12,6 +12,8 @@ node_starts "env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH='$work/fake/dri'"
 make_clip "$work/clip.mp4" 8
 sed 's/^    codec: h264$/    codec: h264\n    devices: [qsv, cpu]/' "$top/config/pipelines/vod-h264.yaml" >"$work/qsv.yaml"
 
+by() { echo "[.renditions[].actual.decoded[] | .by] | unique == [\"$1\"]"; } # what decoded the last job
+
 # Found, proven, offered, used.
 profile qsv
 farm qsv
@@ -20,8 +22,24 @@ until_true "its GPU is offered" is_offered
 check "with the chain qsv alone" gpu_is '.chains == [.chains[0]] and (.chains[0] | .name == "qsv" and .codecs == ["h264", "hevc", "hevc10"] and (.fingerprint | test("Intel device-56a0 . gopmill fake GPU Arc.*-fake va-driver-iHD mfx-fake_mfx.so")))'
 check "a job is done" transcode first "$work/clip.mp4"
 is_used qsv 240
+check "software decoded, for nobody chose the VA driver" report "$(by software)"
+stop box
+
+# Decoded by the VA driver, where the node's owner chose so: no byte changes, whatever becomes of the decoder.
+va_decode_slots=2
+gpu_node box "LIBVA_DRIVERS_PATH, LD_LIBRARY_PATH"
+until_true "its GPU is offered with its decoder" is_offered
 check "a second job is done" transcode second "$work/clip.mp4"
+is_used qsv 240
+check "the VA driver decoded" report "$(by vaapi)"
 check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/second")"
+profile qsv "fault decode wrong gpu=$gpu at=1"
+check "a job is done for which it gives other pictures" transcode wrong "$work/clip.mp4"
+is_used qsv 240
+check "decoded in software, which is said" report "($(by software)) and any(.renditions[].actual.decoded[]; .reason == \"the device gives other pictures than software\")"
+check "with the same bytes" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/wrong")"
+profile qsv
+until_true "it decodes again" gpu_is 'any(.notes[]; .text | test("^decodes for [0-9]+ slots? of the processor"))'
 
 # HEVC in 10 bits with HDR10's messages, beside H.264 in SDR, on one job.
 make_hdr10 "$work/hdr.mp4"
@@ -29,6 +47,7 @@ small_pipeline "$work/hdr.yaml" "240, 120"
 sed -i 's/codec: h264.*/codec: hevc, hdr: keep, renditions: { 120: { codec: h264 } } }/;s/^  audio:.*//;s/, audio]/]/' "$work/hdr.yaml"
 check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used qsv 75
+check "the VA driver decoded its ten bits" report "$(by vaapi)"
 is_hdr10
 
 is_lost_and_back qsv qsv 240
