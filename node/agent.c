@@ -41,6 +41,7 @@ static void on_tick(uv_timer_t *timer)
     gm_open_tick(agent, now);
     gm_agent_slots_tick(agent, now);
     gm_agent_devices_tick(agent, now);
+    gm_agent_jobs_watch(agent, now);
     gm_agent_watch(agent, now);
 }
 
@@ -168,6 +169,7 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     agent->lease_ms = 15000; /* until Welcome says its own */
     agent->heartbeat_ms = 1000;
     agent->stall_ms = 120000;
+    agent->threads = gm_agent_threads();
     int rc = uv_loop_init(&agent->loop);
     if (rc < 0) {
         free(agent);

@@ -23,6 +23,7 @@
 #define RETRY_MOST (600 * GM_SEC)
 
 struct proof_job {
+    struct gm_job job;
     struct gm_agent *agent;
     struct gm_agent_device *device;
     bool forget;                /* only that */
@@ -292,16 +293,15 @@ static int start_job(struct gm_agent *agent, struct gm_agent_device *d, bool for
     job->again = d->distrusted;
     gm_device_set(job->id, d->found->id);
     int rc = gm_device_get(&job->list, d->found->id, d->found->kind, &copy, err);
-    if (rc == 0) {
-        *copy = *d->found;
-        copy->proof_count = 0;
-        rc = gm_agent_job(agent, run_proof, after_proof, job, err);
-    }
     if (rc < 0) {
         gm_device_list_fini(&job->list);
         free(job);
         return rc;
     }
+    *copy = *d->found;
+    copy->proof_count = 0;
+    job->job = (struct gm_job){.run = run_proof, .after = after_proof, .arg = job};
+    gm_job_start(agent, &job->job);
     agent->proving = true;
     return 0;
 }

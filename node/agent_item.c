@@ -62,23 +62,9 @@ void gm_item_drop(struct gm_item *item)
     }
     if (!item->busy) {
         free_item(item);
+    } else {
+        gm_job_cancel(&item->job);
     }
-}
-
-static void unlink_item(struct gm_item *item)
-{
-    struct gm_task *task = item->task;
-    struct gm_item *last = NULL;
-    struct gm_item **at = &task->first;
-    while (*at != NULL) {
-        if (*at == item) {
-            *at = item->next;
-        } else {
-            last = *at;
-            at = &(*at)->next;
-        }
-    }
-    task->last = last;
 }
 
 static void append_item(struct gm_task *task, struct gm_item *item)
@@ -148,6 +134,7 @@ static void run_read(void *arg)
     }
     for (size_t i = 0; i < item->file_count && rc == 0; i++) {
         struct gm_item_file *file = &item->files[i];
+        gm_job_moved(&item->job);
         rc = gm_outfile_open(folder, file->name, FILE_MAX_BYTES, &file->file, &item->err);
     }
     GM_IGNORE(blame_worker(&item->err, rc), "the code is in item->err");
@@ -194,19 +181,25 @@ static void after_read(void *arg)
     gm_item_verified(item);
 }
 
-static int start_reading(struct gm_item *item, struct gm_err *err)
+static void late_read(void *arg, struct gm_err *why)
+{
+    struct gm_item *item = arg;
+    if (!item->dropped) {
+        GM_IGNORE(gm_err_wrap(why, -(int)why->code, "could not read what the worker made: "),
+                  "the text is what it is for");
+        gm_item_failed(item, why);
+    }
+}
+
+static void start_reading(struct gm_item *item)
 {
     struct gm_task *task = item->task;
     append_item(task, item);
     item->state = GM_ITEM_READING;
     item->busy = true;
-    int rc = gm_agent_job(task->agent, run_read, after_read, item, err);
-    if (rc < 0) {
-        item->busy = false;
-        unlink_item(item);
-        free_item(item);
-    }
-    return rc;
+    item->job = (struct gm_job){
+        .run = run_read, .after = after_read, .on_late = late_read, .arg = item, .task = task};
+    gm_job_start(task->agent, &item->job);
 }
 
 static int check_files(const struct gm_task *task, size_t count, struct gm_err *err)
@@ -237,7 +230,8 @@ int gm_item_add(struct gm_task *task, const Gm__WProduced *produced, struct gm_e
     item->stream = produced->stream;
     item->index = produced->index;
     item->is_last = produced->last;
-    return start_reading(item, err);
+    start_reading(item);
+    return 0;
 }
 
 static void take_usage(struct gm_item *item, const Gm__Usage *usage)
@@ -268,7 +262,8 @@ int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err 
         return gm_err_nomem(err);
     }
     take_usage(item, done->usage);
-    return start_reading(item, err);
+    start_reading(item);
+    return 0;
 }
 
 int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
@@ -380,12 +375,9 @@ static bool try_later(struct gm_item *item, const struct gm_err *why)
 
 static void start_put(struct gm_item *item)
 {
-    struct gm_err err = {0};
     item->state = GM_ITEM_PUT;
     item->not_before = 0;
-    if (gm_put_start(item, &err) < 0) {
-        gm_item_failed(item, &err);
-    }
+    gm_put_start(item);
 }
 
 void gm_item_put_ended(struct gm_item *item)
@@ -448,30 +440,21 @@ void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer)
     start_put(item);
 }
 
-bool gm_item_tick(struct gm_item *item, gm_time now)
+void gm_item_tick(struct gm_item *item, gm_time now)
 {
-    struct gm_task *task = item->task;
     if (item->not_before != 0 && now < item->not_before) {
-        return true;
+        return;
     }
     if (item->state == GM_ITEM_GRANT) {
         bool silent = item->request_sent == 0 || now - item->request_sent > GRANT_AGAIN;
         if (item->not_before != 0) {
             ask_grant(item);
-        } else if (silent && task->agent->link == GM_LINK_UP) {
+        } else if (silent && item->task->agent->link == GM_LINK_UP) {
             send_request(item);
         }
-        return true;
-    }
-    if (item->state == GM_ITEM_PUT && !item->busy && item->not_before != 0) {
-        task->refs++;
+    } else if (item->state == GM_ITEM_PUT && !item->busy && item->not_before != 0) {
         start_put(item);
-        /* a failure drops every item of the task, this one too, and maybe the task */
-        bool there = task->first != NULL && task->first->kind != GM_ITEM_FAILED;
-        gm_task_unref(task);
-        return there;
     }
-    return true;
 }
 
 int gm_item_message(const struct gm_item *item, bool granted, struct gm_item_message *out,

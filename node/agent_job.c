@@ -1,4 +1,9 @@
-/* Work on libuv's thread pool. */
+/* Work on libuv's thread pool, and the one watch over it. A job waits for a thread, runs and ends;
+ * since tells when something of it last moved: it was queued, it began, it said so. One of which
+ * nothing moves for too long is late: who waits for it is told, once, and its thread counts as held
+ * until it comes back. When no thread was free for so long, a store hangs: no slots are offered
+ * until one comes back. */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,59 +11,144 @@
 #include "common/log.h"
 #include "node/agent_state.h"
 
-struct job {
-    uv_work_t work;
-    void (*run)(void *arg);
-    void (*after)(void *arg);
-    void *arg;
-};
-
 static void on_work(uv_work_t *work)
 {
-    struct job *job = work->data;
+    struct gm_job *job = work->data;
+    gm_job_moved(job);
+    __atomic_store_n(&job->begun, true, __ATOMIC_RELEASE);
     job->run(job->arg);
+}
+
+static void take_out(struct gm_agent *agent, const struct gm_job *job)
+{
+    struct gm_job **at = &agent->jobs;
+    while (*at != job) {
+        at = &(*at)->next;
+    }
+    *at = job->next;
 }
 
 static void on_after(uv_work_t *work, int status)
 {
-    struct job *job = work->data;
-    (void)status; /* nothing is cancelled */
+    struct gm_job *job = work->data;
+    (void)status; /* who cancelled it knows */
+    take_out(job->agent, job);
+    job->queued = false;
+    if (__atomic_load_n(&job->begun, __ATOMIC_ACQUIRE)) {
+        job->agent->thread_free = gm_time_now();
+    }
     job->after(job->arg);
-    free(job);
 }
 
-int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
-                 void *arg, struct gm_err *err)
+void gm_job_start(struct gm_agent *agent, struct gm_job *job)
 {
-    struct job *job = calloc(1, sizeof(*job));
-    if (job == NULL) {
-        return gm_err_nomem(err);
-    }
+    job->agent = agent;
     job->work.data = job;
-    job->run = run;
-    job->after = after;
-    job->arg = arg;
+    job->queued = true;
+    job->begun = job->late = job->cancelled = false;
+    gm_job_moved(job);
+    job->next = agent->jobs;
+    agent->jobs = job;
     int rc = uv_queue_work(&agent->loop, &job->work, on_work, on_after);
-    if (rc < 0) {
-        free(job);
-        return gm_err_uv(err, rc, "could not queue work");
-    }
-    return 0;
+    GM_ASSERT(rc == 0); /* it only refuses work without a function */
 }
+
+void gm_job_moved(struct gm_job *job)
+{
+    __atomic_store_n(&job->since, gm_time_now(), __ATOMIC_RELAXED);
+}
+
+void gm_job_cancel(struct gm_job *job)
+{
+    if (job->queued && !job->cancelled) {
+        job->cancelled = uv_cancel((uv_req_t *)&job->work) == 0;
+    }
+}
+
+static void be_late(struct gm_job *job, bool begun, gm_time quiet)
+{
+    struct gm_err why;
+    job->late = true;
+    gm_err_set(&why, GM_E_STORE, 0,
+               begun ? "nothing moved for %.1f s"
+                     : "no thread was free for %.1f s, as where a store hangs",
+               (double)quiet / (double)GM_SEC);
+    if (job->on_late != NULL) {
+        job->on_late(job->arg, &why);
+    }
+}
+
+static void check_threads(struct gm_agent *agent, uint32_t begun, gm_time now, gm_time limit)
+{
+    if (begun < agent->threads) {
+        agent->thread_free = now;
+    }
+    bool held = now - agent->thread_free > limit;
+    if (held != agent->threads_held) {
+        agent->threads_held = held;
+        gm_log(held ? GM_LOG_ERROR : GM_LOG_INFO, held ? "threads-held" : "threads-back",
+               "threads=%" PRIu32, agent->threads);
+        gm_link_offer(agent, false);
+    }
+}
+
+void gm_agent_jobs_watch(struct gm_agent *agent, gm_time now)
+{
+    gm_time limit = gm_agent_store_stall(agent);
+    uint32_t count = 0;
+    for (struct gm_job *job = agent->jobs; job != NULL; job = job->next) {
+        struct gm_task *task = job->task;
+        bool begun = __atomic_load_n(&job->begun, __ATOMIC_ACQUIRE);
+        gm_time since = __atomic_load_n(&job->since, __ATOMIC_RELAXED);
+        count += begun ? 1 : 0;
+        if (!job->late && now - since > limit) {
+            be_late(job, begun, now - since);
+        } else if (!job->late && task != NULL && task->state == GM_TASK_STORING) {
+            task->life = since > task->life ? since : task->life;
+        }
+    }
+    check_threads(agent, count, now, limit);
+}
+
+/* As libuv reads it: https://docs.libuv.org/en/v1.x/threadpool.html */
+uint32_t gm_agent_threads(void)
+{
+    const char *text = getenv("UV_THREADPOOL_SIZE");
+    int count = text == NULL ? 4 : atoi(text);
+    return count == 0 ? 1 : count < 0 || count > 1024 ? 1024 : (uint32_t)count;
+}
+
+struct removal {
+    struct gm_job job;
+    char *path; /* owned */
+};
 
 static void run_remove(void *arg)
 {
+    const struct removal *removal = arg;
     struct gm_err err;
-    if (gm_fs_remove_tree(arg, &err) < 0) {
+    if (gm_fs_remove_tree(removal->path, &err) < 0) {
         gm_log_err(GM_LOG_WARN, "scratch-left", &err, "what=scratch");
     }
 }
 
+static void free_removal(void *arg)
+{
+    struct removal *removal = arg;
+    free(removal->path);
+    free(removal);
+}
+
 void gm_agent_remove_folder(struct gm_agent *agent, const char *path)
 {
+    struct removal *removal = calloc(1, sizeof(*removal));
     char *copy = strdup(path);
-    struct gm_err err;
-    if (copy == NULL || gm_agent_job(agent, run_remove, free, copy, &err) < 0) {
-        free(copy); /* the next start empties scratch */
+    if (removal == NULL || copy == NULL) { /* the next start empties scratch */
+        free(removal);
+        free(copy);
+        return;
     }
+    removal->path = copy;
+    removal->job = (struct gm_job){.run = run_remove, .after = free_removal, .arg = removal};
+    gm_job_start(agent, &removal->job);
 }

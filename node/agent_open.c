@@ -28,10 +28,9 @@ struct gm_open {
     Gm__WOpen ask;
     const Gm__Object *object; /* borrowed from the task */
     bool source;
-    bool busy;
+    struct gm_job job;
     uint32_t tries;
     gm_time not_before;
-    gm_time asked;
     int fd; /* owned; what run_open found */
     uint64_t size;
     uint64_t changed; /* ns since 1970; of a file */
@@ -189,7 +188,6 @@ void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char 
 static void after_open(void *arg)
 {
     struct gm_open *open = arg;
-    open->busy = false;
     if (open->slot == NULL) {
         free_open(open);
         return;
@@ -217,13 +215,33 @@ static void after_open(void *arg)
     free_open(open);
 }
 
+/* The worker waits, and says every second that it lives. The verifier's end fails its item. */
+static void late_open(void *arg, struct gm_err *why)
+{
+    struct gm_open *open = arg;
+    struct gm_agent_slot *slot = open->slot;
+    if (slot == NULL) {
+        return;
+    }
+    GM_IGNORE(gm_err_wrap(why, -(int)why->code, "could not open `%.100s`: ", open->object->key),
+              "the text is what it is for");
+    if (slot->task == open->task) {
+        gm_task_fail(open->task, why, -1);
+    } else {
+        gm_slot_kill(slot->process, why);
+        gm_open_forget(open->agent, slot);
+    }
+}
+
 static void start_job(struct gm_open *open)
 {
     open->not_before = 0;
-    open->busy = true;
-    if (gm_agent_job(open->agent, run_open, after_open, open, &open->err) < 0) {
-        after_open(open);
-    }
+    open->job = (struct gm_job){.run = run_open,
+                                .after = after_open,
+                                .on_late = late_open,
+                                .arg = open,
+                                .task = open->task};
+    gm_job_start(open->agent, &open->job);
 }
 
 /* What the ask names; NULL: nothing. */
@@ -279,7 +297,6 @@ void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__W
     open->object = object;
     open->source = ask->kind == GM__WOBJECT__WOBJECT_SOURCE;
     open->fd = -1;
-    open->asked = gm_time_now();
     open->next = agent->opens;
     agent->opens = open;
     start_job(open);
@@ -292,37 +309,19 @@ void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot)
         next = open->next;
         if (open->slot == slot) {
             open->slot = NULL;
-            if (!open->busy) {
+            if (open->job.queued) {
+                gm_job_cancel(&open->job);
+            } else {
                 free_open(open);
             }
         }
     }
 }
 
-/* The worker waits, and says every second that it lives. The verifier's end fails its item. */
-static void give_up(struct gm_open *open, gm_time waited)
-{
-    struct gm_err why;
-    gm_err_set(&why, GM_E_STORE, 0, "the store did not give `%.100s` within %.1f s",
-               open->object->key, (double)waited / (double)GM_SEC);
-    if (open->slot->task == open->task) {
-        gm_task_fail(open->task, &why, -1);
-    } else {
-        gm_slot_kill(open->slot->process, &why);
-        gm_open_forget(open->agent, open->slot);
-    }
-}
-
 void gm_open_tick(struct gm_agent *agent, gm_time now)
 {
-    struct gm_open *next = NULL;
-    for (struct gm_open *open = agent->opens; open != NULL; open = next) {
-        next = open->next;
-        if (open->busy && open->slot != NULL && now - open->asked > gm_agent_store_stall(agent)) {
-            give_up(open, now - open->asked);
-            return; /* the rest with the next tick: what it ended may be in the list */
-        }
-        if (!open->busy && open->not_before != 0 && now >= open->not_before) {
+    for (struct gm_open *open = agent->opens; open != NULL; open = open->next) {
+        if (!open->job.queued && open->not_before != 0 && now >= open->not_before) {
             start_job(open);
         }
     }

@@ -29,14 +29,14 @@
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
  *   agent_scratch.c folders of the slots
- *   agent_job.c     work on libuv's thread pool
+ *   agent_job.c     work on libuv's thread pool, and who waits for it too long
  *
- * Memory: a task is freed when it is over and no job holds it (refs); an item likewise (busy).
+ * Memory: a task is freed when it is over and no job holds it (refs); an item likewise (busy). Jobs
+ * are part of what they are for.
  */
 struct gm_task;
 struct gm_item;
 struct gm_open;
-struct gm_put;
 
 enum gm_link_state { GM_LINK_DOWN, GM_LINK_HELLO, GM_LINK_UP };
 
@@ -127,6 +127,26 @@ struct gm_outgoing {
     gm_time sent; /* 0: not yet */
 };
 
+/* Work for the pool. Who starts it sets the first part, on_late or task perhaps to NULL. */
+struct gm_job {
+    void (*run)(void *arg);   /* on the pool, unless it is cancelled before */
+    void (*after)(void *arg); /* in the loop, always: the job may go then */
+    /* In the loop, once: nothing of it moved for gm_agent_store_stall, and nobody should wait for
+     * it any more. It goes on; after follows when it ends. */
+    void (*on_late)(void *arg, struct gm_err *why);
+    void *arg;
+    struct gm_task *task; /* borrowed: it is for that one, and holds it somehow */
+    bool is_put;
+
+    struct gm_job *next;
+    struct gm_agent *agent; /* borrowed */
+    uv_work_t work;
+    gm_time since; /* something of it last moved: atomic */
+    bool begun;    /* it has a thread: atomic */
+    bool queued;   /* after is still to come */
+    bool late, cancelled;
+};
+
 struct gm_agent {
     struct gm_agent_params params;
     uv_loop_t loop;
@@ -172,7 +192,10 @@ struct gm_agent {
     struct gm_item *verifying;                  /* at the verifier; NULL: idle */
     gm_time verify_life;
     struct gm_open *opens; /* all, waiting or running */
-    struct gm_put *puts;   /* all, running */
+    struct gm_job *jobs;   /* all, waiting or running */
+    uint32_t threads;      /* of the pool */
+    gm_time thread_free;   /* one was, then */
+    bool threads_held;     /* none was for too long: no slots are offered */
     uint64_t verify_scratch;
 };
 
@@ -232,6 +255,7 @@ struct gm_item {
     struct gm_item *next;        /* in the task */
     struct gm_item *verify_next; /* in the verifier's queue */
     struct gm_task *task;        /* holds a ref */
+    struct gm_job job;           /* that reads or puts it */
     enum gm_item_kind kind;
     enum gm_item_state state;
     bool busy;    /* a job or the verifier has it */
@@ -258,9 +282,12 @@ struct gm_item {
 gm_time gm_agent_backoff(uint32_t tries);    /* jittered: about 0.1 s doubling to 5 s */
 void gm_agent_leave(struct gm_agent *agent); /* one that stops says Goodbye if nothing is put */
 /* --- agent_job.c */
-/* run(arg) on the pool, then after(arg) in the loop. The only failure is out of memory. */
-int gm_agent_job(struct gm_agent *agent, void (*run)(void *arg), void (*after)(void *arg),
-                 void *arg, struct gm_err *err) GM_MUST_CHECK;
+void gm_job_start(struct gm_agent *agent, struct gm_job *job);
+void gm_job_moved(struct gm_job *job); /* any thread */
+/* One that has not begun never does: its after follows soon. No-op for any other. */
+void gm_job_cancel(struct gm_job *job);
+void gm_agent_jobs_watch(struct gm_agent *agent, gm_time now);
+uint32_t gm_agent_threads(void);
 void gm_agent_remove_folder(struct gm_agent *agent, const char *path); /* rm -rf on the pool */
 /* --- agent_scratch.c */
 /* The slot's process has ended: the next finds its folder as new. What its task stores stays. */
@@ -369,6 +396,7 @@ void gm_agent_slots_tick(struct gm_agent *agent, gm_time now);
  * are replaced as when the agent itself finds it. */
 void gm_agent_blame_quiet(struct gm_task *task);
 void gm_agent_watch(struct gm_agent *agent, gm_time now); /* kills what hangs */
+/* What a store, or whatever else is waited for, may take without a sign of life. */
 gm_time gm_agent_store_stall(const struct gm_agent *agent);
 /* --- agent_task.c */
 struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch);
@@ -407,17 +435,15 @@ void gm_item_message_fini(struct gm_item_message *message);
 void gm_item_drop(struct gm_item *item); /* unlinked by the caller; freed now or when not busy */
 void gm_item_verified(struct gm_item *item);
 void gm_item_failed(struct gm_item *item, const struct gm_err *why);
-bool gm_item_tick(struct gm_item *item, gm_time now); /* false: it failed its task, and is gone */
+void gm_item_tick(struct gm_item *item, gm_time now);
 void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
 void gm_item_resend(struct gm_agent *agent);  /* grant requests, after a Welcome */
 void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it */
 /* --- agent_put.c */
 /* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
-int gm_put_start(struct gm_item *item, struct gm_err *err) GM_MUST_CHECK;
+void gm_put_start(struct gm_item *item);
 bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
 bool gm_put_any(const struct gm_agent *agent);   /* of whatever task */
-/* Gives puts up that do not move, and fails their tasks. */
-void gm_put_watch(struct gm_agent *agent, gm_time now);
 /* --- agent_verify.c */
 void gm_verify_add(struct gm_item *item);
 void gm_verify_next(struct gm_agent *agent);

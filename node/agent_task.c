@@ -540,11 +540,7 @@ void gm_task_tick(struct gm_task *task, gm_time now)
         now - task->told >= PROGRESS_EVERY) {
         send_progress(task, now);
     }
-    struct gm_item *next = NULL;
-    for (struct gm_item *item = task->first; item != NULL; item = next) {
-        next = item->next;
-        if (!gm_item_tick(item, now)) {
-            return; /* the task failed and its items are gone */
-        }
+    for (struct gm_item *item = task->first; item != NULL; item = item->next) {
+        gm_item_tick(item, now);
     }
 }

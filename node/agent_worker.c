@@ -308,7 +308,7 @@ bool gm_agent_slots_seen(const struct gm_agent *agent)
     return true;
 }
 
-/* Without a verifier nothing can be finished. */
+/* Without a verifier, or a thread to reach stores, nothing can be finished. */
 uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_agent_device *device)
 {
     uint32_t usable = 0;
@@ -318,7 +318,8 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
         usable += slot->process == NULL || slot->broken || slot->stuck ? 0 : 1;
     }
     const struct gm_agent_slot *verifier = &agent->slots[agent->slot_count];
-    if (verifier->broken || verifier->stuck || device->state != GM_AGENT_OFFERED) {
+    if (verifier->broken || verifier->stuck || agent->threads_held ||
+        device->state != GM_AGENT_OFFERED) {
         return 0;
     }
     return usable < allowed ? usable : allowed;
@@ -443,7 +444,6 @@ void gm_agent_watch(struct gm_agent *agent, gm_time now)
 {
     gm_time stall = (gm_time)agent->stall_ms * GM_MS;
     gm_time patience = gm_agent_store_stall(agent);
-    gm_put_watch(agent, now);
     if (stall == 0) {
         return;
     }
@@ -451,7 +451,7 @@ void gm_agent_watch(struct gm_agent *agent, gm_time now)
         if (t->state == GM_TASK_RUNNING && now - t->life > stall) {
             kill_hung(t->slot, now - t->life);
         }
-        /* While a store is slow the lease is kept by showing progress, but not for ever. */
+        /* While it is stored the lease is kept by showing progress, but not for ever. */
         if (t->state == GM_TASK_STORING && t->first != NULL && now - t->life < patience) {
             t->progress++;
         }

@@ -103,7 +103,8 @@ static int check_chunk(struct gm_task_io *io, uint32_t index, struct gm_err *err
     return rc == 0 && more ? gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "another input came") : rc;
 }
 
-/* "verify": content that begins with "bad" is refused, "crash" crashes, "chunk" needs its chunk. */
+/* "verify": content that begins with "bad" is refused, "crash" crashes, "chunk" needs its chunk,
+ * "result" the first object of the first result. */
 static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     struct gm_task_input input;
@@ -130,6 +131,12 @@ static int run_verify(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *
     }
     if (strncmp(text, "chunk", 5) == 0) {
         rc = check_chunk(io, input.item->index, err);
+    }
+    if (strncmp(text, "result", 6) == 0) {
+        rc = io->open_result(io->self, io->spec->results[0], 0, &fd, err);
+        if (rc == 0) {
+            close(fd);
+        }
     }
     return rc < 0 ? rc : finish(io, 1, err);
 }

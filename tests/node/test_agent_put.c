@@ -1,5 +1,5 @@
-/* What is on its way into the store when nobody wants it any more. A put is held where it would
- * give the body its name: the test has the lock on the store's folder that it waits for. */
+/* Stores that hang: what is on its way there when nobody wants it any more, what waits for it, and
+ * what the node offers meanwhile. */
 #include "node/agent.h"
 
 #include <fcntl.h>
@@ -9,15 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 #include <zmq.h>
 
-#include "node/fake_io.h"
+#include "node/hold_io.h"
 
 static const struct farm PLAIN = {.slots = 1};
 static const struct farm STALLED = {.store_stall_ms = 3000};
@@ -29,59 +27,10 @@ static const struct farm SHORT = {.lease_ms = 4000};
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, teardown,                           \
                                              (void *)(uintptr_t) & (farm))
 
-/* The store's folder, locked; -1: puts go on. */
-static int held = -1;
-
-static void hold_store(const struct farm *farm)
-{
-    char path[128];
-    snprintf(path, sizeof(path), "%s/store", farm->folder);
-    held = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    assert_true(held >= 0);
-    assert_int_equal(flock(held, LOCK_EX), 0);
-}
-
-static void release_store(void)
-{
-    if (held >= 0) {
-        close(held);
-        held = -1;
-    }
-}
-
 static int teardown(void **state)
 {
-    release_store();
+    hold_let_go();
     return farm_teardown(state);
-}
-
-/* How many the kernel lists that have that lock, or wait for it. */
-static uint32_t count_locks(bool waiting)
-{
-    char line[256];
-    char inode[32];
-    struct stat st;
-    uint32_t count = 0;
-    assert_int_equal(fstat(held, &st), 0);
-    snprintf(inode, sizeof(inode), ":%lu ", (unsigned long)st.st_ino);
-    FILE *file = fopen("/proc/locks", "re");
-    while (file != NULL && fgets(line, sizeof(line), file) != NULL) {
-        count += strstr(line, inode) != NULL && (strstr(line, "->") != NULL) == waiting ? 1 : 0;
-    }
-    if (file != NULL) {
-        fclose(file);
-    }
-    return count;
-}
-
-static void until_puts_wait(struct farm *farm, uint32_t puts)
-{
-    if (count_locks(false) == 0) {
-        skip(); /* this kernel does not list locks */
-    }
-    while (count_locks(true) < puts) {
-        farm_turn(farm);
-    }
 }
 
 static bool is_stored(const struct farm *farm, const char *key)
@@ -132,14 +81,14 @@ static uint32_t next_leases(struct farm *farm)
 static void cancelled_task_keeps_its_lease_while_it_is_put(void **state)
 {
     struct farm *farm = *state;
-    hold_store(farm);
+    hold_set(HOLD_PUT, true);
     uint64_t id = farm_assign(farm, "pieces", "1");
-    until_puts_wait(farm, 1);
+    hold_until(farm, HOLD_PUT, 1);
     farm_cancel(farm, id);
     until_heard(farm);
     assert_int_equal(next_leases(farm), 1);
     assert_int_equal(next_leases(farm), 1);
-    release_store();
+    hold_let_go();
     while (farm->leases > 0) {
         farm_turn(farm);
     }
@@ -150,13 +99,13 @@ static void cancelled_task_keeps_its_lease_while_it_is_put(void **state)
 static void put_ends_with_its_lease(void **state)
 {
     struct farm *farm = *state;
-    hold_store(farm);
+    hold_set(HOLD_PUT, true);
     farm_assign(farm, "pieces", "1");
-    until_puts_wait(farm, 1);
+    hold_until(farm, HOLD_PUT, 1);
     farm->renew = false;
     while (next_leases(farm) > 0) { /* until the agent's own clock ends it */
     }
-    release_store();
+    hold_let_go();
     stop_agent(farm);
     until_agent_ends(farm);
     assert_false(is_stored(farm, "video/piece-0"));
@@ -168,7 +117,7 @@ static void until_said(struct farm *farm, int kind)
     for (int turns = 0;; turns++) {
         zmq_pollitem_t item = {.socket = farm->router, .events = ZMQ_POLLIN};
         if (turns > 20 || zmq_poll(&item, 1, 500) == 0) {
-            release_store();
+            hold_let_go();
         }
         Gm__Envelope *env = farm_any(farm);
         bool came = (int)env->body_case == kind;
@@ -185,24 +134,24 @@ static void until_said(struct farm *farm, int kind)
 static void goodbye_is_said_when_nothing_is_put_any_more(void **state)
 {
     struct farm *farm = *state;
-    hold_store(farm);
+    hold_set(HOLD_PUT, true);
     farm_assign(farm, "pieces", "1");
-    until_puts_wait(farm, 1);
+    hold_until(farm, HOLD_PUT, 1);
     stop_agent(farm);
     until_said(farm, GM__ENVELOPE__BODY_GOODBYE);
-    assert_int_equal(held, -1); /* not before */
+    assert_false(hold_is_set(HOLD_PUT)); /* not before */
     until_agent_ends(farm);
 }
 
 static void failure_is_told_when_nothing_is_put_any_more(void **state)
 {
     struct farm *farm = *state;
-    hold_store(farm);
+    hold_set(HOLD_PUT, true);
     Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
     spec.type = (char *)(uintptr_t) "lie";
     spec.source_name = (char *)(uintptr_t) "late";
     uint64_t id = farm_assign_spec(farm, &spec);
-    until_puts_wait(farm, 1);
+    hold_until(farm, HOLD_PUT, 1);
     Gm__Feed feed = GM__FEED__INIT;
     feed.task_id = id;
     feed.term = farm->term;
@@ -213,7 +162,7 @@ static void failure_is_told_when_nothing_is_put_any_more(void **state)
     env.feed = &feed;
     farm_send(farm, &env);
     until_said(farm, GM__ENVELOPE__BODY_FAILED);
-    assert_int_equal(held, -1); /* not before */
+    assert_false(hold_is_set(HOLD_PUT)); /* not before */
     stop_agent(farm);
     until_agent_ends(farm);
 }
@@ -222,39 +171,136 @@ static void failure_is_told_when_nothing_is_put_any_more(void **state)
 static void store_that_takes_nothing_fails_the_task(void **state)
 {
     struct farm *farm = *state;
-    hold_store(farm);
+    hold_set(HOLD_PUT, true);
     farm_expect_failed(farm, farm_assign(farm, "pieces", "9"), GM_E_STORE, 0);
-    release_store();
+    hold_let_go();
     farm_expect_healthy(farm);
     stop_agent(farm);
     until_agent_ends(farm);
     assert_false(is_stored(farm, "video/piece-0"));
 }
 
-/* All threads that could open it are held, as by a mount that hangs. */
-static void store_that_gives_nothing_fails_the_task(void **state)
+/* All threads hang in puts, of tasks that have failed for it. */
+static void hold_all(struct farm *farm)
+{
+    hold_set(HOLD_PUT, true);
+    while (hold_threads(HOLD_PUT) < POOL) {
+        farm_expect_failed(farm, farm_assign(farm, "pieces", "9"), GM_E_STORE, 0);
+    }
+}
+
+static Gm__Object *make_object(struct farm *farm, Gm__Object *object)
+{
+    gm__object__init(object);
+    object->url = farm_object(farm, "source.mp4", "SOURCE", 6);
+    object->key = (char *)(uintptr_t) "source.mp4";
+    object->size = 6;
+    return object;
+}
+
+static void until_slots(struct farm *farm, uint32_t slots)
+{
+    while (farm->offer->usable->slots != slots) {
+        farm_turn(farm);
+    }
+}
+
+static void node_offers_nothing_while_all_threads_hang(void **state)
 {
     struct farm *farm = *state;
-    char *url = farm_object(farm, "source.mp4", "SOURCE", 6);
-    Gm__Object source = GM__OBJECT__INIT;
-    source.url = url;
-    source.key = (char *)(uintptr_t) "source.mp4";
-    source.size = 6;
+    hold_all(farm);
+    until_slots(farm, 0);
+    hold_let_go();
+    until_slots(farm, 1);
+    farm_expect_healthy(farm);
+}
+
+/* Nothing of its store hangs: it does not come to that. */
+static void what_was_made_and_waits_for_a_thread_fails_its_task(void **state)
+{
+    struct farm *farm = *state;
+    hold_all(farm);
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "1"), GM_E_STORE, 0);
+    hold_let_go();
+    until_slots(farm, 1);
+    farm_expect_healthy(farm);
+}
+
+static Gm__TaskSpec read_spec(Gm__Object *source)
+{
     Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
     spec.type = (char *)(uintptr_t) "read";
-    spec.source = &source;
+    spec.source = source;
     spec.inputs_complete = true;
-    hold_store(farm);
-    if (count_locks(false) == 0) {
-        skip(); /* this kernel does not list locks */
-    }
-    while (count_locks(true) < POOL) {
-        farm_expect_failed(farm, farm_assign(farm, "pieces", "4"), GM_E_STORE, 0);
-    }
+    return spec;
+}
+
+static void open_that_waits_for_a_thread_fails_its_task(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(make_object(farm, &source));
+    hold_all(farm);
     farm_expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE, 0);
-    release_store();
+    hold_let_go();
     farm_expect_done(farm, farm_assign_spec(farm, &spec));
-    free(url);
+    free(source.url);
+}
+
+/* One thread is lost: the others do what there is to do. */
+static void open_that_hangs_fails_its_task_alone(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(make_object(farm, &source));
+    hold_set(HOLD_OPEN, true);
+    farm_expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_STORE, 0);
+    hold_until(farm, HOLD_OPEN, 1);
+    farm_expect_healthy(farm);
+    hold_let_go();
+    farm_expect_done(farm, farm_assign_spec(farm, &spec));
+    free(source.url);
+}
+
+static void reading_that_hangs_fails_its_task(void **state)
+{
+    struct farm *farm = *state;
+    hold_set(HOLD_READ, true);
+    farm_expect_failed(farm, farm_assign(farm, "pieces", "1"), GM_E_STORE, 0);
+    hold_let_go();
+    farm_expect_healthy(farm);
+}
+
+/* What the verifier reads of results is opened for it, and its end is the item's. */
+static void open_of_the_verifier_that_hangs_fails_its_task(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object object;
+    Gm__Object *objects[] = {make_object(farm, &object)};
+    Gm__TaskResult result = GM__TASK_RESULT__INIT;
+    result.task = (char *)(uintptr_t) "plan";
+    result.objects = objects;
+    result.n_objects = 1;
+    Gm__TaskResult *results[] = {&result};
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "encode";
+    spec.source_name = (char *)(uintptr_t) "result";
+    spec.results = results;
+    spec.n_results = 1;
+    spec.inputs_complete = true;
+    hold_set(HOLD_OPEN, true);
+    uint64_t id = farm_assign_spec(farm, &spec);
+    hold_until(farm, HOLD_OPEN, 1);
+    pid_t verifier = farm_worker(farm, "verify");
+    farm_expect_failed(farm, id, GM_E_STORE, 0);
+    assert_int_not_equal(farm_worker(farm, "verify"), verifier);
+    hold_let_go();
+    id = farm_assign_spec(farm, &spec);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    free(object.url);
 }
 
 int main(void)
@@ -263,11 +309,17 @@ int main(void)
         WITH(PLAIN, cancelled_task_keeps_its_lease_while_it_is_put),
         WITH(SHORT, put_ends_with_its_lease),
         WITH(STALLED, store_that_takes_nothing_fails_the_task),
-        WITH(STALLED, store_that_gives_nothing_fails_the_task),
+        WITH(STALLED, node_offers_nothing_while_all_threads_hang),
+        WITH(STALLED, what_was_made_and_waits_for_a_thread_fails_its_task),
+        WITH(STALLED, open_that_waits_for_a_thread_fails_its_task),
+        WITH(STALLED, open_that_hangs_fails_its_task_alone),
+        WITH(STALLED, reading_that_hangs_fails_its_task),
+        WITH(STALLED, open_of_the_verifier_that_hangs_fails_its_task),
         WITH(PLAIN, goodbye_is_said_when_nothing_is_put_any_more),
         WITH(PLAIN, failure_is_told_when_nothing_is_put_any_more),
     };
     fake_worker_main();
+    hold_init();
     assert_int_equal(setenv("UV_THREADPOOL_SIZE", "4", 1), 0); /* POOL */
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
