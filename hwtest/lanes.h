@@ -11,19 +11,22 @@
 enum gm_hwtest_decoder {
     GM_HWTEST_BY_SOFTWARE,
     GM_HWTEST_BY_ENGINE, /* through libavcodec; pictures stay on the device */
-    GM_HWTEST_BY_NVDEC /* as the farm: media/decode/nvdec.h, pictures in memory unless they stay */
+    GM_HWTEST_BY_FARM    /* as the farm: media/decode/device_decoder.h, pictures in memory unless
+                            they stay */
 };
 struct gm_hwtest_source_params {
     enum gm_hwtest_decoder by;
-    const char *api, *codec; /* borrowed; of BY_ENGINE */
+    AVBufferRef *held; /* borrowed; of BY_FARM: the device itself; NULL: api and device name it */
+    const char *api;   /* borrowed; of BY_ENGINE, and of BY_FARM: "nvdec" or "vaapi" */
+    const char *codec; /* borrowed; of BY_ENGINE, as depth is */
     uint32_t depth;
     const char *device;                    /* borrowed; as libavutil calls it */
     const struct gm_hwtest_stream *stream; /* borrowed for the source's life */
-    bool stays;                            /* of BY_NVDEC: pictures stay on the device */
+    bool stays;                            /* of BY_FARM: pictures stay on the device */
 };
 struct gm_hwtest_source; /* opaque */
-/* Errors: those of media/prove/prove_device.h, media/decode/nvdec.h and gm_decoder_open; MEDIA the
- * decoder says that it is none for the stream. */
+/* Errors: those of media/prove/prove_device.h, media/decode/device_decoder.h and gm_decoder_open;
+ * MEDIA the decoder says that it is none for the stream. */
 int gm_hwtest_source_open(const struct gm_hwtest_source_params *params,
                           struct gm_hwtest_source **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_hwtest_source_close(struct gm_hwtest_source **source);
@@ -47,9 +50,11 @@ struct gm_hwtest_ladder_params {
 };
 struct gm_hwtest_lane gm_hwtest_ladder_lane(const struct gm_hwtest_ladder_params *how);
 
-/* stay.c: the same without a copy to memory: decoded by NVDEC, four rungs by the kernel `ladder`
- * (media/picture/cuda_ladder.h), encoded there. */
+/* stay.c: the same without a copy to memory: decoded by the device, four rungs by its ladder
+ * (media/ picture/device_ladder.h), encoded there. Errors of step besides: DEVICE_MEMORY a VA
+ * driver has no surfaces for pictures that stay, whose decoder brings them to memory then. */
 struct gm_hwtest_stay_params {
+    const char *api;                       /* borrowed; that decodes: "nvdec" or "vaapi" */
     const char *device;                    /* borrowed; as libavutil calls it */
     const char *chain;                     /* borrowed; of the encoders; NULL: none encodes */
     const struct gm_hwtest_stream *stream; /* borrowed */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "hwtest/level1.h"
+#include "kernels/kernels.h"
 #include "node/devices/helper.h"
 
 #define LIMIT_MS 100000 /* of a piece of work */
@@ -31,7 +32,7 @@ struct device {
     size_t count;
     const char *why; /* static: nothing more is tried; NULL: go on */
     bool fake;
-    bool kernel_fails; /* so nothing is tried with it */
+    const char *scaler_fails; /* static: its row; so nothing is tried with it; NULL: it does not */
 };
 
 static struct work *plan(struct device *p, const char *kind, const char *api, const char *codec)
@@ -104,6 +105,18 @@ static bool fails_kernel(const struct gm_device *d)
     return false;
 }
 
+/* A VA driver's scaler in 8 bits; NULL: it has none. */
+static const struct gm_device_proof *find_scaler(const struct gm_device *d)
+{
+    for (size_t i = 0; i < d->proof_count; i++) {
+        const struct gm_device_proof *proof = &d->proofs[i];
+        if (strcmp(proof->codec, GM_VA_LADDER) == 0 && proof->depth == 8) {
+            return proof;
+        }
+    }
+    return NULL;
+}
+
 /* Ladders of the processors' that it decodes for, a thread each. */
 static void plan_assist(struct device *p)
 {
@@ -124,22 +137,38 @@ static void plan_assist(struct device *p)
     }
 }
 
-/* Ladders whose pictures stay on the device; encoder NULL: they are not encoded. */
-static void plan_staying(struct device *p, const struct gm_device_codec *encoder)
+/* By what ladders stay on the device; NULL: they do not, and p->scaler_fails may say why. encoder
+ * NULL: they are not encoded. */
+static const char *stays_by(struct device *p, const struct gm_device_codec *encoder)
 {
     const struct gm_device_codec *decoder = find(p->d, false, "h264", 8);
-    if (decoder == NULL || strcmp(decoder->api, "nvdec") != 0 ||
-        gm_device_find_feature(p->d, GM_FEATURE_CUDA) == NULL ||
-        (encoder != NULL && strcmp(encoder->api, "nvenc") != 0)) {
-        return;
+    const struct gm_device_proof *scaler = find_scaler(p->d);
+    const char *encodes = encoder != NULL ? encoder->api : "nvenc"; /* as if it did */
+    const char *by = NULL;
+    if (decoder == NULL) {
+        return NULL;
     }
-    p->kernel_fails = fails_kernel(p->d);
-    for (size_t i = 0; !p->kernel_fails && i < sizeof(HEIGHTS) / sizeof(HEIGHTS[0]); i++) {
+    if (strcmp(decoder->api, "nvdec") == 0 && strcmp(encodes, "nvenc") == 0 &&
+        gm_device_find_feature(p->d, GM_FEATURE_CUDA) != NULL) {
+        by = encoder != NULL ? "cuda" : "unencoded";
+        p->scaler_fails = fails_kernel(p->d) ? "density.cuda" : NULL;
+    } else if (strcmp(decoder->api, "vaapi") == 0 && strcmp(encodes, "vaapi") == 0 &&
+               scaler != NULL) {
+        by = "vpp";
+        p->scaler_fails = scaler->passed ? NULL : "density.vpp";
+    }
+    return p->scaler_fails == NULL ? by : NULL;
+}
+
+/* Ladders whose pictures stay on the device. */
+static void plan_staying(struct device *p, const struct gm_device_codec *encoder)
+{
+    const char *by = stays_by(p, encoder);
+    for (size_t i = 0; by != NULL && i < sizeof(HEIGHTS) / sizeof(HEIGHTS[0]); i++) {
         struct work *w = plan(p, "staying", encoder != NULL ? encoder->api : "", "");
         (void)snprintf(w->height, sizeof(w->height), "%s", HEIGHTS[i]);
         (void)snprintf(w->budget, sizeof(w->budget), "1");
-        (void)snprintf(w->name, sizeof(w->name), "density.%s.%sp30",
-                       encoder != NULL ? "cuda" : "unencoded", HEIGHTS[i]);
+        (void)snprintf(w->name, sizeof(w->name), "density.%s.%sp30", by, HEIGHTS[i]);
     }
 }
 
@@ -388,10 +417,10 @@ int gm_hwtest_level3_device(const struct gm_device *device,
                             "processor",
                       "", err);
     }
-    if (rc == 0 && p->kernel_fails) {
-        rc = add_said(p, "density.cuda", GM_HWTEST_SKIP,
-                      "the kernel that scales did not pass its proof: pictures go through memory",
-                      "", err);
+    if (rc == 0 && p->scaler_fails != NULL) {
+        rc = add_said(p, p->scaler_fails, GM_HWTEST_SKIP,
+                      "what scales there did not pass its proof: pictures go through memory", "",
+                      err);
     }
     for (size_t i = 0; rc == 0 && i < p->count; i++) {
         rc = run_work(p, &p->work[i], err);

@@ -3,31 +3,35 @@
 #include <stdlib.h>
 
 #include "media/av.h"
-#include "media/decode/nvdec.h"
-#include "media/device/hw.h"
+#include "media/decode/device_decoder.h"
 #include "media/prove/prove_device.h"
 
 struct gm_hwtest_source {
     struct gm_hwtest_source_params how;
-    AVCodecContext *ctx; /* owned; NULL: nvdec is it */
-    AVBufferRef *device; /* owned; of nvdec, as the next */
-    AVBufferRef *pool;   /* owned: of pictures that stay; NULL: none do */
-    struct gm_nvdec *nvdec;
+    AVCodecContext *ctx; /* owned; NULL: the farm's is it */
+    AVBufferRef *device; /* owned; of the farm's, as the next */
+    AVBufferRef *pool;   /* owned: of pictures that stay; NULL: none do, or a VA driver's */
+    struct gm_device_decoder *decoder;
     AVPacket *packet; /* owned; scratch */
     int next;         /* of the stream's packets */
     uint64_t sent;
     int idle; /* packets since the last picture */
 };
 
-static int open_nvdec(struct gm_hwtest_source *s, struct gm_err *err)
+static int open_device(struct gm_hwtest_source *s, struct gm_err *err)
 {
     const char *why = NULL;
-    int rc = gm_hw_open(s->how.device, &s->device, err);
-    if (rc == 0) {
-        rc = gm_nvdec_open(s->device, s->how.stream->par, s->how.stays ? &s->pool : NULL, &s->nvdec,
-                           &why, err);
+    int rc = 0;
+    if (s->how.held == NULL) {
+        rc = gm_device_decoder_hold(s->how.api, s->how.device, &s->device, err);
+    } else if ((s->device = av_buffer_ref(s->how.held)) == NULL) {
+        rc = gm_err_nomem(err);
     }
-    if (rc == 0 && s->nvdec == NULL) {
+    if (rc == 0) {
+        rc = gm_device_decoder_open(s->device, s->how.stream->par, s->how.stays ? &s->pool : NULL,
+                                    &s->decoder, &why, err);
+    }
+    if (rc == 0 && s->decoder == NULL) {
         rc = gm_err_set(err, GM_E_MEDIA, 0, "the device does not decode it: %s",
                         why == NULL ? "no reason was given" : why);
     }
@@ -46,8 +50,8 @@ int gm_hwtest_source_open(const struct gm_hwtest_source_params *params,
     s->packet = av_packet_alloc();
     if (s->packet == NULL) {
         rc = gm_err_nomem(err);
-    } else if (params->by == GM_HWTEST_BY_NVDEC) {
-        rc = open_nvdec(s, err);
+    } else if (params->by == GM_HWTEST_BY_FARM) {
+        rc = open_device(s, err);
     } else if (params->by == GM_HWTEST_BY_ENGINE) {
         const struct gm_prove_work work = {.api = params->api,
                                            .codec = params->codec,
@@ -72,9 +76,7 @@ void gm_hwtest_source_close(struct gm_hwtest_source **source)
         return;
     }
     avcodec_free_context(&s->ctx);
-    if (s->nvdec != NULL) {
-        gm_nvdec_close(&s->nvdec);
-    }
+    gm_device_decoder_close(&s->decoder);
     av_buffer_unref(&s->pool);
     av_buffer_unref(&s->device);
     av_packet_free(&s->packet);
@@ -87,7 +89,7 @@ static int take(struct gm_hwtest_source *s, AVFrame *frame, bool *out_got, struc
 {
     *out_got = false;
     if (s->ctx == NULL) {
-        AVFrame *taken = gm_nvdec_take(s->nvdec);
+        AVFrame *taken = gm_device_decoder_take(s->decoder);
         if (taken != NULL) {
             av_frame_move_ref(frame, taken);
             av_frame_free(&taken);
@@ -113,7 +115,8 @@ static int feed(struct gm_hwtest_source *s, struct gm_err *err)
     s->packet->dts += s->packet->dts == AV_NOPTS_VALUE ? 0 : round;
     int rc = 0;
     if (s->ctx == NULL) {
-        rc = gm_nvdec_send(s->nvdec, s->packet, s->sent, &why, err);
+        s->packet->pts = s->packet->dts = (int64_t)s->sent; /* its id */
+        rc = gm_device_decoder_send(s->decoder, s->packet, &why, err);
         if (rc == 0 && why != NULL) {
             rc = gm_err_set(err, GM_E_MEDIA_VERIFY, 0, "the device doubts the stream: %s", why);
         }

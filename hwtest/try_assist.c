@@ -21,7 +21,10 @@ int gm_hwtest_try_assist(struct gm_hwtest_bench *b, struct gm_err *err)
         return gm_hwtest_bench_failed(b, name, &why, err);
     }
     const struct gm_hwtest_ladder_params how = {
-        .source = {.by = GM_HWTEST_BY_NVDEC, .device = b->av_name, .stream = &b->stream},
+        .source = {.by = GM_HWTEST_BY_FARM,
+                   .api = "nvdec",
+                   .device = b->av_name,
+                   .stream = &b->stream},
         .recipe = {.height_px = w->height_px, .quick = w->quick}};
     gm_hwtest_bench_lanes(b, gm_hwtest_ladder_lane(&how), 0, 0, asked);
     if (gm_hwtest_bench_open(b, asked, &why) < 0 ||

@@ -4,6 +4,7 @@
 #include "hwtest/ramp.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define RATE 30.0    /* pictures a second of a stream in real time */
 #define MOST 64      /* through memory; the words say it, as of the next and GM_HWTEST_LANES_MAX */
@@ -127,7 +128,8 @@ int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
         return gm_hwtest_bench_failed(b, d.name, &why, err);
     }
     const struct gm_hwtest_ladder_params how = {
-        .source = {.by = w->source != NULL ? GM_HWTEST_BY_NVDEC : GM_HWTEST_BY_SOFTWARE,
+        .source = {.by = w->source != NULL ? GM_HWTEST_BY_FARM : GM_HWTEST_BY_SOFTWARE,
+                   .api = w->source,
                    .device = b->av_name,
                    .stream = &b->stream},
         .recipe = {
@@ -139,7 +141,8 @@ int gm_hwtest_try_density(struct gm_hwtest_bench *b, struct gm_err *err)
 int gm_hwtest_try_staying(struct gm_hwtest_bench *b, struct gm_err *err)
 {
     const struct gm_hwtest_try *w = b->work;
-    const bool encodes = w->api[0] != '\0';
+    const bool encodes = w->api[0] != '\0', va = strcmp(w->api, "vaapi") == 0;
+    const char *by = va ? "vpp" : encodes ? "cuda" : "unencoded";
     struct gm_err why = {.code = GM_OK};
     struct density d = {
         .end = end_of(w),
@@ -149,12 +152,12 @@ int gm_hwtest_try_staying(struct gm_hwtest_bench *b, struct gm_err *err)
         .most = w->quick ? MOST_QUICK : GM_HWTEST_LANES_MAX,
         .why_most = w->quick ? "this test, which tries no more (8)"
                              : "this test, which tries no more (256)"};
-    (void)snprintf(d.name, sizeof(d.name), "density.%s.%up30", encodes ? "cuda" : "unencoded",
-                   w->height_px);
+    (void)snprintf(d.name, sizeof(d.name), "density.%s.%up30", by, w->height_px);
     if (gm_hwtest_bench_clip(b, "h264", 8, w->height_px, true, false, &why) < 0) {
         return gm_hwtest_bench_failed(b, d.name, &why, err);
     }
-    const struct gm_hwtest_stay_params how = {.device = w->device,
+    const struct gm_hwtest_stay_params how = {.api = va ? "vaapi" : "nvdec",
+                                              .device = va ? b->av_name : w->device,
                                               .chain = encodes ? w->api : NULL,
                                               .stream = &b->stream,
                                               .height_px = w->height_px,

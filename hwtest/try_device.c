@@ -113,7 +113,7 @@ static int run_decoders(struct gm_hwtest_bench *b, struct gm_err *err)
     if (rc < 0 || best == 0 || strcmp(w->api, "nvdec") != 0) {
         return rc;
     }
-    how.by = GM_HWTEST_BY_NVDEC;
+    how.by = GM_HWTEST_BY_FARM;
     b->refused.code = GM_OK;
     (void)snprintf(full, sizeof(full), "%s.memory", name);
     if (gm_hwtest_bench_open(b, best, &why) < 0 ||
