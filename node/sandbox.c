@@ -193,10 +193,20 @@ static int ruleset_open(struct gm_sandbox_missing *missing, int *out_fd, uint64_
     return 0;
 }
 
+/* Landlock knows a file by its inode, and those of /proc are made anew once the kernel has dropped
+ * their names from its cache, for want of memory or when told to: then a rule allows nothing any
+ * more. A descriptor that the process keeps, and the launcher gives on to the worker, keeps the
+ * name there. */
+static bool must_be_held(const char *path)
+{
+    return strncmp(path, "/proc/", 6) == 0;
+}
+
 /* Allows `access` beneath path; a path that does not exist is passed over. */
 static int allow(int ruleset, const char *path, uint64_t access, struct gm_err *err)
 {
-    int fd = open(path, O_PATH | O_CLOEXEC);
+    bool held = must_be_held(path);
+    int fd = open(path, O_PATH | (held ? 0 : O_CLOEXEC));
     if (fd < 0) {
         return errno == ENOENT ? 0 : refuse(err, path);
     }
@@ -205,7 +215,9 @@ static int allow(int ruleset, const char *path, uint64_t access, struct gm_err *
     if (syscall(SYS_landlock_add_rule, ruleset, RULE_PATH_BENEATH, &rule, 0) < 0) {
         rc = refuse(err, "landlock_add_rule");
     }
-    close(fd);
+    if (!held) {
+        close(fd);
+    }
     return rc;
 }
 

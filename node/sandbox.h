@@ -13,7 +13,8 @@
  *
  * A worker of a device has a few doors more (struct gm_sandbox_device), in both layers: its
  * driver's device files, libraries and facts of the kernel, and the system calls that drivers make;
- * one of CUDA a socket that nothing comes or goes through, and the names of its own threads.
+ * one of CUDA a socket that nothing comes or goes through, and the names of its own threads. What
+ * it may read of /proc it has a descriptor each of, which leads to no more than the name does.
  *
  * A piece that the kernel does not have is named in struct gm_sandbox_missing; a piece that it has
  * and that does not hold is an error. All of it is for ever for the calling process.

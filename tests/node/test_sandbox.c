@@ -57,6 +57,24 @@ static void report_limits(void)
     printf("nnp=%d\n", prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
 }
 
+/* Files that it has descriptors of, its own number left out. */
+static void report_held(void)
+{
+    char self[32];
+    snprintf(self, sizeof(self), "/proc/%d/", (int)getpid());
+    for (int i = 4; i < 256; i++) {
+        char name[32];
+        char file[256];
+        snprintf(name, sizeof(name), "/proc/self/fd/%d", i);
+        ssize_t n = readlink(name, file, sizeof(file) - 1);
+        file[n < 0 ? 0 : n] = '\0';
+        size_t own = strncmp(file, self, strlen(self)) == 0 ? strlen(self) : 0;
+        if (n > 0) {
+            printf("held=%s%s\n", own > 0 ? "self/" : "", file + own);
+        }
+    }
+}
+
 static int worker_main(const char *role)
 {
     struct gm_sandbox_device device = {.profile = GM_SANDBOX_PLAIN};
@@ -75,6 +93,8 @@ static int worker_main(const char *role)
     printf("landlock=%d\n", landlock);
     if (strcmp(role, "escape") == 0) {
         escape_io_run(&device, landlock);
+    } else if (strcmp(role, "held") == 0) {
+        report_held();
     }
     printf("end\n");
     if (strcmp(role, "wait") == 0) {
@@ -229,6 +249,30 @@ static void workers_of_devices_get_out_no_further(void **state)
         }
         free(text);
     }
+}
+
+/* Without one the rule ends with the name in the kernel's cache: `sysctl vm.drop_caches=2`, and the
+ * driver can't start any more. */
+static void what_may_be_used_of_proc_is_held(void **state)
+{
+    static const char *const wanted[] = {"held=self/task\n", "held=/proc/meminfo\n",
+                                         "held=/proc/cpuinfo\n"};
+    struct run run;
+    (void)state;
+    start_as(&run, "cuda", "held", getpid());
+    char *text = finish(&run, 0);
+    bool landlock = strstr(text, "landlock=1\n") != NULL;
+    for (size_t i = 0; i < sizeof(wanted) / sizeof(wanted[0]); i++) {
+        if (landlock != (strstr(text, wanted[i]) != NULL)) {
+            fail_msg("landlock %d, %s: %s", landlock, wanted[i], text);
+        }
+    }
+    for (const char *at = text; (at = strstr(at, "held=")) != NULL; at += 5) {
+        if (strncmp(at, "held=self", 9) != 0 && strncmp(at, "held=/proc/", 11) != 0) {
+            fail_msg("one of something else: %s", at);
+        }
+    }
+    free(text);
 }
 
 static void device_is_in_its_workers_environment(void **state)
@@ -455,6 +499,7 @@ int main(int argc, char **argv)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_attempt_to_get_out_succeeds),
         cmocka_unit_test(workers_of_devices_get_out_no_further),
+        cmocka_unit_test(what_may_be_used_of_proc_is_held),
         cmocka_unit_test(device_is_in_its_workers_environment),
         cmocka_unit_test(limits_descriptors_and_environment_are_set),
         cmocka_unit_test(worker_dies_with_its_parent),
