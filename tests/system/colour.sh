@@ -143,11 +143,46 @@ keep() { # source-transfer range-in-hls [dolby]: as Dolby Vision of profile 8 wi
 }
 keep smpte2084 PQ
 keep arib-std-b67 HLG
+# A white watermark has SDR's white: 203 cd/m2 (BT.2408: 58 % of PQ, 75 % of HLG) where HDR is kept, the peak of SDR beside it.
+ffmpeg -v error -y -f lavfi -i color=white:s=40x40:d=0.04,format=rgba -frames:v 1 "$work/white.png"
+sed 's/crf: 10,/crf: 4, watermark: { image: white.png, position: top-left, opacity: 1, margin: 0, size: 0.5 },/' "$work/keep.yaml" >"$work/marked.yaml"
+marked() { # source-transfer ten-bit-luma: under the mark of the upper left quarter
+  local said want
+  hdr_clip "$1" 0.48 "lum=300:cb=512:cr=512"
+  rm -rf "$work/out"
+  check "$1 under a watermark" gopmill transcode "$work/hdr.mp4" --out "$work/out" --pipeline "$work/marked.yaml" --quiet >/dev/null
+  for side in 96 64; do
+    want=$2
+    [ "$side" = 96 ] || want=940
+    join_rendition "$(echo "$work"/out/v/*/video/${side}p)" >"$work/$side.mp4"
+    said=$(ffprobe -v error -f lavfi "movie=$work/$side.mp4,format=yuv420p10le,crop=$((side / 4)):$((side / 4)):$((side / 8)):$((side / 8)),signalstats" \
+      -show_entries frame_tags=lavfi.signalstats.YAVG,lavfi.signalstats.UAVG,lavfi.signalstats.VAVG -of csv=p=0 | awk -F, '{y += $1; u += $2; v += $3} END {if (NR == 12) print y / NR, u / NR, v / NR}')
+    check "$1: a white mark on ${side}p is $said, not $want 512 512" \
+      awk -v s="$said" -v y="$want" 'BEGIN {n = split(s, v, " "); exit !(n == 3 && (v[1] - y) ^ 2 <= 25 && (v[2] - 512) ^ 2 <= 25 && (v[3] - 512) ^ 2 <= 25)}'
+  done
+}
+marked smpte2084 573
+marked arib-std-b67 721
 # Dolby Vision 8.1 is HDR10 for those who do not know it, and so is what is made of it.
 keep smpte2084 PQ 1
 check "Dolby Vision 8.1: reported: $(jq -c .source.video.hdr "$work/out/report.json")" jq -e \
   '(.source.video.hdr | .kind == "hdr10" and .dolby_profile == 8 and .max_cll == 900) and any(.warnings[]; .code == "source.dolby_vision")' "$work/out/report.json" >/dev/null
 check "Dolby Vision 8.1: nothing of it is left" sh -c "! cat '$work'/out/v/*/video/*/* '$work/out/master.m3u8' | grep -qaE 'dv[vc]C|dvh1'"
+
+# So is 8.4 of HLG.
+keep arib-std-b67 HLG 4
+check "Dolby Vision 8.4: reported" jq -e \
+  '(.source.video.hdr | .kind == "hlg" and .dolby_profile == 8) and any(.warnings[]; .code == "source.dolby_vision")' "$work/out/report.json" >/dev/null
+check "Dolby Vision 8.4: nothing of it is left" sh -c "! cat '$work'/out/v/*/video/*/* '$work/out/master.m3u8' | grep -qaE 'dv[vc]C|dvh1'"
+if has_media; then
+  dynamic() { ffprobe -v error -select_streams v:0 -show_frames "$1" | grep -c 'SMPTE2094-40' || :; }
+  clip=$GOPMILL_TEST_MEDIA/hevc-hdr10-phone-1080p.mp4
+  cp "$clip" "$work/hdr.mp4"
+  kept "HDR10+"
+  check "HDR10+: the source has it in pictures" test "$(dynamic "$clip")" -gt 0
+  check "HDR10+: none is left" test "$(dynamic "$work/96.mp4")" = 0
+  check "HDR10+: that is said: $(jq -c '[.warnings[].code]' "$work/out/report.json")" jq -e 'any(.warnings[]; .code == "source.hdr10plus")' "$work/out/report.json" >/dev/null
+fi
 
 # Three chunks, the left half still, the right one dark, bright and dark again: what each chunk is by itself does not show.
 still_half() { # file size: least and most of its mean luma, 8 bits

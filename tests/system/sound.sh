@@ -171,8 +171,8 @@ tasks:
   audio:   { type: audio, needs: [split, measure], codec: aac }
   package: { type: package, needs: [audio] }
 END
-meter() { # file: integrated loudness and true peak
-  ffmpeg -nostdin -hide_banner -nostats -i "$1" -map 0:a:0 -af ebur128=peak=true -f null - 2>&1 |
+meter() { # file [sound]: integrated loudness and true peak
+  ffmpeg -nostdin -hide_banner -nostats -i "$1" -map "0:${2:-a:0}" -af ebur128=peak=true -f null - 2>&1 |
     awk '/Summary/ {on = 1} on && /I:/ {i = $2} on && /Peak:/ {p = $2} END {print i, p}'
 }
 noise="anoisesrc=d=12:c=pink:r=48000:seed=7,aformat=channel_layouts=stereo"
@@ -198,6 +198,26 @@ for name in quiet clipped peaks; do
   check "$name has the same gain on 3 nodes" test "$gain" = "$(jq -c '.audio[0].loudness' "$work/out/report.json")"
   check "$name has the same bytes on 3 nodes" test "$hash" = "$(tree_hash "$work/out")"
 done
+# Beside video, of two tracks, in Opus: each to the target by itself, and no chunk is encoded before all was heard.
+cat >"$work/loud2.yaml" <<END
+name: loud2
+tasks:
+  inspect: { type: inspect }
+  plan:    { type: plan, needs: [inspect], ladder: [90] }
+  split:   { type: split, needs: [plan] }
+  video:   { type: encode, needs: [split], preset: ultrafast }
+  measure: { type: loudness, needs: [split], target: -16, true_peak: -1 }
+  audio:   { type: audio, needs: [split, measure], codec: opus }
+  package: { type: package, needs: [video, audio] }
+END
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=160x90:r=25:d=12 -i "$work/quiet.wav" -f lavfi -i "sine=f=700:d=12:r=48000,volume=6dB,aformat=channel_layouts=stereo" \
+  -map 0 -map 1 -map 2 -c:v libx264 -preset ultrafast -g 50 -c:a pcm_s16le -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra "$work/both.mkv"
+check "two sounds beside video are transcoded" transcode "$work/both.mkv" loud2
+for language in en fr; do
+  read -r lufs peak <<<"$(meter "$work/out/master.m3u8" "a:m:language:$language")"
+  check "$language beside video is at -16 LUFS, has $lufs (true peak $peak)" awk -v i="$lufs" -v p="$peak" 'BEGIN {exit !(i >= -16.3 && i <= -15.7 && p <= -0.95)}'
+done
+check "each has its own gain: $(jq -c '[.audio[].loudness.gain_db]' "$work/out/report.json")" jq -e '[.audio[].loudness.gain_db] | length == 2 and .[0] != .[1]' "$work/out/report.json" >/dev/null
 check "silence is transcoded" transcode "$work/silent.wav" loud
 check "silence is left alone" jq -e '.audio[0].loudness | .silent and .gain_db == 0' "$work/out/report.json" >/dev/null
 
