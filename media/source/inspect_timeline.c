@@ -86,6 +86,9 @@ static const char *check_window(const struct gm_scan *scan, const struct gm_scan
             leading++;
         }
     }
+    if (leading > 0 && w->first == 0) { /* not shown, where they refer to what is not there */
+        return "the source begins with pictures that are shown before its first keyframe";
+    }
     qsort(order, n, sizeof order[0], compare_order);
     for (size_t i = 1; i < n; i++) {
         if (order[i].pts == order[i - 1].pts) {

@@ -100,6 +100,21 @@ odd() { # name options...
 }
 odd cra-rasl.mkv -c:v libx265 -preset ultrafast -pix_fmt yuv420p \
   -x265-params log-level=none:open-gop=1:keyint=60:min-keyint=60:bframes=3:b-pyramid=1
+# Copies that begin where pictures of the group before still follow: those are not shown, nor stand others for them.
+begins_open() { # name encoder-options...
+  local name=$1 file
+  shift
+  ffmpeg -v error -y -f lavfi -i testsrc2=s=256x192:r=25:d=16 -pix_fmt yuv420p "$@" "$work/open.mp4"
+  ffmpeg -v error -y -ss 3 -i "$work/open.mp4" -c copy -use_editlist 0 "$work/$name.mp4"
+  ffmpeg -v error -y -copyts -i "$work/$name.mp4" -c copy "$work/$name.mkv"
+  for file in "$work/$name.mp4" "$work/$name.mkv"; do
+    check "$(basename "$file"): three packets are not shown" test "$(frames_of "$file")" = $(($(ffprobe -v error -select_streams v -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$file" | tr -d ',') - 3))
+    one "$file"
+    check "$(basename "$file"): nothing is replaced" jq -e 'all(.warnings[]; .code != "input.frames_replaced")' "$work/out/report.json" >"$work/said"
+  done
+}
+begins_open begins-hevc -c:v libx265 -preset ultrafast -x265-params log-level=none:open-gop=1:keyint=60:min-keyint=60:bframes=3:b-pyramid=1
+begins_open begins-h264 -c:v libx264 -preset veryfast -x264-params open-gop=1:keyint=60:scenecut=0:bframes=3:b-adapt=0:b-pyramid=normal
 odd hidden-vp8.webm -c:v libvpx -deadline good -cpu-used 8 -auto-alt-ref 1 -lag-in-frames 16 -g 70 -b:v 300k
 odd hidden-vp9.webm -c:v libvpx-vp9 -deadline realtime -cpu-used 8 -auto-alt-ref 1 -lag-in-frames 16 -g 70 -b:v 300k
 odd one-keyframe.mp4 -c:v libx264 -preset veryfast -g 9999 -sc_threshold 0 -bf 3 -pix_fmt yuv420p

@@ -190,6 +190,41 @@ static void a_start_without_keyframe_is_decoded_to_find_the_frames(void **state)
     clip_free(&clip);
 }
 
+/* As a copy from the second keyframe on has it. */
+static void pictures_before_the_first_keyframe_are_left_to_a_decoder(void **state)
+{
+    static const struct {
+        const char *params, *format;
+        Gm__TimelineMode mode;
+    } rows[] = {
+        {"open-gop=1", "mp4", GM__TIMELINE_MODE__TIMELINE_DECODE},
+        {"open-gop=1", "matroska", GM__TIMELINE_MODE__TIMELINE_DECODE},
+        {"open-gop=0", "mp4", GM__TIMELINE_MODE__TIMELINE_PACKETS},
+        {"open-gop=0", "matroska", GM__TIMELINE_MODE__TIMELINE_PACKETS},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char options[128], path[4096];
+        (void)snprintf(options, sizeof options,
+                       "x264-params=keyint=12:min-keyint=12:scenecut=0:bframes=3:b-adapt=0:%s",
+                       rows[i].params);
+        struct clip *clip = clip_make("libx264", options, 60);
+        struct movie movie = {.format = rows[i].format, .skip = 1};
+        Gm__Inspection *facts;
+        struct gm_err err;
+        while ((clip->packets[movie.skip]->flags & AV_PKT_FLAG_KEY) == 0) {
+            movie.skip++;
+        }
+        movie.no_edits = strcmp(movie.format, "mp4") == 0;
+        movie_write(clip, &movie, path);
+        assert_int_equal(inspect(path, 0, &facts, &err), 0);
+        assert_int_equal(facts->timeline, rows[i].mode);
+        gm__inspection__free_unpacked(facts, NULL);
+        movie_remove(path);
+        clip_free(&clip);
+    }
+}
+
 static void real_clips_have_the_known_facts(void **state)
 {
     static const struct {
@@ -420,6 +455,7 @@ int main(void)
         cmocka_unit_test(the_fingerprint_follows_the_content),
         cmocka_unit_test(pictures_over_the_limit_are_refused_before_decoding),
         cmocka_unit_test(a_start_without_keyframe_is_decoded_to_find_the_frames),
+        cmocka_unit_test(pictures_before_the_first_keyframe_are_left_to_a_decoder),
         cmocka_unit_test(packets_of_single_fields_are_no_frames),
         cmocka_unit_test(real_clips_have_the_known_facts),
         cmocka_unit_test(captions_are_seen_in_the_pictures),
