@@ -97,6 +97,7 @@ sed -i '/^ *fault *$/d; /decode av1/d' "$work/l4-faulty"
 check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | startswith("decode.nvdec")) and .status == "PASS")] | length == 5)'
 check "pictures that stay on the GPU are exact" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "PASS" and .value == 72)] | length == 2'
+check "how like they are to the clip is counted there" value '[.checks[] | select((.name | test("^pictures.cuda.*psnr$")) and .status == "PASS" and .value > 35 and .unit == "dB" and (.text | test("sums to the bit")))] | length == 2'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
 check "it names the versions of the driver" value '[.versions[] | select(.device == "0000:00:1e.0") | [.name, .version]] == [["NVIDIA driver", "550.54.15-fake"], ["CUDA driver", "12.4"], ["NVENC interface", "12.2"]]'
 # Fewer codecs do for faults.
@@ -107,6 +108,12 @@ check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work
 check "the decoder fails where it is" value '[.checks[] | select(.name | startswith("decode.")) | .status == "FAIL" and .value == 71] | length == 3 and all'
 check "pictures that stay there fail" value '[.checks[] | select((.name | startswith("pictures.cuda")) and .status == "FAIL")] | length == 2'
 check "the kernels are one check that says so" value '[.checks[] | select(.name == "kernels" and .status == "FAIL")] | length == 1'
+faulty h200 "map wrong at=40"
+few "$work/h200-faulty"
+check "one wrong picture that stays" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" try pictures --device 0000:3b:00.0 --api cuda --codec h264 --depth 8 --text
+check "is told with how far off it is" sh -c "tr -s '\n ' ' ' <'$work/out' | grep -q 'first wrong one is 39 (-1: none); 39 is the farthest off, [0-9.]* dB and SSIM 0[.]'"
+faulty h200 "map wrong at=40" "launch error at=2"
+few "$work/h200-faulty"
 check "tried alone, for people, they are a failure" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" try kernels --device 0000:3b:00.0 --text
 check "and so is the kernel's proof" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-prove" encode --device 0000:3b:00.0 --api cuda --codec cuda-ladder-1 --depth 8 --text
 check "which is none of a device that is not there" status 1 fake h200 -- "$bin/gopmill-prove" encode --device 0000:77:00.0 --api cuda --codec cuda-ladder-1 --depth 8 --text
