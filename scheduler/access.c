@@ -171,7 +171,17 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
     return gm_store_url(real, out_url, err);
 }
 
-int gm_access_make_destination(const char *url, struct gm_err *err)
+int gm_access_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err *err)
+{
+    int rc = gm_store_mark(store, true, out, err);
+    if (rc == -GM_E_STORE_FULL) {
+        out[0] = '\0';
+        return 0;
+    }
+    return rc;
+}
+
+int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE], struct gm_err *err)
 {
     struct gm_store *store = NULL;
     char *path = NULL;
@@ -180,7 +190,6 @@ int gm_access_make_destination(const char *url, struct gm_err *err)
         return rc;
     }
     rc = gm_store_open(url, true, &store, err);
-    gm_store_close(&store);
     if (rc == -GM_E_NOTFOUND) { /* such as /proc: everything above it is there */
         rc = gm_err_set(err, GM_E_INVAL, ENOENT, "no folder can be made at the destination, %.120s",
                         path);
@@ -188,6 +197,10 @@ int gm_access_make_destination(const char *url, struct gm_err *err)
         rc = gm_err_set(err, GM_E_STORE_DENIED, errno,
                         "the scheduler may not write to the destination: %s", strerror(errno));
     }
+    if (rc == 0) {
+        rc = gm_access_mark(store, out_mark, err);
+    }
+    gm_store_close(&store);
     free(path);
     return rc;
 }

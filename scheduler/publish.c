@@ -18,6 +18,9 @@
  * has it, and whether a manifest or playlist at the destination names it.
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
  * again, and the last time the log says what that is.
+ *
+ * A store without the mark that it had when the job came is away (ADR-0037): nothing is written
+ * there, and what the job has there counts as not deleted.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +46,7 @@ struct store_job {
     struct gm_daemon *d;          /* borrowed */
     char *job_id;                 /* owned */
     char *out_url;                /* owned: destination */
+    char *out_mark, *work_mark;   /* owned; "": not known */
     char *publication;            /* owned; "" before the plan */
     bool good;                    /* publish: the job is done */
     struct gm_report_files files; /* owned: publish */
@@ -83,6 +87,8 @@ static void job_destroy(struct store_job *job)
     list_fini(&job->texts);
     free(job->job_id);
     free(job->out_url);
+    free(job->out_mark);
+    free(job->work_mark);
     free(job->publication);
     free(job);
 }
@@ -96,9 +102,12 @@ static struct store_job *job_create(struct gm_daemon *d, const struct gm_job_vie
     job->d = d;
     job->job_id = strdup(view->id);
     job->out_url = strdup(view->destination_url);
+    job->out_mark = strdup(view->destination_mark);
+    job->work_mark = strdup(view->work_mark);
     job->publication = strdup(view->publication);
     job->good = view->error.code == GM_OK;
-    if (job->job_id == NULL || job->out_url == NULL || job->publication == NULL) {
+    if (job->job_id == NULL || job->out_url == NULL || job->out_mark == NULL ||
+        job->work_mark == NULL || job->publication == NULL) {
         job_destroy(job);
         return NULL;
     }
@@ -185,14 +194,21 @@ static int not_there(struct store_job *job)
                       job->out_url);
 }
 
+/* Where nothing tells the destination from an empty folder, the report of a failed job makes one.
+ */
+static int open_destination(struct store_job *job, struct gm_store **out)
+{
+    int rc = job->good || job->out_mark[0] != '\0'
+                 ? gm_store_open_marked(job->out_url, job->out_mark, out, &job->err)
+                 : gm_store_open(job->out_url, true, out, &job->err);
+    return rc == -GM_E_NOTFOUND ? not_there(job) : rc;
+}
+
 static void publish_work(void *arg)
 {
     struct store_job *job = arg;
     struct gm_store *store = NULL;
-    job->rc = gm_store_open(job->out_url, !job->good, &store, &job->err);
-    if (job->rc == -GM_E_NOTFOUND) {
-        job->rc = not_there(job);
-    }
+    job->rc = open_destination(job, &store);
     if (job->rc == 0) {
         job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
     }
@@ -389,8 +405,9 @@ static void delete_work(void *arg)
     struct gm_store *store = NULL;
     struct key_list *list = job->deleting_out ? &job->out : &job->work;
     const char *url = job->deleting_out ? job->out_url : job->d->settings->work_store;
-    job->rc = gm_store_open(url, false, &store, &job->err);
-    if (job->rc == -GM_E_NOTFOUND) { /* nothing there: nothing to delete */
+    const char *mark = job->deleting_out ? job->out_mark : job->work_mark;
+    job->rc = gm_store_open_marked(url, mark, &store, &job->err);
+    if (job->rc == -GM_E_NOTFOUND) { /* no mark is known: nothing there, nothing to delete */
         list->next = list->count;
         job->rc = 0;
         return;

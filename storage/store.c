@@ -26,7 +26,8 @@ bool gm_store_is_key(const char *key)
     size_t length = strnlen(key, MAX_KEY + 1);
 
     if (length == 0 || length > MAX_KEY ||
-        strncmp(key, GM_DIR_TEMP_PREFIX, strlen(GM_DIR_TEMP_PREFIX)) == 0) {
+        strncmp(key, GM_DIR_TEMP_PREFIX, strlen(GM_DIR_TEMP_PREFIX)) == 0 ||
+        strncmp(key, GM_DIR_MARK, strlen(GM_DIR_MARK)) == 0) {
         return false;
     }
     for (;;) {

@@ -2,13 +2,14 @@
 #define GM_STORAGE_STORE_H
 
 #include "common/err.h"
+#include "common/id.h"
 
 /* An object store: immutable bodies under keys like "v/ab12/video/720p/seg-00001-0f3a.m4s". The
  * directory backend, `dir`, is one behind this interface.
  *
  * Key:    1..1024 bytes: letters, digits, space, any of "._/+@=,()-", any byte above 0x7f; no
- *         leading or trailing '/', no empty, "." or ".." part; keys that begin with ".gm-tmp-" are
- *         the store's own
+ *         leading or trailing '/', no empty, "." or ".." part; keys that begin with ".gm-tmp-" or
+ *         ".gm-store" are the store's own
  * Thread: any, several at a time. Calls block: loops run them on libuv's thread pool
  * Errors: STORE, STORE_FULL, STORE_DENIED, STORE_CORRUPT, STORE_EXISTS, NOTFOUND, INVAL (bad key),
  *         NOMEM
@@ -24,6 +25,15 @@ struct gm_store_stat {
 int gm_store_open(const char *url, bool create, struct gm_store **out,
                   struct gm_err *err) GM_MUST_CHECK;
 void gm_store_close(struct gm_store **store);
+/* The store's mark: a random id, which it keeps in ".gm-store" (ADR-0037). It tells the store from
+ * the folder that shows in its place while its file system is not mounted. make: writes one where
+ * there is none. Errors: also NOTFOUND (there is none), STORE_CORRUPT (what is there is none). */
+int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE],
+                  struct gm_err *err) GM_MUST_CHECK;
+/* Opens the store that has this mark and makes nothing; "": whatever is there. Errors: those of
+ * gm_store_open, but with a mark STORE for a missing folder too, as for one without that mark. */
+int gm_store_open_marked(const char *url, const char *mark, struct gm_store **out,
+                         struct gm_err *err) GM_MUST_CHECK;
 bool gm_store_is_key(const char *key);
 /* The URL of an absolute path and back, both owned. All bytes but letters, digits and "-._~/" are
  * percent-encoded; a URL may leave any byte bare but '%', '?' and '#'. Errors: INVAL, NOMEM. */

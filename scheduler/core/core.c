@@ -160,6 +160,8 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_url = gm_mem_strdup(s->source_url);
     job->source_name = gm_mem_strdup(s->source_name);
     job->destination_url = gm_mem_strdup(s->destination_url);
+    job->destination_mark = gm_mem_strdup(s->destination_mark ? s->destination_mark : "");
+    job->work_mark = gm_mem_strdup(s->work_mark ? s->work_mark : "");
     job->external_id = gm_mem_strdup(s->external_id);
     job->source_size = s->source_size;
     job->source_version = s->source_version;

@@ -88,9 +88,11 @@ struct gm_submit {                /* borrowed; copied */
     uint64_t source_version; /* its last change, ns since 1970; 0: not known */
     const char *source_name;
     const char *destination_url; /* store of the outputs */
-    int32_t priority;            /* 0..100, default 50 */
-    const char *external_id;     /* "" where none */
-    bool plan_only;              /* stop after `plan`: a dry run */
+    /* gm_store_mark of that store and of the work store; NULL or "": not known */
+    const char *destination_mark, *work_mark;
+    int32_t priority;        /* 0..100, default 50 */
+    const char *external_id; /* "" where none */
+    bool plan_only;          /* stop after `plan`: a dry run */
     int64_t created_unix_ms;
 };
 

@@ -123,6 +123,8 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     job->source_url = gm_mem_strdup(row->source_url);
     job->source_name = gm_mem_strdup(row->source_name);
     job->destination_url = gm_mem_strdup(row->destination_url);
+    job->destination_mark = gm_mem_strdup(row->destination_mark);
+    job->work_mark = gm_mem_strdup(row->work_mark);
     job->external_id = gm_mem_strdup(row->external_id);
     free(job->publication);
     job->publication = gm_mem_strdup(row->publication);

@@ -46,6 +46,8 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.source_size = job->source_size;
     row.source_version = job->source_version;
     row.destination_url = job->destination_url;
+    row.destination_mark = job->destination_mark;
+    row.work_mark = job->work_mark;
     row.external_id = job->external_id;
     row.priority = job->priority;
     row.plan_only = job->plan_only;

@@ -153,6 +153,8 @@ struct gm_cjob {
     char *source_url;       /* owned, and so are these */
     char *source_name;
     char *destination_url;
+    char *destination_mark;
+    char *work_mark;
     char *external_id;
     char *publication;
     Gm__Chain *chain; /* owned; NULL until plan is done */

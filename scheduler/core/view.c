@@ -174,6 +174,8 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
                             .source_name = job->source_name,
                             .source_size = job->source_size,
                             .destination_url = job->destination_url,
+                            .destination_mark = job->destination_mark,
+                            .work_mark = job->work_mark,
                             .external_id = job->external_id,
                             .publication = job->publication,
                             .chain = job->chain ? job->chain->name : "",

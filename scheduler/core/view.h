@@ -68,6 +68,8 @@ struct gm_job_view {
     const char *source_name;
     uint64_t source_size;
     const char *destination_url;
+    const char *destination_mark; /* of the store there; "": not known */
+    const char *work_mark;        /* of the work store; the same */
     const char *external_id;
     const char *publication; /* "" until plan is done */
     /* What pictures are encoded with: "" until plan is done. And what the job gave up. */

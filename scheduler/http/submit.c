@@ -17,7 +17,8 @@ struct submit {
     json_t *body;           /* owned */
     Gm__Pipeline *pipeline; /* owned */
     struct gm_access_source source;
-    char *destination;       /* owned */
+    char *destination; /* owned */
+    char destination_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
     int32_t priority;
     bool plan_only;
@@ -104,7 +105,7 @@ static int read_places(struct submit *s, struct gm_err *err)
         return rc;
     }
     /* Nodes never make a store's root: a missing one is an unmounted disk to them. */
-    return gm_access_make_destination(s->destination, err);
+    return gm_access_make_destination(s->destination, s->destination_mark, err);
 }
 
 static int prepare(struct submit *s, struct gm_err *err)
@@ -160,6 +161,8 @@ static void done(void *arg)
                                 .source_version = s->source.version,
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
+                                .destination_mark = s->destination_mark,
+                                .work_mark = gm_daemon_work_mark(s->r->http->d),
                                 .priority = s->priority,
                                 .external_id = s->external_id,
                                 .plan_only = s->plan_only,

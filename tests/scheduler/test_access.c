@@ -138,16 +138,20 @@ static void destinations_are_canonical(void **state)
 
 static void destinations_are_made(void **state)
 {
+    char mark[GM_ID_SIZE];
+    char again[GM_ID_SIZE];
     char url[512];
     char path[512];
     struct gm_err err = {0};
     struct stat st;
     url_of(*state, "new/deep", url);
-    ASSERT_OK(gm_access_make_destination(url, &err));
+    ASSERT_OK(gm_access_make_destination(url, mark, &err));
+    assert_int_equal(strlen(mark), GM_ID_SIZE - 1);
     path_in(path, *state, "new/deep");
     assert_int_equal(stat(path, &st), 0);
-    ASSERT_OK(gm_access_make_destination(url, &err));
-    assert_int_equal(gm_access_make_destination("file:///proc/nosuch", &err), -GM_E_INVAL);
+    ASSERT_OK(gm_access_make_destination(url, again, &err));
+    assert_string_equal(again, mark);
+    assert_int_equal(gm_access_make_destination("file:///proc/nosuch", mark, &err), -GM_E_INVAL);
     assert_non_null(strstr(err.text, "destination"));
     assert_non_null(strstr(err.text, "/proc/nosuch"));
 }

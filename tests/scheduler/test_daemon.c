@@ -44,7 +44,8 @@ static json_t *report_of(const struct farm *f)
 static bool work_store_is_empty(const struct farm *f)
 {
     char command[600];
-    (void)snprintf(command, sizeof command, "test -z \"$(find %s/s/work -type f)\"", f->folder);
+    (void)snprintf(command, sizeof command,
+                   "test -z \"$(find %s/s/work -type f ! -name .gm-store)\"", f->folder);
     return system(command) == 0;
 }
 
@@ -489,6 +490,41 @@ static void a_destination_that_is_away_is_waited_for(void **state)
     node_close(&n);
 }
 
+/* Without its mark the empty folder would pass for one that is clean already. */
+static void a_work_store_that_is_away_is_cleaned_when_it_is_back(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    char moved[512];
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    assert_false(work_store_is_empty(&f));
+    path_in(path, *state, "s/work");
+    path_in(moved, *state, "s/aside");
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    n.assign = env->assign;
+    node_done(&n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    assert_true(log_says(&f, "cleanup_failed"));
+    assert_true(log_says(&f, "is its file system mounted?"));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+    assert_false(work_store_is_empty(&f));
+    farm_start(&f, *state);
+    farm_stop(&f);
+    assert_true(work_store_is_empty(&f));
+    node_close(&n);
+}
+
 static void nothing_is_published_without_its_outputs(void **state)
 {
     static const struct {
@@ -607,6 +643,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_destination_that_is_away_is_waited_for, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(a_work_store_that_is_away_is_cleaned_when_it_is_back,
+                                        make_folder, remove_folder),
         cmocka_unit_test(nothing_is_published_without_its_outputs),
         cmocka_unit_test_setup_teardown(publishing_goes_on_after_a_kill, make_folder,
                                         remove_folder),

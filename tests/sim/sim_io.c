@@ -305,6 +305,8 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .source_size = 1000,
                                    .source_name = "in.mp4",
                                    .destination_url = destination,
+                                   .destination_mark = "of out",
+                                   .work_mark = "of work",
                                    .priority = priority,
                                    .external_id = "",
                                    .plan_only = plan_only,

@@ -160,9 +160,10 @@ static void write_granted(FILE *f, const struct gm_cjob *job)
 
 static void write_job(FILE *f, const struct gm_cjob *job)
 {
-    (void)fprintf(f, "job %s %" PRIu64 " %s, error %d, publication %s, chain %s, %s\n", job->id,
-                  job->seq, gm_job_state_name(job->state), (int)job->error.code, job->publication,
-                  job->chain ? job->chain->fingerprint : "-", job->chain_reason);
+    (void)fprintf(f, "job %s %" PRIu64 " %s, error %d, publication %s, chain %s, %s, %s, %s\n",
+                  job->id, job->seq, gm_job_state_name(job->state), (int)job->error.code,
+                  job->publication, job->chain ? job->chain->fingerprint : "-", job->chain_reason,
+                  job->destination_mark, job->work_mark);
     (void)fprintf(f,
                   "  cleanup %d, tried %d, cancel %d, planned %d, expanded %d, %" PRId64 " %" PRId64
                   " %" PRId64 "\n",

@@ -17,7 +17,7 @@ rc=0
 wait $pid || rc=$?
 check "exit 5, got $rc: $(tail -n 2 "$work/stderr")" test "$rc" = 5
 check "no manifest" test ! -e "$work/out/master.m3u8" -a ! -e "$work/out/manifest.mpd"
-check "no segment is left: $(find "$work/out" -type f | head -n 2)" test -z "$(find "$work/out" -type f ! -name report.json)"
+check "no segment is left: $(find "$work/out" -type f | head -n 2)" test -z "$(find "$work/out" -type f ! -name report.json ! -name .gm-store)"
 check "the report says cancelled" jq -e '.job.state == "cancelled"' "$work/out/report.json" >/dev/null
 for p in $nodes; do
   check "process $p is gone" is_gone "$p"

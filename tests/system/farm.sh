@@ -50,7 +50,7 @@ check "job list shows it" sh -c "'$bin/gopmill' job list | grep -q '$id'"
 check "explain" gopmill job explain "$id"
 check "cancel of a finished job is refused" sh -c "! '$bin/gopmill' job cancel '$id' 2>/dev/null"
 check "result plays" plays "$work/out/master.m3u8"
-is_clean() { [ -z "$(find "$work/s/work" -type f 2>/dev/null)" ]; }
+is_clean() { [ -z "$(find "$work/s/work" -type f ! -name .gm-store 2>/dev/null)" ]; }
 until_true "the work store is empty again" is_clean
 kill -TERM "$npid" "$spid"
 wait "$npid"; check "node ends with 0" test $? = 0

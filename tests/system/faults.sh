@@ -8,7 +8,7 @@ crash() {
   wait "$(pid "$1")" 2>/dev/null
 }
 has_segment() { [ -n "$(find "$1" -name 'seg-*.m4s' 2>/dev/null | head -n 1)" ]; }
-is_empty() { [ -z "$(find "$at/work" -type f 2>/dev/null)" ]; }
+is_empty() { [ -z "$(find "$at/work" -type f ! -name .gm-store 2>/dev/null)" ]; }
 submit() { # source name: id in $id, output in $out; returns when it encodes
   out=$at/out-$2
   id=$("$bin/gopmill" submit "$1" --out "$out" 2>"$work/stderr") || fail "submit: $(cat "$work/stderr")"

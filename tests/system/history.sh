@@ -97,7 +97,7 @@ jobs_json() { # all pages, one line a job
   done
 }
 settled() { jobs_json >"$work/jobs" && ! grep -qvE '"(done|failed|cancelled)"' "$work/jobs"; }
-no_files() { [ -z "$(find "$1" -type f 2>/dev/null | head -n 1)" ]; } # folder
+no_files() { [ -z "$(find "$1" -type f ! -name .gm-store 2>/dev/null | head -n 1)" ]; } # folder
 end_farm() { # clients end their jobs, then all is looked at
   local id out wrong folder
   touch "$at/stop"

@@ -51,7 +51,7 @@ tasks:
 YAML
 }
 tree_hash() { # folder: one line a published file, without the report
-  (cd "$1" && find . -type f ! -name report.json | sort | xargs sha256sum)
+  (cd "$1" && find . -type f ! -name report.json ! -name .gm-store | sort | xargs sha256sum)
 }
 plays() { # manifest: ffmpeg reads it all and says nothing
   local said any=()
@@ -147,4 +147,4 @@ until_true() { # what command...: within 20 s
   done
   fail "never: $what"
 }
-only_report() { [ -z "$(find "$1" -type f ! -name report.json 2>/dev/null)" ]; } # folder
+only_report() { [ -z "$(find "$1" -type f ! -name report.json ! -name .gm-store 2>/dev/null)" ]; } # folder

@@ -25,7 +25,7 @@ begin() { # name: a job that encodes
   submit "$1"
   until_true "$1: a piece is being encoded" is_encoding
 }
-is_empty() { [ -z "$(find "$at/work" "$at/n1.d/scratch" -type f 2>/dev/null | head -n 1)" ]; }
+is_empty() { [ -z "$(find "$at/work" "$at/n1.d/scratch" -type f ! -name .gm-store 2>/dev/null | head -n 1)" ]; }
 outcomes() { jq -r '[.tasks[].outcome] | unique | join(" ")' "$out/report.json"; }
 ends() { # name
   local rc=0
