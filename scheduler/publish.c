@@ -58,9 +58,10 @@ struct store_job {
     size_t end;                   /* cleanup: where the batch ends in its list */
     bool outputs_stay;            /* cleanup: but for what is loose */
     bool deleting_out;
-    bool looked;    /* cleanup: out holds nothing that stands finished */
-    bool last;      /* cleanup: it is not tried again */
-    bool manifests; /* publish: one may stand */
+    bool looked;      /* cleanup: out holds nothing that stands finished */
+    bool last;        /* cleanup: it is not tried again */
+    bool passed_over; /* cleanup: another job was why some stay */
+    bool manifests;   /* publish: one may stand */
     int rc;
     struct gm_err err;
     int out_rc; /* cleanup: outputs could not be deleted, from out.next on */
@@ -117,8 +118,10 @@ static struct store_job *job_create(struct gm_daemon *d, const struct gm_job_vie
 static void tell(struct gm_daemon *d, enum gm_event_type type, const struct store_job *job,
                  const char *job_id, int rc, const struct gm_err *err)
 {
-    struct gm_event event = {
-        .type = type, .job_id = job_id, .manifests = job != NULL && job->manifests};
+    struct gm_event event = {.type = type,
+                             .job_id = job_id,
+                             .manifests = job != NULL && job->manifests,
+                             .passed_over = job != NULL && job->passed_over};
     if (rc < 0) {
         event.failure = *err;
     }
@@ -318,7 +321,7 @@ static int collect_one(struct store_job *job, const struct gm_object_view *o, st
     if (o->stale || (own && (!job->outputs_stay || o->loose))) {
         return add(&job->out, o->key, err);
     }
-    /* else of an earlier plan, and another job's too; or published */
+    job->passed_over = job->passed_over || !own; /* of an earlier plan, and another job's too */
     return own && is_playlist(o->key) ? add(&job->texts, o->key, err) : 0;
 }
 
@@ -467,6 +470,7 @@ static bool next_batch(struct store_job *job)
         bool alone = goes_alone(job, job->batch.publication);
         if (!alone &&
             gm_view_is_publication_shared(job->d->core, job->job_id, job->batch.publication)) {
+            job->passed_over = true;
             skip_batch(job);
             continue;
         }
@@ -476,6 +480,7 @@ static bool next_batch(struct store_job *job)
         if (job->end > job->out.next) {
             return true;
         }
+        job->passed_over = true;
         job->out.next++; /* another job's */
     }
     return false;
@@ -536,7 +541,7 @@ static void delete_next(struct store_job *job)
         log_left(job, d->settings->work_store, &job->work);
     }
     GM_CRASH("cleanup.done");
-    tell(d, GM_EV_CLEANED, NULL, job->job_id, rc, err);
+    tell(d, GM_EV_CLEANED, job, job->job_id, rc, err);
     job_destroy(job);
 }
 

@@ -260,7 +260,7 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     if (event->type == GM_EV_PUBLISHED) {
         gm_core_job_published(core, job, &event->failure, event->manifests);
     } else {
-        gm_core_job_cleaned(core, job, &event->failure);
+        gm_core_job_cleaned(core, job, &event->failure, event->passed_over);
     }
     return 0;
 }

@@ -117,7 +117,8 @@ struct gm_event {
     const Gm__Envelope *envelope;
     const struct gm_submit *submit;
     struct gm_err failure;
-    bool manifests; /* PUBLISHED with a failure: one may stand */
+    bool manifests;   /* PUBLISHED with a failure: one may stand */
+    bool passed_over; /* CLEANED: of the outputs some stay, for another job had them too then */
     bool resume;
     bool told;
 };

@@ -307,10 +307,9 @@ void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job)
     gm_core_fx_cleanup(core, job);
 }
 
-/* Another job that works below the same publication was why the object stayed: from now on it is
- * that job's to delete, should it come to nothing too. One that is done names all that lies there.
- */
-static void leave_to_heir(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)
+/* Another job that works below the same publication is why the object stays: from now on it is that
+ * job's to delete, should it come to nothing too. False: there is none. */
+static bool leave_to_heir(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)
 {
     for (struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
         bool heir = o != job && !o->plan_only && !gm_job_state_is_final(o->state) &&
@@ -319,13 +318,39 @@ static void leave_to_heir(struct gm_core *core, const struct gm_cjob *job, const
         if (heir && !gm_core_granted_find(o, object->store, object->key)) {
             gm_core_granted_set(o, object);
             gm_core_row_object(core, o, object);
-            return;
+        }
+        if (heir) {
+            return true;
         }
     }
+    return false;
+}
+
+/* Published: named by what stands in the destination. */
+static bool is_output(const struct gm_cjob *job, const struct gm_granted *g)
+{
+    bool keep = job->state == GM_JOB_DONE || job->publish_tried;
+    return keep && gm_core_object_is_below(g->object, job->publication) &&
+           !gm_core_object_is_loose(job, g);
+}
+
+/* Whoever deletes passes over what another job has, and that job may have ended, and its own
+ * clean-up too, before the rows go here: then it is nobody's. One that is done names all that lies
+ * below its publication; beside published outputs an object goes by itself. */
+static bool is_nobodys(struct gm_core *core, const struct gm_cjob *job, const struct gm_granted *g)
+{
+    if (g->object->store != GM__OBJECT_STORE__STORE_OUT) {
+        return false;
+    }
+    bool alone = (job->state == GM_JOB_DONE || job->publish_tried) &&
+                 gm_core_object_is_below(g->object, job->publication);
+    return alone ? !gm_view_is_output_shared(core, job->id, g->object->key)
+                 : !gm_core_object_is_shared(core, job, g->object);
 }
 
 /* Given up is over too: whoever tried the last time says what is left. */
-void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure)
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                         bool passed_over)
 {
     if (!job->cleanup_pending) {
         return;
@@ -339,19 +364,25 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
                                                   GM_CORE_CLEANUP_LONGEST);
         return;
     }
-    job->cleanup_pending = false;
-    bool keep_out = job->state == GM_JOB_DONE || job->publish_tried;
+    bool again = false;
+    bool asked = passed_over && failure->code == GM_OK;
     struct gm_granted *g, *next;
     HASH_ITER(hh, job->objects, g, next)
     {
-        if (g->object->store == GM__OBJECT_STORE__STORE_OUT && keep_out &&
-            !gm_core_object_is_stale(core, job, g->object) && !gm_core_object_is_loose(job, g)) {
+        if (is_output(job, g)) {
             continue;
         }
-        leave_to_heir(core, job, g->object);
+        if (!leave_to_heir(core, job, g->object) && asked && is_nobodys(core, job, g)) {
+            again = true;
+            continue;
+        }
         gm_core_fx_delete(core, GM_ROW_OBJECT,
                           gm_core_key_object(job->id, g->object->store, g->object->key));
         gm_core_granted_remove(job, g);
+    }
+    job->cleanup_pending = again;
+    if (again) {
+        gm_core_job_clean_again(core, job);
     }
 }
 

@@ -370,7 +370,8 @@ void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                            bool manifests);
-void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure);
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                         bool passed_over);
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
 /* After a restart: at once, and where it failed before beside the tries that are counted. */
 void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job);
@@ -512,6 +513,9 @@ void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char 
 void gm_core_chain_tick(struct gm_core *core);
 /* view.c: an output of that publication; "" has none. */
 bool gm_core_object_is_below(const Gm__Object *object, const char *publication);
+/* view.c: another job that writes outputs, or has, has the publication that it is below. */
+bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
+                              const Gm__Object *object);
 /* view.c: of an earlier plan of the job, and no other job's. */
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object);

@@ -395,19 +395,23 @@ bool gm_core_object_is_below(const Gm__Object *object, const char *publication)
     return object->store == GM__OBJECT_STORE__STORE_OUT && is_below(object->key, publication);
 }
 
+bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
+                              const Gm__Object *object)
+{
+    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
+        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
+            gm_core_object_is_below(object, o->publication)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
                              const Gm__Object *object)
 {
-    if (object->store != GM__OBJECT_STORE__STORE_OUT || is_below(object->key, job->publication)) {
-        return false;
-    }
-    for (const struct gm_cjob *o = core->jobs; o; o = o->hh.next) {
-        if (o != job && lives(o) && strcmp(o->destination_url, job->destination_url) == 0 &&
-            is_below(object->key, o->publication)) {
-            return false;
-        }
-    }
-    return true;
+    return object->store == GM__OBJECT_STORE__STORE_OUT &&
+           !is_below(object->key, job->publication) && !gm_core_object_is_shared(core, job, object);
 }
 
 bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted)

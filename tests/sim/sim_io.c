@@ -114,7 +114,7 @@ void sim_publish(struct sim *sim)
             event.failure.code = GM_E_STORE_DENIED;
         } else {
             struct sim_job *job = sim_find_job(sim, list[i]);
-            sim_objects_clean(sim, job);
+            event.passed_over = sim_objects_clean(sim, job);
             job->cleaned++;
         }
         assert_int_equal(sim_event(sim, &event, NULL), 0);

@@ -272,7 +272,8 @@ void sim_ledger_publish(struct sim *sim, const char *job_id);
 /* sim_objects_io.c: the object stores. */
 void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object);
 void sim_objects_publish(struct sim *sim, const struct sim_job *job);
-void sim_objects_clean(struct sim *sim, const struct sim_job *job);
+/* True: another job is why some stay, as CLEANED says. */
+bool sim_objects_clean(struct sim *sim, const struct sim_job *job);
 /* At the end: each object is of a job that keeps it. */
 void sim_objects_check(struct sim *sim);
 void sim_objects_free(struct sim *sim);

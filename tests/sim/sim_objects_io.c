@@ -63,7 +63,9 @@ void sim_objects_publish(struct sim *sim, const struct sim_job *job)
     gm_view_objects_fini(&objects);
 }
 
-static bool goes(struct sim *sim, const struct gm_job_view *job, const struct gm_object_view *o)
+/* *passed_over is set where another job is why it stays. */
+static bool goes(struct sim *sim, const struct gm_job_view *job, const struct gm_object_view *o,
+                 bool *passed_over)
 {
     char own[96];
     if (o->store != GM__OBJECT_STORE__STORE_OUT) {
@@ -73,19 +75,25 @@ static bool goes(struct sim *sim, const struct gm_job_view *job, const struct gm
     bool mine = strncmp(o->key, own, strlen(own)) == 0;
     bool stay = job->state == GM_JOB_DONE || job->keep_outputs;
     if (!o->stale && !(mine && (!stay || o->loose))) {
+        *passed_over = *passed_over || !mine;
         return false;
     }
     if (mine && stay) {
-        return !gm_view_is_output_shared(sim->core, job->id, o->key);
+        bool shared = gm_view_is_output_shared(sim->core, job->id, o->key);
+        *passed_over = *passed_over || shared;
+        return !shared;
     }
     char publication[64];
     (void)snprintf(publication, sizeof(publication), "%.*s", (int)strcspn(o->key + 2, "/"),
                    o->key + 2);
-    return !gm_view_is_publication_shared(sim->core, job->id, publication);
+    bool shared = gm_view_is_publication_shared(sim->core, job->id, publication);
+    *passed_over = *passed_over || shared;
+    return !shared;
 }
 
-void sim_objects_clean(struct sim *sim, const struct sim_job *job)
+bool sim_objects_clean(struct sim *sim, const struct sim_job *job)
 {
+    bool passed_over = false;
     struct gm_job_view view;
     struct gm_objects_view objects;
     struct gm_err err;
@@ -95,13 +103,14 @@ void sim_objects_clean(struct sim *sim, const struct sim_job *job)
     for (size_t i = 0; i < objects.count; i++) {
         make_id(job, objects.rows[i].store, objects.rows[i].key, id);
         struct sim_object *o = find(sim, id);
-        if (o && goes(sim, &view, &objects.rows[i])) {
+        if (goes(sim, &view, &objects.rows[i], &passed_over) && o) {
             sim_trace(sim, "%s: deletes %s", job->id, id);
             drop(sim, o);
         }
     }
     gm_view_objects_fini(&objects);
     gm_view_job_fini(&view);
+    return passed_over;
 }
 
 /* It keeps its outputs, and this is one of them. */

@@ -175,6 +175,98 @@ static void deleting_is_tried_again(void **arg)
     sim_destroy(sim);
 }
 
+static struct gm_cjob *job_of(struct sim *sim, const char *id)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(sim->core->jobs, id, job);
+    assert_non_null(job);
+    return job;
+}
+
+static uint32_t count_outputs(struct sim *sim, const char *id)
+{
+    uint32_t n = 0;
+    for (const struct gm_granted *g = job_of(sim, id)->objects; g; g = g->hh.next) {
+        n += g->object->store == GM__OBJECT_STORE__STORE_OUT;
+    }
+    return n;
+}
+
+static void tell(struct sim *sim, enum gm_event_type type, const char *id, bool passed_over)
+{
+    struct gm_event event = {.type = type, .job_id = id, .passed_over = passed_over};
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+}
+
+/* Cancels it; its report is written, and it waits to be cleaned. */
+static void end_uncleaned(struct sim *sim, const char *id)
+{
+    assert_int_equal(sim_cancel(sim, id), 0);
+    for (int i = 0; i < 600 && !job_of(sim, id)->publish_pending; i++) {
+        sim_step(sim);
+    }
+    tell(sim, GM_EV_PUBLISHED, id, false);
+    sim_commit(sim);
+    assert_true(job_of(sim, id)->cleanup_pending);
+}
+
+/* Two jobs of one publication, the first with outputs that the second does not have yet; the first
+ * is cancelled, and cleaned as far as the second lets it. */
+static struct sim *two_of_one_publication(struct sim_job **first, struct sim_job **second)
+{
+    struct sim *sim = farm(1, 1);
+    *first = sim_submit(sim, "first", 4, 1, 100);
+    for (int i = 0; i < 6000 && count_outputs(sim, "first") == 0; i++) {
+        sim_step(sim);
+    }
+    assert_true(count_outputs(sim, "first") > 0);
+    *second = sim_submit(sim, "second", 4, 1, 50);
+    sim->hold_publish = true;
+    end_uncleaned(sim, "first");
+    for (int i = 0; i < 6000 && job_of(sim, "second")->publication[0] == '\0'; i++) {
+        sim_step(sim);
+    }
+    assert_string_equal(job_of(sim, "second")->publication, job_of(sim, "first")->publication);
+    assert_int_equal(count_outputs(sim, "second"), 0);
+    assert_true(sim_objects_clean(sim, *first));
+    return sim;
+}
+
+static void what_a_clean_up_passes_over_is_the_other_jobs(void **arg)
+{
+    (void)arg;
+    struct sim_job *first, *second;
+    struct sim *sim = two_of_one_publication(&first, &second);
+    uint32_t outputs = count_outputs(sim, "first");
+    tell(sim, GM_EV_CLEANED, "first", true);
+    assert_false(job_of(sim, "first")->cleanup_pending);
+    assert_int_equal(count_outputs(sim, "first"), 0);
+    assert_int_equal(count_outputs(sim, "second"), outputs);
+    end_uncleaned(sim, "second");
+    assert_false(sim_objects_clean(sim, second));
+    sim_objects_check(sim); /* nothing is left */
+    sim_destroy(sim);
+}
+
+/* The other one ends, and is cleaned, while the first's clean-up still runs. */
+static void what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted(void **arg)
+{
+    (void)arg;
+    struct sim_job *first, *second;
+    struct sim *sim = two_of_one_publication(&first, &second);
+    end_uncleaned(sim, "second");
+    tell(sim, GM_EV_CLEANED, "second", sim_objects_clean(sim, second));
+    assert_false(job_of(sim, "second")->cleanup_pending);
+    tell(sim, GM_EV_CLEANED, "first", true);
+    assert_true(job_of(sim, "first")->cleanup_pending);
+    sim_commit(sim);
+    sim->hold_publish = false;
+    sim_until(sim, sim_all_final, 60); /* it was asked for again */
+    sim_objects_check(sim);
+    assert_int_equal(count_outputs(sim, "first"), 0);
+    sim_destroy(sim);
+}
+
 static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
 {
     (void)arg;
@@ -215,6 +307,8 @@ int main(void)
         cmocka_unit_test(an_output_that_is_lost_ends_the_job_at_the_third_look),
         cmocka_unit_test(outputs_stay_where_a_manifest_may_stand),
         cmocka_unit_test(deleting_is_tried_again),
+        cmocka_unit_test(what_a_clean_up_passes_over_is_the_other_jobs),
+        cmocka_unit_test(what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted),
         cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
