@@ -138,11 +138,43 @@ static void start_publish(struct gm_core *core, struct gm_cjob *job)
     gm_core_fx_publish(core, job);
 }
 
+static bool is_settled(const struct gm_core *core, const char *node_id)
+{
+    const struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    return node && node->settled;
+}
+
+/* A node may still store what the scheduler before this one granted it, until it says that it has
+ * no lease of that one any more, or that lease has ended. Who says Done has stored all that it
+ * will. */
+static bool may_be_written(const struct gm_core *core, const struct gm_cjob *job)
+{
+    if (core->now >= core->strangers_until || job->seq >= core->first_seq) {
+        return false;
+    }
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        if (a->outcome != GM_ATTEMPT_DONE && !is_settled(core, a->node_id)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void clean(struct gm_core *core, struct gm_cjob *job)
+{
+    job->cleanup_at = may_be_written(core, job) ? core->strangers_until : 0;
+    if (job->cleanup_at == 0) {
+        gm_core_fx_cleanup(core, job);
+    }
+}
+
 static void start_cleanup(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_pending = true;
     gm_core_job_touch(core, job);
-    gm_core_fx_cleanup(core, job);
+    clean(core, job);
 }
 
 void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job)
@@ -297,14 +329,24 @@ void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job)
 
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job)
 {
-    job->cleanup_at = 0;
-    gm_core_fx_cleanup(core, job);
+    clean(core, job);
 }
 
 void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job)
 {
     job->cleanup_extra = job->cleanup_failures > 0;
-    gm_core_fx_cleanup(core, job);
+    clean(core, job);
+}
+
+void gm_core_node_settled(struct gm_core *core, struct gm_cnode *node)
+{
+    node->settled = true;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        if (job->cleanup_at == core->strangers_until && gm_job_state_is_final(job->state) &&
+            job->cleanup_at > core->now) {
+            clean(core, job);
+        }
+    }
 }
 
 /* Another job that works below the same publication is why the object stays: from now on it is that

@@ -296,8 +296,21 @@ static void end_cancelled(struct gm_core *core, struct gm_cnode *node, const Gm_
     }
 }
 
+static bool is_of_term(const struct gm_core *core, const Gm__Renew *m)
+{
+    for (size_t i = 0; i < m->n_leases; i++) {
+        if (m->leases[i]->term != core->params.term) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
 {
+    if (!node->settled && is_of_term(core, m)) {
+        gm_core_node_settled(core, node);
+    }
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Renewed renewed = GM__RENEWED__INIT;
     renewed.kept = gm_mem_zalloc(m->n_leases * sizeof(Gm__LeaseState *));

@@ -245,6 +245,7 @@ struct gm_cnode {
     size_t device_count;
     bool connected;
     bool draining;
+    bool settled; /* a Renew named no lease of an earlier term: it works for this one alone */
     int64_t connected_unix_ms, seen_unix_ms;
     gm_time seen;
     struct gm_lease *leases; /* list through node_prev, node_next */
@@ -306,7 +307,9 @@ struct gm_core {
     struct gm_loading *loading;
     size_t loading_cap, loading_count;
     bool loaded;
-    bool unstamped; /* attempts that a restart ended wait for a wall-clock time */
+    bool unstamped;          /* attempts that a restart ended wait for a wall-clock time */
+    gm_time strangers_until; /* nodes may still work for the scheduler before this one */
+    uint64_t first_seq;      /* of the jobs that this one was given */
     gm_time sampled_at;
     /* Of the step that runs */
     struct gm_effects *fx;
@@ -372,6 +375,8 @@ void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const stru
                            bool manifests);
 void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
                          bool passed_over);
+/* The node works for this scheduler alone: what waited to be deleted for its sake may go. */
+void gm_core_node_settled(struct gm_core *core, struct gm_cnode *node);
 void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
 /* After a restart: at once, and where it failed before beside the tries that are counted. */
 void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job);

@@ -159,6 +159,16 @@ static inline void node_hello(struct node *n)
     }
 }
 
+/* The heartbeat of a node without leases. */
+static inline void node_renew(struct node *n)
+{
+    Gm__Renew renew = GM__RENEW__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_RENEW;
+    env.renew = &renew;
+    node_send(n, &env);
+}
+
 static inline void node_close(struct node *n)
 {
     while (n->early_count > 0) {

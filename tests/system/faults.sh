@@ -28,7 +28,7 @@ ends() { # name exit-code [error-code]
     until_true "$1: nothing but the report in $out" only_report "$out"
   fi
   until_true "$1: the work store is empty again" is_empty
-  find "$at/work" -type f | head -n 5
+  find "$at/work" -type f ! -name .gm-store | head -n 5
 }
 
 make_clip "$work/clip.mp4" 24 320x240 24

@@ -267,6 +267,63 @@ static void what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted(void **a
     sim_destroy(sim);
 }
 
+/* Cancelled right after a restart, while its node may work for the scheduler before. */
+static struct sim *cancelled_after_a_restart(bool dead, struct sim_job **job)
+{
+    struct sim *sim = farm(1, 1);
+    *job = sim_submit(sim, "job", 12, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    if (dead) {
+        sim_node_kill(sim, &sim->nodes[0]);
+    }
+    sim_restart(sim);
+    assert_int_equal(sim_cancel(sim, "job"), 0);
+    sim_run(sim, 1);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_CANCELLED);
+    assert_true(job_of(sim, "job")->cleanup_pending);
+    assert_int_equal((*job)->cleaned, 0);
+    return sim;
+}
+
+static void deleting_waits_for_nodes_of_the_scheduler_before(void **arg)
+{
+    (void)arg;
+    struct sim_job *job;
+    struct sim *sim = cancelled_after_a_restart(true, &job);
+    sim_run(sim, 12); /* leases are good for 15 s */
+    assert_int_equal(job->cleaned, 0);
+    sim_run(sim, 3);
+    assert_int_equal(job->cleaned, 1);
+    sim_destroy(sim);
+}
+
+static void deleting_waits_no_longer_than_nodes_hold_leases(void **arg)
+{
+    (void)arg;
+    struct sim_job *job;
+    struct sim *sim = cancelled_after_a_restart(false, &job);
+    sim_run(sim, 5); /* it said hello, heard that its lease is lost, and said that it has none */
+    assert_int_equal(job->cleaned, 1);
+    sim_destroy(sim);
+}
+
+static void deleting_waits_for_nobody_where_all_is_done(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 1);
+    struct sim_job *job = sim_submit(sim, "job", 4, 1, 50);
+    sim->params.clean_fails = 10000;
+    while (sim_state(sim, "job") != GM_JOB_DONE) {
+        sim_step(sim);
+    }
+    sim->params.clean_fails = 0;
+    sim_node_kill(sim, &sim->nodes[0]);
+    sim_restart(sim);
+    sim_run(sim, 1);
+    assert_int_equal(job->cleaned, 1);
+    sim_destroy(sim);
+}
+
 static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
 {
     (void)arg;
@@ -309,6 +366,9 @@ int main(void)
         cmocka_unit_test(deleting_is_tried_again),
         cmocka_unit_test(what_a_clean_up_passes_over_is_the_other_jobs),
         cmocka_unit_test(what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted),
+        cmocka_unit_test(deleting_waits_for_nodes_of_the_scheduler_before),
+        cmocka_unit_test(deleting_waits_no_longer_than_nodes_hold_leases),
+        cmocka_unit_test(deleting_waits_for_nobody_where_all_is_done),
         cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
