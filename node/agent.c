@@ -1,4 +1,8 @@
-/* The agent's life: set up, loop with a tick, and down again by SIGTERM or SIGINT. */
+/* The agent's life: set up, loop with a tick, and down again by SIGTERM or SIGINT.
+ *
+ * One that stops drops its tasks, and says Goodbye when nothing of them can be stored any more: at
+ * once as a rule, with the last of their leases where a store hangs. What hangs longer ends with
+ * the process. A second signal is for who does not want to wait. */
 #include "node/agent.h"
 
 #include <errno.h>
@@ -6,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #include "common/id.h"
@@ -16,6 +21,8 @@
 
 #define TICK_MS 50
 #define GOODBYE_LINGER_MS 200
+#define HANG_PATIENCE (5 * GM_SEC) /* with a lease of 15 s below systemd's TimeoutStopSec, 30 s */
+#define SIGNALS_PATIENCE GM_SEC
 
 gm_time gm_agent_backoff(uint32_t tries)
 {
@@ -26,23 +33,6 @@ gm_time gm_agent_backoff(uint32_t tries)
         random = 0;
     }
     return pause / 2 + pause / 2 * (gm_time)(random % 1024) / 1024;
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct gm_agent *agent = timer->data;
-    gm_time now = gm_time_now();
-    gm_link_tick(agent, now);
-    struct gm_task *next = NULL;
-    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
-        next = t->next;
-        gm_task_tick(t, now);
-    }
-    gm_open_tick(agent, now);
-    gm_agent_slots_tick(agent, now);
-    gm_agent_devices_tick(agent, now);
-    gm_agent_jobs_watch(agent, now);
-    gm_agent_watch(agent, now);
 }
 
 static void say_goodbye(struct gm_agent *agent)
@@ -57,25 +47,69 @@ static void say_goodbye(struct gm_agent *agent)
     }
 }
 
-void gm_agent_leave(struct gm_agent *agent)
+/* Threads that hang can't be ended alone, nor waited for as exit(3) does. */
+static _Noreturn void quit(struct gm_agent *agent)
 {
-    if (!agent->stopping || gm_put_any(agent)) {
-        return;
+    uint32_t jobs = 0;
+    for (const struct gm_job *job = agent->jobs; job != NULL; job = job->next) {
+        jobs++;
     }
-    if (agent->farewell != NULL) {
-        say_goodbye(agent);
-        agent->farewell = NULL;
-    }
+    gm_log(GM_LOG_WARN, "left-hanging", "jobs=%" PRIu32 " goodbye=%s", jobs,
+           agent->left ? "yes" : "no");
     gm_link_close(agent, GOODBYE_LINGER_MS);
+    if (agent->zmq != NULL) {
+        zmq_ctx_term(agent->zmq); /* what lingers is sent */
+    }
+    _exit(agent->failed ? 1 : 0);
 }
 
-/* From here on nothing is started; the loop ends when the last handle and job are done. */
-static void stop(struct gm_agent *agent, const char *reason)
+static void leave_within(struct gm_agent *agent, gm_time now, gm_time patience)
 {
+    agent->leave_by = now + patience < agent->leave_by ? now + patience : agent->leave_by;
+}
+
+static void leave(struct gm_agent *agent, gm_time now)
+{
+    if (!agent->left && !gm_put_any(agent, now)) {
+        if (agent->farewell != NULL) {
+            say_goodbye(agent);
+        }
+        gm_link_close(agent, GOODBYE_LINGER_MS);
+        agent->left = true;
+        leave_within(agent, now, HANG_PATIENCE);
+        uv_unref((uv_handle_t *)&agent->tick); /* the loop ends when all else has */
+    }
+    if (now >= agent->leave_by) {
+        quit(agent);
+    }
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct gm_agent *agent = timer->data;
+    gm_time now = gm_time_now();
     if (agent->stopping) {
+        leave(agent, now);
         return;
     }
+    gm_link_tick(agent, now);
+    struct gm_task *next = NULL;
+    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
+        next = t->next;
+        gm_task_tick(t, now);
+    }
+    gm_open_tick(agent, now);
+    gm_agent_slots_tick(agent, now);
+    gm_agent_devices_tick(agent, now);
+    gm_agent_jobs_watch(agent, now);
+    gm_agent_watch(agent, now);
+}
+
+/* From here on nothing is started. */
+static void stop(struct gm_agent *agent, const char *reason)
+{
     agent->stopping = true;
+    agent->leave_by = INT64_MAX;
     __atomic_store_n(&agent->prove_stop, 1, __ATOMIC_RELAXED);
     gm_log(GM_LOG_INFO, "stopping", "reason=%s", reason);
     agent->farewell = agent->link == GM_LINK_UP ? reason : NULL;
@@ -90,16 +124,29 @@ static void stop(struct gm_agent *agent, const char *reason)
         next = t->next;
         gm_task_drop(t, "the agent stops");
     }
-    gm_agent_leave(agent);
+    leave(agent, gm_time_now());
     gm_agent_slots_close(agent);
-    uv_close((uv_handle_t *)&agent->tick, NULL);
-    uv_close((uv_handle_t *)&agent->sigterm, NULL);
-    uv_close((uv_handle_t *)&agent->sigint, NULL);
+    uv_unref((uv_handle_t *)&agent->sigterm);
+    uv_unref((uv_handle_t *)&agent->sigint);
 }
 
 static void on_signal(uv_signal_t *handle, int signum)
 {
-    stop(handle->data, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    struct gm_agent *agent = handle->data;
+    if (agent->stopping) {
+        leave_within(agent, gm_time_now(), SIGNALS_PATIENCE);
+    } else {
+        stop(agent, signum == SIGTERM ? "SIGTERM" : "SIGINT");
+    }
+}
+
+static void run(struct gm_agent *agent)
+{
+    uv_run(&agent->loop, UV_RUN_DEFAULT);
+    uv_close((uv_handle_t *)&agent->tick, NULL);
+    uv_close((uv_handle_t *)&agent->sigterm, NULL);
+    uv_close((uv_handle_t *)&agent->sigint, NULL);
+    uv_run(&agent->loop, UV_RUN_DEFAULT);
 }
 
 static int start(struct gm_agent *agent, struct gm_err *err)
@@ -177,9 +224,10 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     }
     rc = start(agent, err);
     if (rc < 0) {
+        agent->failed = true;
         stop(agent, "start failed");
     }
-    uv_run(&agent->loop, UV_RUN_DEFAULT);
+    run(agent);
     int closed = uv_loop_close(&agent->loop);
     GM_ASSERT(closed == 0);
     free_agent(agent);

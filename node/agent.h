@@ -54,7 +54,9 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     void *arg;
 };
 
-/* Runs until SIGTERM or SIGINT: says Goodbye, kills the workers and returns 0. Logs what happens.
+/* Runs until SIGTERM or SIGINT: kills the workers, says Goodbye when nothing is put into a store
+ * any more, and returns 0. Where a store, a proof or a worker hangs it does not return but ends the
+ * process with status 0: seconds after the Goodbye, or after a second signal. Logs what happens.
  * Errors: what made a start impossible (SYS, NOMEM). Thread: the main thread; its signals. */
 int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err) GM_MUST_CHECK;
 

@@ -55,16 +55,14 @@ static void after_put(void *arg)
 {
     struct gm_item *item = arg;
     struct gm_task *task = item->task;
-    struct gm_agent *agent = task->agent;
     task->refs++; /* the item may be the last that holds it */
     gm_item_put_ended(item);
     if (task->state != GM_TASK_DROPPED) {
         gm_task_emit(task); /* its failure may have waited for this */
     } else if (!gm_put_is_busy(task)) {
-        agent->renew_due = 0; /* the heartbeat that no longer names it goes at once */
+        task->agent->renew_due = 0; /* the heartbeat that no longer names it goes at once */
     }
     gm_task_unref(task);
-    gm_agent_leave(agent);
 }
 
 static void late_put(void *arg, struct gm_err *why)
@@ -101,10 +99,10 @@ bool gm_put_is_busy(const struct gm_task *task)
     return job != NULL;
 }
 
-bool gm_put_any(const struct gm_agent *agent)
+bool gm_put_any(const struct gm_agent *agent, gm_time now)
 {
     const struct gm_job *job = agent->jobs;
-    while (job != NULL && (!job->is_put || job->late)) {
+    while (job != NULL && (!job->is_put || job->late || now >= job->task->deadline)) {
         job = job->next;
     }
     return job != NULL;

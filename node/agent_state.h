@@ -153,7 +153,10 @@ struct gm_agent {
     uv_timer_t tick;
     uv_signal_t sigterm, sigint;
     bool stopping;
+    bool failed;          /* to start */
     const char *farewell; /* Goodbye's reason, to be said when nothing is put; NULL: none */
+    bool left;            /* that was said, or there was nobody to hear it */
+    gm_time leave_by;     /* of one that stops: it ends then, whatever hangs */
 
     void *zmq;
     void *sock;
@@ -279,8 +282,7 @@ struct gm_item {
 };
 
 /* --- agent.c */
-gm_time gm_agent_backoff(uint32_t tries);    /* jittered: about 0.1 s doubling to 5 s */
-void gm_agent_leave(struct gm_agent *agent); /* one that stops says Goodbye if nothing is put */
+gm_time gm_agent_backoff(uint32_t tries); /* jittered: about 0.1 s doubling to 5 s */
 /* --- agent_job.c */
 void gm_job_start(struct gm_agent *agent, struct gm_job *job);
 void gm_job_moved(struct gm_job *job); /* any thread */
@@ -443,7 +445,8 @@ void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it
 /* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
 void gm_put_start(struct gm_item *item);
 bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
-bool gm_put_any(const struct gm_agent *agent);   /* of whatever task */
+/* Of whatever task, whose lease is not over. */
+bool gm_put_any(const struct gm_agent *agent, gm_time now);
 /* --- agent_verify.c */
 void gm_verify_add(struct gm_item *item);
 void gm_verify_next(struct gm_agent *agent);

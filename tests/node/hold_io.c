@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -51,6 +52,11 @@ void hold_let_go(void)
     for (int i = 0; i < HOLD_COUNT; i++) {
         hold_set((enum hold)i, false);
     }
+}
+
+void hold_forget(void)
+{
+    memset(holds->threads, 0, sizeof(holds->threads));
 }
 
 uint32_t hold_threads(enum hold what)

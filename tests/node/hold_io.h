@@ -19,6 +19,7 @@ void hold_init(void); /* first of all: agents that are started later obey */
 void hold_set(enum hold what, bool on);
 bool hold_is_set(enum hold what);
 void hold_let_go(void);                /* of all */
+void hold_forget(void);                /* threads of an agent that has ended */
 uint32_t hold_threads(enum hold what); /* of the agent, that hang there */
 void hold_until(struct farm *farm, enum hold what, uint32_t threads);
 

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,8 +21,10 @@
 static const struct farm PLAIN = {.slots = 1};
 static const struct farm STALLED = {.store_stall_ms = 3000};
 static const struct farm SHORT = {.lease_ms = 4000};
+static const struct farm LONG = {.lease_ms = 60000};
 
 #define POOL 4 /* threads of libuv's pool */
+#define END_WAIT (100 * GM_SEC)
 
 #define WITH(farm, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, teardown,                           \
@@ -30,7 +33,9 @@ static const struct farm SHORT = {.lease_ms = 4000};
 static int teardown(void **state)
 {
     hold_let_go();
-    return farm_teardown(state);
+    int rc = farm_teardown(state);
+    hold_forget();
+    return rc;
 }
 
 static bool is_stored(const struct farm *farm, const char *key)
@@ -40,7 +45,6 @@ static bool is_stored(const struct farm *farm, const char *key)
     return access(path, F_OK) == 0;
 }
 
-/* Once: the second signal would kill it. */
 static void stop_agent(const struct farm *farm)
 {
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
@@ -49,8 +53,18 @@ static void stop_agent(const struct farm *farm)
 /* The agent, told to stop, has ended with all that it had under way. */
 static void until_agent_ends(const struct farm *farm)
 {
-    siginfo_t info;
-    assert_int_equal(waitid(P_PID, (id_t)farm->agent, &info, WEXITED | WNOWAIT), 0);
+    const struct timespec pause = {.tv_nsec = 10000000};
+    siginfo_t info = {0};
+    gm_time end = gm_time_now() + END_WAIT;
+    do {
+        nanosleep(&pause, NULL);
+        assert_int_equal(waitid(P_PID, (id_t)farm->agent, &info, WEXITED | WNOWAIT | WNOHANG), 0);
+    } while (info.si_pid == 0 && gm_time_now() < end);
+    if (info.si_pid == 0) {
+        fail_msg("the agent was told to stop, and does not end");
+    }
+    assert_int_equal(info.si_code, CLD_EXITED);
+    assert_int_equal(info.si_status, 0);
 }
 
 /* All that the farm says from here on was said after the agent took what it was sent before. */
@@ -76,6 +90,24 @@ static uint32_t next_leases(struct farm *farm)
         farm_turn(farm);
     }
     return farm->leases;
+}
+
+static Gm__Object *make_object(struct farm *farm, Gm__Object *object)
+{
+    gm__object__init(object);
+    object->url = farm_object(farm, "source.mp4", "SOURCE", 6);
+    object->key = (char *)(uintptr_t) "source.mp4";
+    object->size = 6;
+    return object;
+}
+
+static Gm__TaskSpec read_spec(Gm__Object *source)
+{
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = source;
+    spec.inputs_complete = true;
+    return spec;
 }
 
 static void cancelled_task_keeps_its_lease_while_it_is_put(void **state)
@@ -143,6 +175,59 @@ static void goodbye_is_said_when_nothing_is_put_any_more(void **state)
     until_agent_ends(farm);
 }
 
+/* Whether it was among what the agent, which has ended, said. */
+static bool was_said(struct farm *farm, int kind)
+{
+    zmq_pollitem_t item = {.socket = farm->router, .events = ZMQ_POLLIN};
+    bool said = false;
+    while (zmq_poll(&item, 1, 500) > 0) {
+        Gm__Envelope *env = farm_any(farm);
+        said = said || (int)env->body_case == kind;
+        gm__envelope__free_unpacked(env, NULL);
+    }
+    return said;
+}
+
+static void goodbye_is_said_though_a_put_hangs_when_its_lease_is_over(void **state)
+{
+    struct farm *farm = *state;
+    hold_set(HOLD_PUT, true);
+    farm_assign(farm, "pieces", "1");
+    hold_until(farm, HOLD_PUT, 1);
+    stop_agent(farm);
+    until_agent_ends(farm);
+    assert_true(was_said(farm, GM__ENVELOPE__BODY_GOODBYE));
+    hold_let_go();
+    assert_false(is_stored(farm, "video/piece-0"));
+}
+
+static void goodbye_is_said_though_an_open_hangs(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(make_object(farm, &source));
+    hold_set(HOLD_OPEN, true);
+    farm_assign_spec(farm, &spec);
+    hold_until(farm, HOLD_OPEN, 1);
+    stop_agent(farm);
+    until_agent_ends(farm); /* long before its lease, with what hangs */
+    assert_true(was_said(farm, GM__ENVELOPE__BODY_GOODBYE));
+    free(source.url);
+}
+
+/* Of two numbers: none is lost though both come at once. */
+static void second_signal_ends_it_while_a_put_hangs(void **state)
+{
+    struct farm *farm = *state;
+    hold_set(HOLD_PUT, true);
+    farm_assign(farm, "pieces", "1");
+    hold_until(farm, HOLD_PUT, 1);
+    stop_agent(farm);
+    assert_int_equal(kill(farm->agent, SIGINT), 0);
+    until_agent_ends(farm);
+    assert_false(was_said(farm, GM__ENVELOPE__BODY_GOODBYE)); /* nothing was certain yet */
+}
+
 static void failure_is_told_when_nothing_is_put_any_more(void **state)
 {
     struct farm *farm = *state;
@@ -189,15 +274,6 @@ static void hold_all(struct farm *farm)
     }
 }
 
-static Gm__Object *make_object(struct farm *farm, Gm__Object *object)
-{
-    gm__object__init(object);
-    object->url = farm_object(farm, "source.mp4", "SOURCE", 6);
-    object->key = (char *)(uintptr_t) "source.mp4";
-    object->size = 6;
-    return object;
-}
-
 static void until_slots(struct farm *farm, uint32_t slots)
 {
     while (farm->offer->usable->slots != slots) {
@@ -224,15 +300,6 @@ static void what_was_made_and_waits_for_a_thread_fails_its_task(void **state)
     hold_let_go();
     until_slots(farm, 1);
     farm_expect_healthy(farm);
-}
-
-static Gm__TaskSpec read_spec(Gm__Object *source)
-{
-    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
-    spec.type = (char *)(uintptr_t) "read";
-    spec.source = source;
-    spec.inputs_complete = true;
-    return spec;
 }
 
 static void open_that_waits_for_a_thread_fails_its_task(void **state)
@@ -316,6 +383,9 @@ int main(void)
         WITH(STALLED, reading_that_hangs_fails_its_task),
         WITH(STALLED, open_of_the_verifier_that_hangs_fails_its_task),
         WITH(PLAIN, goodbye_is_said_when_nothing_is_put_any_more),
+        WITH(SHORT, goodbye_is_said_though_a_put_hangs_when_its_lease_is_over),
+        WITH(LONG, goodbye_is_said_though_an_open_hangs),
+        WITH(LONG, second_signal_ends_it_while_a_put_hangs),
         WITH(PLAIN, failure_is_told_when_nothing_is_put_any_more),
     };
     fake_worker_main();
