@@ -9,9 +9,8 @@
 #include <string.h>
 
 #include "node/devices/helper.h"
+#include "node/devices/limits.h"
 
-#define LIMIT_MS 4000
-#define GPU_LIMIT_MS 3000 /* for each GPU of NVIDIA's, besides */
 /* Two steps of processes: with 8 GPUs all of whose libraries hang, two limits together. */
 #define PARALLEL 16
 /* Of one step: the libraries, and two for each device at most. */
@@ -52,23 +51,27 @@ static void add_arg(struct detection *t, const char *option, const char *value)
     helper->argv[n + 1] = value;
 }
 
-uint32_t gm_detect_limit_ms(const struct gm_device_list *list, bool nvidia)
+static bool has_nvidias_driver(const struct gm_device_list *list)
 {
-    uint32_t limit = LIMIT_MS;
-    for (size_t i = 0; nvidia && i < list->count; i++) {
-        limit += list->devices[i].kind == GM_DEVICE_NVIDIA ? GPU_LIMIT_MS : 0;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct gm_device *d = &list->devices[i];
+        if (d->kind == GM_DEVICE_NVIDIA &&
+            (d->kernel_driver[0] == '\0' || strcmp(d->kernel_driver, "nvidia") == 0)) {
+            return true;
+        }
     }
-    return limit;
+    return false;
 }
 
-void gm_detect_note_slow(struct gm_device_list *list, uint32_t took_ms)
+void gm_detect_note_slow(struct gm_device_list *list, uint32_t took_ms, bool killed)
 {
-    if (took_ms >= LIMIT_MS) {
+    if (took_ms >= GM_LIMIT_PROBE_MS && has_nvidias_driver(list)) {
         (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
-                                 "NVIDIA's driver took %u s to start: where nvidia-persistenced "
-                                 "does not run, it initialises each GPU anew for each program: "
-                                 "start that service",
-                                 (took_ms + 500) / 1000);
+                                 "NVIDIA's driver %s %u s%s: where nvidia-persistenced does not "
+                                 "run, it initialises each GPU anew for each program: start that "
+                                 "service",
+                                 killed ? "did not start within" : "took", (took_ms + 500) / 1000,
+                                 killed ? "" : " to start");
     }
 }
 
@@ -89,8 +92,9 @@ static struct job *add_job(struct detection *t, const char *program, const char 
     job->remedy = remedy;
     add_arg(t, program, name);
     job->is_nvidia = remedy == NVIDIA_REMEDY;
-    helper->limit_ms = t->params->limit_ms == 0 ? gm_detect_limit_ms(t->list, job->is_nvidia)
-                                                : t->params->limit_ms;
+    uint32_t gpus = job->is_nvidia ? gm_limit_gpus("", t->list) : 0;
+    helper->limit_ms =
+        t->params->limit_ms == 0 ? gm_limit_ms(GM_LIMIT_PROBE_MS, gpus) : t->params->limit_ms;
     if (device[0] != '\0') {
         add_arg(t, "--device", job->device);
     }
@@ -136,13 +140,10 @@ static bool is_second_choice(const struct detection *t, const struct job *job)
 static int run_jobs(struct detection *t, struct gm_err *err)
 {
     int rc = gm_helpers_run(t->helpers, t->count, PARALLEL, err);
-    uint32_t slowest = 0;
+    const struct gm_helper none = {.ok = true}, *slowest = &none;
     for (size_t i = 0; i < t->count; i++) {
-        bool is_slower = t->jobs[i].is_nvidia && t->helpers[i].took_ms > slowest;
-        slowest = is_slower ? t->helpers[i].took_ms : slowest;
-    }
-    if (rc == 0) {
-        gm_detect_note_slow(t->list, slowest);
+        bool is_slower = t->jobs[i].is_nvidia && t->helpers[i].took_ms > slowest->took_ms;
+        slowest = is_slower ? &t->helpers[i] : slowest;
     }
     for (size_t i = 0; i < t->count; i++) {
         const struct job *job = &t->jobs[i];
@@ -161,6 +162,10 @@ static int run_jobs(struct detection *t, struct gm_err *err)
             rc = gm_device_merge(t->list, &helper->list, err);
         }
         gm_device_list_fini(&helper->list);
+    }
+    if (rc == 0) { /* behind what CUDA found: a container may not show the bus */
+        gm_detect_note_slow(t->list, slowest->took_ms,
+                            !slowest->ok && slowest->took_ms >= slowest->limit_ms);
     }
     t->count = 0;
     return rc;

@@ -14,7 +14,7 @@ struct gm_detect_params { /* borrowed */
     const struct gm_machine_user *user; /* NULL: this process */
     uint32_t cpu_milli;                 /* what the process may use: node/capacity.h */
     uint64_t memory_bytes;
-    uint32_t limit_ms; /* of one probe; 0: gm_detect_limit_ms */
+    uint32_t limit_ms; /* of one probe; 0: as limits.h has it */
 };
 
 /* *out must be zeroed; fini in any case. Sorted; every device has been concluded about.
@@ -22,12 +22,9 @@ struct gm_detect_params { /* borrowed */
 int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out,
               struct gm_err *err) GM_MUST_CHECK;
 
-/* Milliseconds for one probe. nvidia: it starts NVIDIA's driver, which without nvidia-persistenced
- * initialises each GPU of the list anew, for one second to three.
- * See: https://docs.nvidia.com/deploy/driver-persistence/ */
-uint32_t gm_detect_limit_ms(const struct gm_device_list *list, bool nvidia);
-/* Says what helps where such a probe took, or was given, longer than one without GPUs. */
-void gm_detect_note_slow(struct gm_device_list *list, uint32_t took_ms);
+/* Says what helps where a probe that starts NVIDIA's driver took GM_LIMIT_PROBE_MS or more; killed:
+ * it did not end within that. Of a list without a GPU that this driver drives it says nothing. */
+void gm_detect_note_slow(struct gm_device_list *list, uint32_t took_ms, bool killed);
 
 /* --- machine_nvidia.c */
 /* What NVIDIA's kernel driver tells by root's /proc/driver/nvidia: names, UUIDs, its version, GPUs

@@ -12,10 +12,10 @@
 #include "common/time.h"
 #include "kernels/kernels.h"
 #include "node/devices/helper.h"
+#include "node/devices/limits.h"
 #include "proto/envelope.h"
 
 #define FILE_MAX (1u << 20)
-#define LIMIT_MS 20000
 
 struct work {
     size_t device; /* index in the list */
@@ -34,6 +34,7 @@ struct proving {
     Gm__ProofFile *file; /* owned; NULL: none */
     struct work *work;   /* owned */
     size_t count, cap;
+    uint32_t gpus; /* gm_limit_gpus */
 };
 
 static int load(const char *path, Gm__ProofFile **out, struct gm_err *err)
@@ -184,7 +185,9 @@ static void fill_helper(const struct proving *p, const struct work *w, struct gm
         h->argv[n++] = "--driver";
         h->argv[n++] = gm_device_va_driver(d, w->proof.api);
     }
-    h->limit_ms = p->params->limit_ms == 0 ? LIMIT_MS : p->params->limit_ms;
+    bool nvidia = d->kind == GM_DEVICE_NVIDIA;
+    h->limit_ms = p->params->limit_ms == 0 ? gm_limit_ms(GM_LIMIT_PROOF_MS, nvidia ? p->gpus : 0)
+                                           : p->params->limit_ms;
 }
 
 /* What came of one try. What failed in words beside others of its device is due again, and keeps
@@ -327,7 +330,7 @@ static int store(struct proving *p, struct gm_err *err)
 int gm_prove_libraries(const char *program, const int *stop, char out[128], char why[160],
                        struct gm_err *err)
 {
-    struct gm_helper h = {.argv = {program, "versions"}, .limit_ms = LIMIT_MS};
+    struct gm_helper h = {.argv = {program, "versions"}, .limit_ms = GM_LIMIT_PROOF_MS};
     int rc = gm_helpers_run_until(&h, 1, 1, stop, err);
     out[0] = why[0] = '\0';
     if (rc == 0 && h.ok) {
@@ -355,7 +358,7 @@ static int ask_versions(struct proving *p, struct gm_err *err)
 
 int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params, struct gm_err *err)
 {
-    struct proving p = {.list = list, .params = params};
+    struct proving p = {.list = list, .params = params, .gpus = gm_limit_gpus("", list)};
     struct gm_err own = {.code = GM_OK};
     int rc = ask_versions(&p, err);
     bool works = rc == 0 && p.versions[0] != '\0';

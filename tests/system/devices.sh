@@ -78,6 +78,10 @@ check "is no driver, so nothing is broken" value '(.devices | length == 1) and (
 faulty h200 "decode-caps crash" "nvml-init hang"
 check "drivers that crash and hang" status 0 fake "$work/h200-faulty" -- "$bin/gopmill" devices --json
 check "cost their own answer only" value '(.devices[1] | .id == "0000:3b:00.0" and .decode_state == "refused" and any(.notes[]; .text | test("nvdec.*crashed \\(signal 9\\)"))) and any(.notes[]; .text | test("nvml.*did not end within 4000 ms and was killed"))'
+check "and name the service that keeps them started" value 'any(.notes[]; .text | test("did not start within 4 s.*nvidia-persistenced"))'
+faulty none "nvml-init hang"
+check "one that hangs where there is no GPU" status 0 fake "$work/none-faulty" -- "$bin/gopmill" devices --json
+check "names no service of NVIDIA's" value 'any(.notes[]; .text | test("nvml.*was killed")) and all(.notes[]; .text | test("persistenced") | not)'
 
 # A node over them tells the scheduler; tasks run on the processors.
 cat >"$work/fake-node" <<SH
