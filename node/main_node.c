@@ -60,6 +60,7 @@ struct node {
     struct gm_device_list devices;
     char *prove; /* owned: path of gopmill-prove; NULL: nothing is proved */
     char proofs[4096];
+    struct gm_prove_opened opened; /* of the thread that proves: one at a time */
 };
 
 static void on_ready(uint32_t slots, void *arg)
@@ -139,7 +140,7 @@ static void raise_descriptor_limit(void)
 static int prove(struct gm_device_list *list, bool again, const int *stop, void *arg,
                  struct gm_err *err)
 {
-    const struct node *node = arg;
+    struct node *node = arg;
     const struct gm_prove_params params = {
         .program = node->prove,
         .file = node->proofs,
@@ -149,7 +150,8 @@ static int prove(struct gm_device_list *list, bool again, const int *stop, void 
         .sandbox = {.launcher = node->launcher,
                     .scratch = node->state.scratch,
                     .environment = node->params.device_environment,
-                    .paths = node->params.device_paths}};
+                    .paths = node->params.device_paths,
+                    .opened = &node->opened}};
     return gm_prove(list, &params, err);
 }
 

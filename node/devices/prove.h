@@ -7,12 +7,18 @@
  * process of its own with a time limit. A proof that passed holds as long as device, driver and
  * libraries are the same, and is kept in a file; a failed one is always tried again. Thread: as
  * helper.h. */
+/* Devices that opened in the sandbox of their workers. All-zero: none. */
+struct gm_prove_opened {
+    char ids[GM_DEVICES_MAX][sizeof(((struct gm_device *)0)->id)];
+    size_t count;
+};
 /* How workers are started: what each device is opened in beside its proofs. */
 struct gm_prove_sandbox { /* borrowed */
     const char *launcher; /* path of gopmill-launcher */
     const char *scratch;  /* absolute; a folder each is made there and removed; NULL: no sandbox */
     const char *const *environment; /* as of struct gm_slot_params; NULL: none */
     const char *const *paths;
+    struct gm_prove_opened *opened; /* read and added to; NULL: nobody keeps them */
 };
 #define GM_PROVE_START "start"
 struct gm_prove_params { /* borrowed */
@@ -20,7 +26,7 @@ struct gm_prove_params { /* borrowed */
     const char *file;    /* of proofs, made when missing; NULL: none is kept */
     bool again;          /* try also what the file has proven */
     bool software;       /* the cpu too */
-    uint32_t limit_ms;   /* of one try; 0: 20000 */
+    uint32_t limit_ms;   /* of one try; 0: as limits.h has it */
     size_t parallel;     /* 0: 2; what fails in words beside others of its device is
                           tried once more, alone */
     const int *stop;     /* set by another thread: give up; NULL: nobody does */
@@ -37,7 +43,9 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
 
 /* Opens each device some proof of which passed in the sandbox of its workers: proofs are made
  * outside. Where it does not open, none of its proofs passed, and their texts say so; what the file
- * of proofs has stays. Nothing without a sandbox. Errors: as gm_prove. */
+ * of proofs has stays. One that is busy or out of memory at that moment tells nothing of the
+ * sandbox: its proofs stay, and a note says so. Of sandbox.opened none is opened once more, unless
+ * params->again: it may be at work. Nothing without a sandbox. Errors: as gm_prove. */
 int gm_prove_starts(struct gm_device_list *list, const struct gm_prove_params *params,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -9,9 +9,8 @@
 #include "common/fs.h"
 #include "common/log.h"
 #include "node/devices/helper.h"
+#include "node/devices/limits.h"
 #include "node/devices/prove.h"
-
-#define LIMIT_MS 60000 /* as long as a cold rack takes, and more */
 
 static void add(struct gm_helper *h, size_t *n, const char *word)
 {
@@ -28,7 +27,7 @@ static void add_each(struct gm_helper *h, size_t *n, const char *option, const c
 }
 
 /* As agent_worker.c starts workers of that device. */
-static void fill(const struct gm_device *d, const struct gm_prove_params *params,
+static void fill(const struct gm_device *d, const struct gm_prove_params *params, uint32_t gpus,
                  const char *parent, const char *folder, struct gm_helper *h)
 {
     const struct gm_prove_sandbox *s = &params->sandbox;
@@ -63,7 +62,8 @@ static void fill(const struct gm_device *d, const struct gm_prove_params *params
         add(h, &n, "--node");
         add(h, &n, d->render_node);
     }
-    h->limit_ms = params->limit_ms == 0 ? LIMIT_MS : params->limit_ms;
+    h->limit_ms =
+        params->limit_ms == 0 ? gm_limit_ms(GM_LIMIT_PROOF_MS, cuda ? gpus : 0) : params->limit_ms;
 }
 
 static bool any_passed(const struct gm_device *d)
@@ -88,7 +88,39 @@ static void fail(struct gm_device *d, const char *why)
     }
 }
 
-static int try_one(struct gm_device *d, const struct gm_prove_params *params, struct gm_err *err)
+static bool is_opened(const struct gm_prove_opened *opened, const char *id)
+{
+    for (size_t i = 0; opened != NULL && i < opened->count; i++) {
+        if (strcmp(opened->ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void set_opened(struct gm_prove_opened *opened, const char *id)
+{
+    if (opened != NULL && opened->count < GM_DEVICES_MAX && !is_opened(opened, id)) {
+        gm_device_set(opened->ids[opened->count], id);
+        opened->count++;
+    }
+}
+
+/* It opened, or was busy or full, which the answer's text says then. */
+static void pass(struct gm_device_list *list, const struct gm_device *d, const char *text,
+                 struct gm_prove_opened *opened)
+{
+    if (text[0] == '\0') {
+        set_opened(opened, d->id);
+    } else {
+        (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
+                                 "GPU %s was not opened in a worker's sandbox: %.200s", d->id,
+                                 text);
+    }
+}
+
+static int try_one(struct gm_device_list *list, struct gm_device *d,
+                   const struct gm_prove_params *params, struct gm_err *err)
 {
     char folder[4096], parent[24];
     struct gm_helper h;
@@ -100,7 +132,7 @@ static int try_one(struct gm_device *d, const struct gm_prove_params *params, st
     if (rc < 0) {
         return rc;
     }
-    fill(d, params, parent, folder, &h);
+    fill(d, params, gm_limit_gpus("", list), parent, folder, &h);
     rc = gm_helpers_run_until(&h, 1, 1, params->stop, err);
     const struct gm_device *answer = rc == 0 && h.ok ? gm_device_find(&h.list, d->id) : NULL;
     if (rc == 0 && !h.ok) {
@@ -109,6 +141,8 @@ static int try_one(struct gm_device *d, const struct gm_prove_params *params, st
         fail(d, "the answer is about something else");
     } else if (rc == 0 && !answer->proofs[0].passed) {
         fail(d, answer->proofs[0].text);
+    } else if (rc == 0) {
+        pass(list, d, answer->proofs[0].text, params->sandbox.opened);
     }
     gm_device_list_fini(&h.list);
     struct gm_err own;
@@ -121,10 +155,12 @@ static int try_one(struct gm_device *d, const struct gm_prove_params *params, st
 int gm_prove_starts(struct gm_device_list *list, const struct gm_prove_params *params,
                     struct gm_err *err)
 {
+    const struct gm_prove_opened *opened = params->again ? NULL : params->sandbox.opened;
     int rc = 0;
     for (size_t i = 0; rc == 0 && params->sandbox.scratch != NULL && i < list->count; i++) {
-        if (any_passed(&list->devices[i])) {
-            rc = try_one(&list->devices[i], params, err);
+        struct gm_device *d = &list->devices[i];
+        if (any_passed(d) && !is_opened(opened, d->id)) {
+            rc = try_one(list, d, params, err);
         }
     }
     return rc;

@@ -20,6 +20,7 @@
 #define VERSIONS "GM_TEST_VERSIONS" /* what the prover's libraries are */
 #define BROKEN "GM_TEST_BROKEN"     /* a codec whose proof fails */
 #define START "GM_TEST_START"       /* why the device does not open in the sandbox */
+#define FULL "full"                 /* of START: it opens not, through no fault of the sandbox */
 #define BUSY "GM_TEST_BUSY"         /* a file: who locks it has the one session; "": any */
 
 /* Whoever has the session keeps it until somebody else was refused. */
@@ -57,7 +58,7 @@ static int be_launcher(int argc, char **argv)
     if (!right || strcmp(getenv(START), "crash") == 0) {
         abort();
     }
-    proof.passed = getenv(START)[0] == '\0';
+    proof.passed = getenv(START)[0] == '\0' || strcmp(getenv(START), FULL) == 0;
     gm_device_set(proof.text, getenv(START));
     if (gm_device_get(&list, "0000:3b:00.0", GM_DEVICE_NVIDIA, &d, &err) < 0) {
         return 1;
@@ -413,15 +414,18 @@ static void missing_prover_is_said(void **state)
     gm_device_list_fini(&list);
 }
 
-/* Proves with a sandbox; all that passed is to have that text. */
-static void prove_inside(const struct fixture *f, const char *why, const char *text)
+/* Proves with a sandbox; all that passed is to have that text. Notes made. */
+static size_t prove_inside(const struct fixture *f, bool again, struct gm_prove_opened *opened,
+                           const char *why, const char *text)
 {
     static const char *const environment[] = {"A", NULL};
     static const char *const paths[] = {"/x", "/y", NULL};
     const struct gm_prove_params params = {.program = "/proc/self/exe",
                                            .file = f->file,
                                            .software = true,
-                                           .sandbox = {.launcher = "/proc/self/exe",
+                                           .again = again,
+                                           .sandbox = {.opened = opened,
+                                                       .launcher = "/proc/self/exe",
                                                        .scratch = f->folder,
                                                        .environment = environment,
                                                        .paths = paths}};
@@ -441,19 +445,43 @@ static void prove_inside(const struct fixture *f, const char *why, const char *t
             assert_string_equal(d->proofs[i].text, text);
         }
     }
+    size_t notes = list.note_count;
     gm_device_list_fini(&list);
+    return notes;
 }
 
 static void device_that_does_not_open_in_the_sandbox_has_passed_nothing(void **state)
 {
+    static const char words[] = "it does not open in a worker's sandbox: ";
     struct fixture *f = *state;
-    prove_inside(f, "", NULL);
+    char text[128];
+    prove_inside(f, false, NULL, "", NULL);
     assert_int_equal(count_tries(f), 4); /* the processor's, h264, hevc, vp9 */
-    prove_inside(f, "cuInit gave 304", "it does not open in a worker's sandbox: cuInit gave 304");
+    snprintf(text, sizeof(text), "%scuInit gave 304", words);
+    prove_inside(f, false, NULL, "cuInit gave 304", text);
     assert_int_equal(count_tries(f), 1); /* vp9: what passed outside holds */
-    prove_inside(f, "crash", "it does not open in a worker's sandbox: crashed (signal 6)");
-    prove_inside(f, "", NULL);
+    snprintf(text, sizeof(text), "%scrashed (signal 6)", words);
+    prove_inside(f, false, NULL, "crash", text);
+    prove_inside(f, false, NULL, "", NULL);
     assert_int_equal(count_tries(f), 2);
+}
+
+/* And one that opened before is not opened once more, unless it is distrusted. */
+static void device_at_work_is_not_judged_by_its_start(void **state)
+{
+    const struct fixture *f = *state;
+    struct gm_prove_opened opened = {.count = 0};
+    const char *crashed = "it does not open in a worker's sandbox: crashed (signal 6)";
+    assert_int_equal(prove_inside(f, false, &opened, FULL, NULL), 1);
+    assert_int_equal(opened.count, 0);
+    prove_inside(f, false, &opened, "crash", crashed);
+    assert_int_equal(opened.count, 0);
+    assert_int_equal(prove_inside(f, false, &opened, "", NULL), 0);
+    assert_int_equal(opened.count, 1);
+    assert_string_equal(opened.ids[0], "0000:3b:00.0");
+    assert_int_equal(prove_inside(f, false, &opened, "crash", NULL), 0);
+    prove_inside(f, true, &opened, "crash", crashed);
+    assert_int_equal(opened.count, 1);
 }
 
 static void what_fails_beside_others_is_tried_alone(void **state)
@@ -482,6 +510,7 @@ int main(int argc, char **argv)
         cmocka_unit_test_setup_teardown(proofs_are_kept_and_failures_tried_again, setup, teardown),
         cmocka_unit_test_setup_teardown(device_that_does_not_open_in_the_sandbox_has_passed_nothing,
                                         setup, teardown),
+        cmocka_unit_test_setup_teardown(device_at_work_is_not_judged_by_its_start, setup, teardown),
         cmocka_unit_test_setup_teardown(what_fails_beside_others_is_tried_alone, setup, teardown),
         cmocka_unit_test_setup_teardown(other_chip_or_va_driver_is_proven_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(other_driver_or_library_is_proven_anew, setup, teardown),
