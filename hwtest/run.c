@@ -182,12 +182,34 @@ static int run_levels(const struct gm_hwtest_options *options, struct gm_device_
     return rc;
 }
 
+/* Those that are meant. Where it is ended early, what is known of them, which may be nothing. */
+static int find_devices(const struct gm_hwtest_options *options,
+                        const struct gm_hwtest_until *until, struct gm_device_list *list,
+                        struct gm_hwtest_report *out, struct gm_err *err)
+{
+    const struct gm_devices_params find = {.detect = true, .stop = gm_hwtest_until_flag(until)};
+    int rc = gm_devices_find(&find, list, err);
+    bool ended = rc == -GM_E_CANCELLED;
+    if (rc == 0 && options->device != NULL && runs(options, 4)) {
+        rc = check_soak(list, options->device, err);
+    }
+    if ((rc == 0 || ended) && options->device != NULL) {
+        rc = keep_only(list, options->device, err);
+    }
+    if (!ended) {
+        return rc;
+    }
+    if (rc < 0 && options->device != NULL) { /* it is not known yet */
+        list->count = list->note_count = 0;
+    }
+    return add_skip("detection", 1, gm_hwtest_until_why(until), GM_HWTEST_SKIP, out, err);
+}
+
 int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
                   struct gm_err *err)
 {
     struct gm_hwtest_until *until = NULL;
     struct gm_device_list list = {0};
-    const struct gm_devices_params find = {.detect = true};
     gm_time started = gm_time_now();
     out->level = options->level;
     out->quick = options->quick;
@@ -196,13 +218,7 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
     int rc = gm_hwtest_until_start(options->limit_s, &until, err);
-    rc = rc == 0 ? gm_devices_find(&find, &list, err) : rc;
-    if (rc == 0 && options->device != NULL && runs(options, 4)) {
-        rc = check_soak(&list, options->device, err);
-    }
-    if (rc == 0 && options->device != NULL) {
-        rc = keep_only(&list, options->device, err);
-    }
+    rc = rc == 0 ? find_devices(options, until, &list, out, err) : rc;
     if (rc == 0) {
         rc = gm_hwtest_versions(&list, out, err);
     }

@@ -56,11 +56,13 @@ int gm_devices_find(const struct gm_devices_params *params, struct gm_device_lis
                                             .probe = probe,
                                             .prove = prove,
                                             .cpu_milli = capacity.cpu_milli,
-                                            .memory_bytes = capacity.memory_bytes};
+                                            .memory_bytes = capacity.memory_bytes,
+                                            .stop = params->stop};
     const struct gm_prove_params proving = {.program = prove,
                                             .file = params->proofs,
                                             .software = true,
-                                            .parallel = capacity.cpu_milli / 1000};
+                                            .parallel = capacity.cpu_milli / 1000,
+                                            .stop = params->stop};
     rc = params->detect ? gm_detect(&detect, out, err)
                         : gm_machine_cpu(root, capacity.cpu_milli, capacity.memory_bytes, out, err);
     if (rc == 0 && params->prove && prove != NULL) {

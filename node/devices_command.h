@@ -10,10 +10,11 @@ struct gm_devices_params { /* borrowed */
     bool detect;           /* false: the cpu alone is described */
     bool prove;            /* try what devices say they can, the cpu's encoders too */
     const char *proofs;    /* file that keeps proofs; NULL: none */
+    const int *stop;       /* set by another thread: give up; NULL: nobody does */
 };
 
 /* *out must be zeroed; gm_device_list_fini in any case. Programs that are missing become a note.
- * Errors: NOMEM, LIMIT, SYS. */
+ * Errors: NOMEM, LIMIT, SYS; CANCELLED *out has what was found before. */
 int gm_devices_find(const struct gm_devices_params *params, struct gm_device_list *out,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -139,7 +139,7 @@ static bool is_second_choice(const struct detection *t, const struct job *job)
 
 static int run_jobs(struct detection *t, struct gm_err *err)
 {
-    int rc = gm_helpers_run(t->helpers, t->count, PARALLEL, err);
+    int rc = gm_helpers_run_until(t->helpers, t->count, PARALLEL, t->params->stop, err);
     const struct gm_helper none = {.ok = true}, *slowest = &none;
     for (size_t i = 0; i < t->count; i++) {
         bool is_slower = t->jobs[i].is_nvidia && t->helpers[i].took_ms > slowest->took_ms;
@@ -302,7 +302,6 @@ static void conclude(struct detection *t)
                                      d->id);
         }
     }
-    gm_device_sort(t->list);
 }
 
 int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out, struct gm_err *err)
@@ -338,6 +337,9 @@ int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out,
     }
     if (rc == 0) {
         conclude(&t);
+    }
+    if (rc == 0 || rc == -GM_E_CANCELLED) {
+        gm_device_sort(out);
     }
     free(t.jobs);
     free(t.helpers);

@@ -15,10 +15,11 @@ struct gm_detect_params { /* borrowed */
     uint32_t cpu_milli;                 /* what the process may use: node/capacity.h */
     uint64_t memory_bytes;
     uint32_t limit_ms; /* of one probe; 0: as limits.h has it */
+    const int *stop;   /* set by another thread: give up; NULL: nobody does */
 };
 
 /* *out must be zeroed; fini in any case. Sorted; every device has been concluded about.
- * Errors: NOMEM, LIMIT, SYS. */
+ * Errors: NOMEM, LIMIT, SYS; CANCELLED *out has what was found before, sorted. */
 int gm_detect(const struct gm_detect_params *params, struct gm_device_list *out,
               struct gm_err *err) GM_MUST_CHECK;
 

@@ -58,17 +58,26 @@ check "watts of each ladder, or that nothing tells them" value '[.checks[] | sel
 # A run that is not let to its end.
 check "level 2 within a second" status 0 hwtest --level 2 --device cpu --time-limit 1 --json "$work/late"
 check "tells what it left out, and why" sh -c "jq -e '[.checks[] | select(.status == \"SKIP\" and (.text == \"the time of --time-limit is over\"))] | length > 0' '$work/late'"
-ended_early() { # its report, which SIGTERM did not take away
-  local pid rc=0
-  "$bin/gopmill-hwtest" --level 2 --device cpu --json "$work/early" >"$work/out" 2>&1 &
+ended_early() { # filter program...: its report, which SIGTERM did not take away
+  local pid rc=0 filter=$1
+  shift
+  "$@" --json "$work/early" >"$work/out" 2>&1 &
   pid=$!
   until_true "it has begun" pgrep -P "$pid" || return
   kill -TERM "$pid"
   wait "$pid" || rc=$?
-  [ "$rc" = 0 ] && jq -e 'any(.checks[]; .name == "ended" and .status == "WARN") and any(.checks[]; .status == "SKIP" and .text == "the run was ended early by a signal")' "$work/early" >/dev/null ||
+  [ "$rc" = 0 ] && jq -e "any(.checks[]; .name == \"ended\" and .status == \"WARN\") and any(.checks[]; .status == \"SKIP\" and .text == \"the run was ended early by a signal\"$filter)" "$work/early" >/dev/null ||
     { echo "exit $rc"; cat "$work/out"; return 1; }
 }
-check "SIGTERM ends it with what was found" ended_early
+check "SIGTERM ends it with what was found" ended_early "" "$bin/gopmill-hwtest" --level 2 --device cpu
+if has_fakes; then
+  faulty l4 "nvml-init hang"
+  for device in "" "--device cpu" "--device 0000:3b:00.0"; do
+    # shellcheck disable=SC2086 # of none: no words
+    check "also while it looks for devices ${device:+(}$device${device:+)}" ended_early ' and .device == "machine" and .name == "detection"' \
+      env GOPMILL_FAKE_DRIVERS="$work/l4-faulty" LD_LIBRARY_PATH="$GOPMILL_FAKE_LIB" "$bin/gopmill-hwtest" $device
+  done
+fi
 # A node reads those very checks.
 jq '.short = false' "$work/j" >"$work/whole"
 farm measured
