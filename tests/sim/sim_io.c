@@ -4,8 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define UNIX_BASE INT64_C(1700000000000)
-
 uint32_t sim_random(struct sim *sim, uint32_t below)
 {
     sim->random ^= sim->random << 13;
@@ -48,7 +46,7 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
     struct gm_event copy = *event;
     struct gm_effects fx = {0};
     struct gm_err ignored;
-    copy.unix_ms = UNIX_BASE + sim->now / GM_MS + sim->wall_ms;
+    copy.unix_ms = SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms;
     int rc = gm_core_step(sim->core, &copy, sim->now, &fx, err ? err : &ignored);
     check(sim);
     sim_trace_event(sim, event, rc);
@@ -56,6 +54,9 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
         assert_int_equal(fx.row_count + fx.send_count + fx.publish_count, 0);
         gm_effects_fini(&fx);
         return rc;
+    }
+    if (event->type == GM_EV_PUBLISHED || event->type == GM_EV_CLEANED) {
+        sim_daemon_told(sim, event->job_id);
     }
     sim_sessions_check(sim, &fx);
     keep_effects(sim, &fx);
@@ -78,48 +79,6 @@ struct sim_job *sim_find_job(struct sim *sim, const char *id)
         }
     }
     return NULL;
-}
-
-static void drop_queue(char **queue, uint32_t *count)
-{
-    for (uint32_t i = 0; i < *count; i++) {
-        free(queue[i]);
-    }
-    *count = 0;
-}
-
-void sim_publish(struct sim *sim)
-{
-    char *list[SIM_JOBS * 4];
-    uint32_t count = sim->queued_publish;
-    memcpy(list, sim->publish_queue, sizeof(list));
-    sim->queued_publish = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct gm_event event = {.type = GM_EV_PUBLISHED, .job_id = list[i]};
-        if (sim_happens(sim, sim->params.publish_fails)) {
-            event.failure.code = sim->params.publish_code ? sim->params.publish_code : GM_E_STORE;
-            event.manifests = sim->params.manifests;
-        } else {
-            sim_find_job(sim, list[i])->published++;
-        }
-        assert_int_equal(sim_event(sim, &event, NULL), 0);
-        free(list[i]);
-    }
-    count = sim->queued_cleanup;
-    memcpy(list, sim->cleanup_queue, sizeof(list));
-    sim->queued_cleanup = 0;
-    for (uint32_t i = 0; i < count; i++) {
-        struct gm_event event = {.type = GM_EV_CLEANED, .job_id = list[i]};
-        if (sim_happens(sim, sim->params.clean_fails)) {
-            event.failure.code = GM_E_STORE_DENIED;
-        } else {
-            struct sim_job *job = sim_find_job(sim, list[i]);
-            event.passed_over = sim_objects_clean(sim, job);
-            job->cleaned++;
-        }
-        assert_int_equal(sim_event(sim, &event, NULL), 0);
-        free(list[i]);
-    }
 }
 
 /* In any order. */
@@ -172,8 +131,7 @@ bool sim_is_up(struct sim *sim)
 void sim_restart(struct sim *sim)
 {
     sim_store_crash(sim);
-    drop_queue(sim->publish_queue, &sim->queued_publish);
-    drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
+    sim_daemon_crash(sim);
     gm_core_destroy(&sim->core);
     sim->up_at = sim->now + sim_random(sim, sim->params.down_s) * GM_SEC;
     if (sim->up_at <= sim->now) {
@@ -208,8 +166,7 @@ void sim_destroy(struct sim *sim)
         sim_node_kill(sim, &sim->nodes[i]);
         free(sim->nodes[i].outbox);
     }
-    drop_queue(sim->publish_queue, &sim->queued_publish);
-    drop_queue(sim->cleanup_queue, &sim->queued_cleanup);
+    sim_daemon_crash(sim);
     sim_store_free(sim);
     sim_net_free(sim);
     sim_objects_free(sim);
@@ -310,7 +267,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .priority = priority,
                                    .external_id = "",
                                    .plan_only = plan_only,
-                                   .created_unix_ms = UNIX_BASE + sim->now / GM_MS};
+                                   .created_unix_ms = SIM_UNIX_BASE + sim->now / GM_MS};
     struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &submission};
     assert_true(sim->job_count < SIM_JOBS);
     struct sim_job *job = &sim->jobs[sim->job_count++];
@@ -377,8 +334,13 @@ static void scheduler_step(struct sim *sim)
     }
     if (sim_happens(sim, sim->params.wall_jumps)) {
         sim->wall_ms = ((int64_t)sim_random(sim, 49) - 24) * 3600000;
+        sim->wall_right_at = sim->wall_ms < 0 ? sim->now + sim_random(sim, 5) * GM_SEC : 0;
         sim_trace(sim, "scheduler: its wall clock is off by %lld s",
                   (long long)sim->wall_ms / 1000);
+    }
+    if (sim->wall_right_at > 0 && sim->now >= sim->wall_right_at) {
+        sim->wall_ms = sim->wall_right_at = 0;
+        sim_trace(sim, "scheduler: its wall clock is right");
     }
     if (sim_is_up(sim)) {
         assert_int_equal(sim_event(sim, &tick, NULL), 0);
@@ -398,12 +360,13 @@ void sim_step(struct sim *sim)
         return;
     }
     if (!sim->hold_publish) {
-        sim_publish(sim);
+        sim_daemon_step(sim);
     }
     if (!sim->hold_commits) {
         sim_store_step(sim);
     }
-    if (sim->core && sim_happens(sim, sim->params.restart)) {
+    uint32_t busy = sim->op_count > 0 ? sim->params.restart_busy : 0;
+    if (sim->core && sim_happens(sim, sim->params.restart + busy)) {
         sim_trace(sim, "scheduler: killed");
         sim_restart(sim);
     }
@@ -415,7 +378,9 @@ void sim_calm(struct sim *sim)
     p->loss = p->twice = p->twice_down = p->late = p->task_fails = p->task_hangs = 0;
     p->task_lies = p->node_dies = p->node_parted = p->node_paused = p->node_gone = p->drains = 0;
     p->restart = p->commit_fails = p->scheduler_paused = p->wall_jumps = p->publish_fails = 0;
+    p->put_fails = p->restart_busy = 0;
     p->clean_fails = 0;
+    sim->wall_ms = sim->wall_right_at = 0;
     for (uint32_t i = 0; i < p->nodes; i++) {
         struct gm_event resume = {.type = GM_EV_DRAIN, .node_id = sim->nodes[i].id, .resume = true};
         (void)sim_event(sim, &resume, NULL); /* it may not be known */

@@ -11,6 +11,7 @@
 #include "proto/envelope.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/view.h"
+#include "scheduler/hold.h"
 
 #define uthash_fatal(msg) gm_mem_exhausted()
 #include <uthash.h>
@@ -23,8 +24,9 @@
  * What params leave out does not happen: then messages take no time and steps are committed whole.
  */
 #define SIM_NODES 8
-#define SIM_TASKS 8 /* a node */
+#define SIM_TASKS 12 /* a node; those too that it dropped while an object of theirs was stored */
 #define SIM_JOBS 64
+#define SIM_UNIX_BASE INT64_C(1700000000000)
 
 struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a message) */
     uint32_t seed;
@@ -40,6 +42,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t node_dies;    /* comes back later as a new instance */
     uint32_t node_parted;  /* unreachable for a while */
     uint32_t restart;      /* the scheduler loses what is not committed */
+    uint32_t restart_busy; /* besides, while the daemon works in stores */
     uint32_t down_s;       /* and is away for up to so long */
     uint32_t delay_ms;     /* a message takes up to so long; the order of a link holds */
     uint32_t late;         /* but not for this one: it takes up to LATE times as long */
@@ -54,10 +57,13 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t drains;     /* a node, for a while */
     uint32_t task_lies;  /* results that were never granted, or are not whole, or of an old lease */
     uint32_t reload;     /* the rows are loaded into a second core, which must be the same */
+    uint32_t put_ms;     /* storing an object takes up to so long, some twenty times that */
+    uint32_t put_fails;  /* a put: it may be there all the same */
     uint32_t publish_fails;
     enum gm_code publish_code; /* with which; 0: STORE */
     uint32_t clean_fails;      /* the same for deleting */
     bool manifests;            /* a failed publishing may have left one */
+    uint32_t store_ms;         /* a step of publishing or deleting takes up to so long */
     uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
         rates[SIM_NODES]; /* of each node's cpu: pixels a second of one slot; 0: not measured */
@@ -70,7 +76,8 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
 enum sim_kind {
     SIM_PLAIN,    /* inspect plan split video audio images mp4 hls */
     SIM_BARRIERS, /* and analyze before video, loud before audio, subs */
-    SIM_SOUND     /* inspect plan split loud audio subs hls: no video */
+    SIM_SOUND,    /* inspect plan split loud audio subs hls: no video */
+    SIM_KINDS
 };
 struct sim_job {
     char id[32];
@@ -92,8 +99,18 @@ struct sim_job {
     bool cancelled;
     enum gm_job_state cancelled_as; /* its state then */
     uint32_t published, cleaned;    /* times */
+    bool pruned, done;              /* the core forgot it, and how it had ended */
 };
 
+struct sim_put {
+    bool busy;
+    bool checked; /* for the last time: it is wanted */
+    bool fails;
+    gm_time check_at, due;
+    Gm__ObjectStore store;
+    uint64_t size;
+    uint8_t hash[32];
+};
 struct sim_task {
     Gm__Assign *assign; /* owned */
     struct sim_job *job;
@@ -105,8 +122,13 @@ struct sim_task {
     bool opened; /* its encoders */
     uint64_t request;
     gm_time asked_at, deadline; /* of its node's clock */
+    gm_time lease_end;          /* the same, of the true time */
     uint64_t progress;
     char key[160]; /* granted */
+    int64_t expires_unix_ms;
+    struct sim_put put;
+    bool stored;
+    bool dropped; /* its put is waited for, and it is named meanwhile */
 };
 struct sim_node {
     char id[16];
@@ -115,6 +137,7 @@ struct sim_node {
     bool alive, parted, welcomed, drained;
     gm_time back_at, hello_at, renew_at, resend_at;
     gm_time renew_asked;           /* the oldest without an answer, by its clock; 0: none */
+    gm_time renew_asked_at;        /* the same, of the true time */
     uint64_t renew_number, renews; /* of that one; of the last one */
     gm_time paused_until;          /* 0: it runs */
     int64_t drift_ppm;
@@ -166,7 +189,35 @@ struct sim_promise { /* of a message with seq: what an Ack of it says is on disk
 struct sim_object {
     char *id; /* owned: "store/key" */
     uint64_t size;
+    uint8_t hash[32];
+    uint64_t published; /* by jobs of these numbers */
+    bool late;          /* it was written when no lease held it any more: nobody can know of it */
     UT_hash_handle hh;
+};
+struct sim_manifest { /* as it stands at a destination */
+    const struct sim_job *job;
+    char **ids; /* owned: objects that it names */
+    size_t count;
+};
+struct sim_keys { /* owned */
+    char **keys;
+    size_t count, next;
+};
+struct sim_op { /* what the daemon does in stores for a job */
+    struct sim_job *job;
+    bool cleanup;
+    gm_time due;
+    uint32_t step;
+    bool fails;
+    uint32_t fails_at;    /* step of publishing */
+    bool good, manifests; /* the job's manifests are written; one may stand */
+    bool stay;            /* its outputs */
+    char publication[GM_HOLD_NAME];
+    struct sim_keys out, work; /* to delete */
+    size_t end;                /* of the batch */
+    bool deleting_out, work_failed;
+    bool passed_over; /* another job is why some stay */
+    struct gm_hold_batch batch;
 };
 struct sim {
     struct sim_params params;
@@ -174,9 +225,10 @@ struct sim {
     bool lossy;           /* messages or nodes may vanish: the two sides can disagree for a while */
     struct gm_core *core; /* NULL: the scheduler is down */
     gm_time up_at, scheduler_paused_until;
-    int64_t wall_ms; /* how far the wall clock is off */
-    bool trace;      /* each event is written to stdout */
-    uint64_t digest; /* of all events and effects */
+    int64_t wall_ms;       /* how far the wall clock is off */
+    gm_time wall_right_at; /* grants are over before they come: not for long */
+    bool trace;            /* each event is written to stdout */
+    uint64_t digest;       /* of all events and effects */
     uint64_t term;
     gm_time now;
     uint64_t events;
@@ -184,7 +236,9 @@ struct sim {
     size_t lease_count, lease_cap;
     struct sim_promise *promises;
     size_t promise_count, promise_cap;
-    struct sim_object *objects; /* in stores */
+    struct sim_object *objects;                  /* in stores */
+    struct sim_manifest manifests[SIM_KINDS][2]; /* master.m3u8, manifest.mpd */
+    uint64_t late;                               /* objects that nobody could know of */
     struct sim_packet *packets;
     size_t packet_count, packet_cap;
     uint64_t packets_sent;
@@ -198,10 +252,10 @@ struct sim {
     gm_time written_at;
     uint64_t acked, published, reloads; /* how often each invariant was looked at */
     bool hold_commits;                  /* nothing is committed: a slow disk */
-    bool hold_publish;                  /* publish effects are not answered */
-    uint32_t queued_publish, queued_cleanup;
-    char *publish_queue[SIM_JOBS * 4];
-    char *cleanup_queue[SIM_JOBS * 4];
+    bool hold_publish;                  /* nothing is done in stores for the core */
+    struct sim_op *ops[SIM_JOBS];       /* owned */
+    size_t op_count;
+    struct gm_hold hold;
     uint32_t retries;                                /* "task.retry" events */
     uint64_t sent_feeds, sent_cancels, sent_assigns; /* seen by the network */
     char order[65536]; /* "task@node task@node ..." in order of assignment */
@@ -231,7 +285,6 @@ bool sim_is_up(struct sim *sim);
 void sim_calm(struct sim *sim);
 bool sim_happens(struct sim *sim, uint32_t chance);
 struct sim_job *sim_find_job(struct sim *sim, const char *id);
-void sim_publish(struct sim *sim); /* publishes and cleans what was asked for */
 enum gm_job_state sim_state(struct sim *sim, const char *id);
 struct gm_err sim_error(struct sim *sim, const char *id);
 /* Fails the test unless a done job has all items, in place, and its package. */
@@ -270,13 +323,28 @@ void sim_ledger_acked(struct sim *sim, const char *node_id, const Gm__Ack *ack);
 void sim_ledger_publish(struct sim *sim, const char *job_id);
 
 /* sim_objects_io.c: the object stores. */
-void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object);
+/* late: the lease that it was granted to is over. */
+void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object,
+                    bool late);
+/* What the job publishes is there, as it was committed; and belongs to it from now on. */
 void sim_objects_publish(struct sim *sim, const struct sim_job *job);
-/* True: another job is why some stay, as CLEANED says. */
-bool sim_objects_clean(struct sim *sim, const struct sim_job *job);
-/* At the end: each object is of a job that keeps it. */
+void sim_manifest_write(struct sim *sim, const struct sim_job *job, bool mpd);
+/* Fails the test where a manifest that stands names it. */
+void sim_object_delete(struct sim *sim, const struct sim_job *job, Gm__ObjectStore store,
+                       const char *key);
+/* At the end: what done jobs and manifests name is there, and no object is nobody's. */
 void sim_objects_check(struct sim *sim);
 void sim_objects_free(struct sim *sim);
+
+/* sim_daemon_io.c: publishing and deleting, as the core asks for them. */
+void sim_daemon_publish(struct sim *sim, const char *job_id);
+void sim_daemon_clean(struct sim *sim, const char *job_id);
+/* The core is told the end of it: nothing more is done. */
+void sim_daemon_told(struct sim *sim, const char *job_id);
+/* All of it in one step, and the core is not told. True: another job is why some stay. */
+bool sim_daemon_clean_now(struct sim *sim, struct sim_job *job);
+void sim_daemon_step(struct sim *sim);
+void sim_daemon_crash(struct sim *sim); /* it stays as it is */
 
 /* sim_reload_io.c: the rows, those too that are not on disk yet, make the same core again. */
 void sim_reload_check(struct sim *sim);
@@ -290,7 +358,7 @@ const char *sim_message_name(const Gm__Envelope *envelope);
 /* sim_node_io.c */
 void sim_node_start(struct sim *sim, struct sim_node *node);
 void sim_node_kill(struct sim *sim, struct sim_node *node);
-/* Without a word: its messages go too. */
+/* Without a word: its messages go too. While an object of it is stored it is still named. */
 void sim_task_drop(struct sim_node *node, struct sim_task *task);
 void sim_node_drop_all(struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
@@ -311,6 +379,13 @@ void sim_node_step(struct sim *sim, struct sim_node *node);
 /* Faults of its machine: it dies, is parted, stands still, is drained. */
 void sim_node_faults(struct sim *sim, struct sim_node *node);
 struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);
+/* sim_put_io.c */
+/* task->stored says that it is there, now or later. */
+void sim_put_start(struct sim *sim, struct sim_node *node, struct sim_task *task,
+                   const Gm__Object *object);
+void sim_put_step(struct sim *sim, struct sim_node *node, struct sim_task *task);
+bool sim_put_any(const struct sim_node *node);
+void sim_put_kill(struct sim *sim, struct sim_task *task); /* with its node */
 /* sim_sessions_io.c */
 /* Opens the task's encoders; true: its device refuses one, the task failed, the node offers less.
  */

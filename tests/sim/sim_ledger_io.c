@@ -268,6 +268,5 @@ void sim_ledger_publish(struct sim *sim, const char *job_id)
                 rows[i].results);
         }
     }
-    sim_objects_publish(sim, job);
     sim->published++;
 }

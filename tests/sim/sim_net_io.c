@@ -8,6 +8,7 @@
 #include <string.h>
 
 #define LATE 20
+#define GRANT_MS 3600000 /* scheduler/urls.c */
 
 static bool makes_connection(const Gm__Envelope *e)
 {
@@ -29,6 +30,8 @@ static void encode(struct sim *sim, const Gm__Envelope *envelope, struct sim_pac
             free(answer->grants[i]->url);
         }
         answer->grants[i]->url = strdup("file:///x");
+        answer->grants[i]->expires_unix_ms =
+            SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms + GRANT_MS;
     }
     if (gm_envelope_encode(copy, &p->data, &p->size, &err) < 0) {
         fail_msg("seed %u: can't be sent: %s", sim->params.seed, err.text);

@@ -42,7 +42,11 @@ void sim_task_drop(struct sim_node *node, struct sim_task *task)
             outbox_remove(node, i - 1);
         }
     }
-    task_fini(task);
+    if (task->put.busy) {
+        task->dropped = true;
+    } else {
+        task_fini(task);
+    }
 }
 
 void sim_node_drop_all(struct sim_node *node)
@@ -86,6 +90,9 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
 void sim_node_kill(struct sim *sim, struct sim_node *node)
 {
     sim_trace(sim, "%s: ends", node->id);
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        sim_put_kill(sim, &node->tasks[i]);
+    }
     sim_node_drop_all(node);
     node->alive = false;
 }
@@ -113,8 +120,8 @@ void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *env
     sim_send(sim, node, envelope);
 }
 
-static struct sim_task *find_task(struct sim_node *node, uint64_t task_id, uint64_t term,
-                                  uint64_t epoch)
+static struct sim_task *find_any(struct sim_node *node, uint64_t task_id, uint64_t term,
+                                 uint64_t epoch)
 {
     for (size_t i = 0; i < SIM_TASKS; i++) {
         const Gm__Assign *a = node->tasks[i].assign;
@@ -123,6 +130,14 @@ static struct sim_task *find_task(struct sim_node *node, uint64_t task_id, uint6
         }
     }
     return NULL;
+}
+
+/* NULL also where it was dropped. */
+static struct sim_task *find_task(struct sim_node *node, uint64_t task_id, uint64_t term,
+                                  uint64_t epoch)
+{
+    struct sim_task *task = find_any(node, task_id, term, epoch);
+    return task && !task->dropped ? task : NULL;
 }
 
 static void add_input(struct sim_task *task, const Gm__TaskInput *input)
@@ -247,20 +262,21 @@ static void check_chain(const Gm__Assign *m)
 
 static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign *m)
 {
-    if (m->term != node->term || find_task(node, m->task_id, m->term, m->epoch)) {
+    if (m->term != node->term || find_any(node, m->task_id, m->term, m->epoch)) {
         return;
     }
     uint32_t used = 0;
     struct sim_task *task = NULL;
     for (size_t i = 0; i < SIM_TASKS; i++) {
-        used += node->tasks[i].assign ? 1 : 0; /* until its Ack */
+        used += node->tasks[i].assign && !node->tasks[i].dropped ? 1 : 0; /* until its Ack */
         task = !task && !node->tasks[i].assign ? &node->tasks[i] : task;
     }
     assert_true(sim->lossy || used < sim->params.slots * (sim->params.gpus > 0 ? 2 : 1));
     if (!task) {
         return; /* lost: the lease expires */
     }
-    *task = (struct sim_task){.deadline = sim_node_clock(sim, node) + lease_time(sim)};
+    *task = (struct sim_task){.deadline = sim_node_clock(sim, node) + lease_time(sim),
+                              .lease_end = sim->now + lease_time(sim)};
     task->assign = (Gm__Assign *)gm_message_dup(&m->base);
     assert_non_null(task->assign);
     for (uint32_t j = 0; j < sim->job_count; j++) {
@@ -312,6 +328,7 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
     failed.chunk = chunk;
     envelope.body_case = GM__ENVELOPE__BODY_FAILED;
     envelope.failed = &failed;
+    assert_false(task->put.busy);
     task->finished = true;
     sim_send_reliably(sim, node, &envelope);
 }
@@ -415,6 +432,7 @@ static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renew
             find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);
         if (task && from + lease_time(sim) > task->deadline) {
             task->deadline = from + lease_time(sim);
+            task->lease_end = node->renew_asked_at + lease_time(sim);
         }
     }
     for (size_t i = 0; i < m->n_lost; i++) {
@@ -430,7 +448,8 @@ static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
 {
     for (size_t i = 0; i < SIM_TASKS; i++) {
         struct sim_task *task = &node->tasks[i];
-        if (!task->assign || !task->grant_asked || task->request != m->request) {
+        bool asked = task->assign && !task->dropped && task->grant_asked && !task->granted;
+        if (!asked || task->request != m->request) {
             continue;
         }
         if (m->error) {
@@ -440,6 +459,7 @@ static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
             task->granted = true;
             assert_int_equal(m->n_grants, 1);
             (void)snprintf(task->key, sizeof(task->key), "%s", m->grants[0]->key);
+            task->expires_unix_ms = m->grants[0]->expires_unix_ms;
         }
     }
 }
@@ -472,7 +492,7 @@ void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope
         break;
     case GM__ENVELOPE__BODY_CANCEL:
         task = find_task(node, e->cancel->task_id, e->cancel->term, e->cancel->epoch);
-        if (task && sim_random(sim, 2) == 0) {
+        if (task && (task->put.busy || sim_random(sim, 2) == 0)) {
             sim_task_drop(node, task); /* the next Renew says so */
         } else if (task && !task->finished) {
             sim_task_fail(sim, node, task, GM_E_CANCELLED, 0, -1);

@@ -77,6 +77,7 @@ static void heartbeat(struct sim *sim, struct sim_node *node)
     renew.number = ++node->renews;
     if (node->renew_asked == 0) {
         node->renew_asked = sim_node_clock(sim, node);
+        node->renew_asked_at = sim->now;
         node->renew_number = renew.number;
     }
     sim_send(sim, node, &envelope);
@@ -107,7 +108,7 @@ static void die(struct sim *sim, struct sim_node *node)
     envelope.body_case = GM__ENVELOPE__BODY_GOODBYE;
     envelope.goodbye = &goodbye;
     uint32_t way = sim->params.node_gone > 0 ? sim_random(sim, 4) : 3;
-    if (way == 0) {
+    if (way == 0 && !sim_put_any(node)) { /* it waits for them */
         sim_node_drop_all(node);
         sim_send(sim, node, &envelope);
     }
@@ -175,8 +176,11 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
     }
     for (size_t i = 0; i < SIM_TASKS; i++) {
         struct sim_task *task = &node->tasks[i];
-        if (task->assign && sim_node_clock(sim, node) > task->deadline) {
+        if (task->assign && !task->dropped && sim_node_clock(sim, node) > task->deadline) {
             sim_task_drop(node, task);
+        }
+        if (task->assign) {
+            sim_put_step(sim, node, task);
         }
     }
     if (!node->welcomed) {
@@ -204,7 +208,7 @@ struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_
     for (uint32_t n = 0; n < sim->params.nodes; n++) {
         for (size_t i = 0; i < SIM_TASKS; i++) {
             struct sim_task *t = &sim->nodes[n].tasks[i];
-            if (t->assign && strcmp(t->assign->spec->task, task) == 0) {
+            if (t->assign && !t->dropped && strcmp(t->assign->spec->task, task) == 0) {
                 *out_node = &sim->nodes[n];
                 return t;
             }

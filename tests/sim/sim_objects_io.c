@@ -1,10 +1,12 @@
-/* The object stores: what nodes wrote, what a job publishes, what its end deletes
- * (scheduler/publish.c), and what is left then. */
+/* The object stores: what nodes wrote, what manifests at the destinations name, what the end of a
+ * job deletes, and what is left then. */
 #include "sim/sim_io.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "state.pb-c.h"
 
 /* Jobs of a kind have one destination. */
 static void make_id(const struct sim_job *job, Gm__ObjectStore store, const char *key,
@@ -31,19 +33,28 @@ static void drop(struct sim *sim, struct sim_object *o)
     free(o);
 }
 
-void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object)
+void sim_object_put(struct sim *sim, const struct sim_job *job, const Gm__Object *object, bool late)
 {
     char id[256];
     make_id(job, object->store, object->key, id);
     struct sim_object *o = find(sim, id);
-    sim_trace(sim, "%s: %s is written", job->id, id);
+    sim_trace(sim, "%s: %s is written%s", job->id, id, late ? ", late" : "");
     if (!o) {
         o = calloc(1, sizeof(*o));
         assert_non_null(o);
         o->id = strdup(id);
+        o->late = late;
         HASH_ADD_KEYPTR(hh, sim->objects, o->id, strlen(o->id), o);
     }
+    o->late = o->late && late;
     o->size = object->size;
+    assert_int_equal(object->sha256.len, sizeof(o->hash));
+    memcpy(o->hash, object->sha256.data, sizeof(o->hash));
+}
+
+static bool is_as(const struct sim_object *o, uint64_t size, const uint8_t *hash)
+{
+    return o && o->size == size && memcmp(o->hash, hash, sizeof(o->hash)) == 0;
 }
 
 void sim_objects_publish(struct sim *sim, const struct sim_job *job)
@@ -51,102 +62,182 @@ void sim_objects_publish(struct sim *sim, const struct sim_job *job)
     struct gm_objects_view objects;
     struct gm_err err;
     char id[256];
+    bool good = false;
     assert_int_equal(gm_view_committed(sim->core, job->id, &objects, &err), 0);
     assert_true(objects.count > 0);
-    for (size_t i = 0; i < objects.count; i++) {
-        make_id(job, objects.rows[i].store, objects.rows[i].key, id);
-        const struct sim_object *o = find(sim, id);
-        if (!o || o->size != objects.rows[i].size) {
-            fail_msg("seed %u: %s publishes, and %s is not there", sim->params.seed, job->id, id);
+    for (size_t i = 0; i < objects.count; i++) { /* a key may have several sizes, one is enough */
+        const struct gm_object_view *o = &objects.rows[i];
+        bool more = i + 1 < objects.count && strcmp(o->key, o[1].key) == 0;
+        make_id(job, o->store, o->key, id);
+        struct sim_object *there = find(sim, id);
+        good = good || is_as(there, o->size, o->sha256);
+        if (!good && !more) {
+            fail_msg("seed %u: %s publishes, and %s is %s", sim->params.seed, job->id, id,
+                     there ? "another" : "not there");
+        }
+        good = good && more;
+        if (there) {
+            there->published |= UINT64_C(1) << (job - sim->jobs);
         }
     }
     gm_view_objects_fini(&objects);
 }
 
-/* *passed_over is set where another job is why it stays. */
-static bool goes(struct sim *sim, const struct gm_job_view *job, const struct gm_object_view *o,
-                 bool *passed_over)
+static void manifest_fini(struct sim_manifest *m)
 {
-    char own[96];
-    if (o->store != GM__OBJECT_STORE__STORE_OUT) {
-        return true;
+    for (size_t i = 0; i < m->count; i++) {
+        free(m->ids[i]);
     }
-    (void)snprintf(own, sizeof(own), "v/%s/", job->publication);
-    bool mine = strncmp(o->key, own, strlen(own)) == 0;
-    bool stay = job->state == GM_JOB_DONE || job->keep_outputs;
-    if (!o->stale && !(mine && (!stay || o->loose))) {
-        *passed_over = *passed_over || !mine;
-        return false;
-    }
-    if (mine && stay) {
-        bool shared = gm_view_is_output_shared(sim->core, job->id, o->key);
-        *passed_over = *passed_over || shared;
-        return !shared;
-    }
-    char publication[64];
-    (void)snprintf(publication, sizeof(publication), "%.*s", (int)strcspn(o->key + 2, "/"),
-                   o->key + 2);
-    bool shared = gm_view_is_publication_shared(sim->core, job->id, publication);
-    *passed_over = *passed_over || shared;
-    return !shared;
+    free(m->ids);
+    *m = (struct sim_manifest){0};
 }
 
-bool sim_objects_clean(struct sim *sim, const struct sim_job *job)
+void sim_manifest_write(struct sim *sim, const struct sim_job *job, bool mpd)
 {
-    bool passed_over = false;
+    struct sim_manifest *m = &sim->manifests[job->kind][mpd];
+    uint64_t mine = UINT64_C(1) << (job - sim->jobs);
+    manifest_fini(m);
+    m->job = job;
+    m->ids = calloc(HASH_COUNT(sim->objects) + 1, sizeof(char *));
+    assert_non_null(m->ids);
+    for (const struct sim_object *o = sim->objects; o; o = o->hh.next) {
+        if (o->published & mine) {
+            m->ids[m->count++] = strdup(o->id);
+        }
+    }
+    sim_trace(sim, "%s: %s is written, and names %zu objects", job->id,
+              mpd ? "manifest.mpd" : "master.m3u8", m->count);
+}
+
+static bool names(const struct sim_manifest *m, const char *id)
+{
+    for (size_t i = 0; i < m->count; i++) {
+        if (strcmp(m->ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The manifest at a destination that names it, or NULL. */
+static const struct sim_manifest *find_manifest(const struct sim *sim, const char *id)
+{
+    for (size_t i = 0; i < SIM_KINDS * 2; i++) {
+        if (names(&sim->manifests[i / 2][i % 2], id)) {
+            return &sim->manifests[i / 2][i % 2];
+        }
+    }
+    return NULL;
+}
+
+void sim_object_delete(struct sim *sim, const struct sim_job *job, Gm__ObjectStore store,
+                       const char *key)
+{
+    char id[256];
+    make_id(job, store, key, id);
+    struct sim_object *o = find(sim, id);
+    if (!o) {
+        return;
+    }
+    const struct sim_manifest *m = find_manifest(sim, id);
+    if (m && m->job->pruned) {
+        return; /* what other farms' manifests name is looked for before (scheduler/standing.h) */
+    }
+    if (m) {
+        fail_msg("seed %u: %s deletes %s, which a manifest of %s names", sim->params.seed, job->id,
+                 id, m->job->id);
+    }
+    sim_trace(sim, "%s: deletes %s", job->id, id);
+    drop(sim, o);
+}
+
+/* Its outputs are to stay, and are its from now on: it may not have come to looking at them. */
+static bool keeps(struct sim *sim, const struct sim_job *job)
+{
     struct gm_job_view view;
     struct gm_objects_view objects;
     struct gm_err err;
     char id[256];
-    assert_int_equal(gm_view_job(sim->core, job->id, &view, &err), 0);
-    assert_int_equal(gm_view_objects(sim->core, job->id, &objects, &err), 0);
-    for (size_t i = 0; i < objects.count; i++) {
-        make_id(job, objects.rows[i].store, objects.rows[i].key, id);
-        struct sim_object *o = find(sim, id);
-        if (goes(sim, &view, &objects.rows[i], &passed_over) && o) {
-            sim_trace(sim, "%s: deletes %s", job->id, id);
-            drop(sim, o);
-        }
+    if (job->pruned) {
+        return job->done;
     }
-    gm_view_objects_fini(&objects);
-    gm_view_job_fini(&view);
-    return passed_over;
-}
-
-/* It keeps its outputs, and this is one of them. */
-static bool keeps(struct sim *sim, const struct sim_job *job, const char *id)
-{
-    struct gm_job_view view;
-    struct gm_objects_view objects;
-    struct gm_err err;
-    char own[256];
-    bool found = false;
     assert_int_equal(gm_view_job(sim->core, job->id, &view, &err), 0);
     bool stay = view.state == GM_JOB_DONE || view.keep_outputs;
     gm_view_job_fini(&view);
-    if (!stay) {
-        return false;
-    }
     assert_int_equal(gm_view_committed(sim->core, job->id, &objects, &err), 0);
-    for (size_t i = 0; i < objects.count && !found; i++) {
-        make_id(job, objects.rows[i].store, objects.rows[i].key, own);
-        found = strcmp(own, id) == 0;
+    for (size_t i = 0; stay && i < objects.count; i++) {
+        make_id(job, objects.rows[i].store, objects.rows[i].key, id);
+        struct sim_object *o = find(sim, id);
+        if (o) {
+            o->published |= UINT64_C(1) << (job - sim->jobs);
+        }
     }
     gm_view_objects_fini(&objects);
-    return found;
+    return stay;
+}
+
+static void check_row(struct sim *sim, const struct sim_job *job, Gm__Object *const *objects,
+                      size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        const Gm__Object *o = objects[i];
+        char id[256];
+        make_id(job, o->store, o->key, id);
+        if (o->store == GM__OBJECT_STORE__STORE_OUT &&
+            !is_as(find(sim, id), o->size, o->sha256.data)) {
+            fail_msg("seed %u: %s is done, and %s is %s", sim->params.seed, job->id, id,
+                     find(sim, id) ? "another" : "not there");
+        }
+    }
+}
+
+/* What a done job's rows on disk name is there. */
+static void check_rows(struct sim *sim)
+{
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        char id[32];
+        (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(r->key, "/"), r->key);
+        bool result = r->kind == GM_ROW_ITEM || r->kind == GM_ROW_TASK;
+        if (!result || sim_state(sim, id) != GM_JOB_DONE) {
+            continue;
+        }
+        const struct sim_job *job = sim_find_job(sim, id);
+        if (r->kind == GM_ROW_ITEM) {
+            Gm__ItemRow *row = gm__item_row__unpack(NULL, r->size, r->data);
+            assert_non_null(row);
+            check_row(sim, job, row->item->objects, row->item->n_objects);
+            gm__item_row__free_unpacked(row, NULL);
+        } else {
+            Gm__TaskRow *row = gm__task_row__unpack(NULL, r->size, r->data);
+            assert_non_null(row);
+            check_row(sim, job, row->objects, row->n_objects);
+            gm__task_row__free_unpacked(row, NULL);
+        }
+    }
 }
 
 void sim_objects_check(struct sim *sim)
 {
+    uint64_t keep = 0;
+    for (uint32_t j = 0; j < sim->job_count; j++) {
+        keep |= keeps(sim, &sim->jobs[j]) ? UINT64_C(1) << j : 0;
+    }
     for (const struct sim_object *o = sim->objects; o; o = o->hh.next) {
-        bool kept = false;
-        for (uint32_t j = 0; j < sim->job_count && !kept; j++) {
-            kept = keeps(sim, &sim->jobs[j], o->id);
-        }
-        if (!kept) {
+        if (!(o->published & keep) && !o->late) {
             fail_msg("seed %u: object %s is left, and nobody's", sim->params.seed, o->id);
         }
+        sim->late += o->late;
     }
+    for (size_t i = 0; i < SIM_KINDS * 2; i++) {
+        const struct sim_manifest *m = &sim->manifests[i / 2][i % 2];
+        for (size_t k = 0; k < m->count; k++) {
+            if (!find(sim, m->ids[k])) {
+                fail_msg("seed %u: a manifest of %s names %s, which is not there", sim->params.seed,
+                         m->job->id, m->ids[k]);
+            }
+        }
+    }
+    check_rows(sim);
 }
 
 void sim_objects_free(struct sim *sim)
@@ -155,5 +246,8 @@ void sim_objects_free(struct sim *sim)
     HASH_ITER(hh, sim->objects, o, next)
     {
         drop(sim, o);
+    }
+    for (size_t i = 0; i < SIM_KINDS * 2; i++) {
+        manifest_fini(&sim->manifests[i / 2][i % 2]);
     }
 }

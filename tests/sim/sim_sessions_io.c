@@ -12,7 +12,8 @@ static uint32_t sessions_of(const struct sim_task *task)
 
 static bool is_on_gpu(const struct sim_task *task)
 {
-    return task->assign && !task->finished && strcmp(task->assign->device, "gpu") == 0;
+    return task->assign && !task->finished && !task->dropped &&
+           strcmp(task->assign->device, "gpu") == 0;
 }
 
 bool sim_sessions_refuse(struct sim *sim, struct sim_node *node, struct sim_task *task)

@@ -101,31 +101,19 @@ void sim_store_keep(struct sim *sim, struct gm_effects *fx)
     sim->pending[sim->pending_count++] = *fx;
 }
 
-static void queue_job(char **queue, uint32_t *count, const char *id)
-{
-    for (uint32_t i = 0; i < *count; i++) {
-        if (strcmp(queue[i], id) == 0) {
-            return;
-        }
-    }
-    assert_true(*count < SIM_JOBS * 4);
-    queue[(*count)++] = strdup(id);
-}
-
 /* What waited for the disk leaves. */
 static void release(struct sim *sim, struct gm_effects *fx)
 {
     for (size_t s = 0; s < fx->send_count; s++) {
-        if (fx->sends[s].durable) {
+        if (fx->sends[s].durable && !gm_hold_keep(&sim->hold, &fx->sends[s])) {
             sim_deliver(sim, &fx->sends[s]);
         }
     }
     for (size_t p = 0; p < fx->publish_count; p++) {
-        sim_ledger_publish(sim, fx->publishes[p].job_id);
-        queue_job(sim->publish_queue, &sim->queued_publish, fx->publishes[p].job_id);
+        sim_daemon_publish(sim, fx->publishes[p].job_id);
     }
     for (size_t c = 0; c < fx->cleanup_count; c++) {
-        queue_job(sim->cleanup_queue, &sim->queued_cleanup, fx->cleanups[c].job_id);
+        sim_daemon_clean(sim, fx->cleanups[c].job_id);
     }
 }
 

@@ -281,8 +281,11 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
     object.sha256.data = hash;
     object.sha256.len = sizeof(hash);
     bool bare = p->done && is_bare(task);
-    if (!bare) {
-        sim_object_put(sim, task->job, &object);
+    if (!bare && !task->stored) {
+        sim_put_start(sim, node, task, &object);
+    }
+    if (!bare && !task->stored) {
+        return;
     }
     if (p->item) {
         item.stream = p->stream;
@@ -322,7 +325,7 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         envelope.done = &done;
         task->finished = true;
     }
-    task->grant_asked = task->granted = false;
+    task->grant_asked = task->granted = task->stored = false;
     sim_send_reliably(sim, node, &envelope);
 }
 
@@ -416,7 +419,8 @@ static void tell_lie(struct sim *sim, struct sim_node *node, struct sim_task *ta
 
 void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task)
 {
-    if (task->hung || task->finished || sim_random(sim, 4) == 0) {
+    bool busy = task->hung || task->finished || task->dropped || task->put.busy;
+    if (busy || sim_random(sim, 4) == 0) {
         return;
     }
     if (sim->params.task_hangs > 0 && sim_random(sim, 10000) < sim->params.task_hangs) {

@@ -28,12 +28,14 @@ static uint32_t distinct_nodes(const struct gm_attempts_view *v, int64_t chunk)
     return n;
 }
 
-/* A job may fail only when one chunk failed on three nodes, or one task often enough, or alike. */
+/* A job may fail only when one chunk failed on three nodes, or one task often enough, or alike; or
+ * when its outputs were gone. */
 static bool is_rightly_failed(struct sim *sim, const struct sim_job *job, const struct gm_err *why)
 {
     struct gm_attempts_view v;
     struct gm_err err;
-    bool right = why->code == GM_E_PROTO && job->lied;
+    bool unpublished = sim->params.publish_code != GM_OK && why->code == sim->params.publish_code;
+    bool right = (why->code == GM_E_PROTO && job->lied) || unpublished;
     assert_int_equal(gm_view_attempts(sim->core, job->id, &v, &err), 0);
     for (uint32_t c = 0; c < job->chunks && why->code == GM_E_MEDIA_POISON; c++) {
         right = right || distinct_nodes(&v, c) >= 3;
@@ -87,7 +89,7 @@ static void check_rest(struct sim *sim)
 }
 
 struct tally {
-    uint64_t events, acked, published, reloads, digest;
+    uint64_t events, acked, published, reloads, late, digest;
     uint32_t done, failed, cancelled;
 };
 
@@ -138,7 +140,13 @@ static struct sim_params params_of(uint32_t seed)
                            .node_dies = 15,
                            .node_parted = 10,
                            .restart = 15,
-                           .publish_fails = 2000,
+                           .put_ms = seed % 7 == 3 ? 2000 : 150,
+                           .put_fails = 30,
+                           .publish_fails = seed % 6 == 1 ? 6000 : 2000,
+                           .publish_code = seed % 6 == 1 ? GM_E_STORE_CORRUPT : GM_OK,
+                           .restart_busy = seed % 2 ? 200 : 0,
+                           .manifests = seed % 3 > 0,
+                           .store_ms = seed % 5 ? 300 : 3000,
                            .reload = 20};
     /* Some farms have devices that come and go with their nodes, and fail as all does. */
     p.gpus = seed % 4 == 3 ? p.nodes / 2 + 1 : 0;
@@ -187,7 +195,7 @@ static void submit_one(struct sim *sim, uint32_t number)
     job->mp4s = kind != SIM_SOUND ? sim_random(sim, 3) : 0;
     const struct sim_job *twin = number > 0 ? &sim->jobs[number - 1] : NULL;
     if (twin && twin->kind == kind && !job->strays &&
-        sim_random(sim, 3) == 0) { /* the same asked for twice */
+        sim_random(sim, 2) == 0) { /* the same asked for twice */
         job->chunks = twin->chunks;
         job->tracks = twin->tracks;
         job->texts = twin->texts;
@@ -198,6 +206,30 @@ static void submit_one(struct sim *sim, uint32_t number)
     if (sim_random(sim, 10) == 0) {
         sim_until(sim, sim_is_up, 600);
         (void)sim_cancel(sim, id);
+    }
+}
+
+static bool is_publishing(struct sim *sim, uint32_t job)
+{
+    return sim_is_up(sim) && sim_state(sim, sim->jobs[job].id) == GM_JOB_PUBLISHING;
+}
+
+/* What breaks goes on, in two of three farms until jobs have ended. Somebody may give up one of
+ * them, any time or just while it is published, and the next one after it. */
+static void storm(struct sim *sim)
+{
+    uint32_t steps = sim->params.seed % 3 == 0 ? 200 : 900;
+    uint32_t job = sim_random(sim, 2 * sim->job_count), at = sim_random(sim, steps);
+    bool late = sim_random(sim, 2) == 0;
+    for (uint32_t i = 0; i < steps && !sim_all_final(sim); i++) {
+        sim_step(sim);
+        bool now = late ? job < sim->job_count && is_publishing(sim, job) : i >= at;
+        if (now && job < sim->job_count) {
+            sim_until(sim, sim_is_up, 600);
+            (void)sim_cancel(sim, sim->jobs[job].id);
+            at = i + sim_random(sim, 100);
+            job++;
+        }
     }
 }
 
@@ -215,7 +247,7 @@ static void walk(uint32_t seed, bool trace, struct tally *tally)
     for (uint32_t j = 0; j < jobs; j++) {
         submit_one(sim, j);
     }
-    sim_run(sim, 20);
+    storm(sim);
     sim_until(sim, sim_is_up, 600);
     sim_calm(sim); /* and everything must end */
     sim_until(sim, sim_all_final, 3 * 3600);
@@ -227,6 +259,7 @@ static void walk(uint32_t seed, bool trace, struct tally *tally)
     tally->acked += sim->acked;
     tally->published += sim->published;
     tally->reloads += sim->reloads;
+    tally->late += sim->late;
     tally->digest = sim->digest;
     sim_destroy(sim);
     walking = false;
@@ -252,11 +285,13 @@ static void every_job_ends_whatever_breaks(void **state)
     for (uint32_t i = 0; i < seed_count; i++) {
         walk(first_seed + i, traced, &t);
     }
-    print_message("%u seeds, %llu events: %u jobs done, %u failed, %u cancelled; %llu "
-                  "acknowledgements, %llu publications, %llu reloads held; digest %016llx\n",
-                  seed_count, (unsigned long long)t.events, t.done, t.failed, t.cancelled,
-                  (unsigned long long)t.acked, (unsigned long long)t.published,
-                  (unsigned long long)t.reloads, (unsigned long long)t.digest);
+    print_message(
+        "%u seeds, %llu events: %u jobs done, %u failed, %u cancelled; %llu "
+        "acknowledgements, %llu publications, %llu reloads held; %llu objects came too late; "
+        "digest %016llx\n",
+        seed_count, (unsigned long long)t.events, t.done, t.failed, t.cancelled,
+        (unsigned long long)t.acked, (unsigned long long)t.published, (unsigned long long)t.reloads,
+        (unsigned long long)t.late, (unsigned long long)t.digest);
     assert_true(seed_count < SEEDS ||
                 (t.done > 2 * t.failed && t.failed > 0 && t.cancelled > 0 && t.acked > 10000 &&
                  t.published >= t.done && t.reloads > 100));

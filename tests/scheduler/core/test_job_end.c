@@ -228,7 +228,7 @@ static struct sim *two_of_one_publication(struct sim_job **first, struct sim_job
     }
     assert_string_equal(job_of(sim, "second")->publication, job_of(sim, "first")->publication);
     assert_int_equal(count_outputs(sim, "second"), 0);
-    assert_true(sim_objects_clean(sim, *first));
+    assert_true(sim_daemon_clean_now(sim, *first));
     return sim;
 }
 
@@ -243,7 +243,7 @@ static void what_a_clean_up_passes_over_is_the_other_jobs(void **arg)
     assert_int_equal(count_outputs(sim, "first"), 0);
     assert_int_equal(count_outputs(sim, "second"), outputs);
     end_uncleaned(sim, "second");
-    assert_false(sim_objects_clean(sim, second));
+    assert_false(sim_daemon_clean_now(sim, second));
     sim_objects_check(sim); /* nothing is left */
     sim_destroy(sim);
 }
@@ -255,7 +255,7 @@ static void what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted(void **a
     struct sim_job *first, *second;
     struct sim *sim = two_of_one_publication(&first, &second);
     end_uncleaned(sim, "second");
-    tell(sim, GM_EV_CLEANED, "second", sim_objects_clean(sim, second));
+    tell(sim, GM_EV_CLEANED, "second", sim_daemon_clean_now(sim, second));
     assert_false(job_of(sim, "second")->cleanup_pending);
     tell(sim, GM_EV_CLEANED, "first", true);
     assert_true(job_of(sim, "first")->cleanup_pending);
