@@ -419,9 +419,11 @@ static void delete_work(void *arg)
         job->rc = look(job, store);
         job->out.next = job->end = 0;
     }
-    while (job->rc == 0 && list->next < job->end) {
-        job->rc = gm_store_delete(store, list->keys[list->next], &job->err);
-        list->next += job->rc == 0 ? 1 : 0;
+    if (job->rc == 0 && list->next < job->end) {
+        size_t done = 0;
+        job->rc = gm_store_delete_many(store, (const char *const *)(list->keys + list->next),
+                                       job->end - list->next, &done, &job->err);
+        list->next += done;
         GM_CRASH("cleanup.deleted");
     }
     gm_store_close(&store);

@@ -18,14 +18,15 @@ struct gm_store_ops {
     int (*list)(struct gm_store *store, const char *prefix,
                 int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
                 struct gm_err *err);
-    int (*delete)(struct gm_store *store, const char *key, struct gm_err *err);
+    int (*delete)(struct gm_store *store, const char *const *keys, size_t count, size_t *out_done,
+                  struct gm_err *err);
 };
 
 struct gm_store {
     const struct gm_store_ops *ops;
 };
 
-/* ---- the directory backend: dir.c, dir_put.c, dir_list.c */
+/* ---- the directory backend: dir.c, dir_put.c, dir_list.c, dir_delete.c */
 
 #define GM_DIR_TEMP_PREFIX ".gm-tmp-"
 #define GM_DIR_MARK ".gm-store" /* mark.c */
@@ -52,6 +53,8 @@ int gm_dir_put(struct gm_store *store, const struct gm_store_put *put, const voi
 int gm_dir_list(struct gm_store *store, const char *prefix,
                 int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
                 struct gm_err *err) GM_MUST_CHECK;
+int gm_dir_delete(struct gm_store *store, const char *const *keys, size_t count, size_t *out_done,
+                  struct gm_err *err) GM_MUST_CHECK;
 /* errno in the terms of a store: "<what> <key>: <reason>". */
 int gm_dir_error(struct gm_err *err, int errnum, const char *what, const char *key);
 

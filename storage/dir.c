@@ -183,65 +183,6 @@ static int dir_head(struct gm_store *store, const char *key, struct gm_store_sta
     return rc;
 }
 
-/* Removes the folders of key from the deepest up, as long as they are empty. */
-static void remove_empty_folders(int root, const char *key)
-{
-    char path[1024 + 1];
-    char *slash;
-
-    snprintf(path, sizeof(path), "%s", key);
-    while ((slash = strrchr(path, '/')) != NULL) {
-        char *name;
-        int dir;
-        int rc;
-
-        *slash = '\0';
-        dir = gm_dir_walk(root, path, false);
-        if (dir < 0) {
-            return;
-        }
-        name = strrchr(path, '/');
-        rc = unlinkat(dir, name == NULL ? path : name + 1, AT_REMOVEDIR);
-        close(dir);
-        if (rc < 0) {
-            return;
-        }
-    }
-}
-
-static int dir_delete(struct gm_store *store, const char *key, struct gm_err *err)
-{
-    const struct gm_dir_store *d = (const struct gm_dir_store *)store;
-    const char *slash = strrchr(key, '/');
-    const char *name = slash == NULL ? key : slash + 1;
-    struct stat st;
-    int dir = gm_dir_walk(d->root, key, false);
-    int rc = 0;
-
-    if (dir < 0) {
-        return errno == ENOENT || errno == ENOTDIR ? 0 : gm_dir_error(err, errno, "deleting", key);
-    }
-    if (fstatat(dir, name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
-        rc = errno == ENOENT ? 0 : gm_dir_error(err, errno, "deleting", key);
-    } else if (S_ISDIR(st.st_mode)) {
-        goto out; /* no object of that name */
-    } else if (!S_ISREG(st.st_mode)) {
-        rc = gm_err_set(err, GM_E_STORE_DENIED, 0, "%.150s was not a regular file", key);
-    } else if (unlinkat(dir, name, 0) < 0 && errno != ENOENT) {
-        rc = gm_dir_error(err, errno, "deleting", key);
-    }
-    GM_CRASH("store.deleted");
-    if (rc == 0 && fsync(dir) < 0) { /* or a power cut brings back what nobody knows any more */
-        rc = gm_dir_error(err, errno, "fsync of the folder of", key);
-    }
-    if (rc == 0) {
-        remove_empty_folders(d->root, key);
-    }
-out:
-    close(dir);
-    return rc;
-}
-
 static void dir_close(struct gm_store *store)
 {
     struct gm_dir_store *d = (struct gm_dir_store *)store;
@@ -313,4 +254,4 @@ static const struct gm_store_ops DIR_OPS = {.close = dir_close,
                                             .get = dir_get,
                                             .head = dir_head,
                                             .list = gm_dir_list,
-                                            .delete = dir_delete};
+                                            .delete = gm_dir_delete};

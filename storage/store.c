@@ -222,9 +222,23 @@ int gm_store_list(struct gm_store *store, const char *prefix,
     return store->ops->list(store, prefix, fn, arg, err);
 }
 
+int gm_store_delete_many(struct gm_store *store, const char *const *keys, size_t count,
+                         size_t *out_done, struct gm_err *err)
+{
+    size_t good = 0;
+    int bad = 0;
+    int rc;
+
+    while (good < count && (bad = check_key(keys[good], err)) == 0) {
+        good++;
+    }
+    rc = store->ops->delete (store, keys, good, out_done, err);
+    return rc < 0 ? rc : bad;
+}
+
 int gm_store_delete(struct gm_store *store, const char *key, struct gm_err *err)
 {
-    int rc = check_key(key, err);
+    size_t done = 0;
 
-    return rc < 0 ? rc : store->ops->delete (store, key, err);
+    return gm_store_delete_many(store, &key, 1, &done, err);
 }

@@ -74,9 +74,13 @@ int gm_store_head(struct gm_store *store, const char *key, struct gm_store_stat 
 int gm_store_list(struct gm_store *store, const char *prefix,
                   int (*fn)(const char *key, uint64_t size, void *arg), void *arg,
                   struct gm_err *err) GM_MUST_CHECK;
-/* A missing key is success. Folders that it leaves empty go too, never the root. Not synced: after
- * a loss of power the object may be there again. */
+/* A missing key is success. Folders that it leaves empty go too, never the root. Durable: a loss of
+ * power brings no object back. */
 int gm_store_delete(struct gm_store *store, const char *key, struct gm_err *err) GM_MUST_CHECK;
+/* The same of many, one after the other; it costs least where keys of one folder follow each other.
+ * *out_done, set on failure too: so many of them, the first ones, are gone for good. */
+int gm_store_delete_many(struct gm_store *store, const char *const *keys, size_t count,
+                         size_t *out_done, struct gm_err *err) GM_MUST_CHECK;
 
 /* --- grants: what a node, which holds no store of its own, works with ---
  * A read grant is a URL that names one object; a write grant is a URL that allows one body under
