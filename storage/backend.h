@@ -9,6 +9,8 @@
  */
 struct gm_store_ops {
     void (*close)(struct gm_store *store);
+    /* Makes the store itself durable, who ever made it. */
+    int (*settle)(struct gm_store *store, struct gm_err *err);
     int (*put)(struct gm_store *store, const struct gm_store_put *put, const void *data,
                struct gm_err *err);
     int (*get)(struct gm_store *store, const char *key, uint64_t offset, void *out, size_t length,

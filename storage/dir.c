@@ -103,25 +103,44 @@ fail:
     return rc;
 }
 
-/* The folder `name` of dir, made and synced if missing. Returns a descriptor or -1. */
+/* A new folder has the sticky bit until its name is synced: who finds the bit syncs in place of one
+ * who was killed. Where it can't be taken off again (another's folder) that is done each time. */
+static int settle_folder(int dir, int folder)
+{
+    struct stat st;
+
+    if (fstat(folder, &st) < 0) {
+        return -1;
+    }
+    if ((st.st_mode & S_ISVTX) == 0) {
+        return 0;
+    }
+    if (fsync(dir) < 0) {
+        return -1;
+    }
+    return fchmod(folder, st.st_mode & 07777 & ~(mode_t)S_ISVTX) == 0 || errno == EPERM ? 0 : -1;
+}
+
+/* The folder `name` of dir, made if missing, and synced. Returns a descriptor or -1. */
 static int enter_folder(int dir, const char *name, bool make)
 {
     int fd = gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
 
-    if (fd >= 0 || errno != ENOENT || !make) {
-        return fd;
-    }
-    if (mkdirat(dir, name, 0755) < 0) {
-        if (errno != EEXIST) {
+    if (fd < 0 && errno == ENOENT && make) {
+        if (mkdirat(dir, name, S_ISVTX | 0755) < 0 && errno != EEXIST) {
             return -1;
         }
-    } else {
         GM_CRASH("store.folder_made");
-        if (fsync(dir) < 0) {
-            return -1;
-        }
+        fd = gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
     }
-    return gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
+    if (fd >= 0 && settle_folder(dir, fd) < 0) {
+        int saved = errno;
+
+        close(fd);
+        errno = saved;
+        return -1;
+    }
+    return fd;
 }
 
 int gm_dir_walk(int root, const char *key, bool make)
@@ -249,7 +268,36 @@ int gm_dir_open(const char *path, bool create, struct gm_store **out, struct gm_
     return 0;
 }
 
+/* Whoever made the store's folder may have been killed before its name, or that of one above it,
+ * was synced. */
+static int dir_settle(struct gm_store *store, struct gm_err *err)
+{
+    const struct gm_dir_store *d = (const struct gm_dir_store *)store;
+    char path[PATH_MAX];
+    char *slash;
+    int rc = gm_fs_path(path, sizeof(path), err, "%s", d->path);
+
+    while (rc == 0 && (slash = strrchr(path, '/')) != NULL) {
+        int fd;
+
+        slash[slash == path ? 1 : 0] = '\0';
+        fd = open(path, GM_DIR_OPEN_FOLDER);
+        /* one that we may only pass through is none of ours; not every file system syncs folders */
+        if (fd < 0 ? errno != EACCES : fsync(fd) < 0 && errno != EINVAL && errno != EROFS) {
+            rc = gm_dir_error(err, errno, "fsync of the folder", path);
+        }
+        if (fd >= 0) {
+            close(fd);
+        }
+        if (slash == path) {
+            break;
+        }
+    }
+    return rc;
+}
+
 static const struct gm_store_ops DIR_OPS = {.close = dir_close,
+                                            .settle = dir_settle,
                                             .put = gm_dir_put,
                                             .get = dir_get,
                                             .head = dir_head,

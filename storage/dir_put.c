@@ -4,7 +4,7 @@
  *
  * New folders are made under an exclusive flock(2) on the root and synced before it is released;
  * who finds a folder in place takes the lock shared for a moment, so that no body is called durable
- * inside a folder that is not.
+ * inside a folder that is not. One that a killed writer left unsynced tells so itself (dir.c).
  */
 #include <errno.h>
 #include <fcntl.h>

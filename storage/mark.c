@@ -42,7 +42,10 @@ int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE], struc
     if (rc != -GM_E_NOTFOUND || !make) {
         return rc;
     }
-    rc = gm_id_make(id, err);
+    rc = store->ops->settle(store, err); /* a store with a mark is durable */
+    if (rc == 0) {
+        rc = gm_id_make(id, err);
+    }
     if (rc == 0) {
         rc = store->ops->put(store, &put, id, err);
     }
