@@ -89,11 +89,24 @@ static int64_t avi_us(const AVFormatContext *format)
     return most[0] > 0 ? most[0] : most[1];
 }
 
+/* Of a stream of MP4 or QuickTime, all ones say that it was not known (fragments). */
+static bool is_open(const AVFormatContext *format)
+{
+    bool open = false;
+    for (unsigned i = 0; i < format->nb_streams; i++) {
+        open = open || format->streams[i]->duration == UINT32_MAX;
+    }
+    return open && format->iformat != NULL && strncmp(format->iformat->name, "mov,", 4) == 0;
+}
+
 /* What the headers say of the whole; 0: nothing that counts. */
 static int64_t claimed_us(const AVFormatContext *format, int64_t header_us)
 {
     if (header_us > 0) {
         return header_us;
+    }
+    if (is_open(format)) {
+        return 0;
     }
     if (format->iformat != NULL && strcmp(format->iformat->name, "avi") == 0) {
         int64_t us = avi_us(format);

@@ -54,10 +54,10 @@ struct gm_claims_file {
  * last until then: its last packet says no length, or the one before it said less than it took, and
  * lasts as long as that and one part in GM_CLAIMS_SLACK_PART (of a file that is cut this counts of
  * the stream that ends last alone); or when nothing credible is said: durations that libavformat
- * only estimated, and those at which the whole file would have less than GM_CLAIMS_LEAST_BPS, and
- * those that are where the subtitles end. file->header_us goes before libavformat's where it is
- * above 0. Of AVI the frames count that the stream headers tell. start_us: where the programme
- * begins. */
+ * only estimated, those of all ones (ISO/IEC 14496-12, 8.4.2.3), and those at which the whole file
+ * would have less than GM_CLAIMS_LEAST_BPS, and those that are where the subtitles end.
+ * file->header_us goes before libavformat's where it is above 0. Of AVI the frames count that the
+ * stream headers tell. start_us: where the programme begins. */
 #define GM_CLAIMS_LEAST_BPS 1000
 #define GM_CLAIMS_SLACK_PART 4
 int64_t gm_claims_short_us(const AVFormatContext *format, const struct gm_claims_file *file,

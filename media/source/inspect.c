@@ -13,6 +13,7 @@
 #include "media/pb.h"
 #include "media/picture/colour.h"
 #include "media/source/claims_header.h"
+#include "media/source/length.h"
 #include "media/task_io.h"
 
 /* The inspect task: opens the source, refuses what can't or may not be transcoded, and writes down
@@ -21,7 +22,6 @@
 #define MIN_SIDE 16
 #define FINGERPRINT_PART (1 << 20)
 #define MAX_SAMPLE_RATE 768000
-#define DEFAULT_DURATION_S 43200
 #define DEFAULT_STREAMS 64
 
 struct inspector {
@@ -32,6 +32,7 @@ struct inspector {
     uint64_t max_pixels, max_duration_s;
     uint32_t max_streams;
     struct gm_source source;
+    int64_t sure_us;  /* the programme lasts at least */
     bool sound_alone; /* the pipeline encodes no pictures: they are not looked at */
     int video;        /* -1: sound alone */
     struct gm_scan scan;
@@ -52,8 +53,7 @@ static void read_params(struct inspector *s)
         }
     }
     s->max_pixels = p != NULL && p->max_pixels != 0 ? p->max_pixels : (uint64_t)GM_DEFAULT_PIXELS;
-    s->max_duration_s =
-        p != NULL && p->max_duration_s != 0 ? p->max_duration_s : DEFAULT_DURATION_S;
+    s->max_duration_s = gm_length_limit_s(spec);
     s->max_streams = p != NULL && p->max_streams != 0 ? p->max_streams : DEFAULT_STREAMS;
     if (s->max_pixels > INT32_MAX) {
         s->max_pixels = INT32_MAX;
@@ -228,10 +228,9 @@ static int check_duration(struct inspector *s, struct gm_err *err)
 {
     uint64_t limit = s->max_duration_s * 1000000;
     int rc = 0;
-    if (s->facts->duration_us > 0 && (uint64_t)s->facts->duration_us > limit) {
+    if (s->sure_us > 0 && (uint64_t)s->sure_us > limit) {
         rc = gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0, "%s lasts %lld s: more than %llu s", s->name,
-                        (long long)(s->facts->duration_us / 1000000),
-                        (unsigned long long)s->max_duration_s);
+                        (long long)(s->sure_us / 1000000), (unsigned long long)s->max_duration_s);
     }
     return rc;
 }
@@ -300,6 +299,49 @@ static struct gm_scan_time earlier(struct gm_scan_time a, struct gm_scan_time b)
     return b.tb.den != 0 && av_compare_ts(b.ts, b.tb, a.ts, a.tb) < 0 ? b : a;
 }
 
+/* 0 where it does not end after the start. */
+static int64_t since(int64_t start, int64_t end)
+{
+    int64_t us = 0;
+    return end > start && __builtin_sub_overflow(end, start, &us) ? INT64_MAX : us;
+}
+
+/* How long the programme is, which runs from start to end by the packets that were read. */
+static void fill_duration(struct inspector *s, int64_t start, int64_t end)
+{
+    AVFormatContext *ctx = s->source.format;
+    Gm__VideoFacts *v = s->facts->video;
+    AVRational rate = v != NULL ? gm_av_rational(v->frame_rate) : (AVRational){0, 1};
+    int64_t us = since(start, end);
+    s->sure_us = us;
+    if (!s->scan.complete) {
+        struct gm_length length = {
+            .told_us = ctx->duration,
+            .span_us = us,
+            .indexed_us = since(start, gm_length_indexed_us(ctx, s->size)),
+            .head_us = s->scan.has_head ? since(start, s->scan.head_end_us) : 0,
+            .head_bytes = s->scan.head_bytes,
+            .size_bytes = s->size,
+            .to_end = s->scan.to_end,
+            .restarts = (ctx->iformat->flags & AVFMT_TS_DISCONT) != 0,
+        };
+        us = gm_length_guess(&length, &s->sure_us);
+        bool less = us > 0 && ctx->duration > us && ctx->duration - us > GM_CLAIMS_SLACK_US;
+        if (v != NULL && less && rate.num > 0) {
+            int64_t frames = gm_av_rescale(us, (AVRational){1, 1000000}, av_inv_q(rate));
+            v->frames = v->frames > frames ? frames : v->frames; /* these were of the claim */
+        }
+    }
+    s->facts->duration_us = us;
+    if (v != NULL && (us <= 0 || s->scan.packets == NULL)) {
+        int64_t rate_us = rate.num > 0 ? 1000000 * (int64_t)rate.den / rate.num : 40000;
+        if (__builtin_mul_overflow(v->frames, rate_us, &s->facts->duration_us)) {
+            s->facts->duration_us = INT64_MAX;
+        }
+        s->sure_us = s->facts->duration_us;
+    }
+}
+
 /* Programme zero, and how long the programme is. */
 static int fill_span(struct inspector *s, struct gm_err *err)
 {
@@ -336,21 +378,7 @@ static int fill_span(struct inspector *s, struct gm_err *err)
     if (__builtin_add_overflow(s->facts->lost_us, s->scan.gap_us, &s->facts->lost_us)) {
         s->facts->lost_us = INT64_MAX;
     }
-    if (end <= start) {
-        s->facts->duration_us = 0;
-    } else if (__builtin_sub_overflow(end, start, &s->facts->duration_us)) {
-        s->facts->duration_us = INT64_MAX;
-    }
-    if (!s->scan.complete && ctx->duration > s->facts->duration_us) {
-        s->facts->duration_us = ctx->duration;
-    }
-    if (v != NULL && (s->facts->duration_us <= 0 || s->scan.packets == NULL)) {
-        int64_t rate_us =
-            v->frame_rate->num > 0 ? 1000000 * v->frame_rate->den / v->frame_rate->num : 40000;
-        if (__builtin_mul_overflow(v->frames, rate_us, &s->facts->duration_us)) {
-            s->facts->duration_us = INT64_MAX;
-        }
-    }
+    fill_duration(s, start, end);
     Gm__Rational *z = malloc(sizeof *z);
     if (z == NULL) {
         return gm_err_nomem(err);

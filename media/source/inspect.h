@@ -62,6 +62,10 @@ struct gm_scan {
     struct gm_scan_packet *packets;
     size_t count, cap;
     bool complete;       /* the file was read to its end */
+    bool to_end;         /* its end was met, be it after gaps */
+    bool has_head;       /* the next two are known */
+    int64_t head_end_us; /* span.end_us when the first part was read */
+    int64_t head_bytes;  /* where in the file that was */
     int64_t read_errors; /* demuxer errors other than the end */
     int64_t gap_us;      /* missing inside of what was read whole (media/source/losses.h) */
     bool encrypted;
@@ -98,6 +102,8 @@ void gm_scan_fini(struct gm_scan *scan);
  * discarded; no packets, windows or pictures. video_stream and max_pixels are not looked at. */
 int gm_scan_sound(const struct gm_scan_params *params, struct gm_scan *out,
                   struct gm_err *err) GM_MUST_CHECK;
+/* For the two scans: the first part is read. */
+void gm_scan_note_head(struct gm_scan *scan);
 /* For the two scans: notes the packet's stream's first time and end; adds to the index' hash. */
 void gm_scan_note_time(struct gm_scan *scan, const AVPacket *packet);
 void gm_scan_hash_packet(const struct gm_scan *scan, struct gm_sha256 *hash,

@@ -233,6 +233,13 @@ void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
     gm_claims_note(&scan->span, st, p);
 }
 
+void gm_scan_note_head(struct gm_scan *scan)
+{
+    scan->has_head = scan->span.any && scan->format->pb != NULL;
+    scan->head_end_us = scan->span.end_us;
+    scan->head_bytes = scan->has_head ? avio_tell(scan->format->pb) : 0;
+}
+
 static int take_video(struct scanner *s, struct gm_err *err)
 {
     struct gm_scan *scan = s->scan;
@@ -287,6 +294,7 @@ static int step(struct scanner *s, struct gm_err *err)
             scan->read_errors++;
         }
         s->at_end = av == AVERROR_EOF || ++s->errors_in_row >= MAX_ERRORS;
+        scan->to_end = scan->to_end || av == AVERROR_EOF;
         return 0;
     }
     s->errors_in_row = 0;
@@ -384,6 +392,7 @@ static int scan_all(struct scanner *s, struct gm_err *err)
         return rc;
     }
     scan->complete = s->at_end;
+    gm_scan_note_head(scan);
     return scan->complete || whole ? 0 : read_windows(s, err);
 }
 

@@ -38,6 +38,7 @@ static int read_packets(struct sound_scanner *s, uint64_t most, struct gm_err *e
         if (av < 0) {
             s->scan->read_errors += av != AVERROR_EOF;
             s->at_end = av == AVERROR_EOF || ++errors >= MAX_ERRORS;
+            s->scan->to_end = s->scan->to_end || av == AVERROR_EOF;
             continue;
         }
         const AVPacket *p = s->packet;
@@ -73,6 +74,7 @@ static int scan_all(struct sound_scanner *s, struct gm_err *err)
         rc = read_packets(s, whole ? UINT64_MAX : HEAD_PACKETS, err);
     }
     s->scan->complete = s->at_end;
+    gm_scan_note_head(s->scan);
     if (rc < 0 || s->at_end || ctx->duration <= 0) {
         return rc;
     }

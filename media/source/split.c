@@ -9,6 +9,7 @@
 #include "media/pb.h"
 #include "media/picture/burn_read.h"
 #include "media/results.h"
+#include "media/source/length.h"
 #include "media/source/losses.h"
 #include "media/source/split_chunk.h"
 #include "media/source/split_meta.h"
@@ -250,6 +251,11 @@ static int take_video(struct gm_splitter *s, struct gm_err *err)
 static int take_packet(struct gm_splitter *s, struct gm_err *err)
 {
     gm_claims_note(&s->span, s->source.format->streams[s->packet->stream_index], s->packet);
+    if (s->span.any && s->span.end_us > s->most_end_us) { /* inspection saw but parts */
+        return gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0, "%s lasts more than %llu s",
+                          s->io->spec->source_name,
+                          (unsigned long long)gm_length_limit_s(s->io->spec));
+    }
     if (s->facts->video != NULL && s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
     }
@@ -416,6 +422,17 @@ static int open_streams(struct gm_splitter *s, struct gm_err *err)
     return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
 
+/* Where the longest programme ends that the pipeline takes, source time. */
+static int64_t most_end_us(const struct gm_splitter *s)
+{
+    AVRational zero = gm_av_rational(s->facts->zero);
+    uint64_t limit_s = gm_length_limit_s(s->io->spec);
+    int64_t us = zero.den != 0 ? gm_av_rescale(1, zero, (AVRational){1, 1000000}) : 0;
+    bool over = s->facts->read_whole || limit_s > INT64_MAX / 1000000 ||
+                __builtin_add_overflow(us, (int64_t)limit_s * 1000000, &us);
+    return over ? INT64_MAX : us;
+}
+
 static int open_all(struct gm_splitter *s, struct gm_err *err)
 {
     const Gm__TaskSpec *spec = s->io->spec;
@@ -438,6 +455,7 @@ static int open_all(struct gm_splitter *s, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    s->most_end_us = most_end_us(s);
     s->decode = s->facts->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE;
     s->skip = gm_split_skip(spec, GM_STREAM_VIDEO);
     s->packet = av_packet_alloc();

@@ -36,6 +36,7 @@ struct gm_splitter {
     struct gm_losses losses;
     bool truncated;             /* reading broke off */
     struct gm_claims_span span; /* of the packets taken */
+    int64_t most_end_us;        /* where the span may end */
 };
 
 /* Items, frames, what is lost or damaged, warnings. end_ts: of the last picture. out: initialised;

@@ -152,4 +152,36 @@ check "pairs: $(wc -l <"$work/ours") of 60 pictures" test "$(wc -l <"$work/ours"
 check "pairs: times rise" awk 'NR > 1 && $1 <= last {exit 1} {last = $1}' "$work/ours"
 check "pairs: each second one within 1 ms of the first" awk 'NR % 2 == 0 && $1 - last > 1 {exit 1} {last = $1}' "$work/ours"
 
+# Files too large to be read twice, which say more than they hold: all of it is made, as long as it is.
+large() { # file pictures seconds what: a pipeline that takes 12 hours, and no losses
+  local rc=0 seen
+  rm -rf "$work/out"
+  gopmill transcode "$1" --out "$work/out" --pipeline "$work/strict.yaml" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+  check "$4: exit 0, got $rc: $(tail -n 2 "$work/stderr" | tr '\n' ' ')" test "$rc" = 0
+  [ "$rc" = 0 ] || return
+  check "$4: is read in parts" test "$(stat -c %s "$1")" -gt $((64 << 20))
+  seen=$(jq '.source.duration_s' "$work/out/report.json")
+  check "$4: reckoned with $seen s" jq -en --argjson s "$seen" "\$s > $3 * 0.9 and \$s < $3 * 1.1" >"$work/said"
+  check "$4: nothing is lost: $(jq -c '[.source.lost_s, .warnings[].code]' "$work/out/report.json")" jq -e '.source.lost_s == 0' "$work/out/report.json" >"$work/said"
+  join_rendition "$(echo "$work"/out/v/*/video/*)" >"$work/joined.mp4"
+  check "$4: $(frames_of "$work/joined.mp4") of $2 pictures" test "$(frames_of "$work/joined.mp4")" = "$2"
+}
+sed 's/type: split,/& damage: fail,/' "$work/exact.yaml" >"$work/strict.yaml"
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=320x240:r=25 -t 20 -c:v rawvideo -pix_fmt uyvy422 -movflags frag_keyframe+empty_moov+skip_trailer -frag_duration 1000000 "$work/large.mov"
+put "$work/large.mov" $(($(place "$work/large.mov" mdhd) + 20)) 0xffffffff # 335544 s
+large "$work/large.mov" 500 20 "fragments whose length is not known"
+rm "$work/large.mov"
+head -c 55296000 /dev/urandom | ffmpeg -nostdin -v error -y -f rawvideo -s 640x480 -r 25 -pix_fmt yuv420p -i - -c:v mpeg2video -q:v 1 -qmin 1 -g 12 -bf 2 -f mpegts "$work/heavy.ts"
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=640x480:r=25 -frames:v 5 -c:v mpeg2video -q:v 1 -qmin 1 -g 12 -bf 2 -output_ts_offset 72000 -mpegts_copyts 1 -f mpegts "$work/far.ts"
+cat "$work/heavy.ts" "$work/far.ts" >"$work/large.ts"
+large "$work/large.ts" 125 5 "a clock that jumps 20 hours on"
+
+# One that is longer than the bytes of its head say is refused when it is read.
+sed 's/type: inspect/&, max_duration_s: 8/' "$work/exact.yaml" >"$work/brief.yaml"
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=640x480:r=25 -t 10 -c:v mpeg2video -q:v 25 -g 12 -bf 2 -output_ts_offset 4.8 -f mpegts "$work/light.ts"
+cat "$work/heavy.ts" "$work/light.ts" >"$work/large.ts"
+rm -rf "$work/out"
+check "15 s where 8 are taken: refused" status 3 gopmill transcode "$work/large.ts" --out "$work/made" --pipeline "$work/brief.yaml" --quiet
+check "15 s where 8 are taken: split says so: $(jq -c '[.tasks[] | [.type, .error.code]]' "$work/made/report.json")" \
+  jq -e '[.tasks[] | select(.type == "split") | .error.code] == ["input.too_large"]' "$work/made/report.json" >"$work/said"
 finish

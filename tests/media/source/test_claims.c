@@ -138,6 +138,30 @@ static void headers_are_believed_within_reason(void **state)
     }
 }
 
+static void a_length_of_all_ones_is_none(void **state)
+{
+    static const struct {
+        const char *format;
+        int64_t duration, lost;
+    } rows[] = {
+        {"mov", UINT32_MAX, 0},
+        {"mov", UINT32_MAX - 1, UINT32_MAX * INT64_C(100) - 5000000},
+        {"matroska", UINT32_MAX, UINT32_MAX * INT64_C(100) - 5000000},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        AVFormatContext *f = indexed(AVMEDIA_TYPE_VIDEO, 0);
+        struct gm_claims_span span = {.any = true, .end_us = 5000000};
+        f->iformat = av_find_input_format(rows[i].format);
+        assert_non_null(f->iformat);
+        f->streams[0]->duration = rows[i].duration;
+        f->duration_estimation_method = AVFMT_DURATION_FROM_STREAM;
+        f->duration = UINT32_MAX * INT64_C(100);
+        assert_int_equal(short_us(f, 0, INT64_C(1) << 30, 0, &span), rows[i].lost);
+        avformat_free_context(f);
+    }
+}
+
 /* Packets of 1/1000 s; of each its time and length. */
 static void a_last_packet_without_a_length_may_be_as_long_as_the_one_before(void **state)
 {
@@ -377,6 +401,7 @@ int main(void)
         cmocka_unit_test(streams_are_told_apart_where_they_differ),
         cmocka_unit_test(an_index_of_all_time_is_a_long_one),
         cmocka_unit_test(headers_are_believed_within_reason),
+        cmocka_unit_test(a_length_of_all_ones_is_none),
         cmocka_unit_test(a_last_packet_without_a_length_may_be_as_long_as_the_one_before),
         cmocka_unit_test(sound_does_not_end_the_picture_before_it),
         cmocka_unit_test(what_is_not_shown_has_no_end),
