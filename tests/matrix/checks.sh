@@ -3,6 +3,12 @@
 measure=$bin/../tests/matrix_measure
 exceptions=$here/../matrix/exceptions.tsv
 
+# What may be off. Pictures: levels of 255, of 64x64 pictures; ORDER is what a picture may be nearer to its neighbour in the source.
+# Sound at 8 kHz: least correlation of a channel, of its worst second and of left less right; dB of a channel and of its worst second.
+LUMA=4 CHROMA=3 ORDER=0.3
+CHANNEL=0.9 SECOND=0.7 SIDE=0.5 LEVEL=1 SECOND_LEVEL=3
+. "$here/../matrix/wanted.sh"
+
 # --- judging ---
 judge() { # check value sentence command...: noted in the clip's results, judged by judge.awk. value: what an exception's ceiling holds, or "-"
   local key=$1 value=$2 sentence=$3 passed=0
@@ -23,29 +29,44 @@ check_exceptions() { # that none is out of date: told of only when all clips wer
 are_within() { # values limit
   awk -v l="$2" '{for (i = 1; i <= NF; i++) if ($i > l || $i < -l) exit 1}' <<<"$1"
 }
-unlike() { # "... correlation" of measure: 1 less it
-  awk '{printf "%.3f", 1 - $NF}' <<<"$1"
+unlike() { # "turn correlation" of measure: 1 less it; another turn is more than any ceiling lifts
+  awk '{if ($1 != "0") print 2; else printf "%.3f", 1 - $2}' <<<"$1"
 }
 is_at_most() { awk -v v="$1" -v l="$2" 'BEGIN {exit !(v + 0 <= l + 0)}'; }
 
 # --- measuring ---
-times_of() { # file: one line a decoded picture, s
-  ffprobe -v error -threads 2 -select_streams v:0 -show_entries frame=best_effort_timestamp_time -of csv=p=0 "$1" 2>/dev/null | tr -d ',' | grep -v '^$'
+times_of() { # file [keys]: one line a decoded picture, s; keys: takes those of the pictures that the decoder calls keyframes
+  ffprobe -v error -threads 2 -select_streams v:0 -show_entries frame=key_frame,best_effort_timestamp_time -of csv=p=0 "$1" 2>/dev/null |
+    awk -F, -v keys="${2:-/dev/null}" 'BEGIN {printf "" >keys} $2 != "" {print $2; if ($1 == 1) print $2 >keys}'
 }
 idrs_of() { # file: times of sync samples, s
   ffprobe -v error -select_streams v:0 -show_entries packet=pts_time,flags -of csv=p=0 "$1" | awk -F, '/K/ {print $1}'
 }
-sound_of() { # file track zero_s out: mono f32 at 8 kHz whose first sample is at zero_s of the file's time line
-  local file=$1 track=$2 zero=$3 out=$4
-  ffmpeg -nostdin -v error -y -copyts -i "$file" -map "0:a:$track" \
-    -af "asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004,aformat=channel_layouts=mono,aresample=8000" -f f32le "$out" 2>/dev/null
+sound_of() { # file track zero_s channels out: f32 at 8 kHz whose first sample is at zero_s of the file's time line: mono, and in out.all its channels, mixed down as ADR-0014 has it
+  local file=$1 track=$2 zero=$3 channels=$4 out=$5 layout=stereo line
+  [ "$channels" != 1 ] || layout=mono
+  line="asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004"
+  ffmpeg -nostdin -v error -y -copyts -i "$file" -filter_complex "[0:a:$track]asplit[x][y];[x]$line,aformat=channel_layouts=mono,aresample=8000[m];
+    [y]$line,aresample=8000:ocl=$layout:rematrix_maxval=1,aformat=channel_layouts=${layout}[all]" -map '[m]' -f f32le "$out" -map '[all]' -f f32le "$out.all" 2>/dev/null
 }
-picture_of() { # file times index out: 64x64 grey; by its time, as ffmpeg counts anew where the size changes
-  local which
-  which="gte(t\\,$(sed -n "$(($3 + 1))p" "$2")-0.0005)"
-  case $which in *N/A*) which="eq(n\\,$3)" ;; esac
-  ffmpeg -nostdin -v error -y -copyts -i "$1" -map 0:v:0 -vf "select=$which,scale=64:64:flags=area,format=gray" \
-    -frames:v 1 -fps_mode passthrough -f rawvideo "$4" 2>/dev/null
+places_of() { # times: the pictures (from 0) that are compared: near begin and end, and the middle
+  awk 'END {a[1] = NR > 1; a[2] = int(NR / 2); a[3] = NR > 2 ? NR - 2 : 0; for (i = 1; i <= 3; i++) if (!(a[i] in had)) {had[a[i]]; printf "%d ", a[i]}}' "$1"
+}
+with_neighbours() { # count places...
+  local count=$1
+  shift
+  printf '%d\n' "$@" | awk -v n="$count" '{for (i = $1 - 1; i <= $1 + 1; i++) if (i >= 0 && i < n) print i}' | sort -nu | tr '\n' ' '
+}
+pictures_of() { # file times indices out: 64x64, three planes each, limited range; by their times, as ffmpeg counts anew where the size changes
+  local which part=""
+  which=$(awk -v list="$3" 'BEGIN {n = split(list, a, " "); for (i = 1; i <= n; i++) want[a[i] + 1]}
+    FNR in want {printf "%s", some++ ? "+" : ""; if ($1 == "N/A") printf "eq(n\\,%d)", FNR - 1; else printf "between(t\\,%.6f\\,%.6f)", $1 - 0.0005, $1 + 0.0005}' "$2")
+  [ "$pipeline" != vod-watermark ] || part=crop=iw*3/4:ih*3/4:0:0, # what the mark does not reach
+  ffmpeg -nostdin -v error -y -copyts -i "$1" -map 0:v:0 -vf "select=$which,${part}scale=64:64:flags=area:out_range=tv,format=yuv444p" \
+    -frames:v "$(wc -w <<<"$3")" -fps_mode passthrough -f rawvideo "$4" 2>/dev/null
+}
+plane_of() { # pictures number: its luma
+  tail -c +$((3 * 4096 * $2 + 1)) "$1" | head -c 4096
 }
 is_same_picture() { # "turn correlation" of measure: upright, and like it, or as blank as it
   awk -v t="$1" 'BEGIN {split(t, a, " "); exit !(a[1] "" == "0" && (a[2] == "flat" || a[2] + 0 > 0.9))}'
@@ -179,21 +200,45 @@ ssim_losses() { # lossless chunked whole borders: "mean_loss worst_loss_at_borde
 }
 
 # --- one check a column ---
-check_frames() { # wanted status: sets frames_text, and dt; a damaged clip's times are not compared, its pictures by count alone
-  local wanted=$1 status=$2 made
+check_frames() { # wanted status: sets frames_text, and dt; a damaged clip's times are not compared: its pictures are no fewer than decode, and no more than there are packets
+  local wanted=$1 status=$2 made packets
   made=$(wc -l <"$work/times")
   frames_text=$made/$wanted
   case $status in
   ok*) judge frames - "$made pictures, not $wanted" test "$made" = "$wanted" ;;
-  *) judge frames - "$made pictures, fewer than $wanted" test "$made" -ge "$wanted" && return ;;
+  *)
+    packets=$(ffprobe -v error -select_streams v:0 -count_packets -show_entries stream=nb_read_packets -of csv=p=0 "$source" 2>/dev/null | head -n 1 | tr -d ,)
+    judge frames - "$made pictures, fewer than $wanted" test "$made" -ge "$wanted"
+    judge frames - "$made pictures of $packets packets" test "$made" -le "$packets"
+    return
+    ;;
   esac
   [ -s "$work/clip/times" ] || times_of "$source" >"$work/clip/times"
+  judge source-frames - "ffprobe lists $(wc -l <"$work/clip/times") pictures of the source, $made were made: no times are compared" test "$(wc -l <"$work/clip/times")" = "$made"
   if [ "$(wc -l <"$work/clip/times")" = "$made" ]; then
     dt=$(largest_dt_ms "$work/times" "$work/clip/times")
     [ "$dt" = - ] || judge times "$dt" "a picture is $dt ms from its time" is_at_most "$dt" 1
   fi
 }
-check_idrs() { # sets idr_text; every rung has the pictures of the top one, at their times
+check_renditions() { # that the published ones are those of the pipeline's ladder
+  local wanted r
+  wanted=$(wanted_renditions "$(sed -nE 's/.*ladder: *\[([^]]*)\].*/\1/p' "$yaml/$pipeline.yaml")")
+  for r in $renditions; do
+    ffprobe -v error -select_streams v:0 -show_entries stream=width,height -of csv=p=0 "$work/joined-$r.mp4" | head -n 1 | tr ',' ' '
+  done >"$work/sizes"
+  judge ladder - "renditions of $(tr '\n' ',' <"$work/sizes") wanted: $(tr '\n' ',' <<<"$wanted")" test "$(sort "$work/sizes")" = "$(sort <<<"$wanted")"
+  [ ! -e "$(echo "$work/out"/v/*/video)" ] ||
+    judge ladder - "renditions in the report and not in the folder, or the other way round" test "$(ls "$(echo "$work/out"/v/*/video)" | sort)" = "$(sort <<<"$renditions")"
+}
+is_on_grid() { # idrs
+  local kind
+  grep -nFxf "$1" "$work/times" | awk -F: '{print $1 - 1}' >"$work/idr-places"
+  for kind in constant variable; do
+    wanted_idrs "$kind" <"$work/times" | cmp -s - "$work/idr-places" && return
+  done
+  return 1
+}
+check_idrs() { # status: sets idr_text; every rung has the pictures of the top one, at their times
   local r first="" same="="
   for r in $renditions; do
     idrs_of "$work/joined-$r.mp4" >"$work/idrs-$r"
@@ -206,85 +251,174 @@ check_idrs() { # sets idr_text; every rung has the pictures of the top one, at t
   done
   idr_text="$(wc -l <"$work/idrs-$first")$same"
   judge idr - "the renditions' IDRs differ" test "$same" = "="
+  judge idr - "$first: the decoder sees $(wc -l <"$work/keys") keyframes, the file says $(wc -l <"$work/idrs-$first")" cmp -s "$work/keys" "$work/idrs-$first"
+  case $1 in ok*) judge idr-grid - "$first: keyframes are not those of a grid of 2 s" is_on_grid "$work/idrs-$first" ;; esac
 }
 check_colour() { # sets colour_text
-  local r said all=""
+  local r said wanted all=""
   for r in $renditions; do
     said=$(ffprobe -v error -select_streams v:0 -show_entries stream=color_primaries,color_transfer,color_space,color_range -of json "$work/joined-$r.mp4" |
       jq -r '.streams[0] | [.color_primaries, .color_transfer, .color_space, .color_range] | map(. // "unknown") | join("/")')
-    judge colour - "$r is tagged $said" test "${said/unknown/}" = "$said"
+    wanted=$(wanted_colour "${r%p}")
+    judge colour - "$r is tagged $said, not $wanted" test "$said" = "$wanted"
     judge colour - "$r is tagged $said, not as the report says" test "$said" = "$(jq -r ".renditions[] | select(.name == \"$r\") | .colour | [.primaries, .transfer, .matrix, .range] | join(\"/\")" "$work/out/report.json")"
     case " $all " in *" $said "*) ;; *) all="$all $said" ;; esac
   done
   colour_text=$(sed 's/^ //; s/smpte170m/601/g; s/bt//g; s/smpte2084/pq/g; s/arib-std-b67/hlg/g' <<<"$all")
 }
 check_turn() { # sets turn_text
-  local middle
-  middle=$(($(wc -l <"$work/times") / 2))
-  [ -s "$work/clip/picture" ] || picture_of "$source" "$work/clip/times" "$middle" "$work/clip/picture"
-  picture_of "$work/joined-$top_rung.mp4" "$work/times" "$middle" "$work/picture"
-  turn_text=$("$measure" turn "$work/clip/picture" "$work/picture" 64)
+  local places wanted theirs planes of_source=$work/clip/pictures-$([ "$pipeline" = vod-watermark ] && echo part || echo whole) positions="" p i
+  places=$(places_of "$work/times")
+  wanted=$(with_neighbours "$(wc -l <"$work/times")" $places)
+  [ -s "$of_source" ] || pictures_of "$source" "$work/clip/times" "$wanted" "$of_source"
+  pictures_of "$work/joined-$top_rung.mp4" "$work/times" "$(printf '%s\n' $places | sort -n | tr '\n' ' ')" "$work/pictures"
+  for p in $(printf '%s\n' $places | sort -n); do
+    i=0
+    for theirs in $wanted; do
+      [ "$theirs" != "$p" ] || positions="$positions $i"
+      i=$((i + 1))
+    done
+  done
+  i=$(($(wc -w <<<"$places") / 2)) # the middle one
+  plane_of "$of_source" "$(cut -d ' ' -f $((i + 2)) <<<"$positions")" >"$work/picture-theirs"
+  plane_of "$work/pictures" "$i" >"$work/picture"
+  turn_text=$("$measure" turn "$work/picture-theirs" "$work/picture" 64)
   judge turn "$(unlike "$turn_text")" "the picture is turned or another: $turn_text" is_same_picture "$turn_text"
+  planes=$("$measure" planes "$of_source" "$work/pictures" 64 $positions)
+  check_planes "$planes"
   judge turned - "a turn is tagged still" test -z "$(ffprobe -v error -select_streams v:0 -show_entries stream_side_data=rotation -of csv=p=0 "$work/joined-$top_rung.mp4")"
   judge square - "pixels are square" test "$(ffprobe -v error -select_streams v:0 -show_entries stream=sample_aspect_ratio -of csv=p=0 "$work/joined-$top_rung.mp4" | head -n 1 | tr -d ,)" = 1:1
 }
+check_planes() { # "luma chroma off" of measure: of the pictures near begin and end and in the middle
+  local luma chroma off
+  judge planes-none - "pictures were not compared" test -n "$1"
+  [ -n "$1" ] || return
+  read -r luma chroma off <<<"$1"
+  judge order "$off" "a picture is more like the one beside it in the source, by $off" is_at_most "$off" "$ORDER"
+  # of colours that were converted, and laid on a background, colour.sh has the numbers
+  jq -e '[.warnings[].code] | any(. == "colour.tone_mapped" or . == "colour.converted" or . == "source.alpha")' "$work/out/report.json" >/dev/null && return
+  judge luma "$luma" "luma is off by $luma on the mean" is_at_most "$luma" "$LUMA"
+  judge chroma "$chroma" "chroma is off by $chroma on the mean" is_at_most "$chroma" "$CHROMA"
+}
 check_sound() { # sets av_text, join_text: the worst of all tracks
-  local zero i tracks av="" joins=""
-  tracks=$(jq '.audio | length' "$work/out/report.json")
+  local zero i tracks channels av="" joins="" folders
+  wanted_tracks >"$work/tracks"
+  tracks=$(wc -l <"$work/tracks")
+  judge tracks - "$(jq '.audio | length' "$work/out/report.json") sound tracks, not $tracks" test "$(jq -c '[.audio[].source_audio]' "$work/out/report.json")" = "$(jq -nc "[range($tracks)]")"
+  folders=$(echo "$work/out"/v/*/audio)
+  [ ! -e "$(echo "$work/out"/v/*/video)" ] ||
+    judge tracks - "$(ls "$folders" 2>/dev/null | wc -l) sound tracks are published, not $tracks" test "$(ls "$folders" 2>/dev/null | wc -l)" = "$tracks"
   [ "$tracks" -gt 0 ] || return
   zero=$(head -n 1 "$work/clip/times" 2>/dev/null || true)
-  if [ -z "$zero" ]; then # sound alone, or as many pictures as wanted were not there
+  if [ -z "$zero" ]; then # sound alone
     [ "$renditions" = "" ] || return
     zero=$(ffprobe -v error -select_streams a:0 -show_entries frame=pts_time -read_intervals %+1 -of csv=p=0 "$source" | head -n 1 | tr -d ,)
   fi
-  for ((i = 0; i < tracks; i++)); do
-    check_track "$i" "$zero"
+  i=0
+  while read -r channels; do
+    av_text=quiet join_text=-
+    check_track "$i" "$zero" "$channels" </dev/null
     [ "$av_text" = quiet ] || av="$av$av_text"$'\n'
     [ "$join_text" = - ] || joins="$joins$join_text"$'\n'
-  done
+    i=$((i + 1))
+  done <"$work/tracks"
   av_text=$(awk 'function worse(a, b) {return (a < 0 ? -a : a) > (b < 0 ? -b : b) ? a : b}
     NF {b = worse($1, b); e = worse($2, e); n++} END {if (n) printf "%+.1f %+.1f", b, e; else printf "quiet"}' <<<"$av")
   join_text=$(sort -g <<<"$joins" | tail -n 1)
   join_text=${join_text:--}
   [ "$tracks" = 1 ] || notes="$notes${notes:+; }$tracks sound tracks"
 }
-check_track() { # number zero: sets av_text, join_text
-  local number=$1 zero=$2 lag borders name theirs inside=0 limit=22 ours=$work/clip/sound-$1
-  IFS=$'\t' read -r name theirs channels sample_rate bitrate < <(jq -r ".audio[$number] | [.name, .source_audio, .channels, .sample_rate, .bitrate_bps] | @tsv" "$work/out/report.json")
-  join_text=-
-  [ -s "$ours" ] || sound_of "$source" "$theirs" "$zero" "$ours"
+measured_sound() { # number channels same borders: lag, likeness of channels, joins, a line each; of the bytes that another pipeline of the clip made too, as there
+  local kept=$work/clip/measured-$1-$3-$(cat "$work/sound.all" <(echo "$2 $4") | md5sum | cut -c1-32) whole=$work/clip/whole-$1-$3
+  [ -s "$kept" ] || {
+    "$measure" lag "$work/clip/sound-$1" "$work/sound" 8000
+    "$measure" channels "$work/clip/sound-$1.all" "$work/sound.all" 8000 "$2"
+    # shellcheck disable=SC2086
+    "$measure" joins "$work/clip/sound-$1" "$work/sound" "$whole" 8000 $4
+  } >"$kept"
+  cat "$kept"
+}
+check_track() { # number zero channels: sets av_text, join_text; the track is of the source's number
+  local number=$1 zero=$2 channels=$3 lag like joins borders name said inside=0 limit=22 ours=$work/clip/sound-$1 same least most long
+  IFS=$'\t' read -r name said sample_rate bitrate < <(jq -r ".audio[$number] | [.name, .channels, .sample_rate, .bitrate_bps] | @tsv" "$work/out/report.json")
+  [ -n "$name" ] || return
+  [ -e "$ours.all" ] || sound_of "$source" "$number" "$zero" "$channels" "$ours"
   joined "audio/$name" >"$work/joined-$name.mp4"
   [ -e "$(echo "$work/out"/v/*/audio/"$name")" ] || inside=$number # of one file with all tracks
-  sound_of "$work/joined-$name.mp4" "$inside" "$(head -n 1 "$work/times" | grep . || echo 0)" "$work/sound"
-  lag=$("$measure" lag "$ours" "$work/sound" 8000)
-  if [ "$lag" = - ]; then # as the source is, or nothing came
-    judge sound - "$name: there is no sound to compare" is_at_most "$(stat -c %s "$ours")" "$(($(stat -c %s "$work/sound") + 6400))"
-    judge sound - "$name: the source has no sound to compare" test -s "$ours"
-    av_text=quiet
+  judge channels - "$name: channels are not $channels" test "$channels $said" = \
+    "$(ffprobe -v error -select_streams "a:$inside" -show_entries stream=channels -of csv=p=0 "$work/joined-$name.mp4" | head -n 1 | tr -d ,) $channels"
+  rm -f "$work/sound" "$work/sound.all"
+  sound_of "$work/joined-$name.mp4" "$inside" "$(head -n 1 "$work/times" | grep . || echo 0)" "$channels" "$work/sound"
+  judge sound-none - "$name: there is no sound" test -s "$work/sound" -a -s "$work/sound.all"
+  [ -s "$work/sound" ] || return
+  read -r least most < <(wanted_sound_s "$ours" "$zero")
+  long=$(awk -v bytes="$(stat -c %s "$work/sound")" 'BEGIN {printf "%.3f", bytes / 32000}')
+  judge sound-length "$(awk -v l="$long" -v a="$least" -v b="$most" 'BEGIN {print (l < a ? a - l : l > b ? l - b : 0)}')" \
+    "$name: the sound is $long s long, not $least to $most" awk -v l="$long" -v a="$least" -v b="$most" 'BEGIN {exit !(l >= a && l <= b)}'
+  if [ "$("$measure" level "$ours")" = 0.000000 ]; then # so ours must be, too
+    judge sound "$("$measure" level "$work/sound")" "$name: the source has no sound to compare" test -s "$ours"
+    judge silence "$("$measure" level "$work/sound")" "$name: there is sound where the source has none" is_at_most "$("$measure" level "$work/sound")" 0.0002
     return
   fi
-  av_text=$(awk '{printf "%+.1f %+.1f", $1, $3}' <<<"$lag")
-  judge av "$(awk '{a = $1 < 0 ? -$1 : $1; b = $2 < 0 ? -$2 : $2; print (a > b ? a : b)}' <<<"$av_text")" "$name: sound is $av_text ms late" are_within "$av_text" "$limit"
-  judge sound "$(awk '{printf "%.3f", 1 - ($2 < $4 ? $2 : $4)}' <<<"$lag")" "$name: the sound is another, correlations $lag" \
-    awk -v l="$lag" 'BEGIN {split(l, a, " "); exit !(a[2] > 0.7 && a[4] > 0.7)}'
-  borders=$(segment_borders "audio/$name" "$work/idrs-$top_rung")
-  if [ -z "$borders" ]; then
-    judge join - "the video has segments, the sound has not" test -z "$(segment_borders "video/$top_rung" "$work/idrs-$top_rung")"
-    return
-  fi
+  same=$channels-$bitrate-$sample_rate
   # one encode of the whole, with the same encoder and settings
-  if [ ! -s "$work/clip/whole-$number-$channels-$bitrate" ]; then
-    ffmpeg -nostdin -v error -y -copyts -i "$source" -map "0:a:$theirs" -af "asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004" -ac "$channels" -ar "$sample_rate" \
+  if [ ! -s "$work/clip/whole-$number-$same" ]; then
+    ffmpeg -nostdin -v error -y -copyts -i "$source" -map "0:a:$number" -af "asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004" -ac "$channels" -ar "$sample_rate" \
       -c:a aac -b:a "$bitrate" "$work/clip/whole.m4a" 2>/dev/null
-    sound_of "$work/clip/whole.m4a" 0 0 "$work/clip/whole-$number-$channels-$bitrate"
+    sound_of "$work/clip/whole.m4a" 0 0 "$channels" "$work/clip/whole-$number-$same"
   fi
-  # shellcheck disable=SC2086
-  join_text=$("$measure" joins "$ours" "$work/sound" "$work/clip/whole-$number-$channels-$bitrate" 8000 $borders) || join_text=""
-  [ -n "$join_text" ] || { judge join - "$name: sound at borders was not measured" false; return; }
-  [ "$join_text" != - ] || return
+  borders=$(segment_borders "audio/$name" "$work/idrs-$top_rung")
+  [ -n "$borders" ] || judge join - "the video has segments, the sound has not" test -z "$(segment_borders "video/$top_rung" "$work/idrs-$top_rung")"
+  { read -r lag; read -r like; read -r joins; } < <(measured_sound "$number" "$channels" "$same" "${borders//$'\n'/ }")
+  judge sound-none - "$name: the sound was not compared: $lag/$like/$joins" test -n "$lag" -a -n "$like" -a -n "$joins"
+  if [ "$lag" != - ]; then
+    av_text=$(awk '{printf "%+.1f %+.1f", $1, $3}' <<<"$lag")
+    judge av "$(awk '{a = $1 < 0 ? -$1 : $1; b = $2 < 0 ? -$2 : $2; print (a > b ? a : b)}' <<<"$av_text")" "$name: sound is $av_text ms late" are_within "$av_text" "$limit"
+    judge sound "$(awk '{printf "%.3f", 1 - ($2 < $4 ? $2 : $4)}' <<<"$lag")" "$name: the sound is another, correlations $lag" \
+      awk -v l="$lag" 'BEGIN {split(l, a, " "); exit !(a[2] > 0.7 && a[4] > 0.7)}'
+  fi
+  check_likeness "$name" "$like"
+  [ "$joins" != - ] || return
+  join_text=$joins
   # silence, a gap, a cut or a repeat of 2 ms and more at a border makes 16 dB and more
   judge join "${join_text% *}" "$name: at a segment border the sound is off by $join_text dB" \
     awk -v t="$join_text" 'BEGIN {split(t, a, " "); exit !(a[1] <= 3 || (a[1] <= a[2] + 3 && a[1] <= 6))}'
+}
+check_likeness() { # name "corr db second_corr second_db side_corr" of measure
+  local corr db second_corr second_db side
+  read -r corr db second_corr second_db side <<<"$2"
+  judge channel "$(awk -v c="$corr" 'BEGIN {printf "%.3f", 1 - c}')" "$1: a channel is another, correlation $corr" is_at_most "$CHANNEL" "$corr"
+  judge level "${db#-}" "$1: a channel is $db dB louder" are_within "$db" "$LEVEL"
+  judge second "$(awk -v c="$second_corr" 'BEGIN {printf "%.3f", 1 - c}')" "$1: a second of a channel is another, correlation $second_corr" is_at_most "$SECOND" "$second_corr"
+  judge second-level "${second_db#-}" "$1: a second of a channel is $second_db dB louder" are_within "$second_db" "$SECOND_LEVEL"
+  [ "$side" = - ] || judge side "$(awk -v c="$side" 'BEGIN {printf "%.3f", 1 - c}')" "$1: left and right are others, their difference's correlation $side" is_at_most "$SIDE" "$side"
+}
+check_warnings() { # of a sound source: nothing was lost or made up
+  local said
+  said=$(jq -r '[.warnings[].code | select(. == "audio.decode_errors" or . == "audio.gaps" or . == "input.frames_replaced" or . == "input.truncated")] | join(" ")' "$work/out/report.json")
+  judge warnings - "the report warns of $said" test -z "$said"
+}
+check_mp4() { # the samples of the single files are those of the segments; of mp4-720p's pictures those of the same rung of vod-h264
+  local file r n
+  if [ ! -e "$(echo "$work/out"/v/*/video)" ]; then
+    case $pipeline in mp4-720p) ;; *) return 0 ;; esac
+    [ ! -e "$work/clip/hash-$top_rung" ] || judge mp4 - "$top_rung has other samples than that of vod-h264" \
+      test "$(hash_of "$work/joined-$top_rung.mp4" v)" = "$(cat "$work/clip/hash-$top_rung")"
+    return
+  fi
+  [ "$pipeline" != vod-h264 ] || for r in $renditions; do hash_of "$work/joined-$r.mp4" v >"$work/clip/hash-$r"; done
+  for file in "$work/out"/v/*/mp4/*.mp4; do
+    [ -e "$file" ] || { ! grep -q 'type: *mp4' "$yaml/$pipeline.yaml" || judge mp4 - "there is no MP4" false; continue; }
+    r=${file##*_} r=${r%.mp4}
+    {
+      hash_of "$work/joined-$r.mp4" v:0
+      for n in $(jq -r '.audio[].name' "$work/out/report.json"); do hash_of "$work/joined-$n.mp4" a:0; done
+    } >"$work/hashes"
+    judge mp4 - "${file##*/} has other samples than the segments" test "$(hash_of "$file" v; hash_of "$file" a)" = "$(cat "$work/hashes")"
+  done
+}
+hash_of() { # file streams: of their samples, a line each; none: nothing
+  ffmpeg -nostdin -v error -i "$1" -map "0:$2" -c copy -f streamhash -hash md5 - 2>/dev/null | sed 's/^[0-9]*,//'
 }
 tell_buffer() { # rendition mean worst: where a limit is missed below a cap: sets missed_cap, adds to notes what the whole file's encode does to the declared buffer
   local rate size said
@@ -295,6 +429,27 @@ tell_buffer() { # rendition mean worst: where a limit is missed below a cap: set
   [ -s "$work/borders" ] || return 0
   said=$(at_borders "$work/whole.mp4" "$rate" "$size" "$work/borders")
   notes="$notes${notes:+; }$1: the whole file's encode has the buffer $(awk '{printf "%d to %d %% full at borders, %d %% at least", $1, $2, $3}' <<<"$said")"
+}
+check_target() { # rendition: what the trials say, and the published pictures, reach the target, or no crf in range does
+  local target score least min_crf
+  target=$(sed -nE 's/.*target: *([0-9.]+).*/\1/p' "$yaml/$pipeline.yaml")
+  least=$(sed -nE 's/.*min_crf: *([0-9.]+).*/\1/p' "$yaml/$pipeline.yaml")
+  IFS=$'\t' read -r min_crf score < <(jq -r --arg r "$1" '.renditions[] | select(.name == $r) | .analyzed | [.min_crf, .expected_score] | @tsv' "$work/out/report.json")
+  judge target "$(awk -v s="$score" -v t="$target" 'BEGIN {print t - s}')" "$1: expected to score $score of $target at crf $min_crf" \
+    awk -v s="$score" -v t="$target" -v c="$min_crf" -v l="$least" 'BEGIN {exit !(s + 0 >= t - 0.0001 || c + 0 <= l + 0)}'
+}
+check_buffer() { # what is published never empties the buffer that it declares, half full at its begin
+  local r rate size over
+  for r in $renditions; do
+    IFS=$'\t' read -r rate size < <(jq -r --arg r "$r" '.renditions[] | select(.name == $r) | .resolved | [.maxrate_bps, .bufsize_bits] | @tsv' "$work/out/report.json")
+    case $pipeline in
+    uncapped-*) judge cap - "$r has a cap of $rate" test "$rate" = 0 ;;
+    *) judge cap - "$r has no cap and buffer: $rate, $size" test "$rate" -gt 0 -a "$size" -gt 0 ;;
+    esac
+    [ "$rate" != 0 ] || continue
+    over=$(over_buffer "$work/joined-$r.mp4" "$rate" "$size")
+    judge buffer "${over#* }" "$r: the buffer lacks ${over#* } bits of $size after ${over% *}" test -z "$over"
+  done
 }
 check_ssim() { # sets ssim_text: the worst of all renditions
   local r losses mean worst
@@ -308,6 +463,7 @@ check_ssim() { # sets ssim_text: the worst of all renditions
     mean=${losses% *} worst=${losses#* }
     ssim_text=$(printf '%s\n%s\n' "$ssim_text" "$mean $worst" | awk 'NF {if (!n++ || $1 > m) m = $1; if ($2 != "-" && (w == "" || $2 > w)) w = $2} END {print m, (w == "" ? "-" : w)}')
     tell_buffer "$r" "$mean" "$worst"
+    case $pipeline in *per-title) check_target "$r" ;; esac
     judge ssim "$mean" "$r loses $mean SSIM on the mean" is_at_most "$mean" 0.002
     [ "$worst" = - ] || judge ssim-join "$worst" "$r loses $worst SSIM near a border" is_at_most "$worst" 0.005
   done
@@ -349,7 +505,8 @@ wanted_end() { # status frames: done or refused
 }
 check_clip() { # name pipeline frames status: a row of the table
   clip=$1 pipeline=$2 notes="" missed_cap=0
-  local wanted=$3 status=$4 want rc=0 r verdict=ok
+  local wanted=$3 status=${4/#BROKEN: ok/ok} want rc=0 r verdict=ok
+  [ "$4" = "BROKEN: ok" ] || status=$4 # damaged, and ffmpeg has nothing to say of it
   frames_text=- dt=- idr_text=- av_text=- turn_text=- ssim_text="" join_text=- colour_text=-
   source=$GOPMILL_TEST_MEDIA/$clip
   want=$(wanted_end "$status" "$wanted")
@@ -373,13 +530,16 @@ check_clip() { # name pipeline frames status: a row of the table
       joined "video/$r" >"$work/joined-$r.mp4"
     done
     if [ -n "$renditions" ]; then
-      times_of "$work/joined-$top_rung.mp4" >"$work/times"
+      times_of "$work/joined-$top_rung.mp4" "$work/keys" >"$work/times"
+      check_renditions
       check_frames "$wanted" "$status"
-      check_idrs
+      check_idrs "$status"
       check_colour
+      check_buffer
       case $status in ok*) check_turn ;; esac
     fi
-    case $status:$pipeline in *:uncapped-*) ;; ok*) check_sound ;; esac # sound knows no caps
+    case $status in ok*) check_warnings ;; esac
+    case $status:$pipeline in *:uncapped-*) ;; ok*) check_sound; check_mp4 ;; esac # sound knows no caps
     case $status:$pipeline in *:vod-watermark) ;; ok*) [ -z "$renditions" ] || check_ssim ;; esac
   fi
   (IFS=$'\t'; echo "row"$'\t'"$pipeline"$'\t'"$verdict"$'\t'"$frames_text"$'\t'"$dt"$'\t'"$idr_text"$'\t'"$av_text"$'\t'"$turn_text"$'\t'"${ssim_text:--}"$'\t'"$join_text"$'\t'"$colour_text"$'\t'"$notes") >>"$result"
@@ -396,6 +556,9 @@ write_table() { # file
     echo "- Ladders are 360 and 240, of \`vod-hevc\`, \`vod-vp9\` and \`vod-av1\` 240 and 144, of \`mp4-720p\` 360. \`full-...\` has every rung of the shipped pipeline: one"
     echo "  clip of 1080 lines for each, HDR10 for \`full-hdr10\`. \`tests/system/clips.sh all\` makes all rungs of \`vod-h264\` of every clip and compares"
     echo "  the number of pictures and that HLS and DASH play. Every rung's pictures, their times, its IDRs and its SSIM are compared; the table has the worst rung's."
+    echo "- Without a column: which renditions and tracks there are, their sizes, channels, lengths and levels, pictures in all planes and in their order, the"
+    echo "  grid of keyframes, the declared buffer, warnings of loss, MP4 files against segments, and the target of \`per-title\`. Of damaged clips also"
+    echo "  that no more pictures are made than there are packets."
     echo "- A clip that is refused is so by \`inspect\`, with which every pipeline begins: it runs with \`vod-h264\` alone. So does the long clip, which is"
     echo "  as good as black. Of damaged clips only the number of pictures, the IDRs and the colour tags are compared, no times."
     echo "- \`uncapped-...\` is \`vod-...\`, \`per-title\` or \`mp4-720p\` without bit rate caps, run where a capped encode misses a limit of SSIM: without"

@@ -6,7 +6,8 @@
 #   media VERSION                             of what made the bytes
 #   check PIPELINE KEY 0|1 VALUE SENTENCE     0: it failed; VALUE: what an exception's ceiling holds, "-" where nothing was measured
 #   row PIPELINE ok|refused COLUMNS... NOTES
-function lifts(ceiling, value) { return value == "-" ? ceiling == "-" : ceiling != "-" && value + 0 <= ceiling + 0 }
+function is_number(v) { return v ~ /^[-+]?([0-9]+[.]?[0-9]*|[.][0-9]+)(e[-+]?[0-9]+)?$/ }
+function lifts(ceiling, value) { return value == "-" ? ceiling == "-" : is_number(value) && is_number(ceiling) && value + 0 <= ceiling + 0 }
 BEGIN {FS = "\t"; OFS = "|"}
 FNR == NR { # the exceptions
   if ($0 != "" && $0 !~ /^#/) {ceiling[$1, $2, $3] = $4; reason[$1, $2, $3] = $5}

@@ -1,11 +1,22 @@
-/* Small measures for tests/matrix/run on raw samples that ffmpeg made: 32-bit float mono sound,
- * 8-bit grey pictures.
+/* Small measures for tests/matrix/run on raw samples that ffmpeg made: 32-bit float sound,
+ * 8-bit pictures.
  *
  *   measure lag REF OURS RATE
  *       "start_ms corr end_ms corr": how much later OURS is than REF
  *   measure joins REF OURS THEIRS RATE S...
  *       "join_db others_db": error of OURS over that of THEIRS near seconds S and elsewhere, both
  *       laid over REF second by second, to a 16th of a sample
+ *   measure channels REF OURS RATE CHANNELS
+ *       "corr level_db second_corr second_db side_corr": of interleaved sound, OURS laid over
+ *       REF as above: of the worst channel the correlation and how much louder OURS is, the same
+ *       of its worst second, and the correlation of left less right ("-" where that is faint)
+ *   measure level FILE
+ *       the largest RMS of 800 samples in a row
+ *   measure planes REF OURS SIDE PLACE...
+ *       "luma chroma off": of the worst of OURS' pictures of three planes, the n-th of them being
+ *       that of REF at the n-th PLACE (from 0): mean difference in the luma and in the worse
+ *       chroma plane, and by how much less a picture beside that place in REF differs from it,
+ *       but for gain and offset
  *   measure turn REF OURS SIDE
  *       "orientation corr": which of 8 turns of OURS is most like REF (0: as it is); "0 flat":
  *       both are, and as bright
@@ -31,6 +42,9 @@
 #define MAX_ALIGN_S 0.025 /* more than run lets sound be late */
 #define FRACTIONS 16      /* of a sample, when sound is aligned */
 #define TAPS 16           /* each side, of the sinc that moves sound by a fraction */
+#define HEARD 1e-3        /* RMS of a second from which its level is compared */
+#define FAINT 0.1         /* left less right is faint below this part of a channel */
+#define LEVEL_SAMPLES 800
 
 struct samples {
     float *at; /* owned */
@@ -343,6 +357,111 @@ static int joins_main(int argc, char **argv)
     return 0;
 }
 
+#define MAX_CHANNELS 8
+
+/* Channel c of interleaved sound; c == count: the first less the second. */
+static struct samples channel_of(const struct samples *x, size_t c, size_t count)
+{
+    struct samples out = {calloc(x->count / count + 1, sizeof(float)), x->count / count};
+    if (out.at == NULL) {
+        fprintf(stderr, "measure: no memory\n");
+        exit(2);
+    }
+    for (size_t i = 0; i < out.count; i++) {
+        const float *frame = x->at + i * count;
+        out.at[i] = c < count ? frame[c] : frame[0] - frame[1];
+    }
+    return out;
+}
+
+struct likeness {
+    double corr, db;               /* of all */
+    double second_corr, second_db; /* of the worst second */
+};
+
+static void worse(struct likeness *all, struct likeness one)
+{
+    all->corr = fmin(all->corr, one.corr);
+    all->second_corr = fmin(all->second_corr, one.second_corr);
+    all->db = fabs(one.db) > fabs(all->db) ? one.db : all->db;
+    all->second_db = fabs(one.second_db) > fabs(all->second_db) ? one.second_db : all->second_db;
+}
+
+static double louder_db(double ours, double ref)
+{
+    return 20 * log10((ours + 1e-6) / (ref + 1e-6));
+}
+
+static struct likeness compare_channel(const struct samples *ref, const struct samples *ours,
+                                       double rate)
+{
+    struct likeness all = {1, 0, 1, 0};
+    size_t n = ref->count < ours->count ? ref->count : ours->count;
+    size_t second = (size_t)rate;
+    double r = rms(ref->at, n);
+    double o = rms(ours->at, n);
+    if (fmax(r, o) > QUIET) {
+        all.corr = correlate(ref, ours, 0, n, 0);
+        all.db = louder_db(o, r);
+    }
+    for (size_t at = 0; at + second <= n; at += second) {
+        r = rms(ref->at + at, second);
+        o = rms(ours->at + at, second);
+        if (fmax(r, o) > HEARD) {
+            double c = correlate(ref, ours, at, second, 0);
+            worse(&all, (struct likeness){1, 0, c, louder_db(o, r)});
+        }
+    }
+    return all;
+}
+
+static int channels_main(char **argv)
+{
+    struct samples ref = read_samples(argv[0]);
+    struct samples ours = read_samples(argv[1]);
+    double rate = number(argv[2]);
+    double count = number(argv[3]);
+    if (!(count >= 1 && count <= MAX_CHANNELS)) {
+        fprintf(stderr, "measure: %s channels\n", argv[3]);
+        return 2;
+    }
+    size_t channels = (size_t)count;
+    struct likeness all = {1, 0, 1, 0};
+    double loudest = 0;
+    char side[16] = "-";
+    for (size_t c = 0; c < channels + (channels > 1); c++) {
+        struct samples r = channel_of(&ref, c, channels);
+        struct samples o = channel_of(&ours, c, channels);
+        align(&r, &o, rate, NULL, 0);
+        if (c < channels) {
+            worse(&all, compare_channel(&r, &o, rate));
+            loudest = fmax(loudest, rms(r.at, r.count));
+        } else if (rms(r.at, r.count) > fmax(QUIET, FAINT * loudest)) {
+            size_t n = r.count < o.count ? r.count : o.count;
+            (void)snprintf(side, sizeof side, "%.3f", correlate(&r, &o, 0, n, 0));
+        }
+        free(r.at);
+        free(o.at);
+    }
+    printf("%.3f %.2f %.3f %.2f %s\n", all.corr, all.db, all.second_corr, all.second_db, side);
+    free(ref.at);
+    free(ours.at);
+    return 0;
+}
+
+static int level_main(char **argv)
+{
+    struct samples x = read_samples(argv[0]);
+    double most = 0;
+    for (size_t at = 0; at < x.count; at += LEVEL_SAMPLES) {
+        most =
+            fmax(most, rms(x.at + at, x.count - at < LEVEL_SAMPLES ? x.count - at : LEVEL_SAMPLES));
+    }
+    printf("%.6f\n", most);
+    free(x.at);
+    return 0;
+}
+
 #define FLAT 1.0     /* variance below which a picture is like itself any way up */
 #define NEARLY 4.0   /* and of the other one, where noise or its loss is between them */
 #define AS_BRIGHT 16 /* of 255 */
@@ -417,6 +536,71 @@ static int turn_main(char **argv)
     return 0;
 }
 
+/* Mean difference of two planes. */
+static double difference(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    double sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum += abs((int)a[i] - (int)b[i]);
+    }
+    return sum / (double)count;
+}
+
+/* What is left of `b` when the gain and offset of `a` that come nearest are taken off, RMS. */
+static double residue(const uint8_t *a, const uint8_t *b, size_t count)
+{
+    double n = (double)count;
+    double s[5] = {0, 0, 0, 0, 0}; /* a, b, aa, bb, ab */
+    for (size_t i = 0; i < count; i++) {
+        double x = a[i];
+        double y = b[i];
+        s[0] += x;
+        s[1] += y;
+        s[2] += x * x;
+        s[3] += y * y;
+        s[4] += x * y;
+    }
+    double va = s[2] / n - s[0] / n * s[0] / n;
+    double vb = s[3] / n - s[1] / n * s[1] / n;
+    double ab = s[4] / n - s[0] / n * s[1] / n;
+    return sqrt(fmax(0, va > 0 ? vb - ab * ab / va : vb));
+}
+
+static int planes_main(int argc, char **argv)
+{
+    size_t ref_size = 0;
+    size_t our_size = 0;
+    uint8_t *ref = read_file(argv[0], &ref_size);
+    uint8_t *ours = read_file(argv[1], &our_size);
+    size_t plane = (size_t)(number(argv[2]) * number(argv[2]));
+    size_t places = (size_t)argc - 3;
+    size_t count = plane > 0 ? ref_size / (3 * plane) : 0;
+    double luma = 0, chroma = 0, off = -1000;
+    if (plane == 0 || our_size != 3 * plane * places) {
+        fprintf(stderr, "measure: %zu pictures are wanted\n", places);
+        return 2;
+    }
+    for (size_t k = 0; k < places; k++) {
+        double at = number(argv[3 + k]);
+        if (!(at >= 0 && at < (double)count)) {
+            fprintf(stderr, "measure: there is no picture %s\n", argv[3 + k]);
+            return 2;
+        }
+        const uint8_t *r = ref + (size_t)at * 3 * plane;
+        const uint8_t *o = ours + k * 3 * plane;
+        double own = residue(r, o, plane);
+        luma = fmax(luma, difference(r, o, plane));
+        chroma = fmax(chroma, difference(r + plane, o + plane, plane));
+        chroma = fmax(chroma, difference(r + 2 * plane, o + 2 * plane, plane));
+        off = at >= 1 ? fmax(off, own - residue(r - 3 * plane, o, plane)) : off;
+        off = at + 1 < (double)count ? fmax(off, own - residue(r + 3 * plane, o, plane)) : off;
+    }
+    printf("%.2f %.2f %.2f\n", luma, chroma, off > -1000 ? off : 0);
+    free(ref);
+    free(ours);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     if (argc == 5 && strcmp(argv[1], "lag") == 0) {
@@ -428,6 +612,15 @@ int main(int argc, char **argv)
     if (argc == 5 && strcmp(argv[1], "turn") == 0) {
         return turn_main(argv + 2);
     }
-    fprintf(stderr, "usage: measure lag|joins|turn FILES... (see the head of measure.c)\n");
+    if (argc == 6 && strcmp(argv[1], "channels") == 0) {
+        return channels_main(argv + 2);
+    }
+    if (argc == 3 && strcmp(argv[1], "level") == 0) {
+        return level_main(argv + 2);
+    }
+    if (argc >= 6 && strcmp(argv[1], "planes") == 0) {
+        return planes_main(argc - 2, argv + 2);
+    }
+    fprintf(stderr, "usage: measure lag|joins|channels|level|planes|turn FILES...\n");
     return 2;
 }
