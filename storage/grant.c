@@ -345,7 +345,10 @@ static int grant_parse(const char *url, const struct gm_grant_key *secret, int64
         goto fail;
     }
     if (now_unix_ms >= grant.expires_unix_ms) {
-        rc = refuse(err, "its time is over");
+        rc = gm_err_set(err, GM_E_NODE_GRANT, 0,
+                        "a grant was refused: its time was over %" PRId64
+                        " s ago by this machine's clock (is that clock right?)",
+                        (now_unix_ms - grant.expires_unix_ms) / 1000);
         goto fail;
     }
     root_url = strndup(url, (size_t)(query - url));

@@ -6,8 +6,9 @@
  * a long task that commits items between two lost nodes does not run out of attempts.
  *
  * A failure is evidence against the unit unless it says only that something outside ended the
- * work: a lost node, a worker killed by SIGKILL. Three distinct nodes with evidence against one
- * chunk: poison.
+ * work: a lost node, a worker killed by SIGKILL; or that the node can't work at all: its key or
+ * clock, its disk, its sandbox, a device that is gone. Three distinct nodes with evidence against
+ * one chunk: poison.
  *
  * What failed three times in a row with one code, and on every node that could take it, would fail
  * again: a lone node does not try it for minutes. A full disk gets two tries more, for somebody may
@@ -26,10 +27,23 @@
 #define REPEATS 3u
 #define REPEATS_FULL 5u
 
-static bool is_evidence(const struct gm_err *error)
+static bool is_from_outside(const struct gm_err *error)
 {
     bool killed = error->code == GM_E_WORKER_DIED && error->native == SIGKILL;
-    return error->code != GM_E_NODE_LOST && !killed;
+    return error->code == GM_E_NODE_LOST || killed;
+}
+
+static bool is_evidence(const struct gm_err *error)
+{
+    switch (error->code) {
+    case GM_E_NODE_GRANT:
+    case GM_E_NO_SCRATCH:
+    case GM_E_SANDBOX:
+    case GM_E_DEVICE_ABSENT:
+        return false;
+    default:
+        return !is_from_outside(error);
+    }
 }
 
 /* Distinct nodes. */
@@ -46,7 +60,9 @@ void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_e
 {
     bool evidence = is_evidence(error);
     unit->failures++;
-    unit->streak = !evidence ? 0 : unit->streak_code == error->code ? unit->streak + 1 : 1;
+    unit->streak = is_from_outside(error)             ? 0
+                   : unit->streak_code == error->code ? unit->streak + 1
+                                                      : 1;
     unit->streak_code = error->code;
     if (gm_code_get((int)error->code)->retry != GM_RETRY_OTHER_NODE) {
         return;

@@ -88,6 +88,7 @@ struct sim_job {
     int64_t keyframe_us;                           /* as inspected; 0: not known */
     int64_t poison;                                /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */
+    enum gm_code poison_code;                      /* in place of the worker's death */
     enum gm_code inspect_fails;                    /* this code, on every attempt */
     enum gm_code gpu_plan_fails, gpu_encode_fails; /* the same, of what runs on a gpu */
     char chain[16];                                /* that the last plan was made for */

@@ -352,7 +352,9 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
     }
     bool bad_node = job->poison_nodes == 0 || node->number < job->poison_nodes;
     if (sim_task_is(task, "encode") && p->item && (int64_t)p->index == job->poison && bad_node) {
-        sim_task_fail(sim, node, task, GM_E_WORKER_DIED, SIGSEGV, -1);
+        bool other = job->poison_code != GM_OK;
+        sim_task_fail(sim, node, task, other ? job->poison_code : GM_E_WORKER_DIED,
+                      other ? 0 : SIGSEGV, -1);
         return true;
     }
     if (on_gpu && sim_sessions_refuse(sim, node, task)) {

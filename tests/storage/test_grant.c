@@ -154,6 +154,8 @@ static void a_grant_ends(void **state)
     char *get = read_grant(f, "k");
     struct gm_err err;
 
+    assert_int_equal(put_with(put, "x", LATER + 90000, &err), -GM_E_NODE_GRANT);
+    assert_non_null(strstr(err.text, "over 90 s ago by this machine's clock"));
     assert_int_equal(put_with(put, "x", LATER, &err), -GM_E_NODE_GRANT);
     assert_int_equal(put_with(put, "x", LATER - 1, &err), 0);
     assert_int_equal(open_with(get, &SECRET, LATER, &err), -GM_E_NODE_GRANT);

@@ -49,6 +49,39 @@ static void a_chunk_that_fails_on_three_nodes_is_poison(void **arg)
     sim_destroy(sim);
 }
 
+/* Three machines with wrong clocks say nothing of the chunk. */
+static void what_nodes_lack_is_not_the_chunk_s_fault(void **arg)
+{
+    static const enum gm_code codes[] = {GM_E_NODE_GRANT, GM_E_NO_SCRATCH, GM_E_SANDBOX,
+                                         GM_E_DEVICE_ABSENT};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct sim *sim = farm(6, 1);
+        struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+        job->poison = 7;
+        job->poison_nodes = 5;
+        job->poison_code = codes[i];
+        sim_until(sim, sim_all_final, 600);
+        sim_check_done(sim, job);
+        assert_true(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, codes[i]) >= 3);
+        sim_destroy(sim);
+    }
+}
+
+/* Where no node takes it the job ends with what they said. */
+static void what_all_nodes_lack_ends_the_job_as_such(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(4, 1);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    job->poison = 7;
+    job->poison_code = GM_E_NODE_GRANT;
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_NODE_GRANT);
+    assert_int_equal(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, GM_E_NODE_GRANT), 4);
+    sim_destroy(sim);
+}
+
 static void a_chunk_that_fails_on_two_nodes_is_not(void **arg)
 {
     (void)arg;
@@ -231,6 +264,8 @@ int main(void)
         cmocka_unit_test(a_dead_node_s_run_is_done_by_others),
         cmocka_unit_test(a_node_that_comes_back_anew_loses_its_leases_at_once),
         cmocka_unit_test(a_chunk_that_fails_on_three_nodes_is_poison),
+        cmocka_unit_test(what_nodes_lack_is_not_the_chunk_s_fault),
+        cmocka_unit_test(what_all_nodes_lack_ends_the_job_as_such),
         cmocka_unit_test(a_chunk_that_fails_on_two_nodes_is_not),
         cmocka_unit_test(repeated_failures_end_with_their_own_code),
         cmocka_unit_test(what_fails_alike_on_the_only_node_fails_the_job_soon),
