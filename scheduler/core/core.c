@@ -35,6 +35,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->params.device_wait_ms = or_default(params->device_wait_ms, 10000);
     core->params.max_jobs = or_default(params->max_jobs, 10000);
     core->params.max_attempts = or_default(params->max_attempts, 8);
+    core->params.keep_finished = or_default(params->keep_finished, GM_CORE_KEEP_FINISHED);
     core->lease_time = core->params.lease_ms * GM_MS;
     core->heartbeat_time = core->params.heartbeat_ms * GM_MS;
     core->stall_time = core->params.stall_ms * GM_MS;

@@ -88,7 +88,10 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     struct gm_err err = {.code = GM_OK};
     gm_core_objects_commit(job, item->objects, item->n_objects);
     gm_core_row_item(core, inst, inst->streams[item->stream].items[item->index]);
-    lease->attempt->progressed = true;
+    if (!lease->attempt->progressed) {
+        lease->attempt->progressed = true;
+        gm_core_row_attempt(core, job, lease->attempt);
+    }
     lease->progress_at = core->now;
     job->progress_dirty = true;
     if (inst->task->type->fan == GM_FAN_RUNS) {

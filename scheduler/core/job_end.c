@@ -433,10 +433,12 @@ void gm_core_job_prune(struct gm_core *core)
     struct gm_cjob *job, *next;
     HASH_ITER(hh, core->jobs, job, next)
     {
-        if (core->finished <= GM_CORE_KEEP_FINISHED) {
+        if (core->finished <= core->params.keep_finished) {
             return;
         }
-        if (gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases) {
+        bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases;
+        bool newest = job->seq + 1 == core->next_seq; /* a restart counts on from it */
+        if (over && !newest) {
             gm_core_rows_forget(core, job);
             HASH_DEL(core->jobs, job);
             core->finished--;

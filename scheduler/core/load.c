@@ -331,12 +331,12 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
     if (a->chunks > 0 && (uint64_t)a->first_chunk < inst->chunk_count) {
         gm_core_run_note(inst, &(struct gm_run){(uint32_t)a->first_chunk, a->chunks});
     }
-    charge_stored(inst, a);
     if (a->outcome == GM_ATTEMPT_RUNNING) {
         a->outcome = GM_ATTEMPT_LOST;
         a->ended_unix_ms = 0;
         core->unstamped = true;
     }
+    charge_stored(inst, a);
     return 0;
 }
 

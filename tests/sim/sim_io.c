@@ -111,7 +111,8 @@ static void load(struct sim *sim)
     struct gm_core_params params = {.term = ++sim->term,
                                     .lease_ms = sim->params.lease_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
-                                    .max_attempts = sim->params.max_attempts};
+                                    .max_attempts = sim->params.max_attempts,
+                                    .keep_finished = sim->params.keep_finished};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
     load_rows(sim);
     if (gm_core_loaded(sim->core, sim->now, &fx, &err) < 0) {
@@ -419,6 +420,17 @@ void sim_until(struct sim *sim, bool (*fn)(struct sim *sim), uint32_t seconds)
     fail_msg("seed %u: not so after %u s", sim->params.seed, seconds);
 }
 
+bool sim_knows(struct sim *sim, const char *id)
+{
+    struct gm_job_view view;
+    struct gm_err err;
+    bool known = gm_view_job(sim->core, id, &view, &err) == 0;
+    if (known) {
+        gm_view_job_fini(&view);
+    }
+    return known;
+}
+
 enum gm_job_state sim_state(struct sim *sim, const char *id)
 {
     struct gm_job_view view;
@@ -447,6 +459,12 @@ bool sim_all_final(struct sim *sim)
     for (uint32_t i = 0; i < sim->job_count; i++) {
         struct gm_job_view view;
         struct gm_err err;
+        if (sim->jobs[i].pruned) {
+            continue;
+        }
+        if (!sim_knows(sim, sim->jobs[i].id)) {
+            return false; /* that it is forgotten is not on disk */
+        }
         assert_int_equal(gm_view_job(sim->core, sim->jobs[i].id, &view, &err), 0);
         bool final = gm_job_state_is_final(view.state) && !view.cleanup_pending;
         gm_view_job_fini(&view);

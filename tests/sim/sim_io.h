@@ -35,6 +35,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t lease_ms;       /* 0: the core's default */
     uint32_t device_wait_ms; /* the same */
     uint32_t max_attempts;
+    uint32_t keep_finished;
     uint32_t loss;       /* a message vanishes */
     uint32_t twice;      /* a message to the scheduler comes twice */
     uint32_t task_fails; /* with a random code that is worth another try */
@@ -100,7 +101,8 @@ struct sim_job {
     bool cancelled;
     enum gm_job_state cancelled_as; /* its state then */
     uint32_t published, cleaned;    /* times */
-    bool pruned, done;              /* the core forgot it, and how it had ended */
+    bool pruned, pruned_keeps;      /* the core forgot it, but its outputs were to stay */
+    enum gm_job_state pruned_as;
 };
 
 struct sim_put {
@@ -251,10 +253,10 @@ struct sim {
     size_t pending_count, pending_cap;
     size_t writing; /* of these the first so many are being committed, until then */
     gm_time written_at;
-    uint64_t acked, published, reloads; /* how often each invariant was looked at */
-    bool hold_commits;                  /* nothing is committed: a slow disk */
-    bool hold_publish;                  /* nothing is done in stores for the core */
-    struct sim_op *ops[SIM_JOBS];       /* owned */
+    uint64_t acked, published, reloads, pruned; /* how often each invariant was looked at */
+    bool hold_commits;                          /* nothing is committed: a slow disk */
+    bool hold_publish;                          /* nothing is done in stores for the core */
+    struct sim_op *ops[SIM_JOBS];               /* owned */
     size_t op_count;
     struct gm_hold hold;
     uint32_t retries;                                /* "task.retry" events */
@@ -286,6 +288,8 @@ bool sim_is_up(struct sim *sim);
 void sim_calm(struct sim *sim);
 bool sim_happens(struct sim *sim, uint32_t chance);
 struct sim_job *sim_find_job(struct sim *sim, const char *id);
+/* Not yet, or not any more, where false. */
+bool sim_knows(struct sim *sim, const char *id);
 enum gm_job_state sim_state(struct sim *sim, const char *id);
 struct gm_err sim_error(struct sim *sim, const char *id);
 /* Fails the test unless a done job has all items, in place, and its package. */

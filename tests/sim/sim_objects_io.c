@@ -140,7 +140,7 @@ void sim_object_delete(struct sim *sim, const struct sim_job *job, Gm__ObjectSto
         return;
     }
     const struct sim_manifest *m = find_manifest(sim, id);
-    if (m && m->job->pruned) {
+    if (m && !sim_knows(sim, m->job->id)) {
         return; /* what other farms' manifests name is looked for before (scheduler/standing.h) */
     }
     if (m) {
@@ -159,7 +159,7 @@ static bool keeps(struct sim *sim, const struct sim_job *job)
     struct gm_err err;
     char id[256];
     if (job->pruned) {
-        return job->done;
+        return job->pruned_keeps;
     }
     assert_int_equal(gm_view_job(sim->core, job->id, &view, &err), 0);
     bool stay = view.state == GM_JOB_DONE || view.keep_outputs;

@@ -16,6 +16,7 @@ struct overlay { /* borrowed from rows or effects */
     const char *key;
     const uint8_t *data;
     size_t size;
+    uint8_t *own; /* owned: data where it was changed */
     UT_hash_handle hh;
 };
 
@@ -41,40 +42,128 @@ static void put(struct overlay **rows, enum gm_row_kind kind, const char *key, c
     o->size = size;
 }
 
-static struct gm_core *load(struct sim *sim)
+static void put_all(struct overlay **rows, const struct gm_effects *fx)
+{
+    for (size_t i = 0; i < fx->row_count; i++) {
+        put(rows, fx->rows[i].kind, fx->rows[i].key, fx->rows[i].data, fx->rows[i].size);
+    }
+}
+
+static void rows_free(struct overlay **rows)
+{
+    struct overlay *o, *next;
+    HASH_ITER(hh, *rows, o, next)
+    {
+        HASH_DEL(*rows, o);
+        free(o->own);
+        free(o->id);
+        free(o);
+    }
+}
+
+/* loading: what the second core writes when it is loaded. */
+static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct gm_effects *loading)
 {
     struct gm_core_params params = {.term = sim->term + 1,
                                     .lease_ms = sim->params.lease_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
-                                    .max_attempts = sim->params.max_attempts};
-    struct overlay *rows = NULL, *o, *next;
+                                    .max_attempts = sim->params.max_attempts,
+                                    .keep_finished = sim->params.keep_finished};
     struct gm_core *core = NULL;
-    struct gm_effects fx = {0};
     struct gm_err err = {.code = GM_OK};
-    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        put(&rows, r->kind, r->key, r->data, r->size);
-    }
-    for (size_t i = 0; i < sim->pending_count; i++) {
-        for (size_t k = 0; k < sim->pending[i].row_count; k++) {
-            const struct gm_row *r = &sim->pending[i].rows[k];
-            put(&rows, r->kind, r->key, r->data, r->size);
-        }
-    }
     assert_int_equal(gm_core_create(&params, &core, &err), 0);
-    HASH_ITER(hh, rows, o, next)
-    {
+    for (const struct overlay *o = rows; o; o = o->hh.next) {
         if (o->data) {
             assert_int_equal(gm_core_load(core, o->kind, o->key, o->data, o->size, &err), 0);
         }
-        HASH_DEL(rows, o);
-        free(o->id);
-        free(o);
     }
-    if (gm_core_loaded(core, sim->now, &fx, &err) < 0) {
+    if (gm_core_loaded(core, sim->now, loading, &err) < 0) {
         fail_msg("seed %u: the rows can't be loaded: %s", sim->params.seed, err.text);
     }
-    gm_effects_fini(&fx);
     return core;
+}
+
+static void write_inst_rows(struct gm_core *core, const struct gm_inst *inst)
+{
+    if (inst->unit.state == GM_TASK_DONE) {
+        gm_core_row_task(core, inst);
+    }
+    for (size_t s = 0; s < inst->stream_count; s++) {
+        for (size_t i = 0; i < inst->streams[s].size; i++) {
+            if (inst->streams[s].items[i]) {
+                gm_core_row_item(core, inst, inst->streams[s].items[i]);
+            }
+        }
+    }
+}
+
+/* All that it would have on disk. */
+static void write_rows(struct gm_core *core, struct gm_effects *fx)
+{
+    core->fx = fx;
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        gm_core_row_job(core, job);
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+                write_inst_rows(core, &job->tasks[t].insts[i]);
+            }
+        }
+        for (size_t i = 0; i < job->attempt_count; i++) {
+            gm_core_row_attempt(core, job, job->attempts[i]);
+        }
+        for (const struct gm_granted *g = job->objects; g; g = g->hh.next) {
+            gm_core_row_object(core, job, g->object);
+        }
+    }
+    for (const struct gm_drained *d = core->drained; d; d = d->hh.next) {
+        gm_core_row_node(core, d->id, true);
+    }
+    core->fx = NULL;
+}
+
+/* What runs is lost with its scheduler. */
+static void lose_running(struct overlay *rows)
+{
+    for (struct overlay *o = rows; o; o = o->hh.next) {
+        Gm__AttemptRow *m = o->kind == GM_ROW_ATTEMPT && o->data
+                                ? gm__attempt_row__unpack(NULL, o->size, o->data)
+                                : NULL;
+        if (m && m->outcome == GM_ATTEMPT_RUNNING) {
+            m->outcome = GM_ATTEMPT_LOST;
+            o->size = gm__attempt_row__get_packed_size(m);
+            o->own = malloc(o->size);
+            assert_non_null(o->own);
+            (void)gm__attempt_row__pack(m, o->own);
+            o->data = o->own;
+        }
+        gm__attempt_row__free_unpacked(m, NULL);
+    }
+}
+
+/* Each row on disk, byte for byte, and no other. */
+static void compare_rows(struct sim *sim, const struct overlay *rows, const struct gm_effects *fx,
+                         const char *whose)
+{
+    struct overlay *theirs = NULL;
+    size_t count = 0;
+    put_all(&theirs, fx);
+    for (const struct overlay *o = rows; o; o = o->hh.next) {
+        const struct overlay *t = NULL;
+        HASH_FIND_STR(theirs, o->id, t);
+        count += o->data ? 1 : 0;
+        bool same =
+            o->data ? t && t->size == o->size && memcmp(t->data, o->data, o->size) == 0 : t == NULL;
+        if (!same) {
+            fail_msg("seed %u, event %llu: row %s is %s, and not as the %s core has it",
+                     sim->params.seed, (unsigned long long)sim->events, o->id,
+                     o->data ? "on disk" : "deleted", whose);
+        }
+    }
+    if (count != HASH_COUNT(theirs)) {
+        fail_msg("seed %u, event %llu: %zu rows are on disk, the %s core has %u", sim->params.seed,
+                 (unsigned long long)sim->events, count, whose, HASH_COUNT(theirs));
+    }
+    rows_free(&theirs);
 }
 
 static void write_unit(FILE *f, const char *what, size_t number, const struct gm_unit *u)
@@ -85,9 +174,11 @@ static void write_unit(FILE *f, const char *what, size_t number, const struct gm
                         : u->state == GM_TASK_BLOCKED ? "blocked"
                                                       : "open";
     (void)fprintf(f, "  %s %zu %s", what, number, state);
+    /* What made progress starts from nothing when it is lost. */
+    bool anew = u->lease && u->lease->chunk_count == 0 && u->lease->attempt->progressed;
     if (!final) {
-        (void)fprintf(f, " failures %u streak %u avoids %u", u->failures, u->streak,
-                      u->avoid_count);
+        (void)fprintf(f, " failures %u streak %u avoids %u", anew ? 0 : u->failures,
+                      anew ? 0 : u->streak, anew ? 0 : u->avoid_count);
     }
     (void)fprintf(f, "\n");
 }
@@ -225,8 +316,22 @@ static void compare(struct sim *sim, const char *live, const char *loaded)
 
 void sim_reload_check(struct sim *sim)
 {
-    struct gm_core *again = load(sim);
+    struct overlay *rows = NULL;
+    struct gm_effects loading = {0}, now = {0}, then = {0};
     struct gm_err err = {.code = GM_OK};
+    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
+        put(&rows, r->kind, r->key, r->data, r->size);
+    }
+    for (size_t i = 0; i < sim->pending_count; i++) {
+        put_all(&rows, &sim->pending[i]);
+    }
+    write_rows(sim->core, &now);
+    compare_rows(sim, rows, &now, "live");
+    struct gm_core *again = load(sim, rows, &loading);
+    put_all(&rows, &loading);
+    lose_running(rows);
+    write_rows(again, &then);
+    compare_rows(sim, rows, &then, "loaded");
     char *live = write_core(sim->core), *loaded = write_core(again);
     if (gm_core_check(again, &err) < 0) {
         fail_msg("seed %u: the rows make a broken state: %s", sim->params.seed, err.text);
@@ -234,6 +339,10 @@ void sim_reload_check(struct sim *sim)
     compare(sim, live, loaded);
     free(live);
     free(loaded);
+    rows_free(&rows);
+    gm_effects_fini(&loading);
+    gm_effects_fini(&now);
+    gm_effects_fini(&then);
     gm_core_destroy(&again);
     sim->reloads++;
 }

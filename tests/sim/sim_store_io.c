@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "state.pb-c.h"
+
 static char *make_id(enum gm_row_kind kind, const char *key)
 {
     char *id = malloc(strlen(key) + 16);
@@ -53,6 +55,25 @@ static bool may_go(const struct gm_effects *fx)
     return false;
 }
 
+/* The core forgets it. */
+static void prune(struct sim *sim, const struct sim_row *row)
+{
+    if (!sim_find_job(sim, row->key)) {
+        return; /* a test has forgotten it, too */
+    }
+    Gm__JobRow *m = gm__job_row__unpack(NULL, row->size, row->data);
+    assert_non_null(m);
+    struct sim_job *job = sim_find_job(sim, row->key);
+    if (!gm_job_state_is_final((enum gm_job_state)m->state)) {
+        fail_msg("seed %u: %s is forgotten before its end", sim->params.seed, row->key);
+    }
+    job->pruned = true;
+    job->pruned_as = (enum gm_job_state)m->state;
+    job->pruned_keeps = m->state == GM_JOB_DONE || m->publish_tried;
+    sim->pruned++;
+    gm__job_row__free_unpacked(m, NULL);
+}
+
 static void delete_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
 {
     struct sim_row *old = sim_row_find(sim, row->kind, row->key);
@@ -61,6 +82,9 @@ static void delete_row(struct sim *sim, const struct gm_row *row, const struct g
     }
     if (is_result(row->kind) && !may_go(fx)) {
         fail_msg("seed %u: row %s was committed and is deleted", sim->params.seed, old->id);
+    }
+    if (row->kind == GM_ROW_JOB) {
+        prune(sim, old);
     }
     HASH_DEL(sim->rows, old);
     free_row(old);

@@ -353,6 +353,33 @@ static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
     sim_destroy(sim);
 }
 
+static bool newest_is_cleaned(struct sim *sim)
+{
+    return sim->jobs[1].cleaned > 0;
+}
+
+/* Else a job after a restart had its number. */
+static void the_newest_job_is_not_forgotten(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 1, .keep_finished = 1, .clean_fails = 10000};
+    struct sim *sim = sim_create(&params);
+    (void)sim_submit(sim, "uncleaned", 1, 0, 50);
+    assert_int_equal(sim_cancel(sim, "uncleaned"), 0);
+    sim_run(sim, 5);
+    sim->params.clean_fails = 0;
+    (void)sim_submit_plan_only(sim, "newest");
+    sim_until(sim, newest_is_cleaned, 30);
+    uint64_t next = sim->core->next_seq;
+    sim_commit(sim);
+    sim_restart(sim);
+    assert_int_equal(sim->core->next_seq, next);
+    sim_until(sim, sim_all_final, 120); /* now the first is cleaned too, and goes */
+    assert_false(sim_knows(sim, "uncleaned"));
+    assert_true(sim_knows(sim, "newest"));
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -370,6 +397,7 @@ int main(void)
         cmocka_unit_test(deleting_waits_no_longer_than_nodes_hold_leases),
         cmocka_unit_test(deleting_waits_for_nobody_where_all_is_done),
         cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
+        cmocka_unit_test(the_newest_job_is_not_forgotten),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

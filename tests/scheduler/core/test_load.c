@@ -212,6 +212,26 @@ static void progress_clears_failures_also_when_it_ends_uncharged(void **arg)
     sim_destroy(sim);
 }
 
+static void progress_of_what_a_restart_ends_clears_failures_too(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 5, .nodes = 2};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    sim_until(sim, split_runs, 60);
+    struct sim_task *task = sim_find_running(sim, "split", &node);
+    sim_task_fail(sim, node, task, GM_E_WORKER_DIED, 0, -1);
+    sim_until(sim, split_has_items, 60);
+    sim_commit(sim);
+    assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 1);
+    for (int restarts = 0; restarts < 2; restarts++) {
+        sim_restart(sim);
+        assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 0);
+    }
+    sim_destroy(sim);
+}
+
 static uint64_t memory_of_loaded(const struct sim *sim, bool backwards)
 {
     struct gm_core *core = core_create();
@@ -255,6 +275,7 @@ int main(void)
         cmocka_unit_test(failures_are_remembered),
         cmocka_unit_test(first_chunks_of_runs_are_remembered),
         cmocka_unit_test(progress_clears_failures_also_when_it_ends_uncharged),
+        cmocka_unit_test(progress_of_what_a_restart_ends_clears_failures_too),
         cmocka_unit_test(the_order_of_rows_is_no_matter),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
