@@ -3,7 +3,6 @@
 #include <string.h>
 
 #define TRIPLET 3
-#define MAX_TRIPLETS 31
 #define VALID 4 /* bit cc_valid of the first byte; the two below it say the kind */
 
 unsigned gm_captions_look(const AVFrame *picture)
@@ -26,6 +25,24 @@ unsigned gm_captions_look(const AVFrame *picture)
         }
     }
     return seen;
+}
+
+size_t gm_captions_services(unsigned seen, const char *names[GM_CAPTIONS_SERVICES])
+{
+    static const struct {
+        unsigned bit;
+        const char *name;
+    } rows[GM_CAPTIONS_SERVICES] = {{GM_CAPTIONS_FIELD1, "CC1"},
+                                    {GM_CAPTIONS_FIELD2, "CC3"},
+                                    {GM_CAPTIONS_DIGITAL, "SERVICE1"}};
+    size_t count = 0;
+    seen = seen == GM_CAPTIONS_ANY ? GM_CAPTIONS_FIELD1 : seen;
+    for (size_t i = 0; i < GM_CAPTIONS_SERVICES; i++) {
+        if ((seen & rows[i].bit) != 0) {
+            names[count++] = rows[i].name;
+        }
+    }
+    return count;
 }
 
 int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err)
@@ -64,23 +81,21 @@ static void add_escaped(struct gm_buf *out, const uint8_t *data, size_t size)
     }
 }
 
-/* head: the NAL unit header, head_size bytes of it. */
+/* head: the NAL unit header, head_size bytes of it; size: whole triplets, GM_CAPTIONS_MESSAGE at
+ * most. */
 static void add_message(const uint8_t *head, size_t head_size, const uint8_t *data, size_t size,
                         struct gm_buf *out)
 {
     /* Payload type 4 and its size, ITU-T T.35 country and provider, "GA94", cc_data; then the
      * triplets; marker bits; rbsp_trailing_bits. */
-    uint8_t unit[2 + 12 + MAX_TRIPLETS * TRIPLET + 2];
+    uint8_t unit[2 + 12 + GM_CAPTIONS_MESSAGE + 2];
     static const uint8_t message[12] = {4, 0, 0xb5, 0x00, 0x31, 'G', 'A', '9', '4', 3, 0, 0xff};
-    size_t triplets = size / TRIPLET, begin = out->size;
-    if (size % TRIPLET != 0 || triplets == 0 || triplets > MAX_TRIPLETS) {
-        return;
-    }
+    size_t begin = out->size;
     uint8_t *m = unit + head_size;
     memcpy(unit, head, head_size);
     memcpy(m, message, sizeof message);
     m[1] = (uint8_t)(11 + size);
-    m[10] = (uint8_t)(0xc0 | triplets);
+    m[10] = (uint8_t)(0xc0 | size / TRIPLET);
     memcpy(m + 12, data, size);
     m[12 + size] = 0xff;
     m[13 + size] = 0x80;
@@ -91,14 +106,25 @@ static void add_message(const uint8_t *head, size_t head_size, const uint8_t *da
     }
 }
 
+static void add_messages(const uint8_t *head, size_t head_size, const uint8_t *data, size_t size,
+                         struct gm_buf *out)
+{
+    size_t at = size % TRIPLET != 0 ? size : 0;
+    while (at < size) {
+        size_t some = size - at < GM_CAPTIONS_MESSAGE ? size - at : GM_CAPTIONS_MESSAGE;
+        add_message(head, head_size, data + at, some, out);
+        at += some;
+    }
+}
+
 void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out)
 {
     static const uint8_t prefix_sei[] = {0x4e, 0x01};
-    add_message(prefix_sei, sizeof prefix_sei, data, size, out);
+    add_messages(prefix_sei, sizeof prefix_sei, data, size, out);
 }
 
 void gm_captions_add_h264(const uint8_t *data, size_t size, struct gm_buf *out)
 {
     static const uint8_t sei[] = {0x06};
-    add_message(sei, sizeof sei, data, size, out);
+    add_messages(sei, sizeof sei, data, size, out);
 }

@@ -19,19 +19,28 @@ enum {
     GM_CAPTIONS_FIELD2 = 4,  /* of field 2: CC3, CC4 */
     GM_CAPTIONS_DIGITAL = 8, /* CEA-708 */
 };
+#define GM_CAPTIONS_SERVICES 3
 unsigned gm_captions_look(const AVFrame *picture);
+
+/* The services that data was seen of, where all was padding the usual one: "CC1", "CC3",
+ * "SERVICE1". Gives how many; the names are static. */
+size_t gm_captions_services(unsigned seen, const char *names[GM_CAPTIONS_SERVICES]);
 
 /* Gives `to` the captions of `from`, if there are any. Errors: NOMEM. */
 int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err) GM_MUST_CHECK;
 
+/* What one message holds: 31 triplets, since cc_count has 5 bits. */
+#define GM_CAPTIONS_MESSAGE (31 * 3)
+
 /* Whether a codec's stream carries captions: "h264", "hevc". */
 bool gm_captions_carries(const char *codec);
 
-/* The SEI message of captions as an HEVC NAL unit with its length (4 bytes) before it: what stands
- * at the head of the picture's sample. Nothing where the data is no whole triplets or more than 31.
+/* The SEI messages of captions, each an HEVC NAL unit with its length (4 bytes) before it: what
+ * stands at the head of the picture's sample. A message holds GM_CAPTIONS_MESSAGE bytes at most.
+ * Nothing where the data is no whole triplets.
  * Source: ITU-T H.265 D.2.6, 7.3.2.4; ATSC A/72 part 1, 6.4.2. */
 void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out);
-/* The same as a NAL unit of H.264. Source: ITU-T H.264 D.1.6, 7.3.1; ATSC A/72 part 1, 6.4.2. */
+/* The same as NAL units of H.264. Source: ITU-T H.264 D.1.6, 7.3.1; ATSC A/72 part 1, 6.4.2. */
 void gm_captions_add_h264(const uint8_t *data, size_t size, struct gm_buf *out);
 
 #endif

@@ -49,6 +49,7 @@ struct run {
     bool again;                        /* the chunk comes again for those that are not kept */
     uint64_t chunk_frames;
     uint32_t captioned; /* of its pictures, where some renditions drop captions unforeseen */
+    unsigned captions;  /* GM_CAPTIONS_ bits of its pictures */
     /* Whole run. */
     uint64_t done, total, decoded, spare;
 };
@@ -168,6 +169,7 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
     r->again = false;
     r->chunk_frames = 0;
     r->captioned = 0;
+    r->captions = 0;
     for (size_t i = 0; i < r->policy->n_renditions && rc == 0 && header->n_frames > 0; i++) {
         if (r->attempts[i].kept) {
             continue;
@@ -190,13 +192,13 @@ static int start_chunk(struct run *r, const Gm__ChunkHeader *header, struct gm_e
 }
 
 /* Captions that the plan knew nothing of, and that not every rendition carries. */
-static bool drops_captions(const struct run *r, const AVFrame *picture)
+static bool drops_captions(const struct run *r)
 {
     bool dropped = false;
     for (size_t i = 0; !r->inspection->video->captions && i < r->policy->n_renditions; i++) {
         dropped = dropped || !gm_captions_carries(r->policy->renditions[i]->encode->codec);
     }
-    return dropped && gm_captions_look(picture) != 0;
+    return dropped;
 }
 
 static int encode_picture(struct run *r, const struct gm_pictures_step *step, struct gm_err *err)
@@ -219,7 +221,9 @@ static int encode_picture(struct run *r, const struct gm_pictures_step *step, st
             rc = gm_tiles_picture(r->tiles, step->index, &sight, err);
         }
     }
-    r->captioned += drops_captions(r, step->front);
+    unsigned captions = gm_captions_look(step->front);
+    r->captioned += captions != 0 && drops_captions(r);
+    r->captions |= captions;
     r->chunk_frames++;
     tick(r);
     return rc;
@@ -256,6 +260,7 @@ static int announce(struct run *r, const struct gm_pictures_step *step,
     meta.frames_discarded = step->stats.discarded;
     meta.decode_errors = step->stats.errors;
     meta.captions_dropped = r->captioned;
+    meta.captions = r->captions;
     gm_frames_tell(&step->stats, &meta);
     gm_pictures_tell(&step->scaled, &meta);
     if (r->tiles != NULL) {

@@ -445,11 +445,12 @@ int gm_encode_writer_frame(struct gm_encode_writer *w, size_t index, AVFrame *fr
     const Gm__FrameEntry *entry = w->p.header->frames[index];
     const AVFrameSideData *side = av_frame_get_side_data(frame, AV_FRAME_DATA_A53_CC);
     if (side != NULL && gm_captions_carries(w->rendition->encode->codec) &&
-        !gm_encoder_takes_captions(w->encoder)) {
+        (!gm_encoder_takes_captions(w->encoder) || side->size > GM_CAPTIONS_MESSAGE)) {
         w->captions[index] = av_buffer_ref(side->buf);
         if (w->captions[index] == NULL) {
             return gm_err_nomem(err);
         }
+        av_frame_remove_side_data(frame, AV_FRAME_DATA_A53_CC); /* libavcodec writes one message */
     }
     frame->pts = entry->out_ts;
     frame->pict_type = entry->gop_start ? AV_PICTURE_TYPE_I : AV_PICTURE_TYPE_NONE;

@@ -43,7 +43,7 @@ struct gm_manifest {
     size_t audios;                        /* at least 1 without a video */
     const struct gm_manifest_track *text; /* the video's segments; is_default: at most one */
     size_t texts;
-    char **captions; /* CEA-608/708 services in the pictures: "CC1", "CC3", "SERVICE1" */
+    const char *const *captions; /* services in the pictures: "CC1", "CC3", "SERVICE1" */
     size_t captions_count;
     const struct gm_manifest_images *images; /* NULL: none */
     int64_t rate_num, rate_den;              /* constant frame rate, or the highest; 0/1: measure */

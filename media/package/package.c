@@ -33,7 +33,6 @@ struct package_file {
 struct package_task {
     struct gm_task_io *io;            /* borrowed */
     Gm__Policy *policy;               /* owned */
-    Gm__Inspection *facts;            /* owned */
     const Gm__PackageParams *params;  /* borrowed */
     struct gm_collection segments;    /* owned */
     struct gm_manifest_track *tracks; /* owned: renditions, then sound, then text */
@@ -42,6 +41,7 @@ struct package_task {
     Gm__ThumbnailsMeta *thumbnails; /* owned; NULL: none, or not needed by this task */
     struct gm_manifest_images images;
     char prefix[64];
+    const char *captions[GM_CAPTIONS_SERVICES];
     struct package_file *files; /* owned */
     size_t file_count;
     struct gm_manifest_objects objects; /* all that the publication holds, files included */
@@ -87,7 +87,7 @@ static int open_task(struct package_task *t, struct gm_err *err)
     }
     t->params = task->package;
     int rc = gm_results_policy(spec, &t->policy, err);
-    if (rc < 0 || (rc = gm_results_inspection(spec, &t->facts, err)) < 0) {
+    if (rc < 0) {
         return rc;
     }
     size_t tracks = t->policy->n_renditions + t->policy->n_audio + t->policy->n_text;
@@ -106,9 +106,7 @@ static int open_task(struct package_task *t, struct gm_err *err)
 
 static bool carries_captions(const struct package_task *t, const Gm__Rendition *r)
 {
-    const Gm__VideoFacts *v = t->facts->video;
-    return v != NULL && v->n_caption_services > 0 && r->encode != NULL &&
-           gm_captions_carries(r->encode->codec);
+    return t->segments.captions != 0 && r->encode != NULL && gm_captions_carries(r->encode->codec);
 }
 
 static void describe(struct package_task *t)
@@ -169,10 +167,8 @@ static void describe(struct package_task *t)
     for (size_t i = 0; i < p->n_renditions + p->n_audio + p->n_text; i++) {
         t->tracks[i].is_dated = apart;
     }
-    if (t->facts->video != NULL) {
-        t->manifest.captions = t->facts->video->caption_services;
-        t->manifest.captions_count = t->facts->video->n_caption_services;
-    }
+    t->manifest.captions = t->captions;
+    t->manifest.captions_count = gm_captions_services(t->segments.captions, t->captions);
     const Gm__Rational *rate = p->timescale_rate;
     if ((rate == NULL || rate->num <= 0) && p->peak_rate != NULL) {
         rate = p->peak_rate;
@@ -536,9 +532,6 @@ int gm_task_package(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     free(t.files);
     if (t.policy != NULL) {
         gm__policy__free_unpacked(t.policy, NULL);
-    }
-    if (t.facts != NULL) {
-        gm__inspection__free_unpacked(t.facts, NULL);
     }
     return rc;
 }

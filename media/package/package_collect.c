@@ -88,6 +88,7 @@ static int add_encode(struct gm_collection *c, const struct gm_task_input *input
         return gm_err_set(err, GM_E_BUG, 0, "chunk %u came as number %u", meta->chunk,
                           c->chunks - 1);
     }
+    c->captions |= meta->captions;
     for (size_t i = 0; i < meta->n_renditions; i++) {
         const Gm__RenditionChunkMeta *r = meta->renditions[i];
         if (r->rendition >= c->videos) {

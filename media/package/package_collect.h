@@ -26,6 +26,7 @@ struct gm_collection {
     struct gm_segments *text; /* owned array, one a track */
     size_t texts;
     uint32_t chunks;        /* of encode */
+    unsigned captions;      /* GM_CAPTIONS_ bits of their pictures */
     const Gm__Item **items; /* owned array of the inputs, which are borrowed from the io */
     size_t item_count, item_cap;
 };

@@ -76,7 +76,7 @@ struct gm_scan {
     size_t shown_count, shown_cap;
     int64_t decode_errors, corrupt_frames, corrupt_packets, interlaced_frames, top_first_frames,
         frames;
-    unsigned captions; /* GM_CAPTIONS_ bits of all pictures */
+    bool captions; /* some pictures have any */
     struct gm_fields fields;
     struct gm_scan_picture picture;
     struct gm_scan_colour colour;

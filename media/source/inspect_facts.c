@@ -9,7 +9,6 @@
 #include <libavutil/pixdesc.h>
 
 #include "common/utf8.h"
-#include "media/captions.h"
 #include "media/language.h"
 #include "media/pb.h"
 #include "media/source/window.h"
@@ -61,27 +60,6 @@ static const char *field_order(const AVCodecParameters *par, const struct gm_sca
         return "progressive";
     }
     return "unknown";
-}
-
-/* The services that data was seen of; where all was padding, the usual one. */
-static int fill_captions(const struct gm_scan *scan, Gm__VideoFacts *out, struct gm_err *err)
-{
-    static const struct {
-        unsigned bit;
-        const char *name;
-    } rows[] = {{GM_CAPTIONS_FIELD1, "CC1"},
-                {GM_CAPTIONS_FIELD2, "CC3"},
-                {GM_CAPTIONS_DIGITAL, "SERVICE1"}};
-    unsigned seen = scan->captions == GM_CAPTIONS_ANY ? GM_CAPTIONS_FIELD1 : scan->captions;
-    int rc = 0;
-    out->captions = scan->captions != 0;
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0] && rc == 0; i++) {
-        if ((seen & rows[i].bit) != 0) {
-            rc = gm_pb_add_string(&out->caption_services, &out->n_caption_services, rows[i].name,
-                                  err);
-        }
-    }
-    return rc;
 }
 
 /* What is shown first by the flags of the decoded pictures, or else of the container: then by the
@@ -170,9 +148,7 @@ int gm_facts_video(const struct gm_scan *scan, Gm__TimelineMode mode, Gm__VideoF
         rc = gm_pb_string(&out->field_order, field_order(par, scan), err);
     }
     if (rc == 0) {
-        rc = fill_captions(scan, out, err);
-    }
-    if (rc == 0) {
+        out->captions = scan->captions;
         fill_fields(scan, out);
         rc = gm_pb_rational(&out->sample_aspect, aspect, err);
     }

@@ -114,7 +114,7 @@ static int take_frames(struct scanner *s, struct gm_err *err)
         w->shows++;
         w->begun = w->begun || f->reordered_opaque == (int64_t)w->first;
         scan->frames++;
-        scan->captions |= gm_captions_look(f);
+        scan->captions = scan->captions || gm_captions_look(f) != 0;
         scan->interlaced_frames += f->interlaced_frame != 0;
         scan->top_first_frames += f->interlaced_frame != 0 && f->top_field_first != 0;
         scan->corrupt_frames +=

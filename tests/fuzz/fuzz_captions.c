@@ -28,14 +28,18 @@ static void captions(const uint8_t *data, size_t size)
     GM_ASSERT(gm_captions_copy(from, to, &err) == 0);
     GM_ASSERT(gm_captions_look(to) == seen);
     gm_captions_add_hevc(data, size, &sei);
-    if (sei.size > 0) {
-        size_t said = (size_t)sei.data[0] << 24 | (size_t)sei.data[1] << 16 |
-                      (size_t)sei.data[2] << 8 | sei.data[3];
-        GM_ASSERT(said == sei.size - 4 && size % 3 == 0);
+    size_t units = 0;
+    for (size_t at = 0; at < sei.size; units++) {
+        GM_ASSERT(sei.size - at > 4);
+        at += 4 + ((size_t)sei.data[at] << 24 | (size_t)sei.data[at + 1] << 16 |
+                   (size_t)sei.data[at + 2] << 8 | sei.data[at + 3]);
+        GM_ASSERT(at <= sei.size);
     }
+    GM_ASSERT(units ==
+              (size % 3 == 0 ? (size + GM_CAPTIONS_MESSAGE - 1) / GM_CAPTIONS_MESSAGE : 0));
     struct gm_buf avc = {0};
     gm_captions_add_h264(data, size, &avc); /* a byte of head less; escaping hangs on neither */
-    GM_ASSERT(avc.size == (sei.size > 0 ? sei.size - 1 : 0));
+    GM_ASSERT(avc.size == sei.size - units);
     gm_buf_fini(&avc);
     gm_buf_fini(&sei);
     av_frame_free(&from);

@@ -16,11 +16,12 @@
 #include "media/chunk_io.h"
 #include "media/folder_io.h"
 
-#define FRAMES 320 /* 12.8 s: 3 chunks */
+#define FRAMES 320    /* 12.8 s: 3 chunks */
+#define MANY (40 * 3) /* captions of a picture, of two messages */
 
 /* Captions of every frame of a clip, in output order; count 0: none. */
 struct seen {
-    uint8_t data[FRAMES][96];
+    uint8_t data[FRAMES][MANY];
     size_t size[FRAMES];
     size_t frames;
 };
@@ -125,7 +126,7 @@ static void start(const char *path, const char *codec, const char *deinterlace,
 {
     static const char *const tasks[] = {"inspect", "plan", "split"};
     static const uint32_t ladder[] = {80, 64};
-    const struct folder_pipeline params = {.ladder = ladder, .rungs = 2};
+    const struct folder_pipeline params = {.ladder = ladder, .rungs = 2, .package = true};
     struct gm_err err = {0};
     *pipeline = folder_pipeline(&params);
     set(&encode_of(*pipeline)->codec, codec);
@@ -157,11 +158,12 @@ static void encode(struct folder_io *f, uint32_t run)
 }
 
 static void assert_carried(const char *path, const struct seen *want, const char *codec,
-                           const char *deinterlace, uint32_t run)
+                           const char *deinterlace, uint32_t run, uint32_t chunks)
 {
     struct folder_io *f = NULL;
     Gm__Pipeline *pipeline = NULL;
     start(path, codec, deinterlace, &pipeline, &f);
+    assert_true(folder_io_items(f, "split", 0, 0) >= chunks);
     encode(f, run);
     for (size_t r = 0; r < 2; r++) {
         struct clip *joined = join(f, r);
@@ -174,19 +176,49 @@ static void assert_carried(const char *path, const struct seen *want, const char
     gm__pipeline__free_unpacked(pipeline, NULL);
 }
 
+/* Puts MANY bytes of captions, in two messages, before every packet of a stream with start codes.
+ */
+static void add_many(struct clip *clip)
+{
+    for (size_t i = 0; i < clip->packet_count; i++) {
+        AVPacket *p = clip->packets[i];
+        struct gm_buf units = {0};
+        uint8_t data[MANY];
+        for (size_t k = 0; k < MANY; k++) {
+            data[k] = (uint8_t)(k % 3 == 0 ? 0xfc : 1 + (i * 7 + k) % 100);
+        }
+        gm_captions_add_h264(data, MANY, &units);
+        for (size_t at = 0; at < units.size;) { /* a start code for each length */
+            size_t unit = units.data[at + 3];
+            units.data[at + 3] = 1;
+            at += 4 + unit;
+        }
+        int size = p->size;
+        assert_int_equal(av_grow_packet(p, (int)units.size), 0);
+        memmove(p->data + units.size, p->data, (size_t)size);
+        memcpy(p->data, units.data, units.size);
+        gm_buf_fini(&units);
+    }
+    clip_decode(clip);
+}
+
 static void every_rendition_has_the_captions_of_the_source(void **state)
 {
     static const char x264[] = "preset=veryfast,bf=3,g=50,a53cc=1";
+    static const char plain[] = "preset=veryfast,bf=3,g=50";
     static const char fields[] = "bf=2,g=18,flags=+ildct+ilme,a53cc=1";
     static const struct {
         const char *encoder, *options, *format, *codec, *deinterlace;
         uint32_t run;
+        bool many;
     } rows[] = {
-        {"libx264", x264, "mp4", "h264", "off", 0},
-        {"libx264", x264, "mp4", "h264", "on", 1},
-        {"libx264", x264, "mp4", "hevc", "off", 2},
-        {"mpeg2video", fields, "ts", "h264", "on", 1},
-        {"mpeg2video", fields, "ts", "hevc", "off", 0},
+        {"libx264", x264, "mp4", "h264", "off", 0, false},
+        {"libx264", x264, "mp4", "h264", "on", 1, false},
+        {"libx264", x264, "mp4", "hevc", "off", 2, false},
+        {"libx264", plain, "mp4", "h264", "off", 1, true},
+        {"libx264", plain, "mp4", "hevc", "off", 0, true},
+        {"mpeg2video", fields, "ts", "h264", "on", 1, false},
+        {"mpeg2video", fields, "ts", "hevc", "off", 0, false},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -194,11 +226,15 @@ static void every_rendition_has_the_captions_of_the_source(void **state)
         assert_non_null(mkdtemp(dir));
         (void)snprintf(path, sizeof path, "%s/clip.%s", dir, rows[i].format);
         struct clip *clip = clip_make(rows[i].encoder, rows[i].options, FRAMES);
+        if (rows[i].many) {
+            add_many(clip);
+        }
         struct seen *want = see(clip);
         clip_mux(clip, path);
         assert_int_equal(want->frames, FRAMES);
         assert_true(want->size[0] > 0 && want->size[FRAMES - 2] > 0);
-        assert_carried(path, want, rows[i].codec, rows[i].deinterlace, rows[i].run);
+        assert_true((want->size[0] == MANY) == rows[i].many);
+        assert_carried(path, want, rows[i].codec, rows[i].deinterlace, rows[i].run, 3);
         free(want);
         clip_free(&clip);
         assert_int_equal(unlink(path), 0);
@@ -221,7 +257,7 @@ static void captions_of_a_real_recording_come_out(void **state)
         captioned += want->size[i] > 0;
     }
     assert_in_range(captioned, 100, want->frames);
-    assert_carried(path, want, "h264", "auto", 0);
+    assert_carried(path, want, "h264", "auto", 0, 1);
     free(want);
     clip_free(&clip);
 }
@@ -250,8 +286,43 @@ static int64_t dropped(const struct folder_io *f, const char *task)
     return count;
 }
 
+/* Whether the manifests name the services of clip_make's captions, all three, or say that there are
+ * none. */
+static void assert_announced(struct folder_io *f, bool announced)
+{
+    static const struct folder_run run = {.task = "package"};
+    struct gm_err err = {0};
+    if (folder_io_run(f, &run, NULL, &err) < 0) {
+        fail_msg("%s", err.text);
+    }
+    const Gm__TaskResult *r = folder_io_result(f, "package", 0);
+    Gm__PackageMeta *meta = gm__package_meta__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(meta);
+    const struct {
+        const ProtobufCBinaryData *in;
+        const char *what;
+        bool there;
+    } rows[] = {
+        {&meta->master_m3u8, "CLOSED-CAPTIONS=NONE", !announced},
+        {&meta->master_m3u8, "CLOSED-CAPTIONS=\"cc\"", announced},
+        {&meta->master_m3u8, "INSTREAM-ID=\"CC1\"", announced},
+        {&meta->master_m3u8, "INSTREAM-ID=\"CC3\"", announced},
+        {&meta->master_m3u8, "INSTREAM-ID=\"SERVICE1\"", announced},
+        {&meta->manifest_mpd, "value=\"CC1=und;CC3=und\"", announced},
+        {&meta->manifest_mpd, "cea-708:2015\" value=\"1=lang:und\"", announced},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool there =
+            memmem(rows[i].in->data, rows[i].in->len, rows[i].what, strlen(rows[i].what)) != NULL;
+        if (there != rows[i].there) {
+            fail_msg("%s is %s", rows[i].what, there ? "there" : "missing");
+        }
+    }
+    gm__package_meta__free_unpacked(meta, NULL);
+}
+
 /* Captions from the first frame on, and in one GOP where inspect does not look. */
-static void captions_that_are_dropped_are_told(void **state)
+static void captions_that_come_late_are_told(void **state)
 {
     static const struct {
         const char *codec;
@@ -287,6 +358,7 @@ static void captions_that_are_dropped_are_told(void **state)
         encode(f, 1);
         assert_int_equal(dropped(f, "plan"), rows[i].plan);
         assert_int_equal(dropped(f, "encode"), rows[i].encode ? captioned : 0);
+        assert_announced(f, gm_captions_carries(rows[i].codec));
         free(want);
         folder_io_destroy(&f);
         gm__pipeline__free_unpacked(pipeline, NULL);
@@ -346,6 +418,50 @@ static void h264_units_have_a_shorter_head(void **state)
     gm_buf_fini(&out);
 }
 
+/* 32 triplets are two messages: of 31, and of one. */
+static void more_than_one_message_holds_goes_into_the_next(void **state)
+{
+    uint8_t data[GM_CAPTIONS_MESSAGE + 3];
+    struct gm_buf all = {0}, parts = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof data; i++) {
+        data[i] = (uint8_t)(i + 1);
+    }
+    gm_captions_add_h264(data, sizeof data, &all);
+    gm_captions_add_h264(data, GM_CAPTIONS_MESSAGE, &parts);
+    assert_int_equal(parts.data[15], 0xc0 | 31);
+    gm_captions_add_h264(data + GM_CAPTIONS_MESSAGE, 3, &parts);
+    assert_int_equal(all.size, parts.size);
+    assert_memory_equal(all.data, parts.data, parts.size);
+    gm_buf_fini(&all);
+    gm_buf_fini(&parts);
+}
+
+static void services_are_those_that_data_was_seen_of(void **state)
+{
+    static const struct {
+        unsigned seen;
+        const char *names; /* one after the other */
+    } rows[] = {
+        {0, ""},
+        {GM_CAPTIONS_ANY, "CC1"},
+        {GM_CAPTIONS_ANY | GM_CAPTIONS_FIELD2, "CC3"},
+        {GM_CAPTIONS_ANY | GM_CAPTIONS_DIGITAL, "SERVICE1"},
+        {GM_CAPTIONS_ANY | GM_CAPTIONS_DIGITAL | GM_CAPTIONS_FIELD1 | GM_CAPTIONS_FIELD2,
+         "CC1CC3SERVICE1"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const char *names[GM_CAPTIONS_SERVICES];
+        char all[32] = "";
+        size_t count = gm_captions_services(rows[i].seen, names);
+        for (size_t k = 0; k < count; k++) {
+            strcat(all, names[k]);
+        }
+        assert_string_equal(all, rows[i].names);
+    }
+}
+
 static void hevc_units_are_escaped_and_bounded(void **state)
 {
     static const uint8_t data[6] = {0xfc, 0, 0, 0xfc, 0, 0};
@@ -365,7 +481,6 @@ static void hevc_units_are_escaped_and_bounded(void **state)
         assert_false(out.data[i] < 3 && out.data[i - 1] == 0 && out.data[i - 2] == 0);
     }
     out.size = 0;
-    gm_captions_add_hevc(zeros, 96, &out);
     gm_captions_add_hevc(zeros, 92, &out);
     gm_captions_add_hevc(zeros, 0, &out);
     assert_int_equal(out.size, 0);
@@ -377,9 +492,11 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_rendition_has_the_captions_of_the_source),
         cmocka_unit_test(captions_of_a_real_recording_come_out),
-        cmocka_unit_test(captions_that_are_dropped_are_told),
+        cmocka_unit_test(captions_that_come_late_are_told),
         cmocka_unit_test(kinds_are_told_apart),
         cmocka_unit_test(h264_units_have_a_shorter_head),
+        cmocka_unit_test(services_are_those_that_data_was_seen_of),
+        cmocka_unit_test(more_than_one_message_holds_goes_into_the_next),
         cmocka_unit_test(hevc_units_are_escaped_and_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -481,8 +481,7 @@ static void dash_has_a_set_a_codec_and_light(void **state)
 
 static void captions_are_named_where_renditions_carry_them(void **state)
 {
-    static char cc1[] = "CC1", cc3[] = "CC3", service[] = "SERVICE1";
-    char *services[] = {cc1, cc3, service};
+    static const char *const services[] = {"CC1", "CC3", "SERVICE1"};
     struct publication p;
     struct gm_buf hls = {0}, dash = {0};
     (void)state;
