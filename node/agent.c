@@ -217,6 +217,7 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     agent->heartbeat_ms = 1000;
     agent->stall_ms = 120000;
     agent->threads = gm_agent_threads();
+    agent->thread_free = gm_time_now();
     int rc = uv_loop_init(&agent->loop);
     if (rc < 0) {
         free(agent);
