@@ -80,6 +80,8 @@ static void late_put(void *arg, struct gm_err *why)
 
 void gm_put_start(struct gm_item *item)
 {
+    item->state = GM_ITEM_PUT;
+    item->not_before = 0;
     item->busy = true;
     item->job = (struct gm_job){.run = run_put,
                                 .after = after_put,

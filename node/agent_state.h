@@ -24,7 +24,8 @@
  *   agent_handle.c  messages of the scheduler
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
- *   agent_item.c    what a worker announced: open, hash, verify, grant, store
+ *   agent_item.c    what a worker announced: open, hash, verify, store
+ *   agent_grant.c   asks for leave to store it
  *   agent_put.c     its files on their way into the store
  *   agent_verify.c  the verifier's queue
  *   agent_open.c    objects that workers ask for
@@ -438,9 +439,14 @@ void gm_item_drop(struct gm_item *item); /* unlinked by the caller; freed now or
 void gm_item_verified(struct gm_item *item);
 void gm_item_failed(struct gm_item *item, const struct gm_err *why);
 void gm_item_tick(struct gm_item *item, gm_time now);
-void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
-void gm_item_resend(struct gm_agent *agent);  /* grant requests, after a Welcome */
+/* After such a failure it will be: item->not_before says when. False: never. */
+bool gm_item_try_later(struct gm_item *item, const struct gm_err *why);
 void gm_item_put_ended(struct gm_item *item); /* item->err says how; may free it */
+/* --- agent_grant.c */
+void gm_item_ask(struct gm_item *item); /* its files may be put when the answer comes */
+void gm_item_remind(struct gm_item *item, gm_time now); /* asks again, if that is due */
+void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer);
+void gm_item_resend(struct gm_agent *agent); /* what is not answered, after a Welcome */
 /* --- agent_put.c */
 /* Puts the item's files from item->stored on, then calls gm_item_put_ended. */
 void gm_put_start(struct gm_item *item);

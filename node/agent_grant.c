@@ -1,0 +1,127 @@
+/* Leave to put an item's files into their stores: asked of the scheduler until it answers. What it
+ * refuses for a store's sake is asked for again later. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/crash.h"
+#include "node/agent_state.h"
+#include "proto/envelope.h"
+
+#define GRANT_AGAIN (5 * GM_SEC)
+
+static void send_request(struct gm_item *item)
+{
+    struct gm_task *task = item->task;
+    Gm__GrantItem *asked = calloc(item->file_count + 1, sizeof(*asked));
+    Gm__GrantItem **list = calloc(item->file_count + 1, sizeof(*list));
+    if (asked != NULL && list != NULL) {
+        for (size_t i = 0; i < item->file_count; i++) {
+            gm__grant_item__init(&asked[i]);
+            asked[i].store = item->files[i].store;
+            asked[i].name = item->files[i].path;
+            asked[i].size = item->files[i].file.size;
+            asked[i].sha256.data = item->files[i].file.sha256;
+            asked[i].sha256.len = GM_SHA256_SIZE;
+            list[i] = &asked[i];
+        }
+        Gm__GrantRequest request = GM__GRANT_REQUEST__INIT;
+        request.task_id = task->id;
+        request.term = task->term;
+        request.epoch = task->epoch;
+        request.request = item->request;
+        request.items = list;
+        request.n_items = item->file_count;
+        Gm__Envelope env = GM__ENVELOPE__INIT;
+        env.body_case = GM__ENVELOPE__BODY_GRANT_REQUEST;
+        env.grant_request = &request;
+        item->request_sent =
+            task->agent->link == GM_LINK_UP && gm_link_send(task->agent, &env) ? gm_time_now() : 0;
+    }
+    free(asked);
+    free(list);
+}
+
+void gm_item_ask(struct gm_item *item)
+{
+    item->state = GM_ITEM_GRANT;
+    item->request = ++item->task->agent->request;
+    item->not_before = 0;
+    send_request(item);
+}
+
+void gm_item_remind(struct gm_item *item, gm_time now)
+{
+    bool silent = item->request_sent == 0 || now - item->request_sent > GRANT_AGAIN;
+    if (item->not_before != 0) {
+        gm_item_ask(item);
+    } else if (silent && item->task->agent->link == GM_LINK_UP) {
+        send_request(item);
+    }
+}
+
+static struct gm_item *find_request(struct gm_agent *agent, uint64_t request)
+{
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        for (struct gm_item *item = t->first; item != NULL; item = item->next) {
+            if (item->state == GM_ITEM_GRANT && item->request == request) {
+                return item;
+            }
+        }
+    }
+    return NULL;
+}
+
+void gm_item_resend(struct gm_agent *agent)
+{
+    for (struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        for (struct gm_item *item = t->first; item != NULL; item = item->next) {
+            if (item->state == GM_ITEM_GRANT && item->not_before == 0) {
+                send_request(item);
+            }
+        }
+    }
+}
+
+static int take_grants(struct gm_item *item, const Gm__GrantAnswer *answer, struct gm_err *err)
+{
+    if (answer->n_grants != item->file_count) {
+        return gm_err_set(err, GM_E_BUG, (int64_t)answer->n_grants, "%zu grants came for %zu files",
+                          answer->n_grants, item->file_count);
+    }
+    for (size_t i = 0; i < item->file_count; i++) {
+        struct gm_item_file *file = &item->files[i];
+        free(file->url);
+        free(file->key);
+        file->url = strdup(answer->grants[i]->url);
+        file->key = strdup(answer->grants[i]->key);
+        if (file->url == NULL || file->key == NULL) {
+            return gm_err_nomem(err);
+        }
+    }
+    return 0;
+}
+
+void gm_item_answer(struct gm_agent *agent, const Gm__GrantAnswer *answer)
+{
+    struct gm_item *item = find_request(agent, answer->request);
+    if (item == NULL) {
+        return;
+    }
+    struct gm_err err = {.code = GM_OK};
+    if (answer->error != NULL && answer->error->code != 0) {
+        gm_err_from_msg(answer->error, &err);
+        if (err.code == GM_E_STALE) {
+            gm_task_drop(item->task, "its lease is stale");
+        } else if (!gm_item_try_later(item, &err)) {
+            gm_item_failed(item, &err);
+        }
+        return;
+    }
+    if (take_grants(item, answer, &err) < 0) {
+        gm_item_failed(item, &err);
+        return;
+    }
+    item->tries = 0;
+    GM_CRASH("agent.granted");
+    gm_put_start(item);
+}
