@@ -15,6 +15,10 @@
 #include "media/device/packed.h"
 
 #define TRY_SIDE_PX 256
+/* Pictures for which there must be memory before a size that gets none counts as one that is never
+ * made: more than a surface of it takes, and than an encoder holds besides. */
+#define ROOM_SURFACE 2
+#define ROOM_ENCODER 16
 #define QUALITY_MAX 255 /* levels of speed; drivers have 7 or 8 */
 
 /* What the AVHWDeviceContext owns. */
@@ -184,22 +188,55 @@ int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
     return 0;
 }
 
-/* libavutil made no pool, for av: full devices refuse large surfaces while a small one is had. */
-static int explain_frames(const struct hold *h, unsigned bits, int width, int height, int av,
-                          struct gm_err *err)
+static uint32_t depth_format(unsigned bits)
+{
+    return bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
+}
+
+static VAStatus try_surface(const struct hold *h, unsigned bits, int width, int height)
 {
     VASurfaceID surface = VA_INVALID_SURFACE;
+    VAStatus status = h->va.create_surfaces(h->display, depth_format(bits), (unsigned)width,
+                                            (unsigned)height, &surface, 1, NULL, 0);
+    if (status == VA_STATUS_SUCCESS) {
+        (void)h->va.destroy_surfaces(h->display, &surface, 1);
+    }
+    return status;
+}
+
+bool gm_vaapi_has_room(const AVBufferRef *device, unsigned bits, int width, int height,
+                       unsigned pictures)
+{
+    const struct hold *h = hold_of(device);
+    VASurfaceID surfaces[4 * GM_VAAPI_ROOM_MAX];
+    unsigned made = 0, wanted = 4 * pictures;
+    GM_ASSERT(pictures <= GM_VAAPI_ROOM_MAX);
+    while (made < wanted &&
+           h->va.create_surfaces(h->display, depth_format(bits), (unsigned)(width + 1) / 2,
+                                 (unsigned)(height + 1) / 2, &surfaces[made], 1, NULL,
+                                 0) == VA_STATUS_SUCCESS) {
+        made++;
+    }
+    for (unsigned i = 0; i < made; i++) {
+        (void)h->va.destroy_surfaces(h->display, &surfaces[i], 1);
+    }
+    return made == wanted;
+}
+
+/* libavutil made no pool, for av: full devices refuse large surfaces while a small one is had. */
+static int explain_frames(const AVBufferRef *device, unsigned bits, int width, int height, int av,
+                          struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
     int rc = check(h, err);
     if (rc < 0) {
         return rc;
     }
-    VAStatus status =
-        h->va.create_surfaces(h->display, bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420,
-                              (unsigned)width, (unsigned)height, &surface, 1, NULL, 0);
-    if (status == VA_STATUS_SUCCESS) {
-        (void)h->va.destroy_surfaces(h->display, &surface, 1);
-    }
-    if (status == VA_STATUS_ERROR_ALLOCATION_FAILED || status == VA_STATUS_ERROR_HW_BUSY) {
+    VAStatus status = try_surface(h, bits, width, height);
+    bool full = status == VA_STATUS_ERROR_ALLOCATION_FAILED;
+    bool never = full && gm_vaapi_has_room(device, bits, width, height, ROOM_SURFACE) &&
+                 try_surface(h, bits, width, height) == VA_STATUS_ERROR_ALLOCATION_FAILED;
+    if ((full && !never) || status == VA_STATUS_ERROR_HW_BUSY) {
         return blame(h, status, "a surface", err);
     }
     return status == VA_STATUS_SUCCESS && av == AVERROR(ENOMEM)
@@ -225,7 +262,7 @@ int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, A
     int av = av_hwframe_ctx_init(ref);
     if (av < 0) {
         av_buffer_unref(&ref);
-        return explain_frames(hold_of(device), bits, width, height, av, err);
+        return explain_frames(device, bits, width, height, av, err);
     }
     *out = ref;
     return 0;
@@ -261,32 +298,29 @@ static uint32_t rate_of(const AVCodecContext *ctx)
 }
 
 /* As libavcodec does it, but for what is encoded: the first call that fails says why. */
-static int try_context(const struct hold *h, const AVCodecContext *ctx, struct gm_err *err)
+static VAStatus open_context(const struct hold *h, const AVCodecContext *ctx, VAEntrypoint entry,
+                             int width, int height, const char **out_what)
 {
     VAProfile profile = profile_of(ctx->codec_id, ctx->profile);
     const uint32_t format = format_of(profile);
-    VAEntrypoint entry = VAEntrypointEncSlice;
     VAConfigID config = VA_INVALID_ID;
     VAContextID context = VA_INVALID_ID;
     VASurfaceID surface = VA_INVALID_SURFACE;
-    if (!gm_va_find_encoder(&h->va, h->display, profile, &entry)) {
-        return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
-    }
     VAConfigAttrib a[] = {{VAConfigAttribRTFormat, format},
                           {VAConfigAttribRateControl, rate_of(ctx)},
                           {VAConfigAttribEncPackedHeaders,
                            VA_ENC_PACKED_HEADER_SEQUENCE | VA_ENC_PACKED_HEADER_SLICE}};
-    const char *what = "a configuration";
+    *out_what = "a configuration";
     VAStatus status = h->va.create_config(h->display, profile, entry, a, 3, &config);
     if (status == VA_STATUS_SUCCESS) {
-        what = "a surface";
-        status = h->va.create_surfaces(h->display, format, (unsigned)ctx->width,
-                                       (unsigned)ctx->height, &surface, 1, NULL, 0);
+        *out_what = "a surface";
+        status = h->va.create_surfaces(h->display, format, (unsigned)width, (unsigned)height,
+                                       &surface, 1, NULL, 0);
     }
     if (status == VA_STATUS_SUCCESS) {
-        what = "a context";
-        status = h->va.create_context(h->display, config, ctx->width, ctx->height, VA_PROGRESSIVE,
-                                      &surface, 1, &context);
+        *out_what = "a context";
+        status = h->va.create_context(h->display, config, width, height, VA_PROGRESSIVE, &surface,
+                                      1, &context);
     }
     if (context != VA_INVALID_ID) {
         (void)h->va.destroy_context(h->display, context);
@@ -297,7 +331,33 @@ static int try_context(const struct hold *h, const AVCodecContext *ctx, struct g
     if (config != VA_INVALID_ID) {
         (void)h->va.destroy_config(h->display, config);
     }
-    if (status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED) {
+    return status;
+}
+
+/* Drivers say that they have no memory of sizes that they never make, too: a small one opens, and
+ * there is memory enough, and still it does not. */
+static bool is_never_made(const AVBufferRef *device, const AVCodecContext *ctx, VAEntrypoint entry)
+{
+    const struct hold *h = hold_of(device);
+    const char *what;
+    unsigned bits = ctx->profile == FF_PROFILE_HEVC_MAIN_10 ? 10 : 8;
+    return open_context(h, ctx, entry, TRY_SIDE_PX, TRY_SIDE_PX, &what) == VA_STATUS_SUCCESS &&
+           gm_vaapi_has_room(device, bits, ctx->width, ctx->height, ROOM_ENCODER) &&
+           open_context(h, ctx, entry, ctx->width, ctx->height, &what) ==
+               VA_STATUS_ERROR_ALLOCATION_FAILED;
+}
+
+static int try_context(const AVBufferRef *device, const AVCodecContext *ctx, struct gm_err *err)
+{
+    const struct hold *h = hold_of(device);
+    const char *what;
+    VAEntrypoint entry = VAEntrypointEncSlice;
+    if (!gm_va_find_encoder(&h->va, h->display, profile_of(ctx->codec_id, ctx->profile), &entry)) {
+        return gm_err_set(err, GM_E_DEVICE_LOST, 0, "The VA driver's encoder is there no more");
+    }
+    VAStatus status = open_context(h, ctx, entry, ctx->width, ctx->height, &what);
+    if (status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED ||
+        (status == VA_STATUS_ERROR_ALLOCATION_FAILED && is_never_made(device, ctx, entry))) {
         return gm_err_set(err, GM_E_PIPELINE_UNFIT, status,
                           "This VA driver does not make %s of %dx%d: leave vaapi out of `devices`",
                           avcodec_get_name(ctx->codec_id), ctx->width, ctx->height);
@@ -309,7 +369,7 @@ int gm_vaapi_explain_open(const AVBufferRef *device, const AVCodecContext *ctx, 
                           int *out_b_frames, struct gm_err *err)
 {
     (void)out_b_frames;
-    int rc = try_context(hold_of(device), ctx, err);
+    int rc = try_context(device, ctx, err);
     return rc < 0 ? rc
                   : gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
                                "The VA driver's encoder for %s did not open, though a context "

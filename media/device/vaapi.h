@@ -39,6 +39,11 @@ int gm_vaapi_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
  * besides: PIPELINE_UNFIT none of that size or depth. */
 int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
+#define GM_VAAPI_ROOM_MAX 16
+/* Memory for so many pictures of that size (GM_VAAPI_ROOM_MAX at most) is there, which is tried by
+ * surfaces of half its sides: then it is not memory that a size lacks. */
+bool gm_vaapi_has_room(const AVBufferRef *device, unsigned bits, int width, int height,
+                       unsigned pictures);
 /* libva's version and what the driver calls itself: "1.17-Intel-iHD-...", of letters, digits and
  * "-+._". */
 void gm_vaapi_name(const AVBufferRef *device, char *out, size_t size);

@@ -6,6 +6,7 @@
 #include "media/device/vaapi.h"
 
 #define SMALL_PX 256 /* a side that any video processor takes */
+#define ROOM 8       /* pictures: more than one takes besides its own surfaces */
 
 struct gm_vaapi_scaler {
     AVBufferRef *device; /* owned reference */
@@ -69,19 +70,28 @@ static void close_context(const struct gm_vaapi_scaler *s, VAConfigID config, VA
     }
 }
 
-static bool opens_small(const struct gm_vaapi_scaler *s)
+static VAStatus try_context(const struct gm_vaapi_scaler *s, int width, int height)
 {
     const char *what;
     VAConfigID config;
     VAContextID context;
-    VAStatus status = open_context(s, SMALL_PX, SMALL_PX, &config, &context, &what);
+    VAStatus status = open_context(s, width, height, &config, &context, &what);
     close_context(s, config, context);
-    return status == VA_STATUS_SUCCESS;
+    return status;
 }
 
-/* Drivers say that they failed, or have no memory, of a video processor that does not work, too:
- * where the rest of the device answers, and small pictures are not scaled either, it is no failure
- * of the device. */
+/* It had no memory for this size: one of another size opens, and this one does too by now, or would
+ * if there were more. */
+static bool is_full(const struct gm_vaapi_scaler *s)
+{
+    return try_context(s, SMALL_PX, SMALL_PX) == VA_STATUS_SUCCESS &&
+           (!gm_vaapi_has_room(s->device, s->bits, s->width, s->height, ROOM) ||
+            try_context(s, s->width, s->height) == VA_STATUS_SUCCESS);
+}
+
+/* Drivers say that they failed, or have no memory, of a video processor that does not work, and of
+ * sizes that it never makes, too: where the rest of the device answers, and small pictures are not
+ * scaled either, or there is memory and it fails again, it is no failure of the device. */
 static int explain_open(const struct gm_vaapi_scaler *s, VAStatus status, const char *what,
                         struct gm_err *err)
 {
@@ -96,8 +106,7 @@ static int explain_open(const struct gm_vaapi_scaler *s, VAStatus status, const 
         return gm_err_set(err, (enum gm_code) - rc, status, "The VA driver did not give %s: %.120s",
                           what, cause.text);
     }
-    return gm_err_set(err, full && opens_small(s) ? GM_E_DEVICE_MEMORY : GM_E_PIPELINE_UNFIT,
-                      status,
+    return gm_err_set(err, full && is_full(s) ? GM_E_DEVICE_MEMORY : GM_E_PIPELINE_UNFIT, status,
                       "The VA driver did not give %s of %dx%d in %u bits, though it answers: %s",
                       what, s->width, s->height, s->bits, s->va->error(status));
 }

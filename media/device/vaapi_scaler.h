@@ -15,7 +15,8 @@ struct gm_vaapi_scaler; /* opaque */
 
 /* device: of gm_vaapi_open; referenced. bits: 8 or 10. Errors: PIPELINE_UNFIT the driver has no
  * video processor, or none for that size or depth, or that fails though the device answers. One
- * that has no memory for this size, and opens for a small one, is DEVICE_MEMORY. */
+ * that has no memory for this size, and opens for a small one, is DEVICE_MEMORY unless there is
+ * memory for several pictures and it fails again. */
 int gm_vaapi_scaler_create(AVBufferRef *device, unsigned bits, int width, int height,
                            struct gm_vaapi_scaler **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_vaapi_scaler_destroy(struct gm_vaapi_scaler **scaler);

@@ -41,6 +41,8 @@
  *     scale yes|no             yes: the VA driver has VideoProc, which scales
  *     scale-soft yes|no        yes: by a wider filter, as another build of the driver may
  *     surface-kib 4096         what the surfaces of a display may have together
+ *     surface-side 2048        larger surfaces get "no memory", however much there is
+ *     context-side 2048        so do larger pictures of encoders and of the scaler
  *   back 0000:3b:00.0 1          its first loss is over (2: the first two)
  *   fault POINT ACTION [gpu=PCI] [at=N] [times=T]
  *
@@ -156,7 +158,8 @@ struct fake_gpu {
     uint8_t uuid[16]; /* made from the address: the same in every run */
     int major, minor;
     uint64_t memory_bytes;
-    uint64_t surface_bytes; /* of a VA driver's display; 0: any */
+    uint64_t surface_bytes;         /* of a VA driver's display; 0: any */
+    int surface_side, context_side; /* 0: any */
     int multiprocessors;
     int sessions;
     bool full_is_key; /* at the limit of sessions: NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY */

@@ -41,6 +41,14 @@ static VAStatus add_scaler(struct fake_va *va, const struct fake_va_config *conf
     return VA_STATUS_SUCCESS;
 }
 
+static bool is_too_large(const struct fake_va *va, const struct fake_va_config *config, int width,
+                         int height)
+{
+    const struct fake_gpu *gpu = fake_va_gpu(va);
+    int most = gpu == NULL ? 0 : gpu->context_side;
+    return most > 0 && (width > most || height > most) && config->entrypoint != VAEntrypointVLD;
+}
+
 static bool is_scaler(const struct fake_va_context *context)
 {
     return context->config.entrypoint == VAEntrypointVideoProc;
@@ -58,6 +66,9 @@ static VAStatus create_context(VADriverContextP ctx, VAConfigID config_id, int w
         return status;
     }
     const struct fake_va_config *config = fake_va_find(va->configs, FAKE_VA_CONFIG, config_id);
+    if (config != NULL && is_too_large(va, config, width, height)) {
+        return fake_va_leave(va, VA_STATUS_ERROR_ALLOCATION_FAILED);
+    }
     if (config != NULL && config->entrypoint == VAEntrypointVideoProc) {
         return fake_va_leave(va, add_scaler(va, config, width, height, out));
     }

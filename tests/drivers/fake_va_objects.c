@@ -117,7 +117,11 @@ static VAStatus create_surfaces2(VADriverContextP ctx, unsigned format, unsigned
     if (va == NULL) {
         return status;
     }
-    status = fake_va_result(fake_fault_at(FAKE_ALLOC, va->pci, 0));
+    const struct fake_gpu *gpu = fake_va_gpu(va);
+    unsigned most =
+        gpu == NULL || gpu->surface_side == 0 ? FAKE_VA_SIDE : (unsigned)gpu->surface_side;
+    status = width > most || height > most ? VA_STATUS_ERROR_ALLOCATION_FAILED
+                                           : fake_va_result(fake_fault_at(FAKE_ALLOC, va->pci, 0));
     while (status == VA_STATUS_SUCCESS && made < count) {
         struct fake_va_surface *surface = make_surface(va, (int)width, (int)height, deep ? 2 : 1);
         out[made] =

@@ -248,6 +248,8 @@ static bool read_va_line(struct fake_gpu *gpu, char **words)
            (strcmp(key, "sync-buffer") == 0 && read_yes(words[1], &gpu->sync_buffer)) ||
            (strcmp(key, "scale") == 0 && read_yes(words[1], &gpu->scale)) ||
            (strcmp(key, "surface-kib") == 0 && read_kib(words[1], &gpu->surface_bytes)) ||
+           (strcmp(key, "surface-side") == 0 && read_int(words[1], 1, 65535, &gpu->surface_side)) ||
+           (strcmp(key, "context-side") == 0 && read_int(words[1], 1, 65535, &gpu->context_side)) ||
            (strcmp(key, "scale-soft") == 0 && read_yes(words[1], &gpu->scale_soft)) ||
            (strcmp(key, "low-delay") == 0 && read_yes(words[1], &gpu->low_delay)) ||
            (strcmp(key, "low-power") == 0 && read_yes(words[1], &gpu->low_power));

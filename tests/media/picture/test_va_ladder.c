@@ -238,6 +238,8 @@ static void failures_have_their_codes(void **state)
         {"fault scale-open oom\nfault alloc oom at=2\n", GM_E_DEVICE_MEMORY, false,
          "a video processor", false},
         {"fault scale-open oom at=1\n", GM_E_DEVICE_MEMORY, false, "of 96x64", false},
+        {"fault scale-open oom at=1\nfault scale-open oom at=3\n", GM_E_PIPELINE_UNFIT, false,
+         "of 96x64", false},
         {"fault scale-open lost\n", GM_E_DEVICE_LOST, false, "a video processor", false},
         {"fault scale-open busy\n", GM_E_DEVICE_BUSY, false, "", false},
         {"fault alloc oom\n", GM_E_DEVICE_MEMORY, false, "", false},
@@ -287,6 +289,9 @@ static void fill(const void *arg)
     CHECK(open_pool("fault alloc oom times=1\n", 8, 64, &err) == -GM_E_DEVICE_MEMORY);
     CHECK(open_pool("surface-kib 1000\n", 8, 32768, &err) == -GM_E_PIPELINE_UNFIT);
     CHECK(strstr(err.text, "32768x32768") != NULL);
+    CHECK(open_pool("surface-side 512\n", 8, 1024, &err) == -GM_E_PIPELINE_UNFIT); /* not full */
+    CHECK(open_pool("surface-side 1024\n", 8, 1024, &err) == 0);
+    CHECK(open_pool("surface-side 512\nsurface-kib 2000\n", 8, 1024, &err) == -GM_E_DEVICE_MEMORY);
 }
 
 static void want_of_memory_is_no_want_of_size(void **state)
