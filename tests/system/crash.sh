@@ -64,9 +64,9 @@ export GM_CRASH=$control
 begin_farm crash
 
 hits=0 began=$SECONDS
-declare -A budget # deaths of a program until another job has ended: a job is no longer whole after many
+declare -A budget # deaths of a program until another job has ended: those of node and worker together are less than a task's 8 attempts
 may_die() { # program
-  local most=6
+  local most=5
   [ "$1" != gopmill-worker ] || most=2
   set -- "$1" "$(ended)"
   [ "${budget[$1.ended]:-}" = "$2" ] || budget[$1.ended]=$2 budget[$1]=0
