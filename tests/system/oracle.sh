@@ -92,6 +92,10 @@ cat "$work/early.ts" "$work/late.ts" >"$work/jump-on.ts"
 cat "$work/late.ts" "$work/early.ts" >"$work/jump-back.ts"
 one "$work/jump-on.ts"
 one "$work/jump-back.ts"
+ffmpeg -v error -y -i "$work/part.mp4" -c copy -output_ts_offset 2 -f mpegts "$work/again.ts" # three of its seconds were there
+cat "$work/early.ts" "$work/again.ts" >"$work/step-back.ts"
+one "$work/step-back.ts"
+check "step-back.ts: twice 5 s" jq -e '.source.duration_s > 9.9 and .source.duration_s < 10.1' "$work/out/report.json" >"$work/said"
 odd() { # name options...
   local file=$work/$1
   shift

@@ -84,7 +84,7 @@ static void distances_stay(void **state)
     static const struct row near[] = {
         {0, 0, 0, 3600, 0, 0},
         {0, 3600 + 900000, 3600 + 900000, 3600, 903600, 903600}, /* ten seconds */
-        {0, 7200, 7200, 3600, 7200, 7200},                       /* and back */
+        {0, 894600, 894600, 3600, 894600, 894600},               /* back by less than 0.1 s */
         {2, HOUR, HOUR, 0, HOUR, HOUR},
     };
     static const struct row exact[] = {
@@ -94,6 +94,32 @@ static void distances_stay(void **state)
     (void)state;
     run("mpegts", near, sizeof near / sizeof near[0], 0);
     run("mp4", exact, sizeof exact / sizeof exact[0], 0);
+}
+
+static void a_step_back_follows_what_was_before(void **state)
+{
+    static const struct row overlap[] = {
+        {0, 0, 7200, 3600, 0, 7200},
+        {1, 0, 0, 1800, 0, 0},
+        {0, 270000, 277200, 3600, 270000, 277200},
+        {1, 270000, 270000, 1800, 270000, 270000},
+        {0, 3600, 10800, 3600, 273600, 280800},    /* the clock again, 3 s before */
+        {1, 271800, 271800, 1800, 271800, 271800}, /* still by the one that was */
+        {0, 7200, 14400, 3600, 277200, 284400},
+        {1, 3600, 3600, 1800, 273600, 273600},
+        {2, 7200, 7200, 90, 277200, 277200},
+        {1, 5400, 5400, 1800, 275400, 275400},
+        {0, 10800, 18000, 3600, 280800, 288000},
+    };
+    static const struct row shown[] = {
+        {0, NONE, 90000, 3600, NONE, 90000}, /* as they are shown, there is none */
+        {0, NONE, 60000, 3600, NONE, 60000},
+        {0, 40000, 90000, 3600, 40000, 90000},
+    };
+    (void)state;
+    run("mpegts", overlap, sizeof overlap / sizeof overlap[0], 1);
+    run("mpegts", shown, sizeof shown / sizeof shown[0], 0);
+    run("mp4", overlap, 4, 0);
 }
 
 static void after_a_seek_all_is_new(void **state)
@@ -124,6 +150,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jumps_are_taken_out),
         cmocka_unit_test(distances_stay),
+        cmocka_unit_test(a_step_back_follows_what_was_before),
         cmocka_unit_test(after_a_seek_all_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
