@@ -27,7 +27,8 @@ struct gm_burn_read {
     struct shown *list; /* owned, in order of coming */
     size_t count, cap;
     Gm__BurnPicture **given; /* owned array */
-    int64_t errors, left_out;
+    int64_t errors, left_out, late;
+    int64_t closed_ts; /* where the last chunk that was closed ended; INT64_MIN: none was */
 };
 
 int gm_burn_read_create(AVStream *stream, uint32_t timescale, const Gm__Rational *zero,
@@ -48,6 +49,7 @@ int gm_burn_read_create(AVStream *stream, uint32_t timescale, const Gm__Rational
     policy.timescale = timescale;
     gm_timeline_init(&b->at, &policy, stream->time_base, zero);
     b->stream = stream->index;
+    b->closed_ts = INT64_MIN;
     b->picture_width = picture_width;
     b->picture_height = picture_height;
     *out = b;
@@ -77,6 +79,11 @@ int64_t gm_burn_read_errors(const struct gm_burn_read *b)
 int64_t gm_burn_read_left_out(const struct gm_burn_read *b)
 {
     return b->left_out;
+}
+
+int64_t gm_burn_read_late(const struct gm_burn_read *b)
+{
+    return b->late;
 }
 
 /* libavcodec's palette entries are 0xAARRGGBB in the machine's order. */
@@ -204,11 +211,14 @@ static int take_display(struct gm_burn_read *b, const AVPacket *packet, const AV
     int64_t end = sub->end_display_time > 0 && sub->end_display_time < UINT32_MAX
                       ? base + gm_av_rescale(sub->end_display_time, milli, unit)
                       : FOREVER;
+    bool changes = sub->num_rects > 0 && end > start;
     for (size_t i = 0; i < b->count; i++) {
         if (b->list[i].end_ts > start) {
             b->list[i].end_ts = start;
+            changes = true;
         }
     }
+    b->late += changes && start < b->closed_ts;
     return sub->num_rects > 0 && end > start ? add_picture(b, sub, start, end, err) : 0;
 }
 
@@ -277,5 +287,6 @@ void gm_burn_read_forget(struct gm_burn_read *b, int64_t before_ts)
     }
     if (b != NULL) {
         b->count = kept;
+        b->closed_ts = before_ts;
     }
 }

@@ -25,10 +25,13 @@ int gm_burn_read_packet(struct gm_burn_read *b, const AVPacket *packet,
  * next packet or forget. */
 int gm_burn_read_chunk(struct gm_burn_read *b, int64_t from_ts, int64_t to_ts,
                        Gm__ChunkHeader *header, struct gm_err *err) GM_MUST_CHECK;
-/* What ended before is not asked for again. */
+/* What ended before is not asked for again: chunks up to there are closed. */
 void gm_burn_read_forget(struct gm_burn_read *b, int64_t before_ts);
 /* Packets that did not decode, and pictures left out for the limits. */
 int64_t gm_burn_read_errors(const struct gm_burn_read *b);
 int64_t gm_burn_read_left_out(const struct gm_burn_read *b);
+/* Displays that came after the chunk in which they begin, or end another, was closed: these are
+ * drawn from a later chunk on or not at all, or the others for too long. */
+int64_t gm_burn_read_late(const struct gm_burn_read *b);
 
 #endif

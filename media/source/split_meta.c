@@ -111,6 +111,11 @@ int gm_split_meta_fill(struct gm_splitter *s, int64_t end_ts, Gm__SplitMeta *met
     WARN(undrawn, GM_W_SOURCE_SUBTITLES_NOT_DRAWN,
          "%lld subtitles could not be decoded, or are too many or too large to be drawn",
          (long long)undrawn)
+    WARN(s->burn != NULL ? gm_burn_read_late(s->burn) : 0, GM_W_SOURCE_SUBTITLES_NOT_DRAWN,
+         "%lld subtitles come in the file after a chunk of theirs was made: they are drawn late, "
+         "for too "
+         "long, or not at all",
+         (long long)gm_burn_read_late(s->burn))
     WARN(s->text.dropped, GM_W_SOURCE_TEXT_DROPPED,
          "%lld packets of subtitles were too many or too large", (long long)s->text.dropped)
     WARN(s->steady.jumps, GM_W_SOURCE_CLOCK_JUMPS,

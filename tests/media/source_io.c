@@ -266,12 +266,17 @@ void source_make(const char *path, const struct source_params *params)
         check(avcodec_send_frame(c.video, frame) == 0, "encode");
         write_packets(&c);
         write_sound(&c, until < sound ? until : sound);
-        write_boxes(&c, (int64_t)(n + 1) * 1000 * params->rate_den / params->rate_num);
+        if (!params->boxes_last) {
+            write_boxes(&c, (int64_t)(n + 1) * 1000 * params->rate_den / params->rate_num);
+        }
     }
     check(avcodec_send_frame(c.video, NULL) == 0, "encode");
     write_packets(&c);
     write_sound(&c, sound);
     check(av_interleaved_write_frame(c.format, NULL) == 0, "write");
+    if (params->boxes_last) {
+        write_boxes(&c, INT64_MAX);
+    }
     write_texts(&c); /* far behind what they belong to */
     check(av_write_trailer(c.format) == 0, "trailer");
     avio_closep(&c.format->pb);

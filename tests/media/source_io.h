@@ -20,7 +20,8 @@ struct source_params {
      * canvas as large as the picture. */
     const struct source_box *boxes;
     size_t box_count;
-    bool chapters; /* "One" from 0 to 1 s, "" from there to 1000 s */
+    bool boxes_last; /* behind all else in the file */
+    bool chapters;   /* "One" from 0 to 1 s, "" from there to 1000 s */
 };
 #define SOURCE_BOX_X 8
 #define SOURCE_BOX_Y 16

@@ -144,6 +144,40 @@ static void subtitles_over_the_limit_are_told(void **state)
     assert_int_equal(unlink(path), 0);
 }
 
+static void subtitles_that_come_late_are_told(void **state)
+{
+    static const struct source_box boxes[] = {
+        {.at_ms = 1000, .shows = true}, {.at_ms = 2000}, {.at_ms = 13000, .shows = true}};
+    static const uint32_t ladder[] = {80};
+    const struct folder_pipeline params = {.ladder = ladder, .rungs = 1, .burn = "auto"};
+    (void)state;
+    for (int late = 0; late < 2; late++) {
+        const struct source_params source = {.width_px = 96,
+                                             .height_px = 80,
+                                             .rate_num = 25,
+                                             .rate_den = 1,
+                                             .frames = 350,
+                                             .boxes = boxes,
+                                             .box_count = 3,
+                                             .boxes_last = late != 0};
+        char path[] = "/tmp/gm-odd-XXXXXX.mkv", said[SAID];
+        int64_t frames;
+        int fd = mkstemps(path, 4);
+        assert_true(fd >= 0);
+        (void)close(fd);
+        source_make(path, &source);
+        look(path, &params, said, &frames);
+        const char *told = strstr(said, "source.subtitles_not_drawn=");
+        if (late != 0) {
+            assert_non_null(told);
+            assert_int_equal(strtol(strchr(told, '=') + 1, NULL, 10), 2);
+        } else {
+            assert_null(told);
+        }
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 #define TEXTS 66 /* of 1 MiB: inspect reads files of up to 64 MiB whole */
 
 static void estimates_are_told(void **state)
@@ -177,6 +211,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_oddity_is_told),
         cmocka_unit_test(subtitles_over_the_limit_are_told),
+        cmocka_unit_test(subtitles_that_come_late_are_told),
         cmocka_unit_test(estimates_are_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
