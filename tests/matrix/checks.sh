@@ -44,10 +44,11 @@ times_of() { # file [keys]: one line a decoded picture, s; keys: takes those of 
 idrs_of() { # file: times of sync samples, s
   ffprobe -v error -select_streams v:0 -show_entries packet=pts_time,flags -of csv=p=0 "$1" | awk -F, '/K/ {print $1}'
 }
+# Below min_hard_comp a step of the time stamps is none: of rounded ones ffmpeg would else cut and fill the sound all over.
 sound_of() { # file track zero_s channels out: f32 at 8 kHz whose first sample is at zero_s of the file's time line: mono, and in out.all its channels, mixed down as ADR-0014 has it
   local file=$1 track=$2 zero=$3 channels=$4 out=$5 layout=stereo line
   [ "$channels" != 1 ] || layout=mono
-  line="asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004"
+  line="asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.02"
   ffmpeg -nostdin -v error -y -copyts -i "$file" -filter_complex "[0:a:$track]asplit[x][y];[x]$line,aformat=channel_layouts=mono,aresample=8000[m];
     [y]$line,aresample=8000:ocl=$layout:rematrix_maxval=1,aformat=channel_layouts=${layout}[all]" -map '[m]' -f f32le "$out" -map '[all]' -f f32le "$out.all" 2>/dev/null
 }
@@ -365,7 +366,7 @@ check_track() { # number zero channels: sets av_text, join_text; the track is of
   same=$channels-$bitrate-$sample_rate
   # one encode of the whole, with the same encoder and settings
   if [ ! -s "$work/clip/whole-$number-$same" ]; then
-    ffmpeg -nostdin -v error -y -copyts -i "$source" -map "0:a:$number" -af "asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.004" -ac "$channels" -ar "$sample_rate" \
+    ffmpeg -nostdin -v error -y -copyts -i "$source" -map "0:a:$number" -af "asetpts=PTS-($zero)/TB,aresample=48000:async=1:first_pts=0:min_hard_comp=0.02" -ac "$channels" -ar "$sample_rate" \
       -c:a aac -b:a "$bitrate" "$work/clip/whole.m4a" 2>/dev/null
     sound_of "$work/clip/whole.m4a" 0 0 "$channels" "$work/clip/whole-$number-$same"
   fi
