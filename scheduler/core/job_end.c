@@ -162,9 +162,12 @@ static bool may_be_written(const struct gm_core *core, const struct gm_cjob *job
     return false;
 }
 
+/* A lease may outlive its job: of a run behind its last chunk, of a task that was taken away. */
 static void clean(struct gm_core *core, struct gm_cjob *job)
 {
-    job->cleanup_at = may_be_written(core, job) ? core->strangers_until : 0;
+    job->cleanup_at = job->leases                 ? core->now + 1
+                      : may_be_written(core, job) ? core->strangers_until
+                                                  : 0;
     if (job->cleanup_at == 0) {
         gm_core_fx_cleanup(core, job);
     }

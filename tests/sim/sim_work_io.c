@@ -18,7 +18,8 @@ struct piece { /* what a task makes next */
 /* All that it writes are items. */
 static bool is_bare(const struct sim_task *task)
 {
-    return task->job->lifelike && (sim_task_is(task, "encode") || sim_task_is(task, "analyze"));
+    return task->job->lifelike && !task->job->run_ends &&
+           (sim_task_is(task, "encode") || sim_task_is(task, "analyze"));
 }
 
 static uint32_t skip_of(const struct sim_task *task, uint32_t stream)

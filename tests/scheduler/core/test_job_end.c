@@ -353,6 +353,32 @@ static void finished_jobs_beyond_the_limit_are_forgotten(void **arg)
     sim_destroy(sim);
 }
 
+/* A run that goes on behind its last chunk may still store what it was granted. */
+static void deleting_waits_for_leases_that_outlive_their_job(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct sim_job *job = sim_submit(sim, "job", 1, 0, 50);
+    struct sim_node *node;
+    sim_until(sim, encode_runs, 60);
+    struct sim_task *run = sim_find_running(sim, "video", &node);
+    for (int i = 0; i < 600 && run->position == 0; i++) {
+        sim_step(sim);
+    }
+    assert_int_equal(run->position, 1);
+    run->hung = true;
+    for (int i = 0; i < 600 && sim_state(sim, "job") != GM_JOB_DONE; i++) {
+        sim_step(sim);
+    }
+    sim_run(sim, 20);
+    assert_true(job_of(sim, "job")->cleanup_pending && job_of(sim, "job")->leases);
+    assert_int_equal(job->cleaned, 0);
+    run->hung = false; /* it is granted nothing more, and its lease expires */
+    sim_run(sim, 20);
+    assert_int_equal(job->cleaned, 1);
+    sim_destroy(sim);
+}
+
 static bool newest_is_cleaned(struct sim *sim)
 {
     return sim->jobs[1].cleaned > 0;
@@ -396,6 +422,7 @@ int main(void)
         cmocka_unit_test(deleting_waits_for_nodes_of_the_scheduler_before),
         cmocka_unit_test(deleting_waits_no_longer_than_nodes_hold_leases),
         cmocka_unit_test(deleting_waits_for_nobody_where_all_is_done),
+        cmocka_unit_test(deleting_waits_for_leases_that_outlive_their_job),
         cmocka_unit_test(finished_jobs_beyond_the_limit_are_forgotten),
         cmocka_unit_test(the_newest_job_is_not_forgotten),
     };
