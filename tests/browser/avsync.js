@@ -24,15 +24,16 @@ const avsync = {
     const canvas = new OffscreenCanvas(8, 8).getContext('2d', { willReadFrequently: true });
     const look = (_, frame) => {
       canvas.drawImage(video, 0, 0, 8, 8);
-      this.pictures.push({ time: frame.mediaTime, level: canvas.getImageData(4, 4, 1, 1).data[1] });
+      this.pictures.push({ time: frame.mediaTime, height: frame.height, level: canvas.getImageData(4, 4, 1, 1).data[1] });
       video.requestVideoFrameCallback(look);
     };
     video.requestVideoFrameCallback(look);
   },
 
-  // Plays `seconds` from `from`; gives {flashes: [s], beeps: [s], broken}: `broken` is where
-  // the hum before the last beep is broken, s, or null.
-  async measure(from, seconds, frame_s) {
+  // Plays `seconds` from `from`; gives {flashes: [s], beeps: [s], broken, change}: `broken` is where the hum before the last
+  // beep is broken, s, or null. `change`: after the first second and a half another quality is chosen, {height, sizes: [{height, time}]}: its own
+  // height, and what was shown from then on, and from when.
+  async measure(from, seconds, frame_s, switches) {
     video.pause();
     while (video.readyState < 3) { // without data a seek is no event
       await new Promise((resolve) => setTimeout(resolve, 50));
@@ -44,13 +45,26 @@ const avsync = {
     this.blocks.length = 0;
     this.pictures.length = 0;
     await video.play();
+    let change = null;
     while (video.currentTime < from + seconds && !video.ended) {
       await new Promise((resolve) => setTimeout(resolve, 50));
+      if (switches && change === null && video.currentTime > from + 1.5) {
+        change = this.change();
+      }
     }
     video.pause();
     const sound = new Float32Array(this.blocks.length * 128);
     this.blocks.forEach((block, i) => sound.set(block, i * 128));
-    return { ...this.hear(sound, from, seconds), flashes: this.see(frame_s) };
+    const { height, first } = change ?? {};
+    const sizes = change && this.pictures.slice(first).filter((p, i, all) => p.height !== all[i - 1]?.height);
+    return { ...this.hear(sound, from, seconds), flashes: this.see(frame_s), change: change && { height, sizes } };
+  },
+
+  change() {
+    const heights = gm.player.qualities();
+    const other = heights.findIndex((h) => h !== video.videoHeight);
+    gm.choose(other);
+    return { height: heights[other], first: this.pictures.length };
   },
 
   hear(sound, from, seconds) {

@@ -175,8 +175,22 @@ const players = {
 
 // Manifests read by each player's own parser without playing: what a codec that the browser lacks allows. Gives a
 // list of {kind, id, codecs, width, height, range, language, segments: [[start, end]...]}; segments only where the parser
-// lists them; range: of the picture's brightness, where anything is said.
+// lists them; range: of the picture's brightness, where anything is said; shaka's have sheets, see decodeSheets, and layout.
 const rangeOf = { 1: 'SDR', 16: 'PQ', 18: 'HLG' }; // ISO/IEC 23091-2 transfer characteristics
+
+// The sheets of an image track, decoded by the browser: [width, height] of each; [0, 0]: it does not load.
+function decodeSheets(references) {
+  return Promise.all(
+    references.map(async (r) => {
+      const image = new Image();
+      image.crossOrigin = 'anonymous';
+      image.src = r.getUris()[0];
+      await image.decode().catch(() => 0);
+      return [image.naturalWidth, image.naturalHeight];
+    }),
+  );
+}
+
 const parsers = {
   async shaka(url) {
     await loadScript('/lib/shaka-player/dist/shaka-player.compiled.debug.js');
@@ -206,10 +220,13 @@ const parsers = {
         continue;
       }
       await stream.createSegmentIndex();
-      const segments = [];
-      stream.segmentIndex.forEachTopLevelReference((r) => segments.push([r.startTime, r.endTime]));
+      const references = [];
+      stream.segmentIndex.forEachTopLevelReference((r) => references.push(r));
+      const segments = references.map((r) => [r.startTime, r.endTime]);
+      const sheets = kind === 'image' ? await decodeSheets(references) : undefined;
       const { originalId: id, codecs, width, height, hdr: range, language } = stream;
-      list.push({ kind, id, codecs, width, height, range, language, segments });
+      const layout = stream.tilesLayout ?? references[0]?.getTilesLayout();
+      list.push({ kind, id, codecs, width, height, range, language, segments, sheets, layout });
     }
     if (problems.length) {
       throw new Error(problems.join('; '));

@@ -1,7 +1,8 @@
 // Plays a published folder as a viewer would and says whether all was well.
-//   play.mjs FOLDER MANIFEST PLAYER [--short] [--sound] [--duration S] [--audio N] [--text N] [--images N]
-// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --short: 2 s from the start, two changes of quality (one
-// is what a player does by itself), one seek into the middle, and the end. --sound: there are no pictures.
+//   play.mjs FOLDER MANIFEST PLAYER --qualities N|--sound [--short] [--duration S] [--audio N] [--text N] [--images N]
+// PLAYER: hls, shaka, dash, or file (the element alone, for an MP4). --qualities: renditions that the player offers; of one
+// alone there is no change. --short: 2 s from the start, two changes of quality (one is what a player does by itself), one
+// seek into the middle, and the end. --sound: there are no pictures.
 // Prints one line a check that failed, then one line of figures. Exit 1: a check failed.
 import { sleep, until, withPage } from './chromium.mjs';
 
@@ -12,6 +13,7 @@ for (let i = 0; i < rest.length; i++) {
 }
 const failures = [];
 let checks = 0;
+let switches = 0;
 
 function check(what, ok) {
   checks++;
@@ -65,13 +67,32 @@ async function seekTo(page, status, to) {
   check(`more is decoded after the seek to ${to}`, after[grows] > before[grows] || after.isEnded);
 }
 
-// A viewer's change of quality; the picture's height says when it is there.
+// To where another quality than `height` is shown, with `room` s to the end: what is buffered there may be an earlier one.
+async function findOther(page, status, height, room) {
+  let s = await status();
+  for (let at = 0.5; s.isEnded || s.duration - s.time < room || s.height === height; at += 2) {
+    if (s.duration - at < room) {
+      check(`another height than ${height} is shown somewhere`, false);
+      return s;
+    }
+    await seekTo(page, status, at);
+    s = await status();
+  }
+  return s;
+}
+
+// A viewer's change of quality, which comes with the next segment: the picture's height changes, and stays.
 async function switchTo(page, status, qualities, i) {
+  const what = `switch to ${qualities[i]}`;
+  const before = await findOther(page, status, qualities[i], options.short ? 8 : 13);
   await page.evaluate((n) => gm.choose(n), i);
-  await until(`switch to ${qualities[i]}`, 25, async () => (await status()).height === qualities[i]).catch(async (e) => {
+  await until(what, 25, async () => (await status()).height === qualities[i]).catch(async (e) => {
     check(`${e.message}: ${JSON.stringify(await status())}`, false);
   });
-  await watch(status, 1);
+  const { height, sizes } = await watch(status, 1);
+  const new_sizes = sizes.slice(before.sizes.length);
+  check(`${what}: from ${before.height}, then ${new_sizes}, at last ${height}`, height === qualities[i] && new_sizes.includes(height));
+  switches++;
 }
 
 async function play(page, url) {
@@ -82,6 +103,10 @@ async function play(page, url) {
       check(`${found.tracks[kind]} ${kind} tracks, not ${options[kind]}`, found.tracks[kind] === Number(options[kind]));
     }
   }
+  check(
+    `${found.qualities.length} qualities (${found.qualities}), not ${options.qualities}`,
+    options.sound || found.qualities.length === Number(options.qualities),
+  );
   await page.evaluate(() => gm.play());
   let s = await watch(status, options.short ? 2 : 5);
   const duration = s.duration;
@@ -94,10 +119,6 @@ async function play(page, url) {
   if (top > 0) {
     const first = s.height === found.qualities[top] ? 0 : top;
     for (const i of options.short ? [first, top - first] : [first, top - first, first]) {
-      const now = await status();
-      if (now.isEnded || duration - now.time < (options.short ? 8 : 13)) { // the change comes with the next segment
-        await seekTo(page, status, 0.5);
-      }
       await switchTo(page, status, found.qualities, i);
     }
   }
@@ -131,6 +152,6 @@ check(`the page is silent: ${said.join('; ')}`, said.length === 0);
 check(`all that is asked for exists: ${missing.join(' ')}`, missing.length === 0);
 console.log(
   `${player} ${manifest}: ${checks} checks, ${failures.length} failed; ${s.duration} s, renditions ${s.qualities.join('/')}, ` +
-    `tracks ${JSON.stringify(s.tracks)}, ${s.frames} frames shown, ${s.dropped} dropped, ${s.waiting} waits, sizes ${s.sizes.join(' ')}`,
+    `${switches} switches, tracks ${JSON.stringify(s.tracks)}, ${s.frames} frames shown, ${s.dropped} dropped, ${s.waiting} waits, sizes ${s.sizes.join(' ')}`,
 );
 process.exitCode = failures.length ? 1 : 0;

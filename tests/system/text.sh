@@ -23,7 +23,7 @@ make() { # name source
   pub=$(echo "$work/$1"/v/*)
 }
 # WebVTT (files, or stdin) as lines "start end text", in ms less $shift_ms, without markup; with `number` before each
-# line the number of its file. Sorted, each once.
+# line the number of its file. Sorted.
 vtt=$work/vtt.awk
 cat >"$vtt" <<'AWK'
 BEGIN { RS = ""; FS = "\n" }
@@ -39,7 +39,7 @@ FNR == 1 { file++ }
   gsub(/[ \t]+/, " ", text)
   printf "%s%d %d%s\n", number ? file " " : "", ms(t[1]) - shift_ms, ms(t[3]) - shift_ms, text }
 AWK
-cues() { awk -v shift_ms="${1:-0}" -f "$vtt" | sort -u -n; }
+cues() { awk -v shift_ms="${1:-0}" -f "$vtt" | sort -n; }
 same() { # sentence file file
   check "$1: $(diff "$2" "$3" | head -n 4 | tr '\n' '~')" cmp -s "$2" "$3"
 }
