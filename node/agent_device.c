@@ -6,8 +6,9 @@
  *   QUARANTINED ──passed──▶ OFFERED           (tried after 30 s, then at doubling pauses)
  *
  * One that passes for fewer codecs than it had is offered with those; the rest is proved at the
- * same pauses. While it is offered a proof can only add to what it encodes: its encoder may be
- * busy.
+ * same pauses; so is what scales beside its encoders, from the first. While it is offered a proof
+ * can only add to what it encodes: its encoder may be busy. A scaler that is added makes another
+ * chain, beside the one that jobs have which were planned without it.
  *
  * Proofs run on the thread pool, one device at a time, because they share a file. A device that
  * takes no more sessions, or is out of memory, keeps what it has: agent_room.c. */
@@ -116,6 +117,31 @@ static size_t codecs_of(const struct gm_agent_device *d)
     return count;
 }
 
+static bool has_chain(const struct gm_agent_device *d, const char *name)
+{
+    for (size_t i = 0; i < d->chain_count; i++) {
+        if (strcmp(d->chains[i].name, name) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* codecs: of the chains that its proofs make. A scaler whose proof failed may have been unlucky,
+ * and jobs do much without it: it counts as one that was there. */
+static void prove_rest(struct gm_agent *agent, struct gm_agent_device *d, size_t codecs)
+{
+    size_t made = codecs, failed = 0;
+    for (size_t i = 0; i < d->found->proof_count; i++) {
+        const struct gm_device_proof *p = &d->found->proofs[i];
+        if (gm_proof_is_of_scaler(p) && has_chain(d, gm_proof_scaler_chain(p))) {
+            *(p->passed ? &made : &failed) += 1;
+        }
+    }
+    d->rest.most = d->rest.most < made + failed ? made + failed : d->rest.most;
+    gm_agent_device_prove_rest(agent, d, made, &d->rest);
+}
+
 static void log_offered(const struct gm_agent_device *d)
 {
     gm_log(GM_LOG_INFO, "device-offered", "device=%s chain=%s codecs=%zu slots=%" PRIu32,
@@ -186,9 +212,25 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
         d->distrusted = false;
         gm_agent_room_reset(d);
         log_offered(d);
-        gm_agent_device_prove_rest(agent, d, codecs_of(d), &d->rest);
+        prove_rest(agent, d, codecs_of(d));
     }
     gm_agent_assist_judge(agent, d);
+}
+
+/* Jobs that were planned without the scaler go on. */
+static void keep_unscaled(struct gm_agent_device *d, const struct gm_device_chain *had,
+                          size_t count)
+{
+    size_t proved = d->chain_count;
+    for (size_t i = 0; i < count; i++) {
+        for (size_t k = 0; k < proved && d->chain_count < GM_DEVICE_CHAINS; k++) {
+            if (gm_chain_differs_by_scaler(&had[i], &d->chains[k])) {
+                struct gm_device_chain *kept = &d->chains[d->chain_count++];
+                *kept = d->chains[k]; /* its codecs */
+                gm_device_set(kept->fingerprint, had[i].fingerprint);
+            }
+        }
+    }
 }
 
 /* It is offered, and was proved again. */
@@ -198,11 +240,13 @@ static void judge_offered(struct gm_agent *agent, struct gm_agent_device *d)
     size_t count = d->chain_count;
     memcpy(had, d->chains, sizeof(had));
     find_chains(agent, d);
+    size_t codecs = codecs_of(d);
+    keep_unscaled(d, had, count);
     if (!gm_chains_are_same(d->chains, d->chain_count, had, count)) {
         d->dirty = true;
         log_offered(d);
     }
-    gm_agent_device_prove_rest(agent, d, codecs_of(d), &d->rest);
+    prove_rest(agent, d, codecs);
     gm_agent_assist_judge(agent, d);
 }
 
@@ -213,6 +257,16 @@ static void run_proof(void *arg)
     job->rc = job->forget ? prover->forget(job->id, prover->arg, &job->err)
                           : prover->prove(&job->list, job->again, &job->agent->prove_stop,
                                           prover->arg, &job->err);
+}
+
+static bool has_passed(const struct gm_device *found, const struct gm_device_proof *proof)
+{
+    for (size_t i = 0; i < found->proof_count; i++) {
+        if (gm_proof_is_same_work(&found->proofs[i], proof)) {
+            return found->proofs[i].passed;
+        }
+    }
+    return false;
 }
 
 static void take_proofs(struct proof_job *job)
@@ -236,9 +290,10 @@ static void take_proofs(struct proof_job *job)
     }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {
         const struct gm_device_proof *p = &proved->proofs[i];
-        /* That the encoder of one that is offered fails now says nothing; and what scales is part
-         * of the chain's fingerprint, which jobs there have. */
-        if (!offered || !p->encode || (p->passed && !gm_proof_is_of_scaler(p))) {
+        /* That the encoder of one that is offered fails now says nothing; and how it scales is part
+         * of the fingerprint of a chain that jobs have. */
+        if (!offered || !p->encode ||
+            (p->passed && !(gm_proof_is_of_scaler(p) && has_passed(d->found, p)))) {
             (void)gm_device_add_proof(d->found, p);
         }
     }

@@ -192,6 +192,27 @@ size_t gm_chains_make(const struct gm_device *device, const char *versions,
     return count;
 }
 
+const char *gm_proof_scaler_chain(const struct gm_device_proof *proof)
+{
+    return is_kernel(proof) ? "nvenc" : "vaapi";
+}
+
+/* Bytes of a fingerprint before what it says of the scaler. */
+static size_t size_unscaled(const char *fingerprint)
+{
+    const char *kernel = strstr(fingerprint, GM_CUDA_LADDER_MARK);
+    const char *mark = kernel != NULL ? kernel : strstr(fingerprint, GM_VA_LADDER_MARK);
+    return mark == NULL ? strlen(fingerprint) : (size_t)(mark - fingerprint);
+}
+
+bool gm_chain_differs_by_scaler(const struct gm_device_chain *a, const struct gm_device_chain *b)
+{
+    size_t size = size_unscaled(a->fingerprint);
+    return strcmp(a->name, b->name) == 0 && strcmp(a->fingerprint, b->fingerprint) != 0 &&
+           size == size_unscaled(b->fingerprint) &&
+           memcmp(a->fingerprint, b->fingerprint, size) == 0;
+}
+
 bool gm_chains_are_same(const struct gm_device_chain *a, size_t a_count,
                         const struct gm_device_chain *b, size_t b_count)
 {

@@ -30,6 +30,12 @@ bool gm_proof_is_of_scaler(const struct gm_device_proof *proof);
 bool gm_chains_are_same(const struct gm_device_chain *a, size_t a_count,
                         const struct gm_device_chain *b, size_t b_count);
 
+/* They are of one device and name, and differ in what scales alone, which the one may have passed
+ * later: that device does the work of both. */
+bool gm_chain_differs_by_scaler(const struct gm_device_chain *a, const struct gm_device_chain *b);
+/* The name of the chain whose pictures such a proof's scaler makes. Static. */
+const char *gm_proof_scaler_chain(const struct gm_device_proof *proof);
+
 /* Whether media/ encodes with chains of that name; others are listed, and offered to nobody. */
 bool gm_chain_is_usable(const char *name);
 

@@ -12,6 +12,7 @@
 
 #include "common/fs.h"
 #include "common/log.h"
+#include "kernels/kernels.h"
 
 static void on_ready(uint32_t slots, void *arg)
 {
@@ -82,8 +83,10 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
     }
     struct gm_device_proof h264 = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .text = "no pictures came"};
-    h264.passed = strcmp(how, "pass") == 0;
-    if (h264.passed && farm_count(farm, "kept") == 0) {
+    bool scaled = strcmp(how, "scaled") == 0, unscaled = strcmp(how, "unscaled") == 0;
+    bool whole = strcmp(how, "pass") == 0;
+    h264.passed = whole || scaled || unscaled;
+    if (whole && farm_count(farm, "kept") == 0) {
         count(farm, "kept");
     }
     if (farm->proves_both) {
@@ -102,6 +105,14 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
     hevc.passed = h264.passed || newer || strcmp(how, "part") == 0;
     (void)gm_device_add_proof(&list->devices[0], &h264);
     (void)gm_device_add_proof(&list->devices[0], &hevc);
+    for (uint32_t depth = 8; depth <= 10 && (scaled || unscaled); depth += 2) {
+        const struct gm_device_proof scaler = {.api = GM_CUDA_LADDER_API,
+                                               .codec = GM_CUDA_LADDER,
+                                               .depth = depth,
+                                               .encode = true,
+                                               .passed = scaled};
+        (void)gm_device_add_proof(&list->devices[0], &scaler);
+    }
     gm_device_set(list->versions, newer ? "libs 2" : "libs 1");
     (void)err;
     return 0;

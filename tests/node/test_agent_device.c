@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "kernels/kernels.h"
 #include "node/fake_io.h"
 
 struct want {
@@ -70,6 +71,7 @@ static const struct want PASSING = {.proof = "pass", .slots = 2};
 static const struct want WAITING = {.proof = "pass", .slots = 2, .waits = true};
 static const struct want FAILING = {.proof = "fail", .slots = 2};
 static const struct want HASTY = {.proof = "pass", .slots = 2, .retry_ms = 20};
+static const struct want SCALING = {.proof = "unscaled", .slots = 2, .retry_ms = 20};
 static const struct want DYING = {.proved = true, .slots = 2, .retry_ms = 600000, .dies = true};
 static const struct want MENDING = {.proved = true, .slots = 2, .retry_ms = 20, .dies = true};
 static const struct want HANGING = {.proof = "hang", .slots = 2};
@@ -357,6 +359,36 @@ static void chain_that_changes_is_told_though_it_has_as_many_codecs(void **state
     assert_int_equal(farm->gpu->usable->slots, 2);
 }
 
+/* What was planned without it goes on, by the chain of before. */
+static void scaler_that_failed_its_proof_is_proved_again(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+    assert_null(strstr(farm->gpu->facts->chains[0]->fingerprint, GM_CUDA_LADDER_MARK));
+    for (uint32_t proved = farm_count(farm, "proved"); farm_count(farm, "proved") < proved + 2;) {
+        farm_turn(farm);
+        assert_int_equal(farm->gpu->facts->n_chains, 1);
+    }
+    farm_proof(farm, "scaled");
+    while (farm->gpu->facts == NULL || farm->gpu->facts->n_chains != 2) {
+        farm_turn(farm);
+    }
+    Gm__Chain **chains = farm->gpu->facts->chains;
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(chains[i]->name, "nvenc");
+        assert_int_equal(chains[i]->n_codecs, 2);
+    }
+    assert_string_equal(chains[0]->fingerprint, "Test GPU | 1.0 | libs 1" GM_CUDA_LADDER_MARK);
+    assert_string_equal(chains[1]->fingerprint, "Test GPU | 1.0 | libs 1");
+    assert_int_equal(farm->gpu->usable->slots, 2);
+    farm->assign_to = FARM_GPU; /* it comes back with what it is proved for alone */
+    farm_fail(farm, GM_E_DEVICE_LOST);
+    farm_until_gpu_says(farm, "quarantined until its proof passes again: device.lost");
+    farm_until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->facts->n_chains, 1);
+}
+
 static void node_that_waits_says_hello_with_its_chains(void **state)
 {
     struct farm *farm = *state;
@@ -417,6 +449,7 @@ int main(void)
         WITH(FAILING, device_that_fails_its_first_proof_is_tried_again),
         WITH(HASTY, device_that_passes_in_part_gets_the_rest_later),
         WITH(HASTY, chain_that_changes_is_told_though_it_has_as_many_codecs),
+        WITH(SCALING, scaler_that_failed_its_proof_is_proved_again),
         WITH(WAITING, node_that_waits_says_hello_with_its_chains),
         WITH(HANGING, node_is_ready_before_proofs_end),
         WITH(DYING, device_whose_workers_die_idle_is_left_alone),

@@ -143,6 +143,10 @@ check "a job is done whose GPU does not run the kernel" transcode faulting "$wor
 check "encoded on the GPU" report "$(on $gpu)"
 check "scaled in software" report "$(scaled libavfilter software)"
 check "and why" report 'all(.renditions[]; .resolved.scaler.reason | test("proof did not pass"))'
+profile l4
+until_true "the kernel is proved again, and passes" gpu_is '[.chains[].fingerprint | test("ladder")] == [true, false]'
+check "a job is done behind that" transcode mended "$work/short.mp4"
+check "scaled by the GPU" report "$(scaled cuda-ladder-1 cuda)"
 stop patient
 
 # One machine's farm, which gopmill starts and ends: the same programs, the node's configuration told of the fakes' files.

@@ -264,6 +264,31 @@ static void changes_without_another_number_are_seen(void **state)
     free(d);
 }
 
+static bool differ(const char *a, const char *b)
+{
+    struct gm_device_chain x = {.name = "vaapi"}, y = {.name = "vaapi"};
+    gm_device_set(x.fingerprint, a);
+    gm_device_set(y.fingerprint, b);
+    return gm_chain_differs_by_scaler(&x, &y);
+}
+
+static void scaler_that_passes_later_makes_a_chain_beside(void **state)
+{
+    const struct gm_device_proof kernel = {.api = GM_CUDA_LADDER_API}, driver = {.api = "vaapi"};
+    (void)state;
+    assert_true(differ("chip | 1 | libs", "chip | 1 | libs" GM_CUDA_LADDER_MARK));
+    assert_true(differ("chip | 1 | libs" GM_VA_LADDER_MARK " 8:ab", "chip | 1 | libs"));
+    assert_true(differ("a" GM_VA_LADDER_MARK " 10:ab", "a" GM_VA_LADDER_MARK " 8:cd 10:ab"));
+    assert_false(differ("chip | 1 | libs", "chip | 1 | libs"));
+    assert_false(differ("chip | 1 | libs", "chip | 1 | libs 2" GM_CUDA_LADDER_MARK));
+    assert_false(differ("chip | 1 | libs", "chip | 2 | libs" GM_VA_LADDER_MARK " 8:ab"));
+    struct gm_device_chain x = {.name = "vaapi", .fingerprint = "a"};
+    const struct gm_device_chain y = {.name = "qsv", .fingerprint = "a" GM_VA_LADDER_MARK " 8:ab"};
+    assert_false(gm_chain_differs_by_scaler(&x, &y));
+    assert_string_equal(gm_proof_scaler_chain(&kernel), "nvenc");
+    assert_string_equal(gm_proof_scaler_chain(&driver), "vaapi");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -273,6 +298,7 @@ int main(void)
         cmocka_unit_test(like_devices_match_and_others_do_not),
         cmocka_unit_test(each_api_is_a_chain),
         cmocka_unit_test(what_media_does_not_encode_is_not_offered),
+        cmocka_unit_test(scaler_that_passes_later_makes_a_chain_beside),
         cmocka_unit_test(changes_without_another_number_are_seen),
         cmocka_unit_test(more_apis_and_codecs_than_fit_are_left_out),
     };
