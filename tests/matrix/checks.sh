@@ -545,8 +545,7 @@ check_clip() { # name pipeline frames status: a row of the table
       check_buffer
       case $status in ok*) check_turn ;; esac
     fi
-    case $status in ok*) check_warnings ;; esac
-    case $status:$pipeline in *:uncapped-*) ;; ok*) check_sound; check_mp4 ;; esac # sound knows no caps
+    case $status:$pipeline in *:uncapped-*) ;; ok*) check_warnings; check_sound; check_mp4 ;; esac # sound knows no caps
     case $status:$pipeline in *:vod-watermark) ;; ok*) [ -z "$renditions" ] || check_ssim ;; esac
   fi
   (IFS=$'\t'; echo "row"$'\t'"$pipeline"$'\t'"$verdict"$'\t'"$frames_text"$'\t'"$dt"$'\t'"$idr_text"$'\t'"$av_text"$'\t'"$turn_text"$'\t'"${ssim_text:--}"$'\t'"$join_text"$'\t'"$colour_text"$'\t'"$notes") >>"$result"
