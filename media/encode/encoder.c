@@ -21,6 +21,7 @@
  * encoders and the checks of the plan's numbers: encoder_check.c. */
 #define LEAST_INIT 1001 /* bits: libavcodec does not tell libx265 of up to 1000 */
 #define LEAD_PICTURES 8
+#define OPEN_TRIES 3          /* more: others may take a session that was free for a moment */
 #define MAX_TAIL_PICTURES 300 /* more than any look-ahead */
 
 struct gm_encoder {
@@ -220,11 +221,11 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
         if (rc < 0) {
             return rc;
         }
-        if (tries > 0) {
+        if (tries == OPEN_TRIES) {
             return gm_err_set(err, GM_E_DEVICE_DRIVER, averror,
-                              "The encoder of %s did not open at another try, with %d B pictures,"
+                              "The encoder of %s did not open at %d more tries, with %d B pictures,"
                               " either",
-                              e->name, b_frames);
+                              e->name, OPEN_TRIES, b_frames);
         }
     }
 }

@@ -110,8 +110,7 @@ static void sessions_that_are_all_taken_are_busy(void **state)
 static void find_one_late(const void *arg)
 {
     struct device_set s;
-    (void)arg;
-    fake_gpu_profile("l4", "fault encode-open busy times=1\n");
+    fake_gpu_profile("l4", arg);
     device_init(&s, "nvenc", NULL, "h264", false, 23, -1);
     struct gm_encoder *e = device_open(&s);
     gm_encoder_close(&e);
@@ -120,7 +119,12 @@ static void find_one_late(const void *arg)
 static void session_that_comes_free_is_taken(void **state)
 {
     (void)state;
-    assert_int_equal(fake_gpu_run(find_one_late, NULL), 0);
+    assert_int_equal(fake_gpu_run(find_one_late, "fault encode-open busy times=1\n"), 0);
+    /* others take it before libavcodec asks again */
+    assert_int_equal(fake_gpu_run(find_one_late,
+                                  "fault encode-open busy at=1\nfault encode-open busy at=3\n"
+                                  "fault encode-open busy at=5\n"),
+                     0);
 }
 
 #define LOSS(line) ON("l4", "fault " line "\n", NULL)
