@@ -12,6 +12,8 @@ static const struct gm_vaapi_way WAYS[] = {
     {AV_CODEC_ID_HEVC, FF_PROFILE_HEVC_MAIN_10, 10, VAProfileHEVCMain10, "hevc"},
     {AV_CODEC_ID_VP9, FF_PROFILE_VP9_0, 8, VAProfileVP9Profile0, "vp9"},
     {AV_CODEC_ID_VP9, FF_PROFILE_VP9_2, 10, VAProfileVP9Profile2, "vp9"},
+    {AV_CODEC_ID_AV1, FF_PROFILE_AV1_MAIN, 8, VAProfileAV1Profile0, "av1"},
+    {AV_CODEC_ID_AV1, FF_PROFILE_AV1_MAIN, 10, VAProfileAV1Profile0, "av1"},
 };
 
 static unsigned bits_of(int format)

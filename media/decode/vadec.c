@@ -17,7 +17,7 @@
 #include "media/device/vaapi.h"
 
 #define READY 64 /* pictures at once: none holds back more than 16 */
-#define BEGUN 8  /* pictures of a superframe of VP9; other packets have one */
+#define BEGUN 8  /* pictures of a superframe of VP9, or of a temporal unit of AV1; else one */
 
 struct gm_vadec {
     const struct gm_vaapi_way *way;
@@ -56,30 +56,47 @@ static enum AVPixelFormat choose(AVCodecContext *ctx, const enum AVPixelFormat *
     return AV_PIX_FMT_NONE;
 }
 
+/* Packets have pictures that are not shown. */
+static bool hides(const struct gm_vadec *v)
+{
+    return v->way->codec == AV_CODEC_ID_VP9 || v->way->codec == AV_CODEC_ID_AV1;
+}
+
+/* The driver would add AV1's, and nobody promises that it is software's to the bit. The sequence
+ * tells before its first picture whether there may be any. */
+static bool has_grain(const AVCodecContext *ctx)
+{
+    return (ctx->properties & FF_CODEC_PROPERTY_FILM_GRAIN) != 0;
+}
+
 /* How many pictures a packet may begin. More than those in it are libavcodec's, in the place of
  * missing ones, which it fills for its own decoder alone. At the first packet they are those before
  * an open GOP, and what refers to them is not shown. */
 static size_t most_pictures(const struct gm_vadec *v)
 {
-    if (v->way->codec == AV_CODEC_ID_VP9) {
+    if (hides(v)) {
         return BEGUN;
     }
     return v->fed ? 1 : SIZE_MAX;
 }
 
-/* Remembers what is decoded: VP9 and HEVC have pictures that are not shown, and nobody would wait
- * for them. (H.264's: see wait_for.) HEVC's own picture comes before those in the place of others,
- * and nothing is ever done for these. */
+/* Remembers what is decoded: VP9, AV1 and HEVC have pictures that are not shown, and nobody would
+ * wait for them. (H.264's: see wait_for.) HEVC's own picture comes before those in the place of
+ * others, and nothing is ever done for these. */
 static int get_buffer(AVCodecContext *ctx, AVFrame *frame, int flags)
 {
     struct gm_vadec *v = ctx->opaque;
     if (++v->pictures > most_pictures(v)) {
-        v->why = "pictures that others may refer to are missing";
+        v->why = hides(v) ? "a packet has too many pictures"
+                          : "pictures that others may refer to are missing";
         return AVERROR_INVALIDDATA;
     }
+    if (has_grain(ctx)) {
+        v->why = "the stream has film grain";
+        return AVERROR_PATCHWELCOME;
+    }
     int av = avcodec_default_get_buffer2(ctx, frame, flags);
-    bool own =
-        v->way->codec == AV_CODEC_ID_VP9 || (v->way->codec == AV_CODEC_ID_HEVC && v->pictures == 1);
+    bool own = hides(v) || (v->way->codec == AV_CODEC_ID_HEVC && v->pictures == 1);
     if (av >= 0 && own) {
         v->begun[v->begun_count++] = (uintptr_t)frame->data[3];
     }

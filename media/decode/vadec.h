@@ -8,10 +8,11 @@
 /* Decoding by a VA driver, through libavcodec's own decoders, which parse and order the stream and
  * leave the samples to the driver. The interface and its promises are media/decode/nvdec.h's.
  *
- * H.264 in 8 bits, HEVC and VP9 in 8 and 10 (progressive, 4:2:0, of even width and height), as far
- * as the driver has them; of AV1 nothing was ever run. A picture is its samples and its packet's
+ * H.264 in 8 bits, HEVC, VP9 and AV1 (without film grain) in 8 and 10 (progressive, 4:2:0, of even
+ * width and height), as far as the driver has them. A picture is its samples and its packet's
  * number. Damage shows where libavcodec finds it, or where the driver says so when it is waited
- * for; a driver need not. Thread: one at a time. Source: libva's va.h; ITU-T H.264. */
+ * for; a driver need not. Thread: one at a time. Source: libva's va.h; ITU-T H.264; AV1
+ * Bitstream & Decoding Process Specification, 7.18.3. */
 struct gm_vadec; /* opaque */
 /* Frames keep some 40 (media/decode/frames.h), their reader a few. libavcodec takes a decoder's
  * surfaces all at once when it opens, and no more later. */

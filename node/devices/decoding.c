@@ -14,7 +14,7 @@ static const struct way {
     const char *codecs; /* between blanks, in 10 bits "hevc10"; NULL: all that is proved */
     bool conceals;      /* nobody may learn that a picture was damaged */
 } WAYS[] = {{GM_DEVICE_NVIDIA, "nvdec", NULL, false},
-            {GM_DEVICE_DRM, "vaapi", " h264 hevc hevc10 vp9 vp910 ", true}};
+            {GM_DEVICE_DRM, "vaapi", " h264 hevc hevc10 vp9 vp910 av1 av110 ", true}};
 
 static const struct way *find_way(const struct gm_device *device)
 {

@@ -24,7 +24,8 @@ static const struct {
                 {VAProfileHEVCMain, "hevc", FAKE_DEPTH_8},
                 {VAProfileHEVCMain10, "hevc", FAKE_DEPTH_10},
                 {VAProfileVP9Profile0, "vp9", FAKE_DEPTH_8},
-                {VAProfileVP9Profile2, "vp9", FAKE_DEPTH_10}};
+                {VAProfileVP9Profile2, "vp9", FAKE_DEPTH_10},
+                {VAProfileAV1Profile0, "av1", FAKE_DEPTH_8 | FAKE_DEPTH_10}};
 #define PROFILE_COUNT ((int)(sizeof(PROFILES) / sizeof(PROFILES[0])))
 
 struct fake_va *fake_va_enter(VADriverContextP ctx, VAStatus *status)

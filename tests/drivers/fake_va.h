@@ -1,14 +1,14 @@
 /* What the files of the fake VA driver (fake_drv_video.so) share: a display, its objects, the
  * coders.
  *
- * The driver decodes H.264, HEVC and VP9 by the entry point VLD where the profile has a line for it
- * (see fake_va_decode.c). It encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the entry
- * point EncSlice (and EncSliceLP, where the profile says low-power). It does what a driver does
- * that leaves headers to the application: it takes the packed sequence, picture and slice headers,
- * as libavcodec gives them, and adds slice data. The slices are those of libavcodec's libx264, and
- * of libx265, on one thread, put behind the application's slice headers: see fake_va_slice.c,
- * fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures that nothing refers
- * to, which any slice header allows.
+ * The driver decodes H.264, HEVC, VP9 and AV1 by the entry point VLD where the profile has a line
+ * for it (see fake_va_decode.c). It encodes 4:2:0 H.264 of 8 bits, and HEVC Main and Main10, by the
+ * entry point EncSlice (and EncSliceLP, where the profile says low-power). It does what a driver
+ * does that leaves headers to the application: it takes the packed sequence, picture and slice
+ * headers, as libavcodec gives them, and adds slice data. The slices are those of libavcodec's
+ * libx264, and of libx265, on one thread, put behind the application's slice headers: see
+ * fake_va_slice.c, fake_va_hevc_slice.c. Pictures between others (B) are coded as intra pictures
+ * that nothing refers to, which any slice header allows.
  *
  * It scales by the entry point VideoProc, where the profile says so: see fake_va_scale.c.
  *

@@ -1,5 +1,5 @@
-/* fake_drv_video.so: the entry point VLD of H.264, HEVC and VP9, 4:2:0 in 8 bits, HEVC and VP9 in
- * 10 too. See fake_va_decode.h.
+/* fake_drv_video.so: the entry point VLD of H.264, HEVC, VP9 and AV1, 4:2:0 in 8 bits, all but the
+ * first in 10 too. See fake_va_decode.h.
  *
  * The application orders pictures: what libavcodec gives out is thrown away, and the picture that
  * it decoded into is taken, which is whole when a packet has gone in. One picture after the other
@@ -40,7 +40,8 @@ static const struct {
                 {VAProfileHEVCMain, FAKE_DEPTH_8, &fake_va_decode_hevc},
                 {VAProfileHEVCMain10, FAKE_DEPTH_10, &fake_va_decode_hevc},
                 {VAProfileVP9Profile0, FAKE_DEPTH_8, &VP9},
-                {VAProfileVP9Profile2, FAKE_DEPTH_10, &VP9}};
+                {VAProfileVP9Profile2, FAKE_DEPTH_10, &VP9},
+                {VAProfileAV1Profile0, FAKE_DEPTH_8 | FAKE_DEPTH_10, &fake_va_decode_av1}};
 #define PROFILE_COUNT (sizeof(PROFILES) / sizeof(PROFILES[0]))
 
 const struct fake_codec *fake_va_decoder_of(const struct fake_va *va, VAProfile profile)
@@ -61,6 +62,10 @@ uint32_t fake_va_decode_attribute(const struct fake_codec *codec, VAProfile prof
 {
     switch (type) {
     case VAConfigAttribRTFormat:
+        if (profile == VAProfileAV1Profile0) {
+            return ((codec->depths & FAKE_DEPTH_8) != 0 ? VA_RT_FORMAT_YUV420 : 0) |
+                   ((codec->depths & FAKE_DEPTH_10) != 0 ? VA_RT_FORMAT_YUV420_10 : 0);
+        }
         return fake_va_is_deep(profile) ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
     case VAConfigAttribDecSliceMode:
         return VA_DEC_SLICE_MODE_NORMAL;
@@ -77,6 +82,7 @@ void fake_va_decode_close(struct fake_va_decode *d)
 {
     if (d != NULL) {
         avcodec_free_context(&d->codec);
+        fake_va_av1_close(d->av1);
         av_packet_free(&d->packet);
         av_frame_free(&d->current);
         av_frame_free(&d->shown);
@@ -101,7 +107,8 @@ static int get_buffer(AVCodecContext *codec, AVFrame *frame, int flags)
 
 static bool open_codec(struct fake_va_decode *d)
 {
-    const AVCodec *codec = avcodec_find_decoder_by_name(d->kind->name);
+    const AVCodec *codec =
+        avcodec_find_decoder_by_name(d->kind->decoder != NULL ? d->kind->decoder : d->kind->name);
     d->codec = codec == NULL ? NULL : avcodec_alloc_context3(codec);
     if (d->codec == NULL) {
         return false;
@@ -129,8 +136,9 @@ struct fake_va_decode *fake_va_decode_open(VAProfile profile)
     d->shown = av_frame_alloc();
     d->picture = calloc(1, d->kind->picture_size);
     d->slices = calloc(FAKE_VA_SLICES, d->kind->slice_size);
+    d->av1 = d->kind == &fake_va_decode_av1 ? fake_va_av1_open() : NULL;
     if (d->packet == NULL || d->current == NULL || d->shown == NULL || d->picture == NULL ||
-        d->slices == NULL || !open_codec(d)) {
+        d->slices == NULL || (d->kind == &fake_va_decode_av1 && d->av1 == NULL) || !open_codec(d)) {
         fake_va_decode_close(d);
         return NULL;
     }
@@ -314,6 +322,10 @@ VAStatus fake_va_decode_end(struct fake_va_decode *d, struct fake_va_surface *su
     bool good = rc >= 0;
     while (rc >= 0) { /* what comes is an older one */
         rc = avcodec_receive_frame(d->codec, d->shown);
+        if (rc >= 0 && d->kind->given) {
+            av_frame_unref(d->current);
+            av_frame_move_ref(d->current, d->shown);
+        }
         av_frame_unref(d->shown);
     }
     bool fits = is_fit(d->current, surface);

@@ -14,10 +14,12 @@
 struct fake_va_decode;
 
 struct fake_va_decode_kind {
-    const char *name;    /* of the profile's lines, and libavcodec's */
+    const char *name;    /* of the profile's lines */
+    const char *decoder; /* libavcodec's; NULL: of that name */
     size_t picture_size; /* of the application's buffers, in bytes */
     size_t slice_size;
     bool first_picture; /* what libavcodec takes memory for first is the picture; else last */
+    bool given;         /* what it gives out is the picture, of each packet */
     /* The picture's sets and slices, through fake_va_decode_set and fake_va_decode_nal. */
     VAStatus (*make)(struct fake_va_decode *d);
 };
@@ -27,8 +29,11 @@ struct fake_va_bytes {
     size_t size, room;
 };
 
+struct fake_va_av1; /* fake_va_decode_av1.c */
+
 struct fake_va_decode {
     const struct fake_va_decode_kind *kind;
+    struct fake_va_av1 *av1; /* owned; of AV1 alone */
     AVCodecContext *codec;
     AVPacket *packet;
     AVFrame *current; /* what the codec decoded into */
@@ -58,6 +63,10 @@ bool fake_va_decode_append(struct fake_va_bytes *to, const void *data, size_t si
 bool fake_va_decode_set(struct fake_va_decode *d, int set, const uint8_t *head, size_t head_size,
                         const uint8_t *payload, size_t size);
 
-extern const struct fake_va_decode_kind fake_va_decode_h264, fake_va_decode_hevc;
+extern const struct fake_va_decode_kind fake_va_decode_h264, fake_va_decode_hevc,
+    fake_va_decode_av1;
+
+struct fake_va_av1 *fake_va_av1_open(void);      /* NULL: out of memory */
+void fake_va_av1_close(struct fake_va_av1 *av1); /* NULL is fine */
 
 #endif

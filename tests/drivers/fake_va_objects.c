@@ -156,6 +156,8 @@ static VAStatus query_surface_attributes(VADriverContextP ctx, VAConfigID config
     const struct fake_codec *codec = asked != NULL && asked->entrypoint == VAEntrypointVLD
                                          ? fake_va_decoder_of(va, profile)
                                          : fake_va_codec(va, profile);
+    const bool both = codec != NULL && profile == VAProfileAV1Profile0 &&
+                      codec->depths == (FAKE_DEPTH_8 | FAKE_DEPTH_10);
     const int format = fake_va_is_deep(profile) ? VA_FOURCC_P010 : VA_FOURCC_NV12;
     const struct {
         VASurfaceAttribType type;
@@ -165,8 +167,9 @@ static VAStatus query_surface_attributes(VADriverContextP ctx, VAConfigID config
                 {VASurfaceAttribMinHeight, codec == NULL ? 16 : codec->min_height},
                 {VASurfaceAttribMaxWidth, codec == NULL ? FAKE_VA_SIDE : codec->max_width},
                 {VASurfaceAttribMaxHeight, codec == NULL ? FAKE_VA_SIDE : codec->max_height},
-                {VASurfaceAttribMemoryType, VA_SURFACE_ATTRIB_MEM_TYPE_VA}};
-    unsigned have = sizeof(rows) / sizeof(rows[0]);
+                {VASurfaceAttribMemoryType, VA_SURFACE_ATTRIB_MEM_TYPE_VA},
+                {VASurfaceAttribPixelFormat, VA_FOURCC_P010}};
+    unsigned have = sizeof(rows) / sizeof(rows[0]) - (both ? 0 : 1);
     if (list == NULL) {
         *count = have;
         return VA_STATUS_SUCCESS;

@@ -92,6 +92,14 @@ coder=(-c:v libvpx-vp9 -deadline realtime -cpu-used 8 -g 10 -lag-in-frames 12)
 decoded "VP9 in 10 bits" arc -profile:v 2
 planar=yuv420p packed=nv12
 decoded "VP9" arc
+decode+=(-c:v av1) # libavcodec's own; libdav1d knows no devices
+coder=(-c:v libsvtav1 -preset 8 -g 20)
+export SVT_LOG=1 # errors alone
+decoded "AV1, pictures that are not shown" arc
+decoded "AV1, four tiles" arc -svtav1-params tile-columns=1:tile-rows=1
+planar=yuv420p10le packed=p010le
+decoded "AV1 in 10 bits" arc
+planar=yuv420p packed=nv12
 
 refused() { # name, text to find, profile, arguments...
   local name=$1 text=$2
@@ -132,8 +140,8 @@ ask() { # profile, filter: true of the only GPU
 }
 ask arc '.id == "0000:03:00.0" and .vendor == "Intel" and .render_node == "/dev/dri/renderD128" and (.driver | test("fake GPU Arc.*-fake")) and [.notes[].text] == ["a node decodes with it for up to 2 slots of the processor, where `va_decode_slots` says so"]'
 jq -e '.notes == []' "$work/devices" >/dev/null || fail "libraries of NVIDIA are missed on a machine of Intel's: $(jq -c .notes "$work/devices")"
-ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "h264", 8], ["vaapi", "hevc", 8], ["vaapi", "hevc", 10], ["vaapi", "vp9", 8], ["vaapi", "vp9", 10]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
-ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "h264", 8], [false, "hevc", 8], [false, "hevc", 10], [false, "vp9", 8], [false, "vp9", 10]]'
+ask arc '(.encode | map([.api, .codec, .depth, .b_frames]) == [["vaapi", "h264", 8, true], ["vaapi", "hevc", 8, true], ["vaapi", "hevc", 10, true]]) and (.decode | map([.api, .codec, .depth]) == [["vaapi", "av1", 8], ["vaapi", "av1", 10], ["vaapi", "h264", 8], ["vaapi", "hevc", 8], ["vaapi", "hevc", 10], ["vaapi", "vp9", 8], ["vaapi", "vp9", 10]]) and (.features | index("vaapi-qvbr") and index("vaapi-low-power") and index("vaapi-packed-headers") and index("vaapi-packed-hevc"))'
+ask arc '.proofs | all(.[]; .passed and .psnr > 30) and map([.encode, .codec, .depth]) == [[true, "h264", 8], [true, "hevc", 8], [true, "hevc", 10], [false, "av1", 8], [false, "av1", 10], [false, "h264", 8], [false, "hevc", 8], [false, "hevc", 10], [false, "vp9", 8], [false, "vp9", 10]]'
 ask igpu '.encode[0].b_frames == false and (.features | index("vaapi-qvbr") | not) and (.proofs | length == 3 and all(.[]; .passed))'
 ask igpu '.notes | length == 2 and .[0].severity == "info" and (.[0].text | test("of H.264 and HEVC below.*no QVBR.*are encoded on the processors; it takes `qp`$"))'
 profile arc "low-delay yes"

@@ -67,6 +67,20 @@ check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used vaapi 75
 is_hdr10
 
+# A source in AV1, with pictures that are not shown: decoded there, and in software with the same bytes.
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=426x240:r=25:d=3 -pix_fmt yuv420p -c:v libsvtav1 -preset 10 -g 30 "$work/av1.mp4" 2>/dev/null
+small_pipeline "$work/av1.yaml" "240, 120"
+sed -i 's/^  audio:.*//;s/, audio]/]/' "$work/av1.yaml"
+check "a job of AV1 is done" transcode av1 "$work/av1.mp4" "$work/av1.yaml"
+is_used vaapi 75
+check "the GPU decoded AV1" report "$(by vaapi)"
+profile arc "fault decode wrong gpu=$gpu at=1"
+check "another is done, for which it gives other pictures" transcode av1soft "$work/av1.mp4" "$work/av1.yaml"
+check "decoded in software" report "$(by software)"
+check "with the same bytes" test "$(tree_hash "$work/av1")" = "$(tree_hash "$work/av1soft")"
+profile arc
+until_true "it decodes again" gpu_is 'any(.notes[]; .text | test("^decodes for [0-9]+ slots? of the processor"))'
+
 # Where its decoder is the first to notice, the chunk begins again in software, with an encoder that does not open: lost, too.
 is_lost_and_back vaapi arc 240
 

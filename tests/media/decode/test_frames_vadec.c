@@ -30,6 +30,8 @@ static const struct made more[] = {
      170, 150, AV_PIX_FMT_YUV420P, 0},
     {"libvpx-vp9", "deadline=realtime,cpu-used=8,g=20,profile=2", 160, 144, AV_PIX_FMT_YUV420P10LE,
      0},
+    {"libsvtav1", "preset=12,g=20", 160, 144, AV_PIX_FMT_YUV420P, 0},
+    {"libsvtav1", "preset=8,g=20", 170, 150, AV_PIX_FMT_YUV420P10LE, 0},
 };
 #define MORE (sizeof more / sizeof more[0])
 
@@ -79,6 +81,9 @@ static const struct made hevc_short_gop = {
     AV_PIX_FMT_YUV420P,
     0};
 
+static const struct made av1_short_gop = {"libsvtav1", "preset=12,g=15",   160,
+                                          144,         AV_PIX_FMT_YUV420P, 0};
+
 /* Slices whose headers are whole: the driver says what libavcodec can't see. */
 static void a_damaged_chunk_is_decoded_in_software(void **state)
 {
@@ -91,6 +96,7 @@ static void packets_said_to_be_damaged_or_cut_off_are_for_software(void **state)
     (void)state;
     assert_int_equal(device_frames_missing(&ON, &device_short_gop), 0);
     assert_int_equal(device_frames_missing(&ON, &hevc_short_gop), 0);
+    assert_int_equal(device_frames_missing(&ON, &av1_short_gop), 0);
 }
 
 static void pictures_whose_references_are_missing_are_for_software(void **state)
@@ -102,7 +108,9 @@ static void pictures_whose_references_are_missing_are_for_software(void **state)
 
 #define LEFT "a codec, profile or size that is left to software"
 static const struct device_left left[] = {
-    {{"libsvtav1", "preset=12,g=20", 160, 144, AV_PIX_FMT_YUV420P, 0}, LEFT, false},
+    {{"libsvtav1", "preset=12,g=20,svtav1-params=film-grain=20", 160, 144, AV_PIX_FMT_YUV420P, 0},
+     "the stream has film grain",
+     false},
     {{"libx264", "preset=fast,g=20", 40, 32, AV_PIX_FMT_YUV420P, 0},
      "the chip does not decode this size",
      false},
@@ -137,6 +145,16 @@ static const struct device_fault vp9_faults[] = {
     {"arc", "fault decode wrong at=1\n", 0, "the device gives other pictures than software", 0},
 };
 
+/* The second picture is not shown. */
+static const struct device_fault av1_faults[] = {
+    {"arc", "", 0, NULL, 4},
+    {"arc", "fault decode corrupt at=20\n", 0, "the driver says that a picture is damaged", 2},
+    {"arc", "fault decode corrupt at=2\n", 0, "the driver says that a picture is damaged", 0},
+    {"arc", "fault decode error at=3\n", 0, "the driver refused a picture", 0},
+    {"arc", "fault decode wrong at=1\n", 0, "the device gives other pictures than software", 0},
+    {"arc", "fault decode lost at=5\n", -GM_E_DEVICE_LOST, NULL, 0},
+};
+
 static const struct device_fault faults[] = {
     {"arc", "", 0, NULL, 4},
     {"igpu", "", 0, NULL, 4},
@@ -166,6 +184,9 @@ static void failures_of_the_device_have_their_code(void **state)
     }
     for (size_t i = 0; i < sizeof vp9_faults / sizeof vp9_faults[0]; i++) {
         bad += device_frames_fault(&ON, &device_clips[DEVICE_VP9], &vp9_faults[i]) != 0;
+    }
+    for (size_t i = 0; i < sizeof av1_faults / sizeof av1_faults[0]; i++) {
+        bad += device_frames_fault(&ON, &av1_short_gop, &av1_faults[i]) != 0;
     }
     assert_int_equal(bad, 0);
 }
@@ -431,11 +452,16 @@ static void a_driver_without_a_decoder_leaves_all_to_software(void **state)
 /* Its headers name sets of reference pictures that its sequence has. */
 static const struct device_real phone = {"hevc-hdr10-phone-1080p.mp4", 1, true};
 
+/* The second one has global motion, which the fake driver refuses. */
+static const struct device_real av1_reals[] = {{"av1-aac.mp4", 0, true},
+                                               {"tos-av1-1920x800.webm", 0, false}};
+
 static void real_clips_give_the_pictures_of_software(void **state)
 {
     (void)state;
     device_frames_reals(&ON, device_reals, DEVICE_REALS);
     device_frames_reals(&ON, &phone, 1);
+    device_frames_reals(&ON, av1_reals, sizeof av1_reals / sizeof av1_reals[0]);
 }
 
 /* The second picture of this clip is not shown. */

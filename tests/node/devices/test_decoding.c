@@ -86,7 +86,7 @@ static void va_drivers_have_room_for_two(void **state)
     d = va_device("hevc", 10);
     assert_int_equal(gm_decoding_room(d), 2);
     free(d);
-    d = va_device("av1", 8); /* media/decode/vadec.h has it not */
+    d = va_device("vp8", 8); /* media/decode/vadec.h has it not */
     assert_int_equal(gm_decoding_room(d), 0);
     free(d);
     d = va_device("h264", 10);
@@ -136,7 +136,7 @@ static void what_vadec_has_counts_of_a_va_driver(void **state)
     char codecs[GM_DECODING_CODECS][16];
     const char *why = NULL;
     struct gm_device *d = va_device("h264", 8);
-    add(d, "vaapi", "av1", 8, false, true);
+    add(d, "vaapi", "vp8", 8, false, true);
     add(d, "vaapi", "hevc", 12, false, true);
     add(d, "vaapi", "h264", 10, false, true);
     add(d, "vaapi", "h264", 8, true, true);
@@ -146,10 +146,14 @@ static void what_vadec_has_counts_of_a_va_driver(void **state)
     add(d, "vaapi", "h264", 8, false, true);
     add(d, "vaapi", "hevc", 10, false, true);
     add(d, "vaapi", "vp9", 10, false, true);
-    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 3);
+    add(d, "vaapi", "av1", 8, false, true);
+    add(d, "vaapi", "av1", 10, false, true);
+    assert_int_equal(gm_decoding_codecs(d, codecs, &why), 5);
     assert_string_equal(codecs[0], "h264");
     assert_string_equal(codecs[1], "hevc10");
     assert_string_equal(codecs[2], "vp910");
+    assert_string_equal(codecs[3], "av1");
+    assert_string_equal(codecs[4], "av110");
     free(d);
 }
 
