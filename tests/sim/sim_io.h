@@ -96,6 +96,7 @@ struct sim_job {
     uint32_t plans;
     bool lifelike;  /* each shape has its publication, and the end of a run no object */
     bool run_ends;  /* but it has all the same, of runs that go on behind their last chunk */
+    bool twin;      /* it makes the same as the one before it */
     bool strays;    /* some attempts name their objects otherwise than others */
     bool lied;      /* a node said of it what the core has to refuse */
     bool replanned; /* what was acknowledged of an earlier plan need not stay */

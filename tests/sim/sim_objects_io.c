@@ -185,24 +185,44 @@ static void check_row(struct sim *sim, const struct sim_job *job, Gm__Object *co
         make_id(job, o->store, o->key, id);
         if (o->store == GM__OBJECT_STORE__STORE_OUT &&
             !is_as(find(sim, id), o->size, o->sha256.data)) {
-            fail_msg("seed %u: %s is done, and %s is %s", sim->params.seed, job->id, id,
+            fail_msg("seed %u: %s keeps %s, which is %s", sim->params.seed, job->id, id,
                      find(sim, id) ? "another" : "not there");
         }
     }
 }
 
-/* What a done job's rows on disk name is there. */
+/* It ended, was cleaned up, and all of that is on disk. */
+static bool is_at_rest(struct sim *sim, const char *id)
+{
+    struct gm_job_view view;
+    struct gm_err err;
+    if (sim->pending_count > 0 || gm_view_job(sim->core, id, &view, &err) < 0) {
+        return false;
+    }
+    bool over = gm_job_state_is_final(view.state) && !view.cleanup_pending;
+    gm_view_job_fini(&view);
+    return over;
+}
+
+/* What a done job's rows on disk name is there, and so is what any job says that it has. */
 static void check_rows(struct sim *sim)
 {
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
         char id[32];
         (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(r->key, "/"), r->key);
         bool result = r->kind == GM_ROW_ITEM || r->kind == GM_ROW_TASK;
-        if (!result || sim_state(sim, id) != GM_JOB_DONE) {
+        bool names = (result && sim_state(sim, id) == GM_JOB_DONE) ||
+                     (r->kind == GM_ROW_OBJECT && is_at_rest(sim, id));
+        const struct sim_job *job = names ? sim_find_job(sim, id) : NULL;
+        if (!job) {
             continue;
         }
-        const struct sim_job *job = sim_find_job(sim, id);
-        if (r->kind == GM_ROW_ITEM) {
+        if (r->kind == GM_ROW_OBJECT) {
+            Gm__ObjectRow *row = gm__object_row__unpack(NULL, r->size, r->data);
+            assert_non_null(row);
+            check_row(sim, job, &row->object, 1);
+            gm__object_row__free_unpacked(row, NULL);
+        } else if (r->kind == GM_ROW_ITEM) {
             Gm__ItemRow *row = gm__item_row__unpack(NULL, r->size, r->data);
             assert_non_null(row);
             check_row(sim, job, row->item->objects, row->item->n_objects);

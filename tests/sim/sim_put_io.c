@@ -8,7 +8,7 @@
 #include <string.h>
 
 #define SLOW 20 /* so many times as long, of */
-#define SLOW_OF 30
+#define SLOW_OF 15
 
 static void land(struct sim *sim, struct sim_task *task)
 {

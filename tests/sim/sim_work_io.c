@@ -312,6 +312,10 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         done.meta.data = meta;
         done.meta.len = result_meta(task, meta);
         usage.cpu_us = 1000;
+        usage.wall_us = 2000;
+        usage.max_rss_bytes = 3000;
+        usage.bytes_in = 4000;
+        usage.bytes_out = 5000;
         done.usage = &usage;
         if (sim_task_is(task, "plan")) {
             task->job->plans++;
