@@ -189,6 +189,9 @@ int gm_facts_colour(const AVStream *st, const struct gm_scan *scan, Gm__VideoFac
         c.matrix = pic->matrix != AVCOL_SPC_UNSPECIFIED ? pic->matrix : c.matrix;
         c.range = pic->range != AVCOL_RANGE_UNSPECIFIED ? pic->range : c.range;
     }
+    if (par->codec_id == AV_CODEC_ID_VP8 && c.matrix == AVCOL_SPC_UNSPECIFIED) {
+        c.matrix = AVCOL_SPC_BT470BG; /* RFC 6386 9.2; libvpx, which decodes alpha, does not say */
+    }
     if (desc != NULL && strncmp(desc->name, "yuvj", 4) == 0) {
         c.range = AVCOL_RANGE_JPEG;
     }

@@ -290,6 +290,22 @@ static void captions_are_seen_in_the_pictures(void **state)
     }
 }
 
+/* libvpx says nothing; libavcodec's own decoder of VP8, which leaves alpha out, says this. */
+static void vp8_has_its_matrix_with_alpha_too(void **state)
+{
+    Gm__Inspection *facts;
+    struct gm_err err;
+    char path[4096];
+    (void)state;
+    if (!folder_clip("vp8-alpha-320x213.webm", path)) {
+        skip();
+    }
+    assert_int_equal(inspect(path, 0, &facts, &err), 0);
+    assert_true(facts->video->alpha);
+    assert_string_equal(facts->video->matrix, "bt470bg");
+    gm__inspection__free_unpacked(facts, NULL);
+}
+
 static void hdr_is_known_by_what_the_pictures_say(void **state)
 {
     static const struct {
@@ -459,6 +475,7 @@ int main(void)
         cmocka_unit_test(packets_of_single_fields_are_no_frames),
         cmocka_unit_test(real_clips_have_the_known_facts),
         cmocka_unit_test(captions_are_seen_in_the_pictures),
+        cmocka_unit_test(vp8_has_its_matrix_with_alpha_too),
         cmocka_unit_test(hdr_is_known_by_what_the_pictures_say),
         cmocka_unit_test(dolby_vision_without_a_standard_base_is_refused),
         cmocka_unit_test(real_clips_that_are_unusable_are_refused_by_kind),
