@@ -14,6 +14,7 @@
 #include "media/picture/colour.h"
 #include "media/source/claims_header.h"
 #include "media/source/length.h"
+#include "media/source/window.h"
 #include "media/task_io.h"
 
 /* The inspect task: opens the source, refuses what can't or may not be transcoded, and writes down
@@ -479,6 +480,25 @@ static int add_colour_warnings(Gm__Inspection *f, struct gm_err *err)
     return rc;
 }
 
+/* Streams whose edit lists hold what is not followed. */
+static int count_edited(const struct inspector *s, int64_t *out, struct gm_err *err)
+{
+    const AVFormatContext *ctx = s->source.format;
+    int64_t count = 0;
+    int rc = 0;
+    for (unsigned i = 0; rc == 0 && i < ctx->nb_streams; i++) {
+        bool odd = false;
+        if (ctx->streams[i]->discard < AVDISCARD_ALL) {
+            rc = gm_window_is_edited(s->fd, ctx, (int)i, &odd, err);
+        }
+        count += odd;
+    }
+    if (rc == 0) {
+        *out = count;
+    }
+    return rc;
+}
+
 static int add_warnings(struct inspector *s, struct gm_err *err)
 {
     Gm__Inspection *f = s->facts;
@@ -487,7 +507,11 @@ static int add_warnings(struct inspector *s, struct gm_err *err)
     int64_t damage =
         scan->decode_errors + scan->corrupt_frames + scan->corrupt_packets + scan->read_errors;
     char streams[GM_CLAIMS_TEXT];
-    int rc = 0;
+    int64_t edited = 0;
+    int rc = count_edited(s, &edited, err);
+    WARN(edited > 0, GM_W_SOURCE_EDIT_LIST, edited,
+         "the edit lists of %lld stream(s) pause, or change speed: that is not followed",
+         (long long)edited)
     WARN(damage > 0, GM_W_SOURCE_DAMAGED, damage,
          "the source is damaged: %lld error(s) were seen while sampling it", (long long)damage)
     WARN(f->n_dropped > 0, GM_W_SOURCE_STREAMS_DROPPED, (int64_t)f->n_dropped,

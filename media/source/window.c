@@ -132,10 +132,9 @@ static bool place(const uint8_t *size, const uint8_t *offset, int whole, int *ou
     return true;
 }
 
-static bool find_aperture(struct reader *r, struct span file, int id, struct gm_window *out)
+static bool find_track(struct reader *r, struct span file, int id, struct span *out)
 {
-    struct span moov, trak, stsd, entry, box;
-    uint8_t fixed[FIXED_ENTRY - 8], clap[32];
+    struct span moov, trak;
     char type[4];
     bool found = false;
     if (!find_box(r, file, "moov", &moov)) {
@@ -144,7 +143,44 @@ static bool find_aperture(struct reader *r, struct span file, int id, struct gm_
     while (!found && next_box(r, &moov, type, &trak)) {
         found = memcmp(type, "trak", 4) == 0 && is_track(r, trak, id);
     }
-    if (!found || !find_path(r, trak, "mdiaminfstblstsd", &stsd) || stsd.end - stsd.at < 8) {
+    if (found) {
+        *out = trak;
+    }
+    return found;
+}
+
+static bool find_odd_edit(struct reader *r, struct span file, int id)
+{
+    struct span trak, elst;
+    uint8_t b[20];
+    if (!find_track(r, file, id, &trak) || !find_path(r, trak, "edtselst", &elst) ||
+        elst.end - elst.at < 8 || !read_bytes(r, elst.at, b, 8)) {
+        return false;
+    }
+    size_t wide = b[0] == 1 ? 8 : 4, entry = 2 * wide + 4;
+    uint64_t count = big_endian(b + 4, 4);
+    bool shows = false, odd = false;
+    elst.at += 8;
+    for (uint64_t i = 0; !odd && i < count && elst.end - elst.at >= entry; i++, elst.at += entry) {
+        if (r->steps++ >= MAX_STEPS || !read_bytes(r, elst.at, b, entry)) {
+            return false;
+        }
+        bool lasts = big_endian(b, wide) > 0;
+        bool empty = big_endian(b + wide, wide) == (wide == 8 ? UINT64_MAX : UINT32_MAX);
+        bool even = big_endian(b + 2 * wide, 4) == 1 << 16;
+        odd = lasts && (empty ? shows : !even);
+        shows = shows || !empty;
+    }
+    return odd;
+}
+
+static bool find_aperture(struct reader *r, struct span file, int id, struct gm_window *out)
+{
+    struct span trak, stsd, entry, box;
+    uint8_t fixed[FIXED_ENTRY - 8], clap[32];
+    char type[4];
+    if (!find_track(r, file, id, &trak) || !find_path(r, trak, "mdiaminfstblstsd", &stsd) ||
+        stsd.end - stsd.at < 8) {
         return false;
     }
     stsd.at += 8; /* version, flags, count */
@@ -279,15 +315,31 @@ static bool is_video(const AVStream *st)
            (st->disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
 }
 
+static struct span all_of(const AVFormatContext *format)
+{
+    int64_t size = format->pb != NULL ? avio_size(format->pb) : 0;
+    return (struct span){0, size > 0 ? (uint64_t)size : 0};
+}
+
+int gm_window_is_edited(int fd, const AVFormatContext *format, int stream, bool *out,
+                        struct gm_err *err)
+{
+    struct reader r = {.fd = fd, .err = err};
+    bool odd = strncmp(format->iformat->name, "mov,", 4) == 0 &&
+               find_odd_edit(&r, all_of(format), format->streams[stream]->id);
+    if (r.rc == 0) {
+        *out = odd;
+    }
+    return r.rc;
+}
+
 int gm_window_find(int fd, const AVFormatContext *format, int stream, struct gm_window *out,
                    bool *out_found, struct gm_err *err)
 {
     struct reader r = {.fd = fd, .err = err};
     struct gm_window w = {0};
-    struct span file = {0, 0};
+    struct span file = all_of(format);
     bool found = false;
-    int64_t size = format->pb != NULL ? avio_size(format->pb) : 0;
-    file.end = size > 0 ? (uint64_t)size : 0;
     if (strncmp(format->iformat->name, "mov,", 4) == 0) {
         found = find_aperture(&r, file, format->streams[stream]->id, &w);
     } else if (strncmp(format->iformat->name, "matroska", 8) == 0) {

@@ -19,4 +19,12 @@ struct gm_window {
 int gm_window_find(int fd, const AVFormatContext *format, int stream, struct gm_window *out,
                    bool *out_found, struct gm_err *err) GM_MUST_CHECK;
 
+/* Whether the stream's edit list in MP4 or QuickTime holds what libavformat 59 does not follow: an
+ * empty edit after one that shows something (it shows the beginning of the stream there), or a rate
+ * other than 1 (it goes on at 1). What can't be read says nothing. Errors: SYS; out is
+ * untouched then.
+ * Source: ISO/IEC 14496-12 8.6.6; FFmpeg 5.1 libavformat/mov.c, behaviour of mov_fix_index. */
+int gm_window_is_edited(int fd, const AVFormatContext *format, int stream, bool *out,
+                        struct gm_err *err) GM_MUST_CHECK;
+
 #endif

@@ -131,6 +131,15 @@ for parts in "6500 7000 0 6500" "5500 7000 5500 7000"; do
   same "$work/parts.mp4" "parts of $parts ms"
   chunks "parts of $parts ms"
 done
+check "parts: nothing odd in that" jq -e 'all(.warnings[]; .code != "source.edit_list")' "$work/out/report.json" >"$work/said"
+# Lists that are not followed: a pause after a part, a picture that is held.
+for list in "5000 1024 65536 3000 0xffffffff 65536" "5000 1024 65536 3000 2048 0"; do
+  cp "$work/long.mp4" "$work/parts.mp4"
+  put "$work/parts.mp4" $(($(place "$work/parts.mp4" elst) + 12)) $list
+  rm -rf "$work/out"
+  check "edits $list: transcode" gopmill transcode "$work/parts.mp4" --out "$work/out" --pipeline "$work/exact.yaml" --quiet >"$work/said" 2>&1
+  check "edits $list: told" jq -e 'any(.warnings[]; .code == "source.edit_list")' "$work/out/report.json" >"$work/said"
+done
 cp "$work/sound.mp4" "$work/parts.mp4"
 edit "$work/parts.mp4" 1 12800 1024 6500 7000 0 6500
 edit "$work/parts.mp4" 2 48000 0 6500 7000 0 6500
