@@ -171,7 +171,8 @@ int gm_access_destination(const char *url, char *const *roots, char **out_url, s
     return gm_store_url(real, out_url, err);
 }
 
-int gm_access_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err *err)
+/* The store's mark, made where there is none; "" where there is no room for one. */
+static int make_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err *err)
 {
     int rc = gm_store_mark(store, true, out, err);
     if (rc == -GM_E_STORE_FULL) {
@@ -179,6 +180,21 @@ int gm_access_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err *
         return 0;
     }
     return rc;
+}
+
+int gm_access_work_mark(const char *url, char out_mark[GM_ID_SIZE], struct gm_err *err)
+{
+    struct gm_store *store = NULL;
+    int rc = gm_store_open(url, false, &store, err);
+    if (rc == -GM_E_NOTFOUND) {
+        rc = gm_err_set(err, GM_E_STORE, ENOENT, "%.150s is not there: is its file system mounted?",
+                        url);
+    }
+    if (rc == 0) {
+        rc = make_mark(store, out_mark, err);
+    }
+    gm_store_close(&store);
+    return gm_err_wrap(err, rc, "work_store: ");
 }
 
 int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE], struct gm_err *err)
@@ -198,7 +214,7 @@ int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE], struc
                         "the scheduler may not write to the destination: %s", strerror(errno));
     }
     if (rc == 0) {
-        rc = gm_access_mark(store, out_mark, err);
+        rc = make_mark(store, out_mark, err);
     }
     gm_store_close(&store);
     free(path);

@@ -21,14 +21,16 @@ void gm_access_source_fini(struct gm_access_source *source);
  * INVAL (a file is in the way), NOMEM. */
 int gm_access_destination(const char *url, char *const *roots, char **out_url,
                           struct gm_err *err) GM_MUST_CHECK;
-/* The folder at url is there, made where it was missing, and may be written to; out_mark: as of
- * gm_access_mark. Errors: those of gm_store_open, STORE_DENIED, INVAL (its file system takes no
- * folders), NOMEM. */
+/* The folder at url is there, made where it was missing, and may be written to. out_mark: the mark
+ * of the store there, made where it has none; "" where there is no room for one: then nothing tells
+ * later whether the store is there. Errors: those of gm_store_open and gm_store_mark, STORE_DENIED,
+ * INVAL (its file system takes no folders), NOMEM. */
 int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE],
                                struct gm_err *err) GM_MUST_CHECK;
-/* The store's mark, made where there is none; "" where there is no room for one: then nothing tells
- * later whether the store is there. Errors: those of gm_store_mark but STORE_FULL. */
-int gm_access_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err *err) GM_MUST_CHECK;
+/* The same mark of the work store, whose folder is not made: a missing one is away. Errors: those
+ * of gm_store_mark; STORE for a missing folder. */
+int gm_access_work_mark(const char *url, char out_mark[GM_ID_SIZE],
+                        struct gm_err *err) GM_MUST_CHECK;
 /* Canonical source URL -> URL of its folder and key in it. Both owned. */
 int gm_access_split(const char *url, char **out_root_url, char **out_key,
                     struct gm_err *err) GM_MUST_CHECK;

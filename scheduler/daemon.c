@@ -286,12 +286,9 @@ static int open_stores(struct gm_daemon *d, struct gm_err *err)
     if (rc == 0 && made) {
         gm_log(GM_LOG_INFO, "grant_key_made", "file=%s", d->settings->grant_key_file);
     }
-    if (rc == 0) {
-        rc = gm_store_open(d->settings->work_store, true, &work, err);
-        if (rc == 0) {
-            rc = gm_access_mark(work, d->work_mark, err);
-        }
-        rc = gm_err_wrap(err, rc, "work_store: ");
+    if (rc == 0) { /* each submit reads its mark */
+        rc = gm_err_wrap(err, gm_store_open(d->settings->work_store, true, &work, err),
+                         "work_store: ");
     }
     gm_store_close(&work);
     return rc;
@@ -415,11 +412,6 @@ const struct gm_core *gm_daemon_core(const struct gm_daemon *d)
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d)
 {
     return d->settings;
-}
-
-const char *gm_daemon_work_mark(const struct gm_daemon *d)
-{
-    return d->work_mark;
 }
 
 struct gm_state *gm_daemon_state(struct gm_daemon *d)

@@ -43,8 +43,6 @@ int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(vo
                    struct gm_err *err) GM_MUST_CHECK;
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d);
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
-/* Of the work store; "" where it had no room for one. Borrowed. */
-const char *gm_daemon_work_mark(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);
 /* A source that can't be granted is refused at the door: tries a grant. Thread: any. */

@@ -40,7 +40,6 @@ struct gm_daemon {
     struct gm_commit *commit; /* owned */
     struct gm_http *http;     /* owned */
     struct gm_grant_key grant_key;
-    char work_mark[GM_ID_SIZE];
     uint64_t term;
 
     void *zctx; /* owned */

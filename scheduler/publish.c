@@ -19,8 +19,9 @@
  * Work objects go whatever becomes of the outputs; what could not be deleted the core asks for
  * again, and the last time the log says what that is.
  *
- * A store without the mark that it had when the job came is away (ADR-0037): nothing is written
- * there, and what the job has there counts as not deleted.
+ * A store without the mark that it had when the job came is away (ADR-0037): no report of a failed
+ * job is written there, and what the job has there counts as not deleted. A finished job's outputs
+ * are looked for whatever the mark is; where none of them is, the destination is away.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -197,12 +198,14 @@ static int not_there(struct store_job *job)
                       job->out_url);
 }
 
-/* Where nothing tells the destination from an empty folder, the report of a failed job makes one.
- */
+/* All outputs there with their sizes prove a destination better than its mark, which may have been
+ * lost, or been taken from the folder below while nothing was mounted. Where there are none to look
+ * for the mark counts; without one the report of a failed job makes the folder. */
 static int open_destination(struct store_job *job, struct gm_store **out)
 {
+    bool proven = job->outputs.count > 0;
     int rc = job->good || job->out_mark[0] != '\0'
-                 ? gm_store_open_marked(job->out_url, job->out_mark, out, &job->err)
+                 ? gm_store_open_marked(job->out_url, proven ? "" : job->out_mark, out, &job->err)
                  : gm_store_open(job->out_url, true, out, &job->err);
     return rc == -GM_E_NOTFOUND ? not_there(job) : rc;
 }
@@ -215,7 +218,7 @@ static void publish_work(void *arg)
     if (job->rc == 0) {
         job->rc = gm_outputs_check(&job->outputs, store, CHECK_BATCH, &job->err);
     }
-    if (job->rc == -GM_E_STORE_CORRUPT && !has_any(job, store)) {
+    if (job->rc == -GM_E_STORE_CORRUPT && store != NULL && !has_any(job, store)) {
         job->rc = not_there(job);
     }
     if (job->rc == 0 && is_checked(job)) {

@@ -25,7 +25,8 @@ static int read_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err
     text[size] = '\0';
     if (!is_mark(text)) {
         return gm_err_set(err, GM_E_STORE_CORRUPT, 0,
-                          "the store's %s holds no mark (delete it, and one is written)",
+                          "the store's %s holds no mark: write back the one that it had, which the "
+                          "log names where a clean-up waits for it; if none does, delete it",
                           GM_DIR_MARK);
     }
     memcpy(out, text, GM_ID_SIZE);
@@ -49,29 +50,48 @@ int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE], struc
     if (rc == 0) {
         rc = store->ops->put(store, &put, id, err);
     }
-    /* somebody else's came first: theirs counts */
-    return rc < 0 && rc != -GM_E_STORE_EXISTS ? rc : read_mark(store, out, err);
+    if (rc < 0 && rc != -GM_E_STORE_EXISTS) {
+        return rc;
+    }
+    rc = read_mark(store, out, err); /* if somebody else's came first, theirs counts */
+    return rc != -GM_E_NOTFOUND ? rc
+                                : gm_err_set(err, GM_E_STORE_DENIED, 0,
+                                             "the store's %s is no file: a folder of that name "
+                                             "must go before a mark can be written",
+                                             GM_DIR_MARK);
+}
+
+/* The store at url has this mark, or is away. */
+static int check_mark(struct gm_store *store, const char *url, const char *mark, struct gm_err *err)
+{
+    char found[GM_ID_SIZE] = "none";
+    int rc = gm_store_mark(store, false, found, err);
+
+    if (rc < 0 && rc != -GM_E_NOTFOUND && rc != -GM_E_STORE_CORRUPT) {
+        return rc;
+    }
+    if (rc == 0 && strcmp(found, mark) == 0) {
+        return 0;
+    }
+    return gm_err_set(err, GM_E_STORE, 0,
+                      "%.80s is not the store of mark %s, it has %s: is its file system mounted? "
+                      "If it is, write that mark to %s",
+                      url, mark, rc == -GM_E_STORE_CORRUPT ? "a bad one" : found, GM_DIR_MARK);
 }
 
 int gm_store_open_marked(const char *url, const char *mark, struct gm_store **out,
                          struct gm_err *err)
 {
     struct gm_store *store = NULL;
-    char found[GM_ID_SIZE] = "";
     int rc = gm_store_open(url, false, &store, err);
 
-    if (mark[0] == '\0') {
-        *out = rc == 0 ? store : *out;
-        return rc;
+    if (rc == -GM_E_NOTFOUND && mark[0] != '\0') {
+        return gm_err_set(err, GM_E_STORE, 0,
+                          "%.120s, the store of mark %s, is not there: is its file system mounted?",
+                          url, mark);
     }
-    if (rc == 0) {
-        rc = gm_store_mark(store, false, found, err);
-    }
-    if (rc == -GM_E_NOTFOUND || (rc == 0 && strcmp(found, mark) != 0)) {
-        rc =
-            gm_err_set(err, GM_E_STORE, 0,
-                       "%.150s is not the store of mark %s, it has %s: is its file system mounted?",
-                       url, mark, found[0] == '\0' ? "none" : found);
+    if (rc == 0 && mark[0] != '\0') {
+        rc = check_mark(store, url, mark, err);
     }
     if (rc < 0) {
         gm_store_close(&store);

@@ -27,11 +27,13 @@ int gm_store_open(const char *url, bool create, struct gm_store **out,
 void gm_store_close(struct gm_store **store);
 /* The store's mark: a random id, which it keeps in ".gm-store" (ADR-0037). It tells the store from
  * the folder that shows in its place while its file system is not mounted. make: writes one where
- * there is none. Errors: also NOTFOUND (there is none), STORE_CORRUPT (what is there is none). */
+ * there is none. Errors: also NOTFOUND (there is none), STORE_CORRUPT (what is there is none),
+ * STORE_DENIED (a folder has its name). */
 int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE],
                   struct gm_err *err) GM_MUST_CHECK;
 /* Opens the store that has this mark and makes nothing; "": whatever is there. Errors: those of
- * gm_store_open, but with a mark STORE for a missing folder too, as for one without that mark. */
+ * gm_store_open, but with a mark STORE for a missing folder too, as for one that has none, another
+ * or one that is broken; *out is left alone then. */
 int gm_store_open_marked(const char *url, const char *mark, struct gm_store **out,
                          struct gm_err *err) GM_MUST_CHECK;
 bool gm_store_is_key(const char *key);

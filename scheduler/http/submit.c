@@ -18,7 +18,7 @@ struct submit {
     Gm__Pipeline *pipeline; /* owned */
     struct gm_access_source source;
     char *destination; /* owned */
-    char destination_mark[GM_ID_SIZE];
+    char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
     int32_t priority;
     bool plan_only;
@@ -122,6 +122,9 @@ static int prepare(struct submit *s, struct gm_err *err)
     if (rc == 0) {
         rc = read_pipeline(s, err);
     }
+    if (rc == 0) { /* anew for each: it may have been mounted since */
+        rc = gm_access_work_mark(gm_daemon_settings(s->r->http->d)->work_store, s->work_mark, err);
+    }
     if (rc == 0) {
         rc = read_places(s, err);
     }
@@ -162,7 +165,7 @@ static void done(void *arg)
                                 .source_name = s->source.name,
                                 .destination_url = s->destination,
                                 .destination_mark = s->destination_mark,
-                                .work_mark = gm_daemon_work_mark(s->r->http->d),
+                                .work_mark = s->work_mark,
                                 .priority = s->priority,
                                 .external_id = s->external_id,
                                 .plan_only = s->plan_only,

@@ -156,6 +156,31 @@ static void destinations_are_made(void **state)
     assert_non_null(strstr(err.text, "/proc/nosuch"));
 }
 
+static void a_work_store_has_the_mark_that_it_has_now(void **state)
+{
+    char mark[GM_ID_SIZE] = "";
+    char other[GM_ID_SIZE] = "";
+    char url[512];
+    char path[512];
+    char moved[512];
+    struct gm_err err = {0};
+    url_of(*state, "work", url);
+    path_in(path, *state, "work");
+    path_in(moved, *state, "below");
+    assert_int_equal(gm_access_work_mark(url, mark, &err), -GM_E_STORE);
+    assert_non_null(strstr(err.text, "work_store: "));
+    assert_int_equal(access(path, F_OK), -1);
+    assert_int_equal(mkdir(path, 0755), 0);
+    ASSERT_OK(gm_access_work_mark(url, mark, &err));
+    assert_int_equal(strlen(mark), GM_ID_SIZE - 1);
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0755), 0);
+    ASSERT_OK(gm_access_work_mark(url, other, &err));
+    assert_string_not_equal(other, mark);
+    write_file(*state, "work/.gm-store", "x", 1);
+    assert_int_equal(gm_access_work_mark(url, other, &err), -GM_E_STORE_CORRUPT);
+}
+
 static void grant_key_is_made_once(void **state)
 {
     char path[512];
@@ -184,6 +209,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(roots_are_kept, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(destinations_are_canonical, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(destinations_are_made, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_work_store_has_the_mark_that_it_has_now, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(grant_key_is_made_once, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

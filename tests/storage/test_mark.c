@@ -6,6 +6,8 @@
 
 #include <cmocka.h>
 
+#include <sys/stat.h>
+
 #include "store_fixture.h"
 
 static void a_mark_is_written_once(void **state)
@@ -96,6 +98,33 @@ static void a_store_without_its_mark_is_away(void **state)
     free(missing);
 }
 
+static void a_store_whose_mark_is_broken_is_away(void **state)
+{
+    struct fixture *f = *state;
+    char mark[GM_ID_SIZE];
+    struct gm_store *store = NULL;
+    struct gm_err err = {0};
+
+    assert_int_equal(gm_store_mark(f->store, true, mark, &err), 0);
+    assert_int_equal(gm_fs_write_atomic(root_path(f, ".gm-store"), "", 0, &err), 0);
+    expect(f->url, mark, -GM_E_STORE);
+    assert_int_equal(gm_store_open_marked(f->url, mark, &store, &err), -GM_E_STORE);
+    assert_non_null(strstr(err.text, mark)); /* what is to be written back */
+    assert_non_null(strstr(err.text, "write that mark to .gm-store"));
+}
+
+static void a_folder_in_the_place_of_the_mark_is_told(void **state)
+{
+    struct fixture *f = *state;
+    char mark[GM_ID_SIZE];
+    struct gm_err err = {0};
+
+    assert_int_equal(mkdir(root_path(f, ".gm-store"), 0755), 0);
+    assert_int_equal(gm_store_mark(f->store, true, mark, &err), -GM_E_STORE_DENIED);
+    assert_non_null(strstr(err.text, "a folder of that name must go"));
+    expect(f->url, "01k00000000000000000000000", -GM_E_STORE);
+}
+
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_make, fixture_remove)
 
 int main(void)
@@ -105,6 +134,8 @@ int main(void)
         WITH_STORE(a_mark_is_no_object),
         WITH_STORE(what_is_no_mark_is_refused),
         WITH_STORE(a_store_without_its_mark_is_away),
+        WITH_STORE(a_store_whose_mark_is_broken_is_away),
+        WITH_STORE(a_folder_in_the_place_of_the_mark_is_told),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
