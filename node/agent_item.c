@@ -2,7 +2,8 @@
  *
  *   READING -> (encode, audio: VERIFY) -> GRANT -> PUT -> READY
  *
- * Reading and putting run on the thread pool; meanwhile the item is busy, and when its task gives
+ * A failure waits in READING until its source was looked at. Reading and putting run on the thread
+ * pool; meanwhile the item is busy, and when its task gives
  * it up it is only marked. Failures of the store are tried again here with growing pauses; any
  * other failure fails the task. */
 #include <stdlib.h>
@@ -82,6 +83,7 @@ static struct gm_item *create_item(struct gm_task *task, enum gm_item_kind kind,
     item->task = task;
     item->kind = kind;
     item->chunk = -1;
+    item->source_fd = -1;
     gm__usage__init(&item->usage);
     item->files = calloc(count + 1, sizeof(*item->files));
     item->meta_file = strdup(meta_file);
@@ -135,6 +137,8 @@ static void run_read(void *arg)
         gm_job_moved(&item->job);
         rc = gm_outfile_open(folder, file->name, FILE_MAX_BYTES, &file->file, &item->err);
     }
+    gm_job_moved(&item->job);
+    item->source_changed = gm_open_source_changed(item->source_fd, item->source_opened);
     GM_IGNORE(blame_worker(&item->err, rc), "the code is in item->err");
 }
 
@@ -157,13 +161,30 @@ static bool is_verified_type(const struct gm_task *task)
            strcmp(type, "subtitles") == 0;
 }
 
+/* The worker failed at its source: what for is known now. */
+static void tell_failure(struct gm_item *item)
+{
+    gm_task_blame(item->task, &item->err, item->chunk);
+    item->state = GM_ITEM_READY;
+    gm_task_emit(item->task);
+}
+
 static void after_read(void *arg)
 {
     struct gm_item *item = arg;
     if (!settle(item)) {
         return;
     }
-    if (item->err.code != GM_OK || gm_open_source_changed(item->task, &item->err)) {
+    bool failure = item->kind == GM_ITEM_FAILED;
+    if (item->source_changed && (failure || item->err.code == GM_OK)) {
+        gm_err_set(&item->err, GM_E_INPUT_CHANGED, 0,
+                   "the source was written to while it was read");
+    }
+    if (failure) {
+        tell_failure(item);
+        return;
+    }
+    if (item->err.code != GM_OK) {
         gm_item_failed(item, &item->err);
         return;
     }
@@ -182,8 +203,11 @@ static void after_read(void *arg)
 static void late_read(void *arg, struct gm_err *why)
 {
     struct gm_item *item = arg;
-    if (!item->dropped) {
-        GM_IGNORE(gm_err_wrap(why, -(int)why->code, "could not read what the worker made: "),
+    if (!item->dropped && item->kind == GM_ITEM_FAILED) { /* then that is all there is to tell */
+        gm_task_fail(item->task, &item->err, item->chunk);
+    } else if (!item->dropped) {
+        GM_IGNORE(gm_err_wrap(why, -(int)why->code,
+                              "could not read what the worker made, or look at its source: "),
                   "the text is what it is for");
         gm_item_failed(item, why);
     }
@@ -195,6 +219,8 @@ static void start_reading(struct gm_item *item)
     append_item(task, item);
     item->state = GM_ITEM_READING;
     item->busy = true;
+    item->source_fd = task->source_fd;
+    item->source_opened = task->source_changed;
     item->job = (struct gm_job){
         .run = run_read, .after = after_read, .on_late = late_read, .arg = item, .task = task};
     gm_job_start(task->agent, &item->job);
@@ -264,18 +290,38 @@ int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err 
     return 0;
 }
 
+static struct gm_item *create_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                                     const Gm__Usage *usage)
+{
+    struct gm_item *item = create_item(task, GM_ITEM_FAILED, NULL, 0, "");
+    if (item != NULL) {
+        item->err = *why;
+        item->chunk = chunk;
+        take_usage(item, usage);
+    }
+    return item;
+}
+
 int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
                        const Gm__Usage *usage, struct gm_err *err)
 {
-    struct gm_item *item = create_item(task, GM_ITEM_FAILED, NULL, 0, "");
+    struct gm_item *item = create_failed(task, why, chunk, usage);
     if (item == NULL) {
         return gm_err_nomem(err);
     }
-    item->err = *why;
-    item->chunk = chunk;
-    take_usage(item, usage);
     item->state = GM_ITEM_READY;
     append_item(task, item);
+    return 0;
+}
+
+int gm_item_add_doubted(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                        const Gm__Usage *usage, struct gm_err *err)
+{
+    struct gm_item *item = create_failed(task, why, chunk, usage);
+    if (item == NULL) {
+        return gm_err_nomem(err);
+    }
+    start_reading(item);
     return 0;
 }
 

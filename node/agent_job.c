@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/fs.h"
 #include "common/log.h"
@@ -151,4 +152,27 @@ void gm_agent_remove_folder(struct gm_agent *agent, const char *path)
     removal->path = copy;
     removal->job = (struct gm_job){.run = run_remove, .after = free_removal, .arg = removal};
     gm_job_start(agent, &removal->job);
+}
+
+struct closing {
+    struct gm_job job;
+    int fd; /* owned */
+};
+
+static void run_close(void *arg)
+{
+    const struct closing *closing = arg;
+    close(closing->fd);
+}
+
+void gm_agent_close_file(struct gm_agent *agent, int fd)
+{
+    struct closing *closing = fd < 0 ? NULL : calloc(1, sizeof(*closing));
+    if (closing != NULL) {
+        closing->fd = fd;
+        closing->job = (struct gm_job){.run = run_close, .after = free, .arg = closing};
+        gm_job_start(agent, &closing->job);
+    } else if (fd >= 0) { /* better to wait than to run out of descriptors too */
+        close(fd);
+    }
 }

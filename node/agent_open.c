@@ -145,9 +145,7 @@ static void free_open(struct gm_open *open)
             break;
         }
     }
-    if (open->fd >= 0) {
-        close(open->fd);
-    }
+    gm_agent_close_file(open->agent, open->fd);
     struct gm_task *task = open->task;
     free(open);
     gm_task_unref(task);
@@ -327,13 +325,8 @@ void gm_open_tick(struct gm_agent *agent, gm_time now)
     }
 }
 
-bool gm_open_source_changed(const struct gm_task *task, struct gm_err *err)
+bool gm_open_source_changed(int fd, uint64_t opened)
 {
     struct stat st;
-    if (task->source_fd < 0 || fstat(task->source_fd, &st) < 0 ||
-        gm_fs_changed_ns(&st) == task->source_changed) {
-        return false;
-    }
-    (void)gm_err_set(err, GM_E_INPUT_CHANGED, 0, "the source was written to while it was read");
-    return true;
+    return fd >= 0 && fstat(fd, &st) == 0 && gm_fs_changed_ns(&st) != opened;
 }

@@ -240,7 +240,7 @@ struct gm_task {
 
 enum gm_item_kind { GM_ITEM_PIECE, GM_ITEM_DONE, GM_ITEM_FAILED };
 enum gm_item_state {
-    GM_ITEM_READING, /* files are opened and hashed */
+    GM_ITEM_READING, /* files are opened and hashed, the source is looked at again */
     GM_ITEM_VERIFY,
     GM_ITEM_GRANT, /* a GrantRequest is out, or waits for its time */
     GM_ITEM_PUT,
@@ -274,8 +274,11 @@ struct gm_item {
     size_t meta_size;
     Gm__WDone *done; /* owned; DONE */
     Gm__Usage usage;
-    int64_t chunk;        /* FAILED */
-    struct gm_err err;    /* FAILED, or what a job met */
+    int64_t chunk;     /* FAILED */
+    struct gm_err err; /* FAILED, or what a job met */
+    int source_fd;     /* borrowed from the task: what was read for it; -1: none */
+    uint64_t source_opened;
+    bool source_changed;  /* since then */
     uint64_t request;     /* of the grant */
     gm_time request_sent; /* 0: to be sent */
     gm_time not_before;   /* the next try of what failed */
@@ -292,6 +295,8 @@ void gm_job_cancel(struct gm_job *job);
 void gm_agent_jobs_watch(struct gm_agent *agent, gm_time now);
 uint32_t gm_agent_threads(void);
 void gm_agent_remove_folder(struct gm_agent *agent, const char *path); /* rm -rf on the pool */
+/* close(2) on the pool: of a store's file it may wait for the store. fd: owned; -1: no-op. */
+void gm_agent_close_file(struct gm_agent *agent, int fd);
 /* --- agent_scratch.c */
 /* The slot's process has ended: the next finds its folder as new. What its task stores stays. */
 void gm_agent_scratch_renew(struct gm_agent_slot *slot);
@@ -407,6 +412,8 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign); /* takes assign
 void gm_task_feed(struct gm_task *task, Gm__Feed *feed);         /* takes feed */
 void gm_task_start(struct gm_task *task);                        /* its slot is ready */
 void gm_task_alive(struct gm_task *task);                        /* a sign of life */
+/* It failed so: its device hears of that. */
+void gm_task_blame(struct gm_task *task, const struct gm_err *why, int64_t chunk);
 /* The worker or the agent failed at it: told after what was announced before. why is kept. */
 void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
                         const Gm__Usage *usage);
@@ -424,6 +431,9 @@ int gm_item_add(struct gm_task *task, const Gm__WProduced *produced,
 int gm_item_add_done(struct gm_task *task, const Gm__WDone *done, struct gm_err *err) GM_MUST_CHECK;
 int gm_item_add_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
                        const Gm__Usage *usage, struct gm_err *err) GM_MUST_CHECK;
+/* The worker failed so, at a source that may have changed: blamed and told when that is known. */
+int gm_item_add_doubted(struct gm_task *task, const struct gm_err *why, int64_t chunk,
+                        const Gm__Usage *usage, struct gm_err *err) GM_MUST_CHECK;
 /* The item as a message; strings and bytes are borrowed from it. */
 struct gm_item_message {
     Gm__Item piece;
@@ -465,8 +475,9 @@ void gm_verify_stuck(struct gm_agent *agent, const struct gm_err *why);
 /* Opens what the worker of `slot` asked for, on behalf of task, and answers it. */
 void gm_open_start(struct gm_task *task, struct gm_agent_slot *slot, const Gm__WOpen *ask);
 void gm_open_forget(struct gm_agent *agent, const struct gm_agent_slot *slot); /* it is gone */
-/* True, with *err filled: the source was written to since the task opened it. */
-bool gm_open_source_changed(const struct gm_task *task, struct gm_err *err);
+/* The source was written to since it was opened, when it said `opened`. On the pool: its store may
+ * hang. fd: -1: there is none. */
+bool gm_open_source_changed(int fd, uint64_t opened);
 void gm_open_tick(struct gm_agent *agent, gm_time now);
 void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char *name, int fd,
                    const struct gm_err *failure); /* takes fd */

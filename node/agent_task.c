@@ -50,9 +50,7 @@ static void free_task(struct gm_task *task)
     if (task->slot != NULL && task->slot->task == task) {
         task->slot->task = NULL;
     }
-    if (task->source_fd >= 0) {
-        close(task->source_fd);
-    }
+    gm_agent_close_file(task->agent, task->source_fd);
     if (task->folder >= 0) {
         close(task->folder);
     }
@@ -295,17 +293,22 @@ void gm_task_feed(struct gm_task *task, Gm__Feed *feed)
     }
 }
 
+void gm_task_blame(struct gm_task *task, const struct gm_err *why, int64_t chunk)
+{
+    gm_log_err(GM_LOG_WARN, "task-failed", why,
+               "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " chunk=%" PRId64,
+               task->spec->job_id, task->spec->task, task->spec->instance, task->id, chunk);
+    if (task->slot != NULL) {
+        gm_agent_device_failed(task->agent, task->slot->device, task, why);
+    }
+}
+
 void gm_task_end_failed(struct gm_task *task, const struct gm_err *why, int64_t chunk,
                         const Gm__Usage *usage)
 {
     struct gm_err err;
-    gm_log_err(GM_LOG_WARN, "task-failed", why,
-               "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " chunk=%" PRId64,
-               task->spec->job_id, task->spec->task, task->spec->instance, task->id, chunk);
     task->state = GM_TASK_STORING;
-    if (task->slot != NULL) {
-        gm_agent_device_failed(task->agent, task->slot->device, task, why);
-    }
+    gm_task_blame(task, why, chunk);
     if (gm_item_add_failed(task, why, chunk, usage, &err) < 0) {
         gm_task_drop(task, "its failure could not be told"); /* the lease will end by itself */
         return;

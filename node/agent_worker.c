@@ -103,11 +103,17 @@ static void name_memory(const struct gm_task *task, struct gm_err *err)
 
 static void end_failed(struct gm_task *task, const Gm__WFailed *failed)
 {
-    struct gm_err err;
-    gm_err_from_msg(failed->error, &err);
-    name_memory(task, &err);
-    GM_IGNORE(gm_open_source_changed(task, &err), "then that is why");
-    gm_task_end_failed(task, &err, failed->chunk, failed->usage);
+    struct gm_err why, err;
+    gm_err_from_msg(failed->error, &why);
+    name_memory(task, &why);
+    if (task->source_fd < 0) {
+        gm_task_end_failed(task, &why, failed->chunk, failed->usage);
+        return;
+    }
+    task->state = GM_TASK_STORING;
+    if (gm_item_add_doubted(task, &why, failed->chunk, failed->usage, &err) < 0) {
+        gm_task_fail(task, &err, -1);
+    }
 }
 
 static void on_task_message(struct gm_task *task, const Gm__WorkerMessage *msg)

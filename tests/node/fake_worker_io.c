@@ -206,6 +206,28 @@ static int run_read(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *er
     return io->finish(io->self, &file, 1, &meta.base, NULL, 0, "0badcafe0badcafe", err);
 }
 
+/* "source": opens its source, says so by its progress, and waits for the end of its inputs; then it
+ * makes a piece, or fails where source_name is "fail". */
+static int run_source(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
+{
+    struct gm_task_input input;
+    bool more = true;
+    int fd = -1;
+    *out_chunk = -1;
+    int rc = io->source(io->self, &fd, err);
+    if (rc == 0) {
+        io->progress(io->self, 1, 2);
+    }
+    while (rc == 0 && more) {
+        rc = io->next_input(io->self, &more, &input, err);
+    }
+    if (rc == 0 && strcmp(io->spec->source_name, "fail") == 0) {
+        rc = gm_err_set(err, GM_E_MEDIA, -43, "the source does not decode");
+    }
+    rc = rc < 0 ? rc : produce(io, 0, true, "of the source", err);
+    return rc < 0 ? rc : finish(io, 1, err);
+}
+
 static int run_crash(struct gm_task_io *io, int64_t *out_chunk, struct gm_err *err)
 {
     int rc = produce(io, 0, false, "before the crash", err);
@@ -441,6 +463,7 @@ static const struct gm_task_type FAKES[] = {
     {"read", run_read},     {"crash", run_crash},   {"hang", run_hang},
     {"busy", run_busy},     {"fail", run_fail},     {"greedy", run_greedy},
     {"lie", run_lie},       {"place", run_place},   {"analyze", run_analyze},
+    {"source", run_source},
 };
 
 const struct gm_task_type *fake_task_find(const char *type)

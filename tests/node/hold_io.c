@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -85,6 +86,18 @@ static void pass(enum hold what)
     __atomic_sub_fetch(&holds->threads[what], 1, __ATOMIC_SEQ_CST);
 }
 
+static bool is_stored(int fd)
+{
+    char link[64];
+    char path[4096] = "";
+    snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+    return readlink(link, path, sizeof(path) - 1) > 0 && strstr(path, "/store/") != NULL;
+}
+
+int __real_close(int fd);
+int __wrap_close(int fd);
+int __real_fstat(int fd, struct stat *out);
+int __wrap_fstat(int fd, struct stat *out);
 int __real_flock(int fd, int how);
 int __wrap_flock(int fd, int how);
 int __real_gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
@@ -95,6 +108,22 @@ int __real_gm_outfile_open(int folder, const char *name, uint64_t max_bytes, str
                            struct gm_err *err);
 int __wrap_gm_outfile_open(int folder, const char *name, uint64_t max_bytes, struct gm_outfile *out,
                            struct gm_err *err);
+
+int __wrap_close(int fd)
+{
+    if (holds != NULL && hold_is_set(HOLD_CLOSE) && is_stored(fd)) {
+        pass(HOLD_CLOSE);
+    }
+    return __real_close(fd);
+}
+
+int __wrap_fstat(int fd, struct stat *out)
+{
+    if (holds != NULL && hold_is_set(HOLD_LOOK) && is_stored(fd)) {
+        pass(HOLD_LOOK);
+    }
+    return __real_fstat(fd, out);
+}
 
 int __wrap_flock(int fd, int how)
 {

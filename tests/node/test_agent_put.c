@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -228,15 +229,8 @@ static void second_signal_ends_it_while_a_put_hangs(void **state)
     assert_false(was_said(farm, GM__ENVELOPE__BODY_GOODBYE)); /* nothing was certain yet */
 }
 
-static void failure_is_told_when_nothing_is_put_any_more(void **state)
+static void end_inputs(struct farm *farm, uint64_t id)
 {
-    struct farm *farm = *state;
-    hold_set(HOLD_PUT, true);
-    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
-    spec.type = (char *)(uintptr_t) "lie";
-    spec.source_name = (char *)(uintptr_t) "late";
-    uint64_t id = farm_assign_spec(farm, &spec);
-    hold_until(farm, HOLD_PUT, 1);
     Gm__Feed feed = GM__FEED__INIT;
     feed.task_id = id;
     feed.term = farm->term;
@@ -246,6 +240,18 @@ static void failure_is_told_when_nothing_is_put_any_more(void **state)
     env.body_case = GM__ENVELOPE__BODY_FEED;
     env.feed = &feed;
     farm_send(farm, &env);
+}
+
+static void failure_is_told_when_nothing_is_put_any_more(void **state)
+{
+    struct farm *farm = *state;
+    hold_set(HOLD_PUT, true);
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    spec.type = (char *)(uintptr_t) "lie";
+    spec.source_name = (char *)(uintptr_t) "late";
+    uint64_t id = farm_assign_spec(farm, &spec);
+    hold_until(farm, HOLD_PUT, 1);
+    end_inputs(farm, id);
     until_said(farm, GM__ENVELOPE__BODY_FAILED);
     assert_false(hold_is_set(HOLD_PUT)); /* not before */
     stop_agent(farm);
@@ -338,6 +344,71 @@ static void reading_that_hangs_fails_its_task(void **state)
     farm_expect_healthy(farm);
 }
 
+/* A task whose worker has its source open, and waits; what comes next of that kind hangs. */
+static uint64_t hold_source(struct farm *farm, const Gm__Object *source, const char *how,
+                            enum hold what)
+{
+    Gm__TaskSpec spec = read_spec((Gm__Object *)(uintptr_t)source);
+    spec.type = (char *)(uintptr_t) "source";
+    spec.source_name = (char *)(uintptr_t)how;
+    spec.inputs_complete = false;
+    uint32_t progress = farm->progress;
+    uint64_t id = farm_assign_spec(farm, &spec);
+    while (farm->progress == progress) {
+        farm_turn(farm);
+    }
+    hold_set(what, true);
+    end_inputs(farm, id);
+    return id;
+}
+
+/* The agent goes on, and says what it says at every heartbeat. */
+static void source_that_hangs_when_it_is_looked_at_again_holds_nothing_else(void **state)
+{
+    struct farm *farm = *state;
+    static const char *const ends[] = {"", "fail"};
+    for (size_t i = 0; i < 2; i++) {
+        Gm__Object source;
+        uint64_t id = hold_source(farm, make_object(farm, &source), ends[i], HOLD_LOOK);
+        hold_until(farm, HOLD_LOOK, 1);
+        until_heard(farm);
+        farm_expect_failed(farm, id, i == 0 ? GM_E_STORE : GM_E_MEDIA, i == 0 ? 0 : -43);
+        hold_let_go();
+        farm_expect_healthy(farm);
+        hold_forget();
+        free(source.url);
+    }
+}
+
+static void source_that_changed_is_why_its_task_failed(void **state)
+{
+    struct farm *farm = *state;
+    static const char *const ends[] = {"", "fail"};
+    for (size_t i = 0; i < 2; i++) {
+        Gm__Object source;
+        uint64_t id = hold_source(farm, make_object(farm, &source), ends[i], HOLD_LOOK);
+        hold_until(farm, HOLD_LOOK, 1);
+        char path[192];
+        snprintf(path, sizeof(path), "%s/store/source.mp4", farm->folder);
+        const struct timespec times[2] = {{.tv_sec = 1000000000}, {.tv_sec = 1000000000}};
+        assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+        hold_let_go();
+        farm_expect_failed(farm, id, GM_E_INPUT_CHANGED, 0);
+        free(source.url);
+    }
+}
+
+static void source_that_hangs_when_it_is_closed_holds_nothing_else(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    uint64_t id = hold_source(farm, make_object(farm, &source), "fail", HOLD_CLOSE);
+    farm_expect_failed(farm, id, GM_E_MEDIA, -43);
+    hold_until(farm, HOLD_CLOSE, 1);
+    until_heard(farm);
+    free(source.url);
+}
+
 /* What the verifier reads of results is opened for it, and its end is the item's. */
 static void open_of_the_verifier_that_hangs_fails_its_task(void **state)
 {
@@ -381,6 +452,9 @@ int main(void)
         WITH(STALLED, open_that_waits_for_a_thread_fails_its_task),
         WITH(STALLED, open_that_hangs_fails_its_task_alone),
         WITH(STALLED, reading_that_hangs_fails_its_task),
+        WITH(STALLED, source_that_hangs_when_it_is_looked_at_again_holds_nothing_else),
+        WITH(PLAIN, source_that_changed_is_why_its_task_failed),
+        WITH(PLAIN, source_that_hangs_when_it_is_closed_holds_nothing_else),
         WITH(STALLED, open_of_the_verifier_that_hangs_fails_its_task),
         WITH(PLAIN, goodbye_is_said_when_nothing_is_put_any_more),
         WITH(SHORT, goodbye_is_said_though_a_put_hangs_when_its_lease_is_over),
