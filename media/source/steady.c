@@ -29,9 +29,9 @@ void gm_steady_fini(struct gm_steady *s)
 void gm_steady_seek(struct gm_steady *s)
 {
     for (size_t i = 0; i < s->count; i++) {
-        s->streams[i].next = s->streams[i].last = AV_NOPTS_VALUE;
+        s->streams[i] = (struct gm_steady_stream){.next = AV_NOPTS_VALUE, .last = AV_NOPTS_VALUE};
     }
-    s->offset_ns = s->before_ns = 0;
+    s->offset_ns = 0;
 }
 
 static bool tells_time(const AVStream *stream)
@@ -40,34 +40,93 @@ static bool tells_time(const AVStream *stream)
     return type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO;
 }
 
-/* Of the two clocks that a stream may be in which has not followed the last jump, the one by which
- * the packet is nearer to where the last one ended. */
-static int64_t offset_of(struct gm_steady *s, struct gm_steady_stream *st, int64_t at_ns)
+/* By which clock the packet is told: a stream that has not followed the last jump stays on its own
+ * while that continues it better, for GM_STEADY_LAG_NS of it. */
+static void choose(const struct gm_steady *s, struct gm_steady_stream *st, int64_t at_ns,
+                   bool decoding)
 {
-    if (st->next != AV_NOPTS_VALUE && st->jumps != s->jumps &&
-        llabs(at_ns + s->before_ns - st->next) < llabs(at_ns + s->offset_ns - st->next)) {
-        return s->before_ns;
+    int64_t own = at_ns + st->offset_ns, newest = at_ns + s->offset_ns;
+    if (st->next != AV_NOPTS_VALUE && st->jumps != s->jumps) {
+        st->lags_from = st->saw != s->jumps ? st->next : st->lags_from;
+        st->saw = s->jumps;
+        bool back = decoding && st->last != AV_NOPTS_VALUE && own - st->last < -GM_STEADY_BACK_NS;
+        bool late =
+            own - st->lags_from > GM_STEADY_LAG_NS && llabs(newest - st->next) <= GM_STEADY_JUMP_NS;
+        if (!back && !late && llabs(own - st->next) < llabs(newest - st->next)) {
+            return;
+        }
     }
     st->jumps = s->jumps;
-    return s->offset_ns;
+    st->offset_ns = s->offset_ns;
+}
+
+/* The packet follows where its stream ended, and so does all after it. */
+static void jump(struct gm_steady *s, struct gm_steady_stream *st, int64_t by_ns)
+{
+    s->offset_ns = st->offset_ns -= by_ns;
+    st->jumps = ++s->jumps;
+    st->made = s->jumps;
+}
+
+/* The packets since the stream left its line were damaged ones. */
+static void go_back(struct gm_steady *s, struct gm_steady_stream *st)
+{
+    st->line.left = 0;
+    if (st->made == s->jumps && st->line.jumps != s->jumps) {
+        jump(s, st, st->offset_ns - st->line.offset_ns);
+        return;
+    }
+    st->offset_ns = st->line.offset_ns;
+    st->jumps = st->line.jumps;
+}
+
+/* Whether the packet is where the stream would be if it had not left its line. */
+static bool is_on_line(const struct gm_steady_line *line, int64_t at_ns)
+{
+    int64_t away = at_ns + line->offset_ns - line->next;
+    return line->left > 0 && away >= -GM_STEADY_BACK_NS && away <= GM_STEADY_LINE_NS;
+}
+
+/* The packet lies `away` from where the stream's last one ended, which is too far. */
+static void settle(struct gm_steady *s, struct gm_steady_stream *st, int64_t away, bool back,
+                   const struct gm_steady_line *before)
+{
+    if (away > GM_STEADY_JUMP_NS || away < -GM_STEADY_JUMP_NS ||
+        (back && before->jumps == s->jumps)) {
+        jump(s, st, away);
+    } else if (back) { /* it joins the others here, and had gone on for longer before the jump */
+        s->offset_ns = st->offset_ns -= away;
+    }
+    if (st->line.left == 0) {
+        st->line = *before;
+    }
 }
 
 /* What is added to the packet's times, which are `at_ns` by its stream's clock. */
 static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t at_ns,
                       bool decoding, int64_t duration_ns)
 {
-    int64_t offset = offset_of(s, st, at_ns), at = at_ns + offset;
-    int64_t jump = st->next != AV_NOPTS_VALUE ? at - st->next : 0;
-    bool back = decoding && st->last != AV_NOPTS_VALUE && at - st->last < -GM_STEADY_BACK_NS;
-    if (jump > GM_STEADY_JUMP_NS || jump < -GM_STEADY_JUMP_NS || back) {
-        s->before_ns = offset;
-        s->offset_ns = offset -= jump;
-        at -= jump;
-        st->jumps = ++s->jumps;
+    if (st->jumps == s->jumps) {
+        st->offset_ns = s->offset_ns;
     }
-    st->last = decoding ? at : AV_NOPTS_VALUE;
-    st->next = at + duration_ns;
-    return offset;
+    const struct gm_steady_line before = {st->offset_ns, st->next, st->jumps, GM_STEADY_LINE};
+    choose(s, st, at_ns, decoding);
+    if (st->next != AV_NOPTS_VALUE) {
+        int64_t at = at_ns + st->offset_ns, away = at - st->next;
+        bool back = decoding && st->last != AV_NOPTS_VALUE && at - st->last < -GM_STEADY_BACK_NS;
+        if (back || llabs(away) > GM_STEADY_BACK_NS) {
+            if (decoding && is_on_line(&st->line, at_ns)) {
+                go_back(s, st);
+            } else {
+                settle(s, st, away, back, &before);
+            }
+        }
+    }
+    st->last = decoding ? at_ns + st->offset_ns : AV_NOPTS_VALUE;
+    st->next = at_ns + st->offset_ns + duration_ns;
+    st->line.next += duration_ns;
+    st->line.left -= st->line.left > 0;
+    return st->offset_ns;
 }
 
 void gm_steady_packet(struct gm_steady *s, const AVStream *stream, AVPacket *p)

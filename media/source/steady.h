@@ -6,24 +6,48 @@
 /* Time stamps that jump. In formats whose clock may start anew (MPEG-TS: splices, a restarted
  * recorder, the wrap of 33 bits), a packet of video or sound whose decoding time lies more than
  * GM_STEADY_JUMP_NS away from where the stream's last packet ended, or more than GM_STEADY_BACK_NS
- * before where that one began, is moved to where it ended, and all packets after it by as much.
- * Packets that still come from the clock before, in a stream that lags behind, keep to it. In all
- * other formats a distance is a distance: nothing is changed.
- * Source: the behaviour of ffmpeg 5.1 (dts_delta_threshold, AVFMT_TS_DISCONT). */
+ * before where that one began, is moved to where it ended, and all packets of all streams after it
+ * by as much. So one offset holds for all, and what was shown and heard together stays so, but:
+ * - Packets that still come from the clock before, in a stream that lags behind, keep to it for
+ *   GM_STEADY_LAG_NS of that stream, or for ever where the clocks are more than GM_STEADY_JUMP_NS
+ *   apart.
+ * - Where a stream that comes over would step back, it had gone on for longer before the jump: all
+ *   that follows is moved on until it does not.
+ * - A stream that is back on its line within GM_STEADY_LINE packets after it left it (by a jump, or
+ *   by more than GM_STEADY_BACK_NS) had damaged stamps: it goes on as if they had been none.
+ * In all other formats a distance is a distance: nothing is changed.
+ * Source of the distances: ffmpeg 5.1 (dts_delta_threshold, and the tenth of a second beside it);
+ * it has one offset for all at once, and takes a damaged stamp for a jump. */
 #define GM_STEADY_JUMP_NS INT64_C(10000000000)
 #define GM_STEADY_BACK_NS INT64_C(100000000)
+/* Ours: muxers send streams within a second of each other, and within that a line is met again. */
+#define GM_STEADY_LAG_NS INT64_C(3000000000)
+#define GM_STEADY_LINE 8
+#define GM_STEADY_LINE_NS INT64_C(1000000000)
 #define GM_STEADY_STREAMS 1024 /* libavformat stops at 1000 */
 
+/* Where a stream would go on if it had not left. */
+struct gm_steady_line {
+    int64_t offset_ns;
+    int64_t next;  /* ns */
+    int64_t jumps; /* gm_steady_stream.jumps */
+    int left;      /* packets in which it may come back */
+};
 struct gm_steady_stream {
-    int64_t next;  /* ns; AV_NOPTS_VALUE: no packet yet */
-    int64_t last;  /* ns; AV_NOPTS_VALUE: the last packet had no decoding time */
-    int64_t jumps; /* how many of the jumps its packets have followed */
+    int64_t next;      /* ns; AV_NOPTS_VALUE: no packet yet */
+    int64_t last;      /* ns; AV_NOPTS_VALUE: the last packet had no decoding time */
+    int64_t offset_ns; /* of the clock that it follows */
+    int64_t jumps;     /* how many of the jumps its packets have followed */
+    int64_t made;      /* the last one that its own packets made, as a count */
+    int64_t saw;       /* the last one that it did not follow at once, as a count */
+    int64_t lags_from; /* ns: where it was then */
+    struct gm_steady_line line;
 };
 struct gm_steady {
     bool on;
     struct gm_steady_stream *streams; /* owned */
     size_t count;
-    int64_t offset_ns, before_ns; /* before_ns: until the last jump */
+    int64_t offset_ns; /* since the last jump */
     int64_t jumps;
 };
 /* all-zero does nothing to packets. Errors: NOMEM. */

@@ -108,6 +108,19 @@ in_sync "$work/edits.mp4" 3 aac
 flash_clip "$work/wrap.ts" 14 25 48000 -bf 2 -g 50 -c:a aac -output_ts_offset 95437.7 -mpegts_copyts 1 # wraps at 6 s, where the second chunk begins
 in_sync "$work/wrap.ts" 3 aac
 
+# ---- a clock that starts anew twice, where sound went on for longer, or pictures did: together in all parts
+parts() { # name video-seconds sound-seconds
+  ffmpeg -nostdin -v error -y -t "$2" -i "$work/film.mov" -t "$3" -i "$work/film.mov" -map 0:v -map 1:a -c:v copy -c:a ac3 "$work/part.ts"
+  cat "$work/part.ts" "$work/part.ts" "$work/part.ts" >"$work/$1.ts"
+  check "$1: three parts are transcoded" transcode "$work/$1.ts" aac
+  for file in "$work/out/master.m3u8" "$work"/out/v/*/mp4/*.mp4; do
+    offsets "$file" >"$work/parts.off"
+    check "$1, ${file##*.}: within $limit s: $(worst "$work/parts.off")" within "$limit" 6 "$work/parts.off"
+  done
+}
+parts sound-longer 7 7.4
+parts pictures-longer 7.4 7
+
 # ---- two languages: both manifests have both tracks, each of its own pitch and as long as the pictures
 ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=160x90:r=25:d=8 -f lavfi -i sine=f=440:r=48000:d=8 -f lavfi -i sine=f=880:r=48000:d=8 -map 0 -map 1 -map 2 \
   -c:v libx264 -preset ultrafast -g 50 -pix_fmt yuv420p -c:a aac -metadata:s:a:0 language=eng -metadata:s:a:1 language=fra "$work/languages.mp4"

@@ -48,8 +48,9 @@ static void run(const char *format, const struct row *rows, size_t count, int64_
         p->pts = rows[i].pts;
         p->duration = rows[i].duration;
         gm_steady_packet(&s, f->streams[rows[i].stream], p);
-        assert_int_equal(p->dts, rows[i].want_dts);
-        assert_int_equal(p->pts, rows[i].want_pts);
+        if (p->dts != rows[i].want_dts || p->pts != rows[i].want_pts) {
+            fail_msg("row %zu: %lld, %lld", i, (long long)p->dts, (long long)p->pts);
+        }
     }
     assert_int_equal(s.jumps, jumps);
     gm_steady_fini(&s);
@@ -103,13 +104,13 @@ static void a_step_back_follows_what_was_before(void **state)
         {1, 0, 0, 1800, 0, 0},
         {0, 270000, 277200, 3600, 270000, 277200},
         {1, 270000, 270000, 1800, 270000, 270000},
-        {0, 3600, 10800, 3600, 273600, 280800},    /* the clock again, 3 s before */
+        {0, 180000, 187200, 3600, 273600, 280800}, /* the clock again, 1 s before */
         {1, 271800, 271800, 1800, 271800, 271800}, /* still by the one that was */
-        {0, 7200, 14400, 3600, 277200, 284400},
-        {1, 3600, 3600, 1800, 273600, 273600},
-        {2, 7200, 7200, 90, 277200, 277200},
-        {1, 5400, 5400, 1800, 275400, 275400},
-        {0, 10800, 18000, 3600, 280800, 288000},
+        {0, 183600, 190800, 3600, 277200, 284400},
+        {1, 180000, 180000, 1800, 273600, 273600},
+        {2, 183600, 183600, 90, 277200, 277200},
+        {1, 181800, 181800, 1800, 275400, 275400},
+        {0, 187200, 194400, 3600, 280800, 288000},
     };
     static const struct row shown[] = {
         {0, NONE, 90000, 3600, NONE, 90000}, /* as they are shown, there is none */
@@ -120,6 +121,103 @@ static void a_step_back_follows_what_was_before(void **state)
     run("mpegts", overlap, sizeof overlap / sizeof overlap[0], 1);
     run("mpegts", shown, sizeof shown / sizeof shown[0], 0);
     run("mp4", overlap, 4, 0);
+}
+
+/* Packets of 0.1 s of two streams, by a clock each, in order of where they lie in the file. */
+struct leg {
+    int stream, packets;
+    int64_t from_ms; /* by its clock; then on by 100 each */
+    int64_t want_ms; /* of the first */
+};
+#define MS 90
+
+static void play(const struct leg *legs, size_t count, int64_t jumps)
+{
+    struct row rows[512];
+    size_t n = 0;
+    for (size_t i = 0; i < count; i++) {
+        for (int k = 0; k < legs[i].packets; k++) {
+            int64_t at = (legs[i].from_ms + k * 100) * MS, want = (legs[i].want_ms + k * 100) * MS;
+            assert_in_range(n, 0, sizeof rows / sizeof rows[0] - 1);
+            rows[n++] = (struct row){legs[i].stream, at, at, 100 * MS, want, want};
+        }
+    }
+    run("mpegts", rows, n, jumps);
+}
+#define PLAY(legs, jumps) play(legs, sizeof legs / sizeof legs[0], jumps)
+
+static void parts_of_unequal_ends_stay_together(void **state)
+{
+    /* sound is 0.3 s longer: the next part begins after it, in all streams that began sooner */
+    static const struct leg longer_sound[] = {
+        {0, 100, 0, 0},      {1, 103, 0, 0},   {0, 2, 0, 10000}, {1, 103, 0, 10300},
+        {0, 98, 200, 10500}, {0, 1, 0, 20300}, {1, 9, 0, 20600}, {0, 9, 100, 20700},
+    };
+    static const struct leg longer_pictures[] = {
+        {0, 103, 0, 0}, {1, 100, 0, 0}, {0, 2, 0, 10300}, {1, 50, 0, 10300}, {0, 50, 200, 10500},
+    };
+    static const struct leg short_sound[] = {
+        {0, 100, 0, 0}, {1, 20, 0, 0}, {0, 2, 0, 10000}, {1, 50, 0, 10000}, {0, 50, 200, 10200},
+    };
+    (void)state;
+    PLAY(longer_sound, 2);
+    PLAY(longer_pictures, 1);
+    PLAY(short_sound, 1);
+}
+
+static void a_splice_of_another_interleave_stays_together(void **state)
+{
+    /* sound 0.2 s behind the pictures in the file, then 0.7 s */
+    static const struct leg further[] = {
+        {0, 100, 0, 0},     {1, 98, 0, 0},        {0, 3, 5000, 10000},
+        {1, 1, 4300, 9800}, {0, 50, 5300, 10800}, {1, 50, 4400, 9900},
+    };
+    /* it never follows: after three seconds it must */
+    static const struct leg never[] = {
+        {0, 100, 0, 0},        {1, 100, 0, 0},        {0, 10, 9500, 10000},
+        {1, 31, 10000, 10000}, {1, 10, 13100, 13600},
+    };
+    /* but not to a clock that is hours away */
+    static const struct leg apart[] = {
+        {0, 10, 0, 0},
+        {1, 10, 0, 0},
+        {0, 10, 7200000, 1000},
+        {1, 80, 1000, 1000},
+    };
+    (void)state;
+    PLAY(further, 1);
+    PLAY(never, 1);
+    PLAY(apart, 1);
+}
+
+static void damaged_stamps_are_no_jumps(void **state)
+{
+    static const struct leg ahead[] = {
+        {0, 10, 0, 0}, {1, 10, 0, 0}, {0, 1, 9000, 9000}, {0, 50, 1100, 1100}, {1, 50, 1000, 1000},
+    };
+    static const struct leg behind[] = {
+        {0, 60, 0, 0}, {1, 60, 0, 0}, {0, 2, 1000, 6000}, {0, 50, 6200, 6200}, {1, 50, 6000, 6000},
+    };
+    static const struct leg far[] = {
+        {0, 10, 0, 0},       {1, 10, 0, 0},       {0, 1, 7200000, 1000},
+        {0, 50, 1100, 1100}, {1, 50, 1000, 1000},
+    };
+    /* one in a stream that lags behind a jump */
+    static const struct leg lagging[] = {
+        {0, 100, 0, 0},     {1, 98, 0, 0},        {0, 2, 5000, 10000},  {1, 1, 4500, 9800},
+        {1, 1, 9900, 9900}, {0, 50, 5200, 10500}, {1, 50, 5000, 10300},
+    };
+    /* longer than that, it is one: sound comes after in time */
+    static const struct leg many[] = {
+        {0, 10, 0, 0},       {1, 10, 0, 0},       {0, 20, 6000, 6000},
+        {0, 50, 3000, 8000}, {1, 31, 1000, 1000}, {1, 5, 4100, 9100},
+    };
+    (void)state;
+    PLAY(ahead, 0);
+    PLAY(behind, 2);
+    PLAY(far, 2);
+    PLAY(lagging, 1);
+    PLAY(many, 1);
 }
 
 static void after_a_seek_all_is_new(void **state)
@@ -151,6 +249,9 @@ int main(void)
         cmocka_unit_test(jumps_are_taken_out),
         cmocka_unit_test(distances_stay),
         cmocka_unit_test(a_step_back_follows_what_was_before),
+        cmocka_unit_test(parts_of_unequal_ends_stay_together),
+        cmocka_unit_test(a_splice_of_another_interleave_stays_together),
+        cmocka_unit_test(damaged_stamps_are_no_jumps),
         cmocka_unit_test(after_a_seek_all_is_new),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
