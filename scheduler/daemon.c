@@ -347,6 +347,11 @@ int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out,
 int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
 {
     (void)uv_run(&d->loop, UV_RUN_DEFAULT);
+    /* Clean-ups that wait for leases start when those end: who stops for good starts none later. */
+    gm_time deadline = gm_time_now() + GM_SEC / 1000 * d->settings->lease_ms;
+    while (d->failure == 0 && gm_view_cleanup_waits(d->core) && gm_time_now() < deadline) {
+        (void)uv_run(&d->loop, UV_RUN_ONCE);
+    }
     /* Requests that wait for the pool or the disk get their answers. */
     (void)uv_timer_stop(&d->tick);
     while (d->works > 0 || (!gm_commit_is_idle(d->commit) && d->failure == 0)) {

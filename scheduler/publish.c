@@ -7,7 +7,8 @@
  * Then it writes report.json, then master.m3u8, then manifest.mpd, each atomically; a job that
  * is not done writes its report alone, and not over that of another job that is done.
  *
- * Deleting goes in small batches, and goes on while the daemon stops. Before each batch the loop
+ * Deleting goes in small batches, and goes on while the daemon stops; what waits for leases then
+ * begins when they end, within the time that a lease has (daemon.c). Before each batch the loop
  * asks whether another job owns their publication, and while a batch runs no write grant for that
  * publication leaves (scheduler/hold.h), so a deletion never hits an object that a newer job was
  * just allowed to write.

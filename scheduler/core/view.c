@@ -545,3 +545,14 @@ bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, co
     }
     return false;
 }
+
+bool gm_view_cleanup_waits(const struct gm_core *core)
+{
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        bool due = job->cleanup_at != 0 && job->cleanup_at <= core->now;
+        if (gm_job_state_is_final(job->state) && job->cleanup_pending && (due || job->leases)) {
+            return true;
+        }
+    }
+    return false;
+}

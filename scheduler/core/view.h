@@ -217,6 +217,10 @@ bool gm_view_is_publication_shared(const struct gm_core *core, const char *job_i
  * that key, and is unfinished or has committed it: it must stay. */
 bool gm_view_is_output_shared(const struct gm_core *core, const char *job_id, const char *key);
 
+/* True while a clean-up waits for leases that outlive their job, or for the tick that starts it
+ * once they have ended. */
+bool gm_view_cleanup_waits(const struct gm_core *core);
+
 /* Why each unfinished task waits, or where it runs: one sentence each. */
 struct gm_explain_row {
     const char *task;

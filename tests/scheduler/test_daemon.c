@@ -194,6 +194,42 @@ static void a_failed_job_leaves_its_report_alone(void **state)
     node_close(&n);
 }
 
+/* Told to stop while a run goes on behind its last chunk: what it stored goes with its lease. */
+static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    uint8_t sha256[32];
+    Gm__Object object;
+    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    int status = 0;
+    begin(&f, &n, *state);
+    n.stop_at = "after encode";
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 3);
+    Gm__Envelope *assign = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    n.assign = assign->assign;
+    do_encode(&n);
+    node_store(&n, GM__OBJECT_STORE__STORE_OUT, "video/seg-2.m4s", "loose", &object, sha256);
+    free(object.key);
+    node_work(&n, 1);
+    wait_for(&f, id, "job.done");
+    assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    assert_int_equal(kill(f.pid, SIGTERM), 0);
+    env.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    env.goodbye = &goodbye;
+    node_send(&n, &env);
+    assert_int_equal(waitpid(f.pid, &status, 0), f.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    assert_false(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    expect_file(&f, "out/a/" SEGMENT, "a segment");
+    assert_true(work_store_is_empty(&f));
+    gm__envelope__free_unpacked(assign, NULL);
+    node_close(&n);
+}
+
 /* A second job with the same outputs fails: the first one's objects stay. */
 static void a_failed_job_does_not_delete_what_another_published(void **state)
 {
@@ -763,6 +799,8 @@ int main(void)
                                         make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_job_does_not_delete_what_another_published,
                                         make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_stopping_scheduler_waits_for_leases_to_clean, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(a_killed_scheduler_goes_on, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_destination_that_is_away_is_waited_for, make_folder,
                                         remove_folder),
