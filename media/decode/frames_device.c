@@ -7,6 +7,7 @@
 #include "media/av.h"
 #include "media/decode/frames.h"
 #include "media/device/device_picture.h"
+#include "media/format/nal.h"
 
 /* See frames_device.h. */
 
@@ -150,9 +151,20 @@ int gm_frames_device_open(struct gm_frames_device *d, const AVCodecParameters *p
     return rc;
 }
 
+/* libavcodec's software decoders add what the messages of H.264 and HEVC say, no device does. Who
+ * decodes AV1 looks for its grain. */
+static const char GRAIN[] = "the stream has film grain";
+
+static bool has_grain(const AVCodecContext *ctx, const AVFrame *frame)
+{
+    bool says = (ctx->properties & FF_CODEC_PROPERTY_FILM_GRAIN) != 0 ||
+                av_frame_get_side_data(frame, AV_FRAME_DATA_FILM_GRAIN_PARAMS) != NULL;
+    return says && (ctx->codec_id == AV_CODEC_ID_H264 || ctx->codec_id == AV_CODEC_ID_HEVC);
+}
+
 /* A keyframe by software, alone; NULL: it gives none that is whole. */
 static int decode_alone(const struct gm_frames_device *d, const AVPacket *packet, AVFrame **out,
-                        struct gm_err *err)
+                        bool *out_grain, struct gm_err *err)
 {
     AVCodecContext *ctx = NULL;
     AVFrame *frame = av_frame_alloc();
@@ -167,6 +179,7 @@ static int decode_alone(const struct gm_frames_device *d, const AVPacket *packet
     if (rc == 0 && av >= 0) {
         av = avcodec_receive_frame(ctx, frame);
     }
+    bool grain = rc == 0 && has_grain(ctx, frame);
     avcodec_free_context(&ctx);
     if (av == AVERROR(ENOMEM)) {
         rc = gm_err_nomem(err);
@@ -177,6 +190,7 @@ static int decode_alone(const struct gm_frames_device *d, const AVPacket *packet
     }
     if (rc == 0) {
         *out = frame;
+        *out_grain = grain;
     }
     return rc;
 }
@@ -221,7 +235,8 @@ static int check_keyframe(struct gm_frames_device *d, const AVPacket *packet, st
                           struct gm_err *err)
 {
     AVFrame *frame = NULL;
-    int rc = decode_alone(d, packet, &frame, err);
+    bool grain = false;
+    int rc = decode_alone(d, packet, &frame, &grain, err);
     if (rc < 0) {
         return rc;
     }
@@ -229,7 +244,9 @@ static int check_keyframe(struct gm_frames_device *d, const AVPacket *packet, st
         *out = d->like != NULL ? *out : unfit(GM_FRAMES_UNFIT_HERE, "it begins with damage");
         return 0;
     }
-    if (frame->interlaced_frame != 0) {
+    if (grain) { /* its first message may be among the parameter sets */
+        *out = unfit(GM_FRAMES_UNFIT, GRAIN);
+    } else if (frame->interlaced_frame != 0) {
         *out = unfit(GM_FRAMES_UNFIT, "the stream is interlaced");
     } else if (frame->width != d->par->width || frame->height != d->par->height) {
         *out = unfit(GM_FRAMES_UNFIT, "the stream's size is not what its container says");
@@ -268,6 +285,10 @@ static struct verdict look(struct gm_frames_device *d, const AVPacket *p)
     }
     if (memmem(p->data, (size_t)p->size, CAPTIONS, sizeof CAPTIONS) != NULL) {
         return unfit(GM_FRAMES_UNFIT, "the stream has captions");
+    }
+    if (gm_nal_has_grain(d->par->codec_id, d->par->extradata, (size_t)d->par->extradata_size,
+                         p->data, (size_t)p->size)) {
+        return unfit(GM_FRAMES_UNFIT, GRAIN);
     }
     if (d->parser != NULL) {
         uint8_t *data = NULL;

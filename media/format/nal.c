@@ -64,11 +64,26 @@ static bool keeps_state(enum AVCodecID codec)
            codec == AV_CODEC_ID_MSMPEG4V2 || codec == AV_CODEC_ID_MSMPEG4V3;
 }
 
+static struct walk start_walk(bool hevc, const uint8_t *extradata, size_t extradata_size,
+                              const uint8_t *data, size_t size)
+{
+    struct walk w = {.data = data, .size = size};
+    size_t at = hevc ? 21 : 4; /* lengthSizeMinusOne of hvcC and avcC */
+    if (extradata_size > at && extradata[0] == 1) {
+        w.length_size = (extradata[at] & 3) + 1;
+    }
+    return w;
+}
+
+static bool next_unit(struct walk *w, const uint8_t **out, size_t *out_size)
+{
+    return w->length_size > 0 ? next_prefixed(w, out, out_size) : next_started(w, out, out_size);
+}
+
 bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
                       const uint8_t *data, size_t size)
 {
     bool hevc = codec == AV_CODEC_ID_HEVC;
-    struct walk w = {.data = data, .size = size};
     const uint8_t *nal;
     size_t nal_size;
     if (keeps_state(codec)) {
@@ -77,12 +92,8 @@ bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t ext
     if (codec != AV_CODEC_ID_H264 && !hevc) {
         return true;
     }
-    size_t at = hevc ? 21 : 4; /* lengthSizeMinusOne of hvcC and avcC */
-    if (extradata_size > at && extradata[0] == 1) {
-        w.length_size = (extradata[at] & 3) + 1;
-    }
-    while (w.length_size > 0 ? next_prefixed(&w, &nal, &nal_size)
-                             : next_started(&w, &nal, &nal_size)) {
+    struct walk w = start_walk(hevc, extradata, extradata_size, data, size);
+    while (next_unit(&w, &nal, &nal_size)) {
         if (nal_size == 0) {
             continue;
         }
@@ -92,6 +103,76 @@ bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t ext
         }
         if (!hevc && type >= 1 && type <= 5) {
             return type == 5;
+        }
+    }
+    return false;
+}
+
+/* Bytes of a NAL unit without its emulation prevention bytes. */
+struct payload {
+    const uint8_t *data;
+    size_t size, at;
+    int zeros;
+};
+
+/* -1: no more. */
+static int next_byte(struct payload *p)
+{
+    if (p->zeros >= 2 && p->at < p->size && p->data[p->at] == 3) {
+        p->at++;
+        p->zeros = 0;
+    }
+    if (p->at >= p->size) {
+        return -1;
+    }
+    p->zeros = p->data[p->at] == 0 ? p->zeros + 1 : 0;
+    return p->data[p->at++];
+}
+
+/* A message's type or size. -1: no more. */
+static int64_t next_number(struct payload *p)
+{
+    int64_t sum = 0;
+    int byte = next_byte(p);
+    for (; byte == 255; byte = next_byte(p)) {
+        sum += 255;
+    }
+    return byte < 0 ? -1 : sum + byte;
+}
+
+/* Of a unit behind its header. */
+static bool has_message(const uint8_t *data, size_t size, int64_t wanted)
+{
+    struct payload p = {.data = data, .size = size};
+    for (;;) {
+        int64_t type = next_number(&p);
+        int64_t left = next_number(&p);
+        if (left < 0 || type == wanted) {
+            return left >= 0;
+        }
+        for (; left > 0; left--) {
+            if (next_byte(&p) < 0) {
+                return false;
+            }
+        }
+    }
+}
+
+bool gm_nal_has_grain(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
+                      const uint8_t *data, size_t size)
+{
+    bool hevc = codec == AV_CODEC_ID_HEVC;
+    size_t header = hevc ? 2 : 1;
+    const uint8_t *nal;
+    size_t nal_size;
+    if (codec != AV_CODEC_ID_H264 && !hevc) {
+        return false;
+    }
+    struct walk w = start_walk(hevc, extradata, extradata_size, data, size);
+    while (next_unit(&w, &nal, &nal_size)) {
+        if (nal_size > header && (hevc ? nal[0] >> 1 & 63 : nal[0] & 31) == (hevc ? 39 : 6) &&
+            has_message(nal + header, nal_size - header, 19)) {
+            return true;
         }
     }
     return false;

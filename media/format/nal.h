@@ -14,6 +14,12 @@
 bool gm_nal_is_closed(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
                       const uint8_t *data, size_t size);
 
+/* Whether an H.264 or HEVC packet has a message on film grain, which decoders may add or not; false
+ * for other codecs. extradata: as above. Pure. Source: ITU-T H.264 7.3.2.3, D.1, H.265 7.3.2.4,
+ * D.2.1 (payloadType 19, film_grain_characteristics, in both). */
+bool gm_nal_has_grain(enum AVCodecID codec, const uint8_t *extradata, size_t extradata_size,
+                      const uint8_t *data, size_t size);
+
 /* Whether H.264 pictures of these parameter sets may be single fields; true too where that can't be
  * read. extradata: avcC or Annex B. Pure. Source: ITU-T H.264 7.3.2.1.1 (frame_mbs_only_flag),
  * ISO/IEC 14496-15 5.3.3.1. */

@@ -36,20 +36,60 @@ const struct made device_short_gop = {
 const struct device_left device_lefts[DEVICE_LEFTS] = {
     {{"libx264", "preset=fast,g=20,a53cc=1", 160, 144, AV_PIX_FMT_YUV420P, 0},
      "the stream has captions",
+     false,
      false},
     {{"libx264", "preset=fast,g=20,flags=+ildct,x264-params=tff=1", 160, 144, AV_PIX_FMT_YUV420P,
       0},
      "the stream is interlaced",
+     false,
      false},
-    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV422P, 0}, LEFT, false},
-    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV420P10LE, 0}, LEFT, false},
+    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV422P, 0}, LEFT, false, false},
+    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV420P10LE, 0}, LEFT, false, false},
     {{"libvpx-vp9", "deadline=realtime,cpu-used=8,g=20", 161, 144, AV_PIX_FMT_YUV420P, 0},
      LEFT,
+     false,
      false},
     {{"libx264", "preset=fast,g=10,bf=0", 160, 144, AV_PIX_FMT_YUV420P, 0},
      "the stream changes its parameters",
+     true,
+     false},
+    {{"libx264", "preset=fast,g=20", 160, 144, AV_PIX_FMT_YUV420P, 0},
+     "the stream has film grain",
+     false,
+     true},
+    {{"libx265", "preset=fast,x265-params=log-level=none:keyint=20", 160, 144, AV_PIX_FMT_YUV420P,
+      0},
+     "the stream has film grain",
+     false,
      true},
 };
+
+/* A message on film grain: of luma, in all its values, with strength 60. Source: ITU-T H.264
+ * D.1.20, which H.265 has with a flag in the place of the period. */
+static const uint8_t avc_grain[] = {0,    0,    0,    1,    6,    19,   10,   0x00, 0xa0,
+                                    0x02, 0x00, 0xff, 0x03, 0xc0, 0x40, 0x20, 0xa0, 0x80};
+static const uint8_t hevc_grain[] = {0,    0,    0,    1,    0x4e, 1,    19,   9,    0x00,
+                                     0xa0, 0x02, 0x00, 0xff, 0x03, 0xc0, 0x40, 0x21, 0x80};
+
+/* Software's pictures change. */
+static void add_grain(struct clip *c)
+{
+    const struct clip_frame plain = c->frames[0];
+    bool hevc = c->par->codec_id == AV_CODEC_ID_HEVC;
+    const uint8_t *message = hevc ? hevc_grain : avc_grain;
+    size_t count = hevc ? sizeof hevc_grain : sizeof avc_grain;
+    for (size_t i = 0; i < c->packet_count; i++) {
+        AVPacket *p = c->packets[i];
+        size_t size = (size_t)p->size;
+        if ((p->flags & AV_PKT_FLAG_KEY) != 0) {
+            CHECK(av_grow_packet(p, (int)count) == 0);
+            memmove(p->data + count, p->data, size);
+            memcpy(p->data, message, count);
+        }
+    }
+    clip_decode(c);
+    CHECK(memcmp(plain.sha256, c->frames[0].sha256, sizeof plain.sha256) != 0);
+}
 
 const struct device_real device_reals[DEVICE_REALS] = {
     {"bpyramid-h264.mp4", 1, true},
@@ -228,6 +268,9 @@ static void left(const void *arg)
     const struct device_left *l = j->what;
     AVBufferRef *device = start(j->on, j->on->profile, "");
     struct clip *c = nvdec_make(&l->made, 40);
+    if (l->grain) {
+        add_grain(c);
+    }
     for (size_t runs = 0; runs <= 1; runs++) {
         const struct run *r = nvdec_both(c, l->made.keys_back, runs, l->change, device, 0);
         expect(r->why != NULL && strcmp(r->why, l->why) == 0, l->made.options, r);

@@ -36,10 +36,11 @@ struct device_left {
     struct made made;
     const char *why;
     bool change; /* its parameters change in mid-stream: from there on */
+    bool grain;  /* its keyframes have film grain: of H.264 and HEVC */
 };
 int device_frames_left(const struct device_frames *on, const struct device_left *left);
 /* Clips that every one of them leaves. */
-#define DEVICE_LEFTS 6
+#define DEVICE_LEFTS 8
 extern const struct device_left device_lefts[DEVICE_LEFTS];
 
 /* A device that fails, or lacks something. */

@@ -109,10 +109,12 @@ static void a_keyframe_that_the_device_never_shows_is_noticed(void **state)
 static const struct device_left left[] = {
     {{"mpeg2video", "g=15", 160, 144, AV_PIX_FMT_YUV420P, 0},
      "a codec, profile or size that is left to software",
+     false,
      false},
     {{"libx265", "preset=ultrafast,x265-params=log-level=none:keyint=20", 96, 80,
       AV_PIX_FMT_YUV420P, 0},
      "the chip does not decode this size",
+     false,
      false},
 };
 

@@ -110,9 +110,11 @@ static void pictures_whose_references_are_missing_are_for_software(void **state)
 static const struct device_left left[] = {
     {{"libsvtav1", "preset=12,g=20,svtav1-params=film-grain=20", 160, 144, AV_PIX_FMT_YUV420P, 0},
      "the stream has film grain",
+     false,
      false},
     {{"libx264", "preset=fast,g=20", 40, 32, AV_PIX_FMT_YUV420P, 0},
      "the chip does not decode this size",
+     false,
      false},
 };
 

@@ -46,6 +46,41 @@ static void only_pictures_that_nothing_reaches_behind_are_closed(void **state)
     }
 }
 
+static void messages_on_film_grain_are_found(void **state)
+{
+    static const struct {
+        enum AVCodecID codec;
+        const uint8_t *extra;
+        size_t extra_size;
+        uint8_t data[24];
+        size_t size;
+        bool grain;
+    } rows[] = {
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 19, 1, 0xff, 0x80}, 8, true},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 4, 1, 19, 0x80}, 8, false},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 4, 2, 19, 1, 19, 1, 5, 0x80}, 12, true},
+        /* behind a message with zeros, and a byte between them that does not count */
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 4, 4, 0, 0, 3, 0, 1, 19, 1, 5, 0x80}, 15, true},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 4, 5, 0, 0, 3, 0, 1, 19, 1, 5, 0x80}, 15, false},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 255, 255, 19, 0, 0x80}, 9, false},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 0x65, 19, 1, 5, 0x80}, 8, false},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6}, 4, false},
+        {AV_CODEC_ID_H264, NULL, 0, {0, 0, 1, 6, 19}, 5, false},
+        {AV_CODEC_ID_H264, avcc, 6, {0, 0, 0, 5, 6, 19, 1, 5, 0x80}, 9, true},
+        {AV_CODEC_ID_H264, avcc, 6, {0, 0, 0, 1, 9, 0, 0, 0, 5, 6, 19, 1, 5, 0x80}, 14, true},
+        {AV_CODEC_ID_HEVC, hvcc, 23, {0, 6, 0x4e, 1, 19, 1, 5, 0x80}, 8, true},
+        {AV_CODEC_ID_HEVC, NULL, 0, {0, 0, 1, 0x4e, 1, 19, 1, 5, 0x80}, 9, true},
+        {AV_CODEC_ID_HEVC, NULL, 0, {0, 0, 1, 0x4e, 1, 20, 1, 5, 0x80}, 9, false},
+        {AV_CODEC_ID_VP9, NULL, 0, {0, 0, 1, 6, 19, 1, 5, 0x80}, 8, false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_int_equal(gm_nal_has_grain(rows[i].codec, rows[i].extra, rows[i].extra_size,
+                                          rows[i].data, rows[i].size),
+                         rows[i].grain);
+    }
+}
+
 /* hex: digits; returns how many bytes they are. */
 static size_t read_hex(const char *hex, uint8_t *out)
 {
@@ -104,6 +139,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(only_pictures_that_nothing_reaches_behind_are_closed),
+        cmocka_unit_test(messages_on_film_grain_are_found),
         cmocka_unit_test(parameter_sets_say_whether_fields_may_come),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
