@@ -344,7 +344,15 @@ static int hash_file(const char *path, size_t folder_size, struct gm_sha256 *all
     return rc;
 }
 
-/* Of all files but the report. Errors: MEDIA_VERIFY there is none; SYS, NOMEM. */
+/* Whether a job published it: keys that begin with ".gm-" are the store's own (storage/store.h). */
+static bool is_golden(const FTSENT *e)
+{
+    return e->fts_info == FTS_F && strcmp(e->fts_name, "report.json") != 0 &&
+           strncmp(e->fts_name, ".gm-", 4) != 0;
+}
+
+/* Of all files but the report and the store's own. Errors: MEDIA_VERIFY there is none; SYS, NOMEM.
+ */
 static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_err *err)
 {
     char *const roots[] = {folder, NULL};
@@ -362,7 +370,7 @@ static int hash_tree(char *folder, char out[2 * GM_SHA256_SIZE + 1], struct gm_e
             rc = errno == 0 ? 0 : gm_err_sys(err, errno, "could not look into %s", folder);
             break;
         }
-        if (e->fts_info == FTS_F && strcmp(e->fts_name, "report.json") != 0) {
+        if (is_golden(e)) {
             rc = hash_file(e->fts_path, strlen(folder), all, err);
             files++;
         } else if (e->fts_info == FTS_ERR || e->fts_info == FTS_DNR || e->fts_info == FTS_NS) {
