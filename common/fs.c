@@ -264,10 +264,37 @@ static int sync_parent(char *path, struct gm_err *err)
     if (fd < 0) {
         return gm_err_sys(err, errno, "opening the folder above %s failed", path);
     }
-    if (fsync(fd) < 0) {
+    if (fsync(fd) < 0 && errno != EINVAL) { /* not every file system syncs folders */
         rc = gm_err_sys(err, errno, "fsync of the folder above %s failed", path);
     }
     close(fd);
+    return rc;
+}
+
+int gm_fs_sync_above(const char *path, struct gm_err *err)
+{
+    char part[PATH_MAX];
+    char above[PATH_MAX];
+    struct stat st;
+    char *slash;
+    int rc = gm_fs_path(part, sizeof(part), err, "%s", path);
+
+    if (rc == 0 && stat(part, &st) < 0) {
+        rc = gm_err_sys(err, errno, "looking at %s failed", part);
+    }
+    while (rc == 0 && (slash = strrchr(part, '/')) != NULL && part[1] != '\0') {
+        dev_t device = st.st_dev;
+
+        rc = gm_fs_path(above, sizeof(above), err, "%.*s", slash == part ? 1 : (int)(slash - part),
+                        part);
+        if (rc < 0 || stat(above, &st) < 0 || st.st_dev != device) {
+            break; /* made by whoever mounted it */
+        }
+        if (faccessat(AT_FDCWD, above, R_OK | W_OK, AT_EACCESS) == 0) {
+            rc = sync_parent(part, err);
+        }
+        slash[slash == part ? 1 : 0] = '\0';
+    }
     return rc;
 }
 

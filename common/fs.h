@@ -27,6 +27,10 @@ int gm_fs_write_atomic(const char *path, const void *data, size_t size,
 int gm_fs_lock(const char *folder, const char *user, int *out_fd, struct gm_err *err) GM_MUST_CHECK;
 /* mkdir -p, mode 0755; new folders are synced. */
 int gm_fs_mkdirs(const char *path, struct gm_err *err) GM_MUST_CHECK;
+/* Syncs the folders above path, up to the root of its file system: their new entries may be those
+ * of one who was killed before gm_fs_mkdirs had synced them. Folders that we may not write to have
+ * none of ours, and are passed over. */
+int gm_fs_sync_above(const char *path, struct gm_err *err) GM_MUST_CHECK;
 /* When a file's content changed last, in ns since 1970. */
 uint64_t gm_fs_changed_ns(const struct stat *st);
 /* rm -rf; follows no link; a missing path is fine. */

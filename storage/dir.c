@@ -104,7 +104,8 @@ fail:
 }
 
 /* A new folder has the sticky bit until its name is synced: who finds the bit syncs in place of one
- * who was killed. Where it can't be taken off again (another's folder) that is done each time. */
+ * who was killed. Where it can't be taken off again that is done each time. On a folder that others
+ * may write to the bit is its owner's: we make none like that. */
 static int settle_folder(int dir, int folder)
 {
     struct stat st;
@@ -112,13 +113,40 @@ static int settle_folder(int dir, int folder)
     if (fstat(folder, &st) < 0) {
         return -1;
     }
-    if ((st.st_mode & S_ISVTX) == 0) {
+    if ((st.st_mode & S_ISVTX) == 0 || (st.st_mode & (S_IWGRP | S_IWOTH)) != 0) {
         return 0;
     }
     if (fsync(dir) < 0) {
         return -1;
     }
-    return fchmod(folder, st.st_mode & 07777 & ~(mode_t)S_ISVTX) == 0 || errno == EPERM ? 0 : -1;
+    if ((st.st_mode & S_ISGID) == 0) { /* of a group that we are not in, it would go too */
+        (void)fchmod(folder, st.st_mode & 07777 & ~(mode_t)S_ISVTX);
+    }
+    return 0;
+}
+
+/* The same of a folder that was made now. What is made in one with the set-group-ID bit gets that
+ * bit, and fchmod may take it: there no sticky bit tells of one who is killed before the sync. */
+static int make_folder(int dir, const char *name)
+{
+    struct stat st;
+
+    if (fstat(dir, &st) < 0) {
+        return -1;
+    }
+    bool plain = (st.st_mode & S_ISGID) != 0;
+    if (mkdirat(dir, name, (plain ? 0 : S_ISVTX) | 0755) < 0) {
+        return errno == EEXIST ? 0 : -1;
+    }
+    GM_CRASH("store.folder_made");
+    if (plain && fsync(dir) < 0) {
+        int saved = errno;
+
+        (void)unlinkat(dir, name, AT_REMOVEDIR); /* who finds it would take it for synced */
+        errno = saved;
+        return -1;
+    }
+    return 0;
 }
 
 /* The folder `name` of dir, made if missing, and synced. Returns a descriptor or -1. */
@@ -127,10 +155,9 @@ static int enter_folder(int dir, const char *name, bool make)
     int fd = gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
 
     if (fd < 0 && errno == ENOENT && make) {
-        if (mkdirat(dir, name, S_ISVTX | 0755) < 0 && errno != EEXIST) {
+        if (make_folder(dir, name) < 0) {
             return -1;
         }
-        GM_CRASH("store.folder_made");
         fd = gm_dir_open_beneath(dir, name, GM_DIR_OPEN_FOLDER);
     }
     if (fd >= 0 && settle_folder(dir, fd) < 0) {
@@ -273,27 +300,12 @@ int gm_dir_open(const char *path, bool create, struct gm_store **out, struct gm_
 static int dir_settle(struct gm_store *store, struct gm_err *err)
 {
     const struct gm_dir_store *d = (const struct gm_dir_store *)store;
-    char path[PATH_MAX];
-    char *slash;
-    int rc = gm_fs_path(path, sizeof(path), err, "%s", d->path);
+    struct gm_err why = {0};
 
-    while (rc == 0 && (slash = strrchr(path, '/')) != NULL) {
-        int fd;
-
-        slash[slash == path ? 1 : 0] = '\0';
-        fd = open(path, GM_DIR_OPEN_FOLDER);
-        /* one that we may only pass through is none of ours; not every file system syncs folders */
-        if (fd < 0 ? errno != EACCES : fsync(fd) < 0 && errno != EINVAL && errno != EROFS) {
-            rc = gm_dir_error(err, errno, "fsync of the folder", path);
-        }
-        if (fd >= 0) {
-            close(fd);
-        }
-        if (slash == path) {
-            break;
-        }
+    if (gm_fs_sync_above(d->path, &why) < 0) {
+        return gm_dir_error(err, (int)why.native, "syncing the folders above", d->path);
     }
-    return rc;
+    return 0;
 }
 
 static const struct gm_store_ops DIR_OPS = {.close = dir_close,
