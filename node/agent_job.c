@@ -1,8 +1,9 @@
 /* Work on libuv's thread pool, and the one watch over it. A job waits for a thread, runs and ends;
  * since tells when something of it last moved: it was queued, it began, it said so. One of which
- * nothing moves for too long is late: who waits for it is told, once, and its thread counts as held
- * until it comes back. When no thread was free for so long, a store hangs: no slots are offered
- * until one comes back. */
+ * nothing moves for too long is late: who waits for it is told, once, and its thread is held until
+ * it comes back. Who waits for a thread waits as long as something moves on one of them. When no
+ * thread was free and nothing moved on any for so long, a store hangs: no slots are offered until
+ * one comes back, or moves. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -79,11 +80,24 @@ static void be_late(struct gm_job *job, bool begun, gm_time quiet)
     }
 }
 
-static void check_threads(struct gm_agent *agent, uint32_t begun, gm_time now, gm_time limit)
+/* When a thread was free, or something moved on one, last. */
+static void look_at_threads(struct gm_agent *agent, gm_time now)
 {
+    uint32_t begun = 0;
+    for (const struct gm_job *job = agent->jobs; job != NULL; job = job->next) {
+        if (__atomic_load_n(&job->begun, __ATOMIC_ACQUIRE)) {
+            gm_time since = __atomic_load_n(&job->since, __ATOMIC_RELAXED);
+            agent->thread_free = since > agent->thread_free ? since : agent->thread_free;
+            begun++;
+        }
+    }
     if (begun < agent->threads) {
         agent->thread_free = now;
     }
+}
+
+static void check_threads(struct gm_agent *agent, gm_time now, gm_time limit)
+{
     bool held = now - agent->thread_free > limit;
     if (held != agent->threads_held) {
         agent->threads_held = held;
@@ -96,19 +110,19 @@ static void check_threads(struct gm_agent *agent, uint32_t begun, gm_time now, g
 void gm_agent_jobs_watch(struct gm_agent *agent, gm_time now)
 {
     gm_time limit = gm_agent_store_stall(agent);
-    uint32_t count = 0;
+    look_at_threads(agent, now);
     for (struct gm_job *job = agent->jobs; job != NULL; job = job->next) {
         struct gm_task *task = job->task;
         bool begun = __atomic_load_n(&job->begun, __ATOMIC_ACQUIRE);
         gm_time since = __atomic_load_n(&job->since, __ATOMIC_RELAXED);
-        count += begun ? 1 : 0;
+        since = begun || since > agent->thread_free ? since : agent->thread_free;
         if (!job->late && now - since > limit) {
             be_late(job, begun, now - since);
         } else if (!job->late && task != NULL && task->state == GM_TASK_STORING) {
             task->life = since > task->life ? since : task->life;
         }
     }
-    check_threads(agent, count, now, limit);
+    check_threads(agent, now, limit);
 }
 
 /* As libuv reads it: https://docs.libuv.org/en/v1.x/threadpool.html */

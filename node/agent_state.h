@@ -132,8 +132,9 @@ struct gm_outgoing {
 struct gm_job {
     void (*run)(void *arg);   /* on the pool, unless it is cancelled before */
     void (*after)(void *arg); /* in the loop, always: the job may go then */
-    /* In the loop, once: nothing of it moved for gm_agent_store_stall, and nobody should wait for
-     * it any more. It goes on; after follows when it ends. */
+    /* In the loop, once: for gm_agent_store_stall nothing of it moved, or, if it has not begun,
+     * nothing on any thread; nobody should wait for it any more. It goes on; after follows when it
+     * ends. */
     void (*on_late)(void *arg, struct gm_err *why);
     void *arg;
     struct gm_task *task; /* borrowed: it is for that one, and holds it somehow */
@@ -198,8 +199,8 @@ struct gm_agent {
     struct gm_open *opens; /* all, waiting or running */
     struct gm_job *jobs;   /* all, waiting or running */
     uint32_t threads;      /* of the pool */
-    gm_time thread_free;   /* one was, then */
-    bool threads_held;     /* none was for too long: no slots are offered */
+    gm_time thread_free;   /* one was, or something moved on one, then */
+    bool threads_held;     /* that is too long ago: no slots are offered */
     uint64_t verify_scratch;
 };
 
