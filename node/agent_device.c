@@ -283,9 +283,11 @@ static void take_proofs(struct proof_job *job)
         return;
     }
     bool offered = d->state == GM_AGENT_OFFERED;
-    if (offered && job->rc == 0) {
+    bool works = offered || d->assist.codec_count > 0;
+    bool answered = job->rc == 0 && proved != NULL && proved->proof_count > 0;
+    if (offered && answered) {
         gm_agent_assist_drop_proofs(d);
-    } else if (!offered) {
+    } else if (answered || !works) { /* that nothing could be tried says nothing of what works */
         d->found->proof_count = 0;
     }
     for (size_t i = 0; job->rc == 0 && proved != NULL && i < proved->proof_count; i++) {

@@ -81,6 +81,9 @@ static int fake_prove(struct gm_device_list *list, bool again, const int *stop, 
             read_how(farm, how);
         }
     }
+    if (strcmp(how, "nothing") == 0) {
+        return 0;
+    }
     struct gm_device_proof h264 = {
         .api = "nvenc", .codec = "h264", .depth = 8, .encode = true, .text = "no pictures came"};
     bool scaled = strcmp(how, "scaled") == 0, unscaled = strcmp(how, "unscaled") == 0;

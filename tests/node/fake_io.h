@@ -107,7 +107,8 @@ char *farm_stored(struct farm *farm, const char *key);
 _Noreturn void farm_run_agent(struct farm *farm, int ready);
 /* What the next proofs of H.264 and HEVC say: "pass", "fail", "hang" (until the agent stops),
  * "stuck" (fails, and what was kept can't be forgotten), "wait" (for another word: the next call
- * ends it), "part" (of HEVC alone), "newer" (likewise, by other libraries). */
+ * ends it), "part" (of HEVC alone), "newer" (likewise, by other libraries), "nothing" (nothing
+ * could be tried). */
 void farm_proof(struct farm *farm, const char *how);
 /* The process of the slot whose folder in scratch has that name: "0", "verify". 0: none. */
 pid_t farm_worker(const struct farm *farm, const char *scratch);

@@ -507,6 +507,32 @@ static void proof_of_a_gpu_that_fails_meanwhile_is_not_taken(void **state)
     assert_true(farm_count(farm, "proved") >= 3);
 }
 
+/* As where gopmill-prove can't be asked: what works goes on. */
+static void proof_that_tries_nothing_takes_nothing_away(void **state)
+{
+    struct farm *farm = *state;
+    static const char hevc[] = "cuda;" FARM_UUID ";hevc";
+    if (farm->proves_both) {
+        until_does_both(farm);
+        farm_proof(farm, "part");
+        expect_crash(farm);
+    } else {
+        until_decodes(farm, 2);
+        farm_proof(farm, "part");
+        expect_place(farm, farm_code_text(GM_E_DEVICE_LOST), ON_GPU);
+    }
+    until_place(farm, hevc);
+    farm_proof(farm, "nothing");
+    size_t said = strlen(farm->noted);
+    for (uint32_t end = farm_count(farm, "proved") + 3; farm_count(farm, "proved") < end;) {
+        farm_turn(farm);
+    }
+    until_place(farm, hevc);
+    assert_null(strstr(farm->noted + said, "until its proof passes again"));
+    farm_proof(farm, "pass");
+    until_decoded(farm);
+}
+
 #define CASE(test, setup) cmocka_unit_test_setup_teardown(test, setup, stop)
 
 int main(void)
@@ -535,6 +561,8 @@ int main(void)
         CASE(gpu_that_encodes_is_lost_for_both, start_encoding),
         CASE(gpu_that_encodes_goes_on_when_a_decoding_worker_dies, start_encoding_proved),
         CASE(proof_of_a_gpu_that_fails_meanwhile_is_not_taken, start_encoding_proved),
+        CASE(proof_that_tries_nothing_takes_nothing_away, start_usual),
+        CASE(proof_that_tries_nothing_takes_nothing_away, start_encoding_proved),
     };
     return cmocka_run_group_tests_name("node/agent_assist", tests, NULL, NULL);
 }
