@@ -184,11 +184,12 @@ void gm_agent_assist_judge(struct gm_agent *agent, struct gm_agent_device *d)
     if (a->most == 0) {
         return;
     }
+    bool had = assists(d);
     a->judged = true;
     a->codec_count = gm_decoding_codecs(d->found, a->codecs, &why);
     if (assists(d)) {
         a->why[0] = '\0';
-        a->allowed = a->most;
+        a->allowed = had ? a->allowed : a->most; /* what it was full at, it is */
         d->distrusted = d->distrusted && d->state == GM_AGENT_QUARANTINED;
         gm_log(GM_LOG_INFO, "device-decodes", "device=%s codecs=%zu tasks=%" PRIu32, d->found->id,
                a->codec_count, a->most);

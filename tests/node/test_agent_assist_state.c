@@ -170,6 +170,28 @@ static void gpu_that_works_for_all_its_slots_is_not_full(void **state)
     assert_int_equal(f->first->assist.full, 0);
 }
 
+static void fail_for_memory(struct gm_task *task)
+{
+    struct gm_err why;
+    gm_err_set(&why, GM_E_DEVICE_MEMORY, 0, "as it was told");
+    gm_agent_assist_failed(task, &why);
+}
+
+/* Another proof says nothing of its memory; one that it came back by begins anew. */
+static void gpu_that_was_full_is_when_it_is_proved_again(void **state)
+{
+    struct fixture *f = *state;
+    gm_agent_assist_judge(&f->agent, f->first);
+    run_tasks(f, 2);
+    fail_for_memory(&f->tasks[1]);
+    assert_int_equal(f->first->assist.allowed, 1);
+    gm_agent_assist_judge(&f->agent, f->first);
+    assert_int_equal(f->first->assist.allowed, 1);
+    gm_agent_assist_stop(&f->agent, f->first);
+    gm_agent_assist_judge(&f->agent, f->first);
+    assert_int_equal(f->first->assist.allowed, SLOTS);
+}
+
 /* More slots than it would decode for. */
 static void gpu_that_works_for_as_many_as_wanted_is_not_full(void **state)
 {
@@ -271,6 +293,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CASE(worker_that_the_agent_could_not_start_is_not_the_gpus),
         CASE(gpu_that_works_for_all_its_slots_is_not_full),
+        CASE(gpu_that_was_full_is_when_it_is_proved_again),
         CASE(gpu_that_works_for_as_many_as_wanted_is_not_full),
         CASE(gpu_that_decodes_for_itself_too_is_full_until_both_work),
         CASE(gpu_that_comes_later_gets_its_part),
