@@ -155,7 +155,8 @@ static int start(struct prove_args *a, struct gm_device_list *list, struct gm_er
         a->work.device = a->node == NULL ? "" : a->node;
         started = gm_prove_start(&a->work, &why);
     }
-    /* Busy or full by what others do there: no word of the sandbox, whose doors were open. */
+    /* Busy or full by what others do there: no word of the sandbox, whose doors were open. Who
+     * asked knows whether it ever opened. */
     proof.passed = started == 0 || why.code == GM_E_DEVICE_BUSY || why.code == GM_E_DEVICE_MEMORY;
     if (started < 0) {
         gm_device_set(proof.text, why.text);

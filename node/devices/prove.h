@@ -44,8 +44,9 @@ int gm_prove(struct gm_device_list *list, const struct gm_prove_params *params,
 /* Opens each device some proof of which passed in the sandbox of its workers: proofs are made
  * outside. Where it does not open, none of its proofs passed, and their texts say so; what the file
  * of proofs has stays. One that is busy or out of memory at that moment tells nothing of the
- * sandbox: its proofs stay, and a note says so. Of sandbox.opened none is opened once more, unless
- * params->again: it may be at work. Nothing without a sandbox. Errors: as gm_prove. */
+ * sandbox where it is at work: its proofs stay, and a note says so, unless it is missing in
+ * sandbox.opened. Of those none is opened once more, unless params->again. Nothing without a
+ * sandbox. Errors: as gm_prove. */
 int gm_prove_starts(struct gm_device_list *list, const struct gm_prove_params *params,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -106,12 +106,15 @@ static void set_opened(struct gm_prove_opened *opened, const char *id)
     }
 }
 
-/* It opened, or was busy or full, which the answer's text says then. */
-static void pass(struct gm_device_list *list, const struct gm_device *d, const char *text,
+/* It opened, or was busy or full, which the answer's text says then. One that never opened in this
+ * node has none of its tasks, and there is no knowing that they would find it otherwise. */
+static void pass(struct gm_device_list *list, struct gm_device *d, const char *text,
                  struct gm_prove_opened *opened)
 {
     if (text[0] == '\0') {
         set_opened(opened, d->id);
+    } else if (opened != NULL && !is_opened(opened, d->id)) {
+        fail(d, text);
     } else {
         (void)gm_device_add_note(list, NULL, GM_NOTE_WARN,
                                  "GPU %s was not opened in a worker's sandbox: %.200s", d->id,

@@ -472,7 +472,10 @@ static void device_at_work_is_not_judged_by_its_start(void **state)
     const struct fixture *f = *state;
     struct gm_prove_opened opened = {.count = 0};
     const char *crashed = "it does not open in a worker's sandbox: crashed (signal 6)";
-    assert_int_equal(prove_inside(f, false, &opened, FULL, NULL), 1);
+    assert_int_equal(prove_inside(f, false, NULL, FULL, NULL), 1);
+    assert_int_equal(
+        prove_inside(f, false, &opened, FULL, "it does not open in a worker's sandbox: " FULL),
+        0); /* nothing of the node is at work there */
     assert_int_equal(opened.count, 0);
     prove_inside(f, false, &opened, "crash", crashed);
     assert_int_equal(opened.count, 0);
@@ -481,6 +484,7 @@ static void device_at_work_is_not_judged_by_its_start(void **state)
     assert_string_equal(opened.ids[0], "0000:3b:00.0");
     assert_int_equal(prove_inside(f, false, &opened, "crash", NULL), 0);
     prove_inside(f, true, &opened, "crash", crashed);
+    assert_int_equal(prove_inside(f, true, &opened, FULL, NULL), 1);
     assert_int_equal(opened.count, 1);
 }
 
