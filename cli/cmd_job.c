@@ -1,5 +1,7 @@
 /* transcode, plan, submit, watch: the commands that have a job of their own or follow one. */
+#include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -292,6 +294,37 @@ static enum gm_exit leave(struct run *r)
     return GM_EXIT_KILLED;
 }
 
+static bool holds_mark_alone(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    const struct dirent *entry;
+    bool alone = dir != NULL;
+    if (dir == NULL) {
+        return false;
+    }
+    /* cppcheck-suppress readdirCalled ; the stream is ours alone */
+    while (alone && (entry = readdir(dir)) != NULL) {
+        const char *name = entry->d_name;
+        alone =
+            strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strcmp(name, GM_STORE_MARK) == 0;
+    }
+    closedir(dir);
+    return alone;
+}
+
+/* The folder that was made for a job that did not end well goes, unless something lies in it. A
+ * submit that was refused may have left the store's mark there; a job keeps its store's. */
+static void take_out_away(const struct run *r)
+{
+    char mark[PATH_MAX];
+    bool refused = r->job == NULL && r->err.code != GM_E_CANCELLED;
+    if (refused && holds_mark_alone(r->out) &&
+        gm_fs_path(mark, sizeof mark, NULL, "%s/" GM_STORE_MARK, r->out) == 0) {
+        (void)unlink(mark);
+    }
+    (void)rmdir(r->out);
+}
+
 enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
 {
     struct run r = {.args = args, .term = term};
@@ -312,7 +345,7 @@ enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term)
         code = finish(&r, watched);
     }
     if (r.made_out && code != GM_EXIT_DONE) {
-        rmdir(r.out); /* fails, rightly, where something lies in it */
+        take_out_away(&r);
     }
     free(r.out);
     json_decref(r.job);

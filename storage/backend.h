@@ -31,7 +31,6 @@ struct gm_store {
 /* ---- the directory backend: dir.c, dir_put.c, dir_list.c, dir_delete.c */
 
 #define GM_DIR_TEMP_PREFIX ".gm-tmp-"
-#define GM_DIR_MARK ".gm-store" /* mark.c */
 #define GM_DIR_OPEN_FOLDER (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
 struct gm_dir_store {

@@ -16,7 +16,7 @@ static int read_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err
 {
     char text[MARK_BYTES + 3];
     size_t size = 0;
-    int rc = store->ops->get(store, GM_DIR_MARK, 0, text, sizeof(text) - 1, &size, err);
+    int rc = store->ops->get(store, GM_STORE_MARK, 0, text, sizeof(text) - 1, &size, err);
 
     if (rc < 0) {
         return rc;
@@ -27,7 +27,7 @@ static int read_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err
         return gm_err_set(err, GM_E_STORE_CORRUPT, 0,
                           "the store's %s holds no mark: write back the one that it had, which the "
                           "log names where a clean-up waits for it; if none does, delete it",
-                          GM_DIR_MARK);
+                          GM_STORE_MARK);
     }
     memcpy(out, text, GM_ID_SIZE);
     return 0;
@@ -36,7 +36,7 @@ static int read_mark(struct gm_store *store, char out[GM_ID_SIZE], struct gm_err
 int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE], struct gm_err *err)
 {
     const struct gm_store_put put = {
-        .key = GM_DIR_MARK, .fd = -1, .size = MARK_BYTES, .if_absent = true};
+        .key = GM_STORE_MARK, .fd = -1, .size = MARK_BYTES, .if_absent = true};
     char id[GM_ID_SIZE];
     int rc = read_mark(store, out, err);
 
@@ -58,7 +58,7 @@ int gm_store_mark(struct gm_store *store, bool make, char out[GM_ID_SIZE], struc
                                 : gm_err_set(err, GM_E_STORE_DENIED, 0,
                                              "the store's %s is no file: a folder of that name "
                                              "must go before a mark can be written",
-                                             GM_DIR_MARK);
+                                             GM_STORE_MARK);
 }
 
 /* The store at url has this mark, or is away. */
@@ -76,7 +76,7 @@ static int check_mark(struct gm_store *store, const char *url, const char *mark,
     return gm_err_set(err, GM_E_STORE, 0,
                       "%.80s is not the store of mark %s, it has %s: is its file system mounted? "
                       "If it is, write that mark to %s",
-                      url, mark, rc == -GM_E_STORE_CORRUPT ? "a bad one" : found, GM_DIR_MARK);
+                      url, mark, rc == -GM_E_STORE_CORRUPT ? "a bad one" : found, GM_STORE_MARK);
 }
 
 int gm_store_open_marked(const char *url, const char *mark, struct gm_store **out,

@@ -27,7 +27,7 @@ bool gm_store_is_key(const char *key)
 
     if (length == 0 || length > MAX_KEY ||
         strncmp(key, GM_DIR_TEMP_PREFIX, strlen(GM_DIR_TEMP_PREFIX)) == 0 ||
-        strncmp(key, GM_DIR_MARK, strlen(GM_DIR_MARK)) == 0) {
+        strncmp(key, GM_STORE_MARK, strlen(GM_STORE_MARK)) == 0) {
         return false;
     }
     for (;;) {

@@ -16,6 +16,8 @@
  */
 struct gm_store; /* opaque */
 
+#define GM_STORE_MARK ".gm-store" /* what holds the mark of a `dir` store, right in its folder */
+
 struct gm_store_stat {
     uint64_t size; /* bytes */
 };

@@ -47,4 +47,18 @@ check "mp4-720p leaves one file and the report: $(find "$work/out2" -type f ! -n
 gopmill transcode "$clip" --out "$work/out3" --pipeline vod-watermark --quiet >/dev/null 2>"$work/stderr" || fail "vod-watermark: $(cat "$work/stderr")"
 check "watermark changes the picture" sh -c "! cmp -s '$work/out3/v/'*/video/360p/seg-00001-*.m4s '$v'/video/360p/seg-00001-*.m4s"
 check "plan is a dry run" sh -c "'$bin/gopmill' plan '$clip' --json 2>/dev/null | jq -e . >/dev/null"
+# a job that a killed farm left holds the folder: the next one is refused, and leaves none behind
+cp "$clip" "$work/first.mp4"
+"$bin/gopmill" transcode "$work/first.mp4" --out "$work/out4" --state "$work/state" --quiet >/dev/null 2>&1 &
+pid=$!
+until_true "the first job works" sh -c "ls '$work'/state/work/jobs/*/* >/dev/null 2>&1"
+scheduler=$(cat "$work/state/scheduler.pid")
+kill -9 $pid
+wait $pid 2>/dev/null
+until_true "its scheduler ended" is_gone "$scheduler"
+rm -rf "$work/first.mp4" "$work/state/work/jobs" "$work/out4" # so it goes no further
+rc=0
+gopmill transcode "$clip" --out "$work/out4" --state "$work/state" --quiet >/dev/null 2>"$work/stderr" || rc=$?
+check "a second job in one folder is refused: $rc, $(cat "$work/stderr")" grep -q 'makes something else in that destination' "$work/stderr"
+check "what was refused leaves no folder: $(ls -A "$work/out4" 2>&1)" test ! -e "$work/out4"
 finish
