@@ -98,7 +98,8 @@ static int add_mp4(struct planner *p, uint32_t height, struct gm_err *err)
     return rc < 0 ? rc : appended;
 }
 
-/* Rough figures for progress bars and dry runs; nothing depends on them. */
+/* Rough figures: for progress bars and dry runs, for the room on disk that a job is taken to want,
+ * and for which chunks are tried for a quality target (media/encode/rate.h). */
 static void estimate(struct planner *p)
 {
     Gm__Policy *policy = p->policy;

@@ -322,6 +322,7 @@ static void fill_duration(struct inspector *s, int64_t start, int64_t end)
             .indexed_us = since(start, gm_length_indexed_us(ctx, s->size)),
             .head_us = s->scan.has_head ? since(start, s->scan.head_end_us) : 0,
             .head_bytes = s->scan.head_bytes,
+            .begin_bytes = s->scan.begin_bytes,
             .size_bytes = s->size,
             .to_end = s->scan.to_end,
             .restarts = (ctx->iformat->flags & AVFMT_TS_DISCONT) != 0,
@@ -601,7 +602,9 @@ static int gather(struct inspector *s, struct gm_err *err)
         rc = check_whole(s, err);
     }
     if (rc == 0) {
-        rc = gm_facts_chapters(s->source.format, f, err);
+        bool far = s->max_duration_s > INT64_MAX / 1000000;
+        int64_t most_us = far ? INT64_MAX : (int64_t)s->max_duration_s * 1000000;
+        rc = gm_facts_chapters(s->source.format, most_us, f, err);
     }
     if (rc == 0) {
         rc = fill_fingerprint(s, err);

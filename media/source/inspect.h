@@ -66,6 +66,7 @@ struct gm_scan {
     bool has_head;       /* the next two are known */
     int64_t head_end_us; /* span.end_us when the first part was read */
     int64_t head_bytes;  /* where in the file that was */
+    int64_t begin_bytes; /* where the first packet lies; 0: at the begin, or not told */
     int64_t read_errors; /* demuxer errors other than the end */
     int64_t gap_us;      /* missing inside of what was read whole (media/source/losses.h) */
     bool encrypted;
@@ -142,10 +143,11 @@ bool gm_facts_is_text(const AVStream *stream);
 int gm_facts_text(const AVStream *stream, Gm__TextFacts *out, struct gm_err *err) GM_MUST_CHECK;
 /* A QuickTime chapter track, whose text is in the container's chapters. */
 bool gm_facts_is_chapters(const AVFormatContext *format, const AVStream *stream);
-/* The container's chapters in programme time, by start, clipped to the programme and to each
- * other. facts: zero and duration_us are filled. */
+/* The container's chapters in programme time, by start, clipped to each other and to the programme,
+ * or, where facts say that not all was read, to most_us: an estimate cuts nothing off. facts: zero,
+ * duration_us and read_whole are filled. */
 #define GM_FACTS_CHAPTERS 1000
-int gm_facts_chapters(const AVFormatContext *format, Gm__Inspection *facts,
+int gm_facts_chapters(const AVFormatContext *format, int64_t most_us, Gm__Inspection *facts,
                       struct gm_err *err) GM_MUST_CHECK;
 /* The stream's language (media/language.h). Errors: NOMEM. */
 int gm_facts_language(const AVStream *stream, char **field, struct gm_err *err) GM_MUST_CHECK;

@@ -229,6 +229,7 @@ void gm_scan_note_time(struct gm_scan *scan, const AVPacket *p)
     if (p->stream_index >= GM_SCAN_STREAMS || ts == AV_NOPTS_VALUE) {
         return;
     }
+    scan->begin_bytes = scan->begin_bytes == 0 && p->pos > 0 ? p->pos : scan->begin_bytes;
     note_first_sound(scan, p, ts);
     gm_claims_note(&scan->span, st, p);
 }

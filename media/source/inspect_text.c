@@ -71,16 +71,20 @@ static int add_chapter(Gm__Inspection *facts, const AVChapter *from, struct gm_e
 }
 
 /* Ends where the next begins, when it has no end of its own or a later one. */
-static void clip_chapters(Gm__Inspection *facts)
+static void clip_chapters(Gm__Inspection *facts, int64_t most_us)
 {
     size_t kept = 0;
+    bool exact = facts->read_whole || most_us < facts->duration_us;
+    most_us = exact ? facts->duration_us : most_us;
     for (size_t i = 0; i < facts->n_chapters; i++) {
         Gm__Chapter *c = facts->chapters[i];
-        int64_t end = facts->duration_us;
+        int64_t end = most_us;
+        c->start_us = c->start_us > 0 ? c->start_us : 0;
         if (i + 1 < facts->n_chapters && facts->chapters[i + 1]->start_us < end) {
             end = facts->chapters[i + 1]->start_us;
+        } else if (c->end_us <= c->start_us && c->start_us < facts->duration_us) {
+            end = facts->duration_us;
         }
-        c->start_us = c->start_us > 0 ? c->start_us : 0;
         c->end_us = c->end_us > c->start_us && c->end_us < end ? c->end_us : end;
         if (c->end_us > c->start_us) {
             facts->chapters[kept++] = c;
@@ -91,7 +95,8 @@ static void clip_chapters(Gm__Inspection *facts)
     facts->n_chapters = kept;
 }
 
-int gm_facts_chapters(const AVFormatContext *ctx, Gm__Inspection *facts, struct gm_err *err)
+int gm_facts_chapters(const AVFormatContext *ctx, int64_t most_us, Gm__Inspection *facts,
+                      struct gm_err *err)
 {
     int rc = 0;
     for (unsigned i = 0; rc == 0 && i < ctx->nb_chapters && i < GM_FACTS_CHAPTERS; i++) {
@@ -102,7 +107,7 @@ int gm_facts_chapters(const AVFormatContext *ctx, Gm__Inspection *facts, struct 
     }
     if (rc == 0 && facts->n_chapters > 0) {
         qsort(facts->chapters, facts->n_chapters, sizeof facts->chapters[0], compare_chapters);
-        clip_chapters(facts);
+        clip_chapters(facts, most_us);
     }
     return rc;
 }

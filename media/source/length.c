@@ -15,10 +15,11 @@ static int64_t larger(int64_t a, int64_t b)
 /* As long as it is if all of the file has the head's bytes a second; 0: unknown. */
 static int64_t by_bytes(const struct gm_length *l)
 {
-    if (l->head_us <= 0 || l->head_bytes <= 0 || l->size_bytes <= 0) {
+    int64_t begin = larger(l->begin_bytes, 0);
+    if (l->head_us <= 0 || l->head_bytes <= begin || l->size_bytes <= begin) {
         return 0;
     }
-    int64_t us = av_rescale(l->head_us, l->size_bytes, l->head_bytes);
+    int64_t us = av_rescale(l->head_us, l->size_bytes - begin, l->head_bytes - begin);
     return us >= 0 ? us : INT64_MAX; /* further than a number reaches */
 }
 

@@ -18,31 +18,44 @@ static void claims_are_believed_as_far_as_the_file_bears_them_out(void **state)
         int64_t us, sure_us;
     } rows[] = {
         /* read to the end: where packets end; the last one's length by the header */
-        {{DAY, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false}, 20 * S, 20 * S},
-        {{20 * S + S / 25, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false},
+        {{DAY, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false, 0}, 20 * S, 20 * S},
+        {{20 * S + S / 25, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false, 0},
          20 * S + S / 25,
          20 * S},
-        {{10 * S, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false}, 20 * S, 20 * S},
-        {{DAY, 0, 0, 0, 0, 65 * MB, true, false}, 0, 0},
+        {{10 * S, 20 * S, 0, 5 * S, 16 * MB, 65 * MB, true, false, 0}, 20 * S, 20 * S},
+        {{DAY, 0, 0, 0, 0, 65 * MB, true, false, 0}, 0, 0},
         /* not to the end: a claim that the bytes bear out, one that they don't */
-        {{3600 * S, 80 * S, 0, 80 * S, 16 * MB, 700 * MB, false, false}, 3600 * S, 3500 * S},
-        {{3600 * S, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false}, 3600 * S, 3600 * S},
-        {{16 * S, 4 * S, 0, 4 * S, 16 * MB, 16 * MB, false, false}, 16 * S, 4 * S},
-        {{16 * S + 4, 4 * S, 0, 4 * S, 16 * MB, 16 * MB, false, false}, 4 * S, 4 * S},
-        {{DAY, 30 * S, 0, 5 * S, 16 * MB, 64 * MB, false, false}, 30 * S, 30 * S},
+        {{3600 * S, 80 * S, 0, 80 * S, 16 * MB, 700 * MB, false, false, 0}, 3600 * S, 3500 * S},
+        {{3600 * S, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false, 0}, 3600 * S, 3600 * S},
+        {{16 * S, 4 * S, 0, 4 * S, 16 * MB, 16 * MB, false, false, 0}, 16 * S, 4 * S},
+        {{16 * S + 4, 4 * S, 0, 4 * S, 16 * MB, 16 * MB, false, false, 0}, 4 * S, 4 * S},
+        {{DAY, 30 * S, 0, 5 * S, 16 * MB, 64 * MB, false, false, 0}, 30 * S, 30 * S},
         /* unless the index does */
-        {{DAY, 30 * S, 50 * S, 5 * S, 16 * MB, 64 * MB, false, false}, 50 * S, 50 * S},
-        {{3600 * S, 80 * S, 3600 * S, 80 * S, 16 * MB, 17 * MB, false, false}, 3600 * S, 3600 * S},
+        {{DAY, 30 * S, 50 * S, 5 * S, 16 * MB, 64 * MB, false, false, 0}, 50 * S, 50 * S},
+        {{3600 * S, 80 * S, 3600 * S, 80 * S, 16 * MB, 17 * MB, false, false, 0},
+         3600 * S,
+         3600 * S},
         /* no bytes to compare with: taken, and not sure */
-        {{DAY, 0, 0, 0, 0, 65 * MB, false, false}, DAY, 0},
-        {{0, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false}, 80 * S, 80 * S},
-        {{INT64_MIN, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false}, 80 * S, 80 * S},
-        {{INT64_MAX, 80 * S, 0, INT64_MAX, 1, INT64_MAX, false, false}, INT64_MAX, INT64_MAX},
+        {{DAY, 0, 0, 0, 0, 65 * MB, false, false, 0}, DAY, 0},
+        {{0, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false, 0}, 80 * S, 80 * S},
+        {{INT64_MIN, 80 * S, 0, 80 * S, 16 * MB, 800 * MB, false, false, 0}, 80 * S, 80 * S},
+        {{INT64_MAX, 80 * S, 0, INT64_MAX, 1, INT64_MAX, false, false, 0}, INT64_MAX, INT64_MAX},
+        /* bytes before the first packet say nothing */
+        {{880 * S, 4 * S, 0, 4 * S, 16 * MB, 70 * MB, false, false, 15 * MB}, 880 * S, 220 * S},
+        {{9000 * S, 9000 * S, 0, 10 * S, 3080 * 1000, 75 * MB, true, true, 3 * MB},
+         9000 * S,
+         9000 * S},
+        {{9000 * S, 9000 * S, 0, 10 * S, 3080 * 1000, 75 * MB, true, true, 0},
+         243506494,
+         243506494},
+        {{DAY, 4 * S, 0, 4 * S, 16 * MB, 70 * MB, false, false, 16 * MB}, DAY, 4 * S},
+        {{DAY, 4 * S, 0, 4 * S, 16 * MB, 16 * MB, false, false, 17 * MB}, DAY, 4 * S},
+        {{DAY, 4 * S, 0, 4 * S, 16 * MB, 64 * MB, false, false, -1}, 16 * S, 16 * S},
         /* clocks that may start anew: an end is one by the bytes alone */
-        {{DAY, DAY, DAY, 5 * S, 16 * MB, 64 * MB, true, true}, 20 * S, 20 * S},
-        {{25 * S, 25 * S, 0, 5 * S, 16 * MB, 64 * MB, true, true}, 25 * S, 20 * S},
-        {{DAY, DAY, 0, 10 * S, 2 * MB, 16000 * MB, true, true}, DAY, 80000 * S},
-        {{5 * S, 3 * S, 0, 10 * S, 2 * MB, 16000 * MB, true, true}, 10 * S, 10 * S},
+        {{DAY, DAY, DAY, 5 * S, 16 * MB, 64 * MB, true, true, 0}, 20 * S, 20 * S},
+        {{25 * S, 25 * S, 0, 5 * S, 16 * MB, 64 * MB, true, true, 0}, 25 * S, 20 * S},
+        {{DAY, DAY, 0, 10 * S, 2 * MB, 16000 * MB, true, true, 0}, DAY, 80000 * S},
+        {{5 * S, 3 * S, 0, 10 * S, 2 * MB, 16000 * MB, true, true, 0}, 10 * S, 10 * S},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
