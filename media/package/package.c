@@ -77,6 +77,23 @@ static int find_objects(struct package_task *t, struct gm_err *err)
     return rc;
 }
 
+/* Chunks that were encoded by media version 32 don't tell of their captions; where none does,
+ * inspect's word counts as it did then. */
+static int find_captions(struct package_task *t, struct gm_err *err)
+{
+    Gm__Inspection *facts = NULL;
+    int rc = t->segments.captions == 0 && t->policy->n_renditions > 0
+                 ? gm_results_inspection(t->io->spec, &facts, err)
+                 : 0;
+    if (rc == 0 && facts != NULL && facts->video != NULL && facts->video->captions) {
+        t->segments.captions = GM_CAPTIONS_ANY;
+    }
+    if (facts != NULL) {
+        gm__inspection__free_unpacked(facts, NULL);
+    }
+    return rc;
+}
+
 static int open_task(struct package_task *t, struct gm_err *err)
 {
     const Gm__TaskSpec *spec = t->io->spec;
@@ -98,6 +115,9 @@ static int open_task(struct package_task *t, struct gm_err *err)
         return gm_err_nomem(err);
     }
     rc = gm_collect(t->io, t->policy, &t->segments, err);
+    if (rc == 0) {
+        rc = find_captions(t, err);
+    }
     if (rc < 0) {
         return rc;
     }
