@@ -62,6 +62,12 @@ int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err)
     return 0;
 }
 
+bool gm_captions_is_cut(const AVFrame *picture)
+{
+    const AVFrameSideData *side = av_frame_get_side_data(picture, AV_FRAME_DATA_A53_CC);
+    return side != NULL && side->size > GM_CAPTIONS_MOST;
+}
+
 bool gm_captions_carries(const char *codec)
 {
     return strcmp(codec, "h264") == 0 || strcmp(codec, "hevc") == 0;
@@ -110,6 +116,7 @@ static void add_messages(const uint8_t *head, size_t head_size, const uint8_t *d
                          struct gm_buf *out)
 {
     size_t at = size % TRIPLET != 0 ? size : 0;
+    size = size < GM_CAPTIONS_MOST ? size : GM_CAPTIONS_MOST;
     while (at < size) {
         size_t some = size - at < GM_CAPTIONS_MESSAGE ? size - at : GM_CAPTIONS_MESSAGE;
         add_message(head, head_size, data + at, some, out);

@@ -31,13 +31,19 @@ int gm_captions_copy(const AVFrame *from, AVFrame *to, struct gm_err *err) GM_MU
 
 /* What one message holds: 31 triplets, since cc_count has 5 bits. */
 #define GM_CAPTIONS_MESSAGE (31 * 3)
+/* What goes along with a picture: two messages. CTA-708's 9600 bits a second are 25 triplets at 24
+ * pictures a second; a picture with more than twice that is damaged or hostile, and would break
+ * the bounds of a rendition's buffer. */
+#define GM_CAPTIONS_MOST (2 * GM_CAPTIONS_MESSAGE)
+/* Whether the picture has more than that: the rest is left out. */
+bool gm_captions_is_cut(const AVFrame *picture);
 
 /* Whether a codec's stream carries captions: "h264", "hevc". */
 bool gm_captions_carries(const char *codec);
 
 /* The SEI messages of captions, each an HEVC NAL unit with its length (4 bytes) before it: what
- * stands at the head of the picture's sample. A message holds GM_CAPTIONS_MESSAGE bytes at most.
- * Nothing where the data is no whole triplets.
+ * stands at the head of the picture's sample. A message holds GM_CAPTIONS_MESSAGE bytes at most;
+ * what is beyond GM_CAPTIONS_MOST is left out. Nothing where the data is no whole triplets.
  * Source: ITU-T H.265 D.2.6, 7.3.2.4; ATSC A/72 part 1, 6.4.2. */
 void gm_captions_add_hevc(const uint8_t *data, size_t size, struct gm_buf *out);
 /* The same as NAL units of H.264. Source: ITU-T H.264 D.1.6, 7.3.1; ATSC A/72 part 1, 6.4.2. */

@@ -294,8 +294,8 @@ static int warn_damage(struct gm_metas *m, const struct damage *d, struct gm_err
     }
     if (rc == 0 && d->captions > 0) {
         rc = warn(m->warnings, GM_W_ENCODE_CAPTIONS_DROPPED,
-                  "pictures have captions, which renditions of some codecs do not carry",
-                  d->captions, err);
+                  "pictures have captions that renditions do not carry, or not all of", d->captions,
+                  err);
     }
     return rc;
 }

@@ -48,7 +48,7 @@ struct run {
     struct attempt *attempts;          /* owned, one a rendition */
     bool again;                        /* the chunk comes again for those that are not kept */
     uint64_t chunk_frames;
-    uint32_t captioned; /* of its pictures, where some renditions drop captions unforeseen */
+    uint32_t captioned; /* of its pictures: some renditions drop captions unforeseen, or a part */
     unsigned captions;  /* GM_CAPTIONS_ bits of its pictures */
     /* Whole run. */
     uint64_t done, total, decoded, spare;
@@ -222,7 +222,7 @@ static int encode_picture(struct run *r, const struct gm_pictures_step *step, st
         }
     }
     unsigned captions = gm_captions_look(step->front);
-    r->captioned += captions != 0 && drops_captions(r);
+    r->captioned += captions != 0 && (drops_captions(r) || gm_captions_is_cut(step->front));
     r->captions |= captions;
     r->chunk_frames++;
     tick(r);

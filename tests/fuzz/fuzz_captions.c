@@ -35,8 +35,11 @@ static void captions(const uint8_t *data, size_t size)
                    (size_t)sei.data[at + 2] << 8 | sei.data[at + 3]);
         GM_ASSERT(at <= sei.size);
     }
+    size_t most = size < GM_CAPTIONS_MOST ? size : GM_CAPTIONS_MOST;
     GM_ASSERT(units ==
-              (size % 3 == 0 ? (size + GM_CAPTIONS_MESSAGE - 1) / GM_CAPTIONS_MESSAGE : 0));
+              (size % 3 == 0 ? (most + GM_CAPTIONS_MESSAGE - 1) / GM_CAPTIONS_MESSAGE : 0));
+    GM_ASSERT(sei.size <= GM_CAPTIONS_MOST * 3 / 2 + units * 32); /* escaped, and heads */
+    GM_ASSERT(gm_captions_is_cut(from) == (size > GM_CAPTIONS_MOST));
     struct gm_buf avc = {0};
     gm_captions_add_h264(data, size, &avc); /* a byte of head less; escaping hangs on neither */
     GM_ASSERT(avc.size == sei.size - units);

@@ -18,10 +18,11 @@
 
 #define FRAMES 320    /* 12.8 s: 3 chunks */
 #define MANY (40 * 3) /* captions of a picture, of two messages */
+#define MORE (70 * 3) /* of three, which is one too many */
 
 /* Captions of every frame of a clip, in output order; count 0: none. */
 struct seen {
-    uint8_t data[FRAMES][MANY];
+    uint8_t data[FRAMES][MORE];
     size_t size[FRAMES];
     size_t frames;
 };
@@ -157,7 +158,48 @@ static void encode(struct folder_io *f, uint32_t run)
     }
 }
 
-static void assert_carried(const char *path, const struct seen *want, const char *codec,
+/* How often that task warned of it, 0: never; of encode all items. */
+static int64_t dropped(const struct folder_io *f, const char *task)
+{
+    int64_t count = 0;
+    if (strcmp(task, "plan") == 0) {
+        const Gm__TaskResult *r = folder_io_result(f, "plan", 0);
+        Gm__Policy *policy = gm__policy__unpack(NULL, r->meta.len, r->meta.data);
+        for (size_t i = 0; i < policy->n_warnings; i++) {
+            bool is = strcmp(policy->warnings[i]->code, "plan.captions_dropped") == 0;
+            count += is ? policy->warnings[i]->count : 0;
+        }
+        gm__policy__free_unpacked(policy, NULL);
+    }
+    for (uint32_t i = 0; strcmp(task, "encode") == 0 && i < folder_io_items(f, task, 0, 0); i++) {
+        const Gm__Item *item = folder_io_item(f, task, 0, 0, i);
+        Gm__EncodeItemMeta *meta =
+            gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+        assert_non_null(meta);
+        count += meta->captions_dropped;
+        gm__encode_item_meta__free_unpacked(meta, NULL);
+    }
+    return count;
+}
+
+/* Of pictures that have more, what goes along. */
+static void cut(struct seen *s)
+{
+    for (size_t i = 0; i < s->frames; i++) {
+        s->size[i] = s->size[i] < GM_CAPTIONS_MOST ? s->size[i] : GM_CAPTIONS_MOST;
+    }
+}
+
+static int64_t longer(const struct seen *s)
+{
+    int64_t count = 0;
+    for (size_t i = 0; i < s->frames; i++) {
+        count += s->size[i] > GM_CAPTIONS_MOST;
+    }
+    return count;
+}
+
+static void assert_carried(const char *path, struct seen *want, const char *codec,
                            const char *deinterlace, uint32_t run, uint32_t chunks)
 {
     struct folder_io *f = NULL;
@@ -165,6 +207,8 @@ static void assert_carried(const char *path, const struct seen *want, const char
     start(path, codec, deinterlace, &pipeline, &f);
     assert_true(folder_io_items(f, "split", 0, 0) >= chunks);
     encode(f, run);
+    assert_int_equal(dropped(f, "encode"), longer(want));
+    cut(want);
     for (size_t r = 0; r < 2; r++) {
         struct clip *joined = join(f, r);
         struct seen *got = see(joined);
@@ -176,18 +220,23 @@ static void assert_carried(const char *path, const struct seen *want, const char
     gm__pipeline__free_unpacked(pipeline, NULL);
 }
 
-/* Puts MANY bytes of captions, in two messages, before every packet of a stream with start codes.
- */
-static void add_many(struct clip *clip)
+/* Puts so many bytes of captions, MORE at most, before every fourth packet of a stream with start
+ * codes, and a few before the others: small renditions have no room for more. */
+static void add_many(struct clip *clip, size_t most)
 {
     for (size_t i = 0; i < clip->packet_count; i++) {
         AVPacket *p = clip->packets[i];
         struct gm_buf units = {0};
-        uint8_t data[MANY];
-        for (size_t k = 0; k < MANY; k++) {
+        size_t bytes = i % 4 == 0 ? most : 30;
+        uint8_t data[MORE];
+        for (size_t k = 0; k < bytes; k++) {
             data[k] = (uint8_t)(k % 3 == 0 ? 0xfc : 1 + (i * 7 + k) % 100);
         }
-        gm_captions_add_h264(data, MANY, &units);
+        for (size_t at = 0; at < bytes; at += GM_CAPTIONS_MESSAGE) {
+            size_t rest = bytes - at;
+            gm_captions_add_h264(data + at, rest < GM_CAPTIONS_MESSAGE ? rest : GM_CAPTIONS_MESSAGE,
+                                 &units);
+        }
         for (size_t at = 0; at < units.size;) { /* a start code for each length */
             size_t unit = units.data[at + 3];
             units.data[at + 3] = 1;
@@ -210,15 +259,17 @@ static void every_rendition_has_the_captions_of_the_source(void **state)
     static const struct {
         const char *encoder, *options, *format, *codec, *deinterlace;
         uint32_t run;
-        bool many;
+        size_t many; /* bytes; 0: the encoder's own */
     } rows[] = {
-        {"libx264", x264, "mp4", "h264", "off", 0, false},
-        {"libx264", x264, "mp4", "h264", "on", 1, false},
-        {"libx264", x264, "mp4", "hevc", "off", 2, false},
-        {"libx264", plain, "mp4", "h264", "off", 1, true},
-        {"libx264", plain, "mp4", "hevc", "off", 0, true},
-        {"mpeg2video", fields, "ts", "h264", "on", 1, false},
-        {"mpeg2video", fields, "ts", "hevc", "off", 0, false},
+        {"libx264", x264, "mp4", "h264", "off", 0, 0},
+        {"libx264", x264, "mp4", "h264", "on", 1, 0},
+        {"libx264", x264, "mp4", "hevc", "off", 2, 0},
+        {"libx264", plain, "mp4", "h264", "off", 1, MANY},
+        {"libx264", plain, "mp4", "hevc", "off", 0, MANY},
+        {"libx264", plain, "mp4", "h264", "off", 2, MORE},
+        {"libx264", plain, "mp4", "hevc", "off", 0, MORE},
+        {"mpeg2video", fields, "ts", "h264", "on", 1, 0},
+        {"mpeg2video", fields, "ts", "hevc", "off", 0, 0},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
@@ -226,14 +277,14 @@ static void every_rendition_has_the_captions_of_the_source(void **state)
         assert_non_null(mkdtemp(dir));
         (void)snprintf(path, sizeof path, "%s/clip.%s", dir, rows[i].format);
         struct clip *clip = clip_make(rows[i].encoder, rows[i].options, FRAMES);
-        if (rows[i].many) {
-            add_many(clip);
+        if (rows[i].many > 0) {
+            add_many(clip, rows[i].many);
         }
         struct seen *want = see(clip);
         clip_mux(clip, path);
         assert_int_equal(want->frames, FRAMES);
         assert_true(want->size[0] > 0 && want->size[FRAMES - 2] > 0);
-        assert_true((want->size[0] == MANY) == rows[i].many);
+        assert_true(rows[i].many == 0 || want->size[0] == rows[i].many);
         assert_carried(path, want, rows[i].codec, rows[i].deinterlace, rows[i].run, 3);
         free(want);
         clip_free(&clip);
@@ -260,30 +311,6 @@ static void captions_of_a_real_recording_come_out(void **state)
     assert_carried(path, want, "h264", "auto", 0, 1);
     free(want);
     clip_free(&clip);
-}
-
-/* How often that task warned of it, 0: never; of encode all items. */
-static int64_t dropped(const struct folder_io *f, const char *task)
-{
-    int64_t count = 0;
-    if (strcmp(task, "plan") == 0) {
-        const Gm__TaskResult *r = folder_io_result(f, "plan", 0);
-        Gm__Policy *policy = gm__policy__unpack(NULL, r->meta.len, r->meta.data);
-        for (size_t i = 0; i < policy->n_warnings; i++) {
-            bool is = strcmp(policy->warnings[i]->code, "plan.captions_dropped") == 0;
-            count += is ? policy->warnings[i]->count : 0;
-        }
-        gm__policy__free_unpacked(policy, NULL);
-    }
-    for (uint32_t i = 0; strcmp(task, "encode") == 0 && i < folder_io_items(f, task, 0, 0); i++) {
-        const Gm__Item *item = folder_io_item(f, task, 0, 0, i);
-        Gm__EncodeItemMeta *meta =
-            gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
-        assert_non_null(meta);
-        count += meta->captions_dropped;
-        gm__encode_item_meta__free_unpacked(meta, NULL);
-    }
-    return count;
 }
 
 /* Whether the manifests name the services of clip_make's captions, all three, or say that there are
@@ -369,6 +396,53 @@ static void captions_that_come_late_are_told(void **state)
     assert_int_equal(rmdir(dir), 0);
 }
 
+/* As media version 32 wrote them. */
+static void forget_captions(struct folder_io *f)
+{
+    for (uint32_t i = 0; i < folder_io_items(f, "encode", 0, 0); i++) {
+        Gm__Item *item = (Gm__Item *)(uintptr_t)folder_io_item(f, "encode", 0, 0, i);
+        Gm__EncodeItemMeta *meta =
+            gm__encode_item_meta__unpack(NULL, item->meta.len, item->meta.data);
+        assert_non_null(meta);
+        assert_int_not_equal(meta->captions, 0);
+        meta->captions = 0;
+        item->meta.len =
+            gm__encode_item_meta__pack(meta, item->meta.data); /* no longer than it was */
+        gm__encode_item_meta__free_unpacked(meta, NULL);
+    }
+}
+
+static void chunks_of_before_have_what_inspect_saw(void **state)
+{
+    static const struct folder_run package = {.task = "package"};
+    char dir[] = "/tmp/test-captions-XXXXXX", path[64];
+    struct clip *clip = clip_make("libx264", "preset=veryfast,bf=3,g=50,a53cc=1", FRAMES);
+    Gm__Pipeline *pipeline = NULL;
+    struct folder_io *f = NULL;
+    struct gm_err err = {0};
+    (void)state;
+    assert_non_null(mkdtemp(dir));
+    (void)snprintf(path, sizeof path, "%s/clip.mp4", dir);
+    clip_mux(clip, path);
+    start(path, "h264", "off", &pipeline, &f);
+    encode(f, 0);
+    forget_captions(f);
+    assert_int_equal(folder_io_run(f, &package, NULL, &err), 0);
+    const Gm__TaskResult *r = folder_io_result(f, "package", 0);
+    Gm__PackageMeta *meta = gm__package_meta__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(meta);
+    const ProtobufCBinaryData *master = &meta->master_m3u8;
+    assert_non_null(memmem(master->data, master->len, "INSTREAM-ID=\"CC1\"", 17));
+    assert_null(memmem(master->data, master->len, "INSTREAM-ID=\"CC3\"", 17));
+    assert_null(memmem(master->data, master->len, "CLOSED-CAPTIONS=NONE", 20));
+    gm__package_meta__free_unpacked(meta, NULL);
+    folder_io_destroy(&f);
+    gm__pipeline__free_unpacked(pipeline, NULL);
+    clip_free(&clip);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void kinds_are_told_apart(void **state)
 {
     static const struct {
@@ -437,6 +511,23 @@ static void more_than_one_message_holds_goes_into_the_next(void **state)
     gm_buf_fini(&parts);
 }
 
+/* What is beyond two messages is left out. */
+static void a_picture_has_two_messages_at_most(void **state)
+{
+    static const uint8_t data[3 * 33334];
+    struct gm_buf most = {0}, all = {0};
+    (void)state;
+    gm_captions_add_hevc(data, GM_CAPTIONS_MOST, &most);
+    gm_captions_add_hevc(data, sizeof data, &all);
+    assert_int_equal(all.size, most.size);
+    assert_memory_equal(all.data, most.data, most.size);
+    all.size = 0;
+    gm_captions_add_hevc(data, sizeof data - 1, &all);
+    assert_int_equal(all.size, 0);
+    gm_buf_fini(&most);
+    gm_buf_fini(&all);
+}
+
 static void services_are_those_that_data_was_seen_of(void **state)
 {
     static const struct {
@@ -493,9 +584,11 @@ int main(void)
         cmocka_unit_test(every_rendition_has_the_captions_of_the_source),
         cmocka_unit_test(captions_of_a_real_recording_come_out),
         cmocka_unit_test(captions_that_come_late_are_told),
+        cmocka_unit_test(chunks_of_before_have_what_inspect_saw),
         cmocka_unit_test(kinds_are_told_apart),
         cmocka_unit_test(h264_units_have_a_shorter_head),
         cmocka_unit_test(services_are_those_that_data_was_seen_of),
+        cmocka_unit_test(a_picture_has_two_messages_at_most),
         cmocka_unit_test(more_than_one_message_holds_goes_into_the_next),
         cmocka_unit_test(hevc_units_are_escaped_and_bounded),
     };
