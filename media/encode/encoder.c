@@ -9,7 +9,9 @@
 #include <libavutil/imgutils.h>
 #include <libavutil/opt.h>
 #include <libavutil/pixdesc.h>
+#include <libavutil/time.h>
 
+#include "common/id.h"
 #include "media/av.h"
 #include "media/device/packed.h"
 #include "media/encode/encoder_device.h"
@@ -21,7 +23,9 @@
  * encoders and the checks of the plan's numbers: encoder_check.c. */
 #define LEAST_INIT 1001 /* bits: libavcodec does not tell libx265 of up to 1000 */
 #define LEAD_PICTURES 8
-#define OPEN_TRIES 3          /* more: others may take a session that was free for a moment */
+#define OPEN_TRIES 3         /* more: others may take a session that was free for a moment */
+#define RETRY_LEAST_US 50000 /* between them: what a session is opened and closed in */
+#define RETRY_JITTER_US 150000
 #define MAX_TAIL_PICTURES 300 /* more than any look-ahead */
 
 struct gm_encoder {
@@ -200,6 +204,14 @@ static int make_context(struct gm_encoder *e, const struct gm_encoder_params *pa
     return rc;
 }
 
+/* Who met the same refusal tries again, too: not all at once. */
+static void wait_a_moment(void)
+{
+    uint8_t random = 0;
+    GM_IGNORE(gm_random(&random, sizeof random, NULL), "then all wait the least");
+    (void)av_usleep(RETRY_LEAST_US + RETRY_JITTER_US / UINT8_MAX * random);
+}
+
 static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *params,
                       struct gm_err *err)
 {
@@ -226,6 +238,9 @@ static int open_codec(struct gm_encoder *e, const struct gm_encoder_params *para
                               "The encoder of %s did not open at %d more tries, with %d B pictures,"
                               " either",
                               e->name, OPEN_TRIES, b_frames);
+        }
+        if (averror == AVERROR(EINVAL)) { /* of a GPU: its sessions may be taken */
+            wait_a_moment();
         }
     }
 }
