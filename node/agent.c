@@ -56,11 +56,14 @@ static _Noreturn void quit(struct gm_agent *agent)
     }
     gm_log(GM_LOG_WARN, "left-hanging", "jobs=%" PRIu32 " goodbye=%s", jobs,
            agent->left ? "yes" : "no");
+    if (agent->failure != NULL) { /* nobody else tells it now */
+        gm_log_err(GM_LOG_ERROR, "start-failed", agent->failure, "what=agent");
+    }
     gm_link_close(agent, GOODBYE_LINGER_MS);
     if (agent->zmq != NULL) {
         zmq_ctx_term(agent->zmq); /* what lingers is sent */
     }
-    _exit(agent->failed ? 1 : 0);
+    _exit(agent->failure != NULL ? 1 : 0);
 }
 
 static void leave_within(struct gm_agent *agent, gm_time now, gm_time patience)
@@ -225,7 +228,7 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     }
     rc = start(agent, err);
     if (rc < 0) {
-        agent->failed = true;
+        agent->failure = err;
         stop(agent, "start failed");
     }
     run(agent);

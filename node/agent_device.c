@@ -217,7 +217,8 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
     gm_agent_assist_judge(agent, d);
 }
 
-/* Jobs that were planned without the scaler go on. */
+/* Jobs that were planned without the scaler go on, until the device's next quarantine or the node's
+ * next start: what comes back then is the chain with the scaler alone. */
 static void keep_unscaled(struct gm_agent_device *d, const struct gm_device_chain *had,
                           size_t count)
 {

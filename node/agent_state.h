@@ -20,7 +20,8 @@
  *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
  *   agent_offer.c   what the scheduler is told of the devices: Hello's part, and Offer
  *   agent_device.c  devices: proofs, slots, quarantine
- *   agent_assist.c  GPUs that decode for tasks of the processors
+ *   agent_room.c    devices that are full: what they take for now
+ *   agent_assist.c  devices that decode: for tasks of the processors, VA drivers for their own too
  *   agent_handle.c  messages of the scheduler
  *   agent_worker.c  slots and the messages of their workers
  *   agent_task.c    a task from Assign to its last acknowledgement
@@ -55,7 +56,7 @@ struct gm_agent_rest {
     uint32_t times; /* proofs in a row that passed for fewer */
 };
 
-/* A GPU as the decoder of tasks that are the cpu's. */
+/* A device as the decoder of tasks that are the cpu's, and a VA driver's as that of its own. */
 struct gm_agent_assist {
     uint32_t most;    /* tasks at once; 0: it is not wanted for that */
     uint32_t allowed; /* at present: it was full */
@@ -155,10 +156,10 @@ struct gm_agent {
     uv_timer_t tick;
     uv_signal_t sigterm, sigint;
     bool stopping;
-    bool failed;          /* to start */
-    const char *farewell; /* Goodbye's reason, to be said when nothing is put; NULL: none */
-    bool left;            /* that was said, or there was nobody to hear it */
-    gm_time leave_by;     /* of one that stops: it ends then, whatever hangs */
+    const struct gm_err *failure; /* borrowed: it failed to start; NULL: it did not */
+    const char *farewell;         /* Goodbye's reason, to be said when nothing is put; NULL: none */
+    bool left;                    /* that was said, or there was nobody to hear it */
+    gm_time leave_by;             /* of one that stops: it ends then, whatever hangs */
 
     void *zmq;
     void *sock;

@@ -259,7 +259,8 @@ static int download(struct gm_vadec *v, bool damaged, AVFrame *to, struct gm_err
 
 /* Damage counts in pictures that no chunk lists, too, for others refer to them. Not so in H.264:
  * the first pictures behind an open GOP's keyframe miss what they refer to, and nobody says which
- * they are. libavcodec leaves out HEVC's, and VP9 has none. */
+ * they are. libavcodec leaves out HEVC's, VP9 has none, and AV1 has none behind a keyframe that is
+ * shown, which takes all slots. */
 static int wait_for(struct gm_vadec *v, uintptr_t surface, bool *out_damaged, struct gm_err *err)
 {
     int rc = gm_vaapi_wait(v->device, surface, out_damaged, err);
