@@ -4,7 +4,7 @@
 set -u
 . "$(dirname "$0")/over.sh"
 : "${GOPMILL:?the program gopmill}"
-"$here/with" arc-qsv -- true || { echo "skipped: render nodes can't be made here"; exit 77; }
+"$here/with" arc-qsv -- true || { echo "SKIPPED: render nodes can't be made here"; exit 77; }
 quiet+=(-init_hw_device vaapi=va:/dev/dri/renderD128 -init_hw_device qsv=q@va -filter_hw_device q)
 source=(-f lavfi -i testsrc2=s=328x180:r=25:d=1)
 surfaces=(-vf "format=nv12,hwupload=extra_hw_frames=20" -c:v h264_qsv)

@@ -4,7 +4,7 @@
 set -u
 . "$(dirname "$0")/over.sh"
 : "${GOPMILL:?the program gopmill}"
-"$here/with" arc -- true || { echo "skipped: render nodes can't be made here"; exit 77; }
+"$here/with" arc -- true || { echo "SKIPPED: render nodes can't be made here"; exit 77; }
 quiet+=(-vaapi_device /dev/dri/renderD128)
 source=(-f lavfi -i testsrc2=s=320x180:r=25:d=1)
 

@@ -78,7 +78,7 @@ static void without_a_driver_there_is_an_error(void **state)
     void *library = dlopen("libcuda.so.1", RTLD_NOW | RTLD_LOCAL);
     if (library != NULL) {
         dlclose(library);
-        print_message("skipped: this machine has libcuda.so.1\n");
+        print_message("SKIPPED here: a machine without a driver (this one has libcuda.so.1)\n");
         skip();
     }
     struct gm_gpu *gpu = (struct gm_gpu *)(void *)state;

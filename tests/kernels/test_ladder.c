@@ -212,7 +212,7 @@ static void a_missing_barrier_is_seen(void **state)
 {
     (void)state;
     if (!FIBERS_DIRT) {
-        print_message("skipped: sanitizers refuse what this test does\n");
+        print_message("SKIPPED here: a missing barrier (sanitizers refuse what this test does)\n");
         skip();
     }
     uint64_t random = 5;

@@ -79,7 +79,7 @@ static void a_missing_barrier_is_seen(void **state)
 {
     (void)state;
     if (!FIBERS_DIRT) {
-        print_message("skipped: sanitizers refuse what this test does\n");
+        print_message("SKIPPED here: a missing barrier (sanitizers refuse what this test does)\n");
         skip();
     }
     for (int drop = 2; drop <= 3; drop++) {

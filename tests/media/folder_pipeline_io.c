@@ -10,7 +10,7 @@ bool folder_clip(const char *name, char out[4096])
 {
     const char *media = getenv("GOPMILL_TEST_MEDIA");
     if (media == NULL || media[0] == '\0') {
-        (void)fprintf(stderr, "skipped: GOPMILL_TEST_MEDIA is not set\n");
+        (void)fprintf(stderr, "SKIPPED here: real clips (GOPMILL_TEST_MEDIA is unset)\n");
         return false;
     }
     (void)snprintf(out, 4096, "%s/%s", media, name);
