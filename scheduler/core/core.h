@@ -24,7 +24,7 @@ struct gm_core_params {
     uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
-    uint32_t keep_finished;  /* finished jobs whose rows stay; default 1000 */
+    uint32_t keep_finished;  /* finished jobs whose rows stay; 0, but in tests: 1000 */
 };
 
 enum gm_row_kind {
