@@ -243,8 +243,14 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
         return rc;
     }
     d->term = gm_state_term(d->state);
+    uint32_t last_lease_ms = 0;
+    rc = gm_state_lease(d->state, (uint32_t)d->settings->lease_ms, &last_lease_ms, err);
+    if (rc < 0) {
+        return rc;
+    }
     struct gm_core_params params = {.term = d->term,
                                     .lease_ms = (uint32_t)d->settings->lease_ms,
+                                    .last_lease_ms = last_lease_ms,
                                     .heartbeat_ms = (uint32_t)d->settings->heartbeat_ms,
                                     .stall_ms = (uint32_t)d->settings->stall_ms,
                                     .device_wait_ms = (uint32_t)d->settings->device_wait_ms,

@@ -19,6 +19,7 @@ struct gm_core; /* opaque; see view.h for read-only views */
 struct gm_core_params {
     uint64_t term;           /* raised durably by the caller before each start */
     uint32_t lease_ms;       /* default 15000 */
+    uint32_t last_lease_ms;  /* of the term before; 0: not known, as lease_ms */
     uint32_t heartbeat_ms;   /* default 1000 */
     uint32_t stall_ms;       /* no progress for so long: watchdog, default 120000 */
     uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */

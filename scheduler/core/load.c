@@ -418,7 +418,8 @@ int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, st
         return rc;
     }
     core->loaded = true;
-    core->strangers_until = now + core->lease_time;
+    gm_time theirs = core->params.last_lease_ms * GM_MS;
+    core->strangers_until = now + (theirs > core->lease_time ? theirs : core->lease_time);
     core->first_seq = core->next_seq;
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         resume_job(core, job);

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
@@ -288,6 +289,23 @@ void gm_state_close(struct gm_state **state)
 uint64_t gm_state_term(const struct gm_state *state)
 {
     return state->term;
+}
+
+int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
+                   struct gm_err *err)
+{
+    char sql[96];
+    int64_t before = 0;
+    int rc = number(state->db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
+    if (rc == 0) {
+        (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('lease_ms', %u)",
+                       lease_ms);
+        rc = exec(state->db, sql, "keep how long leases last", err);
+    }
+    if (rc == 0) {
+        *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
+    }
+    return rc;
 }
 
 int64_t gm_state_last_event(const struct gm_state *state)

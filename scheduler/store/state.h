@@ -18,6 +18,10 @@ struct gm_state; /* opaque */
 int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_state_close(struct gm_state **state);
 uint64_t gm_state_term(const struct gm_state *state);
+/* Keeps how long this term's leases last, durably, before any is given. *out_before: how long those
+ * of the term before last; 0: not known. Once, before the first commit. */
+int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
+                   struct gm_err *err) GM_MUST_CHECK;
 /* Highest event number stored; 0: none. */
 int64_t gm_state_last_event(const struct gm_state *state);
 

@@ -76,6 +76,20 @@ static void rows_come_back(void **state)
     gm_state_close(&s);
 }
 
+static void a_term_knows_how_long_leases_of_the_one_before_last(void **state)
+{
+    static const uint32_t kept[] = {60000, 15000, 4000000000, 15000};
+    struct gm_err err = {0};
+    uint32_t before = 1;
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        struct gm_state *s = NULL;
+        ASSERT_OK(gm_state_open(*state, &s, &err));
+        ASSERT_OK(gm_state_lease(s, kept[i], &before, &err));
+        assert_int_equal(before, i == 0 ? 0 : kept[i - 1]);
+        gm_state_close(&s);
+    }
+}
+
 static void events_are_read_in_order_and_go_with_their_job(void **state)
 {
     struct gm_state *s = NULL;
@@ -211,6 +225,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(rows_come_back, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_term_knows_how_long_leases_of_the_one_before_last,
+                                        make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(events_are_read_in_order_and_go_with_their_job, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_batch_that_fails_leaves_nothing, make_folder,

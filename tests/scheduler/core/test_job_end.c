@@ -268,9 +268,11 @@ static void what_a_clean_up_passed_over_for_a_job_that_ended_is_deleted(void **a
 }
 
 /* Cancelled right after a restart, while its node may work for the scheduler before. */
-static struct sim *cancelled_after_a_restart(bool dead, struct sim_job **job)
+static struct sim *cancelled_after_a_restart(bool dead, uint32_t last_lease_ms,
+                                             struct sim_job **job)
 {
     struct sim *sim = farm(1, 1);
+    sim->params.last_lease_ms = last_lease_ms;
     *job = sim_submit(sim, "job", 12, 1, 50);
     sim_until(sim, encode_runs, 60);
     if (dead) {
@@ -288,20 +290,23 @@ static struct sim *cancelled_after_a_restart(bool dead, struct sim_job **job)
 static void deleting_waits_for_nodes_of_the_scheduler_before(void **arg)
 {
     (void)arg;
-    struct sim_job *job;
-    struct sim *sim = cancelled_after_a_restart(true, &job);
-    sim_run(sim, 12); /* leases are good for 15 s */
-    assert_int_equal(job->cleaned, 0);
-    sim_run(sim, 3);
-    assert_int_equal(job->cleaned, 1);
-    sim_destroy(sim);
+    static const uint32_t last[] = {0, 5000, 25000}; /* now leases are good for 15 s */
+    for (size_t i = 0; i < sizeof(last) / sizeof(last[0]); i++) {
+        struct sim_job *job;
+        struct sim *sim = cancelled_after_a_restart(true, last[i], &job);
+        sim_run(sim, last[i] > 15000 ? 22 : 12);
+        assert_int_equal(job->cleaned, 0);
+        sim_run(sim, 3);
+        assert_int_equal(job->cleaned, 1);
+        sim_destroy(sim);
+    }
 }
 
 static void deleting_waits_no_longer_than_nodes_hold_leases(void **arg)
 {
     (void)arg;
     struct sim_job *job;
-    struct sim *sim = cancelled_after_a_restart(false, &job);
+    struct sim *sim = cancelled_after_a_restart(false, 0, &job);
     sim_run(sim, 5); /* it said hello, heard that its lease is lost, and said that it has none */
     assert_int_equal(job->cleaned, 1);
     sim_destroy(sim);
