@@ -171,7 +171,7 @@ static int ask(struct gm_worker_task *task, Gm__WObject kind, uint32_t index, ui
     while (rc == 0 && task->reply == NULL) {
         rc = wait_message(task, err);
     }
-    if (rc < 0) {
+    if (rc != 0) {
         return rc;
     }
     GM_CRASH("worker.opened");
