@@ -197,12 +197,21 @@ static int change_chunk(struct gm_splitter *s, const struct gm_split_frame *fram
     return rc;
 }
 
+static int too_long(const struct gm_splitter *s, struct gm_err *err)
+{
+    return gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0, "%s lasts more than %llu s",
+                      s->io->spec->source_name, (unsigned long long)gm_length_limit_s(s->io->spec));
+}
+
 static int take_frame(void *arg, const struct gm_split_frame *frame, struct gm_err *err)
 {
     struct gm_splitter *s = arg;
     struct gm_timeline_frame at;
     int64_t ordinal = (int64_t)s->timeline.frames;
     gm_timeline_next(&s->timeline, frame->ts, &at);
+    if (gm_timeline_us(at.out_ts, s->policy->timescale) > s->most_us) {
+        return too_long(s, err); /* packets without times told nothing */
+    }
     struct gm_split_packet *p = gm_split_store_find(&s->video, frame->id);
     if (p != NULL && p->shown < 0) {
         p->shown = ordinal;
@@ -252,9 +261,7 @@ static int take_packet(struct gm_splitter *s, struct gm_err *err)
 {
     gm_claims_note(&s->span, s->source.format->streams[s->packet->stream_index], s->packet);
     if (s->span.any && s->span.end_us > s->most_end_us) { /* inspection saw but parts */
-        return gm_err_set(err, GM_E_INPUT_TOO_LARGE, 0, "%s lasts more than %llu s",
-                          s->io->spec->source_name,
-                          (unsigned long long)gm_length_limit_s(s->io->spec));
+        return too_long(s, err);
     }
     if (s->facts->video != NULL && s->packet->stream_index == (int)s->facts->video->stream_index) {
         return take_video(s, err);
@@ -422,15 +429,17 @@ static int open_streams(struct gm_splitter *s, struct gm_err *err)
     return rc == 0 ? gm_split_text_open(&s->text, s->io, s->policy, s->facts, ctx, s->fd, err) : rc;
 }
 
-/* Where the longest programme ends that the pipeline takes, source time. */
-static int64_t most_end_us(const struct gm_splitter *s)
+/* How long the longest programme is that the pipeline takes, where that is not known to hold, and
+ * where in source time it ends. */
+static void set_most(struct gm_splitter *s)
 {
     AVRational zero = gm_av_rational(s->facts->zero);
     uint64_t limit_s = gm_length_limit_s(s->io->spec);
     int64_t us = zero.den != 0 ? gm_av_rescale(1, zero, (AVRational){1, 1000000}) : 0;
-    bool over = s->facts->read_whole || limit_s > INT64_MAX / 1000000 ||
-                __builtin_add_overflow(us, (int64_t)limit_s * 1000000, &us);
-    return over ? INT64_MAX : us;
+    bool any = s->facts->read_whole || limit_s > INT64_MAX / 1000000;
+    s->most_us = any ? INT64_MAX : (int64_t)limit_s * 1000000;
+    bool over = any || __builtin_add_overflow(us, s->most_us, &s->most_end_us);
+    s->most_end_us = over ? INT64_MAX : s->most_end_us;
 }
 
 static int open_all(struct gm_splitter *s, struct gm_err *err)
@@ -455,7 +464,7 @@ static int open_all(struct gm_splitter *s, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    s->most_end_us = most_end_us(s);
+    set_most(s);
     s->decode = s->facts->timeline == GM__TIMELINE_MODE__TIMELINE_DECODE;
     s->skip = gm_split_skip(spec, GM_STREAM_VIDEO);
     s->packet = av_packet_alloc();

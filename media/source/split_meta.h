@@ -37,6 +37,7 @@ struct gm_splitter {
     bool truncated;             /* reading broke off */
     struct gm_claims_span span; /* of the packets taken */
     int64_t most_end_us;        /* where the span may end */
+    int64_t most_us;            /* and how long the programme may be */
 };
 
 /* Items, frames, what is lost or damaged, warnings. end_ts: of the last picture. out: initialised;

@@ -299,6 +299,46 @@ static void a_source_that_changed_is_noticed(void **state)
     clip_free(&clip);
 }
 
+/* Split's return code for 1.2 s where the pipeline takes 1 s. */
+static int split_too_much(const char *format, bool read_whole)
+{
+    struct clip *clip =
+        clip_make("libx264", "preset=ultrafast,g=10,x264-params=repeat-headers=1", 30);
+    struct movie movie = {.format = format};
+    struct farm farm;
+    struct gm_err err;
+    struct folder_run run = {.task = "split"};
+    char path[4096];
+    movie_write(clip, &movie, path);
+    assert_int_equal(farm_run(&farm, path, NULL, 0), 0);
+    Gm__TaskResult *r = (Gm__TaskResult *)(uintptr_t)folder_io_result(farm.f, "inspect", 0);
+    Gm__Inspection *facts = gm__inspection__unpack(NULL, r->meta.len, r->meta.data);
+    assert_non_null(facts);
+    assert_true(facts->read_whole);
+    facts->read_whole = read_whole;
+    r->meta.len = gm__inspection__pack(facts, r->meta.data); /* no longer than it was */
+    gm__inspection__free_unpacked(facts, NULL);
+    for (size_t i = 0; i < farm.pipeline->n_tasks; i++) {
+        Gm__PipelineTask *task = farm.pipeline->tasks[i];
+        if (task->params_case == GM__PIPELINE_TASK__PARAMS_INSPECT) {
+            task->inspect->max_duration_s = 1;
+        }
+    }
+    int rc = folder_io_run(farm.f, &run, NULL, &err);
+    farm_fini(&farm);
+    movie_remove(path);
+    clip_free(&clip);
+    return rc;
+}
+
+static void what_turns_out_too_long_is_refused(void **state)
+{
+    (void)state;
+    assert_int_equal(split_too_much("matroska", false), -GM_E_INPUT_TOO_LARGE);
+    assert_int_equal(split_too_much("h264", false), -GM_E_INPUT_TOO_LARGE); /* has no times */
+    assert_int_equal(split_too_much("h264", true), 0);                      /* inspect has judged */
+}
+
 /* Column number  (from 0) of a line of the manifest; it is cut up. */
 static char *column_of(char *line, int column)
 {
@@ -426,6 +466,7 @@ int main(void)
         cmocka_unit_test(a_chunk_does_not_begin_with_a_damaged_keyframe),
         cmocka_unit_test(sound_comes_along_with_the_borders),
         cmocka_unit_test(a_second_run_gives_the_same_objects_and_skips_what_is_there),
+        cmocka_unit_test(what_turns_out_too_long_is_refused),
         cmocka_unit_test(a_source_that_changed_is_noticed),
         cmocka_unit_test(single_fields_make_the_frames_that_were_written),
         cmocka_unit_test(real_clips_give_the_frames_that_a_decoder_shows),
