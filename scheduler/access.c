@@ -214,7 +214,7 @@ int gm_access_make_destination(const char *url, char out_mark[GM_ID_SIZE], struc
                         "the scheduler may not write to the destination: %s", strerror(errno));
     }
     if (rc == 0) {
-        rc = make_mark(store, out_mark, err);
+        rc = gm_err_wrap(err, make_mark(store, out_mark, err), "destination: ");
     }
     gm_store_close(&store);
     free(path);

@@ -151,6 +151,10 @@ static void destinations_are_made(void **state)
     assert_int_equal(stat(path, &st), 0);
     ASSERT_OK(gm_access_make_destination(url, again, &err));
     assert_string_equal(again, mark);
+    write_file(*state, "new/deep/.gm-store", "x", 1);
+    assert_int_equal(gm_access_make_destination(url, again, &err), -GM_E_STORE_CORRUPT);
+    assert_non_null(strstr(err.text, "destination: "));
+    assert_non_null(strstr(err.text, "if none does, delete it")); /* it fits */
     assert_int_equal(gm_access_make_destination("file:///proc/nosuch", mark, &err), -GM_E_INVAL);
     assert_non_null(strstr(err.text, "destination"));
     assert_non_null(strstr(err.text, "/proc/nosuch"));
