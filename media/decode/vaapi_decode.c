@@ -35,11 +35,6 @@ const struct gm_vaapi_way *gm_vaapi_find_way(const AVCodecParameters *par)
     return NULL;
 }
 
-static uint32_t format_of(const struct gm_vaapi_way *way)
-{
-    return way->bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
-}
-
 int gm_vaapi_ask_decoder(const AVBufferRef *device, const struct gm_vaapi_way *way,
                          const AVCodecParameters *par, const char **out_why, struct gm_err *err)
 {
@@ -52,7 +47,7 @@ int gm_vaapi_ask_decoder(const AVBufferRef *device, const struct gm_vaapi_way *w
         va->attributes(display, (VAProfile)way->profile, VAEntrypointVLD, a, sizeof a / sizeof *a);
     if (status == VA_STATUS_ERROR_UNSUPPORTED_PROFILE ||
         status == VA_STATUS_ERROR_UNSUPPORTED_ENTRYPOINT ||
-        (status == VA_STATUS_SUCCESS && (gm_va_value(&a[0]) & format_of(way)) == 0)) {
+        (status == VA_STATUS_SUCCESS && (gm_va_value(&a[0]) & gm_vaapi_format(way->bits)) == 0)) {
         *out_why = "the driver does not decode this codec, or not its profile";
         return 0;
     }
@@ -68,11 +63,12 @@ int gm_vaapi_ask_decoder(const AVBufferRef *device, const struct gm_vaapi_way *w
 }
 
 /* As libavcodec does it: the first call that fails says why. */
-static VAStatus try_context(const struct gm_va *va, VADisplay display,
-                            const struct gm_vaapi_way *way, const AVCodecParameters *par,
-                            const char **out_what)
+static VAStatus try_context(const AVBufferRef *device, const struct gm_vaapi_way *way, int width,
+                            int height, const char **out_what)
 {
-    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(way)};
+    void *display = NULL;
+    const struct gm_va *va = gm_vaapi_library(device, &display);
+    VAConfigAttrib format = {VAConfigAttribRTFormat, gm_vaapi_format(way->bits)};
     VAConfigID config = VA_INVALID_ID;
     VAContextID context = VA_INVALID_ID;
     VASurfaceID surface = VA_INVALID_SURFACE;
@@ -81,13 +77,13 @@ static VAStatus try_context(const struct gm_va *va, VADisplay display,
         va->create_config(display, (VAProfile)way->profile, VAEntrypointVLD, &format, 1, &config);
     if (status == VA_STATUS_SUCCESS) {
         *out_what = "a surface";
-        status = va->create_surfaces(display, format_of(way), (unsigned)par->width,
-                                     (unsigned)par->height, &surface, 1, NULL, 0);
+        status = va->create_surfaces(display, gm_vaapi_format(way->bits), (unsigned)width,
+                                     (unsigned)height, &surface, 1, NULL, 0);
     }
     if (status == VA_STATUS_SUCCESS) {
         *out_what = "a context";
-        status = va->create_context(display, config, par->width, par->height, VA_PROGRESSIVE,
-                                    &surface, 1, &context);
+        status = va->create_context(display, config, width, height, VA_PROGRESSIVE, &surface, 1,
+                                    &context);
     }
     if (context != VA_INVALID_ID) {
         (void)va->destroy_context(display, context);
@@ -101,18 +97,40 @@ static VAStatus try_context(const struct gm_va *va, VADisplay display,
     return status;
 }
 
+struct decoder_try { /* borrowed */
+    const AVBufferRef *device;
+    const struct gm_vaapi_way *way;
+};
+
+static int try_decoder(const void *arg, int width, int height)
+{
+    const struct decoder_try *t = arg;
+    const char *what;
+    return try_context(t->device, t->way, width, height, &what);
+}
+
+static bool is_never_made(const AVBufferRef *device, const struct gm_vaapi_way *way,
+                          const AVCodecParameters *par)
+{
+    const struct decoder_try again = {.device = device, .way = way};
+    return gm_vaapi_never_makes(device, way->bits, par->width, par->height, GM_VAAPI_ROOM_MAX,
+                                try_decoder, &again);
+}
+
 int gm_vaapi_explain_decoder(const AVBufferRef *device, const struct gm_vaapi_way *way,
                              const AVCodecParameters *par, const char **out_why, struct gm_err *err)
 {
-    void *display = NULL;
-    const struct gm_va *va = gm_vaapi_library(device, &display);
     const char *what = NULL;
     const char *why = NULL;
     int rc = gm_vaapi_ask_decoder(device, way, par, &why, err);
     if (rc < 0) {
         return rc;
     }
-    VAStatus status = why == NULL ? try_context(va, display, way, par, &what) : VA_STATUS_SUCCESS;
+    VAStatus status =
+        why == NULL ? try_context(device, way, par->width, par->height, &what) : VA_STATUS_SUCCESS;
+    if (status == VA_STATUS_ERROR_ALLOCATION_FAILED && is_never_made(device, way, par)) {
+        status = VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED;
+    }
     switch (status) {
     case VA_STATUS_SUCCESS:
         *out_why = why != NULL ? why : "libavcodec opens no decoder for it over this driver";

@@ -9,12 +9,13 @@
 #include <unistd.h>
 
 #include <libavutil/hwcontext_vaapi.h>
+#include <libavutil/time.h>
 
 #include "kernels/va.h"
 #include "media/device/hw_device.h"
 #include "media/device/packed.h"
 
-#define TRY_SIDE_PX 256
+#define PAUSE_US 20000 /* longer than what another process frees at once takes */
 /* Pictures for which there must be memory before a size that gets none counts as one that is never
  * made: more than a surface of it takes, and than an encoder holds besides. */
 #define ROOM_SURFACE 2
@@ -120,8 +121,8 @@ static int blame(const struct hold *h, VAStatus status, const char *what, struct
 static int check(const struct hold *h, struct gm_err *err)
 {
     VASurfaceID surface = VA_INVALID_SURFACE;
-    VAStatus status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, TRY_SIDE_PX,
-                                            TRY_SIDE_PX, &surface, 1, NULL, 0);
+    VAStatus status = h->va.create_surfaces(h->display, VA_RT_FORMAT_YUV420, GM_VAAPI_SMALL_PX,
+                                            GM_VAAPI_SMALL_PX, &surface, 1, NULL, 0);
     if (status != VA_STATUS_SUCCESS) {
         return blame(h, status, "a surface", err);
     }
@@ -188,15 +189,16 @@ int gm_vaapi_ask(const AVBufferRef *device, enum AVCodecID codec, int avprofile,
     return 0;
 }
 
-static uint32_t depth_format(unsigned bits)
+uint32_t gm_vaapi_format(unsigned bits)
 {
     return bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
 }
 
-static VAStatus try_surface(const struct hold *h, unsigned bits, int width, int height)
+int gm_vaapi_try_surface(const AVBufferRef *device, unsigned bits, int width, int height)
 {
+    const struct hold *h = hold_of(device);
     VASurfaceID surface = VA_INVALID_SURFACE;
-    VAStatus status = h->va.create_surfaces(h->display, depth_format(bits), (unsigned)width,
+    VAStatus status = h->va.create_surfaces(h->display, gm_vaapi_format(bits), (unsigned)width,
                                             (unsigned)height, &surface, 1, NULL, 0);
     if (status == VA_STATUS_SUCCESS) {
         (void)h->va.destroy_surfaces(h->display, &surface, 1);
@@ -212,7 +214,7 @@ bool gm_vaapi_has_room(const AVBufferRef *device, unsigned bits, int width, int 
     unsigned made = 0, wanted = 4 * pictures;
     GM_ASSERT(pictures <= GM_VAAPI_ROOM_MAX);
     while (made < wanted &&
-           h->va.create_surfaces(h->display, depth_format(bits), (unsigned)(width + 1) / 2,
+           h->va.create_surfaces(h->display, gm_vaapi_format(bits), (unsigned)(width + 1) / 2,
                                  (unsigned)(height + 1) / 2, &surfaces[made], 1, NULL,
                                  0) == VA_STATUS_SUCCESS) {
         made++;
@@ -221,6 +223,31 @@ bool gm_vaapi_has_room(const AVBufferRef *device, unsigned bits, int width, int 
         (void)h->va.destroy_surfaces(h->display, &surfaces[i], 1);
     }
     return made == wanted;
+}
+
+bool gm_vaapi_never_makes(const AVBufferRef *device, unsigned bits, int width, int height,
+                          unsigned pictures, gm_vaapi_try_fn attempt, const void *arg)
+{
+    bool never = attempt(arg, GM_VAAPI_SMALL_PX, GM_VAAPI_SMALL_PX) == VA_STATUS_SUCCESS;
+    for (int i = 0; never && i < 2; i++) {
+        if (i > 0) {
+            (void)av_usleep(PAUSE_US);
+        }
+        never = gm_vaapi_has_room(device, bits, width, height, pictures) &&
+                attempt(arg, width, height) == VA_STATUS_ERROR_ALLOCATION_FAILED;
+    }
+    return never;
+}
+
+struct surface_try {
+    const AVBufferRef *device; /* borrowed */
+    unsigned bits;
+};
+
+static int try_surface(const void *arg, int width, int height)
+{
+    const struct surface_try *t = arg;
+    return gm_vaapi_try_surface(t->device, t->bits, width, height);
 }
 
 /* libavutil made no pool, for av: full devices refuse large surfaces while a small one is had. */
@@ -232,10 +259,11 @@ static int explain_frames(const AVBufferRef *device, unsigned bits, int width, i
     if (rc < 0) {
         return rc;
     }
-    VAStatus status = try_surface(h, bits, width, height);
+    const struct surface_try again = {.device = device, .bits = bits};
+    VAStatus status = try_surface(&again, width, height);
     bool full = status == VA_STATUS_ERROR_ALLOCATION_FAILED;
-    bool never = full && gm_vaapi_has_room(device, bits, width, height, ROOM_SURFACE) &&
-                 try_surface(h, bits, width, height) == VA_STATUS_ERROR_ALLOCATION_FAILED;
+    bool never = full && gm_vaapi_never_makes(device, bits, width, height, ROOM_SURFACE,
+                                              try_surface, &again);
     if ((full && !never) || status == VA_STATUS_ERROR_HW_BUSY) {
         return blame(h, status, "a surface", err);
     }
@@ -334,17 +362,25 @@ static VAStatus open_context(const struct hold *h, const AVCodecContext *ctx, VA
     return status;
 }
 
-/* Drivers say that they have no memory of sizes that they never make, too: a small one opens, and
- * there is memory enough, and still it does not. */
+struct encoder_try { /* borrowed */
+    const struct hold *h;
+    const AVCodecContext *ctx;
+    VAEntrypoint entry;
+};
+
+static int try_encoder(const void *arg, int width, int height)
+{
+    const struct encoder_try *t = arg;
+    const char *what;
+    return open_context(t->h, t->ctx, t->entry, width, height, &what);
+}
+
 static bool is_never_made(const AVBufferRef *device, const AVCodecContext *ctx, VAEntrypoint entry)
 {
-    const struct hold *h = hold_of(device);
-    const char *what;
+    const struct encoder_try again = {.h = hold_of(device), .ctx = ctx, .entry = entry};
     unsigned bits = ctx->profile == FF_PROFILE_HEVC_MAIN_10 ? 10 : 8;
-    return open_context(h, ctx, entry, TRY_SIDE_PX, TRY_SIDE_PX, &what) == VA_STATUS_SUCCESS &&
-           gm_vaapi_has_room(device, bits, ctx->width, ctx->height, ROOM_ENCODER) &&
-           open_context(h, ctx, entry, ctx->width, ctx->height, &what) ==
-               VA_STATUS_ERROR_ALLOCATION_FAILED;
+    return gm_vaapi_never_makes(device, bits, ctx->width, ctx->height, ROOM_ENCODER, try_encoder,
+                                &again);
 }
 
 static int try_context(const AVBufferRef *device, const AVCodecContext *ctx, struct gm_err *err)

@@ -39,7 +39,19 @@ int gm_vaapi_check(const AVBufferRef *device, struct gm_err *err) GM_MUST_CHECK;
  * besides: PIPELINE_UNFIT none of that size or depth. */
 int gm_vaapi_frames(AVBufferRef *device, unsigned bits, int width, int height, AVBufferRef **out,
                     struct gm_err *err) GM_MUST_CHECK;
+/* VA_RT_FORMAT_... of such 4:2:0 pictures. */
+uint32_t gm_vaapi_format(unsigned bits);
+/* Makes a surface and takes it away: a VAStatus. */
+int gm_vaapi_try_surface(const AVBufferRef *device, unsigned bits, int width, int height);
+#define GM_VAAPI_SMALL_PX 256 /* a side that anything takes that works at all */
 #define GM_VAAPI_ROOM_MAX 16
+/* Tries what said that it has no memory once more, in that size: a VAStatus. */
+typedef int (*gm_vaapi_try_fn)(const void *arg, int width, int height);
+/* Drivers say that they have no memory of sizes that they never make, too: true where a small one
+ * opens, and there is memory for so many pictures, and still it has none; all that twice, with a
+ * pause between, as others may take and give back memory meanwhile. */
+bool gm_vaapi_never_makes(const AVBufferRef *device, unsigned bits, int width, int height,
+                          unsigned pictures, gm_vaapi_try_fn attempt, const void *arg);
 /* Memory for so many pictures of that size (GM_VAAPI_ROOM_MAX at most) is there, which is tried by
  * surfaces of half its sides: then it is not memory that a size lacks. */
 bool gm_vaapi_has_room(const AVBufferRef *device, unsigned bits, int width, int height,

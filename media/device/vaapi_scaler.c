@@ -5,8 +5,7 @@
 #include "kernels/va.h"
 #include "media/device/vaapi.h"
 
-#define SMALL_PX 256 /* a side that any video processor takes */
-#define ROOM 8       /* pictures: more than one takes besides its own surfaces */
+#define ROOM 8 /* pictures: more than one takes besides its own surfaces */
 
 struct gm_vaapi_scaler {
     AVBufferRef *device; /* owned reference */
@@ -27,27 +26,16 @@ static bool is_unfit(VAStatus status)
            status == VA_STATUS_ERROR_RESOLUTION_NOT_SUPPORTED;
 }
 
-static uint32_t format_of(unsigned bits)
+static int check_surface(const struct gm_vaapi_scaler *s, struct gm_err *err)
 {
-    return bits == 10 ? VA_RT_FORMAT_YUV420_10 : VA_RT_FORMAT_YUV420;
-}
-
-static int try_surface(const struct gm_vaapi_scaler *s, struct gm_err *err)
-{
-    VASurfaceID surface = VA_INVALID_SURFACE;
-    VAStatus status = s->va->create_surfaces(s->display, format_of(s->bits), (unsigned)s->width,
-                                             (unsigned)s->height, &surface, 1, NULL, 0);
-    if (status != VA_STATUS_SUCCESS) {
-        return gm_vaapi_blame(s->device, status, "a surface", err);
-    }
-    (void)s->va->destroy_surfaces(s->display, &surface, 1);
-    return 0;
+    VAStatus status = gm_vaapi_try_surface(s->device, s->bits, s->width, s->height);
+    return status == VA_STATUS_SUCCESS ? 0 : gm_vaapi_blame(s->device, status, "a surface", err);
 }
 
 static VAStatus open_context(const struct gm_vaapi_scaler *s, int width, int height,
                              VAConfigID *config, VAContextID *context, const char **out_what)
 {
-    VAConfigAttrib format = {VAConfigAttribRTFormat, format_of(s->bits)};
+    VAConfigAttrib format = {VAConfigAttribRTFormat, gm_vaapi_format(s->bits)};
     *config = *context = VA_INVALID_ID;
     *out_what = "a video processor";
     VAStatus status =
@@ -70,8 +58,9 @@ static void close_context(const struct gm_vaapi_scaler *s, VAConfigID config, VA
     }
 }
 
-static VAStatus try_context(const struct gm_vaapi_scaler *s, int width, int height)
+static int try_context(const void *arg, int width, int height)
 {
+    const struct gm_vaapi_scaler *s = arg;
     const char *what;
     VAConfigID config;
     VAContextID context;
@@ -80,13 +69,12 @@ static VAStatus try_context(const struct gm_vaapi_scaler *s, int width, int heig
     return status;
 }
 
-/* It had no memory for this size: one of another size opens, and this one does too by now, or would
- * if there were more. */
+/* It had no memory for this size: one of another size opens, and this one would, too, if there were
+ * more. */
 static bool is_full(const struct gm_vaapi_scaler *s)
 {
-    return try_context(s, SMALL_PX, SMALL_PX) == VA_STATUS_SUCCESS &&
-           (!gm_vaapi_has_room(s->device, s->bits, s->width, s->height, ROOM) ||
-            try_context(s, s->width, s->height) == VA_STATUS_SUCCESS);
+    return !gm_vaapi_never_makes(s->device, s->bits, s->width, s->height, ROOM, try_context, s) &&
+           try_context(s, GM_VAAPI_SMALL_PX, GM_VAAPI_SMALL_PX) == VA_STATUS_SUCCESS;
 }
 
 /* Drivers say that they failed, or have no memory, of a video processor that does not work, and of
@@ -100,7 +88,7 @@ static int explain_open(const struct gm_vaapi_scaler *s, VAStatus status, const 
     if (status != VA_STATUS_ERROR_OPERATION_FAILED && !full) {
         return gm_vaapi_blame(s->device, status, what, err);
     }
-    int rc = full ? try_surface(s, &cause) : 0;
+    int rc = full ? check_surface(s, &cause) : 0;
     rc = rc == 0 ? gm_vaapi_check(s->device, &cause) : rc;
     if (rc < 0) {
         return gm_err_set(err, (enum gm_code) - rc, status, "The VA driver did not give %s: %.120s",

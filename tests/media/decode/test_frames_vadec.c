@@ -174,6 +174,15 @@ static const struct device_fault faults[] = {
     {"arc", "fault decode wrong at=1\n", 0, "the device gives other pictures than software", 0},
 };
 
+/* Memory there is, and a small picture is decoded. */
+static const struct made wide = {"libx264", "preset=ultrafast,bf=0,g=15", 400,
+                                 224,       AV_PIX_FMT_YUV420P,           0};
+static const struct device_fault wide_faults[] = {
+    {"arc", "", 0, NULL, 4},
+    {"arc", "surface-side 300\n", 0, "the chip does not decode this size", 0},
+    {"arc", "surface-side 300\nsurface-kib 500\n", -GM_E_DEVICE_MEMORY, NULL, 0},
+};
+
 static void failures_of_the_device_have_their_code(void **state)
 {
     int bad = 0;
@@ -186,6 +195,9 @@ static void failures_of_the_device_have_their_code(void **state)
     }
     for (size_t i = 0; i < sizeof vp9_faults / sizeof vp9_faults[0]; i++) {
         bad += device_frames_fault(&ON, &device_clips[DEVICE_VP9], &vp9_faults[i]) != 0;
+    }
+    for (size_t i = 0; i < sizeof wide_faults / sizeof wide_faults[0]; i++) {
+        bad += device_frames_fault(&ON, &wide, &wide_faults[i]) != 0;
     }
     for (size_t i = 0; i < sizeof av1_faults / sizeof av1_faults[0]; i++) {
         bad += device_frames_fault(&ON, &av1_short_gop, &av1_faults[i]) != 0;

