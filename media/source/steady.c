@@ -114,12 +114,14 @@ static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t 
     if (st->next != AV_NOPTS_VALUE) {
         int64_t at = at_ns + st->offset_ns, away = at - st->next;
         bool back = decoding && st->last != AV_NOPTS_VALUE && at - st->last < -GM_STEADY_BACK_NS;
-        if (back || llabs(away) > GM_STEADY_BACK_NS) {
-            if (decoding && is_on_line(&st->line, at_ns)) {
-                go_back(s, st);
-            } else {
-                settle(s, st, away, back, &before);
-            }
+        bool odd = back || llabs(away - st->gap) > GM_STEADY_BACK_NS;
+        if (odd && decoding && is_on_line(&st->line, at_ns)) {
+            go_back(s, st);
+        } else if (odd || llabs(away) > GM_STEADY_JUMP_NS) {
+            settle(s, st, away, back, &before);
+        }
+        if (st->offset_ns == before.offset_ns) {
+            st->gap = away > 0 ? away : 0;
         }
     }
     st->last = decoding ? at_ns + st->offset_ns : AV_NOPTS_VALUE;

@@ -14,7 +14,8 @@
  * - Where a stream that comes over would step back, it had gone on for longer before the jump: all
  *   that follows is moved on until it does not.
  * - A stream that is back on its line within GM_STEADY_LINE packets after it left it (by a jump, or
- *   by more than GM_STEADY_BACK_NS) had damaged stamps: it goes on as if they had been none.
+ *   by more than GM_STEADY_BACK_NS) had damaged stamps: it goes on as if they had been none. Steps
+ *   that are longer than what packets say to last do not leave it where the one before was so, too.
  * In all other formats a distance is a distance: nothing is changed.
  * Source of the distances: ffmpeg 5.1 (dts_delta_threshold, and the tenth of a second beside it);
  * it has one offset for all at once, and takes a damaged stamp for a jump. */
@@ -36,6 +37,7 @@ struct gm_steady_line {
 struct gm_steady_stream {
     int64_t next;      /* ns; AV_NOPTS_VALUE: no packet yet */
     int64_t last;      /* ns; AV_NOPTS_VALUE: the last packet had no decoding time */
+    int64_t gap;       /* ns from where the packet before ended to the last one's begin; >= 0 */
     int64_t offset_ns; /* of the clock that it follows */
     int64_t jumps;     /* how many of the jumps its packets have followed */
     int64_t made;      /* the last one that its own packets made, as a count */

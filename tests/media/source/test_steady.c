@@ -146,6 +146,22 @@ static void play(const struct leg *legs, size_t count, int64_t jumps)
 }
 #define PLAY(legs, jumps) play(legs, sizeof legs / sizeof legs[0], jumps)
 
+/* Pictures 200 ms apart that say to last 33 ms catch up with where the old clock would be. */
+static void long_steps_over_a_step_back_are_no_damage(void **state)
+{
+    struct row rows[40];
+    size_t n = 0;
+    for (int64_t at = 0; at <= 2000; at += 200) {
+        rows[n++] = (struct row){0, at * MS, at * MS, 33 * MS, at * MS, at * MS};
+    }
+    for (int64_t at = 1400; at <= 4000; at += 200) { /* the first follows the end of the last */
+        int64_t want = (at + 2033 - 1400) * MS;
+        rows[n++] = (struct row){0, at * MS, at * MS, 33 * MS, want, want};
+    }
+    (void)state;
+    run("mpegts", rows, n, 1);
+}
+
 static void parts_of_unequal_ends_stay_together(void **state)
 {
     /* sound is 0.3 s longer: the next part begins after it, in all streams that began sooner */
@@ -249,6 +265,7 @@ int main(void)
         cmocka_unit_test(jumps_are_taken_out),
         cmocka_unit_test(distances_stay),
         cmocka_unit_test(a_step_back_follows_what_was_before),
+        cmocka_unit_test(long_steps_over_a_step_back_are_no_damage),
         cmocka_unit_test(parts_of_unequal_ends_stay_together),
         cmocka_unit_test(a_splice_of_another_interleave_stays_together),
         cmocka_unit_test(damaged_stamps_are_no_jumps),
