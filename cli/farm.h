@@ -14,6 +14,7 @@
  * folder of mode 0700 in /tmp holds the sockets, whose paths must be short.
  */
 #define GM_FARM_MAX_NODES 64
+#define GM_FARM_LEASE_MS 6000
 
 struct gm_farm_params {
     const char *state; /* folder that is kept; NULL: a temporary one */

@@ -21,7 +21,6 @@
 #include "common/utf8.h"
 #include "storage/store.h"
 
-#define LEASE_MS 6000
 #define HEARTBEAT_MS 500
 
 void gm_farm_yaml_quote(struct gm_buf *buf, const char *text)
@@ -271,7 +270,7 @@ static int write_scheduler(const struct gm_farm_files *f, const char *key_path, 
     add_option(&buf, "work_store", work);
     add_option(&buf, "grant_key_file", key_path);
     gm_buf_str(&buf, "allow_sources: ['/']\nallow_destinations: ['/']\n");
-    gm_buf_printf(&buf, "lease_ms: %d\nheartbeat_ms: %d\n", LEASE_MS, HEARTBEAT_MS);
+    gm_buf_printf(&buf, "lease_ms: %d\nheartbeat_ms: %d\n", GM_FARM_LEASE_MS, HEARTBEAT_MS);
     free(work);
     return write_config(f, "scheduler", &buf, err);
 }

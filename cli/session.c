@@ -19,7 +19,8 @@
 #include "common/spawn.h"
 
 #define READY_TIMEOUT (60 * GM_SEC)
-#define STOP_TIMEOUT (5 * GM_SEC)
+/* Deletions wait for leases that outlive their job. */
+#define STOP_TIMEOUT (GM_SEC / 1000 * GM_FARM_LEASE_MS + 3 * GM_SEC)
 
 static void fill_signals(sigset_t *set)
 {

@@ -17,6 +17,7 @@
 
 #define TICK_MS 50
 #define MAX_ATTEMPTS 8
+#define STOP_MS 20000 /* below the 30 s of systemd's TimeoutStopSec as delivered here */
 
 void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err)
 {
@@ -221,6 +222,8 @@ static void on_stop(uv_async_t *async)
         d->stopping = true;
         gm_http_stop(d->http);
         uv_stop(&d->loop);
+    } else {
+        d->hurried = true;
     }
 }
 
@@ -354,8 +357,10 @@ int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
 {
     (void)uv_run(&d->loop, UV_RUN_DEFAULT);
     /* Clean-ups that wait for leases start when those end: who stops for good starts none later. */
-    gm_time deadline = gm_time_now() + GM_SEC / 1000 * d->settings->lease_ms;
-    while (d->failure == 0 && gm_view_cleanup_waits(d->core) && gm_time_now() < deadline) {
+    int64_t wait_ms = d->settings->lease_ms < STOP_MS ? d->settings->lease_ms : STOP_MS;
+    gm_time deadline = gm_time_now() + GM_SEC / 1000 * wait_ms;
+    while (d->failure == 0 && !d->hurried && gm_view_cleanup_waits(d->core) &&
+           gm_time_now() < deadline) {
         (void)uv_run(&d->loop, UV_RUN_ONCE);
     }
     /* Requests that wait for the pool or the disk get their answers. */

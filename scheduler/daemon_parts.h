@@ -51,6 +51,7 @@ struct gm_daemon {
     uv_async_t stop;
     int handles; /* tick and stop that are open */
     bool stopping;
+    bool hurried; /* told to stop twice: waits for no lease */
     bool closing; /* the loop was left: no work starts */
     int failure;  /* negative: why the loop was left */
     struct gm_err error;
