@@ -351,6 +351,7 @@ int gm_view_attempts(const struct gm_core *core, const char *job_id, struct gm_a
                                            .started_unix_ms = a->started_unix_ms,
                                            .ended_unix_ms = a->ended_unix_ms,
                                            .outcome = a->outcome,
+                                           .progressed = a->progressed,
                                            .error_code = a->error.code,
                                            .error_text = a->error.text,
                                            .blamed_chunk = a->blamed_chunk,
