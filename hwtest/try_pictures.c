@@ -184,8 +184,8 @@ static int take(struct scene *s, const AVFrame *f, struct gm_err *err)
         rc = gm_cuda_picture_download(gm_cuda_ladder_get(s->cuda, i), &got.frame[i], err);
         got.count += rc == 0;
     }
-    int wrong = rc < 0 ? -1 : gm_hwtest_first_difference(&want, &got);
-    rc = rc < 0 ? rc : count(s, index, gm_cuda_ladder_get(s->cuda, 0), got.frame[0], err);
+    int wrong = rc != 0 ? -1 : gm_hwtest_first_difference(&want, &got);
+    rc = rc != 0 ? rc : count(s, index, gm_cuda_ladder_get(s->cuda, 0), got.frame[0], err);
     if (rc == 0 && wrong < 0) {
         s->good++;
     } else if (rc == 0) {
