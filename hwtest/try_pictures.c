@@ -120,7 +120,7 @@ static int refer(const struct scene *s, const AVFrame *f, AVFrame *out[RUNGS], s
         rc = gm_twin_run(&launch, &args, err);
     }
     for (int i = 0; i < RUNGS; i++) {
-        rc = rc < 0 ? rc : gm_packed_copy(packed[i], out[i], err);
+        rc = rc != 0 ? rc : gm_packed_copy(packed[i], out[i], err);
         av_frame_free(&packed[i]);
     }
     av_frame_free(&in);
