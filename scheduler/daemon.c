@@ -1,5 +1,5 @@
 /* The daemon's life and its one rule: a step's rows are on disk before anything that depends on
- * them leaves. Sends that need no durability (assignments carry the term) leave at once.
+ * them leaves. Assignments need nothing on disk, but queue behind the Acks that do (core/spec.c).
  *
  * Threads: the loop's owns everything; commit.c has one; stores and files use libuv's pool and come
  * back through uv_queue_work's after-callback.
