@@ -20,7 +20,7 @@
  *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
  *   agent_offer.c   what the scheduler is told of the devices: Hello's part, and Offer
  *   agent_device.c  devices: proofs, slots, quarantine
- *   agent_room.c    devices that are full: what they take for now
+ *   agent_room.c    devices that are full: what they take until memory is free again
  *   agent_assist.c  devices that decode: for tasks of the processors, VA drivers for their own too
  *   agent_handle.c  messages of the scheduler
  *   agent_worker.c  slots and the messages of their workers
