@@ -219,7 +219,9 @@ static void on_stop(uv_async_t *async)
 {
     struct gm_daemon *d = async->data;
     if (!d->stopping) {
+        struct gm_event event = {.type = GM_EV_STOP};
         d->stopping = true;
+        gm_daemon_tell(d, &event);
         gm_http_stop(d->http);
         uv_stop(&d->loop);
     } else {
@@ -363,6 +365,7 @@ int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
            gm_time_now() < deadline) {
         (void)uv_run(&d->loop, UV_RUN_ONCE);
     }
+    gm_wire_deafen(d);
     /* Requests that wait for the pool or the disk get their answers. */
     (void)uv_timer_stop(&d->tick);
     while (d->works > 0 || (!gm_commit_is_idle(d->commit) && d->failure == 0)) {

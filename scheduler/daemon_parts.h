@@ -70,6 +70,8 @@ void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
 
 /* wire.c */
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
+/* Reads no messages any more; sends leave. Again: nothing. */
+void gm_wire_deafen(struct gm_daemon *d);
 void gm_wire_close(struct gm_daemon *d);
 void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);
 /* The message can't be made: if it is an Assign or a Feed, its attempt failed with err, as

@@ -232,7 +232,7 @@ static void on_readable(void *zsock, int budget, void *arg)
 {
     struct gm_daemon *d = arg;
     (void)zsock;
-    for (; budget > 0 && !d->stopping; budget--) {
+    for (; budget > 0; budget--) {
         if (gm_commit_backlog(d->commit) > BACKLOG_MAX_BYTES || !receive(d)) {
             return;
         }
@@ -293,9 +293,14 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     return rc < 0 ? rc : gm_zwatch_start(&d->loop, d->router, on_readable, d, &d->watch, err);
 }
 
-void gm_wire_close(struct gm_daemon *d)
+void gm_wire_deafen(struct gm_daemon *d)
 {
     gm_zwatch_stop(&d->watch);
+}
+
+void gm_wire_close(struct gm_daemon *d)
+{
+    gm_wire_deafen(d);
     if (d->router != NULL) {
         (void)zmq_close(d->router);
         d->router = NULL;

@@ -305,6 +305,9 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     case GM_EV_TICK:
         handle_tick(core);
         return 0;
+    case GM_EV_STOP:
+        core->stopping = true;
+        return 0;
     default:
         return gm_err_set(err, GM_E_INVAL, event->type, "no such event: %d", (int)event->type);
     }

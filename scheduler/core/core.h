@@ -110,6 +110,7 @@ enum gm_event_type {
     GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
                      be made; told: the node knows of the task, and is to stop it */
     GM_EV_TICK,   /* time went on; at least every 100 ms */
+    GM_EV_STOP,   /* this scheduler ends: nothing is assigned any more, what runs goes on */
 };
 struct gm_event {
     enum gm_event_type type;

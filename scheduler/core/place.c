@@ -374,7 +374,7 @@ static void take_back_tracks(struct gm_core *core, struct gm_cjob *job)
 void gm_core_place(struct gm_core *core)
 {
     uint64_t unused;
-    if (!core->place_dirty) {
+    if (!core->place_dirty || core->stopping) {
         return;
     }
     (void)gm_core_slots(core, NULL, &unused);

@@ -307,6 +307,7 @@ struct gm_core {
     struct gm_loading *loading;
     size_t loading_cap, loading_count;
     bool loaded;
+    bool stopping;           /* nothing is assigned any more */
     bool unstamped;          /* attempts that a restart ended wait for a wall-clock time */
     gm_time strangers_until; /* nodes may still work for the scheduler before this one */
     uint64_t first_seq;      /* of the jobs that this one was given */

@@ -199,7 +199,8 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
 {
     struct farm f;
     struct node n;
-    char id[64];
+    char id[64], second[64];
+    char *events = NULL;
     uint8_t sha256[32];
     Gm__Object object;
     Gm__Goodbye goodbye = GM__GOODBYE__INIT;
@@ -217,7 +218,14 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     node_work(&n, 1);
     wait_for(&f, id, "job.done");
     assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
+    farm_submit(&f, PIPELINE, "", second);
+    gm__envelope__free_unpacked(node_wait(&n, GM__ENVELOPE__BODY_ASSIGN), NULL);
+    int fd = farm_events(&f, second, NULL);
+    assert_true(farm_read_until(fd, "event: job\ndata: {", &events));
     assert_int_equal(kill(f.pid, SIGTERM), 0);
+    (void)farm_read_until(fd, "\r\n0\r\n", &events); /* its streams end when it was told */
+    (void)close(fd);
+    free(events);
     env.body_case = GM__ENVELOPE__BODY_GOODBYE;
     env.goodbye = &goodbye;
     node_send(&n, &env);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define STOP_S 20 /* a scheduler waits so long for leases at most */
+
 uint32_t sim_random(struct sim *sim, uint32_t below)
 {
     sim->random ^= sim->random << 13;
@@ -135,6 +137,7 @@ void sim_restart(struct sim *sim)
     sim_store_crash(sim);
     sim_daemon_crash(sim);
     gm_core_destroy(&sim->core);
+    sim->killed_at = 0;
     sim->up_at = sim->now + sim_random(sim, sim->params.down_s) * GM_SEC;
     if (sim->up_at <= sim->now) {
         load(sim);
@@ -368,7 +371,12 @@ void sim_step(struct sim *sim)
         sim_store_step(sim);
     }
     uint32_t busy = sim->op_count > 0 ? sim->params.restart_busy : 0;
-    if (sim->core && sim_happens(sim, sim->params.restart + busy)) {
+    bool ends = sim->core && sim_happens(sim, sim->params.restart + busy);
+    if (ends && sim->killed_at == 0 && sim_random(sim, 2) == 0) {
+        struct gm_event stop = {.type = GM_EV_STOP};
+        (void)sim_event(sim, &stop, NULL);
+        sim->killed_at = sim->now + 1 + sim_random(sim, STOP_S * 1000) * (GM_SEC / 1000);
+    } else if (ends || (sim->killed_at > 0 && sim->now >= sim->killed_at)) {
         sim_trace(sim, "scheduler: killed");
         sim_restart(sim);
     }

@@ -258,6 +258,7 @@ struct sim {
     gm_time written_at;
     uint64_t acked, published, reloads, pruned; /* how often each invariant was looked at */
     bool hold_commits;                          /* nothing is committed: a slow disk */
+    gm_time killed_at;                          /* told to stop; 0: not */
     bool hold_publish;                          /* nothing is done in stores for the core */
     struct sim_op *ops[SIM_JOBS];               /* owned */
     size_t op_count;

@@ -71,7 +71,8 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
     static const char *const names[] = {
         [GM_EV_MESSAGE] = "message", [GM_EV_NODE_GONE] = "node gone", [GM_EV_SUBMIT] = "submit",
         [GM_EV_CANCEL] = "cancel",   [GM_EV_PUBLISHED] = "published", [GM_EV_CLEANED] = "cleaned",
-        [GM_EV_DRAIN] = "drain",     [GM_EV_UNSENT] = "unsent",       [GM_EV_TICK] = "tick"};
+        [GM_EV_DRAIN] = "drain",     [GM_EV_UNSENT] = "unsent",       [GM_EV_TICK] = "tick",
+        [GM_EV_STOP] = "stop"};
     if (rc < 0) {
         return; /* an answer to its author, and no more */
     }

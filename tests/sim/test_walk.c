@@ -310,6 +310,11 @@ static void storm(struct sim *sim)
     }
 }
 
+static bool goes_on(struct sim *sim)
+{
+    return sim_is_up(sim) && sim->killed_at == 0;
+}
+
 static uint32_t walked;
 static bool walking;
 
@@ -325,7 +330,7 @@ static void walk(uint32_t seed, bool trace, struct tally *tally)
         submit_one(sim, j);
     }
     storm(sim);
-    sim_until(sim, sim_is_up, 600);
+    sim_until(sim, goes_on, 600);
     sim_calm(sim); /* and everything must end */
     sim_until(sim, sim_all_final, 3 * 3600);
     check_rest(sim);

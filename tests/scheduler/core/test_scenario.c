@@ -180,6 +180,31 @@ static void a_drained_node_gets_nothing_new_even_after_a_restart(void **arg)
     sim_destroy(sim);
 }
 
+static uint32_t all_assigned(const struct sim *sim)
+{
+    return sim->nodes[0].assigned + sim->nodes[1].assigned;
+}
+
+static void a_stopping_scheduler_assigns_nothing_and_takes_what_ends(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    struct gm_event stop = {.type = GM_EV_STOP};
+    struct sim_job *job = sim_submit(sim, "job", 8, 1, 50);
+    sim_until(sim, encode_runs, 60);
+    assert_int_equal(sim_event(sim, &stop, NULL), 0);
+    uint32_t assigned = all_assigned(sim);
+    sim_run(sim, 60);
+    assert_int_equal(all_assigned(sim), assigned);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+    assert_false(encode_runs(sim));
+    assert_true(count_attempts(sim, "job", "video", GM_ATTEMPT_DONE, GM_OK) > 0);
+    sim_restart(sim);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 static void a_restarted_scheduler_goes_on_where_it_was(void **arg)
 {
     (void)arg;
@@ -229,6 +254,7 @@ int main(void)
         cmocka_unit_test(a_plan_alone_runs_inspect_and_plan),
         cmocka_unit_test(higher_priority_goes_first_and_age_catches_up),
         cmocka_unit_test(a_drained_node_gets_nothing_new_even_after_a_restart),
+        cmocka_unit_test(a_stopping_scheduler_assigns_nothing_and_takes_what_ends),
         cmocka_unit_test(a_restarted_scheduler_goes_on_where_it_was),
         cmocka_unit_test(what_is_not_on_disk_is_not_acknowledged),
     };
