@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 
+/* Further away stamps tell no time: sums of four stay far below 64 bits. */
+#define FAR_NS (INT64_MAX / 8)
+
 static const AVRational ns = {1, 1000000000};
 
 int gm_steady_init(struct gm_steady *s, const AVFormatContext *format, struct gm_err *err)
@@ -80,19 +83,40 @@ static void go_back(struct gm_steady *s, struct gm_steady_stream *st)
     st->jumps = st->line.jumps;
 }
 
-/* Whether the packet is where the stream would be if it had not left its line. */
-static bool is_on_line(const struct gm_steady_line *line, int64_t at_ns)
+static bool goes_on(int64_t at, int64_t next)
 {
-    int64_t away = at_ns + line->offset_ns - line->next;
-    return line->left > 0 && away >= -GM_STEADY_BACK_NS && away <= GM_STEADY_LINE_NS;
+    return at - next >= -GM_STEADY_BACK_NS && at - next <= GM_STEADY_LINE_NS;
+}
+
+/* Whether the packet is where the stream would be if it had not left its line. Left by another
+ * clock it comes back by as much: steps of a clock that is there to stay may meet the line, too. */
+static bool is_on_line(const struct gm_steady_stream *st, int64_t at_ns)
+{
+    const struct gm_steady_line *line = &st->line;
+    int64_t moved = st->offset_ns - line->offset_ns;
+    return line->left > 0 && goes_on(at_ns + line->offset_ns, line->next) &&
+           (moved == 0 || goes_on(at_ns + st->offset_ns, st->next + moved));
+}
+
+/* Whether another stream of the same clock is there already: this one was silent. */
+static bool is_met(const struct gm_steady *s, const struct gm_steady_stream *st, int64_t at)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct gm_steady_stream *other = &s->streams[i];
+        if (other != st && other->next != AV_NOPTS_VALUE && other->jumps == st->jumps &&
+            llabs(other->next - at) <= GM_STEADY_JUMP_NS) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The packet lies `away` from where the stream's last one ended, which is too far. */
 static void settle(struct gm_steady *s, struct gm_steady_stream *st, int64_t away, bool back,
                    const struct gm_steady_line *before)
 {
-    if (away > GM_STEADY_JUMP_NS || away < -GM_STEADY_JUMP_NS ||
-        (back && before->jumps == s->jumps)) {
+    if ((away > GM_STEADY_JUMP_NS && !is_met(s, st, st->next + away)) ||
+        away < -GM_STEADY_JUMP_NS || (back && before->jumps == s->jumps)) {
         jump(s, st, away);
     } else if (back) { /* it joins the others here, and had gone on for longer before the jump */
         s->offset_ns = st->offset_ns -= away;
@@ -111,11 +135,14 @@ static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t 
     }
     const struct gm_steady_line before = {st->offset_ns, st->next, st->jumps, GM_STEADY_LINE};
     choose(s, st, at_ns, decoding);
+    if (llabs(at_ns + st->offset_ns) > FAR_NS) {
+        return st->offset_ns;
+    }
     if (st->next != AV_NOPTS_VALUE) {
         int64_t at = at_ns + st->offset_ns, away = at - st->next;
         bool back = decoding && st->last != AV_NOPTS_VALUE && at - st->last < -GM_STEADY_BACK_NS;
         bool odd = back || llabs(away - st->gap) > GM_STEADY_BACK_NS;
-        if (odd && decoding && is_on_line(&st->line, at_ns)) {
+        if (odd && decoding && is_on_line(st, at_ns)) {
             go_back(s, st);
         } else if (odd || llabs(away) > GM_STEADY_JUMP_NS) {
             settle(s, st, away, back, &before);
@@ -131,6 +158,12 @@ static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t 
     return st->offset_ns;
 }
 
+static int64_t moved(int64_t ts, int64_t offset)
+{
+    int64_t sum = 0;
+    return ts == AV_NOPTS_VALUE || __builtin_add_overflow(ts, offset, &sum) ? AV_NOPTS_VALUE : sum;
+}
+
 void gm_steady_packet(struct gm_steady *s, const AVStream *stream, AVPacket *p)
 {
     size_t i = (size_t)stream->index;
@@ -138,13 +171,16 @@ void gm_steady_packet(struct gm_steady *s, const AVStream *stream, AVPacket *p)
     if (!s->on || i >= s->count || ts == AV_NOPTS_VALUE) {
         return;
     }
-    int64_t offset_ns = s->offset_ns;
+    int64_t offset_ns = s->offset_ns, at_ns = gm_av_rescale(ts, stream->time_base, ns);
+    if (at_ns > FAR_NS || at_ns < -FAR_NS) {
+        return;
+    }
     if (tells_time(stream)) {
-        offset_ns =
-            follow(s, &s->streams[i], gm_av_rescale(ts, stream->time_base, ns),
-                   p->dts != AV_NOPTS_VALUE, gm_av_rescale(p->duration, stream->time_base, ns));
+        int64_t duration_ns = gm_av_rescale(p->duration, stream->time_base, ns);
+        offset_ns = follow(s, &s->streams[i], at_ns, p->dts != AV_NOPTS_VALUE,
+                           av_clip64(duration_ns, 0, GM_STEADY_JUMP_NS));
     }
     int64_t offset = gm_av_rescale(offset_ns, ns, stream->time_base);
-    p->dts = p->dts != AV_NOPTS_VALUE ? p->dts + offset : p->dts;
-    p->pts = p->pts != AV_NOPTS_VALUE ? p->pts + offset : p->pts;
+    p->dts = moved(p->dts, offset);
+    p->pts = moved(p->pts, offset);
 }

@@ -8,6 +8,8 @@
  * GM_STEADY_JUMP_NS away from where the stream's last packet ended, or more than GM_STEADY_BACK_NS
  * before where that one began, is moved to where it ended, and all packets of all streams after it
  * by as much. So one offset holds for all, and what was shown and heard together stays so, but:
+ * - A stream that was silent, while another of its clock went on and is at most as far from it, has
+ *   a gap: no clock jumped.
  * - Packets that still come from the clock before, in a stream that lags behind, keep to it for
  *   GM_STEADY_LAG_NS of that stream, or for ever where the clocks are more than GM_STEADY_JUMP_NS
  *   apart.
@@ -15,7 +17,8 @@
  *   that follows is moved on until it does not.
  * - A stream that is back on its line within GM_STEADY_LINE packets after it left it (by a jump, or
  *   by more than GM_STEADY_BACK_NS) had damaged stamps: it goes on as if they had been none. Steps
- *   that are longer than what packets say to last do not leave it where the one before was so, too.
+ *   that are longer than what packets say to last do not leave it where the one before was so, too;
+ *   what it left by a jump it comes back to by one as far.
  * In all other formats a distance is a distance: nothing is changed.
  * Source of the distances: ffmpeg 5.1 (dts_delta_threshold, and the tenth of a second beside it);
  * it has one offset for all at once, and takes a damaged stamp for a jump. */

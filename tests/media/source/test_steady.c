@@ -162,6 +162,87 @@ static void long_steps_over_a_step_back_are_no_damage(void **state)
     run("mpegts", rows, n, 1);
 }
 
+/* Nor are irregular ones, where a longer one among them meets it. */
+static void irregular_steps_over_a_step_back_are_no_damage(void **state)
+{
+    static const int64_t after_ms[] = {1400, 1600, 2100, 2300, 2500};
+    struct row rows[16];
+    size_t n = 0;
+    for (int64_t at = 0; at <= 2000; at += 200) {
+        rows[n++] = (struct row){0, at * MS, at * MS, 33 * MS, at * MS, at * MS};
+    }
+    for (size_t i = 0; i < sizeof after_ms / sizeof after_ms[0]; i++) {
+        int64_t at = after_ms[i], want = (at + 2033 - 1400) * MS;
+        rows[n++] = (struct row){0, at * MS, at * MS, 33 * MS, want, want};
+    }
+    (void)state;
+    run("mpegts", rows, n, 1);
+}
+
+static void a_silent_stream_has_a_gap(void **state)
+{
+    static const struct leg pictures[] = {
+        {0, 10, 0, 0},
+        {1, 210, 0, 0},
+        {0, 10, 21000, 21000},
+        {1, 10, 21000, 21000},
+    };
+    /* the clock jumps while it is silent */
+    static const struct leg jumped[] = {
+        {0, 10, 0, 0},           {1, 100, 0, 0},          {1, 110, 7200000, 10000},
+        {0, 10, 7211000, 21000}, {1, 10, 7211000, 21000},
+    };
+    /* all signal is lost, of one stream for no more than ten seconds */
+    static const struct leg lost[] = {
+        {0, 101, 0, 0},
+        {1, 99, 0, 0},
+        {0, 10, 20100, 20100},
+        {1, 10, 20100, 20100},
+    };
+    static const struct leg other[] = {
+        {0, 99, 0, 0},
+        {1, 101, 0, 0},
+        {0, 10, 20100, 20100},
+        {1, 10, 20100, 20100},
+    };
+    static const struct leg longer[] = {
+        {0, 100, 0, 0},
+        {1, 100, 0, 0},
+        {0, 10, 20100, 10000},
+        {1, 10, 20100, 10000},
+    };
+    (void)state;
+    PLAY(pictures, 0);
+    PLAY(jumped, 1);
+    PLAY(lost, 0);
+    PLAY(other, 0);
+    PLAY(longer, 1);
+}
+
+static void hostile_stamps_overflow_nothing(void **state)
+{
+    static const int64_t far[] = {INT64_MAX, INT64_MAX / 2,     0, INT64_MIN + 1, INT64_MAX / 90000,
+                                  5,         -INT64_MAX / 90000};
+    struct gm_steady s;
+    struct gm_err err;
+    AVFormatContext *f = streams("ogg");
+    AVPacket *p = av_packet_alloc();
+    (void)state;
+    assert_non_null(p);
+    assert_int_equal(gm_steady_init(&s, f, &err), 0);
+    for (size_t i = 0; i < 1000; i++) {
+        p->dts = far[i % 7];
+        p->pts = far[(i / 7) % 7];
+        p->duration = far[(i / 49) % 7];
+        f->streams[i % 3]->time_base = (AVRational){1, i % 2 == 0 ? 90000 : 1000000000};
+        gm_steady_packet(&s, f->streams[i % 3], p);
+        assert_true(llabs(s.offset_ns) < INT64_MAX / 2);
+    }
+    gm_steady_fini(&s);
+    av_packet_free(&p);
+    avformat_free_context(f);
+}
+
 static void parts_of_unequal_ends_stay_together(void **state)
 {
     /* sound is 0.3 s longer: the next part begins after it, in all streams that began sooner */
@@ -266,6 +347,9 @@ int main(void)
         cmocka_unit_test(distances_stay),
         cmocka_unit_test(a_step_back_follows_what_was_before),
         cmocka_unit_test(long_steps_over_a_step_back_are_no_damage),
+        cmocka_unit_test(irregular_steps_over_a_step_back_are_no_damage),
+        cmocka_unit_test(a_silent_stream_has_a_gap),
+        cmocka_unit_test(hostile_stamps_overflow_nothing),
         cmocka_unit_test(parts_of_unequal_ends_stay_together),
         cmocka_unit_test(a_splice_of_another_interleave_stays_together),
         cmocka_unit_test(damaged_stamps_are_no_jumps),
