@@ -80,10 +80,8 @@ json_t *gm_report_devices(const struct gm_core *core, const char *job_id)
     }
     for (size_t i = 0; i < attempts.count; i++) {
         const struct gm_attempt_view *a = &attempts.rows[i];
-        /* The last item of a run may be committed, and the job done, before the run says so. */
-        bool made =
-            a->outcome == GM_ATTEMPT_DONE || (a->outcome == GM_ATTEMPT_RUNNING && a->progressed);
-        if (made && strcmp(a->type, "encode") == 0) {
+        /* Whatever became of the run: its chunks are in the output. */
+        if (a->progressed && strcmp(a->type, "encode") == 0) {
             count_run(list, a);
         }
     }

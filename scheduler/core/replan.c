@@ -47,13 +47,13 @@ static void forget_results(struct gm_core *core, struct gm_inst *inst)
     inst->object_count = inst->meta_size = 0;
 }
 
-/* Old failures say nothing about the next plan. */
+/* Old failures say nothing about the next plan, and what was made is gone. */
 static void forgive(struct gm_core *core, struct gm_cjob *job)
 {
     for (size_t i = 0; i < job->attempt_count; i++) {
         struct gm_attempt *a = job->attempts[i];
-        if (a->charged && a->inst->task != job->inspect) {
-            a->charged = false;
+        if ((a->charged || a->progressed) && a->inst->task != job->inspect) {
+            a->charged = a->progressed = false;
             a->charged_chunk = -1;
             gm_core_row_attempt(core, job, a);
         }

@@ -170,7 +170,7 @@ struct gm_attempt_view {
     int64_t started_unix_ms;
     int64_t ended_unix_ms; /* 0: running */
     enum gm_attempt_outcome outcome;
-    bool progressed;         /* items of it are committed */
+    bool progressed;         /* items of it are committed; not of a plan that was given up */
     enum gm_code error_code; /* 0: none */
     const char *error_text;
     int64_t blamed_chunk; /* -1: none */
