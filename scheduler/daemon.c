@@ -224,13 +224,13 @@ static void on_stop(uv_async_t *async)
         gm_daemon_tell(d, &event);
         gm_http_stop(d->http);
         uv_stop(&d->loop);
-    } else {
-        d->hurried = true;
     }
+    d->hurried = atomic_load(&d->told) > 1;
 }
 
 void gm_daemon_stop(struct gm_daemon *d)
 {
+    (void)atomic_fetch_add(&d->told, 1);
     (void)uv_async_send(&d->stop);
 }
 

@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_DAEMON_PARTS_H
 #define GM_SCHEDULER_DAEMON_PARTS_H
 
+#include <stdatomic.h>
 #include <uv.h>
 
 #include "common/loop.h"
@@ -51,6 +52,7 @@ struct gm_daemon {
     uv_async_t stop;
     int handles; /* tick and stop that are open */
     bool stopping;
+    atomic_uint told; /* how often to stop; calls may come as one */
     bool hurried; /* told to stop twice: waits for no lease */
     bool closing; /* the loop was left: no work starts */
     int failure;  /* negative: why the loop was left */

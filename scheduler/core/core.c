@@ -240,7 +240,9 @@ static void handle_tick(struct gm_core *core)
 {
     gm_core_lease_tick(core);
     gm_core_node_tick(core);
-    gm_core_chain_tick(core);
+    if (!core->stopping) { /* nodes leave with it: their devices are not gone */
+        gm_core_chain_tick(core);
+    }
     tick_jobs(core);
     core->place_dirty = true; /* age changes the order */
 }

@@ -183,6 +183,11 @@ static void done(void *arg)
 void gm_handle_submit(struct gm_request *r)
 {
     struct gm_err err = {0};
+    if (r->http->stopping) {
+        GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "the scheduler is stopping"), "answered");
+        gm_request_fail_status(r, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
+        return;
+    }
     struct submit *s = calloc(1, sizeof *s);
     if (s == NULL) {
         GM_IGNORE(gm_err_nomem(&err), "answered");

@@ -226,6 +226,7 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     (void)farm_read_until(fd, "\r\n0\r\n", &events); /* its streams end when it was told */
     (void)close(fd);
     free(events);
+    farm_expect(&f, "POST", "/v1/jobs", "{}", 503, "api.busy");
     env.body_case = GM__ENVELOPE__BODY_GOODBYE;
     env.goodbye = &goodbye;
     node_send(&n, &env);
@@ -503,7 +504,7 @@ static bool log_says(const struct farm *f, const char *words)
 
 static void wait_for_log(const struct farm *f, const char *words)
 {
-    for (int i = 0; i < 400 && !log_says(f, words); i++) {
+    for (int i = 0; i < 2400 && !log_says(f, words); i++) {
         (void)poll(NULL, 0, 50);
     }
     if (!log_says(f, words)) {
@@ -651,7 +652,7 @@ static void stores_with_bad_marks_are_waited_for(void **state)
     node_close(&n);
     begin(&f, &n, *state);
     node_renew(&n);
-    for (int i = 0; i < 400 && !work_store_is_empty(&f); i++) {
+    for (int i = 0; i < 2400 && !work_store_is_empty(&f); i++) {
         (void)poll(NULL, 0, 50);
     }
     assert_true(work_store_is_empty(&f));

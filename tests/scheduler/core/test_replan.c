@@ -122,6 +122,23 @@ static void fallback_fail_fails(void **arg)
     sim_destroy(sim);
 }
 
+/* Nodes that are told to stop beside it say goodbye: their devices will be back. */
+static void a_stopping_scheduler_gives_no_device_up(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(3, 1, "fail", "nvenc");
+    struct gm_event stop = {.type = GM_EV_STOP};
+    struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = "node-0"};
+    (void)sim_submit(sim, "job", 20, 0, 50);
+    sim_until(sim, encode_runs, 60);
+    assert_int_equal(sim_event(sim, &stop, NULL), 0);
+    sim_node_kill(sim, &sim->nodes[0]);
+    assert_int_equal(sim_event(sim, &gone, NULL), 0);
+    sim_run(sim, 60);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
+    sim_destroy(sim);
+}
+
 static void what_fails_on_a_device_is_tried_in_software(void **arg)
 {
     (void)arg;
@@ -366,6 +383,7 @@ int main(void)
         cmocka_unit_test(how_long_a_device_is_waited_for_is_said),
         cmocka_unit_test(fallback_wait_waits),
         cmocka_unit_test(fallback_fail_fails),
+        cmocka_unit_test(a_stopping_scheduler_gives_no_device_up),
         cmocka_unit_test(what_fails_on_a_device_is_tried_in_software),
         cmocka_unit_test(a_new_plan_knows_nothing_of_the_old_one),
         cmocka_unit_test(the_first_publication_is_stale),
