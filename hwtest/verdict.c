@@ -56,7 +56,7 @@ void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_ver
                        : fakes         ? " (fake devices: nothing of this is hardware)"
                        : report->quick ? " (short: the figures of level 3 say nothing)"
                                        : "";
-    out->good = fails + unstable == 0 && passes + warns > 0;
+    out->good = fails + unstable == 0 && passes > 0;
     if (worst != NULL) {
         tell(worst, what, sizeof(what));
     }
@@ -70,6 +70,9 @@ void gm_hwtest_judge(const struct gm_hwtest_report *report, struct gm_hwtest_ver
         (void)snprintf(out->sentence, sizeof(out->sentence),
                        "BAD%s: %zu of %zu checks failed, first %s.", fake, fails + unstable, judged,
                        what);
+    } else if (passes == 0) {
+        (void)snprintf(out->sentence, sizeof(out->sentence),
+                       "BAD%s: no check passed, %zu with a warning, first %s.", fake, warns, what);
     } else if (warns > 0) {
         (void)snprintf(out->sentence, sizeof(out->sentence),
                        "GOOD%s: %zu of %zu checks passed, %zu with a warning, first %s.", fake,

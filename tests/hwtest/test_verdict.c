@@ -29,6 +29,9 @@ static void nothing_checked_is_bad(void **state)
     is(&r, false, "nothing could be checked");
     (void)report_add(&r, "cpu", "x", GM_HWTEST_SKIP, NAN, "");
     is(&r, false, "nothing could be checked");
+    struct gm_hwtest_check *c = report_add(&r, "cpu", "cut", GM_HWTEST_WARN, NAN, "");
+    gm_hwtest_set(c->text, "its time was over");
+    is(&r, false, "no check passed, 1 with a warning, first cut of cpu (its time was over).");
     gm_hwtest_report_fini(&r);
 }
 

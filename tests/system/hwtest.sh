@@ -66,7 +66,7 @@ ended_early() { # filter program...: its report, which SIGTERM did not take away
   until_true "it has begun" pgrep -P "$pid" || return
   kill -TERM "$pid"
   wait "$pid" || rc=$?
-  [ "$rc" = 0 ] && jq -e "any(.checks[]; .name == \"ended\" and .status == \"WARN\") and any(.checks[]; .status == \"SKIP\" and .text == \"the run was ended early by a signal\"$filter)" "$work/early" >/dev/null ||
+  jq -e "(.verdict == \"good\") == ($rc == 0) and .verdict == (if any(.checks[]; .status == \"PASS\") then \"good\" else \"bad\" end) and any(.checks[]; .name == \"ended\" and .status == \"WARN\") and any(.checks[]; .status == \"SKIP\" and .text == \"the run was ended early by a signal\"$filter)" "$work/early" >/dev/null ||
     { echo "exit $rc"; cat "$work/out"; return 1; }
 }
 check "SIGTERM ends it with what was found" ended_early "" "$bin/gopmill-hwtest" --level 2 --device cpu
