@@ -5,7 +5,7 @@
  *       "start_ms corr end_ms corr": how much later OURS is than REF
  *   measure joins REF OURS THEIRS RATE S...
  *       "join_db others_db": error of OURS over that of THEIRS near seconds S and elsewhere, both
- *       laid over REF second by second, to a 16th of a sample
+ *       laid over REF second by second, to a 16th of a sample; join_db "-" where all is faint there
  *   measure channels REF OURS RATE CHANNELS
  *       "corr level_db second_corr second_db side_corr": of interleaved sound, OURS laid over
  *       REF as above: of the worst channel the correlation and how much louder OURS is, the same
@@ -344,11 +344,16 @@ static int joins_main(int argc, char **argv)
             others[other_count++] = excess;
         }
     }
-    if (worst < -999 || other_count < 20) {
+    if (other_count < 20) {
         printf("-\n");
     } else {
         qsort(others, other_count, sizeof(*others), compare_doubles);
-        printf("%.1f %.1f\n", worst, others[other_count * 99 / 100]);
+        if (worst < -999) {
+            printf("-");
+        } else {
+            printf("%.1f", worst);
+        }
+        printf(" %.1f\n", others[other_count * 99 / 100]);
     }
     free(others);
     free(ref.at);
