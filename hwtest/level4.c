@@ -17,7 +17,7 @@
 #define REST_MS 200 /* after a job: what it used goes back */
 #define REST_MS_QUICK 20
 #define QUICK_JOBS 3
-#define QUICK_LIMIT (60 * GM_SEC)
+#define QUICK_LIMIT (600 * GM_SEC)
 /* Between kills, in milliseconds: from, and so much more at most. */
 #define KILL_MS 500
 #define KILL_MORE_MS 3500

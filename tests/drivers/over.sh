@@ -10,5 +10,5 @@ quiet=(ffmpeg -nostdin -hide_banner -v error -y)
 over() { # profile, ffmpeg arguments...
   local profile=$1
   shift
-  timeout 60 "$here/with" "$profile" -- "${quiet[@]}" "$@"
+  timeout 300 "$here/with" "$profile" -- "${quiet[@]}" "$@"
 }

@@ -91,7 +91,7 @@ over "$work/p.txt" "${source[@]}" "${surfaces[@]}" -bf 0 -q:v 24 "$work/o.mp4" 2
 
 # Our own: the runtime is found beside the VA driver, tried, and not missed where it is not.
 ask() { # profile, filter: true of the only GPU
-  timeout 60 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  timeout 300 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
   jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
     fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
 }

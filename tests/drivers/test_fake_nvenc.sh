@@ -67,7 +67,7 @@ over "$work/p.txt" "${source[@]}" -c:v h264_nvenc -bf 0 -b:v 2M "$work/o.mp4" 2>
 
 # Our own: a chip that encodes AV1, which libavcodec may not: told, and tried where it does.
 profile l4 "encode av1 8,10 145x49 8192x8192 0"
-timeout 60 "$here/with" "$work/p.txt" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+timeout 300 "$here/with" "$work/p.txt" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
 av1() { # filter: true of the only GPU
   jq -e ".devices[] | select(.kind == \"nvidia\") | $1" "$work/devices" >/dev/null || fail "AV1: not so: $1: $(jq -c '.devices[1:]' "$work/devices")"
 }

@@ -134,7 +134,7 @@ over "$work/p.txt" "${source[@]}" "${upload[@]}" -bf 0 -qp 24 "$work/o.mp4" 2>/d
 
 # Our own: found by the kernel's files, libdrm and libva; tried; refusals told.
 ask() { # profile, filter: true of the only GPU
-  timeout 60 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  timeout 300 "$here/with" "$1" -- "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
   jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $2)" "$work/devices" >/dev/null ||
     fail "devices over $1: not so: $2: $(jq -c '.devices[1:]' "$work/devices")"
 }
@@ -164,7 +164,7 @@ ask "$work/p.txt" '.proofs[0].passed == false and (.proofs[0].text | test("lost 
 
 # Two drivers for one card: the first that starts speaks for it.
 two() { # filter
-  timeout 60 "$here/with" arc -- env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH="$work/two" "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
+  timeout 300 "$here/with" arc -- env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH="$work/two" "$GOPMILL" devices --prove --json >"$work/devices" 2>"$work/log"
   jq -e "[.devices[] | select(.kind == \"drm\")] | length == 1 and (.[0] | $1)" "$work/devices" >/dev/null ||
     fail "two drivers: not so: $1: $(jq -c '.devices[1:]' "$work/devices")"
 }

@@ -18,8 +18,8 @@
 static const struct farm PLAIN = {.slots = 1};
 static const struct farm IMPATIENT = {.lease_ms = 2000};
 static const struct farm WATCHFUL = {.stall_ms = 2000};
-static const struct farm SILENT = {.patience_ms = 300};
-static const struct farm SECOND = {.second = true, .patience_ms = 300};
+static const struct farm SILENT = {.patience_ms = 2000};
+static const struct farm SECOND = {.second = true, .patience_ms = 2000};
 
 #define WITH(farm, test)                                                                           \
     cmocka_unit_test_prestate_setup_teardown(test, farm_setup, farm_teardown,                      \

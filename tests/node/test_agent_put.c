@@ -375,7 +375,9 @@ static void source_that_hangs_when_it_is_looked_at_again_holds_nothing_else(void
         farm_expect_failed(farm, id, i == 0 ? GM_E_STORE : GM_E_MEDIA, i == 0 ? 0 : -43);
         hold_let_go();
         farm_expect_healthy(farm);
-        hold_forget();
+        while (hold_threads(HOLD_LOOK) > 0) {
+            farm_turn(farm);
+        }
         free(source.url);
     }
 }

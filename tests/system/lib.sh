@@ -138,13 +138,14 @@ YAML
 is_gone() { ! grep -q '^State:[[:space:]]*[A-WYa-z]' "/proc/$1/status" 2>/dev/null; } # pid
 pid() { cat "$at/$1"; }
 stop() { kill -TERM "$(pid "$1")" && wait "$(pid "$1")" 2>/dev/null; }
-until_true() { # what command...: within 20 s
-  local what=$1 i
+until_true() { # what command...: within two minutes, as jobs of a busy machine are waited for
+  local what=$1 end=$((SECONDS + 120))
   shift
-  for i in $(seq 400); do
+  while [ $SECONDS -lt $end ]; do
     "$@" && return
     sleep 0.05
   done
   fail "never: $what"
+  return 1
 }
 only_report() { [ -z "$(find "$1" -type f ! -name report.json ! -name .gm-store 2>/dev/null)" ]; } # folder

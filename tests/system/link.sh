@@ -6,7 +6,7 @@
 proxy=$bin/../tests/tcp_fault
 make_clip "$work/clip.mp4" 24 320x240 24
 small_pipeline "$work/small.yaml" 240
-lease_ms=2000 farm main
+lease_ms=5000 farm main
 link() { echo "$*" >"$at/fault"; }
 link pass
 rm -f "$at/port" && mkfifo "$at/port"
@@ -43,14 +43,14 @@ check "undisturbed run" test -e "$out/master.m3u8"
 
 begin short
 link stall
-sleep 0.5 # a quarter of the lease
+sleep 0.5 # a tenth of the lease
 link pass
 ends "a partition shorter than the lease"
 check "it costs no attempt: $(outcomes)" test "$(outcomes)" = "done"
 
 begin long
 link stall
-sleep 3.5 # the lease has 2 s
+sleep 6.5 # the lease has 5 s
 check "the node ends its own work" grep -q "reason=\"its lease was not renewed in time\"" "$at/n1.log"
 link pass # and all that was said meanwhile arrives
 ends "a partition longer than the lease"
@@ -58,13 +58,13 @@ check "it costs an attempt: $(outcomes)" test "$(outcomes)" = "done lost"
 
 begin up
 link stall-up
-sleep 3.5
+sleep 6.5
 link pass
 ends "nothing from the node"
 
 begin down
 link stall-down
-sleep 3.5
+sleep 6.5
 link pass
 ends "nothing to the node"
 
@@ -76,7 +76,7 @@ ends "connections reset"
 
 begin gone
 link drop
-sleep 3.5
+sleep 6.5
 link pass
 ends "no connection for longer than the lease"
 

@@ -52,10 +52,12 @@ cp "$clip" "$work/first.mp4"
 "$bin/gopmill" transcode "$work/first.mp4" --out "$work/out4" --state "$work/state" --quiet >/dev/null 2>&1 &
 pid=$!
 until_true "the first job works" sh -c "ls '$work'/state/work/jobs/*/* >/dev/null 2>&1"
-scheduler=$(cat "$work/state/scheduler.pid")
+farm=$(cat "$work"/state/*.pid)
 kill -9 $pid
 wait $pid 2>/dev/null
-until_true "its scheduler ended" is_gone "$scheduler"
+for pid in $farm; do
+  until_true "its farm ended" is_gone "$pid"
+done
 rm -rf "$work/first.mp4" "$work/state/work/jobs" "$work/out4" # so it goes no further
 rc=0
 gopmill transcode "$clip" --out "$work/out4" --state "$work/state" --quiet >/dev/null 2>"$work/stderr" || rc=$?
