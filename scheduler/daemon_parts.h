@@ -53,9 +53,9 @@ struct gm_daemon {
     int handles; /* tick and stop that are open */
     bool stopping;
     atomic_uint told; /* how often to stop; calls may come as one */
-    bool hurried; /* told to stop twice: waits for no lease */
-    bool closing; /* the loop was left: no work starts */
-    int failure;  /* negative: why the loop was left */
+    bool hurried;     /* told to stop twice: waits for no lease */
+    bool closing;     /* the loop was left: no work starts */
+    int failure;      /* negative: why the loop was left */
     struct gm_err error;
 
     struct gm_lease_ref **leases; /* owned; by epoch, rising */
