@@ -1,0 +1,280 @@
+/* Jobs through the daemon whose stores are away, marked as others, or lack what was made. */
+#include "tests/scheduler/daemon_story.h"
+
+/* What encode committed is lost or cut before package is done. */
+#define OTHER "out/a/v/" PUBLICATION "/other"
+static void finish_without(struct farm *f, struct node *n, const char *left, char id[64])
+{
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    char path[512];
+    farm_submit(f, PIPELINE, "", id);
+    node_work(n, 4);
+    Gm__Envelope *env = node_wait(n, GM__ENVELOPE__BODY_ASSIGN);
+    path_in(path, f->folder, "out/a/" SEGMENT);
+    if (left == NULL) { /* what holds it is there */
+        write_file(f->folder, OTHER, "other", 5);
+    }
+    assert_int_equal(left != NULL ? truncate(path, (off_t)strlen(left)) : unlink(path), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    package.manifest_mpd = (ProtobufCBinaryData){8, (uint8_t *)(uintptr_t) "manifest"};
+    n->assign = env->assign;
+    node_done(n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static bool log_says(const struct farm *f, const char *words)
+{
+    char path[512];
+    uint8_t *text = NULL;
+    size_t size = 0;
+    struct gm_err err = {0};
+    path_in(path, f->folder, "log");
+    ASSERT_OK(gm_fs_read(path, 1 << 20, &text, &size, &err));
+    bool says = strstr((const char *)text, words) != NULL;
+    free(text);
+    return says;
+}
+
+static void wait_for_log(const struct farm *f, const char *words)
+{
+    for (int i = 0; i < 2400 && !log_says(f, words); i++) {
+        (void)poll(NULL, 0, 50);
+    }
+    if (!log_says(f, words)) {
+        fail_msg("the log never said: %s", words);
+    }
+}
+
+/* As a mount point without its file system is. */
+static void a_destination_that_is_away_is_waited_for(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    char moved[512];
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    path_in(path, *state, "out/a");
+    path_in(moved, *state, "out/aside");
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    n.assign = env->assign;
+    node_done(&n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+    wait_for_log(&f, "is its file system mounted?");
+    assert_false(farm_has(&f, "out/a/report.json"));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+    wait_for(&f, id, "job.done");
+    assert_true(farm_has(&f, "out/a/master.m3u8"));
+    farm_stop(&f);
+    node_close(&n);
+}
+
+/* Without its mark the empty folder would pass for one that is clean already. */
+static void a_work_store_that_is_away_is_cleaned_when_it_is_back(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    char moved[512];
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    begin(&f, &n, *state);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
+    assert_false(work_store_is_empty(&f));
+    path_in(path, *state, "s/work");
+    path_in(moved, *state, "s/aside");
+    assert_int_equal(rename(path, moved), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    n.assign = env->assign;
+    node_done(&n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    assert_true(log_says(&f, "cleanup_failed"));
+    assert_true(log_says(&f, "is its file system mounted?"));
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(moved, path), 0);
+    assert_false(work_store_is_empty(&f));
+    farm_start(&f, *state);
+    farm_stop(&f);
+    assert_true(work_store_is_empty(&f));
+    node_close(&n);
+}
+
+/* A scheduler starts before the file system of its work store is there. */
+static void a_work_store_that_came_later_is_cleaned(void **state)
+{
+    struct farm f;
+    struct node n;
+    char id[64];
+    char body[2048];
+    char path[512];
+    char moved[512];
+    begin(&f, &n, *state);
+    path_in(path, *state, "s/work");
+    path_in(moved, *state, "s/below");
+    write_file(*state, "s/work/.gm-store", "01k00000000000000000000000", 26);
+    assert_int_equal(rename(path, moved), 0);
+    (void)snprintf(body, sizeof body, "{\"pipeline\":%s,\"source\":\"%s\",\"destination\":\"%s\"}",
+                   PIPELINE, f.source, f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", body, 502, "storage.failed");
+    assert_int_equal(mkdir(path, 0755), 0);
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 5);
+    wait_for(&f, id, "job.done");
+    farm_stop(&f);
+    assert_true(work_store_is_empty(&f));
+    assert_true(farm_has(&f, "s/work/.gm-store"));
+    assert_false(log_says(&f, "cleanup_failed"));
+    node_close(&n);
+}
+
+/* Marks that can't be read are those of stores that are away, at the next start too. */
+static void stores_with_bad_marks_are_waited_for(void **state)
+{
+    static const char *const names[] = {"out/a/.gm-store", "s/work/.gm-store"};
+    static const char *const bad[] = {"", "edited by hand"};
+    struct farm f;
+    struct node n;
+    char id[64];
+    char path[512];
+    uint8_t *marks[2] = {NULL};
+    size_t size = 0;
+    struct gm_err err = {0};
+    begin(&f, &n, *state);
+    n.fail_at = "package";
+    n.fail_code = GM_E_INPUT_NO_VIDEO;
+    farm_submit(&f, PIPELINE, "", id);
+    node_work(&n, 4);
+    for (size_t i = 0; i < 2; i++) {
+        path_in(path, *state, names[i]);
+        ASSERT_OK(gm_fs_read(path, 64, &marks[i], &size, &err));
+        assert_int_equal(size, GM_ID_SIZE - 1);
+        write_file(*state, names[i], bad[i], strlen(bad[i]));
+    }
+    node_work(&n, 1);
+    wait_for_log(&f, "it has a bad one");
+    farm_stop(&f);
+    write_file(*state, "log", "", 0);
+    farm_start(&f, *state);
+    wait_for_log(&f, "it has a bad one");
+    farm_stop(&f);
+    assert_false(farm_has(&f, "out/a/report.json"));
+    assert_true(farm_has(&f, "out/a/" SEGMENT));
+    write_file(*state, names[0], (const char *)marks[0], GM_ID_SIZE - 1);
+    node_close(&n);
+    begin(&f, &n, *state);
+    node_renew(&n); /* its lease of before ended */
+    wait_for(&f, id, "job.failed");
+    wait_for_log(&f, "cleanup_failed"); /* the work store's */
+    farm_stop(&f);
+    assert_true(farm_has(&f, "out/a/report.json"));
+    assert_false(farm_has(&f, "out/a/" SEGMENT));
+    assert_false(work_store_is_empty(&f));
+    write_file(*state, names[1], (const char *)marks[1], GM_ID_SIZE - 1);
+    node_close(&n);
+    begin(&f, &n, *state);
+    node_renew(&n);
+    for (int i = 0; i < 2400 && !work_store_is_empty(&f); i++) {
+        (void)poll(NULL, 0, 50);
+    }
+    assert_true(work_store_is_empty(&f));
+    farm_stop(&f);
+    node_close(&n);
+    free(marks[0]);
+    free(marks[1]);
+}
+
+/* Its outputs are the proof: the mark was made anew, broke or went. */
+static void a_finished_job_is_published_whatever_the_mark_is(void **state)
+{
+    static const char *const marks[] = {"01k00000000000000000000000", "broken", NULL};
+    for (size_t i = 0; i < sizeof marks / sizeof marks[0]; i++) {
+        struct farm f;
+        struct node n;
+        char id[64];
+        char path[512];
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        begin(&f, &n, folder);
+        farm_submit(&f, PIPELINE, "", id);
+        node_work(&n, 4);
+        path_in(path, folder, "out/a/.gm-store");
+        assert_int_equal(unlink(path), 0);
+        if (marks[i] != NULL) {
+            write_file(folder, "out/a/.gm-store", marks[i], strlen(marks[i]));
+        }
+        node_work(&n, 1);
+        wait_for(&f, id, "job.done");
+        farm_stop(&f);
+        expect_file(&f, "out/a/master.m3u8", "master");
+        assert_true(farm_has(&f, "out/a/report.json"));
+        assert_true(work_store_is_empty(&f));
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
+static void nothing_is_published_without_its_outputs(void **state)
+{
+    static const struct {
+        const char *left; /* of "a segment"; NULL: nothing */
+        const char *text;
+    } rows[] = {
+        {NULL, SEGMENT " was no longer in the destination, with 9 bytes"},
+        {"a seg", SEGMENT " had 5 bytes in the destination instead of 9"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct farm f;
+        struct node n;
+        char id[64];
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        begin(&f, &n, folder);
+        finish_without(&f, &n, rows[i].left, id);
+        wait_for(&f, id, "job.failed");
+        farm_stop(&f);
+        assert_false(farm_has(&f, "out/a/master.m3u8"));
+        assert_false(farm_has(&f, "out/a/manifest.mpd"));
+        assert_int_equal(farm_has(&f, OTHER), rows[i].left == NULL);
+        assert_false(farm_has(&f, "out/a/" SEGMENT));
+        json_t *j = report_of(&f);
+        json_t *error = json_array_get(json_object_get(j, "errors"), 0);
+        assert_string_equal(json_string_value(json_object_get(error, "code")), "storage.corrupt");
+        assert_string_equal(json_string_value(json_object_get(error, "blame")), "storage");
+        assert_string_equal(json_string_value(json_object_get(error, "text")), rows[i].text);
+        json_decref(j);
+        assert_true(work_store_is_empty(&f));
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_destination_that_is_away_is_waited_for, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(a_work_store_that_is_away_is_cleaned_when_it_is_back,
+                                        make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_work_store_that_came_later_is_cleaned, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(stores_with_bad_marks_are_waited_for, make_folder,
+                                        remove_folder),
+        cmocka_unit_test(a_finished_job_is_published_whatever_the_mark_is),
+        cmocka_unit_test(nothing_is_published_without_its_outputs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
