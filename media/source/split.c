@@ -412,6 +412,19 @@ static void read_texts(struct gm_splitter *s)
     }
 }
 
+/* All sound is read, as in the inspection: where clocks may jump, whether one did is told by all
+ * streams (steady.h). */
+static void read_clocks(struct gm_splitter *s)
+{
+    AVFormatContext *ctx = s->source.format;
+    bool may_jump = (ctx->iformat->flags & AVFMT_TS_DISCONT) != 0;
+    for (size_t i = 0; may_jump && i < s->facts->n_audio; i++) {
+        if (s->facts->audio[i]->stream_index < ctx->nb_streams) {
+            ctx->streams[s->facts->audio[i]->stream_index]->discard = AVDISCARD_DEFAULT;
+        }
+    }
+}
+
 static int open_streams(struct gm_splitter *s, struct gm_err *err)
 {
     AVFormatContext *ctx = s->source.format;
@@ -419,6 +432,7 @@ static int open_streams(struct gm_splitter *s, struct gm_err *err)
         ctx->streams[i]->discard = AVDISCARD_ALL;
     }
     read_texts(s);
+    read_clocks(s);
     int rc = s->facts->video != NULL ? open_video(s, err) : 0;
     if (rc == 0) {
         rc = gm_split_tracks_init(&s->tracks, s->io, s->facts, s->policy, ctx, s->fd, err);

@@ -2,8 +2,11 @@
 
 #include <stdlib.h>
 
-/* Further away stamps tell no time: sums of four stay far below 64 bits. */
-#define FAR_NS (INT64_MAX / 8)
+/* Stamps beyond 58 years tell no time: sums of four of them fit 64 bits. */
+#define FAR_NS (INT64_MAX / 5)
+#define NO_TIME INT64_MIN
+/* What packets say to last is believed up to here. */
+#define DURATION_NS INT64_C(60000000000)
 
 static const AVRational ns = {1, 1000000000};
 
@@ -43,6 +46,20 @@ static bool tells_time(const AVStream *stream)
     return type == AVMEDIA_TYPE_VIDEO || type == AVMEDIA_TYPE_AUDIO;
 }
 
+/* Whether another stream has come as far by the clock after that many jumps. */
+static bool is_met(const struct gm_steady *s, const struct gm_steady_stream *st, int64_t at,
+                   int64_t jumps)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        const struct gm_steady_stream *other = &s->streams[i];
+        if (other != st && other->next != AV_NOPTS_VALUE && other->jumps == jumps &&
+            llabs(other->next - at) <= GM_STEADY_JUMP_NS) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* By which clock the packet is told: a stream that has not followed the last jump stays on its own
  * while that continues it better, for GM_STEADY_LAG_NS of it. */
 static void choose(const struct gm_steady *s, struct gm_steady_stream *st, int64_t at_ns,
@@ -53,9 +70,11 @@ static void choose(const struct gm_steady *s, struct gm_steady_stream *st, int64
         st->lags_from = st->saw != s->jumps ? st->next : st->lags_from;
         st->saw = s->jumps;
         bool back = decoding && st->last != AV_NOPTS_VALUE && own - st->last < -GM_STEADY_BACK_NS;
-        bool late =
-            own - st->lags_from > GM_STEADY_LAG_NS && llabs(newest - st->next) <= GM_STEADY_JUMP_NS;
-        if (!back && !late && llabs(own - st->next) < llabs(newest - st->next)) {
+        bool late = own - st->lags_from > GM_STEADY_LAG_NS &&
+                    llabs(s->offset_ns - st->offset_ns) <= GM_STEADY_JUMP_NS;
+        bool silent = llabs(own - st->next) > GM_STEADY_JUMP_NS && /* and others went on */
+                      !is_met(s, st, own, st->jumps) && is_met(s, st, newest, s->jumps);
+        if (!back && !late && !silent && llabs(own - st->next) < llabs(newest - st->next)) {
             return;
         }
     }
@@ -95,48 +114,39 @@ static bool is_on_line(const struct gm_steady_stream *st, int64_t at_ns)
     const struct gm_steady_line *line = &st->line;
     int64_t moved = st->offset_ns - line->offset_ns;
     return line->left > 0 && goes_on(at_ns + line->offset_ns, line->next) &&
-           (moved == 0 || goes_on(at_ns + st->offset_ns, st->next + moved));
-}
-
-/* Whether another stream of the same clock is there already: this one was silent. */
-static bool is_met(const struct gm_steady *s, const struct gm_steady_stream *st, int64_t at)
-{
-    for (size_t i = 0; i < s->count; i++) {
-        const struct gm_steady_stream *other = &s->streams[i];
-        if (other != st && other->next != AV_NOPTS_VALUE && other->jumps == st->jumps &&
-            llabs(other->next - at) <= GM_STEADY_JUMP_NS) {
-            return true;
-        }
-    }
-    return false;
+           (moved == 0 || goes_on(at_ns + st->offset_ns, st->next - line->gaps + moved));
 }
 
 /* The packet lies `away` from where the stream's last one ended, which is too far. */
 static void settle(struct gm_steady *s, struct gm_steady_stream *st, int64_t away, bool back,
                    const struct gm_steady_line *before)
 {
-    if ((away > GM_STEADY_JUMP_NS && !is_met(s, st, st->next + away)) ||
+    int64_t gap = 0;
+    if ((away > GM_STEADY_JUMP_NS && !is_met(s, st, st->next + away, st->jumps)) ||
         away < -GM_STEADY_JUMP_NS || (back && before->jumps == s->jumps)) {
         jump(s, st, away);
     } else if (back) { /* it joins the others here, and had gone on for longer before the jump */
         s->offset_ns = st->offset_ns -= away;
+    } else {
+        gap = away > GM_STEADY_LINE_NS ? away : 0;
     }
     if (st->line.left == 0) {
         st->line = *before;
     }
+    st->line.gaps += gap;
 }
 
-/* What is added to the packet's times, which are `at_ns` by its stream's clock. */
+/* What is added to the packet's times, which are `at_ns` by its stream's clock; or NO_TIME. */
 static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t at_ns,
                       bool decoding, int64_t duration_ns)
 {
     if (st->jumps == s->jumps) {
         st->offset_ns = s->offset_ns;
     }
-    const struct gm_steady_line before = {st->offset_ns, st->next, st->jumps, GM_STEADY_LINE};
+    const struct gm_steady_line before = {st->offset_ns, st->next, st->jumps, 0, GM_STEADY_LINE};
     choose(s, st, at_ns, decoding);
     if (llabs(at_ns + st->offset_ns) > FAR_NS) {
-        return st->offset_ns;
+        return NO_TIME;
     }
     if (st->next != AV_NOPTS_VALUE) {
         int64_t at = at_ns + st->offset_ns, away = at - st->next;
@@ -173,12 +183,15 @@ void gm_steady_packet(struct gm_steady *s, const AVStream *stream, AVPacket *p)
     }
     int64_t offset_ns = s->offset_ns, at_ns = gm_av_rescale(ts, stream->time_base, ns);
     if (at_ns > FAR_NS || at_ns < -FAR_NS) {
-        return;
-    }
-    if (tells_time(stream)) {
+        offset_ns = NO_TIME;
+    } else if (tells_time(stream)) {
         int64_t duration_ns = gm_av_rescale(p->duration, stream->time_base, ns);
         offset_ns = follow(s, &s->streams[i], at_ns, p->dts != AV_NOPTS_VALUE,
-                           av_clip64(duration_ns, 0, GM_STEADY_JUMP_NS));
+                           av_clip64(duration_ns, 0, DURATION_NS));
+    }
+    if (offset_ns == NO_TIME) {
+        p->dts = p->pts = AV_NOPTS_VALUE;
+        return;
     }
     int64_t offset = gm_av_rescale(offset_ns, ns, stream->time_base);
     p->dts = moved(p->dts, offset);

@@ -19,9 +19,10 @@
  *   by more than GM_STEADY_BACK_NS) had damaged stamps: it goes on as if they had been none. Steps
  *   that are longer than what packets say to last do not leave it where the one before was so, too;
  *   what it left by a jump it comes back to by one as far.
+ * Stamps of more than 58 years are none.
  * In all other formats a distance is a distance: nothing is changed.
  * Source of the distances: ffmpeg 5.1 (dts_delta_threshold, and the tenth of a second beside it);
- * it has one offset for all at once, and takes a damaged stamp for a jump. */
+ * it has one offset for all at once, and takes a damaged stamp, and a silence, for a jump. */
 #define GM_STEADY_JUMP_NS INT64_C(10000000000)
 #define GM_STEADY_BACK_NS INT64_C(100000000)
 /* Ours: muxers send streams within a second of each other, and within that a line is met again. */
@@ -35,6 +36,7 @@ struct gm_steady_line {
     int64_t offset_ns;
     int64_t next;  /* ns */
     int64_t jumps; /* gm_steady_stream.jumps */
+    int64_t gaps;  /* ns: how much of the way since then was gaps */
     int left;      /* packets in which it may come back */
 };
 struct gm_steady_stream {

@@ -133,7 +133,7 @@ struct leg {
 
 static void play(const struct leg *legs, size_t count, int64_t jumps)
 {
-    struct row rows[512];
+    struct row rows[1200];
     size_t n = 0;
     for (size_t i = 0; i < count; i++) {
         for (int k = 0; k < legs[i].packets; k++) {
@@ -192,6 +192,15 @@ static void a_silent_stream_has_a_gap(void **state)
         {0, 10, 0, 0},           {1, 100, 0, 0},          {1, 110, 7200000, 10000},
         {0, 10, 7211000, 21000}, {1, 10, 7211000, 21000},
     };
+    /* back, while there are stills, whichever comes first; sound had gone on for longer */
+    static const struct leg stills[] = {
+        {0, 1, 0, 0},     {1, 195, 0, 0},     {0, 1, 19000, 19000}, {1, 105, 19500, 19500},
+        {0, 1, 0, 19100}, {1, 190, 0, 30000}, {0, 1, 19000, 49000}, {1, 10, 19000, 49000},
+    };
+    static const struct leg sound_first[] = {
+        {0, 1, 0, 0},          {1, 600, 0, 0},         {1, 500, 40000, 60000},
+        {0, 1, 89000, 109000}, {1, 10, 90000, 110000},
+    };
     /* all signal is lost, of one stream for no more than ten seconds */
     static const struct leg lost[] = {
         {0, 101, 0, 0},
@@ -214,6 +223,8 @@ static void a_silent_stream_has_a_gap(void **state)
     (void)state;
     PLAY(pictures, 0);
     PLAY(jumped, 1);
+    PLAY(stills, 2);
+    PLAY(sound_first, 1);
     PLAY(lost, 0);
     PLAY(other, 0);
     PLAY(longer, 1);
@@ -237,6 +248,10 @@ static void hostile_stamps_overflow_nothing(void **state)
         f->streams[i % 3]->time_base = (AVRational){1, i % 2 == 0 ? 90000 : 1000000000};
         gm_steady_packet(&s, f->streams[i % 3], p);
         assert_true(llabs(s.offset_ns) < INT64_MAX / 2);
+        int64_t at = p->dts != NONE ? p->dts : 0;
+        assert_true(
+            av_rescale_rnd(llabs(at), f->streams[i % 3]->time_base.num * INT64_C(1000000000),
+                           f->streams[i % 3]->time_base.den, AV_ROUND_ZERO) < INT64_MAX / 2);
     }
     gm_steady_fini(&s);
     av_packet_free(&p);
@@ -304,6 +319,11 @@ static void damaged_stamps_are_no_jumps(void **state)
         {0, 100, 0, 0},     {1, 98, 0, 0},        {0, 2, 5000, 10000},  {1, 1, 4500, 9800},
         {1, 1, 9900, 9900}, {0, 50, 5200, 10500}, {1, 50, 5000, 10300},
     };
+    /* two that are unlike */
+    static const struct leg unlike[] = {
+        {0, 10, 0, 0},          {1, 10, 0, 0},       {0, 1, 6000, 6000},
+        {0, 1, -3600000, 6100}, {0, 50, 1200, 1200}, {1, 50, 1000, 1000},
+    };
     /* longer than that, it is one: sound comes after in time */
     static const struct leg many[] = {
         {0, 10, 0, 0},       {1, 10, 0, 0},       {0, 20, 6000, 6000},
@@ -313,6 +333,7 @@ static void damaged_stamps_are_no_jumps(void **state)
     PLAY(ahead, 0);
     PLAY(behind, 2);
     PLAY(far, 2);
+    PLAY(unlike, 2);
     PLAY(lagging, 1);
     PLAY(many, 1);
 }
