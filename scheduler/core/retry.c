@@ -199,7 +199,7 @@ static bool is_repeated(const struct gm_core *core, const struct gm_lease *lease
 {
     uint32_t repeats = repeats_of(code);
     return repeats > 0 && unit->streak >= repeats &&
-           (is_of_object(code) || !has_other_node(core, lease, unit));
+           (is_of_object(code) || (!core->stopping && !has_other_node(core, lease, unit)));
 }
 
 /* True when the job must fail; *error is then why. */
@@ -258,7 +258,8 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     }
     if (!guilty) {
         return_rest(core, lease, false); /* all that it held is committed: nothing to try again */
-    } else if (is_free(lease, guilty, error.code)) {
+    } else if (is_free(lease, guilty, error.code) ||
+               (core->stopping && error.code == GM_E_NODE_LOST)) { /* it stops, too */
         pause_unit(core, job, guilty, REFUSAL_PAUSE);
         return_rest(core, lease, false);
     } else {

@@ -168,7 +168,7 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     int fd = farm_events(&f, second, NULL);
     assert_true(farm_read_until(fd, "event: job\ndata: {", &events));
     assert_int_equal(kill(f.pid, SIGTERM), 0);
-    (void)farm_read_until(fd, "\r\n0\r\n", &events); /* its streams end when it was told */
+    assert_true(farm_read_until(fd, "\r\n0\r\n", &events)); /* streams end when it was told */
     (void)close(fd);
     free(events);
     farm_expect(&f, "POST", "/v1/jobs", "{}", 503, "api.busy");

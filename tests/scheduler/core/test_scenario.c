@@ -185,6 +185,19 @@ static uint32_t all_assigned(const struct sim *sim)
     return sim->nodes[0].assigned + sim->nodes[1].assigned;
 }
 
+static uint32_t failures_of(struct sim *sim, const char *id)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    uint32_t n = 0;
+    assert_int_equal(gm_view_job(sim->core, id, &v, &err), 0);
+    for (size_t i = 0; i < v.task_count; i++) {
+        n += v.tasks[i].failures;
+    }
+    gm_view_job_fini(&v);
+    return n;
+}
+
 static void a_stopping_scheduler_assigns_nothing_and_takes_what_ends(void **arg)
 {
     (void)arg;
@@ -199,6 +212,20 @@ static void a_stopping_scheduler_assigns_nothing_and_takes_what_ends(void **arg)
     assert_int_equal(sim_state(sim, "job"), GM_JOB_RUNNING);
     assert_false(encode_runs(sim));
     assert_true(count_attempts(sim, "job", "video", GM_ATTEMPT_DONE, GM_OK) > 0);
+    sim_restart(sim);
+    sim_until(sim, encode_runs, 60);
+    assert_int_equal(sim_event(sim, &stop, NULL), 0);
+    for (uint32_t i = 0; i < 2; i++) { /* as nodes do that are stopped beside it */
+        struct gm_event gone = {.type = GM_EV_NODE_GONE, .node_id = sim->nodes[i].id};
+        sim_node_kill(sim, &sim->nodes[i]);
+        assert_int_equal(sim_event(sim, &gone, NULL), 0);
+    }
+    sim_run(sim, 60);
+    assert_true(count_attempts(sim, "job", "video", GM_ATTEMPT_LOST, GM_E_NODE_LOST) > 0);
+    assert_int_equal(failures_of(sim, "job"), 0);
+    for (uint32_t i = 0; i < 2; i++) {
+        sim_node_start(sim, &sim->nodes[i]);
+    }
     sim_restart(sim);
     sim_until(sim, sim_all_final, 300);
     sim_check_done(sim, job);
