@@ -243,6 +243,31 @@ check "longer sound is said: $(jq -c .warnings "$work/out/report.json")" \
 check "longer sound is kept" awk -v s="$(ffprobe -v error -select_streams a -show_entries packet=pts_time -of csv=p=0 "$work/out/master.m3u8" | tail -n 1 | tr -d ,)" \
   'BEGIN {exit !(s > 4.9)}'
 
+# 5.1 is kept where it is asked for, each channel in its place, and mixed down where not; silence is made where it is asked for.
+ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=160x90:r=25:d=8 -f lavfi -i "aevalsrc='0.4*sin(2*PI*300*t)|0.4*sin(2*PI*500*t)|0.4*sin(2*PI*700*t)|0.4*sin(2*PI*60*t)|0.4*sin(2*PI*900*t)|0.4*sin(2*PI*1100*t)':c=5.1:s=48000:d=8" \
+  -c:v libx264 -preset ultrafast -g 50 -c:a pcm_s16le "$work/six.mov"
+for codec in aac opus; do
+  pipeline "six-$codec" "$codec" ", channels: 6"
+  check "5.1 is transcoded to $codec" transcode "$work/six.mov" "six-$codec"
+  check "$codec: the manifests say 6 channels" sh -c "grep -q 'TYPE=AUDIO.*CHANNELS=\"6\"' '$work/out/master.m3u8' && grep -q 'AudioChannelConfiguration.*value=\"6\"' '$work/out/manifest.mpd'"
+  for file in "$work/out/master.m3u8" "$work/out/manifest.mpd" "$work"/out/v/*/mp4/*.mp4; do
+    tones=$(ffmpeg -nostdin -hide_banner -nostats -i "$file" -map 0:a:0 -t 6 -af astats=measure_overall=none -f null - 2>&1 |
+      awk '/Zero crossings:/ {z = $NF} /Zero crossings rate:/ {printf "%d ", $NF * 24000 / 10 + 0.5}')
+    check "$codec, ${file##*.}: each channel is where it was: $tones" test "$tones" = "30 50 70 6 90 110 "
+  done
+done
+check "5.1 is mixed down where nothing is asked" transcode "$work/six.mov" aac
+check "to two channels" grep -q 'TYPE=AUDIO.*CHANNELS="2"' "$work/out/master.m3u8"
+ffmpeg -nostdin -v error -y -i "$work/six.mov" -an -c copy "$work/mute.mov"
+pipeline filled aac ", silence: true"
+check "a clip without sound is transcoded with silence" transcode "$work/mute.mov" filled
+for file in "$work/out/master.m3u8" "$work/out/manifest.mpd" "$work"/out/v/*/mp4/*.mp4; do
+  said=$(ffmpeg -nostdin -hide_banner -nostats -i "$file" -map 0:a:0 -af volumedetect -f null - 2>&1 | awk '/n_samples:/ {n = $NF} /max_volume:/ {v = $(NF - 1)} END {printf "%d %d", n / 96000 + 0.5, v}')
+  check "${file##*.}: 8 s of silence: $said" awk -v said="$said" 'BEGIN {split(said, a, " "); exit !(a[1] == 8 && a[2] < -80)}'
+done
+check "and without where it is not asked" transcode "$work/mute.mov" aac
+check "there is none then" sh -c "! grep -q 'TYPE=AUDIO' '$work/out/master.m3u8'"
+
 # Stamps that are further apart than the sound is long: it is stretched to stay with them, and that is said.
 ffmpeg -nostdin -v error -y -f lavfi -i sine=d=20:r=48000 -af "asetpts=PTS*(1+1/800)" -c:a pcm_s16le "$work/drift.mkv"
 check "drifting sound is transcoded" transcode "$work/drift.mkv" loud

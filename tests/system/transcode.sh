@@ -21,6 +21,13 @@ for r in 720p 480p 360p 240p; do
   check "$r EXTINF sums to the duration, got $total" test "$total" = "$(awk 'BEGIN {printf "%.6f", 435 * 1001 / 30000}')"
   ranges=$(grep -c '^#EXT-X-BYTERANGE' "$d/iframes.m3u8")
   check "$r i-frame playlist has 8 entries" test "$ranges" = 8
+  types="" # of what each range gives, behind the init segment: fragments that end with their first picture
+  while IFS=' @' read -r size from name; do
+    { cat "$d"/init-*.mp4; tail -c +$((from + 1)) "$d/$name" | head -c "$size"; } >"$work/one.mp4"
+    types=$types$(ffprobe -v quiet -select_streams v:0 -read_intervals '%+#1' -show_entries frame=pict_type -of csv=p=0 "$work/one.mp4" | head -n 1 | tr -d ,)
+    check "$r: a range ends with its picture" ffmpeg -nostdin -v error -xerror -i "$work/one.mp4" -frames:v 1 -f null - 2>/dev/null
+  done < <(sed -n '/^#EXT-X-BYTERANGE:/{s///;N;s/\n/ /p}' "$d/iframes.m3u8")
+  check "$r i-frame playlist gives 8 pictures: $types" test "$types" = IIIIIIII
 done
 check "no 1080p rung is made of 720p" test ! -e "$v/video/1080p"
 check "HLS plays" plays "$out/master.m3u8"
