@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "common/array.h"
+#include "hwtest/farm_decode.h"
 #include "hwtest/level1.h"
 #include "node/devices/helper.h"
 #include "node/program.h"
@@ -91,16 +92,16 @@ static int plan_codec(struct level *l, const struct gm_device *d, bool encode,
     return add_job(l, d, encode ? "encode" : "decode", c, err);
 }
 
-/* Pictures that stay on the device: an 8 bit decoder's and a 10 bit one's. */
+/* Pictures that stay on the device: of each decoder of the farm's, whose packets and pictures are
+ * another code a codec. */
 static int plan_pictures(struct level *l, const struct gm_device *d,
                          const struct gm_device_codec *c, struct gm_err *err)
 {
     struct gm_device_codec way = *c;
     const struct gm_device_proof *proof = gm_hwtest_find_proof(d, false, c);
-    bool wanted = (strcmp(c->codec, "h264") == 0 && c->depth == 8) ||
-                  (strcmp(c->codec, "hevc") == 0 && c->depth == 10);
-    if (strcmp(c->api, "nvdec") != 0 || c->chroma != 420 || !wanted || proof == NULL ||
-        !proof->passed || gm_device_find_feature(d, GM_FEATURE_CUDA) == NULL) {
+    if (strcmp(c->api, "nvdec") != 0 || c->chroma != 420 ||
+        !gm_hwtest_farm_decodes(c->api, c->codec, c->depth) || proof == NULL || !proof->passed ||
+        gm_device_find_feature(d, GM_FEATURE_CUDA) == NULL) {
         return 0;
     }
     gm_hwtest_set(way.api, "cuda");

@@ -24,6 +24,13 @@ struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, con
     return gm_hwtest_check_make(work->device, name, 2);
 }
 
+const char *gm_hwtest_try_remedy(const struct gm_hwtest_try *work, const struct gm_err *why)
+{
+    return why->code == GM_E_MEDIA_VERIFY || why->code == GM_E_MEDIA
+               ? gm_hwtest_remedy(work->api[0] == '\0' ? "nvenc" : work->api)
+               : gm_code_get((int)why->code)->remedy;
+}
+
 int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *why,
                          struct gm_hwtest_report *report, struct gm_err *err)
 {
@@ -34,9 +41,7 @@ int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *
         c.status = GM_HWTEST_SKIP;
         return gm_hwtest_add(report, &c, err);
     }
-    gm_hwtest_set(c.remedy, why->code == GM_E_MEDIA_VERIFY || why->code == GM_E_MEDIA
-                                ? gm_hwtest_remedy(work->api[0] == '\0' ? "nvenc" : work->api)
-                                : gm_code_get((int)why->code)->remedy);
+    gm_hwtest_set(c.remedy, gm_hwtest_try_remedy(work, why));
     return gm_hwtest_add(report, &c, err);
 }
 

@@ -32,6 +32,8 @@ int gm_hwtest_try_device(const struct gm_hwtest_try *work, struct gm_hwtest_repo
 
 /* A check of work, "decode.nvdec.h264.8" and what; what: "" or ".ssim". */
 struct gm_hwtest_check gm_hwtest_try_check(const struct gm_hwtest_try *work, const char *what);
+/* What to do about work that failed so. Static. */
+const char *gm_hwtest_try_remedy(const struct gm_hwtest_try *work, const struct gm_err *why);
 /* The work failed: adds a FAIL with the words of why; SKIP where the device never does what is
  * asked of it. Errors: NOMEM, LIMIT. */
 int gm_hwtest_try_failed(const struct gm_hwtest_try *work, const struct gm_err *why,

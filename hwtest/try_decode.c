@@ -1,7 +1,9 @@
 /* A decoder's exactness: a clip that software encoded, decoded by it twice, must give what the
  * farm's software decoder gives, to the bit. For software itself the other side is a decoder
- * without vector code, where libavutil's flag reaches it. */
+ * without vector code, where libavutil's flag reaches it. Where the farm has a decoder of its own
+ * for that device, it must give the same. */
 #include "hwtest/clip.h"
+#include "hwtest/farm_decode.h"
 #include "hwtest/level1.h"
 #include "hwtest/try.h"
 
@@ -55,6 +57,18 @@ static int reference(const struct gm_hwtest_try *work, const struct gm_hwtest_st
     return rc;
 }
 
+static double count_same(const struct gm_hwtest_pictures *want,
+                         const struct gm_hwtest_pictures *got)
+{
+    double same = 0;
+    for (int i = 0; i < got->count && i < want->count; i++) {
+        const struct gm_hwtest_pictures a = {.frame = {want->frame[i]}, .count = 1};
+        const struct gm_hwtest_pictures b = {.frame = {got->frame[i]}, .count = 1};
+        same += gm_hwtest_first_difference(&a, &b) < 0 ? 1 : 0;
+    }
+    return same;
+}
+
 static void judge(const struct gm_hwtest_try *work, const struct gm_hwtest_pictures *want,
                   const struct gm_hwtest_pictures *one, const struct gm_hwtest_pictures *two,
                   struct gm_hwtest_check *c)
@@ -63,13 +77,7 @@ static void judge(const struct gm_hwtest_try *work, const struct gm_hwtest_pictu
     char text[200];
     int first = gm_hwtest_first_difference(want, one);
     int second = gm_hwtest_first_difference(want, two);
-    double good = 0;
-    for (int i = 0; i < one->count && i < want->count; i++) {
-        const struct gm_hwtest_pictures a = {.frame = {want->frame[i]}, .count = 1};
-        const struct gm_hwtest_pictures b = {.frame = {one->frame[i]}, .count = 1};
-        good += gm_hwtest_first_difference(&a, &b) < 0 ? 1 : 0;
-    }
-    gm_hwtest_measure(c, good, "pictures", &all, &all);
+    gm_hwtest_measure(c, count_same(want, one), "pictures", &all, &all);
     if (gm_hwtest_first_difference(one, two) >= 0) {
         c->status = GM_HWTEST_UNSTABLE;
         (void)snprintf(text, sizeof(text),
@@ -89,6 +97,43 @@ static void judge(const struct gm_hwtest_try *work, const struct gm_hwtest_pictu
     if (c->status != GM_HWTEST_PASS) {
         gm_hwtest_set(c->remedy, gm_hwtest_remedy(work->api));
     }
+}
+
+/* The farm's own decoder; what fails there is a check of its own. */
+static int add_farm(const struct gm_hwtest_try *work, const struct gm_hwtest_stream *stream,
+                    const struct gm_hwtest_pictures *want, struct gm_hwtest_report *report,
+                    struct gm_err *err)
+{
+    const double all = GM_HWTEST_FRAMES;
+    struct gm_hwtest_pictures got = {0};
+    struct gm_err why = {.code = GM_OK};
+    char text[200];
+    struct gm_hwtest_check c = gm_hwtest_try_check(work, ".farm");
+    const char *id = strcmp(work->api, "vaapi") == 0 ? work->node : work->device;
+    int rc = gm_hwtest_farm_decode(work->api, id, work->codec, work->depth, stream, &got, &why);
+    int first = gm_hwtest_first_difference(want, &got);
+    if (rc < 0) {
+        c.status = GM_HWTEST_FAIL;
+        gm_hwtest_set(c.text, why.text);
+        gm_hwtest_set(c.remedy, gm_hwtest_try_remedy(work, &why));
+    } else {
+        gm_hwtest_measure(&c, count_same(want, &got), "pictures", &all, &all);
+        (void)snprintf(text, sizeof(text),
+                       "all pictures of the decoder that tasks use are those of software");
+    }
+    if (rc == 0 && first >= 0) {
+        c.status = GM_HWTEST_FAIL;
+        gm_hwtest_set(c.remedy, gm_hwtest_remedy(work->api));
+        (void)snprintf(text, sizeof(text),
+                       "by the decoder that tasks use picture %d is not what software decodes (%d "
+                       "came out)",
+                       first, got.count);
+    }
+    if (rc == 0) {
+        gm_hwtest_set(c.text, text);
+    }
+    gm_hwtest_pictures_fini(&got);
+    return gm_hwtest_add(report, &c, err);
 }
 
 static int add_clip(const struct gm_hwtest_try *work, const struct gm_hwtest_stream *stream,
@@ -113,6 +158,7 @@ int gm_hwtest_try_decode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
     struct gm_err why = {.code = GM_OK};
     char number[16];
     const char *name = NULL;
+    bool ready = false; /* for the farm's decoder, whatever becomes of libavcodec's */
     const struct gm_hwtest_encoding how = {
         .codec = work->codec, .depth = work->depth, .crf_centi = CRF};
     int rc = gm_hwtest_pattern(work->depth, &pattern, &why);
@@ -126,6 +172,7 @@ int gm_hwtest_try_decode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
         rc = gm_probe_av_name(work->api, work->device, work->node, number, &name, &why);
     }
     if (rc == 0) {
+        ready = gm_hwtest_farm_decodes(work->api, work->codec, work->depth);
         rc = pass(work, name, &stream, &one, &why);
     }
     if (rc == 0) {
@@ -137,6 +184,9 @@ int gm_hwtest_try_decode(const struct gm_hwtest_try *work, struct gm_hwtest_repo
         struct gm_hwtest_check c = gm_hwtest_try_check(work, "");
         judge(work, &want, &one, &two, &c);
         rc = gm_hwtest_add(report, &c, err);
+    }
+    if (rc == 0 && ready) {
+        rc = add_farm(work, &stream, &want, report, err);
     }
     if (rc == 0 && stream.hash[0] != '\0') {
         rc = add_clip(work, &stream, report, err);

@@ -4,6 +4,7 @@
 #include "hwtest/asked.h"
 #include "hwtest/clip.h"
 #include "hwtest/counter.h"
+#include "hwtest/farm_decode.h"
 #include "hwtest/level1.h"
 #include "hwtest/try.h"
 
@@ -72,9 +73,7 @@ static int open_scene(const struct gm_hwtest_try *work, struct scene *s, struct 
     if (rc < 0) {
         return rc;
     }
-    s->stream.par->profile = strcmp(work->codec, "h264") == 0 ? FF_PROFILE_H264_HIGH
-                             : work->depth == 8               ? FF_PROFILE_HEVC_MAIN
-                                                              : FF_PROFILE_HEVC_MAIN_10;
+    s->stream.par->profile = gm_hwtest_farm_profile(work->codec, work->depth);
     rc = gm_nvdec_open(s->device, s->stream.par, &s->pool, &s->nvdec, &why, err);
     return rc == 0 && s->nvdec == NULL
                ? gm_err_set(err, GM_E_MEDIA, 0, "NVDEC does not take the clip: %s", why)
