@@ -6,7 +6,7 @@
 # --input FILE: H.264, 1080p, two minutes; generated there where it is missing, and kept (else generated each time).
 # --slots: how many processors `slots` takes in turn (1 2 4 8 16). --seconds: of its input (15 for each processor).
 # --limit: seconds after which a single command is ended (280), and the --time-limit of hwtest2, hwtest3 and hwtest3-cpu (540).
-# GOPMILL_BIN and GOPMILL_BENCH name the folders of the programs and of bench_gpu_kernels, FFMPEG the ffmpeg program.
+# GOPMILL_BIN and GOPMILL_BENCH name the folders of the programs and of bench_gpu_kernels and kernels_battery, FFMPEG the ffmpeg program.
 # --quick: seconds instead of minutes: shows that it runs; its figures are worth nothing. A part that can't run says why.
 set -uo pipefail
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -114,7 +114,14 @@ part_facts() {
   command -v nvidia-smi >/dev/null && nvidia-smi
   "$bin/gopmill" devices --prove --json
 }
-part_kernels() { "$bench/bench_gpu_kernels" "$device" ${quick:+--quick}; }
+part_kernels() { # rates, then the battery of all kernels: of the image that tasks take, and of the PTX, which they take where there is no fatbin
+  local image bad=0
+  "$bench/bench_gpu_kernels" "$device" ${quick:+--quick} || bad=1
+  for image in "" ptx; do
+    timeout -k 10 "${limit:-280}" "$bench/kernels_battery" "$device" ${image:+"$image"} || bad=1
+  done
+  return $bad
+}
 part_sanitizer() { # all kernels under CUDA's compute-sanitizer: what `ladder` is proved with, and the whole battery; 1: one is not clean
   command -v compute-sanitizer >/dev/null || { echo "compute-sanitizer is not here (CUDA's toolkit has it): not run, nothing is shown"; return; }
   local tool bad=0
