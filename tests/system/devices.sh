@@ -68,6 +68,13 @@ check "one that knows none" status 0 fake "$work/l4-faulty" -- "$bin/gopmill" de
 check "does not tell what it decodes" value '.devices[1] | .decode_state == "refused" and any(.notes[]; .text | test("does not tell what it decodes"))'
 check "two fake GPUs" status 0 fake two-gpus -- "$bin/gopmill" devices --json
 check "in the order of their addresses" value '[.devices[].id] == ["cpu","0000:3b:00.0","0000:af:00.0"]'
+rack='"0000:1b:00.0","0000:29:00.0","0000:45:00.0","0000:4e:00.0","0000:9b:00.0","0000:aa:00.0","0000:c8:00.0","0000:d1:00.0"'
+check "eight fake GPUs" status 0 fake eight-gpus -- "$bin/gopmill" devices --json
+check "all of them, in the order of their addresses" value "[.devices[].id] == [\"cpu\",$rack]"
+check "each asked for its decoder and its encoder" value 'all(.devices[1:][]; .decode_state == "present" and .encode_state == "absent" and ([.decode[].engines] | max == 7))'
+check "and nothing failed" value '[.notes[], .devices[].notes[] | select(.severity == "error")] == []'
+check "for people too" status 0 fake eight-gpus -- "$bin/gopmill" devices
+check "with a sentence for each" sh -c "[ \$(grep -c '^GPU 0000:[0-9a-f]*:00.0 NVIDIA gopmill fake GPU H200' '$work/out') = 8 ]"
 check "no video capability" status 0 fake no-video -- "$bin/gopmill" devices
 check "the remedy is said" said 'NVENC: libnvidia-encode.so.1 is missing in this container: start it with the `video` driver capability'
 check "versions that do not match" status 0 fake mismatch -- "$bin/gopmill" devices
