@@ -41,6 +41,19 @@ check "encoded on the GPU" report "$(on $gpu)"
 check "mapped and scaled there, as the plan says" report "$(scaled cuda-tone-1+cuda-ladder-1 cuda)"
 check "the renditions say SDR" report 'all(.renditions[]; .colour.transfer == "bt709")'
 
+# HDR kept, its messages with it: HEVC in 10 bits alone, whose pictures stay there; beside H.264 in SDR, which needs a conversion.
+small_pipeline "$work/hdr.yaml" "240, 120"
+sed -i 's/codec: h264.*/codec: hevc, hdr: keep }/;s/^  audio:.*//;s/, audio]/]/' "$work/hdr.yaml"
+check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
+is_used nvenc 75
+is_hdr10
+check "its pictures stayed there" report "$(scaled cuda-ladder-1 cuda)"
+sed -i 's/hdr: keep }/hdr: keep, renditions: { 120: { codec: h264 } } }/' "$work/hdr.yaml"
+check "a job with HDR10 and SDR is done" transcode both "$work/hdr.mp4" "$work/hdr.yaml"
+is_used nvenc 75
+is_hdr10
+check "its pictures went through memory" report "$(scaled libavfilter software)"
+
 # A driver that does not load the kernel since it was proved: through memory, which is planned so.
 profile l4 "fault module unsupported"
 check "a job is done without the kernel" transcode unscaled "$work/short.mp4"
