@@ -48,6 +48,7 @@ check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used nvenc 75
 is_hdr10
 check "its pictures stayed there" report "$(scaled cuda-ladder-1 cuda)"
+keeps_hlg nvenc
 sed -i 's/hdr: keep }/hdr: keep, renditions: { 120: { codec: h264 } } }/' "$work/hdr.yaml"
 check "a job with HDR10 and SDR is done" transcode both "$work/hdr.mp4" "$work/hdr.yaml"
 is_used nvenc 75

@@ -66,15 +66,27 @@ is_lost_and_back() { # chain profile frames: in the middle of a chunk: quarantin
   check "on the GPU again" report "$(on $gpu)"
   check "with the same bytes as at first" test "$(tree_hash "$work/first")" = "$(tree_hash "$work/again")"
 }
-make_hdr10() { # file: 75 frames of 426x240 with HDR10's messages
+make_hdr() { # file transfer [x265's options]: 75 frames of 426x240
   ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=426x240:r=25:d=3,format=yuv420p10le -c:v libx265 -preset ultrafast -x265-params \
-    "log-level=none:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=smpte2084:hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)" "$1"
+    "log-level=none:range=limited:colorprim=bt2020:colormatrix=bt2020nc:transfer=$2${3:+:$3}" "$1"
 }
-is_hdr10() { # the last job's rendition 240p, made of it
+make_hdr10() { # file: with HDR10's messages
+  make_hdr "$1" smpte2084 "hdr10=1:max-cll=900,300:master-display=G(8500,39850)B(6550,2300)R(35400,14600)WP(15635,16450)L(10000000,1)"
+}
+keeps() { # transfer range: the last job's rendition 240p, made of it, says them
   join_rendition "$(echo "$out"/v/*/video/240p)" >"$work/240.mp4"
   colours=$(ffprobe -v error -select_streams v -show_entries stream=profile,pix_fmt,color_range,color_space,color_transfer,color_primaries -of default=nw=1:nk=1 "$work/240.mp4" | tr "\n" " ")
-  check "in ten bits, with its colours: $colours" test "$colours" = "Main 10 yuv420p10le tv bt2020nc smpte2084 bt2020 "
+  check "in ten bits, with its colours: $colours" test "$colours" = "Main 10 yuv420p10le tv bt2020nc $1 bt2020 "
+  check "HLS says so" grep -q "RESOLUTION=426x240.*VIDEO-RANGE=$2" "$out/master.m3u8"
+}
+is_hdr10() {
+  keeps smpte2084 PQ
   ffprobe -v error -show_frames -read_intervals '%+#1' "$work/240.mp4" >"$work/frame"
   check "its light level and mastering display are there" sh -c "grep -q max_content=900 '$work/frame' && grep -q max_luminance=10000000/10000 '$work/frame'"
-  check "HLS says so" grep -q 'RESOLUTION=426x240.*VIDEO-RANGE=PQ' "$out/master.m3u8"
+}
+keeps_hlg() { # chain: a job of HLG by it; after the one with HDR10, whose pipeline it takes
+  make_hdr "$work/hlg.mp4" arib-std-b67
+  check "a job with HLG is done" transcode hlg "$work/hlg.mp4" "$work/hdr.yaml"
+  is_used "$1" 75
+  keeps arib-std-b67 HLG
 }

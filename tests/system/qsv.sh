@@ -49,6 +49,7 @@ check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used qsv 75
 check "the VA driver decoded its ten bits" report "$(by vaapi)"
 is_hdr10
+keeps_hlg qsv
 
 is_lost_and_back qsv qsv 240
 

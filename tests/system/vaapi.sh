@@ -66,6 +66,7 @@ sed -i 's/codec: h264.*/codec: hevc, hdr: keep, renditions: { 120: { codec: h264
 check "a job with HDR10 is done" transcode hdr "$work/hdr.mp4" "$work/hdr.yaml"
 is_used vaapi 75
 is_hdr10
+keeps_hlg vaapi
 
 # A source in AV1, with pictures that are not shown: decoded there, and in software with the same bytes.
 ffmpeg -nostdin -v error -y -f lavfi -i testsrc2=s=426x240:r=25:d=3 -pix_fmt yuv420p -c:v libsvtav1 -preset 10 -g 30 "$work/av1.mp4" 2>/dev/null
