@@ -15,6 +15,7 @@ static const char HELP[] =
     "Usage: gopmill-hwtest [--level 1|2|3|4] [--device ID] [--json FILE] [--html FILE]\n"
     "                      [--junit FILE] [--baseline FILE] [--short]\n"
     "                      [--time-limit S] [--minutes N] [--seed N] [--only]\n"
+    "                      [--node-config FILE]\n"
     "\n"
     "Tests the devices of this machine: whether it can be accepted for a farm. Needs no\n"
     "farm and no GPU; without one the processor alone is tested.\n"
@@ -31,6 +32,9 @@ static const char HELP[] =
     "  --html FILE      the report as one page with plots\n"
     "  --junit FILE     the report for CI systems\n"
     "  --baseline FILE  an earlier --json: what has become worse is a warning or a failure\n"
+    "  --node-config FILE  the configuration of the node that is to work here: of its\n"
+    "                   `device_environment` and `device_paths`, with which devices are\n"
+    "                   opened in a worker's sandbox (default: as without a file)\n"
     "  --only           that level without those below it; level 1 is always run\n"
     "  --short          levels 3 and 4 in seconds: shows that everything runs; figures are\n"
     "                   worth nothing\n"
@@ -82,13 +86,19 @@ int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out
     const char *level = "1", *minutes = NULL, *seed = NULL, *limit = NULL;
     int64_t number = 0;
     *out = (struct gm_hwtest_options){.level = 1, .minutes = MINUTES};
-    const struct gm_flag table[] = {
-        {"level", GM_FLAG_TEXT, &level},      {"device", GM_FLAG_TEXT, &out->device},
-        {"json", GM_FLAG_TEXT, &out->json},   {"html", GM_FLAG_TEXT, &out->html},
-        {"junit", GM_FLAG_TEXT, &out->junit}, {"baseline", GM_FLAG_TEXT, &out->baseline},
-        {"short", GM_FLAG_SET, &out->quick},  {"time-limit", GM_FLAG_TEXT, &limit},
-        {"minutes", GM_FLAG_TEXT, &minutes},  {"seed", GM_FLAG_TEXT, &seed},
-        {"only", GM_FLAG_SET, &out->only},    {NULL, GM_FLAG_SET, NULL}};
+    const struct gm_flag table[] = {{"level", GM_FLAG_TEXT, &level},
+                                    {"device", GM_FLAG_TEXT, &out->device},
+                                    {"json", GM_FLAG_TEXT, &out->json},
+                                    {"html", GM_FLAG_TEXT, &out->html},
+                                    {"junit", GM_FLAG_TEXT, &out->junit},
+                                    {"baseline", GM_FLAG_TEXT, &out->baseline},
+                                    {"short", GM_FLAG_SET, &out->quick},
+                                    {"time-limit", GM_FLAG_TEXT, &limit},
+                                    {"minutes", GM_FLAG_TEXT, &minutes},
+                                    {"seed", GM_FLAG_TEXT, &seed},
+                                    {"only", GM_FLAG_SET, &out->only},
+                                    {"node-config", GM_FLAG_TEXT, &out->node_config},
+                                    {NULL, GM_FLAG_SET, NULL}};
     int status = gm_flags_parse(argc, argv, table, HELP, "gopmill-hwtest " GOPMILL_VERSION, NULL);
     status = status >= 0 ? status : parse_level(level, &out->level);
     if (status >= 0) {

@@ -7,11 +7,12 @@
 struct gm_hwtest_options { /* borrowed from argv; NULL: not given */
     uint32_t level;        /* 1 .. 4 */
     const char *device, *json, *html, *junit, *baseline;
-    bool quick;       /* --short */
-    bool only;        /* the level alone, behind level 1 */
-    uint32_t limit_s; /* --time-limit of levels 1 to 3; 0: none */
-    uint32_t minutes; /* of level 4 */
-    uint64_t seed;    /* likewise; 0: not given */
+    const char *node_config; /* --node-config: of the node that is to work here */
+    bool quick;              /* --short */
+    bool only;               /* the level alone, behind level 1 */
+    uint32_t limit_s;        /* --time-limit of levels 1 to 3; 0: none */
+    uint32_t minutes;        /* of level 4 */
+    uint64_t seed;           /* likewise; 0: not given */
 };
 /* -1: go on; else the exit status, after its words were printed. */
 int gm_hwtest_options_parse(int argc, char **argv, struct gm_hwtest_options *out);

@@ -11,6 +11,7 @@
 #include "hwtest/level2.h"
 #include "hwtest/level3.h"
 #include "hwtest/level4.h"
+#include "hwtest/sandbox.h"
 #include "hwtest/until.h"
 #include "hwtest/versions.h"
 #include "media/prove/prove.h"
@@ -110,9 +111,26 @@ static bool has_chain(const struct gm_device_list *list)
     return false;
 }
 
-static int soak(const struct gm_hwtest_options *options, const struct gm_device_list *list,
-                struct gm_hwtest_report *out, struct gm_err *err)
+static void add_list(struct gm_buf *out, const char *name, char *const *words)
 {
+    gm_buf_printf(out, "%s: [", name);
+    for (size_t i = 0; words != NULL && words[i] != NULL; i++) {
+        gm_buf_str(out, i == 0 ? "'" : ", '");
+        for (const char *c = words[i]; *c != '\0'; c++) { /* YAML: a quote is doubled */
+            gm_buf_add(out, c, 1);
+            gm_buf_add(out, c, *c == '\'' ? 1 : 0);
+        }
+        gm_buf_str(out, "'");
+    }
+    gm_buf_str(out, "]\n");
+}
+
+static int soak(const struct gm_hwtest_options *options, const struct gm_node_config *config,
+                const struct gm_device_list *list, struct gm_hwtest_report *out, struct gm_err *err)
+{
+    struct gm_buf lines = {0}; /* what its workers get is what those of level 1 got */
+    add_list(&lines, "device_environment", config->device_environment);
+    add_list(&lines, "device_paths", config->device_paths);
     struct gm_hwtest_soak_params params = {.minutes = options->minutes,
                                            .seed = options->seed,
                                            .devices = has_chain(list),
@@ -124,7 +142,11 @@ static int soak(const struct gm_hwtest_options *options, const struct gm_device_
         params.seed = (uint64_t)gm_time_unix_ms();
     }
     (void)fprintf(stderr, "gopmill-hwtest: level 4, --seed %" PRIu64 "\n", params.seed);
-    return gm_hwtest_level4(&params, out, err);
+    int rc = gm_buf_check(&lines, err);
+    params.node_options = (const char *)lines.data;
+    rc = rc == 0 ? gm_hwtest_level4(&params, out, err) : rc;
+    gm_buf_fini(&lines);
+    return rc;
 }
 
 static bool runs(const struct gm_hwtest_options *options, uint32_t level)
@@ -145,8 +167,9 @@ static int add_skip(const char *name, uint32_t level, const char *text,
 }
 
 /* What was proved is known, or nothing is; then it is not for want of codecs. */
-static int prove_and_tell(struct gm_device_list *list, const struct gm_hwtest_until *until,
-                          struct gm_hwtest_report *out, struct gm_err *err)
+static int prove_and_tell(struct gm_device_list *list, const struct gm_node_config *config,
+                          const struct gm_hwtest_until *until, struct gm_hwtest_report *out,
+                          struct gm_err *err)
 {
     int proved = prove(list, gm_hwtest_until_flag(until), err);
     int rc = proved == -GM_E_CANCELLED || proved == 0 ? gm_hwtest_level1(list, out, err) : proved;
@@ -155,15 +178,15 @@ static int prove_and_tell(struct gm_device_list *list, const struct gm_hwtest_un
             gm_hwtest_set(out->checks[i].text, gm_hwtest_until_why(until));
         }
     }
-    return rc;
+    return rc < 0 ? rc : gm_hwtest_sandbox(list, config, until, out, err);
 }
 
 /* Levels 1 to 3, as far as `until` lets them. */
-static int run_levels(const struct gm_hwtest_options *options, struct gm_device_list *list,
-                      const struct gm_hwtest_until *until, struct gm_hwtest_report *out,
-                      struct gm_err *err)
+static int run_levels(const struct gm_hwtest_options *options, const struct gm_node_config *config,
+                      struct gm_device_list *list, const struct gm_hwtest_until *until,
+                      struct gm_hwtest_report *out, struct gm_err *err)
 {
-    int rc = prove_and_tell(list, until, out, err);
+    int rc = prove_and_tell(list, config, until, out, err);
     bool ended = gm_hwtest_until_why(until) != NULL;
     for (uint32_t level = 2; rc == 0 && level <= 3; level++) {
         char name[16];
@@ -205,11 +228,19 @@ static int find_devices(const struct gm_hwtest_options *options,
     return add_skip("detection", 1, gm_hwtest_until_why(until), GM_HWTEST_SKIP, out, err);
 }
 
+/* The node's that is meant; else what a node has without a file. */
+static int load_config(const char *path, struct gm_node_config *out, struct gm_err *err)
+{
+    return path == NULL ? gm_config_load(NULL, gm_node_options, out, err)
+                        : gm_node_config_load(path, out, err);
+}
+
 int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_report *out,
                   struct gm_err *err)
 {
     struct gm_hwtest_until *until = NULL;
     struct gm_device_list list = {0};
+    struct gm_node_config config = {0};
     gm_time started = gm_time_now();
     out->level = options->level;
     out->quick = options->quick;
@@ -217,22 +248,24 @@ int gm_hwtest_run(const struct gm_hwtest_options *options, struct gm_hwtest_repo
     out->started_unix_ms = gm_time_unix_ms();
     gm_hwtest_set(out->filter, options->device == NULL ? "" : options->device);
     describe_machine(out);
-    int rc = gm_hwtest_until_start(options->limit_s, &until, err);
+    int rc = load_config(options->node_config, &config, err);
+    rc = rc == 0 ? gm_hwtest_until_start(options->limit_s, &until, err) : rc;
     rc = rc == 0 ? find_devices(options, until, &list, out, err) : rc;
     if (rc == 0) {
         rc = gm_hwtest_versions(&list, out, err);
     }
     if (rc == 0) {
-        rc = run_levels(options, &list, until, out, err);
+        rc = run_levels(options, &config, &list, until, out, err);
     }
     bool ended = gm_hwtest_until_is_signal(until);
     gm_hwtest_until_stop(&until); /* level 4 takes the signals itself */
     if (rc == 0 && runs(options, 4)) {
         rc = ended ? add_skip("soak", 4, "the run was ended early by a signal", GM_HWTEST_SKIP, out,
                               err)
-                   : soak(options, &list, out, err);
+                   : soak(options, &config, &list, out, err);
     }
     out->took_ms = (gm_time_now() - started) / GM_MS;
     gm_device_list_fini(&list);
+    gm_node_config_fini(&config);
     return rc;
 }

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "common/buf.h"
 #include "common/fs.h"
 #include "common/spawn.h"
 #include "common/utf8.h"
@@ -117,7 +118,8 @@ static int start(struct gm_hwtest_farm *f, int which, int limit_ms, char *line, 
 static int start_both(struct gm_hwtest_farm *f, const struct gm_hwtest_farm_params *p,
                       struct gm_err *err)
 {
-    char line[256], text[2000];
+    char line[256];
+    struct gm_buf text = {0};
     int rc = start(f, GM_HWTEST_SCHEDULER, READY_MS, line, sizeof(line), err);
     if (rc < 0) {
         return rc;
@@ -128,12 +130,14 @@ static int start_both(struct gm_hwtest_farm *f, const struct gm_hwtest_farm_para
     }
     wire += strlen("listen=");
     wire[strcspn(wire, " ")] = '\0';
-    (void)snprintf(text, sizeof(text),
-                   "node_id: soak\nscheduler: [\"%s\"]\nstate: %s/n\ngrant_key_file: %s/key\n"
-                   "devices: %s\nlog_level: warn\n%s",
-                   wire, f->folder, f->folder, p->devices ? "wait" : "off",
-                   p->node_options == NULL ? "" : p->node_options);
-    rc = write_text(f, "node.yaml", text, err);
+    gm_buf_printf(&text,
+                  "node_id: soak\nscheduler: [\"%s\"]\nstate: %s/n\ngrant_key_file: %s/key\n"
+                  "devices: %s\nlog_level: warn\n%s",
+                  wire, f->folder, f->folder, p->devices ? "wait" : "off",
+                  p->node_options == NULL ? "" : p->node_options);
+    rc = gm_buf_check(&text, err);
+    rc = rc == 0 ? write_text(f, "node.yaml", (const char *)text.data, err) : rc;
+    gm_buf_fini(&text);
     return rc == 0 ? start(f, GM_HWTEST_AGENT, p->devices ? READY_DEVICES_MS : READY_MS, line,
                            sizeof(line), err)
                    : rc;

@@ -30,8 +30,9 @@ static void only_what_it_takes_is_tried(void **state)
     assert_false(gm_hwtest_farm_decodes("nvdec", "mpeg2", 8));
 }
 
-/* The clip in that codec through it; the error's code, 0: all pictures are software's. */
-static int decode(const char *codec, const char *as, const char *lines)
+/* The clip in that codec through it, half of a packet cut off (-1: of none); the error's code, 0:
+ * all pictures are software's. */
+static int decode_cut(const char *codec, const char *as, int cut, const char *lines)
 {
     struct gm_hwtest_pictures pattern = {0}, want = {0}, got = {0};
     struct gm_hwtest_stream stream = {0};
@@ -40,6 +41,9 @@ static int decode(const char *codec, const char *as, const char *lines)
     CHECK(gm_hwtest_pattern(8, &pattern, &err) == 0);
     CHECK(gm_hwtest_encode(&how, &pattern, &stream, &err) == 0);
     CHECK(gm_hwtest_decode_software(&stream, 0, stream.count, 8, &want, &err) == 0);
+    if (cut >= 0) {
+        stream.packets[cut]->size /= 2;
+    }
     fake_gpu_profile("l4", lines);
     int rc = gm_hwtest_farm_decode("nvdec", GPU, as, 8, &stream, &got, &err);
     CHECK(rc < 0 || gm_hwtest_first_difference(&want, &got) == -1);
@@ -50,12 +54,20 @@ static int decode(const char *codec, const char *as, const char *lines)
     return rc;
 }
 
+static int decode(const char *codec, const char *as, const char *lines)
+{
+    return decode_cut(codec, as, -1, lines);
+}
+
 static void decode_all(const void *arg)
 {
     (void)arg;
+    CHECK(decode("h264", "h264", "fault copied invalid at=3\n") ==
+          -GM_E_MEDIA_VERIFY); /* of its copies */
     CHECK(decode("h264", "h264", "") == 0);
     CHECK(decode("vp9", "vp9", "") == 0);
     CHECK(decode("h264", "vp9", "") == -GM_E_MEDIA); /* another profile is none for it */
+    CHECK(decode_cut("h264", "h264", 0, "") == -GM_E_MEDIA_VERIFY);
     CHECK(decode("h264", "h264", "fault decode error at=30\n") < 0);
     CHECK(decode("h264", "h264", "fault decode lost at=30\n") == -GM_E_DEVICE_LOST);
 }

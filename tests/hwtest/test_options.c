@@ -44,7 +44,9 @@ static void options_are_taken(void **state)
     assert_string_equal(o.html, "b");
     assert_string_equal(o.junit, "c");
     assert_string_equal(o.baseline, "d");
-    assert_false(o.quick);
+    assert_true(!o.quick && o.node_config == NULL);
+    assert_int_equal(PARSE(&o, (char *)"--node-config", (char *)"n.yaml"), -1);
+    assert_string_equal(o.node_config, "n.yaml");
     assert_int_equal(PARSE(&o, (char *)"--level=3", (char *)"--short"), -1);
     assert_true(o.quick && o.level == 3);
     assert_int_equal(PARSE(&o, (char *)"--level=4"), -1);

@@ -90,9 +90,27 @@ unset GOPMILL_SCHEDULER
 check "a child without a parent" status 2 hwtest try kernels --device cpu 3>&-
 
 has_fakes || { echo "SKIPPED here: no fake drivers in $GOPMILL_FAKE_LIB"; finish; }
-check "fake H200, level 1" status 0 fake h200 -- "$bin/gopmill-hwtest" --json "$work/j"
+cat >"$work/node.yaml" <<YAML
+device_environment: [LD_LIBRARY_PATH, LIBVA_DRIVERS_PATH, GOPMILL_FAKE_DRIVERS]
+device_paths: ["$work", "$(realpath "$GOPMILL_FAKE_LIB")"]
+YAML
+over() { # profile argument...: hwtest over a copy of it, with a node's configuration by which workers find the drivers
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/own-$1"
+  fake "$work/own-$1" -- "$bin/gopmill-hwtest" --node-config "$work/node.yaml" "${@:2}"
+}
+check "fake H200, level 1" status 0 over h200 --json "$work/j"
 check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
+check "it opens in a worker's sandbox" value '[.checks[] | select(.name == "sandbox") | [.device, .level, .status]] == [["0000:3b:00.0", 1, "PASS"]]'
+check "a device whose driver workers do not find is bad" status 1 fake "$work/own-h200" -- "$bin/gopmill-hwtest" --device 3b:00.0 --json "$work/j"
+check "in words" sh -c "tr -s '\n ' ' ' <'$work/out' | grep -q \"BAD.* 1 of .*sandbox of 0000:3b:00.0 (it does not open in a worker's sandbox: .*libcuda.so.1.*--node-config\""
+check "though its proofs passed" value '[.checks[] | select(.name | startswith("proof.decode")) | .status == "PASS"] | length == 5 and all'
+check "a configuration of a node that is none" status 2 hwtest --device cpu --node-config "$work/j"
+check "is named" said "$work/j"
+mkdir "$work/bin"
+cp "$bin"/gopmill-{hwtest,probe,prove} "$work/bin"
+check "without a launcher" status 0 fake "$work/own-h200" -- "$work/bin/gopmill-hwtest" --device 3b:00.0 --json "$work/j"
+check "that is not tried, which is said" value 'any(.checks[]; .name == "sandbox" and .status == "SKIP" and (.text | test("gopmill-launcher is not beside")))'
 check "an old driver is bad" status 1 fake old-driver -- "$bin/gopmill-hwtest"
 check "the verdict says what to do" sh -c "tr '\n' ' ' <'$work/out' | grep -q 'did not let us in): NVENC: the driver is too old for NVENC .*: install version 470 or newer'"
 check "a driver that does not start is bad" status 1 fake mismatch -- "$bin/gopmill-hwtest"
@@ -103,15 +121,19 @@ check "endurance of one of two GPUs that encode" status 2 fake "$work/two" -- "$
 check "is refused with the other's name" said "its node uses 0000:af:00.0, too"
 faulty l4 # with none
 sed -i '/^ *fault *$/d; s/decode av1 8,10/decode av1 8/' "$work/l4-faulty"
-check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
+check "fake L4, level 2" status 0 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --node-config "$work/node.yaml" --level 2 --device 00:1e.0 --json "$work/j"
 check "kernels and decoders are exact" value '([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5) and ([.checks[] | select((.name | test("^decode.nvdec.[a-z0-9]*.(8|10)$")) and .status == "PASS")] | length == 6)'
 check "so are the farm's decoders" value '[.checks[] | select((.name | test("^decode.nvdec.*[.]farm$")) and .status == "PASS" and .value == 72) | .name[13:-5]] | sort == ["av1.8", "h264.8", "hevc.10", "hevc.8", "vp9.10", "vp9.8"]'
 check "and pictures that stay on the GPU, of each codec and depth" value '[.checks[] | select((.name | test("^pictures.cuda.*[0-9]$")) and .status == "PASS" and .value == 72) | .name[14:]] | sort == ["av1.8", "h264.8", "hevc.10", "hevc.8", "vp9.10", "vp9.8"]'
 check "how like they are to the clip is counted there" value '[.checks[] | select((.name | test("^pictures.cuda.*psnr$")) and .status == "PASS" and .value > 35 and .unit == "dB" and (.text | test("sums to the bit")))] | length == 6'
 check "NVENC keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.nvenc")) and .status == "PASS")] | length == 18'
 check "it names the versions of the driver" value '[.versions[] | select(.device == "0000:00:1e.0") | [.name, .version]] == [["NVIDIA driver", "550.54.15-fake"], ["CUDA driver", "12.4"], ["NVENC interface", "12.2"]]'
-# Fewer codecs do for faults.
+# Fewer codecs do for faults, and for endurance, whose node gives its workers what the configuration says.
 few() { sed -i '/decode \(mpeg\|vc1\|mjpeg\|vp\|av1\)/d; /encode hevc/d' "$1"; } # profile
+cp "$top/tests/drivers/profiles/l4.txt" "$work/own-l4"
+few "$work/own-l4"
+check "endurance, short" status 0 fake "$work/own-l4" -- "$bin/gopmill-hwtest" --node-config "$work/node.yaml" --level 4 --only --short --seed 7 --device 00:1e.0 --json "$work/j"
+check "has jobs of the device" value 'any(.checks[]; .name == "soak.goldens.devices" and .status == "PASS" and .value >= 1)'
 faulty h200 "map wrong at=40" "launch error at=2"
 few "$work/h200-faulty"
 check "a decoder with one wrong picture, kernels that fail" status 1 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 3b:00.0 --json "$work/j"

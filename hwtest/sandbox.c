@@ -1,0 +1,118 @@
+#include "hwtest/sandbox.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/fs.h"
+#include "node/devices/prove.h"
+#include "node/program.h"
+
+#define REMEDY                                                                                     \
+    "`device_paths` and `device_environment` of the node's configuration let its workers have "    \
+    "more (docs/devices.md, \"Sandbox of a device's worker\"): name that file by --node-config"
+
+/* One that passed; NULL: none did. */
+static const struct gm_device_proof *find_passed(const struct gm_device *d)
+{
+    for (size_t i = 0; i < d->proof_count; i++) {
+        if (d->proofs[i].passed) {
+            return &d->proofs[i];
+        }
+    }
+    return NULL;
+}
+
+/* after: the device as the node would have it now; skipped: why nothing was tried, or NULL. */
+static int tell(const struct gm_device *before, const struct gm_device *after, const char *skipped,
+                struct gm_hwtest_report *report, struct gm_err *err)
+{
+    struct gm_hwtest_check c = gm_hwtest_check_make(before->id, "sandbox", 1);
+    const struct gm_device_proof *was = find_passed(before);
+    if (was == NULL) {
+        skipped = "no proof of it passed: nodes open only what passed";
+    }
+    if (skipped != NULL) {
+        c.status = GM_HWTEST_SKIP;
+        gm_hwtest_set(c.text, skipped);
+    } else if (find_passed(after) == NULL) {
+        c.status = GM_HWTEST_FAIL;
+        gm_hwtest_set(c.text, after->proofs[was - before->proofs].text);
+        gm_hwtest_set(c.remedy, REMEDY);
+    } else {
+        gm_hwtest_set(c.text, "it opens in the sandbox of a node's worker");
+    }
+    return gm_hwtest_add(report, &c, err);
+}
+
+/* In a folder of its own. *out_skipped: why nothing was tried; static or until's; NULL: all was. */
+static int open_all(struct gm_device_list *list, const struct gm_node_config *config,
+                    const struct gm_hwtest_until *until, const char **out_skipped,
+                    struct gm_err *err)
+{
+    char folder[4096], *launcher = NULL, *program = NULL, *whole = NULL;
+    const char *home = getenv("TMPDIR");
+    struct gm_prove_opened opened = {.count = 0}; /* as of a node that begins */
+    int rc = gm_program_find("gopmill-launcher", &launcher, err);
+    if (rc == -GM_E_NOT_INSTALLED) {
+        *out_skipped = "gopmill-launcher is not beside this program: no node can work here";
+        return 0;
+    }
+    rc = rc == 0 ? gm_program_find("gopmill-prove", &program, err) : rc;
+    rc = rc == 0 ? gm_fs_path(folder, sizeof(folder), err, "%s/gopmill-hwtest-XXXXXX",
+                              home == NULL || home[0] == '\0' ? "/tmp" : home)
+                 : rc;
+    if (rc == 0 && mkdtemp(folder) == NULL) {
+        rc = gm_err_sys(err, errno, "could not make `%.200s`", folder);
+    }
+    if (rc == 0 && (whole = realpath(folder, NULL)) == NULL) {
+        rc = gm_err_sys(err, errno, "could not look at `%.200s`", folder);
+    }
+    if (rc == 0) {
+        const struct gm_prove_params params = {
+            .program = program,
+            .stop = gm_hwtest_until_flag(until),
+            .sandbox = {.launcher = launcher,
+                        .scratch = whole,
+                        .environment = (const char *const *)config->device_environment,
+                        .paths = (const char *const *)config->device_paths,
+                        .opened = &opened}};
+        rc = gm_prove_starts(list, &params, err);
+        GM_IGNORE(gm_fs_remove_tree(whole, NULL), "it goes with TMPDIR's next cleaning");
+    }
+    if (rc == -GM_E_CANCELLED) {
+        *out_skipped = gm_hwtest_until_why(until);
+        rc = 0;
+    }
+    free(whole);
+    free(launcher);
+    free(program);
+    return rc;
+}
+
+int gm_hwtest_sandbox(const struct gm_device_list *list, const struct gm_node_config *config,
+                      const struct gm_hwtest_until *until, struct gm_hwtest_report *report,
+                      struct gm_err *err)
+{
+    struct gm_device_list copy = *list; /* plain data but for the devices */
+    const char *skipped = gm_hwtest_until_why(until);
+    int rc = 0;
+    copy.devices = malloc((list->count + 1) * sizeof(*copy.devices));
+    if (copy.devices == NULL) {
+        return gm_err_nomem(err);
+    }
+    if (list->count > 0) {
+        memcpy(copy.devices, list->devices, list->count * sizeof(*copy.devices));
+    }
+    if (skipped == NULL) {
+        rc = open_all(&copy, config, until, &skipped, err);
+    }
+    for (size_t i = 0; rc == 0 && i < list->count; i++) {
+        if (list->devices[i].kind != GM_DEVICE_CPU) {
+            rc = tell(&list->devices[i], &copy.devices[i], skipped, report, err);
+        }
+    }
+    gm_device_list_fini(&copy);
+    return rc;
+}
