@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# gopmill-hwtest: levels 1 and 2 on the processor, over fake drivers (which prove nothing about real ones) and
+# gopmill-hwtest: levels 1 and 2 on the processor, over fake drivers of NVIDIA, VA and Quick Sync (which prove nothing about real ones) and
 # their faults, its files, a baseline, wrong command lines.
 . "$(dirname "$0")/lib.sh"
 value() { # filter: true of the report
@@ -158,4 +158,40 @@ few "$work/l4-faulty"
 check "a decoder that crashes, an encoder with a wrong picture" status 1 fake "$work/l4-faulty" -- "$bin/gopmill-hwtest" --level 2 --device 00:1e.0 --json "$work/j"
 check "the encoder fails by its worst picture" value 'any(.checks[]; .name == "encode.nvenc.h264.8.worst" and .status == "FAIL")'
 check "the decoder fails its own checks only" value '([.checks[] | select((.name | startswith("decode.")) and .status == "FAIL" and (.text | test("crashed")))] | length == 3) and ([.checks[] | select((.name | startswith("kernels.")) and .status == "PASS")] | length == 5)'
+
+# A GPU of a VA driver, with a Quick Sync runtime and without.
+fake arc -- true 2>/dev/null || { echo "SKIPPED here: no render node can be made (mount namespaces)"; finish; }
+mkdir "$work/dri"
+ln -s "$(realpath "$GOPMILL_FAKE_LIB")/fake_drv_video.so" "$work/dri/iHD_drv_video.so"
+over_va() { # as over: by the name that Intel's driver has, which the sandbox lets in
+  cp "$top/tests/drivers/profiles/$1.txt" "$work/own-$1"
+  with_va "$work/own-$1" --node-config "$work/node.yaml" "${@:2}"
+}
+with_va() { fake "$1" -- env -u LIBVA_DRIVER_NAME LIBVA_DRIVERS_PATH="$work/dri" "$bin/gopmill-hwtest" "${@:2}"; } # profile argument...
+proofs() { value "[.checks[] | select(.name | startswith(\"proof.$1.\")) | [.name[$((7 + ${#1}))":"], .status == \"PASS\"]] == $2"; } # direction.api works
+check "fake Arc, level 1" status 0 over_va arc --device 03:00.0 --json "$work/j"
+check "the verdict says that it is none" said "(fake devices: nothing of this is hardware)"
+check "its encoders are proved" proofs encode.vaapi '[["h264.8", true], ["hevc.8", true], ["hevc.10", true]]'
+check "and its decoders" value '[.checks[] | select(.name | startswith("proof.decode.vaapi.")) | .status == "PASS" and .value >= 30] | length == 7 and all'
+check "it opens in a worker's sandbox" value '[.checks[] | select(.name == "sandbox") | .status] == ["PASS"]'
+check "it names the versions of the driver" value '[.versions[] | select(.device == "0000:03:00.0") | .name] | contains(["VA driver", "VA-API"])'
+check "one whose driver workers do not find is bad" status 1 with_va "$work/own-arc" --device 03:00.0 --json "$work/j"
+check "in words" value 'any(.checks[]; .name == "sandbox" and .status == "FAIL" and (.text | startswith("it does not open in a worker")))'
+check "fake Quick Sync runtime, level 1" status 0 over_va arc-qsv --device 03:00.0 --json "$work/j"
+check "its encoders are proved" proofs encode.qsv '[["h264.8", true], ["hevc.8", true], ["hevc.10", true]]'
+check "it opens in a worker's sandbox" value '[.checks[] | select(.name == "sandbox") | .status] == ["PASS"]'
+check "the file of the runtime is told" value 'any(.versions[]; .device == "0000:03:00.0" and .name == "Quick Sync runtime")'
+sed '/encode hevc/d' "$top/tests/drivers/profiles/arc-qsv.txt" >"$work/qsv-encodes"
+check "level 2 of both chains" status 1 with_va "$work/qsv-encodes" --node-config "$work/node.yaml" --level 2 --device 03:00.0 --json "$work/j"
+check "Quick Sync keeps frames, grid, rate, likeness and bytes" value '[.checks[] | select((.name | startswith("encode.qsv.h264.8.")) and .status == "PASS")] | length == 6'
+check "VAAPI frames, grid and bytes" value '[.checks[] | select((.name | test("^encode.vaapi.h264.8.(frames|idr|repeat)$")) and .status == "PASS")] | length == 3'
+check "that fake encodes too poorly, which is seen" value '[.checks[] | select(.status == "FAIL") | .name] - ["encode.vaapi.h264.8.ssim", "encode.vaapi.h264.8.worst"] == [] and any(.checks[]; .name == "encode.vaapi.h264.8.ssim" and .status == "FAIL")'
+sed '/encode /d' "$top/tests/drivers/profiles/arc.txt" >"$work/arc-decodes"
+check "fake Arc that decodes, level 2" status 0 with_va "$work/arc-decodes" --node-config "$work/node.yaml" --level 2 --device 03:00.0 --json "$work/j"
+check "its decoders are exact, libavcodec's and the farm's" value '[.checks[] | select((.name | startswith("decode.vaapi.")) and .status == "PASS" and .value == 72) | .name[13:]] | sort == (["av1.8", "av1.10", "h264.8", "hevc.8", "hevc.10", "vp9.8", "vp9.10"] | map(., . + ".farm") | sort)'
+rm -f "$work/arc-decodes.state"
+sed -i '/decode \(hevc\|vp9\|av1\)/d' "$work/arc-decodes"
+echo 'fault decode wrong at=40' >>"$work/arc-decodes"
+check "with a wrong picture" status 1 with_va "$work/arc-decodes" --level 2 --device 03:00.0 --json "$work/j"
+check "it fails both ways" value '[.checks[] | select(.name | startswith("decode.vaapi.h264.8")) | .status == "FAIL" and .value == 71] | length == 2 and all'
 finish
