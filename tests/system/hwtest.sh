@@ -111,6 +111,9 @@ mkdir "$work/bin"
 cp "$bin"/gopmill-{hwtest,probe,prove} "$work/bin"
 check "without a launcher" status 0 fake "$work/own-h200" -- "$work/bin/gopmill-hwtest" --device 3b:00.0 --json "$work/j"
 check "that is not tried, which is said" value 'any(.checks[]; .name == "sandbox" and .status == "SKIP" and (.text | test("gopmill-launcher is not beside")))'
+faulty h200 "decode hang"
+check "one whose proofs hang, ended before their time" status 0 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --device 3b:00.0 --time-limit 8 --json "$work/j"
+check "is opened in no sandbox, for that reason" value '[.checks[] | select(.name == "sandbox") | [.status, .text]] == [["SKIP", "the time of --time-limit is over"]]'
 check "an old driver is bad" status 1 fake old-driver -- "$bin/gopmill-hwtest"
 check "the verdict says what to do" sh -c "tr '\n' ' ' <'$work/out' | grep -q 'did not let us in): NVENC: the driver is too old for NVENC .*: install version 470 or newer'"
 check "a driver that does not start is bad" status 1 fake mismatch -- "$bin/gopmill-hwtest"
