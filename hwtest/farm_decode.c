@@ -85,7 +85,9 @@ int gm_hwtest_farm_decode(const char *api, const char *id, const char *codec, ui
         rc = gm_device_decoder_open(device, par, NULL, &d, &why, err);
     }
     if (rc == 0 && d == NULL) {
-        rc = gm_err_set(err, GM_E_MEDIA, 0, "the farm's decoder does not take the clip: %s", why);
+        rc = gm_err_set(err, GM_E_PIPELINE_UNFIT, 0,
+                        "tasks decode this in software: the farm's decoder does not take it: %s",
+                        why);
     }
     for (int i = 0; rc == 0 && i <= stream->count; i++) {
         rc = send(d, i < stream->count ? stream->packets[i] : NULL, i, err);

@@ -7,6 +7,7 @@
 #include "common/array.h"
 #include "hwtest/farm_decode.h"
 #include "hwtest/level1.h"
+#include "node/capacity.h"
 #include "node/devices/helper.h"
 #include "node/program.h"
 
@@ -241,11 +242,11 @@ int gm_hwtest_level2(const struct gm_device_list *list, const struct gm_hwtest_u
                      struct gm_hwtest_report *report, struct gm_err *err)
 {
     struct level l = {.until = until, .report = report};
-    size_t parallel = 1;
+    struct gm_capacity capacity = {.cpu_milli = 1000};
+    GM_IGNORE(gm_capacity_detect("", 0, &capacity, NULL), "then it is one processor");
+    size_t parallel = capacity.cpu_milli >= 2000 ? capacity.cpu_milli / 1000 : 1;
     int rc = gm_program_find("gopmill-hwtest", &l.program, err);
     for (size_t i = 0; rc == 0 && i < list->count; i++) {
-        size_t cpus = list->devices[i].cpu_milli / 1000;
-        parallel = cpus > parallel ? cpus : parallel;
         rc = plan_device(&l, &list->devices[i], err);
     }
     if (rc == 0) {

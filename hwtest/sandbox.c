@@ -24,39 +24,48 @@ static const struct gm_device_proof *find_passed(const struct gm_device *d)
     return NULL;
 }
 
-/* after: the device as the node would have it now; skipped: why nothing was tried, or NULL. */
-static int tell(const struct gm_device *before, const struct gm_device *after, const char *skipped,
-                struct gm_hwtest_report *report, struct gm_err *err)
+/* Why devices were not tried; "" and NULL: they were. */
+struct untried {
+    const char *why;   /* static or until's */
+    struct gm_err err; /* there was nowhere to try them */
+};
+
+/* after: the device as the node would have it now. What is known to fail is told, also where the
+ * run ended before the next one was tried. */
+static int tell(const struct gm_device *before, const struct gm_device *after,
+                const struct untried *untried, struct gm_hwtest_report *report, struct gm_err *err)
 {
     struct gm_hwtest_check c = gm_hwtest_check_make(before->id, "sandbox", 1);
     const struct gm_device_proof *was = find_passed(before);
-    if (skipped == NULL && was == NULL) {
-        skipped = "no proof of it passed: nodes open only what passed";
-    }
-    if (skipped != NULL) {
-        c.status = GM_HWTEST_SKIP;
-        gm_hwtest_set(c.text, skipped);
-    } else if (find_passed(after) == NULL) {
+    if (was != NULL && find_passed(after) == NULL) {
         c.status = GM_HWTEST_FAIL;
         gm_hwtest_set(c.text, after->proofs[was - before->proofs].text);
         gm_hwtest_set(c.remedy, REMEDY);
+    } else if (was != NULL && untried->err.code != GM_OK) {
+        c.status = GM_HWTEST_FAIL;
+        gm_hwtest_set(c.text, untried->err.text);
+        gm_hwtest_set(c.remedy, gm_code_get((int)untried->err.code)->remedy);
+    } else if (was == NULL || untried->why != NULL) {
+        c.status = GM_HWTEST_SKIP;
+        gm_hwtest_set(c.text, untried->why != NULL
+                                  ? untried->why
+                                  : "no proof of it passed: nodes open only what passed");
     } else {
         gm_hwtest_set(c.text, "it opens in the sandbox of a node's worker");
     }
     return gm_hwtest_add(report, &c, err);
 }
 
-/* In a folder of its own. *out_skipped: why nothing was tried; static or until's; NULL: all was. */
+/* In a folder of its own. */
 static int open_all(struct gm_device_list *list, const struct gm_node_config *config,
-                    const struct gm_hwtest_until *until, const char **out_skipped,
-                    struct gm_err *err)
+                    const struct gm_hwtest_until *until, struct untried *out, struct gm_err *err)
 {
     char folder[4096], *launcher = NULL, *program = NULL, *whole = NULL;
     const char *home = getenv("TMPDIR");
     struct gm_prove_opened opened = {.count = 0}; /* as of a node that begins */
     int rc = gm_program_find("gopmill-launcher", &launcher, err);
     if (rc == -GM_E_NOT_INSTALLED) {
-        *out_skipped = "gopmill-launcher is not beside this program: no node can work here";
+        out->why = "gopmill-launcher is not beside this program: no node can work here";
         return 0;
     }
     rc = rc == 0 ? gm_program_find("gopmill-prove", &program, err) : rc;
@@ -82,7 +91,10 @@ static int open_all(struct gm_device_list *list, const struct gm_node_config *co
         GM_IGNORE(gm_fs_remove_tree(whole, NULL), "it goes with TMPDIR's next cleaning");
     }
     if (rc == -GM_E_CANCELLED) {
-        *out_skipped = gm_hwtest_until_why(until);
+        out->why = gm_hwtest_until_why(until);
+        rc = 0;
+    } else if (rc < 0 && rc != -GM_E_NOMEM) {
+        out->err = *err;
         rc = 0;
     }
     free(whole);
@@ -96,7 +108,8 @@ int gm_hwtest_sandbox(const struct gm_device_list *list, const struct gm_node_co
                       struct gm_err *err)
 {
     struct gm_device_list copy = *list; /* plain data but for the devices */
-    const char *skipped = gm_hwtest_until_why(until);
+    struct untried untried = {.why = gm_hwtest_until_why(until)};
+    bool any = false;
     int rc = 0;
     copy.devices = malloc((list->count + 1) * sizeof(*copy.devices));
     if (copy.devices == NULL) {
@@ -105,12 +118,16 @@ int gm_hwtest_sandbox(const struct gm_device_list *list, const struct gm_node_co
     if (list->count > 0) {
         memcpy(copy.devices, list->devices, list->count * sizeof(*copy.devices));
     }
-    if (skipped == NULL) {
-        rc = open_all(&copy, config, until, &skipped, err);
+    for (size_t i = 0; i < list->count; i++) {
+        any = any ||
+              (list->devices[i].kind != GM_DEVICE_CPU && find_passed(&list->devices[i]) != NULL);
+    }
+    if (any && untried.why == NULL) {
+        rc = open_all(&copy, config, until, &untried, err);
     }
     for (size_t i = 0; rc == 0 && i < list->count; i++) {
         if (list->devices[i].kind != GM_DEVICE_CPU) {
-            rc = tell(&list->devices[i], &copy.devices[i], skipped, report, err);
+            rc = tell(&list->devices[i], &copy.devices[i], &untried, report, err);
         }
     }
     gm_device_list_fini(&copy);

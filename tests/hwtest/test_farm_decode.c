@@ -66,7 +66,7 @@ static void decode_all(const void *arg)
           -GM_E_MEDIA_VERIFY); /* of its copies */
     CHECK(decode("h264", "h264", "") == 0);
     CHECK(decode("vp9", "vp9", "") == 0);
-    CHECK(decode("h264", "vp9", "") == -GM_E_MEDIA); /* another profile is none for it */
+    CHECK(decode("h264", "vp9", "") == -GM_E_PIPELINE_UNFIT); /* another profile is none for it */
     CHECK(decode_cut("h264", "h264", 0, "") == -GM_E_MEDIA_VERIFY);
     CHECK(decode("h264", "h264", "fault decode error at=30\n") < 0);
     CHECK(decode("h264", "h264", "fault decode lost at=30\n") == -GM_E_DEVICE_LOST);

@@ -106,7 +106,7 @@ check "with the GPU's sentence" said "device: GPU 0000:3b:00.0 NVIDIA gopmill fa
 # Its workers' sandbox knows nothing of the fakes' files: proofs, which are made outside, would pass.
 kept_out() {
   gopmill node list --json >"$work/nodes" &&
-    jq -e '[.nodes[].devices[1].proofs[]] | length > 3 and all(.passed | not) and any(.text | test("does not open in a worker.s sandbox: .*libcuda"))' "$work/nodes" >/dev/null
+    jq -e '[.nodes[].devices[1].proofs[]] | length > 3 and all(.passed | not) and any(.text | test("does not open in a worker.s sandbox: "))' "$work/nodes" >/dev/null
 }
 check "a driver that the sandbox keeps out has proved nothing" until_true "it is said" kept_out
 stop box

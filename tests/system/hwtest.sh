@@ -103,7 +103,7 @@ check "the verdict says that it is none" said "(fake devices: nothing of this is
 check "it has decoders and no encoder" value '(.devices[1] | .fake and (.name | test("fake"))) and ([.checks[] | select(.name | startswith("proof.decode.nvdec"))] | length == 5) and any(.checks[]; .name == "encoder" and .status == "SKIP")'
 check "it opens in a worker's sandbox" value '[.checks[] | select(.name == "sandbox") | [.device, .level, .status]] == [["0000:3b:00.0", 1, "PASS"]]'
 check "a device whose driver workers do not find is bad" status 1 fake "$work/own-h200" -- "$bin/gopmill-hwtest" --device 3b:00.0 --json "$work/j"
-check "in words" sh -c "tr -s '\n ' ' ' <'$work/out' | grep -q \"BAD.* 1 of .*sandbox of 0000:3b:00.0 (it does not open in a worker's sandbox: .*libcuda.so.1.*--node-config\""
+check "in words" sh -c "tr -s '\n ' ' ' <'$work/out' | grep -q \"BAD.* 1 of .*sandbox of 0000:3b:00.0 (it does not open in a worker's sandbox: .*--node-config\""
 check "though its proofs passed" value '[.checks[] | select(.name | startswith("proof.decode")) | .status == "PASS"] | length == 5 and all'
 check "a configuration of a node that is none" status 2 hwtest --device cpu --node-config "$work/j"
 check "is named" said "$work/j"
@@ -112,7 +112,7 @@ cp "$bin"/gopmill-{hwtest,probe,prove} "$work/bin"
 check "without a launcher" status 0 fake "$work/own-h200" -- "$work/bin/gopmill-hwtest" --device 3b:00.0 --json "$work/j"
 check "that is not tried, which is said" value 'any(.checks[]; .name == "sandbox" and .status == "SKIP" and (.text | test("gopmill-launcher is not beside")))'
 faulty h200 "decode hang"
-check "one whose proofs hang, ended before their time" status 0 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --device 3b:00.0 --time-limit 8 --json "$work/j"
+check "one whose proofs hang, ended before their time" status 0 fake "$work/h200-faulty" -- "$bin/gopmill-hwtest" --device 3b:00.0 --time-limit 15 --json "$work/j"
 check "is opened in no sandbox, for that reason" value '[.checks[] | select(.name == "sandbox") | [.status, .text]] == [["SKIP", "the time of --time-limit is over"]]'
 check "an old driver is bad" status 1 fake old-driver -- "$bin/gopmill-hwtest"
 check "the verdict says what to do" sh -c "tr '\n' ' ' <'$work/out' | grep -q 'did not let us in): NVENC: the driver is too old for NVENC .*: install version 470 or newer'"
