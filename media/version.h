@@ -2,6 +2,6 @@
 #define GM_MEDIA_VERSION_H
 
 /* Bumped by hand when the bytes that media/ makes change. */
-#define GM_MEDIA_VERSION 34
+#define GM_MEDIA_VERSION 35
 
 #endif

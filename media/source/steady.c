@@ -151,7 +151,7 @@ static int64_t follow(struct gm_steady *s, struct gm_steady_stream *st, int64_t 
     if (st->next != AV_NOPTS_VALUE) {
         int64_t at = at_ns + st->offset_ns, away = at - st->next;
         bool back = decoding && st->last != AV_NOPTS_VALUE && at - st->last < -GM_STEADY_BACK_NS;
-        if (!back && decoding && st->last != AV_NOPTS_VALUE && away < -GM_STEADY_JUMP_NS) {
+        if (decoding && st->last != AV_NOPTS_VALUE && at > st->last && away < -GM_STEADY_JUMP_NS) {
             away = -GM_STEADY_JUMP_NS; /* the packet before said to last longer than it does */
         }
         bool odd = back || llabs(away - st->gap) > GM_STEADY_BACK_NS;

@@ -239,12 +239,17 @@ static void durations_are_not_stamps(void **state)
         {0, 80 * MS, 80 * MS, 30000 * MS, 80 * MS, 80 * MS},
         {0, 60000 * MS, 60000 * MS, 30000 * MS, 30080 * MS, 30080 * MS}, /* a jump */
     };
+    static const struct row again[] = {
+        {0, 0, 0, 30000 * MS, 0, 0},
+        {0, 0, 0, 30000 * MS, 30000 * MS, 30000 * MS},
+    };
     static const struct row stills[] = {
         {0, 0, 0, 30000 * MS, 0, 0},
         {0, 30000 * MS, 30000 * MS, 30000 * MS, 30000 * MS, 30000 * MS},
     };
     (void)state;
     run("mpegts", lies, sizeof lies / sizeof lies[0], 1);
+    run("mpegts", again, sizeof again / sizeof again[0], 1);
     run("ogg", stills, sizeof stills / sizeof stills[0], 0);
 }
 
