@@ -24,11 +24,22 @@ static const struct gm_device_proof *find_passed(const struct gm_device *d)
     return NULL;
 }
 
-/* Why devices were not tried; "" and NULL: they were. */
+/* Why devices were not tried that did not open. */
 struct untried {
     const char *why;   /* static or until's */
     struct gm_err err; /* there was nowhere to try them */
+    struct gm_prove_opened opened;
 };
+
+static bool has_opened(const struct untried *untried, const char *id)
+{
+    for (size_t i = 0; i < untried->opened.count; i++) {
+        if (strcmp(untried->opened.ids[i], id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
 
 /* after: the device as the node would have it now. What is known to fail is told, also where the
  * run ended before the next one was tried. */
@@ -41,6 +52,8 @@ static int tell(const struct gm_device *before, const struct gm_device *after,
         c.status = GM_HWTEST_FAIL;
         gm_hwtest_set(c.text, after->proofs[was - before->proofs].text);
         gm_hwtest_set(c.remedy, REMEDY);
+    } else if (has_opened(untried, before->id)) {
+        gm_hwtest_set(c.text, "it opens in the sandbox of a node's worker");
     } else if (was != NULL && untried->err.code != GM_OK) {
         c.status = GM_HWTEST_FAIL;
         gm_hwtest_set(c.text, untried->err.text);
@@ -50,8 +63,6 @@ static int tell(const struct gm_device *before, const struct gm_device *after,
         gm_hwtest_set(c.text, untried->why != NULL
                                   ? untried->why
                                   : "no proof of it passed: nodes open only what passed");
-    } else {
-        gm_hwtest_set(c.text, "it opens in the sandbox of a node's worker");
     }
     return gm_hwtest_add(report, &c, err);
 }
@@ -62,7 +73,6 @@ static int open_all(struct gm_device_list *list, const struct gm_node_config *co
 {
     char folder[4096], *launcher = NULL, *program = NULL, *whole = NULL;
     const char *home = getenv("TMPDIR");
-    struct gm_prove_opened opened = {.count = 0}; /* as of a node that begins */
     int rc = gm_program_find("gopmill-launcher", &launcher, err);
     if (rc == -GM_E_NOT_INSTALLED) {
         out->why = "gopmill-launcher is not beside this program: no node can work here";
@@ -86,7 +96,7 @@ static int open_all(struct gm_device_list *list, const struct gm_node_config *co
                         .scratch = whole,
                         .environment = (const char *const *)config->device_environment,
                         .paths = (const char *const *)config->device_paths,
-                        .opened = &opened}};
+                        .opened = &out->opened}}; /* empty: as of a node that begins */
         rc = gm_prove_starts(list, &params, err);
         GM_IGNORE(gm_fs_remove_tree(whole, NULL), "it goes with TMPDIR's next cleaning");
     }

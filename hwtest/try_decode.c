@@ -116,8 +116,9 @@ static int add_farm(const struct gm_hwtest_try *work, const struct gm_hwtest_str
         bool unfit = why.code == GM_E_PIPELINE_UNFIT; /* slower, and no fault */
         c.status = unfit ? GM_HWTEST_WARN : GM_HWTEST_FAIL;
         gm_hwtest_set(c.text, why.text);
-        gm_hwtest_set(c.remedy, unfit ? "none is needed where that is fast enough"
-                                      : gm_hwtest_try_remedy(work, &why));
+        gm_hwtest_set(c.remedy,
+                      unfit ? "none is needed where that is fast enough; else update the driver"
+                            : gm_hwtest_try_remedy(work, &why));
     } else {
         gm_hwtest_measure(&c, count_same(want, &got), "pictures", &all, &all);
         (void)snprintf(text, sizeof(text),
