@@ -3,6 +3,7 @@
 
 /* What encode committed is lost or cut before package is done. */
 #define OTHER "out/a/v/" PUBLICATION "/other"
+
 static void finish_without(struct farm *f, struct node *n, const char *left, char id[64])
 {
     Gm__PackageMeta package = GM__PACKAGE_META__INIT;
@@ -45,31 +46,49 @@ static void wait_for_log(const struct farm *f, const char *words)
     }
 }
 
-/* As a mount point without its file system is. */
+/* As a mount point without its file system is: an empty folder is in the store's place. */
+static void store_goes(char *folder, const char *name)
+{
+    char path[512], aside[512];
+    path_in(path, folder, name);
+    path_in(aside, folder, "aside");
+    assert_int_equal(rename(path, aside), 0);
+    assert_int_equal(mkdir(path, 0777), 0);
+}
+
+static void store_comes_back(char *folder, const char *name)
+{
+    char path[512], aside[512];
+    path_in(path, folder, name);
+    path_in(aside, folder, "aside");
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(rename(aside, path), 0);
+}
+
+/* The node ends the assigned task, its last; env is taken. */
+static void package_done(struct node *n, Gm__Envelope *env)
+{
+    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
+    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
+    n->assign = env->assign;
+    node_done(n, &package.base, false);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
 static void a_destination_that_is_away_is_waited_for(void **state)
 {
     struct farm f;
     struct node n;
     char id[64];
-    char path[512];
-    char moved[512];
-    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
     begin(&f, &n, *state);
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 4);
     Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
-    path_in(path, *state, "out/a");
-    path_in(moved, *state, "out/aside");
-    assert_int_equal(rename(path, moved), 0);
-    assert_int_equal(mkdir(path, 0777), 0);
-    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
-    n.assign = env->assign;
-    node_done(&n, &package.base, false);
-    gm__envelope__free_unpacked(env, NULL);
+    store_goes(*state, "out/a");
+    package_done(&n, env);
     wait_for_log(&f, "is its file system mounted?");
     assert_false(farm_has(&f, "out/a/report.json"));
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(rename(moved, path), 0);
+    store_comes_back(*state, "out/a");
     wait_for(&f, id, "job.done");
     assert_true(farm_has(&f, "out/a/master.m3u8"));
     farm_stop(&f);
@@ -82,28 +101,18 @@ static void a_work_store_that_is_away_is_cleaned_when_it_is_back(void **state)
     struct farm f;
     struct node n;
     char id[64];
-    char path[512];
-    char moved[512];
-    Gm__PackageMeta package = GM__PACKAGE_META__INIT;
     begin(&f, &n, *state);
     farm_submit(&f, PIPELINE, "", id);
     node_work(&n, 4);
     Gm__Envelope *env = node_wait(&n, GM__ENVELOPE__BODY_ASSIGN);
     assert_false(work_store_is_empty(&f));
-    path_in(path, *state, "s/work");
-    path_in(moved, *state, "s/aside");
-    assert_int_equal(rename(path, moved), 0);
-    assert_int_equal(mkdir(path, 0777), 0);
-    package.master_m3u8 = (ProtobufCBinaryData){6, (uint8_t *)(uintptr_t) "master"};
-    n.assign = env->assign;
-    node_done(&n, &package.base, false);
-    gm__envelope__free_unpacked(env, NULL);
+    store_goes(*state, "s/work");
+    package_done(&n, env);
     wait_for(&f, id, "job.done");
     farm_stop(&f);
     assert_true(log_says(&f, "cleanup_failed"));
     assert_true(log_says(&f, "is its file system mounted?"));
-    assert_int_equal(rmdir(path), 0);
-    assert_int_equal(rename(moved, path), 0);
+    store_comes_back(*state, "s/work");
     assert_false(work_store_is_empty(&f));
     farm_start(&f, *state);
     farm_stop(&f);
