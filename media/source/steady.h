@@ -5,7 +5,7 @@
 
 /* Time stamps that jump. In formats whose clock may start anew (MPEG-TS: splices, a restarted
  * recorder, the wrap of 33 bits), a packet of video or sound whose decoding time lies more than
- * GM_STEADY_JUMP_NS behind where the stream's last packet ended, or more than GM_STEADY_BACK_NS
+ * GM_STEADY_JUMP_NS after where the stream's last packet ended, or more than GM_STEADY_BACK_NS
  * before where that one began (or at it, where that one said to last longer than
  * GM_STEADY_JUMP_NS; a clock that begins anew within what it said to last is not told), is moved to
  * where it ended, and all packets of all streams after it by as much. So one offset holds for all,
