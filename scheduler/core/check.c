@@ -144,6 +144,9 @@ static int check_lease(const struct gm_core *core, const struct gm_lease *lease,
     if (lease->device < node->devices || lease->device >= node->devices + node->device_count) {
         return BROKEN("lease %" PRIu64 " has no device", lease->task_id);
     }
+    if (lease->timer.place == 0 || lease->timer.at > gm_core_lease_due(core, lease)) {
+        return BROKEN("lease %" PRIu64 " would not end in time", lease->task_id);
+    }
     if (lease->chunk_count == 0) {
         bool holds = lease->inst->unit.lease == lease;
         *running += holds ? 1 : 0;
@@ -166,9 +169,13 @@ static int check_lease(const struct gm_core *core, const struct gm_lease *lease,
     return 0;
 }
 
-static int check_node(const struct gm_cnode *node, struct gm_err *err)
+static int check_node(const struct gm_core *core, const struct gm_cnode *node, struct gm_err *err)
 {
     uint64_t leases = 0;
+    if (node->silence.place == 0 ||
+        (node->connected && node->silence.at > node->seen + core->lease_time)) {
+        return BROKEN("node %s would never be missed", node->id);
+    }
     for (size_t d = 0; d < node->device_count; d++) {
         const struct gm_cdevice *dev = &node->devices[d];
         struct gm_capacity sum = {0};
@@ -225,7 +232,7 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
         }
     }
     for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
-        int rc = check_node(node, err);
+        int rc = check_node(core, node, err);
         if (rc < 0) {
             return rc;
         }

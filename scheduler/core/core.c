@@ -82,6 +82,8 @@ void gm_core_destroy(struct gm_core **pcore)
         free(drained);
         drained = next;
     }
+    gm_timers_fini(&core->lease_timers);
+    gm_timers_fini(&core->node_timers);
     gm_core_loading_fini(core);
     free(core);
     *pcore = NULL;

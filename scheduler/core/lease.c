@@ -17,6 +17,23 @@ struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode 
     return mine ? lease : NULL;
 }
 
+/* The watchdog: only what has all of its input. */
+static bool is_watched(const struct gm_lease *lease)
+{
+    return !lease->cancelling && lease->fed_complete;
+}
+
+gm_time gm_core_lease_due(const struct gm_core *core, const struct gm_lease *lease)
+{
+    gm_time stalls_at = lease->progress_at + core->stall_time;
+    return is_watched(lease) && stalls_at < lease->expires_at ? stalls_at : lease->expires_at;
+}
+
+static void set_timer(struct gm_core *core, struct gm_lease *lease)
+{
+    gm_timers_set(&core->lease_timers, &lease->timer, gm_core_lease_due(core, lease));
+}
+
 static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_assignment *a)
 {
     struct gm_cjob *job = a->inst->task->job;
@@ -109,6 +126,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     gm_core_job_move(core, job, GM_JOB_EV_START);
     gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
     gm_core_send_assign(core, lease);
+    set_timer(core, lease);
 }
 
 static void close_attempt(struct gm_core *core, struct gm_lease *lease,
@@ -146,6 +164,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     subtract(&lease->device->used, &lease->demand);
     node->lease_count--;
     job->lease_count--;
+    gm_timers_stop(&core->lease_timers, &lease->timer);
     HASH_DEL(core->leases, lease);
     DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
@@ -189,6 +208,7 @@ void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t f
     if (complete && !lease->fed_complete) {
         lease->fed_complete = true;
         lease->progress_at = core->now; /* the watchdog counts from here */
+        set_timer(core, lease);
     }
 }
 
@@ -208,20 +228,28 @@ void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
+/* Its timer came. */
+static void look_at(struct gm_core *core, struct gm_lease *lease)
+{
+    if (core->now >= lease->expires_at) {
+        gm_core_lease_lost(core, lease, "its lease expired");
+        return;
+    }
+    if (!is_watched(lease) || core->now - lease->progress_at < core->stall_time) {
+        set_timer(core, lease); /* it was renewed, or went on, since */
+    } else {
+        gm_timers_set(&core->lease_timers, &lease->timer, lease->expires_at);
+        struct gm_lease_failure f = {.chunk = -1, .outcome = GM_ATTEMPT_FAILED, .keep = true};
+        (void)gm_err_set(&f.error, GM_E_WORKER_HUNG, 0, "`%s` on node %s made no progress for %u s",
+                         lease->inst->task->name, lease->node->id, core->params.stall_ms / 1000);
+        gm_core_lease_fail(core, lease, &f);
+    }
+}
+
 void gm_core_lease_tick(struct gm_core *core)
 {
-    struct gm_lease *lease, *next;
-    HASH_ITER(hh, core->leases, lease, next)
-    {
-        if (core->now >= lease->expires_at) {
-            gm_core_lease_lost(core, lease, "its lease expired");
-        } else if (!lease->cancelling && lease->fed_complete &&
-                   core->now - lease->progress_at >= core->stall_time) {
-            struct gm_lease_failure f = {.chunk = -1, .outcome = GM_ATTEMPT_FAILED, .keep = true};
-            (void)gm_err_set(&f.error, GM_E_WORKER_HUNG, 0,
-                             "`%s` on node %s made no progress for %u s", lease->inst->task->name,
-                             lease->node->id, core->params.stall_ms / 1000);
-            gm_core_lease_fail(core, lease, &f);
-        }
+    struct gm_timer *timer;
+    while ((timer = gm_timers_next(&core->lease_timers, core->now)) != NULL) {
+        look_at(core, GM_TIMER_OWNER(timer, struct gm_lease, timer));
     }
 }

@@ -35,6 +35,26 @@ void gm_core_node_destroy(struct gm_cnode *node)
     free(node);
 }
 
+/* It is gone after a lease's time of silence, and forgotten long after. */
+static gm_time silence_ends(const struct gm_core *core, const struct gm_cnode *node)
+{
+    gm_time last = node->connected ? core->lease_time : FORGET_AFTER;
+    return node->seen + last;
+}
+
+/* It said something. The timer stands where it is while the node is heard: it looks again. */
+static void hear(struct gm_core *core, struct gm_cnode *node)
+{
+    bool back = !node->connected;
+    node->connected = true;
+    node->seen = core->now;
+    node->seen_unix_ms = core->unix_ms;
+    if (back) {
+        gm_timers_set(&core->node_timers, &node->silence, silence_ends(core, node));
+        core->place_dirty = true;
+    }
+}
+
 static void refuse(struct gm_core *core, const char *node_id, const struct gm_err *why)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
@@ -151,10 +171,8 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
     struct gm_drained *drained = NULL;
     HASH_FIND_STR(core->drained, node_id, drained);
     node->draining = drained != NULL;
-    node->connected = true;
     node->connected_unix_ms = core->unix_ms;
-    node->seen = core->now;
-    node->seen_unix_ms = core->unix_ms;
+    hear(core, node);
     core->place_dirty = true;
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Welcome welcome = GM__WELCOME__INIT;
@@ -418,12 +436,7 @@ void gm_core_node_message(struct gm_core *core, const char *node_id, const Gm__E
         handle_stranger(core, node_id, envelope);
         return;
     }
-    if (!node->connected) {
-        node->connected = true;
-        core->place_dirty = true;
-    }
-    node->seen = core->now;
-    node->seen_unix_ms = core->unix_ms;
+    hear(core, node);
     handle_known(core, node, envelope);
 }
 
@@ -464,20 +477,28 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
     return 0;
 }
 
+static void forget(struct gm_core *core, struct gm_cnode *node)
+{
+    gm_timers_stop(&core->node_timers, &node->silence);
+    HASH_DEL(core->nodes, node);
+    gm_core_node_destroy(node);
+}
+
 void gm_core_node_tick(struct gm_core *core)
 {
-    struct gm_cnode *forgotten = NULL; /* one a tick is enough */
-    for (struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+    struct gm_timer *timer;
+    while ((timer = gm_timers_next(&core->node_timers, core->now)) != NULL) {
+        struct gm_cnode *node = GM_TIMER_OWNER(timer, struct gm_cnode, silence);
         gm_time silent = core->now - node->seen;
         if (node->connected && silent >= core->lease_time) {
             node->connected = false;
         }
-        if (!node->connected && !node->leases && silent >= FORGET_AFTER) {
-            forgotten = node;
+        if (node->connected || silent < FORGET_AFTER) {
+            gm_timers_set(&core->node_timers, timer, silence_ends(core, node));
+        } else if (node->leases) { /* they expire sooner or later */
+            gm_timers_set(&core->node_timers, timer, core->now + core->lease_time);
+        } else {
+            forget(core, node);
         }
-    }
-    if (forgotten) {
-        HASH_DEL(core->nodes, forgotten);
-        gm_core_node_destroy(forgotten);
     }
 }

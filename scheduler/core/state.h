@@ -4,6 +4,7 @@
 #include "scheduler/core/fsm.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/task_types.h"
+#include "scheduler/core/timers.h"
 #include "state.pb-c.h"
 
 /* uthash ends the process when memory runs out: as mem.h says. */
@@ -248,6 +249,7 @@ struct gm_cnode {
     bool settled; /* a Renew named no lease of an earlier term: it works for this one alone */
     int64_t connected_unix_ms, seen_unix_ms;
     gm_time seen;
+    struct gm_timer silence; /* when it is gone, or forgotten, unless it said something since */
     struct gm_lease *leases; /* list through node_prev, node_next */
     uint64_t lease_count;
     /* The last leases that the node ended itself (Done, Failed): their Acks may wait for the disk,
@@ -275,6 +277,7 @@ struct gm_lease {
     uint32_t chunk_count; /* runs; others 0 */
     gm_time assigned_at;
     gm_time expires_at;
+    struct gm_timer timer; /* at the latest when it expires or stalls, as far as is known */
     uint64_t progress;
     gm_time progress_at;
     uint64_t frames_done, frames_total;
@@ -299,6 +302,7 @@ struct gm_core {
     struct gm_cjob *jobs;
     struct gm_cnode *nodes;
     struct gm_lease *leases;
+    struct gm_timers lease_timers, node_timers;
     struct gm_drained *drained;
     uint64_t next_seq; /* of jobs */
     uint64_t epoch;
@@ -433,6 +437,8 @@ struct gm_assignment {
     double picture_s; /* gm_core_picture_s where it decided: others with room are slower; else 0 */
 };
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
+/* When it expires or stalls, as it stands. */
+gm_time gm_core_lease_due(const struct gm_core *core, const struct gm_lease *lease);
 /* Its units were dealt with: closes the attempt, frees the capacity, forgets the lease. */
 void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
                        enum gm_attempt_outcome outcome, const Gm__Usage *usage);

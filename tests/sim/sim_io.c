@@ -113,6 +113,7 @@ static void load(struct sim *sim)
     struct gm_core_params params = {.term = ++sim->term,
                                     .lease_ms = sim->params.lease_ms,
                                     .last_lease_ms = sim->params.last_lease_ms,
+                                    .stall_ms = sim->params.stall_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts,
                                     .keep_finished = sim->params.keep_finished};

@@ -258,6 +258,24 @@ static void audio_that_waits_for_input_is_not_hung(void **arg)
     sim_destroy(sim);
 }
 
+/* The watchdog is sooner than the lease, and begins with the last input. */
+static void audio_that_hangs_with_all_of_its_input_is_cancelled_in_time(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 7, .nodes = 3, .slots = 1, .stall_ms = 3000};
+    struct sim *sim = sim_create(&params);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    struct sim_node *node;
+    sim_until(sim, audio_runs, 60);
+    sim_find_running(sim, "audio", &node)->hung = true;
+    sim_until(sim, split_is_done, 60);
+    sim_run(sim, 60);
+    assert_int_equal(count_attempts(sim, "job", "audio", GM_ATTEMPT_FAILED, GM_E_WORKER_HUNG), 1);
+    sim_until(sim, sim_all_final, 300);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -274,6 +292,7 @@ int main(void)
         cmocka_unit_test(a_hung_worker_is_cancelled_by_the_watchdog),
         cmocka_unit_test(what_can_not_be_fed_is_cancelled),
         cmocka_unit_test(audio_that_waits_for_input_is_not_hung),
+        cmocka_unit_test(audio_that_hangs_with_all_of_its_input_is_cancelled_in_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
