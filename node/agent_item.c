@@ -264,6 +264,7 @@ static void take_usage(struct gm_item *item, const Gm__Usage *usage)
         item->usage.cpu_us = usage->cpu_us;
         item->usage.wall_us = usage->wall_us;
         item->usage.max_rss_bytes = usage->max_rss_bytes;
+        item->usage.rss_own = usage->rss_own;
     } else {
         item->usage.wall_us = (uint64_t)(gm_time_now() - item->task->assigned) / 1000u;
     }

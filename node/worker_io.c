@@ -499,4 +499,5 @@ void gm_worker_task_usage(const struct gm_worker_task *task, Gm__Usage *out)
     out->cpu_us = cpu_us(&now) - cpu_us(&task->usage);
     out->wall_us = (uint64_t)(gm_time_now() - task->started) / 1000u;
     out->max_rss_bytes = (uint64_t)now.ru_maxrss * 1024u;
+    out->rss_own = now.ru_maxrss > task->usage.ru_maxrss;
 }

@@ -85,6 +85,7 @@ void gm_core_destroy(struct gm_core **pcore)
     gm_timers_fini(&core->lease_timers);
     gm_timers_fini(&core->node_timers);
     gm_core_loading_fini(core);
+    gm_history_fini(&core->history);
     free(core);
     *pcore = NULL;
 }
@@ -246,6 +247,7 @@ static void handle_tick(struct gm_core *core)
         gm_core_chain_tick(core);
     }
     tick_jobs(core);
+    gm_core_history_write(core, false);
     core->place_dirty = true; /* age changes the order */
 }
 
@@ -311,6 +313,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         return 0;
     case GM_EV_STOP:
         core->stopping = true;
+        gm_core_history_write(core, true);
         return 0;
     default:
         return gm_err_set(err, GM_E_INVAL, event->type, "no such event: %d", (int)event->type);

@@ -34,7 +34,7 @@ enum gm_row_kind {
     GM_ROW_ITEM = 3,
     GM_ROW_OBJECT = 4,
     GM_ROW_ATTEMPT = 5,
-    GM_ROW_NODE = 6 /* drained nodes */
+    GM_ROW_NODE = 6 /* drained nodes; and, as "history/...", what tasks cost (state.proto) */
 };
 struct gm_row {
     enum gm_row_kind kind;

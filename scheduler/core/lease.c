@@ -127,6 +127,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
     gm_core_send_assign(core, lease);
     set_timer(core, lease);
+    gm_core_learn_begin(lease);
 }
 
 static void close_attempt(struct gm_core *core, struct gm_lease *lease,
@@ -161,6 +162,9 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
         node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->task_id;
     }
     close_attempt(core, lease, outcome, usage);
+    if (outcome == GM_ATTEMPT_DONE) {
+        gm_core_learn(core, lease, usage);
+    }
     subtract(&lease->device->used, &lease->demand);
     node->lease_count--;
     job->lease_count--;

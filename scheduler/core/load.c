@@ -67,7 +67,7 @@ static int compare_u64(uint64_t a, uint64_t b)
     return a < b ? -1 : a > b;
 }
 
-/* Kind first; jobs by seq, items by place in their stream, attempts by number. */
+/* Kind first; jobs by seq, items by place in their stream, attempts by number, history by age. */
 static int by_order(const void *pa, const void *pb)
 {
     const struct gm_loading *a = pa;
@@ -88,6 +88,13 @@ static int by_order(const void *pa, const void *pb)
     if (a->kind == GM_ROW_ATTEMPT) {
         return compare_u64(((const Gm__AttemptRow *)a->message)->number,
                            ((const Gm__AttemptRow *)b->message)->number);
+    }
+    if (a->kind == GM_ROW_NODE) {
+        const Gm__NodeRow *x = (const Gm__NodeRow *)a->message;
+        const Gm__NodeRow *y = (const Gm__NodeRow *)b->message;
+        int order =
+            compare_u64(x->history ? x->history->stamp : 0, y->history ? y->history->stamp : 0);
+        return order != 0 ? order : strcmp(x->node_id, y->node_id);
     }
     if (a->kind == GM_ROW_OBJECT) {
         const Gm__Object *x = ((const Gm__ObjectRow *)a->message)->object;
@@ -343,6 +350,10 @@ static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct 
 static void load_node(struct gm_core *core, const Gm__NodeRow *row)
 {
     struct gm_drained *drained = NULL;
+    if (row->history) {
+        gm_history_restore(&core->history, row->history);
+        return;
+    }
     HASH_FIND_STR(core->drained, row->node_id, drained);
     if (drained || !row->draining) {
         return;

@@ -10,6 +10,7 @@
  * Only figures of encoding count, for they are what nodes of one chain differ in most, and sums in
  * which one node lacks a part could not be compared.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "scheduler/core/state.h"
@@ -43,9 +44,18 @@ static double slot_rate(const struct gm_cdevice *device, const Gm__Rate *rate,
 
 void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy)
 {
+    uint64_t largest = 0;
     job->work_count = 0;
+    job->picture_pixels = 0;
+    job->preset[0] = '\0';
     for (size_t i = 0; i < policy->n_renditions; i++) {
         const Gm__Rendition *r = policy->renditions[i];
+        uint64_t own = (uint64_t)r->width_px * r->height_px;
+        job->picture_pixels += own < UINT64_C(1) << 40 ? own : 0;
+        if (r->encode && own > largest) {
+            largest = own;
+            (void)snprintf(job->preset, sizeof(job->preset), "%s", r->encode->preset);
+        }
         const char *codec = r->encode ? r->encode->codec : "";
         uint32_t depth = r->encode && r->encode->bit_depth > 8 ? r->encode->bit_depth : 8;
         uint32_t at = 0;

@@ -2,6 +2,7 @@
 #define GM_SCHEDULER_CORE_STATE_H
 
 #include "scheduler/core/fsm.h"
+#include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/task_types.h"
 #include "scheduler/core/timers.h"
@@ -46,6 +47,7 @@
 #define GM_CORE_WORKS 8u         /* four codecs in two depths */
 #define GM_CORE_FASTER 1.1       /* less is no difference: runs of hwtest differ by some percent */
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
+#define GM_CORE_LONGEST (INT64_C(1000) * 86400 * GM_SEC) /* that is expected of anything */
 
 struct gm_avoid {
     char *node_id; /* owned */
@@ -206,6 +208,8 @@ struct gm_cjob {
     uint64_t source_pixels;
     struct gm_cwork works[GM_CORE_WORKS]; /* of the plan; work_count 0: not known */
     uint32_t work_count;
+    uint64_t picture_pixels; /* of one picture of all renditions together, and their preset */
+    char preset[16];
     uint64_t frames_known;     /* of announced chunks of encode */
     uint64_t frames_committed; /* of its committed chunks */
     double fps;
@@ -282,6 +286,8 @@ struct gm_lease {
     gm_time progress_at;
     uint64_t frames_done, frames_total;
     uint64_t frames_committed; /* runs: of this lease's chunks */
+    uint64_t work;             /* gm_core_work; 0: not known, or done in part before */
+    bool waits;                /* its inputs came while it ran */
     uint32_t fed;              /* inputs given, Assign's included */
     bool fed_complete;
     gm_time fed_at;
@@ -316,6 +322,8 @@ struct gm_core {
     gm_time strangers_until; /* nodes may still work for the scheduler before this one */
     uint64_t first_seq;      /* of the jobs that this one was given */
     gm_time sampled_at;
+    struct gm_history history;
+    gm_time history_at; /* it was written */
     /* Of the step that runs */
     struct gm_effects *fx;
     gm_time now;
@@ -543,6 +551,22 @@ void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy);
  * measured figures; 0: they are not known, or the instance encodes nothing. */
 double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain,
                          const struct gm_inst *inst);
+
+/* learn.c */
+/* Units of work of an instance, or of a run of it; 0: not known. */
+uint64_t gm_core_work(const struct gm_inst *inst, uint32_t first_chunk, uint32_t chunk_count);
+void gm_core_learn_begin(struct gm_lease *lease);
+/* The lease is done: its whole work was. usage: as the node says; NULL: it said nothing. */
+void gm_core_learn(struct gm_core *core, const struct gm_lease *lease, const Gm__Usage *usage);
+void gm_core_row_history(struct gm_core *core, const struct gm_history_entry *entry);
+/* Rows of what was learned since the last time; now: even if that was just now. */
+void gm_core_history_write(struct gm_core *core, bool now);
+/* How long so much work of the instance takes: on the node by its own past or else its chip's, or
+ * else its chain's; by measured figures where there is no past. node, device NULL: on any with that
+ * chain. At most GM_CORE_LONGEST; 0: not known. */
+gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
+                       const struct gm_cdevice *device, const Gm__Chain *chain,
+                       const struct gm_inst *inst, uint64_t work);
 
 /* place.c */
 void gm_core_place(struct gm_core *core);

@@ -260,6 +260,18 @@ static size_t make_expand(const struct sim_job *job, Gm__Expand expand[4])
     return n;
 }
 
+/* Some say what can't be. */
+static void fill_usage(struct sim *sim, const struct sim_task *task, Gm__Usage *usage)
+{
+    bool lies = sim_happens(sim, sim->params.task_lies * 20);
+    usage->cpu_us = lies ? UINT64_MAX : 1000;
+    usage->wall_us = 2000;
+    usage->max_rss_bytes = lies ? UINT64_MAX : 3000;
+    usage->bytes_in = 4000;
+    usage->bytes_out = lies ? UINT64_MAX : 5000;
+    usage->rss_own = lies || task->assign->spec->attempt % 2 == 0;
+}
+
 static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *task,
                        const struct piece *p)
 {
@@ -311,11 +323,7 @@ static void send_piece(struct sim *sim, struct sim_node *node, struct sim_task *
         done.n_objects = bare ? 0 : 1;
         done.meta.data = meta;
         done.meta.len = result_meta(task, meta);
-        usage.cpu_us = 1000;
-        usage.wall_us = 2000;
-        usage.max_rss_bytes = 3000;
-        usage.bytes_in = 4000;
-        usage.bytes_out = 5000;
+        fill_usage(sim, task, &usage);
         done.usage = &usage;
         if (sim_task_is(task, "plan")) {
             task->job->plans++;
