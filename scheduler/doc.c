@@ -14,10 +14,7 @@ static json_t *progress_json(const struct gm_job_view *v)
     double rate =
         v->rate_num > 0 && v->rate_den > 0 ? (double)v->rate_num / (double)v->rate_den : 0.0;
     json_t *speed = v->fps > 0 && rate > 0 ? json_real(v->fps / rate) : json_null();
-    json_t *eta = json_null();
-    if (v->fps > 0 && v->frames_total > v->frames_done) {
-        eta = json_real((double)(v->frames_total - v->frames_done) / v->fps);
-    }
+    json_t *eta = v->left > 0 ? json_real((double)v->left / (double)GM_SEC) : json_null();
     return json_pack("{s:s, s:I, s:I, s:b, s:f, s:o, s:o, s:{s:I, s:I, s:I}}", "phase", v->phase,
                      "frames_done", (json_int_t)v->frames_done, "frames_total",
                      (json_int_t)v->frames_total, "frames_exact", (int)v->frames_exact, "fps",
@@ -56,14 +53,15 @@ int gm_doc_job(const struct gm_core *core, const char *job_id, bool light, json_
         return rc;
     }
     json_t *j = json_pack(
-        "{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, s:O}",
+        "{s:s, s:s, s:s, s:o, s:o, s:i, s:o, s:o, s:o, s:o, s:o, s:b, s:s, s:o, s:o, s:o, s:o, "
+        "s:O}",
         "id", v.id, "state", gm_job_state_name(v.state), "pipeline", v.pipeline_name, "source",
         gm_json_string(v.source_url), "destination", gm_json_string(v.destination_url), "priority",
         (int)v.priority, "external_id", gm_json_string(v.external_id), "created",
         gm_json_time(v.created_unix_ms), "started", gm_json_time(v.started_unix_ms), "finished",
-        gm_json_time(v.finished_unix_ms), "plan_only", (int)v.plan_only, "publication",
-        v.publication, "progress", progress_json(&v), "tasks", tasks_json(&v), "encoding",
-        gm_report_encoding(core, &v), "error",
+        gm_json_time(v.finished_unix_ms), "eta", gm_json_time(v.end_unix_ms), "plan_only",
+        (int)v.plan_only, "publication", v.publication, "progress", progress_json(&v), "tasks",
+        tasks_json(&v), "encoding", gm_report_encoding(core, &v), "error",
         v.error.code != 0 ? gm_doc_error(&v.error) : json_null(), "warnings", metas.warnings);
     gm_metas_fini(&metas);
     gm_view_job_fini(&v);
@@ -158,11 +156,12 @@ static json_t *leases_json(const struct gm_node_view *n)
     for (size_t i = 0; list != NULL && i < n->lease_count; i++) {
         const struct gm_lease_view *l = &n->leases[i];
         json_t *j = json_pack(
-            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I}", "job", l->job_id, "task",
-            l->task, "type", l->type, "instance", (json_int_t)l->instance, "first_chunk",
+            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "job", l->job_id,
+            "task", l->task, "type", l->type, "instance", (json_int_t)l->instance, "first_chunk",
             (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device", l->device,
             "attempt", (json_int_t)l->attempt, "started", gm_json_time(l->started_unix_ms),
-            "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total);
+            "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total,
+            "eta_s", l->left > 0 ? json_real((double)l->left / (double)GM_SEC) : json_null());
         list = gm_json_add(list, j);
     }
     return list;

@@ -53,6 +53,15 @@ static bool slot_is_kept(const struct gm_core *core, const struct gm_cjob *job)
     return false;
 }
 
+/* " words 12 s"; "": nobody knows. */
+static void say_left(gm_time left, const char *words, char out[64])
+{
+    out[0] = '\0';
+    if (left > 0) {
+        (void)snprintf(out, 64, "%s %d s", words, seconds(left));
+    }
+}
+
 /* Slots are free where they lack. */
 static bool waits_for_sessions(const struct gm_core *core, const struct gm_chain_wish *wish)
 {
@@ -94,7 +103,10 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
             " at once, others have them.",
             wish.sessions);
     } else if (unused == 0) {
-        SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use.", slots);
+        char soon[64];
+        say_left(gm_core_first_free(core, &wish), ", the first is expected to be free in", soon);
+        SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use%s.", slots,
+            soon);
     } else if (!gm_core_inst_may_start(inst, unused)) {
         SAY(row,
             "It is ready; until `%s` is done it starts only beside it, and not in the last slot.",
@@ -112,6 +124,7 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
             unit->avoid_count);
     } else {
         struct gm_capacity d = gm_core_demand(inst);
+        gm_core_demand_learned(core, inst, wish.name, &d);
         SAY(row,
             "It is ready, but no device has enough left: it needs %" PRIu64
             " MiB of memory, %" PRIu64 " MiB of scratch and %" PRIu64 " CPU milli.",
@@ -139,13 +152,17 @@ static unsigned count_attempts(const struct gm_inst *inst)
     return count;
 }
 
-static void explain_running(const struct gm_lease *lease, gm_time now, struct gm_explain_row *row)
+static void explain_running(const struct gm_core *core, const struct gm_lease *lease, gm_time now,
+                            struct gm_explain_row *row)
 {
+    char left[64];
+    say_left(gm_core_lease_left(core, lease), ", expected to end in", left);
     const char *waits = gm_core_task_type_is_track(lease->inst->task->type) && !lease->fed_complete
                             ? ", fed while its input is made"
                             : "";
-    SAY(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s.", lease->node->id,
-        lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst), waits);
+    SAY(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s%s.", lease->node->id,
+        lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst), waits,
+        left);
 }
 
 /* Where measured figures chose the devices of running chunks: what they promise. */
@@ -177,7 +194,7 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
 {
     uint64_t unused, held = 0;
     struct gm_chain_wish wish;
-    char waits[128] = "", measured[96];
+    char waits[128] = "", measured[96], next[64];
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
         held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
     }
@@ -186,11 +203,13 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
                        inst->task->job->split->name);
     }
     say_measured(inst, measured, sizeof(measured));
+    say_left(gm_core_inst_next_end(core, inst), " The next run is expected to end in", next);
     row->state = GM_TASK_RUNNING;
     SAY(row,
         "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot,%s %" PRIu64
-        " pause after a failure.%s",
-        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff, measured);
+        " pause after a failure.%s%s%s",
+        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff, next,
+        next[0] ? "." : "", measured);
 }
 
 static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,
@@ -243,7 +262,7 @@ static void explain_inst(const struct gm_core *core, const struct gm_inst *inst,
         explain_ready(core, inst, unit, row);
         break;
     case GM_TASK_RUNNING:
-        explain_running(unit->lease, now, row);
+        explain_running(core, unit->lease, now, row);
         break;
     case GM_TASK_BACKOFF:
         explain_backoff(inst, unit, -1, now, row);

@@ -57,12 +57,13 @@ static void make_key(char key[GM_HISTORY_KEY], const char *chain, const struct g
                        : device->facts && device->facts->name[0] ? device->facts->name
                                                                  : device->kind;
     char number[32];
+    uint64_t pixels = job->source_pixels + (runs ? job->picture_pixels : 0);
+    pixels = type->role == GM_ROLE_INSPECT ? 0 : pixels; /* it is what finds them out */
     key[0] = '\0';
     add_word(key, chain, 16, '/');
     add_word(key, chip, 40, '/');
     add_word(key, type->name, 16, '/');
-    (void)snprintf(number, sizeof(number), "%" PRIu32,
-                   log2_of(job->source_pixels + (runs ? job->picture_pixels : 0)));
+    (void)snprintf(number, sizeof(number), "%" PRIu32, log2_of(pixels));
     add_word(key, number, 4, '\0');
     for (uint32_t i = 0; runs && i < job->work_count; i++) {
         (void)snprintf(number, sizeof(number), ".%" PRIu32, job->works[i].depth);
@@ -202,4 +203,21 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
         return GM_CORE_LONGEST;
     }
     return (gm_time)(cost * work);
+}
+
+/* Four times is far from what a plan is off, and what a node says is no reason for more. */
+#define MOST_TIMES 4u
+
+static uint64_t raised(uint64_t planned, uint64_t seen)
+{
+    return seen <= planned ? planned : smaller(seen, planned * MOST_TIMES);
+}
+
+void gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
+                            const char *chain, struct gm_capacity *demand)
+{
+    char key[GM_HISTORY_KEY];
+    make_key(key, chain, NULL, inst);
+    const struct gm_history_entry *entry = gm_history_find(&core->history, key);
+    demand->memory_bytes = raised(demand->memory_bytes, gm_history_memory(entry));
 }

@@ -269,6 +269,7 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
+        gm_core_demand_learned(core, inst, wish.name, &a.demand);
         a.demand.sessions = wish.sessions;
         if (unused == 0 || !gm_core_inst_may_start(inst, unused)) {
             return;

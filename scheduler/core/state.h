@@ -568,6 +568,20 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
                        const struct gm_cdevice *device, const Gm__Chain *chain,
                        const struct gm_inst *inst, uint64_t work);
 
+/* What the past says that the task needs, where that is more than `demand`; at most four times. */
+void gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
+                            const char *chain, struct gm_capacity *demand);
+
+/* eta.c: expected times as of the last event; 0: not known. */
+/* Of the lease from beginning to end, and what is left of that. */
+gm_time gm_core_lease_whole(const struct gm_core *core, const struct gm_lease *lease);
+gm_time gm_core_lease_left(const struct gm_core *core, const struct gm_lease *lease);
+gm_time gm_core_job_left(const struct gm_core *core, const struct gm_cjob *job);
+/* Until the first lease of the instance ends. */
+gm_time gm_core_inst_next_end(const struct gm_core *core, const struct gm_inst *inst);
+/* Until the first lease ends on a device that offers `wish`. */
+gm_time gm_core_first_free(const struct gm_core *core, const struct gm_chain_wish *wish);
+
 /* place.c */
 void gm_core_place(struct gm_core *core);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);

@@ -203,6 +203,8 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
             (struct gm_lost_view){.name = l->name, .code = l->why.code, .text = l->why.text};
     }
     fill_progress(job, &v);
+    v.left = gm_core_job_left(core, job);
+    v.end_unix_ms = v.left > 0 && core->unix_ms > 0 ? core->unix_ms + v.left / GM_MS : 0;
     for (uint32_t t = 0; t < job->task_count; t++) {
         fill_task(&job->tasks[t], &v.tasks[t]);
     }

@@ -104,6 +104,8 @@ struct gm_job_view {
     uint64_t chunks_done; /* of encode, as the others; of analyze while that is not done */
     uint64_t chunks_running;
     uint64_t chunks_waiting; /* announced, neither done nor running */
+    gm_time left;        /* until the job is expected to end, from its last event on; 0: unknown */
+    int64_t end_unix_ms; /* when that is; 0: unknown */
 
     struct gm_task_view *tasks; /* owned */
     size_t task_count;
@@ -264,6 +266,7 @@ struct gm_lease_view {
     int64_t started_unix_ms;
     uint64_t frames_done; /* as the worker says */
     uint64_t frames_total;
+    gm_time left; /* until it is expected to end; 0: unknown */
     bool cancelling;
 };
 struct gm_node_view {

@@ -4,7 +4,8 @@
 
 #include "scheduler/core/state.h"
 
-static int fill_node(const struct gm_cnode *node, struct gm_node_view *out)
+static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
+                     struct gm_node_view *out)
 {
     *out = (struct gm_node_view){.id = node->id,
                                  .hostname = node->hostname,
@@ -48,6 +49,7 @@ static int fill_node(const struct gm_cnode *node, struct gm_node_view *out)
                                    .started_unix_ms = l->attempt->started_unix_ms,
                                    .frames_done = l->frames_done,
                                    .frames_total = l->frames_total,
+                                   .left = l->cancelling ? 0 : gm_core_lease_left(core, l),
                                    .cancelling = l->cancelling};
     }
     return 0;
@@ -60,7 +62,7 @@ int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out, struct 
         return gm_err_nomem(err);
     }
     for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
-        if (fill_node(node, &v.rows[v.count++]) < 0) {
+        if (fill_node(core, node, &v.rows[v.count++]) < 0) {
             gm_view_nodes_fini(&v);
             return gm_err_nomem(err);
         }
