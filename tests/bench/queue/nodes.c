@@ -1,0 +1,598 @@
+#include "bench/queue/nodes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/envelope.h"
+#include "proto/streams.h"
+#include "wire.pb-c.h"
+
+#define STEP_NS 20000000
+#define MESSAGE_BYTES 8192u
+#define PAYLOAD_FIELD 1000u /* of SplitItemMeta: none that it has, so it is passed over */
+
+static void *need(size_t count, size_t size)
+{
+    void *p = calloc(count > 0 ? count : 1, size);
+    if (p == NULL) {
+        bq_die("out of memory");
+    }
+    return p;
+}
+
+static void send_body(struct bq_farm *f, struct bq_node *n, uint64_t seq, uint32_t body,
+                      const struct bq_word *inner)
+{
+    uint8_t data[MESSAGE_BYTES];
+    struct bq_word w = {data, 0, sizeof data};
+    bq_put_number(&w, 1, GM_PROTOCOL_VERSION);
+    if (seq != 0) {
+        bq_put_number(&w, 2, seq);
+    }
+    bq_put_word(&w, body, inner);
+    bq_zmtp_send(&f->loop, &n->s, w.data, w.size);
+}
+
+/* What comes back with an Ack: the slot, which lease of it, the item, and whether it is Done. */
+static uint64_t make_seq(const struct bq_node *n, const struct bq_lease *l, uint64_t index,
+                         bool done)
+{
+    uint64_t slot = (uint64_t)(l - n->leases);
+    return UINT64_C(1) << 62 | (l->epoch & 0xfffff) << 41 | slot << 21 | index << 1 | done;
+}
+
+static void put_lease(struct bq_word *w, const struct bq_farm *f, const struct bq_lease *l)
+{
+    bq_put_number(w, 1, l->task);
+    bq_put_number(w, 2, f->term);
+    bq_put_number(w, 3, l->epoch);
+}
+
+/* ---- hello */
+
+#define PLENTY (UINT64_C(1) << 50)
+
+static void put_capacity(struct bq_word *w, uint32_t slots)
+{
+    bq_put_number(w, 1, (uint64_t)slots * 16000);
+    bq_put_number(w, 2, PLENTY);
+    bq_put_number(w, 3, PLENTY);
+    bq_put_number(w, 4, slots);
+}
+
+static void say_hello(struct bq_farm *f, struct bq_node *n)
+{
+    uint8_t a[256], b[512], c[1024];
+    struct bq_word capacity = {a, 0, sizeof a}, device = {b, 0, sizeof b}, hello = {c, 0, sizeof c};
+    put_capacity(&capacity, n->slots);
+    bq_put_text(&device, 1, "cpu");
+    bq_put_text(&device, 2, "cpu");
+    bq_put_text(&device, 3, "a load generator");
+    bq_put_word(&device, 4, &capacity);
+    bq_put_text(&hello, 1, n->id);
+    bq_put_number(&hello, 2, 1);
+    bq_put_number(&hello, 3, GM_PROTOCOL_VERSION);
+    bq_put_text(&hello, 4, "bench");
+    bq_put_text(&hello, 5, "bench");
+    bq_put_word(&hello, 6, &device);
+    send_body(f, n, 0, GM__ENVELOPE__BODY_HELLO, &hello);
+}
+
+static void take_welcome(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
+{
+    uint8_t a[256], b[256];
+    struct bq_word capacity = {a, 0, sizeof a}, offer = {b, 0, sizeof b};
+    f->term = bq_number(data, size, 1);
+    f->heartbeat = (int64_t)bq_number(data, size, 3) * 1000000;
+    if (!n->welcome) {
+        n->welcome = true;
+        f->welcomes++;
+    }
+    put_capacity(&capacity, n->slots);
+    bq_put_text(&offer, 1, "cpu");
+    bq_put_word(&offer, 2, &capacity);
+    send_body(f, n, 0, GM__ENVELOPE__BODY_OFFER, &offer);
+}
+
+static void renew(struct bq_farm *f, struct bq_node *n)
+{
+    uint8_t a[64 + 64 * 64], b[64];
+    struct bq_word m = {a, 0, sizeof a};
+    for (uint32_t i = 0; i < n->slots; i++) {
+        struct bq_word state = {b, 0, sizeof b};
+        if (n->leases[i].state != BQ_FREE) {
+            put_lease(&state, f, &n->leases[i]);
+            bq_put_number(&state, 4, (uint64_t)bq_now());
+            bq_put_word(&m, 1, &state);
+        }
+    }
+    bq_put_number(&m, 2, ++f->renews);
+    send_body(f, n, 0, GM__ENVELOPE__BODY_RENEW, &m);
+}
+
+/* Spread over the heartbeat. */
+static void renew_due(struct bq_farm *f)
+{
+    if (f->heartbeat <= 0) {
+        return;
+    }
+    uint64_t due =
+        (uint64_t)((bq_now() - f->renew_base) / (f->heartbeat / (int64_t)f->node_count + 1));
+    for (; f->renews < due;) {
+        struct bq_node *n = &f->nodes[f->renews % f->node_count];
+        if (n->welcome) {
+            renew(f, n);
+        } else {
+            f->renews++;
+        }
+    }
+}
+
+/* ---- ends */
+
+static void say_done(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
+                     const struct bq_word *meta, const char *publication)
+{
+    uint8_t a[MESSAGE_BYTES];
+    struct bq_word m = {a, 0, sizeof a};
+    put_lease(&m, f, l);
+    bq_put_word(&m, 4, meta);
+    if (publication != NULL) {
+        bq_put_text(&m, 8, publication);
+    }
+    l->state = BQ_ENDS;
+    send_body(f, n, make_seq(n, l, 0, true), GM__ENVELOPE__BODY_DONE, &m);
+}
+
+static void say_produced(struct bq_farm *f, struct bq_node *n, struct bq_lease *l, uint32_t index,
+                         const struct bq_word *meta, bool last)
+{
+    uint8_t a[1024], b[1024];
+    struct bq_word item = {a, 0, sizeof a}, m = {b, 0, sizeof b};
+    bq_put_number(&item, 1, GM_STREAM_VIDEO);
+    bq_put_number(&item, 2, index);
+    bq_put_word(&item, 4, meta);
+    bq_put_number(&item, 5, last);
+    put_lease(&m, f, l);
+    bq_put_word(&m, 4, &item);
+    send_body(f, n, make_seq(n, l, index, false), GM__ENVELOPE__BODY_PRODUCED, &m);
+}
+
+static void end_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l)
+{
+    uint8_t a[32];
+    l->state = BQ_STORES;
+    for (uint32_t i = l->first; i < l->first + l->count; i++) {
+        struct bq_word meta = {a, 0, sizeof a}; /* EncodeItemMeta: chunk, frames */
+        bq_put_number(&meta, 1, i);
+        bq_put_number(&meta, 2, 1);
+        say_produced(f, n, l, i, &meta, false);
+    }
+}
+
+static void end_due(struct bq_farm *f)
+{
+    for (; f->wait_count > 0; f->wait_count--) {
+        struct bq_wait *w = &f->waits[f->wait_first];
+        if (w->due > bq_now()) {
+            return;
+        }
+        if (w->lease->state == BQ_WORKS && w->lease->epoch == w->epoch) {
+            end_run(f, w->node, w->lease);
+        }
+        f->wait_first = (f->wait_first + 1) % f->wait_cap;
+    }
+}
+
+/* ---- announcing */
+
+/* The payload of a task: SplitItemMeta of one frame, and bytes that name it. */
+static void make_payload(uint32_t job, uint32_t index, struct bq_word *out)
+{
+    uint8_t bytes[BQ_PAYLOAD];
+    for (size_t i = 0; i < sizeof bytes; i++) {
+        bytes[i] = (uint8_t)(index * 2654435761u >> (i % 24)) ^ (uint8_t)(i + job);
+    }
+    bq_put_number(out, 1, 1);
+    bq_put_bytes(out, PAYLOAD_FIELD, bytes, BQ_PAYLOAD - 6); /* the rest are tags and lengths */
+}
+
+static void announce(struct bq_farm *f, uint32_t number, int64_t when)
+{
+    uint8_t a[BQ_PAYLOAD + 16];
+    struct bq_word meta = {a, 0, sizeof a};
+    struct bq_job *j = &f->jobs[number];
+    uint32_t index = j->next++;
+    make_payload(number, index, &meta);
+    j->tasks[index].announced = when;
+    f->announced++;
+    say_produced(f, j->splitter, j->split, index, &meta, index + 1 == j->total);
+}
+
+static void announce_due(struct bq_farm *f)
+{
+    bool more = f->announcing;
+    while (more) {
+        more = false;
+        for (uint32_t i = 0; i < f->job_count; i++) {
+            struct bq_job *j = &f->jobs[i];
+            int64_t due = f->start + (int64_t)(f->interval * (double)f->announced);
+            if (j->split == NULL || j->next == j->total || j->next - j->acked >= BQ_UNACKED_MAX ||
+                f->announced - f->done >= f->window || (f->interval > 0 && due > bq_now())) {
+                continue;
+            }
+            announce(f, i, f->interval > 0 ? due : bq_now());
+            more = true;
+        }
+    }
+}
+
+static void end_split(struct bq_farm *f, struct bq_job *j)
+{
+    uint8_t a[32], b[16];
+    struct bq_word meta = {a, 0, sizeof a}, counts = {b, 0, sizeof b};
+    if (j->split == NULL || j->acked < j->total || j->split->state != BQ_SPLITS) {
+        return;
+    }
+    uint32_t v = j->total; /* packed */
+    do {
+        b[counts.size++] = (uint8_t)((v & 127) | (v > 127 ? 128 : 0));
+        v >>= 7;
+    } while (v > 0);
+    bq_put_word(&meta, 1, &counts);
+    say_done(f, j->splitter, j->split, &meta, NULL);
+}
+
+/* ---- assignments */
+
+static uint32_t job_of(const struct bq_farm *f, const struct bq_field *id)
+{
+    for (uint32_t i = 0; i < f->job_count; i++) {
+        if (strlen(f->jobs[i].id) == id->size && memcmp(f->jobs[i].id, id->data, id->size) == 0) {
+            return i;
+        }
+    }
+    bq_die("a task of an unknown job");
+}
+
+/* TaskInput { item = 3 { index = 2, meta = 4 } }: that of a task that was announced, with its
+ * bytes. */
+static uint32_t take_input(struct bq_farm *f, uint32_t job, const struct bq_field *input)
+{
+    uint8_t a[BQ_PAYLOAD + 16];
+    struct bq_word wanted = {a, 0, sizeof a};
+    struct bq_field item, meta;
+    if (!bq_find(input->data, input->size, 3, &item) || !bq_find(item.data, item.size, 4, &meta)) {
+        bq_die("an input without an item");
+    }
+    uint32_t index = (uint32_t)bq_number(item.data, item.size, 2);
+    if (index >= f->jobs[job].next) {
+        bq_die("task %u was assigned, but never announced", index);
+    }
+    make_payload(job, index, &wanted);
+    if (meta.size != wanted.size || memcmp(meta.data, wanted.data, wanted.size) != 0) {
+        bq_die("task %u lost its payload", index);
+    }
+    struct bq_task *t = &f->jobs[job].tasks[index];
+    if (t->assigned == 0) {
+        t->assigned = bq_now();
+        bq_samples_add(&f->dispatch, t->assigned - t->announced);
+    } else {
+        f->again++;
+    }
+    return index;
+}
+
+static void begin_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
+                      const struct bq_field *spec)
+{
+    struct bq_field field;
+    l->count = l->acked = 0;
+    for (size_t at = 0; bq_next(spec->data, spec->size, &at, &field);) {
+        if (field.number == 9) {
+            uint32_t index = take_input(f, l->job, &field);
+            l->first = l->count == 0 ? index : l->first;
+            l->count++;
+        }
+    }
+    f->runs++;
+    f->first_run = f->first_run != 0 ? f->first_run : bq_now();
+    l->state = BQ_WORKS;
+    if (f->work == 0) {
+        end_run(f, n, l);
+        return;
+    }
+    if (f->wait_count == f->wait_cap) {
+        bq_die("more runs than slots");
+    }
+    f->waits[(f->wait_first + f->wait_count++) % f->wait_cap] =
+        (struct bq_wait){.due = bq_now() + f->work, .node = n, .lease = l, .epoch = l->epoch};
+}
+
+/* What inspect, plan and package answer: a film of one rendition. */
+static void end_other(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
+                      const struct bq_field *type)
+{
+    uint8_t a[64], b[256];
+    struct bq_word rate = {a, 0, sizeof a}, meta = {b, 0, sizeof b};
+    char publication[24];
+    bq_put_number(&rate, 1, 25);
+    bq_put_number(&rate, 2, 1);
+    if (type->size == 7 && memcmp(type->data, "inspect", 7) == 0) {
+        bq_put_text(&meta, 1, "bench");
+        say_done(f, n, l, &meta, NULL);
+    } else if (type->size == 4 && memcmp(type->data, "plan", 4) == 0) {
+        uint8_t c[64];
+        struct bq_word rendition = {c, 0, sizeof c};
+        (void)snprintf(publication, sizeof publication, "bench%u", l->job);
+        bq_put_text(&rendition, 1, "none");
+        bq_put_text(&meta, 3, publication);
+        bq_put_word(&meta, 4, &rate);
+        bq_put_number(&meta, 5, 25);
+        bq_put_word(&meta, 9, &rendition);
+        say_done(f, n, l, &meta, publication);
+    } else if (type->size == 7 && memcmp(type->data, "package", 7) == 0) {
+        f->jobs[l->job].packaged = true;
+        f->jobs_packaged++;
+        say_done(f, n, l, &meta, NULL);
+    } else {
+        bq_die("a task of type %.*s", (int)type->size, (const char *)type->data);
+    }
+}
+
+static void take_assign(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
+{
+    struct bq_field spec, type, id;
+    struct bq_lease *l = n->leases;
+    while (l < n->leases + n->slots && l->state != BQ_FREE) {
+        l++;
+    }
+    if (l == n->leases + n->slots) {
+        bq_die("%s was assigned more than its %u slots", n->id, n->slots);
+    }
+    if (!bq_find(data, size, 7, &spec) || !bq_find(spec.data, spec.size, 1, &type) ||
+        !bq_find(spec.data, spec.size, 2, &id)) {
+        bq_die("an assignment of nothing");
+    }
+    *l = (struct bq_lease){.state = BQ_OPEN,
+                           .task = bq_number(data, size, 1),
+                           .epoch = bq_number(data, size, 3),
+                           .job = job_of(f, &id)};
+    if (type.size == 6 && memcmp(type.data, "encode", 6) == 0) {
+        begin_run(f, n, l, &spec);
+    } else if (type.size == 5 && memcmp(type.data, "split", 5) == 0) {
+        l->state = BQ_SPLITS;
+        f->jobs[l->job].split = l;
+        f->jobs[l->job].splitter = n;
+    } else {
+        end_other(f, n, l, &type);
+    }
+}
+
+static void release(struct bq_farm *f, struct bq_lease *l)
+{
+    if (f->jobs[l->job].split == l) {
+        f->jobs[l->job].split = NULL;
+    }
+    l->state = BQ_FREE;
+}
+
+static void run_ended(struct bq_farm *f, const struct bq_lease *l)
+{
+    for (uint32_t i = l->first; i < l->first + l->count; i++) {
+        f->jobs[l->job].tasks[i].done++;
+        f->done++;
+    }
+    f->last_done = bq_now();
+}
+
+static void take_ack(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
+{
+    uint64_t seq = bq_number(data, size, 1);
+    uint64_t slot = seq >> 21 & 0xfffff, index = seq >> 1 & 0xfffff;
+    struct bq_lease *l = slot < n->slots ? &n->leases[slot] : NULL;
+    struct bq_word nothing = {0};
+    if (l == NULL || l->state == BQ_FREE || (l->epoch & 0xfffff) != (seq >> 41 & 0xfffff)) {
+        return;
+    }
+    if (bq_number(data, size, 2) != 0) {
+        f->stale++;
+        release(f, l);
+        return;
+    }
+    struct bq_job *j = &f->jobs[l->job];
+    if ((seq & 1) != 0) {
+        if (l->count > 0) {
+            run_ended(f, l);
+        }
+        j->split_done = j->split_done || j->split == l;
+        release(f, l);
+    } else if (l->state == BQ_SPLITS && index < j->next) {
+        j->tasks[index].acked++;
+        j->acked++;
+        f->acked++;
+        bq_samples_add(&f->accept, bq_now() - j->tasks[index].announced);
+        end_split(f, j);
+    } else if (l->state == BQ_STORES && ++l->acked == l->count) {
+        say_done(f, n, l, &nothing, NULL);
+    }
+}
+
+static struct bq_lease *find_lease(struct bq_farm *f, struct bq_node *n, const uint8_t *data,
+                                   size_t size)
+{
+    uint64_t task = bq_number(data, size, 1), epoch = bq_number(data, size, 3);
+    for (uint32_t i = 0; i < n->slots; i++) {
+        struct bq_lease *l = &n->leases[i];
+        if (l->state != BQ_FREE && l->task == task && l->epoch == epoch &&
+            bq_number(data, size, 2) == f->term) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static void take_lost(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
+{
+    struct bq_lease *l = find_lease(f, n, data, size);
+    if (l != NULL) {
+        f->lost++;
+        release(f, l);
+    }
+}
+
+static void take(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
+{
+    struct bq_field body = {0}, field;
+    for (size_t at = 0; bq_next(data, size, &at, &field);) {
+        body = field.number > 2 ? field : body;
+    }
+    switch (body.number) {
+    case GM__ENVELOPE__BODY_WELCOME:
+        take_welcome(f, n, body.data, body.size);
+        break;
+    case GM__ENVELOPE__BODY_ASSIGN:
+        take_assign(f, n, body.data, body.size);
+        break;
+    case GM__ENVELOPE__BODY_ACK:
+        take_ack(f, n, body.data, body.size);
+        break;
+    case GM__ENVELOPE__BODY_CANCEL:
+        take_lost(f, n, body.data, body.size);
+        break;
+    case GM__ENVELOPE__BODY_RENEWED:
+        for (size_t at = 0; bq_next(body.data, body.size, &at, &field);) {
+            if (field.number == 2) {
+                take_lost(f, n, field.data, field.size);
+            }
+        }
+        break;
+    case GM__ENVELOPE__BODY_REFUSE:
+        if (bq_find(body.data, body.size, 1, &field) && bq_find(field.data, field.size, 3, &body)) {
+            bq_die("refused: %.*s", (int)body.size, (const char *)body.data);
+        }
+        bq_die("refused");
+    default:
+        break;
+    }
+}
+
+static void on_stream(struct bq_stream *s, void *arg)
+{
+    struct bq_farm *f = arg;
+    struct bq_node *n = (struct bq_node *)s;
+    const uint8_t *data;
+    size_t size, at = 0;
+    while (bq_zmtp_next(&f->loop, s, &n->greeted, &at, &data, &size)) {
+        if (data == NULL) {
+            say_hello(f, n);
+        } else {
+            take(f, n, data, size);
+        }
+    }
+    bq_stream_eat(s, at);
+}
+
+/* ---- the farm */
+
+void bq_farm_open(struct bq_farm *f, uint32_t nodes, uint32_t slots, uint32_t jobs, uint64_t tasks)
+{
+    *f = (struct bq_farm){.node_count = nodes + 1, .job_count = jobs, .window = UINT64_MAX};
+    f->nodes = need(f->node_count, sizeof *f->nodes);
+    f->jobs = need(jobs, sizeof *f->jobs);
+    f->wait_cap = (size_t)nodes * slots + jobs;
+    f->waits = need(f->wait_cap, sizeof *f->waits);
+    bq_loop_open(&f->loop);
+    for (uint32_t i = 0; i < f->node_count; i++) {
+        struct bq_node *n = &f->nodes[i];
+        (void)snprintf(n->id, sizeof n->id, i == 0 ? "announcer" : "n%05u", i);
+        n->slots = i == 0 ? jobs : slots;
+        n->leases = need(n->slots, sizeof *n->leases);
+        n->s.fd = -1;
+    }
+    for (uint32_t i = 0; i < jobs; i++) {
+        f->jobs[i].total = (uint32_t)(tasks / jobs + (i < tasks % jobs));
+        f->jobs[i].tasks = need(f->jobs[i].total, sizeof *f->jobs[i].tasks);
+    }
+}
+
+void bq_farm_forget(struct bq_farm *f)
+{
+    for (uint32_t i = 0; i < f->node_count; i++) {
+        struct bq_node *n = &f->nodes[i];
+        if (n->s.fd >= 0) {
+            bq_stream_close(&f->loop, &n->s);
+        }
+        n->greeted = n->welcome = false;
+        memset(n->leases, 0, n->slots * sizeof *n->leases);
+    }
+    for (uint32_t i = 0; i < f->job_count; i++) {
+        f->jobs[i].split = NULL;
+    }
+    f->welcomes = 0;
+    f->heartbeat = 0;
+    f->wait_count = 0;
+    f->first_run = 0;
+}
+
+void bq_farm_close(struct bq_farm *f)
+{
+    bq_farm_forget(f);
+    for (uint32_t i = 0; i < f->node_count; i++) {
+        free(f->nodes[i].leases);
+    }
+    for (uint32_t i = 0; i < f->job_count; i++) {
+        free(f->jobs[i].tasks);
+    }
+    free(f->nodes);
+    free(f->jobs);
+    free(f->waits);
+    free(f->dispatch.ns);
+    free(f->accept.ns);
+    bq_loop_close(&f->loop);
+}
+
+void bq_farm_connect(struct bq_farm *f, uint32_t first, uint32_t count)
+{
+    for (uint32_t i = first; i < first + count; i++) {
+        struct bq_node *n = &f->nodes[i];
+        bq_stream_open(&f->loop, &n->s, f->address);
+        bq_zmtp_greet(&f->loop, &n->s, n->id);
+        if (i % 64 == 63) {
+            bq_farm_step(f); /* so that no backlog of connections overflows */
+        }
+    }
+    f->renew_base = bq_now();
+    f->renews = 0;
+}
+
+void bq_farm_step(struct bq_farm *f)
+{
+    int64_t wait = STEP_NS;
+    renew_due(f);
+    end_due(f);
+    announce_due(f);
+    if (f->announcing && f->interval > 0) {
+        int64_t left = f->start + (int64_t)(f->interval * (double)f->announced) - bq_now();
+        wait = left < 0 ? 0 : left < wait ? left : wait;
+    }
+    if (f->wait_count > 0) {
+        int64_t left = f->waits[f->wait_first].due - bq_now();
+        wait = left < 0 ? 0 : left < wait ? left : wait;
+    }
+    bq_loop_step(&f->loop, wait, on_stream, f);
+}
+
+void bq_farm_check(const struct bq_farm *f)
+{
+    for (uint32_t i = 0; i < f->job_count; i++) {
+        const struct bq_job *j = &f->jobs[i];
+        for (uint32_t t = 0; t < j->total; t++) {
+            if (j->tasks[t].acked != 1 || j->tasks[t].done != 1) {
+                bq_die("task %u of job %u: acknowledged %u times, done %u times", t, i,
+                       j->tasks[t].acked, j->tasks[t].done);
+            }
+        }
+    }
+}
