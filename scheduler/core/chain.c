@@ -98,16 +98,20 @@ static bool can_encode(const Gm__Chain *chain, const Gm__EncodeParams *p)
     return can;
 }
 
+bool gm_core_chain_matches(const Gm__Chain *chain, const struct gm_chain_wish *wish)
+{
+    return strcmp(chain->name, wish->name) == 0 &&
+           (!wish->fingerprint || strcmp(chain->fingerprint, wish->fingerprint) == 0) &&
+           (is_cpu(chain->name) || !wish->params || can_encode(chain, wish->params));
+}
+
 /* Whatever its sessions are. */
 static const Gm__Chain *find_chain(const struct gm_cdevice *device,
                                    const struct gm_chain_wish *wish)
 {
     for (size_t i = 0; i < device->chain_count; i++) {
-        const Gm__Chain *c = device->chains[i];
-        if (strcmp(c->name, wish->name) == 0 &&
-            (!wish->fingerprint || strcmp(c->fingerprint, wish->fingerprint) == 0) &&
-            (is_cpu(c->name) || !wish->params || can_encode(c, wish->params))) {
-            return c;
+        if (gm_core_chain_matches(device->chains[i], wish)) {
+            return device->chains[i];
         }
     }
     return NULL;
@@ -152,14 +156,7 @@ bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wi
 
 static bool is_offered(const struct gm_core *core, const struct gm_chain_wish *wish)
 {
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
-            if (n->devices[d].usable.slots > 0 && gm_core_device_chain(&n->devices[d], wish)) {
-                return true;
-            }
-        }
-    }
-    return false;
+    return gm_devices_tally(core, wish).devices > 0;
 }
 
 static bool is_lost(const struct gm_cjob *job, const char *name)

@@ -119,11 +119,15 @@ static int check_job(const struct gm_cjob *job, struct gm_err *err)
     if (ending && !job->leases && !job->publish_pending && job->publish_at == 0) {
         return BROKEN("job %s is %s and nothing ends it", job->id, gm_job_state_name(job->state));
     }
-    uint64_t held = 0;
+    uint64_t held = 0, leading = 0;
     const struct gm_lease *l;
     DL_FOREACH2(job->leases, l, job_next)
     {
         held += l->cancelling ? 0 : 1;
+        leading += l->chunk_count > 0 && l->first_chunk == 0 ? 1 : 0;
+    }
+    if (leading != job->leading) {
+        return BROKEN("job %s: runs of its first chunk are miscounted", job->id);
     }
     if (held > 0 && !working && job->state == GM_JOB_FAILED) {
         return BROKEN("job %s failed and holds leases", job->id);
@@ -236,6 +240,10 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
         if (rc < 0) {
             return rc;
         }
+    }
+    int rc = gm_devices_check(core, err);
+    if (rc < 0) {
+        return rc;
     }
     if (held != running) {
         return BROKEN("%" PRIu64 " units run, leases hold %" PRIu64, running, held);

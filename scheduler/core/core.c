@@ -41,6 +41,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->stall_time = core->params.stall_ms * GM_MS;
     core->device_wait = core->params.device_wait_ms * GM_MS;
     core->next_seq = 1;
+    core->devices = gm_devices_create();
     *out = core;
     return 0;
 }
@@ -56,6 +57,10 @@ void gm_core_destroy(struct gm_core **pcore)
     struct gm_cjob *job = core->jobs;
     struct gm_cnode *node = core->nodes;
     struct gm_drained *drained = core->drained;
+    for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        gm_devices_leave_node(core, n);
+    }
+    gm_devices_destroy(core->devices);
     HASH_CLEAR(hh, core->leases);
     HASH_CLEAR(hh, core->jobs);
     HASH_CLEAR(hh, core->nodes);

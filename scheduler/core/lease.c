@@ -89,6 +89,11 @@ static void subtract(struct gm_capacity *from, const struct gm_capacity *d)
     from->sessions -= d->sessions;
 }
 
+static bool is_leading(const struct gm_lease *lease)
+{
+    return lease->chunk_count > 0 && lease->first_chunk == 0;
+}
+
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
 {
     struct gm_cjob *job = a->inst->task->job;
@@ -109,6 +114,8 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->progress_at = core->now;
     lease->expires_at = core->now + core->lease_time;
     add(&a->device->used, &a->demand);
+    gm_devices_note(core, a->device, true);
+    job->leading += is_leading(lease) ? 1 : 0;
     a->node->lease_count++;
     job->lease_count++;
     HASH_ADD(hh, core->leases, task_id, sizeof(lease->task_id), lease);
@@ -166,6 +173,8 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
         gm_core_learn(core, lease, usage);
     }
     subtract(&lease->device->used, &lease->demand);
+    gm_devices_note(core, lease->device, false);
+    job->leading -= is_leading(lease) ? 1 : 0;
     node->lease_count--;
     job->lease_count--;
     gm_timers_stop(&core->lease_timers, &lease->timer);

@@ -51,8 +51,15 @@ static void hear(struct gm_core *core, struct gm_cnode *node)
     node->seen_unix_ms = core->unix_ms;
     if (back) {
         gm_timers_set(&core->node_timers, &node->silence, silence_ends(core, node));
+        gm_devices_note_node(core, node);
         core->place_dirty = true;
     }
+}
+
+static void part_with(struct gm_core *core, struct gm_cnode *node)
+{
+    node->connected = false;
+    gm_devices_note_node(core, node);
 }
 
 static void refuse(struct gm_core *core, const char *node_id, const struct gm_err *why)
@@ -87,8 +94,9 @@ static void lose_leases(struct gm_core *core, struct gm_cnode *node, const char 
     }
 }
 
-static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
+static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hello *m)
 {
+    gm_devices_leave_node(core, node);
     devices_fini(node);
     node->hostname = gm_mem_strdup(m->hostname);
     node->build = gm_mem_strdup(m->build);
@@ -105,6 +113,7 @@ static void fill_node(struct gm_cnode *node, const Gm__Hello *m)
             gm_mem_exhausted();
         }
     }
+    gm_devices_join_node(core, node);
     node->note_count = m->n_notes < GM_CORE_MAX_DEVICES ? m->n_notes : GM_CORE_MAX_DEVICES;
     node->notes = gm_mem_zalloc(node->note_count * sizeof(char *));
     for (size_t i = 0; i < node->note_count; i++) {
@@ -117,6 +126,15 @@ static int check_chains(const Gm__Device *device, struct gm_err *err)
     if (device->n_chains > GM_CORE_MAX_CHAINS) {
         return gm_err_set(err, GM_E_PROTO, 0, "device %.64s offers %zu chains, at most %u can",
                           device->id, device->n_chains, GM_CORE_MAX_CHAINS);
+    }
+    for (size_t i = 0; i < device->n_chains; i++) {
+        for (size_t k = 0; k < i; k++) {
+            const Gm__Chain *a = device->chains[i], *b = device->chains[k];
+            if (strcmp(a->name, b->name) == 0 && strcmp(a->fingerprint, b->fingerprint) == 0) {
+                return gm_err_set(err, GM_E_PROTO, 0, "device %.64s offers chain %.32s twice",
+                                  device->id, a->name);
+            }
+        }
     }
     return 0;
 }
@@ -162,17 +180,19 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
     if (!node) {
         node = gm_mem_zalloc(sizeof(*node));
         node->id = gm_mem_strdup(node_id);
-        fill_node(node, m);
+        node->number = core->next_node++;
+        fill_node(core, node, m);
         HASH_ADD_KEYPTR(hh, core->nodes, node->id, strlen(node->id), node);
     } else if (node->instance != m->instance) {
         lose_leases(core, node, "it was started anew");
-        fill_node(node, m);
+        fill_node(core, node, m);
     }
     struct gm_drained *drained = NULL;
     HASH_FIND_STR(core->drained, node_id, drained);
     node->draining = drained != NULL;
     node->connected_unix_ms = core->unix_ms;
     hear(core, node);
+    gm_devices_note_node(core, node);
     core->place_dirty = true;
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Welcome welcome = GM__WELCOME__INIT;
@@ -227,7 +247,9 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
             continue;
         }
         if (m->facts && strcmp(m->facts->kind, d->kind) == 0) {
+            gm_devices_leave(core, d);
             take_facts(d, m->facts);
+            gm_devices_join(core, node, d);
         }
         d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
                                          .memory_bytes = bounded(m->usable->memory_bytes),
@@ -240,6 +262,7 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
             .scratch_bytes = larger(d->usable.scratch_bytes, d->used.scratch_bytes),
             .slots = larger(d->usable.slots, d->used.slots),
             .sessions = d->usable.sessions == 0 ? 0 : larger(d->usable.sessions, d->used.sessions)};
+        gm_devices_note(core, d, false);
         core->place_dirty = true;
     }
 }
@@ -414,7 +437,7 @@ static void handle_known(struct gm_core *core, struct gm_cnode *node, const Gm__
         break;
     case GM__ENVELOPE__BODY_GOODBYE:
         lose_leases(core, node, "it said goodbye");
-        node->connected = false;
+        part_with(core, node);
         break;
     default:
         (void)gm_err_set(&err, GM_E_PROTO, (int64_t)e->body_case,
@@ -445,7 +468,7 @@ void gm_core_node_gone(struct gm_core *core, const char *node_id)
     struct gm_cnode *node = NULL;
     HASH_FIND_STR(core->nodes, node_id, node);
     if (node) {
-        node->connected = false;
+        part_with(core, node);
     }
 }
 
@@ -471,6 +494,7 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
     }
     if (node) {
         node->draining = !resume;
+        gm_devices_note_node(core, node);
         core->place_dirty = true;
         send_drain(core, node_id, resume);
     }
@@ -480,6 +504,7 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
 static void forget(struct gm_core *core, struct gm_cnode *node)
 {
     gm_timers_stop(&core->node_timers, &node->silence);
+    gm_devices_leave_node(core, node);
     HASH_DEL(core->nodes, node);
     gm_core_node_destroy(node);
 }
@@ -491,7 +516,7 @@ void gm_core_node_tick(struct gm_core *core)
         struct gm_cnode *node = GM_TIMER_OWNER(timer, struct gm_cnode, silence);
         gm_time silent = core->now - node->seen;
         if (node->connected && silent >= core->lease_time) {
-            node->connected = false;
+            part_with(core, node);
         }
         if (node->connected || silent < FORGET_AFTER) {
             gm_timers_set(&core->node_timers, timer, silence_ends(core, node));

@@ -1,9 +1,7 @@
 /* Placement: which waiting unit goes to which device.
  *
  * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
- * others wait for first. Of the devices with room those go out that measured figures say are
- * slower than the fastest one (speed.c); of the others, and of those that nobody measured, the one
- * is taken that fits best: least processor left over.
+ * others wait for first. The device is search.c's.
  *
  * Stream edges can't deadlock: split never waits for its consumers; a track whose inputs still come
  * starts only beside a running split and never takes the farm's last free slot; and when split
@@ -27,41 +25,12 @@ bool gm_core_node_is_open(const struct gm_cnode *node)
     return node->connected && !node->draining;
 }
 
-/* How many units of the wish go into so many slots and encoder sessions. */
-static uint64_t room_for(const struct gm_chain_wish *wish, uint64_t slots, uint64_t sessions)
-{
-    uint64_t by_sessions = sessions / wish->sessions;
-    return by_sessions < slots ? by_sessions : slots;
-}
-
-static uint64_t rest_of(uint64_t usable, uint64_t used)
-{
-    return usable > used ? usable - used : 0;
-}
-
 uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
                        uint64_t *out_free)
 {
-    uint64_t slots = 0;
-    uint64_t unused = 0;
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
-            const struct gm_cdevice *dev = &n->devices[d];
-            if (wish && !gm_core_device_chain(dev, wish)) {
-                continue;
-            }
-            uint64_t whole = dev->usable.slots;
-            uint64_t rest = rest_of(whole, dev->used.slots);
-            if (wish && wish->sessions > 0 && dev->usable.sessions > 0) {
-                whole = room_for(wish, whole, dev->usable.sessions);
-                rest = room_for(wish, rest, rest_of(dev->usable.sessions, dev->used.sessions));
-            }
-            slots += whole;
-            unused += rest;
-        }
-    }
-    *out_free = unused;
-    return slots;
+    struct gm_tally tally = gm_devices_tally(core, wish);
+    *out_free = tally.unused;
+    return tally.slots;
 }
 
 struct gm_capacity gm_core_demand(const struct gm_inst *inst)
@@ -79,161 +48,6 @@ struct gm_capacity gm_core_demand(const struct gm_inst *inst)
         demand.scratch_bytes += job->estimated_bytes;
     }
     return demand;
-}
-
-static bool fits(const struct gm_capacity *usable, const struct gm_capacity *used,
-                 const struct gm_capacity *demand)
-{
-    return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
-           used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
-           used->scratch_bytes + demand->scratch_bytes <= usable->scratch_bytes &&
-           used->slots + demand->slots <= usable->slots &&
-           (demand->sessions == 0 || usable->sessions == 0 ||
-            used->sessions + demand->sessions <= usable->sessions);
-}
-
-static bool avoids(const struct gm_unit *unit, const char *node_id)
-{
-    for (uint32_t i = 0; i < unit->avoid_count; i++) {
-        if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool node_has_slots(const struct gm_cnode *node, const struct gm_chain_wish *wish)
-{
-    for (size_t d = 0; d < node->device_count; d++) {
-        if (node->devices[d].usable.slots > 0 && gm_core_device_chain(&node->devices[d], wish)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
-                            const struct gm_unit *unit)
-{
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        if (gm_core_node_is_open(n) && node_has_slots(n, wish) && !avoids(unit, n->id)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
-bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)
-{
-    struct gm_lease *lease;
-    if (job->renditions < 2 || device->usable.slots - device->used.slots != 1) {
-        return false;
-    }
-    DL_FOREACH2(job->leases, lease, job_next)
-    {
-        if (lease->device == device && lease->chunk_count > 0 && lease->first_chunk == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Where the devices of a unit are looked for. */
-struct search {
-    const struct gm_unit *unit;
-    const struct gm_chain_wish *wish;
-    const struct gm_assignment *a; /* instance and demand */
-    bool other;                    /* nodes that failed the unit are out */
-};
-
-static bool may_ask(const struct search *s, const struct gm_cnode *node)
-{
-    return gm_core_node_is_open(node) && !(s->other && avoids(s->unit, node->id));
-}
-
-static bool has_room(const struct search *s, const struct gm_cdevice *d)
-{
-    return fits(&d->usable, &d->used, &s->a->demand) &&
-           !gm_core_keeps_slot(s->a->inst->task->job, d);
-}
-
-/* Seconds a picture on the fastest device with room; 0: none is measured. */
-static double find_fastest(const struct gm_core *core, const struct search *s)
-{
-    double fastest = 0;
-    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t i = 0; may_ask(s, n) && i < n->device_count; i++) {
-            const struct gm_cdevice *d = &n->devices[i];
-            const Gm__Chain *chain = gm_core_device_chain(d, s->wish);
-            double own = chain && has_room(s, d) ? gm_core_picture_s(d, chain, s->a->inst) : 0;
-            if (own > 0 && (fastest <= 0 || own < fastest)) {
-                fastest = own;
-            }
-        }
-    }
-    return fastest;
-}
-
-/* A demand that no device could ever hold (an estimate, after all) runs alone on the device with
- * most memory. */
-static bool find_device(struct gm_core *core, const struct gm_unit *unit,
-                        const struct gm_chain_wish *wish, struct gm_assignment *a)
-{
-    static const struct gm_capacity none;
-    const struct search s = {.unit = unit,
-                             .wish = wish,
-                             .a = a,
-                             .other =
-                                 unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit)};
-    bool possible = false, slower = false;
-    struct gm_cnode *best_node = NULL, *alone_node = NULL;
-    struct gm_cdevice *best = NULL, *alone = NULL;
-    uint64_t least = 0;
-    double fastest = find_fastest(core, &s), best_s = 0;
-    for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
-        for (size_t i = 0; may_ask(&s, n) && i < n->device_count; i++) {
-            struct gm_cdevice *d = &n->devices[i];
-            const Gm__Chain *chain = gm_core_device_chain(d, wish);
-            if (!chain) {
-                continue;
-            }
-            possible = possible || fits(&d->usable, &none, &a->demand);
-            if (has_room(&s, d)) {
-                uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - a->demand.cpu_milli;
-                double own = gm_core_picture_s(d, chain, a->inst);
-                if (own > fastest * GM_CORE_FASTER) {
-                    slower = true;
-                } else if (!best || left < least) {
-                    best = d;
-                    best_node = n;
-                    least = left;
-                    best_s = own;
-                }
-            }
-            if (d->used.slots == 0 && d->usable.slots > 0 &&
-                (!alone || d->usable.memory_bytes > alone->usable.memory_bytes)) {
-                alone = d;
-                alone_node = n;
-            }
-        }
-    }
-    if (!best && !possible && alone) {
-        best = alone;
-        best_node = alone_node;
-        a->demand.cpu_milli = smaller(a->demand.cpu_milli, best->usable.cpu_milli);
-        a->demand.memory_bytes = smaller(a->demand.memory_bytes, best->usable.memory_bytes);
-        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, best->usable.scratch_bytes);
-    }
-    a->node = best_node;
-    a->device = best;
-    a->chain = best ? gm_core_device_chain(best, wish) : NULL;
-    a->picture_s = slower ? best_s : 0;
-    return best != NULL;
 }
 
 static struct gm_unit *first_ready(struct gm_inst *inst)
@@ -271,7 +85,8 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
         gm_core_demand_learned(core, inst, wish.name, &a.demand);
         a.demand.sessions = wish.sessions;
-        if (unused == 0 || !gm_core_inst_may_start(inst, unused)) {
+        if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
+            (inst->task->failures == 0 && gm_core_is_parked(core, &wish, &a.demand))) {
             return;
         }
         if (runs) {
@@ -283,7 +98,7 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
             a.chunk_count = run.count;
             unit = &inst->chunks[run.first].unit;
         }
-        if (find_device(core, unit, &wish, &a)) {
+        if (gm_core_find_device(core, unit, &wish, &a)) {
             if (inst->task->type->role == GM_ROLE_PLAN) {
                 gm_core_chain_chosen(core, inst->task->job, a.chain);
             }

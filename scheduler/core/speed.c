@@ -10,36 +10,50 @@
  * Only figures of encoding count, for they are what nodes of one chain differ in most, and sums in
  * which one node lacks a part could not be compared.
  */
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "scheduler/core/state.h"
 
-static const Gm__Rate *find_rate(const struct gm_cdevice *device, const char *api,
-                                 const struct gm_cwork *work)
+static const char *api_of(const Gm__Chain *chain)
+{
+    return strcmp(chain->name, "cpu") == 0 ? "software" : chain->name;
+}
+
+const Gm__Rate *gm_core_rate(const struct gm_cdevice *device, const Gm__Chain *chain,
+                             const char *codec, uint32_t depth)
 {
     const Gm__Measured *m = device->facts ? device->facts->measured : NULL;
+    const char *api = api_of(chain);
     bool software = strcmp(api, "software") == 0;
     for (size_t i = 0; m && i < m->n_rates; i++) {
         const Gm__Rate *r = m->rates[i];
-        if (strcmp(r->what, "encode") == 0 && strcmp(r->codec, work->codec) == 0 &&
-            strcmp(r->api, api) == 0 && (software || r->depth == work->depth)) {
+        if (strcmp(r->what, "encode") == 0 && strcmp(r->codec, codec) == 0 &&
+            strcmp(r->api, api) == 0 && (software || r->depth == depth)) {
             return r;
         }
     }
     return NULL;
 }
 
-/* Pixels a second of one slot, this task's among those of the device. */
-static double slot_rate(const struct gm_cdevice *device, const Gm__Rate *rate,
-                        const struct gm_cwork *work)
+struct gm_pace gm_core_pace(const Gm__Rate *rate, uint64_t used)
 {
-    double part = (double)rate->all / (double)(device->used.slots + 1);
-    double alone = (double)rate->one * (work->largest > 0 ? work->pixels / work->largest : 1);
-    if (rate->all == 0) {
-        return (double)rate->one; /* nobody knows that it takes more at once */
+    if (!rate) {
+        return (struct gm_pace){.part = 0, .one = -1};
     }
-    return rate->one > 0 && alone < part ? alone : part;
+    if (rate->all == 0) { /* nobody knows that it takes more at once */
+        return (struct gm_pace){.part = INFINITY, .one = (double)rate->one};
+    }
+    return (struct gm_pace){.part = (double)rate->all / (double)(used + 1),
+                            .one = rate->one > 0 ? (double)rate->one : INFINITY};
+}
+
+double gm_core_slot_rate(struct gm_pace pace, const struct gm_cwork *work)
+{
+    double streams = work->largest > 0 ? work->pixels / work->largest : 1;
+    double alone = pace.one * (isinf(pace.part) ? 1 : streams);
+    return alone < pace.part ? alone : pace.part;
 }
 
 void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy)
@@ -83,14 +97,15 @@ double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain
                          const struct gm_inst *inst)
 {
     const struct gm_cjob *job = inst->task->job;
-    const char *api = strcmp(chain->name, "cpu") == 0 ? "software" : chain->name;
     double sum = 0;
     for (uint32_t i = 0; inst->task->type->fan == GM_FAN_RUNS && i < job->work_count; i++) {
-        const Gm__Rate *rate = find_rate(device, api, &job->works[i]);
+        const struct gm_cwork *w = &job->works[i];
+        const Gm__Rate *rate = gm_core_rate(device, chain, w->codec, w->depth);
         if (!rate) {
             return 0;
         }
-        sum += job->works[i].pixels / slot_rate(device, rate, &job->works[i]);
+        /* this task's slot among those of the device */
+        sum += w->pixels / gm_core_slot_rate(gm_core_pace(rate, device->used.slots), w);
     }
     return sum;
 }

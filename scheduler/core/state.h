@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_CORE_STATE_H
 #define GM_SCHEDULER_CORE_STATE_H
 
+#include "scheduler/core/devices.h"
 #include "scheduler/core/fsm.h"
 #include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
@@ -8,9 +9,6 @@
 #include "scheduler/core/timers.h"
 #include "state.pb-c.h"
 
-/* uthash ends the process when memory runs out: as mem.h says. */
-#define uthash_fatal(msg) gm_mem_exhausted()
-#include <uthash.h>
 #include <utlist.h>
 
 /* The core's state. Private to scheduler/core/. Everything hangs from struct gm_core; hash tables
@@ -196,6 +194,7 @@ struct gm_cjob {
     struct gm_granted *objects; /* owned */
     struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
     uint64_t lease_count;
+    uint64_t leading; /* of these: runs that begin with the first chunk */
     uint64_t ready_units;
     gm_time wake_at; /* earliest end of a pause, 0: none */
     /* From inspect, plan and split */
@@ -237,10 +236,15 @@ struct gm_cdevice {
     Gm__Device *facts; /* as the node told it: is shown; `measured` decides, nothing else does */
     struct gm_capacity usable;
     struct gm_capacity used;
-    struct gm_capacity floor; /* used when the offer shrank below it: no overcommitment of ours */
+    struct gm_capacity floor;  /* used when the offer shrank below it: no overcommitment of ours */
+    struct gm_cnode *node;     /* borrowed; this and what follows: devices.h */
+    uint64_t order;            /* of a walk over all nodes and their devices */
+    struct gm_member *members; /* owned; one a chain */
+    struct gm_counted counted;
 };
 struct gm_cnode {
-    char *id; /* owned, and so are these */
+    char *id;        /* owned, and so are these */
+    uint64_t number; /* of the nodes, as they came */
     uint64_t instance;
     char *hostname;
     char *build;
@@ -309,6 +313,8 @@ struct gm_core {
     struct gm_cnode *nodes;
     struct gm_lease *leases;
     struct gm_timers lease_timers, node_timers;
+    struct gm_devices *devices; /* owned */
+    uint64_t next_node;
     struct gm_drained *drained;
     uint64_t next_seq; /* of jobs */
     uint64_t epoch;
@@ -508,6 +514,8 @@ bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *devi
 void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m);
 void gm_core_chains_fini(struct gm_cdevice *device);
 Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain);
+/* Of the wish, but for the encoder sessions. */
+bool gm_core_chain_matches(const Gm__Chain *chain, const struct gm_chain_wish *wish);
 const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
                                       const struct gm_chain_wish *wish); /* NULL: none */
 /* True, and the sentence, when devices offer the chain and none gives as many encoder sessions as
@@ -547,6 +555,13 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
 /* speed.c */
 /* Of the plan's renditions. */
 void gm_core_works_take(struct gm_cjob *job, const Gm__Policy *policy);
+/* The measured rate that counts for encoding by that chain; NULL: there is none. Borrowed. */
+const Gm__Rate *gm_core_rate(const struct gm_cdevice *device, const Gm__Chain *chain,
+                             const char *codec, uint32_t depth);
+/* Of one more slot of a device with so many used. NULL: not measured. */
+struct gm_pace gm_core_pace(const Gm__Rate *rate, uint64_t used);
+/* Pixels a second of the work in one slot. */
+double gm_core_slot_rate(struct gm_pace pace, const struct gm_cwork *work);
 /* Seconds that a picture of the job takes in one more slot of the device, all renditions, by
  * measured figures; 0: they are not known, or the instance encodes nothing. */
 double gm_core_picture_s(const struct gm_cdevice *device, const Gm__Chain *chain,
@@ -593,6 +608,15 @@ bool gm_core_node_is_open(const struct gm_cnode *node);
 /* True when a node that has not failed the unit could take it, now or later. */
 bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
                             const struct gm_unit *unit);
+/* search.c: the device that the unit goes to, into `a`, whose instance and demand are given (the
+ * demand gets smaller where no device could ever hold it). False: none has room. */
+bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
+                         const struct gm_chain_wish *wish, struct gm_assignment *a);
+/* The last search for such a unit, which avoided no node, found none, and no device has got more
+ * room since. */
+bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                       const struct gm_capacity *demand);
+bool gm_core_avoids(const struct gm_unit *unit, const char *node_id);
 /* a track whose inputs still come takes no last slot */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 

@@ -1,0 +1,148 @@
+#ifndef GM_SCHEDULER_CORE_DEVICES_H
+#define GM_SCHEDULER_CORE_DEVICES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "scheduler/core/mem.h"
+#include "scheduler/core/view.h"
+
+/* uthash ends the process when memory runs out: as mem.h says. */
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+
+/* The index of devices: what placement asks of the farm, without a walk over all nodes. It holds
+ * nothing of its own: gm_core_check compares it with the nodes and devices.
+ *
+ * Devices that offer the same chain (name, fingerprint and codecs) are a class. Of each class: its
+ * devices in blocks of 64, with what each has left in dense arrays, and the most that any device of
+ * a block has left; the sums of slots that wishes asked for, kept from then on; and what found no
+ * device, until one has more (it is parked). Thread: the core's.
+ */
+#define GM_BLOCK 64u
+#define GM_COLUMNS 8u /* four codecs in two depths, as GM_CORE_WORKS */
+#define GM_TALLIES 16u
+#define GM_PARKED 8u
+
+struct gm_cnode;
+struct gm_cdevice;
+struct gm_cjob;
+struct gm_core;
+struct gm_chain_wish;
+
+/* What a unit takes, and what a device has left. */
+enum gm_dim {
+    GM_DIM_SLOTS,
+    GM_DIM_CPU,
+    GM_DIM_MEMORY,
+    GM_DIM_SCRATCH,
+    GM_DIM_SESSIONS, /* left: UINT64_MAX where no limit is known */
+    GM_DIMS
+};
+/* A device as the sums count it; all 0 while its node takes no work. */
+struct gm_counted {
+    uint64_t slots, unused;
+    uint64_t sessions, sessions_unused; /* sessions 0: no limit */
+    bool open;
+};
+/* Over the devices of a class that have as many encoder sessions: gm_core_slots. */
+struct gm_tally {
+    uint64_t sessions, least; /* of the wish */
+    uint64_t slots, unused;
+    uint64_t devices; /* with a slot, free or not */
+};
+/* No device was found: as long as nothing grew, none will be. */
+struct gm_parked {
+    uint64_t grown;   /* of all classes of the wish; 0: none */
+    uint64_t made;    /* of the index */
+    uint32_t classes; /* of the wish; this one is the first */
+    bool any_print;   /* the wish names no fingerprint */
+    uint64_t least;   /* of the wish */
+    uint64_t demand[GM_DIMS];
+};
+/* Measured: pixels a second of one slot, for each codec and depth (speed.c). */
+struct gm_pace {
+    double part; /* of what all streams together make; infinite: nobody knows that it is more */
+    double one;  /* of a stream alone; infinite: not known; negative: nothing is measured */
+};
+struct gm_paces {
+    double part[GM_COLUMNS][GM_BLOCK];
+    double one[GM_COLUMNS][GM_BLOCK];
+};
+/* Of the devices of a block that have a slot left. */
+struct gm_pace_range {
+    struct gm_pace most[GM_COLUMNS], least[GM_COLUMNS]; /* of those measured; most < 0: none is */
+    bool bare[GM_COLUMNS];                              /* one is not measured */
+};
+struct gm_head {
+    uint64_t most[GM_DIMS];
+    uint64_t least_cpu;
+    uint64_t order;
+    bool stale;
+};
+struct gm_block {
+    struct gm_cdevice *device[GM_BLOCK]; /* borrowed */
+    uint64_t order[GM_BLOCK];            /* of a walk over nodes and their devices */
+    uint64_t rest[GM_DIMS][GM_BLOCK];    /* left; all 0 where no slot is */
+    struct gm_paces *paces;              /* owned; NULL: no device is measured */
+    struct gm_pace_range range;
+};
+struct gm_class {
+    uint8_t *key;             /* owned: the chain, packed */
+    Gm__Chain *chain;         /* owned */
+    size_t count;             /* devices; the blocks are full but for the last one */
+    size_t again;             /* of these: gm_member */
+    struct gm_block **blocks; /* owned, and so are they */
+    struct gm_head *heads;    /* owned; one a block */
+    size_t block_cap, head_cap, block_count;
+    size_t fast; /* the block that had the fastest device last */
+    struct gm_tally tallies[GM_TALLIES];
+    uint32_t tally_count, tally_next;
+    uint64_t grown; /* how often a device may have got more room; from 1 */
+    struct gm_parked parked[GM_PARKED];
+    uint32_t parked_next;
+    UT_hash_handle hh;
+};
+struct gm_devices {
+    struct gm_class *classes;
+    struct gm_tally all;
+    uint64_t made; /* classes, and those that went */
+};
+/* Where a device stands in the class of one of its chains. */
+struct gm_member {
+    struct gm_class *class; /* borrowed */
+    uint32_t at;
+    bool again;             /* a chain before it has that name: another fingerprint */
+    const Gm__Rate **rates; /* owned; borrowed from its facts, one a column or NULL; NULL: none */
+};
+
+struct gm_devices *gm_devices_create(void); /* owned */
+void gm_devices_destroy(struct gm_devices *devices);
+/* The device with the chains and facts that it has. It must leave before they change, and before
+ * it goes. */
+void gm_devices_join(struct gm_core *core, struct gm_cnode *node, struct gm_cdevice *device);
+void gm_devices_leave(struct gm_core *core, struct gm_cdevice *device);
+/* The same for all devices of the node. */
+void gm_devices_join_node(struct gm_core *core, struct gm_cnode *node);
+void gm_devices_leave_node(struct gm_core *core, struct gm_cnode *node);
+/* What it has, or has left, changed. `taken`: it has less left by a lease, and nothing else. */
+void gm_devices_note(struct gm_core *core, struct gm_cdevice *device, bool taken);
+/* The node takes work from now on, or no more. */
+void gm_devices_note_node(struct gm_core *core, const struct gm_cnode *node);
+/* The next class with the wish's chain after `after`, NULL: the first; NULL: none. */
+struct gm_class *gm_devices_class(const struct gm_core *core, const struct gm_chain_wish *wish,
+                                  const struct gm_class *after);
+/* Over all classes of the wish; NULL: of all devices. */
+struct gm_tally gm_devices_tally(const struct gm_core *core, const struct gm_chain_wish *wish);
+/* The head of a block, as it is now. */
+const struct gm_head *gm_devices_head(struct gm_class *class, size_t block);
+size_t gm_devices_in_block(const struct gm_class *class, size_t block);
+/* The index says what nodes and devices say. Errors: BUG. */
+int gm_devices_check(const struct gm_core *core, struct gm_err *err) GM_MUST_CHECK;
+/* What a device has left. */
+void gm_devices_rest(const struct gm_cdevice *device, uint64_t out[GM_DIMS]);
+/* The column of a codec and depth; GM_COLUMNS: it has none. */
+uint32_t gm_devices_column(const char *codec, uint32_t depth);
+
+#endif

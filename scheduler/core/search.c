@@ -1,0 +1,418 @@
+/* Search: the device of a unit.
+ *
+ * Of the devices with room those go out that measured figures say are slower than the fastest one
+ * (speed.c); of the others, and of those that nobody measured, the one is taken that fits best:
+ * least processor left over. Among equals it is the one that a walk over nodes and their devices
+ * meets first.
+ *
+ * Blocks of the index in which no device can be the one are passed over: by what they have left at
+ * most, by the fastest that one of them could be, by the least processor that one has left.
+ */
+#include <math.h>
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+struct search {
+    const struct gm_core *core;
+    const struct gm_unit *unit;
+    const struct gm_chain_wish *wish;
+    struct gm_assignment *a; /* instance and demand */
+    bool other;              /* nodes that failed the unit are out */
+    bool kept;               /* a device was passed over for the job's first chunk */
+    uint64_t demand[GM_DIMS];
+    bool by_column; /* the works of the job have columns, and these are they */
+    uint32_t column[GM_CORE_WORKS];
+    uint32_t works; /* 0: figures don't count */
+    double fastest; /* seconds a picture; 0: none is measured */
+};
+/* What was found so far. */
+struct found {
+    struct gm_cdevice *device;
+    uint64_t left, order;
+    double picture_s;
+};
+
+bool gm_core_avoids(const struct gm_unit *unit, const char *node_id)
+{
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        if (strcmp(unit->avoid[i].node_id, node_id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t devices_with_slots(const struct gm_cnode *node, const struct gm_chain_wish *wish)
+{
+    uint64_t count = 0;
+    for (size_t d = 0; d < node->device_count; d++) {
+        const struct gm_cdevice *dev = &node->devices[d];
+        count += dev->usable.slots > 0 && gm_core_device_chain(dev, wish) ? 1 : 0;
+    }
+    return count;
+}
+
+bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
+                            const struct gm_unit *unit)
+{
+    uint64_t others = gm_devices_tally(core, wish).devices;
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        const struct gm_cnode *node = NULL;
+        HASH_FIND_STR(core->nodes, unit->avoid[i].node_id, node);
+        others -= node && gm_core_node_is_open(node) ? devices_with_slots(node, wish) : 0;
+    }
+    return others > 0;
+}
+
+bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)
+{
+    const struct gm_lease *lease;
+    uint64_t seen = 0;
+    if (job->renditions < 2 || job->leading == 0 ||
+        device->usable.slots - device->used.slots != 1) {
+        return false;
+    }
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        if (lease->chunk_count > 0 && lease->first_chunk == 0) {
+            if (lease->device == device) {
+                return true;
+            }
+            if (++seen == job->leading) {
+                break;
+            }
+        }
+    }
+    return false;
+}
+
+static void fill_demand(const struct gm_capacity *d, uint64_t out[GM_DIMS])
+{
+    out[GM_DIM_SLOTS] = d->slots;
+    out[GM_DIM_CPU] = d->cpu_milli;
+    out[GM_DIM_MEMORY] = d->memory_bytes;
+    out[GM_DIM_SCRATCH] = d->scratch_bytes;
+    out[GM_DIM_SESSIONS] = d->sessions;
+}
+
+static bool is_enough(const uint64_t *most, const uint64_t demand[GM_DIMS])
+{
+    for (int d = 0; d < GM_DIMS; d++) {
+        if (most[d] < demand[d]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool may_ask(const struct search *s, const struct gm_cdevice *d)
+{
+    return gm_core_node_is_open(d->node) && !(s->other && gm_core_avoids(s->unit, d->node->id)) &&
+           (s->wish->least == 0 || d->usable.sessions == 0 || s->wish->least <= d->usable.sessions);
+}
+
+static bool has_room(struct search *s, const struct gm_block *b, size_t i)
+{
+    for (int d = 0; d < GM_DIMS; d++) {
+        if (b->rest[d][i] < s->demand[d]) {
+            return false;
+        }
+    }
+    if (!may_ask(s, b->device[i])) {
+        return false;
+    }
+    bool keeps =
+        b->rest[GM_DIM_SLOTS][i] == 1 && gm_core_keeps_slot(s->a->inst->task->job, b->device[i]);
+    s->kept = s->kept || keeps;
+    return !keeps;
+}
+
+/* gm_core_picture_s of a device of the block. */
+static double picture_s(const struct search *s, const struct gm_block *b, size_t i)
+{
+    const struct gm_inst *inst = s->a->inst;
+    double sum = 0;
+    if (s->works == 0) {
+        return 0;
+    }
+    if (!s->by_column) {
+        const struct gm_cdevice *d = b->device[i];
+        return gm_core_picture_s(d, gm_core_device_chain(d, s->wish), inst);
+    }
+    for (uint32_t w = 0; b->paces && w < s->works; w++) {
+        struct gm_pace pace = {b->paces->part[s->column[w]][i], b->paces->one[s->column[w]][i]};
+        if (pace.one < 0) {
+            return 0;
+        }
+        const struct gm_cwork *work = &inst->task->job->works[w];
+        sum += work->pixels / gm_core_slot_rate(pace, work);
+    }
+    return sum;
+}
+
+/* No measured device of the block is faster; negative: none is measured. The sums are made as
+ * gm_core_picture_s makes them, of figures that are no smaller, so they are no larger. */
+static double soonest(const struct search *s, const struct gm_block *b)
+{
+    double sum = 0;
+    for (uint32_t w = 0; s->by_column && w < s->works; w++) {
+        struct gm_pace most = b->range.most[s->column[w]];
+        if (most.one < 0) {
+            return -1;
+        }
+        const struct gm_cwork *work = &s->a->inst->task->job->works[w];
+        double streams = work->largest > 0 ? work->pixels / work->largest : 1;
+        double alone = most.one * (streams > 1 ? streams : 1);
+        sum += work->pixels / (alone < most.part ? alone : most.part);
+    }
+    return sum;
+}
+
+/* No measured device of the block is slower. */
+static double latest(const struct search *s, const struct gm_block *b)
+{
+    double sum = 0;
+    for (uint32_t w = 0; s->by_column && w < s->works; w++) {
+        struct gm_pace least = b->range.least[s->column[w]];
+        const struct gm_cwork *work = &s->a->inst->task->job->works[w];
+        double streams = work->largest > 0 ? work->pixels / work->largest : 1;
+        double alone = least.one * (streams < 1 ? streams : 1);
+        sum += work->pixels / (alone < least.part ? alone : least.part);
+    }
+    return s->by_column ? sum : INFINITY;
+}
+
+static bool all_are_measured(const struct search *s, const struct gm_block *b)
+{
+    bool all = s->by_column;
+    for (uint32_t w = 0; all && w < s->works; w++) {
+        all = !b->range.bare[s->column[w]];
+    }
+    return all;
+}
+
+static void find_fastest_in(struct search *s, struct gm_class *class, size_t at)
+{
+    const struct gm_block *b = class->blocks[at];
+    if (!is_enough(gm_devices_head(class, at)->most, s->demand)) {
+        return;
+    }
+    double bound = soonest(s, b);
+    if (bound < 0 || (s->fastest > 0 && bound >= s->fastest)) {
+        return;
+    }
+    size_t count = gm_devices_in_block(class, at);
+    for (size_t i = 0; i < count; i++) {
+        double own = has_room(s, b, i) ? picture_s(s, b, i) : 0;
+        if (own > 0 && (s->fastest <= 0 || own < s->fastest)) {
+            s->fastest = own;
+            class->fast = at;
+        }
+    }
+}
+
+static void find_fastest(struct search *s)
+{
+    struct gm_class *class = NULL;
+    while (s->works > 0 && (class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+        size_t likely = class->fast;
+        if (likely < class->block_count) {
+            find_fastest_in(s, class, likely);
+        }
+        for (size_t at = 0; at < class->block_count; at++) {
+            if (at != likely) {
+                find_fastest_in(s, class, at);
+            }
+        }
+    }
+}
+
+static bool is_better(const struct found *best, uint64_t left, uint64_t order)
+{
+    return !best->device || left < best->left || (left == best->left && order < best->order);
+}
+
+static void find_best_in(struct search *s, struct gm_class *class, size_t at, struct found *best)
+{
+    const struct gm_block *b = class->blocks[at];
+    const struct gm_head *head = gm_devices_head(class, at);
+    double limit = s->fastest * GM_CORE_FASTER;
+    uint64_t cpu = s->demand[GM_DIM_CPU];
+    if (!is_enough(head->most, s->demand) ||
+        !is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
+        (s->works > 0 && all_are_measured(s, b) && soonest(s, b) > limit)) {
+        return;
+    }
+    size_t count = gm_devices_in_block(class, at);
+    for (size_t i = 0; i < count; i++) {
+        uint64_t left = b->rest[GM_DIM_CPU][i] - cpu;
+        if (b->rest[GM_DIM_CPU][i] < cpu || !is_better(best, left, b->order[i]) ||
+            !has_room(s, b, i)) {
+            continue;
+        }
+        double own = picture_s(s, b, i);
+        if (own <= limit || own <= 0) {
+            *best = (struct found){b->device[i], left, b->order[i], own};
+        }
+    }
+}
+
+static struct found find_best(struct search *s)
+{
+    struct found best = {.device = NULL};
+    struct gm_class *class = NULL;
+    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+        for (size_t at = 0; at < class->block_count; at++) {
+            find_best_in(s, class, at, &best);
+        }
+    }
+    return best;
+}
+
+/* A device with room is slower than those that were asked. */
+static bool has_slower(struct search *s)
+{
+    double limit = s->fastest * GM_CORE_FASTER;
+    struct gm_class *class = NULL;
+    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+        for (size_t at = 0; at < class->block_count; at++) {
+            const struct gm_block *b = class->blocks[at];
+            size_t count = gm_devices_in_block(class, at);
+            bool may = is_enough(gm_devices_head(class, at)->most, s->demand) &&
+                       soonest(s, b) >= 0 && latest(s, b) > limit;
+            for (size_t i = 0; may && i < count; i++) {
+                if (has_room(s, b, i) && picture_s(s, b, i) > limit) {
+                    return true;
+                }
+            }
+        }
+    }
+    return false;
+}
+
+static bool could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand)
+{
+    return demand->cpu_milli <= usable->cpu_milli && demand->memory_bytes <= usable->memory_bytes &&
+           demand->scratch_bytes <= usable->scratch_bytes && demand->slots <= usable->slots &&
+           (usable->sessions == 0 || demand->sessions <= usable->sessions);
+}
+
+/* The idle device with most memory; NULL: there is none, or some device could hold the demand when
+ * it has less to do. */
+static struct gm_cdevice *find_alone(const struct search *s)
+{
+    struct gm_cdevice *alone = NULL;
+    struct gm_class *class = NULL;
+    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+        for (size_t i = 0; i < class->count; i++) {
+            struct gm_cdevice *d = class->blocks[i / GM_BLOCK]->device[i % GM_BLOCK];
+            if (!may_ask(s, d)) {
+                continue;
+            }
+            if (could_hold(&d->usable, &s->a->demand)) {
+                return NULL;
+            }
+            uint64_t memory = d->usable.memory_bytes;
+            if (d->used.slots == 0 && d->usable.slots > 0 &&
+                (!alone || memory > alone->usable.memory_bytes ||
+                 (memory == alone->usable.memory_bytes && d->order < alone->order))) {
+                alone = d;
+            }
+        }
+    }
+    return alone;
+}
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usable)
+{
+    demand->cpu_milli = smaller(demand->cpu_milli, usable->cpu_milli);
+    demand->memory_bytes = smaller(demand->memory_bytes, usable->memory_bytes);
+    demand->scratch_bytes = smaller(demand->scratch_bytes, usable->scratch_bytes);
+}
+
+/* As it would be now. False: the wish can't be parked, for it names what a class does not say. */
+static bool make_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                        const struct gm_capacity *demand, struct gm_class **out_class,
+                        struct gm_parked *out)
+{
+    struct gm_class *class = NULL;
+    *out_class = NULL;
+    *out = (struct gm_parked){
+        .made = core->devices->made, .any_print = !wish->fingerprint, .least = wish->least};
+    fill_demand(demand, out->demand);
+    while ((class = gm_devices_class(core, wish, class)) != NULL) {
+        *out_class = *out_class ? *out_class : class;
+        out->classes++;
+        out->grown += class->grown;
+    }
+    return *out_class && !wish->params;
+}
+
+static bool is_same(const struct gm_parked *a, const struct gm_parked *b)
+{
+    return a->grown == b->grown && a->made == b->made && a->classes == b->classes &&
+           a->any_print == b->any_print && a->least == b->least &&
+           memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
+}
+
+bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
+                       const struct gm_capacity *demand)
+{
+    struct gm_parked now;
+    struct gm_class *class;
+    bool parked = false;
+    if (make_parked(core, wish, demand, &class, &now)) {
+        for (uint32_t i = 0; i < GM_PARKED && !parked; i++) {
+            parked = is_same(&class->parked[i], &now);
+        }
+    }
+    return parked;
+}
+
+static void park(const struct search *s)
+{
+    struct gm_parked now;
+    struct gm_class *class;
+    if (make_parked(s->core, s->wish, &s->a->demand, &class, &now)) {
+        class->parked[class->parked_next++ % GM_PARKED] = now;
+    }
+}
+
+static void take_works(struct search *s)
+{
+    const struct gm_inst *inst = s->a->inst;
+    const struct gm_cjob *job = inst->task->job;
+    s->works = inst->task->type->fan == GM_FAN_RUNS ? job->work_count : 0;
+    s->by_column = true;
+    for (uint32_t w = 0; w < s->works; w++) {
+        s->column[w] = gm_devices_column(job->works[w].codec, job->works[w].depth);
+        s->by_column = s->by_column && s->column[w] < GM_COLUMNS;
+    }
+}
+
+bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
+                         const struct gm_chain_wish *wish, struct gm_assignment *a)
+{
+    struct search s = {.core = core, .unit = unit, .wish = wish, .a = a};
+    s.other = unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit);
+    fill_demand(&a->demand, s.demand);
+    take_works(&s);
+    find_fastest(&s);
+    struct found best = find_best(&s);
+    a->device = best.device;
+    a->picture_s = best.picture_s > 0 && has_slower(&s) ? best.picture_s : 0;
+    if (!a->device && (a->device = find_alone(&s)) != NULL) {
+        cut_demand(&a->demand, &a->device->usable);
+    } else if (!a->device && unit->avoid_count == 0 && !s.kept) {
+        park(&s);
+    }
+    a->node = a->device ? a->device->node : NULL;
+    a->chain = a->device ? gm_core_device_chain(a->device, wish) : NULL;
+    return a->device != NULL;
+}

@@ -1,0 +1,171 @@
+/* Placement by a walk over all devices. */
+#include "scheduler/core/walk_io.h"
+
+#include <string.h>
+
+static uint64_t smaller(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
+}
+
+static uint64_t rest_of(uint64_t usable, uint64_t used)
+{
+    return usable > used ? usable - used : 0;
+}
+
+uint64_t walk_slots(const struct gm_core *core, const struct gm_chain_wish *wish,
+                    uint64_t *out_free)
+{
+    uint64_t slots = 0, unused = 0;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
+            const struct gm_cdevice *dev = &n->devices[d];
+            if (wish && !gm_core_device_chain(dev, wish)) {
+                continue;
+            }
+            uint64_t whole = dev->usable.slots;
+            uint64_t rest = rest_of(whole, dev->used.slots);
+            if (wish && wish->sessions > 0 && dev->usable.sessions > 0) {
+                uint64_t sessions = rest_of(dev->usable.sessions, dev->used.sessions);
+                whole = smaller(whole, dev->usable.sessions / wish->sessions);
+                rest = smaller(rest, sessions / wish->sessions);
+            }
+            slots += whole;
+            unused += rest;
+        }
+    }
+    *out_free = unused;
+    return slots;
+}
+
+bool walk_has_other_node(const struct gm_core *core, const struct gm_chain_wish *wish,
+                         const struct gm_unit *unit)
+{
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
+            if (n->devices[d].usable.slots > 0 && gm_core_device_chain(&n->devices[d], wish) &&
+                !gm_core_avoids(unit, n->id)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool fits(const struct gm_capacity *usable, const struct gm_capacity *used,
+                 const struct gm_capacity *demand)
+{
+    return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
+           used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
+           used->scratch_bytes + demand->scratch_bytes <= usable->scratch_bytes &&
+           used->slots + demand->slots <= usable->slots &&
+           (demand->sessions == 0 || usable->sessions == 0 ||
+            used->sessions + demand->sessions <= usable->sessions);
+}
+
+static bool keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)
+{
+    const struct gm_lease *lease;
+    if (job->renditions < 2 || device->usable.slots - device->used.slots != 1) {
+        return false;
+    }
+    DL_FOREACH2(job->leases, lease, job_next)
+    {
+        if (lease->device == device && lease->chunk_count > 0 && lease->first_chunk == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+struct walk {
+    const struct gm_unit *unit;
+    const struct gm_chain_wish *wish;
+    const struct gm_assignment *a;
+    bool other;
+};
+
+static bool may_ask(const struct walk *w, const struct gm_cnode *node)
+{
+    return gm_core_node_is_open(node) && !(w->other && gm_core_avoids(w->unit, node->id));
+}
+
+static bool has_room(const struct walk *w, const struct gm_cdevice *d)
+{
+    return fits(&d->usable, &d->used, &w->a->demand) && !keeps_slot(w->a->inst->task->job, d);
+}
+
+static double find_fastest(const struct gm_core *core, const struct walk *w)
+{
+    double fastest = 0;
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; may_ask(w, n) && i < n->device_count; i++) {
+            const struct gm_cdevice *d = &n->devices[i];
+            const Gm__Chain *chain = gm_core_device_chain(d, w->wish);
+            double own = chain && has_room(w, d) ? gm_core_picture_s(d, chain, w->a->inst) : 0;
+            if (own > 0 && (fastest <= 0 || own < fastest)) {
+                fastest = own;
+            }
+        }
+    }
+    return fastest;
+}
+
+/* What the walk found. */
+struct walked {
+    bool possible, slower;
+    struct gm_cdevice *best, *alone;
+    uint64_t least;
+    double best_s;
+};
+
+static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, struct walked *out)
+{
+    static const struct gm_capacity none;
+    const Gm__Chain *chain = gm_core_device_chain(d, w->wish);
+    if (!chain) {
+        return;
+    }
+    out->possible = out->possible || fits(&d->usable, &none, &w->a->demand);
+    if (has_room(w, d)) {
+        uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - w->a->demand.cpu_milli;
+        double own = gm_core_picture_s(d, chain, w->a->inst);
+        if (own > fastest * GM_CORE_FASTER) {
+            out->slower = true;
+        } else if (!out->best || left < out->least) {
+            out->best = d;
+            out->least = left;
+            out->best_s = own;
+        }
+    }
+    if (d->used.slots == 0 && d->usable.slots > 0 &&
+        (!out->alone || d->usable.memory_bytes > out->alone->usable.memory_bytes)) {
+        out->alone = d;
+    }
+}
+
+bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
+                      const struct gm_chain_wish *wish, struct gm_assignment *a)
+{
+    struct walk w = {.unit = unit, .wish = wish, .a = a};
+    struct walked found = {.best = NULL};
+    w.other = unit->avoid_count > 0 && walk_has_other_node(core, wish, unit);
+    double fastest = find_fastest(core, &w);
+    for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; may_ask(&w, n) && i < n->device_count; i++) {
+            look_at(&w, &n->devices[i], fastest, &found);
+        }
+    }
+    if (!found.best && !found.possible && found.alone) {
+        const struct gm_capacity *usable = &found.alone->usable;
+        found.best = found.alone;
+        a->demand.cpu_milli = smaller(a->demand.cpu_milli, usable->cpu_milli);
+        a->demand.memory_bytes = smaller(a->demand.memory_bytes, usable->memory_bytes);
+        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, usable->scratch_bytes);
+    }
+    a->device = found.best;
+    a->node = found.best ? found.best->node : NULL;
+    a->chain = found.best ? gm_core_device_chain(found.best, wish) : NULL;
+    a->picture_s = found.slower ? found.best_s : 0;
+    return found.best != NULL;
+}
