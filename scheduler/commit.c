@@ -44,8 +44,7 @@ struct gm_commit {
 static void batch_fini(struct batch *b)
 {
     for (size_t i = 0; i < b->row_count; i++) {
-        free(b->rows[i].key);
-        free(b->rows[i].data);
+        gm_row_fini(&b->rows[i]);
     }
     for (size_t i = 0; i < b->entry_count; i++) {
         gm_effects_fini(&b->entries[i].effects);
@@ -171,11 +170,8 @@ static int add_events(struct gm_commit *c, struct gm_commit_entry *entry, int64_
         if (!e->durable) {
             continue;
         }
-        b->events[b->event_count++] = (struct gm_state_event){.seq = c->next_seq++,
-                                                              .job_id = e->job_id,
-                                                              .type = e->type,
-                                                              .json = e->json,
-                                                              .unix_ms = wall};
+        b->events[b->event_count++] = (struct gm_state_event){
+            .seq = c->next_seq++, .job = e->job, .type = e->type, .json = e->json, .unix_ms = wall};
         b->bytes += strlen(e->json);
     }
     return 0;

@@ -234,11 +234,11 @@ void gm_daemon_stop(struct gm_daemon *d)
     (void)uv_async_send(&d->stop);
 }
 
-static int load_row(enum gm_row_kind kind, const char *key, const void *data, size_t size,
-                    void *arg, struct gm_err *err)
+static int load_row(const struct gm_key *key, const void *data, size_t size, void *arg,
+                    struct gm_err *err)
 {
     struct gm_daemon *d = arg;
-    return gm_core_load(d->core, kind, key, data, size, err);
+    return gm_core_load(d->core, key, data, size, err);
 }
 
 static int open_core(struct gm_daemon *d, struct gm_err *err)

@@ -10,28 +10,66 @@
 
 static const char HELP[] =
     "Usage: gopmill-scheduler --config FILE [--check]\n"
+    "       gopmill-scheduler --migrate-store N [--config FILE | --state DIR]\n"
     "       gopmill-scheduler --version | --help\n"
     "\n"
-    "  --config FILE  configuration, as config/scheduler.yaml\n"
-    "  --check        read the configuration, say what is wrong, and end\n"
-    "  --version      print the version\n"
-    "  --help         print this\n"
+    "  --config FILE      configuration, as config/scheduler.yaml\n"
+    "  --check            read the configuration, say what is wrong, and end\n"
+    "  --migrate-store N  bring the state to schema N, for the version that reads it, and end\n"
+    "  --state DIR        the state folder, in place of the configuration's\n"
+    "  --version          print the version\n"
+    "  --help             print this\n"
     "\n"
     "Prints \"READY http=... listen=...\" on stdout when it serves. SIGTERM and SIGINT end it.\n";
 
-/* -1: go on; else the exit status. */
-static int parse(int argc, char **argv, const char **out_config, bool *out_check)
+struct options { /* borrowed from argv */
+    const char *config, *state, *migrate;
+    bool check;
+};
+
+static int usage(const char *what)
 {
-    const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, out_config},
-                                    {"check", GM_FLAG_SET, out_check},
+    (void)fprintf(stderr, "gopmill-scheduler: %s\n\n%s", what, HELP);
+    return GM_EXIT_USAGE;
+}
+
+/* -1: go on; else the exit status. */
+static int parse(int argc, char **argv, struct options *out)
+{
+    const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, &out->config},
+                                    {"check", GM_FLAG_SET, &out->check},
+                                    {"state", GM_FLAG_TEXT, &out->state},
+                                    {"migrate-store", GM_FLAG_TEXT, &out->migrate},
                                     {NULL, GM_FLAG_SET, NULL}};
     int status =
         gm_flags_parse(argc, argv, table, HELP, "gopmill-scheduler " GOPMILL_VERSION, NULL);
-    if (status < 0 && *out_config == NULL) {
-        (void)fprintf(stderr, "gopmill-scheduler: --config FILE is missing\n\n%s", HELP);
-        return GM_EXIT_USAGE;
+    if (status >= 0) {
+        return status;
     }
-    return status;
+    if (out->state != NULL && out->migrate == NULL) {
+        return usage("--state goes with --migrate-store");
+    }
+    if (out->state != NULL && out->config != NULL) {
+        return usage("--state and --config name two state folders");
+    }
+    if (out->migrate != NULL && out->check) {
+        return usage("--check goes with --config alone");
+    }
+    return out->config == NULL && out->state == NULL ? usage("--config FILE is missing") : -1;
+}
+
+static int migrate(const char *folder, const char *schema, struct gm_err *err)
+{
+    size_t left = 0;
+    bool one = schema[0] >= '0' && schema[0] <= '9' && schema[1] == '\0';
+    int rc = gm_state_migrate(folder, one ? schema[0] - '0' : 0, &left, err);
+    if (rc == 0) {
+        (void)printf("%s: schema %s\n", folder, schema);
+    }
+    if (rc == 0 && left > 0) {
+        (void)printf("%zu rows of kinds that it does not know are gone\n", left);
+    }
+    return rc;
 }
 
 static void on_signal(uv_signal_t *signal, int number)
@@ -83,34 +121,43 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
 /* They wait for stores: a slow destination holds up others only where all of them wait for it. */
 #define POOL_THREADS "16"
 
+static int run(const struct options *o, const struct gm_settings *settings, struct gm_err *err)
+{
+    if (o->migrate != NULL) {
+        return migrate(o->state != NULL ? o->state : settings->state, o->migrate, err);
+    }
+    if (o->check) {
+        (void)printf("%s: ok\n", o->config);
+        return 0;
+    }
+    return setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) == 0 ? serve(settings, err)
+                                                              : gm_err_nomem(err);
+}
+
 int main(int argc, char **argv)
 {
-    const char *config = NULL;
-    bool check = false;
+    struct options o = {0};
     struct gm_settings settings = {0};
     struct gm_err err = {0};
-    int status = parse(argc, argv, &config, &check);
+    int status = parse(argc, argv, &o);
     if (status >= 0) {
         return status;
     }
     gm_log_init("scheduler", GM_LOG_INFO, false);
     (void)signal(SIGPIPE, SIG_IGN);
-    int rc = gm_settings_load(config, &settings, &err);
+    int rc = o.config != NULL ? gm_settings_load(o.config, &settings, &err) : 0;
     bool loaded = rc == 0;
-    if (loaded) {
+    if (rc == 0 && o.config != NULL) {
         gm_log_init("scheduler", (enum gm_log_level)gm_log_parse_level(settings.log_level),
                     settings.log_json);
-        if (check) {
-            (void)printf("%s: ok\n", config);
-        } else if (setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) != 0) {
-            rc = gm_err_nomem(&err);
-        } else {
-            rc = serve(&settings, &err);
-        }
+    }
+    if (rc == 0) {
+        rc = run(&o, &settings, &err);
     }
     gm_settings_fini(&settings);
     if (rc < 0) {
-        gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", config);
+        const char *where = o.config != NULL ? o.config : o.state;
+        gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", where);
         (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
     return rc == 0 ? 0 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;

@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/time.h"
+#include "scheduler/core/key.h"
 #include "wire.pb-c.h"
 
 /* The scheduler's pure heart: step(state, event, now) -> effects. No socket, file, clock or
@@ -28,20 +29,12 @@ struct gm_core_params {
     uint32_t keep_finished;  /* finished jobs whose rows stay; 0, but in tests: 1000 */
 };
 
-enum gm_row_kind {
-    GM_ROW_JOB = 1,
-    GM_ROW_TASK = 2,
-    GM_ROW_ITEM = 3,
-    GM_ROW_OBJECT = 4,
-    GM_ROW_ATTEMPT = 5,
-    GM_ROW_NODE = 6 /* drained nodes; and, as "history/...", what tasks cost (state.proto) */
-};
 struct gm_row {
-    enum gm_row_kind kind;
-    char *key;     /* owned */
-    uint8_t *data; /* owned; NULL: the row is deleted */
-    size_t size;   /* bytes */
+    struct gm_key key; /* its name is owned */
+    uint8_t *data;     /* owned; NULL: the row is deleted, and with a job's all rows of that job */
+    size_t size;       /* bytes */
 };
+void gm_row_fini(struct gm_row *row);
 struct gm_send {
     char *node_id;          /* owned */
     Gm__Envelope *envelope; /* owned */
@@ -51,6 +44,7 @@ struct gm_send {
  * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
  * {"id","state"}. */
 struct gm_job_event {
+    uint64_t job; /* its seq */
     char *job_id; /* owned, and so are these */
     char *type;
     char *json;
@@ -131,8 +125,8 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out,
 void gm_core_destroy(struct gm_core **core);
 /* Recovery: every stored row, any order, before the first step; then gm_core_loaded once. Tasks
  * that were running are ready again. Errors: PROTO for a row that does not decode. */
-int gm_core_load(struct gm_core *core, enum gm_row_kind kind, const char *key, const void *data,
-                 size_t size, struct gm_err *err) GM_MUST_CHECK;
+int gm_core_load(struct gm_core *core, const struct gm_key *key, const void *data, size_t size,
+                 struct gm_err *err) GM_MUST_CHECK;
 int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out,
                    struct gm_err *err) GM_MUST_CHECK;
 /* One event. out: zeroed; appended to. Errors are the answer to the event's author (NOTFOUND,

@@ -5,11 +5,17 @@
 #include "proto/envelope.h"
 #include "scheduler/core/state.h"
 
+void gm_row_fini(struct gm_row *row)
+{
+    free(row->key.name);
+    free(row->data);
+    *row = (struct gm_row){0};
+}
+
 void gm_effects_fini(struct gm_effects *fx)
 {
     for (size_t i = 0; i < fx->row_count; i++) {
-        free(fx->rows[i].key);
-        free(fx->rows[i].data);
+        gm_row_fini(&fx->rows[i]);
     }
     for (size_t i = 0; i < fx->send_count; i++) {
         free(fx->sends[i].node_id);
@@ -48,21 +54,24 @@ static void *grow(void *array, size_t count, size_t size)
     return p;
 }
 
-void gm_core_fx_row(struct gm_core *core, enum gm_row_kind kind, char *key_taken,
-                    const ProtobufCMessage *message)
+static struct gm_row *add_row(struct gm_effects *fx, const struct gm_key *key)
 {
-    struct gm_effects *fx = core->fx;
     fx->rows = grow(fx->rows, fx->row_count, sizeof(*fx->rows));
     struct gm_row *row = &fx->rows[fx->row_count++];
-    *row = (struct gm_row){.kind = kind, .key = key_taken};
+    *row = (struct gm_row){.key = *key};
+    row->key.name = key->name ? gm_mem_strdup(key->name) : NULL;
+    return row;
+}
+
+void gm_core_fx_row(struct gm_core *core, const struct gm_key *key, const ProtobufCMessage *message)
+{
+    struct gm_row *row = add_row(core->fx, key);
     row->data = gm_mem_encode(message, &row->size);
 }
 
-void gm_core_fx_delete(struct gm_core *core, enum gm_row_kind kind, char *key_taken)
+void gm_core_fx_delete(struct gm_core *core, const struct gm_key *key)
 {
-    struct gm_effects *fx = core->fx;
-    fx->rows = grow(fx->rows, fx->row_count, sizeof(*fx->rows));
-    fx->rows[fx->row_count++] = (struct gm_row){.kind = kind, .key = key_taken};
+    (void)add_row(core->fx, key);
 }
 
 void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *envelope,
@@ -98,7 +107,8 @@ static void add_event(struct gm_effects *fx, const struct gm_cjob *job, const ch
                       char *json, bool durable)
 {
     fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
-    fx->events[fx->event_count++] = (struct gm_job_event){.job_id = gm_mem_strdup(job->id),
+    fx->events[fx->event_count++] = (struct gm_job_event){.job = job->seq,
+                                                          .job_id = gm_mem_strdup(job->id),
                                                           .type = gm_mem_strdup(type),
                                                           .json = json,
                                                           .durable = durable};

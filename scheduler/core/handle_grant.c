@@ -10,10 +10,15 @@
 
 #define KEY_SIZE 1025
 
+static char *make_id(Gm__ObjectStore store, const char *key)
+{
+    return gm_mem_printf("%d/%s", (int)store, key);
+}
+
 struct gm_granted *gm_core_granted_find(const struct gm_cjob *job, Gm__ObjectStore store,
                                         const char *key)
 {
-    char *id = gm_core_key_object(job->id, store, key);
+    char *id = make_id(store, key);
     struct gm_granted *g = NULL;
     HASH_FIND_STR(job->objects, id, g);
     free(id);
@@ -35,7 +40,7 @@ void gm_core_granted_set(struct gm_cjob *job, const Gm__Object *object)
         gm__object__free_unpacked(g->object, NULL);
     } else {
         g = gm_mem_zalloc(sizeof(*g));
-        g->id = gm_core_key_object(job->id, object->store, object->key);
+        g->id = make_id(object->store, object->key);
         HASH_ADD_KEYPTR(hh, job->objects, g->id, strlen(g->id), g);
     }
     g->object = (Gm__Object *)gm_message_dup(&object->base);

@@ -421,8 +421,7 @@ void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct
             again = true;
             continue;
         }
-        gm_core_fx_delete(core, GM_ROW_OBJECT,
-                          gm_core_key_object(job->id, g->object->store, g->object->key));
+        gm_core_row_object_delete(core, job, g->object);
         gm_core_granted_remove(job, g);
     }
     job->cleanup_pending = again;
@@ -442,7 +441,7 @@ void gm_core_job_prune(struct gm_core *core)
         bool over = gm_job_state_is_final(job->state) && !job->cleanup_pending && !job->leases;
         bool newest = job->seq + 1 == core->next_seq; /* a restart counts on from it */
         if (over && !newest) {
-            gm_core_rows_forget(core, job);
+            gm_core_row_job_delete(core, job);
             HASH_DEL(core->jobs, job);
             core->finished--;
             gm_core_job_destroy(job);

@@ -12,6 +12,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/core/state.h"
@@ -115,7 +116,10 @@ void gm_core_learn_begin(struct gm_lease *lease)
 static void forget(struct gm_core *core, struct gm_history_entry *entry)
 {
     if (entry) {
-        gm_core_fx_delete(core, GM_ROW_NODE, gm_mem_printf(ROW_PREFIX "%s", entry->key));
+        struct gm_key key = {.kind = GM_ROW_NODE,
+                             .name = gm_mem_printf(ROW_PREFIX "%s", entry->key)};
+        gm_core_fx_delete(core, &key);
+        free(key.name);
         gm_history_entry_free(entry);
     }
 }
@@ -157,10 +161,11 @@ void gm_core_row_history(struct gm_core *core, const struct gm_history_entry *en
     Gm__HistoryRow history;
     Gm__NodeRow row = GM__NODE_ROW__INIT;
     gm_history_describe(entry, &storage, &history);
-    char *key = gm_mem_printf(ROW_PREFIX "%s", entry->key);
-    row.node_id = key;
+    struct gm_key key = {.kind = GM_ROW_NODE, .name = gm_mem_printf(ROW_PREFIX "%s", entry->key)};
+    row.node_id = key.name;
     row.history = &history;
-    gm_core_fx_row(core, GM_ROW_NODE, key, &row.base);
+    gm_core_fx_row(core, &key, &row.base);
+    free(key.name);
 }
 
 void gm_core_history_write(struct gm_core *core, bool now)

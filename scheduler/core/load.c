@@ -33,94 +33,97 @@ void gm_core_loading_fini(struct gm_core *core)
 {
     for (size_t i = 0; i < core->loading_count; i++) {
         protobuf_c_message_free_unpacked(core->loading[i].message, NULL);
+        free(core->loading[i].key.name);
     }
     free(core->loading);
+    free(core->loaded_jobs);
     core->loading = NULL;
     core->loading_count = core->loading_cap = 0;
+    core->loaded_jobs = NULL;
+    core->loaded_job_count = core->loaded_job_cap = 0;
 }
 
-int gm_core_load(struct gm_core *core, enum gm_row_kind kind, const char *key, const void *data,
-                 size_t size, struct gm_err *err)
+int gm_core_load(struct gm_core *core, const struct gm_key *key, const void *data, size_t size,
+                 struct gm_err *err)
 {
+    char text[GM_KEY_TEXT_BYTES];
     if (core->loaded) {
         return gm_err_set(err, GM_E_INVAL, 0, "rows are loaded before the first step");
     }
-    const ProtobufCMessageDescriptor *type = descriptor_of(kind);
+    const ProtobufCMessageDescriptor *type = descriptor_of(key->kind);
     if (!type) {
-        return gm_err_set(err, GM_E_PROTO, kind, "row %.100s has the unknown kind %d", key,
-                          (int)kind);
+        return gm_err_set(err, GM_E_PROTO, key->kind, "row %.100s has an unknown kind",
+                          gm_key_text(key, text));
     }
     ProtobufCMessage *message = NULL;
     int rc = gm_message_decode(type, data, size, GM_ENVELOPE_MAX_BYTES, &message, err);
     if (rc < 0) {
-        (void)gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", key);
+        (void)gm_err_set(err, GM_E_PROTO, 0, "row %.100s does not decode", gm_key_text(key, text));
         return -GM_E_PROTO;
     }
     core->loading =
         gm_mem_grow(core->loading, core->loading_count, &core->loading_cap, sizeof(*core->loading));
-    core->loading[core->loading_count++] = (struct gm_loading){.kind = kind, .message = message};
+    struct gm_loading *row = &core->loading[core->loading_count++];
+    *row = (struct gm_loading){.key = *key, .message = message};
+    row->key.name = key->name ? gm_mem_strdup(key->name) : NULL;
     return 0;
 }
 
-static int compare_u64(uint64_t a, uint64_t b)
-{
-    return a < b ? -1 : a > b;
-}
-
-/* Kind first; jobs by seq, items by place in their stream, attempts by number, history by age. */
+/* By key; but what tasks cost by age. */
 static int by_order(const void *pa, const void *pb)
 {
     const struct gm_loading *a = pa;
     const struct gm_loading *b = pb;
-    if (a->kind != b->kind) {
-        return a->kind < b->kind ? -1 : 1;
-    }
-    if (a->kind == GM_ROW_JOB) {
-        return compare_u64(((const Gm__JobRow *)a->message)->seq,
-                           ((const Gm__JobRow *)b->message)->seq);
-    }
-    if (a->kind == GM_ROW_ITEM) {
-        const Gm__Item *x = ((const Gm__ItemRow *)a->message)->item;
-        const Gm__Item *y = ((const Gm__ItemRow *)b->message)->item;
-        return compare_u64(x ? (uint64_t)x->stream << 32 | x->index : 0,
-                           y ? (uint64_t)y->stream << 32 | y->index : 0);
-    }
-    if (a->kind == GM_ROW_ATTEMPT) {
-        return compare_u64(((const Gm__AttemptRow *)a->message)->number,
-                           ((const Gm__AttemptRow *)b->message)->number);
-    }
-    if (a->kind == GM_ROW_NODE) {
+    if (a->key.kind == GM_ROW_NODE && b->key.kind == GM_ROW_NODE) {
         const Gm__NodeRow *x = (const Gm__NodeRow *)a->message;
         const Gm__NodeRow *y = (const Gm__NodeRow *)b->message;
-        int order =
-            compare_u64(x->history ? x->history->stamp : 0, y->history ? y->history->stamp : 0);
-        return order != 0 ? order : strcmp(x->node_id, y->node_id);
+        uint64_t first = x->history ? x->history->stamp : 0;
+        uint64_t second = y->history ? y->history->stamp : 0;
+        if (first != second) {
+            return first < second ? -1 : 1;
+        }
     }
-    if (a->kind == GM_ROW_OBJECT) {
-        const Gm__Object *x = ((const Gm__ObjectRow *)a->message)->object;
-        const Gm__Object *y = ((const Gm__ObjectRow *)b->message)->object;
-        return x && y ? strcmp(x->key, y->key) : 0;
-    }
-    return 0;
+    return gm_key_compare(&a->key, &b->key);
 }
 
-static int orphan(struct gm_err *err, const char *what, const char *job_id)
+static int orphan(struct gm_err *err, const struct gm_loading *row)
 {
-    return gm_err_set(err, GM_E_PROTO, 0, "a stored %s of job %.64s fits nothing", what, job_id);
+    char text[GM_KEY_TEXT_BYTES];
+    return gm_err_set(err, GM_E_PROTO, 0, "the stored row %.100s fits nothing",
+                      gm_key_text(&row->key, text));
 }
 
-static struct gm_cjob *find_job(struct gm_core *core, const char *id)
+static int compare_seq(const void *pa, const void *pb)
 {
+    uint64_t seq = *(const uint64_t *)pa;
+    const struct gm_cjob *job = *(struct gm_cjob *const *)pb;
+    return seq < job->seq ? -1 : seq > job->seq;
+}
+
+static struct gm_cjob *find_job(const struct gm_core *core, const struct gm_key *key)
+{
+    struct gm_cjob **job = core->loaded_jobs
+                               ? bsearch(&key->job, core->loaded_jobs, core->loaded_job_count,
+                                         sizeof(struct gm_cjob *), compare_seq)
+                               : NULL;
+    return job ? *job : NULL;
+}
+
+static struct gm_inst *find_inst(const struct gm_core *core, const struct gm_key *key)
+{
+    struct gm_cjob *job = find_job(core, key);
+    struct gm_ctask *task = job && key->task < job->task_count ? &job->tasks[key->task] : NULL;
+    return task && key->instance < task->inst_count ? &task->insts[key->instance] : NULL;
+}
+
+static int load_job(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
+{
+    const Gm__JobRow *row = (const Gm__JobRow *)loading->message;
     struct gm_cjob *job = NULL;
-    HASH_FIND_STR(core->jobs, id, job);
-    return job;
-}
-
-static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *err)
-{
-    struct gm_cjob *job = NULL;
-    if (!row->pipeline || row->state >= GM_JOB_STATES || row->seq == 0 || find_job(core, row->id)) {
-        return orphan(err, "row", row->id);
+    HASH_FIND_STR(core->jobs, row->id, job);
+    if (!row->pipeline || row->state >= GM_JOB_STATES || row->seq == 0 ||
+        row->seq != loading->key.job || job || find_job(core, &loading->key)) {
+        return orphan(err, loading);
     }
     int rc = gm_core_job_create(row->id, row->pipeline, &job, err);
     if (rc < 0) {
@@ -162,6 +165,9 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
         job->lost_count++;
     }
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
+    core->loaded_jobs = gm_mem_grow(core->loaded_jobs, core->loaded_job_count,
+                                    &core->loaded_job_cap, sizeof(struct gm_cjob *));
+    core->loaded_jobs[core->loaded_job_count++] = job;
     core->next_seq = row->seq >= core->next_seq ? row->seq + 1 : core->next_seq;
     if (gm_job_state_is_final(job->state)) {
         core->finished++;
@@ -171,11 +177,14 @@ static int load_job(struct gm_core *core, const Gm__JobRow *row, struct gm_err *
     return 0;
 }
 
-static int load_object(struct gm_core *core, const Gm__ObjectRow *row, struct gm_err *err)
+static int load_object(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
 {
-    struct gm_cjob *job = find_job(core, row->job_id);
-    if (!job || !row->object) {
-        return orphan(err, "object", row->job_id);
+    const Gm__ObjectRow *row = (const Gm__ObjectRow *)loading->message;
+    const struct gm_key *key = &loading->key;
+    struct gm_cjob *job = find_job(core, key);
+    if (!job || !row->object || (uint32_t)row->object->store != key->store || !key->name ||
+        strcmp(row->object->key, key->name) != 0) {
+        return orphan(err, loading);
     }
     gm_core_granted_set(job, row->object);
     return 0;
@@ -202,20 +211,20 @@ static enum pass pass_of(const struct gm_core_task_type *type)
                                          : PASS_REST;
 }
 
-static int load_task(struct gm_core *core, const Gm__TaskRow *row, enum pass pass,
+static int load_task(struct gm_core *core, const struct gm_loading *loading, enum pass pass,
                      struct gm_err *err)
 {
-    struct gm_cjob *job = find_job(core, row->job_id);
-    struct gm_ctask *task = job ? gm_core_job_find_task(job, row->task) : NULL;
-    if (!task) {
-        return orphan(err, "result", row->job_id);
+    const Gm__TaskRow *row = (const Gm__TaskRow *)loading->message;
+    struct gm_cjob *job = find_job(core, &loading->key);
+    if (!job || loading->key.task >= job->task_count) {
+        return orphan(err, loading);
     }
-    if (pass_of(task->type) != pass) {
+    if (pass_of(job->tasks[loading->key.task].type) != pass) {
         return 0;
     }
-    struct gm_inst *inst = gm_core_job_find_inst(job, row->task, row->instance);
+    struct gm_inst *inst = find_inst(core, &loading->key);
     if (!inst || inst->unit.state != GM_TASK_BLOCKED) {
-        return orphan(err, "result", row->job_id);
+        return orphan(err, loading);
     }
     int rc = gm_core_inst_set_result(inst, &row->meta, row->objects, row->n_objects, err);
     if (rc < 0) {
@@ -227,22 +236,25 @@ static int load_task(struct gm_core *core, const Gm__TaskRow *row, enum pass pas
 }
 
 /* After plan's result, which says how many instances there are. */
-static int load_expand(struct gm_core *core, const Gm__JobRow *row, struct gm_err *err)
+static int load_expand(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
 {
-    struct gm_cjob *job = find_job(core, row->id);
+    const Gm__JobRow *row = (const Gm__JobRow *)loading->message;
+    struct gm_cjob *job = find_job(core, &loading->key);
     if (!job || !(row->planned || gm_core_task_is_done(job->plan))) {
         return 0;
     }
     return gm_core_job_set_expand(job, row->expand, row->n_expand, err);
 }
 
-static int load_item(struct gm_core *core, const Gm__ItemRow *row, bool of_split,
+static int load_item(struct gm_core *core, const struct gm_loading *loading, bool of_split,
                      struct gm_err *err)
 {
-    struct gm_cjob *job = find_job(core, row->job_id);
-    struct gm_inst *inst = job ? gm_core_job_find_inst(job, row->task, row->instance) : NULL;
-    if (!inst || !row->item) {
-        return orphan(err, "item", row->job_id);
+    const Gm__ItemRow *row = (const Gm__ItemRow *)loading->message;
+    const struct gm_key *key = &loading->key;
+    struct gm_cjob *job = find_job(core, key);
+    struct gm_inst *inst = find_inst(core, key);
+    if (!inst || !row->item || row->item->stream != key->stream || row->item->index != key->index) {
+        return orphan(err, loading);
     }
     if ((inst->task->type->role == GM_ROLE_SPLIT) != of_split) {
         return 0;
@@ -253,7 +265,7 @@ static int load_item(struct gm_core *core, const Gm__ItemRow *row, bool of_split
         return rc;
     }
     if (!is_new) {
-        return orphan(err, "item", row->job_id);
+        return orphan(err, loading);
     }
     gm_core_objects_commit(job, row->item->objects, row->item->n_objects);
     if (of_split) {
@@ -293,17 +305,18 @@ static void charge_stored(struct gm_inst *inst, const struct gm_attempt *a)
     }
 }
 
-static int load_attempt(struct gm_core *core, const Gm__AttemptRow *row, struct gm_err *err)
+static int load_attempt(struct gm_core *core, const struct gm_loading *loading, struct gm_err *err)
 {
-    struct gm_cjob *job = find_job(core, row->job_id);
+    const Gm__AttemptRow *row = (const Gm__AttemptRow *)loading->message;
+    struct gm_cjob *job = find_job(core, &loading->key);
     struct gm_inst *inst = job ? gm_core_job_find_inst(job, row->task, row->instance) : NULL;
     if (!inst || row->outcome >= GM_ATTEMPT_OUTCOMES || row->first_chunk < -1 ||
         (row->chunks > 0 && row->first_chunk < 0) || row->first_chunk >= GM_CORE_MAX_ITEMS ||
         row->chunks > GM_CORE_MAX_ITEMS) {
-        return orphan(err, "attempt", row->job_id);
+        return orphan(err, loading);
     }
     struct gm_attempt *a = gm_mem_zalloc(sizeof(*a));
-    a->number = row->number;
+    a->number = loading->key.number;
     a->inst = inst;
     a->first_chunk = row->first_chunk;
     a->chunks = row->chunks;
@@ -366,28 +379,28 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
 static int load_row(struct gm_core *core, const struct gm_loading *row, enum pass pass,
                     struct gm_err *err)
 {
-    const ProtobufCMessage *m = row->message;
-    if (row->kind == GM_ROW_JOB && pass == PASS_BASE) {
-        return load_job(core, (const Gm__JobRow *)m, err);
+    enum gm_row_kind kind = row->key.kind;
+    if (kind == GM_ROW_JOB && pass == PASS_BASE) {
+        return load_job(core, row, err);
     }
-    if (row->kind == GM_ROW_NODE && pass == PASS_BASE) {
-        load_node(core, (const Gm__NodeRow *)m);
+    if (kind == GM_ROW_NODE && pass == PASS_BASE) {
+        load_node(core, (const Gm__NodeRow *)row->message);
         return 0;
     }
-    if (row->kind == GM_ROW_OBJECT && pass == PASS_BASE) {
-        return load_object(core, (const Gm__ObjectRow *)m, err);
+    if (kind == GM_ROW_OBJECT && pass == PASS_BASE) {
+        return load_object(core, row, err);
     }
-    if (row->kind == GM_ROW_TASK) {
-        return pass == PASS_BASE ? 0 : load_task(core, (const Gm__TaskRow *)m, pass, err);
+    if (kind == GM_ROW_TASK) {
+        return pass == PASS_BASE ? 0 : load_task(core, row, pass, err);
     }
-    if (row->kind == GM_ROW_JOB && pass == PASS_EXPAND) {
-        return load_expand(core, (const Gm__JobRow *)m, err);
+    if (kind == GM_ROW_JOB && pass == PASS_EXPAND) {
+        return load_expand(core, row, err);
     }
-    if (row->kind == GM_ROW_ITEM && (pass == PASS_SPLIT || pass == PASS_ITEMS)) {
-        return load_item(core, (const Gm__ItemRow *)m, pass == PASS_SPLIT, err);
+    if (kind == GM_ROW_ITEM && (pass == PASS_SPLIT || pass == PASS_ITEMS)) {
+        return load_item(core, row, pass == PASS_SPLIT, err);
     }
-    if (row->kind == GM_ROW_ATTEMPT && pass == PASS_ITEMS) {
-        return load_attempt(core, (const Gm__AttemptRow *)m, err);
+    if (kind == GM_ROW_ATTEMPT && pass == PASS_ITEMS) {
+        return load_attempt(core, row, err);
     }
     return 0;
 }

@@ -1,29 +1,37 @@
 /* The state as rows: what is written when something durable changes. See proto/state.proto. */
-#include <inttypes.h>
 #include <stdlib.h>
 
 #include "proto/envelope.h"
 #include "scheduler/core/state.h"
 
-static char *key_task(const char *job_id, const char *task, uint32_t instance)
+static struct gm_key key_job(const struct gm_cjob *job)
 {
-    return gm_mem_printf("%s/%s/%" PRIu32, job_id, task, instance);
+    return (struct gm_key){.kind = GM_ROW_JOB, .job = job->seq};
 }
 
-static char *key_item(const char *job_id, const char *task, uint32_t instance, const Gm__Item *item)
+static struct gm_key key_task(const struct gm_inst *inst)
 {
-    return gm_mem_printf("%s/%s/%" PRIu32 "/%" PRIu32 "/%" PRIu32, job_id, task, instance,
-                         item->stream, item->index);
+    return (struct gm_key){.kind = GM_ROW_TASK,
+                           .job = inst->task->job->seq,
+                           .task = inst->task->position,
+                           .instance = inst->number};
 }
 
-static char *key_attempt(const char *job_id, uint64_t number)
+static struct gm_key key_item(const struct gm_inst *inst, const Gm__Item *item)
 {
-    return gm_mem_printf("%s/%" PRIu64, job_id, number);
+    struct gm_key key = key_task(inst);
+    key.kind = GM_ROW_ITEM;
+    key.stream = item->stream;
+    key.index = item->index;
+    return key;
 }
 
-char *gm_core_key_object(const char *job_id, Gm__ObjectStore store, const char *key)
+static struct gm_key key_object(const struct gm_cjob *job, const Gm__Object *object)
 {
-    return gm_mem_printf("%s/%d/%s", job_id, (int)store, key);
+    return (struct gm_key){.kind = GM_ROW_OBJECT,
+                           .job = job->seq,
+                           .store = (uint32_t)object->store,
+                           .name = object->key};
 }
 
 struct job_parts {
@@ -86,7 +94,8 @@ void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job)
 {
     struct job_parts parts;
     Gm__JobRow row = job_row(job, &parts);
-    gm_core_fx_row(core, GM_ROW_JOB, gm_mem_strdup(job->id), &row.base);
+    struct gm_key key = key_job(job);
+    gm_core_fx_row(core, &key, &row.base);
 }
 
 int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err)
@@ -110,49 +119,48 @@ int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err)
 
 void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst)
 {
-    const char *id = inst->task->job->id;
     Gm__TaskRow row = GM__TASK_ROW__INIT;
-    row.job_id = (char *)id;
-    row.task = (char *)inst->task->name;
-    row.instance = inst->number;
+    struct gm_key key = key_task(inst);
     row.meta.data = inst->meta;
     row.meta.len = inst->meta_size;
     row.objects = inst->objects;
     row.n_objects = inst->object_count;
-    gm_core_fx_row(core, GM_ROW_TASK, key_task(id, inst->task->name, inst->number), &row.base);
+    gm_core_fx_row(core, &key, &row.base);
 }
 
 void gm_core_row_task_delete(struct gm_core *core, const struct gm_inst *inst)
 {
-    gm_core_fx_delete(core, GM_ROW_TASK,
-                      key_task(inst->task->job->id, inst->task->name, inst->number));
+    struct gm_key key = key_task(inst);
+    gm_core_fx_delete(core, &key);
 }
 
 void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)
 {
-    gm_core_fx_delete(core, GM_ROW_ITEM,
-                      key_item(inst->task->job->id, inst->task->name, inst->number, item));
+    struct gm_key key = key_item(inst, item);
+    gm_core_fx_delete(core, &key);
 }
 
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)
 {
-    const char *id = inst->task->job->id;
     Gm__ItemRow row = GM__ITEM_ROW__INIT;
-    row.job_id = (char *)id;
-    row.task = (char *)inst->task->name;
-    row.instance = inst->number;
+    struct gm_key key = key_item(inst, item);
     row.item = (Gm__Item *)item;
-    gm_core_fx_row(core, GM_ROW_ITEM, key_item(id, inst->task->name, inst->number, item),
-                   &row.base);
+    gm_core_fx_row(core, &key, &row.base);
 }
 
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)
 {
     Gm__ObjectRow row = GM__OBJECT_ROW__INIT;
-    row.job_id = job->id;
+    struct gm_key key = key_object(job, object);
     row.object = (Gm__Object *)object;
-    gm_core_fx_row(core, GM_ROW_OBJECT, gm_core_key_object(job->id, object->store, object->key),
-                   &row.base);
+    gm_core_fx_row(core, &key, &row.base);
+}
+
+void gm_core_row_object_delete(struct gm_core *core, const struct gm_cjob *job,
+                               const Gm__Object *object)
+{
+    struct gm_key key = key_object(job, object);
+    gm_core_fx_delete(core, &key);
 }
 
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
@@ -160,8 +168,7 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
 {
     Gm__AttemptRow row = GM__ATTEMPT_ROW__INIT;
     Gm__Error error = GM__ERROR__INIT;
-    row.job_id = job->id;
-    row.number = attempt->number;
+    struct gm_key key = {.kind = GM_ROW_ATTEMPT, .job = job->seq, .number = attempt->number};
     row.task = (char *)attempt->inst->task->name;
     row.instance = attempt->inst->number;
     row.first_chunk = attempt->first_chunk;
@@ -181,19 +188,20 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
     row.charged = attempt->charged;
     row.charged_chunk = attempt->charged_chunk;
     row.progressed = attempt->progressed;
-    gm_core_fx_row(core, GM_ROW_ATTEMPT, key_attempt(job->id, attempt->number), &row.base);
+    gm_core_fx_row(core, &key, &row.base);
 }
 
 void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining)
 {
+    struct gm_key key = {.kind = GM_ROW_NODE, .name = (char *)(uintptr_t)node_id};
     if (!draining) {
-        gm_core_fx_delete(core, GM_ROW_NODE, gm_mem_strdup(node_id));
+        gm_core_fx_delete(core, &key);
         return;
     }
     Gm__NodeRow row = GM__NODE_ROW__INIT;
     row.node_id = (char *)node_id;
     row.draining = true;
-    gm_core_fx_row(core, GM_ROW_NODE, gm_mem_strdup(node_id), &row.base);
+    gm_core_fx_row(core, &key, &row.base);
 }
 
 void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job)
@@ -213,34 +221,8 @@ void gm_core_rows_flush(struct gm_core *core)
     core->rows_dirty = false;
 }
 
-static void forget_inst(struct gm_core *core, const struct gm_inst *inst)
+void gm_core_row_job_delete(struct gm_core *core, const struct gm_cjob *job)
 {
-    const char *id = inst->task->job->id;
-    const char *task = inst->task->name;
-    gm_core_fx_delete(core, GM_ROW_TASK, key_task(id, task, inst->number));
-    for (size_t s = 0; s < inst->stream_count; s++) {
-        for (size_t i = 0; i < inst->streams[s].size; i++) {
-            const Gm__Item *item = inst->streams[s].items[i];
-            if (item) {
-                gm_core_fx_delete(core, GM_ROW_ITEM, key_item(id, task, inst->number, item));
-            }
-        }
-    }
-}
-
-void gm_core_rows_forget(struct gm_core *core, const struct gm_cjob *job)
-{
-    for (uint32_t t = 0; t < job->task_count; t++) {
-        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
-            forget_inst(core, &job->tasks[t].insts[i]);
-        }
-    }
-    for (const struct gm_granted *g = job->objects; g; g = g->hh.next) {
-        gm_core_fx_delete(core, GM_ROW_OBJECT,
-                          gm_core_key_object(job->id, g->object->store, g->object->key));
-    }
-    for (size_t i = 0; i < job->attempt_count; i++) {
-        gm_core_fx_delete(core, GM_ROW_ATTEMPT, key_attempt(job->id, job->attempts[i]->number));
-    }
-    gm_core_fx_delete(core, GM_ROW_JOB, gm_mem_strdup(job->id));
+    struct gm_key key = key_job(job);
+    gm_core_fx_delete(core, &key);
 }

@@ -303,7 +303,7 @@ struct gm_lease {
     UT_hash_handle hh;
 };
 struct gm_loading {
-    enum gm_row_kind kind;
+    struct gm_key key;         /* its name is owned */
     ProtobufCMessage *message; /* owned */
 };
 struct gm_core {
@@ -322,6 +322,8 @@ struct gm_core {
     uint64_t finished;
     struct gm_loading *loading;
     size_t loading_cap, loading_count;
+    struct gm_cjob **loaded_jobs; /* owned, by seq; while rows are loaded */
+    size_t loaded_job_cap, loaded_job_count;
     bool loaded;
     bool stopping;           /* nothing is assigned any more */
     bool unstamped;          /* attempts that a restart ended wait for a wall-clock time */
@@ -338,10 +340,10 @@ struct gm_core {
     bool rows_dirty; /* a job's row_dirty is set */
 };
 
-/* effects.c: all append to core->fx. Messages are borrowed and copied. */
-void gm_core_fx_row(struct gm_core *core, enum gm_row_kind kind, char *key_taken,
+/* effects.c: all append to core->fx. Messages and keys are borrowed and copied. */
+void gm_core_fx_row(struct gm_core *core, const struct gm_key *key,
                     const ProtobufCMessage *message);
-void gm_core_fx_delete(struct gm_core *core, enum gm_row_kind kind, char *key_taken);
+void gm_core_fx_delete(struct gm_core *core, const struct gm_key *key);
 void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *envelope,
                      bool durable);
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
@@ -369,9 +371,10 @@ void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining);
 /* The job's own row is written once, when the step ends. */
 void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job);
 void gm_core_rows_flush(struct gm_core *core);
+void gm_core_row_object_delete(struct gm_core *core, const struct gm_cjob *job,
+                               const Gm__Object *object);
 /* Deletes every row of the job. */
-void gm_core_rows_forget(struct gm_core *core, const struct gm_cjob *job);
-char *gm_core_key_object(const char *job_id, Gm__ObjectStore store, const char *key); /* owned */
+void gm_core_row_job_delete(struct gm_core *core, const struct gm_cjob *job);
 
 /* load.c */
 void gm_core_loading_fini(struct gm_core *core);

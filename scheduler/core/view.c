@@ -167,6 +167,7 @@ int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_vi
         return rc;
     }
     struct gm_job_view v = {.id = job->id,
+                            .seq = job->seq,
                             .state = job->state,
                             .pipeline_name = job->pipeline->name,
                             .pipeline = job->pipeline,

@@ -61,6 +61,7 @@ struct gm_lost_view {
 };
 struct gm_job_view {
     const char *id;
+    uint64_t seq; /* the order of creation, from 1: names it in the store */
     enum gm_job_state state;
     const char *pipeline_name;
     const Gm__Pipeline *pipeline;

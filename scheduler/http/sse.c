@@ -170,6 +170,7 @@ static int begin(struct gm_stream *s, const char *last_id, struct gm_err *err)
         return rc;
     }
     enum gm_job_state state = v.state;
+    uint64_t seq = v.seq;
     gm_view_job_fini(&v);
     json_t *doc = NULL;
     rc = gm_doc_job(core, s->job_id, false, &doc, err);
@@ -182,7 +183,7 @@ static int begin(struct gm_stream *s, const char *last_id, struct gm_err *err)
     if (last_id != NULL) {
         s->last_seq = strtoll(last_id, NULL, 10);
         s->last_seq = s->last_seq < 0 ? 0 : s->last_seq;
-        rc = gm_state_events(gm_daemon_state(s->http->d), s->job_id, s->last_seq, REPLAY_EVENTS,
+        rc = gm_state_events(gm_daemon_state(s->http->d), seq, s->last_seq, REPLAY_EVENTS,
                              replay_one, &replay, err);
         s->ended = s->ended || replay.count == REPLAY_EVENTS; /* the reader comes back for more */
     }

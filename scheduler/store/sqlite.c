@@ -1,7 +1,7 @@
 /* State in SQLite: DIR/state.db, and DIR/lock held by flock.
  *
- * One table of rows keyed by (kind, key), one of events, one of numbers (schema, term). A commit is
- * one IMMEDIATE transaction with synchronous=FULL: WAL frames are fsynced before COMMIT returns.
+ * A table a kind of rows (tables.c), one of events, one of numbers (schema, term). A commit is one
+ * IMMEDIATE transaction with synchronous=FULL: WAL frames are fsynced before COMMIT returns.
  *
  * Opening writes the WAL again, byte for byte, and syncs it, before anything is built on it: after
  * a failed fsync the kernel may hold pages that the disk never got and that no later fsync writes.
@@ -14,7 +14,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,83 +22,34 @@
 
 #include "common/crash.h"
 #include "common/fs.h"
+#include "scheduler/store/db.h"
+#include "scheduler/store/migrate.h"
+#include "scheduler/store/tables.h"
 
 #define PATH_BYTES 4096
 #define BUSY_MS 5000
 
 #define WAL_PIECE 65536 /* bytes */
 
-enum statement { ST_PUT, ST_DELETE, ST_EVENT, ST_FORGET, ST_COUNT };
-
-static const char *const STATEMENTS[ST_COUNT] = {
-    [ST_PUT] = "INSERT OR REPLACE INTO rows(kind, key, data) VALUES(?1, ?2, ?3)",
-    [ST_DELETE] = "DELETE FROM rows WHERE kind = ?1 AND key = ?2",
-    [ST_EVENT] = "INSERT INTO events(seq, job, type, json, unix_ms) VALUES(?1, ?2, ?3, ?4, ?5)",
-    [ST_FORGET] = "DELETE FROM events WHERE job = ?1",
-};
-
-static const char SCHEMA[] =
+static const char META[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
-    "CREATE TABLE rows(kind INTEGER NOT NULL, key TEXT NOT NULL, data BLOB NOT NULL,"
-    " PRIMARY KEY(kind, key)) WITHOUT ROWID;"
-    "CREATE TABLE events(seq INTEGER PRIMARY KEY, job TEXT NOT NULL, type TEXT NOT NULL,"
-    " json TEXT NOT NULL, unix_ms INTEGER NOT NULL);"
-    "CREATE INDEX events_by_job ON events(job, seq);"
-    "INSERT INTO meta VALUES('schema', 1), ('term', 0);";
+    "INSERT INTO meta VALUES('schema', 2), ('term', 0);";
 
 struct gm_state {
-    int lock;                   /* owned descriptor */
-    sqlite3 *db;                /* owned: commits */
-    sqlite3 *reader;            /* owned: events */
-    sqlite3_stmt *st[ST_COUNT]; /* owned, of db */
-    sqlite3_stmt *events;       /* owned, of reader */
+    int lock;                 /* owned descriptor */
+    sqlite3 *db;              /* owned: commits */
+    sqlite3 *reader;          /* owned: events */
+    struct gm_tables *tables; /* owned, of db */
+    sqlite3_stmt *events;     /* owned, of reader */
     uint64_t term;
     int64_t last_event;
 };
-
-static int db_err(struct gm_err *err, sqlite3 *db, const char *what)
-{
-    int code = db != NULL ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
-    const char *text = db != NULL ? sqlite3_errmsg(db) : "out of memory";
-    enum gm_code as = GM_E_SYS;
-    if ((code & 0xff) == SQLITE_FULL) {
-        as = GM_E_NO_SCRATCH;
-    } else if ((code & 0xff) == SQLITE_NOMEM) {
-        as = GM_E_NOMEM;
-    }
-    return gm_err_set(err, as, code, "state database: could not %s: %s", what, text);
-}
 
 /* What a file's own methods answered: the connection does not know of it. */
 static int file_err(struct gm_err *err, int code)
 {
     return gm_err_set(err, (code & 0xff) == SQLITE_FULL ? GM_E_NO_SCRATCH : GM_E_SYS, code,
                       "state database: could not write its log again: %s", sqlite3_errstr(code));
-}
-
-static int exec(sqlite3 *db, const char *sql, const char *what, struct gm_err *err)
-{
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : db_err(err, db, what);
-}
-
-/* The number that sql selects; `missing` where it selects nothing. */
-static int number(sqlite3 *db, const char *sql, int64_t missing, int64_t *out, struct gm_err *err)
-{
-    sqlite3_stmt *st = NULL;
-    int rc = 0;
-    if (sqlite3_prepare_v2(db, sql, -1, &st, NULL) != SQLITE_OK) {
-        return db_err(err, db, "read a number");
-    }
-    int step = sqlite3_step(st);
-    if (step == SQLITE_ROW) {
-        *out = sqlite3_column_int64(st, 0);
-    } else if (step == SQLITE_DONE) {
-        *out = missing;
-    } else {
-        rc = db_err(err, db, "read a number");
-    }
-    (void)sqlite3_finalize(st);
-    return rc;
 }
 
 static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
@@ -111,16 +61,16 @@ static int connect_to(const char *folder, sqlite3 **out, struct gm_err *err)
     }
     if (sqlite3_open_v2(path, out, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                         NULL) != SQLITE_OK) {
-        return db_err(err, *out, "open the file");
+        return gm_db_err(err, *out, "open the file");
     }
     (void)sqlite3_extended_result_codes(*out, 1);
     (void)sqlite3_busy_timeout(*out, BUSY_MS);
     if (sqlite3_db_config(*out, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL) != SQLITE_OK) {
-        return db_err(err, *out, "set it up");
+        return gm_db_err(err, *out, "set it up");
     }
-    return exec(*out,
-                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;",
-                "set it up", err);
+    return gm_db_exec(
+        *out, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA trusted_schema=OFF;",
+        "set it up", err);
 }
 
 static int write_again(sqlite3_file *wal)
@@ -146,7 +96,7 @@ static int write_again(sqlite3_file *wal)
 static int settle_wal(sqlite3 *db, struct gm_err *err)
 {
     sqlite3_file *wal = NULL;
-    int rc = exec(db, "BEGIN IMMEDIATE", "begin", err);
+    int rc = gm_db_exec(db, "BEGIN IMMEDIATE", "begin", err);
     if (rc < 0) {
         return rc;
     }
@@ -160,35 +110,52 @@ static int settle_wal(sqlite3 *db, struct gm_err *err)
     if (code != SQLITE_OK) {
         return file_err(err, code);
     }
-    rc = exec(db, "COMMIT", "end", err);
+    rc = gm_db_exec(db, "COMMIT", "end", err);
     if (rc == 0 && sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 0, NULL) != SQLITE_OK) {
-        rc = db_err(err, db, "set it up");
+        rc = gm_db_err(err, db, "set it up");
+    }
+    return rc;
+}
+
+static int make_tables(sqlite3 *db, struct gm_err *err)
+{
+    int rc = gm_db_exec(db, "BEGIN IMMEDIATE", "begin", err);
+    if (rc == 0) {
+        rc = gm_db_exec(db, META, "make the tables", err);
+    }
+    if (rc == 0) {
+        rc = gm_db_exec(db, GM_TABLES_SQL, "make the tables", err);
+    }
+    return rc < 0 ? rc : gm_db_exec(db, "COMMIT", "make the tables", err);
+}
+
+/* *out: 0: there are no tables. */
+static int find_schema(sqlite3 *db, int64_t *out, struct gm_err *err)
+{
+    int64_t tables = 0;
+    int rc = gm_db_number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", 0, &tables,
+                          err);
+    *out = 0;
+    if (rc == 0 && tables > 0) {
+        rc = gm_db_number(db, "SELECT value FROM meta WHERE name = 'schema'", -1, out, err);
+    }
+    if (rc == 0 && (*out < 0 || *out > GM_STATE_SCHEMA)) {
+        rc = gm_err_set(err, GM_E_CONFLICT, *out,
+                        "the state folder has schema %lld, this program reads 1 to %d; start the "
+                        "version that wrote it",
+                        (long long)*out, GM_STATE_SCHEMA);
     }
     return rc;
 }
 
 static int check_schema(struct gm_state *s, struct gm_err *err)
 {
-    int64_t tables = 0;
-    int rc =
-        number(s->db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", 0, &tables, err);
-    if (rc == 0 && tables == 0) {
-        rc = exec(s->db, "BEGIN IMMEDIATE", "begin", err);
-        if (rc == 0) {
-            rc = exec(s->db, SCHEMA, "make the tables", err);
-        }
-        return rc < 0 ? rc : exec(s->db, "COMMIT", "make the tables", err);
-    }
     int64_t schema = 0;
-    if (rc == 0) {
-        rc = number(s->db, "SELECT value FROM meta WHERE name = 'schema'", 0, &schema, err);
-    }
-    if (rc == 0 && schema != GM_STATE_SCHEMA) {
-        rc =
-            gm_err_set(err, GM_E_CONFLICT, schema,
-                       "the state folder has schema %lld, this program reads %d; start the version "
-                       "that wrote it",
-                       (long long)schema, GM_STATE_SCHEMA);
+    int rc = find_schema(s->db, &schema, err);
+    if (rc == 0 && schema == 0) {
+        rc = make_tables(s->db, err);
+    } else if (rc == 0 && schema == 1) {
+        rc = gm_migrate_up(s->db, err);
     }
     return rc;
 }
@@ -196,13 +163,13 @@ static int check_schema(struct gm_state *s, struct gm_err *err)
 static int raise_term(struct gm_state *s, struct gm_err *err)
 {
     int64_t term = 0;
-    int rc =
-        exec(s->db, "UPDATE meta SET value = value + 1 WHERE name = 'term'", "raise the term", err);
+    int rc = gm_db_exec(s->db, "UPDATE meta SET value = value + 1 WHERE name = 'term'",
+                        "raise the term", err);
     if (rc == 0) {
-        rc = number(s->db, "SELECT value FROM meta WHERE name = 'term'", 0, &term, err);
+        rc = gm_db_number(s->db, "SELECT value FROM meta WHERE name = 'term'", 0, &term, err);
     }
     if (rc == 0) {
-        rc = number(s->db, "SELECT max(seq) FROM events", 0, &s->last_event, err);
+        rc = gm_db_number(s->db, "SELECT max(seq) FROM event", 0, &s->last_event, err);
     }
     if (rc == 0 && term <= 0) {
         rc = gm_err_set(err, GM_E_SYS, 0, "state database: it holds no term");
@@ -213,19 +180,38 @@ static int raise_term(struct gm_state *s, struct gm_err *err)
 
 static int prepare(struct gm_state *s, struct gm_err *err)
 {
-    for (int i = 0; i < ST_COUNT; i++) {
-        if (sqlite3_prepare_v3(s->db, STATEMENTS[i], -1, SQLITE_PREPARE_PERSISTENT, &s->st[i],
-                               NULL) != SQLITE_OK) {
-            return db_err(err, s->db, "prepare a statement");
-        }
+    int rc = gm_tables_open(s->db, &s->tables, err);
+    return rc < 0 ? rc
+                  : gm_db_prepare(s->reader,
+                                  "SELECT seq, type, json, unix_ms FROM event "
+                                  "WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
+                                  &s->events, err);
+}
+
+/* The folder's lock and the database, with what was committed on the disk. */
+static int open_db(const char *folder, struct gm_state *s, struct gm_err *err)
+{
+    int rc = gm_fs_lock(folder, "scheduler", &s->lock, err);
+    if (rc == 0) {
+        rc = connect_to(folder, &s->db, err);
     }
-    if (sqlite3_prepare_v3(s->reader,
-                           "SELECT seq, job, type, json, unix_ms FROM events "
-                           "WHERE job = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3",
-                           -1, SQLITE_PREPARE_PERSISTENT, &s->events, NULL) != SQLITE_OK) {
-        return db_err(err, s->reader, "prepare a statement");
+    if (rc == 0) {
+        rc = settle_wal(s->db, err);
     }
-    return 0;
+    GM_CRASH("state.settled");
+    return rc;
+}
+
+/* There must be one: opening makes it. */
+static int find_db(const char *folder, struct gm_err *err)
+{
+    char path[PATH_BYTES];
+    int rc = gm_fs_path(path, sizeof path, err, "%s/state.db", folder);
+    if (rc == 0 && access(path, F_OK) != 0) {
+        rc = errno == ENOENT ? gm_err_set(err, GM_E_NOTFOUND, ENOENT, "no state is in %s", folder)
+                             : gm_err_sys(err, errno, "could not look into %s", folder);
+    }
+    return rc;
 }
 
 int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
@@ -237,16 +223,9 @@ int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
     s->lock = -1;
     int rc = gm_fs_mkdirs(folder, err);
     if (rc == 0) {
-        rc = gm_fs_lock(folder, "scheduler", &s->lock, err);
+        rc = open_db(folder, s, err);
     }
     if (rc == 0) {
-        rc = connect_to(folder, &s->db, err);
-    }
-    if (rc == 0) {
-        rc = settle_wal(s->db, err);
-    }
-    if (rc == 0) {
-        GM_CRASH("state.settled");
         rc = check_schema(s, err);
     }
     if (rc == 0) {
@@ -273,9 +252,7 @@ void gm_state_close(struct gm_state **state)
     if (s == NULL) {
         return;
     }
-    for (int i = 0; i < ST_COUNT; i++) {
-        (void)sqlite3_finalize(s->st[i]);
-    }
+    gm_tables_close(&s->tables);
     (void)sqlite3_finalize(s->events);
     (void)sqlite3_close(s->reader);
     (void)sqlite3_close(s->db);
@@ -284,6 +261,37 @@ void gm_state_close(struct gm_state **state)
     }
     free(s);
     *state = NULL;
+}
+
+int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm_err *err)
+{
+    struct gm_state *s = NULL;
+    int64_t from = 0;
+    *out_left = 0;
+    if (schema < 1 || schema > GM_STATE_SCHEMA) {
+        return gm_err_set(err, GM_E_INVAL, schema, "this program can make schema 1 to %d of it",
+                          GM_STATE_SCHEMA);
+    }
+    int rc = find_db(folder, err);
+    if (rc < 0) {
+        return rc;
+    }
+    s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return gm_err_nomem(err);
+    }
+    s->lock = -1;
+    rc = open_db(folder, s, err);
+    if (rc == 0) {
+        rc = find_schema(s->db, &from, err);
+    }
+    if (rc == 0 && from < schema) {
+        rc = check_schema(s, err);
+    } else if (rc == 0 && from > schema) {
+        rc = gm_migrate_down(s->db, out_left, err);
+    }
+    gm_state_close(&s);
+    return rc;
 }
 
 uint64_t gm_state_term(const struct gm_state *state)
@@ -296,11 +304,12 @@ int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_befo
 {
     char sql[96];
     int64_t before = 0;
-    int rc = number(state->db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
+    int rc =
+        gm_db_number(state->db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
     if (rc == 0) {
         (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('lease_ms', %u)",
                        lease_ms);
-        rc = exec(state->db, sql, "keep how long leases last", err);
+        rc = gm_db_exec(state->db, sql, "keep how long leases last", err);
     }
     if (rc == 0) {
         *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
@@ -313,146 +322,56 @@ int64_t gm_state_last_event(const struct gm_state *state)
     return state->last_event;
 }
 
-int gm_state_load(struct gm_state *state,
-                  int (*fn)(enum gm_row_kind kind, const char *key, const void *data, size_t size,
-                            void *arg, struct gm_err *err),
-                  void *arg, struct gm_err *err)
+int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)
 {
-    sqlite3_stmt *st = NULL;
-    int rc = 0;
-    if (sqlite3_prepare_v2(state->db, "SELECT kind, key, data FROM rows ORDER BY kind, key", -1,
-                           &st, NULL) != SQLITE_OK) {
-        return db_err(err, state->db, "read the rows");
-    }
-    for (;;) {
-        int step = sqlite3_step(st);
-        if (step == SQLITE_DONE) {
-            break;
-        }
-        if (step != SQLITE_ROW) {
-            rc = db_err(err, state->db, "read the rows");
-            break;
-        }
-        const char *key = (const char *)sqlite3_column_text(st, 1);
-        const void *data = sqlite3_column_blob(st, 2);
-        int size = sqlite3_column_bytes(st, 2);
-        if (key == NULL || (data == NULL && size > 0)) {
-            rc = gm_err_nomem(err);
-            break;
-        }
-        rc = fn((enum gm_row_kind)sqlite3_column_int(st, 0), key, data != NULL ? data : "",
-                (size_t)size, arg, err);
-        if (rc != 0) {
-            break;
-        }
-    }
-    (void)sqlite3_finalize(st);
-    return rc;
-}
-
-/* One statement, bound by the caller, to its end; left ready for the next use. */
-static int run(struct gm_state *s, enum statement which, int bound, const char *what,
-               struct gm_err *err)
-{
-    int rc = 0;
-    if (bound != SQLITE_OK || sqlite3_step(s->st[which]) != SQLITE_DONE) {
-        rc = db_err(err, s->db, what);
-    }
-    (void)sqlite3_reset(s->st[which]);
-    (void)sqlite3_clear_bindings(s->st[which]);
-    return rc;
-}
-
-static int store_row(struct gm_state *s, const struct gm_row *row, struct gm_err *err)
-{
-    enum statement which = row->data != NULL ? ST_PUT : ST_DELETE;
-    sqlite3_stmt *st = s->st[which];
-    int bound = sqlite3_bind_int(st, 1, (int)row->kind);
-    if (bound == SQLITE_OK) {
-        bound = sqlite3_bind_text(st, 2, row->key, -1, SQLITE_STATIC);
-    }
-    if (bound == SQLITE_OK && which == ST_PUT) {
-        bound = sqlite3_bind_blob64(st, 3, row->data, row->size, SQLITE_STATIC);
-    }
-    int rc = run(s, which, bound, "store a row", err);
-    if (rc == 0 && which == ST_DELETE && row->kind == GM_ROW_JOB) {
-        bound = sqlite3_bind_text(s->st[ST_FORGET], 1, row->key, -1, SQLITE_STATIC);
-        rc = run(s, ST_FORGET, bound, "delete a job's events", err);
-    }
-    return rc;
-}
-
-static int store_event(struct gm_state *s, const struct gm_state_event *e, struct gm_err *err)
-{
-    sqlite3_stmt *st = s->st[ST_EVENT];
-    int bound = sqlite3_bind_int64(st, 1, e->seq);
-    if (bound == SQLITE_OK) {
-        bound = sqlite3_bind_text(st, 2, e->job_id, -1, SQLITE_STATIC);
-    }
-    if (bound == SQLITE_OK) {
-        bound = sqlite3_bind_text(st, 3, e->type, -1, SQLITE_STATIC);
-    }
-    if (bound == SQLITE_OK) {
-        bound = sqlite3_bind_text(st, 4, e->json, -1, SQLITE_STATIC);
-    }
-    if (bound == SQLITE_OK) {
-        bound = sqlite3_bind_int64(st, 5, e->unix_ms);
-    }
-    return run(s, ST_EVENT, bound, "store an event", err);
+    return gm_tables_load(state->db, fn, arg, err);
 }
 
 int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
-    int rc = exec(state->db, "BEGIN IMMEDIATE", "begin", err);
+    int rc = gm_db_exec(state->db, "BEGIN IMMEDIATE", "begin", err);
     if (rc < 0) {
         return rc;
     }
     for (size_t i = 0; rc == 0 && i < batch->row_count; i++) {
-        rc = store_row(state, &batch->rows[i], err);
+        const struct gm_row *row = &batch->rows[i];
+        rc = row->data != NULL ? gm_tables_put(state->tables, &row->key, row->data, row->size, err)
+                               : gm_tables_delete(state->tables, &row->key, err);
     }
     for (size_t i = 0; rc == 0 && i < batch->event_count; i++) {
-        rc = store_event(state, &batch->events[i], err);
+        rc = gm_tables_event(state->tables, &batch->events[i], err);
     }
     GM_CRASH("commit.written");
     if (rc == 0) {
-        rc = exec(state->db, "COMMIT", "commit", err);
+        rc = gm_db_exec(state->db, "COMMIT", "commit", err);
     }
     if (rc < 0) {
-        GM_IGNORE(exec(state->db, "ROLLBACK", "roll back", NULL), "the first error is told");
+        GM_IGNORE(gm_db_exec(state->db, "ROLLBACK", "roll back", NULL), "the first error is told");
     }
     return rc;
 }
 
-int gm_state_events(struct gm_state *state, const char *job_id, int64_t after, int limit,
+int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,
                     void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
                     struct gm_err *err)
 {
     sqlite3_stmt *st = state->events;
     int rc = 0;
-    if (sqlite3_bind_text(st, 1, job_id, -1, SQLITE_STATIC) != SQLITE_OK ||
+    if (sqlite3_bind_int64(st, 1, (sqlite3_int64)job) != SQLITE_OK ||
         sqlite3_bind_int64(st, 2, after) != SQLITE_OK ||
         sqlite3_bind_int(st, 3, limit) != SQLITE_OK) {
-        rc = db_err(err, state->reader, "read events");
+        rc = gm_db_err(err, state->reader, "read events");
     }
-    while (rc == 0) {
-        int step = sqlite3_step(st);
-        if (step == SQLITE_DONE) {
-            break;
-        }
-        if (step != SQLITE_ROW) {
-            rc = db_err(err, state->reader, "read events");
-            break;
-        }
+    while (rc == 0 && (rc = gm_db_step(state->reader, st, "read events", err)) > 0) {
         struct gm_state_event e = {.seq = sqlite3_column_int64(st, 0),
-                                   .job_id = (const char *)sqlite3_column_text(st, 1),
-                                   .type = (const char *)sqlite3_column_text(st, 2),
-                                   .json = (const char *)sqlite3_column_text(st, 3),
-                                   .unix_ms = sqlite3_column_int64(st, 4)};
-        if (e.job_id == NULL || e.type == NULL || e.json == NULL) {
-            rc = gm_err_nomem(err);
-            break;
+                                   .job = job,
+                                   .type = (const char *)sqlite3_column_text(st, 1),
+                                   .json = (const char *)sqlite3_column_text(st, 2),
+                                   .unix_ms = sqlite3_column_int64(st, 3)};
+        rc = e.type == NULL || e.json == NULL ? gm_err_nomem(err) : 0;
+        if (rc == 0) {
+            fn(&e, arg);
         }
-        fn(&e, arg);
     }
     (void)sqlite3_reset(st);
     (void)sqlite3_clear_bindings(st);

@@ -11,10 +11,10 @@
  */
 struct gm_state; /* opaque */
 
-#define GM_STATE_SCHEMA 1
+#define GM_STATE_SCHEMA 2
 
 /* Makes the folder where it is missing, takes its lock, puts what the cache has of the log on the
- * disk (ADR-0030), checks the schema and raises the term durably. */
+ * disk (ADR-0030), brings schema 1 to this one (ADR-0039), and raises the term durably. */
 int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_state_close(struct gm_state **state);
 uint64_t gm_state_term(const struct gm_state *state);
@@ -25,15 +25,23 @@ int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_befo
 /* Highest event number stored; 0: none. */
 int64_t gm_state_last_event(const struct gm_state *state);
 
+/* Brings a folder that nobody has open to `schema`, 1 or GM_STATE_SCHEMA, for the version that
+ * reads that one. *out_left: rows that it does not know and that are gone. Errors: also INVAL:
+ * another schema; NOTFOUND: no state is there; PROTO: a row is not what it should be, nothing is
+ * changed. */
+int gm_state_migrate(const char *folder, int schema, size_t *out_left,
+                     struct gm_err *err) GM_MUST_CHECK;
+
+/* key and data: borrowed for the call. */
+typedef int (*gm_state_row_fn)(const struct gm_key *key, const void *data, size_t size, void *arg,
+                               struct gm_err *err);
 /* Every row, any order. A non-zero answer of fn stops and is returned. */
-int gm_state_load(struct gm_state *state,
-                  int (*fn)(enum gm_row_kind kind, const char *key, const void *data, size_t size,
-                            void *arg, struct gm_err *err),
-                  void *arg, struct gm_err *err) GM_MUST_CHECK;
+int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg,
+                  struct gm_err *err) GM_MUST_CHECK;
 
 struct gm_state_event {
-    int64_t seq; /* given by the caller, growing */
-    const char *job_id;
+    int64_t seq;  /* given by the caller, growing */
+    uint64_t job; /* its seq */
     const char *type;
     const char *json;
     int64_t unix_ms;
@@ -45,12 +53,12 @@ struct gm_state_batch {
     size_t event_count;
 };
 /* One transaction: all on disk when it returns 0, nothing otherwise. The row of a job that is
- * deleted takes the job's events along. */
+ * deleted takes all of the job's rows and events along. */
 int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
                     struct gm_err *err) GM_MUST_CHECK;
 
 /* Calls fn for the job's events after `after`, oldest first, at most `limit` of them. */
-int gm_state_events(struct gm_state *state, const char *job_id, int64_t after, int limit,
+int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,
                     void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
                     struct gm_err *err) GM_MUST_CHECK;
 

@@ -50,8 +50,7 @@ static struct gm_commit_entry make_entry(struct heard *h, int step)
     e.effects.rows = calloc(1, sizeof *e.effects.rows);
     e.effects.events = calloc(1, sizeof *e.effects.events);
     assert_true(e.effects.rows != NULL && e.effects.events != NULL);
-    e.effects.rows[0] = (struct gm_row){.kind = GM_ROW_JOB,
-                                        .key = strdup("j"),
+    e.effects.rows[0] = (struct gm_row){.key = {.kind = GM_ROW_JOB, .job = 1},
                                         .data = (uint8_t *)strdup(text),
                                         .size = strlen(text)};
     e.effects.row_count = 1;
@@ -61,10 +60,9 @@ static struct gm_commit_entry make_entry(struct heard *h, int step)
     return e;
 }
 
-static int check_last(enum gm_row_kind kind, const char *key, const void *data, size_t size,
-                      void *arg, struct gm_err *err)
+static int check_last(const struct gm_key *key, const void *data, size_t size, void *arg,
+                      struct gm_err *err)
 {
-    (void)kind;
     (void)key;
     (void)arg;
     (void)err;
@@ -119,7 +117,7 @@ static void a_failed_commit_answers_everybody_and_takes_no_more(void **state)
     path_in(path, *state, "state.db"); /* somebody took number 1 */
     assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
     assert_int_equal(
-        sqlite3_exec(db, "INSERT INTO events VALUES(1, 'x', 'x', 'x', 0)", NULL, NULL, NULL),
+        sqlite3_exec(db, "INSERT INTO event VALUES(1, 1, 'x', 'x', 0)", NULL, NULL, NULL),
         SQLITE_OK);
     (void)sqlite3_close(db);
     for (int i = 1; i <= 3; i++) {

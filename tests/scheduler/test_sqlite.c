@@ -12,34 +12,36 @@ struct seen {
     size_t count;
     char keys[ROWS_MAX][64];
     char data[ROWS_MAX][64];
-    enum gm_row_kind kinds[ROWS_MAX];
 };
 
-static int see(enum gm_row_kind kind, const char *key, const void *data, size_t size, void *arg,
+static int see(const struct gm_key *key, const void *data, size_t size, void *arg,
                struct gm_err *err)
 {
     struct seen *s = arg;
+    char text[GM_KEY_TEXT_BYTES];
     (void)err;
-    assert_true(s->count < ROWS_MAX && size < 64 && strlen(key) < 64);
-    s->kinds[s->count] = kind;
-    (void)strcpy(s->keys[s->count], key);
+    assert_true(s->count < ROWS_MAX && size < 64 && strlen(gm_key_text(key, text)) < 64);
+    (void)strcpy(s->keys[s->count], text);
     memcpy(s->data[s->count], data, size);
     s->data[s->count++][size] = '\0';
     return 0;
 }
 
-static struct gm_row row(enum gm_row_kind kind, const char *key, const char *data)
+static struct gm_row row_of(struct gm_key key, const char *data)
 {
-    return (struct gm_row){.kind = kind,
-                           .key = (char *)(uintptr_t)key,
-                           .data = (uint8_t *)(uintptr_t)data,
-                           .size = data != NULL ? strlen(data) : 0};
+    return (struct gm_row){
+        .key = key, .data = (uint8_t *)(uintptr_t)data, .size = data != NULL ? strlen(data) : 0};
 }
 
-static struct gm_state_event event(int64_t seq, const char *job)
+static struct gm_row row(enum gm_row_kind kind, uint64_t job, const char *data)
+{
+    return row_of((struct gm_key){.kind = kind, .job = job}, data);
+}
+
+static struct gm_state_event event(int64_t seq, uint64_t job)
 {
     return (struct gm_state_event){
-        .seq = seq, .job_id = job, .type = "job.state", .json = "{}", .unix_ms = 5};
+        .seq = seq, .job = job, .type = "job.state", .json = "{}", .unix_ms = 5};
 }
 
 static void count_event(const struct gm_state_event *e, void *arg)
@@ -56,9 +58,9 @@ static void rows_come_back(void **state)
     struct gm_state *s = NULL;
     struct gm_err err = {0};
     struct seen seen = {0};
-    struct gm_row rows[] = {row(GM_ROW_JOB, "a", "one"),   row(GM_ROW_TASK, "a", "two"),
-                            row(GM_ROW_JOB, "b", ""),      row(GM_ROW_JOB, "a", "three"),
-                            row(GM_ROW_ITEM, "gone", "x"), row(GM_ROW_ITEM, "gone", NULL)};
+    struct gm_row rows[] = {row(GM_ROW_JOB, 1, "one"), row(GM_ROW_TASK, 1, "two"),
+                            row(GM_ROW_JOB, 2, ""),    row(GM_ROW_JOB, 1, "three"),
+                            row(GM_ROW_ITEM, 1, "x"),  row(GM_ROW_ITEM, 1, NULL)};
     struct gm_state_batch batch = {.rows = rows, .row_count = 6};
     ASSERT_OK(gm_state_open(*state, &s, &err));
     assert_int_equal(gm_state_term(s), 1);
@@ -69,10 +71,10 @@ static void rows_come_back(void **state)
     assert_int_equal(gm_state_term(s), 2);
     ASSERT_OK(gm_state_load(s, see, &seen, &err));
     assert_int_equal(seen.count, 3);
-    assert_string_equal(seen.keys[0], "a");
+    assert_string_equal(seen.keys[0], "job 1");
     assert_string_equal(seen.data[0], "three");
     assert_string_equal(seen.data[1], "");
-    assert_int_equal(seen.kinds[2], GM_ROW_TASK);
+    assert_string_equal(seen.keys[2], "task 1/0/0");
     gm_state_close(&s);
 }
 
@@ -95,25 +97,25 @@ static void events_are_read_in_order_and_go_with_their_job(void **state)
     struct gm_state *s = NULL;
     struct gm_err err = {0};
     int64_t sum = 0;
-    struct gm_row rows[] = {row(GM_ROW_JOB, "j", "x"), row(GM_ROW_JOB, "k", "x")};
-    struct gm_state_event events[] = {event(1, "j"), event(2, "k"), event(3, "j"), event(4, "j")};
+    struct gm_row rows[] = {row(GM_ROW_JOB, 1, "x"), row(GM_ROW_JOB, 2, "x")};
+    struct gm_state_event events[] = {event(1, 1), event(2, 2), event(3, 1), event(4, 1)};
     struct gm_state_batch batch = {
         .rows = rows, .row_count = 2, .events = events, .event_count = 4};
     ASSERT_OK(gm_state_open(*state, &s, &err));
     assert_true(gm_state_last_event(s) == 0);
     ASSERT_OK(gm_state_commit(s, &batch, &err));
-    ASSERT_OK(gm_state_events(s, "j", 0, 10, count_event, &sum, &err));
+    ASSERT_OK(gm_state_events(s, 1, 0, 10, count_event, &sum, &err));
     assert_true(sum == 134);
     sum = 0;
-    ASSERT_OK(gm_state_events(s, "j", 1, 1, count_event, &sum, &err));
+    ASSERT_OK(gm_state_events(s, 1, 1, 1, count_event, &sum, &err));
     assert_true(sum == 3);
-    rows[0] = row(GM_ROW_JOB, "j", NULL);
+    rows[0] = row(GM_ROW_JOB, 1, NULL);
     batch = (struct gm_state_batch){.rows = rows, .row_count = 1};
     ASSERT_OK(gm_state_commit(s, &batch, &err));
     sum = 0;
-    ASSERT_OK(gm_state_events(s, "j", 0, 10, count_event, &sum, &err));
+    ASSERT_OK(gm_state_events(s, 1, 0, 10, count_event, &sum, &err));
     assert_true(sum == 0);
-    ASSERT_OK(gm_state_events(s, "k", 0, 10, count_event, &sum, &err));
+    ASSERT_OK(gm_state_events(s, 2, 0, 10, count_event, &sum, &err));
     assert_true(sum == 2);
     gm_state_close(&s);
     ASSERT_OK(gm_state_open(*state, &s, &err));
@@ -126,8 +128,8 @@ static void a_batch_that_fails_leaves_nothing(void **state)
     struct gm_state *s = NULL;
     struct gm_err err = {0};
     struct seen seen = {0};
-    struct gm_row rows[] = {row(GM_ROW_JOB, "a", "one")};
-    struct gm_state_event events[] = {event(7, "a"), event(7, "a")}; /* one number twice */
+    struct gm_row rows[] = {row(GM_ROW_JOB, 1, "one")};
+    struct gm_state_event events[] = {event(7, 1), event(7, 1)}; /* one number twice */
     struct gm_state_batch batch = {
         .rows = rows, .row_count = 1, .events = events, .event_count = 2};
     ASSERT_OK(gm_state_open(*state, &s, &err));
@@ -190,7 +192,7 @@ static void a_killed_process_leaves_whole_batches(void **state)
             for (int i = 0; i <= last; i++) {
                 char n[16];
                 (void)snprintf(n, sizeof n, "%d-%d", last, i);
-                struct gm_row rows[] = {row(GM_ROW_JOB, "x", n), row(GM_ROW_TASK, "x", n)};
+                struct gm_row rows[] = {row(GM_ROW_JOB, 1, n), row(GM_ROW_TASK, 1, n)};
                 struct gm_state_batch batch = {.rows = rows, .row_count = 2};
                 if (gm_state_commit(s, &batch, &err) < 0 ||
                     write(pipe_fds[1], n, sizeof n) != sizeof n) {

@@ -1,5 +1,5 @@
 /* What was acknowledged outlives a power cut, whatever failed before: the model of power.h. */
-#include "tests/scheduler/helper.h"
+#include "tests/scheduler/schema1.h"
 
 #include <sys/stat.h>
 
@@ -64,12 +64,12 @@ static void end(struct history *h)
 /* Two rows with one number, and that many bytes of it. True: it was acknowledged. */
 static bool commit(struct history *h, size_t size)
 {
-    char key[16];
     struct gm_err err = {0};
     assert_true(h->next < BATCHES && size <= 2 << 20);
-    (void)snprintf(key, sizeof key, "%03d", h->next);
-    struct gm_row rows[] = {{.kind = GM_ROW_JOB, .key = key, .data = h->filler, .size = size},
-                            {.kind = GM_ROW_TASK, .key = key, .data = h->filler, .size = size}};
+    uint64_t job = (uint64_t)h->next + 1;
+    struct gm_row rows[] = {
+        {.key = {.kind = GM_ROW_JOB, .job = job}, .data = h->filler, .size = size},
+        {.key = {.kind = GM_ROW_TASK, .job = job}, .data = h->filler, .size = size}};
     struct gm_state_batch batch = {.rows = rows, .row_count = 2};
     memset(h->filler, h->next, size);
     h->sizes[h->next] = size;
@@ -107,19 +107,19 @@ struct seen {
     bool rows[BATCHES][2];
 };
 
-static int see(enum gm_row_kind kind, const char *key, const void *data, size_t size, void *arg,
+static int see(const struct gm_key *key, const void *data, size_t size, void *arg,
                struct gm_err *err)
 {
     struct seen *seen = arg;
     const uint8_t *bytes = data;
-    int number = atoi(key);
+    int number = (int)key->job - 1;
     (void)err;
     assert_true(number >= 0 && number < seen->h->next);
     assert_int_equal(size, seen->h->sizes[number]);
     for (size_t i = 0; i < size; i += 500) {
         assert_int_equal(bytes[i], (uint8_t)number);
     }
-    seen->rows[number][kind == GM_ROW_TASK] = true;
+    seen->rows[number][key->kind == GM_ROW_TASK] = true;
     return 0;
 }
 
@@ -265,6 +265,61 @@ static void acknowledged_commits_outlive_failed_fsyncs_too(void **state)
     assert_true(failures > SEEDS);
 }
 
+static int count_row(const struct gm_key *key, const void *data, size_t size, void *arg,
+                     struct gm_err *err)
+{
+    int *count = arg;
+    (void)key;
+    (void)data;
+    (void)size;
+    (void)err;
+    ++*count;
+    return 0;
+}
+
+/* Of schema 1 and of this one, whatever was cut short. */
+static void check_whole(const char *folder)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    int count = 0;
+    ASSERT_OK(gm_state_open(folder, &s, &err));
+    assert_true(gm_state_term(s) == 42 && gm_state_last_event(s) == 9);
+    ASSERT_OK(gm_state_load(s, count_row, &count, &err));
+    assert_int_equal(count, 13);
+    gm_state_close(&s);
+}
+
+/* A cut at any operation of a migration, up or down. */
+static void migrations_outlive_power_cuts(void **state)
+{
+    unsigned cuts = 0, down = 0;
+    for (uint32_t seed = 1; seed <= 2 * SEEDS; seed++) {
+        struct history h = {.root = *state, .life = (int)seed * 10};
+        struct gm_err err = {0};
+        size_t left;
+        char to[512];
+        uint64_t random = seed;
+        folder_of(&h, h.life, h.folder);
+        power_start(seed, h.folder);
+        schema1_make(h.folder);
+        if (seed % 2 == 0) {
+            ASSERT_OK(gm_state_migrate(h.folder, GM_STATE_SCHEMA, &left, &err));
+        }
+        power_off_after(1 + draw(&random, seed % 2 == 0 ? 60 : 40));
+        bool done = gm_state_migrate(h.folder, seed % 2 == 0 ? 1 : 2, &left, &err) == 0;
+        cuts += power_is_off() && !done;
+        down += power_is_off() && !done && seed % 2 == 0;
+        folder_of(&h, ++h.life, to);
+        power_cut(to, draw(&random, 2) == 0);
+        check_whole(to);
+        power_stop();
+        ASSERT_OK(gm_fs_remove_tree(h.folder, &err));
+        ASSERT_OK(gm_fs_remove_tree(to, &err));
+    }
+    assert_true(cuts > SEEDS / 2 && down > SEEDS / 4);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,6 +331,7 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(acknowledged_commits_outlive_failed_fsyncs_too, make_folder,
                                         remove_folder),
+        cmocka_unit_test_setup_teardown(migrations_outlive_power_cuts, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -83,6 +83,16 @@ struct sim_job *sim_find_job(struct sim *sim, const char *id)
     return NULL;
 }
 
+struct sim_job *sim_find_seq(struct sim *sim, uint64_t seq)
+{
+    for (uint32_t i = 0; seq > 0 && i < sim->job_count; i++) {
+        if (sim->jobs[i].seq == seq) {
+            return &sim->jobs[i];
+        }
+    }
+    return NULL;
+}
+
 /* In any order. */
 static void load_rows(struct sim *sim)
 {
@@ -101,7 +111,7 @@ static void load_rows(struct sim *sim)
     }
     for (size_t i = 0; i < all; i++) {
         const struct sim_row *r = list[i];
-        assert_int_equal(gm_core_load(sim->core, r->kind, r->key, r->data, r->size, &err), 0);
+        assert_int_equal(gm_core_load(sim->core, &r->key, r->data, r->size, &err), 0);
     }
     free(list);
 }

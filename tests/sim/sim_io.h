@@ -84,6 +84,7 @@ enum sim_kind {
 };
 struct sim_job {
     char id[32];
+    uint64_t seq; /* by its first row; 0: none was committed */
     enum sim_kind kind;
     uint32_t chunks, tracks, texts, mp4s, preroll; /* a chunk lasts 6 s */
     uint32_t renditions;                           /* 1..8; 0: 2 */
@@ -160,9 +161,8 @@ struct sim_node {
     gm_time grow_at;   /* the limit; 0: it stays */
 };
 struct sim_row { /* owned */
-    char *id;    /* "kind key" */
-    enum gm_row_kind kind;
-    char *key;
+    char *id;    /* gm_key_text */
+    struct gm_key key;
     uint8_t *data;
     size_t size;
     UT_hash_handle hh;
@@ -292,6 +292,7 @@ bool sim_is_up(struct sim *sim);
 /* Breaks nothing from now on, and repairs what is broken. */
 void sim_calm(struct sim *sim);
 bool sim_happens(struct sim *sim, uint32_t chance);
+struct sim_job *sim_find_seq(struct sim *sim, uint64_t seq); /* 0: none */
 struct sim_job *sim_find_job(struct sim *sim, const char *id);
 /* Not yet, or not any more, where false. */
 bool sim_knows(struct sim *sim, const char *id);
@@ -312,7 +313,10 @@ void sim_store_step(struct sim *sim);
 void sim_store_crash(struct sim *sim);
 void sim_store_keep(struct sim *sim, struct gm_effects *fx); /* takes */
 void sim_store_free(struct sim *sim);
-struct sim_row *sim_row_find(struct sim *sim, enum gm_row_kind kind, const char *key);
+struct sim_row *sim_row_find(struct sim *sim, const struct gm_key *key);
+/* The key of the result of `unit`, "job/task/instance", by the job's row; false: that is not there.
+ */
+bool sim_row_key(struct sim *sim, const char *unit, struct gm_key *out);
 
 /* sim_net_io.c */
 /* To the node where it is not NULL, else to the scheduler. */

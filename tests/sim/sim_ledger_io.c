@@ -194,17 +194,19 @@ static bool is_replanned(struct sim *sim, const char *unit)
 
 static void check_kept(struct sim *sim, const struct sim_promise *p)
 {
-    char key[128];
+    struct gm_key key = {.kind = GM_ROW_TASK};
     uint32_t count = p->kind == GM_ROW_ITEM ? p->count : 1;
+    bool there = sim_row_key(sim, p->unit, &key);
     for (uint32_t i = 0; i < count; i++) {
-        (void)snprintf(key, sizeof(key), "%s", p->unit);
         if (p->kind == GM_ROW_ITEM) {
-            (void)snprintf(key, sizeof(key), "%s/%u/%u", p->unit, p->stream, p->first + i);
+            key.kind = GM_ROW_ITEM;
+            key.stream = p->stream;
+            key.index = p->first + i;
         }
-        bool gone = !sim_row_find(sim, p->kind, key) && !is_replanned(sim, p->unit);
+        bool gone = (!there || !sim_row_find(sim, &key)) && !is_replanned(sim, p->unit);
         if (p->lie || gone) {
-            BROKEN("seed %u: %s was acknowledged and is %s", sim->params.seed, key,
-                   p->lie ? "a lie" : "not on disk");
+            BROKEN("seed %u: %s, %u of stream %u, was acknowledged and is %s", sim->params.seed,
+                   p->unit, key.index, key.stream, p->lie ? "a lie" : "not on disk");
         }
     }
     sim->acked++;
@@ -221,14 +223,16 @@ void sim_ledger_acked(struct sim *sim, const char *node_id, const Gm__Ack *ack)
     }
 }
 
-static uint32_t count_rows(const struct sim *sim, enum gm_row_kind kind, const char *job,
+static uint32_t count_rows(struct sim *sim, enum gm_row_kind kind, const char *job,
                            const char *task)
 {
-    char prefix[96];
+    char unit[96];
+    struct gm_key key;
     uint32_t n = 0;
-    (void)snprintf(prefix, sizeof(prefix), "%s/%s/", job, task);
-    for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        n += r->kind == kind && strncmp(r->key, prefix, strlen(prefix)) == 0;
+    (void)snprintf(unit, sizeof(unit), "%s/%s/0", job, task);
+    bool there = sim_row_key(sim, unit, &key);
+    for (const struct sim_row *r = sim->rows; there && r; r = r->hh.next) {
+        n += r->key.kind == kind && r->key.job == key.job && r->key.task == key.task;
     }
     return n;
 }
@@ -236,7 +240,8 @@ static uint32_t count_rows(const struct sim *sim, enum gm_row_kind kind, const c
 void sim_ledger_publish(struct sim *sim, const char *job_id)
 {
     const struct sim_job *job = sim_find_job(sim, job_id);
-    const struct sim_row *row = sim_row_find(sim, GM_ROW_JOB, job_id);
+    struct gm_key key = {.kind = GM_ROW_JOB, .job = job->seq};
+    const struct sim_row *row = sim_row_find(sim, &key);
     assert_non_null(row);
     Gm__JobRow *m = gm__job_row__unpack(NULL, row->size, row->data);
     assert_non_null(m);

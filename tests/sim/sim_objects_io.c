@@ -208,21 +208,20 @@ static bool is_at_rest(struct sim *sim, const char *id)
 static void check_rows(struct sim *sim)
 {
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        char id[32];
-        (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(r->key, "/"), r->key);
-        bool result = r->kind == GM_ROW_ITEM || r->kind == GM_ROW_TASK;
-        bool names = (result && sim_state(sim, id) == GM_JOB_DONE) ||
-                     (r->kind == GM_ROW_OBJECT && is_at_rest(sim, id));
-        const struct sim_job *job = names ? sim_find_job(sim, id) : NULL;
-        if (!job) {
+        enum gm_row_kind kind = r->key.kind;
+        const struct sim_job *job = sim_find_seq(sim, r->key.job);
+        bool result = kind == GM_ROW_ITEM || kind == GM_ROW_TASK;
+        bool names = job && ((result && sim_state(sim, job->id) == GM_JOB_DONE) ||
+                             (kind == GM_ROW_OBJECT && is_at_rest(sim, job->id)));
+        if (!names) {
             continue;
         }
-        if (r->kind == GM_ROW_OBJECT) {
+        if (kind == GM_ROW_OBJECT) {
             Gm__ObjectRow *row = gm__object_row__unpack(NULL, r->size, r->data);
             assert_non_null(row);
             check_row(sim, job, &row->object, 1);
             gm__object_row__free_unpacked(row, NULL);
-        } else if (r->kind == GM_ROW_ITEM) {
+        } else if (kind == GM_ROW_ITEM) {
             Gm__ItemRow *row = gm__item_row__unpack(NULL, r->size, r->data);
             assert_non_null(row);
             check_row(sim, job, row->item->objects, row->item->n_objects);

@@ -12,40 +12,36 @@
 
 struct overlay { /* borrowed from rows or effects */
     char *id;    /* owned */
-    enum gm_row_kind kind;
-    const char *key;
+    struct gm_key key;
     const uint8_t *data;
     size_t size;
     uint8_t *own; /* owned: data where it was changed */
     UT_hash_handle hh;
 };
 
-static void put(struct overlay **rows, enum gm_row_kind kind, const char *key, const uint8_t *data,
-                size_t size)
+static void put(struct overlay **rows, const struct gm_key *key, const uint8_t *data, size_t size)
 {
-    char *id = malloc(strlen(key) + 16);
+    char id[GM_KEY_TEXT_BYTES];
     struct overlay *o = NULL;
-    assert_non_null(id);
-    (void)snprintf(id, strlen(key) + 16, "%d %s", (int)kind, key);
-    HASH_FIND_STR(*rows, id, o);
-    if (o) {
-        free(id);
-    } else {
+    HASH_FIND_STR(*rows, gm_key_text(key, id), o);
+    if (!o) {
         o = calloc(1, sizeof(*o));
         assert_non_null(o);
-        o->id = id;
+        o->id = strdup(id);
         HASH_ADD_KEYPTR(hh, *rows, o->id, strlen(o->id), o);
     }
-    o->kind = kind;
-    o->key = key;
+    o->key = *key;
     o->data = data;
     o->size = size;
+    for (struct overlay *r = key->kind == GM_ROW_JOB && !data ? *rows : NULL; r; r = r->hh.next) {
+        r->data = r->key.job == key->job ? NULL : r->data;
+    }
 }
 
 static void put_all(struct overlay **rows, const struct gm_effects *fx)
 {
     for (size_t i = 0; i < fx->row_count; i++) {
-        put(rows, fx->rows[i].kind, fx->rows[i].key, fx->rows[i].data, fx->rows[i].size);
+        put(rows, &fx->rows[i].key, fx->rows[i].data, fx->rows[i].size);
     }
 }
 
@@ -76,7 +72,7 @@ static struct gm_core *load(struct sim *sim, const struct overlay *rows, struct 
     assert_int_equal(gm_core_create(&params, &core, &err), 0);
     for (const struct overlay *o = rows; o; o = o->hh.next) {
         if (o->data) {
-            assert_int_equal(gm_core_load(core, o->kind, o->key, o->data, o->size, &err), 0);
+            assert_int_equal(gm_core_load(core, &o->key, o->data, o->size, &err), 0);
         }
     }
     if (gm_core_loaded(core, sim->now, loading, &err) < 0) {
@@ -132,7 +128,7 @@ static void write_rows(struct gm_core *core, struct gm_effects *fx)
 static void lose_running(struct overlay *rows)
 {
     for (struct overlay *o = rows; o; o = o->hh.next) {
-        Gm__AttemptRow *m = o->kind == GM_ROW_ATTEMPT && o->data
+        Gm__AttemptRow *m = o->key.kind == GM_ROW_ATTEMPT && o->data
                                 ? gm__attempt_row__unpack(NULL, o->size, o->data)
                                 : NULL;
         if (m && m->outcome == GM_ATTEMPT_RUNNING) {
@@ -151,15 +147,16 @@ static void lose_running(struct overlay *rows)
 static bool is_behind(const struct gm_core *core, const struct overlay *o)
 {
     const char *prefix = "history/";
-    bool history = o->kind == GM_ROW_NODE && strncmp(o->key, prefix, strlen(prefix)) == 0;
+    const char *name = o->key.name ? o->key.name : "";
+    bool history = o->key.kind == GM_ROW_NODE && strncmp(name, prefix, strlen(prefix)) == 0;
     const struct gm_history_entry *e =
-        history ? gm_history_find(&core->history, o->key + strlen(prefix)) : NULL;
+        history ? gm_history_find(&core->history, name + strlen(prefix)) : NULL;
     if (!e || !e->dirty || !o->data) {
         return false;
     }
     Gm__NodeRow *m = gm__node_row__unpack(NULL, o->size, o->data);
     assert_true(m && m->history && !m->draining && m->history->stamp < e->stamp);
-    assert_string_equal(m->node_id, o->key);
+    assert_string_equal(m->node_id, name);
     gm__node_row__free_unpacked(m, NULL);
     return true;
 }
@@ -347,7 +344,7 @@ void sim_reload_check(struct sim *sim)
     struct gm_effects loading = {0}, now = {0}, then = {0};
     struct gm_err err = {.code = GM_OK};
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        put(&rows, r->kind, r->key, r->data, r->size);
+        put(&rows, &r->key, r->data, r->size);
     }
     for (size_t i = 0; i < sim->pending_count; i++) {
         put_all(&rows, &sim->pending[i]);

@@ -9,27 +9,39 @@
 
 #include "state.pb-c.h"
 
-static char *make_id(enum gm_row_kind kind, const char *key)
+struct sim_row *sim_row_find(struct sim *sim, const struct gm_key *key)
 {
-    char *id = malloc(strlen(key) + 16);
-    assert_non_null(id);
-    (void)snprintf(id, strlen(key) + 16, "%d %s", (int)kind, key);
-    return id;
+    char id[GM_KEY_TEXT_BYTES];
+    struct sim_row *row = NULL;
+    HASH_FIND_STR(sim->rows, gm_key_text(key, id), row);
+    return row;
 }
 
-struct sim_row *sim_row_find(struct sim *sim, enum gm_row_kind kind, const char *key)
+bool sim_row_key(struct sim *sim, const char *unit, struct gm_key *out)
 {
-    struct sim_row *row = NULL;
-    char *id = make_id(kind, key);
-    HASH_FIND_STR(sim->rows, id, row);
-    free(id);
-    return row;
+    char id[32], task[32];
+    unsigned instance;
+    bool found = false;
+    assert_int_equal(sscanf(unit, "%31[^/]/%31[^/]/%u", id, task, &instance), 3);
+    const struct sim_job *job = sim_find_job(sim, id);
+    struct gm_key key = {.kind = GM_ROW_JOB, .job = job ? job->seq : 0};
+    const struct sim_row *row = sim_row_find(sim, &key);
+    Gm__JobRow *m = row ? gm__job_row__unpack(NULL, row->size, row->data) : NULL;
+    for (size_t i = 0; m && i < m->pipeline->n_tasks; i++) {
+        if (strcmp(m->pipeline->tasks[i]->name, task) == 0) {
+            *out = (struct gm_key){
+                .kind = GM_ROW_TASK, .job = key.job, .task = (uint32_t)i, .instance = instance};
+            found = true;
+        }
+    }
+    gm__job_row__free_unpacked(m, NULL);
+    return found;
 }
 
 static void free_row(struct sim_row *row)
 {
     free(row->id);
-    free(row->key);
+    free(row->key.name);
     free(row->data);
     free(row);
 }
@@ -48,7 +60,7 @@ static bool may_go(const struct gm_effects *fx)
         }
     }
     for (size_t i = 0; i < fx->row_count; i++) {
-        if (fx->rows[i].kind == GM_ROW_JOB && !fx->rows[i].data) {
+        if (fx->rows[i].key.kind == GM_ROW_JOB && !fx->rows[i].data) {
             return true;
         }
     }
@@ -58,14 +70,14 @@ static bool may_go(const struct gm_effects *fx)
 /* The core forgets it. */
 static void prune(struct sim *sim, const struct sim_row *row)
 {
-    if (!sim_find_job(sim, row->key)) {
+    struct sim_job *job = sim_find_seq(sim, row->key.job);
+    if (!job) {
         return; /* a test has forgotten it, too */
     }
     Gm__JobRow *m = gm__job_row__unpack(NULL, row->size, row->data);
     assert_non_null(m);
-    struct sim_job *job = sim_find_job(sim, row->key);
     if (!gm_job_state_is_final((enum gm_job_state)m->state)) {
-        fail_msg("seed %u: %s is forgotten before its end", sim->params.seed, row->key);
+        fail_msg("seed %u: %s is forgotten before its end", sim->params.seed, row->id);
     }
     job->pruned = true;
     job->pruned_as = (enum gm_job_state)m->state;
@@ -74,39 +86,67 @@ static void prune(struct sim *sim, const struct sim_row *row)
     gm__job_row__free_unpacked(m, NULL);
 }
 
+static void drop_row(struct sim *sim, struct sim_row *row)
+{
+    HASH_DEL(sim->rows, row);
+    free_row(row);
+}
+
 static void delete_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
 {
-    struct sim_row *old = sim_row_find(sim, row->kind, row->key);
+    struct sim_row *old = sim_row_find(sim, &row->key), *next;
     if (!old) {
         return;
     }
-    if (is_result(row->kind) && !may_go(fx)) {
+    if (is_result(row->key.kind) && !may_go(fx)) {
         fail_msg("seed %u: row %s was committed and is deleted", sim->params.seed, old->id);
     }
-    if (row->kind == GM_ROW_JOB) {
-        prune(sim, old);
+    if (row->key.kind != GM_ROW_JOB) {
+        drop_row(sim, old);
+        return;
     }
-    HASH_DEL(sim->rows, old);
-    free_row(old);
+    prune(sim, old);
+    HASH_ITER(hh, sim->rows, old, next)
+    {
+        if (old->key.job == row->key.job) {
+            drop_row(sim, old);
+        }
+    }
+}
+
+/* By which number the store knows the job. */
+static void note_seq(struct sim *sim, const struct gm_row *row)
+{
+    Gm__JobRow *m = gm__job_row__unpack(NULL, row->size, row->data);
+    assert_non_null(m);
+    struct sim_job *job = sim_find_job(sim, m->id);
+    if (job) {
+        job->seq = row->key.job;
+    }
+    gm__job_row__free_unpacked(m, NULL);
 }
 
 static void commit_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
 {
+    char id[GM_KEY_TEXT_BYTES];
     if (!row->data) {
         delete_row(sim, row, fx);
         return;
     }
-    struct sim_row *r = sim_row_find(sim, row->kind, row->key);
-    if (r && is_result(row->kind)) {
+    struct sim_row *r = sim_row_find(sim, &row->key);
+    if (r && is_result(row->key.kind)) {
         fail_msg("seed %u: row %s is committed twice", sim->params.seed, r->id);
     }
     if (!r) {
         r = calloc(1, sizeof(*r));
         assert_non_null(r);
-        r->kind = row->kind;
-        r->key = strdup(row->key);
-        r->id = make_id(row->kind, row->key);
+        r->key = row->key;
+        r->key.name = row->key.name ? strdup(row->key.name) : NULL;
+        r->id = strdup(gm_key_text(&row->key, id));
         HASH_ADD_KEYPTR(hh, sim->rows, r->id, strlen(r->id), r);
+        if (row->key.kind == GM_ROW_JOB) {
+            note_seq(sim, row);
+        }
     }
     free(r->data);
     r->size = row->size;

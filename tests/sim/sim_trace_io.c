@@ -92,7 +92,8 @@ void sim_trace_event(struct sim *sim, const struct gm_event *event, int rc)
 void sim_trace_effects(struct sim *sim, const struct gm_effects *fx)
 {
     for (size_t i = 0; i < fx->row_count; i++) {
-        mix(sim, fx->rows[i].key, strlen(fx->rows[i].key));
+        char key[GM_KEY_TEXT_BYTES];
+        mix(sim, key, strlen(gm_key_text(&fx->rows[i].key, key)));
         mix(sim, fx->rows[i].data, fx->rows[i].size);
     }
     for (size_t i = 0; i < fx->send_count; i++) {

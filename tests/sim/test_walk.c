@@ -81,10 +81,8 @@ static void check_rest(struct sim *sim)
         assert_int_equal(sim->nodes[n].outbox_count, 0);
     }
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        char id[32];
-        (void)snprintf(id, sizeof(id), "%.*s", (int)strcspn(r->key, "/"), r->key);
-        const struct sim_job *job = sim_find_job(sim, id);
-        assert_true(r->kind == GM_ROW_NODE || (job && !job->pruned));
+        const struct sim_job *job = sim_find_seq(sim, r->key.job);
+        assert_true(r->key.kind == GM_ROW_NODE || (job && !job->pruned));
     }
     sim_commit(sim);
     sim_objects_check(sim);

@@ -94,11 +94,18 @@ begin_death() { # slot program
     kill_hard "$2"
     return
   fi
-  arm "$1" "$2" "$point" "$pass"
-  case $point in state.* | start.*) # reached by a start
-    kill -9 "$(pid scheduler)"
-    revive_scheduler ;;
+  case $point in state.* | start.* | migrate.*) # reached by a start
+    kill -9 "$(pid scheduler)" ;;
   esac
+  case $point in migrate.*) # back to schema 1, which dies first
+    wait "$(pid scheduler)" 2>/dev/null
+    arm "$1" "$2" "$point" 1
+    "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1
+    is_hit "$1" || fail "--migrate-store 1 never came to $point"
+    "$bin/gopmill-scheduler" --config "$at/scheduler.yaml" --migrate-store 1 >>"$at/migrate.log" 2>&1 || fail "--migrate-store 1 after $point" ;;
+  esac
+  arm "$1" "$2" "$point" "$pass"
+  case $point in state.* | start.* | migrate.*) revive_scheduler ;; esac
 }
 look_at() { # slot program: false when there is nothing more for it to die of
   local p=$2
@@ -111,7 +118,7 @@ look_at() { # slot program: false when there is nothing more for it to die of
   if [ "${armed[$p]}" = - ] || is_hit "$1"; then
     hits=$((hits + 1)) budget[$p]=$((budget[$p] + 1))
     echo "$p ${armed[$p]}" >>"$at/deaths"
-    case ${armed[$p]} in state.* | start.*) ;; *) revive "$p" ;; esac
+    case ${armed[$p]} in state.* | start.* | migrate.*) ;; *) revive "$p" ;; esac
     armed[$p]=""
   elif [ $((SECONDS - since[$p])) -gt 60 ]; then # of a busy machine
     [ "$deaths" != 0 ] || fail "$p never came to ${armed[$p]}"

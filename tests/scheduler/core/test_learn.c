@@ -14,7 +14,7 @@ static size_t count_rows(const struct sim *sim)
 {
     size_t n = 0;
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
-        n += r->kind == GM_ROW_NODE && strncmp(r->key, "history/", 8) == 0;
+        n += r->key.kind == GM_ROW_NODE && strncmp(r->key.name, "history/", 8) == 0;
     }
     return n;
 }
@@ -189,14 +189,15 @@ static void an_entry_that_goes_takes_its_row_along(void **arg)
         (void)snprintf(key, sizeof(key), "filler%u", i);
         assert_null(gm_history_learn(h, key, 1, &sample));
     }
-    assert_non_null(sim_row_find(sim, GM_ROW_NODE, oldest));
+    struct gm_key row = {.kind = GM_ROW_NODE, .name = (char *)(uintptr_t)oldest};
+    assert_non_null(sim_row_find(sim, &row));
     struct sim_job *job = sim_submit(sim, "other", 8, 1, 50);
     job->renditions = 1; /* other pictures: an entry more */
     job->keyframe_us = 0;
     job->sized = true;
     sim_until(sim, sim_all_final, 25);
     sim_commit(sim);
-    assert_null(sim_row_find(sim, GM_ROW_NODE, oldest));
+    assert_null(sim_row_find(sim, &row));
     assert_int_equal(HASH_COUNT(h->entries), GM_HISTORY_ENTRIES);
     sim_destroy(sim);
 }

@@ -23,11 +23,11 @@ static void garbage_is_refused(void **arg)
     struct gm_err err;
     uint8_t bytes[] = {0xff, 0xff, 0xff, 0xff};
     for (int kind = GM_ROW_JOB; kind <= GM_ROW_NODE; kind++) {
-        assert_int_equal(
-            gm_core_load(core, (enum gm_row_kind)kind, "key", bytes, sizeof(bytes), &err),
-            -GM_E_PROTO);
+        struct gm_key key = {.kind = (enum gm_row_kind)kind, .job = 1, .name = (char *)"name"};
+        assert_int_equal(gm_core_load(core, &key, bytes, sizeof(bytes), &err), -GM_E_PROTO);
     }
-    assert_int_equal(gm_core_load(core, (enum gm_row_kind)99, "key", bytes, 0, &err), -GM_E_PROTO);
+    struct gm_key none = {.kind = (enum gm_row_kind)99};
+    assert_int_equal(gm_core_load(core, &none, bytes, 0, &err), -GM_E_PROTO);
     gm_core_destroy(&core);
 }
 
@@ -52,8 +52,8 @@ static int load_all(const struct sim *sim, enum gm_row_kind without, size_t cut,
     size_t i = 0;
     for (const struct sim_row *r = sim->rows; rc == 0 && r; r = r->hh.next, i++) {
         size_t size = i == at && r->size > cut ? r->size - cut : r->size;
-        if (r->kind != without) {
-            rc = gm_core_load(core, r->kind, r->key, r->data, size, &err);
+        if (r->key.kind != without) {
+            rc = gm_core_load(core, &r->key, r->data, size, &err);
         }
     }
     if (rc == 0) {
@@ -61,7 +61,8 @@ static int load_all(const struct sim *sim, enum gm_row_kind without, size_t cut,
     }
     if (rc == 0) {
         assert_int_equal(gm_core_check(core, &err), 0);
-        assert_int_equal(gm_core_load(core, GM_ROW_JOB, "late", "", 0, &err), -GM_E_INVAL);
+        assert_int_equal(gm_core_load(core, &(struct gm_key){.kind = GM_ROW_JOB}, "", 0, &err),
+                         -GM_E_INVAL);
     }
     gm_effects_fini(&fx);
     gm_core_destroy(&core);
@@ -242,7 +243,7 @@ static uint64_t memory_of_loaded(const struct sim *sim, bool backwards)
         last = r;
     }
     for (r = backwards ? last : sim->rows; r; r = backwards ? r->hh.prev : r->hh.next) {
-        assert_int_equal(gm_core_load(core, r->kind, r->key, r->data, r->size, &err), 0);
+        assert_int_equal(gm_core_load(core, &r->key, r->data, r->size, &err), 0);
     }
     assert_int_equal(gm_core_loaded(core, 0, &fx, &err), 0);
     uint64_t bytes = only_job(core)->encode_memory_bytes;
