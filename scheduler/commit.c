@@ -7,6 +7,7 @@
 
 #include "common/array.h"
 #include "common/crash.h"
+#include "common/log.h"
 #include "common/loop.h"
 
 struct batch {
@@ -37,6 +38,7 @@ struct gm_commit {
     uv_cond_t cond;
     bool handed; /* under mutex: `writing` waits for the thread */
     bool quit;   /* under mutex */
+    bool untidy; /* the thread's */
     int rc;      /* the thread's answer, read by the loop after its post */
     struct gm_err err;
 };
@@ -97,6 +99,17 @@ static void on_written(void *arg)
     release(c, &done, 0, NULL);
 }
 
+/* Who waits for the batch does not wait for this. The same again is not told again. */
+static void tidy(struct gm_commit *c)
+{
+    struct gm_err err = {0};
+    bool failed = gm_state_tidy(c->state, &err) < 0;
+    if (failed && !c->untidy) {
+        gm_log_err(GM_LOG_WARN, "log_stays", &err, "file=state.db-wal");
+    }
+    c->untidy = failed;
+}
+
 static void thread_main(void *arg)
 {
     struct gm_commit *c = arg;
@@ -117,9 +130,13 @@ static void thread_main(void *arg)
                                        .event_count = c->writing.event_count};
         GM_CRASH("commit.before");
         c->rc = gm_state_commit(c->state, &batch, &c->err);
+        bool ok = c->rc == 0; /* before it is the loop's */
         GM_CRASH("commit.after");
         if (gm_post(c->post, on_written, c, NULL) < 0) {
             abort(); /* an acknowledged commit that nobody hears of can't be undone */
+        }
+        if (ok) {
+            tidy(c);
         }
     }
 }

@@ -23,13 +23,15 @@
 #include "common/crash.h"
 #include "common/fs.h"
 #include "scheduler/store/db.h"
+#include "scheduler/store/last.h"
 #include "scheduler/store/migrate.h"
 #include "scheduler/store/tables.h"
 
 #define PATH_BYTES 4096
 #define BUSY_MS 5000
 
-#define WAL_PIECE 65536 /* bytes */
+#define WAL_PIECE 65536        /* bytes */
+#define CHECKPOINT_FRAMES 1000 /* as SQLite does by itself */
 
 static const char META[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
@@ -41,6 +43,8 @@ struct gm_state {
     sqlite3 *reader;          /* owned: events */
     struct gm_tables *tables; /* owned, of db */
     sqlite3_stmt *events;     /* owned, of reader */
+    struct gm_last last;      /* owned */
+    int frames; /* of the WAL that are not in the database yet, as of the last commit */
     uint64_t term;
     int64_t last_event;
 };
@@ -178,9 +182,20 @@ static int raise_term(struct gm_state *s, struct gm_err *err)
     return rc;
 }
 
+/* In place of SQLite's own, which would check-point before the commit returns. */
+static int note_frames(void *arg, sqlite3 *db, const char *name, int frames)
+{
+    struct gm_state *s = arg;
+    (void)db;
+    (void)name;
+    s->frames = frames;
+    return SQLITE_OK;
+}
+
 static int prepare(struct gm_state *s, struct gm_err *err)
 {
     int rc = gm_tables_open(s->db, &s->tables, err);
+    (void)sqlite3_wal_hook(s->db, note_frames, s);
     return rc < 0 ? rc
                   : gm_db_prepare(s->reader,
                                   "SELECT seq, type, json, unix_ms FROM event "
@@ -253,6 +268,7 @@ void gm_state_close(struct gm_state **state)
         return;
     }
     gm_tables_close(&s->tables);
+    gm_last_fini(&s->last);
     (void)sqlite3_finalize(s->events);
     (void)sqlite3_close(s->reader);
     (void)sqlite3_close(s->db);
@@ -329,12 +345,18 @@ int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct 
 
 int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
-    int rc = gm_db_exec(state->db, "BEGIN IMMEDIATE", "begin", err);
+    int rc = gm_last_find(&state->last, batch->rows, batch->row_count, err);
+    if (rc == 0) {
+        rc = gm_db_exec(state->db, "BEGIN IMMEDIATE", "begin", err);
+    }
     if (rc < 0) {
         return rc;
     }
     for (size_t i = 0; rc == 0 && i < batch->row_count; i++) {
         const struct gm_row *row = &batch->rows[i];
+        if (state->last.skip[i]) {
+            continue;
+        }
         rc = row->data != NULL ? gm_tables_put(state->tables, &row->key, row->data, row->size, err)
                                : gm_tables_delete(state->tables, &row->key, err);
     }
@@ -349,6 +371,17 @@ int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, 
         GM_IGNORE(gm_db_exec(state->db, "ROLLBACK", "roll back", NULL), "the first error is told");
     }
     return rc;
+}
+
+int gm_state_tidy(struct gm_state *state, struct gm_err *err)
+{
+    if (state->frames < CHECKPOINT_FRAMES) {
+        return 0;
+    }
+    state->frames = 0; /* the next commit tells */
+    int code = sqlite3_wal_checkpoint_v2(state->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || code == SQLITE_BUSY ? 0
+                                                    : gm_db_err(err, state->db, "tidy its log up");
 }
 
 int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,

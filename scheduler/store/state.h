@@ -57,6 +57,11 @@ struct gm_state_batch {
 int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
                     struct gm_err *err) GM_MUST_CHECK;
 
+/* Between commits: moves the log into the database when it is long, which a commit would wait for
+ * otherwise. What it could not move stays in the log, where the next call finds it: an error here
+ * is to be told, and no more. Thread: the commits'. */
+int gm_state_tidy(struct gm_state *state, struct gm_err *err) GM_MUST_CHECK;
+
 /* Calls fn for the job's events after `after`, oldest first, at most `limit` of them. */
 int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,
                     void (*fn)(const struct gm_state_event *event, void *arg), void *arg,

@@ -1,6 +1,7 @@
 #include "tests/scheduler/helper.h"
 
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -141,6 +142,65 @@ static void a_batch_that_fails_leaves_nothing(void **state)
     gm_state_close(&s);
 }
 
+static off_t size_of(const char *folder, const char *name)
+{
+    char path[512];
+    struct stat st;
+    path_in(path, folder, name);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static void fill(struct gm_state *s, uint64_t first, size_t count)
+{
+    static char body[4000];
+    struct gm_err err = {0};
+    for (uint64_t i = first; i < first + count; i++) {
+        struct gm_row r = {.key = {.kind = GM_ROW_ITEM, .job = 1, .index = (uint32_t)i},
+                           .data = (uint8_t *)body,
+                           .size = sizeof body};
+        struct gm_state_batch batch = {.rows = &r, .row_count = 1};
+        ASSERT_OK(gm_state_commit(s, &batch, &err));
+    }
+}
+
+/* Moving the log is nobody's commit. */
+static void commits_leave_the_log_to_be_tidied(void **state)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    off_t before = size_of(*state, "state.db");
+    fill(s, 0, 600);
+    assert_int_equal(size_of(*state, "state.db"), before);
+    ASSERT_OK(gm_state_tidy(s, &err));
+    off_t moved = size_of(*state, "state.db"), log = size_of(*state, "state.db-wal");
+    assert_true(moved > 600 * 4000 && log > 600 * 4000);
+    fill(s, 600, 10);
+    ASSERT_OK(gm_state_tidy(s, &err)); /* too little yet */
+    assert_int_equal(size_of(*state, "state.db"), moved);
+    assert_int_equal(size_of(*state, "state.db-wal"), log); /* begun again at its start */
+    gm_state_close(&s);
+}
+
+static void of_two_rows_of_one_key_the_last_is_written(void **state)
+{
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    struct seen seen = {0};
+    struct gm_row rows[] = {row(GM_ROW_TASK, 1, "first"),  row(GM_ROW_TASK, 2, "gone"),
+                            row(GM_ROW_TASK, 1, "second"), row(GM_ROW_TASK, 2, NULL),
+                            row(GM_ROW_TASK, 3, NULL),     row(GM_ROW_TASK, 3, "there")};
+    struct gm_state_batch batch = {.rows = rows, .row_count = 6};
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_state_commit(s, &batch, &err));
+    ASSERT_OK(gm_state_load(s, see, &seen, &err));
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.data[0], "second");
+    assert_string_equal(seen.data[1], "there");
+    gm_state_close(&s);
+}
+
 static void two_schedulers_do_not_share_a_folder(void **state)
 {
     struct gm_state *a = NULL;
@@ -232,6 +292,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(events_are_read_in_order_and_go_with_their_job, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_batch_that_fails_leaves_nothing, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(commits_leave_the_log_to_be_tidied, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(of_two_rows_of_one_key_the_last_is_written, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(two_schedulers_do_not_share_a_folder, make_folder,
                                         remove_folder),

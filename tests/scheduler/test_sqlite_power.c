@@ -74,6 +74,9 @@ static bool commit(struct history *h, size_t size)
     memset(h->filler, h->next, size);
     h->sizes[h->next] = size;
     h->acked[h->next] = h->s != NULL && gm_state_commit(h->s, &batch, &err) == 0;
+    if (h->acked[h->next]) {
+        GM_IGNORE(gm_state_tidy(h->s, &err), "what failed is found by the next commit");
+    }
     return h->acked[h->next++];
 }
 
