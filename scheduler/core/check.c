@@ -13,10 +13,13 @@ struct count {
 static int check_unit(const struct gm_cjob *job, const struct gm_unit *unit, bool real,
                       struct count *count, struct gm_err *err)
 {
-    count->ready += unit->state == GM_TASK_READY ? 1 : 0;
+    if (unit->sum == real) {
+        return BROKEN("job %s: a unit is not what its task is", job->id);
+    }
     if (!real) {
         return 0;
     }
+    count->ready += unit->state == GM_TASK_READY ? 1 : 0;
     bool running = unit->state == GM_TASK_RUNNING;
     count->running += running ? 1 : 0;
     count->open += running || unit->state == GM_TASK_READY || unit->state == GM_TASK_BACKOFF;
@@ -251,5 +254,5 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     if (finished != core->finished || unfinished != core->unfinished) {
         return BROKEN("jobs are miscounted");
     }
-    return 0;
+    return gm_core_order_check(core, err);
 }

@@ -42,6 +42,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->device_wait = core->params.device_wait_ms * GM_MS;
     core->next_seq = 1;
     core->devices = gm_devices_create();
+    gm_core_order_init(core);
     *out = core;
     return 0;
 }
@@ -89,6 +90,7 @@ void gm_core_destroy(struct gm_core **pcore)
     }
     gm_timers_fini(&core->lease_timers);
     gm_timers_fini(&core->node_timers);
+    gm_core_order_fini(core);
     gm_core_loading_fini(core);
     gm_history_fini(&core->history);
     free(core);
@@ -136,6 +138,9 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
         return gm_err_set(err, GM_E_INVAL, s->priority, "priority %d is not in 0..100",
                           (int)s->priority);
     }
+    if (s->deadline_unix_ms < 0) {
+        return gm_err_set(err, GM_E_INVAL, 0, "a deadline is a time after 1970");
+    }
     HASH_FIND_STR(core->jobs, s->job_id, job);
     if (job) {
         return gm_err_set(err, GM_E_CONFLICT, 0, "job %s exists", s->job_id);
@@ -151,7 +156,7 @@ static int check_submit(const struct gm_core *core, const struct gm_submit *s, s
         return gm_err_set(err, GM_E_BUSY, 0, "%u jobs are waiting or running already",
                           core->params.max_jobs);
     }
-    return 0;
+    return gm_core_tenant_check_submit(core, s->tenant, err);
 }
 
 static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct gm_err *err)
@@ -175,6 +180,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     job->source_size = s->source_size;
     job->source_version = s->source_version;
     job->priority = s->priority;
+    job->deadline_unix_ms = s->deadline_unix_ms;
     job->plan_only = s->plan_only;
     job->created_unix_ms = s->created_unix_ms;
     rc = gm_core_row_job_check(job, err);
@@ -183,6 +189,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
         gm_core_job_destroy(job);
         return rc;
     }
+    gm_core_order_join(core, job, s->tenant);
     gm_core_job_touch(core, job);
     HASH_ADD_KEYPTR(hh, core->jobs, job->id, strlen(job->id), job);
     core->unfinished++;
@@ -230,6 +237,9 @@ static void tick_jobs(struct gm_core *core)
         if (job->publish_at != 0 && job->publish_at <= core->now) {
             gm_core_job_publish_again(core, job);
         }
+        if (sample && job->deadline_unix_ms > 0) {
+            gm_core_job_hurry(core, job);
+        }
         if (sample && job->state == GM_JOB_RUNNING && job->frames_known > 0) {
             gm_core_job_sample(job, core->now);
         }
@@ -239,8 +249,9 @@ static void tick_jobs(struct gm_core *core)
             gm_core_fx_event(core, job, "progress", NULL, gm_job_state_name(job->state), false);
         }
     }
-    if (sample) {
+    if (sample) { /* what nothing else says is looked at now and then */
         core->sampled_at = core->now;
+        core->place_dirty = core->split_stopped = true;
     }
 }
 
@@ -253,7 +264,6 @@ static void handle_tick(struct gm_core *core)
     }
     tick_jobs(core);
     gm_core_history_write(core, false);
-    core->place_dirty = true; /* age changes the order */
 }
 
 static int handle_job_event(struct gm_core *core, const struct gm_event *event, struct gm_err *err)

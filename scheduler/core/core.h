@@ -17,6 +17,17 @@
  */
 struct gm_core; /* opaque; see view.h for read-only views */
 
+/* What a tenant may have: whoever jobs belong to. */
+#define GM_TENANT_OTHERS "*" /* the name of all that are not named */
+struct gm_tenant_params {
+    const char *name;     /* 1..64 letters, digits, '_', '-' and '.' */
+    uint32_t weight;      /* of its share, 1..1000; 0: 1 */
+    uint32_t max_running; /* slots at once; 0: no limit */
+    uint32_t max_queued;  /* unfinished jobs, more: BUSY; 0: no limit */
+};
+/* Errors: INVAL. */
+int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err) GM_MUST_CHECK;
+
 struct gm_core_params {
     uint64_t term;           /* raised durably by the caller before each start */
     uint32_t lease_ms;       /* default 15000 */
@@ -27,6 +38,8 @@ struct gm_core_params {
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t keep_finished;  /* finished jobs whose rows stay; 0, but in tests: 1000 */
+    const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
+    size_t tenant_count;
 };
 
 struct gm_row {
@@ -86,9 +99,11 @@ struct gm_submit {                /* borrowed; copied */
     const char *destination_url; /* store of the outputs */
     /* gm_store_mark of that store and of the work store; NULL or "": not known */
     const char *destination_mark, *work_mark;
-    int32_t priority;        /* 0..100, default 50 */
-    const char *external_id; /* "" where none */
-    bool plan_only;          /* stop after `plan`: a dry run */
+    int32_t priority;         /* 0..100, default 50 */
+    const char *tenant;       /* NULL or "": "default" */
+    int64_t deadline_unix_ms; /* it should be done by then; 0: none */
+    const char *external_id;  /* "" where none */
+    bool plan_only;           /* stop after `plan`: a dry run */
     int64_t created_unix_ms;
 };
 

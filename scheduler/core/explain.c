@@ -97,6 +97,10 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         SAY(row, connected == 0
                      ? "It is ready, but no node is connected."
                      : "It is ready, but the connected nodes are drained or offer no slot.");
+    } else if (gm_core_tenant_is_full(inst->task->job->tenant)) {
+        const struct gm_tenant *tenant = inst->task->job->tenant;
+        SAY(row, "It is ready; tenant %s has all of the %u slots that it may have at once.",
+            tenant->name, tenant->max_running);
     } else if (unused == 0 && waits_for_sessions(core, &wish)) {
         SAY(row,
             "It is ready and waits for encoder sessions: it takes %" PRIu64
@@ -194,7 +198,7 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
 {
     uint64_t unused, held = 0;
     struct gm_chain_wish wish;
-    char waits[128] = "", measured[96], next[64];
+    char waits[128] = "", few[64] = "", measured[96], next[64];
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
         held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
     }
@@ -202,13 +206,17 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
         (void)snprintf(waits, sizeof(waits), " %" PRIu64 " for `%.32s` to announce the next,", held,
                        inst->task->job->split->name);
     }
+    if (gm_core_tenant_is_full(inst->task->job->tenant)) {
+        (void)snprintf(few, sizeof(few), " of the %u that its tenant may have",
+                       inst->task->job->tenant->max_running);
+    }
     say_measured(inst, measured, sizeof(measured));
     say_left(gm_core_inst_next_end(core, inst), " The next run is expected to end in", next);
     row->state = GM_TASK_RUNNING;
     SAY(row,
-        "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot,%s %" PRIu64
+        "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s %" PRIu64
         " pause after a failure.%s%s%s",
-        inst->chunk_done, inst->chunk_count, running, ready - held, waits, backoff, next,
+        inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, backoff, next,
         next[0] ? "." : "", measured);
 }
 

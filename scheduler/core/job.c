@@ -101,6 +101,7 @@ static void set_instances(struct gm_ctask *task, uint32_t count)
         task->insts[i].task = task;
         task->insts[i].number = i;
         task->insts[i].unit.state = GM_TASK_BLOCKED;
+        task->insts[i].unit.sum = task->type->fan == GM_FAN_RUNS;
     }
 }
 

@@ -19,6 +19,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
     if (gm_job_state_is_final(job->state)) {
         job->finished_unix_ms = core->unix_ms;
         core->unfinished--;
+        gm_core_order_finish(job);
         core->finished++;
         gm_core_fx_event(core, job,
                          job->state == GM_JOB_DONE     ? "job.done"
@@ -444,6 +445,7 @@ void gm_core_job_prune(struct gm_core *core)
             gm_core_row_job_delete(core, job);
             HASH_DEL(core->jobs, job);
             core->finished--;
+            gm_core_order_part(core, job);
             gm_core_job_destroy(job);
         }
     }

@@ -126,6 +126,9 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
         gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
         unit->lease = lease;
     }
+    uint64_t work = gm_core_work(a->inst, a->first_chunk, a->chunk_count);
+    lease->expected = gm_core_expect(core, a->node, a->device, a->chain, a->inst, work);
+    gm_core_order_charge(core, lease);
     if (job->started_unix_ms == 0) {
         job->started_unix_ms = core->unix_ms;
         gm_core_job_touch(core, job);
@@ -175,6 +178,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     subtract(&lease->device->used, &lease->demand);
     gm_devices_note(core, lease->device, false);
     job->leading -= is_leading(lease) ? 1 : 0;
+    gm_core_order_settle(core, lease, outcome == GM_ATTEMPT_DONE);
     node->lease_count--;
     job->lease_count--;
     gm_timers_stop(&core->lease_timers, &lease->timer);

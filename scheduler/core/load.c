@@ -125,6 +125,10 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
         row->seq != loading->key.job || job || find_job(core, &loading->key)) {
         return orphan(err, loading);
     }
+    const struct gm_tenant_params tenant = {.name = row->tenant};
+    if (row->tenant[0] != '\0' && gm_tenant_check(&tenant, err) < 0) {
+        return orphan(err, loading);
+    }
     int rc = gm_core_job_create(row->id, row->pipeline, &job, err);
     if (rc < 0) {
         return gm_err_wrap(err, rc, "stored job %.64s: ", row->id);
@@ -146,6 +150,8 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->started_unix_ms = row->started_unix_ms;
     job->finished_unix_ms = row->finished_unix_ms;
     job->state = (enum gm_job_state)row->state;
+    job->deadline_unix_ms = row->deadline_unix_ms;
+    gm_core_order_join(core, job, row->tenant);
     if (row->error) {
         gm_err_from_msg(row->error, &job->error);
     }

@@ -1,7 +1,7 @@
 /* Placement: which waiting unit goes to which device.
  *
- * Jobs by priority plus age (a point for 10 s of waiting), then by creation; within a job, what
- * others wait for first. The device is search.c's.
+ * The job whose turn it is (order.h) gets one thing placed, and the turn goes on; within a job,
+ * what others wait for goes first. The device is search.c's.
  *
  * Stream edges can't deadlock: split never waits for its consumers; a track whose inputs still come
  * starts only beside a running split and never takes the farm's last free slot; and when split
@@ -12,13 +12,7 @@
 
 #include "scheduler/core/state.h"
 
-#define AGE_POINT (10 * GM_SEC)
 #define RANKS 7
-
-struct candidate {
-    struct gm_cjob *job;
-    gm_time score;
-};
 
 bool gm_core_node_is_open(const struct gm_cnode *node)
 {
@@ -70,7 +64,8 @@ bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)
            (split == GM_TASK_RUNNING && free_slots >= 2);
 }
 
-static void place_inst(struct gm_core *core, struct gm_inst *inst)
+/* One unit or run of the instance. False: no device takes any. */
+static bool place_inst(struct gm_core *core, struct gm_inst *inst)
 {
     bool runs = inst->task->type->fan == GM_FAN_RUNS;
     bool untried = false;
@@ -79,7 +74,7 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         uint64_t unused;
         struct gm_chain_wish wish;
         if (!gm_core_chain_wish(core, inst, &wish)) {
-            return;
+            return false;
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
         struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
@@ -87,12 +82,12 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
         a.demand.sessions = wish.sessions;
         if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
             (inst->task->failures == 0 && gm_core_is_parked(core, &wish, &a.demand))) {
-            return;
+            return false;
         }
         if (runs) {
             struct gm_run run = gm_core_inst_run(inst, slots, untried);
             if (run.count == 0) {
-                return;
+                return false;
             }
             a.first_chunk = run.first;
             a.chunk_count = run.count;
@@ -103,12 +98,15 @@ static void place_inst(struct gm_core *core, struct gm_inst *inst)
                 gm_core_chain_chosen(core, inst->task->job, a.chain);
             }
             gm_core_lease_start(core, &a);
-        } else if (runs && !untried && unit->avoid_count > 0) {
+            return true;
+        }
+        if (runs && !untried && unit->avoid_count > 0) {
             untried = true; /* it waits for another node; the other chunks do not */
         } else {
-            return;
+            return false;
         }
     }
+    return false;
 }
 
 /* Order within a job: split feeds the others; the one sequential encoder of a track must not be
@@ -133,7 +131,7 @@ static int rank_of(const struct gm_ctask *task)
     }
 }
 
-static void place_job(struct gm_core *core, struct gm_cjob *job)
+static bool place_job(struct gm_core *core, struct gm_cjob *job)
 {
     for (int rank = 0; rank < RANKS; rank++) {
         for (uint32_t t = 0; t < job->task_count; t++) {
@@ -141,35 +139,13 @@ static void place_job(struct gm_core *core, struct gm_cjob *job)
                 continue;
             }
             for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
-                place_inst(core, &job->tasks[t].insts[i]);
+                if (place_inst(core, &job->tasks[t].insts[i])) {
+                    return true;
+                }
             }
         }
     }
-}
-
-static bool oldest_ready(struct gm_cjob *job, gm_time *out)
-{
-    bool found = false;
-    for (uint32_t t = 0; t < job->task_count; t++) {
-        for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
-            const struct gm_unit *unit = first_ready(&job->tasks[t].insts[i]);
-            if (unit && (!found || unit->ready_since < *out)) {
-                *out = unit->ready_since;
-                found = true;
-            }
-        }
-    }
-    return found;
-}
-
-static int by_score(const void *pa, const void *pb)
-{
-    const struct candidate *a = pa;
-    const struct candidate *b = pb;
-    if (a->score != b->score) {
-        return a->score > b->score ? -1 : 1;
-    }
-    return a->job->seq < b->job->seq ? -1 : a->job->seq > b->job->seq;
+    return false;
 }
 
 /* A job whose split found no slot does not keep slots for tracks that wait for it. */
@@ -187,34 +163,46 @@ static void take_back_tracks(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
+/* All that is usable, of which a demand is a share: a walk, so not each time. */
+static struct gm_capacity farm_of(const struct gm_core *core)
+{
+    struct gm_capacity sum = {0};
+    for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
+            const struct gm_capacity *u = &n->devices[d].usable;
+            sum.cpu_milli += u->cpu_milli;
+            sum.memory_bytes += u->memory_bytes;
+            sum.scratch_bytes += u->scratch_bytes;
+            sum.slots += u->slots;
+            sum.sessions += u->sessions;
+        }
+    }
+    return sum;
+}
+
 void gm_core_place(struct gm_core *core)
 {
     uint64_t unused;
+    struct gm_cjob *job;
     if (!core->place_dirty || core->stopping) {
         return;
     }
     (void)gm_core_slots(core, NULL, &unused);
-    struct candidate *list = NULL;
-    size_t count = 0, cap = 0;
-    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
-        gm_time since;
-        bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
-        if (open && unused > 0 && job->ready_units > 0 && oldest_ready(job, &since)) {
-            list = gm_mem_grow(list, count, &cap, sizeof(*list));
-            list[count++] = (struct candidate){
-                .job = job, .score = job->priority * AGE_POINT + (core->now - since)};
+    if (unused > 0 && (core->order.farm.slots == 0 || core->now - core->order.farm_at >= GM_SEC)) {
+        core->order.farm = farm_of(core);
+        core->order.farm_at = core->now;
+    }
+    while (unused > 0 && (job = gm_core_order_next(core)) != NULL) {
+        if (place_job(core, job)) {
+            (void)gm_core_slots(core, NULL, &unused);
+        } else {
+            gm_core_order_aside(core, job);
         }
     }
-    if (count > 1) {
-        qsort(list, count, sizeof(*list), by_score);
-    }
-    for (size_t i = 0; unused > 0 && i < count; i++) {
-        place_job(core, list[i].job);
-        (void)gm_core_slots(core, NULL, &unused);
-    }
-    free(list);
-    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+    gm_core_order_back(core);
+    for (job = core->jobs; core->split_stopped && job; job = job->hh.next) {
         take_back_tracks(core, job);
     }
+    core->split_stopped = false;
     core->place_dirty = false;
 }

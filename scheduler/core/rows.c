@@ -58,6 +58,8 @@ static Gm__JobRow job_row(const struct gm_cjob *job, struct job_parts *parts)
     row.work_mark = job->work_mark;
     row.external_id = job->external_id;
     row.priority = job->priority;
+    row.tenant = job->tenant ? job->tenant->name : (char *)protobuf_c_empty_string;
+    row.deadline_unix_ms = job->deadline_unix_ms;
     row.plan_only = job->plan_only;
     row.created_unix_ms = job->created_unix_ms;
     row.started_unix_ms = job->started_unix_ms;

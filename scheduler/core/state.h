@@ -5,6 +5,7 @@
 #include "scheduler/core/fsm.h"
 #include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
+#include "scheduler/core/order.h"
 #include "scheduler/core/task_types.h"
 #include "scheduler/core/timers.h"
 #include "state.pb-c.h"
@@ -62,6 +63,7 @@ struct gm_unit {
     struct gm_avoid *avoid; /* owned */
     uint32_t avoid_count;
     struct gm_lease *lease; /* borrowed; RUNNING */
+    bool sum;               /* it stands for chunks: READY says nothing of it */
 };
 struct gm_core_chunk {
     struct gm_unit unit;
@@ -168,6 +170,10 @@ struct gm_cjob {
     uint64_t source_size;
     uint64_t source_version;
     int32_t priority;
+    int64_t deadline_unix_ms;
+    bool urgent;              /* the deadline is near: it is of the highest class */
+    struct gm_tenant *tenant; /* borrowed */
+    struct gm_turn turn;
     bool plan_only;
     int64_t created_unix_ms, started_unix_ms, finished_unix_ms;
     enum gm_job_state state;
@@ -280,7 +286,10 @@ struct gm_lease {
     struct gm_attempt *attempt;
     Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
-    double picture_s;     /* as gm_assignment */
+    double picture_s;         /* as gm_assignment */
+    enum gm_job_class class_; /* its job's when it began; its share of the farm; its price */
+    uint64_t share, charged;
+    gm_time expected;     /* it takes, by gm_core_expect */
     uint32_t first_chunk; /* runs */
     uint32_t chunk_count; /* runs; others 0 */
     gm_time assigned_at;
@@ -316,6 +325,7 @@ struct gm_core {
     struct gm_devices *devices; /* owned */
     uint64_t next_node;
     struct gm_drained *drained;
+    struct gm_order order;
     uint64_t next_seq; /* of jobs */
     uint64_t epoch;
     uint64_t unfinished; /* jobs */
@@ -337,7 +347,8 @@ struct gm_core {
     gm_time now;
     int64_t unix_ms;
     bool place_dirty;
-    bool rows_dirty; /* a job's row_dirty is set */
+    bool split_stopped; /* one of a job with leases is ready again */
+    bool rows_dirty;    /* a job's row_dirty is set */
 };
 
 /* effects.c: all append to core->fx. Messages and keys are borrowed and copied. */
@@ -408,6 +419,8 @@ void gm_core_job_prune(struct gm_core *core);
 struct gm_ctask *gm_core_job_find_task(struct gm_cjob *job, const char *name);
 struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uint32_t instance);
 uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
+/* Its deadline is near, or not any more: the class follows. */
+void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job);
 void gm_core_job_sample(struct gm_cjob *job, gm_time now);
 
 /* task.c */

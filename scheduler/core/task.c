@@ -38,14 +38,19 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
 {
     int next = gm_unit_next(unit->state, event);
     GM_ASSERT(next != GM_FSM_ILLEGAL);
-    if (unit->state == GM_TASK_READY) {
-        job->ready_units--;
-    }
+    bool was_ready = unit->state == GM_TASK_READY && !unit->sum;
     unit->state = (enum gm_task_state)next;
+    bool is_ready = unit->state == GM_TASK_READY && !unit->sum;
+    if (is_ready && !was_ready && job->ready_units++ == 0) {
+        gm_core_order_enter(core, job);
+    } else if (was_ready && !is_ready && --job->ready_units == 0) {
+        gm_core_order_leave(core, job);
+    }
     if (unit->state == GM_TASK_READY) {
-        job->ready_units++;
         unit->ready_since = core->now;
         core->place_dirty = true;
+        core->split_stopped =
+            core->split_stopped || (job->leases && unit == &job->split->insts[0].unit);
     }
     if (unit->state != GM_TASK_RUNNING) {
         unit->lease = NULL;

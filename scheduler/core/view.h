@@ -41,6 +41,11 @@ enum gm_task_state {
 /* "blocked" "ready" "running" "backoff" "done" "failed" "ended" */
 const char *gm_task_state_name(enum gm_task_state state);
 
+/* What a job's priority, 0..100, makes it: batch below 25, high from 75 on. A deadline that comes
+ * near makes it high, too. */
+enum gm_job_class { GM_CLASS_BATCH, GM_CLASS_NORMAL, GM_CLASS_HIGH, GM_CLASSES };
+const char *gm_job_class_name(enum gm_job_class class_); /* "batch" "normal" "high" */
+
 /* One task of the pipeline, all its instances together. */
 struct gm_task_view {
     const char *name; /* in the pipeline */
@@ -80,6 +85,9 @@ struct gm_job_view {
         *chain_reason; /* why none that comes before it was planned for; "": nothing to say */
     struct gm_lost_view *lost; /* owned */
     size_t lost_count;
+    const char *tenant;
+    int64_t deadline_unix_ms; /* 0: none */
+    enum gm_job_class class_; /* now */
     int32_t priority;
     bool plan_only;
     int64_t created_unix_ms;

@@ -126,6 +126,8 @@ static void load(struct sim *sim)
                                     .stall_ms = sim->params.stall_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
                                     .max_attempts = sim->params.max_attempts,
+                                    .tenants = sim->params.tenants,
+                                    .tenant_count = sim->params.tenant_count,
                                     .keep_finished = sim->params.keep_finished};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
     load_rows(sim);
@@ -272,6 +274,7 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
     }
     char destination[32]; /* one for all that is asked for in the same words */
     (void)snprintf(destination, sizeof(destination), "file:///out/%d", (int)kind);
+    int64_t deadline = sim->deadline > 0 ? SIM_UNIX_BASE + (sim->now + sim->deadline) / GM_MS : 0;
     struct gm_submit submission = {.job_id = id,
                                    .pipeline = &pipeline,
                                    .source_url = "file:///in.mp4",
@@ -281,6 +284,8 @@ static struct sim_job *submit(struct sim *sim, const char *id, enum sim_kind kin
                                    .destination_mark = "of out",
                                    .work_mark = "of work",
                                    .priority = priority,
+                                   .tenant = sim->tenant,
+                                   .deadline_unix_ms = deadline,
                                    .external_id = "",
                                    .plan_only = plan_only,
                                    .created_unix_ms = SIM_UNIX_BASE + sim->now / GM_MS};

@@ -74,6 +74,8 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t ladder;      /* rungs of pipelines, up to 4, which all sources fill; 0: not told */
     const char *fallback; /* of pipelines; NULL: none is said */
     const char *device;   /* the one that pipelines list; NULL: none is listed */
+    const struct gm_tenant_params *tenants; /* borrowed */
+    size_t tenant_count;
 };
 
 enum sim_kind {
@@ -228,6 +230,8 @@ struct sim_op { /* what the daemon does in stores for a job */
 };
 struct sim {
     struct sim_params params;
+    const char *tenant; /* of jobs that are submitted from now on; NULL: none is named */
+    gm_time deadline;   /* the same: so long after; 0: none */
     uint64_t random;
     bool lossy;           /* messages or nodes may vanish: the two sides can disagree for a while */
     struct gm_core *core; /* NULL: the scheduler is down */

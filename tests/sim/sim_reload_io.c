@@ -279,6 +279,8 @@ static void write_job(FILE *f, const struct gm_cjob *job)
                   job->id, job->seq, gm_job_state_name(job->state), (int)job->error.code,
                   job->publication, job->chain ? job->chain->fingerprint : "-", job->chain_reason,
                   job->destination_mark, job->work_mark);
+    (void)fprintf(f, "  tenant %s, deadline %" PRId64 "\n", job->tenant->name,
+                  job->deadline_unix_ms);
     (void)fprintf(f,
                   "  cleanup %d, tried %d, cancel %d, planned %d, expanded %d, %" PRId64 " %" PRId64
                   " %" PRId64 "\n",

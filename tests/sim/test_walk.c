@@ -173,6 +173,11 @@ static struct sim_params params_of(uint32_t seed)
         p.publish_fails = 6000;
         p.publish_code = GM_E_STORE_CORRUPT;
     }
+    /* Tenants share, and one of them may have little. */
+    static const struct gm_tenant_params tenants[] = {
+        {.name = "few", .weight = 1, .max_running = 1}, {.name = "*", .weight = 3}};
+    p.tenants = tenants;
+    p.tenant_count = seed % 4 == 1 ? 2 : 0;
     /* Some farms have devices that come and go with their nodes, and fail as all does. */
     p.gpus = seed % 4 == 3 ? p.nodes / 2 + 1 : 0;
     /* Of some all nodes are measured, of some a few, of most none. */
@@ -205,6 +210,9 @@ static void submit_one(struct sim *sim, uint32_t number)
     (void)snprintf(id, sizeof(id), "job-%u", number);
     uint32_t chunks = 1 + sim_random(sim, number == 0 ? 32 : 12), tracks = sim_random(sim, 4);
     enum sim_kind kind = (enum sim_kind)(sim->params.seed % 2 == 0 ? 0 : sim_random(sim, 3));
+    static const char *const tenants[] = {NULL, "few", "other"};
+    sim->tenant = tenants[(sim->params.seed + number) % 3];
+    sim->deadline = (sim->params.seed + number) % 5 == 2 ? 60 * GM_SEC : 0;
     sim_until(sim, sim_is_up, 600);
     struct sim_job *job = kind == SIM_PLAIN
                               ? sim_submit(sim, id, chunks, tracks, (int32_t)sim_random(sim, 101))

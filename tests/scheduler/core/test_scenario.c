@@ -126,35 +126,6 @@ static void a_plan_alone_runs_inspect_and_plan(void **arg)
     sim_destroy(sim);
 }
 
-static void higher_priority_goes_first_and_age_catches_up(void **arg)
-{
-    (void)arg;
-    struct sim *sim = farm(0, 1);
-    (void)sim_submit(sim, "low", 1, 0, 10);
-    (void)sim_submit(sim, "same", 1, 0, 20);
-    (void)sim_submit(sim, "high", 1, 0, 20);
-    sim->params.nodes = 1;
-    sim->nodes[0].number = 0;
-    (void)snprintf(sim->nodes[0].id, sizeof(sim->nodes[0].id), "node-0");
-    sim_node_start(sim, &sim->nodes[0]);
-    sim_run(sim, 3);
-    assert_int_equal(strncmp(sim->order, "same.inspect@0 ", 15), 0);
-    sim_until(sim, sim_all_final, 300);
-    const char *low = strstr(sim->order, "low.inspect");
-    const char *high = strstr(sim->order, "high.inspect");
-    assert_true(low > high);
-    /* 100 s of waiting are 10 points */
-    sim->order_size = 0;
-    sim_node_kill(sim, &sim->nodes[0]);
-    (void)sim_submit(sim, "old", 1, 0, 10);
-    sim_run(sim, 101);
-    (void)sim_submit(sim, "new", 1, 0, 20);
-    sim_node_start(sim, &sim->nodes[0]);
-    sim_run(sim, 3);
-    assert_int_equal(strncmp(sim->order, "old.inspect@0 ", 14), 0);
-    sim_destroy(sim);
-}
-
 static void a_drained_node_gets_nothing_new_even_after_a_restart(void **arg)
 {
     (void)arg;
@@ -279,7 +250,6 @@ int main(void)
         cmocka_unit_test(programmes_of_sound_alone_work),
         cmocka_unit_test(split_gets_a_slot_back_from_its_audio),
         cmocka_unit_test(a_plan_alone_runs_inspect_and_plan),
-        cmocka_unit_test(higher_priority_goes_first_and_age_catches_up),
         cmocka_unit_test(a_drained_node_gets_nothing_new_even_after_a_restart),
         cmocka_unit_test(a_stopping_scheduler_assigns_nothing_and_takes_what_ends),
         cmocka_unit_test(a_restarted_scheduler_goes_on_where_it_was),

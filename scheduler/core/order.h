@@ -1,0 +1,111 @@
+#ifndef GM_SCHEDULER_CORE_ORDER_H
+#define GM_SCHEDULER_CORE_ORDER_H
+
+#include "scheduler/core/fair.h"
+#include "scheduler/core/heap.h"
+#include "scheduler/core/mem.h"
+#include "scheduler/core/task_types.h"
+
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+
+/* Whose turn it is: jobs that have something ready, in order. Private to scheduler/core/.
+ *
+ * The class of a job goes first. Within a class tenants share by weight, and so do a tenant's jobs:
+ * next is the tenant with the least virtual time, and of it the job with the least. Both are
+ * charged when something is given out, for as long as that is expected to take, and set right when
+ * it ends. Who had nothing to do starts where the others are: what was not taken is not owed. A job
+ * that got nothing for a while is aged: every eighth turn is that of the one which waited longest,
+ * whatever its class and tenant, so that nobody waits for ever, and no crowd of the aged overruns
+ * the classes. A restart lets all start equal.
+ */
+#define GM_ORDER_AGE (300 * GM_SEC) /* a job that got nothing for so long is aged */
+#define GM_ORDER_AGED_TURN 8u       /* every so many turns is one for the aged */
+#define GM_TENANT_MAX_NAME 64u      /* bytes */
+#define GM_TENANT_DEFAULT "default"
+
+struct gm_core;
+struct gm_cjob;
+struct gm_lease;
+struct gm_assignment;
+
+/* What a tenant has in one class. */
+struct gm_lane {
+    struct gm_heap_node turn; /* among the tenants of the class; it has jobs, and may run more */
+    struct gm_tenant *tenant; /* borrowed */
+    uint64_t time;            /* virtual: what the tenant was given in the class */
+    uint64_t now;             /* the largest of a job that was served: new ones begin there */
+    struct gm_heap jobs;
+};
+struct gm_tenant {
+    char *name; /* owned */
+    uint64_t number;
+    uint32_t weight;
+    uint32_t max_running, max_queued; /* 0: no limit */
+    bool named;                       /* by the configuration: it stays without jobs */
+    uint64_t jobs, unfinished;        /* of it: that are known; of these */
+    uint64_t running;                 /* its leases: slots that it holds */
+    struct gm_lane lanes[GM_CLASSES];
+    UT_hash_handle hh;
+};
+/* Of a job. */
+struct gm_turn {
+    struct gm_heap_node line; /* in its lane; in both heaps or in none */
+    struct gm_heap_node wait; /* among all that wait, longest first */
+    enum gm_job_class class_;
+    uint64_t time; /* virtual: what it was given in its lane */
+    gm_time since; /* it has waited */
+    bool aside;    /* nothing of it could be placed in this pass */
+};
+struct gm_order {
+    struct gm_tenant *tenants;                /* owned */
+    uint64_t tenant_count;                    /* ever */
+    uint32_t weight, max_running, max_queued; /* of those that are not named */
+    struct gm_heap lanes[GM_CLASSES];
+    uint64_t now[GM_CLASSES]; /* the largest virtual time of a lane that was served */
+    struct gm_heap waiting;
+    uint32_t turns;         /* since the aged had one */
+    struct gm_cjob **aside; /* owned */
+    size_t aside_count, aside_cap;
+    struct gm_capacity farm; /* all that is usable, as of */
+    gm_time farm_at;
+    gm_time expected[GM_ROLE_FINISH + 1]; /* a unit takes so long; 0: none has ended */
+};
+
+void gm_core_order_init(struct gm_core *core);
+void gm_core_order_fini(struct gm_core *core);
+/* The job is the tenant's from now on, and counts as unfinished unless it is final. name: checked,
+ * or stored. */
+void gm_core_order_join(struct gm_core *core, struct gm_cjob *job, const char *name);
+/* It ended. */
+void gm_core_order_finish(struct gm_cjob *job);
+/* It is forgotten, and its tenant with it where nothing else needs that. */
+void gm_core_order_part(struct gm_core *core, struct gm_cjob *job);
+/* It has something ready, or nothing any more. */
+void gm_core_order_enter(struct gm_core *core, struct gm_cjob *job);
+void gm_core_order_leave(struct gm_core *core, struct gm_cjob *job);
+/* Its class follows its priority and its deadline. */
+void gm_core_order_class(struct gm_core *core, struct gm_cjob *job);
+
+/* Whose turn it is; NULL: nobody waits that may have more. */
+struct gm_cjob *gm_core_order_next(struct gm_core *core);
+/* Nothing of the job can be placed now: others, until gm_core_order_back. */
+void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job);
+void gm_core_order_back(struct gm_core *core);
+/* The lease began: its job had its turn. */
+void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease);
+/* It ends: what it was expected to take is set right. done: how long such work takes is learned. */
+void gm_core_order_settle(struct gm_core *core, struct gm_lease *lease, bool done);
+
+/* The tenant may have one job more. name: NULL or "": the default. Errors: INVAL, BUSY. */
+int gm_core_tenant_check_submit(const struct gm_core *core, const char *name,
+                                struct gm_err *err) GM_MUST_CHECK;
+/* The tenant has all the slots that it may have. */
+bool gm_core_tenant_is_full(const struct gm_tenant *tenant);
+struct gm_tenant *gm_core_tenant_find(const struct gm_core *core, const char *name); /* or NULL */
+/* The heaps are in order. */
+bool gm_core_order_is_sound(const struct gm_order *order);
+/* Jobs, tenants and heaps say the same. Errors: BUG. */
+int gm_core_order_check(const struct gm_core *core, struct gm_err *err) GM_MUST_CHECK;
+
+#endif

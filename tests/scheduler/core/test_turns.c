@@ -1,0 +1,335 @@
+/* Turns of jobs in whole farms: classes, tenants, limits and deadlines, over restarts too. The
+ * order itself is in test_order.c. */
+#include "tests/scheduler/core/story.h"
+
+/* Nodes are away until farm_starts: jobs wait together. */
+static struct sim *waiting_farm(uint32_t nodes, uint32_t slots,
+                                const struct gm_tenant_params *tenants, size_t tenant_count)
+{
+    struct sim_params params = {.seed = 1,
+                                .nodes = nodes,
+                                .slots = slots,
+                                .tenants = tenants,
+                                .tenant_count = tenant_count};
+    struct sim *sim = sim_create(&params);
+    for (uint32_t n = 0; n < nodes; n++) {
+        sim_node_kill(sim, &sim->nodes[n]);
+    }
+    sim_run(sim, 5);
+    return sim;
+}
+
+static void farm_starts(struct sim *sim)
+{
+    for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        sim_node_start(sim, &sim->nodes[n]);
+    }
+}
+
+static const char *first_of(const struct sim *sim, const char *job)
+{
+    char word[64];
+    (void)snprintf(word, sizeof(word), "%s.", job);
+    const char *at = strstr(sim->order, word);
+    assert_non_null(at);
+    return at;
+}
+
+static void classes_go_first_and_then_who_came_first(void **arg)
+{
+    (void)arg;
+    struct sim *sim = waiting_farm(1, 1, NULL, 0);
+    (void)sim_submit(sim, "batch", 1, 0, 24);
+    (void)sim_submit(sim, "one", 1, 0, 50);
+    (void)sim_submit(sim, "two", 1, 0, 50);
+    (void)sim_submit(sim, "better", 1, 0, 60);
+    (void)sim_submit(sim, "high", 1, 0, 75);
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 300);
+    assert_true(first_of(sim, "high") < first_of(sim, "better"));
+    assert_true(first_of(sim, "better") < first_of(sim, "one"));
+    assert_true(first_of(sim, "one") < first_of(sim, "two"));
+    assert_true(first_of(sim, "two") < first_of(sim, "batch"));
+    sim_destroy(sim);
+}
+
+static uint32_t count_of(const char *from, const char *to, const char *word)
+{
+    uint32_t n = 0;
+    for (const char *at = from; (at = strstr(at, word)) != NULL && at < to; at++) {
+        n++;
+    }
+    return n;
+}
+
+static bool film_is_split(struct sim *sim)
+{
+    return count_attempts(sim, "film", "split", GM_ATTEMPT_DONE, GM_OK) == 1;
+}
+
+/* Runs of the film go between those of the clips, and its queue is not emptied first. */
+static void a_film_does_not_hold_up_clips(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(1, 1);
+    struct sim_job *film = sim_submit(sim, "film", 400, 0, 50);
+    sim_until(sim, film_is_split, 600);
+    char id[16];
+    for (int i = 0; i < 12; i++) {
+        (void)snprintf(id, sizeof(id), "clip%d", i);
+        (void)sim_submit(sim, id, 1, 0, 50);
+    }
+    const char *begin = sim->order + sim->order_size;
+    for (int i = 0; i < 600 && !sim_all_final(sim); i++) {
+        sim_run(sim, 1);
+        bool over = true;
+        for (int c = 0; c < 12; c++) {
+            (void)snprintf(id, sizeof(id), "clip%d", c);
+            over = over && sim_state(sim, id) == GM_JOB_DONE;
+        }
+        if (over) {
+            break;
+        }
+    }
+    const char *end = sim->order + sim->order_size;
+    assert_int_equal(sim_state(sim, "film"), GM_JOB_RUNNING);
+    for (int c = 0; c < 12; c++) {
+        (void)snprintf(id, sizeof(id), "clip%d", c);
+        assert_int_equal(sim_state(sim, id), GM_JOB_DONE);
+    }
+    assert_true(count_of(begin, end, "film.video@") >= 1);
+    sim_until(sim, sim_all_final, 600);
+    sim_check_done(sim, film);
+    sim_destroy(sim);
+}
+
+static const struct gm_tenant_params limited[] = {
+    {.name = "few", .max_running = 1, .max_queued = 2}, {.name = "*", .max_queued = 3}};
+
+static uint64_t running(struct sim *sim, const char *tenant)
+{
+    const struct gm_tenant *t = gm_core_tenant_find(sim->core, tenant);
+    return t ? t->running : 0;
+}
+
+static bool why_has(struct sim *sim, const char *job, const char *words)
+{
+    struct gm_explain_view v;
+    struct gm_err err;
+    bool has = false;
+    assert_int_equal(gm_view_explain(sim->core, job, sim->now, &v, &err), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        has = has || strstr(v.rows[i].why, words);
+    }
+    gm_view_explain_fini(&v);
+    return has;
+}
+
+static void a_tenant_waits_at_its_limit_and_is_told_so(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {
+        .seed = 1, .nodes = 2, .slots = 2, .tenants = limited, .tenant_count = 2};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    sim->tenant = "few";
+    struct sim_job *a = sim_submit(sim, "a", 20, 2, 90);
+    struct sim_job *b = sim_submit(sim, "b", 3, 1, 90);
+    sim->tenant = NULL;
+    struct sim_job *c = sim_submit(sim, "c", 20, 1, 10);
+    bool told = false, both = false;
+    for (int i = 0; i < 6000 && !sim_all_final(sim); i++) {
+        sim_step(sim);
+        assert_true(running(sim, "few") <= 1);
+        told = told || why_has(sim, "b", "tenant few has all of the 1 slots");
+        both = both || (running(sim, "few") == 1 && running(sim, "default") == 3);
+    }
+    assert_true(told && both);
+    sim_check_done(sim, a);
+    sim_check_done(sim, b);
+    sim_check_done(sim, c);
+    sim_destroy(sim);
+}
+
+static int submit_for(struct sim *sim, const char *id, const char *tenant, int64_t deadline,
+                      struct gm_err *err)
+{
+    Gm__PipelineTask tasks[4] = {GM__PIPELINE_TASK__INIT, GM__PIPELINE_TASK__INIT,
+                                 GM__PIPELINE_TASK__INIT, GM__PIPELINE_TASK__INIT};
+    static const char *const types[] = {"inspect", "plan", "split", "package"};
+    Gm__PipelineTask *list[4];
+    Gm__Pipeline pipeline = GM__PIPELINE__INIT;
+    for (int i = 0; i < 4; i++) {
+        list[i] = &tasks[i];
+        tasks[i].name = tasks[i].type = (char *)(uintptr_t)types[i];
+    }
+    pipeline.tasks = list;
+    pipeline.n_tasks = 4;
+    struct gm_submit submission = {.job_id = id,
+                                   .pipeline = &pipeline,
+                                   .source_url = "file:///in.mp4",
+                                   .source_name = "in.mp4",
+                                   .destination_url = "file:///out/x",
+                                   .tenant = tenant,
+                                   .deadline_unix_ms = deadline,
+                                   .plan_only = true};
+    struct gm_event event = {.type = GM_EV_SUBMIT, .submit = &submission};
+    struct gm_effects fx = {0};
+    int rc = gm_core_step(sim->core, &event, sim->now, &fx, err);
+    gm_effects_fini(&fx);
+    return rc;
+}
+
+static void more_jobs_than_a_tenant_may_have_are_refused(void **arg)
+{
+    (void)arg;
+    struct gm_err err;
+    struct sim *sim = waiting_farm(0, 1, limited, 2);
+    assert_int_equal(submit_for(sim, "1", "few", 0, &err), 0);
+    assert_int_equal(submit_for(sim, "2", "few", 0, &err), 0);
+    assert_int_equal(submit_for(sim, "3", "few", 0, &err), -GM_E_BUSY);
+    assert_non_null(strstr(err.text, "2 jobs of tenant few"));
+    assert_int_equal(submit_for(sim, "4", "", 0, &err), 0);
+    assert_int_equal(submit_for(sim, "5", NULL, 0, &err), 0);
+    assert_int_equal(submit_for(sim, "6", "default", 0, &err), 0);
+    assert_int_equal(submit_for(sim, "7", "default", 0, &err), -GM_E_BUSY);
+    assert_int_equal(submit_for(sim, "7", "others", 0, &err), 0);
+    sim_destroy(sim);
+}
+
+static void names_and_deadlines_are_checked(void **arg)
+{
+    (void)arg;
+    struct gm_err err;
+    struct sim *sim = waiting_farm(0, 1, NULL, 0);
+    static const char long_name[] =
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"; /* 65 */
+    const char *const bad[] = {"*", "-a", ".a", "a b", "a/b", "\xc3\xa4", long_name, "a\n"};
+    for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+        assert_int_equal(submit_for(sim, "x", bad[i], 0, &err), -GM_E_INVAL);
+    }
+    assert_int_equal(submit_for(sim, "x", "a", -1, &err), -GM_E_INVAL);
+    assert_null(gm_core_tenant_find(sim->core, "a"));
+    assert_int_equal(submit_for(sim, "x", long_name + 1, 0, &err), 0);
+    assert_int_equal(submit_for(sim, "y", "A1._-", 1, &err), 0);
+    sim_destroy(sim);
+}
+
+static struct gm_job_view look(struct sim *sim, const char *id)
+{
+    struct gm_job_view v;
+    struct gm_err err;
+    assert_int_equal(gm_view_job(sim->core, id, &v, &err), 0);
+    struct gm_job_view copy = v; /* its arrays go */
+    gm_view_job_fini(&v);
+    return copy;
+}
+
+static void a_restart_keeps_tenants_deadlines_and_the_order(void **arg)
+{
+    (void)arg;
+    struct sim *sim = waiting_farm(1, 1, limited, 2);
+    (void)sim_submit(sim, "batch", 1, 0, 10);
+    sim->tenant = "few";
+    sim->deadline = 30 * GM_SEC;
+    (void)sim_submit(sim, "normal", 1, 0, 50);
+    (void)sim_submit(sim, "normal2", 1, 0, 50);
+    sim->tenant = NULL;
+    sim->deadline = 0;
+    (void)sim_submit(sim, "high", 1, 0, 80);
+    sim_restart(sim);
+    assert_string_equal(look(sim, "normal").tenant, "few");
+    assert_true(look(sim, "normal").deadline_unix_ms > SIM_UNIX_BASE);
+    assert_string_equal(look(sim, "high").tenant, "default");
+    assert_int_equal(look(sim, "high").deadline_unix_ms, 0);
+    assert_int_equal(look(sim, "high").class_, GM_CLASS_HIGH);
+    struct gm_err err;
+    assert_int_equal(submit_for(sim, "x", "few", 0, &err), -GM_E_BUSY); /* two are there */
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 300);
+    assert_true(first_of(sim, "high") < first_of(sim, "batch"));
+    assert_true(first_of(sim, "normal") < first_of(sim, "normal2"));
+    assert_true(first_of(sim, "normal2") < first_of(sim, "batch"));
+    sim_destroy(sim);
+}
+
+/* As a scheduler of before wrote it. */
+static void rows_without_a_tenant_are_of_the_default_one(void **arg)
+{
+    (void)arg;
+    struct sim *sim = waiting_farm(1, 1, NULL, 0);
+    struct gm_err err;
+    const struct gm_key key = {.kind = GM_ROW_JOB, .job = 1};
+    sim->tenant = "gone";
+    (void)sim_submit(sim, "job", 2, 0, 50);
+    struct sim_row *r = sim_row_find(sim, &key);
+    Gm__JobRow *row = gm__job_row__unpack(NULL, r->size, r->data);
+    assert_non_null(row);
+    assert_string_equal(row->tenant, "gone");
+    free(row->tenant);
+    row->tenant = (char *)protobuf_c_empty_string;
+    free(r->data);
+    r->data = gm_mem_encode(&row->base, &r->size);
+    gm__job_row__free_unpacked(row, NULL);
+    sim_restart(sim);
+    assert_string_equal(look(sim, "job").tenant, "default");
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 300);
+    assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+    assert_null(gm_core_tenant_find(sim->core, "gone"));
+
+    r = sim_row_find(sim, &key); /* and one that nobody wrote is refused */
+    row = gm__job_row__unpack(NULL, r->size, r->data);
+    row->tenant = gm_mem_strdup("a b");
+    size_t size;
+    uint8_t *data = gm_mem_encode(&row->base, &size);
+    struct gm_core *core = NULL;
+    struct gm_effects fx = {0};
+    const struct gm_core_params params = {.term = 2};
+    assert_int_equal(gm_core_create(&params, &core, &err), 0);
+    assert_int_equal(gm_core_load(core, &key, data, size, &err), 0);
+    assert_int_equal(gm_core_loaded(core, 0, &fx, &err), -GM_E_PROTO);
+    gm_effects_fini(&fx);
+    gm_core_destroy(&core);
+    free(data);
+    gm__job_row__free_unpacked(row, NULL);
+    sim_destroy(sim);
+}
+
+static void a_deadline_that_comes_near_is_worth_the_highest_class(void **arg)
+{
+    (void)arg;
+    struct sim *sim = waiting_farm(1, 1, NULL, 0);
+    sim->deadline = 100 * GM_SEC;
+    (void)sim_submit(sim, "due", 2, 0, 10);
+    sim->deadline = 600 * GM_SEC;
+    (void)sim_submit(sim, "later", 2, 0, 10);
+    sim->deadline = 0;
+    (void)sim_submit(sim, "normal", 2, 0, 60);
+    sim_run(sim, 25); /* an unknown rest is a minute, and a fifth is added */
+    assert_int_equal(look(sim, "due").class_, GM_CLASS_BATCH);
+    sim_run(sim, 5);
+    assert_int_equal(look(sim, "due").class_, GM_CLASS_HIGH);
+    assert_int_equal(look(sim, "later").class_, GM_CLASS_BATCH);
+    farm_starts(sim);
+    sim_until(sim, sim_all_final, 600);
+    assert_true(first_of(sim, "due") < first_of(sim, "normal"));
+    assert_true(first_of(sim, "normal") < first_of(sim, "later"));
+    assert_int_equal(look(sim, "later").class_, GM_CLASS_BATCH); /* it was in time */
+    sim_destroy(sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(classes_go_first_and_then_who_came_first),
+        cmocka_unit_test(a_film_does_not_hold_up_clips),
+        cmocka_unit_test(a_tenant_waits_at_its_limit_and_is_told_so),
+        cmocka_unit_test(more_jobs_than_a_tenant_may_have_are_refused),
+        cmocka_unit_test(names_and_deadlines_are_checked),
+        cmocka_unit_test(a_restart_keeps_tenants_deadlines_and_the_order),
+        cmocka_unit_test(rows_without_a_tenant_are_of_the_default_one),
+        cmocka_unit_test(a_deadline_that_comes_near_is_worth_the_highest_class),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
