@@ -75,12 +75,14 @@ static bool is_cpu(const char *name)
     return strcmp(name, CPU) == 0;
 }
 
+/* Its name is the codec's, with "10" behind it for that depth. */
 static bool has_codec(const Gm__Chain *chain, const char *codec, uint32_t bit_depth)
 {
-    char name[32];
-    (void)snprintf(name, sizeof name, "%.20s%s", codec, bit_depth == 10 ? "10" : "");
+    size_t size = strlen(codec);
+    const char *depth = bit_depth == 10 ? "10" : "";
     for (size_t i = 0; i < chain->n_codecs; i++) {
-        if (strcmp(chain->codecs[i], name) == 0) {
+        if (strncmp(chain->codecs[i], codec, size) == 0 &&
+            strcmp(chain->codecs[i] + size, depth) == 0) {
             return true;
         }
     }

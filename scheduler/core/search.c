@@ -106,20 +106,26 @@ static bool is_enough(const uint64_t *most, const uint64_t demand[GM_DIMS])
     return true;
 }
 
-static bool may_ask(const struct search *s, const struct gm_cdevice *d)
-{
-    return gm_core_node_is_open(d->node) && !(s->other && gm_core_avoids(s->unit, d->node->id)) &&
-           (s->wish->least == 0 || d->usable.sessions == 0 || s->wish->least <= d->usable.sessions);
-}
-
-static bool has_room(struct search *s, const struct gm_block *b, size_t i)
+static bool has_rest(const struct search *s, const struct gm_block *b, size_t i)
 {
     for (int d = 0; d < GM_DIMS; d++) {
         if (b->rest[d][i] < s->demand[d]) {
             return false;
         }
     }
-    if (!may_ask(s, b->device[i])) {
+    return true;
+}
+
+/* The wish, the unit and the job allow it; the node is open. */
+static bool is_allowed(const struct search *s, const struct gm_cdevice *d)
+{
+    return !(s->other && gm_core_avoids(s->unit, d->node->id)) &&
+           (s->wish->least == 0 || d->usable.sessions == 0 || s->wish->least <= d->usable.sessions);
+}
+
+static bool has_room(struct search *s, const struct gm_block *b, size_t i)
+{
+    if (!has_rest(s, b, i) || !is_allowed(s, b->device[i])) {
         return false;
     }
     bool keeps =
@@ -307,7 +313,7 @@ static struct gm_cdevice *find_alone(const struct search *s)
     while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
         for (size_t i = 0; i < class->count; i++) {
             struct gm_cdevice *d = class->blocks[i / GM_BLOCK]->device[i % GM_BLOCK];
-            if (!may_ask(s, d)) {
+            if (!gm_core_node_is_open(d->node) || !is_allowed(s, d)) {
                 continue;
             }
             if (could_hold(&d->usable, &s->a->demand)) {

@@ -75,11 +75,14 @@ static void set_rates(struct farm *farm, struct said *s)
         Gm__Rate *r = &s->rates[i];
         gm__rate__init(r);
         r->what = (char *)(i == 3 && farm_random(farm, 2) ? "decode" : "encode");
-        r->api = (char *)(uintptr_t)(farm_random(farm, 2) ? s->chains[0].name : "software");
+        r->api = (char *)(uintptr_t)(farm->even || farm_random(farm, 2) ? s->chains[0].name
+                                                                        : "software");
         r->codec = (char *)(uintptr_t)(i < 2 ? "h264" : i == 2 ? "hevc" : "odd");
-        r->depth = farm_random(farm, 3) ? 8 : 10;
-        r->one = farm_random(farm, 5) ? 100000 + farm_random(farm, 30000) : 0;
-        r->all = farm_random(farm, 4) ? 300000 + farm_random(farm, 200000) : 0;
+        r->depth = farm->even ? (i == 1 ? 10 : 8) : farm_random(farm, 3) ? 8 : 10;
+        bool told = farm->even;
+        r->one = told || farm_random(farm, 5) ? 100000 + farm_random(farm, told ? 5000 : 30000) : 0;
+        r->all =
+            told || farm_random(farm, 4) ? 300000 + farm_random(farm, told ? 9000 : 200000) : 0;
         s->rate_list[i] = r;
     }
     s->measured.rates = s->rate_list;
@@ -87,37 +90,37 @@ static void set_rates(struct farm *farm, struct said *s)
     s->device.measured = &s->measured;
 }
 
-static void say_device(struct farm *farm, struct said *s, uint32_t number, bool even)
+static void say_device(struct farm *farm, struct said *s, uint32_t number)
 {
     static const char *const names[] = {"cpu", "nvenc", "vaapi"};
     memset(s, 0, sizeof(*s));
     gm__device__init(&s->device);
     (void)snprintf(s->id, sizeof(s->id), "device-%u", number);
-    const char *name = names[number == 0 && !even ? 0 : farm_random(farm, 3)];
+    const char *name = names[number == 0 && !farm->even ? 0 : farm_random(farm, 3)];
     s->device.id = s->id;
     s->device.kind = (char *)(strcmp(name, "cpu") == 0 ? "cpu" : "drm");
     s->device.description = (char *)"";
     s->device.chains = s->chain_list;
     set_chain(farm, s, name);
-    if (!even && strcmp(name, "cpu") != 0 && farm_random(farm, 4) == 0) {
+    if (!farm->even && strcmp(name, "cpu") != 0 && farm_random(farm, 4) == 0) {
         set_chain(farm, s, farm_random(farm, 2) ? name : "qsv");
     }
-    if (even || farm_random(farm, 2)) {
+    if (farm->even ? farm->measured : farm_random(farm, 2)) {
         set_rates(farm, s);
     }
     s->list = &s->device;
 }
 
-static void offer(struct farm *farm, const char *node, const char *device, bool even)
+static void offer(struct farm *farm, const char *node, const char *device)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Offer m = GM__OFFER__INIT;
     Gm__Capacity c = GM__CAPACITY__INIT;
-    uint64_t slots = even ? 4 : farm_random(farm, 7);
+    uint64_t slots = farm->even ? 4 : farm_random(farm, 7);
     c.slots = (uint32_t)slots;
-    c.cpu_milli = (uint32_t)(even ? 8000 : slots * 1000 + farm_random(farm, 4) * 500);
-    c.memory_bytes = even ? UINT64_C(16) << 30 : farm_random(farm, 8) << 30;
-    c.scratch_bytes = even ? UINT64_C(64) << 30 : farm_random(farm, 8) << 30;
+    c.cpu_milli = (uint32_t)(farm->even ? 8000 : slots * 1000 + farm_random(farm, 4) * 500);
+    c.memory_bytes = farm->even ? UINT64_C(16) << 30 : farm_random(farm, 8) << 30;
+    c.scratch_bytes = farm->even ? UINT64_C(64) << 30 : farm_random(farm, 8) << 30;
     c.sessions = (uint32_t)(farm_random(farm, 2) ? 0 : 1 + farm_random(farm, 6));
     m.device = (char *)(uintptr_t)device;
     m.usable = &c;
@@ -137,7 +140,7 @@ static void forget_runs(struct farm *farm, const struct gm_cnode *node)
     }
 }
 
-void farm_hello(struct farm *farm, uint32_t number, uint64_t instance, bool even)
+void farm_hello(struct farm *farm, uint32_t number, uint64_t instance)
 {
     struct said said[DEVICES];
     Gm__Device *list[DEVICES];
@@ -148,9 +151,9 @@ void farm_hello(struct farm *farm, uint32_t number, uint64_t instance, bool even
     (void)snprintf(id, sizeof(id), "node-%u", number);
     HASH_FIND_STR(farm->core->nodes, id, known);
     forget_runs(farm, known && known->instance != instance ? known : NULL);
-    m.n_devices = even ? 1 : 1 + farm_random(farm, DEVICES);
+    m.n_devices = farm->even ? 1 : 1 + farm_random(farm, DEVICES);
     for (uint32_t i = 0; i < m.n_devices; i++) {
-        say_device(farm, &said[i], i, even);
+        say_device(farm, &said[i], i);
         list[i] = said[i].list;
     }
     m.devices = list;
@@ -164,11 +167,11 @@ void farm_hello(struct farm *farm, uint32_t number, uint64_t instance, bool even
     HASH_FIND_STR(farm->core->nodes, id, known);
     assert_non_null(known);
     for (size_t i = 0; i < known->device_count; i++) {
-        offer(farm, id, known->devices[i].id, even);
+        offer(farm, id, known->devices[i].id);
     }
 }
 
-struct farm *farm_create(uint64_t seed, uint32_t nodes, bool even)
+struct farm *farm_create(uint64_t seed, uint32_t nodes, bool even, bool measured)
 {
     struct farm *farm = calloc(1, sizeof(*farm));
     struct gm_core_params params = {.term = 1, .lease_ms = 3600000};
@@ -176,10 +179,12 @@ struct farm *farm_create(uint64_t seed, uint32_t nodes, bool even)
     assert_non_null(farm);
     farm->random = seed;
     farm->nodes = nodes;
+    farm->even = even;
+    farm->measured = measured;
     farm->now = GM_SEC;
     assert_int_equal(gm_core_create(&params, &farm->core, &err), 0);
     for (uint32_t i = 0; i < nodes; i++) {
-        farm_hello(farm, i, 1, even);
+        farm_hello(farm, i, 1);
     }
     return farm;
 }
@@ -199,7 +204,7 @@ void farm_event(struct farm *farm)
     HASH_FIND_STR(farm->core->nodes, id, node);
     switch (farm_random(farm, 6)) {
     case 0:
-        farm_hello(farm, number, 1 + farm_random(farm, 1000), false);
+        farm_hello(farm, number, 1 + farm_random(farm, 1000));
         break;
     case 1:
         step(farm, &(struct gm_event){.type = GM_EV_NODE_GONE, .node_id = id});
@@ -213,7 +218,7 @@ void farm_event(struct farm *farm)
         break;
     default:
         if (node) {
-            offer(farm, id, node->devices[farm_random(farm, node->device_count)].id, false);
+            offer(farm, id, node->devices[farm_random(farm, node->device_count)].id);
         }
         break;
     }
@@ -232,7 +237,7 @@ static void ask_job(struct farm *farm, struct farm_ask *out)
     out->inst.task = &out->task;
     out->job.renditions = (uint32_t)farm_random(farm, 5);
     for (uint64_t n = farm_random(farm, 3); out->job.work_count < n;) {
-        out->job.works[out->job.work_count++] = works[farm_random(farm, 4)];
+        out->job.works[out->job.work_count++] = works[farm_random(farm, farm->even ? 3 : 4)];
     }
     if (farm->run_count > 0 && farm_random(farm, 2)) {
         out->first.device = farm->runs[farm_random(farm, farm->run_count)].device;

@@ -5,11 +5,12 @@
 
 /* A core with random nodes that said Hello and offered, and work for them that is no job's: what is
  * placed is only counted as used. All follows from the seed. */
-#define FARM_LEASES 4096u
+#define FARM_LEASES 65536u
 struct farm {
     struct gm_core *core; /* owned */
     uint64_t random;
     uint32_t nodes;
+    bool even, measured;
     gm_time now;
     struct { /* what runs */
         struct gm_cdevice *device;
@@ -31,13 +32,14 @@ struct farm_ask {
     struct gm_capacity demand;
 };
 uint64_t farm_random(struct farm *farm, uint64_t below);
-/* `even`: all nodes have one device, of few kinds. */
-struct farm *farm_create(uint64_t seed, uint32_t nodes, bool even);
+/* `even`: all nodes have one device, alike but for its chain, and, if `measured`, by some percent
+ * in what it makes a second. */
+struct farm *farm_create(uint64_t seed, uint32_t nodes, bool even, bool measured);
 void farm_destroy(struct farm *farm);
 /* A node comes, comes anew, goes, is drained or resumed, offers more or less. */
 void farm_event(struct farm *farm);
 /* Some node said Hello (again). */
-void farm_hello(struct farm *farm, uint32_t node, uint64_t instance, bool even);
+void farm_hello(struct farm *farm, uint32_t node, uint64_t instance);
 void farm_ask(struct farm *farm, struct farm_ask *out);
 /* The work went to that device; a random one of those that run ends. */
 void farm_start(struct farm *farm, struct gm_cdevice *device, const struct gm_capacity *demand);

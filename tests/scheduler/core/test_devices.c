@@ -65,7 +65,7 @@ static void compare_search(struct farm *farm, uint64_t seed, struct tried *tried
 static void run_farm(uint64_t seed, uint32_t nodes, int steps, struct tried *tried)
 {
     struct gm_err err = {.code = GM_OK};
-    struct farm *farm = farm_create(seed, nodes, false);
+    struct farm *farm = farm_create(seed, nodes, false, false);
     for (int i = 0; i < steps; i++) {
         switch (farm_random(farm, 8)) {
         case 0:
