@@ -89,6 +89,22 @@ static int check_streams(const struct gm_inst *inst, struct gm_err *err)
     return 0;
 }
 
+static int check_stamps(const struct gm_cjob *job, struct gm_err *err)
+{
+    int64_t began = gm_core_not_before(job->started_unix_ms, job->created_unix_ms);
+    if ((job->started_unix_ms != 0 && job->started_unix_ms < job->created_unix_ms) ||
+        (job->finished_unix_ms != 0 && job->finished_unix_ms < began)) {
+        return BROKEN("job %s was finished before it began", job->id);
+    }
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        if (a->ended_unix_ms != 0 && a->ended_unix_ms < a->started_unix_ms) {
+            return BROKEN("job %s: attempt %" PRIu64 " ended before it began", job->id, a->number);
+        }
+    }
+    return 0;
+}
+
 static int check_job(const struct gm_cjob *job, struct gm_err *err)
 {
     struct count count = {0};
@@ -135,7 +151,7 @@ static int check_job(const struct gm_cjob *job, struct gm_err *err)
     if (held > 0 && !working && job->state == GM_JOB_FAILED) {
         return BROKEN("job %s failed and holds leases", job->id);
     }
-    return 0;
+    return check_stamps(job, err);
 }
 
 static int check_lease(const struct gm_core *core, const struct gm_lease *lease, uint64_t *running,

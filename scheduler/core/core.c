@@ -343,7 +343,7 @@ static void stamp_lost(struct gm_core *core)
         for (size_t i = 0; i < job->attempt_count; i++) {
             struct gm_attempt *a = job->attempts[i];
             if (a->outcome == GM_ATTEMPT_LOST && a->ended_unix_ms == 0) {
-                a->ended_unix_ms = core->unix_ms;
+                a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
                 gm_core_row_attempt(core, job, a);
             }
         }

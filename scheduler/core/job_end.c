@@ -17,7 +17,8 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
     gm_core_job_touch(core, job);
     const char *name = gm_job_state_name(job->state);
     if (gm_job_state_is_final(job->state)) {
-        job->finished_unix_ms = core->unix_ms;
+        job->finished_unix_ms = gm_core_stamp(
+            core, job->started_unix_ms != 0 ? job->started_unix_ms : job->created_unix_ms);
         core->unfinished--;
         gm_core_order_finish(job);
         core->finished++;

@@ -45,7 +45,7 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
     t->node_id = gm_mem_strdup(a->node->id);
     t->device = gm_mem_strdup(a->device->id);
     t->chain = gm_mem_strdup(a->chain->name);
-    t->started_unix_ms = core->unix_ms;
+    t->started_unix_ms = gm_core_stamp(core, job->created_unix_ms);
     t->outcome = GM_ATTEMPT_RUNNING;
     t->blamed_chunk = -1;
     t->charged_chunk = -1;
@@ -130,7 +130,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->expected = gm_core_expect(core, a->node, a->device, a->chain, a->inst, work);
     gm_core_order_charge(core, lease);
     if (job->started_unix_ms == 0) {
-        job->started_unix_ms = core->unix_ms;
+        job->started_unix_ms = gm_core_stamp(core, job->created_unix_ms);
         gm_core_job_touch(core, job);
     }
     gm_core_job_move(core, job, GM_JOB_EV_START);
@@ -148,7 +148,7 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
         return;
     }
     a->outcome = outcome;
-    a->ended_unix_ms = core->unix_ms;
+    a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
     if (usage) {
         gm__usage__init(&a->usage);
         a->usage.cpu_us = usage->cpu_us;

@@ -147,8 +147,14 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     job->priority = row->priority;
     job->plan_only = row->plan_only;
     job->created_unix_ms = row->created_unix_ms;
-    job->started_unix_ms = row->started_unix_ms;
-    job->finished_unix_ms = row->finished_unix_ms;
+    job->started_unix_ms = row->started_unix_ms == 0
+                               ? 0
+                               : gm_core_not_before(row->started_unix_ms, row->created_unix_ms);
+    job->finished_unix_ms =
+        row->finished_unix_ms == 0
+            ? 0
+            : gm_core_not_before(row->finished_unix_ms,
+                                 gm_core_not_before(job->started_unix_ms, job->created_unix_ms));
     job->state = (enum gm_job_state)row->state;
     job->deadline_unix_ms = row->deadline_unix_ms;
     gm_core_order_join(core, job, row->tenant);
@@ -330,7 +336,8 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
     a->device = gm_mem_strdup(row->device);
     a->chain = gm_mem_strdup(row->chain);
     a->started_unix_ms = row->started_unix_ms;
-    a->ended_unix_ms = row->ended_unix_ms;
+    a->ended_unix_ms =
+        row->ended_unix_ms == 0 ? 0 : gm_core_not_before(row->ended_unix_ms, row->started_unix_ms);
     a->outcome = (enum gm_attempt_outcome)row->outcome;
     if (row->error) {
         gm_err_from_msg(row->error, &a->error);

@@ -232,7 +232,7 @@ static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm
         return;
     }
     a->outcome = f->outcome;
-    a->ended_unix_ms = core->unix_ms;
+    a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
     gm_core_row_attempt(core, lease->job, a);
     gm_core_lease_cancel(core, lease, f->error.text);
 }

@@ -379,6 +379,15 @@ void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const G
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
                          const struct gm_attempt *attempt);
 void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining);
+/* The wall clock jumps: what follows is stamped no earlier than what it follows. */
+static inline int64_t gm_core_not_before(int64_t unix_ms, int64_t other_ms)
+{
+    return unix_ms > other_ms ? unix_ms : other_ms;
+}
+static inline int64_t gm_core_stamp(const struct gm_core *core, int64_t after_unix_ms)
+{
+    return gm_core_not_before(core->unix_ms, after_unix_ms);
+}
 /* The job's own row is written once, when the step ends. */
 void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job);
 void gm_core_rows_flush(struct gm_core *core);
