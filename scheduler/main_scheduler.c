@@ -6,15 +6,19 @@
 
 #include "common/flags.h"
 #include "common/log.h"
+#include "scheduler/check_store.h"
 #include "scheduler/daemon.h"
 
 static const char HELP[] =
     "Usage: gopmill-scheduler --config FILE [--check]\n"
-    "       gopmill-scheduler --migrate-store N [--config FILE | --state DIR]\n"
+    "       gopmill-scheduler --check-store [--json] (--config FILE | --state DIR)\n"
+    "       gopmill-scheduler --migrate-store N (--config FILE | --state DIR)\n"
     "       gopmill-scheduler --version | --help\n"
     "\n"
     "  --config FILE      configuration, as config/scheduler.yaml\n"
     "  --check            read the configuration, say what is wrong, and end\n"
+    "  --check-store      look whether the state is whole, change nothing, and end\n"
+    "  --json             say that as JSON\n"
     "  --migrate-store N  bring the state to schema N, for the version that reads it, and end\n"
     "  --state DIR        the state folder, in place of the configuration's\n"
     "  --version          print the version\n"
@@ -24,7 +28,7 @@ static const char HELP[] =
 
 struct options { /* borrowed from argv */
     const char *config, *state, *migrate;
-    bool check;
+    bool check, check_store, json;
 };
 
 static int usage(const char *what)
@@ -39,6 +43,8 @@ static int parse(int argc, char **argv, struct options *out)
     const struct gm_flag table[] = {{"config", GM_FLAG_TEXT, &out->config},
                                     {"check", GM_FLAG_SET, &out->check},
                                     {"state", GM_FLAG_TEXT, &out->state},
+                                    {"check-store", GM_FLAG_SET, &out->check_store},
+                                    {"json", GM_FLAG_SET, &out->json},
                                     {"migrate-store", GM_FLAG_TEXT, &out->migrate},
                                     {NULL, GM_FLAG_SET, NULL}};
     int status =
@@ -46,16 +52,24 @@ static int parse(int argc, char **argv, struct options *out)
     if (status >= 0) {
         return status;
     }
-    if (out->state != NULL && out->migrate == NULL) {
-        return usage("--state goes with --migrate-store");
+    if (out->state != NULL && out->migrate == NULL && !out->check_store) {
+        return usage("--state goes with --check-store or --migrate-store");
+    }
+    if (out->json && !out->check_store) {
+        return usage("--json goes with --check-store");
     }
     if (out->state != NULL && out->config != NULL) {
         return usage("--state and --config name two state folders");
     }
-    if (out->migrate != NULL && out->check) {
-        return usage("--check goes with --config alone");
+    if ((out->migrate != NULL) + out->check + out->check_store > 1) {
+        return usage("of --check, --check-store and --migrate-store one can be done");
     }
-    return out->config == NULL && out->state == NULL ? usage("--config FILE is missing") : -1;
+    if (out->config == NULL && out->state == NULL) {
+        return usage(out->migrate != NULL || out->check_store
+                         ? "--config FILE or --state DIR is missing"
+                         : "--config FILE is missing");
+    }
+    return -1;
 }
 
 static int migrate(const char *folder, const char *schema, struct gm_err *err)
@@ -121,10 +135,17 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
 /* They wait for stores: a slow destination holds up others only where all of them wait for it. */
 #define POOL_THREADS "16"
 
+/* 1: it ran, and what it looked at is not whole. */
 static int run(const struct options *o, const struct gm_settings *settings, struct gm_err *err)
 {
+    const char *state = o->state != NULL ? o->state : settings->state;
     if (o->migrate != NULL) {
-        return migrate(o->state != NULL ? o->state : settings->state, o->migrate, err);
+        return migrate(state, o->migrate, err);
+    }
+    if (o->check_store) {
+        size_t problems = 0;
+        int rc = gm_check_store(state, o->json, stdout, &problems, err);
+        return rc == 0 && problems > 0 ? 1 : rc;
     }
     if (o->check) {
         (void)printf("%s: ok\n", o->config);
@@ -160,5 +181,5 @@ int main(int argc, char **argv)
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", where);
         (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
-    return rc == 0 ? 0 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;
+    return rc == 0 ? 0 : rc > 0 ? 1 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;
 }

@@ -1,5 +1,13 @@
 #include "scheduler/store/db.h"
 
+#include <errno.h>
+#include <unistd.h>
+
+#include "common/fs.h"
+#include "scheduler/store/state.h"
+
+#define PATH_BYTES 4096
+
 int gm_db_err(struct gm_err *err, sqlite3 *db, const char *what)
 {
     int code = db != NULL ? sqlite3_extended_errcode(db) : SQLITE_NOMEM;
@@ -71,4 +79,33 @@ int gm_db_blob(sqlite3_stmt *st, int column, const void **out, size_t *out_size,
     *out = data != NULL ? data : "";
     *out_size = (size_t)size;
     return 0;
+}
+
+int gm_db_schema(sqlite3 *db, int64_t *out, struct gm_err *err)
+{
+    int64_t tables = 0;
+    int rc = gm_db_number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", 0, &tables,
+                          err);
+    *out = 0;
+    if (rc == 0 && tables > 0) {
+        rc = gm_db_number(db, "SELECT value FROM meta WHERE name = 'schema'", -1, out, err);
+    }
+    if (rc == 0 && (*out < 0 || *out > GM_STATE_SCHEMA)) {
+        rc = gm_err_set(err, GM_E_CONFLICT, *out,
+                        "the state folder has schema %lld, this program reads 1 to %d; start the "
+                        "version that wrote it",
+                        (long long)*out, GM_STATE_SCHEMA);
+    }
+    return rc;
+}
+
+int gm_db_find(const char *folder, struct gm_err *err)
+{
+    char path[PATH_BYTES];
+    int rc = gm_fs_path(path, sizeof path, err, "%s/state.db", folder);
+    if (rc == 0 && access(path, F_OK) != 0) {
+        rc = errno == ENOENT ? gm_err_set(err, GM_E_NOTFOUND, ENOENT, "no state is in %s", folder)
+                             : gm_err_sys(err, errno, "could not look into %s", folder);
+    }
+    return rc;
 }

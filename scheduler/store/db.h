@@ -25,5 +25,9 @@ int gm_db_step(sqlite3 *db, sqlite3_stmt *st, const char *what, struct gm_err *e
 /* A blob of the row; never NULL but with NOMEM. Borrowed until the next step. */
 int gm_db_blob(sqlite3_stmt *st, int column, const void **out, size_t *out_size,
                struct gm_err *err) GM_MUST_CHECK;
+/* The schema that the tables have; 0: there are none. Errors: also CONFLICT: a newer one. */
+int gm_db_schema(sqlite3 *db, int64_t *out, struct gm_err *err) GM_MUST_CHECK;
+/* Whether the folder has a state, which opening would make. Errors: NOTFOUND. */
+int gm_db_find(const char *folder, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

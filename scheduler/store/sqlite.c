@@ -12,7 +12,6 @@
  */
 #include "scheduler/store/state.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -133,29 +132,10 @@ static int make_tables(sqlite3 *db, struct gm_err *err)
     return rc < 0 ? rc : gm_db_exec(db, "COMMIT", "make the tables", err);
 }
 
-/* *out: 0: there are no tables. */
-static int find_schema(sqlite3 *db, int64_t *out, struct gm_err *err)
-{
-    int64_t tables = 0;
-    int rc = gm_db_number(db, "SELECT count(*) FROM sqlite_schema WHERE type = 'table'", 0, &tables,
-                          err);
-    *out = 0;
-    if (rc == 0 && tables > 0) {
-        rc = gm_db_number(db, "SELECT value FROM meta WHERE name = 'schema'", -1, out, err);
-    }
-    if (rc == 0 && (*out < 0 || *out > GM_STATE_SCHEMA)) {
-        rc = gm_err_set(err, GM_E_CONFLICT, *out,
-                        "the state folder has schema %lld, this program reads 1 to %d; start the "
-                        "version that wrote it",
-                        (long long)*out, GM_STATE_SCHEMA);
-    }
-    return rc;
-}
-
 static int check_schema(struct gm_state *s, struct gm_err *err)
 {
     int64_t schema = 0;
-    int rc = find_schema(s->db, &schema, err);
+    int rc = gm_db_schema(s->db, &schema, err);
     if (rc == 0 && schema == 0) {
         rc = make_tables(s->db, err);
     } else if (rc == 0 && schema == 1) {
@@ -214,18 +194,6 @@ static int open_db(const char *folder, struct gm_state *s, struct gm_err *err)
         rc = settle_wal(s->db, err);
     }
     GM_CRASH("state.settled");
-    return rc;
-}
-
-/* There must be one: opening makes it. */
-static int find_db(const char *folder, struct gm_err *err)
-{
-    char path[PATH_BYTES];
-    int rc = gm_fs_path(path, sizeof path, err, "%s/state.db", folder);
-    if (rc == 0 && access(path, F_OK) != 0) {
-        rc = errno == ENOENT ? gm_err_set(err, GM_E_NOTFOUND, ENOENT, "no state is in %s", folder)
-                             : gm_err_sys(err, errno, "could not look into %s", folder);
-    }
     return rc;
 }
 
@@ -288,7 +256,7 @@ int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm
         return gm_err_set(err, GM_E_INVAL, schema, "this program can make schema 1 to %d of it",
                           GM_STATE_SCHEMA);
     }
-    int rc = find_db(folder, err);
+    int rc = gm_db_find(folder, err);
     if (rc < 0) {
         return rc;
     }
@@ -299,7 +267,7 @@ int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm
     s->lock = -1;
     rc = open_db(folder, s, err);
     if (rc == 0) {
-        rc = find_schema(s->db, &from, err);
+        rc = gm_db_schema(s->db, &from, err);
     }
     if (rc == 0 && from < schema) {
         rc = check_schema(s, err);

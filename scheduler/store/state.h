@@ -39,6 +39,19 @@ typedef int (*gm_state_row_fn)(const struct gm_key *key, const void *data, size_
 int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg,
                   struct gm_err *err) GM_MUST_CHECK;
 
+struct gm_state_facts {
+    uint64_t term;
+    uint64_t rows[GM_ROW_NODE + 1]; /* by kind; 0: of other kinds */
+    uint64_t events;
+};
+/* Reads the whole of a state that no scheduler has open, and changes nothing: SQLite's own check of
+ * its file, rows and events of jobs that are not there, and each row to `row` (see above). problem:
+ * called with a sentence for what is wrong. Errors: also NOTFOUND: no state is there; CONFLICT: a
+ * scheduler has it, or its schema is another one. */
+int gm_state_check(const char *folder, gm_state_row_fn row,
+                   void (*problem)(const char *text, void *arg), void *arg,
+                   struct gm_state_facts *out, struct gm_err *err) GM_MUST_CHECK;
+
 struct gm_state_event {
     int64_t seq;  /* given by the caller, growing */
     uint64_t job; /* its seq */
