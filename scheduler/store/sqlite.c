@@ -10,7 +10,7 @@
  * leaves new pages in the database behind old frames that hide some of them (ADR-0030).
  * See: https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous
  */
-#include "scheduler/store/state.h"
+#include "scheduler/store/backend.h"
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -36,7 +36,8 @@ static const char META[] =
     "CREATE TABLE meta(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROWID;"
     "INSERT INTO meta VALUES('schema', 2), ('term', 0);";
 
-struct gm_state {
+struct gm_sqlite {
+    struct gm_state head;
     int lock;                 /* owned descriptor */
     sqlite3 *db;              /* owned: commits */
     sqlite3 *reader;          /* owned: events */
@@ -47,6 +48,11 @@ struct gm_state {
     uint64_t term;
     int64_t last_event;
 };
+
+static struct gm_sqlite *of(struct gm_state *state)
+{
+    return (struct gm_sqlite *)state;
+}
 
 /* What a file's own methods answered: the connection does not know of it. */
 static int file_err(struct gm_err *err, int code)
@@ -132,7 +138,7 @@ static int make_tables(sqlite3 *db, struct gm_err *err)
     return rc < 0 ? rc : gm_db_exec(db, "COMMIT", "make the tables", err);
 }
 
-static int check_schema(struct gm_state *s, struct gm_err *err)
+static int check_schema(struct gm_sqlite *s, struct gm_err *err)
 {
     int64_t schema = 0;
     int rc = gm_db_schema(s->db, &schema, err);
@@ -144,7 +150,7 @@ static int check_schema(struct gm_state *s, struct gm_err *err)
     return rc;
 }
 
-static int raise_term(struct gm_state *s, struct gm_err *err)
+static int raise_term(struct gm_sqlite *s, struct gm_err *err)
 {
     int64_t term = 0;
     int rc = gm_db_exec(s->db, "UPDATE meta SET value = value + 1 WHERE name = 'term'",
@@ -165,14 +171,14 @@ static int raise_term(struct gm_state *s, struct gm_err *err)
 /* In place of SQLite's own, which would check-point before the commit returns. */
 static int note_frames(void *arg, sqlite3 *db, const char *name, int frames)
 {
-    struct gm_state *s = arg;
+    struct gm_sqlite *s = arg;
     (void)db;
     (void)name;
     s->frames = frames;
     return SQLITE_OK;
 }
 
-static int prepare(struct gm_state *s, struct gm_err *err)
+static int prepare(struct gm_sqlite *s, struct gm_err *err)
 {
     int rc = gm_tables_open(s->db, &s->tables, err);
     (void)sqlite3_wal_hook(s->db, note_frames, s);
@@ -184,7 +190,7 @@ static int prepare(struct gm_state *s, struct gm_err *err)
 }
 
 /* The folder's lock and the database, with what was committed on the disk. */
-static int open_db(const char *folder, struct gm_state *s, struct gm_err *err)
+static int open_db(const char *folder, struct gm_sqlite *s, struct gm_err *err)
 {
     int rc = gm_fs_lock(folder, "scheduler", &s->lock, err);
     if (rc == 0) {
@@ -197,44 +203,9 @@ static int open_db(const char *folder, struct gm_state *s, struct gm_err *err)
     return rc;
 }
 
-int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err)
+static void close_state(struct gm_state *state)
 {
-    struct gm_state *s = calloc(1, sizeof *s);
-    if (s == NULL) {
-        return gm_err_nomem(err);
-    }
-    s->lock = -1;
-    int rc = gm_fs_mkdirs(folder, err);
-    if (rc == 0) {
-        rc = open_db(folder, s, err);
-    }
-    if (rc == 0) {
-        rc = check_schema(s, err);
-    }
-    if (rc == 0) {
-        rc = raise_term(s, err);
-    }
-    GM_CRASH("state.term_raised");
-    if (rc == 0) {
-        rc = connect_to(folder, &s->reader, err);
-    }
-    if (rc == 0) {
-        rc = prepare(s, err);
-    }
-    if (rc < 0) {
-        gm_state_close(&s);
-        return rc;
-    }
-    *out = s;
-    return 0;
-}
-
-void gm_state_close(struct gm_state **state)
-{
-    struct gm_state *s = *state;
-    if (s == NULL) {
-        return;
-    }
+    struct gm_sqlite *s = of(state);
     gm_tables_close(&s->tables);
     gm_last_fini(&s->last);
     (void)sqlite3_finalize(s->events);
@@ -244,12 +215,11 @@ void gm_state_close(struct gm_state **state)
         (void)close(s->lock);
     }
     free(s);
-    *state = NULL;
 }
 
 int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm_err *err)
 {
-    struct gm_state *s = NULL;
+    struct gm_sqlite *s = NULL;
     int64_t from = 0;
     *out_left = 0;
     if (schema < 1 || schema > GM_STATE_SCHEMA) {
@@ -274,26 +244,26 @@ int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm
     } else if (rc == 0 && from > schema) {
         rc = gm_migrate_down(s->db, out_left, err);
     }
-    gm_state_close(&s);
+    close_state(&s->head);
     return rc;
 }
 
-uint64_t gm_state_term(const struct gm_state *state)
+static uint64_t term_of(const struct gm_state *state)
 {
-    return state->term;
+    return ((const struct gm_sqlite *)state)->term;
 }
 
-int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
-                   struct gm_err *err)
+static int lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
+                 struct gm_err *err)
 {
+    sqlite3 *db = of(state)->db;
     char sql[96];
     int64_t before = 0;
-    int rc =
-        gm_db_number(state->db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
+    int rc = gm_db_number(db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
     if (rc == 0) {
         (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('lease_ms', %u)",
                        lease_ms);
-        rc = gm_db_exec(state->db, sql, "keep how long leases last", err);
+        rc = gm_db_exec(db, sql, "keep how long leases last", err);
     }
     if (rc == 0) {
         *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
@@ -301,69 +271,71 @@ int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_befo
     return rc;
 }
 
-int64_t gm_state_last_event(const struct gm_state *state)
+static int64_t last_event(const struct gm_state *state)
 {
-    return state->last_event;
+    return ((const struct gm_sqlite *)state)->last_event;
 }
 
-int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)
+static int load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)
 {
-    return gm_tables_load(state->db, fn, arg, err);
+    return gm_tables_load(of(state)->db, fn, arg, err);
 }
 
-int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
+static int commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
-    int rc = gm_last_find(&state->last, batch->rows, batch->row_count, err);
+    struct gm_sqlite *s = of(state);
+    int rc = gm_last_find(&s->last, batch->rows, batch->row_count, err);
     if (rc == 0) {
-        rc = gm_db_exec(state->db, "BEGIN IMMEDIATE", "begin", err);
+        rc = gm_db_exec(s->db, "BEGIN IMMEDIATE", "begin", err);
     }
     if (rc < 0) {
         return rc;
     }
     for (size_t i = 0; rc == 0 && i < batch->row_count; i++) {
         const struct gm_row *row = &batch->rows[i];
-        if (state->last.skip[i]) {
+        if (s->last.skip[i]) {
             continue;
         }
-        rc = row->data != NULL ? gm_tables_put(state->tables, &row->key, row->data, row->size, err)
-                               : gm_tables_delete(state->tables, &row->key, err);
+        rc = row->data != NULL ? gm_tables_put(s->tables, &row->key, row->data, row->size, err)
+                               : gm_tables_delete(s->tables, &row->key, err);
     }
     for (size_t i = 0; rc == 0 && i < batch->event_count; i++) {
-        rc = gm_tables_event(state->tables, &batch->events[i], err);
+        rc = gm_tables_event(s->tables, &batch->events[i], err);
     }
     GM_CRASH("commit.written");
     if (rc == 0) {
-        rc = gm_db_exec(state->db, "COMMIT", "commit", err);
+        rc = gm_db_exec(s->db, "COMMIT", "commit", err);
     }
     if (rc < 0) {
-        GM_IGNORE(gm_db_exec(state->db, "ROLLBACK", "roll back", NULL), "the first error is told");
+        GM_IGNORE(gm_db_exec(s->db, "ROLLBACK", "roll back", NULL), "the first error is told");
     }
     return rc;
 }
 
-int gm_state_tidy(struct gm_state *state, struct gm_err *err)
+static int tidy(struct gm_state *state, struct gm_err *err)
 {
-    if (state->frames < CHECKPOINT_FRAMES) {
+    struct gm_sqlite *s = of(state);
+    if (s->frames < CHECKPOINT_FRAMES) {
         return 0;
     }
-    state->frames = 0; /* the next commit tells */
-    int code = sqlite3_wal_checkpoint_v2(state->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
-    return code == SQLITE_OK || code == SQLITE_BUSY ? 0
-                                                    : gm_db_err(err, state->db, "tidy its log up");
+    s->frames = 0; /* the next commit tells */
+    int code = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    return code == SQLITE_OK || code == SQLITE_BUSY ? 0 : gm_db_err(err, s->db, "tidy its log up");
 }
 
-int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,
-                    void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
-                    struct gm_err *err)
+static int events(struct gm_state *state, uint64_t job, int64_t after, int limit,
+                  void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
+                  struct gm_err *err)
 {
-    sqlite3_stmt *st = state->events;
+    struct gm_sqlite *s = of(state);
+    sqlite3_stmt *st = s->events;
     int rc = 0;
     if (sqlite3_bind_int64(st, 1, (sqlite3_int64)job) != SQLITE_OK ||
         sqlite3_bind_int64(st, 2, after) != SQLITE_OK ||
         sqlite3_bind_int(st, 3, limit) != SQLITE_OK) {
-        rc = gm_db_err(err, state->reader, "read events");
+        rc = gm_db_err(err, s->reader, "read events");
     }
-    while (rc == 0 && (rc = gm_db_step(state->reader, st, "read events", err)) > 0) {
+    while (rc == 0 && (rc = gm_db_step(s->reader, st, "read events", err)) > 0) {
         struct gm_state_event e = {.seq = sqlite3_column_int64(st, 0),
                                    .job = job,
                                    .type = (const char *)sqlite3_column_text(st, 1),
@@ -377,4 +349,78 @@ int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int lim
     (void)sqlite3_reset(st);
     (void)sqlite3_clear_bindings(st);
     return rc;
+}
+
+/* Who has the folder leads, for as long as that is open: nobody else gets its lock. */
+static int lead(struct gm_state *state, gm_time takeover, bool *out_leads, struct gm_err *err)
+{
+    (void)state;
+    (void)takeover;
+    (void)err;
+    *out_leads = true;
+    return 0;
+}
+
+static int beat(struct gm_state *state, struct gm_err *err)
+{
+    (void)state;
+    (void)err;
+    return 0;
+}
+
+static gm_time beat_every(const struct gm_state *state)
+{
+    (void)state;
+    return 0;
+}
+
+static bool leads(const struct gm_state *state)
+{
+    (void)state;
+    return true;
+}
+
+int gm_sqlite_open(const char *folder, struct gm_state **out, struct gm_err *err)
+{
+    static const struct gm_state_ops ops = {.close = close_state,
+                                            .lead = lead,
+                                            .term = term_of,
+                                            .last_event = last_event,
+                                            .lease = lease,
+                                            .load = load,
+                                            .commit = commit,
+                                            .tidy = tidy,
+                                            .beat = beat,
+                                            .beat_every = beat_every,
+                                            .leads = leads,
+                                            .events = events};
+    struct gm_sqlite *s = calloc(1, sizeof *s);
+    if (s == NULL) {
+        return gm_err_nomem(err);
+    }
+    s->head.ops = &ops;
+    s->lock = -1;
+    int rc = gm_fs_mkdirs(folder, err);
+    if (rc == 0) {
+        rc = open_db(folder, s, err);
+    }
+    if (rc == 0) {
+        rc = check_schema(s, err);
+    }
+    if (rc == 0) {
+        rc = raise_term(s, err);
+    }
+    GM_CRASH("state.term_raised");
+    if (rc == 0) {
+        rc = connect_to(folder, &s->reader, err);
+    }
+    if (rc == 0) {
+        rc = prepare(s, err);
+    }
+    if (rc < 0) {
+        close_state(&s->head);
+        return rc;
+    }
+    *out = &s->head;
+    return 0;
 }

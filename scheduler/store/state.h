@@ -3,20 +3,26 @@
 
 #include "scheduler/core/core.h"
 
-/* The scheduler's durable state: rows of the core, events of jobs, and the term. One interface; the
- * backend here is SQLite in a folder (WAL, synchronous=FULL), locked for as long as it is open.
- * Thread: commit and load from one thread at a time; events from another one (it has a connection
- * of its own). Errors: SYS (native = errno or SQLite's extended code), CONFLICT (another scheduler
- * has the folder; or the schema is a newer version's), NO_SCRATCH (disk full), NOMEM.
+/* The scheduler's durable state: rows of the core, events of jobs, and the term. One interface
+ * (backend.h); the backend here is SQLite in a folder (WAL, synchronous=FULL), locked for as long
+ * as it is open. Thread: commit, beat, lead and load from one thread at a time; events from another
+ * one (it has a connection of its own); leads from any. Errors: SYS (native = errno or SQLite's
+ * extended code), CONFLICT (another scheduler has the folder; or the schema is a newer version's),
+ * NO_SCRATCH (disk full), NOMEM.
  */
 struct gm_state; /* opaque */
 
 #define GM_STATE_SCHEMA 2
 
-/* Makes the folder where it is missing, takes its lock, puts what the cache has of the log on the
- * disk (ADR-0030), brings schema 1 to this one (ADR-0039), and raises the term durably. */
-int gm_state_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
+/* The folder is made where it is missing, and locked; what the cache has of the log is put on the
+ * disk (ADR-0030), schema 1 brought to this one (ADR-0039), and the term raised durably. */
+int gm_state_open(const char *where, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_state_close(struct gm_state **state);
+/* Raises the term durably if no other scheduler leads; SQLite's lock says so at open. *out_leads
+ * false: one does, ask again. takeover: one that says nothing for so long is followed by another.
+ */
+int gm_state_lead(struct gm_state *state, gm_time takeover, bool *out_leads,
+                  struct gm_err *err) GM_MUST_CHECK;
 uint64_t gm_state_term(const struct gm_state *state);
 /* Keeps how long this term's leases last, durably, before any is given. *out_before: how long those
  * of the term before last; 0: not known. Once, before the first commit. */
@@ -69,6 +75,13 @@ struct gm_state_batch {
  * deleted takes all of the job's rows and events along. */
 int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch,
                     struct gm_err *err) GM_MUST_CHECK;
+/* Says that this scheduler still leads, where nothing was committed for gm_state_beat_every (0: it
+ * need not be said). Waits for a server that is away as commit does, up to half of a lease. */
+int gm_state_beat(struct gm_state *state, struct gm_err *err) GM_MUST_CHECK;
+gm_time gm_state_beat_every(const struct gm_state *state);
+/* No other scheduler can have taken over yet: for what is done outside of the state, such as
+ * deleting. True for SQLite. */
+bool gm_state_leads(const struct gm_state *state);
 
 /* Between commits: moves the log into the database when it is long, which a commit would wait for
  * otherwise. What it could not move stays in the log, where the next call finds it: an error here

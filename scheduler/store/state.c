@@ -1,0 +1,75 @@
+/* Calls of the interface go to the backend that was opened. */
+#include "scheduler/store/state.h"
+
+#include "scheduler/store/backend.h"
+
+int gm_state_open(const char *where, struct gm_state **out, struct gm_err *err)
+{
+    return gm_sqlite_open(where, out, err);
+}
+
+void gm_state_close(struct gm_state **state)
+{
+    if (*state != NULL) {
+        (*state)->ops->close(*state);
+        *state = NULL;
+    }
+}
+
+int gm_state_lead(struct gm_state *state, gm_time takeover, bool *out_leads, struct gm_err *err)
+{
+    return state->ops->lead(state, takeover, out_leads, err);
+}
+
+uint64_t gm_state_term(const struct gm_state *state)
+{
+    return state->ops->term(state);
+}
+
+int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
+                   struct gm_err *err)
+{
+    return state->ops->lease(state, lease_ms, out_before, err);
+}
+
+int64_t gm_state_last_event(const struct gm_state *state)
+{
+    return state->ops->last_event(state);
+}
+
+int gm_state_load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)
+{
+    return state->ops->load(state, fn, arg, err);
+}
+
+int gm_state_commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
+{
+    return state->ops->commit(state, batch, err);
+}
+
+int gm_state_tidy(struct gm_state *state, struct gm_err *err)
+{
+    return state->ops->tidy(state, err);
+}
+
+int gm_state_beat(struct gm_state *state, struct gm_err *err)
+{
+    return state->ops->beat(state, err);
+}
+
+gm_time gm_state_beat_every(const struct gm_state *state)
+{
+    return state->ops->beat_every(state);
+}
+
+bool gm_state_leads(const struct gm_state *state)
+{
+    return state->ops->leads(state);
+}
+
+int gm_state_events(struct gm_state *state, uint64_t job, int64_t after, int limit,
+                    void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
+                    struct gm_err *err)
+{
+    return state->ops->events(state, job, after, limit, fn, arg, err);
+}
