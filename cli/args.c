@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/key_folder.h"
 #include "common/yaml.h"
 
 enum option_bit {
@@ -29,7 +30,11 @@ enum option_bit {
     OPT_PROVE = 1 << 12,
     OPT_SYSFS_ROOT = 1 << 13,
     OPT_DEVICES = 1 << 14,
-    OPT_COMMON = OPT_SCHEDULER | OPT_JSON | OPT_QUIET | OPT_HELP,
+    OPT_KEYS = 1 << 24,
+    OPT_ROLE = 1 << 25,
+    OPT_HOURS = 1 << 26,
+    OPT_OFFLINE = OPT_JSON | OPT_QUIET | OPT_HELP,
+    OPT_COMMON = OPT_SCHEDULER | OPT_OFFLINE,
 };
 
 enum option_type { TYPE_TEXT, TYPE_NUMBER, TYPE_FLAG };
@@ -52,6 +57,9 @@ static const struct option {
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
     {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
     {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
+    {"--keys", OPT_KEYS, TYPE_TEXT, offsetof(struct gm_args, keys), 0, 0},
+    {"--role", OPT_ROLE, TYPE_TEXT, offsetof(struct gm_args, role), 0, 0},
+    {"--hours", OPT_HOURS, TYPE_NUMBER, offsetof(struct gm_args, hours), 0, 8760},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
     {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
@@ -86,9 +94,15 @@ static const struct command {
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
+    {GM_CMD_KEYS_MAKE, "keys", "make", "NAME", OPT_OFFLINE | OPT_KEYS | OPT_ROLE, false, false},
+    {GM_CMD_KEYS_LIST, "keys", "list", NULL, OPT_OFFLINE | OPT_KEYS, false, false},
+    {GM_CMD_KEYS_ROTATE, "keys", "rotate", "NAME", OPT_OFFLINE | OPT_KEYS | OPT_HOURS, false,
+     false},
+    {GM_CMD_KEYS_REVOKE, "keys", "revoke", "NAME", OPT_OFFLINE | OPT_KEYS, false, false},
     {GM_CMD_JOB, "job", "", NULL, OPT_HELP, false, false},
     {GM_CMD_NODE, "node", "", NULL, OPT_HELP, false, false},
     {GM_CMD_PIPELINE, "pipeline", "", NULL, OPT_HELP, false, false},
+    {GM_CMD_KEYS, "keys", "", NULL, OPT_HELP, false, false},
     {GM_CMD_DEVICES, "devices", NULL, NULL,
      OPT_JSON | OPT_QUIET | OPT_HELP | OPT_STATE | OPT_PROVE | OPT_SYSFS_ROOT, false, false},
     {GM_CMD_VERSION, "version", NULL, NULL, OPT_JSON | OPT_QUIET | OPT_HELP, false, false},
@@ -349,8 +363,12 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
 {
     const struct command *c = NULL;
     size_t used = 0;
-    struct parse p = {
-        .args = {.pipeline = GM_DEFAULT_PIPELINE, .nodes = 1, .priority = 50, .limit = 100}};
+    struct parse p = {.args = {.pipeline = GM_DEFAULT_PIPELINE,
+                               .nodes = 1,
+                               .priority = 50,
+                               .limit = 100,
+                               .keys = GM_KEY_FOLDER,
+                               .hours = 24}};
     int rc = take_words(&p, argc, argv, err);
     if (rc < 0) {
         return rc;

@@ -8,6 +8,7 @@ enum gm_command {
     GM_CMD_JOB, /* a first word alone: it has help and nothing else */
     GM_CMD_NODE,
     GM_CMD_PIPELINE,
+    GM_CMD_KEYS,
     GM_CMD_TRANSCODE,
     GM_CMD_PLAN,
     GM_CMD_SUBMIT,
@@ -22,6 +23,10 @@ enum gm_command {
     GM_CMD_PIPELINE_LIST,
     GM_CMD_PIPELINE_SHOW,
     GM_CMD_PIPELINE_CHECK,
+    GM_CMD_KEYS_MAKE,
+    GM_CMD_KEYS_LIST,
+    GM_CMD_KEYS_ROTATE,
+    GM_CMD_KEYS_REVOKE,
     GM_CMD_DEVICES,
     GM_CMD_VERSION,
 };
@@ -38,9 +43,12 @@ struct gm_args {
                                devices: a node's folder with proofs */
     const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
     const char *external_id;
+    const char *keys; /* keys: their folder, default GM_KEY_FOLDER */
+    const char *role; /* keys make: node, client, admin; NULL: not given */
     int64_t nodes;    /* embedded farm: 1..64, default 1 */
     int64_t priority; /* 0..100, default 50 */
     int64_t limit;    /* job list: 1..500, default 100 */
+    int64_t hours;    /* keys rotate: how long old keys are taken yet, default 24 */
     bool watch;
     bool devices; /* embedded farm: its first node uses this machine's */
     bool prove;   /* of the command devices */

@@ -18,6 +18,9 @@ enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
 /* devices: replaces this process; returns when that fails. */
 enum gm_exit gm_command_devices(const struct gm_args *args, struct gm_term *term);
 
+/* keys make|list|rotate|revoke. */
+enum gm_exit gm_command_keys(const struct gm_args *args, struct gm_term *term);
+
 /* Reports a failure: on stderr, and with --json as {"error":{...}} on stdout. Returns the exit
  * code. */
 enum gm_exit gm_command_fail(const struct gm_args *args, struct gm_term *term,

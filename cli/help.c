@@ -19,6 +19,7 @@ static const char OVERVIEW[] =
     "  gopmill job list|show|cancel|explain\n"
     "  gopmill node list|drain|resume\n"
     "  gopmill pipeline list|show|check\n"
+    "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
     "  gopmill version\n"
     "\n"
@@ -124,6 +125,40 @@ static const char PIPELINE_CHECK[] =
     "gopmill pipeline check FILE [options]\n"
     "Checks a pipeline file; says file, line and what is wrong.\n\n" SCHEDULER_HELP COMMON_HELP;
 
+#define KEYS_HELP "  --keys DIR        folder of the keys (default /etc/gopmill/keys)\n" COMMON_HELP
+
+static const char KEYS[] =
+    "gopmill keys make NAME        a key for a node, or for a person\n"
+    "gopmill keys list             who has keys, and until when\n"
+    "gopmill keys rotate NAME      a new key; the old one is taken for a while yet\n"
+    "gopmill keys revoke NAME      its keys are taken no more\n"
+    "\nEach takes --help. They read and write a folder on the scheduler's machine, as the\n"
+    "scheduler's user, and ask no farm.\n";
+
+static const char KEYS_MAKE[] =
+    "gopmill keys make NAME --role ROLE [options]\n"
+    "Makes a key pair, puts the public key onto the scheduler's list and prints the path of the\n"
+    "file that NAME is to be given. The first one makes the scheduler's own pair, too.\n"
+    "\n"
+    "  --role ROLE       node (NAME is its node_id), client or admin\n" KEYS_HELP;
+
+static const char KEYS_LIST[] = "gopmill keys list [options]\n"
+                                "Lists names, roles and public keys.\n\n" KEYS_HELP;
+
+static const char KEYS_ROTATE[] =
+    "gopmill keys rotate NAME [options]\n"
+    "Makes another pair for NAME. The scheduler takes the old key until it ends. `server`, the\n"
+    "scheduler's own, takes two turns: the first tells nodes' files of the key to come, the "
+    "second\n"
+    "puts it in place.\n"
+    "\n"
+    "  --hours N         how long the old key is taken yet, 0..8760 (default 24)\n" KEYS_HELP;
+
+static const char KEYS_REVOKE[] =
+    "gopmill keys revoke NAME [options]\n"
+    "Takes all keys of NAME off the list. When the scheduler has read it again, their connections\n"
+    "end.\n\n" KEYS_HELP;
+
 static const char DEVICES[] =
     "gopmill devices [options]\n"
     "Says what devices this machine has to decode and encode with, and what to do about those "
@@ -177,6 +212,16 @@ const char *gm_args_help(enum gm_command command)
         return PIPELINE_SHOW;
     case GM_CMD_PIPELINE_CHECK:
         return PIPELINE_CHECK;
+    case GM_CMD_KEYS:
+        return KEYS;
+    case GM_CMD_KEYS_MAKE:
+        return KEYS_MAKE;
+    case GM_CMD_KEYS_LIST:
+        return KEYS_LIST;
+    case GM_CMD_KEYS_ROTATE:
+        return KEYS_ROTATE;
+    case GM_CMD_KEYS_REVOKE:
+        return KEYS_REVOKE;
     case GM_CMD_DEVICES:
         return DEVICES;
     case GM_CMD_VERSION:

@@ -189,7 +189,8 @@ static int open_parent(const char *path, char folder[PATH_MAX], const char **out
     return 0;
 }
 
-int gm_fs_write_atomic(const char *path, const void *data, size_t size, struct gm_err *err)
+static int write_atomic(const char *path, const void *data, size_t size, mode_t mode,
+                        struct gm_err *err)
 {
     char folder[PATH_MAX];
     char temp[NAME_MAX + 1];
@@ -211,7 +212,7 @@ int gm_fs_write_atomic(const char *path, const void *data, size_t size, struct g
     if (rc < 0) {
         goto out;
     }
-    fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    fd = openat(dir, temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
     if (fd < 0) {
         rc = gm_err_sys(err, errno, "creating a file in %s failed", folder);
         goto out;
@@ -243,6 +244,16 @@ out:
     }
     close(dir);
     return rc;
+}
+
+int gm_fs_write_atomic(const char *path, const void *data, size_t size, struct gm_err *err)
+{
+    return write_atomic(path, data, size, 0644, err);
+}
+
+int gm_fs_write_private(const char *path, const void *data, size_t size, struct gm_err *err)
+{
+    return write_atomic(path, data, size, 0600, err);
 }
 
 /* Makes the entry of the new folder `path` durable; path's bytes are back at the end. */

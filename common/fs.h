@@ -21,6 +21,9 @@ int gm_fs_write_all(int fd, const void *data, size_t size, struct gm_err *err) G
 /* Temporary name beside path, write, fsync, rename, fsync of the folder. */
 int gm_fs_write_atomic(const char *path, const void *data, size_t size,
                        struct gm_err *err) GM_MUST_CHECK;
+/* The same with mode 0600: for its owner alone. */
+int gm_fs_write_private(const char *path, const void *data, size_t size,
+                        struct gm_err *err) GM_MUST_CHECK;
 /* Takes the lock of a folder, its file "lock" (made, never removed: two might then hold locks on
  * two files of that name). It holds while *out_fd (owned) is open. user: who holds it else, for the
  * message. Errors: also CONFLICT: it is taken. */
