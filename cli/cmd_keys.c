@@ -13,11 +13,11 @@
 /* Who reads the file next, in a sentence. */
 static const char *next_step(const struct gm_key_change *c)
 {
-    if (c->role == GM_KEY_SERVER && c->step == GM_KEY_STEP_ANNOUNCED) {
+    if (c->role == GM_CURVE_SERVER && c->step == GM_KEY_STEP_ANNOUNCED) {
         return "nodes must know the new key before the scheduler has it: copy the files of the "
                "nodes to them again, then rotate `server` a second time";
     }
-    if (c->role == GM_KEY_SERVER) {
+    if (c->role == GM_CURVE_SERVER) {
         return "start the scheduler again; the files of the nodes may be copied to them later";
     }
     if (c->step == GM_KEY_STEP_REVOKED) {
@@ -28,7 +28,7 @@ static const char *next_step(const struct gm_key_change *c)
 
 static json_t *change_document(const struct gm_key_change *c)
 {
-    json_t *doc = json_pack("{s:s, s:s}", "name", c->name, "role", gm_key_role_name(c->role));
+    json_t *doc = json_pack("{s:s, s:s}", "name", c->name, "role", gm_curve_role_name(c->role));
     if (doc != NULL && c->path[0] != '\0' &&
         json_object_set_new(doc, "file", json_string(c->path)) != 0) {
         json_decref(doc);
@@ -61,8 +61,9 @@ static const char *until_text(int64_t until_unix_ms, char out[25])
 static json_t *row_document(const struct gm_allowed *row)
 {
     char until[25];
-    return json_pack("{s:s, s:s, s:s, s:s}", "name", row->name, "role", gm_key_role_name(row->role),
-                     "public", row->key, "until", until_text(row->until_unix_ms, until));
+    return json_pack("{s:s, s:s, s:s, s:s}", "name", row->name, "role",
+                     gm_curve_role_name(row->role), "public", row->key, "until",
+                     until_text(row->until_unix_ms, until));
 }
 
 static int print_list(const struct gm_args *args, const struct gm_allow *allow, struct gm_err *err)
@@ -78,7 +79,7 @@ static int print_list(const struct gm_args *args, const struct gm_allow *allow, 
         if (args->json) {
             rc = json_array_append_new(rows, row_document(row));
         } else {
-            printf("%-24s%-8s%-26s%s\n", row->name, gm_key_role_name(row->role),
+            printf("%-24s%-8s%-26s%s\n", row->name, gm_curve_role_name(row->role),
                    until_text(row->until_unix_ms, until), row->key);
         }
     }

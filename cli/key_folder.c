@@ -80,31 +80,31 @@ static int save_list(const struct folder *f, struct gm_err *err)
     return rc < 0 ? rc : gm_allow_save(path, &f->allow, err);
 }
 
-static int load_key(const char *folder, const char *name, struct gm_key_file *out,
+static int load_key(const char *folder, const char *name, struct gm_curve_file *out,
                     struct gm_err *err)
 {
     char path[4096];
     int rc = path_of(folder, name, ".key", path, err);
-    return rc < 0 ? rc : gm_key_load(path, out, err);
+    return rc < 0 ? rc : gm_curve_load(path, out, err);
 }
 
-static int save_key(const char *folder, const char *name, const struct gm_key_file *key,
+static int save_key(const char *folder, const char *name, const struct gm_curve_file *key,
                     struct gm_err *err)
 {
     char path[4096];
     int rc = path_of(folder, name, ".key", path, err);
-    return rc < 0 ? rc : gm_key_save(path, key, err);
+    return rc < 0 ? rc : gm_curve_save(path, key, err);
 }
 
 /* A pair for the scheduler under that file's name. */
 static int make_server(const char *folder, const char *file, struct gm_err *err)
 {
-    struct gm_key_file key = {.name = SERVER, .role = GM_KEY_SERVER};
-    int rc = gm_key_make(&key, err);
+    struct gm_curve_file key = {.name = SERVER, .role = GM_CURVE_SERVER};
+    int rc = gm_curve_make(&key, err);
     if (rc == 0) {
         rc = save_key(folder, file, &key, err);
     }
-    gm_key_wipe(&key);
+    gm_curve_wipe(&key);
     return rc;
 }
 
@@ -130,12 +130,12 @@ static int make_first(const char *folder, struct gm_err *err)
 }
 
 /* The scheduler's public keys, into what a node or person is given. */
-static int name_servers(const char *folder, struct gm_key_file *key, struct gm_err *err)
+static int name_servers(const char *folder, struct gm_curve_file *key, struct gm_err *err)
 {
     static const char *const files[] = {SERVER, NEXT};
     key->server_count = 0;
     for (size_t i = 0; i < 2; i++) {
-        struct gm_key_file server = {0};
+        struct gm_curve_file server = {0};
         if (i > 0 && !is_there(folder, files[i])) {
             continue;
         }
@@ -143,8 +143,8 @@ static int name_servers(const char *folder, struct gm_key_file *key, struct gm_e
         if (rc < 0) {
             return rc;
         }
-        memcpy(key->servers[key->server_count++], server.public_key, GM_KEY_TEXT);
-        gm_key_wipe(&server);
+        memcpy(key->servers[key->server_count++], server.public_key, GM_CURVE_TEXT);
+        gm_curve_wipe(&server);
     }
     return 0;
 }
@@ -153,13 +153,13 @@ static int name_servers(const char *folder, struct gm_key_file *key, struct gm_e
  * the list is somebody's. */
 static int add_key(struct folder *f, struct gm_key_change *change, struct gm_err *err)
 {
-    struct gm_key_file key = {.role = change->role};
+    struct gm_curve_file key = {.role = change->role};
     struct gm_allowed row = {.role = change->role, .until_unix_ms = INT64_MAX};
     memcpy(key.name, change->name, strlen(change->name) + 1);
     memcpy(row.name, key.name, sizeof row.name);
     int rc = name_servers(f->path, &key, err);
     if (rc == 0) {
-        rc = gm_key_make(&key, err);
+        rc = gm_curve_make(&key, err);
     }
     if (rc == 0) {
         memcpy(row.key, key.public_key, sizeof row.key);
@@ -169,12 +169,12 @@ static int add_key(struct folder *f, struct gm_key_change *change, struct gm_err
         rc = path_of(f->path, change->name, ".key", change->path, err);
     }
     if (rc == 0) {
-        rc = gm_key_save(change->path, &key, err);
+        rc = gm_curve_save(change->path, &key, err);
     }
     if (rc == 0) {
         rc = save_list(f, err);
     }
-    gm_key_wipe(&key);
+    gm_curve_wipe(&key);
     return rc;
 }
 
@@ -190,7 +190,7 @@ static const struct gm_allowed *find_name(const struct gm_allow *allow, const ch
 
 static int check_name(const char *name, struct gm_err *err)
 {
-    return gm_key_is_name(name)
+    return gm_curve_is_name(name)
                ? 0
                : gm_err_set(err, GM_E_INVAL, 0, "`%.64s` is not [a-z0-9-]{1,64}", name);
 }
@@ -199,13 +199,13 @@ int gm_key_folder_make(const char *folder, const char *role, struct gm_key_chang
                        struct gm_err *err)
 {
     struct folder f = {.lock = -1};
-    int which = role == NULL ? -1 : gm_key_role_find(role);
+    int which = role == NULL ? -1 : gm_curve_role_find(role);
     int rc = check_name(change->name, err);
     if (rc == 0 && strcmp(change->name, SERVER) == 0) {
         rc = gm_err_set(err, GM_E_INVAL, 0,
                         "`server` is the scheduler's own name: its key is made with the first one");
     }
-    if (rc == 0 && (which < 0 || which == GM_KEY_SERVER)) {
+    if (rc == 0 && (which < 0 || which == GM_CURVE_SERVER)) {
         rc = gm_err_set(err, GM_E_INVAL, 0, "--role is node, client or admin");
     }
     if (rc == 0) {
@@ -214,7 +214,7 @@ int gm_key_folder_make(const char *folder, const char *role, struct gm_key_chang
     if (rc < 0) {
         return rc;
     }
-    change->role = (enum gm_key_role)which;
+    change->role = (enum gm_curve_role)which;
     change->step = GM_KEY_STEP_MADE;
     rc = folder_open(&f, folder, err);
     if (rc == 0 && find_name(&f.allow, change->name) != NULL) {
@@ -239,14 +239,14 @@ static int rewrite_servers(const char *folder, struct gm_err *err)
     int rc = 0;
     for (const struct dirent *e = readdir(dir); rc == 0 && e != NULL; e = readdir(dir)) {
         char name[256];
-        struct gm_key_file key = {0};
+        struct gm_curve_file key = {0};
         size_t n = strlen(e->d_name);
         if (n < 5 || n >= sizeof name || strcmp(e->d_name + n - 4, ".key") != 0) {
             continue;
         }
         memcpy(name, e->d_name, n - 4);
         name[n - 4] = '\0';
-        if (!gm_key_is_name(name) || strcmp(name, SERVER) == 0) {
+        if (!gm_curve_is_name(name) || strcmp(name, SERVER) == 0) {
             continue;
         }
         rc = load_key(folder, name, &key, err);
@@ -256,7 +256,7 @@ static int rewrite_servers(const char *folder, struct gm_err *err)
         if (rc == 0) {
             rc = save_key(folder, name, &key, err);
         }
-        gm_key_wipe(&key);
+        gm_curve_wipe(&key);
     }
     closedir(dir);
     return rc;
@@ -273,7 +273,7 @@ static int rotate_server(const char *folder, struct gm_key_change *change, struc
     if (rc < 0) {
         return rc;
     }
-    change->role = GM_KEY_SERVER;
+    change->role = GM_CURVE_SERVER;
     if (!is_there(folder, NEXT)) {
         change->step = GM_KEY_STEP_ANNOUNCED;
         rc = make_server(folder, NEXT, err);

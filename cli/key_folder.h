@@ -18,7 +18,7 @@ enum gm_key_step { GM_KEY_STEP_MADE, GM_KEY_STEP_ANNOUNCED, GM_KEY_STEP_REVOKED 
 
 struct gm_key_change {
     const char *name; /* set by the caller, borrowed */
-    enum gm_key_role role;
+    enum gm_curve_role role;
     enum gm_key_step step;
     char path[4096]; /* the file that was written; "": none */
 };

@@ -24,7 +24,7 @@ void gm_allow_fini(struct gm_allow *allow)
 
 static const struct gm_allowed *find(const struct gm_allow *allow, const char *key)
 {
-    struct gm_allowed wanted;
+    struct gm_allowed wanted = {0};
     size_t n = strlen(key);
     if (allow->count == 0 || n >= sizeof wanted.key) {
         return NULL;
@@ -135,19 +135,19 @@ static const char *parse_line(char *line, struct gm_allowed *out)
     if (n != 4) {
         return "a line is ROLE NAME PUBLIC UNTIL";
     }
-    int role = gm_key_role_find(words[0]);
-    if (role < 0 || role == GM_KEY_SERVER) {
+    int role = gm_curve_role_find(words[0]);
+    if (role < 0 || role == GM_CURVE_SERVER) {
         return "roles are node, client, admin";
     }
-    if (!gm_key_is_name(words[1])) {
+    if (!gm_curve_is_name(words[1])) {
         return "a name is [a-z0-9-]{1,64}";
     }
-    if (!gm_key_is_text(words[2])) {
+    if (!gm_curve_is_text(words[2])) {
         return "a key has 40 characters of Z85";
     }
-    out->role = (enum gm_key_role)role;
+    out->role = (enum gm_curve_role)role;
     memcpy(out->name, words[1], strlen(words[1]) + 1);
-    memcpy(out->key, words[2], GM_KEY_TEXT);
+    memcpy(out->key, words[2], GM_CURVE_TEXT);
     return parse_until(words[3], &out->until_unix_ms) ? NULL : "UNTIL is - or 2026-01-31T12:00:00Z";
 }
 
@@ -223,7 +223,7 @@ int gm_allow_save(const char *path, const struct gm_allow *allow, struct gm_err 
         const struct gm_allowed *row = &allow->rows[i];
         char until[32];
         format_until(row->until_unix_ms, until);
-        gm_buf_printf(&text, "%s %s %s %s\n", gm_key_role_name(row->role), row->name, row->key,
+        gm_buf_printf(&text, "%s %s %s %s\n", gm_curve_role_name(row->role), row->name, row->key,
                       until);
     }
     int rc = gm_buf_check(&text, err);

@@ -13,10 +13,10 @@
 #define GM_ALLOW_MAX 65536 /* keys */
 
 struct gm_allowed {
-    char key[GM_KEY_TEXT];
-    char name[GM_KEY_NAME];
-    enum gm_key_role role; /* never SERVER */
-    int64_t until_unix_ms; /* INT64_MAX: for ever */
+    char key[GM_CURVE_TEXT];
+    char name[GM_CURVE_NAME];
+    enum gm_curve_role role; /* never SERVER */
+    int64_t until_unix_ms;   /* INT64_MAX: for ever */
 };
 
 struct gm_allow {

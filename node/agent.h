@@ -23,7 +23,8 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     const char *hostname;
     const char *build;            /* "0.1.0+media1" */
     const char *const *endpoints; /* NULL-terminated, tried in turn */
-    const char *launcher;         /* absolute paths */
+    const char *key_file; /* read at each connection (common/keys.h); NULL: no keys are used */
+    const char *launcher; /* absolute paths */
     const char *worker;
     const char *scratch;   /* absolute; exists, empty */
     const char *cpu_flags; /* for workers */

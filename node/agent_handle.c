@@ -33,6 +33,7 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     agent->stall_ms = welcome->stall_ms;
     agent->link = GM_LINK_UP;
     agent->link_failures = 0;
+    agent->key_told = false;
     agent->renew_due = now;
     agent->renew_asked = 0;
     gm_log(GM_LOG_INFO, "welcome", "term=%" PRIu64 " endpoint=%s", welcome->term,

@@ -7,11 +7,13 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "common/keys.h"
 #include "common/log.h"
 #include "node/agent_state.h"
 #include "proto/envelope.h"
 
 #define PATIENCE_MS 3000
+#define HANDSHAKE_MS 5000
 #define RESEND_AFTER (2 * GM_SEC)
 #define OFFER_CHECK_EVERY (10 * GM_SEC)
 
@@ -51,6 +53,7 @@ void gm_link_close(struct gm_agent *agent, int linger_ms)
 {
     gm_zwatch_stop(&agent->watch);
     if (agent->sock != NULL) {
+        gm_auth_unwatch(agent, agent->sock);
         zmq_setsockopt(agent->sock, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
         zmq_close(agent->sock);
         agent->sock = NULL;
@@ -115,29 +118,63 @@ static int set_option(void *sock, int option, int value)
     return zmq_setsockopt(sock, option, &value, sizeof(value));
 }
 
+/* The file may be another one than at the last try: keys are replaced while nodes run. Several keys
+ * of the scheduler are tried in turn, as endpoints are. */
+static int set_keys(const struct gm_agent *agent, void *sock, struct gm_err *err)
+{
+    struct gm_curve_file key = {0};
+    if (agent->params.key_file == NULL) {
+        return 0;
+    }
+    int rc = gm_curve_load(agent->params.key_file, &key, err);
+    if (rc == 0 && (key.role != GM_CURVE_NODE || strcmp(key.name, agent->params.node_id) != 0)) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "%.100s is the key of the %s %s, and this node is %s",
+                        agent->params.key_file, gm_curve_role_name(key.role), key.name,
+                        agent->params.node_id);
+    }
+    if (rc == 0) {
+        size_t endpoints = 1;
+        while (agent->params.endpoints[endpoints] != NULL) {
+            endpoints++;
+        }
+        size_t turn = agent->link_failures / endpoints;
+        const char *server = key.servers[key.server_count > 0 ? turn % key.server_count : 0];
+        if ((zmq_setsockopt(sock, ZMQ_CURVE_SERVERKEY, server, GM_CURVE_TEXT) |
+             zmq_setsockopt(sock, ZMQ_CURVE_PUBLICKEY, key.public_key, GM_CURVE_TEXT) |
+             zmq_setsockopt(sock, ZMQ_CURVE_SECRETKEY, key.secret_key, GM_CURVE_TEXT)) != 0) {
+            rc = gm_err_zmq(err, zmq_errno(), "could not set up a socket's keys");
+        }
+    }
+    gm_curve_wipe(&key);
+    return rc;
+}
+
 static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_err *err)
 {
     void *sock = zmq_socket(agent->zmq, ZMQ_DEALER);
     if (sock == NULL) {
         return gm_err_zmq(err, zmq_errno(), "could not make a socket");
     }
-    const char *id = agent->params.node_id;
     int bad =
-        zmq_setsockopt(sock, ZMQ_ROUTING_ID, id, strlen(id)) | set_option(sock, ZMQ_LINGER, 0) |
-        set_option(sock, ZMQ_SNDHWM, 1000) | set_option(sock, ZMQ_RCVHWM, 1000) |
+        set_option(sock, ZMQ_LINGER, 0) | set_option(sock, ZMQ_SNDHWM, 1000) |
+        set_option(sock, ZMQ_RCVHWM, 1000) | set_option(sock, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
         set_option(sock, ZMQ_HEARTBEAT_IVL, 2000) | set_option(sock, ZMQ_HEARTBEAT_TIMEOUT, 10000) |
         set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
-    int rc = 0;
-    if (bad != 0) {
-        rc = gm_err_zmq(err, zmq_errno(), "could not set up a socket");
-    } else if (zmq_connect(sock, endpoint) != 0) {
+    int rc = bad == 0 ? set_keys(agent, sock, err)
+                      : gm_err_zmq(err, zmq_errno(), "could not set up a socket");
+    if (rc == 0) {
+        rc = gm_auth_watch(agent, sock, err);
+    }
+    if (rc == 0 && zmq_connect(sock, endpoint) != 0) {
         rc = gm_err_zmq(err, zmq_errno(), "could not connect to `%s`", endpoint);
-    } else {
+    }
+    if (rc == 0) {
         rc = gm_zwatch_start(&agent->loop, sock, on_input, agent, &agent->watch, err);
     }
     if (rc < 0) {
+        gm_auth_unwatch(agent, sock);
         zmq_close(sock);
         return rc;
     }

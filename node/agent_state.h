@@ -164,6 +164,10 @@ struct gm_agent {
     void *zmq;
     void *sock;
     struct gm_zwatch *watch;
+    void *monitor; /* of sock, where there are keys */
+    struct gm_zwatch *monitor_watch;
+    uint64_t monitors; /* so far */
+    bool key_told;     /* that keys are not agreed on was logged */
     enum gm_link_state link;
     size_t endpoint; /* index of the next to try */
     bool hello_sent;
@@ -317,6 +321,11 @@ void gm_link_flush(struct gm_agent *agent, bool all); /* what was not sent, or a
 struct gm_outgoing *gm_link_take(struct gm_agent *agent, uint64_t seq);
 void gm_link_drop_task(struct gm_agent *agent, uint64_t task_id, uint64_t epoch);
 void gm_outgoing_free(struct gm_outgoing *out);
+/* --- agent_auth.c */
+/* Logs why sock, which connects with keys, does not get there. gm_auth_unwatch in any case, before
+ * sock is closed. */
+int gm_auth_watch(struct gm_agent *agent, void *sock, struct gm_err *err) GM_MUST_CHECK;
+void gm_auth_unwatch(struct gm_agent *agent, void *sock);
 /* --- agent_offer.c */
 /* Offers of devices whose usable capacity or facts changed; of all: always. */
 void gm_link_offer(struct gm_agent *agent, bool always);

@@ -268,6 +268,7 @@ static int run(struct node *node, struct gm_err *err)
     node->params.hostname = node->hostname;
     node->params.build = BUILD;
     node->params.endpoints = (const char *const *)config->scheduler;
+    node->params.key_file = strcmp(config->security, "curve") == 0 ? config->key_file : NULL;
     node->params.launcher = node->launcher;
     node->params.worker = node->worker;
     node->params.scratch = node->state.scratch;

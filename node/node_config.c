@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "common/keys.h"
 #include "common/log.h"
 #include "proto/envelope.h"
 
@@ -28,6 +29,13 @@ const struct gm_option gm_node_options[] = {
      "Address space of one worker process; 0: half of the memory, at least 4 GiB."},
     {"grant_key_file", GM_OPT_STRING, AT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
      "File with the 64 hex digits that scheduler and nodes share to sign access grants."},
+    {"security", GM_OPT_STRING, AT(security), "", 0, 0,
+     "As the scheduler's: curve (keys, encrypted), none, or empty: none, and the scheduler is on "
+     "this "
+     "machine."},
+    {"key_file", GM_OPT_STRING, AT(key_file), "/etc/gopmill/node.key", 0, 0,
+     "This node's key pair and the scheduler's public key, from `gopmill keys make`; read at each "
+     "connection where `security` is curve."},
     {"log_level", GM_OPT_STRING, AT(log_level), "info", 0, 0, "error, warn, info, debug or trace."},
     {"log_json", GM_OPT_BOOL, AT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
     {"cpu_flags", GM_OPT_STRING, AT(cpu_flags), "", 0, 0,
@@ -97,6 +105,10 @@ int gm_node_config_load(const char *path, struct gm_node_config *out, struct gm_
                               "ipc:///path",
                               name, *e);
         }
+    }
+    rc = gm_curve_check_security(out->security, out->scheduler, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "%s: scheduler: ", name);
     }
     if (out->state[0] == '\0') {
         return gm_err_set(err, GM_E_CONFIG, 0, "%s: state: name a folder", name);

@@ -211,7 +211,7 @@ static void on_tick(uv_timer_t *timer)
 {
     struct gm_daemon *d = timer->data;
     struct gm_event event = {.type = GM_EV_TICK};
-    gm_wire_report(d);
+    gm_wire_tick(d);
     gm_daemon_tell(d, &event);
 }
 
@@ -232,6 +232,11 @@ void gm_daemon_stop(struct gm_daemon *d)
 {
     (void)atomic_fetch_add(&d->told, 1);
     (void)uv_async_send(&d->stop);
+}
+
+void gm_daemon_reload(struct gm_daemon *d)
+{
+    gm_wire_reload(d);
 }
 
 static int load_row(const struct gm_key *key, const void *data, size_t size, void *arg,

@@ -23,6 +23,8 @@ int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out,
 int gm_daemon_run(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* Ends gm_daemon_run soon. Thread: any; async-signal-safe. */
 void gm_daemon_stop(struct gm_daemon *d);
+/* Reads again what may change while it runs: the list of keys. */
+void gm_daemon_reload(struct gm_daemon *d);
 void gm_daemon_destroy(struct gm_daemon **d);
 
 /* Where it listens, as a client or node names it: "unix:/path" or "http://address:port", and

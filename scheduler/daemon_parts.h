@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <uv.h>
 
+#include "common/allow.h"
 #include "common/loop.h"
 #include "scheduler/commit.h"
 #include "scheduler/daemon.h"
@@ -11,8 +12,8 @@
 #include "scheduler/http/http.h"
 #include "storage/store.h"
 
-/* Inside of the daemon, shared by daemon.c (steps, life), wire.c (nodes), urls.c (grants),
- * publish.c (stores). Nobody else includes this. */
+/* Inside of the daemon, shared by daemon.c (steps, life), wire.c and wire_socket.c (nodes), urls.c
+ * (grants), publish.c (stores). Nobody else includes this. */
 
 /* What an assignment's later messages need: which job's stores its names mean. */
 struct gm_lease_ref {
@@ -46,6 +47,10 @@ struct gm_daemon {
     void *zctx; /* owned */
     void *router;
     struct gm_zwatch *watch;
+    struct gm_peers *peers; /* owned */
+    struct gm_guard *guard; /* owned */
+    struct gm_zap *zap;     /* owned; NULL: no keys are asked for */
+    struct gm_allow allow;
     char *listen; /* owned: bound endpoints, comma-separated */
 
     uv_timer_t tick;
@@ -70,18 +75,23 @@ void gm_daemon_fail(struct gm_daemon *d, const struct gm_err *err);
 /* Steps and applies; logs what can't be told to anybody. */
 void gm_daemon_tell(struct gm_daemon *d, const struct gm_event *event);
 
-/* wire.c */
+/* wire_socket.c */
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err) GM_MUST_CHECK;
 /* Reads no messages any more; sends leave. Again: nothing. */
 void gm_wire_deafen(struct gm_daemon *d);
 void gm_wire_close(struct gm_daemon *d);
+/* Reads the list of keys again; one that does not read changes nothing. */
+void gm_wire_reload(struct gm_daemon *d);
+
+/* wire.c */
+void gm_wire_readable(void *zsock, int budget, void *arg); /* a gm_zwatch_fn */
+/* Now and then: looks after connections, tells the core what sends met. */
+void gm_wire_tick(struct gm_daemon *d);
 void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);
 /* The message can't be made: if it is an Assign or a Feed, its attempt failed with err, as
  * gm_wire_report will say. */
 void gm_wire_note_failed(struct gm_daemon *d, const char *node_id, const Gm__Envelope *envelope,
                          const struct gm_err *err);
-/* What sends met, told to the core. */
-void gm_wire_report(struct gm_daemon *d);
 
 /* urls.c */
 /* Puts grants into what a step wants to send, and forgets the leases that it ended. event: the one

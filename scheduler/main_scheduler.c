@@ -24,7 +24,8 @@ static const char HELP[] =
     "  --version          print the version\n"
     "  --help             print this\n"
     "\n"
-    "Prints \"READY http=... listen=...\" on stdout when it serves. SIGTERM and SIGINT end it.\n";
+    "Prints \"READY http=... listen=...\" on stdout when it serves. SIGTERM and SIGINT end it;\n"
+    "at SIGHUP it reads the list of keys again.\n";
 
 struct options { /* borrowed from argv */
     const char *config, *state, *migrate;
@@ -86,20 +87,29 @@ static int migrate(const char *folder, const char *schema, struct gm_err *err)
     return rc;
 }
 
+static void on_hangup(uv_signal_t *signal, int number)
+{
+    (void)number;
+    gm_daemon_reload(signal->data);
+}
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     gm_log(GM_LOG_INFO, "stopping", "signal=%d", number);
     gm_daemon_stop(signal->data);
 }
 
-static int watch_signals(struct gm_daemon *d, uv_signal_t signals[2], struct gm_err *err)
+#define SIGNALS 3
+
+static int watch_signals(struct gm_daemon *d, uv_signal_t signals[SIGNALS], struct gm_err *err)
 {
-    static const int numbers[2] = {SIGTERM, SIGINT};
-    for (int i = 0; i < 2; i++) {
+    static const int numbers[SIGNALS] = {SIGTERM, SIGINT, SIGHUP};
+    for (int i = 0; i < SIGNALS; i++) {
         int rc = uv_signal_init(gm_daemon_loop(d), &signals[i]);
         signals[i].data = d;
         if (rc == 0) {
-            rc = uv_signal_start(&signals[i], on_signal, numbers[i]);
+            rc = uv_signal_start(&signals[i], numbers[i] == SIGHUP ? on_hangup : on_signal,
+                                 numbers[i]);
         }
         if (rc != 0) {
             return gm_err_set(err, GM_E_SYS, rc, "could not watch signals: %s", uv_strerror(rc));
@@ -112,7 +122,7 @@ static int watch_signals(struct gm_daemon *d, uv_signal_t signals[2], struct gm_
 static int serve(const struct gm_settings *settings, struct gm_err *err)
 {
     struct gm_daemon *d = NULL;
-    uv_signal_t signals[2];
+    uv_signal_t signals[SIGNALS];
     int rc = gm_daemon_create(settings, &d, err);
     if (rc < 0) {
         return rc;
@@ -125,8 +135,9 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
                gm_daemon_listen(d), settings->state,
                (unsigned long long)gm_state_term(gm_daemon_state(d)));
         rc = gm_daemon_run(d, err);
-        uv_close((uv_handle_t *)&signals[0], NULL);
-        uv_close((uv_handle_t *)&signals[1], NULL);
+        for (int i = 0; i < SIGNALS; i++) {
+            uv_close((uv_handle_t *)&signals[i], NULL);
+        }
     }
     gm_daemon_destroy(&d);
     return rc;

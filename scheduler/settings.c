@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "common/keys.h"
 #include "common/log.h"
 #include "storage/store.h"
 
@@ -25,6 +26,14 @@ static const struct gm_option OPTIONS[] = {
      "Store of intermediate objects, which every node must reach; empty: file://<state>/work."},
     {"grant_key_file", GM_OPT_STRING, OPT(grant_key_file), "/etc/gopmill/grant.key", 0, 0,
      "File with the 64 hex digits that nodes share; made when it is missing."},
+    {"security", GM_OPT_STRING, OPT(security), "", 0, 0,
+     "curve: nodes prove keys, what passes is encrypted; none: neither; empty: neither, and "
+     "`listen` "
+     "is this machine's alone."},
+    {"key_file", GM_OPT_STRING, OPT(key_file), "/etc/gopmill/keys/server.key", 0, 0,
+     "The scheduler's key pair, which `gopmill keys` made; read where `security` is curve."},
+    {"allow_file", GM_OPT_STRING, OPT(allow_file), "/etc/gopmill/keys/allow", 0, 0,
+     "The public keys that may connect; read again at SIGHUP."},
     {"allow_sources", GM_OPT_LIST, OPT(allow_sources), "/", 0, 0,
      "Folders that sources may lie in."},
     {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
@@ -132,6 +141,10 @@ static int check(const struct gm_settings *s, struct gm_err *err)
                               "listen: `%.100s` is neither tcp://address:port nor ipc:///path", *e);
         }
     }
+    int rc = gm_err_wrap(err, gm_curve_check_security(s->security, s->listen, err), "listen: ");
+    if (rc < 0) {
+        return rc;
+    }
     if (strncmp(s->http, "unix:/", 6) != 0 &&
         (strchr(s->http, ':') == NULL || strchr(s->http, '/') != NULL)) {
         return gm_err_set(err, GM_E_CONFIG, 0, "http: `%s` is neither address:port nor unix:/path",
@@ -146,7 +159,7 @@ static int check(const struct gm_settings *s, struct gm_err *err)
         return gm_err_set(err, GM_E_CONFIG, 0,
                           "lease_ms must be at least three times heartbeat_ms");
     }
-    int rc = check_roots("allow_sources", s->allow_sources, err);
+    rc = check_roots("allow_sources", s->allow_sources, err);
     return rc < 0 ? rc : check_roots("allow_destinations", s->allow_destinations, err);
 }
 

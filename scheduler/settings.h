@@ -12,6 +12,9 @@ struct gm_settings {
     char **pipelines;     /* folders */
     char *work_store;     /* URL */
     char *grant_key_file; /* 64 hex digits in it */
+    char *security;       /* "curve", "none" or "" */
+    char *key_file;       /* common/keys.h */
+    char *allow_file;     /* common/allow.h */
     char **allow_sources; /* folders */
     char **allow_destinations;
     int64_t lease_ms;

@@ -1,34 +1,25 @@
-/* The ROUTER socket: nodes' messages in, the core's out. What comes in is decoded and checked here;
- * the core sees nothing that proto/envelope.h has not taken.
+/* Nodes' messages in, the core's out. What comes in is counted, decoded and checked here; the core
+ * sees nothing that peers.h and proto/envelope.h have not taken.
  *
- * A peer's identity is its node id. A send that reaches nobody is remembered and told to the core
- * at the next tick, never from inside a step; so is an assignment that does not fit into a
- * message, which would otherwise look like a lost node.
+ * A peer is known by the routing id that the socket gave its connection, a node by the peer that
+ * was welcomed as it: no one gets a node's messages by calling himself so. A send that reaches
+ * nobody is remembered and told to the core at the next tick, never from inside a step; so is an
+ * assignment that does not fit into a message, which would otherwise look like a lost node.
  */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <zmq.h>
 
-#include "common/buf.h"
 #include "common/crash.h"
 #include "common/log.h"
 #include "proto/envelope.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/guard.h"
+#include "scheduler/peers.h"
+#include "scheduler/zap.h"
 
-#define HEARTBEAT_IVL_MS 2000
-#define HEARTBEAT_TIMEOUT_MS 10000
-#define HIGH_WATER 2000 /* messages a peer */
-#define LINGER_MS 500
 #define BACKLOG_MAX_BYTES ((size_t)64 << 20) /* rows that wait for the disk: then nodes wait */
-#define ENDPOINT_BYTES 512
-
-static int set_option(void *socket, int option, int value, struct gm_err *err)
-{
-    return zmq_setsockopt(socket, option, &value, sizeof value) == 0
-               ? 0
-               : gm_err_zmq(err, zmq_errno(), "could not set up the node socket");
-}
 
 /* NULL without memory: the lease's end tells it. */
 static struct gm_unsent *note(struct gm_daemon *d, const char *node_id)
@@ -90,7 +81,8 @@ static void tell_unsent(struct gm_daemon *d, const struct gm_unsent *n)
     gm_daemon_tell(d, &event);
 }
 
-void gm_wire_report(struct gm_daemon *d)
+/* What sends met, told to the core. */
+static void report(struct gm_daemon *d)
 {
     while (d->unsent != NULL) {
         struct gm_unsent *n = d->unsent;
@@ -105,32 +97,95 @@ void gm_wire_report(struct gm_daemon *d)
     }
 }
 
-void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope)
+/* A message that libzmq has not sent yet. */
+struct sent {
+    struct gm_unsent_bytes *bytes; /* shared */
+    size_t size;
+};
+
+/* Thread: libzmq's, or ours. */
+static void on_sent(void *data, void *hint)
+{
+    struct sent *sent = hint;
+    gm_unsent_bytes_drop(sent->bytes, sent->size);
+    free(sent);
+    free(data);
+}
+
+/* Takes data. 0, or libzmq's number of what went wrong. */
+static int send_to(struct gm_daemon *d, const struct gm_peer *peer, uint8_t *data, size_t size)
+{
+    struct gm_peer_id id = gm_peer_id(peer);
+    struct sent *sent = malloc(sizeof *sent);
+    zmq_msg_t msg;
+    if (sent == NULL) {
+        free(data);
+        return ENOMEM;
+    }
+    *sent = (struct sent){.bytes = gm_peer_unsent(peer), .size = size};
+    if (zmq_msg_init_data(&msg, data, size, on_sent, sent) != 0) {
+        free(sent);
+        free(data);
+        return zmq_errno();
+    }
+    gm_unsent_bytes_take(sent->bytes, size);
+    if (zmq_send(d->router, id.data, id.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
+        zmq_msg_send(&msg, d->router, ZMQ_DONTWAIT) < 0) {
+        int code = zmq_errno();
+        (void)zmq_msg_close(&msg);
+        return code;
+    }
+    return 0;
+}
+
+/* A node that reads too slowly: what it is told now is as lost, until it has read on. */
+static bool is_full(const struct gm_peer *peer)
+{
+    return gm_unsent_bytes_get(gm_peer_unsent(peer)) > GM_PEERS_UNSENT_BYTES;
+}
+
+static void send_env(struct gm_daemon *d, const struct gm_peer *peer, const char *node_id,
+                     Gm__Envelope *envelope)
 {
     uint8_t *bytes = NULL;
     size_t size = 0;
     struct gm_err err = {0};
-    if (envelope == NULL || d->router == NULL) {
-        return;
-    }
     if (gm_envelope_encode(envelope, &bytes, &size, &err) < 0) {
         gm_log_err(GM_LOG_ERROR, "send_failed", &err, "node=%s", node_id);
         gm_wire_note_failed(d, node_id, envelope, &err);
         return;
     }
-    if (zmq_send(d->router, node_id, strlen(node_id), ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_send(d->router, bytes, size, ZMQ_DONTWAIT) < 0) {
-        int code = zmq_errno();
-        if (code == EHOSTUNREACH || code == EAGAIN) {
-            (void)note(d, node_id);
-        }
+    int code = EHOSTUNREACH;
+    if (peer == NULL || is_full(peer)) {
+        code = peer == NULL ? EHOSTUNREACH : EAGAIN;
+        free(bytes);
+    } else {
+        code = send_to(d, peer, bytes, size);
+    }
+    if (code == EHOSTUNREACH || code == EAGAIN) {
+        (void)note(d, node_id);
+    }
+    if (code != 0) {
         GM_IGNORE(gm_err_zmq(&err, code, "a message did not leave"), "logged below");
         gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s", node_id);
     }
-    free(bytes);
 }
 
-static void refuse(struct gm_daemon *d, const char *node_id, const struct gm_err *why)
+void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope)
+{
+    if (envelope != NULL && d->router != NULL) {
+        send_env(d, gm_peers_route(d->peers, node_id, envelope, gm_time_now()), node_id, envelope);
+    }
+}
+
+static const char *name_of(const struct gm_peer *peer)
+{
+    const char *node = gm_peer_node(peer);
+    return node[0] != '\0' ? node : gm_peer_name(peer)[0] != '\0' ? gm_peer_name(peer) : "-";
+}
+
+/* Peers.h says how often that is at most. */
+static void refuse(struct gm_daemon *d, const struct gm_peer *peer, const struct gm_err *why)
 {
     Gm__Error error = GM__ERROR__INIT;
     Gm__Refuse refusal = GM__REFUSE__INIT;
@@ -139,14 +194,10 @@ static void refuse(struct gm_daemon *d, const char *node_id, const struct gm_err
     refusal.error = &error;
     env.body_case = GM__ENVELOPE__BODY_REFUSE;
     env.refuse = &refusal;
-    gm_wire_send(d, node_id, &env);
-    gm_log_err(GM_LOG_WARN, "message_refused", why, "node=%s", node_id);
-}
-
-static bool is_from_node(const Gm__Envelope *env)
-{
-    return env->body_case >= GM__ENVELOPE__BODY_HELLO &&
-           env->body_case <= GM__ENVELOPE__BODY_GOODBYE;
+    send_env(d, peer, gm_peer_node(peer), &env);
+    bool usual = why->code == GM_E_UNREACHABLE; /* its connection was made anew */
+    gm_log_err(usual ? GM_LOG_DEBUG : GM_LOG_WARN, "message_refused", why, "node=%s",
+               name_of(peer));
 }
 
 /* Nodes' comings and goings; all else is too much. */
@@ -162,30 +213,56 @@ static void log_message(const char *node_id, const Gm__Envelope *env)
     }
 }
 
-static void on_message(struct gm_daemon *d, const char *node_id, const void *data, size_t size)
+static void on_message(struct gm_daemon *d, struct gm_peer *peer, const void *data, size_t size)
 {
     Gm__Envelope *env = NULL;
+    const char *node_id = NULL;
     struct gm_err err = {0};
-    if (gm_envelope_decode(data, size, &env, &err) < 0) {
-        refuse(d, node_id, &err);
-        return;
-    }
-    if (!is_from_node(env)) {
-        GM_IGNORE(gm_err_set(&err, GM_E_PROTO, env->body_case, "that message is the scheduler's"),
-                  "told to the node");
-        refuse(d, node_id, &err);
-    } else if (env->body_case == GM__ENVELOPE__BODY_HELLO &&
-               strcmp(env->hello->node_id, node_id) != 0) {
-        GM_IGNORE(gm_err_set(&err, GM_E_PROTO, 0, "the hello's node_id is not the socket's"),
-                  "told to the node");
-        refuse(d, node_id, &err);
-    } else {
+    int rc = gm_envelope_decode(data, size, &env, &err);
+    switch (gm_peers_judge(d->peers, peer, rc == 0 ? env : NULL, gm_time_now(), &node_id, &err)) {
+    case GM_PEER_TAKE: {
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
         log_message(node_id, env);
         GM_CRASH("wire.received");
         gm_daemon_tell(d, &event);
+        gm_peers_settle(d->peers);
+        break;
+    }
+    case GM_PEER_REFUSE:
+        refuse(d, peer, &err);
+        break;
+    case GM_PEER_CUT:
+        gm_guard_cut(d->guard, gm_peer_fd(peer), err.text);
+        break;
+    case GM_PEER_IGNORE:
+        break;
     }
     gm__envelope__free_unpacked(env, NULL);
+}
+
+static void on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
+{
+    struct gm_peer *peer = NULL;
+    const struct gm_heard heard = {.id = {.data = zmq_msg_data(id), .size = zmq_msg_size(id)},
+                                   .fd = zmq_msg_get(body, ZMQ_SRCFD),
+                                   .key = d->zap != NULL ? zmq_msg_gets(body, GM_ZAP_KEY) : NULL,
+                                   .size = zmq_msg_size(body),
+                                   .now = gm_time_now(),
+                                   .unix_ms = gm_time_unix_ms()};
+    peer = heard.id.size > 0 ? gm_peers_find(d->peers, heard.id) : NULL;
+    if (peer == NULL || gm_peer_fd(peer) != heard.fd) {
+        gm_guard_read(d->guard, heard.now); /* that its connection came was told before */
+    }
+    switch (gm_peers_heard(d->peers, &heard, &peer)) {
+    case GM_PEER_TAKE:
+        on_message(d, peer, zmq_msg_data(body), heard.size);
+        break;
+    case GM_PEER_CUT:
+        gm_guard_cut(d->guard, heard.fd, "its key or name is not taken");
+        break;
+    default:
+        break;
+    }
 }
 
 /* One whole message; its parts past the second are dropped. Returns false when there is none. */
@@ -194,7 +271,7 @@ static bool receive(struct gm_daemon *d)
     zmq_msg_t parts[2];
     size_t count = 0;
     bool got = false;
-    for (;;) {
+    for (bool more = true; more;) {
         zmq_msg_t extra;
         zmq_msg_t *part = count < 2 ? &parts[count] : &extra;
         (void)zmq_msg_init(part);
@@ -202,25 +279,15 @@ static bool receive(struct gm_daemon *d)
             (void)zmq_msg_close(part);
             break;
         }
-        bool more = zmq_msg_more(part) != 0;
+        more = zmq_msg_more(part) != 0;
+        got = !more;
         if (count >= 2) {
             (void)zmq_msg_close(part);
         }
         count++;
-        if (!more) {
-            got = true;
-            break;
-        }
     }
     if (got && count == 2) {
-        char id[65] = "";
-        size_t n = zmq_msg_size(&parts[0]);
-        if (n > 0 && n < sizeof id) {
-            memcpy(id, zmq_msg_data(&parts[0]), n);
-        }
-        if (strlen(id) == n && gm_is_node_id(id)) {
-            on_message(d, id, zmq_msg_data(&parts[1]), zmq_msg_size(&parts[1]));
-        }
+        on_parts(d, &parts[0], &parts[1]);
     }
     for (size_t i = 0; i < count && i < 2; i++) {
         (void)zmq_msg_close(&parts[i]);
@@ -228,92 +295,24 @@ static bool receive(struct gm_daemon *d)
     return got;
 }
 
-static void on_readable(void *zsock, int budget, void *arg)
+static bool is_deaf(const struct gm_daemon *d)
+{
+    return gm_commit_backlog(d->commit) > BACKLOG_MAX_BYTES;
+}
+
+void gm_wire_readable(void *zsock, int budget, void *arg)
 {
     struct gm_daemon *d = arg;
     (void)zsock;
     for (; budget > 0; budget--) {
-        if (gm_commit_backlog(d->commit) > BACKLOG_MAX_BYTES || !receive(d)) {
+        if (is_deaf(d) || !receive(d)) {
             return;
         }
     }
 }
 
-static int bind_all(struct gm_daemon *d, struct gm_err *err)
+void gm_wire_tick(struct gm_daemon *d)
 {
-    struct gm_buf all = {0};
-    for (char *const *e = d->settings->listen; *e != NULL; e++) {
-        char bound[ENDPOINT_BYTES];
-        size_t size = sizeof bound;
-        if (zmq_bind(d->router, *e) != 0 ||
-            zmq_getsockopt(d->router, ZMQ_LAST_ENDPOINT, bound, &size) != 0) {
-            gm_buf_fini(&all);
-            return gm_err_zmq(err, zmq_errno(), "could not listen on %s", *e);
-        }
-        gm_buf_printf(&all, "%s%s", all.size != 0 ? "," : "", bound);
-    }
-    int rc = gm_buf_check(&all, err);
-    if (rc < 0) {
-        gm_buf_fini(&all);
-        return rc;
-    }
-    d->listen = (char *)all.data;
-    return 0;
-}
-
-int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
-{
-    static const struct {
-        int option;
-        int value;
-    } options[] = {{ZMQ_LINGER, LINGER_MS},
-                   {ZMQ_ROUTER_HANDOVER, 1},
-                   {ZMQ_ROUTER_MANDATORY, 1},
-                   {ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS},
-                   {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
-                   {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
-                   {ZMQ_SNDHWM, HIGH_WATER},
-                   {ZMQ_RCVHWM, HIGH_WATER}};
-    int64_t max = GM_ENVELOPE_MAX_BYTES;
-    d->zctx = zmq_ctx_new();
-    d->router = d->zctx != NULL ? zmq_socket(d->zctx, ZMQ_ROUTER) : NULL;
-    if (d->router == NULL) {
-        return gm_err_zmq(err, zmq_errno(), "could not make the node socket");
-    }
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < sizeof options / sizeof options[0]; i++) {
-        rc = set_option(d->router, options[i].option, options[i].value, err);
-    }
-    if (rc == 0 && zmq_setsockopt(d->router, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0) {
-        rc = gm_err_zmq(err, zmq_errno(), "could not set up the node socket");
-    }
-    if (rc == 0) {
-        rc = bind_all(d, err);
-    }
-    return rc < 0 ? rc : gm_zwatch_start(&d->loop, d->router, on_readable, d, &d->watch, err);
-}
-
-void gm_wire_deafen(struct gm_daemon *d)
-{
-    gm_zwatch_stop(&d->watch);
-}
-
-void gm_wire_close(struct gm_daemon *d)
-{
-    gm_wire_deafen(d);
-    if (d->router != NULL) {
-        (void)zmq_close(d->router);
-        d->router = NULL;
-    }
-    if (d->zctx != NULL) {
-        (void)zmq_ctx_term(d->zctx);
-        d->zctx = NULL;
-    }
-    while (d->unsent != NULL) {
-        struct gm_unsent *next = d->unsent->next;
-        free(d->unsent);
-        d->unsent = next;
-    }
-    free(d->listen);
-    d->listen = NULL;
+    gm_guard_tick(d->guard, is_deaf(d), gm_time_now(), gm_time_unix_ms());
+    report(d);
 }

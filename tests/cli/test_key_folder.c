@@ -30,12 +30,12 @@ static int rotate(const char *folder, const char *name, struct gm_key_change *ch
     return gm_key_folder_rotate(folder, NOW, NOW + 1000, change, &err);
 }
 
-static struct gm_key_file load(const char *folder, const char *name)
+static struct gm_curve_file load(const char *folder, const char *name)
 {
     char path[512];
-    struct gm_key_file key = {0};
+    struct gm_curve_file key = {0};
     snprintf(path, sizeof path, "%s/%s.key", folder, name);
-    if (gm_key_load(path, &key, &err) != 0) {
+    if (gm_curve_load(path, &key, &err) != 0) {
         fail_msg("%s", err.text);
     }
     return key;
@@ -53,10 +53,10 @@ static void what_is_made_fits_together(void **state)
     assert_int_equal(make(folder, "n1", "node"), 0);
     assert_int_equal(stat(folder, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0700);
-    struct gm_key_file key = load(folder, "n1");
-    struct gm_key_file server = load(folder, "server");
+    struct gm_curve_file key = load(folder, "n1");
+    struct gm_curve_file server = load(folder, "server");
     assert_string_equal(key.name, "n1");
-    assert_int_equal(key.role, GM_KEY_NODE);
+    assert_int_equal(key.role, GM_CURVE_NODE);
     assert_int_equal(key.server_count, 1);
     assert_string_equal(key.servers[0], server.public_key);
     assert_int_equal(make(folder, "n1", "node"), -GM_E_CONFLICT);
@@ -67,7 +67,7 @@ static void what_is_made_fits_together(void **state)
     assert_int_equal(make(folder, "ann", "admin"), 0);
     assert_int_equal(gm_key_folder_list(folder, &allow, &err), 0);
     assert_int_equal(allow.count, 2);
-    assert_int_equal(gm_allow_find(&allow, key.public_key, NOW)->role, GM_KEY_NODE);
+    assert_int_equal(gm_allow_find(&allow, key.public_key, NOW)->role, GM_CURVE_NODE);
     gm_allow_fini(&allow);
     scratch_remove(&s);
 }
@@ -81,10 +81,10 @@ static void old_and_new_keys_are_good_for_a_while(void **state)
     scratch_make(&s);
     const char *folder = scratch_path(&s, "keys");
     assert_int_equal(make(folder, "n1", "node"), 0);
-    struct gm_key_file old = load(folder, "n1");
+    struct gm_curve_file old = load(folder, "n1");
     assert_int_equal(rotate(folder, "n2", &change), -GM_E_INVAL);
     assert_int_equal(rotate(folder, "n1", &change), 0);
-    struct gm_key_file new = load(folder, "n1");
+    struct gm_curve_file new = load(folder, "n1");
     assert_string_not_equal(old.public_key, new.public_key);
     assert_int_equal(gm_key_folder_list(folder, &allow, &err), 0);
     assert_non_null(gm_allow_find(&allow, old.public_key, NOW + 999));
@@ -109,12 +109,12 @@ static void nodes_know_the_servers_key_before_it_changes(void **state)
     scratch_make(&s);
     const char *folder = scratch_path(&s, "keys");
     assert_int_equal(make(folder, "n1", "node"), 0);
-    struct gm_key_file old = load(folder, "server");
+    struct gm_curve_file old = load(folder, "server");
     assert_int_equal(rotate(folder, "server", &change), 0);
     assert_int_equal(change.step, GM_KEY_STEP_ANNOUNCED);
-    struct gm_key_file key = load(folder, "n1");
-    struct gm_key_file now = load(folder, "server");
-    struct gm_key_file next = load(folder, "server.next");
+    struct gm_curve_file key = load(folder, "n1");
+    struct gm_curve_file now = load(folder, "server");
+    struct gm_curve_file next = load(folder, "server.next");
     assert_string_equal(now.public_key, old.public_key);
     assert_int_equal(key.server_count, 2);
     assert_string_equal(key.servers[0], old.public_key);

@@ -17,10 +17,10 @@ static struct gm_err err;
 
 static void load_text(struct scratch *s, const char *text, int wanted, const char *says)
 {
-    struct gm_key_file key = {0};
+    struct gm_curve_file key = {0};
     const char *path = scratch_path(s, "k");
     assert_int_equal(gm_fs_write_private(path, text, strlen(text), &err), 0);
-    assert_int_equal(gm_key_load(path, &key, &err), wanted);
+    assert_int_equal(gm_curve_load(path, &key, &err), wanted);
     if (says != NULL && strstr(err.text, says) == NULL) {
         fail_msg("`%s` should say `%s`", err.text, says);
     }
@@ -29,41 +29,41 @@ static void load_text(struct scratch *s, const char *text, int wanted, const cha
 static void a_key_file_comes_back(void **state)
 {
     struct scratch s;
-    struct gm_key_file key = {.name = "n-1", .role = GM_KEY_NODE, .server_count = 2};
-    struct gm_key_file server = {0};
-    struct gm_key_file back = {0};
+    struct gm_curve_file key = {.name = "n-1", .role = GM_CURVE_NODE, .server_count = 2};
+    struct gm_curve_file server = {0};
+    struct gm_curve_file back = {0};
     struct stat st;
     (void)state;
     scratch_make(&s);
     const char *path = scratch_path(&s, "k");
-    assert_int_equal(gm_key_make(&key, &err), 0);
-    assert_int_equal(gm_key_make(&server, &err), 0);
+    assert_int_equal(gm_curve_make(&key, &err), 0);
+    assert_int_equal(gm_curve_make(&server, &err), 0);
     assert_string_not_equal(key.public_key, server.public_key);
-    assert_true(gm_key_is_text(key.public_key) && gm_key_is_text(key.secret_key));
-    memcpy(key.servers[0], server.public_key, GM_KEY_TEXT);
-    memcpy(key.servers[1], key.public_key, GM_KEY_TEXT);
-    assert_int_equal(gm_key_save(path, &key, &err), 0);
+    assert_true(gm_curve_is_text(key.public_key) && gm_curve_is_text(key.secret_key));
+    memcpy(key.servers[0], server.public_key, GM_CURVE_TEXT);
+    memcpy(key.servers[1], key.public_key, GM_CURVE_TEXT);
+    assert_int_equal(gm_curve_save(path, &key, &err), 0);
     assert_int_equal(stat(path, &st), 0);
     assert_int_equal(st.st_mode & 07777, 0600);
-    assert_int_equal(gm_key_load(path, &back, &err), 0);
+    assert_int_equal(gm_curve_load(path, &back, &err), 0);
     assert_memory_equal(&back, &key, sizeof key);
     assert_int_equal(chmod(path, 0640), 0);
-    assert_int_equal(gm_key_load(path, &back, &err), -GM_E_CONFIG);
+    assert_int_equal(gm_curve_load(path, &back, &err), -GM_E_CONFIG);
     assert_non_null(strstr(err.text, "0600"));
-    assert_int_equal(gm_key_load(scratch_path(&s, "none"), &back, &err), -GM_E_SYS);
+    assert_int_equal(gm_curve_load(scratch_path(&s, "none"), &back, &err), -GM_E_SYS);
     scratch_remove(&s);
 }
 
 static void a_bad_key_file_is_told_by_its_line(void **state)
 {
     struct scratch s;
-    struct gm_key_file key = {0};
-    struct gm_key_file other = {0};
+    struct gm_curve_file key = {0};
+    struct gm_curve_file other = {0};
     char text[512];
     (void)state;
     scratch_make(&s);
-    assert_int_equal(gm_key_make(&key, &err), 0);
-    assert_int_equal(gm_key_make(&other, &err), 0);
+    assert_int_equal(gm_curve_make(&key, &err), 0);
+    assert_int_equal(gm_curve_make(&other, &err), 0);
     load_text(&s, "", -GM_E_CONFIG, "must all be there");
     load_text(&s, "# only this\nname", -GM_E_CONFIG, ":2: a line is a word");
     load_text(&s, "name N1\n", -GM_E_CONFIG, ":1: a name is");
@@ -89,13 +89,13 @@ static void a_bad_key_file_is_told_by_its_line(void **state)
 static void roles_do_what_is_for_them(void **state)
 {
     (void)state;
-    assert_int_equal(gm_key_role_find("admin"), GM_KEY_ADMIN);
-    assert_int_equal(gm_key_role_find("root"), -1);
-    assert_true(gm_key_role_may(GM_KEY_NODE, GM_KEY_NODE));
-    assert_true(gm_key_role_may(GM_KEY_ADMIN, GM_KEY_CLIENT));
-    assert_false(gm_key_role_may(GM_KEY_CLIENT, GM_KEY_ADMIN));
-    assert_false(gm_key_role_may(GM_KEY_ADMIN, GM_KEY_NODE));
-    assert_false(gm_key_role_may(GM_KEY_NODE, GM_KEY_CLIENT));
+    assert_int_equal(gm_curve_role_find("admin"), GM_CURVE_ADMIN);
+    assert_int_equal(gm_curve_role_find("root"), -1);
+    assert_true(gm_curve_role_may(GM_CURVE_NODE, GM_CURVE_NODE));
+    assert_true(gm_curve_role_may(GM_CURVE_ADMIN, GM_CURVE_CLIENT));
+    assert_false(gm_curve_role_may(GM_CURVE_CLIENT, GM_CURVE_ADMIN));
+    assert_false(gm_curve_role_may(GM_CURVE_ADMIN, GM_CURVE_NODE));
+    assert_false(gm_curve_role_may(GM_CURVE_NODE, GM_CURVE_CLIENT));
 }
 
 static void local_endpoints_need_no_keys(void **state)
@@ -121,23 +121,23 @@ static void local_endpoints_need_no_keys(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         char *list[] = {(char *)(uintptr_t) "ipc:///a", (char *)(uintptr_t)rows[i].endpoint, NULL};
-        if (gm_key_is_local_endpoint(rows[i].endpoint) != rows[i].local) {
+        if (gm_curve_is_local_endpoint(rows[i].endpoint) != rows[i].local) {
             fail_msg("%s", rows[i].endpoint);
         }
-        assert_int_equal(gm_key_check_security("", list, &err), rows[i].local ? 0 : -GM_E_CONFIG);
-        assert_int_equal(gm_key_check_security("none", list, &err), 0);
-        assert_int_equal(gm_key_check_security("curve", list, &err), 0);
-        assert_int_equal(gm_key_check_security("tls", list, &err), -GM_E_CONFIG);
+        assert_int_equal(gm_curve_check_security("", list, &err), rows[i].local ? 0 : -GM_E_CONFIG);
+        assert_int_equal(gm_curve_check_security("none", list, &err), 0);
+        assert_int_equal(gm_curve_check_security("curve", list, &err), 0);
+        assert_int_equal(gm_curve_check_security("tls", list, &err), -GM_E_CONFIG);
     }
 }
 
-static void add(struct gm_allow *allow, const char *name, int64_t until, char key[GM_KEY_TEXT])
+static void add(struct gm_allow *allow, const char *name, int64_t until, char key[GM_CURVE_TEXT])
 {
-    struct gm_key_file pair = {0};
-    struct gm_allowed row = {.role = GM_KEY_NODE, .until_unix_ms = until};
-    assert_int_equal(gm_key_make(&pair, &err), 0);
-    memcpy(row.key, pair.public_key, GM_KEY_TEXT);
-    memcpy(key, pair.public_key, GM_KEY_TEXT);
+    struct gm_curve_file pair = {0};
+    struct gm_allowed row = {.role = GM_CURVE_NODE, .until_unix_ms = until};
+    assert_int_equal(gm_curve_make(&pair, &err), 0);
+    memcpy(row.key, pair.public_key, GM_CURVE_TEXT);
+    memcpy(key, pair.public_key, GM_CURVE_TEXT);
     strcpy(row.name, name);
     assert_int_equal(gm_allow_add(allow, &row, &err), 0);
     assert_int_equal(gm_allow_add(allow, &row, &err), -GM_E_CONFLICT);
@@ -148,7 +148,7 @@ static void a_list_comes_back_and_keys_end(void **state)
     struct scratch s;
     struct gm_allow allow = {0};
     struct gm_allow back = {0};
-    char a[GM_KEY_TEXT], b[GM_KEY_TEXT], c[GM_KEY_TEXT];
+    char a[GM_CURVE_TEXT], b[GM_CURVE_TEXT], c[GM_CURVE_TEXT];
     (void)state;
     scratch_make(&s);
     const char *path = scratch_path(&s, "allow");

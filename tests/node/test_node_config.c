@@ -82,7 +82,7 @@ static void values_are_read(void **state)
     (void)state;
     assert_int_equal(
         load("node_id: n1\nscheduler: [tcp://a:1, ipc:///b]\nslots: 7\ncache_bytes: 3Ki\n"
-             "log_json: true\ncpu_flags: none\n",
+             "log_json: true\ncpu_flags: none\nsecurity: none\n",
              &c, &err),
         0);
     assert_string_equal(c.node_id, "n1");
@@ -107,6 +107,8 @@ static void wrong_values_are_refused_with_their_name(void **state)
         {"node_id: a/b\n", "node_id"},
         {"scheduler: []\n", "scheduler"},
         {"scheduler: [127.0.0.1:7800]\n", "scheduler"},
+        {"scheduler: [tcp://10.0.0.1:7800]\n", "security: curve"},
+        {"security: tls\n", "neither curve nor none"},
         {"log_level: loud\n", "log_level"},
         {"state: \"\"\n", "state"},
         {"cache_bytes: many\n", "cache_bytes"},

@@ -80,6 +80,8 @@ static void wrong_settings_are_refused(void **state)
         {"state: \"\"\n", "state: name a folder"},
         {"listen: []\n", "listen"},
         {"listen: [127.0.0.1:7800]\n", "listen: `127.0.0.1:7800` is neither"},
+        {"listen: [\"tcp://*:7800\"]\n", "reached by other machines"},
+        {"security: tls\n", "neither curve nor none"},
         {"http: nothing\n", "neither"},
         {"http: http://127.0.0.1:7801\n", "neither"},
         {"log_level: loud\n", "log_level"},

@@ -88,7 +88,7 @@ faulty() { # profile fault...: a copy of it with faults, in $work/profile-faulty
 }
 
 # A farm of separate programs; $at is the folder of the one that was started last.
-farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER
+farm() { # folder: a scheduler with short times in $work/folder, its API in GOPMILL_SCHEDULER; farm_options: more lines of its configuration
   at=$work/$1
   mkdir -p "$at/s"
   head -c 32 /dev/urandom | od -v -An -tx1 | tr -d ' \n' >"$at/grant.key"
@@ -103,6 +103,7 @@ lease_ms: ${lease_ms:-6000}
 heartbeat_ms: 200
 stall_ms: ${stall_ms:-10000}
 device_wait_ms: ${device_wait_ms:-10000}
+${farm_options:-}
 YAML
   mkdir "$at/work"
   export GOPMILL_SCHEDULER=unix:$at/http

@@ -1,0 +1,250 @@
+#include "scheduler/guard.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <zmq.h>
+
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+
+#include "common/log.h"
+#include "common/loop.h"
+#include "common/rate.h"
+#include "scheduler/core/mem.h"
+#include "scheduler/peers.h"
+#include "scheduler/tcp_bytes.h"
+
+#define MONITOR "inproc://node-connections"
+#define EVENT_BYTES 6 /* u16 event, u32 value: zmq_socket_monitor(3) */
+/* What a connection may bring before its Hello is taken: that, and what was not said yet when the
+ * connection before broke. */
+#define UNPROVED_BYTES ((uint64_t)4 << 20)
+/* What it may bring while nothing is read: two of the largest envelopes. */
+#define DEAF_BYTES ((uint64_t)64 << 20)
+#define LOGS 5 /* lines a second, and at once */
+#define LOGS_BURST 20
+
+/* What a connection had brought when reading stopped. */
+struct baseline {
+    int fd;
+    uint64_t bytes;
+    UT_hash_handle hh;
+};
+
+struct gm_guard {
+    void *monitor; /* owned */
+    void *router;  /* borrowed */
+    struct gm_peers *peers;
+    char **paths; /* owned, of unix sockets */
+    size_t path_count, path_cap;
+    in_port_t *ports; /* owned, network order */
+    size_t port_count, port_cap;
+    struct baseline *baselines; /* owned; empty unless deaf */
+    struct gm_rate logs;
+    uint64_t unlogged;
+    bool deaf;
+    gm_time now;
+};
+
+int gm_guard_open(void *zctx, void *router, struct gm_peers *peers, struct gm_guard **out,
+                  struct gm_err *err)
+{
+    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
+    struct gm_guard *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return gm_err_nomem(err);
+    }
+    g->router = router;
+    g->peers = peers;
+    if (zmq_socket_monitor(router, MONITOR, events) != 0 ||
+        (g->monitor = zmq_socket(zctx, ZMQ_PAIR)) == NULL ||
+        zmq_connect(g->monitor, MONITOR) != 0) {
+        int rc = gm_err_zmq(err, zmq_errno(), "could not watch the node socket's connections");
+        gm_guard_close(&g);
+        return rc;
+    }
+    *out = g;
+    return 0;
+}
+
+static void forget_baselines(struct gm_guard *g)
+{
+    struct baseline *b = g->baselines, *next = NULL;
+    HASH_CLEAR(hh, g->baselines); /* the table, not what is in it */
+    for (; b != NULL; b = next) {
+        next = b->hh.next;
+        free(b);
+    }
+}
+
+void gm_guard_close(struct gm_guard **guard)
+{
+    struct gm_guard *g = *guard;
+    if (g == NULL) {
+        return;
+    }
+    (void)zmq_socket_monitor(g->router, NULL, 0);
+    if (g->monitor != NULL) {
+        int none = 0;
+        (void)zmq_setsockopt(g->monitor, ZMQ_LINGER, &none, sizeof none);
+        (void)zmq_close(g->monitor);
+    }
+    for (size_t i = 0; i < g->path_count; i++) {
+        free(g->paths[i]);
+    }
+    free(g->paths);
+    free(g->ports);
+    forget_baselines(g);
+    free(g);
+    *guard = NULL;
+}
+
+int gm_guard_bound(struct gm_guard *g, const char *endpoint, struct gm_err *err)
+{
+    const char *colon = strrchr(endpoint, ':');
+    if (strncmp(endpoint, "ipc://", 6) == 0) {
+        g->paths = gm_mem_grow(g->paths, g->path_count, &g->path_cap, sizeof *g->paths);
+        g->paths[g->path_count++] = gm_mem_strdup(endpoint + 6);
+        return 0;
+    }
+    unsigned long port = colon != NULL ? strtoul(colon + 1, NULL, 10) : 0;
+    if (port == 0 || port > UINT16_MAX) {
+        return gm_err_set(err, GM_E_BUG, 0, "no port in %.100s", endpoint);
+    }
+    g->ports = gm_mem_grow(g->ports, g->port_count, &g->port_cap, sizeof *g->ports);
+    g->ports[g->port_count++] = htons((uint16_t)port);
+    return 0;
+}
+
+/* The number may be another file's by now; of the same socket at worst it is another peer, who
+ * connects again. */
+static bool is_ours(const struct gm_guard *g, int fd)
+{
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+        struct sockaddr_un un;
+    } a = {0};
+    socklen_t size = sizeof a;
+    if (fd < 0 || getsockname(fd, &a.any, &size) != 0) {
+        return false;
+    }
+    if (a.any.sa_family == AF_UNIX) {
+        for (size_t i = 0; i < g->path_count; i++) {
+            if (strncmp(a.un.sun_path, g->paths[i], sizeof a.un.sun_path) == 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+    in_port_t port = a.any.sa_family == AF_INET6 ? a.v6.sin6_port : a.v4.sin_port;
+    for (size_t i = 0; i < g->port_count; i++) {
+        if (g->ports[i] == port) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whoever connects again and again fills no disk with it. */
+static void log_cut(struct gm_guard *g, int fd, const char *why)
+{
+    char quoted[128];
+    if (!gm_rate_take(&g->logs, 1, LOGS, LOGS_BURST, g->now)) {
+        g->unlogged++;
+        return;
+    }
+    gm_log(GM_LOG_WARN, "connection_cut", "fd=%d reason=%s unlogged=%llu", fd,
+           gm_log_quote(why, quoted, sizeof quoted), (unsigned long long)g->unlogged);
+    g->unlogged = 0;
+}
+
+void gm_guard_cut(struct gm_guard *g, int fd, const char *why)
+{
+    if (is_ours(g, fd) && shutdown(fd, SHUT_RDWR) == 0) {
+        log_cut(g, fd, why);
+    }
+}
+
+static void on_cut(int fd, const char *why, void *arg)
+{
+    gm_guard_cut(arg, fd, why);
+}
+
+/* False: there is none. */
+static bool read_event(struct gm_guard *g, gm_time now)
+{
+    uint8_t bytes[EVENT_BYTES + 1];
+    char endpoint[8]; /* cut off, and not wanted */
+    uint16_t event = 0;
+    uint32_t value = 0;
+    int size = zmq_recv(g->monitor, bytes, sizeof bytes, ZMQ_DONTWAIT);
+    if (size < 0 || zmq_recv(g->monitor, endpoint, sizeof endpoint, ZMQ_DONTWAIT) < 0) {
+        return false;
+    }
+    if (size != EVENT_BYTES) {
+        return true;
+    }
+    memcpy(&event, bytes, sizeof event);
+    memcpy(&value, bytes + sizeof event, sizeof value);
+    if (event == ZMQ_EVENT_ACCEPTED && !gm_peers_opened(g->peers, (int)value, now)) {
+        gm_guard_cut(g, (int)value, "too many connections have not said hello");
+    } else if (event == ZMQ_EVENT_DISCONNECTED) {
+        gm_peers_closed(g->peers, (int)value, now);
+    }
+    return true;
+}
+
+void gm_guard_read(struct gm_guard *g, gm_time now)
+{
+    g->now = now;
+    while (read_event(g, now)) {
+    }
+}
+
+static uint64_t on_taken(int fd, void *arg)
+{
+    return is_ours(arg, fd) ? gm_tcp_bytes_get(fd).acknowledged : 0;
+}
+
+static void look(int fd, bool proved, void *arg)
+{
+    struct gm_guard *g = arg;
+    uint64_t bytes = is_ours(g, fd) ? gm_tcp_bytes_get(fd).received : 0;
+    if (!proved && bytes > UNPROVED_BYTES) {
+        gm_guard_cut(g, fd, "it said too much before its hello");
+    }
+    if (!g->deaf) {
+        return;
+    }
+    struct baseline *b = NULL;
+    HASH_FIND_INT(g->baselines, &fd, b);
+    if (b == NULL) {
+        b = gm_mem_zalloc(sizeof *b);
+        b->fd = fd;
+        b->bytes = bytes;
+        HASH_ADD_INT(g->baselines, fd, b);
+    } else if (bytes < b->bytes) { /* another connection */
+        b->bytes = bytes;
+    } else if (bytes - b->bytes > DEAF_BYTES) {
+        gm_guard_cut(g, fd, "it said too much while the disk was waited for");
+    }
+}
+
+void gm_guard_tick(struct gm_guard *g, bool deaf, gm_time now, int64_t unix_ms)
+{
+    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken, .arg = g};
+    gm_guard_read(g, now);
+    g->deaf = deaf;
+    if (!deaf) {
+        forget_baselines(g);
+    }
+    gm_peers_sweep(g->peers, now, unix_ms, &hands);
+    if (deaf || gm_peers_unproved(g->peers) > 0) {
+        gm_peers_each(g->peers, !deaf, look, g);
+    }
+}

@@ -1,0 +1,589 @@
+#include "scheduler/peers.h"
+
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define uthash_fatal(msg) gm_mem_exhausted()
+#include <uthash.h>
+#include <utlist.h>
+
+#include "common/rate.h"
+#include "proto/envelope.h"
+#include "scheduler/core/mem.h"
+
+/* A bound peer may say far more than any node does; it is dropped where it says yet more. */
+#define NODE_MESSAGES 100000 /* a second; twice as many at once */
+#define NODE_BYTES (64u << 20)
+#define NODE_BYTES_BURST (256u << 20)
+/* A stranger has a Hello to say, behind what it said when the connection before broke. */
+#define STRANGER_MESSAGES 20
+#define STRANGER_MESSAGES_BURST 200
+#define STRANGER_BYTES (8u << 20)
+#define STRANGER_BYTES_BURST (64u << 20)
+/* All strangers together; more than there are nodes, which all come back after a restart. */
+#define STRANGERS_MESSAGES 2000
+#define STRANGERS_MESSAGES_BURST 20000
+#define FAULTS 1 /* a second, and so many at once: then the connection is cut */
+#define FAULTS_BURST 20
+#define ANSWERS 2 /* refusals a second */
+#define ANSWERS_BURST 4
+#define CHECK_EVERY (5 * GM_SEC)
+
+struct gm_unsent_bytes {
+    atomic_size_t unsent;
+    atomic_size_t left; /* since the beginning */
+    atomic_size_t refs;
+};
+
+struct conn {
+    int fd;
+    gm_time since; /* unproved since then */
+    bool proved;
+    struct gm_peer *peer;     /* borrowed; NULL: nothing came over it yet */
+    struct conn *prev, *next; /* of the unproved, oldest first */
+    UT_hash_handle hh;
+};
+
+struct node;
+
+struct gm_peer {
+    uint8_t *id; /* owned */
+    size_t id_size;
+    int fd;
+    char key[GM_CURVE_TEXT]; /* "": none */
+    char name[GM_CURVE_NAME];
+    enum gm_curve_role role;
+    int64_t until_unix_ms;
+    uint64_t generation; /* of the list that says so */
+    struct node *node;   /* borrowed; NULL: a stranger */
+    bool replaced;       /* it was that node */
+    bool gone;
+    gm_time gone_at;
+    struct gm_rate messages, bytes, faults, answers;
+    struct gm_unsent_bytes *unsent; /* shared */
+    uint64_t taken;                 /* of them, when it was looked at last */
+    unsigned looks;                 /* that found it so, in a row */
+    struct gm_peer *prev, *next;    /* of the strangers, heard longest ago first */
+    UT_hash_handle hh;
+};
+
+struct node {
+    char id[GM_CURVE_NAME];
+    struct gm_peer *peer; /* bound; never NULL outside gm_peers_route */
+    UT_hash_handle hh;
+};
+
+struct gm_peers {
+    const struct gm_allow *allow; /* borrowed; NULL: no keys */
+    uint64_t generation;
+    struct gm_peer *peers;     /* owned; by routing id */
+    struct gm_peer *strangers; /* borrowed */
+    size_t stranger_count;
+    struct node *nodes; /* owned */
+    struct conn *conns; /* owned; by descriptor */
+    struct conn *unproved;
+    size_t unproved_count;
+    struct gm_rate messages; /* of strangers */
+    struct gm_peer *claimer; /* its Hello is being answered */
+    char claim[GM_CURVE_NAME];
+    gm_time checked_at;
+};
+
+/* ---- bytes on their way */
+
+static void unsent_unref(struct gm_unsent_bytes *b)
+{
+    if (atomic_fetch_sub(&b->refs, 1) == 1) {
+        free(b);
+    }
+}
+
+void gm_unsent_bytes_take(struct gm_unsent_bytes *bytes, size_t size)
+{
+    (void)atomic_fetch_add(&bytes->refs, 1);
+    (void)atomic_fetch_add(&bytes->unsent, size);
+}
+
+void gm_unsent_bytes_drop(struct gm_unsent_bytes *bytes, size_t size)
+{
+    (void)atomic_fetch_sub(&bytes->unsent, size);
+    (void)atomic_fetch_add(&bytes->left, size);
+    unsent_unref(bytes);
+}
+
+size_t gm_unsent_bytes_get(const struct gm_unsent_bytes *bytes)
+{
+    return atomic_load(&bytes->unsent);
+}
+
+/* ---- connections */
+
+static struct conn *conn_find(const struct gm_peers *p, int fd)
+{
+    struct conn *c = NULL;
+    HASH_FIND_INT(p->conns, &fd, c);
+    return c;
+}
+
+static void set_proved(struct gm_peers *p, struct conn *c, bool proved, gm_time now)
+{
+    if (c == NULL || c->proved == proved) {
+        return;
+    }
+    c->proved = proved;
+    if (proved) {
+        DL_DELETE(p->unproved, c);
+        p->unproved_count--;
+    } else {
+        c->since = now;
+        DL_APPEND(p->unproved, c);
+        p->unproved_count++;
+    }
+}
+
+bool gm_peers_opened(struct gm_peers *p, int fd, gm_time now)
+{
+    if (conn_find(p, fd) == NULL) {
+        struct conn *c = gm_mem_zalloc(sizeof *c);
+        c->fd = fd;
+        c->since = now;
+        DL_APPEND(p->unproved, c);
+        p->unproved_count++;
+        HASH_ADD_INT(p->conns, fd, c);
+    }
+    return p->unproved_count <= GM_PEERS_UNPROVED_MAX;
+}
+
+static void conn_remove(struct gm_peers *p, struct conn *c)
+{
+    if (!c->proved) {
+        DL_DELETE(p->unproved, c);
+        p->unproved_count--;
+    }
+    HASH_DEL(p->conns, c);
+    free(c);
+}
+
+static void set_gone(struct gm_peer *peer, gm_time now)
+{
+    if (!peer->gone) {
+        peer->gone = true;
+        peer->gone_at = now;
+        peer->fd = -1;
+    }
+}
+
+void gm_peers_closed(struct gm_peers *p, int fd, gm_time now)
+{
+    struct conn *c = conn_find(p, fd);
+    if (c == NULL) {
+        return;
+    }
+    if (c->peer != NULL) {
+        set_gone(c->peer, now);
+    }
+    conn_remove(p, c);
+}
+
+size_t gm_peers_unproved(const struct gm_peers *p)
+{
+    return p->unproved_count;
+}
+
+void gm_peers_each(const struct gm_peers *p, bool unproved,
+                   void (*fn)(int fd, bool proved, void *arg), void *arg)
+{
+    for (const struct conn *c = unproved ? p->unproved : p->conns; c != NULL;
+         c = unproved ? c->next : c->hh.next) {
+        fn(c->fd, c->proved, arg);
+    }
+}
+
+/* ---- peers */
+
+struct gm_peers *gm_peers_create(void)
+{
+    return gm_mem_zalloc(sizeof(struct gm_peers));
+}
+
+static void to_strangers(struct gm_peers *p, struct gm_peer *peer)
+{
+    DL_APPEND(p->strangers, peer);
+    p->stranger_count++;
+}
+
+static void from_strangers(struct gm_peers *p, struct gm_peer *peer)
+{
+    GM_ASSERT(peer->prev == peer || peer->next != NULL || peer != p->strangers); /* it is on it */
+    DL_DELETE(p->strangers, peer);
+    p->stranger_count--;
+}
+
+/* Nothing is sent to it any more. */
+static void unbind(struct gm_peers *p, struct gm_peer *peer)
+{
+    if (peer->node != NULL) {
+        HASH_DEL(p->nodes, peer->node);
+        free(peer->node);
+        peer->node = NULL;
+        to_strangers(p, peer);
+    }
+}
+
+static void detach(const struct gm_peers *p, struct gm_peer *peer)
+{
+    struct conn *c = conn_find(p, peer->fd);
+    if (c != NULL && c->peer == peer) {
+        c->peer = NULL;
+    }
+    peer->fd = -1;
+}
+
+static void peer_free(struct gm_peer *peer)
+{
+    unsent_unref(peer->unsent);
+    free(peer->id);
+    free(peer);
+}
+
+static void peer_remove(struct gm_peers *p, struct gm_peer *peer)
+{
+    unbind(p, peer);
+    from_strangers(p, peer);
+    detach(p, peer);
+    if (p->claimer == peer) {
+        p->claimer = NULL;
+    }
+    HASH_DEL(p->peers, peer);
+    peer_free(peer);
+}
+
+void gm_peers_destroy(struct gm_peers **peers)
+{
+    struct gm_peers *p = *peers;
+    if (p == NULL) {
+        return;
+    }
+    struct gm_peer *peer = p->peers, *next_peer = NULL;
+    HASH_CLEAR(hh, p->peers); /* the table, not what is in it */
+    for (; peer != NULL; peer = next_peer) {
+        next_peer = peer->hh.next;
+        peer_free(peer);
+    }
+    struct node *node = p->nodes, *next_node = NULL;
+    HASH_CLEAR(hh, p->nodes);
+    for (; node != NULL; node = next_node) {
+        next_node = node->hh.next;
+        free(node);
+    }
+    struct conn *c = p->conns, *next = NULL;
+    HASH_CLEAR(hh, p->conns);
+    for (; c != NULL; c = next) {
+        next = c->hh.next;
+        free(c);
+    }
+    free(p);
+    *peers = NULL;
+}
+
+void gm_peers_allow(struct gm_peers *p, const struct gm_allow *allow)
+{
+    p->allow = allow;
+    p->generation++;
+    p->checked_at = 0;
+}
+
+struct gm_peer *gm_peers_find(const struct gm_peers *p, struct gm_peer_id id)
+{
+    struct gm_peer *peer = NULL;
+    HASH_FIND(hh, p->peers, id.data, (unsigned)id.size, peer);
+    return peer;
+}
+
+struct gm_peer_id gm_peer_id(const struct gm_peer *peer)
+{
+    return (struct gm_peer_id){.data = peer->id, .size = peer->id_size};
+}
+
+int gm_peer_fd(const struct gm_peer *peer)
+{
+    return peer->fd;
+}
+
+const char *gm_peer_node(const struct gm_peer *peer)
+{
+    return peer->node != NULL ? peer->node->id : "";
+}
+
+const char *gm_peer_name(const struct gm_peer *peer)
+{
+    return peer->name;
+}
+
+struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer)
+{
+    return peer->unsent;
+}
+
+static struct gm_peer *peer_add(struct gm_peers *p, const struct gm_heard *h)
+{
+    if (p->stranger_count >= GM_PEERS_STRANGERS_MAX) {
+        peer_remove(p, p->strangers);
+    }
+    struct gm_peer *peer = gm_mem_zalloc(sizeof *peer);
+    peer->id = gm_mem_dup(h->id.data, h->id.size);
+    peer->id_size = h->id.size;
+    peer->fd = -1;
+    peer->unsent = gm_mem_zalloc(sizeof *peer->unsent);
+    atomic_init(&peer->unsent->refs, 1);
+    HASH_ADD_KEYPTR(hh, p->peers, peer->id, (unsigned)peer->id_size, peer);
+    to_strangers(p, peer);
+    return peer;
+}
+
+/* Its key is on the list now. True, and nothing to do, where there are no keys. */
+static bool is_allowed(const struct gm_peers *p, struct gm_peer *peer, int64_t unix_ms)
+{
+    if (p->allow == NULL) {
+        return true;
+    }
+    if (peer->generation == p->generation && unix_ms < peer->until_unix_ms) {
+        return true;
+    }
+    const struct gm_allowed *row = gm_allow_find(p->allow, peer->key, unix_ms);
+    if (row == NULL || (peer->node != NULL && strcmp(row->name, peer->node->id) != 0) ||
+        (peer->node != NULL && !gm_curve_role_may(row->role, GM_CURVE_NODE))) {
+        return false;
+    }
+    memcpy(peer->name, row->name, sizeof peer->name);
+    peer->role = row->role;
+    peer->until_unix_ms = row->until_unix_ms;
+    peer->generation = p->generation;
+    return true;
+}
+
+static bool is_within_budget(struct gm_peers *p, struct gm_peer *peer, size_t size, gm_time now)
+{
+    uint32_t bytes = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
+    if (peer->node != NULL) {
+        return gm_rate_take(&peer->messages, 1, NODE_MESSAGES, 2 * NODE_MESSAGES, now) &&
+               gm_rate_take(&peer->bytes, bytes, NODE_BYTES, NODE_BYTES_BURST, now);
+    }
+    return gm_rate_take(&peer->messages, 1, STRANGER_MESSAGES, STRANGER_MESSAGES_BURST, now) &&
+           gm_rate_take(&peer->bytes, bytes, STRANGER_BYTES, STRANGER_BYTES_BURST, now) &&
+           gm_rate_take(&p->messages, 1, STRANGERS_MESSAGES, STRANGERS_MESSAGES_BURST, now);
+}
+
+/* Its connection is this one; or one that is closed, and this was left in it. */
+static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now)
+{
+    struct conn *c = conn_find(p, fd);
+    if (c == NULL) {
+        detach(p, peer);
+        set_gone(peer, now);
+        return;
+    }
+    peer->gone = false;
+    if (c->peer != peer) {
+        detach(p, peer);
+        c->peer = peer;
+        peer->fd = fd;
+        set_proved(p, c, peer->node != NULL, now);
+    }
+}
+
+enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h,
+                                    struct gm_peer **out)
+{
+    if (h->id.size == 0 || h->id.size > GM_PEERS_ID_BYTES || (p->allow != NULL && h->key == NULL)) {
+        return GM_PEER_CUT;
+    }
+    struct gm_peer *peer = gm_peers_find(p, h->id);
+    const char *key = p->allow != NULL ? h->key : "";
+    if (peer != NULL && strcmp(peer->key, key) != 0) {
+        peer_remove(p, peer); /* of an id that somebody chose: not who it was */
+        peer = NULL;
+    }
+    if (peer == NULL) {
+        if (strlen(key) >= sizeof peer->key) {
+            return GM_PEER_CUT;
+        }
+        peer = peer_add(p, h);
+        memcpy(peer->key, key, strlen(key) + 1);
+    }
+    attach(p, peer, h->fd, h->now);
+    *out = peer;
+    if (!is_allowed(p, peer, h->unix_ms)) {
+        unbind(p, peer);
+        return GM_PEER_CUT;
+    }
+    if (peer->node == NULL) { /* the one that is forgotten first is silent for longest */
+        from_strangers(p, peer);
+        to_strangers(p, peer);
+    }
+    return !peer->replaced && is_within_budget(p, peer, h->size, h->now) ? GM_PEER_TAKE
+                                                                         : GM_PEER_IGNORE;
+}
+
+/* ---- what they say */
+
+static bool is_from_node(const Gm__Envelope *env)
+{
+    return env->body_case >= GM__ENVELOPE__BODY_HELLO &&
+           env->body_case <= GM__ENVELOPE__BODY_GOODBYE;
+}
+
+/* Something that a node of ours does not do. */
+static enum gm_peer_verdict fault(struct gm_peer *peer, gm_time now)
+{
+    if (!gm_rate_take(&peer->faults, 1, FAULTS, FAULTS_BURST, now)) {
+        return GM_PEER_CUT;
+    }
+    return gm_rate_take(&peer->answers, 1, ANSWERS, ANSWERS_BURST, now) ? GM_PEER_REFUSE
+                                                                        : GM_PEER_IGNORE;
+}
+
+static enum gm_peer_verdict judge_hello(struct gm_peers *p, struct gm_peer *peer,
+                                        const Gm__Hello *hello, gm_time now, struct gm_err *err)
+{
+    if (peer->node != NULL && strcmp(peer->node->id, hello->node_id) != 0) {
+        (void)gm_err_set(err, GM_E_PROTO, 0, "this connection's node is %s, not %s", peer->node->id,
+                         hello->node_id);
+        return fault(peer, now);
+    }
+    if (p->allow != NULL && !gm_curve_role_may(peer->role, GM_CURVE_NODE)) {
+        (void)gm_err_set(err, GM_E_NODE_DENIED, 0, "the key of %s is a %s's, not a node's",
+                         peer->name, gm_curve_role_name(peer->role));
+        return fault(peer, now);
+    }
+    if (p->allow != NULL && strcmp(peer->name, hello->node_id) != 0) {
+        (void)gm_err_set(err, GM_E_NODE_DENIED, 0,
+                         "the key is that of %s, and the node says it is %s", peer->name,
+                         hello->node_id);
+        return fault(peer, now);
+    }
+    p->claimer = peer;
+    memcpy(p->claim, hello->node_id, strlen(hello->node_id) + 1);
+    return GM_PEER_TAKE;
+}
+
+enum gm_peer_verdict gm_peers_judge(struct gm_peers *p, struct gm_peer *peer,
+                                    const Gm__Envelope *env, gm_time now, const char **out_node,
+                                    struct gm_err *err)
+{
+    if (env == NULL) {
+        return fault(peer, now);
+    }
+    if (!is_from_node(env)) {
+        (void)gm_err_set(err, GM_E_PROTO, env->body_case, "that message is the scheduler's");
+        return fault(peer, now);
+    }
+    if (env->body_case == GM__ENVELOPE__BODY_HELLO) {
+        *out_node = env->hello->node_id;
+        return judge_hello(p, peer, env->hello, now, err);
+    }
+    if (peer->node == NULL) { /* its connection was made anew, or the scheduler was */
+        (void)gm_err_set(err, GM_E_UNREACHABLE, 0, "say hello first");
+        return gm_rate_take(&peer->answers, 1, ANSWERS, ANSWERS_BURST, now) ? GM_PEER_REFUSE
+                                                                            : GM_PEER_IGNORE;
+    }
+    *out_node = peer->node->id;
+    return GM_PEER_TAKE;
+}
+
+void gm_peers_settle(struct gm_peers *p)
+{
+    p->claimer = NULL;
+}
+
+static void bind_to(struct gm_peers *p, struct node *node, struct gm_peer *peer, gm_time now)
+{
+    struct gm_peer *old = node->peer;
+    if (old == peer) {
+        return;
+    }
+    if (old != NULL) {
+        old->node = NULL;
+        old->replaced = true;
+        to_strangers(p, old);
+        set_proved(p, conn_find(p, old->fd), false, now);
+    }
+    node->peer = peer;
+    from_strangers(p, peer);
+    peer->node = node;
+    peer->replaced = false;
+    peer->messages = peer->bytes = (struct gm_rate){0};
+    set_proved(p, conn_find(p, peer->fd), true, now);
+}
+
+struct gm_peer *gm_peers_route(struct gm_peers *p, const char *node_id, const Gm__Envelope *env,
+                               gm_time now)
+{
+    struct node *node = NULL;
+    bool claimed = p->claimer != NULL && strcmp(p->claim, node_id) == 0;
+    HASH_FIND_STR(p->nodes, node_id, node);
+    if (claimed && env->body_case == GM__ENVELOPE__BODY_REFUSE) {
+        return p->claimer;
+    }
+    if (claimed && env->body_case == GM__ENVELOPE__BODY_WELCOME) {
+        if (node == NULL) {
+            node = gm_mem_zalloc(sizeof *node);
+            memcpy(node->id, p->claim, sizeof node->id);
+            HASH_ADD_STR(p->nodes, id, node);
+        }
+        bind_to(p, node, p->claimer, now);
+    }
+    return node != NULL ? node->peer : NULL;
+}
+
+/* ---- time */
+
+/* It has more to read than is kept for it, and has read none of that between two looks. */
+static bool is_stuck(struct gm_peer *peer, const struct gm_peers_hands *hands)
+{
+    if (gm_unsent_bytes_get(peer->unsent) <= GM_PEERS_UNSENT_BYTES) {
+        peer->looks = 0;
+        return false;
+    }
+    uint64_t taken = atomic_load(&peer->unsent->left) + hands->taken(peer->fd, hands->arg);
+    peer->looks = taken == peer->taken ? peer->looks + 1 : 1;
+    peer->taken = taken;
+    return peer->looks > 1;
+}
+
+static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, int64_t unix_ms,
+                       const struct gm_peers_hands *hands)
+{
+    if (peer->gone && now - peer->gone_at >= GM_PEERS_GONE_TIME) {
+        peer_remove(p, peer);
+    } else if (!is_allowed(p, peer, unix_ms)) {
+        unbind(p, peer);
+        hands->cut(peer->fd, "its key is not on the list any more", hands->arg);
+    } else if (is_stuck(peer, hands)) {
+        hands->cut(peer->fd, "it does not read what it is told", hands->arg);
+    }
+}
+
+void gm_peers_sweep(struct gm_peers *p, gm_time now, int64_t unix_ms,
+                    const struct gm_peers_hands *hands)
+{
+    for (size_t n = p->unproved_count; n > 0; n--) {
+        struct conn *c = p->unproved;
+        if (now - c->since < GM_PEERS_HELLO_TIME) {
+            break;
+        }
+        hands->cut(c->fd, "no hello was said that was taken", hands->arg);
+        DL_DELETE(p->unproved, c);
+        c->since = now; /* looked at again, if it is there then */
+        DL_APPEND(p->unproved, c);
+    }
+    if (p->checked_at != 0 && now - p->checked_at < CHECK_EVERY) {
+        return;
+    }
+    p->checked_at = now;
+    for (struct gm_peer *peer = p->peers, *next; peer != NULL; peer = next) {
+        next = peer->hh.next;
+        check_peer(p, peer, now, unix_ms, hands);
+    }
+}

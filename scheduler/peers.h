@@ -1,0 +1,110 @@
+#ifndef GM_SCHEDULER_PEERS_H
+#define GM_SCHEDULER_PEERS_H
+
+#include "common/allow.h"
+#include "common/time.h"
+#include "wire.pb-c.h"
+
+/* Who is at the other end of each connection of the nodes' socket, and what it may still say
+ * (ADR-0041). Nothing in it talks to a socket or looks at a clock.
+ *
+ * A connection is a descriptor; it is unproved until the core has answered its Hello with Welcome.
+ * A peer is a routing id, and comes with its first message. It is a stranger until it is bound to a
+ * node id, which a Welcome does, and once more when another peer was welcomed as that node.
+ *
+ * Memory: as scheduler/core, it ends the process where none is left. Thread: one at a time.
+ */
+#define GM_PEERS_UNPROVED_MAX 1024        /* connections at once that have not said who they are */
+#define GM_PEERS_HELLO_TIME (10 * GM_SEC) /* then they are cut */
+#define GM_PEERS_GONE_TIME (5 * GM_SEC)   /* what a closed connection said may still be unread */
+#define GM_PEERS_ID_BYTES 255             /* libzmq takes no longer routing id */
+#define GM_PEERS_STRANGERS_MAX 4096
+#define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20) /* a node that has more to read is told nothing */
+
+struct gm_peers; /* opaque */
+
+enum gm_peer_verdict {
+    GM_PEER_TAKE,   /* go on with it */
+    GM_PEER_IGNORE, /* as if it were lost */
+    GM_PEER_REFUSE, /* tell the peer why */
+    GM_PEER_CUT     /* close the connection, too */
+};
+
+/* Bytes on their way to a peer. Shared: with what libzmq has not sent yet. */
+struct gm_unsent_bytes;
+
+struct gm_peer_id {
+    const void *data;
+    size_t size;
+};
+
+/* What a message came with. */
+struct gm_heard {
+    struct gm_peer_id id;
+    int fd;          /* of its connection */
+    const char *key; /* that it was proved by; NULL: by none */
+    size_t size;     /* bytes */
+    gm_time now;
+    int64_t unix_ms;
+};
+
+struct gm_peer; /* opaque */
+
+struct gm_peers *gm_peers_create(void);
+void gm_peers_destroy(struct gm_peers **peers);
+/* Keys count from now on, by this list, which is borrowed. Again, with the same one: it changed. */
+void gm_peers_allow(struct gm_peers *peers, const struct gm_allow *allow);
+
+/* A connection came. False: too many are unproved, it is to be cut. */
+bool gm_peers_opened(struct gm_peers *peers, int fd, gm_time now);
+void gm_peers_closed(struct gm_peers *peers, int fd, gm_time now);
+size_t gm_peers_unproved(const struct gm_peers *peers);
+
+/* NULL: its first message. */
+struct gm_peer *gm_peers_find(const struct gm_peers *peers, struct gm_peer_id id);
+/* A message came; it is not looked at yet. *out: whose it is; borrowed until the next call of
+ * gm_peers_heard or gm_peers_sweep; unset with CUT and IGNORE of a peer that is not kept. TAKE,
+ * IGNORE or CUT. */
+enum gm_peer_verdict gm_peers_heard(struct gm_peers *peers, const struct gm_heard *heard,
+                                    struct gm_peer **out);
+/* What it says: NULL where it does not decode, and *err says why. TAKE: *out_node is the node id
+ * to give it to the core under, and after that gm_peers_settle; borrowed as peer, or from env.
+ * REFUSE, CUT: *err is filled. */
+enum gm_peer_verdict gm_peers_judge(struct gm_peers *peers, struct gm_peer *peer,
+                                    const Gm__Envelope *env, gm_time now, const char **out_node,
+                                    struct gm_err *err);
+void gm_peers_settle(struct gm_peers *peers);
+/* Who is to get this message for that node: NULL: nobody. A Welcome binds who asked for it. */
+struct gm_peer *gm_peers_route(struct gm_peers *peers, const char *node_id, const Gm__Envelope *env,
+                               gm_time now);
+
+struct gm_peer_id gm_peer_id(const struct gm_peer *peer);
+int gm_peer_fd(const struct gm_peer *peer);           /* -1: its connection is closed */
+const char *gm_peer_node(const struct gm_peer *peer); /* "": a stranger */
+const char *gm_peer_name(const struct gm_peer *peer); /* by its key; "": none */
+/* Its counter; lives as long as the peer, longer with gm_unsent_bytes_take. */
+struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer);
+
+/* What a sweep needs done. */
+struct gm_peers_hands {
+    void (*cut)(int fd, const char *why, void *arg);
+    uint64_t (*taken)(int fd, void *arg); /* bytes that the other side has acknowledged; or 0 */
+    void *arg;
+};
+/* Forgets peers that are gone, and cuts connections whose time is over: unproved too long, keys
+ * that are not on the list any more, nothing read for 5 s of more than is kept. Cheap to call
+ * often. */
+void gm_peers_sweep(struct gm_peers *peers, gm_time now, int64_t unix_ms,
+                    const struct gm_peers_hands *hands);
+/* Calls fn for each connection, or for the unproved ones alone. */
+void gm_peers_each(const struct gm_peers *peers, bool unproved,
+                   void (*fn)(int fd, bool proved, void *arg), void *arg);
+
+/* ---- Thread: any */
+/* size bytes are on their way. */
+void gm_unsent_bytes_take(struct gm_unsent_bytes *bytes, size_t size);
+/* They left, or never will. */
+void gm_unsent_bytes_drop(struct gm_unsent_bytes *bytes, size_t size);
+size_t gm_unsent_bytes_get(const struct gm_unsent_bytes *bytes);
+
+#endif

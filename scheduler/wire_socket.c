@@ -1,0 +1,188 @@
+/* The nodes' ROUTER socket: its options, endpoints and keys. See ADR-0041.
+ *
+ * No HANDOVER: a second connection of a routing id that is in use gets nothing. Nodes choose none;
+ * those of the release before call themselves by their node id.
+ */
+#include <stdlib.h>
+#include <string.h>
+#include <zmq.h>
+
+#include "common/buf.h"
+#include "common/id.h"
+#include "common/log.h"
+#include "proto/envelope.h"
+#include "scheduler/daemon_parts.h"
+#include "scheduler/guard.h"
+#include "scheduler/peers.h"
+#include "scheduler/zap.h"
+
+#define HEARTBEAT_IVL_MS 2000
+#define HEARTBEAT_TIMEOUT_MS 10000
+#define HANDSHAKE_MS 5000
+#define BACKLOG 1024    /* connections that the kernel takes for us: all nodes may come at once */
+#define HIGH_WATER 2000 /* messages a peer; bytes are peers.h's and guard.h's */
+#define LINGER_MS 500
+#define ENDPOINT_BYTES 512
+
+static int set_options(void *router, struct gm_err *err)
+{
+    static const struct {
+        int option;
+        int value;
+    } options[] = {{ZMQ_LINGER, LINGER_MS},
+                   {ZMQ_ROUTER_MANDATORY, 1},
+                   {ZMQ_BACKLOG, BACKLOG},
+                   {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
+                   {ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS},
+                   {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
+                   {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
+                   {ZMQ_SNDHWM, HIGH_WATER},
+                   {ZMQ_RCVHWM, HIGH_WATER}};
+    int64_t max = GM_ENVELOPE_MAX_BYTES;
+    bool bad = zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0;
+    for (size_t i = 0; !bad && i < sizeof options / sizeof options[0]; i++) {
+        bad = zmq_setsockopt(router, options[i].option, &options[i].value,
+                             sizeof options[i].value) != 0;
+    }
+    return bad ? gm_err_zmq(err, zmq_errno(), "could not set up the node socket") : 0;
+}
+
+/* The scheduler's key into the socket, the list into d->allow. */
+static int set_keys(struct gm_daemon *d, struct gm_err *err)
+{
+    const int one = 1;
+    struct gm_curve_file key = {0};
+    int rc = gm_curve_load(d->settings->key_file, &key, err);
+    if (rc == 0 && key.role != GM_CURVE_SERVER) {
+        rc = gm_err_set(err, GM_E_CONFIG, 0, "key_file: the key in %.150s is a %s's",
+                        d->settings->key_file, gm_curve_role_name(key.role));
+    }
+    if (rc == 0) {
+        rc = gm_allow_load(d->settings->allow_file, &d->allow, err);
+    }
+    if (rc == 0) {
+        rc = gm_zap_open(d->zctx, &d->loop, &d->allow, &d->zap, err);
+    }
+    if (rc == 0 &&
+        (zmq_setsockopt(d->router, ZMQ_CURVE_SERVER, &one, sizeof one) != 0 ||
+         zmq_setsockopt(d->router, ZMQ_CURVE_SECRETKEY, key.secret_key, GM_CURVE_TEXT) != 0 ||
+         zmq_setsockopt(d->router, ZMQ_ZAP_DOMAIN, GM_ZAP_DOMAIN, strlen(GM_ZAP_DOMAIN)) != 0)) {
+        rc = gm_err_zmq(err, zmq_errno(), "could not set up the node socket's keys");
+    }
+    gm_curve_wipe(&key);
+    if (rc == 0) {
+        gm_peers_allow(d->peers, &d->allow);
+        gm_log(GM_LOG_INFO, "keys_read", "file=%s keys=%zu", d->settings->allow_file,
+               d->allow.count);
+    }
+    return rc;
+}
+
+void gm_wire_reload(struct gm_daemon *d)
+{
+    struct gm_err err = {0};
+    struct gm_allow fresh = {0};
+    if (d->zap == NULL) {
+        return;
+    }
+    if (gm_allow_load(d->settings->allow_file, &fresh, &err) < 0) {
+        gm_log_err(GM_LOG_ERROR, "keys_not_read", &err, "file=%s", d->settings->allow_file);
+        return;
+    }
+    gm_allow_fini(&d->allow);
+    d->allow = fresh;
+    gm_peers_allow(d->peers, &d->allow);
+    gm_log(GM_LOG_INFO, "keys_read", "file=%s keys=%zu", d->settings->allow_file, d->allow.count);
+}
+
+static int bind_all(struct gm_daemon *d, struct gm_err *err)
+{
+    struct gm_buf all = {0};
+    int rc = 0;
+    for (char *const *e = d->settings->listen; rc == 0 && *e != NULL; e++) {
+        char bound[ENDPOINT_BYTES];
+        size_t size = sizeof bound;
+        if (zmq_bind(d->router, *e) != 0 ||
+            zmq_getsockopt(d->router, ZMQ_LAST_ENDPOINT, bound, &size) != 0) {
+            rc = gm_err_zmq(err, zmq_errno(), "could not listen on %s", *e);
+            break;
+        }
+        gm_buf_printf(&all, "%s%s", all.size != 0 ? "," : "", bound);
+        rc = gm_guard_bound(d->guard, bound, err);
+    }
+    if (rc == 0) {
+        rc = gm_buf_check(&all, err);
+    }
+    if (rc < 0) {
+        gm_buf_fini(&all);
+        return rc;
+    }
+    d->listen = (char *)all.data;
+    return 0;
+}
+
+/* The socket counts routing ids up from rand(), which nobody seeds: who guesses the next one and
+ * claims it ends the process by an assertion of libzmq (socket_base.cpp). */
+static int seed_ids(struct gm_err *err)
+{
+    unsigned seed = 0;
+    int rc = gm_random(&seed, sizeof seed, err);
+    if (rc == 0) {
+        srand(seed);
+    }
+    return rc;
+}
+
+int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
+{
+    int rc = seed_ids(err);
+    if (rc < 0) {
+        return rc;
+    }
+    d->peers = gm_peers_create();
+    d->zctx = zmq_ctx_new();
+    d->router = d->zctx != NULL ? zmq_socket(d->zctx, ZMQ_ROUTER) : NULL;
+    if (d->router == NULL) {
+        return gm_err_zmq(err, zmq_errno(), "could not make the node socket");
+    }
+    rc = set_options(d->router, err);
+    if (rc == 0 && strcmp(d->settings->security, "curve") == 0) {
+        rc = set_keys(d, err);
+    }
+    if (rc == 0) {
+        rc = gm_guard_open(d->zctx, d->router, d->peers, &d->guard, err);
+    }
+    if (rc == 0) {
+        rc = bind_all(d, err);
+    }
+    return rc < 0 ? rc : gm_zwatch_start(&d->loop, d->router, gm_wire_readable, d, &d->watch, err);
+}
+
+void gm_wire_deafen(struct gm_daemon *d)
+{
+    gm_zwatch_stop(&d->watch);
+}
+
+void gm_wire_close(struct gm_daemon *d)
+{
+    gm_wire_deafen(d);
+    gm_guard_close(&d->guard);
+    if (d->router != NULL) {
+        (void)zmq_close(d->router);
+        d->router = NULL;
+    }
+    gm_zap_close(&d->zap);
+    if (d->zctx != NULL) {
+        (void)zmq_ctx_term(d->zctx);
+        d->zctx = NULL;
+    }
+    gm_peers_destroy(&d->peers);
+    gm_allow_fini(&d->allow);
+    while (d->unsent != NULL) {
+        struct gm_unsent *next = d->unsent->next;
+        free(d->unsent);
+        d->unsent = next;
+    }
+    free(d->listen);
+    d->listen = NULL;
+}

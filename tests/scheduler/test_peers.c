@@ -1,0 +1,378 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "proto/envelope.h"
+#include "scheduler/peers.h"
+
+static gm_time now;
+static struct gm_err err;
+static int cuts[8];
+static size_t cut_count;
+static uint64_t acknowledged;
+
+static void on_cut(int fd, const char *why, void *arg)
+{
+    (void)arg;
+    assert_non_null(why);
+    assert_true(cut_count < sizeof cuts / sizeof cuts[0]);
+    cuts[cut_count++] = fd;
+}
+
+static uint64_t on_taken(int fd, void *arg)
+{
+    (void)fd;
+    (void)arg;
+    return acknowledged;
+}
+
+static size_t sweep(struct gm_peers *p)
+{
+    const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken};
+    cut_count = 0;
+    gm_peers_sweep(p, now, now / GM_MS, &hands);
+    return cut_count;
+}
+
+static int make(void **state)
+{
+    now = 1000 * GM_SEC;
+    acknowledged = 0;
+    *state = gm_peers_create();
+    return 0;
+}
+
+static int drop(void **state)
+{
+    struct gm_peers *p = *state;
+    gm_peers_destroy(&p);
+    return 0;
+}
+
+static enum gm_peer_verdict hear(struct gm_peers *p, const char *id, int fd, const char *key,
+                                 size_t size, struct gm_peer **out)
+{
+    const struct gm_heard heard = {.id = {id, strlen(id)},
+                                   .fd = fd,
+                                   .key = key,
+                                   .size = size,
+                                   .now = now,
+                                   .unix_ms = now / GM_MS};
+    return gm_peers_heard(p, &heard, out);
+}
+
+static enum gm_peer_verdict judge(struct gm_peers *p, struct gm_peer *peer, int body,
+                                  const char *node_id)
+{
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Hello hello = GM__HELLO__INIT;
+    const char *node = NULL;
+    hello.node_id = (char *)(uintptr_t)node_id;
+    env.body_case = (Gm__Envelope__BodyCase)body;
+    if (body == GM__ENVELOPE__BODY_HELLO) {
+        env.hello = &hello;
+    }
+    memset(&err, 0, sizeof err);
+    enum gm_peer_verdict verdict = gm_peers_judge(p, peer, &env, now, &node, &err);
+    if (verdict == GM_PEER_TAKE) {
+        assert_string_equal(node, node_id);
+    } else if (verdict == GM_PEER_REFUSE) {
+        assert_true(err.text[0] != '\0');
+    }
+    return verdict;
+}
+
+static struct gm_peer *route(struct gm_peers *p, const char *node_id, int body)
+{
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = (Gm__Envelope__BodyCase)body;
+    return gm_peers_route(p, node_id, &env, now);
+}
+
+/* A connection whose Hello is welcomed. */
+static struct gm_peer *welcome(struct gm_peers *p, const char *id, int fd, const char *key,
+                               const char *node_id)
+{
+    struct gm_peer *peer = NULL;
+    assert_true(gm_peers_opened(p, fd, now));
+    assert_int_equal(hear(p, id, fd, key, 100, &peer), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, node_id), GM_PEER_TAKE);
+    assert_ptr_equal(route(p, node_id, GM__ENVELOPE__BODY_WELCOME), peer);
+    gm_peers_settle(p);
+    assert_string_equal(gm_peer_node(peer), node_id);
+    return peer;
+}
+
+static void a_welcome_binds_and_nothing_else(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_RENEW, NULL), GM_PEER_REFUSE);
+    assert_int_equal(err.code, GM_E_UNREACHABLE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_WELCOME, NULL), GM_PEER_REFUSE);
+    assert_int_equal(err.code, GM_E_PROTO);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE);
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_ACK));
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_REFUSE), peer); /* told, and not bound */
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_ACK));
+    gm_peers_settle(p);
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_WELCOME)); /* too late */
+    assert_int_equal(gm_peers_unproved(p), 1);
+    peer = welcome(p, "b", 5, NULL, "n1");
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), peer);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_RENEW, "n1"), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n2"), GM_PEER_REFUSE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE); /* again */
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_WELCOME), peer);
+}
+
+static void who_is_refused_takes_nothing_from_a_node(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *node = welcome(p, "a", 4, NULL, "n1");
+    struct gm_peer *other = NULL;
+    assert_true(gm_peers_opened(p, 5, now));
+    assert_int_equal(hear(p, "n1", 5, NULL, 9, &other), GM_PEER_TAKE); /* a routing id is no name */
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN), node);
+    assert_int_equal(judge(p, other, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE);
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_REFUSE), other);
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN), node);
+    gm_peers_settle(p);
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_REFUSE), node);
+}
+
+static void a_node_that_comes_again_replaces_itself(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *old = welcome(p, "a", 4, NULL, "n1");
+    struct gm_peer *new = welcome(p, "b", 5, NULL, "n1");
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), new);
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &old), GM_PEER_IGNORE); /* what was late */
+    assert_int_equal(gm_peers_unproved(p), 1);
+    now += GM_PEERS_HELLO_TIME;
+    assert_int_equal(sweep(p), 1);
+    assert_int_equal(cuts[0], 4);
+}
+
+static void a_closed_connection_is_heard_out_and_forgotten(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = welcome(p, "a", 4, NULL, "n1");
+    gm_peers_closed(p, 4, now);
+    assert_int_equal(gm_peer_fd(peer), -1);
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE); /* its Goodbye */
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_GOODBYE, "n1"), GM_PEER_TAKE);
+    now += GM_PEERS_GONE_TIME;
+    assert_int_equal(sweep(p), 0);
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_ACK));
+    assert_null(gm_peers_find(p, (struct gm_peer_id){"a", 1}));
+    /* a routing id that it chose itself comes back with another descriptor */
+    peer = welcome(p, "n2", 4, NULL, "n2");
+    gm_peers_closed(p, 4, now);
+    assert_true(gm_peers_opened(p, 7, now));
+    assert_int_equal(hear(p, "n2", 7, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(gm_peer_fd(peer), 7);
+    assert_int_equal(gm_peers_unproved(p), 0);
+    now += 2 * GM_PEERS_HELLO_TIME;
+    assert_int_equal(sweep(p), 0);
+    assert_ptr_equal(route(p, "n2", GM__ENVELOPE__BODY_ACK), peer);
+}
+
+static void who_says_nothing_is_cut(void **state)
+{
+    struct gm_peers *p = *state;
+    (void)welcome(p, "a", 4, NULL, "n1");
+    assert_true(gm_peers_opened(p, 5, now));
+    now += GM_PEERS_HELLO_TIME - 1;
+    assert_int_equal(sweep(p), 0);
+    now += 1;
+    assert_int_equal(sweep(p), 1);
+    assert_int_equal(cuts[0], 5);
+    assert_int_equal(sweep(p), 0);
+    for (int fd = 10; fd < 10 + GM_PEERS_UNPROVED_MAX - 1; fd++) {
+        assert_true(gm_peers_opened(p, fd, now));
+    }
+    assert_false(gm_peers_opened(p, 9, now)); /* one too many */
+    gm_peers_closed(p, 9, now);
+    gm_peers_closed(p, 10, now);
+    assert_true(gm_peers_opened(p, 10, now));
+}
+
+static void garbage_is_answered_now_and_then_and_cut_at_last(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    unsigned told = 0, ignored = 0;
+    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    for (;;) {
+        enum gm_peer_verdict v = gm_peers_judge(p, peer, NULL, now, NULL, &err);
+        if (v == GM_PEER_CUT) {
+            break;
+        }
+        told += v == GM_PEER_REFUSE ? 1 : 0;
+        ignored += v == GM_PEER_IGNORE ? 1 : 0;
+    }
+    assert_int_equal(told, 4);
+    assert_int_equal(told + ignored, 20);
+}
+
+static unsigned flood(struct gm_peers *p, const char *id, int fd, size_t size, unsigned count)
+{
+    unsigned taken = 0;
+    for (unsigned i = 0; i < count; i++) {
+        struct gm_peer *peer = NULL;
+        taken += hear(p, id, fd, NULL, size, &peer) == GM_PEER_TAKE ? 1 : 0;
+    }
+    return taken;
+}
+
+static void budgets_hold(void **state)
+{
+    struct gm_peers *p = *state;
+    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(flood(p, "a", 4, 10, 1000), 200);
+    now += GM_SEC;
+    assert_int_equal(flood(p, "a", 4, 10, 1000), 20);
+    assert_true(gm_peers_opened(p, 5, now));
+    assert_int_equal(flood(p, "b", 5, 32u << 20, 100), 2);
+    (void)welcome(p, "c", 6, NULL, "n1");
+    assert_int_equal(flood(p, "c", 6, 10, 300000), 200000);
+    (void)welcome(p, "d", 7, NULL, "n2"); /* nobody else's */
+    assert_int_equal(flood(p, "d", 7, 32u << 20, 100), 8);
+}
+
+static void strangers_are_forgotten_before_they_are_too_many(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *node = welcome(p, "a", 4, NULL, "n1");
+    struct gm_peer *peer = NULL;
+    char id[16];
+    for (int i = 0; i < 3 * GM_PEERS_STRANGERS_MAX; i++) {
+        snprintf(id, sizeof id, "s%d", i);
+        (void)hear(p, id, -1, NULL, 9, &peer);
+    }
+    assert_null(gm_peers_find(p, (struct gm_peer_id){"s0", 2}));
+    assert_non_null(gm_peers_find(p, (struct gm_peer_id){id, strlen(id)}));
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), node);
+    char large[GM_PEERS_ID_BYTES + 2];
+    memset(large, 'x', sizeof large - 1);
+    large[sizeof large - 1] = '\0';
+    assert_int_equal(hear(p, large, 4, NULL, 9, &peer), GM_PEER_CUT);
+    assert_int_equal(hear(p, "", 4, NULL, 9, &peer), GM_PEER_CUT);
+}
+
+#define KEY_1 "T<rw:AO8S&^I&iZKIP+m<45UI8H=RQcr&&bh@M$a"
+#define KEY_2 "gE-J/P?doNqu5R{jdKnA/?:Oy+a$8.v89@.Na8A)"
+#define KEY_3 "(34UhhIL(Mp6*Gqd!RM8H4(x^aK#MRJ4umC4H.$y"
+
+static void list_add(struct gm_allow *allow, const char *key, const char *name,
+                     enum gm_curve_role role, int64_t until)
+{
+    struct gm_allowed row = {.role = role, .until_unix_ms = until};
+    strcpy(row.key, key);
+    strcpy(row.name, name);
+    assert_int_equal(gm_allow_add(allow, &row, &err), 0);
+}
+
+static void keys_say_who_may_be_what(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_allow allow = {0};
+    struct gm_peer *peer = NULL;
+    list_add(&allow, KEY_1, "n1", GM_CURVE_NODE, INT64_MAX);
+    list_add(&allow, KEY_2, "ann", GM_CURVE_ADMIN, INT64_MAX);
+    gm_peers_allow(p, &allow);
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_CUT);
+    assert_int_equal(hear(p, "a", 4, KEY_3, 9, &peer), GM_PEER_CUT);
+    assert_int_equal(hear(p, "b", 5, KEY_2, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "ann"), GM_PEER_REFUSE);
+    assert_int_equal(err.code, GM_E_NODE_DENIED);
+    assert_int_equal(hear(p, "c", 6, KEY_1, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n2"), GM_PEER_REFUSE);
+    assert_int_equal(err.code, GM_E_NODE_DENIED);
+    peer = welcome(p, "c", 6, KEY_1, "n1");
+    assert_string_equal(gm_peer_name(peer), "n1");
+    assert_int_equal(hear(p, "c", 6, KEY_2, 9, &peer), GM_PEER_TAKE); /* the id with another key */
+    assert_string_equal(gm_peer_node(peer), "");
+    gm_allow_fini(&allow);
+}
+
+static void a_key_that_is_off_the_list_ends_a_connection(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_allow allow = {0};
+    int64_t until = (now + 60 * GM_SEC) / GM_MS;
+    list_add(&allow, KEY_1, "n1", GM_CURVE_NODE, INT64_MAX);
+    list_add(&allow, KEY_2, "n2", GM_CURVE_NODE, until);
+    gm_peers_allow(p, &allow);
+    struct gm_peer *one = welcome(p, "a", 4, KEY_1, "n1");
+    struct gm_peer *two = welcome(p, "b", 5, KEY_2, "n2");
+    assert_int_equal(sweep(p), 0);
+    assert_int_equal(gm_allow_remove(&allow, "n1"), 1);
+    gm_peers_allow(p, &allow);
+    assert_int_equal(sweep(p), 1);
+    assert_int_equal(cuts[0], 4);
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN));
+    assert_int_equal(hear(p, "a", 4, KEY_1, 9, &one), GM_PEER_CUT);
+    assert_ptr_equal(route(p, "n2", GM__ENVELOPE__BODY_ASSIGN), two);
+    now += 60 * GM_SEC;
+    assert_int_equal(hear(p, "b", 5, KEY_2, 9, &two), GM_PEER_CUT);
+    assert_null(route(p, "n2", GM__ENVELOPE__BODY_ASSIGN));
+    gm_allow_fini(&allow);
+}
+
+static void who_does_not_read_is_cut(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = welcome(p, "a", 4, NULL, "n1");
+    struct gm_unsent_bytes *bytes = gm_peer_unsent(peer);
+    gm_unsent_bytes_take(bytes, GM_PEERS_UNSENT_BYTES);
+    for (int i = 0; i < 3; i++) {
+        now += 5 * GM_SEC;
+        assert_int_equal(sweep(p), 0);
+    }
+    gm_unsent_bytes_take(bytes, 1);
+    now += 5 * GM_SEC;
+    assert_int_equal(sweep(p), 0);
+    acknowledged = 1; /* slowly, but it does */
+    now += 5 * GM_SEC;
+    assert_int_equal(sweep(p), 0);
+    now += 5 * GM_SEC;
+    assert_int_equal(sweep(p), 1);
+    assert_int_equal(cuts[0], 4);
+    gm_peers_closed(p, 4, now);
+    now += GM_PEERS_GONE_TIME;
+    assert_int_equal(sweep(p), 0);
+    assert_int_equal(gm_unsent_bytes_get(bytes), GM_PEERS_UNSENT_BYTES + 1); /* libzmq has it yet */
+    gm_unsent_bytes_drop(bytes, GM_PEERS_UNSENT_BYTES);
+    gm_unsent_bytes_drop(bytes, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_welcome_binds_and_nothing_else),
+        TEST(who_is_refused_takes_nothing_from_a_node),
+        TEST(a_node_that_comes_again_replaces_itself),
+        TEST(a_closed_connection_is_heard_out_and_forgotten),
+        TEST(who_says_nothing_is_cut),
+        TEST(garbage_is_answered_now_and_then_and_cut_at_last),
+        TEST(budgets_hold),
+        TEST(strangers_are_forgotten_before_they_are_too_many),
+        TEST(keys_say_who_may_be_what),
+        TEST(a_key_that_is_off_the_list_ends_a_connection),
+        TEST(who_does_not_read_is_cut),
+    };
+    return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
+}
