@@ -43,12 +43,14 @@ struct gm_args {
                                devices: a node's folder with proofs */
     const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
     const char *external_id;
-    const char *keys; /* keys: their folder, default GM_KEY_FOLDER */
-    const char *role; /* keys make: node, client, admin; NULL: not given */
-    int64_t nodes;    /* embedded farm: 1..64, default 1 */
-    int64_t priority; /* 0..100, default 50 */
-    int64_t limit;    /* job list: 1..500, default 100 */
-    int64_t hours;    /* keys rotate: how long old keys are taken yet, default 24 */
+    const char *tenant;
+    const char *deadline; /* cli/deadline.h; NULL: none */
+    const char *keys;     /* keys: their folder, default GM_KEY_FOLDER */
+    const char *role;     /* keys make: node, client, admin; NULL: not given */
+    int64_t nodes;        /* embedded farm: 1..64, default 1 */
+    int64_t priority;     /* 0..100, default 50 */
+    int64_t limit;        /* job list: 1..500, default 100 */
+    int64_t hours;        /* keys rotate: how long old keys are taken yet, default 24 */
     bool watch;
     bool devices; /* embedded farm: its first node uses this machine's */
     bool prove;   /* of the command devices */

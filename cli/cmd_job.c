@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/commands.h"
+#include "cli/deadline.h"
 #include "cli/job.h"
 #include "cli/print.h"
 #include "cli/url.h"
@@ -28,10 +29,19 @@ struct run {
 
 static int submit(struct run *r)
 {
+    int64_t deadline = 0;
+    if (r->args->deadline != NULL) {
+        int rc = gm_deadline_parse(r->args->deadline, gm_time_unix_ms(), &deadline, &r->err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     const struct gm_submit params = {.input = r->args->operand,
                                      .out = r->args->out,
                                      .pipeline = r->args->pipeline,
                                      .external_id = r->args->external_id,
+                                     .tenant = r->args->tenant,
+                                     .deadline_unix_ms = deadline,
                                      .priority = r->args->priority,
                                      .plan_only = r->args->command == GM_CMD_PLAN};
     return gm_job_submit(r->session, &params, &r->job, &r->err);

@@ -40,7 +40,7 @@ static const char TRANSCODE[] =
     "  --devices         use this machine's GPUs too: proved first, which takes seconds; the\n"
     "                    proofs are kept with --state (see `gopmill devices`)\n"
     "  --state DIR       keep the farm's state and logs there (default: a temporary folder)\n"
-    "  --priority N      0..100, larger first (default 50)\n"
+    "  --priority N      0..100 (default 50): below 25 batch, from 75 on high\n"
     "  --external-id ID  your own name for the job, kept with it\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char PLAN[] =
@@ -58,7 +58,9 @@ static const char SUBMIT[] =
     "\n"
     "  --out DIR         folder for the result\n"
     "  --pipeline P      name or YAML file (default vod-h264)\n"
-    "  --priority N      0..100, larger first (default 50)\n"
+    "  --priority N      0..100 (default 50): below 25 batch, from 75 on high\n"
+    "  --tenant NAME     whose job it is (default: default); tenants share the farm\n"
+    "  --deadline WHEN   it should be done by then: 90s, 30m, 2h, 3d from now, or ms since 1970\n"
     "  --external-id ID  your own name for the job, kept with it\n"
     "  --watch           follow it to its end\n" SCHEDULER_HELP COMMON_HELP;
 

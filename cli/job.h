@@ -5,10 +5,12 @@
 
 /* What a job is submitted with. Strings are borrowed. */
 struct gm_submit {
-    const char *input;       /* path or file:// URL */
-    const char *out;         /* path or URL; NULL with plan_only */
-    const char *pipeline;    /* name or file */
-    const char *external_id; /* NULL: one is made up, so that a lost answer can be found again */
+    const char *input;        /* path or file:// URL */
+    const char *out;          /* path or URL; NULL with plan_only */
+    const char *pipeline;     /* name or file */
+    const char *external_id;  /* NULL: one is made up, so that a lost answer can be found again */
+    const char *tenant;       /* NULL: the scheduler's default */
+    int64_t deadline_unix_ms; /* 0: none */
     int64_t priority;
     bool plan_only;
 };

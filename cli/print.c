@@ -219,9 +219,9 @@ static void print_encoding(FILE *file, const json_t *encoding)
 
 void gm_print_job(FILE *file, const json_t *job)
 {
-    static const char *const keys[] = {"id",          "state",       "pipeline",   "source",
-                                       "destination", "external_id", "created",    "started",
-                                       "finished",    "eta",         "publication"};
+    static const char *const keys[] = {
+        "id",    "state",    "pipeline", "source",  "destination", "external_id", "tenant",
+        "class", "deadline", "created",  "started", "finished",    "eta",         "publication"};
     struct gm_progress progress;
     char line[512];
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

@@ -52,6 +52,18 @@ static int make_body(const struct gm_submit *submit, const char *external_id, js
     if (body == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "--external-id is not UTF-8 text");
     }
+    if (submit->tenant != NULL &&
+        json_object_set_new(body, "tenant", json_string(submit->tenant))) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "--tenant is not UTF-8 text");
+    }
+    if (rc == 0 && submit->deadline_unix_ms > 0 &&
+        json_object_set_new(body, "deadline", json_integer(submit->deadline_unix_ms)) != 0) {
+        rc = gm_err_nomem(err);
+    }
+    if (rc < 0) {
+        json_decref(body);
+        return rc;
+    }
     if (gm_pipeline_is_file(submit->pipeline)) {
         rc = gm_pipeline_load(submit->pipeline, &pipeline, err);
     } else {

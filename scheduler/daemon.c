@@ -265,7 +265,9 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .stall_ms = (uint32_t)d->settings->stall_ms,
                                     .device_wait_ms = (uint32_t)d->settings->device_wait_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
-                                    .max_attempts = MAX_ATTEMPTS};
+                                    .max_attempts = MAX_ATTEMPTS,
+                                    .tenants = d->settings->tenant_list,
+                                    .tenant_count = d->settings->tenant_count};
     rc = gm_core_create(&params, &d->core, err);
     if (rc == 0) {
         rc = gm_state_load(d->state, load_row, d, err);

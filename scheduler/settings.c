@@ -48,6 +48,9 @@ static const struct gm_option OPTIONS[] = {
      "A job whose device no node offers any more waits so long before its `fallback`."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
      "Accepted and unfinished jobs; more are refused."},
+    {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,
+     "Who jobs belong to, a line each: `NAME weight=N max_running=SLOTS max_queued=JOBS`; `*`: all "
+     "others."},
     {"log_level", GM_OPT_STRING, OPT(log_level), "info", 0, 0,
      "error, warn, info, debug or trace."},
     {"log_json", GM_OPT_BOOL, OPT(log_json), "false", 0, 0, "Log JSON lines instead of logfmt."},
@@ -193,6 +196,9 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
         rc = check(out, err);
     }
     if (rc == 0) {
+        rc = gm_tenants_parse(out->tenants, &out->tenant_list, &out->tenant_count, err);
+    }
+    if (rc == 0) {
         rc = make_absolute(out, err);
     }
     if (rc == 0) {
@@ -206,5 +212,8 @@ int gm_settings_load(const char *path, struct gm_settings *out, struct gm_err *e
 
 void gm_settings_fini(struct gm_settings *settings)
 {
+    gm_tenants_free(settings->tenant_list, settings->tenant_count);
+    settings->tenant_list = NULL;
+    settings->tenant_count = 0;
     gm_config_fini(OPTIONS, settings);
 }

@@ -2,6 +2,7 @@
 #define GM_SCHEDULER_SETTINGS_H
 
 #include "common/config.h"
+#include "scheduler/tenants.h"
 
 /* What gopmill-scheduler reads from its configuration file; config/scheduler.yaml is the example.
  * Strings and lists are owned. */
@@ -22,6 +23,9 @@ struct gm_settings {
     int64_t stall_ms;
     int64_t device_wait_ms;
     int64_t max_jobs;
+    char **tenants;                       /* lines */
+    struct gm_tenant_params *tenant_list; /* of these */
+    size_t tenant_count;
     char *log_level;
     bool log_json;
 };

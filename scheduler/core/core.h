@@ -18,6 +18,7 @@
 struct gm_core; /* opaque; see view.h for read-only views */
 
 /* What a tenant may have: whoever jobs belong to. */
+#define GM_TENANT_MAX_WEIGHT 1000
 #define GM_TENANT_OTHERS "*" /* the name of all that are not named */
 struct gm_tenant_params {
     const char *name;     /* 1..64 letters, digits, '_', '-' and '.' */

@@ -14,7 +14,6 @@
  * Source: start-time fair queueing, Goyal, Vin, Cheng, SIGCOMM 1996; the dominant share, Ghodsi and
  * others, NSDI 2011. */
 #define GM_FAIR_WHOLE (UINT64_C(1) << 20)
-#define GM_FAIR_MAX_WEIGHT 1000u /* of a tenant */
 
 /* Of a priority 0..100. */
 enum gm_job_class gm_fair_class(int32_t priority);

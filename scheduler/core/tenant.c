@@ -21,9 +21,9 @@ int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err)
                           "first",
                           GM_TENANT_MAX_NAME);
     }
-    if (tenant->weight > GM_FAIR_MAX_WEIGHT) {
-        return gm_err_set(err, GM_E_INVAL, tenant->weight, "the weight of a tenant is 1..%u",
-                          GM_FAIR_MAX_WEIGHT);
+    if (tenant->weight > GM_TENANT_MAX_WEIGHT) {
+        return gm_err_set(err, GM_E_INVAL, tenant->weight, "the weight of a tenant is 1..%d",
+                          GM_TENANT_MAX_WEIGHT);
     }
     return 0;
 }

@@ -11,6 +11,7 @@
 #include "scheduler/report.h"
 
 #define EXTERNAL_ID_BYTES 256
+#define LATEST_DEADLINE INT64_C(253402300799000) /* the end of the year 9999 */
 
 struct submit {
     struct gm_request *r;   /* borrowed */
@@ -20,6 +21,8 @@ struct submit {
     char *destination; /* owned */
     char destination_mark[GM_ID_SIZE], work_mark[GM_ID_SIZE];
     const char *external_id; /* borrowed from body */
+    const char *tenant;      /* the same */
+    int64_t deadline_unix_ms;
     int32_t priority;
     bool plan_only;
     char job_id[GM_ID_SIZE];
@@ -52,6 +55,31 @@ static int read_pipeline(struct submit *s, struct gm_err *err)
                       "`pipeline` is a name, or an object with `yaml`, `name` and `assets`");
 }
 
+static int read_turn(struct submit *s, struct gm_err *err)
+{
+    const json_t *tenant = json_object_get(s->body, "tenant");
+    const json_t *deadline = json_object_get(s->body, "deadline");
+    if (tenant != NULL) {
+        struct gm_tenant_params asked = {.name = json_string_value(tenant)};
+        s->tenant = asked.name;
+        if (asked.name == NULL || strcmp(asked.name, GM_TENANT_OTHERS) == 0) {
+            return gm_err_set(err, GM_E_INVAL, 0, "`tenant` is the name of a tenant");
+        }
+        int rc = gm_tenant_check(&asked, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (deadline != NULL) {
+        s->deadline_unix_ms = json_integer_value(deadline);
+        if (!json_is_integer(deadline) || s->deadline_unix_ms < 1 ||
+            s->deadline_unix_ms > LATEST_DEADLINE) {
+            return gm_err_set(err, GM_E_INVAL, 0, "`deadline` is a time in ms since 1970");
+        }
+    }
+    return 0;
+}
+
 static int read_options(struct submit *s, struct gm_err *err)
 {
     const json_t *priority = json_object_get(s->body, "priority");
@@ -74,7 +102,7 @@ static int read_options(struct submit *s, struct gm_err *err)
         return gm_err_set(err, GM_E_INVAL, 0, "`plan_only` is true or false");
     }
     s->plan_only = json_is_true(plan);
-    return 0;
+    return read_turn(s, err);
 }
 
 static int read_places(struct submit *s, struct gm_err *err)
@@ -110,8 +138,9 @@ static int read_places(struct submit *s, struct gm_err *err)
 
 static int prepare(struct submit *s, struct gm_err *err)
 {
-    static const char *const known[] = {"pipeline",    "source",    "destination", "priority",
-                                        "external_id", "plan_only", NULL};
+    static const char *const known[] = {"pipeline", "source",      "destination",
+                                        "priority", "external_id", "plan_only",
+                                        "tenant",   "deadline",    NULL};
     int rc = gm_request_object(s->r, &s->body, err);
     if (rc == 0) {
         rc = gm_json_check_keys(s->body, known, err);
@@ -167,6 +196,8 @@ static void done(void *arg)
                                 .destination_mark = s->destination_mark,
                                 .work_mark = s->work_mark,
                                 .priority = s->priority,
+                                .tenant = s->tenant,
+                                .deadline_unix_ms = s->deadline_unix_ms,
                                 .external_id = s->external_id,
                                 .plan_only = s->plan_only,
                                 .created_unix_ms = gm_time_unix_ms()};

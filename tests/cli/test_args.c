@@ -88,6 +88,19 @@ static void options_are_read_in_both_forms(void **state)
     assert_false(args.watch);
 }
 
+static void submit_names_tenant_and_deadline(void **state)
+{
+    (void)state;
+    struct gm_args args;
+    assert_int_equal(parse("submit in --out o --tenant news --deadline 2h", "http://h:1", &args),
+                     0);
+    assert_string_equal(args.tenant, "news");
+    assert_string_equal(args.deadline, "2h");
+    assert_int_equal(parse("submit in --out o", "http://h:1", &args), 0);
+    assert_null(args.tenant);
+    assert_null(args.deadline);
+}
+
 static void defaults_are_the_documented_ones(void **state)
 {
     (void)state;
@@ -145,6 +158,7 @@ static void mistakes_are_named(void **state)
         {"transcode in --out o --json=yes", "--json takes no value"},
         {"transcode in --out o --watch", "takes no --watch"},
         {"plan in --nodes 2", "takes no --nodes"},
+        {"transcode in --out o --tenant t", "takes no --tenant"},
         {"version --scheduler x", "takes no --scheduler"},
         {"watch j1", "--scheduler URL is missing"},
         {"transcode in --out o --nodes 2 --scheduler http://h:1", "--nodes is for the farm"},
@@ -214,6 +228,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_command_is_found),
         cmocka_unit_test(options_are_read_in_both_forms),
+        cmocka_unit_test(submit_names_tenant_and_deadline),
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(the_environment_names_a_scheduler),
         cmocka_unit_test(mistakes_are_named),

@@ -45,7 +45,7 @@ static inline void farm_start(struct farm *f, char *folder)
                    "pipelines: [\"" GM_SOURCE_DIR "/config/pipelines\"]\n"
                    "grant_key_file: %s/grant.key\nallow_sources: [%s/in]\n"
                    "allow_destinations: [%s/out]\nlease_ms: 30000\nheartbeat_ms: 100\n"
-                   "log_level: warn\n",
+                   "log_level: warn\ntenants: [\"few max_queued=1\"]\n",
                    folder, f->wire, f->socket, folder, folder, folder);
     write_file(folder, "c.yaml", config, strlen(config));
     path_in(path, folder, "in");

@@ -95,6 +95,15 @@ static void wrong_submissions_are_refused(void **state)
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"plan_only\":1", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"external_id\":1", 400, "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"prioritiy\":1", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":\"\"", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":\"*\"", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":\"a b\"", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"tenant\":null", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"deadline\":\"2h\"", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"deadline\":0", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"deadline\":1.5", 400, "usage.invalid"},
+        {"\"vod-h264\"", "in/clip.mp4", "out", ",\"deadline\":253402300799001", 400,
+         "usage.invalid"},
         {"\"vod-h264\"", "in/clip.mp4", "out", ",\"priority\":1,\"priority\":2", 400,
          "usage.invalid"},
     };
@@ -177,7 +186,10 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     json_t *j = NULL;
     farm_start(&f, *state);
     for (int i = 0; i < 5; i++) {
-        farm_submit(&f, "\"vod-h264\"", i == 4 ? ",\"external_id\":\"ext\",\"priority\":70" : "",
+        farm_submit(&f, "\"vod-h264\"",
+                    i == 4 ? ",\"external_id\":\"ext\",\"priority\":80,"
+                             "\"tenant\":\"few\",\"deadline\":1000"
+                           : "",
                     ids[i]);
     }
     farm_kill(&f); /* what was answered is on disk */
@@ -188,7 +200,21 @@ static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
     json_t *newest = json_array_get(jobs, 0);
     assert_string_equal(json_string_value(json_object_get(newest, "id")), ids[4]);
     assert_string_equal(json_string_value(json_object_get(newest, "external_id")), "ext");
-    assert_int_equal(json_integer_value(json_object_get(newest, "priority")), 70);
+    assert_int_equal(json_integer_value(json_object_get(newest, "priority")), 80);
+    assert_string_equal(json_string_value(json_object_get(newest, "class")), "high");
+    assert_string_equal(json_string_value(json_object_get(newest, "tenant")), "few");
+    assert_string_equal(json_string_value(json_object_get(newest, "deadline")),
+                        "1970-01-01T00:00:01.000Z");
+    const json_t *older = json_array_get(jobs, 1);
+    assert_string_equal(json_string_value(json_object_get(older, "tenant")), "default");
+    assert_string_equal(json_string_value(json_object_get(older, "class")), "normal");
+    assert_true(json_is_null(json_object_get(older, "deadline")));
+    char body[1400];
+    (void)snprintf(body, sizeof body,
+                   "{\"pipeline\":\"vod-h264\",\"source\":\"%s\",\"destination\":\"%s\","
+                   "\"tenant\":\"few\",\"plan_only\":true}",
+                   f.source, f.destination);
+    farm_expect(&f, "POST", "/v1/jobs", body, 429, "api.busy"); /* it has one */
     char path[128];
     (void)snprintf(path, sizeof path, "/v1/jobs?limit=3&cursor=%s",
                    json_string_value(json_object_get(j, "next")));

@@ -92,6 +92,7 @@ static void wrong_settings_are_refused(void **state)
         {"work_store: s3://x\n", "work_store"},
         {"max_jobs: 0\n", "max_jobs"},
         {"grant_key_file: \"\"\n", "grant_key_file"},
+        {"tenants: [\"a b\"]\n", "tenants: `b` is none of weight=N"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct gm_settings s = {0};
