@@ -1,4 +1,4 @@
-# A farm under two clients that keep what they were told: sourced by crash.sh and power.sh, after lib.sh.
+# A farm under two clients that keep what they were told: sourced by crash.sh, power.sh and chaos.sh, after lib.sh.
 # $preload: variables of the environment in which its programs are started again. $later: folders of jobs that
 # are done are named in the file `due` and looked at by the script itself.
 preload=()
@@ -19,10 +19,11 @@ revive_scheduler() {
   done
   fail "the scheduler does not start: $(tail -n 2 "$at/scheduler.log")"
 }
-revive_node() { # it need not be ready: the scheduler may be away too
-  wait "$(pid n1)" 2>/dev/null
-  env "${preload[@]}" "$bin/gopmill-node" --config "$at/n1.yaml" >/dev/null 2>>"$at/n1.log" 9>&- &
-  echo $! >"$at/n1"
+revive_node() { # [name]: it need not be ready: the scheduler may be away too
+  local name=${1:-n1}
+  wait "$(pid "$name")" 2>/dev/null
+  env "${preload[@]}" "$bin/gopmill-node" --config "$at/$name.yaml" >/dev/null 2>>"$at/$name.log" 9>&- &
+  echo $! >"$at/$name"
 }
 
 # One folder a submission. acked: "ID FOLDER", what the scheduler said it has.
@@ -35,10 +36,11 @@ submit() { # folder
 }
 state_of() { curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs/$1" | jq -r .state; } # job
 is_done() { [ "$(state_of "$job")" = done ]; }
+calm_of() { echo "$work/calm.sha"; } # folder of a job: what it should be
 look() { # folder of a job that is done: what is wrong with it, or "ok"
   local twice
   tree_hash "$1" >"$1.sha"
-  cmp -s "$work/calm.sha" "$1.sha" || { echo "other bytes"; return; }
+  cmp -s "$(calm_of "$1")" "$1.sha" || { echo "other bytes"; return; }
   twice=$(jq -c '[.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])' "$1/report.json")
   [ "$twice" = "[]" ] || { echo "done twice: $twice"; return; }
   twice=$(jq '[.tasks[].attempt] | (length - (unique | length))' "$1/report.json")
@@ -117,7 +119,9 @@ end_farm() { # clients end their jobs, then all is looked at
   check "each job was looked at" test "$(wc -l <"$at/judged")" = "$(wc -l <"$work/jobs")"
   until_true "the work store is empty" no_files "$at/work"
   find "$at/work" -type f ! -name .gm-store | head -n 5
-  until_true "the node's scratch is empty" no_files "$at/n1.d/scratch"
+  for folder in "$at"/n?.d/scratch; do
+    until_true "$folder is empty" no_files "$folder"
+  done
   for folder in "$at/out"/*; do # of submissions that nobody has
     check "nothing is in $folder, of which no job is" no_files "$folder"
   done
