@@ -32,6 +32,8 @@ enum option_bit {
     OPT_DEVICES = 1 << 14,
     OPT_TENANT = 1 << 15,
     OPT_DEADLINE = 1 << 16,
+    OPT_DEVICE = 1 << 20,
+    OPT_REASON = 1 << 21,
     OPT_KEYS = 1 << 24,
     OPT_ROLE = 1 << 25,
     OPT_HOURS = 1 << 26,
@@ -61,6 +63,8 @@ static const struct option {
     {"--watch", OPT_WATCH, TYPE_FLAG, offsetof(struct gm_args, watch), 0, 0},
     {"--prove", OPT_PROVE, TYPE_FLAG, offsetof(struct gm_args, prove), 0, 0},
     {"--sysfs-root", OPT_SYSFS_ROOT, TYPE_TEXT, offsetof(struct gm_args, sysfs_root), 0, 0},
+    {"--device", OPT_DEVICE, TYPE_TEXT, offsetof(struct gm_args, device), 0, 0},
+    {"--reason", OPT_REASON, TYPE_TEXT, offsetof(struct gm_args, reason), 0, 0},
     {"--keys", OPT_KEYS, TYPE_TEXT, offsetof(struct gm_args, keys), 0, 0},
     {"--role", OPT_ROLE, TYPE_TEXT, offsetof(struct gm_args, role), 0, 0},
     {"--hours", OPT_HOURS, TYPE_NUMBER, offsetof(struct gm_args, hours), 0, 8760},
@@ -96,7 +100,9 @@ static const struct command {
     {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", OPT_COMMON, false, true},
     {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
     {GM_CMD_NODE_DRAIN, "node", "drain", "NODE", OPT_COMMON, false, true},
-    {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON, false, true},
+    {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON | OPT_DEVICE, false, true},
+    {GM_CMD_NODE_QUARANTINE, "node", "quarantine", "NODE", OPT_COMMON | OPT_DEVICE | OPT_REASON,
+     false, true},
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_SHOW, "pipeline", "show", "NAME", OPT_COMMON, false, false},
     {GM_CMD_PIPELINE_CHECK, "pipeline", "check", "FILE", OPT_COMMON, false, false},
@@ -308,6 +314,9 @@ static int check_options(const struct parse *p, const struct command *c, struct 
     }
     if (c->out_needed && p->args.out == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0, "--out DIR is missing: where shall the result go?");
+    }
+    if (c->command == GM_CMD_NODE_QUARANTINE && p->args.reason == NULL) {
+        return gm_err_set(err, GM_E_INVAL, 0, "--reason TEXT is missing: others will ask for it");
     }
     if (c->scheduler_needed && p->args.scheduler == NULL) {
         return gm_err_set(err, GM_E_INVAL, 0,

@@ -20,6 +20,7 @@ enum gm_command {
     GM_CMD_NODE_LIST,
     GM_CMD_NODE_DRAIN,
     GM_CMD_NODE_RESUME,
+    GM_CMD_NODE_QUARANTINE,
     GM_CMD_PIPELINE_LIST,
     GM_CMD_PIPELINE_SHOW,
     GM_CMD_PIPELINE_CHECK,
@@ -43,6 +44,8 @@ struct gm_args {
                                devices: a node's folder with proofs */
     const char *sysfs_root; /* devices: a machine's files below a folder; NULL: this machine */
     const char *external_id;
+    const char *device; /* node quarantine, resume: its id; NULL: the whole node */
+    const char *reason; /* node quarantine */
     const char *tenant;
     const char *deadline; /* cli/deadline.h; NULL: none */
     const char *keys;     /* keys: their folder, default GM_KEY_FOLDER */

@@ -1,4 +1,5 @@
-/* The commands that ask the API once: job list|show|cancel|explain, node list|drain|resume,
+/* The commands that ask the API once: job list|show|cancel|explain, node
+ * list|drain|resume|quarantine,
  * pipeline list|show|check. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -31,6 +32,12 @@ static void print_drained(FILE *file, const json_t *answer)
 {
     fprintf(file, "%s %s\n", gm_job_text(answer, "id"),
             json_is_true(json_object_get(answer, "draining")) ? "draining" : "takes tasks");
+}
+
+static void print_quarantined(FILE *file, const json_t *answer)
+{
+    fprintf(file, "%s %s\n", gm_job_text(answer, "id"),
+            json_is_true(json_object_get(answer, "quarantined")) ? "in quarantine" : "takes tasks");
 }
 
 /* "<prefix><operand, escaped><suffix>" */
@@ -70,6 +77,11 @@ static int job_list_path(const struct gm_args *args, struct query *q, struct gm_
                       near == NULL ? "" : "`?");
 }
 
+static json_t *device_body(const struct gm_args *args)
+{
+    return json_pack("{s:s*, s:s*}", "device", args->device, "reason", args->reason);
+}
+
 static int make_query(const struct gm_args *args, struct query *q, struct gm_err *err)
 {
     q->method = "GET";
@@ -91,10 +103,22 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
         q->print = gm_print_nodes;
         snprintf(q->path, sizeof(q->path), "/v1/nodes");
         return 0;
+    case GM_CMD_NODE_QUARANTINE:
+        q->method = "POST";
+        q->print = print_quarantined;
+        q->body = device_body(args);
+        if (q->body == NULL) {
+            return gm_err_set(err, GM_E_INVAL, 0, "--device or --reason is not UTF-8");
+        }
+        return set_path(q, "/v1/nodes/", args->operand, ":quarantine", err);
     case GM_CMD_NODE_DRAIN:
     case GM_CMD_NODE_RESUME:
         q->method = "POST";
-        q->print = print_drained;
+        q->print = args->device != NULL ? print_quarantined : print_drained;
+        q->body = args->device != NULL ? device_body(args) : NULL;
+        if (args->device != NULL && q->body == NULL) {
+            return gm_err_set(err, GM_E_INVAL, 0, "--device is not UTF-8");
+        }
         return set_path(q, "/v1/nodes/", args->operand,
                         args->command == GM_CMD_NODE_DRAIN ? ":drain" : ":resume", err);
     case GM_CMD_PIPELINE_LIST:

@@ -17,7 +17,7 @@ static const char OVERVIEW[] =
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
-    "  gopmill node list|drain|resume\n"
+    "  gopmill node list|drain|resume|quarantine\n"
     "  gopmill pipeline list|show|check\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
@@ -78,6 +78,7 @@ static const char JOB[] = "gopmill job list              jobs, newest first\n"
 static const char NODE[] =
     "gopmill node list             nodes, what they have and use\n"
     "gopmill node drain NODE       give it nothing new; it ends what it has\n"
+    "gopmill node quarantine NODE  the same, or of one device, with a reason that is shown\n"
     "gopmill node resume NODE      give it tasks again\n"
     "\nEach takes --help.\n";
 
@@ -115,7 +116,22 @@ static const char NODE_DRAIN[] =
 
 static const char NODE_RESUME[] =
     "gopmill node resume NODE [options]\n"
-    "Gives a drained node tasks again.\n\n" SCHEDULER_HELP COMMON_HELP;
+    "Gives a drained node, or what is in quarantine there, tasks again: by the operator or by the\n"
+    "scheduler, which begins to count anew.\n"
+    "\n"
+    "  --device ID       that device alone, as `gopmill node list --json` names it; a drained "
+    "node\n"
+    "                    stays drained\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char NODE_QUARANTINE[] =
+    "gopmill node quarantine NODE --reason TEXT [options]\n"
+    "Gives a node, or one of its devices, nothing new until it is resumed; it ends what it has. "
+    "It\n"
+    "stays so when node or scheduler start anew, and `gopmill node list` shows the reason.\n"
+    "\n"
+    "  --reason TEXT     why: a line of at most 239 bytes\n"
+    "  --device ID       that device alone, as `gopmill node list --json` names "
+    "it\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char PIPELINE_LIST[] = "gopmill pipeline list [options]\n"
                                     "Lists the pipelines by name.\n\n" SCHEDULER_HELP COMMON_HELP;
@@ -208,6 +224,8 @@ const char *gm_args_help(enum gm_command command)
         return NODE_DRAIN;
     case GM_CMD_NODE_RESUME:
         return NODE_RESUME;
+    case GM_CMD_NODE_QUARANTINE:
+        return NODE_QUARANTINE;
     case GM_CMD_PIPELINE_LIST:
         return PIPELINE_LIST;
     case GM_CMD_PIPELINE_SHOW:

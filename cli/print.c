@@ -372,6 +372,28 @@ static size_t tasks_on(const json_t *node, const char *device)
     return count;
 }
 
+static void print_quarantine(FILE *file, const json_t *q)
+{
+    const char *state = gm_job_text(q, "state");
+    if (!json_is_object(q)) {
+        return;
+    }
+    if (strcmp(state, "held") == 0) {
+        fputs("  held by the scheduler: ", file);
+    } else {
+        fputs(strcmp(state, "trial") == 0
+                  ? "  on trial, one task at a time, after quarantine by the "
+                  : "  in quarantine by the ",
+              file);
+        put_text(file, gm_job_text(q, "by"), 0);
+        fputs(" since ", file);
+        put_text(file, gm_job_text(q, "since"), 0);
+        fputs(": ", file);
+    }
+    put_text(file, gm_job_text(q, "why"), 0);
+    fputc('\n', file);
+}
+
 void gm_print_nodes(FILE *file, const json_t *answer)
 {
     size_t i, k;
@@ -389,6 +411,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
             bool is_cpu = strcmp(gm_job_text(device, "kind"), "cpu") == 0;
             if (!is_cpu && real(capacity, "slots") == 0.0) {
                 print_device(file, device);
+                print_quarantine(file, json_object_get(device, "quarantine"));
                 print_measured(file, json_object_get(device, "measured"));
                 print_notes(file, json_object_get(device, "notes"));
                 continue;
@@ -407,6 +430,7 @@ void gm_print_nodes(FILE *file, const json_t *answer)
                 print_device(file, device);
                 print_chains(file, json_object_get(device, "chains"));
             }
+            print_quarantine(file, json_object_get(device, "quarantine"));
             print_measured(file, json_object_get(device, "measured"));
             print_notes(file, json_object_get(device, "notes"));
         }

@@ -210,6 +210,7 @@ static void judge(struct gm_agent *agent, struct gm_agent_device *d)
     } else {
         d->state = GM_AGENT_OFFERED;
         d->distrusted = false;
+        d->prove_passed = d->prove_asked;
         gm_agent_room_reset(d);
         log_offered(d);
         prove_rest(agent, d, codecs_of(d));
@@ -419,6 +420,44 @@ void gm_agent_device_distrust(struct gm_agent *agent, struct gm_agent_device *d,
     d->dirty = true;
 }
 
+static void stop_using(struct gm_agent *agent, struct gm_agent_device *d, const char *why)
+{
+    quarantine(agent, d, why);
+    d->found->proof_count = 0;
+    gm_agent_assist_stop(agent, d);
+    restart_free_workers(agent, d);
+}
+
+/* The scheduler saw tasks fail there that passed elsewhere. It says so again until it hears of a
+ * proof that passed since. */
+void gm_agent_device_prove(struct gm_agent *agent, const Gm__Prove *prove)
+{
+    struct gm_agent_device *d = gm_agent_device_find(agent, prove->device);
+    char quoted[320];
+    if (d == NULL || d->is_cpu || d->state == GM_AGENT_LISTED || prove->number == 0) {
+        gm_log(GM_LOG_WARN, "prove-ignored", "device=%s",
+               gm_log_quote(prove->device, quoted, sizeof(quoted)));
+        return;
+    }
+    if (d->prove_asked == prove->number) {
+        return;
+    }
+    d->prove_asked = prove->number;
+    d->distrusted = true;
+    d->forget_due = agent->params.prover.forget != NULL;
+    gm_log(GM_LOG_WARN, "prove-asked", "device=%s why=%s", prove->device,
+           gm_log_quote(prove->reason, quoted, sizeof(quoted)));
+    if (d->state == GM_AGENT_OFFERED) {
+        char text[sizeof(d->why)];
+        (void)snprintf(text, sizeof(text), "the scheduler wants it proved: %.200s", prove->reason);
+        stop_using(agent, d, text);
+        gm_link_offer(agent, false);
+    }
+    d->prove_due = agent->params.prover.prove != NULL; /* one that is under way began before */
+    d->prove_at = gm_time_now();
+    next_proof(agent, gm_time_now());
+}
+
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
                             const struct gm_task *task, const struct gm_err *why)
 {
@@ -438,10 +477,7 @@ void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *d,
     case GM_E_DEVICE_LOST:
     case GM_E_MEDIA_VERIFY:
         gm_agent_device_distrust(agent, d, why, text);
-        quarantine(agent, d, text);
-        d->found->proof_count = 0;
-        gm_agent_assist_stop(agent, d);
-        restart_free_workers(agent, d);
+        stop_using(agent, d, text);
         next_proof(agent, gm_time_now());
         break;
     default:

@@ -184,6 +184,9 @@ void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env)
     case GM__ENVELOPE__BODY_DRAIN:
         handle_drain(agent, env->drain);
         break;
+    case GM__ENVELOPE__BODY_PROVE:
+        gm_agent_device_prove(agent, env->prove);
+        break;
     default:
         gm_log(GM_LOG_WARN, "unexpected-message", "kind=%d", (int)env->body_case);
     }

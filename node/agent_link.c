@@ -211,6 +211,7 @@ static void send_hello(struct gm_agent *agent)
     hello.protocol = GM_PROTOCOL_VERSION;
     hello.build = (char *)(uintptr_t)agent->params.build;
     hello.hostname = (char *)(uintptr_t)agent->params.hostname;
+    hello.proves = true;
     hello.notes = notes;
     hello.n_notes = make_notes(agent, notes);
     Gm__Envelope env;

@@ -226,6 +226,7 @@ static bool send_offer(struct gm_agent *agent, const struct gm_agent_device *d,
     Gm__Offer offer = GM__OFFER__INIT;
     offer.device = (char *)(uintptr_t)gm_agent_device_id(d);
     offer.usable = usable;
+    offer.proof = d->prove_passed;
     offer.facts = f == NULL ? NULL : f->message;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.version = GM_PROTOCOL_VERSION;

@@ -87,8 +87,10 @@ struct gm_agent_device {
     bool forget_due; /* its proofs in the file */
     bool prove_due;
     gm_time prove_at;
-    uint32_t allowed; /* slots that it takes no more than at present: its memory was full */
-    uint32_t full;    /* how often in a row */
+    uint64_t prove_asked;  /* number of the scheduler's last Prove; 0: there was none */
+    uint64_t prove_passed; /* of the last one after which its proof passed */
+    uint32_t allowed;      /* slots that it takes no more than at present: its memory was full */
+    uint32_t full;         /* how often in a row */
     gm_time grow_at;
     uint32_t sessions;       /* of encoders at once, at present; GM_AGENT_SESSIONS_ANY */
     uint32_t sessions_full;  /* how often in a row one was refused */
@@ -345,6 +347,7 @@ const char *gm_agent_device_id(const struct gm_agent_device *device);
 /* The task, which had a slot of the device or was decoded for there, ended so. */
 void gm_agent_device_failed(struct gm_agent *agent, struct gm_agent_device *device,
                             const struct gm_task *task, const struct gm_err *why);
+void gm_agent_device_prove(struct gm_agent *agent, const Gm__Prove *prove);
 void gm_agent_device_worked(struct gm_agent *agent, struct gm_agent_device *device);
 /* A slot of it is free again. */
 void gm_agent_device_released(struct gm_agent_slot *slot);

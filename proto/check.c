@@ -326,6 +326,7 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
     case GM__ENVELOPE__BODY_ACK:
     case GM__ENVELOPE__BODY_CANCEL:
     case GM__ENVELOPE__BODY_DRAIN:
+    case GM__ENVELOPE__BODY_PROVE:
         return 0;
     default:
         return fail(err, "Envelope.body", "is missing or newer than this build");

@@ -33,14 +33,21 @@ static void log_event(const struct gm_job_event *e)
 {
     char quoted[512];
     bool life = strncmp(e->type, "job.", 4) == 0;
-    gm_log(life ? GM_LOG_INFO : GM_LOG_DEBUG, e->type, "job=%s data=%s",
-           e->job_id[0] != '\0' ? e->job_id : "-", gm_log_quote(e->json, quoted, sizeof quoted));
+    bool node = strncmp(e->type, "node.", 5) == 0;
+    gm_log(node   ? GM_LOG_WARN
+           : life ? GM_LOG_INFO
+                  : GM_LOG_DEBUG,
+           e->type, "job=%s data=%s", e->job_id[0] != '\0' ? e->job_id : "-",
+           gm_log_quote(e->json, quoted, sizeof quoted));
 }
 
 static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_t seq)
 {
-    if (e->durable) {
+    if (e->durable || e->job_id[0] == '\0') {
         log_event(e);
+    }
+    if (e->job_id[0] == '\0') {
+        return; /* of a node: for the log alone */
     }
     gm_http_event(d->http, e->job_id, e->type, e->json, seq);
 }

@@ -133,6 +133,19 @@ static json_t *capacity_json(const struct gm_capacity *c)
                      (json_int_t)c->sessions);
 }
 
+/* Nothing where nothing is held against it. */
+static int add_quarantine(json_t *device, const struct gm_quarantine_view *q)
+{
+    if (q->state[0] == '\0') {
+        return 0;
+    }
+    return json_object_set_new(device, "quarantine",
+                               json_pack("{s:s, s:s, s:o, s:o}", "state", q->state, "by",
+                                         q->by_operator ? "operator" : "scheduler", "why",
+                                         gm_json_string(q->why), "since",
+                                         gm_json_time(q->since_unix_ms)));
+}
+
 static json_t *devices_json(const struct gm_node_view *n)
 {
     json_t *list = json_array();
@@ -142,7 +155,8 @@ static json_t *devices_json(const struct gm_node_view *n)
             json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", gm_json_string(d->id), "kind",
                       gm_json_string(d->kind), "description", gm_json_string(d->description),
                       "capacity", capacity_json(&d->capacity), "used", capacity_json(&d->used));
-        if (j != NULL && gm_doc_add_device(j, d->facts) != 0) {
+        if (j != NULL &&
+            (gm_doc_add_device(j, d->facts) != 0 || add_quarantine(j, &d->quarantine) != 0)) {
             json_decref(j);
             j = NULL;
         }

@@ -58,6 +58,7 @@ void gm_core_destroy(struct gm_core **pcore)
     struct gm_cjob *job = core->jobs;
     struct gm_cnode *node = core->nodes;
     struct gm_drained *drained = core->drained;
+    gm_core_watches_fini(core);
     for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         gm_devices_leave_node(core, n);
     }
@@ -259,6 +260,7 @@ static void handle_tick(struct gm_core *core)
 {
     gm_core_lease_tick(core);
     gm_core_node_tick(core);
+    gm_core_watch_tick(core);
     if (!core->stopping) { /* nodes leave with it: their devices are not gone */
         gm_core_chain_tick(core);
     }
@@ -287,6 +289,27 @@ static int handle_job_event(struct gm_core *core, const struct gm_event *event, 
     return 0;
 }
 
+static int handle_node_event(struct gm_core *core, const struct gm_event *event, struct gm_err *err)
+{
+    const char *device = event->device ? event->device : "";
+    if (event->type == GM_EV_QUARANTINE) {
+        return gm_core_quarantine(core, event->node_id, device, event->reason ? event->reason : "",
+                                  err);
+    }
+    if (event->type == GM_EV_NODE_GONE) {
+        gm_core_node_gone(core, event->node_id);
+        return 0;
+    }
+    if (device[0] == '\0') {
+        return gm_core_node_drain(core, event->node_id, event->resume, err);
+    }
+    if (!event->resume || !gm_core_watch_resume(core, event->node_id, device)) {
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "nothing is held against device %.64s of node %s",
+                          device, event->node_id);
+    }
+    return 0;
+}
+
 static int dispatch(struct gm_core *core, const struct gm_event *event, struct gm_err *err)
 {
     switch (event->type) {
@@ -306,14 +329,11 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         return 0;
     case GM_EV_NODE_GONE:
     case GM_EV_DRAIN:
+    case GM_EV_QUARANTINE:
         if (!event->node_id) {
             return gm_err_set(err, GM_E_INVAL, 0, "the event names no node");
         }
-        if (event->type == GM_EV_DRAIN) {
-            return gm_core_node_drain(core, event->node_id, event->resume, err);
-        }
-        gm_core_node_gone(core, event->node_id);
-        return 0;
+        return handle_node_event(core, event, err);
     case GM_EV_SUBMIT:
         if (!event->submit) {
             return gm_err_set(err, GM_E_INVAL, 0, "nothing was submitted");

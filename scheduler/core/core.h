@@ -56,10 +56,11 @@ struct gm_send {
 };
 /* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
  * one a job in 250 ms; and at the end "job.done", "job.failed" or "job.cancelled"
- * {"id","state"}. */
+ * {"id","state"}. Of no job: "node.held", "node.released", "node.quarantined", "node.trial",
+ * "node.resumed" {"node","device","why"}, which are logged and not kept. */
 struct gm_job_event {
     uint64_t job; /* its seq */
-    char *job_id; /* owned, and so are these */
+    char *job_id; /* owned, and so are these; "": of no job */
     char *type;
     char *json;
     bool durable; /* kept with the rows; progress is not */
@@ -116,17 +117,20 @@ enum gm_event_type {
     GM_EV_PUBLISHED, /* job_id; failure.code 0: report and manifests are in place */
     GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
                         day */
-    GM_EV_DRAIN,     /* node_id, resume */
+    GM_EV_DRAIN,     /* node_id, resume; device: only what is held against that one is lifted */
     GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
                      be made; told: the node knows of the task, and is to stop it */
     GM_EV_TICK,   /* time went on; at least every 100 ms */
-    GM_EV_STOP,   /* this scheduler ends: nothing is assigned any more, what runs goes on */
+    GM_EV_QUARANTINE, /* node_id, reason; device: that one alone */
+    GM_EV_STOP,       /* this scheduler ends: nothing is assigned any more, what runs goes on */
 };
 struct gm_event {
     enum gm_event_type type;
     int64_t unix_ms; /* wall clock, for stamps in rows only */
     const char *node_id;
     const char *job_id;
+    const char *device; /* DRAIN, QUARANTINE; NULL: the whole node */
+    const char *reason;
     const Gm__Envelope *envelope;
     const struct gm_submit *submit;
     struct gm_err failure;

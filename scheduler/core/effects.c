@@ -147,6 +147,22 @@ void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const cha
     add_event(core->fx, job, type, json, durable);
 }
 
+void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, const char *device,
+                     const char *why)
+{
+    struct gm_effects *fx = core->fx;
+    char *name = plain(device);
+    char *text = plain(why);
+    fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
+    fx->events[fx->event_count++] = (struct gm_job_event){
+        .job_id = gm_mem_strdup(""),
+        .type = gm_mem_strdup(type),
+        .json =
+            gm_mem_printf("{\"node\":\"%s\",\"device\":\"%s\",\"why\":\"%s\"}", node, name, text)};
+    free(name);
+    free(text);
+}
+
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job)
 {
     struct gm_effects *fx = core->fx;

@@ -96,6 +96,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     job->progress_dirty = true;
     if (inst->task->type->fan == GM_FAN_RUNS) {
         gm_core_chunk_commit(core, inst, item->index, GM_UNIT_COMMIT);
+        gm_core_watch_passed(core, lease, item->index);
         lease->frames_committed += inst->chunks[item->index].frames;
     } else if (inst->task->type->role == GM_ROLE_SPLIT) {
         /* can't fail: check_produced decoded the facts */
@@ -217,6 +218,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     gm_core_objects_commit(job, m->objects, m->n_objects);
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_COMMIT);
     gm_core_unit_clear(&inst->unit);
+    gm_core_watch_passed(core, lease, -1);
     gm_core_row_task(core, inst);
     gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
     return 0;

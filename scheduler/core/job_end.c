@@ -22,6 +22,7 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
         core->unfinished--;
         gm_core_order_finish(job);
         core->finished++;
+        gm_core_watch_forget_job(core, job);
         gm_core_fx_event(core, job,
                          job->state == GM_JOB_DONE     ? "job.done"
                          : job->state == GM_JOB_FAILED ? "job.failed"

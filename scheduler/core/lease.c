@@ -185,6 +185,9 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     HASH_DEL(core->leases, lease);
     DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
+    if (lease->device->watch) {
+        gm_core_device_open(core, node, lease->device);
+    }
     gm_core_fx_ended(core, lease->epoch);
     gm__chain__free_unpacked(lease->chain, NULL);
     free(lease);

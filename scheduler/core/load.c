@@ -380,6 +380,7 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
         gm_history_restore(&core->history, row->history);
         return;
     }
+    gm_core_watch_load(core, row);
     HASH_FIND_STR(core->drained, row->node_id, drained);
     if (drained || !row->draining) {
         return;

@@ -101,6 +101,7 @@ static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     node->hostname = gm_mem_strdup(m->hostname);
     node->build = gm_mem_strdup(m->build);
     node->instance = m->instance;
+    node->proves = m->proves;
     node->device_count = m->n_devices;
     node->devices = gm_mem_zalloc(m->n_devices * sizeof(*node->devices));
     for (size_t i = 0; i < m->n_devices; i++) {
@@ -183,9 +184,11 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
         node->number = core->next_node++;
         fill_node(core, node, m);
         HASH_ADD_KEYPTR(hh, core->nodes, node->id, strlen(node->id), node);
+        gm_core_watch_hello(core, node);
     } else if (node->instance != m->instance) {
         lose_leases(core, node, "it was started anew");
         fill_node(core, node, m);
+        gm_core_watch_hello(core, node);
     }
     struct gm_drained *drained = NULL;
     HASH_FIND_STR(core->drained, node_id, drained);
@@ -206,11 +209,6 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
     if (node->draining) {
         send_drain(core, node_id, false);
     }
-}
-
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
 }
 
 /* Keeps sums of capacities far from overflow. */
@@ -251,19 +249,13 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
             take_facts(d, m->facts);
             gm_devices_join(core, node, d);
         }
-        d->usable = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
-                                         .memory_bytes = bounded(m->usable->memory_bytes),
-                                         .scratch_bytes = bounded(m->usable->scratch_bytes),
-                                         .slots = m->usable->slots,
-                                         .sessions = m->usable->sessions};
-        d->floor = (struct gm_capacity){
-            .cpu_milli = larger(d->usable.cpu_milli, d->used.cpu_milli),
-            .memory_bytes = larger(d->usable.memory_bytes, d->used.memory_bytes),
-            .scratch_bytes = larger(d->usable.scratch_bytes, d->used.scratch_bytes),
-            .slots = larger(d->usable.slots, d->used.slots),
-            .sessions = d->usable.sessions == 0 ? 0 : larger(d->usable.sessions, d->used.sessions)};
-        gm_devices_note(core, d, false);
-        core->place_dirty = true;
+        d->offered = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
+                                          .memory_bytes = bounded(m->usable->memory_bytes),
+                                          .scratch_bytes = bounded(m->usable->scratch_bytes),
+                                          .slots = m->usable->slots,
+                                          .sessions = m->usable->sessions};
+        gm_core_device_open(core, node, d);
+        gm_core_watch_proved(core, d, m->proof);
     }
 }
 
@@ -478,19 +470,20 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
     struct gm_drained *drained = NULL;
     HASH_FIND_STR(core->nodes, node_id, node);
     HASH_FIND_STR(core->drained, node_id, drained);
-    if (!node && !drained) {
+    bool lifted = resume && gm_core_watch_resume(core, node_id, "");
+    if (!node && !drained && !lifted) {
         return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %s", node_id);
     }
     if (!resume && !drained) {
         drained = gm_mem_zalloc(sizeof(*drained));
         drained->id = gm_mem_strdup(node_id);
         HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
-        gm_core_row_node(core, node_id, true);
+        gm_core_row_node(core, node_id);
     } else if (resume && drained) {
         HASH_DEL(core->drained, drained);
         free(drained->id);
         free(drained);
-        gm_core_row_node(core, node_id, false);
+        gm_core_row_node(core, node_id);
     }
     if (node) {
         node->draining = !resume;
@@ -504,6 +497,7 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
 static void forget(struct gm_core *core, struct gm_cnode *node)
 {
     gm_timers_stop(&core->node_timers, &node->silence);
+    gm_core_watch_forget_node(core, node);
     gm_devices_leave_node(core, node);
     HASH_DEL(core->nodes, node);
     gm_core_node_destroy(node);

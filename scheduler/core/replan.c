@@ -76,6 +76,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
         }
     }
     forgive(core, job);
+    gm_core_watch_forget_job(core, job);
     for (struct gm_granted *g = job->objects; g; g = g->hh.next) {
         g->committed = false;
     }

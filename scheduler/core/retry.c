@@ -267,6 +267,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         a->charged_chunk = chunk;
         lease->inst->task->failures++;
         gm_core_charge(guilty, lease->node->id, &error);
+        gm_core_watch_failed(core, lease, guilty, chunk, f);
         fails = is_final(core, lease, guilty, chunk, &error);
         if (fails && gm_core_chain_can_go(lease, error.code)) {
             gone = gm_core_chain_dup(lease->chain);

@@ -193,19 +193,6 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
     gm_core_fx_row(core, &key, &row.base);
 }
 
-void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining)
-{
-    struct gm_key key = {.kind = GM_ROW_NODE, .name = (char *)(uintptr_t)node_id};
-    if (!draining) {
-        gm_core_fx_delete(core, &key);
-        return;
-    }
-    Gm__NodeRow row = GM__NODE_ROW__INIT;
-    row.node_id = (char *)node_id;
-    row.draining = true;
-    gm_core_fx_row(core, &key, &row.base);
-}
-
 void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job)
 {
     job->row_dirty = true;

@@ -62,7 +62,7 @@ bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wi
         HASH_FIND_STR(core->nodes, unit->avoid[i].node_id, node);
         others -= node && gm_core_node_is_open(node) ? devices_with_slots(node, wish) : 0;
     }
-    return others > 0;
+    return others > 0 || gm_core_watch_holds_other(core, wish, unit);
 }
 
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)

@@ -3,6 +3,7 @@
 
 #include "scheduler/core/devices.h"
 #include "scheduler/core/fsm.h"
+#include "scheduler/core/health.h"
 #include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/order.h"
@@ -240,13 +241,42 @@ struct gm_cdevice {
     Gm__Chain **chains; /* owned */
     size_t chain_count;
     Gm__Device *facts; /* as the node told it: is shown; `measured` decides, nothing else does */
-    struct gm_capacity usable;
+    struct gm_capacity offered;
+    struct gm_capacity usable; /* of that what the scheduler uses: quarantine.c */
     struct gm_capacity used;
     struct gm_capacity floor;  /* used when the offer shrank below it: no overcommitment of ours */
     struct gm_cnode *node;     /* borrowed; this and what follows: devices.h */
     uint64_t order;            /* of a walk over all nodes and their devices */
     struct gm_member *members; /* owned; one a chain */
     struct gm_counted counted;
+    struct gm_cwatch *watch; /* borrowed; NULL: nothing speaks against it */
+};
+enum gm_watch_state {
+    GM_WATCH_OPEN,
+    GM_WATCH_CLOSED, /* in quarantine by the scheduler */
+    GM_WATCH_TRIAL   /* one task at a time until one passes */
+};
+/* What speaks against a device, and what follows. quarantine.c. */
+struct gm_cwatch {
+    char *id;      /* owned, and so are these; "node/device" */
+    char *node_id; /* of no node that is known, perhaps */
+    char *device;  /* "": all of the node's, by an operator */
+    uint64_t instance;
+    struct gm_health health;
+    enum gm_watch_state state;
+    char why[240];         /* CLOSED, TRIAL */
+    int64_t since_unix_ms; /* the same */
+    uint32_t times;        /* quarantines, each within an hour of the end of the one before */
+    gm_time until;         /* CLOSED: at least */
+    gm_time opened;        /* when the last one ended: TRIAL began */
+    uint64_t prove;        /* number of the Prove that was sent; 0: none was */
+    bool proved;
+    gm_time prove_at;   /* it is sent again */
+    gm_time held_until; /* 0: it is not held */
+    bool by_operator;
+    char reason[240]; /* the operator's */
+    int64_t reason_unix_ms;
+    UT_hash_handle hh;
 };
 struct gm_cnode {
     char *id;        /* owned, and so are these */
@@ -260,6 +290,7 @@ struct gm_cnode {
     size_t device_count;
     bool connected;
     bool draining;
+    bool proves;  /* it knows Prove */
     bool settled; /* a Renew named no lease of an earlier term: it works for this one alone */
     int64_t connected_unix_ms, seen_unix_ms;
     gm_time seen;
@@ -326,6 +357,8 @@ struct gm_core {
     uint64_t next_node;
     struct gm_drained *drained;
     struct gm_order order;
+    struct gm_cwatch *watches;
+    uint64_t next_prove;
     uint64_t next_seq; /* of jobs */
     uint64_t epoch;
     uint64_t unfinished; /* jobs */
@@ -362,6 +395,9 @@ void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const cha
 /* "task.retry": an attempt failed and another will be made. */
 void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
                       const char *node, const struct gm_err *error);
+/* "node.quarantined", "node.trial", "node.resumed", ...: of no job, not kept, logged. */
+void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, const char *device,
+                     const char *why);
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job);
 void gm_core_fx_ended(struct gm_core *core, uint64_t epoch);
@@ -378,7 +414,8 @@ void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
                          const struct gm_attempt *attempt);
-void gm_core_row_node(struct gm_core *core, const char *node_id, bool draining);
+/* Deleted where there is nothing to say: it is neither drained nor in quarantine. */
+void gm_core_row_node(struct gm_core *core, const char *node_id);
 /* The wall clock jumps: what follows is stamped no earlier than what it follows. */
 static inline int64_t gm_core_not_before(int64_t unix_ms, int64_t other_ms)
 {
@@ -644,6 +681,43 @@ bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *w
 bool gm_core_avoids(const struct gm_unit *unit, const char *node_id);
 /* a track whose inputs still come takes no last slot */
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
+
+/* watch.c, quarantine.c: devices that swallow work or return what does not verify (ADR-0045) */
+/* The lease failed and is charged for it: to `chunk` (-1: the instance), for which `guilty` stands.
+ * Its units still hold it. */
+void gm_core_watch_failed(struct gm_core *core, const struct gm_lease *lease,
+                          const struct gm_unit *guilty, int64_t chunk,
+                          const struct gm_lease_failure *failure);
+/* Its chunk, or its instance (-1), is committed. */
+void gm_core_watch_passed(struct gm_core *core, const struct gm_lease *lease, int64_t chunk);
+/* It ended or is planned again: what waits to pass elsewhere says nothing. */
+void gm_core_watch_forget_job(struct gm_core *core, const struct gm_cjob *job);
+/* A device that is held, of a node that has not failed the unit, could take it soon. */
+bool gm_core_watch_holds_other(const struct gm_core *core, const struct gm_chain_wish *wish,
+                               const struct gm_unit *unit);
+/* What was offered, or is held against the device, changed. */
+void gm_core_device_open(struct gm_core *core, struct gm_cnode *node, struct gm_cdevice *device);
+/* The node told its devices; anew: as another instance. */
+void gm_core_watch_hello(struct gm_core *core, struct gm_cnode *node);
+void gm_core_watch_proved(struct gm_core *core, struct gm_cdevice *device, uint64_t proof);
+void gm_core_watch_forget_node(struct gm_core *core, const struct gm_cnode *node);
+void gm_core_watch_tick(struct gm_core *core);
+/* device "": the whole node. Errors: NOTFOUND, INVAL, BUSY. */
+int gm_core_quarantine(struct gm_core *core, const char *node_id, const char *device,
+                       const char *reason, struct gm_err *err) GM_MUST_CHECK;
+/* Lifts what is held against the device, by whomever; "": all of the node's. False: nothing was. */
+bool gm_core_watch_resume(struct gm_core *core, const char *node_id, const char *device);
+/* Where it is not remembered yet; NULL: too many are. */
+struct gm_cwatch *gm_core_watch_make(struct gm_core *core, const char *node_id, const char *device);
+void gm_core_watch_apply(struct gm_core *core, const struct gm_cwatch *watch);
+gm_time gm_core_watch_pause(const struct gm_cwatch *watch); /* of its last quarantine */
+/* NULL: none. */
+struct gm_cwatch *gm_core_watch_find(const struct gm_core *core, const char *node_id,
+                                     const char *device);
+/* Recovery: a stored row. */
+void gm_core_watch_load(struct gm_core *core, const Gm__NodeRow *row);
+bool gm_core_watch_is_kept(const struct gm_cwatch *watch); /* it has a place in its node's row */
+void gm_core_watches_fini(struct gm_core *core);
 
 /* spec.c */
 void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease);

@@ -255,13 +255,23 @@ struct gm_capacity {
     uint64_t slots;
     uint64_t sessions; /* of encoders; of a device, 0: no limit is known */
 };
+/* What the scheduler or an operator holds against a device. */
+struct gm_quarantine_view {
+    const char *state; /* "" nothing; "held" for a moment; "quarantined"; "trial": a task at once */
+    bool by_operator;  /* "quarantined": until somebody resumes it */
+    const char *why;
+    int64_t since_unix_ms; /* held: 0 */
+};
 struct gm_device_view {
     const char *id;
     const char *kind;
     const char *description;
-    const Gm__Device *facts;     /* what the node found out about it */
-    struct gm_capacity capacity; /* usable now, as the node offers it (whole, leases included) */
-    struct gm_capacity used;     /* by leases */
+    const Gm__Device *facts; /* what the node found out about it */
+    /* Usable now (whole, leases included), as the node offers it; of what is held against the
+     * device fewer slots. */
+    struct gm_capacity capacity;
+    struct gm_capacity used; /* by leases */
+    struct gm_quarantine_view quarantine;
 };
 struct gm_lease_view {
     const char *job_id;

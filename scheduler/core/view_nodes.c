@@ -4,6 +4,30 @@
 
 #include "scheduler/core/state.h"
 
+static struct gm_quarantine_view
+fill_quarantine(const struct gm_core *core, const struct gm_cnode *node, const struct gm_cdevice *d)
+{
+    const struct gm_cwatch *all = core->watches ? gm_core_watch_find(core, node->id, "") : NULL;
+    const struct gm_cwatch *w = d->watch && d->watch->by_operator ? d->watch : all ? all : d->watch;
+    struct gm_quarantine_view v = {.state = "", .why = ""};
+    if (w && w->by_operator) {
+        v = (struct gm_quarantine_view){.state = "quarantined",
+                                        .by_operator = true,
+                                        .why = w->reason,
+                                        .since_unix_ms = w->reason_unix_ms};
+    } else if (w && w->state != GM_WATCH_OPEN) {
+        v = (struct gm_quarantine_view){.state =
+                                            w->state == GM_WATCH_CLOSED ? "quarantined" : "trial",
+                                        .why = w->why,
+                                        .since_unix_ms = w->since_unix_ms};
+    }
+    if (w && w->held_until != 0) {
+        v.state = "held";
+        v.why = "what it was given last failed: it is seen whether that passes elsewhere";
+    }
+    return v;
+}
+
 static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                      struct gm_node_view *out)
 {
@@ -32,7 +56,8 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                                                   .description = d->description,
                                                   .facts = d->facts,
                                                   .capacity = d->usable,
-                                                  .used = d->used};
+                                                  .used = d->used,
+                                                  .quarantine = fill_quarantine(core, node, d)};
     }
     const struct gm_lease *l;
     DL_FOREACH2(node->leases, l, node_next)

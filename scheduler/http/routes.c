@@ -260,6 +260,26 @@ static void on_resumed(int rc, const struct gm_err *error, void *arg)
     answer_drain(arg, rc, error, false);
 }
 
+static void answer_quarantine(struct gm_request *r, int rc, const struct gm_err *error, bool on)
+{
+    if (rc < 0) {
+        gm_request_fail(r, error);
+        return;
+    }
+    gm_request_json(r, MHD_HTTP_ACCEPTED,
+                    json_pack("{s:s, s:b}", "id", r->id, "quarantined", (int)on));
+}
+
+static void on_quarantined(int rc, const struct gm_err *error, void *arg)
+{
+    answer_quarantine(arg, rc, error, true);
+}
+
+static void on_lifted(int rc, const struct gm_err *error, void *arg)
+{
+    answer_quarantine(arg, rc, error, false);
+}
+
 static void handle_drain(struct gm_request *r)
 {
     struct gm_err err = {0};
@@ -269,11 +289,56 @@ static void handle_drain(struct gm_request *r)
     }
 }
 
+/* {"device","reason"}, each where it is allowed; an empty body is {}. Borrowed from *out. */
+static int quarantine_body(struct gm_request *r, const char *const *known, json_t **out,
+                           struct gm_event *event, struct gm_err *err)
+{
+    *out = NULL;
+    if (r->body.size == 0) {
+        return 0;
+    }
+    int rc = gm_request_object(r, out, err);
+    rc = rc < 0 ? rc : gm_json_check_keys(*out, known, err);
+    const json_t *device = json_object_get(*out, "device");
+    const json_t *reason = json_object_get(*out, "reason");
+    if (rc == 0 && ((device != NULL && !json_is_string(device)) ||
+                    (reason != NULL && !json_is_string(reason)))) {
+        rc = gm_err_set(err, GM_E_INVAL, 0, "`device` and `reason` are strings");
+    }
+    event->device = json_string_value(device);
+    event->reason = json_string_value(reason);
+    return rc;
+}
+
 static void handle_resume(struct gm_request *r)
 {
+    static const char *const known[] = {"device", NULL};
     struct gm_err err = {0};
+    json_t *body = NULL;
     struct gm_event event = {.type = GM_EV_DRAIN, .node_id = r->id, .resume = true};
-    if (gm_daemon_step(r->http->d, &event, on_resumed, r, &err) < 0) {
+    int rc = quarantine_body(r, known, &body, &event, &err);
+    if (rc == 0) {
+        rc = gm_daemon_step(r->http->d, &event, event.device != NULL ? on_lifted : on_resumed, r,
+                            &err);
+    }
+    json_decref(body);
+    if (rc < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
+static void handle_quarantine(struct gm_request *r)
+{
+    static const char *const known[] = {"device", "reason", NULL};
+    struct gm_err err = {0};
+    json_t *body = NULL;
+    struct gm_event event = {.type = GM_EV_QUARANTINE, .node_id = r->id};
+    int rc = quarantine_body(r, known, &body, &event, &err);
+    if (rc == 0) {
+        rc = gm_daemon_step(r->http->d, &event, on_quarantined, r, &err);
+    }
+    json_decref(body);
+    if (rc < 0) {
         gm_request_fail(r, &err);
     }
 }
@@ -300,6 +365,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/nodes", NULL, handle_nodes},
     {"POST", "/v1/nodes/", ":drain", handle_drain},
     {"POST", "/v1/nodes/", ":resume", handle_resume},
+    {"POST", "/v1/nodes/", ":quarantine", handle_quarantine},
     {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
     {"GET", "/v1/pipelines/", "", gm_handle_pipeline},
     {"POST", "/v1/pipelines:check", NULL, gm_handle_pipeline_check},

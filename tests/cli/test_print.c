@@ -122,6 +122,24 @@ static void devices_have_lines_by_what_they_take(void **state)
     free(text);
 }
 
+static void what_is_in_quarantine_is_told(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_nodes,
+        "{'nodes': [{'id': 'box', 'devices': [{'id': 'cpu', 'kind': 'cpu', 'quarantine': {'state': "
+        "'quarantined', 'by': 'operator', 'why': 'fans', 'since': '2026-11-20T12:00:00.000Z'}}, "
+        "{'id': 'g', 'kind': 'drm', 'capacity': {'slots': 1}, 'quarantine': {'state': 'trial', "
+        "'by': 'scheduler', 'why': 'it failed', 'since': 'then'}}, {'id': 'h', 'kind': 'drm', "
+        "'capacity': {'slots': 0}, 'quarantine': {'state': 'held', 'by': 'scheduler', 'why': "
+        "'doubt'}}]}]}");
+    has(text, "  in quarantine by the operator since 2026-11-20T12:00:00.000Z: fans\n");
+    has(text, "  on trial, one task at a time, after quarantine by the scheduler since then: it "
+              "failed\n");
+    has(text, "  held by the scheduler: doubt\n");
+    free(text);
+}
+
 static void what_was_measured_is_told(void **state)
 {
     (void)state;
@@ -147,6 +165,7 @@ int main(void)
         cmocka_unit_test(what_was_given_up_is_told),
         cmocka_unit_test(what_was_wanted_and_why_it_is_not_is_told),
         cmocka_unit_test(devices_have_lines_by_what_they_take),
+        cmocka_unit_test(what_is_in_quarantine_is_told),
         cmocka_unit_test(what_was_measured_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

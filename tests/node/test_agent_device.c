@@ -271,6 +271,47 @@ static void device_whose_proofs_are_not_forgotten_is_tried(void **state)
     farm_until_gpu_offers(farm, 2);
 }
 
+static void ask_for_proof(struct farm *farm, const char *device, uint64_t number)
+{
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Prove prove = GM__PROVE__INIT;
+    prove.device = (char *)(uintptr_t)device;
+    prove.number = number;
+    prove.reason = (char *)(uintptr_t) "2 tasks failed there";
+    env.body_case = GM__ENVELOPE__BODY_PROVE;
+    env.prove = &prove;
+    farm_send(farm, &env);
+}
+
+/* Asked again it proves nothing anew, and says that it did. */
+static void device_is_proved_again_when_the_scheduler_asks(void **state)
+{
+    struct farm *farm = *state;
+    farm_until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->proof, 0);
+    farm_proof(farm, "fail");
+    ask_for_proof(farm, "cpu", 1);
+    ask_for_proof(farm, "no such", 2);
+    ask_for_proof(farm, FARM_GPU, 7);
+    farm_until_gpu_says(farm, "the scheduler wants it proved: 2 tasks failed there");
+    assert_int_equal(farm->gpu->usable->slots, 0);
+    assert_int_equal(farm->gpu->proof, 0);
+    farm_until_gpu_says(farm, "again: no pictures came");
+    assert_int_equal(farm_count(farm, "forgotten"), 1);
+    farm_proof(farm, "pass");
+    farm_until_gpu_offers(farm, 2);
+    assert_int_equal(farm->gpu->proof, 7);
+    uint32_t proved = farm_count(farm, "proved");
+    ask_for_proof(farm, FARM_GPU, 7);
+    farm_expect_healthy(farm);
+    assert_int_equal(farm_count(farm, "proved"), proved);
+    ask_for_proof(farm, FARM_GPU, 8);
+    while (farm->gpu->proof != 8) {
+        farm_turn(farm);
+    }
+    assert_true(farm_count(farm, "proved") > proved);
+}
+
 static void what_does_not_verify_is_the_device_s_fault(void **state)
 {
     struct farm *farm = *state;
@@ -444,6 +485,7 @@ int main(void)
         WITH(PROVED, full_memory_costs_a_slot_that_comes_back),
         WITH(PROVED, full_memory_without_ours_is_all_taken),
         WITH(PASSING, lost_device_is_quarantined_until_it_is_proved),
+        WITH(PASSING, device_is_proved_again_when_the_scheduler_asks),
         WITH(PASSING, device_whose_proofs_are_not_forgotten_is_tried),
         WITH(PASSING, what_does_not_verify_is_the_device_s_fault),
         WITH(FAILING, device_that_fails_its_first_proof_is_tried_again),

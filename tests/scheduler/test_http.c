@@ -27,6 +27,14 @@ static void it_answers_about_itself(void **state)
     farm_expect(&f, "GET", "/v1/jobs/nosuch:explain", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/jobs/nosuch:cancel", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/nodes/nosuch:drain", NULL, 404, "api.not_found");
+    farm_expect(&f, "POST", "/v1/nodes/nosuch:resume", NULL, 404, "api.not_found");
+    farm_expect(&f, "POST", "/v1/nodes/nosuch:resume", "{\"device\": \"cpu\"}", 404,
+                "api.not_found");
+    farm_expect(&f, "POST", "/v1/nodes/nosuch:quarantine", "{\"reason\": \"fans\"}", 404,
+                "api.not_found");
+    farm_expect(&f, "POST", "/v1/nodes/n:quarantine", "{\"reasons\": \"\"}", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/nodes/n:quarantine", "{\"reason\": 1}", 400, "usage.invalid");
+    farm_expect(&f, "POST", "/v1/nodes/n:quarantine", "[", 400, "usage.invalid");
     farm_expect(&f, "DELETE", "/v1/jobs", NULL, 405, "usage.invalid");
     farm_expect(&f, "GET", "/v1/jobs?limit=0", NULL, 400, "usage.invalid");
     farm_expect(&f, "GET", "/v1/jobs?state=odd", NULL, 400, "usage.invalid");

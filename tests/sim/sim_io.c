@@ -402,12 +402,14 @@ void sim_calm(struct sim *sim)
 {
     struct sim_params *p = &sim->params;
     p->loss = p->twice = p->twice_down = p->late = p->task_fails = p->task_hangs = 0;
+    bool operators = p->drains > 0;
     p->task_lies = p->node_dies = p->node_parted = p->node_paused = p->node_gone = p->drains = 0;
     p->restart = p->commit_fails = p->scheduler_paused = p->wall_jumps = p->publish_fails = 0;
     p->put_fails = p->restart_busy = 0;
     p->clean_fails = 0;
+    p->bad_node = 0;
     sim->wall_ms = sim->wall_right_at = 0;
-    for (uint32_t i = 0; i < p->nodes; i++) {
+    for (uint32_t i = 0; operators && i < p->nodes; i++) { /* the scheduler lifts its own */
         struct gm_event resume = {.type = GM_EV_DRAIN, .node_id = sim->nodes[i].id, .resume = true};
         (void)sim_event(sim, &resume, NULL); /* it may not be known */
     }

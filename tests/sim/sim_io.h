@@ -59,9 +59,13 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t node_gone;  /* the socket says so of a node that is there */
     uint32_t drains;     /* a node, for a while */
     uint32_t task_lies;  /* results that were never granted, or are not whole, or of an old lease */
-    uint32_t reload;     /* the rows are loaded into a second core, which must be the same */
-    uint32_t put_ms;     /* storing an object takes up to so long, some twenty times that */
-    uint32_t put_fails;  /* a put: it may be there all the same */
+    uint32_t bad_node;   /* the node of that number + 1 fails what it encodes; 0: none does */
+    uint32_t bad_chance; /* so often: a piece; 0: always */
+    enum gm_code bad_code; /* with which; 0: WORKER_DIED, by SIGSEGV */
+    bool old_nodes;        /* they do not know Prove */
+    uint32_t reload;       /* the rows are loaded into a second core, which must be the same */
+    uint32_t put_ms;       /* storing an object takes up to so long, some twenty times that */
+    uint32_t put_fails;    /* a put: it may be there all the same */
     uint32_t publish_fails;
     enum gm_code publish_code; /* with which; 0: STORE */
     uint32_t clean_fails;      /* the same for deleting */
@@ -156,11 +160,14 @@ struct sim_node {
     struct sim_task tasks[SIM_TASKS];
     Gm__Envelope **outbox; /* owned; until acknowledged */
     size_t outbox_count, outbox_cap;
-    uint32_t assigned; /* assignments taken, ever */
-    bool lies;         /* in what it sends now */
-    uint32_t slots;    /* of its gpu, as it was last offered */
-    uint32_t limit;    /* sessions of its gpu that it offers; 0: no limit is known */
-    gm_time grow_at;   /* the limit; 0: it stays */
+    uint32_t assigned;           /* assignments taken, ever */
+    bool lies;                   /* in what it sends now */
+    uint32_t slots;              /* of its gpu, as it was last offered */
+    uint32_t limit;              /* sessions of its gpu that it offers; 0: no limit is known */
+    gm_time grow_at;             /* the limit; 0: it stays */
+    uint64_t prove_asked, proof; /* numbers of Proves: the last one, and the last that passed */
+    gm_time prove_at;            /* it passes then, if the node is good; 0: nothing is proved */
+    uint32_t bad;                /* pieces that it failed because it is bad */
 };
 struct sim_row { /* owned */
     char *id;    /* gm_key_text */

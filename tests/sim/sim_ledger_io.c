@@ -40,6 +40,26 @@ static void check_chain(struct sim *sim, const Gm__Assign *m)
 }
 
 /* No epoch twice, and no unit to two leases that live. */
+/* What the operator and the scheduler closed gets nothing, what is on trial one task. */
+static void check_quarantine(struct sim *sim, const char *node_id, const char *device)
+{
+    struct gm_nodes_view v;
+    assert_int_equal(gm_view_nodes(sim->core, &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        for (size_t k = 0; k < v.rows[i].device_count; k++) {
+            const struct gm_device_view *d = &v.rows[i].devices[k];
+            bool mine = strcmp(v.rows[i].id, node_id) == 0 && strcmp(d->id, device) == 0;
+            bool trial = strcmp(d->quarantine.state, "trial") == 0;
+            if (mine && d->quarantine.state[0] != '\0' &&
+                !(trial && d->used.slots <= d->capacity.slots)) {
+                fail_msg("seed %u: %s/%s is %s and gets a task", sim->params.seed, node_id, device,
+                         d->quarantine.state);
+            }
+        }
+    }
+    gm_view_nodes_fini(&v);
+}
+
 static void lease_began(struct sim *sim, const char *node_id, const Gm__Assign *m)
 {
     struct sim_lease lease = {.epoch = m->epoch, .count = 1};
@@ -147,6 +167,7 @@ void sim_ledger_check(struct sim *sim, const struct gm_effects *fx)
             }
         } else if (e->body_case == GM__ENVELOPE__BODY_ASSIGN) {
             lease_began(sim, fx->sends[i].node_id, e->assign);
+            check_quarantine(sim, fx->sends[i].node_id, e->assign->device);
             changed = true;
         }
     }

@@ -84,6 +84,8 @@ void sim_node_start(struct sim *sim, struct sim_node *node)
     node->term = 0;
     node->limit = 0;
     node->grow_at = 0;
+    node->prove_asked = node->proof = 0;
+    node->prove_at = 0;
     node->hello_at = sim->now;
 }
 
@@ -353,6 +355,7 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
     usable.slots = slots;
     usable.sessions = node->limit;
     node->slots = slots;
+    offer.proof = node->proof;
     offer.device = (char *)"gpu";
     offer.usable = &usable;
     nvenc.name = (char *)"nvenc";
@@ -464,6 +467,19 @@ static void take_grant(struct sim_node *node, const Gm__GrantAnswer *m)
     }
 }
 
+/* It offers nothing until the proof has passed. */
+static void take_prove(struct sim *sim, struct sim_node *node, const Gm__Prove *m)
+{
+    assert_false(sim->params.old_nodes);
+    assert_string_equal(m->device, "gpu");
+    assert_true(m->number > 0);
+    if (m->number != node->prove_asked) {
+        node->prove_asked = m->number;
+        node->prove_at = sim->now + 2 * GM_SEC;
+        sim_node_offer_gpu(sim, node, 0);
+    }
+}
+
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *e)
 {
     struct sim_task *task;
@@ -500,6 +516,9 @@ void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope
         break;
     case GM__ENVELOPE__BODY_DRAIN:
         node->drained = !e->drain->resume;
+        break;
+    case GM__ENVELOPE__BODY_PROVE:
+        take_prove(sim, node, e->prove);
         break;
     default:
         fail_msg("a node got message %d", (int)e->body_case);

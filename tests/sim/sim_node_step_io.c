@@ -32,6 +32,7 @@ static void hello(struct sim *sim, struct sim_node *node)
     m.node_id = node->id;
     m.instance = node->instance;
     m.protocol = GM_PROTOCOL_VERSION;
+    m.proves = !sim->params.old_nodes;
     m.hostname = (char *)"host";
     m.devices = devices;
     m.n_devices = node->number < sim->params.gpus ? 2 : 1;
@@ -120,8 +121,12 @@ static void die(struct sim *sim, struct sim_node *node)
 
 static void drain(struct sim *sim, struct sim_node *node)
 {
-    struct gm_event event = {
-        .type = GM_EV_DRAIN, .node_id = node->id, .resume = sim_random(sim, 2) == 0};
+    bool quarantine = sim_random(sim, 3) == 0;
+    struct gm_event event = {.type = quarantine ? GM_EV_QUARANTINE : GM_EV_DRAIN,
+                             .node_id = node->id,
+                             .device = quarantine && sim_random(sim, 2) == 0 ? "cpu" : NULL,
+                             .reason = "made up",
+                             .resume = !quarantine && sim_random(sim, 2) == 0};
     if (sim_event(sim, &event, NULL) == 0) {
         sim_commit(sim); /* the operator has the answer */
     }
@@ -162,6 +167,20 @@ static bool runs(struct sim *sim, struct sim_node *node)
     return sim_random(sim, 2) == 0;
 }
 
+static void prove(struct sim *sim, struct sim_node *node)
+{
+    if (node->prove_at == 0 || sim->now < node->prove_at) {
+        return;
+    }
+    if (sim->params.bad_node == node->number + 1 && sim->params.bad_chance == 0) {
+        node->prove_at = sim->now + 30 * GM_SEC; /* tried again */
+        return;
+    }
+    node->prove_at = 0;
+    node->proof = node->prove_asked;
+    sim_node_offer_gpu(sim, node, sim->params.slots);
+}
+
 void sim_node_step(struct sim *sim, struct sim_node *node)
 {
     if ((!node->alive || node->parted) && node->back_at > 0 && sim->now >= node->back_at) {
@@ -196,6 +215,7 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
         resend(sim, node);
     }
     sim_sessions_step(sim, node);
+    prove(sim, node);
     for (size_t i = 0; i < SIM_TASKS && node->welcomed; i++) {
         if (node->tasks[i].assign) {
             sim_task_work(sim, node, &node->tasks[i]);

@@ -114,7 +114,12 @@ static void write_rows(struct gm_core *core, struct gm_effects *fx)
         }
     }
     for (const struct gm_drained *d = core->drained; d; d = d->hh.next) {
-        gm_core_row_node(core, d->id, true);
+        gm_core_row_node(core, d->id);
+    }
+    for (const struct gm_cwatch *w = core->watches; w; w = w->hh.next) {
+        if (gm_core_watch_is_kept(w)) { /* some nodes again: it is the same row */
+            gm_core_row_node(core, w->node_id);
+        }
     }
     for (const struct gm_history_entry *e = core->history.entries; e; e = e->hh.next) {
         if (!e->dirty) {

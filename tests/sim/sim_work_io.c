@@ -370,6 +370,14 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
                       other ? 0 : SIGSEGV, -1);
         return true;
     }
+    bool bad = node->number + 1 == sim->params.bad_node && sim_task_is(task, "encode") && p->item;
+    if (bad && (sim->params.bad_chance == 0 || sim_happens(sim, sim->params.bad_chance))) {
+        enum gm_code code = sim->params.bad_code;
+        node->bad++;
+        sim_task_fail(sim, node, task, code != GM_OK ? code : GM_E_WORKER_DIED,
+                      code != GM_OK ? 0 : SIGSEGV, code != GM_OK ? (int64_t)p->index : -1);
+        return true;
+    }
     if (on_gpu && sim_sessions_refuse(sim, node, task)) {
         return true;
     }

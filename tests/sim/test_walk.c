@@ -185,6 +185,12 @@ static struct sim_params params_of(uint32_t seed)
         p.rates[n] = seed % 5 == 3 || n % 2 ? 1000000 + n * 90000 : 0;
     }
     p.sessions = seed % 8 == 7 ? 3 : 0;
+    /* Of some farms a node swallows what it encodes, or fails at some of it, of some before Prove.
+     */
+    p.bad_node = seed % 4 != 1 ? 0 : 1 + seed / 4 % p.nodes;
+    p.bad_chance = seed % 8 == 1 ? 2000 : 0;
+    p.bad_code = seed % 3 ? GM_E_MEDIA_VERIFY : GM_OK;
+    p.old_nodes = seed % 5 == 0;
     p.ladder = seed % 16 == 15 ? 4 : 0;
     if (seed % 4 >= 2) {
         p.delay_ms = seed % 3 ? 80 : 1500;
