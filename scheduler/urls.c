@@ -72,8 +72,8 @@ static int ref_insert(struct gm_daemon *d, struct gm_lease_ref *ref, struct gm_e
 static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_lease_ref **out,
                    struct gm_err *err)
 {
-    struct gm_job_view job;
-    int rc = gm_view_job(d->core, assign->spec->job_id, &job, err);
+    const char *source_url, *destination_url;
+    int rc = gm_view_job_urls(d->core, assign->spec->job_id, &source_url, &destination_url, err);
     if (rc < 0) {
         return rc;
     }
@@ -83,12 +83,12 @@ static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_leas
         goto out;
     }
     ref->epoch = assign->epoch;
-    ref->destination_url = strdup(job.destination_url);
+    ref->destination_url = strdup(destination_url);
     if (ref->destination_url == NULL) {
         rc = gm_err_nomem(err);
         goto out;
     }
-    rc = gm_access_split(job.source_url, &ref->source_root_url, &ref->source_key, err);
+    rc = gm_access_split(source_url, &ref->source_root_url, &ref->source_key, err);
     if (rc < 0) {
         goto out;
     }
@@ -101,7 +101,6 @@ out:
     if (rc < 0) {
         ref_destroy(ref);
     }
-    gm_view_job_fini(&job);
     return rc;
 }
 

@@ -158,6 +158,19 @@ static void fill_progress(const struct gm_cjob *job, struct gm_job_view *out)
     }
 }
 
+int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char **out_source,
+                     const char **out_destination, struct gm_err *err)
+{
+    struct gm_cjob *job;
+    int rc = find_job(core, job_id, &job, err);
+    if (rc < 0) {
+        return rc;
+    }
+    *out_source = job->source_url;
+    *out_destination = job->destination_url;
+    return 0;
+}
+
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err)
 {

@@ -122,6 +122,10 @@ struct gm_job_view {
 int gm_view_job(const struct gm_core *core, const char *job_id, struct gm_job_view *out,
                 struct gm_err *err) GM_MUST_CHECK;
 void gm_view_job_fini(struct gm_job_view *view);
+/* Where a job reads and writes, at no cost that grows with it: asked for each assignment. Both
+ * borrowed until the next step. Errors: NOTFOUND. */
+int gm_view_job_urls(const struct gm_core *core, const char *job_id, const char **out_source,
+                     const char **out_destination, struct gm_err *err) GM_MUST_CHECK;
 /* The job after `after` (NULL: the first) in creation order, or reversed; NULL: no more, or `after`
  * is unknown. Borrowed. */
 const char *gm_view_next_job(const struct gm_core *core, const char *after, bool newest_first);

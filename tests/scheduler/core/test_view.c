@@ -341,6 +341,26 @@ static void jobs_are_walked_in_both_directions(void **arg)
     sim_destroy(sim);
 }
 
+static void a_job_says_where_it_reads_and_writes(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 0};
+    struct sim *sim = sim_create(&params);
+    struct gm_job_view v;
+    struct gm_err err;
+    const char *source = NULL, *destination = NULL;
+    (void)sim_submit(sim, "job", 6, 1, 50);
+    assert_int_equal(gm_view_job(sim->core, "job", &v, &err), 0);
+    assert_int_equal(gm_view_job_urls(sim->core, "job", &source, &destination, &err), 0);
+    assert_string_equal(source, v.source_url);
+    assert_string_equal(destination, v.destination_url);
+    assert_string_not_equal(source, destination);
+    gm_view_job_fini(&v);
+    assert_int_equal(gm_view_job_urls(sim->core, "none", &source, &destination, &err),
+                     -GM_E_NOTFOUND);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -351,6 +371,7 @@ int main(void)
         cmocka_unit_test(progress_only_grows_and_ends_exact),
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
         cmocka_unit_test(what_is_published_is_what_was_committed),
+        cmocka_unit_test(a_job_says_where_it_reads_and_writes),
         cmocka_unit_test(jobs_are_walked_in_both_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
