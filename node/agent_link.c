@@ -118,14 +118,30 @@ static int set_option(void *sock, int option, int value)
     return zmq_setsockopt(sock, option, &value, sizeof(value));
 }
 
+/* How often all endpoints were tried in vain. */
+static uint32_t rounds(const struct gm_agent *agent)
+{
+    uint32_t endpoints = 1;
+    while (agent->params.endpoints[endpoints] != NULL) {
+        endpoints++;
+    }
+    return agent->link_failures / endpoints;
+}
+
+/* A scheduler of the release before answers nobody who does not call himself by his node id. */
+static int set_name(const struct gm_agent *agent, void *sock, struct gm_err *err)
+{
+    const char *id = agent->params.node_id;
+    return rounds(agent) % 2 == 0 || zmq_setsockopt(sock, ZMQ_ROUTING_ID, id, strlen(id)) == 0
+               ? 0
+               : gm_err_zmq(err, zmq_errno(), "could not set up a socket's name");
+}
+
 /* The file may be another one than at the last try: keys are replaced while nodes run. Several keys
  * of the scheduler are tried in turn, as endpoints are. */
 static int set_keys(const struct gm_agent *agent, void *sock, struct gm_err *err)
 {
     struct gm_curve_file key = {0};
-    if (agent->params.key_file == NULL) {
-        return 0;
-    }
     int rc = gm_curve_load(agent->params.key_file, &key, err);
     if (rc == 0 && (key.role != GM_CURVE_NODE || strcmp(key.name, agent->params.node_id) != 0)) {
         rc = gm_err_set(err, GM_E_CONFIG, 0, "%.100s is the key of the %s %s, and this node is %s",
@@ -133,12 +149,8 @@ static int set_keys(const struct gm_agent *agent, void *sock, struct gm_err *err
                         agent->params.node_id);
     }
     if (rc == 0) {
-        size_t endpoints = 1;
-        while (agent->params.endpoints[endpoints] != NULL) {
-            endpoints++;
-        }
-        size_t turn = agent->link_failures / endpoints;
-        const char *server = key.servers[key.server_count > 0 ? turn % key.server_count : 0];
+        const char *server =
+            key.servers[key.server_count > 0 ? rounds(agent) % key.server_count : 0];
         if ((zmq_setsockopt(sock, ZMQ_CURVE_SERVERKEY, server, GM_CURVE_TEXT) |
              zmq_setsockopt(sock, ZMQ_CURVE_PUBLICKEY, key.public_key, GM_CURVE_TEXT) |
              zmq_setsockopt(sock, ZMQ_CURVE_SECRETKEY, key.secret_key, GM_CURVE_TEXT)) != 0) {
@@ -162,8 +174,11 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
         set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
-    int rc = bad == 0 ? set_keys(agent, sock, err)
-                      : gm_err_zmq(err, zmq_errno(), "could not set up a socket");
+    int rc = bad == 0 ? 0 : gm_err_zmq(err, zmq_errno(), "could not set up a socket");
+    if (rc == 0) {
+        rc = agent->params.key_file != NULL ? set_keys(agent, sock, err)
+                                            : set_name(agent, sock, err);
+    }
     if (rc == 0) {
         rc = gm_auth_watch(agent, sock, err);
     }

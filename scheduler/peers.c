@@ -14,8 +14,8 @@
 
 /* A bound peer may say far more than any node does; it is dropped where it says yet more. */
 #define NODE_MESSAGES 100000 /* a second; twice as many at once */
-#define NODE_BYTES (64u << 20)
-#define NODE_BYTES_BURST (256u << 20)
+#define NODE_BYTES (16u << 20)
+#define NODE_BYTES_BURST (64u << 20) /* two of the largest envelopes; more takes time to decode */
 /* A stranger has a Hello to say, behind what it said when the connection before broke. */
 #define STRANGER_MESSAGES 20
 #define STRANGER_MESSAGES_BURST 200

@@ -20,7 +20,9 @@
 #define HEARTBEAT_TIMEOUT_MS 10000
 #define HANDSHAKE_MS 5000
 #define BACKLOG 1024    /* connections that the kernel takes for us: all nodes may come at once */
-#define HIGH_WATER 2000 /* messages a peer; bytes are peers.h's and guard.h's */
+/* Messages a peer; bytes are peers.h's and guard.h's. */
+#define SEND_HIGH_WATER 2000
+#define RECEIVE_HIGH_WATER 256 /* what TCP holds back is not in our memory */
 #define LINGER_MS 500
 #define ENDPOINT_BYTES 512
 
@@ -36,8 +38,8 @@ static int set_options(void *router, struct gm_err *err)
                    {ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS},
                    {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
                    {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
-                   {ZMQ_SNDHWM, HIGH_WATER},
-                   {ZMQ_RCVHWM, HIGH_WATER}};
+                   {ZMQ_SNDHWM, SEND_HIGH_WATER},
+                   {ZMQ_RCVHWM, RECEIVE_HIGH_WATER}};
     int64_t max = GM_ENVELOPE_MAX_BYTES;
     bool bad = zmq_setsockopt(router, ZMQ_MAXMSGSIZE, &max, sizeof max) != 0;
     for (size_t i = 0; !bad && i < sizeof options / sizeof options[0]; i++) {
