@@ -19,7 +19,7 @@
 #define HEARTBEAT_IVL_MS 2000
 #define HEARTBEAT_TIMEOUT_MS 10000
 #define HANDSHAKE_MS 5000
-#define BACKLOG 1024    /* connections that the kernel takes for us: all nodes may come at once */
+#define BACKLOG 1024 /* connections that the kernel takes for us: all nodes may come at once */
 /* Messages a peer; bytes are peers.h's and guard.h's. */
 #define SEND_HIGH_WATER 2000
 #define RECEIVE_HIGH_WATER 256 /* what TCP holds back is not in our memory */
