@@ -9,6 +9,7 @@
 #include "common/crash.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "scheduler/overload.h"
 
 struct batch {
     struct gm_row *rows; /* owned, and what they hold */
@@ -29,6 +30,8 @@ struct gm_commit {
     struct batch filling;
     struct batch writing;
     bool busy; /* loop's view: `writing` is with the thread */
+    gm_time handed_at;
+    struct gm_flow flow;
     int failed;
     struct gm_err error;
 
@@ -73,6 +76,7 @@ static void hand_over(struct gm_commit *c)
     c->writing = c->filling;
     c->filling = (struct batch){0};
     c->busy = true;
+    c->handed_at = gm_time_now();
     uv_mutex_lock(&c->mutex);
     c->handed = true;
     uv_cond_signal(&c->cond);
@@ -95,6 +99,7 @@ static void on_written(void *arg)
         release(c, &rest, c->rc, &c->error);
         return;
     }
+    gm_flow_note(&c->flow, done.bytes, gm_time_now() - c->handed_at);
     hand_over(c);
     release(c, &done, 0, NULL);
 }
@@ -230,6 +235,11 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
 size_t gm_commit_backlog(const struct gm_commit *c)
 {
     return c->filling.bytes;
+}
+
+uint32_t gm_commit_wait_s(const struct gm_commit *c)
+{
+    return gm_flow_wait_s(&c->flow, c->filling.bytes + c->writing.bytes);
 }
 
 bool gm_commit_is_idle(const struct gm_commit *c)

@@ -30,6 +30,8 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
                   struct gm_err *err) GM_MUST_CHECK;
 /* Bytes that wait, and whether nothing does. */
 size_t gm_commit_backlog(const struct gm_commit *c);
+/* Whole seconds until what waits now should be on disk (overload.h). */
+uint32_t gm_commit_wait_s(const struct gm_commit *c);
 bool gm_commit_is_idle(const struct gm_commit *c);
 /* Waits for the batch being written, refuses the rest. The loop must turn once more. */
 void gm_commit_stop(struct gm_commit **c);

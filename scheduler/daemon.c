@@ -46,6 +46,10 @@ static void tell_event(struct gm_daemon *d, const struct gm_job_event *e, int64_
     if (e->durable || e->job_id[0] == '\0') {
         log_event(e);
     }
+    if (strcmp(e->type, "job.done") == 0 || strcmp(e->type, "job.failed") == 0 ||
+        strcmp(e->type, "job.cancelled") == 0) {
+        gm_gap_note(&d->gap, gm_time_now());
+    }
     if (e->job_id[0] == '\0') {
         return; /* of a node: for the log alone */
     }
@@ -435,6 +439,17 @@ const char *gm_daemon_http(const struct gm_daemon *d)
 const char *gm_daemon_listen(const struct gm_daemon *d)
 {
     return d->listen;
+}
+
+bool gm_daemon_is_full(const struct gm_daemon *d, uint32_t *retry_s)
+{
+    *retry_s = gm_commit_wait_s(d->commit);
+    return gm_commit_backlog(d->commit) > GM_DAEMON_FULL_BYTES;
+}
+
+uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d)
+{
+    return gm_gap_wait_s(&d->gap, gm_time_now());
 }
 
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d)

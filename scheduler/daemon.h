@@ -43,6 +43,12 @@ int gm_daemon_step(struct gm_daemon *d, const struct gm_event *event, gm_daemon_
 /* Runs work on the pool, then done on the loop; the daemon does not end in between. */
 int gm_daemon_work(struct gm_daemon *d, void (*work)(void *arg), void (*done)(void *arg), void *arg,
                    struct gm_err *err) GM_MUST_CHECK;
+/* So much waits for the disk that no job is taken; retry_s: seconds until that should be over.
+ * Nodes are heard until twice as much waits, for their work makes room. */
+#define GM_DAEMON_FULL_BYTES ((size_t)32 << 20)
+bool gm_daemon_is_full(const struct gm_daemon *d, uint32_t *retry_s);
+/* Seconds until a job should end. */
+uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d);
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d);
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);

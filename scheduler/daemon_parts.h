@@ -10,6 +10,7 @@
 #include "scheduler/daemon.h"
 #include "scheduler/hold.h"
 #include "scheduler/http/http.h"
+#include "scheduler/overload.h"
 #include "storage/store.h"
 
 /* Inside of the daemon, shared by daemon.c (steps, life), wire.c and wire_socket.c (nodes), urls.c
@@ -68,6 +69,7 @@ struct gm_daemon {
     struct gm_unsent *unsent; /* owned */
     struct gm_hold hold;      /* grants that wait for deletions */
     size_t works;             /* on the pool */
+    struct gm_gap gap;        /* of jobs that ended */
 };
 
 /* daemon.c */

@@ -1,8 +1,10 @@
 /* gopmill-scheduler: reads its configuration, serves until a signal. docs/operations.md. */
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "common/flags.h"
 #include "common/log.h"
@@ -100,6 +102,8 @@ static void on_signal(uv_signal_t *signal, int number)
 }
 
 #define SIGNALS 3
+#define FILES_KEPT 1200u  /* HTTP's connections (http/server.c), stores, the state */
+#define FILES_NODES 1000u /* less is worth a word */
 
 static int watch_signals(struct gm_daemon *d, uv_signal_t signals[SIGNALS], struct gm_err *err)
 {
@@ -119,10 +123,30 @@ static int watch_signals(struct gm_daemon *d, uv_signal_t signals[SIGNALS], stru
     return 0;
 }
 
+/* A connection each for nodes and clients: as many as the system lets us have. */
+static void raise_files(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        return;
+    }
+    limit.rlim_cur = limit.rlim_max;
+    if (setrlimit(RLIMIT_NOFILE, &limit) < 0) {
+        struct gm_err err;
+        (void)gm_err_sys(&err, errno, "could not raise the limit of open files");
+        gm_log_err(GM_LOG_WARN, "few_files", &err, "limit=soft");
+    } else if (limit.rlim_max != RLIM_INFINITY && limit.rlim_max < FILES_KEPT + FILES_NODES) {
+        rlim_t nodes = limit.rlim_max > FILES_KEPT ? limit.rlim_max - FILES_KEPT : 0;
+        gm_log(GM_LOG_WARN, "few_files", "limit=%llu nodes=%llu",
+               (unsigned long long)limit.rlim_max, (unsigned long long)nodes);
+    }
+}
+
 static int serve(const struct gm_settings *settings, struct gm_err *err)
 {
     struct gm_daemon *d = NULL;
     uv_signal_t signals[SIGNALS];
+    raise_files();
     int rc = gm_daemon_create(settings, &d, err);
     if (rc < 0) {
         return rc;

@@ -19,7 +19,8 @@
 #include "scheduler/peers.h"
 #include "scheduler/zap.h"
 
-#define BACKLOG_MAX_BYTES ((size_t)64 << 20) /* rows that wait for the disk: then nodes wait */
+#define BACKLOG_MAX_BYTES                                                                          \
+    (2 * GM_DAEMON_FULL_BYTES) /* rows that wait for the disk: then nodes wait */
 
 /* NULL without memory: the lease's end tells it. */
 static struct gm_unsent *note(struct gm_daemon *d, const char *node_id)

@@ -15,6 +15,8 @@
  *   -> answered -> freed when microhttpd is done with it
  */
 #define GM_HTTP_MAX_BODY ((size_t)16 << 20)
+/* Of all requests together: who comes then is told to come again (429). */
+#define GM_HTTP_MAX_BODIES ((size_t)128 << 20)
 #define GM_HTTP_ID_BYTES 65
 
 enum gm_request_state { GM_REQUEST_BODY, GM_REQUEST_WAITING, GM_REQUEST_ANSWERED };
@@ -32,7 +34,10 @@ struct gm_request {
     char *path;                /* owned, as sent */
     char id[GM_HTTP_ID_BYTES]; /* the path's ID or NAME */
     struct gm_buf body;
+    size_t body_bytes; /* counted in the server's */
     bool too_large;
+    bool crowded;     /* the bodies of the others leave it no room */
+    uint32_t retry_s; /* of 429 and 503: Retry-After */
     unsigned status;
     const char *content_type;
     const char *allow; /* for 405 */
@@ -52,6 +57,7 @@ struct gm_http {
     bool stopping;
     bool running; /* inside MHD_run */
     struct gm_request *requests;
+    size_t body_bytes; /* of theirs */
     struct gm_stream *streams;
     size_t stream_count;
 };

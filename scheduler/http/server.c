@@ -7,6 +7,7 @@
  * Framing that two parsers could read differently (both length and chunked, several lengths) is
  * refused. See: RFC 9112 section 6.3.
  */
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "common/log.h"
 #include "common/loop.h"
 #include "scheduler/http/request.h"
+#include "scheduler/overload.h"
 #include "scheduler/report.h"
 
 #define CONNECTIONS 1000
@@ -98,7 +100,9 @@ static enum MHD_Result queue(struct gm_request *r)
     (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
     (void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
     if (r->status == MHD_HTTP_TOO_MANY_REQUESTS || r->status == MHD_HTTP_SERVICE_UNAVAILABLE) {
-        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "5");
+        char seconds[16];
+        (void)snprintf(seconds, sizeof seconds, "%" PRIu32, r->retry_s);
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, seconds);
     }
     if (r->allow != NULL) {
         (void)MHD_add_response_header(response, MHD_HTTP_HEADER_ALLOW, r->allow);
@@ -162,6 +166,7 @@ static struct gm_request *request_create(struct gm_http *http, struct MHD_Connec
     r->method = strdup(method);
     r->content_type = "application/json";
     r->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+    r->retry_s = GM_RETRY_UNKNOWN_S;
     r->next = http->requests;
     if (http->requests != NULL) {
         http->requests->prev = r;
@@ -175,8 +180,13 @@ static void collect(struct gm_request *r, const char *data, size_t size)
     if (size > GM_HTTP_MAX_BODY - r->body.size) {
         r->too_large = true;
     }
-    if (!r->too_large && r->state == GM_REQUEST_BODY) {
+    if (size > GM_HTTP_MAX_BODIES - r->http->body_bytes) {
+        r->crowded = true;
+    }
+    if (!r->too_large && !r->crowded && r->state == GM_REQUEST_BODY) {
         gm_buf_add(&r->body, data, size);
+        r->http->body_bytes += size;
+        r->body_bytes += size;
     }
 }
 
@@ -186,6 +196,11 @@ static void dispatch(struct gm_request *r)
     r->state = GM_REQUEST_WAITING;
     if (r->path == NULL || r->method == NULL || gm_buf_check(&r->body, &err) < 0) {
         GM_IGNORE(gm_err_nomem(&err), "answered");
+        gm_request_fail(r, &err);
+    } else if (r->crowded) {
+        GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "other requests send %zu MiB just now",
+                             GM_HTTP_MAX_BODIES >> 20),
+                  "answered");
         gm_request_fail(r, &err);
     } else if (r->too_large) {
         GM_IGNORE(gm_err_set(&err, GM_E_LIMIT, 0, "the body is larger than %zu MiB",
@@ -252,6 +267,7 @@ static void on_completed(void *arg, struct MHD_Connection *connection, void **sl
     if (r->stream != NULL) { /* never queued */
         gm_stream_destroy(r->stream);
     }
+    http->body_bytes -= r->body_bytes;
     gm_buf_fini(&r->body);
     gm_buf_fini(&r->answer);
     free(r->path);

@@ -7,6 +7,7 @@
 #include "common/id.h"
 #include "scheduler/access.h"
 #include "scheduler/http/request.h"
+#include "scheduler/overload.h"
 #include "scheduler/pipeline/pipeline.h"
 #include "scheduler/report.h"
 
@@ -206,6 +207,9 @@ static void done(void *arg)
         if (s->rc == 0) {
             return;
         }
+        if (s->err.code == GM_E_BUSY) {
+            s->r->retry_s = gm_daemon_job_wait_s(s->r->http->d);
+        }
     }
     gm_request_fail(s->r, &s->err);
     submit_destroy(s);
@@ -219,6 +223,14 @@ void gm_handle_submit(struct gm_request *r)
         gm_request_fail_status(r, MHD_HTTP_SERVICE_UNAVAILABLE, &err);
         return;
     }
+    if (gm_daemon_is_full(r->http->d, &r->retry_s)) {
+        GM_IGNORE(gm_err_set(&err, GM_E_BUSY, 0, "more than %zu MiB wait for the scheduler's disk",
+                             GM_DAEMON_FULL_BYTES >> 20),
+                  "answered");
+        gm_request_fail(r, &err);
+        return;
+    }
+    r->retry_s = GM_RETRY_UNKNOWN_S;
     struct submit *s = calloc(1, sizeof *s);
     if (s == NULL) {
         GM_IGNORE(gm_err_nomem(&err), "answered");

@@ -3,6 +3,7 @@
 #include <sqlite3.h>
 
 #include "scheduler/commit.h"
+#include "scheduler/overload.h"
 
 #define STEPS 200
 
@@ -93,6 +94,7 @@ static void steps_come_back_in_order_once_they_are_stored(void **state)
         ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
     }
     assert_int_equal(h.released, 0); /* nothing before the loop turned */
+    assert_int_equal(gm_commit_wait_s(h.commit), GM_RETRY_UNKNOWN_S);
     while (!gm_commit_is_idle(h.commit)) {
         (void)uv_run(&h.loop, UV_RUN_ONCE);
     }
@@ -100,6 +102,7 @@ static void steps_come_back_in_order_once_they_are_stored(void **state)
     assert_int_equal(h.answered, STEPS);
     assert_int_equal(h.failures, 0);
     assert_int_equal(gm_commit_backlog(h.commit), 0);
+    assert_int_equal(gm_commit_wait_s(h.commit), 1);
     ASSERT_OK(gm_state_load(s, check_last, NULL, &err));
     finish(&h, &s);
 }

@@ -285,6 +285,56 @@ static void a_folder_that_is_being_written_is_refused(void **state)
     farm_stop(&f);
 }
 
+#define SLOW 200
+#define SLOW_BYTES ((size_t)1500 << 10) /* of a body that does not end: 293 MiB together */
+
+static long peak_mib(pid_t pid)
+{
+    char path[64], line[256];
+    long kib = -1;
+    (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    while (fgets(line, sizeof line, file) != NULL) {
+        (void)sscanf(line, "VmHWM: %ld kB", &kib);
+    }
+    (void)fclose(file);
+    assert_true(kib > 0);
+    return kib / 1024;
+}
+
+/* What they sent takes memory up to a bound; those beyond it are told to come again. */
+static void slow_clients_take_bounded_memory(void **state)
+{
+    struct farm f;
+    char head[256];
+    int fds[SLOW];
+    char *all = NULL, *part = calloc(1, SLOW_BYTES);
+    farm_start(&f, *state);
+    long before = peak_mib(f.pid);
+    assert_non_null(part);
+    int n = snprintf(head, sizeof head,
+                     "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nContent-Length: %zu\r\n\r\n",
+                     SLOW_BYTES + 1);
+    for (size_t i = 0; i < SLOW; i++) {
+        fds[i] = farm_connect(&f);
+        farm_send(fds[i], head, (size_t)n);
+        farm_send(fds[i], part, SLOW_BYTES);
+    }
+    farm_send(fds[SLOW - 1], "x", 1);
+    assert_true(farm_read_until(fds[SLOW - 1], "\r\nRetry-After: 5\r\n", &all));
+    assert_int_equal(strncmp(all, "HTTP/1.1 429 ", 13), 0);
+    farm_expect(&f, "GET", "/livez", NULL, 200, NULL);
+    assert_in_range(peak_mib(f.pid) - before, 100, 220); /* arrays of 2 MiB for 1.5 */
+    for (size_t i = 0; i < SLOW; i++) {
+        (void)close(fds[i]);
+    }
+    farm_expect(&f, "POST", "/v1/pipelines:check", "{}", 400, "usage.invalid");
+    free(part);
+    free(all);
+    farm_stop(&f);
+}
+
 static void events_stream_to_the_end_and_can_be_resumed(void **state)
 {
     struct farm f;
@@ -365,6 +415,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(jobs_are_listed_in_pages_and_survive_a_kill, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_folder_that_is_being_written_is_refused, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(slow_clients_take_bounded_memory, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(events_stream_to_the_end_and_can_be_resumed, make_folder,
                                         remove_folder),

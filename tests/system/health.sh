@@ -63,4 +63,12 @@ check "alone" test "$(counts)" = 0
 stop bad
 stop good
 stop scheduler
+
+# Open files: all that the system lets it have.
+printf '#!/bin/sh\nexec prlimit --nofile=256:1500 "%s/gopmill-scheduler" "$@"\n' "$bin" >"$work/few"
+chmod +x "$work/few"
+program "$work/few" "$at/few" --config "$at/scheduler.yaml"
+check "the limit of open files is raised" grep -qE '^Max open files +1500 +1500 ' "/proc/$(pid few)/limits"
+check "that it is low is said" grep -q 'event=few_files limit=1500 nodes=300' "$at/few.log"
+stop few
 finish
