@@ -180,13 +180,41 @@ static int check_lease(const struct gm_core *core, const struct gm_lease *lease,
     }
     for (uint32_t i = 0; i < lease->chunk_count; i++) {
         const struct gm_unit *unit = &lease->inst->chunks[lease->first_chunk + i].unit;
-        bool holds = unit->lease == lease;
-        *running += holds ? 1 : 0;
+        *running += unit->lease == lease ? 1 : 0;
+        bool holds = unit->lease && unit->lease == (lease->is_copy ? lease->twin : lease);
         if (holds && lease->cancelling) {
             return BROKEN("lease %" PRIu64 " was cancelled and holds a chunk", lease->task_id);
         }
         if (!holds && !lease->cancelling && unit->state != GM_TASK_DONE) {
             return BROKEN("lease %" PRIu64 " lost a chunk", lease->task_id);
+        }
+    }
+    return 0;
+}
+
+/* Two leases of one run, on two devices of one chain: the chunks are those of the first. */
+static int check_twin(const struct gm_lease *lease, struct gm_err *err)
+{
+    const struct gm_lease *other = lease->twin;
+    if (!other) {
+        return lease->is_copy ? BROKEN("lease %" PRIu64 " is a copy of none", lease->task_id) : 0;
+    }
+    if (other->twin != lease || other->is_copy == lease->is_copy || lease->cancelling ||
+        other->inst != lease->inst || other->device == lease->device ||
+        strcmp(other->chain->name, lease->chain->name) != 0 ||
+        strcmp(other->chain->fingerprint, lease->chain->fingerprint) != 0) {
+        return BROKEN("leases %" PRIu64 " and %" PRIu64 " are no twins", lease->task_id,
+                      other->task_id);
+    }
+    if (lease->is_copy &&
+        (lease->first_chunk < other->first_chunk ||
+         lease->first_chunk + lease->chunk_count != other->first_chunk + other->chunk_count)) {
+        return BROKEN("lease %" PRIu64 " copies more than there was", lease->task_id);
+    }
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        const struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
+        if (lease->is_copy && !c->copied) {
+            return BROKEN("chunk %" PRIu32 " is copied and not marked", lease->first_chunk + i);
         }
     }
     return 0;
@@ -250,6 +278,7 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     }
     for (const struct gm_lease *lease = core->leases; lease; lease = lease->hh.next) {
         int rc = check_lease(core, lease, &held, err);
+        rc = rc < 0 ? rc : check_twin(lease, err);
         if (rc < 0) {
             return rc;
         }

@@ -373,6 +373,7 @@ static void stamp_lost(struct gm_core *core)
 static void finish_step(struct gm_core *core)
 {
     gm_core_place(core);
+    gm_core_straggle(core);
     gm_core_job_prune(core);
     gm_core_rows_flush(core);
 }

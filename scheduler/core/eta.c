@@ -25,17 +25,15 @@ static gm_time scaled(gm_time t, uint64_t part, uint64_t whole)
     return x < GM_CORE_LONGEST ? (gm_time)x : GM_CORE_LONGEST;
 }
 
-/* What of a lease is done, of how much; by its node, but committed frames are known better. */
-static uint64_t done_of(const struct gm_lease *lease, uint64_t *out_all)
+uint64_t gm_core_lease_frames(const struct gm_lease *lease, uint64_t *out_all)
 {
-    uint64_t all = lease->frames_total, done = lease->frames_done;
-    if (lease->chunk_count > 0) {
-        all = 0;
-        for (uint32_t i = 0; i < lease->chunk_count; i++) {
-            all += lease->inst->chunks[lease->first_chunk + i].frames;
-        }
-        done = done > lease->frames_committed ? done : lease->frames_committed;
+    uint64_t all = lease->chunk_count > 0 ? 0 : lease->frames_total, committed = 0;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        const struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
+        all += c->frames;
+        committed += c->unit.state == GM_TASK_DONE ? c->frames : 0;
     }
+    uint64_t done = lease->frames_done > committed ? lease->frames_done : committed;
     *out_all = all;
     return done < all ? done : all;
 }
@@ -49,7 +47,7 @@ gm_time gm_core_lease_whole(const struct gm_core *core, const struct gm_lease *l
 gm_time gm_core_lease_left(const struct gm_core *core, const struct gm_lease *lease)
 {
     uint64_t all;
-    uint64_t done = done_of(lease, &all);
+    uint64_t done = gm_core_lease_frames(lease, &all);
     gm_time whole = gm_core_lease_whole(core, lease);
     gm_time elapsed = core->now - lease->assigned_at;
     if (whole == 0 && done > 0) {
@@ -74,7 +72,9 @@ static uint64_t find_leases(const struct gm_core *core, const struct gm_ctask *t
     DL_FOREACH2(task->job->leases, l, job_next)
     {
         if (l->inst->task == task && !l->cancelling) {
-            *out_longest = longer(*out_longest, gm_core_lease_left(core, l));
+            gm_time left = gm_core_lease_left(core, l);
+            gm_time twin = l->twin ? gm_core_lease_left(core, l->twin) : left;
+            *out_longest = longer(*out_longest, twin < left ? twin : left);
             count++;
         }
     }

@@ -97,7 +97,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     if (inst->task->type->fan == GM_FAN_RUNS) {
         gm_core_chunk_commit(core, inst, item->index, GM_UNIT_COMMIT);
         gm_core_watch_passed(core, lease, item->index);
-        lease->frames_committed += inst->chunks[item->index].frames;
+        gm_core_twin_committed(core, lease);
     } else if (inst->task->type->role == GM_ROLE_SPLIT) {
         /* can't fail: check_produced decoded the facts */
         GM_IGNORE(gm_core_chunks_announce(core, job, &err), "decoded before");

@@ -280,15 +280,15 @@ uint64_t gm_core_job_frames_done(const struct gm_cjob *job)
     const struct gm_lease *lease;
     DL_FOREACH2(job->leases, lease, job_next)
     {
-        if (lease->inst->task != job->encode || lease->cancelling) {
+        if (lease->inst->task != job->encode || lease->cancelling || lease->is_copy) {
             continue;
         }
-        uint64_t all = 0;
+        uint64_t all, done = gm_core_lease_frames(lease, &all);
         for (uint32_t i = 0; i < lease->chunk_count; i++) {
-            all += lease->inst->chunks[lease->first_chunk + i].frames;
+            const struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
+            done -= c->unit.state == GM_TASK_DONE ? c->frames : 0;
         }
-        uint64_t done = lease->frames_done < all ? lease->frames_done : all;
-        frames += done > lease->frames_committed ? done - lease->frames_committed : 0;
+        frames += done;
     }
     return frames;
 }

@@ -210,6 +210,22 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
     return (gm_time)(cost * work);
 }
 
+bool gm_core_typical(const struct gm_core *core, const Gm__Chain *chain, const struct gm_inst *inst,
+                     uint64_t work, gm_time *out, gm_time *out_error)
+{
+    char key[GM_HISTORY_KEY];
+    uint64_t cost = 0, error = 0;
+    make_key(key, chain->name, NULL, inst);
+    if (work == 0 || work > UINT32_MAX ||
+        !gm_history_cost(gm_history_find(&core->history, key), 0, &cost, &error)) {
+        return false;
+    }
+    uint64_t most = (uint64_t)GM_CORE_LONGEST / 8 / work;
+    *out = (gm_time)(smaller(cost, most) * work);
+    *out_error = (gm_time)(smaller(error, most) * work);
+    return true;
+}
+
 /* Four times is far from what a plan is off, and what a node says is no reason for more. */
 #define MOST_TIMES 4u
 

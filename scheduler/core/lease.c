@@ -123,8 +123,10 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     DL_APPEND2(job->leases, lease, job_prev, job_next);
     struct gm_unit *unit;
     for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
-        gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
-        unit->lease = lease;
+        if (!a->copy_of) {
+            gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
+            unit->lease = lease;
+        }
     }
     uint64_t work = gm_core_work(a->inst, a->first_chunk, a->chunk_count);
     lease->expected = gm_core_expect(core, a->node, a->device, a->chain, a->inst, work);
@@ -138,6 +140,12 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     gm_core_send_assign(core, lease);
     set_timer(core, lease);
     gm_core_learn_begin(lease);
+    if (a->copy_of) { /* neither does it all */
+        lease->is_copy = true;
+        lease->twin = a->copy_of;
+        a->copy_of->twin = lease;
+        lease->work = a->copy_of->work = 0;
+    }
 }
 
 static void close_attempt(struct gm_core *core, struct gm_lease *lease,
@@ -168,6 +176,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
 {
     struct gm_cjob *job = lease->job;
     struct gm_cnode *node = lease->node;
+    gm_core_twin_part(lease);
     if (!lease->cancelling && (outcome == GM_ATTEMPT_DONE || outcome == GM_ATTEMPT_FAILED)) {
         node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->task_id;
     }
@@ -201,6 +210,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
         return;
     }
     struct gm_unit *unit;
+    gm_core_twin_part(lease);
     for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
         if (unit->lease == lease) {
             gm_core_unit_move(core, lease->job, unit, GM_UNIT_RETURN);

@@ -248,6 +248,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     struct gm_attempt *a = lease->attempt;
     struct gm_err error = f->error;
     int64_t chunk;
+    gm_core_twin_part(lease); /* which goes on with its units */
     struct gm_unit *guilty = find_guilty(lease, f->chunk, &chunk);
     bool fails = false;
     Gm__Chain *gone = NULL; /* the job goes on without it */

@@ -70,8 +70,9 @@ struct gm_core_chunk {
     struct gm_unit unit;
     uint32_t frames;
     uint32_t preroll;
-    bool alone; /* it was in a failed run: next time in a run of 1 */
-    bool leads; /* it is the first of the run that it was last part of */
+    bool alone;  /* it was in a failed run: next time in a run of 1 */
+    bool leads;  /* it is the first of the run that it was last part of */
+    bool copied; /* straggle.c gave it out a second time, once */
 };
 struct gm_stream {
     Gm__Item **items; /* owned, NULL: not committed */
@@ -329,14 +330,15 @@ struct gm_lease {
     uint64_t progress;
     gm_time progress_at;
     uint64_t frames_done, frames_total;
-    uint64_t frames_committed; /* runs: of this lease's chunks */
-    uint64_t work;             /* gm_core_work; 0: not known, or done in part before */
-    bool waits;                /* its inputs came while it ran */
-    uint32_t fed;              /* inputs given, Assign's included */
+    uint64_t work; /* gm_core_work; 0: not known, or not all of it is this lease's */
+    bool waits;    /* its inputs came while it ran */
+    uint32_t fed;  /* inputs given, Assign's included */
     bool fed_complete;
     gm_time fed_at;
-    bool seen;       /* a Renew named it */
-    bool cancelling; /* holds capacity alone: its units were taken away */
+    bool seen;             /* a Renew named it */
+    bool cancelling;       /* holds capacity alone: its units were taken away */
+    struct gm_lease *twin; /* borrowed; works at the same chunks (straggle.c) */
+    bool is_copy;          /* of twin, which the units name */
     gm_time cancelled_at;
     gm_time early_done_at; /* Done came before its items: 0 no */
     struct gm_lease *node_prev, *node_next, *job_prev, *job_next;
@@ -375,6 +377,7 @@ struct gm_core {
     gm_time sampled_at;
     struct gm_history history;
     gm_time history_at; /* it was written */
+    gm_time straggled_at;
     /* Of the step that runs */
     struct gm_effects *fx;
     gm_time now;
@@ -511,6 +514,7 @@ struct gm_assignment {
     const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
     double picture_s; /* gm_core_picture_s where it decided: others with room are slower; else 0 */
+    struct gm_lease *copy_of; /* NULL: units are ready */
 };
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
 /* When it expires or stalls, as it stands. */
@@ -649,7 +653,21 @@ gm_time gm_core_expect(const struct gm_core *core, const struct gm_cnode *node,
 void gm_core_demand_learned(const struct gm_core *core, const struct gm_inst *inst,
                             const char *chain, struct gm_capacity *demand);
 
+/* How long tasks of that kind take, and how far that is off in the mean; false: not known. */
+bool gm_core_typical(const struct gm_core *core, const Gm__Chain *chain, const struct gm_inst *inst,
+                     uint64_t work, gm_time *out, gm_time *out_error);
+
+/* straggle.c */
+/* Looks for runs to copy, once a second. */
+void gm_core_straggle(struct gm_core *core);
+/* The lease ends, or is taken its units: its twin has them alone. */
+void gm_core_twin_part(struct gm_lease *lease);
+/* A chunk of the lease was committed: a twin that has nothing left to do is cancelled. */
+void gm_core_twin_committed(struct gm_core *core, struct gm_lease *lease);
+
 /* eta.c: expected times as of the last event; 0: not known. */
+/* Frames of a lease that are done, of *out_all; by its node, but what is committed is known. */
+uint64_t gm_core_lease_frames(const struct gm_lease *lease, uint64_t *out_all);
 /* Of the lease from beginning to end, and what is left of that. */
 gm_time gm_core_lease_whole(const struct gm_core *core, const struct gm_lease *lease);
 gm_time gm_core_lease_left(const struct gm_core *core, const struct gm_lease *lease);

@@ -193,6 +193,7 @@ struct sim_lease { /* what Assigns and `ended` say of leases: the books that the
     char device[96]; /* "node/device" */
     struct gm_capacity demand;
     bool cancelled;
+    bool twin; /* another one had its run, or the end of it, too */
 };
 struct sim_promise { /* of a message with seq: what an Ack of it says is on disk */
     uint32_t node;
@@ -269,6 +270,7 @@ struct sim {
     size_t writing; /* of these the first so many are being committed, until then */
     gm_time written_at;
     uint64_t acked, published, reloads, pruned; /* how often each invariant was looked at */
+    uint64_t copies;                            /* of runs that took too long */
     bool hold_commits;                          /* nothing is committed: a slow disk */
     gm_time killed_at;                          /* told to stop; 0: not */
     bool hold_publish;                          /* nothing is done in stores for the core */

@@ -73,7 +73,8 @@ void sim_sessions_check(struct sim *sim, const struct gm_effects *fx)
             continue;
         }
         bool encodes = strcmp(a->spec->type, "plan") == 0 || strcmp(a->spec->type, "encode") == 0;
-        bool gpu = strcmp(a->device, "gpu") == 0;
+        bool software = encodes && strcmp(a->spec->chain->name, "cpu") == 0;
+        bool gpu = strcmp(a->device, "gpu") == 0 && !software;
         assert_int_equal(a->demand->sessions > 0, gpu && encodes);
         if (gpu) {
             struct gm_nodes_view nodes;

@@ -90,7 +90,7 @@ static void check_rest(struct sim *sim)
 }
 
 struct tally {
-    uint64_t events, acked, published, reloads, late, digest;
+    uint64_t events, acked, published, reloads, late, copies, digest;
     uint32_t done, failed, cancelled, pruned;
 };
 
@@ -354,6 +354,7 @@ static void walk(uint32_t seed, bool trace, struct tally *tally)
     tally->published += sim->published;
     tally->reloads += sim->reloads;
     tally->late += sim->late;
+    tally->copies += sim->copies;
     tally->digest = sim->digest;
     sim_destroy(sim);
     walking = false;
@@ -382,13 +383,13 @@ static void every_job_ends_whatever_breaks(void **state)
     print_message(
         "%u seeds, %llu events: %u jobs done, %u failed, %u cancelled, %u forgotten; %llu "
         "acknowledgements, %llu publications, %llu reloads held; %llu objects came too late; "
-        "digest %016llx\n",
+        "%llu runs copied; digest %016llx\n",
         seed_count, (unsigned long long)t.events, t.done, t.failed, t.cancelled, t.pruned,
         (unsigned long long)t.acked, (unsigned long long)t.published, (unsigned long long)t.reloads,
-        (unsigned long long)t.late, (unsigned long long)t.digest);
+        (unsigned long long)t.late, (unsigned long long)t.copies, (unsigned long long)t.digest);
     assert_true(seed_count < SEEDS ||
                 (t.done > 2 * t.failed && t.failed > 0 && t.cancelled > 0 && t.acked > 10000 &&
-                 t.published >= t.done && t.reloads > 100 && t.pruned > 20));
+                 t.published >= t.done && t.reloads > 100 && t.pruned > 20 && t.copies > 20));
 }
 
 static void a_seed_is_one_story(void **state)

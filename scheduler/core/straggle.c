@@ -1,0 +1,216 @@
+/* Stragglers: at the end of a job the slowest run is given out a second time.
+ *
+ * A run is copied when nothing of its job is ready or still to come, nothing that waits could use
+ * the slot, and it is expected to take more than twice what runs of its kind take, and more than
+ * 19 of 20 of them do. Its chunks that are not committed go to a device of the same chain that is
+ * expected to have them sooner; on another node, where one offers the chain. A chunk is copied
+ * once.
+ *
+ * The two leases are twins. The units are the first one's; whose item of a chunk comes first has
+ * it committed, the other's changes nothing. When all are, the one that lacks them is cancelled.
+ * One that fails leaves the units to the other, and nobody is charged: what is wrong with a chunk
+ * shows when the last of both fails. What a loser has put into a store is loose and goes with the
+ * job's clean-up, unless it is the same. See: docs/adr/0046-stragglers.md.
+ */
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define LOOK_PERIOD GM_SEC
+#define LEAST_LEFT (2 * GM_SEC) /* less is not worth a second worker */
+
+void gm_core_twin_part(struct gm_lease *lease)
+{
+    struct gm_lease *other = lease->twin;
+    if (!other) {
+        return;
+    }
+    lease->twin = other->twin = NULL;
+    lease->is_copy = other->is_copy = false;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        struct gm_unit *unit = &lease->inst->chunks[lease->first_chunk + i].unit;
+        unit->lease = unit->lease == lease ? other : unit->lease;
+    }
+}
+
+/* Index of the first chunk that is not committed; that behind the last one: all are. */
+static uint32_t first_open(const struct gm_lease *lease)
+{
+    uint32_t at = lease->first_chunk, end = at + lease->chunk_count;
+    while (at < end && lease->inst->chunks[at].unit.state == GM_TASK_DONE) {
+        at++;
+    }
+    return at;
+}
+
+void gm_core_twin_committed(struct gm_core *core, struct gm_lease *lease)
+{
+    struct gm_lease *other = lease->twin;
+    if (other && first_open(other) == other->first_chunk + other->chunk_count) {
+        gm_core_lease_cancel(core, other, "another attempt was first");
+    }
+}
+
+/* A unit of the job waits for a device of that chain. */
+static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, const char *chain)
+{
+    for (uint32_t t = 0; job->ready_units > 0 && t < job->task_count; t++) {
+        const struct gm_ctask *task = &job->tasks[t];
+        for (uint32_t i = 0; i < task->inst_count; i++) {
+            const struct gm_inst *inst = &task->insts[i];
+            struct gm_chain_wish wish;
+            bool ready = task->type->fan != GM_FAN_RUNS && inst->unit.state == GM_TASK_READY;
+            for (size_t c = inst->first_open; !ready && c < inst->chunk_count; c++) {
+                ready = inst->chunks[c].unit.state == GM_TASK_READY;
+            }
+            if (ready && gm_core_chain_wish(core, inst, &wish) && strcmp(wish.name, chain) == 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+static bool is_wanted(const struct gm_core *core, const char *chain)
+{
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
+        if (open && waits_for(core, job, chain)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What is left of a lease, and more where it does not keep its pace. A worker begins slowly: its
+ * pace counts when half of what it should take is over. */
+static gm_time find_left(const struct gm_core *core, const struct gm_lease *lease, gm_time typical)
+{
+    gm_time left = gm_core_lease_left(core, lease), elapsed = core->now - lease->assigned_at;
+    uint64_t all, done = gm_core_lease_frames(lease, &all);
+    if (elapsed < typical / 2) {
+        return left;
+    }
+    __int128 paced =
+        done > 0 ? (__int128)elapsed * (__int128)(all - done) / (__int128)done : (__int128)elapsed;
+    return paced > left ? (paced < GM_CORE_LONGEST ? (gm_time)paced : GM_CORE_LONGEST) : left;
+}
+
+static bool is_straggler(const struct gm_core *core, const struct gm_lease *lease,
+                         gm_time *out_left)
+{
+    gm_time typical, error;
+    uint32_t open = first_open(lease);
+    if (lease->chunk_count == 0 || lease->cancelling || lease->twin ||
+        open == lease->first_chunk + lease->chunk_count || lease->inst->chunks[open].copied) {
+        return false;
+    }
+    uint64_t work = gm_core_work(lease->inst, lease->first_chunk, lease->chunk_count);
+    if (!gm_core_typical(core, lease->chain, lease->inst, work, &typical, &error)) {
+        return false;
+    }
+    /* Of times that are off by `error` in the mean, the same above and below, 19 of 20 are below
+     * the mean + ln(10) errors: Laplace's distribution. */
+    gm_time bound = typical + error * 5 / 2 > 2 * typical ? typical + error * 5 / 2 : 2 * typical;
+    *out_left = find_left(core, lease, typical);
+    return *out_left >= LEAST_LEFT && core->now - lease->assigned_at + *out_left > bound;
+}
+
+static bool has_room(const struct gm_cdevice *d, const struct gm_capacity *demand)
+{
+    uint64_t rest[GM_DIMS];
+    gm_devices_rest(d, rest);
+    return demand->slots <= rest[GM_DIM_SLOTS] && demand->cpu_milli <= rest[GM_DIM_CPU] &&
+           demand->memory_bytes <= rest[GM_DIM_MEMORY] &&
+           demand->scratch_bytes <= rest[GM_DIM_SCRATCH] &&
+           demand->sessions <= rest[GM_DIM_SESSIONS];
+}
+
+static bool has_failed(const struct gm_unit *unit, const struct gm_cnode *node)
+{
+    for (uint32_t i = 0; i < unit->avoid_count; i++) {
+        if (strcmp(unit->avoid[i].node_id, node->id) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The device that is expected to be first with the run; a->device NULL: none is before `left` is
+ * over. */
+static void find_device(struct gm_core *core, const struct gm_chain_wish *wish, gm_time left,
+                        struct gm_assignment *a)
+{
+    const struct gm_lease *of = a->copy_of;
+    uint64_t work = gm_core_work(a->inst, a->first_chunk, a->chunk_count);
+    bool elsewhere = false; /* another node offers the chain: this one is not asked */
+    gm_time best = left;
+    for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
+        for (size_t i = 0; gm_core_node_is_open(n) && i < n->device_count; i++) {
+            struct gm_cdevice *d = &n->devices[i];
+            const Gm__Chain *chain = gm_core_device_chain(d, wish);
+            if (!chain || d->usable.slots == 0 || d == of->device) {
+                continue;
+            }
+            if (n != of->node && !elsewhere) {
+                elsewhere = true;
+                a->device = NULL;
+                best = left;
+            }
+            gm_time own = gm_core_expect(core, n, d, chain, a->inst, work);
+            if ((n == of->node && elsewhere) || own == 0 || own >= best ||
+                !has_room(d, &a->demand) || has_failed(&a->inst->chunks[a->first_chunk].unit, n)) {
+                continue;
+            }
+            best = own;
+            a->node = n;
+            a->device = d;
+            a->chain = chain;
+        }
+    }
+}
+
+static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
+{
+    struct gm_chain_wish wish;
+    uint32_t open = first_open(lease);
+    struct gm_assignment a = {.inst = lease->inst,
+                              .first_chunk = open,
+                              .chunk_count = lease->first_chunk + lease->chunk_count - open,
+                              .demand = gm_core_demand(lease->inst),
+                              .copy_of = lease};
+    if (!gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, wish.name)) {
+        return;
+    }
+    gm_core_demand_learned(core, lease->inst, wish.name, &a.demand);
+    a.demand.sessions = wish.sessions;
+    find_device(core, &wish, left, &a);
+    if (a.device) {
+        for (uint32_t i = 0; i < a.chunk_count; i++) {
+            lease->inst->chunks[open + i].copied = true;
+        }
+        gm_core_lease_start(core, &a);
+    }
+}
+
+void gm_core_straggle(struct gm_core *core)
+{
+    if (core->stopping || core->now - core->straggled_at < LOOK_PERIOD) {
+        return;
+    }
+    core->straggled_at = core->now;
+    for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        struct gm_lease *lease;
+        gm_time left;
+        if (job->state != GM_JOB_RUNNING || !job->leases || !gm_core_split_is_done(job) ||
+            job->ready_units > 0) {
+            continue;
+        }
+        DL_FOREACH2(job->leases, lease, job_next)
+        {
+            if (is_straggler(core, lease, &left)) {
+                copy(core, lease, left);
+            }
+        }
+    }
+}

@@ -1,0 +1,461 @@
+/* Runs that take too long are given out a second time. */
+#include <stdio.h>
+#include <string.h>
+
+#include "scheduler/core/story.h"
+
+/* A farm whose first run stands still; its job's others teach how long runs take. */
+struct tail {
+    struct sim *sim;
+    struct gm_lease *slow;
+    struct sim_node *node;
+    struct sim_task *task;
+    uint64_t attempt; /* of slow */
+};
+
+static struct gm_lease *find_run(struct sim *sim, uint64_t task_id)
+{
+    for (struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        if (l->chunk_count > 0 && !l->cancelling && l->task_id == task_id) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+/* A run that has made nothing yet, on that node; NULL: none. */
+static struct sim_task *find_new_run(struct sim *sim, struct sim_node *node)
+{
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        struct sim_task *t = &node->tasks[i];
+        if (t->assign && strcmp(t->assign->spec->task, "video") == 0 && t->position == 0 &&
+            find_run(sim, t->assign->task_id)) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* Of an even seed it is on the last node that has one, else on the first. */
+static struct tail tail_open(const struct sim_params *params)
+{
+    struct tail t = {.sim = sim_create(params)};
+    sim_run(t.sim, 2);
+    (void)sim_submit(t.sim, "job", 24, 0, 50);
+    for (uint32_t i = 0; i < 600 && !t.slow; i++) {
+        sim_step(t.sim);
+        sim_commit(t.sim);
+        for (uint32_t n = 0; n < params->nodes && !t.task; n++) {
+            t.node = &t.sim->nodes[params->seed % 2 ? n : params->nodes - 1 - n];
+            t.task = find_new_run(t.sim, t.node);
+        }
+        if (t.task) {
+            t.slow = find_run(t.sim, t.task->assign->task_id);
+            t.task->hung = true;
+            t.attempt = t.slow->attempt->number;
+        }
+    }
+    assert_non_null(t.slow);
+    return t;
+}
+
+static bool is_copied(struct sim *sim)
+{
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        if (l->is_copy) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static struct gm_attempt *attempt_of(const struct tail *t, uint64_t number)
+{
+    struct gm_cjob *job = t->sim->core->jobs;
+    assert_true(number > 0 && number <= job->attempt_count);
+    assert_int_equal(job->attempts[number - 1]->number, number);
+    return job->attempts[number - 1];
+}
+
+static void nobody_was_charged(const struct tail *t)
+{
+    const struct gm_cjob *job = t->sim->core->jobs;
+    for (uint32_t k = 0; k < job->task_count; k++) {
+        assert_int_equal(job->tasks[k].failures, 0);
+    }
+    for (size_t i = 0; i < job->encode->insts[0].chunk_count; i++) {
+        assert_false(job->encode->insts[0].chunks[i].alone);
+    }
+}
+
+/* The task of the lease on its node stands still, or goes on. */
+static void hang(struct sim *sim, const struct gm_lease *lease, bool hung)
+{
+    for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        for (size_t i = 0; i < SIM_TASKS; i++) {
+            struct sim_task *task = &sim->nodes[n].tasks[i];
+            if (task->assign && task->assign->task_id == lease->task_id) {
+                task->hung = hung;
+            }
+        }
+    }
+}
+
+static void a_run_that_stands_still_is_copied_and_the_copy_wins(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    struct gm_lease *copy = t.slow->twin;
+    assert_true(copy->is_copy && copy->node != t.slow->node);
+    assert_int_equal(copy->first_chunk + copy->chunk_count,
+                     t.slow->first_chunk + t.slow->chunk_count);
+    assert_true(copy->work == 0 && t.slow->work == 0);
+    sim_until(t.sim, sim_all_final, 20); /* before the watchdog */
+    assert_int_equal(sim_state(t.sim, "job"), GM_JOB_DONE);
+    sim_check_done(t.sim, &t.sim->jobs[0]);
+    assert_int_equal(t.sim->copies, 1);
+    assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_CANCELLED);
+    nobody_was_charged(&t);
+    sim_destroy(t.sim);
+}
+
+static void the_first_one_may_win_too(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    uint64_t copy = t.slow->twin->attempt->number;
+    sim_commit(t.sim);
+    hang(t.sim, t.slow->twin, true);
+    t.task->hung = false;
+    sim_until(t.sim, sim_all_final, 20);
+    sim_check_done(t.sim, &t.sim->jobs[0]);
+    assert_int_equal(attempt_of(&t, copy)->outcome, GM_ATTEMPT_CANCELLED);
+    assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_DONE);
+    nobody_was_charged(&t);
+    sim_destroy(t.sim);
+}
+
+/* Each of the two makes some of the chunks. */
+static void both_may_commit_and_each_chunk_is_committed_once(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    t.task->hung = false; /* the store of the simulation fails where an item comes twice */
+    sim_until(t.sim, sim_all_final, 20);
+    sim_check_done(t.sim, &t.sim->jobs[0]);
+    nobody_was_charged(&t);
+    sim_destroy(t.sim);
+}
+
+static void fails(struct tail *t, struct gm_lease *lease, enum gm_code code)
+{
+    for (uint32_t n = 0; n < t->sim->params.nodes; n++) {
+        for (size_t i = 0; i < SIM_TASKS; i++) {
+            struct sim_task *task = &t->sim->nodes[n].tasks[i];
+            if (task->assign && task->assign->task_id == lease->task_id) {
+                sim_task_fail(t->sim, &t->sim->nodes[n], task, code, 0, -1);
+                return;
+            }
+        }
+    }
+    fail_msg("no node has the task");
+}
+
+static void one_that_fails_leaves_the_units_to_the_other(void **arg)
+{
+    (void)arg;
+    for (int copy_fails = 0; copy_fails < 2; copy_fails++) {
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        sim_until(t.sim, is_copied, 30);
+        sim_commit(t.sim);
+        struct gm_lease *copy = t.slow->twin, *stays = copy_fails ? t.slow : copy;
+        struct gm_unit *unit = &copy->inst->chunks[copy->first_chunk].unit;
+        hang(t.sim, copy, true);
+        /* even with what is never tried again: the other one will show whether it is so */
+        fails(&t, copy_fails ? copy : t.slow, copy_fails ? GM_E_MEDIA : GM_E_WORKER_DIED);
+        assert_null(stays->twin);
+        assert_false(stays->is_copy);
+        assert_ptr_equal(unit->lease, stays);
+        assert_int_equal(unit->failures, 0);
+        hang(t.sim, stays, false);
+        sim_until(t.sim, sim_all_final, 30);
+        sim_check_done(t.sim, &t.sim->jobs[0]);
+        assert_int_equal(t.sim->copies, 1); /* a chunk is copied once */
+        nobody_was_charged(&t);
+        sim_destroy(t.sim);
+    }
+}
+
+static void the_last_of_both_is_charged(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    sim_commit(t.sim);
+    struct gm_lease *copy = t.slow->twin;
+    const struct gm_unit *unit = &copy->inst->chunks[copy->first_chunk].unit;
+    hang(t.sim, copy, true);
+    fails(&t, t.slow, GM_E_WORKER_DIED);
+    assert_int_equal(unit->failures, 0);
+    fails(&t, copy, GM_E_WORKER_DIED);
+    assert_int_equal(unit->failures, 1);
+    sim_until(t.sim, sim_all_final, 60);
+    sim_check_done(t.sim, &t.sim->jobs[0]);
+    sim_destroy(t.sim);
+}
+
+static void a_job_that_is_cancelled_takes_both_along(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    sim_commit(t.sim);
+    assert_int_equal(sim_cancel(t.sim, "job"), 0);
+    sim_until(t.sim, sim_all_final, 30);
+    struct gm_core_totals totals;
+    gm_view_totals(t.sim->core, &totals);
+    assert_int_equal(totals.leases, 0);
+    sim_destroy(t.sim);
+}
+
+/* As if all others took ns for a frame, and the slow one's node so many times that. */
+static void teach(struct tail *t, uint64_t ns, uint64_t slower_percent)
+{
+    struct gm_history *h = &t->sim->core->history;
+    static const char *const kinds[] = {"cpu/cpu/encode/14/h264.8/", "cpu/*/encode/14/h264.8/"};
+    gm_history_fini(h);
+    for (const struct gm_cnode *n = t->sim->core->nodes; n; n = n->hh.next) {
+        uint64_t percent = n == t->slow->node ? slower_percent : 100;
+        struct gm_history_sample s = {.cost_ns = ns * percent / 100};
+        for (size_t i = 0; i < 2; i++) {
+            assert_null(gm_history_learn(h, kinds[i], gm_history_node(n->id), &s));
+        }
+    }
+}
+
+static bool splits_no_more(struct sim *sim)
+{
+    return gm_core_split_is_done(sim->core->jobs);
+}
+
+static void offer(struct tail *t, struct sim_node *node, const char *device, uint64_t scratch,
+                  const Gm__Device *facts)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Offer offer = GM__OFFER__INIT;
+    Gm__Capacity usable = GM__CAPACITY__INIT;
+    usable.slots = 1;
+    usable.cpu_milli = 1000;
+    usable.memory_bytes = UINT64_C(1) << 30;
+    usable.scratch_bytes = scratch;
+    offer.device = (char *)(uintptr_t)device;
+    offer.usable = &usable;
+    offer.facts = (Gm__Device *)(uintptr_t)facts;
+    envelope.body_case = GM__ENVELOPE__BODY_OFFER;
+    envelope.offer = &offer;
+    sim_send(t->sim, node, &envelope);
+}
+
+/* The other nodes have room for a copy, and none for what waits: it may have the slow one's. */
+static void nothing_is_copied_while_something_waits(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    const struct gm_cjob *other = NULL;
+    sim_until(t.sim, splits_no_more, 60);
+    for (uint32_t n = 0; n < 3; n++) {
+        if (&t.sim->nodes[n] != t.node) {
+            offer(&t, &t.sim->nodes[n], "cpu", UINT64_C(200) << 20, NULL);
+        }
+    }
+    (void)sim_submit(t.sim, "other", 40, 0, 50);
+    other = t.sim->core->jobs->hh.next;
+    for (uint32_t i = 0; i < 600; i++) {
+        bool waits = other->split->insts[0].unit.state == GM_TASK_READY;
+        teach(&t, waits ? GM_MS : 4 * GM_SEC, 100);
+        sim_step(t.sim);
+    }
+    assert_int_equal(other->split->insts[0].unit.state, GM_TASK_READY);
+    assert_int_equal(t.sim->copies, 0);
+    assert_int_equal(sim_cancel(t.sim, "other"), 0);
+    for (uint32_t i = 0; i < 50 && t.sim->copies == 0; i++) {
+        teach(&t, GM_MS, 100);
+        sim_step(t.sim);
+    }
+    assert_int_equal(t.sim->copies, 1);
+    sim_destroy(t.sim);
+}
+
+static void a_run_that_may_end_in_time_is_not_copied(void **arg)
+{
+    (void)arg;
+    for (uint64_t percent = 170; percent <= 230; percent += 60) {
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        for (uint32_t i = 0; i < 300; i++) {
+            teach(&t, 4 * GM_SEC, percent);
+            sim_step(t.sim);
+        }
+        assert_int_equal(t.sim->copies, percent > 200 ? 1 : 0);
+        sim_destroy(t.sim);
+    }
+}
+
+/* It has little left: who begins anew is later. */
+static void a_run_that_is_nearly_done_is_not_copied(void **arg)
+{
+    (void)arg;
+    for (uint64_t tenths = 1; tenths < 10; tenths += 8) {
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        uint64_t all;
+        (void)gm_core_lease_frames(t.slow, &all);
+        for (uint32_t i = 0; i < 300 && t.sim->copies == 0; i++) {
+            teach(&t, 5 * GM_SEC / t.slow->work, 100);
+            t.slow->frames_done = all * tenths / 10;
+            sim_step(t.sim);
+        }
+        assert_int_equal(t.sim->copies, tenths == 1);
+        sim_destroy(t.sim);
+    }
+}
+
+/* Where the times of a kind are far apart twice the usual is nothing. */
+static void a_kind_whose_times_differ_has_more_time(void **arg)
+{
+    (void)arg;
+    for (uint64_t apart = 0; apart < 2; apart++) {
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        for (uint32_t i = 0; i < 300; i++) {
+            teach(&t, 4 * GM_SEC, 230);
+            for (struct gm_history_entry *e = t.sim->core->history.entries; e; e = e->hh.next) {
+                for (uint32_t v = 0; v < e->voice_count; v++) {
+                    e->voices[v].error_ns = apart * 4 * GM_SEC;
+                }
+            }
+            sim_step(t.sim);
+        }
+        assert_int_equal(t.sim->copies, apart ? 0 : 1);
+        sim_destroy(t.sim);
+    }
+}
+
+/* The slow one's node gets a second device of that chain, which comes first in the order of all. */
+static void tell_second_device(struct tail *t)
+{
+    Gm__Device facts = GM__DEVICE__INIT;
+    Gm__Chain cpu = GM__CHAIN__INIT, *chains[] = {&cpu};
+    cpu.name = (char *)"cpu";
+    facts.id = (char *)"gpu";
+    facts.kind = (char *)"fake";
+    facts.chains = chains;
+    facts.n_chains = 1;
+    offer(t, t->node, "gpu", UINT64_C(1) << 30, &facts);
+}
+
+static void a_copy_goes_to_another_node_where_there_is_one(void **arg)
+{
+    (void)arg;
+    bool later = false; /* other nodes came before it */
+    for (uint32_t i = 0; i < 12; i++) {
+        uint32_t nodes = i < 10 ? 3 : 1;
+        struct sim_params params = {.seed = i + 1,
+                                    .nodes = nodes,
+                                    .slots = i < 2 || nodes == 1 ? 3 : 1,
+                                    .gpus = nodes,
+                                    .device = "cpu"};
+        struct tail t = tail_open(&params);
+        later = later || t.node->number > 0;
+        while (!is_copied(t.sim) && t.sim->now < 60 * GM_SEC) {
+            const struct gm_inst *inst = t.slow->inst;
+            bool tail = gm_core_split_is_done(t.sim->core->jobs);
+            for (size_t c = 0; c < inst->chunk_count; c++) {
+                const struct gm_unit *unit = &inst->chunks[c].unit;
+                tail = tail && (unit->lease == t.slow || unit->state == GM_TASK_DONE);
+            }
+            if (tail) {
+                tell_second_device(&t);
+                t.sim->hold_commits = true; /* no simulated gpu takes tasks of the cpu's chain */
+            }
+            sim_step(t.sim);
+        }
+        assert_true(is_copied(t.sim));
+        assert_int_equal(t.slow->twin->node == t.slow->node, nodes == 1);
+        assert_ptr_not_equal(t.slow->twin->device, t.slow->device);
+        sim_destroy(t.sim);
+    }
+    assert_true(later);
+}
+
+/* The same device would be as slow; and one of another chain makes other bytes. */
+static void only_another_device_of_the_chain_takes_a_copy(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 1, .slots = 3};
+    struct tail t = tail_open(&params);
+    sim_run(t.sim, 60);
+    assert_int_equal(t.sim->copies, 0);
+    sim_until(t.sim, sim_all_final, 300); /* the watchdog */
+    sim_destroy(t.sim);
+}
+
+static void what_nobody_did_before_is_not_copied(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    for (uint32_t i = 0; i < 600; i++) {
+        gm_history_fini(&t.sim->core->history);
+        sim_step(t.sim);
+    }
+    assert_int_equal(t.sim->copies, 0);
+    sim_destroy(t.sim);
+}
+
+/* Frames that both make count once. */
+static void frames_of_twins_count_once(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    struct gm_cjob *job = t.sim->core->jobs;
+    struct gm_lease *copy = t.slow->twin;
+    uint64_t before = gm_core_job_frames_done(job);
+    copy->frames_done = 100;
+    assert_int_equal(gm_core_job_frames_done(job), before);
+    t.slow->frames_done = 70;
+    assert_int_equal(gm_core_job_frames_done(job), before + 70);
+    sim_destroy(t.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_that_stands_still_is_copied_and_the_copy_wins),
+        cmocka_unit_test(the_first_one_may_win_too),
+        cmocka_unit_test(both_may_commit_and_each_chunk_is_committed_once),
+        cmocka_unit_test(one_that_fails_leaves_the_units_to_the_other),
+        cmocka_unit_test(the_last_of_both_is_charged),
+        cmocka_unit_test(a_job_that_is_cancelled_takes_both_along),
+        cmocka_unit_test(nothing_is_copied_while_something_waits),
+        cmocka_unit_test(a_run_that_may_end_in_time_is_not_copied),
+        cmocka_unit_test(a_run_that_is_nearly_done_is_not_copied),
+        cmocka_unit_test(a_kind_whose_times_differ_has_more_time),
+        cmocka_unit_test(a_copy_goes_to_another_node_where_there_is_one),
+        cmocka_unit_test(only_another_device_of_the_chain_takes_a_copy),
+        cmocka_unit_test(what_nobody_did_before_is_not_copied),
+        cmocka_unit_test(frames_of_twins_count_once)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
