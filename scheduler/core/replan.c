@@ -66,6 +66,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
     DL_FOREACH2(job->leases, lease, job_next)
     {
         gm_core_lease_cancel(core, lease, "the job is planned again");
+        job->leading -= lease->chunk_count > 0 && lease->first_chunk == 0 ? 1 : 0;
         lease->first_chunk = lease->chunk_count = 0; /* they are gone */
     }
     for (uint32_t t = 0; t < job->task_count; t++) {
