@@ -275,6 +275,7 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .heartbeat_ms = (uint32_t)d->settings->heartbeat_ms,
                                     .stall_ms = (uint32_t)d->settings->stall_ms,
                                     .device_wait_ms = (uint32_t)d->settings->device_wait_ms,
+                                    .preempt_ms = (uint32_t)d->settings->preempt_ms,
                                     .max_jobs = (uint32_t)d->settings->max_jobs,
                                     .max_attempts = MAX_ATTEMPTS,
                                     .tenants = d->settings->tenant_list,

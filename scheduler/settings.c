@@ -46,6 +46,8 @@ static const struct gm_option OPTIONS[] = {
      "A task without progress for so long is ended and tried again."},
     {"device_wait_ms", GM_OPT_INT, OPT(device_wait_ms), "10000", 1000, 86400000,
      "A job whose device no node offers any more waits so long before its `fallback`."},
+    {"preempt_ms", GM_OPT_INT, OPT(preempt_ms), "10000", 0, 86400000,
+     "A job that waits so long has a run of a lower class end at its next chunk; 0: never."},
     {"max_jobs", GM_OPT_INT, OPT(max_jobs), "10000", 1, 1000000,
      "Accepted and unfinished jobs; more are refused."},
     {"tenants", GM_OPT_LIST, OPT(tenants), NULL, 0, 0,

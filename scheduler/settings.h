@@ -22,6 +22,7 @@ struct gm_settings {
     int64_t heartbeat_ms;
     int64_t stall_ms;
     int64_t device_wait_ms;
+    int64_t preempt_ms;
     int64_t max_jobs;
     char **tenants;                       /* lines */
     struct gm_tenant_params *tenant_list; /* of these */

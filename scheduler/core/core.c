@@ -40,6 +40,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->heartbeat_time = core->params.heartbeat_ms * GM_MS;
     core->stall_time = core->params.stall_ms * GM_MS;
     core->device_wait = core->params.device_wait_ms * GM_MS;
+    core->preempt_time = params->preempt_ms * GM_MS;
     core->next_seq = 1;
     core->devices = gm_devices_create();
     gm_core_order_init(core);
@@ -253,6 +254,7 @@ static void tick_jobs(struct gm_core *core)
     if (sample) { /* what nothing else says is looked at now and then */
         core->sampled_at = core->now;
         core->place_dirty = core->split_stopped = true;
+        gm_core_preempt(core);
     }
 }
 

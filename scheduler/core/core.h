@@ -36,6 +36,7 @@ struct gm_core_params {
     uint32_t heartbeat_ms;   /* default 1000 */
     uint32_t stall_ms;       /* no progress for so long: watchdog, default 120000 */
     uint32_t device_wait_ms; /* a job whose device nobody offers falls back then; default 10000 */
+    uint32_t preempt_ms;     /* a job waits so long for runs of lower classes; 0: for ever */
     uint32_t max_jobs;       /* accepted and unfinished; default 10000; more: BUSY */
     uint32_t max_attempts;   /* of a task or chunk, whatever nodes; default 8 */
     uint32_t keep_finished;  /* finished jobs whose rows stay; 0, but in tests: 1000 */

@@ -128,6 +128,7 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
     }
     if (is_new) {
         item_committed(core, lease, m->item);
+        gm_core_preempt_border(core, lease);
     }
     send_ack(core, node_id, seq, false);
 }

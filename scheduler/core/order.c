@@ -132,6 +132,12 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
+struct gm_cjob *gm_core_order_first(const struct gm_core *core, enum gm_job_class class_)
+{
+    const struct gm_heap_node *node = gm_heap_first(&core->order.lanes[class_]);
+    return node ? job_of_line(gm_heap_first(&lane_of(node)->jobs)) : NULL;
+}
+
 struct gm_cjob *gm_core_order_next(struct gm_core *core)
 {
     struct gm_order *order = &core->order;
@@ -148,13 +154,11 @@ struct gm_cjob *gm_core_order_next(struct gm_core *core)
         job->turn.since = core->now; /* it waits for its own */
         gm_heap_move(&order->waiting, node, waits_longer);
     }
-    for (int c = GM_CLASSES - 1; c >= 0; c--) {
-        node = gm_heap_first(&order->lanes[c]);
-        if (node) {
-            return job_of_line(gm_heap_first(&lane_of(node)->jobs));
-        }
+    struct gm_cjob *job = NULL;
+    for (int c = GM_CLASSES - 1; !job && c >= 0; c--) {
+        job = gm_core_order_first(core, (enum gm_job_class)c);
     }
-    return NULL;
+    return job;
 }
 
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job)

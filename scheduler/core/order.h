@@ -89,6 +89,8 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job);
 
 /* Whose turn it is; NULL: nobody waits that may have more. */
 struct gm_cjob *gm_core_order_next(struct gm_core *core);
+/* The job whose turn it is in the class; NULL: none waits that may have more. */
+struct gm_cjob *gm_core_order_first(const struct gm_core *core, enum gm_job_class class_);
 /* Nothing of the job can be placed now: others, until gm_core_order_back. */
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_back(struct gm_core *core);

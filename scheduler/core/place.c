@@ -131,6 +131,21 @@ static int rank_of(const struct gm_ctask *task)
     }
 }
 
+struct gm_inst *gm_core_job_next_inst(struct gm_cjob *job)
+{
+    for (int rank = 0; rank < RANKS; rank++) {
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            for (uint32_t i = 0; rank_of(&job->tasks[t]) == rank && i < job->tasks[t].inst_count;
+                 i++) {
+                if (first_ready(&job->tasks[t].insts[i])) {
+                    return &job->tasks[t].insts[i];
+                }
+            }
+        }
+    }
+    return NULL;
+}
+
 static bool place_job(struct gm_core *core, struct gm_cjob *job)
 {
     for (int rank = 0; rank < RANKS; rank++) {

@@ -321,6 +321,7 @@ struct gm_lease {
     double picture_s;         /* as gm_assignment */
     enum gm_job_class class_; /* its job's when it began; its share of the farm; its price */
     uint64_t share, charged;
+    bool yields;          /* it ends when its next chunk is committed */
     gm_time expected;     /* it takes, by gm_core_expect */
     uint32_t first_chunk; /* runs */
     uint32_t chunk_count; /* runs; others 0 */
@@ -350,7 +351,7 @@ struct gm_loading {
 };
 struct gm_core {
     struct gm_core_params params;
-    gm_time lease_time, stall_time, heartbeat_time, device_wait;
+    gm_time lease_time, stall_time, heartbeat_time, device_wait, preempt_time;
     struct gm_cjob *jobs;
     struct gm_cnode *nodes;
     struct gm_lease *leases;
@@ -677,8 +678,16 @@ gm_time gm_core_inst_next_end(const struct gm_core *core, const struct gm_inst *
 /* Until the first lease ends on a device that offers `wish`. */
 gm_time gm_core_first_free(const struct gm_core *core, const struct gm_chain_wish *wish);
 
+/* preempt.c */
+/* Now and then: runs of lower classes yield to jobs that have waited too long. */
+void gm_core_preempt(struct gm_core *core);
+/* A chunk of the lease was committed: a run that yields ends here. */
+void gm_core_preempt_border(struct gm_core *core, struct gm_lease *lease);
+
 /* place.c */
 void gm_core_place(struct gm_core *core);
+/* The instance that the job would have placed first; NULL: none has anything ready. */
+struct gm_inst *gm_core_job_next_inst(struct gm_cjob *job);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);
 /* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go, no more of a device
  * than its encoder sessions are enough for. */

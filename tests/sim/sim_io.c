@@ -125,6 +125,7 @@ static void load(struct sim *sim)
                                     .last_lease_ms = sim->params.last_lease_ms,
                                     .stall_ms = sim->params.stall_ms,
                                     .device_wait_ms = sim->params.device_wait_ms,
+                                    .preempt_ms = sim->params.preempt_ms,
                                     .max_attempts = sim->params.max_attempts,
                                     .tenants = sim->params.tenants,
                                     .tenant_count = sim->params.tenant_count,

@@ -36,6 +36,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t last_lease_ms;  /* of the scheduler before; 0: not known */
     uint32_t stall_ms;       /* 0: the core's default */
     uint32_t device_wait_ms; /* the same */
+    uint32_t preempt_ms;     /* 0: never */
     uint32_t max_attempts;
     uint32_t keep_finished;
     uint32_t loss;       /* a message vanishes */

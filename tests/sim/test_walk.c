@@ -178,6 +178,7 @@ static struct sim_params params_of(uint32_t seed)
         {.name = "few", .weight = 1, .max_running = 1}, {.name = "*", .weight = 3}};
     p.tenants = tenants;
     p.tenant_count = seed % 4 == 1 ? 2 : 0;
+    p.preempt_ms = seed % 2 ? 1000 : 0;
     /* Some farms have devices that come and go with their nodes, and fail as all does. */
     p.gpus = seed % 4 == 3 ? p.nodes / 2 + 1 : 0;
     /* Of some all nodes are measured, of some a few, of most none. */

@@ -319,6 +319,130 @@ static void a_deadline_that_comes_near_is_worth_the_highest_class(void **arg)
     sim_destroy(sim);
 }
 
+/* A run of eight chunks of a batch job has the only slot; of its objects each takes a second. */
+static struct sim *long_run(uint32_t preempt_ms, int32_t priority)
+{
+    struct sim_params params = {
+        .seed = 4, .nodes = 1, .slots = 1, .put_ms = 2000, .preempt_ms = preempt_ms};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    struct sim_task *video;
+    sim_run(sim, 2);
+    (void)sim_submit(sim, "batch", 24, 0, priority);
+    sim_until(sim, encode_runs, 300);
+    video = sim_find_running(sim, "video", &node);
+    assert_true(video->assign->spec->n_inputs >= 8);
+    return sim;
+}
+
+static uint64_t chunks_done(struct sim *sim, const char *id)
+{
+    return look(sim, id).chunks_done;
+}
+
+static void a_run_yields_at_its_next_chunk(void **arg)
+{
+    (void)arg;
+    struct sim *sim = long_run(3000, 10);
+    uint64_t before = chunks_done(sim, "batch");
+    gm_time came = sim->now;
+    (void)sim_submit(sim, "same", 1, 0, 24); /* of the same class: for it nothing ends */
+    (void)sim_submit(sim, "high", 1, 0, 90);
+    while (look(sim, "high").started_unix_ms == 0 && sim->now < came + 60 * GM_SEC) {
+        sim_step(sim);
+    }
+    assert_true(look(sim, "high").started_unix_ms > 0);
+    assert_true(sim->now > came + 3 * GM_SEC); /* it waited */
+    assert_int_equal(count_attempts(sim, "batch", "video", GM_ATTEMPT_CANCELLED, GM_OK), 1);
+    assert_int_equal(count_attempts(sim, "batch", "video", GM_ATTEMPT_DONE, GM_OK), 0);
+    assert_true(chunks_done(sim, "batch") > before); /* at a border, and nothing is lost */
+    assert_int_equal(sim->sent_cancels, 1);
+    sim_until(sim, sim_all_final, 1200);
+    sim_check_done(sim, &sim->jobs[0]);
+    assert_int_equal(count_attempts(sim, "batch", "video", GM_ATTEMPT_FAILED, GM_OK), 0);
+    assert_int_equal(sim->retries, 0); /* nobody was charged */
+    assert_true(look(sim, "high").finished_unix_ms < look(sim, "batch").finished_unix_ms);
+    sim_destroy(sim);
+}
+
+/* Four runs, nothing else. */
+static bool is_full(struct sim *sim)
+{
+    uint32_t runs = 0;
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        runs += l->chunk_count > 2 ? 1 : 0;
+    }
+    return runs == 4;
+}
+
+static void no_more_runs_yield_than_jobs_wait(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {
+        .seed = 4, .nodes = 4, .slots = 1, .put_ms = 2000, .preempt_ms = 500};
+    struct sim *sim = sim_create(&params);
+    for (uint32_t n = 1; n < 4; n++) {
+        sim_node_kill(sim, &sim->nodes[n]);
+    }
+    (void)sim_submit(sim, "film", 100, 0, 10);
+    sim_until(sim, film_is_split, 600); /* all of its chunks wait */
+    for (uint32_t n = 1; n < 4; n++) {
+        sim_node_start(sim, &sim->nodes[n]);
+    }
+    sim_until(sim, is_full, 60);
+    (void)sim_submit(sim, "high", 1, 0, 90);
+    bool one = false;
+    while (look(sim, "high").started_unix_ms == 0) {
+        uint32_t yielding = 0;
+        sim_step(sim);
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            yielding += l->yields ? 1 : 0;
+        }
+        assert_in_range(yielding, 0, 1);
+        one = one || yielding == 1;
+    }
+    assert_true(one);
+    assert_int_equal(sim->sent_cancels, 1);
+    sim_until(sim, sim_all_final, 1200);
+    sim_check_done(sim, &sim->jobs[0]);
+    sim_destroy(sim);
+}
+
+static void a_run_goes_on_where_nobody_waits_any_more(void **arg)
+{
+    (void)arg;
+    struct sim *sim = long_run(1000, 10);
+    (void)sim_submit(sim, "high", 1, 0, 90);
+    bool yields = false;
+    while (!yields) {
+        sim_step(sim);
+        yields = sim->core->leases && sim->core->leases->yields;
+        assert_int_equal(sim->sent_cancels, 0);
+    }
+    assert_int_equal(sim_cancel(sim, "high"), 0);
+    sim_until(sim, sim_all_final, 1200);
+    assert_int_equal(sim->sent_cancels, 0);
+    sim_destroy(sim);
+}
+
+static void nothing_yields_to_the_same_class_or_unasked(void **arg)
+{
+    (void)arg;
+    for (int i = 0; i < 3; i++) { /* it is not asked for; batch and batch; normal and normal */
+        struct sim *sim = long_run(i == 0 ? 0 : 1000, i < 2 ? 10 : 50);
+        (void)sim_submit(sim, "other", 1, 0, i == 0 ? 90 : i == 1 ? 20 : 60);
+        while (!sim_all_final(sim) && sim->now < 1200 * GM_SEC) {
+            sim_step(sim);
+            for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+                assert_false(l->yields);
+            }
+        }
+        assert_int_equal(sim->sent_cancels, 0);
+        assert_int_equal(sim_state(sim, "other"), GM_JOB_DONE);
+        sim_destroy(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -330,6 +454,10 @@ int main(void)
         cmocka_unit_test(a_restart_keeps_tenants_deadlines_and_the_order),
         cmocka_unit_test(rows_without_a_tenant_are_of_the_default_one),
         cmocka_unit_test(a_deadline_that_comes_near_is_worth_the_highest_class),
+        cmocka_unit_test(a_run_yields_at_its_next_chunk),
+        cmocka_unit_test(no_more_runs_yield_than_jobs_wait),
+        cmocka_unit_test(a_run_goes_on_where_nobody_waits_any_more),
+        cmocka_unit_test(nothing_yields_to_the_same_class_or_unasked),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,144 @@
+/* Preemption: where a job has waited too long for what jobs of lower classes hold, a run of theirs
+ * yields: it is cancelled when its next chunk is committed. Its other chunks are ready again and
+ * nobody is charged; what its worker made of the next one meanwhile is lost. Nothing else is ever
+ * taken back: tasks that are not runs have no border.
+ *
+ * Once a second, one run a class: the one of the lowest class, and of these the one that has most
+ * to do, on a device where its end makes room. No more runs are told to yield than jobs wait.
+ */
+#include "scheduler/core/state.h"
+
+/* What a waiting job needs. */
+struct need {
+    enum gm_job_class class_;
+    struct gm_chain_wish wish;
+    struct gm_capacity demand;
+};
+
+static bool find_need(const struct gm_core *core, struct gm_cjob *job, struct need *out)
+{
+    const struct gm_inst *inst = gm_core_job_next_inst(job);
+    if (!inst || !gm_core_inst_may_start(inst, 1) || !gm_core_chain_wish(core, inst, &out->wish)) {
+        return false;
+    }
+    out->class_ = job->turn.class_;
+    out->demand = gm_core_demand(inst);
+    gm_core_demand_learned(core, inst, out->wish.name, &out->demand);
+    out->demand.sessions = out->wish.sessions;
+    return true;
+}
+
+static bool is_room(uint64_t usable, uint64_t used, uint64_t freed, uint64_t demand)
+{
+    return used - freed + demand <= usable;
+}
+
+/* Without the lease the device has room. */
+static bool makes_room(const struct gm_lease *lease, const struct need *need)
+{
+    const struct gm_capacity *usable = &lease->device->usable, *used = &lease->device->used;
+    const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
+    return gm_core_device_chain(lease->device, &need->wish) != NULL &&
+           is_room(usable->slots, used->slots, freed->slots, demand->slots) &&
+           is_room(usable->cpu_milli, used->cpu_milli, freed->cpu_milli, demand->cpu_milli) &&
+           is_room(usable->memory_bytes, used->memory_bytes, freed->memory_bytes,
+                   demand->memory_bytes) &&
+           is_room(usable->scratch_bytes, used->scratch_bytes, freed->scratch_bytes,
+                   demand->scratch_bytes) &&
+           (demand->sessions == 0 || usable->sessions == 0 ||
+            is_room(usable->sessions, used->sessions, freed->sessions, demand->sessions));
+}
+
+static uint64_t frames_left(const struct gm_lease *lease, uint32_t *out_chunks)
+{
+    uint64_t frames = 0;
+    *out_chunks = 0;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        const struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
+        if (c->unit.lease == lease) {
+            frames += c->frames;
+            ++*out_chunks;
+        }
+    }
+    return frames;
+}
+
+/* As many as may yield for jobs of the class. */
+static uint64_t count_waiting(const struct gm_core *core, enum gm_job_class class_)
+{
+    uint64_t count = 0;
+    for (const struct gm_tenant *t = core->order.tenants; t; t = t->hh.next) {
+        const struct gm_lane *lane = &t->lanes[class_];
+        count += lane->turn.at != 0 ? lane->jobs.count : 0;
+    }
+    return count;
+}
+
+static void ask_one(struct gm_core *core, const struct need *need)
+{
+    struct gm_lease *best = NULL;
+    uint64_t most = 0, yielding = 0;
+    for (struct gm_lease *l = core->leases; l; l = l->hh.next) {
+        uint32_t chunks;
+        enum gm_job_class class_ = l->job->turn.class_;
+        if (l->yields || (l->cancelling && l->chunk_count > 0)) {
+            yielding++; /* its slot comes */
+            continue;
+        }
+        if (l->cancelling || l->chunk_count == 0 || class_ >= need->class_ ||
+            !gm_core_node_is_open(l->node) || !makes_room(l, need)) {
+            continue;
+        }
+        uint64_t frames = frames_left(l, &chunks);
+        if (chunks < 2) {
+            continue; /* it ends with the next one anyway */
+        }
+        bool better = !best || class_ < best->job->turn.class_ ||
+                      (class_ == best->job->turn.class_ && frames > most);
+        if (better) {
+            best = l;
+            most = frames;
+        }
+    }
+    if (best && yielding < count_waiting(core, need->class_)) {
+        best->yields = true;
+    }
+}
+
+void gm_core_preempt(struct gm_core *core)
+{
+    if (core->stopping || core->preempt_time == 0) {
+        return;
+    }
+    for (int c = GM_CLASSES - 1; c > GM_CLASS_BATCH; c--) {
+        struct need need;
+        struct gm_cjob *job = gm_core_order_first(core, (enum gm_job_class)c);
+        if (job && core->now - job->turn.since >= core->preempt_time &&
+            find_need(core, job, &need)) {
+            ask_one(core, &need);
+        }
+    }
+}
+
+static bool is_waited_for(const struct gm_core *core, const struct gm_lease *lease)
+{
+    for (int c = GM_CLASSES - 1; c > (int)lease->job->turn.class_; c--) {
+        if (gm_core_order_first(core, (enum gm_job_class)c)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void gm_core_preempt_border(struct gm_core *core, struct gm_lease *lease)
+{
+    uint32_t chunks;
+    if (!lease->yields || lease->cancelling) {
+        return;
+    }
+    lease->yields = is_waited_for(core, lease);
+    (void)frames_left(lease, &chunks);
+    if (lease->yields && chunks > 0) {
+        gm_core_lease_cancel(core, lease, "a job of a higher class waits for its slot");
+    }
+}
