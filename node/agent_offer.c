@@ -1,5 +1,7 @@
 /* What the scheduler is told of the devices. A device's capacity is its slots with a CPU each and,
- * as the devices of a node share its memory and disk, its part of those by slots. */
+ * as the devices of a node share its memory and disk, its part of those by slots; besides, with
+ * each offer, what the node has as a whole, which counts instead where the scheduler knows of it.
+ */
 #include <stdlib.h>
 #include <string.h>
 
@@ -214,7 +216,7 @@ void gm_agent_facts_free(struct gm_agent_facts *facts)
 }
 
 static bool send_offer(struct gm_agent *agent, const struct gm_agent_device *d,
-                       Gm__Capacity *usable, bool with_facts)
+                       Gm__Capacity *usable, uint64_t scratch, bool with_facts)
 {
     struct gm_err err = {.code = GM_OK};
     struct fact *f = with_facts ? calloc(1, sizeof(*f)) : NULL;
@@ -227,6 +229,11 @@ static bool send_offer(struct gm_agent *agent, const struct gm_agent_device *d,
     offer.device = (char *)(uintptr_t)gm_agent_device_id(d);
     offer.usable = usable;
     offer.proof = d->prove_passed;
+    Gm__Capacity whole = GM__CAPACITY__INIT;
+    whole.cpu_milli = agent->params.cpu_milli;
+    whole.memory_bytes = agent->params.memory_bytes;
+    whole.scratch_bytes = scratch;
+    offer.node = &whole;
     offer.facts = f == NULL ? NULL : f->message;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.version = GM_PROTOCOL_VERSION;
@@ -246,9 +253,8 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
     Gm__Capacity usable;
     set_capacity(agent, d, scratch, &usable);
     usable.slots = agent->draining ? 0 : gm_agent_slots_usable(agent, d);
-    uint64_t change = usable.scratch_bytes > d->offered_scratch
-                          ? usable.scratch_bytes - d->offered_scratch
-                          : d->offered_scratch - usable.scratch_bytes;
+    uint64_t change =
+        scratch > d->offered_scratch ? scratch - d->offered_scratch : d->offered_scratch - scratch;
     bool slots = usable.slots != d->offered_slots || usable.sessions != d->offered_sessions;
     /* Notes tell why a device offers less. */
     bool facts = !d->is_cpu && (always || d->dirty || slots);
@@ -256,11 +262,11 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
         change <= agent->scratch_whole / 8) {
         return;
     }
-    if (send_offer(agent, d, &usable, facts)) {
+    if (send_offer(agent, d, &usable, scratch, facts)) {
         d->offered_slots = usable.slots;
         d->offered_sessions = usable.sessions;
         d->offered_memory = usable.memory_bytes;
-        d->offered_scratch = usable.scratch_bytes;
+        d->offered_scratch = scratch;
         d->dirty = false;
     } else {
         d->offered_slots = UINT32_MAX; /* the next check tells it */

@@ -222,37 +222,11 @@ static int check_twin(const struct gm_lease *lease, struct gm_err *err)
 
 static int check_node(const struct gm_core *core, const struct gm_cnode *node, struct gm_err *err)
 {
-    uint64_t leases = 0;
     if (node->silence.place == 0 ||
         (node->connected && node->silence.at > node->seen + core->lease_time)) {
         return BROKEN("node %s would never be missed", node->id);
     }
-    for (size_t d = 0; d < node->device_count; d++) {
-        const struct gm_cdevice *dev = &node->devices[d];
-        struct gm_capacity sum = {0};
-        const struct gm_lease *lease;
-        DL_FOREACH2(node->leases, lease, node_next)
-        {
-            if (lease->device == dev) {
-                sum.cpu_milli += lease->demand.cpu_milli;
-                sum.memory_bytes += lease->demand.memory_bytes;
-                sum.scratch_bytes += lease->demand.scratch_bytes;
-                sum.slots += lease->demand.slots;
-                sum.sessions += lease->demand.sessions;
-                leases++;
-            }
-        }
-        if (memcmp(&sum, &dev->used, sizeof(sum)) != 0) {
-            return BROKEN("node %s: device %s is not used as counted", node->id, dev->id);
-        }
-        if (sum.cpu_milli > dev->floor.cpu_milli || sum.slots > dev->floor.slots ||
-            sum.memory_bytes > dev->floor.memory_bytes ||
-            sum.scratch_bytes > dev->floor.scratch_bytes ||
-            (dev->floor.sessions > 0 && sum.sessions > dev->floor.sessions)) {
-            return BROKEN("node %s: device %s is overcommitted", node->id, dev->id);
-        }
-    }
-    return leases == node->lease_count ? 0 : BROKEN("node %s: leases are miscounted", node->id);
+    return gm_core_node_check_used(node, err);
 }
 
 int gm_core_check(const struct gm_core *core, struct gm_err *err)

@@ -85,25 +85,23 @@ static uint64_t rest_of(uint64_t usable, uint64_t used)
     return usable > used ? usable - used : 0;
 }
 
-static bool is_over(const struct gm_cdevice *d)
+struct gm_capacity gm_devices_rest(const struct gm_cdevice *d)
 {
-    return d->used.cpu_milli > d->usable.cpu_milli ||
-           d->used.memory_bytes > d->usable.memory_bytes ||
-           d->used.scratch_bytes > d->usable.scratch_bytes;
-}
-
-void gm_devices_rest(const struct gm_cdevice *d, uint64_t out[GM_DIMS])
-{
-    memset(out, 0, GM_DIMS * sizeof(out[0]));
-    if (!gm_core_node_is_open(d->node) || d->used.slots >= d->usable.slots || is_over(d)) {
-        return;
+    struct gm_capacity rest = {.slots = 0};
+    const struct gm_capacity usable = gm_core_usable(d), used = gm_core_used(d);
+    if (!gm_core_node_is_open(d->node) || used.slots >= usable.slots) {
+        return rest;
     }
-    out[GM_DIM_SLOTS] = d->usable.slots - d->used.slots;
-    out[GM_DIM_CPU] = d->usable.cpu_milli - d->used.cpu_milli;
-    out[GM_DIM_MEMORY] = d->usable.memory_bytes - d->used.memory_bytes;
-    out[GM_DIM_SCRATCH] = d->usable.scratch_bytes - d->used.scratch_bytes;
-    out[GM_DIM_SESSIONS] =
-        d->usable.sessions == 0 ? UINT64_MAX : rest_of(d->usable.sessions, d->used.sessions);
+    for (int k = 0; k < GM_DIM_SESSIONS; k++) {
+        if (used.v[k] > usable.v[k]) {
+            return rest;
+        }
+    }
+    for (int k = 0; k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || usable.v[k] > 0;
+        rest.v[k] = limited ? rest_of(usable.v[k], used.v[k]) : UINT64_MAX;
+    }
+    return rest;
 }
 
 static struct gm_paces *paces_create(void)
@@ -148,12 +146,11 @@ static void set_member(const struct gm_member *member, struct gm_cdevice *device
     struct gm_class *class = member->class;
     struct gm_block *block = class->blocks[member->at / GM_BLOCK];
     size_t i = member->at % GM_BLOCK;
-    uint64_t rest[GM_DIMS];
-    gm_devices_rest(device, rest);
+    const struct gm_capacity rest = gm_devices_rest(device);
     block->device[i] = device;
     block->order[i] = device->order;
     for (int d = 0; d < GM_DIMS; d++) {
-        block->rest[d][i] = rest[d];
+        block->rest[d][i] = rest.v[d];
     }
     set_paces(block, i, member);
     class->heads[member->at / GM_BLOCK].stale = true;
@@ -448,9 +445,8 @@ const struct gm_head *gm_devices_head(struct gm_class *class, size_t at)
 
 static int check_device(const struct gm_cdevice *d, struct gm_err *err)
 {
-    uint64_t rest[GM_DIMS];
+    const struct gm_capacity rest = gm_devices_rest(d);
     struct gm_counted now = counted_of(d);
-    gm_devices_rest(d, rest);
     if (now.slots != d->counted.slots || now.unused != d->counted.unused ||
         now.sessions != d->counted.sessions || now.open != d->counted.open ||
         now.sessions_unused != d->counted.sessions_unused) {
@@ -463,7 +459,7 @@ static int check_device(const struct gm_cdevice *d, struct gm_err *err)
         bool same = at < class->count && block->device[at % GM_BLOCK] == d &&
                     block->order[at % GM_BLOCK] == d->order;
         for (int k = 0; same && k < GM_DIMS; k++) {
-            same = block->rest[k][at % GM_BLOCK] == rest[k];
+            same = block->rest[k][at % GM_BLOCK] == rest.v[k];
         }
         if (!same) {
             return BROKEN("node %s: device %s is not found as it is", d->node->id, d->id);

@@ -31,15 +31,6 @@ struct gm_cjob;
 struct gm_core;
 struct gm_chain_wish;
 
-/* What a unit takes, and what a device has left. */
-enum gm_dim {
-    GM_DIM_SLOTS,
-    GM_DIM_CPU,
-    GM_DIM_MEMORY,
-    GM_DIM_SCRATCH,
-    GM_DIM_SESSIONS, /* left: UINT64_MAX where no limit is known */
-    GM_DIMS
-};
 /* A device as the sums count it; all 0 while its node takes no work. */
 struct gm_counted {
     uint64_t slots, unused;
@@ -59,7 +50,7 @@ struct gm_parked {
     uint32_t classes; /* of the wish; this one is the first */
     bool any_print;   /* the wish names no fingerprint */
     uint64_t least;   /* of the wish */
-    uint64_t demand[GM_DIMS];
+    struct gm_capacity demand;
 };
 /* Measured: pixels a second of one slot, for each codec and depth (speed.c). */
 struct gm_pace {
@@ -126,7 +117,8 @@ void gm_devices_leave(struct gm_core *core, struct gm_cdevice *device);
 /* The same for all devices of the node. */
 void gm_devices_join_node(struct gm_core *core, struct gm_cnode *node);
 void gm_devices_leave_node(struct gm_core *core, struct gm_cnode *node);
-/* What it has, or has left, changed. `taken`: it has less left by a lease, and nothing else. */
+/* What it has, or has left, changed. `taken`: it has less left by a lease, and nothing else. Where
+ * the node's devices share something, all of them are to be noted. */
 void gm_devices_note(struct gm_core *core, struct gm_cdevice *device, bool taken);
 /* The node takes work from now on, or no more. */
 void gm_devices_note_node(struct gm_core *core, const struct gm_cnode *node);
@@ -140,8 +132,8 @@ const struct gm_head *gm_devices_head(struct gm_class *class, size_t block);
 size_t gm_devices_in_block(const struct gm_class *class, size_t block);
 /* The index says what nodes and devices say. Errors: BUG. */
 int gm_devices_check(const struct gm_core *core, struct gm_err *err) GM_MUST_CHECK;
-/* What a device has left. */
-void gm_devices_rest(const struct gm_cdevice *device, uint64_t out[GM_DIMS]);
+/* What a device has left, UINT64_MAX where no limit is known; all 0 where it can take nothing. */
+struct gm_capacity gm_devices_rest(const struct gm_cdevice *device);
 /* The column of a codec and depth; GM_COLUMNS: it has none. */
 uint32_t gm_devices_column(const char *codec, uint32_t depth);
 

@@ -135,15 +135,15 @@ void gm_core_learn(struct gm_core *core, const struct gm_lease *lease, const Gm_
     if (lease->work == 0 || !usage || elapsed == 0) {
         return;
     }
-    const struct gm_capacity *usable = &lease->device->usable;
-    uint64_t threads = usable->cpu_milli < 1000 ? 1 : smaller(usable->cpu_milli / 1000, 1024);
+    const struct gm_capacity usable = gm_core_usable(lease->device);
+    uint64_t threads = usable.cpu_milli < 1000 ? 1 : smaller(usable.cpu_milli / 1000, 1024);
     uint64_t cpu_us = smaller(usage->cpu_us, elapsed / 1000 * threads);
     uint64_t spent = lease->waits ? smaller(cpu_us * 1000, elapsed) : elapsed;
     struct gm_history_sample sample = {
         .cost_ns = spent > 0 && spent < lease->work ? 1 : spent / lease->work,
         .cpu_ns = cpu_us * 1000 / lease->work,
         .bytes = usage->bytes_out / lease->work,
-        .rss_bytes = usage->rss_own ? smaller(usage->max_rss_bytes, usable->memory_bytes) : 0};
+        .rss_bytes = usage->rss_own ? smaller(usage->max_rss_bytes, usable.memory_bytes) : 0};
     uint64_t node = gm_history_node(lease->node->id);
     char key[GM_HISTORY_KEY];
     if (sample.cost_ns == 0 && sample.rss_bytes == 0) {

@@ -68,27 +68,6 @@ static struct gm_unit *lease_unit(const struct gm_lease *lease, uint32_t i)
     return i < lease->chunk_count ? &lease->inst->chunks[lease->first_chunk + i].unit : NULL;
 }
 
-static void add(struct gm_capacity *to, const struct gm_capacity *d)
-{
-    to->cpu_milli += d->cpu_milli;
-    to->memory_bytes += d->memory_bytes;
-    to->scratch_bytes += d->scratch_bytes;
-    to->slots += d->slots;
-    to->sessions += d->sessions;
-}
-
-static void subtract(struct gm_capacity *from, const struct gm_capacity *d)
-{
-    GM_ASSERT(from->slots >= d->slots && from->cpu_milli >= d->cpu_milli);
-    GM_ASSERT(from->memory_bytes >= d->memory_bytes && from->scratch_bytes >= d->scratch_bytes);
-    GM_ASSERT(from->sessions >= d->sessions);
-    from->cpu_milli -= d->cpu_milli;
-    from->memory_bytes -= d->memory_bytes;
-    from->scratch_bytes -= d->scratch_bytes;
-    from->slots -= d->slots;
-    from->sessions -= d->sessions;
-}
-
 static bool is_leading(const struct gm_lease *lease)
 {
     return lease->chunk_count > 0 && lease->first_chunk == 0;
@@ -113,8 +92,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     lease->assigned_at = core->now;
     lease->progress_at = core->now;
     lease->expires_at = core->now + core->lease_time;
-    add(&a->device->used, &a->demand);
-    gm_devices_note(core, a->device, true);
+    gm_core_use(core, a->device, &a->demand, false);
     job->leading += is_leading(lease) ? 1 : 0;
     a->node->lease_count++;
     job->lease_count++;
@@ -184,8 +162,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     if (outcome == GM_ATTEMPT_DONE) {
         gm_core_learn(core, lease, usage);
     }
-    subtract(&lease->device->used, &lease->demand);
-    gm_devices_note(core, lease->device, false);
+    gm_core_use(core, lease->device, &lease->demand, true);
     job->leading -= is_leading(lease) ? 1 : 0;
     gm_core_order_settle(core, lease, outcome == GM_ATTEMPT_DONE);
     node->lease_count--;

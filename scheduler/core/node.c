@@ -102,12 +102,14 @@ static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     node->build = gm_mem_strdup(m->build);
     node->instance = m->instance;
     node->proves = m->proves;
+    node->shares = false; /* until it offers */
     node->device_count = m->n_devices;
     node->devices = gm_mem_zalloc(m->n_devices * sizeof(*node->devices));
     for (size_t i = 0; i < m->n_devices; i++) {
         node->devices[i].id = gm_mem_strdup(m->devices[i]->id);
         node->devices[i].kind = gm_mem_strdup(m->devices[i]->kind);
         node->devices[i].description = gm_mem_strdup(m->devices[i]->description);
+        node->devices[i].is_cpu = strcmp(m->devices[i]->kind, "cpu") == 0;
         gm_core_chains_fill(&node->devices[i], m->devices[i]);
         node->devices[i].facts = (Gm__Device *)gm_message_dup(&m->devices[i]->base);
         if (!node->devices[i].facts) {
@@ -217,6 +219,15 @@ static uint64_t bounded(uint64_t v)
     return v < (UINT64_C(1) << 60) ? v : UINT64_C(1) << 60;
 }
 
+static struct gm_capacity taken_over(const Gm__Capacity *m)
+{
+    return (struct gm_capacity){.slots = m->slots,
+                                .cpu_milli = m->cpu_milli,
+                                .memory_bytes = bounded(m->memory_bytes),
+                                .scratch_bytes = bounded(m->scratch_bytes),
+                                .sessions = m->sessions};
+}
+
 /* What is known of a device changed: its proofs, its chains, why it offers nothing. */
 static void take_facts(struct gm_cdevice *d, const Gm__Device *facts)
 {
@@ -249,11 +260,11 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
             take_facts(d, m->facts);
             gm_devices_join(core, node, d);
         }
-        d->offered = (struct gm_capacity){.cpu_milli = m->usable->cpu_milli,
-                                          .memory_bytes = bounded(m->usable->memory_bytes),
-                                          .scratch_bytes = bounded(m->usable->scratch_bytes),
-                                          .slots = m->usable->slots,
-                                          .sessions = m->usable->sessions};
+        d->offered = taken_over(m->usable);
+        if (m->node) {
+            node->shares = true;
+            node->whole = taken_over(m->node);
+        }
         gm_core_device_open(core, node, d);
         gm_core_watch_proved(core, d, m->proof);
     }

@@ -20,7 +20,7 @@ struct search {
     struct gm_assignment *a; /* instance and demand */
     bool other;              /* nodes that failed the unit are out */
     bool kept;               /* a device was passed over for the job's first chunk */
-    uint64_t demand[GM_DIMS];
+    struct gm_capacity demand;
     bool by_column; /* the works of the job have columns, and these are they */
     uint32_t column[GM_CORE_WORKS];
     uint32_t works; /* 0: figures don't count */
@@ -87,19 +87,10 @@ bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *devi
     return false;
 }
 
-static void fill_demand(const struct gm_capacity *d, uint64_t out[GM_DIMS])
-{
-    out[GM_DIM_SLOTS] = d->slots;
-    out[GM_DIM_CPU] = d->cpu_milli;
-    out[GM_DIM_MEMORY] = d->memory_bytes;
-    out[GM_DIM_SCRATCH] = d->scratch_bytes;
-    out[GM_DIM_SESSIONS] = d->sessions;
-}
-
-static bool is_enough(const uint64_t *most, const uint64_t demand[GM_DIMS])
+static bool is_enough(const struct gm_head *head, const struct gm_capacity *demand)
 {
     for (int d = 0; d < GM_DIMS; d++) {
-        if (most[d] < demand[d]) {
+        if (head->most[d] < demand->v[d]) {
             return false;
         }
     }
@@ -109,7 +100,7 @@ static bool is_enough(const uint64_t *most, const uint64_t demand[GM_DIMS])
 static bool has_rest(const struct search *s, const struct gm_block *b, size_t i)
 {
     for (int d = 0; d < GM_DIMS; d++) {
-        if (b->rest[d][i] < s->demand[d]) {
+        if (b->rest[d][i] < s->demand.v[d]) {
             return false;
         }
     }
@@ -201,7 +192,7 @@ static bool all_are_measured(const struct search *s, const struct gm_block *b)
 static void find_fastest_in(struct search *s, struct gm_class *class, size_t at)
 {
     const struct gm_block *b = class->blocks[at];
-    if (!is_enough(gm_devices_head(class, at)->most, s->demand)) {
+    if (!is_enough(gm_devices_head(class, at), &s->demand)) {
         return;
     }
     double bound = soonest(s, b);
@@ -244,8 +235,8 @@ static void find_best_in(struct search *s, struct gm_class *class, size_t at, st
     const struct gm_block *b = class->blocks[at];
     const struct gm_head *head = gm_devices_head(class, at);
     double limit = s->fastest * GM_CORE_FASTER;
-    uint64_t cpu = s->demand[GM_DIM_CPU];
-    if (!is_enough(head->most, s->demand) ||
+    uint64_t cpu = s->demand.cpu_milli;
+    if (!is_enough(head, &s->demand) ||
         !is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
         (s->works > 0 && all_are_measured(s, b) && soonest(s, b) > limit)) {
         return;
@@ -285,8 +276,8 @@ static bool has_slower(struct search *s)
         for (size_t at = 0; at < class->block_count; at++) {
             const struct gm_block *b = class->blocks[at];
             size_t count = gm_devices_in_block(class, at);
-            bool may = is_enough(gm_devices_head(class, at)->most, s->demand) &&
-                       soonest(s, b) >= 0 && latest(s, b) > limit;
+            bool may = is_enough(gm_devices_head(class, at), &s->demand) && soonest(s, b) >= 0 &&
+                       latest(s, b) > limit;
             for (size_t i = 0; may && i < count; i++) {
                 if (has_room(s, b, i) && picture_s(s, b, i) > limit) {
                     return true;
@@ -297,11 +288,22 @@ static bool has_slower(struct search *s)
     return false;
 }
 
+/* With nothing else to do. */
 static bool could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand)
 {
-    return demand->cpu_milli <= usable->cpu_milli && demand->memory_bytes <= usable->memory_bytes &&
-           demand->scratch_bytes <= usable->scratch_bytes && demand->slots <= usable->slots &&
-           (usable->sessions == 0 || demand->sessions <= usable->sessions);
+    for (int k = 0; k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || usable->v[k] > 0;
+        if (limited && demand->v[k] > usable->v[k]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool is_idle(const struct gm_cdevice *d)
+{
+    return d->usable.slots > 0 && d->used.slots == 0 &&
+           (!d->node->shares || d->node->used.slots == 0);
 }
 
 /* The idle device with most memory; NULL: there is none, or some device could hold the demand when
@@ -310,36 +312,32 @@ static struct gm_cdevice *find_alone(const struct search *s)
 {
     struct gm_cdevice *alone = NULL;
     struct gm_class *class = NULL;
+    uint64_t most = 0;
     while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
         for (size_t i = 0; i < class->count; i++) {
             struct gm_cdevice *d = class->blocks[i / GM_BLOCK]->device[i % GM_BLOCK];
             if (!gm_core_node_is_open(d->node) || !is_allowed(s, d)) {
                 continue;
             }
-            if (could_hold(&d->usable, &s->a->demand)) {
+            const struct gm_capacity usable = gm_core_usable(d);
+            if (could_hold(&usable, &s->a->demand)) {
                 return NULL;
             }
-            uint64_t memory = d->usable.memory_bytes;
-            if (d->used.slots == 0 && d->usable.slots > 0 &&
-                (!alone || memory > alone->usable.memory_bytes ||
-                 (memory == alone->usable.memory_bytes && d->order < alone->order))) {
+            if (is_idle(d) && (!alone || usable.memory_bytes > most ||
+                               (usable.memory_bytes == most && d->order < alone->order))) {
                 alone = d;
+                most = usable.memory_bytes;
             }
         }
     }
     return alone;
 }
 
-static uint64_t smaller(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usable)
 {
-    demand->cpu_milli = smaller(demand->cpu_milli, usable->cpu_milli);
-    demand->memory_bytes = smaller(demand->memory_bytes, usable->memory_bytes);
-    demand->scratch_bytes = smaller(demand->scratch_bytes, usable->scratch_bytes);
+    for (int k = GM_DIM_CPU; k <= GM_DIM_SCRATCH; k++) {
+        demand->v[k] = demand->v[k] < usable->v[k] ? demand->v[k] : usable->v[k];
+    }
 }
 
 /* As it would be now. False: the wish can't be parked, for it names what a class does not say. */
@@ -351,7 +349,7 @@ static bool make_parked(const struct gm_core *core, const struct gm_chain_wish *
     *out_class = NULL;
     *out = (struct gm_parked){
         .made = core->devices->made, .any_print = !wish->fingerprint, .least = wish->least};
-    fill_demand(demand, out->demand);
+    out->demand = *demand;
     while ((class = gm_devices_class(core, wish, class)) != NULL) {
         *out_class = *out_class ? *out_class : class;
         out->classes++;
@@ -364,7 +362,7 @@ static bool is_same(const struct gm_parked *a, const struct gm_parked *b)
 {
     return a->grown == b->grown && a->made == b->made && a->classes == b->classes &&
            a->any_print == b->any_print && a->least == b->least &&
-           memcmp(a->demand, b->demand, sizeof(a->demand)) == 0;
+           memcmp(&a->demand, &b->demand, sizeof(a->demand)) == 0;
 }
 
 bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,
@@ -407,14 +405,15 @@ bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
 {
     struct search s = {.core = core, .unit = unit, .wish = wish, .a = a};
     s.other = unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit);
-    fill_demand(&a->demand, s.demand);
+    s.demand = a->demand;
     take_works(&s);
     find_fastest(&s);
     struct found best = find_best(&s);
     a->device = best.device;
     a->picture_s = best.picture_s > 0 && has_slower(&s) ? best.picture_s : 0;
     if (!a->device && (a->device = find_alone(&s)) != NULL) {
-        cut_demand(&a->demand, &a->device->usable);
+        const struct gm_capacity usable = gm_core_usable(a->device);
+        cut_demand(&a->demand, &usable);
     } else if (!a->device && unit->avoid_count == 0 && !s.kept) {
         park(&s);
     }

@@ -242,8 +242,10 @@ struct gm_cdevice {
     Gm__Chain **chains; /* owned */
     size_t chain_count;
     Gm__Device *facts; /* as the node told it: is shown; `measured` decides, nothing else does */
+    bool is_cpu;       /* its kind: tasks of the processors alone */
     struct gm_capacity offered;
-    struct gm_capacity usable; /* of that what the scheduler uses: quarantine.c */
+    struct gm_capacity usable; /* of that what the scheduler uses (quarantine.c); it is
+                                  gm_core_usable that counts */
     struct gm_capacity used;
     struct gm_capacity floor;  /* used when the offer shrank below it: no overcommitment of ours */
     struct gm_cnode *node;     /* borrowed; this and what follows: devices.h */
@@ -289,6 +291,9 @@ struct gm_cnode {
     size_t note_count;
     struct gm_cdevice *devices;
     size_t device_count;
+    bool shares;              /* it told what its devices have in common: */
+    struct gm_capacity whole; /* processor, memory and scratch */
+    struct gm_capacity used;  /* of all devices */
     bool connected;
     bool draining;
     bool proves;  /* it knows Prove */
@@ -503,6 +508,21 @@ bool gm_core_split_is_done(const struct gm_cjob *job);
 /* No input will follow those that are committed. A finishing task starts when all is there that it
  * needs, and that may be nothing, while split is still at work. */
 bool gm_core_inst_inputs_end(const struct gm_inst *inst);
+
+/* vector.c */
+/* What the device may give: memory and scratch are all of its node's where its devices share them;
+ * the processors, where GPUs have slots, without what feeds those. */
+struct gm_capacity gm_core_usable(const struct gm_cdevice *device);
+/* What is taken of that. */
+struct gm_capacity gm_core_used(const struct gm_cdevice *device);
+/* A lease takes it, or gives it back. */
+void gm_core_use(struct gm_core *core, struct gm_cdevice *device, const struct gm_capacity *demand,
+                 bool back);
+/* The node, or a device of it, has another capacity: what is used stays. */
+void gm_core_node_resized(struct gm_core *core, struct gm_cnode *node);
+/* The sums of the leases, and that they are not more than there is, but where an offer shrank.
+ * Errors: BUG. */
+int gm_core_node_check_used(const struct gm_cnode *node, struct gm_err *err) GM_MUST_CHECK;
 
 /* lease.c */
 struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode *node,

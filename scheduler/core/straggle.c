@@ -118,12 +118,12 @@ static bool is_straggler(const struct gm_core *core, const struct gm_lease *leas
 
 static bool has_room(const struct gm_cdevice *d, const struct gm_capacity *demand)
 {
-    uint64_t rest[GM_DIMS];
-    gm_devices_rest(d, rest);
-    return demand->slots <= rest[GM_DIM_SLOTS] && demand->cpu_milli <= rest[GM_DIM_CPU] &&
-           demand->memory_bytes <= rest[GM_DIM_MEMORY] &&
-           demand->scratch_bytes <= rest[GM_DIM_SCRATCH] &&
-           demand->sessions <= rest[GM_DIM_SESSIONS];
+    const struct gm_capacity rest = gm_devices_rest(d);
+    bool has = true;
+    for (int k = 0; k < GM_DIMS; k++) {
+        has = has && demand->v[k] <= rest.v[k];
+    }
+    return has;
 }
 
 static bool has_failed(const struct gm_unit *unit, const struct gm_cnode *node)

@@ -252,12 +252,26 @@ int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
                     struct gm_explain_view *out, struct gm_err *err) GM_MUST_CHECK;
 void gm_view_explain_fini(struct gm_explain_view *view);
 
+/* What a unit takes, and what there is of it. */
+enum gm_dim {
+    GM_DIM_SLOTS,
+    GM_DIM_CPU,
+    GM_DIM_MEMORY,   /* this and the next are of the node: its devices share them */
+    GM_DIM_SCRATCH,  /* (of the device where a node tells its devices' parts alone) */
+    GM_DIM_SESSIONS, /* of this one and those behind, 0 of a device: no limit is known */
+    GM_DIMS
+};
 struct gm_capacity {
-    uint64_t cpu_milli;
-    uint64_t memory_bytes;
-    uint64_t scratch_bytes;
-    uint64_t slots;
-    uint64_t sessions; /* of encoders; of a device, 0: no limit is known */
+    union {
+        struct {
+            uint64_t slots;
+            uint64_t cpu_milli;
+            uint64_t memory_bytes;
+            uint64_t scratch_bytes;
+            uint64_t sessions; /* of encoders */
+        };
+        uint64_t v[GM_DIMS]; /* the same, by enum gm_dim */
+    };
 };
 /* What the scheduler or an operator holds against a device. */
 struct gm_quarantine_view {
@@ -272,7 +286,7 @@ struct gm_device_view {
     const char *description;
     const Gm__Device *facts; /* what the node found out about it */
     /* Usable now (whole, leases included), as the node offers it; of what is held against the
-     * device fewer slots. */
+     * device fewer slots. Memory and scratch are of the node where its devices share them. */
     struct gm_capacity capacity;
     struct gm_capacity used; /* by leases */
     struct gm_quarantine_view quarantine;

@@ -55,7 +55,7 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                                                   .kind = d->kind,
                                                   .description = d->description,
                                                   .facts = d->facts,
-                                                  .capacity = d->usable,
+                                                  .capacity = gm_core_usable(d),
                                                   .used = d->used,
                                                   .quarantine = fill_quarantine(core, node, d)};
     }

@@ -102,11 +102,6 @@ bool gm_core_watch_is_kept(const struct gm_cwatch *watch)
     return watch->by_operator || watch->state != GM_WATCH_OPEN;
 }
 
-static uint64_t larger(uint64_t a, uint64_t b)
-{
-    return a > b ? a : b;
-}
-
 /* Leases that run since before the trial: the one that is tried comes beside them. */
 static uint64_t count_older(const struct gm_cnode *node, const struct gm_cdevice *d, gm_time began)
 {
@@ -132,13 +127,7 @@ void gm_core_device_open(struct gm_core *core, struct gm_cnode *node, struct gm_
         uint64_t most = count_older(node, d, w->opened) + 1;
         d->usable.slots = d->usable.slots < most ? d->usable.slots : most;
     }
-    d->floor = (struct gm_capacity){
-        .cpu_milli = larger(d->usable.cpu_milli, d->used.cpu_milli),
-        .memory_bytes = larger(d->usable.memory_bytes, d->used.memory_bytes),
-        .scratch_bytes = larger(d->usable.scratch_bytes, d->used.scratch_bytes),
-        .slots = larger(d->usable.slots, d->used.slots),
-        .sessions = d->usable.sessions == 0 ? 0 : larger(d->usable.sessions, d->used.sessions)};
-    gm_devices_note(core, d, false);
+    gm_core_node_resized(core, node);
     core->place_dirty = true;
 }
 

@@ -222,6 +222,10 @@ static void keep_notes(struct farm *farm, const Gm__Device *facts)
 
 static void take_offer(struct farm *farm, const Gm__Offer *offer)
 {
+    assert_non_null(offer->node); /* the whole, of which this is a part */
+    assert_true(offer->usable->memory_bytes <= offer->node->memory_bytes);
+    assert_true(offer->usable->scratch_bytes <= offer->node->scratch_bytes);
+    assert_true(offer->node->cpu_milli > 0);
     bool cpu = strcmp(offer->device, "cpu") == 0;
     Gm__Offer **kept = cpu ? &farm->offer : &farm->gpu;
     if (*kept != NULL) {

@@ -57,6 +57,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t scheduler_paused;
     uint32_t drift_ppm;  /* nodes' clocks are faster or slower by up to so much */
     uint32_t wall_jumps; /* the scheduler's wall clock, by hours */
+    bool shares;         /* every other node tells what its devices share */
     uint32_t node_gone;  /* the socket says so of a node that is there */
     uint32_t drains;     /* a node, for a while */
     uint32_t task_lies;  /* results that were never granted, or are not whole, or of an old lease */
@@ -392,6 +393,9 @@ void sim_node_drop_all(struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 /* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
+/* It tells what its devices share, and that is this. */
+bool sim_node_shares(const struct sim *sim, const struct sim_node *node);
+Gm__Capacity sim_node_whole(const struct sim *sim);
 gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);

@@ -112,24 +112,50 @@ static struct sim_lease *find_lease(struct sim *sim, uint64_t epoch)
 
 static struct gm_capacity sum_of(const struct sim *sim, const char *node, const char *device)
 {
-    struct gm_capacity sum = {0};
+    struct gm_capacity sum = {.slots = 0};
     char name[96];
     (void)snprintf(name, sizeof(name), "%s/%s", node, device);
     for (size_t i = 0; i < sim->lease_count; i++) {
         const struct sim_lease *l = &sim->leases[i];
         if (strcmp(l->device, name) == 0) {
-            sum.cpu_milli += l->demand.cpu_milli;
-            sum.memory_bytes += l->demand.memory_bytes;
-            sum.scratch_bytes += l->demand.scratch_bytes;
-            sum.slots += l->demand.slots;
-            sum.sessions += l->demand.sessions;
+            for (int k = 0; k < GM_DIMS; k++) {
+                sum.v[k] += l->demand.v[k];
+            }
         }
     }
     return sum;
 }
 
+/* Of what the node's devices share its leases hold no more than there is. */
+static void check_shared(const struct sim *sim, const struct sim_node *node)
+{
+    const Gm__Capacity whole = sim_node_whole(sim);
+    uint64_t memory = 0, scratch = 0;
+    size_t size = strlen(node->id);
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        const struct sim_lease *l = &sim->leases[i];
+        if (strncmp(l->device, node->id, size) == 0 && l->device[size] == '/') {
+            memory += l->demand.memory_bytes;
+            scratch += l->demand.scratch_bytes;
+        }
+    }
+    if (memory > whole.memory_bytes || scratch > whole.scratch_bytes) {
+        BROKEN("seed %u: leases hold %llu MiB of memory and %llu MiB of scratch on %s, which has "
+               "%llu and %llu",
+               sim->params.seed, (unsigned long long)memory >> 20,
+               (unsigned long long)scratch >> 20, node->id,
+               (unsigned long long)whole.memory_bytes >> 20,
+               (unsigned long long)whole.scratch_bytes >> 20);
+    }
+}
+
 static void check_books(struct sim *sim)
 {
+    for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        if (sim_node_shares(sim, &sim->nodes[n])) {
+            check_shared(sim, &sim->nodes[n]);
+        }
+    }
     struct gm_core_totals totals;
     struct gm_nodes_view nodes;
     gm_view_totals(sim->core, &totals);

@@ -340,6 +340,21 @@ void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots)
     sim_node_tell_gpu(sim, node, slots, NULL);
 }
 
+bool sim_node_shares(const struct sim *sim, const struct sim_node *node)
+{
+    return sim->params.shares && node->number % 2 == 0;
+}
+
+/* Less than the devices' parts together. */
+Gm__Capacity sim_node_whole(const struct sim *sim)
+{
+    Gm__Capacity whole = GM__CAPACITY__INIT;
+    whole.cpu_milli = sim->params.slots * 1000;
+    whole.memory_bytes = (uint64_t)sim->params.slots * 200 << 20; /* of more than one task */
+    whole.scratch_bytes = (uint64_t)sim->params.slots * 192 << 20;
+    return whole;
+}
+
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain)
 {
     char *codecs[] = {(char *)"h264", (char *)"hevc10"};
@@ -358,6 +373,8 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
     offer.proof = node->proof;
     offer.device = (char *)"gpu";
     offer.usable = &usable;
+    Gm__Capacity whole = sim_node_whole(sim);
+    offer.node = sim_node_shares(sim, node) ? &whole : NULL;
     nvenc.name = (char *)"nvenc";
     nvenc.fingerprint = (char *)(uintptr_t)(chain ? chain : "");
     nvenc.codecs = codecs;
@@ -390,6 +407,8 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
     usable.slots = sim->params.slots;
     offer.device = (char *)"cpu";
     offer.usable = &usable;
+    Gm__Capacity whole = sim_node_whole(sim);
+    offer.node = sim_node_shares(sim, node) ? &whole : NULL;
     envelope.body_case = GM__ENVELOPE__BODY_OFFER;
     envelope.offer = &offer;
     /* A node says again what its link did not take: no offer is lost for good. */

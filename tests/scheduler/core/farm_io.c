@@ -115,7 +115,7 @@ static void offer(struct farm *farm, const char *node, const char *device)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Offer m = GM__OFFER__INIT;
-    Gm__Capacity c = GM__CAPACITY__INIT;
+    Gm__Capacity c = GM__CAPACITY__INIT, whole = GM__CAPACITY__INIT;
     uint64_t slots = farm->even ? 4 : farm_random(farm, 7);
     c.slots = (uint32_t)slots;
     c.cpu_milli = (uint32_t)(farm->even ? 8000 : slots * 1000 + farm_random(farm, 4) * 500);
@@ -124,6 +124,12 @@ static void offer(struct farm *farm, const char *node, const char *device)
     c.sessions = (uint32_t)(farm_random(farm, 2) ? 0 : 1 + farm_random(farm, 6));
     m.device = (char *)(uintptr_t)device;
     m.usable = &c;
+    if (node[strlen(node) - 1] % 2 != 0 && !farm->even) { /* it tells what its devices share */
+        whole.cpu_milli = (uint32_t)(farm_random(farm, 12) * 500);
+        whole.memory_bytes = farm_random(farm, 16) << 30;
+        whole.scratch_bytes = farm_random(farm, 16) << 30;
+        m.node = &whole;
+    }
     envelope.body_case = GM__ENVELOPE__BODY_OFFER;
     envelope.offer = &m;
     send(farm, node, &envelope);
@@ -299,12 +305,7 @@ void farm_start(struct farm *farm, struct gm_cdevice *device, const struct gm_ca
     }
     farm->runs[farm->run_count].device = device;
     farm->runs[farm->run_count++].demand = *demand;
-    device->used.cpu_milli += demand->cpu_milli;
-    device->used.memory_bytes += demand->memory_bytes;
-    device->used.scratch_bytes += demand->scratch_bytes;
-    device->used.slots += demand->slots;
-    device->used.sessions += demand->sessions;
-    gm_devices_note(farm->core, device, true);
+    gm_core_use(farm->core, device, demand, false);
 }
 
 void farm_end(struct farm *farm)
@@ -313,13 +314,6 @@ void farm_end(struct farm *farm)
         return;
     }
     uint64_t at = farm_random(farm, farm->run_count);
-    struct gm_cdevice *device = farm->runs[at].device;
-    const struct gm_capacity *demand = &farm->runs[at].demand;
-    device->used.cpu_milli -= demand->cpu_milli;
-    device->used.memory_bytes -= demand->memory_bytes;
-    device->used.scratch_bytes -= demand->scratch_bytes;
-    device->used.slots -= demand->slots;
-    device->used.sessions -= demand->sessions;
-    gm_devices_note(farm->core, device, false);
+    gm_core_use(farm->core, farm->runs[at].device, &farm->runs[at].demand, true);
     farm->runs[at] = farm->runs[--farm->run_count];
 }

@@ -1,4 +1,4 @@
-/* The index of devices against a walk over all of them. */
+/* The index of devices against a walk over all of them; and no device has more than it told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -19,6 +19,54 @@ static void compare_slots(const struct farm *farm, const struct gm_chain_wish *w
     if (slots != walk_slots(farm->core, wish, &walked) || unused != walked) {
         fail_msg("farm %u: %u of %u slots are free, by a walk %u", (unsigned)seed, (unsigned)unused,
                  (unsigned)slots, (unsigned)walked);
+    }
+}
+
+/* What runs on the device, or on all of its node, with the work that comes. */
+static struct gm_capacity sum_of(const struct farm *farm, const struct gm_cdevice *device,
+                                 bool of_node, const struct gm_capacity *more)
+{
+    struct gm_capacity sum = *more;
+    for (uint32_t i = 0; i < farm->run_count; i++) {
+        const struct gm_cdevice *d = farm->runs[i].device;
+        for (int k = 0; (of_node ? d->node == device->node : d == device) && k < GM_DIMS; k++) {
+            sum.v[k] += farm->runs[i].demand.v[k];
+        }
+    }
+    return sum;
+}
+
+/* For tasks of the processors: without one for each slot of the node's GPUs, but at least one. */
+static uint64_t unfed(const struct gm_cnode *node)
+{
+    uint64_t left = node->whole.cpu_milli;
+    for (size_t i = 0; i < node->device_count; i++) {
+        const struct gm_capacity *c = &node->devices[i].usable;
+        uint64_t fed = c->cpu_milli < c->slots * 1000 ? c->cpu_milli : c->slots * 1000;
+        fed = strcmp(node->devices[i].kind, "cpu") == 0 ? 0 : fed;
+        left = left > fed ? left - fed : 0;
+    }
+    uint64_t least = node->whole.cpu_milli < 1000 ? node->whole.cpu_milli : 1000;
+    return left > least ? left : least;
+}
+
+/* Nothing that the node told is exceeded in any dimension. */
+static void assert_room(const struct farm *farm, const struct gm_cdevice *device,
+                        const struct gm_capacity *demand)
+{
+    const struct gm_cnode *node = device->node;
+    const struct gm_capacity own = sum_of(farm, device, false, demand);
+    const struct gm_capacity all = sum_of(farm, device, true, demand);
+    assert_true(own.slots <= device->usable.slots && own.cpu_milli <= device->usable.cpu_milli);
+    assert_true(device->usable.sessions == 0 || demand->sessions == 0 ||
+                own.sessions <= device->usable.sessions);
+    if (node->shares) {
+        assert_true(all.memory_bytes <= node->whole.memory_bytes);
+        assert_true(all.scratch_bytes <= node->whole.scratch_bytes);
+        assert_true(strcmp(device->kind, "cpu") != 0 || own.cpu_milli <= unfed(node));
+    } else {
+        assert_true(own.memory_bytes <= device->usable.memory_bytes);
+        assert_true(own.scratch_bytes <= device->usable.scratch_bytes);
     }
 }
 
@@ -51,6 +99,7 @@ static void compare_search(struct farm *farm, uint64_t seed, struct tried *tried
     tried->chosen += a.picture_s > 0;
     tried->alone += found && memcmp(&a.demand, &ask.demand, sizeof(a.demand)) != 0;
     if (found) {
+        assert_room(farm, a.device, &a.demand);
         farm_start(farm, a.device, &a.demand);
     } else if (gm_core_is_parked(farm->core, &ask.wish, &ask.demand)) {
         ask.unit.avoid_count = 0; /* for all that ask for the same */

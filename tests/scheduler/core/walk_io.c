@@ -55,12 +55,12 @@ bool walk_has_other_node(const struct gm_core *core, const struct gm_chain_wish 
 static bool fits(const struct gm_capacity *usable, const struct gm_capacity *used,
                  const struct gm_capacity *demand)
 {
-    return used->cpu_milli + demand->cpu_milli <= usable->cpu_milli &&
-           used->memory_bytes + demand->memory_bytes <= usable->memory_bytes &&
-           used->scratch_bytes + demand->scratch_bytes <= usable->scratch_bytes &&
-           used->slots + demand->slots <= usable->slots &&
-           (demand->sessions == 0 || usable->sessions == 0 ||
-            used->sessions + demand->sessions <= usable->sessions);
+    bool has = true;
+    for (int k = 0; k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || (demand->v[k] > 0 && usable->v[k] > 0);
+        has = has && (!limited || used->v[k] + demand->v[k] <= usable->v[k]);
+    }
+    return has;
 }
 
 static bool keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)
@@ -92,7 +92,8 @@ static bool may_ask(const struct walk *w, const struct gm_cnode *node)
 
 static bool has_room(const struct walk *w, const struct gm_cdevice *d)
 {
-    return fits(&d->usable, &d->used, &w->a->demand) && !keeps_slot(w->a->inst->task->job, d);
+    const struct gm_capacity usable = gm_core_usable(d), used = gm_core_used(d);
+    return fits(&usable, &used, &w->a->demand) && !keeps_slot(w->a->inst->task->job, d);
 }
 
 static double find_fastest(const struct gm_core *core, const struct walk *w)
@@ -115,20 +116,21 @@ static double find_fastest(const struct gm_core *core, const struct walk *w)
 struct walked {
     bool possible, slower;
     struct gm_cdevice *best, *alone;
-    uint64_t least;
+    uint64_t least, memory;
     double best_s;
 };
 
 static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, struct walked *out)
 {
     static const struct gm_capacity none;
+    const struct gm_capacity usable = gm_core_usable(d);
     const Gm__Chain *chain = gm_core_device_chain(d, w->wish);
     if (!chain) {
         return;
     }
-    out->possible = out->possible || fits(&d->usable, &none, &w->a->demand);
+    out->possible = out->possible || fits(&usable, &none, &w->a->demand);
     if (has_room(w, d)) {
-        uint64_t left = d->usable.cpu_milli - d->used.cpu_milli - w->a->demand.cpu_milli;
+        uint64_t left = usable.cpu_milli - d->used.cpu_milli - w->a->demand.cpu_milli;
         double own = gm_core_picture_s(d, chain, w->a->inst);
         if (own > fastest * GM_CORE_FASTER) {
             out->slower = true;
@@ -138,9 +140,10 @@ static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, 
             out->best_s = own;
         }
     }
-    if (d->used.slots == 0 && d->usable.slots > 0 &&
-        (!out->alone || d->usable.memory_bytes > out->alone->usable.memory_bytes)) {
+    bool idle = d->used.slots == 0 && (!d->node->shares || d->node->used.slots == 0);
+    if (idle && usable.slots > 0 && (!out->alone || usable.memory_bytes > out->memory)) {
         out->alone = d;
+        out->memory = usable.memory_bytes;
     }
 }
 
@@ -157,11 +160,11 @@ bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
         }
     }
     if (!found.best && !found.possible && found.alone) {
-        const struct gm_capacity *usable = &found.alone->usable;
+        const struct gm_capacity usable = gm_core_usable(found.alone);
         found.best = found.alone;
-        a->demand.cpu_milli = smaller(a->demand.cpu_milli, usable->cpu_milli);
-        a->demand.memory_bytes = smaller(a->demand.memory_bytes, usable->memory_bytes);
-        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, usable->scratch_bytes);
+        a->demand.cpu_milli = smaller(a->demand.cpu_milli, usable.cpu_milli);
+        a->demand.memory_bytes = smaller(a->demand.memory_bytes, usable.memory_bytes);
+        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, usable.scratch_bytes);
     }
     a->device = found.best;
     a->node = found.best ? found.best->node : NULL;
