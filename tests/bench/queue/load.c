@@ -275,13 +275,14 @@ static void run_life(struct bench *b)
            "%.1f, "
            "\"cpu_us\": %.2f, \"dispatch_p50_us\": %.1f, \"dispatch_p99_us\": %.1f, "
            "\"accept_p50_us\": %.1f, \"accept_p99_us\": %.1f, \"runs\": %llu, \"again\": %llu, "
-           "\"stale\": %llu, \"lost\": %llu}\n",
+           "\"stale\": %llu, \"lost\": %llu, \"resent\": %llu}\n",
            (unsigned long long)b->o.tasks, (unsigned long long)b->o.window,
            (unsigned long long)b->o.rate, seconds, (double)b->o.tasks / seconds,
            cpu * 1e6 / (double)b->o.tasks, bq_samples_us(&f->dispatch, 0.5),
            bq_samples_us(&f->dispatch, 0.99), bq_samples_us(&f->accept, 0.5),
            bq_samples_us(&f->accept, 0.99), (unsigned long long)f->runs,
-           (unsigned long long)f->again, (unsigned long long)f->stale, (unsigned long long)f->lost);
+           (unsigned long long)f->again, (unsigned long long)f->stale, (unsigned long long)f->lost,
+           (unsigned long long)f->resent);
 }
 
 static void run_depth(struct bench *b)
@@ -329,9 +330,10 @@ static void run_idle(struct bench *b)
     cpu = bq_server_cpu_s(b->pid) - cpu;
     uint64_t after = bq_server_bytes(b->pid);
     print_head(b);
-    printf(", \"cpu_percent\": %.2f, \"bytes_a_node\": %.0f, \"rss_bytes\": %llu}\n",
+    printf(", \"cpu_percent\": %.2f, \"bytes_a_node\": %.0f, \"rss_bytes\": %llu, \"reconnects\": "
+           "%llu}\n",
            cpu * 100 / ((double)(bq_now() - began) / 1e9), (double)(after - before) / b->o.nodes,
-           (unsigned long long)bq_server_resident(b->pid));
+           (unsigned long long)bq_server_resident(b->pid), (unsigned long long)b->farm.reconnects);
 }
 
 static const struct option names[] = {

@@ -9,6 +9,8 @@
 #include "wire.pb-c.h"
 
 #define STEP_NS 20000000
+#define RESEND_NS 2000000000 /* docs/protocol.md */
+#define UNPROVED_MAX 64u     /* connections that wait for Welcome: a backlog holds 100 */
 #define MESSAGE_BYTES 8192u
 #define PAYLOAD_FIELD 1000u /* of SplitItemMeta: none that it has, so it is passed over */
 
@@ -84,6 +86,10 @@ static void take_welcome(struct bq_farm *f, struct bq_node *n, const uint8_t *da
     uint8_t a[256], b[256];
     struct bq_word capacity = {a, 0, sizeof a}, offer = {b, 0, sizeof b};
     f->term = bq_number(data, size, 1);
+    if (f->heartbeat == 0) {
+        f->renew_base = bq_now();
+        f->renews = 0;
+    }
     f->heartbeat = (int64_t)bq_number(data, size, 3) * 1000000;
     if (!n->welcome) {
         n->welcome = true;
@@ -142,6 +148,7 @@ static void say_done(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
         bq_put_text(&m, 8, publication);
     }
     l->state = BQ_ENDS;
+    l->said = bq_now();
     send_body(f, n, make_seq(n, l, 0, true), GM__ENVELOPE__BODY_DONE, &m);
 }
 
@@ -159,15 +166,19 @@ static void say_produced(struct bq_farm *f, struct bq_node *n, struct bq_lease *
     send_body(f, n, make_seq(n, l, index, false), GM__ENVELOPE__BODY_PRODUCED, &m);
 }
 
+/* Those that are not acknowledged. */
 static void end_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l)
 {
     uint8_t a[32];
     l->state = BQ_STORES;
-    for (uint32_t i = l->first; i < l->first + l->count; i++) {
+    l->said = bq_now();
+    for (uint32_t i = 0; i < l->count; i++) {
         struct bq_word meta = {a, 0, sizeof a}; /* EncodeItemMeta: chunk, frames */
-        bq_put_number(&meta, 1, i);
-        bq_put_number(&meta, 2, 1);
-        say_produced(f, n, l, i, &meta, false);
+        if ((l->acked >> i & 1) == 0) {
+            bq_put_number(&meta, 1, l->first + i);
+            bq_put_number(&meta, 2, 1);
+            say_produced(f, n, l, l->first + i, &meta, false);
+        }
     }
 }
 
@@ -198,16 +209,22 @@ static void make_payload(uint32_t job, uint32_t index, struct bq_word *out)
     bq_put_bytes(out, PAYLOAD_FIELD, bytes, BQ_PAYLOAD - 6); /* the rest are tags and lengths */
 }
 
-static void announce(struct bq_farm *f, uint32_t number, int64_t when)
+static void say_item(struct bq_farm *f, uint32_t number, uint32_t index)
 {
     uint8_t a[BQ_PAYLOAD + 16];
     struct bq_word meta = {a, 0, sizeof a};
     struct bq_job *j = &f->jobs[number];
-    uint32_t index = j->next++;
     make_payload(number, index, &meta);
-    j->tasks[index].announced = when;
-    f->announced++;
+    j->split->said = bq_now();
     say_produced(f, j->splitter, j->split, index, &meta, index + 1 == j->total);
+}
+
+static void announce(struct bq_farm *f, uint32_t number, int64_t when)
+{
+    struct bq_job *j = &f->jobs[number];
+    j->tasks[j->next].announced = when;
+    f->announced++;
+    say_item(f, number, j->next++);
 }
 
 static void announce_due(struct bq_farm *f)
@@ -242,6 +259,80 @@ static void end_split(struct bq_farm *f, struct bq_job *j)
     } while (v > 0);
     bq_put_word(&meta, 1, &counts);
     say_done(f, j->splitter, j->split, &meta, NULL);
+}
+
+/* What inspect, plan and package answer: a film of one rendition. */
+static void end_other(struct bq_farm *f, struct bq_node *n, struct bq_lease *l)
+{
+    uint8_t a[64], b[256];
+    struct bq_word rate = {a, 0, sizeof a}, meta = {b, 0, sizeof b};
+    char publication[24];
+    bq_put_number(&rate, 1, 25);
+    bq_put_number(&rate, 2, 1);
+    if (strcmp(l->type, "inspect") == 0) {
+        bq_put_text(&meta, 1, "bench");
+        say_done(f, n, l, &meta, NULL);
+    } else if (strcmp(l->type, "plan") == 0) {
+        uint8_t c[64];
+        struct bq_word rendition = {c, 0, sizeof c};
+        (void)snprintf(publication, sizeof publication, "bench%u", l->job);
+        bq_put_text(&rendition, 1, "none");
+        bq_put_text(&meta, 3, publication);
+        bq_put_word(&meta, 4, &rate);
+        bq_put_number(&meta, 5, 25);
+        bq_put_word(&meta, 9, &rendition);
+        say_done(f, n, l, &meta, publication);
+    } else if (strcmp(l->type, "package") == 0) {
+        f->jobs_packaged += f->jobs[l->job].packaged ? 0 : 1;
+        f->jobs[l->job].packaged = true;
+        say_done(f, n, l, &meta, NULL);
+    } else {
+        bq_die("a task of type %s", l->type);
+    }
+}
+
+/* ---- what was lost */
+
+static void say_again(struct bq_farm *f, struct bq_node *n, struct bq_lease *l)
+{
+    struct bq_word nothing = {0};
+    struct bq_job *j = &f->jobs[l->job];
+    f->resent++;
+    if (l->state == BQ_STORES) {
+        end_run(f, n, l);
+    } else if (l->state == BQ_ENDS && l->count > 0) {
+        say_done(f, n, l, &nothing, NULL);
+    } else if (l->state == BQ_ENDS && j->split == l) {
+        l->state = BQ_SPLITS;
+        end_split(f, j);
+    } else if (l->state == BQ_ENDS) {
+        end_other(f, n, l);
+    }
+    for (uint32_t i = 0; l->state == BQ_SPLITS && j->split == l && i < j->next; i++) {
+        if (j->tasks[i].acked == 0) {
+            say_item(f, l->job, i);
+        }
+    }
+}
+
+static void resend_due(struct bq_farm *f)
+{
+    int64_t now = bq_now();
+    if (now < f->resend_at) {
+        return;
+    }
+    f->resend_at = now + RESEND_NS / 4;
+    for (uint32_t i = 0; i < f->node_count; i++) {
+        struct bq_node *n = &f->nodes[i];
+        for (uint32_t k = 0; n->welcome && k < n->slots; k++) {
+            struct bq_lease *l = &n->leases[k];
+            bool waits = l->state == BQ_STORES || l->state == BQ_ENDS ||
+                         (l->state == BQ_SPLITS && f->jobs[l->job].acked < f->jobs[l->job].next);
+            if (waits && now - l->said >= RESEND_NS) {
+                say_again(f, n, l);
+            }
+        }
+    }
 }
 
 /* ---- assignments */
@@ -288,12 +379,14 @@ static void begin_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
                       const struct bq_field *spec)
 {
     struct bq_field field;
-    l->count = l->acked = 0;
     for (size_t at = 0; bq_next(spec->data, spec->size, &at, &field);) {
         if (field.number == 9) {
             uint32_t index = take_input(f, l->job, &field);
             l->first = l->count == 0 ? index : l->first;
             l->count++;
+            if (l->count > 32) {
+                bq_die("a run of more than 32 tasks");
+            }
         }
     }
     f->runs++;
@@ -308,37 +401,6 @@ static void begin_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
     }
     f->waits[(f->wait_first + f->wait_count++) % f->wait_cap] =
         (struct bq_wait){.due = bq_now() + f->work, .node = n, .lease = l, .epoch = l->epoch};
-}
-
-/* What inspect, plan and package answer: a film of one rendition. */
-static void end_other(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
-                      const struct bq_field *type)
-{
-    uint8_t a[64], b[256];
-    struct bq_word rate = {a, 0, sizeof a}, meta = {b, 0, sizeof b};
-    char publication[24];
-    bq_put_number(&rate, 1, 25);
-    bq_put_number(&rate, 2, 1);
-    if (type->size == 7 && memcmp(type->data, "inspect", 7) == 0) {
-        bq_put_text(&meta, 1, "bench");
-        say_done(f, n, l, &meta, NULL);
-    } else if (type->size == 4 && memcmp(type->data, "plan", 4) == 0) {
-        uint8_t c[64];
-        struct bq_word rendition = {c, 0, sizeof c};
-        (void)snprintf(publication, sizeof publication, "bench%u", l->job);
-        bq_put_text(&rendition, 1, "none");
-        bq_put_text(&meta, 3, publication);
-        bq_put_word(&meta, 4, &rate);
-        bq_put_number(&meta, 5, 25);
-        bq_put_word(&meta, 9, &rendition);
-        say_done(f, n, l, &meta, publication);
-    } else if (type->size == 7 && memcmp(type->data, "package", 7) == 0) {
-        f->jobs[l->job].packaged = true;
-        f->jobs_packaged++;
-        say_done(f, n, l, &meta, NULL);
-    } else {
-        bq_die("a task of type %.*s", (int)type->size, (const char *)type->data);
-    }
 }
 
 static void take_assign(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
@@ -359,14 +421,15 @@ static void take_assign(struct bq_farm *f, struct bq_node *n, const uint8_t *dat
                            .task = bq_number(data, size, 1),
                            .epoch = bq_number(data, size, 3),
                            .job = job_of(f, &id)};
-    if (type.size == 6 && memcmp(type.data, "encode", 6) == 0) {
+    (void)snprintf(l->type, sizeof l->type, "%.*s", (int)type.size, (const char *)type.data);
+    if (strcmp(l->type, "encode") == 0) {
         begin_run(f, n, l, &spec);
-    } else if (type.size == 5 && memcmp(type.data, "split", 5) == 0) {
+    } else if (strcmp(l->type, "split") == 0) {
         l->state = BQ_SPLITS;
         f->jobs[l->job].split = l;
         f->jobs[l->job].splitter = n;
     } else {
-        end_other(f, n, l, &type);
+        end_other(f, n, l);
     }
 }
 
@@ -408,14 +471,18 @@ static void take_ack(struct bq_farm *f, struct bq_node *n, const uint8_t *data, 
         }
         j->split_done = j->split_done || j->split == l;
         release(f, l);
-    } else if (l->state == BQ_SPLITS && index < j->next) {
-        j->tasks[index].acked++;
+    } else if (l->state == BQ_SPLITS && index < j->next && j->tasks[index].acked == 0) {
+        j->tasks[index].acked = 1;
         j->acked++;
         f->acked++;
+        l->said = bq_now();
         bq_samples_add(&f->accept, bq_now() - j->tasks[index].announced);
         end_split(f, j);
-    } else if (l->state == BQ_STORES && ++l->acked == l->count) {
-        say_done(f, n, l, &nothing, NULL);
+    } else if (l->state == BQ_STORES && index - l->first < l->count) {
+        l->acked |= UINT32_C(1) << (index - l->first);
+        if (l->acked == (uint32_t)((UINT64_C(1) << l->count) - 1)) {
+            say_done(f, n, l, &nothing, NULL);
+        }
     }
 }
 
@@ -478,6 +545,30 @@ static void take(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size
     }
 }
 
+static void open_node(struct bq_farm *f, struct bq_node *n)
+{
+    bq_stream_open(&f->loop, &n->s, f->address);
+    n->s.may_break = true;
+    n->greeted = false;
+    bq_zmtp_greet(&f->loop, &n->s, n->id);
+}
+
+/* A scheduler with more nodes than it can hear in time cuts connections: without work they come
+ * again, as agents do, and are counted. */
+static void come_again(struct bq_farm *f, struct bq_node *n)
+{
+    for (uint32_t i = 0; i < n->slots; i++) {
+        if (n->leases[i].state != BQ_FREE) {
+            bq_die("the scheduler cut the connection of %s, which works", n->id);
+        }
+    }
+    f->welcomes -= n->welcome ? 1 : 0;
+    n->welcome = false;
+    bq_stream_close(&f->loop, &n->s);
+    f->reconnects++;
+    open_node(f, n);
+}
+
 static void on_stream(struct bq_stream *s, void *arg)
 {
     struct bq_farm *f = arg;
@@ -492,6 +583,9 @@ static void on_stream(struct bq_stream *s, void *arg)
         }
     }
     bq_stream_eat(s, at);
+    if (s->broken) {
+        come_again(f, n);
+    }
 }
 
 /* ---- the farm */
@@ -555,16 +649,13 @@ void bq_farm_close(struct bq_farm *f)
 
 void bq_farm_connect(struct bq_farm *f, uint32_t first, uint32_t count)
 {
+    uint64_t before = f->welcomes, connecting = 0;
     for (uint32_t i = first; i < first + count; i++) {
-        struct bq_node *n = &f->nodes[i];
-        bq_stream_open(&f->loop, &n->s, f->address);
-        bq_zmtp_greet(&f->loop, &n->s, n->id);
-        if (i % 64 == 63) {
-            bq_farm_step(f); /* so that no backlog of connections overflows */
+        open_node(f, &f->nodes[i]);
+        for (connecting++; connecting - (f->welcomes - before) >= UNPROVED_MAX;) {
+            bq_farm_step(f);
         }
     }
-    f->renew_base = bq_now();
-    f->renews = 0;
 }
 
 void bq_farm_step(struct bq_farm *f)
@@ -573,6 +664,7 @@ void bq_farm_step(struct bq_farm *f)
     renew_due(f);
     end_due(f);
     announce_due(f);
+    resend_due(f);
     if (f->announcing && f->interval > 0) {
         int64_t left = f->start + (int64_t)(f->interval * (double)f->announced) - bq_now();
         wait = left < 0 ? 0 : left < wait ? left : wait;

@@ -20,7 +20,10 @@ struct bq_lease {
     enum bq_lease_state state;
     uint64_t task, epoch;
     uint32_t job;
-    uint32_t first, count, acked; /* chunks of a run */
+    char type[8];          /* of its task */
+    uint32_t first, count; /* chunks of a run */
+    uint32_t acked;        /* a bit each */
+    int64_t said;          /* ns; what is not acknowledged since is said again */
 };
 struct bq_node {
     struct bq_stream s; /* first: the loop tells of it */
@@ -58,6 +61,7 @@ struct bq_farm {
     uint32_t job_count;
     uint64_t term;
     int64_t heartbeat; /* ns */
+    int64_t resend_at; /* when to look for what is to be said again */
     int64_t renew_base;
     uint64_t renews; /* nodes that have renewed since */
     /* how it is driven */
@@ -69,7 +73,8 @@ struct bq_farm {
     struct bq_wait *waits; /* owned ring of all slots */
     size_t wait_first, wait_count, wait_cap;
     /* what came of it */
-    uint64_t announced, acked, done, runs, again, stale, lost, welcomes, jobs_packaged;
+    uint64_t announced, acked, done, runs, again, stale, lost, resent, reconnects, welcomes,
+        jobs_packaged;
     int64_t first_run; /* when the first run was assigned; 0: none yet */
     int64_t last_done;
     struct bq_samples dispatch, accept; /* announced -> assigned, -> acknowledged */
