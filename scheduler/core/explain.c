@@ -94,9 +94,9 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.", wish.name,
             wish.fingerprint ? " " : "", wish.fingerprint ? wish.fingerprint : "");
     } else if (slots == 0) {
-        SAY(row, connected == 0
-                     ? "It is ready, but no node is connected."
-                     : "It is ready, but the connected nodes are drained or offer no slot.");
+        SAY(row, connected == 0 ? "It is ready, but no node is connected."
+                                : "It is ready, but the connected nodes are drained, in quarantine "
+                                  "or offer no slot.");
     } else if (gm_core_tenant_is_full(inst->task->job->tenant)) {
         const struct gm_tenant *tenant = inst->task->job->tenant;
         SAY(row, "It is ready; tenant %s has all of the %u slots that it may have at once.",

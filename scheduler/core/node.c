@@ -256,9 +256,13 @@ static void handle_offer(struct gm_core *core, struct gm_cnode *node, const Gm__
             continue;
         }
         if (m->facts && strcmp(m->facts->kind, d->kind) == 0) {
+            bool had_none = d->chain_count == 0;
             gm_devices_leave(core, d);
             take_facts(d, m->facts);
             gm_devices_join(core, node, d);
+            if (had_none && d->chain_count > 0) {
+                gm_core_watch_back(core, d);
+            }
         }
         d->offered = taken_over(m->usable);
         if (m->node) {

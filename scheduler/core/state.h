@@ -746,6 +746,8 @@ bool gm_core_watch_holds_other(const struct gm_core *core, const struct gm_chain
 void gm_core_device_open(struct gm_core *core, struct gm_cnode *node, struct gm_cdevice *device);
 /* The node told its devices; anew: as another instance. */
 void gm_core_watch_hello(struct gm_core *core, struct gm_cnode *node);
+/* Its node had taken it out of use, and proved it again: what failed before says nothing. */
+void gm_core_watch_back(struct gm_core *core, struct gm_cdevice *device);
 void gm_core_watch_proved(struct gm_core *core, struct gm_cdevice *device, uint64_t proof);
 void gm_core_watch_forget_node(struct gm_core *core, const struct gm_cnode *node);
 void gm_core_watch_tick(struct gm_core *core);

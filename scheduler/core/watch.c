@@ -426,6 +426,14 @@ void gm_core_watch_hello(struct gm_core *core, struct gm_cnode *node)
     }
 }
 
+void gm_core_watch_back(struct gm_core *core, struct gm_cdevice *device)
+{
+    if (device->watch) {
+        device->watch->health.count = 0;
+        judge(core, device->watch);
+    }
+}
+
 void gm_core_watch_proved(struct gm_core *core, struct gm_cdevice *device, uint64_t proof)
 {
     struct gm_cwatch *w = device->watch;

@@ -223,6 +223,29 @@ static void a_gpu_is_proved_first(void **arg)
     sim_destroy(sim);
 }
 
+/* Its node found out by itself: what failed before the proof is settled. */
+static void a_gpu_that_its_node_proved_again_begins_anew(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 2, .slots = 2, .gpus = 2};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    struct gm_cwatch *w = gm_core_watch_make(sim->core, "node-0", "gpu");
+    const struct gm_health_work work = {.job = 1, .task = 3, .first = 4, .count = 1};
+    gm_health_fail(&w->health, &work, 1, GM_E_MEDIA_VERIFY, sim->now);
+    sim_node_tell_gpu(sim, &sim->nodes[0], 2, "fake 1"); /* only new facts */
+    sim_run(sim, 1);
+    assert_int_equal(w->health.count, 1);
+    sim_node_tell_gpu(sim, &sim->nodes[0], 0, "");
+    sim_run(sim, 1);
+    assert_int_equal(w->health.count, 1);
+    sim_node_tell_gpu(sim, &sim->nodes[0], 2, "fake 1");
+    sim_step(sim);
+    w = watch(sim, "node-0", "gpu");
+    assert_true(w == NULL || w->health.count == 0);
+    sim_destroy(sim);
+}
+
 /* Nodes of earlier versions do not know the question: time and trial are all. */
 static void an_old_node_s_gpu_is_tried_after_the_pause(void **arg)
 {
@@ -334,6 +357,7 @@ int main(void)
         cmocka_unit_test(the_last_device_is_never_closed),
         cmocka_unit_test(a_held_device_is_let_go_when_it_is_alone),
         cmocka_unit_test(a_gpu_is_proved_first),
+        cmocka_unit_test(a_gpu_that_its_node_proved_again_begins_anew),
         cmocka_unit_test(an_old_node_s_gpu_is_tried_after_the_pause),
         cmocka_unit_test(quarantine_outlives_the_scheduler),
         cmocka_unit_test(an_operator_closes_and_opens)};
