@@ -9,6 +9,7 @@
 #include "common/crash.h"
 #include "common/log.h"
 #include "common/loop.h"
+#include "scheduler/lazy.h"
 #include "scheduler/overload.h"
 
 struct batch {
@@ -19,6 +20,7 @@ struct batch {
     struct gm_commit_entry *entries; /* owned */
     size_t entry_count, entry_cap;
     size_t bytes;
+    bool asked; /* something of it must be on disk */
 };
 
 struct gm_commit {
@@ -29,7 +31,10 @@ struct gm_commit {
     int64_t next_seq;
     struct batch filling;
     struct batch writing;
-    bool busy; /* loop's view: `writing` is with the thread */
+    struct gm_lazy *lazy; /* owned */
+    bool flushing;        /* none is lazy any more */
+    bool busy;            /* loop's view: `writing` is with the thread */
+    bool releasing;       /* entries are handed back: those that come now are behind them */
     gm_time handed_at;
     struct gm_flow flow;
     int failed;
@@ -62,15 +67,38 @@ static void batch_fini(struct batch *b)
 
 static void release(struct gm_commit *c, struct batch *b, int rc, const struct gm_err *err)
 {
+    c->releasing = true;
     for (size_t i = 0; i < b->entry_count; i++) {
         c->fn(&b->entries[i], rc, err, c->arg);
     }
+    c->releasing = false;
     batch_fini(b);
+}
+
+/* Lazy rows that have waited go along with the batch, behind what it has. */
+static void take_lazy(struct gm_commit *c)
+{
+    struct batch *b = &c->filling;
+    gm_time now = c->flushing ? INT64_MAX : gm_time_now();
+    gm_time due = gm_lazy_due(c->lazy);
+    struct gm_row row;
+    struct gm_err err;
+    while (due > 0 && due <= now &&
+           gm_array_reserve(&b->rows, b->row_count, 1, &b->row_cap, sizeof *b->rows, &err) == 0 &&
+           gm_lazy_take(&c->lazy, now, &row)) { /* without memory they wait for the next time */
+        b->rows[b->row_count++] = row;
+        b->bytes += row.size;
+        due = gm_lazy_due(c->lazy);
+    }
 }
 
 static void hand_over(struct gm_commit *c)
 {
-    if (c->busy || c->filling.entry_count == 0 || c->failed < 0) {
+    if (c->busy || c->failed < 0) {
+        return;
+    }
+    take_lazy(c);
+    if (!c->filling.asked && c->filling.row_count == 0) {
         return;
     }
     c->writing = c->filling;
@@ -81,6 +109,18 @@ static void hand_over(struct gm_commit *c)
     c->handed = true;
     uv_cond_signal(&c->cond);
     uv_mutex_unlock(&c->mutex);
+}
+
+/* Starts the next batch, or hands back what waits for none. */
+static void settle(struct gm_commit *c)
+{
+    hand_over(c);
+    while (!c->busy && !c->releasing && c->failed == 0 && c->filling.entry_count > 0) {
+        struct batch light = c->filling;
+        c->filling = (struct batch){0};
+        release(c, &light, 0, NULL);
+        hand_over(c);
+    }
 }
 
 /* On the loop: the batch that was written comes back. */
@@ -102,6 +142,7 @@ static void on_written(void *arg)
     gm_flow_note(&c->flow, done.bytes, gm_time_now() - c->handed_at);
     hand_over(c);
     release(c, &done, 0, NULL);
+    settle(c);
 }
 
 /* Who waits for the batch does not wait for this. The same again is not told again. */
@@ -199,6 +240,42 @@ static int add_events(struct gm_commit *c, struct gm_commit_entry *entry, int64_
     return 0;
 }
 
+static bool asks_for_disk(const struct gm_commit *c, const struct gm_commit_entry *entry)
+{
+    const struct gm_effects *fx = &entry->effects;
+    bool asks = entry->answer != NULL || fx->publish_count > 0 || fx->cleanup_count > 0;
+    for (size_t i = 0; !asks && i < fx->row_count; i++) {
+        asks = !fx->rows[i].lazy || c->flushing;
+    }
+    for (size_t i = 0; !asks && i < fx->send_count; i++) {
+        asks = fx->sends[i].durable;
+    }
+    for (size_t i = 0; !asks && i < fx->event_count; i++) {
+        asks = fx->events[i].durable;
+    }
+    return asks;
+}
+
+/* There is room for all of them. */
+static int move_rows(struct gm_commit *c, struct gm_effects *fx, struct gm_err *err)
+{
+    struct batch *b = &c->filling;
+    gm_time now = gm_time_now();
+    int rc = 0;
+    for (size_t i = 0; rc == 0 && i < fx->row_count; i++) {
+        struct gm_row *row = &fx->rows[i];
+        if (row->lazy && !c->flushing) {
+            rc = gm_lazy_put(&c->lazy, row, now, err);
+            continue;
+        }
+        gm_lazy_drop(&c->lazy, row);
+        b->bytes += row->size;
+        b->rows[b->row_count++] = *row;
+        *row = (struct gm_row){0};
+    }
+    return rc;
+}
+
 int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
                   struct gm_err *err)
 {
@@ -217,19 +294,31 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
     if (rc == 0) {
         rc = add_events(c, entry, wall_unix_ms, err);
     }
+    bool asks = asks_for_disk(c, entry);
+    if (rc == 0) {
+        rc = move_rows(c, fx, err);
+    }
     if (rc < 0) {
         gm_effects_fini(fx);
         return rc;
     }
-    for (size_t i = 0; i < fx->row_count; i++) {
-        b->bytes += fx->rows[i].size;
-        b->rows[b->row_count++] = fx->rows[i];
-    }
+    b->asked = b->asked || asks;
     fx->row_count = 0; /* the array stays with the effects, what it held is the batch's */
     b->entries[b->entry_count++] = *entry;
     *entry = (struct gm_commit_entry){0};
-    hand_over(c);
+    settle(c);
     return 0;
+}
+
+void gm_commit_tick(struct gm_commit *c)
+{
+    settle(c);
+}
+
+void gm_commit_flush(struct gm_commit *c)
+{
+    c->flushing = true;
+    settle(c);
 }
 
 size_t gm_commit_backlog(const struct gm_commit *c)
@@ -244,7 +333,7 @@ uint32_t gm_commit_wait_s(const struct gm_commit *c)
 
 bool gm_commit_is_idle(const struct gm_commit *c)
 {
-    return !c->busy && c->filling.entry_count == 0;
+    return !c->busy && c->filling.entry_count == 0 && c->filling.row_count == 0;
 }
 
 void gm_commit_stop(struct gm_commit **commit)
@@ -268,6 +357,7 @@ void gm_commit_stop(struct gm_commit **commit)
     }
     gm_post_destroy(&c->post);
     release(c, &c->filling, rc, &err);
+    gm_lazy_fini(&c->lazy);
     uv_cond_destroy(&c->cond);
     uv_mutex_destroy(&c->mutex);
     free(c);

@@ -6,8 +6,9 @@
 #include "scheduler/daemon.h"
 
 /* Group commit: while one batch is written by a thread, the next one fills. What must not leave
- * before it is durable waits in the batch and is handed back, in order, when it is on disk.
- * Thread: the loop's.
+ * before it is durable waits in the batch and is handed back, in order, when it is on disk. Steps
+ * with lazy rows alone start no batch: they are handed back behind those before them, at once where
+ * there are none, and their rows wait as lazy.h says. Thread: the loop's.
  */
 struct gm_commit; /* opaque */
 
@@ -18,7 +19,8 @@ struct gm_commit_entry {        /* one step */
     void *answer_arg;
 };
 /* Called on the loop for each entry of a batch, in order, when it is on disk (rc 0) or when it will
- * never be (negative). The entry is freed afterwards. */
+ * never be (negative); in gm_commit_add already where nothing of it need be. The entry is freed
+ * afterwards. */
 typedef void (*gm_commit_fn)(struct gm_commit_entry *entry, int rc, const struct gm_err *err,
                              void *arg);
 
@@ -28,7 +30,11 @@ int gm_commit_start(uv_loop_t *loop, struct gm_state *state, gm_commit_fn fn, vo
  * Errors: NOMEM: the daemon must stop, a step is lost. */
 int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
                   struct gm_err *err) GM_MUST_CHECK;
-/* Bytes that wait, and whether nothing does. */
+/* Time went on: lazy rows that have waited are written. At least every 100 ms. */
+void gm_commit_tick(struct gm_commit *c);
+/* From now on no row is lazy, those that wait included: before the end. */
+void gm_commit_flush(struct gm_commit *c);
+/* Bytes that wait, and whether nothing does; lazy rows that still wait don't count. */
 size_t gm_commit_backlog(const struct gm_commit *c);
 /* Whole seconds until what waits now should be on disk (overload.h). */
 uint32_t gm_commit_wait_s(const struct gm_commit *c);

@@ -224,6 +224,7 @@ static void on_tick(uv_timer_t *timer)
     struct gm_event event = {.type = GM_EV_TICK};
     gm_wire_tick(d);
     gm_daemon_tell(d, &event);
+    gm_commit_tick(d->commit);
 }
 
 static void on_stop(uv_async_t *async)
@@ -387,6 +388,7 @@ int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
     gm_wire_deafen(d);
     /* Requests that wait for the pool or the disk get their answers. */
     (void)uv_timer_stop(&d->tick);
+    gm_commit_flush(d->commit);
     while (d->works > 0 || (!gm_commit_is_idle(d->commit) && d->failure == 0)) {
         (void)uv_run(&d->loop, UV_RUN_ONCE);
     }

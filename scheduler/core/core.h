@@ -48,6 +48,8 @@ struct gm_row {
     struct gm_key key; /* its name is owned */
     uint8_t *data;     /* owned; NULL: the row is deleted, and with a job's all rows of that job */
     size_t size;       /* bytes */
+    bool lazy;         /* nobody waits for it, and a restart can do without: it may be written later
+                          than what follows, or never where a later row has its key */
 };
 void gm_row_fini(struct gm_row *row);
 struct gm_send {

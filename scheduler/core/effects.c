@@ -69,6 +69,14 @@ void gm_core_fx_row(struct gm_core *core, const struct gm_key *key, const Protob
     row->data = gm_mem_encode(message, &row->size);
 }
 
+void gm_core_fx_lazy(struct gm_core *core, const struct gm_key *key,
+                     const ProtobufCMessage *message)
+{
+    struct gm_row *row = add_row(core->fx, key);
+    row->data = gm_mem_encode(message, &row->size);
+    row->lazy = true;
+}
+
 void gm_core_fx_delete(struct gm_core *core, const struct gm_key *key)
 {
     (void)add_row(core->fx, key);

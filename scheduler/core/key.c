@@ -55,6 +55,23 @@ int gm_key_compare(const struct gm_key *a, const struct gm_key *b)
     return order != 0 ? order : strcmp(a->name ? a->name : "", b->name ? b->name : "");
 }
 
+/* SplitMix64's finalizer: https://prng.di.unimi.it/splitmix64.c */
+static uint64_t mix(uint64_t x)
+{
+    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
+    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
+    return x ^ x >> 31;
+}
+
+uint64_t gm_key_hash(const struct gm_key *key)
+{
+    uint64_t hash = mix(key->job + mix(gm_key_at(key) + mix((uint64_t)key->kind + 1)));
+    for (const char *c = key->name; c && *c; c++) {
+        hash = mix(hash + (uint8_t)*c);
+    }
+    return hash;
+}
+
 const char *gm_key_text(const struct gm_key *key, char out[GM_KEY_TEXT_BYTES])
 {
     const char *name = key->name ? key->name : "";

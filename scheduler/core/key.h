@@ -39,6 +39,9 @@ void gm_key_set_at(struct gm_key *key, uint64_t at);
 /* By kind, job, gm_key_at, name: below 0, 0, above. */
 int gm_key_compare(const struct gm_key *a, const struct gm_key *b);
 
+/* Of what gm_key_compare looks at. */
+uint64_t gm_key_hash(const struct gm_key *key);
+
 /* "item 7/2/0/0/41", "object 7/1/v/ab/x", "node n1": for logs, tools and tests. Cut when it is
  * longer, which only names make it. */
 #define GM_KEY_TEXT_BYTES 1280 /* names have at most 1024 */

@@ -164,7 +164,7 @@ void gm_core_row_history(struct gm_core *core, const struct gm_history_entry *en
     struct gm_key key = {.kind = GM_ROW_NODE, .name = gm_mem_printf(ROW_PREFIX "%s", entry->key)};
     row.node_id = key.name;
     row.history = &history;
-    gm_core_fx_row(core, &key, &row.base);
+    gm_core_fx_lazy(core, &key, &row.base);
     free(key.name);
 }
 

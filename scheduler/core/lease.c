@@ -55,7 +55,7 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
     job->attempts[job->attempt_count++] = t;
     a->inst->task->attempts++;
     gm_core_run_note(a->inst, &(struct gm_run){a->first_chunk, a->chunk_count});
-    gm_core_row_attempt(core, job, t);
+    gm_core_row_attempt_begun(core, job, t);
     return t;
 }
 

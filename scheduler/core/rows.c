@@ -165,8 +165,10 @@ void gm_core_row_object_delete(struct gm_core *core, const struct gm_cjob *job,
     gm_core_fx_delete(core, &key);
 }
 
-void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
-                         const struct gm_attempt *attempt)
+static void write_attempt(struct gm_core *core, const struct gm_cjob *job,
+                          const struct gm_attempt *attempt,
+                          void (*write)(struct gm_core *core, const struct gm_key *key,
+                                        const ProtobufCMessage *message))
 {
     Gm__AttemptRow row = GM__ATTEMPT_ROW__INIT;
     Gm__Error error = GM__ERROR__INIT;
@@ -190,7 +192,19 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
     row.charged = attempt->charged;
     row.charged_chunk = attempt->charged_chunk;
     row.progressed = attempt->progressed;
-    gm_core_fx_row(core, &key, &row.base);
+    write(core, &key, &row.base);
+}
+
+void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
+                         const struct gm_attempt *attempt)
+{
+    write_attempt(core, job, attempt, gm_core_fx_row);
+}
+
+void gm_core_row_attempt_begun(struct gm_core *core, const struct gm_cjob *job,
+                               const struct gm_attempt *attempt)
+{
+    write_attempt(core, job, attempt, gm_core_fx_lazy);
 }
 
 void gm_core_job_touch(struct gm_core *core, struct gm_cjob *job)

@@ -396,6 +396,8 @@ struct gm_core {
 /* effects.c: all append to core->fx. Messages and keys are borrowed and copied. */
 void gm_core_fx_row(struct gm_core *core, const struct gm_key *key,
                     const ProtobufCMessage *message);
+void gm_core_fx_lazy(struct gm_core *core, const struct gm_key *key,
+                     const ProtobufCMessage *message);
 void gm_core_fx_delete(struct gm_core *core, const struct gm_key *key);
 void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *envelope,
                      bool durable);
@@ -423,6 +425,9 @@ void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
                          const struct gm_attempt *attempt);
+/* The same, of one that has nothing to say yet but that it runs: lazy. */
+void gm_core_row_attempt_begun(struct gm_core *core, const struct gm_cjob *job,
+                               const struct gm_attempt *attempt);
 /* Deleted where there is nothing to say: it is neither drained nor in quarantine. */
 void gm_core_row_node(struct gm_core *core, const char *node_id);
 /* The wall clock jumps: what follows is stamped no earlier than what it follows. */

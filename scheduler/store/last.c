@@ -5,23 +5,6 @@
 
 #include "common/array.h"
 
-/* SplitMix64's finalizer: https://prng.di.unimi.it/splitmix64.c */
-static uint64_t mix(uint64_t x)
-{
-    x = (x ^ x >> 30) * UINT64_C(0xbf58476d1ce4e5b9);
-    x = (x ^ x >> 27) * UINT64_C(0x94d049bb133111eb);
-    return x ^ x >> 31;
-}
-
-static uint64_t hash_of(const struct gm_key *key)
-{
-    uint64_t hash = mix(key->job + mix(gm_key_at(key) + mix((uint64_t)key->kind + 1)));
-    for (const char *c = key->name; c != NULL && *c != '\0'; c++) {
-        hash = mix(hash + (uint8_t)*c);
-    }
-    return hash;
-}
-
 /* Room for twice as many as there are, empty. */
 static int make_slots(struct gm_last *last, size_t count, struct gm_err *err)
 {
@@ -51,7 +34,7 @@ int gm_last_find(struct gm_last *last, const struct gm_row *rows, size_t count, 
     }
     for (size_t i = count; rc == 0 && i > 0; i--) {
         const struct gm_key *key = &rows[i - 1].key;
-        size_t at = hash_of(key) & (last->slot_count - 1);
+        size_t at = gm_key_hash(key) & (last->slot_count - 1);
         while (last->slots[at] != 0 && gm_key_compare(&rows[last->slots[at] - 1].key, key) != 0) {
             at = (at + 1) & (last->slot_count - 1);
         }

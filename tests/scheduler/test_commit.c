@@ -156,6 +156,93 @@ static void stopping_answers_what_waits(void **state)
     finish(&h, &s);
 }
 
+/* A step with a lazy row alone. */
+static struct gm_commit_entry make_lazy(uint64_t number)
+{
+    struct gm_commit_entry e = {0};
+    e.effects.rows = calloc(1, sizeof *e.effects.rows);
+    assert_non_null(e.effects.rows);
+    e.effects.rows[0] = (struct gm_row){.key = {.kind = GM_ROW_ATTEMPT, .job = 1, .number = number},
+                                        .data = (uint8_t *)strdup("lazy"),
+                                        .size = 4,
+                                        .lazy = true};
+    e.effects.row_count = 1;
+    return e;
+}
+
+static int count_lazy(const struct gm_key *key, const void *data, size_t size, void *arg,
+                      struct gm_err *err)
+{
+    int *count = arg;
+    (void)data;
+    (void)size;
+    (void)err;
+    *count += key->kind == GM_ROW_ATTEMPT;
+    return 0;
+}
+
+static int stored(struct gm_state *s)
+{
+    struct gm_err err = {0};
+    int count = 0;
+    ASSERT_OK(gm_state_load(s, count_lazy, &count, &err));
+    return count;
+}
+
+static void lazy_rows_start_no_batch_and_are_flushed(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    struct gm_commit_entry e = make_lazy(1);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    assert_int_equal(h.released, 1); /* nothing was before it */
+    assert_true(gm_commit_is_idle(h.commit));
+    e = make_entry(&h, 1);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    e = make_lazy(2);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    assert_int_equal(h.released, 1); /* it is behind one that waits for the disk */
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(h.released, 3);
+    gm_commit_flush(h.commit);
+    assert_false(gm_commit_is_idle(h.commit));
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(stored(s), 2);
+    e = make_lazy(3); /* from then on none is */
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    assert_false(gm_commit_is_idle(h.commit));
+    while (!gm_commit_is_idle(h.commit)) {
+        (void)uv_run(&h.loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(stored(s), 3);
+    assert_int_equal(h.released, 4);
+    finish(&h, &s);
+}
+
+/* What a stop that nobody asked for loses. */
+static void lazy_rows_may_be_lost(void **state)
+{
+    struct heard h = {0};
+    struct gm_state *s = NULL;
+    struct gm_err err = {0};
+    assert_int_equal(uv_loop_init(&h.loop), 0);
+    ASSERT_OK(gm_state_open(*state, &s, &err));
+    ASSERT_OK(gm_commit_start(&h.loop, s, on_entry, &h, &h.commit, &err));
+    struct gm_commit_entry e = make_lazy(1);
+    ASSERT_OK(gm_commit_add(h.commit, &e, 7, &err));
+    gm_commit_stop(&h.commit);
+    assert_int_equal(stored(s), 0);
+    finish(&h, &s);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -163,6 +250,9 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_failed_commit_answers_everybody_and_takes_no_more,
                                         make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(lazy_rows_start_no_batch_and_are_flushed, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(lazy_rows_may_be_lost, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(stopping_answers_what_waits, make_folder, remove_folder),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,6 +12,7 @@
 #include "scheduler/core/mem.h"
 #include "scheduler/core/view.h"
 #include "scheduler/hold.h"
+#include "scheduler/lazy.h"
 
 #define uthash_fatal(msg) gm_mem_exhausted()
 #include <uthash.h>
@@ -268,6 +269,7 @@ struct sim {
     uint32_t job_count;
     struct sim_row *rows;       /* committed */
     struct gm_effects *pending; /* steps not committed yet */
+    struct gm_lazy *lazy;       /* rows of committed steps that are not on disk yet */
     size_t pending_count, pending_cap;
     size_t writing; /* of these the first so many are being committed, until then */
     gm_time written_at;

@@ -353,6 +353,9 @@ void sim_reload_check(struct sim *sim)
     for (const struct sim_row *r = sim->rows; r; r = r->hh.next) {
         put(&rows, &r->key, r->data, r->size);
     }
+    for (const struct gm_row *r = NULL; (r = gm_lazy_next(sim->lazy, r)) != NULL;) {
+        put(&rows, &r->key, r->data, r->size);
+    }
     for (size_t i = 0; i < sim->pending_count; i++) {
         put_all(&rows, &sim->pending[i]);
     }

@@ -126,13 +126,20 @@ static void note_seq(struct sim *sim, const struct gm_row *row)
     gm__job_row__free_unpacked(m, NULL);
 }
 
-static void commit_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
+static void keep_lazy(struct sim *sim, const struct gm_row *row)
+{
+    struct gm_err err;
+    struct gm_row copy = *row;
+    copy.key.name = row->key.name ? strdup(row->key.name) : NULL;
+    copy.data = malloc(row->size + 1);
+    assert_non_null(copy.data);
+    memcpy(copy.data, row->data, row->size);
+    assert_int_equal(gm_lazy_put(&sim->lazy, &copy, sim->now, &err), 0);
+}
+
+static void put_row(struct sim *sim, const struct gm_row *row)
 {
     char id[GM_KEY_TEXT_BYTES];
-    if (!row->data) {
-        delete_row(sim, row, fx);
-        return;
-    }
     struct sim_row *r = sim_row_find(sim, &row->key);
     if (r && is_result(row->key.kind)) {
         fail_msg("seed %u: row %s is committed twice", sim->params.seed, r->id);
@@ -153,6 +160,30 @@ static void commit_row(struct sim *sim, const struct gm_row *row, const struct g
     r->data = malloc(row->size + 1);
     assert_non_null(r->data);
     memcpy(r->data, row->data, row->size);
+}
+
+static void commit_row(struct sim *sim, const struct gm_row *row, const struct gm_effects *fx)
+{
+    if (row->lazy) {
+        keep_lazy(sim, row);
+        return;
+    }
+    gm_lazy_drop(&sim->lazy, row);
+    if (row->data) {
+        put_row(sim, row);
+    } else {
+        delete_row(sim, row, fx);
+    }
+}
+
+/* Lazy rows that have waited until then. */
+static void write_lazy(struct sim *sim, gm_time until)
+{
+    struct gm_row row;
+    while (gm_lazy_take(&sim->lazy, until, &row)) {
+        put_row(sim, &row);
+        gm_row_fini(&row);
+    }
 }
 
 void sim_store_keep(struct sim *sim, struct gm_effects *fx)
@@ -211,6 +242,7 @@ static void commit_steps(struct sim *sim, size_t count)
 void sim_commit(struct sim *sim)
 {
     commit_steps(sim, sim->pending_count);
+    write_lazy(sim, INT64_MAX);
 }
 
 void sim_store_crash(struct sim *sim)
@@ -223,10 +255,12 @@ void sim_store_crash(struct sim *sim)
         gm_effects_fini(&sim->pending[i]);
     }
     sim->pending_count = sim->writing = 0;
+    gm_lazy_fini(&sim->lazy);
 }
 
 void sim_store_step(struct sim *sim)
 {
+    write_lazy(sim, sim->now);
     if (sim->params.commit_ms == 0) {
         if (sim_random(sim, 3) > 0) {
             sim_commit(sim);
@@ -259,4 +293,5 @@ void sim_store_free(struct sim *sim)
         gm_effects_fini(&sim->pending[i]);
     }
     free(sim->pending);
+    gm_lazy_fini(&sim->lazy);
 }
