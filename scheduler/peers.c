@@ -387,6 +387,9 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
     peer->gone = false;
     if (c->peer != peer) {
         detach(p, peer);
+        if (c->peer != NULL) { /* the connection before, of this number, is closed */
+            set_gone(c->peer, now);
+        }
         c->peer = peer;
         peer->fd = fd;
         set_proved(p, c, peer->node != NULL, now);

@@ -143,6 +143,8 @@ static void who_is_refused_takes_nothing_from_a_node(void **state)
     assert_int_equal(hear(p, "n1", 5, NULL, 9, &other), GM_PEER_TAKE); /* a routing id is no name */
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN), node);
     assert_int_equal(judge(p, other, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE);
+    assert_null(route(p, "n2", GM__ENVELOPE__BODY_REFUSE)); /* it is not about that one */
+    assert_null(route(p, "n2", GM__ENVELOPE__BODY_WELCOME));
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_REFUSE), other);
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN), node);
     gm_peers_settle(p);
@@ -186,6 +188,22 @@ static void a_closed_connection_is_heard_out_and_forgotten(void **state)
     assert_ptr_equal(route(p, "n2", GM__ENVELOPE__BODY_ACK), peer);
 }
 
+/* What was said over a connection may be read after another one has its number. */
+static void of_one_descriptor_the_last_peer_counts(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *old = welcome(p, "a", 4, NULL, "n1");
+    struct gm_peer *new = welcome(p, "b", 4, NULL, "n2");
+    assert_int_equal(gm_peer_fd(old), -1);
+    assert_int_equal(gm_peer_fd(new), 4);
+    gm_peers_closed(p, 4, now);
+    assert_int_equal(gm_peer_fd(new), -1);
+    now += GM_PEERS_GONE_TIME;
+    assert_int_equal(sweep(p), 0);
+    assert_null(route(p, "n1", GM__ENVELOPE__BODY_ACK));
+    assert_null(route(p, "n2", GM__ENVELOPE__BODY_ACK));
+}
+
 static void who_says_nothing_is_cut(void **state)
 {
     struct gm_peers *p = *state;
@@ -213,7 +231,7 @@ static void garbage_is_answered_now_and_then_and_cut_at_last(void **state)
     unsigned told = 0, ignored = 0;
     assert_true(gm_peers_opened(p, 4, now));
     assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
-    for (;;) {
+    for (int i = 0; i < 100; i++) {
         enum gm_peer_verdict v = gm_peers_judge(p, peer, NULL, now, NULL, &err);
         if (v == GM_PEER_CUT) {
             break;
@@ -366,6 +384,7 @@ int main(void)
         TEST(who_is_refused_takes_nothing_from_a_node),
         TEST(a_node_that_comes_again_replaces_itself),
         TEST(a_closed_connection_is_heard_out_and_forgotten),
+        TEST(of_one_descriptor_the_last_peer_counts),
         TEST(who_says_nothing_is_cut),
         TEST(garbage_is_answered_now_and_then_and_cut_at_last),
         TEST(budgets_hold),
