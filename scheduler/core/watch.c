@@ -119,7 +119,8 @@ void gm_core_device_open(struct gm_core *core, struct gm_cnode *node, struct gm_
     const struct gm_cwatch *w = d->watch;
     const struct gm_cwatch *all =
         core->watches ? gm_core_watch_find(core, node->id, "") : NULL; /* the whole node's */
-    bool closed = all || (w && (w->by_operator || w->state == GM_WATCH_CLOSED || w->held_until));
+    bool closed = (all && all->by_operator) ||
+                  (w && (w->by_operator || w->state == GM_WATCH_CLOSED || w->held_until));
     d->usable = d->offered;
     if (closed) {
         d->usable.slots = 0;

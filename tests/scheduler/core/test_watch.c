@@ -342,6 +342,9 @@ static void an_operator_closes_and_opens(void **arg)
     assert_true(find_row(sim, "node-0") != NULL);
     sim_commit(sim);
     assert_null(find_row(sim, "node-0"));
+    (void)sim_submit(sim, "next", 6, 0, 50);
+    sim_until(sim, sim_all_final, 60);
+    assert_true(sim->nodes[0].assigned > 0);
     sim_destroy(sim);
 }
 
