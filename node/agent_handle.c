@@ -11,21 +11,40 @@
 #define REFUSED_PAUSE (5 * GM_SEC)
 #define HEARTBEAT_MIN_MS 10
 
-static void drop_all(struct gm_agent *agent, const char *reason)
+static bool is_adopted(const struct gm_task *task, const Gm__Welcome *welcome)
+{
+    for (size_t i = 0; i < welcome->n_adopted; i++) {
+        const Gm__LeaseState *s = welcome->adopted[i];
+        if (s->task_id == task->id && s->term == task->term && s->epoch == task->epoch) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What the scheduler before this one assigned goes on where this one says so. */
+static void drop_strangers(struct gm_agent *agent, const Gm__Welcome *welcome)
 {
     struct gm_task *next = NULL;
     for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
         next = t->next;
-        gm_task_drop(t, reason);
+        if (t->term == welcome->term || t->state == GM_TASK_DROPPED) {
+            continue;
+        }
+        if (!is_adopted(t, welcome)) {
+            gm_task_drop(t, "the scheduler started anew");
+        } else if (agent->term != welcome->term) {
+            gm_log(GM_LOG_INFO, "task-kept",
+                   "job=%s task=%s id=%" PRIu64 " epoch=%" PRIu64 " term=%" PRIu64, t->spec->job_id,
+                   t->spec->task, t->id, t->epoch, welcome->term);
+        }
     }
 }
 
 static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
 {
     gm_time now = gm_time_now();
-    if (agent->term != welcome->term && agent->term != 0) {
-        drop_all(agent, "the scheduler started anew");
-    }
+    drop_strangers(agent, welcome);
     agent->term = welcome->term;
     agent->lease_ms = welcome->lease_ms;
     agent->heartbeat_ms =
@@ -51,8 +70,10 @@ static void handle_refuse(struct gm_agent *agent, const Gm__Refuse *refuse)
     if (refuse->error != NULL) {
         gm_err_from_msg(refuse->error, &err);
     }
-    if (err.code == GM_E_UNREACHABLE) { /* this term does not know us */
-        gm_link_hello_again(agent);
+    if (err.code == GM_E_UNREACHABLE) {                           /* this term does not know us */
+        if (agent->link != GM_LINK_HELLO || !agent->hello_sent) { /* it may not have read it yet */
+            gm_link_hello_again(agent);
+        }
         return;
     }
     gm_log_err(GM_LOG_ERROR, "refused", &err, "endpoint=%s",
@@ -63,8 +84,8 @@ static void handle_refuse(struct gm_agent *agent, const Gm__Refuse *refuse)
 static struct gm_task *find_current(struct gm_agent *agent, uint64_t id, uint64_t term,
                                     uint64_t epoch)
 {
-    struct gm_task *task = term == agent->term ? gm_task_find(agent, id, epoch) : NULL;
-    return task == NULL || task->state == GM_TASK_DROPPED ? NULL : task;
+    struct gm_task *task = gm_task_find(agent, id, epoch);
+    return task == NULL || task->term != term || task->state == GM_TASK_DROPPED ? NULL : task;
 }
 
 static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)

@@ -210,17 +210,67 @@ static size_t make_notes(const struct gm_agent *agent, char **out)
     return n;
 }
 
+/* What the agent still works for, whoever assigned it. */
+static size_t count_held(const struct gm_agent *agent)
+{
+    size_t count = 0;
+    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        count += t->state != GM_TASK_DROPPED ? 1 : 0;
+    }
+    return count;
+}
+
+/* Borrows from the task. */
+static void tell_held(const struct gm_task *t, Gm__HeldLease *out)
+{
+    const Gm__TaskSpec *spec = t->spec;
+    bool runs = strcmp(spec->type, "encode") == 0 || strcmp(spec->type, "analyze") == 0;
+    gm__held_lease__init(out);
+    out->task_id = t->id;
+    out->term = t->term;
+    out->epoch = t->epoch;
+    out->progress = t->progress;
+    out->inputs_received = (uint32_t)t->inputs.count;
+    out->job_id = spec->job_id;
+    out->task = spec->task;
+    out->instance = spec->instance;
+    if (runs && spec->n_inputs > 0) {
+        out->first_chunk = spec->inputs[0]->item->index;
+        out->chunks = (uint32_t)spec->n_inputs;
+    }
+    out->attempt = spec->attempt;
+    out->device = t->assign->device;
+    out->demand = t->assign->demand;
+    out->chain = spec->chain;
+    out->publication = spec->publication;
+    out->started_unix_ms = t->assigned_unix_ms;
+}
+
 static void send_hello(struct gm_agent *agent)
 {
     struct gm_err err = {.code = GM_OK};
+    size_t held = count_held(agent);
+    Gm__HeldLease *leases = calloc(held + 1, sizeof(*leases));
+    Gm__HeldLease **list = calloc(held + 1, sizeof(*list));
     char *notes[sizeof(agent->notes) / sizeof(agent->notes[0]) + GM_DEVICE_NOTES];
     Gm__Hello hello = GM__HELLO__INIT;
     struct gm_agent_facts *facts = NULL;
-    int rc = gm_agent_facts_make(agent, &hello.devices, &hello.n_devices, &facts, &err);
+    int rc = leases == NULL || list == NULL
+                 ? gm_err_nomem(&err)
+                 : gm_agent_facts_make(agent, &hello.devices, &hello.n_devices, &facts, &err);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "message-not-sent", &err, "kind=hello");
+        free(leases);
+        free(list);
         return;
     }
+    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
+        if (t->state != GM_TASK_DROPPED && hello.n_held < GM_PROTO_MAX_HELD) {
+            list[hello.n_held] = &leases[hello.n_held];
+            tell_held(t, list[hello.n_held++]);
+        }
+    }
+    hello.held = list;
     hello.node_id = (char *)(uintptr_t)agent->params.node_id;
     hello.instance = agent->instance;
     hello.protocol = GM_PROTOCOL_VERSION;
@@ -235,6 +285,8 @@ static void send_hello(struct gm_agent *agent)
     env.hello = &hello;
     agent->hello_sent = gm_link_send(agent, &env);
     gm_agent_facts_free(facts);
+    free(leases);
+    free(list);
 }
 
 static void try_endpoint(struct gm_agent *agent)

@@ -235,6 +235,7 @@ struct gm_task {
     char *path;                  /* owned: the folder; NULL until made */
     gm_time deadline;            /* of the lease; the pool reads it: atomic */
     gm_time assigned;
+    int64_t assigned_unix_ms;
     gm_time life; /* last sign of life of its worker */
     uint64_t progress, frames_done, frames_total, told_done;
     gm_time told;

@@ -117,6 +117,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->source_fd = -1;
     task->inputs_complete = task->spec->inputs_complete;
     task->assigned = task->life = gm_time_now();
+    task->assigned_unix_ms = gm_time_unix_ms();
     uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;
     __atomic_store_n(&task->deadline, task->assigned + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
     task->next = agent->tasks;

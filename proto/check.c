@@ -207,6 +207,23 @@ static int check_device(const Gm__Device *d, struct gm_err *err)
     return 0;
 }
 
+static int check_held(const Gm__HeldLease *held, struct gm_err *err)
+{
+    if (!is_ident(held->job_id)) {
+        return fail(err, "HeldLease.job_id", "is not an id");
+    }
+    if (held->publication[0] != '\0' && !is_ident(held->publication)) {
+        return fail(err, "HeldLease.publication", "is not an id");
+    }
+    if (held->demand == NULL) {
+        return fail(err, "HeldLease.demand", "is missing");
+    }
+    if (held->chain != NULL && !are_chains(1, (Gm__Chain *const *)&held->chain)) {
+        return fail(err, "HeldLease.chain", "is too long");
+    }
+    return 0;
+}
+
 static int check_hello(const Gm__Hello *hello, struct gm_err *err)
 {
     if (!gm_is_node_id(hello->node_id)) {
@@ -217,6 +234,15 @@ static int check_hello(const Gm__Hello *hello, struct gm_err *err)
     }
     for (size_t i = 0; i < hello->n_devices; i++) {
         int rc = check_device(hello->devices[i], err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
+    if (hello->n_held > GM_PROTO_MAX_HELD) {
+        return fail(err, "Hello.held", "has too many leases");
+    }
+    for (size_t i = 0; i < hello->n_held; i++) {
+        int rc = check_held(hello->held[i], err);
         if (rc < 0) {
             return rc;
         }

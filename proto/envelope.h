@@ -13,6 +13,7 @@
 #define GM_ENVELOPE_MAX_BYTES (32u << 20)
 #define GM_WORKER_MESSAGE_MAX_BYTES (64u << 10)
 #define GM_PROTO_HASH_BYTES 32
+#define GM_PROTO_MAX_HELD 4096u /* leases in a Hello: many times the threads of a large machine */
 
 /* *out is owned: gm__envelope__free_unpacked(out, NULL). Errors: PROTO (native = offset or field),
  * LIMIT. */

@@ -1,7 +1,7 @@
 /* Grants: the core names objects by store and key, nodes get URLs that are good for an hour.
  *
- * Which job an answer is about follows from the assignment's epoch, remembered from when it left
- * until its lease ends.
+ * Which job an answer is about follows from the assignment's epoch, remembered from when it left,
+ * or from the first answer about one that was taken over, until its lease ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -69,11 +69,10 @@ static int ref_insert(struct gm_daemon *d, struct gm_lease_ref *ref, struct gm_e
     return 0;
 }
 
-static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_lease_ref **out,
-                   struct gm_err *err)
+static int ref_add(struct gm_daemon *d, uint64_t epoch, const char *job_id, struct gm_err *err)
 {
     const char *source_url, *destination_url;
-    int rc = gm_view_job_urls(d->core, assign->spec->job_id, &source_url, &destination_url, err);
+    int rc = gm_view_job_urls(d->core, job_id, &source_url, &destination_url, err);
     if (rc < 0) {
         return rc;
     }
@@ -82,7 +81,7 @@ static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_leas
         rc = gm_err_nomem(err);
         goto out;
     }
-    ref->epoch = assign->epoch;
+    ref->epoch = epoch;
     ref->destination_url = strdup(destination_url);
     if (ref->destination_url == NULL) {
         rc = gm_err_nomem(err);
@@ -93,15 +92,25 @@ static int ref_add(struct gm_daemon *d, const Gm__Assign *assign, struct gm_leas
         goto out;
     }
     rc = ref_insert(d, ref, err);
-    if (rc < 0) {
-        goto out;
-    }
-    *out = ref;
+    ref = rc == 0 ? NULL : ref;
 out:
-    if (rc < 0) {
-        ref_destroy(ref);
-    }
+    ref_destroy(ref);
     return rc;
+}
+
+/* NULL: err says why. The first answer about a lease that was taken over finds no ref. */
+static struct gm_lease_ref *ref_get(struct gm_daemon *d, uint64_t epoch, struct gm_err *err)
+{
+    struct gm_lease_ref *ref = ref_find(d, epoch);
+    if (ref != NULL) {
+        return ref;
+    }
+    const char *job_id = gm_view_lease_job(d->core, epoch);
+    if (job_id == NULL) {
+        (void)gm_err_set(err, GM_E_BUG, 0, "an answer about an unknown assignment");
+        return NULL;
+    }
+    return ref_add(d, epoch, job_id, err) < 0 ? NULL : ref_find(d, epoch);
 }
 
 static void ref_remove(struct gm_daemon *d, uint64_t epoch)
@@ -181,12 +190,11 @@ static int fill_inputs(const struct filler *f, Gm__TaskInput **inputs, size_t co
 
 static int fill_assign(struct filler *f, Gm__Assign *assign, struct gm_err *err)
 {
-    struct gm_lease_ref *ref = NULL;
-    int rc = ref_add(f->d, assign, &ref, err);
+    int rc = ref_add(f->d, assign->epoch, assign->spec->job_id, err);
     if (rc < 0) {
         return rc;
     }
-    f->ref = ref;
+    f->ref = ref_find(f->d, assign->epoch);
     Gm__TaskSpec *spec = assign->spec;
     if (spec->source != NULL) {
         rc = fill_object(f, spec->source, err);
@@ -205,9 +213,12 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
     if (answer->error != NULL) {
         return 0;
     }
-    f->ref = ref_find(f->d, asked->epoch);
-    if (f->ref == NULL || answer->n_grants != asked->n_items) {
-        return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an unknown assignment");
+    f->ref = ref_get(f->d, asked->epoch, err);
+    if (f->ref == NULL) {
+        return -(int)err->code;
+    }
+    if (answer->n_grants != asked->n_items) {
+        return gm_err_set(err, GM_E_BUG, 0, "not all that was asked for was granted");
     }
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < answer->n_grants; i++) {
@@ -233,9 +244,9 @@ static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Env
     case GM__ENVELOPE__BODY_ASSIGN:
         return fill_assign(f, env->assign, err);
     case GM__ENVELOPE__BODY_FEED:
-        f->ref = ref_find(f->d, env->feed->epoch);
+        f->ref = ref_get(f->d, env->feed->epoch, err);
         if (f->ref == NULL) {
-            return gm_err_set(err, GM_E_BUG, 0, "inputs for an unknown assignment");
+            return -(int)err->code;
         }
         return fill_inputs(f, env->feed->inputs, env->feed->n_inputs, err);
     case GM__ENVELOPE__BODY_GRANT_ANSWER:

@@ -330,6 +330,25 @@ bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code)
            !is_of_job(code) && !is_lost(lease->job, lease->chain->name);
 }
 
+bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
+{
+    const struct gm_cjob *job = inst->task->job;
+    switch (inst->task->type->role) {
+    case GM_ROLE_PLAN:
+        return chain && !is_lost(job, chain->name);
+    case GM_ROLE_ANALYZE:
+    case GM_ROLE_ENCODE:
+        return chain && job->chain && strcmp(chain->name, job->chain->name) == 0 &&
+               strcmp(chain->fingerprint, job->chain->fingerprint) == 0;
+    case GM_ROLE_INSPECT:
+    case GM_ROLE_SPLIT:
+    case GM_ROLE_TRACK:
+    case GM_ROLE_FINISH:
+    default:
+        return chain == NULL;
+    }
+}
+
 void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
                           const struct gm_err *why)
 {

@@ -27,6 +27,10 @@ static int check_unit(const struct gm_cjob *job, const struct gm_unit *unit, boo
         return BROKEN("job %s: a unit is %s and has %s lease", job->id,
                       gm_task_state_name(unit->state), unit->lease ? "a" : "no");
     }
+    if (unit->awaited && (unit->state != GM_TASK_BACKOFF || !unit->awaited->unheard)) {
+        return BROKEN("job %s: a unit is %s and waits for an attempt that was heard of", job->id,
+                      gm_task_state_name(unit->state));
+    }
     if (unit->state == GM_TASK_BACKOFF && (job->wake_at == 0 || job->wake_at > unit->retry_at)) {
         return BROKEN("job %s: a unit would sleep for ever", job->id);
     }
@@ -138,15 +142,26 @@ static int check_job(const struct gm_cjob *job, struct gm_err *err)
     if (ending && !job->leases && !job->publish_pending && job->publish_at == 0) {
         return BROKEN("job %s is %s and nothing ends it", job->id, gm_job_state_name(job->state));
     }
-    uint64_t held = 0, leading = 0;
+    uint64_t held = 0, leading = 0, attempts = 0;
     const struct gm_lease *l;
     DL_FOREACH2(job->leases, l, job_next)
     {
         held += l->cancelling ? 0 : 1;
         leading += l->chunk_count > 0 && l->first_chunk == 0 ? 1 : 0;
+        attempts += l->attempt->outcome == GM_ATTEMPT_RUNNING ? 1 : 0;
     }
     if (leading != job->leading) {
         return BROKEN("job %s: runs of its first chunk are miscounted", job->id);
+    }
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        attempts -= a->outcome == GM_ATTEMPT_RUNNING && !a->unheard ? 1 : 0;
+        if (a->unheard && (!working || a->outcome != GM_ATTEMPT_RUNNING)) {
+            return BROKEN("job %s: attempt %" PRIu64 " is over and waited for", job->id, a->number);
+        }
+    }
+    if (attempts != 0) {
+        return BROKEN("job %s: attempts run without a lease, or leases without one", job->id);
     }
     if (held > 0 && !working && job->state == GM_JOB_FAILED) {
         return BROKEN("job %s failed and holds leases", job->id);
@@ -266,6 +281,10 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     int rc = gm_devices_check(core, err);
     if (rc < 0) {
         return rc;
+    }
+    if (core->unheard && core->now >= core->strangers_until) {
+        return BROKEN("job %s waits for a node longer than a lease lasts",
+                      core->unheard->inst->task->job->id);
     }
     if (held != running) {
         return BROKEN("%" PRIu64 " units run, leases hold %" PRIu64, running, held);

@@ -44,6 +44,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->next_seq = 1;
     core->devices = gm_devices_create();
     gm_core_order_init(core);
+    core->epoch = params->term << 32;
     *out = core;
     return 0;
 }
@@ -391,6 +392,7 @@ int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now
     core->fx = out;
     core->now = now > core->now ? now : core->now;
     core->unix_ms = event->unix_ms;
+    gm_core_unheard_tick(core);
     if (core->unstamped && event->type == GM_EV_TICK && core->unix_ms > 0) {
         stamp_lost(core);
     }

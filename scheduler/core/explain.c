@@ -139,7 +139,15 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
 static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *unit, int64_t chunk,
                             gm_time now, struct gm_explain_row *row)
 {
-    const struct gm_attempt *a = last_failure(inst, chunk);
+    const struct gm_attempt *a = unit->awaited;
+    if (a) {
+        SAY(row,
+            "It ran on node %.64s when the scheduler started anew, which waits up to %d s for that "
+            "node.",
+            a->node_id, seconds(unit->retry_at - now));
+        return;
+    }
+    a = last_failure(inst, chunk);
     SAY(row, "It failed %u times and is tried again in %d s; last on node %.64s: %.90s",
         unit->failures, seconds(unit->retry_at - now), a ? a->node_id : "?",
         a ? a->error.text : "capacity was short");
@@ -196,9 +204,16 @@ static void say_measured(const struct gm_inst *inst, char *out, size_t size)
 static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
                          uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
 {
-    uint64_t unused, held = 0;
+    uint64_t unused, held = 0, awaited = 0;
     struct gm_chain_wish wish;
-    char waits[128] = "", few[64] = "", measured[96], next[64];
+    char waits[128] = "", few[64] = "", unheard[64] = "", measured[96], next[64];
+    for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
+        awaited += inst->chunks[i].unit.awaited != NULL;
+    }
+    if (awaited > 0) {
+        (void)snprintf(unheard, sizeof(unheard), " %" PRIu64 " for the node that had them,",
+                       awaited);
+    }
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
         held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
     }
@@ -214,10 +229,10 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
     say_left(gm_core_inst_next_end(core, inst), " The next run is expected to end in", next);
     row->state = GM_TASK_RUNNING;
     SAY(row,
-        "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s %" PRIu64
+        "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s%s %" PRIu64
         " pause after a failure.%s%s%s",
-        inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, backoff, next,
-        next[0] ? "." : "", measured);
+        inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, unheard,
+        backoff - awaited, next, next[0] ? "." : "", measured);
 }
 
 static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,

@@ -10,6 +10,7 @@ static const signed char unit_table[GM_TASK_STATES][GM_UNIT_EVENTS] = {
                          [GM_UNIT_RESTORE] = TO(GM_TASK_DONE)},
     [GM_TASK_READY] = {[GM_UNIT_RESET] = TO(GM_TASK_BLOCKED),
                        [GM_UNIT_ASSIGN] = TO(GM_TASK_RUNNING),
+                       [GM_UNIT_AWAIT] = TO(GM_TASK_BACKOFF),
                        [GM_UNIT_END] = TO(GM_TASK_ENDED),
                        [GM_UNIT_RESTORE] = TO(GM_TASK_DONE)},
     [GM_TASK_RUNNING] = {[GM_UNIT_COMMIT] = TO(GM_TASK_DONE),

@@ -171,8 +171,7 @@ static void grant_one(struct gm_core *core, struct gm_cjob *job, const Gm__Grant
 void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm__GrantRequest *m,
                           const char *node_id)
 {
-    struct gm_lease *lease =
-        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
     struct gm_err err = {.code = GM_OK};
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__GrantAnswer answer = GM__GRANT_ANSWER__INIT;

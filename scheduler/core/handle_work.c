@@ -109,8 +109,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
 void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const Gm__Produced *m,
                              uint64_t seq, const char *node_id)
 {
-    struct gm_lease *lease =
-        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
     if (!lease || lease->cancelling) {
         send_ack(core, node_id, seq, true);
         return;
@@ -245,8 +244,7 @@ static void note_decoding(const struct gm_lease *lease, const Gm__Done *m, Gm__U
 void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__Done *m,
                          uint64_t seq, const char *node_id)
 {
-    struct gm_lease *lease =
-        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
     if (!lease || lease->cancelling) {
         if (lease) {
             gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, m->usage);
@@ -289,8 +287,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
 void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm__Failed *m,
                            uint64_t seq, const char *node_id)
 {
-    struct gm_lease *lease =
-        node ? gm_core_lease_find(core, node, m->task_id, m->term, m->epoch) : NULL;
+    struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
     send_ack(core, node_id, seq, lease == NULL || lease->cancelling);
     if (!lease) {
         return;

@@ -15,6 +15,9 @@ void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_eve
     }
     job->state = (enum gm_job_state)next;
     gm_core_job_touch(core, job);
+    if (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) {
+        gm_core_unheard_end_job(core, job);
+    }
     const char *name = gm_job_state_name(job->state);
     if (gm_job_state_is_final(job->state)) {
         job->finished_unix_ms = gm_core_stamp(

@@ -12,8 +12,8 @@ struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode 
                                     uint64_t task_id, uint64_t term, uint64_t epoch)
 {
     struct gm_lease *lease = NULL;
-    HASH_FIND(hh, core->leases, &task_id, sizeof(task_id), lease);
-    bool mine = lease && lease->node == node && term == core->params.term && epoch == lease->epoch;
+    HASH_FIND(hh, core->leases, &epoch, sizeof(epoch), lease);
+    bool mine = lease && lease->node == node && term == lease->term && task_id == lease->task_id;
     return mine ? lease : NULL;
 }
 
@@ -34,18 +34,19 @@ static void set_timer(struct gm_core *core, struct gm_lease *lease)
     gm_timers_set(&core->lease_timers, &lease->timer, gm_core_lease_due(core, lease));
 }
 
-static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_assignment *a)
+static struct gm_attempt *add_attempt(const struct gm_assignment *a, uint64_t number,
+                                      int64_t started_unix_ms)
 {
     struct gm_cjob *job = a->inst->task->job;
     struct gm_attempt *t = gm_mem_zalloc(sizeof(*t));
-    t->number = job->attempt_count > 0 ? job->attempts[job->attempt_count - 1]->number + 1 : 1;
+    t->number = number;
     t->inst = a->inst;
     t->first_chunk = a->chunk_count > 0 ? (int64_t)a->first_chunk : -1;
     t->chunks = a->chunk_count;
     t->node_id = gm_mem_strdup(a->node->id);
     t->device = gm_mem_strdup(a->device->id);
     t->chain = gm_mem_strdup(a->chain->name);
-    t->started_unix_ms = gm_core_stamp(core, job->created_unix_ms);
+    t->started_unix_ms = started_unix_ms;
     t->outcome = GM_ATTEMPT_RUNNING;
     t->blamed_chunk = -1;
     t->charged_chunk = -1;
@@ -55,8 +56,12 @@ static struct gm_attempt *start_attempt(struct gm_core *core, const struct gm_as
     job->attempts[job->attempt_count++] = t;
     a->inst->task->attempts++;
     gm_core_run_note(a->inst, &(struct gm_run){a->first_chunk, a->chunk_count});
-    gm_core_row_attempt_begun(core, job, t);
     return t;
+}
+
+static uint64_t last_number(const struct gm_cjob *job)
+{
+    return job->attempt_count > 0 ? job->attempts[job->attempt_count - 1]->number : 0;
 }
 
 /* The i-th unit of the lease, or NULL behind the last. */
@@ -73,13 +78,16 @@ static bool is_leading(const struct gm_lease *lease)
     return lease->chunk_count > 0 && lease->first_chunk == 0;
 }
 
-void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
+/* Takes the attempt's slot, and the units that are not done. */
+static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *a,
+                              struct gm_attempt *attempt, const struct gm_lease *triple)
 {
     struct gm_cjob *job = a->inst->task->job;
     struct gm_lease *lease = gm_mem_zalloc(sizeof(*lease));
-    lease->attempt = start_attempt(core, a);
-    lease->task_id = job->seq << 32 | lease->attempt->number;
-    lease->epoch = ++core->epoch;
+    lease->attempt = attempt;
+    lease->task_id = triple->task_id;
+    lease->term = attempt->term = triple->term;
+    lease->epoch = attempt->epoch = triple->epoch;
     lease->node = a->node;
     lease->device = a->device;
     lease->chain = gm_core_chain_dup(a->chain); /* the device may be told anew */
@@ -96,12 +104,15 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     job->leading += is_leading(lease) ? 1 : 0;
     a->node->lease_count++;
     job->lease_count++;
-    HASH_ADD(hh, core->leases, task_id, sizeof(lease->task_id), lease);
+    HASH_ADD(hh, core->leases, epoch, sizeof(lease->epoch), lease);
     DL_APPEND2(a->node->leases, lease, node_prev, node_next);
     DL_APPEND2(job->leases, lease, job_prev, job_next);
     struct gm_unit *unit;
     for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
-        if (!a->copy_of) {
+        if (unit->state == GM_TASK_BACKOFF) {
+            gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
+        }
+        if (!a->copy_of && unit->state != GM_TASK_DONE) {
             gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
             unit->lease = lease;
         }
@@ -114,6 +125,19 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
         gm_core_job_touch(core, job);
     }
     gm_core_job_move(core, job, GM_JOB_EV_START);
+    return lease;
+}
+
+void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
+{
+    struct gm_cjob *job = a->inst->task->job;
+    struct gm_attempt *attempt =
+        add_attempt(a, last_number(job) + 1, gm_core_stamp(core, job->created_unix_ms));
+    const struct gm_lease triple = {.task_id = job->seq << 32 | attempt->number,
+                                    .term = core->params.term,
+                                    .epoch = ++core->epoch};
+    struct gm_lease *lease = begin(core, a, attempt, &triple);
+    gm_core_row_attempt_begun(core, job, attempt);
     gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
     gm_core_send_assign(core, lease);
     set_timer(core, lease);
@@ -123,6 +147,36 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
         lease->twin = a->copy_of;
         a->copy_of->twin = lease;
         lease->work = a->copy_of->work = 0;
+    }
+}
+
+void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
+                          const Gm__HeldLease *held, struct gm_attempt *attempt)
+{
+    struct gm_cjob *job = a->inst->task->job;
+    const struct gm_lease triple = {
+        .task_id = held->task_id, .term = held->term, .epoch = held->epoch};
+    int64_t started = attempt ? attempt->started_unix_ms : held->started_unix_ms;
+    bool past = started >= job->created_unix_ms && started <= core->unix_ms;
+    started = past ? started : gm_core_stamp(core, job->created_unix_ms);
+    bool stored = attempt != NULL;
+    if (!attempt) { /* its row was not on disk when the scheduler died */
+        uint64_t last = last_number(job);
+        bool is_free = held->attempt > last && held->attempt - last <= GM_CORE_ATTEMPTS_AHEAD;
+        attempt = add_attempt(a, is_free ? held->attempt : last + 1, started);
+    }
+    struct gm_lease *lease = begin(core, a, attempt, &triple);
+    if (!stored) {
+        gm_core_row_attempt(core, job, attempt);
+    }
+    lease->progress = held->progress;
+    lease->work = 0; /* nobody saw all of it: nothing is learned */
+    lease->fed = held->inputs_received;
+    lease->fed_at = core->now;
+    lease->fed_complete = !gm_core_task_type_is_fed(a->inst->task->type);
+    set_timer(core, lease);
+    if (!lease->fed_complete) { /* what came since, or that nothing will */
+        gm_core_lease_feed(core, lease, lease->fed);
     }
 }
 
@@ -156,7 +210,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     struct gm_cnode *node = lease->node;
     gm_core_twin_part(lease);
     if (!lease->cancelling && (outcome == GM_ATTEMPT_DONE || outcome == GM_ATTEMPT_FAILED)) {
-        node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->task_id;
+        node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->epoch;
     }
     close_attempt(core, lease, outcome, usage);
     if (outcome == GM_ATTEMPT_DONE) {
@@ -199,7 +253,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Cancel cancel = GM__CANCEL__INIT;
     cancel.task_id = lease->task_id;
-    cancel.term = core->params.term;
+    cancel.term = lease->term;
     cancel.epoch = lease->epoch;
     cancel.reason = (char *)reason;
     envelope.body_case = GM__ENVELOPE__BODY_CANCEL;

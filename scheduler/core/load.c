@@ -1,7 +1,7 @@
 /* Recovery: rows back into state. Rows are decoded as they come and sorted when all are there;
- * nothing that was leased is leased any more, and what an attempt was charged with is counted from
- * the attempts' rows. Rows that contradict each other are refused (PROTO): a store that mixes two
- * histories must not be worked on. */
+ * nothing that was leased is leased any more, but what ran may be taken over (adopt.c); what an
+ * attempt was charged with is counted from the attempts' rows. Rows that contradict each other are
+ * refused (PROTO): a store that mixes two histories must not be worked on. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -357,6 +357,8 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;
     a->progressed = row->progressed;
+    a->term = row->term;
+    a->epoch = row->epoch;
     job->attempts =
         gm_mem_grow(job->attempts, job->attempt_count, &job->attempt_cap, sizeof(*job->attempts));
     job->attempts[job->attempt_count++] = a;
@@ -365,9 +367,7 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
         gm_core_run_note(inst, &(struct gm_run){(uint32_t)a->first_chunk, a->chunks});
     }
     if (a->outcome == GM_ATTEMPT_RUNNING) {
-        a->outcome = GM_ATTEMPT_LOST;
-        a->ended_unix_ms = 0;
-        core->unstamped = true;
+        gm_core_unheard_add(core, a);
     }
     charge_stored(inst, a);
     return 0;
@@ -423,8 +423,10 @@ static void resume_job(struct gm_core *core, struct gm_cjob *job)
 {
     if (job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING) {
         gm_core_job_advance(core, job);
+        gm_core_unheard_wait(core, job);
         return;
     }
+    gm_core_unheard_end_job(core, job);
     gm_core_job_end_units(core, job);
     if (!gm_job_state_is_final(job->state)) {
         gm_core_job_publish_again(core, job);

@@ -171,6 +171,37 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
     return 0;
 }
 
+/* Tells the node which of its leases of earlier terms go on. */
+static void send_welcome(struct gm_core *core, struct gm_cnode *node, const Gm__Hello *m)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Welcome welcome = GM__WELCOME__INIT;
+    Gm__LeaseState *states = gm_mem_zalloc(m->n_held * sizeof(*states));
+    welcome.adopted = gm_mem_zalloc(m->n_held * sizeof(Gm__LeaseState *));
+    for (size_t i = 0; i < m->n_held; i++) {
+        const Gm__HeldLease *held = m->held[i];
+        if (held->term == core->params.term || !gm_core_adopt(core, node, held)) {
+            continue;
+        }
+        Gm__LeaseState *s = &states[welcome.n_adopted];
+        gm__lease_state__init(s);
+        s->task_id = held->task_id;
+        s->term = held->term;
+        s->epoch = held->epoch;
+        welcome.adopted[welcome.n_adopted++] = s;
+    }
+    gm_core_unheard_end_node(core, node->id);
+    welcome.term = core->params.term;
+    welcome.lease_ms = core->params.lease_ms;
+    welcome.heartbeat_ms = core->params.heartbeat_ms;
+    welcome.stall_ms = core->params.stall_ms;
+    envelope.body_case = GM__ENVELOPE__BODY_WELCOME;
+    envelope.welcome = &welcome;
+    gm_core_fx_send(core, node->id, &envelope, false);
+    free(welcome.adopted);
+    free(states);
+}
+
 static void handle_hello(struct gm_core *core, const char *node_id, const Gm__Hello *m)
 {
     struct gm_err err = {.code = GM_OK};
@@ -199,15 +230,7 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
     hear(core, node);
     gm_devices_note_node(core, node);
     core->place_dirty = true;
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Welcome welcome = GM__WELCOME__INIT;
-    welcome.term = core->params.term;
-    welcome.lease_ms = core->params.lease_ms;
-    welcome.heartbeat_ms = core->params.heartbeat_ms;
-    welcome.stall_ms = core->params.stall_ms;
-    envelope.body_case = GM__ENVELOPE__BODY_WELCOME;
-    envelope.welcome = &welcome;
-    gm_core_fx_send(core, node_id, &envelope, false);
+    send_welcome(core, node, m);
     if (node->draining) {
         send_drain(core, node_id, false);
     }
@@ -309,11 +332,10 @@ static bool renew_one(struct gm_core *core, struct gm_cnode *node, const Gm__Lea
     return true;
 }
 
-static bool has_ended(const struct gm_core *core, const struct gm_cnode *node,
-                      const Gm__LeaseState *s)
+static bool has_ended(const struct gm_cnode *node, const Gm__LeaseState *s)
 {
-    for (uint32_t i = 0; s->term == core->params.term && i < GM_CORE_ENDED; i++) {
-        if (node->ended[i] == s->task_id) {
+    for (uint32_t i = 0; i < GM_CORE_ENDED; i++) {
+        if (node->ended[i] == s->epoch) {
             return true;
         }
     }
@@ -344,10 +366,13 @@ static void end_cancelled(struct gm_core *core, struct gm_cnode *node, const Gm_
     }
 }
 
-static bool is_of_term(const struct gm_core *core, const Gm__Renew *m)
+/* It names nothing of an earlier term but what this one took over. */
+static bool is_of_term(struct gm_core *core, const struct gm_cnode *node, const Gm__Renew *m)
 {
     for (size_t i = 0; i < m->n_leases; i++) {
-        if (m->leases[i]->term != core->params.term) {
+        const Gm__LeaseState *s = m->leases[i];
+        if (s->term != core->params.term &&
+            !gm_core_lease_find(core, node, s->task_id, s->term, s->epoch)) {
             return false;
         }
     }
@@ -356,7 +381,7 @@ static bool is_of_term(const struct gm_core *core, const Gm__Renew *m)
 
 static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__Renew *m)
 {
-    if (!node->settled && is_of_term(core, m)) {
+    if (!node->settled && is_of_term(core, node, m)) {
         gm_core_node_settled(core, node);
     }
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
@@ -366,7 +391,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
     for (size_t i = 0; i < m->n_leases; i++) {
         if (renew_one(core, node, m->leases[i])) {
             renewed.kept[renewed.n_kept++] = m->leases[i];
-        } else if (!has_ended(core, node, m->leases[i])) {
+        } else if (!has_ended(node, m->leases[i])) {
             renewed.lost[renewed.n_lost++] = m->leases[i];
         }
     }
@@ -390,27 +415,23 @@ static void handle_progress(struct gm_core *core, struct gm_cnode *node, const G
     lease->job->progress_dirty = true;
 }
 
-/* From a node that has not said Hello to this term: its work is of an older one. */
+/* From a node that has not said Hello to this term: its work is of an older one, and may go on when
+ * it has. What it says of that is said again then. */
 static void handle_stranger(struct gm_core *core, const char *node_id, const Gm__Envelope *e)
 {
     struct gm_err err = {.code = GM_OK};
     switch (e->body_case) {
     case GM__ENVELOPE__BODY_RENEW:
     case GM__ENVELOPE__BODY_OFFER:
+    case GM__ENVELOPE__BODY_PRODUCED:
+    case GM__ENVELOPE__BODY_DONE:
+    case GM__ENVELOPE__BODY_FAILED:
+    case GM__ENVELOPE__BODY_GRANT_REQUEST:
         (void)gm_err_set(&err, GM_E_UNREACHABLE, 0, "say hello first");
         refuse(core, node_id, &err);
         break;
-    case GM__ENVELOPE__BODY_PRODUCED:
-        gm_core_handle_produced(core, NULL, e->produced, e->seq, node_id);
-        break;
-    case GM__ENVELOPE__BODY_DONE:
-        gm_core_handle_done(core, NULL, e->done, e->seq, node_id);
-        break;
-    case GM__ENVELOPE__BODY_FAILED:
-        gm_core_handle_failed(core, NULL, e->failed, e->seq, node_id);
-        break;
-    case GM__ENVELOPE__BODY_GRANT_REQUEST:
-        gm_core_handle_grant(core, NULL, e->grant_request, node_id);
+    case GM__ENVELOPE__BODY_GOODBYE: /* nothing of it is being stored any more */
+        gm_core_unheard_end_node(core, node_id);
         break;
     default:
         break;

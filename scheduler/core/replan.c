@@ -63,6 +63,7 @@ static void forgive(struct gm_core *core, struct gm_cjob *job)
 void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
 {
     struct gm_lease *lease;
+    gm_core_unheard_end_job(core, job);
     DL_FOREACH2(job->leases, lease, job_next)
     {
         gm_core_lease_cancel(core, lease, "the job is planned again");
@@ -89,6 +90,7 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
         gm__chain__free_unpacked(job->chain, NULL);
         job->chain = NULL;
     }
+    job->leading = 0;
     job->planned = job->expanded;
     job->wake_at = 0;
     job->frames_known = job->frames_committed = 0;

@@ -62,7 +62,18 @@ bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wi
         HASH_FIND_STR(core->nodes, unit->avoid[i].node_id, node);
         others -= node && gm_core_node_is_open(node) ? devices_with_slots(node, wish) : 0;
     }
-    return others > 0 || gm_core_watch_holds_other(core, wish, unit);
+    if (others > 0 || gm_core_watch_holds_other(core, wish, unit)) {
+        return true;
+    }
+    /* After a restart nodes come back one by one. */
+    const struct gm_attempt *a;
+    DL_FOREACH2(core->unheard, a, unheard_next)
+    {
+        if (!gm_core_avoids(unit, a->node_id)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *device)

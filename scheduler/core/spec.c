@@ -86,6 +86,25 @@ static void add_items_of_needs(struct spec *s, const struct gm_ctask *task, size
     }
 }
 
+size_t gm_core_inst_fed_count(const struct gm_inst *inst)
+{
+    const struct gm_ctask *task = inst->task;
+    size_t count = 0;
+    if (task->type->role != GM_ROLE_FINISH) {
+        const struct gm_stream *in = gm_core_inst_inputs(inst);
+        return in ? in->committed : 0;
+    }
+    for (uint32_t n = 0; n < task->need_count; n++) {
+        const struct gm_ctask *need = &task->job->tasks[task->needs[n]];
+        bool fed = need->type->feed != GM_FEED_NONE && need->type->item_facts;
+        for (uint32_t i = 0; fed && i < need->inst_count; i++) {
+            const struct gm_stream *stream = gm_core_inst_stream(&need->insts[i], 0);
+            count += stream ? stream->committed : 0;
+        }
+    }
+    return count;
+}
+
 /* What may come in several messages, from position `from` on. */
 static void add_fed(struct spec *s, const struct gm_lease *lease, size_t from)
 {
@@ -143,6 +162,7 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
     s->spec.pipeline = job->pipeline;
     s->spec.source_name = job->source_name;
     s->spec.attempt = lease->attempt->number;
+    s->spec.publication = job->publication;
     if (task->type->role == GM_ROLE_PLAN || task->type->fan == GM_FAN_RUNS) {
         s->spec.chain = (Gm__Chain *)(uintptr_t)lease->chain;
     }
@@ -224,7 +244,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     demand.slots = (uint32_t)lease->demand.slots;
     demand.sessions = (uint32_t)lease->demand.sessions;
     assign.task_id = lease->task_id;
-    assign.term = core->params.term;
+    assign.term = lease->term;
     assign.epoch = lease->epoch;
     assign.device = lease->device->id;
     assign.demand = &demand;
@@ -252,7 +272,7 @@ uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_
         Gm__Envelope envelope = GM__ENVELOPE__INIT;
         Gm__Feed feed = GM__FEED__INIT;
         feed.task_id = lease->task_id;
-        feed.term = core->params.term;
+        feed.term = lease->term;
         feed.epoch = lease->epoch;
         feed.first = from + (uint32_t)at;
         feed.inputs = s.input_list + at;

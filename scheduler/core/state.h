@@ -44,7 +44,8 @@
 #define GM_CORE_CLEANUP_TRIES 30u /* in about a day */
 #define GM_CORE_POISON_NODES 3u
 #define GM_CORE_ENDED 256u
-#define GM_CORE_WORKS 8u         /* four codecs in two depths */
+#define GM_CORE_ATTEMPTS_AHEAD 4096u /* of a job, whose rows may be lost with a scheduler */
+#define GM_CORE_WORKS 8u             /* four codecs in two depths */
 #define GM_CORE_FASTER 1.1       /* less is no difference: runs of hwtest differ by some percent */
 #define GM_CORE_MAX_REFUSALS 16u /* uncharged capacity refusals of a unit in a row */
 #define GM_CORE_LONGEST (INT64_C(1000) * 86400 * GM_SEC) /* that is expected of anything */
@@ -63,8 +64,9 @@ struct gm_unit {
     uint32_t refusals;
     struct gm_avoid *avoid; /* owned */
     uint32_t avoid_count;
-    struct gm_lease *lease; /* borrowed; RUNNING */
-    bool sum;               /* it stands for chunks: READY says nothing of it */
+    struct gm_lease *lease;           /* borrowed; RUNNING */
+    const struct gm_attempt *awaited; /* borrowed; BACKOFF: of it nothing was heard yet */
+    bool sum;                         /* it stands for chunks: READY says nothing of it */
 };
 struct gm_core_chunk {
     struct gm_unit unit;
@@ -113,6 +115,7 @@ struct gm_ctask {
 };
 struct gm_attempt {
     uint64_t number;
+    uint64_t term, epoch; /* of its lease; 0: a scheduler of an earlier version gave it */
     struct gm_inst *inst; /* borrowed */
     int64_t first_chunk;
     uint32_t chunks;
@@ -128,6 +131,9 @@ struct gm_attempt {
     bool charged;
     int64_t charged_chunk;
     bool progressed;
+    /* It ran for the scheduler before this one, and its node has not said hello: adopt.c. */
+    bool unheard;
+    struct gm_attempt *unheard_prev, *unheard_next;
 };
 struct gm_granted {
     char *id;           /* owned; "store/key" */
@@ -199,6 +205,7 @@ struct gm_cjob {
     struct gm_attempt **attempts; /* owned */
     size_t attempt_cap;
     size_t attempt_count;
+    uint32_t unheard_count;     /* of these */
     struct gm_granted *objects; /* owned */
     struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
     uint64_t lease_count;
@@ -304,7 +311,7 @@ struct gm_cnode {
     struct gm_lease *leases; /* list through node_prev, node_next */
     uint64_t lease_count;
     /* The last leases that the node ended itself (Done, Failed): their Acks may wait for the disk,
-     * so a Renew that still names one is not told that it was lost. Task ids, a ring. */
+     * so a Renew that still names one is not told that it was lost. Epochs, a ring. */
     uint64_t ended[GM_CORE_ENDED];
     uint32_t ended_next;
     UT_hash_handle hh;
@@ -314,8 +321,9 @@ struct gm_drained {
     UT_hash_handle hh;
 };
 struct gm_lease {
-    uint64_t task_id; /* key: job seq << 32 | attempt number */
-    uint64_t epoch;
+    uint64_t task_id;      /* job seq << 32 | the attempt's number when it was assigned */
+    uint64_t term;         /* of the scheduler that assigned it */
+    uint64_t epoch;        /* key: begins at term << 32, so no two terms share one */
     struct gm_cnode *node; /* borrowed, and so are these */
     struct gm_cdevice *device;
     struct gm_cjob *job;
@@ -376,10 +384,11 @@ struct gm_core {
     struct gm_cjob **loaded_jobs; /* owned, by seq; while rows are loaded */
     size_t loaded_job_cap, loaded_job_count;
     bool loaded;
-    bool stopping;           /* nothing is assigned any more */
-    bool unstamped;          /* attempts that a restart ended wait for a wall-clock time */
-    gm_time strangers_until; /* nodes may still work for the scheduler before this one */
-    uint64_t first_seq;      /* of the jobs that this one was given */
+    bool stopping;              /* nothing is assigned any more */
+    bool unstamped;             /* attempts that a restart ended wait for a wall-clock time */
+    struct gm_attempt *unheard; /* list through unheard_prev, unheard_next; owned by their jobs */
+    gm_time strangers_until;    /* nodes may still work for the scheduler before this one */
+    uint64_t first_seq;         /* of the jobs that this one was given */
     gm_time sampled_at;
     struct gm_history history;
     gm_time history_at; /* it was written */
@@ -545,6 +554,11 @@ struct gm_assignment {
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
 /* When it expires or stalls, as it stands. */
 gm_time gm_core_lease_due(const struct gm_core *core, const struct gm_lease *lease);
+/* The same for one that its node has from an earlier term: a->chain may be any that is not the
+ * device's any more; chunks that are done are passed over. attempt: what is stored of it, NULL:
+ * nothing. */
+void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
+                          const Gm__HeldLease *held, struct gm_attempt *attempt);
 /* Its units were dealt with: closes the attempt, frees the capacity, forgets the lease. */
 void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
                        enum gm_attempt_outcome outcome, const Gm__Usage *usage);
@@ -555,6 +569,20 @@ void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t f
 /* Feeds every track lease of the job that lags behind its stream. */
 void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job);
 void gm_core_lease_tick(struct gm_core *core);
+
+/* adopt.c: work that outlives its scheduler. */
+/* Recovery: the attempt ran. */
+void gm_core_unheard_add(struct gm_core *core, struct gm_attempt *attempt);
+/* Recovery, when the job's units are what they are: those of such attempts wait. */
+void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job);
+/* The node has told all that it has, or the job needs none of it any more: what was not taken over
+ * is lost, uncharged, and its units are ready. */
+void gm_core_unheard_end_node(struct gm_core *core, const char *node_id);
+void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job);
+/* Whom nobody heard of when the lease time of the term before is over has stopped by itself. */
+void gm_core_unheard_tick(struct gm_core *core);
+/* The node goes on with what it holds from an earlier term. False: it has to drop that. */
+bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held);
 
 /* retry.c */
 struct gm_lease_failure {
@@ -628,6 +656,8 @@ void gm_core_chain_chosen(struct gm_core *core, struct gm_cjob *job, const Gm__C
 void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Chain *chain);
 /* A failure with that code costs the job its chain, not its life. */
 bool gm_core_chain_can_go(const struct gm_lease *lease, enum gm_code code);
+/* What is under way with `chain` (NULL: it was told of none) may go on for the instance. */
+bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain);
 void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char *name,
                           const struct gm_err *why);
 void gm_core_chain_tick(struct gm_core *core);
@@ -774,6 +804,8 @@ bool gm_core_watch_is_kept(const struct gm_cwatch *watch); /* it has a place in 
 void gm_core_watches_fini(struct gm_core *core);
 
 /* spec.c */
+/* Inputs that a task which is fed could have by now. */
+size_t gm_core_inst_fed_count(const struct gm_inst *inst);
 void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease);
 /* Returns how many inputs the node was sent with these, from the first one on. */
 uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);

@@ -55,6 +55,9 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
     if (unit->state != GM_TASK_RUNNING) {
         unit->lease = NULL;
     }
+    if (unit->state != GM_TASK_BACKOFF) {
+        unit->awaited = NULL;
+    }
 }
 
 void gm_core_unit_clear(struct gm_unit *unit)

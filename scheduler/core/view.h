@@ -330,6 +330,9 @@ int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out,
                   struct gm_err *err) GM_MUST_CHECK;
 void gm_view_nodes_fini(struct gm_nodes_view *view);
 
+/* Id of the job whose lease that is, borrowed until the next step; NULL: there is no such lease. */
+const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch);
+
 /* Numbers for readiness and metrics. */
 struct gm_core_totals {
     uint64_t jobs[GM_JOB_STATES];

@@ -4,6 +4,13 @@
 
 #include "scheduler/core/state.h"
 
+const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch)
+{
+    const struct gm_lease *lease = NULL;
+    HASH_FIND(hh, core->leases, &epoch, sizeof(epoch), lease);
+    return lease ? lease->job->id : NULL;
+}
+
 static struct gm_quarantine_view
 fill_quarantine(const struct gm_core *core, const struct gm_cnode *node, const struct gm_cdevice *d)
 {

@@ -43,6 +43,31 @@ static void check(struct sim *sim)
     }
 }
 
+/* The epoch that the message is about, if it is one that may be taken; 0: it is none. */
+static uint64_t epoch_of(const struct gm_event *event)
+{
+    const Gm__Envelope *e = event->type == GM_EV_MESSAGE ? event->envelope : NULL;
+    return !e                                            ? 0
+           : e->body_case == GM__ENVELOPE__BODY_PRODUCED ? e->produced->epoch
+           : e->body_case == GM__ENVELOPE__BODY_DONE     ? e->done->epoch
+           : e->body_case == GM__ENVELOPE__BODY_FAILED   ? e->failed->epoch
+                                                         : 0;
+}
+
+/* Nothing is taken of a lease that has ended, or that its scheduler's heir did not take over. */
+static void check_taken(struct sim *sim, const struct gm_event *event, const struct gm_effects *fx)
+{
+    for (size_t i = 0; i < fx->send_count; i++) {
+        const Gm__Envelope *e = fx->sends[i].envelope;
+        if (e->body_case == GM__ENVELOPE__BODY_ACK && !e->ack->stale &&
+            !sim_ledger_lives(sim, epoch_of(event))) {
+            fail_msg("seed %u, event %llu: %s of lease %llu was taken, which does not live",
+                     sim->params.seed, (unsigned long long)sim->events,
+                     sim_message_name(event->envelope), (unsigned long long)epoch_of(event));
+        }
+    }
+}
+
 int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
 {
     struct gm_event copy = *event;
@@ -61,6 +86,7 @@ int sim_event(struct sim *sim, const struct gm_event *event, struct gm_err *err)
         sim_daemon_told(sim, event->job_id);
     }
     sim_sessions_check(sim, &fx);
+    check_taken(sim, event, &fx);
     keep_effects(sim, &fx);
     for (size_t i = 0; i < fx.send_count; i++) {
         if (!fx.sends[i].durable) {

@@ -53,6 +53,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t late;         /* but not for this one: it takes up to LATE times as long */
     uint32_t twice_down;   /* a message to a node comes twice */
     uint32_t commit_ms;    /* a batch takes up to so long */
+    bool late_starts;      /* a crash loses rows of attempts that began just before */
     uint32_t commit_fails; /* a batch: the scheduler ends */
     uint32_t node_paused;  /* its process stands still for a while, and so does the scheduler's */
     uint32_t scheduler_paused;
@@ -195,8 +196,10 @@ struct sim_lease { /* what Assigns and `ended` say of leases: the books that the
     uint32_t first, count;
     char device[96]; /* "node/device" */
     struct gm_capacity demand;
-    bool cancelled;
-    bool twin; /* another one had its run, or the end of it, too */
+    bool of_chunks, cancelled, ended;
+    bool twin;   /* another one had its run, or the end of it, too */
+    bool gone;   /* that is on disk: no scheduler may have it */
+    bool orphan; /* its scheduler ended: in nobody's books until the next one takes it over */
 };
 struct sim_promise { /* of a message with seq: what an Ack of it says is on disk */
     uint32_t node;
@@ -274,6 +277,7 @@ struct sim {
     size_t writing; /* of these the first so many are being committed, until then */
     gm_time written_at;
     uint64_t acked, published, reloads, pruned; /* how often each invariant was looked at */
+    uint64_t adopted;                           /* leases */
     uint64_t copies;                            /* of runs that took too long */
     bool hold_commits;                          /* nothing is committed: a slow disk */
     gm_time killed_at;                          /* told to stop; 0: not */
@@ -331,6 +335,7 @@ void sim_store_crash(struct sim *sim);
 void sim_store_keep(struct sim *sim, struct gm_effects *fx); /* takes */
 void sim_store_free(struct sim *sim);
 struct sim_row *sim_row_find(struct sim *sim, const struct gm_key *key);
+void sim_row_drop(struct sim *sim, struct sim_row *row);
 /* The key of the result of `unit`, "job/task/instance", by the job's row; false: that is not there.
  */
 bool sim_row_key(struct sim *sim, const char *unit, struct gm_key *out);
@@ -345,7 +350,10 @@ void sim_deliver(struct sim *sim, const struct gm_send *send);
 
 /* sim_ledger_io.c: books of what the core says, beside its own. */
 void sim_ledger_check(struct sim *sim, const struct gm_effects *fx);
+/* The step is on disk. */
+void sim_ledger_stored(struct sim *sim, const struct gm_effects *fx);
 void sim_ledger_restart(struct sim *sim);
+bool sim_ledger_lives(struct sim *sim, uint64_t epoch);
 void sim_ledger_promise(struct sim *sim, const struct sim_node *node, const struct sim_task *task,
                         const Gm__Envelope *envelope, bool lie);
 /* The Ack leaves: what it speaks of is on disk. */
@@ -410,6 +418,8 @@ void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task
                    int64_t native, int64_t chunk);
 /* sim_node_step_io.c */
 void sim_node_step(struct sim *sim, struct sim_node *node);
+/* The task as its node names it in Hello; borrows from it. */
+void sim_task_held(const struct sim_task *task, Gm__HeldLease *out);
 /* Faults of its machine: it dies, is parted, stands still, is drained. */
 void sim_node_faults(struct sim *sim, struct sim_node *node);
 struct sim_task *sim_find_running(struct sim *sim, const char *task, struct sim_node **out_node);

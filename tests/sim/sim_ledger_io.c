@@ -39,6 +39,64 @@ static void check_chain(struct sim *sim, const Gm__Assign *m)
     gm_view_job_fini(&job);
 }
 
+static bool is_counted(const struct sim_lease *l)
+{
+    return !l->orphan && !l->ended;
+}
+
+static bool lives(const struct sim_lease *l)
+{
+    return is_counted(l) && !l->cancelled;
+}
+
+/* Both have a unit of which no item is there. A run that goes on may have chunks that others made
+ * meanwhile. */
+static bool share(const struct sim *sim, const struct sim_lease *a, const struct sim_lease *b)
+{
+    uint32_t first = a->first > b->first ? a->first : b->first;
+    uint32_t end_a = a->first + a->count, end_b = b->first + b->count;
+    uint32_t end = end_a < end_b ? end_a : end_b;
+    char job[32], task[32];
+    struct gm_items_view v;
+    struct gm_err err;
+    if (strcmp(a->unit, b->unit) != 0 || first >= end) {
+        return false;
+    }
+    assert_int_equal(sscanf(a->unit, "%31[^/]/%31[^/]/", job, task), 2);
+    assert_int_equal(gm_view_items(sim->core, job, task, &v, &err), 0);
+    for (size_t i = 0; a->of_chunks && i < v.count && first < end; i++) {
+        first += v.rows[i].item->index == first ? 1 : 0;
+    }
+    gm_view_items_fini(&v);
+    return first < end;
+}
+
+/* The end of its run, given out once more on another device: it ends as that one does. */
+static bool is_copy(const struct sim_lease *lease, const struct sim_lease *of)
+{
+    return lease->of_chunks && of->first <= lease->first && !lease->twin && !of->twin &&
+           of->first + of->count == lease->first + lease->count &&
+           strcmp(of->device, lease->device) != 0;
+}
+
+/* No unit has two leases that live, but for a run that is copied. */
+static void check_alone(struct sim *sim, struct sim_lease *lease, bool may_copy)
+{
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        struct sim_lease *l = &sim->leases[i];
+        if (l == lease || !lives(l) || !share(sim, l, lease)) {
+            continue;
+        }
+        if (may_copy && is_copy(lease, l)) {
+            lease->twin = l->twin = true;
+            sim->copies++;
+        } else {
+            BROKEN("seed %u: %s is leased twice, as %llu and %llu", sim->params.seed, l->unit,
+                   (unsigned long long)l->epoch, (unsigned long long)lease->epoch);
+        }
+    }
+}
+
 /* What the operator and the scheduler closed gets nothing, what is on trial one task. */
 static void check_quarantine(struct sim *sim, const char *node_id, const char *device)
 {
@@ -59,8 +117,7 @@ static void check_quarantine(struct sim *sim, const char *node_id, const char *d
     gm_view_nodes_fini(&v);
 }
 
-/* No epoch twice; no unit to two leases that live, but for a run that is given out once more on
- * another device: it ends as that one does. */
+/* No epoch twice. */
 static void lease_began(struct sim *sim, const char *node_id, const Gm__Assign *m)
 {
     struct sim_lease lease = {.epoch = m->epoch, .count = 1};
@@ -73,28 +130,17 @@ static void lease_began(struct sim *sim, const char *node_id, const Gm__Assign *
                                         .slots = m->demand->slots,
                                         .sessions = m->demand->sessions};
     if (is_of_chunks(m->spec)) {
+        lease.of_chunks = true;
         lease.first = m->spec->inputs[0]->item->index;
         lease.count = (uint32_t)m->spec->n_inputs;
     }
     for (size_t i = 0; i < sim->lease_count; i++) {
-        const struct sim_lease *l = &sim->leases[i];
-        bool apart = lease.first + lease.count <= l->first || l->first + l->count <= lease.first;
-        if (l->epoch >= lease.epoch) {
+        if (sim->leases[i].epoch >= lease.epoch) {
             BROKEN("seed %u: epoch %llu after %llu", sim->params.seed,
-                   (unsigned long long)lease.epoch, (unsigned long long)l->epoch);
-        }
-        if (!l->cancelled && !apart && strcmp(l->unit, lease.unit) == 0) {
-            bool copies = is_of_chunks(m->spec) && l->first <= lease.first && !lease.twin &&
-                          !l->twin && l->first + l->count == lease.first + lease.count &&
-                          strcmp(l->device, lease.device) != 0;
-            if (!copies) {
-                BROKEN("seed %u: %s is leased twice, as %llu and %llu", sim->params.seed, l->unit,
-                       (unsigned long long)l->epoch, (unsigned long long)lease.epoch);
-            }
-            lease.twin = sim->leases[i].twin = true;
-            sim->copies++;
+                   (unsigned long long)lease.epoch, (unsigned long long)sim->leases[i].epoch);
         }
     }
+    check_alone(sim, &lease, true);
     check_chain(sim, m);
     sim->leases = grow(sim->leases, sim->lease_count, &sim->lease_cap, sizeof(*sim->leases));
     sim->leases[sim->lease_count++] = lease;
@@ -110,6 +156,39 @@ static struct sim_lease *find_lease(struct sim *sim, uint64_t epoch)
     return NULL;
 }
 
+/* Of what is the scheduler's. */
+static size_t count_leases(const struct sim *sim)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        count += is_counted(&sim->leases[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+/* The node goes on with what a scheduler before this one gave it; what it may not is over. */
+static void took_over(struct sim *sim, const char *node_id, const Gm__Welcome *m)
+{
+    for (size_t i = 0; i < m->n_adopted; i++) {
+        struct sim_lease *l = find_lease(sim, m->adopted[i]->epoch);
+        if (!l || l->gone || (!l->orphan && !lives(l)) ||
+            strncmp(l->device, node_id, strlen(node_id)) != 0) {
+            BROKEN("seed %u: %s is to go on with lease %llu, which it never had or has no more",
+                   sim->params.seed, node_id, (unsigned long long)m->adopted[i]->epoch);
+            return;
+        }
+        sim->adopted += l->orphan ? 1 : 0;
+        l->orphan = false;
+        check_alone(sim, l, false);
+    }
+}
+
+bool sim_ledger_lives(struct sim *sim, uint64_t epoch)
+{
+    const struct sim_lease *l = find_lease(sim, epoch);
+    return l && lives(l);
+}
+
 static struct gm_capacity sum_of(const struct sim *sim, const char *node, const char *device)
 {
     struct gm_capacity sum = {.slots = 0};
@@ -117,7 +196,7 @@ static struct gm_capacity sum_of(const struct sim *sim, const char *node, const 
     (void)snprintf(name, sizeof(name), "%s/%s", node, device);
     for (size_t i = 0; i < sim->lease_count; i++) {
         const struct sim_lease *l = &sim->leases[i];
-        if (strcmp(l->device, name) == 0) {
+        if (is_counted(l) && strcmp(l->device, name) == 0) {
             for (int k = 0; k < GM_DIMS; k++) {
                 sum.v[k] += l->demand.v[k];
             }
@@ -134,7 +213,7 @@ static void check_shared(const struct sim *sim, const struct sim_node *node)
     size_t size = strlen(node->id);
     for (size_t i = 0; i < sim->lease_count; i++) {
         const struct sim_lease *l = &sim->leases[i];
-        if (strncmp(l->device, node->id, size) == 0 && l->device[size] == '/') {
+        if (is_counted(l) && strncmp(l->device, node->id, size) == 0 && l->device[size] == '/') {
             memory += l->demand.memory_bytes;
             scratch += l->demand.scratch_bytes;
         }
@@ -159,9 +238,9 @@ static void check_books(struct sim *sim)
     struct gm_core_totals totals;
     struct gm_nodes_view nodes;
     gm_view_totals(sim->core, &totals);
-    if (totals.leases != sim->lease_count) {
+    if (totals.leases != count_leases(sim)) {
         BROKEN("seed %u: %llu leases, %zu were given out and not told to have ended",
-               sim->params.seed, (unsigned long long)totals.leases, sim->lease_count);
+               sim->params.seed, (unsigned long long)totals.leases, count_leases(sim));
     }
     assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
     for (size_t n = 0; n < nodes.count; n++) {
@@ -185,12 +264,12 @@ void sim_ledger_check(struct sim *sim, const struct gm_effects *fx)
     bool changed = fx->ended_count > 0;
     for (size_t i = 0; i < fx->ended_count; i++) {
         struct sim_lease *l = find_lease(sim, fx->ended[i]);
-        if (!l) {
+        if (!l || !is_counted(l)) {
             BROKEN("seed %u: lease %llu ended twice, or never began", sim->params.seed,
                    (unsigned long long)fx->ended[i]);
         }
         assert_non_null(l);
-        *l = sim->leases[--sim->lease_count];
+        l->ended = true;
     }
     for (size_t i = 0; i < fx->send_count; i++) {
         const Gm__Envelope *e = fx->sends[i].envelope;
@@ -199,6 +278,9 @@ void sim_ledger_check(struct sim *sim, const struct gm_effects *fx)
             if (l) {
                 l->cancelled = true;
             }
+        } else if (e->body_case == GM__ENVELOPE__BODY_WELCOME) {
+            took_over(sim, fx->sends[i].node_id, e->welcome);
+            changed = true;
         } else if (e->body_case == GM__ENVELOPE__BODY_ASSIGN) {
             lease_began(sim, fx->sends[i].node_id, e->assign);
             check_quarantine(sim, fx->sends[i].node_id, e->assign->device);
@@ -210,9 +292,31 @@ void sim_ledger_check(struct sim *sim, const struct gm_effects *fx)
     }
 }
 
+void sim_ledger_stored(struct sim *sim, const struct gm_effects *fx)
+{
+    for (size_t i = 0; i < fx->ended_count; i++) {
+        struct sim_lease *l = find_lease(sim, fx->ended[i]);
+        if (l) {
+            l->gone = true;
+        }
+    }
+    for (size_t i = 0; i < fx->send_count; i++) {
+        const Gm__Envelope *e = fx->sends[i].envelope;
+        struct sim_lease *l =
+            e->body_case == GM__ENVELOPE__BODY_CANCEL ? find_lease(sim, e->cancel->epoch) : NULL;
+        if (l) {
+            l->gone = true;
+        }
+    }
+}
+
 void sim_ledger_restart(struct sim *sim)
 {
-    sim->lease_count = 0;
+    for (size_t i = 0; i < sim->lease_count; i++) {
+        sim->leases[i].orphan = true;
+        sim->leases[i].ended = sim->leases[i].cancelled = false; /* but what is on disk */
+        sim->leases[i].twin = false;
+    }
 }
 
 void sim_ledger_promise(struct sim *sim, const struct sim_node *node, const struct sim_task *task,

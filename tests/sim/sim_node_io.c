@@ -21,10 +21,10 @@ static void task_fini(struct sim_task *task)
 
 static bool envelope_is_of(const Gm__Envelope *e, const struct sim_task *task)
 {
-    uint64_t id = task->assign->task_id;
-    return (e->body_case == GM__ENVELOPE__BODY_PRODUCED && e->produced->task_id == id) ||
-           (e->body_case == GM__ENVELOPE__BODY_DONE && e->done->task_id == id) ||
-           (e->body_case == GM__ENVELOPE__BODY_FAILED && e->failed->task_id == id);
+    uint64_t epoch = task->assign->epoch;
+    return (e->body_case == GM__ENVELOPE__BODY_PRODUCED && e->produced->epoch == epoch) ||
+           (e->body_case == GM__ENVELOPE__BODY_DONE && e->done->epoch == epoch) ||
+           (e->body_case == GM__ENVELOPE__BODY_FAILED && e->failed->epoch == epoch);
 }
 
 static void outbox_remove(struct sim_node *node, size_t i)
@@ -390,13 +390,28 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
     sim_send(sim, node, &envelope);
 }
 
+static bool is_adopted(const struct sim_task *task, const Gm__Welcome *m)
+{
+    for (size_t i = 0; i < m->n_adopted; i++) {
+        if (m->adopted[i]->epoch == task->assign->epoch &&
+            m->adopted[i]->term == task->assign->term) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welcome *m)
 {
     node->welcomed = true;
     node->renew_asked = 0;
-    if (m->term != node->term) {
-        sim_node_drop_all(node);
-        node->term = m->term;
+    node->term = m->term;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        struct sim_task *task = &node->tasks[i];
+        bool held = task->assign && !task->dropped;
+        if (held && task->assign->term != m->term && !is_adopted(task, m)) {
+            sim_task_drop(node, task);
+        }
     }
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Offer offer = GM__OFFER__INIT;

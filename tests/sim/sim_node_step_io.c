@@ -5,8 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 
+void sim_task_held(const struct sim_task *task, Gm__HeldLease *out)
+{
+    const Gm__Assign *a = task->assign;
+    bool runs = sim_task_is(task, "encode") || sim_task_is(task, "analyze");
+    gm__held_lease__init(out);
+    out->task_id = a->task_id;
+    out->term = a->term;
+    out->epoch = a->epoch;
+    out->progress = task->progress;
+    out->inputs_received = (uint32_t)task->input_count;
+    out->job_id = a->spec->job_id;
+    out->task = a->spec->task;
+    out->instance = a->spec->instance;
+    out->first_chunk = runs ? a->spec->inputs[0]->item->index : 0;
+    out->chunks = runs ? (uint32_t)a->spec->n_inputs : 0;
+    out->attempt = a->spec->attempt;
+    out->device = a->device;
+    out->demand = a->demand;
+    out->chain = a->spec->chain;
+    out->publication = a->spec->publication;
+}
+
 static void hello(struct sim *sim, struct sim_node *node)
 {
+    Gm__HeldLease states[SIM_TASKS];
+    Gm__HeldLease *held[SIM_TASKS];
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Hello m = GM__HELLO__INIT;
     Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
@@ -36,6 +60,13 @@ static void hello(struct sim *sim, struct sim_node *node)
     m.hostname = (char *)"host";
     m.devices = devices;
     m.n_devices = node->number < sim->params.gpus ? 2 : 1;
+    m.held = held;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        if (node->tasks[i].assign && !node->tasks[i].dropped) {
+            held[m.n_held] = &states[m.n_held];
+            sim_task_held(&node->tasks[i], held[m.n_held++]);
+        }
+    }
     nvenc.name = (char *)"nvenc";
     nvenc.fingerprint = (char *)"fake 1";
     nvenc.codecs = codecs;

@@ -129,14 +129,27 @@ static void write_rows(struct gm_core *core, struct gm_effects *fx)
     core->fx = NULL;
 }
 
-/* What runs is lost with its scheduler. */
+/* The attempt's job still has units to give out. */
+static bool is_open(struct overlay *rows, const struct overlay *attempt)
+{
+    const struct gm_key key = {.kind = GM_ROW_JOB, .job = attempt->key.job};
+    char id[GM_KEY_TEXT_BYTES];
+    const struct overlay *o = NULL;
+    HASH_FIND_STR(rows, gm_key_text(&key, id), o);
+    Gm__JobRow *m = o && o->data ? gm__job_row__unpack(NULL, o->size, o->data) : NULL;
+    bool open = m && (m->state == GM_JOB_QUEUED || m->state == GM_JOB_RUNNING);
+    gm__job_row__free_unpacked(m, NULL);
+    return open;
+}
+
+/* What runs may be taken over, but for a job that has no use for it. */
 static void lose_running(struct overlay *rows)
 {
     for (struct overlay *o = rows; o; o = o->hh.next) {
         Gm__AttemptRow *m = o->key.kind == GM_ROW_ATTEMPT && o->data
                                 ? gm__attempt_row__unpack(NULL, o->size, o->data)
                                 : NULL;
-        if (m && m->outcome == GM_ATTEMPT_RUNNING) {
+        if (m && m->outcome == GM_ATTEMPT_RUNNING && !is_open(rows, o)) {
             m->outcome = GM_ATTEMPT_LOST;
             o->size = gm__attempt_row__get_packed_size(m);
             o->own = malloc(o->size);
@@ -204,7 +217,8 @@ static void write_unit(FILE *f, const char *what, size_t number, const struct gm
                                                       : "open";
     (void)fprintf(f, "  %s %zu %s", what, number, state);
     /* What made progress starts from nothing when it is lost. */
-    bool anew = u->lease && u->lease->chunk_count == 0 && u->lease->attempt->progressed;
+    const struct gm_attempt *last = u->lease ? u->lease->attempt : u->awaited;
+    bool anew = last && last->chunks == 0 && last->progressed;
     if (!final) {
         (void)fprintf(f, " failures %u streak %u avoids %u", anew ? 0 : u->failures,
                       anew ? 0 : u->streak, anew ? 0 : u->avoid_count);

@@ -7,7 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/fsm.h"
 #include "state.pb-c.h"
+
+#define LATE_MS 1000
 
 struct sim_row *sim_row_find(struct sim *sim, const struct gm_key *key)
 {
@@ -86,7 +89,7 @@ static void prune(struct sim *sim, const struct sim_row *row)
     gm__job_row__free_unpacked(m, NULL);
 }
 
-static void drop_row(struct sim *sim, struct sim_row *row)
+void sim_row_drop(struct sim *sim, struct sim_row *row)
 {
     HASH_DEL(sim->rows, row);
     free_row(row);
@@ -102,14 +105,14 @@ static void delete_row(struct sim *sim, const struct gm_row *row, const struct g
         fail_msg("seed %u: row %s was committed and is deleted", sim->params.seed, old->id);
     }
     if (row->key.kind != GM_ROW_JOB) {
-        drop_row(sim, old);
+        sim_row_drop(sim, old);
         return;
     }
     prune(sim, old);
     HASH_ITER(hh, sim->rows, old, next)
     {
         if (old->key.job == row->key.job) {
-            drop_row(sim, old);
+            sim_row_drop(sim, old);
         }
     }
 }
@@ -218,6 +221,7 @@ static void write_steps(struct sim *sim, size_t count)
         for (size_t r = 0; r < sim->pending[i].row_count; r++) {
             commit_row(sim, &sim->pending[i].rows[r], &sim->pending[i]);
         }
+        sim_ledger_stored(sim, &sim->pending[i]);
     }
 }
 
@@ -245,6 +249,26 @@ void sim_commit(struct sim *sim)
     write_lazy(sim, INT64_MAX);
 }
 
+/* That an attempt began may be on disk later than what came of it. */
+static void lose_beginnings(struct sim *sim)
+{
+    int64_t unix_ms = SIM_UNIX_BASE + sim->now / GM_MS + sim->wall_ms;
+    struct sim_row *row, *next;
+    HASH_ITER(hh, sim->rows, row, next)
+    {
+        Gm__AttemptRow *m = row->key.kind == GM_ROW_ATTEMPT
+                                ? gm__attempt_row__unpack(NULL, row->size, row->data)
+                                : NULL;
+        bool young = m && m->outcome == GM_ATTEMPT_RUNNING && !m->progressed &&
+                     m->started_unix_ms > unix_ms - LATE_MS;
+        gm__attempt_row__free_unpacked(m, NULL);
+        if (young && sim_random(sim, 2) == 0) {
+            sim_trace(sim, "store: row %s was not there yet", row->id);
+            sim_row_drop(sim, row);
+        }
+    }
+}
+
 void sim_store_crash(struct sim *sim)
 {
     if (sim->writing > 0 && sim_random(sim, 2) == 0) {
@@ -256,6 +280,9 @@ void sim_store_crash(struct sim *sim)
     }
     sim->pending_count = sim->writing = 0;
     gm_lazy_fini(&sim->lazy);
+    if (sim->params.late_starts) {
+        lose_beginnings(sim);
+    }
 }
 
 void sim_store_step(struct sim *sim)

@@ -90,7 +90,7 @@ static void check_rest(struct sim *sim)
 }
 
 struct tally {
-    uint64_t events, acked, published, reloads, late, copies, digest;
+    uint64_t events, acked, published, reloads, late, copies, adopted, digest;
     uint32_t done, failed, cancelled, pruned;
 };
 
@@ -156,6 +156,7 @@ static struct sim_params params_of(uint32_t seed)
                            .node_dies = 15,
                            .node_parted = 10,
                            .restart = 15,
+                           .late_starts = seed % 3 > 0,
                            .keep_finished = seed % 4 == 1 || seed % 8 == 2,
                            .put_ms = seed % 4 == 3 ? 2000 : SOON_MS,
                            .put_fails = 30,
@@ -357,6 +358,7 @@ static void walk(uint32_t seed, bool trace, struct tally *tally)
     tally->reloads += sim->reloads;
     tally->late += sim->late;
     tally->copies += sim->copies;
+    tally->adopted += sim->adopted;
     tally->digest = sim->digest;
     sim_destroy(sim);
     walking = false;
@@ -384,14 +386,16 @@ static void every_job_ends_whatever_breaks(void **state)
     }
     print_message(
         "%u seeds, %llu events: %u jobs done, %u failed, %u cancelled, %u forgotten; %llu "
-        "acknowledgements, %llu publications, %llu reloads held; %llu objects came too late; "
-        "%llu runs copied; digest %016llx\n",
+        "acknowledgements, %llu publications, %llu reloads held; %llu leases taken over; %llu "
+        "objects came too late; %llu runs copied; digest %016llx\n",
         seed_count, (unsigned long long)t.events, t.done, t.failed, t.cancelled, t.pruned,
         (unsigned long long)t.acked, (unsigned long long)t.published, (unsigned long long)t.reloads,
-        (unsigned long long)t.late, (unsigned long long)t.copies, (unsigned long long)t.digest);
+        (unsigned long long)t.adopted, (unsigned long long)t.late, (unsigned long long)t.copies,
+        (unsigned long long)t.digest);
     assert_true(seed_count < SEEDS ||
                 (t.done > 2 * t.failed && t.failed > 0 && t.cancelled > 0 && t.acked > 10000 &&
-                 t.published >= t.done && t.reloads > 100 && t.pruned > 20 && t.copies > 20));
+                 t.published >= t.done && t.reloads > 100 && t.pruned > 20 && t.copies > 20 &&
+                 t.adopted > 100));
 }
 
 static void a_seed_is_one_story(void **state)

@@ -226,6 +226,10 @@ static void progress_of_what_a_restart_ends_clears_failures_too(void **arg)
     sim_until(sim, split_has_items, 60);
     sim_commit(sim);
     assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 1);
+    sim_node_kill(sim, node);
+    sim_restart(sim);
+    sim_run(sim, 16); /* nobody hears of it any more */
+    sim_commit(sim);
     for (int restarts = 0; restarts < 2; restarts++) {
         sim_restart(sim);
         assert_int_equal(only_job(sim->core)->split->insts[0].unit.failures, 0);

@@ -1,0 +1,244 @@
+/* Work that outlives its scheduler. What ran when the one before ended may run still: a node that
+ * says Hello names the leases that it holds, and those go on under their old names whose unit is
+ * open, for the plan that the job has now. Everything else of earlier terms is dropped.
+ *
+ * Until its node was heard of, what ran is given to nobody else: but not longer than a lease of the
+ * term before lasts, for then its node has stopped by its own clock. That saves work done twice, no
+ * more: where two nodes do make one thing, the first commit counts, as always.
+ *
+ * An attempt's row may be lost with its scheduler; its lease can be taken over all the same. What
+ * ended an attempt is stored with the row that says so: one that has such a row runs no more.
+ */
+#include <string.h>
+
+#include "scheduler/core/state.h"
+
+#define MOST_DEMAND (UINT64_C(1) << 48) /* sums of as many as a Hello may have fit into 64 bits */
+
+void gm_core_unheard_add(struct gm_core *core, struct gm_attempt *attempt)
+{
+    attempt->unheard = true;
+    attempt->inst->task->job->unheard_count++;
+    DL_APPEND2(core->unheard, attempt, unheard_prev, unheard_next);
+}
+
+static void take_out(struct gm_core *core, struct gm_attempt *attempt)
+{
+    attempt->unheard = false;
+    attempt->inst->task->job->unheard_count--;
+    DL_DELETE2(core->unheard, attempt, unheard_prev, unheard_next);
+}
+
+/* The i-th unit of the attempt that there is, or NULL behind the last. */
+static struct gm_unit *attempt_unit(const struct gm_attempt *a, uint32_t i)
+{
+    struct gm_inst *inst = a->inst;
+    if (a->chunks == 0) {
+        return i == 0 && inst->task->type->fan != GM_FAN_RUNS ? &inst->unit : NULL;
+    }
+    size_t chunk = (size_t)a->first_chunk + i;
+    return i < a->chunks && chunk < inst->chunk_count ? &inst->chunks[chunk].unit : NULL;
+}
+
+void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job)
+{
+    for (size_t i = 0; i < job->attempt_count; i++) {
+        const struct gm_attempt *a = job->attempts[i];
+        struct gm_unit *unit;
+        for (uint32_t u = 0; a->unheard && (unit = attempt_unit(a, u)) != NULL; u++) {
+            if (unit->state == GM_TASK_READY) {
+                gm_core_unit_move(core, job, unit, GM_UNIT_AWAIT);
+            } else if (!unit->awaited) { /* the newest of several: it was copied */
+                continue;
+            }
+            unit->awaited = a;
+            unit->retry_at = core->strangers_until;
+            if (job->wake_at == 0 || job->wake_at > unit->retry_at) {
+                job->wake_at = unit->retry_at;
+            }
+        }
+    }
+}
+
+/* It is lost with its scheduler, which is nobody's failure. */
+static void lose(struct gm_core *core, struct gm_attempt *a)
+{
+    struct gm_cjob *job = a->inst->task->job;
+    struct gm_unit *unit;
+    take_out(core, a);
+    a->outcome = GM_ATTEMPT_LOST;
+    a->ended_unix_ms = core->unix_ms > 0 ? gm_core_stamp(core, a->started_unix_ms) : 0;
+    for (uint32_t u = 0; (unit = attempt_unit(a, u)) != NULL; u++) {
+        if (unit->awaited == a) {
+            gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
+        }
+    }
+    if (a->chunks == 0 && a->progressed) { /* as gm_core_lease_fail */
+        gm_core_unit_clear(&a->inst->unit);
+    }
+    if (core->unix_ms > 0) {
+        gm_core_row_attempt(core, job, a);
+    } else {
+        core->unstamped = true; /* recovery has no wall clock */
+    }
+}
+
+void gm_core_unheard_end_node(struct gm_core *core, const char *node_id)
+{
+    struct gm_attempt *a, *next;
+    DL_FOREACH_SAFE2(core->unheard, a, next, unheard_next)
+    {
+        if (strcmp(a->node_id, node_id) == 0) {
+            lose(core, a);
+        }
+    }
+}
+
+void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job)
+{
+    struct gm_attempt *a, *next;
+    if (job->unheard_count == 0) {
+        return;
+    }
+    DL_FOREACH_SAFE2(core->unheard, a, next, unheard_next)
+    {
+        if (a->inst->task->job == job) {
+            lose(core, a);
+        }
+    }
+}
+
+void gm_core_unheard_tick(struct gm_core *core)
+{
+    while (core->unheard && core->now >= core->strangers_until) {
+        lose(core, core->unheard);
+    }
+}
+
+/* *out NULL: nothing is stored of it. False: it has ended. */
+static bool find_attempt(const struct gm_cjob *job, const Gm__HeldLease *held,
+                         struct gm_attempt **out)
+{
+    *out = NULL;
+    for (size_t i = job->attempt_count; i > 0; i--) {
+        struct gm_attempt *a = job->attempts[i - 1];
+        if (a->epoch == held->epoch && a->term == held->term) {
+            *out = a;
+            return a->unheard;
+        }
+    }
+    return true;
+}
+
+static bool is_same(const struct gm_attempt *a, const struct gm_assignment *b)
+{
+    int64_t first = b->chunk_count > 0 ? (int64_t)b->first_chunk : -1;
+    return a->inst == b->inst && a->first_chunk == first && a->chunks == b->chunk_count &&
+           strcmp(a->node_id, b->node->id) == 0 && strcmp(a->device, b->device->id) == 0;
+}
+
+/* Where a newer lease of it is awaited, that one has it. A chunk that is done was most likely made
+ * by this one: a run that has made its last one ends yet. */
+static bool is_open(const struct gm_unit *unit, bool chunk, uint64_t epoch)
+{
+    if (unit->awaited && unit->awaited->epoch > epoch) {
+        return false;
+    }
+    return unit->state == GM_TASK_READY || unit->state == GM_TASK_BACKOFF ||
+           (chunk && unit->state == GM_TASK_DONE);
+}
+
+static bool units_are_open(const struct gm_assignment *a, uint64_t epoch)
+{
+    const struct gm_inst *inst = a->inst;
+    if (inst->task->type->fan != GM_FAN_RUNS) {
+        return a->chunk_count == 0 && is_open(&inst->unit, false, epoch);
+    }
+    bool said = inst->unit.state == GM_TASK_READY || inst->unit.state == GM_TASK_DONE;
+    if (!said || a->chunk_count == 0 || a->chunk_count > inst->chunk_count ||
+        a->first_chunk > inst->chunk_count - a->chunk_count) {
+        return false;
+    }
+    for (uint32_t i = 0; i < a->chunk_count; i++) {
+        if (!is_open(&inst->chunks[a->first_chunk + i].unit, true, epoch)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Inputs are counted alike by every scheduler; more than there are nobody has. */
+static bool has_inputs(const struct gm_inst *inst, uint32_t count)
+{
+    return !gm_core_task_type_is_fed(inst->task->type) || count <= gm_core_inst_fed_count(inst);
+}
+
+static uint64_t bounded(uint64_t v)
+{
+    return v < MOST_DEMAND ? v : MOST_DEMAND;
+}
+
+static struct gm_cdevice *find_device(struct gm_cnode *node, const char *id)
+{
+    for (size_t i = 0; i < node->device_count; i++) {
+        if (strcmp(node->devices[i].id, id) == 0) {
+            return &node->devices[i];
+        }
+    }
+    return NULL;
+}
+
+/* What it would be assigned as; false: no such thing is open. */
+static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held,
+                      struct gm_assignment *a)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(core->jobs, held->job_id, job);
+    if (!job || held->task_id >> 32 != job->seq ||
+        (job->state != GM_JOB_QUEUED && job->state != GM_JOB_RUNNING) ||
+        strcmp(held->publication, job->publication) != 0) {
+        return false;
+    }
+    a->node = node;
+    a->device = find_device(node, held->device);
+    a->inst = gm_core_job_find_inst(job, held->task, held->instance);
+    a->first_chunk = held->first_chunk;
+    a->chunk_count = held->chunks;
+    if (!a->device || !a->inst || !gm_core_chain_goes_on(a->inst, held->chain) ||
+        !units_are_open(a, held->epoch) || !has_inputs(a->inst, held->inputs_received)) {
+        return false;
+    }
+    struct gm_chain_wish wish;
+    a->chain = held->chain                                ? held->chain
+               : gm_core_chain_wish(core, a->inst, &wish) ? gm_core_device_chain(a->device, &wish)
+                                                          : NULL;
+    a->demand = (struct gm_capacity){.cpu_milli = held->demand->cpu_milli,
+                                     .memory_bytes = bounded(held->demand->memory_bytes),
+                                     .scratch_bytes = bounded(held->demand->scratch_bytes),
+                                     .slots = held->demand->slots,
+                                     .sessions = held->demand->sessions};
+    return a->chain != NULL;
+}
+
+bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held)
+{
+    struct gm_lease *lease = NULL;
+    HASH_FIND(hh, core->leases, &held->epoch, sizeof(held->epoch), lease);
+    if (lease) { /* Hello was said again */
+        return !lease->cancelling &&
+               gm_core_lease_find(core, node, held->task_id, held->term, held->epoch) != NULL;
+    }
+    struct gm_assignment a = {0};
+    struct gm_attempt *attempt;
+    if (held->term >= core->params.term || held->epoch >> 32 >= core->params.term ||
+        !find_work(core, node, held, &a) || !find_attempt(a.inst->task->job, held, &attempt) ||
+        (attempt && !is_same(attempt, &a))) {
+        return false;
+    }
+    if (attempt) {
+        take_out(core, attempt);
+    }
+    gm_core_lease_resume(core, &a, held, attempt);
+    gm_core_node_resized(core, node); /* it was given before anybody knew what the node offers */
+    return true;
+}
