@@ -14,6 +14,7 @@
 
 #define PATIENCE_MS 3000
 #define HANDSHAKE_MS 5000
+#define LOST_PAUSE (50 * GM_MS) /* where nobody listens; grows to ten times that */
 #define RESEND_AFTER (2 * GM_SEC)
 #define OFFER_CHECK_EVERY (10 * GM_SEC)
 
@@ -53,7 +54,7 @@ void gm_link_close(struct gm_agent *agent, int linger_ms)
 {
     gm_zwatch_stop(&agent->watch);
     if (agent->sock != NULL) {
-        gm_auth_unwatch(agent, agent->sock);
+        gm_watch_stop(agent, agent->sock);
         zmq_setsockopt(agent->sock, ZMQ_LINGER, &linger_ms, sizeof(linger_ms));
         zmq_close(agent->sock);
         agent->sock = NULL;
@@ -110,6 +111,18 @@ static void on_input(void *zsock, int budget, void *arg)
             gm_agent_handle(agent, env);
         }
         zmq_msg_close(&msg);
+    }
+}
+
+void gm_link_lost(struct gm_agent *agent)
+{
+    if (agent->link == GM_LINK_UP) {
+        gm_log(GM_LOG_WARN, "scheduler-gone", "endpoint=%s",
+               agent->params.endpoints[agent->endpoint]);
+        gm_link_retry(agent, 0);
+    } else {
+        uint32_t tries = agent->link_failures < 9 ? agent->link_failures + 1 : 10;
+        gm_link_retry(agent, tries * LOST_PAUSE);
     }
 }
 
@@ -180,7 +193,7 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
                                             : set_name(agent, sock, err);
     }
     if (rc == 0) {
-        rc = gm_auth_watch(agent, sock, err);
+        rc = gm_watch_start(agent, sock, err);
     }
     if (rc == 0 && zmq_connect(sock, endpoint) != 0) {
         rc = gm_err_zmq(err, zmq_errno(), "could not connect to `%s`", endpoint);
@@ -189,7 +202,7 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
         rc = gm_zwatch_start(&agent->loop, sock, on_input, agent, &agent->watch, err);
     }
     if (rc < 0) {
-        gm_auth_unwatch(agent, sock);
+        gm_watch_stop(agent, sock);
         zmq_close(sock);
         return rc;
     }

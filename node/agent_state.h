@@ -166,7 +166,7 @@ struct gm_agent {
     void *zmq;
     void *sock;
     struct gm_zwatch *watch;
-    void *monitor; /* of sock, where there are keys */
+    void *monitor; /* of sock */
     struct gm_zwatch *monitor_watch;
     uint64_t monitors; /* so far */
     bool key_told;     /* that keys are not agreed on was logged */
@@ -324,11 +324,13 @@ void gm_link_flush(struct gm_agent *agent, bool all); /* what was not sent, or a
 struct gm_outgoing *gm_link_take(struct gm_agent *agent, uint64_t seq);
 void gm_link_drop_task(struct gm_agent *agent, uint64_t task_id, uint64_t epoch);
 void gm_outgoing_free(struct gm_outgoing *out);
-/* --- agent_auth.c */
-/* Logs why sock, which connects with keys, does not get there. gm_auth_unwatch in any case, before
- * sock is closed. */
-int gm_auth_watch(struct gm_agent *agent, void *sock, struct gm_err *err) GM_MUST_CHECK;
-void gm_auth_unwatch(struct gm_agent *agent, void *sock);
+/* The scheduler's process is gone, or nobody listens: goes on to the next endpoint. */
+void gm_link_lost(struct gm_agent *agent);
+/* --- agent_watch.c */
+/* Tells gm_link_lost, and logs why keys are not agreed on. gm_watch_stop in any case, before sock
+ * is closed. */
+int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err) GM_MUST_CHECK;
+void gm_watch_stop(struct gm_agent *agent, void *sock);
 /* --- agent_offer.c */
 /* Offers of devices whose usable capacity or facts changed; of all: always. */
 void gm_link_offer(struct gm_agent *agent, bool always);

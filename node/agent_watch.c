@@ -1,4 +1,5 @@
-/* Says why a connection with keys does not come about: libzmq tries for ever, in silence. */
+/* What becomes of the connection, for libzmq tries for ever in silence: that the scheduler is gone,
+ * or nobody listens, so that the next endpoint is tried at once; and why keys are not agreed on. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -7,15 +8,17 @@
 #include "common/log.h"
 #include "node/agent_state.h"
 
-#define EVENTS                                                                                     \
+#define KEY_EVENTS                                                                                 \
     (ZMQ_EVENT_HANDSHAKE_FAILED_AUTH | ZMQ_EVENT_HANDSHAKE_FAILED_PROTOCOL |                       \
      ZMQ_EVENT_HANDSHAKE_FAILED_NO_DETAIL)
+/* CLOSED: it was refused, or broke before it was made. */
+#define LOST_EVENTS (ZMQ_EVENT_DISCONNECTED | ZMQ_EVENT_CLOSED | ZMQ_EVENT_CONNECT_RETRIED)
 
 /* Once, until the next Welcome. */
 static void tell(struct gm_agent *agent, uint16_t event)
 {
     char quoted[256];
-    if (agent->key_told) {
+    if (agent->key_told || agent->params.key_file == NULL) {
         return;
     }
     agent->key_told = true;
@@ -30,7 +33,8 @@ static void tell(struct gm_agent *agent, uint16_t event)
 
 static void on_event(void *zsock, int budget, void *arg)
 {
-    while (budget-- > 0) {
+    struct gm_agent *agent = arg;
+    while (budget-- > 0 && agent->monitor == zsock) {
         uint8_t bytes[6]; /* u16 event, u32 value: zmq_socket_monitor(3) */
         uint16_t event = 0;
         char endpoint[8]; /* cut off, and not wanted */
@@ -39,18 +43,19 @@ static void on_event(void *zsock, int budget, void *arg)
             return;
         }
         memcpy(&event, bytes, sizeof(event));
-        tell(arg, event);
+        if ((event & KEY_EVENTS) != 0) {
+            tell(agent, event);
+        } else if ((event & LOST_EVENTS) != 0) {
+            gm_link_lost(agent);
+        }
     }
 }
 
-int gm_auth_watch(struct gm_agent *agent, void *sock, struct gm_err *err)
+int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err)
 {
     char name[64]; /* another one each time: the one before may not be free yet */
     snprintf(name, sizeof(name), "inproc://link-%" PRIu64, ++agent->monitors);
-    if (agent->params.key_file == NULL) {
-        return 0;
-    }
-    if (zmq_socket_monitor(sock, name, EVENTS) != 0 ||
+    if (zmq_socket_monitor(sock, name, KEY_EVENTS | LOST_EVENTS) != 0 ||
         (agent->monitor = zmq_socket(agent->zmq, ZMQ_PAIR)) == NULL ||
         zmq_connect(agent->monitor, name) != 0) {
         return gm_err_zmq(err, zmq_errno(), "could not watch a socket");
@@ -59,7 +64,7 @@ int gm_auth_watch(struct gm_agent *agent, void *sock, struct gm_err *err)
                            err);
 }
 
-void gm_auth_unwatch(struct gm_agent *agent, void *sock)
+void gm_watch_stop(struct gm_agent *agent, void *sock)
 {
     int none = 0;
     gm_zwatch_stop(&agent->monitor_watch);
