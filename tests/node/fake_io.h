@@ -26,6 +26,8 @@ struct farm {
     struct gm_grant_key key;
     void *zmq;
     void *router;
+    char peer[64]; /* who said the last message: answers go there */
+    size_t peer_size;
     pid_t agent;
     int ready; /* pipe: a byte when the agent is ready */
     gm_time began;
