@@ -6,7 +6,7 @@
     "  --quiet           no progress and no messages but errors\n"                                 \
     "  --help            this text\n"
 #define SCHEDULER_HELP                                                                             \
-    "  --scheduler URL   unix:/path/http.sock or http://host:port\n"                               \
+    "  --scheduler URL   unix:/path/http.sock or http://host:port; several: commas between\n"      \
     "                    (default: GOPMILL_SCHEDULER)\n"
 
 static const char OVERVIEW[] =

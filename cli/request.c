@@ -213,52 +213,76 @@ static int unreachable(const struct gm_session *s, CURLcode result, struct gm_er
                       s->unix_path != NULL ? s->unix_path : s->base, curl_easy_strerror(result));
 }
 
+/* After a failure that another try may mend: goes to the next scheduler; each of them is tried
+ * before the first pause. */
+static int rest(struct gm_session *s, int *pause_ms, bool *told, struct gm_err *err)
+{
+    int rc = gm_session_next(s, err);
+    if (rc < 0 || s->at > 0) {
+        return rc;
+    }
+    if (!*told) {
+        gm_term_note(s->term, "the scheduler does not answer; trying again for 60 s");
+        *told = true;
+    }
+    rc = pause_turns(s, *pause_ms, err);
+    *pause_ms = *pause_ms * 2 < PAUSE_MAX_MS ? *pause_ms * 2 : PAUSE_MAX_MS;
+    return rc;
+}
+
+/* Whether another try can help, and may be made: the error, or 0. */
+static int judge(const struct gm_session *s, CURLcode result, bool repeatable, int interrupts,
+                 gm_time deadline, struct gm_err *err)
+{
+    if (result != CURLE_OK && !gm_request_is_broken(result)) {
+        return gm_err_set(err, GM_E_PROTO, result, "the scheduler's answer broke off: %s",
+                          curl_easy_strerror(result));
+    }
+    if (result != CURLE_OK && !repeatable && !gm_request_is_unsent(result)) {
+        return gm_err_set(err, GM_E_TIMEOUT, result,
+                          "the scheduler went away before it answered: %s",
+                          curl_easy_strerror(result));
+    }
+    if (s->interrupts != interrupts) {
+        return gm_err_set(err, GM_E_CANCELLED, 0, "interrupted while waiting for the scheduler");
+    }
+    bool last = s->urls[s->at + 1] == NULL;
+    if (gm_time_now() >= deadline && last) {
+        return result != CURLE_OK ? unreachable(s, result, err) : -(int)err->code;
+    }
+    return 0;
+}
+
 static int call_text(struct gm_session *s, const char *method, const char *path, const char *text,
                      bool repeatable, struct gm_answer *out, struct gm_err *err)
 {
     gm_time deadline = gm_time_now() + (s->reached || s->farm != NULL ? RETRY_FOR : 0);
     int interrupts = s->interrupts;
+    int pause_ms = PAUSE_MIN_MS;
     bool told = false;
-    for (int pause_ms = PAUSE_MIN_MS;; pause_ms = pause_ms * 2) {
+    for (;;) {
         struct reply reply = {0};
         long status = 0;
         int rc = attempt(s, method, path, text, &reply, &status, err);
         CURLcode result = reply.request.result;
-        if (rc == 0 && result == CURLE_OK) {
+        bool answered = rc == 0 && result == CURLE_OK;
+        if (answered) {
+            deadline = s->reached ? deadline : gm_time_now() + RETRY_FOR;
             s->reached = true;
             rc = take_answer(&reply, status, out, err);
-            gm_buf_fini(&reply.body);
-            return rc;
         }
         gm_buf_fini(&reply.body);
+        bool standby = answered && rc == -GM_E_NOT_LEADER; /* nothing was done */
+        if ((answered && !standby) || (!answered && rc < 0)) {
+            return rc;
+        }
+        rc = judge(s, result, repeatable, interrupts, deadline, err);
+        if (rc == 0) {
+            rc = rest(s, &pause_ms, &told, err);
+        }
         if (rc < 0) {
             return rc;
         }
-        if (!gm_request_is_broken(result)) {
-            return gm_err_set(err, GM_E_PROTO, result, "the scheduler's answer broke off: %s",
-                              curl_easy_strerror(result));
-        }
-        if (!repeatable && !gm_request_is_unsent(result)) {
-            return gm_err_set(err, GM_E_TIMEOUT, result,
-                              "the scheduler went away before it answered: %s",
-                              curl_easy_strerror(result));
-        }
-        if (s->interrupts != interrupts) {
-            return gm_err_set(err, GM_E_CANCELLED, 0,
-                              "interrupted while waiting for the scheduler");
-        }
-        if (gm_time_now() >= deadline) {
-            return unreachable(s, result, err);
-        }
-        if (!told) {
-            gm_term_note(s->term, "the scheduler does not answer; trying again for 60 s");
-            told = true;
-        }
-        rc = pause_turns(s, pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS, err);
-        if (rc < 0) {
-            return rc;
-        }
-        pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
     }
 }
 

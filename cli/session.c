@@ -43,19 +43,27 @@ int gm_session_block_signals(struct gm_err *err)
     return 0;
 }
 
-static int parse_scheduler(struct gm_session *s, const char *url, struct gm_err *err)
+static int check_url(const char *url, struct gm_err *err)
 {
-    if (strncmp(url, "unix:/", 6) == 0) {
-        s->unix_path = strdup(url + 5);
-        s->base = strdup("http://localhost");
-    } else if (strncmp(url, "http://", 7) == 0 && url[7] != '\0' && url[7] != '/') {
-        s->base = strdup(url);
-    } else {
+    bool http = strncmp(url, "http://", 7) == 0 && url[7] != '\0' && url[7] != '/';
+    if (strncmp(url, "unix:/", 6) != 0 && !http) {
         return gm_err_set(err, GM_E_INVAL, 0,
                           "--scheduler takes unix:/path/http.sock or http://host:port, not `%s`",
                           url);
     }
-    if (s->base == NULL || (s->unix_path == NULL && url[0] == 'u')) {
+    return 0;
+}
+
+/* Asks the scheduler of s->urls[s->at]. */
+static int use_url(struct gm_session *s, struct gm_err *err)
+{
+    const char *url = s->urls[s->at];
+    bool local = url[0] == 'u';
+    free(s->base);
+    free(s->unix_path);
+    s->unix_path = local ? strdup(url + 5) : NULL;
+    s->base = strdup(local ? "http://localhost" : url);
+    if (s->base == NULL || (s->unix_path == NULL && local)) {
         return gm_err_nomem(err);
     }
     size_t length = strlen(s->base);
@@ -63,6 +71,38 @@ static int parse_scheduler(struct gm_session *s, const char *url, struct gm_err 
         s->base[--length] = '\0';
     }
     return 0;
+}
+
+static int parse_scheduler(struct gm_session *s, const char *list, struct gm_err *err)
+{
+    size_t count = 1;
+    int rc = 0;
+    for (const char *p = list; *p != '\0'; p++) {
+        count += *p == ',' ? 1 : 0;
+    }
+    s->urls = calloc(count + 1, sizeof *s->urls);
+    if (s->urls == NULL) {
+        return gm_err_nomem(err);
+    }
+    for (size_t i = 0; rc == 0 && i < count; i++) {
+        size_t length = strcspn(list, ",");
+        s->urls[i] = strndup(list, length);
+        rc = s->urls[i] == NULL ? gm_err_nomem(err) : check_url(s->urls[i], err);
+        list += length + 1;
+    }
+    return rc < 0 ? rc : use_url(s, err);
+}
+
+int gm_session_next(struct gm_session *s, struct gm_err *err)
+{
+    if (s->urls[1] == NULL) {
+        return 0;
+    }
+    s->at++;
+    if (s->urls[s->at] == NULL) {
+        s->at = 0;
+    }
+    return use_url(s, err);
 }
 
 static void handle_signal(struct gm_session *s, uint32_t number)
@@ -205,6 +245,10 @@ void gm_session_close(struct gm_session **session)
     if (s->signal_fd >= 0) {
         close(s->signal_fd);
     }
+    for (size_t i = 0; s->urls != NULL && s->urls[i] != NULL; i++) {
+        free(s->urls[i]);
+    }
+    free(s->urls);
     free(s->base);
     free(s->unix_path);
     free(s);

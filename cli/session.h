@@ -15,7 +15,9 @@ struct gm_session {
     int signal_fd;        /* owned */
     struct gm_term *term; /* borrowed */
     struct gm_farm *farm; /* owned; NULL with a scheduler of one's own */
-    char *base;           /* owned; "http://host:port" without a slash at the end */
+    char **urls;          /* owned: the schedulers', of which one leads; ends with NULL */
+    size_t at;            /* which of them is asked */
+    char *base;           /* owned; of that one: "http://host:port" without a slash at the end */
     char *unix_path;      /* owned; NULL: TCP */
     int interrupts;       /* SIGINT, SIGTERM, SIGHUP so far */
     bool reached;         /* the scheduler has answered before */
@@ -30,9 +32,10 @@ struct gm_answer {
 /* Blocks the signals that a session waits for; call first in main, before any thread is there. */
 int gm_session_block_signals(struct gm_err *err) GM_MUST_CHECK;
 
-/* scheduler: "unix:/path" or "http://host[:port]"; NULL: starts the farm that `farm` describes and
- * waits until its scheduler is ready. *out is owned: gm_session_close(). Errors: INVAL, NO_FARM (it
- * did not come up), CANCELLED (interrupted meanwhile), SYS, NOMEM. */
+/* scheduler: "unix:/path" or "http://host[:port]", or several with commas between, of which one
+ * leads; NULL: starts the farm that `farm` describes and waits until its scheduler is ready. *out
+ * is owned: gm_session_close(). Errors: INVAL, NO_FARM (it did not come up), CANCELLED (interrupted
+ * meanwhile), SYS, NOMEM. */
 int gm_session_open(const char *scheduler, const struct gm_farm_params *farm, struct gm_term *term,
                     struct gm_session **out, struct gm_err *err) GM_MUST_CHECK;
 /* Stops the farm (SIGTERM, after 5 s SIGKILL), waits for it, frees all. */
@@ -43,14 +46,18 @@ void gm_session_close(struct gm_session **session);
  * again. Errors: NO_FARM when the farm was given up. */
 int gm_session_turn(struct gm_session *session, int timeout_ms, struct gm_err *err) GM_MUST_CHECK;
 
-/* One request, with its answer: 2xx is success. body: borrowed, or NULL. While the scheduler can't
- * be reached it tries again, with growing pauses, for up to 60 s when it has answered before or is
- * our own; a request that may have arrived is repeated only if `repeatable`. An interrupt that
- * comes meanwhile ends the trying. out may be NULL. Errors: UNREACHABLE, the problem document's
- * code, PROTO, CANCELLED, TIMEOUT (may have arrived, not repeated). */
+/* One request, with its answer: 2xx is success. body: borrowed, or NULL. Of several
+ * schedulers each is tried. While none that leads can be reached it tries again, with growing
+ * pauses, for up to 60 s when one has answered before or is our own; a request that may have
+ * arrived is repeated only if `repeatable`. An interrupt that comes meanwhile ends the trying. out
+ * may be NULL. Errors: UNREACHABLE, the problem document's code, PROTO, CANCELLED, TIMEOUT (may
+ * have arrived, not repeated). */
 int gm_session_call(struct gm_session *session, const char *method, const char *path,
                     const json_t *body, bool repeatable, struct gm_answer *out,
                     struct gm_err *err) GM_MUST_CHECK;
+
+/* The next one of several schedulers is asked from now on. Errors: NOMEM. */
+int gm_session_next(struct gm_session *session, struct gm_err *err) GM_MUST_CHECK;
 
 /* A stream of a job's events over one connection. */
 struct gm_stream; /* opaque */

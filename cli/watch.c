@@ -187,9 +187,12 @@ int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **
     int rc = gm_job_path(id, "/events", &path, err);
     while (rc == 0 && !gm_job_is_final(w.doc)) {
         rc = follow(&w, path, err);
-        bool lost = rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL);
+        bool others = session->urls[session->at + 1] != NULL;
+        bool lost =
+            rc == -GM_E_NOT_LEADER ||
+            (rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL || others));
         if (lost && gm_time_now() - w.alive < RETRY_FOR) {
-            rc = 0;
+            rc = gm_session_next(session, err);
             if (!w.told) {
                 gm_term_note(session->term,
                              "lost the scheduler; trying again for up to 60 s, the job goes on");
