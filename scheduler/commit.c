@@ -44,10 +44,12 @@ struct gm_commit {
     bool has_thread;
     uv_mutex_t mutex;
     uv_cond_t cond;
-    bool handed; /* under mutex: `writing` waits for the thread */
-    bool quit;   /* under mutex */
-    bool untidy; /* the thread's */
-    int rc;      /* the thread's answer, read by the loop after its post */
+    bool handed;        /* under mutex: `writing` waits for the thread */
+    bool quit;          /* under mutex */
+    bool untidy;        /* the thread's */
+    bool is_lost;       /* the same */
+    struct gm_err lost; /* set by the thread before it posts on_lost */
+    int rc;             /* the thread's answer, read by the loop after its post */
     struct gm_err err;
 };
 
@@ -156,20 +158,63 @@ static void tidy(struct gm_commit *c)
     c->untidy = failed;
 }
 
+/* On the loop: this scheduler leads no more, or its database is gone. An entry of nothing says so.
+ */
+static void on_lost(void *arg)
+{
+    struct gm_commit *c = arg;
+    struct gm_commit_entry nothing = {0};
+    if (c->failed == 0) {
+        struct batch rest = c->filling;
+        c->failed = -(int)c->lost.code;
+        c->error = c->lost;
+        c->filling = (struct batch){0};
+        release(c, &rest, c->failed, &c->error);
+        c->fn(&nothing, c->failed, &c->error, c->arg);
+    }
+}
+
+/* Between batches; once that fails there is no more to say. */
+static void beat(struct gm_commit *c)
+{
+    if (gm_state_beat(c->state, &c->lost) < 0) {
+        c->is_lost = true;
+        if (gm_post(c->post, on_lost, c, NULL) < 0) {
+            abort(); /* who goes on leading must know that another one does */
+        }
+    }
+}
+
+/* Until there is a batch (true), or this is the end (false). */
+static bool wait_for_batch(struct gm_commit *c)
+{
+    bool work, quit;
+    do {
+        gm_time every = c->is_lost ? 0 : gm_state_beat_every(c->state);
+        bool due = false;
+        uv_mutex_lock(&c->mutex);
+        while (!c->handed && !c->quit && !due) {
+            if (every == 0) {
+                uv_cond_wait(&c->cond, &c->mutex);
+            } else {
+                due = uv_cond_timedwait(&c->cond, &c->mutex, (uint64_t)every) == UV_ETIMEDOUT;
+            }
+        }
+        work = c->handed;
+        quit = c->quit;
+        c->handed = false;
+        uv_mutex_unlock(&c->mutex);
+        if (!work && !quit) {
+            beat(c);
+        }
+    } while (!work && !quit);
+    return work;
+}
+
 static void thread_main(void *arg)
 {
     struct gm_commit *c = arg;
-    for (;;) {
-        uv_mutex_lock(&c->mutex);
-        while (!c->handed && !c->quit) {
-            uv_cond_wait(&c->cond, &c->mutex);
-        }
-        bool work = c->handed;
-        c->handed = false;
-        uv_mutex_unlock(&c->mutex);
-        if (!work) {
-            return;
-        }
+    while (wait_for_batch(c)) {
         struct gm_state_batch batch = {.rows = c->writing.rows,
                                        .row_count = c->writing.row_count,
                                        .events = c->writing.events,

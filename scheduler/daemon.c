@@ -260,13 +260,9 @@ static int load_row(const struct gm_key *key, const void *data, size_t size, voi
 
 static int open_core(struct gm_daemon *d, struct gm_err *err)
 {
-    int rc = gm_state_open(d->settings->state, &d->state, err);
-    if (rc < 0) {
-        return rc;
-    }
     d->term = gm_state_term(d->state);
     uint32_t last_lease_ms = 0;
-    rc = gm_state_lease(d->state, (uint32_t)d->settings->lease_ms, &last_lease_ms, err);
+    int rc = gm_state_lease(d->state, (uint32_t)d->settings->lease_ms, &last_lease_ms, err);
     if (rc < 0) {
         return rc;
     }
@@ -340,11 +336,32 @@ static int start_core(struct gm_daemon *d, struct gm_err *err)
 
 int gm_daemon_create(const struct gm_settings *settings, struct gm_daemon **out, struct gm_err *err)
 {
+    struct gm_state *state = NULL;
+    bool leads = false;
+    int rc = gm_state_open(settings->state, &state, err);
+    if (rc == 0) {
+        rc = gm_state_lead(state, settings->takeover_ms * GM_MS, &leads, err);
+    }
+    if (rc == 0 && !leads) {
+        rc = gm_err_set(err, GM_E_NOT_LEADER, 0, "another scheduler leads");
+    }
+    if (rc < 0) {
+        gm_state_close(&state);
+        return rc;
+    }
+    return gm_daemon_create_with(settings, state, out, err);
+}
+
+int gm_daemon_create_with(const struct gm_settings *settings, struct gm_state *state,
+                          struct gm_daemon **out, struct gm_err *err)
+{
     struct gm_daemon *d = calloc(1, sizeof *d);
     if (d == NULL) {
+        gm_state_close(&state);
         return gm_err_nomem(err);
     }
     d->settings = settings;
+    d->state = state;
     int rc = open_loop(d, err);
     if (rc == 0) {
         rc = open_core(d, err);

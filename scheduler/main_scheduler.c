@@ -10,6 +10,7 @@
 #include "common/log.h"
 #include "scheduler/check_store.h"
 #include "scheduler/daemon.h"
+#include "scheduler/standby.h"
 
 static const char HELP[] =
     "Usage: gopmill-scheduler --config FILE [--check]\n"
@@ -142,29 +143,76 @@ static void raise_files(void)
     }
 }
 
-static int serve(const struct gm_settings *settings, struct gm_err *err)
+/* Told to stop while no daemon runs whose loop would hear it. */
+static volatile sig_atomic_t told_early;
+
+static void on_early_signal(int number)
+{
+    (void)number;
+    told_early = 1;
+}
+
+static void hear_early_signals(void)
+{
+    struct sigaction action = {.sa_handler = on_early_signal};
+    (void)sigaction(SIGTERM, &action, NULL);
+    (void)sigaction(SIGINT, &action, NULL);
+    (void)signal(SIGHUP, SIG_IGN); /* keys are read when it leads */
+}
+
+/* Takes the state, which this scheduler leads. */
+static int serve(const struct gm_settings *settings, struct gm_state *state, struct gm_err *err)
 {
     struct gm_daemon *d = NULL;
     uv_signal_t signals[SIGNALS];
     raise_files();
-    int rc = gm_daemon_create(settings, &d, err);
+    int rc = gm_daemon_create_with(settings, state, &d, err);
     if (rc < 0) {
         return rc;
     }
+    char *plain = gm_state_plain(settings->state);
     rc = watch_signals(d, signals, err);
+    if (told_early != 0) {
+        gm_daemon_stop(d);
+    }
     if (rc == 0) {
         (void)printf("READY http=%s listen=%s\n", gm_daemon_http(d), gm_daemon_listen(d));
         (void)fflush(stdout);
         gm_log(GM_LOG_INFO, "ready", "http=%s listen=%s state=%s term=%llu", gm_daemon_http(d),
-               gm_daemon_listen(d), settings->state,
+               gm_daemon_listen(d), plain != NULL ? plain : "-",
                (unsigned long long)gm_state_term(gm_daemon_state(d)));
         rc = gm_daemon_run(d, err);
         for (int i = 0; i < SIGNALS; i++) {
             uv_close((uv_handle_t *)&signals[i], NULL);
         }
     }
+    free(plain);
     gm_daemon_destroy(&d);
     return rc;
+}
+
+/* Leads when it can, stands by when it can't, until it is told to stop. */
+static int lead(const struct gm_settings *settings, struct gm_err *err)
+{
+    for (;;) {
+        struct gm_state *state = NULL;
+        bool leads = false;
+        hear_early_signals();
+        int rc = gm_state_open(settings->state, &state, err);
+        if (rc == 0) {
+            rc = gm_standby_wait(settings, state, &told_early, &leads, err);
+        }
+        if (rc < 0 || !leads) {
+            gm_state_close(&state);
+            return rc;
+        }
+        rc = serve(settings, state, err);
+        if (rc != -GM_E_NOT_LEADER &&
+            !(rc == -GM_E_STATE_AWAY && gm_state_is_shared(settings->state))) {
+            return rc;
+        }
+        gm_log_err(GM_LOG_WARN, "steps_down", err, "next=standby");
+    }
 }
 
 /* They wait for stores: a slow destination holds up others only where all of them wait for it. */
@@ -174,6 +222,11 @@ static int serve(const struct gm_settings *settings, struct gm_err *err)
 static int run(const struct options *o, const struct gm_settings *settings, struct gm_err *err)
 {
     const char *state = o->state != NULL ? o->state : settings->state;
+    if ((o->migrate != NULL || o->check_store) && gm_state_is_shared(state)) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "--check-store and --migrate-store are for state folders; a state in "
+                          "PostgreSQL is checked with its own tools, such as pg_amcheck");
+    }
     if (o->migrate != NULL) {
         return migrate(state, o->migrate, err);
     }
@@ -186,7 +239,7 @@ static int run(const struct options *o, const struct gm_settings *settings, stru
         (void)printf("%s: ok\n", o->config);
         return 0;
     }
-    return setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) == 0 ? serve(settings, err)
+    return setenv("UV_THREADPOOL_SIZE", POOL_THREADS, 0) == 0 ? lead(settings, err)
                                                               : gm_err_nomem(err);
 }
 

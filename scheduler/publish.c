@@ -211,6 +211,16 @@ static int open_destination(struct store_job *job, struct gm_store **out)
     return rc == -GM_E_NOTFOUND ? not_there(job) : rc;
 }
 
+/* What is written and deleted in stores no term guards: a scheduler that hung may go on while
+ * another one leads. */
+static int check_lead(struct store_job *job)
+{
+    return gm_state_leads(job->d->state)
+               ? 0
+               : gm_err_set(&job->err, GM_E_NOT_LEADER, 0,
+                            "another scheduler may have taken over: the stores are left to it");
+}
+
 static void publish_work(void *arg)
 {
     struct store_job *job = arg;
@@ -221,6 +231,9 @@ static void publish_work(void *arg)
     }
     if (job->rc == -GM_E_STORE_CORRUPT && store != NULL && !has_any(job, store)) {
         job->rc = not_there(job);
+    }
+    if (job->rc == 0 && is_checked(job)) {
+        job->rc = check_lead(job);
     }
     if (job->rc == 0 && is_checked(job)) {
         job->rc = publish(job, store);
@@ -422,6 +435,9 @@ static void delete_work(void *arg)
     if (job->rc == 0 && job->deleting_out && !job->looked) {
         job->rc = look(job, store);
         job->out.next = job->end = 0;
+    }
+    if (job->rc == 0 && list->next < job->end) {
+        job->rc = check_lead(job);
     }
     if (job->rc == 0 && list->next < job->end) {
         size_t done = 0;

@@ -8,6 +8,7 @@
 #include "common/fs.h"
 #include "common/keys.h"
 #include "common/log.h"
+#include "scheduler/store/state.h"
 #include "storage/store.h"
 
 #define PATH_BYTES 4096
@@ -15,7 +16,7 @@
 
 static const struct gm_option OPTIONS[] = {
     {"state", GM_OPT_STRING, OPT(state), "/var/lib/gopmill/scheduler", 0, 0,
-     "Folder of the durable state; one scheduler at a time."},
+     "Folder of the durable state, of one scheduler; or postgresql://..., which several share."},
     {"listen", GM_OPT_LIST, OPT(listen), "tcp://127.0.0.1:7800", 0, 0,
      "ZeroMQ endpoints for nodes: tcp://address:port or ipc:///path."},
     {"http", GM_OPT_STRING, OPT(http), "127.0.0.1:7801", 0, 0,
@@ -38,6 +39,8 @@ static const struct gm_option OPTIONS[] = {
      "Folders that sources may lie in."},
     {"allow_destinations", GM_OPT_LIST, OPT(allow_destinations), "/", 0, 0,
      "Folders that results may be written to."},
+    {"takeover_ms", GM_OPT_INT, OPT(takeover_ms), "2000", 500, 60000,
+     "With PostgreSQL: a leading scheduler that hangs for so long is replaced by another."},
     {"lease_ms", GM_OPT_INT, OPT(lease_ms), "15000", 1000, 3600000,
      "A node that is silent for so long has lost its tasks."},
     {"heartbeat_ms", GM_OPT_INT, OPT(heartbeat_ms), "1000", 50, 60000,
@@ -72,6 +75,11 @@ static int fill_work_store(struct gm_settings *s, struct gm_err *err)
         int rc = gm_store_path(s->work_store, &path, err);
         free(path);
         return gm_err_wrap(err, rc, "work_store: ");
+    }
+    if (gm_state_is_shared(s->state)) {
+        return gm_err_set(err, GM_E_CONFIG, 0,
+                          "work_store: name a store that every scheduler and node reaches: with a "
+                          "`state` in PostgreSQL there is no folder for it");
     }
     int rc = gm_fs_path(work, sizeof work, err, "%s/work", s->state);
     if (rc == 0) {
@@ -171,7 +179,7 @@ static int check(const struct gm_settings *s, struct gm_err *err)
 /* A relative state folder means one below the current folder, now and for every child. */
 static int make_absolute(struct gm_settings *s, struct gm_err *err)
 {
-    if (s->state[0] == '/') {
+    if (s->state[0] == '/' || gm_state_is_shared(s->state)) {
         return 0;
     }
     char here[PATH_BYTES];

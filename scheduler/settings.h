@@ -7,7 +7,7 @@
 /* What gopmill-scheduler reads from its configuration file; config/scheduler.yaml is the example.
  * Strings and lists are owned. */
 struct gm_settings {
-    char *state;          /* folder */
+    char *state;          /* folder, or PostgreSQL's connection string (gm_state_is_shared) */
     char **listen;        /* ZeroMQ endpoints for nodes */
     char *http;           /* "unix:/path" or "address:port" */
     char **pipelines;     /* folders */
@@ -18,6 +18,7 @@ struct gm_settings {
     char *allow_file;     /* common/allow.h */
     char **allow_sources; /* folders */
     char **allow_destinations;
+    int64_t takeover_ms;
     int64_t lease_ms;
     int64_t heartbeat_ms;
     int64_t stall_ms;

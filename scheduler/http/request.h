@@ -66,6 +66,8 @@ struct gm_http {
 void gm_request_json(struct gm_request *r, unsigned status, json_t *body); /* takes body */
 void gm_request_fail(struct gm_request *r, const struct gm_err *err);
 void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err);
+/* A problem document (RFC 9457) of the error; owned by the caller, NULL without memory. */
+json_t *gm_problem_json(unsigned status, const struct gm_err *err);
 /* Value of a query parameter or NULL. */
 const char *gm_request_query(const struct gm_request *r, const char *name);
 /* Something became possible outside microhttpd's own descriptors. */

@@ -54,17 +54,20 @@ void gm_request_json(struct gm_request *r, unsigned status, json_t *body)
     answered(r);
 }
 
-void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err)
+json_t *gm_problem_json(unsigned status, const struct gm_err *err)
 {
     const struct gm_code_info *info = gm_code_get((int)err->code);
     char type[96];
     (void)snprintf(type, sizeof type, "urn:gopmill:error:%s", info->id);
-    gm_request_json(r, status,
-                    json_pack("{s:s, s:s, s:i, s:o, s:s, s:s, s:s, s:s}", "type", type, "title",
-                              info->meaning, "status", (int)status, "detail",
-                              gm_json_string(err->text), "code", info->id, "blame",
-                              gm_blame_name(info->blame), "retry", gm_retry_name(info->retry),
-                              "remedy", info->remedy));
+    return json_pack("{s:s, s:s, s:i, s:o, s:s, s:s, s:s, s:s}", "type", type, "title",
+                     info->meaning, "status", (int)status, "detail", gm_json_string(err->text),
+                     "code", info->id, "blame", gm_blame_name(info->blame), "retry",
+                     gm_retry_name(info->retry), "remedy", info->remedy);
+}
+
+void gm_request_fail_status(struct gm_request *r, unsigned status, const struct gm_err *err)
+{
+    gm_request_json(r, status, gm_problem_json(status, err));
 }
 
 void gm_request_fail(struct gm_request *r, const struct gm_err *err)

@@ -27,5 +27,6 @@ struct gm_state { /* the head of each backend's own */
 
 /* Errors of open: gm_state_open. */
 int gm_sqlite_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
+int gm_postgres_open(const char *url, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

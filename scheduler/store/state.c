@@ -1,11 +1,36 @@
-/* Calls of the interface go to the backend that was opened. */
+/* Which backend, and its calls. */
 #include "scheduler/store/state.h"
 
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/buf.h"
 #include "scheduler/store/backend.h"
+
+bool gm_state_is_shared(const char *where)
+{
+    return strncmp(where, "postgresql://", 13) == 0 || strncmp(where, "postgres://", 11) == 0;
+}
+
+/* Without user, password and parameters. See:
+ * https://www.postgresql.org/docs/15/libpq-connect.html#LIBPQ-CONNSTRING */
+char *gm_state_plain(const char *where)
+{
+    if (!gm_state_is_shared(where)) {
+        return strdup(where);
+    }
+    const char *rest = strstr(where, "://") + 3;
+    const char *at = strchr(rest, '@');
+    struct gm_buf out = {0};
+    rest = at != NULL ? at + 1 : rest;
+    gm_buf_printf(&out, "postgresql://%.*s", (int)strcspn(rest, "?"), rest);
+    return (char *)out.data;
+}
 
 int gm_state_open(const char *where, struct gm_state **out, struct gm_err *err)
 {
-    return gm_sqlite_open(where, out, err);
+    return gm_state_is_shared(where) ? gm_postgres_open(where, out, err)
+                                     : gm_sqlite_open(where, out, err);
 }
 
 void gm_state_close(struct gm_state **state)

@@ -3,24 +3,31 @@
 
 #include "scheduler/core/core.h"
 
-/* The scheduler's durable state: rows of the core, events of jobs, and the term. One interface
- * (backend.h); the backend here is SQLite in a folder (WAL, synchronous=FULL), locked for as long
- * as it is open. Thread: commit, beat, lead and load from one thread at a time; events from another
- * one (it has a connection of its own); leads from any. Errors: SYS (native = errno or SQLite's
- * extended code), CONFLICT (another scheduler has the folder; or the schema is a newer version's),
- * NO_SCRATCH (disk full), NOMEM.
+/* The scheduler's durable state: rows of the core, events of jobs, and the term. One interface, two
+ * backends: SQLite in a folder (WAL, synchronous=FULL), locked for as long as it is open; and
+ * PostgreSQL, which several schedulers share, one of which leads (ADR-0047).
+ * Thread: commit, beat, lead and load from one thread at a time; events from another one (it has a
+ * connection of its own); leads from any. Errors: SYS (native = errno or SQLite's extended code),
+ * CONFLICT (another scheduler has the folder; or the schema is a newer version's), NO_SCRATCH (disk
+ * full), NOMEM; of PostgreSQL also STATE_AWAY (it does not answer) and NOT_LEADER (another one
+ * leads: nothing was written, and nothing will be).
  */
 struct gm_state; /* opaque */
 
 #define GM_STATE_SCHEMA 2
 
-/* The folder is made where it is missing, and locked; what the cache has of the log is put on the
- * disk (ADR-0030), schema 1 brought to this one (ADR-0039), and the term raised durably. */
+/* where: a folder, or PostgreSQL's connection string, "postgresql://...". A folder is made where it
+ * is missing, and locked; what the cache has of the log is put on the disk (ADR-0030), schema 1
+ * brought to this one (ADR-0039), the term raised durably. PostgreSQL is not asked yet. Errors:
+ * also CONFIG: a string that can't be read. */
 int gm_state_open(const char *where, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
+bool gm_state_is_shared(const char *where); /* PostgreSQL */
+/* The string without what may be a secret, for logs; owned, NULL without memory. */
+char *gm_state_plain(const char *where);
 void gm_state_close(struct gm_state **state);
-/* Raises the term durably if no other scheduler leads; SQLite's lock says so at open. *out_leads
- * false: one does, ask again. takeover: one that says nothing for so long is followed by another.
- */
+/* PostgreSQL: raises the term durably if nobody else leads. *out_leads false: somebody does, ask
+ * again. Before that only close may be called. takeover: a leader that says nothing to PostgreSQL
+ * for so long is followed by another one. */
 int gm_state_lead(struct gm_state *state, gm_time takeover, bool *out_leads,
                   struct gm_err *err) GM_MUST_CHECK;
 uint64_t gm_state_term(const struct gm_state *state);

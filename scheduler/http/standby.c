@@ -1,0 +1,133 @@
+/* See scheduler/http/standby.h. It closes its socket before the API opens that anew. */
+#include "scheduler/http/standby.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "scheduler/http/request.h"
+#include "scheduler/json.h"
+
+#define CONNECTIONS 100
+#define IDLE_S 10
+#define HEADER_BYTES ((size_t)32 * 1024)
+
+static const char LIVES[] = "{\"live\":true,\"gopmill\":\"" GOPMILL_VERSION "\"}";
+
+struct gm_standby_http {
+    struct MHD_Daemon *mhd; /* owned */
+    char *address;          /* owned */
+    char *socket_path;      /* owned; NULL: TCP */
+    char *refusal;          /* owned: the answer to all but /livez */
+};
+
+static int make_refusal(struct gm_standby_http *http, struct gm_err *err)
+{
+    struct gm_buf text = {0};
+    struct gm_err why = {0};
+    GM_IGNORE(gm_err_set(&why, GM_E_NOT_LEADER, 0, "another scheduler leads this farm"),
+              "it is told");
+    int rc = gm_json_text(gm_problem_json(503, &why), false, &text, err);
+    http->refusal = (char *)text.data;
+    return rc;
+}
+
+static enum MHD_Result on_request(void *arg, struct MHD_Connection *connection, const char *path,
+                                  const char *method, const char *version, const char *body,
+                                  size_t *body_size, void **state)
+{
+    static int seen;
+    struct gm_standby_http *http = arg;
+    (void)version;
+    (void)body;
+    if (*state == NULL) { /* the headers: the body, if there is one, is read and dropped */
+        *state = &seen;
+        return MHD_YES;
+    }
+    if (*body_size != 0) {
+        *body_size = 0;
+        return MHD_YES;
+    }
+    bool live = strcmp(method, "GET") == 0 && strcmp(path, "/livez") == 0;
+    const char *text = live ? LIVES : http->refusal;
+    struct MHD_Response *response = MHD_create_response_from_buffer(
+        strlen(text), (void *)(uintptr_t)text, MHD_RESPMEM_MUST_COPY);
+    if (response == NULL) {
+        return MHD_NO;
+    }
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONTENT_TYPE,
+                                  live ? "application/json" : "application/problem+json");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+    (void)MHD_add_response_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+    if (!live) {
+        (void)MHD_add_response_header(response, MHD_HTTP_HEADER_RETRY_AFTER, "1");
+    }
+    enum MHD_Result rc =
+        MHD_queue_response(connection, live ? MHD_HTTP_OK : MHD_HTTP_SERVICE_UNAVAILABLE, response);
+    MHD_destroy_response(response);
+    return rc;
+}
+
+int gm_standby_http_open(const char *address, struct gm_standby_http **out, struct gm_err *err)
+{
+    struct gm_standby_http *http = calloc(1, sizeof *http);
+    int fd = -1;
+    if (http == NULL) {
+        return gm_err_nomem(err);
+    }
+    int rc = make_refusal(http, err);
+    if (rc == 0) {
+        rc = gm_http_listen(address, &fd, &http->address, &http->socket_path, err);
+    }
+    if (rc == 0) {
+        http->mhd = MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, http,
+                                     MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_CONNECTION_LIMIT,
+                                     (unsigned)CONNECTIONS, MHD_OPTION_CONNECTION_TIMEOUT,
+                                     (unsigned)IDLE_S, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                                     HEADER_BYTES, MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_END);
+        if (http->mhd == NULL) {
+            (void)close(fd);
+            rc = gm_err_set(err, GM_E_SYS, 0, "could not start the HTTP server");
+        }
+    }
+    if (rc < 0) {
+        gm_standby_http_close(&http);
+        return rc;
+    }
+    *out = http;
+    return 0;
+}
+
+const char *gm_standby_http_address(const struct gm_standby_http *http)
+{
+    return http->address;
+}
+
+int gm_standby_http_fd(const struct gm_standby_http *http)
+{
+    return MHD_get_daemon_info(http->mhd, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
+void gm_standby_http_run(struct gm_standby_http *http)
+{
+    (void)MHD_run(http->mhd);
+}
+
+void gm_standby_http_close(struct gm_standby_http **standby)
+{
+    struct gm_standby_http *http = *standby;
+    if (http == NULL) {
+        return;
+    }
+    if (http->mhd != NULL) {
+        MHD_stop_daemon(http->mhd);
+    }
+    if (http->socket_path != NULL) {
+        (void)unlink(http->socket_path);
+    }
+    free(http->address);
+    free(http->socket_path);
+    free(http->refusal);
+    free(http);
+    *standby = NULL;
+}

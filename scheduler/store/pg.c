@@ -1,0 +1,246 @@
+/* libpq without waiting: each call sends, polls the socket until its time is over, and takes what
+ * has come. See: https://www.postgresql.org/docs/15/libpq-async.html */
+#include "scheduler/store/pg.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "common/log.h"
+
+/* An address that swallows packets: with what the kernel does by itself it takes minutes. */
+#define CONNECT_S "2"
+#define TCP_TIMEOUT_MS "5000"
+
+void gm_pg_close(struct gm_pg *pg)
+{
+    PQfinish(pg->conn);
+    pg->conn = NULL;
+}
+
+int gm_pg_check_url(const char *url, struct gm_err *err)
+{
+    char *why = NULL;
+    PQconninfoOption *options = PQconninfoParse(url, &why);
+    if (options == NULL) {
+        int rc = why == NULL ? gm_err_nomem(err)
+                             : gm_err_set(err, GM_E_CONFIG, 0,
+                                          "state: PostgreSQL can't read that address: %.*s",
+                                          (int)strcspn(why, "\n"), why);
+        PQfreemem(why);
+        return rc;
+    }
+    PQconninfoFree(options);
+    return 0;
+}
+
+/* What the connection says, in one line and without what it was asked for. Closes it. */
+static int away(struct gm_pg *pg, const char *what, const char *why, struct gm_err *err)
+{
+    const char *text = why != NULL ? why : PQerrorMessage(pg->conn);
+    int rc = gm_err_set(err, GM_E_STATE_AWAY, 0, "state database: could not %s: %.*s", what,
+                        (int)strcspn(text, "\n"), text);
+    gm_pg_close(pg);
+    return rc;
+}
+
+/* Until the socket is ready for `events`, or the time is over (STATE_AWAY). */
+static int wait_for(struct gm_pg *pg, short events, gm_time until, const char *what,
+                    struct gm_err *err)
+{
+    struct pollfd fd = {.fd = PQsocket(pg->conn), .events = events};
+    for (;;) {
+        gm_time left = until - gm_time_now();
+        if (fd.fd < 0 || left <= 0) {
+            return away(pg, what, "no answer in time", err);
+        }
+        int n = poll(&fd, 1, (int)(left / GM_MS < 60000 ? left / GM_MS + 1 : 60000));
+        if (n > 0) {
+            return 0;
+        }
+        if (n < 0 && errno != EINTR) {
+            return away(pg, what, strerror(errno), err);
+        }
+    }
+}
+
+/* What the server says beside its answers; libpq would write it to stderr. */
+static void on_notice(void *arg, const char *text)
+{
+    char quoted[512];
+    (void)arg;
+    gm_log(GM_LOG_INFO, "state_notice", "text=%s", gm_log_quote(text, quoted, sizeof quoted));
+}
+
+int gm_pg_connect(struct gm_pg *pg, const char *url, gm_time until, struct gm_err *err)
+{
+    const char *const names[] = {"dbname",           "fallback_application_name", "connect_timeout",
+                                 "tcp_user_timeout", "client_encoding",           NULL};
+    const char *const values[] = {url, "gopmill-scheduler", CONNECT_S, TCP_TIMEOUT_MS, "UTF8",
+                                  NULL};
+    gm_pg_close(pg);
+    pg->conn = PQconnectStartParams(names, values, 1);
+    if (pg->conn == NULL) {
+        return gm_err_nomem(err);
+    }
+    (void)PQsetNoticeProcessor(pg->conn, on_notice, NULL);
+    PostgresPollingStatusType status = PGRES_POLLING_WRITING;
+    while (PQstatus(pg->conn) != CONNECTION_BAD && status != PGRES_POLLING_OK) {
+        if (status == PGRES_POLLING_FAILED) {
+            break;
+        }
+        int rc =
+            wait_for(pg, status == PGRES_POLLING_READING ? POLLIN : POLLOUT, until, "connect", err);
+        if (rc < 0) {
+            return rc;
+        }
+        status = PQconnectPoll(pg->conn);
+    }
+    if (PQstatus(pg->conn) != CONNECTION_OK || PQsetnonblocking(pg->conn, 1) != 0) {
+        return away(pg, "connect", NULL, err);
+    }
+    return 0;
+}
+
+static int send(struct gm_pg *pg, const char *sql, const struct gm_pg_params *p, const char *what,
+                struct gm_err *err)
+{
+    static const int binary[GM_PG_PARAMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+    if (pg->conn == NULL) {
+        return gm_err_set(err, GM_E_STATE_AWAY, 0, "state database: could not %s: not connected",
+                          what);
+    }
+    if (p != NULL && p->failed) {
+        return gm_err_nomem(err);
+    }
+    int sent = p == NULL ? PQsendQuery(pg->conn, sql)
+                         : PQsendQueryParams(pg->conn, sql, p->count, p->types,
+                                             (const char *const *)p->values, p->sizes, binary, 1);
+    return sent == 1 ? 0 : away(pg, what, NULL, err);
+}
+
+/* What was sent is on its way, and a result, or the end, is here. */
+static int await(struct gm_pg *pg, gm_time until, const char *what, struct gm_err *err)
+{
+    for (;;) {
+        int unsent = PQflush(pg->conn);
+        if (unsent < 0) {
+            return away(pg, what, NULL, err);
+        }
+        if (unsent == 0 && PQisBusy(pg->conn) == 0) {
+            return 0;
+        }
+        int rc = wait_for(pg, unsent > 0 ? POLLIN | POLLOUT : POLLIN, until, what, err);
+        if (rc < 0) {
+            return rc;
+        }
+        if (PQconsumeInput(pg->conn) != 1) {
+            return away(pg, what, NULL, err);
+        }
+    }
+}
+
+/* SQLSTATE classes 57P and 08: the server goes away, and a connection that it ends. */
+static bool is_away(const struct gm_pg *pg, const char *state)
+{
+    return PQstatus(pg->conn) != CONNECTION_OK || strncmp(state, "57P", 3) == 0 ||
+           strncmp(state, "08", 2) == 0;
+}
+
+static int refused(struct gm_pg *pg, const PGresult *result, const char *what, struct gm_err *err)
+{
+    const char *state = PQresultErrorField(result, PG_DIAG_SQLSTATE);
+    const char *primary = PQresultErrorField(result, PG_DIAG_MESSAGE_PRIMARY);
+    const char *text = primary != NULL ? primary : PQresultErrorMessage(result);
+    if (is_away(pg, state != NULL ? state : "")) {
+        return away(pg, what, text, err);
+    }
+    enum gm_code code = state != NULL && strcmp(state, "53100") == 0 ? GM_E_NO_SCRATCH : GM_E_SYS;
+    return gm_err_set(err, code, 0, "state database: could not %s: %.*s", what,
+                      (int)strcspn(text, "\n"), text);
+}
+
+/* All results of what was sent; the first that is an error counts. */
+static int collect(struct gm_pg *pg, gm_time until, const char *what, PGresult **out,
+                   struct gm_err *err)
+{
+    PGresult *last = NULL;
+    int rc = 0;
+    for (;;) {
+        int gone = await(pg, until, what, rc < 0 ? NULL : err);
+        if (gone < 0) {
+            rc = rc < 0 ? rc : gone;
+            break;
+        }
+        PGresult *result = PQgetResult(pg->conn);
+        if (result == NULL) {
+            break;
+        }
+        ExecStatusType status = PQresultStatus(result);
+        if (rc == 0 && status != PGRES_TUPLES_OK && status != PGRES_COMMAND_OK) {
+            rc = refused(pg, result, what, err);
+        }
+        PQclear(last);
+        last = result;
+        if (pg->conn == NULL) {
+            break;
+        }
+    }
+    if (rc == 0 && out != NULL) {
+        *out = last;
+    } else {
+        PQclear(last);
+    }
+    return rc;
+}
+
+int gm_pg_query(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,
+                const char *what, PGresult **out, struct gm_err *err)
+{
+    int rc = send(pg, sql, params, what, err);
+    return rc < 0 ? rc : collect(pg, until, what, out, err);
+}
+
+int gm_pg_each(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,
+               const char *what, int (*fn)(const PGresult *row, void *arg, struct gm_err *err),
+               void *arg, struct gm_err *err)
+{
+    static const struct gm_pg_params none;
+    int rc = send(pg, sql, params != NULL ? params : &none, what, err);
+    if (rc == 0 && PQsetSingleRowMode(pg->conn) != 1) {
+        rc = away(pg, what, NULL, err);
+    }
+    while (rc == 0) {
+        rc = await(pg, until, what, err);
+        if (rc < 0) {
+            return rc;
+        }
+        PGresult *result = PQgetResult(pg->conn);
+        if (result == NULL) {
+            return 0;
+        }
+        ExecStatusType status = PQresultStatus(result);
+        if (status == PGRES_SINGLE_TUPLE) {
+            rc = fn(result, arg, err);
+        } else if (status != PGRES_TUPLES_OK) {
+            rc = refused(pg, result, what, err);
+        }
+        PQclear(result);
+    }
+    gm_pg_close(pg); /* rows that nobody wants may be on their way */
+    return rc;
+}
+
+int64_t gm_pg_int8(const PGresult *result, int row, int column)
+{
+    uint64_t value = 0;
+    if (PQgetisnull(result, row, column) != 0 || PQgetlength(result, row, column) != 8) {
+        return 0;
+    }
+    const unsigned char *bytes = (const unsigned char *)PQgetvalue(result, row, column);
+    for (int i = 0; i < 8; i++) {
+        value = value << 8 | bytes[i];
+    }
+    return (int64_t)value;
+}

@@ -1,0 +1,30 @@
+# A PostgreSQL of the test's own: sourced behind lib.sh. It syncs to the disk, as a real one does.
+# PostgreSQL refuses to run as root, so for root it runs as nobody; its socket's path must be short.
+pg_bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+[ -n "$pg_bin" ] || skip "PostgreSQL's server is not installed"
+pg=$(mktemp -d /tmp/gm-pg-XXXXXX)
+trap 'jobs -p | xargs -r kill -9 2>/dev/null; pg_kill; rm -rf "$work" "$pg"' EXIT
+pg_as() { # command...: as the user that the server runs as
+  if [ "$(id -u)" = 0 ]; then setpriv --reuid=nobody --regid=nogroup --clear-groups -- "$@"; else "$@"; fi
+}
+pg_start() { # again, for what is left of one that was killed may not be gone yet
+  local try
+  for try in {1..40}; do
+    pg_as "$pg_bin/pg_ctl" -D "$pg/data" -s -w -t 60 -l "$pg/log" \
+      -o "-c listen_addresses='' -c unix_socket_directories='$pg' -c max_connections=50 -c shared_buffers=32MB" \
+      start >/dev/null 2>&1 && return
+    sleep 0.25
+  done
+  return 1
+}
+pg_pid() { head -n 1 "$pg/data/postmaster.pid" 2>/dev/null; }
+pg_kill() { # as a machine that dies: the server and all its processes
+  local pid
+  pid=$(pg_pid) && [ -n "$pid" ] && { pkill -KILL -P "$pid"; kill -KILL "$pid"; } 2>/dev/null
+  return 0
+}
+psql() { "$pg_bin/psql" -X -A -t -h "$pg" -U farm -d postgres -c "$1"; }
+if [ "$(id -u)" = 0 ]; then chown nobody:nogroup "$pg"; fi
+pg_as "$pg_bin/initdb" -D "$pg/data" -U farm -A trust -E UTF8 --no-locale >"$work/initdb.log" 2>&1 ||
+  fail "initdb: $(tail -n 2 "$work/initdb.log")"
+pg_start || fail "PostgreSQL does not start: $(tail -n 2 "$pg/log")"
