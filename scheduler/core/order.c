@@ -142,6 +142,7 @@ struct gm_cjob *gm_core_order_next(struct gm_core *core)
 {
     struct gm_order *order = &core->order;
     struct gm_heap_node *node;
+    order->aged = NULL;
     while (order->turns + 1 >= GM_ORDER_AGED_TURN &&
            (node = gm_heap_first(&order->waiting)) != NULL) {
         struct gm_cjob *job = job_of_wait(node);
@@ -149,6 +150,7 @@ struct gm_cjob *gm_core_order_next(struct gm_core *core)
             break;
         }
         if (!gm_core_tenant_is_full(job->tenant)) {
+            order->aged = job;
             return job;
         }
         job->turn.since = core->now; /* it waits for its own */
@@ -181,6 +183,7 @@ void gm_core_order_back(struct gm_core *core)
         put(core, job, lag);
     }
     order->aside_count = 0;
+    order->aged = NULL;
 }
 
 /* How long the lease's work is thought to take: by what the farm has learned, or else as others of
@@ -232,7 +235,8 @@ void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease)
     struct gm_cjob *job = lease->job;
     struct gm_lane *lane = job_lane(job);
     enum gm_job_class c = job->turn.class_;
-    bool aged = core->now - job->turn.since >= GM_ORDER_AGE;
+    bool aged = order->aged == job; /* many wait as long, whose turn it is by class and share */
+    order->aged = NULL;
     order->turns = aged ? 0 : order->turns + 1;
     lease->class_ = c;
     lease->share = gm_fair_share(&lease->demand, &order->farm);

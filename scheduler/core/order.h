@@ -65,6 +65,7 @@ struct gm_order {
     uint64_t now[GM_CLASSES]; /* the largest virtual time of a lane that was served */
     struct gm_heap waiting;
     uint32_t turns;         /* since the aged had one */
+    struct gm_cjob *aged;   /* borrowed: whose turn it is as the aged's; NULL: it is not theirs */
     struct gm_cjob **aside; /* owned */
     size_t aside_count, aside_cap;
     struct gm_capacity farm; /* all that is usable, as of */

@@ -365,6 +365,26 @@ static void every_eighth_turn_is_for_the_aged(void **arg)
     world_close(w);
 }
 
+/* All of a crowd wait so long that they are aged: that ends neither the turns of the aged nor the
+ * virtual time of the classes. */
+static void a_crowd_that_is_aged_too_starves_nobody(void **arg)
+{
+    (void)arg;
+    struct world *w = world_open(4, NULL, 0);
+    for (uint32_t i = 0; i < 400; i++) {
+        (void)come(w, "a", 90, FOR_EVER, 10 * GM_SEC);
+    }
+    struct work *batch = come(w, "a", 10, FOR_EVER, 10 * GM_SEC);
+    run(w, 3600 * GM_SEC); /* a round of the crowd takes 1000 s */
+    assert_in_range(batch->served, 2, 5);
+    gm_time before = given(w, "a");
+    struct work *b = come(w, "b", 90, FOR_EVER, 10 * GM_SEC);
+    run(w, 1200 * GM_SEC);
+    gm_time shares[] = {given(w, "a") - before, b->given};
+    assert_in_range(jain(shares, 2), 990, 1000);
+    world_close(w);
+}
+
 static void a_tenant_has_no_more_slots_than_it_may(void **arg)
 {
     (void)arg;
@@ -436,6 +456,7 @@ int main(void)
         cmocka_unit_test(who_could_not_be_served_does_not_take_all_of_it_back),
         cmocka_unit_test(the_high_class_waits_less_than_two_tasks_at_nine_tenths),
         cmocka_unit_test(every_eighth_turn_is_for_the_aged),
+        cmocka_unit_test(a_crowd_that_is_aged_too_starves_nobody),
         cmocka_unit_test(a_tenant_has_no_more_slots_than_it_may),
         cmocka_unit_test(the_aged_wait_for_their_own_tenant),
         cmocka_unit_test(a_class_goes_first_and_a_deadline_is_one),
