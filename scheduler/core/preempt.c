@@ -36,17 +36,18 @@ static bool is_room(uint64_t usable, uint64_t used, uint64_t freed, uint64_t dem
 /* Without the lease the device has room. */
 static bool makes_room(const struct gm_lease *lease, const struct need *need)
 {
-    const struct gm_capacity *usable = &lease->device->usable, *used = &lease->device->used;
+    const struct gm_capacity usable = gm_core_usable(lease->device);
+    const struct gm_capacity used = gm_core_used(lease->device);
     const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
     return gm_core_device_chain(lease->device, &need->wish) != NULL &&
-           is_room(usable->slots, used->slots, freed->slots, demand->slots) &&
-           is_room(usable->cpu_milli, used->cpu_milli, freed->cpu_milli, demand->cpu_milli) &&
-           is_room(usable->memory_bytes, used->memory_bytes, freed->memory_bytes,
+           is_room(usable.slots, used.slots, freed->slots, demand->slots) &&
+           is_room(usable.cpu_milli, used.cpu_milli, freed->cpu_milli, demand->cpu_milli) &&
+           is_room(usable.memory_bytes, used.memory_bytes, freed->memory_bytes,
                    demand->memory_bytes) &&
-           is_room(usable->scratch_bytes, used->scratch_bytes, freed->scratch_bytes,
+           is_room(usable.scratch_bytes, used.scratch_bytes, freed->scratch_bytes,
                    demand->scratch_bytes) &&
-           (demand->sessions == 0 || usable->sessions == 0 ||
-            is_room(usable->sessions, used->sessions, freed->sessions, demand->sessions));
+           (demand->sessions == 0 || usable.sessions == 0 ||
+            is_room(usable.sessions, used.sessions, freed->sessions, demand->sessions));
 }
 
 static uint64_t frames_left(const struct gm_lease *lease, uint32_t *out_chunks)

@@ -443,6 +443,54 @@ static void nothing_yields_to_the_same_class_or_unasked(void **arg)
     }
 }
 
+static uint32_t long_runs(const struct sim *sim)
+{
+    uint32_t runs = 0;
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        runs += l->chunk_count > 2 ? 1 : 0;
+    }
+    return runs;
+}
+
+static bool two_long_runs(struct sim *sim)
+{
+    return long_runs(sim) == 2;
+}
+
+/* The GPU of the node got a slot, and keeps one of the two processors for it: the end of one run
+ * does not make room on the other. */
+static void nothing_yields_for_what_its_node_keeps_for_another_device(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 4,
+                                .nodes = 1,
+                                .slots = 2,
+                                .gpus = 1,
+                                .shares = true,
+                                .device = "cpu",
+                                .put_ms = 2000,
+                                .preempt_ms = 500};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 0);
+    (void)sim_submit(sim, "film", 100, 0, 10);
+    sim_until(sim, film_is_split, 600);
+    sim_until(sim, two_long_runs, 120);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 1);
+    (void)sim_submit(sim, "high", 1, 0, 90);
+    uint32_t steps = 0;
+    for (; two_long_runs(sim); steps++) {
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            assert_false(l->yields);
+        }
+        sim_step(sim);
+    }
+    assert_true(steps > 20);
+    sim_until(sim, sim_all_final, 1200);
+    assert_int_equal(sim_state(sim, "high"), GM_JOB_DONE);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -458,6 +506,7 @@ int main(void)
         cmocka_unit_test(no_more_runs_yield_than_jobs_wait),
         cmocka_unit_test(a_run_goes_on_where_nobody_waits_any_more),
         cmocka_unit_test(nothing_yields_to_the_same_class_or_unasked),
+        cmocka_unit_test(nothing_yields_for_what_its_node_keeps_for_another_device),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
