@@ -11,6 +11,7 @@
  */
 #include <string.h>
 
+#include "proto/envelope.h"
 #include "scheduler/core/state.h"
 
 #define MOST_DEMAND (UINT64_C(1) << 48) /* sums of as many as a Hello may have fit into 64 bits */
@@ -220,6 +221,17 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     return a->chain != NULL;
 }
 
+/* Something of the claim is yet to be made. Where no attempt is stored nothing else bounds claims:
+ * one of chunks that are all done takes no unit, so any number of names could be made up for it. */
+static bool has_work(const struct gm_assignment *a)
+{
+    bool open = a->chunk_count == 0;
+    for (uint32_t i = 0; i < a->chunk_count && !open; i++) {
+        open = a->inst->chunks[a->first_chunk + i].unit.state != GM_TASK_DONE;
+    }
+    return open;
+}
+
 bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held)
 {
     struct gm_lease *lease = NULL;
@@ -230,9 +242,12 @@ bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLe
     }
     struct gm_assignment a = {0};
     struct gm_attempt *attempt;
+    if (node->lease_count >= GM_PROTO_MAX_HELD) { /* none holds more: see MOST_DEMAND */
+        return false;
+    }
     if (held->term >= core->params.term || held->epoch >> 32 >= core->params.term ||
         !find_work(core, node, held, &a) || !find_attempt(a.inst->task->job, held, &attempt) ||
-        (attempt && !is_same(attempt, &a))) {
+        (attempt ? !is_same(attempt, &a) : !has_work(&a))) {
         return false;
     }
     if (attempt) {

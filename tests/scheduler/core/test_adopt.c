@@ -1,4 +1,5 @@
 /* What runs goes on when its scheduler started anew: by the claims of nodes, written by hand. */
+#include "proto/envelope.h"
 #include "tests/scheduler/core/stage.h"
 #include "tests/scheduler/core/story.h"
 
@@ -565,6 +566,62 @@ static void what_goes_on_takes_its_place(void **arg)
     sim_destroy(s.sim);
 }
 
+/* What is done takes no place: without a stored attempt any number of leases could claim it. */
+static void what_is_done_is_claimed_by_its_own_attempt_alone(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__HeldLease held = held_by(&s), invented = held;
+    Gm__Item item = GM__ITEM__INIT;
+    item.index = held.first_chunk;
+    assert_true(is_ack(say_produced(&s, &item, held.epoch), false));
+    sim_commit(s.sim);
+    part_all(s.sim);
+    sim_restart(s.sim);
+    assert_int_equal(state_of(&s), GM_TASK_DONE);
+    invented.chunks = 1;
+    for (uint64_t i = 1; i < 20; i++) {
+        invented.epoch = held.epoch + 1000 * i;
+        assert_int_equal(say_hello(&s, &invented), 0);
+    }
+    assert_int_equal(only_job(s.sim)->lease_count, 0);
+    sim_destroy(s.sim);
+
+    s = stage_open("video");
+    held = held_by(&s);
+    assert_true(is_ack(say_produced(&s, &item, held.epoch), false));
+    sim_commit(s.sim);
+    part_all(s.sim);
+    sim_restart(s.sim);
+    assert_int_equal(say_hello(&s, &held), 1); /* its own */
+    sim_destroy(s.sim);
+}
+
+static void a_node_has_no_more_leases_than_a_hello_names(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("split");
+    Gm__HeldLease held = held_by(&s);
+    struct gm_cnode *node = NULL;
+    struct gm_effects fx = {0};
+    sim_commit(s.sim);
+    part_all(s.sim);
+    forget_attempt(s.sim, held.attempt);
+    sim_restart(s.sim);
+    assert_int_equal(say_hello(&s, NULL), 0);
+    HASH_FIND_STR(s.sim->core->nodes, s.node->id, node);
+    assert_non_null(node);
+    s.sim->core->fx = &fx;
+    node->lease_count = GM_PROTO_MAX_HELD;
+    assert_false(gm_core_adopt(s.sim->core, node, &held));
+    node->lease_count = 0;
+    assert_true(gm_core_adopt(s.sim->core, node, &held));
+    s.sim->core->fx = NULL;
+    assert_int_equal(node->lease_count, 1);
+    gm_effects_fini(&fx);
+    sim_destroy(s.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -587,6 +644,8 @@ int main(void)
         cmocka_unit_test(two_restarts_are_as_one),
         cmocka_unit_test(a_node_that_goes_on_is_no_stranger),
         cmocka_unit_test(what_goes_on_takes_its_place),
+        cmocka_unit_test(what_is_done_is_claimed_by_its_own_attempt_alone),
+        cmocka_unit_test(a_node_has_no_more_leases_than_a_hello_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
