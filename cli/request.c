@@ -132,6 +132,12 @@ static int attempt(struct gm_session *s, const char *method, const char *path, c
              curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers) == CURLE_OK;
     }
     rc = ok ? run(s, easy, &reply->request, err) : gm_err_nomem(err);
+    curl_off_t connected = 0;
+    if (rc == 0 && reply->request.result == CURLE_OPERATION_TIMEDOUT &&
+        curl_easy_getinfo(easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK &&
+        connected == 0) {
+        reply->request.result = CURLE_COULDNT_CONNECT; /* its machine is off */
+    }
     if (rc == 0 && curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, out_status) != CURLE_OK) {
         *out_status = 0;
     }

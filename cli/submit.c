@@ -128,7 +128,7 @@ int gm_job_submit(struct gm_session *session, const struct gm_submit *submit, js
         return rc;
     }
     rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);
-    while (rc == -GM_E_TIMEOUT && answer.body == NULL) {
+    while ((rc == -GM_E_TIMEOUT || rc == -GM_E_STATE_AWAY) && answer.body == NULL) {
         rc = find_job(session, external_id, &answer.body, err);
         if (rc == 0 && answer.body == NULL) {
             rc = gm_session_call(session, "POST", "/v1/jobs", body, false, &answer, err);

@@ -189,7 +189,7 @@ int gm_job_watch(struct gm_session *session, const char *id, bool own, json_t **
         rc = follow(&w, path, err);
         bool others = session->urls[session->at + 1] != NULL;
         bool lost =
-            rc == -GM_E_NOT_LEADER ||
+            rc == -GM_E_NOT_LEADER || rc == -GM_E_STATE_AWAY ||
             (rc == -GM_E_UNREACHABLE && (session->reached || session->farm != NULL || others));
         if (lost && gm_time_now() - w.alive < RETRY_FOR) {
             rc = gm_session_next(session, err);

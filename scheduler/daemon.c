@@ -104,13 +104,20 @@ static bool needs_commit(const struct gm_effects *fx)
     return durable;
 }
 
+/* Leases that another scheduler may count from now on are not made longer. */
+static bool may_say(const struct gm_daemon *d, const Gm__Envelope *envelope)
+{
+    return envelope == NULL || envelope->body_case != GM__ENVELOPE__BODY_RENEWED ||
+           gm_state_leads(d->state);
+}
+
 /* Takes the effects. */
 static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *fx,
                  gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
 {
     gm_urls_fill(d, event, fx);
     for (size_t i = 0; i < fx->send_count; i++) {
-        if (!fx->sends[i].durable) {
+        if (!fx->sends[i].durable && may_say(d, fx->sends[i].envelope)) {
             gm_wire_send(d, fx->sends[i].node_id, fx->sends[i].envelope);
             GM_CRASH("step.sent");
         }
@@ -266,6 +273,9 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    if (last_lease_ms > 0 && gm_state_is_shared(d->settings->state)) {
+        last_lease_ms += (uint32_t)d->settings->takeover_ms; /* it may have answered for so long */
+    }
     struct gm_core_params params = {.term = d->term,
                                     .lease_ms = (uint32_t)d->settings->lease_ms,
                                     .last_lease_ms = last_lease_ms,
@@ -401,6 +411,9 @@ int gm_daemon_run(struct gm_daemon *d, struct gm_err *err)
     while (d->failure == 0 && !d->hurried && gm_view_cleanup_waits(d->core) &&
            gm_time_now() < deadline) {
         (void)uv_run(&d->loop, UV_RUN_ONCE);
+    }
+    if (d->failure < 0) { /* nodes look for another scheduler, whatever hangs here */
+        gm_wire_close(d);
     }
     gm_wire_deafen(d);
     /* Requests that wait for the pool or the disk get their answers. */

@@ -96,9 +96,13 @@ static void on_hangup(uv_signal_t *signal, int number)
     gm_daemon_reload(signal->data);
 }
 
+/* Told to stop: what a daemon hears in its loop counts when it steps down meanwhile. */
+static volatile sig_atomic_t told;
+
 static void on_signal(uv_signal_t *signal, int number)
 {
     gm_log(GM_LOG_INFO, "stopping", "signal=%d", number);
+    told = 1;
     gm_daemon_stop(signal->data);
 }
 
@@ -143,13 +147,10 @@ static void raise_files(void)
     }
 }
 
-/* Told to stop while no daemon runs whose loop would hear it. */
-static volatile sig_atomic_t told_early;
-
 static void on_early_signal(int number)
 {
     (void)number;
-    told_early = 1;
+    told = 1;
 }
 
 static void hear_early_signals(void)
@@ -172,7 +173,7 @@ static int serve(const struct gm_settings *settings, struct gm_state *state, str
     }
     char *plain = gm_state_plain(settings->state);
     rc = watch_signals(d, signals, err);
-    if (told_early != 0) {
+    if (told != 0) {
         gm_daemon_stop(d);
     }
     if (rc == 0) {
@@ -200,7 +201,7 @@ static int lead(const struct gm_settings *settings, struct gm_err *err)
         hear_early_signals();
         int rc = gm_state_open(settings->state, &state, err);
         if (rc == 0) {
-            rc = gm_standby_wait(settings, state, &told_early, &leads, err);
+            rc = gm_standby_wait(settings, state, &told, &leads, err);
         }
         if (rc < 0 || !leads) {
             gm_state_close(&state);
@@ -211,7 +212,10 @@ static int lead(const struct gm_settings *settings, struct gm_err *err)
             !(rc == -GM_E_STATE_AWAY && gm_state_is_shared(settings->state))) {
             return rc;
         }
-        gm_log_err(GM_LOG_WARN, "steps_down", err, "next=standby");
+        gm_log_err(GM_LOG_WARN, "steps_down", err, "next=%s", told != 0 ? "end" : "standby");
+        if (told != 0) {
+            return 0;
+        }
     }
 }
 

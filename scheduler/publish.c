@@ -26,6 +26,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/buf.h"
 #include "common/crash.h"
@@ -37,6 +38,8 @@
 
 #define DELETE_BATCH 64
 #define CHECK_BATCH 1024
+#define LEAD_TRIES 60
+#define LEAD_PAUSE_US 50000
 
 struct key_list {
     char **keys; /* owned */
@@ -215,10 +218,16 @@ static int open_destination(struct store_job *job, struct gm_store **out)
  * another one leads. */
 static int check_lead(struct store_job *job)
 {
-    return gm_state_leads(job->d->state)
-               ? 0
-               : gm_err_set(&job->err, GM_E_NOT_LEADER, 0,
-                            "another scheduler may have taken over: the stores are left to it");
+    bool leads = gm_state_leads(job->d->state);
+    for (int i = 0; i < LEAD_TRIES && !leads; i++) { /* it begins to, or the database is slow */
+        (void)usleep(LEAD_PAUSE_US);
+        leads = gm_state_leads(job->d->state);
+    }
+    if (!leads) {
+        return gm_err_set(&job->err, GM_E_NOT_LEADER, 0,
+                          "another scheduler may have taken over: the stores are left to it");
+    }
+    return 0;
 }
 
 static void publish_work(void *arg)

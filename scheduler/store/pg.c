@@ -9,8 +9,8 @@
 
 #include "common/log.h"
 
+#define DISK_FULL "53100"
 /* An address that swallows packets: with what the kernel does by itself it takes minutes. */
-#define CONNECT_S "2"
 #define TCP_TIMEOUT_MS "5000"
 
 void gm_pg_close(struct gm_pg *pg)
@@ -75,10 +75,9 @@ static void on_notice(void *arg, const char *text)
 
 int gm_pg_connect(struct gm_pg *pg, const char *url, gm_time until, struct gm_err *err)
 {
-    const char *const names[] = {"dbname",           "fallback_application_name", "connect_timeout",
-                                 "tcp_user_timeout", "client_encoding",           NULL};
-    const char *const values[] = {url, "gopmill-scheduler", CONNECT_S, TCP_TIMEOUT_MS, "UTF8",
-                                  NULL};
+    const char *const names[] = {"dbname", "fallback_application_name", "tcp_user_timeout",
+                                 "client_encoding", NULL};
+    const char *const values[] = {url, "gopmill-scheduler", TCP_TIMEOUT_MS, "UTF8", NULL};
     gm_pg_close(pg);
     pg->conn = PQconnectStartParams(names, values, 1);
     if (pg->conn == NULL) {
@@ -141,11 +140,18 @@ static int await(struct gm_pg *pg, gm_time until, const char *what, struct gm_er
     }
 }
 
-/* SQLSTATE classes 57P and 08: the server goes away, and a connection that it ends. */
+/* What passes, or is another server's to answer: connections that end, shutting down, too many or
+ * too much at once, transactions that met, a statement that was cancelled, a server that only
+ * reads. See: https://www.postgresql.org/docs/15/errcodes-appendix.html */
 static bool is_away(const struct gm_pg *pg, const char *state)
 {
-    return PQstatus(pg->conn) != CONNECTION_OK || strncmp(state, "57P", 3) == 0 ||
-           strncmp(state, "08", 2) == 0;
+    static const char *const passing[] = {"57P",   "57014", "08",    "53",
+                                          "40001", "40P01", "55P03", "25006"};
+    bool away = PQstatus(pg->conn) != CONNECTION_OK;
+    for (size_t i = 0; i < sizeof passing / sizeof passing[0]; i++) {
+        away = away || strncmp(state, passing[i], strlen(passing[i])) == 0;
+    }
+    return away && strcmp(state, DISK_FULL) != 0;
 }
 
 static int refused(struct gm_pg *pg, const PGresult *result, const char *what, struct gm_err *err)
@@ -156,7 +162,7 @@ static int refused(struct gm_pg *pg, const PGresult *result, const char *what, s
     if (is_away(pg, state != NULL ? state : "")) {
         return away(pg, what, text, err);
     }
-    enum gm_code code = state != NULL && strcmp(state, "53100") == 0 ? GM_E_NO_SCRATCH : GM_E_SYS;
+    enum gm_code code = state != NULL && strcmp(state, DISK_FULL) == 0 ? GM_E_NO_SCRATCH : GM_E_SYS;
     return gm_err_set(err, code, 0, "state database: could not %s: %.*s", what,
                       (int)strcspn(text, "\n"), text);
 }

@@ -29,6 +29,8 @@
 #define EVENTS_TIME (500 * GM_MS) /* of the loop */
 #define EVENTS_PAUSE (5 * GM_SEC) /* after they failed */
 #define FOREVER (1000000 * GM_SEC)
+#define BUSY_TEXT "30 seconds"  /* a statement that runs for so long is no excuse any more */
+#define LOAD_TEXT "600 seconds" /* a leader that begins reads its rows first, and says nothing */
 #define RETRY_US 50000
 #define BEATS 6 /* in the time after which another takes over */
 
@@ -63,6 +65,7 @@ struct gm_postgres {
     int64_t batch;
     int64_t last_event;
     struct gm_last last;
+    gm_time leads_from; /* by boot time: the leader before may believe until then that it leads */
     _Atomic(gm_time)
         beat_at; /* when the last statement that moved the row was sent, by boot time */
 };
@@ -88,6 +91,7 @@ static struct gm_postgres *of(struct gm_state *state)
 static int not_leader(struct gm_postgres *s, struct gm_err *err)
 {
     s->term = 0;
+    atomic_store(&s->beat_at, 0);
     gm_pg_close(&s->db);
     return gm_err_set(err, GM_E_NOT_LEADER, 0, "another scheduler has taken over");
 }
@@ -174,15 +178,19 @@ static int try_lock(struct gm_postgres *s, bool *out, struct gm_err *err)
 }
 
 /* Ends the session that has the lock if it is process `pid` of the server, or has not moved the row
- * for so long. */
+ * for so long; not one at whose statement the server works: a commit may be large, or wait for a
+ * replica. */
 static int end_holder(struct gm_postgres *s, int pid, gm_time silent, struct gm_err *err)
 {
     static const char sql[] =
-        "SELECT count(pg_terminate_backend(l.pid)) FROM pg_locks l, gopmill_meta m"
+        "SELECT count(pg_terminate_backend(l.pid)) FROM gopmill_meta m,"
+        " pg_locks l LEFT JOIN pg_stat_activity a ON a.pid = l.pid"
         " WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1"
         " AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())"
         " AND (l.classid::int8 << 32 | l.objid::int8) = " LOCK_TEXT
-        " AND (l.pid = $1 OR m.beat < clock_timestamp() - $2 * interval '1 millisecond')";
+        " AND (l.pid = $1 OR (m.beat < clock_timestamp() - $2 * interval '1 millisecond'"
+        " AND NOT coalesce(a.state = 'active'"
+        " AND a.query_start > clock_timestamp() - interval '" BUSY_TEXT "', false)))";
     struct gm_pg_params p = {0};
     PGresult *result = NULL;
     gm_pg_add_int8(&p, pid);
@@ -220,11 +228,10 @@ static int read_batch(struct gm_postgres *s, int64_t *out, struct gm_err *err)
 static int raise_term(struct gm_postgres *s, struct gm_err *err)
 {
     static const char sql[] =
-        "WITH raised AS (UPDATE gopmill_meta SET term = term + 1, beat = clock_timestamp()"
-        " RETURNING term, batch)"
+        "WITH raised AS (UPDATE gopmill_meta SET term = term + 1,"
+        " beat = clock_timestamp() + interval '" LOAD_TEXT "' RETURNING term, batch)"
         " SELECT term, batch, (SELECT coalesce(max(seq), 0) FROM gopmill_event) FROM raised";
     PGresult *result = NULL;
-    gm_time sent = boot_time();
     int rc = gm_pg_query(&s->db, sql, &NO_PARAMS, in(ASK_TIME), "raise the term", &result, err);
     if (rc < 0) {
         return rc;
@@ -234,7 +241,7 @@ static int raise_term(struct gm_postgres *s, struct gm_err *err)
     s->last_event = gm_pg_int8(result, 0, 2);
     PQclear(result);
     s->pid = PQbackendPID(s->db.conn);
-    atomic_store(&s->beat_at, sent);
+    s->leads_from = boot_time() + s->takeover / 2;
     GM_CRASH("state.term_raised");
     return 0;
 }
@@ -302,32 +309,44 @@ static int wait_to_come_back(struct gm_postgres *s, gm_time until, int64_t *out,
     }
 }
 
+/* Says once that it leads. Where the server waits for a replica it does so here, for all that was
+ * committed before too. */
+static int beat_once(struct gm_postgres *s, struct gm_err *err)
+{
+    struct gm_pg_params p = {0};
+    PGresult *result = NULL;
+    gm_time sent = boot_time();
+    gm_pg_add_int8(&p, (int64_t)s->term);
+    int rc = gm_pg_query(&s->db,
+                         "WITH mine AS (UPDATE gopmill_meta SET beat = clock_timestamp()"
+                         " WHERE term = $1 RETURNING 1) SELECT count(*) FROM mine",
+                         &p, in(s->patience), "say that it leads", &result, err);
+    gm_pg_params_fini(&p);
+    if (rc < 0) {
+        atomic_store(&s->beat_at, 0);
+        return rc;
+    }
+    bool mine = gm_pg_int8(result, 0, 0) == 1;
+    PQclear(result);
+    if (!mine) {
+        return not_leader(s, err);
+    }
+    atomic_store(&s->beat_at, sent);
+    return 0;
+}
+
 static int beat(struct gm_state *state, struct gm_err *err)
 {
     struct gm_postgres *s = of(state);
-    struct gm_pg_params p = {0};
-    PGresult *result = NULL;
     int64_t batch = 0;
     gm_time until = in(s->patience);
-    gm_pg_add_int8(&p, (int64_t)s->term);
     for (;;) {
-        gm_time sent = boot_time();
-        int rc = gm_pg_query(&s->db,
-                             "WITH mine AS (UPDATE gopmill_meta SET beat = clock_timestamp()"
-                             " WHERE term = $1 RETURNING 1) SELECT count(*) FROM mine",
-                             &p, in(ASK_TIME), "say that it leads", &result, err);
-        if (rc == 0) {
-            bool mine = gm_pg_int8(result, 0, 0) == 1;
-            PQclear(result);
-            gm_pg_params_fini(&p);
-            atomic_store(&s->beat_at, mine ? sent : 0);
-            return mine ? 0 : not_leader(s, err);
+        int rc = beat_once(s, err);
+        if (rc != -GM_E_STATE_AWAY || gm_time_now() > until) {
+            return rc;
         }
-        if (rc == -GM_E_STATE_AWAY) {
-            rc = wait_to_come_back(s, until, &batch, err);
-        }
+        rc = wait_to_come_back(s, until, &batch, err);
         if (rc < 0) {
-            gm_pg_params_fini(&p);
             return rc;
         }
     }
@@ -342,7 +361,8 @@ static gm_time beat_every(const struct gm_state *state)
 static bool leads(const struct gm_state *state)
 {
     struct gm_postgres *s = (struct gm_postgres *)(uintptr_t)state;
-    return boot_time() - atomic_load(&s->beat_at) < s->takeover / 2;
+    gm_time now = boot_time();
+    return now >= s->leads_from && now - atomic_load(&s->beat_at) < s->takeover / 2;
 }
 
 /* ---- rows */
@@ -354,6 +374,7 @@ static int commit_once(struct gm_postgres *s, const struct gm_pg_params *p, stru
     gm_time sent = boot_time();
     int rc = gm_pg_query(&s->db, GM_PG_COMMIT, p, in(s->patience), "commit", &result, err);
     if (rc < 0) {
+        atomic_store(&s->beat_at, 0);
         return rc;
     }
     bool done = gm_pg_int8(result, 0, 0) == 1;
@@ -365,24 +386,47 @@ static int commit_once(struct gm_postgres *s, const struct gm_pg_params *p, stru
     return 0;
 }
 
+static int not_known(struct gm_err *err)
+{
+    return gm_err_set(
+        err, GM_E_STATE_AWAY, 0,
+        "state database: the connection broke, and another scheduler leads: whether this "
+        "was stored is not known");
+}
+
+/* The connection broke, so nobody knows whether the batch holds: comes back and looks. *out_stored:
+ * it does. Errors: STATE_AWAY, with which the answer stays open; NOT_LEADER: it does not, and will
+ * not. */
+static int find_out(struct gm_postgres *s, gm_time until, bool *out_stored, struct gm_err *err)
+{
+    int64_t there = -1;
+    int rc = wait_to_come_back(s, until, &there, err);
+    if (rc == -GM_E_NOT_LEADER && there != s->batch) { /* of this term's end, or of the next */
+        return not_known(err);
+    }
+    *out_stored = rc == 0 && there != s->batch; /* with the lock, that is final */
+    return rc;
+}
+
 static int commit(struct gm_state *state, const struct gm_state_batch *batch, struct gm_err *err)
 {
     struct gm_postgres *s = of(state);
     struct gm_pg_params p = {0};
     gm_time until = in(s->patience);
-    int64_t there = s->batch;
+    bool stored = false;
     gm_pg_add_int8(&p, (int64_t)s->term);
     gm_pg_add_int8(&p, s->batch);
     int rc = gm_pg_add_batch(&p, batch, &s->last, err);
-    while (rc == 0) {
-        rc = commit_once(s, &p, err);
-        if (rc == -GM_E_STATE_AWAY) { /* with the lock again, what is there is all there will be */
-            rc = wait_to_come_back(s, until, &there, err);
-            if (rc == 0 && there == s->batch) {
-                continue;
-            }
+    while (rc == 0) { /* of what is stored the replicas may not have heard: a beat waits for them */
+        rc = stored ? beat_once(s, err) : commit_once(s, &p, err);
+        rc = stored && rc == -GM_E_NOT_LEADER ? not_known(err) : rc;
+        if (rc != -GM_E_STATE_AWAY || s->term == 0 || gm_time_now() > until) {
+            break;
         }
-        break;
+        rc = find_out(s, until, &stored, err);
+        if (rc < 0) {
+            break;
+        }
     }
     gm_pg_params_fini(&p);
     s->batch += rc == 0 ? 1 : 0;
@@ -434,11 +478,12 @@ struct reading {
     void (*fn)(const struct gm_state_event *event, void *arg);
     void *arg;
     uint64_t job;
+    size_t count;
 };
 
 static int read_event(const PGresult *row, void *arg, struct gm_err *err)
 {
-    const struct reading *r = arg;
+    struct reading *r = arg;
     size_t type_size = (size_t)PQgetlength(row, 0, 1);
     size_t json_size = (size_t)PQgetlength(row, 0, 2);
     char *text = calloc(1, type_size + json_size + 2);
@@ -453,6 +498,7 @@ static int read_event(const PGresult *row, void *arg, struct gm_err *err)
                                .json = text + type_size + 1,
                                .unix_ms = gm_pg_int8(row, 0, 3)};
     r->fn(&e, r->arg);
+    r->count++;
     free(text);
     return 0;
 }
@@ -470,18 +516,21 @@ static int events(struct gm_state *state, uint64_t job, int64_t after, int limit
     if (s->reader_failed_at != 0 && gm_time_now() - s->reader_failed_at < EVENTS_PAUSE) {
         return gm_err_set(err, GM_E_STATE_AWAY, 0, "state database: it did not answer just now");
     }
-    if (s->reader.conn == NULL || PQstatus(s->reader.conn) != CONNECTION_OK) {
-        rc = gm_pg_connect(&s->reader, s->url, until, err);
-    }
     gm_pg_add_int8(&p, (int64_t)job);
     gm_pg_add_int8(&p, after);
     gm_pg_add_int8(&p, limit);
-    if (rc == 0) {
-        rc = gm_pg_each(&s->reader,
-                        "SELECT seq, type, json, unix_ms FROM gopmill_event"
-                        " WHERE job = $1 AND seq > $2 ORDER BY seq LIMIT $3",
-                        &p, until, "read events", read_event, &r, err);
-    }
+    bool again, old = s->reader.conn != NULL; /* it may have broken long ago: that is no failure */
+    do {
+        rc = s->reader.conn != NULL ? 0 : gm_pg_connect(&s->reader, s->url, until, err);
+        if (rc == 0) {
+            rc = gm_pg_each(&s->reader,
+                            "SELECT seq, type, json, unix_ms FROM gopmill_event"
+                            " WHERE job = $1 AND seq > $2 ORDER BY seq LIMIT $3",
+                            &p, until, "read events", read_event, &r, err);
+        }
+        again = old && rc == -GM_E_STATE_AWAY && r.count == 0;
+        old = false;
+    } while (again);
     gm_pg_params_fini(&p);
     s->reader_failed_at = rc < 0 ? gm_time_now() : 0;
     return rc;
@@ -558,7 +607,7 @@ int gm_postgres_open(const char *url, struct gm_state **out, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
-    *s = (struct gm_postgres){.head.ops = &ops, .url = copy};
+    *s = (struct gm_postgres){.head.ops = &ops, .url = copy, .patience = 5 * ASK_TIME};
     *out = &s->head;
     return 0;
 }
