@@ -4,7 +4,7 @@
  * the slot, and it is expected to take more than twice what runs of its kind take, and more than
  * 19 of 20 of them do. Its chunks that are not committed go to a device of the same chain that is
  * expected to have them sooner; on another node, where one offers the chain. A chunk is copied
- * once.
+ * once, and never beyond the slots that its tenant may have.
  *
  * The two leases are twins. The units are the first one's; whose item of a chunk comes first has
  * it committed, the other's changes nothing. When all are, the one that lacks them is cancelled.
@@ -179,7 +179,8 @@ static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
                               .chunk_count = lease->first_chunk + lease->chunk_count - open,
                               .demand = gm_core_demand(lease->inst),
                               .copy_of = lease};
-    if (!gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, wish.name)) {
+    if (gm_core_tenant_is_full(lease->job->tenant) ||
+        !gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, wish.name)) {
         return;
     }
     gm_core_demand_learned(core, lease->inst, wish.name, &a.demand);

@@ -296,6 +296,45 @@ static void nothing_is_copied_while_something_waits(void **arg)
     sim_destroy(t.sim);
 }
 
+/* The other one is for a task of another job that stands still too; only runs are copied. */
+static void a_tenant_gets_no_copy_beyond_its_slots(void **arg)
+{
+    (void)arg;
+    const struct gm_tenant_params tenants[] = {{.name = "default", .max_running = 2}};
+    struct sim_params params = {
+        .seed = 1, .nodes = 3, .slots = 1, .tenants = tenants, .tenant_count = 1};
+    struct tail t = tail_open(&params);
+    struct sim_task *inspect = NULL;
+    struct sim_node *node;
+    bool sent = false;
+    for (uint32_t i = 0; i < 600 && !inspect; i++) {
+        teach(&t, 40 * GM_SEC, 100); /* nothing takes too long */
+        sim_step(t.sim);
+        if (!sent && t.sim->core->jobs->lease_count == 1 && splits_no_more(t.sim) &&
+            t.sim->core->jobs->ready_units == 0) {
+            (void)sim_submit(t.sim, "other", 4, 0, 50);
+            sent = true;
+        }
+        inspect = sent ? sim_find_running(t.sim, "inspect", &node) : NULL;
+    }
+    assert_non_null(inspect);
+    inspect->hung = true;
+    const struct gm_tenant *tenant = gm_core_tenant_find(t.sim->core, "default");
+    for (uint32_t i = 0; i < 50; i++) {
+        teach(&t, GM_MS, 100);
+        sim_step(t.sim);
+        assert_int_equal(tenant->running, 2);
+    }
+    assert_int_equal(t.sim->copies, 0);
+    assert_int_equal(sim_cancel(t.sim, "other"), 0);
+    for (uint32_t i = 0; i < 50 && t.sim->copies == 0; i++) {
+        teach(&t, GM_MS, 100);
+        sim_step(t.sim);
+    }
+    assert_int_equal(t.sim->copies, 1);
+    sim_destroy(t.sim);
+}
+
 static void a_run_that_may_end_in_time_is_not_copied(void **arg)
 {
     (void)arg;
@@ -450,6 +489,7 @@ int main(void)
         cmocka_unit_test(the_last_of_both_is_charged),
         cmocka_unit_test(a_job_that_is_cancelled_takes_both_along),
         cmocka_unit_test(nothing_is_copied_while_something_waits),
+        cmocka_unit_test(a_tenant_gets_no_copy_beyond_its_slots),
         cmocka_unit_test(a_run_that_may_end_in_time_is_not_copied),
         cmocka_unit_test(a_run_that_is_nearly_done_is_not_copied),
         cmocka_unit_test(a_kind_whose_times_differ_has_more_time),
