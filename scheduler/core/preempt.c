@@ -13,19 +13,37 @@ struct need {
     enum gm_job_class class_;
     struct gm_chain_wish wish;
     struct gm_capacity demand;
+    const struct gm_unit *unit; /* borrowed */
+    bool other;                 /* nodes that failed the unit are out */
 };
 
-static bool find_need(const struct gm_core *core, struct gm_cjob *job, struct need *out)
+/* The unit that is placed next; NULL: all that is ready waits for the chunk that comes. */
+static const struct gm_unit *next_unit(const struct gm_core *core, const struct gm_inst *inst,
+                                       const struct gm_chain_wish *wish)
 {
-    const struct gm_inst *inst = gm_core_job_next_inst(job);
-    if (!inst || !gm_core_inst_may_start(inst, 1) || !gm_core_chain_wish(core, inst, &out->wish)) {
+    uint64_t unused;
+    if (inst->task->type->fan != GM_FAN_RUNS) {
+        return &inst->unit;
+    }
+    struct gm_run run = gm_core_inst_run(inst, gm_core_slots(core, wish, &unused), false);
+    return run.count > 0 ? &inst->chunks[run.first].unit : NULL;
+}
+
+/* False: it needs nothing, or gets it without that anybody yields. */
+static bool find_need(struct gm_core *core, struct gm_cjob *job, struct need *out)
+{
+    struct gm_inst *inst = gm_core_job_next_inst(job);
+    if (!inst || !gm_core_inst_may_start(inst, 1) || !gm_core_chain_wish(core, inst, &out->wish) ||
+        (out->unit = next_unit(core, inst, &out->wish)) == NULL) {
         return false;
     }
     out->class_ = job->turn.class_;
     out->demand = gm_core_demand(inst);
     gm_core_demand_learned(core, inst, out->wish.name, &out->demand);
     out->demand.sessions = out->wish.sessions;
-    return true;
+    out->other = out->unit->avoid_count > 0 && gm_core_has_other_node(core, &out->wish, out->unit);
+    struct gm_assignment a = {.inst = inst, .demand = out->demand};
+    return !gm_core_find_device(core, out->unit, &out->wish, &a);
 }
 
 static bool is_room(uint64_t usable, uint64_t used, uint64_t freed, uint64_t demand)
@@ -39,7 +57,8 @@ static bool makes_room(const struct gm_lease *lease, const struct need *need)
     const struct gm_capacity usable = gm_core_usable(lease->device);
     const struct gm_capacity used = gm_core_used(lease->device);
     const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
-    return gm_core_device_chain(lease->device, &need->wish) != NULL &&
+    return !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
+           gm_core_device_chain(lease->device, &need->wish) != NULL &&
            is_room(usable.slots, used.slots, freed->slots, demand->slots) &&
            is_room(usable.cpu_milli, used.cpu_milli, freed->cpu_milli, demand->cpu_milli) &&
            is_room(usable.memory_bytes, used.memory_bytes, freed->memory_bytes,

@@ -457,6 +457,11 @@ static bool two_long_runs(struct sim *sim)
     return long_runs(sim) == 2;
 }
 
+static bool a_long_run(struct sim *sim)
+{
+    return long_runs(sim) == 1;
+}
+
 /* The GPU of the node got a slot, and keeps one of the two processors for it: the end of one run
  * does not make room on the other. */
 static void nothing_yields_for_what_its_node_keeps_for_another_device(void **arg)
@@ -491,6 +496,57 @@ static void nothing_yields_for_what_its_node_keeps_for_another_device(void **arg
     sim_destroy(sim);
 }
 
+/* The job's split, with one chunk announced; NULL: it is not so far. */
+static struct sim_task *find_first_chunk(struct sim *sim, const char *id)
+{
+    struct sim_node *node = &sim->nodes[0];
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        struct sim_task *t = &node->tasks[i];
+        if (t->assign && !t->finished && strcmp(t->job->id, id) == 0 &&
+            strcmp(t->assign->spec->task, "split") == 0 && t->position == 1) {
+            return t;
+        }
+    }
+    return NULL;
+}
+
+/* It would spend all that may be thrown away, so the first chunk waits for the second one. */
+static void nothing_yields_for_a_chunk_that_is_held_back(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 4, .nodes = 1, .slots = 2};
+    struct sim *sim = sim_create(&params);
+    struct sim_task *split = NULL;
+    sim_run(sim, 2);
+    (void)sim_submit(sim, "film", 200, 0, 10);
+    sim_until(sim, film_is_split, 600);
+    sim->params.put_ms = 2000; /* it splits faster than it encodes: much waits */
+    (void)sim_submit(sim, "high", 4, 0, 90);
+    for (uint32_t i = 0; i < 3000 && !split; i++) {
+        sim_step(sim);
+        split = find_first_chunk(sim, "high");
+    }
+    assert_non_null(split);
+    split->hung = true;
+    struct gm_cjob *high = sim->core->jobs->hh.next;
+    sim_until(sim, a_long_run, 120);
+    sim->core->preempt_time = 500 * GM_MS;
+    uint32_t steps = 0;
+    for (; steps < 100 && long_runs(sim) > 0; steps++) {
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            assert_false(l->yields);
+        }
+        sim_step(sim);
+        assert_ptr_equal(gm_core_order_first(sim->core, GM_CLASS_HIGH), high);
+        assert_int_equal(gm_core_inst_held(&high->encode->insts[0], 2), 1);
+    }
+    assert_true(steps > 20);
+    split->hung = false;
+    sim_until(sim, sim_all_final, 1200);
+    assert_int_equal(sim_state(sim, "high"), GM_JOB_DONE);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -507,6 +563,7 @@ int main(void)
         cmocka_unit_test(a_run_goes_on_where_nobody_waits_any_more),
         cmocka_unit_test(nothing_yields_to_the_same_class_or_unasked),
         cmocka_unit_test(nothing_yields_for_what_its_node_keeps_for_another_device),
+        cmocka_unit_test(nothing_yields_for_a_chunk_that_is_held_back),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
