@@ -189,6 +189,9 @@ void gm_core_handle_grant(struct gm_core *core, struct gm_cnode *node, const Gm_
             answer.grants[i] = &grants[i];
         }
         answer.n_grants = m->n_items;
+        if (!lease->attempt->stored) { /* clean-up asks who may write yet: job_end.c */
+            gm_core_row_attempt(core, lease->job, lease->attempt);
+        }
     }
     envelope.body_case = GM__ENVELOPE__BODY_GRANT_ANSWER;
     envelope.grant_answer = &answer;

@@ -357,6 +357,7 @@ static int load_attempt(struct gm_core *core, const struct gm_loading *loading, 
     a->charged = row->charged;
     a->charged_chunk = row->charged_chunk;
     a->progressed = row->progressed;
+    a->stored = true;
     a->term = row->term;
     a->epoch = row->epoch;
     job->attempts =

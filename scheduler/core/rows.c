@@ -198,8 +198,9 @@ static void write_attempt(struct gm_core *core, const struct gm_cjob *job,
 }
 
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
-                         const struct gm_attempt *attempt)
+                         struct gm_attempt *attempt)
 {
+    attempt->stored = true;
     write_attempt(core, job, attempt, gm_core_fx_row);
 }
 

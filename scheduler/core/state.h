@@ -131,6 +131,7 @@ struct gm_attempt {
     bool charged;
     int64_t charged_chunk;
     bool progressed;
+    bool stored; /* its row was written, and not lazily alone */
     /* It ran for the scheduler before this one, and its node has not said hello: adopt.c. */
     bool unheard;
     struct gm_attempt *unheard_prev, *unheard_next;
@@ -433,7 +434,7 @@ void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst,
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item);
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
-                         const struct gm_attempt *attempt);
+                         struct gm_attempt *attempt);
 /* The same, of one that has nothing to say yet but that it runs: lazy. */
 void gm_core_row_attempt_begun(struct gm_core *core, const struct gm_cjob *job,
                                const struct gm_attempt *attempt);

@@ -32,6 +32,34 @@ static void a_granted_object_with_another_hash_is_refused(void **arg)
     sim_destroy(s.sim);
 }
 
+/* Rows of attempts in the last step that are no lazy ones. */
+static size_t count_attempt_rows(const struct sim *sim, uint64_t number)
+{
+    const struct gm_effects *fx = &sim->pending[sim->pending_count - 1];
+    size_t n = 0;
+    for (size_t i = 0; i < fx->row_count; i++) {
+        const struct gm_row *row = &fx->rows[i];
+        n += row->key.kind == GM_ROW_ATTEMPT && row->key.number == number && !row->lazy ? 1 : 0;
+    }
+    return n;
+}
+
+/* Or a scheduler that starts anew would not know that somebody may still write. */
+static void the_first_grant_stores_who_has_it(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    uint64_t epoch = s.task->assign->epoch, number = s.task->assign->task_id & UINT32_MAX;
+    uint64_t stale = epoch + 1;
+    (void)say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 10, 1, stale);
+    assert_int_equal(count_attempt_rows(s.sim, number), 0);
+    (void)say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/a.m4s", 10, 1, epoch);
+    assert_int_equal(count_attempt_rows(s.sim, number), 1);
+    (void)say_grant(&s, GM__OBJECT_STORE__STORE_OUT, "video/b.m4s", 10, 1, epoch);
+    assert_int_equal(count_attempt_rows(s.sim, number), 0);
+    sim_destroy(s.sim);
+}
+
 /* Whether the view has the job's output of that name, and says that it is loose. */
 static bool has_output(struct sim *sim, const char *job, const char *name, bool *loose)
 {
@@ -238,6 +266,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_granted_object_with_another_hash_is_refused),
+        cmocka_unit_test(the_first_grant_stores_who_has_it),
         cmocka_unit_test(grants_follow_the_rules),
         cmocka_unit_test(what_no_item_names_is_loose_and_forgotten_with_the_clean_up),
         cmocka_unit_test(an_output_is_shared_with_who_may_need_it),
