@@ -53,10 +53,13 @@ static void on_event(void *zsock, int budget, void *arg)
 
 int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err)
 {
+    const int unbounded =
+        0;         /* libzmq's thread would wait for room with a lock that closing needs */
     char name[64]; /* another one each time: the one before may not be free yet */
     snprintf(name, sizeof(name), "inproc://link-%" PRIu64, ++agent->monitors);
     if (zmq_socket_monitor(sock, name, KEY_EVENTS | LOST_EVENTS) != 0 ||
         (agent->monitor = zmq_socket(agent->zmq, ZMQ_PAIR)) == NULL ||
+        zmq_setsockopt(agent->monitor, ZMQ_RCVHWM, &unbounded, sizeof(unbounded)) != 0 ||
         zmq_connect(agent->monitor, name) != 0) {
         return gm_err_zmq(err, zmq_errno(), "could not watch a socket");
     }

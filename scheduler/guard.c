@@ -36,7 +36,8 @@ struct baseline {
 
 struct gm_guard {
     void *monitor; /* owned */
-    void *router;  /* borrowed */
+    struct gm_zwatch *watch;
+    void *router; /* borrowed */
     struct gm_peers *peers;
     char **paths; /* owned, of unix sockets */
     size_t path_count, path_cap;
@@ -48,27 +49,6 @@ struct gm_guard {
     bool deaf;
     gm_time now;
 };
-
-int gm_guard_open(void *zctx, void *router, struct gm_peers *peers, struct gm_guard **out,
-                  struct gm_err *err)
-{
-    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED;
-    struct gm_guard *g = calloc(1, sizeof *g);
-    if (g == NULL) {
-        return gm_err_nomem(err);
-    }
-    g->router = router;
-    g->peers = peers;
-    if (zmq_socket_monitor(router, MONITOR, events) != 0 ||
-        (g->monitor = zmq_socket(zctx, ZMQ_PAIR)) == NULL ||
-        zmq_connect(g->monitor, MONITOR) != 0) {
-        int rc = gm_err_zmq(err, zmq_errno(), "could not watch the node socket's connections");
-        gm_guard_close(&g);
-        return rc;
-    }
-    *out = g;
-    return 0;
-}
 
 static void forget_baselines(struct gm_guard *g)
 {
@@ -86,6 +66,7 @@ void gm_guard_close(struct gm_guard **guard)
     if (g == NULL) {
         return;
     }
+    gm_zwatch_stop(&g->watch);
     (void)zmq_socket_monitor(g->router, NULL, 0);
     if (g->monitor != NULL) {
         int none = 0;
@@ -204,6 +185,47 @@ void gm_guard_read(struct gm_guard *g, gm_time now)
     g->now = now;
     while (read_event(g, now)) {
     }
+}
+
+static void on_events(void *zsock, int budget, void *arg)
+{
+    struct gm_guard *g = arg;
+    (void)zsock;
+    g->now = gm_time_now();
+    while (budget-- > 0 && read_event(g, g->now)) {
+    }
+}
+
+/* No bound on what waits to be read: libzmq's I/O thread would wait for room with a lock that
+ * closing needs. */
+static int watch(struct gm_guard *g, void *zctx, uv_loop_t *loop, struct gm_err *err)
+{
+    const int events = ZMQ_EVENT_ACCEPTED | ZMQ_EVENT_DISCONNECTED, unbounded = 0;
+    if (zmq_socket_monitor(g->router, MONITOR, events) != 0 ||
+        (g->monitor = zmq_socket(zctx, ZMQ_PAIR)) == NULL ||
+        zmq_setsockopt(g->monitor, ZMQ_RCVHWM, &unbounded, sizeof unbounded) != 0 ||
+        zmq_connect(g->monitor, MONITOR) != 0) {
+        return gm_err_zmq(err, zmq_errno(), "could not watch the node socket's connections");
+    }
+    return gm_zwatch_start(loop, g->monitor, on_events, g, &g->watch, err);
+}
+
+int gm_guard_open(void *zctx, uv_loop_t *loop, void *router, struct gm_peers *peers,
+                  struct gm_guard **out, struct gm_err *err)
+{
+    struct gm_guard *g = calloc(1, sizeof *g);
+    if (g == NULL) {
+        return gm_err_nomem(err);
+    }
+    g->router = router;
+    g->peers = peers;
+    int rc = watch(g, zctx, loop, err);
+    if (rc < 0) {
+        gm_guard_close(&g);
+        return rc;
+    }
+    *out = g;
+    return 0;
 }
 
 static uint64_t on_taken(int fd, void *arg)

@@ -152,7 +152,7 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
         rc = set_keys(d, err);
     }
     if (rc == 0) {
-        rc = gm_guard_open(d->zctx, d->router, d->peers, &d->guard, err);
+        rc = gm_guard_open(d->zctx, &d->loop, d->router, d->peers, &d->guard, err);
     }
     if (rc == 0) {
         rc = bind_all(d, err);

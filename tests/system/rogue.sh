@@ -67,7 +67,11 @@ attacks -:hoard:4 -:flood -:rubbish -:hello -:steal:n1 "-:replay:$work/open.byte
 attacks -:heavy -:busy:rogue
 attacks -:deaf:rogue
 stop n1
-stop scheduler
+nice "$rogue" "$wire" - churn "" >/dev/null 2>&1 9>&- &
+churn=$!
+check "the scheduler ends while others come and go" stop scheduler
+kill -9 $churn 2>/dev/null
+wait $churn 2>/dev/null
 
 for n in n1 n2 rogue; do
   "$bin/gopmill" keys make $n --role node --keys "$work/keys" >/dev/null 2>&1
