@@ -114,6 +114,15 @@ static void on_input(void *zsock, int budget, void *arg)
     }
 }
 
+/* Now and then. */
+static void tell_unreachable(const struct gm_agent *agent)
+{
+    if (agent->link_failures % 16 == 0) {
+        gm_log(GM_LOG_WARN, "scheduler-unreachable", "endpoint=%s",
+               agent->params.endpoints[agent->endpoint]);
+    }
+}
+
 void gm_link_lost(struct gm_agent *agent)
 {
     if (agent->link == GM_LINK_UP) {
@@ -121,6 +130,7 @@ void gm_link_lost(struct gm_agent *agent)
                agent->params.endpoints[agent->endpoint]);
         gm_link_retry(agent, 0);
     } else {
+        tell_unreachable(agent);
         uint32_t tries = agent->link_failures < 9 ? agent->link_failures + 1 : 10;
         gm_link_retry(agent, tries * LOST_PAUSE);
     }
@@ -401,10 +411,7 @@ void gm_link_tick(struct gm_agent *agent, gm_time now)
             send_hello(agent);
         }
         if (now >= agent->link_at) {
-            if (agent->link_failures % 16 == 0) {
-                gm_log(GM_LOG_WARN, "scheduler-unreachable", "endpoint=%s",
-                       agent->params.endpoints[agent->endpoint]);
-            }
+            tell_unreachable(agent);
             gm_link_retry(agent, gm_agent_backoff(agent->link_failures));
         }
         break;

@@ -18,6 +18,11 @@ edit scheduler.yaml "state=$work/s" "listen=[\"ipc://$work/run/wire\"]" "http=\"
   'allow_sources=["/"]' 'allow_destinations=["/"]'
 edit node.yaml "state=$work/n" "scheduler=[\"ipc://$work/run/wire\"]" "grant_key_file=$work/grant.key" "node_id=box" "slots=2"
 mkfifo "$work/ready.s" "$work/ready.n"
+"$bin/gopmill-node" --config "$work/node.yaml" >/dev/null 2>"$work/early.log" &
+npid=$!
+until_true "a node says that no scheduler is there" grep -q "scheduler-unreachable.*endpoint=ipc://$work/run/wire" "$work/early.log"
+kill -TERM "$npid"
+wait "$npid"
 "$bin/gopmill-scheduler" --config "$work/scheduler.yaml" >"$work/ready.s" 2>"$work/s.log" &
 spid=$!
 IFS= read -r line <"$work/ready.s" || fail "scheduler: $(tail -n 3 "$work/s.log")"
