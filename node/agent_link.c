@@ -123,12 +123,19 @@ static void tell_unreachable(const struct gm_agent *agent)
     }
 }
 
+/* What ended was good: no failure, and the next try uses the first name and key. */
+static void start_over(struct gm_agent *agent)
+{
+    gm_link_retry(agent, 0);
+    agent->link_failures = 0;
+}
+
 void gm_link_lost(struct gm_agent *agent)
 {
     if (agent->link == GM_LINK_UP) {
         gm_log(GM_LOG_WARN, "scheduler-gone", "endpoint=%s",
                agent->params.endpoints[agent->endpoint]);
-        gm_link_retry(agent, 0);
+        start_over(agent);
     } else {
         tell_unreachable(agent);
         uint32_t tries = agent->link_failures < 9 ? agent->link_failures + 1 : 10;
@@ -382,7 +389,7 @@ static void tick_up(struct gm_agent *agent, gm_time now)
     if (now - agent->heard > silence) {
         gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s silent_ms=%" PRId64,
                agent->params.endpoints[agent->endpoint], (now - agent->heard) / GM_MS);
-        gm_link_retry(agent, 0);
+        start_over(agent);
         return;
     }
     if (now >= agent->renew_due) {
