@@ -392,6 +392,7 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
         }
         c->peer = peer;
         peer->fd = fd;
+        peer->replaced = false; /* over the connection before */
         set_proved(p, c, peer->node != NULL, now);
     }
 }

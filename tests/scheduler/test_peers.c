@@ -164,6 +164,20 @@ static void a_node_that_comes_again_replaces_itself(void **state)
     assert_int_equal(cuts[0], 4);
 }
 
+/* Nodes of the release before call each connection by their name. */
+static void a_chosen_routing_id_may_come_back_after_another(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *old = welcome(p, "n1", 4, NULL, "n1");
+    struct gm_peer *new = welcome(p, "b", 5, NULL, "n1");
+    gm_peers_closed(p, 4, now);
+    gm_peers_closed(p, 5, now);
+    assert_int_equal(hear(p, "n1", 4, NULL, 9, &old), GM_PEER_IGNORE); /* what was late */
+    old = welcome(p, "n1", 6, NULL, "n1");
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ACK), old);
+    assert_int_equal(hear(p, "b", 5, NULL, 9, &new), GM_PEER_IGNORE);
+}
+
 static void a_closed_connection_is_heard_out_and_forgotten(void **state)
 {
     struct gm_peers *p = *state;
@@ -383,6 +397,7 @@ int main(void)
         TEST(a_welcome_binds_and_nothing_else),
         TEST(who_is_refused_takes_nothing_from_a_node),
         TEST(a_node_that_comes_again_replaces_itself),
+        TEST(a_chosen_routing_id_may_come_back_after_another),
         TEST(a_closed_connection_is_heard_out_and_forgotten),
         TEST(of_one_descriptor_the_last_peer_counts),
         TEST(who_says_nothing_is_cut),
