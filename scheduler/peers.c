@@ -467,6 +467,9 @@ static enum gm_peer_verdict judge_hello(struct gm_peers *p, struct gm_peer *peer
                          hello->node_id);
         return fault(peer, now);
     }
+    if (peer->gone) { /* the node said another since, or will: that one counts */
+        return GM_PEER_IGNORE;
+    }
     p->claimer = peer;
     memcpy(p->claim, hello->node_id, strlen(hello->node_id) + 1);
     return GM_PEER_TAKE;

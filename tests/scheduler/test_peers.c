@@ -164,6 +164,19 @@ static void a_node_that_comes_again_replaces_itself(void **state)
     assert_int_equal(cuts[0], 4);
 }
 
+static void a_late_hello_takes_nothing_from_the_living(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *late = NULL;
+    assert_true(gm_peers_opened(p, 4, now));
+    gm_peers_closed(p, 4, now);
+    struct gm_peer *node = welcome(p, "b", 5, NULL, "n1");
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &late), GM_PEER_TAKE);
+    assert_int_equal(judge(p, late, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_IGNORE);
+    assert_null(route(p, "n2", GM__ENVELOPE__BODY_REFUSE));
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_WELCOME), node);
+}
+
 /* Nodes of the release before call each connection by their name. */
 static void a_chosen_routing_id_may_come_back_after_another(void **state)
 {
@@ -397,6 +410,7 @@ int main(void)
         TEST(a_welcome_binds_and_nothing_else),
         TEST(who_is_refused_takes_nothing_from_a_node),
         TEST(a_node_that_comes_again_replaces_itself),
+        TEST(a_late_hello_takes_nothing_from_the_living),
         TEST(a_chosen_routing_id_may_come_back_after_another),
         TEST(a_closed_connection_is_heard_out_and_forgotten),
         TEST(of_one_descriptor_the_last_peer_counts),
