@@ -1,10 +1,12 @@
 #include "scheduler/guard.h"
 
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
+#include <unistd.h>
 #include <zmq.h>
 
 #define uthash_fatal(msg) gm_mem_exhausted()
@@ -100,8 +102,7 @@ int gm_guard_bound(struct gm_guard *g, const char *endpoint, struct gm_err *err)
     return 0;
 }
 
-/* The number may be another file's by now; of the same socket at worst it is another peer, who
- * connects again. */
+/* At worst it is another peer, who connects again. */
 static bool is_ours(const struct gm_guard *g, int fd)
 {
     union {
@@ -146,8 +147,14 @@ static void log_cut(struct gm_guard *g, int fd, const char *why)
 
 void gm_guard_cut(struct gm_guard *g, int fd, const char *why)
 {
-    if (is_ours(g, fd) && shutdown(fd, SHUT_RDWR) == 0) {
+    /* The number may be another file's by now, or between a look and the end: ours is not. */
+    int own = fd >= 0 ? fcntl(fd, F_DUPFD_CLOEXEC, 0) : -1;
+    int cut = own >= 0 ? own : fd; /* no descriptor is left: an end gives one back */
+    if (is_ours(g, cut) && shutdown(cut, SHUT_RDWR) == 0) {
         log_cut(g, fd, why);
+    }
+    if (own >= 0) {
+        (void)close(own);
     }
 }
 

@@ -104,10 +104,55 @@ static void the_loop_alone_takes_note(void **state)
     assert_int_equal(gm_peers_unproved(w->peers), 0);
 }
 
+struct seen {
+    int fd;
+};
+
+static void see(int fd, bool proved, void *arg)
+{
+    struct seen *seen = arg;
+    (void)proved;
+    seen->fd = fd;
+}
+
+static void a_cut_ends_ours_and_leaves_no_descriptor(void **state)
+{
+    struct wire *w = *state;
+    struct seen seen = {-1};
+    int pair[2];
+    uint8_t byte = 1;
+    int fd = dial(w);
+    while (gm_peers_unproved(w->peers) == 0) {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    }
+    gm_peers_each(w->peers, true, see, &seen);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
+    gm_guard_cut(w->guard, pair[0], "it is not ours");
+    gm_guard_cut(w->guard, -1, "there is none");
+    assert_int_equal(send(pair[0], &byte, 1, MSG_NOSIGNAL), 1);
+    assert_int_equal(recv(pair[1], &byte, 1, 0), 1);
+    int next = dup(pair[0]);
+    close(next);
+    gm_guard_cut(w->guard, seen.fd, "a test");
+    while (recv(fd, &byte, 1, 0) > 0) { /* the rest of its greeting */
+    }
+    while (gm_peers_unproved(w->peers) > 0) {
+        (void)uv_run(&w->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(recv(fd, &byte, 1, 0), 0);
+    int free_now = dup(pair[0]);
+    assert_true(free_now <= next);
+    close(free_now);
+    close(pair[0]);
+    close(pair[1]);
+    close(fd);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(who_comes_and_goes_unread_stops_nothing, make, drop),
+        cmocka_unit_test_setup_teardown(a_cut_ends_ours_and_leaves_no_descriptor, make, drop),
         cmocka_unit_test_setup_teardown(the_loop_alone_takes_note, make, drop),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
