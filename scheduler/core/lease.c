@@ -78,9 +78,9 @@ static bool is_leading(const struct gm_lease *lease)
     return lease->chunk_count > 0 && lease->first_chunk == 0;
 }
 
-/* Takes the attempt's slot, and the units that are not done. */
+/* Takes the attempt's slot, and the units that are not done. turn: of its job. */
 static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *a,
-                              struct gm_attempt *attempt, const struct gm_lease *triple)
+                              struct gm_attempt *attempt, const struct gm_lease *triple, bool turn)
 {
     struct gm_cjob *job = a->inst->task->job;
     struct gm_lease *lease = gm_mem_zalloc(sizeof(*lease));
@@ -119,7 +119,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     }
     uint64_t work = gm_core_work(a->inst, a->first_chunk, a->chunk_count);
     lease->expected = gm_core_expect(core, a->node, a->device, a->chain, a->inst, work);
-    gm_core_order_charge(core, lease);
+    gm_core_order_charge(core, lease, turn);
     if (job->started_unix_ms == 0) {
         job->started_unix_ms = gm_core_stamp(core, job->created_unix_ms);
         gm_core_job_touch(core, job);
@@ -136,7 +136,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     const struct gm_lease triple = {.task_id = job->seq << 32 | attempt->number,
                                     .term = core->params.term,
                                     .epoch = ++core->epoch};
-    struct gm_lease *lease = begin(core, a, attempt, &triple);
+    struct gm_lease *lease = begin(core, a, attempt, &triple, !a->copy_of);
     gm_core_row_attempt_begun(core, job, attempt);
     gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
     gm_core_send_assign(core, lease);
@@ -165,7 +165,7 @@ void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
         bool is_free = held->attempt > last && held->attempt - last <= GM_CORE_ATTEMPTS_AHEAD;
         attempt = add_attempt(a, is_free ? held->attempt : last + 1, started);
     }
-    struct gm_lease *lease = begin(core, a, attempt, &triple);
+    struct gm_lease *lease = begin(core, a, attempt, &triple, false);
     if (!stored) {
         gm_core_row_attempt(core, job, attempt);
     }

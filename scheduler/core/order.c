@@ -229,25 +229,35 @@ static void run_more(struct gm_core *core, struct gm_tenant *tenant, bool more)
     }
 }
 
-void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease)
+/* The job gets something because it is its turn. */
+static void have_turn(struct gm_core *core, struct gm_cjob *job)
 {
     struct gm_order *order = &core->order;
-    struct gm_cjob *job = lease->job;
     struct gm_lane *lane = job_lane(job);
     enum gm_job_class c = job->turn.class_;
     bool aged = order->aged == job; /* many wait as long, whose turn it is by class and share */
     order->aged = NULL;
     order->turns = aged ? 0 : order->turns + 1;
-    lease->class_ = c;
-    lease->share = gm_fair_share(&lease->demand, &order->farm);
-    lease->charged = gm_fair_cost(lease->share, expect(core, lease));
     if (!aged) {
         order->now[c] = later(order->now[c], lane->time);
         lane->now = later(lane->now, job->turn.time);
     }
-    pay(core, job, lane, lease->charged, false, true);
     job->turn.since = core->now;
     gm_heap_move(&order->waiting, &job->turn.wait, waits_longer);
+}
+
+void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease, bool turn)
+{
+    struct gm_order *order = &core->order;
+    struct gm_cjob *job = lease->job;
+    bool known = order->farm.slots > 0;
+    lease->class_ = job->turn.class_;
+    lease->share = known ? gm_fair_share(&lease->demand, &order->farm) : 0;
+    lease->charged = gm_fair_cost(lease->share, expect(core, lease));
+    if (turn) {
+        have_turn(core, job);
+    }
+    pay(core, job, job_lane(job), lease->charged, false, true);
     run_more(core, job->tenant, true);
 }
 
@@ -256,6 +266,9 @@ void gm_core_order_settle(struct gm_core *core, struct gm_lease *lease, bool don
     struct gm_order *order = &core->order;
     struct gm_cjob *job = lease->job;
     gm_time held = core->now - lease->assigned_at;
+    if (lease->share == 0) {
+        lease->share = gm_fair_share(&lease->demand, &order->farm);
+    }
     uint64_t cost = gm_fair_cost(lease->share, held);
     bool back = cost < lease->charged;
     pay(core, job, &job->tenant->lanes[lease->class_],

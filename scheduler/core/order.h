@@ -95,8 +95,10 @@ struct gm_cjob *gm_core_order_first(const struct gm_core *core, enum gm_job_clas
 /* Nothing of the job can be placed now: others, until gm_core_order_back. */
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_back(struct gm_core *core);
-/* The lease began: its job had its turn. */
-void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease);
+/* The lease began. turn: it was its job's turn; else a copy, or what ran before a restart, which is
+ * charged all the same, but no turn is gone and no wait is over. What it costs is charged when it
+ * ends where nobody knows yet what the farm has. */
+void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease, bool turn);
 /* It ends: what it was expected to take is set right. done: how long such work takes is learned. */
 void gm_core_order_settle(struct gm_core *core, struct gm_lease *lease, bool done);
 

@@ -202,8 +202,9 @@ void gm_core_place(struct gm_core *core)
     if (!core->place_dirty || core->stopping) {
         return;
     }
-    (void)gm_core_slots(core, NULL, &unused);
-    if (unused > 0 && (core->order.farm.slots == 0 || core->now - core->order.farm_at >= GM_SEC)) {
+    uint64_t slots = gm_core_slots(core, NULL, &unused);
+    if ((slots > 0 && core->order.farm.slots == 0) ||
+        (unused > 0 && core->now - core->order.farm_at >= GM_SEC)) {
         core->order.farm = farm_of(core);
         core->order.farm_at = core->now;
     }

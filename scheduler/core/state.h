@@ -333,7 +333,7 @@ struct gm_lease {
     Gm__Chain *chain; /* owned: the device's when the lease began */
     struct gm_capacity demand;
     double picture_s;         /* as gm_assignment */
-    enum gm_job_class class_; /* its job's when it began; its share of the farm; its price */
+    enum gm_job_class class_; /* its job's when it began; its share (0: not known yet); its price */
     uint64_t share, charged;
     bool yields;          /* it ends when its next chunk is committed */
     gm_time expected;     /* it takes, by gm_core_expect */

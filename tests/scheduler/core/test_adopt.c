@@ -109,6 +109,7 @@ static void a_task_goes_on_under_its_old_name(void **arg)
             gm_core_lease_find(s.sim->core, s.sim->core->nodes, held.task_id, 1, held.epoch);
         assert_non_null(lease);
         assert_int_equal(lease->attempt->number, held.attempt);
+        assert_int_equal(s.sim->core->order.turns, 0); /* it was nobody's turn */
         assert_string_equal(gm_view_lease_job(s.sim->core, held.epoch), "job");
         assert_int_equal(say_hello(&s, &held), 1); /* Welcome was lost */
         assert_int_equal(only_job(s.sim)->lease_count, 1);
@@ -116,6 +117,22 @@ static void a_task_goes_on_under_its_old_name(void **arg)
         assert_int_equal(say_hello(&s, &held), 0);
         sim_destroy(s.sim);
     }
+}
+
+/* No slot is free, so nothing is placed; what the end of the lease costs depends on it. */
+static void what_the_farm_has_is_known_while_all_of_it_goes_on(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 3, .nodes = 1, .slots = 1};
+    struct stage s = {.sim = sim_create(&params)};
+    (void)sim_submit(s.sim, "job", 12, 1, 50);
+    assert_true(stage_find(&s, "split"));
+    sim_restart(s.sim);
+    sim_run(s.sim, 3);
+    assert_int_equal(only_job(s.sim)->lease_count, 1);
+    assert_int_equal(only_job(s.sim)->attempt_count, 3);
+    assert_int_equal(s.sim->core->order.farm.slots, 1);
+    sim_destroy(s.sim);
 }
 
 static void its_results_are_taken(void **arg)
@@ -626,6 +643,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_goes_on_under_its_old_name),
+        cmocka_unit_test(what_the_farm_has_is_known_while_all_of_it_goes_on),
         cmocka_unit_test(its_results_are_taken),
         cmocka_unit_test(nothing_is_done_twice),
         cmocka_unit_test(others_are_given_out_meanwhile),

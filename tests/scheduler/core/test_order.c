@@ -88,7 +88,7 @@ static void start(struct world *w, struct place *p, struct work *work)
     work->last = w->core->now;
     work->served++;
     work->given += work->held;
-    gm_core_order_charge(w->core, &p->lease);
+    gm_core_order_charge(w->core, &p->lease, true);
     work->left -= work->left == FOR_EVER ? 0 : 1;
     if (work->left == 0) {
         gm_core_order_leave(w->core, &work->job);
@@ -423,6 +423,52 @@ static void the_aged_wait_for_their_own_tenant(void **arg)
     world_close(w);
 }
 
+/* Copies, and what ran before a restart. */
+static void what_is_no_turn_is_charged_alone(void **arg)
+{
+    (void)arg;
+    struct world *w = world_open(4, NULL, 0);
+    struct gm_order *order = &w->core->order;
+    struct work *a = come(w, "a", 50, FOR_EVER, GM_SEC);
+    struct work *b = come(w, "b", 50, FOR_EVER, GM_SEC);
+    run(w, 10 * GM_SEC);
+    const struct gm_lane *lane = &a->job.tenant->lanes[GM_CLASS_NORMAL];
+    uint32_t turns = order->turns;
+    gm_time since = a->job.turn.since;
+    uint64_t now = order->now[GM_CLASS_NORMAL], own = lane->now, time = lane->time;
+    struct gm_lease lease = {
+        .job = &a->job, .inst = &w->inst, .demand = {.slots = 1}, .assigned_at = w->core->now};
+    order->aged = &a->job;
+    w->core->now += GM_SEC;
+    gm_core_order_charge(w->core, &lease, false);
+    assert_true(order->turns == turns && order->aged == &a->job);
+    assert_true(a->job.turn.since == since);
+    assert_true(order->now[GM_CLASS_NORMAL] == now && lane->now == own);
+    assert_true(lane->time > time);
+    assert_int_equal(a->job.tenant->running, b->job.tenant->running + 1);
+    gm_core_order_settle(w->core, &lease, true);
+    world_close(w);
+}
+
+/* A restart: nobody has told yet what the farm has. */
+static void what_began_before_the_farm_was_known_is_charged_at_its_end(void **arg)
+{
+    (void)arg;
+    struct world *w = world_open(4, NULL, 0);
+    struct work *a = come(w, "a", 50, FOR_EVER, GM_SEC);
+    const struct gm_lane *lane = &a->job.tenant->lanes[GM_CLASS_NORMAL];
+    struct gm_lease lease = {
+        .job = &a->job, .inst = &w->inst, .demand = {.slots = 1}, .assigned_at = w->core->now};
+    w->core->order.farm.slots = 0;
+    gm_core_order_charge(w->core, &lease, false);
+    assert_int_equal(lane->time, 0);
+    w->core->order.farm.slots = 4;
+    w->core->now += 20 * GM_SEC;
+    gm_core_order_settle(w->core, &lease, true);
+    assert_int_equal(lane->time, gm_fair_cost(GM_FAIR_WHOLE / 4, 20 * GM_SEC));
+    world_close(w);
+}
+
 static void a_class_goes_first_and_a_deadline_is_one(void **arg)
 {
     (void)arg;
@@ -459,6 +505,8 @@ int main(void)
         cmocka_unit_test(a_crowd_that_is_aged_too_starves_nobody),
         cmocka_unit_test(a_tenant_has_no_more_slots_than_it_may),
         cmocka_unit_test(the_aged_wait_for_their_own_tenant),
+        cmocka_unit_test(what_is_no_turn_is_charged_alone),
+        cmocka_unit_test(what_began_before_the_farm_was_known_is_charged_at_its_end),
         cmocka_unit_test(a_class_goes_first_and_a_deadline_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
