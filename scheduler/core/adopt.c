@@ -61,14 +61,15 @@ void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job)
     }
 }
 
-/* It is lost with its scheduler, which is nobody's failure. */
-static void lose(struct gm_core *core, struct gm_attempt *a)
+/* It is lost with its scheduler, which is nobody's failure. Its row is left to the next tick. */
+static void give_up(struct gm_core *core, struct gm_attempt *a)
 {
     struct gm_cjob *job = a->inst->task->job;
     struct gm_unit *unit;
     take_out(core, a);
     a->outcome = GM_ATTEMPT_LOST;
-    a->ended_unix_ms = core->unix_ms > 0 ? gm_core_stamp(core, a->started_unix_ms) : 0;
+    a->ended_unix_ms = 0;
+    core->unstamped = true;
     for (uint32_t u = 0; (unit = attempt_unit(a, u)) != NULL; u++) {
         if (unit->awaited == a) {
             gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
@@ -77,10 +78,14 @@ static void lose(struct gm_core *core, struct gm_attempt *a)
     if (a->chunks == 0 && a->progressed) { /* as gm_core_lease_fail */
         gm_core_unit_clear(&a->inst->unit);
     }
-    if (core->unix_ms > 0) {
-        gm_core_row_attempt(core, job, a);
-    } else {
-        core->unstamped = true; /* recovery has no wall clock */
+}
+
+static void lose(struct gm_core *core, struct gm_attempt *a)
+{
+    give_up(core, a);
+    if (core->unix_ms > 0) { /* recovery has no wall clock */
+        a->ended_unix_ms = gm_core_stamp(core, a->started_unix_ms);
+        gm_core_row_attempt(core, a->inst->task->job, a);
     }
 }
 
@@ -112,7 +117,7 @@ void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job)
 void gm_core_unheard_tick(struct gm_core *core)
 {
     while (core->unheard && core->now >= core->strangers_until) {
-        lose(core, core->unheard);
+        give_up(core, core->unheard); /* the step may fail yet, and then writes nothing */
     }
 }
 

@@ -358,7 +358,8 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
     }
 }
 
-/* Attempts that a restart ended: recovery has no wall clock, the first step does. */
+/* Attempts that a restart ended: recovery has no wall clock, and of a step that fails nothing is
+ * written; a tick has the one and is none of the other. */
 static void stamp_lost(struct gm_core *core)
 {
     core->unstamped = false;

@@ -639,6 +639,28 @@ static void a_node_has_no_more_leases_than_a_hello_names(void **arg)
     sim_destroy(s.sim);
 }
 
+/* A step that fails has no effects: what it lost would be running in the store for ever. */
+static void what_is_lost_is_stored_with_the_next_tick(void **arg)
+{
+    (void)arg;
+    struct stage s = restarted("split");
+    Gm__HeldLease held = held_by(&s);
+    const struct gm_event refused = {.type = GM_EV_SUBMIT}, tick = {.type = GM_EV_TICK};
+    size_t rows = 0;
+    sim_commit(s.sim);
+    s.sim->now = s.sim->core->strangers_until + 1;
+    assert_true(sim_event(s.sim, &refused, NULL) < 0);
+    assert_int_equal(sim_event(s.sim, &tick, NULL), 0);
+    const struct gm_effects *fx = &s.sim->pending[s.sim->pending_count - 1];
+    for (size_t i = 0; i < fx->row_count; i++) {
+        const struct gm_key *key = &fx->rows[i].key;
+        rows += key->kind == GM_ROW_ATTEMPT && key->number == held.attempt ? 1 : 0;
+    }
+    assert_int_equal(rows, 1);
+    assert_int_equal(count_attempts(s.sim, "job", "split", GM_ATTEMPT_LOST, GM_OK), 1);
+    sim_destroy(s.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -664,6 +686,7 @@ int main(void)
         cmocka_unit_test(what_goes_on_takes_its_place),
         cmocka_unit_test(what_is_done_is_claimed_by_its_own_attempt_alone),
         cmocka_unit_test(a_node_has_no_more_leases_than_a_hello_names),
+        cmocka_unit_test(what_is_lost_is_stored_with_the_next_tick),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
