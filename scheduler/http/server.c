@@ -178,6 +178,14 @@ static struct gm_request *request_create(struct gm_http *http, struct MHD_Connec
     return r;
 }
 
+/* It is refused once it has ended: until then it takes no room of the others. */
+static void drop_body(struct gm_request *r)
+{
+    r->http->body_bytes -= r->body_bytes;
+    r->body_bytes = 0;
+    gm_buf_fini(&r->body);
+}
+
 static void collect(struct gm_request *r, const char *data, size_t size)
 {
     if (size > GM_HTTP_MAX_BODY - r->body.size) {
@@ -186,7 +194,9 @@ static void collect(struct gm_request *r, const char *data, size_t size)
     if (size > GM_HTTP_MAX_BODIES - r->http->body_bytes) {
         r->crowded = true;
     }
-    if (!r->too_large && !r->crowded && r->state == GM_REQUEST_BODY) {
+    if (r->too_large || r->crowded) {
+        drop_body(r);
+    } else if (r->state == GM_REQUEST_BODY) {
         gm_buf_add(&r->body, data, size);
         r->http->body_bytes += size;
         r->body_bytes += size;

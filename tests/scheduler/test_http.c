@@ -187,6 +187,36 @@ static void a_chunked_body_over_the_limit_is_refused(void **state)
     farm_stop(&f);
 }
 
+#define REFUSED 10 /* of 17 MiB each: more than all may have together */
+
+/* Their requests have not ended, and may never. */
+static void bodies_that_are_refused_take_no_room(void **state)
+{
+    struct farm f;
+    size_t part = (size_t)17 << 20, small = (size_t)1 << 20;
+    int fds[REFUSED];
+    char head[256], *body = malloc(part + 1);
+    assert_non_null(body);
+    memset(body, ' ', part);
+    int n = snprintf(head, sizeof head,
+                     "POST /v1/jobs HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: "
+                     "chunked\r\n\r\n%zx\r\n",
+                     part + 1);
+    farm_start(&f, *state);
+    for (size_t i = 0; i < REFUSED; i++) {
+        fds[i] = farm_connect(&f);
+        farm_send(fds[i], head, (size_t)n);
+        farm_send(fds[i], body, part);
+    }
+    memcpy(body + small - 2, "{}", 3);
+    farm_expect(&f, "POST", "/v1/pipelines:check", body, 400, "usage.invalid");
+    for (size_t i = 0; i < REFUSED; i++) {
+        (void)close(fds[i]);
+    }
+    free(body);
+    farm_stop(&f);
+}
+
 static void jobs_are_listed_in_pages_and_survive_a_kill(void **state)
 {
     struct farm f;
@@ -409,6 +439,8 @@ int main(void)
                                         remove_folder),
         cmocka_unit_test_setup_teardown(wrong_submissions_are_refused, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(framing_that_can_be_read_two_ways_is_refused, make_folder,
+                                        remove_folder),
+        cmocka_unit_test_setup_teardown(bodies_that_are_refused_take_no_room, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_chunked_body_over_the_limit_is_refused, make_folder,
                                         remove_folder),
