@@ -129,7 +129,8 @@ static bool find_runs(const struct gm_core *core, const struct gm_ctask *task, g
         return true;
     }
     bool paced = task == job->encode && job->fps > 0;
-    *out = paced ? (gm_time)((double)left * 1e9 / job->fps) : 0;
+    double ns = paced ? (double)left * 1e9 / job->fps : 0;
+    *out = ns < (double)GM_CORE_LONGEST ? (gm_time)ns : GM_CORE_LONGEST;
     return paced || left == 0;
 }
 

@@ -98,6 +98,21 @@ static void without_a_past_what_is_done_tells_the_pace(void **arg)
     sim_destroy(s.sim);
 }
 
+/* What a node says of a film's length may be anything. */
+static void no_pace_takes_longer_than_the_longest(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    struct gm_cjob *job = s.sim->core->jobs;
+    uint64_t known = job->frames_known;
+    gm_history_fini(&s.sim->core->history);
+    job->fps = 0.001;
+    job->frames_known = UINT64_MAX / 4;
+    assert_int_equal(left_of(s.sim, "job"), GM_CORE_LONGEST);
+    job->frames_known = known;
+    sim_destroy(s.sim);
+}
+
 static void measured_figures_are_taken_where_there_is_no_past(void **arg)
 {
     (void)arg;
@@ -272,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_lease_has_left_the_part_that_is_not_done),
         cmocka_unit_test(without_a_past_what_is_done_tells_the_pace),
+        cmocka_unit_test(no_pace_takes_longer_than_the_longest),
         cmocka_unit_test(measured_figures_are_taken_where_there_is_no_past),
         cmocka_unit_test(a_task_that_is_late_has_a_quarter_left),
         cmocka_unit_test(a_job_has_left_its_work_among_its_slots),
