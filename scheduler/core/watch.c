@@ -336,7 +336,9 @@ void gm_core_watch_failed(struct gm_core *core, const struct gm_lease *lease,
     w = contested ? lease->device->watch
                   : gm_core_watch_make(core, lease->node->id, lease->device->id);
     if (w && contested) {
-        (void)gm_health_fail_elsewhere(&w->health, &work);
+        if (gm_health_fail_elsewhere(&w->health, &work)) {
+            judge(core, w);
+        }
     } else if (w) {
         gm_health_fail(&w->health, &work, left, failure->error.code, core->now);
         hold(core, w);

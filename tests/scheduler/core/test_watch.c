@@ -199,6 +199,41 @@ static void a_held_device_is_let_go_when_it_is_alone(void **arg)
     sim_destroy(sim);
 }
 
+/* What it failed a second time had failed on another node meanwhile: its mark goes. */
+static void a_held_device_is_let_go_by_a_failure_that_is_contested(void **arg)
+{
+    (void)arg;
+    struct sim *sim = bad_farm(2, 2);
+    (void)sim_submit(sim, "job", 200, 0, 50);
+    struct gm_cwatch *w = NULL;
+    for (uint32_t i = 0; i < 3000 && !(w && w->held_until > 0); i++) {
+        sim_step(sim);
+        w = watch(sim, "node-0", "cpu");
+    }
+    assert_true(w && w->held_until > 0);
+    assert_int_equal(gm_health_pending(&w->health), 2);
+    struct gm_cjob *job = sim->core->jobs;
+    const struct gm_health_work work = w->health.marks[w->health.count - 1].work;
+    struct gm_cnode *node = NULL;
+    HASH_FIND_STR(sim->core->nodes, "node-0", node);
+    assert_non_null(node);
+    struct gm_avoid avoid = {.node_id = (char *)"node-1", .evidence = true};
+    const struct gm_unit guilty = {.avoid = &avoid, .avoid_count = 1};
+    const struct gm_lease lease = {.job = job,
+                                   .inst = &job->tasks[work.task].insts[work.instance],
+                                   .node = node,
+                                   .device = &node->devices[0]};
+    const struct gm_lease_failure failure = {.error.code = GM_E_WORKER_DIED, .chunk = work.first};
+    struct gm_effects fx = {0};
+    sim->core->fx = &fx;
+    gm_core_watch_failed(sim->core, &lease, &guilty, work.first, &failure);
+    sim->core->fx = NULL;
+    assert_int_equal(w->held_until, 0);
+    assert_int_equal(node->devices[0].usable.slots, 2);
+    gm_effects_fini(&fx);
+    sim_destroy(sim);
+}
+
 /* A GPU is proved before it is tried. */
 static void a_gpu_is_proved_first(void **arg)
 {
@@ -359,6 +394,7 @@ int main(void)
         cmocka_unit_test(a_hard_film_is_not_the_devices_fault),
         cmocka_unit_test(the_last_device_is_never_closed),
         cmocka_unit_test(a_held_device_is_let_go_when_it_is_alone),
+        cmocka_unit_test(a_held_device_is_let_go_by_a_failure_that_is_contested),
         cmocka_unit_test(a_gpu_is_proved_first),
         cmocka_unit_test(a_gpu_that_its_node_proved_again_begins_anew),
         cmocka_unit_test(an_old_node_s_gpu_is_tried_after_the_pause),
