@@ -1,12 +1,21 @@
 /* explain: one sentence for each task instance on why it waits or where it runs. */
 #include <inttypes.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "scheduler/core/state.h"
 
-#define SAY(row, ...) ((void)snprintf((row)->why, sizeof((row)->why), __VA_ARGS__))
+/* Cut where it is too long. */
+__attribute__((format(printf, 2, 3))) static void say(struct gm_explain_row *row, const char *fmt,
+                                                      ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    (void)vsnprintf(row->why, sizeof(row->why), fmt, args);
+    va_end(args);
+}
 
 static int seconds(gm_time t)
 {
@@ -34,11 +43,11 @@ static void explain_blocked(const struct gm_inst *inst, struct gm_explain_row *r
         const struct gm_ctask *need = &job->tasks[task->needs[i]];
         bool fed = need == job->split && task->type->feed != GM_FEED_NONE;
         if (!fed && !gm_core_task_is_done(need)) {
-            SAY(row, "It waits until `%s` is done.", need->name);
+            say(row, "It waits until `%s` is done.", need->name);
             return;
         }
     }
-    SAY(row, "It waits for the first piece from `%s`.", job->split->name);
+    say(row, "It waits for the first piece from `%s`.", job->split->name);
 }
 
 static bool slot_is_kept(const struct gm_core *core, const struct gm_cjob *job)
@@ -86,50 +95,50 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         connected += n->connected ? 1 : 0;
     }
     if (connected > 0 && there && gm_core_chain_is_short(core, &wish, few)) {
-        SAY(row, "It is ready and waits for a device: %s.", few);
+        say(row, "It is ready and waits for a device: %s.", few);
     } else if (connected > 0 && !there) {
         gm_core_chain_passed(core, inst->task->job, NULL, none, sizeof(none));
-        SAY(row, "It is ready and waits for one of the pipeline's devices: %.180s.", none);
+        say(row, "It is ready and waits for one of the pipeline's devices: %.180s.", none);
     } else if (connected > 0 && slots == 0 && strcmp(wish.name, "cpu") != 0) {
-        SAY(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.", wish.name,
+        say(row, "It is ready and waits for a device: no node offers `%s`%s%.100s now.", wish.name,
             wish.fingerprint ? " " : "", wish.fingerprint ? wish.fingerprint : "");
     } else if (slots == 0) {
-        SAY(row, connected == 0 ? "It is ready, but no node is connected."
+        say(row, connected == 0 ? "It is ready, but no node is connected."
                                 : "It is ready, but the connected nodes are drained, in quarantine "
                                   "or offer no slot.");
     } else if (gm_core_tenant_is_full(inst->task->job->tenant)) {
         const struct gm_tenant *tenant = inst->task->job->tenant;
-        SAY(row, "It is ready; tenant %s has all of the %u slots that it may have at once.",
+        say(row, "It is ready; tenant %s has all of the %u slots that it may have at once.",
             tenant->name, tenant->max_running);
     } else if (unused == 0 && waits_for_sessions(core, &wish)) {
-        SAY(row,
+        say(row,
             "It is ready and waits for encoder sessions: it takes %" PRIu64
             " at once, others have them.",
             wish.sessions);
     } else if (unused == 0) {
         char soon[64];
         say_left(gm_core_first_free(core, &wish), ", the first is expected to be free in", soon);
-        SAY(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use%s.", slots,
+        say(row, "It is ready and waits for a free slot: all %" PRIu64 " are in use%s.", slots,
             soon);
     } else if (!gm_core_inst_may_start(inst, unused)) {
-        SAY(row,
+        say(row,
             "It is ready; until `%s` is done it starts only beside it, and not in the last slot.",
             inst->task->job->split->name);
     } else if (slot_is_kept(core, inst->task->job)) {
-        SAY(row, "It is ready; the job's first chunk has the free slot too, to be done sooner.");
+        say(row, "It is ready; the job's first chunk has the free slot too, to be done sooner.");
     } else if (inst->task->type->fan == GM_FAN_RUNS &&
                gm_core_inst_run(inst, slots, false).count == 0) {
-        SAY(row,
+        say(row,
             "It is ready, but the next chunk, which `%s` has yet to announce, may cost less "
             "with it.",
             inst->task->job->split->name);
     } else if (unit->avoid_count > 0) {
-        SAY(row, "It is ready and waits for another node than the %u that failed it.",
+        say(row, "It is ready and waits for another node than the %u that failed it.",
             unit->avoid_count);
     } else {
         struct gm_capacity d = gm_core_demand(inst);
         gm_core_demand_learned(core, inst, wish.name, &d);
-        SAY(row,
+        say(row,
             "It is ready, but no device has enough left: it needs %" PRIu64
             " MiB of memory, %" PRIu64 " MiB of scratch and %" PRIu64 " CPU milli.",
             d.memory_bytes >> 20, d.scratch_bytes >> 20, d.cpu_milli);
@@ -141,14 +150,14 @@ static void explain_backoff(const struct gm_inst *inst, const struct gm_unit *un
 {
     const struct gm_attempt *a = unit->awaited;
     if (a) {
-        SAY(row,
+        say(row,
             "It ran on node %.64s when the scheduler started anew, which waits up to %d s for that "
             "node.",
             a->node_id, seconds(unit->retry_at - now));
         return;
     }
     a = last_failure(inst, chunk);
-    SAY(row, "It failed %u times and is tried again in %d s; last on node %.64s: %.90s",
+    say(row, "It failed %u times and is tried again in %d s; last on node %.64s: %.90s",
         unit->failures, seconds(unit->retry_at - now), a ? a->node_id : "?",
         a ? a->error.text : "capacity was short");
 }
@@ -172,7 +181,7 @@ static void explain_running(const struct gm_core *core, const struct gm_lease *l
     const char *waits = gm_core_task_type_is_track(lease->inst->task->type) && !lease->fed_complete
                             ? ", fed while its input is made"
                             : "";
-    SAY(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s%s.", lease->node->id,
+    say(row, "It runs on node %.64s (%.32s) for %d s, its attempt %u%s%s.", lease->node->id,
         lease->device->id, seconds(now - lease->assigned_at), count_attempts(lease->inst), waits,
         left);
 }
@@ -228,7 +237,7 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
     say_measured(inst, measured, sizeof(measured));
     say_left(gm_core_inst_next_end(core, inst), " The next run is expected to end in", next);
     row->state = GM_TASK_RUNNING;
-    SAY(row,
+    say(row,
         "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s%s %" PRIu64
         " pause after a failure.%s%s%s",
         inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, unheard,
@@ -261,7 +270,7 @@ static void explain_chunks(const struct gm_core *core, const struct gm_inst *ins
         explain_backoff(inst, &inst->chunks[first_backoff].unit, (int64_t)first_backoff, now, row);
     } else {
         row->state = GM_TASK_BLOCKED;
-        SAY(row, "All %zu chunks so far are done; it waits for `%s` to announce the next.",
+        say(row, "All %zu chunks so far are done; it waits for `%s` to announce the next.",
             inst->chunk_count, inst->task->job->split->name);
     }
 }
@@ -291,14 +300,14 @@ static void explain_inst(const struct gm_core *core, const struct gm_inst *inst,
         explain_backoff(inst, unit, -1, now, row);
         break;
     case GM_TASK_DONE:
-        SAY(row, "It is done.");
+        say(row, "It is done.");
         break;
     default:
         a = last_failure(inst, -1);
         if (unit->state == GM_TASK_FAILED && a) {
-            SAY(row, "It failed on node %.64s: %.150s", a->node_id, a->error.text);
+            say(row, "It failed on node %.64s: %.150s", a->node_id, a->error.text);
         } else {
-            SAY(row, "It was not finished: the job ended before.");
+            say(row, "It was not finished: the job ended before.");
         }
         break;
     }
@@ -333,13 +342,13 @@ int gm_view_explain(const struct gm_core *core, const char *job_id, gm_time now,
         row->task = task->name;
         if (task->known) {
             row->state = GM_TASK_DONE;
-            SAY(row, "The plan found nothing for it to do.");
+            say(row, "The plan found nothing for it to do.");
         } else if (over) {
             row->state = GM_TASK_ENDED;
-            SAY(row, "It was not finished: the job ended before.");
+            say(row, "It was not finished: the job ended before.");
         } else {
             row->state = GM_TASK_BLOCKED;
-            SAY(row, "It waits until `%s` is done.", job->plan->name);
+            say(row, "It waits until `%s` is done.", job->plan->name);
         }
     }
     *out = v;

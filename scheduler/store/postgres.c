@@ -598,14 +598,15 @@ int gm_postgres_open(const char *url, struct gm_state **out, struct gm_err *err)
                                             .leads = leads,
                                             .events = events};
     int rc = gm_pg_check_url(url, err);
-    struct gm_postgres *s = rc == 0 ? calloc(1, sizeof *s) : NULL;
-    char *copy = s != NULL ? strdup(url) : NULL;
-    if (rc == 0 && copy == NULL) {
-        free(s);
-        rc = gm_err_nomem(err);
-    }
     if (rc < 0) {
         return rc;
+    }
+    struct gm_postgres *s = calloc(1, sizeof *s);
+    char *copy = strdup(url);
+    if (s == NULL || copy == NULL) {
+        free(s);
+        free(copy);
+        return gm_err_nomem(err);
     }
     *s = (struct gm_postgres){.head.ops = &ops, .url = copy, .patience = 5 * ASK_TIME};
     *out = &s->head;

@@ -18,10 +18,16 @@ pg_start() { # again, for what is left of one that was killed may not be gone ye
   return 1
 }
 pg_pid() { head -n 1 "$pg/data/postmaster.pid" 2>/dev/null; }
-pg_kill() { # as a machine that dies: the server and all its processes
-  local pid
-  pid=$(pg_pid) && [ -n "$pid" ] && { pkill -KILL -P "$pid"; kill -KILL "$pid"; } 2>/dev/null
-  return 0
+pg_kill() { # as a machine that dies: the server and all its processes; what they leave may look like one that runs
+  local pid all
+  pid=$(pg_pid) && [ -n "$pid" ] || return 0
+  all=$(pgrep -P "$pid" | tr '\n' ' ')
+  # shellcheck disable=SC2086
+  kill -KILL "$pid" $all 2>/dev/null
+  for pid in "$pid" $all; do
+    until is_gone "$pid"; do sleep 0.05; done
+  done
+  rm -f "$pg/data/postmaster.pid"
 }
 psql() { "$pg_bin/psql" -X -A -t -h "$pg" -U farm -d postgres -c "$1"; }
 if [ "$(id -u)" = 0 ]; then chown nobody:nogroup "$pg"; fi
