@@ -292,6 +292,7 @@ static void run_depth(struct bench *b)
     pass(b, 0.5);
     uint64_t before = bq_server_bytes(b->pid);
     f->start = bq_now();
+    f->split_stays = true;
     f->announcing = true;
     until(b, "all tasks queued", all_acked);
     double queued_s = (double)(bq_now() - f->start) / 1e9;

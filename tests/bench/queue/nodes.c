@@ -249,7 +249,7 @@ static void end_split(struct bq_farm *f, struct bq_job *j)
 {
     uint8_t a[32], b[16];
     struct bq_word meta = {a, 0, sizeof a}, counts = {b, 0, sizeof b};
-    if (j->split == NULL || j->acked < j->total || j->split->state != BQ_SPLITS) {
+    if (j->split == NULL || j->acked < j->total || j->split->state != BQ_SPLITS || f->split_stays) {
         return;
     }
     uint32_t v = j->total; /* packed */
