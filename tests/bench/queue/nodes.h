@@ -66,7 +66,7 @@ struct bq_farm {
     uint64_t renews; /* nodes that have renewed since */
     /* how it is driven */
     bool announcing;
-    bool split_stays; /* it does not end, and keeps the announcer's slot from runs */
+    bool split_stays;      /* it does not end, and keeps the announcer's slot from runs */
     uint64_t window;       /* tasks that are announced and not done, at most */
     double interval;       /* ns between announcements; 0: as the window lets */
     int64_t start;         /* of announcing */
