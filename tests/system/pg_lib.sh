@@ -27,7 +27,7 @@ pg_kill() { # as a machine that dies: the server and all its processes; what the
   for pid in "$pid" $all; do
     until is_gone "$pid"; do sleep 0.05; done
   done
-  rm -f "$pg/data/postmaster.pid"
+  rm -f "$pg/data/postmaster.pid" "$pg"/.s.PGSQL.*
 }
 psql() { "$pg_bin/psql" -X -A -t -h "$pg" -U farm -d postgres -c "$1"; }
 if [ "$(id -u)" = 0 ]; then chown nobody:nogroup "$pg"; fi

@@ -10,7 +10,8 @@ struct tail {
     struct gm_lease *slow;
     struct sim_node *node;
     struct sim_task *task;
-    uint64_t attempt; /* of slow */
+    uint64_t attempt;          /* of slow, and the rest of it may not outlive it */
+    const struct gm_cnode *on; /* slow's */
 };
 
 static struct gm_lease *find_run(struct sim *sim, uint64_t task_id)
@@ -53,6 +54,7 @@ static struct tail tail_open(const struct sim_params *params)
             t.slow = find_run(t.sim, t.task->assign->task_id);
             t.task->hung = true;
             t.attempt = t.slow->attempt->number;
+            t.on = t.slow->node;
         }
     }
     assert_non_null(t.slow);
@@ -240,7 +242,7 @@ static void teach(struct tail *t, uint64_t ns, uint64_t slower_percent)
     static const char *const kinds[] = {"cpu/cpu/encode/14/h264.8/", "cpu/*/encode/14/h264.8/"};
     gm_history_fini(h);
     for (const struct gm_cnode *n = t->sim->core->nodes; n; n = n->hh.next) {
-        uint64_t percent = n == t->slow->node ? slower_percent : 100;
+        uint64_t percent = n == t->on ? slower_percent : 100;
         struct gm_history_sample s = {.cost_ns = ns * percent / 100};
         for (size_t i = 0; i < 2; i++) {
             assert_null(gm_history_learn(h, kinds[i], gm_history_node(n->id), &s));

@@ -280,6 +280,7 @@ static void rows_without_a_tenant_are_of_the_default_one(void **arg)
 
     r = sim_row_find(sim, &key); /* and one that nobody wrote is refused */
     row = gm__job_row__unpack(NULL, r->size, r->data);
+    free(row->tenant);
     row->tenant = gm_mem_strdup("a b");
     size_t size;
     uint8_t *data = gm_mem_encode(&row->base, &size);
