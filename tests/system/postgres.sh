@@ -4,6 +4,8 @@
 . "$(dirname "$0")/pg_lib.sh"
 export GOPMILL_TEST_POSTGRES="postgresql://farm@/postgres?host=$pg"
 export GOPMILL_TEST_PSQL="$pg_bin/psql -X -q -A -t -h $pg -U farm -d postgres -o /dev/null -c"
-check "rows, events, the lead and broken connections" "$bin/../tests/scheduler_test_postgres"
-check "none was skipped" sh -c "! '$bin/../tests/scheduler_test_postgres' 2>&1 | grep -q SKIPPED"
+check "rows, events, the lead and broken connections" status 0 "$bin/../tests/scheduler_test_postgres"
+cat "$work/out"
+check "none was skipped" sh -c "! grep -q SKIPPED '$work/out'"
+check "and all of them ran" grep -qF "[  PASSED  ] 7 test(s)" "$work/out"
 finish
