@@ -70,6 +70,10 @@ static int check_chunks(const struct gm_inst *inst, struct count *count, struct 
         return BROKEN("job %s: %" PRIu64 " chunks are done, %zu are counted", job->id, done,
                       inst->chunk_done);
     }
+    int rc = gm_sums_check(inst, err);
+    if (rc < 0) {
+        return gm_err_wrap(err, rc, "job %s: ", job->id);
+    }
     const struct gm_stream *in = gm_core_inst_stream(&job->split->insts[0], 0);
     if (inst->chunk_count != (in ? in->committed : 0)) {
         return BROKEN("job %s: %zu chunks, %zu announced", job->id, inst->chunk_count,

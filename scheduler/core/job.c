@@ -27,6 +27,7 @@ static void inst_fini(struct gm_inst *inst)
     for (size_t i = 0; i < inst->chunk_count; i++) {
         gm_core_unit_clear(&inst->chunks[i].unit);
     }
+    gm_sums_fini(&inst->sums);
     free(inst->chunks);
 }
 

@@ -296,6 +296,7 @@ static void charge_stored(struct gm_inst *inst, const struct gm_attempt *a)
         size_t chunk = (size_t)a->first_chunk + i;
         if (chunk < inst->chunk_count && inst->chunks[chunk].unit.state != GM_TASK_DONE) {
             inst->chunks[chunk].alone = true;
+            gm_sums_note(inst, chunk);
         }
     }
     struct gm_unit *unit = &inst->unit;

@@ -49,12 +49,8 @@ static struct gm_unit *first_ready(struct gm_inst *inst)
     if (inst->task->type->fan != GM_FAN_RUNS) {
         return inst->unit.state == GM_TASK_READY ? &inst->unit : NULL;
     }
-    for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
-        if (inst->chunks[i].unit.state == GM_TASK_READY) {
-            return &inst->chunks[i].unit;
-        }
-    }
-    return NULL;
+    uint32_t chunk = gm_sums_next(inst, 0);
+    return chunk == GM_SUMS_NONE ? NULL : &inst->chunks[chunk].unit;
 }
 
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots)

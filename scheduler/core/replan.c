@@ -13,6 +13,7 @@ static void forget_units(struct gm_core *core, struct gm_inst *inst)
         gm_core_unit_move(core, job, &inst->chunks[i].unit, GM_UNIT_RESET);
         gm_core_unit_clear(&inst->chunks[i].unit);
     }
+    gm_sums_fini(&inst->sums);
     free(inst->chunks);
     inst->chunks = NULL;
     inst->chunk_cap = inst->chunk_count = inst->chunk_done = inst->first_open = 0;

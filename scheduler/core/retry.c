@@ -141,6 +141,7 @@ static void return_rest(struct gm_core *core, struct gm_lease *lease, bool alone
     for (uint32_t i = 0; i < lease->chunk_count; i++) {
         struct gm_core_chunk *c = &lease->inst->chunks[lease->first_chunk + i];
         c->alone = c->alone || (alone && c->unit.state != GM_TASK_DONE);
+        gm_sums_note(lease->inst, lease->first_chunk + i);
         if (c->unit.lease == lease) {
             gm_core_unit_move(core, lease->job, &c->unit, GM_UNIT_RETURN);
         }

@@ -19,20 +19,9 @@
 #define LONGEST_RUN 16u
 #define PREROLL_PERCENT 15u
 
-static bool joins(const struct gm_core_chunk *c)
-{
-    return c->unit.state == GM_TASK_READY && !c->alone;
-}
-
 static bool is_costly(uint64_t thrown_away, uint64_t of)
 {
     return thrown_away * 100 > of * PREROLL_PERCENT;
-}
-
-/* It could share the run of the chunk before it. */
-static bool could_tie(const struct gm_inst *inst, size_t i)
-{
-    return i > 0 && joins(&inst->chunks[i]) && joins(&inst->chunks[i - 1]);
 }
 
 /* Frames thrown away, in hundredths. */
@@ -40,6 +29,8 @@ struct purse {
     uint64_t spent;  /* by runs given out, and by chunks that cannot share one */
     uint64_t left;   /* for the others */
     uint64_t wanted; /* by those of the others that cost no more than that */
+    size_t ties_at;  /* what `ties` says is of this chunk and those behind it */
+    uint32_t ties;   /* bits: it is tied to the one before it */
 };
 
 static uint64_t cost_of(const struct gm_core_chunk *c)
@@ -49,41 +40,47 @@ static uint64_t cost_of(const struct gm_core_chunk *c)
 
 static struct purse purse_of(const struct gm_inst *inst, uint64_t total)
 {
-    struct purse p = {0};
-    for (size_t i = 0; i < inst->chunk_count; i++) {
-        const struct gm_core_chunk *c = &inst->chunks[i];
-        bool given = c->unit.state == GM_TASK_RUNNING || c->unit.state == GM_TASK_DONE;
-        p.spent += (given ? c->leads : !could_tie(inst, i)) ? cost_of(c) : 0;
-    }
+    struct purse p = {.spent = inst->sums.spent * 100};
     uint64_t most = total * PREROLL_PERCENT;
     p.left = total == 0 ? UINT64_MAX : most > p.spent ? most - p.spent : 0;
-    for (size_t i = 0; i < inst->chunk_count; i++) {
-        uint64_t cost = cost_of(&inst->chunks[i]);
-        p.wanted += could_tie(inst, i) && cost <= p.left ? cost : 0;
-    }
+    p.wanted = gm_sums_shared(inst, p.left / 100) * 100;
     return p;
 }
 
-/* Up to each chunk no more is paid than its part of what is left. */
-static bool is_tied(const struct gm_inst *inst, size_t last, const struct purse *p)
+/* Which chunks around `at` are tied. Up to each chunk no more is paid than its part of what is
+ * left: that is a walk, over what is ready, but only where not all is paid. */
+static void find_ties(const struct gm_inst *inst, size_t at, struct purse *p)
 {
-    if (!could_tie(inst, last)) {
-        return false;
-    }
-    if (cost_of(&inst->chunks[last]) > p->left) {
-        return true;
-    }
     uint64_t paid = 0, seen = 0;
-    bool tied = false;
-    for (size_t i = 0; p->wanted > p->left && i <= last; i++) {
+    size_t end = at + LONGEST_RUN < inst->chunk_count ? at + LONGEST_RUN : inst->chunk_count;
+    p->ties_at = at < LONGEST_RUN ? 0 : at - LONGEST_RUN + 1;
+    p->ties = 0;
+    bool all_paid = p->wanted <= p->left;
+    if (all_paid && p->left >= inst->sums.most_preroll * UINT64_C(100)) {
+        return;
+    }
+    size_t i = gm_sums_next(inst, all_paid ? p->ties_at : 0);
+    for (; i < end; i = gm_sums_next(inst, i + 1)) {
         uint64_t cost = cost_of(&inst->chunks[i]);
-        if (could_tie(inst, i) && cost <= p->left) {
+        bool tied = cost > p->left;
+        if (!gm_sums_can_share(inst, i)) {
+            continue;
+        }
+        if (!tied && !all_paid) {
             seen += cost;
             tied = (__int128)(paid + cost) * p->wanted > (__int128)p->left * seen;
             paid += tied ? 0 : cost;
         }
+        if (tied && i >= p->ties_at) {
+            p->ties |= UINT32_C(1) << (i - p->ties_at);
+        }
     }
-    return tied;
+}
+
+/* Of those that find_ties looked for. */
+static bool is_tied(size_t i, const struct purse *p)
+{
+    return (p->ties >> (i - p->ties_at) & 1) != 0;
 }
 
 /* From the chunk on: as many as one run should have, all before `end`. */
@@ -96,10 +93,10 @@ static struct gm_run run_from(const struct gm_inst *inst, size_t first, size_t e
     if (inst->chunks[first].alone) {
         return run;
     }
-    for (size_t i = first + 1; i < end && joins(&inst->chunks[i]); i++) {
+    for (size_t i = first + 1; i < end && gm_sums_can_share(inst, i); i++) {
         uint64_t next = frames + inst->chunks[i].frames;
         uint64_t limit = is_costly(preroll, frames) ? share : share / 2;
-        if (run.count == LONGEST_RUN || (next > limit && !is_tied(inst, i, purse))) {
+        if (run.count == LONGEST_RUN || (next > limit && !is_tied(i, purse))) {
             break;
         }
         frames = next;
@@ -108,35 +105,39 @@ static struct gm_run run_from(const struct gm_inst *inst, size_t first, size_t e
     return run;
 }
 
+/* Of those before `end` that no node has failed: GM_SUMS_NONE where there is none. */
+static void find_untried(const struct gm_inst *inst, size_t end, uint32_t *first, uint32_t *largest)
+{
+    *first = *largest = GM_SUMS_NONE;
+    for (uint32_t i = gm_sums_next(inst, 0); i < end; i = gm_sums_next(inst, i + 1)) {
+        const struct gm_core_chunk *c = &inst->chunks[i];
+        if (c->unit.avoid_count > 0) {
+            continue;
+        }
+        *first = *first < i ? *first : i;
+        if (*largest == GM_SUMS_NONE || c->frames > inst->chunks[*largest].frames) {
+            *largest = i;
+        }
+    }
+}
+
 /* The next run of chunks before `end`. */
 static struct gm_run pick(const struct gm_inst *inst, size_t end, const struct gm_run_ask *ask,
-                          const struct purse *purse)
+                          struct purse *purse)
 {
-    struct gm_run run = {0, 0};
-    uint64_t waiting = 0;
-    size_t first = end, largest = end;
-    for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
-        const struct gm_core_chunk *c = &inst->chunks[i];
-        if (c->unit.state != GM_TASK_READY) {
-            continue;
-        }
-        waiting += c->frames;
-        if (i >= end || (ask->untried && c->unit.avoid_count > 0)) {
-            continue;
-        }
-        first = first < i ? first : i;
-        if (largest == end || c->frames > inst->chunks[largest].frames) {
-            largest = i;
-        }
+    uint32_t first = gm_sums_next(inst, 0), largest = gm_sums_largest(inst, end);
+    if (ask->untried) {
+        find_untried(inst, end, &first, &largest);
     }
-    if (first == end) {
-        return run;
+    if (first >= end) {
+        return (struct gm_run){0, 0};
     }
-    uint64_t share = waiting / (ask->slots > 0 ? ask->slots : 1);
+    uint64_t share = inst->sums.waiting / (ask->slots > 0 ? ask->slots : 1);
     if (first > 0 && share / 2 < inst->chunks[largest].frames) {
         first = largest;
     }
-    for (unsigned n = 1; n < LONGEST_RUN && is_tied(inst, first, purse); n++) {
+    find_ties(inst, first, purse);
+    for (unsigned n = 1; n < LONGEST_RUN && is_tied(first, purse); n++) {
         first--;
     }
     return run_from(inst, first, end, share, purse);
@@ -177,6 +178,7 @@ void gm_core_run_note(struct gm_inst *inst, const struct gm_run *run)
 {
     for (size_t i = 0; i < run->count && run->first + i < inst->chunk_count; i++) {
         inst->chunks[run->first + i].leads = i == 0;
+        gm_sums_note(inst, run->first + i);
     }
 }
 

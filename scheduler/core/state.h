@@ -7,6 +7,7 @@
 #include "scheduler/core/history.h"
 #include "scheduler/core/mem.h"
 #include "scheduler/core/order.h"
+#include "scheduler/core/sums.h"
 #include "scheduler/core/task_types.h"
 #include "scheduler/core/timers.h"
 #include "state.pb-c.h"
@@ -56,6 +57,7 @@ struct gm_avoid {
 };
 struct gm_unit {
     enum gm_task_state state;
+    uint32_t runs; /* of a chunk: its task's position + 1; else 0 */
     gm_time ready_since;
     gm_time retry_at;
     uint32_t failures; /* charged, since it last made progress */
@@ -72,9 +74,10 @@ struct gm_core_chunk {
     struct gm_unit unit;
     uint32_t frames;
     uint32_t preroll;
-    bool alone;  /* it was in a failed run: next time in a run of 1 */
-    bool leads;  /* it is the first of the run that it was last part of */
-    bool copied; /* straggle.c gave it out a second time, once */
+    bool alone;      /* it was in a failed run: next time in a run of 1 */
+    bool leads;      /* it is the first of the run that it was last part of */
+    bool copied;     /* straggle.c gave it out a second time, once */
+    uint8_t counted; /* what it adds to its instance's sums (sums.c) */
 };
 struct gm_stream {
     Gm__Item **items; /* owned, NULL: not committed */
@@ -98,7 +101,8 @@ struct gm_inst {
     size_t chunk_cap;
     size_t chunk_count;
     size_t chunk_done;
-    size_t first_open; /* all chunks before it are done */
+    size_t first_open;   /* all chunks before it are done */
+    struct gm_sums sums; /* of the chunks */
 };
 struct gm_ctask {
     struct gm_cjob *job; /* borrowed */

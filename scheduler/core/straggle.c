@@ -59,10 +59,8 @@ static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, con
         for (uint32_t i = 0; i < task->inst_count; i++) {
             const struct gm_inst *inst = &task->insts[i];
             struct gm_chain_wish wish;
-            bool ready = task->type->fan != GM_FAN_RUNS && inst->unit.state == GM_TASK_READY;
-            for (size_t c = inst->first_open; !ready && c < inst->chunk_count; c++) {
-                ready = inst->chunks[c].unit.state == GM_TASK_READY;
-            }
+            bool ready = task->type->fan != GM_FAN_RUNS ? inst->unit.state == GM_TASK_READY
+                                                        : inst->sums.ready > 0;
             if (ready && gm_core_chain_wish(core, inst, &wish) && strcmp(wish.name, chain) == 0) {
                 return true;
             }

@@ -58,6 +58,7 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
     if (unit->state != GM_TASK_BACKOFF) {
         unit->awaited = NULL;
     }
+    gm_sums_note_unit(job, unit);
 }
 
 void gm_core_unit_clear(struct gm_unit *unit)
@@ -226,6 +227,8 @@ static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *e
         c->frames = meta->frames;
         c->preroll = meta->preroll_frames;
         c->unit.state = GM_TASK_BLOCKED;
+        c->unit.runs = inst->task->position + 1;
+        gm_sums_note(inst, inst->chunk_count - 1);
         job->frames_known += inst->task == job->encode ? c->frames : 0;
         if (inst->unit.state == GM_TASK_READY) {
             gm_core_unit_move(core, job, &c->unit, GM_UNIT_UNBLOCK);

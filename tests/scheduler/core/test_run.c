@@ -15,9 +15,9 @@ struct row {
 
 static struct gm_inst make_inst(const struct row *row, struct gm_core_chunk chunks[64])
 {
-    struct gm_inst inst = {.chunks = chunks, .chunk_count = strlen(row->chunks)};
+    struct gm_inst inst = {.chunks = chunks};
     memset(chunks, 0, 64 * sizeof(chunks[0]));
-    for (size_t c = 0; c < inst.chunk_count; c++) {
+    for (size_t c = 0; c < strlen(row->chunks); c++) {
         char k = row->chunks[c];
         chunks[c].unit.state = strchr("raLf", k) ? GM_TASK_READY
                                : k == 'x'        ? GM_TASK_RUNNING
@@ -27,6 +27,7 @@ static struct gm_inst make_inst(const struct row *row, struct gm_core_chunk chun
         chunks[c].unit.avoid_count = k == 'f' ? 1 : 0;
         chunks[c].frames = k == 'L' ? 300 : 100;
         chunks[c].preroll = row->preroll;
+        gm_sums_note(&inst, inst.chunk_count++);
     }
     return inst;
 }
@@ -37,6 +38,7 @@ static void assert_run(const struct row *row, size_t number, struct gm_run_ask a
     struct gm_inst inst = make_inst(row, chunks);
     ask.slots = row->slots;
     struct gm_run run = gm_core_run_next(&inst, &ask);
+    gm_sums_fini(&inst.sums);
     if (run.first != row->first || run.count != row->count) {
         fail_msg("row %zu: first %u, count %u", number, run.first, run.count);
     }
@@ -48,6 +50,7 @@ static void assert_held(const struct row *row, size_t number, struct gm_run_ask 
     struct gm_inst inst = make_inst(row, chunks);
     ask.slots = row->slots;
     uint64_t count = gm_core_run_held(&inst, &ask);
+    gm_sums_fini(&inst.sums);
     if (count != held) {
         fail_msg("row %zu: %u are held", number, (unsigned)count);
     }
@@ -177,6 +180,12 @@ struct farm {
     uint64_t thrown_away;
 };
 
+static void set_state(struct gm_inst *inst, size_t chunk, enum gm_task_state state)
+{
+    inst->chunks[chunk].unit.state = state;
+    gm_sums_note(inst, chunk);
+}
+
 static void start_runs(struct farm *farm, struct gm_inst *inst, uint64_t now,
                        const struct gm_run_ask *ask)
 {
@@ -186,7 +195,7 @@ static void start_runs(struct farm *farm, struct gm_inst *inst, uint64_t now,
             continue;
         }
         for (uint32_t i = 0; i < run->count; i++) {
-            inst->chunks[run->first + i].unit.state = GM_TASK_DONE;
+            set_state(inst, run->first + i, GM_TASK_DONE);
         }
         *run = gm_core_run_next(inst, ask);
         if (run->count == 0) {
@@ -196,7 +205,7 @@ static void start_runs(struct farm *farm, struct gm_inst *inst, uint64_t now,
         gm_core_run_note(inst, run);
         farm->until[s] = now + preroll / 4;
         for (uint32_t i = 0; i < run->count; i++) {
-            inst->chunks[run->first + i].unit.state = GM_TASK_RUNNING;
+            set_state(inst, run->first + i, GM_TASK_RUNNING);
             farm->until[s] += inst->chunks[run->first + i].frames;
         }
         farm->thrown_away += preroll;
@@ -226,18 +235,20 @@ static struct farm work_off(const struct programme *p, uint64_t slots, uint32_t 
     for (; count < 24 && p->frames[count] > 0; count++) {
         chunks[count].frames = p->frames[count];
         chunks[count].preroll = p->preroll[count];
-        chunks[count].unit.state = GM_TASK_READY;
         total += p->frames[count];
     }
     for (uint64_t now = 0; inst.chunk_count < count || !is_done(&inst); now++) {
         assert_true(now < 100 * total);
-        for (; inst.chunk_count < count && now >= next; inst.chunk_count++) {
+        while (inst.chunk_count < count && now >= next) {
             next += speed > 0 ? chunks[inst.chunk_count].frames / speed : 0;
+            inst.chunk_count++;
+            set_state(&inst, inst.chunk_count - 1, GM_TASK_READY);
         }
         struct gm_run_ask ask = {slots, total, inst.chunk_count < count ? 2 * keyframes + 1 : 0,
                                  false};
         start_runs(&farm, &inst, now, &ask);
     }
+    gm_sums_fini(&inst.sums);
     return farm;
 }
 
