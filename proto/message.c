@@ -45,18 +45,6 @@ int gm_message_encode(const ProtobufCMessage *msg, uint8_t **out, size_t *out_si
     return 0;
 }
 
-ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg)
-{
-    uint8_t *data = NULL;
-    size_t size = 0;
-    if (gm_message_encode(msg, &data, &size, NULL) < 0) {
-        return NULL;
-    }
-    ProtobufCMessage *copy = protobuf_c_message_unpack(msg->descriptor, NULL, size, data);
-    free(data);
-    return copy;
-}
-
 void gm_err_to_msg(const struct gm_err *err, Gm__Error *out)
 {
     gm__error__init(out);
