@@ -20,6 +20,7 @@ struct gm_zwatch {
     int open;    /* handles that have not closed yet */
     void *zsock; /* borrowed until stop */
     gm_zwatch_fn fn;
+    void (*before)(void *arg); /* NULL: nothing */
     void *arg;
 };
 
@@ -62,6 +63,9 @@ static void on_prepare(uv_prepare_t *handle)
 {
     struct gm_zwatch *watch = handle->data;
 
+    if (watch->before != NULL) {
+        watch->before(watch->arg);
+    }
     if (has_input(watch)) {
         uv_idle_start(&watch->idle, on_idle);
     }
@@ -126,6 +130,11 @@ int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
     uv_check_start(&watch->check, on_check);
     *out = watch;
     return 0;
+}
+
+void gm_zwatch_before(struct gm_zwatch *watch, void (*fn)(void *arg))
+{
+    watch->before = fn;
 }
 
 void gm_zwatch_stop(struct gm_zwatch **watch)

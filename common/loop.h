@@ -18,6 +18,8 @@ typedef void (*gm_zwatch_fn)(void *zsock, int budget, void *arg);
 
 int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
                     struct gm_zwatch **out, struct gm_err *err) GM_MUST_CHECK;
+/* fn(arg) each turn just before the loop waits: what it sends or receives is looked after. */
+void gm_zwatch_before(struct gm_zwatch *watch, void (*fn)(void *arg));
 /* Closes its handles; memory goes after their close callbacks ran. */
 void gm_zwatch_stop(struct gm_zwatch **watch);
 

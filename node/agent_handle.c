@@ -50,6 +50,7 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     agent->heartbeat_ms =
         welcome->heartbeat_ms < HEARTBEAT_MIN_MS ? HEARTBEAT_MIN_MS : welcome->heartbeat_ms;
     agent->stall_ms = welcome->stall_ms;
+    agent->batches = welcome->batches;
     agent->link = GM_LINK_UP;
     agent->link_failures = 0;
     agent->key_told = false;

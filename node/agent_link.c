@@ -10,7 +10,7 @@
 #include "common/keys.h"
 #include "common/log.h"
 #include "node/agent_state.h"
-#include "proto/envelope.h"
+#include "proto/batch.h"
 
 #define PATIENCE_MS 3000
 #define HANDSHAKE_MS 5000
@@ -89,6 +89,39 @@ void gm_link_hello_again(struct gm_agent *agent)
     agent->link_at = gm_time_now() + patience(agent);
 }
 
+static void take_envelope(struct gm_agent *agent, const void *data, size_t size)
+{
+    Gm__Envelope *env = NULL;
+    struct gm_err err;
+    if (gm_envelope_decode(data, size, &env, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
+    } else {
+        agent->heard = gm_time_now();
+        gm_agent_handle(agent, env);
+    }
+}
+
+/* What an envelope of a batch does may close the socket: what is behind it is lost then. */
+static void take_message(struct gm_agent *agent, void *zsock, zmq_msg_t *msg)
+{
+    struct gm_batch_reader reader;
+    struct gm_err err;
+    const void *data = NULL;
+    size_t size = 0;
+    if (zmq_msg_more(msg) != 0) {
+        gm_err_set(&err, GM_E_PROTO, 0, "a message of several frames came");
+        gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
+        return;
+    }
+    if (gm_batch_open(zmq_msg_data(msg), zmq_msg_size(msg), &reader, &err) < 0) {
+        gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
+        return;
+    }
+    while (agent->sock == zsock && gm_batch_next(&reader, &data, &size)) {
+        take_envelope(agent, data, size);
+    }
+}
+
 static void on_input(void *zsock, int budget, void *arg)
 {
     struct gm_agent *agent = arg;
@@ -99,17 +132,7 @@ static void on_input(void *zsock, int budget, void *arg)
             zmq_msg_close(&msg);
             return;
         }
-        Gm__Envelope *env = NULL;
-        struct gm_err err;
-        if (zmq_msg_more(&msg) != 0) {
-            gm_err_set(&err, GM_E_PROTO, 0, "a message of several frames came");
-            gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
-        } else if (gm_envelope_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), &env, &err) < 0) {
-            gm_log_err(GM_LOG_WARN, "bad-message", &err, "from=scheduler");
-        } else {
-            agent->heard = gm_time_now();
-            gm_agent_handle(agent, env);
-        }
+        take_message(agent, zsock, &msg);
         zmq_msg_close(&msg);
     }
 }
@@ -307,6 +330,7 @@ static void send_hello(struct gm_agent *agent)
     hello.build = (char *)(uintptr_t)agent->params.build;
     hello.hostname = (char *)(uintptr_t)agent->params.hostname;
     hello.proves = true;
+    hello.batches = true;
     hello.notes = notes;
     hello.n_notes = make_notes(agent, notes);
     Gm__Envelope env;
@@ -455,21 +479,43 @@ int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env
     return 0;
 }
 
+static bool is_due(const struct gm_outgoing *out, bool all, gm_time now)
+{
+    return all || out->sent == 0 || now - out->sent >= RESEND_AFTER;
+}
+
+/* As much of what is due, from `out` on, as belongs into one message. Returns what is behind it. */
+static struct gm_outgoing *collect(const struct gm_agent *agent, struct gm_outgoing *out, bool all,
+                                   gm_time now, struct gm_batch *batch)
+{
+    struct gm_err err;
+    for (; out != NULL && (agent->batches || batch->count == 0); out = out->next) {
+        if (is_due(out, all, now) && (!gm_batch_has_room(batch, out->size) ||
+                                      gm_batch_add_bytes(batch, out->data, out->size, &err) < 0)) {
+            break;
+        }
+    }
+    return out;
+}
+
 /* In order: one that can't be sent stops the rest. */
 void gm_link_flush(struct gm_agent *agent, bool all)
 {
     gm_time now = gm_time_now();
-    if (agent->link != GM_LINK_UP) {
-        return;
-    }
-    for (struct gm_outgoing *out = agent->outbox; out != NULL; out = out->next) {
-        if (!all && out->sent != 0 && now - out->sent < RESEND_AFTER) {
-            continue;
-        }
-        if (!send_bytes(agent, out->data, out->size)) {
+    struct gm_outgoing *out = agent->link == GM_LINK_UP ? agent->outbox : NULL;
+    while (out != NULL) {
+        struct gm_batch batch = {0};
+        size_t size = 0;
+        const struct gm_outgoing *next = collect(agent, out, all, now, &batch);
+        const void *data = gm_batch_bytes(&batch, &size);
+        bool sent = batch.count > 0 && send_bytes(agent, data, size);
+        gm_batch_fini(&batch);
+        if (!sent) {
             return;
         }
-        out->sent = now;
+        for (; out != next; out = out->next) {
+            out->sent = is_due(out, all, now) ? now : out->sent;
+        }
     }
 }
 

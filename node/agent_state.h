@@ -199,6 +199,7 @@ struct gm_agent {
 
     struct gm_task *tasks;
     struct gm_outgoing *outbox, **outbox_end;
+    bool batches; /* the scheduler reads them */
     uint64_t seq, request;
     struct gm_item *verify_first, *verify_last; /* waiting */
     struct gm_item *verifying;                  /* at the verifier; NULL: idle */

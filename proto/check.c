@@ -366,6 +366,9 @@ int gm_check_envelope(const Gm__Envelope *env, struct gm_err *err)
                           "the peer speaks protocol version %u, this program version %d",
                           env->version, GM_PROTOCOL_VERSION);
     }
+    if (env->n_batch > 0) {
+        return fail(err, "Envelope.batch", "is not in a batch, nor beside a body");
+    }
     bool acknowledged = env->body_case == GM__ENVELOPE__BODY_PRODUCED ||
                         env->body_case == GM__ENVELOPE__BODY_DONE ||
                         env->body_case == GM__ENVELOPE__BODY_FAILED;

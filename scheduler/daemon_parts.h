@@ -48,9 +48,11 @@ struct gm_daemon {
     void *zctx; /* owned */
     void *router;
     struct gm_zwatch *watch;
-    struct gm_peers *peers; /* owned */
-    struct gm_guard *guard; /* owned */
-    struct gm_zap *zap;     /* owned; NULL: no keys are asked for */
+    struct gm_peers *peers;     /* owned */
+    struct gm_letters *letters; /* owned */
+    struct gm_arena *arena;     /* owned; of the message that is looked at */
+    struct gm_guard *guard;     /* owned */
+    struct gm_zap *zap;         /* owned; NULL: no keys are asked for */
     struct gm_allow allow;
     char *listen; /* owned: bound endpoints, comma-separated */
 
@@ -86,7 +88,9 @@ void gm_wire_close(struct gm_daemon *d);
 void gm_wire_reload(struct gm_daemon *d);
 
 /* wire.c */
-void gm_wire_readable(void *zsock, int budget, void *arg); /* a gm_zwatch_fn */
+void gm_wire_readable(void *zsock, int budget, void *arg);   /* a gm_zwatch_fn */
+void gm_wire_flush(void *arg);                               /* what was said leaves */
+void gm_wire_lost(const char *node_id, int code, void *arg); /* a gm_letters_lost_fn */
 /* Now and then: looks after connections, tells the core what sends met. */
 void gm_wire_tick(struct gm_daemon *d);
 void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);

@@ -58,6 +58,8 @@ struct gm_peer {
     uint64_t generation; /* of the list that says so */
     struct node *node;   /* borrowed; NULL: a stranger */
     bool replaced;       /* it was that node */
+    bool batches;
+    struct gm_peer_mark mark;
     bool gone;
     gm_time gone_at;
     struct gm_rate messages, bytes, faults, answers;
@@ -321,6 +323,16 @@ const char *gm_peer_name(const struct gm_peer *peer)
     return peer->name;
 }
 
+bool gm_peer_batches(const struct gm_peer *peer)
+{
+    return peer->batches;
+}
+
+struct gm_peer_mark *gm_peer_mark(struct gm_peer *peer)
+{
+    return &peer->mark;
+}
+
 struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer)
 {
     return peer->unsent;
@@ -363,16 +375,30 @@ static bool is_allowed(const struct gm_peers *p, struct gm_peer *peer, int64_t u
     return true;
 }
 
+static bool may_say(struct gm_peers *p, struct gm_peer *peer, uint32_t count, gm_time now)
+{
+    if (peer->node != NULL) {
+        return gm_rate_take(&peer->messages, count, NODE_MESSAGES, 2 * NODE_MESSAGES, now);
+    }
+    return gm_rate_take(&peer->messages, count, STRANGER_MESSAGES, STRANGER_MESSAGES_BURST, now) &&
+           gm_rate_take(&p->messages, count, STRANGERS_MESSAGES, STRANGERS_MESSAGES_BURST, now);
+}
+
 static bool is_within_budget(struct gm_peers *p, struct gm_peer *peer, size_t size, gm_time now)
 {
     uint32_t bytes = size < UINT32_MAX ? (uint32_t)size : UINT32_MAX;
-    if (peer->node != NULL) {
-        return gm_rate_take(&peer->messages, 1, NODE_MESSAGES, 2 * NODE_MESSAGES, now) &&
-               gm_rate_take(&peer->bytes, bytes, NODE_BYTES, NODE_BYTES_BURST, now);
+    return (peer->node != NULL
+                ? gm_rate_take(&peer->bytes, bytes, NODE_BYTES, NODE_BYTES_BURST, now)
+                : gm_rate_take(&peer->bytes, bytes, STRANGER_BYTES, STRANGER_BYTES_BURST, now)) &&
+           may_say(p, peer, 1, now);
+}
+
+bool gm_peers_more(struct gm_peers *p, struct gm_peer *peer, uint32_t more, gm_time now)
+{
+    if (peer->node == NULL && more >= STRANGER_MESSAGES_BURST) { /* a full budget would take it */
+        return false;
     }
-    return gm_rate_take(&peer->messages, 1, STRANGER_MESSAGES, STRANGER_MESSAGES_BURST, now) &&
-           gm_rate_take(&peer->bytes, bytes, STRANGER_BYTES, STRANGER_BYTES_BURST, now) &&
-           gm_rate_take(&p->messages, 1, STRANGERS_MESSAGES, STRANGERS_MESSAGES_BURST, now);
+    return more == 0 || may_say(p, peer, more, now);
 }
 
 /* Its connection is this one; or one that is closed, and this was left in it. */
@@ -470,6 +496,7 @@ static enum gm_peer_verdict judge_hello(struct gm_peers *p, struct gm_peer *peer
     if (peer->gone) { /* the node said another since, or will: that one counts */
         return GM_PEER_IGNORE;
     }
+    peer->batches = hello->batches;
     p->claimer = peer;
     memcpy(p->claim, hello->node_id, strlen(hello->node_id) + 1);
     return GM_PEER_TAKE;

@@ -67,6 +67,9 @@ struct gm_peer *gm_peers_find(const struct gm_peers *peers, struct gm_peer_id id
  * IGNORE or CUT. */
 enum gm_peer_verdict gm_peers_heard(struct gm_peers *peers, const struct gm_heard *heard,
                                     struct gm_peer **out);
+/* The message that was heard last brings `more` envelopes beside its first one. False: they are too
+ * many, it is as lost. */
+bool gm_peers_more(struct gm_peers *peers, struct gm_peer *peer, uint32_t more, gm_time now);
 /* What it says: NULL where it does not decode, and *err says why. TAKE: *out_node is the node id
  * to give it to the core under, and after that gm_peers_settle; borrowed as peer, or from env.
  * REFUSE, CUT: *err is filled. */
@@ -82,6 +85,13 @@ struct gm_peer_id gm_peer_id(const struct gm_peer *peer);
 int gm_peer_fd(const struct gm_peer *peer);           /* -1: its connection is closed */
 const char *gm_peer_node(const struct gm_peer *peer); /* "": a stranger */
 const char *gm_peer_name(const struct gm_peer *peer); /* by its key; "": none */
+bool gm_peer_batches(const struct gm_peer *peer);     /* its Hello said that it reads batches */
+/* The place of what it is being told, letters.c's own; all-zero with a new peer. */
+struct gm_peer_mark {
+    uint64_t turn;
+    uint32_t letter;
+};
+struct gm_peer_mark *gm_peer_mark(struct gm_peer *peer);
 /* Its counter; lives as long as the peer, longer with gm_unsent_bytes_take. */
 struct gm_unsent_bytes *gm_peer_unsent(const struct gm_peer *peer);
 

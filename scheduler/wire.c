@@ -13,9 +13,11 @@
 
 #include "common/crash.h"
 #include "common/log.h"
-#include "proto/envelope.h"
+#include "proto/arena.h"
+#include "proto/batch.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/guard.h"
+#include "scheduler/letters.h"
 #include "scheduler/peers.h"
 #include "scheduler/zap.h"
 
@@ -98,77 +100,33 @@ static void report(struct gm_daemon *d)
     }
 }
 
-/* A message that libzmq has not sent yet. */
-struct sent {
-    struct gm_unsent_bytes *bytes; /* shared */
-    size_t size;
-};
-
-/* Thread: libzmq's, or ours. */
-static void on_sent(void *data, void *hint)
+void gm_wire_lost(const char *node_id, int code, void *arg)
 {
-    struct sent *sent = hint;
-    gm_unsent_bytes_drop(sent->bytes, sent->size);
-    free(sent);
-    free(data);
-}
-
-/* Takes data. 0, or libzmq's number of what went wrong. */
-static int send_to(struct gm_daemon *d, const struct gm_peer *peer, uint8_t *data, size_t size)
-{
-    struct gm_peer_id id = gm_peer_id(peer);
-    struct sent *sent = malloc(sizeof *sent);
-    zmq_msg_t msg;
-    if (sent == NULL) {
-        free(data);
-        return ENOMEM;
-    }
-    *sent = (struct sent){.bytes = gm_peer_unsent(peer), .size = size};
-    if (zmq_msg_init_data(&msg, data, size, on_sent, sent) != 0) {
-        free(sent);
-        free(data);
-        return zmq_errno();
-    }
-    gm_unsent_bytes_take(sent->bytes, size);
-    if (zmq_send(d->router, id.data, id.size, ZMQ_SNDMORE | ZMQ_DONTWAIT) < 0 ||
-        zmq_msg_send(&msg, d->router, ZMQ_DONTWAIT) < 0) {
-        int code = zmq_errno();
-        (void)zmq_msg_close(&msg);
-        return code;
-    }
-    return 0;
-}
-
-/* A node that reads too slowly: what it is told now is as lost, until it has read on. */
-static bool is_full(const struct gm_peer *peer)
-{
-    return gm_unsent_bytes_get(gm_peer_unsent(peer)) > GM_PEERS_UNSENT_BYTES;
-}
-
-static void send_env(struct gm_daemon *d, const struct gm_peer *peer, const char *node_id,
-                     Gm__Envelope *envelope)
-{
-    uint8_t *bytes = NULL;
-    size_t size = 0;
+    struct gm_daemon *d = arg;
     struct gm_err err = {0};
-    if (gm_envelope_encode(envelope, &bytes, &size, &err) < 0) {
-        gm_log_err(GM_LOG_ERROR, "send_failed", &err, "node=%s", node_id);
-        gm_wire_note_failed(d, node_id, envelope, &err);
-        return;
-    }
-    int code = EHOSTUNREACH;
-    if (peer == NULL || is_full(peer)) {
-        code = peer == NULL ? EHOSTUNREACH : EAGAIN;
-        free(bytes);
-    } else {
-        code = send_to(d, peer, bytes, size);
-    }
     if (code == EHOSTUNREACH || code == EAGAIN) {
         (void)note(d, node_id);
     }
-    if (code != 0) {
-        GM_IGNORE(gm_err_zmq(&err, code, "a message did not leave"), "logged below");
-        gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s", node_id);
+    GM_IGNORE(gm_err_zmq(&err, code, "a message did not leave"), "logged below");
+    gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s", node_id);
+}
+
+static void send_env(struct gm_daemon *d, struct gm_peer *peer, const char *node_id,
+                     Gm__Envelope *envelope)
+{
+    struct gm_err err = {0};
+    if (peer == NULL) {
+        gm_wire_lost(node_id, EHOSTUNREACH, d);
+        return;
+    }
+    if (envelope->body_case == GM__ENVELOPE__BODY_WELCOME) {
+        envelope->welcome->batches = true;
+    }
+    if (gm_letters_put(d->letters, peer, node_id, envelope, &err) < 0) {
+        gm_log_err(GM_LOG_ERROR, "send_failed", &err, "node=%s", node_id);
+        gm_wire_note_failed(d, node_id, envelope, &err);
+    } else if (d->watch == NULL) { /* no turn of the loop flushes them any more */
+        gm_letters_flush(d->letters);
     }
 }
 
@@ -186,7 +144,7 @@ static const char *name_of(const struct gm_peer *peer)
 }
 
 /* Peers.h says how often that is at most. */
-static void refuse(struct gm_daemon *d, const struct gm_peer *peer, const struct gm_err *why)
+static void refuse(struct gm_daemon *d, struct gm_peer *peer, const struct gm_err *why)
 {
     Gm__Error error = GM__ERROR__INIT;
     Gm__Refuse refusal = GM__REFUSE__INIT;
@@ -214,12 +172,13 @@ static void log_message(const char *node_id, const Gm__Envelope *env)
     }
 }
 
-static void on_message(struct gm_daemon *d, struct gm_peer *peer, const void *data, size_t size)
+/* False: nothing more is taken from it. */
+static bool on_envelope(struct gm_daemon *d, struct gm_peer *peer, const void *data, size_t size)
 {
     Gm__Envelope *env = NULL;
     const char *node_id = NULL;
     struct gm_err err = {0};
-    int rc = gm_envelope_decode(data, size, &env, &err);
+    int rc = gm_arena_envelope(d->arena, data, size, &env, &err);
     switch (gm_peers_judge(d->peers, peer, rc == 0 ? env : NULL, gm_time_now(), &node_id, &err)) {
     case GM_PEER_TAKE: {
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
@@ -227,21 +186,46 @@ static void on_message(struct gm_daemon *d, struct gm_peer *peer, const void *da
         GM_CRASH("wire.received");
         gm_daemon_tell(d, &event);
         gm_peers_settle(d->peers);
-        break;
+        return true;
     }
     case GM_PEER_REFUSE:
         refuse(d, peer, &err);
-        break;
+        return true;
     case GM_PEER_CUT:
         gm_guard_cut(d->guard, gm_peer_fd(peer), err.text);
-        break;
+        return false;
     case GM_PEER_IGNORE:
-        break;
+        return true;
     }
-    gm__envelope__free_unpacked(env, NULL);
+    return false;
 }
 
-static void on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
+/* A message that is cut wrongly is one of garbage. Returns how many envelopes were in it. */
+static int on_message(struct gm_daemon *d, struct gm_peer *peer, const void *data, size_t size)
+{
+    struct gm_batch_reader reader;
+    struct gm_err err = {0};
+    const void *entry = NULL;
+    size_t entry_size = 0;
+    if (gm_batch_open(data, size, &reader, &err) < 0) {
+        enum gm_peer_verdict v = gm_peers_judge(d->peers, peer, NULL, gm_time_now(), NULL, &err);
+        if (v == GM_PEER_REFUSE) {
+            refuse(d, peer, &err);
+        } else if (v == GM_PEER_CUT) {
+            gm_guard_cut(d->guard, gm_peer_fd(peer), err.text);
+        }
+        return 1;
+    }
+    int count = (int)reader.count;
+    if (gm_peers_more(d->peers, peer, reader.count - 1, gm_time_now())) {
+        while (gm_batch_next(&reader, &entry, &entry_size) &&
+               on_envelope(d, peer, entry, entry_size)) {
+        }
+    }
+    return count;
+}
+
+static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
 {
     struct gm_peer *peer = NULL;
     const struct gm_heard heard = {.id = {.data = zmq_msg_data(id), .size = zmq_msg_size(id)},
@@ -256,21 +240,22 @@ static void on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
     }
     switch (gm_peers_heard(d->peers, &heard, &peer)) {
     case GM_PEER_TAKE:
-        on_message(d, peer, zmq_msg_data(body), heard.size);
-        break;
+        return on_message(d, peer, zmq_msg_data(body), heard.size);
     case GM_PEER_CUT:
         gm_guard_cut(d->guard, heard.fd, "its key or name is not taken");
-        break;
+        return 1;
     default:
-        break;
+        return 1;
     }
 }
 
-/* One whole message; its parts past the second are dropped. Returns false when there is none. */
-static bool receive(struct gm_daemon *d)
+/* One whole message; its parts past the second are dropped. Returns how many envelopes it brought,
+ * 0 when there is none. */
+static int receive(struct gm_daemon *d)
 {
     zmq_msg_t parts[2];
     size_t count = 0;
+    int envelopes = 0;
     bool got = false;
     for (bool more = true; more;) {
         zmq_msg_t extra;
@@ -287,13 +272,13 @@ static bool receive(struct gm_daemon *d)
         }
         count++;
     }
-    if (got && count == 2) {
-        on_parts(d, &parts[0], &parts[1]);
+    if (got) {
+        envelopes = count == 2 ? on_parts(d, &parts[0], &parts[1]) : 1;
     }
     for (size_t i = 0; i < count && i < 2; i++) {
         (void)zmq_msg_close(&parts[i]);
     }
-    return got;
+    return envelopes;
 }
 
 static bool is_deaf(const struct gm_daemon *d)
@@ -305,11 +290,15 @@ void gm_wire_readable(void *zsock, int budget, void *arg)
 {
     struct gm_daemon *d = arg;
     (void)zsock;
-    for (; budget > 0; budget--) {
-        if (is_deaf(d) || !receive(d)) {
-            return;
-        }
+    for (int got = 1; budget > 0 && got > 0; budget -= got) {
+        got = is_deaf(d) ? 0 : receive(d);
     }
+}
+
+void gm_wire_flush(void *arg)
+{
+    struct gm_daemon *d = arg;
+    gm_letters_flush(d->letters);
 }
 
 void gm_wire_tick(struct gm_daemon *d)

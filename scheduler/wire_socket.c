@@ -10,9 +10,10 @@
 #include "common/buf.h"
 #include "common/id.h"
 #include "common/log.h"
-#include "proto/envelope.h"
+#include "proto/arena.h"
 #include "scheduler/daemon_parts.h"
 #include "scheduler/guard.h"
+#include "scheduler/letters.h"
 #include "scheduler/peers.h"
 #include "scheduler/zap.h"
 
@@ -147,7 +148,11 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     if (d->router == NULL) {
         return gm_err_zmq(err, zmq_errno(), "could not make the node socket");
     }
-    rc = set_options(d->router, err);
+    d->letters = gm_letters_create(d->router, gm_wire_lost, d);
+    rc = gm_arena_create(&d->arena, err);
+    if (rc == 0) {
+        rc = set_options(d->router, err);
+    }
     if (rc == 0 && strcmp(d->settings->security, "curve") == 0) {
         rc = set_keys(d, err);
     }
@@ -157,17 +162,27 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     if (rc == 0) {
         rc = bind_all(d, err);
     }
-    return rc < 0 ? rc : gm_zwatch_start(&d->loop, d->router, gm_wire_readable, d, &d->watch, err);
+    if (rc == 0) {
+        rc = gm_zwatch_start(&d->loop, d->router, gm_wire_readable, d, &d->watch, err);
+    }
+    if (rc == 0) {
+        gm_zwatch_before(d->watch, gm_wire_flush);
+    }
+    return rc;
 }
 
 void gm_wire_deafen(struct gm_daemon *d)
 {
+    if (d->letters != NULL) {
+        gm_letters_flush(d->letters);
+    }
     gm_zwatch_stop(&d->watch);
 }
 
 void gm_wire_close(struct gm_daemon *d)
 {
     gm_wire_deafen(d);
+    gm_letters_destroy(&d->letters);
     gm_guard_close(&d->guard);
     if (d->router != NULL) {
         (void)zmq_close(d->router);
@@ -179,6 +194,7 @@ void gm_wire_close(struct gm_daemon *d)
         d->zctx = NULL;
     }
     gm_peers_destroy(&d->peers);
+    gm_arena_destroy(&d->arena);
     gm_allow_fini(&d->allow);
     while (d->unsent != NULL) {
         struct gm_unsent *next = d->unsent->next;

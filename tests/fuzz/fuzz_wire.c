@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/envelope.h"
+#include "proto/arena.h"
+#include "proto/batch.h"
 #include "scheduler/core/core.h"
 #include "scheduler/peers.h"
 #include "scheduler/zap.h"
@@ -20,6 +21,7 @@ struct wire {
     const uint8_t *data;
     size_t size;
     struct gm_peers *peers;
+    struct gm_arena *arena;
     struct gm_core *core;
     struct gm_allow allow;
     bool keyed;
@@ -156,17 +158,35 @@ static void say_sound(struct wire *w, struct gm_peer *peer, uint8_t how)
     judge(w, peer, &env, &err);
 }
 
+/* What the arena makes of it is what the plain decode makes of it. */
+static void say_entry(struct wire *w, struct gm_peer *peer, const void *data, size_t size)
+{
+    Gm__Envelope *env = NULL, *plain = NULL;
+    struct gm_err err = {0}, other = {0};
+    int rc = gm_arena_envelope(w->arena, data, size, &env, &err);
+    GM_ASSERT(gm_envelope_decode(data, size, &plain, &other) == rc);
+    GM_ASSERT(rc < 0 || gm__envelope__get_packed_size(env) == gm__envelope__get_packed_size(plain));
+    gm__envelope__free_unpacked(plain, NULL);
+    judge(w, peer, rc == 0 ? env : NULL, &err);
+}
+
 static void say_raw(struct wire *w, struct gm_peer *peer)
 {
-    Gm__Envelope *env = NULL;
+    struct gm_batch_reader reader;
     struct gm_err err = {0};
-    size_t size = (size_t)take(w) << 4;
+    const void *entry = NULL;
+    size_t entry_size = 0, size = (size_t)take(w) << 4;
     size = size < w->size ? size : w->size;
-    int rc = gm_envelope_decode(w->data, size, &env, &err);
+    const void *data = w->data;
     w->data += size;
     w->size -= size;
-    judge(w, peer, rc == 0 ? env : NULL, &err);
-    gm__envelope__free_unpacked(env, NULL);
+    if (gm_batch_open(data, size, &reader, &err) < 0) {
+        judge(w, peer, NULL, &err);
+    } else if (gm_peers_more(w->peers, peer, reader.count - 1, w->now)) {
+        while (gm_batch_next(&reader, &entry, &entry_size)) {
+            say_entry(w, peer, entry, entry_size);
+        }
+    }
 }
 
 static void message(struct wire *w)
@@ -275,6 +295,7 @@ static void run(struct wire *w)
         }
     }
     gm_peers_destroy(&w->peers);
+    gm_arena_destroy(&w->arena);
     if (w->bytes != NULL) {
         gm_unsent_bytes_drop(w->bytes, GM_PEERS_UNSENT_BYTES + 1);
     }
@@ -297,6 +318,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     GM_ASSERT(gm_core_loaded(w.core, w.now, &fx, &err) == 0);
     gm_effects_fini(&fx);
     w.peers = gm_peers_create();
+    GM_ASSERT(gm_arena_create(&w.arena, &err) == 0);
     run(&w);
     GM_ASSERT(gm_core_check(w.core, &err) == 0);
     gm_core_destroy(&w.core);

@@ -79,6 +79,7 @@ void farm_start(struct farm *farm, uint32_t slots)
     close(pipes[1]);
     farm->ready = pipes[0];
     farm->zmq = zmq_ctx_new();
+    (void)zmq_msg_init(&farm->message);
     farm->router = zmq_socket(farm->zmq, ZMQ_ROUTER);
     int on = 1;
     int off = 0;
@@ -97,7 +98,7 @@ int farm_setup(void **state)
     struct farm *farm = calloc(1, sizeof(*farm));
     assert_non_null(farm);
     *farm = *(const struct farm *)*state;
-    farm_start(farm, 1);
+    farm_start(farm, farm->slots > 0 ? farm->slots : 1);
     *state = farm;
     return 0;
 }
@@ -117,6 +118,7 @@ void farm_stop(struct farm *farm)
     assert_int_equal(waitpid(farm->agent, &status, 0), farm->agent);
     assert_true(WIFEXITED(status));
     assert_int_equal(WEXITSTATUS(status), 0);
+    zmq_msg_close(&farm->message);
     zmq_close(farm->router);
     zmq_ctx_term(farm->zmq);
     close(farm->ready);
@@ -136,12 +138,14 @@ void farm_stop(struct farm *farm)
 void farm_send(struct farm *farm, Gm__Envelope *env)
 {
     struct gm_err err = {.code = GM_OK};
-    uint8_t *data = NULL;
-    size_t size = 0;
-    must(gm_envelope_encode(env, &data, &size, &err), &err);
+    struct gm_batch batch = {0};
+    must(gm_batch_add(&batch, env, &err), &err);
+    bool batched = farm->hello != NULL && farm->hello->batches && !farm->no_batches;
+    size_t size = batch.size; /* a batch of one, which only who reads batches takes */
+    const void *data = batched ? batch.data : gm_batch_bytes(&batch, &size);
     assert_true(zmq_send(farm->router, farm->peer, farm->peer_size, ZMQ_SNDMORE) > 0);
     assert_true(zmq_send(farm->router, data, size, 0) >= 0);
-    free(data);
+    gm_batch_fini(&batch);
 }
 
 static void welcome(struct farm *farm)
@@ -151,6 +155,7 @@ static void welcome(struct farm *farm)
     body.lease_ms = farm->lease_ms;
     body.heartbeat_ms = farm->heartbeat_ms;
     body.stall_ms = farm->stall_ms;
+    body.batches = !farm->no_batches;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_WELCOME;
     env.welcome = &body;
@@ -269,7 +274,8 @@ static bool deal_with(struct farm *farm, Gm__Envelope *env)
     }
 }
 
-static Gm__Envelope *receive(struct farm *farm)
+/* One more message, of which the first envelope is next. */
+static void receive_message(struct farm *farm)
 {
     struct gm_err err = {.code = GM_OK};
     zmq_pollitem_t item = {.socket = farm->router, .events = ZMQ_POLLIN};
@@ -282,12 +288,25 @@ static Gm__Envelope *receive(struct farm *farm)
     int n = zmq_recv(farm->router, farm->peer, sizeof(farm->peer), 0);
     assert_true(n > 0 && n <= (int)sizeof(farm->peer));
     farm->peer_size = (size_t)n;
-    zmq_msg_t msg;
-    zmq_msg_init(&msg);
-    assert_true(zmq_msg_recv(&msg, farm->router, 0) >= 0);
+    assert_true(zmq_msg_recv(&farm->message, farm->router, 0) >= 0);
+    must(gm_batch_open(zmq_msg_data(&farm->message), zmq_msg_size(&farm->message), &farm->reader,
+                       &err),
+         &err);
+    assert_true(farm->reader.lone || !farm->no_batches);
+    farm->batched += farm->reader.lone ? 0 : farm->reader.count;
+}
+
+static Gm__Envelope *receive(struct farm *farm)
+{
+    struct gm_err err = {.code = GM_OK};
     Gm__Envelope *env = NULL;
-    must(gm_envelope_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), &env, &err), &err);
-    zmq_msg_close(&msg);
+    const void *data = NULL;
+    size_t size = 0;
+    if (!gm_batch_next(&farm->reader, &data, &size)) {
+        receive_message(farm);
+        assert_true(gm_batch_next(&farm->reader, &data, &size));
+    }
+    must(gm_envelope_decode(data, size, &env, &err), &err);
     return env;
 }
 

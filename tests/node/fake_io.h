@@ -3,11 +3,13 @@
 
 #include <stdint.h>
 #include <sys/types.h>
+#include <zmq.h>
 
 #include "common/time.h"
 #include "node/agent.h"
 #include "node/cache.h"
 #include "node/worker.h"
+#include "proto/batch.h"
 
 /* A worker whose task types do what tests need (fake_worker_io.c), an agent that runs it
  * (fake_agent_io.c), and a scheduler that is a ROUTER socket in the test (fake_io.c). A test
@@ -28,6 +30,10 @@ struct farm {
     void *router;
     char peer[64]; /* who said the last message: answers go there */
     size_t peer_size;
+    bool no_batches;               /* an older scheduler, which reads none */
+    zmq_msg_t message;             /* owned; the last that came */
+    struct gm_batch_reader reader; /* of what is left of it */
+    uint32_t batched;              /* envelopes that came with others */
     pid_t agent;
     int ready; /* pipe: a byte when the agent is ready */
     gm_time began;

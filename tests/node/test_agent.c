@@ -16,6 +16,8 @@
 
 /* What the agents are like. */
 static const struct farm PLAIN = {.slots = 1};
+static const struct farm TWO_SLOTS = {.slots = 2};
+static const struct farm OLDER_SCHEDULER = {.slots = 2, .no_batches = true};
 static const struct farm IMPATIENT = {.lease_ms = 2000};
 static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 2000};
@@ -460,6 +462,37 @@ static void unacknowledged_messages_come_again_after_hello(void **state)
     farm_expect_done(farm, id);
 }
 
+/* All that is said again after a Welcome is one message, in order; a scheduler that reads no
+ * batches gets each by itself (the farm looks at that), and all of it too. */
+static void what_is_due_comes_together(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Envelope *first[2], *again[2];
+    for (int i = 0; i < 2; i++) {
+        farm_assign(farm, "pieces", "1");
+    }
+    for (int i = 0; i < 2; i++) {
+        first[i] = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    }
+    farm->batched = 0;
+    farm_refuse(farm, GM_E_UNREACHABLE);
+    for (int i = 0; i < 2; i++) {
+        again[i] = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+        assert_int_equal(first[i]->seq, again[i]->seq);
+    }
+    assert_int_equal(farm->batched, farm->no_batches ? 0 : 2);
+    for (int i = 0; i < 2; i++) {
+        farm_ack(farm, again[i]->seq, false);
+        gm__envelope__free_unpacked(first[i], NULL);
+        gm__envelope__free_unpacked(again[i], NULL);
+    }
+    for (int i = 0; i < 2; i++) {
+        Gm__Envelope *done = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+        farm_ack(farm, done->seq, false);
+        gm__envelope__free_unpacked(done, NULL);
+    }
+}
+
 /* The scheduler may still answer what an agent before this one sent: its first messages, say. */
 static void answers_to_an_earlier_agent_mean_nothing(void **state)
 {
@@ -588,6 +621,8 @@ int main(void)
         WITH(IMPATIENT, late_answers_do_not_renew_leases),
         WITH(PLAIN, new_term_ends_all_work),
         WITH(PLAIN, unacknowledged_messages_come_again_after_hello),
+        WITH(TWO_SLOTS, what_is_due_comes_together),
+        WITH(OLDER_SCHEDULER, what_is_due_comes_together),
         WITH(PLAIN, answers_to_an_earlier_agent_mean_nothing),
         WITH(PLAIN, stale_answer_drops_the_task),
         WITH(PLAIN, more_tasks_than_slots_are_refused),

@@ -12,7 +12,7 @@
 
 #include "common/hash.h"
 #include "common/time.h"
-#include "proto/envelope.h"
+#include "proto/batch.h"
 #include "storage/store.h"
 
 #define EARLY_MAX 64
@@ -38,6 +38,9 @@ struct node {
     uint8_t *ballast;         /* borrowed: 16 MiB that inspect and plan put into their results */
     const Gm__Assign *assign; /* being worked on */
     size_t source_reads;
+    bool alone;                     /* an older node, which reads no batches */
+    zmq_msg_t message;              /* owned; the last that came */
+    struct gm_batch_reader reader;  /* of what is left of it */
     Gm__Envelope *early[EARLY_MAX]; /* owned: came before they were wanted */
     size_t early_count;
 };
@@ -54,15 +57,20 @@ static inline void node_send(struct node *n, Gm__Envelope *env)
 
 static inline Gm__Envelope *node_receive(struct node *n)
 {
-    zmq_msg_t msg;
     Gm__Envelope *env = NULL;
     struct gm_err err = {0};
-    (void)zmq_msg_init(&msg);
-    if (zmq_msg_recv(&msg, n->socket, 0) < 0) {
-        fail_msg("no message came: %s", zmq_strerror(zmq_errno()));
+    const void *data = NULL;
+    size_t size = 0;
+    if (!gm_batch_next(&n->reader, &data, &size)) {
+        if (zmq_msg_recv(&n->message, n->socket, 0) < 0) {
+            fail_msg("no message came: %s", zmq_strerror(zmq_errno()));
+        }
+        ASSERT_OK(
+            gm_batch_open(zmq_msg_data(&n->message), zmq_msg_size(&n->message), &n->reader, &err));
+        assert_true(n->reader.lone || !n->alone);
+        assert_true(gm_batch_next(&n->reader, &data, &size));
     }
-    ASSERT_OK(gm_envelope_decode(zmq_msg_data(&msg), zmq_msg_size(&msg), &env, &err));
-    (void)zmq_msg_close(&msg);
+    ASSERT_OK(gm_envelope_decode(data, size, &env, &err));
     return env;
 }
 
@@ -94,6 +102,7 @@ static inline void node_open(struct node *n, const struct farm *f)
     char path[512];
     struct gm_err err = {0};
     *n = (struct node){.context = zmq_ctx_new()};
+    (void)zmq_msg_init(&n->message);
     path_in(path, f->folder, "grant.key");
     ASSERT_OK(gm_grant_key_load(path, &n->key, &err));
     n->socket = zmq_socket(n->context, ZMQ_DEALER);
@@ -150,6 +159,7 @@ static inline void node_hello(struct node *n)
     hello.build = hello.hostname = (char *)(uintptr_t) "test";
     hello.devices = devices;
     hello.n_devices = n->gpu ? 2 : 1;
+    hello.batches = !n->alone;
     env.body_case = GM__ENVELOPE__BODY_HELLO;
     env.hello = &hello;
     node_send(n, &env);
@@ -174,6 +184,7 @@ static inline void node_close(struct node *n)
     while (n->early_count > 0) {
         gm__envelope__free_unpacked(n->early[--n->early_count], NULL);
     }
+    (void)zmq_msg_close(&n->message);
     (void)zmq_close(n->socket);
     (void)zmq_ctx_term(n->context);
 }

@@ -104,6 +104,56 @@ static void what_a_lost_attempt_left_stays_where_another_job_published_it(void *
     node_close(&n);
 }
 
+/* Renew, garbage, Renew, all in one message. */
+static void send_batch(struct node *n)
+{
+    struct gm_batch b = {0};
+    struct gm_err err = {0};
+    Gm__Renew renew = GM__RENEW__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    size_t size = 0;
+    env.body_case = GM__ENVELOPE__BODY_RENEW;
+    env.renew = &renew;
+    renew.number = 1;
+    ASSERT_OK(gm_batch_add(&b, &env, &err));
+    ASSERT_OK(gm_batch_add_bytes(&b, "nonsense", 8, &err));
+    renew.number = 2;
+    ASSERT_OK(gm_batch_add(&b, &env, &err));
+    const void *data = gm_batch_bytes(&b, &size);
+    assert_int_equal(zmq_send(n->socket, data, size, 0), size);
+    gm_batch_fini(&b);
+}
+
+/* Each envelope of a batch is taken or refused by itself; the answers leave together, in order, to
+ * who reads that, and else one by one, in the same order. */
+static void a_batch_is_answered_at_once(void **state)
+{
+    static const int wanted[] = {GM__ENVELOPE__BODY_RENEWED, GM__ENVELOPE__BODY_REFUSE,
+                                 GM__ENVELOPE__BODY_RENEWED};
+    for (int alone = 0; alone < 2; alone++) {
+        struct farm f;
+        struct node n;
+        void *folder = NULL;
+        assert_int_equal(make_folder(&folder), 0);
+        farm_start(&f, folder);
+        node_open(&n, &f);
+        n.alone = alone != 0;
+        node_hello(&n);
+        send_batch(&n);
+        for (int i = 0; i < 3; i++) {
+            Gm__Envelope *env = node_receive(&n);
+            assert_int_equal(env->body_case, wanted[i]);
+            assert_int_equal(n.reader.count, alone != 0 ? 1 : 3);
+            gm__envelope__free_unpacked(env, NULL);
+        }
+        node_renew(&n); /* it is as it was */
+        farm_stop(&f);
+        node_close(&n);
+        assert_int_equal(remove_folder(&folder), 0);
+    }
+    (void)state;
+}
+
 static void a_failed_job_leaves_its_report_alone(void **state)
 {
     struct farm f;
@@ -474,6 +524,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(
             what_a_lost_attempt_left_stays_where_another_job_published_it, make_folder,
             remove_folder),
+        cmocka_unit_test(a_batch_is_answered_at_once),
         cmocka_unit_test_setup_teardown(a_failed_job_leaves_its_report_alone, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_manifest_of_another_farm_keeps_its_outputs, make_folder,

@@ -295,6 +295,42 @@ static void budgets_hold(void **state)
     assert_int_equal(flood(p, "d", 7, 32u << 20, 100), 2);
 }
 
+/* What is inside a batch counts as if it came by itself. */
+static void envelopes_of_a_batch_are_counted(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_false(gm_peers_more(p, peer, 1023, now)); /* more than a stranger has to say at all */
+    assert_true(gm_peers_more(p, peer, 0, now));
+    assert_true(gm_peers_more(p, peer, 199, now));
+    assert_false(gm_peers_more(p, peer, 1, now));
+    peer = welcome(p, "b", 5, NULL, "n1");
+    for (int i = 0; i < 195; i++) {
+        assert_int_equal(hear(p, "b", 5, NULL, 9, &peer), GM_PEER_TAKE);
+        assert_true(gm_peers_more(p, peer, 1023, now));
+    }
+    assert_int_equal(hear(p, "b", 5, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_false(gm_peers_more(p, peer, 1023, now));
+}
+
+static void who_said_that_he_reads_batches_is_known(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = welcome(p, "a", 4, NULL, "n1");
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Hello hello = GM__HELLO__INIT;
+    const char *node = NULL;
+    assert_false(gm_peer_batches(peer));
+    hello.node_id = (char *)(uintptr_t) "n1";
+    hello.batches = true;
+    env.body_case = GM__ENVELOPE__BODY_HELLO;
+    env.hello = &hello;
+    assert_int_equal(gm_peers_judge(p, peer, &env, now, &node, &err), GM_PEER_TAKE);
+    assert_true(gm_peer_batches(peer));
+}
+
 static void strangers_are_forgotten_before_they_are_too_many(void **state)
 {
     struct gm_peers *p = *state;
@@ -417,6 +453,8 @@ int main(void)
         TEST(who_says_nothing_is_cut),
         TEST(garbage_is_answered_now_and_then_and_cut_at_last),
         TEST(budgets_hold),
+        TEST(envelopes_of_a_batch_are_counted),
+        TEST(who_said_that_he_reads_batches_is_known),
         TEST(strangers_are_forgotten_before_they_are_too_many),
         TEST(keys_say_who_may_be_what),
         TEST(a_key_that_is_off_the_list_ends_a_connection),

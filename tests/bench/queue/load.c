@@ -434,6 +434,9 @@ int main(int argc, char **argv)
     write_files(&b);
     b.jobs = (uint32_t)((b.o.tasks + BQ_JOB_MAX - 1) / BQ_JOB_MAX);
     bq_farm_open(&b.farm, b.o.nodes, b.o.slots, b.jobs, b.o.tasks);
+    if (b.o.wrap != NULL) { /* slow as it is then, nothing is said twice for that */
+        b.farm.resend = 60 * INT64_C(1000000000);
+    }
     modes[i].run(&b);
     bq_server_stop(b.pid, b.o.wrap != NULL ? SIGTERM : SIGKILL);
     bq_farm_close(&b.farm);

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/envelope.h"
+#include "proto/batch.h"
 #include "proto/streams.h"
 #include "wire.pb-c.h"
 
@@ -12,6 +12,8 @@
 #define RESEND_NS 2000000000 /* docs/protocol.md */
 #define UNPROVED_MAX 64u     /* connections that wait for Welcome: a backlog holds 100 */
 #define MESSAGE_BYTES 8192u
+#define BATCHES_FIELD 80u   /* of Hello, and of Welcome */
+#define BATCH_FIELD 70u     /* of Envelope */
 #define PAYLOAD_FIELD 1000u /* of SplitItemMeta: none that it has, so it is passed over */
 
 static void *need(size_t count, size_t size)
@@ -21,6 +23,52 @@ static void *need(size_t count, size_t size)
         bq_die("out of memory");
     }
     return p;
+}
+
+/* ---- batches: as a real agent, with all of a turn in it */
+
+static void post(struct bq_farm *f, struct bq_node *n)
+{
+    size_t at = n->out_count == 1 ? n->out_lone : 0;
+    if (n->out_count > 0) {
+        bq_zmtp_send(&f->loop, &n->s, n->out + at, n->out_size - at);
+    }
+    n->out_size = 0;
+    n->out_count = 0;
+}
+
+static void post_all(struct bq_farm *f)
+{
+    while (f->full != NULL) {
+        struct bq_node *n = f->full;
+        f->full = n->next_full;
+        post(f, n);
+    }
+}
+
+static void put_entry(struct bq_farm *f, struct bq_node *n, const struct bq_word *envelope)
+{
+    if (n->out_count > 0 &&
+        (n->out_count == GM_BATCH_MAX_COUNT || n->out_size + envelope->size > GM_BATCH_ROOM)) {
+        post(f, n);
+    } else if (n->out_count == 0) {
+        n->next_full = f->full;
+        f->full = n;
+    }
+    if (n->out_cap < n->out_size + envelope->size + 16) {
+        n->out_cap = 2 * (n->out_size + envelope->size + 16);
+        n->out = realloc(n->out, n->out_cap);
+        if (n->out == NULL) {
+            bq_die("out of memory");
+        }
+    }
+    struct bq_word w = {n->out, n->out_size, n->out_cap};
+    if (n->out_count++ == 0) {
+        bq_put_number(&w, 1, GM_PROTOCOL_VERSION);
+    }
+    bq_put_word(&w, BATCH_FIELD, envelope);
+    n->out_size = w.size;
+    n->out_lone = n->out_count == 1 ? w.size - envelope->size : n->out_lone;
 }
 
 static void send_body(struct bq_farm *f, struct bq_node *n, uint64_t seq, uint32_t body,
@@ -33,7 +81,11 @@ static void send_body(struct bq_farm *f, struct bq_node *n, uint64_t seq, uint32
         bq_put_number(&w, 2, seq);
     }
     bq_put_word(&w, body, inner);
-    bq_zmtp_send(&f->loop, &n->s, w.data, w.size);
+    if (n->batches) {
+        put_entry(f, n, &w);
+    } else {
+        bq_zmtp_send(&f->loop, &n->s, w.data, w.size);
+    }
 }
 
 /* What comes back with an Ack: the slot, which lease of it, the item, and whether it is Done. */
@@ -78,6 +130,7 @@ static void say_hello(struct bq_farm *f, struct bq_node *n)
     bq_put_text(&hello, 4, "bench");
     bq_put_text(&hello, 5, "bench");
     bq_put_word(&hello, 6, &device);
+    bq_put_number(&hello, BATCHES_FIELD, true);
     send_body(f, n, 0, GM__ENVELOPE__BODY_HELLO, &hello);
 }
 
@@ -91,6 +144,7 @@ static void take_welcome(struct bq_farm *f, struct bq_node *n, const uint8_t *da
         f->renews = 0;
     }
     f->heartbeat = (int64_t)bq_number(data, size, 3) * 1000000;
+    n->batches = bq_number(data, size, BATCHES_FIELD) != 0;
     if (!n->welcome) {
         n->welcome = true;
         f->welcomes++;
@@ -321,14 +375,14 @@ static void resend_due(struct bq_farm *f)
     if (now < f->resend_at) {
         return;
     }
-    f->resend_at = now + RESEND_NS / 4;
+    f->resend_at = now + f->resend / 4;
     for (uint32_t i = 0; i < f->node_count; i++) {
         struct bq_node *n = &f->nodes[i];
         for (uint32_t k = 0; n->welcome && k < n->slots; k++) {
             struct bq_lease *l = &n->leases[k];
             bool waits = l->state == BQ_STORES || l->state == BQ_ENDS ||
                          (l->state == BQ_SPLITS && f->jobs[l->job].acked < f->jobs[l->job].next);
-            if (waits && now - l->said >= RESEND_NS) {
+            if (waits && now - l->said >= f->resend) {
                 say_again(f, n, l);
             }
         }
@@ -513,7 +567,11 @@ static void take(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size
 {
     struct bq_field body = {0}, field;
     for (size_t at = 0; bq_next(data, size, &at, &field);) {
-        body = field.number > 2 ? field : body;
+        if (field.number == BATCH_FIELD) {
+            take(f, n, field.data, field.size);
+        } else {
+            body = field.number > 2 ? field : body;
+        }
     }
     switch (body.number) {
     case GM__ENVELOPE__BODY_WELCOME:
@@ -548,6 +606,7 @@ static void take(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size
 static void open_node(struct bq_farm *f, struct bq_node *n)
 {
     bq_stream_open(&f->loop, &n->s, f->address);
+    n->batches = false;
     n->s.may_break = true;
     n->greeted = false;
     bq_zmtp_greet(&f->loop, &n->s, n->id);
@@ -564,6 +623,7 @@ static void come_again(struct bq_farm *f, struct bq_node *n)
     }
     f->welcomes -= n->welcome ? 1 : 0;
     n->welcome = false;
+    post_all(f); /* it may be among them */
     bq_stream_close(&f->loop, &n->s);
     f->reconnects++;
     open_node(f, n);
@@ -592,7 +652,8 @@ static void on_stream(struct bq_stream *s, void *arg)
 
 void bq_farm_open(struct bq_farm *f, uint32_t nodes, uint32_t slots, uint32_t jobs, uint64_t tasks)
 {
-    *f = (struct bq_farm){.node_count = nodes + 1, .job_count = jobs, .window = UINT64_MAX};
+    *f = (struct bq_farm){
+        .node_count = nodes + 1, .job_count = jobs, .window = UINT64_MAX, .resend = RESEND_NS};
     f->nodes = need(f->node_count, sizeof *f->nodes);
     f->jobs = need(jobs, sizeof *f->jobs);
     f->wait_cap = (size_t)nodes * slots + jobs;
@@ -618,12 +679,15 @@ void bq_farm_forget(struct bq_farm *f)
         if (n->s.fd >= 0) {
             bq_stream_close(&f->loop, &n->s);
         }
+        n->out_count = 0;
+        n->out_size = 0;
         n->greeted = n->welcome = false;
         memset(n->leases, 0, n->slots * sizeof *n->leases);
     }
     for (uint32_t i = 0; i < f->job_count; i++) {
         f->jobs[i].split = NULL;
     }
+    f->full = NULL;
     f->welcomes = 0;
     f->heartbeat = 0;
     f->wait_count = 0;
@@ -635,6 +699,7 @@ void bq_farm_close(struct bq_farm *f)
     bq_farm_forget(f);
     for (uint32_t i = 0; i < f->node_count; i++) {
         free(f->nodes[i].leases);
+        free(f->nodes[i].out);
     }
     for (uint32_t i = 0; i < f->job_count; i++) {
         free(f->jobs[i].tasks);
@@ -673,6 +738,7 @@ void bq_farm_step(struct bq_farm *f)
         int64_t left = f->waits[f->wait_first].due - bq_now();
         wait = left < 0 ? 0 : left < wait ? left : wait;
     }
+    post_all(f);
     bq_loop_step(&f->loop, wait, on_stream, f);
 }
 

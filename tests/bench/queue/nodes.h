@@ -29,6 +29,12 @@ struct bq_node {
     struct bq_stream s; /* first: the loop tells of it */
     char id[32];
     bool greeted, welcome;
+    bool batches;             /* the scheduler reads them */
+    uint8_t *out;             /* owned: entries of the next batch (proto/batch.h) */
+    size_t out_size, out_cap; /* bytes */
+    size_t out_lone;          /* where the first entry's envelope begins */
+    uint32_t out_count;
+    struct bq_node *next_full; /* of those that have something in it */
     uint32_t slots;
     struct bq_lease *leases; /* owned, `slots` of them */
 };
@@ -56,12 +62,14 @@ struct bq_farm {
     struct bq_loop loop;
     const char *address;   /* borrowed */
     struct bq_node *nodes; /* owned; [0] is the announcer */
+    struct bq_node *full;  /* borrowed: what they say leaves with the next step */
     uint32_t node_count;
     struct bq_job *jobs; /* owned */
     uint32_t job_count;
     uint64_t term;
     int64_t heartbeat; /* ns */
     int64_t resend_at; /* when to look for what is to be said again */
+    int64_t resend;    /* ns: what is not acknowledged for so long */
     int64_t renew_base;
     uint64_t renews; /* nodes that have renewed since */
     /* how it is driven */
