@@ -19,7 +19,10 @@ head -c 300 "$work/fast" >"$work/cut"
 submit() { # sets id: a job that is done
   id=$(gopmill submit "$work/clip.mp4" --out "$work/out" --pipeline "$work/small.yaml" 2>/dev/null) && gopmill watch "$id" >"$work/watch" 2>&1
 }
-chosen() { jq -r '[.tasks[] | select(.task == "video") | .node] | unique | join(" ")' "$work/out/report.json"; }
+chosen() { # where the runs went first: on a busy machine one may be copied to the other node
+  jq -r '[.tasks[] | select(.task == "video")] | group_by(.chunks.first)
+    | map(min_by(.attempt).node) | unique | join(" ")' "$work/out/report.json"
+}
 notes() { # node words: its node list has a note with them
   gopmill node list --json | jq -e --arg n "$1" --arg w "$2" '.nodes[] | select(.id == $n)
     | [.notes[], .devices[].notes[].text] | any(contains($w))' >/dev/null
