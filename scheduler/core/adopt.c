@@ -9,6 +9,7 @@
  * An attempt's row may be lost with its scheduler; its lease can be taken over all the same. What
  * ended an attempt is stored with the row that says so: one that has such a row runs no more.
  */
+#include <stdlib.h>
 #include <string.h>
 
 #include "proto/envelope.h"
@@ -18,16 +19,50 @@
 
 void gm_core_unheard_add(struct gm_core *core, struct gm_attempt *attempt)
 {
+    struct gm_unheard *node = NULL;
+    HASH_FIND_STR(core->unheard, attempt->node_id, node);
+    if (!node) {
+        node = gm_mem_zalloc(sizeof(*node));
+        node->node_id = gm_mem_strdup(attempt->node_id);
+        HASH_ADD_KEYPTR(hh, core->unheard, node->node_id, strlen(node->node_id), node);
+    }
     attempt->unheard = true;
     attempt->inst->task->job->unheard_count++;
-    DL_APPEND2(core->unheard, attempt, unheard_prev, unheard_next);
+    DL_APPEND2(node->attempts, attempt, unheard_prev, unheard_next);
+}
+
+static void forget_node(struct gm_core *core, struct gm_unheard *node)
+{
+    HASH_DEL(core->unheard, node);
+    free(node->node_id);
+    free(node);
+}
+
+void gm_core_unheard_fini(struct gm_core *core)
+{
+    struct gm_unheard *node, *next;
+    HASH_ITER(hh, core->unheard, node, next)
+    {
+        forget_node(core, node);
+    }
 }
 
 static void take_out(struct gm_core *core, struct gm_attempt *attempt)
 {
+    struct gm_cjob *job = attempt->inst->task->job;
+    struct gm_unheard *node = NULL;
+    HASH_FIND_STR(core->unheard, attempt->node_id, node);
+    GM_ASSERT(node != NULL);
     attempt->unheard = false;
-    attempt->inst->task->job->unheard_count--;
-    DL_DELETE2(core->unheard, attempt, unheard_prev, unheard_next);
+    DL_DELETE2(node->attempts, attempt, unheard_prev, unheard_next);
+    if (!node->attempts) {
+        forget_node(core, node);
+    }
+    if (--job->unheard_count == 0) {
+        free(job->epochs); /* few will ask for it any more */
+        job->epochs = NULL;
+        job->epoch_count = 0;
+    }
 }
 
 /* The i-th unit of the attempt that there is, or NULL behind the last. */
@@ -91,25 +126,20 @@ static void lose(struct gm_core *core, struct gm_attempt *a)
 
 void gm_core_unheard_end_node(struct gm_core *core, const char *node_id)
 {
-    struct gm_attempt *a, *next;
-    DL_FOREACH_SAFE2(core->unheard, a, next, unheard_next)
-    {
-        if (strcmp(a->node_id, node_id) == 0) {
-            lose(core, a);
+    struct gm_unheard *node = NULL;
+    do { /* with its last attempt it is forgotten */
+        HASH_FIND_STR(core->unheard, node_id, node);
+        if (node) {
+            lose(core, node->attempts);
         }
-    }
+    } while (node);
 }
 
 void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job)
 {
-    struct gm_attempt *a, *next;
-    if (job->unheard_count == 0) {
-        return;
-    }
-    DL_FOREACH_SAFE2(core->unheard, a, next, unheard_next)
-    {
-        if (a->inst->task->job == job) {
-            lose(core, a);
+    for (size_t i = 0; job->unheard_count > 0 && i < job->attempt_count; i++) {
+        if (job->attempts[i]->unheard) {
+            lose(core, job->attempts[i]);
         }
     }
 }
@@ -117,23 +147,71 @@ void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job)
 void gm_core_unheard_tick(struct gm_core *core)
 {
     while (core->unheard && core->now >= core->strangers_until) {
-        give_up(core, core->unheard); /* the step may fail yet, and then writes nothing */
+        give_up(core, core->unheard->attempts); /* the step may fail yet, and then writes nothing */
     }
 }
 
-/* *out NULL: nothing is stored of it. False: it has ended. */
-static bool find_attempt(const struct gm_cjob *job, const Gm__HeldLease *held,
-                         struct gm_attempt **out)
+static int by_epoch(const void *a, const void *b)
 {
-    *out = NULL;
-    for (size_t i = job->attempt_count; i > 0; i--) {
-        struct gm_attempt *a = job->attempts[i - 1];
-        if (a->epoch == held->epoch && a->term == held->term) {
-            *out = a;
-            return a->unheard;
+    const struct gm_epoch *x = a, *y = b;
+    int later = x->epoch > y->epoch ? 1 : x->epoch < y->epoch ? -1 : 0;
+    return later != 0 ? later : x->at > y->at ? 1 : x->at < y->at ? -1 : 0;
+}
+
+/* Those that there are now; what comes later is few, and searched one by one. */
+static void index_epochs(struct gm_cjob *job)
+{
+    size_t count = job->attempt_count;
+    job->epochs = gm_mem_zalloc(count * sizeof(*job->epochs));
+    job->epoch_count = count;
+    for (size_t i = 0; i < count; i++) {
+        job->epochs[i] = (struct gm_epoch){job->attempts[i]->epoch, i};
+    }
+    qsort(job->epochs, count, sizeof(*job->epochs), by_epoch);
+}
+
+/* How many of the index are of no later epoch. */
+static size_t count_epochs(const struct gm_cjob *job, uint64_t epoch)
+{
+    size_t low = 0, high = job->epoch_count;
+    while (low < high) {
+        size_t middle = low + (high - low) / 2;
+        if (job->epochs[middle].epoch <= epoch) {
+            low = middle + 1;
+        } else {
+            high = middle;
         }
     }
-    return true;
+    return low;
+}
+
+/* NULL: none is stored of that lease. */
+static struct gm_attempt *find_stored(struct gm_cjob *job, const Gm__HeldLease *held)
+{
+    if (!job->epochs && job->unheard_count > 0) {
+        index_epochs(job);
+    }
+    for (size_t i = count_epochs(job, held->epoch);
+         i > 0 && job->epochs[i - 1].epoch == held->epoch; i--) {
+        struct gm_attempt *a = job->attempts[job->epochs[i - 1].at];
+        if (a->term == held->term) {
+            return a;
+        }
+    }
+    for (size_t i = job->attempt_count; i > job->epoch_count; i--) {
+        struct gm_attempt *a = job->attempts[i - 1];
+        if (a->epoch == held->epoch && a->term == held->term) {
+            return a;
+        }
+    }
+    return NULL;
+}
+
+/* *out NULL: nothing is stored of it. False: it has ended. */
+static bool find_attempt(struct gm_cjob *job, const Gm__HeldLease *held, struct gm_attempt **out)
+{
+    *out = find_stored(job, held);
+    return !*out || (*out)->unheard;
 }
 
 static bool is_same(const struct gm_attempt *a, const struct gm_assignment *b)

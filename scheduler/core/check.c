@@ -173,6 +173,33 @@ static int check_job(const struct gm_cjob *job, struct gm_err *err)
     return check_stamps(job, err);
 }
 
+/* What waits for its node is found by it. */
+static int check_unheard(const struct gm_core *core, struct gm_err *err)
+{
+    uint64_t found = 0, counted = 0;
+    for (const struct gm_unheard *n = core->unheard; n; n = n->hh.next) {
+        const struct gm_attempt *a;
+        DL_FOREACH2(n->attempts, a, unheard_next)
+        {
+            if (!a->unheard || strcmp(a->node_id, n->node_id) != 0) {
+                return BROKEN("an attempt on node %s is waited for elsewhere", a->node_id);
+            }
+            found++;
+        }
+    }
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        uint64_t own = 0;
+        for (size_t i = 0; i < job->attempt_count; i++) {
+            own += job->attempts[i]->unheard ? 1 : 0;
+        }
+        if (own != job->unheard_count) {
+            return BROKEN("job %s: attempts that are waited for are miscounted", job->id);
+        }
+        counted += own;
+    }
+    return found == counted ? 0 : BROKEN("an attempt is waited for on no node");
+}
+
 static int check_lease(const struct gm_core *core, const struct gm_lease *lease, uint64_t *running,
                        struct gm_err *err)
 {
@@ -283,12 +310,13 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
         }
     }
     int rc = gm_devices_check(core, err);
+    rc = rc < 0 ? rc : check_unheard(core, err);
     if (rc < 0) {
         return rc;
     }
     if (core->unheard && core->now >= core->strangers_until) {
         return BROKEN("job %s waits for a node longer than a lease lasts",
-                      core->unheard->inst->task->job->id);
+                      core->unheard->attempts->inst->task->job->id);
     }
     if (held != running) {
         return BROKEN("%" PRIu64 " units run, leases hold %" PRIu64, running, held);

@@ -61,6 +61,7 @@ void gm_core_destroy(struct gm_core **pcore)
     struct gm_cnode *node = core->nodes;
     struct gm_drained *drained = core->drained;
     gm_core_watches_fini(core);
+    gm_core_unheard_fini(core);
     for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         gm_devices_leave_node(core, n);
     }

@@ -163,6 +163,11 @@ struct gm_cjob *gm_core_order_next(struct gm_core *core)
     return job;
 }
 
+const struct gm_cjob *gm_core_order_waiting(const struct gm_core *core, size_t at)
+{
+    return job_of_wait(core->order.waiting.nodes[at]);
+}
+
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job)
 {
     struct gm_order *order = &core->order;

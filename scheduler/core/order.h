@@ -92,6 +92,9 @@ void gm_core_order_class(struct gm_core *core, struct gm_cjob *job);
 struct gm_cjob *gm_core_order_next(struct gm_core *core);
 /* The job whose turn it is in the class; NULL: none waits that may have more. */
 struct gm_cjob *gm_core_order_first(const struct gm_core *core, enum gm_job_class class_);
+/* The jobs that have something ready, in no order: at < core->order.waiting.count. Not between
+ * gm_core_order_aside and gm_core_order_back. */
+const struct gm_cjob *gm_core_order_waiting(const struct gm_core *core, size_t at);
 /* Nothing of the job can be placed now: others, until gm_core_order_back. */
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_back(struct gm_core *core);

@@ -66,10 +66,8 @@ bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wi
         return true;
     }
     /* After a restart nodes come back one by one. */
-    const struct gm_attempt *a;
-    DL_FOREACH2(core->unheard, a, unheard_next)
-    {
-        if (!gm_core_avoids(unit, a->node_id)) {
+    for (const struct gm_unheard *n = core->unheard; n; n = n->hh.next) {
+        if (!gm_core_avoids(unit, n->node_id)) {
             return true;
         }
     }

@@ -138,7 +138,18 @@ struct gm_attempt {
     bool stored; /* its row was written, and not lazily alone */
     /* It ran for the scheduler before this one, and its node has not said hello: adopt.c. */
     bool unheard;
-    struct gm_attempt *unheard_prev, *unheard_next;
+    struct gm_attempt *unheard_prev, *unheard_next; /* of those of its node */
+};
+/* What ran on a node that has not said hello. adopt.c. */
+struct gm_unheard {
+    char *node_id;               /* owned */
+    struct gm_attempt *attempts; /* list through unheard_prev, unheard_next; owned by their jobs */
+    UT_hash_handle hh;
+};
+/* An attempt's place in its job. */
+struct gm_epoch {
+    uint64_t epoch;
+    size_t at;
 };
 struct gm_granted {
     char *id;           /* owned; "store/key" */
@@ -210,7 +221,9 @@ struct gm_cjob {
     struct gm_attempt **attempts; /* owned */
     size_t attempt_cap;
     size_t attempt_count;
-    uint32_t unheard_count;     /* of these */
+    uint32_t unheard_count;  /* of these */
+    struct gm_epoch *epochs; /* owned; of the first epoch_count of these, by epoch; or NULL */
+    size_t epoch_count;
     struct gm_granted *objects; /* owned */
     struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
     uint64_t lease_count;
@@ -391,7 +404,7 @@ struct gm_core {
     bool loaded;
     bool stopping;              /* nothing is assigned any more */
     bool unstamped;             /* attempts that a restart ended wait for a wall-clock time */
-    struct gm_attempt *unheard; /* list through unheard_prev, unheard_next; owned by their jobs */
+    struct gm_unheard *unheard; /* owned; by node */
     gm_time strangers_until;    /* nodes may still work for the scheduler before this one */
     uint64_t first_seq;         /* of the jobs that this one was given */
     gm_time sampled_at;
@@ -578,6 +591,7 @@ void gm_core_lease_tick(struct gm_core *core);
 /* adopt.c: work that outlives its scheduler. */
 /* Recovery: the attempt ran. */
 void gm_core_unheard_add(struct gm_core *core, struct gm_attempt *attempt);
+void gm_core_unheard_fini(struct gm_core *core);
 /* Recovery, when the job's units are what they are: those of such attempts wait. */
 void gm_core_unheard_wait(struct gm_core *core, struct gm_cjob *job);
 /* The node has told all that it has, or the job needs none of it any more: what was not taken over

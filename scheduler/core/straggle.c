@@ -71,7 +71,8 @@ static bool waits_for(const struct gm_core *core, const struct gm_cjob *job, con
 
 static bool is_wanted(const struct gm_core *core, const char *chain)
 {
-    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+    for (size_t i = 0; i < core->order.waiting.count; i++) {
+        const struct gm_cjob *job = gm_core_order_waiting(core, i);
         bool open = job->state == GM_JOB_QUEUED || job->state == GM_JOB_RUNNING;
         if (open && waits_for(core, job, chain)) {
             return true;
