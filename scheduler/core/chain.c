@@ -76,7 +76,7 @@ static bool is_cpu(const char *name)
 }
 
 /* Its name is the codec's, with "10" behind it for that depth. */
-static bool has_codec(const Gm__Chain *chain, const char *codec, uint32_t bit_depth)
+bool gm_core_chain_encodes(const Gm__Chain *chain, const char *codec, uint32_t bit_depth)
 {
     size_t size = strlen(codec);
     const char *depth = bit_depth == 10 ? "10" : "";
@@ -92,10 +92,10 @@ static bool has_codec(const Gm__Chain *chain, const char *codec, uint32_t bit_de
 /* All renditions' codecs. */
 static bool can_encode(const Gm__Chain *chain, const Gm__EncodeParams *p)
 {
-    bool can = has_codec(chain, p->codec, p->bit_depth);
+    bool can = gm_core_chain_encodes(chain, p->codec, p->bit_depth);
     for (size_t i = 0; can && i < p->n_renditions; i++) {
         const Gm__EncodeParams *own = p->renditions[i]->encode;
-        can = !own || has_codec(chain, own->codec, own->bit_depth);
+        can = !own || gm_core_chain_encodes(chain, own->codec, own->bit_depth);
     }
     return can;
 }

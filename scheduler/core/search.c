@@ -17,9 +17,10 @@ struct search {
     const struct gm_core *core;
     const struct gm_unit *unit;
     const struct gm_chain_wish *wish;
-    struct gm_assignment *a; /* instance and demand */
-    bool other;              /* nodes that failed the unit are out */
-    bool kept;               /* a device was passed over for the job's first chunk */
+    struct gm_assignment *a;   /* instance and demand */
+    struct gm_classes classes; /* of the wish */
+    bool other;                /* nodes that failed the unit are out */
+    bool kept;                 /* a device was passed over for the job's first chunk */
     struct gm_capacity demand;
     bool by_column; /* the works of the job have columns, and these are they */
     uint32_t column[GM_CORE_WORKS];
@@ -159,11 +160,11 @@ static double picture_s(const struct search *s, const struct gm_block *b, size_t
 
 /* No measured device of the block is faster; negative: none is measured. The sums are made as
  * gm_core_picture_s makes them, of figures that are no smaller, so they are no larger. */
-static double soonest(const struct search *s, const struct gm_block *b)
+static double soonest(const struct search *s, struct gm_class *class, size_t at)
 {
     double sum = 0;
     for (uint32_t w = 0; s->by_column && w < s->works; w++) {
-        struct gm_pace most = b->range.most[s->column[w]];
+        struct gm_pace most = gm_bounds_range(class, at, s->column[w])->most;
         if (most.one < 0) {
             return -1;
         }
@@ -176,11 +177,11 @@ static double soonest(const struct search *s, const struct gm_block *b)
 }
 
 /* No measured device of the block is slower. */
-static double latest(const struct search *s, const struct gm_block *b)
+static double latest(const struct search *s, struct gm_class *class, size_t at)
 {
     double sum = 0;
     for (uint32_t w = 0; s->by_column && w < s->works; w++) {
-        struct gm_pace least = b->range.least[s->column[w]];
+        struct gm_pace least = gm_bounds_range(class, at, s->column[w])->least;
         const struct gm_cwork *work = &s->a->inst->task->job->works[w];
         double streams = work->largest > 0 ? work->pixels / work->largest : 1;
         double alone = least.one * (streams < 1 ? streams : 1);
@@ -189,39 +190,53 @@ static double latest(const struct search *s, const struct gm_block *b)
     return s->by_column ? sum : INFINITY;
 }
 
-static bool all_are_measured(const struct search *s, const struct gm_block *b)
+static bool all_are_measured(const struct search *s, struct gm_class *class, size_t at)
 {
     bool all = s->by_column;
     for (uint32_t w = 0; all && w < s->works; w++) {
-        all = !b->range.bare[s->column[w]];
+        all = !gm_bounds_range(class, at, s->column[w])->bare;
     }
     return all;
+}
+
+/* It was looked at in vain. */
+static void repair(const struct search *s, struct gm_class *class, size_t at)
+{
+    gm_bounds_repair(class, at);
+    for (uint32_t w = 0; s->by_column && w < s->works; w++) {
+        gm_bounds_repair_range(class, at, s->column[w]);
+    }
 }
 
 static void find_fastest_in(struct search *s, struct gm_class *class, size_t at)
 {
     const struct gm_block *b = class->blocks[at];
-    if (!is_enough(gm_devices_head(class, at), &s->demand)) {
+    bool found = false;
+    if (!is_enough(gm_bounds_head(class, at), &s->demand)) {
         return;
     }
-    double bound = soonest(s, b);
+    double bound = soonest(s, class, at);
     if (bound < 0 || (s->fastest > 0 && bound >= s->fastest)) {
         return;
     }
-    size_t count = gm_devices_in_block(class, at);
-    for (size_t i = 0; i < count; i++) {
+    for (uint64_t open = b->open; open;) {
+        size_t i = gm_devices_open(&open);
         double own = has_room(s, b, i) ? picture_s(s, b, i) : 0;
         if (own > 0 && (s->fastest <= 0 || own < s->fastest)) {
             s->fastest = own;
             class->fast = at;
+            found = true;
         }
+    }
+    if (!found) {
+        repair(s, class, at);
     }
 }
 
 static void find_fastest(struct search *s)
 {
-    struct gm_class *class = NULL;
-    while (s->works > 0 && (class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+    for (size_t c = 0; s->works > 0 && c < s->classes.count; c++) {
+        struct gm_class *class = s->classes.list[c];
         size_t likely = class->fast;
         if (likely < class->block_count) {
             find_fastest_in(s, class, likely);
@@ -236,41 +251,52 @@ static void find_fastest(struct search *s)
 
 static bool is_better(const struct found *best, uint64_t left, uint64_t order)
 {
-    return !best->device || left < best->left || (left == best->left && order < best->order);
+    return left < best->left || (left == best->left && order < best->order);
 }
 
 static void find_best_in(struct search *s, struct gm_class *class, size_t at, struct found *best)
 {
     const struct gm_block *b = class->blocks[at];
-    const struct gm_head *head = gm_devices_head(class, at);
+    const struct gm_head *head = gm_bounds_head(class, at);
     double limit = s->fastest * GM_CORE_FASTER;
     uint64_t cpu = s->demand.cpu_milli;
-    if (!is_enough(head, &s->demand) ||
-        !is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
-        (s->works > 0 && all_are_measured(s, b) && soonest(s, b) > limit)) {
+    bool found = false;
+    if (!is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
+        !is_enough(head, &s->demand) ||
+        (s->works > 0 && all_are_measured(s, class, at) && soonest(s, class, at) > limit)) {
         return;
     }
-    size_t count = gm_devices_in_block(class, at);
-    for (size_t i = 0; i < count; i++) {
-        uint64_t left = b->rest[GM_DIM_CPU][i] - cpu;
-        if (b->rest[GM_DIM_CPU][i] < cpu || !is_better(best, left, b->order[i]) ||
-            !has_room(s, b, i)) {
+    for (uint64_t open = b->open; open;) {
+        size_t i = gm_devices_open(&open);
+        uint64_t rest = b->rest[GM_DIM_CPU][i];
+        if (rest < cpu || !is_better(best, rest - cpu, b->order[i]) || !has_room(s, b, i)) {
             continue;
         }
         double own = picture_s(s, b, i);
         if (own <= limit || own <= 0) {
-            *best = (struct found){b->device[i], left, b->order[i], own};
+            *best = (struct found){b->device[i], rest - cpu, b->order[i], own};
+            class->best = at;
+            found = true;
         }
+    }
+    if (!found) {
+        repair(s, class, at);
     }
 }
 
 static struct found find_best(struct search *s)
 {
-    struct found best = {.device = NULL};
-    struct gm_class *class = NULL;
-    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+    struct found best = {.device = NULL, .left = UINT64_MAX, .order = UINT64_MAX};
+    for (size_t c = 0; c < s->classes.count; c++) {
+        struct gm_class *class = s->classes.list[c];
+        size_t likely = class->best;
+        if (likely < class->block_count) {
+            find_best_in(s, class, likely, &best);
+        }
         for (size_t at = 0; at < class->block_count; at++) {
-            find_best_in(s, class, at, &best);
+            if (at != likely) {
+                find_best_in(s, class, at, &best);
+            }
         }
     }
     return best;
@@ -280,17 +306,20 @@ static struct found find_best(struct search *s)
 static bool has_slower(struct search *s)
 {
     double limit = s->fastest * GM_CORE_FASTER;
-    struct gm_class *class = NULL;
-    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+    for (size_t c = 0; c < s->classes.count; c++) {
+        struct gm_class *class = s->classes.list[c];
         for (size_t at = 0; at < class->block_count; at++) {
             const struct gm_block *b = class->blocks[at];
-            size_t count = gm_devices_in_block(class, at);
-            bool may = is_enough(gm_devices_head(class, at), &s->demand) && soonest(s, b) >= 0 &&
-                       latest(s, b) > limit;
-            for (size_t i = 0; may && i < count; i++) {
+            bool may = is_enough(gm_bounds_head(class, at), &s->demand) &&
+                       soonest(s, class, at) >= 0 && latest(s, class, at) > limit;
+            for (uint64_t open = may ? b->open : 0; open;) {
+                size_t i = gm_devices_open(&open);
                 if (has_room(s, b, i) && picture_s(s, b, i) > limit) {
                     return true;
                 }
+            }
+            if (may) {
+                repair(s, class, at);
             }
         }
     }
@@ -320,9 +349,9 @@ static bool is_idle(const struct gm_cdevice *d)
 static struct gm_cdevice *find_alone(const struct search *s)
 {
     struct gm_cdevice *alone = NULL;
-    struct gm_class *class = NULL;
     uint64_t most = 0;
-    while ((class = gm_devices_class(s->core, s->wish, class)) != NULL) {
+    for (size_t c = 0; c < s->classes.count; c++) {
+        const struct gm_class *class = s->classes.list[c];
         for (size_t i = 0; i < class->count; i++) {
             struct gm_cdevice *d = class->blocks[i / GM_BLOCK]->device[i % GM_BLOCK];
             if (!gm_core_node_is_open(d->node) || !is_allowed(s, d)) {
@@ -354,17 +383,20 @@ static bool make_parked(const struct gm_core *core, const struct gm_chain_wish *
                         const struct gm_capacity *demand, struct gm_class **out_class,
                         struct gm_parked *out)
 {
-    struct gm_class *class = NULL;
-    *out_class = NULL;
-    *out = (struct gm_parked){
-        .made = core->devices->made, .any_print = !wish->fingerprint, .least = wish->least};
-    out->demand = *demand;
-    while ((class = gm_devices_class(core, wish, class)) != NULL) {
-        *out_class = *out_class ? *out_class : class;
-        out->classes++;
-        out->grown += class->grown;
+    if (wish->params) {
+        return false;
     }
-    return *out_class && !wish->params;
+    const struct gm_classes classes = gm_devices_classes(core, wish);
+    *out = (struct gm_parked){.made = core->devices->made,
+                              .classes = (uint32_t)classes.count,
+                              .any_print = !wish->fingerprint,
+                              .least = wish->least,
+                              .demand = *demand};
+    for (size_t i = 0; i < classes.count; i++) {
+        out->grown += classes.list[i]->grown;
+    }
+    *out_class = classes.count > 0 ? classes.list[0] : NULL;
+    return classes.count > 0;
 }
 
 static bool is_same(const struct gm_parked *a, const struct gm_parked *b)
@@ -415,6 +447,7 @@ bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
     struct search s = {.core = core, .unit = unit, .wish = wish, .a = a};
     s.other = unit->avoid_count > 0 && gm_core_has_other_node(core, wish, unit);
     s.demand = a->demand;
+    s.classes = gm_devices_classes(core, wish);
     take_works(&s);
     find_fastest(&s);
     struct found best = find_best(&s);

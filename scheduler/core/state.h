@@ -653,6 +653,7 @@ bool gm_core_keeps_slot(const struct gm_cjob *job, const struct gm_cdevice *devi
 void gm_core_chains_fill(struct gm_cdevice *device, const Gm__Device *m);
 void gm_core_chains_fini(struct gm_cdevice *device);
 Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain);
+bool gm_core_chain_encodes(const Gm__Chain *chain, const char *codec, uint32_t bit_depth);
 /* Of the wish, but for the encoder sessions. */
 bool gm_core_chain_matches(const Gm__Chain *chain, const struct gm_chain_wish *wish);
 const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
