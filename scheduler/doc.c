@@ -127,10 +127,11 @@ int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, 
 
 static json_t *capacity_json(const struct gm_capacity *c)
 {
-    return json_pack("{s:f, s:I, s:I, s:I, s:I}", "cpus", (double)c->cpu_milli / 1000.0,
+    return json_pack("{s:f, s:I, s:I, s:I, s:I, s:I}", "cpus", (double)c->cpu_milli / 1000.0,
                      "memory_bytes", (json_int_t)c->memory_bytes, "scratch_bytes",
                      (json_int_t)c->scratch_bytes, "slots", (json_int_t)c->slots, "sessions",
-                     (json_int_t)c->sessions);
+                     (json_int_t)c->sessions, "device_memory_bytes",
+                     (json_int_t)c->device_memory_bytes);
 }
 
 /* Nothing where nothing is held against it. */

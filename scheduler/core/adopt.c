@@ -296,11 +296,13 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     a->chain = held->chain                                ? held->chain
                : gm_core_chain_wish(core, a->inst, &wish) ? gm_core_device_chain(a->device, &wish)
                                                           : NULL;
-    a->demand = (struct gm_capacity){.cpu_milli = held->demand->cpu_milli,
-                                     .memory_bytes = bounded(held->demand->memory_bytes),
-                                     .scratch_bytes = bounded(held->demand->scratch_bytes),
-                                     .slots = held->demand->slots,
-                                     .sessions = held->demand->sessions};
+    a->demand =
+        (struct gm_capacity){.cpu_milli = held->demand->cpu_milli,
+                             .memory_bytes = bounded(held->demand->memory_bytes),
+                             .scratch_bytes = bounded(held->demand->scratch_bytes),
+                             .slots = held->demand->slots,
+                             .sessions = held->demand->sessions,
+                             .device_memory_bytes = bounded(held->demand->device_memory_bytes)};
     return a->chain != NULL;
 }
 

@@ -136,12 +136,13 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         say(row, "It is ready and waits for another node than the %u that failed it.",
             unit->avoid_count);
     } else {
-        struct gm_capacity d = gm_core_demand(inst);
-        gm_core_demand_learned(core, inst, wish.name, &d);
-        say(row,
-            "It is ready, but no device has enough left: it needs %" PRIu64
-            " MiB of memory, %" PRIu64 " MiB of scratch and %" PRIu64 " CPU milli.",
-            d.memory_bytes >> 20, d.scratch_bytes >> 20, d.cpu_milli);
+        struct gm_capacity d = gm_core_demand_on(core, inst, &wish);
+        char lacks[240];
+        if (gm_core_shortage(core, &wish, &d, lacks)) {
+            say(row, "It is ready, but no device has enough left. %s.", lacks);
+        } else {
+            say(row, "It is ready and will be given out.");
+        }
     }
 }
 
@@ -213,8 +214,9 @@ static void say_measured(const struct gm_inst *inst, char *out, size_t size)
 static void explain_some(const struct gm_core *core, const struct gm_inst *inst, uint64_t running,
                          uint64_t ready, uint64_t backoff, struct gm_explain_row *row)
 {
-    uint64_t unused, held = 0, awaited = 0;
+    uint64_t unused = 0, held = 0, awaited = 0;
     struct gm_chain_wish wish;
+    char lacks[240] = "";
     char waits[128] = "", few[64] = "", unheard[64] = "", measured[96], next[64];
     for (size_t i = inst->first_open; i < inst->chunk_count; i++) {
         awaited += inst->chunks[i].unit.awaited != NULL;
@@ -225,6 +227,10 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
     }
     if (ready > 0 && gm_core_chain_wish(core, inst, &wish)) {
         held = gm_core_inst_held(inst, gm_core_slots(core, &wish, &unused));
+        const struct gm_capacity d = gm_core_demand_on(core, inst, &wish);
+        if (ready == held || unused == 0 || !gm_core_shortage(core, &wish, &d, lacks)) {
+            lacks[0] = '\0';
+        }
     }
     if (held > 0) {
         (void)snprintf(waits, sizeof(waits), " %" PRIu64 " for `%.32s` to announce the next,", held,
@@ -239,9 +245,10 @@ static void explain_some(const struct gm_core *core, const struct gm_inst *inst,
     row->state = GM_TASK_RUNNING;
     say(row,
         "%zu of %zu chunks are done; %" PRIu64 " run, %" PRIu64 " wait for a slot%s,%s%s %" PRIu64
-        " pause after a failure.%s%s%s",
+        " pause after a failure.%s%s%s%s%s%s",
         inst->chunk_done, inst->chunk_count, running, ready - held, few, waits, unheard,
-        backoff - awaited, next, next[0] ? "." : "", measured);
+        backoff - awaited, next, next[0] ? "." : "", measured, lacks[0] ? " " : "", lacks,
+        lacks[0] ? "." : "");
 }
 
 static void explain_chunks(const struct gm_core *core, const struct gm_inst *inst, gm_time now,

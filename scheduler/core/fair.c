@@ -40,7 +40,8 @@ uint64_t gm_fair_share(const struct gm_capacity *demand, const struct gm_capacit
     part = larger_part(part, demand->cpu_milli, farm->cpu_milli);
     part = larger_part(part, demand->memory_bytes, farm->memory_bytes);
     part = larger_part(part, demand->scratch_bytes, farm->scratch_bytes);
-    return larger_part(part, demand->sessions, farm->sessions);
+    part = larger_part(part, demand->sessions, farm->sessions);
+    return larger_part(part, demand->device_memory_bytes, farm->device_memory_bytes);
 }
 
 uint64_t gm_fair_cost(uint64_t share, gm_time held)

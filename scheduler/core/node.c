@@ -248,7 +248,8 @@ static struct gm_capacity taken_over(const Gm__Capacity *m)
                                 .cpu_milli = m->cpu_milli,
                                 .memory_bytes = bounded(m->memory_bytes),
                                 .scratch_bytes = bounded(m->scratch_bytes),
-                                .sessions = m->sessions};
+                                .sessions = m->sessions,
+                                .device_memory_bytes = bounded(m->device_memory_bytes)};
 }
 
 /* What is known of a device changed: its proofs, its chains, why it offers nothing. */

@@ -44,6 +44,20 @@ struct gm_capacity gm_core_demand(const struct gm_inst *inst)
     return demand;
 }
 
+struct gm_capacity gm_core_demand_on(const struct gm_core *core, const struct gm_inst *inst,
+                                     const struct gm_chain_wish *wish)
+{
+    const struct gm_core_task_type *type = inst->task->type;
+    struct gm_capacity demand = gm_core_demand(inst);
+    bool encodes = type->role == GM_ROLE_PLAN || type->fan == GM_FAN_RUNS;
+    gm_core_demand_learned(core, inst, wish->name, &demand);
+    demand.sessions = wish->sessions;
+    if (encodes && strcmp(wish->name, "cpu") != 0) {
+        demand.device_memory_bytes = inst->task->job->device_memory_bytes;
+    }
+    return demand;
+}
+
 static struct gm_unit *first_ready(struct gm_inst *inst)
 {
     if (inst->task->type->fan != GM_FAN_RUNS) {
@@ -73,9 +87,7 @@ static bool place_inst(struct gm_core *core, struct gm_inst *inst)
             return false;
         }
         uint64_t slots = gm_core_slots(core, &wish, &unused);
-        struct gm_assignment a = {.inst = inst, .demand = gm_core_demand(inst)};
-        gm_core_demand_learned(core, inst, wish.name, &a.demand);
-        a.demand.sessions = wish.sessions;
+        struct gm_assignment a = {.inst = inst, .demand = gm_core_demand_on(core, inst, &wish)};
         if (unused == 0 || !gm_core_inst_may_start(inst, unused) ||
             (inst->task->failures == 0 && gm_core_is_parked(core, &wish, &a.demand))) {
             return false;
@@ -186,6 +198,7 @@ static struct gm_capacity farm_of(const struct gm_core *core)
             sum.scratch_bytes += u->scratch_bytes;
             sum.slots += u->slots;
             sum.sessions += u->sessions;
+            sum.device_memory_bytes += u->device_memory_bytes;
         }
     }
     return sum;

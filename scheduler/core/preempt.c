@@ -38,17 +38,10 @@ static bool find_need(struct gm_core *core, struct gm_cjob *job, struct need *ou
         return false;
     }
     out->class_ = job->turn.class_;
-    out->demand = gm_core_demand(inst);
-    gm_core_demand_learned(core, inst, out->wish.name, &out->demand);
-    out->demand.sessions = out->wish.sessions;
+    out->demand = gm_core_demand_on(core, inst, &out->wish);
     out->other = out->unit->avoid_count > 0 && gm_core_has_other_node(core, &out->wish, out->unit);
     struct gm_assignment a = {.inst = inst, .demand = out->demand};
     return !gm_core_find_device(core, out->unit, &out->wish, &a);
-}
-
-static bool is_room(uint64_t usable, uint64_t used, uint64_t freed, uint64_t demand)
-{
-    return used - freed + demand <= usable;
 }
 
 /* Without the lease the device has room. */
@@ -57,16 +50,13 @@ static bool makes_room(const struct gm_lease *lease, const struct need *need)
     const struct gm_capacity usable = gm_core_usable(lease->device);
     const struct gm_capacity used = gm_core_used(lease->device);
     const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
-    return !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
-           gm_core_device_chain(lease->device, &need->wish) != NULL &&
-           is_room(usable.slots, used.slots, freed->slots, demand->slots) &&
-           is_room(usable.cpu_milli, used.cpu_milli, freed->cpu_milli, demand->cpu_milli) &&
-           is_room(usable.memory_bytes, used.memory_bytes, freed->memory_bytes,
-                   demand->memory_bytes) &&
-           is_room(usable.scratch_bytes, used.scratch_bytes, freed->scratch_bytes,
-                   demand->scratch_bytes) &&
-           (demand->sessions == 0 || usable.sessions == 0 ||
-            is_room(usable.sessions, used.sessions, freed->sessions, demand->sessions));
+    bool room = !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
+                gm_core_device_chain(lease->device, &need->wish) != NULL;
+    for (int k = 0; room && k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || (demand->v[k] > 0 && usable.v[k] > 0);
+        room = !limited || used.v[k] - freed->v[k] + demand->v[k] <= usable.v[k];
+    }
+    return room;
 }
 
 static uint64_t frames_left(const struct gm_lease *lease, uint32_t *out_chunks)

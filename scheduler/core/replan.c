@@ -96,7 +96,8 @@ void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job)
     job->wake_at = 0;
     job->frames_known = job->frames_committed = 0;
     job->renditions = job->work_count = 0;
-    job->encode_memory_bytes = job->estimated_frames = job->estimated_bytes = 0;
+    job->encode_memory_bytes = job->device_memory_bytes = job->estimated_frames =
+        job->estimated_bytes = 0;
     job->sample_count = 0;
     job->fps = 0;
     job->progress_dirty = true;

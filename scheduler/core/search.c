@@ -373,8 +373,9 @@ static struct gm_cdevice *find_alone(const struct search *s)
 
 static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usable)
 {
-    for (int k = GM_DIM_CPU; k <= GM_DIM_SCRATCH; k++) {
-        demand->v[k] = demand->v[k] < usable->v[k] ? demand->v[k] : usable->v[k];
+    for (int k = GM_DIM_CPU; k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || (k > GM_DIM_SESSIONS && usable->v[k] > 0);
+        demand->v[k] = limited && demand->v[k] > usable->v[k] ? usable->v[k] : demand->v[k];
     }
 }
 

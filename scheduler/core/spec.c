@@ -243,6 +243,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     demand.scratch_bytes = lease->demand.scratch_bytes;
     demand.slots = (uint32_t)lease->demand.slots;
     demand.sessions = (uint32_t)lease->demand.sessions;
+    demand.device_memory_bytes = lease->demand.device_memory_bytes;
     assign.task_id = lease->task_id;
     assign.term = lease->term;
     assign.epoch = lease->epoch;

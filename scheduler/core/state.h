@@ -235,9 +235,11 @@ struct gm_cjob {
     int64_t keyframe_us; /* longest distance seen; 0: not known */
     uint64_t estimated_frames, estimated_bytes;
     uint64_t encode_memory_bytes;
-    uint32_t renditions; /* of the plan */
-    uint32_t rungs;      /* renditions that plan will make, by inspect's facts; 0: not known */
+    uint64_t device_memory_bytes; /* of a run, where a device encodes; 0: not known */
+    uint32_t renditions;          /* of the plan */
+    uint32_t rungs; /* renditions that plan will make, by inspect's facts; 0: not known */
     uint64_t source_pixels;
+    bool source_is_deep;                  /* more than 8 bits a sample */
     struct gm_cwork works[GM_CORE_WORKS]; /* of the plan; work_count 0: not known */
     uint32_t work_count;
     uint64_t picture_pixels; /* of one picture of all renditions together, and their preset */
@@ -759,11 +761,21 @@ void gm_core_preempt(struct gm_core *core);
 /* A chunk of the lease was committed: a run that yields ends here. */
 void gm_core_preempt_border(struct gm_core *core, struct gm_lease *lease);
 
+/* shortage.c */
+/* Of the devices that offer the wish, what lacks for the demand on the one that lacks least: "It
+ * takes 600 MiB of device memory, of which gpu of node-1 has 200 of 1024 left". False: no such
+ * device takes tasks, or nothing lacks. */
+bool gm_core_shortage(const struct gm_core *core, const struct gm_chain_wish *wish,
+                      const struct gm_capacity *demand, char out[240]);
+
 /* place.c */
 void gm_core_place(struct gm_core *core);
 /* The instance that the job would have placed first; NULL: none has anything ready. */
 struct gm_inst *gm_core_job_next_inst(struct gm_cjob *job);
 struct gm_capacity gm_core_demand(const struct gm_inst *inst);
+/* The same with what the past says, and what devices of the wish's chain are asked for besides. */
+struct gm_capacity gm_core_demand_on(const struct gm_core *core, const struct gm_inst *inst,
+                                     const struct gm_chain_wish *wish);
 /* Slots of devices that offer `wish` (NULL: of all) on nodes where work may go, no more of a device
  * than its encoder sessions are enough for. */
 uint64_t gm_core_slots(const struct gm_core *core, const struct gm_chain_wish *wish,

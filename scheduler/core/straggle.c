@@ -176,14 +176,12 @@ static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
     struct gm_assignment a = {.inst = lease->inst,
                               .first_chunk = open,
                               .chunk_count = lease->first_chunk + lease->chunk_count - open,
-                              .demand = gm_core_demand(lease->inst),
                               .copy_of = lease};
     if (gm_core_tenant_is_full(lease->job->tenant) ||
         !gm_core_chain_wish(core, lease->inst, &wish) || is_wanted(core, wish.name)) {
         return;
     }
-    gm_core_demand_learned(core, lease->inst, wish.name, &a.demand);
-    a.demand.sessions = wish.sessions;
+    a.demand = gm_core_demand_on(core, lease->inst, &wish);
     find_device(core, &wish, left, &a);
     if (a.device) {
         for (uint32_t i = 0; i < a.chunk_count; i++) {

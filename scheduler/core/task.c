@@ -296,6 +296,7 @@ static int note_inspection(struct gm_cjob *job, const Gm__Inspection *m)
             job->rate_den = rate->den;
         }
         job->source_pixels = (uint64_t)m->video->width_px * m->video->height_px;
+        job->source_is_deep = m->video->bit_depth > 8;
         job->keyframe_us = m->video->keyframe_interval_us;
         job->rungs = count_rungs(job, m->video);
     }
@@ -319,6 +320,32 @@ static uint64_t encoder_bytes(const Gm__Rendition *r)
     return base + pixels * frames * 3 / 2 * halves / 2;
 }
 
+/* Of the device, by a run there: its own context; of the source what decodes it holds (16
+ * references and four on their way) and what waits between decoder and encoders, of each rendition
+ * what its scaler and its encoder hold (docs/devices.md, "Pictures on the device"; a session's part
+ * and the context are estimates). Pictures are of 12 bits a pixel, of 10 bits twice that. */
+#define DEVICE_CONTEXT (UINT64_C(128) << 20)
+#define DEVICE_SOURCE_PICTURES (48u + 20u)
+#define DEVICE_RENDITION_PICTURES (18u + 24u)
+
+static uint64_t device_bytes(uint64_t pixels, uint64_t pictures, bool deep)
+{
+    pixels = pixels < MAX_PIXELS ? pixels : MAX_PIXELS;
+    return pixels * pictures * 3 / 2 * (deep ? 2 : 1);
+}
+
+static uint64_t device_memory(const struct gm_cjob *job, const Gm__Policy *m)
+{
+    uint64_t sum = DEVICE_CONTEXT +
+                   device_bytes(job->source_pixels, DEVICE_SOURCE_PICTURES, job->source_is_deep);
+    for (size_t i = 0; i < m->n_renditions && sum < UINT64_C(1) << 50; i++) {
+        const Gm__Rendition *r = m->renditions[i];
+        sum += device_bytes((uint64_t)r->width_px * r->height_px, DEVICE_RENDITION_PICTURES,
+                            r->encode && r->encode->bit_depth > 8);
+    }
+    return sum;
+}
+
 static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
 {
     uint64_t encoders = 0;
@@ -329,6 +356,7 @@ static int note_policy(struct gm_cjob *job, const Gm__Policy *m)
     job->renditions = (uint32_t)m->n_renditions;
     gm_core_works_take(job, m);
     job->encode_memory_bytes = encoders + source * DECODER_FRAMES * 3 / 2;
+    job->device_memory_bytes = device_memory(job, m);
     job->estimated_frames = m->estimated_frames > 0 ? (uint64_t)m->estimated_frames : 0;
     job->estimated_bytes = m->estimated_bytes > 0 ? (uint64_t)m->estimated_bytes : 0;
     return 0;

@@ -259,6 +259,7 @@ enum gm_dim {
     GM_DIM_MEMORY,   /* this and the next are of the node: its devices share them */
     GM_DIM_SCRATCH,  /* (of the device where a node tells its devices' parts alone) */
     GM_DIM_SESSIONS, /* of this one and those behind, 0 of a device: no limit is known */
+    GM_DIM_DEVICE_MEMORY,
     GM_DIMS
 };
 struct gm_capacity {
@@ -269,6 +270,7 @@ struct gm_capacity {
             uint64_t memory_bytes;
             uint64_t scratch_bytes;
             uint64_t sessions; /* of encoders */
+            uint64_t device_memory_bytes;
         };
         uint64_t v[GM_DIMS]; /* the same, by enum gm_dim */
     };

@@ -77,11 +77,12 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t store_ms;         /* a step of publishing or deleting takes up to so long */
     uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
-        rates[SIM_NODES]; /* of each node's cpu: pixels a second of one slot; 0: not measured */
-    uint32_t sessions;    /* encoders at once that a gpu's driver really gives; 0: any number */
-    uint32_t ladder;      /* rungs of pipelines, up to 4, which all sources fill; 0: not told */
-    const char *fallback; /* of pipelines; NULL: none is said */
-    const char *device;   /* the one that pipelines list; NULL: none is listed */
+        rates[SIM_NODES];   /* of each node's cpu: pixels a second of one slot; 0: not measured */
+    uint32_t sessions;      /* encoders at once that a gpu's driver really gives; 0: any number */
+    uint32_t device_memory; /* MiB that each gpu tells that it has; 0: it tells none */
+    uint32_t ladder;        /* rungs of pipelines, up to 4, which all sources fill; 0: not told */
+    const char *fallback;   /* of pipelines; NULL: none is said */
+    const char *device;     /* the one that pipelines list; NULL: none is listed */
     const struct gm_tenant_params *tenants; /* borrowed */
     size_t tenant_count;
 };

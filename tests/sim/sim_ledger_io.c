@@ -128,7 +128,8 @@ static void lease_began(struct sim *sim, const char *node_id, const Gm__Assign *
                                         .memory_bytes = m->demand->memory_bytes,
                                         .scratch_bytes = m->demand->scratch_bytes,
                                         .slots = m->demand->slots,
-                                        .sessions = m->demand->sessions};
+                                        .sessions = m->demand->sessions,
+                                        .device_memory_bytes = m->demand->device_memory_bytes};
     if (is_of_chunks(m->spec)) {
         lease.of_chunks = true;
         lease.first = m->spec->inputs[0]->item->index;
@@ -228,9 +229,22 @@ static void check_shared(const struct sim *sim, const struct sim_node *node)
     }
 }
 
+/* No gpu was given more than it told, in all that its leases hold. */
+static void check_gpu(const struct sim *sim, const struct sim_node *node)
+{
+    uint64_t told = (uint64_t)sim->params.device_memory << 20;
+    const struct gm_capacity sum = sum_of(sim, node->id, "gpu");
+    if (told > 0 && sum.device_memory_bytes > told) {
+        BROKEN("seed %u: leases hold %llu MiB of the memory of %s/gpu, which has %llu",
+               sim->params.seed, (unsigned long long)sum.device_memory_bytes >> 20, node->id,
+               (unsigned long long)told >> 20);
+    }
+}
+
 static void check_books(struct sim *sim)
 {
     for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        check_gpu(sim, &sim->nodes[n]);
         if (sim_node_shares(sim, &sim->nodes[n])) {
             check_shared(sim, &sim->nodes[n]);
         }

@@ -369,6 +369,7 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
     usable.scratch_bytes = (uint64_t)slots << 30;
     usable.slots = slots;
     usable.sessions = node->limit;
+    usable.device_memory_bytes = (uint64_t)sim->params.device_memory << 20;
     node->slots = slots;
     offer.proof = node->proof;
     offer.device = (char *)"gpu";

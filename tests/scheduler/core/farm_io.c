@@ -122,6 +122,9 @@ static void offer(struct farm *farm, const char *node, const char *device)
     c.memory_bytes = farm->even ? UINT64_C(16) << 30 : farm_random(farm, 8) << 30;
     c.scratch_bytes = farm->even ? UINT64_C(64) << 30 : farm_random(farm, 8) << 30;
     c.sessions = (uint32_t)(farm_random(farm, 2) ? 0 : 1 + farm_random(farm, 6));
+    c.device_memory_bytes = farm->even             ? UINT64_C(8) << 30
+                            : farm_random(farm, 3) ? farm_random(farm, 5) << 30
+                                                   : 0;
     m.device = (char *)(uintptr_t)device;
     m.usable = &c;
     if (node[strlen(node) - 1] % 2 != 0 && !farm->even) { /* it tells what its devices share */
@@ -293,6 +296,9 @@ void farm_ask(struct farm *farm, struct farm_ask *out)
                                        .scratch_bytes = farm_random(farm, 3) << 29,
                                        .slots = 1,
                                        .sessions = out->wish.sessions};
+    if (strcmp(out->wish.name, "cpu") != 0) {
+        out->demand.device_memory_bytes = farm_random(farm, 4) * (UINT64_C(700) << 20);
+    }
     if (farm_random(farm, 20) == 0) {
         out->demand.memory_bytes = farm_random(farm, 10) << 30;
     }

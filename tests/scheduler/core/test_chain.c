@@ -111,6 +111,78 @@ static void jobs_share_a_device_s_sessions(void **arg)
     }
 }
 
+struct used {
+    uint64_t memory, slots;
+};
+
+static struct used used_of_gpu(struct sim *sim)
+{
+    struct gm_nodes_view nodes;
+    struct used used = {0};
+    assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
+    for (size_t k = 0; k < nodes.rows[0].device_count; k++) {
+        const struct gm_device_view *d = &nodes.rows[0].devices[k];
+        if (strcmp(d->id, "gpu") == 0) {
+            used = (struct used){d->used.device_memory_bytes >> 20, d->used.slots};
+        }
+    }
+    gm_view_nodes_fini(&nodes);
+    return used;
+}
+
+static bool explains(struct sim *sim, const char *job, const char *words)
+{
+    struct gm_explain_view v;
+    bool said = false;
+    assert_int_equal(gm_view_explain(sim->core, job, sim->now, &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        said = said || strstr(v.rows[i].why, words) != NULL;
+    }
+    gm_view_explain_fini(&v);
+    return said;
+}
+
+/* A run of these jobs takes a bit over 129 MiB; a device that never has so much is given one alone.
+ * A node of the release before tells nothing of it: slots alone bound its runs. */
+static void jobs_share_a_device_s_memory(void **arg)
+{
+    (void)arg;
+    static const struct {
+        uint32_t mib;
+        uint64_t slots, memory; /* at once, at most */
+        const char *why;
+    } rows[] = {{0, 2, 258, NULL},
+                {300, 2, 258, NULL},
+                {200, 1, 129,
+                 "It takes 130 MiB of device memory, of which gpu of node node-0 has 70 of 200"},
+                {100, 1, 100,
+                 "It takes 130 MiB of device memory, of which gpu of node node-0 has 0 of 100"}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim *sim = farm(2, 1, "fail", "nvenc");
+        sim->params.device_memory = rows[i].mib;
+        sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+        (void)sim_submit(sim, "job", 40, 1, 50);
+        (void)sim_submit(sim, "other", 40, 1, 50);
+        struct used most = {0};
+        bool told = false;
+        for (int step = 0; step < 9000 && !sim_all_final(sim); step++) {
+            struct used used = used_of_gpu(sim);
+            most.memory = used.memory > most.memory ? used.memory : most.memory;
+            most.slots = used.memory > 0 && used.slots > most.slots ? used.slots : most.slots;
+            told = told || (rows[i].why && (explains(sim, "job", rows[i].why) ||
+                                            explains(sim, "other", rows[i].why)));
+            sim_step(sim);
+        }
+        assert_int_equal(most.memory, rows[i].memory);
+        assert_int_equal(most.slots, rows[i].slots);
+        assert_int_equal(told, rows[i].why != NULL);
+        assert_int_equal(sim_state(sim, "job"), GM_JOB_DONE);
+        assert_int_equal(sim_state(sim, "other"), GM_JOB_DONE);
+        assert_int_equal(failures(sim), 0);
+        sim_destroy(sim);
+    }
+}
+
 #define FEW "4 renditions need 4 encoder sessions; GPU gpu gives 3"
 
 static bool is_told(struct sim *sim, const char *words)
@@ -356,6 +428,7 @@ int main(void)
         cmocka_unit_test(analyze_needs_the_processor),
         cmocka_unit_test(a_busy_device_charges_no_attempt),
         cmocka_unit_test(jobs_share_a_device_s_sessions),
+        cmocka_unit_test(jobs_share_a_device_s_memory),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
         cmocka_unit_test(a_plan_that_fails_where_alone_it_fits_is_not_tried_to_the_end),
         cmocka_unit_test(a_limit_is_found_out),

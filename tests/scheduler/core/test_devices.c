@@ -60,6 +60,8 @@ static void assert_room(const struct farm *farm, const struct gm_cdevice *device
     assert_true(own.slots <= device->usable.slots && own.cpu_milli <= device->usable.cpu_milli);
     assert_true(device->usable.sessions == 0 || demand->sessions == 0 ||
                 own.sessions <= device->usable.sessions);
+    assert_true(device->usable.device_memory_bytes == 0 || demand->device_memory_bytes == 0 ||
+                own.device_memory_bytes <= device->usable.device_memory_bytes);
     if (node->shares) {
         assert_true(all.memory_bytes <= node->whole.memory_bytes);
         assert_true(all.scratch_bytes <= node->whole.scratch_bytes);

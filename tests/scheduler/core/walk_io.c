@@ -165,6 +165,10 @@ bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
         a->demand.cpu_milli = smaller(a->demand.cpu_milli, usable.cpu_milli);
         a->demand.memory_bytes = smaller(a->demand.memory_bytes, usable.memory_bytes);
         a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, usable.scratch_bytes);
+        if (usable.device_memory_bytes > 0) {
+            a->demand.device_memory_bytes =
+                smaller(a->demand.device_memory_bytes, usable.device_memory_bytes);
+        }
     }
     a->device = found.best;
     a->node = found.best ? found.best->node : NULL;
