@@ -426,6 +426,7 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
 enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h,
                                     struct gm_peer **out)
 {
+    *out = NULL;
     if (h->id.size == 0 || h->id.size > GM_PEERS_ID_BYTES || (p->allow != NULL && h->key == NULL)) {
         return GM_PEER_CUT;
     }
@@ -593,7 +594,7 @@ static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, in
         peer_remove(p, peer);
     } else if (!is_allowed(p, peer, unix_ms)) {
         unbind(p, peer);
-        hands->cut(peer->fd, "its key is not on the list any more", hands->arg);
+        hands->cut(peer->fd, GM_PEERS_OFF_LIST, hands->arg);
     } else if (is_stuck(peer, hands)) {
         hands->cut(peer->fd, "it does not read what it is told", hands->arg);
     }

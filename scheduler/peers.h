@@ -21,6 +21,9 @@
 #define GM_PEERS_STRANGERS_MAX 4096
 #define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20) /* a node that has more to read is told nothing */
 
+/* Why a connection is cut whose key was good when it was made. */
+#define GM_PEERS_OFF_LIST "its key is not on the list any more"
+
 struct gm_peers; /* opaque */
 
 enum gm_peer_verdict {
@@ -63,8 +66,8 @@ size_t gm_peers_unproved(const struct gm_peers *peers);
 /* NULL: its first message. */
 struct gm_peer *gm_peers_find(const struct gm_peers *peers, struct gm_peer_id id);
 /* A message came; it is not looked at yet. *out: whose it is; borrowed until the next call of
- * gm_peers_heard or gm_peers_sweep; unset with CUT and IGNORE of a peer that is not kept. TAKE,
- * IGNORE or CUT. */
+ * gm_peers_heard or gm_peers_sweep. TAKE, IGNORE or CUT; with CUT *out is NULL but where the key is
+ * not on the list any more. */
 enum gm_peer_verdict gm_peers_heard(struct gm_peers *peers, const struct gm_heard *heard,
                                     struct gm_peer **out);
 /* The message that was heard last brings `more` envelopes beside its first one. False: they are too

@@ -242,7 +242,8 @@ static int on_parts(struct gm_daemon *d, zmq_msg_t *id, zmq_msg_t *body)
     case GM_PEER_TAKE:
         return on_message(d, peer, zmq_msg_data(body), heard.size);
     case GM_PEER_CUT:
-        gm_guard_cut(d->guard, heard.fd, "its key or name is not taken");
+        gm_guard_cut(d->guard, heard.fd,
+                     peer != NULL ? GM_PEERS_OFF_LIST : "its key or name is not taken");
         return 1;
     default:
         return 1;
