@@ -6,7 +6,8 @@
  * term before lasts, for then its node has stopped by its own clock. That saves work done twice, no
  * more: where two nodes do make one thing, the first commit counts, as always.
  *
- * An attempt's row may be lost with its scheduler; its lease can be taken over all the same. What
+ * An attempt's row may be lost with its scheduler; its lease can be taken over all the same, and
+ * nothing is given to others before its node had time to come back (muster.c). What
  * ended an attempt is stored with the row that says so: one that has such a row runs no more.
  */
 #include <stdlib.h>

@@ -318,6 +318,10 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
         return BROKEN("job %s waits for a node longer than a lease lasts",
                       core->unheard->attempts->inst->task->job->id);
     }
+    if ((core->awaited && !core->musters) ||
+        (core->musters && core->muster_until != 0 && core->now >= core->muster_until)) {
+        return BROKEN("it waits for nodes longer than it may");
+    }
     if (held != running) {
         return BROKEN("%" PRIu64 " units run, leases hold %" PRIu64, running, held);
     }

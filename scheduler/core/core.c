@@ -62,6 +62,7 @@ void gm_core_destroy(struct gm_core **pcore)
     struct gm_drained *drained = core->drained;
     gm_core_watches_fini(core);
     gm_core_unheard_fini(core);
+    gm_core_muster_fini(core);
     for (struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         gm_devices_leave_node(core, n);
     }
@@ -395,6 +396,7 @@ int gm_core_step(struct gm_core *core, const struct gm_event *event, gm_time now
     core->now = now > core->now ? now : core->now;
     core->unix_ms = event->unix_ms;
     gm_core_unheard_tick(core);
+    gm_core_muster_tick(core);
     if (core->unstamped && event->type == GM_EV_TICK && core->unix_ms > 0) {
         stamp_lost(core);
     }

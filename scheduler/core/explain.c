@@ -94,7 +94,10 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         connected += n->connected ? 1 : 0;
     }
-    if (connected > 0 && there && gm_core_chain_is_short(core, &wish, few)) {
+    if (core->musters) {
+        say(row, "It is ready; the scheduler started anew and waits a second at most for the nodes "
+                 "that worked before, one of which may have it.");
+    } else if (connected > 0 && there && gm_core_chain_is_short(core, &wish, few)) {
         say(row, "It is ready and waits for a device: %s.", few);
     } else if (connected > 0 && !there) {
         gm_core_chain_passed(core, inst->task->job, NULL, none, sizeof(none));

@@ -466,6 +466,7 @@ int gm_core_loaded(struct gm_core *core, gm_time now, struct gm_effects *out, st
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         resume_job(core, job);
     }
+    gm_core_muster_begin(core);
     gm_core_rows_flush(core);
     core->fx = NULL;
     return 0;

@@ -191,6 +191,7 @@ static void send_welcome(struct gm_core *core, struct gm_cnode *node, const Gm__
         welcome.adopted[welcome.n_adopted++] = s;
     }
     gm_core_unheard_end_node(core, node->id);
+    gm_core_muster_heard(core, node->id);
     welcome.term = core->params.term;
     welcome.lease_ms = core->params.lease_ms;
     welcome.heartbeat_ms = core->params.heartbeat_ms;
@@ -433,6 +434,7 @@ static void handle_stranger(struct gm_core *core, const char *node_id, const Gm_
         break;
     case GM__ENVELOPE__BODY_GOODBYE: /* nothing of it is being stored any more */
         gm_core_unheard_end_node(core, node_id);
+        gm_core_muster_heard(core, node_id);
         break;
     default:
         break;

@@ -208,7 +208,7 @@ void gm_core_place(struct gm_core *core)
 {
     uint64_t unused;
     struct gm_cjob *job;
-    if (!core->place_dirty || core->stopping) {
+    if (!core->place_dirty || core->stopping || core->musters) {
         return;
     }
     uint64_t slots = gm_core_slots(core, NULL, &unused);

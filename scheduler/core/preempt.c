@@ -117,7 +117,7 @@ static void ask_one(struct gm_core *core, const struct need *need)
 
 void gm_core_preempt(struct gm_core *core)
 {
-    if (core->stopping || core->preempt_time == 0) {
+    if (core->stopping || core->musters || core->preempt_time == 0) {
         return;
     }
     for (int c = GM_CLASSES - 1; c > GM_CLASS_BATCH; c--) {

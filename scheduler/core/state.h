@@ -407,6 +407,9 @@ struct gm_core {
     bool stopping;              /* nothing is assigned any more */
     bool unstamped;             /* attempts that a restart ended wait for a wall-clock time */
     struct gm_unheard *unheard; /* owned; by node */
+    bool musters;               /* muster.c: nothing is given out yet */
+    gm_time muster_until;       /* at most; 0: until the first step says */
+    struct gm_awaited *awaited; /* owned */
     gm_time strangers_until;    /* nodes may still work for the scheduler before this one */
     uint64_t first_seq;         /* of the jobs that this one was given */
     gm_time sampled_at;
@@ -604,6 +607,14 @@ void gm_core_unheard_end_job(struct gm_core *core, struct gm_cjob *job);
 void gm_core_unheard_tick(struct gm_core *core);
 /* The node goes on with what it holds from an earlier term. False: it has to drop that. */
 bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held);
+
+/* muster.c: after a restart nodes come back before anything is given out. */
+/* Recovery, when all rows are loaded. */
+void gm_core_muster_begin(struct gm_core *core);
+/* The node has told all that it has, or said goodbye. */
+void gm_core_muster_heard(struct gm_core *core, const char *node_id);
+void gm_core_muster_tick(struct gm_core *core); /* in each step */
+void gm_core_muster_fini(struct gm_core *core);
 
 /* retry.c */
 struct gm_lease_failure {

@@ -193,7 +193,7 @@ static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
 
 void gm_core_straggle(struct gm_core *core)
 {
-    if (core->stopping || core->now - core->straggled_at < LOOK_PERIOD) {
+    if (core->stopping || core->musters || core->now - core->straggled_at < LOOK_PERIOD) {
         return;
     }
     core->straggled_at = core->now;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/envelope.h"
 #include "scheduler/core/state.h"
 #include "sim/sim_io.h"
 
@@ -36,6 +37,50 @@ static inline struct stage stage_open(const char *task)
     (void)sim_submit(s.sim, "job", 12, 1, 50);
     assert_true(stage_find(&s, task));
     return s;
+}
+
+static inline void say(struct sim *sim, const char *node_id, Gm__Envelope *envelope)
+{
+    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = envelope};
+    assert_int_equal(sim_event(sim, &event, NULL), 0);
+}
+
+/* Hello by hand. Which of the leases go on, one bit each. */
+static inline uint32_t said_hello(struct sim *sim, const struct sim_node *node,
+                                  Gm__HeldLease **held, size_t count)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Hello m = GM__HELLO__INIT;
+    Gm__Device cpu = GM__DEVICE__INIT;
+    Gm__Device *devices[] = {&cpu};
+    uint32_t kept = 0;
+    cpu.id = cpu.kind = (char *)"cpu";
+    m.node_id = (char *)(uintptr_t)node->id;
+    m.instance = node->instance;
+    m.protocol = GM_PROTOCOL_VERSION;
+    m.devices = devices;
+    m.n_devices = 1;
+    m.held = held;
+    m.n_held = count;
+    envelope.body_case = GM__ENVELOPE__BODY_HELLO;
+    envelope.hello = &m;
+    say(sim, node->id, &envelope);
+    const struct gm_effects *fx = &sim->pending[sim->pending_count - 1];
+    const Gm__Welcome *welcome = NULL;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        const Gm__Envelope *e = fx->sends[i].envelope;
+        welcome = e->body_case == GM__ENVELOPE__BODY_WELCOME ? e->welcome : welcome;
+    }
+    assert_non_null(welcome);
+    for (size_t i = 0; i < welcome->n_adopted; i++) {
+        for (size_t h = 0; h < count; h++) {
+            const Gm__LeaseState *a = welcome->adopted[i];
+            bool same = a->task_id == held[h]->task_id && a->term == held[h]->term &&
+                        a->epoch == held[h]->epoch;
+            kept |= same ? 1u << h : 0;
+        }
+    }
+    return kept;
 }
 
 static inline const Gm__Envelope *say_produced(struct stage *s, const Gm__Item *item,
