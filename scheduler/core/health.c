@@ -2,6 +2,7 @@
  * then passes elsewhere, and nothing of it failed elsewhere in between. */
 #include "scheduler/core/health.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <string.h>
 
@@ -18,6 +19,8 @@ bool gm_health_counts(const struct gm_err *error)
         return false;
     case GM_E_WORKER_DIED:
         return error->native != SIGKILL;
+    case GM_E_NODE_GRANT: /* signed by another key, but not: too old by somebody's clock */
+        return error->native != ETIME;
     default:
         return info->retry == GM_RETRY_OTHER_NODE && info->blame != GM_BLAME_STORAGE;
     }

@@ -36,8 +36,8 @@ struct gm_health {
 };
 
 /* Whether a failure says anything of where it was: not what came from outside (a lost node, a
- * kill), what stores, objects or users are to blame for, what would fail anywhere, nor that a piece
- * of work takes more memory or disk than there is. */
+ * kill, a clock), what stores, objects or users are to blame for, what would fail anywhere, nor
+ * that a piece of work takes more memory or disk than there is. */
 bool gm_health_counts(const struct gm_err *error);
 /* `left` of its units are still to be done. One that is full forgets its oldest mark. */
 void gm_health_fail(struct gm_health *health, const struct gm_health_work *work, uint32_t left,

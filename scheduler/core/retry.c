@@ -238,6 +238,25 @@ static void let_go(struct gm_core *core, struct gm_lease *lease, const struct gm
     gm_core_lease_cancel(core, lease, f->error.text);
 }
 
+/* Its twin has the units: nobody is charged, but its device failed at them. */
+static void tell_watch(struct gm_core *core, const struct gm_lease *lease,
+                       const struct gm_lease_failure *f)
+{
+    const struct gm_unit *unit = NULL;
+    int64_t chunk = -1;
+    for (uint32_t i = 0; i < lease->chunk_count; i++) {
+        uint32_t at = lease->first_chunk + i;
+        const struct gm_unit *u = &lease->inst->chunks[at].unit;
+        if (u->state != GM_TASK_DONE && (!unit || f->chunk == (int64_t)at)) {
+            unit = u;
+            chunk = at;
+        }
+    }
+    if (unit) {
+        gm_core_watch_failed(core, lease, unit, chunk, f);
+    }
+}
+
 void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
                         const struct gm_lease_failure *f)
 {
@@ -249,6 +268,7 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
     struct gm_attempt *a = lease->attempt;
     struct gm_err error = f->error;
     int64_t chunk;
+    bool had_twin = lease->twin != NULL;
     gm_core_twin_part(lease); /* which goes on with its units */
     struct gm_unit *guilty = find_guilty(lease, f->chunk, &chunk);
     bool fails = false;
@@ -259,6 +279,9 @@ void gm_core_lease_fail(struct gm_core *core, struct gm_lease *lease,
         gm_core_unit_clear(guilty);
     }
     if (!guilty) {
+        if (had_twin) {
+            tell_watch(core, lease, f);
+        }
         return_rest(core, lease, false); /* all that it held is committed: nothing to try again */
     } else if (is_free(lease, guilty, error.code) ||
                (core->stopping && error.code == GM_E_NODE_LOST)) { /* it stops, too */

@@ -808,11 +808,15 @@ bool gm_core_avoids(const struct gm_unit *unit, const char *node_id);
 bool gm_core_inst_may_start(const struct gm_inst *inst, uint64_t free_slots);
 
 /* watch.c, quarantine.c: devices that swallow work or return what does not verify (ADR-0045) */
-/* The lease failed and is charged for it: to `chunk` (-1: the instance), for which `guilty` stands.
- * Its units still hold it. */
+/* The lease failed at `chunk` (-1: the instance), for which `guilty` stands; its units hold it yet,
+ * or its twin. */
 void gm_core_watch_failed(struct gm_core *core, const struct gm_lease *lease,
                           const struct gm_unit *guilty, int64_t chunk,
                           const struct gm_lease_failure *failure);
+/* The lease stood still while a copy on another device made `count` chunks of it, from `first` on.
+ */
+void gm_core_watch_overtaken(struct gm_core *core, const struct gm_lease *lease, uint32_t first,
+                             uint32_t count);
 /* Its chunk, or its instance (-1), is committed. */
 void gm_core_watch_passed(struct gm_core *core, const struct gm_lease *lease, int64_t chunk);
 /* It ended or is planned again: what waits to pass elsewhere says nothing. */

@@ -9,8 +9,9 @@
  * The two leases are twins. The units are the first one's; whose item of a chunk comes first has
  * it committed, the other's changes nothing. When all are, the one that lacks them is cancelled.
  * One that fails leaves the units to the other, and nobody is charged: what is wrong with a chunk
- * shows when the last of both fails. What a loser has put into a store is loose and goes with the
- * job's clean-up, unless it is the same. See: docs/adr/0046-stragglers.md.
+ * shows when the last of both fails. What failed, or stood still while a copy made it, speaks
+ * against its device all the same (watch.c). What a loser has put into a store is loose and goes
+ * with the job's clean-up, unless it is the same. See: docs/adr/0046-stragglers.md.
  */
 #include <string.h>
 
@@ -18,6 +19,7 @@
 
 #define LOOK_PERIOD GM_SEC
 #define LEAST_LEFT (2 * GM_SEC) /* less is not worth a second worker */
+#define STILL_BEATS 3           /* a Renew may come late */
 
 void gm_core_twin_part(struct gm_lease *lease)
 {
@@ -43,10 +45,28 @@ static uint32_t first_open(const struct gm_lease *lease)
     return at;
 }
 
+/* The original, which its node renews, has not moved since its copy was given out, and for as long
+ * as all of it should take: its worker hangs. One that is only slow has moved. */
+static bool stands_still(const struct gm_core *core, const struct gm_lease *lease,
+                         const struct gm_lease *copy)
+{
+    gm_time typical, error, beats = STILL_BEATS * core->heartbeat_time;
+    gm_time still = core->now - lease->progress_at;
+    gm_time heard = lease->expires_at - core->lease_time;
+    uint64_t work = gm_core_work(lease->inst, lease->first_chunk, lease->chunk_count);
+    return lease->fed_complete && lease->progress_at <= copy->assigned_at && still >= beats &&
+           core->now - heard < beats &&
+           gm_core_typical(core, lease->chain, lease->inst, work, &typical, &error) &&
+           still >= typical;
+}
+
 void gm_core_twin_committed(struct gm_core *core, struct gm_lease *lease)
 {
     struct gm_lease *other = lease->twin;
     if (other && first_open(other) == other->first_chunk + other->chunk_count) {
+        if (lease->is_copy && stands_still(core, other, lease)) {
+            gm_core_watch_overtaken(core, other, lease->first_chunk, lease->chunk_count);
+        }
         gm_core_lease_cancel(core, other, "another attempt was first");
     }
 }

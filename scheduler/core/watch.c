@@ -102,14 +102,22 @@ bool gm_core_watch_is_kept(const struct gm_cwatch *watch)
     return watch->by_operator || watch->state != GM_WATCH_OPEN;
 }
 
+/* Given out since then. What was taken over from an earlier term may be older than a trial that
+ * went on over a restart. */
+static bool is_after(const struct gm_core *core, const struct gm_lease *lease, gm_time began)
+{
+    return lease->assigned_at >= began && lease->term == core->params.term;
+}
+
 /* Leases that run since before the trial: the one that is tried comes beside them. */
-static uint64_t count_older(const struct gm_cnode *node, const struct gm_cdevice *d, gm_time began)
+static uint64_t count_older(const struct gm_core *core, const struct gm_cnode *node,
+                            const struct gm_cdevice *d, gm_time began)
 {
     uint64_t n = 0;
     const struct gm_lease *lease;
     DL_FOREACH2(node->leases, lease, node_next)
     {
-        n += lease->device == d && lease->assigned_at < began ? 1 : 0;
+        n += lease->device == d && !is_after(core, lease, began) ? 1 : 0;
     }
     return n;
 }
@@ -125,7 +133,7 @@ void gm_core_device_open(struct gm_core *core, struct gm_cnode *node, struct gm_
     if (closed) {
         d->usable.slots = 0;
     } else if (w && w->state == GM_WATCH_TRIAL) {
-        uint64_t most = count_older(node, d, w->opened) + 1;
+        uint64_t most = count_older(core, node, d, w->opened) + 1;
         d->usable.slots = d->usable.slots < most ? d->usable.slots : most;
     }
     gm_core_node_resized(core, node);
@@ -321,7 +329,8 @@ void gm_core_watch_failed(struct gm_core *core, const struct gm_lease *lease,
         work.count = lease->chunk_count;
         left = 0;
         for (uint32_t i = 0; i < lease->chunk_count; i++) {
-            left += lease->inst->chunks[lease->first_chunk + i].unit.lease == lease ? 1 : 0;
+            const struct gm_unit *unit = &lease->inst->chunks[lease->first_chunk + i].unit;
+            left += unit->state != GM_TASK_DONE ? 1 : 0; /* its twin may have them by now */
         }
     }
     bool contested = failed_elsewhere(guilty, lease->node->id);
@@ -345,6 +354,23 @@ void gm_core_watch_failed(struct gm_core *core, const struct gm_lease *lease,
     }
 }
 
+void gm_core_watch_overtaken(struct gm_core *core, const struct gm_lease *lease, uint32_t first,
+                             uint32_t count)
+{
+    struct gm_health_work work = work_of(lease, first);
+    for (uint32_t i = 0; i < count; i++) {
+        if (lease->inst->chunks[first + i].alone) { /* a run of it failed, there or elsewhere */
+            return;
+        }
+    }
+    work.count = count;
+    struct gm_cwatch *w = gm_core_watch_make(core, lease->node->id, lease->device->id);
+    if (w) {
+        gm_health_fail(&w->health, &work, 0, GM_E_WORKER_HUNG, core->now); /* it has passed */
+        judge(core, w);
+    }
+}
+
 /* The trial is over. */
 static void open_device(struct gm_core *core, struct gm_cwatch *w)
 {
@@ -364,7 +390,7 @@ void gm_core_watch_passed(struct gm_core *core, const struct gm_lease *lease, in
     {
         if (w == lease->device->watch) {
             gm_health_pass(&w->health, &unit);
-            if (w->state == GM_WATCH_TRIAL && lease->assigned_at >= w->opened) {
+            if (w->state == GM_WATCH_TRIAL && is_after(core, lease, w->opened)) {
                 open_device(core, w);
             }
             judge(core, w);

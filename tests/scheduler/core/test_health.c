@@ -6,6 +6,7 @@
 /* cmocka wants the four above first */
 #include <cmocka.h>
 
+#include <errno.h>
 #include <signal.h>
 
 #include "scheduler/core/health.h"
@@ -175,6 +176,7 @@ static void some_codes_say_nothing_of_a_device(void **state)
         assert_true(gm_health_counts(&(struct gm_err){.code = some[i]}));
     }
     assert_false(gm_health_counts(&(struct gm_err){.code = GM_E_WORKER_DIED, .native = SIGKILL}));
+    assert_false(gm_health_counts(&(struct gm_err){.code = GM_E_NODE_GRANT, .native = ETIME}));
 }
 
 int main(void)

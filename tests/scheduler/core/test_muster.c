@@ -40,9 +40,8 @@ static struct stage open_second(void)
 static struct stage restarted(void)
 {
     struct stage s = open_second();
-    struct gm_key key = {.kind = GM_ROW_ATTEMPT,
-                         .job = job_of(&s)->seq,
-                         .number = s.task->assign->spec->attempt};
+    struct gm_key key = {
+        .kind = GM_ROW_ATTEMPT, .job = job_of(&s)->seq, .number = s.task->assign->spec->attempt};
     struct sim_row *row = sim_row_find(s.sim, &key);
     assert_non_null(row);
     sim_row_drop(s.sim, row);

@@ -90,6 +90,13 @@ static void nobody_was_charged(const struct tail *t)
     }
 }
 
+/* Tasks that failed on the node's processors and passed elsewhere. */
+static uint32_t strikes_of(const struct tail *t, const struct gm_cnode *node)
+{
+    const struct gm_cwatch *w = gm_core_watch_find(t->sim->core, node->id, "cpu");
+    return w ? gm_health_strikes(&w->health) : 0;
+}
+
 /* The task of the lease on its node stands still, or goes on. */
 static void hang(struct sim *sim, const struct gm_lease *lease, bool hung)
 {
@@ -126,7 +133,29 @@ static void a_run_that_stands_still_is_copied_and_the_copy_wins(void **arg)
     assert_int_equal(t.sim->copies, 1);
     assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_CANCELLED);
     nobody_was_charged(&t);
+    assert_int_equal(strikes_of(&t, t.on), 1); /* its device let it hang */
     sim_destroy(t.sim);
+}
+
+/* Slow is not broken, and what a node does that is not heard of is not known. */
+static void what_a_copy_overtakes_without_standing_still_is_no_strike(void **arg)
+{
+    enum { MOVES, IS_NOT_HEARD, FAILED_BEFORE, WAYS };
+    (void)arg;
+    for (int way = 0; way < WAYS; way++) {
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        t.node->parted = way == IS_NOT_HEARD;
+        t.slow->inst->chunks[t.slow->first_chunk].alone = way == FAILED_BEFORE;
+        for (int i = 0; i < 400 && !sim_all_final(t.sim); i++) {
+            t.task->progress += way == MOVES ? 1 : 0;
+            sim_step(t.sim);
+        }
+        assert_int_equal(t.sim->copies, 1);
+        assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_CANCELLED);
+        assert_int_equal(strikes_of(&t, t.on), 0);
+        sim_destroy(t.sim);
+    }
 }
 
 static void the_first_one_may_win_too(void **arg)
@@ -144,6 +173,7 @@ static void the_first_one_may_win_too(void **arg)
     assert_int_equal(attempt_of(&t, copy)->outcome, GM_ATTEMPT_CANCELLED);
     assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_DONE);
     nobody_was_charged(&t);
+    assert_null(t.sim->core->watches);
     sim_destroy(t.sim);
 }
 
@@ -185,9 +215,11 @@ static void one_that_fails_leaves_the_units_to_the_other(void **arg)
         sim_commit(t.sim);
         struct gm_lease *copy = t.slow->twin, *stays = copy_fails ? t.slow : copy;
         struct gm_unit *unit = &copy->inst->chunks[copy->first_chunk].unit;
+        const struct gm_cnode *failed = copy_fails ? copy->node : t.on;
         hang(t.sim, copy, true);
         /* even with what is never tried again: the other one will show whether it is so */
         fails(&t, copy_fails ? copy : t.slow, copy_fails ? GM_E_MEDIA : GM_E_WORKER_DIED);
+        assert_int_equal(strikes_of(&t, failed), 0); /* it may be the work */
         assert_null(stays->twin);
         assert_false(stays->is_copy);
         assert_ptr_equal(unit->lease, stays);
@@ -197,6 +229,7 @@ static void one_that_fails_leaves_the_units_to_the_other(void **arg)
         sim_check_done(t.sim, &t.sim->jobs[0]);
         assert_int_equal(t.sim->copies, 1); /* a chunk is copied once */
         nobody_was_charged(&t);
+        assert_int_equal(strikes_of(&t, failed), 1);
         sim_destroy(t.sim);
     }
 }
@@ -217,6 +250,9 @@ static void the_last_of_both_is_charged(void **arg)
     assert_int_equal(unit->failures, 1);
     sim_until(t.sim, sim_all_final, 60);
     sim_check_done(t.sim, &t.sim->jobs[0]);
+    for (const struct gm_cnode *n = t.sim->core->nodes; n; n = n->hh.next) {
+        assert_int_equal(strikes_of(&t, n), 0); /* it failed in two places */
+    }
     sim_destroy(t.sim);
 }
 
@@ -491,6 +527,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_stands_still_is_copied_and_the_copy_wins),
+        cmocka_unit_test(what_a_copy_overtakes_without_standing_still_is_no_strike),
         cmocka_unit_test(the_first_one_may_win_too),
         cmocka_unit_test(both_may_commit_and_each_chunk_is_committed_once),
         cmocka_unit_test(one_that_fails_leaves_the_units_to_the_other),

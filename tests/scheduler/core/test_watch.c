@@ -321,6 +321,51 @@ static void quarantine_outlives_the_scheduler(void **arg)
     sim_destroy(sim);
 }
 
+static const struct gm_lease *lease_on(const struct sim *sim, const char *node)
+{
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        if (strcmp(l->node->id, node) == 0 && l->chunk_count > 0) {
+            return l;
+        }
+    }
+    return NULL;
+}
+
+static bool node_0_works(struct sim *sim)
+{
+    return lease_on(sim, "node-0") != NULL;
+}
+
+/* It may be one of those that ran before the trial began: that is not stored. */
+static void what_was_taken_over_ends_no_trial(void **arg)
+{
+    (void)arg;
+    struct sim *sim = bad_farm(3, 3);
+    (void)sim_submit(sim, "job", 900, 0, 50);
+    sim_until(sim, is_closed, 300);
+    sim->params.bad_node = 0;
+    sim_until(sim, is_on_trial, 60);
+    sim_until(sim, node_0_works, 10);
+    sim_commit(sim);
+    sim_restart(sim);
+    sim_until(sim, node_0_works, 3);
+    const struct gm_lease *lease = lease_on(sim, "node-0");
+    assert_int_equal(lease->term, 1);
+    assert_true(is_on_trial(sim));
+    assert_true(lease->device->usable.slots > 1); /* those, and the one that is tried */
+    struct gm_effects fx = {0};
+    struct gm_lease fresh = *lease;
+    fresh.term = sim->core->params.term;
+    sim->core->fx = &fx;
+    gm_core_watch_passed(sim->core, lease, lease->first_chunk);
+    assert_true(is_on_trial(sim));
+    gm_core_watch_passed(sim->core, &fresh, lease->first_chunk);
+    assert_false(is_on_trial(sim));
+    sim->core->fx = NULL;
+    gm_effects_fini(&fx);
+    sim_destroy(sim);
+}
+
 static const struct sim_row *find_row(struct sim *sim, const char *node)
 {
     const struct gm_key key = {.kind = GM_ROW_NODE, .name = (char *)(uintptr_t)node};
@@ -399,6 +444,7 @@ int main(void)
         cmocka_unit_test(a_gpu_that_its_node_proved_again_begins_anew),
         cmocka_unit_test(an_old_node_s_gpu_is_tried_after_the_pause),
         cmocka_unit_test(quarantine_outlives_the_scheduler),
+        cmocka_unit_test(what_was_taken_over_ends_no_trial),
         cmocka_unit_test(an_operator_closes_and_opens)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
