@@ -4,9 +4,12 @@
  * taken back: tasks that are not runs have no border.
  *
  * Once a second, one run a class: the one of the lowest class, and of these the one that has most
- * to do, on a device where its end makes room. No more runs are told to yield than jobs wait.
+ * to do, on a device where its end makes room. No more runs are told to yield than jobs wait; one
+ * that stands still comes to no border, and is not counted.
  */
 #include "scheduler/core/state.h"
+
+#define STILL_BEATS 3 /* a Renew may come late */
 
 /* What a waiting job needs. */
 struct need {
@@ -84,6 +87,15 @@ static uint64_t count_waiting(const struct gm_core *core, enum gm_job_class clas
     return count;
 }
 
+/* It will come to a border: that it made something was heard within the time that jobs wait, or
+ * within some heartbeats, which tell that. */
+static bool moves(const struct gm_core *core, const struct gm_lease *lease)
+{
+    gm_time beats = STILL_BEATS * core->heartbeat_time;
+    return core->now - lease->progress_at <
+           (core->preempt_time > beats ? core->preempt_time : beats);
+}
+
 static void ask_one(struct gm_core *core, const struct need *need)
 {
     struct gm_lease *best = NULL;
@@ -91,12 +103,12 @@ static void ask_one(struct gm_core *core, const struct need *need)
     for (struct gm_lease *l = core->leases; l; l = l->hh.next) {
         uint32_t chunks;
         enum gm_job_class class_ = l->job->turn.class_;
-        if (l->yields || (l->cancelling && l->chunk_count > 0)) {
+        if ((l->yields && moves(core, l)) || (l->cancelling && l->chunk_count > 0)) {
             yielding++; /* its slot comes */
             continue;
         }
-        if (l->cancelling || l->chunk_count == 0 || class_ >= need->class_ ||
-            !gm_core_node_is_open(l->node) || !makes_room(l, need)) {
+        if (l->yields || l->cancelling || l->chunk_count == 0 || !moves(core, l) ||
+            class_ >= need->class_ || !gm_core_node_is_open(l->node) || !makes_room(l, need)) {
             continue;
         }
         uint64_t frames = frames_left(l, &chunks);

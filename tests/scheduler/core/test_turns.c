@@ -409,6 +409,65 @@ static void no_more_runs_yield_than_jobs_wait(void **arg)
     sim_destroy(sim);
 }
 
+static uint32_t long_runs(const struct sim *sim)
+{
+    uint32_t runs = 0;
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        runs += l->chunk_count > 2 ? 1 : 0;
+    }
+    return runs;
+}
+
+static bool two_long_runs(struct sim *sim)
+{
+    return long_runs(sim) == 2;
+}
+
+static void stands_still(struct sim *sim, const struct gm_lease *lease)
+{
+    for (uint32_t n = 0; n < sim->params.nodes; n++) {
+        for (size_t i = 0; i < SIM_TASKS; i++) {
+            struct sim_task *task = &sim->nodes[n].tasks[i];
+            task->hung = task->hung || (task->assign && task->assign->epoch == lease->epoch);
+        }
+    }
+}
+
+/* It comes to no border, so another one yields. */
+static void a_run_that_stands_still_keeps_no_other_from_yielding(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {
+        .seed = 4, .nodes = 2, .slots = 1, .put_ms = 2000, .preempt_ms = 500};
+    struct sim *sim = sim_create(&params);
+    sim_node_kill(sim, &sim->nodes[1]);
+    (void)sim_submit(sim, "film", 100, 0, 10);
+    sim_until(sim, film_is_split, 600);
+    sim_node_start(sim, &sim->nodes[1]);
+    sim_until(sim, two_long_runs, 60);
+    (void)sim_submit(sim, "high", 1, 0, 90);
+    const struct gm_lease *first = NULL;
+    while (!first) {
+        sim_step(sim);
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            first = l->yields ? l : first;
+        }
+        assert_int_equal(look(sim, "high").started_unix_ms, 0);
+    }
+    stands_still(sim, first);
+    uint64_t epoch = first->epoch;
+    gm_time since = sim->now;
+    while (look(sim, "high").started_unix_ms == 0 && sim->now < since + 60 * GM_SEC) {
+        sim_step(sim);
+    }
+    assert_true(look(sim, "high").started_unix_ms > 0);
+    assert_int_equal(sim->sent_cancels, 1);
+    HASH_FIND(hh, sim->core->leases, &epoch, sizeof(epoch), first);
+    assert_non_null(first); /* it stands yet, and yields if it moves again */
+    assert_true(first->yields && !first->cancelling);
+    sim_destroy(sim);
+}
+
 static void a_run_goes_on_where_nobody_waits_any_more(void **arg)
 {
     (void)arg;
@@ -442,20 +501,6 @@ static void nothing_yields_to_the_same_class_or_unasked(void **arg)
         assert_int_equal(sim_state(sim, "other"), GM_JOB_DONE);
         sim_destroy(sim);
     }
-}
-
-static uint32_t long_runs(const struct sim *sim)
-{
-    uint32_t runs = 0;
-    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
-        runs += l->chunk_count > 2 ? 1 : 0;
-    }
-    return runs;
-}
-
-static bool two_long_runs(struct sim *sim)
-{
-    return long_runs(sim) == 2;
 }
 
 static bool a_long_run(struct sim *sim)
@@ -561,6 +606,7 @@ int main(void)
         cmocka_unit_test(a_deadline_that_comes_near_is_worth_the_highest_class),
         cmocka_unit_test(a_run_yields_at_its_next_chunk),
         cmocka_unit_test(no_more_runs_yield_than_jobs_wait),
+        cmocka_unit_test(a_run_that_stands_still_keeps_no_other_from_yielding),
         cmocka_unit_test(a_run_goes_on_where_nobody_waits_any_more),
         cmocka_unit_test(nothing_yields_to_the_same_class_or_unasked),
         cmocka_unit_test(nothing_yields_for_what_its_node_keeps_for_another_device),
