@@ -35,17 +35,29 @@ check "the liar is in quarantine on its node" is bad '.capacity.slots == 0 and a
 profile l4
 until_true "it is back when its proof passed" offers
 
-# It hangs: its node starts another worker and goes on; what it holds is copied, or fails by the watchdog and passes elsewhere.
+# It hangs: its node starts another worker and goes on. What it holds is copied, or fails by the watchdog, and passes elsewhere.
 profile l4 "fault encode hang"
-for i in 1 2; do
-  check "a job is done beside a GPU that hangs ($i)" transcode "hang$i" "$work/clip.mp4" "$work/gpu.yaml"
-  check "with the same bytes ($i)" test "$(tree_hash "$work/whole")" = "$(tree_hash "$work/hang$i")"
-  check "none of it by that GPU ($i)" report '.encoding.actual.devices | map(.node) == ["good"]'
-done
-profile l4
-jobs=0
-works() { # where it was closed a trial wants a task
-  transcode "again$((++jobs))" "$work/clip.mp4" "$work/gpu.yaml" >/dev/null && offers
+closed() {
+  local i
+  for i in 1 2 3 4; do
+    transcode "hang$i" "$work/clip.mp4" "$work/gpu.yaml" || return
+    [ "$(tree_hash "$work/whole")" = "$(tree_hash "$out")" ] || return
+    report '.encoding.actual.devices | map(.node) == ["good"]' || return
+    grep -q 'event=node.quarantined' "$at/scheduler.log" && return
+  done
+  return 1
 }
-until_true "it takes all again when it works" works
+check "jobs are done beside a GPU that hangs, with the same bytes and none of it by that GPU, and it is closed" closed
+check "the scheduler says why" sh -c "grep 'event=node.quarantined' '$at/scheduler.log' | grep -q '2 tasks failed there and passed elsewhere.*node.worker_hung'"
+until_true "its node is told to prove it" grep -q 'event=prove-asked' "$at/bad.log"
+until_true "and does not trust it" is bad 'any(.notes[]; .text | test("quarantined"))'
+profile l4
+on_trial() { grep -q 'event=node.trial' "$at/scheduler.log"; }
+until_true "it is on trial when pause and proof are over" on_trial
+check "a job is done then" transcode tried "$work/clip.mp4" "$work/gpu.yaml"
+jobs=0
+works() { # the trial wants a task
+  offers || { transcode "again$((++jobs))" "$work/clip.mp4" "$work/gpu.yaml" >/dev/null && offers; }
+}
+until_true "it takes all again when a task passed" works
 finish
