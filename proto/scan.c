@@ -17,7 +17,8 @@ struct frame {
     const ProtobufCMessageDescriptor *type;
     size_t end;
     bool oneof_seen;
-    uint32_t count[MAX_FIELDS]; /* by index into type->fields */
+    unsigned last;              /* index of the field before */
+    uint32_t count[MAX_FIELDS]; /* by index into type->fields; as many as it has are set */
 };
 
 struct scan {
@@ -36,6 +37,19 @@ struct tag {
     size_t at; /* offset of the tag */
 };
 
+/* Most messages have few of the fields that any may have. */
+static void enter(struct scan *s, int depth, const ProtobufCMessageDescriptor *type, size_t end)
+{
+    struct frame *f = &s->stack[depth];
+    GM_ASSERT(type->n_fields <= MAX_FIELDS);
+    f->type = type;
+    f->end = end;
+    f->oneof_seen = false;
+    f->last = 0;
+    memset(f->count, 0, type->n_fields * sizeof f->count[0]);
+    s->depth = depth;
+}
+
 static int malformed(const struct scan *s, const struct tag *tag, const char *what)
 {
     return gm_err_set(s->err, GM_E_PROTO, (int64_t)tag->at, "message %s, field %u, byte %zu: %s",
@@ -53,6 +67,10 @@ static bool read_varint(const uint8_t *data, size_t *pos, size_t end, int max_by
                         uint64_t *out_value)
 {
     uint64_t value = 0;
+    if (*pos < end && data[*pos] < 0x80) { /* most are so small */
+        *out_value = data[(*pos)++];
+        return true;
+    }
     for (int i = 0; i < max_bytes; i++) {
         if (*pos >= end) {
             return false;
@@ -211,10 +229,7 @@ static int scan_bytes(struct scan *s, const struct tag *tag, const ProtobufCFiel
         if (s->depth + 1 >= GM_SCAN_MAX_DEPTH) {
             return over_limit(s, tag, "nested too deep");
         }
-        s->depth++;
-        memset(&s->stack[s->depth], 0, sizeof(s->stack[s->depth]));
-        s->stack[s->depth].type = field->descriptor;
-        s->stack[s->depth].end = body_end;
+        enter(s, s->depth + 1, field->descriptor, body_end);
         return 0;
     case PROTOBUF_C_TYPE_STRING:
         if (size > GM_SCAN_MAX_STRING) {
@@ -236,6 +251,18 @@ static int scan_bytes(struct scan *s, const struct tag *tag, const ProtobufCFiel
     return 0;
 }
 
+/* Fields come in the order of their numbers, which is the table's, and repeated ones in a row. */
+static const ProtobufCFieldDescriptor *find_field(const struct frame *f, uint32_t number)
+{
+    const ProtobufCMessageDescriptor *type = f->type;
+    for (unsigned i = f->last; i < type->n_fields && i < f->last + 2; i++) {
+        if (type->fields[i].id == number) {
+            return &type->fields[i];
+        }
+    }
+    return protobuf_c_message_descriptor_get_field(type, number);
+}
+
 static int scan_field(struct scan *s)
 {
     struct frame *f = &s->stack[s->depth];
@@ -249,12 +276,12 @@ static int scan_field(struct scan *s)
     if (tag.number == 0) {
         return malformed(s, &tag, "field numbers begin at 1");
     }
-    const ProtobufCFieldDescriptor *field =
-        protobuf_c_message_descriptor_get_field(f->type, tag.number);
+    const ProtobufCFieldDescriptor *field = find_field(f, tag.number);
     if (field == NULL) {
         return skip_unknown(s, &tag);
     }
     unsigned index = (unsigned)(field - f->type->fields);
+    f->last = index;
     bool repeated = field->label == PROTOBUF_C_LABEL_REPEATED;
     enum wire_type wire = wire_of(field->type);
     bool packed = repeated && wire != WIRE_BYTES && tag.wire == WIRE_BYTES;
@@ -283,11 +310,13 @@ static int scan_field(struct scan *s)
 int gm_scan_message(const ProtobufCMessageDescriptor *type, const void *data, size_t size,
                     struct gm_err *err)
 {
-    struct scan s = {.data = data, .err = err};
-    s.stack[0].type = type;
-    s.stack[0].end = size;
+    struct scan s; /* 5 KB: what is not set is not read */
+    s.data = data;
+    s.pos = 0;
+    s.nodes = s.unknown = 0;
+    s.err = err;
+    enter(&s, 0, type, size);
     for (;;) {
-        GM_ASSERT(s.stack[s.depth].type->n_fields <= MAX_FIELDS);
         while (s.depth > 0 && s.pos == s.stack[s.depth].end) {
             s.depth--;
         }
