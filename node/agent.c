@@ -39,6 +39,7 @@ static void say_goodbye(struct gm_agent *agent)
 {
     Gm__Goodbye goodbye = GM__GOODBYE__INIT;
     goodbye.reason = (char *)(uintptr_t)agent->farewell;
+    goodbye.node_id = (char *)(uintptr_t)agent->params.node_id;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_GOODBYE;
     env.goodbye = &goodbye;

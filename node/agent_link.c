@@ -223,7 +223,6 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     int bad =
         set_option(sock, ZMQ_LINGER, 0) | set_option(sock, ZMQ_SNDHWM, 1000) |
         set_option(sock, ZMQ_RCVHWM, 1000) | set_option(sock, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
-        set_option(sock, ZMQ_HEARTBEAT_IVL, 2000) | set_option(sock, ZMQ_HEARTBEAT_TIMEOUT, 10000) |
         set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));

@@ -344,9 +344,12 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
         return check_inputs(env->feed->n_inputs, env->feed->inputs, err);
     case GM__ENVELOPE__BODY_GRANT_ANSWER:
         return check_grant_answer(env->grant_answer, err);
+    case GM__ENVELOPE__BODY_GOODBYE:
+        return env->goodbye->node_id[0] != '\0' && !gm_is_node_id(env->goodbye->node_id)
+                   ? fail(err, "Goodbye.node_id", "is not a node id")
+                   : 0;
     case GM__ENVELOPE__BODY_RENEW:
     case GM__ENVELOPE__BODY_PROGRESS:
-    case GM__ENVELOPE__BODY_GOODBYE:
     case GM__ENVELOPE__BODY_WELCOME:
     case GM__ENVELOPE__BODY_RENEWED:
     case GM__ENVELOPE__BODY_ACK:

@@ -6,6 +6,7 @@
 
 #include "common/allow.h"
 #include "common/loop.h"
+#include "common/rate.h"
 #include "scheduler/commit.h"
 #include "scheduler/daemon.h"
 #include "scheduler/hold.h"
@@ -69,9 +70,11 @@ struct gm_daemon {
     struct gm_lease_ref **leases; /* owned; by epoch, rising */
     size_t lease_count, lease_cap;
     struct gm_unsent *unsent; /* owned */
-    struct gm_hold hold;      /* grants that wait for deletions */
-    size_t works;             /* on the pool */
-    struct gm_gap gap;        /* of jobs that ended */
+    struct gm_rate logs;      /* of what peers make it say */
+    unsigned long long unlogged;
+    struct gm_hold hold; /* grants that wait for deletions */
+    size_t works;        /* on the pool */
+    struct gm_gap gap;   /* of jobs that ended */
 };
 
 /* daemon.c */

@@ -179,8 +179,11 @@ static bool read_event(struct gm_guard *g, gm_time now)
     }
     memcpy(&event, bytes, sizeof event);
     memcpy(&value, bytes + sizeof event, sizeof value);
-    if (event == ZMQ_EVENT_ACCEPTED && !gm_peers_opened(g->peers, (int)value, now)) {
-        gm_guard_cut(g, (int)value, "too many connections have not said hello");
+    if (event == ZMQ_EVENT_ACCEPTED) {
+        int oldest = gm_peers_opened(g->peers, (int)value, now);
+        if (oldest >= 0) {
+            gm_guard_cut(g, oldest, "too many connections have not said hello");
+        }
     } else if (event == ZMQ_EVENT_DISCONNECTED) {
         gm_peers_closed(g->peers, (int)value, now);
     }
@@ -272,7 +275,7 @@ void gm_guard_tick(struct gm_guard *g, bool deaf, gm_time now, int64_t unix_ms)
     if (!deaf) {
         forget_baselines(g);
     }
-    gm_peers_sweep(g->peers, now, unix_ms, &hands);
+    gm_peers_sweep(g->peers, deaf, now, unix_ms, &hands);
     if (deaf || gm_peers_unproved(g->peers) > 0) {
         gm_peers_each(g->peers, !deaf, look, g);
     }

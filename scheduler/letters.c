@@ -159,7 +159,7 @@ int gm_letters_put(struct gm_letters *l, struct gm_peer *peer, const char *node_
                    Gm__Envelope *envelope, struct gm_err *err)
 {
     struct letter *letter = letter_of(l, peer, node_id);
-    if (gm_unsent_bytes_get(letter->unsent) + letter->batch.size > GM_PEERS_UNSENT_BYTES) {
+    if (!gm_unsent_bytes_has_room(letter->unsent, letter->batch.size)) {
         l->fn(node_id, EAGAIN, l->arg); /* what it is told now is as lost, until it has read on */
         return 0;
     }

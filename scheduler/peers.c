@@ -1,16 +1,15 @@
 #include "scheduler/peers.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define uthash_fatal(msg) gm_mem_exhausted()
-#include <uthash.h>
 #include <utlist.h>
 
 #include "common/rate.h"
 #include "proto/envelope.h"
+#include "scheduler/conns.h"
 #include "scheduler/core/mem.h"
+#include "scheduler/unsent.h"
 
 /* A bound peer may say far more than any node does; it is dropped where it says yet more. */
 #define NODE_MESSAGES 100000 /* a second; twice as many at once */
@@ -29,21 +28,7 @@
 #define ANSWERS 2 /* refusals a second */
 #define ANSWERS_BURST 4
 #define CHECK_EVERY (5 * GM_SEC)
-
-struct gm_unsent_bytes {
-    atomic_size_t unsent;
-    atomic_size_t left; /* since the beginning */
-    atomic_size_t refs;
-};
-
-struct conn {
-    int fd;
-    gm_time since; /* unproved since then */
-    bool proved;
-    struct gm_peer *peer;     /* borrowed; NULL: nothing came over it yet */
-    struct conn *prev, *next; /* of the unproved, oldest first */
-    UT_hash_handle hh;
-};
+#define SWEEP_LATE GM_SEC /* who is called so rarely did not listen either */
 
 struct node;
 
@@ -61,7 +46,7 @@ struct gm_peer {
     bool batches;
     struct gm_peer_mark mark;
     bool gone;
-    gm_time gone_at;
+    gm_time gone_at, heard_at;
     struct gm_rate messages, bytes, faults, answers;
     struct gm_unsent_bytes *unsent; /* shared */
     uint64_t taken;                 /* of them, when it was looked at last */
@@ -79,92 +64,26 @@ struct node {
 struct gm_peers {
     const struct gm_allow *allow; /* borrowed; NULL: no keys */
     uint64_t generation;
-    struct gm_peer *peers;     /* owned; by routing id */
-    struct gm_peer *strangers; /* borrowed */
+    struct gm_peer *peers;         /* owned; by routing id */
+    struct gm_unsent_total *total; /* shared */
+    struct gm_peer *strangers;     /* borrowed */
     size_t stranger_count;
     struct node *nodes; /* owned */
-    struct conn *conns; /* owned; by descriptor */
-    struct conn *unproved;
-    size_t unproved_count;
+    struct gm_conns conns;
     struct gm_rate messages; /* of strangers */
     struct gm_peer *claimer; /* its Hello is being answered */
     char claim[GM_CURVE_NAME];
     gm_time checked_at;
+    gm_time silence;
+    gm_time swept_at, hears_since;
 };
-
-/* ---- bytes on their way */
-
-static void unsent_unref(struct gm_unsent_bytes *b)
-{
-    if (atomic_fetch_sub(&b->refs, 1) == 1) {
-        free(b);
-    }
-}
-
-void gm_unsent_bytes_take(struct gm_unsent_bytes *bytes, size_t size)
-{
-    (void)atomic_fetch_add(&bytes->refs, 1);
-    (void)atomic_fetch_add(&bytes->unsent, size);
-}
-
-void gm_unsent_bytes_drop(struct gm_unsent_bytes *bytes, size_t size)
-{
-    (void)atomic_fetch_sub(&bytes->unsent, size);
-    (void)atomic_fetch_add(&bytes->left, size);
-    unsent_unref(bytes);
-}
-
-size_t gm_unsent_bytes_get(const struct gm_unsent_bytes *bytes)
-{
-    return atomic_load(&bytes->unsent);
-}
 
 /* ---- connections */
 
-static struct conn *conn_find(const struct gm_peers *p, int fd)
+int gm_peers_opened(struct gm_peers *p, int fd, gm_time now)
 {
-    struct conn *c = NULL;
-    HASH_FIND_INT(p->conns, &fd, c);
-    return c;
-}
-
-static void set_proved(struct gm_peers *p, struct conn *c, bool proved, gm_time now)
-{
-    if (c == NULL || c->proved == proved) {
-        return;
-    }
-    c->proved = proved;
-    if (proved) {
-        DL_DELETE(p->unproved, c);
-        p->unproved_count--;
-    } else {
-        c->since = now;
-        DL_APPEND(p->unproved, c);
-        p->unproved_count++;
-    }
-}
-
-bool gm_peers_opened(struct gm_peers *p, int fd, gm_time now)
-{
-    if (conn_find(p, fd) == NULL) {
-        struct conn *c = gm_mem_zalloc(sizeof *c);
-        c->fd = fd;
-        c->since = now;
-        DL_APPEND(p->unproved, c);
-        p->unproved_count++;
-        HASH_ADD_INT(p->conns, fd, c);
-    }
-    return p->unproved_count <= GM_PEERS_UNPROVED_MAX;
-}
-
-static void conn_remove(struct gm_peers *p, struct conn *c)
-{
-    if (!c->proved) {
-        DL_DELETE(p->unproved, c);
-        p->unproved_count--;
-    }
-    HASH_DEL(p->conns, c);
-    free(c);
+    gm_conns_add(&p->conns, fd, now);
+    return p->conns.unproved_count > GM_PEERS_UNPROVED_MAX ? gm_conns_cut_next(&p->conns, now) : -1;
 }
 
 static void set_gone(struct gm_peer *peer, gm_time now)
@@ -178,25 +97,25 @@ static void set_gone(struct gm_peer *peer, gm_time now)
 
 void gm_peers_closed(struct gm_peers *p, int fd, gm_time now)
 {
-    struct conn *c = conn_find(p, fd);
+    struct gm_conn *c = gm_conns_find(&p->conns, fd);
     if (c == NULL) {
         return;
     }
     if (c->peer != NULL) {
         set_gone(c->peer, now);
     }
-    conn_remove(p, c);
+    gm_conns_remove(&p->conns, c);
 }
 
 size_t gm_peers_unproved(const struct gm_peers *p)
 {
-    return p->unproved_count;
+    return p->conns.unproved_count;
 }
 
 void gm_peers_each(const struct gm_peers *p, bool unproved,
                    void (*fn)(int fd, bool proved, void *arg), void *arg)
 {
-    for (const struct conn *c = unproved ? p->unproved : p->conns; c != NULL;
+    for (const struct gm_conn *c = unproved ? p->conns.unproved : p->conns.all; c != NULL;
          c = unproved ? c->next : c->hh.next) {
         fn(c->fd, c->proved, arg);
     }
@@ -206,7 +125,14 @@ void gm_peers_each(const struct gm_peers *p, bool unproved,
 
 struct gm_peers *gm_peers_create(void)
 {
-    return gm_mem_zalloc(sizeof(struct gm_peers));
+    struct gm_peers *p = gm_mem_zalloc(sizeof *p);
+    p->total = gm_unsent_total_create();
+    return p;
+}
+
+void gm_peers_silence(struct gm_peers *p, gm_time silence)
+{
+    p->silence = silence;
 }
 
 static void to_strangers(struct gm_peers *p, struct gm_peer *peer)
@@ -235,7 +161,7 @@ static void unbind(struct gm_peers *p, struct gm_peer *peer)
 
 static void detach(const struct gm_peers *p, struct gm_peer *peer)
 {
-    struct conn *c = conn_find(p, peer->fd);
+    struct gm_conn *c = gm_conns_find(&p->conns, peer->fd);
     if (c != NULL && c->peer == peer) {
         c->peer = NULL;
     }
@@ -244,7 +170,7 @@ static void detach(const struct gm_peers *p, struct gm_peer *peer)
 
 static void peer_free(struct gm_peer *peer)
 {
-    unsent_unref(peer->unsent);
+    gm_unsent_bytes_unref(peer->unsent);
     free(peer->id);
     free(peer);
 }
@@ -279,12 +205,8 @@ void gm_peers_destroy(struct gm_peers **peers)
         next_node = node->hh.next;
         free(node);
     }
-    struct conn *c = p->conns, *next = NULL;
-    HASH_CLEAR(hh, p->conns);
-    for (; c != NULL; c = next) {
-        next = c->hh.next;
-        free(c);
-    }
+    gm_conns_fini(&p->conns);
+    gm_unsent_total_drop(p->total);
     free(p);
     *peers = NULL;
 }
@@ -347,8 +269,7 @@ static struct gm_peer *peer_add(struct gm_peers *p, const struct gm_heard *h)
     peer->id = gm_mem_dup(h->id.data, h->id.size);
     peer->id_size = h->id.size;
     peer->fd = -1;
-    peer->unsent = gm_mem_zalloc(sizeof *peer->unsent);
-    atomic_init(&peer->unsent->refs, 1);
+    peer->unsent = gm_unsent_bytes_create(p->total);
     HASH_ADD_KEYPTR(hh, p->peers, peer->id, (unsigned)peer->id_size, peer);
     to_strangers(p, peer);
     return peer;
@@ -395,16 +316,24 @@ static bool is_within_budget(struct gm_peers *p, struct gm_peer *peer, size_t si
 
 bool gm_peers_more(struct gm_peers *p, struct gm_peer *peer, uint32_t more, gm_time now)
 {
-    if (peer->node == NULL && more >= STRANGER_MESSAGES_BURST) { /* a full budget would take it */
-        return false;
-    }
     return more == 0 || may_say(p, peer, more, now);
 }
 
-/* Its connection is this one; or one that is closed, and this was left in it. */
+/* By a routing id that the socket gave, which begins with a zero byte as none that a peer chooses
+ * may: no other connection will have it. */
+static bool is_given(const struct gm_peer *peer)
+{
+    return peer->id[0] == 0;
+}
+
+/* Its connection is this one; or one that is closed, and this was left in it: then the descriptor
+ * may be another connection's by now. */
 static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now)
 {
-    struct conn *c = conn_find(p, fd);
+    struct gm_conn *c = gm_conns_find(&p->conns, fd);
+    if (peer->gone && is_given(peer)) {
+        return;
+    }
     if (c == NULL) {
         detach(p, peer);
         set_gone(peer, now);
@@ -419,7 +348,7 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
         c->peer = peer;
         peer->fd = fd;
         peer->replaced = false; /* over the connection before */
-        set_proved(p, c, peer->node != NULL, now);
+        gm_conns_set_proved(&p->conns, c, peer->node != NULL, now);
     }
 }
 
@@ -443,6 +372,7 @@ enum gm_peer_verdict gm_peers_heard(struct gm_peers *p, const struct gm_heard *h
         peer = peer_add(p, h);
         memcpy(peer->key, key, strlen(key) + 1);
     }
+    peer->heard_at = h->now;
     attach(p, peer, h->fd, h->now);
     *out = peer;
     if (!is_allowed(p, peer, h->unix_ms)) {
@@ -503,6 +433,16 @@ static enum gm_peer_verdict judge_hello(struct gm_peers *p, struct gm_peer *peer
     return GM_PEER_TAKE;
 }
 
+/* A node that ends before it was welcomed over this connection, and is by no other. */
+static bool may_leave(const struct gm_peers *p, const struct gm_peer *peer, const char *node_id)
+{
+    struct node *node = NULL;
+    bool is_key = p->allow == NULL || (gm_curve_role_may(peer->role, GM_CURVE_NODE) &&
+                                       strcmp(peer->name, node_id) == 0);
+    HASH_FIND_STR(p->nodes, node_id, node);
+    return node_id[0] != '\0' && is_key && (node == NULL || node->peer->gone);
+}
+
 enum gm_peer_verdict gm_peers_judge(struct gm_peers *p, struct gm_peer *peer,
                                     const Gm__Envelope *env, gm_time now, const char **out_node,
                                     struct gm_err *err)
@@ -517,6 +457,11 @@ enum gm_peer_verdict gm_peers_judge(struct gm_peers *p, struct gm_peer *peer,
     if (env->body_case == GM__ENVELOPE__BODY_HELLO) {
         *out_node = env->hello->node_id;
         return judge_hello(p, peer, env->hello, now, err);
+    }
+    if (peer->node == NULL && env->body_case == GM__ENVELOPE__BODY_GOODBYE &&
+        may_leave(p, peer, env->goodbye->node_id)) {
+        *out_node = env->goodbye->node_id;
+        return GM_PEER_TAKE;
     }
     if (peer->node == NULL) { /* its connection was made anew, or the scheduler was */
         (void)gm_err_set(err, GM_E_UNREACHABLE, 0, "say hello first");
@@ -542,14 +487,14 @@ static void bind_to(struct gm_peers *p, struct node *node, struct gm_peer *peer,
         old->node = NULL;
         old->replaced = true;
         to_strangers(p, old);
-        set_proved(p, conn_find(p, old->fd), false, now);
+        gm_conns_set_proved(&p->conns, gm_conns_find(&p->conns, old->fd), false, now);
     }
     node->peer = peer;
     from_strangers(p, peer);
     peer->node = node;
     peer->replaced = false;
     peer->messages = peer->bytes = (struct gm_rate){0};
-    set_proved(p, conn_find(p, peer->fd), true, now);
+    gm_conns_set_proved(&p->conns, gm_conns_find(&p->conns, peer->fd), true, now);
 }
 
 struct gm_peer *gm_peers_route(struct gm_peers *p, const char *node_id, const Gm__Envelope *env,
@@ -581,10 +526,18 @@ static bool is_stuck(struct gm_peer *peer, const struct gm_peers_hands *hands)
         peer->looks = 0;
         return false;
     }
-    uint64_t taken = atomic_load(&peer->unsent->left) + hands->taken(peer->fd, hands->arg);
+    uint64_t taken = gm_unsent_bytes_left(peer->unsent) + hands->taken(peer->fd, hands->arg);
     peer->looks = taken == peer->taken ? peer->looks + 1 : 1;
     peer->taken = taken;
     return peer->looks > 1;
+}
+
+/* It is a node, which says something with each heartbeat: its process is stopped, or what lies
+ * between keeps the connection for it. */
+static bool is_silent(const struct gm_peers *p, const struct gm_peer *peer, gm_time now)
+{
+    gm_time since = peer->heard_at > p->hears_since ? peer->heard_at : p->hears_since;
+    return p->silence > 0 && peer->node != NULL && !peer->gone && now - since > p->silence;
 }
 
 static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, int64_t unix_ms,
@@ -597,21 +550,24 @@ static void check_peer(struct gm_peers *p, struct gm_peer *peer, gm_time now, in
         hands->cut(peer->fd, GM_PEERS_OFF_LIST, hands->arg);
     } else if (is_stuck(peer, hands)) {
         hands->cut(peer->fd, "it does not read what it is told", hands->arg);
+    } else if (is_silent(p, peer, now)) {
+        hands->cut(peer->fd, "the node says nothing any more", hands->arg);
     }
 }
 
-void gm_peers_sweep(struct gm_peers *p, gm_time now, int64_t unix_ms,
+void gm_peers_sweep(struct gm_peers *p, bool deaf, gm_time now, int64_t unix_ms,
                     const struct gm_peers_hands *hands)
 {
-    for (size_t n = p->unproved_count; n > 0; n--) {
-        struct conn *c = p->unproved;
-        if (now - c->since < GM_PEERS_HELLO_TIME) {
+    if (deaf || now - p->swept_at > SWEEP_LATE) {
+        p->hears_since = now;
+    }
+    p->swept_at = now;
+    for (size_t n = p->conns.unproved_count; n > 0; n--) {
+        if (now - p->conns.unproved->since < GM_PEERS_HELLO_TIME) {
             break;
         }
-        hands->cut(c->fd, "no hello was said that was taken", hands->arg);
-        DL_DELETE(p->unproved, c);
-        c->since = now; /* looked at again, if it is there then */
-        DL_APPEND(p->unproved, c);
+        hands->cut(gm_conns_cut_next(&p->conns, now), "no hello was said that was taken",
+                   hands->arg);
     }
     if (p->checked_at != 0 && now - p->checked_at < CHECK_EVERY) {
         return;

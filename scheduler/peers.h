@@ -19,7 +19,11 @@
 #define GM_PEERS_GONE_TIME (5 * GM_SEC)   /* what a closed connection said may still be unread */
 #define GM_PEERS_ID_BYTES 255             /* libzmq takes no longer routing id */
 #define GM_PEERS_STRANGERS_MAX 4096
-#define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20) /* a node that has more to read is told nothing */
+/* A peer that has more to read is looked at, and cut when it reads nothing for 5 s; it is told more
+ * while it reads: up to a node's whole work behind a slow link, but all peers together no more. */
+#define GM_PEERS_UNSENT_BYTES ((size_t)8 << 20)
+#define GM_PEERS_UNSENT_MOST ((size_t)64 << 20)
+#define GM_PEERS_UNSENT_ALL ((size_t)256 << 20)
 
 /* Why a connection is cut whose key was good when it was made. */
 #define GM_PEERS_OFF_LIST "its key is not on the list any more"
@@ -58,8 +62,13 @@ void gm_peers_destroy(struct gm_peers **peers);
 /* Keys count from now on, by this list, which is borrowed. Again, with the same one: it changed. */
 void gm_peers_allow(struct gm_peers *peers, const struct gm_allow *allow);
 
-/* A connection came. False: too many are unproved, it is to be cut. */
-bool gm_peers_opened(struct gm_peers *peers, int fd, gm_time now);
+/* Nodes that say nothing for so long are cut; 0, as it is at first: none is. */
+void gm_peers_silence(struct gm_peers *peers, gm_time silence);
+
+/* A connection came. Returns which one is to be cut to make room, or -1: where too many are
+ * unproved, the one that has been so for longest. A node says Hello within its first round trips.
+ */
+int gm_peers_opened(struct gm_peers *peers, int fd, gm_time now);
 void gm_peers_closed(struct gm_peers *peers, int fd, gm_time now);
 size_t gm_peers_unproved(const struct gm_peers *peers);
 
@@ -105,9 +114,10 @@ struct gm_peers_hands {
     void *arg;
 };
 /* Forgets peers that are gone, and cuts connections whose time is over: unproved too long, keys
- * that are not on the list any more, nothing read for 5 s of more than is kept. Cheap to call
- * often. */
-void gm_peers_sweep(struct gm_peers *peers, gm_time now, int64_t unix_ms,
+ * that are not on the list any more, nothing read for 5 s of more than is kept, nothing said for
+ * long by a node. `deaf`: nothing is heard now; a second without a call counts as that, too. Cheap
+ * to call often. */
+void gm_peers_sweep(struct gm_peers *peers, bool deaf, gm_time now, int64_t unix_ms,
                     const struct gm_peers_hands *hands);
 /* Calls fn for each connection, or for the unproved ones alone. */
 void gm_peers_each(const struct gm_peers *peers, bool unproved,
@@ -119,5 +129,7 @@ void gm_unsent_bytes_take(struct gm_unsent_bytes *bytes, size_t size);
 /* They left, or never will. */
 void gm_unsent_bytes_drop(struct gm_unsent_bytes *bytes, size_t size);
 size_t gm_unsent_bytes_get(const struct gm_unsent_bytes *bytes);
+/* Whether its peer may be told anything, with `more` bytes that were not counted yet. */
+bool gm_unsent_bytes_has_room(const struct gm_unsent_bytes *bytes, size_t more);
 
 #endif

@@ -24,6 +24,25 @@
 #define BACKLOG_MAX_BYTES                                                                          \
     (2 * GM_DAEMON_FULL_BYTES) /* rows that wait for the disk: then nodes wait */
 
+#define LOGS 50 /* lines a second, and at once: a farm's start has one or two a node */
+#define LOGS_BURST 2000
+
+/* Whoever comes and goes, or is told what he does not read, fills no disk with it. */
+static bool may_log(struct gm_daemon *d)
+{
+    bool may = gm_rate_take(&d->logs, 1, LOGS, LOGS_BURST, gm_time_now());
+    d->unlogged += may ? 0 : 1;
+    return may;
+}
+
+/* Lines that were left out since one told it. */
+static unsigned long long take_unlogged(struct gm_daemon *d)
+{
+    unsigned long long n = d->unlogged;
+    d->unlogged = 0;
+    return n;
+}
+
 /* NULL without memory: the lease's end tells it. */
 static struct gm_unsent *note(struct gm_daemon *d, const char *node_id)
 {
@@ -108,7 +127,10 @@ void gm_wire_lost(const char *node_id, int code, void *arg)
         (void)note(d, node_id);
     }
     GM_IGNORE(gm_err_zmq(&err, code, "a message did not leave"), "logged below");
-    gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s", node_id);
+    if (may_log(d)) {
+        gm_log_err(GM_LOG_WARN, "send_failed", &err, "node=%s unlogged=%llu", node_id,
+                   take_unlogged(d));
+    }
 }
 
 static void send_env(struct gm_daemon *d, struct gm_peer *peer, const char *node_id,
@@ -155,20 +177,27 @@ static void refuse(struct gm_daemon *d, struct gm_peer *peer, const struct gm_er
     env.refuse = &refusal;
     send_env(d, peer, gm_peer_node(peer), &env);
     bool usual = why->code == GM_E_UNREACHABLE; /* its connection was made anew */
-    gm_log_err(usual ? GM_LOG_DEBUG : GM_LOG_WARN, "message_refused", why, "node=%s",
-               name_of(peer));
+    if (may_log(d)) {
+        gm_log_err(usual ? GM_LOG_DEBUG : GM_LOG_WARN, "message_refused", why,
+                   "node=%s unlogged=%llu", name_of(peer), take_unlogged(d));
+    }
 }
 
 /* Nodes' comings and goings; all else is too much. */
-static void log_message(const char *node_id, const Gm__Envelope *env)
+static void log_message(struct gm_daemon *d, const char *node_id, const Gm__Envelope *env)
 {
     char quoted[200];
+    if ((env->body_case != GM__ENVELOPE__BODY_HELLO &&
+         env->body_case != GM__ENVELOPE__BODY_GOODBYE) ||
+        !may_log(d)) {
+        return;
+    }
     if (env->body_case == GM__ENVELOPE__BODY_HELLO) {
-        gm_log(GM_LOG_INFO, "node_hello", "node=%s build=%s", node_id,
-               gm_log_quote(env->hello->build, quoted, sizeof quoted));
-    } else if (env->body_case == GM__ENVELOPE__BODY_GOODBYE) {
-        gm_log(GM_LOG_INFO, "node_goodbye", "node=%s reason=%s", node_id,
-               gm_log_quote(env->goodbye->reason, quoted, sizeof quoted));
+        gm_log(GM_LOG_INFO, "node_hello", "node=%s build=%s unlogged=%llu", node_id,
+               gm_log_quote(env->hello->build, quoted, sizeof quoted), take_unlogged(d));
+    } else {
+        gm_log(GM_LOG_INFO, "node_goodbye", "node=%s reason=%s unlogged=%llu", node_id,
+               gm_log_quote(env->goodbye->reason, quoted, sizeof quoted), take_unlogged(d));
     }
 }
 
@@ -182,7 +211,7 @@ static bool on_envelope(struct gm_daemon *d, struct gm_peer *peer, const void *d
     switch (gm_peers_judge(d->peers, peer, rc == 0 ? env : NULL, gm_time_now(), &node_id, &err)) {
     case GM_PEER_TAKE: {
         struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = node_id, .envelope = env};
-        log_message(node_id, env);
+        log_message(d, node_id, env);
         GM_CRASH("wire.received");
         gm_daemon_tell(d, &event);
         gm_peers_settle(d->peers);

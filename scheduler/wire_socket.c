@@ -17,8 +17,16 @@
 #include "scheduler/peers.h"
 #include "scheduler/zap.h"
 
-#define HEARTBEAT_IVL_MS 2000
-#define HEARTBEAT_TIMEOUT_MS 10000
+/* No ZMTP heartbeats: libzmq (4.3.4, poller_base.cpp) finds the timer of each answer by a walk over
+ * those of all connections, which with 10,000 of them is more than a core. Renew shows life
+ * (peers.h); the kernel asks machines that say nothing, or acknowledge nothing, and gives up after
+ * 11 and 10 s. */
+#define KEEPALIVE_IDLE_S 5
+#define KEEPALIVE_IVL_S 2
+#define KEEPALIVE_CNT 3
+#define UNACKNOWLEDGED_MS 10000
+#define SILENT_BEATS 4 /* heartbeats that a node misses, but not under SILENT_TIME */
+#define SILENT_TIME (30 * GM_SEC)
 #define HANDSHAKE_MS 5000
 #define BACKLOG 1024 /* connections that the kernel takes for us: all nodes may come at once */
 /* Messages a peer; bytes are peers.h's and guard.h's. */
@@ -36,9 +44,11 @@ static int set_options(void *router, struct gm_err *err)
                    {ZMQ_ROUTER_MANDATORY, 1},
                    {ZMQ_BACKLOG, BACKLOG},
                    {ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS},
-                   {ZMQ_HEARTBEAT_IVL, HEARTBEAT_IVL_MS},
-                   {ZMQ_HEARTBEAT_TIMEOUT, HEARTBEAT_TIMEOUT_MS},
-                   {ZMQ_HEARTBEAT_TTL, HEARTBEAT_TIMEOUT_MS},
+                   {ZMQ_TCP_KEEPALIVE, 1},
+                   {ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S},
+                   {ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_IVL_S},
+                   {ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_CNT},
+                   {ZMQ_TCP_MAXRT, UNACKNOWLEDGED_MS},
                    {ZMQ_SNDHWM, SEND_HIGH_WATER},
                    {ZMQ_RCVHWM, RECEIVE_HIGH_WATER}};
     int64_t max = GM_ENVELOPE_MAX_BYTES;
@@ -142,7 +152,9 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     if (rc < 0) {
         return rc;
     }
+    gm_time beats = SILENT_BEATS * d->settings->heartbeat_ms * GM_MS;
     d->peers = gm_peers_create();
+    gm_peers_silence(d->peers, beats > SILENT_TIME ? beats : SILENT_TIME);
     d->zctx = zmq_ctx_new();
     d->router = d->zctx != NULL ? zmq_socket(d->zctx, ZMQ_ROUTER) : NULL;
     if (d->router == NULL) {

@@ -16,6 +16,7 @@ static struct gm_err err;
 static int cuts[8];
 static size_t cut_count;
 static uint64_t acknowledged;
+static bool deaf;
 
 static void on_cut(int fd, const char *why, void *arg)
 {
@@ -36,7 +37,7 @@ static size_t sweep(struct gm_peers *p)
 {
     const struct gm_peers_hands hands = {.cut = on_cut, .taken = on_taken};
     cut_count = 0;
-    gm_peers_sweep(p, now, now / GM_MS, &hands);
+    gm_peers_sweep(p, deaf, now, now / GM_MS, &hands);
     return cut_count;
 }
 
@@ -44,6 +45,7 @@ static int make(void **state)
 {
     now = 1000 * GM_SEC;
     acknowledged = 0;
+    deaf = false;
     *state = gm_peers_create();
     return 0;
 }
@@ -100,7 +102,7 @@ static struct gm_peer *welcome(struct gm_peers *p, const char *id, int fd, const
                                const char *node_id)
 {
     struct gm_peer *peer = NULL;
-    assert_true(gm_peers_opened(p, fd, now));
+    assert_int_equal(gm_peers_opened(p, fd, now), -1);
     assert_int_equal(hear(p, id, fd, key, 100, &peer), GM_PEER_TAKE);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, node_id), GM_PEER_TAKE);
     assert_ptr_equal(route(p, node_id, GM__ENVELOPE__BODY_WELCOME), peer);
@@ -113,7 +115,7 @@ static void a_welcome_binds_and_nothing_else(void **state)
 {
     struct gm_peers *p = *state;
     struct gm_peer *peer = NULL;
-    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
     assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
     assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_RENEW, NULL), GM_PEER_REFUSE);
     assert_int_equal(err.code, GM_E_UNREACHABLE);
@@ -139,7 +141,7 @@ static void who_is_refused_takes_nothing_from_a_node(void **state)
     struct gm_peers *p = *state;
     struct gm_peer *node = welcome(p, "a", 4, NULL, "n1");
     struct gm_peer *other = NULL;
-    assert_true(gm_peers_opened(p, 5, now));
+    assert_int_equal(gm_peers_opened(p, 5, now), -1);
     assert_int_equal(hear(p, "n1", 5, NULL, 9, &other), GM_PEER_TAKE); /* a routing id is no name */
     assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_ASSIGN), node);
     assert_int_equal(judge(p, other, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE);
@@ -168,7 +170,7 @@ static void a_late_hello_takes_nothing_from_the_living(void **state)
 {
     struct gm_peers *p = *state;
     struct gm_peer *late = NULL;
-    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
     gm_peers_closed(p, 4, now);
     struct gm_peer *node = welcome(p, "b", 5, NULL, "n1");
     assert_int_equal(hear(p, "a", 4, NULL, 9, &late), GM_PEER_TAKE);
@@ -206,7 +208,7 @@ static void a_closed_connection_is_heard_out_and_forgotten(void **state)
     /* a routing id that it chose itself comes back with another descriptor */
     peer = welcome(p, "n2", 4, NULL, "n2");
     gm_peers_closed(p, 4, now);
-    assert_true(gm_peers_opened(p, 7, now));
+    assert_int_equal(gm_peers_opened(p, 7, now), -1);
     assert_int_equal(hear(p, "n2", 7, NULL, 9, &peer), GM_PEER_TAKE);
     assert_int_equal(gm_peer_fd(peer), 7);
     assert_int_equal(gm_peers_unproved(p), 0);
@@ -235,7 +237,7 @@ static void who_says_nothing_is_cut(void **state)
 {
     struct gm_peers *p = *state;
     (void)welcome(p, "a", 4, NULL, "n1");
-    assert_true(gm_peers_opened(p, 5, now));
+    assert_int_equal(gm_peers_opened(p, 5, now), -1);
     now += GM_PEERS_HELLO_TIME - 1;
     assert_int_equal(sweep(p), 0);
     now += 1;
@@ -243,12 +245,16 @@ static void who_says_nothing_is_cut(void **state)
     assert_int_equal(cuts[0], 5);
     assert_int_equal(sweep(p), 0);
     for (int fd = 10; fd < 10 + GM_PEERS_UNPROVED_MAX - 1; fd++) {
-        assert_true(gm_peers_opened(p, fd, now));
+        assert_int_equal(gm_peers_opened(p, fd, now), -1);
     }
-    assert_false(gm_peers_opened(p, 9, now)); /* one too many */
-    gm_peers_closed(p, 9, now);
+    assert_int_equal(gm_peers_opened(p, 9, now), 5); /* 5 was looked at last; 10 came later */
+    assert_int_equal(gm_peers_opened(p, 8, now), 10);
+    gm_peers_closed(p, 5, now);
     gm_peers_closed(p, 10, now);
-    assert_true(gm_peers_opened(p, 10, now));
+    assert_int_equal(gm_peers_opened(p, 10, now), 11); /* the newcomer stays */
+    gm_peers_closed(p, 11, now);
+    gm_peers_closed(p, 12, now);
+    assert_int_equal(gm_peers_opened(p, 12, now), -1);
 }
 
 static void garbage_is_answered_now_and_then_and_cut_at_last(void **state)
@@ -256,7 +262,7 @@ static void garbage_is_answered_now_and_then_and_cut_at_last(void **state)
     struct gm_peers *p = *state;
     struct gm_peer *peer = NULL;
     unsigned told = 0, ignored = 0;
-    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
     assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
     for (int i = 0; i < 100; i++) {
         enum gm_peer_verdict v = gm_peers_judge(p, peer, NULL, now, NULL, &err);
@@ -283,11 +289,11 @@ static unsigned flood(struct gm_peers *p, const char *id, int fd, size_t size, u
 static void budgets_hold(void **state)
 {
     struct gm_peers *p = *state;
-    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
     assert_int_equal(flood(p, "a", 4, 10, 1000), 200);
     now += GM_SEC;
     assert_int_equal(flood(p, "a", 4, 10, 1000), 20);
-    assert_true(gm_peers_opened(p, 5, now));
+    assert_int_equal(gm_peers_opened(p, 5, now), -1);
     assert_int_equal(flood(p, "b", 5, 32u << 20, 100), 2);
     (void)welcome(p, "c", 6, NULL, "n1");
     assert_int_equal(flood(p, "c", 6, 10, 300000), 200000);
@@ -300,7 +306,7 @@ static void envelopes_of_a_batch_are_counted(void **state)
 {
     struct gm_peers *p = *state;
     struct gm_peer *peer = NULL;
-    assert_true(gm_peers_opened(p, 4, now));
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
     assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
     assert_false(gm_peers_more(p, peer, 1023, now)); /* more than a stranger has to say at all */
     assert_true(gm_peers_more(p, peer, 0, now));
@@ -441,6 +447,131 @@ static void who_does_not_read_is_cut(void **state)
     gm_unsent_bytes_drop(bytes, 1);
 }
 
+/* Looks each half second for so long; how many were cut. */
+static size_t sweep_for(struct gm_peers *p, gm_time time)
+{
+    size_t count = 0;
+    for (gm_time end = now + time; now < end;) {
+        now += GM_SEC / 2;
+        count += sweep(p);
+    }
+    return count;
+}
+
+static void a_node_that_says_nothing_is_cut(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = NULL;
+    (void)welcome(p, "a", 4, NULL, "n1");
+    assert_int_equal(sweep_for(p, 100 * GM_SEC), 0);
+    gm_peers_silence(p, 12 * GM_SEC);
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(sweep_for(p, 12 * GM_SEC), 0);
+    deaf = true; /* it may have said something */
+    assert_int_equal(sweep_for(p, 60 * GM_SEC), 0);
+    deaf = false;
+    assert_int_equal(sweep_for(p, 12 * GM_SEC), 0);
+    now += 60 * GM_SEC; /* the scheduler was stopped itself */
+    assert_int_equal(sweep(p), 0);
+    assert_int_equal(sweep_for(p, 12 * GM_SEC), 0);
+    assert_true(sweep_for(p, 6 * GM_SEC) >= 1);
+    assert_int_equal(cuts[0], 4);
+}
+
+/* A node behind a slow link is told all that it works at, while it reads; but not so many at once
+ * that there is no memory left. */
+static void who_reads_slowly_is_told_more(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_unsent_bytes *all[8];
+    char id[2] = "a";
+    for (int i = 0; i < 8; i++, id[0]++) {
+        char node[3] = {'n', id[0], 0};
+        all[i] = gm_peer_unsent(welcome(p, id, 4 + i, NULL, node));
+    }
+    size_t most = GM_PEERS_UNSENT_MOST, all_most = GM_PEERS_UNSENT_ALL;
+    gm_unsent_bytes_take(all[0], most);
+    assert_true(gm_unsent_bytes_has_room(all[0], 0));
+    assert_false(gm_unsent_bytes_has_room(all[0], 1));
+    for (size_t i = 1; i < all_most / most; i++) {
+        assert_true(gm_unsent_bytes_has_room(all[i], most));
+        gm_unsent_bytes_take(all[i], most);
+    }
+    assert_true(gm_unsent_bytes_has_room(all[7], GM_PEERS_UNSENT_BYTES)); /* each has so much */
+    assert_false(gm_unsent_bytes_has_room(all[7], GM_PEERS_UNSENT_BYTES + 1));
+    gm_unsent_bytes_drop(all[0], most);
+    assert_true(gm_unsent_bytes_has_room(all[7], GM_PEERS_UNSENT_BYTES + 1));
+    for (size_t i = 1; i < all_most / most; i++) {
+        gm_unsent_bytes_drop(all[i], most);
+    }
+}
+
+static enum gm_peer_verdict hear_given(struct gm_peers *p, char last, int fd, struct gm_peer **out)
+{
+    const char id[5] = {0, 1, 2, 3, last};
+    const struct gm_heard heard = {
+        .id = {id, sizeof id}, .fd = fd, .size = 9, .now = now, .unix_ms = now / GM_MS};
+    return gm_peers_heard(p, &heard, out);
+}
+
+/* What was left in a connection that is closed is no message of the one that has its number. */
+static void what_is_late_takes_no_connection(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *late = NULL, *peer = NULL;
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
+    assert_int_equal(hear_given(p, 'a', 4, &late), GM_PEER_TAKE);
+    gm_peers_closed(p, 4, now);
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
+    assert_int_equal(hear_given(p, 'a', 4, &late), GM_PEER_TAKE); /* and is heard */
+    assert_int_equal(gm_peer_fd(late), -1);
+    assert_int_equal(hear_given(p, 'b', 4, &peer), GM_PEER_TAKE);
+    assert_int_equal(hear_given(p, 'a', 4, &late), GM_PEER_TAKE);
+    assert_int_equal(gm_peer_fd(peer), 4);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_HELLO, "n1"), GM_PEER_TAKE);
+    assert_ptr_equal(route(p, "n1", GM__ENVELOPE__BODY_WELCOME), peer);
+}
+
+static enum gm_peer_verdict leave(struct gm_peers *p, struct gm_peer *peer, const char *node_id)
+{
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
+    const char *node = NULL;
+    goodbye.node_id = (char *)(uintptr_t)node_id;
+    env.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    env.goodbye = &goodbye;
+    enum gm_peer_verdict v = gm_peers_judge(p, peer, &env, now, &node, &err);
+    if (v == GM_PEER_TAKE) {
+        assert_string_equal(node, node_id);
+    }
+    return v;
+}
+
+/* A node may end before this scheduler has welcomed it: what it had is free at once. */
+static void a_goodbye_needs_no_welcome(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_allow allow = {0};
+    struct gm_peer *peer = NULL;
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
+    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, ""), GM_PEER_REFUSE); /* of the release before */
+    (void)welcome(p, "b", 5, NULL, "n1");
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_REFUSE); /* it is somebody else */
+    gm_peers_closed(p, 5, now);
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
+    list_add(&allow, KEY_1, "n1", GM_CURVE_NODE, INT64_MAX);
+    list_add(&allow, KEY_2, "n3", GM_CURVE_ADMIN, INT64_MAX);
+    gm_peers_allow(p, &allow);
+    now += GM_SEC * 5;
+    assert_int_equal(hear(p, "c", 6, KEY_1, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, "n2"), GM_PEER_REFUSE);
+    assert_int_equal(hear(p, "d", 7, KEY_2, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, "n3"), GM_PEER_REFUSE);
+    gm_allow_fini(&allow);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make, drop)
 
 int main(void)
@@ -462,6 +593,10 @@ int main(void)
         TEST(keys_say_who_may_be_what),
         TEST(a_key_that_is_off_the_list_ends_a_connection),
         TEST(who_does_not_read_is_cut),
+        TEST(who_reads_slowly_is_told_more),
+        TEST(what_is_late_takes_no_connection),
+        TEST(a_goodbye_needs_no_welcome),
+        TEST(a_node_that_says_nothing_is_cut),
     };
     return cmocka_run_group_tests_name("peers", tests, NULL, NULL);
 }
