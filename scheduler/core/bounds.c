@@ -41,14 +41,10 @@ static uint64_t order_of(const struct gm_block *block, size_t count)
     return order;
 }
 
-const struct gm_head *gm_bounds_head(struct gm_class *class, size_t at)
+void gm_bounds_make(struct gm_class *class, size_t at)
 {
-    struct gm_head *head = &class->heads[at];
-    if (head->stale) {
-        const struct gm_block *block = class->blocks[at];
-        *head = head_of(block, order_of(block, gm_devices_in_block(class, at)));
-    }
-    return head;
+    const struct gm_block *block = class->blocks[at];
+    class->heads[at] = head_of(block, order_of(block, gm_devices_in_block(class, at)));
 }
 
 void gm_bounds_repair(struct gm_class *class, size_t at)

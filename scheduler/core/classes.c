@@ -140,12 +140,12 @@ static const struct gm_wished *wished_of(struct gm_devices *devices,
 {
     uint64_t hash = hash_of(wish);
     struct gm_wished *w = NULL;
-    for (uint32_t i = 0; i < GM_WISHES && !w; i++) {
-        struct gm_wished *known = &devices->wished[i];
+    for (uint32_t i = 0; i < GM_WISH_PLACES && !w; i++) {
+        struct gm_wished *known = &devices->wished[(hash + i) % GM_WISHES];
         w = known->made > 0 && known->hash == hash && is_for(known, wish) ? known : NULL;
     }
     if (!w) {
-        w = &devices->wished[devices->wished_next++ % GM_WISHES];
+        w = &devices->wished[(hash + devices->wished_next++ % GM_WISH_PLACES) % GM_WISHES];
         free_wished(w);
         w->hash = hash;
         w->name = gm_mem_strdup(wish->name);

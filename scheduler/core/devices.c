@@ -126,11 +126,22 @@ static struct gm_counted counted_of(const struct gm_cdevice *d)
                                .open = gm_core_node_is_open(d->node)};
 }
 
+/* Nothing but what is free of its slots changed, and sessions don't bound it. */
+static bool is_simple(const struct gm_counted *a, const struct gm_counted *b)
+{
+    return a->open && b->open && a->slots == b->slots && a->sessions == 0 && b->sessions == 0;
+}
+
 static void recount(struct gm_core *core, struct gm_cdevice *device, struct gm_counted now)
 {
+    uint64_t more = now.unused - device->counted.unused; /* or less: it wraps */
+    bool simple = is_simple(&device->counted, &now);
     for (size_t m = 0; m < device->chain_count; m++) {
         struct gm_class *class = device->members[m].class;
-        for (uint32_t t = 0; t < class->tally_count; t++) {
+        for (uint32_t t = 0; simple && t < class->tally_count; t++) {
+            class->tallies[t].unused += more;
+        }
+        for (uint32_t t = 0; !simple && t < class->tally_count; t++) {
             gm_devices_count(&class->tallies[t], &device->counted, false);
             gm_devices_count(&class->tallies[t], &now, true);
         }
@@ -189,6 +200,7 @@ void gm_devices_join(struct gm_core *core, struct gm_cnode *node, struct gm_cdev
                                                 .again = is_again(device, m),
                                                 .rates = rates_of(device, device->chains[m])};
         class->again += device->members[m].again ? 1 : 0;
+        class->measured += device->members[m].rates ? 1 : 0;
     }
     note(core, device, false, true);
 }
@@ -200,6 +212,7 @@ static void remove_member(struct gm_devices *devices, const struct gm_member *me
     size_t at = member->at;
     size_t last = --class->count;
     class->again -= member->again ? 1 : 0;
+    class->measured -= member->rates ? 1 : 0;
     if (at != last) {
         struct gm_cdevice *moved = class->blocks[last / GM_BLOCK]->device[last % GM_BLOCK];
         for (size_t m = 0; m < moved->chain_count; m++) {

@@ -24,7 +24,8 @@
 #define GM_COLUMNS 8u /* four codecs in two depths, as GM_CORE_WORKS */
 #define GM_TALLIES 16u
 #define GM_PARKED 8u
-#define GM_WISHES 32u
+#define GM_WISHES 32u     /* a power of two */
+#define GM_WISH_PLACES 4u /* of these: where one may be */
 
 struct gm_cnode;
 struct gm_cdevice;
@@ -95,7 +96,9 @@ struct gm_class {
     struct gm_block **blocks; /* owned, and so are they */
     struct gm_head *heads;    /* owned; one a block */
     size_t block_cap, head_cap, block_count;
+    size_t measured;   /* of these: something is measured */
     size_t fast, best; /* the blocks that had the fastest device, and the best, last */
+    size_t looked;     /* the one that the search at work looked at first */
     struct gm_tally tallies[GM_TALLIES];
     uint32_t tally_count, tally_next;
     uint64_t grown; /* how often a device may have got more room; from 1 */
@@ -172,7 +175,14 @@ static inline size_t gm_devices_open(uint64_t *open)
 
 /* bounds.c */
 /* Bounds of a block, made where there are none. */
-const struct gm_head *gm_bounds_head(struct gm_class *class, size_t block);
+void gm_bounds_make(struct gm_class *class, size_t block);
+static inline const struct gm_head *gm_bounds_head(struct gm_class *class, size_t block)
+{
+    if (class->heads[block].stale) {
+        gm_bounds_make(class, block);
+    }
+    return &class->heads[block];
+}
 const struct gm_pace_range *gm_bounds_range(struct gm_class *class, size_t block, uint32_t column);
 /* A search looked there in vain: where they are loose they are made anew. */
 void gm_bounds_repair(struct gm_class *class, size_t block);

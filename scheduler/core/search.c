@@ -24,8 +24,10 @@ struct search {
     struct gm_capacity demand;
     bool by_column; /* the works of the job have columns, and these are they */
     uint32_t column[GM_CORE_WORKS];
-    uint32_t works; /* 0: figures don't count */
-    double fastest; /* seconds a picture; 0: none is measured */
+    uint32_t works;                      /* 0: figures don't count */
+    double fastest;                      /* seconds a picture; 0: none is measured */
+    double least_s[GM_CORE_WORKS];       /* of the block that is looked at: by soonest */
+    struct gm_pace floor[GM_CORE_WORKS]; /* with less of either for a work a device is too slow */
 };
 /* What was found so far. */
 struct found {
@@ -158,9 +160,28 @@ static double picture_s(const struct search *s, const struct gm_block *b, size_t
     return sum;
 }
 
+/* It is measured, and one work alone takes too long there. */
+static bool is_too_slow(const struct search *s, const struct gm_block *b, size_t i)
+{
+    bool slow = false, measured = s->by_column && b->paces;
+    for (uint32_t w = 0; measured && w < s->works; w++) {
+        uint32_t c = s->column[w];
+        double one = b->paces->one[c][i];
+        slow = slow || b->paces->part[c][i] < s->floor[w].part || one < s->floor[w].one;
+        measured = one >= 0;
+    }
+    return slow && measured;
+}
+
+/* Of what is not asked by columns nobody knows. */
+static bool may_be_measured(const struct search *s, const struct gm_class *class)
+{
+    return s->works > 0 && (!s->by_column || class->measured > 0);
+}
+
 /* No measured device of the block is faster; negative: none is measured. The sums are made as
  * gm_core_picture_s makes them, of figures that are no smaller, so they are no larger. */
-static double soonest(const struct search *s, struct gm_class *class, size_t at)
+static double soonest(struct search *s, struct gm_class *class, size_t at)
 {
     double sum = 0;
     for (uint32_t w = 0; s->by_column && w < s->works; w++) {
@@ -171,9 +192,30 @@ static double soonest(const struct search *s, struct gm_class *class, size_t at)
         const struct gm_cwork *work = &s->a->inst->task->job->works[w];
         double streams = work->largest > 0 ? work->pixels / work->largest : 1;
         double alone = most.one * (streams > 1 ? streams : 1);
-        sum += work->pixels / (alone < most.part ? alone : most.part);
+        s->least_s[w] = work->pixels / (alone < most.part ? alone : most.part);
+        sum += s->least_s[w];
     }
     return sum;
+}
+
+/* Devices of the block that take longer than `limit` are too slow from now on, if soonest looked at
+ * it; 0: none is. What the other works take at least is known. A bit more than the limit, so that
+ * no rounding makes a device too slow that is not: the exact times decide. */
+static void set_floor(struct search *s, double limit)
+{
+    double others = 0;
+    for (uint32_t w = 0; s->by_column && w < s->works; w++) {
+        others += s->least_s[w];
+    }
+    for (uint32_t w = 0; w < s->works; w++) {
+        const struct gm_cwork *work = &s->a->inst->task->job->works[w];
+        double streams = work->largest > 0 ? work->pixels / work->largest : 1;
+        double left = limit * (1 + 1e-9) - (others - s->least_s[w]);
+        double least = s->by_column && limit > 0 && left > 0 ? work->pixels / left : 0;
+        least *= 1 - 1e-9;
+        s->floor[w] = (struct gm_pace){.part = least,
+                                       .one = streams > 1 ? least / streams * (1 - 1e-9) : least};
+    }
 }
 
 /* No measured device of the block is slower. */
@@ -219,11 +261,13 @@ static void find_fastest_in(struct search *s, struct gm_class *class, size_t at)
     if (bound < 0 || (s->fastest > 0 && bound >= s->fastest)) {
         return;
     }
+    set_floor(s, s->fastest);
     for (uint64_t open = b->open; open;) {
         size_t i = gm_devices_open(&open);
-        double own = has_room(s, b, i) ? picture_s(s, b, i) : 0;
+        double own = !is_too_slow(s, b, i) && has_room(s, b, i) ? picture_s(s, b, i) : 0;
         if (own > 0 && (s->fastest <= 0 || own < s->fastest)) {
             s->fastest = own;
+            set_floor(s, own);
             class->fast = at;
             found = true;
         }
@@ -233,16 +277,20 @@ static void find_fastest_in(struct search *s, struct gm_class *class, size_t at)
     }
 }
 
+/* The blocks that had the fastest last come first: the others are measured by them. */
 static void find_fastest(struct search *s)
 {
     for (size_t c = 0; s->works > 0 && c < s->classes.count; c++) {
         struct gm_class *class = s->classes.list[c];
-        size_t likely = class->fast;
-        if (likely < class->block_count) {
-            find_fastest_in(s, class, likely);
+        class->looked = class->fast;
+        if (may_be_measured(s, class) && class->looked < class->block_count) {
+            find_fastest_in(s, class, class->looked);
         }
-        for (size_t at = 0; at < class->block_count; at++) {
-            if (at != likely) {
+    }
+    for (size_t c = 0; s->works > 0 && c < s->classes.count; c++) {
+        struct gm_class *class = s->classes.list[c];
+        for (size_t at = 0; may_be_measured(s, class) && at < class->block_count; at++) {
+            if (at != class->looked) {
                 find_fastest_in(s, class, at);
             }
         }
@@ -262,14 +310,21 @@ static void find_best_in(struct search *s, struct gm_class *class, size_t at, st
     uint64_t cpu = s->demand.cpu_milli;
     bool found = false;
     if (!is_better(best, head->least_cpu > cpu ? head->least_cpu - cpu : 0, head->order) ||
-        !is_enough(head, &s->demand) ||
-        (s->works > 0 && all_are_measured(s, class, at) && soonest(s, class, at) > limit)) {
+        !is_enough(head, &s->demand)) {
         return;
+    }
+    if (s->works > 0 && class->measured > 0) {
+        double bound = soonest(s, class, at);
+        if (all_are_measured(s, class, at) && bound > limit) {
+            return;
+        }
+        set_floor(s, bound < 0 ? 0 : limit);
     }
     for (uint64_t open = b->open; open;) {
         size_t i = gm_devices_open(&open);
         uint64_t rest = b->rest[GM_DIM_CPU][i];
-        if (rest < cpu || !is_better(best, rest - cpu, b->order[i]) || !has_room(s, b, i)) {
+        if (rest < cpu || !is_better(best, rest - cpu, b->order[i]) || is_too_slow(s, b, i) ||
+            !has_room(s, b, i)) {
             continue;
         }
         double own = picture_s(s, b, i);
@@ -289,12 +344,15 @@ static struct found find_best(struct search *s)
     struct found best = {.device = NULL, .left = UINT64_MAX, .order = UINT64_MAX};
     for (size_t c = 0; c < s->classes.count; c++) {
         struct gm_class *class = s->classes.list[c];
-        size_t likely = class->best;
-        if (likely < class->block_count) {
-            find_best_in(s, class, likely, &best);
+        class->looked = class->best;
+        if (class->looked < class->block_count) {
+            find_best_in(s, class, class->looked, &best);
         }
+    }
+    for (size_t c = 0; c < s->classes.count; c++) {
+        struct gm_class *class = s->classes.list[c];
         for (size_t at = 0; at < class->block_count; at++) {
-            if (at != likely) {
+            if (at != class->looked) {
                 find_best_in(s, class, at, &best);
             }
         }
@@ -308,7 +366,7 @@ static bool has_slower(struct search *s)
     double limit = s->fastest * GM_CORE_FASTER;
     for (size_t c = 0; c < s->classes.count; c++) {
         struct gm_class *class = s->classes.list[c];
-        for (size_t at = 0; at < class->block_count; at++) {
+        for (size_t at = 0; may_be_measured(s, class) && at < class->block_count; at++) {
             const struct gm_block *b = class->blocks[at];
             bool may = is_enough(gm_bounds_head(class, at), &s->demand) &&
                        soonest(s, class, at) >= 0 && latest(s, class, at) > limit;

@@ -115,6 +115,8 @@ static void proven_device_has_slots_of_its_own(void **state)
     assert_string_equal(offer->device, FARM_GPU);
     assert_int_equal(offer->usable->cpu_milli, 2000);
     assert_int_equal(offer->usable->memory_bytes, (1ull << 30) / 3 * 2);
+    assert_int_equal(offer->usable->device_memory_bytes, 1ull << 34); /* the fake's */
+    assert_int_equal(farm->offer->usable->device_memory_bytes, 0);
     assert_int_equal(offer->facts->n_chains, 1);
     assert_string_equal(offer->facts->chains[0]->name, "nvenc");
     assert_string_equal(offer->facts->chains[0]->fingerprint, "Test GPU | 1.0 | libs 1");
