@@ -1,5 +1,5 @@
 /* The daemon's life and its one rule: a step's rows are on disk before anything that depends on
- * them leaves. Assignments need nothing on disk, but queue behind the Acks that do (core/spec.c).
+ * them leaves. Assignments of runs need nothing on disk, and leave at once (core/spec.c).
  *
  * Threads: the loop's owns everything; commit.c has one; stores and files use libuv's pool and come
  * back through uv_queue_work's after-callback.
@@ -111,11 +111,31 @@ static bool may_say(const struct gm_daemon *d, const Gm__Envelope *envelope)
            gm_state_leads(d->state);
 }
 
+/* Who may not lead any more gives no work away and takes none back: that waits for a commit, which
+ * shows it. */
+static void mind_lead(const struct gm_daemon *d, struct gm_effects *fx)
+{
+    bool known = false, leads = false;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        struct gm_send *send = &fx->sends[i];
+        Gm__Envelope__BodyCase body =
+            send->envelope != NULL ? send->envelope->body_case : GM__ENVELOPE__BODY__NOT_SET;
+        if (!send->durable &&
+            (body == GM__ENVELOPE__BODY_ASSIGN || body == GM__ENVELOPE__BODY_ACK ||
+             body == GM__ENVELOPE__BODY_CANCEL)) {
+            leads = known ? leads : gm_state_leads(d->state);
+            known = true;
+            send->durable = !leads;
+        }
+    }
+}
+
 /* Takes the effects. */
 static int apply(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *fx,
                  gm_daemon_answer_fn fn, void *arg, struct gm_err *err)
 {
     gm_urls_fill(d, event, fx);
+    mind_lead(d, fx);
     for (size_t i = 0; i < fx->send_count; i++) {
         if (!fx->sends[i].durable && may_say(d, fx->sends[i].envelope)) {
             gm_wire_send(d, fx->sends[i].node_id, fx->sends[i].envelope);

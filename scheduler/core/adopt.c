@@ -252,6 +252,34 @@ static bool units_are_open(const struct gm_assignment *a, uint64_t epoch)
     return true;
 }
 
+static bool is_since(const struct gm_ctask *task, uint64_t term)
+{
+    for (uint32_t i = 0; task->insts && i < task->inst_count; i++) {
+        if (task->insts[i].done_term > term) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A run was assigned before what it was told had to be on disk. A crash may have forgotten that,
+ * and what was stored in its place since may be another thing: then the row says a later term. */
+static bool was_told_else(const struct gm_assignment *a, uint64_t term)
+{
+    const struct gm_ctask *task = a->inst->task;
+    const struct gm_cjob *job = task->job;
+    if (a->chunk_count == 0) {
+        return false;
+    }
+    bool since = is_since(job->inspect, term) || is_since(job->plan, term);
+    for (uint32_t n = 0; n < task->need_count && !since; n++) {
+        const struct gm_ctask *need = &job->tasks[task->needs[n]];
+        since = need->type->role != GM_ROLE_SPLIT && is_since(need, term);
+    }
+    const struct gm_stream *in = gm_core_inst_inputs(a->inst);
+    return since || !in || gm_core_stream_since(in, a->first_chunk + a->chunk_count - 1) > term;
+}
+
 /* Inputs are counted alike by every scheduler; more than there are nobody has. */
 static bool has_inputs(const struct gm_inst *inst, uint32_t count)
 {
@@ -290,7 +318,8 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     a->first_chunk = held->first_chunk;
     a->chunk_count = held->chunks;
     if (!a->device || !a->inst || !gm_core_chain_goes_on(a->inst, held->chain) ||
-        !units_are_open(a, held->epoch) || !has_inputs(a->inst, held->inputs_received)) {
+        !units_are_open(a, held->epoch) || !has_inputs(a->inst, held->inputs_received) ||
+        was_told_else(a, held->term)) {
         return false;
     }
     struct gm_chain_wish wish;

@@ -1,6 +1,7 @@
 /* Produced, Done, Failed: what comes of a lease. Each is answered by an Ack that leaves after its
- * rows are on disk; a message of a lease that has ended is answered `stale` and changes nothing.
- * What the scheduler itself could not send ends a lease too. */
+ * rows are on disk; but Done of a run says nothing that its items, acknowledged before, did not,
+ * and is answered at once. A message of a lease that has ended is answered `stale` and changes
+ * nothing. What the scheduler itself could not send ends a lease too. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,7 +14,8 @@
  * node sends all again until they are acknowledged. Only after so long is it a broken promise. */
 #define EARLY_DONE_LIMIT (10 * GM_SEC)
 
-static void send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale)
+/* run: the end of one. */
+static void send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bool stale, bool run)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Ack ack = GM__ACK__INIT;
@@ -21,7 +23,7 @@ static void send_ack(struct gm_core *core, const char *node_id, uint64_t seq, bo
     ack.stale = stale;
     envelope.body_case = GM__ENVELOPE__BODY_ACK;
     envelope.ack = &ack;
-    gm_core_fx_send(core, node_id, &envelope, true);
+    gm_core_fx_send(core, node_id, &envelope, stale || !run);
 }
 
 static void fail_proto(struct gm_core *core, struct gm_lease *lease, const struct gm_err *err,
@@ -90,7 +92,12 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     gm_core_row_item(core, inst, inst->streams[item->stream].items[item->index]);
     if (!lease->attempt->progressed) {
         lease->attempt->progressed = true;
-        gm_core_row_attempt(core, job, lease->attempt);
+        if (lease->chunk_count >
+            0) { /* of a run its chunks say more, and who may write its grant */
+            gm_core_row_attempt_lazy(core, job, lease->attempt);
+        } else {
+            gm_core_row_attempt(core, job, lease->attempt);
+        }
     }
     lease->progress_at = core->now;
     job->progress_dirty = true;
@@ -111,17 +118,17 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
 {
     struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
     if (!lease || lease->cancelling) {
-        send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true, false);
         return;
     }
     struct gm_err err = {.code = GM_OK};
     bool is_new = false;
     int rc = check_produced(lease, m, &err);
     if (rc == 0) {
-        rc = gm_core_inst_add_item(lease->inst, m->item, &is_new, &err);
+        rc = gm_core_inst_add_item(lease->inst, m->item, core->params.term, &is_new, &err);
     }
     if (rc < 0) {
-        send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true, false);
         fail_proto(core, lease, &err, NULL, true);
         return;
     }
@@ -129,7 +136,7 @@ void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const 
         item_committed(core, lease, m->item);
         gm_core_preempt_border(core, lease);
     }
-    send_ack(core, node_id, seq, false);
+    send_ack(core, node_id, seq, false, false);
 }
 
 static bool stream_is_complete(const struct gm_inst *inst, uint32_t stream, size_t count)
@@ -219,6 +226,7 @@ static int take_result(struct gm_core *core, struct gm_lease *lease, const Gm__D
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_COMMIT);
     gm_core_unit_clear(&inst->unit);
     gm_core_watch_passed(core, lease, -1);
+    inst->done_term = core->params.term;
     gm_core_row_task(core, inst);
     gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
     return 0;
@@ -249,7 +257,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
         if (lease) {
             gm_core_lease_end(core, lease, GM_ATTEMPT_CANCELLED, m->usage);
         }
-        send_ack(core, node_id, seq, true);
+        send_ack(core, node_id, seq, true, false);
         return;
     }
     struct gm_err err = {.code = GM_OK};
@@ -268,7 +276,7 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     if (rc == 0) {
         rc = take_result(core, lease, m, &err);
     }
-    send_ack(core, node_id, seq, rc < 0);
+    send_ack(core, node_id, seq, rc<0, lease->chunk_count> 0);
     if (rc < 0) {
         fail_proto(core, lease, &err, m->usage, false);
         return;
@@ -288,7 +296,7 @@ void gm_core_handle_failed(struct gm_core *core, struct gm_cnode *node, const Gm
                            uint64_t seq, const char *node_id)
 {
     struct gm_lease *lease = gm_core_lease_find(core, node, m->task_id, m->term, m->epoch);
-    send_ack(core, node_id, seq, lease == NULL || lease->cancelling);
+    send_ack(core, node_id, seq, lease == NULL || lease->cancelling, false);
     if (!lease) {
         return;
     }

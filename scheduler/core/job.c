@@ -18,10 +18,7 @@ static void inst_fini(struct gm_inst *inst)
     }
     free(inst->objects);
     for (size_t s = 0; s < inst->stream_count; s++) {
-        for (size_t i = 0; i < inst->streams[s].size; i++) {
-            gm__item__free_unpacked(inst->streams[s].items[i], NULL);
-        }
-        free(inst->streams[s].items);
+        gm_core_stream_fini(&inst->streams[s]);
     }
     free(inst->streams);
     for (size_t i = 0; i < inst->chunk_count; i++) {

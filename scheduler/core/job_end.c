@@ -92,6 +92,7 @@ static void complete_runs(struct gm_core *core, struct gm_inst *inst)
         inst->meta = gm_mem_encode(&meta.base, &inst->meta_size);
     }
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
+    inst->done_term = core->params.term;
     gm_core_row_task(core, inst);
     gm_core_fx_event(core, job, "task", inst->task->name, "done", true);
 }

@@ -137,7 +137,7 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
                                     .term = core->params.term,
                                     .epoch = ++core->epoch};
     struct gm_lease *lease = begin(core, a, attempt, &triple, !a->copy_of);
-    gm_core_row_attempt_begun(core, job, attempt);
+    gm_core_row_attempt_lazy(core, job, attempt);
     gm_core_fx_event(core, job, "task", a->inst->task->name, "running", false);
     gm_core_send_assign(core, lease);
     set_timer(core, lease);
@@ -200,7 +200,11 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
         a->usage.frames_decoded = usage->frames_decoded;
         a->usage.frames_spare = usage->frames_spare;
     }
-    gm_core_row_attempt(core, lease->job, a);
+    if (outcome == GM_ATTEMPT_DONE && a->chunks > 0) { /* its items are stored: ADR-0050 */
+        gm_core_row_attempt_lazy(core, lease->job, a);
+    } else {
+        gm_core_row_attempt(core, lease->job, a);
+    }
 }
 
 void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
@@ -258,7 +262,7 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
     cancel.reason = (char *)reason;
     envelope.body_case = GM__ENVELOPE__BODY_CANCEL;
     envelope.cancel = &cancel;
-    gm_core_fx_send(core, lease->node->id, &envelope, true);
+    gm_core_fx_send(core, lease->node->id, &envelope, lease->chunk_count == 0); /* as its Assign */
 }
 
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)

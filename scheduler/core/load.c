@@ -242,6 +242,7 @@ static int load_task(struct gm_core *core, const struct gm_loading *loading, enu
     if (rc < 0) {
         return rc;
     }
+    inst->done_term = row->term;
     gm_core_objects_commit(job, row->objects, row->n_objects);
     gm_core_unit_move(core, job, &inst->unit, GM_UNIT_RESTORE);
     return 0;
@@ -272,7 +273,7 @@ static int load_item(struct gm_core *core, const struct gm_loading *loading, boo
         return 0;
     }
     bool is_new = false;
-    int rc = gm_core_inst_add_item(inst, row->item, &is_new, err);
+    int rc = gm_core_inst_add_item(inst, row->item, row->term, &is_new, err);
     if (rc < 0) {
         return rc;
     }

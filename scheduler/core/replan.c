@@ -30,10 +30,9 @@ static void forget_results(struct gm_core *core, struct gm_inst *inst)
         for (size_t i = 0; i < inst->streams[s].size; i++) {
             if (inst->streams[s].items[i]) {
                 gm_core_row_item_delete(core, inst, inst->streams[s].items[i]);
-                gm__item__free_unpacked(inst->streams[s].items[i], NULL);
             }
         }
-        free(inst->streams[s].items);
+        gm_core_stream_fini(&inst->streams[s]);
     }
     free(inst->streams);
     inst->streams = NULL;
@@ -46,6 +45,7 @@ static void forget_results(struct gm_core *core, struct gm_inst *inst)
     inst->objects = NULL;
     inst->meta = NULL;
     inst->object_count = inst->meta_size = 0;
+    inst->done_term = 0;
 }
 
 /* Old failures say nothing about the next plan, and what was made is gone. */

@@ -123,6 +123,7 @@ void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst)
 {
     Gm__TaskRow row = GM__TASK_ROW__INIT;
     struct gm_key key = key_task(inst);
+    row.term = inst->done_term;
     row.meta.data = inst->meta;
     row.meta.len = inst->meta_size;
     row.objects = inst->objects;
@@ -147,6 +148,7 @@ void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm
     Gm__ItemRow row = GM__ITEM_ROW__INIT;
     struct gm_key key = key_item(inst, item);
     row.item = (Gm__Item *)item;
+    row.term = gm_core_stream_term(&inst->streams[item->stream], item->index);
     gm_core_fx_row(core, &key, &row.base);
 }
 
@@ -204,8 +206,8 @@ void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
     write_attempt(core, job, attempt, gm_core_fx_row);
 }
 
-void gm_core_row_attempt_begun(struct gm_core *core, const struct gm_cjob *job,
-                               const struct gm_attempt *attempt)
+void gm_core_row_attempt_lazy(struct gm_core *core, const struct gm_cjob *job,
+                              const struct gm_attempt *attempt)
 {
     write_attempt(core, job, attempt, gm_core_fx_lazy);
 }

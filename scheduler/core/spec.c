@@ -1,8 +1,9 @@
 /* Assign and Feed: what a worker is told. Objects carry keys; the daemon adds urls.
  *
- * Nothing of an assignment must be on disk before it leaves. But the slot that it takes may have
- * been freed by a message whose Ack waits for the disk, and a node frees a slot on that Ack: so
- * Assign, Feed and Cancel queue behind Acks like everything durable.
+ * What a run is given it may be told before it is on disk: should a crash forget that, the run's
+ * lease is of a term before the one that stores it, and is not taken over (adopt.c, ADR-0050). What
+ * other tasks are told, and that they end, waits for the disk: Feeds go on by counts, and `skip`
+ * says what need not be made again.
  */
 #include <stdlib.h>
 
@@ -253,7 +254,7 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
     assign.spec = &s.spec;
     envelope.body_case = GM__ENVELOPE__BODY_ASSIGN;
     envelope.assign = &assign;
-    gm_core_fx_send(core, lease->node->id, &envelope, true);
+    gm_core_fx_send(core, lease->node->id, &envelope, lease->chunk_count == 0);
     lease->fed = (uint32_t)s.spec.n_inputs;
     lease->fed_complete = s.spec.inputs_complete;
     lease->fed_at = core->now;

@@ -79,7 +79,14 @@ struct gm_core_chunk {
     bool copied;     /* straggle.c gave it out a second time, once */
     uint8_t counted; /* what it adds to its instance's sums (sums.c) */
 };
+/* Items from `index` on, up to the next of these, were committed in that term. */
+struct gm_since {
+    size_t index;
+    uint64_t term;
+};
 struct gm_stream {
+    struct gm_since *since; /* owned; ascending by index; before the first: not known, 0 */
+    size_t since_cap, since_count;
     Gm__Item **items; /* owned, NULL: not committed */
     size_t cap;
     size_t size;      /* highest index + 1 */
@@ -90,6 +97,7 @@ struct gm_inst {
     struct gm_ctask *task; /* borrowed */
     uint32_t number;
     struct gm_unit unit; /* runs: only BLOCKED, READY (chunks speak), DONE, ENDED */
+    uint64_t done_term;  /* that stored its result; 0: not known */
     uint8_t *meta;       /* owned; done */
     size_t meta_size;
     Gm__Object **objects; /* owned */
@@ -457,9 +465,9 @@ void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,
                          struct gm_attempt *attempt);
-/* The same, of one that has nothing to say yet but that it runs: lazy. */
-void gm_core_row_attempt_begun(struct gm_core *core, const struct gm_cjob *job,
-                               const struct gm_attempt *attempt);
+/* The same, lazily: of one that only runs, or of a run that ended well, whose items are stored. */
+void gm_core_row_attempt_lazy(struct gm_core *core, const struct gm_cjob *job,
+                              const struct gm_attempt *attempt);
 /* Deleted where there is nothing to say: it is neither drained nor in quarantine. */
 void gm_core_row_node(struct gm_core *core, const char *node_id);
 /* The wall clock jumps: what follows is stamped no earlier than what it follows. */
@@ -521,9 +529,15 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
                        enum gm_unit_event event);
 void gm_core_unit_clear(struct gm_unit *unit); /* progress: old failures count no more */
 const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t stream);
-/* Adds a committed item. *out_new false: it was there. Errors: PROTO. Takes nothing. */
-int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_new,
+/* Adds an item that was committed in `term`, 0: not known. *out_new false: it was there. Errors:
+ * PROTO. Takes nothing. */
+int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
                           struct gm_err *err) GM_MUST_CHECK;
+/* In which term a committed item was committed; 0: not known, which is long ago. */
+uint64_t gm_core_stream_term(const struct gm_stream *stream, size_t index);
+/* The latest of items 0 to `index`: no lease of an earlier term was told of that item as it is. */
+uint64_t gm_core_stream_since(const struct gm_stream *stream, size_t index);
+void gm_core_stream_fini(struct gm_stream *stream);
 /* After split's items grew: new chunks of encode and analyze. Errors: PROTO for a meta that does
  * not decode. */
 int gm_core_chunks_announce(struct gm_core *core, struct gm_cjob *job,

@@ -128,7 +128,70 @@ static void drop_urls(Gm__Object **objects, size_t count)
     }
 }
 
-int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_new,
+uint64_t gm_core_stream_term(const struct gm_stream *stream, size_t index)
+{
+    size_t i = stream->since_count;
+    while (i > 0 && stream->since[i - 1].index > index) {
+        i--;
+    }
+    return i > 0 ? stream->since[i - 1].term : 0;
+}
+
+uint64_t gm_core_stream_since(const struct gm_stream *stream, size_t index)
+{
+    uint64_t latest = 0;
+    for (size_t i = 0; i < stream->since_count && stream->since[i].index <= index; i++) {
+        latest = stream->since[i].term > latest ? stream->since[i].term : latest;
+    }
+    return latest;
+}
+
+static void set_since(struct gm_stream *s, size_t index, uint64_t term)
+{
+    size_t at = s->since_count;
+    while (at > 0 && s->since[at - 1].index >= index) {
+        at--;
+    }
+    if (at == s->since_count || s->since[at].index != index) {
+        s->since = gm_mem_grow(s->since, s->since_count, &s->since_cap, sizeof(*s->since));
+        memmove(&s->since[at + 1], &s->since[at], (s->since_count - at) * sizeof(*s->since));
+        s->since_count++;
+    }
+    s->since[at] = (struct gm_since){.index = index, .term = term};
+}
+
+static bool begins(const struct gm_stream *s, size_t index)
+{
+    for (size_t i = s->since_count; i > 0 && s->since[i - 1].index >= index; i--) {
+        if (s->since[i - 1].index == index) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of an item that is new. The next one, which may be there already, keeps its own. */
+static void note_term(struct gm_stream *s, size_t index, uint64_t term)
+{
+    uint64_t before = gm_core_stream_term(s, index);
+    if (before != term) {
+        set_since(s, index, term);
+        if (index + 1 < s->size && s->items[index + 1] && !begins(s, index + 1)) {
+            set_since(s, index + 1, before);
+        }
+    }
+}
+
+void gm_core_stream_fini(struct gm_stream *stream)
+{
+    for (size_t i = 0; i < stream->size; i++) {
+        gm__item__free_unpacked(stream->items[i], NULL);
+    }
+    free(stream->items);
+    free(stream->since);
+}
+
+int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
                           struct gm_err *err)
 {
     const struct gm_stream *old = gm_core_inst_stream(inst, item->stream);
@@ -157,6 +220,7 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, bool *out_
     }
     drop_urls(copy->objects, copy->n_objects);
     s->items[item->index] = copy;
+    note_term(s, item->index, term);
     while (s->committed < s->size && s->items[s->committed]) {
         s->committed++;
     }

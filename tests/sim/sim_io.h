@@ -413,6 +413,8 @@ void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 /* Sends envelope, and again until it is acknowledged. */
 void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 bool sim_task_is(const struct sim_task *task, const char *type);
+/* Items of the task were sent and not acknowledged yet. */
+bool sim_node_waits_for_acks(const struct sim_node *node, const struct sim_task *task);
 bool sim_is_track(const struct sim_task *task);
 uint32_t sim_stream(const struct sim_task *task); /* of split, that a track is fed with */
 void sim_task_fail(struct sim *sim, struct sim_node *node, struct sim_task *task, enum gm_code code,

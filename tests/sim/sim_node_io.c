@@ -122,6 +122,15 @@ void sim_send_reliably(struct sim *sim, struct sim_node *node, Gm__Envelope *env
     sim_send(sim, node, envelope);
 }
 
+bool sim_node_waits_for_acks(const struct sim_node *node, const struct sim_task *task)
+{
+    bool some = false;
+    for (size_t i = 0; i < node->outbox_count && !some; i++) {
+        some = envelope_is_of(node->outbox[i], task);
+    }
+    return some;
+}
+
 static struct sim_task *find_any(struct sim_node *node, uint64_t task_id, uint64_t term,
                                  uint64_t epoch)
 {
@@ -270,7 +279,8 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     uint32_t used = 0;
     struct sim_task *task = NULL;
     for (size_t i = 0; i < SIM_TASKS; i++) {
-        used += node->tasks[i].assign && !node->tasks[i].dropped ? 1 : 0; /* until its Ack */
+        const struct sim_task *t = &node->tasks[i];
+        used += t->assign && !t->dropped && !t->finished ? 1 : 0; /* until its end is said */
         task = !task && !node->tasks[i].assign ? &node->tasks[i] : task;
     }
     assert_true(sim->lossy || used < sim->params.slots * (sim->params.gpus > 0 ? 2 : 1));

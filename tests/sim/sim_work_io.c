@@ -451,7 +451,7 @@ void sim_task_work(struct sim *sim, struct sim_node *node, struct sim_task *task
         return;
     }
     struct piece p = next_piece(task);
-    if (p.wait) {
+    if (p.wait || (p.done && sim_node_waits_for_acks(node, task))) {
         return;
     }
     task->progress++;

@@ -159,7 +159,7 @@ static void renew(struct bq_farm *f, struct bq_node *n)
 {
     uint8_t a[64 + 64 * 64], b[64];
     struct bq_word m = {a, 0, sizeof a};
-    for (uint32_t i = 0; i < n->slots; i++) {
+    for (uint32_t i = 0; i < n->places; i++) {
         struct bq_word state = {b, 0, sizeof b};
         if (n->leases[i].state != BQ_FREE) {
             put_lease(&state, f, &n->leases[i]);
@@ -378,7 +378,7 @@ static void resend_due(struct bq_farm *f)
     f->resend_at = now + f->resend / 4;
     for (uint32_t i = 0; i < f->node_count; i++) {
         struct bq_node *n = &f->nodes[i];
-        for (uint32_t k = 0; n->welcome && k < n->slots; k++) {
+        for (uint32_t k = 0; n->welcome && k < n->places; k++) {
             struct bq_lease *l = &n->leases[k];
             bool waits = l->state == BQ_STORES || l->state == BQ_ENDS ||
                          (l->state == BQ_SPLITS && f->jobs[l->job].acked < f->jobs[l->job].next);
@@ -460,11 +460,15 @@ static void begin_run(struct bq_farm *f, struct bq_node *n, struct bq_lease *l,
 static void take_assign(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
 {
     struct bq_field spec, type, id;
-    struct bq_lease *l = n->leases;
-    while (l < n->leases + n->slots && l->state != BQ_FREE) {
-        l++;
+    struct bq_lease *l = NULL;
+    uint32_t used = 0;
+    for (uint32_t i = 0; i < n->places; i++) {
+        struct bq_lease *at = &n->leases[i];
+        /* A slot is free when its task's end is said. */
+        used += at->state != BQ_FREE && at->state != BQ_ENDS ? 1 : 0;
+        l = l == NULL && at->state == BQ_FREE ? at : l;
     }
-    if (l == n->leases + n->slots) {
+    if (l == NULL || used == n->slots) {
         bq_die("%s was assigned more than its %u slots", n->id, n->slots);
     }
     if (!bq_find(data, size, 7, &spec) || !bq_find(spec.data, spec.size, 1, &type) ||
@@ -508,7 +512,7 @@ static void take_ack(struct bq_farm *f, struct bq_node *n, const uint8_t *data, 
 {
     uint64_t seq = bq_number(data, size, 1);
     uint64_t slot = seq >> 21 & 0xfffff, index = seq >> 1 & 0xfffff;
-    struct bq_lease *l = slot < n->slots ? &n->leases[slot] : NULL;
+    struct bq_lease *l = slot < n->places ? &n->leases[slot] : NULL;
     struct bq_word nothing = {0};
     if (l == NULL || l->state == BQ_FREE || (l->epoch & 0xfffff) != (seq >> 41 & 0xfffff)) {
         return;
@@ -544,7 +548,7 @@ static struct bq_lease *find_lease(struct bq_farm *f, struct bq_node *n, const u
                                    size_t size)
 {
     uint64_t task = bq_number(data, size, 1), epoch = bq_number(data, size, 3);
-    for (uint32_t i = 0; i < n->slots; i++) {
+    for (uint32_t i = 0; i < n->places; i++) {
         struct bq_lease *l = &n->leases[i];
         if (l->state != BQ_FREE && l->task == task && l->epoch == epoch &&
             bq_number(data, size, 2) == f->term) {
@@ -616,7 +620,7 @@ static void open_node(struct bq_farm *f, struct bq_node *n)
  * again, as agents do, and are counted. */
 static void come_again(struct bq_farm *f, struct bq_node *n)
 {
-    for (uint32_t i = 0; i < n->slots; i++) {
+    for (uint32_t i = 0; i < n->places; i++) {
         if (n->leases[i].state != BQ_FREE) {
             bq_die("the scheduler cut the connection of %s, which works", n->id);
         }
@@ -663,7 +667,8 @@ void bq_farm_open(struct bq_farm *f, uint32_t nodes, uint32_t slots, uint32_t jo
         struct bq_node *n = &f->nodes[i];
         (void)snprintf(n->id, sizeof n->id, i == 0 ? "announcer" : "n%05u", i);
         n->slots = i == 0 ? jobs : slots;
-        n->leases = need(n->slots, sizeof *n->leases);
+        n->places = 2 * n->slots;
+        n->leases = need(n->places, sizeof *n->leases);
         n->s.fd = -1;
     }
     for (uint32_t i = 0; i < jobs; i++) {
@@ -682,7 +687,7 @@ void bq_farm_forget(struct bq_farm *f)
         n->out_count = 0;
         n->out_size = 0;
         n->greeted = n->welcome = false;
-        memset(n->leases, 0, n->slots * sizeof *n->leases);
+        memset(n->leases, 0, n->places * sizeof *n->leases);
     }
     for (uint32_t i = 0; i < f->job_count; i++) {
         f->jobs[i].split = NULL;

@@ -35,8 +35,8 @@ struct bq_node {
     size_t out_lone;          /* where the first entry's envelope begins */
     uint32_t out_count;
     struct bq_node *next_full; /* of those that have something in it */
-    uint32_t slots;
-    struct bq_lease *leases; /* owned, `slots` of them */
+    uint32_t slots, places;    /* as many again, of what waits for the Ack of its end */
+    struct bq_lease *leases;   /* owned, `places` of them */
 };
 struct bq_task {
     int64_t announced, assigned; /* ns; 0: not yet */

@@ -274,6 +274,118 @@ static bool spoil(uint32_t way, Gm__HeldLease *held)
     }
 }
 
+/* As it would be had the scheduler that gave the run out died before the row was on disk, and a
+ * later one stored the thing anew. */
+static void store_anew(struct sim *sim, const char *unit, int64_t item, uint64_t term)
+{
+    struct gm_key key;
+    assert_true(sim_row_key(sim, unit, &key));
+    if (item >= 0) {
+        key.kind = GM_ROW_ITEM;
+        key.index = (uint32_t)item;
+    }
+    struct sim_row *row = sim_row_find(sim, &key);
+    assert_non_null(row);
+    const ProtobufCMessageDescriptor *type =
+        item >= 0 ? &gm__item_row__descriptor : &gm__task_row__descriptor;
+    ProtobufCMessage *m = protobuf_c_message_unpack(type, NULL, row->size, row->data);
+    assert_non_null(m);
+    if (item >= 0) {
+        ((Gm__ItemRow *)m)->term = term;
+    } else {
+        ((Gm__TaskRow *)m)->term = term;
+    }
+    free(row->data);
+    row->size = protobuf_c_message_get_packed_size(m);
+    row->data = malloc(row->size + 1);
+    assert_non_null(row->data);
+    (void)protobuf_c_message_pack(m, row->data);
+    protobuf_c_message_free_unpacked(m, NULL);
+}
+
+static void what_was_stored_after_a_run_began_is_not_what_it_was_told(void **arg)
+{
+    (void)arg;
+    static const struct {
+        const char *unit;
+        bool item;      /* the run's last chunk */
+        uint32_t terms; /* after the lease's */
+        bool goes_on;
+    } rows[] = {{"job/split/0", true, 0, true},
+                {"job/split/0", true, 1, false},
+                {"job/plan/0", false, 0, true},
+                {"job/plan/0", false, 1, false},
+                {"job/inspect/0", false, 1, false}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct stage s = stage_open("video");
+        sim_commit(s.sim);
+        part_all(s.sim);
+        Gm__HeldLease held = held_by(&s);
+        int64_t last = (int64_t)held.first_chunk + held.chunks - 1;
+        store_anew(s.sim, rows[i].unit, rows[i].item ? last : -1, held.term + rows[i].terms);
+        sim_restart(s.sim);
+        sim_restart(s.sim); /* it is two terms later */
+        if (say_hello(&s, &held) != (rows[i].goes_on ? 1 : 0)) {
+            fail_msg("claim %zu %s", i, rows[i].goes_on ? "was refused" : "was taken");
+        }
+        sim_destroy(s.sim);
+    }
+}
+
+/* Rows of the version before don't say when they came: then nothing was given out before. */
+static void rows_of_no_term_are_old(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    sim_commit(s.sim);
+    part_all(s.sim);
+    Gm__HeldLease held = held_by(&s);
+    store_anew(s.sim, "job/split/0", held.first_chunk, 0);
+    store_anew(s.sim, "job/plan/0", -1, 0);
+    sim_restart(s.sim);
+    assert_int_equal(say_hello(&s, &held), 1);
+    sim_destroy(s.sim);
+}
+
+/* Its chunk is told by a message whose row is on its way; and the end of a run asks for no disk. */
+static void a_run_is_given_out_before_its_chunk_is_on_disk(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 3, .nodes = 2, .slots = 2};
+    struct stage s = {.sim = sim_create(&params)};
+    (void)sim_submit(s.sim, "job", 12, 1, 50);
+    assert_true(stage_find(&s, "split"));
+    struct sim_node *node = NULL;
+    struct sim_task *task = NULL;
+    struct gm_key key;
+    assert_true(sim_row_key(s.sim, "job/plan/0", &key));
+    s.task->hung = false;
+    for (int i = 0; i < 200 && !task; i++) {
+        bool planned = sim_row_find(s.sim, &key) != NULL;
+        s.task->hung = s.task->granted && !planned;
+        s.sim->hold_commits = s.sim->hold_commits || (s.task->granted && planned);
+        sim_step(s.sim);
+        task = sim_find_running(s.sim, "video", &node);
+    }
+    assert_non_null(task);
+    assert_true(sim_row_key(s.sim, "job/split/0", &key));
+    key.kind = GM_ROW_ITEM;
+    assert_null(sim_row_find(s.sim, &key));
+    s.task = task;
+    s.node = node;
+    Gm__HeldLease held = held_by(&s);
+    part_all(s.sim);
+    sim_restart(s.sim); /* which forgets the chunk */
+    assert_int_equal(say_hello(&s, &held), 0);
+    s.sim->hold_commits = false;
+    for (uint32_t n = 0; n < s.sim->params.nodes; n++) {
+        s.sim->nodes[n].parted = false;
+    }
+    sim_until(s.sim, sim_all_final, 120);
+    sim_check_done(s.sim, &s.sim->jobs[0]);
+    sim_destroy(s.sim);
+}
+
 static void claims_that_fit_nothing_are_refused(void **arg)
 {
     bool more = true;
@@ -633,6 +745,9 @@ int main(void)
         cmocka_unit_test(it_is_said_whom_a_task_waits_for),
         cmocka_unit_test(a_node_that_has_it_no_more_frees_it_at_once),
         cmocka_unit_test(claims_that_fit_nothing_are_refused),
+        cmocka_unit_test(what_was_stored_after_a_run_began_is_not_what_it_was_told),
+        cmocka_unit_test(rows_of_no_term_are_old),
+        cmocka_unit_test(a_run_is_given_out_before_its_chunk_is_on_disk),
         cmocka_unit_test(inputs_that_nobody_has_are_refused),
         cmocka_unit_test(a_track_is_fed_what_it_lacks),
         cmocka_unit_test(a_cancelled_job_takes_nothing_over),

@@ -257,6 +257,43 @@ static void goodbye_ends_the_leases_at_once(void **arg)
     sim_destroy(s.sim);
 }
 
+/* Its chunks are on disk; what is left to say needs no disk, and nobody waits for it. */
+static void the_end_of_a_run_waits_for_no_disk(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    const Gm__TaskSpec *spec = s.task->assign->spec;
+    const uint64_t epoch = s.task->assign->epoch;
+    struct sim *sim = s.sim;
+    for (size_t i = 0; i < spec->n_inputs; i++) {
+        Gm__Item item = GM__ITEM__INIT;
+        item.index = spec->inputs[i]->item->index;
+        assert_true(is_ack(say_produced(&s, &item, epoch), false));
+        const struct gm_effects *fx = &sim->pending[sim->pending_count - 1];
+        assert_true(fx->sends[fx->send_count - 1].durable);
+    }
+    sim_commit(sim);
+    sim->hold_commits = true;
+    say_done(&s, (ProtobufCBinaryData){0}, "");
+    assert_true(sim->pending_count > 0);
+    const struct gm_effects *fx = &sim->pending[sim->pending_count - 1];
+    bool acked = false, ended = false;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        if (is_ack(fx->sends[i].envelope, false)) {
+            acked = true;
+            assert_false(fx->sends[i].durable);
+        }
+    }
+    for (size_t i = 0; i < fx->row_count; i++) {
+        if (fx->rows[i].key.kind == GM_ROW_ATTEMPT && fx->rows[i].key.number == spec->attempt) {
+            ended = true;
+            assert_true(fx->rows[i].lazy);
+        }
+    }
+    assert_true(acked && ended);
+    sim_destroy(sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -271,6 +308,7 @@ int main(void)
         cmocka_unit_test(a_walk_through_a_buffer_is_bounded),
         cmocka_unit_test(strangers_are_asked_to_say_hello),
         cmocka_unit_test(goodbye_ends_the_leases_at_once),
+        cmocka_unit_test(the_end_of_a_run_waits_for_no_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -349,7 +349,7 @@ static void a_like_device_goes_on(void **arg)
 {
     (void)arg;
     struct sim *sim = farm(2, 2, "fail", "nvenc");
-    struct sim_job *job = sim_submit(sim, "job", 60, 1, 50);
+    struct sim_job *job = sim_submit(sim, "job", 180, 1, 50);
     sim_until(sim, second_has_worked, 300);
     sim_node_kill(sim, &sim->nodes[1]);
     sim_until(sim, sim_all_final, 900);

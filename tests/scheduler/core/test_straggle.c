@@ -462,14 +462,17 @@ static void a_copy_goes_to_another_node_where_there_is_one(void **arg)
         later = later || t.node->number > 0;
         while (!is_copied(t.sim) && t.sim->now < 60 * GM_SEC) {
             const struct gm_inst *inst = t.slow->inst;
-            bool tail = gm_core_split_is_done(t.sim->core->jobs);
+            bool tail = gm_core_split_is_done(t.sim->core->jobs) &&
+                        HASH_COUNT(t.sim->core->leases) == 1; /* the others have said their end */
             for (size_t c = 0; c < inst->chunk_count; c++) {
                 const struct gm_unit *unit = &inst->chunks[c].unit;
                 tail = tail && (unit->lease == t.slow || unit->state == GM_TASK_DONE);
             }
             if (tail) {
                 tell_second_device(&t);
-                t.sim->hold_commits = true; /* no simulated gpu takes tasks of the cpu's chain */
+                for (uint32_t n = 0; n < nodes; n++) { /* no simulated gpu takes the cpu's chain */
+                    t.sim->nodes[n].parted = true;
+                }
             }
             sim_step(t.sim);
         }

@@ -513,7 +513,7 @@ static bool a_long_run(struct sim *sim)
 static void nothing_yields_for_what_its_node_keeps_for_another_device(void **arg)
 {
     (void)arg;
-    struct sim_params params = {.seed = 4,
+    struct sim_params params = {.seed = 5,
                                 .nodes = 1,
                                 .slots = 2,
                                 .gpus = 1,
