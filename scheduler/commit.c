@@ -321,6 +321,16 @@ static int move_rows(struct gm_commit *c, struct gm_effects *fx, struct gm_err *
     return rc;
 }
 
+/* Half of a step may be in the batch that fills: it is not written, and nothing after it. */
+static void lose(struct gm_commit *c, int rc)
+{
+    struct batch rest = c->filling;
+    c->filling = (struct batch){0};
+    c->failed = rc;
+    (void)gm_err_set(&c->error, (enum gm_code) - rc, 0, "a step was lost");
+    release(c, &rest, rc, &c->error);
+}
+
 int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wall_unix_ms,
                   struct gm_err *err)
 {
@@ -345,6 +355,9 @@ int gm_commit_add(struct gm_commit *c, struct gm_commit_entry *entry, int64_t wa
     }
     if (rc < 0) {
         gm_effects_fini(fx);
+        if (c->failed == 0) {
+            lose(c, rc);
+        }
         return rc;
     }
     b->asked = b->asked || asks;

@@ -5,23 +5,24 @@
 
 #include "common/array.h"
 
-/* Room for twice as many as there are, empty. */
+/* Room for twice as many as there are, empty: what a larger batch had beside that is left alone. */
 static int make_slots(struct gm_last *last, size_t count, struct gm_err *err)
 {
     size_t want = 16;
     while (want < 2 * count) {
         want *= 2;
     }
-    if (want > last->slot_count) {
+    if (want > last->slot_cap) {
         uint32_t *slots = malloc(want * sizeof *slots);
         if (slots == NULL) {
             return gm_err_nomem(err);
         }
         free(last->slots);
         last->slots = slots;
-        last->slot_count = want;
+        last->slot_cap = want;
     }
-    memset(last->slots, 0, last->slot_count * sizeof *last->slots);
+    last->slot_count = want;
+    memset(last->slots, 0, want * sizeof *last->slots);
     return 0;
 }
 

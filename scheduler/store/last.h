@@ -7,8 +7,9 @@
  * Thread: one. */
 struct gm_last {       /* all-zero: empty */
     uint32_t *slots;   /* owned: a hash table of row numbers + 1 */
-    size_t slot_count; /* a power of two */
-    bool *skip;        /* owned: of each row, whether a later one has its key */
+    size_t slot_count; /* of this batch: a power of two */
+    size_t slot_cap;
+    bool *skip; /* owned: of each row, whether a later one has its key */
     size_t skip_cap;
 };
 

@@ -47,6 +47,8 @@ struct gm_sqlite {
     int frames; /* of the WAL that are not in the database yet, as of the last commit */
     uint64_t term;
     int64_t last_event;
+    uint32_t lease_ms;     /* of this term, shorter than what is kept until */
+    gm_time lease_kept_to; /* 0: it is kept */
 };
 
 static struct gm_sqlite *of(struct gm_state *state)
@@ -239,6 +241,9 @@ int gm_state_migrate(const char *folder, int schema, size_t *out_left, struct gm
     if (rc == 0) {
         rc = gm_db_schema(s->db, &from, err);
     }
+    if (rc == 0 && from == 0) {
+        rc = gm_err_set(err, GM_E_NOTFOUND, 0, "the state in %s is empty", folder);
+    }
     if (rc == 0 && from < schema) {
         rc = check_schema(s, err);
     } else if (rc == 0 && from > schema) {
@@ -253,22 +258,31 @@ static uint64_t term_of(const struct gm_state *state)
     return ((const struct gm_sqlite *)state)->term;
 }
 
+static int keep_lease(struct gm_sqlite *s, uint32_t lease_ms, struct gm_err *err)
+{
+    char sql[96];
+    (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('lease_ms', %u)", lease_ms);
+    s->lease_kept_to = 0;
+    return gm_db_exec(s->db, sql, "keep how long leases last", err);
+}
+
+/* A longer one of a term before may be held for as long yet: a start within that time must know. */
 static int lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
                  struct gm_err *err)
 {
-    sqlite3 *db = of(state)->db;
-    char sql[96];
+    struct gm_sqlite *s = of(state);
     int64_t before = 0;
-    int rc = gm_db_number(db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
-    if (rc == 0) {
-        (void)snprintf(sql, sizeof sql, "INSERT OR REPLACE INTO meta VALUES('lease_ms', %u)",
-                       lease_ms);
-        rc = gm_db_exec(db, sql, "keep how long leases last", err);
+    int rc = gm_db_number(s->db, "SELECT value FROM meta WHERE name = 'lease_ms'", 0, &before, err);
+    if (rc < 0) {
+        return rc;
     }
-    if (rc == 0) {
-        *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
+    *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
+    if (*out_before > lease_ms) {
+        s->lease_ms = lease_ms;
+        s->lease_kept_to = gm_time_now() + *out_before * GM_MS;
+        return 0;
     }
-    return rc;
+    return keep_lease(s, lease_ms, err);
 }
 
 static int64_t last_event(const struct gm_state *state)
@@ -315,6 +329,12 @@ static int commit(struct gm_state *state, const struct gm_state_batch *batch, st
 static int tidy(struct gm_state *state, struct gm_err *err)
 {
     struct gm_sqlite *s = of(state);
+    if (s->lease_kept_to != 0 && gm_time_now() > s->lease_kept_to) {
+        int rc = keep_lease(s, s->lease_ms, err);
+        if (rc < 0) {
+            return rc;
+        }
+    }
     if (s->frames < CHECKPOINT_FRAMES) {
         return 0;
     }

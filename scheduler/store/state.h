@@ -32,7 +32,8 @@ int gm_state_lead(struct gm_state *state, gm_time takeover, bool *out_leads,
                   struct gm_err *err) GM_MUST_CHECK;
 uint64_t gm_state_term(const struct gm_state *state);
 /* Keeps how long this term's leases last, durably, before any is given. *out_before: how long those
- * of the term before last; 0: not known. Once, before the first commit. */
+ * of the term before last; 0: not known. Once, before the first commit. A shorter time than before
+ * is kept in its place only when leases of before have ended (SQLite: by gm_state_tidy). */
 int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Highest event number stored; 0: none. */

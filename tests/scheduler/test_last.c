@@ -28,6 +28,7 @@ static void the_last_of_each_key_stays(void **state)
     }
     for (size_t c = 0; c < sizeof counts / sizeof counts[0]; c++) {
         ASSERT_OK(gm_last_find(&last, rows, counts[c], &err));
+        assert_true(last.slot_count <= 16 + 4 * counts[c]); /* whatever the one before was */
         for (size_t i = 0; i < counts[c]; i++) {
             bool later = false;
             for (size_t k = i + 1; k < counts[c] && !later; k++) {

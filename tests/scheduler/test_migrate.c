@@ -221,12 +221,25 @@ static void what_fits_nothing_is_refused(void **state)
     }
 }
 
+/* As it is where a scheduler died before it made its tables. */
+static void make_empty(const char *folder)
+{
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/state.db", folder);
+    FILE *f = fopen(path, "we");
+    assert_non_null(f);
+    assert_int_equal(fclose(f), 0);
+}
+
 static void only_known_schemas_of_a_free_folder(void **state)
 {
     struct gm_state *s = NULL;
     struct gm_err err = {0};
     size_t left;
     assert_int_equal(gm_state_migrate(*state, 1, &left, &err), -GM_E_NOTFOUND);
+    make_empty(*state);
+    assert_int_equal(gm_state_migrate(*state, 1, &left, &err), -GM_E_NOTFOUND);
+    assert_int_equal(gm_state_migrate(*state, GM_STATE_SCHEMA, &left, &err), -GM_E_NOTFOUND);
     schema1_make(*state);
     assert_int_equal(gm_state_migrate(*state, 0, &left, &err), -GM_E_INVAL);
     assert_int_equal(gm_state_migrate(*state, GM_STATE_SCHEMA + 1, &left, &err), -GM_E_INVAL);

@@ -83,12 +83,30 @@ static void a_term_knows_how_long_leases_of_the_one_before_last(void **state)
 {
     static const uint32_t kept[] = {60000, 15000, 4000000000, 15000};
     struct gm_err err = {0};
-    uint32_t before = 1;
+    uint32_t before = 1, longest = 0; /* a node may hold one of the longest yet */
     for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
         struct gm_state *s = NULL;
         ASSERT_OK(gm_state_open(*state, &s, &err));
         ASSERT_OK(gm_state_lease(s, kept[i], &before, &err));
-        assert_int_equal(before, i == 0 ? 0 : kept[i - 1]);
+        assert_int_equal(before, longest);
+        longest = kept[i] > longest ? kept[i] : longest;
+        ASSERT_OK(gm_state_tidy(s, &err));
+        gm_state_close(&s);
+    }
+}
+
+static void a_longer_lease_is_forgotten_when_it_has_ended(void **state)
+{
+    static const uint32_t kept[] = {5, 3, 3}, befores[] = {0, 5, 3};
+    struct gm_err err = {0};
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        struct gm_state *s = NULL;
+        uint32_t before = 1;
+        ASSERT_OK(gm_state_open(*state, &s, &err));
+        ASSERT_OK(gm_state_lease(s, kept[i], &before, &err));
+        assert_int_equal(before, befores[i]);
+        assert_int_equal(usleep(6000), 0);
+        ASSERT_OK(gm_state_tidy(s, &err));
         gm_state_close(&s);
     }
 }
@@ -289,6 +307,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(rows_come_back, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(a_term_knows_how_long_leases_of_the_one_before_last,
                                         make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(a_longer_lease_is_forgotten_when_it_has_ended, make_folder,
+                                        remove_folder),
         cmocka_unit_test_setup_teardown(events_are_read_in_order_and_go_with_their_job, make_folder,
                                         remove_folder),
         cmocka_unit_test_setup_teardown(a_batch_that_fails_leaves_nothing, make_folder,
