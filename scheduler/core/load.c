@@ -262,30 +262,34 @@ static int load_expand(struct gm_core *core, const struct gm_loading *loading, s
 static int load_item(struct gm_core *core, const struct gm_loading *loading, bool of_split,
                      struct gm_err *err)
 {
-    const Gm__ItemRow *row = (const Gm__ItemRow *)loading->message;
+    Gm__ItemRow *row = (Gm__ItemRow *)loading->message;
     const struct gm_key *key = &loading->key;
     struct gm_cjob *job = find_job(core, key);
     struct gm_inst *inst = find_inst(core, key);
-    if (!inst || !row->item || row->item->stream != key->stream || row->item->index != key->index) {
+    if (!inst) {
         return orphan(err, loading);
     }
     if ((inst->task->type->role == GM_ROLE_SPLIT) != of_split) {
-        return 0;
+        return 0; /* it was taken, or will be */
+    }
+    const Gm__Item *item = row->item;
+    if (!item || item->stream != key->stream || item->index != key->index) {
+        return orphan(err, loading);
     }
     bool is_new = false;
-    int rc = gm_core_inst_add_item(inst, row->item, row->term, &is_new, err);
+    int rc = gm_core_inst_take_item(inst, &row->item, row->term, &is_new, err);
     if (rc < 0) {
         return rc;
     }
     if (!is_new) {
         return orphan(err, loading);
     }
-    gm_core_objects_commit(job, row->item->objects, row->item->n_objects);
+    gm_core_objects_commit(job, item->objects, item->n_objects);
     if (of_split) {
         return gm_core_chunks_announce(core, job, err);
     }
     if (inst->task->type->fan == GM_FAN_RUNS) {
-        gm_core_chunk_commit(core, inst, row->item->index, GM_UNIT_RESTORE);
+        gm_core_chunk_commit(core, inst, item->index, GM_UNIT_RESTORE);
     }
     return 0;
 }

@@ -533,6 +533,9 @@ const struct gm_stream *gm_core_inst_stream(const struct gm_inst *inst, uint32_t
  * PROTO. Takes nothing. */
 int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
                           struct gm_err *err) GM_MUST_CHECK;
+/* The same, of one that is owned: what is new is taken, and *item NULL then. */
+int gm_core_inst_take_item(struct gm_inst *inst, Gm__Item **item, uint64_t term, bool *out_new,
+                           struct gm_err *err) GM_MUST_CHECK;
 /* In which term a committed item was committed; 0: not known, which is long ago. */
 uint64_t gm_core_stream_term(const struct gm_stream *stream, size_t index);
 /* The latest of items 0 to `index`: no lease of an earlier term was told of that item as it is. */

@@ -191,18 +191,14 @@ void gm_core_stream_fini(struct gm_stream *stream)
     free(stream->since);
 }
 
-int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
-                          struct gm_err *err)
+static bool has_item(const struct gm_inst *inst, const Gm__Item *item)
 {
-    const struct gm_stream *old = gm_core_inst_stream(inst, item->stream);
-    if (old && item->index < old->size && old->items[item->index]) {
-        *out_new = false;
-        return 0;
-    }
-    int rc = check_item(inst, item, err);
-    if (rc < 0) {
-        return rc;
-    }
+    const struct gm_stream *s = gm_core_inst_stream(inst, item->stream);
+    return s && item->index < s->size && s->items[item->index];
+}
+
+static void put_item(struct gm_inst *inst, Gm__Item *item, uint64_t term)
+{
     while (inst->stream_count <= item->stream) {
         inst->streams = gm_mem_grow(inst->streams, inst->stream_count, &inst->stream_cap,
                                     sizeof(*inst->streams));
@@ -214,12 +210,8 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t t
         s->items = gm_mem_grow(s->items, s->size, &s->cap, sizeof(Gm__Item *));
         s->items[s->size++] = NULL;
     }
-    Gm__Item *copy = (Gm__Item *)gm_message_dup(&item->base);
-    if (!copy) {
-        gm_mem_exhausted();
-    }
-    drop_urls(copy->objects, copy->n_objects);
-    s->items[item->index] = copy;
+    drop_urls(item->objects, item->n_objects);
+    s->items[item->index] = item;
     note_term(s, item->index, term);
     while (s->committed < s->size && s->items[s->committed]) {
         s->committed++;
@@ -227,7 +219,34 @@ int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t t
     if (item->last) {
         s->last = item->index;
     }
-    *out_new = true;
+}
+
+int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
+                          struct gm_err *err)
+{
+    *out_new = !has_item(inst, item);
+    int rc = *out_new ? check_item(inst, item, err) : 0;
+    if (rc < 0 || !*out_new) {
+        return rc;
+    }
+    Gm__Item *copy = (Gm__Item *)gm_message_dup(&item->base);
+    if (!copy) {
+        gm_mem_exhausted();
+    }
+    put_item(inst, copy, term);
+    return 0;
+}
+
+int gm_core_inst_take_item(struct gm_inst *inst, Gm__Item **item, uint64_t term, bool *out_new,
+                           struct gm_err *err)
+{
+    *out_new = !has_item(inst, *item);
+    int rc = *out_new ? check_item(inst, *item, err) : 0;
+    if (rc < 0 || !*out_new) {
+        return rc;
+    }
+    put_item(inst, *item, term);
+    *item = NULL;
     return 0;
 }
 
