@@ -503,7 +503,8 @@ static int read_event(const PGresult *row, void *arg, struct gm_err *err)
     return 0;
 }
 
-/* The loop waits for it: so not long, and not again and again where the server does not answer. */
+/* The loop waits for it: so not long, and not again and again where the server does not answer. How
+ * long libpq looks a name up is the resolver's matter (docs/operations.md). */
 static int events(struct gm_state *state, uint64_t job, int64_t after, int limit,
                   void (*fn)(const struct gm_state_event *event, void *arg), void *arg,
                   struct gm_err *err)
