@@ -32,19 +32,20 @@ void gm_core_unheard_add(struct gm_core *core, struct gm_attempt *attempt)
     DL_APPEND2(node->attempts, attempt, unheard_prev, unheard_next);
 }
 
-static void forget_node(struct gm_core *core, struct gm_unheard *node)
+static void forget_node(struct gm_unheard *node)
 {
-    HASH_DEL(core->unheard, node);
     free(node->node_id);
     free(node);
 }
 
 void gm_core_unheard_fini(struct gm_core *core)
 {
-    struct gm_unheard *node, *next;
-    HASH_ITER(hh, core->unheard, node, next)
-    {
-        forget_node(core, node);
+    struct gm_unheard *node = core->unheard;
+    HASH_CLEAR(hh, core->unheard);
+    while (node) { /* the list outlives its table */
+        struct gm_unheard *next = node->hh.next;
+        forget_node(node);
+        node = next;
     }
 }
 
@@ -57,7 +58,8 @@ static void take_out(struct gm_core *core, struct gm_attempt *attempt)
     attempt->unheard = false;
     DL_DELETE2(node->attempts, attempt, unheard_prev, unheard_next);
     if (!node->attempts) {
-        forget_node(core, node);
+        HASH_DEL(core->unheard, node);
+        forget_node(node);
     }
     if (--job->unheard_count == 0) {
         free(job->epochs); /* few will ask for it any more */
@@ -174,7 +176,7 @@ static void index_epochs(struct gm_cjob *job)
 /* How many of the index are of no later epoch. */
 static size_t count_epochs(const struct gm_cjob *job, uint64_t epoch)
 {
-    size_t low = 0, high = job->epoch_count;
+    size_t low = 0, high = job->epochs ? job->epoch_count : 0;
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (job->epochs[middle].epoch <= epoch) {

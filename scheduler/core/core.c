@@ -257,6 +257,7 @@ static void tick_jobs(struct gm_core *core)
     if (sample) { /* what nothing else says is looked at now and then */
         core->sampled_at = core->now;
         core->place_dirty = core->split_stopped = true;
+        core->order.settled = false;
         gm_core_preempt(core);
     }
 }

@@ -163,6 +163,61 @@ struct gm_cjob *gm_core_order_next(struct gm_core *core)
     return job;
 }
 
+void gm_core_order_change(struct gm_core *core, struct gm_cjob *job)
+{
+    struct gm_order *order = &core->order;
+    if (job->turn.changed || !order->settled) {
+        return;
+    }
+    if (order->changed_count == GM_ORDER_CHANGED) {
+        order->settled = false;
+        return;
+    }
+    job->turn.changed = true;
+    order->changed[order->changed_count++] = job;
+}
+
+static bool is_aged(const struct gm_core *core, const struct gm_cjob *job)
+{
+    return core->order.turns + 1 >= GM_ORDER_AGED_TURN &&
+           core->now - job->turn.since >= GM_ORDER_AGE;
+}
+
+/* It is its turn before the other's. Both wait. */
+static bool goes_before(const struct gm_core *core, const struct gm_cjob *a,
+                        const struct gm_cjob *b)
+{
+    if (is_aged(core, a) || is_aged(core, b)) {
+        return waits_longer(&a->turn.wait, &b->turn.wait);
+    }
+    if (a->turn.class_ != b->turn.class_) {
+        return a->turn.class_ > b->turn.class_;
+    }
+    return job_lane(a) == job_lane(b) ? job_before(&a->turn.line, &b->turn.line)
+                                      : lane_before(&job_lane(a)->turn, &job_lane(b)->turn);
+}
+
+struct gm_cjob *gm_core_order_next_changed(struct gm_core *core)
+{
+    struct gm_order *order = &core->order;
+    struct gm_cjob *next = NULL;
+    uint32_t at = 0;
+    for (uint32_t i = 0; i < order->changed_count; i++) {
+        struct gm_cjob *job = order->changed[i];
+        bool may = job->turn.line.at != 0 && !gm_core_tenant_is_full(job->tenant);
+        if (may && (!next || goes_before(core, job, next))) {
+            next = job;
+            at = i;
+        }
+    }
+    order->aged = next && is_aged(core, next) ? next : NULL;
+    if (next) {
+        next->turn.changed = false;
+        order->changed[at] = order->changed[--order->changed_count];
+    }
+    return next;
+}
+
 const struct gm_cjob *gm_core_order_waiting(const struct gm_core *core, size_t at)
 {
     return job_of_wait(core->order.waiting.nodes[at]);

@@ -21,6 +21,7 @@
  */
 #define GM_ORDER_AGE (300 * GM_SEC) /* a job that got nothing for so long is aged */
 #define GM_ORDER_AGED_TURN 8u       /* every so many turns is one for the aged */
+#define GM_ORDER_CHANGED 16u        /* more jobs that changed are not told apart from all */
 #define GM_TENANT_MAX_NAME 64u      /* bytes */
 #define GM_TENANT_DEFAULT "default"
 
@@ -29,6 +30,10 @@ struct gm_cjob;
 struct gm_lease;
 struct gm_assignment;
 
+/* Changes whenever a device may have got more room, or another chain is offered. */
+struct gm_room {
+    uint64_t made, grown;
+};
 /* What a tenant has in one class. */
 struct gm_lane {
     struct gm_heap_node turn; /* among the tenants of the class; it has jobs, and may run more */
@@ -56,6 +61,7 @@ struct gm_turn {
     uint64_t time; /* virtual: what it was given in its lane */
     gm_time since; /* it has waited */
     bool aside;    /* nothing of it could be placed in this pass */
+    bool changed;  /* it is among the order's `changed` */
 };
 struct gm_order {
     struct gm_tenant *tenants;                /* owned */
@@ -68,6 +74,12 @@ struct gm_order {
     struct gm_cjob *aged;   /* borrowed: whose turn it is as the aged's; NULL: it is not theirs */
     struct gm_cjob **aside; /* owned */
     size_t aside_count, aside_cap;
+    /* Since the last pass found nothing more to place for anybody: jobs of which something changed,
+     * and the room that devices had then. */
+    struct gm_cjob *changed[GM_ORDER_CHANGED]; /* borrowed */
+    uint32_t changed_count;
+    bool settled; /* there was such a pass, and all that changed is in the list */
+    struct gm_room room;
     struct gm_capacity farm; /* all that is usable, as of */
     gm_time farm_at;
     gm_time expected[GM_ROLE_FINISH + 1]; /* a unit takes so long; 0: none has ended */
@@ -98,6 +110,10 @@ const struct gm_cjob *gm_core_order_waiting(const struct gm_core *core, size_t a
 /* Nothing of the job can be placed now: others, until gm_core_order_back. */
 void gm_core_order_aside(struct gm_core *core, struct gm_cjob *job);
 void gm_core_order_back(struct gm_core *core);
+/* Something of the job changed: what could not be placed of it may be placed now. */
+void gm_core_order_change(struct gm_core *core, struct gm_cjob *job);
+/* As gm_core_order_next, of the jobs that changed; it is out of their list then. */
+struct gm_cjob *gm_core_order_next_changed(struct gm_core *core);
 /* The lease began. turn: it was its job's turn; else a copy, or what ran before a restart, which is
  * charged all the same, but no turn is gone and no wait is over. What it costs is charged when it
  * ends where nobody knows yet what the farm has. */

@@ -204,19 +204,26 @@ static struct gm_capacity farm_of(const struct gm_core *core)
     return sum;
 }
 
-void gm_core_place(struct gm_core *core)
+static struct gm_room room_of(const struct gm_core *core)
 {
-    uint64_t unused;
+    struct gm_room room = {.made = core->devices->made};
+    for (const struct gm_class *c = core->devices->classes; c; c = c->hh.next) {
+        room.grown += c->grown;
+    }
+    return room;
+}
+
+static void forget_changed(struct gm_order *order)
+{
+    while (order->changed_count > 0) {
+        order->changed[--order->changed_count]->turn.changed = false;
+    }
+}
+
+/* Whoever waits is asked, in order. */
+static void place_all(struct gm_core *core, uint64_t unused)
+{
     struct gm_cjob *job;
-    if (!core->place_dirty || core->stopping || core->musters) {
-        return;
-    }
-    uint64_t slots = gm_core_slots(core, NULL, &unused);
-    if ((slots > 0 && core->order.farm.slots == 0) ||
-        (unused > 0 && core->now - core->order.farm_at >= GM_SEC)) {
-        core->order.farm = farm_of(core);
-        core->order.farm_at = core->now;
-    }
     while (unused > 0 && (job = gm_core_order_next(core)) != NULL) {
         if (place_job(core, job)) {
             (void)gm_core_slots(core, NULL, &unused);
@@ -225,7 +232,44 @@ void gm_core_place(struct gm_core *core)
         }
     }
     gm_core_order_back(core);
-    for (job = core->jobs; core->split_stopped && job; job = job->hh.next) {
+}
+
+/* Nobody has got more room since nothing could be placed: only jobs that changed are asked. */
+static void place_changed(struct gm_core *core, uint64_t unused)
+{
+    struct gm_cjob *job;
+    while (unused > 0 && (job = gm_core_order_next_changed(core)) != NULL) {
+        if (place_job(core, job)) {
+            gm_core_order_change(core, job); /* there may be more of it */
+            (void)gm_core_slots(core, NULL, &unused);
+        }
+    }
+    core->order.aged = NULL;
+}
+
+void gm_core_place(struct gm_core *core)
+{
+    uint64_t unused;
+    struct gm_order *order = &core->order;
+    if (!core->place_dirty || core->stopping || core->musters) {
+        return;
+    }
+    uint64_t slots = gm_core_slots(core, NULL, &unused);
+    if ((slots > 0 && order->farm.slots == 0) ||
+        (unused > 0 && core->now - order->farm_at >= GM_SEC)) {
+        order->farm = farm_of(core);
+        order->farm_at = core->now;
+    }
+    struct gm_room room = room_of(core);
+    if (order->settled && room.made == order->room.made && room.grown == order->room.grown) {
+        place_changed(core, unused);
+    } else {
+        place_all(core, unused);
+    }
+    forget_changed(order);
+    order->settled = true;
+    order->room = room_of(core);
+    for (struct gm_cjob *job = core->jobs; core->split_stopped && job; job = job->hh.next) {
         take_back_tracks(core, job);
     }
     core->split_stopped = false;

@@ -59,6 +59,7 @@ void gm_core_unit_move(struct gm_core *core, struct gm_cjob *job, struct gm_unit
         unit->awaited = NULL;
     }
     gm_sums_note_unit(job, unit);
+    gm_core_order_change(core, job);
 }
 
 void gm_core_unit_clear(struct gm_unit *unit)

@@ -122,6 +122,13 @@ void gm_core_order_finish(struct gm_cjob *job)
 void gm_core_order_part(struct gm_core *core, struct gm_cjob *job)
 {
     struct gm_tenant *tenant = job->tenant;
+    struct gm_order *order = &core->order;
+    for (uint32_t i = 0; job->turn.changed && i < order->changed_count; i++) {
+        if (order->changed[i] == job) {
+            order->changed[i] = order->changed[--order->changed_count];
+            job->turn.changed = false;
+        }
+    }
     job->tenant = NULL;
     if (--tenant->jobs == 0 && !tenant->named) {
         HASH_DEL(core->order.tenants, tenant);
