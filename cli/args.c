@@ -37,6 +37,10 @@ enum option_bit {
     OPT_KEYS = 1 << 24,
     OPT_ROLE = 1 << 25,
     OPT_HOURS = 1 << 26,
+    OPT_ALL = 1 << 27,
+    OPT_AT_ONCE = 1 << 28,
+    OPT_TIMEOUT = 1 << 29,
+    OPT_FORCE = 1 << 30,
     OPT_OFFLINE = OPT_JSON | OPT_QUIET | OPT_HELP,
     OPT_COMMON = OPT_SCHEDULER | OPT_OFFLINE,
 };
@@ -68,6 +72,10 @@ static const struct option {
     {"--keys", OPT_KEYS, TYPE_TEXT, offsetof(struct gm_args, keys), 0, 0},
     {"--role", OPT_ROLE, TYPE_TEXT, offsetof(struct gm_args, role), 0, 0},
     {"--hours", OPT_HOURS, TYPE_NUMBER, offsetof(struct gm_args, hours), 0, 8760},
+    {"--all", OPT_ALL, TYPE_FLAG, offsetof(struct gm_args, all), 0, 0},
+    {"--at-once", OPT_AT_ONCE, TYPE_NUMBER, offsetof(struct gm_args, at_once), 1, 64},
+    {"--timeout", OPT_TIMEOUT, TYPE_NUMBER, offsetof(struct gm_args, timeout), 1, 604800},
+    {"--force", OPT_FORCE, TYPE_FLAG, offsetof(struct gm_args, force), 0, 0},
     {"--scheduler", OPT_SCHEDULER, TYPE_TEXT, offsetof(struct gm_args, scheduler), 0, 0},
     {"--json", OPT_JSON, TYPE_FLAG, offsetof(struct gm_args, json), 0, 0},
     {"--quiet", OPT_QUIET, TYPE_FLAG, offsetof(struct gm_args, quiet), 0, 0},
@@ -101,6 +109,8 @@ static const struct command {
     {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
     {GM_CMD_NODE_DRAIN, "node", "drain", "NODE", OPT_COMMON, false, true},
     {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON | OPT_DEVICE, false, true},
+    {GM_CMD_NODE_RESTART, "node", "restart", "NODE",
+     OPT_COMMON | OPT_ALL | OPT_AT_ONCE | OPT_TIMEOUT | OPT_FORCE, false, true},
     {GM_CMD_NODE_QUARANTINE, "node", "quarantine", "NODE", OPT_COMMON | OPT_DEVICE | OPT_REASON,
      false, true},
     {GM_CMD_PIPELINE_LIST, "pipeline", "list", NULL, OPT_COMMON, false, false},
@@ -125,7 +135,7 @@ static const struct command {
 struct parse {
     struct gm_args args;
     unsigned given; /* bits of options seen */
-    const char *words[3];
+    const char *words[2 + GM_ARGS_OPERANDS];
     size_t word_count;
 };
 
@@ -247,7 +257,7 @@ static int take_words(struct parse *p, int argc, char *const *argv, struct gm_er
             if (rc < 0) {
                 return rc;
             }
-        } else if (p->word_count == 3) {
+        } else if (p->word_count == sizeof(p->words) / sizeof(p->words[0])) {
             return gm_err_set(err, GM_E_INVAL, 0, "`%s` is one word too many", word);
         } else {
             p->words[p->word_count++] = word;
@@ -338,17 +348,24 @@ static int check_options(const struct parse *p, const struct command *c, struct 
 static int check_words(const struct parse *p, const struct command *c, size_t used,
                        struct gm_err *err)
 {
-    size_t wanted = used + (c->operand == NULL ? 0 : 1);
-    if (p->word_count > wanted) {
+    bool several = c->command == GM_CMD_NODE_RESTART;
+    size_t wanted = used + (c->operand == NULL || (several && p->args.all) ? 0 : 1);
+    if (several && p->args.all && p->word_count > wanted) {
+        return gm_err_set(err, GM_E_INVAL, 0, "--all and `%s`: name nodes, or all of them",
+                          p->words[wanted]);
+    }
+    if (p->word_count > wanted && !several) {
         return gm_err_set(err, GM_E_INVAL, 0, "`%s` is one word too many", p->words[wanted]);
     }
     if (p->word_count < wanted) {
-        return gm_err_set(err, GM_E_INVAL, 0, "%s is missing: see gopmill %s%s%s --help",
-                          c->operand, c->word, c->sub == NULL ? "" : " ",
-                          c->sub == NULL ? "" : c->sub);
+        return gm_err_set(err, GM_E_INVAL, 0, "%s%s is missing: see gopmill %s%s%s --help",
+                          c->operand, several ? " (or --all)" : "", c->word,
+                          c->sub == NULL ? "" : " ", c->sub == NULL ? "" : c->sub);
     }
-    if (c->operand != NULL && p->words[used][0] == '\0') {
-        return gm_err_set(err, GM_E_INVAL, 0, "%s is empty", c->operand);
+    for (size_t i = used; i < p->word_count; i++) {
+        if (p->words[i][0] == '\0') {
+            return gm_err_set(err, GM_E_INVAL, 0, "%s is empty", c->operand);
+        }
     }
     return 0;
 }
@@ -382,6 +399,8 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
                                .nodes = 1,
                                .priority = 50,
                                .limit = 100,
+                               .at_once = 1,
+                               .timeout = 3600,
                                .keys = GM_KEY_FOLDER,
                                .hours = 24}};
     int rc = take_words(&p, argc, argv, err);
@@ -420,7 +439,10 @@ int gm_args_parse(int argc, char *const *argv, const char *env_scheduler, struct
     if (rc < 0) {
         return rc;
     }
-    p.args.operand = c->operand == NULL ? NULL : p.words[used];
+    p.args.operand = p.word_count > used ? p.words[used] : NULL;
+    for (size_t i = used; i < p.word_count && i - used < GM_ARGS_OPERANDS; i++) {
+        p.args.operands[p.args.operand_count++] = p.words[i];
+    }
     *out = p.args;
     return 0;
 }

@@ -20,6 +20,7 @@ enum gm_command {
     GM_CMD_NODE_LIST,
     GM_CMD_NODE_DRAIN,
     GM_CMD_NODE_RESUME,
+    GM_CMD_NODE_RESTART,
     GM_CMD_NODE_QUARANTINE,
     GM_CMD_PIPELINE_LIST,
     GM_CMD_PIPELINE_SHOW,
@@ -32,11 +33,15 @@ enum gm_command {
     GM_CMD_VERSION,
 };
 
+#define GM_ARGS_OPERANDS 64 /* of a command that takes several */
+
 /* The command line, parsed. Strings are borrowed from argv or the environment. */
 struct gm_args {
     enum gm_command command;
-    bool help;              /* help on `command` (NONE: on all) was asked for */
-    const char *operand;    /* INPUT, ID, NAME or FILE; NULL where the command takes none */
+    bool help;           /* help on `command` (NONE: on all) was asked for */
+    const char *operand; /* INPUT, ID, NAME or FILE; NULL where the command takes none */
+    const char *operands[GM_ARGS_OPERANDS]; /* the same and the others, where it takes several */
+    size_t operand_count;
     const char *out;        /* folder for the result */
     const char *pipeline;   /* name or file; default "vod-h264" */
     const char *scheduler;  /* "unix:/path" or "http://host:port"; NULL: embedded farm */
@@ -53,10 +58,14 @@ struct gm_args {
     int64_t nodes;        /* embedded farm: 1..64, default 1 */
     int64_t priority;     /* 0..100, default 50 */
     int64_t limit;        /* job list: 1..500, default 100 */
+    int64_t at_once;      /* node restart: 1..64, default 1 */
+    int64_t timeout;      /* node restart: seconds a node, default 3600 */
     int64_t hours;        /* keys rotate: how long old keys are taken yet, default 24 */
     bool watch;
     bool devices; /* embedded farm: its first node uses this machine's */
     bool prove;   /* of the command devices */
+    bool all;     /* node restart */
+    bool force;   /* node restart */
     bool json;
     bool quiet;
 };

@@ -15,6 +15,9 @@ enum gm_exit gm_command_job(const struct gm_args *args, struct gm_term *term);
 /* The commands that ask the API once and print its answer. */
 enum gm_exit gm_command_query(const struct gm_args *args, struct gm_term *term);
 
+/* node restart: nodes one after the other, until all are back. */
+enum gm_exit gm_command_restart(const struct gm_args *args, struct gm_term *term);
+
 /* devices: replaces this process; returns when that fails. */
 enum gm_exit gm_command_devices(const struct gm_args *args, struct gm_term *term);
 

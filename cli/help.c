@@ -17,7 +17,7 @@ static const char OVERVIEW[] =
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
-    "  gopmill node list|drain|resume|quarantine\n"
+    "  gopmill node list|drain|resume|restart|quarantine\n"
     "  gopmill pipeline list|show|check\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
@@ -123,6 +123,20 @@ static const char NODE_RESUME[] =
     "node\n"
     "                    stays drained\n" SCHEDULER_HELP COMMON_HELP;
 
+static const char NODE_RESTART[] =
+    "gopmill node restart NODE... | --all [options]\n"
+    "Starts nodes anew, one after the other, and loses nothing: a node gets nothing new, ends the\n"
+    "tasks that it has, ends with status 75, is started again by what started it (systemd, a\n"
+    "script), and gets tasks again. Waits until all are back. When this command is interrupted, "
+    "the\n"
+    "nodes that it began with go on; `gopmill node resume` takes the request back.\n"
+    "\n"
+    "  --all             every node that is connected\n"
+    "  --at-once N       so many at the same time, 1..64, default 1\n"
+    "  --timeout S       seconds that each may take, default 3600\n"
+    "  --force           also where a job would find no other node meanwhile\n" SCHEDULER_HELP
+        COMMON_HELP;
+
 static const char NODE_QUARANTINE[] =
     "gopmill node quarantine NODE --reason TEXT [options]\n"
     "Gives a node, or one of its devices, nothing new until it is resumed; it ends what it has. "
@@ -224,6 +238,8 @@ const char *gm_args_help(enum gm_command command)
         return NODE_DRAIN;
     case GM_CMD_NODE_RESUME:
         return NODE_RESUME;
+    case GM_CMD_NODE_RESTART:
+        return NODE_RESTART;
     case GM_CMD_NODE_QUARANTINE:
         return NODE_QUARANTINE;
     case GM_CMD_PIPELINE_LIST:

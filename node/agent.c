@@ -1,4 +1,5 @@
-/* The agent's life: set up, loop with a tick, and down again by SIGTERM or SIGINT.
+/* The agent's life: set up, loop with a tick, and down again by SIGTERM or SIGINT, or when the
+ * scheduler wants it to start anew and it has nothing to do.
  *
  * One that stops drops its tasks, and says Goodbye when nothing of them can be stored any more: at
  * once as a rule, with the last of their leases where a store hangs. What hangs longer ends with
@@ -48,6 +49,12 @@ static void say_goodbye(struct gm_agent *agent)
     }
 }
 
+/* The scheduler wants it anew, and nobody else told it to end. */
+static bool restarts(const struct gm_agent *agent)
+{
+    return agent->restarting && !agent->signalled;
+}
+
 /* Threads that hang can't be ended alone, nor waited for as exit(3) does. */
 static _Noreturn void quit(struct gm_agent *agent)
 {
@@ -64,7 +71,7 @@ static _Noreturn void quit(struct gm_agent *agent)
     if (agent->zmq != NULL) {
         zmq_ctx_term(agent->zmq); /* what lingers is sent */
     }
-    _exit(agent->failure != NULL ? 1 : 0);
+    _exit(agent->failure != NULL ? 1 : restarts(agent) ? GM_AGENT_RESTART : 0);
 }
 
 static void leave_within(struct gm_agent *agent, gm_time now, gm_time patience)
@@ -86,27 +93,6 @@ static void leave(struct gm_agent *agent, gm_time now)
     if (now >= agent->leave_by) {
         quit(agent);
     }
-}
-
-static void on_tick(uv_timer_t *timer)
-{
-    struct gm_agent *agent = timer->data;
-    gm_time now = gm_time_now();
-    if (agent->stopping) {
-        leave(agent, now);
-        return;
-    }
-    gm_link_tick(agent, now);
-    struct gm_task *next = NULL;
-    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
-        next = t->next;
-        gm_task_tick(t, now);
-    }
-    gm_open_tick(agent, now);
-    gm_agent_slots_tick(agent, now);
-    gm_agent_devices_tick(agent, now);
-    gm_agent_jobs_watch(agent, now);
-    gm_agent_watch(agent, now);
 }
 
 /* From here on nothing is started. */
@@ -134,11 +120,64 @@ static void stop(struct gm_agent *agent, const char *reason)
     uv_unref((uv_handle_t *)&agent->sigint);
 }
 
+/* Nothing of it is wanted by the scheduler any more. */
+static bool is_idle(const struct gm_agent *agent)
+{
+    return agent->tasks == NULL && agent->outbox == NULL;
+}
+
+/* It was to end when it is idle, and does so now. */
+static bool ends(struct gm_agent *agent, gm_time now)
+{
+    if (agent->stop_by != 0 && (is_idle(agent) || now >= agent->stop_by)) {
+        stop(agent, "SIGTERM");
+    } else if (agent->restarting && agent->link == GM_LINK_UP && is_idle(agent)) {
+        stop(agent, "restart");
+    }
+    return agent->stopping;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct gm_agent *agent = timer->data;
+    gm_time now = gm_time_now();
+    if (agent->stopping) {
+        leave(agent, now);
+        return;
+    }
+    gm_link_tick(agent, now);
+    if (ends(agent, now)) {
+        return;
+    }
+    struct gm_task *next = NULL;
+    for (struct gm_task *t = agent->tasks; t != NULL; t = next) {
+        next = t->next;
+        gm_task_tick(t, now);
+    }
+    gm_open_tick(agent, now);
+    gm_agent_slots_tick(agent, now);
+    gm_agent_devices_tick(agent, now);
+    gm_agent_jobs_watch(agent, now);
+    gm_agent_watch(agent, now);
+}
+
+/* Takes nothing new, and ends what it has. */
+static void wind_up(struct gm_agent *agent)
+{
+    agent->stop_by = gm_time_now() + (gm_time)agent->params.drain_ms * GM_MS;
+    agent->draining = true;
+    gm_log(GM_LOG_INFO, "winding-up", "at_most_ms=%" PRIu32, agent->params.drain_ms);
+    gm_link_offer(agent, true);
+}
+
 static void on_signal(uv_signal_t *handle, int signum)
 {
     struct gm_agent *agent = handle->data;
+    agent->signalled = true;
     if (agent->stopping) {
         leave_within(agent, gm_time_now(), SIGNALS_PATIENCE);
+    } else if (signum == SIGTERM && agent->params.drain_ms > 0 && agent->stop_by == 0) {
+        wind_up(agent);
     } else {
         stop(agent, signum == SIGTERM ? "SIGTERM" : "SIGINT");
     }
@@ -235,6 +274,7 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     run(agent);
     int closed = uv_loop_close(&agent->loop);
     GM_ASSERT(closed == 0);
+    rc = rc == 0 && restarts(agent) ? GM_AGENT_RESTART : rc;
     free_agent(agent);
     return rc;
 }

@@ -16,6 +16,9 @@ struct gm_agent_prover {
     void *arg;
 };
 
+/* The exit status, too: sysexits.h's EX_TEMPFAIL, so that what restarts failures alone does so. */
+#define GM_AGENT_RESTART 75
+
 /* The node agent: one libuv loop that keeps the link to the scheduler, drives the worker processes,
  * opens what they read, checks and stores what they make. docs/protocol.md has the messages. */
 struct gm_agent_params { /* all borrowed until gm_agent_run returns */
@@ -47,6 +50,7 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
     const char *const *device_environment; /* variables that device workers get; NULL: none */
     const char *const *device_paths;       /* what they may read and write besides; NULL: none */
     bool proofs_first; /* the scheduler is not spoken to before each device was proved or failed */
+    uint32_t drain_ms; /* at SIGTERM tasks may end for so long, then they are dropped; 0: at once */
     uint32_t device_retry_ms; /* first pause of a device that failed or was full; 0: 30000 */
     /* prove NULL: the proofs in `devices` are all there are. */
     struct gm_agent_prover prover;
@@ -56,9 +60,11 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
 };
 
 /* Runs until SIGTERM or SIGINT: kills the workers, says Goodbye when nothing is put into a store
- * any more, and returns 0. Where a store, a proof or a worker hangs it does not return but ends the
- * process with status 0: seconds after the Goodbye, or after a second signal. Logs what happens.
- * Errors: what made a start impossible (SYS, NOMEM). Thread: the main thread; its signals. */
+ * any more, and returns 0. Or until the scheduler tells it to start anew and it has nothing to do:
+ * the same, and it returns GM_AGENT_RESTART; whoever started it does so again. Where a store, a
+ * proof or a worker hangs it does not return but ends the process with status 0: seconds after the
+ * Goodbye, or after a second signal. Logs what happens. Errors: what made a start impossible (SYS,
+ * NOMEM). Thread: the main thread; its signals. */
 int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -170,9 +170,17 @@ static void handle_cancel(struct gm_agent *agent, const Gm__Cancel *cancel)
 static void handle_drain(struct gm_agent *agent, const Gm__Drain *drain)
 {
     char quoted[256];
-    agent->draining = !drain->resume;
-    gm_log(GM_LOG_INFO, drain->resume ? "resumed" : "draining", "reason=%s",
-           gm_log_quote(drain->reason, quoted, sizeof(quoted)));
+    bool same = agent->restarting && drain->restart;
+    agent->draining = !drain->resume || agent->stop_by != 0;
+    agent->restarting = drain->restart;
+    if (same) { /* it is said until we end */
+        return;
+    }
+    gm_log(GM_LOG_INFO,
+           drain->resume    ? "resumed"
+           : drain->restart ? "restarting"
+                            : "draining",
+           "reason=%s", gm_log_quote(drain->reason, quoted, sizeof(quoted)));
     gm_link_offer(agent, true);
 }
 

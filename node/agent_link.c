@@ -330,6 +330,7 @@ static void send_hello(struct gm_agent *agent)
     hello.hostname = (char *)(uintptr_t)agent->params.hostname;
     hello.proves = true;
     hello.batches = true;
+    hello.restarts = true;
     hello.notes = notes;
     hello.n_notes = make_notes(agent, notes);
     Gm__Envelope env;

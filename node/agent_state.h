@@ -182,7 +182,10 @@ struct gm_agent {
     uint64_t instance, term;
     uint32_t lease_ms, heartbeat_ms, stall_ms;
     bool draining;
-    bool announced; /* on_ready was called */
+    bool signalled;
+    bool restarting; /* the scheduler wants it to start anew: it ends when it has nothing to do */
+    gm_time stop_by; /* SIGTERM came: it ends when it has nothing to do, then at latest; 0: not */
+    bool announced;  /* on_ready was called */
 
     struct gm_agent_slot *slots; /* slot_count + 1: the cpu's, the devices', the verifier */
     uint32_t slot_count;

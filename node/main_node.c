@@ -264,6 +264,7 @@ static int run(struct node *node, struct gm_err *err)
     node->params.device_environment = (const char *const *)config->device_environment;
     node->params.device_paths = (const char *const *)config->device_paths;
     node->params.device_retry_ms = (uint32_t)config->device_retry_s * 1000;
+    node->params.drain_ms = (uint32_t)config->drain_s * 1000;
     node->params.node_id = config->node_id[0] != '\0' ? config->node_id : node->node_id;
     node->params.hostname = node->hostname;
     node->params.build = BUILD;
@@ -345,5 +346,5 @@ int main(int argc, char **argv)
     if (!loaded || rc == -GM_E_CONFIG) {
         return GM_EXIT_USAGE;
     }
-    return rc < 0 ? 1 : 0;
+    return rc < 0 ? 1 : rc;
 }

@@ -59,6 +59,10 @@ const struct gm_option gm_node_options[] = {
      "Files and folders that workers of devices may read and write besides their driver's own."},
     {"device_retry_s", GM_OPT_INT, AT(device_retry_s), "30", 1, 600,
      "Seconds until a device that failed or was full is tried again; doubles up to ten minutes."},
+    {"drain_s", GM_OPT_INT, AT(drain_s), "0", 0, 86400,
+     "Seconds that tasks may take to end at SIGTERM, when nothing new is taken; then, or at a "
+     "second "
+     "signal, they are given back. Below the time that the service manager waits."},
     {"measured", GM_OPT_STRING, AT(measured), "", 0, 0,
      "What `gopmill-hwtest --level 3 --json FILE` wrote on this machine: the scheduler places work "
      "by its figures; empty: none."},

@@ -26,7 +26,8 @@ struct gm_node_config {
     char **device_environment; /* owned list of names */
     char **device_paths;       /* owned list of absolute paths */
     int64_t device_retry_s;
-    char *measured; /* owned: a file; "": none */
+    int64_t drain_s; /* 0: none */
+    char *measured;  /* owned: a file; "": none */
 };
 
 #define GM_NODE_WORKER_MEMORY (4ll << 30)

@@ -119,6 +119,17 @@ static const Gm__Chain *find_chain(const struct gm_cdevice *device,
     return NULL;
 }
 
+bool gm_core_node_has_chain(const struct gm_cnode *node, const Gm__Chain *chain)
+{
+    const struct gm_chain_wish wish = {.name = chain->name, .fingerprint = chain->fingerprint};
+    for (size_t i = 0; i < node->device_count; i++) {
+        if (node->devices[i].usable.slots > 0 && find_chain(&node->devices[i], &wish)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Alone there, at least. */
 static bool has_sessions(const struct gm_cdevice *device, const struct gm_chain_wish *wish)
 {

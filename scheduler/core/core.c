@@ -306,6 +306,9 @@ static int handle_node_event(struct gm_core *core, const struct gm_event *event,
         gm_core_node_gone(core, event->node_id);
         return 0;
     }
+    if (event->type == GM_EV_RESTART) {
+        return gm_core_node_restart(core, event->node_id, event->force, err);
+    }
     if (device[0] == '\0') {
         return gm_core_node_drain(core, event->node_id, event->resume, err);
     }
@@ -335,6 +338,7 @@ static int dispatch(struct gm_core *core, const struct gm_event *event, struct g
         return 0;
     case GM_EV_NODE_GONE:
     case GM_EV_DRAIN:
+    case GM_EV_RESTART:
     case GM_EV_QUARANTINE:
         if (!event->node_id) {
             return gm_err_set(err, GM_E_INVAL, 0, "the event names no node");

@@ -121,6 +121,7 @@ enum gm_event_type {
     GM_EV_CLEANED,   /* job_id; failure.code 0: its rows of objects may go; else tried again for a
                         day */
     GM_EV_DRAIN,     /* node_id, resume; device: only what is held against that one is lifted */
+    GM_EV_RESTART,   /* node_id, force: gm_core_node_restart */
     GM_EV_UNSENT, /* node_id, envelope: the Failed that an Assign or Feed comes to which could not
                      be made; told: the node knows of the task, and is to stop it */
     GM_EV_TICK,   /* time went on; at least every 100 ms */
@@ -141,6 +142,7 @@ struct gm_event {
     bool passed_over; /* CLEANED: of the outputs some stay, for another job had them too then */
     bool resume;
     bool told;
+    bool force;
 };
 
 int gm_core_create(const struct gm_core_params *params, struct gm_core **out,

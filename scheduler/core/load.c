@@ -392,9 +392,10 @@ static void load_node(struct gm_core *core, const Gm__NodeRow *row)
     if (drained || !row->draining) {
         return;
     }
-    drained = gm_mem_zalloc(sizeof(*drained));
-    drained->id = gm_mem_strdup(row->node_id);
-    HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
+    drained = gm_core_drained_add(core, row->node_id);
+    drained->restarting = row->restarting;
+    drained->instance = row->instance;
+    drained->stays = row->stays;
 }
 
 static int load_row(struct gm_core *core, const struct gm_loading *row, enum pass pass,

@@ -74,17 +74,6 @@ static void refuse(struct gm_core *core, const char *node_id, const struct gm_er
     gm_core_fx_send(core, node_id, &envelope, false);
 }
 
-static void send_drain(struct gm_core *core, const char *node_id, bool resume)
-{
-    Gm__Envelope envelope = GM__ENVELOPE__INIT;
-    Gm__Drain drain = GM__DRAIN__INIT;
-    drain.reason = (char *)(resume ? "resumed by the operator" : "drained by the operator");
-    drain.resume = resume;
-    envelope.body_case = GM__ENVELOPE__BODY_DRAIN;
-    envelope.drain = &drain;
-    gm_core_fx_send(core, node_id, &envelope, false);
-}
-
 static void lose_leases(struct gm_core *core, struct gm_cnode *node, const char *why)
 {
     struct gm_lease *lease, *next;
@@ -102,6 +91,7 @@ static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     node->build = gm_mem_strdup(m->build);
     node->instance = m->instance;
     node->proves = m->proves;
+    node->restarts = m->restarts;
     node->shares = false; /* until it offers */
     node->device_count = m->n_devices;
     node->devices = gm_mem_zalloc(m->n_devices * sizeof(*node->devices));
@@ -224,17 +214,13 @@ static void handle_hello(struct gm_core *core, const char *node_id, const Gm__He
         fill_node(core, node, m);
         gm_core_watch_hello(core, node);
     }
-    struct gm_drained *drained = NULL;
-    HASH_FIND_STR(core->drained, node_id, drained);
-    node->draining = drained != NULL;
+    gm_core_drain_hello(core, node);
     node->connected_unix_ms = core->unix_ms;
     hear(core, node);
     gm_devices_note_node(core, node);
     core->place_dirty = true;
     send_welcome(core, node, m);
-    if (node->draining) {
-        send_drain(core, node_id, false);
-    }
+    gm_core_drain_welcomed(core, node);
 }
 
 /* Keeps sums of capacities far from overflow. */
@@ -402,6 +388,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
     envelope.renewed = &renewed;
     gm_core_fx_send(core, node->id, &envelope, false);
     end_cancelled(core, node, m);
+    gm_core_drain_renewed(core, node);
     free(renewed.kept);
     free(renewed.lost);
 }
@@ -501,36 +488,6 @@ void gm_core_node_gone(struct gm_core *core, const char *node_id)
     if (node) {
         part_with(core, node);
     }
-}
-
-int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, struct gm_err *err)
-{
-    struct gm_cnode *node = NULL;
-    struct gm_drained *drained = NULL;
-    HASH_FIND_STR(core->nodes, node_id, node);
-    HASH_FIND_STR(core->drained, node_id, drained);
-    bool lifted = resume && gm_core_watch_resume(core, node_id, "");
-    if (!node && !drained && !lifted) {
-        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %s", node_id);
-    }
-    if (!resume && !drained) {
-        drained = gm_mem_zalloc(sizeof(*drained));
-        drained->id = gm_mem_strdup(node_id);
-        HASH_ADD_KEYPTR(hh, core->drained, drained->id, strlen(drained->id), drained);
-        gm_core_row_node(core, node_id);
-    } else if (resume && drained) {
-        HASH_DEL(core->drained, drained);
-        free(drained->id);
-        free(drained);
-        gm_core_row_node(core, node_id);
-    }
-    if (node) {
-        node->draining = !resume;
-        gm_devices_note_node(core, node);
-        core->place_dirty = true;
-        send_drain(core, node_id, resume);
-    }
-    return 0;
 }
 
 static void forget(struct gm_core *core, struct gm_cnode *node)

@@ -126,6 +126,9 @@ void gm_core_row_node(struct gm_core *core, const char *node_id)
         Gm__NodeRow row = GM__NODE_ROW__INIT;
         row.node_id = (char *)(uintptr_t)node_id;
         row.draining = drained != NULL;
+        row.restarting = drained && drained->restarting;
+        row.instance = row.restarting ? drained->instance : 0;
+        row.stays = row.restarting && drained->stays;
         row.quarantines = pointers;
         row.n_quarantines = count;
         gm_core_fx_row(core, &key, &row.base);

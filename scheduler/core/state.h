@@ -331,8 +331,9 @@ struct gm_cnode {
     struct gm_capacity used;  /* of all devices */
     bool connected;
     bool draining;
-    bool proves;  /* it knows Prove */
-    bool settled; /* a Renew named no lease of an earlier term: it works for this one alone */
+    bool proves;   /* it knows Prove */
+    bool restarts; /* it knows Drain.restart */
+    bool settled;  /* a Renew named no lease of an earlier term: it works for this one alone */
     int64_t connected_unix_ms, seen_unix_ms;
     gm_time seen;
     struct gm_timer silence; /* when it is gone, or forgotten, unless it said something since */
@@ -345,7 +346,10 @@ struct gm_cnode {
     UT_hash_handle hh;
 };
 struct gm_drained {
-    char *id; /* owned */
+    char *id;          /* owned */
+    bool restarting;   /* until another instance of it says Hello; what follows is of that */
+    bool stays;        /* it was drained before, and is after it */
+    uint64_t instance; /* the one that is to end */
     UT_hash_handle hh;
 };
 struct gm_lease {
@@ -686,6 +690,8 @@ Gm__Chain *gm_core_chain_dup(const Gm__Chain *chain);
 bool gm_core_chain_encodes(const Gm__Chain *chain, const char *codec, uint32_t bit_depth);
 /* Of the wish, but for the encoder sessions. */
 bool gm_core_chain_matches(const Gm__Chain *chain, const struct gm_chain_wish *wish);
+/* A device of the node that takes tasks has that chain. */
+bool gm_core_node_has_chain(const struct gm_cnode *node, const Gm__Chain *chain);
 const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
                                       const struct gm_chain_wish *wish); /* NULL: none */
 /* True, and the sentence, when devices offer the chain and none gives as many encoder sessions as
@@ -877,6 +883,20 @@ uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_
 /* node.c */
 void gm_core_node_message(struct gm_core *core, const char *node_id, const Gm__Envelope *envelope);
 void gm_core_node_gone(struct gm_core *core, const char *node_id);
+/* drain.c */
+struct gm_drained *gm_core_drained_add(struct gm_core *core, const char *node_id);
+/* The node said Hello: whether it drains; another instance ends a restart. */
+void gm_core_drain_hello(struct gm_core *core, struct gm_cnode *node);
+/* After Welcome, and after each Renewed: it is told. */
+void gm_core_drain_welcomed(struct gm_core *core, const struct gm_cnode *node);
+void gm_core_drain_renewed(struct gm_core *core, const struct gm_cnode *node);
+bool gm_core_is_restarting(const struct gm_core *core, const struct gm_cnode *node);
+/* It ends when it has nothing, and is resumed when it was started anew. Without force not where a
+ * job that is not done would find no other node, or none with its chain. Errors: NOTFOUND,
+ * CONFLICT.
+ */
+int gm_core_node_restart(struct gm_core *core, const char *node_id, bool force,
+                         struct gm_err *err) GM_MUST_CHECK;
 int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_core_node_tick(struct gm_core *core);

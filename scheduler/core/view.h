@@ -312,9 +312,11 @@ struct gm_node_view {
     const char *id;
     const char *hostname;
     const char *build;
-    const char *state; /* "connected" "gone" (leases may still be live) "draining" */
+    const char *state; /* "connected" "gone" (leases may still be live) "draining" "restarting" */
+    uint64_t instance; /* of the agent: another one after each start */
     bool connected;
     bool draining;
+    bool restarting;           /* and draining: until another instance says Hello */
     int64_t connected_unix_ms; /* last Hello */
     int64_t seen_unix_ms;      /* last message */
     char *const *notes;

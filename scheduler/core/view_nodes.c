@@ -38,14 +38,18 @@ fill_quarantine(const struct gm_core *core, const struct gm_cnode *node, const s
 static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                      struct gm_node_view *out)
 {
+    bool restarting = gm_core_is_restarting(core, node);
     *out = (struct gm_node_view){.id = node->id,
                                  .hostname = node->hostname,
                                  .build = node->build,
-                                 .state = node->draining    ? "draining"
+                                 .state = restarting        ? "restarting"
+                                          : node->draining  ? "draining"
                                           : node->connected ? "connected"
                                                             : "gone",
                                  .connected = node->connected,
                                  .draining = node->draining,
+                                 .restarting = restarting,
+                                 .instance = node->instance,
                                  .connected_unix_ms = node->connected_unix_ms,
                                  .seen_unix_ms = node->seen_unix_ms,
                                  .notes = node->notes,

@@ -289,6 +289,41 @@ static void handle_drain(struct gm_request *r)
     }
 }
 
+static void on_restarting(int rc, const struct gm_err *error, void *arg)
+{
+    struct gm_request *r = arg;
+    if (rc < 0) {
+        gm_request_fail(r, error);
+        return;
+    }
+    gm_request_json(r, MHD_HTTP_ACCEPTED, json_pack("{s:s, s:b}", "id", r->id, "restarting", 1));
+}
+
+/* {"force"}; an empty body is {}. */
+static void handle_restart(struct gm_request *r)
+{
+    static const char *const known[] = {"force", NULL};
+    struct gm_err err = {0};
+    json_t *body = NULL;
+    int rc = 0;
+    if (r->body.size > 0) {
+        rc = gm_request_object(r, &body, &err);
+        rc = rc < 0 ? rc : gm_json_check_keys(body, known, &err);
+    }
+    const json_t *force = json_object_get(body, "force");
+    if (rc == 0 && force != NULL && !json_is_boolean(force)) {
+        rc = gm_err_set(&err, GM_E_INVAL, 0, "`force` is true or false");
+    }
+    struct gm_event event = {.type = GM_EV_RESTART, .node_id = r->id, .force = json_is_true(force)};
+    if (rc == 0) {
+        rc = gm_daemon_step(r->http->d, &event, on_restarting, r, &err);
+    }
+    json_decref(body);
+    if (rc < 0) {
+        gm_request_fail(r, &err);
+    }
+}
+
 /* {"device","reason"}, each where it is allowed; an empty body is {}. Borrowed from *out. */
 static int quarantine_body(struct gm_request *r, const char *const *known, json_t **out,
                            struct gm_event *event, struct gm_err *err)
@@ -365,6 +400,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/nodes", NULL, handle_nodes},
     {"POST", "/v1/nodes/", ":drain", handle_drain},
     {"POST", "/v1/nodes/", ":resume", handle_resume},
+    {"POST", "/v1/nodes/", ":restart", handle_restart},
     {"POST", "/v1/nodes/", ":quarantine", handle_quarantine},
     {"GET", "/v1/pipelines", NULL, gm_handle_pipelines},
     {"GET", "/v1/pipelines/", "", gm_handle_pipeline},

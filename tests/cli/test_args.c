@@ -45,6 +45,8 @@ static void each_command_is_found(void **state)
         {"node drain n1 --scheduler http://h:1", GM_CMD_NODE_DRAIN, "n1"},
         {"--scheduler=http://h:1 node resume n1", GM_CMD_NODE_RESUME, "n1"},
         {"node resume n1 --device cpu --scheduler http://h:1", GM_CMD_NODE_RESUME, "n1"},
+        {"node restart n1 n2 n3 --scheduler http://h:1", GM_CMD_NODE_RESTART, "n1"},
+        {"node restart --all --at-once 4 --scheduler http://h:1", GM_CMD_NODE_RESTART, NULL},
         {"node quarantine n1 --reason fans --scheduler http://h:1", GM_CMD_NODE_QUARANTINE, "n1"},
         {"pipeline list", GM_CMD_PIPELINE_LIST, NULL},
         {"pipeline show vod-h264", GM_CMD_PIPELINE_SHOW, "vod-h264"},
@@ -88,6 +90,25 @@ static void options_are_read_in_both_forms(void **state)
     assert_int_equal(args.priority, 9);
     assert_true(args.json && args.quiet);
     assert_false(args.watch);
+}
+
+static void several_nodes_are_named(void **state)
+{
+    (void)state;
+    struct gm_args args;
+    assert_int_equal(parse("node restart n1 n2 n3 --at-once 2 --timeout 60", "http://h:1", &args),
+                     0);
+    assert_int_equal(args.operand_count, 3);
+    assert_string_equal(args.operands[0], "n1");
+    assert_string_equal(args.operands[2], "n3");
+    assert_int_equal(args.at_once, 2);
+    assert_int_equal(args.timeout, 60);
+    assert_false(args.all || args.force);
+    assert_int_equal(parse("node restart --all --force", "http://h:1", &args), 0);
+    assert_int_equal(args.operand_count, 0);
+    assert_true(args.all && args.force);
+    assert_int_equal(args.at_once, 1);
+    assert_int_equal(args.timeout, 3600);
 }
 
 static void submit_names_tenant_and_deadline(void **state)
@@ -164,6 +185,11 @@ static void mistakes_are_named(void **state)
         {"version --scheduler x", "takes no --scheduler"},
         {"node quarantine n1 --scheduler http://h:1", "--reason TEXT is missing"},
         {"node drain n1 --device cpu --scheduler http://h:1", "takes no --device"},
+        {"node restart --scheduler http://h:1", "NODE (or --all) is missing"},
+        {"node restart n1 --all --scheduler http://h:1", "--all and `n1`"},
+        {"node restart n1 --at-once 0 --scheduler http://h:1", "from 1 to 64"},
+        {"node drain n1 n2 --scheduler http://h:1", "`n2` is one word too many"},
+        {"node drain n1 --all --scheduler http://h:1", "takes no --all"},
         {"watch j1", "--scheduler URL is missing"},
         {"transcode in --out o --nodes 2 --scheduler http://h:1", "--nodes is for the farm"},
         {"plan in --state s --scheduler http://h:1", "--state is for the farm"},
@@ -232,6 +258,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_command_is_found),
         cmocka_unit_test(options_are_read_in_both_forms),
+        cmocka_unit_test(several_nodes_are_named),
         cmocka_unit_test(submit_names_tenant_and_deadline),
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(the_environment_names_a_scheduler),

@@ -215,6 +215,7 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
         .dying_ms = farm->dying_ms,
         .store_stall_ms = farm->store_stall_ms,
         .devices = farm->devices,
+        .drain_ms = farm->drain_ms,
         .device_slots = farm->device_slots,
         .decode_slots = farm->decode_slots,
         .va_decode_slots = farm->va_decode_slots,
@@ -244,5 +245,5 @@ _Noreturn void farm_run_agent(struct farm *farm, int ready)
         fprintf(stderr, "agent: %s\n", err.text);
     }
     gm_cache_close(&params.cache);
-    exit(rc < 0 ? 1 : 0);
+    exit(rc < 0 ? 1 : rc);
 }

@@ -117,7 +117,7 @@ void farm_stop(struct farm *farm)
     kill(farm->agent, SIGTERM);
     assert_int_equal(waitpid(farm->agent, &status, 0), farm->agent);
     assert_true(WIFEXITED(status));
-    assert_int_equal(WEXITSTATUS(status), 0);
+    assert_int_equal(WEXITSTATUS(status), farm->status);
     zmq_msg_close(&farm->message);
     zmq_close(farm->router);
     zmq_ctx_term(farm->zmq);

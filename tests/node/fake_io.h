@@ -45,6 +45,8 @@ struct farm {
     uint32_t device_slots;
     int32_t decode_slots;
     uint32_t va_decode_slots;
+    uint32_t drain_ms;        /* of the agent */
+    int status;               /* that it ends with */
     uint32_t device_retry_ms; /* 0: 100 */
     bool proves_decoding;     /* farm->prove: its proofs are those of a decoder... */
     bool proves_both;         /* ...and of an encoder, the first time; then of a busy one */

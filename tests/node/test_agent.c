@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include <cmocka.h>
 
@@ -21,6 +22,8 @@ static const struct farm OLDER_SCHEDULER = {.slots = 2, .no_batches = true};
 static const struct farm IMPATIENT = {.lease_ms = 2000};
 static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 2000};
+static const struct farm PATIENT = {.drain_ms = 60000};
+static const struct farm HASTY = {.drain_ms = 300};
 static const struct farm SECOND = {.second = true, .patience_ms = 2000};
 
 #define WITH(farm, test)                                                                           \
@@ -552,6 +555,77 @@ static void drained_node_offers_nothing(void **state)
     farm_expect_healthy(farm);
 }
 
+static void tell_to_restart(struct farm *farm)
+{
+    Gm__Drain drain = GM__DRAIN__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    drain.restart = true;
+    env.body_case = GM__ENVELOPE__BODY_DRAIN;
+    env.drain = &drain;
+    farm_send(farm, &env);
+}
+
+/* Goodbye comes when the end of its last task was acknowledged, and not before. */
+static void told_to_restart_it_ends_when_it_has_nothing_to_do(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    tell_to_restart(farm);
+    tell_to_restart(farm); /* said until it ends */
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
+    assert_string_equal(env->goodbye->reason, "restart");
+    gm__envelope__free_unpacked(env, NULL);
+    farm->status = GM_AGENT_RESTART; /* farm_stop looks */
+    siginfo_t info = {0};
+    assert_int_equal(waitid(P_PID, (id_t)farm->agent, &info, WEXITED | WNOWAIT), 0);
+}
+
+static void until_no_slots(struct farm *farm)
+{
+    while (farm->offer->usable->slots != 0) {
+        farm_turn(farm);
+    }
+}
+
+static void at_sigterm_what_runs_may_end(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    assert_int_equal(kill(farm->agent, SIGTERM), 0);
+    until_no_slots(farm);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static void at_a_second_signal_what_runs_is_given_back(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "busy", "");
+    assert_int_equal(kill(farm->agent, SIGTERM), 0);
+    until_no_slots(farm);
+    assert_int_equal(kill(farm->agent, SIGTERM), 0);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
+static void what_takes_too_long_at_sigterm_is_given_back(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "busy", "");
+    assert_int_equal(kill(farm->agent, SIGTERM), 0);
+    until_no_slots(farm);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
+    gm__envelope__free_unpacked(env, NULL);
+}
+
 static void refused_grants_are_asked_for_again_or_fail_the_task(void **state)
 {
     struct farm *farm = *state;
@@ -630,6 +704,10 @@ int main(void)
         WITH(SILENT, silent_scheduler_is_greeted_again),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
         WITH(PLAIN, drained_node_offers_nothing),
+        WITH(PLAIN, told_to_restart_it_ends_when_it_has_nothing_to_do),
+        WITH(PATIENT, at_sigterm_what_runs_may_end),
+        WITH(PATIENT, at_a_second_signal_what_runs_is_given_back),
+        WITH(HASTY, what_takes_too_long_at_sigterm_is_given_back),
     };
     return cmocka_run_group_tests_name("node/agent", tests, NULL, NULL);
 }

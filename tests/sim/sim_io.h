@@ -154,6 +154,7 @@ struct sim_node {
     uint32_t number;
     uint64_t instance, term;
     bool alive, parted, welcomed, drained;
+    bool restart; /* it was told to end when it has nothing to do */
     gm_time back_at, hello_at, renew_at, resend_at;
     gm_time renew_asked;           /* the oldest without an answer, by its clock; 0: none */
     gm_time renew_asked_at;        /* the same, of the true time */

@@ -561,6 +561,7 @@ void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope
         break;
     case GM__ENVELOPE__BODY_DRAIN:
         node->drained = !e->drain->resume;
+        node->restart = e->drain->restart;
         break;
     case GM__ENVELOPE__BODY_PROVE:
         take_prove(sim, node, e->prove);

@@ -56,7 +56,7 @@ static void hello(struct sim *sim, struct sim_node *node)
     m.node_id = node->id;
     m.instance = node->instance;
     m.protocol = GM_PROTOCOL_VERSION;
-    m.proves = !sim->params.old_nodes;
+    m.proves = m.restarts = !sim->params.old_nodes;
     m.hostname = (char *)"host";
     m.devices = devices;
     m.n_devices = node->number < sim->params.gpus ? 2 : 1;
@@ -212,6 +212,27 @@ static void prove(struct sim *sim, struct sim_node *node)
     sim_node_offer_gpu(sim, node, sim->params.slots);
 }
 
+/* It was told to start anew, and has nothing to do: it is back a second later. */
+static bool ends(struct sim *sim, struct sim_node *node)
+{
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    Gm__Goodbye goodbye = GM__GOODBYE__INIT;
+    bool idle = node->welcomed && node->outbox_count == 0;
+    for (size_t i = 0; i < SIM_TASKS; i++) {
+        idle = idle && !node->tasks[i].assign;
+    }
+    if (!node->restart || !idle) {
+        return false;
+    }
+    envelope.body_case = GM__ENVELOPE__BODY_GOODBYE;
+    envelope.goodbye = &goodbye;
+    node->restart = false;
+    sim_send(sim, node, &envelope);
+    sim_node_kill(sim, node);
+    node->back_at = sim->now + GM_SEC;
+    return true;
+}
+
 void sim_node_step(struct sim *sim, struct sim_node *node)
 {
     if ((!node->alive || node->parted) && node->back_at > 0 && sim->now >= node->back_at) {
@@ -221,7 +242,7 @@ void sim_node_step(struct sim *sim, struct sim_node *node)
             sim_node_start(sim, node);
         }
     }
-    if (!node->alive || !runs(sim, node)) {
+    if (!node->alive || !runs(sim, node) || ends(sim, node)) {
         return;
     }
     for (size_t i = 0; i < SIM_TASKS; i++) {
