@@ -2,12 +2,22 @@
 
 #include <time.h>
 
-gm_time gm_time_now(void)
+static gm_time read_clock(clockid_t clock)
 {
     struct timespec ts = {0};
 
-    clock_gettime(CLOCK_MONOTONIC, &ts);
+    clock_gettime(clock, &ts);
     return (gm_time)ts.tv_sec * GM_SEC + ts.tv_nsec;
+}
+
+gm_time gm_time_now(void)
+{
+    return read_clock(CLOCK_MONOTONIC);
+}
+
+gm_time gm_time_boot(void)
+{
+    return read_clock(CLOCK_BOOTTIME);
 }
 
 int64_t gm_time_unix_ms(void)

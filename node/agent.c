@@ -81,7 +81,7 @@ static void leave_within(struct gm_agent *agent, gm_time now, gm_time patience)
 
 static void leave(struct gm_agent *agent, gm_time now)
 {
-    if (!agent->left && !gm_put_any(agent, now)) {
+    if (!agent->left && !gm_put_any(agent)) {
         if (agent->farewell != NULL) {
             say_goodbye(agent);
         }

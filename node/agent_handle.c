@@ -45,6 +45,7 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
 {
     gm_time now = gm_time_now();
     drop_strangers(agent, welcome);
+    gm_clock_told(agent, welcome->unix_ms);
     agent->term = welcome->term;
     agent->lease_ms = welcome->lease_ms;
     agent->heartbeat_ms =
@@ -96,6 +97,7 @@ static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
     bool late = renewed->number != 0 && renewed->number < agent->renew_number;
     gm_time from = late ? 0 : agent->renew_asked;
     agent->renew_asked = late ? agent->renew_asked : 0;
+    gm_clock_told(agent, renewed->unix_ms);
     GM_CRASH("agent.renewed");
     for (size_t i = 0; i < renewed->n_kept && from != 0; i++) {
         const Gm__LeaseState *lease = renewed->kept[i];

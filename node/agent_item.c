@@ -4,8 +4,8 @@
  *
  * A failure waits in READING until its source was looked at. Reading and putting run on the thread
  * pool; meanwhile the item is busy, and when its task gives
- * it up it is only marked. Failures of the store are tried again here with growing pauses; any
- * other failure fails the task. */
+ * it up it is only marked. Failures of the store are tried again here with growing pauses, and a
+ * grant whose time was over is asked for anew; any other failure fails the task. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -361,6 +361,11 @@ void gm_item_put_ended(struct gm_item *item)
         gm_task_emit(item->task);
     } else if (item->err.code == GM_E_STALE) { /* of the task, not of what it makes */
         gm_task_drop(item->task, "its lease ended while it was stored");
+    } else if (gm_clock_is_late(&item->err) && item->late_grants < TRIES_MAX) {
+        gm_log_err(GM_LOG_WARN, "grant-too-old", &item->err, "job=%s task=%s",
+                   item->task->spec->job_id, item->task->spec->task);
+        item->state = GM_ITEM_GRANT; /* another one is asked for then */
+        item->not_before = gm_time_now() + gm_agent_backoff(item->late_grants++);
     } else if (!gm_item_try_later(item, &item->err)) {
         gm_item_failed(item, &item->err);
     }

@@ -360,14 +360,15 @@ static void try_endpoint(struct gm_agent *agent)
     send_hello(agent);
 }
 
-/* Its lease is in use. Nothing extends that of a dropped task. */
+/* Its lease is in use. Nothing extends that of a dropped task. now: gm_time_boot. */
 static bool holds_lease(const struct gm_task *task, gm_time now)
 {
     return task->state != GM_TASK_DROPPED || (now <= task->deadline && gm_put_is_busy(task));
 }
 
-static void send_renew(struct gm_agent *agent, gm_time now)
+static void send_renew(struct gm_agent *agent)
 {
+    gm_time now = gm_time_boot();
     size_t count = 0;
     for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
         count += holds_lease(t, now) ? 1 : 0;
@@ -417,7 +418,7 @@ static void tick_up(struct gm_agent *agent, gm_time now)
         return;
     }
     if (now >= agent->renew_due) {
-        send_renew(agent, now);
+        send_renew(agent);
         agent->renew_due = now + (gm_time)agent->heartbeat_ms * GM_MS;
     }
     if (now >= agent->offer_check) {

@@ -54,8 +54,11 @@ static int open_grant(struct gm_open *open)
             return rc;
         }
     }
-    int rc = gm_grant_open(object->url, &params->grant_key, gm_time_unix_ms(), &open->fd,
-                           &open->size, &open->err);
+    int rc = gm_grant_open(object->url, &params->grant_key, gm_clock_unix_ms(open->agent),
+                           &open->fd, &open->size, &open->err);
+    if (rc < 0) {
+        gm_clock_explain(open->agent, &open->err);
+    }
     if (rc < 0 || !cached) {
         return rc;
     }

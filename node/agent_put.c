@@ -20,7 +20,7 @@ static int check_wanted(void *arg, struct gm_err *err)
     if (__atomic_load_n(&item->dropped, __ATOMIC_RELAXED)) {
         return gm_err_set(err, GM_E_STALE, 0, "nobody wants it any more");
     }
-    if (gm_time_now() >= __atomic_load_n(&item->task->deadline, __ATOMIC_RELAXED)) {
+    if (gm_time_boot() >= __atomic_load_n(&item->task->deadline, __ATOMIC_RELAXED)) {
         return gm_err_set(err, GM_E_STALE, 0, "the lease ended before it was stored");
     }
     return 0;
@@ -29,13 +29,15 @@ static int check_wanted(void *arg, struct gm_err *err)
 static void run_put(void *arg)
 {
     struct gm_item *item = arg;
-    const struct gm_grant_key *key = &item->task->agent->params.grant_key;
+    const struct gm_agent *agent = item->task->agent;
+    const struct gm_grant_key *key = &agent->params.grant_key;
     const struct gm_put_guard guard = {.check = check_wanted, .arg = item};
     memset(&item->err, 0, sizeof(item->err));
     while (item->stored < item->file_count) {
         const struct gm_item_file *file = &item->files[item->stored];
-        if (gm_grant_put(file->url, key, gm_time_unix_ms(), file->file.fd, &guard, &item->err) <
-            0) {
+        if (gm_grant_put(file->url, key, gm_clock_unix_ms(agent), file->file.fd, &guard,
+                         &item->err) < 0) {
+            gm_clock_explain(agent, &item->err);
             return;
         }
         item->stored++;
@@ -101,8 +103,9 @@ bool gm_put_is_busy(const struct gm_task *task)
     return job != NULL;
 }
 
-bool gm_put_any(const struct gm_agent *agent, gm_time now)
+bool gm_put_any(const struct gm_agent *agent)
 {
+    gm_time now = gm_time_boot();
     const struct gm_job *job = agent->jobs;
     while (job != NULL && (!job->is_put || job->late || now >= job->task->deadline)) {
         job = job->next;

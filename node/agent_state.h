@@ -177,7 +177,10 @@ struct gm_agent {
     gm_time link_at;        /* DOWN: try again; HELLO: give up */
     gm_time heard;          /* last message of the scheduler */
     gm_time renew_due;
-    gm_time renew_asked;           /* oldest Renew without an answer; 0: none */
+    int64_t clock;      /* the scheduler's wall clock less our gm_time_boot, ms; 0: it was not told;
+                           the pool reads it: atomic */
+    bool clocks_differ; /* by much: it is logged */
+    gm_time renew_asked;           /* by gm_time_boot: oldest Renew without an answer; 0: none */
     uint64_t renew_number, renews; /* of that one; of the last one */
     uint64_t instance, term;
     uint32_t lease_ms, heartbeat_ms, stall_ms;
@@ -237,7 +240,7 @@ struct gm_task {
     struct gm_agent_device *gpu; /* decodes for it; NULL: none, or none any more */
     int folder;                  /* owned; -1 */
     char *path;                  /* owned: the folder; NULL until made */
-    gm_time deadline;            /* of the lease; the pool reads it: atomic */
+    gm_time deadline;            /* of the lease, by gm_time_boot; the pool reads it: atomic */
     gm_time assigned;
     int64_t assigned_unix_ms;
     gm_time life; /* last sign of life of its worker */
@@ -296,6 +299,7 @@ struct gm_item {
     gm_time request_sent; /* 0: to be sent */
     gm_time not_before;   /* the next try of what failed */
     uint32_t tries;
+    uint32_t late_grants; /* whose time was over */
 };
 
 /* --- agent.c */
@@ -483,7 +487,17 @@ void gm_item_resend(struct gm_agent *agent); /* what is not answered, after a We
 void gm_put_start(struct gm_item *item);
 bool gm_put_is_busy(const struct gm_task *task); /* something of it is being put */
 /* Of whatever task, whose lease is not over. */
-bool gm_put_any(const struct gm_agent *agent, gm_time now);
+bool gm_put_any(const struct gm_agent *agent);
+
+/* --- agent_clock.c */
+/* The scheduler told its wall clock; 0: it did not, as an older one. */
+void gm_clock_told(struct gm_agent *agent, int64_t unix_ms);
+/* What its clock shows now; until it was told this machine's. Thread: any. */
+int64_t gm_clock_unix_ms(const struct gm_agent *agent);
+/* A grant was refused because its time is over. Thread: any. */
+bool gm_clock_is_late(const struct gm_err *err);
+/* Says then by which clock. Thread: any. */
+void gm_clock_explain(const struct gm_agent *agent, struct gm_err *err);
 /* --- agent_verify.c */
 void gm_verify_add(struct gm_item *item);
 void gm_verify_next(struct gm_agent *agent);

@@ -119,7 +119,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->assigned = task->life = gm_time_now();
     task->assigned_unix_ms = gm_time_unix_ms();
     uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;
-    __atomic_store_n(&task->deadline, task->assigned + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
+    __atomic_store_n(&task->deadline, gm_time_boot() + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
     task->next = agent->tasks;
     agent->tasks = task;
     log_task(GM_LOG_INFO, "assigned", task);
@@ -536,7 +536,7 @@ void gm_task_tick(struct gm_task *task, gm_time now)
     if (task->state == GM_TASK_DROPPED) {
         return;
     }
-    if (now > task->deadline) {
+    if (gm_time_boot() > task->deadline) {
         gm_task_drop(task, "its lease was not renewed in time");
         return;
     }

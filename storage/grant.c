@@ -345,9 +345,8 @@ static int grant_parse(const char *url, const struct gm_grant_key *secret, int64
         goto fail;
     }
     if (now_unix_ms >= grant.expires_unix_ms) {
-        rc = gm_err_set(err, GM_E_NODE_GRANT, 0,
-                        "a grant was refused: its time was over %" PRId64
-                        " s ago by this machine's clock (is that clock right?)",
+        rc = gm_err_set(err, GM_E_NODE_GRANT, ETIME,
+                        "a grant was refused: its time was over %" PRId64 " s ago",
                         (now_unix_ms - grant.expires_unix_ms) / 1000);
         goto fail;
     }

@@ -111,7 +111,7 @@ int gm_grant_write(const char *store_url, const char *key, uint64_t size, const 
                    int64_t expires_unix_ms, const struct gm_grant_key *secret, char **out_url,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Opens what a read grant names; *out_fd is readable and seekable, owned. Errors as above,
- * NODE_GRANT for a bad or old one. */
+ * NODE_GRANT for a bad or old one, native ETIME where it is right but for its time. */
 int gm_grant_open(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                   int *out_fd, uint64_t *out_size, struct gm_err *err) GM_MUST_CHECK;
 /* Stores fd's content as the write grant says; its size and hash are checked against the grant. The

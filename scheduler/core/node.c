@@ -183,6 +183,7 @@ static void send_welcome(struct gm_core *core, struct gm_cnode *node, const Gm__
     gm_core_unheard_end_node(core, node->id);
     gm_core_muster_heard(core, node->id);
     welcome.term = core->params.term;
+    welcome.unix_ms = core->unix_ms;
     welcome.lease_ms = core->params.lease_ms;
     welcome.heartbeat_ms = core->params.heartbeat_ms;
     welcome.stall_ms = core->params.stall_ms;
@@ -384,6 +385,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
         }
     }
     renewed.number = m->number;
+    renewed.unix_ms = core->unix_ms;
     envelope.body_case = GM__ENVELOPE__BODY_RENEWED;
     envelope.renewed = &renewed;
     gm_core_fx_send(core, node->id, &envelope, false);

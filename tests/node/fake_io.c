@@ -156,6 +156,7 @@ static void welcome(struct farm *farm)
     body.heartbeat_ms = farm->heartbeat_ms;
     body.stall_ms = farm->stall_ms;
     body.batches = !farm->no_batches;
+    body.unix_ms = farm->unix_ms;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_WELCOME;
     env.welcome = &body;
@@ -169,6 +170,7 @@ static void answer_renew(struct farm *farm, const Gm__Renew *renew)
         Gm__Renewed body = GM__RENEWED__INIT;
         body.kept = renew->leases;
         body.n_kept = renew->n_leases;
+        body.unix_ms = farm->unix_ms;
         body.number = farm->renew_number != 0 ? farm->renew_number : renew->number;
         Gm__Envelope env = GM__ENVELOPE__INIT;
         env.body_case = GM__ENVELOPE__BODY_RENEWED;
@@ -188,7 +190,8 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
         gm__grant__init(&grants[i]);
         grants[i].key = item->name;
         must(gm_grant_write(farm->store_url, item->name, item->size, item->sha256.data,
-                            INT64_MAX / 2, &farm->key, &grants[i].url, &err),
+                            farm->grants_end != 0 ? farm->grants_end : INT64_MAX / 2, &farm->key,
+                            &grants[i].url, &err),
              &err);
         list[i] = &grants[i];
     }

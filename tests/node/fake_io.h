@@ -45,6 +45,8 @@ struct farm {
     uint32_t device_slots;
     int32_t decode_slots;
     uint32_t va_decode_slots;
+    int64_t unix_ms;          /* told as the scheduler's clock; 0: not told */
+    int64_t grants_end;       /* by that clock; 0: never */
     uint32_t drain_ms;        /* of the agent */
     int status;               /* that it ends with */
     uint32_t device_retry_ms; /* 0: 100 */

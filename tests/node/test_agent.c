@@ -24,6 +24,9 @@ static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 2000};
 static const struct farm PATIENT = {.drain_ms = 60000};
 static const struct farm HASTY = {.drain_ms = 300};
+#define IN_2001 INT64_C(1000000000000)
+static const struct farm BEHIND = {.unix_ms = IN_2001, .grants_end = IN_2001 + 3600000};
+static const struct farm CLOCKLESS = {.grants_end = IN_2001};
 static const struct farm SECOND = {.second = true, .patience_ms = 2000};
 
 #define WITH(farm, test)                                                                           \
@@ -651,6 +654,65 @@ static void refused_grants_are_asked_for_again_or_fail_the_task(void **state)
     farm_expect_healthy(farm);
 }
 
+/* Grants end by the scheduler's clock, whatever this machine's says. */
+static void a_scheduler_of_another_time_is_believed(void **state)
+{
+    struct farm *farm = *state;
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    assert_int_equal(farm->grants, 1);
+}
+
+static void until_grants(struct farm *farm, uint32_t count)
+{
+    while (farm->grants < count) {
+        farm_turn(farm);
+    }
+}
+
+static void a_grant_from_before_the_clock_was_set_is_asked_for_again(void **state)
+{
+    struct farm *farm = *state;
+    farm->grants_end -= 86400000; /* its clock was set back, and we have not heard */
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    until_grants(farm, 2);
+    farm->unix_ms -= 86400000;
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+    farm_expect_healthy(farm);
+}
+
+static void expect_late(struct farm *farm, const char *says)
+{
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_FAILED);
+    assert_int_equal(env->failed->task_id, id);
+    assert_int_equal(env->failed->error->code, GM_E_NODE_GRANT);
+    if (strstr(env->failed->error->text, says) == NULL) {
+        fail_msg("`%s` does not say `%s`", env->failed->error->text, says);
+    }
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    assert_int_equal(farm->grants, 6);
+}
+
+static void a_grant_whose_time_is_over_names_both_clocks(void **state)
+{
+    struct farm *farm = *state;
+    farm->grants_end = farm->unix_ms - 90000;
+    expect_late(farm, "by the scheduler's clock, which is ");
+}
+
+static void an_older_scheduler_tells_no_clock(void **state)
+{
+    expect_late(*state, "by this machine's clock (is that clock right?)");
+}
+
 static void silent_scheduler_is_greeted_again(void **state)
 {
     struct farm *farm = *state;
@@ -701,6 +763,10 @@ int main(void)
         WITH(PLAIN, stale_answer_drops_the_task),
         WITH(PLAIN, more_tasks_than_slots_are_refused),
         WITH(PLAIN, refused_grants_are_asked_for_again_or_fail_the_task),
+        WITH(BEHIND, a_scheduler_of_another_time_is_believed),
+        WITH(BEHIND, a_grant_from_before_the_clock_was_set_is_asked_for_again),
+        WITH(BEHIND, a_grant_whose_time_is_over_names_both_clocks),
+        WITH(CLOCKLESS, an_older_scheduler_tells_no_clock),
         WITH(SILENT, silent_scheduler_is_greeted_again),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
         WITH(PLAIN, drained_node_offers_nothing),

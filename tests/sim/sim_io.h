@@ -154,6 +154,8 @@ struct sim_node {
     uint32_t number;
     uint64_t instance, term;
     bool alive, parted, welcomed, drained;
+    int64_t told_unix_ms; /* the scheduler's clock, and when it was told; 0: not yet */
+    gm_time told_at;
     bool restart; /* it was told to end when it has nothing to do */
     gm_time back_at, hello_at, renew_at, resend_at;
     gm_time renew_asked;           /* the oldest without an answer, by its clock; 0: none */

@@ -416,6 +416,8 @@ static void take_welcome(struct sim *sim, struct sim_node *node, const Gm__Welco
 {
     node->welcomed = true;
     node->renew_asked = 0;
+    node->told_unix_ms = m->unix_ms;
+    node->told_at = sim->now;
     node->term = m->term;
     for (size_t i = 0; i < SIM_TASKS; i++) {
         struct sim_task *task = &node->tasks[i];
@@ -475,6 +477,8 @@ static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renew
     bool late = m->number < node->renew_number;
     gm_time from = late ? 0 : node->renew_asked;
     node->renew_asked = late ? node->renew_asked : 0;
+    node->told_unix_ms = m->unix_ms;
+    node->told_at = sim->now;
     for (size_t i = 0; i < m->n_kept && from > 0; i++) {
         struct sim_task *task =
             find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);

@@ -35,7 +35,10 @@ static void begin(struct sim *sim, struct sim_put *put)
 void sim_put_start(struct sim *sim, struct sim_node *node, struct sim_task *task,
                    const Gm__Object *object)
 {
-    if (SIM_UNIX_BASE + sim->now / GM_MS >= task->expires_unix_ms) {
+    int64_t unix_ms = node->told_unix_ms != 0
+                          ? node->told_unix_ms + (sim->now - node->told_at) / GM_MS
+                          : SIM_UNIX_BASE + sim->now / GM_MS;
+    if (unix_ms >= task->expires_unix_ms) {
         sim_task_fail(sim, node, task, GM_E_NODE_GRANT, 0, -1);
         return;
     }

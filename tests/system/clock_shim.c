@@ -1,6 +1,7 @@
 /* Preloaded (LD_PRELOAD): a process whose clocks are wrong. CLOCK_FAULT names a file of one line,
- * two numbers of seconds: what is added to the wall clock, and to the monotonic one. It is looked
- * at in each call, so the clocks jump when it is written to. A process that can't open it (a worker
+ * three numbers of seconds: what is added to the wall clock, to the monotonic one, and to the one
+ * that goes on while a machine sleeps, beside what the monotonic one gets. It is looked at in each
+ * call, so the clocks jump when it is written to. A process that can't open it (a worker
  * in its sandbox) has the clocks that it has.
  */
 #include <fcntl.h>
@@ -28,9 +29,14 @@ __attribute__((constructor)) static void start(void)
 
 static long offset(int number)
 {
+    const char *at = line;
     char *next = NULL;
-    long first = line != NULL ? strtol(line, &next, 10) : 0;
-    return number == 0 || line == NULL ? first : strtol(next, NULL, 10);
+    long seconds = 0;
+    for (int i = 0; line != NULL && i <= number; i++) {
+        seconds = strtol(at, &next, 10);
+        at = next;
+    }
+    return seconds;
 }
 
 int clock_gettime(clockid_t clock, struct timespec *out)
@@ -44,8 +50,10 @@ int clock_gettime(clockid_t clock, struct timespec *out)
     case CLOCK_MONOTONIC:
     case CLOCK_MONOTONIC_COARSE:
     case CLOCK_MONOTONIC_RAW:
-    case CLOCK_BOOTTIME:
         out->tv_sec += offset(1);
+        break;
+    case CLOCK_BOOTTIME:
+        out->tv_sec += offset(1) + offset(2);
         break;
     default:
         break;
