@@ -219,6 +219,9 @@ void gm_agent_handle(struct gm_agent *agent, Gm__Envelope *env)
     case GM__ENVELOPE__BODY_PROVE:
         gm_agent_device_prove(agent, env->prove);
         break;
+    case GM__ENVELOPE__BODY__NOT_SET: /* of a newer release */
+        gm_log(GM_LOG_DEBUG, "newer-message", "from=scheduler");
+        break;
     default:
         gm_log(GM_LOG_WARN, "unexpected-message", "kind=%d", (int)env->body_case);
     }

@@ -9,7 +9,11 @@
  * empty where the field allows it), node ids [a-z0-9-]{1,64}, keys as storage/store.h. Version
  * other than GM_PROTOCOL_VERSION: PROTO, naming both. docs/protocol.md says the rest.
  */
-#define GM_PROTOCOL_VERSION 1
+#define GM_PROTOCOL_VERSION 1 /* of the envelope itself */
+/* What this build speaks, Hello's `protocol`: one more in a release that adds to it what the other
+ * side must know. And the oldest that it understands: that of the release before. */
+#define GM_PROTOCOL_SPOKEN 1u
+#define GM_PROTOCOL_OLDEST 1u
 #define GM_ENVELOPE_MAX_BYTES (32u << 20)
 #define GM_WORKER_MESSAGE_MAX_BYTES (64u << 10)
 #define GM_PROTO_HASH_BYTES 32
@@ -43,6 +47,16 @@ ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg);
 void gm_err_to_msg(const struct gm_err *err, Gm__Error *out);
 /* An unknown code becomes GM_E_BUG. */
 void gm_err_from_msg(const Gm__Error *msg, struct gm_err *out);
+
+/* Two that meet understand each other: each speaks what the other understands, and neither is more
+ * than one ahead. oldest 0: its `spoken` alone. Errors: PROTO, naming both builds and what to do.
+ */
+struct gm_protocol {
+    uint32_t spoken, oldest;
+    const char *build; /* borrowed */
+};
+int gm_protocol_check(const struct gm_protocol *scheduler, const struct gm_protocol *node,
+                      struct gm_err *err) GM_MUST_CHECK;
 
 bool gm_is_node_id(const char *s);
 bool gm_is_file_name(const char *s);

@@ -138,10 +138,10 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
     if (strcmp(node_id, m->node_id) != 0) {
         return gm_err_set(err, GM_E_PROTO, 0, "node %s says that it is %s", node_id, m->node_id);
     }
-    if (m->protocol != GM_PROTOCOL_VERSION) {
-        return gm_err_set(err, GM_E_PROTO, m->protocol,
-                          "the node speaks protocol %u, the scheduler %d", m->protocol,
-                          GM_PROTOCOL_VERSION);
+    const struct gm_protocol own = {GM_PROTOCOL_SPOKEN, GM_PROTOCOL_OLDEST, GOPMILL_VERSION};
+    const struct gm_protocol its = {m->protocol, m->oldest, m->build};
+    if (gm_protocol_check(&own, &its, err) < 0) {
+        return -GM_E_PROTO;
     }
     if (m->n_devices == 0 || m->n_devices > GM_CORE_MAX_DEVICES) {
         return gm_err_set(err, GM_E_PROTO, (int64_t)m->n_devices, "a node has 1..%u devices",
@@ -458,6 +458,8 @@ static void handle_known(struct gm_core *core, struct gm_cnode *node, const Gm__
     case GM__ENVELOPE__BODY_GOODBYE:
         lose_leases(core, node, "it said goodbye");
         part_with(core, node);
+        break;
+    case GM__ENVELOPE__BODY__NOT_SET: /* of a newer release: it is passed over */
         break;
     default:
         (void)gm_err_set(&err, GM_E_PROTO, (int64_t)e->body_case,

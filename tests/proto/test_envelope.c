@@ -389,7 +389,7 @@ static void odd_encodings_are_refused(void **state)
         size_t size;
         int code;
     } rows[] = {
-        {"\x08\x01\xca\x01\x00", 5, GM_E_PROTO},                 /* field 25: no such body */
+        {"\x08\x01\xca\x01\x00", 5, 0},                          /* field 25: a newer body */
         {"\x08\x01\x08\x01\x92\x01\x00", 7, GM_E_PROTO},         /* version twice */
         {"\x08\x01\x92\x01\x00\x62\x00", 7, GM_E_PROTO},         /* two bodies */
         {"\x08\x01\x92\x01\x00", 5, 0},                          /* goodbye */
@@ -400,6 +400,7 @@ static void odd_encodings_are_refused(void **state)
         {"\x08\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", 12, GM_E_PROTO}, /* long varint */
         {"\x08\x01\x92\x01\xff\xff\xff\xff\x7f", 9, GM_E_PROTO}, /* length past the end */
         {"\x08\x01\x92\x01\x00\xfa\x06\x01z", 9, 0},             /* unknown field: skipped */
+        {"\x08\x01", 2, GM_E_PROTO},                             /* none at all */
     };
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         Gm__Envelope *back = NULL;

@@ -9,7 +9,7 @@ clip=$work/clip.mp4
 if has_media; then clip=$GOPMILL_TEST_MEDIA/sintel_trailer-720p.mp4; else make_clip "$work/clip.mp4" 40 640x360 24; fi
 small_pipeline "$work/small.yaml" 360
 sed -i 's/ultrafast/slow/' "$work/small.yaml" # chunks that take a while
-lease_ms=15000 farm main
+lease_ms=15000 stall_ms=60000 farm main
 node_options="devices: off
 drain_s: 240"
 # What systemd does with Restart=on-failure: status 75 starts it again, 0 does not.
@@ -44,7 +44,7 @@ ends() { # name
   check "$1: same bytes" cmp -s "$work/calm.sha" "$work/out.sha"
 }
 # A run at the end of a job may be copied, and the slower of both is cancelled then: nothing else ends otherwise than done.
-outcomes() { jq -r '[.tasks[].outcome] | unique - ["cancelled"] | join(" ")' "$out/report.json"; }
+outcomes() { jq -r '[.tasks[] | select(.outcome != "cancelled") | if .outcome == "done" then "done" else "\(.outcome) \(.task) \(.error.code)" end] | unique | join(", ")' "$out/report.json"; }
 attempts() { jq '[.tasks[] | select(.outcome == "done")] | length' "$out/report.json"; }
 dropped() { grep -h "event=task-dropped job=$id" "$at"/n?.log | grep -v 'the scheduler cancelled it'; }
 encoding() { cat "$at"/n?.log | grep -c 'event=assigned .*task=video'; }

@@ -228,7 +228,7 @@ static void strangers_are_asked_to_say_hello(void **arg)
     Gm__Device device = GM__DEVICE__INIT;
     Gm__Device *devices[] = {&device};
     hello.node_id = s.node->id;
-    hello.protocol = GM_PROTOCOL_VERSION + 1;
+    hello.protocol = GM_PROTOCOL_SPOKEN + 1; /* and no older one */
     hello.devices = devices;
     hello.n_devices = 1;
     envelope.body_case = GM__ENVELOPE__BODY_HELLO;
@@ -236,6 +236,28 @@ static void strangers_are_asked_to_say_hello(void **arg)
     s.node->alive = false; /* it would stumble over the refusal */
     assert_int_equal(sim_event(s.sim, &event, NULL), 0);
     assert_int_equal(sim_last_send(s.sim)->refuse->error->code, GM_E_PROTO);
+    hello.protocol = GM_PROTOCOL_SPOKEN + 2;
+    hello.oldest = GM_PROTOCOL_SPOKEN;
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    assert_int_equal(sim_last_send(s.sim)->refuse->error->code, GM_E_PROTO);
+    assert_non_null(strstr(sim_last_send(s.sim)->refuse->error->text, "update the scheduler"));
+    hello.protocol = GM_PROTOCOL_SPOKEN + 1; /* the next release, which understands this one */
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    assert_int_equal(sim_last_send(s.sim)->body_case, GM__ENVELOPE__BODY_WELCOME);
+    sim_destroy(s.sim);
+}
+
+/* A message of a newer release means nothing here, and says nothing against who sent it. */
+static void what_is_newer_is_passed_over(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    Gm__Envelope envelope = GM__ENVELOPE__INIT;
+    struct gm_event event = {.type = GM_EV_MESSAGE, .node_id = s.node->id, .envelope = &envelope};
+    const Gm__Envelope *before = sim_last_send(s.sim);
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    const Gm__Envelope *said = sim_last_send(s.sim);
+    assert_true(said == NULL || said == before);
     sim_destroy(s.sim);
 }
 
@@ -307,6 +329,7 @@ int main(void)
         cmocka_unit_test(facts_that_do_not_decode_fail_the_attempt),
         cmocka_unit_test(a_walk_through_a_buffer_is_bounded),
         cmocka_unit_test(strangers_are_asked_to_say_hello),
+        cmocka_unit_test(what_is_newer_is_passed_over),
         cmocka_unit_test(goodbye_ends_the_leases_at_once),
         cmocka_unit_test(the_end_of_a_run_waits_for_no_disk),
     };
