@@ -95,7 +95,7 @@ static void nodes_start_anew_one_after_the_other_and_lose_nothing(void **arg)
     struct sim_job *jobs[4];
     const char *names[] = {"a", "b", "c", "d"};
     for (uint32_t i = 0; i < 4; i++) {
-        jobs[i] = sim_submit(sim, names[i], 200, 1, 50);
+        jobs[i] = sim_submit(sim, names[i], 600, 1, 50);
     }
     for (uint32_t i = 0; i < 3; i++) {
         struct sim_node *node = &sim->nodes[i];
