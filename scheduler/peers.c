@@ -433,11 +433,12 @@ static enum gm_peer_verdict judge_hello(struct gm_peers *p, struct gm_peer *peer
     return GM_PEER_TAKE;
 }
 
-/* A node that ends before it was welcomed over this connection, and is by no other. */
+/* A node that ends before it was welcomed over this connection, and is by no other. Its key says
+ * that it is that node: without keys anybody could, and what he said would end others' work. */
 static bool may_leave(const struct gm_peers *p, const struct gm_peer *peer, const char *node_id)
 {
     struct node *node = NULL;
-    bool is_key = p->allow == NULL || (gm_curve_role_may(peer->role, GM_CURVE_NODE) &&
+    bool is_key = p->allow != NULL && (gm_curve_role_may(peer->role, GM_CURVE_NODE) &&
                                        strcmp(peer->name, node_id) == 0);
     HASH_FIND_STR(p->nodes, node_id, node);
     return node_id[0] != '\0' && is_key && (node == NULL || node->peer->gone);

@@ -553,20 +553,21 @@ static void a_goodbye_needs_no_welcome(void **state)
     struct gm_peers *p = *state;
     struct gm_allow allow = {0};
     struct gm_peer *peer = NULL;
-    assert_int_equal(gm_peers_opened(p, 4, now), -1);
-    assert_int_equal(hear(p, "a", 4, NULL, 9, &peer), GM_PEER_TAKE);
-    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
-    assert_int_equal(leave(p, peer, ""), GM_PEER_REFUSE); /* of the release before */
-    (void)welcome(p, "b", 5, NULL, "n1");
-    assert_int_equal(leave(p, peer, "n1"), GM_PEER_REFUSE); /* it is somebody else */
-    gm_peers_closed(p, 5, now);
-    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
+    assert_int_equal(hear(p, "x", 3, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_REFUSE); /* without keys: anybody says so */
     list_add(&allow, KEY_1, "n1", GM_CURVE_NODE, INT64_MAX);
     list_add(&allow, KEY_2, "n3", GM_CURVE_ADMIN, INT64_MAX);
     gm_peers_allow(p, &allow);
-    now += GM_SEC * 5;
-    assert_int_equal(hear(p, "c", 6, KEY_1, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(gm_peers_opened(p, 4, now), -1);
+    assert_int_equal(hear(p, "a", 4, KEY_1, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
     assert_int_equal(leave(p, peer, "n2"), GM_PEER_REFUSE);
+    assert_int_equal(leave(p, peer, ""), GM_PEER_REFUSE); /* of the release before */
+    (void)welcome(p, "b", 5, KEY_1, "n1");
+    now += GM_SEC;
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_REFUSE); /* it lives on another one */
+    gm_peers_closed(p, 5, now);
+    assert_int_equal(leave(p, peer, "n1"), GM_PEER_TAKE);
     assert_int_equal(hear(p, "d", 7, KEY_2, 9, &peer), GM_PEER_TAKE);
     assert_int_equal(leave(p, peer, "n3"), GM_PEER_REFUSE);
     gm_allow_fini(&allow);
