@@ -28,19 +28,20 @@ static struct gm_awaited *find(const struct gm_core *core, const char *node_id)
     return w;
 }
 
-static void drop(struct gm_core *core, struct gm_awaited *w)
+static void destroy(struct gm_awaited *w)
 {
-    HASH_DEL(core->awaited, w);
     free(w->node_id);
     free(w);
 }
 
 static void end(struct gm_core *core)
 {
-    struct gm_awaited *w, *next;
-    HASH_ITER(hh, core->awaited, w, next)
-    {
-        drop(core, w);
+    struct gm_awaited *w = core->awaited;
+    HASH_CLEAR(hh, core->awaited); /* the table; they stay linked */
+    while (w) {
+        struct gm_awaited *next = w->hh.next;
+        destroy(w);
+        w = next;
     }
     core->musters = false;
     core->place_dirty = true;
@@ -88,11 +89,11 @@ void gm_core_muster_begin(struct gm_core *core)
 void gm_core_muster_heard(struct gm_core *core, const char *node_id)
 {
     struct gm_awaited *w = core->musters ? find(core, node_id) : NULL;
-    if (w) {
-        drop(core, w);
-        if (!core->awaited) {
-            end(core);
-        }
+    if (w && HASH_COUNT(core->awaited) == 1) { /* the last one */
+        end(core);
+    } else if (w) {
+        HASH_DEL(core->awaited, w);
+        destroy(w);
     }
 }
 
