@@ -4,7 +4,7 @@
 . "$(dirname "$0")/lib.sh"
 . "$here/gpu_lib.sh"
 gpu=0000:00:1e.0
-stall_ms=2500
+stall_ms=60000 # copies are sooner
 make_clip "$work/clip.mp4" 60 320x180 15
 small_pipeline "$work/gpu.yaml" 180
 sed -i "s/preset: ultrafast/preset: ultrafast, devices: [nvenc], fallback: wait/" "$work/gpu.yaml"
