@@ -44,7 +44,7 @@ static int add(struct gm_restart *r, const json_t *row, struct gm_err *err)
     if (node->id == NULL) {
         return gm_err_nomem(err);
     }
-    strcpy(node->instance, instance);
+    (void)snprintf(node->instance, sizeof(node->instance), "%s", instance);
     r->count++;
     return 0;
 }
@@ -56,6 +56,7 @@ int gm_restart_init(struct gm_restart *r, const char *const *names, size_t count
     size_t i, most = count > 0 ? count : json_array_size(rows);
     json_t *row;
     int rc = 0;
+    r->count = 0;
     r->nodes = calloc(most + 1, sizeof(*r->nodes));
     if (r->nodes == NULL) {
         return gm_err_nomem(err);
