@@ -175,12 +175,13 @@ static json_t *leases_json(const struct gm_node_view *n)
     for (size_t i = 0; list != NULL && i < n->lease_count; i++) {
         const struct gm_lease_view *l = &n->leases[i];
         json_t *j = json_pack(
-            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:o}", "job", l->job_id,
+            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:o, s:o}", "job", l->job_id,
             "task", l->task, "type", l->type, "instance", (json_int_t)l->instance, "first_chunk",
             (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device", l->device,
             "attempt", (json_int_t)l->attempt, "started", gm_json_time(l->started_unix_ms),
             "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total,
-            "eta_s", l->left > 0 ? json_real((double)l->left / (double)GM_SEC) : json_null());
+            "eta_s", l->left > 0 ? json_real((double)l->left / (double)GM_SEC) : json_null(),
+            "demand", capacity_json(&l->demand));
         list = gm_json_add(list, j);
     }
     return list;

@@ -305,7 +305,8 @@ struct gm_lease_view {
     int64_t started_unix_ms;
     uint64_t frames_done; /* as the worker says */
     uint64_t frames_total;
-    gm_time left; /* until it is expected to end; 0: unknown */
+    gm_time left;              /* until it is expected to end; 0: unknown */
+    struct gm_capacity demand; /* what it holds of the device and its node */
     bool cancelling;
 };
 struct gm_node_view {

@@ -86,6 +86,7 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                                    .frames_done = l->frames_done,
                                    .frames_total = l->frames_total,
                                    .left = l->cancelling ? 0 : gm_core_lease_left(core, l),
+                                   .demand = l->demand,
                                    .cancelling = l->cancelling};
     }
     return 0;

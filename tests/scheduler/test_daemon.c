@@ -190,6 +190,35 @@ static void a_failed_job_leaves_its_report_alone(void **state)
 }
 
 /* Told to stop while a run goes on behind its last chunk: what it stored goes with its lease. */
+/* The leases of the only node hold all that is used of its device, in each dimension. */
+static void expect_held(struct farm *f)
+{
+    size_t i;
+    json_t *j = NULL;
+    const json_t *lease;
+    json_t *of;
+    const char *dimension;
+    assert_int_equal(farm_call(f, "GET", "/v1/nodes", NULL, &j), 200);
+    const json_t *node = json_array_get(json_object_get(j, "nodes"), 0);
+    json_t *used = json_object_get(json_array_get(json_object_get(node, "devices"), 0), "used");
+    const json_t *leases = json_object_get(node, "leases");
+    assert_true(json_array_size(leases) > 0);
+    assert_true(json_integer_value(json_object_get(used, "memory_bytes")) > 0);
+    assert_non_null(json_object_get(used, "device_memory_bytes"));
+    json_object_foreach(used, dimension, of)
+    {
+        double held = 0;
+        json_array_foreach(leases, i, lease)
+        {
+            const json_t *own = json_object_get(json_object_get(lease, "demand"), dimension);
+            assert_non_null(own);
+            held += json_number_value(own);
+        }
+        assert_true(held == json_number_value(of));
+    }
+    json_decref(j);
+}
+
 static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
 {
     struct farm f;
@@ -215,6 +244,7 @@ static void a_stopping_scheduler_waits_for_leases_to_clean(void **state)
     assert_true(farm_has(&f, "out/a/v/" PUBLICATION "/video/seg-2.m4s"));
     farm_submit(&f, PIPELINE, "", second);
     gm__envelope__free_unpacked(node_wait(&n, GM__ENVELOPE__BODY_ASSIGN), NULL);
+    expect_held(&f);
     int fd = farm_events(&f, second, NULL);
     assert_true(farm_read_until(fd, "event: job\ndata: {", &events));
     assert_int_equal(kill(f.pid, SIGTERM), 0);

@@ -119,13 +119,20 @@ static struct used used_of_gpu(struct sim *sim)
 {
     struct gm_nodes_view nodes;
     struct used used = {0};
+    uint64_t held = 0;
     assert_int_equal(gm_view_nodes(sim->core, &nodes, NULL), 0);
     for (size_t k = 0; k < nodes.rows[0].device_count; k++) {
         const struct gm_device_view *d = &nodes.rows[0].devices[k];
         if (strcmp(d->id, "gpu") == 0) {
-            used = (struct used){d->used.device_memory_bytes >> 20, d->used.slots};
+            used = (struct used){d->used.device_memory_bytes, d->used.slots};
         }
     }
+    for (size_t l = 0; l < nodes.rows[0].lease_count; l++) {
+        const struct gm_lease_view *lease = &nodes.rows[0].leases[l];
+        held += strcmp(lease->device, "gpu") == 0 ? lease->demand.device_memory_bytes : 0;
+    }
+    assert_int_equal(held, used.memory);
+    used.memory >>= 20;
     gm_view_nodes_fini(&nodes);
     return used;
 }
