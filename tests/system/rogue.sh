@@ -59,6 +59,8 @@ recorded() { # file node: what a node says on its connection
 lease_ms=15000 farm open
 node_options="devices: off"
 recorded "$work/open.bytes" n2
+# Without keys whoever says n2's name is n2, and what n2 were given its recorded Goodbye would lose: it is to get nothing.
+check "n2 is drained" "$bin/gopmill" node drain n2
 node n1
 job "undisturbed"
 calm_kb=$(kb VmHWM)
