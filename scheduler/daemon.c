@@ -111,8 +111,8 @@ static bool may_say(const struct gm_daemon *d, const Gm__Envelope *envelope)
            gm_state_leads(d->state);
 }
 
-/* Who may not lead any more gives no work away and takes none back: that waits for a commit, which
- * shows it. */
+/* Who may not lead any more gives no work away and takes no end of it: that waits for a commit,
+ * which shows it. */
 static void mind_lead(const struct gm_daemon *d, struct gm_effects *fx)
 {
     bool known = false, leads = false;
@@ -121,8 +121,7 @@ static void mind_lead(const struct gm_daemon *d, struct gm_effects *fx)
         Gm__Envelope__BodyCase body =
             send->envelope != NULL ? send->envelope->body_case : GM__ENVELOPE__BODY__NOT_SET;
         if (!send->durable &&
-            (body == GM__ENVELOPE__BODY_ASSIGN || body == GM__ENVELOPE__BODY_ACK ||
-             body == GM__ENVELOPE__BODY_CANCEL)) {
+            (body == GM__ENVELOPE__BODY_ASSIGN || body == GM__ENVELOPE__BODY_ACK)) {
             leads = known ? leads : gm_state_leads(d->state);
             known = true;
             send->durable = !leads;

@@ -276,8 +276,10 @@ void gm_core_handle_done(struct gm_core *core, struct gm_cnode *node, const Gm__
     if (rc == 0) {
         rc = take_result(core, lease, m, &err);
     }
-    send_ack(core, node_id, seq, rc<0, lease->chunk_count> 0);
-    if (rc < 0) {
+    bool refused = rc < 0;
+    bool of_run = lease->chunk_count > 0;
+    send_ack(core, node_id, seq, refused, of_run);
+    if (refused) {
         fail_proto(core, lease, &err, m->usage, false);
         return;
     }

@@ -262,7 +262,8 @@ void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const ch
     cancel.reason = (char *)reason;
     envelope.body_case = GM__ENVELOPE__BODY_CANCEL;
     envelope.cancel = &cancel;
-    gm_core_fx_send(core, lease->node->id, &envelope, lease->chunk_count == 0); /* as its Assign */
+    /* After what it follows from: the node drops what it would say again after a crash. */
+    gm_core_fx_send(core, lease->node->id, &envelope, true);
 }
 
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from)

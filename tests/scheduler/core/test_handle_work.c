@@ -316,6 +316,32 @@ static void the_end_of_a_run_waits_for_no_disk(void **arg)
     sim_destroy(sim);
 }
 
+static uint32_t count_cancels(const struct gm_effects *fx, uint64_t epoch, bool durable)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < fx->send_count; i++) {
+        const Gm__Envelope *e = fx->sends[i].envelope;
+        n += e->body_case == GM__ENVELOPE__BODY_CANCEL && e->cancel->epoch == epoch &&
+             fx->sends[i].durable == durable;
+    }
+    return n;
+}
+
+/* The node drops an item that it would send again, and a crash forgets what Cancel follows from. */
+static void a_cancelled_run_hears_of_it_once_that_is_on_disk(void **arg)
+{
+    (void)arg;
+    struct stage s = stage_open("video");
+    const uint64_t epoch = s.task->assign->epoch;
+    struct gm_event event = {.type = GM_EV_CANCEL, .job_id = "job"};
+    assert_int_equal(sim_event(s.sim, &event, NULL), 0);
+    assert_true(s.sim->pending_count > 0);
+    const struct gm_effects *fx = &s.sim->pending[s.sim->pending_count - 1];
+    assert_int_equal(count_cancels(fx, epoch, false), 0);
+    assert_int_equal(count_cancels(fx, epoch, true), 1);
+    sim_destroy(s.sim);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -332,6 +358,7 @@ int main(void)
         cmocka_unit_test(what_is_newer_is_passed_over),
         cmocka_unit_test(goodbye_ends_the_leases_at_once),
         cmocka_unit_test(the_end_of_a_run_waits_for_no_disk),
+        cmocka_unit_test(a_cancelled_run_hears_of_it_once_that_is_on_disk),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
