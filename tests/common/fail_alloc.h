@@ -1,5 +1,6 @@
 /* For tests named test_*_oom.c, which the linker gives wrapped allocators (tests/CMakeLists.txt):
- * the call number `fail_alloc_at` of them (1 = the next) answers NULL. */
+ * the call number `fail_alloc_at` of them (1 = the next) of the thread that armed it answers NULL.
+ */
 #ifndef GM_TESTS_COMMON_FAIL_ALLOC_H
 #define GM_TESTS_COMMON_FAIL_ALLOC_H
 
@@ -18,8 +19,8 @@ void *__wrap_realloc(void *p, size_t size);
 char *__wrap_strdup(const char *s);
 char *__wrap_strndup(const char *s, size_t size);
 
-static long fail_alloc_at; /* 0: none fails */
-static long fail_alloc_count;
+static _Thread_local long fail_alloc_at; /* 0: none fails */
+static _Thread_local long fail_alloc_count;
 
 static void fail_alloc_arm(long at)
 {
