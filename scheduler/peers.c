@@ -451,7 +451,11 @@ enum gm_peer_verdict gm_peers_judge(struct gm_peers *p, struct gm_peer *peer,
     if (env == NULL) {
         return fault(peer, now);
     }
-    if (!is_from_node(env)) {
+    bool newer = env->body_case == GM__ENVELOPE__BODY__NOT_SET; /* gm_check_envelope */
+    if (newer && peer->node != NULL) {
+        return GM_PEER_IGNORE;
+    }
+    if (!newer && !is_from_node(env)) {
         (void)gm_err_set(err, GM_E_PROTO, env->body_case, "that message is the scheduler's");
         return fault(peer, now);
     }

@@ -321,6 +321,21 @@ static void envelopes_of_a_batch_are_counted(void **state)
     assert_false(gm_peers_more(p, peer, 1023, now));
 }
 
+/* However often, it costs no more than any other message; of nobody it is as what is known. */
+static void messages_of_a_newer_release_are_passed_over(void **state)
+{
+    struct gm_peers *p = *state;
+    struct gm_peer *peer = welcome(p, "a", 4, NULL, "n1");
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY__NOT_SET, "n1"), GM_PEER_IGNORE);
+    }
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY_RENEW, "n1"), GM_PEER_TAKE);
+    assert_int_equal(gm_peers_opened(p, 5, now), -1);
+    assert_int_equal(hear(p, "b", 5, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_int_equal(judge(p, peer, GM__ENVELOPE__BODY__NOT_SET, "n2"), GM_PEER_REFUSE);
+    assert_int_equal(err.code, GM_E_UNREACHABLE);
+}
+
 static void who_said_that_he_reads_batches_is_known(void **state)
 {
     struct gm_peers *p = *state;
@@ -589,6 +604,7 @@ int main(void)
         TEST(garbage_is_answered_now_and_then_and_cut_at_last),
         TEST(budgets_hold),
         TEST(envelopes_of_a_batch_are_counted),
+        TEST(messages_of_a_newer_release_are_passed_over),
         TEST(who_said_that_he_reads_batches_is_known),
         TEST(strangers_are_forgotten_before_they_are_too_many),
         TEST(keys_say_who_may_be_what),
