@@ -321,6 +321,13 @@ static int check_produced(const Gm__Produced *produced, struct gm_err *err)
     return check_objects(produced->item->n_objects, produced->item->objects, err);
 }
 
+/* The scheduler's clock, which may be wrong; what is added to it overflows in no case. */
+static int check_clock(int64_t unix_ms, struct gm_err *err)
+{
+    bool ok = unix_ms > -UNIX_MS_MAX && unix_ms < UNIX_MS_MAX;
+    return ok ? 0 : fail(err, "unix_ms", "is no time");
+}
+
 static int check_body(const Gm__Envelope *env, struct gm_err *err)
 {
     switch (env->body_case) {
@@ -348,10 +355,12 @@ static int check_body(const Gm__Envelope *env, struct gm_err *err)
         return env->goodbye->node_id[0] != '\0' && !gm_is_node_id(env->goodbye->node_id)
                    ? fail(err, "Goodbye.node_id", "is not a node id")
                    : 0;
+    case GM__ENVELOPE__BODY_WELCOME:
+        return check_clock(env->welcome->unix_ms, err);
+    case GM__ENVELOPE__BODY_RENEWED:
+        return check_clock(env->renewed->unix_ms, err);
     case GM__ENVELOPE__BODY_RENEW:
     case GM__ENVELOPE__BODY_PROGRESS:
-    case GM__ENVELOPE__BODY_WELCOME:
-    case GM__ENVELOPE__BODY_RENEWED:
     case GM__ENVELOPE__BODY_ACK:
     case GM__ENVELOPE__BODY_CANCEL:
     case GM__ENVELOPE__BODY_DRAIN:

@@ -143,6 +143,35 @@ static void parts_that_must_be_there_are_asked_for(void **state)
     assert_int_equal(code_of(env), GM_E_PROTO);
 }
 
+static void clocks_have_limits(void **state)
+{
+    const int64_t most = 253402300799999;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    Gm__Welcome welcome = GM__WELCOME__INIT;
+    Gm__Renewed renewed = GM__RENEWED__INIT;
+    (void)state;
+    env.version = GM_PROTOCOL_VERSION;
+    for (int kind = 0; kind < 2; kind++) {
+        int64_t *clock = kind == 0 ? &welcome.unix_ms : &renewed.unix_ms;
+        if (kind == 0) {
+            env.body_case = GM__ENVELOPE__BODY_WELCOME;
+            env.welcome = &welcome;
+        } else {
+            env.body_case = GM__ENVELOPE__BODY_RENEWED;
+            env.renewed = &renewed;
+        }
+        const int64_t good[] = {0, 1, most, -most}, bad[] = {most + 1, -most - 1, INT64_MIN};
+        for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+            *clock = good[i];
+            assert_int_equal(code_of(&env), 0);
+        }
+        for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+            *clock = bad[i];
+            assert_int_equal(code_of(&env), GM_E_PROTO);
+        }
+    }
+}
+
 static void devices_have_limits(void **state)
 {
     static char text[1100];
@@ -492,6 +521,7 @@ int main(void)
         cmocka_unit_test(bit_flips_never_crash),
         cmocka_unit_test(another_version_is_named),
         cmocka_unit_test(parts_that_must_be_there_are_asked_for),
+        cmocka_unit_test(clocks_have_limits),
         cmocka_unit_test(devices_have_limits),
         cmocka_unit_test(figures_have_their_ranges),
         cmocka_unit_test(device_ids_are_plain_text),
