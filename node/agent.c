@@ -120,10 +120,14 @@ static void stop(struct gm_agent *agent, const char *reason)
     uv_unref((uv_handle_t *)&agent->sigint);
 }
 
-/* Nothing of it is wanted by the scheduler any more. */
+/* Nothing of it is wanted by the scheduler any more. Dropped tasks may hang in a store for ever. */
 static bool is_idle(const struct gm_agent *agent)
 {
-    return agent->tasks == NULL && agent->outbox == NULL;
+    const struct gm_task *task = agent->tasks;
+    while (task != NULL && task->state == GM_TASK_DROPPED) {
+        task = task->next;
+    }
+    return task == NULL && agent->outbox == NULL && !gm_put_any(agent);
 }
 
 /* It was to end when it is idle, and does so now. */

@@ -62,9 +62,10 @@ struct gm_agent_params { /* all borrowed until gm_agent_run returns */
 /* Runs until SIGTERM or SIGINT: kills the workers, says Goodbye when nothing is put into a store
  * any more, and returns 0. Or until the scheduler tells it to start anew and it has nothing to do:
  * the same, and it returns GM_AGENT_RESTART; whoever started it does so again. Where a store, a
- * proof or a worker hangs it does not return but ends the process with status 0: seconds after the
- * Goodbye, or after a second signal. Logs what happens. Errors: what made a start impossible (SYS,
- * NOMEM). Thread: the main thread; its signals. */
+ * proof or a worker hangs it does not return but ends the process with the status that it would
+ * have (0; GM_AGENT_RESTART; 1 where it could not start): seconds after the Goodbye, or after a
+ * second signal. Logs what happens. Errors: what made a start impossible (SYS, NOMEM). Thread: the
+ * main thread; its signals. */
 int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

@@ -57,6 +57,9 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     agent->key_told = false;
     agent->renew_due = now;
     agent->renew_asked = 0;
+    /* Where it still drains us it says so behind this; of a resume meanwhile it says nothing. */
+    agent->draining = agent->stop_by != 0;
+    agent->restarting = false;
     gm_log(GM_LOG_INFO, "welcome", "term=%" PRIu64 " endpoint=%s", welcome->term,
            agent->params.endpoints[agent->endpoint]);
     gm_link_offer(agent, true);

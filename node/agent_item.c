@@ -364,7 +364,8 @@ void gm_item_put_ended(struct gm_item *item)
     } else if (gm_clock_is_late(&item->err) && item->late_grants < TRIES_MAX) {
         gm_log_err(GM_LOG_WARN, "grant-too-old", &item->err, "job=%s task=%s",
                    item->task->spec->job_id, item->task->spec->task);
-        item->state = GM_ITEM_GRANT; /* another one is asked for then */
+        item->task->agent->renew_due = 0; /* that tells the scheduler's clock */
+        item->state = GM_ITEM_GRANT;      /* another one is asked for then */
         item->not_before = gm_time_now() + gm_agent_backoff(item->late_grants++);
     } else if (!gm_item_try_later(item, &item->err)) {
         gm_item_failed(item, &item->err);

@@ -1,7 +1,8 @@
 /* Objects that a worker asks for. The grant is opened on the thread pool: "file:" descriptors go to
  * the worker as they are; bodies of any other store go through the content cache when their hash is
  * known. Failures of the store are tried again with growing pauses, then told to the worker, whose
- * task fails with them. */
+ * task fails with them. A grant whose time seems over is looked at again when the scheduler has
+ * told its clock: it can't be asked for anew but with another attempt. */
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -30,6 +31,7 @@ struct gm_open {
     bool source;
     struct gm_job job;
     uint32_t tries;
+    uint32_t late_grants; /* times that the grant's time was over */
     gm_time not_before;
     int fd; /* owned; what run_open found */
     uint64_t size;
@@ -186,6 +188,24 @@ void gm_open_reply(struct gm_agent_slot *slot, const Gm__WOpen *ask, const char 
     }
 }
 
+/* It failed so that it may pass: it will be tried when open->not_before says. */
+static bool try_later(struct gm_open *open)
+{
+    if (gm_clock_is_late(&open->err) && open->late_grants < TRIES_MAX) {
+        gm_log_err(GM_LOG_WARN, "grant-too-old", &open->err, "job=%s task=%s",
+                   open->task->spec->job_id, open->task->spec->task);
+        open->agent->renew_due = 0;
+        open->not_before = gm_time_now() + gm_agent_backoff(open->late_grants++);
+        return true;
+    }
+    if (open->err.code != GM_OK && gm_code_get((int)open->err.code)->retry == GM_RETRY_SAME_NODE &&
+        open->tries < TRIES_MAX) {
+        open->not_before = gm_time_now() + gm_agent_backoff(open->tries++);
+        return true;
+    }
+    return false;
+}
+
 static void after_open(void *arg)
 {
     struct gm_open *open = arg;
@@ -193,12 +213,12 @@ static void after_open(void *arg)
         free_open(open);
         return;
     }
-    if (open->err.code != GM_OK && gm_code_get((int)open->err.code)->retry == GM_RETRY_SAME_NODE &&
-        open->tries < TRIES_MAX) {
-        open->not_before = gm_time_now() + gm_agent_backoff(open->tries++);
+    if (try_later(open)) {
         return;
     }
-    if (open->err.code == GM_E_NODE_GRANT && gm_time_now() - open->task->assigned > GRANT_LIFE) {
+    bool known = open->agent->clock != 0; /* else this machine's may be wrong */
+    if (gm_clock_is_late(&open->err) &&
+        (known || gm_time_now() - open->task->assigned > GRANT_LIFE)) {
         open->err.code = GM_E_TIMEOUT; /* the next attempt gets fresh grants */
     }
     if (open->source && open->fd >= 0 && open->task->source_fd < 0) {

@@ -148,6 +148,11 @@ void farm_send(struct farm *farm, Gm__Envelope *env)
     gm_batch_fini(&batch);
 }
 
+static int64_t grants_end(const struct farm *farm)
+{
+    return farm->grants_end != 0 ? farm->grants_end : INT64_MAX / 2;
+}
+
 static void welcome(struct farm *farm)
 {
     Gm__Welcome body = GM__WELCOME__INIT;
@@ -190,8 +195,7 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
         gm__grant__init(&grants[i]);
         grants[i].key = item->name;
         must(gm_grant_write(farm->store_url, item->name, item->size, item->sha256.data,
-                            farm->grants_end != 0 ? farm->grants_end : INT64_MAX / 2, &farm->key,
-                            &grants[i].url, &err),
+                            grants_end(farm), &farm->key, &grants[i].url, &err),
              &err);
         list[i] = &grants[i];
     }
@@ -456,7 +460,7 @@ char *farm_object(struct farm *farm, const char *key, const void *data, size_t s
     must(gm_store_open(farm->store_url, true, &store, &err), &err);
     must(gm_store_put_bytes(store, key, data, size, &err), &err);
     gm_store_close(&store);
-    must(gm_grant_read(farm->store_url, key, INT64_MAX / 2, &farm->key, &url, &err), &err);
+    must(gm_grant_read(farm->store_url, key, grants_end(farm), &farm->key, &url, &err), &err);
     return url;
 }
 

@@ -1,6 +1,7 @@
 /* The agent between a scheduler that is a socket in this test and workers that are this program. */
 #include "node/agent.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -26,6 +27,11 @@ static const struct farm PATIENT = {.drain_ms = 60000};
 static const struct farm HASTY = {.drain_ms = 300};
 #define IN_2001 INT64_C(1000000000000)
 static const struct farm BEHIND = {.unix_ms = IN_2001, .grants_end = IN_2001 + 3600000};
+static const struct farm SLOW_BEHIND = {.unix_ms = IN_2001,
+                                        .grants_end = IN_2001 + 3600000,
+                                        .heartbeat_ms = 60000,
+                                        .lease_ms = 180000,
+                                        .leases = UINT32_MAX};
 static const struct farm CLOCKLESS = {.grants_end = IN_2001};
 static const struct farm SECOND = {.second = true, .patience_ms = 2000};
 
@@ -558,6 +564,26 @@ static void drained_node_offers_nothing(void **state)
     farm_expect_healthy(farm);
 }
 
+/* What the scheduler says while nobody hears is said no more: a Welcome alone tells that it may
+ * work, and a Drain behind it where it may not. */
+static void a_resume_that_was_lost_is_made_good_by_a_welcome(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Drain drain = GM__DRAIN__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    env.body_case = GM__ENVELOPE__BODY_DRAIN;
+    env.drain = &drain;
+    farm_send(farm, &env);
+    while (farm->offer->usable->slots != 0) {
+        farm_turn(farm);
+    }
+    farm_refuse(farm, GM_E_UNREACHABLE); /* makes it say Hello again */
+    while (farm->offer->usable->slots != 1) {
+        farm_turn(farm);
+    }
+    farm_expect_healthy(farm);
+}
+
 static void tell_to_restart(struct farm *farm)
 {
     Gm__Drain drain = GM__DRAIN__INIT;
@@ -687,6 +713,63 @@ static void a_grant_from_before_the_clock_was_set_is_asked_for_again(void **stat
     farm_expect_healthy(farm);
 }
 
+/* Back by a day, after the first heartbeat: it is told with the next, which is due in a minute. */
+static void set_clock_back(struct farm *farm)
+{
+    while (farm->leases == UINT32_MAX) {
+        farm_turn(farm);
+    }
+    farm->grants_end -= 86400000;
+    farm->unix_ms -= 86400000;
+}
+
+static void a_clock_that_was_set_is_asked_for_at_once(void **state)
+{
+    struct farm *farm = *state;
+    set_clock_back(farm);
+    uint64_t id = farm_assign(farm, "pieces", "1");
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    farm_expect_done(farm, id);
+}
+
+static Gm__TaskSpec read_spec(struct farm *farm, Gm__Object *source)
+{
+    Gm__TaskSpec spec = GM__TASK_SPEC__INIT;
+    set_object(source, farm_object(farm, "source.mp4", "SOURCE", 6),
+               (char *)(uintptr_t) "source.mp4", 6);
+    spec.type = (char *)(uintptr_t) "read";
+    spec.source = source;
+    spec.inputs_complete = true;
+    return spec;
+}
+
+static void what_is_read_asks_for_the_clock_too(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    set_clock_back(farm);
+    Gm__TaskSpec spec = read_spec(farm, &source);
+    uint64_t id = farm_assign_spec(farm, &spec);
+    Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_DONE);
+    assert_int_equal(env->done->task_id, id);
+    farm_ack(farm, env->seq, false);
+    gm__envelope__free_unpacked(env, NULL);
+    free(source.url);
+}
+
+/* Another attempt has fresh ones: the node is not to blame. */
+static void read_grants_whose_time_is_over_are_too_late(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    farm->grants_end = farm->unix_ms - 90000;
+    Gm__TaskSpec spec = read_spec(farm, &source);
+    farm_expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_TIMEOUT, ETIME);
+    free(source.url);
+}
+
 static void expect_late(struct farm *farm, const char *says)
 {
     uint64_t id = farm_assign(farm, "pieces", "1");
@@ -706,6 +789,15 @@ static void a_grant_whose_time_is_over_names_both_clocks(void **state)
     struct farm *farm = *state;
     farm->grants_end = farm->unix_ms - 90000;
     expect_late(farm, "by the scheduler's clock, which is ");
+}
+
+static void of_an_older_scheduler_this_machine_may_be_wrong(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(farm, &source);
+    farm_expect_failed(farm, farm_assign_spec(farm, &spec), GM_E_NODE_GRANT, ETIME);
+    free(source.url);
 }
 
 static void an_older_scheduler_tells_no_clock(void **state)
@@ -765,11 +857,16 @@ int main(void)
         WITH(PLAIN, refused_grants_are_asked_for_again_or_fail_the_task),
         WITH(BEHIND, a_scheduler_of_another_time_is_believed),
         WITH(BEHIND, a_grant_from_before_the_clock_was_set_is_asked_for_again),
+        WITH(SLOW_BEHIND, a_clock_that_was_set_is_asked_for_at_once),
+        WITH(SLOW_BEHIND, what_is_read_asks_for_the_clock_too),
+        WITH(BEHIND, read_grants_whose_time_is_over_are_too_late),
         WITH(BEHIND, a_grant_whose_time_is_over_names_both_clocks),
+        WITH(CLOCKLESS, of_an_older_scheduler_this_machine_may_be_wrong),
         WITH(CLOCKLESS, an_older_scheduler_tells_no_clock),
         WITH(SILENT, silent_scheduler_is_greeted_again),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
         WITH(PLAIN, drained_node_offers_nothing),
+        WITH(PLAIN, a_resume_that_was_lost_is_made_good_by_a_welcome),
         WITH(PLAIN, told_to_restart_it_ends_when_it_has_nothing_to_do),
         WITH(PATIENT, at_sigterm_what_runs_may_end),
         WITH(PATIENT, at_a_second_signal_what_runs_is_given_back),

@@ -22,6 +22,7 @@
 static const struct farm PLAIN = {.slots = 1};
 static const struct farm STALLED = {.store_stall_ms = 3000};
 static const struct farm SHORT = {.lease_ms = 4000};
+static const struct farm PATIENT = {.drain_ms = 3600000};
 static const struct farm LONG = {.lease_ms = 60000};
 
 #define POOL 4 /* threads of libuv's pool */
@@ -65,7 +66,7 @@ static void until_agent_ends(const struct farm *farm)
         fail_msg("the agent was told to stop, and does not end");
     }
     assert_int_equal(info.si_code, CLD_EXITED);
-    assert_int_equal(info.si_status, 0);
+    assert_int_equal(info.si_status, farm->status);
 }
 
 /* All that the farm says from here on was said after the agent took what it was sent before. */
@@ -212,6 +213,45 @@ static void goodbye_is_said_though_an_open_hangs(void **state)
     hold_until(farm, HOLD_OPEN, 1);
     stop_agent(farm);
     until_agent_ends(farm); /* long before its lease, with what hangs */
+    assert_true(was_said(farm, GM__ENVELOPE__BODY_GOODBYE));
+    free(source.url);
+}
+
+/* What hangs and nobody wants any more does not keep it from ending. */
+static void told_to_restart_it_ends_though_an_open_hangs(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(make_object(farm, &source));
+    hold_set(HOLD_OPEN, true);
+    uint64_t id = farm_assign_spec(farm, &spec);
+    hold_until(farm, HOLD_OPEN, 1);
+    farm_cancel(farm, id);
+    until_heard(farm);
+    Gm__Drain drain = GM__DRAIN__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    drain.restart = true;
+    env.body_case = GM__ENVELOPE__BODY_DRAIN;
+    env.drain = &drain;
+    farm_send(farm, &env);
+    farm->status = GM_AGENT_RESTART;
+    until_agent_ends(farm);
+    assert_true(was_said(farm, GM__ENVELOPE__BODY_GOODBYE));
+    free(source.url);
+}
+
+static void at_sigterm_it_ends_though_an_open_hangs(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Object source;
+    Gm__TaskSpec spec = read_spec(make_object(farm, &source));
+    hold_set(HOLD_OPEN, true);
+    uint64_t id = farm_assign_spec(farm, &spec);
+    hold_until(farm, HOLD_OPEN, 1);
+    farm_cancel(farm, id);
+    until_heard(farm);
+    stop_agent(farm); /* what runs may end for an hour; nothing does */
+    until_agent_ends(farm);
     assert_true(was_said(farm, GM__ENVELOPE__BODY_GOODBYE));
     free(source.url);
 }
@@ -461,6 +501,8 @@ int main(void)
         WITH(PLAIN, goodbye_is_said_when_nothing_is_put_any_more),
         WITH(SHORT, goodbye_is_said_though_a_put_hangs_when_its_lease_is_over),
         WITH(LONG, goodbye_is_said_though_an_open_hangs),
+        WITH(LONG, told_to_restart_it_ends_though_an_open_hangs),
+        WITH(PATIENT, at_sigterm_it_ends_though_an_open_hangs),
         WITH(LONG, second_signal_ends_it_while_a_put_hangs),
         WITH(PLAIN, failure_is_told_when_nothing_is_put_any_more),
     };
