@@ -66,6 +66,8 @@ struct gm_postgres {
     int64_t last_event;
     struct gm_last last;
     gm_time leads_from; /* by boot time: the leader before may believe until then that it leads */
+    uint32_t lease_ms;  /* of this term, shorter than what is kept until */
+    gm_time lease_kept_to; /* 0: it is kept */
     _Atomic(gm_time)
         beat_at; /* when the last statement that moved the row was sent, by boot time */
 };
@@ -433,11 +435,22 @@ static int commit(struct gm_state *state, const struct gm_state_batch *batch, st
     return rc;
 }
 
-static int tidy(struct gm_state *state, struct gm_err *err) /* the server does that itself */
+/* Logs are the server's matter. Of a connection that breaks here the next commit hears, and what
+ * comes after that tries again; of another leader it hears too. */
+static int tidy(struct gm_state *state, struct gm_err *err)
 {
-    (void)state;
-    (void)err;
-    return 0;
+    struct gm_postgres *s = of(state);
+    struct gm_pg_params p = {0};
+    if (s->lease_kept_to == 0 || gm_time_now() <= s->lease_kept_to) {
+        return 0;
+    }
+    gm_pg_add_int8(&p, (int64_t)s->term);
+    gm_pg_add_int8(&p, s->lease_ms);
+    int rc = gm_pg_query(&s->db, "UPDATE gopmill_meta SET lease_ms = $2 WHERE term = $1", &p,
+                         in(s->patience), "keep that leases are shorter now", NULL, err);
+    gm_pg_params_fini(&p);
+    s->lease_kept_to = rc < 0 ? s->lease_kept_to : 0;
+    return rc == -GM_E_STATE_AWAY ? 0 : rc;
 }
 
 /* ---- reading */
@@ -559,13 +572,14 @@ static int64_t last_event(const struct gm_state *state)
     return ((const struct gm_postgres *)state)->last_event;
 }
 
+/* A longer one of a term before may be held for as long yet: a start within that time must know. */
 static int lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
                  struct gm_err *err)
 {
-    static const char sql[] =
-        "WITH before AS (SELECT lease_ms FROM gopmill_meta),"
-        " kept AS (UPDATE gopmill_meta SET lease_ms = $2 WHERE term = $1 RETURNING 1)"
-        " SELECT before.lease_ms, (SELECT count(*) FROM kept) FROM before";
+    static const char sql[] = "WITH before AS (SELECT lease_ms FROM gopmill_meta),"
+                              " kept AS (UPDATE gopmill_meta SET lease_ms = greatest($2, lease_ms)"
+                              " WHERE term = $1 RETURNING 1)"
+                              " SELECT before.lease_ms, (SELECT count(*) FROM kept) FROM before";
     struct gm_postgres *s = of(state);
     struct gm_pg_params p = {0};
     PGresult *result = NULL;
@@ -581,6 +595,8 @@ static int lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before
     PQclear(result);
     s->patience = lease_ms * GM_MS / 2;
     *out_before = before > 0 && before <= UINT32_MAX ? (uint32_t)before : 0;
+    s->lease_ms = lease_ms;
+    s->lease_kept_to = *out_before > lease_ms ? gm_time_now() + *out_before * GM_MS : 0;
     return mine ? 0 : not_leader(s, err);
 }
 

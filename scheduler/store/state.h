@@ -33,7 +33,7 @@ int gm_state_lead(struct gm_state *state, gm_time takeover, bool *out_leads,
 uint64_t gm_state_term(const struct gm_state *state);
 /* Keeps how long this term's leases last, durably, before any is given. *out_before: how long those
  * of the term before last; 0: not known. Once, before the first commit. A shorter time than before
- * is kept in its place only when leases of before have ended (SQLite: by gm_state_tidy). */
+ * is kept in its place only when leases of before have ended, by gm_state_tidy. */
 int gm_state_lease(struct gm_state *state, uint32_t lease_ms, uint32_t *out_before,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Highest event number stored; 0: none. */
@@ -91,8 +91,8 @@ gm_time gm_state_beat_every(const struct gm_state *state);
  * deleting. True for SQLite. */
 bool gm_state_leads(const struct gm_state *state);
 
-/* Between commits: moves the log into the database when it is long, which a commit would wait for
- * otherwise. What it could not move stays in the log, where the next call finds it: an error here
+/* Between commits: moves SQLite's log into the database when it is long (a commit would wait for it
+ * otherwise). What it could not move stays in the log, where the next call finds it: an error here
  * is to be told, and no more. Thread: the commits'. */
 int gm_state_tidy(struct gm_state *state, struct gm_err *err) GM_MUST_CHECK;
 

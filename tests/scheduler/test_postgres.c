@@ -18,11 +18,11 @@ static const char *url(void)
     return s;
 }
 
-static struct gm_state *open_leading(void)
+/* With leases of that time; *before: how long those of the term before last. */
+static struct gm_state *open_leasing(uint32_t lease_ms, uint32_t *before)
 {
     struct gm_state *s = NULL;
     struct gm_err err = {0};
-    uint32_t before = 0;
     bool leads = false;
     ASSERT_OK(gm_state_open(url(), &s, &err));
     for (int i = 0; i < 300 && !leads; i++) {
@@ -30,8 +30,14 @@ static struct gm_state *open_leading(void)
         (void)usleep(leads ? 0 : 20000);
     }
     assert_true(leads);
-    ASSERT_OK(gm_state_lease(s, 4000, &before, &err));
+    ASSERT_OK(gm_state_lease(s, lease_ms, before, &err));
     return s;
+}
+
+static struct gm_state *open_leading(void)
+{
+    uint32_t before = 0;
+    return open_leasing(4000, &before);
 }
 
 static struct gm_row row(enum gm_row_kind kind, uint64_t job, uint64_t at, const char *name,
@@ -235,6 +241,40 @@ static void sql(const char *before, const char *statement, const char *then)
     assert_int_equal(system(command), 0); /* NOLINT: the test's own script names the program */
 }
 
+#define NO_LEASE "UPDATE gopmill_meta SET lease_ms = 0"
+
+static void a_term_knows_how_long_leases_of_the_one_before_last(void **state)
+{
+    static const uint32_t kept[] = {60000, 15000, 4000000000, 15000, 15000};
+    struct gm_err err = {0};
+    uint32_t before = 1, longest = 0; /* a node may hold one of the longest yet */
+    (void)state;
+    sql("", NO_LEASE, "");
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        struct gm_state *s = open_leasing(kept[i], &before);
+        assert_int_equal(before, longest);
+        longest = kept[i] > longest ? kept[i] : longest;
+        ASSERT_OK(gm_state_tidy(s, &err));
+        gm_state_close(&s);
+    }
+}
+
+static void a_longer_lease_is_forgotten_when_it_has_ended(void **state)
+{
+    static const uint32_t kept[] = {5, 3, 3}, befores[] = {0, 5, 3};
+    struct gm_err err = {0};
+    (void)state;
+    sql("", NO_LEASE, "");
+    for (size_t i = 0; i < sizeof kept / sizeof kept[0]; i++) {
+        uint32_t before = 1;
+        struct gm_state *s = open_leasing(kept[i], &before);
+        assert_int_equal(before, befores[i]);
+        assert_int_equal(usleep(6000), 0);
+        ASSERT_OK(gm_state_tidy(s, &err));
+        gm_state_close(&s);
+    }
+}
+
 /* The connection breaks between batches. */
 static void a_broken_connection_loses_and_doubles_nothing(void **state)
 {
@@ -303,6 +343,8 @@ int main(void)
         cmocka_unit_test(a_job_goes_with_all_it_has),
         cmocka_unit_test(events_come_in_order),
         cmocka_unit_test(who_hangs_is_followed_and_can_do_nothing),
+        cmocka_unit_test(a_term_knows_how_long_leases_of_the_one_before_last),
+        cmocka_unit_test(a_longer_lease_is_forgotten_when_it_has_ended),
         cmocka_unit_test(a_broken_connection_loses_and_doubles_nothing),
         cmocka_unit_test(a_batch_whose_answer_is_lost_is_stored_once),
         cmocka_unit_test(what_can_not_be_read_is_refused),
