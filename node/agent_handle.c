@@ -22,6 +22,15 @@ static bool is_adopted(const struct gm_task *task, const Gm__Welcome *welcome)
     return false;
 }
 
+/* This term counts its own lease time from now, which may be shorter than what it was given for. */
+static void shorten(struct gm_task *task, uint32_t lease_ms)
+{
+    gm_time end = gm_time_boot() + (gm_time)lease_ms * GM_MS;
+    if (end < task->deadline) {
+        __atomic_store_n(&task->deadline, end, __ATOMIC_RELAXED);
+    }
+}
+
 /* What the scheduler before this one assigned goes on where this one says so. */
 static void drop_strangers(struct gm_agent *agent, const Gm__Welcome *welcome)
 {
@@ -33,7 +42,10 @@ static void drop_strangers(struct gm_agent *agent, const Gm__Welcome *welcome)
         }
         if (!is_adopted(t, welcome)) {
             gm_task_drop(t, "the scheduler started anew");
-        } else if (agent->term != welcome->term) {
+            continue;
+        }
+        shorten(t, welcome->lease_ms);
+        if (agent->term != welcome->term) {
             gm_log(GM_LOG_INFO, "task-kept",
                    "job=%s task=%s id=%" PRIu64 " epoch=%" PRIu64 " term=%" PRIu64, t->spec->job_id,
                    t->spec->task, t->id, t->epoch, welcome->term);

@@ -156,6 +156,18 @@ static int64_t grants_end(const struct farm *farm)
 static void welcome(struct farm *farm)
 {
     Gm__Welcome body = GM__WELCOME__INIT;
+    Gm__LeaseState leases[8];
+    Gm__LeaseState *adopted[8];
+    body.adopted = adopted;
+    for (size_t i = 0; farm->adopts && i < farm->hello->n_held; i++) {
+        const Gm__HeldLease *held = farm->hello->held[i];
+        assert_true(i < sizeof leases / sizeof leases[0]);
+        gm__lease_state__init(&leases[i]);
+        leases[i].task_id = held->task_id;
+        leases[i].term = held->term;
+        leases[i].epoch = held->epoch;
+        adopted[body.n_adopted++] = &leases[i];
+    }
     body.term = farm->term;
     body.lease_ms = farm->lease_ms;
     body.heartbeat_ms = farm->heartbeat_ms;

@@ -72,6 +72,7 @@ struct farm {
     uint64_t request;     /* number of the last one */
     uint32_t leases;      /* named in the last Renew */
     uint32_t hellos;      /* Hellos answered */
+    bool adopts;          /* Welcome names all that Hello held */
     bool deaf;            /* answer no Hello and no Renew */
     bool second;          /* nobody listens at the agent's first endpoint */
     enum gm_code refusal; /* answers the next GrantRequests with this error... */

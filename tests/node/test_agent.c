@@ -21,6 +21,7 @@ static const struct farm PLAIN = {.slots = 1};
 static const struct farm TWO_SLOTS = {.slots = 2};
 static const struct farm OLDER_SCHEDULER = {.slots = 2, .no_batches = true};
 static const struct farm IMPATIENT = {.lease_ms = 2000};
+static const struct farm LONG = {.lease_ms = 600000}; /* than a farm goes on */
 static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 2000};
 static const struct farm PATIENT = {.drain_ms = 60000};
@@ -460,6 +461,35 @@ static void new_term_ends_all_work(void **state)
     farm_expect_healthy(farm);
 }
 
+/* By its own, shorter time that scheduler gives away what it does not renew. */
+static void what_goes_on_has_the_lease_of_the_new_term(void **state)
+{
+    struct farm *farm = *state;
+    farm_assign(farm, "busy", "");
+    while (farm->leases == 0) {
+        farm_turn(farm);
+    }
+    farm->renew = false;
+    farm->term = 2;
+    farm->lease_ms = 2000;
+    farm->adopts = true;
+    uint32_t before = farm->hellos;
+    farm_refuse(farm, GM_E_UNREACHABLE); /* makes it say Hello again */
+    while (farm->hellos == before) {
+        farm_turn(farm);
+    }
+    assert_int_equal(farm->hello->n_held, 1);
+    farm->leases = 0;
+    while (farm->leases == 0) { /* it was taken over */
+        farm_turn(farm);
+    }
+    while (farm->leases > 0) { /* and ends long before the time that it was given for */
+        farm_turn(farm);
+    }
+    farm->renew = true;
+    farm_expect_healthy(farm);
+}
+
 static void unacknowledged_messages_come_again_after_hello(void **state)
 {
     struct farm *farm = *state;
@@ -848,6 +878,7 @@ int main(void)
         WITH(IMPATIENT, lease_that_is_not_renewed_ends_the_work),
         WITH(IMPATIENT, late_answers_do_not_renew_leases),
         WITH(PLAIN, new_term_ends_all_work),
+        WITH(LONG, what_goes_on_has_the_lease_of_the_new_term),
         WITH(PLAIN, unacknowledged_messages_come_again_after_hello),
         WITH(TWO_SLOTS, what_is_due_comes_together),
         WITH(OLDER_SCHEDULER, what_is_due_comes_together),
