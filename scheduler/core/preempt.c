@@ -3,13 +3,15 @@
  * nobody is charged; what its worker made of the next one meanwhile is lost. Nothing else is ever
  * taken back: tasks that are not runs have no border.
  *
- * Once a second, one run a class: the one of the lowest class, and of these the one that has most
- * to do, on a device where its end makes room. No more runs are told to yield than jobs wait; one
- * that stands still comes to no border, and is not counted.
+ * Once a second, one run a class, for the first job of it that this helps: the run of the lowest
+ * class, and of these the one that has most to do, on a device where its end makes room. No more
+ * runs are told to yield than jobs wait; one that stands still comes to no border, and is not
+ * counted.
  */
 #include "scheduler/core/state.h"
 
 #define STILL_BEATS 3 /* a Renew may come late */
+#define ASKED 8 /* jobs of a class for which nothing can yield keep no more from being asked */
 
 /* What a waiting job needs. */
 struct need {
@@ -96,7 +98,8 @@ static bool moves(const struct gm_core *core, const struct gm_lease *lease)
            (core->preempt_time > beats ? core->preempt_time : beats);
 }
 
-static void ask_one(struct gm_core *core, const struct need *need)
+/* False: none may yield for it. */
+static bool ask_one(struct gm_core *core, const struct need *need)
 {
     struct gm_lease *best = NULL;
     uint64_t most = 0, yielding = 0;
@@ -125,6 +128,26 @@ static void ask_one(struct gm_core *core, const struct need *need)
     if (best && yielding < count_waiting(core, need->class_)) {
         best->yields = true;
     }
+    return best != NULL;
+}
+
+/* The first job for which some run may yield: what others wait for may be held by no lower class,
+ * or be nowhere. */
+static void ask_class(struct gm_core *core, enum gm_job_class class_)
+{
+    struct gm_cjob *job;
+    bool found = false;
+    for (int i = 0; i < ASKED && !found && (job = gm_core_order_first(core, class_)) != NULL; i++) {
+        struct need need;
+        if (core->now - job->turn.since < core->preempt_time) {
+            break;
+        }
+        found = find_need(core, job, &need) && ask_one(core, &need);
+        if (!found) {
+            gm_core_order_aside(core, job);
+        }
+    }
+    gm_core_order_back(core);
 }
 
 void gm_core_preempt(struct gm_core *core)
@@ -133,12 +156,7 @@ void gm_core_preempt(struct gm_core *core)
         return;
     }
     for (int c = GM_CLASSES - 1; c > GM_CLASS_BATCH; c--) {
-        struct need need;
-        struct gm_cjob *job = gm_core_order_first(core, (enum gm_job_class)c);
-        if (job && core->now - job->turn.since >= core->preempt_time &&
-            find_need(core, job, &need)) {
-            ask_one(core, &need);
-        }
+        ask_class(core, (enum gm_job_class)c);
     }
 }
 

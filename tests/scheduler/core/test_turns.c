@@ -542,6 +542,70 @@ static void nothing_yields_for_what_its_node_keeps_for_another_device(void **arg
     sim_destroy(sim);
 }
 
+static bool two_runs_of_film(struct sim *sim)
+{
+    uint32_t runs = 0;
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        runs += l->chunk_count > 4 && strcmp(l->job->id, "film") == 0 ? 1 : 0;
+    }
+    return runs == 2;
+}
+
+static void hang_runs_on_gpu(struct sim *sim)
+{
+    for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+        if (l->chunk_count > 0 && strcmp(l->device->id, "gpu") == 0) {
+            stands_still(sim, l);
+        }
+    }
+}
+
+/* A high job has the only GPU, and waits for it: no run of a lower class is there. The other one,
+ * whose turn comes after it, needs a processor. */
+static void a_job_for_which_nothing_can_yield_keeps_no_other_from_it(void **arg)
+{
+    (void)arg;
+    static const struct gm_tenant_params tenants[] = {{.name = "first", .weight = 1000},
+                                                      {.name = "second", .weight = 1}};
+    struct sim_params params = {.seed = 4,
+                                .nodes = 2,
+                                .slots = 1,
+                                .gpus = 1,
+                                .device = "nvenc",
+                                .stall_ms = 24 * 3600 * 1000,
+                                .preempt_ms = 500,
+                                .tenants = tenants,
+                                .tenant_count = 2};
+    struct sim *sim = sim_create(&params);
+    sim_run(sim, 2);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 1);
+    sim->tenant = "first";
+    (void)sim_submit(sim, "stuck", 100, 0, 99);
+    for (int i = 0; i < 600 && count_attempts(sim, "stuck", "split", GM_ATTEMPT_DONE, GM_OK) == 0;
+         i++) {
+        hang_runs_on_gpu(sim);
+        sim_step(sim);
+    }
+    sim->tenant = "second";
+    (void)sim_submit(sim, "early", 1, 0, 75);
+    sim_run(sim, 5);
+    assert_int_equal(sim_cancel(sim, "early"), 0); /* its tenant had something */
+    (void)sim_submit_kind(sim, "film", SIM_BARRIERS, 100, 0, 0);
+    sim_until(sim, film_is_split, 600);
+    sim->params.put_ms = 2000;
+    sim_until(sim, two_runs_of_film, 120);
+    uint64_t cancels = sim->sent_cancels;
+    (void)sim_submit(sim, "high", 1, 0, 75);
+    assert_ptr_equal(gm_core_order_first(sim->core, GM_CLASS_HIGH), sim->core->jobs);
+    gm_time since = sim->now;
+    while (look(sim, "high").started_unix_ms == 0 && sim->now < since + 20 * GM_SEC) {
+        sim_step(sim);
+    }
+    assert_true(look(sim, "high").started_unix_ms > 0);
+    assert_int_equal(sim->sent_cancels, cancels + 1);
+    sim_destroy(sim);
+}
+
 /* The job's split, with one chunk announced; NULL: it is not so far. */
 static struct sim_task *find_first_chunk(struct sim *sim, const char *id)
 {
@@ -611,6 +675,7 @@ int main(void)
         cmocka_unit_test(nothing_yields_to_the_same_class_or_unasked),
         cmocka_unit_test(nothing_yields_for_what_its_node_keeps_for_another_device),
         cmocka_unit_test(nothing_yields_for_a_chunk_that_is_held_back),
+        cmocka_unit_test(a_job_for_which_nothing_can_yield_keeps_no_other_from_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
