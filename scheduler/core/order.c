@@ -306,13 +306,23 @@ static void have_turn(struct gm_core *core, struct gm_cjob *job)
     gm_heap_move(&order->waiting, &job->turn.wait, waits_longer);
 }
 
+/* Of what the farm is known to have: device memory that nobody told is not in its sum. */
+static uint64_t share_of(const struct gm_order *order, const struct gm_lease *lease)
+{
+    struct gm_capacity demand = lease->demand;
+    if (lease->device->usable.device_memory_bytes == 0) {
+        demand.device_memory_bytes = 0;
+    }
+    return gm_fair_share(&demand, &order->farm);
+}
+
 void gm_core_order_charge(struct gm_core *core, struct gm_lease *lease, bool turn)
 {
     struct gm_order *order = &core->order;
     struct gm_cjob *job = lease->job;
     bool known = order->farm.slots > 0;
     lease->class_ = job->turn.class_;
-    lease->share = known ? gm_fair_share(&lease->demand, &order->farm) : 0;
+    lease->share = known ? share_of(order, lease) : 0;
     lease->charged = gm_fair_cost(lease->share, expect(core, lease));
     if (turn) {
         have_turn(core, job);
@@ -327,7 +337,7 @@ void gm_core_order_settle(struct gm_core *core, struct gm_lease *lease, bool don
     struct gm_cjob *job = lease->job;
     gm_time held = core->now - lease->assigned_at;
     if (lease->share == 0) {
-        lease->share = gm_fair_share(&lease->demand, &order->farm);
+        lease->share = share_of(order, lease);
     }
     uint64_t cost = gm_fair_cost(lease->share, held);
     bool back = cost < lease->charged;

@@ -193,12 +193,10 @@ static struct gm_capacity farm_of(const struct gm_core *core)
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t d = 0; gm_core_node_is_open(n) && d < n->device_count; d++) {
             const struct gm_capacity *u = &n->devices[d].usable;
-            sum.cpu_milli += u->cpu_milli;
-            sum.memory_bytes += u->memory_bytes;
-            sum.scratch_bytes += u->scratch_bytes;
-            sum.slots += u->slots;
-            sum.sessions += u->sessions;
-            sum.device_memory_bytes += u->device_memory_bytes;
+            for (int k = 0; k < GM_DIMS; k++) {
+                uint64_t room = UINT64_MAX - sum.v[k];
+                sum.v[k] += u->v[k] < room ? u->v[k] : room; /* nodes tell up to 2^60 each */
+            }
         }
     }
     return sum;

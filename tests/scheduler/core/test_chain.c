@@ -1,5 +1,6 @@
 /* Which devices encode a job, and how many of their sessions. What follows when they go is in
  * test_replan.c. */
+#include "scheduler/core/state.h"
 #include "tests/scheduler/core/chain.h"
 
 static void devices_are_taken_in_order(void **arg)
@@ -188,6 +189,34 @@ static void jobs_share_a_device_s_memory(void **arg)
         assert_int_equal(failures(sim), 0);
         sim_destroy(sim);
     }
+}
+
+/* The sum of the farm has only what was told: what is taken of other devices is no share of it. */
+static void memory_that_nobody_told_is_not_charged(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2, "fail", "nvenc");
+    uint64_t untold = 0, told = 0;
+    for (uint32_t n = 0; n < 2; n++) {
+        sim->params.device_memory = n == 0 ? 0 : 270; /* two runs */
+        sim_node_offer_gpu(sim, &sim->nodes[n], 2);
+    }
+    sim_run(sim, 2); /* the sum is made anew */
+    (void)sim_submit(sim, "job", 40, 0, 50);
+    (void)sim_submit(sim, "other", 40, 0, 50);
+    for (int step = 0; step < 9000 && !sim_all_final(sim); step++) {
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            bool knows = l->device->usable.device_memory_bytes > 0;
+            bool much = l->share > GM_FAIR_WHOLE / 5 * 2;
+            untold += l->chunk_count > 0 && !knows ? 1 : 0;
+            told += l->chunk_count > 0 && knows ? 1 : 0;
+            assert_int_equal(much, l->chunk_count > 0 && knows);
+        }
+        sim_step(sim);
+    }
+    assert_true(untold > 0 && told > 0);
+    assert_true(sim_all_final(sim));
+    sim_destroy(sim);
 }
 
 #define FEW "4 renditions need 4 encoder sessions; GPU gpu gives 3"
@@ -436,6 +465,7 @@ int main(void)
         cmocka_unit_test(a_busy_device_charges_no_attempt),
         cmocka_unit_test(jobs_share_a_device_s_sessions),
         cmocka_unit_test(jobs_share_a_device_s_memory),
+        cmocka_unit_test(memory_that_nobody_told_is_not_charged),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
         cmocka_unit_test(a_plan_that_fails_where_alone_it_fits_is_not_tried_to_the_end),
         cmocka_unit_test(a_limit_is_found_out),

@@ -1,4 +1,5 @@
-/* The index of devices against a walk over all of them; and no device has more than it told. */
+/* The index of devices against a walk over all of them; no device has more than it told; and the
+ * sum of them all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <string.h>
@@ -154,10 +155,43 @@ static void the_index_says_what_a_walk_says(void **arg)
     assert_true(tried.chosen > 100 && tried.alone > 10);
 }
 
+/* So many that their sum would begin anew at 0. */
+static void nodes_that_tell_too_much_do_not_make_the_farm_small(void **arg)
+{
+    (void)arg;
+    struct farm *farm = farm_create(1, 20, true, false);
+    struct gm_effects fx = {0};
+    struct gm_err err = {.code = GM_OK};
+    for (const struct gm_cnode *n = farm->core->nodes; n; n = n->hh.next) {
+        Gm__Envelope envelope = GM__ENVELOPE__INIT;
+        Gm__Offer m = GM__OFFER__INIT;
+        Gm__Capacity c = GM__CAPACITY__INIT;
+        c.slots = 1;
+        c.memory_bytes = c.scratch_bytes = c.device_memory_bytes = UINT64_MAX;
+        m.device = n->devices[0].id;
+        m.usable = &c;
+        envelope.body_case = GM__ENVELOPE__BODY_OFFER;
+        envelope.offer = &m;
+        const struct gm_event event = {
+            .type = GM_EV_MESSAGE, .node_id = n->id, .envelope = &envelope};
+        assert_int_equal(gm_core_step(farm->core, &event, farm->now, &fx, &err), 0);
+        gm_effects_fini(&fx);
+    }
+    const struct gm_event tick = {.type = GM_EV_TICK};
+    assert_int_equal(gm_core_step(farm->core, &tick, farm->now + 2 * GM_SEC, &fx, &err), 0);
+    gm_effects_fini(&fx);
+    const struct gm_capacity *all = &farm->core->order.farm;
+    assert_int_equal(all->slots, 20);
+    assert_true(all->memory_bytes == UINT64_MAX && all->scratch_bytes == UINT64_MAX);
+    assert_true(all->device_memory_bytes == UINT64_MAX);
+    farm_destroy(farm);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_says_what_a_walk_says),
+        cmocka_unit_test(nodes_that_tell_too_much_do_not_make_the_farm_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

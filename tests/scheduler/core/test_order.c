@@ -29,6 +29,7 @@ struct world {
     struct gm_core *core;
     struct gm_ctask task;
     struct gm_inst inst;
+    struct gm_cdevice device;
     struct work *works[JOBS];
     uint32_t count, slots;
     struct place places[SLOTS];
@@ -79,8 +80,11 @@ static struct work *come(struct world *w, const char *tenant, int32_t priority, 
 
 static void start(struct world *w, struct place *p, struct work *work)
 {
-    p->lease = (struct gm_lease){
-        .job = &work->job, .inst = &w->inst, .demand = {.slots = 1}, .assigned_at = w->core->now};
+    p->lease = (struct gm_lease){.job = &work->job,
+                                 .inst = &w->inst,
+                                 .device = &w->device,
+                                 .demand = {.slots = 1},
+                                 .assigned_at = w->core->now};
     p->until = w->core->now + work->held;
     work->began = work->began == 0 ? w->core->now : work->began;
     gm_time gap = w->core->now - work->last;
@@ -436,8 +440,11 @@ static void what_is_no_turn_is_charged_alone(void **arg)
     uint32_t turns = order->turns;
     gm_time since = a->job.turn.since;
     uint64_t now = order->now[GM_CLASS_NORMAL], own = lane->now, time = lane->time;
-    struct gm_lease lease = {
-        .job = &a->job, .inst = &w->inst, .demand = {.slots = 1}, .assigned_at = w->core->now};
+    struct gm_lease lease = {.job = &a->job,
+                             .inst = &w->inst,
+                             .device = &w->device,
+                             .demand = {.slots = 1},
+                             .assigned_at = w->core->now};
     order->aged = &a->job;
     w->core->now += GM_SEC;
     gm_core_order_charge(w->core, &lease, false);
@@ -457,8 +464,11 @@ static void what_began_before_the_farm_was_known_is_charged_at_its_end(void **ar
     struct world *w = world_open(4, NULL, 0);
     struct work *a = come(w, "a", 50, FOR_EVER, GM_SEC);
     const struct gm_lane *lane = &a->job.tenant->lanes[GM_CLASS_NORMAL];
-    struct gm_lease lease = {
-        .job = &a->job, .inst = &w->inst, .demand = {.slots = 1}, .assigned_at = w->core->now};
+    struct gm_lease lease = {.job = &a->job,
+                             .inst = &w->inst,
+                             .device = &w->device,
+                             .demand = {.slots = 1},
+                             .assigned_at = w->core->now};
     w->core->order.farm.slots = 0;
     gm_core_order_charge(w->core, &lease, false);
     assert_int_equal(lane->time, 0);
