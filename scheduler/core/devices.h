@@ -45,13 +45,15 @@ struct gm_tally {
     uint64_t slots, unused;
     uint64_t devices; /* with a slot, free or not */
 };
-/* No device was found: as long as nothing grew, none will be. */
+/* No device was found: as long as nothing grew, none will be; within the second, should a cause not
+ * be counted. */
 struct gm_parked {
     uint64_t grown;   /* of all classes of the wish; 0: none */
     uint64_t made;    /* of the index */
     uint32_t classes; /* of the wish; this one is the first */
     bool any_print;   /* the wish names no fingerprint */
     uint64_t least;   /* of the wish */
+    gm_time sampled_at;
     struct gm_capacity demand;
 };
 /* Measured: pixels a second of one slot, for each codec and depth (speed.c). */

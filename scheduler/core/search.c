@@ -384,8 +384,7 @@ static bool has_slower(struct search *s)
     return false;
 }
 
-/* With nothing else to do. */
-static bool could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand)
+bool gm_core_could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand)
 {
     for (int k = 0; k < GM_DIMS; k++) {
         bool limited = k < GM_DIM_SESSIONS || usable->v[k] > 0;
@@ -396,18 +395,33 @@ static bool could_hold(const struct gm_capacity *usable, const struct gm_capacit
     return true;
 }
 
-static bool is_idle(const struct gm_cdevice *d)
+static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usable)
 {
-    return d->usable.slots > 0 && d->used.slots == 0 &&
-           (!d->node->shares || d->node->used.slots == 0);
+    for (int k = GM_DIM_CPU; k < GM_DIMS; k++) {
+        bool limited = k < GM_DIM_SESSIONS || (k > GM_DIM_SESSIONS && usable->v[k] > 0);
+        demand->v[k] = limited && demand->v[k] > usable->v[k] ? usable->v[k] : demand->v[k];
+    }
 }
 
-/* The idle device with most memory; NULL: there is none, or some device could hold the demand when
- * it has less to do. */
+/* It has nothing to do. What its node shares need only be enough for what it would be given: all
+ * of it, so that nothing runs there, where the demand is more. */
+static bool is_idle(const struct gm_cdevice *d, const struct gm_capacity *usable,
+                    const struct gm_capacity *given)
+{
+    const struct gm_capacity used = gm_core_used(d);
+    bool idle = usable->slots > 0 && used.slots == 0;
+    for (int k = GM_DIM_CPU; idle && k < GM_DIM_SESSIONS; k++) {
+        idle = used.v[k] + given->v[k] <= usable->v[k];
+    }
+    return idle;
+}
+
+/* The idle device that gives most of its own memory, of equal ones the one with most of its node's;
+ * NULL: there is none, or some device could hold the demand when it has less to do. */
 static struct gm_cdevice *find_alone(const struct search *s)
 {
     struct gm_cdevice *alone = NULL;
-    uint64_t most = 0;
+    uint64_t own = 0, most = 0;
     for (size_t c = 0; c < s->classes.count; c++) {
         const struct gm_class *class = s->classes.list[c];
         for (size_t i = 0; i < class->count; i++) {
@@ -416,25 +430,23 @@ static struct gm_cdevice *find_alone(const struct search *s)
                 continue;
             }
             const struct gm_capacity usable = gm_core_usable(d);
-            if (could_hold(&usable, &s->a->demand)) {
+            struct gm_capacity given = s->a->demand;
+            if (gm_core_could_hold(&usable, &given)) {
                 return NULL;
             }
-            if (is_idle(d) && (!alone || usable.memory_bytes > most ||
-                               (usable.memory_bytes == most && d->order < alone->order))) {
+            cut_demand(&given, &usable);
+            bool equal = alone && given.device_memory_bytes == own;
+            bool better = !alone || given.device_memory_bytes > own ||
+                          (equal && usable.memory_bytes > most) ||
+                          (equal && usable.memory_bytes == most && d->order < alone->order);
+            if (better && is_idle(d, &usable, &given)) {
                 alone = d;
+                own = given.device_memory_bytes;
                 most = usable.memory_bytes;
             }
         }
     }
     return alone;
-}
-
-static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usable)
-{
-    for (int k = GM_DIM_CPU; k < GM_DIMS; k++) {
-        bool limited = k < GM_DIM_SESSIONS || (k > GM_DIM_SESSIONS && usable->v[k] > 0);
-        demand->v[k] = limited && demand->v[k] > usable->v[k] ? usable->v[k] : demand->v[k];
-    }
 }
 
 /* As it would be now. False: the wish can't be parked, for it names what a class does not say. */
@@ -450,6 +462,7 @@ static bool make_parked(const struct gm_core *core, const struct gm_chain_wish *
                               .classes = (uint32_t)classes.count,
                               .any_print = !wish->fingerprint,
                               .least = wish->least,
+                              .sampled_at = core->sampled_at,
                               .demand = *demand};
     for (size_t i = 0; i < classes.count; i++) {
         out->grown += classes.list[i]->grown;
@@ -461,7 +474,7 @@ static bool make_parked(const struct gm_core *core, const struct gm_chain_wish *
 static bool is_same(const struct gm_parked *a, const struct gm_parked *b)
 {
     return a->grown == b->grown && a->made == b->made && a->classes == b->classes &&
-           a->any_print == b->any_print && a->least == b->least &&
+           a->any_print == b->any_print && a->least == b->least && a->sampled_at == b->sampled_at &&
            memcmp(&a->demand, &b->demand, sizeof(a->demand)) == 0;
 }
 

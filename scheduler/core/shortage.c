@@ -36,14 +36,15 @@ static uint32_t count_short(const struct gm_cdevice *d, const struct gm_capacity
     return count;
 }
 
-/* The one that lacks least, of equal ones the first. */
+/* The one that lacks least, of equal ones the first. out_alone: none could hold it. */
 static const struct gm_cdevice *find_closest(const struct gm_core *core,
                                              const struct gm_chain_wish *wish,
-                                             const struct gm_capacity *demand)
+                                             const struct gm_capacity *demand, bool *out_alone)
 {
     const struct gm_classes classes = gm_devices_classes(core, wish);
     const struct gm_cdevice *closest = NULL;
     uint32_t least = 0;
+    *out_alone = true;
     for (size_t c = 0; c < classes.count; c++) {
         const struct gm_class *class = classes.list[c];
         for (size_t i = 0; i < class->count; i++) {
@@ -51,7 +52,9 @@ static const struct gm_cdevice *find_closest(const struct gm_core *core,
             if (!gm_core_node_is_open(d->node) || d->usable.slots == 0) {
                 continue;
             }
+            const struct gm_capacity usable = gm_core_usable(d);
             uint32_t count = count_short(d, demand);
+            *out_alone = *out_alone && !gm_core_could_hold(&usable, demand);
             if (!closest || count < least || (count == least && d->order < closest->order)) {
                 closest = d;
                 least = count;
@@ -74,7 +77,8 @@ static void number(int k, uint64_t v, bool up, char out[32])
 bool gm_core_shortage(const struct gm_core *core, const struct gm_chain_wish *wish,
                       const struct gm_capacity *demand, char out[240])
 {
-    const struct gm_cdevice *d = find_closest(core, wish, demand);
+    bool alone;
+    const struct gm_cdevice *d = find_closest(core, wish, demand, &alone);
     size_t size = 0;
     for (int k = 0; d && k < GM_DIMS; k++) {
         const struct gm_capacity usable = gm_core_usable(d);
@@ -92,6 +96,9 @@ bool gm_core_shortage(const struct gm_core *core, const struct gm_chain_wish *wi
                              : snprintf(out + size, 240 - size, "; %s %s, of %s of %s", takes,
                                         dims[k].name, left, whole);
         size = size + (size_t)more < 240 ? size + (size_t)more : 239;
+    }
+    if (d && alone) {
+        (void)snprintf(out + size, 240 - size, "; none has so much, it waits for an idle one");
     }
     return d != NULL;
 }

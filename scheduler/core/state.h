@@ -797,8 +797,8 @@ void gm_core_preempt_border(struct gm_core *core, struct gm_lease *lease);
 
 /* shortage.c */
 /* Of the devices that offer the wish, what lacks for the demand on the one that lacks least: "It
- * takes 600 MiB of device memory, of which gpu of node-1 has 200 of 1024 left". False: no such
- * device takes tasks, or nothing lacks. */
+ * takes 600 MiB of device memory, of which gpu of node-1 has 200 of 1024 left"; and whether no
+ * device could ever hold it. False: no such device takes tasks, or nothing lacks. */
 bool gm_core_shortage(const struct gm_core *core, const struct gm_chain_wish *wish,
                       const struct gm_capacity *demand, char out[240]);
 
@@ -822,6 +822,8 @@ bool gm_core_has_other_node(const struct gm_core *core, const struct gm_chain_wi
  * demand gets smaller where no device could ever hold it). False: none has room. */
 bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
                          const struct gm_chain_wish *wish, struct gm_assignment *a);
+/* A device that may give so much can, when it has nothing else to do. */
+bool gm_core_could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand);
 /* The last search for such a unit, which avoided no node, found none, and no device has got more
  * room since. */
 bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,

@@ -159,12 +159,14 @@ static void jobs_share_a_device_s_memory(void **arg)
         uint32_t mib;
         uint64_t slots, memory; /* at once, at most */
         const char *why;
-    } rows[] = {{0, 2, 258, NULL},
-                {300, 2, 258, NULL},
-                {200, 1, 129,
-                 "It takes 130 MiB of device memory, of which gpu of node node-0 has 70 of 200"},
-                {100, 1, 100,
-                 "It takes 130 MiB of device memory, of which gpu of node node-0 has 0 of 100"}};
+    } rows[] = {
+        {0, 2, 258, NULL},
+        {300, 2, 258, NULL},
+        {200, 1, 129,
+         "It takes 130 MiB of device memory, of which gpu of node node-0 has 70 of 200 left."},
+        {100, 1, 100,
+         "It takes 130 MiB of device memory, of which gpu of node node-0 has 0 of 100 left; "
+         "none has so much, it waits for an idle one."}};
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
         struct sim *sim = farm(2, 1, "fail", "nvenc");
         sim->params.device_memory = rows[i].mib;
@@ -189,6 +191,69 @@ static void jobs_share_a_device_s_memory(void **arg)
         assert_int_equal(failures(sim), 0);
         sim_destroy(sim);
     }
+}
+
+/* A run bigger than the gpu's memory needs the gpu for itself, not the node: what the node shares
+ * is enough for it beside a task that never ends. */
+static void a_big_run_starts_beside_tasks_of_the_processor(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1,
+                                .nodes = 1,
+                                .slots = 4,
+                                .gpus = 1,
+                                .shares = true,
+                                .fallback = "fail",
+                                .device = "nvenc",
+                                .stall_ms = 24 * 3600 * 1000,
+                                .device_memory = 100};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    struct sim_task *split;
+    sim_run(sim, 2);
+    sim_node_offer_gpu(sim, &sim->nodes[0], 2);
+    (void)sim_submit(sim, "other", 4, 0, 50);
+    while ((split = sim_find_running(sim, "split", &node)) == NULL) {
+        sim_step(sim);
+    }
+    split->hung = true;
+    struct sim_job *job = sim_submit(sim, "job", 8, 0, 50);
+    for (int step = 0; step < 3000 && sim_state(sim, "job") != GM_JOB_DONE; step++) {
+        struct used used = used_of_gpu(sim);
+        assert_true(used.memory <= 100 && used.slots <= 1);
+        sim_step(sim);
+    }
+    sim_check_done(sim, job);
+    assert_true(split->hung && !split->finished);
+    sim_destroy(sim);
+}
+
+/* Of gpus that are all too small it goes to the one with most memory of its own, though the other's
+ * node has four times as much. */
+static void a_big_run_goes_where_most_device_memory_is(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 2, "fail", "nvenc");
+    static const struct {
+        uint32_t mib, slots;
+    } rows[2] = {{50, 4}, {100, 1}};
+    for (uint32_t n = 0; n < 2; n++) {
+        sim->params.device_memory = rows[n].mib;
+        sim_node_offer_gpu(sim, &sim->nodes[n], rows[n].slots);
+    }
+    struct sim_job *job = sim_submit(sim, "job", 1, 0, 50);
+    uint64_t runs = 0;
+    for (int step = 0; step < 3000 && !sim_all_final(sim); step++) {
+        for (const struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            bool runs_there = l->chunk_count > 0;
+            runs += runs_there ? 1 : 0;
+            assert_true(!runs_there || l->demand.device_memory_bytes == UINT64_C(100) << 20);
+        }
+        sim_step(sim);
+    }
+    assert_true(runs > 0);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
 }
 
 /* The sum of the farm has only what was told: what is taken of other devices is no share of it. */
@@ -465,6 +530,8 @@ int main(void)
         cmocka_unit_test(a_busy_device_charges_no_attempt),
         cmocka_unit_test(jobs_share_a_device_s_sessions),
         cmocka_unit_test(jobs_share_a_device_s_memory),
+        cmocka_unit_test(a_big_run_starts_beside_tasks_of_the_processor),
+        cmocka_unit_test(a_big_run_goes_where_most_device_memory_is),
         cmocka_unit_test(memory_that_nobody_told_is_not_charged),
         cmocka_unit_test(too_few_sessions_lead_to_the_fallback),
         cmocka_unit_test(a_plan_that_fails_where_alone_it_fits_is_not_tried_to_the_end),

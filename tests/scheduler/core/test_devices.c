@@ -155,6 +155,44 @@ static void the_index_says_what_a_walk_says(void **arg)
     assert_true(tried.chosen > 100 && tried.alone > 10);
 }
 
+/* A wish of which no device has the room, nor ever gets it. */
+static bool find_parked(struct farm *farm, struct farm_ask *out)
+{
+    for (int i = 0; i < 2000; i++) {
+        farm_ask(farm, out);
+        struct gm_assignment a = {.inst = &out->inst, .demand = out->demand};
+        if (gm_core_find_device(farm->core, &out->unit, &out->wish, &a)) {
+            farm_start(farm, a.device, &a.demand);
+        } else if (gm_core_is_parked(farm->core, &out->wish, &out->demand)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void what_found_no_device_is_searched_for_again_within_a_second(void **arg)
+{
+    (void)arg;
+    struct farm *farm = farm_create(1, 4, false, false);
+    struct farm_ask ask;
+    const struct gm_event tick = {.type = GM_EV_TICK};
+    struct gm_effects fx = {0};
+    struct gm_err err = {.code = GM_OK};
+    assert_int_equal(gm_core_step(farm->core, &tick, farm->now += GM_SEC, &fx, &err), 0);
+    gm_effects_fini(&fx);
+    assert_true(find_parked(farm, &ask));
+    gm_time since = farm->now;
+    for (; farm->now < since + 900 * GM_MS; farm->now += 100 * GM_MS) {
+        assert_int_equal(gm_core_step(farm->core, &tick, farm->now, &fx, &err), 0);
+        gm_effects_fini(&fx);
+        assert_true(gm_core_is_parked(farm->core, &ask.wish, &ask.demand));
+    }
+    assert_int_equal(gm_core_step(farm->core, &tick, since + GM_SEC, &fx, &err), 0);
+    gm_effects_fini(&fx);
+    assert_false(gm_core_is_parked(farm->core, &ask.wish, &ask.demand));
+    farm_destroy(farm);
+}
+
 /* So many that their sum would begin anew at 0. */
 static void nodes_that_tell_too_much_do_not_make_the_farm_small(void **arg)
 {
@@ -191,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_index_says_what_a_walk_says),
+        cmocka_unit_test(what_found_no_device_is_searched_for_again_within_a_second),
         cmocka_unit_test(nodes_that_tell_too_much_do_not_make_the_farm_small),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

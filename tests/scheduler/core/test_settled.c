@@ -39,6 +39,7 @@ static void ask_all(struct sim *sim, uint32_t seed, uint32_t step, struct seen *
     gm_core_place(core);
     core->fx = NULL;
     for (size_t i = 0; i < fx.send_count; i++) {
+        assert_int_equal(fx.sends[i].envelope->body_case, GM__ENVELOPE__BODY_ASSIGN);
         const Gm__Assign *a = fx.sends[i].envelope->assign;
         fail_msg("seed %u, step %u: `%s` of job %s was passed over", seed, step, a->spec->task,
                  a->spec->job_id);

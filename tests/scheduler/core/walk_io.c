@@ -116,9 +116,37 @@ static double find_fastest(const struct gm_core *core, const struct walk *w)
 struct walked {
     bool possible, slower;
     struct gm_cdevice *best, *alone;
+    struct gm_capacity given; /* of alone */
     uint64_t least, memory;
     double best_s;
 };
+
+static struct gm_capacity cut(const struct gm_capacity *usable, struct gm_capacity demand)
+{
+    demand.cpu_milli = smaller(demand.cpu_milli, usable->cpu_milli);
+    demand.memory_bytes = smaller(demand.memory_bytes, usable->memory_bytes);
+    demand.scratch_bytes = smaller(demand.scratch_bytes, usable->scratch_bytes);
+    if (usable->device_memory_bytes > 0) {
+        demand.device_memory_bytes =
+            smaller(demand.device_memory_bytes, usable->device_memory_bytes);
+    }
+    return demand;
+}
+
+/* Where the node's whole memory or scratch is too little it takes the node alone. */
+static bool is_idle(const struct walk *w, const struct gm_cdevice *d)
+{
+    const struct gm_capacity *whole = &d->node->whole, *used = &d->node->used;
+    const struct gm_capacity *demand = &w->a->demand;
+    if (d->usable.slots == 0 || d->used.slots > 0) {
+        return false;
+    }
+    return !d->node->shares ||
+           (used->memory_bytes + smaller(demand->memory_bytes, whole->memory_bytes) <=
+                whole->memory_bytes &&
+            used->scratch_bytes + smaller(demand->scratch_bytes, whole->scratch_bytes) <=
+                whole->scratch_bytes);
+}
 
 static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, struct walked *out)
 {
@@ -140,9 +168,13 @@ static void look_at(const struct walk *w, struct gm_cdevice *d, double fastest, 
             out->best_s = own;
         }
     }
-    bool idle = d->used.slots == 0 && (!d->node->shares || d->node->used.slots == 0);
-    if (idle && usable.slots > 0 && (!out->alone || usable.memory_bytes > out->memory)) {
+    const struct gm_capacity given = cut(&usable, w->a->demand);
+    uint64_t own = out->given.device_memory_bytes;
+    if (is_idle(w, d) &&
+        (!out->alone || given.device_memory_bytes > own ||
+         (given.device_memory_bytes == own && usable.memory_bytes > out->memory))) {
         out->alone = d;
+        out->given = given;
         out->memory = usable.memory_bytes;
     }
 }
@@ -160,15 +192,8 @@ bool walk_find_device(struct gm_core *core, const struct gm_unit *unit,
         }
     }
     if (!found.best && !found.possible && found.alone) {
-        const struct gm_capacity usable = gm_core_usable(found.alone);
         found.best = found.alone;
-        a->demand.cpu_milli = smaller(a->demand.cpu_milli, usable.cpu_milli);
-        a->demand.memory_bytes = smaller(a->demand.memory_bytes, usable.memory_bytes);
-        a->demand.scratch_bytes = smaller(a->demand.scratch_bytes, usable.scratch_bytes);
-        if (usable.device_memory_bytes > 0) {
-            a->demand.device_memory_bytes =
-                smaller(a->demand.device_memory_bytes, usable.device_memory_bytes);
-        }
+        a->demand = found.given;
     }
     a->device = found.best;
     a->node = found.best ? found.best->node : NULL;
