@@ -25,6 +25,23 @@ static bool is_true(const json_t *row, const char *key)
     return json_is_true(json_object_get(row, key));
 }
 
+/* What will be no other matter later. */
+static int check(const json_t *row, struct gm_err *err)
+{
+    const char *id = gm_job_text(row, "id");
+    if (!is_true(row, "connected") && !is_true(row, "restarting")) {
+        return gm_err_set(err, GM_E_CONFLICT, 0,
+                          "node %.64s is gone: it can't be told to start anew", id);
+    }
+    if (is_true(row, "connected") && json_is_false(json_object_get(row, "restarts"))) {
+        return gm_err_set(err, GM_E_CONFLICT, 0,
+                          "node %.64s is of build %.40s, which can't be told to start anew: drain "
+                          "it, restart its service, resume it; and name the others here",
+                          id, gm_job_text(row, "build"));
+    }
+    return 0;
+}
+
 static int add(struct gm_restart *r, const json_t *row, struct gm_err *err)
 {
     const char *instance = gm_job_text(row, "instance");
@@ -39,6 +56,10 @@ static int add(struct gm_restart *r, const json_t *row, struct gm_err *err)
         if (strcmp(r->nodes[i].id, gm_job_text(row, "id")) == 0) {
             return gm_err_set(err, GM_E_INVAL, 0, "node %.64s is named twice", r->nodes[i].id);
         }
+    }
+    int rc = check(row, err);
+    if (rc < 0) {
+        return rc;
     }
     node->id = strdup(gm_job_text(row, "id"));
     if (node->id == NULL) {
@@ -87,7 +108,7 @@ void gm_restart_fini(struct gm_restart *r)
     memset(r, 0, sizeof(*r));
 }
 
-/* Or nobody gives it any, as it was drained before. */
+/* Or nobody gives it any, as an operator has closed it, or had drained it before. */
 static bool takes_tasks(const json_t *row)
 {
     size_t i;
@@ -98,7 +119,9 @@ static bool takes_tasks(const json_t *row)
     json_array_foreach(json_object_get(row, "devices"), i, device)
     {
         const json_t *capacity = json_object_get(device, "capacity");
-        if (json_integer_value(json_object_get(capacity, "slots")) > 0) {
+        const json_t *quarantine = json_object_get(device, "quarantine");
+        if (json_integer_value(json_object_get(capacity, "slots")) > 0 ||
+            strcmp(gm_job_text(quarantine, "by"), "operator") == 0) {
             return true;
         }
     }
@@ -110,6 +133,12 @@ static int too_long(const struct gm_restart *r, const struct gm_restart_node *no
 {
     const char *what = "has not come back: does what starts it do so again (Restart=always)?";
     char tasks[48];
+    if (node->back) {
+        return gm_err_set(err, GM_E_TIMEOUT, 0,
+                          "after %" PRId64 " s node %.64s has come back, but takes no tasks: see "
+                          "its devices in `gopmill node list --json`",
+                          r->patience / GM_SEC, node->id);
+    }
     if (node->connected) {
         (void)snprintf(tasks, sizeof(tasks), "still has %zu task%s", node->tasks,
                        node->tasks == 1 ? "" : "s");
@@ -133,8 +162,9 @@ int gm_restart_look(struct gm_restart *r, const json_t *nodes, gm_time now,
         const json_t *row = find_row(nodes, node->id);
         bool other = row != NULL && strcmp(gm_job_text(row, "instance"), node->instance) != 0;
         node->connected = row != NULL && is_true(row, "connected");
+        node->back = other && node->connected && !is_true(row, "restarting");
         node->tasks = json_array_size(json_object_get(row, "leases"));
-        if (other && node->connected && !is_true(row, "restarting") && takes_tasks(row)) {
+        if (node->back && takes_tasks(row)) {
             node->state = GM_RESTART_DONE;
             *out = node;
             return 0;
@@ -177,7 +207,9 @@ bool gm_restart_refused(const struct gm_restart *r, struct gm_restart_node *node
         begun = begun || r->nodes[i].state != GM_RESTART_WAITS;
     }
     node->since = node->since == 0 ? now : node->since;
-    return why->code == GM_E_CONFLICT && begun && now - node->since < r->patience;
+    /* a scheduler that was started anew knows nodes when they have said Hello */
+    bool passes = why->code == GM_E_CONFLICT || why->code == GM_E_NOTFOUND;
+    return passes && begun && now - node->since < r->patience;
 }
 
 bool gm_restart_is_over(const struct gm_restart *r)

@@ -19,6 +19,7 @@ struct gm_restart_node {
     enum gm_restart_state state;
     gm_time since;  /* ASKED: from when on; WAITS: since it was refused first; 0: it was not */
     bool connected; /* and what follows: as last seen */
+    bool back;      /* as another process, which is not restarting */
     size_t tasks;
 };
 struct gm_restart {
@@ -30,7 +31,7 @@ struct gm_restart {
 
 /* names: NULL with count 0 for all that are connected. nodes: GET /v1/nodes. *out in any case to
  * gm_restart_fini. Errors: NOTFOUND (a name that is not there, or no node at all), INVAL (named
- * twice), PROTO, NOMEM. */
+ * twice), CONFLICT (gone, or of a release that can't be told), PROTO, NOMEM. */
 int gm_restart_init(struct gm_restart *r, const char *const *names, size_t count,
                     const json_t *nodes, struct gm_err *err) GM_MUST_CHECK;
 void gm_restart_fini(struct gm_restart *r);

@@ -195,13 +195,13 @@ static json_t *node_json(const struct gm_node_view *n)
     }
     char instance[17];
     snprintf(instance, sizeof(instance), "%016" PRIx64, n->instance);
-    return json_pack("{s:s, s:s, s:b, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "id",
-                     n->id, "instance", instance, "restarting", (int)n->restarting, "hostname",
-                     gm_json_string(n->hostname), "build", gm_json_string(n->build), "state",
-                     n->state, "connected", (int)n->connected, "draining", (int)n->draining,
-                     "connected_at", gm_json_time(n->connected_unix_ms), "seen_at",
-                     gm_json_time(n->seen_unix_ms), "notes", notes, "devices", devices_json(n),
-                     "leases", leases_json(n));
+    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "id",
+                     n->id, "instance", instance, "restarts", (int)n->restarts, "restarting",
+                     (int)n->restarting, "hostname", gm_json_string(n->hostname), "build",
+                     gm_json_string(n->build), "state", n->state, "connected", (int)n->connected,
+                     "draining", (int)n->draining, "connected_at",
+                     gm_json_time(n->connected_unix_ms), "seen_at", gm_json_time(n->seen_unix_ms),
+                     "notes", notes, "devices", devices_json(n), "leases", leases_json(n));
 }
 
 int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err)

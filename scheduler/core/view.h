@@ -317,6 +317,7 @@ struct gm_node_view {
     uint64_t instance; /* of the agent: another one after each start */
     bool connected;
     bool draining;
+    bool restarts;             /* it can be told to start anew */
     bool restarting;           /* and draining: until another instance says Hello */
     int64_t connected_unix_ms; /* last Hello */
     int64_t seen_unix_ms;      /* last message */

@@ -76,8 +76,16 @@ for wall in 3600 -3600 86400 -86400; do
   jump "scheduler-by-$wall" scheduler "$wall"
   clocks 0
 done
-# It stays so: grants end by the scheduler's clock, as it tells it.
+# It stays so: grants end by the scheduler's clock, as it tells it; both nodes have heard it.
+last_said() { # agree|differ: what each node said last of clocks
+  local n
+  for n in n1 n2; do
+    [ "$(grep -o 'event=clocks-[a-z]*' "$at/$n.log" | tail -n 1)" = "event=clocks-$1" ] || return 1
+  done
+}
+until_true "clocks agree" last_said agree
 clock scheduler -86400
+until_true "clocks differ" last_said differ
 submit behind
 ends "a scheduler a day behind all nodes"
 check "a scheduler a day behind all nodes: nothing is refused: $(outcomes)" test "$(outcomes | grep -c grant_refused)" = 0
