@@ -146,7 +146,7 @@ static void handle_ack(struct gm_agent *agent, const Gm__Ack *ack)
             gm_task_acked(task, out);
         } else {
             GM_CRASH("agent.end_acked");
-            gm_task_finished(task);
+            gm_task_finished(task, out->is_done);
             GM_CRASH("agent.end_settled");
         }
     }

@@ -482,6 +482,7 @@ int gm_link_post(struct gm_agent *agent, struct gm_task *task, Gm__Envelope *env
     out->seq = ++agent->seq;
     out->task_id = task->id;
     out->epoch = task->epoch;
+    out->is_done = env->body_case == GM__ENVELOPE__BODY_DONE;
     if (env->body_case == GM__ENVELOPE__BODY_PRODUCED) {
         out->is_item = true;
         out->stream = env->produced->item->stream;

@@ -124,7 +124,7 @@ struct gm_agent_slot {
 struct gm_outgoing {
     struct gm_outgoing *next;
     uint64_t seq, task_id, epoch;
-    bool is_item;
+    bool is_item, is_done;
     uint32_t stream, index; /* of an item */
     uint8_t *data;          /* owned: packed Envelope */
     size_t size;
@@ -447,7 +447,7 @@ void gm_task_fail(struct gm_task *task, const struct gm_err *why, int64_t chunk)
 void gm_task_drop(struct gm_task *task, const char *reason); /* nobody wants it any more */
 void gm_task_emit(struct gm_task *task);                     /* tells what is ready, in order */
 void gm_task_acked(struct gm_task *task, const struct gm_outgoing *out);
-void gm_task_finished(struct gm_task *task); /* its end was acknowledged */
+void gm_task_finished(struct gm_task *task, bool done); /* its end was acknowledged */
 void gm_task_tick(struct gm_task *task, gm_time now);
 void gm_task_unref(struct gm_task *task);
 /* --- agent_item.c */

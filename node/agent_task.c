@@ -33,10 +33,11 @@ struct gm_task *gm_task_find(struct gm_agent *agent, uint64_t id, uint64_t epoch
     return NULL;
 }
 
-static void log_task(enum gm_log_level level, const char *event, const struct gm_task *task)
+static void log_assigned(const struct gm_task *task)
 {
-    gm_log(level, event, "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64,
-           task->spec->job_id, task->spec->task, task->spec->instance, task->id, task->epoch);
+    gm_log(GM_LOG_INFO, "assigned",
+           "job=%s task=%s instance=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64, task->spec->job_id,
+           task->spec->task, task->spec->instance, task->id, task->epoch);
 }
 
 static void free_task(struct gm_task *task)
@@ -122,7 +123,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     __atomic_store_n(&task->deadline, gm_time_boot() + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
     task->next = agent->tasks;
     agent->tasks = task;
-    log_task(GM_LOG_INFO, "assigned", task);
+    log_assigned(task);
     GM_CRASH("agent.assigned");
 
     const struct gm_agent_device *device = gm_agent_device_find(agent, assign->device);
@@ -505,9 +506,15 @@ void gm_task_acked(struct gm_task *task, const struct gm_outgoing *out)
     gm_task_emit(task);
 }
 
-void gm_task_finished(struct gm_task *task)
+void gm_task_finished(struct gm_task *task, bool done)
 {
-    log_task(GM_LOG_INFO, "task-ended", task);
+    const Gm__TaskSpec *spec = task->spec;
+    uint32_t first = spec->n_inputs > 0 ? spec->inputs[0]->item->index : 0;
+    gm_log(GM_LOG_INFO, "task-ended",
+           "job=%s task=%s instance=%" PRIu32 " first=%" PRIu32 " id=%" PRIu64 " epoch=%" PRIu64
+           " outcome=%s",
+           spec->job_id, spec->task, spec->instance, first, task->id, task->epoch,
+           done ? "done" : "failed");
     task->refs++;
     task->state = GM_TASK_DROPPED;
     drop_items(task);

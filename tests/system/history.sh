@@ -37,12 +37,16 @@ submit() { # folder
 state_of() { curl -s -m 10 --unix-socket "$at/http" "http://x/v1/jobs/$1" | jq -r .state; } # job
 is_done() { [ "$(state_of "$job")" = done ]; }
 calm_of() { echo "$work/calm.sha"; } # folder of a job: what it should be
+# By the nodes' logs: the scheduler may have died before it stored the end of a run that it acknowledged.
+ends() { cat "$at"/n?.log | sed -nE "s/.* event=task-ended job=$1 (.* first=[0-9]+) .* outcome=done.*/\1/p"; } # job
 look() { # folder of a job that is done: what is wrong with it, or "ok"
   local twice
   tree_hash "$1" >"$1.sha"
   cmp -s "$(calm_of "$1")" "$1.sha" || { echo "other bytes"; return; }
   twice=$(jq -c '[.tasks[] | select(.outcome == "done") | [.task, .instance, .chunks.first]] | group_by(.) | map(select(length > 1)[0])' "$1/report.json")
   [ "$twice" = "[]" ] || { echo "done twice: $twice"; return; }
+  twice=$(ends "$(jq -r .job.id "$1/report.json")" | sort | uniq -d)
+  [ -z "$twice" ] || { echo "done twice, by the nodes: $twice"; return; }
   twice=$(jq '[.tasks[].attempt] | (length - (unique | length))' "$1/report.json")
   [ "$twice" = 0 ] || { echo "$twice attempts with the number of another"; return; }
   echo ok
