@@ -338,10 +338,15 @@ static int open_stores(struct gm_daemon *d, struct gm_err *err)
 {
     struct gm_store *work = NULL;
     bool made = false;
-    int rc = gm_access_grant_key(d->settings->grant_key_file, &d->grant_key, &made, err);
+    struct gm_grant_key key = {{0}};
+    int rc = gm_access_grant_key(d->settings->grant_key_file, &key, &made, err);
     if (rc == 0 && made) {
         gm_log(GM_LOG_INFO, "grant_key_made", "file=%s", d->settings->grant_key_file);
     }
+    if (rc == 0) {
+        rc = gm_grant_signer_create(&key, &d->signer, err);
+    }
+    explicit_bzero(&key, sizeof key);
     if (rc == 0) { /* each submit reads its mark */
         rc = gm_err_wrap(err, gm_store_open(d->settings->work_store, true, &work, err),
                          "work_store: ");
@@ -478,7 +483,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     gm_urls_fini(d);
     gm_core_destroy(&d->core);
     gm_state_close(&d->state);
-    explicit_bzero(&d->grant_key, sizeof d->grant_key);
+    gm_grant_signer_destroy(&d->signer);
     free(d);
     *daemon = NULL;
 }
@@ -531,7 +536,7 @@ int gm_daemon_check_source(const struct gm_daemon *d, const char *source_url, st
     char *url = NULL;
     int rc = gm_access_split(source_url, &root, &key, err);
     if (rc == 0) {
-        rc = gm_grant_read(root, key, gm_time_unix_ms(), &d->grant_key, &url, err);
+        rc = gm_grant_read(root, key, gm_time_unix_ms(), d->signer, &url, err);
     }
     free(root);
     free(key);

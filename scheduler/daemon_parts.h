@@ -39,11 +39,11 @@ struct gm_daemon {
     const struct gm_settings *settings; /* borrowed */
     uv_loop_t loop;
     bool has_loop;
-    struct gm_state *state;   /* owned */
-    struct gm_core *core;     /* owned */
-    struct gm_commit *commit; /* owned */
-    struct gm_http *http;     /* owned */
-    struct gm_grant_key grant_key;
+    struct gm_state *state;         /* owned */
+    struct gm_core *core;           /* owned */
+    struct gm_commit *commit;       /* owned */
+    struct gm_http *http;           /* owned */
+    struct gm_grant_signer *signer; /* owned */
     uint64_t term;
 
     void *zctx; /* owned */

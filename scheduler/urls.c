@@ -158,8 +158,8 @@ static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err
     char *url = NULL;
     const char *key =
         object->store == GM__OBJECT_STORE__STORE_SOURCE ? f->ref->source_key : object->key;
-    int rc = gm_grant_read(store_url(f, object->store), key, f->expires_unix_ms, &f->d->grant_key,
-                           &url, err);
+    int rc = gm_grant_read(store_url(f, object->store), key, f->expires_unix_ms, f->d->signer, &url,
+                           err);
     if (rc == 0) {
         set_text(&object->url, url);
     }
@@ -228,7 +228,7 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
             return gm_err_set(err, GM_E_BUG, 0, "a grant was answered for an object without hash");
         }
         rc = gm_grant_write(store_url(f, item->store), answer->grants[i]->key, item->size,
-                            item->sha256.data, f->expires_unix_ms, &f->d->grant_key, &url, err);
+                            item->sha256.data, f->expires_unix_ms, f->d->signer, &url, err);
         if (rc == 0) {
             set_text(&answer->grants[i]->url, url);
             answer->grants[i]->expires_unix_ms = f->expires_unix_ms;

@@ -1,6 +1,7 @@
 #ifndef GM_STORAGE_BACKEND_H
 #define GM_STORAGE_BACKEND_H
 
+#include "common/hash.h"
 #include "storage/store.h"
 
 /* What a backend of gm_store implements; keys and prefixes are checked before. Each embeds struct
@@ -58,6 +59,10 @@ int gm_dir_delete(struct gm_store *store, const char *const *keys, size_t count,
                   struct gm_err *err) GM_MUST_CHECK;
 /* errno in the terms of a store: "<what> <key>: <reason>". */
 int gm_dir_error(struct gm_err *err, int errnum, const char *what, const char *key);
+
+/* HMAC-SHA256 of text. Errors: NOMEM. */
+int gm_grant_sign(const struct gm_grant_signer *signer, const char *text, size_t size,
+                  uint8_t out[GM_SHA256_SIZE], struct gm_err *err) GM_MUST_CHECK;
 
 /* Percent-encodes into a buffer: all but letters, digits and "-._~/". */
 struct gm_buf;

@@ -12,8 +12,6 @@
 #include <unistd.h>
 
 #include <openssl/crypto.h>
-#include <openssl/evp.h>
-#include <openssl/hmac.h>
 
 #include "common/buf.h"
 #include "common/fs.h"
@@ -39,18 +37,6 @@ static void grant_fini(struct grant *grant)
 {
     free(grant->root);
     free(grant->key);
-}
-
-static int sign(const struct gm_grant_key *secret, const char *text, size_t size,
-                uint8_t out[GM_SHA256_SIZE], struct gm_err *err)
-{
-    unsigned out_size = 0;
-
-    if (HMAC(EVP_sha256(), secret->bytes, (int)sizeof(secret->bytes), (const uint8_t *)text, size,
-             out, &out_size) == NULL) {
-        return gm_err_nomem(err);
-    }
-    return 0;
 }
 
 static int digit_value(char c)
@@ -176,7 +162,7 @@ static int begin(struct gm_buf *buf, const char *store_url, const char *key, str
 
 /* Ends and signs the URL, which moves to *out_url. */
 static int finish(struct gm_buf *buf, const char *op, int64_t expires_unix_ms,
-                  const struct gm_grant_key *secret, char **out_url, struct gm_err *err)
+                  const struct gm_grant_signer *signer, char **out_url, struct gm_err *err)
 {
     uint8_t sig[GM_SHA256_SIZE];
     char hex[SIG_DIGITS + 1];
@@ -187,7 +173,7 @@ static int finish(struct gm_buf *buf, const char *op, int64_t expires_unix_ms,
     if (rc < 0) {
         return rc;
     }
-    rc = sign(secret, (const char *)buf->data, buf->size, sig, err);
+    rc = gm_grant_sign(signer, (const char *)buf->data, buf->size, sig, err);
     if (rc < 0) {
         return rc;
     }
@@ -202,7 +188,7 @@ static int finish(struct gm_buf *buf, const char *op, int64_t expires_unix_ms,
 }
 
 int gm_grant_read(const char *store_url, const char *key, int64_t expires_unix_ms,
-                  const struct gm_grant_key *secret, char **out_url, struct gm_err *err)
+                  const struct gm_grant_signer *signer, char **out_url, struct gm_err *err)
 {
     struct gm_buf buf = {0};
     int rc;
@@ -213,14 +199,14 @@ int gm_grant_read(const char *store_url, const char *key, int64_t expires_unix_m
     }
     rc = begin(&buf, store_url, key, err);
     if (rc == 0) {
-        rc = finish(&buf, "get", expires_unix_ms, secret, out_url, err);
+        rc = finish(&buf, "get", expires_unix_ms, signer, out_url, err);
     }
     gm_buf_fini(&buf);
     return rc;
 }
 
 int gm_grant_write(const char *store_url, const char *key, uint64_t size, const uint8_t sha256[32],
-                   int64_t expires_unix_ms, const struct gm_grant_key *secret, char **out_url,
+                   int64_t expires_unix_ms, const struct gm_grant_signer *signer, char **out_url,
                    struct gm_err *err)
 {
     struct gm_buf buf = {0};
@@ -235,7 +221,7 @@ int gm_grant_write(const char *store_url, const char *key, uint64_t size, const 
     if (rc == 0) {
         gm_buf_printf(&buf, "&size=%" PRIu64 "&sha256=%s", size,
                       gm_hex(sha256, GM_SHA256_SIZE, hex));
-        rc = finish(&buf, "put", expires_unix_ms, secret, out_url, err);
+        rc = finish(&buf, "put", expires_unix_ms, signer, out_url, err);
     }
     gm_buf_fini(&buf);
     return rc;
@@ -308,6 +294,19 @@ static bool parse_fields(const char *at, const char *end, struct grant *grant, c
     return gm_url_decode(key, key_size, out_key, err) == 0;
 }
 
+static int sign_once(const struct gm_grant_key *secret, const char *text, size_t size,
+                     uint8_t out[GM_SHA256_SIZE], struct gm_err *err)
+{
+    struct gm_grant_signer *signer = NULL;
+    int rc = gm_grant_signer_create(secret, &signer, err);
+
+    if (rc == 0) {
+        rc = gm_grant_sign(signer, text, size, out, err);
+    }
+    gm_grant_signer_destroy(&signer);
+    return rc;
+}
+
 /* Checks signature, time and operation. */
 static int grant_parse(const char *url, const struct gm_grant_key *secret, int64_t now_unix_ms,
                        bool put, struct grant *out, struct gm_err *err)
@@ -328,7 +327,7 @@ static int grant_parse(const char *url, const struct gm_grant_key *secret, int64
     if (memcmp(end, SIG_MARK, strlen(SIG_MARK)) != 0 || !read_hex(end + strlen(SIG_MARK), sig)) {
         return refuse(err, "it is no grant");
     }
-    rc = sign(secret, url, (size_t)(end - url), want, err);
+    rc = sign_once(secret, url, (size_t)(end - url), want, err);
     if (rc < 0) {
         return rc;
     }

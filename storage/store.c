@@ -48,15 +48,24 @@ bool gm_store_is_key(const char *key)
     }
 }
 
+static bool is_url_byte(unsigned char c)
+{
+    return is_plain_byte(c) || (c != '\0' && strchr("-._~/", c) != NULL);
+}
+
 void gm_url_encode(struct gm_buf *buf, const char *s)
 {
-    for (; *s != '\0'; s++) {
-        unsigned char c = (unsigned char)*s;
+    while (*s != '\0') {
+        size_t n = 0;
 
-        if (is_plain_byte(c) || strchr("-._~/", c) != NULL) {
-            gm_buf_u8(buf, c);
-        } else {
-            gm_buf_printf(buf, "%%%02X", c);
+        while (is_url_byte((unsigned char)s[n])) {
+            n++;
+        }
+        gm_buf_add(buf, s, n);
+        s += n;
+        if (*s != '\0') {
+            gm_buf_printf(buf, "%%%02X", (unsigned char)*s);
+            s++;
         }
     }
 }

@@ -102,13 +102,19 @@ struct gm_grant_key {
 int gm_grant_key_make(const char *path, bool *out_made, struct gm_err *err) GM_MUST_CHECK;
 /* Reads a grant key file: 64 hex digits, white space at the end. Errors: CONFIG, SYS. */
 int gm_grant_key_load(const char *path, struct gm_grant_key *out, struct gm_err *err) GM_MUST_CHECK;
+/* Signs grants, as many as one likes; owned. It has the key's secrets in it: what it had is
+ * overwritten at the end. Thread: any, several at a time. Errors: NOMEM. */
+struct gm_grant_signer;
+int gm_grant_signer_create(const struct gm_grant_key *key, struct gm_grant_signer **out,
+                           struct gm_err *err) GM_MUST_CHECK;
+void gm_grant_signer_destroy(struct gm_grant_signer **signer);
 /* A read grant's key may also be the plain name of any file right in the store's folder: sources
  * are called what their owners call them. Errors: INVAL, NOMEM. */
 int gm_grant_read(const char *store_url, const char *key, int64_t expires_unix_ms,
-                  const struct gm_grant_key *secret, char **out_url,
+                  const struct gm_grant_signer *signer, char **out_url,
                   struct gm_err *err) GM_MUST_CHECK;
 int gm_grant_write(const char *store_url, const char *key, uint64_t size, const uint8_t sha256[32],
-                   int64_t expires_unix_ms, const struct gm_grant_key *secret, char **out_url,
+                   int64_t expires_unix_ms, const struct gm_grant_signer *signer, char **out_url,
                    struct gm_err *err) GM_MUST_CHECK;
 /* Opens what a read grant names; *out_fd is readable and seekable, owned. Errors as above,
  * NODE_GRANT for a bad or old one, native ETIME where it is right but for its time. */

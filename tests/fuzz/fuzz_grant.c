@@ -10,6 +10,7 @@
 #include "common/buf.h"
 #include "common/hash.h"
 #include "storage/backend.h"
+#include "tests/storage/sign.h"
 
 /* Grants and store URLs. The bytes as they are; signed, as what follows a store's folder that is
  * not there; and as a path and a key that must come back out of their URLs. */
@@ -59,7 +60,7 @@ static void turn_round(const char *text)
         free(path);
         free(url);
     }
-    if (gm_grant_read(ROOT, text, 2000, &secret, &grant, &err) == 0) {
+    if (sign_read(ROOT, text, 2000, &secret, &grant, &err) == 0) {
         struct gm_err why = {0};
         uint64_t size = 0;
         int fd = -1;

@@ -16,6 +16,7 @@
 
 #include "common/fs.h"
 #include "proto/envelope.h"
+#include "storage/sign.h"
 #include "storage/store.h"
 
 #define WAIT_MS 20000
@@ -206,8 +207,8 @@ static void answer_grants(struct farm *farm, const Gm__GrantRequest *request)
         const Gm__GrantItem *item = request->items[i];
         gm__grant__init(&grants[i]);
         grants[i].key = item->name;
-        must(gm_grant_write(farm->store_url, item->name, item->size, item->sha256.data,
-                            grants_end(farm), &farm->key, &grants[i].url, &err),
+        must(sign_write(farm->store_url, item->name, item->size, item->sha256.data,
+                        grants_end(farm), &farm->key, &grants[i].url, &err),
              &err);
         list[i] = &grants[i];
     }
@@ -472,7 +473,7 @@ char *farm_object(struct farm *farm, const char *key, const void *data, size_t s
     must(gm_store_open(farm->store_url, true, &store, &err), &err);
     must(gm_store_put_bytes(store, key, data, size, &err), &err);
     gm_store_close(&store);
-    must(gm_grant_read(farm->store_url, key, grants_end(farm), &farm->key, &url, &err), &err);
+    must(sign_read(farm->store_url, key, grants_end(farm), &farm->key, &url, &err), &err);
     return url;
 }
 

@@ -9,8 +9,12 @@
 
 #include <cmocka.h>
 
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
 #include <sys/stat.h>
 
+#include "storage/backend.h"
+#include "storage/sign.h"
 #include "storage/store_fixture.h"
 
 static const struct gm_grant_key SECRET = {{1, 2, 3, 4}};
@@ -21,7 +25,7 @@ static char *read_grant(struct fixture *f, const char *key)
 {
     char *url = NULL;
 
-    assert_int_equal(gm_grant_read(f->url, key, LATER, &SECRET, &url, NULL), 0);
+    assert_int_equal(sign_read(f->url, key, LATER, &SECRET, &url, NULL), 0);
     return url;
 }
 
@@ -31,8 +35,7 @@ static char *write_grant(struct fixture *f, const char *key, const char *text)
     char *url = NULL;
 
     gm_sha256(text, strlen(text), hash);
-    assert_int_equal(gm_grant_write(f->url, key, strlen(text), hash, LATER, &SECRET, &url, NULL),
-                     0);
+    assert_int_equal(sign_write(f->url, key, strlen(text), hash, LATER, &SECRET, &url, NULL), 0);
     return url;
 }
 
@@ -195,7 +198,7 @@ static void a_source_may_have_any_name(void **state)
         assert_int_equal(open_with(get, &SECRET, NOW, &err), 0);
         free(get);
         if (!gm_store_is_key(names[i])) {
-            assert_int_equal(gm_grant_write(f->url, names[i], 1, hash, LATER, &SECRET, &put, &err),
+            assert_int_equal(sign_write(f->url, names[i], 1, hash, LATER, &SECRET, &put, &err),
                              -GM_E_INVAL);
         }
     }
@@ -213,7 +216,7 @@ static void roots_may_have_any_name(void **state)
                      0);
     assert_int_equal(gm_store_open(url, true, &store, &err), 0);
     assert_int_equal(gm_store_put_bytes(store, "k", "x", 1, &err), 0);
-    assert_int_equal(gm_grant_read(url, "k", LATER, &SECRET, &get, &err), 0);
+    assert_int_equal(sign_read(url, "k", LATER, &SECRET, &get, &err), 0);
     assert_int_equal(open_with(get, &SECRET, NOW, &err), 0);
     gm_store_close(&store);
     free(url);
@@ -230,13 +233,13 @@ static void what_can_not_be_granted_is_said(void **state)
 
     for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
         print_message("%s\n", keys[i]);
-        assert_int_equal(gm_grant_read(f->url, keys[i], LATER, &SECRET, &url, &err), -GM_E_INVAL);
-        assert_int_equal(gm_grant_write(f->url, keys[i], 1, hash, LATER, &SECRET, &url, &err),
+        assert_int_equal(sign_read(f->url, keys[i], LATER, &SECRET, &url, &err), -GM_E_INVAL);
+        assert_int_equal(sign_write(f->url, keys[i], 1, hash, LATER, &SECRET, &url, &err),
                          -GM_E_INVAL);
     }
-    assert_int_equal(gm_grant_read("http://h", "k", LATER, &SECRET, &url, &err), -GM_E_INVAL);
-    assert_int_equal(gm_grant_read(f->url, "k", -1, &SECRET, &url, &err), -GM_E_INVAL);
-    assert_int_equal(gm_grant_write(f->url, "k", UINT64_MAX, hash, LATER, &SECRET, &url, &err),
+    assert_int_equal(sign_read("http://h", "k", LATER, &SECRET, &url, &err), -GM_E_INVAL);
+    assert_int_equal(sign_read(f->url, "k", -1, &SECRET, &url, &err), -GM_E_INVAL);
+    assert_int_equal(sign_write(f->url, "k", UINT64_MAX, hash, LATER, &SECRET, &url, &err),
                      -GM_E_INVAL);
     assert_null(url);
 }
@@ -256,13 +259,37 @@ static void links_and_missing_things_are_refused(void **state)
     assert_int_equal(open_with(none, &SECRET, NOW, &err), -GM_E_NOTFOUND);
     /* a store whose folder is not there is not made */
     assert_int_equal(gm_store_url(scratch_path(&f->scratch, "gone"), &gone, &err), 0);
-    assert_int_equal(gm_grant_write(gone, "k", 1, hash, LATER, &SECRET, &put, &err), 0);
+    assert_int_equal(sign_write(gone, "k", 1, hash, LATER, &SECRET, &put, &err), 0);
     assert_int_equal(put_with(put, "x", NOW, &err), -GM_E_STORE);
     assert_int_equal(access(scratch_path(&f->scratch, "gone"), F_OK), -1);
     free(link);
     free(none);
     free(put);
     free(gone);
+}
+
+/* Of every length round the blocks of SHA-256, one after the other by one signer. */
+static void each_signature_is_the_hmac_of_its_text_alone(void **state)
+{
+    struct gm_grant_signer *signer = NULL;
+    struct gm_err err = {0};
+    char text[200];
+
+    (void)state;
+    memset(text, 'x', sizeof(text));
+    assert_int_equal(gm_grant_signer_create(&SECRET, &signer, &err), 0);
+    for (size_t size = 0; size <= sizeof(text); size++) {
+        uint8_t want[GM_SHA256_SIZE];
+        uint8_t got[GM_SHA256_SIZE];
+        unsigned want_size = 0;
+
+        assert_non_null(HMAC(EVP_sha256(), SECRET.bytes, (int)sizeof(SECRET.bytes),
+                             (const uint8_t *)text, size, want, &want_size));
+        assert_int_equal(gm_grant_sign(signer, text, size, got, &err), 0);
+        assert_memory_equal(got, want, sizeof(want));
+    }
+    gm_grant_signer_destroy(&signer);
+    assert_null(signer);
 }
 
 static void key_files_are_64_hex_digits(void **state)
@@ -341,6 +368,7 @@ int main(void)
         WITH_STORE(what_can_not_be_granted_is_said),
         WITH_STORE(links_and_missing_things_are_refused),
         WITH_STORE(key_files_are_64_hex_digits),
+        cmocka_unit_test(each_signature_is_the_hmac_of_its_text_alone),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
