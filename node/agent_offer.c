@@ -65,7 +65,9 @@ static void set_capacity(const struct gm_agent *agent, const struct gm_agent_dev
         out->scratch_bytes = part_of(agent, device, scratch);
         out->slots = device->slot_count;
         out->sessions = device->sessions == GM_AGENT_SESSIONS_ANY ? 0 : device->sessions;
-        out->device_memory_bytes = device->is_cpu ? 0 : device->found->memory_bytes;
+        if (!device->is_cpu && device->found != NULL) {
+            out->device_memory_bytes = device->found->memory_bytes;
+        }
     }
 }
 

@@ -31,7 +31,7 @@ static void take_out(struct gm_core *core, struct gm_drained *drained)
     free(drained);
 }
 
-static void send(struct gm_core *core, const char *node_id, bool resume, bool restart)
+static void tell(struct gm_core *core, const char *node_id, bool resume, bool restart)
 {
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Drain drain = GM__DRAIN__INIT;
@@ -63,14 +63,14 @@ void gm_core_drain_hello(struct gm_core *core, struct gm_cnode *node)
 void gm_core_drain_welcomed(struct gm_core *core, const struct gm_cnode *node)
 {
     if (node->draining) {
-        send(core, node->id, false, false);
+        tell(core, node->id, false, false);
     }
 }
 
 void gm_core_drain_renewed(struct gm_core *core, const struct gm_cnode *node)
 {
     if (node->draining && !node->leases && gm_core_is_restarting(core, node)) {
-        send(core, node->id, false, true);
+        tell(core, node->id, false, true);
     }
 }
 
@@ -85,7 +85,7 @@ static void set_draining(struct gm_core *core, struct gm_cnode *node, bool drain
     node->draining = draining;
     gm_devices_note_node(core, node);
     core->place_dirty = true;
-    send(core, node->id, !draining, false);
+    tell(core, node->id, !draining, false);
 }
 
 int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, struct gm_err *err)

@@ -21,9 +21,9 @@ static const struct {
 
 static uint64_t left_of(const struct gm_cdevice *d, int k)
 {
-    const struct gm_capacity usable = gm_core_usable(d), used = gm_core_used(d);
-    bool limited = k < GM_DIM_SESSIONS || usable.v[k] > 0;
-    uint64_t left = usable.v[k] > used.v[k] ? usable.v[k] - used.v[k] : 0;
+    uint64_t usable = gm_core_usable(d).v[k], used = gm_core_used(d).v[k];
+    bool limited = k < GM_DIM_SESSIONS || usable > 0;
+    uint64_t left = usable > used ? usable - used : 0;
     return limited ? left : UINT64_MAX;
 }
 
