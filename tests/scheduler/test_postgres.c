@@ -275,6 +275,43 @@ static void a_longer_lease_is_forgotten_when_it_has_ended(void **state)
     }
 }
 
+/* The leader's connection broke, as it does when the server is started anew: a standby that was not
+ * connected before finds the lock free, and leaves it to the leader. */
+static void a_new_standby_leaves_the_lock_to_who_led(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *first = open_leading();
+    struct gm_state *second = NULL;
+    uint64_t term = gm_state_term(first);
+    bool leads = true;
+    (void)state;
+    sql("", END_SESSIONS, "");
+    ASSERT_OK(gm_state_open(url(), &second, &err));
+    ASSERT_OK(gm_state_lead(second, 60 * GM_SEC, &leads, &err));
+    assert_false(leads);
+    ASSERT_OK(gm_state_beat(first, &err));
+    assert_true(gm_state_term(first) == term);
+    gm_state_close(&second);
+    gm_state_close(&first);
+}
+
+/* Nobody is to be waited for. */
+static void who_follows_a_leader_that_ended_leads_at_once(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *first = open_leading();
+    struct gm_state *second = NULL;
+    uint64_t term = gm_state_term(first);
+    bool leads = false;
+    (void)state;
+    gm_state_close(&first);
+    ASSERT_OK(gm_state_open(url(), &second, &err));
+    ASSERT_OK(gm_state_lead(second, 60 * GM_SEC, &leads, &err));
+    assert_true(leads);
+    assert_true(gm_state_term(second) == term + 1);
+    gm_state_close(&second);
+}
+
 /* The connection breaks between batches. */
 static void a_broken_connection_loses_and_doubles_nothing(void **state)
 {
@@ -345,6 +382,8 @@ int main(void)
         cmocka_unit_test(who_hangs_is_followed_and_can_do_nothing),
         cmocka_unit_test(a_term_knows_how_long_leases_of_the_one_before_last),
         cmocka_unit_test(a_longer_lease_is_forgotten_when_it_has_ended),
+        cmocka_unit_test(a_new_standby_leaves_the_lock_to_who_led),
+        cmocka_unit_test(who_follows_a_leader_that_ended_leads_at_once),
         cmocka_unit_test(a_broken_connection_loses_and_doubles_nothing),
         cmocka_unit_test(a_batch_whose_answer_is_lost_is_stored_once),
         cmocka_unit_test(what_can_not_be_read_is_refused),

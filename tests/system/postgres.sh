@@ -7,5 +7,5 @@ export GOPMILL_TEST_PSQL="$pg_bin/psql -X -q -A -t -h $pg -U farm -d postgres -o
 check "rows, events, the lead and broken connections" status 0 "$bin/../tests/scheduler_test_postgres"
 cat "$work/out"
 check "none was skipped" sh -c "! grep -q SKIPPED '$work/out'"
-check "and all of them ran" grep -qF "[  PASSED  ] 9 test(s)" "$work/out"
+check "and all of them ran" grep -qF "[  PASSED  ] 11 test(s)" "$work/out"
 finish
