@@ -42,7 +42,8 @@ struct gm_dir_store {
 
 int gm_dir_open(const char *path, bool create, struct gm_store **out,
                 struct gm_err *err) GM_MUST_CHECK;
-/* Opens path ("." for the root itself) below the root, through no link; -1 with errno. */
+/* Opens path ("." for the root itself) below the root, through no link; -1 with errno: EAGAIN where
+ * folders on the way were renamed each time, of which gm_dir_error makes STORE. */
 int gm_dir_open_beneath(int root, const char *path, int flags);
 /* Opens the regular file `key` for reading. */
 int gm_dir_open_object(int root, const char *key, int *out_fd, uint64_t *out_size,

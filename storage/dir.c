@@ -22,6 +22,7 @@
 #include "storage/backend.h"
 
 #define STALE_TEMP_SECONDS 3600
+#define MOST_BUSY 100 /* tries, by choice: who renames without end must not hold us */
 
 static const struct gm_store_ops DIR_OPS;
 
@@ -63,12 +64,13 @@ int gm_dir_open_beneath(int root, const char *path, int flags)
     struct open_how how = {.flags = (uint64_t)(unsigned)flags | O_CLOEXEC,
                            .resolve =
                                RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS};
+    int busy = 0; /* EAGAIN: something was renamed during the walk */
     long fd;
 
     do {
         fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-        /* EAGAIN: something was renamed during the walk */
-    } while (fd < 0 && (errno == EAGAIN || errno == EINTR));
+        busy += fd < 0 && errno == EAGAIN ? 1 : 0;
+    } while (fd < 0 && (errno == EINTR || (errno == EAGAIN && busy < MOST_BUSY)));
     return (int)fd;
 }
 
