@@ -13,6 +13,7 @@
 
 #include "cli/key_folder.h"
 #include "common/yaml.h"
+#include "proto/envelope.h"
 
 enum option_bit {
     OPT_OUT = 1 << 0,
@@ -365,6 +366,12 @@ static int check_words(const struct parse *p, const struct command *c, size_t us
     for (size_t i = used; i < p->word_count; i++) {
         if (p->words[i][0] == '\0') {
             return gm_err_set(err, GM_E_INVAL, 0, "%s is empty", c->operand);
+        }
+        if (c->operand != NULL && strcmp(c->operand, "NODE") == 0 && !gm_is_node_id(p->words[i])) {
+            return gm_err_set(err, GM_E_INVAL, 0,
+                              "no node is called `%.64s`: names of nodes are of [a-z0-9-], as "
+                              "gopmill node list shows them",
+                              p->words[i]);
         }
     }
     return 0;

@@ -6,6 +6,8 @@
 #include "cli/job.h"
 #include "cli/progress.h"
 
+#define DONE_COLUMNS 10
+
 /* Text from the network or a file's name, safe for a terminal. */
 static void put_text(FILE *file, const char *text, int width)
 {
@@ -86,22 +88,39 @@ static double ratio(const json_t *rational)
     return den > 0 ? real(rational, "num") / den : 0;
 }
 
+/* How much is done: a share; where there are no pictures to count, or not yet, what goes on. */
+static void put_done(FILE *file, const json_t *job)
+{
+    struct gm_progress p;
+    const char *state = gm_job_text(job, "state");
+    char text[24];
+    gm_progress_from_json(json_object_get(job, "progress"), &p);
+    int percent = gm_progress_percent(&p);
+    if (percent < 0 && strcmp(state, "done") == 0) {
+        percent = 100;
+    } else if (percent < 0 && strcmp(state, "queued") == 0) {
+        percent = 0;
+    }
+    if (percent >= 0) {
+        snprintf(text, sizeof(text), "%d%%", percent);
+        put_text(file, text, DONE_COLUMNS);
+    } else {
+        bool told = p.phase[0] != '\0' && strcmp(p.phase, state) != 0;
+        put_text(file, told ? p.phase : "unknown", DONE_COLUMNS);
+    }
+}
+
 void gm_print_jobs(FILE *file, const json_t *answer)
 {
     size_t i;
     const json_t *job;
-    fprintf(file, "%-28s%-12s%-6s%-20s%s\n", "JOB", "STATE", "DONE", "PIPELINE", "SOURCE");
+    fprintf(file, "%-28s%-12s%-*s%-20s%s\n", "JOB", "STATE", DONE_COLUMNS, "DONE", "PIPELINE",
+            "SOURCE");
     json_array_foreach(json_object_get(answer, "jobs"), i, job)
     {
-        struct gm_progress progress;
-        char percent[16] = "-";
-        gm_progress_from_json(json_object_get(job, "progress"), &progress);
-        if (gm_progress_percent(&progress) >= 0) {
-            snprintf(percent, sizeof(percent), "%d%%", gm_progress_percent(&progress));
-        }
         put_text(file, gm_job_text(job, "id"), 28);
         put_text(file, gm_job_text(job, "state"), 12);
-        put_text(file, percent, 6);
+        put_done(file, job);
         put_text(file, gm_job_text(job, "pipeline"), 20);
         put_text(file, gm_job_text(job, "source"), 0);
         fputc('\n', file);

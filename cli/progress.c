@@ -66,7 +66,7 @@ int gm_progress_percent(const struct gm_progress *p)
 const char *gm_progress_time(double seconds, char *out, size_t size)
 {
     if (!(seconds >= 0) || seconds > 1e9) {
-        snprintf(out, size, "-");
+        snprintf(out, size, "unknown");
         return out;
     }
     int64_t s = (int64_t)(seconds + 0.5);

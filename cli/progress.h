@@ -25,7 +25,7 @@ int gm_progress_percent(const struct gm_progress *p);
 const char *gm_progress_row(const struct gm_progress *p, unsigned width, char *out, size_t size);
 /* A plain line: "encode: 45 % of 900 frames, 310.0 fps, x10.3, ETA 0:12, chunks 3 done ..." */
 const char *gm_progress_line(const struct gm_progress *p, char *out, size_t size);
-/* Seconds as "m:ss" or "h:mm:ss" into out of at least 24 bytes; negative: "-". */
+/* Seconds as "m:ss" or "h:mm:ss" into out of at least 24 bytes; negative: "unknown". */
 const char *gm_progress_time(double seconds, char *out, size_t size);
 
 /* Shows p: on a terminal at once, else as a line at most every 5 s and when the phase changes. */

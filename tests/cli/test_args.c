@@ -253,12 +253,27 @@ static void help_needs_nothing_else(void **state)
     assert_ptr_not_equal(gm_args_help(GM_CMD_WATCH), gm_args_help(GM_CMD_NONE));
 }
 
+static void only_names_that_nodes_can_have_are_asked_for(void **state)
+{
+    static const char *const lines[] = {"node drain Box", "node resume n1/x", "node restart n1 N2",
+                                        "node quarantine n.1"};
+    struct gm_args args;
+    (void)state;
+    for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        print_message("%s\n", lines[i]);
+        assert_int_equal(parse(lines[i], "http://h:1", &args), -GM_E_INVAL);
+        assert_non_null(strstr(err.text, "[a-z0-9-]"));
+    }
+    assert_int_equal(parse("job show J1", "http://h:1", &args), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_command_is_found),
         cmocka_unit_test(options_are_read_in_both_forms),
         cmocka_unit_test(several_nodes_are_named),
+        cmocka_unit_test(only_names_that_nodes_can_have_are_asked_for),
         cmocka_unit_test(submit_names_tenant_and_deadline),
         cmocka_unit_test(defaults_are_the_documented_ones),
         cmocka_unit_test(the_environment_names_a_scheduler),

@@ -158,12 +158,32 @@ static void what_was_measured_is_told(void **state)
     free(text);
 }
 
+static void each_job_says_how_much_is_done_or_what_goes_on(void **state)
+{
+    (void)state;
+    char *text =
+        printed(gm_print_jobs,
+                "{'jobs': [{'id': 'a', 'state': 'queued', 'progress': {'phase': 'queued'}}, "
+                "{'id': 'b', 'state': 'running', 'progress': {'phase': 'inspect'}}, "
+                "{'id': 'c', 'state': 'running', 'progress': {'phase': 'encode', 'frames_done': 1, "
+                "'frames_total': 4}}, {'id': 'd', 'state': 'done', 'progress': {'phase': 'done'}}, "
+                "{'id': 'e', 'state': 'failed', 'progress': {'phase': 'failed'}}]}");
+    has(text, "STATE       DONE      PIPELINE");
+    has(text, "queued      0%        ");
+    has(text, "running     inspect   ");
+    has(text, "running     25%       ");
+    has(text, "done        100%      ");
+    has(text, "failed      unknown   ");
+    free(text);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_plan_tells_why_shapes_differ),
         cmocka_unit_test(what_was_given_up_is_told),
         cmocka_unit_test(what_was_wanted_and_why_it_is_not_is_told),
+        cmocka_unit_test(each_job_says_how_much_is_done_or_what_goes_on),
         cmocka_unit_test(devices_have_lines_by_what_they_take),
         cmocka_unit_test(what_is_in_quarantine_is_told),
         cmocka_unit_test(what_was_measured_is_told),
