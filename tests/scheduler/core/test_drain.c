@@ -175,6 +175,36 @@ static void who_was_drained_stays_so_and_who_is_resumed_goes_on(void **arg)
     sim_destroy(sim);
 }
 
+static bool audio_waits(struct sim *sim)
+{
+    struct sim_node *node = NULL, *other = NULL;
+    return sim_find_running(sim, "audio", &node) && sim_find_running(sim, "split", &other) &&
+           node != other;
+}
+
+/* Its split died with its node, and no other one takes tasks. */
+static void what_waits_for_nobody_keeps_no_node(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node = NULL;
+    struct sim_job *job = sim_submit(sim, "job", 60, 1, 50);
+    sim_until(sim, audio_waits, 60);
+    (void)sim_find_running(sim, "audio", &node);
+    uint64_t before = node->instance;
+    assert_int_equal(ask(sim, node->id, true), 0);
+    for (uint32_t i = 0; i < 3; i++) {
+        if (&sim->nodes[i] != node) {
+            sim_node_kill(sim, &sim->nodes[i]);
+        }
+    }
+    until_back(sim, node->id, before);
+    sim_until(sim, sim_all_final, 3600);
+    sim_check_done(sim, job);
+    sim_destroy(sim);
+}
+
 static void who_cannot_be_told_is_refused(void **arg)
 {
     (void)arg;
@@ -197,6 +227,7 @@ int main(void)
         cmocka_unit_test(nodes_start_anew_one_after_the_other_and_lose_nothing),
         cmocka_unit_test(the_last_node_that_a_job_needs_stays),
         cmocka_unit_test(who_was_drained_stays_so_and_who_is_resumed_goes_on),
+        cmocka_unit_test(what_waits_for_nobody_keeps_no_node),
         cmocka_unit_test(who_cannot_be_told_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
