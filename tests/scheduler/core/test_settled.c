@@ -36,7 +36,9 @@ static void ask_all(struct sim *sim, uint32_t seed, uint32_t step, struct seen *
     core->fx = &fx;
     core->order.settled = false;
     core->place_dirty = true;
+    core->sampled_at--; /* searches that found nothing are forgotten */
     gm_core_place(core);
+    core->sampled_at++;
     core->fx = NULL;
     for (size_t i = 0; i < fx.send_count; i++) {
         assert_int_equal(fx.sends[i].envelope->body_case, GM__ENVELOPE__BODY_ASSIGN);
