@@ -143,7 +143,11 @@ static struct letter *letter_of(struct gm_letters *l, struct gm_peer *peer, cons
 {
     struct gm_peer_mark *mark = gm_peer_mark(peer);
     if (mark->turn == l->turn) {
-        return &l->letters[mark->letter];
+        struct letter *open = &l->letters[mark->letter];
+        if (open->node_id[0] == '\0') { /* it was a stranger's */
+            (void)strncpy(open->node_id, node_id, sizeof open->node_id - 1);
+        }
+        return open;
     }
     if (l->count == LETTERS) {
         gm_letters_flush(l);
@@ -168,7 +172,8 @@ int gm_letters_put(struct gm_letters *l, struct gm_peer *peer, const char *node_
         post(l, letter);
         rc = gm_batch_add(&letter->batch, envelope, err);
     }
-    if (rc == 0 && !gm_peer_batches(peer)) {
+    bool is_full = letter->batch.size >= GM_BATCH_ROOM; /* of one entry, which may be any size */
+    if (rc == 0 && (is_full || !gm_peer_batches(peer))) {
         post(l, letter);
     }
     return rc;

@@ -5,8 +5,8 @@
 #include "wire.pb-c.h"
 
 /* Messages on their way out: what is said to one peer until the next flush leaves as one message,
- * in the order it was said (ADR-0049). A peer that did not say that it reads batches gets each
- * envelope at once. Thread: loop only. */
+ * in the order it was said (ADR-0049); one that is full leaves at once. A peer that did not say
+ * that it reads batches gets each envelope at once. Thread: loop only. */
 struct gm_peer;
 struct gm_letters; /* opaque */
 
