@@ -8,6 +8,10 @@
 
 #include "scheduler/core/state.h"
 
+/* A worker that is well says something each: node/worker_io.c. */
+#define LIFE_SIGN GM_SEC
+#define STILL_PERIODS 3
+
 struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode *node,
                                     uint64_t task_id, uint64_t term, uint64_t epoch)
 {
@@ -15,6 +19,12 @@ struct gm_lease *gm_core_lease_find(struct gm_core *core, const struct gm_cnode 
     HASH_FIND(hh, core->leases, &epoch, sizeof(epoch), lease);
     bool mine = lease && lease->node == node && term == lease->term && task_id == lease->task_id;
     return mine ? lease : NULL;
+}
+
+gm_time gm_core_still_time(const struct gm_core *core)
+{
+    gm_time period = core->heartbeat_time > LIFE_SIGN ? core->heartbeat_time : LIFE_SIGN;
+    return STILL_PERIODS * period;
 }
 
 /* The watchdog: only what has all of its input. */

@@ -10,7 +10,6 @@
  */
 #include "scheduler/core/state.h"
 
-#define STILL_BEATS 3 /* a Renew may come late */
 #define ASKED 8 /* jobs of a class for which nothing can yield keep no more from being asked */
 
 /* What a waiting job needs. */
@@ -93,7 +92,7 @@ static uint64_t count_waiting(const struct gm_core *core, enum gm_job_class clas
  * within some heartbeats, which tell that. */
 static bool moves(const struct gm_core *core, const struct gm_lease *lease)
 {
-    gm_time beats = STILL_BEATS * core->heartbeat_time;
+    gm_time beats = gm_core_still_time(core);
     return core->now - lease->progress_at <
            (core->preempt_time > beats ? core->preempt_time : beats);
 }

@@ -609,6 +609,9 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
 /* Says Cancel; units are given back (no charge) or were dealt with. Capacity stays held until the
  * node confirms or the lease expires. */
 void gm_core_lease_cancel(struct gm_core *core, struct gm_lease *lease, const char *reason);
+/* Who has told no progress for so long stands still: a Renew may come late, and so does what it
+ * tells. */
+gm_time gm_core_still_time(const struct gm_core *core);
 void gm_core_lease_feed(struct gm_core *core, struct gm_lease *lease, uint32_t from);
 /* Feeds every track lease of the job that lags behind its stream. */
 void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job);

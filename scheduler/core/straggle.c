@@ -19,7 +19,6 @@
 
 #define LOOK_PERIOD GM_SEC
 #define LEAST_LEFT (2 * GM_SEC) /* less is not worth a second worker */
-#define STILL_BEATS 3           /* a Renew may come late */
 
 void gm_core_twin_part(struct gm_lease *lease)
 {
@@ -46,16 +45,17 @@ static uint32_t first_open(const struct gm_lease *lease)
 }
 
 /* The original, which its node renews, has not moved since its copy was given out, and for as long
- * as all of it should take: its worker hangs. One that is only slow has moved. */
+ * as all of it should take: its worker hangs. One that is only slow has moved; one that never did
+ * may be waiting for a worker still. */
 static bool stands_still(const struct gm_core *core, const struct gm_lease *lease,
                          const struct gm_lease *copy)
 {
-    gm_time typical, error, beats = STILL_BEATS * core->heartbeat_time;
+    gm_time typical, error, beats = gm_core_still_time(core);
     gm_time still = core->now - lease->progress_at;
     gm_time heard = lease->expires_at - core->lease_time;
     uint64_t work = gm_core_work(lease->inst, lease->first_chunk, lease->chunk_count);
-    return lease->fed_complete && lease->progress_at <= copy->assigned_at && still >= beats &&
-           core->now - heard < beats &&
+    return lease->fed_complete && lease->progress > 0 && lease->progress_at <= copy->assigned_at &&
+           still >= beats && core->now - heard < beats &&
            gm_core_typical(core, lease->chain, lease->inst, work, &typical, &error) &&
            still >= typical;
 }

@@ -53,6 +53,7 @@ static struct tail tail_open(const struct sim_params *params)
         if (t.task) {
             t.slow = find_run(t.sim, t.task->assign->task_id);
             t.task->hung = true;
+            t.slow->progress = t.task->progress = 1; /* its worker is there */
             t.attempt = t.slow->attempt->number;
             t.on = t.slow->node;
         }
@@ -140,12 +141,15 @@ static void a_run_that_stands_still_is_copied_and_the_copy_wins(void **arg)
 /* Slow is not broken, and what a node does that is not heard of is not known. */
 static void what_a_copy_overtakes_without_standing_still_is_no_strike(void **arg)
 {
-    enum { MOVES, IS_NOT_HEARD, FAILED_BEFORE, WAYS };
+    enum { MOVES, WAITS_FOR_A_WORKER, IS_NOT_HEARD, FAILED_BEFORE, WAYS };
     (void)arg;
     for (int way = 0; way < WAYS; way++) {
         struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
         struct tail t = tail_open(&params);
         t.node->parted = way == IS_NOT_HEARD;
+        if (way == WAITS_FOR_A_WORKER) {
+            t.slow->progress = t.task->progress = 0;
+        }
         t.slow->inst->chunks[t.slow->first_chunk].alone = way == FAILED_BEFORE;
         for (int i = 0; i < 400 && !sim_all_final(t.sim); i++) {
             t.task->progress += way == MOVES ? 1 : 0;
@@ -156,6 +160,40 @@ static void what_a_copy_overtakes_without_standing_still_is_no_strike(void **arg
         assert_int_equal(strikes_of(&t, t.on), 0);
         sim_destroy(t.sim);
     }
+}
+
+/* As if all others took ns for a frame, and the slow one's node so many times that. */
+static void teach(struct tail *t, uint64_t ns, uint64_t slower_percent)
+{
+    struct gm_history *h = &t->sim->core->history;
+    static const char *const kinds[] = {"cpu/cpu/encode/14/h264.8/", "cpu/*/encode/14/h264.8/"};
+    gm_history_fini(h);
+    for (const struct gm_cnode *n = t->sim->core->nodes; n; n = n->hh.next) {
+        uint64_t percent = n == t->on ? slower_percent : 100;
+        struct gm_history_sample s = {.cost_ns = ns * percent / 100};
+        for (size_t i = 0; i < 2; i++) {
+            assert_null(gm_history_learn(h, kinds[i], gm_history_node(n->id), &s));
+        }
+    }
+}
+
+/* Beats may be shorter than the time between what a worker that is well says. */
+static void a_life_sign_may_take_longer_than_many_beats(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+    struct tail t = tail_open(&params);
+    sim_until(t.sim, is_copied, 30);
+    t.sim->core->heartbeat_time = 200 * GM_MS;
+    t.slow->progress_at = t.sim->now - GM_SEC; /* the next one is due */
+    t.slow->expires_at = t.sim->now + t.sim->core->lease_time;
+    for (int i = 0; i < 400 && !sim_all_final(t.sim); i++) {
+        teach(&t, 1000, 100); /* the copy takes longer than usual */
+        sim_step(t.sim);
+    }
+    assert_int_equal(attempt_of(&t, t.attempt)->outcome, GM_ATTEMPT_CANCELLED);
+    assert_int_equal(strikes_of(&t, t.on), 0);
+    sim_destroy(t.sim);
 }
 
 static void the_first_one_may_win_too(void **arg)
@@ -269,21 +307,6 @@ static void a_job_that_is_cancelled_takes_both_along(void **arg)
     gm_view_totals(t.sim->core, &totals);
     assert_int_equal(totals.leases, 0);
     sim_destroy(t.sim);
-}
-
-/* As if all others took ns for a frame, and the slow one's node so many times that. */
-static void teach(struct tail *t, uint64_t ns, uint64_t slower_percent)
-{
-    struct gm_history *h = &t->sim->core->history;
-    static const char *const kinds[] = {"cpu/cpu/encode/14/h264.8/", "cpu/*/encode/14/h264.8/"};
-    gm_history_fini(h);
-    for (const struct gm_cnode *n = t->sim->core->nodes; n; n = n->hh.next) {
-        uint64_t percent = n == t->on ? slower_percent : 100;
-        struct gm_history_sample s = {.cost_ns = ns * percent / 100};
-        for (size_t i = 0; i < 2; i++) {
-            assert_null(gm_history_learn(h, kinds[i], gm_history_node(n->id), &s));
-        }
-    }
 }
 
 static bool splits_no_more(struct sim *sim)
@@ -531,6 +554,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_run_that_stands_still_is_copied_and_the_copy_wins),
         cmocka_unit_test(what_a_copy_overtakes_without_standing_still_is_no_strike),
+        cmocka_unit_test(a_life_sign_may_take_longer_than_many_beats),
         cmocka_unit_test(the_first_one_may_win_too),
         cmocka_unit_test(both_may_commit_and_each_chunk_is_committed_once),
         cmocka_unit_test(one_that_fails_leaves_the_units_to_the_other),
