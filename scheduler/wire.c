@@ -176,10 +176,11 @@ static void refuse(struct gm_daemon *d, struct gm_peer *peer, const struct gm_er
     env.body_case = GM__ENVELOPE__BODY_REFUSE;
     env.refuse = &refusal;
     send_env(d, peer, gm_peer_node(peer), &env);
-    bool usual = why->code == GM_E_UNREACHABLE; /* its connection was made anew */
-    if (may_log(d)) {
-        gm_log_err(usual ? GM_LOG_DEBUG : GM_LOG_WARN, "message_refused", why,
-                   "node=%s unlogged=%llu", name_of(peer), take_unlogged(d));
+    if (why->code == GM_E_UNREACHABLE) { /* usual: its connection was made anew */
+        gm_log_err(GM_LOG_DEBUG, "message_refused", why, "node=%s", name_of(peer));
+    } else if (may_log(d)) {
+        gm_log_err(GM_LOG_WARN, "message_refused", why, "node=%s unlogged=%llu", name_of(peer),
+                   take_unlogged(d));
     }
 }
 
