@@ -94,6 +94,8 @@ void gm_wire_reload(struct gm_daemon *d);
 void gm_wire_readable(void *zsock, int budget, void *arg);   /* a gm_zwatch_fn */
 void gm_wire_flush(void *arg);                               /* what was said leaves */
 void gm_wire_lost(const char *node_id, int code, void *arg); /* a gm_letters_lost_fn */
+/* A node that says nothing for so long is cut; one that ends its work may be silent for a lease. */
+gm_time gm_wire_silence(const struct gm_settings *settings);
 /* Now and then: looks after connections, tells the core what sends met. */
 void gm_wire_tick(struct gm_daemon *d);
 void gm_wire_send(struct gm_daemon *d, const char *node_id, Gm__Envelope *envelope);

@@ -25,7 +25,7 @@
 #define KEEPALIVE_IVL_S 2
 #define KEEPALIVE_CNT 3
 #define UNACKNOWLEDGED_MS 10000
-#define SILENT_BEATS 4 /* heartbeats that a node misses, but not under SILENT_TIME */
+#define SILENT_BEATS 4 /* heartbeats that a node misses, more than a lease, or SILENT_TIME */
 #define SILENT_TIME (30 * GM_SEC)
 #define HANDSHAKE_MS 5000
 #define BACKLOG 1024 /* connections that the kernel takes for us: all nodes may come at once */
@@ -146,15 +146,20 @@ static int seed_ids(struct gm_err *err)
     return rc;
 }
 
+gm_time gm_wire_silence(const struct gm_settings *settings)
+{
+    gm_time time = (settings->lease_ms + SILENT_BEATS * settings->heartbeat_ms) * GM_MS;
+    return time > SILENT_TIME ? time : SILENT_TIME;
+}
+
 int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
 {
     int rc = seed_ids(err);
     if (rc < 0) {
         return rc;
     }
-    gm_time beats = SILENT_BEATS * d->settings->heartbeat_ms * GM_MS;
     d->peers = gm_peers_create();
-    gm_peers_silence(d->peers, beats > SILENT_TIME ? beats : SILENT_TIME);
+    gm_peers_silence(d->peers, gm_wire_silence(d->settings));
     d->zctx = zmq_ctx_new();
     d->router = d->zctx != NULL ? zmq_socket(d->zctx, ZMQ_ROUTER) : NULL;
     if (d->router == NULL) {

@@ -40,10 +40,21 @@ static void of_a_lease_the_first_failure_is_told(void **state)
     free(d.unsent);
 }
 
+/* Longer than one that ends its work says nothing: its leases end first. */
+static void who_winds_up_is_not_cut_before_its_leases_end(void **state)
+{
+    (void)state;
+    const struct gm_settings usual = {.lease_ms = 15000, .heartbeat_ms = 1000};
+    const struct gm_settings patient = {.lease_ms = 120000, .heartbeat_ms = 5000};
+    assert_int_equal(gm_wire_silence(&usual), 30 * GM_SEC);
+    assert_int_equal(gm_wire_silence(&patient), 140 * GM_SEC);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(of_a_lease_the_first_failure_is_told),
+        cmocka_unit_test(who_winds_up_is_not_cut_before_its_leases_end),
     };
     return cmocka_run_group_tests_name("wire", tests, NULL, NULL);
 }
