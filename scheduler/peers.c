@@ -83,7 +83,11 @@ struct gm_peers {
 int gm_peers_opened(struct gm_peers *p, int fd, gm_time now)
 {
     gm_conns_add(&p->conns, fd, now);
-    return p->conns.unproved_count > GM_PEERS_UNPROVED_MAX ? gm_conns_cut_next(&p->conns, now) : -1;
+    if (p->conns.unproved_count <= GM_PEERS_UNPROVED_MAX) {
+        return -1;
+    }
+    bool has_waited = now - p->conns.unproved->since >= GM_PEERS_ROOM_TIME;
+    return has_waited ? gm_conns_cut_next(&p->conns, now) : fd;
 }
 
 static void set_gone(struct gm_peer *peer, gm_time now)
@@ -347,7 +351,7 @@ static void attach(struct gm_peers *p, struct gm_peer *peer, int fd, gm_time now
         }
         c->peer = peer;
         peer->fd = fd;
-        peer->replaced = false; /* over the connection before */
+        peer->replaced = peer->batches = false; /* over the connection before */
         gm_conns_set_proved(&p->conns, c, peer->node != NULL, now);
     }
 }

@@ -16,6 +16,7 @@
  */
 #define GM_PEERS_UNPROVED_MAX 1024        /* connections at once that have not said who they are */
 #define GM_PEERS_HELLO_TIME (10 * GM_SEC) /* then they are cut */
+#define GM_PEERS_ROOM_TIME GM_SEC         /* who waits so long makes room for newcomers */
 #define GM_PEERS_GONE_TIME (5 * GM_SEC)   /* what a closed connection said may still be unread */
 #define GM_PEERS_ID_BYTES 255             /* libzmq takes no longer routing id */
 #define GM_PEERS_STRANGERS_MAX 4096
@@ -65,9 +66,10 @@ void gm_peers_allow(struct gm_peers *peers, const struct gm_allow *allow);
 /* Nodes that say nothing for so long are cut; 0, as it is at first: none is. */
 void gm_peers_silence(struct gm_peers *peers, gm_time silence);
 
-/* A connection came. Returns which one is to be cut to make room, or -1: where too many are
- * unproved, the one that has been so for longest. A node says Hello within its first round trips.
- */
+/* A connection came. Returns which one is to be cut, or -1: where too many are unproved, the one
+ * that has been so for longest: a node says Hello within its first round trips; the newcomer itself
+ * where that one has not waited for long either, and is nearest to its Welcome: so of many that
+ * come at once some get in each time. */
 int gm_peers_opened(struct gm_peers *peers, int fd, gm_time now);
 void gm_peers_closed(struct gm_peers *peers, int fd, gm_time now);
 size_t gm_peers_unproved(const struct gm_peers *peers);

@@ -247,6 +247,7 @@ static void who_says_nothing_is_cut(void **state)
     for (int fd = 10; fd < 10 + GM_PEERS_UNPROVED_MAX - 1; fd++) {
         assert_int_equal(gm_peers_opened(p, fd, now), -1);
     }
+    now += GM_PEERS_ROOM_TIME;
     assert_int_equal(gm_peers_opened(p, 9, now), 5); /* 5 was looked at last; 10 came later */
     assert_int_equal(gm_peers_opened(p, 8, now), 10);
     gm_peers_closed(p, 5, now);
@@ -255,6 +256,30 @@ static void who_says_nothing_is_cut(void **state)
     gm_peers_closed(p, 11, now);
     gm_peers_closed(p, 12, now);
     assert_int_equal(gm_peers_opened(p, 12, now), -1);
+}
+
+/* All nodes after a restart: those that came first are let in first, and so all are at last. */
+static void of_many_at_once_the_first_ones_get_in(void **state)
+{
+    struct gm_peers *p = *state;
+    const int first = 10, last = first + 3 * GM_PEERS_UNPROVED_MAX;
+    char name[16];
+    int come = first;
+    for (int round = 0; round < 3; round++, come += GM_PEERS_UNPROVED_MAX) {
+        for (int fd = come; fd < last; fd++) {
+            bool has_room = fd < come + GM_PEERS_UNPROVED_MAX;
+            assert_int_equal(gm_peers_opened(p, fd, now), has_room ? -1 : fd);
+        }
+        for (int fd = come + GM_PEERS_UNPROVED_MAX; fd < last; fd++) {
+            gm_peers_closed(p, fd, now);
+        }
+        for (int fd = come; fd < come + GM_PEERS_UNPROVED_MAX; fd++) {
+            (void)snprintf(name, sizeof name, "n%d", fd);
+            (void)welcome(p, name, fd, NULL, name);
+        }
+        assert_int_equal(gm_peers_unproved(p), 0);
+        now += GM_SEC / 5; /* they come again */
+    }
 }
 
 static void garbage_is_answered_now_and_then_and_cut_at_last(void **state)
@@ -350,6 +375,9 @@ static void who_said_that_he_reads_batches_is_known(void **state)
     env.hello = &hello;
     assert_int_equal(gm_peers_judge(p, peer, &env, now, &node, &err), GM_PEER_TAKE);
     assert_true(gm_peer_batches(peer));
+    assert_int_equal(gm_peers_opened(p, 5, now), -1);
+    assert_int_equal(hear(p, "a", 5, NULL, 9, &peer), GM_PEER_TAKE);
+    assert_false(gm_peer_batches(peer)); /* over this connection it said nothing of them */
 }
 
 static void strangers_are_forgotten_before_they_are_too_many(void **state)
@@ -601,6 +629,7 @@ int main(void)
         TEST(a_closed_connection_is_heard_out_and_forgotten),
         TEST(of_one_descriptor_the_last_peer_counts),
         TEST(who_says_nothing_is_cut),
+        TEST(of_many_at_once_the_first_ones_get_in),
         TEST(garbage_is_answered_now_and_then_and_cut_at_last),
         TEST(budgets_hold),
         TEST(envelopes_of_a_batch_are_counted),
