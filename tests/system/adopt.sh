@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A scheduler that dies, or is told to end, and starts anew in the middle of a job: what runs goes on. The workers are the
-# same processes, each attempt is done, none is made twice, the bytes are the undisturbed ones.
+# same processes, no attempt fails, nothing is made twice, the bytes are the undisturbed ones.
 . "$(dirname "$0")/lib.sh"
 
-make_clip "$work/clip.mp4" 40 640x360 24
+make_clip "$work/clip.mp4" 60 640x360 24
 small_pipeline "$work/small.yaml" 360
 sed -i 's/ultrafast/slow/' "$work/small.yaml" # chunks that take a while
 lease_ms=15000 farm main
@@ -22,8 +22,13 @@ ends() { # name
   tree_hash "$out" >"$work/out.sha"
   check "$1: same bytes" cmp -s "$work/calm.sha" "$work/out.sha"
 }
-outcomes() { jq -r '[.tasks[].outcome] | unique | join(" ")' "$out/report.json"; }
-attempts() { jq '.tasks | length' "$out/report.json"; }
+# A run that takes long on a busy machine may be copied, and the slower of both is cancelled, its worker killed. What ended within
+# a second before a kill may be told as lost (ADR-0050).
+charged() { jq '[.tasks[] | select(.outcome == "failed" or .error != null)] | length' "$out/report.json"; }
+copied() { jq '[.tasks[] | select(.outcome == "cancelled")] | length' "$out/report.json"; }
+twice() { # what nodes made twice
+  cat "$at"/n?.log | sed -nE "s/.* event=task-ended job=$id (.* first=[0-9]+) .* outcome=done.*/\1/p" | sort | uniq -d
+}
 encoding() { cat "$at"/n?.log | grep -c 'event=assigned .*task=video'; }
 workers() { pgrep -P "$(pid n1)"; pgrep -P "$(pid n2)"; }
 kept() { cat "$at"/n?.log | grep -c 'event=task-kept'; }
@@ -34,24 +39,26 @@ submit calm
 timeout 240 "$bin/gopmill" watch "$id" >/dev/null 2>&1
 tree_hash "$out" >"$work/calm.sha"
 check "undisturbed run" test -e "$out/master.m3u8"
-calm=$(attempts)
 workers | sort >"$work/workers"
 
 for signal in KILL TERM; do
   seen=$(encoding)
   submit $signal
   until_true "$signal: chunks are being encoded" busy $((seen + 2))
-  for times in 1 2; do
+  for times in 1 2; do # the second time the workers hold still: however fast they are, the job is not done by then
     told=$(kept)
+    [ $times = 1 ] || kill -STOP $(workers)
     kill -$signal "$(pid scheduler)" && wait "$(pid scheduler)" 2>/dev/null
     scheduler
     until_true "$signal: tasks are kept" keeps $((told + 1))
   done
+  kill -CONT $(workers)
   ends "$signal"
-  check "$signal: all attempts are done, got $(outcomes)" test "$(outcomes)" = "done"
-  check "$signal: as many as undisturbed, $calm: $(attempts)" test "$(attempts)" = "$calm"
-  check "$signal: no node dropped one: $(grep -h 'event=task-dropped' "$at"/n?.log)" test -z "$(grep -h 'event=task-dropped' "$at"/n?.log)"
+  check "$signal: no attempt failed" test "$(charged)" = 0
+  check "$signal: nothing was made twice: $(twice)" test -z "$(twice)"
   workers | sort >"$work/workers.now"
-  check "$signal: the workers are the same processes" cmp -s "$work/workers" "$work/workers.now"
+  gone=$(comm -23 "$work/workers" "$work/workers.now" | wc -l)
+  check "$signal: the workers are the same processes, but for $(copied) of copied runs: $gone" test "$gone" -le "$(copied)"
+  mv "$work/workers.now" "$work/workers"
 done
 finish
