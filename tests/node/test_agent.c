@@ -625,6 +625,13 @@ static void tell_to_restart(struct farm *farm)
 }
 
 /* Goodbye comes when the end of its last task was acknowledged, and not before. */
+/* farm_stop's signal, too, would end it: an agent at its very end does not catch it any more. */
+static void until_ended(const struct farm *farm)
+{
+    siginfo_t info = {0};
+    assert_int_equal(waitid(P_PID, (id_t)farm->agent, &info, WEXITED | WNOWAIT), 0);
+}
+
 static void told_to_restart_it_ends_when_it_has_nothing_to_do(void **state)
 {
     struct farm *farm = *state;
@@ -639,8 +646,7 @@ static void told_to_restart_it_ends_when_it_has_nothing_to_do(void **state)
     assert_string_equal(env->goodbye->reason, "restart");
     gm__envelope__free_unpacked(env, NULL);
     farm->status = GM_AGENT_RESTART; /* farm_stop looks */
-    siginfo_t info = {0};
-    assert_int_equal(waitid(P_PID, (id_t)farm->agent, &info, WEXITED | WNOWAIT), 0);
+    until_ended(farm);
 }
 
 static void until_no_slots(struct farm *farm)
@@ -662,6 +668,7 @@ static void at_sigterm_what_runs_may_end(void **state)
     farm_expect_done(farm, id);
     env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
     gm__envelope__free_unpacked(env, NULL);
+    until_ended(farm);
 }
 
 static void at_a_second_signal_what_runs_is_given_back(void **state)
@@ -673,6 +680,7 @@ static void at_a_second_signal_what_runs_is_given_back(void **state)
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
     gm__envelope__free_unpacked(env, NULL);
+    until_ended(farm);
 }
 
 static void what_takes_too_long_at_sigterm_is_given_back(void **state)
@@ -683,6 +691,7 @@ static void what_takes_too_long_at_sigterm_is_given_back(void **state)
     until_no_slots(farm);
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
     gm__envelope__free_unpacked(env, NULL);
+    until_ended(farm);
 }
 
 static void refused_grants_are_asked_for_again_or_fail_the_task(void **state)
