@@ -260,7 +260,7 @@ static void offer_device(struct gm_agent *agent, struct gm_agent_device *d, uint
         scratch > d->offered_scratch ? scratch - d->offered_scratch : d->offered_scratch - scratch;
     bool slots = usable.slots != d->offered_slots || usable.sessions != d->offered_sessions;
     /* Notes tell why a device offers less. */
-    bool facts = d->is_cpu ? d->dirty : always || d->dirty || slots;
+    bool facts = !d->is_cpu && (always || d->dirty || slots);
     if (!always && !facts && !slots && usable.memory_bytes == d->offered_memory &&
         change <= agent->scratch_whole / 8) {
         return;

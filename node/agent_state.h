@@ -116,8 +116,7 @@ struct gm_agent_slot {
     bool stuck;                     /* it was killed, and does not end: takes nothing */
     bool seen;                      /* it was ready, or failed, once */
     bool broken;                    /* several starts failed in a row */
-    bool foreign; /* its worker is of another build than the node's: takes nothing */
-    bool fell;    /* the last that failed was ready: being so says nothing */
+    bool fell;                      /* the last that failed was ready: being so says nothing */
     gm_time ready_at;
 };
 

@@ -87,7 +87,7 @@ static struct gm_agent_slot *find_free_slot(struct gm_agent *agent,
     bool takes = device != NULL && device->state == GM_AGENT_OFFERED;
     for (uint32_t i = 0; takes && i < device->slot_count; i++) {
         struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        if (slot->task == NULL && slot->process != NULL && !slot->stuck && !slot->foreign &&
+        if (slot->task == NULL && slot->process != NULL && !slot->stuck &&
             (found == NULL || fitness(slot, spec) > fitness(found, spec))) {
             found = slot;
         }
@@ -232,25 +232,9 @@ static int send_start(struct gm_task *task, struct gm_err *err)
     return rc;
 }
 
-/* What software makes is of the build that it was asked of. */
-static bool is_of_build(const struct gm_task *task)
-{
-    const struct gm_agent_device *cpu = &task->agent->devices[0];
-    const Gm__Chain *chain = task->spec->chain;
-    return !task->slot->foreign &&
-           (chain == NULL || strcmp(chain->name, "cpu") != 0 ||
-            strcmp(chain->fingerprint, cpu->chain_count > 0 ? cpu->chains[0].fingerprint : "") ==
-                0);
-}
-
 void gm_task_start(struct gm_task *task)
 {
     struct gm_err err;
-    if (!is_of_build(task)) {
-        gm_err_set(&err, GM_E_BUSY, 0, "the node's worker is of another build than was asked for");
-        gm_task_end_failed(task, &err, -1, NULL);
-        return;
-    }
     task->state = GM_TASK_RUNNING;
     task->life = gm_time_now();
     if (send_start(task, &err) < 0) {

@@ -34,31 +34,6 @@ static void note_missing(struct gm_agent *agent, const Gm__WReady *ready)
     }
 }
 
-/* The first worker's build is the node's, its processors' chain; workers that another one was
- * installed for meanwhile would make other bytes for it. */
-static void note_build(struct gm_agent_slot *slot, const char *build)
-{
-    struct gm_agent_device *cpu = &slot->agent->devices[0];
-    struct gm_device_chain *chain = &cpu->chains[0];
-#ifdef GM_CRASH_POINTS /* tests alone: another build's node */
-    const char *other = getenv("GM_TEST_BUILD");
-    build = other != NULL ? other : build;
-#endif
-    if (cpu->chain_count == 0 && build[0] != '\0') {
-        gm_device_set(chain->name, "cpu");
-        gm_device_set(chain->fingerprint, build);
-        cpu->chain_count = 1;
-        cpu->dirty = true;
-        gm_log(GM_LOG_INFO, "build", "build=%.400s", build);
-    }
-    slot->foreign = cpu->chain_count > 0 && strcmp(chain->fingerprint, build) != 0;
-    if (slot->foreign) {
-        gm_log(GM_LOG_ERROR, "worker-of-another-build",
-               "slot=%" PRIu32 " build=%.400s msg=\"the node began with another: restart it\"",
-               slot->index, build);
-    }
-}
-
 static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg)
 {
     struct gm_agent_slot *slot = arg;
@@ -66,7 +41,6 @@ static void on_ready(struct gm_slot *process, const Gm__WReady *ready, void *arg
     gm_log(GM_LOG_DEBUG, "worker-ready", "slot=%" PRIu32 " pid=%d", slot->index,
            gm_slot_pid(process));
     note_missing(agent, ready);
-    note_build(slot, ready->build);
     slot->seen = true;
     slot->ready_at = gm_time_now();
     slot->broken = slot->broken && slot->fell;
@@ -347,7 +321,7 @@ uint32_t gm_agent_slots_usable(const struct gm_agent *agent, const struct gm_age
     uint32_t allowed = gm_agent_room_slots(device);
     for (uint32_t i = 0; i < device->slot_count; i++) {
         const struct gm_agent_slot *slot = &agent->slots[device->first_slot + i];
-        usable += slot->process == NULL || slot->broken || slot->stuck || slot->foreign ? 0 : 1;
+        usable += slot->process == NULL || slot->broken || slot->stuck ? 0 : 1;
     }
     const struct gm_agent_slot *verifier = &agent->slots[agent->slot_count];
     if (verifier->broken || verifier->stuck || agent->threads_held ||

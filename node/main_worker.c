@@ -6,7 +6,6 @@
 #include <unistd.h>
 
 #include "media/av.h"
-#include "media/prove/build.h"
 #include "media/task_io.h"
 #include "node/worker.h"
 
@@ -36,5 +35,5 @@ int main(int argc, char **argv)
     }
     gm_av_init();
     /* The sandbox leaves nothing that an exit handler could need. */
-    _exit(gm_worker_main(gm_task_type_find, gm_media_build));
+    _exit(gm_worker_main(gm_task_type_find));
 }

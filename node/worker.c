@@ -27,8 +27,7 @@ static void add_launcher_missing(char *list, struct gm_sandbox_missing *missing)
     }
 }
 
-static int say_ready(int sock, const struct gm_sandbox_missing *missing, const char *build,
-                     struct gm_err *err)
+static int say_ready(int sock, const struct gm_sandbox_missing *missing, struct gm_err *err)
 {
     char *names[GM_SANDBOX_MISSING_MAX];
     for (size_t i = 0; i < missing->count; i++) {
@@ -37,7 +36,6 @@ static int say_ready(int sock, const struct gm_sandbox_missing *missing, const c
     Gm__WReady ready = GM__WREADY__INIT;
     ready.missing = names;
     ready.n_missing = missing->count;
-    ready.build = (char *)(uintptr_t)build;
     Gm__WorkerMessage msg = GM__WORKER_MESSAGE__INIT;
     msg.body_case = GM__WORKER_MESSAGE__BODY_READY;
     msg.ready = &ready;
@@ -108,7 +106,7 @@ static int serve(int sock, gm_worker_find_fn find, const Gm__WStart *start, int 
     return rc;
 }
 
-int gm_worker_run(int sock, gm_worker_find_fn find, const char *build, struct gm_err *err)
+int gm_worker_run(int sock, gm_worker_find_fn find, struct gm_err *err)
 {
     struct gm_sandbox_missing missing = {.count = 0};
     struct gm_sandbox_device device;
@@ -123,7 +121,7 @@ int gm_worker_run(int sock, gm_worker_find_fn find, const char *build, struct gm
     }
     if (rc == 0) {
         add_launcher_missing(list, &missing);
-        rc = say_ready(sock, &missing, build, err);
+        rc = say_ready(sock, &missing, err);
         GM_CRASH("worker.ready");
     }
     while (rc == 0) {
@@ -157,19 +155,13 @@ int gm_worker_run(int sock, gm_worker_find_fn find, const char *build, struct gm
     return rc;
 }
 
-int gm_worker_main(gm_worker_find_fn find, gm_worker_build_fn build)
+int gm_worker_main(gm_worker_find_fn find)
 {
     const char *name = getenv("GOPMILL_LOG");
     int level = name == NULL ? -1 : gm_log_parse_level(name);
     gm_log_init("worker", level < 0 ? GM_LOG_WARN : (enum gm_log_level)level, false);
     struct gm_err err = {.code = GM_OK};
-    struct gm_buf text = {0};
-    int rc = build == NULL ? 0 : build(&text, &err);
-    if (rc == 0) {
-        rc =
-            gm_worker_run(GM_WORKER_SOCKET, find, text.data == NULL ? "" : (char *)text.data, &err);
-    }
-    gm_buf_fini(&text);
+    int rc = gm_worker_run(GM_WORKER_SOCKET, find, &err);
     if (rc < 0) {
         gm_log_err(GM_LOG_ERROR, "worker-failed", &err, "pid=%" PRId64, (int64_t)getpid());
     }

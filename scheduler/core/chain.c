@@ -10,11 +10,8 @@
  * sessions as a run of the job takes at once, or when it fails in a way
  * that would fail the job. Then `fallback` decides: wait for it (a failure is final then), fail, or
  * software: the job forgets all that came after inspect and is planned again without it (replan.c).
- * The processors' chain is of a build: the libraries and media code of the node's workers. It is
- * lost when nodes of other builds alone are there, and then whatever `fallback` says the job is
- * planned again by one of those; while no node is there at all it waits. A device that fails `plan`
- * offers less or nothing then, and the next one plans: its chain is lost too when that one is the
- * processor.
+ * A device that fails `plan` offers less or nothing then, and the next one plans: its chain is lost
+ * too when that one is the processor.
  */
 #include <inttypes.h>
 #include <stdio.h>
@@ -196,36 +193,11 @@ static bool needs_software(const struct gm_cjob *job)
     return false;
 }
 
-/* Of several builds of software the one with most slots, as the job will stay with it; of equal
- * ones that which came last, for a farm that is brought to it. NULL: there are no several. Borrowed
- * from the index. */
-static const char *most_common_build(const struct gm_core *core)
-{
-    const struct gm_chain_wish any = {.name = CPU};
-    const size_t count = gm_devices_classes(core, &any).count;
-    const char *best = NULL;
-    uint64_t most = 0;
-    for (size_t i = 0; count > 1 && i < count; i++) {
-        /* asked anew each time: the list is kept only until others are asked for */
-        const char *build = gm_devices_classes(core, &any).list[i]->chain->fingerprint;
-        const struct gm_chain_wish of = {.name = CPU, .fingerprint = build};
-        uint64_t slots = gm_devices_tally(core, &of).slots;
-        if (slots > 0 && slots >= most) {
-            best = build;
-            most = slots;
-        }
-    }
-    return best;
-}
-
 /* A device that can plan for that chain, and make the runs then. */
-static struct gm_chain_wish to_plan(const struct gm_core *core, const struct gm_cjob *job,
-                                    const char *name)
+static struct gm_chain_wish to_plan(const struct gm_cjob *job, const char *name)
 {
     struct gm_chain_wish wish = {.name = name, .params = params_of(job)};
-    if (is_cpu(name)) {
-        wish.fingerprint = most_common_build(core);
-    } else {
+    if (!is_cpu(name)) {
         wish.sessions = PLAN_SESSIONS;
         wish.least = job->rungs > PLAN_SESSIONS ? job->rungs : PLAN_SESSIONS;
     }
@@ -241,13 +213,13 @@ static bool pick(const struct gm_core *core, const struct gm_cjob *job, struct g
     bool hardware = p && !needs_software(job);
     for (size_t i = 0; i < count; i++) {
         const char *name = listed ? p->devices[i] : usual_order[i];
-        struct gm_chain_wish wish = to_plan(core, job, name);
+        struct gm_chain_wish wish = to_plan(job, name);
         if (is_cpu(name) || (hardware && !is_lost(job, name) && is_offered(core, &wish))) {
             *out = wish;
             return true;
         }
     }
-    *out = to_plan(core, job, CPU);
+    *out = (struct gm_chain_wish){.name = CPU, .params = p};
     return !p || falls_back_to_software(job);
 }
 
@@ -266,7 +238,7 @@ static bool why_not(const struct gm_core *core, const struct gm_cjob *job, const
                     char out[160])
 {
     struct gm_chain_wish any = {.name = name};
-    struct gm_chain_wish fit = to_plan(core, job, name);
+    struct gm_chain_wish fit = to_plan(job, name);
     bool there = false, open = false, fits = false;
     for (const struct gm_cnode *n = core->nodes; n; n = n->hh.next) {
         for (size_t i = 0; n->connected && i < n->device_count; i++) {
@@ -343,18 +315,11 @@ bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
     return true;
 }
 
-/* Remembers why; the same chain is not tried again for this job. A build of the processors' is
- * remembered alone: they are tried again, and the last that went is told. */
+/* Remembers why; the same chain is not tried again for this job. */
 static void lose(struct gm_core *core, struct gm_cjob *job, const char *name,
                  const struct gm_err *why)
 {
-    size_t known = 0;
-    while (known < job->lost_count && strcmp(job->lost[known].name, name) != 0) {
-        known++;
-    }
-    if (known < job->lost_count) {
-        job->lost[known].why = *why;
-    } else if (job->lost_count < GM_CORE_MAX_CHAINS) {
+    if (job->lost_count < GM_CORE_MAX_CHAINS) {
         job->lost[job->lost_count++] =
             (struct gm_lost_chain){.name = gm_mem_strdup(name), .why = *why};
     }
@@ -381,7 +346,7 @@ bool gm_core_chain_goes_on(const struct gm_inst *inst, const Gm__Chain *chain)
     const struct gm_cjob *job = inst->task->job;
     switch (inst->task->type->role) {
     case GM_ROLE_PLAN:
-        return chain && (is_cpu(chain->name) || !is_lost(job, chain->name));
+        return chain && !is_lost(job, chain->name);
     case GM_ROLE_ANALYZE:
     case GM_ROLE_ENCODE:
         return chain && job->chain && strcmp(chain->name, job->chain->name) == 0 &&
@@ -402,13 +367,6 @@ void gm_core_chain_failed(struct gm_core *core, struct gm_cjob *job, const char 
     gm_core_job_replan(core, job);
 }
 
-bool gm_core_chain_is_of_others(const struct gm_core *core, const struct gm_chain_wish *wish)
-{
-    const struct gm_chain_wish any = {.name = CPU};
-    return is_cpu(wish->name) && wish->fingerprint && !is_offered(core, wish) &&
-           is_offered(core, &any);
-}
-
 /* The chain that the job waits for and nobody offers; false: it waits for none. */
 static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
                         struct gm_chain_wish *out)
@@ -421,7 +379,7 @@ static bool find_absent(const struct gm_core *core, const struct gm_cjob *job,
         return job->plan->insts[0].unit.state == GM_TASK_READY && !pick(core, job, out);
     }
     *out = wish_of(job);
-    return is_cpu(out->name) ? gm_core_chain_is_of_others(core, out) : !is_offered(core, out);
+    return !is_cpu(out->name) && !is_offered(core, out);
 }
 
 static bool is_of_device(const struct gm_attempt *attempt)
@@ -455,24 +413,12 @@ void gm_core_chain_take(struct gm_core *core, struct gm_cjob *job, const Gm__Cha
     gm_core_job_touch(core, job);
 }
 
-static const char *build_text(const char *fingerprint)
-{
-    return fingerprint[0] != '\0' ? fingerprint : "one that does not tell what it is";
-}
-
 static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_chain_wish *wish)
 {
     struct gm_err err = {.code = GM_OK};
     char why[160];
-    const bool software = job->chain && is_cpu(wish->name);
-    const struct gm_err *cause =
-        job->chain && !software ? last_device_error(job, wish->name) : NULL;
-    if (software) {
-        (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
-                         "the nodes that are there are of other builds than the one that the "
-                         "renditions began with: %.250s",
-                         build_text(wish->fingerprint));
-    } else if (job->chain && gm_core_chain_is_short(core, wish, why)) {
+    const struct gm_err *cause = job->chain ? last_device_error(job, wish->name) : NULL;
+    if (job->chain && gm_core_chain_is_short(core, wish, why)) {
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0, "%s", why);
     } else if (cause) {
         (void)gm_err_set(&err, cause->code, cause->native, "%.300s; no node offers `%s` any more",
@@ -486,7 +432,7 @@ static void give_up(struct gm_core *core, struct gm_cjob *job, const struct gm_c
         (void)gm_err_set(&err, GM_E_NO_DEVICE, 0,
                          "none of the pipeline's `devices` can be had: %.170s", all);
     }
-    if (software || (job->chain && falls_back_to_software(job))) {
+    if (job->chain && falls_back_to_software(job)) {
         gm_core_chain_failed(core, job, wish->name, &err);
     } else {
         gm_core_job_fail(core, job, &err);
@@ -498,8 +444,7 @@ void gm_core_chain_tick(struct gm_core *core)
     for (struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
         struct gm_chain_wish wish;
         const Gm__EncodeParams *p = params_of(job);
-        const bool software = job->chain && is_cpu(job->chain->name);
-        if (!p || (!software && strcmp(p->fallback, "wait") == 0)) {
+        if (!p || strcmp(p->fallback, "wait") == 0) {
             continue;
         }
         if (!find_absent(core, job, &wish)) {

@@ -701,8 +701,6 @@ const Gm__Chain *gm_core_device_chain(const struct gm_cdevice *device,
  * the wish takes: "4 renditions need 4 encoder sessions; GPU 0000:01:00.0 gives 3". */
 bool gm_core_chain_is_short(const struct gm_core *core, const struct gm_chain_wish *wish,
                             char out[160]);
-/* The wish is for a build of the processors' chain, and nodes of other builds alone take tasks. */
-bool gm_core_chain_is_of_others(const struct gm_core *core, const struct gm_chain_wish *wish);
 /* False: nothing that the job may use is there. */
 bool gm_core_chain_wish(const struct gm_core *core, const struct gm_inst *inst,
                         struct gm_chain_wish *out);

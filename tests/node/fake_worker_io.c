@@ -476,14 +476,6 @@ const struct gm_task_type *fake_task_find(const char *type)
     return NULL;
 }
 
-/* "one" or "two", by the farm's file of that name; none where neither is. It can't be read here. */
-static int fake_build(struct gm_buf *out, struct gm_err *err)
-{
-    gm_buf_str(out, access("../../two", F_OK) == 0 ? "two" : "");
-    gm_buf_str(out, access("../../one", F_OK) == 0 ? "one" : "");
-    return gm_buf_check(out, err);
-}
-
 void fake_worker_main(void)
 {
     if (getenv("GOPMILL_MISSING") != NULL) {
@@ -491,6 +483,6 @@ void fake_worker_main(void)
             _exit(3);
         }
         die_idle(getenv("GM_TEST_DIES_IDLE"));
-        _exit(gm_worker_main(fake_task_find, fake_build));
+        _exit(gm_worker_main(fake_task_find));
     }
 }

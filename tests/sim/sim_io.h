@@ -75,8 +75,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t clean_fails;      /* the same for deleting */
     bool manifests;            /* a failed publishing may have left one */
     uint32_t store_ms;         /* a step of publishing or deleting takes up to so long */
-    uint32_t builds; /* nodes tell that many builds of software by turns; 0: they tell none */
-    uint32_t gpus;   /* nodes below this number have the device "gpu" too, which offers nvenc */
+    uint32_t gpus; /* nodes below this number have the device "gpu" too, which offers nvenc */
     uint64_t
         rates[SIM_NODES];   /* of each node's cpu: pixels a second of one slot; 0: not measured */
     uint32_t sessions;      /* encoders at once that a gpu's driver really gives; 0: any number */
@@ -408,8 +407,6 @@ void sim_node_drop_all(struct sim_node *node);
 void sim_node_offer_gpu(struct sim *sim, struct sim_node *node, uint32_t slots);
 /* With facts: the chain nvenc of that fingerprint, "" for no chain; NULL: without facts. */
 void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, const char *chain);
-/* The fingerprint of its software, where it tells one; returns out. */
-char *sim_node_build(const struct sim *sim, const struct sim_node *node, char out[32]);
 /* It tells what its devices share, and that is this. */
 bool sim_node_shares(const struct sim *sim, const struct sim_node *node);
 Gm__Capacity sim_node_whole(const struct sim *sim);

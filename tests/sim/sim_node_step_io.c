@@ -35,9 +35,8 @@ static void hello(struct sim *sim, struct sim_node *node)
     Gm__Hello m = GM__HELLO__INIT;
     Gm__Device device = GM__DEVICE__INIT, gpu = GM__DEVICE__INIT;
     Gm__Device *devices[] = {&device, &gpu};
-    Gm__Chain nvenc = GM__CHAIN__INIT, software = GM__CHAIN__INIT;
-    Gm__Chain *chains[] = {&nvenc}, *softwares[] = {&software};
-    char build[32];
+    Gm__Chain nvenc = GM__CHAIN__INIT;
+    Gm__Chain *chains[] = {&nvenc};
     char *codecs[] = {(char *)"h264", (char *)"hevc10"};
     Gm__Capacity capacity = GM__CAPACITY__INIT;
     Gm__Measured measured = GM__MEASURED__INIT;
@@ -45,10 +44,6 @@ static void hello(struct sim *sim, struct sim_node *node)
     device.id = (char *)"cpu";
     device.kind = (char *)"cpu";
     device.capacity = &capacity;
-    software.name = (char *)"cpu";
-    software.fingerprint = sim_node_build(sim, node, build);
-    device.chains = softwares;
-    device.n_chains = sim->params.builds > 0 ? 1 : 0;
     rate.what = (char *)"encode";
     rate.api = (char *)"software";
     rate.codec = (char *)"h264";

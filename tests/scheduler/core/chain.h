@@ -27,48 +27,6 @@ static inline bool encode_runs(struct sim *sim)
     return sim_find_running(sim, "video", &node) != NULL;
 }
 
-/* Nodes of `builds` builds of software by turns, which pipelines are for. */
-static inline struct sim *builds(uint32_t nodes, uint32_t builds, const char *fallback)
-{
-    struct sim_params params = {.seed = 1,
-                                .nodes = nodes,
-                                .slots = 2,
-                                .builds = builds,
-                                .fallback = fallback,
-                                .device = "cpu"};
-    struct sim *sim = sim_create(&params);
-    sim_run(sim, 2);
-    return sim;
-}
-
-/* Runs of encode on nodes whose number is `build` modulo `builds`. */
-static inline uint32_t runs_of_build(struct sim *sim, uint32_t build, uint32_t builds)
-{
-    struct gm_attempts_view v;
-    uint32_t count = 0;
-    assert_int_equal(gm_view_attempts(sim->core, "job", &v, NULL), 0);
-    for (size_t i = 0; i < v.count; i++) {
-        for (uint32_t n = 0; n < sim->params.nodes; n++) {
-            count += n % builds == build && strcmp(v.rows[i].type, "encode") == 0 &&
-                     strcmp(v.rows[i].node_id, sim->nodes[n].id) == 0;
-        }
-    }
-    gm_view_attempts_fini(&v);
-    return count;
-}
-
-static inline bool job_is_told(struct sim *sim, const char *words)
-{
-    struct gm_explain_view v;
-    bool said = false;
-    assert_int_equal(gm_view_explain(sim->core, "job", sim->now, &v, NULL), 0);
-    for (size_t i = 0; i < v.count; i++) {
-        said = said || strstr(v.rows[i].why, words) != NULL;
-    }
-    gm_view_explain_fini(&v);
-    return said;
-}
-
 /* Its arrays stay until the next call. */
 static inline const struct gm_job_view *view(struct sim *sim)
 {

@@ -29,36 +29,6 @@ static void devices_are_taken_in_order(void **arg)
     sim_destroy(sim);
 }
 
-/* Nodes 0 and 3 are of the first build, which has most slots. */
-static void a_job_stays_with_one_build(void **arg)
-{
-    (void)arg;
-    for (uint32_t kind = SIM_PLAIN; kind <= SIM_BARRIERS; kind++) {
-        struct sim *sim = builds(4, 3, NULL);
-        struct sim_job *job = sim_submit_kind(sim, "job", (enum sim_kind)kind, 60, 2, 1);
-        sim_until(sim, sim_all_final, 900);
-        sim_check_done(sim, job);
-        assert_string_equal(view(sim)->chain_fingerprint, "build 0");
-        assert_true(runs_of_build(sim, 0, 3) > 1);
-        assert_int_equal(runs_of_build(sim, 1, 3) + runs_of_build(sim, 2, 3), 0);
-        assert_int_equal(job->plans, 1);
-        sim_destroy(sim);
-    }
-}
-
-/* A farm in the middle of an update: the old build gets nothing new. */
-static void of_equal_builds_the_new_one_plans(void **arg)
-{
-    (void)arg;
-    struct sim *sim = builds(2, 2, NULL);
-    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
-    sim_until(sim, sim_all_final, 300);
-    sim_check_done(sim, job);
-    assert_string_equal(view(sim)->chain_fingerprint, "build 1");
-    assert_int_equal(runs_of_build(sim, 0, 2), 0);
-    sim_destroy(sim);
-}
-
 static void analyze_needs_the_processor(void **arg)
 {
     (void)arg;
@@ -556,8 +526,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(devices_are_taken_in_order),
-        cmocka_unit_test(a_job_stays_with_one_build),
-        cmocka_unit_test(of_equal_builds_the_new_one_plans),
         cmocka_unit_test(analyze_needs_the_processor),
         cmocka_unit_test(a_busy_device_charges_no_attempt),
         cmocka_unit_test(jobs_share_a_device_s_sessions),

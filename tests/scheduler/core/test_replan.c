@@ -374,93 +374,6 @@ static void a_like_device_goes_on(void **arg)
     sim_destroy(sim);
 }
 
-static bool plan_runs(struct sim *sim)
-{
-    struct sim_node *node;
-    return sim_find_running(sim, "plan", &node) != NULL;
-}
-
-static uint32_t plan_attempts(struct sim *sim)
-{
-    struct gm_attempts_view v;
-    uint32_t count = 0;
-    assert_int_equal(gm_view_attempts(sim->core, "job", &v, NULL), 0);
-    for (size_t i = 0; i < v.count; i++) {
-        count += strcmp(v.rows[i].type, "plan") == 0;
-    }
-    gm_view_attempts_fini(&v);
-    return count;
-}
-
-static bool waits_for_its_build(struct sim *sim)
-{
-    return job_is_told(sim,
-                       "waits for a node of the build that the renditions began with "
-                       "(build 0); others take tasks, and without one the job is planned again");
-}
-
-/* Its nodes die in the middle; another build's alone is there. No fallback is asked: software was
- * wanted, and is there. */
-static void a_build_that_goes_leads_to_another(void **arg)
-{
-    (void)arg;
-    static const char *const fallbacks[] = {NULL, "software", "wait", "fail"};
-    for (size_t i = 0; i < 4; i++) {
-        struct sim *sim = builds(3, 2, fallbacks[i]);
-        struct sim_job *job = sim_submit(sim, "job", 60, 2, 50);
-        sim_until(sim, encode_runs, 60);
-        sim_run(sim, 5);
-        assert_string_equal(view(sim)->chain_fingerprint, "build 0");
-        assert_int_equal(runs_of_build(sim, 1, 2), 0);
-        sim_node_kill(sim, &sim->nodes[0]);
-        sim_node_kill(sim, &sim->nodes[2]);
-        sim_until(sim, waits_for_its_build, 60);
-        sim_until(sim, chain_is_lost, 60);
-        assert_string_equal(view(sim)->lost[0].name, "cpu");
-        assert_int_equal(view(sim)->lost[0].code, GM_E_NO_DEVICE);
-        assert_non_null(strstr(view(sim)->lost[0].text, "began with: build 0"));
-        sim_until(sim, plan_runs, 60); /* and is taken over */
-        sim_commit(sim);
-        sim_restart(sim);
-        sim_until(sim, sim_all_final, 900);
-        sim_check_done(sim, job);
-        assert_string_equal(view(sim)->chain_fingerprint, "build 1");
-        assert_int_equal(view(sim)->lost_count, 1);
-        assert_int_equal(job->plans, 2);
-        assert_int_equal(plan_attempts(sim), 2);
-        assert_int_equal(job->published, 1);
-        sim_destroy(sim);
-    }
-}
-
-/* As before: a farm that is away as a whole, or a build that is back soon, costs no plan. */
-static void a_build_that_is_back_is_waited_for(void **arg)
-{
-    (void)arg;
-    for (int all = 0; all < 2; all++) {
-        struct sim *sim = builds(3, 2, NULL);
-        struct sim_job *job = sim_submit(sim, "job", 60, 2, 50);
-        sim_until(sim, encode_runs, 60);
-        sim_run(sim, 5);
-        for (int n = 0; n < 3; n += all ? 1 : 2) {
-            sim_node_kill(sim, &sim->nodes[n]);
-        }
-        sim_run(sim, all ? 300 : 5);
-        for (int n = 0; n < 3; n++) {
-            if (!sim->nodes[n].alive) {
-                sim_node_start(sim, &sim->nodes[n]);
-            }
-        }
-        sim_until(sim, sim_all_final, 900);
-        sim_check_done(sim, job);
-        assert_string_equal(view(sim)->chain_fingerprint, "build 0");
-        assert_int_equal(runs_of_build(sim, 1, 2), 0);
-        assert_int_equal(view(sim)->lost_count, 0);
-        assert_int_equal(job->plans, 1);
-        sim_destroy(sim);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -478,8 +391,6 @@ int main(void)
         cmocka_unit_test(a_device_that_plans_at_last_is_kept),
         cmocka_unit_test(a_device_may_change_what_it_offers),
         cmocka_unit_test(a_like_device_goes_on),
-        cmocka_unit_test(a_build_that_goes_leads_to_another),
-        cmocka_unit_test(a_build_that_is_back_is_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
