@@ -14,7 +14,12 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 
 #define MOST_DEMAND (UINT64_C(1) << 48) /* sums of as many as a Hello may have fit into 64 bits */
 

@@ -19,7 +19,11 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 
 #define CPU "cpu"
 #define PLAN_SESSIONS 1 /* it opens its encoders one after the other (media/plan/plan_video.c) */

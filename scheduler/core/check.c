@@ -2,7 +2,9 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 
 #define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
 

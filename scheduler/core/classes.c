@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/chains.h"
 #include "scheduler/core/devices.h"
-#include "scheduler/core/state.h"
 
 static const struct {
     const char *codec;

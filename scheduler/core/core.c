@@ -8,7 +8,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 #define PROGRESS_PERIOD (250 * GM_MS)
 #define SAMPLE_PERIOD GM_SEC

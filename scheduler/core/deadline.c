@@ -1,5 +1,6 @@
 /* Deadlines: a job that would miss its own, should it go on as now, is of the highest class. */
-#include "scheduler/core/state.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/times.h"
 
 #define UNKNOWN_REST (60 * GM_SEC) /* nothing is known of a job before its inspection */
 

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/times.h"
 
 #define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
 

@@ -7,7 +7,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/watch.h"
 
 static struct gm_drained *find(const struct gm_core *core, const char *node_id)
 {

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/rows.h"
 
 void gm_row_fini(struct gm_row *row)
 {

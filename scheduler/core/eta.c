@@ -9,7 +9,11 @@
  * and no less than the longest lease; other tasks as long as their longest instance, which is left
  * out where it is not known: it is little.
  */
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 #define LATE 4 /* a part of its time is left of a task that should be over */
 

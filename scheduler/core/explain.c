@@ -5,7 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 /* Cut where it is too long. */
 __attribute__((format(printf, 2, 3))) static void say(struct gm_explain_row *row, const char *fmt,

@@ -6,7 +6,9 @@
 
 #include "common/hash.h"
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
 
 #define KEY_SIZE 1025
 

@@ -8,7 +8,13 @@
 #include "common/bucket.h"
 #include "proto/envelope.h"
 #include "proto/streams.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 /* Messages can be lost and sent again out of order, so Done may come before its last items; the
  * node sends all again until they are acknowledged. Only after so long is it a broken promise. */

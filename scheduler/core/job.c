@@ -7,7 +7,10 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 static void inst_fini(struct gm_inst *inst)
 {

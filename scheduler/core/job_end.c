@@ -3,7 +3,13 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event)
 {

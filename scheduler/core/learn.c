@@ -15,7 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/times.h"
 
 #define WRITE_PERIOD (30 * GM_SEC)
 #define ROW_PREFIX "history/"

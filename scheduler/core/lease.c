@@ -6,7 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 /* A worker that is well says something each: node/worker_io.c. */
 #define LIFE_SIGN GM_SEC

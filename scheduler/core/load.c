@@ -7,7 +7,15 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 static const ProtobufCMessageDescriptor *descriptor_of(enum gm_row_kind kind)
 {

@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
 
 #define MUSTER GM_SEC /* twice the longest pause of a node that nobody listens to */
 #define RECENT_MS (INT64_C(3600) * 1000)

@@ -4,7 +4,13 @@
 #include <string.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/watch.h"
 
 #define FORGET_AFTER (3600 * GM_SEC)
 #define FEED_AGAIN (2 * GM_SEC)

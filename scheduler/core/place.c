@@ -10,7 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 #define RANKS 7
 

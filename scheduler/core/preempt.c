@@ -8,7 +8,10 @@
  * runs are told to yield than jobs wait; one that stands still comes to no border, and is not
  * counted.
  */
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/run.h"
 
 #define ASKED 8 /* jobs of a class for which nothing can yield keep no more from being asked */
 

@@ -3,7 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/watch.h"
 
 static bool is_plain(const char *text)
 {

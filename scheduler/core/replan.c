@@ -4,7 +4,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 static void forget_units(struct gm_core *core, struct gm_inst *inst)
 {

@@ -18,7 +18,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/watch.h"
 
 #define FIRST_PAUSE GM_SEC
 #define LONGEST_PAUSE (30 * GM_SEC)

@@ -2,7 +2,8 @@
 #include <stdlib.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 
 static struct gm_key key_job(const struct gm_cjob *job)
 {

@@ -14,7 +14,8 @@
  * is short, the source's keyframes are near, or nobody knows how long the programme is. The first
  * chunk waits only for one that would spend all by itself: there is soon to be something to play.
  */
-#include "scheduler/core/state.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/task.h"
 
 #define LONGEST_RUN 16u
 #define PREROLL_PERCENT 15u

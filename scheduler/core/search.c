@@ -11,7 +11,12 @@
 #include <math.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/run.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 struct search {
     const struct gm_core *core;

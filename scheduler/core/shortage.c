@@ -3,7 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
 
 /* How a dimension is told: in units of 2^shift, or of 1/1000 where it is in thousandths. */
 static const struct {

@@ -8,7 +8,9 @@
 #include <stdlib.h>
 
 #include "proto/envelope.h"
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 
 #define URL_MAX_BYTES 4096 /* proto/envelope.h: strings */
 #define FEED_MAX_BYTES ((size_t)GM_ENVELOPE_MAX_BYTES / 2)

@@ -14,7 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/times.h"
 
 static const char *api_of(const Gm__Chain *chain)
 {

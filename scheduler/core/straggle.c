@@ -15,7 +15,12 @@
  */
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 #define LOOK_PERIOD GM_SEC
 #define LEAST_LEFT (2 * GM_SEC) /* less is not worth a second worker */

@@ -1,5 +1,6 @@
 /* Task instances: their unit, their committed items, their result, and their chunks. */
-#include "scheduler/core/state.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 #include <inttypes.h>
 #include <stdlib.h>

@@ -9,7 +9,7 @@
  */
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
 
 #define BROKEN(...) gm_err_set(err, GM_E_BUG, 0, __VA_ARGS__)
 #define ONE_CPU 1000u /* what every task asks for (task_types.c) */

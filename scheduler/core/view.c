@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 static int find_job(const struct gm_core *core, const char *job_id, struct gm_cjob **out,
                     struct gm_err *err)

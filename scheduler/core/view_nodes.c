@@ -2,7 +2,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/node.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 const char *gm_view_lease_job(const struct gm_core *core, uint64_t epoch)
 {

@@ -18,7 +18,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/watch.h"
 
 #define MOST 1024u /* devices that are remembered */
 #define STRIKES 2u

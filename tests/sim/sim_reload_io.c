@@ -8,7 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/rows.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 struct overlay { /* borrowed from rows or effects */
     char *id;    /* owned */

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "proto/envelope.h"
+#include "scheduler/core/lease.h"
 
 #define RATES 4
 #define DEVICES 3

@@ -1,5 +1,6 @@
 /* Runs as walks over all chunks find them: see run_walk_io.h. */
 #include "scheduler/core/run_walk_io.h"
+#include "scheduler/core/run.h"
 
 #define LONGEST_RUN 16u
 #define PREROLL_PERCENT 15u

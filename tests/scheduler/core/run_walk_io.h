@@ -1,7 +1,7 @@
 #ifndef GM_TESTS_SCHEDULER_CORE_RUN_WALK_IO_H
 #define GM_TESTS_SCHEDULER_CORE_RUN_WALK_IO_H
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/run.h"
 
 /* gm_core_run_next and gm_core_run_held by walks over all chunks, without sums that are kept: what
  * run.c must find too. Reads the chunks alone. */

@@ -1,5 +1,8 @@
 /* What runs goes on when its scheduler started anew: by the claims of nodes, written by hand. */
 #include "proto/envelope.h"
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/job.h"
+#include "scheduler/core/lease.h"
 #include "tests/scheduler/core/stage.h"
 #include "tests/scheduler/core/story.h"
 

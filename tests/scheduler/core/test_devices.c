@@ -7,6 +7,8 @@
 #include <cmocka.h>
 
 #include "scheduler/core/farm_io.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
 #include "scheduler/core/walk_io.h"
 
 struct tried {

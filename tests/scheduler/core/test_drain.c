@@ -1,5 +1,5 @@
 /* scheduler/core/drain.c: nodes that are started anew, in a simulated farm. */
-#include "scheduler/core/state.h"
+#include "scheduler/core/place.h"
 #include "sim/sim_io.h"
 
 #include <stdlib.h>

@@ -2,8 +2,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/job.h"
+#include "scheduler/core/place.h"
 #include "scheduler/core/stage.h"
 #include "scheduler/core/story.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
 
 static struct gm_job_view view_of(struct sim *sim, const char *id)
 {

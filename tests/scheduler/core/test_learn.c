@@ -4,6 +4,7 @@
 
 #include "scheduler/core/stage.h"
 #include "scheduler/core/story.h"
+#include "scheduler/core/times.h"
 
 static const struct gm_history_entry *entry(struct sim *sim, const char *kind)
 {

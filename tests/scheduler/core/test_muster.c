@@ -1,4 +1,6 @@
 /* Who comes back after a restart is waited for before anything is given out, but not long. */
+#include "scheduler/core/adopt.h"
+#include "scheduler/core/job.h"
 #include "scheduler/core/stage.h"
 #include "scheduler/core/story.h"
 

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/task.h"
 
 /* Two chunks of 6 s at 25 frames a second, one of them announced. */
 static uint64_t lead(int64_t duration_us, int64_t keyframe_us, int64_t last, uint64_t known)

@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/run.h"
 
 struct row {
     const char *chunks; /* r ready, L ready and three times as long, a ready but alone, f so, and a

@@ -1,4 +1,5 @@
 /* A pass that asks only the jobs that changed places all that one over all jobs would. */
+#include "scheduler/core/place.h"
 #include "tests/scheduler/core/story.h"
 
 #define SEEDS 60u

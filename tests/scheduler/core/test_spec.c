@@ -1,4 +1,5 @@
 /* Assign and Feed: what fits into one message, and what comes in several. */
+#include "scheduler/core/task.h"
 #include "tests/scheduler/core/stage.h"
 
 /* Another attempt is given one input, and the others by Feed. */

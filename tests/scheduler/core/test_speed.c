@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/times.h"
 
 static Gm__Rate rate_of(const char *what, const char *api, const char *codec, uint32_t depth,
                         uint64_t one, uint64_t all)

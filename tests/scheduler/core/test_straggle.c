@@ -2,7 +2,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "scheduler/core/job.h"
 #include "scheduler/core/story.h"
+#include "scheduler/core/task.h"
+#include "scheduler/core/times.h"
+#include "scheduler/core/watch.h"
 
 /* A farm whose first run stands still; its job's others teach how long runs take. */
 struct tail {

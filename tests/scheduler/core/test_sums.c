@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "scheduler/core/run.h"
 #include "scheduler/core/run_walk_io.h"
 
 #define MOST 200u

@@ -1,5 +1,6 @@
 /* Turns of jobs in whole farms: classes, tenants, limits and deadlines, over restarts too. The
  * order itself is in test_order.c. */
+#include "scheduler/core/run.h"
 #include "tests/scheduler/core/story.h"
 
 /* Nodes are away until farm_starts: jobs wait together. */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/node.h"
 
 static void explain_is(struct sim *sim, const char *task, const char *words)
 {

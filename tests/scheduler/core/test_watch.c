@@ -1,5 +1,7 @@
 /* Devices that swallow work or return what does not verify: what becomes of them, of the jobs, and
  * of those that are only suspected. */
+#include "scheduler/core/lease.h"
+#include "scheduler/core/watch.h"
 #include "tests/scheduler/core/story.h"
 
 static struct gm_cwatch *watch(struct sim *sim, const char *node, const char *device)

@@ -1,5 +1,9 @@
 /* Placement by a walk over all devices. */
 #include "scheduler/core/walk_io.h"
+#include "scheduler/core/chains.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/place.h"
+#include "scheduler/core/times.h"
 
 #include <string.h>
 

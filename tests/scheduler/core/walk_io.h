@@ -1,7 +1,7 @@
 #ifndef GM_TESTS_SCHEDULER_CORE_WALK_IO_H
 #define GM_TESTS_SCHEDULER_CORE_WALK_IO_H
 
-#include "scheduler/core/state.h"
+#include "scheduler/core/lease.h"
 
 /* What scheduler/core/search.c and devices.c answer by an index, by a walk over all nodes and
  * devices: the same answers, and what they cost is what the index is measured by. */

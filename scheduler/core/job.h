@@ -1,0 +1,61 @@
+#ifndef GM_SCHEDULER_CORE_JOB_H
+#define GM_SCHEDULER_CORE_JOB_H
+
+/* Jobs: their states, their ends, what is planned again.
+ * Private to scheduler/core/. */
+#include "scheduler/core/state.h"
+
+/* load.c */
+void gm_core_loading_fini(struct gm_core *core);
+
+/* job.c */
+int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_cjob **out,
+                       struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_destroy(struct gm_cjob *job);
+int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_t count,
+                           struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_move(struct gm_core *core, struct gm_cjob *job, enum gm_job_event_kind event);
+/* Unblocks, completes tasks, ends the job when nothing is left. */
+void gm_core_job_advance(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_fail(struct gm_core *core, struct gm_cjob *job, const struct gm_err *err);
+int gm_core_job_cancel(struct gm_core *core, struct gm_cjob *job, struct gm_err *err) GM_MUST_CHECK;
+void gm_core_job_end_units(struct gm_core *core, struct gm_cjob *job);
+/* A failed or cancelled job whose leases are gone gets its report. */
+void gm_core_job_settle(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_published(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                           bool manifests);
+void gm_core_job_cleaned(struct gm_core *core, struct gm_cjob *job, const struct gm_err *failure,
+                         bool passed_over);
+/* The node works for this scheduler alone: what waited to be deleted for its sake may go. */
+void gm_core_node_settled(struct gm_core *core, struct gm_cnode *node);
+void gm_core_job_clean_again(struct gm_core *core, struct gm_cjob *job);
+/* After a restart: at once, and where it failed before beside the tries that are counted. */
+void gm_core_job_clean_resume(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_publish_again(struct gm_core *core, struct gm_cjob *job);
+/* Forgets the oldest finished jobs beyond the limit. */
+void gm_core_job_prune(struct gm_core *core);
+struct gm_ctask *gm_core_job_find_task(struct gm_cjob *job, const char *name);
+struct gm_inst *gm_core_job_find_inst(struct gm_cjob *job, const char *task, uint32_t instance);
+uint64_t gm_core_job_frames_done(const struct gm_cjob *job);
+/* Its deadline is near, or not any more: the class follows. */
+void gm_core_job_hurry(struct gm_core *core, struct gm_cjob *job);
+void gm_core_job_sample(struct gm_cjob *job, gm_time now);
+
+/* view.c: an output of that publication; "" has none. */
+bool gm_core_object_is_below(const Gm__Object *object, const char *publication);
+
+/* view.c: another job that writes outputs, or has, has the publication that it is below. */
+bool gm_core_object_is_shared(const struct gm_core *core, const struct gm_cjob *job,
+                              const Gm__Object *object);
+
+/* view.c: of an earlier plan of the job, and no other job's. */
+bool gm_core_object_is_stale(const struct gm_core *core, const struct gm_cjob *job,
+                             const Gm__Object *object);
+
+/* view.c: of the plan that holds, and no committed item or result names it. */
+bool gm_core_object_is_loose(const struct gm_cjob *job, const struct gm_granted *granted);
+
+/* replan.c: leases end, inspect's result stays, plan is ready. */
+void gm_core_job_replan(struct gm_core *core, struct gm_cjob *job);
+
+#endif
