@@ -575,22 +575,30 @@ static void more_tasks_than_slots_are_refused(void **state)
     farm_expect_failed(farm, second, GM_E_BUSY, 0);
 }
 
-static void drained_node_offers_nothing(void **state)
+static void until_slots(struct farm *farm, uint32_t slots)
 {
-    struct farm *farm = *state;
+    while (farm->offer->usable->slots != slots) {
+        farm_turn(farm);
+    }
+}
+
+static void tell_to_drain(struct farm *farm, bool resume)
+{
     Gm__Drain drain = GM__DRAIN__INIT;
     Gm__Envelope env = GM__ENVELOPE__INIT;
+    drain.resume = resume;
     env.body_case = GM__ENVELOPE__BODY_DRAIN;
     env.drain = &drain;
     farm_send(farm, &env);
-    while (farm->offer->usable->slots != 0) {
-        farm_turn(farm);
-    }
-    drain.resume = true;
-    farm_send(farm, &env);
-    while (farm->offer->usable->slots != 1) {
-        farm_turn(farm);
-    }
+}
+
+static void drained_node_offers_nothing(void **state)
+{
+    struct farm *farm = *state;
+    tell_to_drain(farm, false);
+    until_slots(farm, 0);
+    tell_to_drain(farm, true);
+    until_slots(farm, 1);
     farm_expect_healthy(farm);
 }
 
@@ -599,18 +607,10 @@ static void drained_node_offers_nothing(void **state)
 static void a_resume_that_was_lost_is_made_good_by_a_welcome(void **state)
 {
     struct farm *farm = *state;
-    Gm__Drain drain = GM__DRAIN__INIT;
-    Gm__Envelope env = GM__ENVELOPE__INIT;
-    env.body_case = GM__ENVELOPE__BODY_DRAIN;
-    env.drain = &drain;
-    farm_send(farm, &env);
-    while (farm->offer->usable->slots != 0) {
-        farm_turn(farm);
-    }
+    tell_to_drain(farm, false);
+    until_slots(farm, 0);
     farm_refuse(farm, GM_E_UNREACHABLE); /* makes it say Hello again */
-    while (farm->offer->usable->slots != 1) {
-        farm_turn(farm);
-    }
+    until_slots(farm, 1);
     farm_expect_healthy(farm);
 }
 
@@ -649,20 +649,13 @@ static void told_to_restart_it_ends_when_it_has_nothing_to_do(void **state)
     until_ended(farm);
 }
 
-static void until_no_slots(struct farm *farm)
-{
-    while (farm->offer->usable->slots != 0) {
-        farm_turn(farm);
-    }
-}
-
 static void at_sigterm_what_runs_may_end(void **state)
 {
     struct farm *farm = *state;
     uint64_t id = farm_assign(farm, "pieces", "1");
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_PRODUCED);
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
-    until_no_slots(farm);
+    until_slots(farm, 0);
     farm_ack(farm, env->seq, false);
     gm__envelope__free_unpacked(env, NULL);
     farm_expect_done(farm, id);
@@ -676,7 +669,7 @@ static void at_a_second_signal_what_runs_is_given_back(void **state)
     struct farm *farm = *state;
     farm_assign(farm, "busy", "");
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
-    until_no_slots(farm);
+    until_slots(farm, 0);
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
     gm__envelope__free_unpacked(env, NULL);
@@ -688,7 +681,7 @@ static void what_takes_too_long_at_sigterm_is_given_back(void **state)
     struct farm *farm = *state;
     farm_assign(farm, "busy", "");
     assert_int_equal(kill(farm->agent, SIGTERM), 0);
-    until_no_slots(farm);
+    until_slots(farm, 0);
     Gm__Envelope *env = farm_expect(farm, GM__ENVELOPE__BODY_GOODBYE);
     gm__envelope__free_unpacked(env, NULL);
     until_ended(farm);
