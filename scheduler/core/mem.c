@@ -54,12 +54,19 @@ char *gm_mem_printf(const char *fmt, ...)
     return out;
 }
 
+/* Small arrays double. Of large ones, of which a deep queue has some, much room would stay empty.
+ */
+#define DOUBLE_BYTES 65536
+#define LARGE_PART 8 /* grow by so much of what they are */
+
 void *gm_mem_grow(void *array, size_t count, size_t *cap, size_t size)
 {
     if (count < *cap) {
         return array;
     }
-    size_t room = *cap > 0 ? *cap * 2 : 8;
+    size_t room = *cap == 0                    ? 8
+                  : *cap * size < DOUBLE_BYTES ? *cap * 2
+                                               : *cap + *cap / LARGE_PART + 1;
     char *p = reallocarray(array, room, size);
     if (p) {
         memset(p + *cap * size, 0, (room - *cap) * size);

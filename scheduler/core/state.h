@@ -55,20 +55,21 @@ struct gm_avoid {
     char *node_id; /* owned */
     bool evidence; /* the failure speaks against the unit, not only against the node */
 };
+/* There are as many as chunks are queued: fields are as wide as they must be, largest first. */
 struct gm_unit {
-    enum gm_task_state state;
-    uint32_t runs; /* of a chunk: its task's position + 1; else 0 */
     gm_time ready_since;
     gm_time retry_at;
-    uint32_t failures; /* charged, since it last made progress */
-    uint32_t streak;   /* the last of them that are evidence and have one code */
-    enum gm_code streak_code;
-    uint32_t refusals;
-    struct gm_avoid *avoid; /* owned */
-    uint32_t avoid_count;
+    struct gm_avoid *avoid;           /* owned */
     struct gm_lease *lease;           /* borrowed; RUNNING */
     const struct gm_attempt *awaited; /* borrowed; BACKOFF: of it nothing was heard yet */
-    bool sum;                         /* it stands for chunks: READY says nothing of it */
+    uint32_t failures;                /* charged, since it last made progress */
+    uint32_t streak;                  /* the last of them that are evidence and have one code */
+    enum gm_code streak_code : 16;    /* a code of the catalogue has two digits */
+    enum gm_task_state state : 8;
+    uint8_t runs;        /* of a chunk: its task's position + 1; else 0 */
+    uint8_t refusals;    /* at most GM_CORE_MAX_REFUSALS */
+    uint8_t avoid_count; /* at most GM_CORE_MAX_AVOID */
+    bool sum;            /* it stands for chunks: READY says nothing of it */
 };
 struct gm_core_chunk {
     struct gm_unit unit;
@@ -79,6 +80,9 @@ struct gm_core_chunk {
     bool copied;     /* straggle.c gave it out a second time, once */
     uint8_t counted; /* what it adds to its instance's sums (sums.c) */
 };
+_Static_assert(GM_CORE_MAX_TASKS < UINT8_MAX && GM_CORE_MAX_REFUSALS <= UINT8_MAX &&
+                   GM_CORE_MAX_AVOID <= UINT8_MAX,
+               "fields of struct gm_unit hold all that they may have");
 /* Items from `index` on, up to the next of these, were committed in that term. */
 struct gm_since {
     size_t index;

@@ -312,7 +312,7 @@ static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *e
         c->frames = meta->frames;
         c->preroll = meta->preroll_frames;
         c->unit.state = GM_TASK_BLOCKED;
-        c->unit.runs = inst->task->position + 1;
+        c->unit.runs = (uint8_t)(inst->task->position + 1);
         gm_sums_note(inst, inst->chunk_count - 1);
         job->frames_known += inst->task == job->encode ? c->frames : 0;
         if (inst->unit.state == GM_TASK_READY) {

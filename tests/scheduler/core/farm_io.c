@@ -285,7 +285,7 @@ void farm_ask(struct farm *farm, struct farm_ask *out)
     out->unit.avoid = out->avoid;
     if (farm_random(farm, 4) == 0) {
         uint64_t first = farm_random(farm, farm->nodes);
-        out->unit.avoid_count = 1 + (uint32_t)farm_random(farm, 3);
+        out->unit.avoid_count = (uint8_t)(1 + farm_random(farm, 3));
         for (uint32_t i = 0; i < out->unit.avoid_count; i++) {
             (void)snprintf(out->avoided[i], sizeof(out->avoided[i]), "node-%u",
                            (unsigned)(first + i));
