@@ -108,6 +108,7 @@ static const struct command {
     {GM_CMD_JOB_CANCEL, "job", "cancel", "JOB", OPT_COMMON, false, true},
     {GM_CMD_JOB_EXPLAIN, "job", "explain", "JOB", OPT_COMMON, false, true},
     {GM_CMD_NODE_LIST, "node", "list", NULL, OPT_COMMON, false, true},
+    {GM_CMD_NODE_SHOW, "node", "show", "NODE", OPT_COMMON, false, true},
     {GM_CMD_NODE_DRAIN, "node", "drain", "NODE", OPT_COMMON, false, true},
     {GM_CMD_NODE_RESUME, "node", "resume", "NODE", OPT_COMMON | OPT_DEVICE, false, true},
     {GM_CMD_NODE_RESTART, "node", "restart", "NODE",

@@ -1,6 +1,5 @@
 /* The commands that ask the API once: job list|show|cancel|explain, node
- * list|drain|resume|quarantine,
- * pipeline list|show|check. */
+ * list|show|drain|resume|quarantine, pipeline list|show|check. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -103,6 +102,9 @@ static int make_query(const struct gm_args *args, struct query *q, struct gm_err
         q->print = gm_print_nodes;
         snprintf(q->path, sizeof(q->path), "/v1/nodes");
         return 0;
+    case GM_CMD_NODE_SHOW:
+        q->print = gm_print_node;
+        return set_path(q, "/v1/nodes/", args->operand, "", err);
     case GM_CMD_NODE_QUARANTINE:
         q->method = "POST";
         q->print = print_quarantined;

@@ -17,7 +17,7 @@ static const char OVERVIEW[] =
     "  gopmill submit INPUT --out DIR      give the job to a running farm\n"
     "  gopmill watch JOB                   follow it\n"
     "  gopmill job list|show|cancel|explain\n"
-    "  gopmill node list|drain|resume|restart|quarantine\n"
+    "  gopmill node list|show|drain|resume|restart|quarantine\n"
     "  gopmill pipeline list|show|check\n"
     "  gopmill keys make|list|rotate|revoke   the farm's keys, on the scheduler's machine\n"
     "  gopmill devices                     what this machine decodes and encodes with\n"
@@ -77,6 +77,7 @@ static const char JOB[] = "gopmill job list              jobs, newest first\n"
 
 static const char NODE[] =
     "gopmill node list             nodes, what they have and use\n"
+    "gopmill node show NODE        one node in full, and what runs there\n"
     "gopmill node drain NODE       give it nothing new; it ends what it has\n"
     "gopmill node quarantine NODE  the same, or of one device, with a reason that is shown\n"
     "gopmill node resume NODE      give it tasks again\n"
@@ -108,6 +109,11 @@ static const char JOB_EXPLAIN[] =
 
 static const char NODE_LIST[] = "gopmill node list [options]\n"
                                 "Lists the farm's nodes.\n\n" SCHEDULER_HELP COMMON_HELP;
+
+static const char NODE_SHOW[] =
+    "gopmill node show NODE [options]\n"
+    "Shows one node in full: its build and key, its devices with what is left of each, what is\n"
+    "held against them, and what runs there.\n\n" SCHEDULER_HELP COMMON_HELP;
 
 static const char NODE_DRAIN[] =
     "gopmill node drain NODE [options]\n"
@@ -234,6 +240,8 @@ const char *gm_args_help(enum gm_command command)
         return JOB_EXPLAIN;
     case GM_CMD_NODE_LIST:
         return NODE_LIST;
+    case GM_CMD_NODE_SHOW:
+        return NODE_SHOW;
     case GM_CMD_NODE_DRAIN:
         return NODE_DRAIN;
     case GM_CMD_NODE_RESUME:

@@ -33,5 +33,8 @@ int gm_job_path(const char *id, const char *suffix, char **out, struct gm_err *e
 bool gm_job_is_final(const json_t *job);
 /* Text of a member, "" where it is missing. Borrowed from the document. */
 const char *gm_job_text(const json_t *object, const char *key);
+/* A member's number, 0 where it is missing. */
+int64_t gm_job_number(const json_t *object, const char *key);
+double gm_job_real(const json_t *object, const char *key);
 
 #endif

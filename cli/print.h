@@ -11,6 +11,7 @@ void gm_print_jobs(FILE *file, const json_t *answer);
 void gm_print_job(FILE *file, const json_t *job);
 void gm_print_explain(FILE *file, const json_t *answer);
 void gm_print_nodes(FILE *file, const json_t *answer);
+void gm_print_node(FILE *file, const json_t *node);
 void gm_print_pipelines(FILE *file, const json_t *answer);
 void gm_print_checked(FILE *file, const json_t *answer);
 /* A plan-only job's report. */

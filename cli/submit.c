@@ -31,6 +31,16 @@ const char *gm_job_text(const json_t *object, const char *key)
     return text == NULL ? "" : text;
 }
 
+int64_t gm_job_number(const json_t *object, const char *key)
+{
+    return json_integer_value(json_object_get(object, key));
+}
+
+double gm_job_real(const json_t *object, const char *key)
+{
+    return json_number_value(json_object_get(object, key));
+}
+
 static int set_url(json_t *body, const char *key, const char *path, struct gm_err *err)
 {
     char *url = NULL;

@@ -14,6 +14,7 @@
 #include "common/log.h"
 #include "scheduler/access.h"
 #include "scheduler/daemon_parts.h"
+#include "scheduler/peers.h"
 
 #define TICK_MS 50
 #define MAX_ATTEMPTS 8
@@ -512,6 +513,12 @@ uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d)
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d)
 {
     return d->core;
+}
+
+const char *gm_daemon_node_key(const struct gm_daemon *d, const char *node_id,
+                               int64_t *until_unix_ms)
+{
+    return gm_peers_key(d->peers, node_id, until_unix_ms);
 }
 
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d)

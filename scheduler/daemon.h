@@ -53,6 +53,10 @@ bool gm_daemon_is_full(const struct gm_daemon *d, uint32_t *retry_s);
 /* Seconds until a job should end. */
 uint32_t gm_daemon_job_wait_s(const struct gm_daemon *d);
 const struct gm_core *gm_daemon_core(const struct gm_daemon *d);
+/* What that node's connection was proved by: NULL where no keys are asked for, or it has none.
+ * *until_unix_ms: when the key ends, INT64_MAX: never. Borrowed until the loop goes on. */
+const char *gm_daemon_node_key(const struct gm_daemon *d, const char *node_id,
+                               int64_t *until_unix_ms);
 const struct gm_settings *gm_daemon_settings(const struct gm_daemon *d);
 struct gm_state *gm_daemon_state(struct gm_daemon *d);
 uv_loop_t *gm_daemon_loop(struct gm_daemon *d);

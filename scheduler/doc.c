@@ -156,9 +156,10 @@ static json_t *devices_json(const struct gm_node_view *n)
     for (size_t i = 0; list != NULL && i < n->device_count; i++) {
         const struct gm_device_view *d = &n->devices[i];
         json_t *j =
-            json_pack("{s:o, s:o, s:o, s:o, s:o}", "id", gm_json_string(d->id), "kind",
+            json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "id", gm_json_string(d->id), "kind",
                       gm_json_string(d->kind), "description", gm_json_string(d->description),
-                      "capacity", capacity_json(&d->capacity), "used", capacity_json(&d->used));
+                      "capacity", capacity_json(&d->capacity), "used", capacity_json(&d->used),
+                      "left", capacity_json(&d->left));
         if (j != NULL &&
             (gm_doc_add_device(j, d->facts) != 0 || add_quarantine(j, &d->quarantine) != 0)) {
             json_decref(j);
@@ -175,13 +176,14 @@ static json_t *leases_json(const struct gm_node_view *n)
     for (size_t i = 0; list != NULL && i < n->lease_count; i++) {
         const struct gm_lease_view *l = &n->leases[i];
         json_t *j = json_pack(
-            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:o, s:o}", "job", l->job_id,
-            "task", l->task, "type", l->type, "instance", (json_int_t)l->instance, "first_chunk",
-            (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device", l->device,
-            "attempt", (json_int_t)l->attempt, "started", gm_json_time(l->started_unix_ms),
-            "frames_done", (json_int_t)l->frames_done, "frames_total", (json_int_t)l->frames_total,
-            "eta_s", l->left > 0 ? json_real((double)l->left / (double)GM_SEC) : json_null(),
-            "demand", capacity_json(&l->demand));
+            "{s:s, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:o, s:I, s:I, s:o, s:o, s:b}", "job",
+            l->job_id, "task", l->task, "type", l->type, "instance", (json_int_t)l->instance,
+            "first_chunk", (json_int_t)l->first_chunk, "chunks", (json_int_t)l->chunks, "device",
+            l->device, "attempt", (json_int_t)l->attempt, "started",
+            gm_json_time(l->started_unix_ms), "frames_done", (json_int_t)l->frames_done,
+            "frames_total", (json_int_t)l->frames_total, "eta_s",
+            l->left > 0 ? json_real((double)l->left / (double)GM_SEC) : json_null(), "demand",
+            capacity_json(&l->demand), "cancelling", (int)l->cancelling);
         list = gm_json_add(list, j);
     }
     return list;
@@ -195,13 +197,14 @@ static json_t *node_json(const struct gm_node_view *n)
     }
     char instance[17];
     snprintf(instance, sizeof(instance), "%016" PRIx64, n->instance);
-    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}", "id",
-                     n->id, "instance", instance, "restarts", (int)n->restarts, "restarting",
+    return json_pack("{s:s, s:s, s:b, s:b, s:o, s:o, s:I, s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o}",
+                     "id", n->id, "instance", instance, "restarts", (int)n->restarts, "restarting",
                      (int)n->restarting, "hostname", gm_json_string(n->hostname), "build",
-                     gm_json_string(n->build), "state", n->state, "connected", (int)n->connected,
-                     "draining", (int)n->draining, "connected_at",
-                     gm_json_time(n->connected_unix_ms), "seen_at", gm_json_time(n->seen_unix_ms),
-                     "notes", notes, "devices", devices_json(n), "leases", leases_json(n));
+                     gm_json_string(n->build), "protocol", (json_int_t)n->protocol, "state",
+                     n->state, "connected", (int)n->connected, "draining", (int)n->draining,
+                     "connected_at", gm_json_time(n->connected_unix_ms), "seen_at",
+                     gm_json_time(n->seen_unix_ms), "notes", notes, "devices", devices_json(n),
+                     "leases", leases_json(n));
 }
 
 int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err)
@@ -224,6 +227,29 @@ int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err)
             json_decref(list);
         }
         return rc < 0 ? rc : gm_err_nomem(err);
+    }
+    *out = j;
+    return 0;
+}
+
+int gm_doc_node(const struct gm_core *core, const char *node_id, const char *key,
+                int64_t until_unix_ms, json_t **out, struct gm_err *err)
+{
+    struct gm_nodes_view nodes;
+    int rc = gm_view_node(core, node_id, &nodes, err);
+    if (rc < 0) {
+        return rc;
+    }
+    json_t *proof = json_null();
+    if (key != NULL) {
+        proof = json_pack("{s:s, s:o}", "public", key, "until",
+                          gm_json_time(until_unix_ms == INT64_MAX ? 0 : until_unix_ms));
+    }
+    json_t *j = node_json(&nodes.rows[0]);
+    gm_view_nodes_fini(&nodes);
+    if (json_object_set_new(j, "key", proof) != 0) {
+        json_decref(j);
+        return gm_err_nomem(err);
     }
     *out = j;
     return 0;

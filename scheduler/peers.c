@@ -249,6 +249,17 @@ const char *gm_peer_name(const struct gm_peer *peer)
     return peer->name;
 }
 
+const char *gm_peers_key(const struct gm_peers *p, const char *node_id, int64_t *until_unix_ms)
+{
+    struct node *node = NULL;
+    HASH_FIND_STR(p->nodes, node_id, node);
+    if (node == NULL || node->peer->key[0] == '\0') {
+        return NULL;
+    }
+    *until_unix_ms = node->peer->until_unix_ms;
+    return node->peer->key;
+}
+
 bool gm_peer_batches(const struct gm_peer *peer)
 {
     return peer->batches;

@@ -95,6 +95,10 @@ void gm_peers_settle(struct gm_peers *peers);
 struct gm_peer *gm_peers_route(struct gm_peers *peers, const char *node_id, const Gm__Envelope *env,
                                gm_time now);
 
+/* The key of who is that node; NULL: nobody is connected as it, or by no key. *until_unix_ms: when
+ * the key ends, INT64_MAX: never. Borrowed as from gm_peers_heard. */
+const char *gm_peers_key(const struct gm_peers *peers, const char *node_id, int64_t *until_unix_ms);
+
 struct gm_peer_id gm_peer_id(const struct gm_peer *peer);
 int gm_peer_fd(const struct gm_peer *peer);           /* -1: its connection is closed */
 const char *gm_peer_node(const struct gm_peer *peer); /* "": a stranger */

@@ -20,6 +20,9 @@ int gm_doc_progress(const struct gm_core *core, const char *job_id, json_t **out
 int gm_doc_explain(const struct gm_core *core, const char *job_id, gm_time now, json_t **out,
                    struct gm_err *err) GM_MUST_CHECK;
 int gm_doc_nodes(const struct gm_core *core, json_t **out, struct gm_err *err) GM_MUST_CHECK;
+/* key: that its connection was proved by, NULL: none; until_unix_ms: its end, INT64_MAX: never. */
+int gm_doc_node(const struct gm_core *core, const char *node_id, const char *key,
+                int64_t until_unix_ms, json_t **out, struct gm_err *err) GM_MUST_CHECK;
 /* {"code","text","blame","retry","remedy"}; NULL: out of memory. */
 json_t *gm_doc_error(const struct gm_err *err);
 

@@ -99,7 +99,7 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume, s
     HASH_FIND_STR(core->nodes, node_id, node);
     bool lifted = resume && gm_core_watch_resume(core, node_id, "");
     if (!node && !drained && !lifted) {
-        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %s", node_id);
+        return gm_core_node_unknown(core, node_id, err);
     }
     if (!resume && !drained) {
         (void)gm_core_drained_add(core, node_id);
@@ -183,7 +183,7 @@ int gm_core_node_restart(struct gm_core *core, const char *node_id, bool force, 
     struct gm_drained *drained = find(core, node_id);
     HASH_FIND_STR(core->nodes, node_id, node);
     if (!node) {
-        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %s", node_id);
+        return gm_core_node_unknown(core, node_id, err);
     }
     if (drained && drained->restarting) {
         return 0;

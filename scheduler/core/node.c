@@ -96,6 +96,7 @@ static void fill_node(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     node->hostname = gm_mem_strdup(m->hostname);
     node->build = gm_mem_strdup(m->build);
     node->instance = m->instance;
+    node->protocol = m->protocol;
     node->proves = m->proves;
     node->restarts = m->restarts;
     node->shares = false; /* until it offers */

@@ -27,6 +27,8 @@ int gm_core_node_drain(struct gm_core *core, const char *node_id, bool resume,
                        struct gm_err *err) GM_MUST_CHECK;
 void gm_core_node_tick(struct gm_core *core);
 void gm_core_node_destroy(struct gm_cnode *node);
+/* Always fails: NOTFOUND, with up to three nodes that are called alike. */
+int gm_core_node_unknown(const struct gm_core *core, const char *node_id, struct gm_err *err);
 
 /* handle_work.c, handle_grant.c */
 void gm_core_handle_produced(struct gm_core *core, struct gm_cnode *node, const Gm__Produced *m,

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/node.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/watch.h"
 
@@ -31,7 +32,7 @@ int gm_core_quarantine(struct gm_core *core, const char *node_id, const char *de
     struct gm_cnode *node = NULL;
     HASH_FIND_STR(core->nodes, node_id, node);
     if (!node) {
-        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %.64s", node_id);
+        return gm_core_node_unknown(core, node_id, err);
     }
     if (!has_device(node, device)) {
         return gm_err_set(err, GM_E_NOTFOUND, 0, "node %s has no device %.64s", node_id, device);

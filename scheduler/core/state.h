@@ -326,6 +326,7 @@ struct gm_cnode {
     uint64_t instance;
     char *hostname;
     char *build;
+    uint32_t protocol; /* that it speaks */
     char **notes;
     size_t note_count;
     struct gm_cdevice *devices;

@@ -291,6 +291,9 @@ struct gm_device_view {
      * device fewer slots. Memory and scratch are of the node where its devices share them. */
     struct gm_capacity capacity;
     struct gm_capacity used; /* by leases */
+    /* Not taken, by any device of the node where they share it; of sessions and device memory
+     * without a known limit 0. */
+    struct gm_capacity left;
     struct gm_quarantine_view quarantine;
 };
 struct gm_lease_view {
@@ -313,6 +316,7 @@ struct gm_node_view {
     const char *id;
     const char *hostname;
     const char *build;
+    uint32_t protocol; /* that it speaks */
     const char *state; /* "connected" "gone" (leases may still be live) "draining" "restarting" */
     uint64_t instance; /* of the agent: another one after each start */
     bool connected;
@@ -334,6 +338,9 @@ struct gm_nodes_view {
 };
 int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out,
                   struct gm_err *err) GM_MUST_CHECK;
+/* That node alone: one row. Errors: NOTFOUND, which names those that are called alike; NOMEM. */
+int gm_view_node(const struct gm_core *core, const char *node_id, struct gm_nodes_view *out,
+                 struct gm_err *err) GM_MUST_CHECK;
 void gm_view_nodes_fini(struct gm_nodes_view *view);
 
 /* Id of the job whose lease that is, borrowed until the next step; NULL: there is no such lease. */

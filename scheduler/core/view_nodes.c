@@ -2,7 +2,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "common/yaml.h"
 #include "scheduler/core/lease.h"
+#include "scheduler/core/mem.h"
 #include "scheduler/core/node.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/times.h"
@@ -39,6 +41,16 @@ fill_quarantine(const struct gm_core *core, const struct gm_cnode *node, const s
     return v;
 }
 
+static struct gm_capacity left_of(const struct gm_cdevice *d)
+{
+    struct gm_capacity left = gm_core_usable(d);
+    const struct gm_capacity used = gm_core_used(d);
+    for (int k = 0; k < GM_DIMS; k++) {
+        left.v[k] = left.v[k] > used.v[k] ? left.v[k] - used.v[k] : 0;
+    }
+    return left;
+}
+
 static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                      struct gm_node_view *out)
 {
@@ -46,6 +58,7 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
     *out = (struct gm_node_view){.id = node->id,
                                  .hostname = node->hostname,
                                  .build = node->build,
+                                 .protocol = node->protocol,
                                  .state = restarting        ? "restarting"
                                           : node->draining  ? "draining"
                                           : node->connected ? "connected"
@@ -73,6 +86,7 @@ static int fill_node(const struct gm_core *core, const struct gm_cnode *node,
                                                   .facts = d->facts,
                                                   .capacity = gm_core_usable(d),
                                                   .used = d->used,
+                                                  .left = left_of(d),
                                                   .quarantine = fill_quarantine(core, node, d)};
     }
     const struct gm_lease *l;
@@ -108,6 +122,64 @@ int gm_view_nodes(const struct gm_core *core, struct gm_nodes_view *out, struct 
             gm_view_nodes_fini(&v);
             return gm_err_nomem(err);
         }
+    }
+    *out = v;
+    return 0;
+}
+
+int gm_core_node_unknown(const struct gm_core *core, const char *node_id, struct gm_err *err)
+{
+    const char *near[3] = {NULL};
+    size_t left = HASH_COUNT(core->nodes), count = 0;
+    const char **names = gm_mem_zalloc((left + 1) * sizeof(*names));
+    for (const struct gm_cnode *node = core->nodes; node; node = node->hh.next) {
+        names[count++] = node->id;
+    }
+    count = 0;
+    while (count < 3 && (near[count] = gm_suggest(node_id, names)) != NULL) {
+        size_t i = 0;
+        while (names[i] != near[count]) {
+            i++;
+        }
+        memmove(&names[i], &names[i + 1], (left - i) * sizeof(*names)); /* with the NULL behind */
+        left--;
+        count++;
+    }
+    free(names);
+    switch (count) {
+    case 0:
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %.64s", node_id);
+    case 1:
+        return gm_err_set(err, GM_E_NOTFOUND, 0, "no node is called %.64s, did you mean `%s`?",
+                          node_id, near[0]);
+    case 2:
+        return gm_err_set(err, GM_E_NOTFOUND, 0,
+                          "no node is called %.64s, did you mean `%s` or `%s`?", node_id, near[0],
+                          near[1]);
+    default:
+        return gm_err_set(err, GM_E_NOTFOUND, 0,
+                          "no node is called %.64s, did you mean `%s`, `%s` or `%s`?", node_id,
+                          near[0], near[1], near[2]);
+    }
+}
+
+int gm_view_node(const struct gm_core *core, const char *node_id, struct gm_nodes_view *out,
+                 struct gm_err *err)
+{
+    struct gm_nodes_view v = {.count = 0};
+    const struct gm_cnode *node = NULL;
+    HASH_FIND_STR(core->nodes, node_id, node);
+    if (!node) {
+        return gm_core_node_unknown(core, node_id, err);
+    }
+    v.rows = calloc(1, sizeof(*v.rows));
+    if (!v.rows) {
+        return gm_err_nomem(err);
+    }
+    v.count = 1;
+    if (fill_node(core, node, &v.rows[0]) < 0) {
+        gm_view_nodes_fini(&v);
+        return gm_err_nomem(err);
     }
     *out = v;
     return 0;

@@ -240,6 +240,16 @@ static void handle_nodes(struct gm_request *r)
     finish(r, MHD_HTTP_OK, rc, doc, &err);
 }
 
+static void handle_node(struct gm_request *r)
+{
+    struct gm_err err = {0};
+    json_t *doc = NULL;
+    int64_t until = INT64_MAX;
+    const char *key = gm_daemon_node_key(r->http->d, r->id, &until);
+    int rc = gm_doc_node(core_of(r), r->id, key, until, &doc, &err);
+    finish(r, MHD_HTTP_OK, rc, doc, &err);
+}
+
 static void answer_drain(struct gm_request *r, int rc, const struct gm_err *error, bool draining)
 {
     if (rc < 0) {
@@ -398,6 +408,7 @@ static const struct route ROUTES[] = {
     {"GET", "/v1/jobs/", "/report", handle_report},
     {"GET", "/v1/jobs/", "/events", gm_handle_events},
     {"GET", "/v1/nodes", NULL, handle_nodes},
+    {"GET", "/v1/nodes/", "", handle_node},
     {"POST", "/v1/nodes/", ":drain", handle_drain},
     {"POST", "/v1/nodes/", ":resume", handle_resume},
     {"POST", "/v1/nodes/", ":restart", handle_restart},

@@ -42,6 +42,7 @@ static void each_command_is_found(void **state)
         {"job cancel j1 --scheduler http://h:1", GM_CMD_JOB_CANCEL, "j1"},
         {"job explain j1 --scheduler http://h:1", GM_CMD_JOB_EXPLAIN, "j1"},
         {"node list --scheduler http://h:1", GM_CMD_NODE_LIST, NULL},
+        {"node show n1 --scheduler http://h:1", GM_CMD_NODE_SHOW, "n1"},
         {"node drain n1 --scheduler http://h:1", GM_CMD_NODE_DRAIN, "n1"},
         {"--scheduler=http://h:1 node resume n1", GM_CMD_NODE_RESUME, "n1"},
         {"node resume n1 --device cpu --scheduler http://h:1", GM_CMD_NODE_RESUME, "n1"},

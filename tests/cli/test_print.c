@@ -177,6 +177,64 @@ static void each_job_says_how_much_is_done_or_what_goes_on(void **state)
     free(text);
 }
 
+static void a_node_is_told_in_full(void **state)
+{
+    (void)state;
+    char *text = printed(
+        gm_print_node,
+        "{'id': 'box', 'state': 'connected', 'connected': true, 'hostname': 'h', 'build': '1', "
+        "'protocol': 7, 'key': {'public': 'K', 'until': 'then'}, 'connected_at': 'c', "
+        "'notes': ['no landlock'], 'devices': [{'id': 'cpu', 'kind': 'cpu', 'description': 'C', "
+        "'capacity': {'slots': 3, 'cpus': 4.0, 'memory_bytes': 8e9, 'scratch_bytes': 1e9}, 'left': "
+        "{'slots': 1, 'cpus': 2.5, 'memory_bytes': 5e9, 'scratch_bytes': 0}}, {'id': 'g', 'kind': "
+        "'nvidia', 'description': 'L4', 'driver': '570', 'decode_state': 'passed', 'capacity': "
+        "{'slots': 2, 'sessions': 8, 'device_memory_bytes': 24e9}, 'left': {'slots': 2, "
+        "'sessions': "
+        "3, 'device_memory_bytes': 2e9}, 'quarantine': {'state': 'held', 'why': 'doubt'}, "
+        "'proofs': "
+        "[{'api': 'nvenc', 'codec': 'hevc', 'depth': 10, 'encode': true, 'passed': false, 'text': "
+        "'green'}]}], 'leases': [{'job': 'j', 'task': 'video', 'first_chunk': 4, 'chunks': 3, "
+        "'device': 'g', 'started': 's', 'frames_done': 90, 'frames_total': 360, 'eta_s': 71.0}, "
+        "{'job': 'j', 'task': 'audio', 'instance': 2, 'first_chunk': -1, 'chunks': 0, 'device': "
+        "'cpu', 'started': 's', 'eta_s': null}]}");
+    has(text, "node         box\n");
+    has(text, "since        c\nprotocol     7\nkey          K, taken until then\n"
+              "work         gets tasks; has 2 tasks\n  note: no landlock\n");
+    has(text, "device       cpu: C\n  nothing is held against it\n  left: slots 1 of 3, processor "
+              "2.5 of 4.0, memory 5.0 GB of 8.0 GB, scratch 0 B of 1.0 GB\n");
+    has(text, "device       g (nvidia): L4\n  held by the scheduler: doubt\n");
+    has(text, ", sessions 3 of 8, device memory 2.0 GB of 24.0 GB\n  driver: 570\n"
+              "  decodes: passed\n  proof: encode hevc 10 bits by nvenc: failed, green\n");
+    has(text, "task         j video, chunks 4 to 6, on g since s: 25% of 360 frames, ends in about "
+              "1:11\ntask         j audio 2, on cpu since s\n");
+    free(text);
+}
+
+static void what_a_node_is_asked_for_is_told(void **state)
+{
+    static const struct {
+        const char *json, *line;
+    } rows[] = {
+        {"{'id': 'a', 'connected': true, 'draining': true, 'leases': [{'cancelling': true}]}",
+         "work         gets none: drained; has 1 task\n"},
+        {"{'id': 'a', 'connected': true, 'draining': true, 'leases': [{'cancelling': true}]}",
+         ", is being cancelled\n"},
+        {"{'id': 'a', 'connected': true, 'draining': true, 'restarting': true}",
+         "work         gets none: it is to start anew; it has ended all that it had\n"},
+        {"{'id': 'a', 'connected': false, 'devices': [{'id': 'cpu', 'kind': 'cpu'}]}",
+         "work         gets none: the node is gone\ndevice       cpu\n"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *text = printed(gm_print_node, rows[i].json);
+        has(text, rows[i].line);
+        assert_null(strstr(text, "  left: slots 0 of 0, processor 0.0 of 0.0, memory 0 B of 0 B, "
+                                 "scratch 0 B of 0 B\n"));
+        assert_null(strstr(text, "key "));
+        free(text);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -187,6 +245,8 @@ int main(void)
         cmocka_unit_test(devices_have_lines_by_what_they_take),
         cmocka_unit_test(what_is_in_quarantine_is_told),
         cmocka_unit_test(what_was_measured_is_told),
+        cmocka_unit_test(a_node_is_told_in_full),
+        cmocka_unit_test(what_a_node_is_asked_for_is_told),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

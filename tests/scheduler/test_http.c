@@ -26,6 +26,7 @@ static void it_answers_about_itself(void **state)
     farm_expect(&f, "GET", "/v1/jobs/nosuch/events", NULL, 404, "api.not_found");
     farm_expect(&f, "GET", "/v1/jobs/nosuch:explain", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/jobs/nosuch:cancel", NULL, 404, "api.not_found");
+    farm_expect(&f, "GET", "/v1/nodes/nosuch", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/nodes/nosuch:drain", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/nodes/nosuch:resume", NULL, 404, "api.not_found");
     farm_expect(&f, "POST", "/v1/nodes/nosuch:resume", "{\"device\": \"cpu\"}", 404,

@@ -433,6 +433,10 @@ static void keys_say_who_may_be_what(void **state)
     assert_int_equal(err.code, GM_E_NODE_DENIED);
     peer = welcome(p, "c", 6, KEY_1, "n1");
     assert_string_equal(gm_peer_name(peer), "n1");
+    int64_t until = 0;
+    assert_string_equal(gm_peers_key(p, "n1", &until), KEY_1);
+    assert_int_equal(until, INT64_MAX);
+    assert_null(gm_peers_key(p, "ann", &until));                      /* no node */
     assert_int_equal(hear(p, "c", 6, KEY_2, 9, &peer), GM_PEER_TAKE); /* the id with another key */
     assert_string_equal(gm_peer_node(peer), "");
     gm_allow_fini(&allow);

@@ -39,6 +39,12 @@ IFS= read -r line <"$work/ready.n" || fail "node: $(tail -n 3 "$work/n.log")"
 check "node says READY" test "${line%% *}" = READY
 wait "$wpid"; check "watch ends with the job" test $? = 0
 check "node list shows it" sh -c "'$bin/gopmill' node list | grep -q box"
+gopmill node show box >"$work/show"
+check "node show tells what is left" grep -qE '^  left: slots 2 of 2, processor [0-9.]+ of [0-9.]+, memory [0-9.]+ [A-Z]+ of ' "$work/show"
+check "node show --json is one document" sh -c "'$bin/gopmill' node show box --json | jq -e '.id == \"box\" and .key == null and .devices[0].left.slots == 2' >/dev/null"
+check "node show of none is exit 2 and says who is meant" status 2 "$bin/gopmill" node show bix
+check "it says that" said 'no node is called bix, did you mean `box`?'
+rm "$work/out"
 check "pipeline list shows the shipped ones" sh -c "'$bin/gopmill' pipeline list | grep -q vod-h264"
 check "pipeline show" sh -c "'$bin/gopmill' pipeline show vod-h264 | grep -q ladder"
 check "pipeline check" gopmill pipeline check "$top/config/pipelines/mp4-720p.yaml"

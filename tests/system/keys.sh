@@ -62,6 +62,7 @@ cp -p "$keys/n1.key" "$work/n1.key" # as it would be on its own machine
 keyed n1 "$work/n1.key"
 node n1
 check "only the listed node is there: $(nodes)" test "$(nodes)" = n1
+check "its key is shown" sh -c "'$bin/gopmill' node show n1 | grep -qxF \"key          \$(awk '\$2 == \"n1\" {print \$3}' '$keys/allow')\""
 transcodes first
 until_true "a key that is not listed is told in the log" grep -q 'event=key_refused.*key=' "$at/scheduler.log"
 until_true "an admin is no node" grep -q 'code=node.not_allowed' "$at/ann.log"

@@ -361,6 +361,64 @@ static void a_job_says_where_it_reads_and_writes(void **arg)
     sim_destroy(sim);
 }
 
+/* What is left is what leases do not hold, and never of another node. */
+static void a_node_is_shown_alone_with_what_is_left(void **arg)
+{
+    (void)arg;
+    struct sim_params params = {.seed = 2, .nodes = 3};
+    struct sim *sim = sim_create(&params);
+    struct sim_node *node;
+    struct gm_nodes_view v;
+    struct gm_err err;
+    sim_submit(sim, "job", 6, 1, 50);
+    while (!sim_find_running(sim, "split", &node)) {
+        sim_step(sim);
+    }
+    assert_int_equal(gm_view_node(sim->core, node->id, &v, &err), 0);
+    assert_int_equal(v.count, 1);
+    assert_string_equal(v.rows[0].id, node->id);
+    assert_int_equal(v.rows[0].protocol, GM_PROTOCOL_SPOKEN);
+    assert_true(v.rows[0].lease_count > 0);
+    struct gm_capacity held = {.slots = 0};
+    for (size_t i = 0; i < v.rows[0].lease_count; i++) {
+        for (int k = 0; k < GM_DIMS; k++) {
+            held.v[k] += v.rows[0].leases[i].demand.v[k];
+        }
+    }
+    const struct gm_device_view *d = &v.rows[0].devices[0];
+    assert_true(held.slots > 0 && held.memory_bytes > 0);
+    for (int k = 0; k < GM_DIM_SESSIONS; k++) {
+        assert_int_equal(d->left.v[k], d->capacity.v[k] - held.v[k]);
+    }
+    gm_view_nodes_fini(&v);
+    sim_destroy(sim);
+}
+
+static void who_is_unknown_is_told_who_is_called_alike(void **arg)
+{
+    (void)arg;
+    static const struct {
+        unsigned nodes;
+        const char *asked, *says;
+    } rows[] = {
+        {0, "node-1", "no node is called node-1"},
+        {1, "node-1", "no node is called node-1, did you mean `node-0`?"},
+        {2, "ndoe-1", "no node is called ndoe-1, did you mean `node-1` or `node-0`?"},
+        {4, "node-33", "no node is called node-33, did you mean `node-3`, `node-0` or `node-1`?"},
+        {4, "zzzzzzzz", "no node is called zzzzzzzz"},
+    };
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct sim_params params = {.seed = 2, .nodes = rows[i].nodes};
+        struct sim *sim = sim_create(&params);
+        struct gm_nodes_view v;
+        struct gm_err err;
+        sim_run(sim, 1);
+        assert_int_equal(gm_view_node(sim->core, rows[i].asked, &v, &err), -GM_E_NOTFOUND);
+        assert_string_equal(err.text, rows[i].says);
+        sim_destroy(sim);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -372,6 +430,8 @@ int main(void)
         cmocka_unit_test(objects_are_listed_until_they_are_cleaned),
         cmocka_unit_test(what_is_published_is_what_was_committed),
         cmocka_unit_test(a_job_says_where_it_reads_and_writes),
+        cmocka_unit_test(a_node_is_shown_alone_with_what_is_left),
+        cmocka_unit_test(who_is_unknown_is_told_who_is_called_alike),
         cmocka_unit_test(jobs_are_walked_in_both_directions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
