@@ -68,6 +68,8 @@ int gm_grant_sign(const struct gm_grant_signer *signer, const char *text, size_t
 /* Percent-encodes into a buffer: all but letters, digits and "-._~/". */
 struct gm_buf;
 void gm_url_encode(struct gm_buf *buf, const char *s);
+/* '/' too: names and values of a query. */
+void gm_url_encode_all(struct gm_buf *buf, const char *s);
 /* Decodes size bytes; owned, NUL-terminated. INVAL: a broken escape or a NUL byte. */
 int gm_url_decode(const char *s, size_t size, char **out, struct gm_err *err) GM_MUST_CHECK;
 

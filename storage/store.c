@@ -53,12 +53,12 @@ static bool is_url_byte(unsigned char c)
     return is_plain_byte(c) || (c != '\0' && strchr("-._~/", c) != NULL);
 }
 
-void gm_url_encode(struct gm_buf *buf, const char *s)
+static void url_encode(struct gm_buf *buf, const char *s, bool slash)
 {
     while (*s != '\0') {
         size_t n = 0;
 
-        while (is_url_byte((unsigned char)s[n])) {
+        while (is_url_byte((unsigned char)s[n]) && (slash || s[n] != '/')) {
             n++;
         }
         gm_buf_add(buf, s, n);
@@ -68,6 +68,16 @@ void gm_url_encode(struct gm_buf *buf, const char *s)
             s++;
         }
     }
+}
+
+void gm_url_encode(struct gm_buf *buf, const char *s)
+{
+    url_encode(buf, s, true);
+}
+
+void gm_url_encode_all(struct gm_buf *buf, const char *s)
+{
+    url_encode(buf, s, false);
 }
 
 static int hex_digit(char c)
