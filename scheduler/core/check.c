@@ -149,12 +149,21 @@ static int check_job(const struct gm_cjob *job, struct gm_err *err)
         return BROKEN("job %s is %s and nothing ends it", job->id, gm_job_state_name(job->state));
     }
     uint64_t held = 0, leading = 0, attempts = 0;
-    const struct gm_lease *l;
+    const struct gm_lease *l, *track = job->tracks;
     DL_FOREACH2(job->leases, l, job_next)
     {
+        if (gm_core_task_type_is_track(l->inst->task->type)) {
+            if (l != track) {
+                return BROKEN("job %s: a lease of a track is not among them", job->id);
+            }
+            track = track->track_next;
+        }
         held += l->cancelling ? 0 : 1;
         leading += l->chunk_count > 0 && l->first_chunk == 0 ? 1 : 0;
         attempts += l->attempt->outcome == GM_ATTEMPT_RUNNING ? 1 : 0;
+    }
+    if (track != NULL) {
+        return BROKEN("job %s: a lease that has ended is among those of tracks", job->id);
     }
     if (leading != job->leading) {
         return BROKEN("job %s: runs of its first chunk are miscounted", job->id);

@@ -124,6 +124,9 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
     HASH_ADD(hh, core->leases, epoch, sizeof(lease->epoch), lease);
     DL_APPEND2(a->node->leases, lease, node_prev, node_next);
     DL_APPEND2(job->leases, lease, job_prev, job_next);
+    if (gm_core_task_type_is_track(a->inst->task->type)) {
+        DL_APPEND2(job->tracks, lease, track_prev, track_next);
+    }
     struct gm_unit *unit;
     for (uint32_t i = 0; (unit = lease_unit(lease, i)) != NULL; i++) {
         if (unit->state == GM_TASK_BACKOFF) {
@@ -246,6 +249,9 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     HASH_DEL(core->leases, lease);
     DL_DELETE2(node->leases, lease, node_prev, node_next);
     DL_DELETE2(job->leases, lease, job_prev, job_next);
+    if (gm_core_task_type_is_track(lease->inst->task->type)) {
+        DL_DELETE2(job->tracks, lease, track_prev, track_next);
+    }
     if (lease->device->watch) {
         gm_core_device_open(core, node, lease->device);
     }
@@ -299,9 +305,9 @@ void gm_core_job_feed(struct gm_core *core, struct gm_cjob *job)
 {
     bool complete = gm_core_split_is_done(job);
     struct gm_lease *lease;
-    DL_FOREACH2(job->leases, lease, job_next)
+    DL_FOREACH2(job->tracks, lease, track_next)
     {
-        if (lease->cancelling || !gm_core_task_type_is_track(lease->inst->task->type)) {
+        if (lease->cancelling) {
             continue;
         }
         const struct gm_stream *in = gm_core_inst_inputs(lease->inst);

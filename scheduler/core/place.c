@@ -179,15 +179,13 @@ static bool place_job(struct gm_core *core, struct gm_cjob *job)
 /* A job whose split found no slot does not keep slots for tracks that wait for it. */
 static void take_back_tracks(struct gm_core *core, struct gm_cjob *job)
 {
-    if (!job->leases || job->split->insts[0].unit.state != GM_TASK_READY) {
+    if (!job->tracks || job->split->insts[0].unit.state != GM_TASK_READY) {
         return;
     }
     struct gm_lease *lease;
-    DL_FOREACH2(job->leases, lease, job_next)
+    DL_FOREACH2(job->tracks, lease, track_next)
     {
-        if (gm_core_task_type_is_track(lease->inst->task->type)) {
-            gm_core_lease_cancel(core, lease, "its input stopped and needs a slot");
-        }
+        gm_core_lease_cancel(core, lease, "its input stopped and needs a slot");
     }
 }
 

@@ -238,6 +238,7 @@ struct gm_cjob {
     size_t epoch_count;
     struct gm_granted *objects; /* owned */
     struct gm_lease *leases;    /* list through job_prev, job_next; owned by core->leases */
+    struct gm_lease *tracks;    /* of these: those of tracks; through track_prev, track_next */
     uint64_t lease_count;
     uint64_t leading; /* of these: runs that begin with the first chunk */
     uint64_t ready_units;
@@ -393,6 +394,7 @@ struct gm_lease {
     gm_time cancelled_at;
     gm_time early_done_at; /* Done came before its items: 0 no */
     struct gm_lease *node_prev, *node_next, *job_prev, *job_next;
+    struct gm_lease *track_prev, *track_next;
     UT_hash_handle hh;
 };
 struct gm_loading {
