@@ -69,7 +69,7 @@ static void check_whole(struct check *c)
 
 static const char *const KINDS[] = {"other", "job", "task", "item", "object", "attempt", "node"};
 
-static void print_text(FILE *out, const char *folder, const struct check *c,
+static void print_text(FILE *out, const char *state, const struct check *c,
                        const struct gm_state_facts *facts)
 {
     for (size_t i = 0; i < c->told_count; i++) {
@@ -78,7 +78,7 @@ static void print_text(FILE *out, const char *folder, const struct check *c,
     if (c->count > c->told_count) {
         (void)fprintf(out, "and %zu more\n", c->count - c->told_count);
     }
-    (void)fprintf(out, "%s: schema %d, term %llu, %llu events, rows:", folder, GM_STATE_SCHEMA,
+    (void)fprintf(out, "%s: schema %d, term %llu, %llu events, rows:", state, GM_STATE_SCHEMA,
                   (unsigned long long)facts->term, (unsigned long long)facts->events);
     for (size_t i = 0; i < sizeof KINDS / sizeof KINDS[0]; i++) {
         if (facts->rows[i] > 0) {
@@ -92,7 +92,7 @@ static void print_text(FILE *out, const char *folder, const struct check *c,
     }
 }
 
-static int print_json(FILE *out, const char *folder, const struct check *c,
+static int print_json(FILE *out, const char *state, const struct check *c,
                       const struct gm_state_facts *facts, struct gm_err *err)
 {
     struct gm_buf text = {0};
@@ -104,7 +104,7 @@ static int print_json(FILE *out, const char *folder, const struct check *c,
     for (size_t i = 0; i < c->told_count; i++) {
         problems = gm_json_add(problems, gm_json_string(c->told[i]));
     }
-    json_t *doc = json_pack("{s:o, s:i, s:I, s:I, s:o, s:I, s:o}", "state", gm_json_string(folder),
+    json_t *doc = json_pack("{s:o, s:i, s:I, s:I, s:o, s:I, s:o}", "state", gm_json_string(state),
                             "schema", GM_STATE_SCHEMA, "term", (json_int_t)facts->term, "events",
                             (json_int_t)facts->events, "rows", rows, "problem_count",
                             (json_int_t)c->count, "problems", problems);
@@ -116,13 +116,13 @@ static int print_json(FILE *out, const char *folder, const struct check *c,
     return rc;
 }
 
-static int check(struct check *c, const char *folder, struct gm_state_facts *facts,
+static int check(struct check *c, const char *where, struct gm_state_facts *facts,
                  struct gm_err *err)
 {
     struct gm_core_params params = {.term = 1};
     int rc = gm_core_create(&params, &c->core, err);
     if (rc == 0) {
-        rc = gm_state_check(folder, on_row, on_problem, c, facts, err);
+        rc = gm_state_check(where, on_row, on_problem, c, facts, err);
     }
     if (rc == 0) {
         check_whole(c);
@@ -141,24 +141,26 @@ static void print_error(FILE *out, const struct gm_err *err)
     gm_buf_fini(&text);
 }
 
-int gm_check_store(const char *folder, bool json, FILE *out, size_t *out_problems,
+int gm_check_store(const char *where, bool json, FILE *out, size_t *out_problems,
                    struct gm_err *err)
 {
     struct check c = {0};
     struct gm_state_facts facts;
-    int rc = check(&c, folder, &facts, err);
+    char *plain = gm_state_plain(where);
+    int rc = plain == NULL ? gm_err_nomem(err) : check(&c, where, &facts, err);
     if (rc < 0 && json) {
         print_error(out, err);
     } else if (rc == 0 && json) {
-        rc = print_json(out, folder, &c, &facts, err);
+        rc = print_json(out, plain, &c, &facts, err);
     } else if (rc == 0) {
-        print_text(out, folder, &c, &facts);
+        print_text(out, plain, &c, &facts);
     }
     *out_problems = c.count;
     for (size_t i = 0; i < c.told_count; i++) {
         free(c.told[i]);
     }
     free(c.told);
+    free(plain);
     gm_core_destroy(&c.core);
     return rc;
 }

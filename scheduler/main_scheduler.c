@@ -14,7 +14,7 @@
 
 static const char HELP[] =
     "Usage: gopmill-scheduler --config FILE [--check]\n"
-    "       gopmill-scheduler --check-store [--json] (--config FILE | --state DIR)\n"
+    "       gopmill-scheduler --check-store [--json] (--config FILE | --state DIR|URL)\n"
     "       gopmill-scheduler --migrate-store N (--config FILE | --state DIR)\n"
     "       gopmill-scheduler --version | --help\n"
     "\n"
@@ -23,7 +23,8 @@ static const char HELP[] =
     "  --check-store      look whether the state is whole, change nothing, and end\n"
     "  --json             say that as JSON\n"
     "  --migrate-store N  bring the state to schema N, for the version that reads it, and end\n"
-    "  --state DIR        the state folder, in place of the configuration's\n"
+    "  --state DIR        the state, in place of the configuration's: a folder; to check also a\n"
+    "                     database, postgresql://...\n"
     "  --version          print the version\n"
     "  --help             print this\n"
     "\n"
@@ -226,10 +227,10 @@ static int lead(const struct gm_settings *settings, struct gm_err *err)
 static int run(const struct options *o, const struct gm_settings *settings, struct gm_err *err)
 {
     const char *state = o->state != NULL ? o->state : settings->state;
-    if ((o->migrate != NULL || o->check_store) && gm_state_is_shared(state)) {
+    if (o->migrate != NULL && gm_state_is_shared(state)) {
         return gm_err_set(err, GM_E_CONFIG, 0,
-                          "--check-store and --migrate-store are for state folders; a state in "
-                          "PostgreSQL is checked with its own tools, such as pg_amcheck");
+                          "--migrate-store is for state folders: in PostgreSQL there is no schema "
+                          "but this program's");
     }
     if (o->migrate != NULL) {
         return migrate(state, o->migrate, err);
@@ -269,8 +270,11 @@ int main(int argc, char **argv)
     }
     gm_settings_fini(&settings);
     if (rc < 0) {
-        const char *where = o.config != NULL ? o.config : o.state;
+        char *plain =
+            o.config != NULL ? NULL : gm_state_plain(o.state); /* it may hold a password */
+        const char *where = o.config != NULL ? o.config : plain != NULL ? plain : "-";
         gm_log_err(GM_LOG_ERROR, "failed", &err, "config=%s", where);
+        free(plain);
         (void)fprintf(stderr, "gopmill-scheduler: %s\n", err.text);
     }
     return rc == 0 ? 0 : rc > 0 ? 1 : !loaded || err.code == GM_E_CONFIG ? GM_EXIT_USAGE : 1;

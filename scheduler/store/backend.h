@@ -28,5 +28,12 @@ struct gm_state { /* the head of each backend's own */
 /* Errors of open: gm_state_open. */
 int gm_sqlite_open(const char *folder, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
 int gm_postgres_open(const char *url, struct gm_state **out, struct gm_err *err) GM_MUST_CHECK;
+/* gm_state_check, of each. */
+int gm_sqlite_check(const char *folder, gm_state_row_fn row,
+                    void (*problem)(const char *text, void *arg), void *arg,
+                    struct gm_state_facts *out, struct gm_err *err) GM_MUST_CHECK;
+int gm_postgres_check(const char *url, gm_state_row_fn row,
+                      void (*problem)(const char *text, void *arg), void *arg,
+                      struct gm_state_facts *out, struct gm_err *err) GM_MUST_CHECK;
 
 #endif

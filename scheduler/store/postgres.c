@@ -136,12 +136,16 @@ static int load_row(const PGresult *row, void *arg, struct gm_err *err)
     return l->fn(&key, PQgetvalue(row, 0, 4), (size_t)PQgetlength(row, 0, 4), l->arg, err);
 }
 
+int gm_postgres_rows(struct gm_pg *db, gm_state_row_fn fn, void *arg, struct gm_err *err)
+{
+    struct loading l = {.fn = fn, .arg = arg};
+    return gm_pg_each(db, "SELECT job, kind, at, name, body FROM gopmill_row", NULL, in(LOAD_TIME),
+                      "read the rows", load_row, &l, err);
+}
+
 static int load(struct gm_state *state, gm_state_row_fn fn, void *arg, struct gm_err *err)
 {
-    struct gm_postgres *s = of(state);
-    struct loading l = {.fn = fn, .arg = arg};
-    return gm_pg_each(&s->db, "SELECT job, kind, at, name, body FROM gopmill_row", NULL,
-                      in(LOAD_TIME), "read the rows", load_row, &l, err);
+    return gm_postgres_rows(&of(state)->db, fn, arg, err);
 }
 
 struct reading {

@@ -48,6 +48,10 @@ int gm_postgres_beat_once(struct gm_postgres *s, struct gm_err *err) GM_MUST_CHE
 /* Says that the leader ends, if it leads: who starts next need not wait for it. */
 void gm_postgres_resign(struct gm_postgres *s);
 
+/* Every row that the connection sees, as gm_state_load. */
+int gm_postgres_rows(struct gm_pg *db, gm_state_row_fn fn, void *arg,
+                     struct gm_err *err) GM_MUST_CHECK;
+
 /* Of gm_state_ops. */
 int gm_postgres_lead(struct gm_state *state, gm_time takeover, bool *out_leads,
                      struct gm_err *err) GM_MUST_CHECK;

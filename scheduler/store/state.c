@@ -33,6 +33,14 @@ int gm_state_open(const char *where, struct gm_state **out, struct gm_err *err)
                                      : gm_sqlite_open(where, out, err);
 }
 
+int gm_state_check(const char *where, gm_state_row_fn row,
+                   void (*problem)(const char *text, void *arg), void *arg,
+                   struct gm_state_facts *out, struct gm_err *err)
+{
+    return gm_state_is_shared(where) ? gm_postgres_check(where, row, problem, arg, out, err)
+                                     : gm_sqlite_check(where, row, problem, arg, out, err);
+}
+
 void gm_state_close(struct gm_state **state)
 {
     if (*state != NULL) {

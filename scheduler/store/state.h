@@ -58,11 +58,13 @@ struct gm_state_facts {
     uint64_t rows[GM_ROW_NODE + 1]; /* by kind; 0: of other kinds */
     uint64_t events;
 };
-/* Reads the whole of a state that no scheduler has open, and changes nothing: SQLite's own check of
- * its file, rows and events of jobs that are not there, and each row to `row` (see above). problem:
- * called with a sentence for what is wrong. Errors: also NOTFOUND: no state is there; CONFLICT: a
- * scheduler has it, or its schema is another one. */
-int gm_state_check(const char *folder, gm_state_row_fn row,
+/* Reads the whole of a state and changes nothing: SQLite's own check of its file, or that the
+ * indexes of the database have what the tables have; rows and events of jobs that are not there;
+ * and each row to `row` (see above). No scheduler may have a folder open; of PostgreSQL it is one
+ * moment that is looked at, also while one leads. problem: called with a sentence for what is
+ * wrong. Errors: also NOTFOUND: no state is there; CONFLICT: a scheduler has the folder, or the
+ * schema is another one; CONFIG: a string that can't be read; STATE_AWAY. */
+int gm_state_check(const char *where, gm_state_row_fn row,
                    void (*problem)(const char *text, void *arg), void *arg,
                    struct gm_state_facts *out, struct gm_err *err) GM_MUST_CHECK;
 

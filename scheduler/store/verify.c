@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "common/fs.h"
+#include "scheduler/store/backend.h"
 #include "scheduler/store/db.h"
-#include "scheduler/store/state.h"
 #include "scheduler/store/tables.h"
 
 #define PATH_BYTES 4096
@@ -123,9 +123,9 @@ static int look_at(struct look *look, struct gm_err *err)
     return rc;
 }
 
-int gm_state_check(const char *folder, gm_state_row_fn row,
-                   void (*problem)(const char *text, void *arg), void *arg,
-                   struct gm_state_facts *out, struct gm_err *err)
+int gm_sqlite_check(const char *folder, gm_state_row_fn row,
+                    void (*problem)(const char *text, void *arg), void *arg,
+                    struct gm_state_facts *out, struct gm_err *err)
 {
     struct look look = {.lock = -1, .row = row, .problem = problem, .arg = arg, .facts = out};
     *out = (struct gm_state_facts){0};
