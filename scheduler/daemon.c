@@ -307,6 +307,11 @@ static int open_core(struct gm_daemon *d, struct gm_err *err)
                                     .max_attempts = MAX_ATTEMPTS,
                                     .tenants = d->settings->tenant_list,
                                     .tenant_count = d->settings->tenant_count};
+    rc = gm_shelf_open(d->settings->state, &d->shelf, err);
+    if (rc < 0) {
+        return rc;
+    }
+    params.shelf = gm_shelf_ops(d->shelf);
     rc = gm_core_create(&params, &d->core, err);
     if (rc == 0) {
         rc = gm_state_load(d->state, load_row, d, err);
@@ -483,6 +488,7 @@ void gm_daemon_destroy(struct gm_daemon **daemon)
     }
     gm_urls_fini(d);
     gm_core_destroy(&d->core);
+    gm_shelf_close(&d->shelf);
     gm_state_close(&d->state);
     gm_grant_signer_destroy(&d->signer);
     free(d);

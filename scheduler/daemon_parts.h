@@ -12,6 +12,7 @@
 #include "scheduler/hold.h"
 #include "scheduler/http/http.h"
 #include "scheduler/overload.h"
+#include "scheduler/shelf.h"
 #include "storage/store.h"
 
 /* Inside of the daemon, shared by daemon.c (steps, life), wire.c and wire_socket.c (nodes), urls.c
@@ -40,6 +41,7 @@ struct gm_daemon {
     uv_loop_t loop;
     bool has_loop;
     struct gm_state *state;         /* owned */
+    struct gm_shelf *shelf;         /* owned; the core's */
     struct gm_core *core;           /* owned */
     struct gm_commit *commit;       /* owned */
     struct gm_http *http;           /* owned */

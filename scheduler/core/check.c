@@ -56,7 +56,7 @@ static int check_chunks(const struct gm_inst *inst, struct count *count, struct 
             return rc;
         }
         bool is_done = c->unit.state == GM_TASK_DONE;
-        bool has_item = out && i < out->size && out->items[i];
+        bool has_item = gm_core_stream_has(out, i);
         if (is_done != has_item) {
             return BROKEN("job %s: chunk %zu is %s and has %s item", job->id, i,
                           gm_task_state_name(c->unit.state), has_item ? "an" : "no");
@@ -89,8 +89,7 @@ static int check_streams(const struct gm_inst *inst, struct gm_err *err)
     for (size_t s = 0; s < inst->stream_count; s++) {
         const struct gm_stream *st = &inst->streams[s];
         for (size_t i = 0; i < st->size; i++) {
-            const Gm__Item *item = st->items[i];
-            if ((item && (item->index != i || item->stream != s)) || (!item && i < st->committed)) {
+            if (i < st->committed && !gm_core_stream_has(st, i)) {
                 return BROKEN("job %s: item %zu of stream %zu is not in its place",
                               inst->task->job->id, i, s);
             }
@@ -286,6 +285,27 @@ static int check_node(const struct gm_core *core, const struct gm_cnode *node, s
     return gm_core_node_check_used(node, err);
 }
 
+/* Each item has its body, and nothing else has one. */
+static int check_bodies(const struct gm_core *core, struct gm_err *err)
+{
+    size_t count = 0;
+    for (const struct gm_cjob *job = core->jobs; job; job = job->hh.next) {
+        for (uint32_t t = 0; t < job->task_count; t++) {
+            for (uint32_t i = 0; i < job->tasks[t].inst_count; i++) {
+                const struct gm_inst *inst = &job->tasks[t].insts[i];
+                for (size_t s = 0; s < inst->stream_count; s++) {
+                    for (size_t k = 0; k < inst->streams[s].size; k++) {
+                        count += gm_core_stream_has(&inst->streams[s], k) ? 1 : 0;
+                    }
+                }
+            }
+        }
+    }
+    return count == gm_bodies_count(core->bodies)
+               ? 0
+               : BROKEN("%zu items, %zu bodies", count, gm_bodies_count(core->bodies));
+}
+
 int gm_core_check(const struct gm_core *core, struct gm_err *err)
 {
     uint64_t held = 0, running = 0, unfinished = 0, finished = 0;
@@ -322,6 +342,7 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     }
     int rc = gm_devices_check(core, err);
     rc = rc < 0 ? rc : check_unheard(core, err);
+    rc = rc < 0 ? rc : check_bodies(core, err);
     if (rc < 0) {
         return rc;
     }

@@ -51,6 +51,7 @@ int gm_core_create(const struct gm_core_params *params, struct gm_core **out, st
     core->device_wait = core->params.device_wait_ms * GM_MS;
     core->preempt_time = params->preempt_ms * GM_MS;
     core->next_seq = 1;
+    core->bodies = gm_bodies_create(&params->shelf);
     core->devices = gm_devices_create();
     gm_core_order_init(core);
     core->epoch = params->term << 32;
@@ -91,6 +92,7 @@ void gm_core_destroy(struct gm_core **pcore)
         gm_core_job_destroy(job);
         job = next;
     }
+    gm_bodies_destroy(&core->bodies);
     while (node) {
         struct gm_cnode *next = node->hh.next;
         gm_core_node_destroy(node);
@@ -178,7 +180,7 @@ static int handle_submit(struct gm_core *core, const struct gm_submit *s, struct
     struct gm_cjob *job = NULL;
     int rc = check_submit(core, s, err);
     if (rc == 0) {
-        rc = gm_core_job_create(s->job_id, s->pipeline, &job, err);
+        rc = gm_core_job_create(core->bodies, s->job_id, s->pipeline, &job, err);
     }
     if (rc < 0) {
         return rc;

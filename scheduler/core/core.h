@@ -29,6 +29,19 @@ struct gm_tenant_params {
 /* Errors: INVAL. */
 int gm_tenant_check(const struct gm_tenant_params *tenant, struct gm_err *err) GM_MUST_CHECK;
 
+/* Where the core puts bytes that it seldom looks at: items of a deep queue. They need not outlive
+ * the process, as rows are the state. Called in steps and views. */
+struct gm_core_shelf {
+    /* Bytes at a place: 0, or negative: no room, then they stay in memory and are offered again. */
+    int (*put)(void *arg, uint64_t at, const void *data, size_t size);
+    /* Bytes of what was put last at that place: 0, or negative: they are lost, which ends the
+     * process as running out of memory does. */
+    int (*get)(void *arg, uint64_t at, void *out, size_t size);
+    void *arg;            /* borrowed */
+    size_t at_hand_bytes; /* of the newest, stay in memory besides the block that is filled */
+    uint32_t block_bytes; /* of each put; 0, but in tests: 64 KiB */
+};
+
 struct gm_core_params {
     uint64_t term;           /* raised durably by the caller before each start */
     uint32_t lease_ms;       /* default 15000 */
@@ -42,6 +55,7 @@ struct gm_core_params {
     uint32_t keep_finished;  /* finished jobs whose rows stay; 0, but in tests: 1000 */
     const struct gm_tenant_params *tenants; /* checked; borrowed, copied */
     size_t tenant_count;
+    struct gm_core_shelf shelf; /* put NULL: none, all is in memory */
 };
 
 struct gm_row {

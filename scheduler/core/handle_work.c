@@ -95,7 +95,7 @@ static void item_committed(struct gm_core *core, struct gm_lease *lease, const G
     struct gm_inst *inst = lease->inst;
     struct gm_err err = {.code = GM_OK};
     gm_core_objects_commit(job, item->objects, item->n_objects);
-    gm_core_row_item(core, inst, inst->streams[item->stream].items[item->index]);
+    gm_core_row_item(core, inst, item);
     if (!lease->attempt->progressed) {
         lease->attempt->progressed = true;
         if (lease->chunk_count >

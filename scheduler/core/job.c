@@ -191,11 +191,12 @@ static int make_tasks(struct gm_cjob *job, struct gm_err *err)
     return rc < 0 ? rc : check_cycles(job, err);
 }
 
-int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_cjob **out,
-                       struct gm_err *err)
+int gm_core_job_create(struct gm_bodies *bodies, const char *id, const Gm__Pipeline *pipeline,
+                       struct gm_cjob **out, struct gm_err *err)
 {
     struct gm_cjob *job = gm_mem_zalloc(sizeof(*job));
     job->id = gm_mem_strdup(id);
+    job->bodies = bodies;
     job->pipeline = (Gm__Pipeline *)gm_message_dup(&pipeline->base);
     if (!job->pipeline) {
         gm_mem_exhausted();

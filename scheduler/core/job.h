@@ -8,9 +8,9 @@
 /* load.c */
 void gm_core_loading_fini(struct gm_core *core);
 
-/* job.c */
-int gm_core_job_create(const char *id, const Gm__Pipeline *pipeline, struct gm_cjob **out,
-                       struct gm_err *err) GM_MUST_CHECK;
+/* job.c. bodies: borrowed, of its items. */
+int gm_core_job_create(struct gm_bodies *bodies, const char *id, const Gm__Pipeline *pipeline,
+                       struct gm_cjob **out, struct gm_err *err) GM_MUST_CHECK;
 void gm_core_job_destroy(struct gm_cjob *job);
 int gm_core_job_set_expand(struct gm_cjob *job, Gm__Expand *const *expand, size_t count,
                            struct gm_err *err) GM_MUST_CHECK;

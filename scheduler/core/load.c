@@ -137,7 +137,7 @@ static int load_job(struct gm_core *core, const struct gm_loading *loading, stru
     if (row->tenant[0] != '\0' && gm_tenant_check(&tenant, err) < 0) {
         return orphan(err, loading);
     }
-    int rc = gm_core_job_create(row->id, row->pipeline, &job, err);
+    int rc = gm_core_job_create(core->bodies, row->id, row->pipeline, &job, err);
     if (rc < 0) {
         return gm_err_wrap(err, rc, "stored job %.64s: ", row->id);
     }
@@ -270,7 +270,7 @@ static int load_expand(struct gm_core *core, const struct gm_loading *loading, s
 static int load_item(struct gm_core *core, const struct gm_loading *loading, bool of_split,
                      struct gm_err *err)
 {
-    Gm__ItemRow *row = (Gm__ItemRow *)loading->message;
+    const Gm__ItemRow *row = (const Gm__ItemRow *)loading->message;
     const struct gm_key *key = &loading->key;
     struct gm_cjob *job = find_job(core, key);
     struct gm_inst *inst = find_inst(core, key);
@@ -285,7 +285,7 @@ static int load_item(struct gm_core *core, const struct gm_loading *loading, boo
         return orphan(err, loading);
     }
     bool is_new = false;
-    int rc = gm_core_inst_take_item(inst, &row->item, row->term, &is_new, err);
+    int rc = gm_core_inst_add_item(inst, item, row->term, &is_new, err);
     if (rc < 0) {
         return rc;
     }

@@ -34,8 +34,8 @@ static void forget_results(struct gm_core *core, struct gm_inst *inst)
     }
     for (size_t s = 0; s < inst->stream_count; s++) {
         for (size_t i = 0; i < inst->streams[s].size; i++) {
-            if (inst->streams[s].items[i]) {
-                gm_core_row_item_delete(core, inst, inst->streams[s].items[i]);
+            if (gm_core_stream_has(&inst->streams[s], i)) {
+                gm_core_row_item_delete(core, inst, (uint32_t)s, (uint32_t)i);
             }
         }
         gm_core_stream_fini(&inst->streams[s]);

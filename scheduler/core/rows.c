@@ -18,12 +18,12 @@ static struct gm_key key_task(const struct gm_inst *inst)
                            .instance = inst->number};
 }
 
-static struct gm_key key_item(const struct gm_inst *inst, const Gm__Item *item)
+static struct gm_key key_item(const struct gm_inst *inst, uint32_t stream, uint32_t index)
 {
     struct gm_key key = key_task(inst);
     key.kind = GM_ROW_ITEM;
-    key.stream = item->stream;
-    key.index = item->index;
+    key.stream = stream;
+    key.index = index;
     return key;
 }
 
@@ -138,19 +138,22 @@ void gm_core_row_task_delete(struct gm_core *core, const struct gm_inst *inst)
     gm_core_fx_delete(core, &key);
 }
 
-void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)
+void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst, uint32_t stream,
+                             uint32_t index)
 {
-    struct gm_key key = key_item(inst, item);
+    struct gm_key key = key_item(inst, stream, index);
     gm_core_fx_delete(core, &key);
 }
 
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item)
 {
     Gm__ItemRow row = GM__ITEM_ROW__INIT;
-    struct gm_key key = key_item(inst, item);
-    row.item = (Gm__Item *)item;
+    struct gm_key key = key_item(inst, item->stream, item->index);
+    Gm__Item *bare = gm_core_item_bare(item);
+    row.item = bare ? bare : (Gm__Item *)item;
     row.term = gm_core_stream_term(&inst->streams[item->stream], item->index);
     gm_core_fx_row(core, &key, &row.base);
+    gm__item__free_unpacked(bare, NULL);
 }
 
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object)

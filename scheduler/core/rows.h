@@ -31,8 +31,8 @@ void gm_core_row_job(struct gm_core *core, const struct gm_cjob *job);
 int gm_core_row_job_check(const struct gm_cjob *job, struct gm_err *err) GM_MUST_CHECK;
 void gm_core_row_task(struct gm_core *core, const struct gm_inst *inst);
 void gm_core_row_task_delete(struct gm_core *core, const struct gm_inst *inst);
-void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst,
-                             const Gm__Item *item);
+void gm_core_row_item_delete(struct gm_core *core, const struct gm_inst *inst, uint32_t stream,
+                             uint32_t index);
 void gm_core_row_item(struct gm_core *core, const struct gm_inst *inst, const Gm__Item *item);
 void gm_core_row_object(struct gm_core *core, const struct gm_cjob *job, const Gm__Object *object);
 void gm_core_row_attempt(struct gm_core *core, const struct gm_cjob *job,

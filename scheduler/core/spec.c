@@ -16,14 +16,22 @@
 #define FEED_MAX_BYTES ((size_t)GM_ENVELOPE_MAX_BYTES / 2)
 #define FEED_MAX_INPUTS 1024
 
-/* Everything here borrows from the core until the envelope was copied. */
+struct source { /* of an input: a committed item */
+    const struct gm_inst *inst;
+    const struct gm_stream *stream;
+    size_t index;
+};
+/* Everything here borrows from the core until the envelope was copied, but the inputs' items, which
+ * are read for one message at a time. */
 struct spec {
     Gm__TaskSpec spec;
     Gm__Object source;
     Gm__TaskResult *results;
     Gm__TaskResult **result_list;
     size_t result_count, result_cap;
-    Gm__TaskInput *inputs;
+    struct source *sources; /* all inputs */
+    size_t source_count, source_cap;
+    Gm__TaskInput *inputs; /* those of this message; their items are owned */
     Gm__TaskInput **input_list;
     size_t input_count, input_cap;
     Gm__SkipItems *skips;
@@ -53,21 +61,18 @@ static void add_results(struct spec *s, const struct gm_ctask *task)
     }
 }
 
-static void add_input(struct spec *s, const struct gm_inst *inst, const Gm__Item *item)
+static void add_source(struct spec *s, const struct gm_inst *inst, const struct gm_stream *stream,
+                       size_t index)
 {
-    s->inputs = gm_mem_grow(s->inputs, s->input_count, &s->input_cap, sizeof(*s->inputs));
-    Gm__TaskInput *in = &s->inputs[s->input_count++];
-    gm__task_input__init(in);
-    in->task = (char *)inst->task->name;
-    in->instance = inst->number;
-    in->item = (Gm__Item *)item;
+    s->sources = gm_mem_grow(s->sources, s->source_count, &s->source_cap, sizeof(*s->sources));
+    s->sources[s->source_count++] = (struct source){.inst = inst, .stream = stream, .index = index};
 }
 
 static void add_stream(struct spec *s, const struct gm_inst *inst, const struct gm_stream *stream,
                        size_t from)
 {
     for (size_t i = from; stream && i < stream->committed; i++) {
-        add_input(s, inst, stream->items[i]);
+        add_source(s, inst, stream, i);
     }
 }
 
@@ -125,7 +130,7 @@ static void add_inputs(struct spec *s, const struct gm_lease *lease)
     if (lease->chunk_count > 0) {
         const struct gm_stream *in = gm_core_inst_stream(split, 0);
         for (uint32_t i = 0; i < lease->chunk_count; i++) {
-            add_input(s, split, in->items[lease->first_chunk + i]);
+            add_source(s, split, in, lease->first_chunk + i);
         }
     } else if (gm_core_task_type_is_fed(lease->inst->task->type)) {
         add_fed(s, lease, 0);
@@ -189,8 +194,6 @@ static void spec_make(struct spec *s, const struct gm_lease *lease)
     add_skips(s, lease->inst);
     s->spec.results = s->result_list = pointers(s->results, s->result_count, sizeof(*s->results));
     s->spec.n_results = s->result_count;
-    s->spec.inputs = s->input_list = pointers(s->inputs, s->input_count, sizeof(*s->inputs));
-    s->spec.n_inputs = s->input_count;
     s->spec.skip = s->skip_list = pointers(s->skips, s->skip_count, sizeof(*s->skips));
     s->spec.n_skip = s->skip_count;
 }
@@ -201,26 +204,46 @@ static size_t size_of_input(const Gm__TaskInput *in)
     return gm__task_input__get_packed_size(in) + in->item->n_objects * URL_MAX_BYTES;
 }
 
-/* How many of the inputs from `at` on go into one message: one at least. */
-static size_t count_for_message(const struct spec *s, size_t at)
+static void forget_inputs(struct spec *s)
 {
-    size_t count = 0, size = 0;
-    while (at + count < s->input_count && count < FEED_MAX_INPUTS) {
-        size += size_of_input(s->input_list[at + count]);
-        if (count > 0 && size > FEED_MAX_BYTES) {
+    for (size_t i = 0; i < s->input_count; i++) {
+        gm__item__free_unpacked(s->inputs[i].item, NULL);
+    }
+    free(s->input_list);
+    s->input_list = NULL;
+    s->input_count = 0;
+}
+
+/* Reads the inputs from source `at` on that go into one message: one at least, or `whole` all. */
+static void read_inputs(struct spec *s, size_t at, bool whole)
+{
+    size_t size = 0;
+    forget_inputs(s);
+    for (; at < s->source_count && (whole || s->input_count < FEED_MAX_INPUTS); at++) {
+        const struct source *source = &s->sources[at];
+        s->inputs = gm_mem_grow(s->inputs, s->input_count, &s->input_cap, sizeof(*s->inputs));
+        Gm__TaskInput *in = &s->inputs[s->input_count];
+        gm__task_input__init(in);
+        in->task = (char *)source->inst->task->name;
+        in->instance = source->inst->number;
+        in->item = gm_core_stream_item(source->stream, source->index);
+        size += whole ? 0 : size_of_input(in);
+        if (s->input_count > 0 && size > FEED_MAX_BYTES) {
+            gm__item__free_unpacked(in->item, NULL);
             break;
         }
-        count++;
+        s->input_count++;
     }
-    return count;
+    s->input_list = pointers(s->inputs, s->input_count, sizeof(*s->inputs));
 }
 
 static void spec_fini(struct spec *s)
 {
+    forget_inputs(s);
     free(s->results);
     free(s->result_list);
+    free(s->sources);
     free(s->inputs);
-    free(s->input_list);
     free(s->skips);
     free(s->skip_list);
 }
@@ -229,15 +252,15 @@ void gm_core_send_assign(struct gm_core *core, struct gm_lease *lease)
 {
     struct spec s = {0};
     spec_make(&s, lease);
-    bool more = false;
-    if (gm_core_task_type_is_fed(lease->inst->task->type)) { /* what has no room comes by Feed */
-        s.spec.n_inputs = 0;
-        bool room =
-            gm__task_spec__get_packed_size(&s.spec) <= GM_ENVELOPE_MAX_BYTES - FEED_MAX_BYTES;
-        s.spec.n_inputs = room ? count_for_message(&s, 0) : 0;
-        more = s.spec.n_inputs < s.input_count;
-        s.spec.inputs_complete = s.spec.inputs_complete && !more;
+    bool fed =
+        gm_core_task_type_is_fed(lease->inst->task->type); /* what has no room comes by Feed */
+    if (!fed || gm__task_spec__get_packed_size(&s.spec) <= GM_ENVELOPE_MAX_BYTES - FEED_MAX_BYTES) {
+        read_inputs(&s, 0, !fed);
     }
+    bool more = s.input_count < s.source_count;
+    s.spec.inputs = s.input_list;
+    s.spec.n_inputs = s.input_count;
+    s.spec.inputs_complete = s.spec.inputs_complete && !more;
     Gm__Envelope envelope = GM__ENVELOPE__INIT;
     Gm__Assign assign = GM__ASSIGN__INIT;
     Gm__Capacity demand = GM__CAPACITY__INIT;
@@ -271,22 +294,22 @@ uint32_t gm_core_send_feed(struct gm_core *core, struct gm_lease *lease, uint32_
     struct spec s = {0};
     size_t at = 0;
     add_fed(&s, lease, from);
-    s.input_list = pointers(s.inputs, s.input_count, sizeof(*s.inputs));
     do {
+        read_inputs(&s, at, false);
         Gm__Envelope envelope = GM__ENVELOPE__INIT;
         Gm__Feed feed = GM__FEED__INIT;
         feed.task_id = lease->task_id;
         feed.term = lease->term;
         feed.epoch = lease->epoch;
         feed.first = from + (uint32_t)at;
-        feed.inputs = s.input_list + at;
-        feed.n_inputs = count_for_message(&s, at);
+        feed.inputs = s.input_list;
+        feed.n_inputs = s.input_count;
         at += feed.n_inputs;
-        feed.inputs_complete = at == s.input_count && gm_core_inst_inputs_end(lease->inst);
+        feed.inputs_complete = at == s.source_count && gm_core_inst_inputs_end(lease->inst);
         envelope.body_case = GM__ENVELOPE__BODY_FEED;
         envelope.feed = &feed;
         gm_core_fx_send(core, lease->node->id, &envelope, true);
-    } while (at < s.input_count);
+    } while (at < s.source_count);
     spec_fini(&s);
     return from + (uint32_t)at;
 }

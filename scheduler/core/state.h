@@ -1,6 +1,7 @@
 #ifndef GM_SCHEDULER_CORE_STATE_H
 #define GM_SCHEDULER_CORE_STATE_H
 
+#include "scheduler/core/bodies.h"
 #include "scheduler/core/devices.h"
 #include "scheduler/core/fsm.h"
 #include "scheduler/core/health.h"
@@ -91,7 +92,8 @@ struct gm_since {
 struct gm_stream {
     struct gm_since *since; /* owned; ascending by index; before the first: not known, 0 */
     size_t since_cap, since_count;
-    Gm__Item **items; /* owned, NULL: not committed */
+    struct gm_bodies *bodies; /* borrowed: the core's */
+    struct gm_body *items;    /* owned; packed items; all-zero: not committed */
     size_t cap;
     size_t size;      /* highest index + 1 */
     size_t committed; /* contiguous from 0 */
@@ -186,7 +188,8 @@ struct gm_cwork {
 };
 #define GM_CORE_SAMPLES 11u /* one a second */
 struct gm_cjob {
-    char *id; /* owned */
+    char *id;                 /* owned */
+    struct gm_bodies *bodies; /* borrowed: the core's */
     uint64_t seq;
     Gm__Pipeline *pipeline; /* owned */
     char *source_url;       /* owned, and so are these */
@@ -404,6 +407,7 @@ struct gm_loading {
 struct gm_core {
     struct gm_core_params params;
     gm_time lease_time, stall_time, heartbeat_time, device_wait, preempt_time;
+    struct gm_bodies *bodies; /* owned */
     struct gm_cjob *jobs;
     struct gm_cnode *nodes;
     struct gm_lease *leases;

@@ -88,37 +88,6 @@ const struct gm_stream *gm_core_inst_inputs(const struct gm_inst *inst)
     return gm_core_inst_stream(&job->split->insts[0], stream);
 }
 
-static int check_item(const struct gm_inst *inst, const Gm__Item *item, struct gm_err *err)
-{
-    bool chunks = inst->task->type->fan == GM_FAN_RUNS;
-    const char *task = inst->task->name;
-    uint32_t streams = inst->task->type->role == GM_ROLE_SPLIT ? GM_STREAMS : 1;
-    if (item->stream >= streams) {
-        return gm_err_set(err, GM_E_PROTO, item->stream, "`%s` announced an item of stream %u",
-                          task, item->stream);
-    }
-    const struct gm_stream *s = gm_core_inst_stream(inst, item->stream);
-    size_t committed = s ? s->committed : 0;
-    size_t size = s ? s->size : 0;
-    size_t most = chunks ? inst->chunk_count : committed + GM_CORE_MAX_AHEAD;
-    if (item->index >= GM_CORE_MAX_ITEMS || item->index >= most) {
-        return gm_err_set(err, GM_E_PROTO, item->index, "`%s` announced item %u of stream %u", task,
-                          item->index, item->stream);
-    }
-    bool past = s && s->last >= 0 && (int64_t)item->index > s->last;
-    bool second = s && item->last && !chunks &&
-                  ((s->last >= 0 && s->last != (int64_t)item->index) || size > item->index + 1u);
-    if (!chunks && (past || second)) {
-        return gm_err_set(err, GM_E_PROTO, item->index, "`%s` announced items after its last one",
-                          task);
-    }
-    if (item->meta.len > GM_CORE_MAX_META) {
-        return gm_err_set(err, GM_E_PROTO, 0, "`%s` announced an item with %zu bytes of facts",
-                          task, item->meta.len);
-    }
-    return 0;
-}
-
 /* Urls are made anew for each reader. */
 static void drop_urls(Gm__Object **objects, size_t count)
 {
@@ -128,128 +97,6 @@ static void drop_urls(Gm__Object **objects, size_t count)
             objects[i]->url = (char *)protobuf_c_empty_string;
         }
     }
-}
-
-uint64_t gm_core_stream_term(const struct gm_stream *stream, size_t index)
-{
-    size_t i = stream->since_count;
-    while (i > 0 && stream->since[i - 1].index > index) {
-        i--;
-    }
-    return i > 0 ? stream->since[i - 1].term : 0;
-}
-
-uint64_t gm_core_stream_since(const struct gm_stream *stream, size_t index)
-{
-    uint64_t latest = 0;
-    for (size_t i = 0; i < stream->since_count && stream->since[i].index <= index; i++) {
-        latest = stream->since[i].term > latest ? stream->since[i].term : latest;
-    }
-    return latest;
-}
-
-static void set_since(struct gm_stream *s, size_t index, uint64_t term)
-{
-    size_t at = s->since_count;
-    while (at > 0 && s->since[at - 1].index >= index) {
-        at--;
-    }
-    if (at == s->since_count || s->since[at].index != index) {
-        s->since = gm_mem_grow(s->since, s->since_count, &s->since_cap, sizeof(*s->since));
-        memmove(&s->since[at + 1], &s->since[at], (s->since_count - at) * sizeof(*s->since));
-        s->since_count++;
-    }
-    s->since[at] = (struct gm_since){.index = index, .term = term};
-}
-
-static bool begins(const struct gm_stream *s, size_t index)
-{
-    for (size_t i = s->since_count; i > 0 && s->since[i - 1].index >= index; i--) {
-        if (s->since[i - 1].index == index) {
-            return true;
-        }
-    }
-    return false;
-}
-
-/* Of an item that is new. The next one, which may be there already, keeps its own. */
-static void note_term(struct gm_stream *s, size_t index, uint64_t term)
-{
-    uint64_t before = gm_core_stream_term(s, index);
-    if (before != term) {
-        set_since(s, index, term);
-        if (index + 1 < s->size && s->items[index + 1] && !begins(s, index + 1)) {
-            set_since(s, index + 1, before);
-        }
-    }
-}
-
-void gm_core_stream_fini(struct gm_stream *stream)
-{
-    for (size_t i = 0; i < stream->size; i++) {
-        gm__item__free_unpacked(stream->items[i], NULL);
-    }
-    free(stream->items);
-    free(stream->since);
-}
-
-static bool has_item(const struct gm_inst *inst, const Gm__Item *item)
-{
-    const struct gm_stream *s = gm_core_inst_stream(inst, item->stream);
-    return s && item->index < s->size && s->items[item->index];
-}
-
-static void put_item(struct gm_inst *inst, Gm__Item *item, uint64_t term)
-{
-    while (inst->stream_count <= item->stream) {
-        inst->streams = gm_mem_grow(inst->streams, inst->stream_count, &inst->stream_cap,
-                                    sizeof(*inst->streams));
-        inst->streams[inst->stream_count++].last = -1;
-    }
-    GM_ASSERT(inst->streams != NULL);
-    struct gm_stream *s = &inst->streams[item->stream];
-    while (s->size <= item->index) {
-        s->items = gm_mem_grow(s->items, s->size, &s->cap, sizeof(Gm__Item *));
-        s->items[s->size++] = NULL;
-    }
-    drop_urls(item->objects, item->n_objects);
-    s->items[item->index] = item;
-    note_term(s, item->index, term);
-    while (s->committed < s->size && s->items[s->committed]) {
-        s->committed++;
-    }
-    if (item->last) {
-        s->last = item->index;
-    }
-}
-
-int gm_core_inst_add_item(struct gm_inst *inst, const Gm__Item *item, uint64_t term, bool *out_new,
-                          struct gm_err *err)
-{
-    *out_new = !has_item(inst, item);
-    int rc = *out_new ? check_item(inst, item, err) : 0;
-    if (rc < 0 || !*out_new) {
-        return rc;
-    }
-    Gm__Item *copy = (Gm__Item *)gm_message_dup(&item->base);
-    if (!copy) {
-        gm_mem_exhausted();
-    }
-    put_item(inst, copy, term);
-    return 0;
-}
-
-int gm_core_inst_take_item(struct gm_inst *inst, Gm__Item **item, uint64_t term, bool *out_new,
-                           struct gm_err *err)
-{
-    *out_new = !has_item(inst, *item);
-    int rc = *out_new ? check_item(inst, *item, err) : 0;
-    if (rc < 0 || !*out_new) {
-        return rc;
-    }
-    put_item(inst, *item, term);
-    *item = NULL;
-    return 0;
 }
 
 /* 74 years at 30 a second: what is counted with them stays far below 2^64. */
@@ -296,14 +143,14 @@ static int announce(struct gm_core *core, struct gm_inst *inst, struct gm_err *e
     struct gm_cjob *job = inst->task->job;
     const struct gm_stream *in = gm_core_inst_inputs(inst);
     while (in && inst->chunk_count < in->committed) {
-        const Gm__Item *item = in->items[inst->chunk_count];
+        Gm__Item *item = gm_core_stream_item(in, inst->chunk_count);
         ProtobufCMessage *m = NULL;
         int rc = gm_message_decode(&gm__split_item_meta__descriptor, item->meta.data,
                                    item->meta.len, GM_CORE_MAX_META, &m, err);
+        gm__item__free_unpacked(item, NULL);
         if (rc < 0) {
-            (void)gm_err_set(err, GM_E_PROTO, item->index, "chunk %u has no readable facts",
-                             item->index);
-            return -GM_E_PROTO;
+            return gm_err_set(err, GM_E_PROTO, (int64_t)inst->chunk_count,
+                              "chunk %zu has no readable facts", inst->chunk_count);
         }
         const Gm__SplitItemMeta *meta = (const Gm__SplitItemMeta *)m;
         inst->chunks =
@@ -488,36 +335,4 @@ int gm_core_inst_set_result(struct gm_inst *inst, const ProtobufCBinaryData *met
     drop_urls(inst->objects, count);
     inst->object_count = count;
     return 0;
-}
-
-int gm_core_analyze_sum(const struct gm_inst *inst, uint8_t **out, size_t *out_size,
-                        struct gm_err *err)
-{
-    const struct gm_stream *s = gm_core_inst_stream(inst, 0);
-    size_t count = s ? s->committed : 0;
-    Gm__AnalyzeMeta sum = GM__ANALYZE_META__INIT;
-    sum.chunks = gm_mem_zalloc(count * sizeof(*sum.chunks));
-    int rc = 0;
-    for (size_t i = 0; rc == 0 && i < count; i++) {
-        const ProtobufCBinaryData *meta = &s->items[i]->meta;
-        ProtobufCMessage *m = NULL;
-        rc = gm_message_decode(&gm__analyze_item_meta__descriptor, meta->data, meta->len,
-                               GM_CORE_MAX_META, &m, err);
-        if (rc == 0) {
-            sum.chunks[sum.n_chunks++] = (Gm__AnalyzeItemMeta *)m;
-            sum.frames += sum.chunks[i]->frames;
-        }
-    }
-    if (rc == 0 && protobuf_c_message_get_packed_size(&sum.base) > GM_CORE_MAX_META) {
-        rc = gm_err_set(err, GM_E_LIMIT, (int64_t)count,
-                        "what `%s` found in %zu chunks is too large", inst->task->name, count);
-    }
-    if (rc == 0) {
-        *out = gm_mem_encode(&sum.base, out_size);
-    }
-    for (size_t i = 0; i < sum.n_chunks; i++) {
-        gm__analyze_item_meta__free_unpacked(sum.chunks[i], NULL);
-    }
-    free(sum.chunks);
-    return rc;
 }

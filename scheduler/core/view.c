@@ -308,14 +308,15 @@ static size_t list_items(const struct gm_cjob *job, const char *name, struct gm_
             const struct gm_inst *inst = &task->insts[i];
             for (size_t s = 0; s < inst->stream_count; s++) {
                 for (size_t k = 0; k < inst->streams[s].size; k++) {
-                    const Gm__Item *item = inst->streams[s].items[k];
-                    if (item && rows) {
-                        rows[n] = (struct gm_item_view){.task = task->name,
-                                                        .type = task->type->name,
-                                                        .instance = inst->number,
-                                                        .item = item};
+                    bool has = gm_core_stream_has(&inst->streams[s], k);
+                    if (has && rows) {
+                        rows[n] = (struct gm_item_view){
+                            .task = task->name,
+                            .type = task->type->name,
+                            .instance = inst->number,
+                            .item = gm_core_stream_item(&inst->streams[s], k)};
                     }
-                    n += item ? 1 : 0;
+                    n += has ? 1 : 0;
                 }
             }
         }
@@ -343,6 +344,9 @@ int gm_view_items(const struct gm_core *core, const char *job_id, const char *ta
 
 void gm_view_items_fini(struct gm_items_view *view)
 {
+    for (size_t i = 0; i < view->count; i++) {
+        gm__item__free_unpacked(view->rows[i].item, NULL);
+    }
     free(view->rows);
     memset(view, 0, sizeof(*view));
 }

@@ -152,7 +152,7 @@ struct gm_item_view {
     const char *task;
     const char *type; /* meta is split's SplitItemMeta, encode's EncodeItemMeta, ... */
     uint32_t instance;
-    const Gm__Item *item;
+    Gm__Item *item; /* owned by the view */
 };
 struct gm_items_view {
     struct gm_item_view *rows; /* owned; ordered by task, instance, stream, index */

@@ -155,7 +155,8 @@ static void load(struct sim *sim)
                                     .max_attempts = sim->params.max_attempts,
                                     .tenants = sim->params.tenants,
                                     .tenant_count = sim->params.tenant_count,
-                                    .keep_finished = sim->params.keep_finished};
+                                    .keep_finished = sim->params.keep_finished,
+                                    .shelf = sim_shelf_open(sim)};
     assert_int_equal(gm_core_create(&params, &sim->core, &err), 0);
     load_rows(sim);
     if (gm_core_loaded(sim->core, sim->now, &fx, &err) < 0) {
@@ -218,6 +219,7 @@ void sim_destroy(struct sim *sim)
     free(sim->leases);
     free(sim->promises);
     gm_core_destroy(&sim->core);
+    sim_shelf_close(sim);
     free(sim);
 }
 

@@ -253,6 +253,7 @@ struct sim {
     uint64_t random;
     bool lossy;           /* messages or nodes may vanish: the two sides can disagree for a while */
     struct gm_core *core; /* NULL: the scheduler is down */
+    struct sim_shelf *shelf; /* sim_shelf_io.c; NULL: this seed has none */
     gm_time up_at, scheduler_paused_until;
     int64_t wall_ms;       /* how far the wall clock is off */
     gm_time wall_right_at; /* grants are over before they come: not for long */
@@ -294,6 +295,11 @@ struct sim {
     char order[65536]; /* "task@node task@node ..." in order of assignment */
     size_t order_size;
 };
+
+/* sim_shelf_io.c: a shelf of the core's for odd seeds, small blocks and none at hand, that now and
+ * then has no room; the core of before had what lies there. */
+struct gm_core_shelf sim_shelf_open(struct sim *sim);
+void sim_shelf_close(struct sim *sim);
 
 struct sim *sim_create(const struct sim_params *params);
 void sim_destroy(struct sim *sim);

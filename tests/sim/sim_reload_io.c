@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "scheduler/core/rows.h"
+#include "scheduler/core/task.h"
 #include "scheduler/core/times.h"
 #include "scheduler/core/watch.h"
 
@@ -90,8 +91,10 @@ static void write_inst_rows(struct gm_core *core, const struct gm_inst *inst)
     }
     for (size_t s = 0; s < inst->stream_count; s++) {
         for (size_t i = 0; i < inst->streams[s].size; i++) {
-            if (inst->streams[s].items[i]) {
-                gm_core_row_item(core, inst, inst->streams[s].items[i]);
+            if (gm_core_stream_has(&inst->streams[s], i)) {
+                Gm__Item *item = gm_core_stream_item(&inst->streams[s], i);
+                gm_core_row_item(core, inst, item);
+                gm__item__free_unpacked(item, NULL);
             }
         }
     }
@@ -250,9 +253,11 @@ static void write_inst(FILE *f, const struct gm_inst *inst)
         (void)fprintf(f, "    stream %zu: %zu of %zu, last %" PRId64 "\n", s, st->committed,
                       st->size, st->last);
         for (size_t i = 0; i < st->size; i++) {
-            if (st->items[i]) {
-                (void)fprintf(f, "     item %zu, %zu bytes\n", i, st->items[i]->meta.len);
-                write_objects(f, st->items[i]->objects, st->items[i]->n_objects);
+            if (gm_core_stream_has(st, i)) {
+                Gm__Item *item = gm_core_stream_item(st, i);
+                (void)fprintf(f, "     item %zu, %zu bytes\n", i, item->meta.len);
+                write_objects(f, item->objects, item->n_objects);
+                gm__item__free_unpacked(item, NULL);
             }
         }
     }

@@ -20,6 +20,21 @@ static void check_assigned_in_parts(struct stage *s)
     }
 }
 
+static void make_item_large(const struct gm_stream *stream, size_t index, size_t size)
+{
+    Gm__Item *item = gm_core_stream_item(stream, index);
+    free(item->meta.data);
+    item->meta.data = calloc(1, size);
+    item->meta.len = size;
+    assert_non_null(item->meta.data);
+    size_t packed = 0;
+    uint8_t *data = gm_mem_encode(&item->base, &packed);
+    gm_bodies_drop(stream->bodies, &stream->items[index]);
+    stream->items[index] = gm_bodies_put(stream->bodies, data, packed);
+    free(data);
+    gm__item__free_unpacked(item, NULL);
+}
+
 /* Inputs that fill more than a message come in several. */
 static void what_a_track_lacks_may_fill_many_messages(void **arg)
 {
@@ -36,10 +51,7 @@ static void what_a_track_lacks_may_fill_many_messages(void **arg)
     }
     const struct gm_stream *in = gm_core_inst_inputs(lease->inst);
     for (size_t i = 0; i < in->committed; i++) {
-        free(in->items[i]->meta.data);
-        in->items[i]->meta.data = calloc(1, EACH);
-        in->items[i]->meta.len = EACH;
-        assert_non_null(in->items[i]->meta.data);
+        make_item_large(in, i, EACH);
     }
     size_t known = s.task->input_count;
     for (size_t i = 0; i < known; i++) {
@@ -62,11 +74,7 @@ static void make_large(struct gm_inst *inst, size_t size)
 {
     const struct gm_stream *items = gm_core_inst_stream(inst, 0);
     for (size_t i = 0; i < items->committed; i++) {
-        Gm__Item *item = items->items[i];
-        free(item->meta.data);
-        item->meta.data = calloc(1, size);
-        item->meta.len = size;
-        assert_non_null(item->meta.data);
+        make_item_large(items, i, size);
     }
 }
 
