@@ -19,9 +19,10 @@
 
 #define MAX_DEPTH 16
 #define MAX_PATH ((size_t)256)
-#define MAX_TEXT ((size_t)8192) /* a key of 1024 bytes, each escaped, or a token of the server's   \
-                                 */
-#define NAMESPACE_END '\n'      /* stands in no name */
+#define MAX_TEXT                                                                                   \
+    ((size_t)8192)         /* a key of 1024 bytes, each escaped, or a token of the server's        \
+                            */
+#define NAMESPACE_END '\n' /* stands in no name */
 
 _Static_assert(GM_S3_ANSWER_MAX <= INT_MAX, "Expat takes an int");
 
