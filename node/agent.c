@@ -261,7 +261,7 @@ int gm_agent_run(const struct gm_agent_params *params, struct gm_err *err)
     agent->params = *params;
     agent->outbox_end = &agent->outbox;
     agent->lease_ms = 15000; /* until Welcome says its own */
-    agent->heartbeat_ms = 1000;
+    agent->heartbeat_ms = agent->idle_ms = 1000;
     agent->stall_ms = 120000;
     agent->threads = gm_agent_threads();
     agent->thread_free = gm_time_now();

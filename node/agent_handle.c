@@ -55,7 +55,6 @@ static void drop_strangers(struct gm_agent *agent, const Gm__Welcome *welcome)
 
 static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
 {
-    gm_time now = gm_time_now();
     drop_strangers(agent, welcome);
     gm_clock_told(agent, welcome->unix_ms);
     agent->term = welcome->term;
@@ -67,8 +66,8 @@ static void handle_welcome(struct gm_agent *agent, const Gm__Welcome *welcome)
     agent->link = GM_LINK_UP;
     agent->link_failures = 0;
     agent->key_told = false;
-    agent->renew_due = now;
-    agent->renew_asked = 0;
+    gm_beat_told(agent, welcome->idle_ms);
+    gm_beat_start(agent);
     /* Where it still drains us it says so behind this; of a resume meanwhile it says nothing. */
     agent->draining = agent->stop_by != 0;
     agent->restarting = false;
@@ -109,9 +108,8 @@ static void handle_renewed(struct gm_agent *agent, const Gm__Renewed *renewed)
 {
     /* Leases run from when the oldest question was sent, if this answers that one or a later one;
      * an older one was answered before. Schedulers of earlier versions do not tell which. */
-    bool late = renewed->number != 0 && renewed->number < agent->renew_number;
-    gm_time from = late ? 0 : agent->renew_asked;
-    agent->renew_asked = late ? agent->renew_asked : 0;
+    gm_time from = gm_beat_answered(agent, renewed->number);
+    gm_beat_told(agent, renewed->idle_ms);
     gm_clock_told(agent, renewed->unix_ms);
     GM_CRASH("agent.renewed");
     for (size_t i = 0; i < renewed->n_kept && from != 0; i++) {
@@ -190,7 +188,8 @@ static void handle_drain(struct gm_agent *agent, const Gm__Drain *drain)
     bool same = agent->restarting && drain->restart;
     agent->draining = !drain->resume || agent->stop_by != 0;
     agent->restarting = drain->restart;
-    if (same) { /* it is said until we end */
+    agent->renew_due = same ? agent->renew_due : 0; /* a restart is said after that */
+    if (same) {                                     /* it is said until we end */
         return;
     }
     gm_log(GM_LOG_INFO,

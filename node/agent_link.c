@@ -15,6 +15,12 @@
 
 #define PATIENCE_MS 3000
 #define HANDSHAKE_MS 5000
+/* As the scheduler's socket (wire_socket.c): a machine that answers nothing is found within 11 s,
+ * however seldom this node says something. */
+#define KEEPALIVE_IDLE_S 5
+#define KEEPALIVE_IVL_S 2
+#define KEEPALIVE_CNT 3
+#define UNACKNOWLEDGED_MS 10000
 #define LOST_PAUSE (50 * GM_MS) /* where nobody listens; grows to ten times that */
 #define RESEND_AFTER (2 * GM_SEC)
 #define OFFER_CHECK_EVERY (10 * GM_SEC)
@@ -224,7 +230,12 @@ static int open_socket(struct gm_agent *agent, const char *endpoint, struct gm_e
     int bad =
         set_option(sock, ZMQ_LINGER, 0) | set_option(sock, ZMQ_SNDHWM, 1000) |
         set_option(sock, ZMQ_RCVHWM, 1000) | set_option(sock, ZMQ_HANDSHAKE_IVL, HANDSHAKE_MS) |
-        set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000);
+        set_option(sock, ZMQ_RECONNECT_IVL, 50) | set_option(sock, ZMQ_RECONNECT_IVL_MAX, 1000) |
+        set_option(sock, ZMQ_TCP_KEEPALIVE, 1) |
+        set_option(sock, ZMQ_TCP_KEEPALIVE_IDLE, KEEPALIVE_IDLE_S) |
+        set_option(sock, ZMQ_TCP_KEEPALIVE_INTVL, KEEPALIVE_IVL_S) |
+        set_option(sock, ZMQ_TCP_KEEPALIVE_CNT, KEEPALIVE_CNT) |
+        set_option(sock, ZMQ_TCP_MAXRT, UNACKNOWLEDGED_MS);
     int64_t most = GM_ENVELOPE_MAX_BYTES;
     bad |= zmq_setsockopt(sock, ZMQ_MAXMSGSIZE, &most, sizeof(most));
     int rc = bad == 0 ? 0 : gm_err_zmq(err, zmq_errno(), "could not set up a socket");
@@ -373,66 +384,18 @@ static void try_endpoint(struct gm_agent *agent)
     send_hello(agent);
 }
 
-/* Its lease is in use. Nothing extends that of a dropped task. now: gm_time_boot. */
-static bool holds_lease(const struct gm_task *task, gm_time now)
-{
-    return task->state != GM_TASK_DROPPED || (now <= task->deadline && gm_put_is_busy(task));
-}
-
-static void send_renew(struct gm_agent *agent)
-{
-    gm_time now = gm_time_boot();
-    size_t count = 0;
-    for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
-        count += holds_lease(t, now) ? 1 : 0;
-    }
-    Gm__LeaseState *leases = calloc(count + 1, sizeof(*leases));
-    Gm__LeaseState **list = calloc(count + 1, sizeof(*list));
-    if (leases != NULL && list != NULL) {
-        size_t n = 0;
-        for (const struct gm_task *t = agent->tasks; t != NULL; t = t->next) {
-            if (!holds_lease(t, now)) {
-                continue;
-            }
-            gm__lease_state__init(&leases[n]);
-            leases[n].task_id = t->id;
-            leases[n].term = t->term;
-            leases[n].epoch = t->epoch;
-            leases[n].progress = t->progress;
-            leases[n].inputs_received = (uint32_t)t->inputs.count;
-            list[n] = &leases[n];
-            n++;
-        }
-        Gm__Renew renew = GM__RENEW__INIT;
-        renew.leases = list;
-        renew.n_leases = n;
-        renew.number = ++agent->renews;
-        Gm__Envelope env;
-        init_envelope(&env);
-        env.body_case = GM__ENVELOPE__BODY_RENEW;
-        env.renew = &renew;
-        if (gm_link_send(agent, &env) && agent->renew_asked == 0) {
-            agent->renew_asked = now;
-            agent->renew_number = renew.number;
-        }
-    }
-    free(leases);
-    free(list);
-}
-
 static void tick_up(struct gm_agent *agent, gm_time now)
 {
     gm_time silence = 4 * (gm_time)agent->heartbeat_ms * GM_MS;
     silence = silence < patience(agent) ? patience(agent) : silence;
-    if (now - agent->heard > silence) {
+    if (gm_beat_silence(agent, now) > silence) {
         gm_log(GM_LOG_WARN, "scheduler-silent", "endpoint=%s silent_ms=%" PRId64,
                agent->params.endpoints[agent->endpoint], (now - agent->heard) / GM_MS);
         start_over(agent);
         return;
     }
-    if (now >= agent->renew_due) {
-        send_renew(agent);
-        agent->renew_due = now + (gm_time)agent->heartbeat_ms * GM_MS;
+    if (gm_beat_is_due(agent, now)) {
+        gm_beat_send(agent, now);
     }
     if (now >= agent->offer_check) {
         gm_link_offer(agent, false);

@@ -17,7 +17,8 @@
  * the loop's thread; thread-pool jobs see only their own struct.
  *
  *   agent.c         life, signals, the tick
- *   agent_link.c    socket, Hello .. Welcome, heartbeats, what is sent until acknowledged
+ *   agent_link.c    socket, Hello .. Welcome, what is sent until acknowledged
+ *   agent_beat.c    heartbeats: Renew, and its answers
  *   agent_offer.c   what the scheduler is told of the devices: Hello's part, and Offer
  *   agent_device.c  devices: proofs, slots, quarantine
  *   agent_room.c    devices that are full: what they take until memory is free again
@@ -176,7 +177,8 @@ struct gm_agent {
     uint32_t link_failures; /* in a row */
     gm_time link_at;        /* DOWN: try again; HELLO: give up */
     gm_time heard;          /* last message of the scheduler */
-    gm_time renew_due;
+    gm_time renew_due;      /* with work; 0: at once */
+    gm_time renewed, asked; /* last Renew; the first since an answer; 0: none */
     int64_t clock;      /* the scheduler's wall clock less our gm_time_boot, ms; 0: it was not told;
                            the pool reads it: atomic */
     bool clocks_differ; /* by much: it is logged */
@@ -184,6 +186,7 @@ struct gm_agent {
     uint64_t renew_number, renews; /* of that one; of the last one */
     uint64_t instance, term;
     uint32_t lease_ms, heartbeat_ms, stall_ms;
+    uint32_t idle_ms; /* between Renews of a node without work; at least heartbeat_ms */
     bool draining;
     bool signalled;
     bool restarting; /* the scheduler wants it to start anew: it ends when it has nothing to do */
@@ -339,6 +342,21 @@ void gm_link_lost(struct gm_agent *agent);
  * is closed. */
 int gm_watch_start(struct gm_agent *agent, void *sock, struct gm_err *err) GM_MUST_CHECK;
 void gm_watch_stop(struct gm_agent *agent, void *sock);
+/* --- agent_beat.c */
+/* Welcome came: nothing is waited for, the first Renew is due. */
+void gm_beat_start(struct gm_agent *agent);
+/* How long a node without work may wait between Renews, by Welcome and Renewed; 0: not told. */
+void gm_beat_told(struct gm_agent *agent, uint32_t idle_ms);
+/* Before a task is taken: its lease is named within a heartbeat. */
+void gm_beat_work(struct gm_agent *agent);
+bool gm_beat_is_due(const struct gm_agent *agent, gm_time now);
+void gm_beat_send(struct gm_agent *agent, gm_time now);
+/* For how long nothing was heard of a scheduler that was to answer, a heartbeat of which is what it
+ * may take; 0: it was not asked. */
+gm_time gm_beat_silence(const struct gm_agent *agent, gm_time now);
+/* Renewed came, for that Renew (0: not told). When the oldest one that it answers was sent, by
+ * gm_time_boot, from where leases count; 0: it answers none. */
+gm_time gm_beat_answered(struct gm_agent *agent, uint64_t number);
 /* --- agent_offer.c */
 /* Offers of devices whose usable capacity or facts changed; of all: always. */
 void gm_link_offer(struct gm_agent *agent, bool always);

@@ -121,6 +121,7 @@ void gm_task_assign(struct gm_agent *agent, Gm__Assign *assign)
     task->assigned_unix_ms = gm_time_unix_ms();
     uint32_t lease_ms = assign->lease_ms == 0 ? agent->lease_ms : assign->lease_ms;
     __atomic_store_n(&task->deadline, gm_time_boot() + (gm_time)lease_ms * GM_MS, __ATOMIC_RELAXED);
+    gm_beat_work(agent);
     task->next = agent->tasks;
     agent->tasks = task;
     log_assigned(task);

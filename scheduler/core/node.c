@@ -15,6 +15,8 @@
 #define FORGET_AFTER (3600 * GM_SEC)
 #define FEED_AGAIN (2 * GM_SEC)
 #define END_AGAIN (5 * GM_SEC)
+#define IDLE_RENEWS 2000u /* a second, of a farm that has nothing to do */
+#define IDLE_IN_LEASE 3u  /* at least, of one node */
 
 static void devices_fini(struct gm_cnode *node)
 {
@@ -168,6 +170,16 @@ static int check_hello(const struct gm_core *core, const char *node_id, const Gm
     return 0;
 }
 
+/* How long a node without work may wait between Renews: all nodes together say so many, and of each
+ * several come within a lease's time, after which it would be gone. */
+static uint32_t idle_ms(const struct gm_core *core)
+{
+    uint32_t wanted = HASH_COUNT(core->nodes) * 1000 / IDLE_RENEWS;
+    uint32_t most = core->params.lease_ms / IDLE_IN_LEASE;
+    uint32_t ms = wanted < most ? wanted : most;
+    return ms > core->params.heartbeat_ms ? ms : core->params.heartbeat_ms;
+}
+
 /* Tells the node which of its leases of earlier terms go on. */
 static void send_welcome(struct gm_core *core, struct gm_cnode *node, const Gm__Hello *m)
 {
@@ -194,6 +206,7 @@ static void send_welcome(struct gm_core *core, struct gm_cnode *node, const Gm__
     welcome.lease_ms = core->params.lease_ms;
     welcome.heartbeat_ms = core->params.heartbeat_ms;
     welcome.stall_ms = core->params.stall_ms;
+    welcome.idle_ms = idle_ms(core);
     envelope.body_case = GM__ENVELOPE__BODY_WELCOME;
     envelope.welcome = &welcome;
     gm_core_fx_send(core, node->id, &envelope, false);
@@ -393,6 +406,7 @@ static void handle_renew(struct gm_core *core, struct gm_cnode *node, const Gm__
     }
     renewed.number = m->number;
     renewed.unix_ms = core->unix_ms;
+    renewed.idle_ms = idle_ms(core);
     envelope.body_case = GM__ENVELOPE__BODY_RENEWED;
     envelope.renewed = &renewed;
     gm_core_fx_send(core, node->id, &envelope, false);

@@ -175,6 +175,7 @@ static void welcome(struct farm *farm)
     body.stall_ms = farm->stall_ms;
     body.batches = !farm->no_batches;
     body.unix_ms = farm->unix_ms;
+    body.idle_ms = farm->idle_ms;
     Gm__Envelope env = GM__ENVELOPE__INIT;
     env.body_case = GM__ENVELOPE__BODY_WELCOME;
     env.welcome = &body;
@@ -184,11 +185,13 @@ static void welcome(struct farm *farm)
 static void answer_renew(struct farm *farm, const Gm__Renew *renew)
 {
     farm->leases = (uint32_t)renew->n_leases;
+    farm->renews = renew->number;
     if (farm->renew && !farm->deaf) {
         Gm__Renewed body = GM__RENEWED__INIT;
         body.kept = renew->leases;
         body.n_kept = renew->n_leases;
         body.unix_ms = farm->unix_ms;
+        body.idle_ms = farm->idle_ms;
         body.number = farm->renew_number != 0 ? farm->renew_number : renew->number;
         Gm__Envelope env = GM__ENVELOPE__INIT;
         env.body_case = GM__ENVELOPE__BODY_RENEWED;

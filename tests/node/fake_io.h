@@ -39,6 +39,7 @@ struct farm {
     gm_time began;
     uint32_t slots;
     uint32_t lease_ms, heartbeat_ms, stall_ms; /* told in Welcome */
+    uint32_t idle_ms;                          /* the same, and in Renewed; 0: an older one */
     uint32_t patience_ms;                      /* of the agent; 0: its default */
     uint32_t store_stall_ms, dying_ms;         /* likewise */
     const struct gm_device_list *devices;      /* of the agent; NULL: none beside the cpu */
@@ -71,6 +72,7 @@ struct farm {
     uint32_t grants;      /* GrantRequests answered */
     uint64_t request;     /* number of the last one */
     uint32_t leases;      /* named in the last Renew */
+    uint64_t renews;      /* its number */
     uint32_t hellos;      /* Hellos answered */
     bool adopts;          /* Welcome names all that Hello held */
     bool deaf;            /* answer no Hello and no Renew */

@@ -24,6 +24,9 @@ static const struct farm IMPATIENT = {.lease_ms = 2000};
 static const struct farm LONG = {.lease_ms = 600000}; /* than a farm goes on */
 static const struct farm WATCHFUL = {.stall_ms = 2000};
 static const struct farm SILENT = {.patience_ms = 2000};
+static const struct farm SELDOM = {.idle_ms = 3000000000, .lease_ms = 3000000000};
+static const struct farm SELDOM_SILENT = {
+    .idle_ms = 300, .lease_ms = 600000, .heartbeat_ms = 50, .patience_ms = 2000};
 static const struct farm PATIENT = {.drain_ms = 60000};
 static const struct farm HASTY = {.drain_ms = 300};
 #define IN_2001 INT64_C(1000000000000)
@@ -853,6 +856,74 @@ static void silent_scheduler_is_greeted_again(void **state)
     }
 }
 
+static void until_renewed(struct farm *farm, uint64_t number)
+{
+    while (farm->renews < number) {
+        farm_turn(farm);
+    }
+}
+
+/* Ten heartbeats. */
+static void let_beats_pass(void)
+{
+    (void)usleep(500000);
+}
+
+static void a_node_without_work_says_so_seldom(void **state)
+{
+    struct farm *farm = *state;
+    until_renewed(farm, 1);
+    let_beats_pass();
+    uint64_t id = farm_assign(farm, "busy", "");
+    while (farm->leases == 0) { /* at once as often as others */
+        farm_turn(farm);
+    }
+    assert_int_equal(farm->renews, 2);
+    until_renewed(farm, 5);
+    farm_cancel(farm, id);
+    while (farm->leases > 0) { /* it says that it stopped */
+        farm_turn(farm);
+    }
+    uint64_t last = farm->renews;
+    let_beats_pass();
+    (void)farm_assign(farm, "busy", "");
+    while (farm->leases == 0) {
+        farm_turn(farm);
+    }
+    assert_in_range(farm->renews, last + 1, last + 5);
+}
+
+static void a_node_that_is_drained_says_so_at_once(void **state)
+{
+    struct farm *farm = *state;
+    Gm__Drain drain = GM__DRAIN__INIT;
+    Gm__Envelope env = GM__ENVELOPE__INIT;
+    until_renewed(farm, 1);
+    drain.reason = (char *)(uintptr_t) "test";
+    env.body_case = GM__ENVELOPE__BODY_DRAIN;
+    env.drain = &drain;
+    farm_send(farm, &env);
+    until_renewed(farm, 2);
+}
+
+/* Idle as it is: it asks, is not answered, and asks again each heartbeat until it gives up. */
+static void a_silent_scheduler_is_found_without_work(void **state)
+{
+    struct farm *farm = *state;
+    until_renewed(farm, 2); /* the second one after the longer time */
+    uint32_t before = farm->hellos;
+    uint64_t from = farm->renews;
+    farm->deaf = true;
+    while (farm->hellos == before) {
+        farm_turn(farm);
+    }
+    assert_true(farm->renews > from + 8); /* in 2 s: of longer times it would be 7 at most */
+    farm->deaf = false;
+    while (farm->hellos < before + 2) {
+        farm_turn(farm);
+    }
+}
+
 static void next_endpoint_is_tried_when_one_is_dead(void **state)
 {
     farm_expect_healthy(*state); /* farm_start waited for its Hello */
@@ -897,6 +968,9 @@ int main(void)
         WITH(CLOCKLESS, of_an_older_scheduler_this_machine_may_be_wrong),
         WITH(CLOCKLESS, an_older_scheduler_tells_no_clock),
         WITH(SILENT, silent_scheduler_is_greeted_again),
+        WITH(SELDOM, a_node_without_work_says_so_seldom),
+        WITH(SELDOM, a_node_that_is_drained_says_so_at_once),
+        WITH(SELDOM_SILENT, a_silent_scheduler_is_found_without_work),
         WITH(SECOND, next_endpoint_is_tried_when_one_is_dead),
         WITH(PLAIN, drained_node_offers_nothing),
         WITH(PLAIN, a_resume_that_was_lost_is_made_good_by_a_welcome),

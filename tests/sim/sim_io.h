@@ -67,6 +67,7 @@ struct sim_params { /* 0: never; chances in 1/10,000 a 100 ms step (messages: a 
     uint32_t bad_chance; /* so often: a piece; 0: always */
     enum gm_code bad_code; /* with which; 0: WORKER_DIED, by SIGSEGV */
     bool old_nodes;        /* they do not know Prove */
+    bool seldom;           /* nodes without work renew thrice in a lease's time, as of a crowd */
     uint32_t reload;       /* the rows are loaded into a second core, which must be the same */
     uint32_t put_ms;       /* storing an object takes up to so long, some twenty times that */
     uint32_t put_fails;    /* a put: it may be there all the same */
@@ -417,6 +418,7 @@ void sim_node_tell_gpu(struct sim *sim, struct sim_node *node, uint32_t slots, c
 bool sim_node_shares(const struct sim *sim, const struct sim_node *node);
 Gm__Capacity sim_node_whole(const struct sim *sim);
 gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node);
+gm_time sim_lease_time(const struct sim *sim);
 void sim_node_receive(struct sim *sim, struct sim_node *node, const Gm__Envelope *envelope);
 void sim_send(struct sim *sim, struct sim_node *node, Gm__Envelope *envelope);
 /* Sends envelope, and again until it is acknowledged. */

@@ -66,7 +66,7 @@ gm_time sim_node_clock(const struct sim *sim, const struct sim_node *node)
     return sim->now + sim->now / 1000000 * node->drift_ppm;
 }
 
-static gm_time lease_time(const struct sim *sim)
+gm_time sim_lease_time(const struct sim *sim)
 {
     return (sim->params.lease_ms > 0 ? sim->params.lease_ms : 15000) * GM_MS;
 }
@@ -287,8 +287,9 @@ static void take_assign(struct sim *sim, struct sim_node *node, const Gm__Assign
     if (!task) {
         return; /* lost: the lease expires */
     }
-    *task = (struct sim_task){.deadline = sim_node_clock(sim, node) + lease_time(sim),
-                              .lease_end = sim->now + lease_time(sim)};
+    node->renew_at = node->renew_at < sim->now + GM_SEC ? node->renew_at : sim->now + GM_SEC;
+    *task = (struct sim_task){.deadline = sim_node_clock(sim, node) + sim_lease_time(sim),
+                              .lease_end = sim->now + sim_lease_time(sim)};
     task->assign = (Gm__Assign *)gm_message_dup(&m->base);
     assert_non_null(task->assign);
     for (uint32_t j = 0; j < sim->job_count; j++) {
@@ -482,9 +483,9 @@ static void take_renewed(struct sim *sim, struct sim_node *node, const Gm__Renew
     for (size_t i = 0; i < m->n_kept && from > 0; i++) {
         struct sim_task *task =
             find_task(node, m->kept[i]->task_id, m->kept[i]->term, m->kept[i]->epoch);
-        if (task && from + lease_time(sim) > task->deadline) {
-            task->deadline = from + lease_time(sim);
-            task->lease_end = node->renew_asked_at + lease_time(sim);
+        if (task && from + sim_lease_time(sim) > task->deadline) {
+            task->deadline = from + sim_lease_time(sim);
+            task->lease_end = node->renew_asked_at + sim_lease_time(sim);
         }
     }
     for (size_t i = 0; i < m->n_lost; i++) {

@@ -105,7 +105,8 @@ static void heartbeat(struct sim *sim, struct sim_node *node)
     }
     envelope.body_case = GM__ENVELOPE__BODY_RENEW;
     envelope.renew = &renew;
-    node->renew_at = sim->now + GM_SEC;
+    bool quiet = sim->params.seldom && renew.n_leases == 0;
+    node->renew_at = sim->now + (quiet ? sim_lease_time(sim) / 3 : GM_SEC);
     renew.number = ++node->renews;
     if (node->renew_asked == 0) {
         node->renew_asked = sim_node_clock(sim, node);

@@ -195,6 +195,7 @@ static struct sim_params params_of(uint32_t seed)
     p.bad_chance = seed % 8 == 1 ? 2000 : 0;
     p.bad_code = seed % 3 ? GM_E_MEDIA_VERIFY : GM_OK;
     p.old_nodes = seed % 5 == 0;
+    p.seldom = seed % 7 < 3;
     p.shares = seed % 3 != 1;
     p.ladder = seed % 16 == 15 ? 4 : 0;
     if (seed % 4 >= 2) {

@@ -14,6 +14,7 @@
 #define MESSAGE_BYTES 8192u
 #define BATCHES_FIELD 80u   /* of Hello, and of Welcome */
 #define BATCH_FIELD 70u     /* of Envelope */
+#define IDLE_FIELD 130u     /* of Welcome, and of Renewed */
 #define PAYLOAD_FIELD 1000u /* of SplitItemMeta: none that it has, so it is passed over */
 
 static void *need(size_t count, size_t size)
@@ -134,6 +135,13 @@ static void say_hello(struct bq_farm *f, struct bq_node *n)
     send_body(f, n, 0, GM__ENVELOPE__BODY_HELLO, &hello);
 }
 
+/* How long a node without leases may wait between Renews. */
+static void take_idle(struct bq_farm *f, const uint8_t *data, size_t size)
+{
+    int64_t idle = (int64_t)bq_number(data, size, IDLE_FIELD) * 1000000;
+    f->idle = idle > f->heartbeat ? idle : f->heartbeat;
+}
+
 static void take_welcome(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size_t size)
 {
     uint8_t a[256], b[256];
@@ -144,7 +152,9 @@ static void take_welcome(struct bq_farm *f, struct bq_node *n, const uint8_t *da
         f->renews = 0;
     }
     f->heartbeat = (int64_t)bq_number(data, size, 3) * 1000000;
+    take_idle(f, data, size);
     n->batches = bq_number(data, size, BATCHES_FIELD) != 0;
+    n->renewed = 0;
     if (!n->welcome) {
         n->welcome = true;
         f->welcomes++;
@@ -167,8 +177,19 @@ static void renew(struct bq_farm *f, struct bq_node *n)
             bq_put_word(&m, 1, &state);
         }
     }
-    bq_put_number(&m, 2, ++f->renews);
+    int64_t place = n->renewed == 0 ? (n - f->nodes) * (f->idle / f->node_count) : 0;
+    n->renewed = bq_now() - place; /* idle nodes are spread over that time, as agents */
+    bq_put_number(&m, 2, ++f->renew_number);
     send_body(f, n, 0, GM__ENVELOPE__BODY_RENEW, &m);
+}
+
+static bool wants_to_renew(const struct bq_farm *f, const struct bq_node *n)
+{
+    bool works = false;
+    for (uint32_t i = 0; i < n->places && !works; i++) {
+        works = n->leases[i].state != BQ_FREE;
+    }
+    return n->welcome && (works || bq_now() - n->renewed > f->idle - f->heartbeat / 2);
 }
 
 /* Spread over the heartbeat. */
@@ -179,12 +200,10 @@ static void renew_due(struct bq_farm *f)
     }
     uint64_t due =
         (uint64_t)((bq_now() - f->renew_base) / (f->heartbeat / (int64_t)f->node_count + 1));
-    for (; f->renews < due;) {
+    for (; f->renews < due; f->renews++) {
         struct bq_node *n = &f->nodes[f->renews % f->node_count];
-        if (n->welcome) {
+        if (wants_to_renew(f, n)) {
             renew(f, n);
-        } else {
-            f->renews++;
         }
     }
 }
@@ -591,6 +610,7 @@ static void take(struct bq_farm *f, struct bq_node *n, const uint8_t *data, size
         take_lost(f, n, body.data, body.size);
         break;
     case GM__ENVELOPE__BODY_RENEWED:
+        take_idle(f, body.data, body.size);
         for (size_t at = 0; bq_next(body.data, body.size, &at, &field);) {
             if (field.number == 2) {
                 take_lost(f, n, field.data, field.size);

@@ -29,6 +29,7 @@ struct bq_node {
     struct bq_stream s; /* first: the loop tells of it */
     char id[32];
     bool greeted, welcome;
+    int64_t renewed;          /* ns */
     bool batches;             /* the scheduler reads them */
     uint8_t *out;             /* owned: entries of the next batch (proto/batch.h) */
     size_t out_size, out_cap; /* bytes */
@@ -68,10 +69,12 @@ struct bq_farm {
     uint32_t job_count;
     uint64_t term;
     int64_t heartbeat; /* ns */
+    int64_t idle;      /* the same, of nodes without leases */
     int64_t resend_at; /* when to look for what is to be said again */
     int64_t resend;    /* ns: what is not acknowledged for so long */
     int64_t renew_base;
-    uint64_t renews; /* nodes that have renewed since */
+    uint64_t renews; /* nodes whose turn it was since */
+    uint64_t renew_number;
     /* how it is driven */
     bool announcing;
     bool split_stays;      /* it does not end, and keeps the announcer's slot from runs */
