@@ -227,6 +227,15 @@ static void close_attempt(struct gm_core *core, struct gm_lease *lease,
     }
 }
 
+/* Most of a crowd has ended nothing yet. */
+static void note_ended(struct gm_cnode *node, uint64_t epoch)
+{
+    if (!node->ended) {
+        node->ended = gm_mem_zalloc(GM_CORE_ENDED * sizeof(*node->ended));
+    }
+    node->ended[node->ended_next++ % GM_CORE_ENDED] = epoch;
+}
+
 void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
                        enum gm_attempt_outcome outcome, const Gm__Usage *usage)
 {
@@ -234,7 +243,7 @@ void gm_core_lease_end(struct gm_core *core, struct gm_lease *lease,
     struct gm_cnode *node = lease->node;
     gm_core_twin_part(lease);
     if (!lease->cancelling && (outcome == GM_ATTEMPT_DONE || outcome == GM_ATTEMPT_FAILED)) {
-        node->ended[node->ended_next++ % GM_CORE_ENDED] = lease->epoch;
+        note_ended(node, lease->epoch);
     }
     close_attempt(core, lease, outcome, usage);
     if (outcome == GM_ATTEMPT_DONE) {

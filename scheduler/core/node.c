@@ -39,6 +39,7 @@ static void devices_fini(struct gm_cnode *node)
 void gm_core_node_destroy(struct gm_cnode *node)
 {
     devices_fini(node);
+    free(node->ended);
     free(node->id);
     free(node);
 }
@@ -343,7 +344,7 @@ static bool renew_one(struct gm_core *core, struct gm_cnode *node, const Gm__Lea
 
 static bool has_ended(const struct gm_cnode *node, const Gm__LeaseState *s)
 {
-    for (uint32_t i = 0; i < GM_CORE_ENDED; i++) {
+    for (uint32_t i = 0; node->ended && i < GM_CORE_ENDED; i++) {
         if (node->ended[i] == s->epoch) {
             return true;
         }

@@ -350,7 +350,7 @@ struct gm_cnode {
     uint64_t lease_count;
     /* The last leases that the node ended itself (Done, Failed): their Acks may wait for the disk,
      * so a Renew that still names one is not told that it was lost. Epochs, a ring. */
-    uint64_t ended[GM_CORE_ENDED];
+    uint64_t *ended; /* owned; GM_CORE_ENDED of them, NULL before the first */
     uint32_t ended_next;
     UT_hash_handle hh;
 };
