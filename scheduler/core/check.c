@@ -2,6 +2,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/rows.h"
 #include "scheduler/core/task.h"
@@ -360,5 +361,6 @@ int gm_core_check(const struct gm_core *core, struct gm_err *err)
     if (finished != core->finished || unfinished != core->unfinished) {
         return BROKEN("jobs are miscounted");
     }
-    return gm_core_order_check(core, err);
+    rc = gm_core_keep_check(core, err);
+    return rc < 0 ? rc : gm_core_order_check(core, err);
 }

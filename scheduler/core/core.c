@@ -109,6 +109,7 @@ void gm_core_destroy(struct gm_core **pcore)
     gm_core_order_fini(core);
     gm_core_loading_fini(core);
     gm_history_fini(&core->history);
+    free(core->kept);
     free(core);
     *pcore = NULL;
 }

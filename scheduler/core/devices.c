@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/times.h"
@@ -28,7 +29,7 @@ static uint64_t rest_of(uint64_t usable, uint64_t used)
     return usable > used ? usable - used : 0;
 }
 
-struct gm_capacity gm_devices_rest(const struct gm_cdevice *d)
+struct gm_capacity gm_devices_room(const struct gm_cdevice *d)
 {
     struct gm_capacity rest = {.slots = 0};
     const struct gm_capacity usable = gm_core_usable(d), used = gm_core_used(d);
@@ -45,6 +46,11 @@ struct gm_capacity gm_devices_rest(const struct gm_cdevice *d)
         rest.v[k] = limited ? rest_of(usable.v[k], used.v[k]) : UINT64_MAX;
     }
     return rest;
+}
+
+struct gm_capacity gm_devices_rest(const struct gm_cdevice *d)
+{
+    return d->kept ? (struct gm_capacity){.slots = 0} : gm_devices_room(d);
 }
 
 static struct gm_paces *paces_create(void)
@@ -122,7 +128,7 @@ static void set_member(const struct gm_member *member, struct gm_cdevice *device
 static struct gm_counted counted_of(const struct gm_cdevice *d)
 {
     return (struct gm_counted){.slots = d->usable.slots,
-                               .unused = rest_of(d->usable.slots, d->used.slots),
+                               .unused = d->kept ? 0 : rest_of(d->usable.slots, d->used.slots),
                                .sessions = d->usable.sessions,
                                .sessions_unused = rest_of(d->usable.sessions, d->used.sessions),
                                .open = gm_core_node_is_open(d->node)};
@@ -238,6 +244,7 @@ static void remove_member(struct gm_devices *devices, const struct gm_member *me
 
 void gm_devices_leave(struct gm_core *core, struct gm_cdevice *device)
 {
+    gm_core_keep_forget_device(core, device);
     recount(core, device, (struct gm_counted){.open = false});
     for (size_t m = 0; m < device->chain_count; m++) {
         remove_member(core->devices, &device->members[m]);

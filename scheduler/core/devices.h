@@ -201,5 +201,7 @@ int gm_bounds_check(const struct gm_class *class, struct gm_err *err) GM_MUST_CH
 /* The index says what nodes and devices say. Errors: BUG. */
 int gm_devices_check(const struct gm_core *core, struct gm_err *err) GM_MUST_CHECK;
 /* What a device has left, UINT64_MAX where no limit is known; all 0 where it can take nothing. */
+struct gm_capacity gm_devices_room(const struct gm_cdevice *device);
+/* The same; all 0 too where it is kept (keep.h). */
 struct gm_capacity gm_devices_rest(const struct gm_cdevice *device);
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "scheduler/core/chains.h"
+#include "scheduler/core/keep.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/run.h"
 #include "scheduler/core/task.h"
@@ -85,6 +86,25 @@ static bool waits_for_sessions(const struct gm_core *core, const struct gm_chain
     return unused > 0;
 }
 
+/* A device is kept free for it, or for another job. False: none is. */
+static bool explain_kept(const struct gm_core *core, const struct gm_inst *inst,
+                         const struct gm_chain_wish *wish, struct gm_explain_row *row)
+{
+    const struct gm_kept *kept = gm_core_keep_find(core, wish);
+    if (kept && kept->job == inst->task->job) {
+        say(row,
+            "It is ready and needs more than any device has left: %.40s of node %.64s takes "
+            "nothing else until it fits there.",
+            kept->device->id, kept->device->node->id);
+    } else if (kept) {
+        say(row,
+            "It is ready; %.40s of node %.64s is kept free for job %.64s, which waits for as much "
+            "of it.",
+            kept->device->id, kept->device->node->id, kept->job->id);
+    }
+    return kept != NULL;
+}
+
 /* Why no device took a unit that is ready. */
 static void explain_ready(const struct gm_core *core, const struct gm_inst *inst,
                           const struct gm_unit *unit, struct gm_explain_row *row)
@@ -117,6 +137,8 @@ static void explain_ready(const struct gm_core *core, const struct gm_inst *inst
         const struct gm_tenant *tenant = inst->task->job->tenant;
         say(row, "It is ready; tenant %s has all of the %u slots that it may have at once.",
             tenant->name, tenant->max_running);
+    } else if (explain_kept(core, inst, &wish, row)) {
+        return;
     } else if (unused == 0 && waits_for_sessions(core, &wish)) {
         say(row,
             "It is ready and waits for encoder sessions: it takes %" PRIu64

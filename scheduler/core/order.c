@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "scheduler/core/keep.h"
 #include "scheduler/core/state.h"
 
 #define FIRST_PROBE GM_SEC /* a unit is thought to take so long until one has ended */
@@ -113,6 +114,7 @@ void gm_core_order_enter(struct gm_core *core, struct gm_cjob *job)
 void gm_core_order_leave(struct gm_core *core, struct gm_cjob *job)
 {
     take(core, job);
+    gm_core_keep_forget_job(core, job);
 }
 
 void gm_core_order_class(struct gm_core *core, struct gm_cjob *job)

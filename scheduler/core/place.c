@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "scheduler/core/chains.h"
+#include "scheduler/core/keep.h"
 #include "scheduler/core/lease.h"
 #include "scheduler/core/place.h"
 #include "scheduler/core/run.h"
@@ -226,13 +227,24 @@ static void place_all(struct gm_core *core, uint64_t unused)
 {
     struct gm_cjob *job;
     while (unused > 0 && (job = gm_core_order_next(core)) != NULL) {
-        if (place_job(core, job)) {
-            (void)gm_core_slots(core, NULL, &unused);
-        } else {
+        if (!place_job(core, job)) {
+            gm_core_keep(core, job);
             gm_core_order_aside(core, job);
         }
+        (void)gm_core_slots(core, NULL, &unused);
     }
     gm_core_order_back(core);
+}
+
+/* Where what devices were kept for fits by now. The turn is that of who waited longest. */
+static void place_kept(struct gm_core *core)
+{
+    struct gm_inst *inst;
+    while ((inst = gm_core_keep_next(core)) != NULL) {
+        core->order.aged = inst->task->job;
+        (void)place_inst(core, inst);
+        core->order.aged = NULL;
+    }
 }
 
 /* Nobody has got more room since nothing could be placed: only jobs that changed are asked. */
@@ -255,6 +267,7 @@ void gm_core_place(struct gm_core *core)
     if (!core->place_dirty || core->stopping || core->musters) {
         return;
     }
+    place_kept(core);
     uint64_t slots = gm_core_slots(core, NULL, &unused);
     if ((slots > 0 && order->farm.slots == 0) ||
         (unused > 0 && core->now - order->farm_at >= GM_SEC)) {

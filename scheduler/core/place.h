@@ -35,6 +35,10 @@ bool gm_core_find_device(struct gm_core *core, const struct gm_unit *unit,
                          const struct gm_chain_wish *wish, struct gm_assignment *a);
 /* A device that may give so much can, when it has nothing else to do. */
 bool gm_core_could_hold(const struct gm_capacity *usable, const struct gm_capacity *demand);
+/* What is given on the device of a demand that no device could hold. */
+struct gm_capacity gm_core_given(const struct gm_cdevice *device, const struct gm_capacity *demand);
+/* The device has nothing to do; what its node shares is enough for what it would be given. */
+bool gm_core_is_idle(const struct gm_cdevice *device, const struct gm_capacity *given);
 /* The last search for such a unit, which avoided no node, found none, and no device has got more
  * room since. */
 bool gm_core_is_parked(const struct gm_core *core, const struct gm_chain_wish *wish,

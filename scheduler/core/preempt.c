@@ -57,7 +57,8 @@ static bool makes_room(const struct gm_lease *lease, const struct need *need)
     const struct gm_capacity usable = gm_core_usable(lease->device);
     const struct gm_capacity used = gm_core_used(lease->device);
     const struct gm_capacity *freed = &lease->demand, *demand = &need->demand;
-    bool room = !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
+    bool room = !lease->device->kept &&
+                !(need->other && gm_core_avoids(need->unit, lease->node->id)) &&
                 gm_core_device_chain(lease->device, &need->wish) != NULL;
     for (int k = 0; room && k < GM_DIMS; k++) {
         bool limited = k < GM_DIM_SESSIONS || (demand->v[k] > 0 && usable.v[k] > 0);

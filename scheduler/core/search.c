@@ -410,15 +410,22 @@ static void cut_demand(struct gm_capacity *demand, const struct gm_capacity *usa
 
 /* It has nothing to do. What its node shares need only be enough for what it would be given: all
  * of it, so that nothing runs there, where the demand is more. */
-static bool is_idle(const struct gm_cdevice *d, const struct gm_capacity *usable,
-                    const struct gm_capacity *given)
+bool gm_core_is_idle(const struct gm_cdevice *d, const struct gm_capacity *given)
 {
-    const struct gm_capacity used = gm_core_used(d);
-    bool idle = usable->slots > 0 && used.slots == 0;
+    const struct gm_capacity usable = gm_core_usable(d), used = gm_core_used(d);
+    bool idle = usable.slots > 0 && used.slots == 0 && !d->kept;
     for (int k = GM_DIM_CPU; idle && k < GM_DIM_SESSIONS; k++) {
-        idle = used.v[k] + given->v[k] <= usable->v[k];
+        idle = used.v[k] + given->v[k] <= usable.v[k];
     }
     return idle;
+}
+
+struct gm_capacity gm_core_given(const struct gm_cdevice *device, const struct gm_capacity *demand)
+{
+    const struct gm_capacity usable = gm_core_usable(device);
+    struct gm_capacity given = *demand;
+    cut_demand(&given, &usable);
+    return given;
 }
 
 /* The idle device that gives most of its own memory, of equal ones the one with most of its node's;
@@ -444,7 +451,7 @@ static struct gm_cdevice *find_alone(const struct search *s)
             bool better = !alone || given.device_memory_bytes > own ||
                           (equal && usable.memory_bytes > most) ||
                           (equal && usable.memory_bytes == most && d->order < alone->order);
-            if (better && is_idle(d, &usable, &given)) {
+            if (better && gm_core_is_idle(d, &given)) {
                 alone = d;
                 own = given.device_memory_bytes;
                 most = usable.memory_bytes;

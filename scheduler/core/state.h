@@ -270,6 +270,13 @@ struct gm_cjob {
     bool row_dirty;
     UT_hash_handle hh;
 };
+/* A device takes nothing until that instance of the job fits. keep.c. */
+struct gm_kept {
+    struct gm_cdevice *device; /* borrowed, and so is the job */
+    struct gm_cjob *job;
+    uint32_t task, inst; /* its place in the job */
+    bool whole;          /* what its node's devices share lacks: none of them takes anything */
+};
 /* What a device must offer for a unit. */
 struct gm_chain_wish {
     const char *name;               /* borrowed, and so are these */
@@ -296,6 +303,7 @@ struct gm_cdevice {
     struct gm_member *members; /* owned; one a chain */
     struct gm_counted counted;
     struct gm_cwatch *watch; /* borrowed; NULL: nothing speaks against it */
+    bool kept;               /* for a unit that needs more of it than is left: keep.c */
 };
 enum gm_watch_state {
     GM_WATCH_OPEN,
@@ -412,6 +420,8 @@ struct gm_core {
     struct gm_cnode *nodes;
     struct gm_lease *leases;
     struct gm_timers lease_timers, node_timers;
+    struct gm_kept *kept; /* owned */
+    size_t kept_count, kept_cap;
     struct gm_devices *devices; /* owned */
     uint64_t next_node;
     struct gm_drained *drained;

@@ -1,0 +1,164 @@
+/* Devices that are kept free for a run that would wait for ever. */
+#include "scheduler/core/keep.h"
+#include "scheduler/core/lease.h"
+#include "scheduler/core/state.h"
+#include "tests/scheduler/core/chain.h"
+
+#define MIB (UINT64_C(1) << 20)
+
+/* A gpu of two slots that runs of two jobs hold all the time, with memory for both of these, and a
+ * job whose runs take `mib` of it. */
+struct crowd {
+    struct sim *sim;
+    struct gm_cjob *big;
+};
+
+static struct gm_cjob *job_of(struct sim *sim, const char *id)
+{
+    struct gm_cjob *job = NULL;
+    HASH_FIND_STR(sim->core->jobs, id, job);
+    assert_non_null(job);
+    return job;
+}
+
+static struct crowd crowd_open(uint32_t mib, uint32_t device_memory, bool shares)
+{
+    struct sim_params params = {.seed = 2,
+                                .nodes = 2,
+                                .slots = 4,
+                                .gpus = 1,
+                                .shares = shares,
+                                .fallback = "fail",
+                                .device = "nvenc",
+                                .device_memory = device_memory};
+    struct crowd c = {.sim = sim_create(&params)};
+    sim_run(c.sim, 2);
+    sim_node_offer_gpu(c.sim, &c.sim->nodes[0], 2);
+    (void)sim_submit(c.sim, "small", 3000, 0, 50);
+    (void)sim_submit(c.sim, "other", 3000, 0, 50);
+    sim_until(c.sim, encode_runs, 60);
+    (void)sim_submit(c.sim, "big", 6, 0, 50);
+    c.big = job_of(c.sim, "big");
+    for (int i = 0; i < 1200 && !(c.big->encode && c.big->encode->insts &&
+                                  c.big->encode->insts[0].chunk_count == 6);
+         i++) {
+        sim_step(c.sim);
+        c.big->device_memory_bytes = c.big->device_memory_bytes > 0 ? mib * MIB : 0;
+    }
+    assert_true(c.big->device_memory_bytes == mib * MIB);
+    assert_int_equal(c.big->frames_committed, 0);
+    return c;
+}
+
+/* Until a run of the big job begins; 0: none did. out: steps in which a device was kept for it. */
+static gm_time wait_of(struct crowd *c, uint32_t seconds, uint32_t *kept)
+{
+    gm_time began = c->sim->now;
+    *kept = 0;
+    for (uint32_t i = 0; i < 10 * seconds; i++) {
+        const struct gm_core *core = c->sim->core;
+        assert_true(core->kept_count <= 1);
+        assert_true(core->kept_count == 0 || core->kept[0].job == c->big);
+        *kept += (uint32_t)core->kept_count;
+        for (const struct gm_lease *l = c->big->leases; l; l = l->job_next) {
+            if (l->chunk_count > 0) {
+                return c->sim->now - began;
+            }
+        }
+        sim_step(c->sim);
+    }
+    return 0;
+}
+
+static void a_run_that_needs_the_whole_device_is_not_passed_over_for_ever(void **arg)
+{
+    (void)arg;
+    static const struct {
+        uint32_t mib;
+        bool shares;
+    } rows[] = {{200, false}, {200, true}, {1000, false}, {1000, true}};
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        uint32_t kept;
+        struct crowd c = crowd_open(rows[i].mib, 270, rows[i].shares);
+        gm_time waited = wait_of(&c, 900, &kept);
+        assert_true(waited > 0);
+        assert_true(kept > 0);
+        assert_int_equal(sim_state(c.sim, "small"), GM_JOB_RUNNING);
+        sim_until(c.sim, sim_all_final, 20000);
+        assert_int_equal(c.sim->core->kept_count, 0);
+        assert_int_equal(sim_state(c.sim, "big"), GM_JOB_DONE);
+        assert_int_equal(sim_state(c.sim, "small"), GM_JOB_DONE);
+        assert_int_equal(sim_state(c.sim, "other"), GM_JOB_DONE);
+        sim_destroy(c.sim);
+    }
+}
+
+static struct gm_kept *wait_for_kept(struct crowd *c)
+{
+    for (int i = 0; i < 9000 && c->sim->core->kept_count == 0; i++) {
+        sim_step(c->sim);
+    }
+    assert_int_equal(c->sim->core->kept_count, 1);
+    return c->sim->core->kept;
+}
+
+static bool explains(struct sim *sim, const char *job, const char *words)
+{
+    struct gm_explain_view v;
+    bool said = false;
+    assert_int_equal(gm_view_explain(sim->core, job, sim->now, &v, NULL), 0);
+    for (size_t i = 0; i < v.count; i++) {
+        said = said || strstr(v.rows[i].why, words) != NULL;
+    }
+    gm_view_explain_fini(&v);
+    return said;
+}
+
+/* Nobody waits behind a device that is kept for nothing. */
+static void a_device_is_kept_no_longer_than_for_somebody(void **arg)
+{
+    (void)arg;
+    for (int way = 0; way < 4; way++) {
+        struct crowd c = crowd_open(200, 270, false);
+        struct gm_cdevice *d = wait_for_kept(&c)->device;
+        assert_true(d->kept);
+        assert_true(explains(c.sim, "big", "gpu of node node-0 takes nothing else until it fits"));
+        if (way == 0) {
+            assert_int_equal(sim_cancel(c.sim, "big"), 0);
+        } else if (way == 1) { /* it fits by now */
+            c.big->device_memory_bytes = MIB;
+        } else if (way == 2) { /* it never will, but for alone */
+            c.big->device_memory_bytes = 2000 * MIB;
+        } else {
+            struct gm_event event = {.type = GM_EV_DRAIN, .node_id = d->node->id};
+            assert_int_equal(sim_event(c.sim, &event, NULL), 0);
+        }
+        for (int i = 0; i < 600 && c.sim->core->kept_count > 0; i++) {
+            sim_step(c.sim);
+        }
+        assert_int_equal(c.sim->core->kept_count, 0);
+        assert_false(d->kept);
+        sim_destroy(c.sim);
+    }
+}
+
+/* Who merely waits for a slot gets one by its age: nothing is kept. */
+static void nothing_is_kept_where_slots_alone_lack(void **arg)
+{
+    uint32_t kept;
+    (void)arg;
+    struct crowd c = crowd_open(129, 270, false);
+    (void)wait_of(&c, 900, &kept);
+    assert_int_equal(kept, 0);
+    sim_destroy(c.sim);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_run_that_needs_the_whole_device_is_not_passed_over_for_ever),
+        cmocka_unit_test(a_device_is_kept_no_longer_than_for_somebody),
+        cmocka_unit_test(nothing_is_kept_where_slots_alone_lack),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
