@@ -17,6 +17,7 @@ void gm_pg_close(struct gm_pg *pg)
 {
     PQfinish(pg->conn);
     pg->conn = NULL;
+    pg->kept = NULL;
 }
 
 int gm_pg_check_url(const char *url, struct gm_err *err)
@@ -102,20 +103,28 @@ int gm_pg_connect(struct gm_pg *pg, const char *url, gm_time until, struct gm_er
     return 0;
 }
 
-static int send(struct gm_pg *pg, const char *sql, const struct gm_pg_params *p, const char *what,
-                struct gm_err *err)
+static const int BINARY[GM_PG_PARAMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+
+static int may_send(const struct gm_pg *pg, const struct gm_pg_params *p, const char *what,
+                    struct gm_err *err)
 {
-    static const int binary[GM_PG_PARAMS] = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
     if (pg->conn == NULL) {
         return gm_err_set(err, GM_E_STATE_AWAY, 0, "state database: could not %s: not connected",
                           what);
     }
-    if (p != NULL && p->failed) {
-        return gm_err_nomem(err);
+    return p != NULL && p->failed ? gm_err_nomem(err) : 0;
+}
+
+static int send(struct gm_pg *pg, const char *sql, const struct gm_pg_params *p, const char *what,
+                struct gm_err *err)
+{
+    int rc = may_send(pg, p, what, err);
+    if (rc < 0) {
+        return rc;
     }
     int sent = p == NULL ? PQsendQuery(pg->conn, sql)
                          : PQsendQueryParams(pg->conn, sql, p->count, p->types,
-                                             (const char *const *)p->values, p->sizes, binary, 1);
+                                             (const char *const *)p->values, p->sizes, BINARY, 1);
     return sent == 1 ? 0 : away(pg, what, NULL, err);
 }
 
@@ -205,6 +214,43 @@ int gm_pg_query(struct gm_pg *pg, const char *sql, const struct gm_pg_params *pa
                 const char *what, PGresult **out, struct gm_err *err)
 {
     int rc = send(pg, sql, params, what, err);
+    return rc < 0 ? rc : collect(pg, until, what, out, err);
+}
+
+#define KEPT "kept" /* its name on the server */
+
+/* A plan is made once, for parameters that are not known, and most likely of tables that are empty
+ * yet: one that reads a whole table would stay when that has grown. What is forbidden costs so much
+ * that a plan which needs it, for the table of one row, would be compiled each time. See:
+ * https://www.postgresql.org/docs/15/sql-prepare.html, "Notes" */
+static int keep(struct gm_pg *pg, const char *sql, const struct gm_pg_params *p, gm_time until,
+                const char *what, struct gm_err *err)
+{
+    int rc = gm_pg_query(pg,
+                         "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off;"
+                         " SET enable_hashjoin = off; SET enable_mergejoin = off; SET jit = off",
+                         NULL, until, what, NULL, err);
+    if (rc == 0 && PQsendPrepare(pg->conn, KEPT, sql, p->count, p->types) != 1) {
+        rc = away(pg, what, NULL, err);
+    }
+    rc = rc < 0 ? rc : collect(pg, until, what, NULL, err);
+    pg->kept = rc == 0 ? sql : NULL;
+    return rc;
+}
+
+int gm_pg_kept(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,
+               const char *what, PGresult **out, struct gm_err *err)
+{
+    GM_ASSERT(pg->kept == NULL || pg->kept == sql);
+    int rc = may_send(pg, params, what, err);
+    if (rc == 0 && pg->kept == NULL) {
+        rc = keep(pg, sql, params, until, what, err);
+    }
+    if (rc == 0 &&
+        PQsendQueryPrepared(pg->conn, KEPT, params->count, (const char *const *)params->values,
+                            params->sizes, BINARY, 1) != 1) {
+        rc = away(pg, what, NULL, err);
+    }
     return rc < 0 ? rc : collect(pg, until, what, out, err);
 }
 

@@ -12,7 +12,8 @@
  * is closed then, and whether the statement holds is not known; NO_SCRATCH: the server's disk is
  * full; SYS: what the server refused (native: 0); NOMEM. Thread: one at a time. */
 struct gm_pg {
-    PGconn *conn; /* owned; NULL: not connected */
+    PGconn *conn;     /* owned; NULL: not connected */
+    const char *kept; /* borrowed: the statement of gm_pg_kept that the server has */
 };
 
 /* The parameters of a statement, in binary. */
@@ -46,6 +47,11 @@ void gm_pg_close(struct gm_pg *pg);
  * last result, binary, to PQclear; out NULL: none is wanted. what: "could not ...". */
 int gm_pg_query(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,
                 const char *what, PGresult **out, struct gm_err *err) GM_MUST_CHECK;
+/* As gm_pg_query, of a statement that is read and planned once a connection: always the same one,
+ * which lives as long. Planned for tables of any size, and so is what that connection does later:
+ * rows are found by an index. */
+int gm_pg_kept(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,
+               const char *what, PGresult **out, struct gm_err *err) GM_MUST_CHECK;
 /* As gm_pg_query, row by row: each result has one row. A non-zero answer of fn ends it, and the
  * connection, and is returned. */
 int gm_pg_each(struct gm_pg *pg, const char *sql, const struct gm_pg_params *params, gm_time until,

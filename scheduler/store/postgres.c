@@ -31,7 +31,7 @@ static int commit_once(struct gm_postgres *s, const struct gm_pg_params *p, stru
 {
     PGresult *result = NULL;
     gm_time sent = gm_postgres_boot_time();
-    int rc = gm_pg_query(&s->db, GM_PG_COMMIT, p, in(s->patience), "commit", &result, err);
+    int rc = gm_pg_kept(&s->db, GM_PG_COMMIT, p, in(s->patience), "commit", &result, err);
     if (rc < 0) {
         atomic_store(&s->beat_at, 0);
         return rc;

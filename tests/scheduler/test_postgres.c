@@ -361,6 +361,37 @@ static void a_batch_whose_answer_is_lost_is_stored_once(void **state)
     gm_state_close(&s);
 }
 
+/* The commit's plan is made once, where the tables are most likely empty: it must be one for large
+ * ones. The server counts what a session did when that ends. */
+static void a_commit_reads_no_table_through(void **state)
+{
+    struct gm_err err = {0};
+    struct gm_state *s = open_leading();
+    (void)state;
+    sql("", "VACUUM ANALYZE gopmill_row, gopmill_event", ""); /* small, as it knows now */
+    sql("",
+        "SELECT pg_stat_reset_single_table_counters(c) FROM (VALUES"
+        " ('gopmill_row'::regclass), ('gopmill_event'::regclass)) AS t(c)",
+        "");
+    for (uint64_t i = 0; i < 20; i++) {
+        const struct gm_state_event event = {
+            .seq = 1000 + (int64_t)i, .job = 77, .type = "t", .json = "{}"};
+        struct gm_row rows[] = {
+            row(GM_ROW_JOB, 77, 0, NULL, "job"), row(GM_ROW_ITEM, 77, i, NULL, "item"),
+            row(GM_ROW_ITEM, 77, i / 2, NULL, NULL), row(GM_ROW_JOB, 76, 0, NULL, NULL)};
+        ASSERT_OK(commit(s, rows, 4, &event, &err));
+    }
+    struct gm_row gone = row(GM_ROW_JOB, 77, 0, NULL, NULL);
+    ASSERT_OK(commit(s, &gone, 1, NULL, &err));
+    gm_state_close(&s);
+    sql("",
+        "DO \\$\\$ BEGIN PERFORM pg_sleep(1.2); PERFORM pg_stat_clear_snapshot();"
+        " IF (SELECT sum(seq_scan) <> 0 OR sum(idx_scan) < 40 OR sum(n_tup_ins) <> 40"
+        " FROM pg_stat_user_tables WHERE relname IN ('gopmill_row', 'gopmill_event'))"
+        " THEN RAISE EXCEPTION 'a table was read'; END IF; END \\$\\$",
+        "");
+}
+
 static void what_can_not_be_read_is_refused(void **state)
 {
     struct gm_err err = {0};
@@ -387,6 +418,7 @@ int main(void)
         cmocka_unit_test(who_follows_a_leader_that_ended_leads_at_once),
         cmocka_unit_test(a_broken_connection_loses_and_doubles_nothing),
         cmocka_unit_test(a_batch_whose_answer_is_lost_is_stored_once),
+        cmocka_unit_test(a_commit_reads_no_table_through),
         cmocka_unit_test(what_can_not_be_read_is_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -6,6 +6,8 @@
  *   rate     the same at a given rate: how long until a task is with a node
  *   depth    so many queued: bytes each; then kill -9, and the time to the first run after a start
  *   idle     nodes that have nothing to do: memory, and processor a second
+ *
+ * --state: the scheduler's state is in an empty database of PostgreSQL.
  */
 #include <getopt.h>
 #include <limits.h>
@@ -25,6 +27,7 @@
 
 struct options {
     const char *mode, *scheduler, *dir, *wrap;
+    const char *state; /* PostgreSQL's address; NULL: a folder */
     uint32_t nodes, slots;
     uint64_t tasks, window, rate, work_us, seconds, patience_s;
 };
@@ -51,15 +54,17 @@ static void put_file(const struct bench *b, const char *name, const char *text)
 
 static void write_files(const struct bench *b)
 {
-    char text[8 * PATH_MAX];
+    char text[8 * PATH_MAX], folder[FOLDER_BYTES + 32];
     char path[FOLDER_BYTES + 32];
+    (void)snprintf(folder, sizeof folder, "%s/s", b->folder);
     (void)snprintf(
         text, sizeof text,
-        "state: %s/s\nlisten: [\"tcp://127.0.0.1:*\"]\nhttp: \"unix:%s/http\"\n"
+        "state: \"%s\"\nwork_store: \"file://%s/work\"\nlisten: [\"tcp://127.0.0.1:*\"]\nhttp: "
+        "\"unix:%s/http\"\n"
         "pipelines: [\"%s\"]\ngrant_key_file: %s/grant.key\nallow_sources: [%s]\n"
         "allow_destinations: [%s/out]\nlog_level: warn\nlease_ms: %d\nstall_ms: 600000\n",
-        b->folder, b->folder, b->folder, b->folder, b->folder, b->folder,
-        b->o.wrap != NULL ? 120000 : 15000);
+        b->o.state != NULL ? b->o.state : folder, b->folder, b->folder, b->folder, b->folder,
+        b->folder, b->folder, b->o.wrap != NULL ? 120000 : 15000);
     put_file(b, "c.yaml", text);
     put_file(b, "source", "not a film");
     (void)snprintf(path, sizeof path, "%s/out", b->folder);
@@ -230,11 +235,12 @@ static void pass(struct bench *b, double seconds)
 static void print_head(const struct bench *b)
 {
     const struct options *o = &b->o;
-    printf("{\"system\": \"gopmill\", \"mode\": \"%s\", \"nodes\": %u, \"slots\": %u, \"payload\": "
+    printf("{\"system\": \"gopmill\", \"state\": \"%s\", \"mode\": \"%s\", \"nodes\": %u, "
+           "\"slots\": %u, \"payload\": "
            "%u, "
            "\"jobs\": %u, \"disk\": \"%s on %s\", \"syncs_s\": %.0f, \"sync_p50_us\": %.1f",
-           o->mode, o->nodes, o->slots, BQ_PAYLOAD, b->jobs, b->disk.type, b->disk.device,
-           b->disk.syncs_s, b->disk.sync_p50_us);
+           o->state != NULL ? "PostgreSQL" : "SQLite", o->mode, o->nodes, o->slots, BQ_PAYLOAD,
+           b->jobs, b->disk.type, b->disk.device, b->disk.syncs_s, b->disk.sync_p50_us);
 }
 
 /* Jobs that split, with the announcer alone; then all nodes. */
@@ -337,13 +343,19 @@ static void run_idle(struct bench *b)
            (unsigned long long)bq_server_resident(b->pid), (unsigned long long)b->farm.reconnects);
 }
 
-static const struct option names[] = {
-    {"nodes", required_argument, NULL, 'n'},    {"slots", required_argument, NULL, 's'},
-    {"tasks", required_argument, NULL, 't'},    {"window", required_argument, NULL, 'w'},
-    {"rate", required_argument, NULL, 'r'},     {"work-us", required_argument, NULL, 'u'},
-    {"seconds", required_argument, NULL, 'S'},  {"scheduler", required_argument, NULL, 'p'},
-    {"dir", required_argument, NULL, 'd'},      {"wrap", required_argument, NULL, 'x'},
-    {"patience", required_argument, NULL, 'P'}, {NULL, 0, NULL, 0}};
+static const struct option names[] = {{"nodes", required_argument, NULL, 'n'},
+                                      {"slots", required_argument, NULL, 's'},
+                                      {"tasks", required_argument, NULL, 't'},
+                                      {"window", required_argument, NULL, 'w'},
+                                      {"rate", required_argument, NULL, 'r'},
+                                      {"work-us", required_argument, NULL, 'u'},
+                                      {"seconds", required_argument, NULL, 'S'},
+                                      {"scheduler", required_argument, NULL, 'p'},
+                                      {"dir", required_argument, NULL, 'd'},
+                                      {"wrap", required_argument, NULL, 'x'},
+                                      {"patience", required_argument, NULL, 'P'},
+                                      {"state", required_argument, NULL, 'o'},
+                                      {NULL, 0, NULL, 0}};
 
 static uint64_t number(const char *text, uint64_t most)
 {
@@ -386,6 +398,9 @@ static void read_options(int argc, char **argv, struct options *o)
         case 'P':
             o->patience_s = number(optarg, 36000);
             break;
+        case 'o':
+            o->state = optarg;
+            break;
         case 'p':
             o->scheduler = optarg;
             break;
@@ -403,7 +418,8 @@ static void read_options(int argc, char **argv, struct options *o)
     if (o->scheduler == NULL || o->nodes == 0 || o->slots == 0 || o->tasks == 0) {
         bq_die("usage: bench_queue --scheduler PROGRAM [--nodes N] [--slots N] [--tasks N] "
                "[--window N] "
-               "[--rate N] [--work-us N] [--seconds N] [--dir FOLDER] life|rate|depth|idle");
+               "[--rate N] [--work-us N] [--seconds N] [--dir FOLDER] [--state URL] "
+               "life|rate|depth|idle");
     }
     /* With twice as many tasks as slots a run has one of them (scheduler/core/run.c). */
     o->window = o->window > 0 ? o->window : (uint64_t)o->nodes * o->slots * 2;
