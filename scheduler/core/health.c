@@ -20,6 +20,7 @@ bool gm_health_counts(const struct gm_err *error)
     case GM_E_WORKER_DIED:
         return error->native != SIGKILL;
     case GM_E_NODE_GRANT: /* signed by another key, but not: too old by somebody's clock */
+    case GM_E_TIMEOUT:    /* as the node tells that, where the clock is not its own */
         return error->native != ETIME;
     default:
         return info->retry == GM_RETRY_OTHER_NODE && info->blame != GM_BLAME_STORAGE;

@@ -7,13 +7,15 @@
  *
  * A failure is evidence against the unit unless it says only that something outside ended the
  * work: a lost node, a worker killed by SIGKILL; or that the node can't work at all: its key or
- * clock, its disk, its sandbox, a device that is gone. Three distinct nodes with evidence against
- * one chunk: poison.
+ * clock, its disk, its sandbox, a device that is gone; or that it did not get what it needs: a
+ * store failed, an object is broken, a grant came too late. Three distinct nodes with evidence
+ * against one chunk: poison.
  *
  * What failed three times in a row with one code, and on every node that could take it, would fail
  * again: a lone node does not try it for minutes. A full disk gets two tries more, for somebody may
  * make room. An object that is broken is as broken on other nodes, and says nothing about media.
  */
+#include <errno.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,9 +48,12 @@ static bool is_evidence(const struct gm_err *error)
     case GM_E_NO_SCRATCH:
     case GM_E_SANDBOX:
     case GM_E_DEVICE_ABSENT:
+    case GM_E_MEDIA_CHUNK:
         return false;
+    case GM_E_TIMEOUT: /* what it was granted came too late */
+        return error->native != ETIME;
     default:
-        return !is_from_outside(error);
+        return !is_from_outside(error) && gm_code_get((int)error->code)->blame != GM_BLAME_STORAGE;
     }
 }
 

@@ -105,6 +105,7 @@ struct sim_job {
     int64_t poison;                                /* chunk that kills every worker; -1 none */
     uint32_t poison_nodes;                         /* ... on nodes below this number; 0: all */
     enum gm_code poison_code;                      /* in place of the worker's death */
+    int64_t poison_native;
     enum gm_code inspect_fails;                    /* this code, on every attempt */
     enum gm_code gpu_plan_fails, gpu_encode_fails; /* the same, of what runs on a gpu */
     char chain[16];                                /* that the last plan was made for */
@@ -202,9 +203,10 @@ struct sim_lease { /* what Assigns and `ended` say of leases: the books that the
     char device[96]; /* "node/device" */
     struct gm_capacity demand;
     bool of_chunks, cancelled, ended;
-    bool twin;   /* another one had its run, or the end of it, too */
-    bool gone;   /* that is on disk: no scheduler may have it */
-    bool orphan; /* its scheduler ended: in nobody's books until the next one takes it over */
+    bool twin;     /* another one had its run, or the end of it, too */
+    uint64_t pair; /* its epoch, over restarts too; 0: none */
+    bool gone;     /* that is on disk: no scheduler may have it */
+    bool orphan;   /* its scheduler ended: in nobody's books until the next one takes it over */
 };
 struct sim_promise { /* of a message with seq: what an Ack of it says is on disk */
     uint32_t node;
@@ -285,6 +287,7 @@ struct sim {
     uint64_t acked, published, reloads, pruned; /* how often each invariant was looked at */
     uint64_t adopted;                           /* leases */
     uint64_t copies;                            /* of runs that took too long */
+    uint64_t pairs;                             /* of these: told that both go on */
     bool hold_commits;                          /* nothing is committed: a slow disk */
     gm_time killed_at;                          /* told to stop; 0: not */
     bool hold_publish;                          /* nothing is done in stores for the core */

@@ -367,7 +367,7 @@ static bool may_fail(struct sim *sim, struct sim_node *node, struct sim_task *ta
     if (sim_task_is(task, "encode") && p->item && (int64_t)p->index == job->poison && bad_node) {
         bool other = job->poison_code != GM_OK;
         sim_task_fail(sim, node, task, other ? job->poison_code : GM_E_WORKER_DIED,
-                      other ? 0 : SIGSEGV, -1);
+                      other ? job->poison_native : SIGSEGV, -1);
         return true;
     }
     bool bad = node->number + 1 == sim->params.bad_node && sim_task_is(task, "encode") && p->item;

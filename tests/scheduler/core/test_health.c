@@ -177,6 +177,8 @@ static void some_codes_say_nothing_of_a_device(void **state)
     }
     assert_false(gm_health_counts(&(struct gm_err){.code = GM_E_WORKER_DIED, .native = SIGKILL}));
     assert_false(gm_health_counts(&(struct gm_err){.code = GM_E_NODE_GRANT, .native = ETIME}));
+    assert_false(gm_health_counts(&(struct gm_err){.code = GM_E_TIMEOUT, .native = ETIME}));
+    assert_true(gm_health_counts(&(struct gm_err){.code = GM_E_TIMEOUT}));
 }
 
 int main(void)

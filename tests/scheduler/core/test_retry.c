@@ -1,4 +1,8 @@
 /* What follows when nodes, workers, inputs and stores fail, one story each. */
+#include <errno.h>
+
+#include "scheduler/core/lease.h"
+#include "scheduler/core/task.h"
 #include "tests/scheduler/core/story.h"
 
 static void a_dead_node_s_run_is_done_by_others(void **arg)
@@ -53,7 +57,7 @@ static void a_chunk_that_fails_on_three_nodes_is_poison(void **arg)
 static void what_nodes_lack_is_not_the_chunk_s_fault(void **arg)
 {
     static const enum gm_code codes[] = {GM_E_NODE_GRANT, GM_E_NO_SCRATCH, GM_E_SANDBOX,
-                                         GM_E_DEVICE_ABSENT};
+                                         GM_E_DEVICE_ABSENT, GM_E_TIMEOUT};
     (void)arg;
     for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
         struct sim *sim = farm(6, 1);
@@ -61,10 +65,43 @@ static void what_nodes_lack_is_not_the_chunk_s_fault(void **arg)
         job->poison = 7;
         job->poison_nodes = 5;
         job->poison_code = codes[i];
+        job->poison_native = codes[i] == GM_E_TIMEOUT ? ETIME : 0; /* it was granted too late */
         sim_until(sim, sim_all_final, 600);
         sim_check_done(sim, job);
         assert_true(count_attempts(sim, "job", "video", GM_ATTEMPT_FAILED, codes[i]) >= 3);
         sim_destroy(sim);
+    }
+}
+
+/* A node that does not answer in time may be one that the chunk keeps busy. */
+static void what_takes_too_long_on_three_nodes_is_poison(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(5, 1);
+    struct sim_job *job = sim_submit(sim, "job", 20, 1, 50);
+    job->poison = 7;
+    job->poison_code = GM_E_TIMEOUT;
+    sim_until(sim, sim_all_final, 600);
+    assert_int_equal(sim_error(sim, "job").code, GM_E_MEDIA_POISON);
+    sim_destroy(sim);
+}
+
+/* Two nodes could not read the chunk, one could not make it: that says little of it. */
+static void what_a_store_lacks_is_not_the_chunk_s_fault(void **arg)
+{
+    static const enum gm_code codes[] = {GM_E_STORE_CORRUPT, GM_E_MEDIA_CHUNK};
+    (void)arg;
+    for (size_t i = 0; i < sizeof(codes) / sizeof(codes[0]); i++) {
+        struct gm_unit unit = {.state = GM_TASK_READY};
+        struct gm_err broken = {.code = codes[i]}, made = {.code = GM_E_MEDIA};
+        gm_core_charge(&unit, "a", &broken);
+        gm_core_charge(&unit, "b", &broken);
+        gm_core_charge(&unit, "c", &made);
+        assert_int_equal(unit.failures, 3);
+        assert_int_equal(unit.avoid_count, 3); /* others are asked first all the same */
+        assert_false(unit.avoid[0].evidence || unit.avoid[1].evidence);
+        assert_true(unit.avoid[2].evidence);
+        gm_core_unit_clear(&unit);
     }
 }
 
@@ -282,6 +319,8 @@ int main(void)
         cmocka_unit_test(a_dead_node_s_run_is_done_by_others),
         cmocka_unit_test(a_node_that_comes_back_anew_loses_its_leases_at_once),
         cmocka_unit_test(a_chunk_that_fails_on_three_nodes_is_poison),
+        cmocka_unit_test(what_takes_too_long_on_three_nodes_is_poison),
+        cmocka_unit_test(what_a_store_lacks_is_not_the_chunk_s_fault),
         cmocka_unit_test(what_nodes_lack_is_not_the_chunk_s_fault),
         cmocka_unit_test(what_all_nodes_lack_ends_the_job_as_such),
         cmocka_unit_test(a_chunk_that_fails_on_two_nodes_is_not),
