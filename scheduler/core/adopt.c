@@ -6,6 +6,9 @@
  * term before lasts, for then its node has stopped by its own clock. That saves work done twice, no
  * more: where two nodes do make one thing, the first commit counts, as always.
  *
+ * A run and its copy (straggle.c) both go on, whoever comes first: none knows which of them is
+ * further.
+ *
  * An attempt's row may be lost with its scheduler; its lease can be taken over all the same, and
  * nothing is given to others before its node had time to come back (muster.c). What
  * ended an attempt is stored with the row that says so: one that has such a row runs no more.
@@ -229,30 +232,51 @@ static bool is_same(const struct gm_attempt *a, const struct gm_assignment *b)
            strcmp(a->node_id, b->node->id) == 0 && strcmp(a->device, b->device->id) == 0;
 }
 
-/* Where a newer lease of it is awaited, that one has it. A chunk that is done was most likely made
- * by this one: a run that has made its last one ends yet. */
-static bool is_open(const struct gm_unit *unit, bool chunk, uint64_t epoch)
+/* A chunk that is done was most likely made by this one: a run that has made its last one ends yet.
+ */
+static bool is_open(const struct gm_unit *unit, bool chunk)
 {
-    if (unit->awaited && unit->awaited->epoch > epoch) {
-        return false;
-    }
     return unit->state == GM_TASK_READY || unit->state == GM_TASK_BACKOFF ||
            (chunk && unit->state == GM_TASK_DONE);
 }
 
-static bool units_are_open(const struct gm_assignment *a, uint64_t epoch)
+/* The run that went on with the end of this one, or with it and more: one of them is a copy of the
+ * other, for both ran when their scheduler ended. NULL: none. */
+static struct gm_lease *find_twin(const struct gm_core *core, const struct gm_assignment *a)
+{
+    for (uint32_t i = a->chunk_count; i > 0; i--) {
+        struct gm_lease *l = a->inst->chunks[a->first_chunk + i - 1].unit.lease;
+        if (l) {
+            bool fits = l->term < core->params.term && !l->twin && l->device != a->device &&
+                        l->first_chunk + l->chunk_count == a->first_chunk + a->chunk_count;
+            return fits ? l : NULL;
+        }
+    }
+    return NULL;
+}
+
+/* ran: it is stored that it did. Where a newer lease is awaited that one has the unit, but for a
+ * copy, which ran at the same time. */
+static bool units_are_open(const struct gm_core *core, struct gm_assignment *a, uint64_t epoch,
+                           bool ran)
 {
     const struct gm_inst *inst = a->inst;
     if (inst->task->type->fan != GM_FAN_RUNS) {
-        return a->chunk_count == 0 && is_open(&inst->unit, false, epoch);
+        const struct gm_attempt *awaited = inst->unit.awaited;
+        return a->chunk_count == 0 && is_open(&inst->unit, false) &&
+               !(awaited && awaited->epoch > epoch);
     }
     bool said = inst->unit.state == GM_TASK_READY || inst->unit.state == GM_TASK_DONE;
     if (!said || a->chunk_count == 0 || a->chunk_count > inst->chunk_count ||
         a->first_chunk > inst->chunk_count - a->chunk_count) {
         return false;
     }
+    a->copy_of = ran ? find_twin(core, a) : NULL;
     for (uint32_t i = 0; i < a->chunk_count; i++) {
-        if (!is_open(&inst->chunks[a->first_chunk + i].unit, true, epoch)) {
+        const struct gm_unit *unit = &inst->chunks[a->first_chunk + i].unit;
+        bool newer = unit->awaited && unit->awaited->epoch > epoch;
+        if ((newer && !ran) ||
+            (!is_open(unit, true) && !(a->copy_of && unit->lease == a->copy_of))) {
             return false;
         }
     }
@@ -293,6 +317,11 @@ static bool has_inputs(const struct gm_inst *inst, uint32_t count)
     return !gm_core_task_type_is_fed(inst->task->type) || count <= gm_core_inst_fed_count(inst);
 }
 
+static bool is_same_chain(const Gm__Chain *a, const Gm__Chain *b)
+{
+    return strcmp(a->name, b->name) == 0 && strcmp(a->fingerprint, b->fingerprint) == 0;
+}
+
 static uint64_t bounded(uint64_t v)
 {
     return v < MOST_DEMAND ? v : MOST_DEMAND;
@@ -308,9 +337,10 @@ static struct gm_cdevice *find_device(struct gm_cnode *node, const char *id)
     return NULL;
 }
 
-/* What it would be assigned as; false: no such thing is open. */
+/* What it would be assigned as, and what is stored of it (NULL: nothing); false: no such thing is
+ * open. */
 static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLease *held,
-                      struct gm_assignment *a)
+                      struct gm_assignment *a, struct gm_attempt **attempt)
 {
     struct gm_cjob *job = NULL;
     HASH_FIND_STR(core->jobs, held->job_id, job);
@@ -324,9 +354,10 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
     a->inst = gm_core_job_find_inst(job, held->task, held->instance);
     a->first_chunk = held->first_chunk;
     a->chunk_count = held->chunks;
-    if (!a->device || !a->inst || !gm_core_chain_goes_on(a->inst, held->chain) ||
-        !units_are_open(a, held->epoch) || !has_inputs(a->inst, held->inputs_received) ||
-        was_told_else(a, held->term)) {
+    if (!a->device || !a->inst || !find_attempt(job, held, attempt) ||
+        !gm_core_chain_goes_on(a->inst, held->chain) ||
+        !units_are_open(core, a, held->epoch, *attempt != NULL) ||
+        !has_inputs(a->inst, held->inputs_received) || was_told_else(a, held->term)) {
         return false;
     }
     struct gm_chain_wish wish;
@@ -340,7 +371,7 @@ static bool find_work(struct gm_core *core, struct gm_cnode *node, const Gm__Hel
                              .slots = held->demand->slots,
                              .sessions = held->demand->sessions,
                              .device_memory_bytes = bounded(held->demand->device_memory_bytes)};
-    return a->chain != NULL;
+    return a->chain && (!a->copy_of || is_same_chain(a->chain, a->copy_of->chain));
 }
 
 /* Something of the claim is yet to be made. Where no attempt is stored nothing else bounds claims:
@@ -363,12 +394,12 @@ bool gm_core_adopt(struct gm_core *core, struct gm_cnode *node, const Gm__HeldLe
                gm_core_lease_find(core, node, held->task_id, held->term, held->epoch) != NULL;
     }
     struct gm_assignment a = {0};
-    struct gm_attempt *attempt;
+    struct gm_attempt *attempt = NULL;
     if (node->lease_count >= GM_PROTO_MAX_HELD) { /* none holds more: see MOST_DEMAND */
         return false;
     }
     if (held->term >= core->params.term || held->epoch >> 32 >= core->params.term ||
-        !find_work(core, node, held, &a) || !find_attempt(a.inst->task->job, held, &attempt) ||
+        !find_work(core, node, held, &a, &attempt) ||
         (attempt ? !is_same(attempt, &a) : !has_work(&a))) {
         return false;
     }

@@ -132,7 +132,7 @@ static struct gm_lease *begin(struct gm_core *core, const struct gm_assignment *
         if (unit->state == GM_TASK_BACKOFF) {
             gm_core_unit_move(core, job, unit, GM_UNIT_WAKE);
         }
-        if (!a->copy_of && unit->state != GM_TASK_DONE) {
+        if (unit->state == GM_TASK_READY) { /* else it is done, or its twin's */
             gm_core_unit_move(core, job, unit, GM_UNIT_ASSIGN);
             unit->lease = lease;
         }
@@ -162,11 +162,8 @@ void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a)
     gm_core_send_assign(core, lease);
     set_timer(core, lease);
     gm_core_learn_begin(lease);
-    if (a->copy_of) { /* neither does it all */
-        lease->is_copy = true;
-        lease->twin = a->copy_of;
-        a->copy_of->twin = lease;
-        lease->work = a->copy_of->work = 0;
+    if (a->copy_of) {
+        gm_core_twin_join(lease, a->copy_of);
     }
 }
 
@@ -191,6 +188,9 @@ void gm_core_lease_resume(struct gm_core *core, const struct gm_assignment *a,
     }
     lease->progress = held->progress;
     lease->work = 0; /* nobody saw all of it: nothing is learned */
+    if (a->copy_of) {
+        gm_core_twin_join(lease, a->copy_of);
+    }
     lease->fed = held->inputs_received;
     lease->fed_at = core->now;
     lease->fed_complete = !gm_core_task_type_is_fed(a->inst->task->type);

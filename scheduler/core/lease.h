@@ -31,7 +31,7 @@ struct gm_assignment {
     const Gm__Chain *chain; /* of the device */
     struct gm_capacity demand;
     double picture_s; /* gm_core_picture_s where it decided: others with room are slower; else 0 */
-    struct gm_lease *copy_of; /* NULL: units are ready */
+    struct gm_lease *copy_of; /* its twin has the units of both; NULL: they are ready */
 };
 void gm_core_lease_start(struct gm_core *core, const struct gm_assignment *a);
 /* When it expires or stalls, as it stands. */
@@ -73,7 +73,9 @@ void gm_core_charge(struct gm_unit *unit, const char *node_id, const struct gm_e
 /* straggle.c */
 /* Looks for runs to copy, once a second. */
 void gm_core_straggle(struct gm_core *core);
-/* The lease ends, or is taken its units: its twin has them alone. */
+/* The two end with the same chunk: the shorter one, or else the newer, is the copy. */
+void gm_core_twin_join(struct gm_lease *lease, struct gm_lease *other);
+/* The lease ends, or is taken its units: its twin has those of both alone. */
 void gm_core_twin_part(struct gm_lease *lease);
 /* A chunk of the lease was committed: a twin that has nothing left to do is cancelled. */
 void gm_core_twin_committed(struct gm_core *core, struct gm_lease *lease);

@@ -6,12 +6,13 @@
  * expected to have them sooner; on another node, where one offers the chain. A chunk is copied
  * once, and never beyond the slots that its tenant may have.
  *
- * The two leases are twins. The units are the first one's; whose item of a chunk comes first has
- * it committed, the other's changes nothing. When all are, the one that lacks them is cancelled.
- * One that fails leaves the units to the other, and nobody is charged: what is wrong with a chunk
- * shows when the last of both fails. What failed, or stood still while a copy made it, speaks
- * against its device all the same (watch.c). What a loser has put into a store is loose and goes
- * with the job's clean-up, unless it is the same. See: docs/adr/0046-stragglers.md.
+ * The two leases are twins, over a restart too (adopt.c). The units are the first one's; whose item
+ * of a chunk comes first has it committed, the other's changes nothing. When all are, the one that
+ * lacks them is cancelled. One that fails leaves the units to the other, and nobody is charged:
+ * what is wrong with a chunk shows when the last of both fails. What failed, or stood still while a
+ * copy made it, speaks against its device all the same (watch.c). What a loser has put into a store
+ * is loose and goes with the job's clean-up, unless it is the same. See:
+ * docs/adr/0046-stragglers.md.
  */
 #include <string.h>
 
@@ -31,11 +32,29 @@ void gm_core_twin_part(struct gm_lease *lease)
     if (!other) {
         return;
     }
+    const struct gm_lease *copy = lease->is_copy ? lease : other;
+    for (uint32_t i = 0; i < copy->chunk_count; i++) {
+        struct gm_unit *unit = &copy->inst->chunks[copy->first_chunk + i].unit;
+        unit->lease = unit->lease == lease ? other : unit->lease;
+    }
     lease->twin = other->twin = NULL;
     lease->is_copy = other->is_copy = false;
-    for (uint32_t i = 0; i < lease->chunk_count; i++) {
-        struct gm_unit *unit = &lease->inst->chunks[lease->first_chunk + i].unit;
-        unit->lease = unit->lease == lease ? other : unit->lease;
+}
+
+void gm_core_twin_join(struct gm_lease *lease, struct gm_lease *other)
+{
+    bool shorter = lease->first_chunk != other->first_chunk
+                       ? lease->first_chunk > other->first_chunk
+                       : lease->epoch > other->epoch;
+    struct gm_lease *copy = shorter ? lease : other, *of = shorter ? other : lease;
+    lease->twin = other;
+    other->twin = lease;
+    copy->is_copy = true;
+    lease->work = other->work = 0; /* neither does it all */
+    for (uint32_t i = 0; i < copy->chunk_count; i++) {
+        struct gm_core_chunk *chunk = &copy->inst->chunks[copy->first_chunk + i];
+        chunk->copied = true;
+        chunk->unit.lease = chunk->unit.lease == copy ? of : chunk->unit.lease;
     }
 }
 
@@ -209,9 +228,6 @@ static void copy(struct gm_core *core, struct gm_lease *lease, gm_time left)
     a.demand = gm_core_demand_on(core, lease->inst, &wish);
     find_device(core, &wish, left, &a);
     if (a.device) {
-        for (uint32_t i = 0; i < a.chunk_count; i++) {
-            lease->inst->chunks[open + i].copied = true;
-        }
         gm_core_lease_start(core, &a);
     }
 }

@@ -89,7 +89,12 @@ static void check_alone(struct sim *sim, struct sim_lease *lease, bool may_copy)
         }
         if (may_copy && is_copy(lease, l)) {
             lease->twin = l->twin = true;
+            lease->pair = l->epoch;
+            l->pair = lease->epoch;
             sim->copies++;
+        } else if (lease->pair == l->epoch && l->pair == lease->epoch) {
+            lease->twin = l->twin = true; /* both go on after a restart */
+            sim->pairs++;
         } else {
             BROKEN("seed %u: %s is leased twice, as %llu and %llu", sim->params.seed, l->unit,
                    (unsigned long long)l->epoch, (unsigned long long)lease->epoch);

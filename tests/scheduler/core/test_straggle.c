@@ -298,6 +298,99 @@ static void the_last_of_both_is_charged(void **arg)
     sim_destroy(t.sim);
 }
 
+static struct gm_lease *find_epoch(struct sim *sim, uint64_t epoch)
+{
+    struct gm_lease *l = NULL;
+    HASH_FIND(hh, sim->core->leases, &epoch, sizeof(epoch), l);
+    return l;
+}
+
+/* Whichever node comes first; either may be the one that ends the job. */
+static void both_go_on_when_the_scheduler_starts_anew(void **arg)
+{
+    (void)arg;
+    for (int way = 0; way < 4; way++) {
+        bool copy_first = way % 2, copy_wins = way / 2;
+        struct sim_params params = {.seed = 1, .nodes = 3, .slots = 1};
+        struct tail t = tail_open(&params);
+        sim_until(t.sim, is_copied, 30);
+        hang(t.sim, t.slow->twin, true);
+        sim_commit(t.sim);
+        uint64_t epoch = t.slow->epoch, copy_epoch = t.slow->twin->epoch;
+        uint64_t copy_attempt = t.slow->twin->attempt->number;
+        uint32_t first = t.slow->twin->first_chunk;
+        for (uint32_t n = 0; n < params.nodes; n++) {
+            t.sim->nodes[n].parted = (&t.sim->nodes[n] == t.node) == copy_first;
+        }
+        sim_restart(t.sim);
+        sim_run(t.sim, 2);
+        struct gm_lease *came = find_epoch(t.sim, copy_first ? copy_epoch : epoch);
+        assert_non_null(came);
+        assert_true(!came->twin && !came->is_copy);
+        for (uint32_t n = 0; n < params.nodes; n++) {
+            t.sim->nodes[n].parted = false;
+        }
+        sim_run(t.sim, 3);
+        struct gm_lease *slow = find_epoch(t.sim, epoch), *copy = find_epoch(t.sim, copy_epoch);
+        assert_non_null(slow);
+        assert_non_null(copy);
+        assert_true(slow->twin == copy && copy->twin == slow);
+        assert_true(copy->is_copy && !slow->is_copy);
+        assert_ptr_equal(slow->inst->chunks[first].unit.lease, slow);
+        hang(t.sim, copy_wins ? copy : slow, false);
+        sim_until(t.sim, sim_all_final, 20);
+        sim_check_done(t.sim, &t.sim->jobs[0]);
+        assert_int_equal(t.sim->copies, 1); /* and it is not copied once more */
+        assert_true(t.sim->pairs > 0);
+        assert_int_equal(attempt_of(&t, copy_wins ? t.attempt : copy_attempt)->outcome,
+                         GM_ATTEMPT_CANCELLED);
+        nobody_was_charged(&t);
+        sim_destroy(t.sim);
+    }
+}
+
+static struct gm_lease *find_long_run(struct sim *sim)
+{
+    for (int i = 0; i < 600; i++) {
+        for (struct gm_lease *l = sim->core->leases; l; l = l->hh.next) {
+            if (l->chunk_count > 1 && l->inst->chunks[l->first_chunk].unit.lease == l) {
+                return l;
+            }
+        }
+        sim_step(sim);
+    }
+    fail_msg("no run has two chunks");
+    return NULL;
+}
+
+/* What was made before a copy began may have been lost with its scheduler: the copy takes nothing
+ * of that. */
+static void what_the_copy_never_had_stays_with_the_first_one(void **arg)
+{
+    (void)arg;
+    struct sim *sim = farm(2, 1);
+    (void)sim_submit(sim, "job", 40, 0, 50);
+    struct gm_lease *first = find_long_run(sim);
+    struct gm_lease copy = {.inst = first->inst,
+                            .epoch = first->epoch + 1,
+                            .first_chunk = first->first_chunk + 1,
+                            .chunk_count = first->chunk_count - 1};
+    struct gm_core_chunk *chunks = &first->inst->chunks[first->first_chunk];
+    gm_core_twin_join(&copy, first);
+    assert_true(copy.is_copy && !first->is_copy);
+    assert_true(chunks[1].copied && !chunks[0].copied);
+    assert_ptr_equal(chunks[1].unit.lease, first);
+    gm_core_twin_part(first);
+    assert_ptr_equal(chunks[0].unit.lease, first);
+    assert_ptr_equal(chunks[1].unit.lease, &copy);
+    gm_core_twin_join(first, &copy);
+    assert_true(copy.is_copy && !first->is_copy);
+    assert_ptr_equal(chunks[1].unit.lease, first);
+    gm_core_twin_part(&copy);
+    assert_ptr_equal(chunks[1].unit.lease, first);
+    sim_destroy(sim);
+}
+
 static void a_job_that_is_cancelled_takes_both_along(void **arg)
 {
     (void)arg;
@@ -563,6 +656,8 @@ int main(void)
         cmocka_unit_test(both_may_commit_and_each_chunk_is_committed_once),
         cmocka_unit_test(one_that_fails_leaves_the_units_to_the_other),
         cmocka_unit_test(the_last_of_both_is_charged),
+        cmocka_unit_test(both_go_on_when_the_scheduler_starts_anew),
+        cmocka_unit_test(what_the_copy_never_had_stays_with_the_first_one),
         cmocka_unit_test(a_job_that_is_cancelled_takes_both_along),
         cmocka_unit_test(nothing_is_copied_while_something_waits),
         cmocka_unit_test(a_tenant_gets_no_copy_beyond_its_slots),
