@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "proto/envelope.h"
+#include "proto/pool.h"
 
 #define AT(message, offset) ((void *)((char *)(message) + (offset)))
 
@@ -29,12 +30,21 @@ static size_t size_of(ProtobufCType type)
     }
 }
 
-static bool copy_bytes(const ProtobufCBinaryData *from, ProtobufCBinaryData *to)
+static ProtobufCMessage *dup_in(struct gm_pool *pool, const ProtobufCMessage *msg);
+
+/* pool NULL: of the heap. */
+static void *take(struct gm_pool *pool, size_t size)
+{
+    return pool != NULL ? gm_pool_take(pool, size) : malloc(size);
+}
+
+static bool copy_bytes(struct gm_pool *pool, const ProtobufCBinaryData *from,
+                       ProtobufCBinaryData *to)
 {
     if (from->len == 0) {
         return true;
     }
-    to->data = malloc(from->len);
+    to->data = take(pool, from->len);
     if (to->data == NULL) {
         return false;
     }
@@ -44,25 +54,30 @@ static bool copy_bytes(const ProtobufCBinaryData *from, ProtobufCBinaryData *to)
 }
 
 /* One value, to where nothing is yet. */
-static bool copy_value(ProtobufCType type, const void *from, void *to)
+static bool copy_value(struct gm_pool *pool, ProtobufCType type, const void *from, void *to)
 {
     if (type == PROTOBUF_C_TYPE_STRING) {
         const char *text = *(char *const *)from;
-        return (*(char **)to = strdup(text != NULL ? text : "")) != NULL;
+        size_t size = text != NULL ? strlen(text) + 1 : 1;
+        char *copy = take(pool, size);
+        if (copy != NULL) {
+            memcpy(copy, text != NULL ? text : "", size);
+        }
+        return (*(char **)to = copy) != NULL;
     }
     if (type == PROTOBUF_C_TYPE_MESSAGE) {
         const ProtobufCMessage *message = *(ProtobufCMessage *const *)from;
-        return (*(ProtobufCMessage **)to = gm_message_dup(message)) != NULL;
+        return (*(ProtobufCMessage **)to = dup_in(pool, message)) != NULL;
     }
     if (type == PROTOBUF_C_TYPE_BYTES) {
-        return copy_bytes(from, to);
+        return copy_bytes(pool, from, to);
     }
     memcpy(to, from, size_of(type));
     return true;
 }
 
-static bool copy_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *from,
-                          ProtobufCMessage *to)
+static bool copy_repeated(struct gm_pool *pool, const ProtobufCFieldDescriptor *f,
+                          const ProtobufCMessage *from, ProtobufCMessage *to)
 {
     size_t count = *(const size_t *)AT(from, f->quantifier_offset), size = size_of(f->type);
     size_t *copied = AT(to, f->quantifier_offset);
@@ -70,10 +85,11 @@ static bool copy_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCMess
         return true;
     }
     const char *values = *(char *const *)AT(from, f->offset);
-    char *copies = calloc(count, size);
+    char *copies = take(pool, count * size); /* as many as there are, of that size, already */
     if (copies == NULL) {
         return false;
     }
+    memset(copies, 0, count * size);
     *(char **)AT(to, f->offset) = copies;
     bool is_plain = f->type != PROTOBUF_C_TYPE_STRING && f->type != PROTOBUF_C_TYPE_MESSAGE &&
                     f->type != PROTOBUF_C_TYPE_BYTES;
@@ -82,7 +98,7 @@ static bool copy_repeated(const ProtobufCFieldDescriptor *f, const ProtobufCMess
         *copied = count;
     }
     for (; *copied < count; ++*copied) {
-        if (!copy_value(f->type, values + *copied * size, copies + *copied * size)) {
+        if (!copy_value(pool, f->type, values + *copied * size, copies + *copied * size)) {
             return false;
         }
     }
@@ -108,16 +124,16 @@ static bool is_there(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *
            *(const protobuf_c_boolean *)AT(m, f->quantifier_offset) != 0;
 }
 
-static bool copy_field(const ProtobufCFieldDescriptor *f, const ProtobufCMessage *from,
-                       ProtobufCMessage *to)
+static bool copy_field(struct gm_pool *pool, const ProtobufCFieldDescriptor *f,
+                       const ProtobufCMessage *from, ProtobufCMessage *to)
 {
     if (f->label == PROTOBUF_C_LABEL_REPEATED) {
-        return copy_repeated(f, from, to);
+        return copy_repeated(pool, f, from, to);
     }
     if (!is_there(f, from)) {
         return true;
     }
-    if (!copy_value(f->type, AT(from, f->offset), AT(to, f->offset))) {
+    if (!copy_value(pool, f->type, AT(from, f->offset), AT(to, f->offset))) {
         return false;
     }
     bool is_pointer = f->type == PROTOBUF_C_TYPE_STRING || f->type == PROTOBUF_C_TYPE_MESSAGE;
@@ -130,12 +146,12 @@ static bool copy_field(const ProtobufCFieldDescriptor *f, const ProtobufCMessage
 }
 
 /* What a later version of the protocol says. */
-static bool copy_unknown(const ProtobufCMessage *from, ProtobufCMessage *to)
+static bool copy_unknown(struct gm_pool *pool, const ProtobufCMessage *from, ProtobufCMessage *to)
 {
     if (from->n_unknown_fields == 0) {
         return true;
     }
-    to->unknown_fields = calloc(from->n_unknown_fields, sizeof(*to->unknown_fields));
+    to->unknown_fields = take(pool, from->n_unknown_fields * sizeof(*to->unknown_fields));
     if (to->unknown_fields == NULL) {
         return false;
     }
@@ -143,7 +159,7 @@ static bool copy_unknown(const ProtobufCMessage *from, ProtobufCMessage *to)
         const ProtobufCMessageUnknownField *u = &from->unknown_fields[to->n_unknown_fields];
         ProtobufCMessageUnknownField *copy = &to->unknown_fields[to->n_unknown_fields];
         *copy = *u;
-        copy->data = malloc(u->len > 0 ? u->len : 1);
+        copy->data = take(pool, u->len > 0 ? u->len : 1);
         if (copy->data == NULL) {
             return false;
         }
@@ -154,21 +170,30 @@ static bool copy_unknown(const ProtobufCMessage *from, ProtobufCMessage *to)
     return true;
 }
 
-ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg)
+static ProtobufCMessage *dup_in(struct gm_pool *pool, const ProtobufCMessage *msg)
 {
     const ProtobufCMessageDescriptor *type = msg->descriptor;
-    ProtobufCMessage *copy = malloc(type->sizeof_message);
+    ProtobufCMessage *copy = take(pool, type->sizeof_message);
     if (copy == NULL) {
         return NULL;
     }
     protobuf_c_message_init(type, copy);
-    bool all = copy_unknown(msg, copy);
+    bool all = copy_unknown(pool, msg, copy);
     for (unsigned i = 0; all && i < type->n_fields; i++) {
-        all = copy_field(&type->fields[i], msg, copy);
+        all = copy_field(pool, &type->fields[i], msg, copy);
     }
-    if (!all) {
+    if (!all && pool == NULL) {
         protobuf_c_message_free_unpacked(copy, NULL);
-        return NULL;
     }
-    return copy;
+    return all ? copy : NULL;
+}
+
+ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg)
+{
+    return dup_in(NULL, msg);
+}
+
+ProtobufCMessage *gm_message_dup_in(struct gm_pool *pool, const ProtobufCMessage *msg)
+{
+    return dup_in(pool, msg);
 }

@@ -42,6 +42,9 @@ int gm_message_encode(const ProtobufCMessage *msg, uint8_t **out, size_t *out_si
                       struct gm_err *err) GM_MUST_CHECK;
 /* A deep copy, owned; NULL: out of memory. */
 ProtobufCMessage *gm_message_dup(const ProtobufCMessage *msg);
+/* The same, the pool's: it is not freed by itself. */
+struct gm_pool;
+ProtobufCMessage *gm_message_dup_in(struct gm_pool *pool, const ProtobufCMessage *msg);
 
 /* out->text borrows err->text. */
 void gm_err_to_msg(const struct gm_err *err, Gm__Error *out);

@@ -3,6 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/envelope.h"
+
 struct gm_held_send {
     struct gm_held_send *next;
     char *node_id;          /* owned */
@@ -76,13 +78,15 @@ bool gm_hold_keep(struct gm_hold *hold, struct gm_send *send)
     }
     struct gm_held_send *h = calloc(1, sizeof *h);
     char *node_id = strdup(send->node_id);
-    if (h == NULL || node_id == NULL) {
+    Gm__Envelope *envelope = (Gm__Envelope *)gm_message_dup(&send->envelope->base);
+    send->envelope = NULL;
+    if (h == NULL || node_id == NULL || envelope == NULL) {
         free(h);
         free(node_id);
+        gm__envelope__free_unpacked(envelope, NULL);
         return true;
     }
-    *h = (struct gm_held_send){.node_id = node_id, .envelope = send->envelope, .last = hold->last};
-    send->envelope = NULL;
+    *h = (struct gm_held_send){.node_id = node_id, .envelope = envelope, .last = hold->last};
     struct gm_held_send **end = &hold->sends;
     while (*end != NULL) {
         end = &(*end)->next;

@@ -28,8 +28,8 @@ void gm_hold_publication(const char *key, char out[GM_HOLD_NAME]);
 void gm_hold_begin(struct gm_hold *hold, struct gm_hold_batch *batch);
 /* Calls fn for what need not wait any more; its envelope is borrowed. */
 void gm_hold_end(struct gm_hold *hold, struct gm_hold_batch *batch, gm_hold_fn fn, void *arg);
-/* True: it must not leave now. Then its envelope was taken; without memory for that it stays where
- * it is, and is not sent: the node asks again. */
+/* True: it must not leave now. Then its envelope was copied, and is NULL; without memory for that
+ * it is not sent: the node asks again. */
 bool gm_hold_keep(struct gm_hold *hold, struct gm_send *send);
 void gm_hold_fini(struct gm_hold *hold);
 

@@ -16,6 +16,7 @@
 struct filler {
     struct gm_daemon *d;
     const struct gm_lease_ref *ref;
+    struct gm_pool *pool; /* the effects' */
     int64_t expires_unix_ms;
 };
 
@@ -145,12 +146,16 @@ static const char *store_url(const struct filler *f, Gm__ObjectStore store)
     }
 }
 
-static void set_text(char **field, char *value)
+/* value: taken. */
+static int set_text(const struct filler *f, char **field, char *value, struct gm_err *err)
 {
-    if (*field != protobuf_c_empty_string) {
-        free(*field);
+    char *text = gm_pool_text(f->pool, value);
+    free(value);
+    if (text == NULL) {
+        return gm_err_nomem(err);
     }
-    *field = value;
+    *field = text;
+    return 0;
 }
 
 static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err *err)
@@ -160,10 +165,7 @@ static int fill_object(const struct filler *f, Gm__Object *object, struct gm_err
         object->store == GM__OBJECT_STORE__STORE_SOURCE ? f->ref->source_key : object->key;
     int rc = gm_grant_read(store_url(f, object->store), key, f->expires_unix_ms, f->d->signer, &url,
                            err);
-    if (rc == 0) {
-        set_text(&object->url, url);
-    }
-    return rc;
+    return rc < 0 ? rc : set_text(f, &object->url, url, err);
 }
 
 static int fill_objects(const struct filler *f, Gm__Object **objects, size_t count,
@@ -230,7 +232,7 @@ static int fill_grants(struct filler *f, const Gm__GrantRequest *asked, Gm__Gran
         rc = gm_grant_write(store_url(f, item->store), answer->grants[i]->key, item->size,
                             item->sha256.data, f->expires_unix_ms, f->d->signer, &url, err);
         if (rc == 0) {
-            set_text(&answer->grants[i]->url, url);
+            rc = set_text(f, &answer->grants[i]->url, url, err);
             answer->grants[i]->expires_unix_ms = f->expires_unix_ms;
         }
     }
@@ -262,7 +264,8 @@ static int fill_envelope(struct filler *f, const struct gm_event *event, Gm__Env
 
 void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_effects *effects)
 {
-    struct filler f = {.d = d, .expires_unix_ms = gm_time_unix_ms() + GRANT_MS};
+    struct filler f = {
+        .d = d, .pool = &effects->pool, .expires_unix_ms = gm_time_unix_ms() + GRANT_MS};
     for (size_t i = 0; i < effects->send_count; i++) {
         struct gm_send *send = &effects->sends[i];
         struct gm_err err = {0};
@@ -270,7 +273,6 @@ void gm_urls_fill(struct gm_daemon *d, const struct gm_event *event, struct gm_e
             /* Not sent: a request is asked again. */
             gm_log_err(GM_LOG_ERROR, "grant_failed", &err, "node=%s", send->node_id);
             gm_wire_note_failed(d, send->node_id, send->envelope, &err);
-            gm__envelope__free_unpacked(send->envelope, NULL);
             send->envelope = NULL;
         }
     }

@@ -3,6 +3,7 @@
 
 #include "common/err.h"
 #include "common/time.h"
+#include "proto/pool.h"
 #include "scheduler/core/key.h"
 #include "wire.pb-c.h"
 
@@ -67,8 +68,8 @@ struct gm_row {
 };
 void gm_row_fini(struct gm_row *row);
 struct gm_send {
-    char *node_id;          /* owned */
-    Gm__Envelope *envelope; /* owned */
+    char *node_id;          /* the effects' pool's, and so is this: nothing of it is freed alone */
+    Gm__Envelope *envelope; /* NULL: there is nothing to say after all */
     bool durable;           /* leaves only after the rows are on disk */
 };
 /* type "job.state" {"id","state"}; "task" {"id","task","state"}; "progress" {"id","state"}, at most
@@ -77,9 +78,9 @@ struct gm_send {
  * "node.resumed" {"node","device","why"}, which are logged and not kept. */
 struct gm_job_event {
     uint64_t job; /* its seq */
-    char *job_id; /* owned, and so are these; "": of no job */
-    char *type;
-    char *json;
+    char *job_id; /* the pool's; "": of no job */
+    const char *type;
+    char *json;   /* the pool's */
     bool durable; /* kept with the rows; progress is not */
 };
 /* The job is complete: write report, then manifests; answer with PUBLISHED. */
@@ -105,6 +106,7 @@ struct gm_effects {
     size_t cleanup_count;
     uint64_t *ended; /* epochs of leases that ended: no send is about them any more */
     size_t ended_count;
+    struct gm_pool pool; /* sends, events and `ended`, with all that is in them, are in it */
 };
 void gm_effects_fini(struct gm_effects *effects);
 

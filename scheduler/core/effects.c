@@ -1,4 +1,5 @@
 /* What a step wants done: growing arrays of owned values, and their end. */
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,15 +18,6 @@ void gm_effects_fini(struct gm_effects *fx)
     for (size_t i = 0; i < fx->row_count; i++) {
         gm_row_fini(&fx->rows[i]);
     }
-    for (size_t i = 0; i < fx->send_count; i++) {
-        free(fx->sends[i].node_id);
-        gm__envelope__free_unpacked(fx->sends[i].envelope, NULL);
-    }
-    for (size_t i = 0; i < fx->event_count; i++) {
-        free(fx->events[i].job_id);
-        free(fx->events[i].type);
-        free(fx->events[i].json);
-    }
     for (size_t i = 0; i < fx->publish_count; i++) {
         free(fx->publishes[i].job_id);
     }
@@ -33,11 +25,9 @@ void gm_effects_fini(struct gm_effects *fx)
         free(fx->cleanups[i].job_id);
     }
     free(fx->rows);
-    free(fx->sends);
-    free(fx->events);
     free(fx->publishes);
     free(fx->cleanups);
-    free(fx->ended);
+    gm_pool_fini(&fx->pool);
     memset(fx, 0, sizeof(*fx));
 }
 
@@ -52,6 +42,34 @@ static void *grow(void *array, size_t count, size_t size)
         gm_mem_exhausted();
     }
     return p;
+}
+
+static void *take(struct gm_effects *fx, size_t size)
+{
+    void *p = gm_pool_take(&fx->pool, size);
+    if (!p) {
+        gm_mem_exhausted();
+    }
+    return p;
+}
+
+/* The same in the pool, where the array before stays too. */
+static void *grow_in(struct gm_effects *fx, void *array, size_t count, size_t size)
+{
+    if ((count & (count - 1)) != 0 && count > 0) {
+        return array;
+    }
+    void *p = take(fx, (count > 0 ? count * 2 : 1) * size);
+    if (count > 0) {
+        memcpy(p, array, count * size);
+    }
+    return p;
+}
+
+static char *text_in(struct gm_effects *fx, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    return memcpy(take(fx, size), text, size);
 }
 
 static struct gm_row *add_row(struct gm_effects *fx, const struct gm_key *key)
@@ -87,37 +105,49 @@ void gm_core_fx_send(struct gm_core *core, const char *node_id, Gm__Envelope *en
 {
     struct gm_effects *fx = core->fx;
     envelope->version = GM_PROTOCOL_VERSION;
-    Gm__Envelope *copy = (Gm__Envelope *)gm_message_dup(&envelope->base);
+    Gm__Envelope *copy = (Gm__Envelope *)gm_message_dup_in(&fx->pool, &envelope->base);
     if (!copy) {
         gm_mem_exhausted();
     }
-    fx->sends = grow(fx->sends, fx->send_count, sizeof(*fx->sends));
+    fx->sends = grow_in(fx, fx->sends, fx->send_count, sizeof(*fx->sends));
     fx->sends[fx->send_count++] =
-        (struct gm_send){.node_id = gm_mem_strdup(node_id), .envelope = copy, .durable = durable};
+        (struct gm_send){.node_id = text_in(fx, node_id), .envelope = copy, .durable = durable};
 }
 
-/* Ids and task names are plain words, but the core has not checked that: what JSON would have to
- * escape is left out. */
-static char *plain(const char *s)
+/* Texts and, between them, values: "..." value "..." value "...", NULL. Values are plain words, but
+ * the core has not checked that: what JSON would have to escape is left out. */
+static char *json_in(struct gm_effects *fx, ...)
 {
-    char *out = gm_mem_strdup(s);
-    char *to = out;
-    for (const char *from = out; *from; from++) {
-        if ((unsigned char)*from >= 0x20 && *from != '"' && *from != '\\') {
-            *to++ = *from;
+    va_list ap;
+    size_t size = 1;
+    va_start(ap, fx);
+    for (const char *s; (s = va_arg(ap, const char *)) != NULL;) {
+        size += strlen(s);
+    }
+    va_end(ap);
+    char *out = take(fx, size), *to = out;
+    bool is_value = false;
+    va_start(ap, fx);
+    for (const char *s; (s = va_arg(ap, const char *)) != NULL; is_value = !is_value) {
+        for (; *s != '\0'; s++) {
+            if (!is_value || ((unsigned char)*s >= 0x20 && *s != '"' && *s != '\\')) {
+                *to++ = *s;
+            }
         }
     }
+    va_end(ap);
     *to = '\0';
     return out;
 }
 
+/* type: of static life. */
 static void add_event(struct gm_effects *fx, const struct gm_cjob *job, const char *type,
                       char *json, bool durable)
 {
-    fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
-    fx->events[fx->event_count++] = (struct gm_job_event){.job = job->seq,
-                                                          .job_id = gm_mem_strdup(job->id),
-                                                          .type = gm_mem_strdup(type),
+    fx->events = grow_in(fx, fx->events, fx->event_count, sizeof(*fx->events));
+    fx->events[fx->event_count++] = (struct gm_job_event){.job = job ? job->seq : 0,
+                                                          .job_id = text_in(fx, job ? job->id : ""),
+                                                          .type = type,
                                                           .json = json,
                                                           .durable = durable};
 }
@@ -125,50 +155,28 @@ static void add_event(struct gm_effects *fx, const struct gm_cjob *job, const ch
 void gm_core_fx_retry(struct gm_core *core, const struct gm_cjob *job, const char *task,
                       const char *node, const struct gm_err *error)
 {
-    char *id = plain(job->id);
-    char *name = plain(task);
-    char *where = plain(node);
-    char *text = plain(error->text);
-    char *json = gm_mem_printf(
-        "{\"id\":\"%s\",\"task\":\"%s\",\"node\":\"%s\",\"code\":\"%s\",\"text\":\"%s\"}", id, name,
-        where, gm_code_get((int)error->code)->id, text);
-    free(id);
-    free(name);
-    free(where);
-    free(text);
+    char *json = json_in(core->fx, "{\"id\":\"", job->id, "\",\"task\":\"", task, "\",\"node\":\"",
+                         node, "\",\"code\":\"", gm_code_get((int)error->code)->id,
+                         "\",\"text\":\"", error->text, "\"}", NULL);
     add_event(core->fx, job, "task.retry", json, false);
 }
 
 void gm_core_fx_event(struct gm_core *core, const struct gm_cjob *job, const char *type,
                       const char *task, const char *state, bool durable)
 {
-    char *id = plain(job->id);
-    char *json;
-    if (task) {
-        char *name = plain(task);
-        json = gm_mem_printf("{\"id\":\"%s\",\"task\":\"%s\",\"state\":\"%s\"}", id, name, state);
-        free(name);
-    } else {
-        json = gm_mem_printf("{\"id\":\"%s\",\"state\":\"%s\"}", id, state);
-    }
-    free(id);
-    add_event(core->fx, job, type, json, durable);
+    struct gm_effects *fx = core->fx;
+    char *json = task ? json_in(fx, "{\"id\":\"", job->id, "\",\"task\":\"", task,
+                                "\",\"state\":\"", state, "\"}", NULL)
+                      : json_in(fx, "{\"id\":\"", job->id, "\",\"state\":\"", state, "\"}", NULL);
+    add_event(fx, job, type, json, durable);
 }
 
 void gm_core_fx_node(struct gm_core *core, const char *type, const char *node, const char *device,
                      const char *why)
 {
-    struct gm_effects *fx = core->fx;
-    char *name = plain(device);
-    char *text = plain(why);
-    fx->events = grow(fx->events, fx->event_count, sizeof(*fx->events));
-    fx->events[fx->event_count++] = (struct gm_job_event){
-        .job_id = gm_mem_strdup(""),
-        .type = gm_mem_strdup(type),
-        .json =
-            gm_mem_printf("{\"node\":\"%s\",\"device\":\"%s\",\"why\":\"%s\"}", node, name, text)};
-    free(name);
-    free(text);
+    char *json = json_in(core->fx, "{\"node\":\"", node, "\",\"device\":\"", device,
+                         "\",\"why\":\"", why, "\"}", NULL);
+    add_event(core->fx, NULL, type, json, false);
 }
 
 void gm_core_fx_publish(struct gm_core *core, const struct gm_cjob *job)
@@ -190,6 +198,6 @@ void gm_core_fx_cleanup(struct gm_core *core, const struct gm_cjob *job)
 void gm_core_fx_ended(struct gm_core *core, uint64_t epoch)
 {
     struct gm_effects *fx = core->fx;
-    fx->ended = grow(fx->ended, fx->ended_count, sizeof(*fx->ended));
+    fx->ended = grow_in(fx, fx->ended, fx->ended_count, sizeof(*fx->ended));
     fx->ended[fx->ended_count++] = epoch;
 }

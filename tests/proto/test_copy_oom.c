@@ -11,6 +11,7 @@
 
 #include "common/fail_alloc.h"
 #include "proto/envelope.h"
+#include "proto/pool.h"
 #include "proto/samples.h"
 #include "state.pb-c.h"
 
@@ -185,12 +186,16 @@ static void compare(const ProtobufCMessageDescriptor *type)
     uint8_t *data = NULL;
     size_t size = 0;
     assert_int_equal(gm_message_encode(m, &data, &size, NULL), 0);
-    ProtobufCMessage *copy = gm_message_dup(m);
-    assert_non_null(copy);
+    struct gm_pool pool = {NULL};
+    ProtobufCMessage *copy = gm_message_dup(m), *whole = gm_message_dup_in(&pool, m);
+    assert_true(copy != NULL && whole != NULL);
     protobuf_c_message_free_unpacked(m, NULL); /* it is deep */
     ProtobufCMessage *back = protobuf_c_message_unpack(type, NULL, size, data);
     assert_non_null(back);
     assert_same(back, copy);
+    assert_same(back, whole);
+    gm_pool_fini(&pool);
+    assert_null(pool.blocks);
     free(data);
     protobuf_c_message_free_unpacked(back, NULL);
     protobuf_c_message_free_unpacked(copy, NULL);
@@ -227,11 +232,30 @@ static void without_memory_there_is_no_copy(void **state)
     }
 }
 
+static void without_memory_there_is_none_in_a_pool(void **state)
+{
+    Gm__Envelope *env = sample_assign();
+    (void)state;
+    for (long n = 1;; n++) {
+        struct gm_pool pool = {NULL};
+        fail_alloc_arm(n);
+        ProtobufCMessage *copy = gm_message_dup_in(&pool, &env->base);
+        bool fired = fail_alloc_fired();
+        assert_int_equal(copy == NULL, fired);
+        gm_pool_fini(&pool);
+        if (!fired) {
+            assert_in_range(n, 2, 10); /* a few blocks */
+            break;
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_copy_is_what_encoding_and_decoding_gives),
         cmocka_unit_test(without_memory_there_is_no_copy),
+        cmocka_unit_test(without_memory_there_is_none_in_a_pool),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,14 +49,16 @@ static struct gm_commit_entry make_entry(struct heard *h, int step)
     struct gm_commit_entry e = {.answer = on_answer, .answer_arg = h};
     (void)snprintf(text, sizeof text, "%d", step);
     e.effects.rows = calloc(1, sizeof *e.effects.rows);
-    e.effects.events = calloc(1, sizeof *e.effects.events);
+    e.effects.events = gm_pool_take(&e.effects.pool, sizeof *e.effects.events);
     assert_true(e.effects.rows != NULL && e.effects.events != NULL);
     e.effects.rows[0] = (struct gm_row){.key = {.kind = GM_ROW_JOB, .job = 1},
                                         .data = (uint8_t *)strdup(text),
                                         .size = strlen(text)};
     e.effects.row_count = 1;
-    e.effects.events[0] = (struct gm_job_event){
-        .job_id = strdup("j"), .type = strdup("task"), .json = strdup(text), .durable = true};
+    e.effects.events[0] = (struct gm_job_event){.job_id = gm_pool_text(&e.effects.pool, "j"),
+                                                .type = "task",
+                                                .json = gm_pool_text(&e.effects.pool, text),
+                                                .durable = true};
     e.effects.event_count = 1;
     return e;
 }
