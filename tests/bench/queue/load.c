@@ -62,9 +62,10 @@ static void write_files(const struct bench *b)
         "state: \"%s\"\nwork_store: \"file://%s/work\"\nlisten: [\"tcp://127.0.0.1:*\"]\nhttp: "
         "\"unix:%s/http\"\n"
         "pipelines: [\"%s\"]\ngrant_key_file: %s/grant.key\nallow_sources: [%s]\n"
-        "allow_destinations: [%s/out]\nlog_level: warn\nlease_ms: %d\nstall_ms: 600000\n",
+        "allow_destinations: [%s/out]\nlog_level: warn\nlease_ms: %d\nheartbeat_ms: %d\nstall_ms: "
+        "600000\n",
         b->o.state != NULL ? b->o.state : folder, b->folder, b->folder, b->folder, b->folder,
-        b->folder, b->folder, b->o.wrap != NULL ? 120000 : 15000);
+        b->folder, b->folder, b->o.wrap != NULL ? 180000 : 15000, b->o.wrap != NULL ? 60000 : 1000);
     put_file(b, "c.yaml", text);
     put_file(b, "source", "not a film");
     (void)snprintf(path, sizeof path, "%s/out", b->folder);
