@@ -22,6 +22,9 @@ struct gm_zwatch {
     gm_zwatch_fn fn;
     void (*before)(void *arg); /* NULL: nothing */
     void *arg;
+    bool spare, touched; /* gm_zwatch_spare */
+    bool signalled;      /* by the descriptor, in this turn */
+    bool has_input;      /* found before the loop waited */
 };
 
 struct post_item {
@@ -49,9 +52,11 @@ static bool has_input(const struct gm_zwatch *watch)
 
 static void on_poll(uv_poll_t *handle, int status, int events)
 {
-    (void)handle; /* it only wakes the loop: the check handle looks at the socket */
+    struct gm_zwatch *watch = handle->data;
+
     (void)status;
     (void)events;
+    watch->signalled = true; /* the check handle looks at the socket */
 }
 
 static void on_idle(uv_idle_t *handle)
@@ -66,7 +71,12 @@ static void on_prepare(uv_prepare_t *handle)
     if (watch->before != NULL) {
         watch->before(watch->arg);
     }
-    if (has_input(watch)) {
+    if (watch->spare && !watch->touched) {
+        return;
+    }
+    watch->touched = false;
+    watch->has_input = has_input(watch);
+    if (watch->has_input) {
         uv_idle_start(&watch->idle, on_idle);
     }
 }
@@ -75,8 +85,13 @@ static void on_check(uv_check_t *handle)
 {
     struct gm_zwatch *watch = handle->data;
 
+    if (!watch->signalled && !watch->has_input) {
+        return; /* what a callback of this turn took in is found before the next wait */
+    }
+    bool found = watch->has_input;
+    watch->signalled = watch->has_input = false;
     uv_idle_stop(&watch->idle);
-    if (has_input(watch)) {
+    if (found || has_input(watch)) {
         watch->fn(watch->zsock, GM_ZWATCH_BUDGET, watch->arg);
     }
 }
@@ -126,6 +141,7 @@ int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
         gm_zwatch_stop(&watch);
         return gm_err_uv(err, rc, "watching a socket failed");
     }
+    watch->touched = true; /* what came before */
     uv_prepare_start(&watch->prepare, on_prepare);
     uv_check_start(&watch->check, on_check);
     *out = watch;
@@ -135,6 +151,16 @@ int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
 void gm_zwatch_before(struct gm_zwatch *watch, void (*fn)(void *arg))
 {
     watch->before = fn;
+}
+
+void gm_zwatch_spare(struct gm_zwatch *watch)
+{
+    watch->spare = true;
+}
+
+void gm_zwatch_touch(struct gm_zwatch *watch)
+{
+    watch->touched = true;
 }
 
 void gm_zwatch_stop(struct gm_zwatch **watch)

@@ -6,9 +6,9 @@
 #include "common/err.h"
 
 /* One ZeroMQ socket in a libuv loop. ZMQ_FD is edge-triggered: after every send or receive the
- * socket may hold events that the descriptor will not signal again, so a prepare and a check handle
- * look at ZMQ_EVENTS each turn, and an idle handle keeps the loop turning while input remains.
- * Thread: the loop's own only.
+ * socket may hold events that the descriptor will not signal again, so ZMQ_EVENTS is looked at
+ * before the loop waits, and after it did where the descriptor woke it; an idle handle keeps the
+ * loop turning while input remains. Thread: the loop's own only.
  */
 struct gm_zwatch; /* opaque, owned by the caller */
 
@@ -20,6 +20,11 @@ int gm_zwatch_start(uv_loop_t *loop, void *zsock, gm_zwatch_fn fn, void *arg,
                     struct gm_zwatch **out, struct gm_err *err) GM_MUST_CHECK;
 /* fn(arg) each turn just before the loop waits: what it sends or receives is looked after. */
 void gm_zwatch_before(struct gm_zwatch *watch, void (*fn)(void *arg));
+/* Each look is a system call. Who calls this looks no more before each wait, but only after a
+ * gm_zwatch_touch: that is owed for each send on the socket, and for what ends receiving before
+ * EAGAIN. */
+void gm_zwatch_spare(struct gm_zwatch *watch);
+void gm_zwatch_touch(struct gm_zwatch *watch);
 /* Closes its handles; memory goes after their close callbacks ran. */
 void gm_zwatch_stop(struct gm_zwatch **watch);
 

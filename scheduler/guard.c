@@ -202,7 +202,12 @@ static void on_events(void *zsock, int budget, void *arg)
     struct gm_guard *g = arg;
     (void)zsock;
     g->now = gm_time_now();
-    while (budget-- > 0 && read_event(g, g->now)) {
+    bool more = true;
+    for (; budget > 0 && more; budget--) {
+        more = read_event(g, g->now);
+    }
+    if (more) {
+        gm_zwatch_touch(g->watch);
     }
 }
 
@@ -217,7 +222,11 @@ static int watch(struct gm_guard *g, void *zctx, uv_loop_t *loop, struct gm_err 
         zmq_connect(g->monitor, MONITOR) != 0) {
         return gm_err_zmq(err, zmq_errno(), "could not watch the node socket's connections");
     }
-    return gm_zwatch_start(loop, g->monitor, on_events, g, &g->watch, err);
+    int rc = gm_zwatch_start(loop, g->monitor, on_events, g, &g->watch, err);
+    if (rc == 0) {
+        gm_zwatch_spare(g->watch); /* nothing is sent */
+    }
+    return rc;
 }
 
 int gm_guard_open(void *zctx, uv_loop_t *loop, void *router, struct gm_peers *peers,

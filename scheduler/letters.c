@@ -26,6 +26,7 @@ struct gm_letters {
     void *router; /* borrowed */
     gm_letters_lost_fn fn;
     void *arg;
+    bool used;     /* the socket, since gm_letters_used */
     uint64_t turn; /* marks of earlier ones name no letter */
     uint32_t count;
     struct letter letters[LETTERS];
@@ -78,6 +79,7 @@ static int send_letter(void *router, struct letter *l)
 
 static void post(struct gm_letters *l, struct letter *letter)
 {
+    l->used = l->used || letter->batch.count > 0;
     int code = letter->batch.count > 0 ? send_letter(l->router, letter) : 0;
     if (code != 0) {
         l->fn(letter->node_id, code, l->arg);
@@ -136,6 +138,13 @@ void gm_letters_flush(struct gm_letters *l)
     if (any) {
         GM_CRASH("letters.sent");
     }
+}
+
+bool gm_letters_used(struct gm_letters *l)
+{
+    bool used = l->used;
+    l->used = false;
+    return used;
 }
 
 /* That of this turn; a new one where there is none. */

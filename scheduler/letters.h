@@ -25,5 +25,7 @@ int gm_letters_put(struct gm_letters *letters, struct gm_peer *peer, const char 
                    Gm__Envelope *envelope, struct gm_err *err) GM_MUST_CHECK;
 /* All that waits leaves. */
 void gm_letters_flush(struct gm_letters *letters);
+/* Whether anything was sent, or tried, since it was asked last. */
+bool gm_letters_used(struct gm_letters *letters);
 
 #endif

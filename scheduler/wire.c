@@ -321,8 +321,13 @@ void gm_wire_readable(void *zsock, int budget, void *arg)
 {
     struct gm_daemon *d = arg;
     (void)zsock;
-    for (int got = 1; budget > 0 && got > 0; budget -= got) {
-        got = is_deaf(d) ? 0 : receive(d);
+    int got = 1;
+    while (budget > 0 && got > 0 && !is_deaf(d)) {
+        got = receive(d);
+        budget -= got;
+    }
+    if (got > 0) {
+        gm_zwatch_touch(d->watch); /* there may be more */
     }
 }
 
@@ -330,6 +335,9 @@ void gm_wire_flush(void *arg)
 {
     struct gm_daemon *d = arg;
     gm_letters_flush(d->letters);
+    if (gm_letters_used(d->letters)) {
+        gm_zwatch_touch(d->watch); /* a send takes in what the descriptor will not signal again */
+    }
 }
 
 void gm_wire_tick(struct gm_daemon *d)

@@ -184,6 +184,7 @@ int gm_wire_open(struct gm_daemon *d, struct gm_err *err)
     }
     if (rc == 0) {
         gm_zwatch_before(d->watch, gm_wire_flush);
+        gm_zwatch_spare(d->watch); /* letters.h alone sends */
     }
     return rc;
 }

@@ -126,6 +126,61 @@ static void an_edge_that_a_send_took_is_not_lost(void **state)
     pair_close(&p);
 }
 
+/* As on_input, for a watch that spares looks. */
+static void on_spared(void *zsock, int budget, void *arg)
+{
+    struct pair *p = arg;
+    int number, n = 0;
+
+    p->calls++;
+    while (n < budget && zmq_recv(zsock, &number, sizeof(number), ZMQ_DONTWAIT) >= 0) {
+        assert_int_equal(number, p->got);
+        p->got++;
+        n++;
+    }
+    assert_true(n > 0);
+    if (n == budget) {
+        gm_zwatch_touch(p->watch); /* it did not end with EAGAIN */
+    }
+    if (p->got == p->want) {
+        gm_zwatch_stop(&p->watch);
+    }
+}
+
+static void on_spare_timer(uv_timer_t *timer)
+{
+    struct pair *p = timer->data;
+
+    on_timer(timer);
+    gm_zwatch_touch(p->watch);
+}
+
+static void a_watch_that_spares_looks_loses_nothing(void **state)
+{
+    struct pair p;
+    uv_timer_t timer;
+    struct gm_err err;
+
+    (void)state;
+    pair_open(&p);
+    p.want = 5000;
+    send_numbers(p.there, 0, p.want);
+    assert_int_equal(gm_zwatch_start(&p.loop, p.here, on_spared, &p, &p.watch, &err), 0);
+    gm_zwatch_spare(p.watch);
+    uv_run(&p.loop, UV_RUN_DEFAULT);
+    assert_int_equal(p.got, p.want);
+    p.got = 0;
+    p.want = 3;
+    assert_int_equal(gm_zwatch_start(&p.loop, p.here, on_spared, &p, &p.watch, &err), 0);
+    gm_zwatch_spare(p.watch);
+    assert_int_equal(uv_timer_init(&p.loop, &timer), 0);
+    timer.data = &p;
+    assert_int_equal(uv_timer_start(&timer, on_spare_timer, 1, 0), 0);
+    uv_run(&p.loop, UV_RUN_DEFAULT);
+    assert_int_equal(p.got, 3);
+    pair_close(&p);
+}
+
 static void watching_no_socket_fails(void **state)
 {
     struct pair p;
@@ -299,6 +354,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_message_stays_behind),
         cmocka_unit_test(an_edge_that_a_send_took_is_not_lost),
+        cmocka_unit_test(a_watch_that_spares_looks_loses_nothing),
         cmocka_unit_test(watching_no_socket_fails),
         cmocka_unit_test(posts_of_many_threads_run_on_the_loop),
         cmocka_unit_test(a_post_wakes_a_waiting_loop),
